@@ -1,0 +1,283 @@
+// The memory map of the core: host-physical memory is the one WebAssembly memory, so an address
+// here is a host-physical address (HPA). This file is read by AssemblyScript and by TypeScript
+// alike, so it holds plain numeric constants and nothing else.
+
+// ---- regions ----
+/** State of the vCPU that the core runs now (others are parked, see PARKED_BASE). */
+export const ACTIVE = 0x00010000;
+export const VCPU_STATE_BYTES = 0x2000;
+/** Values of the whole machine, not of one vCPU. */
+export const GLOBAL = 0x00012000;
+/** Data of an access that cannot go straight to a frame (page crossing, MMIO). */
+export const BOUNCE = 0x00013000;
+export const BOUNCE_BYTES = 0x100;
+/** Split TLBs: TLB_ENTRIES entries of 16 bytes {tag u64, addend u32, pad u32}. */
+export const TLB_ENTRIES = 1024;
+export const TLB_READ = 0x00020000;
+export const TLB_WRITE = 0x00024000;
+export const TLB_CODE = 0x00028000;
+/** Linear RIP -> block: 4096 entries of 16 bytes {rip u64, ctxGen u32, block u32}. */
+export const JUMP_CACHE = 0x00030000;
+export const JUMP_CACHE_ENTRIES = 4096;
+/** Debugger's breakpoints: see debug tables below. */
+export const BREAKPOINTS = 0x00040000;
+/** Exits by basic reason: 128 x u64. */
+export const EXIT_COUNTS = 0x00050000;
+/** Parked vCPU states, VCPU_STATE_BYTES each, MAX_VCPUS of them. */
+export const PARKED_BASE = 0x00060000;
+export const MAX_VCPUS = 16;
+/** VMCS regions, 4 KiB each. */
+export const VMCS_BASE = 0x00080000;
+/** I/O bitmaps A and B, MSR bitmap, virtual-APIC page: one page each, shared by the vCPUs. */
+export const IO_BITMAP_A = 0x00090000;
+export const IO_BITMAP_B = 0x00091000;
+export const MSR_BITMAP = 0x00092000;
+export const VIRTUAL_APIC_BASE = 0x00093000; // MAX_VCPUS pages
+/** Hash of decoded blocks: 65536 x u32 heads of chains. */
+export const BLOCK_HASH = 0x000b0000;
+export const BLOCK_HASH_ENTRIES = 65536;
+/** Micro-ops and block headers, a bump pool that is dropped whole when full. */
+export const UOP_POOL = 0x00100000;
+export const UOP_POOL_BYTES = 0x01000000;
+/** Trace ring of VM exits. */
+export const TRACE_RING = 0x01100000;
+export const TRACE_RECORDS = 16384;
+export const TRACE_RECORD_BYTES = 128;
+/** EPT paging structures, filled by the VMM in the hardware's format. */
+export const EPT_POOL = 0x01300000;
+export const EPT_POOL_BYTES = 0x01000000;
+/** Per host page: 0 no decoded code, 1 some. */
+export const CODE_PAGES = 0x02300000;
+/** Per host page: bit n set when the 128-byte line n holds decoded code. */
+export const CODE_LINES = 0x02400000;
+/** First frame of guest RAM; everything above belongs to the guest. */
+export const RAM_BASE = 0x02800000;
+
+// ---- vCPU state: addresses in the ACTIVE block (subtract ACTIVE for the offset) ----
+/** 16 general registers in hardware order (rax rcx rdx rbx rsp rbp rsi rdi r8-r15), u64 each. */
+export const GPR = ACTIVE + 0x000;
+export const RAX = GPR;
+export const RCX = GPR + 0x08;
+export const RDX = GPR + 0x10;
+export const RBX = GPR + 0x18;
+export const RSP = GPR + 0x20;
+export const RBP = GPR + 0x28;
+export const RSI = GPR + 0x30;
+export const RDI = GPR + 0x38;
+/** Register slots of address generation: always 0, and RIP of the running block's start. */
+export const REG_ZERO = 16;
+export const REG_RIP = 17;
+export const RIP_BASE = ACTIVE + 0x088;
+/** RIP: that of the next instruction at a boundary, of the current one inside a helper. */
+export const RIP = ACTIVE + 0x090;
+/** Inside a helper: RIP that follows the instruction; a helper that branches stores its target here. */
+export const NEXT_RIP = ACTIVE + 0x098;
+export const RFLAGS = ACTIVE + 0x0a0;
+/** Retired instructions; a REP iteration counts as one. */
+export const ICOUNT = ACTIVE + 0x0a8;
+/** Run until ICOUNT reaches this. */
+export const LIMIT = ACTIVE + 0x0b0;
+/** Virtual time in ns = ICOUNT + CLOCK_OFFSET (grows when HLT warps). */
+export const CLOCK_OFFSET = ACTIVE + 0x0b8;
+export const CR0 = ACTIVE + 0x0c0;
+export const CR2 = ACTIVE + 0x0c8;
+export const CR3 = ACTIVE + 0x0d0;
+export const CR4 = ACTIVE + 0x0d8;
+export const CR8 = ACTIVE + 0x0e0;
+export const EFER = ACTIVE + 0x0e8;
+export const XCR0 = ACTIVE + 0x0f0;
+/** Clock value (see CLOCK_OFFSET) at which the VMX-preemption timer fires; all ones: not armed. */
+export const PREEMPTION_DEADLINE = ACTIVE + 0x0f8;
+/** Segments: {selector u16 @0, access rights u32 @4 in the VMCS format, limit u32 @8, base u64 @16}. */
+export const SEGMENTS = ACTIVE + 0x100;
+export const SEGMENT_BYTES = 32;
+export const SEG_ES = 0;
+export const SEG_CS = 1;
+export const SEG_SS = 2;
+export const SEG_DS = 3;
+export const SEG_FS = 4;
+export const SEG_GS = 5;
+export const SEG_LDTR = 6;
+export const SEG_TR = 7;
+export const SEG_SELECTOR = 0;
+export const SEG_AR = 4;
+export const SEG_LIMIT = 8;
+export const SEG_BASE = 16;
+export const GDTR_BASE = ACTIVE + 0x200;
+export const GDTR_LIMIT = ACTIVE + 0x208;
+export const IDTR_BASE = ACTIVE + 0x210;
+export const IDTR_LIMIT = ACTIVE + 0x218;
+export const DR0 = ACTIVE + 0x220; // DR0-DR3, u64 each
+export const DR6 = ACTIVE + 0x240;
+export const DR7 = ACTIVE + 0x248;
+export const SYSENTER_CS = ACTIVE + 0x250;
+export const SYSENTER_ESP = ACTIVE + 0x258;
+export const SYSENTER_EIP = ACTIVE + 0x260;
+export const STAR = ACTIVE + 0x268;
+export const LSTAR = ACTIVE + 0x270;
+export const CSTAR = ACTIVE + 0x278;
+export const FMASK = ACTIVE + 0x280;
+export const KERNEL_GS_BASE = ACTIVE + 0x288;
+export const TSC_AUX = ACTIVE + 0x290;
+export const PAT = ACTIVE + 0x298;
+export const DEBUGCTL = ACTIVE + 0x2a0;
+/** Guest TSC = virtual ns + TSC_ADJUST (the VMCS's TSC offset comes on top). */
+export const TSC_ADJUST = ACTIVE + 0x2a8;
+/** Blocking by STI (1), MOV SS (2), SMI (4), NMI (8), as the VMCS field. */
+export const INTERRUPTIBILITY = ACTIVE + 0x2c0;
+/** Activity state as the VMCS field: 0 active, 1 HLT, 2 shutdown, 3 wait-for-SIPI. */
+export const ACTIVITY = ACTIVE + 0x2c4;
+export const PENDING_DBG = ACTIVE + 0x2c8;
+/** Key of the decode mode, MODE_* bits; kept by updateMode(). */
+export const MODE = ACTIVE + 0x2d0;
+/** Low 12 bits of every TLB tag; kept by updateMode(). Bit 0 user. */
+export const CTX = ACTIVE + 0x2d4;
+/** Number of the translation context in the jump cache; grows with every flush or change. */
+export const CTX_GEN = ACTIVE + 0x2d8;
+export const CPL = ACTIVE + 0x2dc;
+/** Fault of the current instruction (status XS_FAULT). */
+export const FAULT_VECTOR = ACTIVE + 0x2e0;
+export const FAULT_ERROR = ACTIVE + 0x2e4;
+/** 1 when the vector pushes FAULT_ERROR. */
+export const FAULT_HAS_ERROR = ACTIVE + 0x2e8;
+/** #PF: linear address; #DB: bits for DR6 (the VM-exit qualification). */
+export const FAULT_ADDRESS = ACTIVE + 0x2f0;
+/** ATT_* bits: work at the next instruction boundary. */
+export const ATTENTION = ACTIVE + 0x2f8;
+/** 1 while the running block is of one instruction only. */
+export const SINGLE = ACTIVE + 0x2fc;
+/** HPA of the page that the running block was decoded from. */
+export const BLOCK_PAGE = ACTIVE + 0x300;
+/** Pointer to this vCPU's VMCS region, u32, and its index. */
+export const VMCS_PTR = ACTIVE + 0x308;
+export const VCPU_INDEX = ACTIVE + 0x30c;
+/** PDPTE cache for PAE paging: 4 x u64. */
+export const PDPTES = ACTIVE + 0x320;
+/** Linear address and value results of operand helpers (see exec/operand.ts). */
+export const OP_LINEAR = ACTIVE + 0x340;
+export const OP_VALUE = ACTIVE + 0x348;
+/** Event being delivered through the IDT, VM-entry interruption format; 0 none (for IDT-vectoring information and #DF). */
+export const VECTORING_INFO = ACTIVE + 0x350;
+export const VECTORING_ERROR = ACTIVE + 0x354;
+/** 1 after an access hit a debugger watchpoint, with its id, linear address, size and write flag. */
+export const WATCH_HIT = ACTIVE + 0x358;
+export const WATCH_ID = ACTIVE + 0x35c;
+export const WATCH_ADDRESS = ACTIVE + 0x360;
+export const WATCH_SIZE = ACTIVE + 0x368;
+export const WATCH_WRITE = ACTIVE + 0x36c;
+
+/**
+ * Accesses that the VMM completes for the core. An EPT violation on a GPA without a frame, and a
+ * string I/O instruction, exit with the access described here (ASSIST_*). The VMM does it, appends
+ * one latch {gpa or port u64, data u64, bytes u32, write u32} and resumes: the instruction runs
+ * again and takes the latched accesses as done. Latches die with the instruction.
+ */
+export const ASSIST_KIND = ACTIVE + 0x380; // 0 none, 1 MMIO, 2 string I/O
+export const ASSIST_WRITE = ACTIVE + 0x384;
+export const ASSIST_BYTES = ACTIVE + 0x388;
+export const ASSIST_ADDRESS = ACTIVE + 0x390; // GPA or port
+export const ASSIST_DATA = ACTIVE + 0x398; // of a write
+export const LATCH_COUNT = ACTIVE + 0x3a0;
+export const LATCHES = ACTIVE + 0x3c0;
+export const LATCH_BYTES = 24;
+export const MAX_LATCHES = 8;
+
+/** XMM/YMM: 16 x 32 bytes; x87: 8 x 16 bytes in physical order; control and status words. */
+export const YMM = ACTIVE + 0x600;
+export const X87 = ACTIVE + 0x800;
+export const X87_FCW = ACTIVE + 0x880;
+export const X87_FSW = ACTIVE + 0x882;
+/** Abridged tag: bit n set when physical register n is not empty. */
+export const X87_FTW = ACTIVE + 0x884;
+export const X87_FOP = ACTIVE + 0x886;
+export const X87_FIP = ACTIVE + 0x888;
+export const X87_FDP = ACTIVE + 0x890;
+export const MXCSR = ACTIVE + 0x898;
+export const X87_FCS = ACTIVE + 0x89c;
+export const X87_FDS = ACTIVE + 0x89e;
+
+// ---- GLOBAL ----
+export const TRACE_SEQUENCE = GLOBAL + 0x00; // u64: records written so far
+export const TRACE_ENABLED = GLOBAL + 0x08; // u32
+export const BREAKPOINT_COUNT = GLOBAL + 0x10; // u32
+export const WATCHPOINT_COUNT = GLOBAL + 0x14; // u32
+/** Next free asid and the pool's next free byte. */
+export const NEXT_CTX_GEN = GLOBAL + 0x18;
+export const NEXT_ASID = GLOBAL + 0x1c;
+export const POOL_NEXT = GLOBAL + 0x20;
+/** End of host-physical memory in bytes (u64). */
+export const MEMORY_END = GLOBAL + 0x28;
+/** Exit breakpoint: 1 stops run() with RUN_EXIT_BREAK semantics in the VMM; unused by the core. */
+export const MAX_PHYS_BITS = 39;
+/** 128 x u64 slots of counters (COUNTER_*), for benchmarks and the dashboard. */
+export const COUNTERS = GLOBAL + 0x400;
+export const COUNTER_TLB_MISS = 0;
+export const COUNTER_TLB_FLUSH = 1;
+export const COUNTER_BLOCKS_DECODED = 2;
+export const COUNTER_CODE_INVALIDATED = 3;
+export const COUNTER_POOL_DROPPED = 4;
+
+// ---- debugger's tables, at BREAKPOINTS ----
+/** Bitmap over hash(linear page): bit (page & 32767) set when the page has a breakpoint. */
+export const BREAK_PAGES = BREAKPOINTS;
+export const BREAK_PAGE_BITS = 32768;
+/** Open-addressed set of linear addresses, u64 + 1 (0 = free), 1024 entries. */
+export const BREAK_SET = BREAKPOINTS + 0x2000;
+export const BREAK_SET_ENTRIES = 1024;
+/** Watchpoints: {first u64, last u64 inclusive, flags u32 (1 read, 2 write, 4 physical: GPA), id u32, pad} */
+export const WATCH_TABLE = BREAKPOINTS + 0x6000;
+export const WATCH_BYTES = 32;
+export const MAX_WATCHPOINTS = 64;
+
+// ---- MODE bits ----
+export const MODE_CODE64 = 1; // CS.L and LMA
+export const MODE_CODE32 = 2; // CS.D (not with CODE64)
+export const MODE_STACK32 = 4; // SS.B (outside 64-bit mode)
+export const MODE_FLAT = 8; // 64-bit, or CS DS ES SS all base 0, limit 4 GiB, usable, expand-up, right type
+export const MODE_SINGLE = 16; // block of one instruction (set by the run loop only)
+
+// ---- ATTENTION bits ----
+export const ATT_SHADOW = 1; // STI or MOV SS blocking is on: run one instruction, then clear it
+export const ATT_TRAP = 2; // PENDING_DBG holds a trap-class #DB for the next boundary
+export const ATT_WINDOW = 4; // interrupt- or NMI-window exiting is on: test it at each boundary
+export const ATT_MTF = 8; // monitor trap flag exiting
+export const ATT_WATCH = 16; // WATCH_HIT is set
+export const ATT_RETRY = 32; // run the instruction again as a single-instruction block
+export const ATT_TPR = 64; // TPR-below-threshold test is due
+
+// ---- status of a helper or a block ----
+export const XS_OK = 0; // done; RIP := NEXT_RIP (helpers) / chain ended (blocks)
+export const XS_FAULT = 1; // FAULT_* holds the exception; nothing was committed
+export const XS_EXIT = 2; // a VM exit was recorded (vmExit was called); the guest is left
+export const XS_RETRY = 3; // nothing was committed; run it again with SINGLE set
+export const XS_LIMIT = 4; // ICOUNT reached LIMIT
+
+// ---- result of run() ----
+export const RUN_VMEXIT = 1; // VM exit; the VMCS holds its information
+export const RUN_LIMIT = 2; // LIMIT reached
+export const RUN_BREAKPOINT = 3; // RIP is at a breakpoint of the debugger, not yet executed
+export const RUN_WATCHPOINT = 4; // WATCH_* tells; the instruction has completed
+export const RUN_ENTRY_FAILED = 5; // VMfailValid or entry failure: see vmEnter
+
+// ---- trace record (byte offsets) ----
+export const TR_SEQUENCE = 0; // u64
+export const TR_ICOUNT = 8; // u64
+export const TR_VCPU = 16; // u32
+export const TR_REASON = 20; // u32, as the VMCS field (bit 31: entry failure)
+export const TR_QUALIFICATION = 24; // u64
+export const TR_RIP = 32; // u64
+export const TR_CS_BASE = 40; // u64
+export const TR_GLA = 48; // u64
+export const TR_GPA = 56; // u64
+export const TR_LENGTH = 64; // u32 VM-exit instruction length
+export const TR_INTR_INFO = 68; // u32 VM-exit interruption information
+export const TR_INTR_ERROR = 72; // u32
+export const TR_VECTORING_INFO = 76; // u32 IDT-vectoring information
+export const TR_VECTORING_ERROR = 80; // u32
+export const TR_INSTRUCTION_INFO = 84; // u32
+export const TR_ACTION = 88; // u32, written by the VMM: 0 none yet, 1 resume, 2 inject, 3 stop
+export const TR_DETAIL = 92; // u32, written by the VMM: injected vector, or the port's or register's value
+export const TR_RAX = 96; // u64 at the exit
+export const TR_RCX = 104; // u64 at the exit
+export const TR_CLOCK = 112; // u64 virtual ns
+export const TR_CR3 = 120; // u64

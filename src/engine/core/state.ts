@@ -1,0 +1,64 @@
+// Short names for the state that many files of the core touch.
+import {
+  ATTENTION, CPL, CR0, CR4, EFER, FAULT_ADDRESS, FAULT_ERROR, FAULT_HAS_ERROR, FAULT_VECTOR, GPR,
+  MODE, MODE_CODE64, RFLAGS, SEGMENTS, SEGMENT_BYTES, SEG_AR, SEG_BASE, SEG_LIMIT, SEG_SELECTOR, XS_FAULT,
+} from './layout';
+
+@inline export function reg64(index: u32): u64 { return load<u64>(index << 3, GPR); }
+@inline export function setReg64(index: u32, value: u64): void { store<u64>(index << 3, value, GPR); }
+@inline export function reg32(index: u32): u32 { return load<u32>(index << 3, GPR); }
+/** A write of 32 bits clears the upper half, as in 64-bit mode. */
+@inline export function setReg32(index: u32, value: u32): void { store<u64>(index << 3, u64(value), GPR); }
+@inline export function reg16(index: u32): u32 { return load<u16>(index << 3, GPR); }
+@inline export function setReg16(index: u32, value: u32): void { store<u16>(index << 3, value, GPR); }
+
+@inline export function segSelector(seg: u32): u32 { return load<u16>(SEGMENTS + seg * SEGMENT_BYTES, SEG_SELECTOR); }
+@inline export function segAr(seg: u32): u32 { return load<u32>(SEGMENTS + seg * SEGMENT_BYTES, SEG_AR); }
+@inline export function segLimit(seg: u32): u32 { return load<u32>(SEGMENTS + seg * SEGMENT_BYTES, SEG_LIMIT); }
+@inline export function segBase(seg: u32): u64 { return load<u64>(SEGMENTS + seg * SEGMENT_BYTES, SEG_BASE); }
+
+@inline export function cr0(): u64 { return load<u64>(CR0); }
+@inline export function cr4(): u64 { return load<u64>(CR4); }
+@inline export function efer(): u64 { return load<u64>(EFER); }
+@inline export function cpl(): u32 { return load<u32>(CPL); }
+@inline export function rflags(): u64 { return load<u64>(RFLAGS); }
+@inline export function protectedMode(): bool { return (load<u32>(CR0) & 1) != 0; }
+@inline export function longMode(): bool { return (load<u32>(EFER) & 0x400) != 0; }
+@inline export function code64(): bool { return (load<u32>(MODE) & MODE_CODE64) != 0; }
+@inline export function v8086(): bool { return (load<u32>(RFLAGS) & 0x20000) != 0 && protectedMode(); }
+@inline export function attend(bits: u32): void { store<u32>(ATTENTION, load<u32>(ATTENTION) | bits); }
+
+/** Records an exception without error code and answers XS_FAULT. */
+export function fault(vector: u32): i32 {
+  store<u32>(FAULT_VECTOR, vector);
+  store<u32>(FAULT_ERROR, 0);
+  store<u32>(FAULT_HAS_ERROR, 0);
+  store<u64>(FAULT_ADDRESS, 0);
+  return XS_FAULT;
+}
+
+/** Records an exception with error code and answers XS_FAULT. */
+export function faultCode(vector: u32, code: u32): i32 {
+  fault(vector);
+  store<u32>(FAULT_ERROR, code);
+  store<u32>(FAULT_HAS_ERROR, 1);
+  return XS_FAULT;
+}
+
+export const VEC_DE = 0;
+export const VEC_DB = 1;
+export const VEC_NMI = 2;
+export const VEC_BP = 3;
+export const VEC_OF = 4;
+export const VEC_BR = 5;
+export const VEC_UD = 6;
+export const VEC_NM = 7;
+export const VEC_DF = 8;
+export const VEC_TS = 10;
+export const VEC_NP = 11;
+export const VEC_SS = 12;
+export const VEC_GP = 13;
+export const VEC_PF = 14;
+export const VEC_MF = 16;
+export const VEC_AC = 17;
+export const VEC_XM = 19;
