@@ -1,0 +1,236 @@
+/**
+ * The debugger API: the one way in which the GDB stub, the dashboard, QMP and scripts see a guest.
+ * Every value can cross a MessagePort (structured clone). Addresses and registers are bigint.
+ * Optional abilities are optional groups: where a backend cannot know something the group is absent
+ * and `unavailable` says why.
+ */
+import type { GuestEnd } from './devices/device.js';
+
+export type AddressSpace = 'gva' | 'gpa' | 'hpa';
+
+export interface TargetInfo {
+  /** Guest's name (`--name`, or the image's base name). */
+  name: string;
+  engine: 'vtx' | 'kvm' | 'qemu' | 'libvirt';
+  image: string;
+  vcpus: number;
+  memoryBytes: number;
+  /** Groups that this target does not have, with the reason: `{ vmcs: 'KVM does not give the VMCS to user space' }`. */
+  unavailable: Partial<Record<'vmcs' | 'ept' | 'exits' | 'console' | 'watchpoints', string>>;
+}
+
+/** One VM exit as recorded by the engine's trace ring. Numbers as the SDM's fields. */
+export interface ExitRecord {
+  sequence: number;
+  icount: bigint;
+  /** Virtual time in ns. */
+  clock: bigint;
+  vcpu: number;
+  /** Exit reason field; bit 31 set for a VM-entry failure. */
+  reason: number;
+  qualification: bigint;
+  rip: bigint;
+  csBase: bigint;
+  gla: bigint;
+  gpa: bigint;
+  instructionLength: number;
+  instructionInfo: number;
+  interruptionInfo: number;
+  interruptionError: number;
+  vectoringInfo: number;
+  vectoringError: number;
+  cr3: bigint;
+  /** RAX and RCX at the exit: CPUID leaf, MSR number, I/O data. */
+  rax: bigint;
+  rcx: bigint;
+  /** What the VMM did with it. */
+  action: 'none' | 'resume' | 'inject' | 'stop';
+  /** Vector for `inject`, the value read or written for I/O and MSRs. */
+  detail: number;
+}
+
+/** Fields that an exit condition can test: those of ExitRecord. */
+export interface ExitCondition {
+  /** Exit reason numbers; empty or absent: any. */
+  reasons?: number[];
+  /** All of these must hold, e.g. `{ field: 'gpa', op: '>=', value: 0xfee00000n }`. */
+  where?: { field: keyof ExitRecord; op: '==' | '!=' | '<' | '<=' | '>' | '>=' | '&'; value: bigint }[];
+}
+
+export type BreakpointSpec =
+  /** Stops before the instruction at this linear address runs. Never touches guest memory. */
+  | { kind: 'execute'; gva: bigint }
+  /** Stops after an access to [address, address + length). `space` gva (linear) or gpa. */
+  | { kind: 'watch'; space: 'gva' | 'gpa'; address: bigint; length: number; access: 'read' | 'write' | 'access' }
+  /** Stops when a VM exit matches, before the VMM handles it. */
+  | { kind: 'exit'; condition: ExitCondition };
+
+export type Breakpoint = BreakpointSpec & { id: number; enabled: boolean; hits: number; label?: string };
+
+export type StopReason =
+  | { kind: 'start' }
+  | { kind: 'paused' }
+  | { kind: 'step' }
+  | { kind: 'until' }
+  | { kind: 'breakpoint'; id: number; gva: bigint }
+  | { kind: 'watchpoint'; id: number; access: 'read' | 'write' | 'access'; address: bigint; length: number }
+  | { kind: 'exit'; id?: number; exit: ExitRecord }
+  | { kind: 'limit'; message: string }
+  | {
+      kind: 'entry-failed';
+      failures: { id: string; sdm: string; fields: { name: string; value: bigint }[] }[];
+      message: string;
+    }
+  | { kind: 'ended'; end: GuestEnd; faults?: FaultStep[] };
+
+/** One step of the chain of faults that led to a triple fault. */
+export interface FaultStep {
+  vector: number;
+  name: string;
+  error?: number;
+  rip: bigint;
+  /** CR2 for #PF. */
+  address?: bigint;
+  text: string;
+}
+
+export interface RunState {
+  running: boolean;
+  /** vCPU that the stop concerns. */
+  vcpu: number;
+  stop?: StopReason;
+  icount: bigint;
+  clock: bigint;
+}
+
+export type DebuggerEvent =
+  | { type: 'running' }
+  | { type: 'stopped'; vcpu: number; stop: StopReason; icount: bigint }
+  /** Bytes that the guest wrote to its first serial port. */
+  | { type: 'serial'; bytes: Uint8Array }
+  | { type: 'message'; text: string };
+
+/** Register name -> value. Names: see REGISTER_NAMES in registers-view.ts. */
+export type RegisterFile = Record<string, bigint>;
+
+export interface PageWalkLevel {
+  /** `PML4`, `PDPT`, `PD`, `PT`, or `PML5`. */
+  table: string;
+  index: number;
+  /** Guest-physical (guest walk) or host-physical (EPT walk) address of the entry. */
+  entryAddress: bigint;
+  entry: bigint;
+  /** Decoded bits: `P`, `W`, `U`, `A`, `D`, `PS`, `G`, `NX`; EPT: `R`, `W`, `X`, `A`, `D`, memory type. */
+  flags: string[];
+}
+
+export interface PageWalk {
+  mode: 'none' | '32-bit' | 'PAE' | '4-level' | '5-level' | 'EPT';
+  input: bigint;
+  levels: PageWalkLevel[];
+  /** Resulting address; undefined when the walk stops. */
+  output?: bigint;
+  pageBytes?: number;
+  /** Why it stops, e.g. `PD[506] not present`. */
+  failure?: string;
+}
+
+export interface EptRange {
+  gpa: bigint;
+  hpa: bigint;
+  bytes: bigint;
+  read: boolean;
+  write: boolean;
+  execute: boolean;
+  memoryType: string;
+  pageBytes: number;
+  label: string;
+}
+
+export interface VmcsFieldValue {
+  name: string;
+  encoding: number;
+  value: bigint;
+  area: 'control' | 'read-only' | 'guest' | 'host';
+  widthBits: number;
+  /** Decoded bits or meaning, one string per item. */
+  decoded: string[];
+}
+
+export interface VgaText {
+  columns: number;
+  rows: number;
+  /** columns*rows cells: low byte code page 437 character, high byte attribute. */
+  cells: Uint16Array;
+  cursor?: { column: number; row: number };
+}
+
+export interface Debugger {
+  info(): Promise<TargetInfo>;
+  state(): Promise<RunState>;
+  /** Registers a listener; returns a function that removes it. */
+  onEvent(listener: (event: DebuggerEvent) => void): () => void;
+
+  /** Resumes all vCPUs. Resolves at once; the stop comes as an event. @throws when the guest has ended. */
+  resume(): Promise<void>;
+  /** Stops the guest at an instruction boundary; resolves when it stands. */
+  pause(): Promise<RunState>;
+  /** Runs `count` instructions of one vCPU (by MTF, so the guest's flags never show it). */
+  step(vcpu: number, count?: number): Promise<RunState>;
+  /** Runs to the next VM exit that matches and stops before the VMM handles it; resolves at the stop. */
+  stepToExit(condition?: ExitCondition): Promise<RunState>;
+  /** Runs until RIP reaches `gva`, or the icount, whichever comes first. */
+  runUntil(target: { gva?: bigint; icount?: bigint; exit?: ExitCondition }): Promise<RunState>;
+
+  readRegisters(vcpu: number): Promise<RegisterFile>;
+  /** @throws Error naming the register when it does not exist or the value is refused. */
+  writeRegister(vcpu: number, name: string, value: bigint): Promise<void>;
+  /** Reads without side effects; the answer is short where memory ends or is not mapped. */
+  readMemory(space: AddressSpace, address: bigint, length: number, vcpu?: number): Promise<Uint8Array>;
+  /** Writes without side effects on devices or page tables; answers how many bytes were written. */
+  writeMemory(space: AddressSpace, address: bigint, bytes: Uint8Array, vcpu?: number): Promise<number>;
+  /** GVA -> GPA with each entry, without setting A/D bits. */
+  walk(gva: bigint, vcpu?: number): Promise<PageWalk>;
+
+  addBreakpoint(spec: BreakpointSpec, label?: string): Promise<Breakpoint>;
+  /** Answers false when there is none of that id. */
+  removeBreakpoint(id: number): Promise<boolean>;
+  enableBreakpoint(id: number, enabled: boolean): Promise<boolean>;
+  breakpoints(): Promise<Breakpoint[]>;
+
+  /** Symbols of the image, sorted by address. */
+  symbols(): Promise<{ name: string; address: bigint; size: bigint; kind: 'function' | 'object' | 'other' }[]>;
+
+  readonly ept?: {
+    /** GPA -> HPA with each entry. */
+    walk(gpa: bigint, vcpu?: number): Promise<PageWalk>;
+    ranges(): Promise<EptRange[]>;
+  };
+  readonly vmcs?: {
+    read(vcpu: number): Promise<VmcsFieldValue[]>;
+    /** @throws Error naming the field when it is read-only or unknown. */
+    write(vcpu: number, encoding: number, value: bigint): Promise<void>;
+  };
+  readonly exits?: {
+    /** The newest `max` records with sequence > `after`, oldest first. */
+    records(after: number, max: number): Promise<ExitRecord[]>;
+    /** Exits so far by reason name. */
+    counts(): Promise<Record<string, number>>;
+  };
+  readonly console?: {
+    /** Last bytes (at most 64 KiB) that the guest wrote to its serial port. */
+    serialLog(): Promise<Uint8Array>;
+    serialInput(bytes: Uint8Array): Promise<void>;
+    /** One key press and release on the PS/2 keyboard by its name (`a`, `Enter`, `F1`, `ctrl-c`). */
+    key(name: string): Promise<void>;
+    screen(): Promise<VgaText | undefined>;
+  };
+  /** Devices with their rows for the devices view. */
+  devices(): Promise<{ name: string; rows: [string, string][] }[]>;
+  /** Monitor commands in QEMU's wording (`info registers`, `xp`, ...): text, or undefined when unknown. */
+  monitor(line: string): Promise<string | undefined>;
+  /** Resets the machine to its first state. */
+  reset(): Promise<void>;
+  /** Ends the guest and frees its engine. */
+  quit(): Promise<void>;
+}
