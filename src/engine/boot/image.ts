@@ -1,0 +1,70 @@
+/** An image turned into memory contents and the vCPU's first state. */
+
+/** Segment as the VMCS keeps it: access rights in the VMCS format (bit 16 unusable). */
+export interface InitialSegment {
+  selector: number;
+  base: bigint;
+  limit: number;
+  accessRights: number;
+}
+
+export interface InitialState {
+  rip: bigint;
+  rsp?: bigint;
+  rflags?: bigint;
+  cr0?: bigint;
+  cr3?: bigint;
+  cr4?: bigint;
+  efer?: bigint;
+  registers?: Partial<Record<'rax' | 'rbx' | 'rcx' | 'rdx' | 'rsi' | 'rdi' | 'rbp', bigint>>;
+  segments?: Partial<Record<'cs' | 'ss' | 'ds' | 'es' | 'fs' | 'gs' | 'ldtr' | 'tr', InitialSegment>>;
+  gdtr?: { base: bigint; limit: number };
+  idtr?: { base: bigint; limit: number };
+}
+
+export interface Chunk {
+  gpa: number;
+  bytes: Uint8Array;
+  /** What it is, for error messages and the memory map: `segment 1`, `kernel`, `initrd`, `acpi`. */
+  label: string;
+}
+
+export interface GuestSymbol {
+  name: string;
+  address: bigint;
+  size: bigint;
+  kind: 'function' | 'object' | 'other';
+}
+
+export type ImageKind = 'multiboot' | 'elf64' | 'elf32' | 'pvh' | 'linux' | 'flat';
+
+export interface LoadedImage {
+  kind: ImageKind;
+  chunks: Chunk[];
+  /** Ranges above chunk data that must be zero (ELF bss). */
+  zero: { gpa: number; bytes: number }[];
+  initial: InitialState;
+  symbols: GuestSymbol[];
+}
+
+export interface LoadOptions {
+  /** Guest RAM in bytes. */
+  memoryBytes: number;
+  /** Kernel command line. */
+  append?: string;
+  initrd?: { name: string; bytes: Uint8Array };
+  /** Flat binaries: load address and entry (default 0x7c00 in real mode, as a boot sector). */
+  at?: number;
+  vcpus: number;
+}
+
+/** The one error for an image that cannot be used: `message` names the file and the cause in one line. */
+export class ImageError extends Error {
+  constructor(
+    readonly file: string,
+    readonly reason: string,
+  ) {
+    super(`${file}: ${reason}`);
+    this.name = 'ImageError';
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * What a device knows: its places on the bus, its interrupt line and a clock; nothing else.
+ * Everything here is deterministic: time is virtual and host input arrives through the journal.
+ */
+
+/** Virtual nanoseconds since power-on: retired instructions plus time warped over in HLT. */
+export type Nanoseconds = number;
+
+export interface Timer {
+  /** Arms (or re-arms) the timer for an absolute virtual time. */
+  arm(at: Nanoseconds): void;
+  cancel(): void;
+  /** Absolute expiry, or undefined when not armed. */
+  readonly deadline: Nanoseconds | undefined;
+}
+
+export interface Clock {
+  /** Virtual time of the instruction that runs now. */
+  now(): Nanoseconds;
+  timer(name: string, fire: () => void): Timer;
+}
+
+/** An interrupt request line into the PIC or IOAPIC. Level-held; an edge is a low-to-high change. */
+export interface IrqLine {
+  set(high: boolean): void;
+}
+
+export interface PortRange {
+  first: number;
+  count: number;
+}
+
+/** A device on the I/O port bus. Values are unsigned; `bytes` is 1, 2 or 4. */
+export interface PortDevice {
+  readonly ports: readonly PortRange[];
+  portRead(port: number, bytes: number): number;
+  portWrite(port: number, bytes: number, value: number): void;
+}
+
+/** A device in guest-physical memory. `offset` counts from the start of its range; `bytes` is 1 to 8. */
+export interface MmioDevice {
+  readonly mmio: { readonly gpa: number; readonly bytes: number };
+  mmioRead(offset: number, bytes: number): bigint;
+  mmioWrite(offset: number, bytes: number, value: bigint): void;
+}
+
+/** Plain, versioned state: structured-clone-able, no functions. */
+export type DeviceState = { readonly version: number } & Record<string, unknown>;
+
+export interface Device {
+  /** Stable name, e.g. `serial0`; the key of its state in a snapshot. */
+  readonly name: string;
+  reset(): void;
+  save(): DeviceState;
+  /** @throws Error naming device and version when the state is not one that `save` made. */
+  load(state: DeviceState): void;
+  /** Rows for the devices view: register or field, value. */
+  describe?(): [string, string][];
+}
+
+/** Guest-physical memory as DMA and loaders see it. */
+export interface GuestMemory {
+  readonly bytes: number;
+  /** @throws RangeError when the range leaves RAM. */
+  read(gpa: number, length: number): Uint8Array;
+  write(gpa: number, bytes: Uint8Array): void;
+}
+
+/** How a guest ended. `status` is the process status of the command line. */
+export interface GuestEnd {
+  kind: 'powered-off' | 'reset' | 'debug-exit' | 'triple-fault' | 'halted-forever' | 'error';
+  status: number;
+  message: string;
+}
