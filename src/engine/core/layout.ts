@@ -16,6 +16,8 @@ export const TLB_ENTRIES = 1024;
 export const TLB_READ = 0x00020000;
 export const TLB_WRITE = 0x00024000;
 export const TLB_CODE = 0x00028000;
+/** Who owns an asid: 512 entries of 32 bytes, see mmu/tlb.ts. */
+export const ASID_TABLE = 0x0002c000;
 /** Linear RIP -> block: 4096 entries of 16 bytes {rip u64, ctxGen u32, block u32}. */
 export const JUMP_CACHE = 0x00030000;
 export const JUMP_CACHE_ENTRIES = 4096;
@@ -182,6 +184,23 @@ export const LATCHES = ACTIVE + 0x3c0;
 export const LATCH_BYTES = 24;
 export const MAX_LATCHES = 8;
 
+/** Latches already used by the running instruction, and the ICOUNT of the instruction they belong to. */
+export const LATCH_CURSOR = ACTIVE + 0x480;
+export const LATCH_ICOUNT = ACTIVE + 0x488;
+/** Translation context: asid, its epoch, and what the context was made for (see mmu/tlb.ts). */
+export const CTX_ASID = ACTIVE + 0x490;
+export const CTX_EPOCH = ACTIVE + 0x494;
+export const CTX_CONTROLS = ACTIVE + 0x498; // u64
+export const CTX_CR3 = ACTIVE + 0x4a0; // u64
+export const CTX_EPTP = ACTIVE + 0x4a8; // u64
+export const CTX_VPID = ACTIVE + 0x4b0;
+/** CTX of supervisor accesses to system structures, and of user accesses, whatever the CPL. */
+export const CTX_SYSTEM = ACTIVE + 0x4b4;
+/** CTX of the current CPL without the alignment-check mark. */
+export const CTX_PLAIN = ACTIVE + 0x4b8;
+/** 1 when the fault of the last access is #GP(0) for a non-canonical address (#SS(0) if through SS). */
+export const ACCESS_NONCANONICAL = ACTIVE + 0x4bc;
+
 /** XMM/YMM: 16 x 32 bytes; x87: 8 x 16 bytes in physical order; control and status words. */
 export const YMM = ACTIVE + 0x600;
 export const X87 = ACTIVE + 0x800;
@@ -207,6 +226,13 @@ export const NEXT_ASID = GLOBAL + 0x1c;
 export const POOL_NEXT = GLOBAL + 0x20;
 /** End of host-physical memory in bytes (u64). */
 export const MEMORY_END = GLOBAL + 0x28;
+/** Grows each time the asids are handed out anew. */
+export const ASID_EPOCH = GLOBAL + 0x30;
+/** Generations of contexts below this one are void (see mmu/tlb.ts). */
+export const CTX_GEN_FLOOR = GLOBAL + 0x34;
+/** Lowest and highest linear page number that a large page has put into the TLBs. */
+export const LARGE_FIRST = GLOBAL + 0x38;
+export const LARGE_LAST = GLOBAL + 0x40;
 /** Exit breakpoint: 1 stops run() with RUN_EXIT_BREAK semantics in the VMM; unused by the core. */
 export const MAX_PHYS_BITS = 39;
 /** 128 x u64 slots of counters (COUNTER_*), for benchmarks and the dashboard. */
@@ -243,6 +269,7 @@ export const ATT_WINDOW = 4; // interrupt- or NMI-window exiting is on: test it 
 export const ATT_MTF = 8; // monitor trap flag exiting
 export const ATT_WATCH = 16; // WATCH_HIT is set
 export const ATT_RETRY = 32; // run the instruction again as a single-instruction block
+export const ATT_STEP = 128; // TF, RF or an execution breakpoint of DR7: debugBefore/debugAfter around each instruction
 export const ATT_TPR = 64; // TPR-below-threshold test is due
 
 // ---- status of a helper or a block ----

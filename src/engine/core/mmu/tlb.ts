@@ -1,0 +1,260 @@
+// The split TLB: three direct-mapped tables (read, write, code) of 16-byte entries
+//
+//   0                 8            12
+//   | tag u64        | addend u32 | mark u32 |    tag = linear page | context
+//
+//   context: 11        3   2    1      0
+//            | asid    | AC| mark| user |         host address = u32(la) + addend
+//
+// An asid stands for one (vCPU, VPID, EPTP, CR3 load); it is never used twice in an epoch, so leaving
+// a context needs no flush. Asid 0 is never given out (an all-zero entry is void) and asid 511 is
+// CTX while alignment checking is on: nothing is filled under it, so each access takes the slow path.
+// An entry whose page needs care (code, watched) carries the mark bit in its tag: fast tests miss it.
+import {
+  ASID_EPOCH, ASID_TABLE, COUNTERS, COUNTER_TLB_FLUSH, CPL, CR0, CR3, CR4, CTX, CTX_ASID, CTX_CONTROLS, CTX_CR3, CTX_EPOCH,
+  CTX_EPTP, CTX_GEN, CTX_GEN_FLOOR, CTX_PLAIN, CTX_SYSTEM, CTX_VPID, EFER, JUMP_CACHE, JUMP_CACHE_ENTRIES,
+  LARGE_FIRST, LARGE_LAST, MODE, NEXT_ASID, NEXT_CTX_GEN, RFLAGS, TLB_CODE, TLB_ENTRIES, TLB_READ, TLB_WRITE, VCPU_INDEX,
+} from '../layout';
+import { eptPointer, vpid } from './ept';
+
+export const CTX_USER = 1;
+export const CTX_MARK = 2;
+export const CTX_AC = 4;
+export const ASID_SHIFT = 3;
+export const ASID_ALIGNMENT = 511;
+
+// mark word of an entry
+export const MARK_CODE = 1; // the frame holds decoded code (write table only)
+export const MARK_WATCH = 2; // a watchpoint or data breakpoint touches the page
+export const MARK_SHIFT = 8; // log2 of the size of the page, bits 8-15
+
+// asid record in ASID_TABLE
+const ASID_BYTES = 32;
+const ASID_VCPU = 0; // u32
+const ASID_VPID = 4; // u32
+const ASID_PCID = 8; // u32, bit 31: valid
+const ASID_GEN = 12; // u32
+const ASID_CR3 = 16; // u64
+const ASID_EPTP = 24; // u64
+
+const CR0_PAGING: u64 = 0x80010001; // PG WP PE
+const CR4_PAGING: u64 = 0x3210b0; // PSE PAE PGE LA57 PCIDE SMEP SMAP
+const EFER_PAGING: u64 = 0xd00; // LME LMA NXE
+
+/** Empties the three tables and starts a new epoch of asids. */
+function flushEverything(): void {
+  memory.fill(TLB_READ, 0, TLB_ENTRIES * 16);
+  memory.fill(TLB_WRITE, 0, TLB_ENTRIES * 16);
+  memory.fill(TLB_CODE, 0, TLB_ENTRIES * 16);
+  memory.fill(ASID_TABLE, 0, 512 * ASID_BYTES);
+  store<u32>(ASID_EPOCH, load<u32>(ASID_EPOCH) + 1);
+  store<u32>(NEXT_ASID, 1);
+  store<u64>(LARGE_FIRST, ~(<u64>0));
+  store<u64>(LARGE_LAST, 0);
+  store<u64>(COUNTERS + COUNTER_TLB_FLUSH * 8, load<u64>(COUNTERS + COUNTER_TLB_FLUSH * 8) + 1);
+}
+
+/** A number for the jump cache that was never used; the cache is emptied when they run out. */
+function nextGeneration(): u32 {
+  let gen = load<u32>(NEXT_CTX_GEN) + 1;
+  if (gen >= 1 << 26) {
+    memory.fill(JUMP_CACHE, 0, JUMP_CACHE_ENTRIES * 16);
+    store<u32>(CTX_GEN_FLOOR, 0);
+    for (let asid = 0; asid < 512; asid++) store<u32>(ASID_TABLE + asid * ASID_BYTES, 0, ASID_GEN);
+    gen = 1;
+  }
+  store<u32>(NEXT_CTX_GEN, gen);
+  return gen;
+}
+
+@inline function pagingControls(): u64 {
+  return (load<u64>(CR0) & CR0_PAGING) | (load<u64>(CR4) & CR4_PAGING) << 32 | (load<u64>(EFER) & EFER_PAGING) << 16;
+}
+
+@inline function currentPcid(): u32 {
+  return load<u64>(CR4) & 0x20000 ? <u32>load<u64>(CR3) & 0xfff : 0;
+}
+
+/** Gives the vCPU a fresh asid: what was cached for its context is gone. */
+function allocate(): void {
+  let asid = load<u32>(NEXT_ASID);
+  if (asid == 0 || asid >= ASID_ALIGNMENT) {
+    flushEverything();
+    asid = 1;
+  }
+  store<u32>(NEXT_ASID, asid + 1);
+  const record = ASID_TABLE + asid * ASID_BYTES;
+  store<u32>(record, load<u32>(VCPU_INDEX), ASID_VCPU);
+  store<u32>(record, load<u32>(CTX_VPID), ASID_VPID);
+  store<u32>(record, currentPcid() | 0x80000000, ASID_PCID);
+  store<u32>(record, nextGeneration(), ASID_GEN);
+  store<u64>(record, load<u64>(CR3), ASID_CR3);
+  store<u64>(record, load<u64>(CTX_EPTP), ASID_EPTP);
+  store<u32>(CTX_ASID, asid);
+  store<u32>(CTX_EPOCH, load<u32>(ASID_EPOCH));
+}
+
+/** Recomputes CTX and CTX_GEN from asid, CPL, RFLAGS.AC and MODE. */
+export function refreshContext(): void {
+  const asid = load<u32>(CTX_ASID);
+  const user: u32 = load<u32>(CPL) == 3 ? CTX_USER : 0;
+  const ac = (load<u64>(RFLAGS) & 0x40000) != 0;
+  let ctx = asid << ASID_SHIFT | user;
+  if (ac && !user && load<u64>(CR4) & 0x200000) ctx |= CTX_AC;
+  store<u32>(CTX_PLAIN, ctx);
+  store<u32>(CTX_SYSTEM, asid << ASID_SHIFT);
+  if (ac && user && load<u64>(CR0) & 0x40000) ctx = ASID_ALIGNMENT << ASID_SHIFT | user;
+  store<u32>(CTX, ctx);
+  const record = ASID_TABLE + asid * ASID_BYTES;
+  let gen = load<u32>(record, ASID_GEN);
+  if (gen <= load<u32>(CTX_GEN_FLOOR)) {
+    gen = nextGeneration();
+    store<u32>(record, gen, ASID_GEN);
+  }
+  store<u32>(CTX_GEN, gen << 5 | (load<u32>(MODE) & 15) << 1 | user);
+}
+
+/** Flushes when a control bit that translation depends on differs from what the context was made for. */
+export function checkContext(): void {
+  if (
+    load<u32>(CTX_EPOCH) != load<u32>(ASID_EPOCH) || load<u32>(CTX_ASID) == 0 || load<u64>(CTX_CONTROLS) != pagingControls()
+  ) flushTlb();
+  else refreshContext();
+}
+
+/**
+ * VM entry, or another vCPU became the active one: keeps the cached translations when VPID is on and
+ * CR3, EPTP and the paging controls are those of the last time.
+ * @sdm 3C 29.4 "Caching Translation Information"
+ */
+export function enterContext(): void {
+  const id = vpid();
+  if (
+    id == 0 || id != load<u32>(CTX_VPID) || load<u64>(CTX_CR3) != load<u64>(CR3) || load<u64>(CTX_EPTP) != eptPointer()
+  ) flushTlb();
+  else checkContext();
+}
+
+/** Drops every translation of this vCPU, global ones too. */
+export function flushTlb(): void {
+  store<u64>(CTX_CONTROLS, pagingControls());
+  store<u64>(CTX_CR3, load<u64>(CR3));
+  store<u64>(CTX_EPTP, eptPointer());
+  store<u32>(CTX_VPID, vpid());
+  const vcpu = load<u32>(VCPU_INDEX);
+  const end = load<u32>(NEXT_ASID);
+  // a record without the valid bit is never found again by its PCID
+  for (let asid: u32 = 1; asid < end; asid++) {
+    const record = ASID_TABLE + asid * ASID_BYTES;
+    if (load<u32>(record, ASID_VCPU) == vcpu) store<u32>(record, 0, ASID_PCID);
+  }
+  allocate();
+  refreshContext();
+}
+
+/** Drops the translations of all vCPUs: the VMM changed EPT entries or guest memory behind the guest's back. */
+export function flushAllVcpus(): void {
+  flushEverything();
+  flushTlb();
+}
+
+/**
+ * Drops the non-global translations of this vCPU. Global pages are not kept across contexts (an
+ * entry's asid is part of its tag), which the architecture allows: they are walked again.
+ */
+export function flushTlbNonGlobal(): void {
+  flushTlb();
+}
+
+/**
+ * MOV to CR3: enters the context of the new CR3. `keep` is bit 63 of the value with CR4.PCIDE: cached
+ * translations of that PCID stay valid.
+ * @sdm 3A 4.10.4.1 "Operations that Invalidate TLBs and Paging-Structure Caches"
+ */
+export function newContext(keep: bool = false): void {
+  store<u64>(CTX_CR3, load<u64>(CR3));
+  const pcid = currentPcid() | 0x80000000;
+  const vcpu = load<u32>(VCPU_INDEX);
+  const end = load<u32>(NEXT_ASID);
+  for (let asid: u32 = 1; asid < end; asid++) {
+    const record = ASID_TABLE + asid * ASID_BYTES;
+    if (load<u32>(record, ASID_PCID) != pcid || load<u32>(record, ASID_VCPU) != vcpu) continue;
+    if (keep && load<u64>(record, ASID_CR3) == load<u64>(CR3) && load<u64>(record, ASID_EPTP) == load<u64>(CTX_EPTP)) {
+      store<u32>(CTX_ASID, asid);
+      refreshContext();
+      return;
+    }
+    store<u32>(record, 0, ASID_PCID);
+  }
+  allocate();
+  refreshContext();
+}
+
+/** INVPCID single-context and INVVPID of one PCID: drops what is cached for it on this vCPU. */
+export function flushPcid(pcid: u32): void {
+  if (pcid == currentPcid()) return newContext();
+  const end = load<u32>(NEXT_ASID);
+  for (let asid: u32 = 1; asid < end; asid++) {
+    const record = ASID_TABLE + asid * ASID_BYTES;
+    if (load<u32>(record, ASID_PCID) == (pcid | 0x80000000) && load<u32>(record, ASID_VCPU) == load<u32>(VCPU_INDEX)) {
+      store<u32>(record, 0, ASID_PCID);
+    }
+  }
+}
+
+@inline function dropEntry(table: usize, page: u64): void {
+  const entry = table + ((<usize>page & (TLB_ENTRIES - 1)) << 4);
+  if (load<u64>(entry) >> 12 == page) store<u64>(entry, 0);
+}
+
+/** Removes the pieces of large pages that cover the linear page. */
+function dropLarge(table: usize, page: u64): void {
+  for (let entry = table; entry < table + TLB_ENTRIES * 16; entry += 16) {
+    const shift: u64 = (load<u32>(entry, 12) >> MARK_SHIFT & 0xff) - 12;
+    if (shift > 0 && load<u64>(entry) >> 12 >> shift == page >> shift) store<u64>(entry, 0);
+  }
+}
+
+/** INVLPG: drops the page (the whole large page) that holds the linear address, in all contexts. */
+export function flushPage(la: u64): void {
+  const page = la >> 12;
+  dropEntry(TLB_READ, page);
+  dropEntry(TLB_WRITE, page);
+  dropEntry(TLB_CODE, page);
+  if (page >= load<u64>(LARGE_FIRST) && page <= load<u64>(LARGE_LAST)) {
+    dropLarge(TLB_READ, page);
+    dropLarge(TLB_WRITE, page);
+    dropLarge(TLB_CODE, page);
+  }
+  store<u32>(CTX_GEN_FLOOR, load<u32>(NEXT_CTX_GEN));
+  refreshContext();
+}
+
+/** Enters a translation of one 4-KByte page; `shift` is log2 of the guest's page size. */
+export function fillTlb(table: usize, la: u64, ctx: u32, host: usize, mark: u32, shift: u32): void {
+  const page = la >> 12;
+  const entry = table + ((<usize>page & (TLB_ENTRIES - 1)) << 4);
+  store<u64>(entry, page << 12 | ctx | (mark ? CTX_MARK : 0));
+  store<u32>(entry, <u32>host - <u32>(page << 12), 8);
+  store<u32>(entry, mark | shift << MARK_SHIFT, 12);
+  if (shift > 12) {
+    const first = page >> (shift - 12) << (shift - 12);
+    const last = first + (<u64>1 << (shift - 12)) - 1;
+    if (first < load<u64>(LARGE_FIRST)) store<u64>(LARGE_FIRST, first);
+    if (last > load<u64>(LARGE_LAST)) store<u64>(LARGE_LAST, last);
+  }
+}
+
+/** Takes a host frame out of the write table: decoded code appeared in it. */
+export function protectCodePage(hpaPage: usize): void {
+  for (let entry: usize = TLB_WRITE; entry < TLB_WRITE + TLB_ENTRIES * 16; entry += 16) {
+    const tag = load<u64>(entry);
+    if (tag != 0 && (<u32>tag & 0xfffff000) + load<u32>(entry, 8) == <u32>hpaPage) store<u64>(entry, 0);
+  }
+}
+
+/** Empties the tables so that new watchpoints are seen; contexts stay. */
+export function forgetPages(): void {
+  memory.fill(TLB_READ, 0, TLB_ENTRIES * 16);
+  memory.fill(TLB_WRITE, 0, TLB_ENTRIES * 16);
+}
