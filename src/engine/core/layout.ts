@@ -125,6 +125,8 @@ export const PAT = ACTIVE + 0x298;
 export const DEBUGCTL = ACTIVE + 0x2a0;
 /** Guest TSC = virtual ns + TSC_ADJUST (the VMCS's TSC offset comes on top). */
 export const TSC_ADJUST = ACTIVE + 0x2a8;
+/** ICOUNT at which this slice ends: min(LIMIT, PREEMPTION_DEADLINE - CLOCK_OFFSET, run loop's own slice). REP stops there. */
+export const SLICE_END = ACTIVE + 0x2b0;
 /** Blocking by STI (1), MOV SS (2), SMI (4), NMI (8), as the VMCS field. */
 export const INTERRUPTIBILITY = ACTIVE + 0x2c0;
 /** Activity state as the VMCS field: 0 active, 1 HLT, 2 shutdown, 3 wait-for-SIPI. */
@@ -151,6 +153,11 @@ export const SINGLE = ACTIVE + 0x2fc;
 /** HPA of the page that the running block was decoded from. */
 export const BLOCK_PAGE = ACTIVE + 0x300;
 /** Pointer to this vCPU's VMCS region, u32, and its index. */
+/**
+ * 1 when an instruction, a REP iteration or an event delivery has completed since the last boundary().
+ * Set by the run loop where boundaries matter (single steps), cleared by VM entry and by boundary(): MTF needs it.
+ */
+export const STEPPED = ACTIVE + 0x304;
 export const VMCS_PTR = ACTIVE + 0x308;
 export const VCPU_INDEX = ACTIVE + 0x30c;
 /** PDPTE cache for PAE paging: 4 x u64. */
@@ -277,7 +284,8 @@ export const XS_OK = 0; // done; RIP := NEXT_RIP (helpers) / chain ended (blocks
 export const XS_FAULT = 1; // FAULT_* holds the exception; nothing was committed
 export const XS_EXIT = 2; // a VM exit was recorded (vmExit was called); the guest is left
 export const XS_RETRY = 3; // nothing was committed; run it again with SINGLE set
-export const XS_LIMIT = 4; // ICOUNT reached LIMIT
+export const XS_LIMIT = 4; // ICOUNT reached SLICE_END, or the next block would pass it
+export const XS_SINGLE = 5; // blocks only: run the next instruction alone (TF, RF, a breakpoint's page)
 
 // ---- result of run() ----
 export const RUN_VMEXIT = 1; // VM exit; the VMCS holds its information

@@ -44,6 +44,10 @@ export const UF_HIGH_RM = 0x2000;
 export const UF_REX = 0x4000;
 export const UF_SIMPLE = 0x8000; // address needs no segment base, no cut, no limit check
 export const UF_OPCODE_SHIFT = 16; // last opcode byte in bits 16-23; bits 24-26: ModRM.reg as encoded, without REX.R
+export const UF_DST_REG = 0x08000000; // r is the destination and rm the source; otherwise rm is the destination
+export const UF_IMM = 0x10000000; // the source is the immediate
+export const UF_MOFFS = 0x20000000; // the memory operand's offset is the immediate (MOV moffs)
+export const UF_MAP_0F = 0x40000000; // opcode of a two- or three-byte map
 
 @inline export function uOpSize(u: usize): u32 { return uFlags(u) & UF_OPSIZE; }
 @inline export function uAddrSize(u: usize): u32 { return (uFlags(u) >> UF_ADDR_SHIFT) & 15; }
