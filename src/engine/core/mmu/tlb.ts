@@ -78,7 +78,7 @@ function nextGeneration(): u32 {
 /** Gives the vCPU a fresh asid: what was cached for its context is gone. */
 function allocate(): void {
   let asid = load<u32>(NEXT_ASID);
-  if (asid == 0 || asid >= ASID_ALIGNMENT) {
+  if (asid == 0 || asid >= <u32>ASID_ALIGNMENT) {
     flushEverything();
     asid = 1;
   }
@@ -247,7 +247,7 @@ export function fillTlb(table: usize, la: u64, ctx: u32, host: usize, mark: u32,
 
 /** Takes a host frame out of the write table: decoded code appeared in it. */
 export function protectCodePage(hpaPage: usize): void {
-  for (let entry: usize = TLB_WRITE; entry < TLB_WRITE + TLB_ENTRIES * 16; entry += 16) {
+  for (let entry: usize = TLB_WRITE; entry < <usize>(TLB_WRITE + TLB_ENTRIES * 16); entry += 16) {
     const tag = load<u64>(entry);
     if (tag != 0 && (<u32>tag & 0xfffff000) + load<u32>(entry, 8) == <u32>hpaPage) store<u64>(entry, 0);
   }
