@@ -33,6 +33,8 @@ export interface PortRange {
 /** A device on the I/O port bus. Values are unsigned; `bytes` is 1, 2 or 4. */
 export interface PortDevice {
   readonly ports: readonly PortRange[];
+  /** Widest access the device decodes (default 4): the bus cuts wider ones into pieces of this size. */
+  readonly portWidth?: 1 | 2 | 4;
   portRead(port: number, bytes: number): number;
   portWrite(port: number, bytes: number, value: number): void;
 }

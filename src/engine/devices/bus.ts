@@ -1,0 +1,121 @@
+/** Routes I/O ports and guest-physical addresses to devices. */
+import type { MmioDevice, PortDevice } from './device.js';
+
+const PORTS = 0x10000;
+const ALL_ONES = [0, 0xff, 0xffff, 0xffffff, 0xffffffff];
+
+/** The I/O port and MMIO map of a machine. Reads that no device claims answer all ones, such writes are dropped. */
+export class Bus {
+  /** 1 + index into `portDevices`; 0: nobody. */
+  private readonly portOwner = new Uint16Array(PORTS);
+  private readonly portDevices: PortDevice[] = [];
+  /** Sorted by address. */
+  private readonly mmioDevices: MmioDevice[] = [];
+
+  /** @throws Error when a port of the device is taken or outside the 64 KiB port space. */
+  addPorts(device: PortDevice): void {
+    for (const { first, count } of device.ports) {
+      if (first < 0 || count <= 0 || first + count > PORTS) {
+        throw new Error(`ports 0x${first.toString(16)}+${count} are outside the port space`);
+      }
+      for (let port = first; port < first + count; port++) {
+        if (this.portOwner[port] !== 0) throw new Error(`port 0x${port.toString(16)} is claimed twice`);
+      }
+    }
+    this.portDevices.push(device);
+    for (const { first, count } of device.ports) {
+      this.portOwner.fill(this.portDevices.length, first, first + count);
+    }
+  }
+
+  /** @throws Error when the range overlaps another device's. */
+  addMmio(device: MmioDevice): void {
+    const { gpa, bytes } = device.mmio;
+    for (const other of this.mmioDevices) {
+      if (gpa < other.mmio.gpa + other.mmio.bytes && other.mmio.gpa < gpa + bytes) {
+        throw new Error(`MMIO at 0x${gpa.toString(16)}+0x${bytes.toString(16)} overlaps another device`);
+      }
+    }
+    this.mmioDevices.push(device);
+    this.mmioDevices.sort((a, b) => a.mmio.gpa - b.mmio.gpa);
+  }
+
+  /** Value of an IN of 1, 2 or 4 bytes, unsigned. */
+  portRead(port: number, bytes: number): number {
+    const device = this.soleOwner(port, bytes);
+    if (device !== undefined) return (device.portRead(port, bytes) & ALL_ONES[bytes]) >>> 0;
+    if (bytes === 1) return 0xff;
+    const half = bytes >> 1;
+    const low = this.portRead(port, half);
+    const high = this.portRead((port + half) & 0xffff, half);
+    return (low | (high << (8 * half))) >>> 0;
+  }
+
+  portWrite(port: number, bytes: number, value: number): void {
+    const device = this.soleOwner(port, bytes);
+    if (device !== undefined) {
+      device.portWrite(port, bytes, (value & ALL_ONES[bytes]) >>> 0);
+    } else if (bytes > 1) {
+      const half = bytes >> 1;
+      this.portWrite(port, half, value);
+      this.portWrite((port + half) & 0xffff, half, value >>> (8 * half));
+    }
+  }
+
+  /** The device that takes this access whole; undefined when nobody does or when it must be cut in pieces. */
+  private soleOwner(port: number, bytes: number): PortDevice | undefined {
+    const owner = this.portOwner[port];
+    if (owner === 0) return undefined;
+    const device = this.portDevices[owner - 1];
+    if (bytes === 1) return device;
+    if (bytes > (device.portWidth ?? 4)) return undefined;
+    for (let next = port + 1; next < port + bytes; next++) {
+      if (this.portOwner[next & 0xffff] !== owner) return undefined;
+    }
+    return device;
+  }
+
+  /** True when some device claims the byte at `gpa`. */
+  hasMmio(gpa: number): boolean {
+    return this.mmioAt(gpa) !== undefined;
+  }
+
+  /** Value of a load of 1 to 8 bytes. */
+  mmioRead(gpa: number, bytes: number): bigint {
+    const device = this.mmioAt(gpa);
+    if (device !== undefined && gpa + bytes <= device.mmio.gpa + device.mmio.bytes) {
+      return BigInt.asUintN(8 * bytes, device.mmioRead(gpa - device.mmio.gpa, bytes));
+    }
+    if (bytes === 1) return 0xffn;
+    const low = bytes >> 1;
+    return this.mmioRead(gpa, low) | (this.mmioRead(gpa + low, bytes - low) << BigInt(8 * low));
+  }
+
+  mmioWrite(gpa: number, bytes: number, value: bigint): void {
+    const device = this.mmioAt(gpa);
+    if (device !== undefined && gpa + bytes <= device.mmio.gpa + device.mmio.bytes) {
+      device.mmioWrite(gpa - device.mmio.gpa, bytes, BigInt.asUintN(8 * bytes, value));
+    } else if (bytes > 1) {
+      const low = bytes >> 1;
+      this.mmioWrite(gpa, low, value);
+      this.mmioWrite(gpa + low, bytes - low, value >> BigInt(8 * low));
+    }
+  }
+
+  private mmioAt(gpa: number): MmioDevice | undefined {
+    for (const device of this.mmioDevices) {
+      if (gpa < device.mmio.gpa) return undefined;
+      if (gpa < device.mmio.gpa + device.mmio.bytes) return device;
+    }
+    return undefined;
+  }
+
+  /** Claimed port ranges, merged, in order. */
+  describePorts(): { first: number; count: number; device: PortDevice }[] {
+    const rows: { first: number; count: number; device: PortDevice }[] = [];
+    for (const device of this.portDevices) {
+      for (const range of device.ports) rows.push({ ...range, device });
+    }
+    return rows.sort((a, b) => a.first - b.first);
+  }
+}

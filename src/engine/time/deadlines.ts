@@ -1,0 +1,69 @@
+/** Virtual timers in firing order: by time, then by the order in which they were made. */
+import type { Nanoseconds, Timer } from '../devices/device.js';
+
+class QueuedTimer implements Timer {
+  deadline: Nanoseconds | undefined = undefined;
+
+  constructor(
+    readonly name: string,
+    readonly order: number,
+    readonly fire: () => void,
+    private readonly queue: QueuedTimer[],
+  ) {}
+
+  arm(at: Nanoseconds): void {
+    if (!(at >= 0)) throw new RangeError(`timer ${this.name}: armed for ${at} ns`);
+    this.cancel();
+    this.deadline = at;
+    let index = this.queue.length;
+    while (index > 0 && runsBefore(this, this.queue[index - 1])) index--;
+    this.queue.splice(index, 0, this);
+  }
+
+  cancel(): void {
+    if (this.deadline === undefined) return;
+    this.queue.splice(this.queue.indexOf(this), 1);
+    this.deadline = undefined;
+  }
+}
+
+function runsBefore(a: QueuedTimer, b: QueuedTimer): boolean {
+  return a.deadline! < b.deadline! || (a.deadline === b.deadline && a.order < b.order);
+}
+
+/** All timers of a machine. A machine has about ten, so a sorted array is the fastest queue. */
+export class Deadlines {
+  private readonly queue: QueuedTimer[] = [];
+  private made = 0;
+
+  timer(name: string, fire: () => void): Timer {
+    return new QueuedTimer(name, this.made++, fire, this.queue);
+  }
+
+  /** Time of the earliest armed timer; undefined when none is armed. */
+  next(): Nanoseconds | undefined {
+    return this.queue.length > 0 ? this.queue[0].deadline : undefined;
+  }
+
+  /**
+   * Fires every timer that is due at `now`, earliest first. A timer that re-arms itself for a time not after
+   * `now` fires again in the same call.
+   * @returns how many fired.
+   * @throws Error when a timer keeps re-arming itself without letting time pass.
+   */
+  runDue(now: Nanoseconds): number {
+    let fired = 0;
+    while (this.queue.length > 0 && this.queue[0].deadline! <= now) {
+      const timer = this.queue.shift()!;
+      timer.deadline = undefined;
+      if (++fired > 100_000) throw new Error(`timer ${timer.name} re-arms itself for the past`);
+      timer.fire();
+    }
+    return fired;
+  }
+
+  /** Armed timers with their times, for the devices view. */
+  list(): { name: string; at: Nanoseconds }[] {
+    return this.queue.map((timer) => ({ name: timer.name, at: timer.deadline! }));
+  }
+}
