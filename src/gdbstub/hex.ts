@@ -1,0 +1,70 @@
+/**
+ * Hexadecimal forms of the remote protocol. Payloads are handled as latin1 strings, one char per byte,
+ * so binary and text packets share one representation.
+ */
+
+const HEX_NUMBER = /^[0-9a-fA-F]+$/;
+
+/** Hex number as the protocol writes addresses, lengths and ids; undefined when it is not one. */
+export function parseHexBigInt(text: string): bigint | undefined {
+  return text.length <= 32 && HEX_NUMBER.test(text) ? BigInt(`0x${text}`) : undefined;
+}
+
+/** As parseHexBigInt for numbers up to 2^53 - 1. */
+export function parseHexNumber(text: string): number | undefined {
+  if (text.length > 16 || !HEX_NUMBER.test(text)) return undefined;
+  const value = Number.parseInt(text, 16);
+  return Number.isSafeInteger(value) ? value : undefined;
+}
+
+/** `addr,length` as in m, M, x, X, z; undefined when either is malformed or the address has more than 64 bits. */
+export function parseAddressLength(text: string): { address: bigint; length: number } | undefined {
+  const comma = text.indexOf(',');
+  if (comma < 0) return undefined;
+  const address = parseHexBigInt(text.slice(0, comma));
+  const length = parseHexNumber(text.slice(comma + 1));
+  if (address === undefined || length === undefined || address >> 64n !== 0n) return undefined;
+  return { address, length };
+}
+
+/** Bytes of a hex dump; undefined when the text has an odd length or a digit that is none. */
+export function decodeHex(text: string): Uint8Array | undefined {
+  if (text.length % 2 !== 0) return undefined;
+  if (text.length > 0 && !HEX_NUMBER.test(text)) return undefined;
+  return Buffer.from(text, 'hex');
+}
+
+export function encodeHex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
+}
+
+/** UTF-8 text as hex, as in qRcmd, O packets and thread names. */
+export function encodeHexText(text: string): string {
+  return Buffer.from(text, 'utf8').toString('hex');
+}
+
+/** Little-endian hex of a value: the form of registers in g, p and stop replies. */
+export function encodeLittleEndian(value: bigint, bytes: number): string {
+  const big = BigInt.asUintN(bytes * 8, value)
+    .toString(16)
+    .padStart(bytes * 2, '0');
+  let out = '';
+  for (let at = big.length - 2; at >= 0; at -= 2) out += big[at] + big[at + 1];
+  return out;
+}
+
+/** Inverse of encodeLittleEndian; undefined when the text is not an even number of hex digits. */
+export function decodeLittleEndian(text: string): bigint | undefined {
+  if (text.length === 0 || text.length % 2 !== 0 || !HEX_NUMBER.test(text)) return undefined;
+  let big = '';
+  for (let at = text.length - 2; at >= 0; at -= 2) big += text[at] + text[at + 1];
+  return BigInt(`0x${big}`);
+}
+
+export function latin1ToBytes(text: string): Uint8Array {
+  return Buffer.from(text, 'latin1');
+}
+
+export function bytesToLatin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+}

@@ -1,0 +1,130 @@
+/**
+ * What the GDB stub needs of a guest. The stub knows nothing else: adapters implement this over a debugger.
+ * Threads are vCPUs, numbered from 0 here (GDB sees them from 1). Addresses are linear unless said otherwise.
+ */
+
+/** How the instruction at CS:RIP is decoded: by CS.D and CS.L. */
+export type Architecture = 'i8086' | 'i386' | 'x86-64';
+
+export interface ThreadRegisters {
+  architecture: Architecture;
+  /** Base of CS: RIP + csBase is the linear address of the next instruction. */
+  csBase: bigint;
+  /**
+   * Name -> value: rax..r15, rip, rflags, cs..gs, fs_base, gs_base, st0-7, fctrl.., xmm0-15, mxcsr, ymm0h-15h.
+   * A name that is absent is unknown to the target and shown so.
+   */
+  values: Record<string, bigint>;
+}
+
+export type Access = 'read' | 'write' | 'access';
+
+/** Why a guest stands. */
+export type StopCause =
+  /** Somebody asked for it: the client's interrupt or another observer. */
+  | { kind: 'paused' }
+  | { kind: 'step' }
+  /** An execute breakpoint at this linear address, whoever set it. */
+  | { kind: 'breakpoint'; address: bigint }
+  | { kind: 'watchpoint'; access: Access; address: bigint; length: number }
+  /** The guest cannot go on but can be looked at; `message` says why. `signal` is GDB's number. */
+  | { kind: 'fault'; signal: number; message: string }
+  /** Another event that an observer asked for, e.g. a VM exit. */
+  | { kind: 'event'; message: string }
+  /** The guest is over. */
+  | { kind: 'exited'; status: number; message: string };
+
+export type TargetEvent = { type: 'running' } | { type: 'stopped'; thread: number; cause: StopCause };
+
+export type TargetBreakpoint =
+  | { kind: 'execute'; address: bigint }
+  | { kind: 'watch'; space: MemorySpace; address: bigint; length: number; access: Access };
+
+export type MemorySpace = 'virtual' | 'physical';
+
+/** A register beyond those of GDB's standard features, described for target.xml. */
+export interface ExtraRegister {
+  name: string;
+  bits: 8 | 16 | 32 | 64;
+  /** Register group; absent: part of `info registers`. */
+  group?: string;
+  type?: 'code_ptr' | 'data_ptr' | FlagsType | EnumType;
+}
+
+/** Decoded by GDB as `[ PE PG ]`. Ids are unique among all types. */
+export interface FlagsType {
+  kind: 'flags';
+  id: string;
+  fields: { name: string; start: number; end: number }[];
+}
+
+/** Decoded by GDB as the name of the value. */
+export interface EnumType {
+  kind: 'enum';
+  id: string;
+  values: { name: string; value: number }[];
+}
+
+/** A table for `info os NAME`. */
+export interface OsTable {
+  name: string;
+  title: string;
+  description: string;
+  /** Rows as column name -> text; all rows have the same columns in the same order. */
+  rows(): Promise<Record<string, string>[]>;
+}
+
+export interface MemoryRegion {
+  start: bigint;
+  bytes: bigint;
+  mapped: boolean;
+  read: boolean;
+  write: boolean;
+  execute: boolean;
+}
+
+export interface Target {
+  /** Name of the guest, for thread names. */
+  readonly name: string;
+  readonly threads: number;
+  /** Whether the guest runs now. */
+  running(): boolean;
+  /** Why it stands; undefined while it runs. */
+  lastStop(): { thread: number; cause: StopCause } | undefined;
+  /** Registers a listener; returns a function that removes it. Every stop, whoever caused it, is one event. */
+  onEvent(listener: (event: TargetEvent) => void): () => void;
+
+  /** Resumes all vCPUs; an execute breakpoint at the current address does not stop it again. No-op while running. */
+  resume(): Promise<void>;
+  /** Resolves when the guest stands. A guest that ran emits `stopped`; one that stood emits nothing. */
+  pause(): Promise<void>;
+  /** Runs one instruction of one vCPU; emits exactly one `stopped`. */
+  step(thread: number): Promise<void>;
+
+  readRegisters(thread: number): Promise<ThreadRegisters>;
+  /** @throws Error when the register does not exist or refuses the value. */
+  writeRegister(thread: number, name: string, value: bigint): Promise<void>;
+  /** No side effects; short where memory ends or is not mapped. Works while the guest runs. */
+  readMemory(space: MemorySpace, address: bigint, length: number, thread: number): Promise<Uint8Array>;
+  /** Answers how many bytes were written. */
+  writeMemory(space: MemorySpace, address: bigint, bytes: Uint8Array, thread: number): Promise<number>;
+
+  /** Answers an id. @throws Error when the target cannot have it. */
+  addBreakpoint(spec: TargetBreakpoint): Promise<number>;
+  removeBreakpoint(id: number): Promise<void>;
+
+  /** Registers beyond the standard ones: control registers, MSRs, VMCS fields. */
+  readonly extraRegisters?: {
+    readonly list: readonly ExtraRegister[];
+    read(thread: number): Promise<Record<string, bigint>>;
+    /** @throws Error when the register refuses it. */
+    write(thread: number, name: string, value: bigint): Promise<void>;
+  };
+  /** Monitor commands; undefined for an unknown one. */
+  readonly monitor?: (line: string) => Promise<string | undefined>;
+  readonly osTables?: readonly OsTable[];
+  /** The region of equal access that holds a linear address. */
+  readonly memoryRegion?: (address: bigint, thread: number) => Promise<MemoryRegion>;
+  /** Resets the machine to its first state and leaves it stopped there. */
+  readonly reset?: () => Promise<void>;
+}
