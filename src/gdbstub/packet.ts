@@ -69,11 +69,11 @@ export function encodePacket(payload: string): Buffer {
   const body = escapePayload(payload);
   const out = Buffer.allocUnsafe(body.length + 4);
   out[0] = DOLLAR;
-  out.latin1Write(body, 1);
+  out.write(body, 1, 'latin1');
   let sum = 0;
   for (let at = 1; at <= body.length; at++) sum += out[at];
   out[body.length + 1] = HASH;
-  out.latin1Write((sum & 0xff).toString(16).padStart(2, '0'), body.length + 2);
+  out.write((sum & 0xff).toString(16).padStart(2, '0'), body.length + 2, 'latin1');
   return out;
 }
 
