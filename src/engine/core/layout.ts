@@ -208,6 +208,24 @@ export const CTX_PLAIN = ACTIVE + 0x4b8;
 /** 1 when the fault of the last access is #GP(0) for a non-canonical address (#SS(0) if through SS). */
 export const ACCESS_NONCANONICAL = ACTIVE + 0x4bc;
 
+/** Set by exitGla() and its like for the next vmExit(), which clears them. */
+export const EXIT_GLA = ACTIVE + 0x4c0; // u64
+export const EXIT_GPA = ACTIVE + 0x4c8; // u64
+export const EXIT_INSTRUCTION_INFO = ACTIVE + 0x4d0;
+export const EXIT_INTR_INFO = ACTIVE + 0x4d4;
+export const EXIT_INTR_ERROR = ACTIVE + 0x4d8;
+/** DIRTY_* bits (vmx/vmcs.ts): areas of the VMCS that software changed since the last VM entry checked them. */
+export const VMCS_DIRTY = ACTIVE + 0x4dc;
+/** ICOUNT of the boundary at which blocking by STI or MOV SS began: it covers the instruction that starts there. */
+export const SHADOW_ICOUNT = ACTIVE + 0x4e0; // u64
+/** PAUSE-loop exiting: virtual time of the first and the last PAUSE of the current loop. */
+export const PLE_FIRST = ACTIVE + 0x4e8; // u64
+export const PLE_LAST = ACTIVE + 0x4f0; // u64
+/** 1 after MONITOR, until MWAIT or an event. */
+export const MONITOR_ARMED = ACTIVE + 0x4f8;
+/** 1 while the vCPU is in VMX root operation: after a VM exit, before the next VM entry. */
+export const IN_ROOT = ACTIVE + 0x4fc;
+
 /** XMM/YMM: 16 x 32 bytes; x87: 8 x 16 bytes in physical order; control and status words. */
 export const YMM = ACTIVE + 0x600;
 export const X87 = ACTIVE + 0x800;
@@ -240,6 +258,15 @@ export const CTX_GEN_FLOOR = GLOBAL + 0x34;
 /** Lowest and highest linear page number that a large page has put into the TLBs. */
 export const LARGE_FIRST = GLOBAL + 0x38;
 export const LARGE_LAST = GLOBAL + 0x40;
+/** Bitmap of the VM-entry checks that failed at the last VM entry, in the order of src/spec/vmx/entry-checks.ts. */
+export const ENTRY_FAILURES = GLOBAL + 0x80;
+export const ENTRY_FAILURES_BYTES = 32;
+/**
+ * Source of RDRAND and RDSEED: {head u32, tail u32, state u64, values 32 x u64}. While head != tail the host's
+ * values are used (values[head % 32], then head grows); otherwise xorshift64 over `state`, which the host seeds.
+ */
+export const RANDOM_QUEUE = GLOBAL + 0x100;
+export const RANDOM_QUEUE_ENTRIES = 32;
 /** Exit breakpoint: 1 stops run() with RUN_EXIT_BREAK semantics in the VMM; unused by the core. */
 export const MAX_PHYS_BITS = 39;
 /** 128 x u64 slots of counters (COUNTER_*), for benchmarks and the dashboard. */
@@ -292,6 +319,7 @@ export const RUN_VMEXIT = 1; // VM exit; the VMCS holds its information
 export const RUN_LIMIT = 2; // LIMIT reached
 export const RUN_BREAKPOINT = 3; // RIP is at a breakpoint of the debugger, not yet executed
 export const RUN_WATCHPOINT = 4; // WATCH_* tells; the instruction has completed
+export const RUN_HALTED = 6; // ACTIVITY is not active and no event is due before LIMIT: the host warps the clock or waits
 export const RUN_ENTRY_FAILED = 5; // VMfailValid or entry failure: see vmEnter
 
 // ---- trace record (byte offsets) ----
