@@ -15,8 +15,8 @@ trap 'rm -rf "$work"' EXIT
 # objects NAME: what is linked into the sample beside its own source
 objects() {
   case $1 in
-    real-mode | long-mode | triple-fault) ;;
-    crc32 | memory) echo start64 serial64 ;;
+    real-mode | long-mode) ;;
+    crc32 | memory | triple-fault) echo start64 serial64 ;;
     *) echo start64 serial64 idt64 ;;
   esac
 }
