@@ -11,6 +11,9 @@ export const GLOBAL = 0x00012000;
 /** Data of an access that cannot go straight to a frame (page crossing, MMIO). */
 export const BOUNCE = 0x00013000;
 export const BOUNCE_BYTES = 0x100;
+/** Guest-physical page -> host page for paging structures: 128 entries of 8 bytes, see mmu/ept.ts. */
+export const EPT_CACHE = 0x00013400;
+export const EPT_CACHE_ENTRIES = 128;
 /** Split TLBs: TLB_ENTRIES entries of 16 bytes {tag u64, addend u32, pad u32}. */
 export const TLB_ENTRIES = 1024;
 export const TLB_READ = 0x00020000;
@@ -267,6 +270,8 @@ export const ENTRY_FAILURES_BYTES = 32;
  */
 export const RANDOM_QUEUE = GLOBAL + 0x100;
 export const RANDOM_QUEUE_ENTRIES = 32;
+/** EPTP that EPT_CACHE was filled under (u64). */
+export const EPT_CACHE_EPTP = GLOBAL + 0x48;
 /** Exit breakpoint: 1 stops run() with RUN_EXIT_BREAK semantics in the VMM; unused by the core. */
 export const MAX_PHYS_BITS = 39;
 /** 128 x u64 slots of counters (COUNTER_*), for benchmarks and the dashboard. */

@@ -9,13 +9,13 @@
 // An asid stands for one (vCPU, VPID, EPTP, CR3 load); it is never used twice in an epoch, so leaving
 // a context needs no flush. Asid 0 is never given out (an all-zero entry is void) and asid 511 is
 // CTX while alignment checking is on: nothing is filled under it, so each access takes the slow path.
-// An entry whose page needs care (code, watched) carries the mark bit in its tag: fast tests miss it.
+// A frame with decoded code has the mark bit in its write tag: the fast test misses it. A watched page is not entered.
 import {
   ASID_EPOCH, ASID_TABLE, COUNTERS, COUNTER_TLB_FLUSH, CPL, CR0, CR3, CR4, CTX, CTX_ASID, CTX_CONTROLS, CTX_CR3, CTX_EPOCH,
   CTX_EPTP, CTX_GEN, CTX_GEN_FLOOR, CTX_PLAIN, CTX_SYSTEM, CTX_VPID, EFER, JUMP_CACHE, JUMP_CACHE_ENTRIES,
   LARGE_FIRST, LARGE_LAST, MODE, NEXT_ASID, NEXT_CTX_GEN, RFLAGS, TLB_CODE, TLB_ENTRIES, TLB_READ, TLB_WRITE, VCPU_INDEX,
 } from '../layout';
-import { eptPointer, vpid } from './ept';
+import { eptPointer, forgetEptCache, vpid } from './ept';
 
 export const CTX_USER = 1;
 export const CTX_MARK = 2;
@@ -25,7 +25,6 @@ export const ASID_ALIGNMENT = 511;
 
 // mark word of an entry
 export const MARK_CODE = 1; // the frame holds decoded code (write table only)
-export const MARK_WATCH = 2; // a watchpoint or data breakpoint touches the page
 export const MARK_SHIFT = 8; // log2 of the size of the page, bits 8-15
 
 // asid record in ASID_TABLE
@@ -47,6 +46,7 @@ function flushEverything(): void {
   memory.fill(TLB_WRITE, 0, TLB_ENTRIES * 16);
   memory.fill(TLB_CODE, 0, TLB_ENTRIES * 16);
   memory.fill(ASID_TABLE, 0, 512 * ASID_BYTES);
+  forgetEptCache();
   store<u32>(ASID_EPOCH, load<u32>(ASID_EPOCH) + 1);
   store<u32>(NEXT_ASID, 1);
   store<u64>(LARGE_FIRST, ~(<u64>0));
