@@ -49,7 +49,7 @@ import { pageWatched, watchHits, watchRecord } from './watch';
 
 /** Completes a write through the pointer of writable or modifiable; false: not complete, see accessStatus. */
 @inline export function wrote<T>(p: usize): bool {
-  if (<u32>(p - BOUNCE) >= BOUNCE_BYTES) return true;
+  if (<u32>(p - BOUNCE) >= <u32>BOUNCE_BYTES) return true;
   return wroteSlow(sizeof<T>());
 }
 
@@ -381,7 +381,7 @@ export function writeAs(la: u64, bytes: u32, modify: bool, ctx: u32): usize {
 }
 
 @inline export function wroteAs(p: usize, bytes: u32): bool {
-  return <u32>(p - BOUNCE) >= BOUNCE_BYTES || wroteSlow(bytes);
+  return <u32>(p - BOUNCE) >= <u32>BOUNCE_BYTES || wroteSlow(bytes);
 }
 
 /** As readable, with supervisor rights: GDT, LDT, IDT, TSS. */

@@ -4,7 +4,7 @@ import { invalidatePageCode } from '../decode/cache';
 
 /** True when decoded code covers one of the 128-byte lines that the bytes at host touch. */
 export function codeCovers(host: usize, bytes: u32): bool {
-  const lines = load<u32>(CODE_LINES + (host >> 12 << 2));
+  const lines = load<u32>(host >> 12 << 2, CODE_LINES);
   const first = <u32>host >> 7 & 31;
   const last = (<u32>host + bytes - 1) >> 7 & 31;
   return (lines >> first & 1) != 0 || (lines >> last & 1) != 0;

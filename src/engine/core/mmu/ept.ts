@@ -25,7 +25,7 @@ export let eptPermissions: u32 = 0;
 
 /** EPTP when the controls of the current VMCS enable EPT, otherwise 0. */
 export function eptPointer(): u64 {
-  const vmcs = load<u32>(VMCS_PTR);
+  const vmcs: usize = load<u32>(VMCS_PTR);
   if (vmcs == 0 || !(load<u32>(vmcs + CPU_BASED_VM_EXEC_CONTROL) >> 31)) return 0;
   if (!(load<u32>(vmcs + SECONDARY_VM_EXEC_CONTROL) & 2)) return 0;
   return load<u64>(vmcs + EPT_POINTER);
@@ -33,7 +33,7 @@ export function eptPointer(): u64 {
 
 /** VPID when the controls of the current VMCS enable VPIDs, otherwise 0. */
 export function vpid(): u32 {
-  const vmcs = load<u32>(VMCS_PTR);
+  const vmcs: usize = load<u32>(VMCS_PTR);
   if (vmcs == 0 || !(load<u32>(vmcs + CPU_BASED_VM_EXEC_CONTROL) >> 31)) return 0;
   if (!(load<u32>(vmcs + SECONDARY_VM_EXEC_CONTROL) & 0x20)) return 0;
   return load<u16>(vmcs + VIRTUAL_PROCESSOR_ID);
@@ -106,7 +106,7 @@ export function eptTranslate(gpa: u64, access: u32): usize {
   const within = (<u64>1 << (12 + 9 * level)) - 1;
   const hpa = (value & HPA_MASK & ~within) | (gpa & within);
   // a frame outside the guests' memory has nothing behind it
-  if (hpa < RAM_BASE || hpa >= load<u64>(MEMORY_END)) return misconfigured();
+  if (hpa < <u64>RAM_BASE || hpa >= load<u64>(MEMORY_END)) return misconfigured();
   return <usize>hpa;
 }
 
@@ -118,7 +118,7 @@ export function structureHost(gpa: u64, access: u32): usize {
     store<u64>(EPT_CACHE_EPTP, eptp);
   }
   const page = <u32>(gpa >> 12) + 1;
-  const slot = EPT_CACHE + (<usize>(page & (EPT_CACHE_ENTRIES - 1)) << 3);
+  const slot = <usize>EPT_CACHE + (<usize>(page & (EPT_CACHE_ENTRIES - 1)) << 3);
   const cached = load<u32>(slot, 4);
   if (load<u32>(slot) == page && (cached & access) == access) return <usize>(cached & 0xfffff000) | (<usize>gpa & 0xfff);
   const host = eptTranslate(gpa, access);
@@ -129,4 +129,4 @@ export function structureHost(gpa: u64, access: u32): usize {
   return host;
 }
 
-@inline export function holdsCode(host: usize): bool { return load<u8>(CODE_PAGES + (host >> 12)) != 0; }
+@inline export function holdsCode(host: usize): bool { return load<u8>(host >> 12, CODE_PAGES) != 0; }

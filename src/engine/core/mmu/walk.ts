@@ -203,7 +203,7 @@ export function walk(la: u64, access: u32, ctx: u32): bool {
   if (load<u64>(EFER) & EFER_LMA) {
     return walk64(la, access, ctx, load<u64>(CR3) & ADDRESS, controls & CR4_LA57 ? 5 : 4, reserved);
   }
-  const pdpte = load<u64>(PDPTES + (<usize>(la >> 30 & 3) << 3));
+  const pdpte = load<u64>(<usize>(la >> 30 & 3) << 3, PDPTES);
   if (!(pdpte & PRESENT)) return pageFault(la, access, ctx, 0);
   return walk64(la, access, ctx, pdpte & ADDRESS, 2, reserved | 0x7ff0000000000000);
 }
