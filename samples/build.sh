@@ -17,7 +17,8 @@ objects() {
   case $1 in
     real-mode | long-mode) ;;
     crc32 | memory | triple-fault) echo start64 serial64 ;;
-    *) echo start64 serial64 idt64 ;;
+    ring3) echo start64 serial64 idt64 ;;
+    *) echo start64 serial64 idt64 pic64 ;;
   esac
 }
 
@@ -26,7 +27,7 @@ assemble() {
   (cd "$work" && as --64 -I "$here/lib" -o "$2.o" "$1")
 }
 
-for object in start64 serial64 idt64; do assemble "$here/lib/$object.S" "$object"; done
+for object in start64 serial64 idt64 pic64; do assemble "$here/lib/$object.S" "$object"; done
 
 failed=0
 for name in $names; do
