@@ -21,6 +21,10 @@ export class Vcpu {
   steppedOver: { field: string; bits: number } | undefined;
   /** Instruction count at which a debugger's step is done. */
   stepGoal: number | undefined;
+  /** An NMI waits until the guest can take it. */
+  nmiPending = false;
+  /** Undoes invalid guest state that was put in on request, after the failed entry. */
+  repairAfterEntryFailure: (() => void) | undefined;
   ia32ApicBase: bigint;
   /** MSRs that hold what the guest wrote (MTRRs, IA32_MISC_ENABLE). */
   readonly storedMsrs = new Map<number, bigint>();
