@@ -119,8 +119,11 @@ function fullTag(vcpu: Vcpu): number {
 
 /** @throws Error naming the register when it does not exist or the value does not fit. */
 export function writeRegister(vm: Vm, vcpu: Vcpu, name: string, value: bigint): void {
-  const width = WIDTHS.get(name) ?? (name.startsWith('xmm') || name.startsWith('ymm') ? 128 : name.startsWith('st') && /^st\d$/.test(name) ? 80 : 64);
-  if (value < 0n || value >> BigInt(width) !== 0n) throw new Error(`${name}: 0x${value.toString(16)} does not fit ${width} bits`);
+  const width =
+    WIDTHS.get(name) ??
+    (name.startsWith('xmm') || name.startsWith('ymm') ? 128 : name.startsWith('st') && /^st\d$/.test(name) ? 80 : 64);
+  if (value < 0n || value >> BigInt(width) !== 0n)
+    throw new Error(`${name}: 0x${value.toString(16)} does not fit ${width} bits`);
   const field = IN_VMCS.get(name);
   if (field) {
     if (name === 'rflags') value = (value & 0x3f7fd7n) | 2n;

@@ -28,7 +28,9 @@ export function serveDebugger(target: Debugger, port: Channel | MessagePort): vo
 async function answer(target: Debugger, { id, method, args }: Call): Promise<Reply> {
   try {
     const [group, member] = method.split('.');
-    const owner = (member === undefined ? target : target[group as keyof Debugger]) as Record<string, unknown> | undefined;
+    const owner = (member === undefined ? target : target[group as keyof Debugger]) as
+      | Record<string, unknown>
+      | undefined;
     const callee = owner?.[member ?? group];
     if (typeof callee !== 'function') throw new Error(`the target has no ${method}`);
     return { id, value: await callee.apply(owner, args) };
@@ -69,7 +71,8 @@ export async function connectDebugger(port: Channel, closed: Promise<string>): P
   };
   const proxy = (prefix: string): Record<string, unknown> =>
     new Proxy({} as Record<string, unknown>, {
-      get: (_, member) => (typeof member === 'string' ? (...args: unknown[]) => call(prefix + member, args) : undefined),
+      get: (_, member) =>
+        typeof member === 'string' ? (...args: unknown[]) => call(prefix + member, args) : undefined,
     });
   const info = (await call('info', [])) as TargetInfo;
   const groups = Object.fromEntries(

@@ -1,6 +1,6 @@
+import { vmcsFieldByEncoding } from '../../spec/vmx/vmcs-fields.js';
 import type { Vcpu } from './vcpu.js';
 import type { Vm } from './vm.js';
-import { vmcsFieldByEncoding } from '../../spec/vmx/vmcs-fields.js';
 
 /** RAX of a vmscope hypercall: `VMSC`. */
 const SIGNATURE = 0x564d5343;

@@ -1,8 +1,8 @@
 import { GPR, RAM_BASE } from '../core/layout.js';
 import { translate } from '../debug/translate.js';
-import { setSegment } from './vmcs-setup.js';
 import type { Vcpu } from './vcpu.js';
 import type { Vm } from './vm.js';
+import { setSegment } from './vmcs-setup.js';
 
 const TS = 10;
 const GP = 13;
@@ -55,7 +55,8 @@ function perform(vcpu: Vcpu, vm: Vm, selector: number, source: number): void {
   if (next.limit < (is32 ? TSS32.minimum : TSS16.minimum)) throw new TaskFault(TS, selector);
 
   // the instruction is complete for the old task: its saved EIP is the next one's
-  if (source !== SOURCE.gate || (vmcs.vectoringInfo & 0x80000000) === 0 || isSoftwareEvent(vmcs.vectoringInfo)) vcpu.complete();
+  if (source !== SOURCE.gate || (vmcs.vectoringInfo & 0x80000000) === 0 || isSoftwareEvent(vmcs.vectoringInfo))
+    vcpu.complete();
   const oldSelector = Number(vmcs.get('GUEST_TR_SELECTOR'));
   const oldBase = Number(vmcs.get('GUEST_TR_BASE'));
   const old32 = (Number(vmcs.get('GUEST_TR_AR_BYTES')) & 8) !== 0;
@@ -76,13 +77,17 @@ const isSoftwareEvent = (info: number): boolean => [4, 5, 6].includes((info >> 8
 function saveTask(vcpu: Vcpu, memory: LinearMemory, base: number, is32: boolean, flags: bigint): void {
   const { vmcs } = vcpu;
   const layout = is32 ? TSS32 : TSS16;
-  const put = (offset: number, value: number) => (is32 ? memory.write32(base + offset, value) : memory.write16(base + offset, value));
+  const put = (offset: number, value: number) =>
+    is32 ? memory.write32(base + offset, value) : memory.write16(base + offset, value);
   put(is32 ? TSS32.eip : TSS16.ip, Number(vmcs.rip & 0xffffffffn));
   put(is32 ? TSS32.eflags : TSS16.flags, Number(flags));
   const step = is32 ? 4 : 2;
-  for (let i = 0; i < 8; i++) put(layout.registers + i * step, i === 4 ? Number(vmcs.get('GUEST_RSP') & 0xffffffffn) : vcpu.gprLow(i));
+  for (let i = 0; i < 8; i++)
+    put(layout.registers + i * step, i === 4 ? Number(vmcs.get('GUEST_RSP') & 0xffffffffn) : vcpu.gprLow(i));
   const segments = is32 ? SEGMENTS : SEGMENTS.slice(0, 4);
-  segments.forEach((name, i) => memory.write16(base + layout.segments + i * step, Number(vmcs.get(`GUEST_${name}_SELECTOR`))));
+  segments.forEach((name, i) =>
+    memory.write16(base + layout.segments + i * step, Number(vmcs.get(`GUEST_${name}_SELECTOR`))),
+  );
 }
 
 function loadTask(vcpu: Vcpu, vm: Vm, memory: LinearMemory, base: number, is32: boolean, nested: boolean): void {

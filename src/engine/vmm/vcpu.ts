@@ -1,5 +1,15 @@
 import {
-  ACTIVE, CLOCK_OFFSET, GPR, ICOUNT, LATCHES, LATCH_BYTES, LATCH_COUNT, MAX_LATCHES, PARKED_BASE, VCPU_STATE_BYTES, VMCS_BASE,
+  ACTIVE,
+  CLOCK_OFFSET,
+  GPR,
+  ICOUNT,
+  LATCH_BYTES,
+  LATCH_COUNT,
+  LATCHES,
+  MAX_LATCHES,
+  PARKED_BASE,
+  VCPU_STATE_BYTES,
+  VMCS_BASE,
 } from '../core/layout.js';
 import type { HostMemory } from '../host/host-memory.js';
 import { EVENT_ERROR_CODE, EVENT_TYPE, EVENT_VALID } from './exit.js';
@@ -91,7 +101,8 @@ export class Vcpu {
   /** Hands the core an access that the VMM has done; the instruction runs again and takes it. */
   addLatch(address: number, data: bigint, bytes: number, write: boolean): void {
     const count = this.host.get32(this.at(LATCH_COUNT));
-    if (count >= MAX_LATCHES) throw new Error(`an instruction of vCPU ${this.index} made more than ${MAX_LATCHES} device accesses`);
+    if (count >= MAX_LATCHES)
+      throw new Error(`an instruction of vCPU ${this.index} made more than ${MAX_LATCHES} device accesses`);
     const at = this.at(LATCHES) + count * LATCH_BYTES;
     this.host.setNumber(at, address);
     this.host.set64(at + 8, data);

@@ -10,13 +10,13 @@ import {
   RUN_LIMIT,
   RUN_VMEXIT,
   RUN_WATCHPOINT,
-  TRACE_ENABLED,
-  TRACE_RECORDS,
-  TRACE_RECORD_BYTES,
-  TRACE_RING,
-  TRACE_SEQUENCE,
   TR_ACTION,
   TR_DETAIL,
+  TRACE_ENABLED,
+  TRACE_RECORD_BYTES,
+  TRACE_RECORDS,
+  TRACE_RING,
+  TRACE_SEQUENCE,
   TSC_ADJUST,
   TSC_AUX,
   XS_EXIT,
@@ -30,8 +30,8 @@ import { EPT_MEMORY_TYPE, EptBuilder } from './ept-builder.js';
 import { EVENT_VALID, type Outcome } from './exit.js';
 import { EXIT_HANDLERS } from './exits/index.js';
 import { Vcpu } from './vcpu.js';
-import { fillMsrBitmap, setUpVmcs } from './vmcs-setup.js';
 import { fieldOffset } from './vmcs.js';
+import { fillMsrBitmap, setUpVmcs } from './vmcs-setup.js';
 
 const RFLAGS_IF = 0x200;
 const BLOCKED_BY_STI_OR_MOV_SS = 3;

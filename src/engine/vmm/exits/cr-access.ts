@@ -1,8 +1,8 @@
-import type { ExitHandler, Outcome } from '../exit.js';
-import { CR4_HOST_OWNED } from '../vmcs-setup.js';
 import { ENTRY, PRIMARY } from '../controls.js';
+import type { ExitHandler, Outcome } from '../exit.js';
 import type { Vcpu } from '../vcpu.js';
 import type { Vm } from '../vm.js';
+import { CR4_HOST_OWNED } from '../vmcs-setup.js';
 
 const GP = 13;
 const CR0 = { PE: 1n, MP: 2n, EM: 4n, TS: 8n, ET: 0x10n, NE: 0x20n, NW: 1n << 29n, CD: 1n << 30n, PG: 1n << 31n };
@@ -128,4 +128,3 @@ function writeCr4(vcpu: Vcpu, vm: Vm, value: bigint): Outcome {
   vcpu.complete();
   return 'resume';
 }
-
