@@ -70,17 +70,16 @@ describe.skipIf(why !== '')(`a real /dev/kvm${why === '' ? '' : ` (${why})`}`, (
 
   it('state of every kind goes in and comes out', () => {
     const { vcpu, kvm } = guest([0xf4]);
-    const fpu = vcpu.fpu();
-    fpu.slice('xmm')[17] = 0xab;
-    fpu.set('fcw', 0x27f);
-    vcpu.setFpu(fpu);
-    expect([vcpu.fpu().slice('xmm')[17], vcpu.fpu().get('fcw')]).toEqual([0xab, 0x27f]);
     const xsave = vcpu.xsave();
-    xsave.view.setUint32(24, 0x1fa0, true); // MXCSR, which KVM_SET_FPU leaves alone
+    xsave.view.setUint16(0, 0x27f, true);
+    xsave.view.setUint32(24, 0x1fa0, true);
+    xsave.bytes[160 + 17] = 0xab;
     xsave.view.setBigUint64(512, 3n, true); // XSTATE_BV: x87 and SSE are in the area
     vcpu.setXsave(xsave);
+    expect([vcpu.fpu().slice('xmm')[17], vcpu.fpu().get('fcw')]).toEqual([0xab, 0x27f]);
     expect(vcpu.xsave().view.getUint32(24, true)).toBe(0x1fa0);
-    expect(vcpu.xsave().bytes[160 + 17]).toBe(0xab);
+    vcpu.setFpu(vcpu.fpu().set('fcw', 0x37f));
+    expect(vcpu.fpu().get('fcw')).toBe(0x37f);
 
     const debug = vcpu.debugRegs();
     debug.setBig('db', 0x1234n, 2);

@@ -102,6 +102,7 @@ export class KvmVcpu {
     this.handle.pointer('KVM_SET_SREGS', sregs.bytes);
   }
 
+  /** x87 and XMM without MXCSR; Linux keeps XSTATE_BV when it sets them, so setXsave() is the call that always holds. */
   fpu(): s.KvmStruct {
     return this.read('KVM_GET_FPU', s.KVM_FPU);
   }
