@@ -513,37 +513,12 @@ do_preemption_timer:
 routine do_invvpid, invvpid operand(%rip), %rax
 routine do_wbinvd, wbinvd
 
-# XSETBV needs CR4.OSXSAVE: the guest's own to set where CPUID has XSAVE, otherwise the VMM is asked.
 do_xsetbv:
-  mov $1, %eax
-  cpuid
-  bt $26, %ecx
-  jnc 1f
-  mov %cr4, %rax
-  or $CR4_OSXSAVE, %rax
-  mov %rax, %cr4
-  call xsetbv_x87
-  mov %cr4, %rax
-  and $~CR4_OSXSAVE, %rax
-  mov %rax, %cr4
-  clc
-  ret
-1: mov $CALL_SET, %ebx
-  mov $GUEST_CR4, %ecx
-  mov $CR4_OSXSAVE, %edx
-  call hypercall
-  jc 2f
-  call xsetbv_x87
-  mov $CALL_CLEAR, %ebx
-  mov $GUEST_CR4, %ecx
-  mov $CR4_OSXSAVE, %edx
-  call hypercall
-2: ret
-xsetbv_x87:
   xor %ecx, %ecx
   xor %edx, %edx
-  mov $1, %eax
+  mov $1, %eax                    # XCR0 = x87 only
   xsetbv
+  clc
   ret
 
 routine do_rdrand, rdrand %rax
@@ -628,7 +603,7 @@ exhibit 51, RDTSCP, do_rdtscp, SECONDARY, CPU2_RDTSCP, PRIMARY, CPU_RDTSC
 exhibit 52, PREEMPTION_TIMER, do_preemption_timer, PIN, PIN_PREEMPTION_TIMER
 exhibit 53, INVVPID, do_invvpid
 exhibit 54, WBINVD, do_wbinvd, SECONDARY, CPU2_WBINVD
-exhibit 55, XSETBV, do_xsetbv
+exhibit 55, XSETBV, do_xsetbv, GUEST_CR4, CR4_OSXSAVE
 exhibit 57, RDRAND, do_rdrand, SECONDARY, CPU2_RDRAND
 exhibit 58, INVPCID, do_invpcid, SECONDARY, CPU2_INVPCID, PRIMARY, CPU_INVLPG
 exhibit 59, VMFUNC, do_vmfunc, SECONDARY, CPU2_VM_FUNCTIONS
