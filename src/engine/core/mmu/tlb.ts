@@ -258,3 +258,10 @@ export function forgetPages(): void {
   memory.fill(TLB_READ, 0, TLB_ENTRIES * 16);
   memory.fill(TLB_WRITE, 0, TLB_ENTRIES * 16);
 }
+
+/** Context bits of explicit accesses at a privilege level that the CPU is about to enter. */
+export function contextFor(level: u32): u32 {
+  const ctx = load<u32>(CTX_ASID) << ASID_SHIFT;
+  if (level == 3) return ctx | CTX_USER;
+  return load<u64>(RFLAGS) & 0x40000 && load<u64>(CR4) & 0x200000 ? ctx | CTX_AC : ctx;
+}
