@@ -25,6 +25,7 @@ multiboot_header:
 func _start
   cli
   mov $stack_top, %esp
+  mov %ebx, multiboot_info
   .weak before_long_mode
   mov $before_long_mode, %eax
   test %eax, %eax
@@ -103,5 +104,7 @@ boot_gdtr:
 boot_pml4: .skip 4096
 boot_pdpt: .skip 4096
 boot_pds: .skip 4 * 4096
+.globl multiboot_info
+multiboot_info: .skip 16          # address of the boot information, from EBX
 stack: .skip 8192
 stack_top:
