@@ -105,6 +105,7 @@ export class ClientBreakpoints {
       if (best === undefined || access === cause.access) best = entry;
     }
     if (best === undefined) return undefined;
-    return { entry: best, address: cause.address > best.address ? cause.address : best.address };
+    const startsBefore = cause.address < best.address;
+    return { entry: best, address: startsBefore ? best.address : cause.address };
   }
 }
