@@ -230,12 +230,12 @@ export function flushPage(la: u64): void {
   refreshContext();
 }
 
-/** Enters a translation of one 4-KByte page; `shift` is log2 of the guest's page size. */
+/** Enters a translation of one 4-KByte page; `host`: any address in its frame; `shift`: log2 of the guest's page size. */
 export function fillTlb(table: usize, la: u64, ctx: u32, host: usize, mark: u32, shift: u32): void {
   const page = la >> 12;
   const entry = table + ((<usize>page & (TLB_ENTRIES - 1)) << 4);
   store<u64>(entry, page << 12 | ctx | (mark ? CTX_MARK : 0));
-  store<u32>(entry, <u32>host - <u32>(page << 12), 8);
+  store<u32>(entry, (<u32>host & ~0xfff) - <u32>(page << 12), 8);
   store<u32>(entry, mark | shift << MARK_SHIFT, 12);
   if (shift > 12) {
     const first = page >> (shift - 12) << (shift - 12);
