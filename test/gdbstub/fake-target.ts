@@ -308,7 +308,12 @@ export class FakeTarget implements Target {
       rows: async () =>
         [0, 1, 2].map((n) => ({ '#': String(n), reason: n === 2 ? 'EPT_VIOLATION' : 'CPUID', rip: `<${n}&>` })),
     },
-    { name: 'vmcs', title: 'VMCS', description: 'VMCS fields', rows: async () => [{ field: 'GUEST_RIP', value: '0x0' }] },
+    {
+      name: 'vmcs',
+      title: 'VMCS',
+      description: 'VMCS fields',
+      rows: async () => [{ field: 'GUEST_RIP', value: '0x0' }],
+    },
   ];
 
   readonly memoryRegion = async (address: bigint): Promise<MemoryRegion> => {

@@ -221,7 +221,15 @@ describe.skipIf(!gdb.available)(named('gdb', gdb), () => {
     target.cpus[0].csBase = 0x1000n;
     target.cpus[0].values.rip = 0n;
     stub.settings.architecture = 'i8086';
-    const out = await runGdb('x/i $pc', 'stepi', 'p/x $pc', 'set $pc = 0x1008', 'monitor linear-pc off', 'stepi', 'p/x $pc');
+    const out = await runGdb(
+      'x/i $pc',
+      'stepi',
+      'p/x $pc',
+      'set $pc = 0x1008',
+      'monitor linear-pc off',
+      'stepi',
+      'p/x $pc',
+    );
     expect(out).toContain('0x1000:\tnop');
     expect(out).toContain('$1 = 0x1001');
     expect(out).toContain('$2 = 0x1');
