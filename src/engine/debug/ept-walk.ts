@@ -1,33 +1,26 @@
-import { decodeBits } from '../../spec/flags.js';
-import { EPT_PAGE_ENTRY, EPT_TABLE_ENTRY, MAX_PHYSICAL_BITS, MEMORY_TYPES, PAGING_LEVELS } from '../../spec/paging.js';
 import type { EptRange, PageWalk } from '../debugger.js';
 import type { PhysicalReader } from './guest-walk.js';
 
-const TABLES = PAGING_LEVELS.EPT.map(({ table }) => table);
-const SHIFTS = PAGING_LEVELS.EPT.map(({ shift }) => BigInt(shift));
+const TABLES = ['PML4', 'PDPT', 'PD', 'PT'];
+const SHIFTS = [39n, 30n, 21n, 12n];
 const ADDRESS = 0xf_ffff_ffff_f000n;
 const LEAF = 0x80n;
+const TYPES = ['UC', 'WC', 'reserved 2', 'reserved 3', 'WT', 'WP', 'WB', 'reserved 7'];
 
 /** Memory type of an EPT leaf as the SDM abbreviates it. */
-export const eptMemoryType = (entry: bigint): string => {
-  const code = Number((entry >> 3n) & 7n);
-  return MEMORY_TYPES[code] ?? `reserved ${code}`;
-};
+export const eptMemoryType = (entry: bigint): string => TYPES[Number((entry >> 3n) & 7n)];
 
-const flagsOf = (entry: bigint, leaf: boolean): string[] =>
-  leaf ? [...decodeBits(entry, EPT_PAGE_ENTRY), eptMemoryType(entry)] : decodeBits(entry, EPT_TABLE_ENTRY);
-
-const HIGH_BITS = ((1n << 52n) - 1n) & ~((1n << BigInt(MAX_PHYSICAL_BITS)) - 1n);
-
-/** What makes a present entry a misconfiguration; undefined: nothing. @sdm 3C 29.3.3.1 "EPT Misconfigurations" */
-function misconfiguration(entry: bigint, level: number, leaf: boolean): string | undefined {
-  if ((entry & 3n) === 2n) return 'writable but not readable';
-  let reserved = HIGH_BITS;
-  if (!leaf) reserved |= 0xf8n;
-  else if (level < 3) reserved |= ((1n << SHIFTS[level]) - 1n) & ~0xfffn;
-  if ((entry & reserved) !== 0n) return `reserved bits 0x${(entry & reserved).toString(16)}`;
-  const type = Number((entry >> 3n) & 7n);
-  return leaf && MEMORY_TYPES[type] === undefined ? `memory type ${type}` : undefined;
+function flagsOf(entry: bigint, leaf: boolean): string[] {
+  const flags = [
+    (entry & 1n) !== 0n && 'R',
+    (entry & 2n) !== 0n && 'W',
+    (entry & 4n) !== 0n && 'X',
+    (entry & 0x100n) !== 0n && 'A',
+    leaf && (entry & 0x200n) !== 0n && 'D',
+    leaf && eptMemoryType(entry),
+    leaf && (entry & 0x40n) !== 0n && 'IPAT',
+  ];
+  return flags.filter((flag): flag is string => typeof flag === 'string');
 }
 
 /**
@@ -48,8 +41,7 @@ export function walkEpt(eptp: bigint, gpa: bigint, read: PhysicalReader): PageWa
     const leaf = i === 3 || ((i === 1 || i === 2) && (entry & LEAF) !== 0n);
     walk.levels.push({ table: TABLES[i], index, entryAddress, entry, flags: flagsOf(entry, leaf) });
     if ((entry & 7n) === 0n) return { ...walk, failure: `${name} not present` };
-    const wrong = misconfiguration(entry, i, leaf);
-    if (wrong !== undefined) return { ...walk, failure: `${name} misconfigured: ${wrong}` };
+    if ((entry & 3n) === 2n) return { ...walk, failure: `${name} misconfigured: writable but not readable` };
     if (leaf) {
       const size = 1n << SHIFTS[i];
       return { ...walk, output: (entry & ADDRESS & ~(size - 1n)) | (gpa & (size - 1n)), pageBytes: Number(size) };

@@ -1,12 +1,3 @@
-import { decodeBits } from '../../spec/flags.js';
-import {
-  LARGE_PAGE_ENTRY,
-  MAX_PHYSICAL_BITS,
-  PAGE_ENTRY,
-  PAGING_LEVELS,
-  type PagingLevel,
-  TABLE_ENTRY,
-} from '../../spec/paging.js';
 import type { PageWalk, PageWalkLevel } from '../debugger.js';
 
 /** State that decides how linear addresses are translated. */
@@ -25,37 +16,61 @@ const CR4_PSE = 1n << 4n;
 const CR4_PAE = 1n << 5n;
 const CR4_LA57 = 1n << 12n;
 const EFER_LMA = 1n << 10n;
-const EFER_NXE = 1n << 11n;
 const ADDRESS_52 = 0xf_ffff_ffff_f000n;
 
-/** Address bits beyond the CPU's physical width; PAE reserves bits 62:52 as well. */
-const HIGH_BITS = ((1n << 52n) - 1n) & ~((1n << BigInt(MAX_PHYSICAL_BITS)) - 1n);
-const PAE_HIGH_BITS = HIGH_BITS | (0x7ffn << 52n);
-const NX = 1n << 63n;
-const PS = 0x80n;
+const FLAG_BITS: [bigint, string][] = [
+  [1n << 0n, 'P'],
+  [1n << 1n, 'W'],
+  [1n << 2n, 'U'],
+  [1n << 3n, 'PWT'],
+  [1n << 4n, 'PCD'],
+  [1n << 5n, 'A'],
+  [1n << 6n, 'D'],
+  [1n << 8n, 'G'],
+  [1n << 63n, 'NX'],
+];
 
-/** Reserved bits that are set in a present entry. */
-function reservedBits({ efer, cr4 }: PagingState, mode: PageWalk['mode'], level: PagingLevel, entry: bigint): bigint {
-  const page = (entry & PS) !== 0n && level.mayBePage;
-  if (mode === '32-bit') {
-    if (!page || (cr4 & CR4_PSE) === 0n) return 0n;
-    // bits 20:13 carry address bits 39:32, as far as the physical width goes
-    const width = BigInt(MAX_PHYSICAL_BITS - 32);
-    return entry & (0x200000n | (0x1fe000n & ~(((1n << width) - 1n) << 13n)));
-  }
-  let mask = mode === 'PAE' ? PAE_HIGH_BITS : HIGH_BITS;
-  if (mode === 'PAE' && level.table === 'PDPT') return entry & (mask | NX | 0x1e6n);
-  if ((efer & EFER_NXE) === 0n) mask |= NX;
-  if (page) mask |= ((1n << BigInt(level.shift)) - 1n) & ~0x1fffn;
-  else if (level.shift > 30) mask |= PS;
-  return entry & mask;
+function decodeFlags(entry: bigint, leaf: boolean, large: boolean): string[] {
+  const flags = FLAG_BITS.filter(([bit, name]) => (entry & bit) !== 0n && (leaf || (name !== 'D' && name !== 'G'))).map(
+    ([, name]) => name,
+  );
+  return large ? [...flags, 'PS'] : flags;
 }
 
-/** The paging mode that the control registers select. @sdm 3A 4.1.1 "Four Paging Modes" */
-export function pagingMode({ cr0, cr4, efer }: PagingState): PageWalk['mode'] {
-  if ((cr0 & CR0_PG) === 0n) return 'none';
-  if ((efer & EFER_LMA) !== 0n) return (cr4 & CR4_LA57) !== 0n ? '5-level' : '4-level';
-  return (cr4 & CR4_PAE) !== 0n ? 'PAE' : '32-bit';
+interface Level {
+  table: string;
+  shift: bigint;
+  bits: bigint;
+  /** Whether PS makes this entry a leaf. */
+  mayBeLarge: boolean;
+}
+
+const LEGACY: Level[] = [
+  { table: 'PD', shift: 22n, bits: 10n, mayBeLarge: true },
+  { table: 'PT', shift: 12n, bits: 10n, mayBeLarge: false },
+];
+const PAE: Level[] = [
+  { table: 'PDPT', shift: 30n, bits: 2n, mayBeLarge: false },
+  { table: 'PD', shift: 21n, bits: 9n, mayBeLarge: true },
+  { table: 'PT', shift: 12n, bits: 9n, mayBeLarge: false },
+];
+const FOUR: Level[] = [
+  { table: 'PML4', shift: 39n, bits: 9n, mayBeLarge: false },
+  { table: 'PDPT', shift: 30n, bits: 9n, mayBeLarge: true },
+  { table: 'PD', shift: 21n, bits: 9n, mayBeLarge: true },
+  { table: 'PT', shift: 12n, bits: 9n, mayBeLarge: false },
+];
+const FIVE: Level[] = [{ table: 'PML5', shift: 48n, bits: 9n, mayBeLarge: false }, ...FOUR];
+
+function pagingMode({ cr0, cr4, efer }: PagingState): { mode: PageWalk['mode']; levels: Level[]; entryBytes: 4 | 8 } {
+  if ((cr0 & CR0_PG) === 0n) return { mode: 'none', levels: [], entryBytes: 8 };
+  if ((efer & EFER_LMA) !== 0n) {
+    return (cr4 & CR4_LA57) !== 0n
+      ? { mode: '5-level', levels: FIVE, entryBytes: 8 }
+      : { mode: '4-level', levels: FOUR, entryBytes: 8 };
+  }
+  if ((cr4 & CR4_PAE) !== 0n) return { mode: 'PAE', levels: PAE, entryBytes: 8 };
+  return { mode: '32-bit', levels: LEGACY, entryBytes: 4 };
 }
 
 /**
@@ -63,9 +78,7 @@ export function pagingMode({ cr0, cr4, efer }: PagingState): PageWalk['mode'] {
  * @sdm 3A 4.1 "Paging Modes and Control Bits"
  */
 export function walkGuest(state: PagingState, gva: bigint, read: PhysicalReader): PageWalk {
-  const mode = pagingMode(state);
-  const levels = PAGING_LEVELS[mode];
-  const entryBytes = mode === '32-bit' ? 4 : 8;
+  const { mode, levels, entryBytes } = pagingMode(state);
   const walk: PageWalk = { mode, input: gva, levels: [] };
   if (mode === 'none') return { ...walk, output: gva & 0xffffffffn };
   const long = mode === '4-level' || mode === '5-level';
@@ -75,28 +88,25 @@ export function walkGuest(state: PagingState, gva: bigint, read: PhysicalReader)
   } else gva &= 0xffffffffn;
   let table = mode === 'PAE' ? state.cr3 & 0xffffffe0n : long ? state.cr3 & ADDRESS_52 : state.cr3 & 0xfffff000n;
   for (const [i, level] of levels.entries()) {
-    const shift = BigInt(level.shift);
-    const index = Number((gva >> shift) & ((1n << BigInt(level.bits)) - 1n));
+    const index = Number((gva >> level.shift) & ((1n << level.bits) - 1n));
     const entryAddress = table + BigInt(index * entryBytes);
     const entry = read(entryAddress, entryBytes);
     const name = `${level.table}[${index}]`;
     if (entry === undefined) return { ...walk, failure: `${name} at 0x${entryAddress.toString(16)} is not in memory` };
     const pse = mode !== '32-bit' || (state.cr4 & CR4_PSE) !== 0n;
-    const large = level.mayBePage && pse && (entry & PS) !== 0n && !(mode === 'PAE' && level.table === 'PDPT');
+    const large = level.mayBeLarge && pse && (entry & 0x80n) !== 0n;
     const leaf = large || i === levels.length - 1;
     const row: PageWalkLevel = {
       table: level.table,
       index,
       entryAddress,
       entry,
-      flags: decodeBits(entry, large ? LARGE_PAGE_ENTRY : leaf ? PAGE_ENTRY : TABLE_ENTRY),
+      flags: decodeFlags(entry, leaf, large),
     };
     walk.levels.push(row);
     if ((entry & 1n) === 0n) return { ...walk, failure: `${name} not present` };
-    const reserved = reservedBits(state, mode, level, entry);
-    if (reserved !== 0n) return { ...walk, failure: `${name} has reserved bits set: 0x${reserved.toString(16)}` };
     if (leaf) {
-      const size = 1n << shift;
+      const size = 1n << level.shift;
       const frame =
         mode === '32-bit' && large
           ? (entry & 0xffc00000n) | (((entry >> 13n) & 0xffn) << 32n)
