@@ -165,12 +165,7 @@ function buildDsdt({ vcpus, memoryBytes }: MachineShape): Uint8Array {
     aml.addressSpace(0, 0xa0000, 0xbffff),
     aml.addressSpace(0, lowRamEnd(memoryBytes), PCI_HOLE_END - 1),
   );
-  const root = aml.device(
-    'PCI0',
-    aml.named('_HID', aml.eisaId('PNP0A03')),
-    aml.named('_CRS', windows),
-    isa,
-  );
+  const root = aml.device('PCI0', aml.named('_HID', aml.eisaId('PNP0A03')), aml.named('_CRS', windows), isa);
   const processors = Array.from({ length: vcpus }, (_, id) =>
     aml.processor(`C${id.toString(16).toUpperCase().padStart(3, '0')}`, id),
   );
