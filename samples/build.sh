@@ -46,7 +46,8 @@ for place in $names; do
   made="$name.elf"
   if [ "$name" = real-mode ]; then
     objcopy -O binary "$work/$name.elf" "$work/$name.bin"
-    made="$name.bin $name.elf"
+    mv "$work/$name.elf" "$work/$name.sym"
+    made="$name.bin $name.sym"
   fi
   for file in $made; do
     if [ $check = no ]; then

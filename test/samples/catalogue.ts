@@ -7,7 +7,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 export interface Sample {
   name: string;
   folder: string;
-  /** What `vmscope run samples/NAME` takes: the flat image where there is one, else the ELF file. */
+  /** What `vmscope run samples/NAME` takes: the ELF file, or the flat image where there is none. */
   image: string;
   flat: boolean;
   /** Exact COM1 output under vmscope and under QEMU's TCG. */
@@ -25,7 +25,7 @@ function sample(name: string): Sample {
   const text = (file: string, otherwise?: string) =>
     otherwise !== undefined && !existsSync(`${folder}/${file}`) ? otherwise : readFileSync(`${folder}/${file}`, 'utf8');
   const expected = text('expected.txt');
-  const flat = existsSync(`${folder}/${name}.bin`);
+  const flat = !existsSync(`${folder}/${name}.elf`);
   return {
     name,
     folder,

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { loadImage } from '../../src/engine/boot/detect.js';
+import { parseElf } from '../../src/engine/boot/elf.js';
 import { EXIT_REASONS } from '../../src/spec/vmx/exit-reasons.js';
 import { named, requireTool } from '../tools.js';
 import { BUILD_SCRIPT, run, SAMPLES, VMSCOPE } from './catalogue.js';
@@ -14,8 +15,7 @@ describe('sample images', () => {
   it.each(SAMPLES)('$name loads, enters at _start, and brings its symbols', ({ image, flat, folder, name }) => {
     const loaded = loadImage(image, readFileSync(image), { memoryBytes: MEMORY_BYTES, vcpus: 1 });
     expect(loaded.kind).toBe(flat ? 'flat' : 'multiboot');
-    const elf = readFileSync(`${folder}/${name}.elf`);
-    const { symbols } = flat ? loadImage(name, elf, { memoryBytes: MEMORY_BYTES, vcpus: 1 }) : loaded;
+    const { symbols } = flat ? parseElf(name, readFileSync(`${folder}/${name}.sym`)) : loaded;
     const start = symbols.find((symbol) => symbol.name === '_start');
     expect(start?.address).toBe(loaded.initial.rip);
     expect(symbols.map((symbol) => symbol.name)).not.toContain('LSR_THRE');
