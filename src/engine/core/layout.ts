@@ -312,6 +312,7 @@ export const ATT_MTF = 8; // monitor trap flag exiting
 export const ATT_WATCH = 16; // WATCH_HIT is set
 export const ATT_RETRY = 32; // run the instruction again as a single-instruction block
 export const ATT_STEP = 128; // TF, RF or an execution breakpoint of DR7: debugBefore/debugAfter around each instruction
+export const ATT_HALT = 256; // ACTIVITY is not active
 export const ATT_TPR = 64; // TPR-below-threshold test is due
 
 // ---- status of a helper or a block ----
@@ -329,6 +330,12 @@ export const RUN_BREAKPOINT = 3; // RIP is at a breakpoint of the debugger, not 
 export const RUN_WATCHPOINT = 4; // WATCH_* tells; the instruction has completed
 export const RUN_HALTED = 6; // ACTIVITY is not active and no event is due before LIMIT: the host warps the clock or waits
 export const RUN_ENTRY_FAILED = 5; // VMfailValid or entry failure: see vmEnter
+
+// ---- result of vmLaunch() and vmResume() ----
+export const ENTER_OK = 0; // the guest is entered: call run()
+export const ENTER_VMFAIL = 1; // VMfailValid: VM_INSTRUCTION_ERROR tells; for 7 and 8 ENTRY_FAILURES lists the checks
+export const ENTER_FAILED = 2; // VM-entry failure, exit reason 33 or 34 with bit 31; ENTRY_FAILURES lists the checks
+export const ENTER_EXIT = 3; // a VM exit took place while the injected event was delivered
 
 // ---- trace record (byte offsets) ----
 export const TR_SEQUENCE = 0; // u64

@@ -62,10 +62,19 @@ export const twoByte: readonly OpcodeRow[] = [
   ...rows({ handler: 'execUd', title: 'UD' }, '0F 0B : UD2\n0F B9 /r : UD1 Gv,Ev\n0F FF /r : UD0 Gv,Ev'),
   ...rows({ handler: 'execNop', title: 'PREFETCHW' }, '0F 0D /r : PREFETCHW M'),
   ...hints,
-  ...rows({ handler: 'execMovFromCr', title: 'MOV - Move to/from Control Registers' }, '0F 20 /r : MOV Ry,Cd : f64 cpl0'),
+  ...rows(
+    { handler: 'execMovFromCr', title: 'MOV - Move to/from Control Registers' },
+    '0F 20 /r : MOV Ry,Cd : f64 cpl0',
+  ),
   ...rows({ handler: 'execMovFromDr', title: 'MOV - Move to/from Debug Registers' }, '0F 21 /r : MOV Ry,Dd : f64 cpl0'),
-  ...rows({ handler: 'execMovToCr', title: 'MOV - Move to/from Control Registers' }, '0F 22 /r : MOV Cd,Ry : f64 cpl0 end'),
-  ...rows({ handler: 'execMovToDr', title: 'MOV - Move to/from Debug Registers' }, '0F 23 /r : MOV Dd,Ry : f64 cpl0 end'),
+  ...rows(
+    { handler: 'execMovToCr', title: 'MOV - Move to/from Control Registers' },
+    '0F 22 /r : MOV Cd,Ry : f64 cpl0 end',
+  ),
+  ...rows(
+    { handler: 'execMovToDr', title: 'MOV - Move to/from Debug Registers' },
+    '0F 23 /r : MOV Dd,Ry : f64 cpl0 end',
+  ),
   ...rows({ handler: 'execWrmsr' }, '0F 30 : WRMSR : cpl0 end'),
   ...rows({ handler: 'execRdtsc' }, '0F 31 : RDTSC'),
   ...rows({ handler: 'execRdmsr' }, '0F 32 : RDMSR : cpl0'),

@@ -68,6 +68,23 @@ export function rows(family: Family, lines: string): OpcodeRow[] {
 }
 
 /** Sixteen condition codes in encoding order. */
-export const CONDITIONS = ['O', 'NO', 'B', 'AE', 'Z', 'NZ', 'BE', 'A', 'S', 'NS', 'P', 'NP', 'L', 'GE', 'LE', 'G'] as const;
+export const CONDITIONS = [
+  'O',
+  'NO',
+  'B',
+  'AE',
+  'Z',
+  'NZ',
+  'BE',
+  'A',
+  'S',
+  'NS',
+  'P',
+  'NP',
+  'L',
+  'GE',
+  'LE',
+  'G',
+] as const;
 
 export const hex = (value: number): string => value.toString(16).toUpperCase().padStart(2, '0');

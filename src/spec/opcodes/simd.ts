@@ -132,7 +132,10 @@ function table(text: string, plainHandler: string): OpcodeRow[] {
       return names.flatMap((name, n): OpcodeRow[] => {
         if (name === '.') return [];
         if (name === 'EMMS') return rows({ handler: plainHandler }, '0F 77 : EMMS');
-        return rows({ handler: n === 0 ? plainHandler : 'execSseReserved' }, `${PREFIXES[n]} 0F ${code} /r : ${name} ${operands}`);
+        return rows(
+          { handler: n === 0 ? plainHandler : 'execSseReserved' },
+          `${PREFIXES[n]} 0F ${code} /r : ${name} ${operands}`,
+        );
       });
     });
 }

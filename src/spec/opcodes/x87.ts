@@ -15,11 +15,13 @@ const ESCAPES: readonly (readonly [string, string])[] = [
 
 const unbuilt = ESCAPES.flatMap(([memory, register], n) =>
   [memory, register].flatMap((names, form) =>
-    names.split(' ').flatMap((name, reg): OpcodeRow[] =>
-      name === '.'
-        ? []
-        : rows({ handler: 'execX87Reserved' }, `${hex(0xd8 + n)} /${reg} : ${name} ${form === 0 ? 'M' : 'Ry'}`),
-    ),
+    names
+      .split(' ')
+      .flatMap((name, reg): OpcodeRow[] =>
+        name === '.'
+          ? []
+          : rows({ handler: 'execX87Reserved' }, `${hex(0xd8 + n)} /${reg} : ${name} ${form === 0 ? 'M' : 'Ry'}`),
+      ),
   ),
 );
 
