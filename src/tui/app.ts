@@ -1,0 +1,240 @@
+/** The dashboard on a terminal: blessed gives the screen, its diff and the keys; every cell is drawn by a CellPane. */
+import { Disassembler } from '../disasm/index.js';
+import type { Debugger } from '../engine/debugger.js';
+import { Dashboard, type Surface } from './dashboard.js';
+import { keyName, type ParsedKey } from './keys.js';
+import type { View } from './layout.js';
+import { reason } from './model.js';
+import type { CellPane, ScreenLine } from './screen/cell-pane.js';
+import { InputFilter, type Terminal } from './screen/input-filter.js';
+import { createTheme } from './screen/theme.js';
+
+export type { View } from './layout.js';
+
+export interface DashboardOptions {
+  /** Name in the header. */
+  title: string;
+  initialView?: View;
+  input?: Terminal;
+  output?: NodeJS.WriteStream;
+  /** Most frames a second; default 30. A running guest is looked at ten times a second at most. */
+  fps?: number;
+  /** Runs before the promise resolves. */
+  onQuit: () => Promise<void> | void;
+  /** Milliseconds, for rates; default the wall clock. */
+  now?: () => number;
+  /** Milliseconds without another resize before the screen is laid out anew; default 50. */
+  resizeTimeout?: number;
+}
+
+const POLL_MS = 100;
+const MAX_POLL_MS = 10_000;
+/** A terminal that takes longer than this for a frame gets fewer of them. */
+const SLOW_FRAME_MS = 50;
+const MAX_FRAME_MS = 1000;
+/** OSC 52 payloads above this are refused by common terminals. */
+const MAX_COPY_BYTES = 74_000;
+
+/** The parts of a blessed screen that its types leave out. */
+interface BlessedScreen {
+  lines: ScreenLine[];
+  width: number;
+  height: number;
+  render(): void;
+  realloc(): void;
+  destroy(): void;
+  on(event: string, listener: (...args: never[]) => void): void;
+  program: {
+    tput: { colors: number };
+    _write(text: string): unknown;
+    flush(): void;
+    on(event: string, listener: (...args: never[]) => void): void;
+    enableMouse(): void;
+    disableMouse(): void;
+  };
+}
+
+/** Shows the dashboard until it is quit. @throws Error when the output is no terminal. */
+export async function runDashboard(debug: Debugger, options: DashboardOptions): Promise<void> {
+  const output = options.output ?? process.stdout;
+  if (!output.isTTY) throw new Error('the dashboard needs a terminal');
+  // Read by blessed when it loads: box characters as UTF-8, and the mouse in SGR coordinates.
+  process.env.NCURSES_NO_UTF8_ACS = '1';
+  process.env.BLESSED_FORCE_MODES = 'SGRMOUSE=1,CELLMOTION=1,VT200MOUSE=1';
+  const [{ default: blessed }, disassembler] = await Promise.all([import('blessed'), Disassembler.load()]);
+  const now = options.now ?? (() => Date.now());
+
+  const input = new InputFilter(options.input ?? process.stdin);
+  // Other terminals' terminfo entries make blessed print compile errors; all of these understand xterm's.
+  const terminal = /^(linux|vt\d+|dumb)/.test(process.env.TERM ?? '') ? process.env.TERM : 'xterm-256color';
+  const screen = blessed.screen({
+    input,
+    output,
+    terminal,
+    fullUnicode: false,
+    forceUnicode: true,
+    smartCSR: false,
+    resizeTimeout: options.resizeTimeout ?? 50,
+    title: `vmscope ${options.title}`.replace(/[^\x20-\x7e]/g, '.'),
+  } as object) as unknown as BlessedScreen;
+  const { program } = screen;
+  const theme = createTheme(program.tput.colors, process.env);
+
+  return await new Promise<void>((resolve, rejectRun) => {
+    let frameMs = 1000 / (options.fps ?? 30);
+    const minFrameMs = frameMs;
+    let pollMs = POLL_MS;
+    let timer: NodeJS.Timeout | undefined;
+    let lastFrame = 0;
+    let closed = false;
+    let laidOut = { columns: 0, rows: 0 };
+
+    const tick = () => {
+      timer = undefined;
+      if (closed) return;
+      lastFrame = Date.now();
+      laidOut = { columns: screen.width, rows: screen.height };
+      dashboard.draw();
+      writeFrame();
+      const took = Date.now() - lastFrame;
+      frameMs = took > SLOW_FRAME_MS ? Math.min(MAX_FRAME_MS, frameMs * 2) : Math.max(minFrameMs, frameMs / 2);
+    };
+
+    /** One frame as one write, in a synchronised update; nothing at all when no cell changed. */
+    const writeFrame = () => {
+      const write = program._write;
+      let frame = '';
+      program._write = (text: string) => {
+        frame += text;
+        return true;
+      };
+      try {
+        screen.render();
+      } finally {
+        program._write = write;
+      }
+      if (frame) {
+        program._write(`\x1b[?2026h${frame}\x1b[?2026l`);
+        program.flush();
+      }
+    };
+
+    const surface: Surface = {
+      get columns() {
+        return screen.width;
+      },
+      get rows() {
+        return screen.height;
+      },
+      add(pane: CellPane) {
+        const element = blessed.box({ parent: screen as never, top: 0, left: 0, width: 1, height: 1 });
+        // blessed asks every element to render; these copy their cells.
+        (element as unknown as { render: () => void }).render = () => {
+          if (screen.width === laidOut.columns && screen.height === laidOut.rows) pane.blit(screen.lines);
+        };
+      },
+      dirty() {
+        if (timer || closed) return;
+        timer = setTimeout(tick, Math.max(0, lastFrame + frameMs - Date.now()));
+      },
+      capture(sink) {
+        input.capture = sink;
+      },
+      mouse(on) {
+        if (on) program.enableMouse();
+        else program.disableMouse();
+        program.flush();
+      },
+      copy(text) {
+        const data = Buffer.from(text).subarray(0, MAX_COPY_BYTES).toString('base64');
+        program._write(`\x1b]52;c;${data}\x07`);
+        program.flush();
+      },
+      redraw() {
+        screen.realloc();
+        surface.dirty();
+      },
+      setInterval(factor) {
+        pollMs = Math.max(POLL_MS, Math.min(MAX_POLL_MS, pollMs * factor));
+        return pollMs;
+      },
+      quit() {
+        if (closed) return;
+        close();
+        Promise.resolve()
+          .then(() => options.onQuit())
+          .then(resolve, rejectRun);
+      },
+    };
+
+    const dashboard = new Dashboard(
+      debug,
+      disassembler,
+      theme,
+      surface,
+      options.title,
+      options.initialView ?? 'debug',
+      now,
+    );
+
+    let pollTimer: NodeJS.Timeout | undefined;
+    const poll = () => {
+      if (closed) return;
+      const look = dashboard.model.state.running ? dashboard.model.poll() : Promise.resolve();
+      look.finally(() => {
+        if (!closed) pollTimer = setTimeout(poll, pollMs);
+      });
+    };
+
+    const close = () => {
+      closed = true;
+      clearTimeout(timer);
+      clearTimeout(pollTimer);
+      dashboard.model.close();
+      for (const [signal, handler] of Object.entries(signals)) process.removeListener(signal, handler);
+      output.removeListener('error', hangUp);
+      program._write('\x1b[?2004l');
+      screen.destroy();
+      input.release();
+    };
+
+    /** blessed ends with status 0 on SIGTERM and leaves the screen as it is on SIGHUP. */
+    const signals: Record<string, () => void> = {
+      SIGTERM: () => {
+        close();
+        process.exit(143);
+      },
+      SIGHUP: () => hangUp(),
+    };
+    /** The terminal is gone. process.exit would abort: Node asserts that it can restore the terminal's modes. */
+    const hangUp = () => {
+      try {
+        close();
+      } finally {
+        process.kill(process.pid, 'SIGHUP');
+      }
+    };
+    output.once('error', hangUp);
+    for (const [signal, handler] of Object.entries(signals)) process.on(signal, handler);
+
+    program.on('keypress', ((character: string | undefined, key: ParsedKey) => {
+      const name = keyName(character, key);
+      if (name) dashboard.key(name);
+    }) as never);
+    program.on('mouse', ((event: { action: string; x: number; y: number }) => {
+      if (event.action === 'mousedown') dashboard.click(event.x, event.y);
+      else if (event.action === 'wheelup') dashboard.wheel(event.x, event.y, -1);
+      else if (event.action === 'wheeldown') dashboard.wheel(event.x, event.y, 1);
+    }) as never);
+    input.onPaste = (text) => dashboard.paste(text);
+    screen.on('resize', () => surface.dirty());
+    surface.mouse(true);
+    program._write('\x1b[?2004h');
+
+    dashboard.model.start().then(poll, (error: unknown) => {
+      close();
+      rejectRun(error instanceof Error ? error : new Error(reason(error)));
+    });
+    surface.dirty();
+  });
+}

@@ -1,0 +1,192 @@
+/** What stands around the panes: header, tabs, foot, command line, help. */
+import type { StopReason } from '../engine/debugger.js';
+import { COMMANDS, completions } from './commands.js';
+import { exitReasonName } from './facts.js';
+import { modeText } from './guest-mode.js';
+import { BINDINGS, showKey } from './keys.js';
+import { VIEW_TABS, VIEWS, type View } from './layout.js';
+import type { Model } from './model.js';
+import type { Prompt } from './prompt.js';
+import type { CellPane, Segment } from './screen/cell-pane.js';
+import { grouped, hex } from './screen/text.js';
+import { INVERSE } from './screen/theme.js';
+
+/** Why the guest stands, in a few words. */
+export function stopText(stop: StopReason | undefined, symbols: Model['symbols']): string {
+  if (!stop) return 'STOPPED';
+  const at = (address: bigint) => symbols.label(address) ?? hex(address);
+  switch (stop.kind) {
+    case 'start':
+      return 'STOPPED: start';
+    case 'paused':
+      return 'STOPPED: paused';
+    case 'step':
+      return 'STOPPED: step';
+    case 'until':
+      return 'STOPPED: reached';
+    case 'breakpoint':
+      return `STOPPED: breakpoint ${stop.id} ${at(stop.gva)}`;
+    case 'watchpoint':
+      return `STOPPED: ${stop.access} of ${at(stop.address)}+${stop.length} (${stop.id})`;
+    case 'exit':
+      return `STOPPED: ${exitReasonName(stop.exit.reason)}${stop.id === undefined ? '' : ` (breakpoint ${stop.id})`}`;
+    case 'limit':
+      return `STOPPED: ${stop.message}`;
+    case 'entry-failed':
+      return `VM ENTRY FAILED: ${stop.failures[0]?.id ?? stop.message}`;
+    case 'ended':
+      return `ENDED: ${endText(stop.end)}`;
+  }
+}
+
+function endText(end: Extract<StopReason, { kind: 'ended' }>['end']): string {
+  const fields = end as unknown as Record<string, unknown>;
+  const extra = ['message', 'code', 'status', 'value', 'text'].map((name) => fields[name]).find((v) => v !== undefined);
+  return `${String(fields.kind)}${extra === undefined ? '' : ` ${String(extra)}`}`;
+}
+
+/** Draws it up to column `end`; the icount goes first when there is no room. */
+export function drawHeader(cells: CellPane, model: Model, title: string, end: number): void {
+  const { theme } = cells;
+  cells.clear(theme.header);
+  const { state } = model;
+  const vcpus = model.info?.vcpus ?? 1;
+  const status = state.running ? 'RUNNING' : stopText(state.stop, model.symbols);
+  const registers = model.registers().value;
+  model.trace();
+  const newest = model.records.at(-1);
+  const segments: Segment[] = [
+    [` ${title} `, theme.header],
+    [vcpus > 1 ? `vcpu${model.vcpu}/${vcpus}  ` : `vcpu${model.vcpu}  `, theme.header],
+    [status, state.running ? theme.running : theme.stopped],
+    [`  ${registers ? modeText(registers) : ''}`, theme.header],
+    [model.frozen ? '  FROZEN' : '', theme.stopped],
+    [newest ? `  exit #${grouped(newest.sequence)}` : '', theme.header],
+  ];
+  const x = cells.line(0, segments, 0, end);
+  const icount = `  icount ${grouped(state.icount)}`;
+  if (x + icount.length <= end) cells.put(x, 0, icount, theme.header);
+}
+
+/** @returns the columns of each tab, for clicks. */
+export function drawTabs(
+  cells: CellPane,
+  view: View,
+  start: number,
+  y = 0,
+): { view: View; from: number; to: number }[] {
+  const { theme } = cells;
+  let x = start;
+  return VIEWS.map((name) => {
+    const from = x;
+    const { title, key } = VIEW_TABS[name];
+    x = cells.put(x, y, name === view ? `[${title}]` : ` ${title} `, name === view ? theme.tabActive : theme.tab);
+    void key;
+    return { view: name, from, to: x };
+  });
+}
+
+export const TABS_WIDTH = VIEWS.reduce((sum, view) => sum + VIEW_TABS[view].title.length + 2, 0);
+
+export interface Status {
+  text: string;
+  bad: boolean;
+}
+
+export function drawFooter(cells: CellPane, status: Status | undefined, chord: string, small: boolean): void {
+  const { theme } = cells;
+  cells.clear(theme.normal);
+  if (status) {
+    cells.put(1, 0, status.text, status.bad ? theme.crit : theme.ok);
+    return;
+  }
+  if (chord) {
+    cells.put(
+      1,
+      0,
+      `${chord} then ${VIEWS.map((view) => `${VIEW_TABS[view].key} ${VIEW_TABS[view].title}`).join('  ')}  Esc`,
+      theme.key,
+    );
+    return;
+  }
+  let x = 1;
+  if (small) x = cells.put(x, 0, 'needs 80x24 for panes; Tab next  ', theme.warn);
+  const shown = BINDINGS.flatMap((group) => group.bindings)
+    .filter((binding) => binding.short)
+    .map((binding) => ({ key: showKey(binding.keys[0]!), text: ` ${binding.short}  ` }));
+  // Whatever the width: how to get help and how to get out.
+  const always = shown.filter(({ key }) => [':', '?', 'q'].includes(key));
+  const room = cells.width - always.reduce((sum, item) => sum + item.key.length + item.text.length, 0);
+  const others = shown.filter((item) => !always.includes(item));
+  const put = ({ key, text }: { key: string; text: string }) => {
+    x = cells.put(x, 0, key, theme.key);
+    x = cells.put(x, 0, text, theme.dim);
+  };
+  for (const item of others) {
+    if (x + item.key.length + item.text.length > room) break;
+    put(item);
+  }
+  for (const item of always) put(item);
+  const hint = '(F-keys too)';
+  if (x + hint.length <= cells.width) cells.put(x, 0, hint, theme.dim);
+}
+
+export function drawPrompt(cells: CellPane, prompt: Prompt): void {
+  const { theme } = cells;
+  cells.clear(theme.input);
+  const room = cells.width - prompt.mark.length - 1;
+  const skip = Math.max(0, prompt.cursor - room);
+  const x = cells.put(0, 0, prompt.mark, theme.key);
+  cells.put(x, 0, prompt.text.slice(skip), theme.input);
+  cells.shade(x + prompt.cursor - skip, 0, 1, (attr) => attr ^ (INVERSE << 18));
+}
+
+/** Rows that the list above the command line wants. */
+export function completionRows(text: string): number {
+  return Math.min(10, completions(text).length);
+}
+
+export function drawCompletions(cells: CellPane, text: string): void {
+  const { theme } = cells;
+  cells.clear(theme.popup);
+  for (const [y, command] of completions(text).slice(0, cells.height).entries()) {
+    cells.line(y, [
+      [` ${command.name.padEnd(10)}`, theme.key],
+      [` ${command.usage.padEnd(50)}`, theme.popup],
+      [` ${command.help}`, theme.popup],
+      [command.key ? `  (${command.key})` : '', theme.popup],
+    ]);
+  }
+}
+
+/** Lines of the help: keys in columns, then commands. */
+export function helpLines(cells: CellPane): Segment[][] {
+  const { theme } = cells;
+  const lines: Segment[][] = [];
+  for (const group of BINDINGS) {
+    lines.push([[` ${group.title}`, theme.title]]);
+    for (const binding of group.bindings) {
+      lines.push([[`   ${binding.keys.map(showKey).join(' ').padEnd(12)}`, theme.key], [binding.help]]);
+    }
+  }
+  lines.push([[' In panes', theme.title]]);
+  const inPanes: [string, string][] = [
+    ['↑ ↓ PgUp PgDn', 'move; also j k, Home, End, the wheel'],
+    ['Enter', 'follow: code target, exit, field to edit, range to walk'],
+    ['t', 'memory: gva, gpa, hpa'],
+    ['v', 'console: serial or VGA'],
+    ['< > I', 'reasons: sort column, reverse'],
+    ['b', 'reasons: break on that reason'],
+    ['d', 'breakpoints: delete'],
+    ['mouse', 'click a row, a tab, the gutter (breakpoint); Shift-drag selects text'],
+  ];
+  for (const [key, help] of inPanes) lines.push([[`   ${key.padEnd(14)}`, theme.key], [help]]);
+  lines.push([[' Commands (after :)', theme.title]]);
+  for (const command of COMMANDS) {
+    lines.push([[`   ${command.name.padEnd(10)}`, theme.key], [`${command.usage}  `], [command.help, theme.dim]]);
+  }
+  lines.push([
+    ['   Numbers are 0x1f, 42 or fee00000; names of symbols and registers count, and sums: main+0x10', theme.dim],
+  ]);
+  return lines;
+}

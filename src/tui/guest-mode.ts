@@ -1,0 +1,55 @@
+/** What the registers say about how the guest's code is to be read. */
+
+import type { CodeBits } from '../disasm/index.js';
+import type { RegisterFile } from '../engine/debugger.js';
+
+const bit = (value: bigint | undefined, n: number) => (((value ?? 0n) >> BigInt(n)) & 1n) === 1n;
+
+/** Default operand size of the code segment. @sdm 3A 3.4.5 "Segment Descriptors" */
+export function codeBits(registers: RegisterFile): CodeBits {
+  if (bit(registers.efer, 10) && bit(registers.cs_ar, 13)) return 64;
+  return bit(registers.cs_ar, 14) ? 32 : 16;
+}
+
+/** Base of CS as it counts: none in 64-bit mode. */
+export function codeBase(registers: RegisterFile): bigint {
+  return codeBits(registers) === 64 ? 0n : (registers.cs_base ?? 0n);
+}
+
+/** Linear address of the instruction that runs next. */
+export function linearPc(registers: RegisterFile): bigint {
+  const rip = registers.rip ?? 0n;
+  return codeBits(registers) === 64 ? rip : BigInt.asUintN(32, codeBase(registers) + rip);
+}
+
+/** Linear address of the top of the stack. */
+export function linearStack(registers: RegisterFile): bigint {
+  const rsp = registers.rsp ?? 0n;
+  if (codeBits(registers) === 64) return rsp;
+  const offset = bit(registers.ss_ar, 14) ? BigInt.asUintN(32, rsp) : rsp & 0xffffn;
+  return BigInt.asUintN(32, (registers.ss_base ?? 0n) + offset);
+}
+
+export function privilegeLevel(registers: RegisterFile): number {
+  return bit(registers.cr0, 0) ? Number(((registers.ss_ar ?? 0n) >> 5n) & 3n) : 0;
+}
+
+/** `64-bit CPL0 PG IF=0`. */
+export function modeText(registers: RegisterFile): string {
+  const protectedMode = bit(registers.cr0, 0);
+  const bits = codeBits(registers);
+  const mode = !protectedMode
+    ? 'real mode'
+    : bit(registers.rflags, 17)
+      ? 'virtual-8086'
+      : bits === 64
+        ? '64-bit'
+        : bit(registers.efer, 10)
+          ? `${bits}-bit compat`
+          : `${bits}-bit protected`;
+  const parts = [mode];
+  if (protectedMode) parts.push(`CPL${privilegeLevel(registers)}`);
+  if (bit(registers.cr0, 31)) parts.push('PG');
+  parts.push(`IF=${bit(registers.rflags, 9) ? 1 : 0}`);
+  return parts.join(' ');
+}

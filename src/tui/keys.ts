@@ -1,0 +1,113 @@
+/** Every key of the dashboard: what it does, and how the help shows it. */
+import type { Dashboard } from './dashboard.js';
+import { VIEW_TABS, VIEWS } from './layout.js';
+
+export interface Binding {
+  /** Names as `keyName` gives them; the first is shown. */
+  keys: readonly string[];
+  /** One or two words for the foot of the screen; absent: not shown there. */
+  short?: string;
+  help: string;
+  run: (dashboard: Dashboard) => void;
+}
+
+export interface BindingGroup {
+  title: string;
+  bindings: readonly Binding[];
+}
+
+export const BINDINGS: readonly BindingGroup[] = [
+  {
+    title: 'Run',
+    bindings: [
+      { keys: ['c', 'f9'], short: 'run', help: 'run, or pause', run: (d) => d.act(d.toggleRun()) },
+      { keys: ['s', 'f7'], short: 'into', help: 'step one instruction', run: (d) => d.command('step') },
+      { keys: ['n', 'f8'], short: 'over', help: 'step over calls', run: (d) => d.command('over') },
+      { keys: ['f'], short: 'out', help: 'run until the function returns', run: (d) => d.command('out') },
+      { keys: ['e'], short: 'next-exit', help: 'run to the next VM exit', run: (d) => d.command('next-exit') },
+      { keys: ['E'], short: 'same', help: 'run to the next exit of the same reason', run: (d) => d.nextSameExit() },
+      { keys: ['u'], help: 'run to the cursor', run: (d) => d.runToCursor() },
+    ],
+  },
+  {
+    title: 'Break and look',
+    bindings: [
+      {
+        keys: ['b', 'f2'],
+        short: 'break',
+        help: 'breakpoint at the cursor, on or off',
+        run: (d) => d.toggleBreakpoint(),
+      },
+      { keys: ['w'], short: 'watch', help: 'watch memory', run: (d) => d.watchPrompt() },
+      { keys: [','], short: 'back', help: 'look at the exit before', run: (d) => d.moveExit(-1) },
+      { keys: ['.'], help: 'look at the exit after', run: (d) => d.moveExit(1) },
+      { keys: ['['], help: 'back in the places visited', run: (d) => d.jump(-1) },
+      { keys: [']'], help: 'forth in the places visited', run: (d) => d.jump(1) },
+      { keys: ['i'], help: 'keyboard to the guest (ctrl-] or ctrl-a leaves)', run: (d) => d.capture() },
+    ],
+  },
+  {
+    title: 'Screen',
+    bindings: [
+      ...VIEWS.map((view) => ({
+        keys: [`g ${VIEW_TABS[view].key}`],
+        help: `view: ${VIEW_TABS[view].title}`,
+        run: (d: Dashboard) => d.show(view),
+      })),
+      { keys: ['tab'], help: 'next pane', run: (d) => d.focusNext(1) },
+      { keys: ['S-tab'], help: 'previous pane', run: (d) => d.focusNext(-1) },
+      { keys: ['z'], help: 'pane as large as the screen, and back', run: (d) => d.zoom() },
+      { keys: ['space'], help: 'freeze what is shown; the guest runs on', run: (d) => d.freeze() },
+      { keys: ['+'], help: 'refresh half as often', run: (d) => d.changeInterval(2) },
+      { keys: ['-'], help: 'refresh twice as often', run: (d) => d.changeInterval(0.5) },
+      { keys: ['/'], help: 'filter the rows of this pane', run: (d) => d.filterPrompt() },
+      { keys: ['y'], help: 'copy the row (OSC 52)', run: (d) => d.copy() },
+      { keys: ['C-t'], help: 'mouse off, so that the terminal can select; and on', run: (d) => d.toggleMouse() },
+      { keys: ['C-l'], help: 'draw again', run: (d) => d.redraw() },
+      { keys: [':'], short: 'cmd', help: 'command line', run: (d) => d.prompt('') },
+      { keys: ['?', 'f1'], short: 'help', help: 'this help', run: (d) => d.help() },
+      { keys: ['q', 'C-c'], short: 'quit', help: 'quit; asks while the guest runs', run: (d) => d.askQuit() },
+    ],
+  },
+];
+
+const BY_KEY = new Map(
+  BINDINGS.flatMap((group) => group.bindings).flatMap((b) => b.keys.map((key) => [key, b] as const)),
+);
+
+export function bindingOf(key: string): Binding | undefined {
+  return BY_KEY.get(key);
+}
+
+const SHOWN: Record<string, string> = { space: 'Space', tab: 'Tab', 'S-tab': 'Shift-Tab', enter: 'Enter' };
+
+/** `C-t` as `ctrl-t`, `f9` as `F9`. */
+export function showKey(key: string): string {
+  return (
+    SHOWN[key] ??
+    key
+      .replace(/^C-/, 'ctrl-')
+      .replace(/^f(\d+)$/, 'F$1')
+      .replace(/^g /, 'g')
+  );
+}
+
+export interface ParsedKey {
+  name?: string;
+  full?: string;
+  ctrl?: boolean;
+  meta?: boolean;
+  shift?: boolean;
+  sequence?: string;
+}
+
+/** One name for a key press: the character itself, `enter`, `f9`, `C-t`, `S-tab`; undefined for what is not one. */
+export function keyName(character: string | undefined, key: ParsedKey): string | undefined {
+  // blessed reports CR twice, as `return` and as `enter`.
+  if (key.name === 'return' || key.name === 'linefeed') return undefined;
+  if (key.name === 'enter' || key.name === 'escape' || key.name === 'backspace') return key.name;
+  if (key.meta) return undefined;
+  if (key.name === 'space') return key.ctrl ? undefined : 'space';
+  if (character && character >= ' ' && character.length === 1 && !key.ctrl) return character;
+  return key.full;
+}

@@ -1,0 +1,71 @@
+/** Breakpoints, watchpoints and exit breakpoints. */
+import type { Breakpoint, ExitCondition } from '../../engine/debugger.js';
+import { exitReasonName } from '../facts.js';
+import type { CellPane, Segment } from '../screen/cell-pane.js';
+import { hex } from '../screen/text.js';
+import { Pane, type PaneKey } from './pane.js';
+
+export class BreakpointsPane extends Pane {
+  readonly id = 'breakpoints';
+  private rows: Breakpoint[] = [];
+
+  override title(): Segment[] {
+    return [[' Breakpoints '], [' Enter on/off  d delete ', this.theme.dim]];
+  }
+
+  override draw(cells: CellPane, focused: boolean): void {
+    const source = this.model.breakpoints();
+    if (!this.have(cells, source)) return;
+    this.rows = source.value;
+    const { theme } = this;
+    if (this.rows.length === 0) cells.put(1, 0, 'none: b at the cursor, :break ADDR, :break vmexit REASON', theme.dim);
+    this.list(cells, this.rows.length, focused, (index) => {
+      const row = this.rows[index]!;
+      return [
+        [row.enabled ? '● ' : '○ ', theme.bp],
+        [`${row.id}`.padEnd(3), theme.dim],
+        [this.text(row), row.enabled ? theme.normal : theme.dim],
+        [row.hits ? `  ${row.hits}×` : '', theme.number],
+        [row.label ? `  ${row.label}` : '', theme.dim],
+      ];
+    });
+  }
+
+  private text(row: Breakpoint): string {
+    switch (row.kind) {
+      case 'execute': {
+        const label = this.model.symbols.label(row.gva);
+        return `break ${hex(row.gva)}${label ? ` ${label}` : ''}`;
+      }
+      case 'watch':
+        return `${row.access} ${row.space} ${hex(row.address)}+${row.length}`;
+      case 'exit':
+        return `vmexit ${conditionText(row.condition)}`;
+    }
+  }
+
+  override key({ name }: PaneKey): boolean {
+    if (this.move(name)) return true;
+    const row = this.rows[this.cursor];
+    if (!row) return false;
+    if (name === 'enter') this.ui.command(`${row.enabled ? 'disable' : 'enable'} ${row.id}`);
+    else if (name === 'd' || name === 'delete') this.ui.command(`delete ${row.id}`);
+    else return false;
+    return true;
+  }
+
+  override click(row: number): void {
+    this.cursor = this.top + row;
+  }
+
+  override copy(): string | undefined {
+    const row = this.rows[this.cursor];
+    return row && this.text(row);
+  }
+}
+
+export function conditionText(condition: ExitCondition): string {
+  const reasons = condition.reasons?.length ? condition.reasons.map(exitReasonName).join('|') : 'any';
+  const where = condition.where?.map(({ field, op, value }) => `${field} ${op} 0x${hex(value)}`).join(' and ');
+  return where ? `${reasons} if ${where}` : reasons;
+}

@@ -1,0 +1,122 @@
+/** The guest's own screens: its serial port and VGA text memory. The keyboard goes to it while it is held. */
+import type { VgaText } from '../../engine/debugger.js';
+import type { CellPane, Segment } from '../screen/cell-pane.js';
+import { ansiColour, CP437 } from '../screen/cp437.js';
+import { attribute, BOLD, DEFAULT, INVERSE } from '../screen/theme.js';
+import { Pane, type PaneKey } from './pane.js';
+
+export type ConsoleKind = 'serial' | 'vga';
+
+export class ConsolePane extends Pane {
+  readonly id: string;
+  private back = 0;
+
+  constructor(
+    ui: ConstructorParameters<typeof Pane>[0],
+    /** A pane for one of them, or one that shows either. */
+    private readonly only?: ConsoleKind,
+  ) {
+    super(ui);
+    this.id = only ?? 'console';
+  }
+
+  private chosen: ConsoleKind | undefined;
+  /** Where keys go while the pane holds the keyboard. */
+  captured = false;
+
+  get kind(): ConsoleKind {
+    return this.only ?? this.chosen ?? (this.model.serial.lines()[0]?.length ? 'serial' : 'vga');
+  }
+
+  toggle(): void {
+    this.chosen = this.kind === 'serial' ? 'vga' : 'serial';
+  }
+
+  override title(): Segment[] {
+    const { theme } = this;
+    const kind = this.kind === 'serial' ? 'serial COM1' : 'VGA text';
+    if (this.captured) {
+      const keys = this.kind === 'serial' ? 'keys go to COM1' : 'keys go to the PS/2 keyboard';
+      return [[` Console ${kind} `], [` ${keys}; ctrl-] or ctrl-a leaves `, theme.crit]];
+    }
+    return [[` Console ${kind} `], [` i types into the guest${this.only ? '' : '  v serial/VGA'} `, theme.dim]];
+  }
+
+  override draw(cells: CellPane): void {
+    if (!this.model.debug.console) {
+      this.reason(cells, this.model.unavailable('console'));
+      return;
+    }
+    if (this.kind === 'serial') this.drawSerial(cells);
+    else {
+      const screen = this.model.screen();
+      if (screen.error) this.reason(cells, screen.error);
+      else if (screen.value) this.drawVga(cells, screen.value);
+      else this.reason(cells, screen.pending ? undefined : 'the display is not in a text mode');
+    }
+  }
+
+  private drawSerial(cells: CellPane): void {
+    const { serial, serialError } = this.model;
+    if (serialError) {
+      this.reason(cells, serialError);
+      return;
+    }
+    const lines = serial.lines();
+    this.back = Math.max(0, Math.min(this.back, lines.length - cells.height));
+    const first = Math.max(0, lines.length - cells.height - this.back);
+    for (let y = 0; y < cells.height && first + y < lines.length; y++) {
+      const line = lines[first + y]!;
+      for (const [x, cell] of line.entries()) {
+        if (x >= cells.width) break;
+        cells.put(x, y, cell.character, this.colour(cell.foreground, cell.background));
+      }
+    }
+    if (this.back === 0) {
+      const y = serial.history.length + serial.row - first;
+      cells.shade(serial.column, y, 1, (attr) => attr | (INVERSE << 18));
+    }
+  }
+
+  private drawVga(cells: CellPane, screen: VgaText): void {
+    // A pane that is too small shows the part around the cursor.
+    const top = Math.max(0, Math.min(screen.rows - cells.height, (screen.cursor?.row ?? 0) - cells.height + 1));
+    for (let y = 0; y < Math.min(cells.height, screen.rows); y++) {
+      for (let x = 0; x < Math.min(cells.width, screen.columns); x++) {
+        const cell = screen.cells[(top + y) * screen.columns + x]!;
+        const attr = cell >> 8;
+        cells.put(x, y, CP437[cell & 0xff]!, this.colour(ansiColour(attr & 15), ansiColour((attr >> 4) & 7)));
+      }
+    }
+    if (screen.cursor) cells.shade(screen.cursor.column, screen.cursor.row - top, 1, (attr) => attr ^ (INVERSE << 18));
+  }
+
+  /** Colour pair as far as the theme has colours. */
+  private colour(foreground: number, background: number): number {
+    if (this.theme.depth === 0) {
+      return attribute(DEFAULT, DEFAULT, (foreground > 7 ? BOLD : 0) | (background > 0 ? INVERSE : 0));
+    }
+    return attribute(foreground < 0 ? DEFAULT : foreground, background < 0 ? DEFAULT : background);
+  }
+
+  override key({ name }: PaneKey): boolean {
+    const steps: Record<string, number> = { up: 1, k: 1, down: -1, j: -1, pageup: 10, pagedown: -10 };
+    if (steps[name] !== undefined) this.back = Math.max(0, this.back + steps[name]!);
+    else if (name === 'end') this.back = 0;
+    else if (name === 'v' && !this.only) this.toggle();
+    else return false;
+    return true;
+  }
+
+  override copy(): string | undefined {
+    return this.model.serial
+      .lines()
+      .map((line) =>
+        line
+          .map((cell) => cell.character)
+          .join('')
+          .trimEnd(),
+      )
+      .join('\n');
+  }
+}

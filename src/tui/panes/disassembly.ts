@@ -1,0 +1,246 @@
+/** Code around an address: symbols, the current line, breakpoints, and what exits. */
+import {
+  BACKWARD_BYTES_PER_INSTRUCTION,
+  type Disassembler,
+  disassembleBackward,
+  formatBytes,
+  formatInstruction,
+  type Instruction,
+  isData,
+} from '../../disasm/index.js';
+import type { CellPane, Segment } from '../screen/cell-pane.js';
+import { hex } from '../screen/text.js';
+import { onBackground } from '../screen/theme.js';
+import { willExit } from '../will-exit.js';
+import { Pane, type PaneKey, type Ui } from './pane.js';
+
+/** Lines kept above the current one when the view has to move. */
+const LEAD = 3;
+
+export class DisassemblyPane extends Pane {
+  readonly id = 'disassembly';
+  /** Linear address of the cursor's line; follows the program counter until it is moved. */
+  selected: bigint | undefined;
+  private first: bigint | undefined;
+  private lastPc: bigint | undefined;
+  private shown: Instruction[] = [];
+  private rows = 10;
+
+  constructor(
+    ui: Ui,
+    private readonly disassembler: Disassembler,
+  ) {
+    super(ui);
+  }
+
+  override title(): Segment[] {
+    const { theme, ui } = this;
+    const syntax = ui.syntax === 'intel' ? 'Intel' : 'AT&T';
+    return [[' Disassembly '], [` ${syntax} ${this.model.bits()}-bit `, theme.dim]];
+  }
+
+  /** Address that commands such as "breakpoint here" mean. */
+  get address(): bigint | undefined {
+    return this.selected ?? this.model.pc();
+  }
+
+  goto(address: bigint): void {
+    this.selected = address;
+    this.first = undefined;
+  }
+
+  /** Back to the program counter. */
+  follow(): void {
+    this.selected = undefined;
+    this.first = undefined;
+  }
+
+  override draw(cells: CellPane, focused: boolean): void {
+    this.rows = cells.height;
+    const registers = this.model.registers();
+    if (!this.have(cells, registers)) return;
+    const pc = this.model.pc()!;
+    if (pc !== this.lastPc) {
+      this.lastPc = pc;
+      this.selected = undefined;
+      if (!this.visible(pc)) this.first = undefined;
+    }
+    const target = this.selected ?? pc;
+    // While the bytes above are on their way the choice of the first line stays open.
+    let first = this.first ?? this.above(target, Math.min(LEAD, cells.height >> 2));
+    if (first === undefined) first = target;
+    else this.first = first;
+    let list = this.read(first, cells.height);
+    if (!list.some((line) => line.address === target)) {
+      // The stream from `first` missed the target: the code there changed, or a boundary was guessed wrong.
+      if (list.length > 0) this.first = target;
+      list = this.read(target, cells.height);
+    }
+    this.shown = list;
+    if (list.length === 0) {
+      const view = this.model.memory('gva', target, 1);
+      this.reason(cells, view.pending && !view.error ? undefined : `${hex(target)}: ${view.error ?? 'not mapped'}`);
+      return;
+    }
+    const digits = list.some((line) => line.address >> 32n) ? 16 : 8;
+    for (const [y, line] of list.slice(0, cells.height).entries()) this.line(cells, y, line, pc, focused, digits);
+  }
+
+  private line(cells: CellPane, y: number, line: Instruction, pc: bigint, focused: boolean, digits: number): void {
+    const { model, theme } = this;
+    const current = line.address === pc;
+    const breakpoint = model.breakpoints().value?.find((b) => b.kind === 'execute' && b.gva === line.address);
+    const wide = cells.width >= 58 + digits;
+    const byteCount = cells.width >= 78 + digits ? 8 : 5;
+    cells.put(0, y, breakpoint ? (breakpoint.enabled ? '●' : '○') : ' ', theme.bp);
+    cells.put(1, y, current ? '►' : ' ', theme.warn);
+    let x = cells.put(2, y, hex(line.address, digits), theme.dim) + 1;
+    const match = model.symbols.lookup(line.address);
+    const symbolWidth = wide ? 14 : 7;
+    if (match) {
+      const name = match.offset ? `+${hex(match.offset)}` : `<${match.symbol.name}>`;
+      cells.put(x, y, name, match.offset ? theme.dim : theme.symbol, x + symbolWidth - 1);
+    }
+    if (model.symbols.size) x += symbolWidth;
+    if (wide) {
+      cells.put(x, y, formatBytes(line.bytes, byteCount), theme.dim);
+      x += 2 * byteCount + 2;
+    }
+    const mark = this.mark(line, current);
+    const end = mark ? cells.width - mark[0].length - 1 : cells.width;
+    const text = formatInstruction(line, model.symbols);
+    const space = text.indexOf(' ');
+    const mnemonic = space < 0 ? text : text.slice(0, space);
+    x = cells.put(x, y, mnemonic, isData(line) ? theme.dim : theme.mnemonic, end);
+    if (space >= 0) x = cells.put(x, y, text.slice(space), theme.normal, end);
+    if (mark) cells.put(cells.width - mark[0].length, y, mark[0], mark[1]);
+    if (current) cells.shade(2, y, cells.width - 2, (attr) => onBackground(attr, theme.pc));
+    if (current && theme.depth !== 0) cells.shade(2, y, cells.width - 2, () => theme.pc);
+    if (line.address === this.address && (focused || !current)) {
+      cells.shade(0, y, current ? 2 : cells.width, (attr) => onBackground(attr, focused ? theme.sel : theme.header));
+    }
+  }
+
+  /** `! exit 48` (its reason) where the current exit happened, `! will exit`, `? may exit`. */
+  private mark(line: Instruction, current: boolean): [string, number] | undefined {
+    const { model, theme } = this;
+    const exit = this.ui.exit();
+    if (exit) {
+      const at = model.bits() === 64 ? exit.rip : BigInt.asUintN(32, exit.csBase + exit.rip);
+      if (at === line.address) return [`! exit ${exit.reason & 0xffff}`, theme.crit];
+    }
+    if (this.ui.syntax !== 'intel' || isData(line)) return undefined;
+    const registers = model.registers().value;
+    const mark = willExit(line, {
+      field: (encoding) => model.vmcsField(encoding),
+      byte: (hpa) => model.memory('hpa', hpa, 1).bytes[0],
+      registers: current ? registers : undefined,
+      current: registers,
+    });
+    if (mark === 'will') return ['! will exit', theme.warn];
+    return mark === 'may' ? ['? may exit', theme.dim] : undefined;
+  }
+
+  private visible(address: bigint): boolean {
+    const index = this.shown.findIndex((line) => line.address === address);
+    return index >= 0 && index < this.rows - 1;
+  }
+
+  private read(address: bigint, count: number): Instruction[] {
+    const view = this.model.memory('gva', address, count * BACKWARD_BYTES_PER_INSTRUCTION);
+    return this.disassembler.disassemble(view.bytes, address, {
+      bits: this.model.bits(),
+      syntax: this.ui.syntax,
+      segmentBase: this.model.segmentBase(),
+      count,
+    });
+  }
+
+  /** Address of the instruction `count` lines above; undefined while the bytes there are not here. */
+  private above(address: bigint, count: number): bigint | undefined {
+    if (count === 0) return address;
+    const length = BigInt(Math.min(512, count * BACKWARD_BYTES_PER_INSTRUCTION + 32));
+    const match = this.model.symbols.lookup(address);
+    // Nothing above a function's first line is worth a guess while its end is unknown.
+    let start = address > length ? address - length : 0n;
+    if (match && match.symbol.address > start && match.offset > 0n) start = match.symbol.address;
+    const view = this.model.memory('gva', start, Number(address - start));
+    if (view.bytes.length < Number(address - start)) return view.pending ? undefined : address;
+    const options = {
+      bits: this.model.bits(),
+      syntax: this.ui.syntax,
+      segmentBase: this.model.segmentBase(),
+    };
+    const known = match && match.offset > 0n ? match.symbol.address : undefined;
+    const back = disassembleBackward(this.disassembler, view.bytes, address, count, options, known);
+    return back[0]?.address ?? address;
+  }
+
+  override key({ name }: PaneKey): boolean {
+    const index = this.shown.findIndex((line) => line.address === this.address);
+    switch (name) {
+      case 'up':
+      case 'k':
+        this.step(index, -1);
+        return true;
+      case 'down':
+      case 'j':
+        this.step(index, 1);
+        return true;
+      case 'pageup':
+        this.scroll(-(this.rows - 1));
+        return true;
+      case 'pagedown':
+        this.scroll(this.rows - 1);
+        return true;
+      case 'home':
+        this.follow();
+        return true;
+      case 'enter': {
+        const line = this.shown[index];
+        if (line?.target !== undefined) this.ui.gotoCode(line.target);
+        else if (line?.ripRelative !== undefined) this.ui.gotoMemory(line.ripRelative);
+        return true;
+      }
+      default:
+        return false;
+    }
+  }
+
+  private step(index: number, delta: number): void {
+    const next = this.shown[index + delta];
+    if (index >= 0 && next && index + delta < this.rows) {
+      this.selected = next.address;
+      return;
+    }
+    this.scroll(delta);
+    const list = this.read(this.first!, this.rows);
+    this.selected = (delta < 0 ? list[0] : list.at(-1))?.address ?? this.selected;
+  }
+
+  private scroll(lines: number): void {
+    if (this.first === undefined || this.shown.length === 0) return;
+    if (lines < 0) this.first = this.above(this.first, -lines) ?? this.first;
+    else this.first = this.read(this.first, lines + 1).at(-1)?.address ?? this.first;
+    const list = this.read(this.first, this.rows);
+    this.shown = list;
+    if (!list.some((line) => line.address === this.address))
+      this.selected = (lines < 0 ? list.at(-1) : list[0])?.address;
+  }
+
+  override wheel(delta: number): void {
+    this.scroll(delta);
+  }
+
+  override click(row: number, column: number): void {
+    const line = this.shown[row];
+    if (!line) return;
+    this.selected = line.address;
+    if (column < 2) this.ui.command(`break 0x${hex(line.address)}`);
+  }
+
+  override copy(): string | undefined {
+    const line = this.shown.find((entry) => entry.address === this.address);
+    return line && `${hex(line.address)} ${line.text}`;
+  }
+}

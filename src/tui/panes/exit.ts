@@ -1,0 +1,135 @@
+/** One VM exit: reason, qualification, information fields, and why it happened. */
+import type { ExitRecord } from '../../engine/debugger.js';
+import { describeInterruption, describeQualification, explainExit } from '../explain.js';
+import { ENCODING, exitReason, exitReasonName } from '../facts.js';
+import type { CellPane, Segment } from '../screen/cell-pane.js';
+import { grouped, hex } from '../screen/text.js';
+import { wrap } from './pane.js';
+import { TextPane } from './text-pane.js';
+
+export class ExitPane extends TextPane {
+  readonly id = 'exit';
+
+  override title(): Segment[] {
+    const exit = this.ui.exit();
+    return [[exit ? ` VM exit #${exit.sequence} ` : ' VM exit '], [exit ? `${this.place(exit)} ` : '', this.theme.dim]];
+  }
+
+  private place(exit: ExitRecord): string {
+    const { stop } = this.model;
+    if (stop?.kind === 'exit' && stop.exit.sequence === exit.sequence) return 'the guest stands here';
+    const newest = this.model.records.at(-1);
+    const back = newest ? newest.sequence - exit.sequence : 0;
+    return back > 0 ? `${back} before the newest` : 'the newest';
+  }
+
+  protected override lines(cells: CellPane): Segment[][] | undefined {
+    const { stop } = this.model;
+    const lines: Segment[][] = [];
+    if (stop?.kind === 'entry-failed') lines.push(...this.entryFailure(stop.failures, stop.message, cells.width));
+    if (stop?.kind === 'ended') lines.push(...this.end(stop, cells.width));
+    const trace = this.model.trace();
+    const exit = this.ui.exit();
+    if (!exit) {
+      if (trace.error) this.reason(cells, trace.error);
+      else if (lines.length === 0) lines.push([[' no VM exit so far', this.theme.dim]]);
+      return trace.error && lines.length === 0 ? undefined : lines;
+    }
+    lines.push(...this.record(exit, cells.width));
+    return lines;
+  }
+
+  private record(exit: ExitRecord, width: number): Segment[][] {
+    const { theme, model } = this;
+    const row = exitReason(exit.reason);
+    const lines: Segment[][] = [];
+    const item = (label: string, text: string, attr = theme.normal) => {
+      for (const [n, line] of wrap(text, width - 9).entries()) {
+        lines.push([
+          [` ${(n ? '' : label).padEnd(7)}`, theme.label],
+          [line, attr],
+        ]);
+      }
+    };
+    item(
+      'reason',
+      `${exit.reason & 0xffff} ${exitReasonName(exit.reason)}${exit.reason >>> 31 ? ' (VM-entry failure)' : ''}`,
+      theme.crit,
+    );
+    if (row) item('', row.title, theme.dim);
+    const field = (encoding: number) => model.vmcsField(encoding);
+    item('why', explainExit(exit, field), theme.warn);
+    if (!row || row.fields.includes('qualification') || exit.qualification) {
+      const text = describeQualification(exit);
+      item('qual', `${hex(exit.qualification)}${text ? `: ${text}` : ''}`);
+    }
+    if (row?.fields.includes('gpa') || exit.gpa) item('gpa', hex(exit.gpa), theme.number);
+    if (row?.fields.includes('gla') || exit.gla) item('gla', hex(exit.gla), theme.number);
+    const linear = exit.csBase + exit.rip;
+    const label = model.symbols.label(linear) ?? model.symbols.label(exit.rip);
+    item(
+      'rip',
+      `${hex(exit.rip)}${exit.csBase ? ` cs base ${hex(exit.csBase)}` : ''} len ${exit.instructionLength}${label ? ` ${label}` : ''}`,
+    );
+    if (exit.instructionInfo) item('insn', `info ${hex(exit.instructionInfo, 8)}`);
+    if (exit.interruptionInfo >>> 31)
+      item('event', describeInterruption(exit.interruptionInfo, exit.interruptionError));
+    if (exit.vectoringInfo >>> 31)
+      item('while', `delivering ${describeInterruption(exit.vectoringInfo, exit.vectoringError)}`);
+    item('did', `${exit.action}${exit.action === 'none' ? ' yet' : ''}${exit.detail ? ` ${hex(exit.detail)}` : ''}`);
+    item('regs', `rax ${hex(exit.rax)} rcx ${hex(exit.rcx)} cr3 ${hex(exit.cr3)}`);
+    item('time', `icount ${grouped(exit.icount)}  vcpu ${exit.vcpu}`);
+    if (model.debug.vmcs) {
+      const words = (['pin', 'primary', 'secondary', 'exitControls', 'entryControls', 'exceptionBitmap'] as const)
+        .map((name) => [name, field(ENCODING[name])] as const)
+        .filter(([, value]) => value !== undefined)
+        .map(([name, value]) => `${SHORT[name]} ${hex(value!)}`);
+      item('ctls', words.join('  '), theme.dim);
+    } else item('ctls', model.unavailable('vmcs'), theme.dim);
+    return lines;
+  }
+
+  private entryFailure(
+    failures: readonly { id: string; sdm: string; fields: { name: string; value: bigint }[] }[],
+    message: string,
+    width: number,
+  ): Segment[][] {
+    const { theme } = this;
+    const lines: Segment[][] = wrap(`VM entry failed: ${message}`, width - 2).map((line) => [[` ${line}`, theme.crit]]);
+    for (const failure of failures) {
+      lines.push([[' ✗ ', theme.crit], [failure.id], [`  ${failure.sdm}`, theme.dim]]);
+      for (const { name, value } of failure.fields) lines.push([[`     ${name} = ${hex(value)}`, theme.number]]);
+    }
+    return lines;
+  }
+
+  private end(
+    stop: { end: unknown; faults?: { text: string; rip: bigint; name: string }[] },
+    width: number,
+  ): Segment[][] {
+    const { theme } = this;
+    const lines: Segment[][] = [];
+    for (const fault of stop.faults ?? []) {
+      for (const text of wrap(`${fault.name} at ${hex(fault.rip)}: ${fault.text}`, width - 3)) {
+        lines.push([[' ↳ ', theme.crit], [text]]);
+      }
+    }
+    return lines;
+  }
+
+  override copy(): string | undefined {
+    const exit = this.ui.exit();
+    return (
+      exit && JSON.stringify(exit, (_key, value) => (typeof value === 'bigint' ? `0x${value.toString(16)}` : value))
+    );
+  }
+}
+
+const SHORT = {
+  pin: 'pin',
+  primary: 'pri',
+  secondary: 'sec',
+  exitControls: 'exit',
+  entryControls: 'entry',
+  exceptionBitmap: 'exc',
+} as const;

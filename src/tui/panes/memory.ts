@@ -1,0 +1,124 @@
+/** Memory in hexadecimal and as text, by linear, guest-physical or host-physical address. */
+import type { AddressSpace } from '../../engine/debugger.js';
+import { linearStack } from '../guest-mode.js';
+import type { CellPane, Segment } from '../screen/cell-pane.js';
+import { hex } from '../screen/text.js';
+import { onBackground } from '../screen/theme.js';
+import { Pane, type PaneKey } from './pane.js';
+
+const SPACES: AddressSpace[] = ['gva', 'gpa', 'hpa'];
+const U64 = (1n << 64n) - 1n;
+
+export class MemoryPane extends Pane {
+  readonly id = 'memory';
+  space: AddressSpace = 'gva';
+  private fixed: bigint | undefined;
+  private width = 16;
+  private rows = 4;
+  private before: { key: string; bytes: Uint8Array } | undefined;
+  private now: { key: string; bytes: Uint8Array; icount: bigint } | undefined;
+
+  /** The stack until an address is chosen. */
+  get address(): bigint {
+    if (this.fixed !== undefined) return this.fixed;
+    const registers = this.model.registers().value;
+    return registers ? linearStack(registers) : 0n;
+  }
+
+  goto(address: bigint, space: AddressSpace = 'gva'): void {
+    this.fixed = address;
+    this.space = space;
+  }
+
+  override title(): Segment[] {
+    const label = this.space === 'gva' ? this.model.symbols.label(this.address) : undefined;
+    const what = this.fixed === undefined ? ' [rsp]' : label ? ` ${label}` : '';
+    const segments: Segment[] = [[' Memory '], [` ${this.space}${what} `, this.theme.dim]];
+    if (this.space === 'gva') {
+      const walk = this.model.walk(this.address).value;
+      if (walk)
+        segments.push([`→ gpa ${walk.output === undefined ? 'not mapped' : hex(walk.output)} `, this.theme.dim]);
+      if (walk?.output !== undefined && this.model.debug.ept) {
+        const ept = this.model.eptWalk(walk.output).value;
+        if (ept) segments.push([`→ hpa ${ept.output === undefined ? 'not mapped' : hex(ept.output)} `, this.theme.dim]);
+      }
+    }
+    return segments;
+  }
+
+  override draw(cells: CellPane, focused: boolean): void {
+    const { theme } = this;
+    const digits = this.address >> 32n ? 16 : 8;
+    // Address, 3 cells a byte, a gap, 1 cell a byte.
+    this.width = cells.width >= digits + 4 + 16 * 4 ? 16 : 8;
+    this.rows = cells.height;
+    const start = this.address;
+    const view = this.model.memory(this.space, start, this.width * cells.height);
+    this.remember(`${this.space} ${start}`, view.bytes);
+    for (let y = 0; y < cells.height; y++) {
+      const offset = y * this.width;
+      let x = cells.put(1, y, hex((start + BigInt(offset)) & U64, digits), theme.dim) + 1;
+      if (offset >= view.bytes.length) {
+        const text = view.pending && !view.error ? '…' : `${'?? '.repeat(this.width)} ${view.error ?? 'not mapped'}`;
+        cells.put(x + 1, y, text, theme.dim);
+        continue;
+      }
+      const text: string[] = [];
+      for (let n = 0; n < this.width; n++) {
+        if (n % 8 === 0) x++;
+        const byte = view.bytes[offset + n];
+        const old = this.before?.key === `${this.space} ${start}` ? this.before.bytes[offset + n] : undefined;
+        const changed = byte !== undefined && old !== undefined && old !== byte;
+        x = cells.put(
+          x,
+          y,
+          byte === undefined ? '??' : hex(byte, 2),
+          changed ? theme.changed : byte ? theme.normal : theme.dim,
+        );
+        x = cells.put(x, y, ' ');
+        text.push(byte === undefined ? ' ' : byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '·');
+      }
+      cells.put(x + 1, y, text.join(''), theme.number);
+    }
+    if (focused) cells.shade(0, 0, 1 + digits, (attr) => onBackground(attr, theme.sel));
+  }
+
+  /** Keeps the bytes of the last stop at the same place, to mark what changed. */
+  private remember(key: string, bytes: Uint8Array): void {
+    const { icount, running } = this.model.state;
+    if (running || bytes.length === 0) return;
+    if (this.now?.key === key && this.now.icount === icount) {
+      this.now.bytes = bytes;
+      return;
+    }
+    this.before = this.now?.key === key ? this.now : undefined;
+    this.now = { key, bytes, icount };
+  }
+
+  override key({ name }: PaneKey): boolean {
+    const row = BigInt(this.width);
+    const page = row * BigInt(Math.max(1, this.rows - 1));
+    const steps: Record<string, bigint> = {
+      up: -row,
+      k: -row,
+      down: row,
+      j: row,
+      pageup: -page,
+      pagedown: page,
+      left: -1n,
+      right: 1n,
+    };
+    const step = steps[name];
+    if (step !== undefined) this.fixed = (this.address + step) & U64;
+    else if (name === 'home') this.fixed = undefined;
+    else if (name === 't') this.space = SPACES[(SPACES.indexOf(this.space) + 1) % 3]!;
+    else if (name === 'enter') this.ui.prompt(`write ${this.space} 0x${hex(this.address)} `);
+    else return false;
+    return true;
+  }
+
+  override copy(): string | undefined {
+    const { bytes } = this.model.memory(this.space, this.address, this.width);
+    return `${hex(this.address)}: ${Array.from(bytes, (byte) => hex(byte, 2)).join(' ')}`;
+  }
+}

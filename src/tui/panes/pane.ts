@@ -1,0 +1,148 @@
+/** What every pane is: a title, a way to draw itself, and keys of its own. */
+
+import type { ExitRecord } from '../../engine/debugger.js';
+import type { Model, Source } from '../model.js';
+import type { CellPane, Segment } from '../screen/cell-pane.js';
+import type { Theme } from '../screen/theme.js';
+import { onBackground } from '../screen/theme.js';
+
+/** What panes may do to the rest of the dashboard. */
+export interface Ui {
+  readonly model: Model;
+  readonly theme: Theme;
+  /** Intel or AT&T. */
+  syntax: 'intel' | 'att';
+  /** The exit that the views explain: the one chosen in the trace, else the one at which the guest stands. */
+  exit(): ExitRecord | undefined;
+  selectExit(record: ExitRecord | undefined): void;
+  /** Shows the code at an address. */
+  gotoCode(address: bigint): void;
+  /** Shows the memory at an address. */
+  gotoMemory(address: bigint, space?: 'gva' | 'gpa' | 'hpa'): void;
+  /** Opens the command line with this text in it. */
+  prompt(text: string): void;
+  /** Runs a command line. */
+  command(line: string): void;
+  filter(pane: string, text: string): void;
+  dirty(): void;
+}
+
+export interface PaneKey {
+  /** `up`, `pageup`, `enter`, `C-t`, `S-tab`, or the character typed. */
+  name: string;
+}
+
+export abstract class Pane {
+  abstract readonly id: string;
+  /** Filter of the rows, typed after `/`. */
+  filterText = '';
+  readonly filterable: boolean = false;
+  protected cursor = 0;
+  protected top = 0;
+
+  constructor(protected readonly ui: Ui) {}
+
+  abstract title(): Segment[];
+  /** Draws into the inside of the frame. What it throws is shown in its place. */
+  abstract draw(cells: CellPane, focused: boolean): void;
+
+  /** @returns whether the key meant something here. */
+  key(_key: PaneKey): boolean {
+    return false;
+  }
+  /** A click at a row and column of the inside. */
+  click(_row: number, _column: number): void {}
+  wheel(delta: number): void {
+    this.key({ name: delta < 0 ? 'up' : 'down' });
+  }
+  /** What `y` copies. */
+  copy(): string | undefined {
+    return undefined;
+  }
+
+  protected get model(): Model {
+    return this.ui.model;
+  }
+
+  protected get theme(): Theme {
+    return this.ui.theme;
+  }
+
+  /** Shows why there is nothing to show. @returns true when there is a value. */
+  protected have<T>(cells: CellPane, source: Source<T>): source is Source<T> & { value: T } {
+    if (source.value !== undefined) return true;
+    this.reason(cells, source.error);
+    return false;
+  }
+
+  /** The reason why there is nothing, wrapped. */
+  protected reason(cells: CellPane, error: string | undefined): void {
+    const lines = error ? wrap(error, cells.width - 2) : ['…'];
+    for (const [y, line] of lines.entries()) cells.put(1, y, line, error ? this.theme.warn : this.theme.dim);
+  }
+
+  /** Draws the rows of a list around its cursor. */
+  protected list(cells: CellPane, count: number, focused: boolean, row: (index: number) => readonly Segment[]): void {
+    this.clamp(count, cells.height);
+    for (let y = 0; y < cells.height && this.top + y < count; y++) {
+      const index = this.top + y;
+      cells.line(y, row(index));
+      if (index === this.cursor) this.highlight(cells, y, focused);
+    }
+  }
+
+  protected highlight(cells: CellPane, y: number, focused: boolean): void {
+    if (focused) cells.shade(0, y, cells.width, (attr) => onBackground(attr, this.theme.sel));
+  }
+
+  protected clamp(count: number, height: number): void {
+    this.cursor = Math.max(0, Math.min(count - 1, this.cursor));
+    if (this.cursor < this.top) this.top = this.cursor;
+    if (this.cursor >= this.top + height) this.top = this.cursor - height + 1;
+    this.top = Math.max(0, Math.min(this.top, count - height));
+    this.page = Math.max(1, height - 1);
+  }
+  private page = 10;
+
+  /** Moves a list's cursor. */
+  protected move(name: string): boolean {
+    const steps: Record<string, number> = {
+      up: -1,
+      k: -1,
+      down: 1,
+      j: 1,
+      pageup: -this.page,
+      pagedown: this.page,
+      home: -Infinity,
+      end: Infinity,
+    };
+    const step = steps[name];
+    if (step === undefined) return false;
+    this.cursor = step === Infinity ? Number.MAX_SAFE_INTEGER : Math.max(0, this.cursor + step);
+    return true;
+  }
+}
+
+/** Words of `text` in lines of at most `width`. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(/\s+/)) {
+    if (line && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line = line ? `${line} ${word}` : word;
+  }
+  if (line) lines.push(line);
+  return lines;
+}
+
+/** Whether a row's text passes a filter; a filter that is no regular expression is looked for as it stands. */
+export function matches(filter: string, text: string): boolean {
+  if (!filter) return true;
+  try {
+    return new RegExp(filter, 'i').test(text);
+  } catch {
+    return text.toLowerCase().includes(filter.toLowerCase());
+  }
+}

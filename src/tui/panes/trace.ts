@@ -1,0 +1,81 @@
+/** The exit trace: newest at the foot, filtered; Enter looks at one. */
+import type { ExitRecord } from '../../engine/debugger.js';
+import { exitSubject } from '../explain.js';
+import { exitReasonName } from '../facts.js';
+import type { CellPane, Segment } from '../screen/cell-pane.js';
+import { grouped, hex } from '../screen/text.js';
+import { matches, Pane, type PaneKey } from './pane.js';
+
+export class TracePane extends Pane {
+  readonly id = 'trace';
+  override readonly filterable = true;
+  private rows: ExitRecord[] = [];
+  /** Follows the newest until the cursor is moved off the end. */
+  private following = true;
+
+  override title(): Segment[] {
+    const shown = this.filterText ? ` ${grouped(this.rows.length)} match / ${this.filterText} ` : ` / filter `;
+    return [[' Exit trace '], [`(e next exit, , one back)${shown}`, this.theme.dim]];
+  }
+
+  override draw(cells: CellPane, focused: boolean): void {
+    const source = this.model.trace();
+    if (source.error && this.model.records.length === 0) {
+      this.reason(cells, source.error);
+      return;
+    }
+    this.rows = this.filterText
+      ? this.model.records.filter((record) => matches(this.filterText, this.text(record)))
+      : this.model.records;
+    const chosen = this.ui.exit();
+    if (this.following) this.cursor = Math.max(0, this.rows.length - 1);
+    this.list(cells, this.rows.length, focused, (index) => this.row(this.rows[index]!, chosen));
+  }
+
+  private row(record: ExitRecord, chosen: ExitRecord | undefined): Segment[] {
+    const { theme } = this;
+    const here = chosen?.sequence === record.sequence;
+    const label = this.label(record);
+    return [
+      [here ? '►' : ' ', theme.warn],
+      [`#${record.sequence}`.padEnd(8), theme.dim],
+      [exitReasonName(record.reason).padEnd(19).slice(0, 19), record.reason >>> 31 ? theme.crit : theme.mnemonic],
+      [` ${exitSubject(record).padEnd(18).slice(0, 18)}`, theme.number],
+      [` ${record.action.padEnd(6)}`, record.action === 'stop' ? theme.crit : theme.dim],
+      [` ${hex(record.csBase + record.rip)}`],
+      [label ? ` ${label}` : '', theme.symbol],
+    ];
+  }
+
+  private label(record: ExitRecord): string | undefined {
+    return this.model.symbols.label(record.csBase + record.rip) ?? this.model.symbols.label(record.rip);
+  }
+
+  private text(record: ExitRecord): string {
+    return `#${record.sequence} ${exitReasonName(record.reason)} ${exitSubject(record)} ${record.action} ${hex(record.rip)} ${this.label(record) ?? ''}`;
+  }
+
+  override key({ name }: PaneKey): boolean {
+    if (this.move(name)) {
+      this.cursor = Math.min(this.cursor, this.rows.length - 1);
+      this.following = this.cursor >= this.rows.length - 1;
+      return true;
+    }
+    const record = this.rows[this.cursor];
+    if (name !== 'enter' || !record) return false;
+    this.ui.selectExit(record);
+    return true;
+  }
+
+  override click(row: number): void {
+    this.cursor = Math.min(this.top + row, this.rows.length - 1);
+    this.following = false;
+    const record = this.rows[this.cursor];
+    if (record) this.ui.selectExit(record);
+  }
+
+  override copy(): string | undefined {
+    const record = this.rows[this.cursor];
+    return record && this.text(record);
+  }
+}

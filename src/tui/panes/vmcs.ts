@@ -1,0 +1,106 @@
+/** All VMCS fields by area, with their bits by name; Enter edits one. */
+import type { VmcsFieldValue } from '../../engine/debugger.js';
+import type { CellPane, Segment } from '../screen/cell-pane.js';
+import { hex } from '../screen/text.js';
+import { matches, Pane, type PaneKey, wrap } from './pane.js';
+
+const AREAS = ['read-only', 'control', 'guest', 'host'] as const;
+const HEADINGS: Record<VmcsFieldValue['area'], string> = {
+  'read-only': 'VM-exit information (read-only)',
+  control: 'Controls',
+  guest: 'Guest state',
+  host: 'Host state',
+};
+
+type Row = { heading: string } | { field: VmcsFieldValue };
+
+export class VmcsPane extends Pane {
+  readonly id = 'vmcs';
+  override readonly filterable = true;
+  private rows: Row[] = [];
+  private previous = new Map<number, bigint>();
+  private changed = new Set<number>();
+  private seen: readonly VmcsFieldValue[] | undefined;
+
+  override title(): Segment[] {
+    return [[' VMCS '], [` Enter edit  / filter${this.filterText ? `: ${this.filterText}` : ''} `, this.theme.dim]];
+  }
+
+  override draw(cells: CellPane, focused: boolean): void {
+    const source = this.model.vmcs();
+    if (!this.have(cells, source)) return;
+    this.compare(source.value);
+    this.rows = [];
+    for (const area of AREAS) {
+      const fields = source.value.filter(
+        (field) => field.area === area && matches(this.filterText, `${field.name} ${field.decoded.join(' ')}`),
+      );
+      if (fields.length) this.rows.push({ heading: HEADINGS[area] }, ...fields.map((field) => ({ field })));
+    }
+    const nameWidth = Math.min(36, Math.max(20, cells.width >> 1) - 2);
+    // Bits of the field under the cursor that the row has no room for stand at the foot.
+    const foot = this.footer(cells.width);
+    const height = Math.max(1, cells.height - foot.length);
+    this.clamp(this.rows.length, height);
+    for (let y = 0; y < height && this.top + y < this.rows.length; y++) {
+      const row = this.rows[this.top + y]!;
+      cells.line(y, this.row(row, nameWidth));
+      if (this.top + y === this.cursor) this.highlight(cells, y, focused);
+    }
+    for (const [n, line] of foot.entries()) cells.line(height + n, line);
+  }
+
+  private row(row: Row, nameWidth: number): Segment[] {
+    const { theme } = this;
+    if ('heading' in row) return [[`── ${row.heading} `, theme.title]];
+    const { field } = row;
+    const mark = this.changed.has(field.encoding);
+    return [
+      [mark ? '*' : ' ', theme.changed],
+      [hex(field.encoding, 4), theme.dim],
+      [' '],
+      [field.name.slice(0, nameWidth).padEnd(nameWidth), theme.label],
+      [' '],
+      [hex(field.value, Math.min(16, field.widthBits / 4)).padEnd(16), mark ? theme.changed : theme.number],
+      [' '],
+      [field.decoded.join(', ')],
+    ];
+  }
+
+  private footer(width: number): Segment[][] {
+    const row = this.rows[this.cursor];
+    if (!row || 'heading' in row || row.field.decoded.length === 0) return [];
+    const text = `${row.field.name}: ${row.field.decoded.join(', ')}`;
+    const lines = wrap(text, width - 2);
+    return lines.slice(0, 4).map((line) => [[` ${line}`, this.theme.ok]]);
+  }
+
+  private compare(fields: readonly VmcsFieldValue[]): void {
+    if (fields === this.seen) return;
+    this.seen = fields;
+    const next = new Map(fields.map((field) => [field.encoding, field.value]));
+    if (this.previous.size) {
+      this.changed = new Set([...next].filter(([key, value]) => this.previous.get(key) !== value).map(([key]) => key));
+    }
+    this.previous = next;
+  }
+
+  override key({ name }: PaneKey): boolean {
+    if (this.move(name)) return true;
+    const row = this.rows[this.cursor];
+    if (name === 'enter' && row && 'field' in row) {
+      this.ui.prompt(`vmcs ${row.field.name} 0x${hex(row.field.value)}`);
+      return true;
+    }
+    return false;
+  }
+
+  override click(row: number): void {
+    this.cursor = this.top + row;
+  }
+
+  override copy(): string | undefined {
+    const row = this.rows[this.cursor];
+    return row && 'field' in row ? `${row.field.name}=0x${hex(row.field.value)}` : undefined;
+  }
+}
