@@ -1,14 +1,14 @@
 #!/bin/sh
-# Builds the samples' images from source with GNU as, ld, nm and objcopy (Debian 12: binutils 2.40).
+# Builds the images of samples/ and bench/ from source with GNU as, ld, nm and objcopy (Debian 12: binutils 2.40).
 #   samples/build.sh            builds every image in place
 #   samples/build.sh --check    builds elsewhere and compares with the committed images; status 1 when one differs
-#   samples/build.sh NAME...    builds these only
+#   samples/build.sh NAME...    builds these only (folders below samples/)
 # The output depends on the sources alone: no build id, no debug paths, no timestamps.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 check=no
 if [ "${1:-}" = --check ]; then check=yes; shift; fi
-names=${*:-'real-mode long-mode interrupts ring3 exit-zoo triple-fault crc32 memory keyboard'}
+names=${*:-'real-mode long-mode interrupts ring3 exit-zoo triple-fault crc32 memory keyboard ../bench/loops'}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -16,8 +16,9 @@ trap 'rm -rf "$work"' EXIT
 objects() {
   case $1 in
     real-mode | long-mode) ;;
-    crc32 | memory | triple-fault) echo start64 serial64 ;;
-    *) echo start64 serial64 idt64 ;;
+    crc32 | memory | triple-fault | loops) echo start64 serial64 ;;
+    ring3) echo start64 serial64 idt64 ;;
+    *) echo start64 serial64 idt64 pic64 ;;
   esac
 }
 
@@ -26,15 +27,17 @@ assemble() {
   (cd "$work" && as --64 -I "$here/lib" -o "$2.o" "$1")
 }
 
-for object in start64 serial64 idt64; do assemble "$here/lib/$object.S" "$object"; done
+for object in start64 serial64 idt64 pic64; do assemble "$here/lib/$object.S" "$object"; done
 
 failed=0
-for name in $names; do
-  assemble "$here/$name/$name.S" "$name"
+for place in $names; do
+  name=$(basename "$place")
+  folder="$here/$place"
+  assemble "$folder/$name.S" "$name"
   linked="$name.o"
   for object in $(objects "$name"); do linked="$linked $object.o"; done
   script="$here/lib/sample.ld"
-  if [ -f "$here/$name/$name.ld" ]; then script="$here/$name/$name.ld"; fi
+  if [ -f "$folder/$name.ld" ]; then script="$folder/$name.ld"; fi
   # shellcheck disable=SC2086
   (cd "$work" && ld --build-id=none --no-warn-rwx-segments -n -T "$script" $linked -o "$name.elf")
   # Constants (.equ) are no places in the guest: a debugger must not show an address as one of them.
@@ -43,13 +46,14 @@ for name in $names; do
   made="$name.elf"
   if [ "$name" = real-mode ]; then
     objcopy -O binary "$work/$name.elf" "$work/$name.bin"
-    made="$name.bin $name.elf"
+    mv "$work/$name.elf" "$work/$name.sym"
+    made="$name.bin $name.sym"
   fi
   for file in $made; do
     if [ $check = no ]; then
-      cp "$work/$file" "$here/$name/$file"
-      chmod 644 "$here/$name/$file"
-    elif ! cmp "$work/$file" "$here/$name/$file"; then
+      cp "$work/$file" "$folder/$file"
+      chmod 644 "$folder/$file"
+    elif ! cmp "$work/$file" "$folder/$file"; then
       failed=1
     fi
   done

@@ -1,1 +1,180 @@
-export {};
+// Writes src/engine/core/generated/*.ts from the opcode table. Run by `npm run gen:core`.
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { OPCODES, type OpcodeRow } from '../src/spec/opcodes/index.js';
+
+const CORE = 'src/engine/core';
+const HEADER = '// Written by tools/gen-core-tables.ts from src/spec/opcodes. Do not edit.\n';
+
+/** Operand kinds and size letters, as the decoder's numbers. */
+const KINDS = ['', 'E', 'G', 'I', 'J', 'Z', 'M', 'R', 'S', 'C', 'D', 'O', 'A', 'ACC', 'B', 'ONE', 'CL', 'DX', 'STR', 'VEC', 'SREG'];
+const SIZES = ['', 'b', 'w', 'd', 'q', 'v', 'y', 'z'];
+const SREGS = ['ES', 'CS', 'SS', 'DS', 'FS', 'GS'];
+const ACCUMULATORS: Record<string, string> = { AL: 'b', AX: 'w', eAX: 'z', rAX: 'v' };
+const MODRM_KINDS = new Set(['E', 'G', 'M', 'R', 'S', 'C', 'D', 'VEC']);
+
+const PREFIX_RULES = ['ANY', 'NP', '66', 'F3', 'F2', 'NFx'];
+const ATTRIBUTE_BITS: Record<string, number> = { lock: 1, end: 2, d64: 4, f64: 8, rep: 16, w0: 64, w1: 128 };
+const ATTRIBUTE_MODRM = 32;
+/** Control and debug register moves: ModRM.mod is ignored. */
+const ATTRIBUTE_REGISTER = 256;
+
+interface Operand {
+  kind: string;
+  size: string;
+  sreg: number;
+}
+
+function parseOperand(text: string): Operand {
+  const plain = (kind: string, size = ''): Operand => ({ kind, size, sreg: -1 });
+  if (text in ACCUMULATORS) return plain('ACC', ACCUMULATORS[text]);
+  if (text === '1') return plain('ONE');
+  if (text === 'CL' || text === 'DX') return plain(text);
+  if (SREGS.includes(text)) return { kind: 'SREG', size: '', sreg: SREGS.indexOf(text) };
+  const kind = text.slice(0, 1);
+  const suffix = text.slice(1);
+  if (kind === 'X' || kind === 'Y') return plain('STR', suffix);
+  if (kind === 'V' || kind === 'W') return plain('VEC');
+  if (!KINDS.includes(kind)) throw new Error(`operand ${text}`);
+  if (kind === 'I' && suffix === 'bs') return plain('I', 'b');
+  return plain(kind, SIZES.includes(suffix) ? suffix : '');
+}
+
+interface Entry {
+  map: number;
+  opcode: number;
+  bytes: number[];
+}
+
+/** The maps: one-byte, 0F, 0F38, 0F3A, then the same for VEX. */
+function encode(row: OpcodeRow, handlerId: number): Entry[] {
+  const tokens = row.bytes.split(' ');
+  let prefix = 'ANY';
+  let vex = false;
+  let first = tokens[0] ?? '';
+  if (first.startsWith('VEX.')) {
+    vex = true;
+    prefix = first.slice(4);
+    tokens.shift();
+  } else if (first === 'NP' || first === 'NFx' || ((first === '66' || first === 'F3' || first === 'F2') && /^[0-9A-F]{2}/.test(tokens[1] ?? ''))) {
+    prefix = first;
+    tokens.shift();
+  }
+  let map = 0;
+  const escape = tokens[0] === '0F' ? (tokens[1] === '38' ? 2 : tokens[1] === '3A' ? 3 : 1) : 0;
+  if (escape > 0) {
+    map = escape;
+    tokens.splice(0, escape === 1 ? 1 : 2);
+  }
+  if (vex) map += 3;
+  first = tokens.shift() ?? '';
+  const plus = first.endsWith('+r');
+  const opcode = Number.parseInt(first, 16);
+  const operands = row.operands === '' ? [] : row.operands.split(',').map(parseOperand);
+  let reg = 0xff;
+  let exact = 0;
+  let modrm = operands.some((operand) => MODRM_KINDS.has(operand.kind));
+  for (const token of tokens) {
+    modrm = true;
+    if (token === '/r') continue;
+    if (token.startsWith('/')) reg = Number(token.slice(1));
+    else exact = Number.parseInt(token, 16);
+  }
+  const sreg = operands.find((operand) => operand.kind === 'SREG');
+  if (sreg) reg = sreg.sreg;
+  const control = operands.some((o) => o.kind === 'C' || o.kind === 'D');
+  const mod = control ? 0 : operands.some((o) => o.kind === 'M') ? 1 : exact || operands.some((o) => o.kind === 'R') ? 2 : 0;
+  const mode = row.attributes.includes('i64') ? 1 : row.attributes.includes('o64') ? 2 : 0;
+  let attributes = (modrm ? ATTRIBUTE_MODRM : 0) | (control ? ATTRIBUTE_REGISTER : 0);
+  for (const attribute of row.attributes) attributes |= ATTRIBUTE_BITS[attribute] ?? 0;
+  const op = 1024 + handlerId * 2;
+  const codes = [0, 1, 2].map((n) => {
+    const operand = operands[n];
+    return operand ? KINDS.indexOf(operand.kind) * 8 + SIZES.indexOf(operand.size) : 0;
+  });
+  const bytes = [
+    op & 0xff, op >> 8, PREFIX_RULES.indexOf(prefix) | (mod << 3) | (mode << 5), reg, exact,
+    ...codes, attributes & 0xff, attributes >> 8, 0, 0,
+  ];
+  if (PREFIX_RULES.indexOf(prefix) < 0) throw new Error(`prefix rule in ${row.bytes}`);
+  return plus
+    ? [0, 1, 2, 3, 4, 5, 6, 7].map((n) => ({ map, opcode: opcode + n, bytes }))
+    : [{ map, opcode, bytes }];
+}
+
+const handlers = [...new Set([...OPCODES.map((row) => row.handler), 'execGeneralProtection'])].sort();
+
+/** Which file of exec/ exports a handler. */
+function findHandlers(): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const file of readdirSync(`${CORE}/exec`)) {
+    const text = readFileSync(`${CORE}/exec/${file}`, 'utf8');
+    for (const match of text.matchAll(/^export function (exec[A-Z]\w*)\(/gm)) found.set(match[1] ?? '', file.replace(/\.ts$/, ''));
+  }
+  return found;
+}
+
+function writeOpcodeTable(): void {
+  const lists: number[][][] = Array.from({ length: 7 * 256 }, () => []);
+  for (const row of OPCODES) {
+    for (const entry of encode(row, handlers.indexOf(row.handler))) lists[entry.map * 256 + entry.opcode]?.push(entry.bytes);
+  }
+  const records: number[][] = [Array(12).fill(0)];
+  const index: number[] = [];
+  for (const list of lists) {
+    index.push(list.length === 0 ? 0 : records.length);
+    list.forEach((bytes, n) => {
+      const copy = [...bytes];
+      if (n === list.length - 1) copy[2] = (copy[2] ?? 0) | 0x80;
+      records.push(copy);
+    });
+  }
+  const lines = (values: number[]): string => {
+    const out: string[] = [];
+    for (let at = 0; at < values.length; at += 24) out.push(`  ${values.slice(at, at + 24).join(', ')},`);
+    return out.join('\n');
+  };
+  const constants = [
+    ...KINDS.slice(1).map((kind, n) => `export const KIND_${kind} = ${n + 1};`),
+    ...SIZES.slice(1).map((size, n) => `export const SIZE_${size.toUpperCase()} = ${n + 1};`),
+    ...PREFIX_RULES.map((rule, n) => `export const RULE_${rule.toUpperCase()} = ${n};`),
+    ...Object.entries(ATTRIBUTE_BITS).map(([name, bit]) => `export const ATTR_${name.toUpperCase()} = ${bit};`),
+    `export const ATTR_MODRM = ${ATTRIBUTE_MODRM};`,
+    `export const ATTR_REGISTER = ${ATTRIBUTE_REGISTER};`,
+    'export const ROW_BYTES = 12;',
+  ];
+  writeFileSync(
+    `${CORE}/generated/opcode-table.ts`,
+    `${HEADER}${constants.join('\n')}\n\n` +
+      '/** First row of each opcode by map (one-byte, 0F, 0F38, 0F3A, VEX 0F, VEX 0F38, VEX 0F3A); 0 none. */\n' +
+      `export const OPCODE_INDEX: usize = memory.data<u16>([\n${lines(index)}\n]);\n\n` +
+      '/** {op u16, rule | mod << 3 | mode << 5 | last << 7, reg, whole ModRM, three operands, attributes u16, pad u16} */\n' +
+      `export const OPCODE_ROWS: usize = memory.data<u8>([\n${lines(records.flat())}\n]);\n`,
+  );
+}
+
+function writeHandlers(): void {
+  const found = findHandlers();
+  const missing = handlers.filter((name) => !found.has(name));
+  if (missing.length > 0) console.warn(`not there yet, answered with #UD: ${missing.join(' ')}`);
+  const byFile = new Map<string, string[]>();
+  for (const name of handlers) {
+    const file = found.get(name);
+    if (file !== undefined) byFile.set(file, [...(byFile.get(file) ?? []), name]);
+  }
+  const imports = [...byFile].map(([file, names]) => `import { ${names.join(', ')} } from '../exec/${file}';`);
+  const ids = handlers.map((name, n) => `export const H_${name.slice(4).replace(/([a-z0-9])([A-Z])/g, '$1_$2').toUpperCase()} = ${1024 + n * 2};`);
+  const cases = handlers.map((name, n) => `    case ${n}: return ${found.has(name) ? name : 'execUd'}(u);`);
+  if (!found.has('execUd')) throw new Error('exec/ has no execUd');
+  writeFileSync(
+    `${CORE}/generated/handlers.ts`,
+    `${HEADER}${imports.join('\n')}\n\n` +
+      '// Micro-op numbers of the handlers; the odd number that follows is the same handler ending its block.\n' +
+      `export const H_FIRST = 1024;\n${ids.join('\n')}\n\n` +
+      '/** Carries out a micro-op that has no case of its own in the dispatcher. */\n' +
+      `export function callHandler(op: u32, u: usize): i32 {\n  switch ((op - H_FIRST) >> 1) {\n${cases.join('\n')}\n    default: return execUd(u);\n  }\n}\n`,
+  );
+}
+
+mkdirSync(`${CORE}/generated`, { recursive: true });
+writeOpcodeTable();
+writeHandlers();

@@ -1,7 +1,7 @@
 # The way into long mode for the samples whose subject lies elsewhere (sample long-mode shows each stage).
 # Multiboot enters at _start in 32-bit protected mode without paging; `main` is called in 64-bit mode with
 # 4 GiB mapped one to one by 2 MiB pages, a stack, COM1 set up and interrupts off. When main returns, the guest
-# powers off by ACPI (S5).
+# powers off by ACPI (S5). A sample that has something to do before paging is on defines `before_long_mode`, 32-bit.
 .include "macros.inc"
 
 .equ MULTIBOOT_MAGIC, 0x1badb002
@@ -25,6 +25,13 @@ multiboot_header:
 func _start
   cli
   mov $stack_top, %esp
+  mov %ebx, multiboot_info
+  .weak before_long_mode
+  mov $before_long_mode, %eax
+  test %eax, %eax
+  jz 1f
+  call *%eax
+1:
   mov $boot_pds, %edi             # 2048 directory entries: 4 GiB
   mov $PTE_P | PTE_W | PTE_PS, %eax
 1: mov %eax, (%edi)
@@ -97,5 +104,7 @@ boot_gdtr:
 boot_pml4: .skip 4096
 boot_pdpt: .skip 4096
 boot_pds: .skip 4 * 4096
+.globl multiboot_info
+multiboot_info: .skip 16          # address of the boot information, from EBX
 stack: .skip 8192
 stack_top:

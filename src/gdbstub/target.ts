@@ -27,8 +27,11 @@ export type StopCause =
   /** An execute breakpoint at this linear address, whoever set it. */
   | { kind: 'breakpoint'; address: bigint }
   | { kind: 'watchpoint'; access: Access; address: bigint; length: number }
-  /** The guest cannot go on but can be looked at; `message` says why. `signal` is GDB's number. */
-  | { kind: 'fault'; signal: number; message: string }
+  /**
+   * The guest failed but can be looked at; `message` says why, `signal` is GDB's number.
+   * With `status` it is over: a resume reports an exit with that status.
+   */
+  | { kind: 'fault'; signal: number; message: string; status?: number }
   /** Another event that an observer asked for, e.g. a VM exit. */
   | { kind: 'event'; message: string }
   /** The guest is over. */
@@ -96,7 +99,7 @@ export interface Target {
 
   /** Resumes all vCPUs; an execute breakpoint at the current address does not stop it again. No-op while running. */
   resume(): Promise<void>;
-  /** Resolves when the guest stands. A guest that ran emits `stopped`; one that stood emits nothing. */
+  /** Resolves when the guest stands. A guest that ran emits `stopped` before; one that stood emits nothing. */
   pause(): Promise<void>;
   /** Runs one instruction of one vCPU; emits exactly one `stopped`. */
   step(thread: number): Promise<void>;
@@ -111,7 +114,10 @@ export interface Target {
 
   /** Answers an id. @throws Error when the target cannot have it. */
   addBreakpoint(spec: TargetBreakpoint): Promise<number>;
+  /** No error when it is gone already. */
   removeBreakpoint(id: number): Promise<void>;
+  /** Whether another observer has an enabled breakpoint there too. */
+  readonly othersBreakAt?: (address: bigint) => Promise<boolean>;
 
   /** Registers beyond the standard ones: control registers, MSRs, VMCS fields. */
   readonly extraRegisters?: {

@@ -1,3 +1,9 @@
 // The exported surface of the core, one list; mirrored by CoreExports in src/engine/host/core-instance.ts.
-export { run } from './run';
-export { operandRead, operandWrite, push, pop, popCommit } from './exec/operand';
+export { init, selectVcpu } from './machine';
+export { addBreakpoint, clearBreakpoints, run } from './run';
+export { dropBlocks, invalidatePageCode } from './decode/cache';
+export { updateMode } from './mmu/mode';
+export { enterContext, flushAllVcpus, flushTlb } from './mmu/tlb';
+export { loadGuest, saveGuest, vmEnter, vmLaunch, vmResume } from './vmx/entry';
+export { initVmcs, vmRead, vmWriteField, vmcsHas, vmcsTouched } from './vmx/vmcs';
+export { externalInterrupt, initSignal, nmi, sipi } from './vmx/boundary';

@@ -11,6 +11,9 @@ export const GLOBAL = 0x00012000;
 /** Data of an access that cannot go straight to a frame (page crossing, MMIO). */
 export const BOUNCE = 0x00013000;
 export const BOUNCE_BYTES = 0x100;
+/** Guest-physical page -> host page for paging structures: 128 entries of 8 bytes, see mmu/ept.ts. */
+export const EPT_CACHE = 0x00013400;
+export const EPT_CACHE_ENTRIES = 128;
 /** Split TLBs: TLB_ENTRIES entries of 16 bytes {tag u64, addend u32, pad u32}. */
 export const TLB_ENTRIES = 1024;
 export const TLB_READ = 0x00020000;
@@ -267,6 +270,8 @@ export const ENTRY_FAILURES_BYTES = 32;
  */
 export const RANDOM_QUEUE = GLOBAL + 0x100;
 export const RANDOM_QUEUE_ENTRIES = 32;
+/** EPTP that EPT_CACHE was filled under (u64). */
+export const EPT_CACHE_EPTP = GLOBAL + 0x48;
 /** Exit breakpoint: 1 stops run() with RUN_EXIT_BREAK semantics in the VMM; unused by the core. */
 export const MAX_PHYS_BITS = 39;
 /** 128 x u64 slots of counters (COUNTER_*), for benchmarks and the dashboard. */
@@ -281,7 +286,10 @@ export const COUNTER_POOL_DROPPED = 4;
 /** Bitmap over hash(linear page): bit (page & 32767) set when the page has a breakpoint. */
 export const BREAK_PAGES = BREAKPOINTS;
 export const BREAK_PAGE_BITS = 32768;
-/** Open-addressed set of linear addresses, u64 + 1 (0 = free), 1024 entries. */
+/**
+ * Open-addressed set of linear addresses, stored as u64 + 1 (0 = free), 1024 entries. First slot:
+ * (low32(address) ^ (low32(address) >>> 12)) & 1023, then linear probing. Page bit: (address >> 12) & 32767.
+ */
 export const BREAK_SET = BREAKPOINTS + 0x2000;
 export const BREAK_SET_ENTRIES = 1024;
 /** Watchpoints: {first u64, last u64 inclusive, flags u32 (1 read, 2 write, 4 physical: GPA), id u32, pad} */
@@ -304,6 +312,7 @@ export const ATT_MTF = 8; // monitor trap flag exiting
 export const ATT_WATCH = 16; // WATCH_HIT is set
 export const ATT_RETRY = 32; // run the instruction again as a single-instruction block
 export const ATT_STEP = 128; // TF, RF or an execution breakpoint of DR7: debugBefore/debugAfter around each instruction
+export const ATT_HALT = 256; // ACTIVITY is not active
 export const ATT_TPR = 64; // TPR-below-threshold test is due
 
 // ---- status of a helper or a block ----
@@ -321,6 +330,12 @@ export const RUN_BREAKPOINT = 3; // RIP is at a breakpoint of the debugger, not 
 export const RUN_WATCHPOINT = 4; // WATCH_* tells; the instruction has completed
 export const RUN_HALTED = 6; // ACTIVITY is not active and no event is due before LIMIT: the host warps the clock or waits
 export const RUN_ENTRY_FAILED = 5; // VMfailValid or entry failure: see vmEnter
+
+// ---- result of vmLaunch() and vmResume() ----
+export const ENTER_OK = 0; // the guest is entered: call run()
+export const ENTER_VMFAIL = 1; // VMfailValid: VM_INSTRUCTION_ERROR tells; for 7 and 8 ENTRY_FAILURES lists the checks
+export const ENTER_FAILED = 2; // VM-entry failure, exit reason 33 or 34 with bit 31; ENTRY_FAILURES lists the checks
+export const ENTER_EXIT = 3; // a VM exit took place while the injected event was delivered
 
 // ---- trace record (byte offsets) ----
 export const TR_SEQUENCE = 0; // u64

@@ -1,8 +1,133 @@
 // The run loop: boundary work, breakpoints, single steps, blocks, faults.
-import { ICOUNT, LIMIT, RUN_LIMIT } from './layout';
+import {
+  ACTIVITY, ATTENTION, ATT_MTF, ATT_RETRY, ATT_SHADOW, ATT_STEP, ATT_TPR, ATT_TRAP, ATT_WATCH, BREAKPOINT_COUNT, BREAK_PAGES,
+  BREAK_PAGE_BITS, BREAK_SET, BREAK_SET_ENTRIES, ICOUNT, RIP, RUN_BREAKPOINT, RUN_HALTED, RUN_LIMIT, RUN_VMEXIT, RUN_WATCHPOINT, SEG_CS, SINGLE,
+  SLICE_END, STEPPED, WATCH_HIT, XS_EXIT, XS_FAULT, XS_LIMIT, XS_OK, XS_RETRY, XS_SINGLE,
+} from './layout';
+import { code64, segBase } from './state';
+import { MAX_BLOCK_INSTRUCTIONS } from './decode/cache';
+import { debugAfter, debugBefore } from './events/debug';
+import { deliverFault } from './events/deliver';
+import { execBlocks, execSingle } from './exec/dispatch';
+import { boundary } from './vmx/boundary';
+import { limitReached, runLimit } from './vmx/preemption';
+
+/** Longest run of blocks in one call: V8 changes to optimised code only between calls. */
+const SLICE: u64 = 100000;
+/** Attention that needs the next instruction alone. A window only waits for an instruction that ends its block. */
+const ALONE: u32 = ATT_SHADOW | ATT_TRAP | ATT_MTF | ATT_RETRY | ATT_TPR | ATT_STEP;
+
+@inline function linearRip(): u64 {
+  const rip = load<u64>(RIP);
+  return code64() ? rip : (rip + segBase(SEG_CS)) & 0xffffffff;
+}
+
+/** May a breakpoint lie in the page of this linear address? */
+@inline export function pageMayBreak(linear: u64): bool {
+  const page = u32(linear >> 12) & (BREAK_PAGE_BITS - 1);
+  return ((load<u8>((page >> 3) + BREAK_PAGES) >> (page & 7)) & 1) != 0;
+}
+
+/** Is there a breakpoint at this linear address? */
+function breaksAt(linear: u64): bool {
+  let slot = u32(linear ^ (linear >> 10)) & (BREAK_SET_ENTRIES - 1);
+  for (let n = 0; n < BREAK_SET_ENTRIES; n++) {
+    const entry = load<u64>((slot << 3) + BREAK_SET);
+    if (entry == 0) return false;
+    if (entry == linear + 1) return true;
+    slot = (slot + 1) & (BREAK_SET_ENTRIES - 1);
+  }
+  return false;
+}
+
+/** Forgets all of the debugger's breakpoints. */
+export function clearBreakpoints(): void {
+  memory.fill(BREAK_PAGES, 0, BREAK_PAGE_BITS / 8);
+  memory.fill(BREAK_SET, 0, BREAK_SET_ENTRIES * 8);
+  store<u32>(BREAKPOINT_COUNT, 0);
+}
+
+/** Adds a breakpoint at a linear address; false: the table is full. Removal is clearBreakpoints() and adding the rest. */
+export function addBreakpoint(linear: u64): bool {
+  if (load<u32>(BREAKPOINT_COUNT) >= <u32>BREAK_SET_ENTRIES - 1) return false;
+  if (breaksAt(linear)) return true;
+  const page = u32(linear >> 12) & (BREAK_PAGE_BITS - 1);
+  store<u8>((page >> 3) + BREAK_PAGES, load<u8>((page >> 3) + BREAK_PAGES) | <u8>(<u32>1 << (page & 7)));
+  let slot = u32(linear ^ (linear >> 10)) & (BREAK_SET_ENTRIES - 1);
+  while (load<u64>((slot << 3) + BREAK_SET)) slot = (slot + 1) & (BREAK_SET_ENTRIES - 1);
+  store<u64>((slot << 3) + BREAK_SET, linear + 1);
+  store<u32>(BREAKPOINT_COUNT, load<u32>(BREAKPOINT_COUNT) + 1);
+  return true;
+}
+
+/** Runs one instruction (one iteration of a repeated one) with everything exact at its boundaries. */
+function single(): i32 {
+  const stepping = (load<u32>(ATTENTION) & ATT_STEP) != 0;
+  store<u32>(ATTENTION, load<u32>(ATTENTION) & ~ATT_RETRY);
+  store<u64>(SLICE_END, load<u64>(ICOUNT) + 1);
+  store<u32>(SINGLE, 1);
+  let status: i32 = XS_OK;
+  if (stepping) status = debugBefore();
+  if (status == XS_OK) {
+    status = execSingle();
+    if (status == XS_OK) {
+      store<u32>(STEPPED, 1);
+      if (stepping) debugAfter();
+    }
+  }
+  store<u32>(SINGLE, 0);
+  return status;
+}
 
 /** Runs the guest until a RUN_* reason. skipBreakpoint: 1 to step over a breakpoint that RIP stands on. */
 export function run(skipBreakpoint: i32): i32 {
-  store<u64>(ICOUNT, load<u64>(LIMIT));
-  return RUN_LIMIT;
+  let skip = skipBreakpoint != 0;
+  let alone = false;
+  store<u32>(WATCH_HIT, 0);
+  store<u32>(ATTENTION, load<u32>(ATTENTION) & ~ATT_WATCH);
+  while (true) {
+    let attention = load<u32>(ATTENTION);
+    if (attention) {
+      if (attention & ATT_WATCH) {
+        store<u32>(ATTENTION, attention & ~ATT_WATCH);
+        return RUN_WATCHPOINT;
+      }
+      if (boundary() == XS_EXIT) return RUN_VMEXIT;
+      attention = load<u32>(ATTENTION);
+    }
+    const limit = runLimit();
+    const count = load<u64>(ICOUNT);
+    if (count >= limit) return limitReached() == XS_EXIT ? RUN_VMEXIT : RUN_LIMIT;
+    if (load<u32>(ACTIVITY)) return RUN_HALTED;
+    alone = alone || (attention & ALONE) != 0;
+    if (load<u32>(BREAKPOINT_COUNT)) {
+      const linear = linearRip();
+      if (pageMayBreak(linear)) {
+        if (!skip && breaksAt(linear)) return RUN_BREAKPOINT;
+        alone = true;
+      }
+    }
+    skip = false;
+
+    let status: i32;
+    if (alone) {
+      alone = false;
+      status = single();
+    } else {
+      const end = min<u64>(limit, count + SLICE);
+      store<u64>(SLICE_END, end);
+      status = execBlocks(end);
+      // A block that would pass the real limit is run up to it one by one; one that only passes the slice is not.
+      if (status == XS_LIMIT) alone = load<u64>(ICOUNT) + MAX_BLOCK_INSTRUCTIONS > limit;
+    }
+    switch (status) {
+      case XS_FAULT:
+        if (deliverFault() == XS_EXIT) return RUN_VMEXIT;
+        store<u32>(STEPPED, 1);
+        break;
+      case XS_EXIT: return RUN_VMEXIT;
+      case XS_RETRY: case XS_SINGLE: alone = true; break;
+      default:
+    }
+  }
 }

@@ -47,6 +47,7 @@ export const UF_OPCODE_SHIFT = 16; // last opcode byte in bits 16-23; bits 24-26
 export const UF_DST_REG = 0x08000000; // r is the destination and rm the source; otherwise rm is the destination
 export const UF_IMM = 0x10000000; // the source is the immediate
 export const UF_MOFFS = 0x20000000; // the memory operand's offset is the immediate (MOV moffs)
+export const UF_PREFIX_66: u32 = 0x80000000; // an operand-size prefix is there
 export const UF_MAP_0F = 0x40000000; // opcode of a two- or three-byte map
 
 @inline export function uOpSize(u: usize): u32 { return uFlags(u) & UF_OPSIZE; }

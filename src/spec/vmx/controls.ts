@@ -130,6 +130,7 @@ const SECONDARY: readonly Row[] = [
     22,
     'Mode-based execute control for EPT',
     'EPT execute permission depends on supervisor or user-mode linear addresses.',
+    NO,
   ],
   [23, 'Sub-page write permissions for EPT', 'EPT write permissions may be given for 128-byte sub-pages.', NO],
   [24, 'Intel PT uses guest physical addresses', 'Addresses used by Intel PT are guest-physical.', NO],

@@ -59,7 +59,6 @@ const EXECUTION: readonly Row[] = [
   ['EPTP_WALK', 'EPT page-walk length is 4 (bits 5:3 of the EPTP are 3)', 'EPT_POINTER'],
   ['EPTP_RESERVED', 'reserved bits of the EPTP are 0', 'EPT_POINTER'],
   ['UNRESTRICTED', '"enable EPT" is 1 if "unrestricted guest" is 1', 'SECONDARY_VM_EXEC_CONTROL'],
-  ['MODE_BASED_EXECUTE', '"enable EPT" is 1 if "mode-based execute control for EPT" is 1', 'SECONDARY_VM_EXEC_CONTROL'],
   ['VM_FUNCTION_RESERVED', 'reserved bits of the VM-function controls are 0', 'VM_FUNCTION_CONTROL'],
   ['EPTP_SWITCHING', '"enable EPT" is 1 if "EPTP switching" is 1', 'VM_FUNCTION_CONTROL SECONDARY_VM_EXEC_CONTROL'],
   ['EPTP_LIST', 'EPTP-list address is page-aligned and within the physical-address width', 'EPTP_LIST_ADDRESS'],

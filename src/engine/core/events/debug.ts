@@ -1,6 +1,79 @@
+// Debug exceptions: single-step, DR0-DR3, general detect.
+import {
+  ATTENTION, ATT_STEP, ATT_TRAP, CR4, DR6, DR7, FAULT_ADDRESS, PENDING_DBG, RFLAGS, RIP, SEG_CS, XS_FAULT, XS_OK,
+} from '../layout';
+import { attend, code64, fault, segBase, VEC_DB } from '../state';
+import { updateMode } from '../mmu/mode';
+import { executionBreakpoints, portBreakpoint } from '../mmu/watch';
+import { deliverFault } from './deliver';
+
+const FLAG_TF: u64 = 0x100;
+const FLAG_RF: u64 = 0x10000;
+const DR6_BD: u64 = 0x2000;
+const DR6_BS: u64 = 0x4000;
+const DR7_GD: u64 = 0x2000;
+
+/** TF at the start of the instruction that runs: a POPF that sets it does not trap itself. */
+let stepping: bool = false;
+/** The instruction itself loaded RF (IRET): it stays for the next one. */
+let loadedRf: bool = false;
+
+export function keepRf(): void { loadedRf = true; }
+/** An event was delivered: the instruction (INT n) that led to it does not trap. */
+export function cancelStep(): void { stepping = false; }
+
 /** Before an instruction, while ATT_STEP is set: XS_OK, or XS_FAULT for an execution breakpoint of DR0-3. */
-export function debugBefore(): i32 { return 0; }
-/** After an instruction that completed, while ATT_STEP was set before it: RF is cleared, TF traps. */
-export function debugAfter(): void {}
+export function debugBefore(): i32 {
+  const flags = load<u64>(RFLAGS);
+  stepping = (flags & FLAG_TF) != 0;
+  loadedRf = false;
+  if (flags & FLAG_RF || !(load<u64>(DR7) & 0xff)) return XS_OK;
+  const rip = load<u64>(RIP);
+  const bits = executionBreakpoints(code64() ? rip : (rip + segBase(SEG_CS)) & 0xffffffff);
+  return bits ? debugFault(bits) : XS_OK;
+}
+
+/** After an instruction that completed, while ATT_STEP was set before it. */
+export function debugAfter(): void {
+  // RF lasts for one instruction
+  if (!loadedRf && load<u64>(RFLAGS) & FLAG_RF) {
+    store<u64>(RFLAGS, load<u64>(RFLAGS) & ~FLAG_RF);
+    updateMode();
+  }
+  if (!stepping) return;
+  stepping = false;
+  store<u64>(PENDING_DBG, load<u64>(PENDING_DBG) | DR6_BS);
+  attend(ATT_TRAP);
+}
+
+/** Records a fault-class #DB with bits for DR6. */
+export function debugFault(bits: u64): i32 {
+  fault(VEC_DB);
+  store<u64>(FAULT_ADDRESS, bits);
+  return XS_FAULT;
+}
+
+/** MOV DR with DR7.GD set: XS_FAULT with BD; otherwise XS_OK. */
+export function generalDetect(): i32 { return load<u64>(DR7) & DR7_GD ? debugFault(DR6_BD) : XS_OK; }
+
 /** A port access: #DB trap when DR0-3 with CR4.DE watch it. */
-export function debugPort(port: u32, bytes: u32): void {}
+export function debugPort(port: u32, bytes: u32): void { portBreakpoint(port, bytes); }
+
+/**
+ * At a boundary: delivers the trap-class #DB that PENDING_DBG holds (XS_OK: RIP is in the handler), or XS_EXIT.
+ * Bits 0-3 count with an enabled breakpoint (bit 12) only.
+ */
+export function deliverDebugTrap(): i32 {
+  const pending = load<u64>(PENDING_DBG);
+  store<u64>(PENDING_DBG, 0);
+  store<u32>(ATTENTION, load<u32>(ATTENTION) & ~ATT_TRAP);
+  fault(VEC_DB);
+  store<u64>(FAULT_ADDRESS, pending & 0x600f);
+  return deliverFault();
+}
+
+/** #DB is delivered: DR6 takes its bits, DR7.GD is cleared. @sdm 3B 18.2.3 "Debug Status Register (DR6)" */
+export function debugDelivered(bits: u64): void {
+  store<u64>(DR6, (load<u64>(DR6) & ~(<u64>15)) | (bits & 0xe00f));
+  store<u64>(DR7, load<u64>(DR7) & ~DR7_GD);
+}

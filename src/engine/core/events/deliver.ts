@@ -1,4 +1,246 @@
-/** After XS_FAULT: VM exit or delivery through the IDT. XS_OK (RIP is in the handler) or XS_EXIT. */
-export function deliverFault(): i32 { return 0; }
-/** Delivers an event in the interruption-information format: VM-entry injection, INT n, INT3, INTO, ICEBP. */
-export function deliverEvent(info: u32, error: u32, length: u32): i32 { return 0; }
+// Events into the guest: the exception bitmap, the IDT in every mode, double and triple fault.
+import {
+  ATTENTION, ATT_TRAP, ATT_WATCH, CR2, CTX_SYSTEM, EFER, FAULT_ADDRESS, FAULT_ERROR, FAULT_HAS_ERROR, FAULT_VECTOR,
+  IDTR_BASE, IDTR_LIMIT, INTERRUPTIBILITY, NEXT_RIP, PENDING_DBG, RFLAGS, RIP, RSP, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS,
+  SEG_SS, VECTORING_ERROR, VECTORING_INFO, XS_EXIT, XS_FAULT, XS_OK,
+} from '../layout';
+import {
+  cpl, longMode, protectedMode, segLimit, segSelector, v8086, VEC_DB, VEC_DF, VEC_GP, VEC_NP, VEC_PF,
+} from '../state';
+import { abandonInstruction, accessStatus, nmiWasUnblocked, readAs, setNmiUnblocked } from '../mmu/access';
+import { updateMode } from '../mmu/mode';
+import { exitInterruption, vmExit } from '../vmx/exit';
+import { interceptException } from '../vmx/intercept';
+import {
+  AR_BIG, AR_LONG, AR_PRESENT, canonicalAddress, descriptor, descriptorAddress, descriptorAr, markAccessed, readDescriptor,
+  reject, rejectSelector, setExternal, setNullSegment, setRealSegment, setSegment,
+} from '../exec/segment';
+import { TASK_BY_GATE, taskSwitch } from '../exec/task';
+import {
+  checkInnerStack, checkTarget, commitCode, commitNewStack, commitStack, currentStack, isCode, isConforming, jumpTo,
+  otherStack, setLevel, stackDescriptor, stackPush, tssPointer, tssSelector, tssStack, tssStack64, wideStack,
+} from '../exec/transfer';
+import {
+  combine, INFO_ERROR, INFO_NMI_UNBLOCKED, INFO_VALID, SECOND_DOUBLE, SECOND_TRIPLE, setsRf, TYPE_EXTERNAL, TYPE_HARDWARE,
+  TYPE_NMI, TYPE_PRIVILEGED_SOFT, TYPE_SOFT_EXCEPTION, TYPE_SOFT_INTERRUPT,
+} from './exceptions';
+import { cancelStep, debugDelivered } from './debug';
+
+const FLAG_TF: u64 = 0x100;
+const FLAG_IF: u64 = 0x200;
+const FLAG_NT: u64 = 0x4000;
+const FLAG_RF: u64 = 0x10000;
+const FLAG_VM: u64 = 0x20000;
+const FLAG_AC: u64 = 0x40000;
+
+/**
+ * Delivers the exception in FAULT_*: VM exit, or the handler in the IDT, or what follows from
+ * faults on the way. XS_OK (RIP is in the handler) or XS_EXIT.
+ * @sdm 3C 26.2 "Other Causes of VM Exits"; 3A 6.15 "Exception and Interrupt Reference"
+ */
+export function deliverFault(): i32 {
+  abandonInstruction();
+  store<u32>(ATTENTION, load<u32>(ATTENTION) & ~ATT_WATCH);
+  for (;;) {
+    let vector = load<u32>(FAULT_VECTOR);
+    let hasError = load<u32>(FAULT_HAS_ERROR) != 0;
+    let error = load<u32>(FAULT_ERROR);
+    if (interceptException(vector, error)) return exceptionExit(vector, hasError, error);
+    const second = combine(load<u32>(VECTORING_INFO), vector);
+    if (second != 0) {
+      // neither the exit for #DF nor a triple fault counts as one during delivery
+      store<u32>(VECTORING_INFO, 0);
+      if (second == SECOND_TRIPLE) {
+        setNmiUnblocked(false);
+        return vmExit(2, 0);
+      }
+      vector = VEC_DF;
+      hasError = true;
+      error = 0;
+      store<u64>(FAULT_ADDRESS, 0);
+      if (interceptException(vector, error)) return exceptionExit(vector, true, 0);
+    }
+    if (vector == <u32>VEC_PF) store<u64>(CR2, load<u64>(FAULT_ADDRESS));
+    if (vector == <u32>VEC_DB) debugDelivered(load<u64>(FAULT_ADDRESS));
+    setNmiUnblocked(false);
+    store<u32>(VECTORING_INFO, INFO_VALID | TYPE_HARDWARE << 8 | (hasError ? INFO_ERROR : 0) | vector);
+    store<u32>(VECTORING_ERROR, error);
+    const status = deliver(vector, TYPE_HARDWARE, hasError, error, load<u64>(RIP));
+    if (status == XS_FAULT) continue;
+    store<u32>(VECTORING_INFO, 0);
+    return status;
+  }
+}
+
+/** VM exit 0 for an exception. @sdm 3C 28.2.2 "Information for VM Exits Due to Vectored Events" */
+function exceptionExit(vector: u32, hasError: bool, error: u32): i32 {
+  let info = INFO_VALID | TYPE_HARDWARE << 8 | (hasError ? INFO_ERROR : 0) | vector;
+  const nested = load<u32>(VECTORING_INFO) >> 31 != 0;
+  if (nmiWasUnblocked() && !nested && vector != <u32>VEC_DF) info |= INFO_NMI_UNBLOCKED;
+  setNmiUnblocked(false);
+  exitInterruption(info, hasError ? error : 0);
+  const detail = vector == <u32>VEC_PF || vector == <u32>VEC_DB ? load<u64>(FAULT_ADDRESS) : 0;
+  const status = vmExit(0, detail);
+  store<u32>(VECTORING_INFO, 0);
+  return status;
+}
+
+/**
+ * Delivers an event in the interruption-information format (VM-entry injection and interrupts at a
+ * boundary); `length` is that of the instruction for software events. XS_OK or XS_EXIT.
+ */
+export function deliverEvent(info: u32, error: u32, length: u32): i32 {
+  const status = attempt(info, error, length);
+  if (status == XS_FAULT) return deliverFault();
+  return status;
+}
+
+function attempt(info: u32, error: u32, length: u32): i32 {
+  const vector = info & 0xff;
+  const type = info >> 8 & 7;
+  const soft = type >= TYPE_SOFT_INTERRUPT;
+  abandonInstruction();
+  store<u32>(VECTORING_INFO, info & 0x80000fff);
+  store<u32>(VECTORING_ERROR, error);
+  let rip = load<u64>(RIP);
+  if (soft) rip = longMode() ? rip + length : (rip + length) & 0xffffffff;
+  const status = deliver(vector, type, (info & INFO_ERROR) != 0, error, rip);
+  if (status == XS_OK && type == TYPE_NMI) store<u32>(INTERRUPTIBILITY, load<u32>(INTERRUPTIBILITY) | 8);
+  if (status != XS_FAULT) store<u32>(VECTORING_INFO, 0);
+  return status;
+}
+
+/** INT n, INT3, INTO and ICEBP from their helpers: a helper's status; after XS_FAULT deliverFault goes on from VECTORING_INFO. */
+export function softEvent(vector: u32, type: u32, length: u32): i32 {
+  if (type != TYPE_SOFT_INTERRUPT && interceptException(vector, 0)) {
+    exitInterruption(INFO_VALID | type << 8 | vector, 0);
+    return vmExit(0, 0);
+  }
+  return attempt(INFO_VALID | type << 8 | vector, 0, length);
+}
+
+/** Through IVT or IDT. XS_OK, XS_FAULT (FAULT_* is the new exception) or XS_EXIT. */
+function deliver(vector: u32, type: u32, hasError: bool, error: u32, rip: u64): i32 {
+  const soft = type == TYPE_SOFT_INTERRUPT || type == TYPE_SOFT_EXCEPTION;
+  setExternal(soft ? 0 : 1);
+  let flags = load<u64>(RFLAGS);
+  if (type == TYPE_HARDWARE && setsRf(vector)) flags |= FLAG_RF;
+  let status: i32;
+  if (!protectedMode()) status = realVector(vector, flags, rip) ? XS_OK : accessStatus();
+  else status = gateVector(vector, soft, hasError, error, flags, rip);
+  setExternal(0);
+  if (status == XS_OK) {
+    // the handler is another place: blocking by STI and MOV SS is over
+    store<u32>(INTERRUPTIBILITY, load<u32>(INTERRUPTIBILITY) & ~3);
+    cancelStep();
+    updateMode();
+  }
+  return status;
+}
+
+/** @sdm 3B 21.1.4 "Interrupt and Exception Handling" */
+function realVector(vector: u32, flags: u64, rip: u64): bool {
+  if (vector * 4 + 3 > load<u32>(IDTR_LIMIT)) return reject(VEC_GP, vector * 8 + 2);
+  const p = readAs(load<u64>(IDTR_BASE) + vector * 4, 4, load<u32>(CTX_SYSTEM));
+  if (!p) return false;
+  const target = load<u32>(p);
+  currentStack();
+  if (!stackPush(flags & 0xffff, 2) || !stackPush(segSelector(SEG_CS), 2) || !stackPush(rip & 0xffff, 2)) return false;
+  if ((target & 0xffff) > segLimit(SEG_CS)) return reject(VEC_GP, 0);
+  commitStack();
+  setRealSegment(SEG_CS, target >> 16);
+  jumpTo(target & 0xffff);
+  store<u64>(RFLAGS, load<u64>(RFLAGS) & ~(FLAG_IF | FLAG_TF | FLAG_RF | FLAG_AC));
+  return true;
+}
+
+/** @sdm 3A 6.12 "Exception and Interrupt Handling" 6.14 "Exception and Interrupt Handling in 64-bit Mode" */
+function gateVector(vector: u32, soft: bool, hasError: bool, error: u32, flags: u64, rip: u64): i32 {
+  const long = longMode();
+  const bytes: u32 = long ? 16 : 8;
+  const code = vector * 8 + 2;
+  if (vector * bytes + bytes - 1 > load<u32>(IDTR_LIMIT)) return failed(reject(VEC_GP, code));
+  const p = readAs(load<u64>(IDTR_BASE) + vector * bytes, bytes, load<u32>(CTX_SYSTEM));
+  if (!p) return accessStatus();
+  const gate = load<u64>(p);
+  const upper: u64 = long ? load<u64>(p, 8) : 0;
+  const ar = descriptorAr(gate);
+  const type = ar & 0x1f;
+  const known = type == 14 || type == 15 || (!long && (type == 5 || type == 6 || type == 7));
+  if (!known || (soft && (ar >> 5 & 3) < cpl())) return failed(reject(VEC_GP, code));
+  if (!(ar & AR_PRESENT)) return failed(reject(VEC_NP, code));
+  if (type == 5) return taskSwitch(<u32>(gate >> 16) & 0xffff, TASK_BY_GATE, false);
+  let target = (gate & 0xffff) | (gate >> 48 << 16) | upper << 32;
+  if (!(type & 8)) target &= 0xffff;
+  const width: u32 = long ? 8 : type & 8 ? 4 : 2;
+  const keepIf = (type & 1) != 0;
+  const ist = long ? <u32>(gate >> 32) & 7 : 0;
+  return failed(enterHandler(<u32>(gate >> 16) & 0xffff, target, width, ist, keepIf, hasError, error, flags, rip));
+}
+
+@inline function failed(done: bool): i32 { return done ? XS_OK : accessStatus(); }
+
+function enterHandler(
+  selector: u32, target: u64, width: u32, ist: u32, keepIf: bool, hasError: bool, error: u32, flags: u64, rip: u64,
+): bool {
+  const long = width == 8;
+  if ((selector & 0xfffc) == 0) return reject(VEC_GP, 0);
+  if (!readDescriptor(selector, VEC_GP)) return false;
+  const d = descriptor;
+  const address = descriptorAddress;
+  const ar = descriptorAr(d);
+  const dpl = ar >> 5 & 3;
+  if (!isCode(d) || dpl > cpl() || (long && (ar & (AR_LONG | AR_BIG)) != AR_LONG)) return rejectSelector(VEC_GP, selector);
+  if (!(ar & AR_PRESENT)) return rejectSelector(VEC_NP, selector);
+  const inner = !isConforming(d) && dpl < cpl();
+  const virtual = v8086();
+  // virtual-8086 mode only ever leaves to ring 0
+  if (virtual && (!inner || dpl != 0)) return rejectSelector(VEC_GP, selector);
+  const level = inner ? dpl : cpl();
+  const oldSp = load<u64>(RSP);
+  let ss: u32 = 0;
+  let stack: u64 = 0;
+  if (long) {
+    let sp = oldSp;
+    if (inner || ist) {
+      if (!tssStack64(level, ist)) return false;
+      sp = tssPointer;
+    }
+    wideStack(sp & ~(<u64>15), level);
+  } else if (inner) {
+    if (!tssStack(level)) return false;
+    ss = tssSelector;
+    if (!checkInnerStack(ss, level)) return false;
+    stack = stackDescriptor;
+    otherStack(ss, stack, tssPointer, level);
+  } else currentStack();
+  if (virtual) {
+    if (!stackPush(segSelector(SEG_GS), width) || !stackPush(segSelector(SEG_FS), width)) return false;
+    if (!stackPush(segSelector(SEG_DS), width) || !stackPush(segSelector(SEG_ES), width)) return false;
+  }
+  if (long || inner) {
+    if (!stackPush(segSelector(SEG_SS), width) || !stackPush(oldSp, width)) return false;
+  }
+  if (!stackPush(flags, width) || !stackPush(segSelector(SEG_CS), width) || !stackPush(rip, width)) return false;
+  if (hasError && !stackPush(error, width)) return false;
+  if (!checkTarget(d, target) || !markAccessed(address, d)) return false;
+
+  let after = load<u64>(RFLAGS) & ~(FLAG_TF | FLAG_NT | FLAG_RF | FLAG_VM);
+  if (!keepIf) after &= ~FLAG_IF;
+  store<u64>(RFLAGS, after);
+  if (virtual) {
+    setNullSegment(SEG_ES, 0, 0);
+    setNullSegment(SEG_DS, 0, 0);
+    setNullSegment(SEG_FS, 0, 0);
+    setNullSegment(SEG_GS, 0, 0);
+  }
+  if (inner) {
+    if (long) setNullSegment(SEG_SS, level, level);
+    else setSegment(SEG_SS, ss, stack);
+    setLevel(level);
+  }
+  if (long || inner) commitNewStack();
+  else commitStack();
+  commitCode(selector, d, level, target);
+  return true;
+}

@@ -1,6 +1,173 @@
-import { fault, VEC_UD } from '../state';
+// Port I/O. Behind the ports is the VMM alone: an access that does not exit finds no device.
+import {
+  ASSIST_ADDRESS, ASSIST_BYTES, ASSIST_DATA, ASSIST_KIND, ASSIST_WRITE, ICOUNT, LATCHES, LATCH_BYTES, LATCH_COUNT,
+  LATCH_CURSOR, LATCH_ICOUNT, NEXT_RIP, OP_LINEAR, OP_VALUE, RAX, RCX, RDI, RDX, RFLAGS, RIP, RSI, SEG_ES, SEG_TR, XS_OK,
+} from '../layout';
+import { cpl, faultCode, protectedMode, segAr, segBase, segLimit, v8086, VEC_GP } from '../state';
+import { uAddrSize, uImm, uOpSize, uOpcode, uRep, uSeg } from '../uop';
+import { EXIT_REASON_IO_INSTRUCTION } from '../generated/exits';
+import { debugPort } from '../events/debug';
+import { accessStatus, sysReadable, writable } from '../mmu/access';
+import { interceptIo } from '../vmx/bitmaps';
+import { exitGla, exitInstructionInfo, vmExit } from '../vmx/exit';
+import { cutAddress, readLinear, writeLinear } from './operand';
+import { segmentLinear } from './segment';
 
-export function execIn(u: usize): i32 { return fault(VEC_UD); }
-export function execOut(u: usize): i32 { return fault(VEC_UD); }
-export function execIns(u: usize): i32 { return fault(VEC_UD); }
-export function execOuts(u: usize): i32 { return fault(VEC_UD); }
+const ASSIST_STRING: u32 = 2;
+const RFLAGS_DF: u64 = 0x400;
+
+// exit qualification
+const QUAL_IN: u64 = 8;
+const QUAL_STRING: u64 = 0x10;
+const QUAL_REP: u64 = 0x20;
+const QUAL_IMMEDIATE: u64 = 0x40;
+
+/**
+ * IOPL and the I/O permission bitmap of the TSS; XS_OK or the fault.
+ * @sdm 1 19.5.2 "I/O Permission Bit Map"
+ */
+function permitted(port: u32, bytes: u32): i32 {
+  if (!protectedMode()) return XS_OK;
+  if (!v8086() && cpl() <= (<u32>(load<u64>(RFLAGS) >> 12) & 3)) return XS_OK;
+  const ar = segAr(SEG_TR);
+  const limit = segLimit(SEG_TR);
+  if (ar & 0x10000 || (ar & 13) != 9 || limit < 103) return faultCode(VEC_GP, 0);
+  const base = segBase(SEG_TR);
+  const map = sysReadable<u16>(base + 102);
+  if (!map) return accessStatus();
+  const at: u32 = <u32>load<u16>(map) + (port >> 3);
+  if (at + 1 > limit) return faultCode(VEC_GP, 0);
+  const p = sysReadable<u16>(base + at);
+  if (!p) return accessStatus();
+  const mask: u32 = (1 << bytes) - 1;
+  return <u32>load<u16>(p) >> (port & 7) & mask ? faultCode(VEC_GP, 0) : XS_OK;
+}
+
+/** Opcodes E4 to E7 have the port in the instruction. */
+@inline function immediatePort(u: usize): bool { return uOpcode(u) < 0xe8; }
+@inline function portOf(u: usize): u32 { return immediatePort(u) ? <u32>uImm(u) & 0xff : load<u16>(RDX); }
+
+@inline function ioExit(u: usize, port: u32, bytes: u32, bits: u64): i32 {
+  return vmExit(EXIT_REASON_IO_INSTRUCTION, <u64>(bytes - 1) | bits | <u64>port << 16);
+}
+
+@inline function byteForm(u: usize): u32 { return uOpcode(u) & 1 ? min<u32>(uOpSize(u), 4) : 1; }
+
+/** @sdm 2A "IN" */
+export function execIn(u: usize): i32 {
+  const port = portOf(u);
+  const bytes = byteForm(u);
+  const status = permitted(port, bytes);
+  if (status != XS_OK) return status;
+  if (interceptIo(port, bytes)) return ioExit(u, port, bytes, QUAL_IN | (immediatePort(u) ? QUAL_IMMEDIATE : 0));
+  if (bytes == 1) store<u8>(RAX, 0xff);
+  else if (bytes == 2) store<u16>(RAX, 0xffff);
+  else store<u64>(RAX, 0xffffffff);
+  debugPort(port, bytes);
+  return XS_OK;
+}
+
+/** @sdm 2B "OUT" */
+export function execOut(u: usize): i32 {
+  const port = portOf(u);
+  const bytes = byteForm(u);
+  const status = permitted(port, bytes);
+  if (status != XS_OK) return status;
+  if (interceptIo(port, bytes)) return ioExit(u, port, bytes, immediatePort(u) ? QUAL_IMMEDIATE : 0);
+  debugPort(port, bytes);
+  return XS_OK;
+}
+
+/** Next latch of the running instruction when it holds this port access, else 0; latches of another instruction are dropped. */
+function portLatch(port: u32, bytes: u32, write: bool): usize {
+  if (load<u64>(LATCH_ICOUNT) != load<u64>(ICOUNT)) {
+    store<u32>(LATCH_COUNT, 0);
+    store<u32>(LATCH_CURSOR, 0);
+    return 0;
+  }
+  const cursor = load<u32>(LATCH_CURSOR);
+  if (cursor >= load<u32>(LATCH_COUNT)) return 0;
+  const latch: usize = LATCHES + cursor * LATCH_BYTES;
+  if (load<u64>(latch) != port || load<u32>(latch, 16) != bytes || (load<u32>(latch, 20) != 0) != write) return 0;
+  store<u32>(LATCH_CURSOR, cursor + 1);
+  return latch;
+}
+
+/** The VMM does one iteration's port access and appends a latch: the instruction then runs again. */
+function stringExit(u: usize, port: u32, bytes: u32, write: bool, data: u64, la: u64): i32 {
+  store<u32>(ASSIST_KIND, ASSIST_STRING);
+  store<u32>(ASSIST_WRITE, write ? 1 : 0);
+  store<u32>(ASSIST_BYTES, bytes);
+  store<u64>(ASSIST_ADDRESS, port);
+  store<u64>(ASSIST_DATA, data);
+  store<u64>(LATCH_ICOUNT, load<u64>(ICOUNT));
+  store<u32>(LATCH_CURSOR, 0);
+  const size: u32 = uAddrSize(u) == 8 ? 2 : uAddrSize(u) == 4 ? 1 : 0;
+  exitInstructionInfo(size << 7 | (write ? uSeg(u) << 15 : 0));
+  exitGla(la);
+  return ioExit(u, port, bytes, QUAL_STRING | (uRep(u) ? QUAL_REP : 0) | (write ? 0 : QUAL_IN));
+}
+
+/** RCX cut to the address size; 1 without REP. */
+@inline function iterations(u: usize): u64 { return uRep(u) ? cutAddress(load<u64>(RCX), uAddrSize(u)) : 1; }
+
+function setCounter(at: usize, size: u32, value: u64): void {
+  if (size == 8) store<u64>(at, value);
+  else if (size == 4) store<u64>(at, value & 0xffffffff);
+  else store<u16>(at, <u16>value);
+}
+
+/** One iteration is done: moves the index, counts RCX down, stays at the instruction while iterations are left. */
+function nextIteration(u: usize, index: usize, bytes: u32): void {
+  const size = uAddrSize(u);
+  const step: u64 = load<u64>(RFLAGS) & RFLAGS_DF ? -(<u64>bytes) : bytes;
+  setCounter(index, size, load<u64>(index) + step);
+  store<u32>(LATCH_COUNT, 0);
+  store<u32>(LATCH_CURSOR, 0);
+  if (!uRep(u)) return;
+  const left = cutAddress(load<u64>(RCX) - 1, size);
+  setCounter(RCX, size, left);
+  if (left) store<u64>(NEXT_RIP, load<u64>(RIP));
+}
+
+/** One iteration of (REP) INS. @sdm 2A "INS/INSB/INSW/INSD" */
+export function execIns(u: usize): i32 {
+  const port: u32 = load<u16>(RDX);
+  const bytes = byteForm(u);
+  if (iterations(u) == 0) return XS_OK;
+  const status = permitted(port, bytes);
+  if (status != XS_OK) return status;
+  if (!segmentLinear(SEG_ES, cutAddress(load<u64>(RDI), uAddrSize(u)), bytes, true)) return accessStatus();
+  const la = load<u64>(OP_LINEAR);
+  let data: u64 = 0xffffffff;
+  if (interceptIo(port, bytes)) {
+    const latch = portLatch(port, bytes, false);
+    if (!latch) {
+      // a destination that faults does so before the device is read
+      const p = bytes == 1 ? writable<u8>(la) : bytes == 2 ? writable<u16>(la) : writable<u32>(la);
+      return p ? stringExit(u, port, bytes, false, 0, la) : accessStatus();
+    }
+    data = load<u64>(latch, 8);
+  }
+  if (!writeLinear(la, bytes, data)) return accessStatus();
+  nextIteration(u, RDI, bytes);
+  debugPort(port, bytes);
+  return XS_OK;
+}
+
+/** One iteration of (REP) OUTS. @sdm 2B "OUTS/OUTSB/OUTSW/OUTSD" */
+export function execOuts(u: usize): i32 {
+  const port: u32 = load<u16>(RDX);
+  const bytes = byteForm(u);
+  if (iterations(u) == 0) return XS_OK;
+  const status = permitted(port, bytes);
+  if (status != XS_OK) return status;
+  if (!segmentLinear(uSeg(u), cutAddress(load<u64>(RSI), uAddrSize(u)), bytes, false)) return accessStatus();
+  const la = load<u64>(OP_LINEAR);
+  if (!readLinear(la, bytes)) return accessStatus();
+  const data = load<u64>(OP_VALUE);
+  if (interceptIo(port, bytes) && !portLatch(port, bytes, true)) return stringExit(u, port, bytes, true, data, la);
+  nextIteration(u, RSI, bytes);
+  debugPort(port, bytes);
+  return XS_OK;
+}

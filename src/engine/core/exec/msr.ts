@@ -1,9 +1,230 @@
-import { fault, VEC_UD } from '../state';
+// Model-specific registers of the CPU itself, the time-stamp counter, and the bases of FS and GS.
+import {
+  CSTAR, DEBUGCTL, EFER, FMASK, GPR, KERNEL_GS_BASE, LSTAR, PAT, RAX, RCX, RDX, SEGMENTS, SEGMENT_BYTES, SEG_BASE, SEG_FS,
+  SEG_GS, STAR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP, TSC_ADJUST, TSC_AUX, XS_OK,
+} from '../layout';
+import { code64, cpl, cr0, cr4, fault, faultCode, VEC_GP, VEC_UD } from '../state';
+import { uModReg, uOpSize, uRm } from '../uop';
+import { TSC_MULTIPLIER, TSC_OFFSET } from '../generated/vmcs';
+import {
+  CPU2_ENABLE_RDTSCP, CPU2_USE_TSC_SCALING, CPU_RDPMC_EXITING, CPU_RDTSC_EXITING, CPU_USE_TSC_OFFSETTING, IA32_VMX_BASIC,
+  IA32_VMX_CR0_FIXED0, IA32_VMX_CR0_FIXED1, IA32_VMX_CR4_FIXED0, IA32_VMX_CR4_FIXED1, IA32_VMX_ENTRY_CTLS,
+  IA32_VMX_EPT_VPID_CAP, IA32_VMX_EXIT_CTLS, IA32_VMX_MISC, IA32_VMX_PINBASED_CTLS, IA32_VMX_PROCBASED_CTLS,
+  IA32_VMX_PROCBASED_CTLS2, IA32_VMX_TRUE_ENTRY_CTLS, IA32_VMX_TRUE_EXIT_CTLS, IA32_VMX_TRUE_PINBASED_CTLS,
+  IA32_VMX_TRUE_PROCBASED_CTLS, IA32_VMX_VMCS_ENUM, IA32_VMX_VMFUNC,
+} from '../generated/controls';
+import {
+  EXIT_REASON_MSR_READ, EXIT_REASON_MSR_WRITE, EXIT_REASON_RDPMC, EXIT_REASON_RDTSC, EXIT_REASON_RDTSCP,
+} from '../generated/exits';
+import { updateMode } from '../mmu/mode';
+import { interceptMsr } from '../vmx/bitmaps';
+import { canonical } from '../vmx/entry-checks-controls';
+import { DEBUGCTL_BITS } from '../vmx/entry-checks-guest';
+import { EFER_BITS, validPat } from '../vmx/entry-checks-host';
+import { vmExit } from '../vmx/exit';
+import { clock } from '../vmx/preemption';
+import { field, primaryControls, secondaryControls } from '../vmx/vmcs';
 
-export function execRdmsr(u: usize): i32 { return fault(VEC_UD); }
-export function execWrmsr(u: usize): i32 { return fault(VEC_UD); }
-export function execRdtsc(u: usize): i32 { return fault(VEC_UD); }
-export function execRdtscp(u: usize): i32 { return fault(VEC_UD); }
-export function execRdpmc(u: usize): i32 { return fault(VEC_UD); }
-export function execRdpid(u: usize): i32 { return fault(VEC_UD); }
-export function execFsGsBase(u: usize): i32 { return fault(VEC_UD); }
+const CR0_PG: u64 = 0x80000000;
+const CR4_TSD: u64 = 4;
+const CR4_PCE: u64 = 0x100;
+const CR4_FSGSBASE: u64 = 0x10000;
+const EFER_LME: u64 = 0x100;
+const EFER_LMA: u64 = 0x400;
+/** IA32_FEATURE_CONTROL: locked, VMX outside SMX. */
+const FEATURE_CONTROL: u64 = 5;
+
+/** Value that readMsr() found. */
+export let msrValue: u64 = 0;
+
+@inline function segmentBase(seg: u32): usize { return SEGMENTS + seg * SEGMENT_BYTES + SEG_BASE; }
+
+/** High 64 bits of the 128-bit product shifted right by 48: (a * b) >> 48. */
+function scale(a: u64, b: u64): u64 {
+  const al = a & 0xffffffff;
+  const ah = a >> 32;
+  const bl = b & 0xffffffff;
+  const bh = b >> 32;
+  const low = al * bl;
+  const middle1 = ah * bl + (low >> 32);
+  const middle2 = al * bh + (middle1 & 0xffffffff);
+  const high = ah * bh + (middle1 >> 32) + (middle2 >> 32);
+  return high << 16 | (middle2 << 32 | low & 0xffffffff) >> 48;
+}
+
+/** TSC without what the VMCS changes: VM-exit MSR-store areas record it. */
+@inline export function hardwareTsc(): u64 { return clock() + load<u64>(TSC_ADJUST); }
+
+/** TSC as the guest sees it. @sdm 3C 25.3 "Changes to Instruction Behavior in VMX Non-Root Operation" */
+export function guestTsc(): u64 {
+  let tsc = hardwareTsc();
+  if (!(primaryControls() & CPU_USE_TSC_OFFSETTING)) return tsc;
+  if (secondaryControls() & CPU2_USE_TSC_SCALING) tsc = scale(tsc, field(TSC_MULTIPLIER));
+  return tsc + field(TSC_OFFSET);
+}
+
+/** Capability MSRs 480H to 491H. */
+function capability(index: u32): bool {
+  switch (index - 0x480) {
+    case 0: msrValue = IA32_VMX_BASIC; break;
+    case 1: msrValue = IA32_VMX_PINBASED_CTLS; break;
+    case 2: msrValue = IA32_VMX_PROCBASED_CTLS; break;
+    case 3: msrValue = IA32_VMX_EXIT_CTLS; break;
+    case 4: msrValue = IA32_VMX_ENTRY_CTLS; break;
+    case 5: msrValue = IA32_VMX_MISC; break;
+    case 6: msrValue = IA32_VMX_CR0_FIXED0; break;
+    case 7: msrValue = IA32_VMX_CR0_FIXED1; break;
+    case 8: msrValue = IA32_VMX_CR4_FIXED0; break;
+    case 9: msrValue = IA32_VMX_CR4_FIXED1; break;
+    case 10: msrValue = IA32_VMX_VMCS_ENUM; break;
+    case 11: msrValue = IA32_VMX_PROCBASED_CTLS2; break;
+    case 12: msrValue = IA32_VMX_EPT_VPID_CAP; break;
+    case 13: msrValue = IA32_VMX_TRUE_PINBASED_CTLS; break;
+    case 14: msrValue = IA32_VMX_TRUE_PROCBASED_CTLS; break;
+    case 15: msrValue = IA32_VMX_TRUE_EXIT_CTLS; break;
+    case 16: msrValue = IA32_VMX_TRUE_ENTRY_CTLS; break;
+    case 17: msrValue = IA32_VMX_VMFUNC; break;
+    default: return false;
+  }
+  return true;
+}
+
+/** Puts the value of an MSR into msrValue; false: the CPU has no such MSR. */
+export function readMsr(index: u32): bool {
+  switch (index) {
+    case 0x10: msrValue = guestTsc(); return true;
+    case 0x3a: msrValue = FEATURE_CONTROL; return true;
+    case 0x3b: msrValue = load<u64>(TSC_ADJUST); return true;
+    case 0x174: msrValue = load<u64>(SYSENTER_CS); return true;
+    case 0x175: msrValue = load<u64>(SYSENTER_ESP); return true;
+    case 0x176: msrValue = load<u64>(SYSENTER_EIP); return true;
+    case 0x1d9: msrValue = load<u64>(DEBUGCTL); return true;
+    case 0x277: msrValue = load<u64>(PAT); return true;
+    case 0xc0000080: msrValue = load<u64>(EFER); return true;
+    case 0xc0000081: msrValue = load<u64>(STAR); return true;
+    case 0xc0000082: msrValue = load<u64>(LSTAR); return true;
+    case 0xc0000083: msrValue = load<u64>(CSTAR); return true;
+    case 0xc0000084: msrValue = load<u64>(FMASK); return true;
+    case 0xc0000100: msrValue = load<u64>(segmentBase(SEG_FS)); return true;
+    case 0xc0000101: msrValue = load<u64>(segmentBase(SEG_GS)); return true;
+    case 0xc0000102: msrValue = load<u64>(KERNEL_GS_BASE); return true;
+    case 0xc0000103: msrValue = load<u64>(TSC_AUX); return true;
+    default: return index >= 0x480 && capability(index);
+  }
+}
+
+function writeEfer(value: u64): bool {
+  const old = load<u64>(EFER);
+  if (value & ~EFER_BITS || ((value ^ old) & EFER_LME && cr0() & CR0_PG)) return false;
+  store<u64>(EFER, value & ~EFER_LMA | old & EFER_LMA);
+  updateMode();
+  return true;
+}
+
+@inline function writeAddress(at: usize, value: u64): bool {
+  if (!canonical(value)) return false;
+  store<u64>(at, value);
+  return true;
+}
+
+/** Writes an MSR; false: no such MSR, or the value is not allowed (#GP). */
+export function writeMsr(index: u32, value: u64): bool {
+  switch (index) {
+    case 0x10: store<u64>(TSC_ADJUST, value - clock()); return true;
+    case 0x3b: store<u64>(TSC_ADJUST, value); return true;
+    case 0x174: store<u64>(SYSENTER_CS, value & 0xffffffff); return true;
+    case 0x175: return writeAddress(SYSENTER_ESP, value);
+    case 0x176: return writeAddress(SYSENTER_EIP, value);
+    case 0x1d9:
+      if (value & ~DEBUGCTL_BITS) return false;
+      store<u64>(DEBUGCTL, value);
+      return true;
+    case 0x277:
+      if (!validPat(value)) return false;
+      store<u64>(PAT, value);
+      return true;
+    case 0xc0000080: return writeEfer(value);
+    case 0xc0000081: store<u64>(STAR, value); return true;
+    case 0xc0000082: return writeAddress(LSTAR, value);
+    case 0xc0000083: return writeAddress(CSTAR, value);
+    case 0xc0000084: store<u64>(FMASK, value & 0xffffffff); return true;
+    case 0xc0000100: return writeAddress(segmentBase(SEG_FS), value);
+    case 0xc0000101: return writeAddress(segmentBase(SEG_GS), value);
+    case 0xc0000102: return writeAddress(KERNEL_GS_BASE, value);
+    case 0xc0000103:
+      if (value >> 32) return false;
+      store<u64>(TSC_AUX, value);
+      return true;
+    default: return false;
+  }
+}
+
+/** @sdm 2B "RDMSR" */
+export function execRdmsr(u: usize): i32 {
+  if (cpl()) return faultCode(VEC_GP, 0);
+  const index = load<u32>(RCX);
+  if (interceptMsr(index, false)) return vmExit(EXIT_REASON_MSR_READ, 0);
+  if (!readMsr(index)) return faultCode(VEC_GP, 0);
+  store<u64>(RAX, msrValue & 0xffffffff);
+  store<u64>(RDX, msrValue >> 32);
+  return XS_OK;
+}
+
+/** @sdm 2D "WRMSR" */
+export function execWrmsr(u: usize): i32 {
+  if (cpl()) return faultCode(VEC_GP, 0);
+  const index = load<u32>(RCX);
+  if (interceptMsr(index, true)) return vmExit(EXIT_REASON_MSR_WRITE, 0);
+  if (!writeMsr(index, load<u64>(RDX) << 32 | load<u32>(RAX))) return faultCode(VEC_GP, 0);
+  return XS_OK;
+}
+
+function giveTsc(): void {
+  const tsc = guestTsc();
+  store<u64>(RAX, tsc & 0xffffffff);
+  store<u64>(RDX, tsc >> 32);
+}
+
+/** @sdm 2B "RDTSC" */
+export function execRdtsc(u: usize): i32 {
+  if (cr4() & CR4_TSD && cpl() && cr0() & 1) return faultCode(VEC_GP, 0);
+  if (primaryControls() & CPU_RDTSC_EXITING) return vmExit(EXIT_REASON_RDTSC, 0);
+  giveTsc();
+  return XS_OK;
+}
+
+/** @sdm 2B "RDTSCP" */
+export function execRdtscp(u: usize): i32 {
+  if (!(secondaryControls() & CPU2_ENABLE_RDTSCP)) return fault(VEC_UD);
+  if (cr4() & CR4_TSD && cpl() && cr0() & 1) return faultCode(VEC_GP, 0);
+  if (primaryControls() & CPU_RDTSC_EXITING) return vmExit(EXIT_REASON_RDTSCP, 0);
+  giveTsc();
+  store<u64>(RCX, load<u32>(TSC_AUX));
+  return XS_OK;
+}
+
+/** No performance counters: without the exit each index is out of range. @sdm 2B "RDPMC" */
+export function execRdpmc(u: usize): i32 {
+  if (!(cr4() & CR4_PCE) && cpl() && cr0() & 1) return faultCode(VEC_GP, 0);
+  if (primaryControls() & CPU_RDPMC_EXITING) return vmExit(EXIT_REASON_RDPMC, 0);
+  return faultCode(VEC_GP, 0);
+}
+
+/** @sdm 2B "RDPID" */
+export function execRdpid(u: usize): i32 {
+  if (!(secondaryControls() & CPU2_ENABLE_RDTSCP)) return fault(VEC_UD);
+  store<u64>(uRm(u) << 3, load<u32>(TSC_AUX), GPR);
+  return XS_OK;
+}
+
+/** RDFSBASE (ModRM.reg 0), RDGSBASE (1), WRFSBASE (2), WRGSBASE (3). @sdm 2B "RDFSBASE/RDGSBASE" */
+export function execFsGsBase(u: usize): i32 {
+  if (!code64() || !(cr4() & CR4_FSGSBASE)) return fault(VEC_UD);
+  const at = segmentBase(uModReg(u) & 1 ? SEG_GS : SEG_FS);
+  const mask: u64 = uOpSize(u) == 8 ? ~(<u64>0) : 0xffffffff;
+  if (uModReg(u) < 2) {
+    store<u64>(uRm(u) << 3, load<u64>(at) & mask, GPR);
+    return XS_OK;
+  }
+  return writeAddress(at, load<u64>(uRm(u) << 3, GPR) & mask) ? XS_OK : faultCode(VEC_GP, 0);
+}

@@ -5,7 +5,8 @@ import {
 import {
   UF_HIGH_R, UF_HIGH_RM, UF_MOFFS, uAddrSize, uBase, uDisp, uFlags, uImm, uIndex, uIsMem, uReg, uRm, uScale, uSeg,
 } from '../uop';
-import { modifiable, readable, segmentLinear, writable, wrote } from '../standin';
+import { modifiable, readable, writable, wrote } from '../mmu/access';
+import { segmentLinear } from './segment';
 
 /** Offset of the memory operand in its segment, cut to the address size. */
 export function effectiveAddress(u: usize): u64 {

@@ -1,10 +1,256 @@
-import { fault, VEC_UD } from '../state';
+// Segments: addresses through them, descriptors, and loads of the data-segment registers.
+import {
+  ATT_SHADOW, GDTR_BASE, GDTR_LIMIT, INTERRUPTIBILITY, OP_LINEAR, OP_VALUE, RSP, SEGMENTS,
+  SEGMENT_BYTES, SEG_AR, SEG_BASE, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LDTR, SEG_LIMIT, SEG_SELECTOR, SEG_SS, CR4, XS_OK,
+} from '../layout';
+import {
+  attend, code64, cpl, faultCode, protectedMode, segAr, segBase, segLimit, segSelector, v8086, VEC_GP, VEC_NP, VEC_SS,
+} from '../state';
+import { accessFailed, accessStatus, readSlow, sysReadable, sysWritable, wrote } from '../mmu/access';
+import { updateMode } from '../mmu/mode';
+import { uIsMem, uOpcode, uOpSize, uReg } from '../uop';
+import { loadSized, operandLinear, operandRead, operandWrite, pop, popCommit, push, registerWrite } from './operand';
 
-/** Linear address of bytes at offset in a segment -> OP_LINEAR; false: #SS or #GP recorded. */
-export function segmentLinear(seg: u32, offset: u64, bytes: u32, write: bool): bool { return false; }
-export function execMovSegReg(u: usize): i32 { return fault(VEC_UD); }
-export function execMovRegSeg(u: usize): i32 { return fault(VEC_UD); }
-export function execPushSeg(u: usize): i32 { return fault(VEC_UD); }
-export function execPopSeg(u: usize): i32 { return fault(VEC_UD); }
-/** LES LDS LSS LFS LGS: uReg is the general register, the opcode byte tells the segment. */
-export function execLoadFar(u: usize): i32 { return fault(VEC_UD); }
+// access-rights bits, VMCS format
+export const AR_ACCESSED: u32 = 1;
+export const AR_WRITABLE: u32 = 2; // data
+export const AR_READABLE: u32 = 2; // code
+export const AR_DOWN: u32 = 4; // data: expand-down
+export const AR_CONFORMING: u32 = 4; // code
+export const AR_CODE: u32 = 8;
+export const AR_S: u32 = 0x10;
+export const AR_PRESENT: u32 = 0x80;
+export const AR_LONG: u32 = 0x2000;
+export const AR_BIG: u32 = 0x4000;
+export const AR_UNUSABLE: u32 = 0x10000;
+
+/** EXT bit of error codes: 1 while an event that no instruction asked for is delivered. */
+let external: u32 = 0;
+export function setExternal(bit: u32): void { external = bit; }
+
+/** Records a fault with error code; false, so that accessStatus answers XS_FAULT. */
+export function reject(vector: u32, code: u32): bool {
+  faultCode(vector, code | external);
+  return accessFailed();
+}
+
+/** As reject, with a selector as the error code. */
+export function rejectSelector(vector: u32, selector: u32): bool { return reject(vector, selector & 0xfffc); }
+
+export function canonicalAddress(la: u64): bool {
+  const shift: u64 = load<u64>(CR4) & 0x1000 ? 7 : 16;
+  return <u64>(<i64>(la << shift) >> shift) == la;
+}
+
+/** True when the offsets [offset, offset + bytes) are inside the segment's limit. */
+export function withinLimit(ar: u32, limit: u32, offset: u64, bytes: u32): bool {
+  const last = offset + bytes - 1;
+  if ((ar & (AR_CODE | AR_DOWN)) == AR_DOWN && ar & AR_S) {
+    return offset > limit && last <= <u64>(ar & AR_BIG ? 0xffffffff : 0xffff);
+  }
+  return last <= limit;
+}
+
+/**
+ * Linear address of bytes at an offset in a segment -> OP_LINEAR; false: #SS or #GP is recorded.
+ * @sdm 3A 5.3 "Limit Checking" 5.4 "Type Checking"
+ */
+export function segmentLinear(seg: u32, offset: u64, bytes: u32, write: bool): bool {
+  const vector: u32 = seg == SEG_SS ? VEC_SS : VEC_GP;
+  if (code64()) {
+    const la = seg < <u32>SEG_FS ? offset : offset + segBase(seg);
+    if (!canonicalAddress(la) || !canonicalAddress(la + bytes - 1)) return reject(vector, 0);
+    store<u64>(OP_LINEAR, la);
+    return true;
+  }
+  const ar = segAr(seg);
+  if (protectedMode() && !v8086()) {
+    if (ar & AR_UNUSABLE) return reject(vector, 0);
+    const kind = ar & (AR_CODE | AR_WRITABLE);
+    if (write ? kind != AR_WRITABLE : kind == AR_CODE) return reject(vector, 0);
+  }
+  if (!withinLimit(ar, segLimit(seg), offset, bytes)) return reject(vector, 0);
+  store<u64>(OP_LINEAR, (segBase(seg) + offset) & 0xffffffff);
+  return true;
+}
+
+// ---- descriptors ----
+
+/** The descriptor that readDescriptor found, and its linear address. */
+export let descriptor: u64 = 0;
+export let descriptorAddress: u64 = 0;
+
+@inline export function descriptorAr(d: u64): u32 { return <u32>(d >> 40) & 0xf0ff; }
+@inline export function descriptorDpl(d: u64): u32 { return <u32>(d >> 45) & 3; }
+@inline export function descriptorBase(d: u64): u64 { return (d >> 16 & 0xffffff) | (d >> 56 << 24); }
+export function descriptorLimit(d: u64): u32 {
+  const limit = <u32>(d & 0xffff) | (<u32>(d >> 32) & 0xf0000);
+  return d >> 55 & 1 ? limit << 12 | 0xfff : limit;
+}
+
+/** True when the selector points inside its table; descriptorAddress is set. */
+export function locateDescriptor(selector: u32): bool {
+  let base: u64;
+  let limit: u32;
+  if (selector & 4) {
+    if (segAr(SEG_LDTR) & AR_UNUSABLE) return false;
+    base = segBase(SEG_LDTR);
+    limit = segLimit(SEG_LDTR);
+  } else {
+    base = load<u64>(GDTR_BASE);
+    limit = load<u32>(GDTR_LIMIT);
+  }
+  descriptorAddress = base + (selector & 0xfff8);
+  return (selector | 7) <= limit;
+}
+
+/** Reads the descriptor of a selector; outside the table: `vector` with the selector as error code. */
+export function readDescriptor(selector: u32, vector: u32): bool {
+  if (!locateDescriptor(selector)) return rejectSelector(vector, selector);
+  const p = sysReadable<u64>(descriptorAddress);
+  if (!p) return false;
+  descriptor = load<u64>(p);
+  return true;
+}
+
+/** Sets the accessed bit of a code or data descriptor in memory. */
+export function markAccessed(address: u64, d: u64): bool {
+  if (d >> 40 & 1) return true;
+  const p = sysWritable<u8>(address + 5);
+  if (!p) return false;
+  store<u8>(p, load<u8>(p) | 1);
+  return wrote<u8>(p);
+}
+
+/** Puts selector and descriptor into a segment register. */
+export function setSegment(seg: u32, selector: u32, d: u64): void {
+  const p = SEGMENTS + seg * SEGMENT_BYTES;
+  store<u16>(p, selector, SEG_SELECTOR);
+  store<u32>(p, descriptorAr(d) | (d >> 44 & 1 ? AR_ACCESSED : 0), SEG_AR);
+  store<u32>(p, descriptorLimit(d), SEG_LIMIT);
+  store<u64>(p, descriptorBase(d), SEG_BASE);
+}
+
+/** Puts fixed contents into a segment register. */
+export function setSegmentRaw(seg: u32, selector: u32, ar: u32, limit: u32, base: u64): void {
+  const p = SEGMENTS + seg * SEGMENT_BYTES;
+  store<u16>(p, selector, SEG_SELECTOR);
+  store<u32>(p, ar, SEG_AR);
+  store<u32>(p, limit, SEG_LIMIT);
+  store<u64>(p, base, SEG_BASE);
+}
+
+/** A null selector: the register becomes unusable. */
+export function setNullSegment(seg: u32, selector: u32, dpl: u32): void {
+  setSegmentRaw(seg, selector, AR_UNUSABLE | dpl << 5, 0, 0);
+}
+
+/** Real mode changes selector and base only (limit and D stay); virtual-8086 mode sets all. */
+export function setRealSegment(seg: u32, selector: u32): void {
+  if (v8086()) {
+    setSegmentRaw(seg, selector, 0xf3, 0xffff, <u64>(selector << 4));
+    return;
+  }
+  const p = SEGMENTS + seg * SEGMENT_BYTES;
+  store<u16>(p, selector, SEG_SELECTOR);
+  store<u32>(p, (load<u32>(p, SEG_AR) & 0xf000) | 0x93, SEG_AR);
+  store<u64>(p, <u64>(selector << 4), SEG_BASE);
+}
+
+/**
+ * Loads ES, SS, DS, FS or GS with all checks. false: accessStatus tells.
+ * @sdm 2B 4.3 "MOV - Move"
+ */
+export function loadSegment(seg: u32, selector: u32): bool {
+  if (!protectedMode() || v8086()) {
+    setRealSegment(seg, selector);
+    return true;
+  }
+  if ((selector & 0xfffc) == 0) {
+    if (seg == SEG_SS) {
+      if (!code64() || cpl() == 3 || (selector & 3) != cpl()) return reject(VEC_GP, 0);
+    }
+    setNullSegment(seg, selector, seg == SEG_SS ? cpl() : 0);
+  } else {
+    if (!readDescriptor(selector, VEC_GP)) return false;
+    const d = descriptor;
+    const ar = descriptorAr(d);
+    const dpl = ar >> 5 & 3;
+    const rpl = selector & 3;
+    if (seg == SEG_SS) {
+      if (rpl != cpl() || (ar & (AR_S | AR_CODE | AR_WRITABLE)) != (AR_S | AR_WRITABLE) || dpl != cpl()) {
+        return rejectSelector(VEC_GP, selector);
+      }
+      if (!(ar & AR_PRESENT)) return rejectSelector(VEC_SS, selector);
+    } else {
+      if (!(ar & AR_S) || (ar & (AR_CODE | AR_READABLE)) == AR_CODE) return rejectSelector(VEC_GP, selector);
+      const conforming = (ar & (AR_CODE | AR_CONFORMING)) == (AR_CODE | AR_CONFORMING);
+      if (!conforming && (rpl > dpl || cpl() > dpl)) return rejectSelector(VEC_GP, selector);
+      if (!(ar & AR_PRESENT)) return rejectSelector(VEC_NP, selector);
+    }
+    if (!markAccessed(descriptorAddress, d)) return false;
+    setSegment(seg, selector, d);
+  }
+  // FS and GS take no part in MODE; SS decides the stack size and flatness
+  if (seg < <u32>SEG_FS) updateMode();
+  return true;
+}
+
+/** MOV SS and POP SS hold off interrupts and debug traps until after the next instruction. */
+function shadow(seg: u32): void {
+  if (seg != SEG_SS) return;
+  store<u32>(INTERRUPTIBILITY, (load<u32>(INTERRUPTIBILITY) & ~1) | 2);
+  attend(ATT_SHADOW);
+}
+
+/** MOV Sreg, r/m16. */
+export function execMovSegReg(u: usize): i32 {
+  if (!operandRead(u, 2)) return accessStatus();
+  if (!loadSegment(uReg(u), <u32>load<u64>(OP_VALUE) & 0xffff)) return accessStatus();
+  shadow(uReg(u));
+  return XS_OK;
+}
+
+/** MOV r/m, Sreg: memory takes 16 bits whatever the operand size. */
+export function execMovRegSeg(u: usize): i32 {
+  return operandWrite(u, uIsMem(u) ? 2 : uOpSize(u), segSelector(uReg(u))) ? XS_OK : accessStatus();
+}
+
+export function execPushSeg(u: usize): i32 {
+  return push(segSelector(uReg(u)), uOpSize(u)) ? XS_OK : accessStatus();
+}
+
+export function execPopSeg(u: usize): i32 {
+  const bytes = uOpSize(u);
+  if (!pop(bytes)) return accessStatus();
+  const selector = <u32>load<u64>(OP_VALUE) & 0xffff;
+  // POP SS moves the old stack's pointer, whatever the new SS.B says
+  const seg = uReg(u);
+  if (!protectedMode() || v8086() || seg != SEG_SS) {
+    if (!loadSegment(seg, selector)) return accessStatus();
+    popCommit(bytes);
+  } else {
+    const rsp = load<u64>(RSP);
+    popCommit(bytes);
+    if (!loadSegment(seg, selector)) {
+      store<u64>(RSP, rsp);
+      return accessStatus();
+    }
+  }
+  shadow(seg);
+  return XS_OK;
+}
+
+/** LES LDS LSS LFS LGS: the opcode byte tells the segment (C4 C5; 0F B2 B4 B5). */
+export function execLoadFar(u: usize): i32 {
+  const opcode = uOpcode(u);
+  const seg: u32 = opcode == 0xc4 ? SEG_ES : opcode == 0xc5 ? SEG_DS : opcode == 0xb2 ? SEG_SS : opcode == 0xb4 ? SEG_FS : SEG_GS;
+  const bytes = uOpSize(u);
+  if (!operandLinear(u, bytes + 2, false)) return accessStatus();
+  const p = readSlow(load<u64>(OP_LINEAR), bytes + 2);
+  if (!p) return accessStatus();
+  const offset = loadSized(p, bytes);
+  if (!loadSegment(seg, load<u16>(p + bytes))) return accessStatus();
+  registerWrite(u, bytes, offset);
+  return XS_OK;
+}

@@ -1,5 +1,23 @@
 // Guest memory by linear address: the inlined fast path, and the slow path behind it.
-import { BOUNCE, BOUNCE_BYTES, CTX, TLB_READ, TLB_WRITE } from '../layout';
+//
+// The fast path is one TLB compare. The slow path splits an access at the page boundary into at most
+// two parts, translates both before anything happens, and serves what cannot be done through one
+// host pointer (page crossing, MMIO) from a bounce buffer.
+import {
+  ACCESS_NONCANONICAL, ASSIST_ADDRESS, ASSIST_BYTES, ASSIST_DATA, ASSIST_KIND, ASSIST_WRITE, BOUNCE, BOUNCE_BYTES,
+  COUNTERS, COUNTER_TLB_MISS, CTX, CTX_PLAIN, CTX_SYSTEM, EFER, ICOUNT, CR4, LATCHES, LATCH_BYTES, LATCH_COUNT,
+  LATCH_CURSOR, LATCH_ICOUNT, SINGLE, TLB_CODE, TLB_ENTRIES, TLB_READ, TLB_WRITE, VECTORING_INFO, WATCH_HIT, XS_EXIT,
+  XS_FAULT, XS_RETRY,
+} from '../layout';
+import { faultCode, VEC_AC, VEC_GP, VEC_SS } from '../state';
+import { exitGla, exitGpa, vmExit } from '../vmx/exit';
+import {
+  ACCESS_FETCH, ACCESS_READ, ACCESS_WRITE, eptFailure, eptPermissions, eptTranslate, holdsCode,
+} from './ept';
+import { codeTouched, mustRunAlone } from './code';
+import { ASID_ALIGNMENT, ASID_SHIFT, CTX_AC, CTX_MARK, CTX_USER, fillTlb, MARK_CODE } from './tlb';
+import { walk, walkGpa, walkShift } from './walk';
+import { pageWatched, watchHits, watchRecord } from './watch';
 
 /** Host pointer for a read of sizeof<T>() bytes at the linear address, or 0 (see accessStatus). */
 // fast path: 10 wasm ops, 3 loads
@@ -31,20 +49,372 @@ import { BOUNCE, BOUNCE_BYTES, CTX, TLB_READ, TLB_WRITE } from '../layout';
 
 /** Completes a write through the pointer of writable or modifiable; false: not complete, see accessStatus. */
 @inline export function wrote<T>(p: usize): bool {
-  if (<u32>(p - BOUNCE) >= BOUNCE_BYTES) return true;
+  if (<u32>(p - BOUNCE) >= <u32>BOUNCE_BYTES) return true;
   return wroteSlow(sizeof<T>());
 }
 
 /** XS_FAULT, XS_EXIT or XS_RETRY of the last access that answered 0 or false. */
-export function accessStatus(): i32 { return 0; }
-export function readSlow(la: u64, bytes: u32): usize { return 0; }
-export function writeSlow(la: u64, bytes: u32, modify: bool): usize { return 0; }
-export function wroteSlow(bytes: u32): bool { return false; }
+export function accessStatus(): i32 { return status; }
+
+/** Turns the #GP(0) of a non-canonical address into #SS(0): the access went through SS. */
+export function asStackFault(): void {
+  if (load<u32>(ACCESS_NONCANONICAL)) faultCode(VEC_SS, 0);
+}
+
+// BOUNCE: bytes 0-127 hold the data of a write, 128-255 those of a read
+const BOUNCE_READ: usize = BOUNCE + 0x80;
+
+let status: i32 = XS_FAULT;
+/** Accesses by the delivery of events, to system structures and fetches: RIP and ICOUNT are exact, exits need no retry. */
+let exact: bool = false;
+/** IRET removed blocking by NMI before it faulted or exited. */
+let nmiUnblocked: bool = false;
+
+// the two parts of the access in hand; host 0: the data come from and go to the VMM
+let host0: usize = 0;
+let host1: usize = 0;
+let gpa0: u64 = 0;
+let gpa1: u64 = 0;
+let bytes0: u32 = 0;
+let bytes1: u32 = 0;
+let linear0: u64 = 0;
+let linear1: u64 = 0;
+let permissions0: u32 = 0;
+let permissions1: u32 = 0;
+let modifies: bool = false;
+
+export function setNmiUnblocked(on: bool): void { nmiUnblocked = on; }
+export function nmiWasUnblocked(): bool { return nmiUnblocked; }
+
+/** For the walker: the fault is recorded. */
+export function accessFailed(): bool {
+  status = XS_FAULT;
+  return false;
+}
+
+/** True when the exit may be taken now; otherwise the instruction has to run again, alone. */
+function mayExit(): bool {
+  if (exact || load<u32>(SINGLE)) return true;
+  status = XS_RETRY;
+  return false;
+}
+
+/** Qualification bit 12: an IRET had unblocked NMIs, and no event was being delivered. */
+function unblockingBit(): u64 {
+  return nmiUnblocked && !(load<u32>(VECTORING_INFO) >> 31) ? 0x1000 : 0;
+}
+
+/** EPT violation or misconfiguration. `translated`: the access itself, not one to a paging structure. */
+function eptExit(la: u64, gpa: u64, access: u32, permissions: u32, translated: bool, reason: u32): void {
+  exitGpa(gpa);
+  status = XS_EXIT;
+  if (reason == 49) {
+    vmExit(49, 0);
+    return;
+  }
+  // ~0 stands for "no linear address": MOV to CR3 loading the PDPTEs
+  const linear = la != ~(<u64>0);
+  if (linear) exitGla(la);
+  const place: u64 = (linear ? 0x80 : 0) | (translated ? 0x100 : 0);
+  vmExit(48, <u64>access | permissions | place | unblockingBit());
+}
+
+/** For the walker: EPT stops the access to a paging-structure entry. */
+export function structureViolation(la: u64, gpa: u64, access: u32): void {
+  if (!mayExit()) return;
+  store<u32>(ASSIST_KIND, 0);
+  eptExit(la, gpa, access, eptPermissions, false, eptFailure);
+}
+
+// ---- translation of one page ----
+
+let pageMark: u32 = 0;
+let pageGpa: u64 = 0;
+let pageShift: u32 = 0;
+let pageInTlb: bool = false;
+
+/**
+ * Host address of a linear address for one access inside a page; 0: not translated. Then either the
+ * fault or exit is recorded (pageStopped), or the guest-physical address pageGpa has no frame.
+ */
+let pageStopped: bool = false;
+function translate(la: u64, access: u32, ctx: u32): usize {
+  const table: usize = access & ACCESS_WRITE ? TLB_WRITE : access & ACCESS_FETCH ? TLB_CODE : TLB_READ;
+  const entry = table + ((<usize>(<u32>la >> 12) & (TLB_ENTRIES - 1)) << 4);
+  const tag = load<u64>(entry);
+  const wanted = (la & ~(<u64>0xfff)) | ctx;
+  pageStopped = false;
+  pageMark = 0;
+  pageInTlb = true;
+  if ((tag & ~(<u64>CTX_MARK)) == wanted) {
+    const host = <usize>(<u32>la + load<u32>(entry, 8));
+    if (tag == wanted) return host;
+    if (holdsCode(host)) {
+      pageMark = MARK_CODE;
+      return host;
+    }
+    store<u64>(entry, wanted);
+    return host;
+  }
+  const misses = COUNTERS + COUNTER_TLB_MISS * 8;
+  store<u64>(misses, load<u64>(misses) + 1);
+  pageInTlb = false;
+  if (!walk(la, access, ctx)) {
+    pageStopped = true;
+    return 0;
+  }
+  pageGpa = walkGpa;
+  pageShift = walkShift;
+  return eptTranslate(walkGpa, access);
+}
+
+/** Enters the page just translated, unless something must see each access to it. */
+function enter(la: u64, host: usize, access: u32, ctx: u32): void {
+  if (pageInTlb) return;
+  if (access & ACCESS_FETCH) {
+    fillTlb(TLB_CODE, la, ctx, host, 0, pageShift);
+    return;
+  }
+  if (access & ACCESS_WRITE && holdsCode(host)) pageMark = MARK_CODE;
+  if (pageWatched(la, pageGpa)) return;
+  if (access & ACCESS_WRITE) {
+    fillTlb(TLB_WRITE, la, ctx, host, pageMark, pageShift);
+  } else fillTlb(TLB_READ, la, ctx, host, 0, pageShift);
+}
+
+function canonical(la: u64): bool {
+  const shift: u64 = load<u64>(CR4) & 0x1000 ? 7 : 16;
+  return <u64>(<i64>(la << shift) >> shift) == la;
+}
+
+/** Data of MMIO parts: the next latch when it describes this access. */
+function latched(gpa: u64, bytes: u32, write: bool): usize {
+  if (load<u64>(LATCH_ICOUNT) != load<u64>(ICOUNT)) {
+    store<u32>(LATCH_COUNT, 0);
+    store<u32>(LATCH_CURSOR, 0);
+    return 0;
+  }
+  const cursor = load<u32>(LATCH_CURSOR);
+  if (cursor >= load<u32>(LATCH_COUNT)) return 0;
+  const latch = LATCHES + cursor * LATCH_BYTES;
+  if (load<u64>(latch) != gpa || load<u32>(latch, 16) != bytes || (load<u32>(latch, 20) != 0) != write) return 0;
+  store<u32>(LATCH_CURSOR, cursor + 1);
+  return latch;
+}
+
+/** Takes the exit that asks the VMM to do an access; the instruction starts over with all latches. */
+function assist(la: u64, gpa: u64, bytes: u32, write: bool, data: u64, permissions: u32): void {
+  store<u32>(ASSIST_KIND, 1);
+  store<u32>(ASSIST_WRITE, write ? 1 : 0);
+  store<u32>(ASSIST_BYTES, bytes);
+  store<u64>(ASSIST_ADDRESS, gpa);
+  store<u64>(ASSIST_DATA, data);
+  store<u64>(LATCH_ICOUNT, load<u64>(ICOUNT));
+  store<u32>(LATCH_CURSOR, 0);
+  const access = write ? (modifies ? ACCESS_READ | ACCESS_WRITE : ACCESS_WRITE) : modifies ? ACCESS_READ | ACCESS_WRITE : ACCESS_READ;
+  eptExit(la, gpa, access, permissions, true, 48);
+}
+
+/** Reads MMIO in pieces of at most 8 bytes into the buffer. */
+function deviceRead(buffer: usize, la: u64, gpa: u64, bytes: u32, permissions: u32): bool {
+  for (let at: u32 = 0; at < bytes; at += 8) {
+    const piece = min<u32>(8, bytes - at);
+    const latch = latched(gpa + at, piece, false);
+    if (!latch) {
+      assist(la + at, gpa + at, piece, false, 0, permissions);
+      return false;
+    }
+    memory.copy(buffer + at, latch + 8, piece);
+  }
+  return true;
+}
+
+function deviceWrite(buffer: usize, la: u64, gpa: u64, bytes: u32, permissions: u32): bool {
+  for (let at: u32 = 0; at < bytes; at += 8) {
+    const piece = min<u32>(8, bytes - at);
+    if (latched(gpa + at, piece, true)) continue;
+    let data: u64 = 0;
+    for (let i: u32 = piece; i > 0; i--) data = data << 8 | load<u8>(buffer + at + i - 1);
+    assist(la + at, gpa + at, piece, true, data, permissions);
+    return false;
+  }
+  return true;
+}
+
+/** Fault of an unaligned access with alignment checking on. */
+function misaligned(la: u64, bytes: u32, ctx: u32): bool {
+  return (load<u32>(CTX) >> ASID_SHIFT) == ASID_ALIGNMENT && (ctx & CTX_USER) != 0 && (la & (bytes - 1)) != 0 && bytes <= 8;
+}
+
+/**
+ * Translates both parts of an access. false: accessStatus tells. Nothing is written, and exits for
+ * missing frames are left to the moment that the data move.
+ */
+function prepare(linear: u64, bytes: u32, access: u32, ctx: u32): bool {
+  let la = linear;
+  store<u32>(ACCESS_NONCANONICAL, 0);
+  if (load<u64>(EFER) & 0x400) {
+    if (!canonical(la) || !canonical(la + bytes - 1)) {
+      faultCode(VEC_GP, 0);
+      store<u32>(ACCESS_NONCANONICAL, 1);
+      return accessFailed();
+    }
+  } else la &= 0xffffffff;
+  if (misaligned(la, bytes, ctx)) {
+    faultCode(VEC_AC, 0);
+    return accessFailed();
+  }
+  const room = 0x1000 - (<u32>la & 0xfff);
+  linear0 = la;
+  bytes0 = min<u32>(bytes, room);
+  bytes1 = bytes - bytes0;
+  const write = (access & ACCESS_WRITE) != 0;
+  let mark: u32 = 0;
+  host0 = translate(la, access, ctx);
+  if (pageStopped) return false;
+  if (host0) enter(la, host0, access, ctx);
+  else if (!frameless(la)) return false;
+  gpa0 = pageGpa;
+  permissions0 = eptPermissions;
+  mark = pageMark;
+  const inTlb = pageInTlb;
+  if (bytes1) {
+    linear1 = la + bytes0;
+    if (!(load<u64>(EFER) & 0x400)) linear1 &= 0xffffffff;
+    host1 = translate(linear1, access, ctx);
+    if (pageStopped) return false;
+    if (host1) enter(linear1, host1, access, ctx);
+    else if (!frameless(linear1)) return false;
+    gpa1 = pageGpa;
+    permissions1 = eptPermissions;
+    mark |= pageMark;
+    if (!pageInTlb && !watch(linear1, gpa1, bytes1, write)) return false;
+  }
+  if (!inTlb && !watch(la, gpa0, bytes0, write)) return false;
+  if (mark) {
+    if (!exact && host0 && mustRunAlone(host0, bytes0)) return retry();
+    if (!exact && bytes1 && host1 && mustRunAlone(host1, bytes1)) return retry();
+    if (host0 && holdsCode(host0)) codeTouched(host0, bytes0);
+    if (bytes1 && host1 && holdsCode(host1)) codeTouched(host1, bytes1);
+  }
+  return true;
+}
+
+function retry(): bool {
+  status = XS_RETRY;
+  return false;
+}
+
+/** A page without a frame: misconfigurations exit at once, violations may be MMIO. */
+function frameless(la: u64): bool {
+  if (!mayExit()) return false;
+  if (eptFailure == 48) return true;
+  store<u32>(ASSIST_KIND, 0);
+  eptExit(la, pageGpa, 0, 0, true, 49);
+  return false;
+}
+
+/** Watchpoints and data breakpoints; false: the instruction has to run alone first. */
+function watch(la: u64, gpa: u64, bytes: u32, write: bool): bool {
+  if (!watchHits(la, gpa, bytes, write)) return true;
+  if (!exact && !load<u32>(SINGLE)) return retry();
+  watchRecord(la, gpa, bytes, write);
+  if (modifies && write) watchRecord(la, gpa, bytes, false);
+  return true;
+}
+
+function gather(buffer: usize): bool {
+  if (host0) memory.copy(buffer, host0, bytes0);
+  else if (!deviceRead(buffer, linear0, gpa0, bytes0, permissions0)) return false;
+  if (bytes1) {
+    if (host1) memory.copy(buffer + bytes0, host1, bytes1);
+    else if (!deviceRead(buffer + bytes0, linear1, gpa1, bytes1, permissions1)) return false;
+  }
+  return true;
+}
+
+function readWith(la: u64, bytes: u32, ctx: u32): usize {
+  modifies = false;
+  if (!prepare(la, bytes, ACCESS_READ, ctx)) return 0;
+  if (host0 && !bytes1) return host0;
+  return gather(BOUNCE_READ) ? BOUNCE_READ : 0;
+}
+
+function writeWith(la: u64, bytes: u32, modify: bool, ctx: u32): usize {
+  modifies = modify;
+  if (!prepare(la, bytes, ACCESS_WRITE, ctx)) return 0;
+  if (host0 && !bytes1) return host0;
+  if (modify && !gather(BOUNCE)) return 0;
+  return BOUNCE;
+}
+
+export function readSlow(la: u64, bytes: u32): usize { return readWith(la, bytes, load<u32>(CTX_PLAIN)); }
+export function writeSlow(la: u64, bytes: u32, modify: bool): usize { return writeWith(la, bytes, modify, load<u32>(CTX_PLAIN)); }
+
+/** Moves the bounced data of a write to where they belong. */
+export function wroteSlow(bytes: u32): bool {
+  if (!host0 && !deviceWrite(BOUNCE, linear0, gpa0, bytes0, permissions0)) return false;
+  if (bytes1 && !host1 && !deviceWrite(BOUNCE + bytes0, linear1, gpa1, bytes1, permissions1)) return false;
+  if (host0) memory.copy(host0, BOUNCE, bytes0);
+  if (bytes1 && host1) memory.copy(host1, BOUNCE + bytes0, bytes1);
+  return true;
+}
+
+// ---- accesses of the CPU itself ----
+
+/** As readable, with the rights of a context (CTX_SYSTEM: supervisor, not subject to RFLAGS.AC). */
+export function readAs(la: u64, bytes: u32, ctx: u32): usize {
+  const before = exact;
+  exact = true;
+  const p = readWith(la, bytes, ctx);
+  exact = before;
+  return p;
+}
+
+/** As writable or modifiable, with the rights of a context; then wroteAs. */
+export function writeAs(la: u64, bytes: u32, modify: bool, ctx: u32): usize {
+  const before = exact;
+  exact = true;
+  const p = writeWith(la, bytes, modify, ctx);
+  exact = before;
+  return p;
+}
+
+@inline export function wroteAs(p: usize, bytes: u32): bool {
+  return <u32>(p - BOUNCE) >= <u32>BOUNCE_BYTES || wroteSlow(bytes);
+}
+
 /** As readable, with supervisor rights: GDT, LDT, IDT, TSS. */
-export function sysReadable<T>(la: u64): usize { return 0; }
+@inline export function sysReadable<T>(la: u64): usize { return readAs(la, sizeof<T>(), load<u32>(CTX_SYSTEM)); }
 /** As modifiable, with supervisor rights. Then wrote. */
-export function sysWritable<T>(la: u64): usize { return 0; }
+@inline export function sysWritable<T>(la: u64): usize { return writeAs(la, sizeof<T>(), true, load<u32>(CTX_SYSTEM)); }
+
 /** Host pointer of the 4-KByte frame that holds the linear address for execution, or 0. */
-export function fetchPage(la: u64): usize { return 0; }
-/** Turns the #GP(0) of a non-canonical address into #SS(0). */
-export function asStackFault(): void {}
+export function fetchPage(linear: u64): usize {
+  let la = linear;
+  store<u32>(ACCESS_NONCANONICAL, 0);
+  if (load<u64>(EFER) & 0x400) {
+    if (!canonical(la)) {
+      faultCode(VEC_GP, 0);
+      accessFailed();
+      return 0;
+    }
+  } else la &= 0xffffffff;
+  const ctx = load<u32>(CTX_PLAIN) & ~CTX_AC;
+  const host = translate(la, ACCESS_FETCH, ctx);
+  if (pageStopped) return 0;
+  if (!host) {
+    store<u32>(ASSIST_KIND, 0);
+    eptExit(la, pageGpa, ACCESS_FETCH, eptPermissions, true, eptFailure);
+    return 0;
+  }
+  enter(la, host, ACCESS_FETCH, ctx);
+  return host & ~0xfff;
+}
+
+/** Ends the life of latches and of hits recorded for an instruction that will not complete. */
+export function abandonInstruction(): void {
+  store<u32>(LATCH_COUNT, 0);
+  store<u32>(LATCH_CURSOR, 0);
+  store<u32>(WATCH_HIT, 0);
+}

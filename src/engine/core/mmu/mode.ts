@@ -1,2 +1,43 @@
-/** Recomputes MODE, CTX and the attention bits after CR0, CR4, EFER, CS, SS, CPL, RFLAGS.VM/TF/RF/AC or DR7 changed. */
-export function updateMode(): void {}
+// What the decoder and the fast paths need to know about the mode, derived from control state.
+import {
+  ATTENTION, ATT_STEP, CPL, CR0, DR7, EFER, MODE, MODE_CODE32, MODE_CODE64, MODE_FLAT, MODE_STACK32, RFLAGS, SEGMENTS,
+  SEGMENT_BYTES, SEG_AR, SEG_BASE, SEG_CS, SEG_DS, SEG_ES, SEG_LIMIT, SEG_SS,
+} from '../layout';
+import { segAr } from '../state';
+import { checkContext } from './tlb';
+import { executionBreakpointsEnabled } from './watch';
+
+/** Segment rights: usable and present code or data (S). */
+const USABLE_MASK: u32 = 0x10090;
+const USABLE: u32 = 0x90;
+
+/** Base 0, limit 4 GiB, usable, and of the wanted type. */
+function flat(seg: u32, typeMask: u32, type: u32): bool {
+  const p = SEGMENTS + seg * SEGMENT_BYTES;
+  const ar = load<u32>(p, SEG_AR);
+  return (
+    load<u64>(p, SEG_BASE) == 0 && load<u32>(p, SEG_LIMIT) == 0xffffffff && (ar & USABLE_MASK) == USABLE && (ar & typeMask) == type
+  );
+}
+
+/**
+ * Recomputes MODE, CPL, CTX and ATT_STEP after CR0, CR4, EFER, CS, SS, RFLAGS.VM/TF/RF/AC or DR7
+ * changed. CPL is the DPL of SS, as in the VMCS.
+ */
+export function updateMode(): void {
+  const flags = load<u64>(RFLAGS);
+  store<u32>(CPL, load<u64>(CR0) & 1 ? segAr(SEG_SS) >> 5 & 3 : 0);
+  const cs = segAr(SEG_CS);
+  let mode: u32 = 0;
+  if (load<u64>(EFER) & 0x400 && cs & 0x2000) mode = MODE_CODE64 | MODE_FLAT;
+  else {
+    if (cs & 0x4000) mode |= MODE_CODE32;
+    if (segAr(SEG_SS) & 0x4000) mode |= MODE_STACK32;
+    // code readable (bits 3, 1), data writable and expand-up (bits 3, 2, 1 = 001)
+    if (flat(SEG_CS, 10, 10) && flat(SEG_DS, 14, 2) && flat(SEG_ES, 14, 2) && flat(SEG_SS, 14, 2)) mode |= MODE_FLAT;
+  }
+  store<u32>(MODE, mode);
+  const step = (flags & 0x10100) != 0 || (load<u64>(DR7) & 0xff && executionBreakpointsEnabled());
+  store<u32>(ATTENTION, step ? load<u32>(ATTENTION) | ATT_STEP : load<u32>(ATTENTION) & ~ATT_STEP);
+  checkContext();
+}

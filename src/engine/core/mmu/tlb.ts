@@ -9,13 +9,13 @@
 // An asid stands for one (vCPU, VPID, EPTP, CR3 load); it is never used twice in an epoch, so leaving
 // a context needs no flush. Asid 0 is never given out (an all-zero entry is void) and asid 511 is
 // CTX while alignment checking is on: nothing is filled under it, so each access takes the slow path.
-// An entry whose page needs care (code, watched) carries the mark bit in its tag: fast tests miss it.
+// A frame with decoded code has the mark bit in its write tag: the fast test misses it. A watched page is not entered.
 import {
   ASID_EPOCH, ASID_TABLE, COUNTERS, COUNTER_TLB_FLUSH, CPL, CR0, CR3, CR4, CTX, CTX_ASID, CTX_CONTROLS, CTX_CR3, CTX_EPOCH,
   CTX_EPTP, CTX_GEN, CTX_GEN_FLOOR, CTX_PLAIN, CTX_SYSTEM, CTX_VPID, EFER, JUMP_CACHE, JUMP_CACHE_ENTRIES,
   LARGE_FIRST, LARGE_LAST, MODE, NEXT_ASID, NEXT_CTX_GEN, RFLAGS, TLB_CODE, TLB_ENTRIES, TLB_READ, TLB_WRITE, VCPU_INDEX,
 } from '../layout';
-import { eptPointer, vpid } from './ept';
+import { eptPointer, forgetEptCache, vpid } from './ept';
 
 export const CTX_USER = 1;
 export const CTX_MARK = 2;
@@ -25,7 +25,6 @@ export const ASID_ALIGNMENT = 511;
 
 // mark word of an entry
 export const MARK_CODE = 1; // the frame holds decoded code (write table only)
-export const MARK_WATCH = 2; // a watchpoint or data breakpoint touches the page
 export const MARK_SHIFT = 8; // log2 of the size of the page, bits 8-15
 
 // asid record in ASID_TABLE
@@ -47,6 +46,7 @@ function flushEverything(): void {
   memory.fill(TLB_WRITE, 0, TLB_ENTRIES * 16);
   memory.fill(TLB_CODE, 0, TLB_ENTRIES * 16);
   memory.fill(ASID_TABLE, 0, 512 * ASID_BYTES);
+  forgetEptCache();
   store<u32>(ASID_EPOCH, load<u32>(ASID_EPOCH) + 1);
   store<u32>(NEXT_ASID, 1);
   store<u64>(LARGE_FIRST, ~(<u64>0));
@@ -230,12 +230,12 @@ export function flushPage(la: u64): void {
   refreshContext();
 }
 
-/** Enters a translation of one 4-KByte page; `shift` is log2 of the guest's page size. */
+/** Enters a translation of one 4-KByte page; `host`: any address in its frame; `shift`: log2 of the guest's page size. */
 export function fillTlb(table: usize, la: u64, ctx: u32, host: usize, mark: u32, shift: u32): void {
   const page = la >> 12;
   const entry = table + ((<usize>page & (TLB_ENTRIES - 1)) << 4);
   store<u64>(entry, page << 12 | ctx | (mark ? CTX_MARK : 0));
-  store<u32>(entry, <u32>host - <u32>(page << 12), 8);
+  store<u32>(entry, (<u32>host & ~0xfff) - <u32>(page << 12), 8);
   store<u32>(entry, mark | shift << MARK_SHIFT, 12);
   if (shift > 12) {
     const first = page >> (shift - 12) << (shift - 12);
@@ -257,4 +257,11 @@ export function protectCodePage(hpaPage: usize): void {
 export function forgetPages(): void {
   memory.fill(TLB_READ, 0, TLB_ENTRIES * 16);
   memory.fill(TLB_WRITE, 0, TLB_ENTRIES * 16);
+}
+
+/** Context bits of explicit accesses at a privilege level that the CPU is about to enter. */
+export function contextFor(level: u32): u32 {
+  const ctx = load<u32>(CTX_ASID) << ASID_SHIFT;
+  if (level == 3) return ctx | CTX_USER;
+  return load<u64>(RFLAGS) & 0x40000 && load<u64>(CR4) & 0x200000 ? ctx | CTX_AC : ctx;
 }

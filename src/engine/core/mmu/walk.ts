@@ -1,2 +1,233 @@
-/** Loads the PDPTE registers from CR3 (PAE paging); false: a reserved bit is set (#GP(0)) or see accessStatus. */
-export function loadPdptes(): bool { return false; }
+// Linear to guest-physical: the guest's own page tables in every paging mode, each entry read through EPT.
+//
+// A walk first reads all entries and checks them, and only then sets accessed and dirty flags, so a
+// translation that faults leaves no trace. Entries of the running walk are kept in walkEntry0..4.
+import {
+  CR0, CR3, CR4, EFER, FAULT_ADDRESS, MAX_PHYS_BITS, PDPTES,
+} from '../layout';
+import { faultCode, VEC_PF } from '../state';
+import { ACCESS_FETCH, ACCESS_READ, ACCESS_WRITE, eptAccessDirty, holdsCode, structureHost } from './ept';
+import { accessFailed, structureViolation } from './access';
+import { codeTouched } from './code';
+import { CTX_AC, CTX_USER } from './tlb';
+
+const PRESENT: u64 = 1;
+const WRITABLE: u64 = 2;
+const USER: u64 = 4;
+const ACCESSED: u64 = 0x20;
+const DIRTY: u64 = 0x40;
+const LARGE: u64 = 0x80;
+const NO_EXECUTE: u64 = (<u64>1) << 63;
+const ADDRESS: u64 = ((<u64>1 << MAX_PHYS_BITS) - 1) & ~(<u64>0xfff);
+const RESERVED_HIGH: u64 = ((<u64>1 << 52) - 1) & ~((<u64>1 << MAX_PHYS_BITS) - 1);
+
+const CR0_WP: u64 = 0x10000;
+const CR0_PG: u64 = 0x80000000;
+const CR4_PSE: u64 = 0x10;
+const CR4_PAE: u64 = 0x20;
+const CR4_LA57: u64 = 0x1000;
+const CR4_SMEP: u64 = 0x100000;
+const CR4_SMAP: u64 = 0x200000;
+const EFER_LMA: u64 = 0x400;
+const EFER_NXE: u64 = 0x800;
+
+const PF_PRESENT: u32 = 1;
+const PF_WRITE: u32 = 2;
+const PF_USER: u32 = 4;
+const PF_RESERVED: u32 = 8;
+const PF_FETCH: u32 = 16;
+
+/** Result of the last walk: guest-physical address, and log2 of the page's size. */
+export let walkGpa: u64 = 0;
+export let walkShift: u32 = 12;
+
+let used: i32 = 0;
+let hosts0: usize = 0;
+let hosts1: usize = 0;
+let hosts2: usize = 0;
+let hosts3: usize = 0;
+let hosts4: usize = 0;
+let gpas0: u64 = 0;
+let gpas1: u64 = 0;
+let gpas2: u64 = 0;
+let gpas3: u64 = 0;
+let gpas4: u64 = 0;
+
+function remember(host: usize, gpa: u64): void {
+  if (used == 0) { hosts0 = host; gpas0 = gpa; }
+  else if (used == 1) { hosts1 = host; gpas1 = gpa; }
+  else if (used == 2) { hosts2 = host; gpas2 = gpa; }
+  else if (used == 3) { hosts3 = host; gpas3 = gpa; }
+  else { hosts4 = host; gpas4 = gpa; }
+  used++;
+}
+
+/** Records #PF with the exact error code. */
+function pageFault(la: u64, access: u32, ctx: u32, cause: u32): bool {
+  let code = cause;
+  if (access & ACCESS_WRITE) code |= PF_WRITE;
+  if (ctx & CTX_USER) code |= PF_USER;
+  if (access & ACCESS_FETCH) {
+    if (load<u64>(CR4) & CR4_SMEP || (load<u64>(CR4) & CR4_PAE && load<u64>(EFER) & EFER_NXE)) code |= PF_FETCH;
+  }
+  faultCode(VEC_PF, code);
+  store<u64>(FAULT_ADDRESS, la);
+  return accessFailed();
+}
+
+/** Host address of a paging-structure entry; 0: the exit is recorded. */
+function entryHost(la: u64, gpa: u64): usize {
+  const access = eptAccessDirty() ? ACCESS_READ | ACCESS_WRITE : ACCESS_READ;
+  const host = structureHost(gpa, access);
+  if (!host) structureViolation(la, gpa, access);
+  return host;
+}
+
+/** Sets flags in the entry that was read through `host`; false: EPT forbids the write. */
+function mark(la: u64, host: usize, gpa: u64, bytes: u32, flags: u64): bool {
+  if ((<u64>load<u32>(host) & flags) == flags) return true;
+  if (!structureHost(gpa, ACCESS_READ | ACCESS_WRITE)) {
+    structureViolation(la, gpa, ACCESS_READ | ACCESS_WRITE);
+    return false;
+  }
+  // the flags are in the low byte of both entry sizes
+  if (holdsCode(host)) codeTouched(host, bytes);
+  store<u32>(host, load<u32>(host) | <u32>flags);
+  return true;
+}
+
+function markAll(la: u64, access: u32, bytes: u32): bool {
+  const leaf = used - 1;
+  const leafFlags = access & ACCESS_WRITE ? ACCESSED | DIRTY : ACCESSED;
+  if (!mark(la, hosts0, gpas0, bytes, leaf == 0 ? leafFlags : ACCESSED)) return false;
+  if (leaf > 0 && !mark(la, hosts1, gpas1, bytes, leaf == 1 ? leafFlags : ACCESSED)) return false;
+  if (leaf > 1 && !mark(la, hosts2, gpas2, bytes, leaf == 2 ? leafFlags : ACCESSED)) return false;
+  if (leaf > 2 && !mark(la, hosts3, gpas3, bytes, leaf == 3 ? leafFlags : ACCESSED)) return false;
+  if (leaf > 3 && !mark(la, hosts4, gpas4, bytes, leafFlags)) return false;
+  return true;
+}
+
+/** What the combined U/S, R/W and XD bits of a translation allow. @sdm 3A 4.6 "Access Rights" */
+function permitted(access: u32, ctx: u32, rights: u64, noExecute: bool): bool {
+  const userPage = (rights & USER) != 0;
+  if (ctx & CTX_USER) {
+    if (!userPage) return false;
+    if (access & ACCESS_WRITE && !(rights & WRITABLE)) return false;
+  } else {
+    if (access & ACCESS_FETCH) {
+      if (userPage && load<u64>(CR4) & CR4_SMEP) return false;
+    } else {
+      if (userPage && load<u64>(CR4) & CR4_SMAP && !(ctx & CTX_AC)) return false;
+      if (access & ACCESS_WRITE && !(rights & WRITABLE) && load<u64>(CR0) & CR0_WP) return false;
+    }
+  }
+  return !(access & ACCESS_FETCH && noExecute);
+}
+
+/** 32-bit paging: two levels of 4-byte entries, 4-MByte pages with CR4.PSE. */
+function walk32(la: u64, access: u32, ctx: u32): bool {
+  let gpa = (load<u64>(CR3) & 0xfffff000) + (la >> 22 << 2);
+  let host = entryHost(la, gpa);
+  if (!host) return false;
+  remember(host, gpa);
+  const directory: u64 = load<u32>(host);
+  if (!(directory & PRESENT)) return pageFault(la, access, ctx, 0);
+  let rights = directory;
+  if (directory & LARGE && load<u64>(CR4) & CR4_PSE) {
+    // PSE-36: bits 13-20 of the entry are address bits 32-39, as far as the address width goes
+    const high = directory >> 13 & 0xff;
+    if (directory & 0x200000 || high >> (MAX_PHYS_BITS - 32)) return pageFault(la, access, ctx, PF_PRESENT | PF_RESERVED);
+    walkGpa = high << 32 | (directory & 0xffc00000) | (la & 0x3fffff);
+    walkShift = 22;
+  } else {
+    gpa = (directory & 0xfffff000) + ((la >> 12 & 0x3ff) << 2);
+    host = entryHost(la, gpa);
+    if (!host) return false;
+    remember(host, gpa);
+    const entry: u64 = load<u32>(host);
+    if (!(entry & PRESENT)) return pageFault(la, access, ctx, 0);
+    rights &= entry;
+    walkGpa = (entry & 0xfffff000) | (la & 0xfff);
+    walkShift = 12;
+  }
+  if (!permitted(access, ctx, rights, false)) return pageFault(la, access, ctx, PF_PRESENT);
+  return markAll(la, access, 4);
+}
+
+/** PAE, 4-level and 5-level paging: `level` levels of 8-byte entries below `table`. */
+function walk64(la: u64, access: u32, ctx: u32, table: u64, level: u64, reserved: u64): bool {
+  let rights: u64 = WRITABLE | USER;
+  let noExecute: u64 = 0;
+  for (;;) {
+    level--;
+    const shift = 12 + 9 * level;
+    const gpa = table + ((la >> shift & 511) << 3);
+    const host = entryHost(la, gpa);
+    if (!host) return false;
+    remember(host, gpa);
+    const entry = load<u64>(host);
+    if (!(entry & PRESENT)) return pageFault(la, access, ctx, 0);
+    const large = level > 0 && (entry & LARGE) != 0;
+    let bad = reserved;
+    if (large) bad |= level > 2 ? LARGE : ((<u64>1 << shift) - 1) & ~(<u64>0x1fff);
+    if (entry & bad) return pageFault(la, access, ctx, PF_PRESENT | PF_RESERVED);
+    rights &= entry;
+    noExecute |= entry & NO_EXECUTE;
+    if (large || level == 0) {
+      const within = (<u64>1 << shift) - 1;
+      walkGpa = (entry & ADDRESS & ~within) | (la & within);
+      walkShift = <u32>shift;
+      break;
+    }
+    table = entry & ADDRESS;
+  }
+  if (!permitted(access, ctx, rights, noExecute != 0)) return pageFault(la, access, ctx, PF_PRESENT);
+  return markAll(la, access, 8);
+}
+
+/**
+ * Translates a linear address for the access (ACCESS_*) with the rights of a context's bits.
+ * true: walkGpa and walkShift are set; false: accessStatus tells.
+ * @sdm 3A 4.3 "32-Bit Paging" 4.4 "PAE Paging" 4.5 "4-Level Paging and 5-Level Paging"
+ */
+export function walk(la: u64, access: u32, ctx: u32): bool {
+  if (!(load<u64>(CR0) & CR0_PG)) {
+    walkGpa = la & 0xffffffff;
+    walkShift = 12;
+    return true;
+  }
+  used = 0;
+  const controls = load<u64>(CR4);
+  if (!(controls & CR4_PAE)) return walk32(la, access, ctx);
+  const reserved = RESERVED_HIGH | (load<u64>(EFER) & EFER_NXE ? 0 : NO_EXECUTE);
+  if (load<u64>(EFER) & EFER_LMA) {
+    return walk64(la, access, ctx, load<u64>(CR3) & ADDRESS, controls & CR4_LA57 ? 5 : 4, reserved);
+  }
+  const pdpte = load<u64>(<usize>(la >> 30 & 3) << 3, PDPTES);
+  if (!(pdpte & PRESENT)) return pageFault(la, access, ctx, 0);
+  return walk64(la, access, ctx, pdpte & ADDRESS, 2, reserved | 0x7ff0000000000000);
+}
+
+/**
+ * Loads the PDPTE registers from CR3 (PAE paging). false: a present entry has a reserved bit set
+ * (#GP(0) recorded) or EPT stopped the access; nothing was changed.
+ * @sdm 3A 4.4.1 "PDPTE Registers"
+ */
+export function loadPdptes(): bool {
+  const base = load<u64>(CR3) & 0xffffffe0;
+  const access = eptAccessDirty() ? ACCESS_READ | ACCESS_WRITE : ACCESS_READ;
+  const host = structureHost(base, access);
+  if (!host) {
+    structureViolation(~(<u64>0), base, access);
+    return false;
+  }
+  for (let i: usize = 0; i < 32; i += 8) {
+    const entry = load<u64>(host + i);
+    if (entry & PRESENT && entry & (~((<u64>1 << MAX_PHYS_BITS) - 1) | 0x1e6)) {
+      faultCode(13, 0);
+      return accessFailed();
+    }
+  }
+  memory.copy(PDPTES, host, 32);
+  return true;
+}

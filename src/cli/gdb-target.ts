@@ -1,0 +1,202 @@
+/** The GDB stub's view of a guest, over the debugger API. */
+import type { Debugger, RunState, StopReason } from '../engine/debugger.js';
+import type { Architecture, MemoryRegion, StopCause, Target, TargetEvent, ThreadRegisters } from '../gdbstub/target.js';
+import { exitReasonName } from '../spec/vmx/exit-reasons.js';
+import { DEBUGGER_NAMES, SYSTEM_REGISTERS, VMCS_ENCODINGS, VMCS_REGISTERS, vmcsRegisterName } from './gdb-registers.js';
+import { osTables } from './gdb-tables.js';
+
+const SIGNAL_ABORT = 6;
+const SIGNAL_SEGV = 11;
+
+const LMA = 1n << 10n;
+/** CS access rights in the VMCS format. @sdm 3C 24.4.1 "Guest Register State" */
+const AR_LONG = 1n << 13n;
+const AR_DEFAULT_32 = 1n << 14n;
+
+function architectureOf(values: Record<string, bigint>): Architecture {
+  const rights = values.cs_ar ?? 0n;
+  if ((values.efer ?? 0n) & LMA && rights & AR_LONG) return 'x86-64';
+  return rights & AR_DEFAULT_32 ? 'i386' : 'i8086';
+}
+
+const hex = (value: bigint): string => `0x${value.toString(16)}`;
+
+function causeOf(stop: StopReason | undefined): StopCause {
+  switch (stop?.kind) {
+    case undefined:
+    case 'start':
+    case 'paused':
+      return { kind: 'paused' };
+    case 'step':
+      return { kind: 'step' };
+    case 'until':
+      return { kind: 'event', message: 'The guest reached the place that another view ran it to.' };
+    case 'breakpoint':
+      return { kind: 'breakpoint', address: stop.gva };
+    case 'watchpoint':
+      return { kind: 'watchpoint', access: stop.access, address: stop.address, length: stop.length };
+    case 'exit':
+      return { kind: 'event', message: `VM exit ${exitReasonName(stop.exit.reason)} at rip ${hex(stop.exit.rip)}.` };
+    case 'limit':
+      return { kind: 'event', message: stop.message };
+    case 'entry-failed':
+      return { kind: 'fault', signal: SIGNAL_ABORT, message: `VM entry failed: ${stop.message}` };
+    case 'ended': {
+      const { end, faults = [] } = stop;
+      const message = [end.message, ...faults.map((fault) => fault.text)].join('\n');
+      // After a failure the guest is worth a look; after a power-off there is nothing left to see.
+      if (end.kind === 'triple-fault') return { kind: 'fault', signal: SIGNAL_SEGV, message, status: end.status };
+      if (end.kind === 'error') return { kind: 'fault', signal: SIGNAL_ABORT, message, status: end.status };
+      return { kind: 'exited', status: end.status, message };
+    }
+  }
+}
+
+/** Linear bytes that an entry of each table maps. */
+const ENTRY_BYTES: Record<string, Record<string, bigint>> = {
+  '32-bit': { PD: 1n << 22n, PT: 1n << 12n },
+  PAE: { PDPT: 1n << 30n, PD: 1n << 21n, PT: 1n << 12n },
+  '4-level': { PML4: 1n << 39n, PDPT: 1n << 30n, PD: 1n << 21n, PT: 1n << 12n },
+  '5-level': { PML5: 1n << 48n, PML4: 1n << 39n, PDPT: 1n << 30n, PD: 1n << 21n, PT: 1n << 12n },
+};
+
+/** The page, or the hole under the entry where the walk stops, that holds a linear address. */
+async function memoryRegion(debug: Debugger, address: bigint, thread: number): Promise<MemoryRegion> {
+  const walk = await debug.walk(address, thread);
+  const last = walk.levels.at(-1);
+  if (walk.mode === 'none') {
+    return { start: 0n, bytes: 1n << 32n, mapped: address < 1n << 32n, read: true, write: true, execute: true };
+  }
+  const bytes = BigInt(walk.pageBytes ?? ENTRY_BYTES[walk.mode]?.[last?.table ?? ''] ?? 4096);
+  const start = address & ~(bytes - 1n);
+  const mapped = walk.output !== undefined;
+  const write = mapped && walk.levels.every((level) => level.flags.includes('W') || level.table === 'PDPT');
+  const execute = mapped && !walk.levels.some((level) => level.flags.includes('NX'));
+  return { start, bytes, mapped, read: mapped, write, execute };
+}
+
+/**
+ * Adapts a debugger. Its `stopped` event is expected before the call that caused the stop resolves, as both sides of
+ * the worker's port keep the order of messages.
+ */
+export async function createGdbTarget(debug: Debugger): Promise<Target> {
+  const info = await debug.info();
+  const listeners = new Set<(event: TargetEvent) => void>();
+  /** Ids of the breakpoints that were added here. */
+  const own = new Set<number>();
+  let running = false;
+  let stop: { thread: number; cause: StopCause } | undefined;
+  /** Stops seen so far. */
+  let stops = 0;
+
+  const emit = (event: TargetEvent): void => {
+    for (const listener of [...listeners]) listener(event);
+  };
+  const stopped = (thread: number, reason: StopReason | undefined): void => {
+    running = false;
+    stops++;
+    stop = { thread, cause: causeOf(reason) };
+    emit({ type: 'stopped', ...stop });
+  };
+  const started = (): void => {
+    running = true;
+    stop = undefined;
+    emit({ type: 'running' });
+  };
+  /** For a debugger that answers with the stop and has no event for it. */
+  const settle = (state: RunState, stopsBefore: number): void => {
+    if (!state.running && stops === stopsBefore) stopped(state.vcpu, state.stop);
+  };
+
+  debug.onEvent((event) => {
+    if (event.type === 'running') started();
+    else if (event.type === 'stopped') stopped(event.vcpu, event.stop);
+  });
+  const state = await debug.state();
+  if (stops === 0) {
+    running = state.running;
+    if (!running) stop = { thread: state.vcpu, cause: causeOf(state.stop) };
+  }
+
+  const readExtra = async (thread: number): Promise<Record<string, bigint>> => {
+    const values: Record<string, bigint> = await debug.readRegisters(thread);
+    for (const [name, key] of Object.entries(DEBUGGER_NAMES)) values[name] = values[key];
+    for (const field of (await debug.vmcs?.read(thread)) ?? []) values[vmcsRegisterName(field.name)] = field.value;
+    return values;
+  };
+  const writeExtra = async (thread: number, name: string, value: bigint): Promise<void> => {
+    const encoding = VMCS_ENCODINGS.get(name);
+    if (encoding !== undefined) await debug.vmcs?.write(thread, encoding, value);
+    else await debug.writeRegister(thread, DEBUGGER_NAMES[name] ?? name, value);
+  };
+
+  return {
+    name: info.name,
+    threads: info.vcpus,
+    running: () => running,
+    lastStop: () => stop,
+    onEvent(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+
+    async resume() {
+      if (running) return;
+      await debug.resume();
+    },
+    async pause() {
+      if (!running) return;
+      const before = stops;
+      settle(await debug.pause(), before);
+    },
+    async step(thread) {
+      const before = stops;
+      settle(await debug.step(thread, 1), before);
+    },
+
+    async readRegisters(thread): Promise<ThreadRegisters> {
+      const values = await debug.readRegisters(thread);
+      const architecture = architectureOf(values);
+      return { architecture, csBase: architecture === 'x86-64' ? 0n : (values.cs_base ?? 0n), values };
+    },
+    writeRegister: (thread, name, value) => debug.writeRegister(thread, name, value),
+    readMemory: (space, address, length, thread) =>
+      debug.readMemory(space === 'physical' ? 'gpa' : 'gva', address, length, thread),
+    writeMemory: (space, address, bytes, thread) =>
+      debug.writeMemory(space === 'physical' ? 'gpa' : 'gva', address, bytes, thread),
+
+    async addBreakpoint(spec) {
+      const { id } = await debug.addBreakpoint(
+        spec.kind === 'execute'
+          ? { kind: 'execute', gva: spec.address }
+          : { ...spec, space: spec.space === 'physical' ? 'gpa' : 'gva' },
+        'gdb',
+      );
+      own.add(id);
+      return id;
+    },
+    async removeBreakpoint(id) {
+      own.delete(id);
+      await debug.removeBreakpoint(id);
+    },
+    async othersBreakAt(address) {
+      const all = await debug.breakpoints();
+      return all.some(
+        (other) => other.kind === 'execute' && other.gva === address && other.enabled && !own.has(other.id),
+      );
+    },
+
+    extraRegisters: {
+      list: debug.vmcs === undefined ? SYSTEM_REGISTERS : [...SYSTEM_REGISTERS, ...VMCS_REGISTERS],
+      read: readExtra,
+      write: writeExtra,
+    },
+    monitor: (line) => debug.monitor(line),
+    osTables: osTables(debug, () => stop?.thread ?? 0),
+    memoryRegion: (address, thread) => memoryRegion(debug, address, thread),
+    async reset() {
+      if (running) await debug.pause();
+      await debug.reset();
+    },
+  };
+}

@@ -1,0 +1,182 @@
+/** Multiboot 1 kernels: 32-bit protected mode with a memory map, a command line and the initrd as a module. */
+import { EBDA_BASE, e820, lowRamEnd } from '../vmm/memory-map.js';
+import {
+  checkPlacement,
+  hexRange,
+  ImageReader,
+  occupied,
+  Placement,
+  sizeText,
+  TableWriter,
+  zeroTerminated,
+} from './binary.js';
+import { isElf, parseElf, physicalEntry, placeSegments } from './elf.js';
+import { flatGdt, GDT_BYTES, protectedState } from './entry-state.js';
+import { type Chunk, ImageError, type LoadedImage, type LoadOptions } from './image.js';
+
+const HEADER_MAGIC = 0x1badb002;
+const BOOT_MAGIC = 0x2badb002n;
+/** The header lies in this much of the file. */
+const SEARCH_BYTES = 8192;
+
+const WANTS_PAGE_ALIGNED_MODULES = 1 << 0;
+const WANTS_MEMORY = 1 << 1;
+const WANTS_VIDEO = 1 << 2;
+const HAS_ADDRESSES = 1 << 16;
+/** A loader must refuse a kernel that needs one of these and that it does not know. */
+const REQUIRED = 0xffff;
+
+const INFO_MEMORY = 1 << 0;
+const INFO_COMMAND_LINE = 1 << 2;
+const INFO_MODULES = 1 << 3;
+const INFO_MEMORY_MAP = 1 << 6;
+const INFO_LOADER_NAME = 1 << 9;
+const INFO_FRAMEBUFFER = 1 << 12;
+const INFO_BYTES = 116;
+const MAP_ENTRY_BYTES = 24;
+const STACK_BYTES = 0x1000;
+
+interface Header {
+  offset: number;
+  flags: number;
+}
+
+/** Finds the header by magic and checksum. */
+export function findMultibootHeader(bytes: Uint8Array): Header | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const end = Math.min(bytes.length, SEARCH_BYTES) - 12;
+  for (let offset = 0; offset <= end; offset += 4) {
+    if (view.getUint32(offset, true) !== HEADER_MAGIC) continue;
+    const flags = view.getUint32(offset + 4, true);
+    if (((HEADER_MAGIC + flags + view.getUint32(offset + 8, true)) & 0xffffffff) === 0) return { offset, flags };
+  }
+  return undefined;
+}
+
+type Contents = Pick<LoadedImage, 'chunks' | 'zero' | 'symbols'> & { entry: bigint };
+
+/** @throws ImageError */
+export function loadMultiboot(file: string, bytes: Uint8Array, header: Header, options: LoadOptions): LoadedImage {
+  const known = WANTS_PAGE_ALIGNED_MODULES | WANTS_MEMORY | WANTS_VIDEO;
+  const unknown = header.flags & REQUIRED & ~known;
+  if (unknown) throw new ImageError(file, `multiboot header needs unknown features 0x${unknown.toString(16)}`);
+  const contents =
+    header.flags & HAS_ADDRESSES ? loadByAddresses(file, bytes, header, options) : loadByElf(file, bytes, options);
+  const { chunks, zero, entry, symbols } = contents;
+  const room = new Placement(file, options.memoryBytes, occupied(chunks, zero));
+  const gdt = flatGdt(room.structure('the boot GDT', GDT_BYTES), false);
+  const stackTop = BigInt(room.structure('the boot stack', STACK_BYTES) + STACK_BYTES);
+  const info = buildInfo(file, header, options, room);
+  const registers = { rax: BOOT_MAGIC, rbx: BigInt(info.gpa) };
+  return {
+    kind: 'multiboot',
+    chunks: [gdt, ...chunks, ...info.chunks],
+    zero,
+    initial: protectedState(entry, gdt, registers, stackTop),
+    symbols,
+  };
+}
+
+function loadByElf(file: string, bytes: Uint8Array, options: LoadOptions): Contents {
+  if (!isElf(bytes)) throw new ImageError(file, 'multiboot header gives no addresses and the file is not ELF');
+  const elf = parseElf(file, bytes);
+  const entry = physicalEntry(elf);
+  if (entry > 0xffffffffn)
+    throw new ImageError(file, `multiboot entry 0x${entry.toString(16)} is not a 32-bit address`);
+  return { ...placeSegments(file, bytes, elf, options.memoryBytes), entry, symbols: elf.symbols };
+}
+
+function loadByAddresses(file: string, bytes: Uint8Array, header: Header, options: LoadOptions): Contents {
+  const image = new ImageReader(file, bytes);
+  const field = (index: number) => image.u32(header.offset + 12 + 4 * index, 'multiboot header');
+  const [headerAddress, load, loadEndField, bssEndField, entry] = [0, 1, 2, 3, 4].map(field);
+  const start = header.offset - (headerAddress - load);
+  if (headerAddress < load || start < 0) image.fail('multiboot header lies before the load address it gives');
+  const loadEnd = loadEndField === 0 ? load + bytes.length - start : loadEndField;
+  const bssEnd = bssEndField === 0 ? loadEnd : bssEndField;
+  if (loadEnd < load || bssEnd < loadEnd) image.fail('multiboot header gives an end before its start');
+  const contents = image.slice(start, loadEnd - load, `multiboot image for ${hexRange(load, loadEnd - load)}`);
+  checkPlacement(file, options.memoryBytes, [{ gpa: load, bytes: bssEnd - load, label: 'multiboot image' }]);
+  if (entry < load || entry >= bssEnd) image.fail(`multiboot entry 0x${entry.toString(16)} is outside the image`);
+  return {
+    chunks: [{ gpa: load, bytes: contents, label: 'multiboot image' }],
+    zero: bssEnd > loadEnd ? [{ gpa: loadEnd, bytes: bssEnd - loadEnd }] : [],
+    entry: BigInt(entry),
+    symbols: symbolsOf(file, bytes),
+  };
+}
+
+/** An ELF file may ask to be loaded by the header's addresses; its symbols count all the same. */
+function symbolsOf(file: string, bytes: Uint8Array): LoadedImage['symbols'] {
+  if (!isElf(bytes)) return [];
+  try {
+    return parseElf(file, bytes).symbols;
+  } catch (error) {
+    if (error instanceof ImageError) return [];
+    throw error;
+  }
+}
+
+function buildInfo(
+  file: string,
+  header: Header,
+  options: LoadOptions,
+  room: Placement,
+): { gpa: number; chunks: Chunk[] } {
+  const chunks: Chunk[] = [];
+  const place = (bytes: Uint8Array, label: string): number => {
+    const gpa = room.structure(label, bytes.length);
+    chunks.push({ gpa, bytes, label });
+    return gpa;
+  };
+  const info = new TableWriter(INFO_BYTES);
+  let flags = INFO_MEMORY | INFO_COMMAND_LINE | INFO_MEMORY_MAP | INFO_LOADER_NAME;
+  info.u32(4, EBDA_BASE >> 10).u32(8, (lowRamEnd(options.memoryBytes) - 0x100000) >>> 10);
+
+  // The first word is the kernel's name, as boot loaders give it.
+  const name = baseName(file);
+  info.u32(16, place(zeroTerminated(options.append ? `${name} ${options.append}` : name), 'multiboot command line'));
+  info.u32(64, place(zeroTerminated('vmscope'), 'boot loader name'));
+
+  const map = e820(options.memoryBytes);
+  const entries = new TableWriter(MAP_ENTRY_BYTES * map.length);
+  for (const [i, { gpa, bytes, type }] of map.entries()) {
+    // `size` does not count itself.
+    entries
+      .u32(MAP_ENTRY_BYTES * i, MAP_ENTRY_BYTES - 4)
+      .u64(MAP_ENTRY_BYTES * i + 4, gpa)
+      .u64(MAP_ENTRY_BYTES * i + 12, bytes)
+      .u32(MAP_ENTRY_BYTES * i + 20, type);
+  }
+  info.u32(44, entries.bytes.length).u32(48, place(entries.bytes, 'multiboot memory map'));
+
+  if (options.initrd) {
+    const module = options.initrd;
+    const gpa = room.tryLowest('initrd', module.bytes.length, 0x100000, 0x1_0000_0000);
+    if (gpa === undefined) throw initrdDoesNotFit(module.name, module.bytes.length, options.memoryBytes);
+    chunks.push({ gpa, bytes: module.bytes, label: 'initrd' });
+    const list = new TableWriter(16).u32(0, gpa).u32(4, gpa + module.bytes.length);
+    list.u32(8, place(zeroTerminated(baseName(module.name)), 'module name'));
+    info.u32(20, 1).u32(24, place(list.bytes, 'module list'));
+    flags |= INFO_MODULES;
+  }
+  if (header.flags & WANTS_VIDEO) {
+    const egaText = 2;
+    info.u64(88, 0xb8000).u32(96, 160).u32(100, 80).u32(104, 25).u8(108, 16).u8(109, egaText);
+    flags |= INFO_FRAMEBUFFER;
+  }
+  info.u32(0, flags);
+  const gpa = place(info.bytes, 'multiboot information');
+  return { gpa, chunks };
+}
+
+export function initrdDoesNotFit(name: string, bytes: number, memoryBytes: number): ImageError {
+  return new ImageError(
+    name,
+    `initrd of ${bytes} bytes does not fit in ${sizeText(memoryBytes)} of memory beside the kernel`,
+  );
+}
+
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}

@@ -1,0 +1,73 @@
+/** PVH entry: an ELF kernel that names a 32-bit entry point in a Xen note. @xen "x86/HVM direct boot ABI" */
+import { e820 } from '../vmm/memory-map.js';
+import { RSDP_ADDRESS } from './acpi.js';
+import { occupied, Placement, TableWriter, zeroTerminated } from './binary.js';
+import { type ElfFile, placeSegments } from './elf.js';
+import { flatGdt, GDT_BYTES, protectedState } from './entry-state.js';
+import { type Chunk, ImageError, type LoadedImage, type LoadOptions } from './image.js';
+import { initrdDoesNotFit } from './multiboot.js';
+
+const NOTE_OWNER = 'Xen';
+/** XEN_ELFNOTE_PHYS32_ENTRY */
+const NOTE_PHYS32_ENTRY = 18;
+const START_MAGIC = 0x336ec578;
+const START_BYTES = 56;
+const MODULE_BYTES = 32;
+const MAP_ENTRY_BYTES = 24;
+
+/** The entry point that the note names; undefined when the kernel has none. */
+export function pvhEntry(file: string, elf: ElfFile): bigint | undefined {
+  const note = elf.note(NOTE_OWNER, NOTE_PHYS32_ENTRY);
+  if (note === undefined) return undefined;
+  if (note.length < 4) throw new ImageError(file, `PVH entry note has ${note.length} bytes, not 4 or 8`);
+  const view = new DataView(note.buffer, note.byteOffset, note.length);
+  return BigInt(view.getUint32(0, true));
+}
+
+/** @throws ImageError */
+export function loadPvh(
+  file: string,
+  bytes: Uint8Array,
+  elf: ElfFile,
+  entry: bigint,
+  options: LoadOptions,
+): LoadedImage {
+  const { chunks, zero } = placeSegments(file, bytes, elf, options.memoryBytes);
+  const room = new Placement(file, options.memoryBytes, occupied(chunks, zero));
+  const added: Chunk[] = [];
+  const place = (contents: Uint8Array, label: string): number => {
+    const gpa = room.structure(label, contents.length);
+    added.push({ gpa, bytes: contents, label });
+    return gpa;
+  };
+  const gdt = flatGdt(room.structure('the boot GDT', GDT_BYTES), false);
+  const start = new TableWriter(START_BYTES).u32(0, START_MAGIC).u32(4, 1).u64(32, RSDP_ADDRESS);
+  start.u64(24, place(zeroTerminated(options.append ?? ''), 'PVH command line'));
+
+  const map = e820(options.memoryBytes);
+  const entries = new TableWriter(MAP_ENTRY_BYTES * map.length);
+  for (const [i, range] of map.entries()) {
+    entries
+      .u64(MAP_ENTRY_BYTES * i, range.gpa)
+      .u64(MAP_ENTRY_BYTES * i + 8, range.bytes)
+      .u32(MAP_ENTRY_BYTES * i + 16, range.type);
+  }
+  start.u64(40, place(entries.bytes, 'PVH memory map')).u32(48, map.length);
+
+  if (options.initrd) {
+    const initrd = options.initrd;
+    const gpa = room.tryHighest('initrd', initrd.bytes.length, 0x100000, 0x1_0000_0000);
+    if (gpa === undefined) throw initrdDoesNotFit(initrd.name, initrd.bytes.length, options.memoryBytes);
+    added.push({ gpa, bytes: initrd.bytes, label: 'initrd' });
+    const list = new TableWriter(MODULE_BYTES).u64(0, gpa).u64(8, initrd.bytes.length);
+    start.u32(12, 1).u64(16, place(list.bytes, 'PVH module list'));
+  }
+  const info = place(start.bytes, 'PVH start information');
+  return {
+    kind: 'pvh',
+    chunks: [gdt, ...chunks, ...added],
+    zero,
+    initial: protectedState(entry, gdt, { rbx: BigInt(info) }),
+    symbols: elf.symbols,
+  };
+}

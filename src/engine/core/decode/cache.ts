@@ -1,0 +1,203 @@
+// Decoded blocks, keyed by host-physical address and decode mode.
+//
+// Block header, 32 bytes, then the micro-ops:
+//   | hpa u32 | mode u32 | next u32 | count u16 | bytes u16 | second page u32 | next spilling u32 | - |
+// Page descriptor, found through BLOCK_HASH by page number:
+//   | page u32 | next u32 | first spilling block u32 | - | 64 chains of blocks by address u32 |
+import {
+  BLOCK_HASH, BLOCK_HASH_ENTRIES, CODE_LINES, CODE_PAGES, COUNTERS, COUNTER_BLOCKS_DECODED, COUNTER_CODE_INVALIDATED,
+  COUNTER_POOL_DROPPED, JUMP_CACHE, JUMP_CACHE_ENTRIES, MODE_CODE64, MODE_FLAT, MODE_SINGLE, POOL_NEXT, SEG_CS, UOP_POOL,
+  UOP_POOL_BYTES, XS_FAULT, XS_OK, XS_SINGLE,
+} from '../layout';
+import { UOP_BYTES } from '../uop';
+import { VEC_GP, faultCode, segLimit } from '../state';
+import { accessStatus, fetchPage } from '../mmu/access';
+import { clearCode, markCode } from './code-pages';
+import { DECODED, DECODE_STOPPED, decodeInstruction } from './decode';
+import { STOP_LIMIT, fetchStart, fetchStartCrossing, fetchStopped } from './fetch';
+import { finishBlock } from './fuse';
+
+export const BLOCK_HEADER = 32;
+export const MAX_BLOCK_INSTRUCTIONS = 32;
+const DEAD: u32 = 0xffffffff;
+const PAGE_CHAINS = 64;
+const PAGE_BYTES = 16 + PAGE_CHAINS * 4;
+/** Room for one block and two page descriptors. */
+const RESERVE = BLOCK_HEADER + (MAX_BLOCK_INSTRUCTIONS + 2) * UOP_BYTES + 2 * PAGE_BYTES;
+
+@inline export function blockCount(block: usize): u32 { return load<u16>(block, 12); }
+@inline export function blockBytes(block: usize): u32 { return load<u16>(block, 14); }
+@inline export function blockPage(block: usize): u32 { return load<u32>(block) & ~0xfff; }
+
+let status: i32 = XS_OK;
+/** Why findBlock() answered 0: XS_FAULT, XS_EXIT, or XS_SINGLE (the code segment's limit cuts the block). */
+export function blockStatus(): i32 { return status; }
+
+function count(counter: u32): void {
+  store<u64>(COUNTERS + counter * 8, load<u64>(COUNTERS + counter * 8) + 1);
+}
+
+/** Forgets all decoded code of all vCPUs. */
+export function dropBlocks(): void {
+  store<u32>(POOL_NEXT, UOP_POOL);
+  memory.fill(BLOCK_HASH, 0, BLOCK_HASH_ENTRIES * 4);
+  memory.fill(JUMP_CACHE, 0, JUMP_CACHE_ENTRIES * 16);
+  memory.fill(CODE_PAGES, 0, 1 << 20);
+  memory.fill(CODE_LINES, 0, 4 << 20);
+}
+
+function findPage(page: u32): usize {
+  let d: usize = load<u32>((((page >> 12) & (BLOCK_HASH_ENTRIES - 1)) << 2) + BLOCK_HASH);
+  while (d != 0 && load<u32>(d) != page) d = load<u32>(d, 4);
+  return d;
+}
+
+function ensurePage(page: u32): usize {
+  let d = findPage(page);
+  if (d != 0) return d;
+  d = load<u32>(POOL_NEXT);
+  store<u32>(POOL_NEXT, u32(d) + PAGE_BYTES);
+  memory.fill(d, 0, PAGE_BYTES);
+  const head: usize = (((page >> 12) & (BLOCK_HASH_ENTRIES - 1)) << 2) + BLOCK_HASH;
+  store<u32>(d, page);
+  store<u32>(d, load<u32>(head), 4);
+  store<u32>(head, u32(d));
+  return d;
+}
+
+@inline function chainOf(page: usize, hpa: u32): usize {
+  return page + 16 + (((hpa >> 2) ^ (hpa >> 8)) & (PAGE_CHAINS - 1)) * 4;
+}
+
+/** Forgets the blocks that have bytes in this page; called for writes to decoded code. */
+export function invalidatePageCode(hpaPage: usize): void {
+  const page = u32(hpaPage) & ~0xfff;
+  clearCode(page);
+  const d = findPage(page);
+  if (d == 0) return;
+  count(COUNTER_CODE_INVALIDATED);
+  let block: usize = load<u32>(d, 8);
+  while (block != 0) {
+    store<u32>(block, DEAD, 4);
+    block = load<u32>(block, 20);
+  }
+  memory.fill(d + 8, 0, PAGE_BYTES - 8);
+  // Entries of every vCPU's contexts may name a dead block.
+  memory.fill(JUMP_CACHE, 0, JUMP_CACHE_ENTRIES * 16);
+}
+
+/**
+ * Block for the code at linear address `linear` (offset `rip` in CS), decoded when new.
+ * Answers 0 when the first instruction cannot be fetched; see blockStatus().
+ */
+export function findBlock(linear: u64, rip: u64, mode: u32): usize {
+  let inSegment: u64 = 0x10000;
+  if (!(mode & (MODE_CODE64 | MODE_FLAT))) {
+    const limit = u64(segLimit(SEG_CS));
+    if (rip > limit) {
+      status = faultCode(VEC_GP, 0);
+      return 0;
+    }
+    inSegment = limit - rip + 1;
+  }
+  const frame = fetchPage(linear);
+  if (frame == 0) {
+    status = accessStatus();
+    return 0;
+  }
+  const hpa = u32(frame) | (u32(linear) & 0xfff);
+  const page = findPage(u32(frame));
+  if (page != 0) {
+    let block: usize = load<u32>(chainOf(page, hpa));
+    while (block != 0) {
+      if (load<u32>(block) == hpa && load<u32>(block, 4) == mode) {
+        const second = load<u32>(block, 16);
+        if (second != 0) {
+          // The same first page may be mapped beside another second one.
+          const found = u32(fetchPage((linear | 0xfff) + 1));
+          if (found == 0) {
+            status = accessStatus();
+            return 0;
+          }
+          if (found != second) {
+            block = load<u32>(block, 8);
+            continue;
+          }
+        }
+        if (u64(blockBytes(block)) > inSegment) {
+          status = mode & MODE_SINGLE ? faultCode(VEC_GP, 0) : XS_SINGLE;
+          return 0;
+        }
+        return block;
+      }
+      block = load<u32>(block, 8);
+    }
+  }
+  return decodeBlock(linear, hpa, mode, inSegment);
+}
+
+function decodeBlock(linear: u64, hpa: u32, mode: u32, inSegment: u64): usize {
+  if (load<u32>(POOL_NEXT) == 0 || load<u32>(POOL_NEXT) + RESERVE > u32(UOP_POOL + UOP_POOL_BYTES)) {
+    if (load<u32>(POOL_NEXT) != 0) count(COUNTER_POOL_DROPPED);
+    dropBlocks();
+  }
+  const page = ensurePage(hpa & ~0xfff);
+  const block: usize = load<u32>(POOL_NEXT);
+  let u = block + BLOCK_HEADER;
+  let n: u32 = 0;
+  let bytes: u32 = 0;
+  let second: u32 = 0;
+  const most: u32 = mode & MODE_SINGLE ? 1 : MAX_BLOCK_INSTRUCTIONS;
+  let ended = false;
+  while (n < most) {
+    const inPage = 4096 - ((hpa & 0xfff) + bytes);
+    if (inPage == 0) break;
+    fetchStart(hpa + bytes, inPage, inSegment - u64(bytes));
+    let decoded = decodeInstruction(u, mode, bytes, n);
+    if (decoded == DECODE_STOPPED) {
+      if (n > 0) break;
+      if (fetchStopped() == STOP_LIMIT) {
+        status = faultCode(VEC_GP, 0);
+        return 0;
+      }
+      second = u32(fetchPage((linear | 0xfff) + 1));
+      if (second == 0) {
+        status = accessStatus();
+        return 0;
+      }
+      fetchStartCrossing(hpa, inPage, second, inSegment);
+      decoded = decodeInstruction(u, mode, 0, 0);
+      if (decoded == DECODE_STOPPED) {
+        status = faultCode(VEC_GP, 0);
+        return 0;
+      }
+    }
+    bytes = load<u16>(u, 12);
+    n++;
+    u += UOP_BYTES;
+    ended = decoded != DECODED;
+    if (ended || second != 0) break;
+    if (inSegment <= u64(bytes)) break;
+  }
+  u = finishBlock(block + BLOCK_HEADER, u, ended, mode, bytes, n);
+  store<u32>(POOL_NEXT, u32(u));
+  store<u32>(block, hpa);
+  store<u32>(block, mode, 4);
+  const chain = chainOf(page, hpa);
+  store<u32>(block, load<u32>(chain), 8);
+  store<u32>(chain, u32(block));
+  store<u16>(block, u16(n), 12);
+  store<u16>(block, u16(bytes), 14);
+  store<u32>(block, second, 16);
+  store<u32>(block, 0, 20);
+  if (second != 0) {
+    const inFirst = 4096 - (hpa & 0xfff);
+    markCode(hpa, inFirst);
+    markCode(second, bytes - inFirst);
+    const other = ensurePage(second);
+    store<u32>(block, load<u32>(other, 8), 20);
+    store<u32>(other, u32(block), 8);
+  } else markCode(hpa, bytes);
+  count(COUNTER_BLOCKS_DECODED);
+  return block;
+}

@@ -1,0 +1,38 @@
+// The machine as a whole: power-up state, and which vCPU is the running one.
+import {
+  ACTIVE, DR6, DR7, MAX_VCPUS, MEMORY_END, MXCSR, PARKED_BASE, PAT, PREEMPTION_DEADLINE, RFLAGS, UOP_POOL, VCPU_INDEX,
+  VCPU_STATE_BYTES, X87_FCW, XCR0,
+} from './layout';
+import { dropBlocks } from './decode/cache';
+import { enterContext, flushAllVcpus } from './mmu/tlb';
+
+/** Clears the machine: all vCPUs, TLBs, decoded code, VMCSs, counts and trace positions. Guest RAM is left. */
+export function init(): void {
+  memory.fill(ACTIVE, 0, UOP_POOL - ACTIVE);
+  dropBlocks();
+  store<u64>(MEMORY_END, u64(memory.size()) << 16);
+  store<u64>(RFLAGS, 2);
+  store<u64>(DR6, 0xffff0ff0);
+  store<u64>(DR7, 0x400);
+  store<u64>(PAT, 0x0007040600070406);
+  store<u64>(XCR0, 1);
+  store<u64>(PREEMPTION_DEADLINE, ~u64(0));
+  store<u16>(X87_FCW, 0x37f);
+  store<u32>(MXCSR, 0x1f80);
+  for (let index: u32 = 0; index < <u32>MAX_VCPUS; index++) {
+    store<u32>(VCPU_INDEX, index);
+    memory.copy(PARKED_BASE + index * VCPU_STATE_BYTES, ACTIVE, VCPU_STATE_BYTES);
+  }
+  store<u32>(VCPU_INDEX, 0);
+  flushAllVcpus();
+}
+
+/** Parks the running vCPU and makes another one the running one. */
+export function selectVcpu(index: u32): void {
+  const current = load<u32>(VCPU_INDEX);
+  if (index == current || index >= <u32>MAX_VCPUS) return;
+  memory.copy(PARKED_BASE + current * VCPU_STATE_BYTES, ACTIVE, VCPU_STATE_BYTES);
+  memory.copy(ACTIVE, PARKED_BASE + index * VCPU_STATE_BYTES, VCPU_STATE_BYTES);
+  store<u32>(VCPU_INDEX, index);
+  enterContext();
+}

@@ -1,0 +1,21 @@
+// Writes to frames that hold decoded code.
+import { BLOCK_PAGE, CODE_LINES, SINGLE } from '../layout';
+import { invalidatePageCode } from '../decode/cache';
+
+/** True when decoded code covers one of the 128-byte lines that the bytes at host touch. */
+export function codeCovers(host: usize, bytes: u32): bool {
+  const lines = load<u32>(host >> 12 << 2, CODE_LINES);
+  const first = <u32>host >> 7 & 31;
+  const last = (<u32>host + bytes - 1) >> 7 & 31;
+  return (lines >> first & 1) != 0 || (lines >> last & 1) != 0;
+}
+
+/** Drops the page's decoded code when the bytes about to change belong to it. */
+export function codeTouched(host: usize, bytes: u32): void {
+  if (codeCovers(host, bytes)) invalidatePageCode(host & ~0xfff);
+}
+
+/** A write to the frame of the running block: the instruction must run alone, so that no stale one follows it. */
+export function mustRunAlone(host: usize, bytes: u32): bool {
+  return load<u32>(SINGLE) == 0 && load<u32>(BLOCK_PAGE) == <u32>(host & ~0xfff) && codeCovers(host, bytes);
+}

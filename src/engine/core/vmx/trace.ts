@@ -1,0 +1,42 @@
+// The trace of VM exits: a count by reason always, a record in the ring while tracing is on.
+import {
+  CLOCK_OFFSET, CR3, EXIT_COUNTS, ICOUNT, RAX, RCX, RIP, SEGMENTS, SEGMENT_BYTES, SEG_BASE, SEG_CS, TRACE_ENABLED,
+  TRACE_RECORDS, TRACE_RECORD_BYTES, TRACE_RING, TRACE_SEQUENCE, TR_ACTION, TR_CLOCK, TR_CR3, TR_CS_BASE, TR_DETAIL, TR_GLA,
+  TR_GPA, TR_ICOUNT, TR_INSTRUCTION_INFO, TR_INTR_ERROR, TR_INTR_INFO, TR_LENGTH, TR_QUALIFICATION, TR_RAX, TR_RCX,
+  TR_REASON, TR_RIP, TR_SEQUENCE, TR_VCPU, TR_VECTORING_ERROR, TR_VECTORING_INFO, VCPU_INDEX,
+} from '../layout';
+import {
+  EXIT_QUALIFICATION, GUEST_LINEAR_ADDRESS, GUEST_PHYSICAL_ADDRESS, IDT_VECTORING_ERROR_CODE, IDT_VECTORING_INFO_FIELD,
+  VMX_INSTRUCTION_INFO, VM_EXIT_INSTRUCTION_LEN, VM_EXIT_INTR_ERROR_CODE, VM_EXIT_INTR_INFO,
+} from '../generated/vmcs';
+
+/** Counts the exit and, while tracing is on, copies its information from the VMCS at `v` into the ring. */
+export function traceExit(v: usize, reason: u32): void {
+  const count = EXIT_COUNTS + ((reason & 127) << 3);
+  store<u64>(count, load<u64>(count) + 1);
+  if (!load<u32>(TRACE_ENABLED)) return;
+  const sequence = load<u64>(TRACE_SEQUENCE);
+  store<u64>(TRACE_SEQUENCE, sequence + 1);
+  const r: usize = TRACE_RING + (<i32>sequence & (TRACE_RECORDS - 1)) * TRACE_RECORD_BYTES;
+  store<u64>(r, sequence, TR_SEQUENCE);
+  store<u64>(r, load<u64>(ICOUNT), TR_ICOUNT);
+  store<u32>(r, load<u32>(VCPU_INDEX), TR_VCPU);
+  store<u32>(r, reason, TR_REASON);
+  store<u64>(r, load<u64>(v + EXIT_QUALIFICATION), TR_QUALIFICATION);
+  store<u64>(r, load<u64>(RIP), TR_RIP);
+  store<u64>(r, load<u64>(SEGMENTS + SEG_CS * SEGMENT_BYTES + SEG_BASE), TR_CS_BASE);
+  store<u64>(r, load<u64>(v + GUEST_LINEAR_ADDRESS), TR_GLA);
+  store<u64>(r, load<u64>(v + GUEST_PHYSICAL_ADDRESS), TR_GPA);
+  store<u32>(r, load<u32>(v + VM_EXIT_INSTRUCTION_LEN), TR_LENGTH);
+  store<u32>(r, load<u32>(v + VM_EXIT_INTR_INFO), TR_INTR_INFO);
+  store<u32>(r, load<u32>(v + VM_EXIT_INTR_ERROR_CODE), TR_INTR_ERROR);
+  store<u32>(r, load<u32>(v + IDT_VECTORING_INFO_FIELD), TR_VECTORING_INFO);
+  store<u32>(r, load<u32>(v + IDT_VECTORING_ERROR_CODE), TR_VECTORING_ERROR);
+  store<u32>(r, load<u32>(v + VMX_INSTRUCTION_INFO), TR_INSTRUCTION_INFO);
+  store<u32>(r, 0, TR_ACTION);
+  store<u32>(r, 0, TR_DETAIL);
+  store<u64>(r, load<u64>(RAX), TR_RAX);
+  store<u64>(r, load<u64>(RCX), TR_RCX);
+  store<u64>(r, load<u64>(ICOUNT) + load<u64>(CLOCK_OFFSET), TR_CLOCK);
+  store<u64>(r, load<u64>(CR3), TR_CR3);
+}

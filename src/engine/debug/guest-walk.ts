@@ -1,0 +1,119 @@
+import type { PageWalk, PageWalkLevel } from '../debugger.js';
+
+/** State that decides how linear addresses are translated. */
+export interface PagingState {
+  cr0: bigint;
+  cr3: bigint;
+  cr4: bigint;
+  efer: bigint;
+}
+
+/** Reads `bytes` (4 or 8) at a physical address without side effects; undefined where there is no memory. */
+export type PhysicalReader = (address: bigint, bytes: 4 | 8) => bigint | undefined;
+
+const CR0_PG = 1n << 31n;
+const CR4_PSE = 1n << 4n;
+const CR4_PAE = 1n << 5n;
+const CR4_LA57 = 1n << 12n;
+const EFER_LMA = 1n << 10n;
+const ADDRESS_52 = 0xf_ffff_ffff_f000n;
+
+const FLAG_BITS: [bigint, string][] = [
+  [1n << 0n, 'P'],
+  [1n << 1n, 'W'],
+  [1n << 2n, 'U'],
+  [1n << 3n, 'PWT'],
+  [1n << 4n, 'PCD'],
+  [1n << 5n, 'A'],
+  [1n << 6n, 'D'],
+  [1n << 8n, 'G'],
+  [1n << 63n, 'NX'],
+];
+
+function decodeFlags(entry: bigint, leaf: boolean, large: boolean): string[] {
+  const flags = FLAG_BITS.filter(([bit, name]) => (entry & bit) !== 0n && (leaf || (name !== 'D' && name !== 'G'))).map(
+    ([, name]) => name,
+  );
+  return large ? [...flags, 'PS'] : flags;
+}
+
+interface Level {
+  table: string;
+  shift: bigint;
+  bits: bigint;
+  /** Whether PS makes this entry a leaf. */
+  mayBeLarge: boolean;
+}
+
+const LEGACY: Level[] = [
+  { table: 'PD', shift: 22n, bits: 10n, mayBeLarge: true },
+  { table: 'PT', shift: 12n, bits: 10n, mayBeLarge: false },
+];
+const PAE: Level[] = [
+  { table: 'PDPT', shift: 30n, bits: 2n, mayBeLarge: false },
+  { table: 'PD', shift: 21n, bits: 9n, mayBeLarge: true },
+  { table: 'PT', shift: 12n, bits: 9n, mayBeLarge: false },
+];
+const FOUR: Level[] = [
+  { table: 'PML4', shift: 39n, bits: 9n, mayBeLarge: false },
+  { table: 'PDPT', shift: 30n, bits: 9n, mayBeLarge: true },
+  { table: 'PD', shift: 21n, bits: 9n, mayBeLarge: true },
+  { table: 'PT', shift: 12n, bits: 9n, mayBeLarge: false },
+];
+const FIVE: Level[] = [{ table: 'PML5', shift: 48n, bits: 9n, mayBeLarge: false }, ...FOUR];
+
+function pagingMode({ cr0, cr4, efer }: PagingState): { mode: PageWalk['mode']; levels: Level[]; entryBytes: 4 | 8 } {
+  if ((cr0 & CR0_PG) === 0n) return { mode: 'none', levels: [], entryBytes: 8 };
+  if ((efer & EFER_LMA) !== 0n) {
+    return (cr4 & CR4_LA57) !== 0n
+      ? { mode: '5-level', levels: FIVE, entryBytes: 8 }
+      : { mode: '4-level', levels: FOUR, entryBytes: 8 };
+  }
+  if ((cr4 & CR4_PAE) !== 0n) return { mode: 'PAE', levels: PAE, entryBytes: 8 };
+  return { mode: '32-bit', levels: LEGACY, entryBytes: 4 };
+}
+
+/**
+ * Walks the guest's page tables for a linear address (GVA -> GPA) without touching A or D bits.
+ * @sdm 3A 4.1 "Paging Modes and Control Bits"
+ */
+export function walkGuest(state: PagingState, gva: bigint, read: PhysicalReader): PageWalk {
+  const { mode, levels, entryBytes } = pagingMode(state);
+  const walk: PageWalk = { mode, input: gva, levels: [] };
+  if (mode === 'none') return { ...walk, output: gva & 0xffffffffn };
+  const long = mode === '4-level' || mode === '5-level';
+  if (long) {
+    const width = mode === '5-level' ? 57 : 48;
+    if (BigInt.asUintN(64, BigInt.asIntN(width, gva)) !== gva) return { ...walk, failure: 'address is not canonical' };
+  } else gva &= 0xffffffffn;
+  let table = mode === 'PAE' ? state.cr3 & 0xffffffe0n : long ? state.cr3 & ADDRESS_52 : state.cr3 & 0xfffff000n;
+  for (const [i, level] of levels.entries()) {
+    const index = Number((gva >> level.shift) & ((1n << level.bits) - 1n));
+    const entryAddress = table + BigInt(index * entryBytes);
+    const entry = read(entryAddress, entryBytes);
+    const name = `${level.table}[${index}]`;
+    if (entry === undefined) return { ...walk, failure: `${name} at 0x${entryAddress.toString(16)} is not in memory` };
+    const pse = mode !== '32-bit' || (state.cr4 & CR4_PSE) !== 0n;
+    const large = level.mayBeLarge && pse && (entry & 0x80n) !== 0n;
+    const leaf = large || i === levels.length - 1;
+    const row: PageWalkLevel = {
+      table: level.table,
+      index,
+      entryAddress,
+      entry,
+      flags: decodeFlags(entry, leaf, large),
+    };
+    walk.levels.push(row);
+    if ((entry & 1n) === 0n) return { ...walk, failure: `${name} not present` };
+    if (leaf) {
+      const size = 1n << level.shift;
+      const frame =
+        mode === '32-bit' && large
+          ? (entry & 0xffc00000n) | (((entry >> 13n) & 0xffn) << 32n)
+          : entry & ADDRESS_52 & ~(size - 1n);
+      return { ...walk, output: frame | (gva & (size - 1n)), pageBytes: Number(size) };
+    }
+    table = mode === '32-bit' ? entry & 0xfffff000n : entry & ADDRESS_52;
+  }
+  return walk;
+}

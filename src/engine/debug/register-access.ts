@@ -1,0 +1,191 @@
+import * as L from '../core/layout.js';
+import type { RegisterFile } from '../debugger.js';
+import { GENERAL_REGISTERS, SEGMENT_REGISTERS } from '../registers-view.js';
+import type { Vcpu } from '../vmm/vcpu.js';
+import type { Vm } from '../vmm/vm.js';
+
+/** Registers that the VMCS guest area holds, and the field of each. */
+const IN_VMCS = new Map<string, string>([
+  ['rip', 'GUEST_RIP'],
+  ['rsp', 'GUEST_RSP'],
+  ['rflags', 'GUEST_RFLAGS'],
+  ['cr3', 'GUEST_CR3'],
+  ['dr7', 'GUEST_DR7'],
+  ['efer', 'GUEST_IA32_EFER'],
+  ['pat', 'GUEST_IA32_PAT'],
+  ['debugctl', 'GUEST_IA32_DEBUGCTL'],
+  ['sysenter_cs', 'GUEST_SYSENTER_CS'],
+  ['sysenter_esp', 'GUEST_SYSENTER_ESP'],
+  ['sysenter_eip', 'GUEST_SYSENTER_EIP'],
+  ['gdtr_base', 'GUEST_GDTR_BASE'],
+  ['gdtr_limit', 'GUEST_GDTR_LIMIT'],
+  ['idtr_base', 'GUEST_IDTR_BASE'],
+  ['idtr_limit', 'GUEST_IDTR_LIMIT'],
+  ['interruptibility', 'GUEST_INTERRUPTIBILITY_INFO'],
+  ['activity', 'GUEST_ACTIVITY_STATE'],
+  ...SEGMENT_REGISTERS.flatMap((segment): [string, string][] => {
+    const field = `GUEST_${segment.toUpperCase()}`;
+    return [
+      [segment, `${field}_SELECTOR`],
+      [`${segment}_base`, `${field}_BASE`],
+      [`${segment}_limit`, `${field}_LIMIT`],
+      [`${segment}_ar`, `${field}_AR_BYTES`],
+    ];
+  }),
+]);
+
+/** Registers that live in the vCPU's state block, 64 bits each. */
+const IN_STATE = new Map<string, number>([
+  ...GENERAL_REGISTERS.map((name, i): [string, number] => [name, L.GPR + i * 8]),
+  ['cr2', L.CR2],
+  ['xcr0', L.XCR0],
+  ['dr0', L.DR0],
+  ['dr1', L.DR0 + 8],
+  ['dr2', L.DR0 + 16],
+  ['dr3', L.DR0 + 24],
+  ['dr6', L.DR6],
+  ['star', L.STAR],
+  ['lstar', L.LSTAR],
+  ['cstar', L.CSTAR],
+  ['fmask', L.FMASK],
+  ['kernel_gs_base', L.KERNEL_GS_BASE],
+  ['tsc_aux', L.TSC_AUX],
+]);
+IN_STATE.delete('rsp');
+
+/** Bit widths of what is narrower than 64 bits. */
+const WIDTHS = new Map<string, number>([
+  ...SEGMENT_REGISTERS.flatMap((segment): [string, number][] => [
+    [segment, 16],
+    [`${segment}_limit`, 32],
+    [`${segment}_ar`, 32],
+  ]),
+  ['gdtr_limit', 32],
+  ['idtr_limit', 32],
+  ['mxcsr', 32],
+  ['cr8', 4],
+]);
+
+/** CR0 or CR4 as the guest reads it: bits of the guest/host mask come from the read shadow. */
+function shadowed(vcpu: Vcpu, cr: 'CR0' | 'CR4'): bigint {
+  const mask = vcpu.vmcs.get(`${cr}_GUEST_HOST_MASK`);
+  return (vcpu.vmcs.get(`GUEST_${cr}`) & ~mask) | (vcpu.vmcs.get(`${cr}_READ_SHADOW`) & mask);
+}
+
+/** Reads every register of a vCPU whose guest state is in the VMCS (see Vm.synchronize). */
+export function readRegisters(vm: Vm, vcpu: Vcpu): RegisterFile {
+  const file: RegisterFile = {};
+  for (const name of GENERAL_REGISTERS) file[name] = 0n;
+  for (const [name, address] of IN_STATE) file[name] = vcpu.host.get64(vcpu.at(address));
+  for (const [name, field] of IN_VMCS) file[name] = vcpu.vmcs.get(field);
+  file.cr0 = shadowed(vcpu, 'CR0');
+  file.cr4 = shadowed(vcpu, 'CR4');
+  file.cr8 = BigInt(vm.tpr(vcpu) >> 4);
+  file.tsc = vm.tsc(vcpu);
+  readFpu(vcpu, file);
+  return file;
+}
+
+function readFpu(vcpu: Vcpu, file: RegisterFile): void {
+  const read = (address: number, bytes: number) =>
+    bytesToBigint(vcpu.host.u8.subarray(vcpu.at(address), vcpu.at(address) + bytes));
+  const top = stackTop(vcpu);
+  for (let i = 0; i < 8; i++) file[`st${i}`] = read(L.X87 + ((top + i) & 7) * 16, 10);
+  for (const [name, address, bytes] of CONTROL_WORDS) file[name] = read(address, bytes);
+  file.ftag = BigInt(fullTag(vcpu));
+  for (let i = 0; i < 16; i++) {
+    file[`xmm${i}`] = read(L.YMM + i * 32, 16);
+    file[`ymm${i}h`] = read(L.YMM + i * 32 + 16, 16);
+  }
+}
+
+const stackTop = (vcpu: Vcpu): number => (vcpu.host.u16[vcpu.at(L.X87_FSW) >>> 1] >> 11) & 7;
+
+/** The x87 tag word of 2 bits a register, from the abridged one. @sdm 2A 3.3 "FXSAVE" */
+function fullTag(vcpu: Vcpu): number {
+  const abridged = vcpu.host.u8[vcpu.at(L.X87_FTW)];
+  let tags = 0;
+  for (let i = 0; i < 8; i++) {
+    const at = vcpu.at(L.X87 + i * 16);
+    const significand = bytesToBigint(vcpu.host.u8.subarray(at, at + 8));
+    const exponent = (vcpu.host.u8[at + 8] | (vcpu.host.u8[at + 9] << 8)) & 0x7fff;
+    const zero = exponent === 0 && significand === 0n;
+    const special = exponent === 0x7fff || exponent === 0 || significand >> 63n === 0n;
+    const tag = (abridged & (1 << i)) === 0 ? 3 : zero ? 1 : special ? 2 : 0;
+    tags |= tag << (i * 2);
+  }
+  return tags;
+}
+
+/** @throws Error naming the register when it does not exist or the value does not fit. */
+export function writeRegister(vm: Vm, vcpu: Vcpu, name: string, value: bigint): void {
+  const width =
+    WIDTHS.get(name) ??
+    (name.startsWith('xmm') || name.startsWith('ymm') ? 128 : name.startsWith('st') && /^st\d$/.test(name) ? 80 : 64);
+  if (value < 0n || value >> BigInt(width) !== 0n)
+    throw new Error(`${name}: 0x${value.toString(16)} does not fit ${width} bits`);
+  const field = IN_VMCS.get(name);
+  if (field) {
+    if (name === 'rflags') value = (value & 0x3f7fd7n) | 2n;
+    vcpu.vmcs.set(field, value);
+  } else if (IN_STATE.has(name)) {
+    vcpu.host.set64(vcpu.at(IN_STATE.get(name)!), value);
+  } else if (name === 'cr0' || name === 'cr4') {
+    const cr = name.toUpperCase();
+    const mask = vcpu.vmcs.get(`${cr}_GUEST_HOST_MASK`);
+    vcpu.vmcs.set(`${cr}_READ_SHADOW`, value);
+    // NE and VMXE stay set in the real register, as VMX operation demands
+    vcpu.vmcs.set(`GUEST_${cr}`, value | (name === 'cr0' ? 0x20n & mask : 0x2000n & mask));
+  } else if (name === 'cr8') {
+    vm.setTpr(vcpu, Number(value) << 4);
+  } else if (name === 'tsc') {
+    const delta = value - vm.tsc(vcpu);
+    vcpu.host.set64(vcpu.at(L.TSC_ADJUST), BigInt.asUintN(64, vcpu.host.get64(vcpu.at(L.TSC_ADJUST)) + delta));
+  } else if (!writeFpu(vcpu, name, value)) {
+    throw new Error(`no register ${name}`);
+  }
+  if (/^(cr|efer|pat)/.test(name)) vm.flushTlb(vcpu);
+}
+
+const CONTROL_WORDS: [string, number, number][] = [
+  ['fctrl', L.X87_FCW, 2],
+  ['fstat', L.X87_FSW, 2],
+  ['fop', L.X87_FOP, 2],
+  ['fiseg', L.X87_FCS, 2],
+  ['fioff', L.X87_FIP, 4],
+  ['foseg', L.X87_FDS, 2],
+  ['fooff', L.X87_FDP, 4],
+  ['mxcsr', L.MXCSR, 4],
+];
+
+function bytesToBigint(bytes: Uint8Array): bigint {
+  let value = 0n;
+  for (let i = bytes.length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i]);
+  return value;
+}
+
+function writeBytes(vcpu: Vcpu, address: number, bytes: number, value: bigint): void {
+  for (let i = 0; i < bytes; i++) vcpu.host.u8[vcpu.at(address) + i] = Number((value >> BigInt(8 * i)) & 0xffn);
+}
+
+function writeFpu(vcpu: Vcpu, name: string, value: bigint): boolean {
+  const word = CONTROL_WORDS.find(([control]) => control === name);
+  if (word) {
+    writeBytes(vcpu, word[1], word[2], value);
+    return true;
+  }
+  const match = /^(st|xmm|ymm)(\d+)(h?)$/.exec(name);
+  if (name === 'ftag') {
+    let abridged = 0;
+    for (let i = 0; i < 8; i++) if (((value >> BigInt(i * 2)) & 3n) !== 3n) abridged |= 1 << i;
+    writeBytes(vcpu, L.X87_FTW, 1, BigInt(abridged));
+    return true;
+  }
+  if (!match) return false;
+  const index = Number(match[2]);
+  if (match[1] === 'st' && index < 8) writeBytes(vcpu, L.X87 + ((stackTop(vcpu) + index) & 7) * 16, 10, value);
+  else if (match[1] === 'xmm' && index < 16) writeBytes(vcpu, L.YMM + index * 32, 16, value);
+  else if (match[1] === 'ymm' && index < 16 && match[3] === 'h') writeBytes(vcpu, L.YMM + index * 32 + 16, 16, value);
+  else return false;
+  return true;
+}

@@ -1,0 +1,31 @@
+/** The debug console of Bochs and QEMU: bytes written to port e9h go to the host, reading answers e9h. */
+import type { Device, DeviceState, PortDevice, PortRange } from './device.js';
+import { expectState } from './device-state.js';
+
+export const DEBUGCON_PORT = 0xe9;
+
+export class Debugcon implements Device, PortDevice {
+  readonly name = 'debugcon';
+  readonly ports: readonly PortRange[] = [{ first: DEBUGCON_PORT, count: 1 }];
+  readonly portWidth = 1;
+
+  constructor(private readonly output: (byte: number) => void) {}
+
+  reset(): void {}
+
+  portRead(): number {
+    return DEBUGCON_PORT;
+  }
+
+  portWrite(_port: number, _bytes: number, value: number): void {
+    this.output(value);
+  }
+
+  save(): DeviceState {
+    return { version: 1 };
+  }
+
+  load(state: DeviceState): void {
+    expectState(this.name, 1, state);
+  }
+}

@@ -1,0 +1,157 @@
+/** The local APIC's timer. Its bus clock is 1 GHz, one tick each nanosecond. @sdm 3A 10.5.4 "APIC Timer" */
+import type { Clock, Nanoseconds, Timer } from './device.js';
+
+const ONE_SHOT = 0;
+const PERIODIC = 1;
+const TSC_DEADLINE = 2;
+
+/** How a processor's time stamp counter relates to virtual time. */
+export interface TscView {
+  /** Value of the counter now. */
+  now(): bigint;
+  /** Counter increments in a second. */
+  readonly hz: number;
+}
+
+export interface LapicTimerState {
+  mode: number;
+  divide: number;
+  initial: number;
+  /** Virtual time at which the count began. */
+  start: Nanoseconds;
+  deadline: bigint;
+  armed: Nanoseconds | undefined;
+}
+
+export class LapicTimer {
+  private readonly timer: Timer;
+  private s: LapicTimerState = powerOn();
+
+  constructor(
+    name: string,
+    private readonly clock: Clock,
+    private readonly tsc: TscView,
+    private readonly fire: () => void,
+  ) {
+    this.timer = clock.timer(name, () => this.expire());
+  }
+
+  reset(): void {
+    this.s = powerOn();
+    this.timer.cancel();
+  }
+
+  get initialCount(): number {
+    return this.s.initial;
+  }
+
+  get divide(): number {
+    return this.s.divide;
+  }
+
+  get deadline(): bigint {
+    return this.s.deadline;
+  }
+
+  /** Bits 17 and 18 of the LVT entry. Going to or from TSC-deadline mode disarms the timer. */
+  setMode(mode: number): void {
+    const { s } = this;
+    if (mode === s.mode) return;
+    const disarm = mode === TSC_DEADLINE || s.mode === TSC_DEADLINE;
+    s.mode = mode;
+    if (disarm) {
+      s.initial = 0;
+      s.deadline = 0n;
+      this.timer.cancel();
+    } else {
+      this.arm();
+    }
+  }
+
+  writeInitialCount(value: number): void {
+    if (this.s.mode === TSC_DEADLINE) return;
+    this.s.initial = value >>> 0;
+    this.s.start = this.clock.now();
+    this.arm();
+  }
+
+  /** The running count goes on from its present value at the new rate. */
+  writeDivide(value: number): void {
+    const left = this.currentCount();
+    this.s.divide = value & 0x0b;
+    if (this.s.initial === 0 || this.s.mode === TSC_DEADLINE) return;
+    this.s.start = this.clock.now() - (this.s.initial - left) * this.divisor();
+    this.arm();
+  }
+
+  writeDeadline(value: bigint): void {
+    if (this.s.mode !== TSC_DEADLINE) return;
+    this.s.deadline = value;
+    if (value === 0n) {
+      this.timer.cancel();
+      return;
+    }
+    const ticks = value - this.tsc.now();
+    const wait = ticks <= 0n ? 0 : Math.ceil((Number(ticks) * 1e9) / this.tsc.hz);
+    // Past 2^53 ns the wait has no exact number, and no run is that long.
+    if (wait <= Number.MAX_SAFE_INTEGER) this.timer.arm(this.clock.now() + wait);
+    else this.timer.cancel();
+  }
+
+  currentCount(): number {
+    const { initial, mode, start } = this.s;
+    if (initial === 0 || mode === TSC_DEADLINE) return 0;
+    const elapsed = Math.floor((this.clock.now() - start) / this.divisor());
+    if (mode === PERIODIC) return initial - (elapsed % initial);
+    return Math.max(initial - elapsed, 0);
+  }
+
+  /** 000 is 2, then powers of two; 111 is 1. Bit 2 of the register does not exist. */
+  private divisor(): number {
+    const code = (this.s.divide & 3) | ((this.s.divide & 8) >> 1);
+    return code === 7 ? 1 : 2 << code;
+  }
+
+  private arm(): void {
+    const { initial, mode, start } = this.s;
+    const now = this.clock.now();
+    const period = initial * this.divisor();
+    if (initial === 0 || mode === TSC_DEADLINE) {
+      this.timer.cancel();
+    } else if (mode === PERIODIC) {
+      this.timer.arm(start + (Math.floor((now - start) / period) + 1) * period);
+    } else if (mode === ONE_SHOT && start + period > now) {
+      this.timer.arm(start + period);
+    } else {
+      this.timer.cancel();
+    }
+  }
+
+  private expire(): void {
+    if (this.s.mode === TSC_DEADLINE) this.s.deadline = 0n;
+    if (this.s.mode === PERIODIC) this.arm();
+    this.fire();
+  }
+
+  save(): LapicTimerState {
+    return { ...this.s, armed: this.timer.deadline };
+  }
+
+  load(state: LapicTimerState): void {
+    this.s = { ...state };
+    if (state.armed === undefined) this.timer.cancel();
+    else this.timer.arm(state.armed);
+  }
+
+  describe(): string {
+    const mode = ['one-shot', 'periodic', 'TSC-deadline', 'reserved'][this.s.mode];
+    if (this.timer.deadline === undefined) return `${mode}, stopped`;
+    return this.s.mode === TSC_DEADLINE
+      ? `${mode} ${this.s.deadline}`
+      : `${mode} ${this.s.initial} / ${this.divisor()}`;
+  }
+}
+
+function powerOn(): LapicTimerState {
+  return { mode: ONE_SHOT, divide: 0, initial: 0, start: 0, deadline: 0n, armed: undefined };
+}

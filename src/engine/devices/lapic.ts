@@ -1,0 +1,585 @@
+/**
+ * A processor's local APIC: xAPIC registers in memory, x2APIC registers as MSRs, the timer and interrupt messages.
+ * @sdm 3A 10 "Advanced Programmable Interrupt Controller (APIC)"
+ */
+import {
+  type ApicBus,
+  type ApicMessage,
+  DELIVERY_EXTINT,
+  DELIVERY_FIXED,
+  DELIVERY_INIT,
+  DELIVERY_LOWEST,
+  DELIVERY_NMI,
+  DELIVERY_STARTUP,
+} from './apic-bus.js';
+import type { Clock, Device, DeviceState } from './device.js';
+import { expectState, hex } from './device-state.js';
+import { LapicTimer, type LapicTimerState, type TscView } from './lapic-timer.js';
+
+const REG_ID = 0x02;
+const REG_VERSION = 0x03;
+const REG_TPR = 0x08;
+const REG_APR = 0x09;
+const REG_PPR = 0x0a;
+const REG_EOI = 0x0b;
+const REG_LDR = 0x0d;
+const REG_DFR = 0x0e;
+const REG_SVR = 0x0f;
+const REG_ISR = 0x10;
+const REG_TMR = 0x18;
+const REG_IRR = 0x20;
+const REG_ESR = 0x28;
+const REG_ICR_LOW = 0x30;
+const REG_ICR_HIGH = 0x31;
+const REG_LVT_TIMER = 0x32;
+const REG_LVT_THERMAL = 0x33;
+const REG_LVT_PERFORMANCE = 0x34;
+const REG_LVT_LINT0 = 0x35;
+const REG_LVT_LINT1 = 0x36;
+const REG_LVT_ERROR = 0x37;
+const REG_INITIAL_COUNT = 0x38;
+const REG_CURRENT_COUNT = 0x39;
+const REG_DIVIDE = 0x3e;
+const REG_SELF_IPI = 0x3f;
+
+/** Version 14h (xAPIC), six LVT entries. */
+const VERSION = 0x0005_0014;
+const SVR_ENABLE = 0x100;
+const LVT_MASKED = 0x10000;
+const LVT_LEVEL = 0x8000;
+const LVT_REMOTE_IRR = 0x4000;
+const LVT_DELIVERY_STATUS = 0x1000;
+const LVT_TIMER_MODE = 0x60000;
+/** Writable bits of LVT timer, thermal, performance, LINT0, LINT1, error. */
+const LVT_BITS = [0x700ff, 0x107ff, 0x107ff, 0x1a7ff, 0x1a7ff, 0x100ff];
+const LVT_TIMER = 0;
+const LVT_LINT0 = 3;
+const LVT_LINT1 = 4;
+const LVT_ERROR = 5;
+
+const ICR_LOGICAL = 0x800;
+const ICR_ASSERT = 0x4000;
+const ICR_LEVEL = 0x8000;
+
+const ERROR_SEND_VECTOR = 0x20;
+const ERROR_RECEIVE_VECTOR = 0x40;
+const ERROR_REGISTER = 0x80;
+
+const BASE_BOOT = 1n << 8n;
+const BASE_X2APIC = 1n << 10n;
+const BASE_ENABLE = 1n << 11n;
+const BASE_FIELD = 0x000f_ffff_ffff_f000n;
+const DEFAULT_BASE = 0xfee0_0000n;
+
+export const MSR_APIC_BASE = 0x1b;
+export const MSR_TSC_DEADLINE = 0x6e0;
+export const MSR_X2APIC_FIRST = 0x800;
+export const MSR_X2APIC_LAST = 0x83f;
+
+interface LapicState {
+  base: bigint;
+  tpr: number;
+  ldr: number;
+  dfr: number;
+  svr: number;
+  isr: Uint32Array;
+  tmr: Uint32Array;
+  irr: Uint32Array;
+  esr: number;
+  /** Errors since the last write to ESR. */
+  errors: number;
+  icrLow: number;
+  icrHigh: number;
+  lvt: number[];
+  /** An ExtINT message waits for the processor. */
+  extInt: boolean;
+  lint0: boolean;
+  timer?: LapicTimerState;
+}
+
+export interface LapicOptions {
+  id: number;
+  bus: ApicBus;
+  clock: Clock;
+  tsc: TscView;
+  /** A level-triggered interrupt with this vector ended. */
+  endOfInterrupt(vector: number): void;
+  nmi(): void;
+  init(): void;
+  /** Start-up IPI: the processor starts at vector << 12. */
+  startup(vector: number): void;
+  /** Something happened that a halted processor may have to see. */
+  wake?(): void;
+}
+
+export class Lapic implements Device {
+  readonly name: string;
+  readonly id: number;
+  private s: LapicState;
+  private readonly timer: LapicTimer;
+
+  constructor(private readonly options: LapicOptions) {
+    this.id = options.id;
+    this.name = `lapic${options.id}`;
+    this.s = powerOn(options.id);
+    this.timer = new LapicTimer(`${this.name} timer`, options.clock, options.tsc, () => this.fireLvt(LVT_TIMER));
+  }
+
+  reset(): void {
+    this.s = powerOn(this.id);
+    this.timer.reset();
+  }
+
+  /** INIT: all but the ID and the base MSR goes back to power-on. @sdm 3A 10.4.7.3 "Local APIC State After an INIT Reset" */
+  initReset(): void {
+    const { base } = this.s;
+    this.reset();
+    this.s.base = base;
+  }
+
+  /** Virtual wire mode, as firmware leaves the boot processor: LINT0 passes the 8259's interrupts, LINT1 is NMI. */
+  firmwareInit(): void {
+    this.s.svr = SVR_ENABLE | 0xff;
+    this.s.lvt[LVT_LINT0] = LVT_LEVEL | (DELIVERY_EXTINT << 8);
+    this.s.lvt[LVT_LINT1] = DELIVERY_NMI << 8;
+  }
+
+  // --- what the processor asks -------------------------------------------------------------------------------
+
+  /** True when the global enable and the software enable are both set. */
+  get enabled(): boolean {
+    return (this.s.base & BASE_ENABLE) !== 0n && (this.s.svr & SVR_ENABLE) !== 0;
+  }
+
+  /** True when the memory window answers: enabled and not in x2APIC mode. */
+  get hasWindow(): boolean {
+    return (this.s.base & (BASE_ENABLE | BASE_X2APIC)) === BASE_ENABLE;
+  }
+
+  get x2apic(): boolean {
+    return (this.s.base & BASE_X2APIC) !== 0n;
+  }
+
+  /** Vector that the processor would get now, or undefined. The software-disabled APIC gives none. */
+  pending(): number | undefined {
+    if (!this.enabled) return undefined;
+    const vector = highest(this.s.irr);
+    return vector >= 0 && vector >> 4 > this.processorPriority() >> 4 ? vector : undefined;
+  }
+
+  /** Takes the pending interrupt into service. @returns its vector, or the spurious one when there is none. */
+  acknowledge(): number {
+    const vector = this.pending();
+    if (vector === undefined) return this.s.svr & 0xff;
+    clearBit(this.s.irr, vector);
+    setBit(this.s.isr, vector);
+    return vector;
+  }
+
+  /** True when the 8259 pair's output reaches the processor through LINT0 (or past a disabled APIC). */
+  acceptsPic(): boolean {
+    if (!(this.s.base & BASE_ENABLE)) return this.options.id === 0;
+    const lint0 = this.s.lvt[LVT_LINT0];
+    return !(lint0 & LVT_MASKED) && ((lint0 >> 8) & 7) === DELIVERY_EXTINT;
+  }
+
+  /** An ExtINT message from the I/O APIC waits: the vector is to be had from the 8259 pair. */
+  get extIntPending(): boolean {
+    return this.s.extInt;
+  }
+
+  clearExtInt(): void {
+    this.s.extInt = false;
+  }
+
+  /** @sdm 3A 10.8.3.1 "Task and Processor Priorities" */
+  processorPriority(): number {
+    const serving = highest(this.s.isr);
+    const { tpr } = this.s;
+    return serving >= 0 && serving >> 4 > tpr >> 4 ? serving & 0xf0 : tpr;
+  }
+
+  /** CR8 is the class of the task priority. */
+  get cr8(): number {
+    return this.s.tpr >> 4;
+  }
+
+  set cr8(value: number) {
+    this.s.tpr = (value & 0x0f) << 4;
+    this.options.wake?.();
+  }
+
+  /** Level of the LINT0 input (the 8259 pair's output), for its modes other than ExtINT. */
+  setLint0(high: boolean): void {
+    const rising = high && !this.s.lint0;
+    this.s.lint0 = high;
+    if (!(this.s.base & BASE_ENABLE)) return;
+    const mode = (this.s.lvt[LVT_LINT0] >> 8) & 7;
+    if (mode !== DELIVERY_EXTINT && rising) this.fireLvt(LVT_LINT0);
+  }
+
+  // --- what comes from the bus -------------------------------------------------------------------------------
+
+  /** True when a message for this destination is for this APIC. */
+  matches(destination: number, logical: boolean): boolean {
+    if (!(this.s.base & BASE_ENABLE)) return false;
+    if (!logical)
+      return destination === this.id || destination === (this.x2apic ? 0xffffffff : 0xff) || destination === 0xff;
+    if (this.x2apic) {
+      // A message of the I/O APIC names a cluster member with 8 bits: cluster 0 has it in its low bits.
+      const cluster = destination >>> 16;
+      return cluster === this.id >> 4 && ((destination >>> (this.id & 15)) & 1) !== 0;
+    }
+    if (destination === 0xff) return true;
+    const own = this.s.ldr >>> 24;
+    if (this.s.dfr >>> 28 === 0xf) return (own & destination) !== 0;
+    return own >> 4 === destination >> 4 && (own & destination & 0x0f) !== 0;
+  }
+
+  accept(message: ApicMessage): void {
+    switch (message.mode) {
+      case DELIVERY_FIXED:
+      case DELIVERY_LOWEST:
+        this.request(message.vector, message.level);
+        break;
+      case DELIVERY_NMI:
+        this.options.nmi();
+        break;
+      case DELIVERY_INIT:
+        this.options.init();
+        break;
+      case DELIVERY_STARTUP:
+        this.options.startup(message.vector);
+        break;
+      case DELIVERY_EXTINT:
+        this.s.extInt = true;
+        break;
+    }
+    this.options.wake?.();
+  }
+
+  private request(vector: number, level: boolean): void {
+    if (!this.enabled) return;
+    if (vector < 16) {
+      this.error(ERROR_RECEIVE_VECTOR);
+      return;
+    }
+    setBit(this.s.irr, vector);
+    if (level) setBit(this.s.tmr, vector);
+    else clearBit(this.s.tmr, vector);
+  }
+
+  private error(bit: number): void {
+    const first = !(this.s.errors & bit);
+    this.s.errors |= bit;
+    if (first) this.fireLvt(LVT_ERROR);
+  }
+
+  private fireLvt(index: number): void {
+    const entry = this.s.lvt[index];
+    if (entry & LVT_MASKED) return;
+    const mode = index === LVT_TIMER || index === LVT_ERROR ? DELIVERY_FIXED : (entry >> 8) & 7;
+    const vector = entry & 0xff;
+    // The error interrupt's own bad vector must not raise another error.
+    if (index === LVT_ERROR && vector < 16) return;
+    this.accept({ vector, mode, level: false, logical: false, destination: this.id });
+  }
+
+  private endOfInterrupt(): void {
+    const vector = highest(this.s.isr);
+    if (vector < 0) return;
+    clearBit(this.s.isr, vector);
+    if (testBit(this.s.tmr, vector)) this.options.endOfInterrupt(vector);
+    this.options.wake?.();
+  }
+
+  // --- registers ---------------------------------------------------------------------------------------------
+
+  /** 32-bit register; `index` is the memory offset divided by 16, which is also the MSR's number from 800h. */
+  readRegister(index: number): number {
+    const s = this.s;
+    if (index >= REG_ISR && index < REG_ISR + 8) return s.isr[index - REG_ISR];
+    if (index >= REG_TMR && index < REG_TMR + 8) return s.tmr[index - REG_TMR];
+    if (index >= REG_IRR && index < REG_IRR + 8) return s.irr[index - REG_IRR];
+    if (index >= REG_LVT_TIMER && index <= REG_LVT_ERROR) return s.lvt[index - REG_LVT_TIMER];
+    switch (index) {
+      case REG_ID:
+        return this.x2apic ? this.id : (this.id << 24) >>> 0;
+      case REG_VERSION:
+        return VERSION;
+      case REG_TPR:
+        return s.tpr;
+      case REG_APR:
+        return 0;
+      case REG_PPR:
+        return this.processorPriority();
+      case REG_LDR:
+        return this.x2apic ? (((this.id >> 4) << 16) | (1 << (this.id & 15))) >>> 0 : s.ldr;
+      case REG_DFR:
+        return s.dfr;
+      case REG_SVR:
+        return s.svr;
+      case REG_ESR:
+        return s.esr;
+      case REG_ICR_LOW:
+        return s.icrLow;
+      case REG_ICR_HIGH:
+        return s.icrHigh;
+      case REG_INITIAL_COUNT:
+        return this.timer.initialCount;
+      case REG_CURRENT_COUNT:
+        return this.timer.currentCount();
+      case REG_DIVIDE:
+        return this.timer.divide;
+      default:
+        return 0;
+    }
+  }
+
+  writeRegister(index: number, value: number): void {
+    const s = this.s;
+    if (index >= REG_LVT_TIMER && index <= REG_LVT_ERROR) {
+      this.writeLvt(index - REG_LVT_TIMER, value);
+      return;
+    }
+    switch (index) {
+      case REG_TPR:
+        s.tpr = value & 0xff;
+        this.options.wake?.();
+        break;
+      case REG_EOI:
+        this.endOfInterrupt();
+        break;
+      case REG_LDR:
+        s.ldr = (value & 0xff000000) >>> 0;
+        break;
+      case REG_DFR:
+        s.dfr = (value | 0x0fffffff) >>> 0;
+        break;
+      case REG_SVR:
+        s.svr = value & 0x1ff;
+        // A software-disabled APIC has all its local interrupts masked.
+        if (!(s.svr & SVR_ENABLE)) for (let i = 0; i < s.lvt.length; i++) s.lvt[i] |= LVT_MASKED;
+        this.options.wake?.();
+        break;
+      case REG_ESR:
+        s.esr = s.errors;
+        s.errors = 0;
+        break;
+      case REG_ICR_LOW:
+        s.icrLow = (value & 0x000c_cfff) >>> 0;
+        this.sendIpi(s.icrLow, this.x2apic ? s.icrHigh : s.icrHigh >>> 24);
+        break;
+      case REG_ICR_HIGH:
+        s.icrHigh = this.x2apic ? value >>> 0 : (value & 0xff000000) >>> 0;
+        break;
+      case REG_INITIAL_COUNT:
+        this.timer.writeInitialCount(value);
+        break;
+      case REG_DIVIDE:
+        this.timer.writeDivide(value);
+        break;
+    }
+  }
+
+  private writeLvt(index: number, value: number): void {
+    const s = this.s;
+    const readOnly = LVT_REMOTE_IRR | LVT_DELIVERY_STATUS;
+    let entry = (value & LVT_BITS[index]) | (s.lvt[index] & readOnly & LVT_BITS[index]);
+    if (!(s.svr & SVR_ENABLE)) entry |= LVT_MASKED;
+    s.lvt[index] = entry >>> 0;
+    if (index === LVT_TIMER) this.timer.setMode((entry & LVT_TIMER_MODE) >> 17);
+    this.options.wake?.();
+  }
+
+  /** @sdm 3A 10.6.1 "Interrupt Command Register (ICR)" */
+  private sendIpi(low: number, destination: number): void {
+    const { bus } = this.options;
+    const mode = (low >> 8) & 7;
+    const vector = low & 0xff;
+    // INIT level de-assert only synchronizes arbitration, which this bus does not have.
+    if (mode === DELIVERY_INIT && low & ICR_LEVEL && !(low & ICR_ASSERT)) return;
+    if ((mode === DELIVERY_FIXED || mode === DELIVERY_LOWEST) && vector < 16) {
+      this.error(ERROR_SEND_VECTOR);
+      return;
+    }
+    const message = { vector, mode, level: false, logical: (low & ICR_LOGICAL) !== 0, destination };
+    const others = bus.lapics.filter((lapic) => lapic !== this && (lapic.s.base & BASE_ENABLE) !== 0n);
+    switch ((low >> 18) & 3) {
+      case 0:
+        bus.send(message);
+        break;
+      case 1:
+        bus.deliver(message, [this]);
+        break;
+      case 2:
+        bus.deliver(message, [...others, this]);
+        break;
+      case 3:
+        bus.deliver(message, others);
+        break;
+    }
+  }
+
+  /** A load from the window at FEE00000h; registers are 32 bits wide at 16-byte boundaries. */
+  windowRead(offset: number, bytes: number): bigint {
+    const value = BigInt(this.readRegister(offset >> 4));
+    return (offset & 15) < 4 ? BigInt.asUintN(8 * bytes, value >> BigInt(8 * (offset & 3))) : 0n;
+  }
+
+  windowWrite(offset: number, _bytes: number, value: bigint): void {
+    const index = offset >> 4;
+    if (offset & 15) return;
+    if (!isRegister(index)) this.error(ERROR_REGISTER);
+    else this.writeRegister(index, Number(value & 0xffffffffn));
+  }
+
+  // --- MSRs --------------------------------------------------------------------------------------------------
+
+  get apicBase(): bigint {
+    return this.s.base;
+  }
+
+  /** @returns false when the write is a #GP: reserved bits, or a change of mode that the SDM forbids. */
+  writeApicBase(value: bigint): boolean {
+    const old = this.s.base;
+    if (value & ~(BASE_FIELD | BASE_BOOT | BASE_X2APIC | BASE_ENABLE)) return false;
+    const mode = (base: bigint) => Number((base >> 10n) & 3n);
+    const next = mode(value);
+    // 0 disabled, 2 xAPIC, 3 x2APIC. @sdm 3A 10.12.5 "x2APIC State Transitions"
+    if (next === 1 || (mode(old) === 3 && next === 2) || (mode(old) === 0 && next === 3)) return false;
+    this.s.base = (value & ~BASE_BOOT) | (old & BASE_BOOT);
+    if (next === 0) {
+      const { base } = this.s;
+      this.reset();
+      this.s.base = base;
+    }
+    this.options.wake?.();
+    return true;
+  }
+
+  /** RDMSR of 800h to 83Fh. @returns undefined for a #GP. */
+  readX2apic(msr: number): bigint | undefined {
+    const index = msr - MSR_X2APIC_FIRST;
+    if (!this.x2apic || !isRegister(index) || index === REG_DFR || index === REG_ICR_HIGH) return undefined;
+    if (index === REG_EOI || index === REG_SELF_IPI) return undefined;
+    const low = BigInt(this.readRegister(index));
+    return index === REG_ICR_LOW ? low | (BigInt(this.s.icrHigh) << 32n) : low;
+  }
+
+  /** WRMSR of 800h to 83Fh. @returns false for a #GP. */
+  writeX2apic(msr: number, value: bigint): boolean {
+    const index = msr - MSR_X2APIC_FIRST;
+    if (!this.x2apic || !X2APIC_WRITABLE.has(index)) return false;
+    if (index === REG_ICR_LOW) {
+      this.s.icrHigh = Number(value >> 32n);
+      this.writeRegister(REG_ICR_LOW, Number(value & 0xffffffffn));
+      return true;
+    }
+    if (value >> 32n) return false;
+    const word = Number(value);
+    if ((index === REG_EOI || index === REG_ESR) && word !== 0) return false;
+    if (index === REG_SELF_IPI) this.accept(selfMessage(word & 0xff, this.id));
+    else this.writeRegister(index, word);
+    return true;
+  }
+
+  get tscDeadline(): bigint {
+    return this.timer.deadline;
+  }
+
+  set tscDeadline(value: bigint) {
+    this.timer.writeDeadline(value);
+  }
+
+  save(): DeviceState {
+    return { version: 1, ...structuredClone({ ...this.s, timer: this.timer.save() }) };
+  }
+
+  load(state: DeviceState): void {
+    const { timer, ...rest } = structuredClone(expectState<LapicState>(this.name, 1, state));
+    this.s = rest;
+    this.timer.load(timer!);
+  }
+
+  describe(): [string, string][] {
+    const s = this.s;
+    const list = (bits: Uint32Array) => {
+      const vectors: string[] = [];
+      for (let v = 0; v < 256; v++) if (testBit(bits, v)) vectors.push(hex(v));
+      return vectors.join(' ') || '-';
+    };
+    const lvt = (index: number) => `${hex(s.lvt[index] & 0xff)}${s.lvt[index] & LVT_MASKED ? ' masked' : ''}`;
+    return [
+      ['mode', !(s.base & BASE_ENABLE) ? 'disabled' : this.x2apic ? 'x2APIC' : 'xAPIC'],
+      ['SVR', `${hex(s.svr, 3)}${s.svr & SVR_ENABLE ? '' : ' software-disabled'}`],
+      ['TPR / PPR', `${hex(s.tpr)} / ${hex(this.processorPriority())}`],
+      ['IRR', list(s.irr)],
+      ['ISR', list(s.isr)],
+      ['timer', `${lvt(LVT_TIMER)} ${this.timer.describe()}`],
+      ['LINT0', `${lvt(LVT_LINT0)} mode ${(s.lvt[LVT_LINT0] >> 8) & 7}`],
+      ['LINT1', `${lvt(LVT_LINT1)} mode ${(s.lvt[LVT_LINT1] >> 8) & 7}`],
+      ['ESR', hex(s.esr)],
+    ];
+  }
+}
+
+const X2APIC_WRITABLE = new Set([
+  ...[REG_TPR, REG_EOI, REG_SVR, REG_ESR, REG_ICR_LOW, REG_LVT_TIMER, REG_LVT_THERMAL, REG_LVT_PERFORMANCE],
+  ...[REG_LVT_LINT0, REG_LVT_LINT1, REG_LVT_ERROR, REG_INITIAL_COUNT, REG_DIVIDE, REG_SELF_IPI],
+]);
+
+const REGISTERS = new Set([
+  ...[REG_ID, REG_VERSION, REG_TPR, REG_APR, REG_PPR, REG_EOI, REG_LDR, REG_DFR, REG_SVR, REG_ESR],
+  ...[REG_ICR_LOW, REG_ICR_HIGH, REG_LVT_TIMER, REG_LVT_THERMAL, REG_LVT_PERFORMANCE, REG_LVT_LINT0, REG_LVT_LINT1],
+  ...[REG_LVT_ERROR, REG_INITIAL_COUNT, REG_CURRENT_COUNT, REG_DIVIDE, REG_SELF_IPI],
+  ...Array.from({ length: 24 }, (_, i) => REG_ISR + i),
+]);
+
+function isRegister(index: number): boolean {
+  return REGISTERS.has(index);
+}
+
+function selfMessage(vector: number, id: number): ApicMessage {
+  return { vector, mode: DELIVERY_FIXED, level: false, logical: false, destination: id };
+}
+
+function powerOn(id: number): LapicState {
+  return {
+    base: DEFAULT_BASE | BASE_ENABLE | (id === 0 ? BASE_BOOT : 0n),
+    tpr: 0,
+    ldr: 0,
+    dfr: 0xffffffff,
+    svr: 0xff,
+    isr: new Uint32Array(8),
+    tmr: new Uint32Array(8),
+    irr: new Uint32Array(8),
+    esr: 0,
+    errors: 0,
+    icrLow: 0,
+    icrHigh: 0,
+    lvt: new Array(6).fill(LVT_MASKED),
+    extInt: false,
+    lint0: false,
+  };
+}
+
+/** Highest set bit of 256, or -1. */
+function highest(bits: Uint32Array): number {
+  for (let word = 7; word >= 0; word--) {
+    if (bits[word] !== 0) return 32 * word + 31 - Math.clz32(bits[word]);
+  }
+  return -1;
+}
+
+function setBit(bits: Uint32Array, bit: number): void {
+  bits[bit >> 5] |= 1 << (bit & 31);
+}
+
+function clearBit(bits: Uint32Array, bit: number): void {
+  bits[bit >> 5] &= ~(1 << (bit & 31));
+}
+
+function testBit(bits: Uint32Array, bit: number): boolean {
+  return ((bits[bit >> 5] >>> (bit & 31)) & 1) !== 0;
+}

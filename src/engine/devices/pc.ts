@@ -1,0 +1,282 @@
+/** The devices of a PC, wired as QEMU's pc machine wires them, and what a VMM needs of them. */
+import type { VgaText } from '../debugger.js';
+import type { VirtualClock } from '../time/clock.js';
+import type { Deadlines } from '../time/deadlines.js';
+import { LAPIC_BASE } from '../vmm/memory-map.js';
+import { AcpiPm } from './acpi-pm.js';
+import { ApicBus } from './apic-bus.js';
+import { Bus } from './bus.js';
+import { DebugExit } from './debug-exit.js';
+import { Debugcon } from './debugcon.js';
+import type { Device, DeviceState, GuestEnd, GuestMemory, IrqLine, MmioDevice } from './device.js';
+import { I8042 } from './i8042.js';
+import { Ioapic } from './ioapic.js';
+import { IrqRouter } from './irq.js';
+import { Lapic } from './lapic.js';
+import type { TscView } from './lapic-timer.js';
+import { chipset, PciConfig } from './pci-config.js';
+import { Pic8259 } from './pic-8259.js';
+import { Pit8254 } from './pit-8254.js';
+import { COM1_BASE, COM1_IRQ, KEYBOARD_IRQ, RTC_IRQ, SCI_IRQ } from './platform.js';
+import { Rtc146818 } from './rtc-146818.js';
+import { Serial16550 } from './serial-16550.js';
+import { A20Gate, SystemPorts } from './system-ports.js';
+import { VgaTextDevice } from './vga-text.js';
+
+export interface PcOptions {
+  clock: VirtualClock;
+  memory: GuestMemory;
+  vcpus: number;
+  /** Wall-clock time at virtual time 0, seconds since 1970; comes from the journal. */
+  startSeconds: number;
+  /** A byte from the guest's COM1. */
+  serialOutput(byte: number): void;
+  /** A byte to port e9h; without it the port does not exist. */
+  debugOutput?(byte: number): void;
+  /** Add QEMU's isa-debug-exit at port f4h. */
+  debugExit?: boolean;
+  /** The guest ended by its own doing: power-off, reset or debug exit. */
+  end(end: GuestEnd): void;
+  /** INIT arrived: the vCPU waits for a start-up IPI. */
+  init?(vcpu: number): void;
+  /** Start-up IPI: a vCPU that waits starts in real mode at vector << 12. */
+  startup?(vcpu: number, vector: number): void;
+  /** An interrupt may have become deliverable: a halted vCPU looks again. */
+  wake?(vcpu: number): void;
+  a20Changed?(open: boolean): void;
+  /** Time stamp counter of a vCPU; by default virtual nanoseconds. */
+  tsc?(vcpu: number): TscView;
+}
+
+/** The window at FEE00000h shows each vCPU its own local APIC. */
+class LapicWindow implements MmioDevice {
+  readonly mmio = { gpa: LAPIC_BASE, bytes: 0x1000 };
+  /** The vCPU whose access is being served. */
+  active = 0;
+
+  constructor(private readonly lapics: readonly Lapic[]) {}
+
+  mmioRead(offset: number, bytes: number): bigint {
+    const lapic = this.lapics[this.active];
+    return lapic.hasWindow ? lapic.windowRead(offset, bytes) : (1n << BigInt(8 * bytes)) - 1n;
+  }
+
+  mmioWrite(offset: number, bytes: number, value: bigint): void {
+    const lapic = this.lapics[this.active];
+    if (lapic.hasWindow) lapic.windowWrite(offset, bytes, value);
+  }
+}
+
+export class Pc {
+  readonly bus = new Bus();
+  readonly lapic: readonly Lapic[];
+  readonly pic: Pic8259;
+  readonly ioapic: Ioapic;
+  readonly pit: Pit8254;
+  readonly rtc: Rtc146818;
+  readonly serial: Serial16550;
+  readonly keyboard: I8042;
+  readonly pm: AcpiPm;
+  readonly vga: VgaTextDevice;
+  readonly pci: PciConfig;
+  readonly apicBus = new ApicBus();
+  readonly a20: A20Gate;
+  readonly devices: readonly Device[];
+  private readonly irqs: IrqRouter;
+  private readonly window: LapicWindow;
+  private readonly nmi: boolean[];
+
+  constructor(private readonly options: PcOptions) {
+    const { clock, vcpus } = options;
+    const resetRequest = () => this.options.end({ kind: 'reset', status: 0, message: 'guest reset the machine' });
+    this.nmi = new Array(vcpus).fill(false);
+    this.lapic = Array.from({ length: vcpus }, (_, id) => this.makeLapic(id));
+    this.apicBus.lapics.push(...this.lapic);
+    this.window = new LapicWindow(this.lapic);
+    this.ioapic = new Ioapic((message) => this.apicBus.send(message));
+    this.pic = new Pic8259({ output: (high) => this.picOutput(high) });
+    this.irqs = new IrqRouter(this.pic, this.ioapic);
+    this.a20 = new A20Gate(options.a20Changed);
+
+    this.pit = new Pit8254(clock, this.irqs.line(0));
+    this.serial = new Serial16550({
+      name: 'serial0',
+      base: COM1_BASE,
+      irq: this.irqs.line(COM1_IRQ),
+      clock,
+      output: options.serialOutput,
+    });
+    this.keyboard = new I8042({ irq: this.irqs.line(KEYBOARD_IRQ), a20: this.a20, resetRequest });
+    this.rtc = new Rtc146818({
+      clock,
+      irq: this.irqs.line(RTC_IRQ),
+      memoryBytes: options.memory.bytes,
+      vcpus,
+      startSeconds: options.startSeconds,
+    });
+    const powerOff = () => options.end({ kind: 'powered-off', status: 0, message: 'guest powered off' });
+    this.pm = new AcpiPm({ clock, sci: this.irqs.line(SCI_IRQ), powerOff });
+    this.vga = new VgaTextDevice(clock);
+    this.pci = new PciConfig(chipset(), resetRequest);
+    const board = new SystemPorts({ clock, pit: this.pit, a20: this.a20, resetRequest });
+
+    const onPorts = [this.serial, this.pic, this.pit, this.keyboard, this.rtc, this.pm, this.vga, this.pci, board];
+    const extra: (Debugcon | DebugExit)[] = [];
+    if (options.debugOutput) extra.push(new Debugcon(options.debugOutput));
+    if (options.debugExit) extra.push(new DebugExit((status, value) => this.debugExit(status, value)));
+    for (const device of [...onPorts, ...extra]) this.bus.addPorts(device);
+    this.bus.addMmio(this.ioapic);
+    this.bus.addMmio(this.window);
+    this.devices = [...onPorts, ...extra, this.ioapic, ...this.lapic];
+    this.firmwareInit();
+  }
+
+  private makeLapic(id: number): Lapic {
+    const { clock, tsc, init, startup, wake } = this.options;
+    return new Lapic({
+      id,
+      bus: this.apicBus,
+      clock,
+      tsc: tsc?.(id) ?? { hz: 1e9, now: () => BigInt(Math.floor(clock.now())) },
+      endOfInterrupt: (vector) => this.ioapic.endOfInterrupt(vector),
+      nmi: () => {
+        this.nmi[id] = true;
+      },
+      init: () => {
+        // The boot processor's LAPIC goes back to power-on as well: both wait or restart as the VMM decides.
+        this.lapic[id].initReset();
+        this.nmi[id] = false;
+        init?.(id);
+      },
+      startup: (vector) => startup?.(id, vector),
+      wake: () => wake?.(id),
+    });
+  }
+
+  /** The 8259 pair's output goes to LINT0 of every processor and to the I/O APIC's pin 0. */
+  private picOutput(high: boolean): void {
+    for (const lapic of this.lapic) lapic.setLint0(high);
+    this.ioapic.setLine(0, high);
+    if (high) this.options.wake?.(0);
+  }
+
+  private debugExit(status: number, value: number): void {
+    this.options.end({
+      kind: 'debug-exit',
+      status,
+      message: `guest wrote 0x${value.toString(16)} to the debug exit port`,
+    });
+  }
+
+  /**
+   * What a BIOS programs before it starts a guest: 8259 vectors 08h and 70h with all lines masked, counter 0 at
+   * 18.2 Hz, virtual wire mode. Nothing interrupts until the guest unmasks it.
+   */
+  private firmwareInit(): void {
+    const out = (port: number, ...values: number[]) => {
+      for (const value of values) this.bus.portWrite(port, 1, value);
+    };
+    out(0x20, 0x11);
+    out(0x21, 0x08, 0x04, 0x01, 0xff);
+    out(0xa0, 0x11);
+    out(0xa1, 0x70, 0x02, 0x01, 0xff);
+    // The PCI interrupts that the MADT calls level-triggered.
+    out(0x4d1, 1 << (SCI_IRQ - 8));
+    out(0x43, 0x36);
+    out(0x40, 0, 0);
+    this.lapic[0].firmwareInit();
+  }
+
+  /** Names the vCPU whose port or memory access comes next: it decides which local APIC answers. */
+  set activeVcpu(vcpu: number) {
+    this.window.active = vcpu;
+  }
+
+  get activeVcpu(): number {
+    return this.window.active;
+  }
+
+  /** The timers to run the machine by. */
+  get deadlines(): Deadlines {
+    return this.options.clock.deadlines;
+  }
+
+  /** An interrupt wire for a further device, for example of PCI. */
+  irqLine(irq: number): IrqLine {
+    return this.irqs.line(irq);
+  }
+
+  /** True when the vCPU would take a maskable interrupt now if it has them enabled. */
+  interruptPending(vcpu: number): boolean {
+    const lapic = this.lapic[vcpu];
+    return lapic.pending() !== undefined || this.extIntPending(lapic);
+  }
+
+  private extIntPending(lapic: Lapic): boolean {
+    return this.pic.pending() && (lapic.extIntPending || lapic.acceptsPic());
+  }
+
+  /**
+   * The vector to deliver; call it once for each delivery, after `interruptPending`. The local APIC goes first,
+   * as in KVM's user-space order: a pending external vector then waits for the next boundary.
+   */
+  acknowledgeInterrupt(vcpu: number): number {
+    const lapic = this.lapic[vcpu];
+    if (lapic.pending() !== undefined) return lapic.acknowledge();
+    lapic.clearExtInt();
+    return this.pic.acknowledge();
+  }
+
+  nmiPending(vcpu: number): boolean {
+    return this.nmi[vcpu];
+  }
+
+  /** The NMI was delivered (or is in the VMCS to be injected). */
+  acknowledgeNmi(vcpu: number): void {
+    this.nmi[vcpu] = false;
+  }
+
+  /** An NMI from the host (a monitor's `nmi`), on all vCPUs' LINT1. The RTC's port can mask it. */
+  raiseNmi(): void {
+    if (this.rtc.nmiMasked) return;
+    for (const [vcpu] of this.lapic.entries()) {
+      this.nmi[vcpu] = true;
+      this.options.wake?.(vcpu);
+    }
+  }
+
+  /** The text screen, or undefined in a graphics mode. */
+  screen(): VgaText | undefined {
+    return this.vga.render((gpa, length) => this.options.memory.read(gpa, length));
+  }
+
+  reset(): void {
+    for (const device of this.devices) device.reset();
+    this.nmi.fill(false);
+    this.firmwareInit();
+  }
+
+  /** State of every device by name, of the wires and of the NMI latches. */
+  save(): Record<string, DeviceState> {
+    const states: Record<string, DeviceState> = {};
+    for (const device of this.devices) states[device.name] = device.save();
+    states.wires = { version: 1, levels: this.irqs.save(), nmi: [...this.nmi] };
+    return states;
+  }
+
+  /** @throws Error when the states are of another machine. */
+  load(states: Record<string, DeviceState>): void {
+    for (const device of this.devices) {
+      const state = states[device.name];
+      if (state === undefined) throw new Error(`snapshot has no state of ${device.name}`);
+      device.load(state);
+    }
+    const wires = states.wires as unknown as { levels: boolean[]; nmi: boolean[] };
+    this.irqs.load(wires.levels);
+    for (const [vcpu] of this.lapic.entries()) this.nmi[vcpu] = wires.nmi[vcpu];
+  }
+}
+
+export function buildPc(options: PcOptions): Pc {
+  return new Pc(options);
+}

@@ -1,0 +1,297 @@
+/** The two cascaded 8259A interrupt controllers of a PC. @datasheet Intel 8259A */
+import type { Device, DeviceState, PortDevice, PortRange } from './device.js';
+import { expectState, hex } from './device-state.js';
+import type { IrqSink } from './irq.js';
+
+const ICW1_INIT = 0x10;
+const ICW1_NEEDS_ICW4 = 0x01;
+const ICW1_SINGLE = 0x02;
+const ICW1_LEVEL = 0x08;
+const ICW4_AUTO_EOI = 0x02;
+const ICW4_NESTED = 0x10;
+const OCW3 = 0x08;
+const OCW3_POLL = 0x04;
+const SLAVE_PIN = 2;
+/** IRQ 0, 1, 2, 8 and 13 cannot be level-triggered. */
+const ELCR_WRITABLE = [0xf8, 0xde];
+
+/** Which initialization word comes next. */
+type InitStep = 0 | 2 | 3 | 4;
+
+interface ChipState {
+  irr: number;
+  isr: number;
+  imr: number;
+  lines: number;
+  elcr: number;
+  /** Pin with the highest priority. */
+  top: number;
+  base: number;
+  init: InitStep;
+  needsIcw4: boolean;
+  single: boolean;
+  levelMode: boolean;
+  autoEoi: boolean;
+  rotateOnAutoEoi: boolean;
+  specialMask: boolean;
+  fullyNested: boolean;
+  readIsr: boolean;
+  poll: boolean;
+}
+
+function chipReset(): ChipState {
+  return {
+    irr: 0,
+    isr: 0,
+    imr: 0,
+    lines: 0,
+    elcr: 0,
+    top: 0,
+    base: 0,
+    init: 0,
+    needsIcw4: false,
+    single: false,
+    levelMode: false,
+    autoEoi: false,
+    rotateOnAutoEoi: false,
+    specialMask: false,
+    fullyNested: false,
+    readIsr: false,
+    poll: false,
+  };
+}
+
+export interface PicOptions {
+  /** The pair's INT output changed. */
+  output?(high: boolean): void;
+}
+
+export class Pic8259 implements Device, PortDevice, IrqSink {
+  readonly name = 'pic';
+  readonly ports: readonly PortRange[] = [
+    { first: 0x20, count: 2 },
+    { first: 0xa0, count: 2 },
+    { first: 0x4d0, count: 2 },
+  ];
+  readonly portWidth = 1;
+  private chips: [ChipState, ChipState] = [chipReset(), chipReset()];
+  private high = false;
+
+  constructor(private readonly options: PicOptions = {}) {}
+
+  reset(): void {
+    for (const i of [0, 1]) this.chips[i] = { ...chipReset(), lines: this.chips[i].lines };
+    this.update();
+  }
+
+  /** Input pin 0 to 15; pin 2 is the cascade and takes nothing. */
+  setLine(pin: number, high: boolean): void {
+    const chip = this.chips[pin >> 3];
+    const bit = 1 << (pin & 7);
+    const level = chip.levelMode || (chip.elcr & bit) !== 0;
+    if (level) {
+      if (high) chip.irr |= bit;
+      else chip.irr &= ~bit;
+    } else if (high && !(chip.lines & bit)) {
+      chip.irr |= bit;
+    }
+    chip.lines = high ? chip.lines | bit : chip.lines & ~bit;
+    this.update();
+  }
+
+  /** True while the INT output is high: some unmasked request outranks what is in service. */
+  pending(): boolean {
+    return this.high;
+  }
+
+  /** The processor's two INTA cycles. @returns the vector; that of pin 7 when the request is gone (spurious). */
+  acknowledge(): number {
+    const [master, slave] = this.chips;
+    const pin = this.request(0);
+    let vector: number;
+    if (pin < 0) {
+      vector = master.base + 7;
+    } else if (pin === SLAVE_PIN && !master.single) {
+      const slavePin = this.request(1);
+      if (slavePin >= 0) this.begin(slave, slavePin);
+      vector = slave.base + (slavePin >= 0 ? slavePin : 7);
+      this.begin(master, pin);
+    } else {
+      this.begin(master, pin);
+      vector = master.base + pin;
+    }
+    this.update();
+    return vector;
+  }
+
+  portRead(port: number): number {
+    if (port >= 0x4d0) return this.chips[port & 1].elcr;
+    const index = port >> 7;
+    const chip = this.chips[index];
+    if (chip.poll) {
+      chip.poll = false;
+      const pin = this.request(index);
+      if (pin < 0) return 0;
+      this.begin(chip, pin);
+      this.update();
+      return 0x80 | pin;
+    }
+    if (port & 1) return chip.imr;
+    return chip.readIsr ? chip.isr : chip.irr;
+  }
+
+  portWrite(port: number, _bytes: number, value: number): void {
+    if (port >= 0x4d0) {
+      this.chips[port & 1].elcr = value & ELCR_WRITABLE[port & 1];
+      return;
+    }
+    const chip = this.chips[port >> 7];
+    if (port & 1) this.writeData(chip, value);
+    else if (value & ICW1_INIT) this.initialize(chip, value);
+    else if (value & OCW3) this.operate(chip, value);
+    else this.endOfInterrupt(chip, value);
+    this.update();
+  }
+
+  private initialize(chip: ChipState, value: number): void {
+    const level = (value & ICW1_LEVEL) !== 0;
+    const { lines, elcr } = chip;
+    Object.assign(chip, chipReset(), { lines, elcr, levelMode: level });
+    // Level-triggered requests that are still asserted come back at once.
+    chip.irr = lines & (level ? 0xff : elcr);
+    chip.init = 2;
+    chip.needsIcw4 = (value & ICW1_NEEDS_ICW4) !== 0;
+    chip.single = (value & ICW1_SINGLE) !== 0;
+  }
+
+  private writeData(chip: ChipState, value: number): void {
+    switch (chip.init) {
+      case 0:
+        chip.imr = value;
+        break;
+      case 2:
+        chip.base = value & 0xf8;
+        chip.init = chip.single ? (chip.needsIcw4 ? 4 : 0) : 3;
+        break;
+      case 3:
+        chip.init = chip.needsIcw4 ? 4 : 0;
+        break;
+      case 4:
+        chip.autoEoi = (value & ICW4_AUTO_EOI) !== 0;
+        chip.fullyNested = (value & ICW4_NESTED) !== 0;
+        chip.init = 0;
+        break;
+    }
+  }
+
+  private operate(chip: ChipState, value: number): void {
+    if (value & OCW3_POLL) chip.poll = true;
+    if (value & 0x02) chip.readIsr = (value & 0x01) !== 0;
+    if (value & 0x40) chip.specialMask = (value & 0x20) !== 0;
+  }
+
+  /** OCW2: rotate, specific, end of interrupt in bits 7 to 5. */
+  private endOfInterrupt(chip: ChipState, value: number): void {
+    const pin = value & 7;
+    switch (value >> 5) {
+      case 0:
+        chip.rotateOnAutoEoi = false;
+        break;
+      case 4:
+        chip.rotateOnAutoEoi = true;
+        break;
+      case 1:
+      case 5: {
+        const ended = this.highest(chip, this.inService(chip));
+        if (ended < 0) break;
+        chip.isr &= ~(1 << ended);
+        if (value >> 5 === 5) chip.top = (ended + 1) & 7;
+        break;
+      }
+      case 3:
+        chip.isr &= ~(1 << pin);
+        break;
+      case 7:
+        chip.isr &= ~(1 << pin);
+        chip.top = (pin + 1) & 7;
+        break;
+      case 6:
+        chip.top = (pin + 1) & 7;
+        break;
+    }
+  }
+
+  /** In special mask mode a masked level does not count as in service. */
+  private inService(chip: ChipState): number {
+    return chip.specialMask ? chip.isr & ~chip.imr : chip.isr;
+  }
+
+  /** Pin with the highest priority among `pins`, or -1. */
+  private highest(chip: ChipState, pins: number): number {
+    if (pins === 0) return -1;
+    let pin = chip.top;
+    while (!(pins & (1 << pin))) pin = (pin + 1) & 7;
+    return pin;
+  }
+
+  private rank(chip: ChipState, pin: number): number {
+    return (pin - chip.top) & 7;
+  }
+
+  /** The request that chip `index` would present now, or -1. */
+  private request(index: number): number {
+    const chip = this.chips[index];
+    const pin = this.highest(chip, chip.irr & ~chip.imr);
+    if (pin < 0) return -1;
+    let serving = this.inService(chip);
+    // In special fully nested mode the master lets further requests of the slave through.
+    if (chip.fullyNested && index === 0) serving &= ~(1 << SLAVE_PIN);
+    const current = this.highest(chip, serving);
+    return current < 0 || this.rank(chip, pin) < this.rank(chip, current) ? pin : -1;
+  }
+
+  private begin(chip: ChipState, pin: number): void {
+    if (chip.autoEoi) {
+      if (chip.rotateOnAutoEoi) chip.top = (pin + 1) & 7;
+    } else {
+      chip.isr |= 1 << pin;
+    }
+    // An edge is used up; a level stays requested until its wire falls.
+    if (!(chip.levelMode || chip.elcr & (1 << pin))) chip.irr &= ~(1 << pin);
+  }
+
+  private update(): void {
+    const [master] = this.chips;
+    if (!master.single) {
+      if (this.request(1) >= 0) master.irr |= 1 << SLAVE_PIN;
+      else master.irr &= ~(1 << SLAVE_PIN);
+    }
+    const high = this.request(0) >= 0;
+    if (high === this.high) return;
+    this.high = high;
+    this.options.output?.(high);
+  }
+
+  save(): DeviceState {
+    return { version: 1, chips: structuredClone(this.chips), high: this.high };
+  }
+
+  load(state: DeviceState): void {
+    const saved = expectState<{ chips: [ChipState, ChipState]; high: boolean }>(this.name, 1, state);
+    this.chips = structuredClone(saved.chips);
+    this.high = saved.high;
+  }
+
+  describe(): [string, string][] {
+    return this.chips.flatMap((chip, i): [string, string][] => {
+      const name = i === 0 ? 'master' : 'slave';
+      return [
+        [name, `IRR ${hex(chip.irr)} ISR ${hex(chip.isr)} IMR ${hex(chip.imr)} vectors from ${hex(chip.base)}`],
+        [
+          `${name} mode`,
+          `ELCR ${hex(chip.elcr)}${chip.autoEoi ? ' auto-EOI' : ''}${chip.specialMask ? ' special mask' : ''}`,
+        ],
+      ];
+    });
+  }
+}

@@ -1,0 +1,27 @@
+/** Fixed places of the PC that both its chips and the tables describing them must agree on. */
+
+/** Power management block of the PIIX4, where QEMU's firmware puts it. */
+export const PM_BASE = 0x600;
+export const PM1_EVENT = PM_BASE;
+export const PM1_CONTROL = PM_BASE + 4;
+export const PM_TIMER = PM_BASE + 8;
+export const PM_TIMER_HZ = 3_579_545;
+/** System control interrupt, level-triggered. */
+export const SCI_IRQ = 9;
+
+export const SMI_COMMAND = 0xb2;
+export const ACPI_ENABLE = 0xf1;
+export const ACPI_DISABLE = 0xf0;
+
+/** Reset control register of the PIIX3: 0x06 resets the machine. */
+export const RESET_CONTROL = 0xcf9;
+export const RESET_CONTROL_VALUE = 0x06;
+
+export const COM1_BASE = 0x3f8;
+export const COM1_IRQ = 4;
+export const RTC_IRQ = 8;
+export const KEYBOARD_IRQ = 1;
+/** CMOS index of the century, which the FADT names. */
+export const CMOS_CENTURY = 0x32;
+/** SLP_TYP of S5 in PM1 control, which the DSDT names. */
+export const SLEEP_TYPE_S5 = 0;

@@ -1,0 +1,48 @@
+/**
+ * The engine's one WebAssembly memory seen from TypeScript. Addresses are host-physical (HPA) and
+ * must be aligned to the access for the typed accessors.
+ */
+export class HostMemory {
+  readonly u8: Uint8Array;
+  readonly u16: Uint16Array;
+  readonly u32: Uint32Array;
+  readonly u64: BigUint64Array;
+
+  constructor(readonly memory: WebAssembly.Memory) {
+    this.u8 = new Uint8Array(memory.buffer);
+    this.u16 = new Uint16Array(memory.buffer);
+    this.u32 = new Uint32Array(memory.buffer);
+    this.u64 = new BigUint64Array(memory.buffer);
+  }
+
+  get bytes(): number {
+    return this.memory.buffer.byteLength;
+  }
+
+  get32(hpa: number): number {
+    return this.u32[hpa >>> 2];
+  }
+
+  set32(hpa: number, value: number): void {
+    this.u32[hpa >>> 2] = value;
+  }
+
+  get64(hpa: number): bigint {
+    return this.u64[hpa / 8];
+  }
+
+  set64(hpa: number, value: bigint): void {
+    this.u64[hpa / 8] = value;
+  }
+
+  /** A 64-bit value as a double: exact up to 2^53, without the cost of a bigint. */
+  getNumber(hpa: number): number {
+    return this.u32[hpa >>> 2] + this.u32[(hpa >>> 2) + 1] * 0x1_0000_0000;
+  }
+
+  /** Stores a whole number from 0 to 2^53 as 64 bits. */
+  setNumber(hpa: number, value: number): void {
+    this.u32[hpa >>> 2] = value >>> 0;
+    this.u32[(hpa >>> 2) + 1] = Math.floor(value / 0x1_0000_0000);
+  }
+}

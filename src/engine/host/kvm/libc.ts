@@ -1,0 +1,82 @@
+// The few C library calls behind /dev/kvm, through koffi. Loaded on first use: a host without
+// koffi's binary runs everything else.
+import { createRequire } from 'node:module';
+import { KvmError } from './errors.js';
+
+export const O_RDWR = 0o2;
+export const O_CLOEXEC = 0o2000000;
+export const PROT_READ = 1;
+export const PROT_WRITE = 2;
+export const MAP_SHARED = 1;
+export const MADV_DONTNEED = 4;
+export const SIG_BLOCK = 0;
+/** Handler value that makes the kernel drop a signal. */
+export const SIG_IGN = 1;
+
+/** Addresses are numbers: user space ends at 2^47. */
+export interface Libc {
+  open(path: string, flags: number): number;
+  close(fd: number): number;
+  ioctlValue(fd: number, request: number, value: number): number;
+  ioctlPointer(fd: number, request: number, argument: Uint8Array): number;
+  mmap(address: number, bytes: number, protection: number, flags: number, fd: number, offset: number): number;
+  munmap(address: number, bytes: number): number;
+  madvise(address: number, bytes: number, advice: number): number;
+  getpid(): number;
+  gettid(): number;
+  tgkill(pid: number, tid: number, signal: number): number;
+  signal(signal: number, handler: number): number;
+  pthreadSigmask(how: number, set: Uint8Array, old: null): number;
+  sigtimedwait(set: Uint8Array, info: null, timeout: Uint8Array): number;
+  errno(): number;
+  /** Bytes at an address, not copied. Valid as long as the mapping is. */
+  view(address: number, bytes: number): ArrayBuffer;
+  /** Address of a buffer's first byte; stable for WebAssembly memories and memory outside the JavaScript heap. */
+  addressOf(bytes: Uint8Array): number;
+}
+
+interface Koffi {
+  load(path: null): { func(name: string, result: string, parameters: string[]): (...args: never[]) => never };
+  errno(): number;
+  view(address: bigint, bytes: number): ArrayBuffer;
+  address(value: Uint8Array): bigint;
+}
+
+let loaded: Libc | undefined;
+
+/** @throws KvmError `no-library` */
+export function libc(): Libc {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): Libc {
+  let koffi: Koffi;
+  try {
+    koffi = createRequire(import.meta.url)('koffi') as Koffi;
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
+    throw new KvmError('no-library', `the koffi package cannot be loaded (${why})`, 'run npm install on this machine');
+  }
+  const lib = koffi.load(null);
+  // Variadic C functions are declared with their fixed use: the x86-64 calling convention is the same for integers.
+  const func = <T>(name: string, result: string, ...parameters: string[]): T => lib.func(name, result, parameters) as T;
+  return {
+    open: func('open', 'int', 'str', 'int'),
+    close: func('close', 'int', 'int'),
+    ioctlValue: func('ioctl', 'int', 'int', 'unsigned long', 'uintptr_t'),
+    ioctlPointer: func('ioctl', 'int', 'int', 'unsigned long', 'void *'),
+    mmap: func('mmap', 'intptr_t', 'uintptr_t', 'size_t', 'int', 'int', 'int', 'int64_t'),
+    munmap: func('munmap', 'int', 'uintptr_t', 'size_t'),
+    madvise: func('madvise', 'int', 'uintptr_t', 'size_t', 'int'),
+    getpid: func('getpid', 'int'),
+    gettid: func('gettid', 'int'),
+    tgkill: func('tgkill', 'int', 'int', 'int', 'int'),
+    signal: func('signal', 'intptr_t', 'int', 'uintptr_t'),
+    pthreadSigmask: func('pthread_sigmask', 'int', 'int', 'void *', 'void *'),
+    sigtimedwait: func('sigtimedwait', 'int', 'void *', 'void *', 'void *'),
+    errno: () => koffi.errno(),
+    view: (address, bytes) => koffi.view(BigInt(address), bytes),
+    addressOf: (bytes) => Number(koffi.address(bytes)),
+  };
+}

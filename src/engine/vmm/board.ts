@@ -1,0 +1,27 @@
+import type { GuestEnd, Nanoseconds } from '../devices/device.js';
+
+/** What the VMM needs of the machine's devices: buses, interrupts, deadlines. */
+export interface Board {
+  portRead(port: number, bytes: number): number;
+  portWrite(port: number, bytes: number, value: number): void;
+  /** Device memory; unclaimed addresses read as all ones. */
+  mmioRead(vcpu: number, gpa: number, bytes: number): bigint;
+  mmioWrite(vcpu: number, gpa: number, bytes: number, value: bigint): void;
+  interruptPending(vcpu: number): boolean;
+  /** Vector of the highest-priority interrupt, which becomes in service. */
+  acknowledgeInterrupt(vcpu: number): number;
+  /** True once for each NMI. */
+  takeNmi(vcpu: number): boolean;
+  /** Earliest virtual time at which a device has work. */
+  nextDeadline(): Nanoseconds | undefined;
+  runDue(now: Nanoseconds): void;
+  tpr(vcpu: number): number;
+  setTpr(vcpu: number, value: number): void;
+  /** x2APIC registers 0x800-0x8ff and the TSC-deadline MSR; undefined or false: #GP. */
+  readApicMsr(vcpu: number, msr: number): bigint | undefined;
+  writeApicMsr(vcpu: number, msr: number, value: bigint): boolean;
+  /** IA32_APIC_BASE was written: enable, x2APIC mode. */
+  setApicBase(vcpu: number, value: bigint): boolean;
+  /** The guest switched itself off or reset, as the devices saw it. */
+  takeEnd(): GuestEnd | undefined;
+}

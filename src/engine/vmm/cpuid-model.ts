@@ -1,0 +1,122 @@
+/**
+ * What CPUID tells the guest: exactly what the core implements.
+ * @sdm 2A 3.3 "CPUID - CPU Identification"
+ */
+export interface CpuidRegisters {
+  eax: number;
+  ebx: number;
+  ecx: number;
+  edx: number;
+}
+
+export interface CpuidContext {
+  vcpu: number;
+  vcpus: number;
+  /** CR4.OSXSAVE as the guest sees it. */
+  osxsave: boolean;
+  /** IA32_APIC_BASE.EN. */
+  apicEnabled: boolean;
+}
+
+const VENDOR = 'GenuineIntel';
+const BRAND = 'vmscope software x86-64 CPU with VT-x';
+/** Family 6, model 60, stepping 3: software that keys on the model takes its generic 64-bit paths. */
+const SIGNATURE = 0x000306c3;
+const TSC_HZ = 1_000_000_000;
+const PHYSICAL_BITS = 39;
+const LINEAR_BITS = 48;
+
+const bits = (...numbers: number[]): number => numbers.reduce((mask, bit) => mask | (1 << bit), 0) >>> 0;
+const word = (text: string, at: number): number =>
+  [0, 1, 2, 3].reduce((value, i) => value | ((text.charCodeAt(at + i) || 0) << (8 * i)), 0) >>> 0;
+
+// leaf 1 EDX: fpu de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush
+const FEATURES_EDX = bits(0, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 19);
+// leaf 1 ECX: cx16 pcid x2apic movbe popcnt tsc-deadline rdrand hypervisor
+const FEATURES_ECX = bits(13, 17, 21, 22, 23, 24, 30, 31);
+// leaf 7 EBX: fsgsbase tsc_adjust bmi1 smep bmi2 erms invpcid rdseed adx smap clflushopt
+const FEATURES7_EBX = bits(0, 1, 3, 7, 8, 9, 10, 18, 19, 20, 23);
+// leaf 7 ECX: umip rdpid
+const FEATURES7_ECX = bits(2, 22);
+// 8000_0001 ECX: lahf abm; EDX: syscall nx pdpe1gb rdtscp lm
+const EXTENDED_ECX = bits(0, 5);
+const EXTENDED_EDX = bits(11, 20, 26, 27, 29);
+
+const ZERO: CpuidRegisters = { eax: 0, ebx: 0, ecx: 0, edx: 0 };
+const MAX_BASIC = 0x16;
+const MAX_EXTENDED = 0x80000008;
+const HYPERVISOR_SIGNATURE = 'vmscopevmscp';
+
+/** Answers the four registers of a leaf; leaves above the maximum answer the highest basic one, as Intel's do. */
+export function cpuid(leaf: number, subleaf: number, context: CpuidContext): CpuidRegisters {
+  if (leaf >= 0x40000000 && leaf < 0x40000100) return hypervisorLeaf(leaf);
+  if (leaf >= 0x80000000) return leaf > MAX_EXTENDED ? cpuid(MAX_BASIC, 0, context) : extendedLeaf(leaf);
+  if (leaf > MAX_BASIC) return cpuid(MAX_BASIC, 0, context);
+  switch (leaf) {
+    case 0:
+      return { eax: MAX_BASIC, ebx: word(VENDOR, 0), edx: word(VENDOR, 4), ecx: word(VENDOR, 8) };
+    case 1: {
+      const ecx = (FEATURES_ECX | (context.osxsave ? 1 << 27 : 0)) >>> 0;
+      const edx = context.apicEnabled ? FEATURES_EDX : (FEATURES_EDX & ~(1 << 9)) >>> 0;
+      const ebx = ((context.vcpu << 24) | (context.vcpus << 16) | (8 << 8)) >>> 0;
+      return { eax: SIGNATURE, ebx, ecx, edx: context.vcpus > 1 ? (edx | (1 << 28)) >>> 0 : edx };
+    }
+    case 4:
+      return cacheLeaf(subleaf);
+    case 7:
+      return subleaf === 0 ? { ...ZERO, ebx: FEATURES7_EBX, ecx: FEATURES7_ECX } : ZERO;
+    case 0xb:
+      return topologyLeaf(subleaf, context);
+    case 0x15:
+      return { ...ZERO, eax: 1, ebx: TSC_HZ / 25_000_000, ecx: 25_000_000 };
+    case 0x16:
+      return { ...ZERO, eax: TSC_HZ / 1_000_000, ebx: TSC_HZ / 1_000_000, ecx: 100 };
+    default:
+      return ZERO;
+  }
+}
+
+function extendedLeaf(leaf: number): CpuidRegisters {
+  switch (leaf) {
+    case 0x80000000:
+      return { ...ZERO, eax: MAX_EXTENDED };
+    case 0x80000001:
+      return { ...ZERO, ecx: EXTENDED_ECX, edx: EXTENDED_EDX };
+    case 0x80000002:
+    case 0x80000003:
+    case 0x80000004: {
+      const at = (leaf - 0x80000002) * 16;
+      return { eax: word(BRAND, at), ebx: word(BRAND, at + 4), ecx: word(BRAND, at + 8), edx: word(BRAND, at + 12) };
+    }
+    case 0x80000006:
+      return { ...ZERO, ecx: (256 << 16) | (6 << 12) | 64 };
+    case 0x80000007:
+      return { ...ZERO, edx: 1 << 8 };
+    case 0x80000008:
+      return { ...ZERO, eax: (LINEAR_BITS << 8) | PHYSICAL_BITS };
+    default:
+      return ZERO;
+  }
+}
+
+function hypervisorLeaf(leaf: number): CpuidRegisters {
+  const name = HYPERVISOR_SIGNATURE;
+  if (leaf === 0x40000000) return { eax: 0x40000001, ebx: word(name, 0), ecx: word(name, 4), edx: word(name, 8) };
+  return ZERO;
+}
+
+function cacheLeaf(subleaf: number): CpuidRegisters {
+  const cache = (type: number, level: number, ways: number, sets: number): CpuidRegisters => ({
+    eax: type | (level << 5) | (1 << 8),
+    ebx: (((ways - 1) << 22) | (0 << 12) | 63) >>> 0,
+    ecx: sets - 1,
+    edx: 0,
+  });
+  return [cache(1, 1, 8, 64), cache(2, 1, 8, 64), cache(3, 2, 8, 512)][subleaf] ?? ZERO;
+}
+
+function topologyLeaf(subleaf: number, { vcpu, vcpus }: CpuidContext): CpuidRegisters {
+  if (subleaf === 0) return { eax: 0, ebx: 1, ecx: (1 << 8) | 0, edx: vcpu };
+  if (subleaf === 1) return { eax: Math.ceil(Math.log2(Math.max(vcpus, 2))), ebx: vcpus, ecx: (2 << 8) | 1, edx: vcpu };
+  return { eax: 0, ebx: 0, ecx: subleaf & 0xff, edx: vcpu };
+}

@@ -1,0 +1,18 @@
+import { cpuid } from '../cpuid-model.js';
+import type { ExitHandler } from '../exit.js';
+
+/** CPUID always exits; the answer comes from the CPU model. @sdm 3C 25.1.2 "Instructions That Cause VM Exits Unconditionally" */
+export const cpuidExit: ExitHandler = (vcpu, vm) => {
+  const answer = cpuid(vcpu.gprLow(0), vcpu.gprLow(1), {
+    vcpu: vcpu.index,
+    vcpus: vm.vcpus.length,
+    osxsave: (vcpu.vmcs.get('GUEST_CR4') & 0x40000n) !== 0n,
+    apicEnabled: (vcpu.ia32ApicBase & 0x800n) !== 0n,
+  });
+  vcpu.setGpr32(0, answer.eax);
+  vcpu.setGpr32(3, answer.ebx);
+  vcpu.setGpr32(1, answer.ecx);
+  vcpu.setGpr32(2, answer.edx);
+  vcpu.complete();
+  return 'resume';
+};

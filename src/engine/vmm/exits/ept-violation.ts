@@ -1,0 +1,45 @@
+import { ASSIST_ADDRESS, ASSIST_BYTES, ASSIST_DATA, ASSIST_WRITE } from '../../core/layout.js';
+import type { ExitHandler } from '../exit.js';
+
+const QUALIFICATION_FETCH = 4;
+
+/**
+ * A guest-physical address without a frame: device memory, or nothing. The device does the access and
+ * the instruction runs again with its result latched.
+ * @sdm 3C 28.3.3.2 "EPT Violations"
+ */
+export const eptViolationExit: ExitHandler = (vcpu, vm) => {
+  const gpa = Number(vcpu.vmcs.get('GUEST_PHYSICAL_ADDRESS'));
+  if (vm.repairEpt(gpa)) return 'resume';
+  if ((vcpu.vmcs.qualificationLow & QUALIFICATION_FETCH) !== 0) {
+    vm.finish({
+      kind: 'error',
+      status: 1,
+      message: `vCPU ${vcpu.index} fetches code from GPA 0x${gpa.toString(16)}, which is not memory`,
+    });
+    return 'stop';
+  }
+  const { host } = vcpu;
+  const address = host.getNumber(vcpu.at(ASSIST_ADDRESS));
+  const bytes = host.get32(vcpu.at(ASSIST_BYTES));
+  const write = host.get32(vcpu.at(ASSIST_WRITE)) !== 0;
+  if (write) {
+    const value = BigInt.asUintN(bytes * 8, host.get64(vcpu.at(ASSIST_DATA)));
+    vm.mmioWrite(vcpu, address, bytes, value);
+    vm.exitDetail = Number(value & 0xffffffffn);
+    vcpu.addLatch(address, value, bytes, true);
+  } else {
+    const value = vm.mmioRead(vcpu, address, bytes);
+    vm.exitDetail = Number(value & 0xffffffffn);
+    vcpu.addLatch(address, value, bytes, false);
+  }
+  return vm.end ? 'stop' : 'resume';
+};
+
+/** An EPT entry with a setting that the processor refuses: repaired where the VMM made it, else an engine error. */
+export const eptMisconfigExit: ExitHandler = (vcpu, vm) => {
+  const gpa = Number(vcpu.vmcs.get('GUEST_PHYSICAL_ADDRESS'));
+  if (vm.repairEpt(gpa)) return 'resume';
+  vm.finish({ kind: 'error', status: 3, message: `EPT misconfiguration at GPA 0x${gpa.toString(16)}` });
+  return 'stop';
+};

@@ -1,0 +1,36 @@
+import { ASSIST_DATA } from '../../core/layout.js';
+import type { ExitHandler } from '../exit.js';
+
+const QUALIFICATION = { size: 7, in: 8, string: 16 };
+
+/**
+ * Port I/O. Plain IN and OUT are done here; string forms are done by the core once the VMM has moved
+ * the datum (see ASSIST_* in the core's layout).
+ * @sdm 3C 27.2.1 "Basic VM-Exit Information", table 27-5
+ */
+export const ioExit: ExitHandler = (vcpu, vm) => {
+  const qualification = vcpu.vmcs.qualificationLow;
+  const bytes = (qualification & QUALIFICATION.size) + 1;
+  const port = qualification >>> 16;
+  const input = (qualification & QUALIFICATION.in) !== 0;
+  if ((qualification & QUALIFICATION.string) !== 0) {
+    const written = vcpu.host.get32(vcpu.at(ASSIST_DATA));
+    const value = input ? vm.portRead(port, bytes) : written;
+    if (!input) vm.portWrite(port, bytes, value);
+    vcpu.addLatch(port, BigInt(value), bytes, !input);
+    vm.exitDetail = value;
+  } else if (input) {
+    const value = vm.portRead(port, bytes);
+    if (bytes === 4) vcpu.setGpr32(0, value);
+    else if (bytes === 2) vcpu.setGpr16(0, value);
+    else vcpu.setGpr8(0, value);
+    vm.exitDetail = value;
+    vcpu.complete();
+  } else {
+    const value = vcpu.gprLow(0) & (bytes === 4 ? -1 : (1 << (bytes * 8)) - 1);
+    vcpu.complete();
+    vm.portWrite(port, bytes, value >>> 0);
+    vm.exitDetail = value >>> 0;
+  }
+  return vm.end ? 'stop' : 'resume';
+};

@@ -1,0 +1,55 @@
+import { PRIMARY, SECONDARY } from '../controls.js';
+import type { ExitHandler } from '../exit.js';
+
+const UD = 6;
+const GP = 13;
+
+/** The instruction has no effect that the guest could see here. */
+export const skipExit: ExitHandler = (vcpu) => {
+  vcpu.complete();
+  return 'resume';
+};
+
+/** Nothing to do: the exit happened between instructions. */
+export const resumeExit: ExitHandler = () => 'resume';
+
+/** This CPU model does not have the instruction: VMX, GETSEC, VMFUNC, RSM. */
+export const undefinedExit: ExitHandler = (vcpu) => {
+  vcpu.exception(UD);
+  return 'inject';
+};
+
+/** RDPMC without counters. */
+export const rdpmcExit: ExitHandler = (vcpu) => {
+  vcpu.exception(GP, 0);
+  return 'inject';
+};
+
+/** RDTSC and RDTSCP when a debugger or a sample turned RDTSC exiting on. */
+export const rdtscExit: ExitHandler = (vcpu, vm) => {
+  const tsc = vm.tsc(vcpu);
+  vcpu.setGpr32(0, Number(tsc & 0xffffffffn));
+  vcpu.setGpr32(2, Number(tsc >> 32n));
+  if ((vcpu.vmcs.reason & 0xffff) === 51) vcpu.setGpr32(1, vm.tscAux(vcpu));
+  vcpu.complete();
+  return 'resume';
+};
+
+/** XSETBV: no extended state beyond x87 is offered yet, so XCR0 stays as it is. */
+export const xsetbvExit: ExitHandler = (vcpu) => {
+  vcpu.exception(GP, 0);
+  return 'inject';
+};
+
+const stepOver =
+  (field: string, bits: number): ExitHandler =>
+  (vcpu, vm) => {
+    vm.stepOver(vcpu, field, bits);
+    return 'resume';
+  };
+
+export const invlpgExit = stepOver('CPU_BASED_VM_EXEC_CONTROL', PRIMARY.invlpgExiting);
+export const drAccessExit = stepOver('CPU_BASED_VM_EXEC_CONTROL', PRIMARY.movDrExiting);
+export const descriptorTableExit = stepOver('SECONDARY_VM_EXEC_CONTROL', SECONDARY.descriptorTableExiting);
+export const rdrandExit = stepOver('SECONDARY_VM_EXEC_CONTROL', SECONDARY.rdrandExiting);
+export const rdseedExit = stepOver('SECONDARY_VM_EXEC_CONTROL', SECONDARY.rdseedExiting);

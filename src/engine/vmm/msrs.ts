@@ -1,0 +1,113 @@
+import { DEBUGCTL, PAT, TSC_ADJUST, TSC_AUX } from '../core/layout.js';
+import type { Vcpu } from './vcpu.js';
+import type { Vm } from './vm.js';
+
+const EFER = { SCE: 1n, LME: 0x100n, LMA: 0x400n, NXE: 0x800n };
+const CR0_PG = 1n << 31n;
+const MASK64 = (1n << 64n) - 1n;
+
+const MTRR_CAP = 0x508n; // 8 variable ranges, fixed ranges, write combining
+const MTRR_FIXED = [0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f];
+const MTRR_DEF_TYPE = 0x2ff;
+
+/** MSRs that only hold what the guest writes, with their reset values. */
+const STORED = new Map<number, bigint>([
+  ...Array.from({ length: 16 }, (_, i): [number, bigint] => [0x200 + i, 0n]),
+  ...MTRR_FIXED.map((msr): [number, bigint] => [msr, 0x0606060606060606n]),
+  [MTRR_DEF_TYPE, 0xc06n],
+  [0x1a0, 1n], // IA32_MISC_ENABLE: fast strings
+  [0x17a, 0n], // IA32_MCG_STATUS
+]);
+
+/** MSRs with one value; writes are ignored where real processors ignore them. */
+const CONSTANT = new Map<number, bigint>([
+  [0x17, 0n], // IA32_PLATFORM_ID
+  [0x3a, 1n], // IA32_FEATURE_CONTROL: locked, VMX off
+  [0x8b, 1n << 32n], // IA32_BIOS_SIGN_ID
+  [0xce, 0n], // MSR_PLATFORM_INFO
+  [0xfe, MTRR_CAP],
+  [0x179, 0n], // IA32_MCG_CAP: no banks
+]);
+const IGNORED_WRITES = new Set([0x79, 0x8b]);
+
+/** The value of an intercepted MSR, or undefined when the CPU does not have it (#GP). @sdm 4 2 "Model-Specific Registers" */
+export function readMsr(vcpu: Vcpu, vm: Vm, msr: number): bigint | undefined {
+  const { host } = vcpu;
+  switch (msr) {
+    case 0x10:
+      return vm.tsc(vcpu);
+    case 0x1b:
+      return vcpu.ia32ApicBase;
+    case 0x3b:
+      return host.get64(vcpu.at(TSC_ADJUST));
+    case 0x1d9:
+      return vcpu.vmcs.get('GUEST_IA32_DEBUGCTL');
+    case 0x277:
+      return vcpu.vmcs.get('GUEST_IA32_PAT');
+    case 0xc0000080:
+      return vcpu.vmcs.get('GUEST_IA32_EFER');
+    case 0xc0000103:
+      return host.get64(vcpu.at(TSC_AUX)) & 0xffffffffn;
+  }
+  if (msr === 0x6e0 || (msr >= 0x800 && msr < 0x900)) return vm.board.readApicMsr(vcpu.index, msr);
+  return vcpu.storedMsrs.get(msr) ?? STORED.get(msr) ?? CONSTANT.get(msr);
+}
+
+/** Writes an intercepted MSR; false when the CPU does not have it or refuses the value (#GP). */
+export function writeMsr(vcpu: Vcpu, vm: Vm, msr: number, value: bigint): boolean {
+  const { host, vmcs } = vcpu;
+  switch (msr) {
+    case 0x10: {
+      const delta = value - vm.tsc(vcpu);
+      host.set64(vcpu.at(TSC_ADJUST), (host.get64(vcpu.at(TSC_ADJUST)) + delta) & MASK64);
+      return true;
+    }
+    case 0x1b:
+      if (!vm.board.setApicBase(vcpu.index, value)) return false;
+      vcpu.ia32ApicBase = value;
+      return true;
+    case 0x3b:
+      host.set64(vcpu.at(TSC_ADJUST), value);
+      return true;
+    case 0x1d9:
+      if ((value & ~0x3n) !== 0n) return false;
+      host.set64(vcpu.at(DEBUGCTL), value);
+      vmcs.set('GUEST_IA32_DEBUGCTL', value);
+      return true;
+    case 0x277:
+      if (!validPat(value)) return false;
+      host.set64(vcpu.at(PAT), value);
+      vmcs.set('GUEST_IA32_PAT', value);
+      return true;
+    case 0xc0000080:
+      return writeEfer(vcpu, vm, value);
+    case 0xc0000103:
+      if (value >> 32n !== 0n) return false;
+      host.set64(vcpu.at(TSC_AUX), value);
+      return true;
+  }
+  if (msr === 0x6e0 || (msr >= 0x800 && msr < 0x900)) return vm.board.writeApicMsr(vcpu.index, msr, value);
+  if (STORED.has(msr)) {
+    vcpu.storedMsrs.set(msr, value);
+    return true;
+  }
+  return IGNORED_WRITES.has(msr);
+}
+
+function validPat(value: bigint): boolean {
+  for (let i = 0n; i < 8n; i++) {
+    const type = (value >> (i * 8n)) & 0xffn;
+    if (type > 7n || type === 2n || type === 3n) return false;
+  }
+  return true;
+}
+
+/** LMA follows CR0.PG and is not writable; LME must not change while paging is on. */
+function writeEfer(vcpu: Vcpu, vm: Vm, value: bigint): boolean {
+  const old = vcpu.vmcs.get('GUEST_IA32_EFER');
+  if ((value & ~(EFER.SCE | EFER.LME | EFER.LMA | EFER.NXE)) !== 0n) return false;
+  if (((value ^ old) & EFER.LME) !== 0n && (vcpu.vmcs.get('GUEST_CR0') & CR0_PG) !== 0n) return false;
+  vcpu.vmcs.set('GUEST_IA32_EFER', (value & ~EFER.LMA) | (old & EFER.LMA));
+  vm.flushTlb(vcpu);
+  return true;
+}

@@ -1,0 +1,133 @@
+import {
+  ACTIVE,
+  CLOCK_OFFSET,
+  GPR,
+  ICOUNT,
+  LATCH_BYTES,
+  LATCH_COUNT,
+  LATCHES,
+  MAX_LATCHES,
+  PARKED_BASE,
+  VCPU_STATE_BYTES,
+  VMCS_BASE,
+} from '../core/layout.js';
+import type { HostMemory } from '../host/host-memory.js';
+import { EVENT_ERROR_CODE, EVENT_TYPE, EVENT_VALID } from './exit.js';
+import { Vmcs } from './vmcs.js';
+
+/** One virtual CPU: its state block in the core's memory and its VMCS. */
+export class Vcpu {
+  readonly vmcs: Vmcs;
+  /** The core runs this vCPU now, so its state stands in the ACTIVE block. */
+  active = false;
+  /** The guest is between VM entry and VM exit: the VMCS guest area is stale. */
+  inGuest = false;
+  launched = false;
+  /** A VM exit is recorded and not yet handled. */
+  pendingExit = false;
+  /** Waiting in HLT for an interrupt. */
+  halted = false;
+  /** Intercept that is off for one instruction, and what to restore after it. */
+  steppedOver: { field: string; bits: number } | undefined;
+  /** Instruction count at which a debugger's step is done. */
+  stepGoal: number | undefined;
+  /** An NMI waits until the guest can take it. */
+  nmiPending = false;
+  /** Undoes invalid guest state that was put in on request, after the failed entry. */
+  repairAfterEntryFailure: (() => void) | undefined;
+  ia32ApicBase: bigint;
+  /** MSRs that hold what the guest wrote (MTRRs, IA32_MISC_ENABLE). */
+  readonly storedMsrs = new Map<number, bigint>();
+
+  constructor(
+    readonly index: number,
+    readonly host: HostMemory,
+    touched: () => void,
+  ) {
+    this.vmcs = new Vmcs(host, VMCS_BASE + index * 0x1000, touched);
+    this.ia32ApicBase = 0xfee00800n | (index === 0 ? 0x100n : 0n);
+  }
+
+  /** Address of a state field, given its address in the ACTIVE block. */
+  at(field: number): number {
+    return this.active ? field : field - ACTIVE + PARKED_BASE + this.index * VCPU_STATE_BYTES;
+  }
+
+  get icount(): number {
+    return this.host.getNumber(this.at(ICOUNT));
+  }
+
+  set icount(value: number) {
+    this.host.setNumber(this.at(ICOUNT), value);
+  }
+
+  /** Virtual time in ns. */
+  get clock(): number {
+    return this.icount + this.host.getNumber(this.at(CLOCK_OFFSET));
+  }
+
+  set clockOffset(ns: number) {
+    this.host.setNumber(this.at(CLOCK_OFFSET), ns);
+  }
+
+  gpr(index: number): bigint {
+    return this.host.get64(this.at(GPR) + index * 8);
+  }
+
+  gprLow(index: number): number {
+    return this.host.get32(this.at(GPR) + index * 8);
+  }
+
+  setGpr(index: number, value: bigint): void {
+    this.host.set64(this.at(GPR) + index * 8, BigInt.asUintN(64, value));
+  }
+
+  /** A 32-bit result: the upper half becomes 0. */
+  setGpr32(index: number, value: number): void {
+    const at = (this.at(GPR) + index * 8) >>> 2;
+    this.host.u32[at] = value >>> 0;
+    this.host.u32[at + 1] = 0;
+  }
+
+  setGpr16(index: number, value: number): void {
+    this.host.u16[(this.at(GPR) + index * 8) >>> 1] = value;
+  }
+
+  /** Low byte of a register. */
+  setGpr8(index: number, value: number): void {
+    this.host.u8[this.at(GPR) + index * 8] = value;
+  }
+
+  /** Hands the core an access that the VMM has done; the instruction runs again and takes it. */
+  addLatch(address: number, data: bigint, bytes: number, write: boolean): void {
+    const count = this.host.get32(this.at(LATCH_COUNT));
+    if (count >= MAX_LATCHES)
+      throw new Error(`an instruction of vCPU ${this.index} made more than ${MAX_LATCHES} device accesses`);
+    const at = this.at(LATCHES) + count * LATCH_BYTES;
+    this.host.setNumber(at, address);
+    this.host.set64(at + 8, data);
+    this.host.set32(at + 16, bytes);
+    this.host.set32(at + 20, write ? 1 : 0);
+    this.host.set32(this.at(LATCH_COUNT), count + 1);
+  }
+
+  /** The instruction that exited is done: past it, and counted. */
+  complete(): void {
+    this.vmcs.skipInstruction();
+    this.icount += 1;
+  }
+
+  /** Injects a hardware exception at the next entry. */
+  exception(vector: number, error?: number): void {
+    const code = error === undefined ? 0 : EVENT_ERROR_CODE;
+    this.vmcs.setEvent((EVENT_VALID | (EVENT_TYPE.hardwareException << 8) | code | vector) >>> 0, error ?? 0, 0);
+  }
+
+  interrupt(vector: number): void {
+    this.vmcs.setEvent((EVENT_VALID | (EVENT_TYPE.externalInterrupt << 8) | vector) >>> 0, 0, 0);
+  }
+
+  nmi(): void {
+    this.vmcs.setEvent((EVENT_VALID | (EVENT_TYPE.nmi << 8) | 2) >>> 0, 0, 0);
+  }
+}

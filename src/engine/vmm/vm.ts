@@ -1,0 +1,440 @@
+import {
+  CLOCK_OFFSET,
+  CR2,
+  EXIT_COUNTS,
+  INTERRUPTIBILITY,
+  LIMIT,
+  PREEMPTION_DEADLINE,
+  RAM_BASE,
+  RUN_BREAKPOINT,
+  RUN_LIMIT,
+  RUN_VMEXIT,
+  RUN_WATCHPOINT,
+  TR_ACTION,
+  TR_DETAIL,
+  TRACE_ENABLED,
+  TRACE_RECORD_BYTES,
+  TRACE_RECORDS,
+  TRACE_RING,
+  TRACE_SEQUENCE,
+  TSC_ADJUST,
+  TSC_AUX,
+  XS_EXIT,
+} from '../core/layout.js';
+import type { GuestEnd, GuestMemory } from '../devices/device.js';
+import type { CoreExports } from '../host/core-instance.js';
+import type { HostMemory } from '../host/host-memory.js';
+import type { Board } from './board.js';
+import { PRIMARY } from './controls.js';
+import { EPT_MEMORY_TYPE, EptBuilder } from './ept-builder.js';
+import { EVENT_VALID, type Outcome } from './exit.js';
+import { EXIT_HANDLERS } from './exits/index.js';
+import { Vcpu } from './vcpu.js';
+import { fieldOffset } from './vmcs.js';
+import { fillMsrBitmap, setUpVmcs } from './vmcs-setup.js';
+
+const RFLAGS_IF = 0x200;
+const BLOCKED_BY_STI_OR_MOV_SS = 3;
+const BLOCKED_BY_NMI = 8;
+const REASON_MASK = 0xffff;
+const REASON_MTF = 37;
+const ENTRY_FAILURE = 0x80000000;
+const ACTION = { resume: 1, inject: 2, stop: 3 } as const;
+const NEVER = 2 ** 53;
+
+/** Why runSlice came back. */
+export type SliceEnd =
+  | { kind: 'limit' }
+  /** Halted; `deadline` is the virtual time of the next device event, if there is any. */
+  | { kind: 'idle'; deadline: number | undefined }
+  | { kind: 'breakpoint' }
+  | { kind: 'watchpoint' }
+  | { kind: 'step' }
+  /** A VM exit that the exit filter wants; it is not handled yet. */
+  | { kind: 'exit' }
+  | { kind: 'entry-failed' }
+  | { kind: 'ended' };
+
+/** A virtual machine on the embedded engine: vCPUs, guest memory behind EPT, devices, and the exit loop. */
+export class Vm {
+  readonly vcpus: Vcpu[] = [];
+  readonly ept: EptBuilder;
+  readonly memory: GuestMemory;
+  board!: Board;
+  /** How the guest ended, once it has. */
+  end: GuestEnd | undefined;
+  /** Value that the current exit moved: port, MSR or device data. For the trace. */
+  exitDetail = 0;
+  /** Asked at each exit before it is handled: true stops there. */
+  exitFilter: ((vcpu: Vcpu) => boolean) | undefined;
+  /** Exits handled so far. */
+  exits = 0;
+  /** GPA of an EPT entry that was spoilt on request, with its right value. */
+  readonly #spoilt = new Map<number, { entry: number; value: bigint }>();
+  #mustSkipBreakpoint = false;
+
+  constructor(
+    readonly core: CoreExports,
+    readonly host: HostMemory,
+    readonly memoryBytes: number,
+    vcpus: number,
+  ) {
+    this.memory = new RamView(this);
+    this.ept = new EptBuilder(host);
+    this.ept.map(0, RAM_BASE, memoryBytes, { read: true, write: true, execute: true }, EPT_MEMORY_TYPE.WB);
+    fillMsrBitmap(host);
+    host.set32(TRACE_ENABLED, 1);
+    for (let index = 0; index < vcpus; index++) {
+      core.initVmcs(index);
+      const vcpu = new Vcpu(index, host, () => core.vmcsTouched());
+      this.vcpus.push(vcpu);
+      core.selectVcpu(index);
+      setUpVmcs(vcpu, this.ept.eptp);
+    }
+    this.#select(this.vcpus[0]);
+  }
+
+  /** Virtual time in ns. */
+  now(): number {
+    return this.vcpus[0].clock;
+  }
+
+  /**
+   * Runs the guest for at most `instructions` of a vCPU, handling its exits.
+   * @param vcpu the one to run
+   */
+  runSlice(vcpu: Vcpu, instructions: number): SliceEnd {
+    this.#select(vcpu);
+    const { core, host } = this;
+    const until = vcpu.icount + instructions;
+    for (;;) {
+      if (vcpu.pendingExit) {
+        vcpu.pendingExit = false;
+        if (this.#handle(vcpu) === 'stop') return { kind: 'ended' };
+        if (this.#stepDone(vcpu)) return { kind: 'step' };
+      }
+      if (this.end) return { kind: 'ended' };
+      if (!vcpu.inGuest) {
+        if (!this.#prepareEntry(vcpu)) return { kind: 'idle', deadline: this.board.nextDeadline() };
+        if (!this.#enter(vcpu)) return { kind: 'entry-failed' };
+        if (vcpu.pendingExit) continue;
+      }
+      if (vcpu.icount >= until) return { kind: 'limit' };
+      host.setNumber(LIMIT, until);
+      const result = core.run(this.#mustSkipBreakpoint ? 1 : 0);
+      this.#mustSkipBreakpoint = false;
+      switch (result) {
+        case RUN_VMEXIT:
+          vcpu.inGuest = false;
+          this.exits++;
+          vcpu.pendingExit = true;
+          if (this.exitFilter?.(vcpu)) return { kind: 'exit' };
+          break;
+        case RUN_LIMIT:
+          return { kind: 'limit' };
+        case RUN_BREAKPOINT:
+          this.#leave(vcpu);
+          this.#mustSkipBreakpoint = true;
+          return { kind: 'breakpoint' };
+        case RUN_WATCHPOINT:
+          this.#leave(vcpu);
+          return { kind: 'watchpoint' };
+        default:
+          throw new Error(`the core answered run status ${result}`);
+      }
+    }
+  }
+
+  /** Brings the guest state into the VMCS so that observers see it; the next run enters again. */
+  synchronize(): void {
+    for (const vcpu of this.vcpus) if (vcpu.inGuest) this.#leave(vcpu);
+  }
+
+  /** The next run executes the instruction at RIP even when a breakpoint stands on it. */
+  skipBreakpointOnce(skip: boolean): void {
+    this.#mustSkipBreakpoint = skip;
+  }
+
+  /** Moves virtual time forward while every vCPU is halted. */
+  warpTo(clock: number): void {
+    const ahead = clock - this.now();
+    if (ahead <= 0) return;
+    for (const vcpu of this.vcpus) vcpu.clockOffset = this.host.getNumber(vcpu.at(CLOCK_OFFSET)) + ahead;
+  }
+
+  /** Asks for a stop after one more instruction of this vCPU (by MTF). */
+  armStep(vcpu: Vcpu, count: number): void {
+    vcpu.stepGoal = vcpu.icount + count;
+    vcpu.vmcs.primary |= PRIMARY.monitorTrapFlag;
+  }
+
+  disarmStep(vcpu: Vcpu): void {
+    vcpu.stepGoal = undefined;
+    if (!vcpu.steppedOver) vcpu.vmcs.primary &= ~PRIMARY.monitorTrapFlag;
+  }
+
+  finish(end: GuestEnd): void {
+    this.end ??= end;
+  }
+
+  portRead(port: number, bytes: number): number {
+    return this.board.portRead(port, bytes);
+  }
+
+  portWrite(port: number, bytes: number, value: number): void {
+    this.board.portWrite(port, bytes, value);
+    this.#takeEnd();
+  }
+
+  mmioRead(vcpu: Vcpu, gpa: number, bytes: number): bigint {
+    return this.board.mmioRead(vcpu.index, gpa, bytes);
+  }
+
+  mmioWrite(vcpu: Vcpu, gpa: number, bytes: number, value: bigint): void {
+    this.board.mmioWrite(vcpu.index, gpa, bytes, value);
+    this.#takeEnd();
+  }
+
+  tpr(vcpu: Vcpu): number {
+    return this.board.tpr(vcpu.index);
+  }
+
+  setTpr(vcpu: Vcpu, value: number): void {
+    this.board.setTpr(vcpu.index, value);
+  }
+
+  tsc(vcpu: Vcpu): bigint {
+    return BigInt.asUintN(64, BigInt(vcpu.clock) + this.host.get64(vcpu.at(TSC_ADJUST)) + vcpu.vmcs.get('TSC_OFFSET'));
+  }
+
+  tscAux(vcpu: Vcpu): number {
+    return this.host.get32(vcpu.at(TSC_AUX));
+  }
+
+  setCr2(vcpu: Vcpu, value: bigint): void {
+    this.host.set64(vcpu.at(CR2), value);
+  }
+
+  flushTlb(vcpu: Vcpu): void {
+    this.#select(vcpu);
+    this.core.flushTlb();
+  }
+
+  /** Turns an intercept off for one instruction; MTF ends that. */
+  stepOver(vcpu: Vcpu, field: string, bits: number): void {
+    vcpu.steppedOver = { field, bits };
+    vcpu.vmcs.set(field, vcpu.vmcs.get(field) & ~BigInt(bits >>> 0));
+    vcpu.vmcs.primary |= PRIMARY.monitorTrapFlag;
+  }
+
+  endStepOver(vcpu: Vcpu): void {
+    const over = vcpu.steppedOver;
+    if (!over) return;
+    vcpu.steppedOver = undefined;
+    vcpu.vmcs.set(over.field, vcpu.vmcs.get(over.field) | BigInt(over.bits >>> 0));
+  }
+
+  /** PDPTEs of PAE paging from guest memory into the VMCS; false when one has reserved bits set (#GP). */
+  loadPdptes(vcpu: Vcpu): boolean {
+    const cr3 = Number(vcpu.vmcs.get('GUEST_CR3') & 0xffffffe0n);
+    if (cr3 + 32 > this.memoryBytes) return false;
+    const entries = [0, 1, 2, 3].map((i) => this.host.get64(RAM_BASE + cr3 + i * 8));
+    const reserved = 0xffffff80000001e6n;
+    if (entries.some((entry) => (entry & 1n) !== 0n && (entry & reserved) !== 0n)) return false;
+    entries.forEach((entry, i) => {
+      vcpu.vmcs.set(`GUEST_PDPTR${i}`, entry);
+    });
+    return true;
+  }
+
+  /** Makes the EPT entry of a page misconfigured (write without read) until its exit repairs it. */
+  spoilEpt(gpa: number): boolean {
+    const page = gpa - (gpa % 4096);
+    if (page + 4096 > this.memoryBytes) return false;
+    const entry = this.ept.entryAddress(page, 1, true)!;
+    this.#spoilt.set(page, { entry, value: this.host.get64(entry) });
+    this.host.set64(entry, (this.host.get64(entry) & ~7n) | 2n);
+    for (const vcpu of this.vcpus) this.flushTlb(vcpu);
+    return true;
+  }
+
+  repairEpt(gpa: number): boolean {
+    const page = gpa - (gpa % 4096);
+    const spoilt = this.#spoilt.get(page);
+    if (!spoilt) return false;
+    this.#spoilt.delete(page);
+    this.host.set64(spoilt.entry, spoilt.value);
+    for (const vcpu of this.vcpus) this.flushTlb(vcpu);
+    return true;
+  }
+
+  /** Takes the newest exit out of trace and counts: it was the debugger's own. */
+  withdrawExit(reason: number): void {
+    const { host } = this;
+    host.setNumber(TRACE_SEQUENCE, host.getNumber(TRACE_SEQUENCE) - 1);
+    const count = EXIT_COUNTS + reason * 8;
+    host.setNumber(count, host.getNumber(count) - 1);
+    this.exits--;
+  }
+
+  exitCount(reason: number): number {
+    return this.host.getNumber(EXIT_COUNTS + reason * 8);
+  }
+
+  #select(vcpu: Vcpu): void {
+    if (vcpu.active) return;
+    for (const other of this.vcpus) other.active = false;
+    this.core.selectVcpu(vcpu.index);
+    vcpu.active = true;
+  }
+
+  #leave(vcpu: Vcpu): void {
+    this.#select(vcpu);
+    this.core.saveGuest();
+    vcpu.inGuest = false;
+  }
+
+  #takeEnd(): void {
+    this.end ??= this.board.takeEnd();
+  }
+
+  /** Devices' due work, interrupt injection and the preemption timer; false when the vCPU stays halted. */
+  #prepareEntry(vcpu: Vcpu): boolean {
+    const { board, host } = this;
+    const { vmcs } = vcpu;
+    const now = vcpu.clock;
+    let deadline = board.nextDeadline();
+    if (deadline !== undefined && deadline <= now) {
+      board.runDue(now);
+      this.#takeEnd();
+      deadline = board.nextDeadline();
+    }
+    if ((vmcs.entryInfo & EVENT_VALID) === 0) this.#injectPending(vcpu);
+    if (vcpu.halted) return false;
+    const at = deadline ?? NEVER;
+    if (host.getNumber(PREEMPTION_DEADLINE) !== at) host.setNumber(PREEMPTION_DEADLINE, at);
+    return true;
+  }
+
+  /** Injects the highest-priority pending event, or opens the window that tells when it can be. */
+  #injectPending(vcpu: Vcpu): void {
+    const { board } = this;
+    const { vmcs } = vcpu;
+    const shadow = vmcs.interruptibility;
+    const nmi = vcpu.nmiPending || board.takeNmi(vcpu.index);
+    if (nmi) {
+      if ((shadow & (BLOCKED_BY_NMI | 2)) === 0) {
+        vcpu.nmiPending = false;
+        vcpu.halted = false;
+        vcpu.nmi();
+        return;
+      }
+      vcpu.nmiPending = true;
+      vmcs.primary |= PRIMARY.nmiWindowExiting;
+    }
+    if (!board.interruptPending(vcpu.index)) return;
+    if ((vmcs.rflags & RFLAGS_IF) !== 0 && (shadow & BLOCKED_BY_STI_OR_MOV_SS) === 0) {
+      vcpu.halted = false;
+      const vector = board.acknowledgeInterrupt(vcpu.index);
+      vcpu.interrupt(vector);
+      if (board.interruptPending(vcpu.index)) vmcs.primary |= PRIMARY.interruptWindowExiting;
+    } else if (!vcpu.halted) {
+      vmcs.primary |= PRIMARY.interruptWindowExiting;
+    }
+  }
+
+  #enter(vcpu: Vcpu): boolean {
+    const status = vcpu.launched ? this.core.vmResume() : this.core.vmLaunch();
+    if (status === 0) {
+      vcpu.launched = true;
+      vcpu.inGuest = true;
+      return true;
+    }
+    if ((vcpu.vmcs.reason & ENTRY_FAILURE) === 0 && status !== XS_EXIT) return false;
+    if ((vcpu.vmcs.reason & ENTRY_FAILURE) !== 0) {
+      if (!vcpu.repairAfterEntryFailure) return false;
+      vcpu.repairAfterEntryFailure();
+      vcpu.repairAfterEntryFailure = undefined;
+      this.exits++;
+      return this.#enter(vcpu);
+    }
+    // the injected event itself caused an exit
+    vcpu.launched = true;
+    this.exits++;
+    vcpu.pendingExit = true;
+    return true;
+  }
+
+  #handle(vcpu: Vcpu): Outcome {
+    const { vmcs, host } = vcpu;
+    const reason = vmcs.reason & REASON_MASK;
+    const slot = this.#traceSlot();
+    this.exitDetail = 0;
+    this.#reinject(vcpu);
+    const handler = EXIT_HANDLERS[reason];
+    let outcome: Outcome;
+    if (reason === REASON_MTF && vcpu.stepGoal !== undefined && !vcpu.steppedOver) {
+      this.withdrawExit(REASON_MTF);
+      return 'resume';
+    }
+    if (handler) outcome = handler(vcpu, this);
+    else {
+      this.finish({ kind: 'error', status: 3, message: `no handler for VM exit ${reason}` });
+      outcome = 'stop';
+    }
+    host.set32(slot + TR_ACTION, ACTION[outcome]);
+    host.set32(slot + TR_DETAIL, outcome === 'inject' ? vmcs.entryInfo & 0xff : this.exitDetail >>> 0);
+    return outcome;
+  }
+
+  /** An event whose delivery the exit interrupted is delivered at the next entry. @sdm 3C 31.7.1.2 "Resuming Guest Software" */
+  #reinject(vcpu: Vcpu): void {
+    const info = vcpu.vmcs.vectoringInfo;
+    if ((info & EVENT_VALID) === 0) return;
+    vcpu.vmcs.setEvent((info & ~0x1000) >>> 0, vcpu.vmcs.vectoringError, vcpu.vmcs.instructionLength);
+    if (((info >> 8) & 7) === 2) {
+      const at = vcpu.vmcs.region + fieldOffset('GUEST_INTERRUPTIBILITY_INFO');
+      this.host.set32(at, this.host.get32(at) & ~BLOCKED_BY_NMI);
+      this.host.set32(vcpu.at(INTERRUPTIBILITY), this.host.get32(vcpu.at(INTERRUPTIBILITY)) & ~BLOCKED_BY_NMI);
+    }
+  }
+
+  #stepDone(vcpu: Vcpu): boolean {
+    if (vcpu.stepGoal === undefined || vcpu.steppedOver) return false;
+    if (vcpu.icount < vcpu.stepGoal) return false;
+    this.disarmStep(vcpu);
+    return true;
+  }
+
+  #traceSlot(): number {
+    const newest = this.host.get32(TRACE_SEQUENCE) - 1;
+    return TRACE_RING + (newest & (TRACE_RECORDS - 1)) * TRACE_RECORD_BYTES;
+  }
+}
+
+/** Guest RAM: one run of frames from GPA 0. */
+class RamView implements GuestMemory {
+  constructor(readonly vm: Vm) {}
+
+  get bytes(): number {
+    return this.vm.memoryBytes;
+  }
+
+  read(gpa: number, length: number): Uint8Array {
+    this.#check(gpa, length);
+    return this.vm.host.u8.subarray(RAM_BASE + gpa, RAM_BASE + gpa + length);
+  }
+
+  write(gpa: number, bytes: Uint8Array): void {
+    this.#check(gpa, bytes.length);
+    this.vm.host.u8.set(bytes, RAM_BASE + gpa);
+    const first = gpa - (gpa % 4096);
+    for (let page = first; page < gpa + bytes.length; page += 4096) this.vm.core.invalidatePageCode(RAM_BASE + page);
+  }
+
+  #check(gpa: number, length: number): void {
+    if (gpa < 0 || length < 0 || gpa + length > this.bytes) {
+      throw new RangeError(`guest-physical 0x${gpa.toString(16)} + ${length} is outside RAM of ${this.bytes} bytes`);
+    }
+  }
+}

@@ -1,0 +1,129 @@
+import { mustBeOne } from '../../spec/vmx/controls.js';
+import { IO_BITMAP_A, IO_BITMAP_B, MSR_BITMAP, VIRTUAL_APIC_BASE } from '../core/layout.js';
+import type { HostMemory } from '../host/host-memory.js';
+import { ENTRY, EXIT, PIN, PRIMARY, SECONDARY } from './controls.js';
+import type { Vcpu } from './vcpu.js';
+
+/** MSRs that the guest reads and writes without an exit: they live in the vCPU and need no policy. */
+const PASSED_THROUGH = [
+  0x174, 0x175, 0x176, // SYSENTER_CS, _ESP, _EIP
+  0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, // STAR, LSTAR, CSTAR, FMASK
+  0xc0000100, 0xc0000101, 0xc0000102, // FS_BASE, GS_BASE, KERNEL_GS_BASE
+]; // biome-ignore format: grouped
+
+/** CR0 bits of which the VMM decides: PE, NE, NW, CD, PG. Changing one exits. */
+export const CR0_HOST_OWNED = 0xe0000021n;
+/** CR4 bits of which the VMM decides: VMXE. */
+export const CR4_HOST_OWNED = 0x2000n;
+
+/**
+ * Fills a VMCS with this VMM's choice of controls and the state of a processor after INIT.
+ * @sdm 3A 9.1.4 "First Instruction Executed" for the guest area
+ */
+export function setUpVmcs(vcpu: Vcpu, eptp: bigint): void {
+  const { vmcs } = vcpu;
+  vmcs.set('VIRTUAL_PROCESSOR_ID', vcpu.index + 1);
+  vmcs.set(
+    'PIN_BASED_VM_EXEC_CONTROL',
+    (mustBeOne('pin') | PIN.externalInterruptExiting | PIN.nmiExiting | PIN.virtualNmis | PIN.preemptionTimer) >>> 0,
+  );
+  vmcs.set(
+    'CPU_BASED_VM_EXEC_CONTROL',
+    (mustBeOne('primary') |
+      PRIMARY.hltExiting |
+      PRIMARY.useTscOffsetting |
+      PRIMARY.unconditionalIoExiting |
+      PRIMARY.useMsrBitmaps |
+      PRIMARY.cr8LoadExiting |
+      PRIMARY.cr8StoreExiting |
+      PRIMARY.activateSecondaryControls) >>>
+      0,
+  );
+  vmcs.set(
+    'SECONDARY_VM_EXEC_CONTROL',
+    (SECONDARY.enableEpt |
+      SECONDARY.enableRdtscp |
+      SECONDARY.enableVpid |
+      SECONDARY.unrestrictedGuest |
+      SECONDARY.enableInvpcid) >>>
+      0,
+  );
+  vmcs.set(
+    'VM_EXIT_CONTROLS',
+    (mustBeOne('exit') |
+      EXIT.saveDebugControls |
+      EXIT.hostAddressSpaceSize |
+      EXIT.acknowledgeInterrupt |
+      EXIT.savePat |
+      EXIT.loadPat |
+      EXIT.saveEfer |
+      EXIT.loadEfer) >>>
+      0,
+  );
+  vmcs.set('VM_ENTRY_CONTROLS', (mustBeOne('entry') | ENTRY.loadDebugControls | ENTRY.loadPat | ENTRY.loadEfer) >>> 0);
+  vmcs.set('IO_BITMAP_A', IO_BITMAP_A);
+  vmcs.set('IO_BITMAP_B', IO_BITMAP_B);
+  vmcs.set('MSR_BITMAP', MSR_BITMAP);
+  vmcs.set('VIRTUAL_APIC_PAGE_ADDR', VIRTUAL_APIC_BASE + vcpu.index * 0x1000);
+  vmcs.set('EPT_POINTER', eptp);
+  vmcs.set('VMCS_LINK_POINTER', 0xffffffffffffffffn);
+  vmcs.set('CR0_GUEST_HOST_MASK', CR0_HOST_OWNED);
+  vmcs.set('CR4_GUEST_HOST_MASK', CR4_HOST_OWNED);
+  setUpHost(vcpu);
+  setUpGuest(vcpu);
+}
+
+/** The VMM is not guest-visible code: its host area is a consistent 64-bit supervisor environment. */
+function setUpHost({ vmcs }: Vcpu): void {
+  vmcs.set('HOST_CR0', 0x80050033n);
+  vmcs.set('HOST_CR3', 0n);
+  vmcs.set('HOST_CR4', 0x2020n);
+  for (const segment of ['ES', 'SS', 'DS', 'FS', 'GS']) vmcs.set(`HOST_${segment}_SELECTOR`, 0x18);
+  vmcs.set('HOST_CS_SELECTOR', 0x10);
+  vmcs.set('HOST_TR_SELECTOR', 0x40);
+  vmcs.set('HOST_IA32_EFER', 0xd00n);
+  vmcs.set('HOST_IA32_PAT', 0x0007040600070406n);
+  vmcs.set('HOST_RIP', 0xffffffff81000000n);
+  vmcs.set('HOST_RSP', 0xffffffff82000000n);
+}
+
+function setUpGuest({ vmcs }: Vcpu): void {
+  for (const segment of ['ES', 'SS', 'DS', 'FS', 'GS']) setSegment(vmcs, segment, 0, 0n, 0xffff, 0x93);
+  setSegment(vmcs, 'CS', 0xf000, 0xffff0000n, 0xffff, 0x9b);
+  setSegment(vmcs, 'LDTR', 0, 0n, 0xffff, 0x82);
+  setSegment(vmcs, 'TR', 0, 0n, 0xffff, 0x8b);
+  vmcs.set('GUEST_GDTR_LIMIT', 0xffff);
+  vmcs.set('GUEST_IDTR_LIMIT', 0xffff);
+  vmcs.set('GUEST_CR0', 0x60000030n);
+  vmcs.set('CR0_READ_SHADOW', 0x60000010n);
+  vmcs.set('GUEST_CR4', 0x2000n);
+  vmcs.set('CR4_READ_SHADOW', 0n);
+  vmcs.set('GUEST_DR7', 0x400n);
+  vmcs.set('GUEST_RFLAGS', 2n);
+  vmcs.set('GUEST_RIP', 0xfff0n);
+  vmcs.set('GUEST_IA32_PAT', 0x0007040600070406n);
+}
+
+export function setSegment(
+  vmcs: { set(name: string, value: bigint | number): void },
+  segment: string,
+  selector: number,
+  base: bigint,
+  limit: number,
+  accessRights: number,
+): void {
+  vmcs.set(`GUEST_${segment}_SELECTOR`, selector);
+  vmcs.set(`GUEST_${segment}_BASE`, base);
+  vmcs.set(`GUEST_${segment}_LIMIT`, limit);
+  vmcs.set(`GUEST_${segment}_AR_BYTES`, accessRights);
+}
+
+/** MSR bitmap: exit on all but the passed-through ones. @sdm 3C 24.6.9 "MSR-Bitmap Address" */
+export function fillMsrBitmap(host: HostMemory): void {
+  host.u8.fill(0xff, MSR_BITMAP, MSR_BITMAP + 0x1000);
+  for (const msr of PASSED_THROUGH) {
+    const page = MSR_BITMAP + (msr >= 0xc0000000 ? 0x400 : 0);
+    const bit = msr & 0x1fff;
+    for (const half of [0, 0x800]) host.u8[page + half + (bit >> 3)] &= ~(1 << (bit & 7));
+  }
+}

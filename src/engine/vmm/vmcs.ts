@@ -1,0 +1,150 @@
+import { type VmcsField, vmcsField } from '../../spec/vmx/vmcs-fields.js';
+import type { HostMemory } from '../host/host-memory.js';
+
+/** Slot offset of a field by its name. @throws Error when there is no such field. */
+export function fieldOffset(name: string): number {
+  const field = vmcsField(name);
+  if (!field) throw new Error(`no VMCS field ${name}`);
+  return field.offset;
+}
+
+/** Offsets of the fields that the VMM touches at every exit. */
+const F = {
+  reason: fieldOffset('VM_EXIT_REASON'),
+  qualification: fieldOffset('EXIT_QUALIFICATION'),
+  length: fieldOffset('VM_EXIT_INSTRUCTION_LEN'),
+  rip: fieldOffset('GUEST_RIP'),
+  rflags: fieldOffset('GUEST_RFLAGS'),
+  interruptibility: fieldOffset('GUEST_INTERRUPTIBILITY_INFO'),
+  activity: fieldOffset('GUEST_ACTIVITY_STATE'),
+  entryInfo: fieldOffset('VM_ENTRY_INTR_INFO'),
+  entryError: fieldOffset('VM_ENTRY_EXCEPTION_ERROR_CODE'),
+  entryLength: fieldOffset('VM_ENTRY_INSTRUCTION_LEN'),
+  primary: fieldOffset('CPU_BASED_VM_EXEC_CONTROL'),
+  vectoring: fieldOffset('IDT_VECTORING_INFO_FIELD'),
+  vectoringError: fieldOffset('IDT_VECTORING_ERROR_CODE'),
+  pendingDebug: fieldOffset('GUEST_PENDING_DBG_EXCEPTIONS'),
+  csAr: fieldOffset('GUEST_CS_AR_BYTES'),
+};
+
+const RFLAGS_TF = 0x100;
+const RFLAGS_RF = 0x10000;
+const PENDING_BS = 1 << 14;
+
+/** One VMCS region as the VMM reads and writes it (VMREAD and VMWRITE of root mode). */
+export class Vmcs {
+  constructor(
+    readonly host: HostMemory,
+    /** Host-physical address of the region. */
+    readonly region: number,
+    /** Told of every write, so that the next VM entry checks the VMCS again. */
+    readonly touched: () => void,
+  ) {}
+
+  get(name: string): bigint {
+    return this.host.get64(this.region + fieldOffset(name));
+  }
+
+  set(name: string, value: bigint | number): void {
+    this.host.set64(this.region + fieldOffset(name), BigInt(value));
+    this.touched();
+  }
+
+  readField(field: VmcsField): bigint {
+    return this.host.get64(this.region + field.offset);
+  }
+
+  low(offset: number): number {
+    return this.host.get32(this.region + offset);
+  }
+
+  get reason(): number {
+    return this.low(F.reason);
+  }
+
+  get qualification(): bigint {
+    return this.host.get64(this.region + F.qualification);
+  }
+
+  get qualificationLow(): number {
+    return this.low(F.qualification);
+  }
+
+  get instructionLength(): number {
+    return this.low(F.length);
+  }
+
+  get rip(): bigint {
+    return this.host.get64(this.region + F.rip);
+  }
+
+  get rflags(): number {
+    return this.low(F.rflags);
+  }
+
+  get interruptibility(): number {
+    return this.low(F.interruptibility);
+  }
+
+  set activity(value: number) {
+    this.host.set32(this.region + F.activity, value);
+    this.touched();
+  }
+
+  get activity(): number {
+    return this.low(F.activity);
+  }
+
+  get entryInfo(): number {
+    return this.low(F.entryInfo);
+  }
+
+  get primary(): number {
+    return this.low(F.primary);
+  }
+
+  set primary(value: number) {
+    if (this.primary === value >>> 0) return;
+    this.host.set32(this.region + F.primary, value >>> 0);
+    this.touched();
+  }
+
+  get vectoringInfo(): number {
+    return this.low(F.vectoring);
+  }
+
+  get vectoringError(): number {
+    return this.low(F.vectoringError);
+  }
+
+  /** Event for the next VM entry: interruption information, error code, instruction length. */
+  setEvent(info: number, error: number, length: number): void {
+    this.host.set32(this.region + F.entryInfo, info >>> 0);
+    this.host.set32(this.region + F.entryError, error >>> 0);
+    this.host.set32(this.region + F.entryLength, length);
+    this.touched();
+  }
+
+  /**
+   * Moves the guest past the instruction that exited, as if it had completed: RIP, the shadows of STI
+   * and MOV SS, the single-step trap of RFLAGS.TF and RF.
+   */
+  skipInstruction(): void {
+    const at = (this.region + F.rip) >>> 2;
+    const { u32 } = this.host;
+    const low = u32[at] + this.instructionLength;
+    u32[at] = low >>> 0;
+    if (low > 0xffffffff) {
+      const carry = (this.low(F.csAr) & 0x2000) !== 0;
+      if (carry) u32[at + 1] = (u32[at + 1] + 1) >>> 0;
+    }
+    const shadow = this.interruptibility;
+    if ((shadow & 3) !== 0) this.host.set32(this.region + F.interruptibility, shadow & ~3);
+    const flags = this.rflags;
+    if ((flags & RFLAGS_RF) !== 0) this.host.set32(this.region + F.rflags, flags & ~RFLAGS_RF);
+    if ((flags & RFLAGS_TF) !== 0) {
+      this.host.set32(this.region + F.pendingDebug, this.low(F.pendingDebug) | PENDING_BS);
+      this.touched();
+    }
+  }
+}

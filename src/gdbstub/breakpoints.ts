@@ -1,0 +1,111 @@
+/**
+ * The client's breakpoints and the target's ids for them.
+ *
+ * GDB takes all its breakpoints out at each stop and puts them back before it continues. Removal is therefore
+ * put off to the next run: a breakpoint that comes back keeps its id and hit count, and a stop costs no
+ * round trips to the engine. Until then `wanted` is false and a hit is not reported as the client's.
+ */
+import type { Access, MemorySpace, StopCause, Target } from './target.js';
+
+/** Z packet types: software, hardware, write, read, access. */
+export type BreakpointType = 0 | 1 | 2 | 3 | 4;
+
+export interface ClientBreakpoint {
+  type: BreakpointType;
+  address: bigint;
+  /** Bytes for watchpoints; the client's `kind` for execute breakpoints. */
+  length: number;
+  space: MemorySpace;
+  /** Checked agent expressions; a hit is reported when there is none or any of them is not 0. */
+  conditions: Uint8Array[];
+  wanted: boolean;
+  id: number;
+}
+
+const WATCH_ACCESS: Record<2 | 3 | 4, Access> = { 2: 'write', 3: 'read', 4: 'access' };
+
+/** Far beyond what a person sets; keeps a client in a loop from filling the engine's tables. */
+const MAX_BREAKPOINTS = 10_000;
+
+function keyOf(type: BreakpointType, space: MemorySpace, address: bigint, length: number): string {
+  return `${type} ${type < 2 ? 'virtual' : space} ${address.toString(16)} ${type < 2 ? 0 : length}`;
+}
+
+export class ClientBreakpoints {
+  private readonly entries = new Map<string, ClientBreakpoint>();
+
+  constructor(private readonly target: Target) {}
+
+  /** Idempotent. @throws Error when the target cannot have it. */
+  async insert(
+    type: BreakpointType,
+    space: MemorySpace,
+    address: bigint,
+    length: number,
+    conditions: Uint8Array[],
+  ): Promise<void> {
+    const key = keyOf(type, space, address, length);
+    const present = this.entries.get(key);
+    if (present !== undefined) {
+      present.wanted = true;
+      present.conditions = conditions;
+      return;
+    }
+    if (this.entries.size >= MAX_BREAKPOINTS) await this.reconcile();
+    if (this.entries.size >= MAX_BREAKPOINTS) throw new Error(`more than ${MAX_BREAKPOINTS} breakpoints`);
+    const id = await this.target.addBreakpoint(
+      type === 0 || type === 1
+        ? { kind: 'execute', address }
+        : { kind: 'watch', space, address, length, access: WATCH_ACCESS[type] },
+    );
+    this.entries.set(key, { type, address, length, space, conditions, wanted: true, id });
+  }
+
+  /** Idempotent: removing what is not there is no error. */
+  remove(type: BreakpointType, address: bigint, length: number): void {
+    for (const space of ['virtual', 'physical'] as const) {
+      const entry = this.entries.get(keyOf(type, space, address, length));
+      if (entry !== undefined) entry.wanted = false;
+    }
+  }
+
+  /** Takes out of the target what the client has removed. */
+  async reconcile(): Promise<void> {
+    for (const [key, entry] of this.entries) {
+      if (entry.wanted) continue;
+      this.entries.delete(key);
+      await this.target.removeBreakpoint(entry.id);
+    }
+  }
+
+  async clear(): Promise<void> {
+    for (const entry of this.entries.values()) entry.wanted = false;
+    await this.reconcile();
+  }
+
+  /** The client's execute breakpoints at a linear address. */
+  at(address: bigint): ClientBreakpoint[] {
+    const found: ClientBreakpoint[] = [];
+    for (const type of [0, 1] as const) {
+      const entry = this.entries.get(keyOf(type, 'virtual', address, 0));
+      if (entry?.wanted) found.push(entry);
+    }
+    return found;
+  }
+
+  /** The client's watchpoint that an access hit, and the first byte of it that lies inside. */
+  watching(cause: StopCause & { kind: 'watchpoint' }): { entry: ClientBreakpoint; address: bigint } | undefined {
+    const end = cause.address + BigInt(Math.max(cause.length, 1));
+    let best: ClientBreakpoint | undefined;
+    for (const entry of this.entries.values()) {
+      if (!entry.wanted || entry.type < 2) continue;
+      if (end <= entry.address || cause.address >= entry.address + BigInt(entry.length)) continue;
+      const access = WATCH_ACCESS[entry.type as 2 | 3 | 4];
+      if (cause.access !== 'access' && access !== 'access' && access !== cause.access) continue;
+      if (best === undefined || access === cause.access) best = entry;
+    }
+    if (best === undefined) return undefined;
+    const startsBefore = cause.address < best.address;
+    return { entry: best, address: startsBefore ? best.address : cause.address };
+  }
+}

@@ -1,0 +1,19 @@
+import type { Command } from '../command.js';
+import { parseHexBigInt } from '../hex.js';
+
+/** `qMemoryRegionInfo:ADDR`: LLDB's `memory region`; no permissions where nothing is mapped. */
+export const memoryRegionInfo: Command = {
+  name: 'qMemoryRegionInfo',
+  async run(args, session) {
+    if (session.target.memoryRegion === undefined) return '';
+    // Without an address LLDB only asks whether the packet is known.
+    if (args === '') return 'OK';
+    const address = args[0] === ':' ? parseHexBigInt(args.slice(1)) : undefined;
+    if (address === undefined || address >> 64n !== 0n) return session.error(22, 'malformed address');
+    const region = await session.target.memoryRegion(address, session.generalThread);
+    const reply = `start:${region.start.toString(16)};size:${region.bytes.toString(16)};`;
+    if (!region.mapped) return reply;
+    const { read, write, execute } = region;
+    return `${reply}permissions:${read ? 'r' : ''}${write ? 'w' : ''}${execute ? 'x' : ''};`;
+  },
+};

@@ -1,0 +1,56 @@
+import type { Command } from '../command.js';
+import { decodeHex, encodeHexText } from '../hex.js';
+import { messageOf, type Session } from '../session.js';
+import { ARCHITECTURE_SETTINGS } from '../settings.js';
+
+/** Text bytes of one O packet; GDB prints them as they come. */
+const CHUNK = 0x4000;
+
+const OWN_HELP = `arch [auto|i8086|i386|x86-64] -- registers and disassembly of the gdb connection
+linear-pc [on|off|auto] -- show the program counter as cs base + ip outside 64-bit mode
+`;
+
+function architecture(session: Session, argument: string | undefined): string {
+  const { settings } = session;
+  if (argument === undefined) return `arch ${settings.architecture}\n`;
+  const wanted = ARCHITECTURE_SETTINGS.find((setting) => setting === argument);
+  if (wanted === undefined) return `arch: choose one of ${ARCHITECTURE_SETTINGS.join(', ')}\n`;
+  settings.architecture = wanted;
+  const when = session.features.execEvents ? 'at the next stop' : 'when you disconnect and connect again';
+  return `arch ${wanted}, ${when}\n`;
+}
+
+function linearPc(session: Session, argument: string | undefined): string {
+  const { settings } = session;
+  if (argument === undefined) return `linear-pc ${settings.linearPc}\n`;
+  if (argument !== 'on' && argument !== 'off' && argument !== 'auto') return 'linear-pc: choose on, off or auto\n';
+  settings.linearPc = argument;
+  return `linear-pc ${argument}; registers that gdb holds change at the next stop\n`;
+}
+
+async function execute(session: Session, line: string): Promise<string> {
+  const [command, argument] = line.trim().split(/\s+/);
+  if (command === 'arch') return architecture(session, argument);
+  if (command === 'linear-pc') return linearPc(session, argument);
+  const answer = await session.target.monitor?.(line.trim());
+  if ((command === 'help' || command === '?') && argument === undefined) return (answer ?? '') + OWN_HELP;
+  return answer ?? `unknown command: '${line.trim()}'; try 'monitor help'\n`;
+}
+
+/** `qRcmd,hex`: a `monitor` command. Its text goes out in O packets, then OK. */
+export const monitor: Command = {
+  name: 'qRcmd',
+  async run(args, session) {
+    const bytes = args[0] === ',' ? decodeHex(args.slice(1)) : undefined;
+    if (bytes === undefined) return session.error(22, 'malformed command');
+    let text: string;
+    try {
+      text = await execute(session, Buffer.from(bytes).toString('utf8'));
+    } catch (error) {
+      text = `${messageOf(error)}\n`;
+    }
+    if (text !== '' && !text.endsWith('\n')) text += '\n';
+    for (let at = 0; at < text.length; at += CHUNK) session.send(`O${encodeHexText(text.slice(at, at + CHUNK))}`);
+    return 'OK';
+  },
+};

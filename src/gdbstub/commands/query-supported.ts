@@ -1,0 +1,34 @@
+import type { Command } from '../command.js';
+import { PACKET_SIZE } from '../session.js';
+
+/**
+ * `qSupported:feature;...`: what both sides can do. Reasons of stops are used only if the client announced them.
+ * No memory map is offered: with one, GDB refuses every address outside it.
+ */
+export const querySupported: Command = {
+  name: 'qSupported',
+  run(args, session) {
+    const announced = new Set(args.replace(/^:/, '').split(';'));
+    const { features } = session;
+    features.swbreak = announced.has('swbreak+');
+    features.hwbreak = announced.has('hwbreak+');
+    features.multiprocess = announced.has('multiprocess+');
+    features.execEvents = announced.has('exec-events+');
+    features.errorMessage = announced.has('error-message+');
+    const reply = [
+      `PacketSize=${PACKET_SIZE.toString(16)}`,
+      'QStartNoAckMode+',
+      'qXfer:features:read+',
+      'qXfer:threads:read+',
+      'vContSupported+',
+      'ConditionalBreakpoints+',
+      'binary-upload+',
+    ];
+    if (session.target.osTables !== undefined) reply.push('qXfer:osdata:read+');
+    if (features.swbreak) reply.push('swbreak+');
+    if (features.hwbreak) reply.push('hwbreak+');
+    if (features.multiprocess) reply.push('multiprocess+');
+    if (features.execEvents) reply.push('exec-events+');
+    return reply.join(';');
+  },
+};

@@ -1,0 +1,62 @@
+import type { Command } from '../command.js';
+import { parseHexNumber } from '../hex.js';
+import { osDataXml, osTypesXml } from '../os-data.js';
+import type { Session } from '../session.js';
+import { escapeXml, targetXml } from '../target-xml.js';
+import { threadTitle } from './threads.js';
+
+/** A document by object and annex: undefined for an unknown object, null for an unknown annex. */
+async function documentOf(session: Session, object: string, annex: string): Promise<string | undefined | null> {
+  switch (object) {
+    case 'features':
+      return annex === 'target.xml' ? targetXml(await session.registers.layout(session.generalThread)) : null;
+    case 'threads':
+      return annex === '' ? threadsXml(session) : null;
+    case 'osdata': {
+      const tables = session.target.osTables;
+      if (tables === undefined) return undefined;
+      if (annex === '' || annex === 'types') return osTypesXml(tables);
+      const table = tables.find((candidate) => candidate.name === annex);
+      return table === undefined ? null : osDataXml(table);
+    }
+    default:
+      return undefined;
+  }
+}
+
+function threadsXml(session: Session): string {
+  const threads = Array.from({ length: session.target.threads }, (_, thread) => {
+    const title = escapeXml(threadTitle(session, thread));
+    return `<thread id="${session.threadId(thread)}" core="${thread}" name="CPU#${thread}">${title}</thread>\n`;
+  });
+  return `<?xml version="1.0"?>\n<threads>\n${threads.join('')}</threads>\n`;
+}
+
+/**
+ * `qXfer:OBJECT:read:ANNEX:OFFSET,LENGTH`. A document is made at offset 0 and kept for the later pieces, so that
+ * they fit together while the guest runs.
+ */
+export const queryXfer: Command = {
+  name: 'qXfer',
+  async run(args, session) {
+    const match = /^:([a-z-]+):(read|write):([^:]*):(.*)$/s.exec(args);
+    if (match === null) return session.error(22, 'malformed qXfer');
+    const [, object, direction, annex, range] = match;
+    const [offset, length, ...rest] = range.split(',').map(parseHexNumber);
+    if (direction === 'write') return '';
+    if (offset === undefined || length === undefined || rest.length > 0) return session.error(22, 'malformed qXfer');
+    const name = `${object}:${annex}`;
+    let bytes = offset === 0 ? undefined : session.documents.get(name);
+    if (bytes === undefined) {
+      const text = await documentOf(session, object, annex);
+      if (text === undefined) return '';
+      if (text === null) return 'E00';
+      bytes = Buffer.from(text, 'utf8').toString('latin1');
+      session.documents.set(name, bytes);
+    }
+    const end = offset + Math.min(length, session.maxDocumentPiece);
+    if (end < bytes.length) return `m${bytes.slice(offset, end)}`;
+    session.documents.delete(name);
+    return `l${bytes.slice(offset)}`;
+  },
+};

@@ -1,0 +1,16 @@
+import type { Command } from '../command.js';
+import { parseHexNumber } from '../hex.js';
+import { threadSuffix } from './threads.js';
+
+/** `p N`: one register by its number; the only way to those behind the standard set. */
+export const readRegister: Command = {
+  name: 'p',
+  async run(args, session) {
+    const suffix = threadSuffix(session, args);
+    if (suffix === undefined) return session.error(22, 'no such thread');
+    const number = parseHexNumber(suffix.args);
+    if (number === undefined) return session.error(22, 'malformed register number');
+    await session.hold('reading a register');
+    return (await session.registers.readOne(suffix.thread, number)) ?? session.error(22, `no register ${number}`);
+  },
+};

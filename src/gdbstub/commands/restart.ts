@@ -1,0 +1,21 @@
+import type { Command } from '../command.js';
+
+/** `R XX`: resets the machine; no reply. */
+export const restart: Command = {
+  name: 'R',
+  async run(_args, session) {
+    if (session.target.reset === undefined) return '';
+    await session.target.reset();
+    return undefined;
+  },
+};
+
+/** `vRun;file;args`: GDB's `run` in extended mode. The file is the guest's own; the machine is reset. */
+export const runProgram: Command = {
+  name: 'vRun',
+  async run(_args, session) {
+    if (session.target.reset === undefined) return '';
+    await session.target.reset();
+    return session.currentStop();
+  },
+};

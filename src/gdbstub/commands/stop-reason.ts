@@ -1,0 +1,14 @@
+import type { Command } from '../command.js';
+
+/**
+ * `?`: why the guest stands; clients ask it once, when they connect. A running guest is paused here rather than at
+ * the TCP connection, so a port scan does not stop it. Breakpoints of an earlier `?` are dropped.
+ */
+export const stopReason: Command = {
+  name: '?',
+  async run(_args, session) {
+    await session.forget();
+    await session.target.pause();
+    return session.currentStop();
+  },
+};

@@ -1,0 +1,23 @@
+import type { Command } from '../command.js';
+import { parseHexNumber } from '../hex.js';
+import { messageOf } from '../session.js';
+import { threadSuffix } from './threads.js';
+
+/** `P N=hex`: writes one register. */
+export const writeRegister: Command = {
+  name: 'P',
+  async run(args, session) {
+    const suffix = threadSuffix(session, args);
+    if (suffix === undefined) return session.error(22, 'no such thread');
+    const equals = suffix.args.indexOf('=');
+    const number = equals < 0 ? undefined : parseHexNumber(suffix.args.slice(0, equals));
+    if (number === undefined) return session.error(22, 'malformed register number');
+    await session.hold('writing a register');
+    try {
+      await session.registers.writeOne(suffix.thread, number, suffix.args.slice(equals + 1));
+      return 'OK';
+    } catch (error) {
+      return session.error(22, messageOf(error));
+    }
+  },
+};

@@ -1,0 +1,132 @@
+/** Registers as the client numbers them, over the target's names. */
+import { decodeLittleEndian, encodeLittleEndian } from './hex.js';
+import { buildLayout, type RegisterLayout, type RegisterSlot, slotBytes } from './register-layout.js';
+import type { StubSettings } from './settings.js';
+import type { Architecture, Target, ThreadRegisters } from './target.js';
+
+export class RegisterAccess {
+  private current: RegisterLayout | undefined;
+  /** A plug-in that computes CS base + IP itself is connected. */
+  pluginDetected = false;
+
+  constructor(
+    private readonly target: Target,
+    private readonly settings: StubSettings,
+  ) {}
+
+  /** The layout that the client holds; chosen at its first use. */
+  async layout(thread = 0): Promise<RegisterLayout> {
+    return this.current ?? this.choose(await this.target.readRegisters(thread));
+  }
+
+  /** The architecture that the settings want for a guest in this state. */
+  wanted(registers: ThreadRegisters): Architecture {
+    return this.settings.architecture === 'auto' ? registers.architecture : this.settings.architecture;
+  }
+
+  /** Switches to the wanted layout; the client must be told, or be about to ask. */
+  choose(registers: ThreadRegisters): RegisterLayout {
+    const known = new Set(Object.keys(registers.values));
+    this.current = buildLayout(this.wanted(registers), known, this.target.extraRegisters?.list);
+    return this.current;
+  }
+
+  private linear(): boolean {
+    const { linearPc } = this.settings;
+    return linearPc === 'on' || (linearPc === 'auto' && !this.pluginDetected);
+  }
+
+  /** Linear address of the next instruction, whatever the client is shown. */
+  linearPc(registers: ThreadRegisters): bigint {
+    return BigInt.asUintN(64, (registers.values.rip ?? 0n) + registers.csBase);
+  }
+
+  /** Value of a standard slot; undefined when the target does not know it. */
+  value(slot: RegisterSlot, registers: ThreadRegisters): bigint | undefined {
+    if (slot.key === 'rip' && this.linear()) return this.linearPc(registers);
+    return registers.values[slot.key];
+  }
+
+  /** Hex of a standard slot, `x` digits when the value is unknown. */
+  hex(slot: RegisterSlot, registers: ThreadRegisters): string {
+    const value = this.value(slot, registers);
+    const bytes = slotBytes(slot);
+    return value === undefined ? 'x'.repeat(bytes * 2) : encodeLittleEndian(value, bytes);
+  }
+
+  /** The `g` payload: the standard registers and no more. */
+  async readAll(thread: number): Promise<string> {
+    const registers = await this.target.readRegisters(thread);
+    const layout = this.current ?? this.choose(registers);
+    let out = '';
+    for (let number = 0; number < layout.standardCount; number++) out += this.hex(layout.slots[number], registers);
+    return out;
+  }
+
+  /** Undefined: no register of that number. */
+  async readOne(thread: number, number: number): Promise<string | undefined> {
+    const slot = (await this.layout(thread)).slots[number];
+    if (slot === undefined) return undefined;
+    if (slot.source === 'thread') return this.hex(slot, await this.target.readRegisters(thread));
+    const value = (await this.target.extraRegisters?.read(thread))?.[slot.key];
+    return value === undefined ? 'x'.repeat(slotBytes(slot) * 2) : encodeLittleEndian(value, slotBytes(slot));
+  }
+
+  /** @throws Error when the number or the digits are wrong, or the target refuses the value. */
+  async writeOne(thread: number, number: number, hex: string): Promise<void> {
+    const slot = (await this.layout(thread)).slots[number];
+    if (slot === undefined) throw new Error(`no register ${number}`);
+    const value = hex.length === slotBytes(slot) * 2 ? decodeLittleEndian(hex) : undefined;
+    if (value === undefined) throw new Error(`${slot.name} needs ${slotBytes(slot) * 2} hex digits`);
+    if (slot.source === 'extra') await this.target.extraRegisters?.write(thread, slot.key, value);
+    else await this.writeSlot(thread, slot, value, await this.target.readRegisters(thread));
+  }
+
+  /**
+   * The `G` payload. Only registers whose digits differ from what `g` answers are written, so bytes that
+   * were just read change nothing; digits may stop at a register's end.
+   * @throws Error as writeOne.
+   */
+  async writeAll(thread: number, hex: string): Promise<void> {
+    const layout = await this.layout(thread);
+    const registers = await this.target.readRegisters(thread);
+    const changes: { slot: RegisterSlot; value: bigint }[] = [];
+    let at = 0;
+    for (let number = 0; number < layout.standardCount && at < hex.length; number++) {
+      const slot = layout.slots[number];
+      const digits = hex.slice(at, at + slotBytes(slot) * 2);
+      at += slotBytes(slot) * 2;
+      if (digits.length < slotBytes(slot) * 2) throw new Error(`G ends inside ${slot.name}`);
+      if (/^x+$/.test(digits)) continue;
+      const value = decodeLittleEndian(digits);
+      if (value === undefined) throw new Error(`${slot.name} is not hex`);
+      const now = this.value(slot, registers);
+      if (now !== undefined && BigInt.asUintN(slot.bits, now) !== value) changes.push({ slot, value });
+    }
+    if (at < hex.length) throw new Error('G is longer than the registers');
+    for (const { slot, value } of changes) await this.writeSlot(thread, slot, value, registers);
+  }
+
+  private async writeSlot(thread: number, slot: RegisterSlot, value: bigint, now: ThreadRegisters): Promise<void> {
+    let stored = value;
+    if (slot.key === 'rip' && this.linear()) {
+      // A 16 or 32-bit IP wraps at 32 bits; in 64-bit mode the base is 0.
+      stored = BigInt.asUintN(now.architecture === 'x86-64' ? 64 : 32, value - now.csBase);
+    }
+    await this.target.writeRegister(thread, slot.key, stored);
+  }
+
+  /** `NN:hex;` of frame pointer, stack pointer and program counter, in number order. */
+  expedited(layout: RegisterLayout, registers: ThreadRegisters): string {
+    let out = '';
+    for (const number of [layout.fp, layout.sp, layout.pc].sort((a, b) => a - b)) {
+      out += `${number.toString(16).padStart(2, '0')}:${this.hex(layout.slots[number], registers)};`;
+    }
+    return out;
+  }
+
+  /** Program counter as shown to the client, as plain hex for LLDB's thread lists. */
+  shownPc(layout: RegisterLayout, registers: ThreadRegisters): string {
+    return (this.value(layout.slots[layout.pc], registers) ?? 0n).toString(16);
+  }
+}

@@ -1,0 +1,403 @@
+/**
+ * One client's conversation: packets in, replies and stop replies out, in order.
+ *
+ * The client's view (`stopped` or `running`) is kept apart from the guest's state, because other observers stop
+ * and resume the same guest:
+ * - the guest stops while the client believes that it runs: a stop reply is sent, whoever stopped it;
+ * - the guest is resumed elsewhere while the client believes that it stands: nothing is sent (the protocol has
+ *   no such message). Memory, breakpoints and queries are served from the running guest. A register
+ *   access pauses it first, since registers of a running guest mean nothing. `continue` joins the run. A step
+ *   pauses and reports the place where the guest was caught, without stepping from there. Whatever
+ *   paused the guest is told to the user with the next stop.
+ */
+import { ClientBreakpoints } from './breakpoints.js';
+import { dispatch } from './commands/table.js';
+import { conditionHolds } from './conditions.js';
+import { encodeHexText } from './hex.js';
+import { encodePacket, type PacketEvent, PacketParser } from './packet.js';
+import { RegisterAccess } from './register-access.js';
+import type { StubSettings } from './settings.js';
+import { SIGNAL_TRAP, summarizeStop } from './stop-reply.js';
+import type { StopCause, Target, ThreadRegisters } from './target.js';
+import { formatThreadId, PROCESS_ID } from './thread-id.js';
+
+/** Announced as PacketSize: largest payload in either direction, in bytes. */
+export const PACKET_SIZE = 0x100000;
+/** Escapes double a binary payload at worst. */
+const RAW_LIMIT = PACKET_SIZE * 2 + 64;
+/** Input waiting for the guest beyond this many items stops reading from the socket. */
+const MAX_BACKLOG = 1024;
+
+/** The byte stream to a client. */
+export interface Wire {
+  /** Answers false when the stream is full; drained() then says when it is not. */
+  write(bytes: Uint8Array): boolean;
+  drained(): Promise<void>;
+  pauseInput(): void;
+  resumeInput(): void;
+}
+
+/** What the client announced or switched on. */
+export interface ClientFeatures {
+  noAck: boolean;
+  swbreak: boolean;
+  hwbreak: boolean;
+  multiprocess: boolean;
+  execEvents: boolean;
+  /** GDB's error-message+: `E.text` for every packet. */
+  errorMessage: boolean;
+  /** LLDB's QEnableErrorStrings: `Exx;hextext`. */
+  errorStrings: boolean;
+  threadsInStopReply: boolean;
+  extended: boolean;
+}
+
+export type RunRequest =
+  | { kind: 'continue' }
+  | { kind: 'step'; thread: number }
+  /** Steps while the program counter, as the client sees it, is in [start, end). */
+  | { kind: 'range'; thread: number; start: bigint; end: bigint };
+
+type QueueItem = PacketEvent | { kind: 'stopped'; thread: number; cause: StopCause };
+
+export class Session {
+  readonly features: ClientFeatures = {
+    noAck: false,
+    swbreak: false,
+    hwbreak: false,
+    multiprocess: false,
+    execEvents: false,
+    errorMessage: false,
+    errorStrings: false,
+    threadsInStopReply: false,
+    extended: false,
+  };
+  readonly breakpoints: ClientBreakpoints;
+  readonly registers: RegisterAccess;
+  /** Thread of g, p, m and so on (`Hg`), and of c and s (`Hc`); from 0. */
+  generalThread = 0;
+  continueThread = 0;
+  /** Qqemu.PhyMemMode: addresses of m, M, x, X and watchpoints are guest-physical. */
+  physicalMemory = false;
+
+  /** qXfer documents of which a piece is still to be read. */
+  readonly documents = new Map<string, string>();
+  /** Half a packet, since a byte may need an escape. */
+  readonly maxDocumentPiece = PACKET_SIZE / 2 - 1;
+
+  private readonly parser = new PacketParser(RAW_LIMIT);
+  private readonly queue: QueueItem[] = [];
+  /** First item of the queue that is not handled yet. */
+  private head = 0;
+  private pumping = false;
+  private inputPaused = false;
+  private closed = false;
+  private full = false;
+  private lastSent: Buffer | undefined;
+  private view: 'stopped' | 'running' = 'stopped';
+  private request: RunRequest = { kind: 'continue' };
+  /** The user asked for a stop; the next one ends the run even if a condition would let it go on. */
+  private interrupted = false;
+  /** The stop that stands behind an exec event, given when the client resumes from that. */
+  private behindExec: { thread: number } | undefined;
+  private notes: string[] = [];
+  private readonly unsubscribe: () => void;
+
+  constructor(
+    readonly target: Target,
+    readonly settings: StubSettings,
+    private readonly wire: Wire,
+  ) {
+    this.breakpoints = new ClientBreakpoints(target);
+    this.registers = new RegisterAccess(target, settings);
+    this.unsubscribe = target.onEvent((event) => {
+      if (event.type === 'stopped') this.enqueue([{ kind: 'stopped', thread: event.thread, cause: event.cause }]);
+    });
+  }
+
+  /** Takes bytes from the client. */
+  feed(bytes: Uint8Array): void {
+    this.enqueue(this.parser.push(bytes));
+  }
+
+  /** The client is gone: its breakpoints go, the guest stays as it is, running or stopped. */
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    this.unsubscribe();
+    this.queue.length = 0;
+    await this.breakpoints.clear();
+  }
+
+  get isClosed(): boolean {
+    return this.closed;
+  }
+
+  /** Sends a packet; used directly for O packets, otherwise commands return their reply. */
+  send(payload: string): void {
+    if (this.closed) return;
+    this.lastSent = encodePacket(payload);
+    this.full = !this.wire.write(this.lastSent);
+  }
+
+  /** An error reply in the richest form that the client understands. `code` is an errno. */
+  error(code: number, text: string): string {
+    const digits = code.toString(16).padStart(2, '0');
+    if (this.features.errorMessage) return `E.${text}`;
+    return this.features.errorStrings ? `E${digits};${encodeHexText(text)}` : `E${digits}`;
+  }
+
+  /** Text for the user, printed with the next stop: GDB takes console output only while it waits for one. */
+  note(text: string): void {
+    this.notes.push(text);
+  }
+
+  startNoAck(): void {
+    this.features.noAck = true;
+    this.parser.ignoreChecksum = true;
+  }
+
+  threadId(thread: number): string {
+    return formatThreadId(thread, this.features.multiprocess);
+  }
+
+  private enqueue(items: QueueItem[]): void {
+    if (this.closed) return;
+    for (const item of items) this.queue.push(item);
+    if (this.queue.length - this.head > MAX_BACKLOG && !this.inputPaused) {
+      this.inputPaused = true;
+      this.wire.pauseInput();
+    }
+    if (!this.pumping) void this.pump();
+  }
+
+  private async pump(): Promise<void> {
+    this.pumping = true;
+    while (this.head < this.queue.length && !this.closed) {
+      const item = this.queue[this.head++];
+      // Taken off in batches: shift() on each item would be quadratic.
+      if (this.head === this.queue.length || this.head >= 4096) {
+        this.queue.splice(0, this.head);
+        this.head = 0;
+      }
+      try {
+        await this.handle(item);
+      } catch (error) {
+        if (item.kind === 'packet') this.send(this.error(5, messageOf(error)));
+        else if (item.kind === 'stopped') await this.report(item.thread, item.cause).catch(() => {});
+      }
+      if (this.full && !this.closed) {
+        await this.wire.drained();
+        this.full = false;
+      }
+    }
+    this.pumping = false;
+    if (this.inputPaused && !this.closed) {
+      this.inputPaused = false;
+      this.wire.resumeInput();
+    }
+  }
+
+  private async handle(item: QueueItem): Promise<void> {
+    switch (item.kind) {
+      case 'ack':
+        return;
+      case 'nak':
+        if (!this.features.noAck && this.lastSent !== undefined) this.full = !this.wire.write(this.lastSent);
+        return;
+      case 'corrupt':
+        if (!this.features.noAck) this.wire.write(Buffer.from('-'));
+        return;
+      case 'oversized':
+        this.acknowledge();
+        return this.send(this.error(22, `packet longer than ${PACKET_SIZE} bytes`));
+      case 'interrupt':
+        return this.interrupt();
+      case 'stopped':
+        return this.stopped(item.thread, item.cause);
+      case 'packet': {
+        this.acknowledge();
+        const reply = await dispatch(item.payload, this);
+        if (reply !== undefined) this.send(reply);
+      }
+    }
+  }
+
+  private acknowledge(): void {
+    if (!this.features.noAck) this.wire.write(Buffer.from('+'));
+  }
+
+  /** Ctrl-C. While the client believes that the guest stands it has crossed a stop reply: nothing to do. */
+  async interrupt(): Promise<void> {
+    if (this.view === 'stopped') return;
+    this.interrupted = true;
+    await this.target.pause();
+    // A guest that stood already (another observer's stop is on its way, or was let pass) emits nothing.
+    const stop = this.target.lastStop();
+    if (stop !== undefined && !this.queue.some((item, at) => at >= this.head && item.kind === 'stopped')) {
+      await this.report(stop.thread, { kind: 'paused' });
+    }
+  }
+
+  /** Pauses a guest that another observer has resumed, before an access that needs it to stand. */
+  async hold(why: string): Promise<void> {
+    if (!this.target.running()) return;
+    await this.target.pause();
+    this.note(`The guest was running, resumed by another view; paused it for ${why}.`);
+  }
+
+  /** The client has (re)connected or detached: its earlier breakpoints go. */
+  async forget(): Promise<void> {
+    this.view = 'stopped';
+    this.behindExec = undefined;
+    this.interrupted = false;
+    this.physicalMemory = false;
+    await this.breakpoints.clear();
+  }
+
+  /** Serves c, s and vCont. @returns a reply only when the guest cannot run. */
+  async run(request: RunRequest): Promise<string | undefined> {
+    const behind = this.behindExec;
+    const stop = this.target.lastStop();
+    this.behindExec = undefined;
+    this.interrupted = false;
+    this.request = request;
+    if (behind !== undefined) {
+      this.view = 'running';
+      const registers = await this.target.readRegisters(behind.thread);
+      await this.sendStop(behind.thread, registers, SIGNAL_TRAP, '');
+      return undefined;
+    }
+    if (stop?.cause.kind === 'exited' || (stop?.cause.kind === 'fault' && stop.cause.status !== undefined)) {
+      return this.exitReply(stop.cause.status as number);
+    }
+    this.view = 'running';
+    try {
+      if (this.target.running()) {
+        if (request.kind === 'continue') return undefined;
+        this.request = { kind: 'continue' };
+        await this.hold('a step; it stands where it was caught');
+        return undefined;
+      }
+      if (request.kind !== 'step') await this.breakpoints.reconcile();
+      if (request.kind === 'continue') await this.target.resume();
+      else await this.target.step(request.thread);
+      return undefined;
+    } catch (error) {
+      this.view = 'stopped';
+      return this.error(22, messageOf(error));
+    }
+  }
+
+  private async stopped(thread: number, cause: StopCause): Promise<void> {
+    if (this.view === 'stopped') return;
+    let found = cause;
+    if (found.kind === 'step' && this.request.kind === 'range') {
+      const registers = await this.target.readRegisters(thread);
+      const linear = this.registers.linearPc(registers);
+      if (this.breakpoints.at(linear).length > 0) found = { kind: 'breakpoint', address: linear };
+      else if (await this.inRange(thread, registers, this.request)) return this.goOn(thread);
+    }
+    if (found.kind === 'breakpoint' && !(await conditionHolds(this, thread, found.address))) return this.goOn(thread);
+    await this.report(thread, found);
+  }
+
+  private async inRange(thread: number, registers: ThreadRegisters, range: { start: bigint; end: bigint }) {
+    const layout = await this.registers.layout(thread);
+    const pc = this.registers.value(layout.slots[layout.pc], registers) ?? 0n;
+    return pc >= range.start && pc < range.end;
+  }
+
+  /** The stop is not one that the client wants to see, unless the user has asked for a stop meanwhile. */
+  private async goOn(thread: number): Promise<void> {
+    if (this.interrupted) return this.report(thread, { kind: 'paused' });
+    if (this.request.kind === 'range') return this.target.step(this.request.thread);
+    if (this.request.kind === 'step') return this.report(thread, { kind: 'step' });
+    return this.target.resume();
+  }
+
+  private exitReply(status: number): string {
+    const process = this.features.multiprocess ? `;process:${PROCESS_ID.toString(16)}` : '';
+    return `W${(status & 0xff).toString(16).padStart(2, '0')}${process}`;
+  }
+
+  /** Tells a waiting client that the guest stands. */
+  async report(thread: number, cause: StopCause): Promise<void> {
+    this.request = { kind: 'continue' };
+    this.interrupted = false;
+    if (cause.kind === 'exited') {
+      if (cause.message !== '') this.note(cause.message);
+      this.sendNotes();
+      this.view = 'stopped';
+      return this.send(this.exitReply(cause.status));
+    }
+    const registers = await this.target.readRegisters(thread);
+    const layout = await this.registers.layout(thread);
+    const summary = summarizeStop(cause, this.breakpoints, this.features);
+    if (summary.message) this.note(summary.message);
+    if (this.registers.wanted(registers) === layout.architecture) {
+      return this.sendStop(thread, registers, summary.signal, summary.reason);
+    }
+    if (!this.features.execEvents) {
+      this.note(`The guest is ${registers.architecture} now; disconnect and connect again to see it so.`);
+      return this.sendStop(thread, registers, summary.signal, summary.reason);
+    }
+    // The exec event makes GDB read target.xml again. It then resumes, and gets the stop behind the event.
+    this.sendNotes();
+    this.registers.choose(registers);
+    this.behindExec = { thread };
+    this.generalThread = this.continueThread = thread;
+    this.view = 'stopped';
+    const name = encodeHexText(`[${this.registers.wanted(registers)} code]`);
+    this.send(`T05thread:${this.threadId(thread)};exec:${name};`);
+  }
+
+  private async sendStop(thread: number, registers: ThreadRegisters, signal: number, reason: string): Promise<void> {
+    const threads = await this.threadList(thread, registers);
+    this.sendNotes();
+    this.view = 'stopped';
+    this.generalThread = this.continueThread = thread;
+    this.send(await this.stopPacket(thread, registers, signal, threads + reason));
+  }
+
+  private async stopPacket(thread: number, registers: ThreadRegisters, signal: number, tail: string): Promise<string> {
+    const layout = await this.registers.layout(thread);
+    const head = `T${signal.toString(16).padStart(2, '0')}thread:${this.threadId(thread)};core:${thread.toString(16)};`;
+    return head + this.registers.expedited(layout, registers) + tail;
+  }
+
+  /** LLDB's `threads:` and `thread-pcs:`, which save it a round trip for each thread. */
+  private async threadList(stopped: number, registers: ThreadRegisters): Promise<string> {
+    if (!this.features.threadsInStopReply) return '';
+    const layout = await this.registers.layout(stopped);
+    const ids: string[] = [];
+    const pcs: string[] = [];
+    for (let thread = 0; thread < this.target.threads; thread++) {
+      const own = thread === stopped ? registers : await this.target.readRegisters(thread);
+      ids.push((thread + 1).toString(16));
+      pcs.push(this.registers.shownPc(layout, own));
+    }
+    return `threads:${ids.join(',')};thread-pcs:${pcs.join(',')};`;
+  }
+
+  /** The `?` reply: the current stop, without reasons that GDB would try to match. */
+  async currentStop(): Promise<string> {
+    const stop = this.target.lastStop() ?? { thread: 0, cause: { kind: 'paused' } as StopCause };
+    this.view = 'stopped';
+    if (stop.cause.kind === 'exited') return this.exitReply(stop.cause.status);
+    const thread = stop.thread;
+    const registers = await this.target.readRegisters(thread);
+    this.generalThread = this.continueThread = thread;
+    const signal = stop.cause.kind === 'fault' ? stop.cause.signal : SIGNAL_TRAP;
+    return this.stopPacket(thread, registers, signal, await this.threadList(thread, registers));
+  }
+
+  private sendNotes(): void {
+    for (const note of this.notes) this.send(`O${encodeHexText(`vmscope: ${note}\n`)}`);
+    this.notes = [];
+  }
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

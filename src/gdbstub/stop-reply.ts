@@ -1,0 +1,51 @@
+/**
+ * Stop replies: why the guest stands, with the registers that a client reads first.
+ * @gdb "Stop Reply Packets"
+ */
+import type { ClientBreakpoints } from './breakpoints.js';
+import type { StopCause } from './target.js';
+
+export const SIGNAL_INT = 2;
+export const SIGNAL_TRAP = 5;
+
+export interface StopSummary {
+  signal: number;
+  /** `swbreak:`, `hwbreak:`, `watch:ADDR` and so on; empty when no announced reason fits. */
+  reason: string;
+  /** Told to the user before the stop, where GDB has no packet for it. */
+  message?: string;
+}
+
+/**
+ * GDB resumes for ever on a swbreak or hwbreak that it cannot match, so these are given only for its own
+ * breakpoints; a stop at somebody else's is a plain SIGTRAP.
+ * @param announced what the client said in qSupported.
+ */
+export function summarizeStop(
+  cause: Exclude<StopCause, { kind: 'exited' }>,
+  breakpoints: ClientBreakpoints,
+  announced: { swbreak: boolean; hwbreak: boolean },
+): StopSummary {
+  switch (cause.kind) {
+    case 'paused':
+      return { signal: SIGNAL_INT, reason: '' };
+    case 'step':
+      return { signal: SIGNAL_TRAP, reason: '' };
+    case 'breakpoint': {
+      const types = breakpoints.at(cause.address).map((entry) => entry.type);
+      if (types.includes(0) && announced.swbreak) return { signal: SIGNAL_TRAP, reason: 'swbreak:;' };
+      if (types.includes(1) && announced.hwbreak) return { signal: SIGNAL_TRAP, reason: 'hwbreak:;' };
+      return { signal: SIGNAL_TRAP, reason: '' };
+    }
+    case 'watchpoint': {
+      const hit = breakpoints.watching(cause);
+      if (hit === undefined) return { signal: SIGNAL_TRAP, reason: '' };
+      const name = { 2: 'watch', 3: 'rwatch', 4: 'awatch' }[hit.entry.type as 2 | 3 | 4];
+      return { signal: SIGNAL_TRAP, reason: `${name}:${hit.address.toString(16)};` };
+    }
+    case 'fault':
+      return { signal: cause.signal, reason: '', message: cause.message };
+    case 'event':
+      return { signal: SIGNAL_TRAP, reason: '', message: cause.message };
+  }
+}
