@@ -94,9 +94,9 @@ const MSRS: ExtraRegister[] = [
 
 export const SYSTEM_REGISTERS: readonly ExtraRegister[] = [...CONTROL, ...SEGMENT_CACHE, ...TABLES, ...MSRS];
 
-/** GDB's name of a VMCS field: `vmcs_guest_rip`. */
+/** GDB's name of a VMCS field: `vmcs_guest_rip`, `vmcs_exit_reason`. */
 export function vmcsRegisterName(field: string): string {
-  return `vmcs_${field.toLowerCase()}`;
+  return `vmcs_${field.toLowerCase().replace(/^vm_exit_reason$/, 'exit_reason')}`;
 }
 
 /** GDB's name -> encoding of every VMCS field. */

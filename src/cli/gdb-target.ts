@@ -60,19 +60,41 @@ const ENTRY_BYTES: Record<string, Record<string, bigint>> = {
   '5-level': { PML5: 1n << 48n, PML4: 1n << 39n, PDPT: 1n << 30n, PD: 1n << 21n, PT: 1n << 12n },
 };
 
+const FOUR_GIB = 1n << 32n;
+const TOP = 1n << 64n;
+/** Pages that are joined to one region at most. */
+const JOINED_PAGES = 512;
+
 /** The page, or the hole under the entry where the walk stops, that holds a linear address. */
-async function memoryRegion(debug: Debugger, address: bigint, thread: number): Promise<MemoryRegion> {
+async function pageOrHole(debug: Debugger, address: bigint, thread: number): Promise<MemoryRegion> {
   const walk = await debug.walk(address, thread);
-  const last = walk.levels.at(-1);
   if (walk.mode === 'none') {
-    return { start: 0n, bytes: 1n << 32n, mapped: address < 1n << 32n, read: true, write: true, execute: true };
+    return address < FOUR_GIB
+      ? { start: 0n, bytes: FOUR_GIB, mapped: true, read: true, write: true, execute: true }
+      : { start: FOUR_GIB, bytes: TOP - FOUR_GIB, mapped: false, read: false, write: false, execute: false };
   }
-  const bytes = BigInt(walk.pageBytes ?? ENTRY_BYTES[walk.mode]?.[last?.table ?? ''] ?? 4096);
-  const start = address & ~(bytes - 1n);
+  const half = walk.mode === '4-level' ? 1n << 47n : walk.mode === '5-level' ? 1n << 56n : undefined;
+  if (half !== undefined && address >= half && address < TOP - half) {
+    return { start: half, bytes: TOP - 2n * half, mapped: false, read: false, write: false, execute: false };
+  }
+  const bytes = BigInt(walk.pageBytes ?? ENTRY_BYTES[walk.mode]?.[walk.levels.at(-1)?.table ?? ''] ?? 4096);
   const mapped = walk.output !== undefined;
-  const write = mapped && walk.levels.every((level) => level.flags.includes('W') || level.table === 'PDPT');
+  // PAE's directory pointers have no W bit.
+  const directory = walk.mode === 'PAE' ? 'PDPT' : undefined;
+  const write = mapped && walk.levels.every(({ flags, table }) => flags.includes('W') || table === directory);
   const execute = mapped && !walk.levels.some((level) => level.flags.includes('NX'));
-  return { start, bytes, mapped, read: mapped, write, execute };
+  return { start: address & ~(bytes - 1n), bytes, mapped, read: mapped, write, execute };
+}
+
+/** From the page of an address on, all pages of the same access. */
+async function memoryRegion(debug: Debugger, address: bigint, thread: number): Promise<MemoryRegion> {
+  const region = await pageOrHole(debug, address, thread);
+  for (let joined = 1; joined < JOINED_PAGES && region.start + region.bytes < TOP; joined++) {
+    const next = await pageOrHole(debug, region.start + region.bytes, thread);
+    if (next.mapped !== region.mapped || next.write !== region.write || next.execute !== region.execute) break;
+    region.bytes += next.bytes;
+  }
+  return region;
 }
 
 /**

@@ -47,6 +47,7 @@ function wireOf(socket: Socket): Wire {
       }),
     pauseInput: () => void socket.pause(),
     resumeInput: () => void socket.resume(),
+    end: () => void socket.end(),
   };
 }
 

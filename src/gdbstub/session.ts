@@ -35,6 +35,8 @@ export interface Wire {
   drained(): Promise<void>;
   pauseInput(): void;
   resumeInput(): void;
+  /** Ends the stream once what was written is out. */
+  end(): void;
 }
 
 /** What the client announced or switched on. */
@@ -145,6 +147,11 @@ export class Session {
     const digits = code.toString(16).padStart(2, '0');
     if (this.features.errorMessage) return `E.${text}`;
     return this.features.errorStrings ? `E${digits};${encodeHexText(text)}` : `E${digits}`;
+  }
+
+  /** Ends the connection from this side. */
+  hangUp(): void {
+    this.wire.end();
   }
 
   /** Text for the user, printed with the next stop: GDB takes console output only while it waits for one. */

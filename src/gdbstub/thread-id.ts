@@ -7,7 +7,8 @@ export type ThreadSelector = number;
 
 function parsePart(text: string): number | undefined {
   if (text === '-1') return -1;
-  return /^[0-9a-fA-F]{1,8}$/.test(text) ? Number.parseInt(text, 16) : undefined;
+  // LLDB pads ids to 16 digits.
+  return /^0{0,8}[0-9a-fA-F]{1,8}$/.test(text) ? Number.parseInt(text, 16) : undefined;
 }
 
 /** Undefined when it is malformed or names another process. */

@@ -12,6 +12,7 @@ export class WireClient {
   private readonly parser = new PacketParser(1 << 24);
   private wake: () => void = () => {};
   paused = false;
+  ended = false;
 
   constructor(
     readonly target: FakeTarget = new FakeTarget(),
@@ -30,6 +31,9 @@ export class WireClient {
       },
       resumeInput: () => {
         this.paused = false;
+      },
+      end: () => {
+        this.ended = true;
       },
     };
     this.session = new Session(target, { ...defaultSettings(), ...settings }, wire);

@@ -2,13 +2,15 @@ import type { Command } from '../command.js';
 import { detachFrom } from './detach.js';
 
 /**
- * `k`: has no reply. LLDB sends it when it leaves a plain gdb-remote session, so it detaches: a debugger
- * that was attached to a guest does not end it.
+ * `k`: LLDB sends it when it leaves a plain gdb-remote session, so it detaches: a debugger that was attached to a
+ * guest does not end it. GDB expects no reply; LLDB waits 15 s for one.
  */
 export const kill: Command = {
   name: 'k',
   async run(_args, session) {
     await detachFrom(session);
+    if (session.features.threadsInStopReply) return 'X09';
+    if (!session.features.extended) session.hangUp();
     return undefined;
   },
 };
