@@ -1,0 +1,42 @@
+import { controlNames, type ControlWord } from '../../spec/vmx/controls.js';
+import { VMCS_FIELDS, type VmcsField, vmcsFieldBits, vmcsFieldByEncoding } from '../../spec/vmx/vmcs-fields.js';
+import type { VmcsFieldValue } from '../debugger.js';
+import type { Vcpu } from '../vmm/vcpu.js';
+import { decodeField } from './field-decode.js';
+
+const AREAS = { control: 'control', 'read-only': 'read-only', guest: 'guest', host: 'host' } as const;
+
+const WORDS: Partial<Record<NonNullable<VmcsField['decoder']>, ControlWord>> = {
+  'pin-controls': 'pin',
+  'primary-controls': 'primary',
+  'secondary-controls': 'secondary',
+  'tertiary-controls': 'tertiary',
+  'exit-controls': 'exit',
+  'entry-controls': 'entry',
+};
+
+/** Every field of a vCPU's VMCS with its decoded bits. */
+export function viewVmcs(vcpu: Vcpu): VmcsFieldValue[] {
+  return VMCS_FIELDS.map((field) => {
+    const value = vcpu.vmcs.readField(field);
+    const word = field.decoder && WORDS[field.decoder];
+    return {
+      name: field.name,
+      encoding: field.encoding,
+      value,
+      area: AREAS[field.type],
+      widthBits: vmcsFieldBits(field),
+      decoded: word ? controlNames(word, value) : decodeField(field, value, vcpu),
+    };
+  });
+}
+
+/** Writes a field. @throws Error naming it when it is unknown, read-only or the value too wide. */
+export function writeVmcs(vcpu: Vcpu, encoding: number, value: bigint): void {
+  const field = vmcsFieldByEncoding(encoding);
+  if (!field) throw new Error(`no VMCS field with encoding 0x${encoding.toString(16)}`);
+  if (field.type === 'read-only') throw new Error(`${field.name} is read-only`);
+  const bits = vmcsFieldBits(field);
+  if (value < 0n || value >> BigInt(bits) !== 0n) throw new Error(`${field.name} holds ${bits} bits`);
+  vcpu.vmcs.set(field.name, value);
+}

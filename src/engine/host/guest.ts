@@ -1,0 +1,525 @@
+import { ACTIVE, ICOUNT, RAM_BASE, WATCH_ADDRESS, WATCH_HIT, WATCH_ID, WATCH_SIZE, WATCH_WRITE } from '../core/layout.js';
+import { BreakpointTable } from '../debug/breakpoint-table.js';
+import { eptRanges, walkEpt } from '../debug/ept-walk.js';
+import { readMemory, writeMemory } from '../debug/memory-access.js';
+import { monitorCommand } from '../debug/monitor.js';
+import { readRegisters, writeRegister } from '../debug/register-access.js';
+import { readRecord, readTrace, exitMatches } from '../debug/trace-reader.js';
+import { guestWalk, hostReader } from '../debug/translate.js';
+import { viewVmcs, writeVmcs } from '../debug/vmcs-view.js';
+import type * as D from '../debugger.js';
+import type { GuestEnd } from '../devices/device.js';
+import { EXIT_REASONS, exitReasonName } from '../../spec/vmx/exit-reasons.js';
+import type { SliceEnd, Vm } from '../vmm/vm.js';
+import type { Vcpu } from '../vmm/vcpu.js';
+import { entryFailures } from '../debug/entry-failures.js';
+import { faultChain } from '../debug/fault-chain.js';
+import type { Machine } from '../vmm/machine.js';
+import { TRACE_SEQUENCE } from '../core/layout.js';
+
+/** A slice returns often enough for V8 to move the core's loop to optimised code. */
+const SLICE = 100_000;
+const TURN_MS = 8;
+const SERIAL_LOG_BYTES = 65536;
+
+export interface GuestOptions {
+  /** Idle time passes at the pace of the wall clock. */
+  paced: boolean;
+  /** A guest that is halted for good waits for input instead of ending. */
+  waitForInput: boolean;
+  /** Stop conditions of scripts. */
+  untilExits?: number;
+  maxInstructions?: number;
+}
+
+/** A guest of the embedded engine under the debugger API: run control, and views of its machine. */
+export class Guest implements D.Debugger {
+  readonly #listeners = new Set<(event: D.DebuggerEvent) => void>();
+  readonly #breakpoints: BreakpointTable;
+  #running = false;
+  #stop: D.StopReason = { kind: 'start' };
+  #stopVcpu = 0;
+  #waiters: ((state: D.RunState) => void)[] = [];
+  #until: { icount?: number; exit?: D.ExitCondition } | undefined;
+  #serial: number[] | undefined;
+  #serialOut: Uint8Array[] = [];
+  #serialLog = new Uint8Array(0);
+  #timer: NodeJS.Timeout | undefined;
+  #scheduled = false;
+  #paceBase: { wallMs: number; clock: number } | undefined;
+  #next = 0;
+
+  constructor(
+    readonly machine: Machine,
+    readonly options: GuestOptions,
+  ) {
+    const { vm } = machine;
+    this.#breakpoints = new BreakpointTable(vm.host, () => {
+      for (const vcpu of vm.vcpus) vm.flushTlb(vcpu);
+    });
+    machine.onSerial = (bytes) => this.#serialOut.push(bytes);
+    machine.onMessage = (text) => this.#emit({ type: 'message', text });
+    void this.#serial;
+    vm.exitFilter = undefined;
+  }
+
+  get #vm(): Vm {
+    return this.machine.vm;
+  }
+
+  onEvent(listener: (event: D.DebuggerEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async info(): Promise<D.TargetInfo> {
+    const { machine } = this;
+    return {
+      name: machine.name,
+      engine: 'vtx',
+      image: machine.image,
+      vcpus: this.#vm.vcpus.length,
+      memoryBytes: this.#vm.memoryBytes,
+      unavailable: {},
+    };
+  }
+
+  async state(): Promise<D.RunState> {
+    return this.#state();
+  }
+
+  #state(): D.RunState {
+    const vcpu = this.#vm.vcpus[this.#stopVcpu];
+    return {
+      running: this.#running,
+      vcpu: this.#stopVcpu,
+      ...(this.#running ? {} : { stop: this.#stop }),
+      icount: BigInt(vcpu.icount),
+      clock: BigInt(vcpu.clock),
+    };
+  }
+
+  // ---- run control ----
+
+  async resume(): Promise<void> {
+    if (this.#running) return;
+    this.#mustBeAlive();
+    this.#start();
+  }
+
+  async pause(): Promise<D.RunState> {
+    if (this.#running) this.#halt(this.#stopVcpu, { kind: 'paused' });
+    return this.#state();
+  }
+
+  async step(vcpu: number, count = 1): Promise<D.RunState> {
+    this.#mustBeStopped();
+    const target = this.#vcpu(vcpu);
+    this.#vm.skipBreakpointOnce(true);
+    this.#vm.holdInterrupts = this.machine.holdInterruptsOnStep;
+    this.#vm.armStep(target, count);
+    this.#stopVcpu = vcpu;
+    this.#running = true;
+    this.#armExitFilter();
+    try {
+      for (;;) {
+        const end = this.#slice(target, SLICE);
+        if (end.kind === 'limit') continue;
+        if (end.kind === 'idle') {
+          if (end.deadline !== undefined && !this.options.paced) {
+            this.#warp(end.deadline);
+            continue;
+          }
+          this.#halt(vcpu, { kind: 'step' });
+        } else this.#afterSlice(target, end);
+        break;
+      }
+    } finally {
+      this.#vm.holdInterrupts = false;
+      this.#vm.disarmStep(target);
+    }
+    this.#flushSerial();
+    return this.#state();
+  }
+
+  async stepToExit(condition: D.ExitCondition = {}): Promise<D.RunState> {
+    return this.runUntil({ exit: condition });
+  }
+
+  async runUntil(target: { gva?: bigint; icount?: bigint; exit?: D.ExitCondition }): Promise<D.RunState> {
+    this.#mustBeStopped();
+    this.#mustBeAlive();
+    if (target.gva !== undefined) this.#breakpoints.addTemporary(target.gva);
+    this.#until = {
+      ...(target.icount !== undefined ? { icount: Number(target.icount) } : {}),
+      ...(target.exit ? { exit: target.exit } : {}),
+    };
+    const stopped = new Promise<D.RunState>((resolve) => this.#waiters.push(resolve));
+    this.#start();
+    return stopped;
+  }
+
+  #start(): void {
+    this.#running = true;
+    this.#paceBase = undefined;
+    this.#vm.skipBreakpointOnce(true);
+    this.#armExitFilter();
+    this.#emit({ type: 'running' });
+    this.#schedule();
+  }
+
+  #armExitFilter(): void {
+    const wanted = this.#breakpoints.hasExitBreakpoints() || this.#until?.exit !== undefined;
+    this.#vm.exitFilter = wanted ? (vcpu) => this.#wantsExit(vcpu) : undefined;
+  }
+
+  #exitBreakpoint: number | undefined;
+
+  #wantsExit(_vcpu: Vcpu): boolean {
+    const record = this.#newestExit();
+    this.#exitBreakpoint = this.#breakpoints.hitExit(record)?.id;
+    if (this.#exitBreakpoint !== undefined) return true;
+    return this.#until?.exit !== undefined && exitMatches(record, this.#until.exit);
+  }
+
+  #newestExit(): D.ExitRecord {
+    return readRecord(this.#vm.host, this.#vm.host.getNumber(TRACE_SEQUENCE));
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || !this.#running) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#turn();
+    });
+  }
+
+  /** One turn of the event loop: slices for some milliseconds, then output and whatever else waits. */
+  #turn(): void {
+    if (!this.#running) return;
+    const start = performance.now();
+    try {
+      do {
+        const vcpu = this.#pickVcpu();
+        const end = this.#slice(vcpu, this.#sliceLength(vcpu));
+        if (end.kind === 'idle') {
+          this.#idle(end.deadline);
+          if (!this.#scheduled && this.#running) continue;
+          break;
+        }
+        if (end.kind !== 'limit') this.#afterSlice(vcpu, end);
+        else this.#checkLimits(vcpu);
+      } while (this.#running && performance.now() - start < TURN_MS);
+    } catch (error) {
+      this.#vm.finish({ kind: 'error', status: 3, message: `engine: ${(error as Error).message}` });
+      this.machine.lastError = error as Error;
+      this.#halt(this.#stopVcpu, this.#ended());
+    }
+    this.#flushSerial();
+    if (this.#running && !this.#timer) this.#schedule();
+  }
+
+  #pickVcpu(): Vcpu {
+    const { vcpus } = this.#vm;
+    this.#next = (this.#next + 1) % vcpus.length;
+    return vcpus[this.#next];
+  }
+
+  #sliceLength(vcpu: Vcpu): number {
+    const until = this.#until?.icount ?? Number.POSITIVE_INFINITY;
+    const max = this.options.maxInstructions ?? Number.POSITIVE_INFINITY;
+    return Math.max(0, Math.min(SLICE, until - vcpu.icount, max - vcpu.icount));
+  }
+
+  #slice(vcpu: Vcpu, instructions: number): SliceEnd {
+    const end = this.#vm.runSlice(vcpu, instructions);
+    this.machine.afterSlice?.();
+    return end;
+  }
+
+  #checkLimits(vcpu: Vcpu): void {
+    const { untilExits, maxInstructions } = this.options;
+    if (this.#until?.icount !== undefined && vcpu.icount >= this.#until.icount) this.#halt(vcpu.index, { kind: 'until' });
+    else if (untilExits !== undefined && this.#vm.exits >= untilExits) {
+      this.#halt(vcpu.index, { kind: 'limit', message: `${this.#vm.exits} VM exits` });
+    } else if (maxInstructions !== undefined && vcpu.icount >= maxInstructions) {
+      this.#halt(vcpu.index, { kind: 'limit', message: `${vcpu.icount} instructions` });
+    }
+  }
+
+  #afterSlice(vcpu: Vcpu, end: SliceEnd): void {
+    switch (end.kind) {
+      case 'limit':
+      case 'idle':
+        return;
+      case 'breakpoint': {
+        const gva = vcpu.vmcs.rip + (vcpu.vmcs.get('GUEST_IA32_EFER') & 0x400n ? 0n : vcpu.vmcs.get('GUEST_CS_BASE'));
+        const linear = BigInt.asUintN(64, gva);
+        const hit = this.#breakpoints.hitAt(linear);
+        this.#halt(vcpu.index, hit ? { kind: 'breakpoint', id: hit.id, gva: linear } : { kind: 'until' });
+        return;
+      }
+      case 'watchpoint':
+        this.#halt(vcpu.index, this.#watchStop(vcpu));
+        return;
+      case 'step':
+        this.#halt(vcpu.index, { kind: 'step' });
+        return;
+      case 'exit': {
+        const exit = this.#newestExit();
+        const id = this.#exitBreakpoint;
+        this.#halt(vcpu.index, { kind: 'exit', exit, ...(id === undefined ? {} : { id }) });
+        return;
+      }
+      case 'entry-failed':
+        this.#halt(vcpu.index, entryFailures(this.#vm, vcpu));
+        return;
+      case 'ended':
+        this.#halt(vcpu.index, this.#ended());
+    }
+  }
+
+  #ended(): D.StopReason {
+    const end = this.#vm.end as GuestEnd;
+    return { kind: 'ended', end, ...(end.kind === 'triple-fault' ? { faults: faultChain(this.#vm) } : {}) };
+  }
+
+  #watchStop(vcpu: Vcpu): D.StopReason {
+    const { host } = this.#vm;
+    const id = host.get32(vcpu.at(WATCH_ID));
+    const write = host.get32(vcpu.at(WATCH_WRITE)) !== 0;
+    const address = host.get64(vcpu.at(WATCH_ADDRESS));
+    const length = host.get32(vcpu.at(WATCH_SIZE));
+    host.set32(vcpu.at(WATCH_HIT), 0);
+    const breakpoint = this.#breakpoints.get(id);
+    if (breakpoint) breakpoint.hits++;
+    return { kind: 'watchpoint', id, access: write ? 'write' : 'read', address, length };
+  }
+
+  /** Every vCPU is halted: time warps to the next deadline, or passes at the wall clock's pace. */
+  #idle(deadline: number | undefined): void {
+    if (deadline === undefined) {
+      if (!this.options.waitForInput) {
+        this.#vm.finish(this.machine.haltedForever());
+        this.#halt(this.#stopVcpu, this.#ended());
+      } else this.#sleep(1000);
+      return;
+    }
+    if (!this.options.paced) {
+      this.#warp(deadline);
+      return;
+    }
+    const clock = this.#vm.now();
+    const wallMs = performance.now();
+    const base = (this.#paceBase ??= { wallMs, clock });
+    const dueMs = base.wallMs + (deadline - base.clock) / 1e6;
+    // a guest that fell behind the wall clock does not hurry to catch up
+    if (dueMs < wallMs) this.#paceBase = { wallMs, clock };
+    const waitMs = Math.max(0, dueMs - wallMs);
+    if (waitMs < 1) this.#warp(deadline);
+    else this.#sleep(waitMs, () => this.#vm.board.nextDeadline() === deadline && this.#warp(deadline));
+  }
+
+  #warp(deadline: number): void {
+    this.#vm.warpTo(deadline);
+  }
+
+  #sleep(ms: number, then?: () => void): void {
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      if (!this.#running) return;
+      then?.();
+      this.#schedule();
+    }, ms);
+    // keep #turn from running on at once
+    this.#scheduled = false;
+  }
+
+  /** Input arrived: a sleeping guest looks at it now. */
+  #wake(): void {
+    if (this.#timer) {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+    }
+    this.#schedule();
+  }
+
+  #halt(vcpu: number, stop: D.StopReason): void {
+    this.#vm.synchronize();
+    this.#running = false;
+    this.#until = undefined;
+    this.#breakpoints.clearTemporary();
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#stop = stop;
+    this.#stopVcpu = vcpu;
+    this.#flushSerial();
+    const state = this.#state();
+    this.#emit({ type: 'stopped', vcpu, stop, icount: state.icount });
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const resolve of waiters) resolve(state);
+  }
+
+  #mustBeStopped(): void {
+    if (this.#running) throw new Error('the guest is running');
+  }
+
+  #mustBeAlive(): void {
+    if (this.#vm.end) throw new Error(`the guest has ended: ${this.#vm.end.message}`);
+  }
+
+  #vcpu(index: number): Vcpu {
+    const vcpu = this.#vm.vcpus[index];
+    if (!vcpu) throw new Error(`no vCPU ${index}`);
+    return vcpu;
+  }
+
+  /** The vCPU with its guest state in the VMCS. */
+  #settled(index: number): Vcpu {
+    this.#vm.synchronize();
+    return this.#vcpu(index);
+  }
+
+  // ---- state ----
+
+  async readRegisters(vcpu: number): Promise<D.RegisterFile> {
+    return readRegisters(this.#vm, this.#settled(vcpu));
+  }
+
+  async writeRegister(vcpu: number, name: string, value: bigint): Promise<void> {
+    writeRegister(this.#vm, this.#settled(vcpu), name, value);
+  }
+
+  async readMemory(space: D.AddressSpace, address: bigint, length: number, vcpu = this.#stopVcpu): Promise<Uint8Array> {
+    return readMemory(this.#vm, this.#settled(vcpu), space, address, length);
+  }
+
+  async writeMemory(space: D.AddressSpace, address: bigint, bytes: Uint8Array, vcpu = this.#stopVcpu): Promise<number> {
+    return writeMemory(this.#vm, this.#settled(vcpu), space, address, bytes);
+  }
+
+  async walk(gva: bigint, vcpu = this.#stopVcpu): Promise<D.PageWalk> {
+    return guestWalk(this.#settled(vcpu), this.#vm, gva);
+  }
+
+  async addBreakpoint(spec: D.BreakpointSpec, label?: string): Promise<D.Breakpoint> {
+    this.#vm.synchronize();
+    const breakpoint = this.#breakpoints.add(spec, label);
+    this.#armExitFilter();
+    return breakpoint;
+  }
+
+  async removeBreakpoint(id: number): Promise<boolean> {
+    this.#vm.synchronize();
+    const removed = this.#breakpoints.remove(id);
+    this.#armExitFilter();
+    return removed;
+  }
+
+  async enableBreakpoint(id: number, enabled: boolean): Promise<boolean> {
+    this.#vm.synchronize();
+    const found = this.#breakpoints.enable(id, enabled);
+    this.#armExitFilter();
+    return found;
+  }
+
+  async breakpoints(): Promise<D.Breakpoint[]> {
+    return this.#breakpoints.list();
+  }
+
+  async symbols(): Promise<Awaited<ReturnType<D.Debugger['symbols']>>> {
+    return this.machine.symbols;
+  }
+
+  readonly ept = {
+    walk: async (gpa: bigint, vcpu = this.#stopVcpu): Promise<D.PageWalk> =>
+      walkEpt(this.#vcpu(vcpu).vmcs.get('EPT_POINTER'), gpa, hostReader(this.#vm)),
+    ranges: async (): Promise<D.EptRange[]> =>
+      eptRanges(this.#vcpu(0).vmcs.get('EPT_POINTER'), hostReader(this.#vm), (gpa) => this.machine.regionLabel(Number(gpa))),
+  };
+
+  readonly vmcs = {
+    read: async (vcpu: number): Promise<D.VmcsFieldValue[]> => viewVmcs(this.#settled(vcpu)),
+    write: async (vcpu: number, encoding: number, value: bigint): Promise<void> => {
+      writeVmcs(this.#settled(vcpu), encoding, value);
+      this.#vm.flushTlb(this.#vcpu(vcpu));
+    },
+  };
+
+  readonly exits = {
+    records: async (after: number, max: number): Promise<D.ExitRecord[]> => readTrace(this.#vm.host, after, max),
+    counts: async (): Promise<Record<string, number>> => this.exitCounts(),
+  };
+
+  /** Exits so far by reason name, most frequent first. */
+  exitCounts(): Record<string, number> {
+    const rows = EXIT_REASONS.map(({ number }): [string, number] => [exitReasonName(number), this.#vm.exitCount(number)]);
+    return Object.fromEntries(rows.filter(([, count]) => count > 0).sort((a, b) => b[1] - a[1]));
+  }
+
+  readonly console = {
+    serialLog: async (): Promise<Uint8Array> => this.#serialLog,
+    serialInput: async (bytes: Uint8Array): Promise<void> => {
+      this.machine.serialInput(bytes);
+      this.#wake();
+    },
+    key: async (name: string): Promise<void> => {
+      this.machine.key(name);
+      this.#wake();
+    },
+    screen: async (): Promise<D.VgaText | undefined> => this.machine.screen(),
+  };
+
+  async devices(): Promise<{ name: string; rows: [string, string][] }[]> {
+    return this.machine.devices();
+  }
+
+  async monitor(line: string): Promise<string | undefined> {
+    return monitorCommand(this, this.#vm, this.#settled(this.#stopVcpu), line);
+  }
+
+  async reset(): Promise<void> {
+    const running = this.#running;
+    if (running) this.#halt(0, { kind: 'paused' });
+    this.machine.reset();
+    this.#stop = { kind: 'start' };
+    this.#emit({ type: 'stopped', vcpu: 0, stop: this.#stop, icount: 0n });
+    if (running) this.#start();
+  }
+
+  async quit(): Promise<void> {
+    if (this.#running) this.#halt(this.#stopVcpu, { kind: 'paused' });
+    this.#listeners.clear();
+  }
+
+  // ---- serial output ----
+
+  #flushSerial(): void {
+    if (this.#serialOut.length === 0) return;
+    const bytes = concatenate(this.#serialOut);
+    this.#serialOut = [];
+    const log = concatenate([this.#serialLog, bytes]);
+    this.#serialLog = log.length > SERIAL_LOG_BYTES ? log.slice(log.length - SERIAL_LOG_BYTES) : log;
+    this.#emit({ type: 'serial', bytes });
+  }
+
+  #emit(event: D.DebuggerEvent): void {
+    for (const listener of [...this.#listeners]) listener(event);
+  }
+}
+
+function concatenate(parts: Uint8Array[]): Uint8Array {
+  const result = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    result.set(part, at);
+    at += part.length;
+  }
+  return result;
+}
+
+void ACTIVE;
+void ICOUNT;
+void RAM_BASE;
