@@ -79,7 +79,9 @@ export class BreakpointTable {
 
   /** The enabled exit breakpoint that this exit meets, counted as hit. */
   hitExit(record: ExitRecord): Breakpoint | undefined {
-    const found = this.list().find((item) => item.enabled && item.kind === 'exit' && exitMatches(record, item.condition));
+    const found = this.list().find(
+      (item) => item.enabled && item.kind === 'exit' && exitMatches(record, item.condition),
+    );
     if (found) found.hits++;
     return found;
   }

@@ -4,7 +4,13 @@ import type { Vcpu } from '../vmm/vcpu.js';
 
 const SEGMENT_TYPES = ['data', 'data', 'code', 'code conforming'];
 const ACTIVITY = ['active', 'HLT', 'shutdown', 'wait-for-SIPI'];
-const INTERRUPTIBILITY = ['blocking by STI', 'blocking by MOV SS', 'blocking by SMI', 'blocking by NMI', 'enclave interruption'];
+const INTERRUPTIBILITY = [
+  'blocking by STI',
+  'blocking by MOV SS',
+  'blocking by SMI',
+  'blocking by NMI',
+  'enclave interruption',
+];
 const EVENT_TYPES = [
   'external interrupt',
   'reserved',
@@ -72,7 +78,16 @@ function accessRights(value: number): string[] {
   const system = (value & 0x10) === 0;
   const parts = system
     ? [`system type ${value & 15}`]
-    : [SEGMENT_TYPES[(value >> 2) & 3], (value & 8) !== 0 ? ((value & 2) !== 0 ? 'readable' : 'execute-only') : (value & 2) !== 0 ? 'writable' : 'read-only'];
+    : [
+        SEGMENT_TYPES[(value >> 2) & 3],
+        (value & 8) !== 0
+          ? (value & 2) !== 0
+            ? 'readable'
+            : 'execute-only'
+          : (value & 2) !== 0
+            ? 'writable'
+            : 'read-only',
+      ];
   if (!system && (value & 12) === 4) parts.push('expand-down');
   parts.push(`DPL ${(value >> 5) & 3}`);
   if ((value & 0x80) === 0) parts.push('not present');

@@ -1,4 +1,4 @@
-import { controlNames, type ControlWord } from '../../spec/vmx/controls.js';
+import { type ControlWord, controlNames } from '../../spec/vmx/controls.js';
 import { VMCS_FIELDS, type VmcsField, vmcsFieldBits, vmcsFieldByEncoding } from '../../spec/vmx/vmcs-fields.js';
 import type { VmcsFieldValue } from '../debugger.js';
 import type { Vcpu } from '../vmm/vcpu.js';

@@ -1,21 +1,20 @@
-import { ACTIVE, ICOUNT, RAM_BASE, WATCH_ADDRESS, WATCH_HIT, WATCH_ID, WATCH_SIZE, WATCH_WRITE } from '../core/layout.js';
+import { EXIT_REASONS, exitReasonName } from '../../spec/vmx/exit-reasons.js';
+import { TRACE_SEQUENCE, WATCH_ADDRESS, WATCH_HIT, WATCH_ID, WATCH_SIZE, WATCH_WRITE } from '../core/layout.js';
 import { BreakpointTable } from '../debug/breakpoint-table.js';
+import { entryFailures } from '../debug/entry-failures.js';
 import { eptRanges, walkEpt } from '../debug/ept-walk.js';
+import { faultChain } from '../debug/fault-chain.js';
 import { readMemory, writeMemory } from '../debug/memory-access.js';
 import { monitorCommand } from '../debug/monitor.js';
 import { readRegisters, writeRegister } from '../debug/register-access.js';
-import { readRecord, readTrace, exitMatches } from '../debug/trace-reader.js';
+import { exitMatches, readRecord, readTrace } from '../debug/trace-reader.js';
 import { guestWalk, hostReader } from '../debug/translate.js';
 import { viewVmcs, writeVmcs } from '../debug/vmcs-view.js';
 import type * as D from '../debugger.js';
 import type { GuestEnd } from '../devices/device.js';
-import { EXIT_REASONS, exitReasonName } from '../../spec/vmx/exit-reasons.js';
-import type { SliceEnd, Vm } from '../vmm/vm.js';
-import type { Vcpu } from '../vmm/vcpu.js';
-import { entryFailures } from '../debug/entry-failures.js';
-import { faultChain } from '../debug/fault-chain.js';
 import type { Machine } from '../vmm/machine.js';
-import { TRACE_SEQUENCE } from '../core/layout.js';
+import type { Vcpu } from '../vmm/vcpu.js';
+import type { SliceEnd, Vm } from '../vmm/vm.js';
 
 /** A slice returns often enough for V8 to move the core's loop to optimised code. */
 const SLICE = 100_000;
@@ -41,9 +40,8 @@ export class Guest implements D.Debugger {
   #stopVcpu = 0;
   #waiters: ((state: D.RunState) => void)[] = [];
   #until: { icount?: number; exit?: D.ExitCondition } | undefined;
-  #serial: number[] | undefined;
   #serialOut: Uint8Array[] = [];
-  #serialLog = new Uint8Array(0);
+  #serialLog: Uint8Array = new Uint8Array(0);
   #timer: NodeJS.Timeout | undefined;
   #scheduled = false;
   #paceBase: { wallMs: number; clock: number } | undefined;
@@ -59,8 +57,6 @@ export class Guest implements D.Debugger {
     });
     machine.onSerial = (bytes) => this.#serialOut.push(bytes);
     machine.onMessage = (text) => this.#emit({ type: 'message', text });
-    void this.#serial;
-    vm.exitFilter = undefined;
   }
 
   get #vm(): Vm {
@@ -127,7 +123,7 @@ export class Guest implements D.Debugger {
         if (end.kind === 'limit') continue;
         if (end.kind === 'idle') {
           if (end.deadline !== undefined && !this.options.paced) {
-            this.#warp(end.deadline);
+            this.#vm.warpTo(end.deadline);
             continue;
           }
           this.#halt(vcpu, { kind: 'step' });
@@ -204,9 +200,8 @@ export class Guest implements D.Debugger {
         const vcpu = this.#pickVcpu();
         const end = this.#slice(vcpu, this.#sliceLength(vcpu));
         if (end.kind === 'idle') {
-          this.#idle(end.deadline);
-          if (!this.#scheduled && this.#running) continue;
-          break;
+          if (this.#idle(end.deadline) === 'wait') break;
+          continue;
         }
         if (end.kind !== 'limit') this.#afterSlice(vcpu, end);
         else this.#checkLimits(vcpu);
@@ -240,7 +235,8 @@ export class Guest implements D.Debugger {
 
   #checkLimits(vcpu: Vcpu): void {
     const { untilExits, maxInstructions } = this.options;
-    if (this.#until?.icount !== undefined && vcpu.icount >= this.#until.icount) this.#halt(vcpu.index, { kind: 'until' });
+    if (this.#until?.icount !== undefined && vcpu.icount >= this.#until.icount)
+      this.#halt(vcpu.index, { kind: 'until' });
     else if (untilExits !== undefined && this.#vm.exits >= untilExits) {
       this.#halt(vcpu.index, { kind: 'limit', message: `${this.#vm.exits} VM exits` });
     } else if (maxInstructions !== undefined && vcpu.icount >= maxInstructions) {
@@ -298,42 +294,34 @@ export class Guest implements D.Debugger {
   }
 
   /** Every vCPU is halted: time warps to the next deadline, or passes at the wall clock's pace. */
-  #idle(deadline: number | undefined): void {
+  #idle(deadline: number | undefined): 'go on' | 'wait' {
     if (deadline === undefined) {
-      if (!this.options.waitForInput) {
-        this.#vm.finish(this.machine.haltedForever());
-        this.#halt(this.#stopVcpu, this.#ended());
-      } else this.#sleep(1000);
-      return;
+      if (this.options.waitForInput) return this.#sleep(1000);
+      this.#vm.finish(this.machine.haltedForever());
+      this.#halt(this.#stopVcpu, this.#ended());
+      return 'wait';
     }
-    if (!this.options.paced) {
-      this.#warp(deadline);
-      return;
+    if (this.options.paced) {
+      const clock = this.#vm.now();
+      const wallMs = performance.now();
+      const base = (this.#paceBase ??= { wallMs, clock });
+      const waitMs = base.wallMs + (deadline - base.clock) / 1e6 - wallMs;
+      // a guest that fell behind the wall clock does not hurry to catch up
+      if (waitMs < 0) this.#paceBase = { wallMs, clock: deadline };
+      if (waitMs >= 1) return this.#sleep(waitMs, () => this.#vm.warpTo(deadline));
     }
-    const clock = this.#vm.now();
-    const wallMs = performance.now();
-    const base = (this.#paceBase ??= { wallMs, clock });
-    const dueMs = base.wallMs + (deadline - base.clock) / 1e6;
-    // a guest that fell behind the wall clock does not hurry to catch up
-    if (dueMs < wallMs) this.#paceBase = { wallMs, clock };
-    const waitMs = Math.max(0, dueMs - wallMs);
-    if (waitMs < 1) this.#warp(deadline);
-    else this.#sleep(waitMs, () => this.#vm.board.nextDeadline() === deadline && this.#warp(deadline));
-  }
-
-  #warp(deadline: number): void {
     this.#vm.warpTo(deadline);
+    return 'go on';
   }
 
-  #sleep(ms: number, then?: () => void): void {
+  #sleep(ms: number, then?: () => void): 'wait' {
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       if (!this.#running) return;
       then?.();
       this.#schedule();
     }, ms);
-    // keep #turn from running on at once
-    this.#scheduled = false;
+    return 'wait';
   }
 
   /** Input arrived: a sleeping guest looks at it now. */
@@ -437,7 +425,9 @@ export class Guest implements D.Debugger {
     walk: async (gpa: bigint, vcpu = this.#stopVcpu): Promise<D.PageWalk> =>
       walkEpt(this.#vcpu(vcpu).vmcs.get('EPT_POINTER'), gpa, hostReader(this.#vm)),
     ranges: async (): Promise<D.EptRange[]> =>
-      eptRanges(this.#vcpu(0).vmcs.get('EPT_POINTER'), hostReader(this.#vm), (gpa) => this.machine.regionLabel(Number(gpa))),
+      eptRanges(this.#vcpu(0).vmcs.get('EPT_POINTER'), hostReader(this.#vm), (gpa) =>
+        this.machine.regionLabel(Number(gpa)),
+      ),
   };
 
   readonly vmcs = {
@@ -455,7 +445,10 @@ export class Guest implements D.Debugger {
 
   /** Exits so far by reason name, most frequent first. */
   exitCounts(): Record<string, number> {
-    const rows = EXIT_REASONS.map(({ number }): [string, number] => [exitReasonName(number), this.#vm.exitCount(number)]);
+    const rows = EXIT_REASONS.map(({ number }): [string, number] => [
+      exitReasonName(number),
+      this.#vm.exitCount(number),
+    ]);
     return Object.fromEntries(rows.filter(([, count]) => count > 0).sort((a, b) => b[1] - a[1]));
   }
 
@@ -519,7 +512,3 @@ function concatenate(parts: Uint8Array[]): Uint8Array {
   }
   return result;
 }
-
-void ACTIVE;
-void ICOUNT;
-void RAM_BASE;

@@ -7,13 +7,20 @@ import {
   LATCH_COUNT,
   LATCHES,
   MAX_LATCHES,
+  MXCSR,
   PARKED_BASE,
+  VCPU_INDEX,
   VCPU_STATE_BYTES,
   VMCS_BASE,
+  VMCS_PTR,
+  X87_FCW,
 } from '../core/layout.js';
 import type { HostMemory } from '../host/host-memory.js';
 import { EVENT_ERROR_CODE, EVENT_TYPE, EVENT_VALID } from './exit.js';
 import { Vmcs } from './vmcs.js';
+
+/** IA32_APIC_BASE at reset: enabled, at its usual place. */
+const APIC_BASE = 0xfee00800n;
 
 /** One virtual CPU: its state block in the core's memory and its VMCS. */
 export class Vcpu {
@@ -45,7 +52,7 @@ export class Vcpu {
     touched: () => void,
   ) {
     this.vmcs = new Vmcs(host, VMCS_BASE + index * 0x1000, touched);
-    this.ia32ApicBase = 0xfee00800n | (index === 0 ? 0x100n : 0n);
+    this.ia32ApicBase = APIC_BASE | (index === 0 ? 0x100n : 0n);
   }
 
   /** Address of a state field, given its address in the ACTIVE block. */
@@ -129,5 +136,30 @@ export class Vcpu {
 
   nmi(): void {
     this.vmcs.setEvent((EVENT_VALID | (EVENT_TYPE.nmi << 8) | 2) >>> 0, 0, 0);
+  }
+
+  /** Power-on: registers to 0, nothing pending; the VMCS is set up apart. */
+  reset(): void {
+    const start = this.at(ACTIVE);
+    this.host.u8.fill(0, start, start + VCPU_STATE_BYTES);
+    this.host.u8.fill(0, this.vmcs.region + 16, this.vmcs.region + 4096);
+    this.host.set32(this.at(VMCS_PTR), this.vmcs.region);
+    this.host.set32(this.at(VCPU_INDEX), this.index);
+    this.host.set32(this.at(MXCSR), 0x1f80);
+    this.host.u16[this.at(X87_FCW) >>> 1] = 0x37f;
+    this.inGuest = false;
+    this.pendingExit = false;
+    this.halted = false;
+    this.nmiPending = false;
+    this.steppedOver = undefined;
+    this.stepGoal = undefined;
+    this.storedMsrs.clear();
+    this.ia32ApicBase = APIC_BASE | (this.index === 0 ? 0x100n : 0n);
+  }
+
+  /** An application processor after INIT: it runs nothing until a SIPI. */
+  waitForSipi(): void {
+    this.vmcs.activity = 3;
+    this.halted = true;
   }
 }

@@ -7,6 +7,7 @@ import {
   PREEMPTION_DEADLINE,
   RAM_BASE,
   RUN_BREAKPOINT,
+  RUN_HALTED,
   RUN_LIMIT,
   RUN_VMEXIT,
   RUN_WATCHPOINT,
@@ -69,6 +70,8 @@ export class Vm {
   exitFilter: ((vcpu: Vcpu) => boolean) | undefined;
   /** Exits handled so far. */
   exits = 0;
+  /** No interrupts are injected: a debugger steps. */
+  holdInterrupts = false;
   /** GPA of an EPT entry that was spoilt on request, with its right value. */
   readonly #spoilt = new Map<number, { entry: number; value: bigint }>();
   #mustSkipBreakpoint = false;
@@ -130,6 +133,10 @@ export class Vm {
           vcpu.pendingExit = true;
           if (this.exitFilter?.(vcpu)) return { kind: 'exit' };
           break;
+        case RUN_HALTED:
+          this.#leave(vcpu);
+          vcpu.halted = true;
+          break;
         case RUN_LIMIT:
           return { kind: 'limit' };
         case RUN_BREAKPOINT:
@@ -153,6 +160,17 @@ export class Vm {
   /** The next run executes the instruction at RIP even when a breakpoint stands on it. */
   skipBreakpointOnce(skip: boolean): void {
     this.#mustSkipBreakpoint = skip;
+  }
+
+  /** Forgets how the guest ended, its exits and cached translations: for a reset of the machine. */
+  resetState(): void {
+    this.end = undefined;
+    this.exits = 0;
+    this.#spoilt.clear();
+    this.host.u8.fill(0, EXIT_COUNTS, EXIT_COUNTS + 128 * 8);
+    this.host.setNumber(TRACE_SEQUENCE, 0);
+    for (const vcpu of this.vcpus) this.flushTlb(vcpu);
+    for (let page = 0; page < this.memoryBytes; page += 4096) this.core.invalidatePageCode(RAM_BASE + page);
   }
 
   /** Moves virtual time forward while every vCPU is halted. */
@@ -309,7 +327,7 @@ export class Vm {
       this.#takeEnd();
       deadline = board.nextDeadline();
     }
-    if ((vmcs.entryInfo & EVENT_VALID) === 0) this.#injectPending(vcpu);
+    if (!this.holdInterrupts && (vmcs.entryInfo & EVENT_VALID) === 0) this.#injectPending(vcpu);
     if (vcpu.halted) return false;
     const at = deadline ?? NEVER;
     if (host.getNumber(PREEMPTION_DEADLINE) !== at) host.setNumber(PREEMPTION_DEADLINE, at);

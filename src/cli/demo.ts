@@ -1,0 +1,35 @@
+import { fileURLToPath } from 'node:url';
+import type { Command } from 'commander';
+import { runDashboard } from '../tui/app.js';
+import { startGuest } from './guest-process.js';
+import { resolveImage } from './files.js';
+import { printTour } from './tour.js';
+
+/** The guest of the tour: it goes from real to long mode, so that every pane has something to show. */
+const SAMPLE = fileURLToPath(new URL('../../samples/long-mode', import.meta.url));
+
+export function addDemoCommand(program: Command): void {
+  program
+    .command('demo')
+    .summary('the tour: a sample guest, stopped at its first exit')
+    .description('The tour: a sample guest, stopped at its first VM exit; as text where there is no terminal.')
+    .action(async () => {
+      const guest = await startGuest({
+        name: 'long-mode',
+        image: resolveImage(SAMPLE),
+        memoryBytes: 32 * 2 ** 20,
+        vcpus: 1,
+        isaDebugExit: false,
+        noReboot: true,
+        paced: process.stdout.isTTY === true,
+        waitForInput: process.stdout.isTTY === true,
+      });
+      if (process.stdout.isTTY && process.stdin.isTTY) {
+        await guest.target.stepToExit();
+        await runDashboard(guest.target, { title: 'long-mode (demo)', onQuit: () => {} });
+      } else {
+        await printTour(guest.target, (line) => process.stdout.write(`${line}\n`));
+      }
+      await guest.terminate();
+    });
+}

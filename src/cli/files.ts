@@ -1,0 +1,46 @@
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { UsageError } from './options.js';
+
+const CAUSES: Record<string, string> = {
+  ENOENT: 'no such file',
+  EACCES: 'permission denied',
+  EISDIR: 'is a folder',
+  ENOTDIR: 'a part of the path is not a folder',
+  ELOOP: 'too many symbolic links',
+  EMFILE: 'too many open files',
+};
+
+/** What a failed file operation says to a user: the cause without Node's wrapping. */
+export function fileCause(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return (code && CAUSES[code]) ?? message;
+}
+
+/** Largest image that is read: everything that could fit the guest. */
+const MAX_FILE_BYTES = 3 * 2 ** 30;
+
+/** Reads a file. @throws UsageError naming it and the cause. */
+export function readInput(path: string): Uint8Array {
+  try {
+    const stat = statSync(path);
+    if (stat.isDirectory()) throw new UsageError(`${path}: is a folder`);
+    if (!stat.isFile()) throw new UsageError(`${path}: is not a regular file`);
+    if (stat.size > MAX_FILE_BYTES) throw new UsageError(`${path}: ${stat.size} bytes do not fit a guest`);
+    return readFileSync(path);
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(`${path}: ${fileCause(error)}`);
+  }
+}
+
+/** A sample's folder stands for the image in it that has the folder's name. */
+export function resolveImage(path: string): string {
+  if (!existsSync(path) || !statSync(path).isDirectory()) return path;
+  const name = basename(path.replace(/\/+$/, ''));
+  for (const ending of ['.elf', '.bin', '.img']) {
+    const image = join(path, name + ending);
+    if (existsSync(image)) return image;
+  }
+  throw new UsageError(`${path}: the folder has no image ${name}.elf or ${name}.bin`);
+}

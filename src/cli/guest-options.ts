@@ -1,0 +1,22 @@
+/** What the worker needs to build a guest; crosses to it as workerData. */
+export interface GuestWorkerData {
+  name: string;
+  image: string;
+  memoryBytes: number;
+  vcpus: number;
+  append?: string;
+  initrd?: string;
+  /** Load address of a flat binary. */
+  at?: number;
+  isaDebugExit: boolean;
+  noReboot: boolean;
+  paced: boolean;
+  waitForInput: boolean;
+  untilExits?: number;
+  maxInstructions?: number;
+  traceFile?: string;
+  gdb?: { host: string; port: number };
+}
+
+/** First message of the worker: it is up, or why it is not. */
+export type WorkerHello = { ready: true; gdbPort?: number } | { ready: false; message: string; status: number; stack?: string };

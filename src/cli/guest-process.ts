@@ -1,0 +1,41 @@
+import { Worker } from 'node:worker_threads';
+import type { Debugger } from '../engine/debugger.js';
+import { connectDebugger } from '../engine/host/rpc.js';
+import type { GuestWorkerData, WorkerHello } from './guest-options.js';
+
+/** A guest could not start; `status` is the process status. */
+export class StartError extends Error {
+  constructor(
+    message: string,
+    readonly status: number,
+  ) {
+    super(message);
+  }
+}
+
+export interface RunningGuest {
+  target: Debugger;
+  gdbPort: number | undefined;
+  /** Ends the engine's thread. */
+  terminate(): Promise<void>;
+}
+
+/** Starts the engine's thread with a guest. @throws StartError */
+export async function startGuest(data: GuestWorkerData): Promise<RunningGuest> {
+  const worker = new Worker(new URL('./guest-worker.js', import.meta.url), { workerData: data });
+  const closed = new Promise<string>((resolve) => {
+    worker.once('error', (error) => resolve(`the engine failed: ${error.message}`));
+    worker.once('exit', () => resolve('the engine has ended'));
+  });
+  const hello = await Promise.race([
+    new Promise<WorkerHello>((resolve) => worker.once('message', resolve)),
+    closed.then((message): WorkerHello => ({ ready: false, message, status: 3 })),
+  ]);
+  if (!hello.ready) {
+    await worker.terminate();
+    if (hello.stack && process.env.VMSCOPE_DEBUG) process.stderr.write(`${hello.stack}\n`);
+    throw new StartError(hello.message, hello.status);
+  }
+  const target = await connectDebugger(worker, closed);
+  return { target, gdbPort: hello.gdbPort, terminate: async () => void (await worker.terminate()) };
+}

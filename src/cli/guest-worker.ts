@@ -1,0 +1,61 @@
+/** The engine's thread: builds the guest, serves the debugger API to the main thread and GDB to the network. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { ImageError } from '../engine/boot/image.js';
+import { createCore } from '../engine/host/core-instance.js';
+import { Guest } from '../engine/host/guest.js';
+import { serveDebugger } from '../engine/host/rpc.js';
+import { Machine } from '../engine/vmm/machine.js';
+import { Vm } from '../engine/vmm/vm.js';
+import { readInput } from './files.js';
+import { startGdbServer } from './gdb-server.js';
+import type { GuestWorkerData, WorkerHello } from './guest-options.js';
+import { UsageError } from './options.js';
+import { TraceFile } from './trace-file.js';
+
+const port = parentPort!;
+const hello = (message: WorkerHello): void => port.postMessage(message);
+
+/** Builds the guest that the options describe. @throws ImageError, UsageError */
+export function createGuest(data: GuestWorkerData): Guest {
+  const image = readInput(data.image);
+  const initrd = data.initrd === undefined ? undefined : { name: data.initrd, bytes: readInput(data.initrd) };
+  const { core, host } = createCore(data.memoryBytes);
+  const vm = new Vm(core, host, data.memoryBytes, data.vcpus);
+  const machine = new Machine(vm, {
+    name: data.name,
+    image: { name: data.image, bytes: image },
+    ...(data.append === undefined ? {} : { append: data.append }),
+    ...(initrd ? { initrd } : {}),
+    ...(data.at === undefined ? {} : { at: data.at }),
+    isaDebugExit: data.isaDebugExit,
+    noReboot: data.noReboot,
+    wallSeconds: Math.floor(Date.now() / 1000),
+  });
+  if (data.traceFile !== undefined) {
+    const trace = new TraceFile(data.traceFile, host);
+    machine.afterSlice = () => trace.drain();
+  }
+  return new Guest(machine, {
+    paced: data.paced,
+    waitForInput: data.waitForInput,
+    ...(data.untilExits === undefined ? {} : { untilExits: data.untilExits }),
+    ...(data.maxInstructions === undefined ? {} : { maxInstructions: data.maxInstructions }),
+  });
+}
+
+async function main(): Promise<void> {
+  const data = workerData as GuestWorkerData;
+  try {
+    const guest = createGuest(data);
+    const gdbPort = data.gdb ? await startGdbServer(guest, data.gdb) : undefined;
+    serveDebugger(guest, port);
+    hello({ ready: true, ...(gdbPort === undefined ? {} : { gdbPort }) });
+  } catch (error) {
+    const expected = error instanceof ImageError || error instanceof UsageError;
+    const { message, stack } = error as Error;
+    hello({ ready: false, message, status: expected ? 2 : 3, ...(expected || !stack ? {} : { stack }) });
+    port.close();
+  }
+}
+
+void main();

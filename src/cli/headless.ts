@@ -1,0 +1,151 @@
+import { openSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import type { Debugger, DebuggerEvent, StopReason } from '../engine/debugger.js';
+import { fileCause } from './files.js';
+import { type SerialTarget, UsageError } from './options.js';
+import { Output } from './output.js';
+
+export interface HeadlessOptions {
+  serial: SerialTarget;
+  /** Standard input goes to the serial port. */
+  input: boolean;
+  /** Wait for a debugger instead of running at once. */
+  wait: boolean;
+  timeoutSeconds?: number;
+}
+
+/** How a headless run ended: process status and one line for stderr. */
+export interface HeadlessEnd {
+  status: number;
+  message?: string;
+  lines?: string[];
+}
+
+/** Runs a guest without a dashboard until it ends or a stop condition holds. */
+export async function runHeadless(target: Debugger, options: HeadlessOptions): Promise<HeadlessEnd> {
+  let finish!: (end: HeadlessEnd) => void;
+  const ended = new Promise<HeadlessEnd>((resolve) => {
+    finish = resolve;
+  });
+  const serial = openSerial(options.serial, target, () => finish({ status: 3 }));
+  const listener = (event: DebuggerEvent): void => {
+    if (event.type === 'serial') serial.write(event.bytes);
+    else if (event.type === 'message') process.stderr.write(`vmscope: ${event.text}\n`);
+    else if (event.type === 'stopped') {
+      const end = describeStop(event.stop);
+      if (end) finish(end);
+    }
+  };
+  const unsubscribe = target.onEvent(listener);
+  const timer = options.timeoutSeconds === undefined ? undefined : setTimeout(() => void stopForTime(target, options, finish), options.timeoutSeconds * 1000);
+  const releaseInput = options.input ? feedInput(target, finish) : () => {};
+  const interrupt = () => finish({ status: 130, message: 'interrupted' });
+  process.once('SIGINT', interrupt);
+  process.once('SIGTERM', () => finish({ status: 143, message: 'terminated' }));
+  process.once('SIGHUP', () => finish({ status: 129 }));
+  if (!options.wait) await target.resume();
+  const end = await ended;
+  clearTimeout(timer);
+  releaseInput();
+  unsubscribe();
+  serial.close();
+  const failure = serial.failure();
+  return failure === undefined ? end : { status: 3, message: failure };
+}
+
+async function stopForTime(target: Debugger, options: HeadlessOptions, finish: (end: HeadlessEnd) => void): Promise<void> {
+  await target.pause().catch(() => {});
+  finish({ status: 0, message: `stopped after ${options.timeoutSeconds} s` });
+}
+
+/** What a stop means for a run without a debugger; undefined: it goes on (a debugger is at work). */
+function describeStop(stop: StopReason): HeadlessEnd | undefined {
+  switch (stop.kind) {
+    case 'limit':
+      return { status: 0, message: `stopped after ${stop.message}` };
+    case 'ended':
+      return {
+        status: stop.end.status,
+        ...(stop.end.status === 0 ? {} : { message: stop.end.message }),
+        lines: (stop.faults ?? []).map((fault, i) => `  ${i + 1}. ${fault.text}`),
+      };
+    case 'entry-failed':
+      return {
+        status: 1,
+        message: stop.message,
+        lines: stop.failures.map(
+          ({ id, sdm, fields }) =>
+            `  ${id} (SDM ${sdm}): ${fields.map(({ name, value }) => `${name} = 0x${value.toString(16)}`).join(', ')}`,
+        ),
+      };
+    default:
+      return undefined;
+  }
+}
+
+interface SerialSink {
+  write(bytes: Uint8Array): void;
+  failure(): string | undefined;
+  close(): void;
+}
+
+function openSerial(serial: SerialTarget, target: Debugger, failed: () => void): SerialSink {
+  if (serial.kind === 'none') return { write: () => {}, failure: () => undefined, close: () => {} };
+  if (serial.kind === 'unix') return openSocket(serial.path, target, failed);
+  const output = new Output(
+    serial.kind === 'stdio' ? 1 : openFile(serial.path),
+    serial.kind === 'stdio' ? 'standard output' : serial.path,
+    failed,
+  );
+  return { write: (bytes) => output.write(bytes), failure: () => output.message(), close: () => {} };
+}
+
+function openFile(path: string): number {
+  try {
+    return openSync(path, 'w');
+  } catch (error) {
+    throw new UsageError(`--serial file:${path}: ${fileCause(error)}`);
+  }
+}
+
+function openSocket(path: string, target: Debugger, failed: () => void): SerialSink {
+  let problem: string | undefined;
+  const socket: Socket = connect(path);
+  socket.on('data', (bytes) => void target.console?.serialInput(bytes).catch(() => {}));
+  socket.on('error', (error) => {
+    problem = `--serial unix:${path}: ${fileCause(error)}`;
+    failed();
+  });
+  return { write: (bytes) => void socket.write(bytes), failure: () => problem, close: () => void socket.end() };
+}
+
+const CTRL_A = 1;
+
+/** Standard input to the guest; on a terminal in raw mode, where ctrl-a x quits as in QEMU. */
+function feedInput(target: Debugger, finish: (end: HeadlessEnd) => void): () => void {
+  const { stdin } = process;
+  let escaped = false;
+  const raw = stdin.isTTY;
+  if (raw) {
+    stdin.setRawMode(true);
+    process.stderr.write('vmscope: ctrl-a x quits, ctrl-a ctrl-a sends ctrl-a\r\n');
+  }
+  const listener = (bytes: Buffer): void => {
+    const out: number[] = [];
+    for (const byte of bytes) {
+      if (raw && escaped) {
+        escaped = false;
+        if (byte === 0x78) return finish({ status: 0 });
+        if (byte === CTRL_A) out.push(byte);
+      } else if (raw && byte === CTRL_A) escaped = true;
+      else out.push(byte);
+    }
+    if (out.length > 0) void target.console?.serialInput(Uint8Array.from(out)).catch(() => {});
+  };
+  stdin.on('data', listener);
+  return () => {
+    stdin.off('data', listener);
+    if (raw) stdin.setRawMode(false);
+    stdin.pause();
+  };
+}

@@ -1,0 +1,44 @@
+import { Command, CommanderError } from 'commander';
+import { addDemoCommand } from './demo.js';
+import { addDoctorCommand } from './doctor.js';
+import { StartError } from './guest-process.js';
+import { UsageError } from './options.js';
+import { addRunCommand } from './run.js';
+
+const VERSION = '0.1.0';
+const USAGE = 2;
+const ENGINE = 3;
+
+/** Runs the command line; answers nothing, sets process.exitCode. */
+export async function main(argv: string[]): Promise<void> {
+  const program = new Command('vmscope')
+    .description('Debugger and monitor for virtual-machine guests')
+    .version(VERSION, '-V, --version')
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'vmscope: ')) });
+  addRunCommand(program);
+  addDemoCommand(program);
+  addDoctorCommand(program);
+  for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    process.stderr.write(`vmscope: standard output: ${error.code === 'EPIPE' ? 'the reader has gone' : error.message}\n`);
+    process.exit(ENGINE);
+  });
+  try {
+    await program.parseAsync(argv);
+  } catch (error) {
+    process.exitCode = report(error);
+  }
+  // stdin of a terminal and the engine's thread would otherwise keep the process
+  process.exit();
+}
+
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
+  const { message, stack } = error as Error;
+  process.stderr.write(`vmscope: ${message}\n`);
+  if (error instanceof UsageError) return USAGE;
+  if (error instanceof StartError) return error.status;
+  if (process.env.VMSCOPE_DEBUG) process.stderr.write(`${stack}\n`);
+  return ENGINE;
+}

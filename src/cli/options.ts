@@ -1,0 +1,46 @@
+/** A mistake in the command line or an image that cannot be used: one line, status 2. */
+export class UsageError extends Error {}
+
+const UNITS: Record<string, number> = { '': 2 ** 20, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
+
+/** Memory size as QEMU writes it: a number of MiB, or with K, M or G. Answers bytes. @throws UsageError */
+export function parseMemory(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)([KMG]?)(?:i?B)?$/i.exec(text);
+  const bytes = match ? Math.floor(Number(match[1]) * UNITS[match[2].toUpperCase()]) : Number.NaN;
+  if (!Number.isFinite(bytes)) throw new UsageError(`--memory ${text}: not a size such as 128M or 1G`);
+  if (bytes < 2 ** 20) throw new UsageError(`--memory ${text}: a guest needs at least 1M`);
+  if (bytes > MAX_MEMORY_BYTES) {
+    throw new UsageError(`--memory ${text}: at most ${MAX_MEMORY_BYTES / 2 ** 20}M fit the engine's one 4 GiB memory`);
+  }
+  return Math.ceil(bytes / 65536) * 65536;
+}
+
+/** The engine's own tables and everything below the PCI hole. */
+export const MAX_MEMORY_BYTES = 3 * 2 ** 30;
+
+/** A whole number from `low` to `high`. @throws UsageError naming the option. */
+export function parseCount(option: string, text: string, low: number, high: number): number {
+  const value = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isSafeInteger(value) || value < low || value > high) {
+    throw new UsageError(`${option} ${text}: not a whole number from ${low} to ${high}`);
+  }
+  return value;
+}
+
+/** [HOST:]PORT of --gdb; loopback unless a host is named. @throws UsageError */
+export function parseGdbAddress(text: string): { host: string; port: number } {
+  const match = /^(?:(.*):)?(\d+)$/.exec(text.replace(/^tcp:/, ''));
+  const port = match ? Number(match[2]) : Number.NaN;
+  if (!match || port > 65535) throw new UsageError(`--gdb ${text}: not [HOST:]PORT`);
+  return { host: (match[1] ?? '').replace(/^\[(.*)\]$/, '$1') || '127.0.0.1', port };
+}
+
+/** Serial port of the command line. */
+export type SerialTarget = { kind: 'stdio' } | { kind: 'none' } | { kind: 'file'; path: string } | { kind: 'unix'; path: string };
+
+export function parseSerial(text: string): SerialTarget {
+  if (text === 'stdio' || text === 'none') return { kind: text };
+  const match = /^(file|unix):(.+)$/.exec(text);
+  if (!match) throw new UsageError(`--serial ${text}: not stdio, none, file:F or unix:PATH`);
+  return { kind: match[1] as 'file' | 'unix', path: match[2] };
+}

@@ -1,0 +1,42 @@
+import { writeSync } from 'node:fs';
+
+/** Bytes to a file descriptor, in order, without loss; a failure is kept for the end of the run. */
+export class Output {
+  /** Why writing failed, once it did: a full disk, a closed pipe. */
+  failure: NodeJS.ErrnoException | undefined;
+
+  constructor(
+    readonly fd: number,
+    readonly name: string,
+    readonly onFailure: () => void,
+  ) {}
+
+  write(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length && !this.failure; ) {
+      try {
+        at += writeSync(this.fd, bytes, at);
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException;
+        if (code === 'EAGAIN') {
+          waitBriefly();
+          continue;
+        }
+        this.failure = error as NodeJS.ErrnoException;
+        this.onFailure();
+      }
+    }
+  }
+
+  /** One line about the failure. */
+  message(): string | undefined {
+    if (!this.failure) return undefined;
+    const causes: Record<string, string> = { EPIPE: 'the reader has gone', ENOSPC: 'no space left on the device' };
+    const { code, message } = this.failure;
+    return `${this.name}: ${(code && causes[code]) ?? message}`;
+  }
+}
+
+/** A non-blocking pipe is full: give its reader a moment. */
+function waitBriefly(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
+}

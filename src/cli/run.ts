@@ -1,0 +1,140 @@
+import { basename } from 'node:path';
+import { Option, type Command } from 'commander';
+import { runDashboard } from '../tui/app.js';
+import { resolveImage } from './files.js';
+import type { GuestWorkerData } from './guest-options.js';
+import { type RunningGuest, startGuest } from './guest-process.js';
+import { runHeadless } from './headless.js';
+import { parseCount, parseGdbAddress, parseMemory, parseSerial, UsageError } from './options.js';
+
+interface RunOptions {
+  kernel?: string;
+  initrd?: string;
+  append?: string;
+  memory: string;
+  vcpus: string;
+  name?: string;
+  engine: string;
+  at?: string;
+  gdb?: string;
+  wait?: boolean;
+  headless?: boolean;
+  serial?: string;
+  trace?: string;
+  untilExits?: string;
+  maxInstructions?: string;
+  timeout?: string;
+  isaDebugExit?: boolean;
+  reboot: boolean;
+  stats?: string;
+}
+
+const MAX = Number.MAX_SAFE_INTEGER;
+
+export function addRunCommand(program: Command): void {
+  program
+    .command('run')
+    .summary('boot a guest')
+    .description('Boot a guest: with the dashboard on a terminal, otherwise headless with COM1 on standard output.')
+    .argument('[image]', 'ELF (multiboot 1, PVH, plain), bzImage, boot sector or flat binary, or a sample folder')
+    .option('--kernel <file>', 'kernel image, as IMAGE')
+    .option('--initrd <file>', 'initial RAM disk')
+    .option('--append <string>', 'kernel command line')
+    .option('--at <address>', 'load address and entry of a flat binary')
+    .option('-m, --memory <size>', 'guest RAM: MiB, or with K, M, G', '128M')
+    .option('--vcpus <n>', 'virtual CPUs', '1')
+    .option('--name <name>', 'name of the guest')
+    .addOption(new Option('--engine <engine>', 'engine').choices(['vtx', 'kvm', 'auto']).default('vtx'))
+    .option('--gdb <[host:]port>', 'GDB stub; on the loopback address unless HOST is given')
+    .option('--wait', 'start stopped')
+    .option('--headless', 'no dashboard')
+    .option('--serial <target>', 'COM1: stdio, none, file:F, unix:PATH')
+    .option('--trace <file>', 'record the VM exits')
+    .option('--until-exits <n>', 'stop after N VM exits')
+    .option('--max-instructions <n>', 'stop after N instructions')
+    .option('--timeout <seconds>', 'stop after this wall-clock time')
+    .option('--isa-debug-exit', "QEMU's device at port 0xf4: exit status (value << 1) | 1")
+    .option('--no-reboot', 'a reset of the guest ends it')
+    .addOption(new Option('--stats <format>', 'at the end: counts to standard error').choices(['json']))
+    .action(async (image: string | undefined, options: RunOptions) => {
+      process.exitCode = await runGuest(image, options);
+    });
+}
+
+/** The `run` verb. Answers the process status. @throws UsageError, StartError */
+export async function runGuest(image: string | undefined, options: RunOptions): Promise<number> {
+  const file = imageOf(image, options.kernel);
+  const interactive = !options.headless && process.stdout.isTTY === true && process.stdin.isTTY === true;
+  const serial = parseSerial(options.serial ?? (interactive ? 'none' : 'stdio'));
+  const input = !interactive && options.serial === 'stdio';
+  const data: GuestWorkerData = {
+    name: options.name ?? basename(file).replace(/\.(elf|bin|img)$/, ''),
+    image: file,
+    memoryBytes: parseMemory(options.memory),
+    vcpus: parseCount('--vcpus', options.vcpus, 1, 16),
+    ...(options.append === undefined ? {} : { append: options.append }),
+    ...(options.initrd === undefined ? {} : { initrd: options.initrd }),
+    ...(options.at === undefined ? {} : { at: parseCount('--at', options.at, 0, 0xffffffff) }),
+    isaDebugExit: options.isaDebugExit === true,
+    noReboot: !options.reboot,
+    paced: interactive || input,
+    waitForInput: interactive || input || options.gdb !== undefined,
+    ...(options.untilExits === undefined ? {} : { untilExits: parseCount('--until-exits', options.untilExits, 1, MAX) }),
+    ...(options.maxInstructions === undefined
+      ? {}
+      : { maxInstructions: parseCount('--max-instructions', options.maxInstructions, 1, MAX) }),
+    ...(options.trace === undefined ? {} : { traceFile: options.trace }),
+    ...(options.gdb === undefined ? {} : { gdb: parseGdbAddress(options.gdb) }),
+  };
+  const timeoutSeconds = options.timeout === undefined ? undefined : Number(options.timeout);
+  if (timeoutSeconds !== undefined && !(timeoutSeconds > 0)) throw new UsageError(`--timeout ${options.timeout}: not a number of seconds`);
+  if (data.vcpus > 1) throw new UsageError(`--vcpus ${data.vcpus}: this version runs one vCPU`);
+  if (options.engine === 'kvm') throw new UsageError('--engine kvm: this version has the vtx engine only');
+  const started = performance.now();
+  const guest = await startGuest(data);
+  if (guest.gdbPort !== undefined) process.stderr.write(`vmscope: GDB stub on ${data.gdb!.host}:${guest.gdbPort}\n`);
+  if (interactive) {
+    if (!options.wait) await guest.target.resume();
+    await runDashboard(guest.target, { title: data.name, onQuit: () => {} });
+    const status = await statusOf(guest);
+    await guest.terminate();
+    return status;
+  }
+  const end = await runHeadless(guest.target, {
+    serial,
+    input,
+    wait: options.wait === true,
+    ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }),
+  });
+  if (end.message) process.stderr.write(`vmscope: ${data.name}: ${end.message}\n`);
+  for (const line of end.lines ?? []) process.stderr.write(`${line}\n`);
+  if (options.stats) await printStats(guest, (performance.now() - started) / 1000);
+  await guest.terminate();
+  return end.status;
+}
+
+function imageOf(image: string | undefined, kernel: string | undefined): string {
+  if (image !== undefined && kernel !== undefined) throw new UsageError('give IMAGE or --kernel, not both');
+  const file = image ?? kernel;
+  if (file === undefined) throw new UsageError('run: no image given');
+  return resolveImage(file);
+}
+
+async function statusOf({ target }: RunningGuest): Promise<number> {
+  const state = await target.state().catch(() => undefined);
+  return state?.stop?.kind === 'ended' ? state.stop.end.status : 0;
+}
+
+async function printStats({ target }: RunningGuest, wallSeconds: number): Promise<void> {
+  const state = await target.state();
+  const exits = (await target.exits?.counts()) ?? {};
+  const total = Object.values(exits).reduce((sum, count) => sum + count, 0);
+  const stats = {
+    icount: Number(state.icount),
+    clockNs: Number(state.clock),
+    wallSeconds: Math.round(wallSeconds * 1000) / 1000,
+    exitsTotal: total,
+    exits,
+  };
+  process.stderr.write(`${JSON.stringify(stats)}\n`);
+}

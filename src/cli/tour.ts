@@ -1,0 +1,83 @@
+import { disassemble, loadDisassembler } from '../disasm/index.js';
+import type { Debugger, ExitRecord, RegisterFile } from '../engine/debugger.js';
+import { decodeQualification } from '../spec/vmx/exit-qualifications.js';
+import { exitReasonName } from '../spec/vmx/exit-reasons.js';
+
+const hex = (value: bigint | number, digits = 0): string => `0x${value.toString(16).padStart(digits, '0')}`;
+
+/** The tour as text: the first exit of a guest, its registers, VMCS and translations, then the whole run. */
+export async function printTour(target: Debugger, print: (line: string) => void): Promise<void> {
+  const info = await target.info();
+  print(`vmscope: guest ${info.name} on engine ${info.engine}, ${info.memoryBytes / 2 ** 20} MiB, ${info.vcpus} vCPU`);
+  const state = await target.stepToExit();
+  if (state.stop?.kind !== 'exit') throw new Error('the sample made no VM exit');
+  print(`\nStopped at its first VM exit, after ${state.icount} instructions.\n`);
+  const registers = await target.readRegisters(0);
+  await showExit(target, state.stop.exit, registers, print);
+  showRegisters(registers, print);
+  await showVmcs(target, print);
+  await showWalk(target, registers, print);
+  const output: Uint8Array[] = [];
+  target.onEvent((event) => event.type === 'serial' && output.push(event.bytes));
+  await runToEnd(target);
+  print('\nIts serial output, once it runs on:\n');
+  for (const line of Buffer.concat(output).toString('latin1').trimEnd().split(/\r?\n/)) print(`  ${line}`);
+  print('\nVM exits of the whole run:\n');
+  for (const [name, count] of Object.entries((await target.exits?.counts()) ?? {})) print(`  ${name.padEnd(24)} ${count}`);
+  const end = (await target.state()).stop;
+  if (end?.kind === 'ended') print(`\nThe guest ended: ${end.end.message}.`);
+  print('On a terminal, `vmscope demo` shows this on the dashboard.');
+}
+
+async function showExit(target: Debugger, exit: ExitRecord, registers: RegisterFile, print: (line: string) => void): Promise<void> {
+  print(`VM exit ${exit.reason & 0xffff} ${exitReasonName(exit.reason)}, qualification ${hex(exit.qualification)}`);
+  for (const part of decodeQualification(exit.reason & 0xffff, exit.qualification)) print(`  ${part.name}: ${part.text}`);
+  await loadDisassembler();
+  const bits = modeBits(registers);
+  const linear = bits === 64 ? exit.rip : exit.rip + exit.csBase;
+  const bytes = await target.readMemory('gva', linear, 48);
+  for (const [i, line] of disassemble(bytes, linear, { bits, count: 4 }).entries()) {
+    print(`  ${i === 0 ? '>' : ' '} ${hex(line.address, 8)}  ${line.text}`);
+  }
+}
+
+function modeBits(registers: RegisterFile): 16 | 32 | 64 {
+  const long = (registers.efer & 0x400n) !== 0n && (registers.cs_ar & 0x2000n) !== 0n;
+  return long ? 64 : (registers.cs_ar & 0x4000n) !== 0n ? 32 : 16;
+}
+
+function showRegisters(r: RegisterFile, print: (line: string) => void): void {
+  print('\nRegisters');
+  for (const row of [['rax', 'rbx', 'rcx', 'rdx'], ['rsi', 'rdi', 'rbp', 'rsp'], ['rip', 'rflags', 'cr0', 'cr3'], ['cr4', 'efer', 'cs', 'ss']]) {
+    print(`  ${row.map((name) => `${name.padStart(6)} ${hex(r[name], 8)}`).join('  ')}`);
+  }
+}
+
+async function showVmcs(target: Debugger, print: (line: string) => void): Promise<void> {
+  const shown = ['PIN_BASED_VM_EXEC_CONTROL', 'CPU_BASED_VM_EXEC_CONTROL', 'SECONDARY_VM_EXEC_CONTROL', 'VM_EXIT_REASON', 'GUEST_CR0', 'EPT_POINTER'];
+  print('\nVMCS (excerpt)');
+  for (const field of (await target.vmcs?.read(0)) ?? []) {
+    if (shown.includes(field.name)) print(`  ${field.name.padEnd(28)} ${hex(field.value, 8)}  ${field.decoded.join(', ')}`);
+  }
+}
+
+async function showWalk(target: Debugger, registers: RegisterFile, print: (line: string) => void): Promise<void> {
+  const gva = modeBits(registers) === 64 ? registers.rip : registers.cs_base + registers.rip;
+  const guest = await target.walk(gva);
+  print(`\nGVA ${hex(gva)} -> GPA ${guest.output === undefined ? guest.failure : hex(guest.output)} (paging ${guest.mode})`);
+  if (guest.output === undefined || !target.ept) return;
+  const ept = await target.ept.walk(guest.output);
+  print(`GPA ${hex(guest.output)} -> HPA ${ept.output === undefined ? ept.failure : hex(ept.output)}`);
+  for (const level of ept.levels) {
+    print(`  ${`${level.table}[${level.index}]`.padEnd(10)} ${hex(level.entry, 16)} ${level.flags.join(' ')}`);
+  }
+}
+
+async function runToEnd(target: Debugger): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    target.onEvent((event) => {
+      if (event.type === 'stopped') resolve();
+    });
+    target.resume().catch(reject);
+  });
+}

@@ -1,0 +1,268 @@
+import type { Debugger, PageWalk } from '../debugger.js';
+import type { Vcpu } from '../vmm/vcpu.js';
+import type { Vm } from '../vmm/vm.js';
+import { readMemory } from './memory-access.js';
+import { readRegisters } from './register-access.js';
+import { guestWalk, translate } from './translate.js';
+
+const HELP = `info registers        registers in QEMU's layout
+info mem              guest's linear mappings
+info tlb              guest's linear to physical mappings, a line each
+info vmcs             every VMCS field
+info exits            VM exits by reason
+info ept              EPT mappings
+info mtree            guest-physical memory map
+info status | version | cpus
+xp /FMT ADDR          physical memory     x /FMT ADDR   linear memory
+gva2gpa ADDR          translate           gpa2hva ADDR
+p | print EXPR        a number or $register
+system_reset          reset the machine   stop | cont`;
+
+type Command = (context: { target: Debugger; vm: Vm; vcpu: Vcpu; args: string[] }) => Promise<string> | string;
+
+const hex = (value: bigint, digits = 16): string => value.toString(16).padStart(digits, '0');
+
+const COMMANDS: Record<string, Command> = {
+  help: () => HELP,
+  'info registers': ({ vm, vcpu }) => infoRegisters(vm, vcpu),
+  'info status': async ({ target }) => `VM status: ${(await target.state()).running ? 'running' : 'paused'}`,
+  'info version': () => 'vmscope',
+  'info cpus': ({ vm }) =>
+    vm.vcpus
+      .map((vcpu) => `${vcpu.index === 0 ? '*' : ' '} CPU #${vcpu.index}: thread_id=${vcpu.index + 1}`)
+      .join('\n'),
+  'info mem': ({ vm, vcpu }) => infoMem(vm, vcpu),
+  'info tlb': ({ vm, vcpu }) => infoTlb(vm, vcpu),
+  'info mtree': ({ vm }) => memoryTree(vm),
+  'info exits': async ({ target }) =>
+    Object.entries((await target.exits?.counts()) ?? {})
+      .map(([name, count]) => `${name.padEnd(28)} ${count}`)
+      .join('\n'),
+  'info ept': async ({ target }) =>
+    ((await target.ept?.ranges()) ?? [])
+      .map((r) => {
+        const rights = `${r.read ? 'r' : '-'}${r.write ? 'w' : '-'}${r.execute ? 'x' : '-'}`;
+        return `${hex(r.gpa)}-${hex(r.gpa + r.bytes - 1n)} -> ${hex(r.hpa)} ${rights} ${r.memoryType} ${r.pageBytes / 1024}K ${r.label}`;
+      })
+      .join('\n'),
+  'info vmcs': async ({ target, vcpu }) =>
+    ((await target.vmcs?.read(vcpu.index)) ?? [])
+      .map(
+        (field) =>
+          `${hex(BigInt(field.encoding), 4)} ${field.name.padEnd(32)} ${hex(field.value, field.widthBits / 4)} ${field.decoded.join(' ')}`,
+      )
+      .join('\n'),
+  xp: ({ vm, vcpu, args }) => examine(vm, vcpu, 'gpa', args),
+  x: ({ vm, vcpu, args }) => examine(vm, vcpu, 'gva', args),
+  gva2gpa: ({ vm, vcpu, args }) => {
+    const gpa = translate(vcpu, vm, number(vm, vcpu, args[0]));
+    return gpa === undefined ? 'Unmapped' : `gpa: 0x${gpa.toString(16)}`;
+  },
+  gpa2hva: ({ vm, vcpu, args }) => {
+    const gpa = number(vm, vcpu, args[0]);
+    if (gpa >= BigInt(vm.memoryBytes)) return `No memory is mapped at address 0x${gpa.toString(16)}`;
+    return `Host virtual address for 0x${gpa.toString(16)} (ram) is 0x${gpa.toString(16)}`;
+  },
+  print: ({ vm, vcpu, args }) => `0x${number(vm, vcpu, args[0]).toString(16)}`,
+  p: ({ vm, vcpu, args }) => `0x${number(vm, vcpu, args[0]).toString(16)}`,
+  system_reset: async ({ target }) => {
+    await target.reset();
+    return '';
+  },
+  stop: async ({ target }) => {
+    await target.pause();
+    return '';
+  },
+  cont: async ({ target }) => {
+    await target.resume();
+    return '';
+  },
+};
+COMMANDS.c = COMMANDS.cont;
+
+/** Runs a monitor command in QEMU's wording; undefined when there is none of that name. */
+export async function monitorCommand(target: Debugger, vm: Vm, vcpu: Vcpu, line: string): Promise<string | undefined> {
+  const words = line
+    .trim()
+    .replace(/^(xp?)\//, '$1 /')
+    .split(/\s+/);
+  const two = words.slice(0, 2).join(' ');
+  const name = two in COMMANDS ? two : words[0];
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (!command) return undefined;
+  try {
+    return await command({ target, vm, vcpu, args: words.slice(name.split(' ').length) });
+  } catch (error) {
+    return `${line.trim()}: ${(error as Error).message}`;
+  }
+}
+
+function number(vm: Vm, vcpu: Vcpu, text: string | undefined): bigint {
+  if (text === undefined) throw new Error('an address is missing');
+  if (text.startsWith('$')) {
+    const value = readRegisters(vm, vcpu)[text.slice(1)];
+    if (value === undefined) throw new Error(`no register ${text}`);
+    return value;
+  }
+  if (!/^(0x[0-9a-f]+|\d+)$/i.test(text)) throw new Error(`${text} is not a number`);
+  return BigInt(text);
+}
+
+/** QEMU's x and xp: /COUNT FORMAT SIZE, formats x d u o c i (x only here prints as hex). */
+function examine(vm: Vm, vcpu: Vcpu, space: 'gva' | 'gpa', args: string[]): string {
+  const format = args[0]?.startsWith('/') ? args.shift()!.slice(1) : '1xw';
+  const match = /^(\d*)([xduoc]?)([bhwg]?)$/.exec(format) ?? /^(\d*)()([bhwg]?)[xduoc]?$/.exec(format);
+  if (!match) throw new Error(`format /${format} is not count, x d u o c, b h w g`);
+  const count = Math.min(Number(match[1] || 1), 4096);
+  const size = { b: 1, h: 2, w: 4, g: 8 }[match[3] || 'w'] as number;
+  const start = number(vm, vcpu, args[0]);
+  const bytes = readMemory(vm, vcpu, space, start, count * size);
+  const perLine = Math.max(1, Math.floor((size === 1 ? 8 : 16) / size));
+  const lines: string[] = [];
+  for (let i = 0; i < count; i += perLine) {
+    const address = start + BigInt(i * size);
+    const values: string[] = [];
+    for (let j = i; j < Math.min(count, i + perLine); j++) {
+      if ((j + 1) * size > bytes.length) return [...lines, `Cannot access memory`].join('\n');
+      let value = 0n;
+      for (let k = size - 1; k >= 0; k--) value = (value << 8n) | BigInt(bytes[j * size + k]);
+      values.push(formatValue(value, match[2] || 'x', size));
+    }
+    lines.push(`${hex(address)}: ${values.join(' ')}`);
+  }
+  return lines.join('\n');
+}
+
+function formatValue(value: bigint, format: string, size: number): string {
+  switch (format) {
+    case 'd':
+      return BigInt.asIntN(size * 8, value).toString();
+    case 'u':
+      return value.toString();
+    case 'o':
+      return `0${value.toString(8)}`;
+    case 'c':
+      return `'${value >= 32n && value < 127n ? String.fromCharCode(Number(value)) : `\\x${hex(value, 2)}`}'`;
+    default:
+      return `0x${hex(value, size * 2)}`;
+  }
+}
+
+function infoRegisters(vm: Vm, vcpu: Vcpu): string {
+  const r = readRegisters(vm, vcpu);
+  const long = (r.efer & 0x400n) !== 0n;
+  const width = long ? 16 : 8;
+  const h = (name: string) => hex(r[name] & (long ? (1n << 64n) - 1n : 0xffffffffn), width);
+  const prefix = long ? 'R' : 'E';
+  const lines: string[] = [];
+  const row = (...names: [string, string][]) =>
+    lines.push(names.map(([label, name]) => `${label}=${h(name)}`).join(' '));
+  row([`${prefix}AX`, 'rax'], [`${prefix}BX`, 'rbx'], [`${prefix}CX`, 'rcx'], [`${prefix}DX`, 'rdx']);
+  row([`${prefix}SI`, 'rsi'], [`${prefix}DI`, 'rdi'], [`${prefix}BP`, 'rbp'], [`${prefix}SP`, 'rsp']);
+  if (long) {
+    row(['R8 ', 'r8'], ['R9 ', 'r9'], ['R10', 'r10'], ['R11', 'r11']);
+    row(['R12', 'r12'], ['R13', 'r13'], ['R14', 'r14'], ['R15', 'r15']);
+  }
+  const flags = [...'DOSZAPC']
+    .map((letter, i) => ((r.rflags >> [10n, 11n, 7n, 6n, 4n, 2n, 0n][i]) & 1n ? letter : '-'))
+    .join('');
+  const halted = vcpu.halted ? 1 : 0;
+  lines.push(
+    `${prefix}IP=${h('rip')} ${prefix}FL=${hex(r.rflags, 8)} [${flags}] CPL=${(r.ss_ar >> 5n) & 3n} II=${r.interruptibility & 1n} A20=1 SMM=0 HLT=${halted}`,
+  );
+  for (const name of ['es', 'cs', 'ss', 'ds', 'fs', 'gs']) {
+    lines.push(
+      `${name.toUpperCase()} =${hex(r[name], 4)} ${h(`${name}_base`)} ${hex(r[`${name}_limit`], 8)} ${hex(descriptorBits(r[`${name}_ar`]), 8)}`,
+    );
+  }
+  lines.push(`LDT=${hex(r.ldtr, 4)} ${h('ldtr_base')} ${hex(r.ldtr_limit, 8)} ${hex(descriptorBits(r.ldtr_ar), 8)}`);
+  lines.push(`TR =${hex(r.tr, 4)} ${h('tr_base')} ${hex(r.tr_limit, 8)} ${hex(descriptorBits(r.tr_ar), 8)}`);
+  lines.push(`GDT=     ${h('gdtr_base')} ${hex(r.gdtr_limit, 8)}`);
+  lines.push(`IDT=     ${h('idtr_base')} ${hex(r.idtr_limit, 8)}`);
+  lines.push(`CR0=${hex(r.cr0, 8)} CR2=${h('cr2')} CR3=${h('cr3')} CR4=${hex(r.cr4, 8)}`);
+  lines.push(`DR0=${h('dr0')} DR1=${h('dr1')} DR2=${h('dr2')} DR3=${h('dr3')}`);
+  lines.push(`DR6=${h('dr6')} DR7=${h('dr7')}`);
+  lines.push(`EFER=${hex(r.efer)}`);
+  return lines.join('\n');
+}
+
+/** Access rights of the VMCS as the second word of a descriptor, which is how QEMU prints them. */
+const descriptorBits = (ar: bigint): bigint => ((ar & 0x10000n) !== 0n ? 0n : (ar & 0xf0ffn) << 8n);
+
+interface Mapping {
+  gva: bigint;
+  gpa: bigint;
+  bytes: bigint;
+  flags: string;
+}
+
+/** Present leaf mappings of the guest's page tables, ascending, at most 65536 of them. */
+function* mappings(vm: Vm, vcpu: Vcpu): Generator<Mapping> {
+  const long = (vcpu.vmcs.get('GUEST_IA32_EFER') & 0x400n) !== 0n;
+  const end = long ? 1n << 48n : 1n << 32n;
+  let count = 0;
+  for (let at = 0n; at < end && count < 65536; ) {
+    const gva = long ? BigInt.asUintN(64, BigInt.asIntN(48, at)) : at;
+    const walk = guestWalk(vcpu, vm, gva);
+    if (walk.output === undefined) {
+      at += skipBytes(walk, long) - (at % skipBytes(walk, long));
+      continue;
+    }
+    const bytes = BigInt(walk.pageBytes ?? 4096);
+    count++;
+    yield { gva, gpa: walk.output, bytes, flags: leafFlags(walk) };
+    at += bytes;
+  }
+}
+
+/** How much linear space the entry at which a walk failed covers. */
+function skipBytes(walk: PageWalk, long: boolean): bigint {
+  const last = walk.levels.at(-1);
+  const shifts: Record<string, bigint> =
+    long || walk.mode === 'PAE' ? { PML5: 48n, PML4: 39n, PDPT: 30n, PD: 21n, PT: 12n } : { PD: 22n, PT: 12n };
+  return 1n << (last ? shifts[last.table] : 39n);
+}
+
+/** Rights that hold at every level: user and write need all of them. */
+function leafFlags(walk: PageWalk): string {
+  const every = (flag: string) =>
+    walk.levels
+      .filter((level) => !(walk.mode === 'PAE' && level.table === 'PDPT'))
+      .every((level) => level.flags.includes(flag));
+  return `${every('U') ? 'u' : '-'}r${every('W') ? 'w' : '-'}`;
+}
+
+function infoMem(vm: Vm, vcpu: Vcpu): string {
+  if ((vcpu.vmcs.get('GUEST_CR0') & (1n << 31n)) === 0n) return 'PG disabled';
+  const lines: string[] = [];
+  let run: Mapping | undefined;
+  const flush = () => {
+    if (run)
+      lines.push(`${hex(run.gva)}-${hex(BigInt.asUintN(64, run.gva + run.bytes))} ${hex(run.bytes)} ${run.flags}`);
+  };
+  for (const mapping of mappings(vm, vcpu)) {
+    if (run && run.gva + run.bytes === mapping.gva && run.flags === mapping.flags) run.bytes += mapping.bytes;
+    else {
+      flush();
+      run = { ...mapping };
+    }
+  }
+  flush();
+  return lines.join('\n');
+}
+
+function infoTlb(vm: Vm, vcpu: Vcpu): string {
+  if ((vcpu.vmcs.get('GUEST_CR0') & (1n << 31n)) === 0n) return 'PG disabled';
+  return [...mappings(vm, vcpu)].map((m) => `${hex(m.gva)}: ${hex(m.gpa)} ${m.flags}`).join('\n');
+}
+
+function memoryTree(vm: Vm): string {
+  return [
+    'FlatView #0',
+    ' AS "memory", root: system',
+    ' Root memory region: system',
+    `  ${hex(0n)}-${hex(BigInt(vm.memoryBytes - 1))} (prio 0, ram): pc.ram`,
+    `  ${hex(0xfec00000n)}-${hex(0xfec00fffn)} (prio 0, i/o): ioapic`,
+    `  ${hex(0xfee00000n)}-${hex(0xfeefffffn)} (prio 4096, i/o): apic-msi`,
+  ].join('\n');
+}

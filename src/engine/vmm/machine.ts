@@ -1,0 +1,158 @@
+import { loadImage } from '../boot/detect.js';
+import type { GuestSymbol, InitialState, LoadedImage } from '../boot/image.js';
+import { CLOCK_OFFSET, GPR, ICOUNT } from '../core/layout.js';
+import type { VgaText } from '../debugger.js';
+import type { GuestEnd } from '../devices/device.js';
+import { Pc } from './pc.js';
+import type { Vcpu } from './vcpu.js';
+import type { Vm } from './vm.js';
+import { setSegment, setUpVmcs } from './vmcs-setup.js';
+
+const REGISTER_INDEX = { rax: 0, rcx: 1, rdx: 2, rbx: 3, rbp: 5, rsi: 6, rdi: 7 } as const;
+const CR0_ET_NE = 0x30n;
+const CR4_VMXE = 0x2000n;
+const EFER_LMA = 0x400n;
+const ENTRY_IA32E = 0x200n;
+
+export interface MachineOptions {
+  name: string;
+  image: { name: string; bytes: Uint8Array };
+  append?: string;
+  initrd?: { name: string; bytes: Uint8Array };
+  at?: number;
+  isaDebugExit: boolean;
+  /** A guest's reset ends it instead of starting it again. */
+  noReboot: boolean;
+  /** Seconds since 1970 at power-on, for the RTC. */
+  wallSeconds: number;
+}
+
+/** A guest: the virtual machine, its devices and the image that it boots. */
+export class Machine {
+  readonly pc: Pc;
+  readonly loaded: LoadedImage;
+  readonly symbols: GuestSymbol[];
+  onSerial: (bytes: Uint8Array) => void = () => {};
+  onMessage: (text: string) => void = () => {};
+  /** Called after each slice, when the guest stands: trace files drain here. */
+  afterSlice: (() => void) | undefined;
+  /** Interrupts wait while a debugger steps, as with QEMU's sstep=7. */
+  holdInterruptsOnStep = true;
+  lastError: Error | undefined;
+
+  /** @throws ImageError when the image cannot be used. */
+  constructor(
+    readonly vm: Vm,
+    readonly options: MachineOptions,
+  ) {
+    this.loaded = loadImage(options.image.name, options.image.bytes, {
+      memoryBytes: vm.memoryBytes,
+      vcpus: vm.vcpus.length,
+      ...(options.append === undefined ? {} : { append: options.append }),
+      ...(options.initrd ? { initrd: options.initrd } : {}),
+      ...(options.at === undefined ? {} : { at: options.at }),
+    });
+    this.symbols = [...this.loaded.symbols].sort((a, b) =>
+      a.address < b.address ? -1 : a.address > b.address ? 1 : 0,
+    );
+    this.pc = new Pc(vm, options, {
+      serial: (bytes) => this.onSerial(bytes),
+      message: (text) => this.onMessage(text),
+    });
+    vm.board = this.pc;
+    this.#boot();
+  }
+
+  get name(): string {
+    return this.options.name;
+  }
+
+  get image(): string {
+    return this.options.image.name;
+  }
+
+  /** Everything as at power-on: memory, vCPUs, devices; the debugger's breakpoints stay. */
+  reset(): void {
+    const { vm } = this;
+    vm.memory.read(0, vm.memoryBytes).fill(0);
+    vm.resetState();
+    for (const vcpu of vm.vcpus) {
+      vcpu.reset();
+      setUpVmcs(vcpu, vm.ept.eptp);
+    }
+    this.pc.reset();
+    this.#boot();
+  }
+
+  serialInput(bytes: Uint8Array): void {
+    this.pc.serialInput(bytes);
+  }
+
+  key(name: string): void {
+    this.pc.key(name);
+  }
+
+  screen(): VgaText | undefined {
+    return this.pc.screen();
+  }
+
+  devices(): { name: string; rows: [string, string][] }[] {
+    return this.pc.describe();
+  }
+
+  /** What a guest-physical address is, for the EPT view. */
+  regionLabel(gpa: number): string {
+    if (gpa >= 0xa0000 && gpa < 0xc0000) return 'VGA memory';
+    if (gpa >= 0xc0000 && gpa < 0x100000) return 'firmware';
+    return 'RAM';
+  }
+
+  /** How a guest ended that is halted with nothing to wake it. */
+  haltedForever(): GuestEnd {
+    const masked = this.vm.vcpus.every((vcpu) => (vcpu.vmcs.rflags & 0x200) === 0);
+    return {
+      kind: 'halted-forever',
+      status: 1,
+      message: masked ? 'the guest is halted with interrupts off' : 'the guest is halted and no device will wake it',
+    };
+  }
+
+  #boot(): void {
+    const { vm, loaded } = this;
+    for (const { gpa, bytes } of loaded.zero) vm.memory.read(gpa, bytes).fill(0);
+    for (const { gpa, bytes } of loaded.chunks) vm.memory.write(gpa, bytes);
+    setInitialState(vm.vcpus[0], loaded.initial);
+    for (const vcpu of vm.vcpus.slice(1)) vcpu.waitForSipi();
+  }
+}
+
+function setInitialState(vcpu: Vcpu, state: InitialState): void {
+  const { vmcs, host } = vcpu;
+  host.setNumber(vcpu.at(ICOUNT), 0);
+  host.setNumber(vcpu.at(CLOCK_OFFSET), 0);
+  vmcs.set('GUEST_RIP', state.rip);
+  if (state.rsp !== undefined) vmcs.set('GUEST_RSP', state.rsp);
+  vmcs.set('GUEST_RFLAGS', (state.rflags ?? 0n) | 2n);
+  if (state.cr0 !== undefined) {
+    vmcs.set('GUEST_CR0', state.cr0 | CR0_ET_NE);
+    vmcs.set('CR0_READ_SHADOW', state.cr0 | 0x10n);
+  }
+  if (state.cr3 !== undefined) vmcs.set('GUEST_CR3', state.cr3);
+  if (state.cr4 !== undefined) vmcs.set('GUEST_CR4', state.cr4 | CR4_VMXE);
+  if (state.efer !== undefined) {
+    vmcs.set('GUEST_IA32_EFER', state.efer);
+    if ((state.efer & EFER_LMA) !== 0n) vmcs.set('VM_ENTRY_CONTROLS', vmcs.get('VM_ENTRY_CONTROLS') | ENTRY_IA32E);
+  }
+  for (const [name, segment] of Object.entries(state.segments ?? {})) {
+    setSegment(vmcs, name.toUpperCase(), segment.selector, segment.base, segment.limit, segment.accessRights);
+  }
+  for (const table of ['gdtr', 'idtr'] as const) {
+    const value = state[table];
+    if (!value) continue;
+    vmcs.set(`GUEST_${table.toUpperCase()}_BASE`, value.base);
+    vmcs.set(`GUEST_${table.toUpperCase()}_LIMIT`, value.limit);
+  }
+  for (const [name, value] of Object.entries(state.registers ?? {})) {
+    host.set64(vcpu.at(GPR) + REGISTER_INDEX[name as keyof typeof REGISTER_INDEX] * 8, value);
+  }
+}
