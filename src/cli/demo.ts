@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { runDashboard } from '../tui/app.js';
-import { startGuest } from './guest-process.js';
 import { resolveImage } from './files.js';
+import { startGuest } from './guest-process.js';
 import { printTour } from './tour.js';
 
 /** The guest of the tour: it goes from real to long mode, so that every pane has something to show. */

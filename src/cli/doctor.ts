@@ -16,7 +16,8 @@ export function addDoctorCommand(program: Command): void {
     .action(() => {
       const findings = [cpu(), ...kvmDevice(), modules(), engine(), ...terminal()];
       const signs = { ok: '+', no: '-', note: ' ' };
-      for (const { name, state, text } of findings) process.stdout.write(`${signs[state]} ${name.padEnd(14)} ${text}\n`);
+      for (const { name, state, text } of findings)
+        process.stdout.write(`${signs[state]} ${name.padEnd(14)} ${text}\n`);
     });
 }
 
@@ -43,19 +44,37 @@ function cpu(): Finding {
 function kvmDevice(): Finding[] {
   const path = '/dev/kvm';
   if (!existsSync(path)) {
-    return [{ name: path, state: 'no', text: 'does not exist: load the module (modprobe kvm_intel or kvm_amd), or switch virtualization on in the firmware' }];
+    return [
+      {
+        name: path,
+        state: 'no',
+        text: 'does not exist: load the module (modprobe kvm_intel or kvm_amd), or switch virtualization on in the firmware',
+      },
+    ];
   }
   try {
     accessSync(path, constants.R_OK | constants.W_OK);
   } catch {
-    return [{ name: path, state: 'no', text: 'exists, but this user may not open it: join the group that owns it (usermod -aG kvm USER, then log in again)' }];
+    return [
+      {
+        name: path,
+        state: 'no',
+        text: 'exists, but this user may not open it: join the group that owns it (usermod -aG kvm USER, then log in again)',
+      },
+    ];
   }
   const flags = read('/proc/cpuinfo');
   const paravirtual = !/\b(vmx|svm)\b/.test(flags);
   return [
     { name: path, state: 'ok', text: 'can be opened' },
     ...(paravirtual
-      ? [{ name: '', state: 'note' as const, text: 'without a vmx or svm flag it is a paravirtual KVM: small guests run, stock kernels may not' }]
+      ? [
+          {
+            name: '',
+            state: 'note' as const,
+            text: 'without a vmx or svm flag it is a paravirtual KVM: small guests run, stock kernels may not',
+          },
+        ]
       : []),
   ];
 }
@@ -81,12 +100,17 @@ function engine(): Finding {
 
 function terminal(): Finding[] {
   const { stdout, env } = process;
-  if (!stdout.isTTY) return [{ name: 'terminal', state: 'note', text: 'standard output is not a terminal: guests run headless' }];
+  if (!stdout.isTTY)
+    return [{ name: 'terminal', state: 'note', text: 'standard output is not a terminal: guests run headless' }];
   const size = `${stdout.columns}x${stdout.rows}`;
   const small = stdout.columns < 80 || stdout.rows < 24;
   const utf8 = /utf-?8/i.test(env.LC_ALL || env.LC_CTYPE || env.LANG || '');
   return [
-    { name: 'terminal', state: small ? 'no' : 'ok', text: `${env.TERM ?? 'TERM not set'}, ${size}${small ? ': the dashboard needs 80x24' : ''}, ${stdout.getColorDepth()}-bit colour` },
+    {
+      name: 'terminal',
+      state: small ? 'no' : 'ok',
+      text: `${env.TERM ?? 'TERM not set'}, ${size}${small ? ': the dashboard needs 80x24' : ''}, ${stdout.getColorDepth()}-bit colour`,
+    },
     ...(utf8 ? [] : [{ name: 'locale', state: 'note' as const, text: 'not UTF-8: set LANG=C.UTF-8 for line drawing' }]),
   ];
 }

@@ -1,5 +1,5 @@
-import { startStub } from '../gdbstub/server.js';
 import type { Guest } from '../engine/host/guest.js';
+import { startStub } from '../gdbstub/server.js';
 import { fileCause } from './files.js';
 import { GdbTarget } from './gdb-target.js';
 import { UsageError } from './options.js';

@@ -19,4 +19,6 @@ export interface GuestWorkerData {
 }
 
 /** First message of the worker: it is up, or why it is not. */
-export type WorkerHello = { ready: true; gdbPort?: number } | { ready: false; message: string; status: number; stack?: string };
+export type WorkerHello =
+  | { ready: true; gdbPort?: number }
+  | { ready: false; message: string; status: number; stack?: string };

@@ -37,7 +37,10 @@ export async function runHeadless(target: Debugger, options: HeadlessOptions): P
     }
   };
   const unsubscribe = target.onEvent(listener);
-  const timer = options.timeoutSeconds === undefined ? undefined : setTimeout(() => void stopForTime(target, options, finish), options.timeoutSeconds * 1000);
+  const timer =
+    options.timeoutSeconds === undefined
+      ? undefined
+      : setTimeout(() => void stopForTime(target, options, finish), options.timeoutSeconds * 1000);
   const releaseInput = options.input ? feedInput(target, finish) : () => {};
   const interrupt = () => finish({ status: 130, message: 'interrupted' });
   process.once('SIGINT', interrupt);
@@ -53,7 +56,11 @@ export async function runHeadless(target: Debugger, options: HeadlessOptions): P
   return failure === undefined ? end : { status: 3, message: failure };
 }
 
-async function stopForTime(target: Debugger, options: HeadlessOptions, finish: (end: HeadlessEnd) => void): Promise<void> {
+async function stopForTime(
+  target: Debugger,
+  options: HeadlessOptions,
+  finish: (end: HeadlessEnd) => void,
+): Promise<void> {
   await target.pause().catch(() => {});
   finish({ status: 0, message: `stopped after ${options.timeoutSeconds} s` });
 }

@@ -21,7 +21,9 @@ export async function main(argv: string[]): Promise<void> {
   addDoctorCommand(program);
   for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    process.stderr.write(`vmscope: standard output: ${error.code === 'EPIPE' ? 'the reader has gone' : error.message}\n`);
+    process.stderr.write(
+      `vmscope: standard output: ${error.code === 'EPIPE' ? 'the reader has gone' : error.message}\n`,
+    );
     process.exit(ENGINE);
   });
   try {

@@ -36,7 +36,11 @@ export function parseGdbAddress(text: string): { host: string; port: number } {
 }
 
 /** Serial port of the command line. */
-export type SerialTarget = { kind: 'stdio' } | { kind: 'none' } | { kind: 'file'; path: string } | { kind: 'unix'; path: string };
+export type SerialTarget =
+  | { kind: 'stdio' }
+  | { kind: 'none' }
+  | { kind: 'file'; path: string }
+  | { kind: 'unix'; path: string };
 
 export function parseSerial(text: string): SerialTarget {
   if (text === 'stdio' || text === 'none') return { kind: text };

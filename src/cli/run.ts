@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { Option, type Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { runDashboard } from '../tui/app.js';
 import { resolveImage } from './files.js';
 import type { GuestWorkerData } from './guest-options.js';
@@ -79,7 +79,9 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
     noReboot: !options.reboot,
     paced: interactive || input,
     waitForInput: interactive || input || options.gdb !== undefined,
-    ...(options.untilExits === undefined ? {} : { untilExits: parseCount('--until-exits', options.untilExits, 1, MAX) }),
+    ...(options.untilExits === undefined
+      ? {}
+      : { untilExits: parseCount('--until-exits', options.untilExits, 1, MAX) }),
     ...(options.maxInstructions === undefined
       ? {}
       : { maxInstructions: parseCount('--max-instructions', options.maxInstructions, 1, MAX) }),
@@ -87,7 +89,8 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
     ...(options.gdb === undefined ? {} : { gdb: parseGdbAddress(options.gdb) }),
   };
   const timeoutSeconds = options.timeout === undefined ? undefined : Number(options.timeout);
-  if (timeoutSeconds !== undefined && !(timeoutSeconds > 0)) throw new UsageError(`--timeout ${options.timeout}: not a number of seconds`);
+  if (timeoutSeconds !== undefined && !(timeoutSeconds > 0))
+    throw new UsageError(`--timeout ${options.timeout}: not a number of seconds`);
   if (data.vcpus > 1) throw new UsageError(`--vcpus ${data.vcpus}: this version runs one vCPU`);
   if (options.engine === 'kvm') throw new UsageError('--engine kvm: this version has the vtx engine only');
   const started = performance.now();

@@ -23,15 +23,22 @@ export async function printTour(target: Debugger, print: (line: string) => void)
   print('\nIts serial output, once it runs on:\n');
   for (const line of Buffer.concat(output).toString('latin1').trimEnd().split(/\r?\n/)) print(`  ${line}`);
   print('\nVM exits of the whole run:\n');
-  for (const [name, count] of Object.entries((await target.exits?.counts()) ?? {})) print(`  ${name.padEnd(24)} ${count}`);
+  for (const [name, count] of Object.entries((await target.exits?.counts()) ?? {}))
+    print(`  ${name.padEnd(24)} ${count}`);
   const end = (await target.state()).stop;
   if (end?.kind === 'ended') print(`\nThe guest ended: ${end.end.message}.`);
   print('On a terminal, `vmscope demo` shows this on the dashboard.');
 }
 
-async function showExit(target: Debugger, exit: ExitRecord, registers: RegisterFile, print: (line: string) => void): Promise<void> {
+async function showExit(
+  target: Debugger,
+  exit: ExitRecord,
+  registers: RegisterFile,
+  print: (line: string) => void,
+): Promise<void> {
   print(`VM exit ${exit.reason & 0xffff} ${exitReasonName(exit.reason)}, qualification ${hex(exit.qualification)}`);
-  for (const part of decodeQualification(exit.reason & 0xffff, exit.qualification)) print(`  ${part.name}: ${part.text}`);
+  for (const part of decodeQualification(exit.reason & 0xffff, exit.qualification))
+    print(`  ${part.name}: ${part.text}`);
   await loadDisassembler();
   const bits = modeBits(registers);
   const linear = bits === 64 ? exit.rip : exit.rip + exit.csBase;
@@ -48,23 +55,38 @@ function modeBits(registers: RegisterFile): 16 | 32 | 64 {
 
 function showRegisters(r: RegisterFile, print: (line: string) => void): void {
   print('\nRegisters');
-  for (const row of [['rax', 'rbx', 'rcx', 'rdx'], ['rsi', 'rdi', 'rbp', 'rsp'], ['rip', 'rflags', 'cr0', 'cr3'], ['cr4', 'efer', 'cs', 'ss']]) {
+  for (const row of [
+    ['rax', 'rbx', 'rcx', 'rdx'],
+    ['rsi', 'rdi', 'rbp', 'rsp'],
+    ['rip', 'rflags', 'cr0', 'cr3'],
+    ['cr4', 'efer', 'cs', 'ss'],
+  ]) {
     print(`  ${row.map((name) => `${name.padStart(6)} ${hex(r[name], 8)}`).join('  ')}`);
   }
 }
 
 async function showVmcs(target: Debugger, print: (line: string) => void): Promise<void> {
-  const shown = ['PIN_BASED_VM_EXEC_CONTROL', 'CPU_BASED_VM_EXEC_CONTROL', 'SECONDARY_VM_EXEC_CONTROL', 'VM_EXIT_REASON', 'GUEST_CR0', 'EPT_POINTER'];
+  const shown = [
+    'PIN_BASED_VM_EXEC_CONTROL',
+    'CPU_BASED_VM_EXEC_CONTROL',
+    'SECONDARY_VM_EXEC_CONTROL',
+    'VM_EXIT_REASON',
+    'GUEST_CR0',
+    'EPT_POINTER',
+  ];
   print('\nVMCS (excerpt)');
   for (const field of (await target.vmcs?.read(0)) ?? []) {
-    if (shown.includes(field.name)) print(`  ${field.name.padEnd(28)} ${hex(field.value, 8)}  ${field.decoded.join(', ')}`);
+    if (shown.includes(field.name))
+      print(`  ${field.name.padEnd(28)} ${hex(field.value, 8)}  ${field.decoded.join(', ')}`);
   }
 }
 
 async function showWalk(target: Debugger, registers: RegisterFile, print: (line: string) => void): Promise<void> {
   const gva = modeBits(registers) === 64 ? registers.rip : registers.cs_base + registers.rip;
   const guest = await target.walk(gva);
-  print(`\nGVA ${hex(gva)} -> GPA ${guest.output === undefined ? guest.failure : hex(guest.output)} (paging ${guest.mode})`);
+  print(
+    `\nGVA ${hex(gva)} -> GPA ${guest.output === undefined ? guest.failure : hex(guest.output)} (paging ${guest.mode})`,
+  );
   if (guest.output === undefined || !target.ept) return;
   const ept = await target.ept.walk(guest.output);
   print(`GPA ${hex(guest.output)} -> HPA ${ept.output === undefined ? ept.failure : hex(ept.output)}`);

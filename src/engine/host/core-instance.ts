@@ -25,6 +25,9 @@ export interface CoreExports {
   vmcsTouched(): void;
   /** A host interrupt at this instruction boundary: XS_EXIT when the controls say exit. */
   externalInterrupt(vector: number): number;
+  nmi(): number;
+  initSignal(): number;
+  sipi(vector: number): number;
 }
 
 const PAGE = 65536;

@@ -32,6 +32,7 @@ export const PRIMARY = {
   rdtscExiting: mask('RDTSC exiting'),
 };
 export const SECONDARY = {
+  virtualizeApicAccesses: mask('Virtualize APIC accesses'),
   enableEpt: mask('Enable EPT'),
   enableRdtscp: mask('Enable RDTSCP'),
   enableVpid: mask('Enable VPID'),

@@ -1,26 +1,45 @@
 import { vmcsFieldByEncoding } from '../../spec/vmx/vmcs-fields.js';
+import { VIRTUAL_APIC_BASE } from '../core/layout.js';
+import { PIN, PRIMARY } from './controls.js';
+import { readDescriptorPrivilege } from './privilege.js';
 import type { Vcpu } from './vcpu.js';
 import type { Vm } from './vm.js';
 
 /** RAX of a vmscope hypercall: `VMSC`. */
 const SIGNATURE = 0x564d5343;
+const VERSION = 1n;
 const OK = 0n;
 const REFUSED = 0xffffffffffffffffn;
 
-/**
- * Control bits that a guest may switch through the hypercall: only such as cause exits, so that it
- * can slow down nobody but itself. Field encoding -> bits.
- */
-const ALLOWED = new Map<number, number>([
-  // NMI exiting stays on; the preemption timer is always on
-  [0x4002, bits(9, 10, 11, 12, 15, 16, 23, 29, 30)], // INVLPG MWAIT RDPMC RDTSC CR3 load/store MOV-DR MONITOR PAUSE
-  [0x401e, bits(2, 6, 11, 16)], // descriptor tables, WBINVD, RDRAND, RDSEED
-  [0x4004, 0xffffffff], // exception bitmap
-]);
+const PIN_CONTROLS = 0x4000;
+const PRIMARY_CONTROLS = 0x4002;
+const SECONDARY_CONTROLS = 0x401e;
+const TPR_THRESHOLD = 0x401c;
+const CR0_MASK = 0x6000;
+const GUEST_CR4 = 0x6804;
+const VIRTUALIZE_APIC = 1n;
+const TPR_SHADOW = 1n << 21n;
+const CR8_EXITING = BigInt((PRIMARY.cr8LoadExiting | PRIMARY.cr8StoreExiting) >>> 0);
+const APIC_PAGE = 0xfee00000;
+const TPR_OFFSET = 0x80;
 
-function bits(...numbers: number[]): number {
-  return numbers.reduce((mask, bit) => mask | (1 << bit), 0) >>> 0;
+function bits(...numbers: number[]): bigint {
+  return numbers.reduce((mask, bit) => mask | (1n << BigInt(bit)), 0n);
 }
+
+/**
+ * Control bits that a guest may switch: only such as cause exits, so that it can slow down nobody
+ * but itself. Field encoding -> bits.
+ */
+const ALLOWED = new Map<number, bigint>([
+  [PIN_CONTROLS, bits(0, 3, 5, 6)],
+  [PRIMARY_CONTROLS, bits(2, 7, 9, 10, 11, 12, 15, 16, 19, 20, 21, 22, 23, 27, 29, 30)],
+  [SECONDARY_CONTROLS, bits(0, 2, 3, 6, 10, 11, 12, 13, 16)],
+  [0x4004, 0xffffffffn],
+  [TPR_THRESHOLD, bits(0, 1, 2, 3)],
+  [CR0_MASK, bits(3)],
+  [GUEST_CR4, bits(14, 18)],
+]);
 
 /**
  * Does the hypercall in the vCPU's registers; undefined when RAX does not carry vmscope's signature.
@@ -28,37 +47,119 @@ function bits(...numbers: number[]): number {
  */
 export function hypercall(vcpu: Vcpu, vm: Vm): bigint | undefined {
   if (vcpu.gprLow(0) !== SIGNATURE) return undefined;
-  const field = vcpu.gprLow(1);
-  const mask = vcpu.gprLow(2);
+  if (readDescriptorPrivilege(vcpu) !== 0) return REFUSED;
+  const rcx = vcpu.gpr(1);
+  const rdx = vcpu.gpr(2);
   switch (vcpu.gprLow(3)) {
     case 0:
+      vcpu.setGpr(2, VERSION);
       return OK;
     case 1:
-      return control(vcpu, field, mask, true);
+      return setBits(vcpu, vm, Number(rcx), rdx);
     case 2:
-      return control(vcpu, field, mask, false);
+      return clearBits(vcpu, vm, Number(rcx), rdx);
     case 3:
-      return vm.spoilEpt(field) ? OK : REFUSED;
+      return vm.spoilEpt(Number(rcx), (entry) => (entry & ~7n) | 2n) ? OK : REFUSED;
     case 4:
-      return failNextEntry(vcpu);
+      return failNextEntry(vcpu, rcx);
+    case 5:
+      return restrict(vm, Number(rcx), rdx);
+    case 6:
+      vcpu.surviveAt = rcx;
+      return OK;
+    case 7:
+      return signal(vcpu, rcx, rdx);
+    case 8:
+      if (rcx > 127n) return REFUSED;
+      vcpu.setGpr(2, BigInt(vm.exitCount(Number(rcx))));
+      return OK;
     default:
       return REFUSED;
   }
 }
 
-function control(vcpu: Vcpu, encoding: number, mask: number, set: boolean): bigint {
+function setBits(vcpu: Vcpu, vm: Vm, encoding: number, mask: bigint): bigint {
   const field = vmcsFieldByEncoding(encoding);
   const allowed = ALLOWED.get(encoding);
-  if (!field || allowed === undefined || (mask & ~allowed) !== 0) return REFUSED;
+  if (!field || allowed === undefined || (mask & ~allowed) !== 0n) return REFUSED;
   const value = vcpu.vmcs.get(field.name);
-  vcpu.vmcs.set(field.name, set ? value | BigInt(mask) : value & ~BigInt(mask));
+  const fresh = mask & ~value;
+  vcpu.guestSet.set(encoding, (vcpu.guestSet.get(encoding) ?? 0n) | fresh);
+  vcpu.vmcs.set(field.name, value | mask);
+  if (encoding === PIN_CONTROLS && (mask & BigInt(PIN.preemptionTimer)) !== 0n) {
+    vcpu.timerRequest = vcpu.clock + 1 + Number(BigInt.asUintN(32, vcpu.gpr(6)));
+  }
+  if (encoding === PRIMARY_CONTROLS && (fresh & TPR_SHADOW) !== 0n) enableTprShadow(vcpu, vm);
+  if (encoding === SECONDARY_CONTROLS && (fresh & VIRTUALIZE_APIC) !== 0n) vm.mapApicPage(vcpu, APIC_PAGE, true);
+  if (encoding === CR0_MASK && (fresh & 8n) !== 0n) {
+    const shadow = vcpu.vmcs.get('CR0_READ_SHADOW');
+    vcpu.vmcs.set('CR0_READ_SHADOW', (shadow & ~8n) | (vcpu.vmcs.get('GUEST_CR0') & 8n));
+  }
+  if (encoding === GUEST_CR4) {
+    // the guest goes on reading its own value of these bits
+    vcpu.vmcs.set('CR4_GUEST_HOST_MASK', vcpu.vmcs.get('CR4_GUEST_HOST_MASK') | fresh);
+    vcpu.vmcs.set('CR4_READ_SHADOW', vcpu.vmcs.get('CR4_READ_SHADOW') & ~fresh);
+  }
   return OK;
 }
 
-/** One VM entry with a guest state that the processor refuses: RFLAGS bit 1 clear. */
-function failNextEntry(vcpu: Vcpu): bigint {
+function clearBits(vcpu: Vcpu, vm: Vm, encoding: number, mask: bigint): bigint {
+  const field = vmcsFieldByEncoding(encoding);
+  const allowed = ALLOWED.get(encoding);
+  if (!field || allowed === undefined || (mask & ~allowed) !== 0n) return REFUSED;
+  const mine = mask & (vcpu.guestSet.get(encoding) ?? 0n);
+  vcpu.guestSet.set(encoding, (vcpu.guestSet.get(encoding) ?? 0n) & ~mine);
+  vcpu.vmcs.set(field.name, vcpu.vmcs.get(field.name) & ~mine);
+  if (encoding === PRIMARY_CONTROLS && (mine & TPR_SHADOW) !== 0n) disableTprShadow(vcpu, vm);
+  if (encoding === SECONDARY_CONTROLS && (mine & VIRTUALIZE_APIC) !== 0n) vm.mapApicPage(vcpu, APIC_PAGE, false);
+  if (encoding === GUEST_CR4) vcpu.vmcs.set('CR4_GUEST_HOST_MASK', vcpu.vmcs.get('CR4_GUEST_HOST_MASK') & ~mine);
+  return OK;
+}
+
+function enableTprShadow(vcpu: Vcpu, vm: Vm): void {
+  vcpu.host.set32(VIRTUAL_APIC_BASE + vcpu.index * 0x1000 + TPR_OFFSET, vm.tpr(vcpu));
+  vcpu.vmcs.set('CPU_BASED_VM_EXEC_CONTROL', vcpu.vmcs.get('CPU_BASED_VM_EXEC_CONTROL') & ~CR8_EXITING);
+}
+
+function disableTprShadow(vcpu: Vcpu, vm: Vm): void {
+  vm.setTpr(vcpu, vcpu.host.get32(VIRTUAL_APIC_BASE + vcpu.index * 0x1000 + TPR_OFFSET) & 0xff);
+  vcpu.vmcs.set('CPU_BASED_VM_EXEC_CONTROL', vcpu.vmcs.get('CPU_BASED_VM_EXEC_CONTROL') | CR8_EXITING);
+}
+
+function restrict(vm: Vm, gpa: number, permissions: bigint): bigint {
+  if (permissions === 0n || permissions > 7n) return REFUSED;
+  const taken = (permissions & 1n) !== 0n ? permissions | 2n : permissions;
+  return vm.spoilEpt(gpa, (entry) => entry & ~taken) ? OK : REFUSED;
+}
+
+/** One VM entry that the processor refuses: RFLAGS bit 1 clear, or an MSR that may not be loaded. */
+function failNextEntry(vcpu: Vcpu, kind: bigint): bigint {
   const { vmcs } = vcpu;
-  vmcs.set('GUEST_RFLAGS', vmcs.get('GUEST_RFLAGS') & ~2n);
-  vcpu.repairAfterEntryFailure = () => vmcs.set('GUEST_RFLAGS', vmcs.get('GUEST_RFLAGS') | 2n);
+  if (kind === 0n) {
+    vcpu.beforeEntry = () => vmcs.set('GUEST_RFLAGS', vmcs.get('GUEST_RFLAGS') & ~2n);
+    vcpu.repairAfterEntryFailure = () => vmcs.set('GUEST_RFLAGS', vmcs.get('GUEST_RFLAGS') | 2n);
+    return OK;
+  }
+  if (kind !== 1n) return REFUSED;
+  // the list lies in the unused upper part of this vCPU's virtual-APIC page
+  const list = VIRTUAL_APIC_BASE + vcpu.index * 0x1000 + 0xf00;
+  vcpu.beforeEntry = () => {
+    vcpu.host.set32(list, 0xc0000100);
+    vcpu.host.set32(list + 4, 0);
+    vcpu.host.set64(list + 8, 0n);
+    vmcs.set('VM_ENTRY_MSR_LOAD_ADDR', list);
+    vmcs.set('VM_ENTRY_MSR_LOAD_COUNT', 1);
+  };
+  vcpu.repairAfterEntryFailure = () => vmcs.set('VM_ENTRY_MSR_LOAD_COUNT', 0);
+  return OK;
+}
+
+function signal(vcpu: Vcpu, kind: bigint, vector: bigint): bigint {
+  const pin = Number(vcpu.vmcs.get('PIN_BASED_VM_EXEC_CONTROL'));
+  if (vector > 255n && (kind === 0n || kind === 3n)) return REFUSED;
+  if (kind === 0n && (pin & PIN.externalInterruptExiting) === 0) return REFUSED;
+  if (kind === 1n && (pin & PIN.nmiExiting) === 0) return REFUSED;
+  if (kind > 3n) return REFUSED;
+  vcpu.hostEvent = { kind: (['interrupt', 'nmi', 'init', 'sipi'] as const)[Number(kind)], vector: Number(vector) };
   return OK;
 }

@@ -35,11 +35,21 @@ export class Vcpu {
   /** Waiting in HLT for an interrupt. */
   halted = false;
   /** Intercept that is off for one instruction, and what to restore after it. */
-  steppedOver: { field: string; bits: number } | undefined;
+  steppedOver: { field: string; bits: number; after?: () => void } | undefined;
   /** Instruction count at which a debugger's step is done. */
   stepGoal: number | undefined;
   /** An NMI waits until the guest can take it. */
   nmiPending = false;
+  /** Bits that the guest set by hypercall, by field encoding. */
+  readonly guestSet = new Map<number, bigint>();
+  /** Where a triple fault resumes, once, on request. */
+  surviveAt: bigint | undefined;
+  /** An event of the host for the next instruction boundary. */
+  hostEvent: { kind: 'interrupt' | 'nmi' | 'init' | 'sipi'; vector: number } | undefined;
+  /** Virtual time at which the guest asked for the VMX-preemption timer. */
+  timerRequest: number | undefined;
+  /** Spoils the guest state before the next entry, on request. */
+  beforeEntry: (() => void) | undefined;
   /** Undoes invalid guest state that was put in on request, after the failed entry. */
   repairAfterEntryFailure: (() => void) | undefined;
   ia32ApicBase: bigint;
@@ -154,6 +164,12 @@ export class Vcpu {
     this.steppedOver = undefined;
     this.stepGoal = undefined;
     this.storedMsrs.clear();
+    this.guestSet.clear();
+    this.surviveAt = undefined;
+    this.hostEvent = undefined;
+    this.timerRequest = undefined;
+    this.beforeEntry = undefined;
+    this.repairAfterEntryFailure = undefined;
     this.ia32ApicBase = APIC_BASE | (this.index === 0 ? 0x100n : 0n);
   }
 

@@ -3,8 +3,8 @@ import {
   CR2,
   EXIT_COUNTS,
   INTERRUPTIBILITY,
+  IO_BITMAP_A,
   LIMIT,
-  PREEMPTION_DEADLINE,
   RAM_BASE,
   RUN_BREAKPOINT,
   RUN_HALTED,
@@ -41,7 +41,7 @@ const REASON_MASK = 0xffff;
 const REASON_MTF = 37;
 const ENTRY_FAILURE = 0x80000000;
 const ACTION = { resume: 1, inject: 2, stop: 3 } as const;
-const NEVER = 2 ** 53;
+const TIMER_FIELD = fieldOffset('VMX_PREEMPTION_TIMER_VALUE');
 
 /** Why runSlice came back. */
 export type SliceEnd =
@@ -121,6 +121,7 @@ export class Vm {
         if (!this.#prepareEntry(vcpu)) return { kind: 'idle', deadline: this.board.nextDeadline() };
         if (!this.#enter(vcpu)) return { kind: 'entry-failed' };
         if (vcpu.pendingExit) continue;
+        if (vcpu.hostEvent && this.#signal(vcpu)) continue;
       }
       if (vcpu.icount >= until) return { kind: 'limit' };
       host.setNumber(LIMIT, until);
@@ -239,8 +240,8 @@ export class Vm {
   }
 
   /** Turns an intercept off for one instruction; MTF ends that. */
-  stepOver(vcpu: Vcpu, field: string, bits: number): void {
-    vcpu.steppedOver = { field, bits };
+  stepOver(vcpu: Vcpu, field: string, bits: number, after?: () => void): void {
+    vcpu.steppedOver = { field, bits, ...(after ? { after } : {}) };
     vcpu.vmcs.set(field, vcpu.vmcs.get(field) & ~BigInt(bits >>> 0));
     vcpu.vmcs.primary |= PRIMARY.monitorTrapFlag;
   }
@@ -250,6 +251,7 @@ export class Vm {
     if (!over) return;
     vcpu.steppedOver = undefined;
     vcpu.vmcs.set(over.field, vcpu.vmcs.get(over.field) | BigInt(over.bits >>> 0));
+    over.after?.();
   }
 
   /** PDPTEs of PAE paging from guest memory into the VMCS; false when one has reserved bits set (#GP). */
@@ -265,15 +267,26 @@ export class Vm {
     return true;
   }
 
-  /** Makes the EPT entry of a page misconfigured (write without read) until its exit repairs it. */
-  spoilEpt(gpa: number): boolean {
+  /** Changes the EPT leaf of a page until the exit that this causes repairs it; false outside RAM. */
+  spoilEpt(gpa: number, change: (entry: bigint) => bigint): boolean {
     const page = gpa - (gpa % 4096);
     if (page + 4096 > this.memoryBytes) return false;
     const entry = this.ept.entryAddress(page, 1, true)!;
-    this.#spoilt.set(page, { entry, value: this.host.get64(entry) });
-    this.host.set64(entry, (this.host.get64(entry) & ~7n) | 2n);
+    const value = this.host.get64(entry);
+    if (!this.#spoilt.has(page)) this.#spoilt.set(page, { entry, value });
+    this.host.set64(entry, change(value));
     for (const vcpu of this.vcpus) this.flushTlb(vcpu);
     return true;
+  }
+
+  /** Lets the APIC page be the APIC-access page: mapped to a frame that is never reached. */
+  mapApicPage(vcpu: Vcpu, gpa: number, on: boolean): void {
+    const frame = IO_BITMAP_A;
+    if (on) {
+      vcpu.vmcs.set('APIC_ACCESS_ADDR', frame);
+      this.ept.map(gpa, frame, 4096, { read: true, write: true, execute: false }, EPT_MEMORY_TYPE.UC);
+    } else this.ept.unmap(gpa, 4096);
+    this.flushTlb(vcpu);
   }
 
   repairEpt(gpa: number): boolean {
@@ -318,7 +331,7 @@ export class Vm {
 
   /** Devices' due work, interrupt injection and the preemption timer; false when the vCPU stays halted. */
   #prepareEntry(vcpu: Vcpu): boolean {
-    const { board, host } = this;
+    const { board } = this;
     const { vmcs } = vcpu;
     const now = vcpu.clock;
     let deadline = board.nextDeadline();
@@ -329,9 +342,18 @@ export class Vm {
     }
     if (!this.holdInterrupts && (vmcs.entryInfo & EVENT_VALID) === 0) this.#injectPending(vcpu);
     if (vcpu.halted) return false;
-    const at = deadline ?? NEVER;
-    if (host.getNumber(PREEMPTION_DEADLINE) !== at) host.setNumber(PREEMPTION_DEADLINE, at);
+    this.#armTimer(vcpu, now, deadline);
+    if (vcpu.hostEvent?.kind === 'sipi') vmcs.activity = 3;
+    vcpu.beforeEntry?.();
+    vcpu.beforeEntry = undefined;
     return true;
+  }
+
+  /** The VMX-preemption timer ends the guest's turn at the next device deadline. It counts ns, 32 bits. */
+  #armTimer(vcpu: Vcpu, now: number, deadline: number | undefined): void {
+    let at = deadline ?? Number.POSITIVE_INFINITY;
+    if (vcpu.timerRequest !== undefined) at = Math.min(at, vcpu.timerRequest);
+    this.host.set32(vcpu.vmcs.region + TIMER_FIELD, Math.min(Math.max(at - now, 0), 0xffffffff));
   }
 
   /** Injects the highest-priority pending event, or opens the window that tells when it can be. */
@@ -380,6 +402,26 @@ export class Vm {
     vcpu.launched = true;
     this.exits++;
     vcpu.pendingExit = true;
+    return true;
+  }
+
+  /** An event of the host at this instruction boundary; true when it made the guest exit. */
+  #signal(vcpu: Vcpu): boolean {
+    const { kind, vector } = vcpu.hostEvent!;
+    vcpu.hostEvent = undefined;
+    const { core } = this;
+    const status =
+      kind === 'interrupt'
+        ? core.externalInterrupt(vector)
+        : kind === 'nmi'
+          ? core.nmi()
+          : kind === 'init'
+            ? core.initSignal()
+            : core.sipi(vector);
+    if (status !== XS_EXIT) return false;
+    vcpu.inGuest = false;
+    vcpu.pendingExit = true;
+    this.exits++;
     return true;
   }
 

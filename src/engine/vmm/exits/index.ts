@@ -1,4 +1,5 @@
 import type { ExitHandler } from '../exit.js';
+import { apicAccessExit } from './apic-access.js';
 import { cpuidExit } from './cpuid.js';
 import { crAccessExit } from './cr-access.js';
 import { eptMisconfigExit, eptViolationExit } from './ept-violation.js';
@@ -22,7 +23,14 @@ import {
 import { taskSwitchExit } from './task-switch.js';
 import { tripleFaultExit } from './triple-fault.js';
 import { vmcallExit } from './vmcall.js';
-import { interruptWindowExit, monitorTrapExit, nmiWindowExit } from './windows.js';
+import {
+  interruptWindowExit,
+  monitorTrapExit,
+  nmiWindowExit,
+  preemptionTimerExit,
+  sipiExit,
+  tprBelowThresholdExit,
+} from './windows.js';
 
 /** Handler of each basic exit reason. @sdm 3D C "VMX Basic Exit Reasons" */
 export const EXIT_HANDLERS: readonly (ExitHandler | undefined)[] = ((): (ExitHandler | undefined)[] => {
@@ -31,7 +39,11 @@ export const EXIT_HANDLERS: readonly (ExitHandler | undefined)[] = ((): (ExitHan
     for (const reason of reasons) table[reason] = handler;
   };
   set(exceptionExit, 0);
-  set(resumeExit, 1, 3, 4, 43, 52); // external interrupt, INIT, SIPI, TPR below threshold, preemption timer
+  set(resumeExit, 1, 3); // external interrupt, INIT
+  set(sipiExit, 4);
+  set(tprBelowThresholdExit, 43);
+  set(apicAccessExit, 44);
+  set(preemptionTimerExit, 52);
   set(tripleFaultExit, 2);
   set(interruptWindowExit, 7);
   set(nmiWindowExit, 8);

@@ -2,6 +2,12 @@ import type { ExitHandler } from '../exit.js';
 
 /** A fault while delivering a double fault: the processor would shut down. */
 export const tripleFaultExit: ExitHandler = (vcpu, vm) => {
+  if (vcpu.surviveAt !== undefined) {
+    vcpu.vmcs.set('GUEST_RIP', vcpu.surviveAt);
+    vcpu.surviveAt = undefined;
+    vcpu.vmcs.setEvent(0, 0, 0);
+    return 'resume';
+  }
   const rip = vcpu.vmcs.rip.toString(16);
   vm.finish({ kind: 'triple-fault', status: 1, message: `triple fault on vCPU ${vcpu.index} at RIP 0x${rip}` });
   return 'stop';

@@ -12,9 +12,27 @@ export const nmiWindowExit: ExitHandler = (vcpu) => {
   return 'resume';
 };
 
+/** The VMX-preemption timer: devices have work, or the guest asked for this exit. */
+export const preemptionTimerExit: ExitHandler = (vcpu) => {
+  if (vcpu.timerRequest !== undefined && vcpu.clock >= vcpu.timerRequest) vcpu.timerRequest = undefined;
+  return 'resume';
+};
+
+/** TPR below threshold: the threshold goes, since the next entry would not pass its check. */
+export const tprBelowThresholdExit: ExitHandler = (vcpu) => {
+  vcpu.vmcs.set('TPR_THRESHOLD', 0);
+  return 'resume';
+};
+
 /** A step is done: put back an intercept that was off for one instruction. */
 export const monitorTrapExit: ExitHandler = (vcpu, vm) => {
   vm.endStepOver(vcpu);
   if (vcpu.stepGoal === undefined) vcpu.vmcs.primary &= ~PRIMARY.monitorTrapFlag;
+  return 'resume';
+};
+
+/** A start-up IPI for a vCPU in the wait-for-SIPI state: it is active again, at its own RIP. */
+export const sipiExit: ExitHandler = (vcpu) => {
+  vcpu.vmcs.activity = 0;
   return 'resume';
 };
