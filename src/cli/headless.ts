@@ -142,8 +142,8 @@ function feedInput(target: Debugger, finish: (end: HeadlessEnd) => void): () => 
     for (const byte of bytes) {
       if (raw && escaped) {
         escaped = false;
-        if (byte === 0x78) return finish({ status: 0 });
-        if (byte === CTRL_A) out.push(byte);
+        if (byte === 0x78) finish({ status: 0 });
+        else if (byte === CTRL_A) out.push(byte);
       } else if (raw && byte === CTRL_A) escaped = true;
       else out.push(byte);
     }

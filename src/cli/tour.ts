@@ -1,4 +1,4 @@
-import { disassemble, loadDisassembler } from '../disasm/index.js';
+import { Disassembler } from '../disasm/index.js';
 import type { Debugger, ExitRecord, RegisterFile } from '../engine/debugger.js';
 import { decodeQualification } from '../spec/vmx/exit-qualifications.js';
 import { exitReasonName } from '../spec/vmx/exit-reasons.js';

@@ -1,4 +1,3 @@
-import type { MessagePort } from 'node:worker_threads';
 import type { Debugger, DebuggerEvent, TargetInfo } from '../debugger.js';
 
 /** A call over the port: dotted method name, arguments; answered by id. */
@@ -12,17 +11,17 @@ type Reply = { id: number; value: unknown } | { id: number; error: string } | { 
 /** Either end of a channel: a worker's parentPort, a Worker, or a MessagePort. */
 export interface Channel {
   postMessage(message: unknown): void;
-  on(event: 'message', listener: (message: never) => void): unknown;
+  on(event: 'message', listener: (message: any) => void): unknown;
 }
 
 const GROUPS = ['ept', 'vmcs', 'exits', 'console'] as const;
 
 /** Answers calls on `port` from `target` and forwards its events. */
-export function serveDebugger(target: Debugger, port: Channel | MessagePort): void {
+export function serveDebugger(target: Debugger, port: Channel): void {
   target.onEvent((event) => port.postMessage({ event } satisfies Reply));
-  port.on('message', ((call: Call) => {
+  port.on('message', (call: Call) => {
     void answer(target, call).then((reply) => port.postMessage(reply));
-  }) as never);
+  });
 }
 
 async function answer(target: Debugger, { id, method, args }: Call): Promise<Reply> {
@@ -50,7 +49,7 @@ export async function connectDebugger(port: Channel, closed: Promise<string>): P
     for (const call of waiting.values()) call.reject(new Error(reason));
     waiting.clear();
   });
-  port.on('message', ((reply: Reply) => {
+  port.on('message', (reply: Reply) => {
     if ('event' in reply) {
       for (const listener of listeners) listener(reply.event);
       return;
@@ -60,7 +59,7 @@ export async function connectDebugger(port: Channel, closed: Promise<string>): P
     if (!call) return;
     if ('error' in reply) call.reject(new Error(reply.error));
     else call.resolve(reply.value);
-  }) as never);
+  });
   const call = (method: string, args: unknown[]): Promise<unknown> => {
     if (dead !== undefined) return Promise.reject(new Error(dead));
     return new Promise((resolve, reject) => {

@@ -1,6 +1,8 @@
 import {
   CLOCK_OFFSET,
   CR2,
+  ENTER_EXIT,
+  ENTER_OK,
   EXIT_COUNTS,
   INTERRUPTIBILITY,
   IO_BITMAP_A,
@@ -384,25 +386,26 @@ export class Vm {
   }
 
   #enter(vcpu: Vcpu): boolean {
-    const status = vcpu.launched ? this.core.vmResume() : this.core.vmLaunch();
-    if (status === 0) {
-      vcpu.launched = true;
-      vcpu.inGuest = true;
-      return true;
+    const { core } = this;
+    const status = vcpu.launched ? core.vmResume() : core.vmLaunch();
+    switch (status) {
+      case ENTER_OK:
+        vcpu.launched = true;
+        vcpu.inGuest = true;
+        return true;
+      case ENTER_EXIT:
+        // delivering the injected event caused an exit
+        vcpu.launched = true;
+        vcpu.pendingExit = true;
+        this.exits++;
+        return true;
+      default:
+        if (!vcpu.repairAfterEntryFailure) return false;
+        this.exits++;
+        vcpu.repairAfterEntryFailure();
+        vcpu.repairAfterEntryFailure = undefined;
+        return this.#enter(vcpu);
     }
-    if ((vcpu.vmcs.reason & ENTRY_FAILURE) === 0 && status !== XS_EXIT) return false;
-    if ((vcpu.vmcs.reason & ENTRY_FAILURE) !== 0) {
-      if (!vcpu.repairAfterEntryFailure) return false;
-      vcpu.repairAfterEntryFailure();
-      vcpu.repairAfterEntryFailure = undefined;
-      this.exits++;
-      return this.#enter(vcpu);
-    }
-    // the injected event itself caused an exit
-    vcpu.launched = true;
-    this.exits++;
-    vcpu.pendingExit = true;
-    return true;
   }
 
   /** An event of the host at this instruction boundary; true when it made the guest exit. */
