@@ -39,11 +39,11 @@ async function showExit(
   print(`VM exit ${exit.reason & 0xffff} ${exitReasonName(exit.reason)}, qualification ${hex(exit.qualification)}`);
   for (const part of decodeQualification(exit.reason & 0xffff, exit.qualification))
     print(`  ${part.name}: ${part.text}`);
-  await loadDisassembler();
+  const disassembler = await Disassembler.load();
   const bits = modeBits(registers);
   const linear = bits === 64 ? exit.rip : exit.rip + exit.csBase;
   const bytes = await target.readMemory('gva', linear, 48);
-  for (const [i, line] of disassemble(bytes, linear, { bits, count: 4 }).entries()) {
+  for (const [i, line] of disassembler.disassemble(bytes, linear, { bits, count: 4 }).entries()) {
     print(`  ${i === 0 ? '>' : ' '} ${hex(line.address, 8)}  ${line.text}`);
   }
 }

@@ -2,8 +2,8 @@ import type { GuestEnd, Nanoseconds } from '../devices/device.js';
 
 /** What the VMM needs of the machine's devices: buses, interrupts, deadlines. */
 export interface Board {
-  portRead(port: number, bytes: number): number;
-  portWrite(port: number, bytes: number, value: number): void;
+  portRead(vcpu: number, port: number, bytes: number): number;
+  portWrite(vcpu: number, port: number, bytes: number, value: number): void;
   /** Device memory; unclaimed addresses read as all ones. */
   mmioRead(vcpu: number, gpa: number, bytes: number): bigint;
   mmioWrite(vcpu: number, gpa: number, bytes: number, value: bigint): void;
@@ -20,7 +20,9 @@ export interface Board {
   /** x2APIC registers 0x800-0x8ff and the TSC-deadline MSR; undefined or false: #GP. */
   readApicMsr(vcpu: number, msr: number): bigint | undefined;
   writeApicMsr(vcpu: number, msr: number, value: bigint): boolean;
-  /** IA32_APIC_BASE was written: enable, x2APIC mode. */
+  /** IA32_APIC_BASE. */
+  apicBase(vcpu: number): bigint;
+  /** False: the write is a #GP. */
   setApicBase(vcpu: number, value: bigint): boolean;
   /** The guest switched itself off or reset, as the devices saw it. */
   takeEnd(): GuestEnd | undefined;

@@ -3,7 +3,7 @@ import type { GuestSymbol, InitialState, LoadedImage } from '../boot/image.js';
 import { CLOCK_OFFSET, GPR, ICOUNT } from '../core/layout.js';
 import type { VgaText } from '../debugger.js';
 import type { GuestEnd } from '../devices/device.js';
-import { Pc } from './pc.js';
+import { PcBoard } from './pc-board.js';
 import type { Vcpu } from './vcpu.js';
 import type { Vm } from './vm.js';
 import { setSegment, setUpVmcs } from './vmcs-setup.js';
@@ -29,7 +29,7 @@ export interface MachineOptions {
 
 /** A guest: the virtual machine, its devices and the image that it boots. */
 export class Machine {
-  readonly pc: Pc;
+  readonly pc: PcBoard;
   readonly loaded: LoadedImage;
   readonly symbols: GuestSymbol[];
   onSerial: (bytes: Uint8Array) => void = () => {};
@@ -55,10 +55,7 @@ export class Machine {
     this.symbols = [...this.loaded.symbols].sort((a, b) =>
       a.address < b.address ? -1 : a.address > b.address ? 1 : 0,
     );
-    this.pc = new Pc(vm, options, {
-      serial: (bytes) => this.onSerial(bytes),
-      message: (text) => this.onMessage(text),
-    });
+    this.pc = new PcBoard(vm, { ...options, serial: (bytes) => this.onSerial(bytes) });
     vm.board = this.pc;
     this.#boot();
   }

@@ -37,7 +37,7 @@ export function readMsr(vcpu: Vcpu, vm: Vm, msr: number): bigint | undefined {
     case 0x10:
       return vm.tsc(vcpu);
     case 0x1b:
-      return vcpu.ia32ApicBase;
+      return vm.board.apicBase(vcpu.index);
     case 0x3b:
       return host.get64(vcpu.at(TSC_ADJUST));
     case 0x1d9:
@@ -63,9 +63,7 @@ export function writeMsr(vcpu: Vcpu, vm: Vm, msr: number, value: bigint): boolea
       return true;
     }
     case 0x1b:
-      if (!vm.board.setApicBase(vcpu.index, value)) return false;
-      vcpu.ia32ApicBase = value;
-      return true;
+      return vm.board.setApicBase(vcpu.index, value);
     case 0x3b:
       host.set64(vcpu.at(TSC_ADJUST), value);
       return true;

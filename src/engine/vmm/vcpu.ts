@@ -19,9 +19,6 @@ import type { HostMemory } from '../host/host-memory.js';
 import { EVENT_ERROR_CODE, EVENT_TYPE, EVENT_VALID } from './exit.js';
 import { Vmcs } from './vmcs.js';
 
-/** IA32_APIC_BASE at reset: enabled, at its usual place. */
-const APIC_BASE = 0xfee00800n;
-
 /** One virtual CPU: its state block in the core's memory and its VMCS. */
 export class Vcpu {
   readonly vmcs: Vmcs;
@@ -52,7 +49,6 @@ export class Vcpu {
   beforeEntry: (() => void) | undefined;
   /** Undoes invalid guest state that was put in on request, after the failed entry. */
   repairAfterEntryFailure: (() => void) | undefined;
-  ia32ApicBase: bigint;
   /** MSRs that hold what the guest wrote (MTRRs, IA32_MISC_ENABLE). */
   readonly storedMsrs = new Map<number, bigint>();
 
@@ -62,7 +58,6 @@ export class Vcpu {
     touched: () => void,
   ) {
     this.vmcs = new Vmcs(host, VMCS_BASE + index * 0x1000, touched);
-    this.ia32ApicBase = APIC_BASE | (index === 0 ? 0x100n : 0n);
   }
 
   /** Address of a state field, given its address in the ACTIVE block. */
@@ -170,7 +165,6 @@ export class Vcpu {
     this.timerRequest = undefined;
     this.beforeEntry = undefined;
     this.repairAfterEntryFailure = undefined;
-    this.ia32ApicBase = APIC_BASE | (this.index === 0 ? 0x100n : 0n);
   }
 
   /** An application processor after INIT: it runs nothing until a SIPI. */

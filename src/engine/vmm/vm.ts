@@ -198,12 +198,12 @@ export class Vm {
     this.end ??= end;
   }
 
-  portRead(port: number, bytes: number): number {
-    return this.board.portRead(port, bytes);
+  portRead(vcpu: Vcpu, port: number, bytes: number): number {
+    return this.board.portRead(vcpu.index, port, bytes);
   }
 
-  portWrite(port: number, bytes: number, value: number): void {
-    this.board.portWrite(port, bytes, value);
+  portWrite(vcpu: Vcpu, port: number, bytes: number, value: number): void {
+    this.board.portWrite(vcpu.index, port, bytes, value);
     this.#takeEnd();
   }
 

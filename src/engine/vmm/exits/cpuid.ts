@@ -7,7 +7,7 @@ export const cpuidExit: ExitHandler = (vcpu, vm) => {
     vcpu: vcpu.index,
     vcpus: vm.vcpus.length,
     osxsave: (vcpu.vmcs.get('GUEST_CR4') & 0x40000n) !== 0n,
-    apicEnabled: (vcpu.ia32ApicBase & 0x800n) !== 0n,
+    apicEnabled: (vm.board.apicBase(vcpu.index) & 0x800n) !== 0n,
   });
   vcpu.setGpr32(0, answer.eax);
   vcpu.setGpr32(3, answer.ebx);

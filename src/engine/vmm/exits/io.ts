@@ -15,12 +15,12 @@ export const ioExit: ExitHandler = (vcpu, vm) => {
   const input = (qualification & QUALIFICATION.in) !== 0;
   if ((qualification & QUALIFICATION.string) !== 0) {
     const written = vcpu.host.get32(vcpu.at(ASSIST_DATA));
-    const value = input ? vm.portRead(port, bytes) : written;
-    if (!input) vm.portWrite(port, bytes, value);
+    const value = input ? vm.portRead(vcpu, port, bytes) : written;
+    if (!input) vm.portWrite(vcpu, port, bytes, value);
     vcpu.addLatch(port, BigInt(value), bytes, !input);
     vm.exitDetail = value;
   } else if (input) {
-    const value = vm.portRead(port, bytes);
+    const value = vm.portRead(vcpu, port, bytes);
     if (bytes === 4) vcpu.setGpr32(0, value);
     else if (bytes === 2) vcpu.setGpr16(0, value);
     else vcpu.setGpr8(0, value);
@@ -29,7 +29,7 @@ export const ioExit: ExitHandler = (vcpu, vm) => {
   } else {
     const value = vcpu.gprLow(0) & (bytes === 4 ? -1 : (1 << (bytes * 8)) - 1);
     vcpu.complete();
-    vm.portWrite(port, bytes, value >>> 0);
+    vm.portWrite(vcpu, port, bytes, value >>> 0);
     vm.exitDetail = value >>> 0;
   }
   return vm.end ? 'stop' : 'resume';

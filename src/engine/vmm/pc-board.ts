@@ -1,0 +1,148 @@
+import type { GuestEnd, Nanoseconds } from '../devices/device.js';
+import type { VgaText } from '../debugger.js';
+import { buildPc, type Pc } from '../devices/pc.js';
+import { VirtualClock } from '../time/clock.js';
+import { Journal } from '../time/journal.js';
+import type { Board } from './board.js';
+import type { Vm } from './vm.js';
+
+const IA32_TSC_DEADLINE = 0x6e0;
+const X2APIC_LAST = 0x83f;
+const REGISTER_TPR = 8;
+const TSC_HZ = 1e9;
+
+export interface PcBoardOptions {
+  isaDebugExit: boolean;
+  /** Seconds since 1970 at power-on. */
+  wallSeconds: number;
+  serial(bytes: Uint8Array): void;
+}
+
+/** The PC's devices as the VMM uses them; host input enters here, through the journal. */
+export class PcBoard implements Board {
+  readonly pc: Pc;
+  readonly journal: Journal;
+  readonly #clock: VirtualClock;
+  #end: GuestEnd | undefined;
+
+  constructor(
+    readonly vm: Vm,
+    options: PcBoardOptions,
+  ) {
+    this.#clock = new VirtualClock(() => vm.now());
+    this.journal = new Journal(() => ({ at: vm.now(), icount: BigInt(vm.vcpus[0].icount) }));
+    this.pc = buildPc({
+      clock: this.#clock,
+      memory: vm.memory,
+      vcpus: vm.vcpus.length,
+      startSeconds: this.journal.initial('wall-clock', options.wallSeconds),
+      serialOutput: (byte) => options.serial(Uint8Array.of(byte)),
+      debugExit: options.isaDebugExit,
+      end: (end) => {
+        this.#end ??= end;
+      },
+      tsc: (vcpu) => ({ hz: TSC_HZ, now: () => vm.tsc(vm.vcpus[vcpu]) }),
+    });
+    this.journal.take('serial0', (data) => this.pc.serial.receive(data as Uint8Array));
+    this.journal.take('key', (data) => void this.pc.keyboard.press(data as string));
+  }
+
+  portRead(vcpu: number, port: number, bytes: number): number {
+    this.pc.activeVcpu = vcpu;
+    return this.pc.bus.portRead(port, bytes);
+  }
+
+  portWrite(vcpu: number, port: number, bytes: number, value: number): void {
+    this.pc.activeVcpu = vcpu;
+    this.pc.bus.portWrite(port, bytes, value);
+  }
+
+  mmioRead(vcpu: number, gpa: number, bytes: number): bigint {
+    this.pc.activeVcpu = vcpu;
+    return this.pc.bus.mmioRead(gpa, bytes);
+  }
+
+  mmioWrite(vcpu: number, gpa: number, bytes: number, value: bigint): void {
+    this.pc.activeVcpu = vcpu;
+    this.pc.bus.mmioWrite(gpa, bytes, value);
+  }
+
+  interruptPending(vcpu: number): boolean {
+    return this.pc.interruptPending(vcpu);
+  }
+
+  acknowledgeInterrupt(vcpu: number): number {
+    return this.pc.acknowledgeInterrupt(vcpu);
+  }
+
+  takeNmi(vcpu: number): boolean {
+    if (!this.pc.nmiPending(vcpu)) return false;
+    this.pc.acknowledgeNmi(vcpu);
+    return true;
+  }
+
+  nextDeadline(): Nanoseconds | undefined {
+    return this.#clock.deadlines.next();
+  }
+
+  runDue(now: Nanoseconds): void {
+    this.#clock.deadlines.runDue(now);
+  }
+
+  tpr(vcpu: number): number {
+    return this.pc.lapic[vcpu].readRegister(REGISTER_TPR);
+  }
+
+  setTpr(vcpu: number, value: number): void {
+    this.pc.lapic[vcpu].writeRegister(REGISTER_TPR, value);
+  }
+
+  readApicMsr(vcpu: number, msr: number): bigint | undefined {
+    const lapic = this.pc.lapic[vcpu];
+    if (msr === IA32_TSC_DEADLINE) return lapic.tscDeadline;
+    return msr <= X2APIC_LAST ? lapic.readX2apic(msr) : undefined;
+  }
+
+  writeApicMsr(vcpu: number, msr: number, value: bigint): boolean {
+    const lapic = this.pc.lapic[vcpu];
+    if (msr !== IA32_TSC_DEADLINE) return msr <= X2APIC_LAST && lapic.writeX2apic(msr, value);
+    lapic.tscDeadline = value;
+    return true;
+  }
+
+  apicBase(vcpu: number): bigint {
+    return this.pc.lapic[vcpu].apicBase;
+  }
+
+  setApicBase(vcpu: number, value: bigint): boolean {
+    return this.pc.lapic[vcpu].writeApicBase(value);
+  }
+
+  takeEnd(): GuestEnd | undefined {
+    const end = this.#end;
+    this.#end = undefined;
+    return end;
+  }
+
+  serialInput(bytes: Uint8Array): void {
+    this.journal.input('serial0', bytes);
+  }
+
+  /** Presses and releases a key. @throws Error when the keyboard has no key of that name. */
+  key(name: string): void {
+    this.journal.input('key', name);
+  }
+
+  screen(): VgaText | undefined {
+    return this.pc.screen();
+  }
+
+  describe(): { name: string; rows: [string, string][] }[] {
+    return this.pc.devices.map((device) => ({ name: device.name, rows: device.describe?.() ?? [] }));
+  }
+
+  reset(): void {
+    this.#end = undefined;
+    this.pc.reset();
+  }
+}
