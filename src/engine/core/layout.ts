@@ -292,10 +292,7 @@ export const FAULT_LOG_BYTES = 40;
 /** Bitmap over hash(linear page): bit (page & 32767) set when the page has a breakpoint. */
 export const BREAK_PAGES = BREAKPOINTS;
 export const BREAK_PAGE_BITS = 32768;
-/**
- * Open-addressed set of linear addresses, stored as u64 + 1 (0 = free), 1024 entries. First slot:
- * (low32(address) ^ (low32(address) >>> 12)) & 1023, then linear probing. Page bit: (address >> 12) & 32767.
- */
+/** Open-addressed set of linear addresses, stored as u64 + 1 (0 = free); see addBreakpoint in run.ts. */
 export const BREAK_SET = BREAKPOINTS + 0x2000;
 export const BREAK_SET_ENTRIES = 1024;
 /** Watchpoints: {first u64, last u64 inclusive, flags u32 (1 read, 2 write, 4 physical: GPA), id u32, pad} */

@@ -1,5 +1,6 @@
 import * as L from '../core/layout.js';
 import type { Breakpoint, BreakpointSpec, ExitRecord } from '../debugger.js';
+import type { CoreExports } from '../host/core-instance.js';
 import type { HostMemory } from '../host/host-memory.js';
 import { exitMatches } from './trace-reader.js';
 
@@ -15,6 +16,7 @@ export class BreakpointTable {
   #next = 1;
 
   constructor(
+    readonly core: CoreExports,
     readonly host: HostMemory,
     /** Told when the core's tables changed, so that cached translations go. */
     readonly changed: () => void,
@@ -104,20 +106,10 @@ export class BreakpointTable {
   }
 
   #writeExecute(): void {
-    const { host } = this;
-    host.u8.fill(0, L.BREAK_PAGES, L.BREAK_PAGES + L.BREAK_PAGE_BITS / 8);
-    host.u8.fill(0, L.BREAK_SET, L.BREAK_SET + L.BREAK_SET_ENTRIES * 8);
     const addresses = new Set(this.#temporary);
     for (const item of this.#all.values()) if (item.kind === 'execute' && item.enabled) addresses.add(item.gva);
-    for (const address of addresses) {
-      const page = Number((address >> 12n) & BigInt(L.BREAK_PAGE_BITS - 1));
-      host.u8[L.BREAK_PAGES + (page >> 3)] |= 1 << (page & 7);
-      const low = Number(address & 0xffffffffn);
-      let slot = (low ^ (low >>> 12)) & (L.BREAK_SET_ENTRIES - 1);
-      while (host.get64(L.BREAK_SET + slot * 8) !== 0n) slot = (slot + 1) & (L.BREAK_SET_ENTRIES - 1);
-      host.set64(L.BREAK_SET + slot * 8, address + 1n);
-    }
-    host.set32(L.BREAKPOINT_COUNT, addresses.size);
+    this.core.clearBreakpoints();
+    for (const address of addresses) this.core.addBreakpoint(address);
   }
 
   #writeWatch(): void {

@@ -21,6 +21,9 @@ export interface CoreExports {
   flushTlb(): void;
   /** Forgets code decoded from a host page (given its address) after the host wrote to it. */
   invalidatePageCode(hpaPage: number): void;
+  /** The debugger's breakpoints: linear addresses; false when the table is full. */
+  clearBreakpoints(): void;
+  addBreakpoint(linear: bigint): boolean;
   /** The VMCS was written by the host: the next entry checks it again. */
   vmcsTouched(): void;
   /** A host interrupt at this instruction boundary: XS_EXIT when the controls say exit. */

@@ -52,7 +52,7 @@ export class Guest implements D.Debugger {
     readonly options: GuestOptions,
   ) {
     const { vm } = machine;
-    this.#breakpoints = new BreakpointTable(vm.host, () => {
+    this.#breakpoints = new BreakpointTable(vm.core, vm.host, () => {
       for (const vcpu of vm.vcpus) vm.flushTlb(vcpu);
     });
     machine.onSerial = (bytes) => this.#serialOut.push(bytes);
@@ -272,7 +272,8 @@ export class Guest implements D.Debugger {
         this.#halt(vcpu.index, entryFailures(this.#vm, vcpu));
         return;
       case 'ended':
-        this.#halt(vcpu.index, this.#ended());
+        if (this.#vm.end?.kind === 'reset' && !this.machine.options.noReboot) this.machine.reset();
+        else this.#halt(vcpu.index, this.#ended());
     }
   }
 
