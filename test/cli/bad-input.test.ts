@@ -1,0 +1,145 @@
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Result, SAMPLES, vmscope } from './vmscope.js';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'vmscope-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function file(name: string, bytes: Uint8Array): string {
+  const path = join(folder, name);
+  writeFileSync(path, bytes);
+  return path;
+}
+
+/** An ELF64 header with program headers behind it; each segment is [physical address, file bytes, memory bytes]. */
+function elf64(machine: number, segments: [number, number, number][], cut = 0): Uint8Array {
+  const header = 64 + 56 * segments.length;
+  const bytes = Buffer.alloc(header + segments.reduce((sum, [, size]) => sum + size, 0));
+  bytes.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
+  bytes.writeUInt16LE(2, 16);
+  bytes.writeUInt16LE(machine, 18);
+  bytes.writeUInt32LE(1, 20);
+  bytes.writeBigUInt64LE(BigInt(segments[0]?.[0] ?? 0), 24);
+  bytes.writeBigUInt64LE(64n, 32);
+  bytes.writeUInt16LE(64, 52);
+  bytes.writeUInt16LE(56, 54);
+  bytes.writeUInt16LE(segments.length, 56);
+  let offset = header;
+  for (const [i, [address, fileBytes, memoryBytes]] of segments.entries()) {
+    const at = 64 + i * 56;
+    bytes.writeUInt32LE(1, at);
+    bytes.writeUInt32LE(5, at + 4);
+    bytes.writeBigUInt64LE(BigInt(offset), at + 8);
+    bytes.writeBigUInt64LE(BigInt(address), at + 16);
+    bytes.writeBigUInt64LE(BigInt(address), at + 24);
+    bytes.writeBigUInt64LE(BigInt(fileBytes), at + 32);
+    bytes.writeBigUInt64LE(BigInt(memoryBytes), at + 40);
+    offset += fileBytes;
+  }
+  return bytes.subarray(0, bytes.length - cut);
+}
+
+/** One line on stderr that names the thing, status 2, nothing on stdout, no stack. */
+function expectRefusal(result: Result, name: string, cause: RegExp): void {
+  const lines = result.stderr.trimEnd().split('\n');
+  expect(lines, result.stderr).toHaveLength(1);
+  expect(lines[0]).toContain(name);
+  expect(lines[0]).toMatch(cause);
+  expect(result.stderr).not.toMatch(/\n\s+at /);
+  expect(result.stdout).toBe('');
+  expect(result.status).toBe(2);
+}
+
+describe('images that cannot be used', () => {
+  const X86_64 = 62;
+  const AARCH64 = 183;
+  const cases: [string, () => string, RegExp][] = [
+    ['no file', () => join(folder, 'absent.elf'), /no such file/],
+    ['a folder without an image', () => folder, /folder/],
+    ['an empty file', () => file('empty.elf', new Uint8Array(0)), /empty/],
+    [
+      'a truncated ELF',
+      () => file('cut.elf', elf64(X86_64, [[0x100000, 4096, 4096]], 3000)),
+      /ends|truncated|short|beyond/i,
+    ],
+    [
+      'an ELF cut in its header',
+      () => file('head.elf', elf64(X86_64, []).subarray(0, 20)),
+      /ends|truncated|short|header/i,
+    ],
+    ['an ELF for another machine', () => file('arm.elf', elf64(AARCH64, [[0x100000, 16, 16]])), /aarch64|arm/i],
+    [
+      'a segment outside memory',
+      () => file('far.elf', elf64(X86_64, [[0x40000000, 16, 4096]])),
+      /outside|does not fit|beyond/i,
+    ],
+    [
+      'overlapping segments',
+      () =>
+        file(
+          'overlap.elf',
+          elf64(X86_64, [
+            [0x100000, 4096, 4096],
+            [0x100800, 4096, 4096],
+          ]),
+        ),
+      /overlap/i,
+    ],
+  ];
+  it.each(cases)('%s', async (_, path, cause) => {
+    const name = path();
+    expectRefusal(await vmscope(['run', name, '--headless']), name, cause);
+  });
+});
+
+describe('wrong usage', () => {
+  const hello = join(SAMPLES, 'real-mode');
+  it.each([
+    [['run', '--headless'], 'image'],
+    [['run', hello, '--memory', 'lots', '--headless'], '--memory lots'],
+    [['run', hello, '--memory', '64G', '--headless'], '--memory 64G'],
+    [['run', hello, '--vcpus', '99', '--headless'], '--vcpus 99'],
+    [['run', hello, '--gdb', 'nowhere', '--headless'], '--gdb nowhere'],
+    [['run', hello, '--serial', 'carrier-pigeon', '--headless'], '--serial carrier-pigeon'],
+    [['run', hello, '--timeout', 'soon', '--headless'], '--timeout soon'],
+    [['run', hello, '--initrd', '/nonexistent/initrd', '--headless'], '/nonexistent/initrd'],
+    [['run', hello, '--engine', 'warp', '--headless'], 'warp'],
+    [['frobnicate'], 'frobnicate'],
+  ])('%j', async (args, name) => {
+    expectRefusal(await vmscope(args), name, /./);
+  });
+});
+
+it('ends with a message when the disk is full', async () => {
+  const full = openSync('/dev/full', 'w');
+  const result = await vmscope(['run', join(SAMPLES, 'real-mode'), '--headless'], { stdout: full });
+  closeSync(full);
+  expect(result.stderr).toMatch(/standard output: no space left/);
+  expect(result.status).toBe(3);
+});
+
+it('random files give one line or run, and never a stack trace', async () => {
+  let seed = 0x2545f491;
+  const random = () => {
+    seed ^= seed << 13;
+    seed ^= seed >>> 17;
+    seed ^= seed << 5;
+    return seed >>> 0;
+  };
+  for (let n = 0; n < 100; n++) {
+    const bytes = Uint8Array.from({ length: (random() % 4096) + 1 }, () => random() & 0xff);
+    if (n % 3 === 1) bytes.set([0x7f, 0x45, 0x4c, 0x46]);
+    if (n % 3 === 2 && bytes.length >= 512) bytes.set([0x55, 0xaa], 510);
+    const path = file(`random-${n}`, bytes);
+    const result = await vmscope(['run', path, '--headless', '--max-instructions', '200000', '--timeout', '5']);
+    expect(result.signal, `file ${n}`).toBeNull();
+    expect(result.stderr).not.toMatch(/\n\s+at /);
+    if (result.status === 2) expectRefusal(result, path, /./);
+    else expect([0, 1]).toContain(result.status);
+  }
+}, 120_000);
