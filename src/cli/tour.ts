@@ -1,6 +1,5 @@
 import { Disassembler } from '../disasm/index.js';
 import type { Debugger, ExitRecord, RegisterFile } from '../engine/debugger.js';
-import { decodeQualification } from '../spec/vmx/exit-qualifications.js';
 import { exitReasonName } from '../spec/vmx/exit-reasons.js';
 
 const hex = (value: bigint | number, digits = 0): string => `0x${value.toString(16).padStart(digits, '0')}`;
@@ -37,8 +36,6 @@ async function showExit(
   print: (line: string) => void,
 ): Promise<void> {
   print(`VM exit ${exit.reason & 0xffff} ${exitReasonName(exit.reason)}, qualification ${hex(exit.qualification)}`);
-  for (const part of decodeQualification(exit.reason & 0xffff, exit.qualification))
-    print(`  ${part.name}: ${part.text}`);
   const disassembler = await Disassembler.load();
   const bits = modeBits(registers);
   const linear = bits === 64 ? exit.rip : exit.rip + exit.csBase;
