@@ -1,7 +1,7 @@
 // VMX and SMX instructions in VMX non-root operation: they exit, after the faults that come before the exit.
 import { MEMORY_END, RAX, RCX, XS_OK } from '../layout';
 import { code64, cr4, fault, longMode, protectedMode, v8086, VEC_UD } from '../state';
-import { UF_REP, uFlags, uIsMem, uModReg, uOpSize, uOpcode, uRm } from '../uop';
+import { UF_PREFIX_66, UF_REP, uFlags, uModReg, uOpcode, uRm } from '../uop';
 import { EPTP_INDEX, EPTP_LIST_ADDRESS, EPT_POINTER, VM_FUNCTION_CONTROL } from '../generated/vmcs';
 import { CPU2_ENABLE_VM_FUNCTIONS } from '../generated/controls';
 import {
@@ -50,7 +50,7 @@ export function execVmxInstruction(u: usize): i32 {
 function pointerReason(u: usize): u32 {
   if (uModReg(u) == 7) return EXIT_REASON_VMPTRST;
   if (uFlags(u) & UF_REP) return EXIT_REASON_VMXON;
-  return uOpSize(u) == 2 ? EXIT_REASON_VMCLEAR : EXIT_REASON_VMPTRLD;
+  return uFlags(u) & UF_PREFIX_66 ? EXIT_REASON_VMCLEAR : EXIT_REASON_VMPTRLD;
 }
 
 /** Exits wherever CR4.SMXE lets it exist. @sdm 2D "GETSEC" */
