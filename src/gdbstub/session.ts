@@ -25,6 +25,8 @@ import { formatThreadId, PROCESS_ID } from './thread-id.js';
 export const PACKET_SIZE = 0x100000;
 /** Escapes double a binary payload at worst. */
 const RAW_LIMIT = PACKET_SIZE * 2 + 64;
+/** Work that goes on in promises alone starves the socket; after this long it lets the event loop turn. */
+const TURN_MS = 8;
 /** Input waiting for the guest beyond this many items stops reading from the socket. */
 const MAX_BACKLOG = 1024;
 
@@ -103,6 +105,7 @@ export class Session {
   /** The stop that stands behind an exec event, given when the client resumes from that. */
   private behindExec: { thread: number } | undefined;
   private notes: string[] = [];
+  private lastTurn = performance.now();
   private readonly unsubscribe: () => void;
 
   constructor(
@@ -149,6 +152,16 @@ export class Session {
     return this.features.errorStrings ? `E${digits};${encodeHexText(text)}` : `E${digits}`;
   }
 
+  /**
+   * Lets the event loop turn if it has not for some time: a target in the same thread answers without it, and
+   * an interrupt must be able to come in.
+   */
+  async breathe(): Promise<void> {
+    if (performance.now() - this.lastTurn < TURN_MS) return;
+    await new Promise((resolve) => setImmediate(resolve));
+    this.lastTurn = performance.now();
+  }
+
   /** Ends the connection from this side. */
   hangUp(): void {
     this.wire.end();
@@ -188,6 +201,7 @@ export class Session {
         this.head = 0;
       }
       try {
+        await this.breathe();
         await this.handle(item);
       } catch (error) {
         if (item.kind === 'packet') this.send(this.error(5, messageOf(error)));
@@ -318,7 +332,11 @@ export class Session {
   /** The stop is not one that the client wants to see, unless the user has asked for a stop meanwhile. */
   private async goOn(thread: number): Promise<void> {
     if (this.interrupted) return this.report(thread, { kind: 'paused' });
-    if (this.request.kind === 'range') return this.target.step(this.request.thread);
+    if (this.request.kind === 'range') {
+      await this.breathe();
+      if (!this.closed) await this.target.step(this.request.thread);
+      return;
+    }
     if (this.request.kind === 'step') return this.report(thread, { kind: 'step' });
     return this.target.resume();
   }

@@ -22,6 +22,7 @@ export const crc: Command = {
     const space = session.physicalMemory ? 'physical' : 'virtual';
     let sum = 0xffffffff;
     for (let done = 0; done < range.length && !session.isClosed; done += CHUNK) {
+      await session.breathe();
       const wanted = Math.min(CHUNK, range.length - done);
       const at = range.address + BigInt(done);
       const bytes = await session.target.readMemory(space, at, wanted, session.generalThread);

@@ -21,6 +21,7 @@ export const searchMemory: Command = {
     const space = session.physicalMemory ? 'physical' : 'virtual';
     const step = Math.max(CHUNK, pattern.length);
     for (let at = start; at + BigInt(pattern.length) <= start + length && !session.isClosed; at += BigInt(step)) {
+      await session.breathe();
       // Each piece reaches over the next one's start, so a match across the border is found.
       const left = Number(start + length - at);
       const wanted = Math.min(step + pattern.length - 1, left);
