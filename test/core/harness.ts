@@ -16,7 +16,24 @@ export interface Core {
 
 export type Mode = 'real' | 'protected16' | 'protected32' | 'long';
 
-const GPRS = ['rax', 'rcx', 'rdx', 'rbx', 'rsp', 'rbp', 'rsi', 'rdi', 'r8', 'r9', 'r10', 'r11', 'r12', 'r13', 'r14', 'r15'];
+const GPRS = [
+  'rax',
+  'rcx',
+  'rdx',
+  'rbx',
+  'rsp',
+  'rbp',
+  'rsi',
+  'rdi',
+  'r8',
+  'r9',
+  'r10',
+  'r11',
+  'r12',
+  'r13',
+  'r14',
+  'r15',
+];
 
 const WASM = new URL('../../build/core.wasm', import.meta.url);
 
@@ -77,7 +94,8 @@ export class Machine {
   load(gpa: number, bytes: Uint8Array | number[] | string): void {
     const data = typeof bytes === 'string' ? Buffer.from(bytes.replace(/\s+/g, ''), 'hex') : bytes;
     this.bytes.set(data, L.RAM_BASE + gpa);
-    for (let page = gpa & ~0xfff; page < gpa + data.length; page += 4096) this.core.invalidatePageCode(L.RAM_BASE + page);
+    for (let page = gpa & ~0xfff; page < gpa + data.length; page += 4096)
+      this.core.invalidatePageCode(L.RAM_BASE + page);
   }
 
   ram(gpa: number, length: number): Uint8Array {

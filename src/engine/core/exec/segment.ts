@@ -1,13 +1,14 @@
 // Segments: addresses through them, descriptors, and loads of the data-segment registers.
 import {
-  ATT_SHADOW, GDTR_BASE, GDTR_LIMIT, INTERRUPTIBILITY, OP_LINEAR, OP_VALUE, RSP, SEGMENTS,
+  GDTR_BASE, GDTR_LIMIT, OP_LINEAR, OP_VALUE, RSP, SEGMENTS,
   SEGMENT_BYTES, SEG_AR, SEG_BASE, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LDTR, SEG_LIMIT, SEG_SELECTOR, SEG_SS, CR4, XS_OK,
 } from '../layout';
 import {
-  attend, code64, cpl, faultCode, protectedMode, segAr, segBase, segLimit, segSelector, v8086, VEC_GP, VEC_NP, VEC_SS,
+  code64, cpl, faultCode, protectedMode, segAr, segBase, segLimit, segSelector, v8086, VEC_GP, VEC_NP, VEC_SS,
 } from '../state';
 import { accessFailed, accessStatus, readSlow, sysReadable, sysWritable, wrote } from '../mmu/access';
 import { updateMode } from '../mmu/mode';
+import { beginShadow } from '../vmx/boundary';
 import { uIsMem, uOpcode, uOpSize, uReg } from '../uop';
 import { loadSized, operandLinear, operandRead, operandWrite, pop, popCommit, push, registerWrite } from './operand';
 
@@ -23,6 +24,8 @@ export const AR_PRESENT: u32 = 0x80;
 export const AR_LONG: u32 = 0x2000;
 export const AR_BIG: u32 = 0x4000;
 export const AR_UNUSABLE: u32 = 0x10000;
+
+const BLOCKED_BY_MOV_SS: u32 = 2;
 
 /** EXT bit of error codes: 1 while an event that no instruction asked for is delivered. */
 let external: u32 = 0;
@@ -197,10 +200,8 @@ export function loadSegment(seg: u32, selector: u32): bool {
 }
 
 /** MOV SS and POP SS hold off interrupts and debug traps until after the next instruction. */
-function shadow(seg: u32): void {
-  if (seg != SEG_SS) return;
-  store<u32>(INTERRUPTIBILITY, (load<u32>(INTERRUPTIBILITY) & ~1) | 2);
-  attend(ATT_SHADOW);
+@inline function shadow(seg: u32): void {
+  if (seg == SEG_SS) beginShadow(BLOCKED_BY_MOV_SS);
 }
 
 /** MOV Sreg, r/m16. */
