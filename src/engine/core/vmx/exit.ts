@@ -168,7 +168,7 @@ function pendingDebug(): u64 {
 export function vmExit(reason: u32, qualification: u64): i32 {
   const v = vmcs();
   const intr = load<u32>(EXIT_INTR_INFO);
-  const vectoring = reason == EXIT_REASON_TRIPLE_FAULT ? 0 : load<u32>(VECTORING_INFO);
+  const vectoring: u32 = reason == EXIT_REASON_TRIPLE_FAULT ? 0 : load<u32>(VECTORING_INFO);
   store<u64>(v + VM_EXIT_REASON, reason);
   store<u64>(v + EXIT_QUALIFICATION, qualification);
   store<u64>(v + GUEST_LINEAR_ADDRESS, load<u64>(EXIT_GLA));
