@@ -1,5 +1,6 @@
 // Writes src/engine/core/generated/*.ts from the opcode table. Run by `npm run gen:core`.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dispatchText } from './core-dispatch.js';
 import { OPCODES, type OpcodeRow } from '../src/spec/opcodes/index.js';
 
 const CORE = 'src/engine/core';
@@ -175,6 +176,13 @@ function writeHandlers(): void {
   );
 }
 
+function writeDispatch(): void {
+  const { dispatch, ops } = dispatchText(HEADER);
+  writeFileSync(`${CORE}/generated/dispatch.ts`, dispatch);
+  writeFileSync(`${CORE}/generated/ops.ts`, ops);
+}
+
 mkdirSync(`${CORE}/generated`, { recursive: true });
 writeOpcodeTable();
 writeHandlers();
+writeDispatch();

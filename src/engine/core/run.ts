@@ -8,7 +8,9 @@ import { code64, segBase } from './state';
 import { MAX_BLOCK_INSTRUCTIONS } from './decode/cache';
 import { debugAfter, debugBefore } from './events/debug';
 import { deliverFault } from './events/deliver';
-import { execBlocks, execSingle } from './exec/dispatch';
+import { pageMayBreak } from './exec/breakpoint-pages';
+import { execSingle } from './exec/dispatch';
+import { execBlocks } from './generated/dispatch';
 import { boundary } from './vmx/boundary';
 import { limitReached, runLimit } from './vmx/preemption';
 
@@ -20,12 +22,6 @@ const ALONE: u32 = ATT_SHADOW | ATT_TRAP | ATT_MTF | ATT_RETRY | ATT_TPR | ATT_S
 @inline function linearRip(): u64 {
   const rip = load<u64>(RIP);
   return code64() ? rip : (rip + segBase(SEG_CS)) & 0xffffffff;
-}
-
-/** May a breakpoint lie in the page of this linear address? */
-@inline export function pageMayBreak(linear: u64): bool {
-  const page = u32(linear >> 12) & (BREAK_PAGE_BITS - 1);
-  return ((load<u8>((page >> 3) + BREAK_PAGES) >> (page & 7)) & 1) != 0;
 }
 
 /** Is there a breakpoint at this linear address? */

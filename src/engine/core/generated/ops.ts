@@ -1,0 +1,33 @@
+// Written by tools/gen-core-tables.ts from src/spec/opcodes. Do not edit.
+// Micro-op numbers of the dispatcher's own cases: first of each family.
+export const OP_ENTER: u32 = 0;
+export const OP_NEXT: u32 = 1;
+export const OP_ALU: u32 = 2;
+export const OP_TEST: u32 = 162;
+export const OP_INC: u32 = 178;
+export const OP_NOT: u32 = 194;
+export const OP_NEG: u32 = 196;
+export const OP_MOV: u32 = 198;
+export const OP_MOVZX: u32 = 218;
+export const OP_MOVSX: u32 = 222;
+export const OP_LEA: u32 = 234;
+export const OP_XCHG: u32 = 236;
+export const OP_CBW: u32 = 238;
+export const OP_BSWAP: u32 = 242;
+export const OP_NOP: u32 = 244;
+export const OP_CMOV: u32 = 245;
+export const OP_SETCC: u32 = 249;
+export const OP_SHIFT_I: u32 = 250;
+export const OP_SHIFT_CL: u32 = 256;
+export const OP_ROTATE_I: u32 = 262;
+export const OP_IMUL: u32 = 266;
+export const OP_STACK32: u32 = 274;
+export const OP_STACK64: u32 = 285;
+export const OP_JMP: u32 = 296;
+export const OP_JCC: u32 = 297;
+export const OP_CMP_JCC: u32 = 313;
+export const OP_TEST_JCC: u32 = 377;
+export const OP_CMPX_JCC: u32 = 441;
+export const OP_TESTX_JCC: u32 = 452;
+export const OP_ALU_JZ: u32 = 456;
+export const OP_END: u32 = 476;
