@@ -1,0 +1,122 @@
+import { describe, expect, it } from 'vitest';
+import { ticksOf, timeOfTick, VirtualClock } from '../../src/engine/time/clock.js';
+import { Journal } from '../../src/engine/time/journal.js';
+
+describe('deadlines', () => {
+  it('fire by time, then by the order in which the timers were made', () => {
+    let now = 0;
+    const clock = new VirtualClock(() => now);
+    const fired: string[] = [];
+    const a = clock.timer('a', () => fired.push('a'));
+    const b = clock.timer('b', () => fired.push('b'));
+    const c = clock.timer('c', () => fired.push('c'));
+    c.arm(5);
+    b.arm(10);
+    a.arm(10);
+    expect(clock.deadlines.next()).toBe(5);
+    now = 10;
+    expect(clock.deadlines.runDue(now)).toBe(3);
+    expect(fired).toEqual(['c', 'a', 'b']);
+    expect(clock.deadlines.next()).toBeUndefined();
+  });
+
+  it('re-arm moves a timer, cancel removes it, and a timer may arm another for the same time', () => {
+    const clock = new VirtualClock(() => 0);
+    const fired: string[] = [];
+    const late = clock.timer('late', () => fired.push('late'));
+    const first = clock.timer('first', () => {
+      fired.push('first');
+      late.arm(7);
+    });
+    const dropped = clock.timer('dropped', () => fired.push('dropped'));
+    first.arm(100);
+    first.arm(7);
+    dropped.arm(6);
+    dropped.cancel();
+    expect(clock.deadlines.list()).toEqual([{ name: 'first', at: 7 }]);
+    clock.deadlines.runDue(7);
+    expect(fired).toEqual(['first', 'late']);
+  });
+
+  it('refuses a timer that never lets time pass', () => {
+    const clock = new VirtualClock(() => 0);
+    const timer = clock.timer('stuck', () => timer.arm(0));
+    timer.arm(0);
+    expect(() => clock.deadlines.runDue(0)).toThrow(/stuck/);
+    expect(() => timer.arm(Number.NaN)).toThrow(RangeError);
+  });
+});
+
+describe('oscillator ticks', () => {
+  it('are exact over a day and invert', () => {
+    const day = 86_400_000_000_000;
+    expect(ticksOf(day, 3_579_545)).toBe(3_579_545 * 86_400);
+    for (const hz of [1_193_182, 3_579_545, 32_768]) {
+      for (const tick of [1, 2, 1000, hz - 1, hz, hz + 1, 123_456_789]) {
+        const at = timeOfTick(tick, hz);
+        expect(ticksOf(at, hz)).toBe(tick);
+        expect(ticksOf(at - 1, hz)).toBe(tick - 1);
+      }
+    }
+  });
+});
+
+describe('journal', () => {
+  function machine(recorded: ConstructorParameters<typeof Journal>[1] = []) {
+    let now = 0;
+    const journal = new Journal(() => ({ at: now, icount: BigInt(now) }), recorded);
+    const seen: [number, unknown][] = [];
+    journal.take('key', (data) => seen.push([now, data]));
+    const runTo = (end: number) => {
+      for (let next = journal.next(); next !== undefined && next <= end; next = journal.next()) {
+        now = Math.max(now, next);
+        journal.runDue(now);
+      }
+      now = end;
+    };
+    return { journal, seen, runTo };
+  }
+
+  it('repeats a run input for input at the same times', () => {
+    const live = machine();
+    expect(live.journal.initial('wall-clock', 1234)).toBe(1234);
+    live.runTo(10);
+    live.journal.input('key', 'a');
+    live.runTo(25);
+    live.journal.input('key', 'b');
+    live.journal.input('key', 'c');
+
+    const again = machine(live.journal.entries);
+    expect(again.journal.initial('wall-clock', 9999)).toBe(1234);
+    again.runTo(100);
+    expect(again.seen).toEqual([
+      [10, 'a'],
+      [25, 'b'],
+      [25, 'c'],
+    ]);
+    expect(again.seen).toEqual(live.seen);
+  });
+
+  it('goes back with a snapshot, and a new input there starts another future', () => {
+    const run = machine();
+    run.runTo(10);
+    run.journal.input('key', 'a');
+    const snapshot = run.journal.position;
+    run.runTo(20);
+    run.journal.input('key', 'b');
+    run.journal.seek(snapshot);
+    expect(run.journal.next()).toBe(20);
+    run.journal.input('key', 'x');
+    expect(run.journal.entries.map((entry) => entry.data)).toEqual(['a', 'x']);
+    expect(run.journal.next()).toBeUndefined();
+    expect(() => run.journal.seek(3)).toThrow(RangeError);
+  });
+
+  it('keeps its own copy of bytes', () => {
+    const run = machine();
+    const bytes = Uint8Array.of(1, 2);
+    run.journal.input('serial0', bytes);
+    bytes[0] = 9;
+    expect(run.journal.entries[0].data).toEqual(Uint8Array.of(1, 2));
+  });
+});
