@@ -157,3 +157,41 @@ describe('EPT violations', () => {
     }
   });
 });
+
+describe('the APIC-access page', () => {
+  /** A rig whose page at 1 MiB is the APIC-access page. */
+  function apicRig(tprShadow: boolean): VmxRig {
+    const m = new VmxRig();
+    m.write('SECONDARY_VM_EXEC_CONTROL', 3n);
+    m.write('APIC_ACCESS_ADDR', BigInt(L.RAM_BASE + MMIO));
+    m.write('VIRTUAL_APIC_PAGE_ADDR', BigInt(L.VIRTUAL_APIC_BASE));
+    if (tprShadow) m.write('CPU_BASED_VM_EXEC_CONTROL', (1n << 31n) | (1n << 21n));
+    m.core.flushAllVcpus();
+    return m;
+  }
+
+  it('exits with offset and kind of access', () => {
+    for (const [code, kind] of [
+      [READ, 0],
+      [WRITE, 1],
+      ['8303 05', 1],
+      ['ffe3', 2],
+    ] as const) {
+      const m = apicRig(false);
+      m.setReg('rbx', MMIO + 0x80);
+      expect(m.exec(code, 2), code).toBe(L.RUN_VMEXIT);
+      expect(m.exit, code).toEqual([44, 0x80 | (kind << 12)]);
+    }
+  });
+
+  it('answers the TPR from the virtual-APIC page while the shadow is in use', () => {
+    const m = apicRig(true);
+    m.set32(L.VIRTUAL_APIC_BASE + 0x80, 0x30);
+    m.setReg('rbx', MMIO + 0x80);
+    expect(m.exec(`${READ} 0410 ${WRITE} 90`, 4)).toBe(L.RUN_LIMIT);
+    expect([m.reg('rax'), m.get32(L.VIRTUAL_APIC_BASE + 0x80)]).toEqual([0x40n, 0x40]);
+    m.setReg('rbx', MMIO + 0x84);
+    m.exec(READ, 1);
+    expect(m.exit).toEqual([44, 0x84]);
+  });
+});

@@ -4,15 +4,15 @@
 // two parts, translates both before anything happens, and serves what cannot be done through one
 // host pointer (page crossing, MMIO) from a bounce buffer.
 import {
-  ACCESS_NONCANONICAL, ASSIST_ADDRESS, ASSIST_BYTES, ASSIST_DATA, ASSIST_KIND, ASSIST_WRITE, BOUNCE, BOUNCE_BYTES,
+  ACCESS_NONCANONICAL, ATT_TPR, ASSIST_ADDRESS, ASSIST_BYTES, ASSIST_DATA, ASSIST_KIND, ASSIST_WRITE, BOUNCE, BOUNCE_BYTES,
   COUNTERS, COUNTER_TLB_MISS, CTX, CTX_PLAIN, CTX_SYSTEM, EFER, ICOUNT, CR4, LATCHES, LATCH_BYTES, LATCH_COUNT,
   LATCH_CURSOR, LATCH_ICOUNT, SINGLE, TLB_CODE, TLB_ENTRIES, TLB_READ, TLB_WRITE, VECTORING_INFO, WATCH_HIT, XS_EXIT,
   XS_FAULT, XS_RETRY,
 } from '../layout';
-import { faultCode, VEC_AC, VEC_GP, VEC_SS } from '../state';
+import { attend, faultCode, VEC_AC, VEC_GP, VEC_SS } from '../state';
 import { exitGla, exitGpa, vmExit } from '../vmx/exit';
 import {
-  ACCESS_FETCH, ACCESS_READ, ACCESS_WRITE, eptFailure, eptPermissions, eptTranslate, holdsCode,
+  ACCESS_FETCH, ACCESS_READ, ACCESS_WRITE, eptFailure, eptPermissions, eptTranslate, holdsCode, tprShadowPage,
 } from './ept';
 import { codeTouched, mustRunAlone } from './code';
 import { ASID_ALIGNMENT, ASID_SHIFT, CTX_AC, CTX_MARK, CTX_USER, fillTlb, MARK_CODE } from './tlb';
@@ -104,12 +104,24 @@ function unblockingBit(): u64 {
   return nmiUnblocked && !(load<u32>(VECTORING_INFO) >> 31) ? 0x1000 : 0;
 }
 
-/** EPT violation or misconfiguration. `translated`: the access itself, not one to a paging structure. */
+/** Type of an access in the qualification of APIC-access exits. @sdm 3C 28.2.1 "Basic VM-Exit Information", table 28-6 */
+function apicAccessType(access: u32, translated: bool): u32 {
+  const delivering = load<u32>(VECTORING_INFO) >> 31 != 0;
+  if (!translated) return delivering ? 10 : 15;
+  if (delivering) return 3;
+  return access & ACCESS_FETCH ? 2 : access & ACCESS_WRITE ? 1 : 0;
+}
+
+/** EPT violation, misconfiguration or APIC access. `translated`: the access itself, not one to a paging structure. */
 function eptExit(la: u64, gpa: u64, access: u32, permissions: u32, translated: bool, reason: u32): void {
   exitGpa(gpa);
   status = XS_EXIT;
   if (reason == 49) {
     vmExit(49, 0);
+    return;
+  }
+  if (reason == 44) {
+    vmExit(44, (gpa & 0xfff) | <u64>apicAccessType(access, translated) << 12);
     return;
   }
   // ~0 stands for "no linear address": MOV to CR3 loading the PDPTEs
@@ -165,7 +177,25 @@ function translate(la: u64, access: u32, ctx: u32): usize {
   }
   pageGpa = walkGpa;
   pageShift = walkShift;
-  return eptTranslate(walkGpa, access);
+  const host = eptTranslate(walkGpa, access);
+  return host || eptFailure != 44 ? host : virtualTpr(access);
+}
+
+/** The TPR of the APIC-access page while the TPR shadow is in use: the virtual-APIC page's. @sdm 3C 30.4 "Virtualizing Memory-Mapped APIC Accesses" */
+function virtualTpr(access: u32): usize {
+  const page = tprShadowPage();
+  if (!page || (pageGpa & 0xffc) != 0x80 || access & ACCESS_FETCH) return 0;
+  if (access & ACCESS_WRITE) {
+    // the threshold is compared when this instruction has completed
+    if (!mayExit()) {
+      pageStopped = true;
+      return 0;
+    }
+    attend(ATT_TPR);
+  }
+  // one register of the page: never entered
+  pageInTlb = true;
+  return page + (<usize>pageGpa & 0xfff);
 }
 
 /** Enters the page just translated, unless something must see each access to it. */
@@ -273,7 +303,7 @@ function prepare(linear: u64, bytes: u32, access: u32, ctx: u32): bool {
   host0 = translate(la, access, ctx);
   if (pageStopped) return false;
   if (host0) enter(la, host0, access, ctx);
-  else if (!frameless(la)) return false;
+  else if (!frameless(la, access)) return false;
   gpa0 = pageGpa;
   permissions0 = eptPermissions;
   mark = pageMark;
@@ -284,7 +314,7 @@ function prepare(linear: u64, bytes: u32, access: u32, ctx: u32): bool {
     host1 = translate(linear1, access, ctx);
     if (pageStopped) return false;
     if (host1) enter(linear1, host1, access, ctx);
-    else if (!frameless(linear1)) return false;
+    else if (!frameless(linear1, access)) return false;
     gpa1 = pageGpa;
     permissions1 = eptPermissions;
     mark |= pageMark;
@@ -305,12 +335,12 @@ function retry(): bool {
   return false;
 }
 
-/** A page without a frame: misconfigurations exit at once, violations may be MMIO. */
-function frameless(la: u64): bool {
+/** A page without a frame: violations may be MMIO, misconfigurations and APIC accesses exit at once. */
+function frameless(la: u64, access: u32): bool {
   if (!mayExit()) return false;
   if (eptFailure == 48) return true;
   store<u32>(ASSIST_KIND, 0);
-  eptExit(la, pageGpa, 0, 0, true, 49);
+  eptExit(la, pageGpa, access, 0, true, eptFailure);
   return false;
 }
 

@@ -5,7 +5,10 @@
 import {
   CODE_PAGES, CTX_EPTP, EPT_CACHE, EPT_CACHE_ENTRIES, EPT_CACHE_EPTP, MAX_PHYS_BITS, MEMORY_END, RAM_BASE, VMCS_PTR,
 } from '../layout';
-import { CPU_BASED_VM_EXEC_CONTROL, EPT_POINTER, SECONDARY_VM_EXEC_CONTROL, VIRTUAL_PROCESSOR_ID } from '../generated/vmcs';
+import {
+  APIC_ACCESS_ADDR, CPU_BASED_VM_EXEC_CONTROL, EPT_POINTER, SECONDARY_VM_EXEC_CONTROL, VIRTUAL_APIC_PAGE_ADDR,
+  VIRTUAL_PROCESSOR_ID,
+} from '../generated/vmcs';
 
 export const ACCESS_READ: u32 = 1;
 export const ACCESS_WRITE: u32 = 2;
@@ -18,7 +21,7 @@ const EPTP_AD: u64 = 0x40;
 const HPA_MASK: u64 = ((<u64>1 << MAX_PHYS_BITS) - 1) & ~(<u64>0xfff);
 const RESERVED_HIGH: u64 = ((<u64>1 << 52) - 1) & ~((<u64>1 << MAX_PHYS_BITS) - 1);
 
-/** Why the last eptTranslate answered 0: exit reason 48 or 49. */
+/** Why the last eptTranslate answered 0: exit reason 44 (APIC access), 48 or 49. */
 export let eptFailure: u32 = 0;
 /** Bits 3-5 of the exit qualification: what the entries of the failed walk permit. */
 export let eptPermissions: u32 = 0;
@@ -37,6 +40,19 @@ export function vpid(): u32 {
   if (vmcs == 0 || !(load<u32>(vmcs + CPU_BASED_VM_EXEC_CONTROL) >> 31)) return 0;
   if (!(load<u32>(vmcs + SECONDARY_VM_EXEC_CONTROL) & 0x20)) return 0;
   return load<u16>(vmcs + VIRTUAL_PROCESSOR_ID);
+}
+
+/** Host page of the APIC-access page when the controls virtualize APIC accesses, otherwise all ones. */
+function apicAccessPage(): u64 {
+  const vmcs: usize = load<u32>(VMCS_PTR);
+  if (vmcs == 0 || !(load<u32>(vmcs + CPU_BASED_VM_EXEC_CONTROL) >> 31)) return ~(<u64>0);
+  return load<u32>(vmcs + SECONDARY_VM_EXEC_CONTROL) & 1 ? load<u64>(vmcs + APIC_ACCESS_ADDR) : ~(<u64>0);
+}
+
+/** Virtual-APIC page when the TPR shadow is in use, otherwise 0. */
+export function tprShadowPage(): usize {
+  const vmcs: usize = load<u32>(VMCS_PTR);
+  return vmcs && load<u32>(vmcs + CPU_BASED_VM_EXEC_CONTROL) & 0x200000 ? load<u32>(vmcs + VIRTUAL_APIC_PAGE_ADDR) : 0;
 }
 
 /** With accessed and dirty flags for EPT, accesses to guest paging structures count as writes. */
@@ -105,6 +121,10 @@ export function eptTranslate(gpa: u64, access: u32): usize {
   }
   const within = (<u64>1 << (12 + 9 * level)) - 1;
   const hpa = (value & HPA_MASK & ~within) | (gpa & within);
+  if ((hpa & ~(<u64>0xfff)) == apicAccessPage()) {
+    eptFailure = 44;
+    return 0;
+  }
   // a frame outside the guests' memory has nothing behind it
   if (hpa < <u64>RAM_BASE || hpa >= load<u64>(MEMORY_END)) return misconfigured();
   return <usize>hpa;
