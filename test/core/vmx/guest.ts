@@ -59,7 +59,6 @@ export const CODE = 0x1000;
 /** Guest-physical 4 MiB with identity EPT in 4-KiB pages up to 2 MiB and one 2-MiB page; RAM is at RAM_BASE. */
 export class VmxGuest extends Machine {
   readonly vmx: VmxCore;
-  private readonly region = L.VMCS_BASE;
   private launched = false;
 
   constructor(mode: Mode = 'long') {

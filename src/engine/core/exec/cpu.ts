@@ -47,7 +47,7 @@ export function execPause(u: usize): i32 {
   if (primaryControls() & CPU_PAUSE_EXITING) return vmExit(EXIT_REASON_PAUSE_INSTRUCTION, 0);
   if (!(secondaryControls() & CPU2_PAUSE_LOOP_EXITING) || cpl()) return XS_OK;
   const now = clock();
-  if (load<u64>(PLE_LAST) == 0 || now - load<u64>(PLE_LAST) > field32(PLE_GAP)) store<u64>(PLE_FIRST, now);
+  if (load<u64>(PLE_LAST) == ~(<u64>0) || now - load<u64>(PLE_LAST) > field32(PLE_GAP)) store<u64>(PLE_FIRST, now);
   else if (now - load<u64>(PLE_FIRST) > field32(PLE_WINDOW)) return vmExit(EXIT_REASON_PAUSE_INSTRUCTION, 0);
   store<u64>(PLE_LAST, now);
   return XS_OK;

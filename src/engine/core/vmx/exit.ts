@@ -168,7 +168,9 @@ function pendingDebug(): u64 {
 export function vmExit(reason: u32, qualification: u64): i32 {
   const v = vmcs();
   const intr = load<u32>(EXIT_INTR_INFO);
-  const vectoring: u32 = reason == EXIT_REASON_TRIPLE_FAULT ? 0 : load<u32>(VECTORING_INFO);
+  let vectoring: u32 = load<u32>(VECTORING_INFO);
+  if (reason == EXIT_REASON_TRIPLE_FAULT || !(vectoring & INFO_VALID)) vectoring = 0;
+  const vectoringError: u32 = vectoring & 0x800 ? load<u32>(VECTORING_ERROR) : 0;
   store<u64>(v + VM_EXIT_REASON, reason);
   store<u64>(v + EXIT_QUALIFICATION, qualification);
   store<u64>(v + GUEST_LINEAR_ADDRESS, load<u64>(EXIT_GLA));
@@ -177,8 +179,8 @@ export function vmExit(reason: u32, qualification: u64): i32 {
   store<u64>(v + VM_EXIT_INTR_INFO, intr);
   store<u64>(v + VM_EXIT_INTR_ERROR_CODE, load<u32>(EXIT_INTR_ERROR));
   store<u64>(v + VM_EXIT_INSTRUCTION_LEN, exitLength(reason, qualification, intr, vectoring));
-  store<u64>(v + IDT_VECTORING_INFO_FIELD, vectoring & INFO_VALID ? vectoring : 0);
-  store<u64>(v + IDT_VECTORING_ERROR_CODE, vectoring & INFO_VALID && vectoring & 0x800 ? load<u32>(VECTORING_ERROR) : 0);
+  store<u64>(v + IDT_VECTORING_INFO_FIELD, vectoring);
+  store<u64>(v + IDT_VECTORING_ERROR_CODE, vectoringError);
   store<u64>(v + VM_ENTRY_INTR_INFO, load<u32>(v + VM_ENTRY_INTR_INFO) & ~INFO_VALID);
   store<u64>(EXIT_GLA, 0);
   store<u64>(EXIT_GPA, 0);
