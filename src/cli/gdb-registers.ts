@@ -1,56 +1,13 @@
 /** The registers that GDB sees beyond its standard features: system registers and the VMCS, decoded. */
 
 import type { EnumType, ExtraRegister, FlagsType } from '../gdbstub/target.js';
+import { type BitField, CR0, CR4, DR6, DR7, EFER } from '../spec/flags.js';
 import { EXIT_REASONS } from '../spec/vmx/exit-reasons.js';
 import { VMCS_FIELDS } from '../spec/vmx/vmcs-fields.js';
 
-function flags(id: string, bits: Record<number, string>): FlagsType {
-  const fields = Object.entries(bits).map(([bit, name]) => ({ name, start: Number(bit), end: Number(bit) }));
-  return { kind: 'flags', id, fields };
+function flags(id: string, rows: readonly BitField[]): FlagsType {
+  return { kind: 'flags', id, fields: rows.map(({ name, hi, lo }) => ({ name, start: lo, end: hi })) };
 }
-
-/** @sdm 3A 2.5 "Control Registers" */
-const CR0 = flags('x86_cr0', {
-  0: 'PE',
-  1: 'MP',
-  2: 'EM',
-  3: 'TS',
-  4: 'ET',
-  5: 'NE',
-  16: 'WP',
-  18: 'AM',
-  29: 'NW',
-  30: 'CD',
-  31: 'PG',
-});
-
-/** @sdm 3A 2.5 "Control Registers" */
-const CR4 = flags('x86_cr4', {
-  0: 'VME',
-  1: 'PVI',
-  2: 'TSD',
-  3: 'DE',
-  4: 'PSE',
-  5: 'PAE',
-  6: 'MCE',
-  7: 'PGE',
-  8: 'PCE',
-  9: 'OSFXSR',
-  10: 'OSXMMEXCPT',
-  11: 'UMIP',
-  12: 'LA57',
-  13: 'VMXE',
-  14: 'SMXE',
-  16: 'FSGSBASE',
-  17: 'PCIDE',
-  18: 'OSXSAVE',
-  20: 'SMEP',
-  21: 'SMAP',
-  22: 'PKE',
-});
-
-/** @sdm 3A 2.2.1 "Extended Feature Enable Register" */
-const EFER = flags('x86_efer', { 0: 'SCE', 8: 'LME', 10: 'LMA', 11: 'NXE' });
 
 const EXIT_REASON: EnumType = {
   kind: 'enum',
@@ -66,12 +23,12 @@ export const DEBUGGER_NAMES: Readonly<Record<string, string>> = { k_gs_base: 'ke
 /** Part of `info registers`, as with QEMU. */
 const CONTROL: ExtraRegister[] = [
   { name: 'k_gs_base', bits: 64 },
-  { name: 'cr0', bits: 64, type: CR0 },
+  { name: 'cr0', bits: 64, type: flags('x86_cr0', CR0) },
   { name: 'cr2', bits: 64 },
   { name: 'cr3', bits: 64 },
-  { name: 'cr4', bits: 64, type: CR4 },
+  { name: 'cr4', bits: 64, type: flags('x86_cr4', CR4) },
   { name: 'cr8', bits: 64 },
-  { name: 'efer', bits: 64, type: EFER },
+  { name: 'efer', bits: 64, type: flags('x86_efer', EFER) },
 ];
 
 const SEGMENT_CACHE: ExtraRegister[] = ['cs', 'ss', 'ds', 'es', 'fs', 'gs', 'ldtr', 'tr'].flatMap((segment) => [
@@ -87,24 +44,45 @@ const TABLES: ExtraRegister[] = ['gdtr', 'idtr'].flatMap((table) => [
   { name: `${table}_limit`, bits: 32 as const, group: SYSTEM },
 ]);
 
-const MSRS: ExtraRegister[] = [
-  ...['xcr0', 'dr0', 'dr1', 'dr2', 'dr3', 'dr6', 'dr7', 'sysenter_cs', 'sysenter_esp', 'sysenter_eip', 'star', 'lstar'],
-  ...['cstar', 'fmask', 'tsc', 'tsc_aux', 'pat', 'debugctl'],
+const OTHERS: ExtraRegister[] = [
+  ...['xcr0', 'dr0', 'dr1', 'dr2', 'dr3', 'sysenter_cs', 'sysenter_esp', 'sysenter_eip', 'star', 'lstar', 'cstar'],
+  ...['fmask', 'tsc', 'tsc_aux', 'pat', 'debugctl'],
 ].map((name) => ({ name, bits: 64, group: SYSTEM }));
 
-export const SYSTEM_REGISTERS: readonly ExtraRegister[] = [...CONTROL, ...SEGMENT_CACHE, ...TABLES, ...MSRS];
+const DEBUG: ExtraRegister[] = [
+  { name: 'dr6', bits: 64, group: SYSTEM, type: flags('x86_dr6', DR6) },
+  { name: 'dr7', bits: 64, group: SYSTEM, type: flags('x86_dr7', DR7) },
+];
 
-/** GDB's name of a VMCS field: `vmcs_guest_rip`, `vmcs_exit_reason`. */
-export function vmcsRegisterName(field: string): string {
+export const SYSTEM_REGISTERS: readonly ExtraRegister[] = [
+  ...CONTROL,
+  ...SEGMENT_CACHE,
+  ...TABLES,
+  ...DEBUG,
+  ...OTHERS,
+];
+
+/**
+ * The fields that are registers: what an exit recorded, and the controls that decide what exits. GDB prints every
+ * integer register in `info registers` whatever its group, so the other fields are left to `info os vmcs`.
+ */
+const SHOWN_FIELDS = VMCS_FIELDS.filter(
+  ({ area, name, width, type }) =>
+    (area === 'exit information' && !/^IO_|^ORIGINAL_/.test(name)) ||
+    (type === 'control' && width === 32 && /_CONTROLS?$|^EXCEPTION_BITMAP$/.test(name)),
+);
+
+/** GDB's name of a VMCS field: `vmcs_exception_bitmap`, `vmcs_exit_reason`. */
+function vmcsRegisterName(field: string): string {
   return `vmcs_${field.toLowerCase().replace(/^vm_exit_reason$/, 'exit_reason')}`;
 }
 
-/** GDB's name -> encoding of every VMCS field. */
+/** GDB's name -> encoding of the VMCS fields that are registers. */
 export const VMCS_ENCODINGS: ReadonlyMap<string, number> = new Map(
-  VMCS_FIELDS.map(({ name, encoding }) => [vmcsRegisterName(name), encoding]),
+  SHOWN_FIELDS.map(({ name, encoding }) => [vmcsRegisterName(name), encoding]),
 );
 
-export const VMCS_REGISTERS: readonly ExtraRegister[] = VMCS_FIELDS.map(({ name, width, decoder }) => ({
+export const VMCS_REGISTERS: readonly ExtraRegister[] = SHOWN_FIELDS.map(({ name, width, decoder }) => ({
   name: vmcsRegisterName(name),
   bits: width === 'natural' ? 64 : width,
   group: 'vmcs',

@@ -2,7 +2,7 @@
 import type { Debugger, RunState, StopReason } from '../engine/debugger.js';
 import type { Architecture, MemoryRegion, StopCause, Target, TargetEvent, ThreadRegisters } from '../gdbstub/target.js';
 import { exitReasonName } from '../spec/vmx/exit-reasons.js';
-import { DEBUGGER_NAMES, SYSTEM_REGISTERS, VMCS_ENCODINGS, VMCS_REGISTERS, vmcsRegisterName } from './gdb-registers.js';
+import { DEBUGGER_NAMES, SYSTEM_REGISTERS, VMCS_ENCODINGS, VMCS_REGISTERS } from './gdb-registers.js';
 import { osTables } from './gdb-tables.js';
 
 const SIGNAL_ABORT = 6;
@@ -140,11 +140,10 @@ export async function createGdbTarget(debug: Debugger): Promise<Target> {
     if (!running) stop = { thread: state.vcpu, cause: causeOf(state.stop) };
   }
 
-  const readExtra = async (thread: number): Promise<Record<string, bigint>> => {
-    const values: Record<string, bigint> = await debug.readRegisters(thread);
-    for (const [name, key] of Object.entries(DEBUGGER_NAMES)) values[name] = values[key];
-    for (const field of (await debug.vmcs?.read(thread)) ?? []) values[vmcsRegisterName(field.name)] = field.value;
-    return values;
+  const readExtra = async (thread: number, name: string): Promise<bigint | undefined> => {
+    const encoding = VMCS_ENCODINGS.get(name);
+    if (encoding === undefined) return (await debug.readRegisters(thread))[DEBUGGER_NAMES[name] ?? name];
+    return (await debug.vmcs?.read(thread))?.find((field) => field.encoding === encoding)?.value;
   };
   const writeExtra = async (thread: number, name: string, value: bigint): Promise<void> => {
     const encoding = VMCS_ENCODINGS.get(name);

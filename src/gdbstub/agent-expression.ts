@@ -5,7 +5,7 @@
 
 export interface AgentContext {
   /** Value of a register by its number in the target description; undefined when it is unknown. */
-  register(number: number): bigint | undefined;
+  register(number: number): Promise<bigint | undefined>;
   memory(address: bigint, length: number): Promise<Uint8Array>;
 }
 
@@ -181,7 +181,7 @@ export async function evaluateAgentExpression(code: Uint8Array, context: AgentCo
         stack.push(value);
         break;
       case 38: {
-        const register = context.register(Number(value));
+        const register = await context.register(Number(value));
         if (register === undefined) throw new AgentExpressionError(`register ${value} is unknown`);
         stack.push(unsigned(register));
         break;

@@ -11,13 +11,15 @@ export async function conditionHolds(session: Session, thread: number, address: 
   if (entries.length === 0 || entries.some((entry) => entry.conditions.length === 0)) return true;
   const registers = await session.target.readRegisters(thread);
   const layout = await session.registers.layout(thread);
-  const extra = await session.target.extraRegisters?.read(thread);
   const space = session.physicalMemory ? 'physical' : 'virtual';
   const context = {
-    register: (number: number): bigint | undefined => {
+    register: async (number: number): Promise<bigint | undefined> => {
       const slot = layout.slots[number];
       if (slot === undefined) return undefined;
-      const value = slot.source === 'extra' ? extra?.[slot.key] : session.registers.value(slot, registers);
+      const value =
+        slot.source === 'extra'
+          ? await session.target.extraRegisters?.read(thread, slot.key)
+          : session.registers.value(slot, registers);
       return value === undefined ? undefined : BigInt.asUintN(slot.bits, value);
     },
     memory: (at: bigint, length: number): Promise<Uint8Array> => session.target.readMemory(space, at, length, thread),

@@ -68,7 +68,7 @@ export class RegisterAccess {
     const slot = (await this.layout(thread)).slots[number];
     if (slot === undefined) return undefined;
     if (slot.source === 'thread') return this.hex(slot, await this.target.readRegisters(thread));
-    const value = (await this.target.extraRegisters?.read(thread))?.[slot.key];
+    const value = await this.target.extraRegisters?.read(thread, slot.key);
     return value === undefined ? 'x'.repeat(slotBytes(slot) * 2) : encodeLittleEndian(value, slotBytes(slot));
   }
 

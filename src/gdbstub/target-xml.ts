@@ -3,6 +3,8 @@
  * LLDB needs bitsize, regnum, group and generic on every register; GDB ignores what it does not know.
  * @gdb appendix "Target Descriptions"
  */
+
+import { RFLAGS } from '../spec/flags.js';
 import type { RegisterLayout, RegisterSlot, RegisterType } from './register-layout.js';
 import type { Architecture, EnumType, FlagsType } from './target.js';
 
@@ -15,26 +17,7 @@ const GDB_ARCHITECTURE: Record<Architecture, string> = {
 const EFLAGS: FlagsType = {
   kind: 'flags',
   id: 'i386_eflags',
-  fields: [
-    ['CF', 0, 0],
-    ['', 1, 1],
-    ['PF', 2, 2],
-    ['AF', 4, 4],
-    ['ZF', 6, 6],
-    ['SF', 7, 7],
-    ['TF', 8, 8],
-    ['IF', 9, 9],
-    ['DF', 10, 10],
-    ['OF', 11, 11],
-    ['IOPL', 12, 13],
-    ['NT', 14, 14],
-    ['RF', 16, 16],
-    ['VM', 17, 17],
-    ['AC', 18, 18],
-    ['VIF', 19, 19],
-    ['VIP', 20, 20],
-    ['ID', 21, 21],
-  ].map(([name, start, end]) => ({ name: name as string, start: start as number, end: end as number })),
+  fields: RFLAGS.map(({ name, hi, lo }) => ({ name, start: lo, end: hi })),
 };
 
 const MXCSR: FlagsType = {

@@ -122,7 +122,8 @@ export interface Target {
   /** Registers beyond the standard ones: control registers, MSRs, VMCS fields. */
   readonly extraRegisters?: {
     readonly list: readonly ExtraRegister[];
-    read(thread: number): Promise<Record<string, bigint>>;
+    /** Undefined when the value is unknown now. */
+    read(thread: number, name: string): Promise<bigint | undefined>;
     /** @throws Error when the register refuses it. */
     write(thread: number, name: string, value: bigint): Promise<void>;
   };

@@ -285,7 +285,7 @@ export class FakeTarget implements Target {
 
   readonly extraRegisters = {
     list: EXTRA,
-    read: async (_thread: number): Promise<Record<string, bigint>> => ({ ...this.extra }),
+    read: async (_thread: number, name: string): Promise<bigint | undefined> => this.extra[name],
     write: async (_thread: number, name: string, value: bigint): Promise<void> => {
       if (name === 'vmcs_exit_reason') throw new Error('vmcs_exit_reason is read-only');
       this.extra[name] = value;
