@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { loadImage } from '../../src/engine/boot/detect.js';
 import { parseElf } from '../../src/engine/boot/elf.js';
@@ -72,10 +72,11 @@ describe('samples on QEMU', () => {
 });
 
 describe('samples on vmscope', () => {
-  it.skipIf(!existsSync(VMSCOPE)).each(SAMPLES)(
+  it.each(SAMPLES)(
     '$name writes what is expected, ends as expected, and causes its exits',
     async ({ folder, expected, status, exits, input }) => {
-      const ended = await run(VMSCOPE, ['run', folder, '--headless', '--stats', 'json'], input, 60_000);
+      const args = ['run', folder, '--headless', '--stats', 'json', ...(input === '' ? [] : ['--serial', 'stdio'])];
+      const ended = await run(VMSCOPE, args, input, 30_000);
       expect(ended.stdout).toBe(expected);
       expect(ended.status).toBe(status);
       const stats = JSON.parse(ended.stderr.split('\n').findLast((line) => line.startsWith('{')) ?? '{}');
