@@ -194,6 +194,7 @@ export async function runDashboard(debug: Debugger, options: DashboardOptions): 
       for (const [signal, handler] of Object.entries(signals)) process.removeListener(signal, handler);
       output.removeListener('error', hangUp);
       program._write('\x1b[?2004l');
+      program.disableMouse();
       screen.destroy();
       input.release();
     };

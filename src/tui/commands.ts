@@ -170,7 +170,7 @@ async function untilCommand(d: Dashboard, text: string): Promise<undefined> {
 }
 
 async function setRegister(d: Dashboard, text: string): Promise<string> {
-  const match = /^(\w+)\s*=?\s*(.+)$/.exec(need(text, 'a register'));
+  const match = /^(\w+)(?:\s*=\s*|\s+)(.+)$/.exec(need(text, 'a register'));
   if (!match) throw new Error('set REGISTER VALUE');
   const name = match[1]!.toLowerCase();
   const number = value(d, match[2]!);
@@ -182,7 +182,7 @@ async function setRegister(d: Dashboard, text: string): Promise<string> {
 async function setVmcs(d: Dashboard, text: string): Promise<string> {
   const { vmcs } = d.debug;
   if (!vmcs) throw new Error(d.model.unavailable('vmcs'));
-  const match = /^(\S+)\s*=?\s*(.+)$/.exec(need(text, 'a field'));
+  const match = /^([^\s=]+)(?:\s*=\s*|\s+)(.+)$/.exec(need(text, 'a field'));
   if (!match) throw new Error('vmcs FIELD VALUE');
   const fields = await vmcs.read(d.model.vcpu);
   const name = match[1]!.toUpperCase();

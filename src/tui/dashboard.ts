@@ -236,8 +236,17 @@ export class Dashboard implements Ui {
 
   // --- input ---
 
+  /** One key press. What goes wrong is shown; it never ends the dashboard. */
   key(name: string): void {
     this.surface.dirty();
+    try {
+      this.dispatch(name);
+    } catch (error) {
+      this.say(reason(error), true);
+    }
+  }
+
+  private dispatch(name: string): void {
     if (this.asking) {
       this.asking = false;
       if (name === 'y' || name === 'Y') this.surface.quit();

@@ -156,7 +156,7 @@ function medium(view: View, body: Rectangle, focus: PaneId): Slot[] {
       return [...column(upper, [['reasons', 0]]), ...column(left!, [['trace', 0]]), ...column(right!, [['exit', 0]])];
     }
     case 'memory': {
-      const [left, right] = split(body, [Math.max(78, Math.round(width * 0.55))]);
+      const [left, right] = split(body, [Math.max(79, Math.round(width * 0.55))]);
       return [
         ...column(left!, [
           ['memory', 0],

@@ -159,7 +159,8 @@ export class Model {
 
   /** 0: unchanged; 1: changed one stop ago; 2: changed since the last stop. */
   registerChange(name: string): 0 | 1 | 2 {
-    const [older, old] = this.stops;
+    const old = this.stops.at(-1);
+    const older = this.stops.at(-2);
     const now = this.registers().value;
     if (!now || !old) return 0;
     if (now[name] !== old[name]) return 2;

@@ -71,7 +71,7 @@ function program(): { lines: Line[]; symbols: { name: string; address: bigint; s
 }
 
 /** Text that a guest would use to take over the terminal: SGR, title, C1, bidi, blessed tags, wide characters. */
-export const HOSTILE = '\x1b[31mred\x1b]0;owned\x07\u009b35m\u202eevil{bold}tag{/bold}漢😀\x9dx\x00\x7f';
+export const HOSTILE = '\x1b[0;31;1mred\x1b]0;owned\x07\u009b35m\u202eevil{bold}tag{/bold}漢😀\x9dx\x00\x7f';
 
 export class FakeDebugger implements Debugger {
   private readonly listeners = new Set<(event: DebuggerEvent) => void>();

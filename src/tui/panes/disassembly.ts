@@ -214,7 +214,8 @@ export class DisassemblyPane extends Pane {
       return;
     }
     this.scroll(delta);
-    const list = this.read(this.first!, this.rows);
+    if (this.first === undefined) return;
+    const list = this.read(this.first, this.rows);
     this.selected = (delta < 0 ? list[0] : list.at(-1))?.address ?? this.selected;
   }
 

@@ -29,9 +29,9 @@ export class EptPane extends Pane {
       const extent = size(range.bytes).padStart(6);
       const detail = `${range.memoryType.padEnd(2)} ${wide ? `${size(BigInt(range.pageBytes)).padStart(2)} ${extent} ` : ''}`;
       return [
-        [` ${hex(range.gpa, 9)}`, theme.number],
-        [wide ? `-${hex(range.gpa + range.bytes - 1n, 9)} ` : `${extent} `, theme.dim],
-        [`→ ${hex(range.hpa, 9)} `],
+        [` ${hex(range.gpa, 8)}`, theme.number],
+        [wide ? `-${hex(range.gpa + range.bytes - 1n, 8)} ` : `${extent} `, theme.dim],
+        [`→ ${hex(range.hpa, 8)} `],
         [permissions(range), range.write && range.execute ? theme.ok : theme.warn],
         [` ${detail}`, theme.dim],
         [range.label, theme.label],

@@ -49,8 +49,8 @@ export class MemoryPane extends Pane {
   override draw(cells: CellPane, focused: boolean): void {
     const { theme } = this;
     const digits = this.address >> 32n ? 16 : 8;
-    // Address, 3 cells a byte, a gap, 1 cell a byte.
-    this.width = cells.width >= digits + 4 + 16 * 4 ? 16 : 8;
+    // Margin, address, two groups of 8 bytes at 3 cells each with a gap before, gap, 16 characters.
+    this.width = cells.width >= digits + 69 ? 16 : 8;
     this.rows = cells.height;
     const start = this.address;
     const view = this.model.memory(this.space, start, this.width * cells.height);

@@ -1,0 +1,123 @@
+/** Programs in a pseudo-terminal, seen through a real terminal emulator. */
+import * as pty from '@lydell/node-pty';
+import xterm from '@xterm/headless';
+
+export class Tui {
+  readonly term: InstanceType<typeof xterm.Terminal>;
+  readonly proc: pty.IPty;
+  /** Everything that was written, and when the last of it came. */
+  raw = '';
+  bytes = 0;
+  last = Date.now();
+  readonly exit: Promise<number>;
+
+  constructor(file: string, args: string[] = [], cols = 80, rows = 24, env: Record<string, string> = {}) {
+    this.term = new xterm.Terminal({ cols, rows, allowProposedApi: true, scrollback: 0 });
+    this.proc = pty.spawn(process.execPath, [file, ...args], {
+      name: 'xterm-256color',
+      cols,
+      rows,
+      env: {
+        PATH: process.env.PATH!,
+        HOME: '/nonexistent',
+        TERM: 'xterm-256color',
+        LANG: 'C.UTF-8',
+        TZ: 'UTC',
+        ...env,
+      },
+    });
+    this.proc.onData((data) => {
+      this.raw += data;
+      this.bytes += Buffer.byteLength(data);
+      this.last = Date.now();
+      this.term.write(data);
+    });
+    // Answers to the program's questions about the terminal.
+    this.term.onData((data) => this.proc.write(data));
+    this.exit = new Promise((resolve) => this.proc.onExit((event) => resolve(event.exitCode)));
+  }
+
+  /** The emulator parses asynchronously: waits until it has taken in everything. */
+  flush(): Promise<void> {
+    return new Promise((resolve) => this.term.write('', resolve));
+  }
+
+  private async wait(done: () => boolean, what: () => string, max: number): Promise<void> {
+    for (const start = Date.now(); ; await new Promise((resolve) => setTimeout(resolve, 15))) {
+      await this.flush();
+      if (done()) return;
+      if (Date.now() - start > max) throw new Error(`${what()} in\n${this.text()}`);
+    }
+  }
+
+  /** Waits until the screen matches. */
+  until(pattern: RegExp, max = 8000): Promise<void> {
+    return this.wait(
+      () => pattern.test(this.text()),
+      () => `no ${pattern}`,
+      max,
+    );
+  }
+
+  /** Waits until nothing was written or sent for `quiet` ms. */
+  settle(quiet = 150, max = 8000): Promise<void> {
+    return this.wait(
+      () => Date.now() - this.last > quiet,
+      () => 'no rest',
+      max,
+    );
+  }
+
+  send(keys: string): void {
+    this.last = Date.now();
+    this.proc.write(keys);
+  }
+
+  resize(cols: number, rows: number): void {
+    this.last = Date.now();
+    this.term.resize(cols, rows);
+    this.proc.resize(cols, rows);
+  }
+
+  line(y: number) {
+    const buffer = this.term.buffer.active;
+    return buffer.getLine(buffer.baseY + y)!;
+  }
+
+  text(): string {
+    return Array.from({ length: this.term.rows }, (_, y) => this.line(y).translateToString(true)).join('\n');
+  }
+
+  /** The screen with `«foreground.background.flags|text»` around what is not plain. */
+  styled(): string {
+    return Array.from({ length: this.term.rows }, (_, y) => {
+      let result = '';
+      let current = '';
+      for (let x = 0; x < this.term.cols; x++) {
+        const cell = this.line(y).getCell(x)!;
+        if (!cell.getWidth()) continue;
+        const flags = (cell.isBold() ? 'b' : '') + (cell.isUnderline() ? 'u' : '') + (cell.isInverse() ? 'i' : '');
+        const colours = [
+          cell.isFgDefault() ? '' : cell.getFgColor(),
+          cell.isBgDefault() ? '' : cell.getBgColor(),
+          flags,
+        ];
+        const key = cell.isAttributeDefault() ? '' : colours.join('.');
+        if (key !== current) result += (current && '»') + (key && `«${key}|`);
+        current = key;
+        result += cell.getChars() || ' ';
+      }
+      return (result + (current && '»')).trimEnd();
+    }).join('\n');
+  }
+
+  /** Ends the program without asking it. */
+  kill(): void {
+    try {
+      this.proc.kill('SIGKILL');
+    } catch {
+      // It has ended already.
+    }
+    this.term.dispose();
+  }
+}

@@ -1,0 +1,331 @@
+import { readFileSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { COMMANDS } from '../../src/tui/commands.js';
+import { BINDINGS, showKey } from '../../src/tui/keys.js';
+import type { Tui } from '../pty.js';
+import { buildDemo, killAll, startDemo } from './demo.js';
+
+beforeAll(buildDemo);
+afterEach(killAll);
+
+/** Sends keys and waits for what they must show. */
+async function press(tui: Tui, keys: string, shown: RegExp): Promise<void> {
+  tui.send(keys);
+  await tui.until(shown);
+}
+
+describe('keys', () => {
+  it.each([
+    ['s', /STOPPED: step/],
+    ['\x1b[18~', /STOPPED: step/],
+    ['n', /STOPPED: step/],
+    ['\x1b[19~', /STOPPED: step/],
+    ['f', /STOPPED: step/],
+    ['e', /STOPPED: CPUID.*exit #41/],
+    ['E', /STOPPED: EPT_VIOLATION.*exit #44/],
+    ['u', /STOPPED: reached/],
+    ['b', /breakpoint 1 at 401041/],
+    ['\x1bOQ', /breakpoint 1 at 401041/],
+    ['w', /^:watch 0x7ff00 4 w/m],
+    [',', /VM exit #39/],
+    [',,.', /VM exit #39/],
+    ['.', /this is the newest exit/],
+    ['[', /no place before this/],
+    [']', /no place after this/],
+    ['gx', /\[Exits\]/],
+    ['gm', /\[Mem\/EPT\]/],
+    ['gv', /\[VMCS\]/],
+    ['gc', /\[Console\]/],
+    ['gxgd', /\[Debug\]/],
+    ['g', /g then d Debug/],
+    ['z', /│ ►00401041[^│]*│\n/],
+    [' ', /FROZEN/],
+    ['+', /refresh every 200 ms/],
+    ['++-', /refresh every 200 ms/],
+    ['/', /this pane has no filter/],
+    ['gx/', /^\/ *$/m],
+    ['y', /copied 31 characters/],
+    ['\x14', /mouse off/],
+    ['\x14\x14', /mouse on/],
+    [':', /^ break .*\n watch /m],
+    ['?', /Keys and commands/],
+    ['\x1bOP', /Keys and commands/],
+    ['i', /keys go to COM1; ctrl-\] or ctrl-a leaves/],
+  ] as const)('%j', async (keys, shown) => {
+    const tui = await startDemo();
+    await press(tui, keys, shown);
+  });
+
+  it('c runs and pauses; q asks while the guest runs', async () => {
+    const tui = await startDemo();
+    await press(tui, 'c', /RUNNING/);
+    await press(tui, 'q', /guest is running\. End it and quit\? y\/n/);
+    await press(tui, 'n', /c run/);
+    await press(tui, '\x1b[20~', /STOPPED: paused/);
+    await press(tui, '\x1b[20~', /RUNNING/);
+    tui.send('q');
+    await tui.until(/quit\?/);
+    tui.send('y');
+    expect(await tui.exit).toBe(0);
+    expect(tui.raw).toContain('\x1b[?1049l');
+    expect(tui.raw).toContain('\x1b[?2004l');
+  });
+
+  it('Tab goes round all panes of the view and back', async () => {
+    const tui = await startDemo({ cols: 80, rows: 24 });
+    for (const title of ['Registers', 'Memory', 'Walk', 'VM exit', 'Exit trace', 'Breakpoints', 'Console', 'Devices']) {
+      await press(tui, '\t', new RegExp(`├─ ${title}`));
+    }
+    await press(tui, '\t', /├─ Registers/);
+    await press(tui, '\x1b[Z', /├─ Devices/);
+  });
+
+  it('an arrow key cut in two is one key, a lone Escape is Escape', async () => {
+    const tui = await startDemo({ view: 'exits' });
+    await press(tui, '\r', /40 match|10 match/);
+    tui.send('\x1b');
+    await new Promise((resolve) => setTimeout(resolve, 3));
+    tui.send('[B');
+    await tui.settle();
+    await press(tui, 'b', /breakpoint 1 on EPT_VIOLATION/);
+  });
+
+  it('marks changed registers, and lets the mark fade', async () => {
+    const tui = await startDemo();
+    await press(tui, 's', /\*rax 0000000000000001/);
+    await press(tui, ':set rbx 0x77\r', /rbx = 77/);
+    await press(tui, 's', /\*rbx 0000000000000077|\*rax 0000000000000002/);
+  });
+
+  it('the mouse changes view, focus and breakpoints, and the wheel scrolls', async () => {
+    const tui = await startDemo();
+    const header = tui.line(0).translateToString(true);
+    const click = (x: number, y: number) => tui.send(`\x1b[<0;${x + 1};${y + 1}M\x1b[<0;${x + 1};${y + 1}m`);
+    click(header.indexOf('Exits') + 1, 0);
+    await tui.until(/\[Exits\]/);
+    click(header.indexOf('Debug') + 1, 0);
+    await tui.until(/\[Debug\]/);
+    const row = tui
+      .text()
+      .split('\n')
+      .findIndex((line) => line.includes('00401043'));
+    click(1, row);
+    await tui.until(/breakpoint 1 at 401043/);
+    const first = tui.line(2).translateToString(true).slice(0, 30);
+    tui.send('\x1b[<65;10;10M');
+    await tui.settle();
+    expect(tui.line(2).translateToString(true).slice(0, 30)).not.toBe(first);
+  });
+
+  it('Enter follows a call, [ and ] go back and forth', async () => {
+    const tui = await startDemo();
+    await press(tui, ':goto main\r', /<main>/);
+    await press(tui, 'jjjj\r', /│ .0040100d <uart_putc>/);
+    await press(tui, '[', /│ .00401021/);
+    await press(tui, ']', /│ .0040100d/);
+  });
+});
+
+describe('help', () => {
+  it('shows every key and every command', async () => {
+    const tui = await startDemo({ cols: 120, rows: 200 });
+    await press(tui, '?', /Keys and commands/);
+    await tui.settle();
+    const text = tui.text();
+    for (const { bindings } of BINDINGS) {
+      for (const { keys, help } of bindings) {
+        expect(text).toContain(help);
+        for (const key of keys) expect(text).toContain(showKey(key));
+      }
+    }
+    for (const { name, help } of COMMANDS)
+      expect(text).toMatch(new RegExp(`  ${name} +.*${help.replace(/[()]/g, '.')}`));
+    tui.send('\x1b');
+    await tui.settle();
+    expect(tui.text()).not.toContain('Keys and commands');
+  });
+
+  it('has no key twice', () => {
+    const keys = BINDINGS.flatMap((group) => group.bindings).flatMap((binding) => binding.keys);
+    expect(new Set(keys).size).toBe(keys.length);
+  });
+});
+
+describe('command line', () => {
+  it.each([
+    ['nonsense', 'no command "nonsense"; : lists them'],
+    ['s', '"s" may be step, set, syntax'],
+    ['break', 'break: an address, a symbol or "vmexit REASON" is missing'],
+    ['break nowhere', 'break: no symbol, register or number "nowhere"'],
+    ['break vmexit BANANA', 'break: no exit reason "BANANA"'],
+    ['break vmexit CPUID if banana == 1', 'break: an exit has no field "banana"'],
+    ['break vmexit CPUID if rax', 'break: "rax" is not FIELD OP VALUE'],
+    ['watch 0x1000 0', 'watch: a length of 0 is not 1 to 4096'],
+    ['watch hpa 0x1000', 'watch: a watchpoint is on gva or gpa'],
+    ['step banana', 'step: "banana" is not a number of instructions'],
+    ['set rax', 'set: set REGISTER VALUE'],
+    ['set nothing 1', 'set: no register nothing'],
+    ['vmcs BANANA 1', 'vmcs: the VMCS has no field "BANANA"'],
+    ['vmcs VM_EXIT_REASON 1', 'vmcs: VM_EXIT_REASON is read-only'],
+    ['write 0x1000 xyz', 'write: "xyz" is not a list of bytes'],
+    ['goto main+', 'goto: "main+" ends in an operator'],
+    ['delete 9', 'delete: no breakpoint 9'],
+    ['syntax arm', 'syntax: "arm" is none of intel, att'],
+    ['view fleet', 'view: "fleet" is none of'],
+    ['vcpu 3', 'vcpu: vCPUs are 0 to 0'],
+    ['export pdf x', 'export: export csv FILE'],
+    ['export csv /nonexistent/x.csv', 'export: ENOENT'],
+    ['monitor banana', 'monitor: no monitor command "banana"'],
+  ])('%s', async (line, message) => {
+    const tui = await startDemo();
+    tui.send(`:${line}\r`);
+    await tui.until(new RegExp(message.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')));
+  });
+
+  it('does what it says', async () => {
+    const tui = await startDemo();
+    await press(tui, ':break main\r', /breakpoint 1 at 40101d/);
+    await press(
+      tui,
+      ':break vmexit EPT_VIOLATION if gpa >= 0xfee00000 and rcx != 0\r',
+      /breakpoint 2 on EPT_VIOLATION if gpa >=/,
+    );
+    await press(tui, ':watch gpa 0x7ff00 8 rw\r', /breakpoint 3 on access of gpa 7ff00\+8/);
+    await press(tui, ':disable 1\r', /○ 1 {2}break 40101d main/);
+    await press(tui, ':delete all\r', /3 removed/);
+    await press(tui, ':set rax 0xabc\r', /rax 0000000000000abc/);
+    await press(tui, ':vmcs GUEST_RIP main\r', /GUEST_RIP = 40101d \(was 401000\)/);
+    await press(tui, ':write 0x7ff00 de ad\r', /de ad 0e 15/);
+    await press(tui, ':write 0x7ff02 "Hi"\r', /de ad 48 69/);
+    await press(tui, ':print main+0x10\r', /0x40102d = 4198445 main\+10/);
+    await press(tui, ':until main\r', /STOPPED: reached[^]*►0040101d/);
+    await press(tui, ':step 2\r', /STOPPED: step[^]*►00401021/);
+    await press(tui, ':syntax att\r', /AT&T[^]*movq +%rsp, %rbp/);
+    await press(tui, ':arch 32\r', /AT&T 32-bit/);
+    await press(tui, ':memory gpa 0x402000\r', /Memory {2}gpa/);
+    await press(tui, ':reset\r', /STOPPED: start/);
+    await press(tui, ':mess\r', /Messages/);
+  });
+
+  it('completes commands and symbols, recalls lines, takes a paste', async () => {
+    const tui = await startDemo();
+    await press(tui, ':go\t', /^:goto *$/m);
+    await press(tui, 'uar\t', /^:goto uart_putc/m);
+    await press(tui, '\r', /<uart_putc>/);
+    await press(tui, ':\x1b[A', /^:goto uart_putc/m);
+    await press(tui, '\x15', /^: *$/m);
+    await press(tui, '\x1b[200~print 1\n+1\x1b[201~', /^:print 1 \+1/m);
+    await press(tui, '\r', /0x2 = 2/);
+  });
+
+  it('a paste outside of it does nothing', async () => {
+    const tui = await startDemo();
+    const before = tui.text();
+    tui.send('\x1b[200~qsssgx:quit\r\x1b[201~');
+    await tui.settle();
+    expect(tui.text()).toBe(before);
+  });
+
+  it('answers of the terminal are not keys', async () => {
+    const tui = await startDemo();
+    const before = tui.text();
+    tui.send('\x1b[?1;2c\x1b[12;40R\x1b]11;rgb:0000/0000/0000\x07\x1bP>|xterm\x1b\\\x1b[I\x1b[O\x1b[97;5u');
+    await tui.settle();
+    expect(tui.text()).toBe(before);
+  });
+
+  it('filters the trace while typing; Escape ends the filter', async () => {
+    const tui = await startDemo({ view: 'exits' });
+    tui.send('\t');
+    await press(tui, '/msr_', /10 match \/ msr_/);
+    await tui.settle();
+    expect(tui.text()).not.toContain('│ #37     CPUID');
+    await press(tui, '\x1b', /#37 {5}CPUID/);
+  });
+
+  it('exports the trace as CSV', async () => {
+    const file = join(await mkdtemp(join(tmpdir(), 'vmscope-')), 'trace.csv');
+    const tui = await startDemo();
+    await press(tui, `:export csv ${file}\r`, /40 exits written/);
+    const lines = readFileSync(file, 'utf8').trim().split('\n');
+    expect(lines.length).toBe(41);
+    expect(lines[0]).toMatch(/^sequence,name,icount,/);
+    expect(lines[2]).toMatch(/^2,IO_INSTRUCTION,1000,/);
+  });
+});
+
+describe('the guest has the keyboard', () => {
+  it('serial bytes go in as typed, and ctrl-] leaves', async () => {
+    const log = join(await mkdtemp(join(tmpdir(), 'vmscope-')), 'log');
+    const tui = await startDemo({ env: { DEMO_LOG: log } });
+    await press(tui, 'i', /keys go to COM1/);
+    tui.send('q');
+    await tui.until(/<q>/);
+    tui.send('\x1b[A');
+    await tui.settle();
+    tui.send('\x1d');
+    await tui.until(/i types into the guest/);
+    tui.send('q');
+    expect(await tui.exit).toBe(0);
+    const asked = readFileSync(log, 'utf8');
+    expect(asked).toContain('serialInput "q"');
+    expect(asked).toContain('serialInput "\\u001b[A"');
+  });
+
+  it('PS/2 keys go by name, and ctrl-a leaves', async () => {
+    const log = join(await mkdtemp(join(tmpdir(), 'vmscope-')), 'log');
+    const tui = await startDemo({ view: 'console', env: { DEMO_LOG: log } });
+    await press(tui, 'v', /VGA text/);
+    await press(tui, '\r', /keys go to the PS\/2 keyboard/);
+    for (const key of ['x', '\r', '\x1bOP', '\x03', '\x1b[B', '\x1b']) {
+      tui.send(key);
+      await tui.settle(60);
+    }
+    tui.send('\x01');
+    await tui.until(/i types into the guest/);
+    tui.send('q');
+    await tui.exit;
+    const keys = readFileSync(log, 'utf8').match(/^key .*$/gm);
+    expect(keys).toEqual(['key x', 'key Enter', 'key F1', 'key ctrl-c', 'key Down', 'key Escape']);
+  });
+});
+
+describe('cost', () => {
+  it('writes nothing while nothing happens, and little for a key', async () => {
+    const tui = await startDemo();
+    await tui.settle(300);
+    const idle = tui.bytes;
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    expect(tui.bytes - idle).toBe(0);
+    tui.send('j');
+    await tui.settle();
+    expect(tui.bytes - idle).toBeGreaterThan(0);
+    expect(tui.bytes - idle).toBeLessThan(600);
+  });
+
+  it('stays under 4 kB a frame while the guest runs, and every frame is one synchronised update', async () => {
+    const tui = await startDemo();
+    const before = tui.raw.length;
+    await press(tui, 'c', /RUNNING/);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    const frames = tui.raw.slice(before).split('\x1b[?2026h').slice(1);
+    expect(frames.length).toBeGreaterThan(5);
+    // A change of state is followed by what it asked for; twenty looks at ten a second at most.
+    expect(frames.length).toBeLessThan(60);
+    for (const frame of frames) {
+      expect(Buffer.byteLength(frame)).toBeLessThan(4096);
+      expect(frame.match(/\x1b\[\?2026l/g)?.length).toBe(1);
+    }
+  });
+
+  it('ends with 143 on SIGTERM and restores the screen', async () => {
+    const tui = await startDemo();
+    tui.proc.kill('SIGTERM');
+    expect(await tui.exit).toBe(143);
+    expect(tui.raw).toContain('\x1b[?1049l');
+    expect(tui.raw).toContain('\x1b[?1000l');
+  });
+});
