@@ -201,9 +201,9 @@ describe('command line', () => {
     await press(tui, ':write 0x7ff00 de ad\r', /de ad 0e 15/);
     await press(tui, ':write 0x7ff02 "Hi"\r', /de ad 48 69/);
     await press(tui, ':print main+0x10\r', /0x40102d = 4198445 main\+10/);
-    await press(tui, ':until main\r', /STOPPED: reached[^]*►0040101d/);
-    await press(tui, ':step 2\r', /STOPPED: step[^]*►00401021/);
-    await press(tui, ':syntax att\r', /AT&T[^]*movq +%rsp, %rbp/);
+    await press(tui, ':until main\r', /STOPPED: reached[\s\S]*►0040101d/);
+    await press(tui, ':step 2\r', /STOPPED: step[\s\S]*►00401021/);
+    await press(tui, ':syntax att\r', /AT&T[\s\S]*movq +%rsp, %rbp/);
     await press(tui, ':arch 32\r', /AT&T 32-bit/);
     await press(tui, ':memory gpa 0x402000\r', /Memory {2}gpa/);
     await press(tui, ':reset\r', /STOPPED: start/);
