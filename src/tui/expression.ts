@@ -15,7 +15,7 @@ const MASK = (1n << 64n) - 1n;
  * @throws Error that names the part that cannot be read.
  */
 export function evaluate(text: string, names: Names): bigint {
-  const parts = text.replace(/\s+/g, '').match(/[+-]|[^+-]+/g);
+  const parts = text.match(/[+-]|[^+\-\s]+/g);
   if (!parts) throw new Error('an address or value is missing');
   let sum = 0n;
   let sign: bigint | undefined = 1n;

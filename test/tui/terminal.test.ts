@@ -1,0 +1,147 @@
+import { PassThrough } from 'node:stream';
+import { describe, expect, it } from 'vitest';
+import { ps2Key } from '../../src/tui/ps2-keys.js';
+import { InputFilter } from '../../src/tui/screen/input-filter.js';
+import { SerialTerminal } from '../../src/tui/screen/serial-terminal.js';
+
+const show = (terminal: SerialTerminal) =>
+  terminal.lines().map((line) =>
+    line
+      .map((cell) => cell.character)
+      .join('')
+      .trimEnd(),
+  );
+function feed(text: string, terminal = new SerialTerminal(10, 4)): SerialTerminal {
+  terminal.write(new TextEncoder().encode(text));
+  return terminal;
+}
+
+describe('SerialTerminal', () => {
+  it.each([
+    ['ab\r\ncd', ['ab', 'cd']],
+    ['ab\rX', ['Xb']],
+    ['ab\b\bX', ['Xb']],
+    ['a\tb', ['a       b']],
+    ['0123456789ab', ['0123456789', 'ab']],
+    ['1\r\n2\r\n3\r\n4\r\n5', ['1', '2', '3', '4', '5']],
+    ['\x1b[2;3Hx', ['', '  x']],
+    ['abc\x1b[2Dz', ['azc']],
+    ['abc\x1b[H\x1b[K!', ['!']],
+    ['abc\r\ndef\x1b[2J\x1b[Hx', ['x']],
+    ['abcdef\x1b[3G\x1b[1K', ['   def']],
+    ['a\x1b[31;1mb\x1b[0mc', ['abc']],
+    ['a\x1b]0;title\x07b\x1b]2;x\x1b\\c', ['abc']],
+    ['a\x1b(Bb\x1b[?25lc', ['abc']],
+    ['a\x1b7\x1b[3;3Hz\x1b8b', ['ab', '', '  z']],
+    ['x\x1b[999;999Hy', ['x', '', '', '         y']],
+    ['\x1b[', ['']],
+  ])('%j', (input, expected) => {
+    expect(show(feed(input)).slice(0, expected.length)).toEqual(expected);
+  });
+
+  it('takes sequences and characters cut anywhere', () => {
+    const bytes = new TextEncoder().encode('é\x1b[2;2Hñ\x1b[1mz');
+    const terminal = new SerialTerminal(10, 4);
+    for (const byte of bytes) terminal.write(Uint8Array.of(byte));
+    expect(show(terminal)).toEqual(['é', ' ñz']);
+  });
+
+  it('keeps colours, bright when bold', () => {
+    const line = feed('\x1b[31ma\x1b[1mb\x1b[7mc\x1b[0md').lines()[0]!;
+    expect(line.map((cell) => [cell.foreground, cell.background])).toEqual([
+      [1, -1],
+      [9, -1],
+      [0, 9],
+      [-1, -1],
+    ]);
+  });
+
+  it('bounds its history and survives noise', () => {
+    const terminal = new SerialTerminal(10, 4);
+    for (let n = 0; n < 3000; n++) feed(`${n}\r\n`, terminal);
+    expect(terminal.history.length).toBe(2000);
+    let seed = 1;
+    const noise = Uint8Array.from({ length: 50_000 }, () => {
+      seed = (seed * 1103515245 + 12345) & 0x7fffffff;
+      return (seed >> 8) % 3 === 0 ? [0x1b, 0x5b, 0x3b, 0x48, 0x4a, 0x39][(seed >> 12) % 6]! : seed >> 16;
+    });
+    terminal.write(noise);
+    expect(terminal.row).toBeLessThan(4);
+    expect(terminal.column).toBeLessThanOrEqual(10);
+    for (const line of terminal.screen) expect(line.length).toBeLessThanOrEqual(10);
+  });
+});
+
+/** What comes out of a filter for chunks that arrive 2 ms apart. */
+async function filter(chunks: string[], setUp?: (filter: InputFilter) => void): Promise<string[]> {
+  const terminal = new PassThrough();
+  const input = new InputFilter(terminal);
+  const keys: string[] = [];
+  input.on('data', (data: Buffer) => keys.push(data.toString()));
+  setUp?.(input);
+  for (const chunk of chunks) {
+    terminal.write(chunk);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  await new Promise((resolve) => setTimeout(resolve, 40));
+  input.release();
+  return keys;
+}
+
+describe('InputFilter', () => {
+  it.each([
+    [
+      ['a', 'b'],
+      ['a', 'b'],
+    ],
+    [['ab'], ['a', 'b']],
+    [['\x1b', '[A'], ['\x1b[A']],
+    [['\x1b[1', ';5C'], ['\x1b[1;5C']],
+    [['\x1bO', 'P'], ['\x1bOP']],
+    [['\x1b'], ['\x1b']],
+    [['\x1b[A\x1b[Bq'], ['\x1b[A', '\x1b[B', 'q']],
+    [['\x1b[<0;200;40M'], ['\x1b[<0;200;40M']],
+    [['\x1b[?62;4c', 'x'], ['x']],
+    [['\x1b[24;80R', 'x'], ['x']],
+    [['\x1b]11;rgb:1/2/3\x1b\\x'], ['x']],
+    [['\x1bP1$r0m\x1b\\x'], ['x']],
+    [['\x1b[97;5ux'], ['x']],
+    [['😀x'], ['x']],
+    [['\x1b[200~rm -rf\r\x1b[201~x'], ['x']],
+  ])('%j', async (chunks, keys) => {
+    expect(await filter(chunks)).toEqual(keys);
+  });
+
+  it('gives pasted text in one piece, also when it comes in parts', async () => {
+    const pasted: string[] = [];
+    await filter(['\x1b[20', '0~one\r', 'two\x1b[20', '1~'], (input) => {
+      input.onPaste = (text) => pasted.push(text);
+    });
+    expect(pasted).toEqual(['one\rtwo']);
+  });
+
+  it('sends keys to the capture untouched, the mouse past it', async () => {
+    const captured: string[] = [];
+    const rest = await filter(['q\x1b[A', '\x1b[<0;1;1M', '\x03é'], (input) => {
+      input.capture = (sequence) => captured.push(sequence);
+    });
+    expect(captured).toEqual(['q', '\x1b[A', '\x03', 'é']);
+    expect(rest).toEqual(['\x1b[<0;1;1M']);
+  });
+});
+
+describe('ps2Key', () => {
+  it.each([
+    ['a', ['a']],
+    ['A!', ['A', '!']],
+    ['\r', ['Enter']],
+    ['\x1b', ['Escape']],
+    ['\x1b[5~', ['PageUp']],
+    ['\x1bOP', ['F1']],
+    ['\x03', ['ctrl-c']],
+    ['\x1bx', ['alt-x']],
+    ['\x1b[99;9Z', []],
+  ])('%j', (sequence, names) => {
+    expect(ps2Key(sequence)).toEqual(names);
+  });
+});
