@@ -1,8 +1,9 @@
 // Text of generated/dispatch.ts: the interpreter's one big switch, case by case from templates.
 //
 // A case reads its micro-op at u and either goes on (`u += 32; continue`), ends the block with the next
-// RIP in `rip` (`break`), or leaves it with a status in `st` (`break`) before it has changed anything.
-// Flags live in locals: kind k with result fr and first operand fs; INC and DEC keep where CF came from in ck, cr, cs.
+// RIP in `rip` (`break`), or leaves it by stop() before it has changed anything. Flags live in locals: kind k
+// with result fr and first operand fs. Few locals go round the loop: V8 shuffles them on each of its 480 back edges,
+// so what is needed once per block is in memory.
 
 const TYPES = ['u8', 'u16', 'u32', 'u64'] as const;
 const SIGNED = ['i8', 'i16', 'i32', 'i64'] as const;
@@ -44,8 +45,8 @@ const write = (what: 'r' | 'rm', z: number, value: string): string =>
   z === 2 ? `store<u64>(${pointer(what, z)}, u64(${value}), GPR);` : `store<${TYPES[z]}>(${pointer(what, z)}, ${value}, GPR);`;
 const immediate = (z: number): string => `load<${TYPES[z]}>(u, 16)`;
 const extended = (z: number, value: string): string => `i64(<${SIGNED[z]}>${value})`;
-const FAIL = '{ st = accessStatus(); break; }';
-const STACK_FAIL = '{ asStackFault(); st = accessStatus(); break; }';
+const FAIL = 'return stop(u, k, fr, fs);';
+const STACK_FAIL = '{ asStackFault(); return stop(u, k, fr, fs); }';
 const loadFrom = (z: number): string => `const p = readable<${TYPES[z]}>(address(u) & mask); if (!p) ${FAIL}`;
 const modify = (z: number): string => `const p = modifiable<${TYPES[z]}>(address(u) & mask); if (!p) ${FAIL}`;
 const commit = (z: number, value: string): string =>
@@ -66,7 +67,7 @@ function alu(o: number, z: number): { result: string; flags: string } {
       const sign = name === 'ADC' ? '+' : '-';
       const [plain, carried] = name === 'ADC' ? [ADD, ADC] : [SUB, SBB];
       return {
-        result: `const c = <${type}>carryOf(k, fr, fs, ck, cr, cs); const r = <${type}>(a ${sign} b ${sign} c);`,
+        result: `const c = <${type}>carryOf(k, fr, fs); const r = <${type}>(a ${sign} b ${sign} c);`,
         flags: `k = c ? ${carried + z} : ${plain + z}; fs = u64(a); fr = ${extended(z, 'r')};`,
       };
     }
@@ -112,7 +113,7 @@ function aluCases(): void {
   for (const [name, kind, sign] of [['INC', INC, '+'], ['DEC', DEC, '-']] as const) {
     for (const form of ['R', 'M']) {
       for (let z = 0; z < 4; z++) {
-        const keep = `if (k < ${INC}) { ck = k; cr = fr; cs = fs; }`;
+        const keep = `if (k < ${INC}) keepCarry(k, fr, fs);`;
         const flags = `${keep} k = ${kind + z}; fr = ${extended(z, 'r')};`;
         const compute = (from: string): string => `const r = <${TYPES[z]}>(${from} ${sign} 1);`;
         emit(
@@ -143,8 +144,14 @@ function moveCases(): void {
       const source = form.endsWith('I') ? immediate(z) : read('r', z);
       if (form === 'RM') emit(label, `${loadFrom(z)} ${write('r', z, `load<${TYPES[z]}>(p)`)} ${NEXT}`);
       else if (form.startsWith('R')) emit(label, `${write('rm', z, source)} ${NEXT}`);
-      else emit(label, `const p = writable<${TYPES[z]}>(address(u) & mask); if (!p) ${FAIL} ${commit(z, source)} ${NEXT}`);
+      else emit(label, `if (!stored<${TYPES[z]}>(address(u) & mask, ${source})) ${FAIL} ${NEXT}`);
     }
+  }
+  // Base and displacement only: what most loads and stores are.
+  family('MOV_PLAIN');
+  for (const z of [0, 2, 3]) {
+    emit(`MOV RM ${8 << z}, no index`, `${loadFrom(z).replace('address(u)', 'addressPlain(u)')} ${write('r', z, `load<${TYPES[z]}>(p)`)} ${NEXT}`);
+    emit(`MOV MR ${8 << z}, no index`, `if (!stored<${TYPES[z]}>(addressPlain(u) & mask, ${read('r', z)})) ${FAIL} ${NEXT}`);
   }
   family('MOVZX');
   for (const z of [0, 1]) {
@@ -180,7 +187,7 @@ function moveCases(): void {
   family('NOP');
   emit('NOP', NEXT);
   family('CMOV');
-  const test = 'testCondition(uOpcode(u) & 15, k, fr, fs, ck, cr, cs)';
+  const test = 'testCondition(uOpcode(u) & 15, k, fr, fs)';
   for (const z of [2, 3]) {
     emit(`CMOV RR ${8 << z}`, `${write('r', z, `${test} ? ${read('rm', z)} : ${read('r', z)}`)} ${NEXT}`);
     emit(`CMOV RM ${8 << z}`, `${loadFrom(z)} ${write('r', z, `${test} ? load<${TYPES[z]}>(p) : ${read('r', z)}`)} ${NEXT}`);
@@ -222,7 +229,7 @@ function shiftCases(): void {
       emit(
         `${name} I ${8 << z}`,
         `const r = ${name === 'ROL' ? 'rotl' : 'rotr'}<${TYPES[z]}>(${read('rm', z)}, ${immediate(z)}); ${write('rm', z, 'r')}
-      if (k) { storeStatus(k, fr, fs, ck, cr, cs); k = 0; } ${bits} store<u32>(RFLAGS, (load<u32>(RFLAGS) & ~0x801) | c | o << 11); ${NEXT}`,
+      if (k) { storeStatus(k, fr, fs); k = 0; } ${bits} store<u32>(RFLAGS, (load<u32>(RFLAGS) & ~0x801) | c | o << 11); ${NEXT}`,
       );
     }
   }
@@ -246,10 +253,9 @@ function shiftCases(): void {
 
 function stackCases(): void {
   const push = (z: number, value: string, then: string): string =>
-    `const v = ${value}; const sp = (load<u64>(RSP) - ${1 << z}) & mask; const q = writable<${TYPES[z]}>(sp); if (!q) ${STACK_FAIL}
-      store<${TYPES[z]}>(q, v); if (!wrote<${TYPES[z]}>(q)) ${FAIL} store<u64>(RSP, sp); ${then}`;
+    `const v = ${value}; const sp = (load<u64>(RSP) - ${1 << z}) & mask; if (!stored<${TYPES[z]}>(sp, v)) ${STACK_FAIL} store<u64>(RSP, sp); ${then}`;
   const noncanonical = (z: number): string =>
-    z === 3 ? 'if (u64(i64(t << 16) >> 16) != t) { st = faultCode(VEC_GP, 0); break; }' : '';
+    z === 3 ? 'if (u64(i64(t << 16) >> 16) != t) return stopNonCanonical(u, k, fr, fs);' : '';
   const stackTop = (z: number): string => `const p = readable<${TYPES[z]}>(load<u64>(RSP) & mask); if (!p) ${STACK_FAIL}`;
   const bump = (by: string): string => `store<u64>(RSP, (load<u64>(RSP) + ${by}) & mask);`;
   for (const z of [2, 3]) {
@@ -264,8 +270,8 @@ function stackCases(): void {
       `LEAVE ${bits}`,
       `const p = readable<${type}>(load<u64>(RBP) & mask); if (!p) ${STACK_FAIL} store<u64>(RSP, (load<u64>(RBP) + ${1 << z}) & mask); store<u64>(RBP, u64(load<${type}>(p))); ${NEXT}`,
     );
-    const back = `<${type}>((base + uNext(u)) & mask)`;
-    emit(`CALL J ${bits}`, push(z, back, 'rip = (base + u64(i64(load<i32>(u, 28)))) & mask; break;'));
+    const back = `<${type}>((load<u64>(RIP_BASE) + uNext(u)) & mask)`;
+    emit(`CALL J ${bits}`, push(z, back, 'rip = (load<u64>(RIP_BASE) + u64(i64(load<i32>(u, 28)))) & mask; break;'));
     emit(`CALL R ${bits}`, `const t = u64(${read('rm', z)}); ${noncanonical(z)} ${push(z, back, 'rip = t; break;')}`);
     emit(`CALL M ${bits}`, `${loadFrom(z)} const t = u64(load<${type}>(p)); ${noncanonical(z)} ${push(z, back, 'rip = t; break;')}`);
     emit(`JMP R ${bits}`, `const t = u64(${read('rm', z)}); ${noncanonical(z)} rip = t; break;`);
@@ -296,11 +302,11 @@ function tested(cc: number): string {
 }
 
 const branchIf = (condition: string): string =>
-  `rip = (base + u64(i64(${condition} ? load<i32>(u, 28) : i32(uNext(u))))) & mask; break;`;
+  `rip = (load<u64>(RIP_BASE) + u64(i64(${condition} ? load<i32>(u, 28) : i32(uNext(u))))) & mask; break;`;
 
 function branchCases(): void {
   family('JMP');
-  emit('JMP J', 'rip = (base + u64(i64(load<i32>(u, 28)))) & mask; break;');
+  emit('JMP J', 'rip = (load<u64>(RIP_BASE) + u64(i64(load<i32>(u, 28)))) & mask; break;');
   family('JCC');
   CONDITION_NAMES.forEach((name, cc) => {
     const quick: Record<string, string> = {
@@ -309,13 +315,13 @@ function branchCases(): void {
       S: 'k ? fr < 0 : (load<u32>(RFLAGS) & 0x80) != 0',
       NS: 'k ? fr >= 0 : (load<u32>(RFLAGS) & 0x80) == 0',
     };
-    emit(`J${name}`, branchIf(`(${quick[name] ?? `testCondition(${cc}, k, fr, fs, ck, cr, cs)`})`));
+    emit(`J${name}`, branchIf(`(${quick[name] ?? `testCondition(${cc}, k, fr, fs)`})`));
   });
   family('CMP_JCC');
   for (const form of ['RR', 'RI']) {
     for (const z of [2, 3]) {
       CONDITION_NAMES.forEach((name, cc) => {
-        const condition = compared(cc, z) ?? `testCondition(${cc}, k, fr, fs, ck, cr, cs)`;
+        const condition = compared(cc, z) ?? `testCondition(${cc}, k, fr, fs)`;
         const b = form === 'RI' ? immediate(z) : read('r', z);
         emit(
           `CMP ${form} ${8 << z}, J${name}`,
@@ -336,8 +342,20 @@ function branchCases(): void {
       });
     }
   }
+  family('BYTE_JCC');
+  for (const test of [false, true]) {
+    CONDITION_NAMES.forEach((name, cc) => {
+      const operands = `const a = ${read('rm', 0)}, b = ${immediate(0)};`;
+      emit(
+        `${test ? 'TEST' : 'CMP'} RI 8, J${name}`,
+        test
+          ? `${operands} k = ${SZP}; fs = 0; fr = ${extended(0, '(a & b)')}; ${branchIf(`(${tested(cc)})`)}`
+          : `${operands} k = ${SUB}; fs = u64(a); fr = ${extended(0, '(a - b)')}; ${branchIf(`(${compared(cc, 0) ?? `testCondition(${cc}, k, fr, fs)`})`)}`,
+      );
+    });
+  }
   // Byte compares and compares with memory: the condition is a second, inner switch.
-  const inner = 'branchTaken(uImm2Condition(u), k, fr, fs)';
+  const inner = 'fusedTaken(uFusedCondition(u), k, fr, fs)';
   family('CMPX_JCC');
   for (const form of ['RR', 'RI', 'MR', 'MI', 'RM']) {
     for (const z of [0, 2, 3]) {
@@ -371,7 +389,7 @@ function branchCases(): void {
         const body =
           o >= 0
             ? (({ result, flags }) => `const a = ${read('rm', z)}, b = ${immediate(z)}; ${result} ${write('rm', z, 'r')} ${flags}`)(alu(o, z))
-            : `const r = <${TYPES[z]}>(${read('rm', z)} ${name === 'INC' ? '+' : '-'} 1); ${write('rm', z, 'r')} if (k < ${INC}) { ck = k; cr = fr; cs = fs; } k = ${(name === 'INC' ? INC : DEC) + z}; fr = ${extended(z, 'r')};`;
+            : `const r = <${TYPES[z]}>(${read('rm', z)} ${name === 'INC' ? '+' : '-'} 1); ${write('rm', z, 'r')} if (k < ${INC}) keepCarry(k, fr, fs); k = ${(name === 'INC' ? INC : DEC) + z}; fr = ${extended(z, 'r')};`;
         emit(`${name} ${8 << z}, J${sense === '==' ? 'Z' : 'NZ'}`, `${body} ${branchIf(`(fr ${sense} 0)`)}`);
       }
     }
@@ -392,116 +410,149 @@ export function dispatchText(header: string): { dispatch: string; ops: string } 
 }
 
 const PROLOGUE = `import {
-  ATTENTION, ATT_WINDOW, BLOCK_PAGE, CTX_GEN, GPR, ICOUNT, JUMP_CACHE, MODE, MODE_CODE64, MODE_FLAT, NEXT_RIP, RAX, RBP, RCX,
-  RDX, RFLAGS, RIP, RIP_BASE, RSP, SEG_CS, SEG_SS, XS_LIMIT, XS_OK, XS_SINGLE,
+  ATTENTION, BLOCK_UOPS, BREAKPOINT_COUNT, CODE_BASE, CODE_CAREFUL, CODE_MODE, CTX_GEN, GPR, ICOUNT, JUMP_CACHE, MODE,
+  MODE_CODE64, MODE_FLAT, NEXT_RIP, RAX, RBP, RCX, RDX, RFLAGS, RIP, RIP_BASE, RSP, SEG_CS, SEG_SS, SLICE_END, XS_LIMIT, XS_OK,
+  XS_SINGLE,
 } from '../layout';
 import { VEC_GP, faultCode, segBase, segLimit } from '../state';
 import { uImm2, uLen, uNext, uNth, uOpcode, uReg, uRm, uSeg } from '../uop';
-import { BLOCK_HEADER, blockBytes, blockCount, blockPage, blockStatus, findBlock } from '../decode/cache';
-import { branchTaken, carryOf, storeStatus, testCondition } from '../exec/lazy-flags';
+import { BLOCK_HEADER, blockBytes, blockStatus, findBlock } from '../decode/cache';
+import { carryOf, fusedTaken, keepCarry, storeStatus, testCondition } from '../exec/lazy-flags';
 import { signedOverflow } from '../exec/muldiv';
-import { accessStatus, asStackFault, modifiable, readable, writable, wrote } from '../mmu/access';
-import { address, byteR, byteRm, uImm2Condition } from '../exec/inline-operand';
+import { accessStatus, asStackFault, modifiable, readable, wrote } from '../mmu/access';
+import { address, addressPlain, byteR, byteRm, stored, uFusedCondition } from '../exec/inline-operand';
 import { breakpointsNear } from '../exec/breakpoint-pages';
 import { callHandler } from './handlers';
 
-/** Stands before the first block: nothing, then the transition. */
-const ENTER: usize = memory.data<u64>([0, 0, 0, 0]);
+/** Stands before the first block: a block of no instructions, then the transition. */
+const ENTER: usize = memory.data<u64>([0, 0, 0, 0, 0, 0, 0, 0]);
 
-function leave(ic: u64, rip: u64, k: u32, fr: i64, fs: u64, ck: u32, cr: i64, cs: u64, status: i32): i32 {
-  if (k) storeStatus(k, fr, fs, ck, cr, cs);
-  store<u64>(ICOUNT, ic);
+/** Leaves between two blocks. */
+function leave(rip: u64, k: u32, fr: i64, fs: u64, status: i32): i32 {
+  if (k) storeStatus(k, fr, fs);
   store<u64>(RIP, rip);
   return status;
 }
 
+/** RIP of the instruction at u. */
+@inline function instructionRip(u: usize): u64 {
+  const rip = load<u64>(RIP_BASE) + uNext(u) - uLen(u);
+  return load<u32>(CODE_MODE) & MODE_CODE64 ? rip : rip & 0xffffffff;
+}
+
+/** The instruction at u faulted, exits or must run again: nothing of it was done. */
+function stop(u: usize, k: u32, fr: i64, fs: u64): i32 {
+  if (k) storeStatus(k, fr, fs);
+  if (uSeg(u) == SEG_SS) asStackFault();
+  store<u64>(RIP, instructionRip(u));
+  store<u64>(ICOUNT, load<u64>(ICOUNT) + uNth(u));
+  return accessStatus();
+}
+
+function stopNonCanonical(u: usize, k: u32, fr: i64, fs: u64): i32 {
+  stop(u, k, fr, fs);
+  return faultCode(VEC_GP, 0);
+}
+
+/** Begins at a RIP after something that may have changed mode and code segment; no block is running. */
+function enterAt(rip: u64): void {
+  const mode = load<u32>(MODE);
+  const flat = (mode & (MODE_CODE64 | MODE_FLAT)) != 0;
+  store<u32>(CODE_MODE, mode);
+  store<u64>(CODE_BASE, mode & MODE_CODE64 ? 0 : segBase(SEG_CS));
+  store<u32>(CODE_CAREFUL, flat && load<u32>(BREAKPOINT_COUNT) == 0 ? 0 : 1);
+  store<u32>(BLOCK_UOPS, u32(ENTER + BLOCK_HEADER));
+  store<u64>(RIP_BASE, ~rip);
+}
+
+/** Does the block pass the code segment's limit, or lie in a page with a breakpoint? */
+function mustStop(block: usize, rip: u64, linear: u64): bool {
+  if (!(load<u32>(CODE_MODE) & (MODE_CODE64 | MODE_FLAT)) && rip + blockBytes(block) - 1 > u64(segLimit(SEG_CS))) return true;
+  return breakpointsNear(linear);
+}
+
+/** Instructions of the block whose micro-ops begin here. */
+@inline function uopsCount(own: usize): u32 { return load<u16>(own - BLOCK_HEADER, 12); }
+
+/** Runs a handler with everything in memory. */
+function runHandler(u: usize): i32 {
+  const rip = load<u64>(RIP_BASE) + uNext(u);
+  const mask: u64 = load<u32>(CODE_MODE) & MODE_CODE64 ? ~u64(0) : 0xffffffff;
+  store<u64>(RIP, (rip - uLen(u)) & mask);
+  store<u64>(NEXT_RIP, rip & mask);
+  store<u64>(ICOUNT, load<u64>(ICOUNT) + uNth(u));
+  return callHandler(load<u16>(u), u);
+}
+
+/** Finds the block of the jump cache's slot anew; 0: see blockStatus(). */
+function fillSlot(slot: u32, linear: u64, rip: u64): usize {
+  const block = findBlock(linear, rip, load<u32>(CODE_MODE));
+  if (!block) return 0;
+  store<u64>(slot, linear, JUMP_CACHE);
+  store<u32>(slot, load<u32>(CTX_GEN), JUMP_CACHE + 8);
+  store<u32>(slot, u32(block), JUMP_CACHE + 12);
+  return block;
+}
+
 /**
- * Runs blocks from RIP on. Answers XS_LIMIT when the next block would pass ICOUNT \`end\`, XS_OK for attention,
+ * Runs blocks from RIP on. Answers XS_LIMIT when the next block would pass SLICE_END, XS_OK for attention,
  * XS_SINGLE when the next instruction must run alone, or the status of the instruction at RIP.
  */
-// budget: dispatch 1 load and a br_table; block to block 8 loads, 4 compares
-export function execBlocks(end: u64): i32 {
+// budget: dispatch 1 load and a br_table; to another block 11 loads, 3 stores, 5 compares; to itself 4 loads, 1 store
+export function execBlocks(): i32 {
   let k: u32 = 0;
   let fr: i64 = 0;
   let fs: u64 = 0;
-  let ck: u32 = 0;
-  let cr: i64 = 0;
-  let cs: u64 = 0;
-  let st: i32 = XS_OK;
-  let u: usize = ENTER;
-  let n: u64 = 0;
-  let ic = load<u64>(ICOUNT);
-  let rip = load<u64>(RIP);
-  let base: u64 = 0;
-  let own: usize = 0;
-  let mode = load<u32>(MODE);
-  let mask: u64 = mode & MODE_CODE64 ? ~u64(0) : 0xffffffff;
-  let csBase: u64 = mode & MODE_CODE64 ? 0 : segBase(SEG_CS);
-  let last: u64 = mode & (MODE_CODE64 | MODE_FLAT) ? ~u64(0) : u64(segLimit(SEG_CS));
+  let u: usize = ENTER + BLOCK_HEADER;
+  enterAt(load<u64>(RIP));
+  let mask: u64 = load<u32>(CODE_MODE) & MODE_CODE64 ? ~u64(0) : 0xffffffff;
   while (true) {
+    let rip: u64;
     switch (load<u16>(u)) {
-      case 0: break;
-      case 1: rip = (base + uNext(u)) & mask; break;
+      case 0: rip = load<u64>(RIP); break;
+      case 1: rip = (load<u64>(RIP_BASE) + uNext(u)) & mask; break;
 `;
 
 const EPILOGUE = `      default: {
         if (k) {
-          storeStatus(k, fr, fs, ck, cr, cs);
+          storeStatus(k, fr, fs);
           k = 0;
         }
-        const next = base + uNext(u);
-        store<u64>(RIP, (next - uLen(u)) & mask);
-        store<u64>(NEXT_RIP, next & mask);
-        store<u64>(ICOUNT, ic + uNth(u));
-        const op: u32 = load<u16>(u);
-        const status = callHandler(op, u);
+        const status = runHandler(u);
         if (status != XS_OK) return status;
-        if (!(op & 1)) {
+        if (!(load<u16>(u) & 1)) {
+          store<u64>(ICOUNT, load<u64>(ICOUNT) - uNth(u));
           u += 32;
           continue;
         }
-        ic = load<u64>(ICOUNT) + 1;
-        n = 0;
+        store<u64>(ICOUNT, load<u64>(ICOUNT) + 1);
         rip = load<u64>(NEXT_RIP);
-        own = 0;
-        if (load<u32>(ATTENTION)) return leave(ic, rip, 0, 0, 0, 0, 0, 0, XS_OK);
-        mode = load<u32>(MODE);
-        mask = mode & MODE_CODE64 ? ~u64(0) : 0xffffffff;
-        csBase = mode & MODE_CODE64 ? 0 : segBase(SEG_CS);
-        last = mode & (MODE_CODE64 | MODE_FLAT) ? ~u64(0) : u64(segLimit(SEG_CS));
+        if (load<u32>(ATTENTION)) return leave(rip, 0, 0, 0, XS_OK);
+        enterAt(rip);
+        mask = load<u32>(CODE_MODE) & MODE_CODE64 ? ~u64(0) : 0xffffffff;
       }
     }
-    if (st != XS_OK) {
-      // The instruction at u faulted, exits or must run again: nothing of it was done.
-      if (uSeg(u) == SEG_SS) asStackFault();
-      return leave(ic + uNth(u), (base + uNext(u) - uLen(u)) & mask, k, fr, fs, ck, cr, cs, st);
+    let own: usize = load<u32>(BLOCK_UOPS);
+    const ic = load<u64>(ICOUNT) + uopsCount(own);
+    store<u64>(ICOUNT, ic);
+    if (rip != load<u64>(RIP_BASE)) {
+      const linear = (rip + load<u64>(CODE_BASE)) & mask;
+      const slot = (u32(linear ^ (linear >> 12)) & 4095) << 4;
+      let block: usize = load<u32>(slot, JUMP_CACHE + 12);
+      if (load<u64>(slot, JUMP_CACHE) != linear || load<u32>(slot, JUMP_CACHE + 8) != load<u32>(CTX_GEN)) {
+        if (ic >= load<u64>(SLICE_END)) return leave(rip, k, fr, fs, XS_LIMIT);
+        block = fillSlot(slot, linear, rip);
+        if (!block) return leave(rip, k, fr, fs, blockStatus());
+      }
+      if (load<u32>(CODE_CAREFUL) && mustStop(block, rip, linear)) {
+        return leave(rip, k, fr, fs, ic < load<u64>(SLICE_END) ? XS_SINGLE : XS_LIMIT);
+      }
+      own = block + BLOCK_HEADER;
+      store<u64>(RIP_BASE, rip);
+      store<u32>(BLOCK_UOPS, u32(own));
     }
-    ic += n;
-    if (rip == base && own) {
-      if (ic + n > end) return leave(ic, rip, k, fr, fs, ck, cr, cs, XS_LIMIT);
-      u = own;
-      continue;
-    }
-    if (ic >= end) return leave(ic, rip, k, fr, fs, ck, cr, cs, XS_LIMIT);
-    if (load<u32>(ATTENTION) & ~ATT_WINDOW) return leave(ic, rip, k, fr, fs, ck, cr, cs, XS_OK);
-    const linear = (rip + csBase) & mask;
-    const slot = (u32(linear ^ (linear >> 12)) & 4095) << 4;
-    let block: usize = load<u32>(slot, JUMP_CACHE + 12);
-    if (load<u64>(slot, JUMP_CACHE) != linear || load<u32>(slot, JUMP_CACHE + 8) != load<u32>(CTX_GEN)) {
-      block = findBlock(linear, rip, mode);
-      if (!block) return leave(ic, rip, k, fr, fs, ck, cr, cs, blockStatus());
-      store<u64>(slot, linear, JUMP_CACHE);
-      store<u32>(slot, load<u32>(CTX_GEN), JUMP_CACHE + 8);
-      store<u32>(slot, u32(block), JUMP_CACHE + 12);
-    }
-    if (rip + blockBytes(block) - 1 > last || breakpointsNear(linear)) return leave(ic, rip, k, fr, fs, ck, cr, cs, XS_SINGLE);
-    n = blockCount(block);
-    if (ic + n > end) return leave(ic, rip, k, fr, fs, ck, cr, cs, XS_LIMIT);
-    base = rip;
-    store<u64>(RIP_BASE, rip);
-    store<u32>(BLOCK_PAGE, blockPage(block));
-    u = block + BLOCK_HEADER;
-    own = u;
+    if (ic + uopsCount(own) > load<u64>(SLICE_END)) return leave(rip, k, fr, fs, XS_LIMIT);
+    u = own;
   }
 }
 `;

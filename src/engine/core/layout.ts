@@ -153,8 +153,6 @@ export const FAULT_ADDRESS = ACTIVE + 0x2f0;
 export const ATTENTION = ACTIVE + 0x2f8;
 /** 1 while the running block is of one instruction only. */
 export const SINGLE = ACTIVE + 0x2fc;
-/** HPA of the page that the running block was decoded from. */
-export const BLOCK_PAGE = ACTIVE + 0x300;
 /** Pointer to this vCPU's VMCS region, u32, and its index. */
 /**
  * 1 when an instruction, a REP iteration or an event delivery has completed since the last boundary().
@@ -272,6 +270,18 @@ export const RANDOM_QUEUE = GLOBAL + 0x100;
 export const RANDOM_QUEUE_ENTRIES = 32;
 /** EPTP that EPT_CACHE was filled under (u64). */
 export const EPT_CACHE_EPTP = GLOBAL + 0x48;
+/**
+ * The dispatcher's own, beside its few locals: what the running block needs at its end. Nothing here lives
+ * longer than one call of execBlocks().
+ */
+export const BLOCK_UOPS = GLOBAL + 0x300; // u32: first micro-op of the running block, its header before it
+export const CODE_CAREFUL = GLOBAL + 0x304; // u32: 1 when blocks are tested for the limit of CS or breakpoints
+export const CODE_BASE = GLOBAL + 0x308; // u64: base of CS, 0 in 64-bit mode
+export const CODE_MODE = GLOBAL + 0x318; // u32: MODE
+/** Where CF came from before INC or DEC kept it: kind, result, first operand (exec/lazy-flags.ts). */
+export const CARRY_KIND = GLOBAL + 0x31c; // u32
+export const CARRY_RESULT = GLOBAL + 0x320; // i64
+export const CARRY_OPERAND = GLOBAL + 0x328; // u64
 /** Exit breakpoint: 1 stops run() with RUN_EXIT_BREAK semantics in the VMM; unused by the core. */
 export const MAX_PHYS_BITS = 39;
 /** 128 x u64 slots of counters (COUNTER_*), for benchmarks and the dashboard. */

@@ -112,7 +112,7 @@ export function run(skipBreakpoint: i32): i32 {
     } else {
       const end = min<u64>(limit, count + SLICE);
       store<u64>(SLICE_END, end);
-      status = execBlocks(end);
+      status = execBlocks();
       // A block that would pass the real limit is run up to it one by one; one that only passes the slice is not.
       if (status == XS_LIMIT) alone = load<u64>(ICOUNT) + MAX_BLOCK_INSTRUCTIONS > limit;
     }

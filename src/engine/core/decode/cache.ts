@@ -5,7 +5,7 @@
 // Page descriptor, found through BLOCK_HASH by page number:
 //   | page u32 | next u32 | first spilling block u32 | - | 64 chains of blocks by address u32 |
 import {
-  BLOCK_HASH, BLOCK_HASH_ENTRIES, CODE_LINES, CODE_PAGES, COUNTERS, COUNTER_BLOCKS_DECODED, COUNTER_CODE_INVALIDATED,
+  BLOCK_HASH, BLOCK_HASH_ENTRIES, BLOCK_UOPS, CODE_LINES, CODE_PAGES, COUNTERS, COUNTER_BLOCKS_DECODED, COUNTER_CODE_INVALIDATED,
   COUNTER_POOL_DROPPED, JUMP_CACHE, JUMP_CACHE_ENTRIES, MODE_CODE64, MODE_FLAT, MODE_SINGLE, POOL_NEXT, SEG_CS, UOP_POOL,
   UOP_POOL_BYTES, XS_FAULT, XS_OK, XS_SINGLE,
 } from '../layout';
@@ -27,7 +27,8 @@ const RESERVE = BLOCK_HEADER + (MAX_BLOCK_INSTRUCTIONS + 2) * UOP_BYTES + 2 * PA
 
 @inline export function blockCount(block: usize): u32 { return load<u16>(block, 12); }
 @inline export function blockBytes(block: usize): u32 { return load<u16>(block, 14); }
-@inline export function blockPage(block: usize): u32 { return load<u32>(block) & ~0xfff; }
+/** Host page of the block that the dispatcher runs. */
+export function runningPage(): u32 { return load<u32>(load<u32>(BLOCK_UOPS) - BLOCK_HEADER) & ~0xfff; }
 
 let status: i32 = XS_OK;
 /** Why findBlock() answered 0: XS_FAULT, XS_EXIT, or XS_SINGLE (the code segment's limit cuts the block). */

@@ -1,8 +1,8 @@
 // Finishing a decoded block: micro-ops of handlers become the dispatcher's own cases where there is
 // one, a compare and the branch behind it become one micro-op, and the last one leads on to the next block.
-import { MODE_CODE64, MODE_FLAT, MODE_SINGLE, MODE_STACK32 } from '../layout';
+import { MODE_CODE64, MODE_FLAT, MODE_SINGLE, MODE_STACK32, REG_ZERO } from '../layout';
 import {
-  UF_DST_REG, UF_HIGH_R, UF_HIGH_RM, UF_IMM, UF_MEM, UF_OPCODE_SHIFT, UF_SIMPLE, UOP_BYTES, uAddrSize, uFlags, uImm, uLen, uModReg, uNext, uOp,
+  UF_DST_REG, UF_HIGH_R, UF_HIGH_RM, UF_IMM, UF_MEM, UF_OPCODE_SHIFT, UF_SIMPLE, UOP_BYTES, uAddrSize, uFlags, uImm, uIndex, uLen, uModReg, uNext, uOp,
   uOpSize, uOpcode, uReg, uRm,
 } from '../uop';
 import {
@@ -10,7 +10,7 @@ import {
   H_LEAVE, H_MOV, H_MOVSX, H_MOVSXD, H_MOVZX, H_NEG, H_NOP, H_NOT, H_POP, H_PUSH, H_RET, H_SETCC, H_SHIFT, H_TEST, H_XCHG,
 } from '../generated/handlers';
 import {
-  OP_ALU, OP_ALU_JZ, OP_BSWAP, OP_CBW, OP_CMOV, OP_CMPX_JCC, OP_CMP_JCC, OP_IMUL, OP_INC, OP_JCC, OP_JMP, OP_LEA, OP_MOV, OP_MOVSX,
+  OP_ALU, OP_ALU_JZ, OP_BSWAP, OP_BYTE_JCC, OP_CBW, OP_CMOV, OP_CMPX_JCC, OP_CMP_JCC, OP_IMUL, OP_INC, OP_JCC, OP_JMP, OP_LEA, OP_MOV, OP_MOV_PLAIN, OP_MOVSX,
   OP_MOVZX, OP_NEG, OP_NEXT, OP_NOP, OP_NOT, OP_ROTATE_I, OP_SETCC, OP_SHIFT_CL, OP_SHIFT_I, OP_STACK32, OP_STACK64, OP_TEST,
   OP_TESTX_JCC, OP_TEST_JCC, OP_XCHG,
 } from '../generated/ops';
@@ -94,7 +94,12 @@ function specialise(u: usize, mode: u32): void {
       setOp(u, OP_TEST + form * 4 + z);
       break;
     }
-    case H_MOV: setOp(u, OP_MOV + twoOperandForm(u) * 4 + z); break;
+    case H_MOV: {
+      const form = twoOperandForm(u);
+      const plain = (form == FORM_RM || form == FORM_MR) && z != 1 && uIndex(u) == REG_ZERO;
+      setOp(u, plain ? OP_MOV_PLAIN + (z == 0 ? 0 : z - 1) * 2 + (form - FORM_RM) : OP_MOV + form * 4 + z);
+      break;
+    }
     case H_INC_DEC: {
       const opcode = uOpcode(u);
       const decrement: u32 = opcode < 0xf0 ? (opcode >> 3) & 1 : uModReg(u);
@@ -163,11 +168,11 @@ function fusedOp(u: usize, cc: u32): u32 {
       if (size >= 2 && (form == FORM_RR || form == FORM_RI)) {
         return OP_CMP_JCC + ((form == FORM_RI ? 2 : 0) + (size - 2)) * 16 + cc;
       }
-      // RR8, RI8, then MR, MI and RM with 8, 32 and 64 bits
+      // RR8 (RI8 has its conditions apart), then MR, MI and RM with 8, 32 and 64 bits
       if (size == 1) return 0;
       const place: u32 = size == 0 ? 0 : size - 1;
       if (form == FORM_RR) return OP_CMPX_JCC;
-      if (form == FORM_RI) return OP_CMPX_JCC + 1;
+      if (form == FORM_RI) return OP_BYTE_JCC + cc;
       return OP_CMPX_JCC + 2 + (form == FORM_MR ? 0 : form == FORM_MI ? 3 : 6) + place;
     }
     if (form != FORM_RI || size < 2 || (cc != 4 && cc != 5)) return 0;
@@ -182,7 +187,8 @@ function fusedOp(u: usize, cc: u32): u32 {
     const form = at >> 2;
     const size = at & 3;
     if (size >= 2 && form < 2) return OP_TEST_JCC + (form * 2 + (size - 2)) * 16 + cc;
-    if (size == 0 && form < 2) return OP_TESTX_JCC + form;
+    if (size == 0 && form == 1) return OP_BYTE_JCC + 16 + cc;
+    if (size == 0 && form == 0) return OP_TESTX_JCC;
     if (form == 3 && size == 0) return OP_TESTX_JCC + 2;
     if (form == 3 && size == 2) return OP_TESTX_JCC + 3;
     return 0;

@@ -2,8 +2,8 @@
 // of the last instruction that set them; see tools/core-dispatch.ts for who sets what.
 //
 //   kind  0 in RFLAGS | 1 result, CF AF OF in fs | 4+z a + b | 8+z a - b | 12+z a + b + 1 | 16+z a - b - 1
-//         20+z INC | 24+z DEC (CF: kind ck, result cr, operand cs)        z: log2 of the size in bytes
-import { RFLAGS } from '../layout';
+//         20+z INC | 24+z DEC (CF: see keepCarry)        z: log2 of the size in bytes
+import { CARRY_KIND, CARRY_OPERAND, CARRY_RESULT, RFLAGS } from '../layout';
 import { AF, CF, OF, PF, SF, STATUS, ZF, conditionOf } from './flags';
 
 const KIND_INC: u32 = 20;
@@ -23,8 +23,15 @@ function carry(k: u32, fr: i64, fs: u64): u32 {
 }
 
 /** CF, 0 or 1. */
-export function carryOf(k: u32, fr: i64, fs: u64, ck: u32, cr: i64, cs: u64): u32 {
-  return k >= KIND_INC ? carry(ck, cr, cs) : carry(k, fr, fs);
+export function carryOf(k: u32, fr: i64, fs: u64): u32 {
+  return k >= KIND_INC ? carry(load<u32>(CARRY_KIND), load<i64>(CARRY_RESULT), load<u64>(CARRY_OPERAND)) : carry(k, fr, fs);
+}
+
+/** INC and DEC leave CF: remembers what it has to be computed from. */
+@inline export function keepCarry(k: u32, fr: i64, fs: u64): void {
+  store<u32>(CARRY_KIND, k);
+  store<i64>(CARRY_RESULT, fr);
+  store<u64>(CARRY_OPERAND, fs);
 }
 
 /** AF and OF. */
@@ -46,17 +53,17 @@ function adjustAndOverflow(k: u32, fr: i64, fs: u64): u32 {
 }
 
 /** All six flags in RFLAGS's places. */
-export function statusOf(k: u32, fr: i64, fs: u64, ck: u32, cr: i64, cs: u64): u32 {
+export function statusOf(k: u32, fr: i64, fs: u64): u32 {
   if (k == 0) return load<u32>(RFLAGS) & STATUS;
   return (
-    carryOf(k, fr, fs, ck, cr, cs) | (popcnt<u32>(u32(fr) & 0xff) & 1 ? 0 : PF) | (fr == 0 ? ZF : 0) | (fr < 0 ? SF : 0) |
+    carryOf(k, fr, fs) | (popcnt<u32>(u32(fr) & 0xff) & 1 ? 0 : PF) | (fr == 0 ? ZF : 0) | (fr < 0 ? SF : 0) |
     adjustAndOverflow(k, fr, fs)
   );
 }
 
 /** Puts the flags into RFLAGS. */
-export function storeStatus(k: u32, fr: i64, fs: u64, ck: u32, cr: i64, cs: u64): void {
-  store<u32>(RFLAGS, (load<u32>(RFLAGS) & ~STATUS) | statusOf(k, fr, fs, ck, cr, cs));
+export function storeStatus(k: u32, fr: i64, fs: u64): void {
+  store<u32>(RFLAGS, (load<u32>(RFLAGS) & ~STATUS) | statusOf(k, fr, fs));
 }
 
 /** Condition cc after a subtraction or a logical operation: what fused branches need. */
@@ -77,9 +84,14 @@ export function branchTaken(cc: u32, k: u32, fr: i64, fs: u64): bool {
   return cc & 1 ? !met : met;
 }
 
+/** The same with the two usual conditions at hand. */
+@inline export function fusedTaken(cc: u32, k: u32, fr: i64, fs: u64): bool {
+  return (cc & ~1) == 4 ? (fr == 0) == (cc == 4) : branchTaken(cc, k, fr, fs);
+}
+
 /** Condition cc on whatever set the flags. */
-export function testCondition(cc: u32, k: u32, fr: i64, fs: u64, ck: u32, cr: i64, cs: u64): bool {
+export function testCondition(cc: u32, k: u32, fr: i64, fs: u64): bool {
   if (k == 0) return conditionOf(cc, load<u32>(RFLAGS));
   if (k < KIND_INC) return branchTaken(cc, k, fr, fs);
-  return conditionOf(cc, statusOf(k, fr, fs, ck, cr, cs));
+  return conditionOf(cc, statusOf(k, fr, fs));
 }

@@ -1,6 +1,6 @@
 // Writes to frames that hold decoded code.
-import { BLOCK_PAGE, CODE_LINES, SINGLE } from '../layout';
-import { invalidatePageCode } from '../decode/cache';
+import { CODE_LINES, SINGLE } from '../layout';
+import { invalidatePageCode, runningPage } from '../decode/cache';
 
 /** True when decoded code covers one of the 128-byte lines that the bytes at host touch. */
 export function codeCovers(host: usize, bytes: u32): bool {
@@ -17,5 +17,5 @@ export function codeTouched(host: usize, bytes: u32): void {
 
 /** A write to the frame of the running block: the instruction must run alone, so that no stale one follows it. */
 export function mustRunAlone(host: usize, bytes: u32): bool {
-  return load<u32>(SINGLE) == 0 && load<u32>(BLOCK_PAGE) == <u32>(host & ~0xfff) && codeCovers(host, bytes);
+  return load<u32>(SINGLE) == 0 && runningPage() == <u32>(host & ~0xfff) && codeCovers(host, bytes);
 }
