@@ -5,7 +5,7 @@ import {
   ENTER_OK,
   EXIT_COUNTS,
   INTERRUPTIBILITY,
-  IO_BITMAP_A,
+  LATCH_COUNT,
   LIMIT,
   RAM_BASE,
   RUN_BREAKPOINT,
@@ -126,9 +126,13 @@ export class Vm {
         if (vcpu.hostEvent && this.#signal(vcpu)) continue;
       }
       if (vcpu.icount >= until) return { kind: 'limit' };
-      host.setNumber(LIMIT, until);
+      // an instruction whose device accesses are latched ends before anything else happens
+      const completing = host.get32(LATCH_COUNT) !== 0;
+      host.setNumber(LIMIT, completing ? vcpu.icount + 1 : until);
+      const before = vcpu.icount;
       const result = core.run(this.#mustSkipBreakpoint ? 1 : 0);
       this.#mustSkipBreakpoint = false;
+      if (completing && vcpu.icount > before) host.set32(LATCH_COUNT, 0);
       switch (result) {
         case RUN_VMEXIT:
           vcpu.inGuest = false;
@@ -141,7 +145,10 @@ export class Vm {
           vcpu.halted = true;
           break;
         case RUN_LIMIT:
-          return { kind: 'limit' };
+          if (!completing) return { kind: 'limit' };
+          this.#leave(vcpu);
+          if (this.#stepDone(vcpu)) return { kind: 'step' };
+          break;
         case RUN_BREAKPOINT:
           this.#leave(vcpu);
           this.#mustSkipBreakpoint = true;
@@ -281,9 +288,9 @@ export class Vm {
     return true;
   }
 
-  /** Lets the APIC page be the APIC-access page: mapped to a frame that is never reached. */
+  /** Lets the APIC page be the APIC-access page: mapped to the frame behind guest RAM, which only it uses. */
   mapApicPage(vcpu: Vcpu, gpa: number, on: boolean): void {
-    const frame = IO_BITMAP_A;
+    const frame = RAM_BASE + this.memoryBytes;
     if (on) {
       vcpu.vmcs.set('APIC_ACCESS_ADDR', frame);
       this.ept.map(gpa, frame, 4096, { read: true, write: true, execute: false }, EPT_MEMORY_TYPE.UC);
@@ -342,7 +349,8 @@ export class Vm {
       this.#takeEnd();
       deadline = board.nextDeadline();
     }
-    if (!this.holdInterrupts && (vmcs.entryInfo & EVENT_VALID) === 0) this.#injectPending(vcpu);
+    const completing = this.host.get32(vcpu.at(LATCH_COUNT)) !== 0;
+    if (!completing && !this.holdInterrupts && (vmcs.entryInfo & EVENT_VALID) === 0) this.#injectPending(vcpu);
     if (vcpu.halted) return false;
     this.#armTimer(vcpu, now, deadline);
     if (vcpu.hostEvent?.kind === 'sipi') vmcs.activity = 3;
