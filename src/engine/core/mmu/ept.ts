@@ -52,7 +52,7 @@ function apicAccessPage(): u64 {
 /** Virtual-APIC page when the TPR shadow is in use, otherwise 0. */
 export function tprShadowPage(): usize {
   const vmcs: usize = load<u32>(VMCS_PTR);
-  return vmcs && load<u32>(vmcs + CPU_BASED_VM_EXEC_CONTROL) & 0x200000 ? load<u32>(vmcs + VIRTUAL_APIC_PAGE_ADDR) : 0;
+  return vmcs && load<u32>(vmcs + CPU_BASED_VM_EXEC_CONTROL) & 0x200000 ? <usize>load<u32>(vmcs + VIRTUAL_APIC_PAGE_ADDR) : <usize>0;
 }
 
 /** With accessed and dirty flags for EPT, accesses to guest paging structures count as writes. */
