@@ -1665,8 +1665,11 @@ export function execBlocks(): i32 {
       let block: usize = load<u32>(slot, JUMP_CACHE + 12);
       if (load<u64>(slot, JUMP_CACHE) != linear || load<u32>(slot, JUMP_CACHE + 8) != load<u32>(CTX_GEN)) {
         if (ic >= load<u64>(SLICE_END)) return leave(rip, k, fr, fs, XS_LIMIT);
+        // A fetch may exit, which saves the guest's state at once.
+        leave(rip, k, fr, fs, XS_OK);
+        k = 0;
         block = fillSlot(slot, linear, rip);
-        if (!block) return leave(rip, k, fr, fs, blockStatus());
+        if (!block) return blockStatus();
       }
       if (load<u32>(CODE_CAREFUL) && mustStop(block, rip, linear)) {
         return leave(rip, k, fr, fs, ic < load<u64>(SLICE_END) ? XS_SINGLE : XS_LIMIT);
