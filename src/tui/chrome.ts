@@ -35,14 +35,8 @@ export function stopText(stop: StopReason | undefined, symbols: Model['symbols']
     case 'entry-failed':
       return `VM ENTRY FAILED: ${stop.failures[0]?.id ?? stop.message}`;
     case 'ended':
-      return `ENDED: ${endText(stop.end)}`;
+      return `ENDED: ${stop.end.message || stop.end.kind}`;
   }
-}
-
-function endText(end: Extract<StopReason, { kind: 'ended' }>['end']): string {
-  const fields = end as unknown as Record<string, unknown>;
-  const extra = ['message', 'code', 'status', 'value', 'text'].map((name) => fields[name]).find((v) => v !== undefined);
-  return `${String(fields.kind)}${extra === undefined ? '' : ` ${String(extra)}`}`;
 }
 
 /** Draws it up to column `end`; the icount goes first when there is no room. */

@@ -44,6 +44,7 @@ const MAX_RECORDS = 5000;
 const RECORDS_WHILE_RUNNING = 256;
 const MAX_MESSAGES = 500;
 const SAMPLES = 60;
+const SAMPLE_MS = 1000;
 const U64 = (1n << 64n) - 1n;
 
 export interface RateSample {
@@ -74,6 +75,8 @@ export class Model {
   private recordsPending = false;
   private recordsGeneration = -1;
   private recordsPartial = false;
+  /** Newest sequence number that a fetch has given; `note` runs ahead of it. */
+  private recordsFetched = 0;
   private recordsError: string | undefined;
 
   constructor(
@@ -108,6 +111,7 @@ export class Model {
   /** The machine was reset: what was counted and recorded is of another run. */
   reset(): void {
     this.records.length = 0;
+    this.recordsFetched = 0;
     this.samples.length = 0;
     this.stops = [];
     this.serialReady = false;
@@ -135,7 +139,7 @@ export class Model {
   /** One look at a running guest; called at most ten times a second. */
   async poll(): Promise<void> {
     if (this.frozen) return;
-    await this.refreshState();
+    await Promise.all([this.refreshState(), this.sampleCounts()]);
     this.invalidate();
   }
 
@@ -241,7 +245,7 @@ export class Model {
       const { running } = this.state;
       const complete = !running && this.recordsPartial;
       // The newest record is asked for again: at a stop before its handler ran it does not say what was done yet.
-      const after = complete ? -1 : (this.records.at(-1)?.sequence ?? 0) - 1;
+      const after = complete ? -1 : this.recordsFetched - 1;
       exits
         .records(after, running ? RECORDS_WHILE_RUNNING : MAX_RECORDS)
         .then(
@@ -250,6 +254,7 @@ export class Model {
             this.recordsPartial = running;
             const first = list[0]?.sequence;
             if (first === undefined) return;
+            this.recordsFetched = list.at(-1)!.sequence;
             while (this.records.length && this.records.at(-1)!.sequence >= first) this.records.pop();
             if (this.records.length && this.records.at(-1)!.sequence < first - 1) this.records.length = 0;
             this.records.push(...list);
@@ -362,10 +367,21 @@ export class Model {
     for (const [key] of old.slice(0, MAX_ENTRIES / 2)) this.entries.delete(key);
   }
 
+  /** Rates need samples from before the view that shows them was opened. */
+  private async sampleCounts(): Promise<void> {
+    const last = this.samples.at(-1);
+    if (!this.debug.exits || (last && this.now() - last.ms < SAMPLE_MS)) return;
+    try {
+      this.sample(await this.debug.exits.counts());
+    } catch {
+      // The pane that shows counts asks for itself, and shows why it gets none.
+    }
+  }
+
   private sample(counts: Record<string, number>): void {
     const ms = this.now();
     const last = this.samples.at(-1);
-    if (last && ms - last.ms < 1000) return;
+    if (last && ms - last.ms < SAMPLE_MS) return;
     this.samples.push({ ms, counts, total: Object.values(counts).reduce((sum, n) => sum + n, 0) });
     if (this.samples.length > SAMPLES + 1) this.samples.shift();
   }

@@ -19,6 +19,8 @@ function feed(text: string, terminal = new SerialTerminal(10, 4)): SerialTermina
 describe('SerialTerminal', () => {
   it.each([
     ['ab\r\ncd', ['ab', 'cd']],
+    ['ab\ncd', ['ab', 'cd']],
+    ['\rab\ncd', ['ab', '  cd']],
     ['ab\rX', ['Xb']],
     ['ab\b\bX', ['Xb']],
     ['a\tb', ['a       b']],

@@ -64,7 +64,9 @@ export class ExitPane extends TextPane {
       item('qual', `${hex(exit.qualification)}${text ? `: ${text}` : ''}`);
     }
     if (row?.fields.includes('gpa') || exit.gpa) item('gpa', hex(exit.gpa), theme.number);
-    if (row?.fields.includes('gla') || exit.gla) item('gla', hex(exit.gla), theme.number);
+    // Defined for string I/O only, among I/O instructions.
+    if (exit.gla || (row?.fields.includes('gla') && row.fields.includes('gpa')))
+      item('gla', hex(exit.gla), theme.number);
     const linear = exit.csBase + exit.rip;
     const label = model.symbols.label(linear) ?? model.symbols.label(exit.rip);
     item(

@@ -12,6 +12,7 @@ export class TracePane extends Pane {
   private rows: ExitRecord[] = [];
   /** Follows the newest until the cursor is moved off the end. */
   private following = true;
+  private digits = 8;
 
   override title(): Segment[] {
     const shown = this.filterText ? ` ${grouped(this.rows.length)} match / ${this.filterText} ` : ` / filter `;
@@ -28,6 +29,7 @@ export class TracePane extends Pane {
       ? this.model.records.filter((record) => matches(this.filterText, this.text(record)))
       : this.model.records;
     const chosen = this.ui.exit();
+    this.digits = Math.max(8, String(this.rows.at(-1)?.sequence ?? 0).length + 2);
     if (this.following) this.cursor = Math.max(0, this.rows.length - 1);
     this.list(cells, this.rows.length, focused, (index) => this.row(this.rows[index]!, chosen));
   }
@@ -38,7 +40,7 @@ export class TracePane extends Pane {
     const label = this.label(record);
     return [
       [here ? '►' : ' ', theme.warn],
-      [`#${record.sequence}`.padEnd(8), theme.dim],
+      [`#${record.sequence}`.padEnd(this.digits), theme.dim],
       [exitReasonName(record.reason).padEnd(19).slice(0, 19), record.reason >>> 31 ? theme.crit : theme.mnemonic],
       [` ${exitSubject(record).padEnd(18).slice(0, 18)}`, theme.number],
       [` ${record.action.padEnd(6)}`, record.action === 'stop' ? theme.crit : theme.dim],

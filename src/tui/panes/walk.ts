@@ -62,6 +62,7 @@ export class WalkPane extends TextPane {
           ];
     if (brief) {
       const line: Segment[] = [[` ${label.padEnd(5)} `, theme.label]];
+      if (walk.mode === 'none') line.push(['paging off ', theme.dim]);
       for (const level of walk.levels) {
         const arrow = level === walk.levels.at(-1) ? '' : '→ ';
         line.push([`${level.table}[${level.index}]`], [` ${shortFlags(level.flags)} `, theme.dim], [arrow]);

@@ -19,6 +19,8 @@ export class SerialTerminal {
   private background = -1;
   private bold = false;
   private inverse = false;
+  /** Whether a carriage return ever came: a guest that sends none means it with its line feeds. */
+  private returns = false;
   private saved = { row: 0, column: 0 };
   private state: 'text' | 'escape' | 'csi' | 'string' | 'skip' = 'text';
   private parameters = '';
@@ -37,6 +39,7 @@ export class SerialTerminal {
     this.screen = Array.from({ length: this.rows }, () => []);
     this.row = this.column = 0;
     this.state = 'text';
+    this.returns = false;
     this.style([0]);
     this.decoder = new TextDecoder('utf-8');
   }
@@ -82,9 +85,13 @@ export class SerialTerminal {
   }
 
   private control(code: number): void {
-    if (code === 0x0d) this.column = 0;
-    else if (code === 0x0a || code === 0x0b || code === 0x0c) this.lineFeed();
-    else if (code === 0x08) this.column = Math.max(0, this.column - 1);
+    if (code === 0x0d) {
+      this.column = 0;
+      this.returns = true;
+    } else if (code === 0x0a || code === 0x0b || code === 0x0c) {
+      if (!this.returns) this.column = 0;
+      this.lineFeed();
+    } else if (code === 0x08) this.column = Math.max(0, this.column - 1);
     else if (code === 0x09) this.column = Math.min(this.columns - 1, (this.column | 7) + 1);
   }
 

@@ -37,20 +37,6 @@ export function cellCharacter(character: string): string {
   return UNSAFE;
 }
 
-/** `text` with every character that must not reach the terminal replaced; one cell a character. */
-export function safeText(text: string): string {
-  let result = '';
-  for (const character of text) result += cellCharacter(character);
-  return result;
-}
-
-/** Cut or filled to exactly `width` cells; a cut shows as `…`. */
-export function fit(text: string, width: number): string {
-  if (width <= 0) return '';
-  const safe = safeText(text);
-  return safe.length <= width ? safe.padEnd(width) : `${safe.slice(0, width - 1)}…`;
-}
-
 /** Lower-case hexadecimal without a prefix, at least `digits` long. */
 export function hex(value: bigint | number, digits = 0): string {
   return (typeof value === 'bigint' ? BigInt.asUintN(64, value) : value >>> 0).toString(16).padStart(digits, '0');
