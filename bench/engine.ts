@@ -1,0 +1,86 @@
+import { readFileSync } from 'node:fs';
+import { LOOPS } from './paths.js';
+import { createCore, Machine, TRACE_ENABLED, Vm } from './product.js';
+
+const MEMORY_BYTES = 64 << 20;
+/** As the product's run loop: a longer call would keep the core in V8's baseline tier. */
+const SLICE = 100_000;
+
+export interface Run {
+  seconds: number;
+  instructions: number;
+  exits: number;
+  output: string;
+}
+
+interface Booted {
+  vm: InstanceType<typeof Vm>;
+  output(): string;
+}
+
+/** Boots the loops guest. `command`: `NAME COUNT`, see loops.S. */
+function boot(command: string): Booted {
+  const { core, host } = createCore(MEMORY_BYTES);
+  const vm = new Vm(core, host, MEMORY_BYTES, 1);
+  const machine = new Machine(vm, {
+    name: 'bench',
+    image: { name: 'loops.elf', bytes: readFileSync(LOOPS) },
+    append: command,
+    isaDebugExit: false,
+    noReboot: true,
+    wallSeconds: 0,
+  });
+  let output = '';
+  machine.onSerial = (bytes) => {
+    output += String.fromCharCode(...bytes);
+  };
+  return { vm, output: () => output.trim() };
+}
+
+/** Runs one slice; true while the guest goes on. @throws Error when it stops for any other reason than its end. */
+function slice({ vm }: Booted): boolean {
+  const end = vm.runSlice(vm.vcpus[0], SLICE);
+  if (end.kind === 'ended') return false;
+  if (end.kind === 'idle' && end.deadline !== undefined) vm.warpTo(end.deadline);
+  else if (end.kind !== 'limit') throw new Error(`the guest stopped: ${end.kind}`);
+  return true;
+}
+
+/**
+ * Runs a loop to its end.
+ * @throws Error when the guest ends otherwise than by switching itself off.
+ */
+export function runLoop(command: string): Run {
+  const guest = boot(command);
+  const start = performance.now();
+  while (slice(guest));
+  const seconds = (performance.now() - start) / 1000;
+  const { vm } = guest;
+  if (vm.end?.status !== 0) throw new Error(`${command}: ${vm.end?.message}`);
+  return { seconds, instructions: vm.vcpus[0].icount, exits: vm.exits, output: guest.output() };
+}
+
+/** Milliseconds of the slices of one run in which the exit trace is on and off by turns. */
+export function tracedByTurns(command: string, warmUp: number, pairs: number): { on: number[]; off: number[] } {
+  const guest = boot(command);
+  const { host } = guest.vm;
+  for (let i = 0; i < warmUp; i++) if (!slice(guest)) throw new Error(`${command} is too short`);
+  const times = { on: [] as number[], off: [] as number[] };
+  for (let pair = 0; pair < pairs; pair++) {
+    for (const state of pair % 2 ? (['on', 'off'] as const) : (['off', 'on'] as const)) {
+      host.set32(TRACE_ENABLED, state === 'on' ? 1 : 0);
+      const start = performance.now();
+      if (!slice(guest)) throw new Error(`${command} is too short`);
+      times[state].push(performance.now() - start);
+    }
+  }
+  return times;
+}
+
+/** The fastest of some runs after one that warms V8 up: others on the machine only ever add time. */
+export function fastest(command: string, runs = 3): Run {
+  runLoop(command);
+  return Array.from({ length: runs }, () => runLoop(command)).reduce((best, run) =>
+    run.seconds < best.seconds ? run : best,
+  );
+}

@@ -1,0 +1,14 @@
+import { ROOT } from './paths.js';
+
+/** The finished build, as `vmscope` runs it: what is measured is what users get. Types come from the sources. */
+const built = (module: string): Promise<unknown> => import(`${ROOT}dist/${module}`);
+
+export const { TRACE_ENABLED } = (await built(
+  'engine/core/layout.js',
+)) as typeof import('../src/engine/core/layout.js');
+export const { createCore } = (await built(
+  'engine/host/core-instance.js',
+)) as typeof import('../src/engine/host/core-instance.js');
+export const { Machine } = (await built('engine/vmm/machine.js')) as typeof import('../src/engine/vmm/machine.js');
+export const { Vm } = (await built('engine/vmm/vm.js')) as typeof import('../src/engine/vmm/vm.js');
+export const { loadImage } = (await built('engine/boot/detect.js')) as typeof import('../src/engine/boot/detect.js');
