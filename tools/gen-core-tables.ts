@@ -1,7 +1,8 @@
-// Writes src/engine/core/generated/*.ts from the opcode table. Run by `npm run gen:core`.
+// Writes src/engine/core/generated/*.ts from the opcode table and the VMX tables. Run by `npm run gen:core`.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dispatchText } from './core-dispatch.js';
 import { OPCODES, type OpcodeRow } from '../src/spec/opcodes/index.js';
+import { vmcsTables } from './gen-vmcs-tables.js';
 
 const CORE = 'src/engine/core';
 const HEADER = '// Written by tools/gen-core-tables.ts from src/spec/opcodes. Do not edit.\n';
@@ -186,3 +187,4 @@ mkdirSync(`${CORE}/generated`, { recursive: true });
 writeOpcodeTable();
 writeHandlers();
 writeDispatch();
+for (const [name, text] of Object.entries(vmcsTables())) writeFileSync(`${CORE}/generated/${name}`, text);

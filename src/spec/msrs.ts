@@ -1,0 +1,137 @@
+// Model-specific registers that this CPU or its VMM has: number, name, bits.
+
+export interface MsrBit {
+  readonly high: number;
+  readonly low: number;
+  readonly name: string;
+}
+
+export interface MsrRow {
+  readonly number: number;
+  /** Name as the SDM prints it. */
+  readonly name: string;
+  readonly title: string;
+  /** Who answers: the core, or the VMM after an exit. */
+  readonly home: 'core' | 'vmm';
+  readonly bits?: readonly MsrBit[];
+}
+
+type Row = readonly [number: number, name: string, title: string, home: 'core' | 'vmm', bits?: readonly MsrBit[]];
+const bit = (n: number, name: string): MsrBit => ({ high: n, low: n, name });
+
+const EFER = [bit(0, 'SCE'), bit(8, 'LME'), bit(10, 'LMA'), bit(11, 'NXE')];
+const APIC_BASE = [bit(8, 'BSP'), bit(10, 'EXTD'), bit(11, 'EN'), { high: 38, low: 12, name: 'base' }];
+const DEBUGCTL = [bit(0, 'LBR'), bit(1, 'BTF')];
+const FEATURE_CONTROL = [bit(0, 'lock'), bit(1, 'VMX inside SMX'), bit(2, 'VMX outside SMX')];
+const MTRR_DEF_TYPE = [{ high: 7, low: 0, name: 'type' }, bit(10, 'FE'), bit(11, 'E')];
+const PAT = [0, 1, 2, 3, 4, 5, 6, 7].map((n) => ({ high: 8 * n + 2, low: 8 * n, name: `PA${n}` }));
+
+const VMX_NAMES = [
+  'IA32_VMX_BASIC',
+  'IA32_VMX_PINBASED_CTLS',
+  'IA32_VMX_PROCBASED_CTLS',
+  'IA32_VMX_EXIT_CTLS',
+  'IA32_VMX_ENTRY_CTLS',
+  'IA32_VMX_MISC',
+  'IA32_VMX_CR0_FIXED0',
+  'IA32_VMX_CR0_FIXED1',
+  'IA32_VMX_CR4_FIXED0',
+  'IA32_VMX_CR4_FIXED1',
+  'IA32_VMX_VMCS_ENUM',
+  'IA32_VMX_PROCBASED_CTLS2',
+  'IA32_VMX_EPT_VPID_CAP',
+  'IA32_VMX_TRUE_PINBASED_CTLS',
+  'IA32_VMX_TRUE_PROCBASED_CTLS',
+  'IA32_VMX_TRUE_EXIT_CTLS',
+  'IA32_VMX_TRUE_ENTRY_CTLS',
+  'IA32_VMX_VMFUNC',
+];
+
+const FIXED_MTRRS: readonly (readonly [number, string])[] = [
+  [0x250, '64K_00000'],
+  [0x258, '16K_80000'],
+  [0x259, '16K_A0000'],
+  ...[0xc0, 0xc8, 0xd0, 0xd8, 0xe0, 0xe8, 0xf0, 0xf8].map((at, n): readonly [number, string] => [
+    0x268 + n,
+    `4K_${at.toString(16).toUpperCase()}000`,
+  ]),
+];
+
+const ROWS: readonly Row[] = [
+  [0x10, 'IA32_TIME_STAMP_COUNTER', 'time-stamp counter', 'core'],
+  [0x17, 'IA32_PLATFORM_ID', 'platform', 'vmm'],
+  [0x1b, 'IA32_APIC_BASE', 'local APIC base and state', 'vmm', APIC_BASE],
+  [0x3a, 'IA32_FEATURE_CONTROL', 'VMX and SMX enables', 'core', FEATURE_CONTROL],
+  [0x3b, 'IA32_TSC_ADJUST', 'offset of the time-stamp counter', 'core'],
+  [0x79, 'IA32_BIOS_UPDT_TRIG', 'microcode update trigger', 'vmm'],
+  [0x8b, 'IA32_BIOS_SIGN_ID', 'microcode revision', 'vmm'],
+  [0xce, 'MSR_PLATFORM_INFO', 'platform information', 'vmm'],
+  [0xfe, 'IA32_MTRRCAP', 'memory type range registers there are', 'vmm'],
+  [0x174, 'IA32_SYSENTER_CS', 'code segment of SYSENTER', 'core'],
+  [0x175, 'IA32_SYSENTER_ESP', 'stack pointer of SYSENTER', 'core'],
+  [0x176, 'IA32_SYSENTER_EIP', 'entry point of SYSENTER', 'core'],
+  [0x179, 'IA32_MCG_CAP', 'machine-check banks', 'vmm'],
+  [0x17a, 'IA32_MCG_STATUS', 'machine-check status', 'vmm'],
+  [
+    0x1a0,
+    'IA32_MISC_ENABLE',
+    'miscellaneous enables',
+    'vmm',
+    [bit(0, 'fast strings'), bit(18, 'MONITOR'), bit(34, 'XD disable')],
+  ],
+  [0x1d9, 'IA32_DEBUGCTL', 'branch tracing and single-step on branches', 'core', DEBUGCTL],
+  ...Array.from(
+    { length: 16 },
+    (_, n): Row => [
+      0x200 + n,
+      `IA32_MTRR_PHYS${n & 1 ? 'MASK' : 'BASE'}${n >> 1}`,
+      'variable memory type range',
+      'vmm',
+      n & 1 ? [bit(11, 'V')] : [{ high: 7, low: 0, name: 'type' }],
+    ],
+  ),
+  ...FIXED_MTRRS.map(([number, name]): Row => [number, `IA32_MTRR_FIX${name}`, 'fixed memory type range', 'vmm']),
+  [0x277, 'IA32_PAT', 'page attribute table', 'core', PAT],
+  [0x2ff, 'IA32_MTRR_DEF_TYPE', 'default memory type', 'vmm', MTRR_DEF_TYPE],
+  ...VMX_NAMES.map((name, n): Row => [0x480 + n, name, 'VMX capability', 'core']),
+  [0x6e0, 'IA32_TSC_DEADLINE', 'local APIC timer deadline', 'vmm'],
+  [0xc0000080, 'IA32_EFER', 'extended feature enables', 'core', EFER],
+  [0xc0000081, 'IA32_STAR', 'segments of SYSCALL and SYSRET', 'core'],
+  [0xc0000082, 'IA32_LSTAR', 'entry point of SYSCALL', 'core'],
+  [0xc0000083, 'IA32_CSTAR', 'entry point of SYSCALL from compatibility mode', 'core'],
+  [0xc0000084, 'IA32_FMASK', 'flags that SYSCALL clears', 'core'],
+  [0xc0000100, 'IA32_FS_BASE', 'base of FS', 'core'],
+  [0xc0000101, 'IA32_GS_BASE', 'base of GS', 'core'],
+  [0xc0000102, 'IA32_KERNEL_GS_BASE', 'base that SWAPGS exchanges', 'core'],
+  [0xc0000103, 'IA32_TSC_AUX', 'value that RDTSCP and RDPID give', 'core'],
+];
+
+/** All rows in numerical order. @sdm 4 2.1 "Architectural MSRs" */
+export const MSRS: readonly MsrRow[] = ROWS.map(([number, name, title, home, bits]) => ({
+  number,
+  name,
+  title,
+  home,
+  bits,
+}));
+
+const BY_NUMBER = new Map(MSRS.map((row) => [row.number, row]));
+const BY_NAME = new Map(MSRS.map((row) => [row.name, row]));
+
+/** The row of an MSR number, or undefined. Numbers 800H to 8FFH are the x2APIC's registers. */
+export function msr(number: number): MsrRow | undefined {
+  return BY_NUMBER.get(number);
+}
+
+/** Name of an MSR, or its number in hexadecimal. */
+export function msrName(number: number): string {
+  if (number >= 0x800 && number < 0x900)
+    return `IA32_X2APIC_${(number - 0x800).toString(16).toUpperCase().padStart(2, '0')}`;
+  return BY_NUMBER.get(number)?.name ?? `0x${(number >>> 0).toString(16)}`;
+}
+
+/** The row of a name, with or without the prefix IA32_ (any case). */
+export function msrByName(name: string): MsrRow | undefined {
+  const key = name.toUpperCase();
+  return BY_NAME.get(key) ?? BY_NAME.get(`IA32_${key}`);
+}
