@@ -57,7 +57,8 @@ export function mips(loop: Loop, instructions = 20_000_000, runs = 5): number {
   for (let n = 0; n < runs; n++) {
     // Processor time: other programs on the host do not count.
     const start = process.cpuUsage();
-    if (machine.run(instructions) !== L.RUN_LIMIT) throw new Error(`${loop.name} left at rip 0x${machine.rip.toString(16)}`);
+    if (machine.run(instructions) !== L.RUN_LIMIT)
+      throw new Error(`${loop.name} left at rip 0x${machine.rip.toString(16)}`);
     const { user, system } = process.cpuUsage(start);
     best = Math.max(best, instructions / (user + system));
   }

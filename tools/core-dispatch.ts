@@ -8,7 +8,24 @@
 const TYPES = ['u8', 'u16', 'u32', 'u64'] as const;
 const SIGNED = ['i8', 'i16', 'i32', 'i64'] as const;
 const ALU = ['ADD', 'OR', 'ADC', 'SBB', 'AND', 'SUB', 'XOR', 'CMP'] as const;
-export const CONDITION_NAMES = ['O', 'NO', 'B', 'AE', 'Z', 'NZ', 'BE', 'A', 'S', 'NS', 'P', 'NP', 'L', 'GE', 'LE', 'G'] as const;
+export const CONDITION_NAMES = [
+  'O',
+  'NO',
+  'B',
+  'AE',
+  'Z',
+  'NZ',
+  'BE',
+  'A',
+  'S',
+  'NS',
+  'P',
+  'NP',
+  'L',
+  'GE',
+  'LE',
+  'G',
+] as const;
 
 const NEXT = 'u += 32; continue;';
 const SZP = 1;
@@ -42,7 +59,9 @@ const pointer = (what: 'r' | 'rm', z: number): string =>
   z === 0 ? (what === 'r' ? 'byteR(u)' : 'byteRm(u)') : `(${what === 'r' ? 'uReg' : 'uRm'}(u) << 3)`;
 const read = (what: 'r' | 'rm', z: number): string => `load<${TYPES[z]}>(${pointer(what, z)}, GPR)`;
 const write = (what: 'r' | 'rm', z: number, value: string): string =>
-  z === 2 ? `store<u64>(${pointer(what, z)}, u64(${value}), GPR);` : `store<${TYPES[z]}>(${pointer(what, z)}, ${value}, GPR);`;
+  z === 2
+    ? `store<u64>(${pointer(what, z)}, u64(${value}), GPR);`
+    : `store<${TYPES[z]}>(${pointer(what, z)}, ${value}, GPR);`;
 const immediate = (z: number): string => `load<${TYPES[z]}>(u, 16)`;
 const extended = (z: number, value: string): string => `i64(<${SIGNED[z]}>${value})`;
 const FAIL = 'return stop(u, k, fr, fs);';
@@ -88,12 +107,21 @@ function aluCases(): void {
         const b = form.endsWith('I') ? immediate(z) : form === 'RM' ? `load<${TYPES[z]}>(p)` : read('r', z);
         const label = `${name} ${form} ${8 << z}`;
         if (form === 'RR' || form === 'RI') {
-          emit(label, `const a = ${read('rm', z)}, b = ${b}; ${result} ${compare ? '' : write('rm', z, 'r')} ${flags} ${NEXT}`);
+          emit(
+            label,
+            `const a = ${read('rm', z)}, b = ${b}; ${result} ${compare ? '' : write('rm', z, 'r')} ${flags} ${NEXT}`,
+          );
         } else if (form === 'RM') {
-          emit(label, `${loadFrom(z)} const a = ${read('r', z)}, b = ${b}; ${result} ${compare ? '' : write('r', z, 'r')} ${flags} ${NEXT}`);
+          emit(
+            label,
+            `${loadFrom(z)} const a = ${read('r', z)}, b = ${b}; ${result} ${compare ? '' : write('r', z, 'r')} ${flags} ${NEXT}`,
+          );
         } else {
           const access = compare ? loadFrom(z) : modify(z);
-          emit(label, `${access} const a = load<${TYPES[z]}>(p), b = ${b}; ${result} ${compare ? '' : commit(z, 'r')} ${flags} ${NEXT}`);
+          emit(
+            label,
+            `${access} const a = load<${TYPES[z]}>(p), b = ${b}; ${result} ${compare ? '' : commit(z, 'r')} ${flags} ${NEXT}`,
+          );
         }
       }
     }
@@ -110,7 +138,10 @@ function aluCases(): void {
     }
   }
   family('INC');
-  for (const [name, kind, sign] of [['INC', INC, '+'], ['DEC', DEC, '-']] as const) {
+  for (const [name, kind, sign] of [
+    ['INC', INC, '+'],
+    ['DEC', DEC, '-'],
+  ] as const) {
     for (const form of ['R', 'M']) {
       for (let z = 0; z < 4; z++) {
         const keep = `if (k < ${INC}) keepCarry(k, fr, fs);`;
@@ -126,7 +157,7 @@ function aluCases(): void {
     }
   }
   family('NOT');
-  for (const z of [2, 3]) emit(`NOT R ${8 << z}`, `${write('rm', z, `~${read('rm', z)}`)} ${NEXT}`);
+  for (const z of [2, 3]) emit(`NOT R ${8 << z}`, `${write('rm', z, `<${TYPES[z]}>(~${read('rm', z)})`)} ${NEXT}`);
   family('NEG');
   for (const z of [2, 3]) {
     emit(
@@ -150,8 +181,14 @@ function moveCases(): void {
   // Base and displacement only: what most loads and stores are.
   family('MOV_PLAIN');
   for (const z of [0, 2, 3]) {
-    emit(`MOV RM ${8 << z}, no index`, `${loadFrom(z).replace('address(u)', 'addressPlain(u)')} ${write('r', z, `load<${TYPES[z]}>(p)`)} ${NEXT}`);
-    emit(`MOV MR ${8 << z}, no index`, `if (!stored<${TYPES[z]}>(addressPlain(u) & mask, ${read('r', z)})) ${FAIL} ${NEXT}`);
+    emit(
+      `MOV RM ${8 << z}, no index`,
+      `${loadFrom(z).replace('address(u)', 'addressPlain(u)')} ${write('r', z, `load<${TYPES[z]}>(p)`)} ${NEXT}`,
+    );
+    emit(
+      `MOV MR ${8 << z}, no index`,
+      `if (!stored<${TYPES[z]}>(addressPlain(u) & mask, ${read('r', z)})) ${FAIL} ${NEXT}`,
+    );
   }
   family('MOVZX');
   for (const z of [0, 1]) {
@@ -161,7 +198,8 @@ function moveCases(): void {
   family('MOVSX');
   for (const to of [2, 3]) {
     for (const z of [0, 1, 2]) {
-      const widen = (value: string): string => (to === 2 ? `u64(u32(i32(<${SIGNED[z]}>${value})))` : `u64(i64(<${SIGNED[z]}>${value}))`);
+      const widen = (value: string): string =>
+        to === 2 ? `u64(u32(i32(<${SIGNED[z]}>${value})))` : `u64(i64(<${SIGNED[z]}>${value}))`;
       emit(`MOVSX RR ${8 << z} to ${8 << to}`, `store<u64>(uReg(u) << 3, ${widen(read('rm', z))}, GPR); ${NEXT}`);
       emit(
         `MOVSX RM ${8 << z} to ${8 << to}`,
@@ -174,7 +212,10 @@ function moveCases(): void {
   emit('LEA 64', `store<u64>(uReg(u) << 3, address(u), GPR); ${NEXT}`);
   family('XCHG');
   for (const z of [2, 3]) {
-    emit(`XCHG RR ${8 << z}`, `const a = ${read('rm', z)}, b = ${read('r', z)}; ${write('rm', z, 'b')} ${write('r', z, 'a')} ${NEXT}`);
+    emit(
+      `XCHG RR ${8 << z}`,
+      `const a = ${read('rm', z)}, b = ${read('r', z)}; ${write('rm', z, 'b')} ${write('r', z, 'a')} ${NEXT}`,
+    );
   }
   family('CBW');
   emit('CWDE', `store<u64>(RAX, u64(u32(i32(load<i16>(RAX))))); ${NEXT}`);
@@ -190,7 +231,10 @@ function moveCases(): void {
   const test = 'testCondition(uOpcode(u) & 15, k, fr, fs)';
   for (const z of [2, 3]) {
     emit(`CMOV RR ${8 << z}`, `${write('r', z, `${test} ? ${read('rm', z)} : ${read('r', z)}`)} ${NEXT}`);
-    emit(`CMOV RM ${8 << z}`, `${loadFrom(z)} ${write('r', z, `${test} ? load<${TYPES[z]}>(p) : ${read('r', z)}`)} ${NEXT}`);
+    emit(
+      `CMOV RM ${8 << z}`,
+      `${loadFrom(z)} ${write('r', z, `${test} ? load<${TYPES[z]}>(p) : ${read('r', z)}`)} ${NEXT}`,
+    );
   }
   family('SETCC');
   emit('SETCC R', `store<u8>(byteRm(u), u8(${test}), GPR); ${NEXT}`);
@@ -256,7 +300,8 @@ function stackCases(): void {
     `const v = ${value}; const sp = (load<u64>(RSP) - ${1 << z}) & mask; if (!stored<${TYPES[z]}>(sp, v)) ${STACK_FAIL} store<u64>(RSP, sp); ${then}`;
   const noncanonical = (z: number): string =>
     z === 3 ? 'if (u64(i64(t << 16) >> 16) != t) return stopNonCanonical(u, k, fr, fs);' : '';
-  const stackTop = (z: number): string => `const p = readable<${TYPES[z]}>(load<u64>(RSP) & mask); if (!p) ${STACK_FAIL}`;
+  const stackTop = (z: number): string =>
+    `const p = readable<${TYPES[z]}>(load<u64>(RSP) & mask); if (!p) ${STACK_FAIL}`;
   const bump = (by: string): string => `store<u64>(RSP, (load<u64>(RSP) + ${by}) & mask);`;
   for (const z of [2, 3]) {
     const type = TYPES[z];
@@ -265,7 +310,10 @@ function stackCases(): void {
     emit(`PUSH R ${bits}`, push(z, read('rm', z), NEXT));
     emit(`PUSH I ${bits}`, push(z, immediate(z), NEXT));
     emit(`PUSH M ${bits}`, `${loadFrom(z)} ${push(z, `load<${type}>(p)`, NEXT)}`);
-    emit(`POP R ${bits}`, `${stackTop(z)} const v = load<${type}>(p); ${bump(String(1 << z))} ${write('rm', z, 'v')} ${NEXT}`);
+    emit(
+      `POP R ${bits}`,
+      `${stackTop(z)} const v = load<${type}>(p); ${bump(String(1 << z))} ${write('rm', z, 'v')} ${NEXT}`,
+    );
     emit(
       `LEAVE ${bits}`,
       `const p = readable<${type}>(load<u64>(RBP) & mask); if (!p) ${STACK_FAIL} store<u64>(RSP, (load<u64>(RBP) + ${1 << z}) & mask); store<u64>(RBP, u64(load<${type}>(p))); ${NEXT}`,
@@ -273,10 +321,16 @@ function stackCases(): void {
     const back = `<${type}>((load<u64>(RIP_BASE) + uNext(u)) & mask)`;
     emit(`CALL J ${bits}`, push(z, back, 'rip = (load<u64>(RIP_BASE) + u64(i64(load<i32>(u, 28)))) & mask; break;'));
     emit(`CALL R ${bits}`, `const t = u64(${read('rm', z)}); ${noncanonical(z)} ${push(z, back, 'rip = t; break;')}`);
-    emit(`CALL M ${bits}`, `${loadFrom(z)} const t = u64(load<${type}>(p)); ${noncanonical(z)} ${push(z, back, 'rip = t; break;')}`);
+    emit(
+      `CALL M ${bits}`,
+      `${loadFrom(z)} const t = u64(load<${type}>(p)); ${noncanonical(z)} ${push(z, back, 'rip = t; break;')}`,
+    );
     emit(`JMP R ${bits}`, `const t = u64(${read('rm', z)}); ${noncanonical(z)} rip = t; break;`);
     emit(`JMP M ${bits}`, `${loadFrom(z)} const t = u64(load<${type}>(p)); ${noncanonical(z)} rip = t; break;`);
-    emit(`RET ${bits}`, `${stackTop(z)} const t = u64(load<${type}>(p)); ${noncanonical(z)} ${bump(`${1 << z} + (load<u64>(u, 16) & 0xffff)`)} rip = t; break;`);
+    emit(
+      `RET ${bits}`,
+      `${stackTop(z)} const t = u64(load<${type}>(p)); ${noncanonical(z)} ${bump(`${1 << z} + (load<u64>(u, 16) & 0xffff)`)} rip = t; break;`,
+    );
   }
 }
 
@@ -284,9 +338,18 @@ function stackCases(): void {
 function compared(cc: number, z: number): string | undefined {
   const s = (x: string): string => `<${SIGNED[z]}>${x}`;
   const table: Record<string, string> = {
-    B: 'a < b', AE: 'a >= b', Z: 'a == b', NZ: 'a != b', BE: 'a <= b', A: 'a > b',
-    S: `${s('(a - b)')} < 0`, NS: `${s('(a - b)')} >= 0`,
-    L: `${s('a')} < ${s('b')}`, GE: `${s('a')} >= ${s('b')}`, LE: `${s('a')} <= ${s('b')}`, G: `${s('a')} > ${s('b')}`,
+    B: 'a < b',
+    AE: 'a >= b',
+    Z: 'a == b',
+    NZ: 'a != b',
+    BE: 'a <= b',
+    A: 'a > b',
+    S: `${s('(a - b)')} < 0`,
+    NS: `${s('(a - b)')} >= 0`,
+    L: `${s('a')} < ${s('b')}`,
+    GE: `${s('a')} >= ${s('b')}`,
+    LE: `${s('a')} <= ${s('b')}`,
+    G: `${s('a')} > ${s('b')}`,
   };
   return table[CONDITION_NAMES[cc] ?? ''];
 }
@@ -294,9 +357,22 @@ function compared(cc: number, z: number): string | undefined {
 /** Condition on a logical result fr (CF = OF = 0). */
 function tested(cc: number): string {
   const table: Record<string, string> = {
-    O: 'false', NO: 'true', B: 'false', AE: 'true', Z: 'fr == 0', NZ: 'fr != 0', BE: 'fr == 0', A: 'fr != 0', S: 'fr < 0', NS: 'fr >= 0',
-    P: '!(popcnt<u32>(u32(fr) & 0xff) & 1)', NP: '(popcnt<u32>(u32(fr) & 0xff) & 1) != 0',
-    L: 'fr < 0', GE: 'fr >= 0', LE: 'fr <= 0', G: 'fr > 0',
+    O: 'false',
+    NO: 'true',
+    B: 'false',
+    AE: 'true',
+    Z: 'fr == 0',
+    NZ: 'fr != 0',
+    BE: 'fr == 0',
+    A: 'fr != 0',
+    S: 'fr < 0',
+    NS: 'fr >= 0',
+    P: '!(popcnt<u32>(u32(fr) & 0xff) & 1)',
+    NP: '(popcnt<u32>(u32(fr) & 0xff) & 1) != 0',
+    L: 'fr < 0',
+    GE: 'fr >= 0',
+    LE: 'fr <= 0',
+    G: 'fr > 0',
   };
   return table[CONDITION_NAMES[cc] ?? ''] ?? 'false';
 }
@@ -388,7 +464,8 @@ function branchCases(): void {
         const o = ALU.indexOf(name as 'ADD');
         const body =
           o >= 0
-            ? (({ result, flags }) => `const a = ${read('rm', z)}, b = ${immediate(z)}; ${result} ${write('rm', z, 'r')} ${flags}`)(alu(o, z))
+            ? (({ result, flags }) =>
+                `const a = ${read('rm', z)}, b = ${immediate(z)}; ${result} ${write('rm', z, 'r')} ${flags}`)(alu(o, z))
             : `const r = <${TYPES[z]}>(${read('rm', z)} ${name === 'INC' ? '+' : '-'} 1); ${write('rm', z, 'r')} if (k < ${INC}) keepCarry(k, fr, fs); k = ${(name === 'INC' ? INC : DEC) + z}; fr = ${extended(z, 'r')};`;
         emit(`${name} ${8 << z}, J${sense === '==' ? 'Z' : 'NZ'}`, `${body} ${branchIf(`(fr ${sense} 0)`)}`);
       }
@@ -402,7 +479,12 @@ export function dispatchText(header: string): { dispatch: string; ops: string } 
   shiftCases();
   stackCases();
   branchCases();
-  const body = cases.map(({ number, label, body: text }) => `      case ${number}: { // ${label}\n        ${text.replace(/\s+/g, ' ')}\n      }`).join('\n');
+  const body = cases
+    .map(
+      ({ number, label, body: text }) =>
+        `      case ${number}: { // ${label}\n        ${text.replace(/\s+/g, ' ')}\n      }`,
+    )
+    .join('\n');
   const ops = `${header}// Micro-op numbers of the dispatcher's own cases: first of each family.\nexport const OP_ENTER: u32 = 0;\nexport const OP_NEXT: u32 = 1;\n${bases
     .map(({ name, number }) => `export const OP_${name}: u32 = ${number};`)
     .join('\n')}\nexport const OP_END: u32 = ${nextNumber};\n`;

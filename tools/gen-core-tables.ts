@@ -1,14 +1,36 @@
 // Writes src/engine/core/generated/*.ts from the opcode table and the VMX tables. Run by `npm run gen:core`.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dispatchText } from './core-dispatch.js';
 import { OPCODES, type OpcodeRow } from '../src/spec/opcodes/index.js';
+import { dispatchText } from './core-dispatch.js';
 import { vmcsTables } from './gen-vmcs-tables.js';
 
 const CORE = 'src/engine/core';
 const HEADER = '// Written by tools/gen-core-tables.ts from src/spec/opcodes. Do not edit.\n';
 
 /** Operand kinds and size letters, as the decoder's numbers. */
-const KINDS = ['', 'E', 'G', 'I', 'J', 'Z', 'M', 'R', 'S', 'C', 'D', 'O', 'A', 'ACC', 'B', 'ONE', 'CL', 'DX', 'STR', 'VEC', 'SREG'];
+const KINDS = [
+  '',
+  'E',
+  'G',
+  'I',
+  'J',
+  'Z',
+  'M',
+  'R',
+  'S',
+  'C',
+  'D',
+  'O',
+  'A',
+  'ACC',
+  'B',
+  'ONE',
+  'CL',
+  'DX',
+  'STR',
+  'VEC',
+  'SREG',
+];
 const SIZES = ['', 'b', 'w', 'd', 'q', 'v', 'y', 'z'];
 const SREGS = ['ES', 'CS', 'SS', 'DS', 'FS', 'GS'];
 const ACCUMULATORS: Record<string, string> = { AL: 'b', AX: 'w', eAX: 'z', rAX: 'v' };
@@ -57,15 +79,19 @@ function encode(row: OpcodeRow, handlerId: number): Entry[] {
     vex = true;
     prefix = first.slice(4);
     tokens.shift();
-  } else if (first === 'NP' || first === 'NFx' || ((first === '66' || first === 'F3' || first === 'F2') && /^[0-9A-F]{2}/.test(tokens[1] ?? ''))) {
+  } else if (
+    first === 'NP' ||
+    first === 'NFx' ||
+    ((first === '66' || first === 'F3' || first === 'F2') && /^[0-9A-F]{2}/.test(tokens[1] ?? ''))
+  ) {
     prefix = first;
     tokens.shift();
   }
   let map = 0;
-  const escape = tokens[0] === '0F' ? (tokens[1] === '38' ? 2 : tokens[1] === '3A' ? 3 : 1) : 0;
-  if (escape > 0) {
-    map = escape;
-    tokens.splice(0, escape === 1 ? 1 : 2);
+  const escaped = tokens[0] === '0F' ? (tokens[1] === '38' ? 2 : tokens[1] === '3A' ? 3 : 1) : 0;
+  if (escaped > 0) {
+    map = escaped;
+    tokens.splice(0, escaped === 1 ? 1 : 2);
   }
   if (vex) map += 3;
   first = tokens.shift() ?? '';
@@ -84,7 +110,13 @@ function encode(row: OpcodeRow, handlerId: number): Entry[] {
   const sreg = operands.find((operand) => operand.kind === 'SREG');
   if (sreg) reg = sreg.sreg;
   const control = operands.some((o) => o.kind === 'C' || o.kind === 'D');
-  const mod = control ? 0 : operands.some((o) => o.kind === 'M') ? 1 : exact || operands.some((o) => o.kind === 'R') ? 2 : 0;
+  const mod = control
+    ? 0
+    : operands.some((o) => o.kind === 'M')
+      ? 1
+      : exact || operands.some((o) => o.kind === 'R')
+        ? 2
+        : 0;
   const mode = row.attributes.includes('i64') ? 1 : row.attributes.includes('o64') ? 2 : 0;
   let attributes = (modrm ? ATTRIBUTE_MODRM : 0) | (control ? ATTRIBUTE_REGISTER : 0);
   for (const attribute of row.attributes) attributes |= ATTRIBUTE_BITS[attribute] ?? 0;
@@ -94,13 +126,19 @@ function encode(row: OpcodeRow, handlerId: number): Entry[] {
     return operand ? KINDS.indexOf(operand.kind) * 8 + SIZES.indexOf(operand.size) : 0;
   });
   const bytes = [
-    op & 0xff, op >> 8, PREFIX_RULES.indexOf(prefix) | (mod << 3) | (mode << 5), reg, exact,
-    ...codes, attributes & 0xff, attributes >> 8, 0, 0,
+    op & 0xff,
+    op >> 8,
+    PREFIX_RULES.indexOf(prefix) | (mod << 3) | (mode << 5),
+    reg,
+    exact,
+    ...codes,
+    attributes & 0xff,
+    attributes >> 8,
+    0,
+    0,
   ];
   if (PREFIX_RULES.indexOf(prefix) < 0) throw new Error(`prefix rule in ${row.bytes}`);
-  return plus
-    ? [0, 1, 2, 3, 4, 5, 6, 7].map((n) => ({ map, opcode: opcode + n, bytes }))
-    : [{ map, opcode, bytes }];
+  return plus ? [0, 1, 2, 3, 4, 5, 6, 7].map((n) => ({ map, opcode: opcode + n, bytes })) : [{ map, opcode, bytes }];
 }
 
 const handlers = [...new Set([...OPCODES.map((row) => row.handler), 'execGeneralProtection'])].sort();
@@ -110,7 +148,8 @@ function findHandlers(): Map<string, string> {
   const found = new Map<string, string>();
   for (const file of readdirSync(`${CORE}/exec`)) {
     const text = readFileSync(`${CORE}/exec/${file}`, 'utf8');
-    for (const match of text.matchAll(/^export function (exec[A-Z]\w*)\(/gm)) found.set(match[1] ?? '', file.replace(/\.ts$/, ''));
+    for (const match of text.matchAll(/^export function (exec[A-Z]\w*)\(/gm))
+      found.set(match[1] ?? '', file.replace(/\.ts$/, ''));
   }
   return found;
 }
@@ -118,7 +157,8 @@ function findHandlers(): Map<string, string> {
 function writeOpcodeTable(): void {
   const lists: number[][][] = Array.from({ length: 7 * 256 }, () => []);
   for (const row of OPCODES) {
-    for (const entry of encode(row, handlers.indexOf(row.handler))) lists[entry.map * 256 + entry.opcode]?.push(entry.bytes);
+    for (const entry of encode(row, handlers.indexOf(row.handler)))
+      lists[entry.map * 256 + entry.opcode]?.push(entry.bytes);
   }
   const records: number[][] = [Array(12).fill(0)];
   const index: number[] = [];
@@ -164,7 +204,13 @@ function writeHandlers(): void {
     if (file !== undefined) byFile.set(file, [...(byFile.get(file) ?? []), name]);
   }
   const imports = [...byFile].map(([file, names]) => `import { ${names.join(', ')} } from '../exec/${file}';`);
-  const ids = handlers.map((name, n) => `export const H_${name.slice(4).replace(/([a-z0-9])([A-Z])/g, '$1_$2').toUpperCase()} = ${1024 + n * 2};`);
+  const ids = handlers.map(
+    (name, n) =>
+      `export const H_${name
+        .slice(4)
+        .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+        .toUpperCase()}: u32 = ${1024 + n * 2};`,
+  );
   const cases = handlers.map((name, n) => `    case ${n}: return ${found.has(name) ? name : 'execUd'}(u);`);
   if (!found.has('execUd')) throw new Error('exec/ has no execUd');
   writeFileSync(

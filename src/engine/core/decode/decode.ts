@@ -6,7 +6,7 @@ import {
   UF_ADDR_SHIFT, UF_DST_REG, UF_HIGH_R, UF_HIGH_RM, UF_IMM, UF_LOCK, UF_MAP_0F, UF_MEM, UF_MOFFS, UF_OPCODE_SHIFT, UF_PREFIX_66, UF_REP,
   UF_REPNE, UF_REX, UF_SIMPLE,
 } from '../uop';
-import { H_GENERAL_PROTECTION, H_UD } from '../generated/handlers';
+import { H_GENERAL_PROTECTION, H_NOP, H_UD, H_XCHG } from '../generated/handlers';
 import {
   ATTR_D64, ATTR_END, ATTR_F64, ATTR_LOCK, ATTR_MODRM, ATTR_REGISTER, ATTR_REP, KIND_A, KIND_ACC, KIND_B, KIND_E, KIND_G, KIND_I, KIND_J,
   KIND_O, KIND_ONE, KIND_S, KIND_C, KIND_D, KIND_SREG, KIND_Z, OPCODE_INDEX, OPCODE_ROWS, ROW_BYTES, RULE_66, RULE_F2, RULE_F3,
@@ -345,6 +345,8 @@ export function decodeInstruction(u: usize, mode: u32, offset: u32, nth: u32): i
   if (fetchStopped() != STOP_NONE) return stopped(u, offset, nth);
 
   let op: u32 = load<u16>(row);
+  // 90 is NOP and keeps the upper half of RAX, unless REX.B names another register.
+  if (map == 0 && opcode == 0x90 && rmNumber == 0 && op == H_XCHG) op = H_NOP;
   if (lock && !(attributes & ATTR_LOCK && memoryOperand)) return writeBare(u, H_UD, offset, nth);
   if (vex && vexL) return writeBare(u, H_UD, offset, nth);
   const length = fetchedBytes();

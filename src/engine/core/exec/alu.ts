@@ -120,7 +120,7 @@ export function execXadd(u: usize): i32 {
   return XS_OK;
 }
 
-/** The memory operand is written in either case. @sdm 2A "CMPXCHG" */
+/** A memory operand is written in either case; a register keeps its upper half when the values differ. @sdm 2A "CMPXCHG" */
 export function execCmpxchg(u: usize): i32 {
   const bytes = uOpSize(u);
   const p = operandModify(u, bytes);
@@ -128,7 +128,7 @@ export function execCmpxchg(u: usize): i32 {
   const found = loadSized(p, bytes);
   const wanted = load<u64>(RAX) & sizeMask(bytes);
   const equal = found == wanted;
-  if (!operandCommit(u, p, bytes, equal ? registerRead(u, bytes) : found)) return accessStatus();
+  if ((equal || uIsMem(u)) && !operandCommit(u, p, bytes, equal ? registerRead(u, bytes) : found)) return accessStatus();
   if (!equal) storeRegister(RAX, bytes, found);
   setFlags(STATUS, subFlags(wanted, found, (wanted - found) & sizeMask(bytes), bytes));
   return XS_OK;

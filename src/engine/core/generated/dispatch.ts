@@ -678,10 +678,10 @@ export function execBlocks(): i32 {
         const p = modifiable<u64>(address(u) & mask); if (!p) return stop(u, k, fr, fs); const r = <u64>(load<u64>(p) - 1); store<u64>(p, r); if (!wrote<u64>(p)) return stop(u, k, fr, fs); if (k < 20) keepCarry(k, fr, fs); k = 27; fr = i64(<i64>r); u += 32; continue;
       }
       case 194: { // NOT R 32
-        store<u64>((uRm(u) << 3), u64(~load<u32>((uRm(u) << 3), GPR)), GPR); u += 32; continue;
+        store<u64>((uRm(u) << 3), u64(<u32>(~load<u32>((uRm(u) << 3), GPR))), GPR); u += 32; continue;
       }
       case 195: { // NOT R 64
-        store<u64>((uRm(u) << 3), ~load<u64>((uRm(u) << 3), GPR), GPR); u += 32; continue;
+        store<u64>((uRm(u) << 3), <u64>(~load<u64>((uRm(u) << 3), GPR)), GPR); u += 32; continue;
       }
       case 196: { // NEG R 32
         const r = <u32>(0 - load<u32>((uRm(u) << 3), GPR)); store<u64>((uRm(u) << 3), u64(r), GPR); k = 10; fs = 0; fr = i64(<i32>r); u += 32; continue;
