@@ -29,7 +29,9 @@ function stale(output, ...sources) {
 }
 
 export function prepare() {
-  if (stale('node_modules/.package-lock.json', 'package-lock.json')) step('installing packages', 'npm', ['install', '--no-audit', '--no-fund']);
-  if (stale('build/core.wasm', 'src/engine/core', 'asconfig.json')) step('building the engine core', 'npm', ['run', '--silent', 'build:core']);
+  if (stale('node_modules/.package-lock.json', 'package-lock.json'))
+    step('installing packages', 'npm', ['install', '--no-audit', '--no-fund']);
+  if (stale('build/core.wasm', 'src/engine/core', 'asconfig.json'))
+    step('building the engine core', 'npm', ['run', '--silent', 'build:core']);
   if (stale('dist/cli/main.js', 'src', 'tsconfig.json')) step('building', 'npm', ['run', '--silent', 'build:host']);
 }

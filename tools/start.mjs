@@ -4,5 +4,9 @@ import { prepare, root } from './prepare.mjs';
 
 prepare();
 const args = process.argv.slice(2);
-const run = spawnSync(process.execPath, [new URL('../bin/vmscope', import.meta.url).pathname, ...(args.length > 0 ? args : ['demo'])], { cwd: process.env.INIT_CWD ?? root, stdio: 'inherit' });
+const run = spawnSync(
+  process.execPath,
+  [new URL('../bin/vmscope', import.meta.url).pathname, ...(args.length > 0 ? args : ['demo'])],
+  { cwd: process.env.INIT_CWD ?? root, stdio: 'inherit' },
+);
 process.exit(run.status ?? 1);

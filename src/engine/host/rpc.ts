@@ -11,6 +11,7 @@ type Reply = { id: number; value: unknown } | { id: number; error: string } | { 
 /** Either end of a channel: a worker's parentPort, a Worker, or a MessagePort. */
 export interface Channel {
   postMessage(message: unknown): void;
+  // biome-ignore lint/suspicious/noExplicitAny: the ports of node:worker_threads and child_process type it so
   on(event: 'message', listener: (message: any) => void): unknown;
 }
 

@@ -1,5 +1,5 @@
-import type { GuestEnd, Nanoseconds } from '../devices/device.js';
 import type { VgaText } from '../debugger.js';
+import type { GuestEnd, Nanoseconds } from '../devices/device.js';
 import { buildPc, type Pc } from '../devices/pc.js';
 import { VirtualClock } from '../time/clock.js';
 import { Journal } from '../time/journal.js';

@@ -41,7 +41,6 @@ const BLOCKED_BY_STI_OR_MOV_SS = 3;
 const BLOCKED_BY_NMI = 8;
 const REASON_MASK = 0xffff;
 const REASON_MTF = 37;
-const ENTRY_FAILURE = 0x80000000;
 const ACTION = { resume: 1, inject: 2, stop: 3 } as const;
 const TIMER_FIELD = fieldOffset('VMX_PREEMPTION_TIMER_VALUE');
 

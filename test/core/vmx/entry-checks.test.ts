@@ -35,7 +35,6 @@ function guest(base: Base): VmxGuest {
 }
 
 const SEGMENTS = ['CS', 'SS', 'DS', 'ES', 'FS', 'GS'];
-const DATA = ['SS', 'DS', 'ES', 'FS', 'GS'];
 const rows = (names: string[], row: (name: string) => Row): Row[] => names.map(row);
 
 const ROWS: Row[] = [
