@@ -5,6 +5,7 @@ import type { Deadlines } from '../time/deadlines.js';
 import { LAPIC_BASE } from '../vmm/memory-map.js';
 import { AcpiPm } from './acpi-pm.js';
 import { ApicBus } from './apic-bus.js';
+import type { Drive } from './block.js';
 import { Bus } from './bus.js';
 import { DebugExit } from './debug-exit.js';
 import { Debugcon } from './debugcon.js';
@@ -33,6 +34,8 @@ export interface PcOptions {
   serialOutput(byte: number): void;
   /** A byte to port e9h; without it the port does not exist. */
   debugOutput?(byte: number): void;
+  /** Disks and CD-ROMs, in the order of the command line. */
+  drives?: readonly Drive[];
   /** Add QEMU's isa-debug-exit at port f4h. */
   debugExit?: boolean;
   /** The guest ended by its own doing: power-off, reset or debug exit. */

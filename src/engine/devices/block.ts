@@ -1,0 +1,50 @@
+/** What a disk device needs of the storage behind it. */
+
+export const SECTOR_BYTES = 512;
+
+/**
+ * Storage in sectors of 512 bytes. Every call is complete when it returns: how long the guest waits is the
+ * device's business and is counted in virtual time.
+ */
+export interface BlockStore {
+  readonly sectors: number;
+  readonly readOnly: boolean;
+  /** Fills `into`, a whole number of sectors. @throws BlockError */
+  read(sector: number, into: Uint8Array): void;
+  /** @throws BlockError */
+  write(sector: number, bytes: Uint8Array): void;
+  /** The sectors read as zeros afterwards; the space they took may be given back. @throws BlockError */
+  writeZeroes(sector: number, count: number): void;
+  /** What was written survives a crash of the host. @throws BlockError */
+  flush(): void;
+}
+
+/** Storage failed while the guest used it: the device reports an error to the guest. */
+export class BlockError extends Error {
+  constructor(
+    message: string,
+    readonly kind: 'read' | 'write' | 'no-space' | 'read-only' | 'range',
+  ) {
+    super(message);
+    this.name = 'BlockError';
+  }
+}
+
+/** A drive of the machine in the order of the command line. */
+export interface Drive {
+  /** Name in messages and views: `disk0`, `cdrom0`. */
+  readonly name: string;
+  /** Identity that the guest can read, at most 20 characters. */
+  readonly serial: string;
+  readonly bus: 'ide' | 'virtio';
+  readonly kind: 'disk' | 'cdrom';
+  /** Undefined: a CD-ROM drive without a disc. */
+  readonly store: BlockStore | undefined;
+}
+
+/** @throws BlockError when the sectors are not all on the disk. */
+export function checkSectors(store: BlockStore, sector: number, count: number): void {
+  if (sector < 0 || count < 0 || sector + count > store.sectors) {
+    throw new BlockError(`sectors ${sector}+${count} are outside the disk of ${store.sectors}`, 'range');
+  }
+}
