@@ -87,6 +87,33 @@ describe('delivery in protected mode', () => {
   });
 });
 
+describe('what a refused transfer leaves alone', () => {
+  it('does not push for a far call whose target is beyond the limit', () => {
+    const m = new Rig('protected32');
+    m.exec('9a 00000100 4800', 1); // call 48h:10000h, a 64-KByte segment
+    expect([m.handled, m.slots(2)]).toEqual([13, [0, CODE]]);
+    expect(m.reg('rsp')).toBe(BigInt(STACK - 16));
+    // the frame of #GP is four words; the call's own pushes would have stood below and above CODE's
+    expect([...m.ram(STACK - 4, 4)]).toEqual([2, 0, 1, 0]);
+    const r = new Rig('real');
+    r.segment(L.SEG_CS, 0, 0, 0xffff, 0x9b);
+    r.setReg('rbx', 0x600);
+    r.load(0x600, '0000 0100 0010');
+    r.load(STACK - 8, '5555 5555');
+    r.exec('66ff1f', 1); // call far dword [bx], EIP 10000h
+    expect(r.selector(L.SEG_CS)).toBe(0x200d);
+    expect([...r.ram(STACK - 8, 2)]).toEqual([0x55, 0x55]);
+  });
+
+  it('raises #UD for segment registers that are not there, and for loading CS', () => {
+    for (const code of ['8ec8', '8ef0', '8ef8', '8cf0', '8cf8']) {
+      const m = new Rig('protected32');
+      m.exec(code, 1);
+      expect(m.handled, code).toBe(6);
+    }
+  });
+});
+
 describe('real mode', () => {
   it('goes through the vector table and back', () => {
     const m = new Rig('real');

@@ -18,7 +18,7 @@ import {
 import { TASK_BY_GATE, taskSwitch } from '../exec/task';
 import {
   checkInnerStack, checkTarget, commitCode, commitNewStack, commitStack, currentStack, isCode, isConforming, jumpTo,
-  otherStack, setLevel, stackDescriptor, stackPush, tssPointer, tssSelector, tssStack, tssStack64, wideStack,
+  otherStack, setLevel, stackDescriptor, stackPush, stackRoom, tssPointer, tssSelector, tssStack, tssStack64, wideStack,
 } from '../exec/transfer';
 import {
   combine, INFO_ERROR, INFO_NMI_UNBLOCKED, INFO_VALID, SECOND_DOUBLE, SECOND_TRIPLE, setsRf, TYPE_EXTERNAL, TYPE_HARDWARE,
@@ -145,8 +145,9 @@ function realVector(vector: u32, flags: u64, rip: u64): bool {
   if (!p) return false;
   const target = load<u32>(p);
   currentStack();
-  if (!stackPush(flags & 0xffff, 2) || !stackPush(segSelector(SEG_CS), 2) || !stackPush(rip & 0xffff, 2)) return false;
+  if (!stackRoom(3, 2)) return false;
   if ((target & 0xffff) > segLimit(SEG_CS)) return reject(VEC_GP, 0);
+  if (!stackPush(flags & 0xffff, 2) || !stackPush(segSelector(SEG_CS), 2) || !stackPush(rip & 0xffff, 2)) return false;
   commitStack();
   setRealSegment(SEG_CS, target >> 16);
   jumpTo(target & 0xffff);
@@ -214,6 +215,8 @@ function enterHandler(
     stack = stackDescriptor;
     otherStack(ss, stack, tssPointer, level);
   } else currentStack();
+  const words: u32 = 3 + (virtual ? 4 : 0) + (long || inner ? 2 : 0) + (hasError ? 1 : 0);
+  if (!stackRoom(words, width) || !checkTarget(d, target)) return false;
   if (virtual) {
     if (!stackPush(segSelector(SEG_GS), width) || !stackPush(segSelector(SEG_FS), width)) return false;
     if (!stackPush(segSelector(SEG_DS), width) || !stackPush(segSelector(SEG_ES), width)) return false;
@@ -223,7 +226,7 @@ function enterHandler(
   }
   if (!stackPush(flags, width) || !stackPush(segSelector(SEG_CS), width) || !stackPush(rip, width)) return false;
   if (hasError && !stackPush(error, width)) return false;
-  if (!checkTarget(d, target) || !markAccessed(address, d)) return false;
+  if (!markAccessed(address, d)) return false;
 
   let after = load<u64>(RFLAGS) & ~(FLAG_TF | FLAG_NT | FLAG_RF | FLAG_VM);
   if (!keepIf) after &= ~FLAG_IF;

@@ -17,7 +17,7 @@ import {
 import { TASK_BY_CALL, TASK_BY_JMP, taskSwitch } from './task';
 import {
   checkDirectCode, checkInnerStack, checkTarget, commitCode, commitNewStack, commitStack, currentStack, isCode, isCode64,
-  isConforming, jumpTo, otherStack, setLevel, stackDescriptor, stackDrop, stackPeek, stackPointerNow, stackPush, stackValue,
+  isConforming, jumpTo, otherStack, setLevel, stackDescriptor, stackDrop, stackPeek, stackPointerNow, stackPush, stackRoom, stackValue,
   tssPointer, tssSelector, tssStack, tssStack64, wideStack,
 } from './transfer';
 
@@ -76,15 +76,21 @@ function transfer(selector: u32, offset: u64, bytes: u32, call: bool): i32 {
 function realTransfer(selector: u32, offset: u64, bytes: u32, call: bool): bool {
   if (call) {
     currentStack();
-    if (!stackPush(segSelector(SEG_CS), bytes)) return false;
-    if (!stackPush(load<u64>(NEXT_RIP), bytes)) return false;
+    if (!stackRoom(2, bytes)) return false;
   }
   if (offset > <u64>(v8086() ? 0xffff : segLimit(SEG_CS))) return reject(VEC_GP, 0);
-  if (call) commitStack();
+  if (call) {
+    if (!pushReturn(bytes)) return false;
+    commitStack();
+  }
   setRealSegment(SEG_CS, selector);
   jumpTo(offset);
   updateMode();
   return true;
+}
+
+@inline function pushReturn(bytes: u32): bool {
+  return stackPush(segSelector(SEG_CS), bytes) && stackPush(load<u64>(NEXT_RIP), bytes);
 }
 
 /** Straight to a code segment; `descriptor` holds its descriptor. */
@@ -94,10 +100,10 @@ function direct(selector: u32, offset: u64, bytes: u32, call: bool): bool {
   const address = descriptorAddress;
   if (call) {
     currentStack();
-    if (!stackPush(segSelector(SEG_CS), bytes)) return false;
-    if (!stackPush(load<u64>(NEXT_RIP), bytes)) return false;
+    if (!stackRoom(2, bytes)) return false;
   }
   if (!checkTarget(d, offset)) return false;
+  if (call && !pushReturn(bytes)) return false;
   if (!markAccessed(address, d)) return false;
   if (call) commitStack();
   commitCode(selector, d, cpl(), offset);
@@ -135,11 +141,12 @@ function gate(gateSelector: u32, call: bool): bool {
   if (!call || isConforming(d) || dpl == cpl()) {
     if (call) {
       currentStack();
-      // in IA-32e mode the gate's pushes are 8 bytes, also from compatibility mode
-      if (!stackPush(segSelector(SEG_CS), bytes)) return false;
-      if (!stackPush(load<u64>(NEXT_RIP), bytes)) return false;
+      if (!stackRoom(2, bytes)) return false;
     }
-    if (!checkTarget(d, offset) || !markAccessed(address, d)) return false;
+    if (!checkTarget(d, offset)) return false;
+    // in IA-32e mode the gate's pushes are 8 bytes, also from compatibility mode
+    if (call && !pushReturn(bytes)) return false;
+    if (!markAccessed(address, d)) return false;
     if (call) commitStack();
     commitCode(selector, d, cpl(), offset);
     updateMode();
@@ -164,6 +171,7 @@ function innerCall(selector: u32, d: u64, address: u64, level: u32, offset: u64,
     ss = stackDescriptor;
     otherStack(inner, ss, tssPointer, level);
   }
+  if (!stackRoom(4 + (long ? 0 : parameters), bytes) || !checkTarget(d, offset)) return false;
   if (!stackPush(segSelector(SEG_SS), bytes) || !stackPush(oldSp, bytes)) return false;
   if (!long) {
     for (let i = parameters; i > 0; i--) {
@@ -175,8 +183,7 @@ function innerCall(selector: u32, d: u64, address: u64, level: u32, offset: u64,
       if (!stackPush(value, bytes)) return false;
     }
   }
-  if (!stackPush(segSelector(SEG_CS), bytes) || !stackPush(load<u64>(NEXT_RIP), bytes)) return false;
-  if (!checkTarget(d, offset) || !markAccessed(address, d)) return false;
+  if (!pushReturn(bytes) || !markAccessed(address, d)) return false;
   if (long) setNullSegment(SEG_SS, level, level);
   else setSegment(SEG_SS, inner, ss);
   commitNewStack();

@@ -1,15 +1,15 @@
 // Segments: addresses through them, descriptors, and loads of the data-segment registers.
 import {
   GDTR_BASE, GDTR_LIMIT, OP_LINEAR, OP_VALUE, RSP, SEGMENTS,
-  SEGMENT_BYTES, SEG_AR, SEG_BASE, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LDTR, SEG_LIMIT, SEG_SELECTOR, SEG_SS, CR4, XS_OK,
+  SEGMENT_BYTES, SEG_AR, SEG_BASE, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LDTR, SEG_LIMIT, SEG_SELECTOR, SEG_SS, CR4, XS_OK,
 } from '../layout';
 import {
-  code64, cpl, faultCode, protectedMode, segAr, segBase, segLimit, segSelector, v8086, VEC_GP, VEC_NP, VEC_SS,
+  code64, cpl, fault, faultCode, protectedMode, segAr, segBase, segLimit, segSelector, v8086, VEC_GP, VEC_NP, VEC_SS, VEC_UD,
 } from '../state';
 import { accessFailed, accessStatus, readSlow, sysReadable, sysWritable, wrote } from '../mmu/access';
 import { updateMode } from '../mmu/mode';
 import { beginShadow } from '../vmx/boundary';
-import { uIsMem, uOpcode, uOpSize, uReg } from '../uop';
+import { uIsMem, uModReg, uOpcode, uOpSize, uReg } from '../uop';
 import { loadSized, operandLinear, operandRead, operandWrite, pop, popCommit, push, registerWrite } from './operand';
 
 // access-rights bits, VMCS format
@@ -204,17 +204,21 @@ export function loadSegment(seg: u32, selector: u32): bool {
   if (seg == SEG_SS) beginShadow(BLOCKED_BY_MOV_SS);
 }
 
-/** MOV Sreg, r/m16. */
+/** MOV Sreg, r/m16. CS cannot be loaded, numbers 6 and 7 are no segments; REX.R has no meaning here. */
 export function execMovSegReg(u: usize): i32 {
+  const seg = uModReg(u);
+  if (seg == SEG_CS || seg > <u32>SEG_GS) return fault(VEC_UD);
   if (!operandRead(u, 2)) return accessStatus();
-  if (!loadSegment(uReg(u), <u32>load<u64>(OP_VALUE) & 0xffff)) return accessStatus();
-  shadow(uReg(u));
+  if (!loadSegment(seg, <u32>load<u64>(OP_VALUE) & 0xffff)) return accessStatus();
+  shadow(seg);
   return XS_OK;
 }
 
 /** MOV r/m, Sreg: memory takes 16 bits whatever the operand size. */
 export function execMovRegSeg(u: usize): i32 {
-  return operandWrite(u, uIsMem(u) ? 2 : uOpSize(u), segSelector(uReg(u))) ? XS_OK : accessStatus();
+  const seg = uModReg(u);
+  if (seg > <u32>SEG_GS) return fault(VEC_UD);
+  return operandWrite(u, uIsMem(u) ? 2 : uOpSize(u), segSelector(seg)) ? XS_OK : accessStatus();
 }
 
 export function execPushSeg(u: usize): i32 {

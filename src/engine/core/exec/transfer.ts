@@ -91,6 +91,12 @@ export function stackPush(value: u64, bytes: u32): bool {
   return true;
 }
 
+/** The segment has room for `count` pushes of `bytes`; otherwise #SS. Checked before the target, which is before any push. */
+export function stackRoom(count: u32, bytes: u32): bool {
+  for (let i: u32 = 1; i <= count; i++) if (!linear(moved(-(<i64>(i * bytes))), bytes)) return false;
+  return true;
+}
+
 /** Reads `bytes` at a distance above the top into stackValue. */
 export function stackPeek(distance: u32, bytes: u32): bool {
   if (!linear(moved(distance), bytes)) return false;
