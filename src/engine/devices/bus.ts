@@ -11,6 +11,9 @@ export class Bus {
   private readonly portDevices: PortDevice[] = [];
   /** Sorted by address. */
   private readonly mmioDevices: MmioDevice[] = [];
+  /** Devices whose place the guest chooses. A fixed device that lies in the way goes first. */
+  private movablePorts: readonly PortDevice[] = [];
+  private movableMmio: readonly MmioDevice[] = [];
 
   /** @throws Error when a port of the device is taken or outside the 64 KiB port space. */
   addPorts(device: PortDevice): void {
@@ -40,6 +43,16 @@ export class Bus {
     this.mmioDevices.sort((a, b) => a.mmio.gpa - b.mmio.gpa);
   }
 
+  /** All devices at ports that the guest chose; where two overlap the first one answers. */
+  setMovablePorts(devices: readonly PortDevice[]): void {
+    this.movablePorts = devices;
+  }
+
+  /** All devices at addresses that the guest chose. */
+  setMovableMmio(devices: readonly MmioDevice[]): void {
+    this.movableMmio = devices;
+  }
+
   /** Value of an IN of 1, 2 or 4 bytes, unsigned. */
   portRead(port: number, bytes: number): number {
     const device = this.soleOwner(port, bytes);
@@ -65,7 +78,7 @@ export class Bus {
   /** The device that takes this access whole; undefined when nobody does or when it must be cut in pieces. */
   private soleOwner(port: number, bytes: number): PortDevice | undefined {
     const owner = this.portOwner[port];
-    if (owner === 0) return undefined;
+    if (owner === 0) return this.movablePorts.find(({ ports: [{ first, count }] }) => holds(first, count, port, bytes));
     const device = this.portDevices[owner - 1];
     if (bytes === 1) return device;
     if (bytes > (device.portWidth ?? 4)) return undefined;
@@ -104,18 +117,22 @@ export class Bus {
 
   private mmioAt(gpa: number): MmioDevice | undefined {
     for (const device of this.mmioDevices) {
-      if (gpa < device.mmio.gpa) return undefined;
+      if (gpa < device.mmio.gpa) break;
       if (gpa < device.mmio.gpa + device.mmio.bytes) return device;
     }
-    return undefined;
+    return this.movableMmio.find(({ mmio }) => holds(mmio.gpa, mmio.bytes, gpa, 1));
   }
 
   /** Claimed port ranges, merged, in order. */
   describePorts(): { first: number; count: number; device: PortDevice }[] {
     const rows: { first: number; count: number; device: PortDevice }[] = [];
-    for (const device of this.portDevices) {
+    for (const device of [...this.portDevices, ...this.movablePorts]) {
       for (const range of device.ports) rows.push({ ...range, device });
     }
     return rows.sort((a, b) => a.first - b.first);
   }
+}
+
+function holds(first: number, count: number, at: number, bytes: number): boolean {
+  return at >= first && at + bytes <= first + count;
 }

@@ -11,31 +11,43 @@ export interface IrqSink {
  * to IOAPIC pin 2, as the MADT's source override says. Pins 16 to 23 exist on the IOAPIC only.
  */
 export class IrqRouter {
-  private readonly levels: boolean[] = new Array(24).fill(false);
+  /** How many wires hold each input high. */
+  private readonly high: number[] = new Array(24).fill(0);
+  private readonly wires: { irq: number; high: boolean }[] = [];
 
   constructor(
     private readonly pic: IrqSink,
     private readonly ioapic: IrqSink,
   ) {}
 
-  /** The wire of ISA interrupt (or global system interrupt, from 16 on) `irq`. */
+  /** A wire to ISA interrupt (or global system interrupt, from 16 on) `irq`. Several wires to one input are OR-ed. */
   line(irq: number): IrqLine {
     if (irq < 0 || irq > 23 || irq === 2) throw new RangeError(`no interrupt wire ${irq}`);
-    return { set: (high) => this.set(irq, high) };
+    const wire = { irq, high: false };
+    this.wires.push(wire);
+    return { set: (high) => this.set(wire, high) };
   }
 
-  private set(irq: number, high: boolean): void {
-    if (this.levels[irq] === high) return;
-    this.levels[irq] = high;
+  private set(wire: { irq: number; high: boolean }, high: boolean): void {
+    if (wire.high === high) return;
+    const { irq } = wire;
+    wire.high = high;
+    this.high[irq] += high ? 1 : -1;
+    if (this.high[irq] !== (high ? 1 : 0)) return;
     if (irq < 16) this.pic.setLine(irq, high);
     this.ioapic.setLine(irq === 0 ? 2 : irq, high);
   }
 
+  /** Level of each wire, in the order in which they were made. */
   save(): boolean[] {
-    return [...this.levels];
+    return this.wires.map((wire) => wire.high);
   }
 
   load(levels: readonly boolean[]): void {
-    for (let irq = 0; irq < this.levels.length; irq++) this.levels[irq] = levels[irq];
+    this.high.fill(0);
+    for (const [i, wire] of this.wires.entries()) {
+      wire.high = levels[i] ?? false;
+      if (wire.high) this.high[wire.irq]++;
+    }
   }
 }

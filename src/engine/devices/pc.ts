@@ -15,7 +15,9 @@ import { Ioapic } from './ioapic.js';
 import { IrqRouter } from './irq.js';
 import { Lapic } from './lapic.js';
 import type { TscView } from './lapic-timer.js';
-import { chipset, PciConfig } from './pci-config.js';
+import { PciBus } from './pci/bus.js';
+import { HostBridge, IsaBridge, PowerManagement, type ShadowArea } from './pci/chipset.js';
+import type { PciFunction } from './pci/function.js';
 import { Pic8259 } from './pic-8259.js';
 import { Pit8254 } from './pit-8254.js';
 import { COM1_BASE, COM1_IRQ, KEYBOARD_IRQ, RTC_IRQ, SCI_IRQ } from './platform.js';
@@ -47,6 +49,10 @@ export interface PcOptions {
   /** An interrupt may have become deliverable: a halted vCPU looks again. */
   wake?(vcpu: number): void;
   a20Changed?(open: boolean): void;
+  /** A BIOS runs and sets up the chipset and the PCI functions itself; otherwise they are as one left them. */
+  bios?: boolean;
+  /** The guest changed where accesses to a piece of C0000h to FFFFFh go. */
+  shadowChanged?(area: ShadowArea): void;
   /** Time stamp counter of a vCPU; by default virtual nanoseconds. */
   tsc?(vcpu: number): TscView;
 }
@@ -81,10 +87,12 @@ export class Pc {
   readonly keyboard: I8042;
   readonly pm: AcpiPm;
   readonly vga: VgaTextDevice;
-  readonly pci: PciConfig;
+  readonly pci: PciBus;
+  readonly hostBridge: HostBridge;
+  readonly isaBridge: IsaBridge;
   readonly apicBus = new ApicBus();
   readonly a20: A20Gate;
-  readonly devices: readonly Device[];
+  readonly devices: Device[];
   private readonly irqs: IrqRouter;
   private readonly window: LapicWindow;
   private readonly nmi: boolean[];
@@ -120,7 +128,14 @@ export class Pc {
     const powerOff = () => options.end({ kind: 'powered-off', status: 0, message: 'guest powered off' });
     this.pm = new AcpiPm({ clock, sci: this.irqs.line(SCI_IRQ), powerOff });
     this.vga = new VgaTextDevice(clock);
-    this.pci = new PciConfig(chipset(), resetRequest);
+    this.hostBridge = new HostBridge(options.shadowChanged);
+    this.isaBridge = new IsaBridge((irq) => this.irqs.line(irq));
+    this.pci = new PciBus({
+      bus: this.bus,
+      pirq: this.isaBridge,
+      resetRequest,
+      message: (address, data) => this.apicBus.messageSignalled(address, data),
+    });
     const board = new SystemPorts({ clock, pit: this.pit, a20: this.a20, resetRequest });
 
     const onPorts = [this.serial, this.pic, this.pit, this.keyboard, this.rtc, this.pm, this.vga, this.pci, board];
@@ -131,7 +146,19 @@ export class Pc {
     this.bus.addMmio(this.ioapic);
     this.bus.addMmio(this.window);
     this.devices = [...onPorts, ...extra, this.ioapic, ...this.lapic];
+    for (const chip of [this.hostBridge, this.isaBridge, new PowerManagement()]) this.plug(chip);
     this.firmwareInit();
+  }
+
+  /** Plugs a PCI function in; it is configured as firmware would unless a BIOS runs. @throws Error when its place is taken. */
+  addPci(pciFunction: PciFunction): void {
+    this.plug(pciFunction);
+    if (!this.options.bios) this.pci.configure(pciFunction);
+  }
+
+  private plug(pciFunction: PciFunction): void {
+    this.pci.add(pciFunction);
+    this.devices.push(pciFunction);
   }
 
   private makeLapic(id: number): Lapic {
@@ -176,6 +203,7 @@ export class Pc {
    * 18.2 Hz, virtual wire mode. Nothing interrupts until the guest unmasks it.
    */
   private firmwareInit(): void {
+    if (this.options.bios) return;
     const out = (port: number, ...values: number[]) => {
       for (const value of values) this.bus.portWrite(port, 1, value);
     };
@@ -183,11 +211,14 @@ export class Pc {
     out(0x21, 0x08, 0x04, 0x01, 0xff);
     out(0xa0, 0x11);
     out(0xa1, 0x70, 0x02, 0x01, 0xff);
-    // The PCI interrupts that the MADT calls level-triggered.
-    out(0x4d1, 1 << (SCI_IRQ - 8));
+    // Level-triggered: the SCI, 9, and what the PCI interrupts are routed to, 10 and 11.
+    out(0x4d1, 0b1110);
     out(0x43, 0x36);
     out(0x40, 0, 0);
     this.lapic[0].firmwareInit();
+    this.hostBridge.openShadow();
+    this.isaBridge.routeByFirmware();
+    this.pci.configureAll();
   }
 
   /** Names the vCPU whose port or memory access comes next: it decides which local APIC answers. */
