@@ -1,6 +1,8 @@
 import { Disassembler } from '../disasm/index.js';
 import type { Debugger, ExitRecord, RegisterFile } from '../engine/debugger.js';
 import { exitReasonName } from '../spec/vmx/exit-reasons.js';
+import { describeFields, explainExit, instructionFields, qualificationFields } from '../tui/explain.js';
+import { codeBase, codeBits, linearPc } from '../tui/guest-mode.js';
 
 const hex = (value: bigint | number, digits = 0): string => `0x${value.toString(16).padStart(digits, '0')}`;
 
@@ -36,18 +38,21 @@ async function showExit(
   print: (line: string) => void,
 ): Promise<void> {
   print(`VM exit ${exit.reason & 0xffff} ${exitReasonName(exit.reason)}, qualification ${hex(exit.qualification)}`);
+  const fields = await target.vmcs?.read(0);
+  const say = (label: string, text: string) => text && print(`  ${label.padEnd(14)} ${text}`);
+  say(
+    'why',
+    explainExit(exit, (encoding) => fields?.find((field) => field.encoding === encoding)?.value),
+  );
+  say('qualification', describeFields(qualificationFields(exit)));
+  say('instruction', describeFields(instructionFields(exit)));
   const disassembler = await Disassembler.load();
-  const bits = modeBits(registers);
-  const linear = bits === 64 ? exit.rip : exit.rip + exit.csBase;
-  const bytes = await target.readMemory('gva', linear, 48);
-  for (const [i, line] of disassembler.disassemble(bytes, linear, { bits, count: 4 }).entries()) {
+  const pc = linearPc(registers);
+  const bytes = await target.readMemory('gva', pc, 48);
+  const options = { bits: codeBits(registers), segmentBase: codeBase(registers), count: 4 };
+  for (const [i, line] of disassembler.disassemble(bytes, pc, options).entries()) {
     print(`  ${i === 0 ? '>' : ' '} ${hex(line.address, 8)}  ${line.text}`);
   }
-}
-
-function modeBits(registers: RegisterFile): 16 | 32 | 64 {
-  const long = (registers.efer & 0x400n) !== 0n && (registers.cs_ar & 0x2000n) !== 0n;
-  return long ? 64 : (registers.cs_ar & 0x4000n) !== 0n ? 32 : 16;
 }
 
 function showRegisters(r: RegisterFile, print: (line: string) => void): void {
@@ -79,7 +84,7 @@ async function showVmcs(target: Debugger, print: (line: string) => void): Promis
 }
 
 async function showWalk(target: Debugger, registers: RegisterFile, print: (line: string) => void): Promise<void> {
-  const gva = modeBits(registers) === 64 ? registers.rip : registers.cs_base + registers.rip;
+  const gva = linearPc(registers);
   const guest = await target.walk(gva);
   print(
     `\nGVA ${hex(gva)} -> GPA ${guest.output === undefined ? guest.failure : hex(guest.output)} (paging ${guest.mode})`,

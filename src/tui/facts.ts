@@ -2,7 +2,6 @@
 import { decodeBits } from '../spec/flags.js';
 import { SYSTEM_REGISTERS } from '../spec/registers.js';
 
-export { vectorName } from '../spec/exceptions.js';
 export { exitReason, exitReasonByName, exitReasonName } from '../spec/vmx/exit-reasons.js';
 
 const FIELDS = new Map(SYSTEM_REGISTERS.map((row) => [row.name, row.fields]));

@@ -2,7 +2,14 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { Disassembler, SymbolTable } from '../../src/disasm/index.js';
 import type { ExitRecord, RegisterFile } from '../../src/engine/debugger.js';
 import { parseExitCondition } from '../../src/tui/commands.js';
-import { describeQualification, exitSubject, explainExit } from '../../src/tui/explain.js';
+import {
+  describeAction,
+  describeFields,
+  exitSubject,
+  explainExit,
+  instructionFields,
+  qualificationFields,
+} from '../../src/tui/explain.js';
 import { evaluate, parseBytes } from '../../src/tui/expression.js';
 import { ENCODING } from '../../src/tui/facts.js';
 import { layout, VIEW_PANES, VIEWS } from '../../src/tui/layout.js';
@@ -37,46 +44,76 @@ describe('explainExit', () => {
   const controls = (values: Record<number, bigint>) => (encoding: number) => values[encoding];
   it.each([
     [{ reason: 10 }, {}, /unconditional/],
-    [{ reason: 12 }, {}, /"HLT exiting" = 1/],
-    [{ reason: 0, interruptionInfo: 0x80000306 }, { [ENCODING.exceptionBitmap]: 0x40n }, /bit 6 #UD = 1 \(bitmap 40\)/],
+    [{ reason: 12 }, {}, /"HLT exiting" is 1/],
+    [
+      { reason: 0, interruptionInfo: 0x80000306 },
+      { [ENCODING.exceptionBitmap]: 0x40n },
+      /bit 6 \(#UD\) of the exception bitmap is 1 \(bit 6 of EXCEPTION_BITMAP 40\)/,
+    ],
     [{ reason: 0, interruptionInfo: 0x80000202 }, {}, /NMI exiting/],
     [
       { reason: 0, interruptionInfo: 0x80000b0e, interruptionError: 3 },
       { [ENCODING.exceptionBitmap]: 0x4000n, [ENCODING.pfecMask]: 1n, [ENCODING.pfecMatch]: 1n },
-      /bit 14 = 1, error code matches/,
+      /bit 14 \(#PF\) of the exception bitmap is 1 and the error code has the bits/,
     ],
     [{ reason: 28, qualification: 0x3n }, {}, /CR3-load exiting/],
     [{ reason: 28, qualification: 0x13n }, {}, /CR3-store exiting/],
     [
       { reason: 28, qualification: 0n },
       { [ENCODING.cr0Mask]: 0x21n, [ENCODING.cr0Shadow]: 1n },
-      /CR0 .* mask 21 shadow 1/,
+      /CR0 .*: mask 21, shadow 1/,
     ],
     [{ reason: 30, qualification: 0x3f80000n }, { [ENCODING.primary]: 1n << 24n }, /Unconditional I\/O/],
-    [{ reason: 30, qualification: 0xcf80000n }, { [ENCODING.primary]: 1n << 25n }, /bitmap A bit cf8/],
-    [{ reason: 30, qualification: 0x80000000n }, { [ENCODING.primary]: 1n << 25n }, /bitmap B bit 0/],
-    [{ reason: 31, rcx: 0x10n }, { [ENCODING.primary]: 0n }, /"Use MSR bitmaps" = 0/],
-    [{ reason: 32, rcx: 0xc0000080n }, { [ENCODING.primary]: 1n << 28n }, /write high bit 80 = 1/],
+    [{ reason: 30, qualification: 0xcf80000n }, { [ENCODING.primary]: 1n << 25n }, /bit 0xcf8 of I\/O bitmap A/],
+    [{ reason: 30, qualification: 0x80000000n }, { [ENCODING.primary]: 1n << 25n }, /bit 0x0 of I\/O bitmap B/],
+    [
+      { reason: 31, rcx: 0x10n },
+      { [ENCODING.primary]: 0n },
+      /"Use MSR bitmaps" is 0.*bit 28 of CPU_BASED_VM_EXEC_CONTROL 0/,
+    ],
+    [
+      { reason: 32, rcx: 0xc0000080n },
+      { [ENCODING.primary]: 1n << 28n },
+      /bit 0x80 of the write bitmap for high MSRs is 1/,
+    ],
     [{ reason: 31, rcx: 0x9999n }, { [ENCODING.primary]: 1n << 28n }, /outside both/],
-    [{ reason: 48, qualification: 0x182n, gpa: 0xfee000b0n }, {}, /no entry for gpa fee000b0/],
-    [{ reason: 48, qualification: 0x1aan, gpa: 0x1000n }, {}, /allows RX, lacks W/],
+    [{ reason: 48, qualification: 0x182n, gpa: 0xfee000b0n }, {}, /no EPT entry maps/],
+    [{ reason: 48, qualification: 0x1aan, gpa: 0x1000n }, {}, /do not permit/],
     [{ reason: 0x80000021 }, {}, /entry failed/],
   ] as const)('%o', (fields, values, text) => {
     expect(explainExit(record(fields), controls(values as Record<number, bigint>))).toMatch(text);
   });
 
-  it('describes qualifications', () => {
-    const text = (reason: number, qualification: bigint, more: Partial<ExitRecord> = {}) =>
-      describeQualification(record({ reason, qualification, ...more }));
-    expect(text(28, 0x103n)).toBe('mov cr3, rcx');
-    expect(text(28, 0x910n)).toBe('mov r9, cr0');
-    expect(text(29, 0x17n)).toBe('mov rax, dr7');
-    expect(text(30, 0x3f80008n)).toBe('in 1 byte port 3f8 dx');
-    expect(text(30, 0x600073n)).toBe('out 4 byte port 60 string rep imm');
-    expect(text(48, 0x184n)).toBe('X wanted, --- allowed, GLA ok');
-    expect(text(9, 0x40000028n)).toBe('selector 0028 by IRET');
-    expect(text(10, 0n)).toBeUndefined();
-    expect(exitSubject(record({ reason: 10, rax: 7n, rcx: 1n }))).toBe('leaf 7.1');
+  it('describes qualifications, instruction information and what was done', () => {
+    const text = (reason: number, qualification: bigint, more: Partial<ExitRecord> = {}) => {
+      const exit = record({ reason, qualification, ...more });
+      return [describeFields(qualificationFields(exit)), exitSubject(exit)];
+    };
+    expect(text(28, 0x103n)).toEqual(['register cr3, access MOV to CR, general register rcx', 'mov cr3, rcx']);
+    expect(text(28, 0x910n)[1]).toBe('mov r9, cr0');
+    expect(text(29, 0x17n)[1]).toBe('mov rax, dr7');
+    expect(text(30, 0x3f80008n)).toEqual(['size 1 byte, direction IN, port encoding DX, port 0x3f8', 'in 3f8 1b']);
+    expect(text(30, 0x600073n)[1]).toBe('outs 060 4b');
+    expect(text(48, 0x184n, { gpa: 0xfee00000n })).toEqual([
+      'fetch, linear address valid, access to translated address',
+      'gpa fee00000 X',
+    ]);
+    expect(text(9, 0x40000028n)[0]).toBe('selector 0x28, source IRET');
+    expect(text(10, 0n, { rax: 7n, rcx: 1n })).toEqual(['', 'leaf 7.1']);
+    expect(text(0, 0x1234n, { interruptionInfo: 0x80000b0e })[1]).toBe('#PF at 1234');
+    expect(text(32, 0n, { rcx: 0xc0000080n })[1]).toBe('msr c0000080');
+    const lgdt = record({ reason: 46, instructionInfo: 0x20c1_8100, qualification: 0x10n });
+    expect(describeFields(instructionFields(lgdt))).toMatch(
+      /^instruction LGDT, operand size 16 bits, operand ds:\[rcx\+0x10\]$/,
+    );
+    expect(exitSubject(lgdt)).toBe('lgdt ds:[rcx+0x10]');
+    expect(describeAction(record({ reason: 30, qualification: 8n, detail: 0x41, action: 'resume' }))).toBe(
+      'port gave 41, then resumed',
+    );
+    expect(describeAction(record({ reason: 59, detail: 6, action: 'inject' }))).toBe('injected #UD, then resumed');
+    expect(describeAction(record({ reason: 1, detail: 0x20, action: 'inject' }))).toBe(
+      'injected vector 0x20, then resumed',
+    );
   });
 });
 

@@ -1,8 +1,8 @@
+import { vectorName } from '../../spec/exceptions.js';
 import { FAULT_LOG, FAULT_LOG_BYTES, FAULT_LOG_ENTRIES } from '../core/layout.js';
 import type { FaultStep } from '../debugger.js';
 import type { Vm } from '../vmm/vm.js';
 
-const NAMES = '#DE #DB NMI #BP #OF #BR #UD #NM #DF #9 #TS #NP #SS #GP #PF #15 #MF #AC #MC #XM'.split(' ');
 const DF = 8;
 
 /** The newest faults up to the one that could not be delivered, oldest first: a fault, what came of it, and so on. */
@@ -13,7 +13,7 @@ export function faultChain(vm: Vm): FaultStep[] {
   for (let n = Math.max(0, count - FAULT_LOG_ENTRIES); n < count; n++) {
     const at = FAULT_LOG + 16 + (n % FAULT_LOG_ENTRIES) * FAULT_LOG_BYTES;
     const vector = host.get32(at);
-    const name = NAMES[vector] ?? `vector ${vector}`;
+    const name = vectorName(vector);
     const rip = host.get64(at + 8);
     const address = host.get64(at + 16);
     const error = host.get32(at + 32) !== 0 ? host.get32(at + 4) : undefined;

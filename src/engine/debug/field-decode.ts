@@ -1,71 +1,94 @@
+import { EXCEPTIONS } from '../../spec/exceptions.js';
+import { type BitField, decodeBits, PAGE_FAULT_ERROR } from '../../spec/flags.js';
+import { MEMORY_TYPES } from '../../spec/paging.js';
+import { describeAccessRights, SYSTEM_REGISTERS } from '../../spec/registers.js';
+import { type ControlWord, controlNames } from '../../spec/vmx/controls.js';
+import { decodeQualification } from '../../spec/vmx/exit-qualifications.js';
 import { exitReasonName } from '../../spec/vmx/exit-reasons.js';
-import type { VmcsField } from '../../spec/vmx/vmcs-fields.js';
-import type { Vcpu } from '../vmm/vcpu.js';
+import { instructionError } from '../../spec/vmx/instruction-errors.js';
+import { decodeInstructionInfo } from '../../spec/vmx/instruction-info.js';
+import { describeInterruption } from '../../spec/vmx/interruption-info.js';
+import type { VmcsDecoder, VmcsField } from '../../spec/vmx/vmcs-fields.js';
 
-const SEGMENT_TYPES = ['data', 'data', 'code', 'code conforming'];
+/** The other fields of the same VMCS, by name. */
+export type ReadVmcs = (name: string) => bigint;
+
 const ACTIVITY = ['active', 'HLT', 'shutdown', 'wait-for-SIPI'];
-const INTERRUPTIBILITY = [
-  'blocking by STI',
-  'blocking by MOV SS',
-  'blocking by SMI',
-  'blocking by NMI',
-  'enclave interruption',
-];
-const EVENT_TYPES = [
-  'external interrupt',
-  'reserved',
-  'NMI',
-  'hardware exception',
-  'software interrupt',
-  'privileged software exception',
-  'software exception',
-  'other event',
-];
-const EXCEPTIONS = '#DE #DB NMI #BP #OF #BR #UD #NM #DF #9 #TS #NP #SS #GP #PF #15 #MF #AC #MC #XM #VE #CP'.split(' ');
 
-const BITS: Partial<Record<NonNullable<VmcsField['decoder']>, Record<number, string>>> = {
-  cr0: { 0: 'PE', 1: 'MP', 2: 'EM', 3: 'TS', 4: 'ET', 5: 'NE', 16: 'WP', 18: 'AM', 29: 'NW', 30: 'CD', 31: 'PG' },
-  cr4: {
-    0: 'VME', 1: 'PVI', 2: 'TSD', 3: 'DE', 4: 'PSE', 5: 'PAE', 6: 'MCE', 7: 'PGE', 8: 'PCE', 9: 'OSFXSR', 10: 'OSXMMEXCPT',
-    11: 'UMIP', 12: 'LA57', 13: 'VMXE', 14: 'SMXE', 16: 'FSGSBASE', 17: 'PCIDE', 18: 'OSXSAVE', 20: 'SMEP', 21: 'SMAP', 22: 'PKE',
-  },
-  efer: { 0: 'SCE', 8: 'LME', 10: 'LMA', 11: 'NXE' },
-  rflags: {
-    0: 'CF', 2: 'PF', 4: 'AF', 6: 'ZF', 7: 'SF', 8: 'TF', 9: 'IF', 10: 'DF', 11: 'OF', 14: 'NT', 16: 'RF', 17: 'VM', 18: 'AC',
-    19: 'VIF', 20: 'VIP', 21: 'ID',
-  },
-  'exception-bitmap': Object.fromEntries(EXCEPTIONS.map((name, i) => [i, name])),
-  interruptibility: Object.fromEntries(INTERRUPTIBILITY.map((name, i) => [i, name])),
-  'page-fault-error': { 0: 'P', 1: 'W/R', 2: 'U/S', 3: 'RSVD', 4: 'I/D', 5: 'PK' },
-  'pending-debug': { 0: 'B0', 1: 'B1', 2: 'B2', 3: 'B3', 12: 'enabled breakpoint', 14: 'BS', 16: 'RTM' },
-  dr7: { 0: 'L0', 1: 'G0', 2: 'L1', 3: 'G1', 4: 'L2', 5: 'G2', 6: 'L3', 7: 'G3', 8: 'LE', 9: 'GE', 13: 'GD' },
-  debugctl: { 0: 'LBR', 1: 'BTF' },
-}; // biome-ignore format: bit tables
+const rows = (names: Record<number, string>): BitField[] =>
+  Object.entries(names).map(([at, name]) => ({ name, hi: Number(at), lo: Number(at), title: name }));
+
+const WORDS: Partial<Record<VmcsDecoder, ControlWord>> = {
+  'pin-controls': 'pin',
+  'primary-controls': 'primary',
+  'secondary-controls': 'secondary',
+  'tertiary-controls': 'tertiary',
+  'exit-controls': 'exit',
+  'entry-controls': 'entry',
+};
+
+/** Bits of the fields that are VMX's own, beside those of the registers. */
+const BITS: Partial<Record<VmcsDecoder, readonly BitField[]>> = {
+  ...Object.fromEntries(
+    SYSTEM_REGISTERS.filter((row) => row.fields && row.name !== 'cr3').map((r) => [r.name, r.fields]),
+  ),
+  'exception-bitmap': rows(Object.fromEntries(EXCEPTIONS.map((row) => [row.vector, row.mnemonic]))),
+  interruptibility: rows({
+    0: 'blocking by STI',
+    1: 'blocking by MOV SS',
+    2: 'blocking by SMI',
+    3: 'blocking by NMI',
+    4: 'enclave interruption',
+  }),
+  'page-fault-error': PAGE_FAULT_ERROR,
+  'pending-debug': rows({
+    0: 'B0',
+    1: 'B1',
+    2: 'B2',
+    3: 'B3',
+    11: 'BLD',
+    12: 'enabled breakpoint',
+    14: 'BS',
+    16: 'RTM',
+  }),
+  debugctl: rows({ 0: 'LBR', 1: 'BTF' }),
+  'vm-functions': rows({ 0: 'EPTP switching' }),
+};
 
 /** Meaning of a field's value, one string per item; empty for plain numbers and addresses. */
-export function decodeField(field: VmcsField, value: bigint, _vcpu: Vcpu): string[] {
-  const bits = field.decoder && BITS[field.decoder];
-  if (bits) {
-    return Object.entries(bits)
-      .filter(([bit]) => ((value >> BigInt(bit)) & 1n) === 1n)
-      .map(([, name]) => name);
-  }
-  switch (field.decoder) {
+export function decodeField(field: VmcsField, value: bigint, read: ReadVmcs): string[] {
+  const { decoder } = field;
+  if (!decoder) return [];
+  const word = WORDS[decoder];
+  if (word) return controlNames(word, value);
+  const bits = BITS[decoder];
+  if (bits) return decodeBits(value, bits);
+  const reason = () => Number(read('VM_EXIT_REASON'));
+  const parts = (list: readonly { name: string; text: string }[]) => list.map(({ name, text }) => `${name} ${text}`);
+  switch (decoder) {
     case 'exit-reason':
-      return [exitReasonName(Number(value))];
+      return [exitReasonName(Number(value)), ...(value >> 31n ? ['VM-entry failure'] : [])];
+    case 'exit-qualification':
+      return parts(decodeQualification(reason(), value, Number(read('VM_EXIT_INTR_INFO'))));
+    case 'instruction-info':
+      return parts(decodeInstructionInfo(reason(), Number(value), read('EXIT_QUALIFICATION')));
+    case 'instruction-error':
+      return [instructionError(Number(value))];
     case 'activity':
       return [ACTIVITY[Number(value)] ?? 'reserved'];
     case 'access-rights':
-      return accessRights(Number(value));
+      return [describeAccessRights(Number(value))];
     case 'selector':
       return [`index ${value >> 3n}`, (value & 4n) !== 0n ? 'LDT' : 'GDT', `RPL ${value & 3n}`];
     case 'interruption-info':
-      return interruption(Number(value));
+      return describeInterruption(Number(value));
+    case 'pat':
+      return Array.from({ length: 8 }, (_, n) => patType(Number((value >> BigInt(8 * n)) & 7n)));
     case 'eptp':
       return [
         `PML4 at 0x${(value & ~0xfffn).toString(16)}`,
         `walk length ${((value >> 3n) & 7n) + 1n}`,
-        (value & 7n) === 6n ? 'WB' : 'UC',
+        MEMORY_TYPES[Number(value & 7n)] ?? 'reserved',
         ...((value & 0x40n) !== 0n ? ['A/D flags'] : []),
       ];
     default:
@@ -73,34 +96,5 @@ export function decodeField(field: VmcsField, value: bigint, _vcpu: Vcpu): strin
   }
 }
 
-function accessRights(value: number): string[] {
-  if ((value & 0x10000) !== 0) return ['unusable'];
-  const system = (value & 0x10) === 0;
-  const parts = system
-    ? [`system type ${value & 15}`]
-    : [
-        SEGMENT_TYPES[(value >> 2) & 3],
-        (value & 8) !== 0
-          ? (value & 2) !== 0
-            ? 'readable'
-            : 'execute-only'
-          : (value & 2) !== 0
-            ? 'writable'
-            : 'read-only',
-      ];
-  if (!system && (value & 12) === 4) parts.push('expand-down');
-  parts.push(`DPL ${(value >> 5) & 3}`);
-  if ((value & 0x80) === 0) parts.push('not present');
-  if ((value & 0x2000) !== 0) parts.push('L');
-  if ((value & 0x4000) !== 0) parts.push('D/B');
-  if ((value & 0x8000) !== 0) parts.push('G');
-  return parts;
-}
-
-function interruption(value: number): string[] {
-  if (value >>> 31 === 0) return ['not valid'];
-  const type = (value >> 8) & 7;
-  const vector = value & 0xff;
-  const name = type === 0 || type === 4 ? `vector ${vector}` : (EXCEPTIONS[vector] ?? `vector ${vector}`);
-  return [EVENT_TYPES[type], name, ...((value & 0x800) !== 0 ? ['error code'] : [])];
-}
+/** PAT code 7 is UC-, which EPT does not have. @sdm 3A 11.12.2 "IA32_PAT MSR" */
+const patType = (code: number): string => (code === 7 ? 'UC-' : (MEMORY_TYPES[code] ?? 'reserved'));

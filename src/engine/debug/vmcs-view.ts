@@ -1,32 +1,21 @@
-import { type ControlWord, controlNames } from '../../spec/vmx/controls.js';
-import { VMCS_FIELDS, type VmcsField, vmcsFieldBits, vmcsFieldByEncoding } from '../../spec/vmx/vmcs-fields.js';
+import { VMCS_FIELDS, vmcsFieldBits, vmcsFieldByEncoding } from '../../spec/vmx/vmcs-fields.js';
 import type { VmcsFieldValue } from '../debugger.js';
 import type { Vcpu } from '../vmm/vcpu.js';
 import { decodeField } from './field-decode.js';
 
 const AREAS = { control: 'control', 'read-only': 'read-only', guest: 'guest', host: 'host' } as const;
 
-const WORDS: Partial<Record<NonNullable<VmcsField['decoder']>, ControlWord>> = {
-  'pin-controls': 'pin',
-  'primary-controls': 'primary',
-  'secondary-controls': 'secondary',
-  'tertiary-controls': 'tertiary',
-  'exit-controls': 'exit',
-  'entry-controls': 'entry',
-};
-
 /** Every field of a vCPU's VMCS with its decoded bits. */
 export function viewVmcs(vcpu: Vcpu): VmcsFieldValue[] {
   return VMCS_FIELDS.map((field) => {
     const value = vcpu.vmcs.readField(field);
-    const word = field.decoder && WORDS[field.decoder];
     return {
       name: field.name,
       encoding: field.encoding,
       value,
       area: AREAS[field.type],
       widthBits: vmcsFieldBits(field),
-      decoded: word ? controlNames(word, value) : decodeField(field, value, vcpu),
+      decoded: decodeField(field, value, (name) => vcpu.vmcs.get(name)),
     };
   });
 }

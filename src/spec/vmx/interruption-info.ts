@@ -3,6 +3,7 @@
 //
 //   31     30..13     12             11          10..8  7..0
 //   valid  reserved   NMI unblocked  error code  type   vector
+import { describeErrorCode } from '../exceptions.js';
 
 /** Interruption types. @sdm 3C 24.8.3 "VM-Entry Controls for Event Injection" */
 export const INTERRUPTION_TYPES = [
@@ -69,6 +70,19 @@ export function decodeInterruption(info: number): Interruption {
     nmiUnblocked: (info & 0x1000) !== 0,
     name: mnemonic || `vector 0x${vector.toString(16)}`,
   };
+}
+
+/** An interruption-information value in words; with `error`, what its error code says. */
+export function describeInterruption(value: number, error?: number): string[] {
+  const event = decodeInterruption(value);
+  if (!event.valid) return ['not valid'];
+  const parts = [event.name, event.typeName];
+  if (event.hasErrorCode) {
+    const meaning = error === undefined ? '' : describeErrorCode(event.vector, error);
+    parts.push(error === undefined ? 'error code' : `error code 0x${error.toString(16)}${meaning && ` (${meaning})`}`);
+  }
+  if (event.nmiUnblocked) parts.push('NMI unblocked by IRET');
+  return parts;
 }
 
 /** A value of the VM-entry field. */

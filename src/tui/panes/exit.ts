@@ -1,6 +1,8 @@
 /** One VM exit: reason, qualification, information fields, and why it happened. */
 import type { ExitRecord } from '../../engine/debugger.js';
-import { describeInterruption, describeQualification, explainExit } from '../explain.js';
+import type { DecodedBits } from '../../spec/vmx/exit-qualifications.js';
+import { describeInterruption } from '../../spec/vmx/interruption-info.js';
+import { describeAction, describeFields, explainExit, instructionFields, qualificationFields } from '../explain.js';
 import { ENCODING, exitReason, exitReasonName } from '../facts.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import { grouped, hex } from '../screen/text.js';
@@ -59,10 +61,10 @@ export class ExitPane extends TextPane {
     if (row) item('', row.title, theme.dim);
     const field = (encoding: number) => model.vmcsField(encoding);
     item('why', explainExit(exit, field), theme.warn);
-    if (!row || row.fields.includes('qualification') || exit.qualification) {
-      const text = describeQualification(exit);
-      item('qual', `${hex(exit.qualification)}${text ? `: ${text}` : ''}`);
-    }
+    item('did', describeAction(exit), exit.action === 'stop' ? theme.crit : theme.normal);
+    const qualification = qualificationFields(exit);
+    if (!row || row.fields.includes('qualification') || exit.qualification)
+      item('qual', valueAnd(exit.qualification, qualification));
     if (row?.fields.includes('gpa') || exit.gpa) item('gpa', hex(exit.gpa), theme.number);
     // Defined for string I/O only, among I/O instructions.
     if (exit.gla || (row?.fields.includes('gla') && row.fields.includes('gpa')))
@@ -73,12 +75,12 @@ export class ExitPane extends TextPane {
       'rip',
       `${hex(exit.rip)}${exit.csBase ? ` cs base ${hex(exit.csBase)}` : ''} len ${exit.instructionLength}${label ? ` ${label}` : ''}`,
     );
-    if (exit.instructionInfo) item('insn', `info ${hex(exit.instructionInfo, 8)}`);
+    const instruction = instructionFields(exit);
+    if (instruction.length || exit.instructionInfo) item('insn', valueAnd(exit.instructionInfo, instruction));
     if (exit.interruptionInfo >>> 31)
-      item('event', describeInterruption(exit.interruptionInfo, exit.interruptionError));
+      item('event', describeInterruption(exit.interruptionInfo, exit.interruptionError).join(', '));
     if (exit.vectoringInfo >>> 31)
-      item('while', `delivering ${describeInterruption(exit.vectoringInfo, exit.vectoringError)}`);
-    item('did', `${exit.action}${exit.action === 'none' ? ' yet' : ''}${exit.detail ? ` ${hex(exit.detail)}` : ''}`);
+      item('while', `delivering ${describeInterruption(exit.vectoringInfo, exit.vectoringError).join(', ')}`);
     item('regs', `rax ${hex(exit.rax)} rcx ${hex(exit.rcx)} cr3 ${hex(exit.cr3)}`);
     item('time', `icount ${grouped(exit.icount)}  vcpu ${exit.vcpu}`);
     if (model.debug.vmcs) {
@@ -88,7 +90,19 @@ export class ExitPane extends TextPane {
         .map(([name, value]) => `${SHORT[name]} ${hex(value!)}`);
       item('ctls', words.join('  '), theme.dim);
     } else item('ctls', model.unavailable('vmcs'), theme.dim);
+    for (const field of qualification) lines.push(this.bits('qual', field));
+    for (const field of instruction) lines.push(this.bits('insn', field));
     return lines;
+  }
+
+  /** One field with the bits where it stands. */
+  private bits(word: string, { name, high, low, text }: DecodedBits): Segment[] {
+    const range = high === low ? `${low}` : `${high}:${low}`;
+    return [
+      [` ${word}[${range}]`.padEnd(13), this.theme.dim],
+      [`${name} `, this.theme.label],
+      [text, text === 'no' ? this.theme.dim : this.theme.normal],
+    ];
   }
 
   private entryFailure(
@@ -135,3 +149,9 @@ const SHORT = {
   entryControls: 'entry',
   exceptionBitmap: 'exc',
 } as const;
+
+/** A value and what its fields say. */
+function valueAnd(value: bigint | number, fields: readonly DecodedBits[]): string {
+  const text = describeFields(fields);
+  return text ? `${hex(value)}: ${text}` : hex(value);
+}
