@@ -42,6 +42,9 @@ const BLOCKED_BY_NMI = 8;
 const REASON_MASK = 0xffff;
 const REASON_MTF = 37;
 const ACTION = { resume: 1, inject: 2, stop: 3 } as const;
+/** An access on the ISA bus takes about a microsecond; guests that delay by `out 0x80` count on it. */
+const PORT_ACCESS_NS = 1000;
+const MMIO_ACCESS_NS = 100;
 const TIMER_FIELD = fieldOffset('VMX_PREEMPTION_TIMER_VALUE');
 
 /** Why runSlice came back. */
@@ -189,6 +192,14 @@ export class Vm {
     for (const vcpu of this.vcpus) vcpu.clockOffset = this.host.getNumber(vcpu.at(CLOCK_OFFSET)) + ahead;
   }
 
+  /**
+   * Lets `ns` of virtual time pass: what an access to a device takes. A loop that polls a port would otherwise need
+   * millions of exits for the milliseconds that it waits.
+   */
+  spend(ns: number): void {
+    for (const vcpu of this.vcpus) vcpu.clockOffset = this.host.getNumber(vcpu.at(CLOCK_OFFSET)) + ns;
+  }
+
   /** Asks for a stop after one more instruction of this vCPU (by MTF). */
   armStep(vcpu: Vcpu, count: number): void {
     vcpu.stepGoal = vcpu.icount + count;
@@ -205,19 +216,23 @@ export class Vm {
   }
 
   portRead(vcpu: Vcpu, port: number, bytes: number): number {
+    this.spend(PORT_ACCESS_NS);
     return this.board.portRead(vcpu.index, port, bytes);
   }
 
   portWrite(vcpu: Vcpu, port: number, bytes: number, value: number): void {
+    this.spend(PORT_ACCESS_NS);
     this.board.portWrite(vcpu.index, port, bytes, value);
     this.#takeEnd();
   }
 
   mmioRead(vcpu: Vcpu, gpa: number, bytes: number): bigint {
+    this.spend(MMIO_ACCESS_NS);
     return this.board.mmioRead(vcpu.index, gpa, bytes);
   }
 
   mmioWrite(vcpu: Vcpu, gpa: number, bytes: number, value: bigint): void {
+    this.spend(MMIO_ACCESS_NS);
     this.board.mmioWrite(vcpu.index, gpa, bytes, value);
     this.#takeEnd();
   }
