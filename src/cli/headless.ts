@@ -1,6 +1,6 @@
 import { openSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import type { Debugger, DebuggerEvent, StopReason } from '../engine/debugger.js';
+import type { Debugger, DebuggerEvent, FaultStep, StopReason } from '../engine/debugger.js';
 import { fileCause } from './files.js';
 import { type SerialTarget, UsageError } from './options.js';
 import { Output } from './output.js';
@@ -74,7 +74,7 @@ function describeStop(stop: StopReason): HeadlessEnd | undefined {
       return {
         status: stop.end.status,
         ...(stop.end.status === 0 ? {} : { message: stop.end.message }),
-        lines: (stop.faults ?? []).map((fault, i) => `  ${i + 1}. ${fault.text}`),
+        lines: faultLines(stop.faults ?? []),
       };
     case 'entry-failed':
       return {
@@ -88,6 +88,12 @@ function describeStop(stop: StopReason): HeadlessEnd | undefined {
     default:
       return undefined;
   }
+}
+
+/** The way to a triple fault, one event a line. */
+function faultLines(faults: FaultStep[]): string[] {
+  if (faults.length === 0) return [];
+  return [...faults.map(({ text }) => text), 'triple fault'].map((text, i) => `  ${i + 1}. ${text}`);
 }
 
 interface SerialSink {

@@ -292,11 +292,15 @@ export const COUNTER_BLOCKS_DECODED = 2;
 export const COUNTER_CODE_INVALIDATED = 3;
 export const COUNTER_POOL_DROPPED = 4;
 
-/** Faults delivered or turned into a double or triple fault: count u32, then a ring of entries (see FAULT_*). */
+/** Events delivered, or turned into a double or triple fault: count u32, then a ring of entries (events/fault-log.ts). */
 export const FAULT_LOG = GLOBAL + 0x800;
 export const FAULT_LOG_ENTRIES = 16;
-/** {vector u32, error u32, rip u64, address u64 (#PF: CR2), icount u64, has-error u32, CS selector u32} from FAULT_LOG + 16. */
+/** {vector u32, error u32, rip u64, address u64 (#PF: CR2), icount u64, flags u32, CS selector u32} from FAULT_LOG + 16. */
 export const FAULT_LOG_BYTES = 40;
+/** Flags: there is an error code; it arose while the entry before was being delivered; the vCPU's index from bit 16. */
+export const FAULT_LOG_ERROR = 1;
+export const FAULT_LOG_NESTED = 2;
+export const FAULT_LOG_VCPU_SHIFT = 16;
 
 // ---- debugger's tables, at BREAKPOINTS ----
 /** Bitmap over hash(linear page): bit (page & 32767) set when the page has a breakpoint. */
