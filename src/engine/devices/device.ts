@@ -66,6 +66,8 @@ export interface GuestMemory {
   /** @throws RangeError when the range leaves RAM. */
   read(gpa: number, length: number): Uint8Array;
   write(gpa: number, bytes: Uint8Array): void;
+  /** Gives whole pages back to the host; they read as zeros until they are written again. */
+  release?(gpa: number, bytes: number): void;
 }
 
 /** How a guest ended. `status` is the process status of the command line. */

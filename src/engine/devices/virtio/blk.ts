@@ -1,0 +1,208 @@
+/** virtio-blk. @virtio 5.2 "Block Device" */
+import { type BlockBackend, BlockError, SECTOR_BYTES } from '../block-backend.js';
+import { VirtioDevice } from './device.js';
+import { type Chain, pieces, RingError } from './ring.js';
+
+const F_SEG_MAX = 2;
+const F_READ_ONLY = 5;
+const F_BLK_SIZE = 6;
+const F_FLUSH = 9;
+const F_DISCARD = 13;
+const F_WRITE_ZEROES = 14;
+
+const T_IN = 0;
+const T_OUT = 1;
+const T_FLUSH = 4;
+const T_GET_ID = 8;
+const T_DISCARD = 11;
+const T_WRITE_ZEROES = 13;
+
+const S_OK = 0;
+const S_IOERR = 1;
+const S_UNSUPPORTED = 2;
+
+const HEADER_BYTES = 16;
+const ID_BYTES = 20;
+const RANGE_BYTES = 16;
+const FLAG_UNMAP = 1;
+const QUEUE_SIZE = 256;
+/** Data segments of a request: all of a queue but header and status. */
+const SEG_MAX = QUEUE_SIZE - 2;
+const MAX_RANGES = 32;
+const MAX_RANGE_SECTORS = 1 << 22;
+
+export interface VirtioBlkOptions {
+  name: string;
+  backend: BlockBackend;
+  /** Serial number, at most 20 bytes of ASCII. */
+  serial?: string;
+}
+
+interface Outcome {
+  status: number;
+  /** Bytes of data written to the guest, without the status. */
+  written: number;
+}
+
+export class VirtioBlk extends VirtioDevice {
+  private readonly backend: BlockBackend;
+  private readonly serial: string;
+  private reads = 0;
+  private writes = 0;
+  private errors = 0;
+
+  constructor({ name, backend, serial }: VirtioBlkOptions) {
+    const features = [F_SEG_MAX, F_BLK_SIZE, F_FLUSH];
+    if (backend.readonly) features.push(F_READ_ONLY);
+    else {
+      features.push(F_WRITE_ZEROES);
+      if (backend.discard) features.push(F_DISCARD);
+    }
+    super(name, 2, 0x010000, [QUEUE_SIZE], features);
+    this.backend = backend;
+    this.serial = serial ?? name;
+  }
+
+  config(): Uint8Array {
+    const view = new DataView(new ArrayBuffer(60));
+    view.setBigUint64(0, BigInt(this.backend.size / SECTOR_BYTES), true);
+    view.setUint32(12, SEG_MAX, true);
+    view.setUint32(20, SECTOR_BYTES, true);
+    view.setUint16(34, 1, true);
+    view.setUint32(36, MAX_RANGE_SECTORS, true);
+    view.setUint32(40, MAX_RANGES, true);
+    view.setUint32(44, 1, true);
+    view.setUint32(48, MAX_RANGE_SECTORS, true);
+    view.setUint32(52, MAX_RANGES, true);
+    view.setUint8(56, 1);
+    return new Uint8Array(view.buffer);
+  }
+
+  notify(index: number): void {
+    const queue = this.transport.queues[index];
+    for (let chain = queue.pop(); chain !== undefined; chain = queue.pop()) {
+      const { status, written } = this.serve(chain);
+      if (status !== S_OK) this.errors++;
+      chain.write(chain.writableBytes - 1, Uint8Array.of(status));
+      queue.push(chain, written + 1);
+    }
+    this.transport.usedBuffers(index);
+  }
+
+  private serve(chain: Chain): Outcome {
+    if (chain.readableBytes < HEADER_BYTES || chain.writableBytes < 1) {
+      throw new RingError('a disk request has no room for its header or its status');
+    }
+    const header = new DataView(chain.read(0, HEADER_BYTES).buffer);
+    const sector = header.getUint32(8, true) + header.getUint32(12, true) * 2 ** 32;
+    try {
+      switch (header.getUint32(0, true)) {
+        case T_IN:
+          return this.read(chain, sector);
+        case T_OUT:
+          return this.write(chain, sector);
+        case T_FLUSH:
+          this.backend.flush();
+          return { status: S_OK, written: 0 };
+        case T_GET_ID: {
+          const length = Math.min(ID_BYTES, chain.writableBytes - 1);
+          const id = new Uint8Array(length);
+          id.set(new TextEncoder().encode(this.serial).subarray(0, length));
+          chain.write(0, id);
+          return { status: S_OK, written: length };
+        }
+        case T_DISCARD:
+          return this.ranges(chain, F_DISCARD, (offset, bytes, flags) => {
+            if (flags !== 0) return S_UNSUPPORTED;
+            this.backend.discard?.(offset, bytes);
+            return S_OK;
+          });
+        case T_WRITE_ZEROES:
+          return this.ranges(chain, F_WRITE_ZEROES, (offset, bytes, flags) => {
+            if ((flags & ~FLAG_UNMAP) !== 0) return S_UNSUPPORTED;
+            this.zero(offset, bytes, (flags & FLAG_UNMAP) !== 0);
+            return S_OK;
+          });
+        default:
+          return { status: S_UNSUPPORTED, written: 0 };
+      }
+    } catch (error) {
+      if (error instanceof BlockError) return { status: S_IOERR, written: 0 };
+      throw error;
+    }
+  }
+
+  private inDisk(sector: number, bytes: number): boolean {
+    return bytes % SECTOR_BYTES === 0 && sector * SECTOR_BYTES + bytes <= this.backend.size;
+  }
+
+  private read(chain: Chain, sector: number): Outcome {
+    const bytes = chain.writableBytes - 1;
+    if (!this.inDisk(sector, bytes)) return { status: S_IOERR, written: 0 };
+    let offset = sector * SECTOR_BYTES;
+    this.reads++;
+    for (const piece of pieces(chain.writable, 0, bytes)) {
+      const data = new Uint8Array(piece.bytes);
+      this.backend.read(offset, data);
+      chain.memory.write(piece.gpa, data);
+      offset += piece.bytes;
+    }
+    return { status: S_OK, written: bytes };
+  }
+
+  private write(chain: Chain, sector: number): Outcome {
+    const bytes = chain.readableBytes - HEADER_BYTES;
+    if (this.backend.readonly || !this.inDisk(sector, bytes)) return { status: S_IOERR, written: 0 };
+    let offset = sector * SECTOR_BYTES;
+    this.writes++;
+    for (const piece of pieces(chain.readable, HEADER_BYTES, bytes)) {
+      this.backend.write(offset, chain.memory.read(piece.gpa, piece.bytes));
+      offset += piece.bytes;
+    }
+    // A driver that cannot flush counts on each write being stable. @virtio 5.2.6.2
+    if (!this.transport.has(F_FLUSH)) this.backend.flush();
+    return { status: S_OK, written: 0 };
+  }
+
+  private ranges(
+    chain: Chain,
+    feature: number,
+    act: (offset: number, bytes: number, flags: number) => number,
+  ): Outcome {
+    const length = chain.readableBytes - HEADER_BYTES;
+    const count = length / RANGE_BYTES;
+    if (!this.transport.has(feature)) return { status: S_UNSUPPORTED, written: 0 };
+    if (this.backend.readonly || !Number.isInteger(count) || count === 0 || count > MAX_RANGES) {
+      return { status: S_IOERR, written: 0 };
+    }
+    const view = new DataView(chain.read(HEADER_BYTES, length).buffer);
+    for (let at = 0; at < length; at += RANGE_BYTES) {
+      const sector = view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
+      const sectors = view.getUint32(at + 8, true);
+      const bytes = sectors * SECTOR_BYTES;
+      if (sectors > MAX_RANGE_SECTORS || !this.inDisk(sector, bytes)) return { status: S_IOERR, written: 0 };
+      const status = act(sector * SECTOR_BYTES, bytes, view.getUint32(at + 12, true));
+      if (status !== S_OK) return { status, written: 0 };
+    }
+    return { status: S_OK, written: 0 };
+  }
+
+  private zero(offset: number, bytes: number, mayUnmap: boolean): void {
+    if (this.backend.writeZeroes) {
+      this.backend.writeZeroes(offset, bytes, mayUnmap);
+      return;
+    }
+    const zeros = new Uint8Array(Math.min(bytes, 1 << 20));
+    for (let done = 0; done < bytes; done += zeros.length) {
+      this.backend.write(offset + done, zeros.subarray(0, Math.min(zeros.length, bytes - done)));
+    }
+  }
+
+  override describe(): [string, string][] {
+    const { size, readonly } = this.backend;
+    return [
+      ['disk', `${size / SECTOR_BYTES} sectors${readonly ? ' read-only' : ''}`],
+      ['requests', `${this.reads} reads ${this.writes} writes ${this.errors} errors`],
+    ];
+  }
+}
