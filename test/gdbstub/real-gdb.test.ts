@@ -266,7 +266,9 @@ describe.skipIf(!gdb.available)(named('gdb', gdb), () => {
     expect(target.running()).toBe(true);
 
     const stopped = spawnGdb('watch *(long *)0x2000', 'continue');
-    await until('the guest stops at the watchpoint', () => target.breakpoints.size === 1 && !target.running());
+    // gdb inserts the watchpoint while the guest still stands where gdb caught it
+    await until('the guest stops at the watchpoint', () => target.lastStop()?.cause.kind === 'watchpoint');
+    expect(target.breakpoints.size).toBe(1);
     stopped.kill('SIGKILL');
     await until('the watchpoint is out', () => target.breakpoints.size === 0 && stub.client() === undefined);
     expect(target.running()).toBe(false);
