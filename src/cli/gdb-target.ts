@@ -100,8 +100,9 @@ async function memoryRegion(debug: Debugger, address: bigint, thread: number): P
 /**
  * Adapts a debugger. Its `stopped` event is expected before the call that caused the stop resolves, as both sides of
  * the worker's port keep the order of messages.
+ * @param interruptHold the engine's switch, where its steps can hold interrupts back.
  */
-export async function createGdbTarget(debug: Debugger): Promise<Target> {
+export async function createGdbTarget(debug: Debugger, interruptHold?: { held: boolean }): Promise<Target> {
   const info = await debug.info();
   const listeners = new Set<(event: TargetEvent) => void>();
   /** Ids of the breakpoints that were added here. */
@@ -212,6 +213,7 @@ export async function createGdbTarget(debug: Debugger): Promise<Target> {
       read: readExtra,
       write: writeExtra,
     },
+    ...(interruptHold === undefined ? {} : { interruptHold }),
     monitor: (line) => debug.monitor(line),
     osTables: osTables(debug, () => stop?.thread ?? 0),
     memoryRegion: (address, thread) => memoryRegion(debug, address, thread),

@@ -127,6 +127,8 @@ export interface Target {
     /** @throws Error when the register refuses it. */
     write(thread: number, name: string, value: bigint): Promise<void>;
   };
+  /** Whether single steps hold interrupts back (QEMU's NOIRQ); absent: steps are as they come. */
+  readonly interruptHold?: { held: boolean };
   /** Monitor commands; undefined for an unknown one. */
   readonly monitor?: (line: string) => Promise<string | undefined>;
   readonly osTables?: readonly OsTable[];

@@ -298,8 +298,19 @@ describe('memory', () => {
     expect(await client.ask('Qqemu.PhyMemMode:2')).toBe('E16');
     expect(await client.ask('qqemu.sstep')).toBe('0x1');
     expect(await client.ask('Qqemu.sstep=0x1')).toBe('OK');
-    expect(await client.ask('Qqemu.sstep=0x7')).toBe('E16');
+    for (const bad of ['=0x7', '=0x3', '=0', '=', ':1', '=zz'])
+      expect(await client.ask(`Qqemu.sstep${bad}`)).toBe('E16');
     expect(await client.ask('Qqemu.Supported')).toContain('PhyMemMode');
+  });
+
+  test('steps hold interrupts where the target has the switch', async () => {
+    const interruptHold = { held: true };
+    const client = new WireClient(Object.assign(new FakeTarget(), { interruptHold }));
+    expect(await client.ask('qqemu.sstepbits')).toBe('ENABLE=1,NOIRQ=2');
+    expect(await client.ask('qqemu.sstep')).toBe('0x3');
+    expect(await client.ask('Qqemu.sstep=0x1')).toBe('OK');
+    expect(interruptHold.held).toBe(false);
+    expect(await client.ask('Qqemu.sstep=0x7')).toBe('E16');
   });
 
   test('search finds across the borders of its pieces', async () => {

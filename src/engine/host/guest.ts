@@ -122,6 +122,7 @@ export class Guest implements D.Debugger {
         const end = this.#slice(target, SLICE);
         if (end.kind === 'limit') continue;
         if (end.kind === 'idle') {
+          this.#vm.holdInterrupts = false;
           if (end.deadline !== undefined && !this.options.paced) {
             this.#vm.warpTo(end.deadline);
             continue;

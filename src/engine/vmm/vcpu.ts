@@ -33,6 +33,8 @@ export class Vcpu {
   halted = false;
   /** Intercept that is off for one instruction, and what to restore after it. */
   steppedOver: { field: string; bits: number; after?: () => void } | undefined;
+  /** A breakpoint on the next instruction does not stop: the guest stands on it already. */
+  skipBreakpoint = false;
   /** Instruction count at which a debugger's step is done. */
   stepGoal: number | undefined;
   /** An NMI waits until the guest can take it. */

@@ -78,7 +78,6 @@ export class Vm {
   holdInterrupts = false;
   /** GPA of an EPT entry that was spoilt on request, with its right value. */
   readonly #spoilt = new Map<number, { entry: number; value: bigint }>();
-  #mustSkipBreakpoint = false;
 
   constructor(
     readonly core: CoreExports,
@@ -132,8 +131,8 @@ export class Vm {
       const completing = host.get32(LATCH_COUNT) !== 0;
       host.setNumber(LIMIT, completing ? vcpu.icount + 1 : until);
       const before = vcpu.icount;
-      const result = core.run(this.#mustSkipBreakpoint ? 1 : 0);
-      this.#mustSkipBreakpoint = false;
+      const result = core.run(vcpu.skipBreakpoint ? 1 : 0);
+      vcpu.skipBreakpoint = false;
       if (completing && vcpu.icount > before) host.set32(LATCH_COUNT, 0);
       switch (result) {
         case RUN_VMEXIT:
@@ -153,7 +152,7 @@ export class Vm {
           break;
         case RUN_BREAKPOINT:
           this.#leave(vcpu);
-          this.#mustSkipBreakpoint = true;
+          vcpu.skipBreakpoint = true;
           return { kind: 'breakpoint' };
         case RUN_WATCHPOINT:
           this.#leave(vcpu);
@@ -171,7 +170,7 @@ export class Vm {
 
   /** The next run executes the instruction at RIP even when a breakpoint stands on it. */
   skipBreakpointOnce(skip: boolean): void {
-    this.#mustSkipBreakpoint = skip;
+    for (const vcpu of this.vcpus) vcpu.skipBreakpoint = skip;
   }
 
   /** Forgets how the guest ended, its exits and cached translations: for a reset of the machine. */
@@ -345,6 +344,7 @@ export class Vm {
   #leave(vcpu: Vcpu): void {
     this.#select(vcpu);
     this.core.saveGuest();
+    vcpu.vmcs.setEvent(vcpu.vmcs.entryInfo & 0x7fffffff, 0, 0);
     vcpu.inGuest = false;
   }
 
@@ -409,6 +409,8 @@ export class Vm {
 
   #enter(vcpu: Vcpu): boolean {
     const { core } = this;
+    // the entry delivers an event: the handler's first instruction is not where the guest stood
+    if ((vcpu.vmcs.entryInfo & EVENT_VALID) !== 0) vcpu.skipBreakpoint = false;
     const status = vcpu.launched ? core.vmResume() : core.vmLaunch();
     switch (status) {
       case ENTER_OK:

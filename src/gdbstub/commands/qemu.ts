@@ -1,18 +1,29 @@
 /**
  * QEMU's own queries. pwndbg and GEF tell a QEMU-like stub by `Qqemu.sstepbits` (both spellings are in use) and then
- * use its monitor. Steps never hold interrupts or timers back here, so only ENABLE exists.
+ * use its monitor. Of QEMU's step bits NOTIMER does not exist: virtual time is the count of instructions.
  */
 import type { Command } from '../command.js';
+import { parseHexNumber } from '../hex.js';
 import type { Session } from '../session.js';
+
+const ENABLE = 1;
+const NOIRQ = 2;
 
 function stepBits(session: Session): string {
   session.registers.pluginDetected = true;
-  return 'ENABLE=1';
+  return session.target.interruptHold === undefined ? `ENABLE=${ENABLE}` : `ENABLE=${ENABLE},NOIRQ=${NOIRQ}`;
 }
 
 function stepMask(args: string, session: Session): string {
-  if (args === '') return '0x1';
-  return /^=(0x)?0*1$/.test(args) ? 'OK' : session.error(22, 'only ENABLE (1) is supported');
+  const hold = session.target.interruptHold;
+  if (args === '') return `0x${(ENABLE | (hold?.held ? NOIRQ : 0)).toString(16)}`;
+  const mask = args[0] === '=' ? parseHexNumber(args.slice(1).replace(/^0x/i, '')) : undefined;
+  const supported = ENABLE | (hold === undefined ? 0 : NOIRQ);
+  if (mask === undefined || (mask & ENABLE) === 0 || (mask & ~supported) !== 0) {
+    return session.error(22, 'step bits are those of qqemu.sstepbits, with ENABLE');
+  }
+  if (hold !== undefined) hold.held = (mask & NOIRQ) !== 0;
+  return 'OK';
 }
 
 function physicalMode(args: string, session: Session): string {
