@@ -4,11 +4,27 @@ import { fileCause } from './files.js';
 import { createGdbTarget } from './gdb-target.js';
 import { UsageError } from './options.js';
 
-/** Serves GDB over a guest of this thread; answers the port. @throws UsageError when the address is taken. */
-export async function startGdbServer(guest: Guest, address: { host: string; port: number }): Promise<number> {
+/**
+ * Serves GDB over a guest of this thread; answers the port.
+ * @param onClient told whether a client is connected, when that changes
+ * @throws UsageError when the address is taken.
+ */
+export async function startGdbServer(
+  guest: Guest,
+  address: { host: string; port: number },
+  onClient: (connected: boolean) => void,
+): Promise<number> {
   try {
-    const target = await createGdbTarget(guest);
-    const stub = await startStub({ target, host: address.host, port: address.port });
+    const { machine } = guest;
+    const target = await createGdbTarget(guest, {
+      get held() {
+        return machine.holdInterruptsOnStep;
+      },
+      set held(held) {
+        machine.holdInterruptsOnStep = held;
+      },
+    });
+    const stub = await startStub({ target, host: address.host, port: address.port, onClient });
     return stub.port;
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;

@@ -22,3 +22,8 @@ export interface GuestWorkerData {
 export type WorkerHello =
   | { ready: true; gdbPort?: number }
   | { ready: false; message: string; status: number; stack?: string };
+
+/** What the engine's thread says besides answers and events: whether a GDB client is connected. */
+export interface WorkerNotice {
+  gdbClient: boolean;
+}

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Debugger } from '../engine/debugger.js';
 import { connectDebugger } from '../engine/host/rpc.js';
-import type { GuestWorkerData, WorkerHello } from './guest-options.js';
+import type { GuestWorkerData, WorkerHello, WorkerNotice } from './guest-options.js';
 
 /** A guest could not start; `status` is the process status. */
 export class StartError extends Error {
@@ -16,6 +16,8 @@ export class StartError extends Error {
 export interface RunningGuest {
   target: Debugger;
   gdbPort: number | undefined;
+  /** Resolves when no GDB client is connected; undefined when none is now. */
+  gdbClientLeft(): Promise<void> | undefined;
   /** Ends the engine's thread. */
   terminate(): Promise<void>;
 }
@@ -36,6 +38,24 @@ export async function startGuest(data: GuestWorkerData): Promise<RunningGuest> {
     if (hello.stack && process.env.VMSCOPE_DEBUG) process.stderr.write(`${hello.stack}\n`);
     throw new StartError(hello.message, hello.status);
   }
+  let left: { promise: Promise<void>; resolve: () => void } | undefined;
+  worker.on('message', (notice: Partial<WorkerNotice>) => {
+    if (notice.gdbClient === undefined) return;
+    left?.resolve();
+    left = undefined;
+    if (!notice.gdbClient) return;
+    let resolve = (): void => {};
+    const promise = new Promise<void>((settle) => {
+      resolve = settle;
+    });
+    left = { promise, resolve };
+  });
+  void closed.then(() => left?.resolve());
   const target = await connectDebugger(worker, closed);
-  return { target, gdbPort: hello.gdbPort, terminate: async () => void (await worker.terminate()) };
+  return {
+    target,
+    gdbPort: hello.gdbPort,
+    gdbClientLeft: () => left?.promise,
+    terminate: async () => void (await worker.terminate()),
+  };
 }

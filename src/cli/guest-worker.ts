@@ -8,12 +8,13 @@ import { Machine } from '../engine/vmm/machine.js';
 import { Vm } from '../engine/vmm/vm.js';
 import { readInput } from './files.js';
 import { startGdbServer } from './gdb-server.js';
-import type { GuestWorkerData, WorkerHello } from './guest-options.js';
+import type { GuestWorkerData, WorkerHello, WorkerNotice } from './guest-options.js';
 import { UsageError } from './options.js';
 import { TraceFile } from './trace-file.js';
 
 const port = parentPort!;
 const hello = (message: WorkerHello): void => port.postMessage(message);
+const gdbClient = (connected: boolean): void => port.postMessage({ gdbClient: connected } satisfies WorkerNotice);
 
 /** Builds the guest that the options describe. @throws ImageError, UsageError */
 export function createGuest(data: GuestWorkerData): Guest {
@@ -47,7 +48,7 @@ async function main(): Promise<void> {
   const data = workerData as GuestWorkerData;
   try {
     const guest = createGuest(data);
-    const gdbPort = data.gdb ? await startGdbServer(guest, data.gdb) : undefined;
+    const gdbPort = data.gdb ? await startGdbServer(guest, data.gdb, gdbClient) : undefined;
     serveDebugger(guest, port);
     hello({ ready: true, ...(gdbPort === undefined ? {} : { gdbPort }) });
   } catch (error) {

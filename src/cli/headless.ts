@@ -11,6 +11,8 @@ export interface HeadlessOptions {
   input: boolean;
   /** Wait for a debugger instead of running at once. */
   wait: boolean;
+  /** Resolves when the debugger that is connected leaves; undefined when none is. */
+  gdbClientLeft?: () => Promise<void> | undefined;
   timeoutSeconds?: number;
 }
 
@@ -28,13 +30,14 @@ export async function runHeadless(target: Debugger, options: HeadlessOptions): P
     finish = resolve;
   });
   const serial = openSerial(options.serial, target, () => finish({ status: 3 }));
+  let lingering: AbortController | undefined;
   const listener = (event: DebuggerEvent): void => {
     if (event.type === 'serial') serial.write(event.bytes);
     else if (event.type === 'message') process.stderr.write(`vmscope: ${event.text}\n`);
     else if (event.type === 'stopped') {
       const end = describeStop(event.stop);
-      if (end) finish(end);
-    }
+      if (end) lingering = linger(end, options.gdbClientLeft?.(), finish);
+    } else if (event.type === 'running') lingering?.abort();
   };
   const unsubscribe = target.onEvent(listener);
   const timer =
@@ -54,6 +57,30 @@ export async function runHeadless(target: Debugger, options: HeadlessOptions): P
   serial.close();
   const failure = serial.failure();
   return failure === undefined ? end : { status: 3, message: failure };
+}
+
+/** How long the client of a guest that ended well may take to hear of it. */
+const FAREWELL_MS = 1000;
+
+/**
+ * Ends the run, but not before a connected debugger has seen how: a guest that failed stays for it to look at until
+ * it leaves. Aborted when the debugger lets the guest run anew.
+ */
+function linger(
+  end: HeadlessEnd,
+  left: Promise<void> | undefined,
+  finish: (end: HeadlessEnd) => void,
+): AbortController {
+  const aborted = new AbortController();
+  const done = (): void => {
+    if (!aborted.signal.aborted) finish(end);
+  };
+  if (left === undefined) done();
+  else {
+    void left.then(done);
+    if (end.status === 0) setTimeout(done, FAREWELL_MS).unref();
+  }
+  return aborted;
 }
 
 async function stopForTime(

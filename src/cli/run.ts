@@ -107,6 +107,7 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
     serial,
     input,
     wait: options.wait === true,
+    gdbClientLeft: guest.gdbClientLeft,
     ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }),
   });
   if (end.message) process.stderr.write(`vmscope: ${data.name}: ${end.message}\n`);

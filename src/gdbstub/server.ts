@@ -17,6 +17,8 @@ export interface StubOptions {
   settings?: Partial<StubSettings>;
   /** Told when a client comes, goes or is turned away. */
   onMessage?: (text: string) => void;
+  /** Told whether a client is connected, when that changes. */
+  onClient?: (connected: boolean) => void;
 }
 
 export interface Stub {
@@ -70,7 +72,7 @@ function refuse(socket: Socket, reason: string): void {
 
 /** Starts to listen. @throws Error (from node:net) when the address cannot be had, e.g. EADDRINUSE. */
 export async function startStub(options: StubOptions): Promise<Stub> {
-  const { target, onMessage = () => {} } = options;
+  const { target, onMessage = () => {}, onClient = () => {} } = options;
   const settings: StubSettings = { ...defaultSettings(), ...options.settings };
   let current: { socket: Socket; session: Session; name: string } | undefined;
   /** Ends when the last client's breakpoints are out; a new client waits for it. */
@@ -91,11 +93,13 @@ export async function startStub(options: StubOptions): Promise<Stub> {
     const client = { socket, session, name };
     current = client;
     onMessage(`gdb: ${name} connected`);
+    onClient(true);
     const leave = (): void => {
       if (current !== client) return;
       current = undefined;
       leaving = session.close().catch((error: unknown) => onMessage(`gdb: ${String(error)}`));
       onMessage(`gdb: ${name} left; the guest ${target.running() ? 'runs' : 'is stopped'}`);
+      onClient(false);
     };
     socket.on('error', leave);
     socket.on('close', leave);
