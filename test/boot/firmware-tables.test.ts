@@ -1,3 +1,7 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { acpiTables } from '../../src/engine/boot/acpi.js';
 import { mpTable } from '../../src/engine/boot/mp-table.js';
@@ -30,7 +34,7 @@ describe('ACPI tables', () => {
       expect(Number(view(xsdt).getBigUint64(entry, true))).toBe(gpa);
       found.push(text(at(gpa), 0, 4));
     }
-    expect(found).toEqual(['FACP', 'APIC']);
+    expect(found).toEqual(['FACP', 'APIC', 'HPET']);
     for (const chunk of chunks.filter((c) => !c.label.includes('FACS') && !c.label.includes('RSDP'))) {
       expect(sum(chunk.bytes), chunk.label).toBe(0);
       expect(view(chunk.bytes).getUint32(4, true), chunk.label).toBe(chunk.bytes.length);
@@ -74,6 +78,36 @@ describe('ACPI tables', () => {
       }
       const mp = mpTable({ vcpus, memoryBytes: 1 << 30 })[1];
       expect(mp.gpa + mp.bytes.length).toBeLessThan(0xfe000);
+    }
+  });
+});
+
+describe.skipIf(spawnSync('iasl', ['-v']).status !== 0)("Intel's compiler", () => {
+  it.each([1, 16])('takes the tables apart and puts the DSDT together again, with %d processors', (vcpus) => {
+    const folder = mkdtempSync(join(tmpdir(), 'acpi-'));
+    try {
+      const source = new Map<string, string>();
+      for (const { bytes, label } of acpiTables({ vcpus, memoryBytes: 256 << 20 })) {
+        const name = label.replace('ACPI ', '').toLowerCase();
+        if (name === 'rsdp' || name === 'facs') continue;
+        writeFileSync(join(folder, `${name}.dat`), bytes);
+        const run = spawnSync('iasl', ['-d', `${name}.dat`], { cwd: folder, encoding: 'utf8' });
+        expect(run.status, run.stderr).toBe(0);
+        const text = readFileSync(join(folder, `${name}.dsl`), 'utf8');
+        expect(text).not.toMatch(/Invalid|Error|Unknown|incorrect/);
+        source.set(name, text);
+      }
+      expect(source.get('hpet')).toMatch(/Address : 00000000FED00000/);
+      expect(source.get('madt')!.match(/Processor Local APIC/g)!.length).toBe(vcpus);
+      expect(source.get('fadt')).toMatch(/Reset Register/);
+      const dsdt = source.get('dsdt')!;
+      expect(dsdt).toMatch(/Method \(_PRT, 0, NotSerialized\)/);
+      expect(dsdt).toMatch(/Name \(\\_S5, Package/);
+      expect(dsdt.match(/Processor \(C/g)!.length).toBe(vcpus);
+      const compiled = spawnSync('iasl', ['-p', 'again', 'dsdt.dsl'], { cwd: folder, encoding: 'utf8' });
+      expect(compiled.stdout).toMatch(/ 0 Errors/);
+    } finally {
+      rmSync(folder, { recursive: true });
     }
   });
 });

@@ -1,13 +1,18 @@
 /**
- * ACPI tables of the machine: RSDP, RSDT, XSDT, FADT, FACS, MADT and a DSDT with S5, processors and the PCI root.
+ * ACPI tables of the machine: RSDP, RSDT, XSDT, FADT, FACS, MADT, HPET and a DSDT with S5, processors and the PCI
+ * root with its interrupts.
  * @acpi 5.2 "ACPI System Description Tables"
  */
+import { HPET_ID } from '../devices/hpet.js';
+import { pirqOf } from '../devices/pci/bus.js';
+import { FIRMWARE_ROUTES, PIRQ_GSI } from '../devices/pci/chipset.js';
 import {
   ACPI_DISABLE,
   ACPI_ENABLE,
   CMOS_CENTURY,
   COM1_BASE,
   COM1_IRQ,
+  HPET_BASE,
   KEYBOARD_IRQ,
   PM_TIMER,
   PM1_CONTROL,
@@ -63,7 +68,11 @@ export function acpiTables(machine: MachineShape): Chunk[] {
   };
   const facs = place(buildFacs(), 'ACPI FACS');
   const dsdt = place(buildDsdt(machine), 'ACPI DSDT');
-  const tables = [place(buildFadt(facs, dsdt), 'ACPI FADT'), place(buildMadt(machine), 'ACPI MADT')];
+  const tables = [
+    place(buildFadt(facs, dsdt), 'ACPI FADT'),
+    place(buildMadt(machine), 'ACPI MADT'),
+    place(buildHpet(), 'ACPI HPET'),
+  ];
   const rsdt = table('RSDT', 1, HEADER_BYTES + 4 * tables.length, (t) => {
     for (const [i, gpa] of tables.entries()) t.u32(HEADER_BYTES + 4 * i, gpa);
   });
@@ -147,6 +156,30 @@ function buildMadt({ vcpus }: MachineShape): Uint8Array {
   });
 }
 
+function buildHpet(): Uint8Array {
+  return table('HPET', 1, 56, (t) => {
+    // A block in memory, 64 bits wide; the shortest period that guests should program, in ticks.
+    t.u32(36, HPET_ID).u8(41, 64).u64(44, HPET_BASE).u16(53, 128);
+  });
+}
+
+const PCI_DEVICES = 32;
+const PINS = 4;
+
+/** Interrupts of all devices' pins, by what `input` answers for a PIRQ. @acpi 6.2.13 "_PRT (PCI Routing Table)" */
+function routingTable(input: (pirq: number) => number): aml.Aml {
+  const rows: aml.Aml[] = [];
+  for (let device = 1; device < PCI_DEVICES; device++) {
+    for (let pin = 0; pin < PINS; pin++) {
+      const gsi = input(pirqOf(device, pin + 1));
+      rows.push(
+        aml.packageOf(aml.integer(device * 0x10000 + 0xffff), aml.integer(pin), aml.integer(0), aml.integer(gsi)),
+      );
+    }
+  }
+  return aml.packageOf(...rows);
+}
+
 function buildDsdt({ vcpus, memoryBytes }: MachineShape): Uint8Array {
   const isaDevice = (name: string, id: string, ...crs: aml.Aml[]) =>
     aml.device(name, aml.named('_HID', aml.eisaId(id)), aml.named('_CRS', aml.resources(...crs)));
@@ -165,13 +198,43 @@ function buildDsdt({ vcpus, memoryBytes }: MachineShape): Uint8Array {
     aml.addressSpace(0, 0xa0000, 0xbffff),
     aml.addressSpace(0, lowRamEnd(memoryBytes), PCI_HOLE_END - 1),
   );
-  const root = aml.device('PCI0', aml.named('_HID', aml.eisaId('PNP0A03')), aml.named('_CRS', windows), isa);
+  // The guest tells by _PIC that it uses the I/O APIC, where PIRQA to PIRQD have inputs of their own.
+  const routing = aml.method(
+    '_PRT',
+    0,
+    aml.ifElse(aml.reference('PICF'), aml.returns(aml.reference('APRT')), aml.returns(aml.reference('LPRT'))),
+  );
+  const root = aml.device(
+    'PCI0',
+    aml.named('_HID', aml.eisaId('PNP0A03')),
+    aml.named('_ADR', aml.integer(0)),
+    aml.named('_UID', aml.integer(0)),
+    aml.named('_CRS', windows),
+    aml.named(
+      'APRT',
+      routingTable((pirq) => PIRQ_GSI + pirq),
+    ),
+    aml.named(
+      'LPRT',
+      routingTable((pirq) => FIRMWARE_ROUTES[pirq]),
+    ),
+    routing,
+    isa,
+  );
+  const hpet = aml.device(
+    'HPET',
+    aml.named('_HID', aml.eisaId('PNP0103')),
+    aml.named('_UID', aml.integer(0)),
+    aml.named('_CRS', aml.resources(aml.memory32(HPET_BASE, 0x400))),
+  );
   const processors = Array.from({ length: vcpus }, (_, id) =>
     aml.processor(`C${id.toString(16).toUpperCase().padStart(3, '0')}`, id),
   );
   const sleep = aml.integer(SLEEP_TYPE_S5);
   const body = [
-    aml.scope('\\_SB', root, ...processors),
+    aml.named('PICF', aml.integer(0)),
+    aml.method('\\_PIC', 1, aml.storeArgument('PICF')),
+    aml.scope('\\_SB', root, hpet, ...processors),
     aml.named('\\_S5', aml.packageOf(sleep, sleep, aml.integer(0), aml.integer(0))),
   ].flat();
   return table('DSDT', 1, HEADER_BYTES + body.length, (t) => t.bytes.set(body, HEADER_BYTES));

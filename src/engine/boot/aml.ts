@@ -50,6 +50,30 @@ export function named(name: string, value: Aml): Aml {
   return [0x08, ...nameString(name), ...value];
 }
 
+const ARG0 = 0x68;
+
+/** A name where a value is wanted: what the object holds. */
+export function reference(name: string): Aml {
+  return nameString(name);
+}
+
+export function method(name: string, args: number, ...body: Aml[]): Aml {
+  return withLength([0x14], [...nameString(name), args, ...body.flat()]);
+}
+
+export function returns(value: Aml): Aml {
+  return [0xa4, ...value];
+}
+
+/** Stores the first argument of a method in a named object. */
+export function storeArgument(name: string): Aml {
+  return [0x70, ARG0, ...nameString(name)];
+}
+
+export function ifElse(condition: Aml, then: Aml, otherwise: Aml): Aml {
+  return [...withLength([0xa0], [...condition, ...then]), ...withLength([0xa1], otherwise)];
+}
+
 export function packageOf(...elements: Aml[]): Aml {
   return withLength([0x12], [elements.length, ...elements.flat()]);
 }
@@ -74,6 +98,11 @@ export function resources(...descriptors: Aml[]): Aml {
 /** Fixed I/O ports decoded in 16 bits. */
 export function ioPorts(first: number, count: number): Aml {
   return [0x47, 0x01, first & 0xff, first >> 8, first & 0xff, first >> 8, 0x01, count];
+}
+
+/** Device memory below 4 GiB, read and write. */
+export function memory32(gpa: number, bytes: number): Aml {
+  return [0x86, ...le(9, 2), 1, ...le(gpa, 4), ...le(bytes, 4)];
 }
 
 /** An ISA interrupt: edge, active high. */

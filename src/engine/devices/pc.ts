@@ -10,6 +10,7 @@ import { Bus } from './bus.js';
 import { DebugExit } from './debug-exit.js';
 import { Debugcon } from './debugcon.js';
 import type { Device, DeviceState, GuestEnd, GuestMemory, IrqLine, MmioDevice } from './device.js';
+import { Hpet } from './hpet.js';
 import { I8042 } from './i8042.js';
 import { Ioapic } from './ioapic.js';
 import { IrqRouter } from './irq.js';
@@ -76,6 +77,24 @@ class LapicWindow implements MmioDevice {
   }
 }
 
+/** A wire that can be cut: the HPET takes the places of the 8254 and of the clock chip. */
+class GatedLine implements IrqLine {
+  private connected = true;
+  private level = false;
+
+  constructor(private readonly wire: IrqLine) {}
+
+  set(high: boolean): void {
+    this.level = high;
+    if (this.connected) this.wire.set(high);
+  }
+
+  set open(connected: boolean) {
+    this.connected = connected;
+    this.wire.set(connected && this.level);
+  }
+}
+
 export class Pc {
   readonly bus = new Bus();
   readonly lapic: readonly Lapic[];
@@ -87,6 +106,7 @@ export class Pc {
   readonly keyboard: I8042;
   readonly pm: AcpiPm;
   readonly vga: VgaTextDevice;
+  readonly hpet: Hpet;
   readonly pci: PciBus;
   readonly hostBridge: HostBridge;
   readonly isaBridge: IsaBridge;
@@ -109,7 +129,9 @@ export class Pc {
     this.irqs = new IrqRouter(this.pic, this.ioapic);
     this.a20 = new A20Gate(options.a20Changed);
 
-    this.pit = new Pit8254(clock, this.irqs.line(0));
+    const timerLine = new GatedLine(this.irqs.line(0));
+    const clockLine = new GatedLine(this.irqs.line(RTC_IRQ));
+    this.pit = new Pit8254(clock, timerLine);
     this.serial = new Serial16550({
       name: 'serial0',
       base: COM1_BASE,
@@ -120,7 +142,7 @@ export class Pc {
     this.keyboard = new I8042({ irq: this.irqs.line(KEYBOARD_IRQ), a20: this.a20, resetRequest });
     this.rtc = new Rtc146818({
       clock,
-      irq: this.irqs.line(RTC_IRQ),
+      irq: clockLine,
       memoryBytes: options.memory.bytes,
       vcpus,
       startSeconds: options.startSeconds,
@@ -128,6 +150,14 @@ export class Pc {
     const powerOff = () => options.end({ kind: 'powered-off', status: 0, message: 'guest powered off' });
     this.pm = new AcpiPm({ clock, sci: this.irqs.line(SCI_IRQ), powerOff });
     this.vga = new VgaTextDevice(clock);
+    this.hpet = new Hpet({
+      clock,
+      line: (irq) => this.irqs.line(irq),
+      replaceLegacy: (on) => {
+        timerLine.open = !on;
+        clockLine.open = !on;
+      },
+    });
     this.hostBridge = new HostBridge(options.shadowChanged);
     this.isaBridge = new IsaBridge((irq) => this.irqs.line(irq));
     this.pci = new PciBus({
@@ -145,7 +175,8 @@ export class Pc {
     for (const device of [...onPorts, ...extra]) this.bus.addPorts(device);
     this.bus.addMmio(this.ioapic);
     this.bus.addMmio(this.window);
-    this.devices = [...onPorts, ...extra, this.ioapic, ...this.lapic];
+    this.bus.addMmio(this.hpet);
+    this.devices = [...onPorts, ...extra, this.hpet, this.ioapic, ...this.lapic];
     for (const chip of [this.hostBridge, this.isaBridge, new PowerManagement()]) this.plug(chip);
     this.firmwareInit();
   }

@@ -25,3 +25,7 @@ export const KEYBOARD_IRQ = 1;
 export const CMOS_CENTURY = 0x32;
 /** SLP_TYP of S5 in PM1 control, which the DSDT names. */
 export const SLEEP_TYPE_S5 = 0;
+
+/** Registers of the HPET, and the period of its counter in femtoseconds: 100 MHz. */
+export const HPET_BASE = 0xfed00000;
+export const HPET_PERIOD_FS = 10_000_000;

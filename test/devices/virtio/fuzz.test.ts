@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { MemoryDisk } from '../../../src/engine/devices/block-backend.js';
 import type { NetBackend } from '../../../src/engine/devices/net-backend.js';
 import { VirtioBalloon } from '../../../src/engine/devices/virtio/balloon.js';
 import { VirtioBlk } from '../../../src/engine/devices/virtio/blk.js';
@@ -9,6 +8,7 @@ import type { VirtioDevice } from '../../../src/engine/devices/virtio/device.js'
 import { VirtioNet } from '../../../src/engine/devices/virtio/net.js';
 import { VirtioRng } from '../../../src/engine/devices/virtio/rng.js';
 import { Driver, RAM_BYTES, virtioRig } from './driver.js';
+import { MemoryDisk } from './memory-disk.js';
 
 const RUNS = 300;
 const NEEDS_RESET = 0x40;
@@ -29,7 +29,10 @@ function random(seed: number) {
 }
 
 const DEVICES: [string, () => { device: VirtioDevice; poke?: () => void }][] = [
-  ['blk', () => ({ device: new VirtioBlk({ name: 'disk0', backend: new MemoryDisk(new Uint8Array(1 << 20)) }) })],
+  [
+    'blk',
+    () => ({ device: new VirtioBlk({ name: 'disk0', serial: 's', store: new MemoryDisk(new Uint8Array(1 << 20)) }) }),
+  ],
   ['rng', () => ({ device: new VirtioRng('rng0', new ChaChaSource(new Uint8Array(32))) })],
   [
     'console',

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { MemoryDisk } from '../../../src/engine/devices/block-backend.js';
 import { VirtioBlk } from '../../../src/engine/devices/virtio/blk.js';
 import { Driver, EVENT_INDEX, INDIRECT, RAM_BYTES, type Rig, VERSION_1, virtioRig } from './driver.js';
+import { MemoryDisk } from './memory-disk.js';
 
 let rig: Rig;
 let driver: Driver;
@@ -17,7 +17,7 @@ const getId = [{ bytes: header(8, 0) }, { room: 20 }, { room: 1 }];
 
 beforeEach(() => {
   disk = new MemoryDisk(new Uint8Array(64 * 512));
-  rig = virtioRig(new VirtioBlk({ name: 'disk0', backend: disk, serial: 'abc' }));
+  rig = virtioRig(new VirtioBlk({ name: 'disk0', store: disk, serial: 'abc' }));
   driver = new Driver(rig);
 });
 
@@ -179,7 +179,7 @@ describe('virtio over PCI', () => {
     driver.start(VERSION_1 | INDIRECT);
     driver.request(0, getId);
     const saved = structuredClone(rig.pc.save());
-    const twin = virtioRig(new VirtioBlk({ name: 'disk0', backend: disk, serial: 'abc' }));
+    const twin = virtioRig(new VirtioBlk({ name: 'disk0', store: disk, serial: 'abc' }));
     twin.ram.set(rig.ram);
     twin.pc.load(saved);
     (driver as { rig: Rig }).rig = twin;

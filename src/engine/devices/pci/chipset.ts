@@ -91,7 +91,7 @@ const NOT_ROUTED = 0x80;
 /** Interrupts that a PIRQ may be routed to; the others belong to the board. */
 const ROUTABLE = [3, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15];
 /** Where firmware routes PIRQA to PIRQD, as SeaBIOS does. */
-const FIRMWARE_ROUTES = [10, 10, 11, 11];
+export const FIRMWARE_ROUTES: readonly number[] = [10, 10, 11, 11];
 /** PIRQA to PIRQD are also wired to these inputs of the I/O APIC. */
 export const PIRQ_GSI = 16;
 

@@ -1,7 +1,7 @@
 /** virtio-blk. @virtio 5.2 "Block Device" */
-import { type BlockBackend, BlockError, SECTOR_BYTES } from '../block-backend.js';
+import { BlockError, type BlockStore, SECTOR_BYTES } from '../block.js';
 import { VirtioDevice } from './device.js';
-import { type Chain, pieces, RingError } from './ring.js';
+import { type Chain, RingError } from './ring.js';
 
 const F_SEG_MAX = 2;
 const F_READ_ONLY = 5;
@@ -28,14 +28,16 @@ const FLAG_UNMAP = 1;
 const QUEUE_SIZE = 256;
 /** Data segments of a request: all of a queue but header and status. */
 const SEG_MAX = QUEUE_SIZE - 2;
+/** Largest piece that is copied at once. */
+const TRANSFER_BYTES = 1 << 20;
 const MAX_RANGES = 32;
 const MAX_RANGE_SECTORS = 1 << 22;
 
 export interface VirtioBlkOptions {
   name: string;
-  backend: BlockBackend;
+  store: BlockStore;
   /** Serial number, at most 20 bytes of ASCII. */
-  serial?: string;
+  serial: string;
 }
 
 interface Outcome {
@@ -45,27 +47,23 @@ interface Outcome {
 }
 
 export class VirtioBlk extends VirtioDevice {
-  private readonly backend: BlockBackend;
+  private readonly store: BlockStore;
   private readonly serial: string;
   private reads = 0;
   private writes = 0;
   private errors = 0;
 
-  constructor({ name, backend, serial }: VirtioBlkOptions) {
+  constructor({ name, store, serial }: VirtioBlkOptions) {
     const features = [F_SEG_MAX, F_BLK_SIZE, F_FLUSH];
-    if (backend.readonly) features.push(F_READ_ONLY);
-    else {
-      features.push(F_WRITE_ZEROES);
-      if (backend.discard) features.push(F_DISCARD);
-    }
+    features.push(...(store.readOnly ? [F_READ_ONLY] : [F_DISCARD, F_WRITE_ZEROES]));
     super(name, 2, 0x010000, [QUEUE_SIZE], features);
-    this.backend = backend;
-    this.serial = serial ?? name;
+    this.store = store;
+    this.serial = serial;
   }
 
   config(): Uint8Array {
     const view = new DataView(new ArrayBuffer(60));
-    view.setBigUint64(0, BigInt(this.backend.size / SECTOR_BYTES), true);
+    view.setBigUint64(0, BigInt(this.store.sectors), true);
     view.setUint32(12, SEG_MAX, true);
     view.setUint32(20, SECTOR_BYTES, true);
     view.setUint16(34, 1, true);
@@ -102,7 +100,7 @@ export class VirtioBlk extends VirtioDevice {
         case T_OUT:
           return this.write(chain, sector);
         case T_FLUSH:
-          this.backend.flush();
+          this.store.flush();
           return { status: S_OK, written: 0 };
         case T_GET_ID: {
           const length = Math.min(ID_BYTES, chain.writableBytes - 1);
@@ -112,17 +110,9 @@ export class VirtioBlk extends VirtioDevice {
           return { status: S_OK, written: length };
         }
         case T_DISCARD:
-          return this.ranges(chain, F_DISCARD, (offset, bytes, flags) => {
-            if (flags !== 0) return S_UNSUPPORTED;
-            this.backend.discard?.(offset, bytes);
-            return S_OK;
-          });
+          return this.zero(chain, F_DISCARD, 0);
         case T_WRITE_ZEROES:
-          return this.ranges(chain, F_WRITE_ZEROES, (offset, bytes, flags) => {
-            if ((flags & ~FLAG_UNMAP) !== 0) return S_UNSUPPORTED;
-            this.zero(offset, bytes, (flags & FLAG_UNMAP) !== 0);
-            return S_OK;
-          });
+          return this.zero(chain, F_WRITE_ZEROES, FLAG_UNMAP);
         default:
           return { status: S_UNSUPPORTED, written: 0 };
       }
@@ -133,75 +123,59 @@ export class VirtioBlk extends VirtioDevice {
   }
 
   private inDisk(sector: number, bytes: number): boolean {
-    return bytes % SECTOR_BYTES === 0 && sector * SECTOR_BYTES + bytes <= this.backend.size;
+    return bytes % SECTOR_BYTES === 0 && sector + bytes / SECTOR_BYTES <= this.store.sectors;
   }
 
   private read(chain: Chain, sector: number): Outcome {
     const bytes = chain.writableBytes - 1;
     if (!this.inDisk(sector, bytes)) return { status: S_IOERR, written: 0 };
-    let offset = sector * SECTOR_BYTES;
     this.reads++;
-    for (const piece of pieces(chain.writable, 0, bytes)) {
-      const data = new Uint8Array(piece.bytes);
-      this.backend.read(offset, data);
-      chain.memory.write(piece.gpa, data);
-      offset += piece.bytes;
+    for (let done = 0; done < bytes; done += TRANSFER_BYTES) {
+      const data = new Uint8Array(Math.min(TRANSFER_BYTES, bytes - done));
+      this.store.read(sector + done / SECTOR_BYTES, data);
+      chain.write(done, data);
     }
     return { status: S_OK, written: bytes };
   }
 
   private write(chain: Chain, sector: number): Outcome {
     const bytes = chain.readableBytes - HEADER_BYTES;
-    if (this.backend.readonly || !this.inDisk(sector, bytes)) return { status: S_IOERR, written: 0 };
-    let offset = sector * SECTOR_BYTES;
+    if (this.store.readOnly || !this.inDisk(sector, bytes)) return { status: S_IOERR, written: 0 };
     this.writes++;
-    for (const piece of pieces(chain.readable, HEADER_BYTES, bytes)) {
-      this.backend.write(offset, chain.memory.read(piece.gpa, piece.bytes));
-      offset += piece.bytes;
+    for (let done = 0; done < bytes; done += TRANSFER_BYTES) {
+      const data = chain.read(HEADER_BYTES + done, Math.min(TRANSFER_BYTES, bytes - done));
+      this.store.write(sector + done / SECTOR_BYTES, data);
     }
     // A driver that cannot flush counts on each write being stable. @virtio 5.2.6.2
-    if (!this.transport.has(F_FLUSH)) this.backend.flush();
+    if (!this.transport.has(F_FLUSH)) this.store.flush();
     return { status: S_OK, written: 0 };
   }
 
-  private ranges(
-    chain: Chain,
-    feature: number,
-    act: (offset: number, bytes: number, flags: number) => number,
-  ): Outcome {
+  /** Discards or zeroes ranges: a discarded one reads as zeros here too. */
+  private zero(chain: Chain, feature: number, allowedFlags: number): Outcome {
     const length = chain.readableBytes - HEADER_BYTES;
     const count = length / RANGE_BYTES;
     if (!this.transport.has(feature)) return { status: S_UNSUPPORTED, written: 0 };
-    if (this.backend.readonly || !Number.isInteger(count) || count === 0 || count > MAX_RANGES) {
+    if (this.store.readOnly || !Number.isInteger(count) || count === 0 || count > MAX_RANGES) {
       return { status: S_IOERR, written: 0 };
     }
     const view = new DataView(chain.read(HEADER_BYTES, length).buffer);
     for (let at = 0; at < length; at += RANGE_BYTES) {
       const sector = view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
       const sectors = view.getUint32(at + 8, true);
-      const bytes = sectors * SECTOR_BYTES;
-      if (sectors > MAX_RANGE_SECTORS || !this.inDisk(sector, bytes)) return { status: S_IOERR, written: 0 };
-      const status = act(sector * SECTOR_BYTES, bytes, view.getUint32(at + 12, true));
-      if (status !== S_OK) return { status, written: 0 };
+      if (view.getUint32(at + 12, true) & ~allowedFlags) return { status: S_UNSUPPORTED, written: 0 };
+      if (sectors > MAX_RANGE_SECTORS || !this.inDisk(sector, sectors * SECTOR_BYTES)) {
+        return { status: S_IOERR, written: 0 };
+      }
+      this.store.writeZeroes(sector, sectors);
     }
     return { status: S_OK, written: 0 };
   }
 
-  private zero(offset: number, bytes: number, mayUnmap: boolean): void {
-    if (this.backend.writeZeroes) {
-      this.backend.writeZeroes(offset, bytes, mayUnmap);
-      return;
-    }
-    const zeros = new Uint8Array(Math.min(bytes, 1 << 20));
-    for (let done = 0; done < bytes; done += zeros.length) {
-      this.backend.write(offset + done, zeros.subarray(0, Math.min(zeros.length, bytes - done)));
-    }
-  }
-
   override describe(): [string, string][] {
-    const { size, readonly } = this.backend;
+    const { sectors, readOnly } = this.store;
     return [
-      ['disk', `${size / SECTOR_BYTES} sectors${readonly ? ' read-only' : ''}`],
+      ['disk', `${sectors} sectors${readOnly ? ' read-only' : ''}`],
       ['requests', `${this.reads} reads ${this.writes} writes ${this.errors} errors`],
     ];
   }
