@@ -4,6 +4,7 @@ import type { Debugger, DebuggerEvent, FaultStep, StopReason } from '../engine/d
 import { fileCause } from './files.js';
 import { type SerialTarget, UsageError } from './options.js';
 import { Output } from './output.js';
+import { StdioConsole } from './stdio-console.js';
 
 export interface HeadlessOptions {
   serial: SerialTarget;
@@ -159,29 +160,17 @@ function openSocket(path: string, target: Debugger, failed: () => void): SerialS
   return { write: (bytes) => void socket.write(bytes), failure: () => problem, close: () => void socket.end() };
 }
 
-const CTRL_A = 1;
-
-/** Standard input to the guest; on a terminal in raw mode, where ctrl-a x quits as in QEMU. */
+/** Standard input to the guest; a terminal is put into raw mode for it. */
 function feedInput(target: Debugger, finish: (end: HeadlessEnd) => void): () => void {
   const { stdin } = process;
-  let escaped = false;
   const raw = stdin.isTTY;
+  const say = (text: string): void => void process.stderr.write(text);
+  const serial = new StdioConsole(target, raw, say, () => finish({ status: 0 }));
   if (raw) {
     stdin.setRawMode(true);
-    process.stderr.write('vmscope: ctrl-a x quits, ctrl-a ctrl-a sends ctrl-a\r\n');
+    say('vmscope: ctrl-a x quits, ctrl-a c is the monitor, ctrl-a h lists the keys\r\n');
   }
-  const listener = (bytes: Buffer): void => {
-    const out: number[] = [];
-    for (const byte of bytes) {
-      if (raw && escaped) {
-        escaped = false;
-        if (byte === 0x78) finish({ status: 0 });
-        else if (byte === CTRL_A) out.push(byte);
-      } else if (raw && byte === CTRL_A) escaped = true;
-      else out.push(byte);
-    }
-    if (out.length > 0) void target.console?.serialInput(Uint8Array.from(out)).catch(() => {});
-  };
+  const listener = (bytes: Buffer): void => serial.input(bytes);
   stdin.on('data', listener);
   return () => {
     stdin.off('data', listener);
