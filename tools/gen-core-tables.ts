@@ -1,5 +1,5 @@
 // Writes src/engine/core/generated/*.ts from the opcode table and the VMX tables. Run by `npm run gen:core`.
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { OPCODES, type OpcodeRow } from '../src/spec/opcodes/index.js';
 import { dispatchText } from './core-dispatch.js';
 import { vmcsTables } from './gen-vmcs-tables.js';
@@ -143,13 +143,18 @@ function encode(row: OpcodeRow, handlerId: number): Entry[] {
 
 const handlers = [...new Set([...OPCODES.map((row) => row.handler), 'execGeneralProtection'])].sort();
 
-/** Which file of exec/ exports a handler. */
+/** Folders of the core that carry out instructions. */
+const HANDLER_FOLDERS = ['exec', 'fpu', 'simd'];
+
+/** Which file (folder/name) exports a handler. */
 function findHandlers(): Map<string, string> {
   const found = new Map<string, string>();
-  for (const file of readdirSync(`${CORE}/exec`)) {
-    const text = readFileSync(`${CORE}/exec/${file}`, 'utf8');
-    for (const match of text.matchAll(/^export function (exec[A-Z]\w*)\(/gm))
-      found.set(match[1] ?? '', file.replace(/\.ts$/, ''));
+  for (const folder of HANDLER_FOLDERS.filter((name) => existsSync(`${CORE}/${name}`))) {
+    for (const file of readdirSync(`${CORE}/${folder}`)) {
+      const text = readFileSync(`${CORE}/${folder}/${file}`, 'utf8');
+      for (const match of text.matchAll(/^export function (exec[A-Z]\w*)\(/gm))
+        found.set(match[1] ?? '', `${folder}/${file.replace(/\.ts$/, '')}`);
+    }
   }
   return found;
 }
@@ -203,7 +208,7 @@ function writeHandlers(): void {
     const file = found.get(name);
     if (file !== undefined) byFile.set(file, [...(byFile.get(file) ?? []), name]);
   }
-  const imports = [...byFile].map(([file, names]) => `import { ${names.join(', ')} } from '../exec/${file}';`);
+  const imports = [...byFile].map(([file, names]) => `import { ${names.join(', ')} } from '../${file}';`);
   const ids = handlers.map(
     (name, n) =>
       `export const H_${name

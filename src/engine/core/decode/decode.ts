@@ -342,6 +342,8 @@ export function decodeInstruction(u: usize, mode: u32, offset: u32, nth: u32): i
     }
   }
   if (size == 0) size = operandSize;
+  // FOP keeps the ModRM byte of x87 instructions
+  if (map == 0 && (opcode & 0xf8) == 0xd8) second = modrm;
   if (fetchStopped() != STOP_NONE) return stopped(u, offset, nth);
 
   let op: u32 = load<u16>(row);
