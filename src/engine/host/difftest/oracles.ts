@@ -1,0 +1,32 @@
+// The instruction tester on this host: the CPU itself (ring 3) and /dev/kvm (every mode) against the core.
+import { RAM_BYTES } from '../../difftest/bed.js';
+import { type FuzzOptions, type FuzzReport, type Oracle, runFuzz } from '../../difftest/fuzz.js';
+import { createCore } from '../core-instance.js';
+import { CoreCaseRunner, type CoreUnderTest } from './core-runner.js';
+import { KvmCaseRunner } from './kvm-runner.js';
+import { NATIVE_MODES, NativeCaseRunner, runsNatively } from './native-runner.js';
+
+export type OracleName = 'native' | 'kvm';
+
+/** The core of build/core.wasm as a runner of cases. */
+export function openCore(): CoreCaseRunner {
+  const { core, host } = createCore(RAM_BYTES);
+  return new CoreCaseRunner(core as unknown as CoreUnderTest, host.memory.buffer);
+}
+
+/** @throws Error or KvmError with the reason when this host has no such oracle */
+export function openOracle(name: OracleName): Oracle {
+  if (name === 'kvm') return { party: 'kvm', runner: KvmCaseRunner.open() };
+  return { party: 'native', runner: NativeCaseRunner.open(), accepts: runsNatively };
+}
+
+/** Compares the core with an oracle; closes what it opened. */
+export function fuzz(name: OracleName, options: Omit<FuzzOptions, 'now'>): FuzzReport {
+  const oracle = openOracle(name);
+  try {
+    const native: Partial<FuzzOptions> = name === 'native' ? { modes: NATIVE_MODES, rings: [3], userFlags: true } : {};
+    return runFuzz(oracle, openCore(), { now: () => performance.now(), ...native, ...options });
+  } finally {
+    oracle.runner.close();
+  }
+}

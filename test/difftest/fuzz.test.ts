@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest';
+import type { Case, CaseRunner, Outcome } from '../../src/engine/difftest/case.js';
+import { judge } from '../../src/engine/difftest/compare.js';
+import { describeReport, runFuzz } from '../../src/engine/difftest/fuzz.js';
+import { randomCases, systematicCases } from '../../src/engine/difftest/generate.js';
+import { QUIRKS } from '../../src/engine/difftest/quirks.js';
+import { maskOf, UNDEFINED } from '../../src/engine/difftest/undefined.js';
+import { fuzz, openCore } from '../../src/engine/host/difftest/oracles.js';
+import { kvmSkipReason } from '../kvm/tools.js';
+import { named, requireTool } from '../tools.js';
+
+const gcc = requireTool('gcc');
+const noKvm = kvmSkipReason();
+
+function take(cases: Generator<Case>, count: number): Case[] {
+  return Array.from({ length: count }, () => cases.next().value as Case);
+}
+
+/** The core with a bug of its own: ADC forgets the carry. */
+function faulty(inner: CaseRunner): CaseRunner {
+  return {
+    name: 'faulty',
+    run: (cases): Outcome[] => inner.run(cases.map((c) => (/^ADC/.test(c.name) ? { ...c, rflags: c.rflags & ~1 } : c))),
+    close: () => {},
+  };
+}
+
+describe('generators', () => {
+  it('give the same cases for a seed and others for another', () => {
+    const [a, b, c] = [1, 1, 2].map((seed) => take(randomCases(seed), 500));
+    expect(a).toEqual(b);
+    expect(a).not.toEqual(c);
+  });
+
+  it('meet every template in every mode, all four rings, and faults of each kind', () => {
+    const cases = [...systematicCases(1, 2)];
+    expect(new Set(cases.map((c) => c.name)).size).toBeGreaterThan(250);
+    expect(new Set(cases.map((c) => `${c.mode} ${c.cpl}`)).size).toBe(21);
+    const outcomes = openCore().run(cases);
+    const vectors = new Set(outcomes.map((o) => o.vector));
+    for (const vector of [0, 1, 3, 4, 5, 6, 11, 12, 13, 14]) expect(vectors).toContain(vector);
+  });
+});
+
+describe('what is not compared', () => {
+  it('has a source in every row', () => {
+    for (const row of UNDEFINED) expect(row.sdm).toMatch(/^@sdm 2 "/);
+    for (const quirk of QUIRKS) expect(quirk.evidence.length).toBeGreaterThan(20);
+    expect(new Set(QUIRKS.map((q) => q.id)).size).toBe(QUIRKS.length);
+  });
+
+  it('follows the operands of shifts', () => {
+    const [base] = take(randomCases(1), 1);
+    const shl = (count: number) => maskOf({ ...base, mode: 'long', code: Uint8Array.of(0xc1, 0xe0, count) });
+    expect([shl(0).flags, shl(1).flags, shl(2).flags, shl(32).flags]).toEqual([0, 0x10, 0x810, 0]);
+    const shl16 = maskOf({ ...base, mode: 'long', code: Uint8Array.of(0x66, 0xc1, 0xe0, 20) });
+    expect(shl16.flags).toBe(0x811);
+  });
+});
+
+describe('a wrong instruction', () => {
+  it('is found, and shrinks to what matters', () => {
+    const report = runFuzz({ party: 'recorded', runner: openCore() }, faulty(openCore()), {
+      seed: 3,
+      cases: 4000,
+      filter: 'AD',
+    });
+    expect(report.failing).toBeGreaterThan(20);
+    expect(report.failures.every((f) => f.case.name.startsWith('ADC'))).toBe(true);
+    const [worst] = report.failures;
+    expect(worst.case.rflags & ~0x102).toBe(1);
+    expect(worst.case.pokes.length).toBeLessThanOrEqual(1);
+    expect(describeReport(report).join('\n')).toContain(`expected`);
+  });
+
+  it('is not found where there is none', () => {
+    const cases = take(randomCases(9), 2000);
+    const [a, b] = [openCore(), openCore()].map((runner) => runner.run(cases));
+    cases.forEach((c, i) => expect(judge(c, 'recorded', a[i], b[i]).differences).toEqual([]));
+  });
+});
+
+describe('the core against this host', () => {
+  it.skipIf(!gcc.available || process.arch !== 'x64').each([1, 2, 3])(
+    named('seed %i: the CPU, ring 3', gcc),
+    (seed) => {
+      const report = fuzz('native', { seed, cases: 8000 });
+      expect(report.failures.map((f) => `${f.signature} ${Buffer.from(f.case.code).toString('hex')}`)).toEqual([]);
+      expect(report.compared).toBeGreaterThan(7900);
+    },
+    60_000,
+  );
+
+  it.skipIf(noKvm !== '').each([1, 2, 3])(
+    `seed %i: /dev/kvm, every mode${noKvm === '' ? '' : ` [skipped: ${noKvm}]`}`,
+    (seed) => {
+      const report = fuzz('kvm', { seed, cases: 8000 });
+      expect(report.failures.map((f) => `${f.signature} ${Buffer.from(f.case.code).toString('hex')}`)).toEqual([]);
+      expect(report.compared).toBeGreaterThan(6000);
+    },
+    60_000,
+  );
+});
