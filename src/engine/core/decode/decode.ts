@@ -206,6 +206,8 @@ export function decodeInstruction(u: usize, mode: u32, offset: u32, nth: u32): i
     } else unfetch();
   }
   if (fetchStopped() != STOP_NONE) return stopped(u, offset, nth);
+  // With REX.B it is XCHG r8,rAX, which F3 does not make a PAUSE.
+  if (map == 0 && opcode == 0x90 && rex & 1) pp = 0;
   if (undefined) return writeBare(u, H_UD, offset, nth);
 
   let row: usize = load<u16>(OPCODE_INDEX + ((map << 8) + opcode) * 2);

@@ -1,5 +1,5 @@
 // Bit tests and scans, BMI1, BMI2, ADX, CRC32.
-import { OP_LINEAR, OP_VALUE, RDX, RFLAGS, XS_OK } from '../layout';
+import { MODE, MODE_CODE32, MODE_CODE64, OP_LINEAR, OP_VALUE, RDX, RFLAGS, XS_OK } from '../layout';
 import { VEC_UD, fault, protectedMode, v8086 } from '../state';
 import { accessStatus } from '../mmu/access';
 import { UF_IMM, UF_PREFIX_66, uAddrSize, uFlags, uImm, uImm2, uIsMem, uModReg, uOpSize, uOpcode, uRm, uSeg } from '../uop';
@@ -250,11 +250,15 @@ function addWithFlag(u: usize, flag: u32): i32 {
 export function execAdcx(u: usize): i32 { return addWithFlag(u, CF); }
 export function execAdox(u: usize): i32 { return addWithFlag(u, OF); }
 
-/** CRC-32C (polynomial 11EDC6F41, bit-reflected). The destination is 4 or 8 bytes, the source 1, 2, 4 or 8. */
+/** CRC-32C (polynomial 11EDC6F41, bit-reflected). The destination is 4 or 8 bytes; a source that is no byte has the operand size. */
 export function execCrc32(u: usize): i32 {
   const wide = uOpSize(u);
   let bytes: u32 = 1;
-  if (uOpcode(u) & 1) bytes = wide == 8 ? 8 : uFlags(u) & UF_PREFIX_66 ? 2 : 4;
+  if (uOpcode(u) & 1) {
+    const default32 = (load<u32>(MODE) & (MODE_CODE64 | MODE_CODE32)) != 0;
+    const prefix66 = (uFlags(u) & UF_PREFIX_66) != 0;
+    bytes = wide == 8 ? 8 : prefix66 == default32 ? 2 : 4;
+  }
   if (!operandRead(u, bytes)) return accessStatus();
   let crc = u32(registerRead(u, 4));
   let data = load<u64>(OP_VALUE);
