@@ -10,12 +10,14 @@ import { Bus } from './bus.js';
 import { DebugExit } from './debug-exit.js';
 import { Debugcon } from './debugcon.js';
 import type { Device, DeviceState, GuestEnd, GuestMemory, IrqLine, MmioDevice } from './device.js';
+import { FwCfg } from './fw-cfg.js';
 import { Hpet } from './hpet.js';
 import { I8042 } from './i8042.js';
 import { Ioapic } from './ioapic.js';
 import { IrqRouter } from './irq.js';
 import { Lapic } from './lapic.js';
 import type { TscView } from './lapic-timer.js';
+import { PcTestdev } from './pc-testdev.js';
 import { PciBus } from './pci/bus.js';
 import { HostBridge, IsaBridge, PowerManagement, type ShadowArea } from './pci/chipset.js';
 import type { PciFunction } from './pci/function.js';
@@ -39,7 +41,7 @@ export interface PcOptions {
   debugOutput?(byte: number): void;
   /** Disks and CD-ROMs, in the order of the command line. */
   drives?: readonly Drive[];
-  /** Add QEMU's isa-debug-exit at port f4h. */
+  /** Add what tests of hypervisors need of QEMU: isa-debug-exit at port f4h, and pc-testdev. */
   debugExit?: boolean;
   /** The guest ended by its own doing: power-off, reset or debug exit. */
   end(end: GuestEnd): void;
@@ -168,10 +170,27 @@ export class Pc {
     });
     const board = new SystemPorts({ clock, pit: this.pit, a20: this.a20, resetRequest });
 
-    const onPorts = [this.serial, this.pic, this.pit, this.keyboard, this.rtc, this.pm, this.vga, this.pci, board];
-    const extra: (Debugcon | DebugExit)[] = [];
+    const fwCfg = new FwCfg({ memoryBytes: options.memory.bytes, vcpus });
+    const onPorts = [
+      this.serial,
+      this.pic,
+      this.pit,
+      this.keyboard,
+      this.rtc,
+      this.pm,
+      this.vga,
+      this.pci,
+      board,
+      fwCfg,
+    ];
+    const extra: (Debugcon | DebugExit | PcTestdev)[] = [];
     if (options.debugOutput) extra.push(new Debugcon(options.debugOutput));
-    if (options.debugExit) extra.push(new DebugExit((status, value) => this.debugExit(status, value)));
+    if (options.debugExit) {
+      extra.push(new DebugExit((status, value) => this.debugExit(status, value)));
+      const testdev = new PcTestdev(Array.from({ length: 24 }, (_, n) => (n === 2 ? undefined : this.irqs.line(n))));
+      this.bus.addMmio(testdev);
+      extra.push(testdev);
+    }
     for (const device of [...onPorts, ...extra]) this.bus.addPorts(device);
     this.bus.addMmio(this.ioapic);
     this.bus.addMmio(this.window);
