@@ -3,11 +3,12 @@ import { type PcRig, pcRig } from './rig.js';
 
 let rig: PcRig;
 beforeEach(() => {
-  rig = pcRig({ debugExit: true });
+  rig = pcRig({ debugExit: true }, { masked: false });
 });
 
 describe('PC', () => {
   it('delivers the timer through the 8259 in virtual wire mode, as a guest finds it after firmware', () => {
+    rig.out(0x21, 0xff);
     rig.clock.advance(100_000_000);
     expect(rig.pc.interruptPending(0)).toBe(false);
     rig.out(0x21, 0xfe);
@@ -20,6 +21,12 @@ describe('PC', () => {
     expect(rig.pc.interruptPending(0)).toBe(false);
     rig.clock.advance(100_000);
     expect(rig.pc.interruptPending(0)).toBe(true);
+  });
+
+  it('starts with the masks that a BIOS leaves: timer, keyboard and cascade open, clock, mouse, FPU and disk', () => {
+    expect([rig.in(0x21), rig.in(0xa1)]).toEqual([0xb8, 0x8e]);
+    rig.clock.advance(60_000_000);
+    expect(rig.pc.acknowledgeInterrupt(0)).toBe(0x08);
   });
 
   it('delivers 8259 interrupts past a disabled local APIC', () => {
@@ -215,7 +222,7 @@ describe('PC', () => {
   it('refuses a state of another machine and starts afresh on reset', () => {
     const state = rig.pc.save();
     expect(() => pcRig({ vcpus: 4, debugExit: true }).pc.load(state)).toThrow('lapic2');
-    const { rtc: _, ...first } = pcRig({ debugExit: true }).pc.save();
+    const { rtc: _, ...first } = pcRig({ debugExit: true }, { masked: false }).pc.save();
     rig.out(0x43, 0x34);
     rig.out(0x21, 0x00);
     rig.apicWrite(0x80, 0x40);

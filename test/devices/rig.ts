@@ -51,7 +51,8 @@ export interface PcRig {
   ioapicRead(register: number): number;
 }
 
-export function pcRig(options: Partial<PcOptions> = {}): PcRig {
+/** `masked` closes the 8259 lines that firmware leaves open: its timer would disturb what most tests look at. */
+export function pcRig(options: Partial<PcOptions> = {}, { masked = true } = {}): PcRig {
   const clock = new TestClock();
   const memory = new Uint8Array(2 << 20);
   const serial: number[] = [];
@@ -74,6 +75,7 @@ export function pcRig(options: Partial<PcOptions> = {}): PcRig {
     ...options,
   });
   const { bus } = pc;
+  if (masked) for (const port of [0x21, 0xa1]) bus.portWrite(port, 1, 0xff);
   return {
     ...{ pc, clock, memory, serial, ends, startups, inits },
     out: (port, value, bytes = 1) => bus.portWrite(port, bytes, value),

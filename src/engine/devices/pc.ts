@@ -249,8 +249,8 @@ export class Pc {
   }
 
   /**
-   * What a BIOS programs before it starts a guest: 8259 vectors 08h and 70h with all lines masked, counter 0 at
-   * 18.2 Hz, virtual wire mode. Nothing interrupts until the guest unmasks it.
+   * What a BIOS programs before it starts a guest, with its masks: 8259 vectors 08h and 70h, timer, keyboard and
+   * cascade open, of the slave the clock, mouse, FPU and disk; counter 0 at 18.2 Hz, virtual wire mode.
    */
   private firmwareInit(): void {
     if (this.options.bios) return;
@@ -258,9 +258,9 @@ export class Pc {
       for (const value of values) this.bus.portWrite(port, 1, value);
     };
     out(0x20, 0x11);
-    out(0x21, 0x08, 0x04, 0x01, 0xff);
+    out(0x21, 0x08, 0x04, 0x01, 0xb8);
     out(0xa0, 0x11);
-    out(0xa1, 0x70, 0x02, 0x01, 0xff);
+    out(0xa1, 0x70, 0x02, 0x01, 0x8e);
     // Level-triggered: the SCI, 9, and what the PCI interrupts are routed to, 10 and 11.
     out(0x4d1, 0b1110);
     out(0x43, 0x36);

@@ -190,7 +190,7 @@ const ROWS: Row[] = [
   ['IDTR_BASE', 'long', (g) => g.field('GUEST_IDTR_BASE', NON_CANONICAL)],
   ['GDTR_LIMIT', 'long', (g) => g.field('GUEST_GDTR_LIMIT', 0x10000)],
   ['IDTR_LIMIT', 'long', (g) => g.field('GUEST_IDTR_LIMIT', 0x10000)],
-  ['RIP', 'long', (g) => g.field('GUEST_RIP', NON_CANONICAL)],
+  ['RIP', 'long', (g) => g.field('GUEST_RIP', 1n << 48n)],
   ['RIP', 'real', (g) => g.field('GUEST_RIP', 1n << 32n)],
   ['RFLAGS', 'long', (g) => g.field('GUEST_RFLAGS', 0)],
   ['RFLAGS', 'real', (g) => g.field('GUEST_RFLAGS', 0x8002)],
@@ -325,6 +325,18 @@ describe('VM-entry checks', () => {
     expect(g.failures().map((row) => row.constant)).toEqual(['CHECK_TR_S']);
     g.field('GUEST_TR_AR_BYTES', 0x8b);
     expect(g.entry()).toBe(L.ENTER_OK);
+  });
+
+  it('enters with RIP behind the last canonical address, which the fetch then refuses', () => {
+    const g = guest('long');
+    g.field('EXCEPTION_BITMAP', 1 << 13).field('GUEST_RIP', NON_CANONICAL);
+    expect(g.entry()).toBe(L.ENTER_OK);
+    expect(g.run(1)).toBe(L.RUN_VMEXIT);
+    expect([g.number('VM_EXIT_REASON'), g.value('VM_EXIT_INTR_INFO'), g.value('GUEST_RIP')]).toEqual([
+      0,
+      0x80000b0dn,
+      NON_CANONICAL,
+    ]);
   });
 
   it('keeps the launch state: VMRESUME before VMLAUNCH is error 5, a second VMLAUNCH error 4', () => {
