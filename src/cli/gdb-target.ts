@@ -13,6 +13,9 @@ const LMA = 1n << 10n;
 const AR_LONG = 1n << 13n;
 const AR_DEFAULT_32 = 1n << 14n;
 
+/** What the architecture and the linear address of code depend on. */
+const MODE = ['efer', 'cs_ar', 'cs_base'];
+
 function architectureOf(values: Record<string, bigint>): Architecture {
   const rights = values.cs_ar ?? 0n;
   if ((values.efer ?? 0n) & LMA && rights & AR_LONG) return 'x86-64';
@@ -143,7 +146,10 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
 
   const readExtra = async (thread: number, name: string): Promise<bigint | undefined> => {
     const encoding = VMCS_ENCODINGS.get(name);
-    if (encoding === undefined) return (await debug.readRegisters(thread))[DEBUGGER_NAMES[name] ?? name];
+    if (encoding === undefined) {
+      const own = DEBUGGER_NAMES[name] ?? name;
+      return (await debug.readRegisters(thread, [own]))[own];
+    }
     return (await debug.vmcs?.read(thread))?.find((field) => field.encoding === encoding)?.value;
   };
   const writeExtra = async (thread: number, name: string, value: bigint): Promise<void> => {
@@ -171,13 +177,13 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
       const before = stops;
       settle(await debug.pause(), before);
     },
-    async step(thread) {
+    async step(thread, within) {
       const before = stops;
-      settle(await debug.step(thread, 1), before);
+      settle(await debug.step(thread, 1, within), before);
     },
 
-    async readRegisters(thread): Promise<ThreadRegisters> {
-      const values = await debug.readRegisters(thread);
+    async readRegisters(thread, names): Promise<ThreadRegisters> {
+      const values = await debug.readRegisters(thread, names && [...names, ...MODE]);
       const architecture = architectureOf(values);
       return { architecture, csBase: architecture === 'x86-64' ? 0n : (values.cs_base ?? 0n), values };
     },

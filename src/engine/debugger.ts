@@ -175,14 +175,18 @@ export interface Debugger {
   resume(): Promise<void>;
   /** Stops the guest at an instruction boundary; resolves when it stands. */
   pause(): Promise<RunState>;
-  /** Runs `count` instructions of one vCPU (by MTF, so the guest's flags never show it). */
-  step(vcpu: number, count?: number): Promise<RunState>;
+  /**
+   * Runs `count` instructions of one vCPU (by MTF, so the guest's flags never show it); with `within`, further ones
+   * for as long as the linear address of the next instruction is in [start, end) and no breakpoint stands there.
+   */
+  step(vcpu: number, count?: number, within?: { start: bigint; end: bigint }): Promise<RunState>;
   /** Runs to the next VM exit that matches and stops before the VMM handles it; resolves at the stop. */
   stepToExit(condition?: ExitCondition): Promise<RunState>;
   /** Runs until RIP reaches `gva`, or the icount, whichever comes first. */
   runUntil(target: { gva?: bigint; icount?: bigint; exit?: ExitCondition }): Promise<RunState>;
 
-  readRegisters(vcpu: number): Promise<RegisterFile>;
+  /** @param names those that are wanted; absent: all. The answer may hold more. */
+  readRegisters(vcpu: number, names?: readonly string[]): Promise<RegisterFile>;
   /** @throws Error naming the register when it does not exist or the value is refused. */
   writeRegister(vcpu: number, name: string, value: bigint): Promise<void>;
   /** Reads without side effects; the answer is short where memory ends or is not mapped. */

@@ -9,7 +9,6 @@ import type { Session } from './session.js';
 export async function conditionHolds(session: Session, thread: number, address: bigint): Promise<boolean> {
   const entries = session.breakpoints.at(address);
   if (entries.length === 0 || entries.some((entry) => entry.conditions.length === 0)) return true;
-  const registers = await session.target.readRegisters(thread);
   const layout = await session.registers.layout(thread);
   const space = session.physicalMemory ? 'physical' : 'virtual';
   const context = {
@@ -19,7 +18,7 @@ export async function conditionHolds(session: Session, thread: number, address: 
       const value =
         slot.source === 'extra'
           ? await session.target.extraRegisters?.read(thread, slot.key)
-          : session.registers.value(slot, registers);
+          : session.registers.value(slot, await session.target.readRegisters(thread, [slot.key]));
       return value === undefined ? undefined : BigInt.asUintN(slot.bits, value);
     },
     memory: (at: bigint, length: number): Promise<Uint8Array> => session.target.readMemory(space, at, length, thread),

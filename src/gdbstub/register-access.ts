@@ -24,7 +24,7 @@ export class RegisterAccess {
     return this.settings.architecture === 'auto' ? registers.architecture : this.settings.architecture;
   }
 
-  /** Switches to the wanted layout; the client must be told, or be about to ask. */
+  /** Switches to the wanted layout; the client must be told, or be about to ask. `registers` are all of them. */
   choose(registers: ThreadRegisters): RegisterLayout {
     const known = new Set(Object.keys(registers.values));
     this.current = buildLayout(this.wanted(registers), known, this.target.extraRegisters?.list);
@@ -39,6 +39,11 @@ export class RegisterAccess {
   /** Linear address of the next instruction, whatever the client is shown. */
   linearPc(registers: ThreadRegisters): bigint {
     return BigInt.asUintN(64, (registers.values.rip ?? 0n) + registers.csBase);
+  }
+
+  /** What a linear address of code exceeds the program counter that the client is shown by. */
+  shownOffset(registers: ThreadRegisters): bigint {
+    return this.linear() ? 0n : registers.csBase;
   }
 
   /** Value of a standard slot; undefined when the target does not know it. */
@@ -67,7 +72,7 @@ export class RegisterAccess {
   async readOne(thread: number, number: number): Promise<string | undefined> {
     const slot = (await this.layout(thread)).slots[number];
     if (slot === undefined) return undefined;
-    if (slot.source === 'thread') return this.hex(slot, await this.target.readRegisters(thread));
+    if (slot.source === 'thread') return this.hex(slot, await this.target.readRegisters(thread, [slot.key]));
     const value = await this.target.extraRegisters?.read(thread, slot.key);
     return value === undefined ? 'x'.repeat(slotBytes(slot) * 2) : encodeLittleEndian(value, slotBytes(slot));
   }

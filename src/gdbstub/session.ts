@@ -62,6 +62,9 @@ export type RunRequest =
   /** Steps while the program counter, as the client sees it, is in [start, end). */
   | { kind: 'range'; thread: number; start: bigint; end: bigint };
 
+/** What a stop reply shows. */
+const STOP_REGISTERS = ['rip', 'rsp', 'rbp'];
+
 type QueueItem = PacketEvent | { kind: 'stopped'; thread: number; cause: StopCause };
 
 export class Session {
@@ -285,7 +288,7 @@ export class Session {
     this.request = request;
     if (behind !== undefined) {
       this.view = 'running';
-      const registers = await this.target.readRegisters(behind.thread);
+      const registers = await this.target.readRegisters(behind.thread, STOP_REGISTERS);
       await this.sendStop(behind.thread, registers, SIGNAL_TRAP, '');
       return undefined;
     }
@@ -302,7 +305,8 @@ export class Session {
       }
       if (request.kind !== 'step') await this.breakpoints.reconcile();
       if (request.kind === 'continue') await this.target.resume();
-      else await this.target.step(request.thread);
+      else if (request.kind === 'step') await this.target.step(request.thread);
+      else await this.stepRange(request);
       return undefined;
     } catch (error) {
       this.view = 'stopped';
@@ -312,21 +316,19 @@ export class Session {
 
   private async stopped(thread: number, cause: StopCause): Promise<void> {
     if (this.view === 'stopped') return;
-    let found = cause;
-    if (found.kind === 'step' && this.request.kind === 'range') {
-      const registers = await this.target.readRegisters(thread);
-      const linear = this.registers.linearPc(registers);
-      if (this.breakpoints.at(linear).length > 0) found = { kind: 'breakpoint', address: linear };
-      else if (await this.inRange(thread, registers, this.request)) return this.goOn(thread);
-    }
-    if (found.kind === 'breakpoint' && !(await conditionHolds(this, thread, found.address))) return this.goOn(thread);
-    await this.report(thread, found);
+    if (cause.kind === 'breakpoint' && !(await conditionHolds(this, thread, cause.address))) return this.goOn(thread);
+    await this.report(thread, cause);
   }
 
-  private async inRange(thread: number, registers: ThreadRegisters, range: { start: bigint; end: bigint }) {
-    const layout = await this.registers.layout(thread);
-    const pc = this.registers.value(layout.slots[layout.pc], registers) ?? 0n;
-    return pc >= range.start && pc < range.end;
+  /** Starts a range step. It may go on for long, so packets are served meanwhile. */
+  private async stepRange({ thread, start, end }: RunRequest & { kind: 'range' }): Promise<void> {
+    const registers = await this.target.readRegisters(thread, STOP_REGISTERS);
+    const offset = this.registers.shownOffset(registers);
+    const done = this.target.step(thread, { start: start + offset, end: end + offset });
+    void done.catch((error: unknown) => {
+      this.view = 'stopped';
+      this.send(this.error(22, messageOf(error)));
+    });
   }
 
   /** The stop is not one that the client wants to see, unless the user has asked for a stop meanwhile. */
@@ -334,7 +336,7 @@ export class Session {
     if (this.interrupted) return this.report(thread, { kind: 'paused' });
     if (this.request.kind === 'range') {
       await this.breathe();
-      if (!this.closed) await this.target.step(this.request.thread);
+      if (!this.closed && this.request.kind === 'range') await this.stepRange(this.request);
       return;
     }
     if (this.request.kind === 'step') return this.report(thread, { kind: 'step' });
@@ -356,7 +358,7 @@ export class Session {
       this.view = 'stopped';
       return this.send(this.exitReply(cause.status));
     }
-    const registers = await this.target.readRegisters(thread);
+    const registers = await this.target.readRegisters(thread, STOP_REGISTERS);
     const layout = await this.registers.layout(thread);
     const summary = summarizeStop(cause, this.breakpoints, this.features);
     if (summary.message) this.note(summary.message);
@@ -369,7 +371,7 @@ export class Session {
     }
     // The exec event makes GDB read target.xml again. It then resumes, and gets the stop behind the event.
     this.sendNotes();
-    this.registers.choose(registers);
+    this.registers.choose(await this.target.readRegisters(thread));
     this.behindExec = { thread };
     this.generalThread = this.continueThread = thread;
     this.view = 'stopped';
@@ -398,7 +400,7 @@ export class Session {
     const ids: string[] = [];
     const pcs: string[] = [];
     for (let thread = 0; thread < this.target.threads; thread++) {
-      const own = thread === stopped ? registers : await this.target.readRegisters(thread);
+      const own = thread === stopped ? registers : await this.target.readRegisters(thread, STOP_REGISTERS);
       ids.push((thread + 1).toString(16));
       pcs.push(this.registers.shownPc(layout, own));
     }

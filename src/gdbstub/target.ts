@@ -101,10 +101,14 @@ export interface Target {
   resume(): Promise<void>;
   /** Resolves when the guest stands. A guest that ran emits `stopped` before; one that stood emits nothing. */
   pause(): Promise<void>;
-  /** Runs one instruction of one vCPU; emits exactly one `stopped`. */
-  step(thread: number): Promise<void>;
+  /**
+   * Runs one instruction of one vCPU; emits exactly one `stopped`. With `within`, goes on for as long as the linear
+   * address of the next instruction is in [start, end), or until a breakpoint or pause() stops it.
+   */
+  step(thread: number, within?: { start: bigint; end: bigint }): Promise<void>;
 
-  readRegisters(thread: number): Promise<ThreadRegisters>;
+  /** @param names those that are wanted; absent: all. The answer may hold more. */
+  readRegisters(thread: number, names?: readonly string[]): Promise<ThreadRegisters>;
   /** @throws Error when the register does not exist or refuses the value. */
   writeRegister(thread: number, name: string, value: bigint): Promise<void>;
   /** No side effects; short where memory ends or is not mapped. Works while the guest runs. */

@@ -176,11 +176,20 @@ export class FakeTarget implements Target {
     if (this.isRunning) this.halt(0, { kind: 'paused' });
   }
 
-  async step(thread: number): Promise<void> {
+  async step(thread: number, within?: { start: bigint; end: bigint }): Promise<void> {
     this.isRunning = true;
     this.stop = undefined;
     this.emit({ type: 'running' });
-    this.halt(thread, this.execute(thread) ?? { kind: 'step' });
+    for (;;) {
+      const cause = this.execute(thread);
+      const linear = this.linear(thread);
+      if (cause !== undefined || within === undefined || linear < within.start || linear >= within.end) {
+        return this.halt(thread, cause ?? { kind: 'step' });
+      }
+      if (this.breaksAt(linear)) return this.halt(thread, { kind: 'breakpoint', address: linear });
+      if (this.executed % 1000 === 0) await new Promise((resolve) => setImmediate(resolve));
+      if (!this.isRunning) return;
+    }
   }
 
   private load64(address: bigint, bytes: number): bigint {

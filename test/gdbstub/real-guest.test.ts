@@ -291,6 +291,23 @@ describe.skipIf(!gdb.available)(named('gdb on a real guest', gdb), () => {
     expect(out).toMatch(/vmscope: .*triple/i);
     expect(out).toMatch(/exited with code 01/);
   });
+
+  test('a range step runs in the engine until it leaves or meets a breakpoint', async () => {
+    guest = await RunningGuest.start('crc32/crc32.elf');
+    const out = await runGdb(
+      'crc32/crc32.elf',
+      'break crc_byte',
+      'continue',
+      'delete',
+      // crc_bit's eight turns, up to the instruction behind them
+      'maint packet vCont;r100090,1000a7:1',
+      'maint packet Z0,1000aa,1',
+      'maint packet vCont;r100090,1000ae:1',
+    );
+    const replies = [...out.matchAll(/received: "(T05[^"]*)"/g)].map((match) => match[1]);
+    expect(replies[0]).toContain(';10:a700100000000000;');
+    expect(replies[1]).toContain(';10:aa00100000000000;swbreak:;');
+  });
 });
 
 describe.skipIf(!gdb.available)(named('gdb and the modes of a guest', gdb), () => {
@@ -338,5 +355,66 @@ describe.skipIf(!gdb.available)(named('gdb and the modes of a guest', gdb), () =
     expect(places).toEqual(stops);
     expect(await guest.ended()).toBe(0);
     expect(guest.stdout).toBe(expected('long-mode'));
+  });
+});
+
+const lldb = requireTool('lldb');
+
+describe.skipIf(!lldb.available)(named('lldb on a real guest', lldb), () => {
+  const runLldb = (symbols: string, ...commands: string[]): Promise<string> => {
+    const all = [`target create ${sampleFile(symbols)}`, `gdb-remote 127.0.0.1:${guest.port}`, ...commands];
+    return runDebugger(lldb.path, ['--no-lldbinit', '--batch', ...all.flatMap((command) => ['-o', command])]);
+  };
+
+  test('break by symbol, registers, memory, steps, watchpoint, write and read back, detach to the right end', async () => {
+    guest = await RunningGuest.start('interrupts/interrupts.elf');
+    const out = await runLldb(
+      'interrupts/interrupts.elf',
+      'breakpoint set --name on_tick',
+      'continue',
+      'register read rip cr0 efer',
+      'memory read --size 1 --format x --count 1 $rip',
+      'thread step-inst',
+      'thread step-inst --count 2',
+      'register read rip',
+      'breakpoint delete --force',
+      'memory write --size 4 0x300000 0x11223344',
+      'memory read --size 4 --format x --count 1 0x300000',
+      'register write rbx 0x1234',
+      'register read rbx',
+      'disassemble --start-address 0x100020 --count 2',
+      'detach',
+    );
+    expect(out).toMatch(/stop reason = breakpoint 1\.1/);
+    expect(out).toMatch(/rip = 0x0*[0-9a-f]+ +interrupts\.elf`on_tick$/m);
+    expect(out).toMatch(/cr0 = 0x0*80010011/);
+    expect(out).toMatch(/efer = 0x0*500/);
+    // push %rax; incl ticks; mov; out
+    expect(out).toMatch(/rip = 0x0*[0-9a-f]+ +interrupts\.elf`on_tick \+ 9$/m);
+    expect(out).toContain('0x00300000: 0x11223344');
+    expect(out).toMatch(/rbx = 0x0*1234/);
+    expect(out).toMatch(/interrupts\.elf`main:[\s\S]*lgdt/);
+    expect(await guest.ended()).toBe(0);
+    // RBX held the number of the tick that the sample prints
+    expect(guest.stdout).toContain('8254 at 100 Hz:');
+    expect(guest.stdout.endsWith('done\n')).toBe(true);
+  });
+
+  test('watchpoint on a variable; leaving by quit lets the guest go on', async () => {
+    guest = await RunningGuest.start('interrupts/interrupts.elf');
+    const out = await runLldb(
+      'interrupts/interrupts.elf',
+      'watchpoint set expression --watch write --size 4 -- &nmis',
+      'continue',
+      'register read rip',
+      'watchpoint delete --force',
+      'breakpoint set --name power_off',
+      'continue',
+      'memory read --size 4 --format d --count 1 &nmis',
+    );
+    expect(out).toMatch(/Watchpoint 1 hit/);
+    expect(out).toMatch(/rip = 0x0*[0-9a-f]+ +interrupts\.elf`on_nmi/);
+    expect(await guest.ended()).toBe(0);
+    expect(guest.stdout).toBe(expected('interrupts'));
   });
 });

@@ -86,6 +86,27 @@ export function readRegisters(vm: Vm, vcpu: Vcpu): RegisterFile {
   return file;
 }
 
+/** As readRegisters, of these only; a name that is not a general, system or segment register brings all. */
+export function readNamedRegisters(vm: Vm, vcpu: Vcpu, names: readonly string[]): RegisterFile {
+  const file: RegisterFile = {};
+  for (const name of names) {
+    const field = IN_VMCS.get(name);
+    const address = IN_STATE.get(name);
+    if (field !== undefined) file[name] = vcpu.vmcs.get(field);
+    else if (address !== undefined) file[name] = vcpu.host.get64(vcpu.at(address));
+    else return readRegisters(vm, vcpu);
+  }
+  return file;
+}
+
+/** Linear address of the next instruction. */
+export function linearRip(vcpu: Vcpu): bigint {
+  const { vmcs } = vcpu;
+  const inLongMode = (vmcs.get('GUEST_IA32_EFER') & 0x400n) !== 0n && (vmcs.get('GUEST_CS_AR_BYTES') & 0x2000n) !== 0n;
+  if (inLongMode) return vmcs.rip;
+  return BigInt.asUintN(32, vmcs.rip + vmcs.get('GUEST_CS_BASE'));
+}
+
 function readFpu(vcpu: Vcpu, file: RegisterFile): void {
   const read = (address: number, bytes: number) =>
     bytesToBigint(vcpu.host.u8.subarray(vcpu.at(address), vcpu.at(address) + bytes));

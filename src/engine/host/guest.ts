@@ -6,7 +6,7 @@ import { eptRanges, walkEpt } from '../debug/ept-walk.js';
 import { faultChain } from '../debug/fault-chain.js';
 import { readMemory, writeMemory } from '../debug/memory-access.js';
 import { monitorCommand } from '../debug/monitor.js';
-import { readRegisters, writeRegister } from '../debug/register-access.js';
+import { linearRip, readNamedRegisters, readRegisters, writeRegister } from '../debug/register-access.js';
 import { exitMatches, readRecord, readTrace } from '../debug/trace-reader.js';
 import { guestWalk, hostReader } from '../debug/translate.js';
 import { viewVmcs, writeVmcs } from '../debug/vmcs-view.js';
@@ -44,6 +44,8 @@ export class Guest implements D.Debugger {
   #serialLog: Uint8Array = new Uint8Array(0);
   #timer: NodeJS.Timeout | undefined;
   #scheduled = false;
+  /** Takes back what a step under way has set. */
+  #endStep: (() => void) | undefined;
   #paceBase: { wallMs: number; clock: number } | undefined;
   #next = 0;
 
@@ -108,7 +110,7 @@ export class Guest implements D.Debugger {
     return this.#state();
   }
 
-  async step(vcpu: number, count = 1): Promise<D.RunState> {
+  async step(vcpu: number, count = 1, within?: { start: bigint; end: bigint }): Promise<D.RunState> {
     this.#mustBeStopped();
     const target = this.#vcpu(vcpu);
     this.#vm.skipBreakpointOnce(true);
@@ -117,26 +119,48 @@ export class Guest implements D.Debugger {
     this.#stopVcpu = vcpu;
     this.#running = true;
     this.#armExitFilter();
-    try {
-      for (;;) {
-        const end = this.#slice(target, SLICE);
-        if (end.kind === 'limit') continue;
-        if (end.kind === 'idle') {
-          this.#vm.holdInterrupts = false;
-          if (end.deadline !== undefined && !this.options.paced) {
-            this.#vm.warpTo(end.deadline);
-            continue;
-          }
-          this.#halt(vcpu, { kind: 'step' });
-        } else this.#afterSlice(target, end);
-        break;
-      }
-    } finally {
+    let over = false;
+    this.#endStep = () => {
+      over = true;
       this.#vm.holdInterrupts = false;
       this.#vm.disarmStep(target);
+    };
+    let turn: number | undefined;
+    try {
+      while (!over) {
+        const end = this.#slice(target, SLICE);
+        if (end.kind === 'idle' && (end.deadline === undefined || this.options.paced)) {
+          this.#halt(vcpu, { kind: 'step' });
+        } else if (end.kind === 'idle') {
+          this.#vm.holdInterrupts = false;
+          this.#vm.warpTo(end.deadline as number);
+        } else if (end.kind === 'step' && within !== undefined && this.#isWithin(target, within)) {
+          this.#vm.armStep(target, 1);
+        } else if (end.kind !== 'limit') {
+          this.#afterSlice(target, end);
+          // a reset of the guest goes on from there
+          if (!over) this.#halt(vcpu, { kind: 'step' });
+        }
+        if (over) break;
+        const now = performance.now();
+        turn ??= now;
+        if (now - turn < TURN_MS) continue;
+        this.#emit({ type: 'running' });
+        await new Promise((resolve) => setImmediate(resolve));
+        turn = performance.now();
+      }
+    } finally {
+      this.#endStep?.();
+      this.#endStep = undefined;
     }
     this.#flushSerial();
     return this.#state();
+  }
+
+  #isWithin(vcpu: Vcpu, { start, end }: { start: bigint; end: bigint }): boolean {
+    this.#vm.synchronize();
+    const linear = linearRip(vcpu);
+    return linear >= start && linear < end;
   }
 
   async stepToExit(condition: D.ExitCondition = {}): Promise<D.RunState> {
@@ -251,8 +275,7 @@ export class Guest implements D.Debugger {
       case 'idle':
         return;
       case 'breakpoint': {
-        const gva = vcpu.vmcs.rip + (vcpu.vmcs.get('GUEST_IA32_EFER') & 0x400n ? 0n : vcpu.vmcs.get('GUEST_CS_BASE'));
-        const linear = BigInt.asUintN(64, gva);
+        const linear = linearRip(vcpu);
         const hit = this.#breakpoints.hitAt(linear);
         this.#halt(vcpu.index, hit ? { kind: 'breakpoint', id: hit.id, gva: linear } : { kind: 'until' });
         return;
@@ -336,6 +359,7 @@ export class Guest implements D.Debugger {
   }
 
   #halt(vcpu: number, stop: D.StopReason): void {
+    this.#endStep?.();
     this.#vm.synchronize();
     this.#running = false;
     this.#until = undefined;
@@ -374,8 +398,9 @@ export class Guest implements D.Debugger {
 
   // ---- state ----
 
-  async readRegisters(vcpu: number): Promise<D.RegisterFile> {
-    return readRegisters(this.#vm, this.#settled(vcpu));
+  async readRegisters(vcpu: number, names?: readonly string[]): Promise<D.RegisterFile> {
+    const target = this.#settled(vcpu);
+    return names === undefined ? readRegisters(this.#vm, target) : readNamedRegisters(this.#vm, target, names);
   }
 
   async writeRegister(vcpu: number, name: string, value: bigint): Promise<void> {
