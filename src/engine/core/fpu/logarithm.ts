@@ -1,7 +1,7 @@
 // F2XM1, FYL2X and FYL2XP1 on numbers. @sdm 1 8.3.9 "Logarithmic, Exponential, and Scale"
 import {
-  BIAS, EXP_MASK, INFINITE, INTEGER_BIT, NORMAL, PE, QNAN, SIGN, ZE, ZERO, classOf, invalid, leadingZeros, noteDenormal, oneNan,
-  raise, roundPack, setResult, signOf, twoNans,
+  BIAS, EXP_MASK, INFINITE, INTEGER_BIT, NORMAL, PE, QNAN, SIGN, UE, ZE, ZERO, classOf, invalid, leadingZeros, noteDenormal, oneNan,
+  raise, resultSe, roundPack, setResult, signOf, twoNans,
 } from './float80';
 import { exponential, inverseTangent } from './series';
 import { roundInexact } from './trigonometry';
@@ -22,7 +22,8 @@ export function powerOfTwo(se: u32, sig: u64): u64 {
   noteDenormal(kind, NORMAL);
   const exp = i32(se & EXP_MASK);
   if (exp >= BIAS) {
-    // -1 is exact, and so is 1; beyond them the argument is answered
+    // beyond -1 and 1 the argument is answered; at them processors report an inexact result
+    if (exp == BIAS && sig == INTEGER_BIT) raise(PE);
     if (negative && exp == BIAS && sig == INTEGER_BIT) return setResult(SIGN | BIAS - 1, INTEGER_BIT);
     return setResult(se, sig);
   }
@@ -68,7 +69,10 @@ function timesY(ySe: u32, ySig: u64, exact: bool): u64 {
   const exp = (ySe & EXP_MASK ? i32(ySe & EXP_MASK) : 1) - zeros - BIAS;
   times(signOf(ySe), exp, ySig << zeros, 0);
   if (!exact) return roundInexact();
-  return roundPack(fSign, fExp + BIAS, fHi, fLo, 64);
+  // processors report every logarithm but that of 1 as inexact
+  const sig = roundPack(fSign, fExp + BIAS, fHi, fLo, 64);
+  raise(resultSe & EXP_MASK ? PE : PE | UE);
+  return sig;
 }
 
 /** y times log2 x. @sdm 2A "FYL2X", table 3-46 */

@@ -98,6 +98,10 @@ export function clearConditions(bits: u32): void {
   store<u16>(X87_FSW, u16(load<u16>(X87_FSW) & ~bits));
 }
 
+export function addCondition(bit: u32): void {
+  store<u16>(X87_FSW, u16(load<u16>(X87_FSW) | bit));
+}
+
 /** For instructions that leave C1: finish() writes back what it was. */
 export function keepC1(): void { setRoundedUp((load<u16>(X87_FSW) & C1) != 0); }
 

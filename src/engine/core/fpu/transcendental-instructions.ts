@@ -7,7 +7,7 @@ import {
 } from './float80';
 import { powerOfTwo, yLog2x, yLog2xPlus1 } from './logarithm';
 import {
-  C2, accepted, begin, finish, isEmpty, overflow, pop, push, setConditions, setIndefinite, setRegister, significandOf, underflow,
+  C2, accepted, addCondition, begin, clearConditions, finish, isEmpty, overflow, pop, push, setIndefinite, setRegister, significandOf, underflow,
   upperOf,
 } from './stack';
 import { arctangent, reduce, sineOrCosine, tangent } from './trigonometry';
@@ -66,7 +66,7 @@ function trigonometric(u: usize, what: u32): i32 {
   const status = begin();
   if (status != XS_OK) return status;
   const two = what >= BOTH;
-  setConditions(0);
+  clearConditions(C2);
   if (isEmpty(0)) {
     underflow();
     if (accepted()) {
@@ -98,7 +98,7 @@ function trigonometric(u: usize, what: u32): i32 {
   const zeros = leadingZeros(sig);
   const exp = (se & EXP_MASK ? i32(se & EXP_MASK) : 1) - zeros;
   if (exp >= BIAS + 63) {
-    setConditions(C2);
+    addCondition(C2);
     return finish(u);
   }
   noteDenormal(kind, NORMAL);
