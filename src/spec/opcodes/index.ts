@@ -4,9 +4,18 @@ import { threeByte, vexGeneral } from './0f38.js';
 import { oneByte } from './one-byte.js';
 import type { OpcodeRow } from './row.js';
 import { simd } from './simd.js';
+import { stateManagement } from './state-management.js';
 import { x87 } from './x87.js';
 
 export type { Attribute, OpcodeRow } from './row.js';
 export { CONDITIONS } from './row.js';
 
-export const OPCODES: readonly OpcodeRow[] = [...oneByte, ...x87, ...twoByte, ...simd, ...threeByte, ...vexGeneral];
+export const OPCODES: readonly OpcodeRow[] = [
+  ...oneByte,
+  ...x87,
+  ...twoByte,
+  ...stateManagement,
+  ...simd,
+  ...threeByte,
+  ...vexGeneral,
+];

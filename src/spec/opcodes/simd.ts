@@ -140,8 +140,4 @@ function table(text: string, plainHandler: string): OpcodeRow[] {
     });
 }
 
-export const simd: readonly OpcodeRow[] = [
-  ...table(SSE_0F, 'execSseReserved'),
-  ...table(MMX_0F, 'execMmxReserved'),
-  ...rows({ handler: 'execSseReserved' }, 'NP 0F AE /0 : FXSAVE M\nNP 0F AE /1 : FXRSTOR M'),
-];
+export const simd: readonly OpcodeRow[] = [...table(SSE_0F, 'execSseReserved'), ...table(MMX_0F, 'execMmxReserved')];

@@ -1,7 +1,7 @@
 // Control and debug registers, XCR0, and the instructions that drop translations.
 import {
-  BOUNCE, CR0, CR2, CR3, CR4, CR8, DR0, DR6, DR7, EFER, MAX_PHYS_BITS, MEMORY_END, NEXT_RIP, OP_LINEAR, OP_VALUE, RAX, RCX,
-  RDX, RIP, SEG_CS, SEG_TR, XCR0, XS_OK,
+  BOUNCE, CR0, CR2, CR3, CR4, CR8, DR0, DR6, DR7, EFER, MAX_PHYS_BITS, MEMORY_END, NEXT_RIP, OP_LINEAR, OP_VALUE,
+  RIP, SEG_CS, SEG_TR, XS_OK,
 } from '../layout';
 import {
   code64, cpl, cr0, cr4, efer, fault, faultCode, longMode, reg64, segAr, segBase, setReg64, VEC_GP, VEC_UD,
@@ -294,18 +294,6 @@ export function execMovToDr(u: usize): i32 {
     forgetPages(); // data breakpoints keep their pages out of the TLB
     updateMode();
   }
-  return XS_OK;
-}
-
-/** @sdm 2D "XGETBV" */
-export function execXgetbv(u: usize): i32 {
-  if (!(cr4() & CR4_OSXSAVE)) return fault(VEC_UD);
-  const index = load<u32>(RCX);
-  if (index > 1) return faultCode(VEC_GP, 0);
-  // XINUSE: all enabled state counts as in use
-  const value = load<u64>(XCR0);
-  store<u64>(RAX, value & 0xffffffff);
-  store<u64>(RDX, value >> 32);
   return XS_OK;
 }
 

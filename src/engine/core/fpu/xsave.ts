@@ -1,0 +1,186 @@
+// XSAVE, XSAVEOPT, XSAVEC and XRSTOR of x87, SSE and AVX state. @sdm 1 13 "Managing State Using the XSAVE Feature Set"
+import {
+  MXCSR, OP_LINEAR, RAX, RCX, RDX, X87, X87_FCW, X87_FDP, X87_FIP, X87_FOP, X87_FSW, X87_FTW, XCR0, XS_OK, YMM,
+} from '../layout';
+import { VEC_GP, VEC_NM, VEC_UD, cr0, cr4, fault, faultCode } from '../state';
+import { uOpSize } from '../uop';
+import { accessStatus } from '../mmu/access';
+import { operandLinear } from '../exec/operand';
+import { initialize } from './control-instructions';
+import {
+  AVX_BYTES, AVX_OFFSET, HEADER_BYTES, LEGACY_BYTES, LEGACY_MXCSR, LEGACY_ST, LEGACY_XMM, MXCSR_MASK, image, putMxcsr, putX87, putXmm,
+  readArea, takeX87, takeXmm, vectorCount, writeArea,
+} from './save-area';
+
+const CR0_TS: u64 = 8;
+const CR4_OSXSAVE: u64 = 0x40000;
+const STATE_X87: u64 = 1;
+const STATE_SSE: u64 = 2;
+const STATE_AVX: u64 = 4;
+const MXCSR_INIT: u32 = 0x1f80;
+const FCW_INIT: u32 = 0x37f;
+const COMPACTED: u64 = 1 << 63;
+const HEADER: usize = LEGACY_BYTES;
+
+function allZero(p: usize, bytes: u32): bool {
+  for (let at: u32 = 0; at < bytes; at += 8) if (load<u64>(p + at)) return false;
+  return true;
+}
+
+function x87InUse(): bool {
+  if (load<u16>(X87_FCW) != FCW_INIT || load<u16>(X87_FSW) || load<u8>(X87_FTW) || load<u16>(X87_FOP)) return true;
+  return (load<u64>(X87_FIP) | load<u64>(X87_FDP)) != 0 || !allZero(X87, 128);
+}
+
+/** Halves of the vector registers: 0 XMM, 16 the upper halves. */
+function vectorsInUse(half: u32): bool {
+  for (let n: u32 = 0; n < vectorCount(); n++) if (!allZero(YMM + n * 32 + half, 16)) return true;
+  return false;
+}
+
+/** Components that are not in their initial configuration; MXCSR does not count. @sdm 1 13.6 "Processor Tracking of XSAVE-Managed State" */
+export function componentsInUse(): u64 {
+  return (x87InUse() ? STATE_X87 : 0) | (vectorsInUse(0) ? STATE_SSE : 0) | (vectorsInUse(16) ? STATE_AVX : 0);
+}
+
+/** #UD without CR4.OSXSAVE, #NM with CR0.TS, #GP off 64 bytes. The linear address is in OP_LINEAR. */
+function start(u: usize, bytes: u32, write: bool): i32 {
+  if (!(cr4() & CR4_OSXSAVE)) return fault(VEC_UD);
+  if (cr0() & CR0_TS) return fault(VEC_NM);
+  if (!operandLinear(u, bytes, write)) return accessStatus();
+  return load<u64>(OP_LINEAR) & 63 ? faultCode(VEC_GP, 0) : XS_OK;
+}
+
+/** Components asked for by EDX:EAX and enabled. */
+@inline function requested(): u64 {
+  return load<u64>(XCR0) & (u64(load<u32>(RDX)) << 32 | load<u32>(RAX));
+}
+
+@inline function areaBytes(components: u64): u32 {
+  return components & STATE_AVX ? AVX_OFFSET + AVX_BYTES : LEGACY_BYTES + HEADER_BYTES;
+}
+
+function putAvx(): void {
+  for (let n: u32 = 0; n < vectorCount(); n++) memory.copy(image + AVX_OFFSET + n * 16, YMM + n * 32 + 16, 16);
+}
+
+/** Writes the components' parts of the area; MXCSR goes with SSE and, in the standard format, with AVX. */
+function writeComponents(la: u64, components: u64, mxcsr: bool, wide: bool): bool {
+  if (components & STATE_X87) {
+    putX87(wide);
+    if (!writeArea(la, LEGACY_MXCSR, image)) return false;
+    if (!writeArea(la + LEGACY_ST, LEGACY_XMM - LEGACY_ST, image + LEGACY_ST)) return false;
+  }
+  if (mxcsr) {
+    putMxcsr();
+    if (!writeArea(la + LEGACY_MXCSR, 8, image + LEGACY_MXCSR)) return false;
+  }
+  if (components & STATE_SSE) {
+    putXmm();
+    if (!writeArea(la + LEGACY_XMM, vectorCount() * 16, image + LEGACY_XMM)) return false;
+  }
+  if (components & STATE_AVX) {
+    putAvx();
+    if (!writeArea(la + AVX_OFFSET, vectorCount() * 16, image + AVX_OFFSET)) return false;
+  }
+  return true;
+}
+
+/** The standard format; `optimize` leaves components out that are in their initial configuration. */
+function saveStandard(u: usize, optimize: bool): i32 {
+  const wanted = requested();
+  const status = start(u, areaBytes(wanted), true);
+  if (status != XS_OK) return status;
+  const la = load<u64>(OP_LINEAR);
+  const used = componentsInUse();
+  if (!readArea(la + HEADER, 8, image + HEADER)) return accessStatus();
+  const old = load<u64>(image, HEADER);
+  const written = optimize ? wanted & used : wanted;
+  const mxcsr = (wanted & (STATE_SSE | STATE_AVX)) != 0;
+  if (!writeComponents(la, written, mxcsr, uOpSize(u) == 8)) return accessStatus();
+  store<u64>(image, old & ~wanted | wanted & used, HEADER);
+  return writeArea(la + HEADER, 8, image + HEADER) ? XS_OK : accessStatus();
+}
+
+/** @sdm 2D "XSAVE" */
+export function execXsave(u: usize): i32 { return saveStandard(u, false); }
+/** @sdm 2D "XSAVEOPT" */
+export function execXsaveopt(u: usize): i32 { return saveStandard(u, true); }
+
+/** The compacted format; with one extended component its place is that of the standard one. @sdm 2D "XSAVEC" */
+export function execXsavec(u: usize): i32 {
+  const wanted = requested();
+  const status = start(u, areaBytes(wanted), true);
+  if (status != XS_OK) return status;
+  const la = load<u64>(OP_LINEAR);
+  let used = componentsInUse();
+  if (load<u32>(MXCSR) != MXCSR_INIT) used |= STATE_SSE;
+  const written = wanted & used;
+  if (!writeComponents(la, written, (written & STATE_SSE) != 0, uOpSize(u) == 8)) return accessStatus();
+  store<u64>(image, written, HEADER);
+  store<u64>(image, wanted | COMPACTED, HEADER + 8);
+  return writeArea(la + HEADER, 16, image + HEADER) ? XS_OK : accessStatus();
+}
+
+/** Faults of the header in the image. @sdm 1 13.8 "Operation of XRSTOR" */
+function headerRefused(compacted: bool): bool {
+  const held = load<u64>(image, HEADER);
+  const layout = load<u64>(image, HEADER + 8);
+  if (!compacted) return (held & ~load<u64>(XCR0)) != 0 || layout != 0 || load<u64>(image, HEADER + 16) != 0;
+  const places = layout & ~COMPACTED;
+  return (places & ~load<u64>(XCR0)) != 0 || (held & ~places) != 0 || !allZero(image + HEADER + 16, 48);
+}
+
+/** Components asked for that the area does not hold get their initial configuration. @sdm 2D "XRSTOR" */
+export function execXrstor(u: usize): i32 {
+  const wanted = requested();
+  const status = start(u, areaBytes(wanted), false);
+  if (status != XS_OK) return status;
+  const la = load<u64>(OP_LINEAR);
+  if (!readArea(la + HEADER, HEADER_BYTES, image + HEADER)) return accessStatus();
+  const compacted = (load<u64>(image, HEADER + 8) & COMPACTED) != 0;
+  if (headerRefused(compacted)) return faultCode(VEC_GP, 0);
+  const held = load<u64>(image, HEADER) & wanted;
+  const mxcsr = compacted ? (held & STATE_SSE) != 0 : (wanted & (STATE_SSE | STATE_AVX)) != 0;
+  // everything is read before anything changes
+  if (held & STATE_X87 && !readArea(la, LEGACY_XMM, image)) return accessStatus();
+  if (mxcsr) {
+    if (!readArea(la + LEGACY_MXCSR, 4, image + LEGACY_MXCSR)) return accessStatus();
+    if (load<u32>(image, LEGACY_MXCSR) & ~MXCSR_MASK) return faultCode(VEC_GP, 0);
+  }
+  if (held & STATE_SSE && !readArea(la + LEGACY_XMM, vectorCount() * 16, image + LEGACY_XMM)) return accessStatus();
+  if (held & STATE_AVX && !readArea(la + AVX_OFFSET, vectorCount() * 16, image + AVX_OFFSET)) return accessStatus();
+  if (mxcsr) store<u32>(MXCSR, load<u32>(image, LEGACY_MXCSR));
+  else if (wanted & STATE_SSE) store<u32>(MXCSR, MXCSR_INIT);
+  if (held & STATE_X87) takeX87(uOpSize(u) == 8);
+  else if (wanted & STATE_X87) {
+    initialize();
+    memory.fill(X87, 0, 128);
+  }
+  if (held & STATE_SSE) takeXmm();
+  else if (wanted & STATE_SSE) clearHalves(0);
+  if (held & STATE_AVX) {
+    for (let n: u32 = 0; n < vectorCount(); n++) memory.copy(YMM + n * 32 + 16, image + AVX_OFFSET + n * 16, 16);
+  } else if (wanted & STATE_AVX) clearHalves(16);
+  return XS_OK;
+}
+
+function clearHalves(half: u32): void {
+  for (let n: u32 = 0; n < vectorCount(); n++) memory.fill(YMM + n * 32 + half, 0, 16);
+}
+
+/** @sdm 2D "XGETBV" */
+export function execXgetbv(u: usize): i32 {
+  if (!(cr4() & CR4_OSXSAVE)) return fault(VEC_UD);
+  const index = load<u32>(RCX);
+  if (index > 1) return faultCode(VEC_GP, 0);
+  let value = load<u64>(XCR0);
+  if (index == 1) {
+    let used = componentsInUse();
+    if (load<u32>(MXCSR) != MXCSR_INIT) used |= STATE_SSE;
+    value &= used;
+  }
+  store<u64>(RAX, value & 0xffffffff);
+  store<u64>(RDX, value >> 32);
+  return XS_OK;
+}
