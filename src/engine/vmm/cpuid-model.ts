@@ -1,3 +1,5 @@
+import { xstateLeaf } from './xstate.js';
+
 /**
  * What CPUID tells the guest: exactly what the core implements.
  * @sdm 2A 3.3 "CPUID - CPU Identification"
@@ -14,6 +16,8 @@ export interface CpuidContext {
   vcpus: number;
   /** CR4.OSXSAVE as the guest sees it. */
   osxsave: boolean;
+  /** XCR0. */
+  xcr0: bigint;
   /** IA32_APIC_BASE.EN. */
   apicEnabled: boolean;
 }
@@ -30,12 +34,12 @@ const bits = (...numbers: number[]): number => numbers.reduce((mask, bit) => mas
 const word = (text: string, at: number): number =>
   [0, 1, 2, 3].reduce((value, i) => value | ((text.charCodeAt(at + i) || 0) << (8 * i)), 0) >>> 0;
 
-// leaf 1 EDX: fpu de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush
-const FEATURES_EDX = bits(0, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 19);
-// leaf 1 ECX: cx16 pcid x2apic movbe popcnt tsc-deadline rdrand hypervisor
-const FEATURES_ECX = bits(13, 17, 21, 22, 23, 24, 30, 31);
-// leaf 7 EBX: fsgsbase tsc_adjust bmi1 smep bmi2 erms invpcid rdseed adx smap clflushopt
-const FEATURES7_EBX = bits(0, 1, 3, 7, 8, 9, 10, 18, 19, 20, 23);
+// leaf 1 EDX: fpu de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush fxsr
+const FEATURES_EDX = bits(0, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 19, 24);
+// leaf 1 ECX: cx16 pcid x2apic movbe popcnt tsc-deadline xsave rdrand hypervisor
+const FEATURES_ECX = bits(13, 17, 21, 22, 23, 24, 26, 30, 31);
+// leaf 7 EBX: fsgsbase tsc_adjust bmi1 fdp-excptn-only smep bmi2 erms invpcid fcs-fds-deprecated rdseed adx smap clflushopt
+const FEATURES7_EBX = bits(0, 1, 3, 6, 7, 8, 9, 10, 13, 18, 19, 20, 23);
 // leaf 7 ECX: umip rdpid
 const FEATURES7_ECX = bits(2, 22);
 // 8000_0001 ECX: lahf abm; EDX: syscall nx pdpe1gb rdtscp lm
@@ -67,6 +71,8 @@ export function cpuid(leaf: number, subleaf: number, context: CpuidContext): Cpu
       return subleaf === 0 ? { ...ZERO, ebx: FEATURES7_EBX, ecx: FEATURES7_ECX } : ZERO;
     case 0xb:
       return topologyLeaf(subleaf, context);
+    case 0xd:
+      return xstateLeaf(subleaf, context.xcr0);
     case 0x15:
       return { ...ZERO, eax: 1, ebx: TSC_HZ / 25_000_000, ecx: 25_000_000 };
     case 0x16:

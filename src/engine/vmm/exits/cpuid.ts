@@ -1,3 +1,4 @@
+import { XCR0 } from '../../core/layout.js';
 import { cpuid } from '../cpuid-model.js';
 import type { ExitHandler } from '../exit.js';
 
@@ -7,6 +8,7 @@ export const cpuidExit: ExitHandler = (vcpu, vm) => {
     vcpu: vcpu.index,
     vcpus: vm.vcpus.length,
     osxsave: (vcpu.vmcs.get('GUEST_CR4') & 0x40000n) !== 0n,
+    xcr0: vcpu.host.get64(vcpu.at(XCR0)),
     apicEnabled: (vm.board.apicBase(vcpu.index) & 0x800n) !== 0n,
   });
   vcpu.setGpr32(0, answer.eax);

@@ -1,5 +1,7 @@
+import { XCR0 } from '../../core/layout.js';
 import { PRIMARY, SECONDARY } from '../controls.js';
 import type { ExitHandler } from '../exit.js';
+import { validXcr0 } from '../xstate.js';
 
 const UD = 6;
 const GP = 13;
@@ -35,10 +37,16 @@ export const rdtscExit: ExitHandler = (vcpu, vm) => {
   return 'resume';
 };
 
-/** XSETBV: no extended state beyond x87 is offered yet, so XCR0 stays as it is. */
+/** XSETBV: x87 always, AVX with SSE only, and nothing that the CPU model lacks. @sdm 2D "XSETBV" */
 export const xsetbvExit: ExitHandler = (vcpu) => {
-  vcpu.exception(GP, 0);
-  return 'inject';
+  const value = (BigInt(vcpu.gprLow(2)) << 32n) | BigInt(vcpu.gprLow(0));
+  if (vcpu.gprLow(1) !== 0 || !validXcr0(value)) {
+    vcpu.exception(GP, 0);
+    return 'inject';
+  }
+  vcpu.host.set64(vcpu.at(XCR0), value);
+  vcpu.complete();
+  return 'resume';
 };
 
 const stepOver =

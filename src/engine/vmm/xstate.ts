@@ -1,0 +1,38 @@
+// The XSAVE feature set as CPUID and XCR0 have it. @sdm 1 13.2 "Enumeration of CPU Support for XSAVE Instructions and XSAVE-Supported Features"
+import type { CpuidRegisters } from './cpuid-model.js';
+
+/** State components: bit in XCR0, and the place and size in the standard format beyond the legacy region. */
+const X87 = 1n;
+const SSE = 2n;
+const AVX = 4n;
+const EXTENDED = [{ component: 2, offset: 576, bytes: 256 }];
+const LEGACY_AND_HEADER = 576;
+
+/** Components that this CPU has. */
+export const XCR0_SUPPORTED = X87 | SSE | AVX;
+/** Leaf 0DH, sub-leaf 1: XSAVEOPT, XSAVEC, XGETBV with ECX = 1. */
+const XSAVE_FEATURES = 0b111;
+
+/** May software load this into XCR0? */
+export function validXcr0(value: bigint): boolean {
+  if ((value & ~XCR0_SUPPORTED) !== 0n || (value & X87) === 0n) return false;
+  return (value & AVX) === 0n || (value & SSE) !== 0n;
+}
+
+function areaBytes(components: bigint): number {
+  return EXTENDED.reduce(
+    (end, { component, offset, bytes }) => ((components >> BigInt(component)) & 1n ? offset + bytes : end),
+    LEGACY_AND_HEADER,
+  );
+}
+
+/** CPUID leaf 0DH. `xcr0`: the components that software has enabled. */
+export function xstateLeaf(subleaf: number, xcr0: bigint): CpuidRegisters {
+  if (subleaf === 0) {
+    return { eax: Number(XCR0_SUPPORTED), ebx: areaBytes(xcr0), ecx: areaBytes(XCR0_SUPPORTED), edx: 0 };
+  }
+  // the compacted format packs one extended component to the same place
+  if (subleaf === 1) return { eax: XSAVE_FEATURES, ebx: areaBytes(xcr0), ecx: 0, edx: 0 };
+  const found = EXTENDED.find(({ component }) => component === subleaf);
+  return { eax: found?.bytes ?? 0, ebx: found?.offset ?? 0, ecx: 0, edx: 0 };
+}
