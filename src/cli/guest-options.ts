@@ -1,3 +1,5 @@
+import type { DriveArgument } from './drive-options.js';
+
 /** What the worker needs to build a guest; crosses to it as workerData. */
 export interface GuestWorkerData {
   name: string;
@@ -16,11 +18,16 @@ export interface GuestWorkerData {
   maxInstructions?: number;
   traceFile?: string;
   gdb?: { host: string; port: number };
+  drives?: DriveArgument[];
+  /** The image is a BIOS. */
+  firmware?: { vgaBios?: string; serialConsole: boolean };
+  /** File for what the guest writes to the debug console's ports. */
+  debugcon?: string;
 }
 
 /** First message of the worker: it is up, or why it is not. */
 export type WorkerHello =
-  | { ready: true; gdbPort?: number }
+  | { ready: true; gdbPort?: number; warnings?: string[] }
   | { ready: false; message: string; status: number; stack?: string };
 
 /** What the engine's thread says besides answers and events: whether a GDB client is connected. */

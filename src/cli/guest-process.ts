@@ -3,6 +3,8 @@ import type { Debugger } from '../engine/debugger.js';
 import { connectDebugger } from '../engine/host/rpc.js';
 import type { GuestWorkerData, WorkerHello, WorkerNotice } from './guest-options.js';
 
+const QUIT_MS = 10_000;
+
 /** A guest could not start; `status` is the process status. */
 export class StartError extends Error {
   constructor(
@@ -51,11 +53,18 @@ export async function startGuest(data: GuestWorkerData): Promise<RunningGuest> {
     left = { promise, resolve };
   });
   void closed.then(() => left?.resolve());
+  for (const line of hello.warnings ?? []) process.stderr.write(`vmscope: ${line}\n`);
   const target = await connectDebugger(worker, closed);
   return {
     target,
     gdbPort: hello.gdbPort,
     gdbClientLeft: () => left?.promise,
-    terminate: async () => void (await worker.terminate()),
+    terminate: async () => {
+      // disks are written back before the thread goes; one that hangs is not waited for
+      const late = new Promise<void>((resolve) => void setTimeout(resolve, QUIT_MS).unref());
+      const failed = (error: Error) => void process.stderr.write(`vmscope: ${error.message}\n`);
+      await Promise.race([target.quit().catch(failed), closed, late]);
+      await worker.terminate();
+    },
   };
 }

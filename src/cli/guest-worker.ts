@@ -1,12 +1,15 @@
 /** The engine's thread: builds the guest, serves the debugger API to the main thread and GDB to the network. */
+import { openSync, writeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { ImageError } from '../engine/boot/image.js';
 import { createCore } from '../engine/host/core-instance.js';
 import { Guest } from '../engine/host/guest.js';
 import { serveDebugger } from '../engine/host/rpc.js';
+import { romFrameBytes } from '../engine/vmm/firmware-rom.js';
 import { Machine } from '../engine/vmm/machine.js';
 import { Vm } from '../engine/vmm/vm.js';
-import { readInput } from './files.js';
+import { openDrives } from './drives.js';
+import { fileCause, readInput } from './files.js';
 import { startGdbServer } from './gdb-server.js';
 import type { GuestWorkerData, WorkerHello, WorkerNotice } from './guest-options.js';
 import { UsageError } from './options.js';
@@ -17,10 +20,13 @@ const hello = (message: WorkerHello): void => port.postMessage(message);
 const gdbClient = (connected: boolean): void => port.postMessage({ gdbClient: connected } satisfies WorkerNotice);
 
 /** Builds the guest that the options describe. @throws ImageError, UsageError */
-export function createGuest(data: GuestWorkerData): Guest {
+export function createGuest(data: GuestWorkerData, warn: (line: string) => void = () => {}): Guest {
+  const { firmware } = data;
   const image = readInput(data.image);
   const initrd = data.initrd === undefined ? undefined : { name: data.initrd, bytes: readInput(data.initrd) };
-  const { core, host } = createCore(data.memoryBytes);
+  const { core, host } = createCore(data.memoryBytes, firmware ? romFrameBytes(image.length) : 0);
+  const drives = openDrives(data.drives ?? [], firmware ? 'ide' : 'virtio');
+  drives.warnings.forEach(warn);
   const vm = new Vm(core, host, data.memoryBytes, data.vcpus);
   const machine = new Machine(vm, {
     name: data.name,
@@ -31,7 +37,18 @@ export function createGuest(data: GuestWorkerData): Guest {
     isaDebugExit: data.isaDebugExit,
     noReboot: data.noReboot,
     wallSeconds: Math.floor(Date.now() / 1000),
+    drives: drives.drives,
+    ...(data.debugcon === undefined ? {} : { debugOutput: debugOutput(data.debugcon) }),
+    ...(firmware
+      ? {
+          firmware: {
+            serialConsole: firmware.serialConsole,
+            ...(firmware.vgaBios === undefined ? {} : { vgaBios: readInput(firmware.vgaBios) }),
+          },
+        }
+      : {}),
   });
+  machine.onClose = () => drives.close();
   if (data.traceFile !== undefined) {
     const trace = new TraceFile(data.traceFile, host);
     machine.afterSlice = () => trace.drain();
@@ -44,13 +61,28 @@ export function createGuest(data: GuestWorkerData): Guest {
   });
 }
 
+/** Writes each byte at once: the console is for watching what goes wrong. */
+function debugOutput(path: string): (byte: number) => void {
+  try {
+    const fd = openSync(path, 'w');
+    const one = new Uint8Array(1);
+    return (byte) => {
+      one[0] = byte;
+      writeSync(fd, one);
+    };
+  } catch (error) {
+    throw new UsageError(`--debugcon ${path}: ${fileCause(error)}`);
+  }
+}
+
 async function main(): Promise<void> {
   const data = workerData as GuestWorkerData;
   try {
-    const guest = createGuest(data);
+    const warnings: string[] = [];
+    const guest = createGuest(data, (line) => warnings.push(line));
     const gdbPort = data.gdb ? await startGdbServer(guest, data.gdb, gdbClient) : undefined;
     serveDebugger(guest, port);
-    hello({ ready: true, ...(gdbPort === undefined ? {} : { gdbPort }) });
+    hello({ ready: true, warnings, ...(gdbPort === undefined ? {} : { gdbPort }) });
   } catch (error) {
     const expected = error instanceof ImageError || error instanceof UsageError;
     const { message, stack } = error as Error;

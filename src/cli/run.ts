@@ -1,7 +1,9 @@
 import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
 import { runDashboard } from '../tui/app.js';
+import { cdrom, type DriveArgument, mediumOf, parseDisk } from './drive-options.js';
 import { resolveImage } from './files.js';
+import { type FirmwarePaths, findFirmware } from './firmware.js';
 import type { GuestWorkerData } from './guest-options.js';
 import { type RunningGuest, startGuest } from './guest-process.js';
 import { runHeadless } from './headless.js';
@@ -24,6 +26,10 @@ interface RunOptions {
   untilExits?: string;
   maxInstructions?: string;
   timeout?: string;
+  disk?: string[];
+  cdrom?: string;
+  bios?: string;
+  debugcon?: string;
   isaDebugExit?: boolean;
   reboot: boolean;
   stats?: string;
@@ -41,6 +47,10 @@ export function addRunCommand(program: Command): void {
     .option('--initrd <file>', 'initial RAM disk')
     .option('--append <string>', 'kernel command line')
     .option('--at <address>', 'load address and entry of a flat binary')
+    .option('--disk <file>', 'disk: FILE[,format=raw|qcow2][,if=virtio|ide][,readonly][,snapshot=on]; repeatable', also)
+    .option('--cdrom <file>', 'CD-ROM image')
+    .option('--bios <file>', 'boot by this BIOS (SeaBIOS when disks are all that is given)')
+    .option('--debugcon <file>', 'what the guest writes to ports 0xe9 and 0x402')
     .option('-m, --memory <size>', 'guest RAM: MiB, or with K, M, G', '128M')
     .option('--vcpus <n>', 'virtual CPUs', '1')
     .option('--name <name>', 'name of the guest')
@@ -63,18 +73,28 @@ export function addRunCommand(program: Command): void {
 
 /** The `run` verb. Answers the process status. @throws UsageError, StartError */
 export async function runGuest(image: string | undefined, options: RunOptions): Promise<number> {
-  const file = imageOf(image, options.kernel);
+  const { file, drives, firmware } = bootOf(image, options);
   const interactive = !options.headless && process.stdout.isTTY === true && process.stdin.isTTY === true;
   const serial = parseSerial(options.serial ?? (interactive ? 'none' : 'stdio'));
   const input = !interactive && options.serial === 'stdio';
   const data: GuestWorkerData = {
-    name: options.name ?? basename(file).replace(/\.(elf|bin|img)$/, ''),
+    name: options.name ?? basename(firmware ? (drives[0]?.path ?? file) : file).replace(/\.(elf|bin|img)$/, ''),
     image: file,
     memoryBytes: parseMemory(options.memory),
     vcpus: parseCount('--vcpus', options.vcpus, 1, 16),
     ...(options.append === undefined ? {} : { append: options.append }),
     ...(options.initrd === undefined ? {} : { initrd: options.initrd }),
     ...(options.at === undefined ? {} : { at: parseCount('--at', options.at, 0, 0xffffffff) }),
+    ...(drives.length === 0 ? {} : { drives }),
+    ...(firmware
+      ? {
+          firmware: {
+            serialConsole: !interactive,
+            ...(firmware.vgaBios === undefined ? {} : { vgaBios: firmware.vgaBios }),
+          },
+        }
+      : {}),
+    ...(options.debugcon === undefined ? {} : { debugcon: options.debugcon }),
     isaDebugExit: options.isaDebugExit === true,
     noReboot: !options.reboot,
     paced: interactive || input,
@@ -117,11 +137,43 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
   return end.status;
 }
 
-function imageOf(image: string | undefined, kernel: string | undefined): string {
+/** Collects a repeated option. */
+function also(value: string, before: string[] = []): string[] {
+  return [...before, value];
+}
+
+interface Boot {
+  /** What is loaded: the image, or the BIOS. */
+  file: string;
+  drives: DriveArgument[];
+  firmware?: FirmwarePaths;
+}
+
+/** A kernel is loaded into memory; disks without one, and images of disks, are booted by a BIOS. @throws UsageError */
+function bootOf(image: string | undefined, options: RunOptions): Boot {
+  const { kernel, bios } = options;
   if (image !== undefined && kernel !== undefined) throw new UsageError('give IMAGE or --kernel, not both');
-  const file = image ?? kernel;
-  if (file === undefined) throw new UsageError('run: no image given');
-  return resolveImage(file);
+  const drives = (options.disk ?? []).map(parseDisk);
+  if (options.cdrom !== undefined) drives.push(cdrom(options.cdrom));
+  const given = image ?? kernel;
+  const file = given === undefined ? undefined : resolveImage(given);
+  const medium = file === undefined || kernel !== undefined || options.at !== undefined ? undefined : mediumOf(file);
+  if (file !== undefined && medium !== undefined) {
+    drives.unshift(medium === 'cdrom' ? cdrom(file) : { path: file, kind: 'disk', readonly: false, snapshot: false });
+  } else if (file !== undefined) {
+    if (bios !== undefined)
+      throw new UsageError(`--bios ${bios}: a BIOS boots from disks, and ${file} is no disk image`);
+    return { file, drives };
+  }
+  if (drives.length === 0 && bios === undefined) throw new UsageError('run: no image given');
+  for (const [option, value] of [
+    ['--initrd', options.initrd],
+    ['--append', options.append],
+  ]) {
+    if (value !== undefined) throw new UsageError(`${option} ${value}: a guest that boots from a disk takes none`);
+  }
+  const firmware = findFirmware(bios);
+  return { file: firmware.bios, drives, firmware };
 }
 
 async function statusOf({ target }: RunningGuest): Promise<number> {

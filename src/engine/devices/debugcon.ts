@@ -1,12 +1,19 @@
-/** The debug console of Bochs and QEMU: bytes written to port e9h go to the host, reading answers e9h. */
+/**
+ * The debug console of Bochs and QEMU: bytes written to port e9h go to the host, reading answers e9h. SeaBIOS
+ * writes to port 402h.
+ */
 import type { Device, DeviceState, PortDevice, PortRange } from './device.js';
 import { expectState } from './device-state.js';
 
 export const DEBUGCON_PORT = 0xe9;
+const SEABIOS_PORT = 0x402;
 
 export class Debugcon implements Device, PortDevice {
   readonly name = 'debugcon';
-  readonly ports: readonly PortRange[] = [{ first: DEBUGCON_PORT, count: 1 }];
+  readonly ports: readonly PortRange[] = [
+    { first: DEBUGCON_PORT, count: 1 },
+    { first: SEABIOS_PORT, count: 1 },
+  ];
   readonly portWidth = 1;
 
   constructor(private readonly output: (byte: number) => void) {}

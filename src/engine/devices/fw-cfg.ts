@@ -1,12 +1,16 @@
 /**
  * QEMU's firmware configuration: a selector at port 510h and a data port at 511h that reads the chosen item byte by
- * byte. Firmware and test kernels find the size of memory and the number of processors here.
+ * byte, and a descriptor address at port 514h that has whole items copied to memory. Firmware and test kernels find
+ * the size of memory and the number of processors here. @qemu docs/specs/fw_cfg
  */
-import type { Device, DeviceState, PortDevice, PortRange } from './device.js';
+import type { Device, DeviceState, GuestMemory, PortDevice, PortRange } from './device.js';
 import { expectState, hex } from './device-state.js';
 
 export const FW_CFG_SELECTOR = 0x510;
 const FW_CFG_DATA = 0x511;
+/** Address of a DMA descriptor, high half first, both big-endian: writing the low half starts it. */
+const FW_CFG_DMA_HIGH = 0x514;
+const FW_CFG_DMA_LOW = 0x518;
 
 const SIGNATURE = 0x00;
 const ID = 0x01;
@@ -21,32 +25,52 @@ const FILE_NAME_BYTES = 56;
 const FILE_ENTRY_BYTES = 64;
 /** Bit 14 chose a channel for writing in old machines; it has no effect. */
 const KEY_MASK = 0xbfff;
-/** Of the interface: the traditional one, without DMA. */
+/** Interfaces that exist. */
 const TRADITIONAL = 1;
+const WITH_DMA = 2;
+/** {control u32, length u32, address u64}, big-endian; the device leaves the control word 0, or `error`. */
+const DMA_DESCRIPTOR_BYTES = 16;
+const DMA = { error: 0x01, read: 0x02, skip: 0x04, select: 0x08, write: 0x10 } as const;
+/** What the DMA register reads as. */
+const DMA_SIGNATURE = 'QEMU CFG';
 
 export interface FwCfgOptions {
   memoryBytes: number;
   vcpus: number;
   /** Named items, which firmware finds by the directory. */
-  files?: readonly { name: string; bytes: Uint8Array }[];
+  files?: readonly FirmwareFile[];
+  /** Where DMA goes; without it there is no DMA. */
+  memory?: GuestMemory;
+}
+
+export interface FirmwareFile {
+  name: string;
+  bytes: Uint8Array;
 }
 
 interface State extends Record<string, unknown> {
   version: 1;
   key: number;
   offset: number;
+  dmaHigh: number;
 }
 
 export class FwCfg implements Device, PortDevice {
   readonly name = 'fw-cfg';
-  readonly ports: readonly PortRange[] = [{ first: FW_CFG_SELECTOR, count: 2 }];
+  readonly ports: readonly PortRange[] = [
+    { first: FW_CFG_SELECTOR, count: 2 },
+    { first: FW_CFG_DMA_HIGH, count: 8 },
+  ];
+  private readonly memory: GuestMemory | undefined;
   private readonly items = new Map<number, Uint8Array>();
   private key = 0;
   private offset = 0;
+  private dmaHigh = 0;
 
-  constructor({ memoryBytes, vcpus, files = [] }: FwCfgOptions) {
+  constructor({ memoryBytes, vcpus, files = [], memory }: FwCfgOptions) {
+    this.memory = memory;
     this.items.set(SIGNATURE, new TextEncoder().encode('QEMU'));
-    this.items.set(ID, integer(TRADITIONAL, 4));
+    this.items.set(ID, integer(TRADITIONAL | (memory ? WITH_DMA : 0), 4));
     this.items.set(RAM_SIZE, integer(memoryBytes, 8));
     this.items.set(NO_GRAPHIC, integer(0, 2));
     this.items.set(CPUS, integer(vcpus, 2));
@@ -59,28 +83,66 @@ export class FwCfg implements Device, PortDevice {
   reset(): void {
     this.key = 0;
     this.offset = 0;
+    this.dmaHigh = 0;
   }
 
   /** The selector cannot be read back; behind an item's end, and for unknown items, the data are zeros. */
   portRead(port: number, bytes: number): number {
+    if (port >= FW_CFG_DMA_HIGH && this.memory) return signature(port - FW_CFG_DMA_HIGH, bytes);
     if (port !== FW_CFG_DATA || bytes !== 1) return 0;
     return this.items.get(this.key)?.[this.offset++] ?? 0;
   }
 
   portWrite(port: number, bytes: number, value: number): void {
-    if (port !== FW_CFG_SELECTOR || bytes !== 2) return;
-    this.key = value & KEY_MASK;
+    if (port === FW_CFG_SELECTOR && bytes === 2) this.select(value);
+    else if (port === FW_CFG_DMA_HIGH && bytes === 4) this.dmaHigh = swapped(value);
+    else if (port === FW_CFG_DMA_LOW && bytes === 4 && this.memory) {
+      const gpa = this.dmaHigh * 2 ** 32 + swapped(value);
+      this.dmaHigh = 0;
+      this.dma(gpa, this.memory);
+    }
+  }
+
+  private select(key: number): void {
+    this.key = key & KEY_MASK;
     this.offset = 0;
   }
 
+  /** Items cannot be written. A descriptor outside memory has nowhere to say so. */
+  private dma(gpa: number, memory: GuestMemory): void {
+    if (gpa + DMA_DESCRIPTOR_BYTES > memory.bytes) return;
+    const descriptor = new DataView(memory.read(gpa, DMA_DESCRIPTOR_BYTES).slice().buffer);
+    const control = descriptor.getUint32(0);
+    const length = descriptor.getUint32(4);
+    const target = Number(descriptor.getBigUint64(8));
+    if ((control & DMA.select) !== 0) this.select(control >>> 16);
+    let failed = false;
+    if ((control & DMA.read) !== 0) {
+      failed = target + length > memory.bytes;
+      if (!failed) memory.write(target, this.take(length));
+    } else if ((control & DMA.write) !== 0) failed = true;
+    else if ((control & DMA.skip) !== 0) this.offset += length;
+    memory.write(gpa, Uint8Array.of(0, 0, 0, failed ? DMA.error : 0));
+  }
+
+  /** The next bytes of the item, with zeros behind its end. */
+  private take(length: number): Uint8Array {
+    const bytes = new Uint8Array(length);
+    const item = this.items.get(this.key) ?? bytes;
+    bytes.set(item.subarray(Math.min(this.offset, item.length), this.offset + length));
+    this.offset += length;
+    return bytes;
+  }
+
   save(): DeviceState {
-    return { version: 1, key: this.key, offset: this.offset } satisfies State;
+    return { version: 1, key: this.key, offset: this.offset, dmaHigh: this.dmaHigh } satisfies State;
   }
 
   load(state: DeviceState): void {
-    const { key, offset } = expectState<State>(this.name, 1, state);
+    const { key, offset, dmaHigh } = expectState<State>(this.name, 1, state);
     this.key = key;
     this.offset = offset;
+    this.dmaHigh = dmaHigh;
   }
 
   describe(): [string, string][] {
@@ -89,6 +151,16 @@ export class FwCfg implements Device, PortDevice {
       ['offset', String(this.offset)],
     ];
   }
+}
+
+function signature(from: number, bytes: number): number {
+  let value = 0;
+  for (let i = 0; i < bytes; i++) value |= DMA_SIGNATURE.charCodeAt(from + i) << (8 * i);
+  return value >>> 0;
+}
+
+function swapped(value: number): number {
+  return (((value & 0xff) << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24)) >>> 0;
 }
 
 /** Little-endian, as all items but the directory are. */

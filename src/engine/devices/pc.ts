@@ -9,10 +9,11 @@ import type { Drive } from './block.js';
 import { Bus } from './bus.js';
 import { DebugExit } from './debug-exit.js';
 import { Debugcon } from './debugcon.js';
-import type { Device, DeviceState, GuestEnd, GuestMemory, IrqLine, MmioDevice } from './device.js';
-import { FwCfg } from './fw-cfg.js';
+import type { Device, DeviceState, GuestEnd, GuestMemory, IrqLine, MmioDevice, PortDevice } from './device.js';
+import { type FirmwareFile, FwCfg } from './fw-cfg.js';
 import { Hpet } from './hpet.js';
 import { I8042 } from './i8042.js';
+import { buildIde } from './ide/controller.js';
 import { Ioapic } from './ioapic.js';
 import { IrqRouter } from './irq.js';
 import { Lapic } from './lapic.js';
@@ -28,6 +29,11 @@ import { Rtc146818 } from './rtc-146818.js';
 import { Serial16550 } from './serial-16550.js';
 import { A20Gate, SystemPorts } from './system-ports.js';
 import { VgaTextDevice } from './vga-text.js';
+import { VirtioBlk } from './virtio/blk.js';
+import { VirtioPci } from './virtio/pci.js';
+
+/** Slots 0 and 1 are the chipset's, 2 the video card's on other machines. */
+const FIRST_FREE_SLOT = 3;
 
 export interface PcOptions {
   clock: VirtualClock;
@@ -54,6 +60,8 @@ export interface PcOptions {
   a20Changed?(open: boolean): void;
   /** A BIOS runs and sets up the chipset and the PCI functions itself; otherwise they are as one left them. */
   bios?: boolean;
+  /** What a BIOS finds by name in the firmware configuration device. */
+  firmwareFiles?: readonly FirmwareFile[];
   /** The guest changed where accesses to a piece of C0000h to FFFFFh go. */
   shadowChanged?(area: ShadowArea): void;
   /** Time stamp counter of a vCPU; by default virtual nanoseconds. */
@@ -170,7 +178,8 @@ export class Pc {
     });
     const board = new SystemPorts({ clock, pit: this.pit, a20: this.a20, resetRequest });
 
-    const fwCfg = new FwCfg({ memoryBytes: options.memory.bytes, vcpus });
+    const firmware = options.firmwareFiles ? { files: options.firmwareFiles } : {};
+    const fwCfg = new FwCfg({ memoryBytes: options.memory.bytes, vcpus, memory: options.memory, ...firmware });
     const onPorts = [
       this.serial,
       this.pic,
@@ -183,8 +192,13 @@ export class Pc {
       board,
       fwCfg,
     ];
-    const extra: (Debugcon | DebugExit | PcTestdev)[] = [];
+    const extra: (Device & PortDevice)[] = [];
     if (options.debugOutput) extra.push(new Debugcon(options.debugOutput));
+    const ideDrives = (options.drives ?? []).filter(({ bus }) => bus === 'ide');
+    const hasIde = ideDrives.length > 0 || options.bios === true;
+    const irqLine = (irq: number) => this.irqs.line(irq);
+    const ide = hasIde ? buildIde({ clock, memory: options.memory, irqLine, drives: ideDrives }) : undefined;
+    if (ide) extra.push(...ide.cables);
     if (options.debugExit) {
       extra.push(new DebugExit((status, value) => this.debugExit(status, value)));
       const testdev = new PcTestdev(Array.from({ length: 24 }, (_, n) => (n === 2 ? undefined : this.irqs.line(n))));
@@ -197,6 +211,8 @@ export class Pc {
     this.bus.addMmio(this.hpet);
     this.devices = [...onPorts, ...extra, this.hpet, this.ioapic, ...this.lapic];
     for (const chip of [this.hostBridge, this.isaBridge, new PowerManagement()]) this.plug(chip);
+    if (ide) this.plug(ide.pci);
+    for (const drive of options.drives ?? []) if (drive.bus === 'virtio') this.plugVirtioDisk(drive);
     this.firmwareInit();
   }
 
@@ -204,6 +220,12 @@ export class Pc {
   addPci(pciFunction: PciFunction): void {
     this.plug(pciFunction);
     if (!this.options.bios) this.pci.configure(pciFunction);
+  }
+
+  private plugVirtioDisk({ name, store, serial }: Drive): void {
+    if (!store) throw new Error(`${name}: a virtio drive has a disk`);
+    const place = { device: this.pci.freeDevice(FIRST_FREE_SLOT), function: 0 };
+    this.plug(new VirtioPci(place, new VirtioBlk({ name, store, serial }), this.options.memory));
   }
 
   private plug(pciFunction: PciFunction): void {

@@ -35,10 +35,13 @@ export interface CoreExports {
 
 const PAGE = 65536;
 
-/** Loads `build/core.wasm` with a memory for `guestBytes` of RAM. @throws Error when the core is not built or memory is short. */
-export function createCore(guestBytes: number): { core: CoreExports; host: HostMemory } {
+/**
+ * Loads `build/core.wasm` with a memory for `guestBytes` of RAM and `extraBytes` of frames behind them. @throws Error when the core is not built or memory is
+ * short.
+ */
+export function createCore(guestBytes: number, extraBytes = 0): { core: CoreExports; host: HostMemory } {
   // one more page behind guest RAM: the APIC-access page
-  const pages = Math.ceil((RAM_BASE + guestBytes) / PAGE) + 1;
+  const pages = Math.ceil((RAM_BASE + guestBytes + extraBytes) / PAGE) + 1;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: 65536 });
   const file = new URL('../../../build/core.wasm', import.meta.url);
   const module = compiled ?? (compiled = new WebAssembly.Module(readFileSync(file)));

@@ -512,6 +512,7 @@ export class Guest implements D.Debugger {
   async quit(): Promise<void> {
     if (this.#running) this.#halt(this.#stopVcpu, { kind: 'paused' });
     this.#listeners.clear();
+    this.machine.close();
   }
 
   // ---- serial output ----

@@ -1,8 +1,11 @@
+import { biosFiles, loadBios } from '../boot/bios.js';
 import { loadImage } from '../boot/detect.js';
 import type { GuestSymbol, InitialState, LoadedImage } from '../boot/image.js';
 import { CLOCK_OFFSET, GPR, ICOUNT } from '../core/layout.js';
 import type { VgaText } from '../debugger.js';
+import type { Drive } from '../devices/block.js';
 import type { GuestEnd } from '../devices/device.js';
+import { FirmwareRom } from './firmware-rom.js';
 import { PcBoard } from './pc-board.js';
 import type { Vcpu } from './vcpu.js';
 import type { Vm } from './vm.js';
@@ -25,6 +28,11 @@ export interface MachineOptions {
   noReboot: boolean;
   /** Seconds since 1970 at power-on, for the RTC. */
   wallSeconds: number;
+  drives?: readonly Drive[];
+  /** A byte to port 402h or e9h; without it the ports do not exist. */
+  debugOutput?: (byte: number) => void;
+  /** The image is a BIOS, which finds something to boot itself. */
+  firmware?: { vgaBios?: Uint8Array; serialConsole: boolean };
 }
 
 /** A guest: the virtual machine, its devices and the image that it boots. */
@@ -39,24 +47,39 @@ export class Machine {
   /** Interrupts wait while a debugger steps, as with QEMU's sstep=7. */
   holdInterruptsOnStep = true;
   lastError: Error | undefined;
+  /** Called when the machine is given up: disks are written back here. */
+  onClose: () => void = () => {};
+  readonly #rom: FirmwareRom | undefined;
 
   /** @throws ImageError when the image cannot be used. */
   constructor(
     readonly vm: Vm,
     readonly options: MachineOptions,
   ) {
-    this.loaded = loadImage(options.image.name, options.image.bytes, {
-      memoryBytes: vm.memoryBytes,
-      vcpus: vm.vcpus.length,
-      ...(options.append === undefined ? {} : { append: options.append }),
-      ...(options.initrd ? { initrd: options.initrd } : {}),
-      ...(options.at === undefined ? {} : { at: options.at }),
-    });
+    const { image, firmware } = options;
+    this.loaded = firmware
+      ? loadBios(image.name, image.bytes)
+      : loadImage(image.name, image.bytes, {
+          memoryBytes: vm.memoryBytes,
+          vcpus: vm.vcpus.length,
+          ...(options.append === undefined ? {} : { append: options.append }),
+          ...(options.initrd ? { initrd: options.initrd } : {}),
+          ...(options.at === undefined ? {} : { at: options.at }),
+        });
     this.symbols = [...this.loaded.symbols].sort((a, b) =>
       a.address < b.address ? -1 : a.address > b.address ? 1 : 0,
     );
-    this.pc = new PcBoard(vm, { ...options, serial: (bytes) => this.onSerial(bytes) });
+    this.#rom = firmware ? new FirmwareRom(vm, image.bytes) : undefined;
+    const machine = { memoryBytes: vm.memoryBytes, vcpus: vm.vcpus.length };
+    this.pc = new PcBoard(vm, {
+      ...options,
+      serial: (bytes) => this.onSerial(bytes),
+      ...(firmware
+        ? { bios: { files: biosFiles({ ...machine, ...firmware }), shadowChanged: (area) => this.#rom?.show(area) } }
+        : {}),
+    });
     vm.board = this.pc;
+    if (this.#rom) for (const area of this.pc.pc.hostBridge.areas()) this.#rom.show(area);
     this.#boot();
   }
 
@@ -99,6 +122,7 @@ export class Machine {
 
   /** What a guest-physical address is, for the EPT view. */
   regionLabel(gpa: number): string {
+    if (this.#rom && gpa >= this.#rom.gpa) return 'BIOS ROM';
     if (gpa >= 0xa0000 && gpa < 0xc0000) return 'VGA memory';
     if (gpa >= 0xc0000 && gpa < 0x100000) return 'firmware';
     return 'RAM';
@@ -112,6 +136,11 @@ export class Machine {
       status: 1,
       message: masked ? 'the guest is halted with interrupts off' : 'the guest is halted and no device will wake it',
     };
+  }
+
+  /** Gives up what the machine holds of the host. */
+  close(): void {
+    this.onClose();
   }
 
   #boot(): void {

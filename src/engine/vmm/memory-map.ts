@@ -75,5 +75,10 @@ export function e820(memoryBytes: number): E820Entry[] {
   return map;
 }
 
+/** RAM alone, as a BIOS gets it: what is reserved is the BIOS's to say. */
+export function e820Ram(memoryBytes: number): E820Entry[] {
+  return ramRanges(memoryBytes).map(({ gpa, bytes }) => ({ gpa, bytes, type: E820_RAM }));
+}
+
 /** Smallest RAM a PC of this kind can have: the firmware tables end at 1 MiB. */
 export const MIN_MEMORY_BYTES = MIB;

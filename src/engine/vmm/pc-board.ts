@@ -1,6 +1,9 @@
 import type { VgaText } from '../debugger.js';
+import type { Drive } from '../devices/block.js';
 import type { GuestEnd, Nanoseconds } from '../devices/device.js';
+import type { FirmwareFile } from '../devices/fw-cfg.js';
 import { buildPc, type Pc } from '../devices/pc.js';
+import type { ShadowArea } from '../devices/pci/chipset.js';
 import { VirtualClock } from '../time/clock.js';
 import { Journal } from '../time/journal.js';
 import type { Board } from './board.js';
@@ -16,6 +19,11 @@ export interface PcBoardOptions {
   /** Seconds since 1970 at power-on. */
   wallSeconds: number;
   serial(bytes: Uint8Array): void;
+  drives?: readonly Drive[];
+  /** A byte to a debug console port. */
+  debugOutput?: (byte: number) => void;
+  /** A BIOS runs: what it is told, and who shows RAM or ROM in the firmware area. */
+  bios?: { files: readonly FirmwareFile[]; shadowChanged(area: ShadowArea): void };
 }
 
 /** The PC's devices as the VMM uses them; host input enters here, through the journal. */
@@ -38,6 +46,11 @@ export class PcBoard implements Board {
       startSeconds: this.journal.initial('wall-clock', options.wallSeconds),
       serialOutput: (byte) => options.serial(Uint8Array.of(byte)),
       debugExit: options.isaDebugExit,
+      ...(options.drives ? { drives: options.drives } : {}),
+      ...(options.debugOutput ? { debugOutput: options.debugOutput } : {}),
+      ...(options.bios
+        ? { bios: true, firmwareFiles: options.bios.files, shadowChanged: options.bios.shadowChanged }
+        : {}),
       end: (end) => {
         this.#end ??= end;
       },

@@ -1,0 +1,97 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import { fileCause } from './files.js';
+import { UsageError } from './options.js';
+
+/** A drive of the command line. */
+export interface DriveArgument {
+  path: string;
+  kind: 'disk' | 'cdrom';
+  format?: 'raw' | 'qcow2';
+  /** Absent: what suits the way the guest boots. */
+  bus?: 'ide' | 'virtio';
+  readonly: boolean;
+  snapshot: boolean;
+  snapshotName?: string;
+}
+
+const USE = 'FILE[,format=raw|qcow2][,if=virtio|ide][,readonly][,snapshot=on][,snapshot-name=NAME]';
+
+/** --disk's value; a comma in the file's name is doubled, as for QEMU. @throws UsageError */
+export function parseDisk(text: string): DriveArgument {
+  const [path, ...rest] = text.split(/(?<!,),(?!,)/).map((part) => part.replaceAll(',,', ','));
+  const fail = (why: string): never => {
+    throw new UsageError(`--disk ${text}: ${why}; it is ${USE}`);
+  };
+  if (!path) fail('no file');
+  const drive: DriveArgument = { path, kind: 'disk', readonly: false, snapshot: false };
+  for (const part of rest) {
+    const [key, value] = part.split(/=(.*)/s, 2) as [string, string | undefined];
+    switch (key) {
+      case 'format':
+        if (value !== 'raw' && value !== 'qcow2') return fail(`format ${value ?? ''} is not raw or qcow2`);
+        drive.format = value;
+        break;
+      case 'if':
+        if (value !== 'virtio' && value !== 'ide') return fail(`if=${value ?? ''} is not virtio or ide`);
+        drive.bus = value;
+        break;
+      case 'readonly':
+        drive.readonly = onOff(value) ?? fail(`readonly=${value} is not on or off`);
+        break;
+      case 'snapshot':
+        drive.snapshot = onOff(value) ?? fail(`snapshot=${value} is not on or off`);
+        break;
+      case 'snapshot-name':
+        if (!value) return fail('snapshot-name has no name');
+        drive.snapshotName = value;
+        break;
+      default:
+        fail(`${key} is not an option`);
+    }
+  }
+  return drive;
+}
+
+function onOff(value: string | undefined): boolean | undefined {
+  if (value === undefined || value === 'on') return true;
+  return value === 'off' ? false : undefined;
+}
+
+export function cdrom(path: string): DriveArgument {
+  return { path, kind: 'cdrom', bus: 'ide', readonly: true, snapshot: false };
+}
+
+const QCOW = [0x51, 0x46, 0x49, 0xfb];
+const ISO_SIGNATURE_AT = 0x8001;
+const ISO_SIGNATURE = 'CD001';
+const BOOT_SIGNATURE_AT = 510;
+/** What a boot sector with its program can be when it is loaded whole: conventional memory from 7C00h up. */
+const FLAT_BYTES = 0x9fc00 - 0x7c00;
+
+/**
+ * Tells a disk or CD image from something that is loaded into memory, by the content. A boot sector and what fits
+ * conventional memory behind it is loaded.
+ * @throws UsageError when the file cannot be read.
+ */
+export function mediumOf(path: string): 'disk' | 'cdrom' | undefined {
+  const head = Buffer.alloc(ISO_SIGNATURE_AT + ISO_SIGNATURE.length);
+  let size = 0;
+  try {
+    const fd = openSync(path, 'r');
+    try {
+      size = readSync(fd, head, 0, head.length, 0);
+      const more = Buffer.alloc(1);
+      if (size === head.length && readSync(fd, more, 0, 1, FLAT_BYTES) === 1) size = FLAT_BYTES + 1;
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    throw new UsageError(`${path}: ${fileCause(error)}`);
+  }
+  if (QCOW.every((byte, i) => head[i] === byte)) return 'disk';
+  if (head.toString('latin1', ISO_SIGNATURE_AT) === ISO_SIGNATURE) return 'cdrom';
+  const isLinux = head.toString('latin1', 0x202, 0x206) === 'HdrS';
+  const isMultiboot = head.subarray(0, 8192).includes(Buffer.of(0x02, 0xb0, 0xad, 0x1b));
+  const boots = head[BOOT_SIGNATURE_AT] === 0x55 && head[BOOT_SIGNATURE_AT + 1] === 0xaa;
+  return boots && size > FLAT_BYTES && !isLinux && !isMultiboot ? 'disk' : undefined;
+}

@@ -1,0 +1,31 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { UsageError } from './options.js';
+
+/** Where distributions put SeaBIOS. */
+const FOLDERS = ['/usr/share/seabios', '/usr/share/qemu', '/usr/share/qemu-kvm', '/usr/local/share/qemu'];
+const BIOS = ['bios-256k.bin', 'bios.bin'];
+const VGA_BIOS = ['vgabios-isavga.bin', 'vgabios-stdvga.bin', 'vgabios.bin'];
+
+export interface FirmwarePaths {
+  bios: string;
+  /** Absent: the guest has no video BIOS, so INT 10h shows nothing. */
+  vgaBios?: string;
+}
+
+/** The BIOS of --bios or SeaBIOS where it is installed, and the video BIOS that belongs to it. @throws UsageError */
+export function findFirmware(bios: string | undefined): FirmwarePaths {
+  const found = bios ?? first(FOLDERS, BIOS);
+  if (found === undefined) {
+    throw new UsageError('booting from a disk needs a BIOS: install seabios or name one with --bios');
+  }
+  const vgaBios = first([dirname(found), ...FOLDERS], VGA_BIOS);
+  return { bios: found, ...(vgaBios === undefined ? {} : { vgaBios }) };
+}
+
+function first(folders: readonly string[], names: readonly string[]): string | undefined {
+  for (const folder of folders) {
+    for (const name of names) if (existsSync(join(folder, name))) return join(folder, name);
+  }
+  return undefined;
+}

@@ -1,0 +1,69 @@
+/** A BIOS image: its place at the top of 4 GiB, the state after reset, and what the machine tells it. */
+import type { FirmwareFile } from '../devices/fw-cfg.js';
+import { e820Ram } from '../vmm/memory-map.js';
+import { acpiFiles } from './acpi-loader.js';
+import { sizeText, TableWriter } from './binary.js';
+import { realModeState } from './entry-state.js';
+import { ImageError, type LoadedImage } from './image.js';
+
+const UNIT = 0x10000;
+const MAX_BYTES = 16 * 1024 * 1024;
+const RESET_SEGMENT = 0xf000;
+const RESET_BASE = 0xffff0000n;
+const RESET_IP = 0xfff0;
+/** CR0 after reset: caches off. @sdm 3A 9.1.1 "Processor State After Reset" */
+const RESET_CR0 = 0x6000_0010n;
+const CPU_SIGNATURE = 0x306c3n;
+
+const COM1 = 0x3f8;
+
+export interface BiosOptions {
+  memoryBytes: number;
+  vcpus: number;
+  /** Video BIOS, run from C0000h. */
+  vgaBios?: Uint8Array;
+  /** The BIOS also talks on COM1. */
+  serialConsole?: boolean;
+}
+
+/** @throws ImageError when the file cannot be a BIOS. */
+export function loadBios(name: string, bytes: Uint8Array): LoadedImage {
+  if (bytes.length === 0) throw new ImageError(name, 'file is empty');
+  if (bytes.length % UNIT !== 0 || bytes.length > MAX_BYTES) {
+    throw new ImageError(name, `a BIOS has a multiple of 64 KiB up to 16 MiB, not ${sizeText(bytes.length)}`);
+  }
+  const state = realModeState(RESET_SEGMENT, RESET_IP, { rdx: CPU_SIGNATURE }, 0);
+  return {
+    kind: 'bios',
+    chunks: [],
+    zero: [],
+    symbols: [],
+    initial: {
+      ...state,
+      cr0: RESET_CR0,
+      segments: { ...state.segments, cs: { ...state.segments!.cs!, base: RESET_BASE } },
+    },
+  };
+}
+
+/** What the BIOS finds by name in the firmware configuration device, in order of names as QEMU has them. */
+export function biosFiles(options: BiosOptions): FirmwareFile[] {
+  const { memoryBytes, vcpus, vgaBios, serialConsole } = options;
+  const files = acpiFiles({ memoryBytes, vcpus });
+  files.set('etc/e820', e820File(memoryBytes));
+  if (vgaBios) files.set('vgaroms/vgabios.bin', vgaBios);
+  if (serialConsole) files.set('etc/sercon-port', new TableWriter(2).u16(0, COM1).bytes);
+  return [...files].map(([name, bytes]) => ({ name, bytes })).sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function e820File(memoryBytes: number): Uint8Array {
+  const entries = e820Ram(memoryBytes);
+  const table = new TableWriter(entries.length * 20);
+  for (const [i, { gpa, bytes, type }] of entries.entries()) {
+    table
+      .u64(i * 20, gpa)
+      .u64(i * 20 + 8, bytes)
+      .u32(i * 20 + 16, type);
+  }
+  return table.bytes;
+}

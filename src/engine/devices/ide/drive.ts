@@ -1,0 +1,261 @@
+/** What disks and CD-ROM drives on an ATA cable have in common: the task file, the data port, interrupts, time. */
+import type { Clock, Nanoseconds, Timer } from '../device.js';
+import {
+  COMMAND,
+  CONTROL,
+  COUNT,
+  DEVICE,
+  ERROR_FEATURES,
+  LBA_HIGH,
+  LBA_LOW,
+  LBA_MID,
+  STATUS,
+  STATUS_COMMAND,
+} from './registers.js';
+
+/** What a command takes, and each sector on top of it, in virtual time. */
+const COMMAND_NS: Nanoseconds = 10_000;
+const SECTOR_NS: Nanoseconds = 500;
+
+/** The cable that a drive hangs on. */
+export interface Cable {
+  readonly clock: Clock;
+  /** The drive's interrupt request changed. */
+  interruptChanged(): void;
+  /** True when the bus master waits for data. */
+  readonly dmaStarted: boolean;
+  /**
+   * Moves data through the bus master's descriptors: into `data` from memory, or out of it.
+   * @returns false when the descriptors or memory end before the data do.
+   */
+  transfer(data: Uint8Array, toMemory: boolean): boolean;
+}
+
+/** What the drive does next: once the time of a command has passed, or the data port is through its buffer. */
+export type Phase = 'idle' | 'busy' | 'in' | 'out' | 'dma';
+
+export interface DriveState {
+  /** Task file by offset; the previous values are behind the high-order-byte bit. */
+  registers: number[];
+  previous: number[];
+  error: number;
+  status: number;
+  interrupt: boolean;
+  control: number;
+  phase: Phase;
+  buffer: Uint8Array;
+  position: number;
+  /** Command in progress. */
+  command: number;
+}
+
+export abstract class IdeDrive {
+  protected s: DriveState;
+  protected readonly timer: Timer;
+
+  constructor(
+    readonly name: string,
+    protected readonly cable: Cable,
+  ) {
+    this.timer = cable.clock.timer(`${name} command`, () => this.busyEnds());
+    this.s = {
+      registers: new Array<number>(8).fill(0),
+      previous: new Array<number>(8).fill(0),
+      error: 0,
+      status: 0,
+      interrupt: false,
+      control: 0,
+      phase: 'idle',
+      buffer: new Uint8Array(0),
+      position: 0,
+      command: 0,
+    };
+  }
+
+  /** Does or starts a command that was written. */
+  protected abstract execute(command: number): void;
+  /** The time of the command or of a block has passed. */
+  protected abstract busyEnds(): void;
+  /** The host has read the whole buffer. */
+  protected abstract bufferRead(): void;
+  /** The host has filled the buffer. */
+  protected abstract bufferWritten(): void;
+  /** Task file after a reset, by which software tells disks from packet devices. */
+  protected abstract signature(): { mid: number; high: number; status: number };
+  protected abstract saveDrive(): Record<string, unknown>;
+  protected abstract loadDrive(state: Record<string, unknown>): void;
+
+  get interrupt(): boolean {
+    return this.s.interrupt && (this.s.control & CONTROL.noInterrupt) === 0;
+  }
+
+  get status(): number {
+    return this.s.status;
+  }
+
+  // ---- registers ----
+
+  read(register: number): number {
+    const { s } = this;
+    if (register === STATUS_COMMAND) {
+      this.setInterrupt(false);
+      return s.status;
+    }
+    if ((s.control & CONTROL.highOrder) !== 0 && register >= COUNT && register <= LBA_HIGH) {
+      return s.previous[register];
+    }
+    return register === ERROR_FEATURES ? s.error : s.registers[register];
+  }
+
+  write(register: number, value: number): void {
+    const { s } = this;
+    s.control &= ~CONTROL.highOrder;
+    if ((s.status & STATUS.busy) !== 0 && register !== DEVICE) return;
+    s.previous[register] = s.registers[register];
+    s.registers[register] = value;
+  }
+
+  command(value: number): void {
+    const { s } = this;
+    const reset = value === COMMAND.deviceReset;
+    if ((s.status & (STATUS.busy | STATUS.dataRequest)) !== 0 && !reset) return;
+    this.setInterrupt(false);
+    s.command = value;
+    s.error = 0;
+    this.execute(value);
+  }
+
+  /** The device control register; a falling reset bit starts the drive anew. */
+  writeControl(value: number): void {
+    const { s } = this;
+    const before = s.control;
+    s.control = value;
+    if ((value & CONTROL.reset) !== 0 && (before & CONTROL.reset) === 0) {
+      this.abandon();
+      s.status = STATUS.busy;
+    } else if ((value & CONTROL.reset) === 0 && (before & CONTROL.reset) !== 0) {
+      this.softReset();
+    }
+    this.cable.interruptChanged();
+  }
+
+  // ---- data port ----
+
+  readData(bytes: number): number {
+    const { s } = this;
+    if (s.phase !== 'in') return 0;
+    let value = 0;
+    for (let i = 0; i < bytes && s.position < s.buffer.length; i++) value |= s.buffer[s.position++] << (8 * i);
+    if (s.position >= s.buffer.length) this.bufferRead();
+    return value >>> 0;
+  }
+
+  writeData(bytes: number, value: number): void {
+    const { s } = this;
+    if (s.phase !== 'out') return;
+    for (let i = 0; i < bytes && s.position < s.buffer.length; i++) s.buffer[s.position++] = (value >>> (8 * i)) & 0xff;
+    if (s.position >= s.buffer.length) this.bufferWritten();
+  }
+
+  /** The bus master was started or the drive began to wait for it. */
+  dmaReady(): void {
+    if (this.s.phase === 'dma' && this.cable.dmaStarted) this.startDma();
+  }
+
+  /** Both sides are ready for the data of a DMA command. */
+  protected abstract startDma(): void;
+
+  // ---- what commands are made of ----
+
+  /** Busy for the time that `sectors` take; `busyEnds` follows. */
+  protected busy(sectors = 0): void {
+    this.s.status = STATUS.busy;
+    this.s.phase = 'busy';
+    this.timer.arm(this.cable.clock.now() + COMMAND_NS + sectors * SECTOR_NS);
+  }
+
+  protected offer(data: Uint8Array): void {
+    const { s } = this;
+    s.buffer = data;
+    s.position = 0;
+    s.phase = 'in';
+    s.status = STATUS.ready | STATUS.seekDone | STATUS.dataRequest;
+    this.setInterrupt(true);
+  }
+
+  protected ask(bytes: number, interrupt: boolean): void {
+    const { s } = this;
+    s.buffer = new Uint8Array(bytes);
+    s.position = 0;
+    s.phase = 'out';
+    s.status = STATUS.ready | STATUS.seekDone | STATUS.dataRequest;
+    if (interrupt) this.setInterrupt(true);
+  }
+
+  protected awaitDma(): void {
+    this.s.phase = 'dma';
+    this.s.status = STATUS.ready | STATUS.seekDone | STATUS.dataRequest;
+    this.dmaReady();
+  }
+
+  /** The command has ended well. */
+  protected done(interrupt = true): void {
+    const { s } = this;
+    s.phase = 'idle';
+    s.buffer = new Uint8Array(0);
+    s.status = STATUS.ready | STATUS.seekDone;
+    if (interrupt) this.setInterrupt(true);
+  }
+
+  protected fail(error: number): void {
+    this.done();
+    this.s.error = error;
+    this.s.status |= STATUS.error;
+  }
+
+  protected setInterrupt(high: boolean): void {
+    this.s.interrupt = high;
+    this.cable.interruptChanged();
+  }
+
+  private abandon(): void {
+    this.timer.cancel();
+    this.s.phase = 'idle';
+    this.s.buffer = new Uint8Array(0);
+    this.s.interrupt = false;
+  }
+
+  protected softReset(): void {
+    const { s } = this;
+    this.abandon();
+    const { mid, high, status } = this.signature();
+    s.error = 1;
+    s.registers[COUNT] = 1;
+    s.registers[LBA_LOW] = 1;
+    s.registers[LBA_MID] = mid;
+    s.registers[LBA_HIGH] = high;
+    s.registers[DEVICE] = 0;
+    s.previous.fill(0);
+    s.status = status;
+  }
+
+  /** Power-on. */
+  reset(): void {
+    this.s.control = 0;
+    this.softReset();
+  }
+
+  save(): Record<string, unknown> {
+    return { ...structuredClone(this.s), busyUntil: this.timer.deadline, own: structuredClone(this.saveDrive()) };
+  }
+
+  load(state: Record<string, unknown>): void {
+    const { busyUntil, own, ...rest } = structuredClone(state);
+    this.s = rest as unknown as DriveState;
+    this.loadDrive(own as Record<string, unknown>);
+    if (busyUntil === undefined) this.timer.cancel();
+    else this.timer.arm(busyUntil as number);
+  }
+
+  abstract describe(): string;
+}
