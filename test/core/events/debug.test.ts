@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import * as L from '../../../src/engine/core/layout.js';
-import { CODE, handler, Rig } from './rig.js';
+import { CODE, DATA, handler, Rig } from './rig.js';
 
 const DR6_INIT = 0xffff0ff0n;
 
@@ -47,5 +47,31 @@ describe('debug exceptions', () => {
     m.set(L.DR7, 0x2400);
     m.exec('0f21c0', 1); // mov rax,dr0
     expect([m.handled, m.slots(1)[0], m.get(L.DR6), m.get(L.DR7)]).toEqual([1, CODE, DR6_INIT | 0x2000n, 0x400n]);
+  });
+
+  it('forgets the single step that MOV SS held back when ICEBP or a general detect follows', () => {
+    const m = new Rig('long');
+    m.setFlags(0x102);
+    m.setReg('rax', DATA);
+    m.exec('8ed0 f1 ffc1', 3); // mov ss,eax; icebp
+    expect([m.rip, m.slots(1)[0], m.get(L.DR6)]).toEqual([BigInt(handler(1) + 1), CODE + 3, DR6_INIT]);
+    const g = new Rig('long');
+    g.setFlags(0x102);
+    g.setReg('rax', DATA);
+    g.set(L.DR7, 0x2400);
+    g.exec('8ed0 0f23f1', 2); // mov ss,eax; mov dr6,rcx
+    expect([g.handled, g.slots(1)[0], g.get(L.DR6)]).toEqual([1, CODE + 2, DR6_INIT | 0x2000n]);
+  });
+
+  it('delivers the data breakpoint that MOV SS held back on entry to the handler of INT 3', () => {
+    const m = new Rig('long');
+    m.set(L.DR0, 0x30000);
+    m.set(L.DR7, 0x403 | (3 << 16));
+    m.core.updateMode();
+    m.set(L.RAM_BASE + 0x30000, DATA);
+    m.setReg('rbx', 0x30000);
+    m.exec('8e13 cc', 2); // mov ss,[rbx]; int3
+    m.run(1);
+    expect([m.handled, m.slots(1)[0], m.get(L.DR6) & 0x400fn]).toEqual([1, handler(3), 1n]);
   });
 });

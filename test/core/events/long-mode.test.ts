@@ -207,4 +207,17 @@ describe('delivery in 64-bit mode', () => {
     m.exec('b8f0000000 0f02c8', 2); // outside the table
     expect(m.flags & 0x40).toBe(0);
   });
+
+  it('keeps the bases of FS and GS when IRET to ring 3 makes their selectors null', () => {
+    const m = new Rig('long');
+    m.segment(L.SEG_GS, DATA, 0x123456789000, 0xffffffff, 0xc093);
+    m.core.updateMode();
+    for (const [n, value] of [0x20000, USER_CODE64 | 3, 2, STACK, USER_DATA | 3].entries()) {
+      m.set(L.RAM_BASE + STACK - 40 + 8 * n, value);
+    }
+    m.setReg('rsp', STACK - 40);
+    m.exec('48cf', 1);
+    expect([m.cpl, m.selector(L.SEG_GS)]).toEqual([3, 0]);
+    expect(m.get(L.SEGMENTS + L.SEG_GS * L.SEGMENT_BYTES + L.SEG_BASE)).toBe(0x123456789000n);
+  });
 });

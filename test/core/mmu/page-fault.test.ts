@@ -150,3 +150,12 @@ describe('page faults', () => {
     expect([m.handled, m.slots(2)]).toEqual([17, [0, CODE]]);
   });
 });
+
+describe('a 16-byte operand', () => {
+  it('faults at its first byte', () => {
+    const m = paged(3, { 3: 0n });
+    m.setReg('rbx', at(3) + 0x100);
+    m.exec('480fc70b', 1); // cmpxchg16b [rbx]
+    expect([m.handled, m.get(L.CR2)]).toEqual([14, BigInt(at(3) + 0x100)]);
+  });
+});

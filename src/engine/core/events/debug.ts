@@ -72,6 +72,13 @@ export function deliverDebugTrap(): i32 {
   return deliverFault();
 }
 
+/** Forgets trap-class #DBs that were pending, not those that have come since. @sdm 3C 26.7.3 "Delivery of Pending Debug Exceptions after VM Entry" */
+export function dropDebugTraps(bits: u64): void {
+  const rest = load<u64>(PENDING_DBG) & ~bits;
+  store<u64>(PENDING_DBG, rest);
+  if (!rest) store<u32>(ATTENTION, load<u32>(ATTENTION) & ~ATT_TRAP);
+}
+
 /** #DB is delivered: DR6 takes its bits, DR7.GD is cleared. @sdm 3B 18.2.3 "Debug Status Register (DR6)" */
 export function debugDelivered(bits: u64): void {
   store<u64>(DR6, (load<u64>(DR6) & ~(<u64>15)) | (bits & 0xe00f));

@@ -24,7 +24,7 @@ import {
   combine, INFO_ERROR, INFO_NMI_UNBLOCKED, INFO_VALID, SECOND_DOUBLE, SECOND_TRIPLE, setsRf, TYPE_EXTERNAL, TYPE_HARDWARE,
   TYPE_NMI, TYPE_PRIVILEGED_SOFT, TYPE_SOFT_EXCEPTION, TYPE_SOFT_INTERRUPT,
 } from './exceptions';
-import { cancelStep, debugDelivered } from './debug';
+import { cancelStep, debugDelivered, dropDebugTraps } from './debug';
 import { logEvent } from './fault-log';
 
 const FLAG_TF: u64 = 0x100;
@@ -128,6 +128,7 @@ export function softEvent(vector: u32, type: u32, length: u32): i32 {
 /** Through IVT or IDT. XS_OK, XS_FAULT (FAULT_* is the new exception) or XS_EXIT. */
 function deliver(vector: u32, type: u32, hasError: bool, error: u32, rip: u64): i32 {
   const soft = type == TYPE_SOFT_INTERRUPT || type == TYPE_SOFT_EXCEPTION;
+  const pending = load<u64>(PENDING_DBG);
   setExternal(soft ? 0 : 1);
   let flags = load<u64>(RFLAGS);
   if (type == TYPE_HARDWARE && setsRf(vector)) flags |= FLAG_RF;
@@ -139,6 +140,8 @@ function deliver(vector: u32, type: u32, hasError: bool, error: u32, rip: u64): 
     // the handler is another place: blocking by STI and MOV SS is over
     store<u32>(INTERRUPTIBILITY, load<u32>(INTERRUPTIBILITY) & ~3);
     cancelStep();
+    // a debug trap that MOV SS held back is lost, unless it is INT n that runs in its shadow
+    if (!soft && pending) dropDebugTraps(pending);
     updateMode();
   }
   return status;

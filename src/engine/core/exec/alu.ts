@@ -156,6 +156,8 @@ function compareExchange16(u: usize): i32 {
   if (!operandLinear(u, 16, true)) return accessStatus();
   const la = load<u64>(OP_LINEAR);
   if (la & 15) return faultCode(VEC_GP, 0);
+  // a page fault names the first byte
+  if (!modifiable<u64>(la)) return accessStatus();
   const high = modifiable<u64>(la + 8);
   if (!high) return accessStatus();
   const highFound = load<u64>(high);

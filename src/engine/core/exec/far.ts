@@ -11,7 +11,7 @@ import { uImm, uImm2, uOpSize } from '../uop';
 import { loadSized, operandLinear } from './operand';
 import {
   AR_CODE, AR_CONFORMING, AR_LONG, AR_PRESENT, AR_S, AR_UNUSABLE, AR_WRITABLE, AR_BIG, canonicalAddress, descriptor,
-  descriptorAddress, descriptorAr, markAccessed, readDescriptor, reject, rejectSelector, setNullSegment, setRealSegment,
+  descriptorAddress, descriptorAr, markAccessed, readDescriptor, reject, rejectSelector, dropSegment, setNullSegment, setRealSegment,
   setSegment,
 } from './segment';
 import { TASK_BY_CALL, TASK_BY_JMP, taskSwitch } from './task';
@@ -294,9 +294,9 @@ export function dropInnerSegments(level: u32): void {
 function dropInner(seg: u32, level: u32): void {
   const ar = segAr(seg);
   if (ar & AR_UNUSABLE) {
-    if (segSelector(seg) & 0xfffc) setNullSegment(seg, 0, 0);
+    if (segSelector(seg) & 0xfffc) dropSegment(seg);
     return;
   }
   const conforming = (ar & (AR_S | AR_CODE | AR_CONFORMING)) == (AR_S | AR_CODE | AR_CONFORMING);
-  if (!conforming && (ar >> 5 & 3) < level) setNullSegment(seg, 0, 0);
+  if (!conforming && (ar >> 5 & 3) < level) dropSegment(seg);
 }

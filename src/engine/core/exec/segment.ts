@@ -148,6 +148,9 @@ export function setNullSegment(seg: u32, selector: u32, dpl: u32): void {
   setSegmentRaw(seg, selector, AR_UNUSABLE | dpl << 5, 0, 0);
 }
 
+/** What a return to an outer level does to a register that this level may not use: base and limit stay. */
+export function dropSegment(seg: u32): void { setSegmentRaw(seg, 0, AR_UNUSABLE, segLimit(seg), segBase(seg)); }
+
 /** Real mode changes selector and base only (limit and D stay); virtual-8086 mode sets all. */
 export function setRealSegment(seg: u32, selector: u32): void {
   if (v8086()) {

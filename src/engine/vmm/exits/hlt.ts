@@ -1,8 +1,10 @@
 import type { ExitHandler } from '../exit.js';
 
-/** HLT: the vCPU waits; the machine warps to the next deadline when nothing else runs. */
+const SINGLE_STEP = 1n << 14n;
+
+/** HLT: the vCPU waits; the machine warps to the next deadline when nothing else runs. A single-step trap wakes it at once. */
 export const hltExit: ExitHandler = (vcpu) => {
   vcpu.complete();
-  vcpu.halted = true;
+  vcpu.halted = (vcpu.vmcs.get('GUEST_PENDING_DBG_EXCEPTIONS') & SINGLE_STEP) === 0n;
   return 'resume';
 };

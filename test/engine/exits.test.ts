@@ -1,0 +1,24 @@
+import { describe, expect, it } from 'vitest';
+import { debugExitStatus, flatGuest, runToEnd } from './flat-guest.js';
+
+describe('HLT', () => {
+  it('is over at once when it is single-stepped', () => {
+    // mov word [4], 7c14h; mov word [6], 0; pushf; pop ax; or ax, 100h; push ax; popf; hlt; handler: mov al, 21h; out 0f4h, al
+    const guest = flatGuest('c7060400147c c70606000000 9c 58 0d0001 50 9d f4 b021 e6f4');
+    expect(runToEnd(guest, 5000)).toMatchObject({ kind: 'debug-exit', status: debugExitStatus(0x21) });
+  });
+
+  it('waits for the timer that the BIOS left running', () => {
+    // sti; hlt; mov al, [46ch]; out 0f4h, al
+    const guest = flatGuest('fb f4 a06c04 e6f4');
+    expect(runToEnd(guest)).toMatchObject({ kind: 'debug-exit', status: debugExitStatus(1) });
+  });
+});
+
+describe('VMCALL', () => {
+  it('answers -1000 for a number that it does not know', () => {
+    // mov eax, 5; vmcall; shr eax, 8; out 0f4h, al
+    const guest = flatGuest('66b805000000 0f01c1 66c1e808 e6f4');
+    expect(runToEnd(guest)).toMatchObject({ status: debugExitStatus((-1000 >> 8) & 0xff) });
+  });
+});

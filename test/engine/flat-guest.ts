@@ -1,0 +1,41 @@
+import type { GuestEnd } from '../../src/engine/devices/device.js';
+import { createCore } from '../../src/engine/host/core-instance.js';
+import { Machine } from '../../src/engine/vmm/machine.js';
+import { Vm } from '../../src/engine/vmm/vm.js';
+
+export interface FlatGuest {
+  vm: Vm;
+  machine: Machine;
+  /** Bytes that it wrote to COM1. */
+  serial: number[];
+}
+
+/** A machine whose first vCPU starts in real mode at 0:7c00h on these bytes, given in hexadecimal. */
+export function flatGuest(code: string, { vcpus = 1, at = 0x7c00 } = {}): FlatGuest {
+  const bytes = Uint8Array.from(Buffer.from(code.replace(/\s+/g, ''), 'hex'));
+  const memoryBytes = 4 << 20;
+  const { core, host } = createCore(memoryBytes);
+  const vm = new Vm(core, host, memoryBytes, vcpus);
+  const image = { name: 'test', bytes };
+  const machine = new Machine(vm, { name: 'test', image, at, isaDebugExit: true, noReboot: true, wallSeconds: 0 });
+  const serial: number[] = [];
+  machine.onSerial = (sent) => serial.push(...sent);
+  return { vm, machine, serial };
+}
+
+/** Runs until the guest ends, warping over idle time; undefined when it halts for good or goes on for too long. */
+export function runToEnd({ vm }: FlatGuest, instructions = 1_000_000): GuestEnd | undefined {
+  for (let turn = 0; turn < instructions / 1000; turn++) {
+    const slices = vm.vcpus.map((vcpu) => vm.runSlice(vcpu, 1000));
+    if (vm.end) return vm.end;
+    if (slices.every((slice) => slice.kind === 'idle')) {
+      const [slice] = slices;
+      if (slice.kind !== 'idle' || slice.deadline === undefined) return undefined;
+      vm.warpTo(slice.deadline);
+    }
+  }
+  return undefined;
+}
+
+/** Exit status of a guest that ends by `out 0f4h, al`. */
+export const debugExitStatus = (al: number): number => ((al << 1) | 1) & 0xff;
