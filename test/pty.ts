@@ -2,39 +2,32 @@
 import * as pty from '@lydell/node-pty';
 import xterm from '@xterm/headless';
 
-export class Tui {
+/** What a program wrote, as a terminal shows it. */
+export abstract class TerminalView {
   readonly term: InstanceType<typeof xterm.Terminal>;
-  readonly proc: pty.IPty;
   /** Everything that was written, and when the last of it came. */
   raw = '';
   bytes = 0;
   last = Date.now();
-  readonly exit: Promise<number>;
+  /** How often the screen is looked at while waiting, and how long nothing must come for it to be at rest. */
+  protected lookMs = 15;
+  protected quietMs = 150;
+  abstract readonly exit: Promise<number>;
 
-  constructor(file: string, args: string[] = [], cols = 80, rows = 24, env: Record<string, string> = {}) {
+  constructor(cols: number, rows: number) {
     this.term = new xterm.Terminal({ cols, rows, allowProposedApi: true, scrollback: 0 });
-    this.proc = pty.spawn(process.execPath, [file, ...args], {
-      name: 'xterm-256color',
-      cols,
-      rows,
-      env: {
-        PATH: process.env.PATH!,
-        HOME: '/nonexistent',
-        TERM: 'xterm-256color',
-        LANG: 'C.UTF-8',
-        TZ: 'UTC',
-        ...env,
-      },
-    });
-    this.proc.onData((data) => {
-      this.raw += data;
-      this.bytes += Buffer.byteLength(data);
-      this.last = Date.now();
-      this.term.write(data);
-    });
-    // Answers to the program's questions about the terminal.
-    this.term.onData((data) => this.proc.write(data));
-    this.exit = new Promise((resolve) => this.proc.onExit((event) => resolve(event.exitCode)));
+  }
+
+  abstract send(keys: string): void;
+  abstract resize(cols: number, rows: number): void;
+  /** Ends the program without asking it. */
+  abstract kill(): void;
+
+  protected take(data: string): void {
+    this.raw += data;
+    this.bytes += Buffer.byteLength(data);
+    this.last = Date.now();
+    this.term.write(data);
   }
 
   /** The emulator parses asynchronously: waits until it has taken in everything. */
@@ -43,7 +36,7 @@ export class Tui {
   }
 
   private async wait(done: () => boolean, what: () => string, max: number): Promise<void> {
-    for (const start = Date.now(); ; await new Promise((resolve) => setTimeout(resolve, 15))) {
+    for (const start = Date.now(); ; await new Promise((resolve) => setTimeout(resolve, this.lookMs))) {
       await this.flush();
       if (done()) return;
       if (Date.now() - start > max) throw new Error(`${what()} in\n${this.text()}`);
@@ -60,23 +53,12 @@ export class Tui {
   }
 
   /** Waits until nothing was written or sent for `quiet` ms. */
-  settle(quiet = 150, max = 8000): Promise<void> {
+  settle(quiet = this.quietMs, max = 8000): Promise<void> {
     return this.wait(
       () => Date.now() - this.last > quiet,
       () => 'no rest',
       max,
     );
-  }
-
-  send(keys: string): void {
-    this.last = Date.now();
-    this.proc.write(keys);
-  }
-
-  resize(cols: number, rows: number): void {
-    this.last = Date.now();
-    this.term.resize(cols, rows);
-    this.proc.resize(cols, rows);
   }
 
   line(y: number) {
@@ -109,6 +91,44 @@ export class Tui {
       }
       return (result + (current && '»')).trimEnd();
     }).join('\n');
+  }
+}
+
+/** A program in a pseudo-terminal of its own. */
+export class Tui extends TerminalView {
+  readonly proc: pty.IPty;
+  readonly exit: Promise<number>;
+
+  constructor(file: string, args: string[] = [], cols = 80, rows = 24, env: Record<string, string> = {}) {
+    super(cols, rows);
+    this.proc = pty.spawn(process.execPath, [file, ...args], {
+      name: 'xterm-256color',
+      cols,
+      rows,
+      env: {
+        PATH: process.env.PATH!,
+        HOME: '/nonexistent',
+        TERM: 'xterm-256color',
+        LANG: 'C.UTF-8',
+        TZ: 'UTC',
+        ...env,
+      },
+    });
+    this.proc.onData((data) => this.take(data));
+    // Answers to the program's questions about the terminal.
+    this.term.onData((data) => this.proc.write(data));
+    this.exit = new Promise((resolve) => this.proc.onExit((event) => resolve(event.exitCode)));
+  }
+
+  send(keys: string): void {
+    this.last = Date.now();
+    this.proc.write(keys);
+  }
+
+  resize(cols: number, rows: number): void {
+    this.last = Date.now();
+    this.term.resize(cols, rows);
+    this.proc.resize(cols, rows);
   }
 
   /** Ends the program without asking it. */

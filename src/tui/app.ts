@@ -23,6 +23,8 @@ export interface DashboardOptions {
   onQuit: () => Promise<void> | void;
   /** Milliseconds, for rates; default the wall clock. */
   now?: () => number;
+  /** Ends the dashboard as `q` does, without a question. */
+  signal?: AbortSignal;
   /** Milliseconds without another resize before the screen is laid out anew; default 50. */
   resizeTimeout?: number;
 }
@@ -222,13 +224,18 @@ export async function runDashboard(debug: Debugger, options: DashboardOptions): 
       const name = keyName(character, key);
       if (name) dashboard.key(name);
     }) as never);
-    program.on('mouse', ((event: { action: string; x: number; y: number }) => {
-      if (event.action === 'mousedown') dashboard.click(event.x, event.y);
-      else if (event.action === 'wheelup') dashboard.wheel(event.x, event.y, -1);
+    program.on('mouse', ((event: { action: string; x: number; y: number; raw?: unknown[] }) => {
+      // blessed takes a move with the button held for another press; the report's bit 5 tells.
+      const moving = event.action === 'mousemove' || (Number(event.raw?.[0]) & 32) !== 0;
+      if (event.action === 'wheelup') dashboard.wheel(event.x, event.y, -1);
       else if (event.action === 'wheeldown') dashboard.wheel(event.x, event.y, 1);
+      else if (event.action === 'mouseup') dashboard.drop();
+      else if (moving) dashboard.drag(event.x, event.y);
+      else if (event.action === 'mousedown') dashboard.click(event.x, event.y);
     }) as never);
     input.onPaste = (text) => dashboard.paste(text);
     screen.on('resize', () => surface.dirty());
+    options.signal?.addEventListener('abort', () => surface.quit());
     surface.mouse(true);
     program._write('\x1b[?2004h');
 

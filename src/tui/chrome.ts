@@ -8,7 +8,7 @@ import { VIEW_TABS, VIEWS, type View } from './layout.js';
 import type { Model } from './model.js';
 import type { Prompt } from './prompt.js';
 import type { CellPane, Segment } from './screen/cell-pane.js';
-import { grouped, hex } from './screen/text.js';
+import { grouped, hex, rate as rateText } from './screen/text.js';
 import { INVERSE } from './screen/theme.js';
 
 /** Why the guest stands, in a few words. */
@@ -49,17 +49,28 @@ export function drawHeader(cells: CellPane, model: Model, title: string, end: nu
   const registers = model.registers().value;
   model.trace();
   const newest = model.records.at(-1);
-  const segments: Segment[] = [
-    [` ${title} `, theme.header],
-    [vcpus > 1 ? `vcpu${model.vcpu}/${vcpus}  ` : `vcpu${model.vcpu}  `, theme.header],
-    [status, state.running ? theme.running : theme.stopped],
-    [`  ${registers ? modeText(registers) : ''}`, theme.header],
-    [model.frozen ? '  FROZEN' : '', theme.stopped],
-    [newest ? `  exit #${grouped(newest.sequence)}` : '', theme.header],
+  const rate = model.exitRate();
+  // What has no room is left out as a whole, the least wanted first.
+  const parts: { text: string; attr: number; weight: number }[] = [
+    { text: ` ${title} `, attr: theme.header, weight: 9 },
+    { text: vcpus > 1 ? `vcpu${model.vcpu}/${vcpus}  ` : `vcpu${model.vcpu}  `, attr: theme.header, weight: 3 },
+    { text: status, attr: state.running ? theme.running : theme.stopped, weight: 10 },
+    { text: registers ? `  ${modeText(registers)}` : '', attr: theme.header, weight: 6 },
+    { text: model.frozen ? '  FROZEN' : '', attr: theme.stopped, weight: 8 },
+    { text: newest ? `  exit #${grouped(newest.sequence)}` : '', attr: theme.header, weight: 5 },
+    { text: rate === undefined ? '' : `  ${rateText(rate)} exits/s`, attr: theme.header, weight: 7 },
+    { text: `  icount ${grouped(state.icount)}`, attr: theme.header, weight: 1 },
   ];
-  const x = cells.line(0, segments, 0, end);
-  const icount = `  icount ${grouped(state.icount)}`;
-  if (x + icount.length <= end) cells.put(x, 0, icount, theme.header);
+  const left = new Set(parts);
+  const width = () => [...left].reduce((sum, part) => sum + part.text.length, 0);
+  for (const part of [...parts].sort((x, y) => x.weight - y.weight))
+    if (width() > end && left.size > 1) left.delete(part);
+  cells.line(
+    0,
+    parts.filter((part) => left.has(part)).map(({ text, attr }) => [text, attr] as const),
+    0,
+    end,
+  );
 }
 
 /** @returns the columns of each tab, for clicks. */
@@ -166,13 +177,14 @@ export function helpLines(cells: CellPane): Segment[][] {
   lines.push([[' In panes', theme.title]]);
   const inPanes: [string, string][] = [
     ['↑ ↓ PgUp PgDn', 'move; also j k, Home, End, the wheel'],
-    ['Enter', 'follow: code target, exit, field to edit, range to walk'],
+    ['Enter', 'follow: code target, exit, frame, range to walk; edit: register, VMCS field, memory'],
     ['t', 'memory: gva, gpa, hpa'],
-    ['v', 'console: serial or VGA'],
-    ['< > I', 'reasons: sort column, reverse'],
-    ['b', 'reasons: break on that reason'],
+    ['v', 'console: serial or VGA; stack: frames or words'],
+    ['o', 'VMCS: bits of a control field, Enter turns one over'],
+    ['< > I', 'exits by reason: sort column, reverse'],
+    ['b', 'exits by reason: break on that reason'],
     ['d', 'breakpoints: delete'],
-    ['mouse', 'click a row, a tab, the gutter (breakpoint); Shift-drag selects text'],
+    ['mouse', 'click a row, a tab, the gutter (breakpoint); drag a border; Shift-drag selects text'],
   ];
   for (const [key, help] of inPanes) lines.push([[`   ${key.padEnd(14)}`, theme.key], [help]]);
   lines.push([[' Commands (after :)', theme.title]]);

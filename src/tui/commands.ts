@@ -1,12 +1,13 @@
 /** The command line: every action by name. */
 import { writeFile } from 'node:fs/promises';
-import type { AddressSpace, BreakpointSpec, ExitCondition, ExitRecord } from '../engine/debugger.js';
+import type { AddressSpace, BreakpointSpec, ExitCondition, ExitRecord, VmcsFieldValue } from '../engine/debugger.js';
 import type { Dashboard } from './dashboard.js';
 import { exitSubject } from './explain.js';
 import { evaluate, parseBytes } from './expression.js';
 import { exitReasonByName, exitReasonName } from './facts.js';
 import { VIEWS, type View } from './layout.js';
 import { conditionText } from './panes/breakpoints.js';
+import { bitsOf } from './panes/vmcs.js';
 import { hex } from './screen/text.js';
 import { stepOut, stepOver } from './stepping.js';
 
@@ -183,15 +184,28 @@ async function setVmcs(d: Dashboard, text: string): Promise<string> {
   const { vmcs } = d.debug;
   if (!vmcs) throw new Error(d.model.unavailable('vmcs'));
   const match = /^([^\s=]+)(?:\s*=\s*|\s+)(.+)$/.exec(need(text, 'a field'));
-  if (!match) throw new Error('vmcs FIELD VALUE');
+  if (!match) throw new Error('vmcs FIELD VALUE, +BIT or -BIT');
   const fields = await vmcs.read(d.model.vcpu);
   const name = match[1]!.toUpperCase();
   const field = fields.find((f) => f.name.toUpperCase() === name || `0X${hex(f.encoding).toUpperCase()}` === name);
   if (!field) throw new Error(`the VMCS has no field "${match[1]}"`);
-  const number = value(d, match[2]!);
+  const number = bitChange(field, match[2]!) ?? value(d, match[2]!);
   await vmcs.write(d.model.vcpu, field.encoding, number);
   d.model.invalidate();
   return `${field.name} = ${hex(number)} (was ${hex(field.value)})`;
+}
+
+/** `+HLT exiting` and `-HLT exiting` set and clear a bit by its name, or the beginning of it. */
+function bitChange(field: VmcsFieldValue, text: string): bigint | undefined {
+  const match = /^([+-])\s*(.*\D.*)$/.exec(text.trim());
+  const bits = bitsOf(field);
+  if (!match || bits.length === 0) return undefined;
+  const name = match[2]!.toLowerCase();
+  const found =
+    bits.find((b) => b.name.toLowerCase() === name) ?? bits.find((b) => b.name.toLowerCase().startsWith(name));
+  if (!found) throw new Error(`${field.name} has no bit "${match[2]}"`);
+  const mask = 1n << BigInt(found.bit);
+  return match[1] === '+' ? field.value | mask : field.value & ~mask;
 }
 
 async function writeCommand(d: Dashboard, text: string): Promise<string> {
@@ -324,7 +338,7 @@ export const COMMANDS: readonly Command[] = [
     help: 'until the function returns',
     key: 'f',
     run: async (d) => {
-      await stepOut(d.debug, d.disassembler, d.model.vcpu);
+      await stepOut(d.debug, d.disassembler, d.model.vcpu, d.model.symbols);
       return undefined;
     },
   },
@@ -347,7 +361,7 @@ export const COMMANDS: readonly Command[] = [
     },
   },
   { name: 'set', usage: 'REGISTER VALUE', help: 'change a register', run: setRegister },
-  { name: 'vmcs', usage: 'FIELD VALUE', help: 'change a VMCS field', run: setVmcs },
+  { name: 'vmcs', usage: 'FIELD VALUE | +BIT | -BIT', help: 'change a VMCS field, or a bit by its name', run: setVmcs },
   { name: 'write', usage: '[gva|gpa|hpa] ADDR BYTES | "TEXT"', help: 'change memory', run: writeCommand },
   { name: 'export', usage: 'csv FILE', help: 'write the exit trace', run: exportCommand },
   {

@@ -16,7 +16,7 @@ import { completions, findCommand } from './commands.js';
 import type { Names } from './expression.js';
 import { linearPc } from './guest-mode.js';
 import { bindingOf } from './keys.js';
-import { type Layout, layout, type PaneId, VIEW_PANES, type View } from './layout.js';
+import { type Layout, layout, type PaneId, type Splitter, VIEW_PANES, type View } from './layout.js';
 import { Model, reason } from './model.js';
 import { BreakpointsPane } from './panes/breakpoints.js';
 import { ConsolePane } from './panes/console.js';
@@ -28,6 +28,7 @@ import { MemoryPane } from './panes/memory.js';
 import type { Pane, Ui } from './panes/pane.js';
 import { ReasonsPane } from './panes/reasons.js';
 import { RegistersPane } from './panes/registers.js';
+import { StackPane } from './panes/stack.js';
 import { TracePane } from './panes/trace.js';
 import { VmcsPane } from './panes/vmcs.js';
 import { WalkPane } from './panes/walk.js';
@@ -78,12 +79,18 @@ export class Dashboard implements Ui {
   private readonly popup: CellPane;
   private tabAreas: { view: View; from: number; to: number; y: number }[] = [];
   private laidOut: Layout | undefined;
+  private undrawn = false;
   private zoomed = false;
+  /** How far each border has been moved. */
+  private readonly shifts = new Map<string, number>();
+  private dragged: { splitter: Splitter; from: number } | undefined;
   private chord = '';
   private status: Status | undefined;
   private readonly commandPrompt = new Prompt(':');
   private readonly filterLine = new Prompt('/');
+  private readonly findLine = new Prompt('find ');
   private active: Prompt | undefined;
+  private lastFind = '';
   private text: { title: string; lines: Segment[][]; top: number } | undefined;
   private asking = false;
   private chosenExit: ExitRecord | undefined;
@@ -101,7 +108,7 @@ export class Dashboard implements Ui {
     view: View,
     now: () => number,
   ) {
-    this.model = new Model(debug, () => surface.dirty(), now);
+    this.model = new Model(debug, disassembler, () => surface.dirty(), now);
     this.view = view;
     this.focus = VIEW_PANES[view][0]!;
     this.disassembly = new DisassemblyPane(this, disassembler);
@@ -115,6 +122,7 @@ export class Dashboard implements Ui {
       memory: this.memoryPane,
       walk: new WalkPane(this, this.memoryPane),
       exit: new ExitPane(this),
+      stack: new StackPane(this),
       trace: new TracePane(this),
       breakpoints: new BreakpointsPane(this),
       console,
@@ -143,8 +151,9 @@ export class Dashboard implements Ui {
 
   /** Draws what is visible into its cells. */
   draw(): void {
+    this.undrawn = false;
     const { columns, rows } = this.surface;
-    const plan = layout(this.view, columns, rows, this.focus, this.zoomed);
+    const plan = layout(this.view, columns, rows, this.focus, this.zoomed, this.shifts);
     this.laidOut = plan;
     if (!plan.slots.some((slot) => slot.pane === this.focus) && plan.slots[0]) this.focus = plan.slots[0].pane;
     for (const { cells } of this.panes.values()) cells.visible = false;
@@ -238,6 +247,9 @@ export class Dashboard implements Ui {
 
   /** One key press. What goes wrong is shown; it never ends the dashboard. */
   key(name: string): void {
+    // Keys that come faster than frames act on the rows as the key before left them.
+    if (this.undrawn) this.draw();
+    this.undrawn = true;
     this.surface.dirty();
     try {
       this.dispatch(name);
@@ -261,6 +273,11 @@ export class Dashboard implements Ui {
       return;
     }
     this.status = undefined;
+    const { pane } = this.panes.get(this.focus)!;
+    if (pane.modal && !this.chord) {
+      pane.key({ name });
+      return;
+    }
     if (this.chord) {
       const binding = bindingOf(`${this.chord} ${name}`);
       this.chord = '';
@@ -272,10 +289,9 @@ export class Dashboard implements Ui {
       return;
     }
     if (name === 'escape') {
-      this.escape();
+      if (!pane.key({ name })) this.escape();
       return;
     }
-    const pane = this.panes.get(this.focus)!.pane;
     if (name === 'enter' && pane instanceof ConsolePane) {
       this.capture();
       return;
@@ -318,6 +334,7 @@ export class Dashboard implements Ui {
       const line = prompt.accept();
       this.active = undefined;
       if (prompt === this.commandPrompt && line) this.command(line);
+      if (prompt === this.findLine) this.find(line);
     } else if (name === 'backspace' && prompt.text === '') {
       this.active = undefined;
     } else if (name === 'tab' && prompt === this.commandPrompt) {
@@ -348,6 +365,10 @@ export class Dashboard implements Ui {
     }
     const tab = this.tabAreas.find((area) => area.y === y && x >= area.from && x < area.to);
     if (tab) this.show(tab.view);
+    const splitter = this.splitterAt(x, y);
+    if (splitter) {
+      this.dragged = { splitter, from: splitter.axis === 'x' ? x : y };
+    }
     const slot = this.slotAt(x, y);
     if (slot) {
       if (slot.pane !== this.focus && this.captured) this.release();
@@ -355,6 +376,50 @@ export class Dashboard implements Ui {
       if (y > slot.y) this.panes.get(slot.pane)!.pane.click(y - slot.y - 1, x - slot.x - 1);
     }
     this.surface.dirty();
+  }
+
+  /** The pointer moved with its button down. */
+  drag(x: number, y: number): void {
+    if (!this.dragged) return;
+    const { splitter, from } = this.dragged;
+    this.shifts.set(splitter.key, splitter.shift + (splitter.axis === 'x' ? x : y) - from);
+    this.surface.dirty();
+  }
+
+  drop(): void {
+    this.dragged = undefined;
+  }
+
+  private splitterAt(x: number, y: number): Splitter | undefined {
+    const inside = ({ area }: Splitter) =>
+      x >= area.x && x < area.x + area.width && y >= area.y && y < area.y + area.height;
+    return this.laidOut?.splitters.find(inside);
+  }
+
+  /** Moves the border after the pane in focus, or the one before it where it is the last. */
+  resize(axis: 'x' | 'y', step: number): void {
+    const slot = this.laidOut?.slots.find(({ pane }) => pane === this.focus);
+    if (!slot) return;
+    const touches = (x: number, y: number) =>
+      this.laidOut!.splitters.find(({ axis: along, area }) => {
+        if (along !== axis) return false;
+        return axis === 'x'
+          ? area.x + 1 === x && y >= area.y && y < area.y + area.height
+          : area.y === y && x >= area.x && x < area.x + area.width;
+      });
+    const splitter =
+      axis === 'x'
+        ? (touches(slot.x + slot.width, slot.y) ?? touches(slot.x, slot.y))
+        : (touches(slot.x, slot.y + slot.height) ?? touches(slot.x, slot.y));
+    if (!splitter) {
+      this.say('no border to move here', true);
+      return;
+    }
+    this.shifts.set(splitter.key, splitter.shift + step);
+  }
+
+  resetSizes(): void {
+    this.shifts.clear();
   }
 
   wheel(x: number, y: number, delta: number): void {
@@ -552,12 +617,22 @@ export class Dashboard implements Ui {
 
   filterPrompt(): void {
     const { pane } = this.panes.get(this.focus)!;
-    if (!pane.filterable) {
-      this.say('this pane has no filter', true);
-      return;
-    }
-    this.filterLine.open(pane.filterText);
-    this.active = this.filterLine;
+    if (pane.filterable) {
+      this.filterLine.open(pane.filterText);
+      this.active = this.filterLine;
+    } else if (pane.find) {
+      this.findLine.open('');
+      this.active = this.findLine;
+    } else this.say('nothing to filter or find in this pane', true);
+  }
+
+  /** Nothing typed looks for the same again. */
+  find(text: string): void {
+    const wanted = text || this.lastFind;
+    if (!wanted) return;
+    this.lastFind = wanted;
+    const { pane } = this.panes.get(this.focus)!;
+    this.act(Promise.resolve().then(() => pane.find?.(wanted)));
   }
 
   filter(id: string, text: string): void {

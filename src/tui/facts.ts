@@ -25,6 +25,7 @@ export const ENCODING = {
   ioBitmapA: 0x2000,
   ioBitmapB: 0x2002,
   msrBitmap: 0x2004,
+  apicAccess: 0x2014,
   eptPointer: 0x201a,
   cr0Mask: 0x6000,
   cr4Mask: 0x6002,

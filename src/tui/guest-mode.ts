@@ -22,12 +22,16 @@ export function linearPc(registers: RegisterFile): bigint {
   return codeBits(registers) === 64 ? rip : BigInt.asUintN(32, codeBase(registers) + rip);
 }
 
+/** Width of the stack pointer: SS.B outside 64-bit mode. @sdm 1 6.2.3 "Address-Size Attributes for Stack Accesses" */
+export function stackBits(registers: RegisterFile): 16 | 32 | 64 {
+  if (codeBits(registers) === 64) return 64;
+  return bit(registers.ss_ar, 14) ? 32 : 16;
+}
+
 /** Linear address of the top of the stack. */
 export function linearStack(registers: RegisterFile): bigint {
-  const rsp = registers.rsp ?? 0n;
-  if (codeBits(registers) === 64) return rsp;
-  const offset = bit(registers.ss_ar, 14) ? BigInt.asUintN(32, rsp) : rsp & 0xffffn;
-  return BigInt.asUintN(32, (registers.ss_base ?? 0n) + offset);
+  const offset = BigInt.asUintN(stackBits(registers), registers.rsp ?? 0n);
+  return codeBits(registers) === 64 ? offset : BigInt.asUintN(32, (registers.ss_base ?? 0n) + offset);
 }
 
 export function privilegeLevel(registers: RegisterFile): number {

@@ -19,6 +19,7 @@ export const PANES = [
   'memory',
   'walk',
   'exit',
+  'stack',
   'trace',
   'breakpoints',
   'console',
@@ -33,7 +34,19 @@ export type PaneId = (typeof PANES)[number];
 
 /** Panes of a view in the order of Tab; the first two are those that a small screen shows. */
 export const VIEW_PANES: Record<View, readonly PaneId[]> = {
-  debug: ['disassembly', 'registers', 'memory', 'walk', 'exit', 'trace', 'breakpoints', 'console', 'devices'],
+  debug: [
+    'disassembly',
+    'registers',
+    'exit',
+    'stack',
+    'memory',
+    'walk',
+    'trace',
+    'reasons',
+    'breakpoints',
+    'console',
+    'devices',
+  ],
   exits: ['reasons', 'trace', 'exit'],
   memory: ['memory', 'walk', 'ept', 'devices'],
   vmcs: ['vmcs', 'exit'],
@@ -51,184 +64,257 @@ export interface Slot extends Rectangle {
   last: boolean;
 }
 
+/** A border between two panes that can be moved. */
+export interface Splitter {
+  /** Under which its shift is kept. */
+  key: string;
+  /** `x`: between columns, moves left and right; `y`: between panes of a column. */
+  axis: 'x' | 'y';
+  /** Cells where it can be taken. */
+  area: Rectangle;
+  /** How far it has moved, within its limits. */
+  shift: number;
+}
+
+/** How far the user has moved each splitter, in cells. */
+export type Shifts = ReadonlyMap<string, number>;
+
 export interface Layout {
   header: Rectangle;
   /** Absent where the header holds the tabs. */
   tabs?: Rectangle;
   footer?: Rectangle;
   slots: Slot[];
+  splitters: Splitter[];
   small: boolean;
 }
 
 /** Height in rows; 0 takes what is left. */
 type Row = readonly [pane: PaneId, height: number];
 
-export function layout(view: View, columns: number, rows: number, focus: PaneId, zoomed: boolean): Layout {
+const MIN_PANE_ROWS = 2;
+const MIN_PANE_COLUMNS = 20;
+
+export function layout(
+  view: View,
+  columns: number,
+  rows: number,
+  focus: PaneId,
+  zoomed: boolean,
+  shifts: Shifts = new Map(),
+): Layout {
   const small = columns < MIN_COLUMNS || rows < MIN_ROWS;
   const header = { x: 0, y: 0, width: columns, height: 1 };
   const tabs = !small && columns < 110 ? { x: 0, y: 1, width: columns, height: 1 } : undefined;
   const footer = rows >= 4 ? { x: 0, y: rows - 1, width: columns, height: 1 } : undefined;
   const top = tabs ? 2 : 1;
   const body: Rectangle = { x: 0, y: top, width: columns, height: Math.max(0, rows - top - (footer ? 1 : 0)) };
-  const result = (slots: Slot[]): Layout => ({ header, tabs, footer, slots, small });
-  if (small || zoomed) return result(column(body, [[focus, 0]]));
-  if (columns < 110 || rows < 30) return result(compact(view, body, focus));
-  if (columns >= 180 && rows >= 50) return result(large(view, body, focus));
-  return result(medium(view, body, focus));
+  const tiles = new Tiles(view, shifts);
+  if (small || zoomed) tiles.column(body, [[focus, 0]]);
+  else if (columns < 110 || rows < 30) compact(tiles, view, body, focus);
+  else if (columns >= 180 && rows >= 50) large(tiles, view, body, focus);
+  else medium(tiles, view, body, focus);
+  return { header, tabs, footer, slots: tiles.slots, splitters: tiles.splitters, small };
 }
 
-/** Panes one above the other. */
-function column(area: Rectangle, rows: readonly Row[]): Slot[] {
-  const fixed = rows.reduce((sum, [, height]) => sum + height, 0);
-  const flexible = rows.filter(([, height]) => height === 0).length;
-  let spare = Math.max(0, area.height - fixed);
-  let left = flexible;
-  let y = area.y;
-  return rows.map(([pane, height], n) => {
-    let rowHeight = height;
-    if (height === 0) {
-      rowHeight = Math.ceil(spare / left--);
-      spare -= rowHeight;
+/** Cuts an area into panes, and remembers the borders. */
+class Tiles {
+  readonly slots: Slot[] = [];
+  readonly splitters: Splitter[] = [];
+
+  constructor(
+    private readonly view: View,
+    private readonly shifts: Shifts,
+  ) {}
+
+  /** Panes one above the other. */
+  column(area: Rectangle, rows: readonly Row[]): void {
+    const fixed = rows.reduce((sum, [, height]) => sum + height, 0);
+    let left = rows.filter(([, height]) => height === 0).length;
+    let spare = Math.max(0, area.height - fixed);
+    const heights = rows.map(([, height]) => {
+      if (height !== 0) return height;
+      const share = Math.ceil(spare / left--);
+      spare -= share;
+      return share;
+    });
+    const keys = rows.slice(1).map(([pane], n) => `${this.view} ${rows[n]![0]} ${pane}`);
+    const shifts = keys.map((key, n) => this.shift(heights, n, key, MIN_PANE_ROWS));
+    let y = area.y;
+    for (const [n, [pane]] of rows.entries()) {
+      // What a pane is drawn over its end is cut, so that a column never leaves its area.
+      const height = Math.max(0, Math.min(heights[n]!, area.y + area.height - y));
+      this.slots.push({ pane, x: area.x, y, width: area.width, height, first: n === 0, last: n === rows.length - 1 });
+      if (n > 0)
+        this.splitters.push({
+          key: keys[n - 1]!,
+          axis: 'y',
+          area: { x: area.x, y, width: area.width, height: 1 },
+          shift: shifts[n - 1]!,
+        });
+      y += height;
     }
-    // What a pane is drawn over its end is cut, so that a column never leaves its area.
-    rowHeight = Math.max(0, Math.min(rowHeight, area.y + area.height - y));
-    const slot = {
-      pane,
-      x: area.x,
-      y,
-      width: area.width,
-      height: rowHeight,
-      first: n === 0,
-      last: n === rows.length - 1,
-    };
-    y += rowHeight;
-    return slot;
-  });
-}
+  }
 
-/** Areas side by side; the last takes what is left. */
-function split(area: Rectangle, widths: readonly number[]): Rectangle[] {
-  let x = area.x;
-  const parts = widths.map((width) => {
-    const part = { x, y: area.y, width, height: area.height };
-    x += width;
-    return part;
-  });
-  return [...parts, { x, y: area.y, width: area.x + area.width - x, height: area.height }];
+  /** Areas side by side; the last takes what is left. */
+  split(area: Rectangle, name: string, widths: readonly number[]): Rectangle[] {
+    const all = [...widths, area.width - widths.reduce((sum, width) => sum + width, 0)];
+    return this.parts(area, name, 'x', all);
+  }
+
+  /** An upper area of `height` rows and the rest. */
+  halves(area: Rectangle, name: string, height: number): Rectangle[] {
+    return this.parts(area, name, 'y', [height, area.height - height]);
+  }
+
+  private parts(area: Rectangle, name: string, axis: 'x' | 'y', sizes: number[]): Rectangle[] {
+    const keys = sizes.slice(1).map((_, n) => `${this.view} ${name} ${n}`);
+    const least = axis === 'x' ? MIN_PANE_COLUMNS : 3;
+    const shifts = keys.map((key, n) => this.shift(sizes, n, key, least));
+    let at = axis === 'x' ? area.x : area.y;
+    return sizes.map((size, n) => {
+      const part = axis === 'x' ? { ...area, x: at, width: size } : { ...area, y: at, height: size };
+      // Two borders lie side by side between columns.
+      const grip = axis === 'x' ? { ...area, x: at - 1, width: 2 } : { ...area, y: at, height: 1 };
+      if (n > 0) this.splitters.push({ key: keys[n - 1]!, axis, area: grip, shift: shifts[n - 1]! });
+      at += size;
+      return part;
+    });
+  }
+
+  /** Moves the border behind the n-th size as far as both sides keep their least size. */
+  private shift(sizes: number[], n: number, key: string, least: number): number {
+    const wanted = this.shifts.get(key);
+    if (!wanted) return 0;
+    const low = Math.min(0, least - sizes[n]!);
+    const high = Math.max(0, sizes[n + 1]! - least);
+    const shift = Math.max(low, Math.min(high, wanted));
+    sizes[n]! += shift;
+    sizes[n + 1]! -= shift;
+    return shift;
+  }
 }
 
 /** 80x24: the view's first pane, and below it the one in focus. */
-function compact(view: View, body: Rectangle, focus: PaneId): Slot[] {
+function compact(tiles: Tiles, view: View, body: Rectangle, focus: PaneId): void {
   const [main, second] = VIEW_PANES[view];
-  if (view === 'vmcs' || view === 'console') return column(body, [[focus, 0]]);
+  if (view === 'vmcs' || view === 'console') {
+    tiles.column(body, [[focus, 0]]);
+    return;
+  }
   const upper = view === 'debug' ? body.height >> 1 : Math.ceil(body.height * 0.4);
-  return column(body, [
+  tiles.column(body, [
     [main!, upper],
     [focus === main ? second! : focus, 0],
   ]);
 }
 
-function medium(view: View, body: Rectangle, focus: PaneId): Slot[] {
+/** Panes without a place of their own take that of the breakpoints while they have the focus. */
+const GUESTS: readonly PaneId[] = ['console', 'devices', 'reasons'];
+
+function medium(tiles: Tiles, view: View, body: Rectangle, focus: PaneId): void {
   const { height, width } = body;
   switch (view) {
     case 'debug': {
-      const [left, right] = split(body, [Math.round(width * 0.6)]);
+      const [left, right] = tiles.split(body, 'columns', [Math.round(width * 0.6)]);
       const tall = height >= 36;
-      // Panes without a place of their own take that of the breakpoints while they have the focus.
-      const guest: PaneId = focus === 'console' || focus === 'devices' ? focus : 'breakpoints';
-      return [
-        ...column(left!, [
-          ['disassembly', 0],
-          ['memory', tall ? 5 : 3],
-          ['walk', 3],
-          ['trace', tall ? 9 : 6],
-        ]),
-        ...column(right!, [
-          ['registers', tall ? 18 : 14],
-          ['exit', 0],
-          [guest, guest === 'breakpoints' ? (tall ? 6 : 3) : 10],
-        ]),
-      ];
+      const guest: PaneId = GUESTS.includes(focus) ? focus : 'breakpoints';
+      tiles.column(left!, [
+        ['disassembly', 0],
+        ['memory', tall ? 5 : 3],
+        ['walk', 3],
+        ['trace', tall ? 9 : 6],
+      ]);
+      tiles.column(right!, [
+        ['registers', tall ? 15 : 11],
+        ['exit', 0],
+        ['stack', tall ? 5 : 3],
+        [guest, guest === 'breakpoints' ? (tall ? 5 : 3) : 10],
+      ]);
+      return;
     }
     case 'exits': {
-      const [upper, lower] = halves(body, Math.floor(height * 0.4));
-      const [left, right] = split(lower, [Math.round(width * 0.62)]);
-      return [...column(upper, [['reasons', 0]]), ...column(left!, [['trace', 0]]), ...column(right!, [['exit', 0]])];
+      const [upper, lower] = tiles.halves(body, 'halves', Math.floor(height * 0.4));
+      const [left, right] = tiles.split(lower!, 'lower', [Math.round(width * 0.62)]);
+      tiles.column(upper!, [['reasons', 0]]);
+      tiles.column(left!, [['trace', 0]]);
+      tiles.column(right!, [['exit', 0]]);
+      return;
     }
     case 'memory': {
-      const [left, right] = split(body, [Math.max(79, Math.round(width * 0.55))]);
-      return [
-        ...column(left!, [
-          ['memory', 0],
-          ['walk', 15],
-        ]),
-        ...column(right!, [
-          ['ept', 0],
-          ['devices', Math.floor(height / 2)],
-        ]),
-      ];
+      const [left, right] = tiles.split(body, 'columns', [Math.max(79, Math.round(width * 0.55))]);
+      tiles.column(left!, [
+        ['memory', 0],
+        ['walk', Math.max(18, height >> 1)],
+      ]);
+      tiles.column(right!, [
+        ['ept', 0],
+        ['devices', Math.floor(height / 2)],
+      ]);
+      return;
     }
     case 'vmcs': {
-      const [left, right] = split(body, [Math.round(width * 0.62)]);
-      return [...column(left!, [['vmcs', 0]]), ...column(right!, [['exit', 0]])];
+      const [left, right] = tiles.split(body, 'columns', [Math.round(width * 0.62)]);
+      tiles.column(left!, [['vmcs', 0]]);
+      tiles.column(right!, [['exit', 0]]);
+      return;
     }
     case 'console': {
-      if (width < 82 + 36) return column(body, [[focus, 0]]);
-      const [left, right] = split(body, [82]);
-      return [...column(left!, [['console', 0]]), ...column(right!, [['devices', 0]])];
+      if (width < 82 + 36) {
+        tiles.column(body, [[focus, 0]]);
+        return;
+      }
+      const [left, right] = tiles.split(body, 'columns', [82]);
+      tiles.column(left!, [['console', 0]]);
+      tiles.column(right!, [['devices', 0]]);
     }
   }
 }
 
-function large(view: View, body: Rectangle, focus: PaneId): Slot[] {
+function large(tiles: Tiles, view: View, body: Rectangle, focus: PaneId): void {
   const { width } = body;
   switch (view) {
     case 'debug': {
-      const [upper, lower] = halves(body, body.height - 14);
-      const [left, middle, right] = split(upper, [Math.round(width * 0.29), Math.round(width * 0.41)]);
-      const [trace, reasons] = split(lower, [Math.round(width * 0.62)]);
-      return [
-        ...column(left!, [
-          ['console', 0],
-          ['breakpoints', 8],
-          ['devices', 12],
-        ]),
-        ...column(middle!, [
-          ['disassembly', 0],
-          ['memory', 9],
-          ['walk', 13],
-        ]),
-        ...column(right!, [
-          ['registers', 24],
-          ['exit', 0],
-        ]),
-        ...column(trace!, [['trace', 0]]),
-        ...column(reasons!, [['reasons', 0]]),
-      ];
+      const [upper, lower] = tiles.halves(body, 'halves', body.height - 14);
+      const [left, middle, right] = tiles.split(upper!, 'upper', [Math.round(width * 0.29), Math.round(width * 0.41)]);
+      const [trace, reasons] = tiles.split(lower!, 'lower', [Math.round(width * 0.52)]);
+      tiles.column(left!, [
+        ['console', 0],
+        ['stack', 10],
+        ['breakpoints', 6],
+        ['devices', 10],
+      ]);
+      tiles.column(middle!, [
+        ['disassembly', 0],
+        ['memory', 7],
+        ['walk', 15],
+      ]);
+      tiles.column(right!, [
+        ['registers', 22],
+        ['exit', 0],
+      ]);
+      tiles.column(trace!, [['trace', 0]]);
+      tiles.column(reasons!, [['reasons', 0]]);
+      return;
     }
     case 'memory': {
-      const [left, middle, right] = split(body, [84, 64]);
-      return [
-        ...column(left!, [
-          ['memory', 0],
-          ['walk', 15],
-        ]),
-        ...column(middle!, [['ept', 0]]),
-        ...column(right!, [['devices', 0]]),
-      ];
+      const [left, middle, right] = tiles.split(body, 'columns', [84, 64]);
+      tiles.column(left!, [
+        ['memory', 0],
+        ['walk', Math.max(20, body.height >> 1)],
+      ]);
+      tiles.column(middle!, [['ept', 0]]);
+      tiles.column(right!, [['devices', 0]]);
+      return;
     }
     case 'console': {
-      const [left, middle, right] = split(body, [82, 82]);
-      return [...column(left!, [['serial', 0]]), ...column(middle!, [['vga', 0]]), ...column(right!, [['devices', 0]])];
+      const [left, middle, right] = tiles.split(body, 'columns', [82, 82]);
+      tiles.column(left!, [['serial', 0]]);
+      tiles.column(middle!, [['vga', 0]]);
+      tiles.column(right!, [['devices', 0]]);
+      return;
     }
     default:
-      return medium(view, body, focus);
+      medium(tiles, view, body, focus);
   }
-}
-
-function halves(area: Rectangle, upper: number): [Rectangle, Rectangle] {
-  return [
-    { ...area, height: upper },
-    { ...area, y: area.y + upper, height: area.height - upper },
-  ];
 }

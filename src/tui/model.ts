@@ -1,5 +1,5 @@
 /** The debugger's state as the panes see it: synchronous, cached, fetched only for what is on the screen. */
-import { type CodeBits, SymbolTable } from '../disasm/index.js';
+import { type CodeBits, type Disassembler, SymbolTable } from '../disasm/index.js';
 import type {
   AddressSpace,
   Breakpoint,
@@ -17,6 +17,7 @@ import type {
 } from '../engine/debugger.js';
 import { codeBase, codeBits, linearPc } from './guest-mode.js';
 import { SerialTerminal } from './screen/serial-terminal.js';
+import { backtrace, type Frame } from './unwind.js';
 
 /** A value that may not be here yet, may be out of date while the next one is on its way, or may never come. */
 export interface Source<T> {
@@ -46,6 +47,7 @@ const MAX_MESSAGES = 500;
 const SAMPLES = 60;
 const SAMPLE_MS = 1000;
 const U64 = (1n << 64n) - 1n;
+const PAGE_MASK = 0xfffn;
 
 export interface RateSample {
   total: number;
@@ -81,6 +83,7 @@ export class Model {
 
   constructor(
     readonly debug: Debugger,
+    private readonly disassembler: Disassembler,
     /** Something on the screen may have changed. */
     private readonly changed: () => void,
     private readonly now: () => number,
@@ -190,6 +193,47 @@ export class Model {
     return registers && linearPc(registers);
   }
 
+  /** Who called whom; only of use while the guest stands. */
+  frames(): Source<Frame[]> {
+    const vcpu = this.vcpu;
+    return this.query(`frames ${vcpu}`, async () => {
+      const registers = await this.debug.readRegisters(vcpu);
+      return backtrace({
+        registers,
+        read: this.blockReader(vcpu),
+        disassembler: this.disassembler,
+        symbols: this.symbols,
+      });
+    });
+  }
+
+  /** Reads memory in blocks, each fetched once: many small reads of a standing guest are few requests then. */
+  private blockReader(vcpu: number): (gva: bigint, length: number) => Promise<Uint8Array> {
+    const blocks = new Map<bigint, Promise<Uint8Array>>();
+    const block = (start: bigint) => {
+      let bytes = blocks.get(start);
+      if (!bytes) {
+        bytes = this.debug.readMemory('gva', start, Number(BLOCK_BYTES), vcpu);
+        blocks.set(start, bytes);
+      }
+      return bytes;
+    };
+    return async (gva, length) => {
+      const result = new Uint8Array(length);
+      let filled = 0;
+      while (filled < length) {
+        const here = BigInt.asUintN(64, gva + BigInt(filled));
+        const offset = Number(here % BLOCK_BYTES);
+        const bytes = await block(here - BigInt(offset));
+        const part = bytes.subarray(offset, offset + length - filled);
+        result.set(part, filled);
+        filled += part.length;
+        if (offset + part.length < Number(BLOCK_BYTES)) break;
+      }
+      return result.subarray(0, filled);
+    };
+  }
+
   breakpoints(): Source<Breakpoint[]> {
     return this.query('breakpoints', () => this.debug.breakpoints());
   }
@@ -206,6 +250,15 @@ export class Model {
     const { ept } = this.debug;
     if (!ept) return this.absent('ept');
     return this.query(`ept ${this.vcpu} ${gpa}`, () => ept.walk(gpa, this.vcpu));
+  }
+
+  /** The walks of the page of an address, for those who ask about many addresses. The output is that of the address. */
+  walkPage(gva: bigint): PageWalk | undefined {
+    return inPage(this.walk(gva & ~PAGE_MASK).value, gva);
+  }
+
+  eptWalkPage(gpa: bigint): PageWalk | undefined {
+    return inPage(this.eptWalk(gpa & ~PAGE_MASK).value, gpa);
   }
 
   eptRanges(): Source<EptRange[]> {
@@ -232,6 +285,13 @@ export class Model {
       this.sample(counts);
       return counts;
     });
+  }
+
+  /** Exits a second over the last sample, while the guest runs. */
+  exitRate(): number | undefined {
+    const [before, last] = this.samples.slice(-2);
+    if (!this.state.running || !before || !last) return undefined;
+    return ((last.total - before.total) * 1000) / (last.ms - before.ms);
   }
 
   /** Brings `records` up to date and says why it cannot. */
@@ -444,4 +504,8 @@ export class Model {
 
 export function reason(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+function inPage(walk: PageWalk | undefined, address: bigint): PageWalk | undefined {
+  return walk?.output === undefined ? walk : { ...walk, output: walk.output + (address & PAGE_MASK) };
 }

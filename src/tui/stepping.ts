@@ -1,9 +1,10 @@
 /** Steps that take more than one request: over a call, out of a function. */
-import type { Disassembler, Instruction } from '../disasm/index.js';
+import type { Disassembler, Instruction, SymbolTable } from '../disasm/index.js';
 import type { Debugger, RegisterFile, RunState } from '../engine/debugger.js';
-import { codeBase, codeBits, linearPc } from './guest-mode.js';
+import { codeBase, codeBits, linearPc, stackBits } from './guest-mode.js';
+import { returnFrame } from './unwind.js';
 
-/** A function that has not returned after this many steps is left running where it stands. */
+/** A function whose return address is not known and that has not returned after this many steps is left there. */
 const MAX_OUT_STEPS = 20_000;
 
 const CALL = /^(?:l?call|int\d?|into|syscall|rep|repe|repne|loop)/;
@@ -35,21 +36,44 @@ async function runPast(
   pc: bigint,
   instruction: Instruction,
 ): Promise<RunState> {
-  const gva = pc + BigInt(instruction.bytes.length);
+  // A deeper recursion returns to the same address with a lower stack.
+  return runTo(debug, vcpu, pc + BigInt(instruction.bytes.length), (now) => (now.rsp ?? 0n) >= (registers.rsp ?? 0n));
+}
+
+/** Runs until `gva` is reached in a state that `arrived` accepts, or something else stops the guest. */
+async function runTo(
+  debug: Debugger,
+  vcpu: number,
+  gva: bigint,
+  arrived: (registers: RegisterFile) => boolean,
+): Promise<RunState> {
   for (;;) {
     const state = await debug.runUntil({ gva });
     if (state.running || state.stop?.kind !== 'until') return state;
     const now = await debug.readRegisters(vcpu);
-    // A deeper recursion returns to the same address with a lower stack.
-    if ((now.rsp ?? 0n) >= (registers.rsp ?? 0n) || linearPc(now) !== gva) return state;
+    if (arrived(now) || linearPc(now) !== gva) return state;
   }
 }
 
 /**
- * Runs until the function returns. It steps over calls rather than trust a frame pointer or a stack slot, so it is
- * right without symbols, in a prologue and in code without frames.
+ * Runs until the function returns: to its return address, where its code tells where that lies on the stack, by
+ * steps otherwise. Either way nothing is guessed, with and without symbols and frame pointers.
  */
-export async function stepOut(debug: Debugger, disassembler: Disassembler, vcpu: number): Promise<RunState> {
+export async function stepOut(
+  debug: Debugger,
+  disassembler: Disassembler,
+  vcpu: number,
+  symbols?: SymbolTable,
+): Promise<RunState> {
+  const registers = await debug.readRegisters(vcpu);
+  const read = (gva: bigint, length: number) => debug.readMemory('gva', gva, length, vcpu);
+  const caller = await returnFrame({ disassembler, registers, read, symbols });
+  if (!caller) return stepOutBySteps(debug, disassembler, vcpu);
+  const bits = stackBits(registers);
+  return runTo(debug, vcpu, caller.pc, (now) => BigInt.asUintN(bits, now.rsp ?? 0n) >= caller.sp);
+}
+
+async function stepOutBySteps(debug: Debugger, disassembler: Disassembler, vcpu: number): Promise<RunState> {
   for (let count = 0; count < MAX_OUT_STEPS; count++) {
     const { registers, pc, instruction } = await current(debug, disassembler, vcpu);
     if (!instruction) break;

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Disassembler, SymbolTable } from '../../src/disasm/index.js';
-import type { ExitRecord, RegisterFile } from '../../src/engine/debugger.js';
+import type { ExitRecord, PageWalk, RegisterFile } from '../../src/engine/debugger.js';
 import { parseExitCondition } from '../../src/tui/commands.js';
 import {
   describeAction,
@@ -12,8 +12,8 @@ import {
 } from '../../src/tui/explain.js';
 import { evaluate, parseBytes } from '../../src/tui/expression.js';
 import { ENCODING } from '../../src/tui/facts.js';
-import { layout, VIEW_PANES, VIEWS } from '../../src/tui/layout.js';
-import { willExit } from '../../src/tui/will-exit.js';
+import { type Layout, layout, VIEW_PANES, VIEWS } from '../../src/tui/layout.js';
+import { type ExitControls, willExit } from '../../src/tui/will-exit.js';
 
 const RECORD: ExitRecord = {
   sequence: 1,
@@ -126,82 +126,152 @@ describe('willExit', () => {
     hex: string,
     fields: Record<number, bigint>,
     registers?: RegisterFile,
-    options: { bytes?: Record<string, number>; cpl?: number } = {},
+    options: {
+      bytes?: Record<string, number>;
+      cpl?: number;
+      walk?: ExitControls['walk'];
+      eptWalk?: ExitControls['eptWalk'];
+    } = {},
   ) => {
     const bytes = Uint8Array.from(hex.split(' '), (pair) => Number.parseInt(pair, 16));
     const instruction = disassembler.disassemble(bytes, 0n, { bits: 64 })[0]!;
-    return willExit(instruction, {
+    const mode = { cr0: 0x10001n, efer: 0x400n, cs_ar: 0x2000n, ss_ar: BigInt(options.cpl ?? 0) << 5n };
+    const mark = willExit(instruction, {
       field: (encoding) => fields[encoding],
       byte: (hpa) => options.bytes?.[hpa.toString(16)],
-      registers,
-      current: { cr0: 1n, ss_ar: BigInt(options.cpl ?? 0) << 5n },
+      registers: registers && { ...mode, ...registers },
+      current: { ...mode, ...registers },
+      walk: options.walk,
+      eptWalk: options.eptWalk,
     });
+    return mark && `${mark.certain ? 'will' : 'may'} ${mark.reason}`;
   };
   const bit = (n: number) => ({ [ENCODING.primary]: 1n << BigInt(n) });
 
   it('knows the unconditional ones, and nothing without a VMCS', () => {
-    for (const hex of ['0f a2', '0f 01 c1', '0f 01 d1', '0f 08', '0f 78 c0']) expect(check(hex, bit(0))).toBe('will');
+    for (const hex of ['0f a2', '0f 01 c1', '0f 01 d1', '0f 08', '0f 78 c0'])
+      expect(check(hex, bit(0))).toMatch(/^will /);
     expect(check('0f a2', {})).toBeUndefined();
     expect(check('90', bit(31))).toBeUndefined();
   });
 
   it.each([
-    ['f4', 7],
-    ['0f 01 38', 9],
-    ['0f 33', 11],
-    ['0f 31', 12],
-    ['0f 01 f9', 12],
-    ['f3 90', 30],
-    ['0f 20 d8', 16],
-    ['0f 22 d8', 15],
-    ['44 0f 22 c0', 19],
-    ['44 0f 20 c0', 20],
-    ['0f 23 f8', 23],
-    ['0f 21 f8', 23],
-    ['ec', 24],
-  ])('%s follows primary control %i', (hex, n) => {
-    expect(check(hex, bit(n))).toBe('will');
-    expect(check(hex, { [ENCODING.primary]: ~(1n << BigInt(n)) & 0x7effffffn & ~(1n << 25n) })).toBeUndefined();
+    ['f4', 7, 'HLT'],
+    ['0f 01 38', 9, 'INVLPG'],
+    ['0f 33', 11, 'RDPMC'],
+    ['0f 31', 12, 'RDTSC'],
+    ['0f 01 f9', 12, 'RDTSCP'],
+    ['f3 90', 30, 'PAUSE_INSTRUCTION'],
+    ['0f 20 d8', 16, 'CR_ACCESS'],
+    ['0f 22 d8', 15, 'CR_ACCESS'],
+    ['44 0f 22 c0', 19, 'CR_ACCESS'],
+    ['44 0f 20 c0', 20, 'CR_ACCESS'],
+    ['0f 23 f8', 23, 'DR_ACCESS'],
+    ['0f 21 f8', 23, 'DR_ACCESS'],
+    ['ec', 24, 'IO_INSTRUCTION'],
+  ])('%s follows primary control %i', (hex, n, reason) => {
+    expect(check(hex, bit(n))).toBe(`will ${reason}`);
+    expect(check(hex, { [ENCODING.primary]: ~(1n << BigInt(n)) & 0x76ffffffn & ~(1n << 25n) })).toBeUndefined();
   });
 
   it('looks at secondary controls only when they are active', () => {
-    expect(check('0f 01 10', { [ENCODING.primary]: 1n << 31n, [ENCODING.secondary]: 4n })).toBe('will');
+    expect(check('0f 01 10', { [ENCODING.primary]: 1n << 31n, [ENCODING.secondary]: 4n })).toBe('will GDTR_IDTR');
     expect(check('0f 01 10', { [ENCODING.primary]: 0n, [ENCODING.secondary]: 4n })).toBeUndefined();
-    expect(check('0f c7 f0', { [ENCODING.primary]: 1n << 31n, [ENCODING.secondary]: 1n << 11n })).toBe('will');
+    expect(check('0f c7 f0', { [ENCODING.primary]: 1n << 31n, [ENCODING.secondary]: 1n << 11n })).toBe('will RDRAND');
   });
 
   it('reads the bitmaps when the port or MSR is known', () => {
     const io = { ...bit(25), [ENCODING.ioBitmapA]: 0x1000n };
-    expect(check('e6 80', io, undefined, { bytes: { '1010': 1 } })).toBe('will');
+    expect(check('e6 80', io, undefined, { bytes: { '1010': 1 } })).toBe('will IO_INSTRUCTION');
     expect(check('e6 80', io, undefined, { bytes: { '1010': 2 } })).toBeUndefined();
-    expect(check('ee', io)).toBe('may');
-    expect(check('ee', io, { rdx: 0x3f8n }, { bytes: { '107f': 1 } })).toBe('will');
+    expect(check('ee', io)).toBe('may IO_INSTRUCTION');
+    expect(check('ee', io, { rdx: 0x3f8n }, { bytes: { '107f': 1 } })).toBe('will IO_INSTRUCTION');
     const msr = { ...bit(28), [ENCODING.msrBitmap]: 0x2000n };
-    expect(check('0f 32', msr)).toBe('may');
-    expect(check('0f 32', msr, { rcx: 0xc0000080n }, { bytes: { '2410': 1 } })).toBe('will');
+    expect(check('0f 32', msr)).toBe('may MSR_READ');
+    expect(check('0f 32', msr, { rcx: 0xc0000080n }, { bytes: { '2410': 1 } })).toBe('will MSR_READ');
     expect(check('0f 30', msr, { rcx: 0xc0000080n }, { bytes: { '2410': 1, '2c10': 0 } })).toBeUndefined();
-    expect(check('0f 30', msr, { rcx: 0x5000n })).toBe('will');
-    expect(check('0f 32', bit(0))).toBe('will');
+    expect(check('0f 30', msr, { rcx: 0x5000n })).toBe('will MSR_WRITE');
+    expect(check('0f 32', bit(0))).toBe('will MSR_READ');
   });
 
   it('compares control registers with mask and shadow, CR3 with its targets', () => {
     const cr0 = { ...bit(0), [ENCODING.cr0Mask]: 0x80000000n, [ENCODING.cr0Shadow]: 0n };
-    expect(check('0f 22 c0', cr0)).toBe('may');
-    expect(check('0f 22 c0', cr0, { rax: 0x80000001n })).toBe('will');
+    expect(check('0f 22 c0', cr0)).toBe('may CR_ACCESS');
+    expect(check('0f 22 c0', cr0, { rax: 0x80000001n })).toBe('will CR_ACCESS');
     expect(check('0f 22 c0', cr0, { rax: 1n })).toBeUndefined();
     const cr3 = { ...bit(15), [ENCODING.cr3TargetCount]: 1n, [ENCODING.cr3Target0]: 0x5000n };
     expect(check('0f 22 d8', cr3, { rax: 0x5000n })).toBeUndefined();
-    expect(check('0f 22 d8', cr3, { rax: 0x6000n })).toBe('will');
+    expect(check('0f 22 d8', cr3, { rax: 0x6000n })).toBe('will CR_ACCESS');
   });
 
   it('leaves privileged instructions to #GP outside CPL 0', () => {
     expect(check('f4', bit(7), undefined, { cpl: 3 })).toBeUndefined();
-    expect(check('0f a2', bit(7), undefined, { cpl: 3 })).toBe('will');
+    expect(check('0f a2', bit(7), undefined, { cpl: 3 })).toBe('will CPUID');
   });
 
   it('follows the exception bitmap', () => {
-    expect(check('cc', { ...bit(0), [ENCODING.exceptionBitmap]: 8n })).toBe('will');
+    expect(check('cc', { ...bit(0), [ENCODING.exceptionBitmap]: 8n })).toBe('will EXCEPTION_NMI');
     expect(check('cc', { ...bit(0), [ENCODING.exceptionBitmap]: 0n })).toBeUndefined();
+    const gp = { ...bit(7), [ENCODING.exceptionBitmap]: 1n << 13n };
+    expect(check('f4', gp, undefined, { cpl: 3 })).toBe('will EXCEPTION_NMI');
+    const divide = { ...bit(0), [ENCODING.exceptionBitmap]: 1n };
+    expect(check('f7 f1', divide, { rcx: 0x1_0000_0000n })).toBe('will EXCEPTION_NMI');
+    expect(check('f7 f1', divide, { rcx: 1n })).toBeUndefined();
+  });
+
+  describe('of a memory access', () => {
+    const walkTo =
+      (map: Record<string, { to?: bigint; flags: string[]; failure?: string }>) =>
+      (address: bigint): PageWalk | undefined => {
+        const entry = map[(address & ~0xfffn).toString(16)];
+        if (!entry) return { mode: 'EPT', input: address, levels: [], failure: 'PT[0] not present' };
+        const level = { table: 'PT', index: 0, entryAddress: 0n, entry: 0n, flags: entry.flags };
+        const output = entry.to === undefined ? undefined : entry.to + (address & 0xfffn);
+        return { mode: 'EPT', input: address, levels: [level], output, failure: entry.failure };
+      };
+    const walk = walkTo({
+      '1000': { to: 0x1000n, flags: ['P', 'W', 'U'] },
+      '2000': { to: 0x2000n, flags: ['P'] },
+      '3000': { to: 0xfee00000n, flags: ['P', 'W', 'U'] },
+      '4000': { to: 0x4000n, flags: ['P', 'W', 'U'] },
+    });
+    const eptWalk = walkTo({
+      '1000': { to: 0x101000n, flags: ['R', 'W', 'X'] },
+      '2000': { to: 0x102000n, flags: ['R', 'W', 'X'] },
+      '4000': { to: 0x104000n, flags: ['R', 'X'] },
+    });
+    const ept = { [ENCODING.primary]: 1n << 31n, [ENCODING.secondary]: 2n };
+    const pf = { ...ept, [ENCODING.exceptionBitmap]: 1n << 14n };
+    const at = (hex: string, fields: Record<number, bigint>, registers?: RegisterFile, cpl = 0) =>
+      check(hex, fields, registers, { walk, eptWalk, cpl });
+
+    it('asks EPT whether the access is allowed', () => {
+      expect(at('48 89 07', ept, { rdi: 0x1010n })).toBeUndefined();
+      expect(at('48 89 07', ept, { rdi: 0x3010n })).toBe('will EPT_VIOLATION');
+      expect(at('48 8b 07', ept, { rdi: 0x3010n })).toBe('will EPT_VIOLATION');
+      expect(at('48 89 07', ept, { rdi: 0x4010n })).toBe('will EPT_VIOLATION');
+      expect(at('48 8b 07', ept, { rdi: 0x4010n })).toBeUndefined();
+      expect(at('48 8d 07', ept, { rdi: 0x3010n })).toBeUndefined();
+      expect(at('48 89 44 4f f8', ept, { rdi: 0x2f08n, rcx: 0x80n })).toBe('will EPT_VIOLATION');
+      expect(at('50', ept, { rsp: 0x3008n })).toBe('will EPT_VIOLATION');
+      expect(at('58', ept, { rsp: 0x4008n })).toBeUndefined();
+      expect(at('64 8b 04 25 10 00 00 00', ept, { fs_base: 0x3000n })).toBe('will EPT_VIOLATION');
+      // RIP-relative: known without registers. An address in a register is not.
+      expect(at('48 8b 05 f9 2f 00 00', ept)).toBe('will EPT_VIOLATION');
+      expect(at('48 89 07', ept)).toBeUndefined();
+      expect(at('48 89 07', { [ENCODING.primary]: 1n << 31n }, { rdi: 0x3010n })).toBeUndefined();
+    });
+
+    it('finds the page fault first, and asks the exception bitmap and the error-code mask', () => {
+      expect(at('48 89 07', pf, { rdi: 0x9000n })).toBe('will EXCEPTION_NMI');
+      expect(at('48 89 07', ept, { rdi: 0x9000n })).toBeUndefined();
+      expect(at('48 89 07', pf, { rdi: 0x2000n })).toBe('will EXCEPTION_NMI');
+      expect(at('48 8b 07', pf, { rdi: 0x2000n })).toBeUndefined();
+      expect(at('48 8b 07', pf, { rdi: 0x2000n }, 3)).toBe('will EXCEPTION_NMI');
+      const writesOnly = { ...pf, [ENCODING.pfecMask]: 2n, [ENCODING.pfecMatch]: 2n };
+      expect(at('48 89 07', writesOnly, { rdi: 0x9000n })).toBe('will EXCEPTION_NMI');
+      expect(at('48 8b 07', writesOnly, { rdi: 0x9000n })).toBeUndefined();
+    });
   });
 });
 
@@ -251,7 +321,32 @@ describe('what people type', () => {
   });
 });
 
+/** Every cell of the screen belongs to exactly one area. */
+function covers(plan: Layout, columns: number, rows: number, what: string): void {
+  const cover = new Uint8Array(columns * rows);
+  const areas = [plan.header, plan.tabs, plan.footer, ...plan.slots].filter((area) => area !== undefined);
+  for (const { x, y, width, height } of areas) {
+    for (let row = y; row < y + height; row++)
+      for (let column = x; column < x + width; column++) cover[row * columns + column]!++;
+  }
+  const wrong = cover.findIndex((count) => count !== 1);
+  if (wrong < 0 || rows < 4) return;
+  const cell = `${wrong % columns},${Math.floor(wrong / columns)}`;
+  throw new Error(`${what} ${columns}x${rows}: cell ${cell} ${cover[wrong]} times`);
+}
+
 describe('layout', () => {
+  it('moves a border as far as both panes keep their least size', () => {
+    const height = (shift: number) =>
+      layout('debug', 120, 40, 'disassembly', false, new Map([['debug disassembly memory', shift]])).slots.find(
+        ({ pane }) => pane === 'memory',
+      )!.height;
+    expect(height(0)).toBe(5);
+    expect(height(-4)).toBe(9);
+    expect(height(3)).toBe(2);
+    expect(height(100)).toBe(2);
+  });
+
   it('fills every screen exactly, for every view, focus and size', () => {
     for (const view of VIEWS) {
       for (const focus of VIEW_PANES[view]) {
@@ -268,18 +363,10 @@ describe('layout', () => {
           [200, 60],
           [300, 100],
         ]) {
-          const cover = new Uint8Array(columns! * rows!);
           const plan = layout(view, columns!, rows!, focus, false);
-          const areas = [plan.header, plan.tabs, plan.footer, ...plan.slots].filter((area) => area !== undefined);
-          for (const { x, y, width, height } of areas) {
-            for (let row = y; row < y + height; row++)
-              for (let column = x; column < x + width; column++) cover[row * columns! + column]!++;
-          }
-          const wrong = cover.findIndex((count) => count !== 1);
-          if (wrong >= 0 && rows! >= 4) {
-            throw new Error(
-              `${view} ${focus} ${columns}x${rows}: cell ${wrong % columns!},${Math.floor(wrong / columns!)} ${cover[wrong]} times`,
-            );
+          for (const shift of [undefined, -1000, -3, 4, 1000]) {
+            const shifts = new Map(plan.splitters.map(({ key }) => [key, shift ?? 0]));
+            covers(layout(view, columns!, rows!, focus, false, shifts), columns!, rows!, `${view} ${focus} ${shift}`);
           }
           expect(plan.slots.some((slot) => slot.pane === focus) || !plan.small).toBe(true);
         }

@@ -2,17 +2,15 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { COMMANDS } from '../../src/tui/commands.js';
 import { BINDINGS, showKey } from '../../src/tui/keys.js';
-import type { Tui } from '../pty.js';
-import { buildDemo, killAll, startDemo } from './demo.js';
+import { type Demo, killAll, startDemo } from './demo.js';
 
-beforeAll(buildDemo);
 afterEach(killAll);
 
 /** Sends keys and waits for what they must show. */
-async function press(tui: Tui, keys: string, shown: RegExp): Promise<void> {
+async function press(tui: Demo, keys: string, shown: RegExp): Promise<void> {
   tui.send(keys);
   await tui.until(shown);
 }
@@ -45,7 +43,7 @@ describe('keys', () => {
     [' ', /FROZEN/],
     ['+', /refresh every 200 ms/],
     ['++-', /refresh every 200 ms/],
-    ['/', /this pane has no filter/],
+    ['/', /^find *$/m],
     ['gx/', /^\/ *$/m],
     ['y', /copied 31 characters/],
     ['\x14', /mouse off/],
@@ -76,7 +74,8 @@ describe('keys', () => {
 
   it('Tab goes round all panes of the view and back', async () => {
     const tui = await startDemo({ cols: 80, rows: 24 });
-    for (const title of ['Registers', 'Memory', 'Walk', 'VM exit', 'Exit trace', 'Breakpoints', 'Console', 'Devices']) {
+    const titles = ['Registers', 'VM exit', 'Stack', 'Memory', 'Walk', 'Exit trace', 'Exits by reason', 'Breakpoints'];
+    for (const title of [...titles, 'Console', 'Devices']) {
       await press(tui, '\t', new RegExp(`├─ ${title}`));
     }
     await press(tui, '\t', /├─ Registers/);
@@ -126,6 +125,73 @@ describe('keys', () => {
     await press(tui, 'jjjj\r', /│ .0040100d <uart_putc>/);
     await press(tui, '[', /│ .00401021/);
     await press(tui, ']', /│ .0040100d/);
+  });
+});
+
+describe('panes', () => {
+  it('moves borders by key and by mouse, within limits, and puts them back', async () => {
+    const tui = await startDemo();
+    const before = tui.text();
+    const memoryRow = () =>
+      tui
+        .text()
+        .split('\n')
+        .findIndex((line) => line.includes('─ Memory'));
+    const row = memoryRow();
+    tui.send('\x1b[1;5B)');
+    await tui.settle();
+    expect(memoryRow()).toBe(row + 2);
+    tui.send('}');
+    await tui.settle();
+    expect(tui.line(1).translateToString().indexOf('┐┌')).toBe(before.split('\n')[1]!.indexOf('┐┌') + 2);
+    tui.send(`\x1b[<0;10;${memoryRow() + 1}M\x1b[<32;10;${memoryRow() - 3}M\x1b[<0;10;${memoryRow() - 3}m`);
+    await tui.settle();
+    expect(memoryRow()).toBe(row - 2);
+    tui.send('('.repeat(100));
+    await tui.settle();
+    expect(memoryRow()).toBeGreaterThan(2);
+    tui.send('=');
+    await tui.settle();
+    expect(memoryRow()).toBe(row);
+    await press(tui, 'z(', /no border to move here/);
+  });
+
+  it('edits a register, memory and a control bit in place', async () => {
+    const tui = await startDemo();
+    await press(tui, '\t\x1b[B\r', /^:set rcx 0x/m);
+    await press(tui, '\x15set rcx 7\r', /rcx 0000000000000007/);
+    await press(tui, ':memory 0x402000\r', /Memory {2}gva/);
+    await press(tui, '\r', /type hex digits/);
+    await press(tui, 'fF', /1 bytes at gva 402000/);
+    await press(tui, '\x1b[Cab', /00402000 {2}ff 01 ab/);
+    await press(tui, '\x1b', /c run/);
+    expect(tui.debug.log.filter((line) => line.startsWith('write '))).toHaveLength(2);
+    await press(tui, 'gv/CPU_BASED\rjo', /\[ ] {2}7 HLT exiting|\[x] {2}7 HLT exiting/);
+    await press(tui, ':vmcs CPU_BASED_VM_EXEC_CONTROL -HLT\r', /\[ ] {2}7 HLT exiting/);
+    await press(tui, ':vmcs CPU_BASED_VM_EXEC_CONTROL +HLT exiting\r', /\[x] {2}7 HLT exiting/);
+    await press(tui, ':vmcs CPU_BASED_VM_EXEC_CONTROL +banana\r', /has no bit "banana"/);
+    await press(tui, 'jjj\r', /\[ ] {2}7 HLT exiting/);
+  });
+
+  it('finds text in code, memory and panes that only scroll', async () => {
+    const tui = await startDemo({ cols: 80, rows: 24 });
+    await press(tui, ':goto _start\r', /<_start>/);
+    await press(tui, '/rdmsr\r', /found at 401039/);
+    await press(tui, '/nonsense\r', /"nonsense" is not in the code/);
+    await press(tui, '\t/efer\r', /1 line; /);
+    await press(tui, '/banana\r', /"banana" is not here/);
+    await press(tui, ':memory 0x402000\r', /Memory {2}gva/);
+    await press(tui, '/10 11 12\r', /found at gva 402010/);
+    await press(tui, '/"ABC"\r', /found at gva 402041/);
+    await press(tui, '/ff ee dd cc bb\r', /not in the 16 MiB/);
+  });
+
+  it('shows frames, words of the stack, and the way to them', async () => {
+    const tui = await startDemo({ cols: 80, rows: 24 });
+    await press(tui, ':write 0x7ff08 2d 10 40 00 00 00 00 00\r', /8 bytes/);
+    await press(tui, '\t\t\t', /Stack {2}frames[\s\S]*│ 0 {2}00401041 main\+24/);
+    await press(tui, 'v', /words {2}v frames[\s\S]*0007ff08 000000000040102d return to main\+10 \(frame 1\)/);
+    await press(tui, 'j\r', /├─ Memory[\s\S]*│ 0007ff08 /);
   });
 });
 
@@ -259,8 +325,7 @@ describe('command line', () => {
 
 describe('the guest has the keyboard', () => {
   it('serial bytes go in as typed, and ctrl-] leaves', async () => {
-    const log = join(await mkdtemp(join(tmpdir(), 'vmscope-')), 'log');
-    const tui = await startDemo({ env: { DEMO_LOG: log } });
+    const tui = await startDemo();
     await press(tui, 'i', /keys go to COM1/);
     tui.send('q');
     await tui.until(/<q>/);
@@ -270,14 +335,13 @@ describe('the guest has the keyboard', () => {
     await tui.until(/i types into the guest/);
     tui.send('q');
     expect(await tui.exit).toBe(0);
-    const asked = readFileSync(log, 'utf8');
+    const asked = tui.debug.log.join('\n');
     expect(asked).toContain('serialInput "q"');
     expect(asked).toContain('serialInput "\\u001b[A"');
   });
 
   it('PS/2 keys go by name, and ctrl-a leaves', async () => {
-    const log = join(await mkdtemp(join(tmpdir(), 'vmscope-')), 'log');
-    const tui = await startDemo({ view: 'console', env: { DEMO_LOG: log } });
+    const tui = await startDemo({ view: 'console' });
     await press(tui, 'v', /VGA text/);
     await press(tui, '\r', /keys go to the PS\/2 keyboard/);
     for (const key of ['x', '\r', '\x1bOP', '\x03', '\x1b[B', '\x1b']) {
@@ -288,7 +352,7 @@ describe('the guest has the keyboard', () => {
     await tui.until(/i types into the guest/);
     tui.send('q');
     await tui.exit;
-    const keys = readFileSync(log, 'utf8').match(/^key .*$/gm);
+    const keys = tui.debug.log.filter((line) => line.startsWith('key '));
     expect(keys).toEqual(['key x', 'key Enter', 'key F1', 'key ctrl-c', 'key Down', 'key Escape']);
   });
 });
@@ -319,13 +383,5 @@ describe('cost', () => {
       expect(Buffer.byteLength(frame)).toBeLessThan(4096);
       expect(frame.match(/\x1b\[\?2026l/g)?.length).toBe(1);
     }
-  });
-
-  it('ends with 143 on SIGTERM and restores the screen', async () => {
-    const tui = await startDemo();
-    tui.proc.kill('SIGTERM');
-    expect(await tui.exit).toBe(143);
-    expect(tui.raw).toContain('\x1b[?1049l');
-    expect(tui.raw).toContain('\x1b[?1000l');
   });
 });

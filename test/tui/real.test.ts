@@ -50,4 +50,13 @@ describe('vmscope in a terminal', () => {
     // The guest powered itself off.
     expect(await tui.exit).toBe(0);
   });
+
+  it('ends with 143 on SIGTERM and restores the screen', async () => {
+    tui = new Tui(vmscope, ['demo'], 80, 24);
+    await tui.until(/STOPPED/, 20_000);
+    tui.proc.kill('SIGTERM');
+    expect(await tui.exit).toBe(143);
+    expect(tui.raw).toContain('\x1b[?1049l');
+    expect(tui.raw).toContain('\x1b[?1000l');
+  });
 });

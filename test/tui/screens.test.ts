@@ -1,7 +1,6 @@
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { buildDemo, killAll, startDemo } from './demo.js';
+import { afterEach, describe, expect, it } from 'vitest';
+import { killAll, startDemo } from './demo.js';
 
-beforeAll(buildDemo);
 afterEach(killAll);
 
 describe('screens', () => {
@@ -14,7 +13,7 @@ describe('screens', () => {
     expect(tui.text()).toMatchSnapshot();
   });
 
-  it.each(['exits', 'memory', 'vmcs', 'console'])('%s view at 80x24, 120x40 and 200x60', async (view) => {
+  it.each(['exits', 'memory', 'vmcs', 'console'] as const)('%s view at 80x24, 120x40 and 200x60', async (view) => {
     for (const [cols, rows] of [
       [80, 24],
       [120, 40],
@@ -63,18 +62,21 @@ describe('screens', () => {
 });
 
 describe('what a guest cannot do', () => {
-  it.each(['debug', 'exits', 'memory', 'vmcs', 'console'])('drive the terminal from the %s view', async (view) => {
-    const tui = await startDemo({ kind: 'hostile', view, cols: 200, rows: 60 });
-    tui.send(':monitor info version\r');
-    await tui.until(/Esc closes/);
-    await tui.settle();
-    // Wanted: the guest's text, with its control characters as dots. blessed sets the title once itself.
-    expect(tui.text()).toContain('evil{bold}tag{/bold}');
-    expect(tui.raw).not.toMatch(/[\u0080-\u009f\u202a-\u202e\u2066-\u2069\u0000]/);
-    expect(tui.raw).not.toContain('\x1b]0;owned');
-    expect(tui.raw).not.toContain('\x1b[0;31;1m');
-    expect(tui.raw).not.toMatch(/漢|😀/);
-  });
+  it.each(['debug', 'exits', 'memory', 'vmcs', 'console'] as const)(
+    'drive the terminal from the %s view',
+    async (view) => {
+      const tui = await startDemo({ kind: 'hostile', view, cols: 200, rows: 60 });
+      tui.send(':monitor info version\r');
+      await tui.until(/Esc closes/);
+      await tui.settle();
+      // Wanted: the guest's text, with its control characters as dots. blessed sets the title once itself.
+      expect(tui.text()).toContain('evil{bold}tag{/bold}');
+      expect(tui.raw).not.toMatch(/[\u0080-\u009f\u202a-\u202e\u2066-\u2069\u0000]/);
+      expect(tui.raw).not.toContain('\x1b]0;owned');
+      expect(tui.raw).not.toContain('\x1b[0;31;1m');
+      expect(tui.raw).not.toMatch(/漢|😀/);
+    },
+  );
 });
 
 describe('targets that lack something', () => {
@@ -95,7 +97,7 @@ describe('targets that lack something', () => {
   });
 
   it('stands when every request fails', async () => {
-    for (const view of ['debug', 'exits', 'memory', 'vmcs', 'console']) {
+    for (const view of ['debug', 'exits', 'memory', 'vmcs', 'console'] as const) {
       const tui = await startDemo({ kind: 'failing', view });
       expect(tui.text()).toContain('engine:');
       tui.send('s');

@@ -3,13 +3,15 @@ import type { VgaText } from '../../engine/debugger.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import { ansiColour, CP437 } from '../screen/cp437.js';
 import { attribute, BOLD, DEFAULT, INVERSE } from '../screen/theme.js';
-import { Pane, type PaneKey } from './pane.js';
+import { matches, Pane, type PaneKey } from './pane.js';
 
 export type ConsoleKind = 'serial' | 'vga';
 
 export class ConsolePane extends Pane {
   readonly id: string;
   private back = 0;
+  /** Lines above the newest where the last search ended. */
+  private foundBack: number | undefined;
 
   constructor(
     ui: ConstructorParameters<typeof Pane>[0],
@@ -102,21 +104,38 @@ export class ConsolePane extends Pane {
   override key({ name }: PaneKey): boolean {
     const steps: Record<string, number> = { up: 1, k: 1, down: -1, j: -1, pageup: 10, pagedown: -10 };
     if (steps[name] !== undefined) this.back = Math.max(0, this.back + steps[name]!);
-    else if (name === 'end') this.back = 0;
-    else if (name === 'v' && !this.only) this.toggle();
+    else if (name === 'end') {
+      this.back = 0;
+      this.foundBack = undefined;
+    } else if (name === 'v' && !this.only) this.toggle();
     else return false;
     return true;
   }
 
+  /** Text in what came over the serial port, from the newest line on backwards; again: further up. */
+  override find(text: string): string {
+    const lines = this.lineTexts();
+    if (this.kind !== 'serial') throw new Error('only the serial console keeps its lines');
+    const last = lines.length - 1 - (this.foundBack ?? -1);
+    for (let at = Math.min(last - 1, lines.length - 1); at >= 0; at--) {
+      if (!matches(text, lines[at]!)) continue;
+      this.foundBack = this.back = lines.length - 1 - at;
+      return `line ${at + 1} of ${lines.length}; / Enter goes further up, End to the newest`;
+    }
+    this.foundBack = undefined;
+    throw new Error(`"${text}" is not above; / Enter starts anew`);
+  }
+
+  private lineTexts(): string[] {
+    return this.model.serial.lines().map((line) =>
+      line
+        .map((cell) => cell.character)
+        .join('')
+        .trimEnd(),
+    );
+  }
+
   override copy(): string | undefined {
-    return this.model.serial
-      .lines()
-      .map((line) =>
-        line
-          .map((cell) => cell.character)
-          .join('')
-          .trimEnd(),
-      )
-      .join('\n');
+    return this.lineTexts().join('\n');
   }
 }

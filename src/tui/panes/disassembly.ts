@@ -12,10 +12,11 @@ import type { CellPane, Segment } from '../screen/cell-pane.js';
 import { hex } from '../screen/text.js';
 import { onBackground } from '../screen/theme.js';
 import { willExit } from '../will-exit.js';
-import { Pane, type PaneKey, type Ui } from './pane.js';
+import { matches, Pane, type PaneKey, type Ui } from './pane.js';
 
 /** Lines kept above the current one when the view has to move. */
 const LEAD = 3;
+const MAX_FIND_BYTES = 0x10000n;
 
 export class DisassemblyPane extends Pane {
   readonly id = 'disassembly';
@@ -106,9 +107,9 @@ export class DisassemblyPane extends Pane {
       cells.put(x, y, formatBytes(line.bytes, byteCount), theme.dim);
       x += 2 * byteCount + 2;
     }
-    const mark = this.mark(line, current);
-    const end = mark ? cells.width - mark[0].length - 1 : cells.width;
     const text = formatInstruction(line, model.symbols);
+    const mark = this.mark(line, current, cells.width - x - text.length - 1);
+    const end = mark ? cells.width - mark[0].length - 1 : cells.width;
     const space = text.indexOf(' ');
     const mnemonic = space < 0 ? text : text.slice(0, space);
     x = cells.put(x, y, mnemonic, isData(line) ? theme.dim : theme.mnemonic, end);
@@ -121,8 +122,8 @@ export class DisassemblyPane extends Pane {
     }
   }
 
-  /** `! exit 48` (its reason) where the current exit happened, `! will exit`, `? may exit`. */
-  private mark(line: Instruction, current: boolean): [string, number] | undefined {
+  /** `! exit 48` (its reason) where the current exit happened, `! will exit: HLT`, `? may exit: CR_ACCESS`. */
+  private mark(line: Instruction, current: boolean, room: number): [string, number] | undefined {
     const { model, theme } = this;
     const exit = this.ui.exit();
     if (exit) {
@@ -136,9 +137,15 @@ export class DisassemblyPane extends Pane {
       byte: (hpa) => model.memory('hpa', hpa, 1).bytes[0],
       registers: current ? registers : undefined,
       current: registers,
+      // A running guest is elsewhere before the walks are here.
+      ...(model.state.running
+        ? {}
+        : { walk: (gva: bigint) => model.walkPage(gva), eptWalk: (gpa: bigint) => model.eptWalkPage(gpa) }),
     });
-    if (mark === 'will') return ['! will exit', theme.warn];
-    return mark === 'may' ? ['? may exit', theme.dim] : undefined;
+    if (!mark) return undefined;
+    const text = mark.certain ? '! will exit' : '? may exit';
+    const full = `${text}: ${mark.reason}`;
+    return [full.length <= room ? full : text, mark.certain ? theme.warn : theme.dim];
   }
 
   private visible(address: bigint): boolean {
@@ -174,6 +181,31 @@ export class DisassemblyPane extends Pane {
     const known = match && match.offset > 0n ? match.symbol.address : undefined;
     const back = disassembleBackward(this.disassembler, view.bytes, address, count, options, known);
     return back[0]?.address ?? address;
+  }
+
+  /** The next instruction whose text matches, in the 64 KiB behind the cursor. */
+  override async find(text: string): Promise<string> {
+    const start = this.address;
+    if (start === undefined) throw new Error('no code here');
+    let at = start;
+    const options = { bits: this.model.bits(), syntax: this.ui.syntax, segmentBase: this.model.segmentBase() };
+    while (at - start < MAX_FIND_BYTES) {
+      const bytes = await this.model.debug.readMemory('gva', at, 4096, this.model.vcpu);
+      const list = this.disassembler.disassemble(bytes, at, options);
+      // The last instruction of a block may be cut; the next block begins with it.
+      const whole = bytes.length < 4096 ? list : list.slice(0, -1);
+      const hit = whole.find(
+        (line) => line.address > start && matches(text, formatInstruction(line, this.model.symbols)),
+      );
+      if (hit) {
+        this.goto(hit.address);
+        return `found at ${hex(hit.address)}`;
+      }
+      const next = list.at(-1);
+      if (!next || bytes.length < 4096) break;
+      at = next.address;
+    }
+    throw new Error(`"${text}" is not in the code behind ${hex(start)}`);
   }
 
   override key({ name }: PaneKey): boolean {

@@ -73,7 +73,7 @@ export class ExitPane extends TextPane {
     const label = model.symbols.label(linear) ?? model.symbols.label(exit.rip);
     item(
       'rip',
-      `${hex(exit.rip)}${exit.csBase ? ` cs base ${hex(exit.csBase)}` : ''} len ${exit.instructionLength}${label ? ` ${label}` : ''}`,
+      `${hex(exit.rip)}${exit.csBase ? ` cs base ${hex(exit.csBase)}` : ''}${exit.instructionLength ? ` len ${exit.instructionLength}` : ''}${label ? ` ${label}` : ''}`,
     );
     const instruction = instructionFields(exit);
     if (instruction.length || exit.instructionInfo) item('insn', valueAnd(exit.instructionInfo, instruction));

@@ -1,5 +1,6 @@
 /** Memory in hexadecimal and as text, by linear, guest-physical or host-physical address. */
 import type { AddressSpace } from '../../engine/debugger.js';
+import { parseBytes } from '../expression.js';
 import { linearStack } from '../guest-mode.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import { hex } from '../screen/text.js';
@@ -8,6 +9,8 @@ import { Pane, type PaneKey } from './pane.js';
 
 const SPACES: AddressSpace[] = ['gva', 'gpa', 'hpa'];
 const U64 = (1n << 64n) - 1n;
+const FIND_BYTES = 16n << 20n;
+const FIND_BLOCK = 0x10000;
 
 export class MemoryPane extends Pane {
   readonly id = 'memory';
@@ -16,6 +19,8 @@ export class MemoryPane extends Pane {
   private width = 16;
   private rows = 4;
   private before: { key: string; bytes: Uint8Array } | undefined;
+  /** Byte under the cursor while bytes are typed over, and its first digit once that is typed. */
+  private edit: { at: bigint; digit: string } | undefined;
   private now: { key: string; bytes: Uint8Array; icount: bigint } | undefined;
 
   /** The stack until an address is chosen. */
@@ -25,12 +30,26 @@ export class MemoryPane extends Pane {
     return registers ? linearStack(registers) : 0n;
   }
 
+  /** Whether it shows a place that was chosen, not just the stack. */
+  get chosen(): boolean {
+    return this.fixed !== undefined;
+  }
+
   goto(address: bigint, space: AddressSpace = 'gva'): void {
     this.fixed = address;
     this.space = space;
   }
 
+  override get modal(): boolean {
+    return this.edit !== undefined;
+  }
+
   override title(): Segment[] {
+    if (this.edit)
+      return [
+        [' Memory '],
+        [` ${this.space} ${hex(this.edit.at)}: type hex digits, arrows move, Esc ends `, this.theme.crit],
+      ];
     const label = this.space === 'gva' ? this.model.symbols.label(this.address) : undefined;
     const what = this.fixed === undefined ? ' [rsp]' : label ? ` ${label}` : '';
     const segments: Segment[] = [[' Memory '], [` ${this.space}${what} `, this.theme.dim]];
@@ -80,7 +99,18 @@ export class MemoryPane extends Pane {
       }
       cells.put(x + 1, y, text.join(''), theme.number);
     }
-    if (focused) cells.shade(0, 0, 1 + digits, (attr) => onBackground(attr, theme.sel));
+    if (this.edit) this.drawEdit(cells, digits, start);
+    else if (focused) cells.shade(0, 0, 1 + digits, (attr) => onBackground(attr, theme.sel));
+  }
+
+  private drawEdit(cells: CellPane, digits: number, start: bigint): void {
+    const { at, digit } = this.edit!;
+    const offset = Number(at - start);
+    const column = offset % this.width;
+    const x = 3 + digits + 3 * column + (column >> 3);
+    const y = Math.floor(offset / this.width);
+    if (digit) cells.put(x, y, digit, this.theme.changed);
+    cells.shade(x, y, 2, (attr) => onBackground(attr, this.theme.sel));
   }
 
   /** Keeps the bytes of the last stop at the same place, to mark what changed. */
@@ -96,25 +126,71 @@ export class MemoryPane extends Pane {
   }
 
   override key({ name }: PaneKey): boolean {
-    const row = BigInt(this.width);
-    const page = row * BigInt(Math.max(1, this.rows - 1));
-    const steps: Record<string, bigint> = {
-      up: -row,
-      k: -row,
-      down: row,
-      j: row,
-      pageup: -page,
-      pagedown: page,
-      left: -1n,
-      right: 1n,
-    };
-    const step = steps[name];
+    if (this.edit) {
+      this.editKey(name, this.edit);
+      return true;
+    }
+    const step = this.steps()[name];
     if (step !== undefined) this.fixed = (this.address + step) & U64;
     else if (name === 'home') this.fixed = undefined;
     else if (name === 't') this.space = SPACES[(SPACES.indexOf(this.space) + 1) % 3]!;
-    else if (name === 'enter') this.ui.prompt(`write ${this.space} 0x${hex(this.address)} `);
-    else return false;
+    else if (name === 'enter') {
+      this.fixed = this.address;
+      this.edit = { at: this.address, digit: '' };
+    } else return false;
     return true;
+  }
+
+  private steps(): Record<string, bigint> {
+    const row = BigInt(this.width);
+    const page = row * BigInt(Math.max(1, this.rows - 1));
+    return { up: -row, k: -row, down: row, j: row, pageup: -page, pagedown: page, left: -1n, right: 1n };
+  }
+
+  private editKey(name: string, edit: { at: bigint; digit: string }): void {
+    const step = name === 'j' || name === 'k' ? undefined : this.steps()[name];
+    if (name === 'escape' || name === 'enter') this.edit = undefined;
+    else if (name === 'backspace') edit.digit = '';
+    else if (step !== undefined) this.moveEdit(edit, step);
+    else if (/^[0-9a-fA-F]$/.test(name)) {
+      if (!edit.digit) {
+        edit.digit = name;
+        return;
+      }
+      this.ui.command(`write ${this.space} 0x${hex(edit.at)} ${edit.digit}${name}`);
+      this.moveEdit(edit, 1n);
+    }
+  }
+
+  /** Moves the byte cursor, and the rows with it where it leaves them. */
+  private moveEdit(edit: { at: bigint; digit: string }, step: bigint): void {
+    edit.at = (edit.at + step) & U64;
+    edit.digit = '';
+    const row = BigInt(this.width);
+    let start = this.address;
+    while (edit.at < start) start -= row;
+    while (edit.at >= start + row * BigInt(Math.max(1, this.rows))) start += row;
+    this.fixed = start & U64;
+  }
+
+  /** Bytes such as `48 89 e5`, or text, in the 16 MiB behind the start of the view. */
+  override async find(text: string): Promise<string> {
+    const hexBytes = /^(?:[0-9a-f]{2}\s*)+$/i.test(text);
+    const wanted = Buffer.from(parseBytes(hexBytes ? text : `"${text.replace(/^"|"$/g, '')}"`));
+    const first = this.address + 1n;
+    const { space } = this;
+    for (let at = first; at - first < FIND_BYTES && at <= U64; ) {
+      const bytes = await this.model.debug.readMemory(space, at, FIND_BLOCK, this.model.vcpu);
+      const index = Buffer.from(bytes).indexOf(wanted);
+      if (index >= 0) {
+        this.ui.gotoMemory(at + BigInt(index), space);
+        return `found at ${space} ${hex(at + BigInt(index))}`;
+      }
+      // A block that is short ends at memory that is not mapped: on with the next page.
+      const whole = bytes.length === FIND_BLOCK;
+      at = whole ? at + BigInt(FIND_BLOCK - wanted.length + 1) : ((at + BigInt(bytes.length)) | 0xfffn) + 1n;
+    }
+    throw new Error(`not in the ${FIND_BYTES >> 20n} MiB behind ${space} ${hex(this.address)}`);
   }
 
   override copy(): string | undefined {

@@ -37,6 +37,12 @@ export abstract class Pane {
   /** Filter of the rows, typed after `/`. */
   filterText = '';
   readonly filterable: boolean = false;
+  /** Takes every key, Escape too: something is being typed into the pane. */
+  get modal(): boolean {
+    return false;
+  }
+  /** Looks for what was typed after `/`, in a pane that has no rows to filter. @throws Error when it is not there. */
+  find?(text: string): Promise<string> | string;
   protected cursor = 0;
   protected top = 0;
 

@@ -10,13 +10,46 @@ import {
 import { registerBits } from '../facts.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import { hex } from '../screen/text.js';
+import { onBackground } from '../screen/theme.js';
+import type { PaneKey } from './pane.js';
 import { TextPane } from './text-pane.js';
+
+interface Place {
+  name: string;
+  line: number;
+  x: number;
+  width: number;
+}
 
 export class RegistersPane extends TextPane {
   readonly id = 'registers';
+  /** Registers in the order of the lines, and where each stands. */
+  private places: Place[] = [];
+  private chosen = 'rax';
 
   override title(): Segment[] {
-    return [[' Registers '], ['(* changed since last stop) ', this.theme.dim]];
+    return [[' Registers '], ['(* changed)  Enter edits ', this.theme.dim]];
+  }
+
+  override draw(cells: CellPane, focused: boolean): void {
+    this.places = [];
+    super.draw(cells, focused);
+    const place = this.places.find(({ name }) => name === this.chosen);
+    if (focused && place)
+      cells.shade(place.x, place.line - this.top, place.width, (attr) => onBackground(attr, this.theme.sel));
+  }
+
+  /** Adds a line, and remembers where the registers in it stand. */
+  private add(lines: Segment[][], items: readonly (readonly [name: string, segments: Segment[]])[]): void {
+    const line: Segment[] = [];
+    let x = 0;
+    for (const [name, segments] of items) {
+      const width = segments.reduce((sum, [text]) => sum + text.length, 0);
+      if (name) this.places.push({ name, line: lines.length, x, width });
+      line.push(...segments);
+      x += width;
+    }
+    lines.push(line);
   }
 
   protected override lines(cells: CellPane): Segment[][] | undefined {
@@ -29,34 +62,39 @@ export class RegistersPane extends TextPane {
     const general = [...GENERAL_REGISTERS].filter((name) => digits === 16 || !/^r\d/.test(name));
     const rows = Math.ceil(general.length / columns);
     for (let row = 0; row < rows; row++) {
-      const line: Segment[] = [];
+      const line: [string, Segment[]][] = [];
       for (let column = 0; column < columns; column++) {
         const name = general[column * rows + row];
-        if (!name) continue;
-        line.push(...this.one(name, registers, digits), ['  ']);
+        if (name) line.push([name, this.one(name, registers, digits)], ['', [['  ']]]);
       }
       // With room for one column there is room to say what the value points at.
-      if (columns === 1) line.push([this.pointsAt(registers[general[row]!]!), this.theme.symbol]);
-      lines.push(line);
+      if (columns === 1) line.push(['', [[this.pointsAt(registers[general[row]!]!), this.theme.symbol]]]);
+      this.add(lines, line);
     }
     const rip = this.model.pc();
     const label = rip === undefined ? '' : (this.model.symbols.label(rip) ?? '');
-    lines.push([...this.one('rip', registers, digits), ['  '], [label, this.theme.symbol]]);
-    lines.push(this.decoded('rflags', registers, 8));
+    this.add(lines, [
+      ['rip', this.one('rip', registers, digits)],
+      ['', [['  '], [label, this.theme.symbol]]],
+    ]);
+    this.add(lines, [['rflags', this.decoded('rflags', registers, 8)]]);
     for (const name of CONTROL_REGISTERS)
-      if (registers[name] !== undefined) lines.push(this.decoded(name, registers, 1));
-    for (const name of SEGMENT_REGISTERS) if (registers[name] !== undefined) lines.push(this.segment(name, registers));
+      if (registers[name] !== undefined) this.add(lines, [[name, this.decoded(name, registers, 1)]]);
+    for (const name of SEGMENT_REGISTERS)
+      if (registers[name] !== undefined) this.add(lines, [[name, this.segment(name, registers)]]);
     for (const name of ['gdtr', 'idtr']) {
       if (registers[`${name}_base`] === undefined) continue;
       const limit = hex(registers[`${name}_limit`] ?? 0n, 4);
-      lines.push([
-        ...this.mark(`${name}_base`, name.padEnd(4)),
-        [` ${hex(registers[`${name}_base`]!, 8)} limit ${limit}`],
+      this.add(lines, [
+        [`${name}_base`, [...this.mark(`${name}_base`, name.padEnd(4)), [` ${hex(registers[`${name}_base`]!, 8)}`]]],
+        [`${name}_limit`, [[` limit ${limit}`]]],
       ]);
     }
-    for (const name of DEBUG_REGISTERS) if (registers[name]) lines.push(this.decoded(name, registers, 1));
+    for (const name of DEBUG_REGISTERS) this.add(lines, [[name, this.decoded(name, registers, 1)]]);
     for (const name of [...MSR_REGISTERS, 'interruptibility', 'activity']) {
-      if (registers[name]) lines.push([...this.mark(name, name.padEnd(14)), [` ${hex(registers[name]!)}`]]);
+      if (registers[name] === undefined) continue;
+      const mark = this.mark(name, name.padEnd(16));
+      this.add(lines, [[name, [...mark, [` ${hex(registers[name])}`, this.valueAttr(name)]]]]);
     }
     return lines;
   }
@@ -106,6 +144,54 @@ export class RegistersPane extends TextPane {
   private pointsAt(value: bigint): string {
     const label = value > 0xffn ? this.model.symbols.label(value) : undefined;
     return label ? `→ ${label}` : '';
+  }
+
+  override key(key: PaneKey): boolean {
+    const at = this.places.findIndex(({ name }) => name === this.chosen);
+    const here = this.places[at] ?? this.places[0];
+    if (!here) return super.key(key);
+    switch (key.name) {
+      case 'left':
+      case 'right':
+        this.choose(this.places[at + (key.name === 'left' ? -1 : 1)]);
+        return true;
+      case 'up':
+      case 'k':
+        this.choose(this.nearest(here, -1));
+        return true;
+      case 'down':
+      case 'j':
+        this.choose(this.nearest(here, 1));
+        return true;
+      case 'enter': {
+        const value = this.model.registers().value?.[here.name];
+        this.ui.prompt(`set ${here.name} 0x${hex(value ?? 0n)}`);
+        return true;
+      }
+      default:
+        return super.key(key);
+    }
+  }
+
+  private nearest(from: Place, step: number): Place | undefined {
+    return this.places
+      .filter(({ line }) => line === from.line + step)
+      .sort((a, b) => Math.abs(a.x - from.x) - Math.abs(b.x - from.x))[0];
+  }
+
+  private choose(place: Place | undefined): void {
+    if (!place) return;
+    this.chosen = place.name;
+    this.reveal(place.line);
+  }
+
+  override click(row: number, column: number): void {
+    const line = row + this.top;
+    this.choose(this.places.find((p) => p.line === line && column >= p.x && column < p.x + p.width));
+  }
+
+  override wheel(delta: number): void {
+    super.key({ name: delta < 0 ? 'up' : 'down' });
   }
 
   override copy(): string | undefined {

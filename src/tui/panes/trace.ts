@@ -31,10 +31,11 @@ export class TracePane extends Pane {
     const chosen = this.ui.exit();
     this.digits = Math.max(8, String(this.rows.at(-1)?.sequence ?? 0).length + 2);
     if (this.following) this.cursor = Math.max(0, this.rows.length - 1);
-    this.list(cells, this.rows.length, focused, (index) => this.row(this.rows[index]!, chosen));
+    const narrow = cells.width < 88;
+    this.list(cells, this.rows.length, focused, (index) => this.row(this.rows[index]!, chosen, narrow));
   }
 
-  private row(record: ExitRecord, chosen: ExitRecord | undefined): Segment[] {
+  private row(record: ExitRecord, chosen: ExitRecord | undefined, narrow: boolean): Segment[] {
     const { theme } = this;
     const here = chosen?.sequence === record.sequence;
     const label = this.label(record);
@@ -44,7 +45,7 @@ export class TracePane extends Pane {
       [exitReasonName(record.reason).padEnd(19).slice(0, 19), record.reason >>> 31 ? theme.crit : theme.mnemonic],
       [` ${exitSubject(record).padEnd(18).slice(0, 18)}`, theme.number],
       [` ${record.action.padEnd(6)}`, record.action === 'stop' ? theme.crit : theme.dim],
-      [` ${hex(record.csBase + record.rip)}`],
+      [narrow && label ? '' : ` ${hex(record.csBase + record.rip)}`],
       [label ? ` ${label}` : '', theme.symbol],
     ];
   }

@@ -1,5 +1,7 @@
 /** All VMCS fields by area, with their bits by name; Enter edits one. */
 import type { VmcsFieldValue } from '../../engine/debugger.js';
+import { EXCEPTIONS } from '../../spec/exceptions.js';
+import { CONTROL_FIELD, CONTROLS, type ControlWord } from '../../spec/vmx/controls.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import { hex } from '../screen/text.js';
 import { matches, Pane, type PaneKey, wrap } from './pane.js';
@@ -12,18 +14,46 @@ const HEADINGS: Record<VmcsFieldValue['area'], string> = {
   host: 'Host state',
 };
 
-type Row = { heading: string } | { field: VmcsFieldValue };
+/** A bit of a field that is opened. */
+interface Bit {
+  bit: number;
+  name: string;
+  description: string;
+  supported: boolean;
+}
+
+type Row = { heading: string } | { field: VmcsFieldValue; bit?: Bit };
+
+const WORDS = new Map(Object.entries(CONTROL_FIELD).map(([word, field]) => [field, word as ControlWord]));
+
+/** The bits of a field that can be set one by one; empty for a field that is a number. */
+export function bitsOf(field: VmcsFieldValue): Bit[] {
+  const word = WORDS.get(field.name);
+  if (word)
+    return CONTROLS[word].map(({ bit, name, description, supported }) => ({ bit, name, description, supported }));
+  if (field.name !== 'EXCEPTION_BITMAP') return [];
+  return EXCEPTIONS.map(({ vector, mnemonic, title }) => ({
+    bit: vector,
+    name: mnemonic,
+    description: `${title} causes VM exits.`,
+    supported: true,
+  }));
+}
 
 export class VmcsPane extends Pane {
   readonly id = 'vmcs';
   override readonly filterable = true;
   private rows: Row[] = [];
+  private readonly opened = new Set<number>();
   private previous = new Map<number, bigint>();
   private changed = new Set<number>();
   private seen: readonly VmcsFieldValue[] | undefined;
 
   override title(): Segment[] {
-    return [[' VMCS '], [` Enter edit  / filter${this.filterText ? `: ${this.filterText}` : ''} `, this.theme.dim]];
+    return [
+      [' VMCS '],
+      [` Enter edits  o opens bits  / filter${this.filterText ? `: ${this.filterText}` : ''} `, this.theme.dim],
+    ];
   }
 
   override draw(cells: CellPane, focused: boolean): void {
@@ -35,7 +65,12 @@ export class VmcsPane extends Pane {
       const fields = source.value.filter(
         (field) => field.area === area && matches(this.filterText, `${field.name} ${field.decoded.join(' ')}`),
       );
-      if (fields.length) this.rows.push({ heading: HEADINGS[area] }, ...fields.map((field) => ({ field })));
+      if (!fields.length) continue;
+      this.rows.push({ heading: HEADINGS[area] });
+      for (const field of fields) {
+        this.rows.push({ field });
+        if (this.opened.has(field.encoding)) for (const bit of bitsOf(field)) this.rows.push({ field, bit });
+      }
     }
     const nameWidth = Math.min(36, Math.max(20, cells.width >> 1) - 2);
     // Bits of the field under the cursor that the row has no room for stand at the foot.
@@ -53,7 +88,8 @@ export class VmcsPane extends Pane {
   private row(row: Row, nameWidth: number): Segment[] {
     const { theme } = this;
     if ('heading' in row) return [[`── ${row.heading} `, theme.title]];
-    const { field } = row;
+    const { field, bit } = row;
+    if (bit) return this.bitRow(field, bit);
     const mark = this.changed.has(field.encoding);
     return [
       [mark ? '*' : ' ', theme.changed],
@@ -67,10 +103,22 @@ export class VmcsPane extends Pane {
     ];
   }
 
+  private bitRow(field: VmcsFieldValue, { bit, name, description, supported }: Bit): Segment[] {
+    const { theme } = this;
+    const set = isSet(field, bit);
+    return [
+      [`      ${set ? '[x]' : '[ ]'} ${String(bit).padStart(2)} `, set ? theme.number : theme.dim],
+      [name, supported ? theme.label : theme.dim],
+      [`  ${description}${supported ? '' : ' Not on this CPU.'}`, theme.dim],
+    ];
+  }
+
   private footer(width: number): Segment[][] {
     const row = this.rows[this.cursor];
-    if (!row || 'heading' in row || row.field.decoded.length === 0) return [];
-    const text = `${row.field.name}: ${row.field.decoded.join(', ')}`;
+    if (!row || 'heading' in row || (!row.bit && row.field.decoded.length === 0)) return [];
+    const text = row.bit
+      ? `bit ${row.bit.bit} ${row.bit.name}: ${row.bit.description} Enter turns it over.`
+      : `${row.field.name}: ${row.field.decoded.join(', ')}`;
     const lines = wrap(text, width - 2);
     return lines.slice(0, 4).map((line) => [[` ${line}`, this.theme.ok]]);
   }
@@ -88,7 +136,18 @@ export class VmcsPane extends Pane {
   override key({ name }: PaneKey): boolean {
     if (this.move(name)) return true;
     const row = this.rows[this.cursor];
-    if (name === 'enter' && row && 'field' in row) {
+    if (!row || !('field' in row)) return false;
+    if (name === 'o' && bitsOf(row.field).length) {
+      const { encoding } = row.field;
+      if (!this.opened.delete(encoding)) this.opened.add(encoding);
+      else this.cursor = this.rows.findIndex((r) => 'field' in r && r.field.encoding === encoding);
+      return true;
+    }
+    if (name === 'enter' && row.bit) {
+      this.ui.command(`vmcs ${row.field.name} ${isSet(row.field, row.bit.bit) ? '-' : '+'}${row.bit.name}`);
+      return true;
+    }
+    if (name === 'enter') {
       this.ui.prompt(`vmcs ${row.field.name} 0x${hex(row.field.value)}`);
       return true;
     }
@@ -103,4 +162,8 @@ export class VmcsPane extends Pane {
     const row = this.rows[this.cursor];
     return row && 'field' in row ? `${row.field.name}=0x${hex(row.field.value)}` : undefined;
   }
+}
+
+function isSet(field: VmcsFieldValue, bit: number): boolean {
+  return ((field.value >> BigInt(bit)) & 1n) === 1n;
 }
