@@ -1,6 +1,6 @@
 // Writes src/engine/core/generated/*.ts from the opcode table and the VMX tables. Run by `npm run gen:core`.
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { OPCODES, type OpcodeRow } from '../src/spec/opcodes/index.js';
+import { OPCODES, type OpcodeRow, VECTOR_GROUPS } from '../src/spec/opcodes/index.js';
 import { dispatchText } from './core-dispatch.js';
 import { vmcsTables } from './gen-vmcs-tables.js';
 
@@ -39,6 +39,10 @@ const MODRM_KINDS = new Set(['E', 'G', 'M', 'R', 'S', 'C', 'D', 'VEC']);
 const PREFIX_RULES = ['ANY', 'NP', '66', 'F3', 'F2', 'NFx'];
 const ATTRIBUTE_BITS: Record<string, number> = { lock: 1, end: 2, d64: 4, f64: 8, rep: 16, w0: 64, w1: 128 };
 const ATTRIBUTE_MODRM = 32;
+/** Rules of VEX rows and marks of vector rows, in a word of their own. */
+const VEX_BITS: Record<string, number> = { lig: 1, lv: 2, l1: 4, vsib: 8 };
+const VEX_REGISTER = 16;
+const VEX_VECTOR = 32;
 /** Control and debug register moves: ModRM.mod is ignored. */
 const ATTRIBUTE_REGISTER = 256;
 
@@ -57,7 +61,8 @@ function parseOperand(text: string): Operand {
   const kind = text.slice(0, 1);
   const suffix = text.slice(1);
   if (kind === 'X' || kind === 'Y') return plain('STR', suffix);
-  if (kind === 'V' || kind === 'W') return plain('VEC');
+  if ('VWPQUN'.includes(kind)) return plain('VEC', '');
+  if (kind === 'L') return plain('I', 'b');
   if (!KINDS.includes(kind)) throw new Error(`operand ${text}`);
   if (kind === 'I' && suffix === 'bs') return plain('I', 'b');
   return plain(kind, SIZES.includes(suffix) ? suffix : '');
@@ -97,7 +102,9 @@ function encode(row: OpcodeRow, handlerId: number): Entry[] {
   first = tokens.shift() ?? '';
   const plus = first.endsWith('+r');
   const opcode = Number.parseInt(first, 16);
-  const operands = row.operands === '' ? [] : row.operands.split(',').map(parseOperand);
+  // The register in VEX.vvvv of a vector instruction goes beside the operands that the decoder walks through.
+  const texts = row.operands === '' ? [] : row.operands.split(',');
+  const operands = texts.filter((text) => !text.startsWith('H')).map(parseOperand);
   let reg = 0xff;
   let exact = 0;
   let modrm = operands.some((operand) => MODRM_KINDS.has(operand.kind));
@@ -114,7 +121,7 @@ function encode(row: OpcodeRow, handlerId: number): Entry[] {
     ? 0
     : operands.some((o) => o.kind === 'M')
       ? 1
-      : exact || operands.some((o) => o.kind === 'R')
+      : exact || operands.some((o) => o.kind === 'R') || texts.some((text) => /^[UN]/.test(text))
         ? 2
         : 0;
   const mode = row.attributes.includes('i64') ? 1 : row.attributes.includes('o64') ? 2 : 0;
@@ -125,6 +132,10 @@ function encode(row: OpcodeRow, handlerId: number): Entry[] {
     const operand = operands[n];
     return operand ? KINDS.indexOf(operand.kind) * 8 + SIZES.indexOf(operand.size) : 0;
   });
+  const operation = operationId(row);
+  let rules = row.group === undefined ? 0 : VEX_VECTOR;
+  if (texts.some((text) => /^[HB]/.test(text))) rules |= VEX_REGISTER;
+  for (const attribute of row.attributes) rules |= VEX_BITS[attribute] ?? 0;
   const bytes = [
     op & 0xff,
     op >> 8,
@@ -134,11 +145,32 @@ function encode(row: OpcodeRow, handlerId: number): Entry[] {
     ...codes,
     attributes & 0xff,
     attributes >> 8,
+    operation & 0xff,
+    operation >> 8,
+    rules,
+    0,
     0,
     0,
   ];
   if (PREFIX_RULES.indexOf(prefix) < 0) throw new Error(`prefix rule in ${row.bytes}`);
   return plus ? [0, 1, 2, 3, 4, 5, 6, 7].map((n) => ({ map, opcode: opcode + n, bytes })) : [{ map, opcode, bytes }];
+}
+
+/** Operations of each vector group, in the table's order. */
+const operations = new Map<string, string[]>(
+  VECTOR_GROUPS.map((group) => [
+    group,
+    group === 'none'
+      ? []
+      : [...new Set(OPCODES.filter((row) => row.group === group).map((row) => row.operation ?? ''))],
+  ]),
+);
+
+function operationId(row: OpcodeRow): number {
+  if (row.group === undefined || row.group === 'none') return 0;
+  const place = operations.get(row.group)?.indexOf(row.operation ?? '') ?? -1;
+  if (place < 0 || place > 63) throw new Error(`operation of ${row.mnemonic}`);
+  return VECTOR_GROUPS.indexOf(row.group) * 64 + place;
 }
 
 const handlers = [...new Set([...OPCODES.map((row) => row.handler), 'execGeneralProtection'])].sort();
@@ -165,7 +197,7 @@ function writeOpcodeTable(): void {
     for (const entry of encode(row, handlers.indexOf(row.handler)))
       lists[entry.map * 256 + entry.opcode]?.push(entry.bytes);
   }
-  const records: number[][] = [Array(12).fill(0)];
+  const records: number[][] = [Array(16).fill(0)];
   const index: number[] = [];
   for (const list of lists) {
     index.push(list.length === 0 ? 0 : records.length);
@@ -187,14 +219,17 @@ function writeOpcodeTable(): void {
     ...Object.entries(ATTRIBUTE_BITS).map(([name, bit]) => `export const ATTR_${name.toUpperCase()} = ${bit};`),
     `export const ATTR_MODRM = ${ATTRIBUTE_MODRM};`,
     `export const ATTR_REGISTER = ${ATTRIBUTE_REGISTER};`,
-    'export const ROW_BYTES = 12;',
+    ...Object.entries(VEX_BITS).map(([name, bit]) => `export const VEX_${name.toUpperCase()} = ${bit};`),
+    `export const VEX_REGISTER = ${VEX_REGISTER};`,
+    `export const VEX_VECTOR = ${VEX_VECTOR};`,
+    'export const ROW_BYTES = 16;',
   ];
   writeFileSync(
     `${CORE}/generated/opcode-table.ts`,
     `${HEADER}${constants.join('\n')}\n\n` +
       '/** First row of each opcode by map (one-byte, 0F, 0F38, 0F3A, VEX 0F, VEX 0F38, VEX 0F3A); 0 none. */\n' +
       `export const OPCODE_INDEX: usize = memory.data<u16>([\n${lines(index)}\n]);\n\n` +
-      '/** {op u16, rule | mod << 3 | mode << 5 | last << 7, reg, whole ModRM, three operands, attributes u16, pad u16} */\n' +
+      '/** {op u16, rule | mod << 3 | mode << 5 | last << 7, reg, whole ModRM, three operands, attributes u16, operation u16, VEX_* u16, pad u16} */\n' +
       `export const OPCODE_ROWS: usize = memory.data<u8>([\n${lines(records.flat())}\n]);\n`,
   );
 }
@@ -228,6 +263,28 @@ function writeHandlers(): void {
   );
 }
 
+function writeOperations(): void {
+  const lines = VECTOR_GROUPS.flatMap((group, n) => {
+    const names = operations.get(group) ?? [];
+    if (names.length === 0) return [];
+    const first = n * 64;
+    return [
+      `export const GROUP_${group.toUpperCase()}: u32 = ${n};`,
+      ...names.map((name, place) => `export const ${operationName(group, name)}: u32 = ${first + place};`),
+    ];
+  });
+  writeFileSync(
+    `${CORE}/generated/vector-ops.ts`,
+    `${HEADER}// Operations of the vector instructions: GROUP_* * 64 + place.\n${lines.join('\n')}\n`,
+  );
+}
+
+/** V_PADDB; the groups whose names are common words keep theirs: F_ADD, C_CVTPS2PD, FMA_FMADD, M_ALIGNED. */
+function operationName(group: string, name: string): string {
+  const prefix: Record<string, string> = { float: 'F', convert: 'C', fma: 'FMA', move: 'M', permute: 'X' };
+  return `${prefix[group] ?? 'V'}_${name}`;
+}
+
 function writeDispatch(): void {
   const { dispatch, ops } = dispatchText(HEADER);
   writeFileSync(`${CORE}/generated/dispatch.ts`, dispatch);
@@ -237,5 +294,6 @@ function writeDispatch(): void {
 mkdirSync(`${CORE}/generated`, { recursive: true });
 writeOpcodeTable();
 writeHandlers();
+writeOperations();
 writeDispatch();
 for (const [name, text] of Object.entries(vmcsTables())) writeFileSync(`${CORE}/generated/${name}`, text);

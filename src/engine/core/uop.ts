@@ -57,3 +57,20 @@ export const UF_MAP_0F = 0x40000000; // opcode of a two- or three-byte map
 @inline export function uOpcode(u: usize): u32 { return (uFlags(u) >> UF_OPCODE_SHIFT) & 0xff; }
 @inline export function uModReg(u: usize): u32 { return (uFlags(u) >> 24) & 7; }
 @inline export function uNoBase(u: usize): bool { return uBase(u) == REG_ZERO; }
+
+// Vector instructions, in uImm2: VEX.vvvv in bits 0-3, the form, the operation.
+export const UV_L = 0x10; // 256 bits
+export const UV_VEX = 0x20;
+export const UV_W = 0x40; // REX.W or, in 64-bit mode, VEX.W: general registers of 64 bits
+export const UV_VEX_W = 0x80; // VEX.W in every mode: selects the operation
+export const UV_FORM_SHIFT = 8; // mandatory prefix: FORM_*
+export const UV_OPERATION_SHIFT = 16;
+/** Mandatory prefixes; for floating-point arithmetic packed single, packed double, scalar single, scalar double. */
+export const FORM_NP = 0;
+export const FORM_66 = 1;
+export const FORM_F3 = 2;
+export const FORM_F2 = 3;
+
+@inline export function uVector(u: usize): u32 { return uImm2(u) & 15; }
+@inline export function uForm(u: usize): u32 { return (uImm2(u) >> UV_FORM_SHIFT) & 3; }
+@inline export function uOperation(u: usize): u32 { return uImm2(u) >> UV_OPERATION_SHIFT; }

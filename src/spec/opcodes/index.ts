@@ -8,7 +8,7 @@ import { stateManagement } from './state-management.js';
 import { x87 } from './x87.js';
 
 export type { Attribute, OpcodeRow } from './row.js';
-export { CONDITIONS } from './row.js';
+export { CONDITIONS, VECTOR_GROUPS } from './row.js';
 
 export const OPCODES: readonly OpcodeRow[] = [
   ...oneByte,

@@ -16,6 +16,9 @@ export interface OpcodeRow {
   readonly reads: string;
   readonly writes: string;
   readonly attributes: readonly Attribute[];
+  /** Vector instructions: what is done, by the name that the legacy, VEX and MMX forms share, and the family it belongs to. */
+  readonly operation?: string;
+  readonly group?: VectorGroup;
   /** Volume and title of the instruction's page: `2 "ADD"`. */
   readonly sdm: string;
 }
@@ -24,10 +27,45 @@ export interface OpcodeRow {
  * lock: LOCK is allowed with a memory destination. i64: invalid in 64-bit mode. o64: 64-bit mode only.
  * d64: operand size 64 by default in 64-bit mode. f64: always 64 there. cpl0: privileged.
  * end: ends its block. rep: F2/F3 repeats it (and then it ends its block). w0, w1: VEX.W.
+ * VEX.L must be 0, unless l1: must be 1, lv: selects 128 or 256 bits, lig: ignored. vsib: the index is a vector register.
  */
-export type Attribute = 'lock' | 'i64' | 'o64' | 'd64' | 'f64' | 'cpl0' | 'end' | 'rep' | 'w0' | 'w1';
+const ATTRIBUTE_NAMES = [
+  'lock',
+  'i64',
+  'o64',
+  'd64',
+  'f64',
+  'cpl0',
+  'end',
+  'rep',
+  'w0',
+  'w1',
+  'l1',
+  'lv',
+  'lig',
+  'vsib',
+] as const;
+export type Attribute = (typeof ATTRIBUTE_NAMES)[number];
 
-const ATTRIBUTES = new Set<string>(['lock', 'i64', 'o64', 'd64', 'f64', 'cpl0', 'end', 'rep', 'w0', 'w1']);
+const ATTRIBUTES = new Set<string>(ATTRIBUTE_NAMES);
+
+/** Families of vector operations; each is numbered from a multiple of 64. */
+export const VECTOR_GROUPS = [
+  'none',
+  'arithmetic',
+  'compare',
+  'multiply',
+  'arrange',
+  'crypto',
+  'unary',
+  'shift',
+  'move',
+  'float',
+  'convert',
+  'fma',
+  'permute',
+] as const;
+export type VectorGroup = (typeof VECTOR_GROUPS)[number];
 
 export interface Family {
   handler: string;
@@ -37,6 +75,9 @@ export interface Family {
   writes?: string;
   /** Attributes of every row. */
   all?: string;
+  /** Vector instructions: the group, and the operation where it is not the mnemonic without the V of VEX. */
+  group?: VectorGroup;
+  operation?: string;
 }
 
 /**
@@ -63,6 +104,12 @@ export function rows(family: Family, lines: string): OpcodeRow[] {
         writes: family.writes ?? '',
         attributes: marks as Attribute[],
         sdm: `2 "${family.title ?? mnemonic}"`,
+        ...(family.group === undefined
+          ? {}
+          : {
+              group: family.group,
+              operation: family.operation ?? mnemonic.replace(bytes.startsWith('VEX') ? /^V/ : /^$/, ''),
+            }),
       };
     });
 }

@@ -4,13 +4,14 @@ import {
 } from '../layout';
 import {
   UF_ADDR_SHIFT, UF_DST_REG, UF_HIGH_R, UF_HIGH_RM, UF_IMM, UF_LOCK, UF_MAP_0F, UF_MEM, UF_MOFFS, UF_OPCODE_SHIFT, UF_PREFIX_66, UF_REP,
-  UF_REPNE, UF_REX, UF_SIMPLE,
+  UF_REPNE, UF_REX, UF_SIMPLE, UV_FORM_SHIFT, UV_L, UV_OPERATION_SHIFT, UV_VEX, UV_VEX_W, UV_W,
 } from '../uop';
 import { H_GENERAL_PROTECTION, H_NOP, H_UD, H_XCHG } from '../generated/handlers';
 import {
-  ATTR_D64, ATTR_END, ATTR_F64, ATTR_LOCK, ATTR_MODRM, ATTR_REGISTER, ATTR_REP, KIND_A, KIND_ACC, KIND_B, KIND_E, KIND_G, KIND_I, KIND_J,
+  ATTR_D64, ATTR_END, ATTR_F64, ATTR_LOCK, ATTR_MODRM, ATTR_REGISTER, ATTR_REP, ATTR_W0, ATTR_W1, KIND_A, KIND_ACC, KIND_B, KIND_E, KIND_G, KIND_I, KIND_J,
   KIND_O, KIND_ONE, KIND_S, KIND_C, KIND_D, KIND_SREG, KIND_Z, OPCODE_INDEX, OPCODE_ROWS, ROW_BYTES, RULE_66, RULE_F2, RULE_F3,
   RULE_NFX, RULE_NP, SIZE_B, SIZE_D, SIZE_Q, SIZE_V, SIZE_W, SIZE_Y, SIZE_Z,
+  VEX_L1, VEX_LIG, VEX_LV, VEX_REGISTER, VEX_VECTOR, VEX_VSIB,
 } from '../generated/opcode-table';
 import { fetch16, fetch32, fetch64, fetch8, fetchStopped, fetchedBytes, STOP_LENGTH, STOP_NONE, unfetch } from './fetch';
 
@@ -34,7 +35,7 @@ let disp: i32 = 0;
 let ripRelative: bool = false;
 
 /** Reads SIB and displacement of a memory operand with 32- or 64-bit addresses. @sdm 2A 2.1.5 "Addressing-Mode Encoding of ModR/M and SIB Bytes" */
-function decodeAddress32(long: bool, overrideSegment: u32): void {
+function decodeAddress32(long: bool, overrideSegment: u32, vectorIndex: bool): void {
   const mod = modrm >> 6;
   const rm = modrm & 7;
   let defaultSegment: u32 = SEG_DS;
@@ -43,7 +44,7 @@ function decodeAddress32(long: bool, overrideSegment: u32): void {
     const sib = fetch8();
     scale = sib >> 6;
     index = ((sib >> 3) & 7) | ((rex & 2) << 2);
-    if (index == 4) {
+    if (index == 4 && !vectorIndex) {
       index = REG_ZERO;
       scale = 0;
     }
@@ -98,6 +99,13 @@ function prefixAllowed(rule: u32, pp: u32): bool {
     case RULE_NFX: return pp < 2;
     default: return true;
   }
+}
+
+/** Do VEX.L and VEX.W choose this row? */
+function vexAllowed(rules: u32, attributes: u32, l: bool, w: bool): bool {
+  if (attributes & (w ? ATTR_W0 : ATTR_W1)) return false;
+  if (rules & (VEX_LIG | VEX_LV)) return true;
+  return l == ((rules & VEX_L1) != 0);
 }
 
 function sizeInBytes(size: u32, operandSize: u32, rexW: bool): u32 {
@@ -174,6 +182,8 @@ export function decodeInstruction(u: usize, mode: u32, offset: u32, nth: u32): i
   let vex = false;
   let vexRegister: u32 = 0;
   let vexL = false;
+  let vexW = false;
+  let vexUnused = false;
   let pp: u32 = repeat == UF_REPNE ? 3 : repeat == UF_REP ? 2 : prefix66 ? 1 : 0;
   let undefined = false;
   if (opcode == 0x0f) {
@@ -194,10 +204,13 @@ export function decodeInstruction(u: usize, mode: u32, offset: u32, nth: u32): i
         last = fetch8();
         rex |= (next & 0x40 ? 0 : 2) | (next & 0x20 ? 0 : 1) | (last & 0x80 ? 8 : 0);
         map = next & 0x1f;
+        vexW = (last & 0x80) != 0;
       } else map = 1;
       if (!long) rex &= 0x40;
+      // Outside 64-bit mode there are eight registers.
       vexRegister = (~last >> 3) & (long ? 15 : 7);
       vexL = (last & 4) != 0;
+      vexUnused = vexRegister == 0;
       const vexPrefix = last & 3;
       pp = vexPrefix;
       if (map < 1 || map > 3) undefined = true;
@@ -239,12 +252,14 @@ export function decodeInstruction(u: usize, mode: u32, offset: u32, nth: u32): i
       const exact: u32 = load<u8>(row, 4);
       if (exact != 0 && exact != modrm) match = false;
     }
+    if (match && vex) match = vexAllowed(load<u16>(row, 12), attributes, vexL, vexW);
     if (match) break;
     if (rule & 0x80) return writeBare(u, H_UD, offset, nth);
     row += ROW_BYTES;
   }
 
   const attributes: u32 = load<u16>(row, 8);
+  const rules: u32 = load<u16>(row, 12);
   const rexW = (rex & 8) != 0;
   let operandSize: u32 = rexW ? 8 : prefix66 != default32 ? 4 : 2;
   if (long) {
@@ -271,7 +286,7 @@ export function decodeInstruction(u: usize, mode: u32, offset: u32, nth: u32): i
     else {
       memoryOperand = true;
       if (addressSize == 2) decodeAddress16(overrideSegment);
-      else decodeAddress32(long, overrideSegment);
+      else decodeAddress32(long, overrideSegment, (rules & VEX_VSIB) != 0);
     }
   } else flags |= (opcode & 7) << 24;
 
@@ -352,7 +367,15 @@ export function decodeInstruction(u: usize, mode: u32, offset: u32, nth: u32): i
   // 90 is NOP and keeps the upper half of RAX, unless REX.B names another register.
   if (map == 0 && opcode == 0x90 && rmNumber == 0 && op == H_XCHG) op = H_NOP;
   if (lock && !(attributes & ATTR_LOCK && memoryOperand)) return writeBare(u, H_UD, offset, nth);
-  if (vex && vexL) return writeBare(u, H_UD, offset, nth);
+  if (vex && !(rules & VEX_REGISTER) && !vexUnused) return writeBare(u, H_UD, offset, nth);
+  if (rules & VEX_VSIB && (addressSize == 2 || (modrm & 7) != 4)) return writeBare(u, H_UD, offset, nth);
+  if (rules & VEX_VECTOR) {
+    second = vexRegister | (pp << UV_FORM_SHIFT) | (load<u16>(row, 10) << UV_OPERATION_SHIFT);
+    if (vex) second |= UV_VEX;
+    if (vexL && !(rules & VEX_LIG)) second |= UV_L;
+    if (rexW) second |= UV_W;
+    if (vexW) second |= UV_VEX_W;
+  }
   const length = fetchedBytes();
   const next = offset + length;
   if (ripRelative) {

@@ -1,0 +1,64 @@
+// MXCSR: modes of floating-point vector instructions, sticky exceptions, #XM. @sdm 1 10.2.3 "MXCSR Control and Status Register"
+import { MXCSR, OP_VALUE, XS_FAULT, XS_OK } from '../layout';
+import { cr4, fault, faultCode, VEC_GP, VEC_UD, VEC_XM } from '../state';
+import { accessStatus } from '../mmu/access';
+import { operandRead, operandWrite } from '../exec/operand';
+import { beginRounding, DE, IE, limitRaised, raised, ZE } from '../fpu/round';
+import { absent } from './operand';
+
+const CR4_OSXMMEXCPT: u64 = 0x400;
+const MXCSR_MASK: u32 = 0xffff;
+const DAZ: u32 = 0x40;
+const FTZ: u32 = 0x8000;
+/** Nearest rounding, all exceptions masked, PE already set: FTZ and DAZ do not matter to normal numbers. */
+const QUICK_MASK: u32 = 0x7fa0;
+const QUICK: u32 = 0x1fa0;
+/** Exceptions found before the arithmetic is done. */
+const PRECOMPUTATION: u32 = IE | DE | ZE;
+
+/** True when plain WebAssembly arithmetic answers the same, exceptions included, for normal operands and results. */
+export let quick: bool = false;
+
+/** Begins a floating-point instruction. */
+@inline export function beginFloat(): void {
+  const mxcsr = load<u32>(MXCSR);
+  quick = (mxcsr & QUICK_MASK) == QUICK;
+  beginRounding((mxcsr >> 13) & 3, (mxcsr >> 7) & 0x3f, (mxcsr & FTZ) != 0, (mxcsr & DAZ) != 0);
+}
+
+/** Exceptions raised so far that are not masked. */
+@inline export function unmasked(): u32 { return raised & ~(load<u32>(MXCSR) >> 7); }
+
+/**
+ * Ends it: the flags become sticky. false: an unmasked exception; nothing may be written (answer XS_FAULT).
+ * @sdm 1 11.5.3 "Handling Combinations of Masked and Unmasked Exceptions"
+ */
+@inline export function settleFlags(): bool { return raised == 0 || settleRaised(); }
+
+function settleRaised(): bool {
+  const open = unmasked();
+  if (open & PRECOMPUTATION) limitRaised(PRECOMPUTATION);
+  store<u32>(MXCSR, load<u32>(MXCSR) | raised);
+  if (!open) return true;
+  fault(cr4() & CR4_OSXMMEXCPT ? VEC_XM : VEC_UD);
+  return false;
+}
+
+/** Status of an instruction that settleFlags() stopped. */
+export const FLOAT_FAULT: i32 = XS_FAULT;
+
+export function execLdmxcsr(u: usize): i32 {
+  const vector = absent(u);
+  if (vector) return fault(vector);
+  if (!operandRead(u, 4)) return accessStatus();
+  const value = u32(load<u64>(OP_VALUE));
+  if (value & ~MXCSR_MASK) return faultCode(VEC_GP, 0);
+  store<u32>(MXCSR, value);
+  return XS_OK;
+}
+
+export function execStmxcsr(u: usize): i32 {
+  const vector = absent(u);
+  if (vector) return fault(vector);
+  return operandWrite(u, 4, load<u32>(MXCSR)) ? XS_OK : accessStatus();
+}
