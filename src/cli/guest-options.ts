@@ -12,6 +12,8 @@ export interface GuestWorkerData {
   at?: number;
   isaDebugExit: boolean;
   noReboot: boolean;
+  /** KVM's paravirtual interface is hidden. */
+  noParavirtual?: boolean;
   paced: boolean;
   waitForInput: boolean;
   untilExits?: number;

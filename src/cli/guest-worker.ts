@@ -28,6 +28,7 @@ export function createGuest(data: GuestWorkerData, warn: (line: string) => void 
   const drives = openDrives(data.drives ?? [], firmware ? 'ide' : 'virtio');
   drives.warnings.forEach(warn);
   const vm = new Vm(core, host, data.memoryBytes, data.vcpus);
+  vm.paravirtual = data.noParavirtual !== true;
   const machine = new Machine(vm, {
     name: data.name,
     image: { name: data.image, bytes: image },

@@ -32,6 +32,7 @@ interface RunOptions {
   debugcon?: string;
   isaDebugExit?: boolean;
   reboot: boolean;
+  pv: boolean;
   stats?: string;
 }
 
@@ -65,6 +66,7 @@ export function addRunCommand(program: Command): void {
     .option('--timeout <seconds>', 'stop after this wall-clock time')
     .option('--isa-debug-exit', "QEMU's device at port 0xf4: exit status (value << 1) | 1")
     .option('--no-reboot', 'a reset of the guest ends it')
+    .option('--no-pv', "hide KVM's paravirtual interface from the guest")
     .addOption(new Option('--stats <format>', 'at the end: counts to standard error').choices(['json']))
     .action(async (image: string | undefined, options: RunOptions) => {
       process.exitCode = await runGuest(image, options);
@@ -97,6 +99,7 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
     ...(options.debugcon === undefined ? {} : { debugcon: options.debugcon }),
     isaDebugExit: options.isaDebugExit === true,
     noReboot: !options.reboot,
+    ...(options.pv ? {} : { noParavirtual: true }),
     paced: interactive || input,
     waitForInput: interactive || input || options.gdb !== undefined,
     ...(options.untilExits === undefined

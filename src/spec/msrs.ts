@@ -1,5 +1,12 @@
 // Model-specific registers that this CPU or its VMM has: number, name, bits.
 
+import {
+  MSR_KVM_PV_EOI_EN,
+  MSR_KVM_STEAL_TIME,
+  MSR_KVM_SYSTEM_TIME_NEW,
+  MSR_KVM_WALL_CLOCK_NEW,
+} from './kvm-paravirt.js';
+
 export interface MsrBit {
   readonly high: number;
   readonly low: number;
@@ -95,6 +102,10 @@ const ROWS: readonly Row[] = [
   [0x2ff, 'IA32_MTRR_DEF_TYPE', 'default memory type', 'vmm', MTRR_DEF_TYPE],
   ...VMX_NAMES.map((name, n): Row => [0x480 + n, name, 'VMX capability', 'core']),
   [0x6e0, 'IA32_TSC_DEADLINE', 'local APIC timer deadline', 'vmm'],
+  [MSR_KVM_WALL_CLOCK_NEW, 'MSR_KVM_WALL_CLOCK_NEW', "where KVM's wall clock goes", 'vmm'],
+  [MSR_KVM_SYSTEM_TIME_NEW, 'MSR_KVM_SYSTEM_TIME_NEW', "where the vCPU's kvmclock goes", 'vmm', [bit(0, 'enable')]],
+  [MSR_KVM_STEAL_TIME, 'MSR_KVM_STEAL_TIME', 'where stolen time goes', 'vmm', [bit(0, 'enable')]],
+  [MSR_KVM_PV_EOI_EN, 'MSR_KVM_PV_EOI_EN', 'word for the end of interrupt', 'vmm', [bit(0, 'enable')]],
   [0xc0000080, 'IA32_EFER', 'extended feature enables', 'core', EFER],
   [0xc0000081, 'IA32_STAR', 'segments of SYSCALL and SYSRET', 'core'],
   [0xc0000082, 'IA32_LSTAR', 'entry point of SYSCALL', 'core'],

@@ -17,8 +17,8 @@ describe('HLT', () => {
 
 describe('VMCALL', () => {
   it('answers -1000 for a number that it does not know', () => {
-    // mov eax, 5; vmcall; shr eax, 8; out 0f4h, al
-    const guest = flatGuest('66b805000000 0f01c1 66c1e808 e6f4');
+    // mov eax, 55h; vmcall; shr eax, 8; out 0f4h, al
+    const guest = flatGuest('66b855000000 0f01c1 66c1e808 e6f4');
     expect(runToEnd(guest)).toMatchObject({ status: debugExitStatus((-1000 >> 8) & 0xff) });
   });
 });

@@ -12,7 +12,7 @@ import {
   DELIVERY_NMI,
   DELIVERY_STARTUP,
 } from './apic-bus.js';
-import type { Clock, Device, DeviceState } from './device.js';
+import type { Clock, Device, DeviceState, GuestMemory } from './device.js';
 import { expectState, hex } from './device-state.js';
 import { LapicTimer, type LapicTimerState, type TscView } from './lapic-timer.js';
 
@@ -94,6 +94,10 @@ interface LapicState {
   /** An ExtINT message waits for the processor. */
   extInt: boolean;
   lint0: boolean;
+  /** Guest-physical address of the word for KVM's paravirtual end of interrupt. */
+  eoiWord?: number;
+  /** The word is set: the guest may end the interrupt in service by clearing it. */
+  eoiOffered?: boolean;
   timer?: LapicTimerState;
 }
 
@@ -102,6 +106,8 @@ export interface LapicOptions {
   bus: ApicBus;
   clock: Clock;
   tsc: TscView;
+  /** For the paravirtual end of interrupt. */
+  memory?: GuestMemory;
   /** A level-triggered interrupt with this vector ended. */
   endOfInterrupt(vector: number): void;
   nmi(): void;
@@ -163,6 +169,7 @@ export class Lapic implements Device {
   /** Vector that the processor would get now, or undefined. The software-disabled APIC gives none. */
   pending(): number | undefined {
     if (!this.enabled) return undefined;
+    this.syncEoi();
     const vector = highest(this.s.irr);
     return vector >= 0 && vector >> 4 > this.processorPriority() >> 4 ? vector : undefined;
   }
@@ -173,6 +180,7 @@ export class Lapic implements Device {
     if (vector === undefined) return this.s.svr & 0xff;
     clearBit(this.s.irr, vector);
     setBit(this.s.isr, vector);
+    this.offerEoi(vector);
     return vector;
   }
 
@@ -264,6 +272,7 @@ export class Lapic implements Device {
       this.error(ERROR_RECEIVE_VECTOR);
       return;
     }
+    this.withdrawEoi();
     setBit(this.s.irr, vector);
     if (level) setBit(this.s.tmr, vector);
     else clearBit(this.s.tmr, vector);
@@ -285,6 +294,42 @@ export class Lapic implements Device {
     this.accept({ vector, mode, level: false, logical: false, destination: this.id });
   }
 
+  /**
+   * Switches KVM's paravirtual end of interrupt on, with its word in guest memory, or off. While an edge-triggered
+   * interrupt is in service and none waits, bit 0 of the word is set: the guest clears it instead of writing EOI.
+   */
+  setParavirtualEoi(gpa: number | undefined): void {
+    this.withdrawEoi();
+    this.s.eoiWord = gpa;
+  }
+
+  private offerEoi(vector: number): void {
+    const { eoiWord, irr, tmr } = this.s;
+    const { memory } = this.options;
+    if (eoiWord === undefined || !memory || eoiWord >= memory.bytes) return;
+    if (highest(irr) >= 0 || testBit(tmr, vector)) return;
+    memory.write(eoiWord, Uint8Array.of(memory.read(eoiWord, 1)[0] | 1));
+    this.s.eoiOffered = true;
+  }
+
+  /** Sees whether the guest has ended the interrupt by its word. */
+  private syncEoi(): void {
+    const { eoiOffered, eoiWord } = this.s;
+    if (!eoiOffered || this.options.memory!.read(eoiWord!, 1)[0] & 1) return;
+    this.s.eoiOffered = false;
+    this.endOfInterrupt();
+  }
+
+  /** Makes the guest write EOI after all: something else waits for the end of the interrupt. */
+  private withdrawEoi(): void {
+    this.syncEoi();
+    if (!this.s.eoiOffered) return;
+    const { memory } = this.options;
+    const { eoiWord } = this.s;
+    this.s.eoiOffered = false;
+    memory!.write(eoiWord!, Uint8Array.of(memory!.read(eoiWord!, 1)[0] & ~1));
+  }
+
   private endOfInterrupt(): void {
     const vector = highest(this.s.isr);
     if (vector < 0) return;
@@ -298,6 +343,7 @@ export class Lapic implements Device {
   /** 32-bit register; `index` is the memory offset divided by 16, which is also the MSR's number from 800h. */
   readRegister(index: number): number {
     const s = this.s;
+    this.syncEoi();
     if (index >= REG_ISR && index < REG_ISR + 8) return s.isr[index - REG_ISR];
     if (index >= REG_TMR && index < REG_TMR + 8) return s.tmr[index - REG_TMR];
     if (index >= REG_IRR && index < REG_IRR + 8) return s.irr[index - REG_IRR];
@@ -348,6 +394,7 @@ export class Lapic implements Device {
         this.options.wake?.();
         break;
       case REG_EOI:
+        this.withdrawEoi();
         this.endOfInterrupt();
         break;
       case REG_LDR:

@@ -238,6 +238,7 @@ export class Pc {
     return new Lapic({
       id,
       bus: this.apicBus,
+      memory: this.options.memory,
       clock,
       tsc: tsc?.(id) ?? { hz: 1e9, now: () => BigInt(Math.floor(clock.now())) },
       endOfInterrupt: (vector) => this.ioapic.endOfInterrupt(vector),

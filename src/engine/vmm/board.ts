@@ -24,6 +24,12 @@ export interface Board {
   apicBase(vcpu: number): bigint;
   /** False: the write is a #GP. */
   setApicBase(vcpu: number, value: bigint): boolean;
+  /** Wall-clock time at virtual time 0, in seconds since 1970. */
+  readonly bootSeconds: number;
+  /** Where the guest of KVM's paravirtual end of interrupt has its flag; undefined: it is off. */
+  setParavirtualEoi(vcpu: number, gpa: number | undefined): void;
+  /** An interrupt message to vCPUs by APIC ID; `mode` as in the interrupt command register. */
+  sendInterrupt(targets: readonly number[], mode: number, vector: number): void;
   /** The guest switched itself off or reset, as the devices saw it. */
   takeEnd(): GuestEnd | undefined;
 }

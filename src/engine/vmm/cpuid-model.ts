@@ -1,3 +1,5 @@
+import { KVM_SIGNATURE } from '../../spec/kvm-paravirt.js';
+import { PARAVIRTUAL_FEATURES } from './paravirt.js';
 import { xstateLeaf } from './xstate.js';
 
 /**
@@ -16,6 +18,8 @@ export interface CpuidContext {
   vcpus: number;
   /** CR4.OSXSAVE as the guest sees it. */
   osxsave: boolean;
+  /** KVM's leaves are shown. */
+  paravirtual: boolean;
   /** XCR0. */
   xcr0: bigint;
   /** IA32_APIC_BASE.EN. */
@@ -49,11 +53,12 @@ const EXTENDED_EDX = bits(11, 20, 26, 27, 29);
 const ZERO: CpuidRegisters = { eax: 0, ebx: 0, ecx: 0, edx: 0 };
 const MAX_BASIC = 0x16;
 const MAX_EXTENDED = 0x80000008;
-const HYPERVISOR_SIGNATURE = 'vmscopevmscp';
+/** Signature of the hypervisor leaves where KVM's are not shown. */
+const OWN_SIGNATURE = 'vmscopevmscp';
 
 /** Answers the four registers of a leaf; leaves above the maximum answer the highest basic one, as Intel's do. */
 export function cpuid(leaf: number, subleaf: number, context: CpuidContext): CpuidRegisters {
-  if (leaf >= 0x40000000 && leaf < 0x40000100) return hypervisorLeaf(leaf);
+  if (leaf >= 0x40000000 && leaf < 0x40000100) return hypervisorLeaf(leaf, context.paravirtual);
   if (leaf >= 0x80000000) return leaf > MAX_EXTENDED ? cpuid(MAX_BASIC, 0, context) : extendedLeaf(leaf);
   if (leaf > MAX_BASIC) return cpuid(MAX_BASIC, 0, context);
   switch (leaf) {
@@ -105,9 +110,10 @@ function extendedLeaf(leaf: number): CpuidRegisters {
   }
 }
 
-function hypervisorLeaf(leaf: number): CpuidRegisters {
-  const name = HYPERVISOR_SIGNATURE;
+function hypervisorLeaf(leaf: number, paravirtual: boolean): CpuidRegisters {
+  const name = paravirtual ? KVM_SIGNATURE : OWN_SIGNATURE;
   if (leaf === 0x40000000) return { eax: 0x40000001, ebx: word(name, 0), ecx: word(name, 4), edx: word(name, 8) };
+  if (leaf === 0x40000001 && paravirtual) return { ...ZERO, eax: PARAVIRTUAL_FEATURES };
   return ZERO;
 }
 

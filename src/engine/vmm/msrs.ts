@@ -1,4 +1,5 @@
 import { DEBUGCTL, PAT, TSC_ADJUST, TSC_AUX } from '../core/layout.js';
+import { isParavirtualMsr, readParavirtualMsr, updateClock, writeParavirtualMsr } from './paravirt.js';
 import type { Vcpu } from './vcpu.js';
 import type { Vm } from './vm.js';
 
@@ -50,6 +51,7 @@ export function readMsr(vcpu: Vcpu, vm: Vm, msr: number): bigint | undefined {
       return host.get64(vcpu.at(TSC_AUX)) & 0xffffffffn;
   }
   if (msr === 0x6e0 || (msr >= 0x800 && msr < 0x900)) return vm.board.readApicMsr(vcpu.index, msr);
+  if (isParavirtualMsr(msr)) return vm.paravirtual ? readParavirtualMsr(vcpu, msr) : undefined;
   return vcpu.storedMsrs.get(msr) ?? STORED.get(msr) ?? CONSTANT.get(msr);
 }
 
@@ -60,12 +62,14 @@ export function writeMsr(vcpu: Vcpu, vm: Vm, msr: number, value: bigint): boolea
     case 0x10: {
       const delta = value - vm.tsc(vcpu);
       host.set64(vcpu.at(TSC_ADJUST), (host.get64(vcpu.at(TSC_ADJUST)) + delta) & MASK64);
+      updateClock(vcpu, vm);
       return true;
     }
     case 0x1b:
       return vm.board.setApicBase(vcpu.index, value);
     case 0x3b:
       host.set64(vcpu.at(TSC_ADJUST), value);
+      updateClock(vcpu, vm);
       return true;
     case 0x1d9:
       if ((value & ~0x3n) !== 0n) return false;
@@ -85,6 +89,7 @@ export function writeMsr(vcpu: Vcpu, vm: Vm, msr: number, value: bigint): boolea
       return true;
   }
   if (msr === 0x6e0 || (msr >= 0x800 && msr < 0x900)) return vm.board.writeApicMsr(vcpu.index, msr, value);
+  if (isParavirtualMsr(msr)) return vm.paravirtual && writeParavirtualMsr(vcpu, vm, msr, value);
   if (STORED.has(msr)) {
     vcpu.storedMsrs.set(msr, value);
     return true;

@@ -1,3 +1,4 @@
+import { RANDOM_QUEUE } from '../core/layout.js';
 import type { VgaText } from '../debugger.js';
 import type { Drive } from '../devices/block.js';
 import type { GuestEnd, Nanoseconds } from '../devices/device.js';
@@ -13,11 +14,14 @@ const IA32_TSC_DEADLINE = 0x6e0;
 const X2APIC_LAST = 0x83f;
 const REGISTER_TPR = 8;
 const TSC_HZ = 1e9;
+const DEFAULT_SEED = 0x9e3779b97f4a7;
 
 export interface PcBoardOptions {
   isaDebugExit: boolean;
   /** Seconds since 1970 at power-on. */
   wallSeconds: number;
+  /** Seed of RDRAND and RDSEED; always the same unless given, so that runs repeat. */
+  seed?: number;
   serial(bytes: Uint8Array): void;
   drives?: readonly Drive[];
   /** A byte to a debug console port. */
@@ -30,6 +34,7 @@ export interface PcBoardOptions {
 export class PcBoard implements Board {
   readonly pc: Pc;
   readonly journal: Journal;
+  readonly bootSeconds: number;
   readonly #clock: VirtualClock;
   #end: GuestEnd | undefined;
 
@@ -39,11 +44,13 @@ export class PcBoard implements Board {
   ) {
     this.#clock = new VirtualClock(() => vm.now());
     this.journal = new Journal(() => ({ at: vm.now(), icount: BigInt(vm.vcpus[0].icount) }));
+    this.bootSeconds = this.journal.initial('wall-clock', options.wallSeconds);
+    vm.host.setNumber(RANDOM_QUEUE + 8, this.journal.initial('seed', options.seed ?? DEFAULT_SEED));
     this.pc = buildPc({
       clock: this.#clock,
       memory: vm.memory,
       vcpus: vm.vcpus.length,
-      startSeconds: this.journal.initial('wall-clock', options.wallSeconds),
+      startSeconds: this.bootSeconds,
       serialOutput: (byte) => options.serial(Uint8Array.of(byte)),
       debugExit: options.isaDebugExit,
       ...(options.drives ? { drives: options.drives } : {}),
@@ -129,6 +136,15 @@ export class PcBoard implements Board {
 
   setApicBase(vcpu: number, value: bigint): boolean {
     return this.pc.lapic[vcpu].writeApicBase(value);
+  }
+
+  setParavirtualEoi(vcpu: number, gpa: number | undefined): void {
+    this.pc.lapic[vcpu].setParavirtualEoi(gpa);
+  }
+
+  sendInterrupt(targets: readonly number[], mode: number, vector: number): void {
+    const lapics = targets.map((id) => this.pc.lapic[id]);
+    this.pc.apicBus.deliver({ vector, mode, level: false, logical: false, destination: 0 }, lapics);
   }
 
   takeEnd(): GuestEnd | undefined {

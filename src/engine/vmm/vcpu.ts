@@ -14,6 +14,7 @@ import {
   VMCS_BASE,
   VMCS_PTR,
   X87_FCW,
+  XCR0,
 } from '../core/layout.js';
 import type { HostMemory } from '../host/host-memory.js';
 import { EVENT_ERROR_CODE, EVENT_TYPE, EVENT_VALID } from './exit.js';
@@ -35,6 +36,8 @@ export class Vcpu {
   steppedOver: { field: string; bits: number; after?: () => void } | undefined;
   /** A breakpoint on the next instruction does not stop: the guest stands on it already. */
   skipBreakpoint = false;
+  /** Another vCPU kicked this one before it halted (KVM's KICK_CPU). */
+  unhalted = false;
   /** Instruction count at which a debugger's step is done. */
   stepGoal: number | undefined;
   /** An NMI waits until the guest can take it. */
@@ -131,10 +134,15 @@ export class Vcpu {
     this.icount += 1;
   }
 
-  /** Injects a hardware exception at the next entry. */
+  /** Injects a hardware exception at the next entry. Real mode knows no error codes, and VM entry refuses them there. */
   exception(vector: number, error?: number): void {
-    const code = error === undefined ? 0 : EVENT_ERROR_CODE;
-    this.vmcs.setEvent((EVENT_VALID | (EVENT_TYPE.hardwareException << 8) | code | vector) >>> 0, error ?? 0, 0);
+    const real = (this.vmcs.get('GUEST_CR0') & 1n) === 0n;
+    const code = error === undefined || real ? 0 : EVENT_ERROR_CODE;
+    this.vmcs.setEvent(
+      (EVENT_VALID | (EVENT_TYPE.hardwareException << 8) | code | vector) >>> 0,
+      code && (error ?? 0),
+      0,
+    );
   }
 
   interrupt(vector: number): void {
@@ -152,11 +160,13 @@ export class Vcpu {
     this.host.u8.fill(0, this.vmcs.region + 16, this.vmcs.region + 4096);
     this.host.set32(this.at(VMCS_PTR), this.vmcs.region);
     this.host.set32(this.at(VCPU_INDEX), this.index);
+    this.host.set64(this.at(XCR0), 1n);
     this.host.set32(this.at(MXCSR), 0x1f80);
     this.host.u16[this.at(X87_FCW) >>> 1] = 0x37f;
     this.inGuest = false;
     this.pendingExit = false;
     this.halted = false;
+    this.unhalted = false;
     this.nmiPending = false;
     this.steppedOver = undefined;
     this.stepGoal = undefined;

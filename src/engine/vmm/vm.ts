@@ -74,6 +74,8 @@ export class Vm {
   exitFilter: ((vcpu: Vcpu) => boolean) | undefined;
   /** Exits handled so far. */
   exits = 0;
+  /** KVM's paravirtual interface is offered to the guest. */
+  paravirtual = true;
   /** No interrupts are injected: a debugger steps. */
   holdInterrupts = false;
   /** GPA of an EPT entry that was spoilt on request, with its right value. */

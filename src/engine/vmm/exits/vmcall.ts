@@ -1,12 +1,11 @@
+import { KVM_ENOSYS } from '../../../spec/kvm-paravirt.js';
 import type { ExitHandler } from '../exit.js';
 import { hypercall } from '../hypercall.js';
+import { paravirtualHypercall } from '../paravirt.js';
 
-/** What KVM answers for a number that it does not know: -KVM_ENOSYS. Guests probe for its hypercalls this way. */
-const NO_SUCH_HYPERCALL = BigInt.asUintN(64, -1000n);
-
-/** VMCALL: vmscope's own hypercalls; any other is answered, and does nothing. */
+/** VMCALL: vmscope's own hypercalls carry a signature in RAX; the rest are KVM's, which refuse unknown numbers. */
 export const vmcallExit: ExitHandler = (vcpu, vm) => {
-  vcpu.setGpr(0, hypercall(vcpu, vm) ?? NO_SUCH_HYPERCALL);
+  vcpu.setGpr(0, hypercall(vcpu, vm) ?? (vm.paravirtual ? paravirtualHypercall(vcpu, vm) : KVM_ENOSYS));
   vcpu.complete();
   return 'resume';
 };
