@@ -1,3 +1,4 @@
+import type { CpuModelName } from '../engine/vmm/cpu-models.js';
 import type { DriveArgument } from './drive-options.js';
 
 /** What the worker needs to build a guest; crosses to it as workerData. */
@@ -6,6 +7,8 @@ export interface GuestWorkerData {
   image: string;
   memoryBytes: number;
   vcpus: number;
+  /** CPU model; without it the newest. */
+  cpu?: CpuModelName;
   append?: string;
   initrd?: string;
   /** Load address of a flat binary. */

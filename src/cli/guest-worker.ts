@@ -5,6 +5,7 @@ import { ImageError } from '../engine/boot/image.js';
 import { createCore } from '../engine/host/core-instance.js';
 import { Guest } from '../engine/host/guest.js';
 import { serveDebugger } from '../engine/host/rpc.js';
+import { cpuModel } from '../engine/vmm/cpu-models.js';
 import { romFrameBytes } from '../engine/vmm/firmware-rom.js';
 import { Machine } from '../engine/vmm/machine.js';
 import { Vm } from '../engine/vmm/vm.js';
@@ -29,6 +30,7 @@ export function createGuest(data: GuestWorkerData, warn: (line: string) => void 
   drives.warnings.forEach(warn);
   const vm = new Vm(core, host, data.memoryBytes, data.vcpus);
   vm.paravirtual = data.noParavirtual !== true;
+  if (data.cpu !== undefined) vm.cpu = cpuModel(data.cpu);
   const machine = new Machine(vm, {
     name: data.name,
     image: { name: data.image, bytes: image },

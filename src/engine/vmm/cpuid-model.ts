@@ -1,4 +1,5 @@
 import { KVM_SIGNATURE } from '../../spec/kvm-paravirt.js';
+import type { CpuModel } from './cpu-models.js';
 import { PARAVIRTUAL_FEATURES } from './paravirt.js';
 import { xstateLeaf } from './xstate.js';
 
@@ -14,6 +15,7 @@ export interface CpuidRegisters {
 }
 
 export interface CpuidContext {
+  model: CpuModel;
   vcpu: number;
   vcpus: number;
   /** CR4.OSXSAVE as the guest sees it. */
@@ -34,21 +36,8 @@ const TSC_HZ = 1_000_000_000;
 const PHYSICAL_BITS = 39;
 const LINEAR_BITS = 48;
 
-const bits = (...numbers: number[]): number => numbers.reduce((mask, bit) => mask | (1 << bit), 0) >>> 0;
 const word = (text: string, at: number): number =>
   [0, 1, 2, 3].reduce((value, i) => value | ((text.charCodeAt(at + i) || 0) << (8 * i)), 0) >>> 0;
-
-// leaf 1 EDX: fpu de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush fxsr
-const FEATURES_EDX = bits(0, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 19, 24);
-// leaf 1 ECX: cx16 pcid x2apic movbe popcnt tsc-deadline xsave rdrand hypervisor
-const FEATURES_ECX = bits(13, 17, 21, 22, 23, 24, 26, 30, 31);
-// leaf 7 EBX: fsgsbase tsc_adjust bmi1 fdp-excptn-only smep bmi2 erms invpcid fcs-fds-deprecated rdseed adx smap clflushopt
-const FEATURES7_EBX = bits(0, 1, 3, 6, 7, 8, 9, 10, 13, 18, 19, 20, 23);
-// leaf 7 ECX: umip rdpid
-const FEATURES7_ECX = bits(2, 22);
-// 8000_0001 ECX: lahf abm; EDX: syscall nx pdpe1gb rdtscp lm
-const EXTENDED_ECX = bits(0, 5);
-const EXTENDED_EDX = bits(11, 20, 26, 27, 29);
 
 const ZERO: CpuidRegisters = { eax: 0, ebx: 0, ecx: 0, edx: 0 };
 const MAX_BASIC = 0x16;
@@ -59,25 +48,25 @@ const OWN_SIGNATURE = 'vmscopevmscp';
 /** Answers the four registers of a leaf; leaves above the maximum answer the highest basic one, as Intel's do. */
 export function cpuid(leaf: number, subleaf: number, context: CpuidContext): CpuidRegisters {
   if (leaf >= 0x40000000 && leaf < 0x40000100) return hypervisorLeaf(leaf, context.paravirtual);
-  if (leaf >= 0x80000000) return leaf > MAX_EXTENDED ? cpuid(MAX_BASIC, 0, context) : extendedLeaf(leaf);
+  if (leaf >= 0x80000000) return leaf > MAX_EXTENDED ? cpuid(MAX_BASIC, 0, context) : extendedLeaf(leaf, context.model);
   if (leaf > MAX_BASIC) return cpuid(MAX_BASIC, 0, context);
   switch (leaf) {
     case 0:
       return { eax: MAX_BASIC, ebx: word(VENDOR, 0), edx: word(VENDOR, 4), ecx: word(VENDOR, 8) };
     case 1: {
-      const ecx = (FEATURES_ECX | (context.osxsave ? 1 << 27 : 0)) >>> 0;
-      const edx = context.apicEnabled ? FEATURES_EDX : (FEATURES_EDX & ~(1 << 9)) >>> 0;
+      const ecx = (context.model.leaf1Ecx | (context.osxsave ? 1 << 27 : 0)) >>> 0;
+      const edx = context.apicEnabled ? context.model.leaf1Edx : (context.model.leaf1Edx & ~(1 << 9)) >>> 0;
       const ebx = ((context.vcpu << 24) | (context.vcpus << 16) | (8 << 8)) >>> 0;
       return { eax: SIGNATURE, ebx, ecx, edx: context.vcpus > 1 ? (edx | (1 << 28)) >>> 0 : edx };
     }
     case 4:
       return cacheLeaf(subleaf);
     case 7:
-      return subleaf === 0 ? { ...ZERO, ebx: FEATURES7_EBX, ecx: FEATURES7_ECX } : ZERO;
+      return subleaf === 0 ? { ...ZERO, ebx: context.model.leaf7Ebx, ecx: context.model.leaf7Ecx } : ZERO;
     case 0xb:
       return topologyLeaf(subleaf, context);
     case 0xd:
-      return xstateLeaf(subleaf, context.xcr0);
+      return xstateLeaf(subleaf, context.xcr0, context.model.xcr0);
     case 0x15:
       return { ...ZERO, eax: 1, ebx: TSC_HZ / 25_000_000, ecx: 25_000_000 };
     case 0x16:
@@ -87,12 +76,12 @@ export function cpuid(leaf: number, subleaf: number, context: CpuidContext): Cpu
   }
 }
 
-function extendedLeaf(leaf: number): CpuidRegisters {
+function extendedLeaf(leaf: number, model: CpuModel): CpuidRegisters {
   switch (leaf) {
     case 0x80000000:
       return { ...ZERO, eax: MAX_EXTENDED };
     case 0x80000001:
-      return { ...ZERO, ecx: EXTENDED_ECX, edx: EXTENDED_EDX };
+      return { ...ZERO, ecx: model.extendedEcx, edx: model.extendedEdx };
     case 0x80000002:
     case 0x80000003:
     case 0x80000004: {

@@ -29,6 +29,7 @@ import type { CoreExports } from '../host/core-instance.js';
 import type { HostMemory } from '../host/host-memory.js';
 import type { Board } from './board.js';
 import { PRIMARY } from './controls.js';
+import { type CpuModel, cpuModel, DEFAULT_CPU_MODEL } from './cpu-models.js';
 import { EPT_MEMORY_TYPE, EptBuilder } from './ept-builder.js';
 import { EVENT_VALID, type Outcome } from './exit.js';
 import { EXIT_HANDLERS } from './exits/index.js';
@@ -76,6 +77,8 @@ export class Vm {
   exits = 0;
   /** KVM's paravirtual interface is offered to the guest. */
   paravirtual = true;
+  /** What CPUID shows and XCR0 takes. */
+  cpu: CpuModel = cpuModel(DEFAULT_CPU_MODEL);
   /** No interrupts are injected: a debugger steps. */
   holdInterrupts = false;
   /** GPA of an EPT entry that was spoilt on request, with its right value. */

@@ -8,14 +8,12 @@ const AVX = 4n;
 const EXTENDED = [{ component: 2, offset: 576, bytes: 256 }];
 const LEGACY_AND_HEADER = 576;
 
-/** Components that this CPU has. */
-export const XCR0_SUPPORTED = X87 | SSE | AVX;
 /** Leaf 0DH, sub-leaf 1: XSAVEOPT, XSAVEC, XGETBV with ECX = 1. */
 const XSAVE_FEATURES = 0b111;
 
-/** May software load this into XCR0? */
-export function validXcr0(value: bigint): boolean {
-  if ((value & ~XCR0_SUPPORTED) !== 0n || (value & X87) === 0n) return false;
+/** May software load this into XCR0? `supported`: the components of the CPU model. */
+export function validXcr0(value: bigint, supported: bigint): boolean {
+  if ((value & ~supported) !== 0n || (value & X87) === 0n) return false;
   return (value & AVX) === 0n || (value & SSE) !== 0n;
 }
 
@@ -26,13 +24,15 @@ function areaBytes(components: bigint): number {
   );
 }
 
-/** CPUID leaf 0DH. `xcr0`: the components that software has enabled. */
-export function xstateLeaf(subleaf: number, xcr0: bigint): CpuidRegisters {
+/** CPUID leaf 0DH. `xcr0`: the components that software has enabled, `supported`: those of the CPU model. */
+export function xstateLeaf(subleaf: number, xcr0: bigint, supported: bigint): CpuidRegisters {
   if (subleaf === 0) {
-    return { eax: Number(XCR0_SUPPORTED), ebx: areaBytes(xcr0), ecx: areaBytes(XCR0_SUPPORTED), edx: 0 };
+    return { eax: Number(supported), ebx: areaBytes(xcr0), ecx: areaBytes(supported), edx: 0 };
   }
   // the compacted format packs one extended component to the same place
   if (subleaf === 1) return { eax: XSAVE_FEATURES, ebx: areaBytes(xcr0), ecx: 0, edx: 0 };
-  const found = EXTENDED.find(({ component }) => component === subleaf);
+  const found = EXTENDED.find(
+    ({ component }) => component === subleaf && ((supported >> BigInt(component)) & 1n) === 1n,
+  );
   return { eax: found?.bytes ?? 0, ebx: found?.offset ?? 0, ecx: 0, edx: 0 };
 }

@@ -5,6 +5,7 @@ import type { ExitHandler } from '../exit.js';
 /** CPUID always exits; the answer comes from the CPU model. @sdm 3C 25.1.2 "Instructions That Cause VM Exits Unconditionally" */
 export const cpuidExit: ExitHandler = (vcpu, vm) => {
   const answer = cpuid(vcpu.gprLow(0), vcpu.gprLow(1), {
+    model: vm.cpu,
     vcpu: vcpu.index,
     vcpus: vm.vcpus.length,
     osxsave: (vcpu.vmcs.get('GUEST_CR4') & 0x40000n) !== 0n,

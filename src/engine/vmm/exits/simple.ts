@@ -38,9 +38,9 @@ export const rdtscExit: ExitHandler = (vcpu, vm) => {
 };
 
 /** XSETBV: x87 always, AVX with SSE only, and nothing that the CPU model lacks. @sdm 2D "XSETBV" */
-export const xsetbvExit: ExitHandler = (vcpu) => {
+export const xsetbvExit: ExitHandler = (vcpu, vm) => {
   const value = (BigInt(vcpu.gprLow(2)) << 32n) | BigInt(vcpu.gprLow(0));
-  if (vcpu.gprLow(1) !== 0 || !validXcr0(value)) {
+  if (vcpu.gprLow(1) !== 0 || !validXcr0(value, vm.cpu.xcr0)) {
     vcpu.exception(GP, 0);
     return 'inject';
   }

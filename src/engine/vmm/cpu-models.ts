@@ -1,0 +1,57 @@
+// The CPU models of --cpu: which features CPUID shows. @sdm 2A 3.3 "CPUID - CPU Identification", tables 3-10, 3-11 and 3-8
+
+/** The x86-64 psABI's microarchitecture levels. */
+export const CPU_MODELS = ['x86-64-v2', 'x86-64-v3'] as const;
+export type CpuModelName = (typeof CPU_MODELS)[number];
+export const DEFAULT_CPU_MODEL: CpuModelName = 'x86-64-v3';
+
+/** Feature words as CPUID answers them. */
+export interface CpuModel {
+  readonly name: CpuModelName;
+  readonly leaf1Ecx: number;
+  readonly leaf1Edx: number;
+  readonly leaf7Ebx: number;
+  readonly leaf7Ecx: number;
+  readonly extendedEcx: number;
+  readonly extendedEdx: number;
+  /** State components that XCR0 may enable. */
+  readonly xcr0: bigint;
+}
+
+const bits = (...numbers: number[]): number => numbers.reduce((mask, bit) => mask | (1 << bit), 0) >>> 0;
+
+const X87_AND_SSE = 3n;
+const AVX = 4n;
+
+const v2: CpuModel = {
+  name: 'x86-64-v2',
+  // sse3 ssse3 cx16 pcid sse4_1 sse4_2 x2apic popcnt tsc-deadline xsave rdrand hypervisor
+  leaf1Ecx: bits(0, 9, 13, 17, 19, 20, 21, 23, 24, 26, 30, 31),
+  // fpu de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush mmx fxsr sse sse2
+  leaf1Edx: bits(0, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 19, 23, 24, 25, 26),
+  // fsgsbase tsc_adjust fdp-excptn-only smep erms invpcid fcs-fds-deprecated rdseed adx smap clflushopt
+  leaf7Ebx: bits(0, 1, 6, 7, 9, 10, 13, 18, 19, 20, 23),
+  // umip rdpid
+  leaf7Ecx: bits(2, 22),
+  // lahf
+  extendedEcx: bits(0),
+  // syscall nx pdpe1gb rdtscp lm
+  extendedEdx: bits(11, 20, 26, 27, 29),
+  xcr0: X87_AND_SSE,
+};
+
+const v3: CpuModel = {
+  ...v2,
+  name: 'x86-64-v3',
+  // pclmulqdq fma movbe aes avx f16c
+  leaf1Ecx: (v2.leaf1Ecx | bits(1, 12, 22, 25, 28, 29)) >>> 0,
+  // bmi1 avx2 bmi2
+  leaf7Ebx: (v2.leaf7Ebx | bits(3, 5, 8)) >>> 0,
+  // abm (LZCNT)
+  extendedEcx: (v2.extendedEcx | bits(5)) >>> 0,
+  xcr0: X87_AND_SSE | AVX,
+};
+
+export function cpuModel(name: CpuModelName): CpuModel {
+  return name === 'x86-64-v2' ? v2 : v3;
+}

@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest';
+import { CPU_MODELS, cpuModel } from '../../src/engine/vmm/cpu-models.js';
+import { type CpuidContext, cpuid } from '../../src/engine/vmm/cpuid-model.js';
+import { validXcr0 } from '../../src/engine/vmm/xstate.js';
+import { cpuidFeatures } from '../../src/spec/cpuid.js';
+
+const context = (name: (typeof CPU_MODELS)[number], osxsave = false): CpuidContext => ({
+  model: cpuModel(name),
+  vcpu: 0,
+  vcpus: 1,
+  osxsave,
+  paravirtual: true,
+  xcr0: 3n,
+  apicEnabled: true,
+});
+
+/** Names of all features that CPUID shows. */
+function shown(name: (typeof CPU_MODELS)[number], osxsave = false): Set<string> {
+  const one = cpuid(1, 0, context(name, osxsave));
+  const seven = cpuid(7, 0, context(name));
+  const extended = cpuid(0x80000001, 0, context(name));
+  return new Set([
+    ...cpuidFeatures(1, 0, 'ecx', one.ecx),
+    ...cpuidFeatures(1, 0, 'edx', one.edx),
+    ...cpuidFeatures(7, 0, 'ebx', seven.ebx),
+    ...cpuidFeatures(0x80000001, 0, 'ecx', extended.ecx),
+    ...cpuidFeatures(0x80000001, 0, 'edx', extended.edx),
+  ]);
+}
+
+// x86-64 psABI, table 3.1 "Micro-Architecture Levels"
+const BASELINE = ['cmov', 'cx8', 'fpu', 'fxsr', 'mmx', 'syscall', 'sse', 'sse2'];
+const V2 = [...BASELINE, 'cx16', 'lahf_lm', 'popcnt', 'sse3', 'sse4_1', 'sse4_2', 'ssse3'];
+const V3 = [...V2, 'avx', 'avx2', 'bmi1', 'bmi2', 'f16c', 'fma', 'abm', 'movbe', 'xsave'];
+
+describe('CPU models', () => {
+  it('show the features of their level', () => {
+    for (const feature of V2) expect(shown('x86-64-v2'), feature).toContain(feature);
+    for (const feature of V3) expect(shown('x86-64-v3'), feature).toContain(feature);
+    for (const feature of ['avx', 'avx2', 'fma', 'bmi1']) expect(shown('x86-64-v2')).not.toContain(feature);
+  });
+
+  it('show OSXSAVE as CR4 has it', () => {
+    for (const name of CPU_MODELS) {
+      expect(shown(name, false)).not.toContain('osxsave');
+      expect(shown(name, true)).toContain('osxsave');
+    }
+  });
+
+  it('agree with XCR0 and leaf 0DH', () => {
+    for (const name of CPU_MODELS) {
+      const { xcr0 } = cpuModel(name);
+      const avx = name === 'x86-64-v3';
+      expect(validXcr0(7n, xcr0)).toBe(avx);
+      expect(validXcr0(3n, xcr0)).toBe(true);
+      expect(validXcr0(5n, xcr0)).toBe(false);
+      expect(validXcr0(2n, xcr0)).toBe(false);
+      expect(cpuid(0xd, 0, context(name))).toEqual({ eax: avx ? 7 : 3, ebx: 576, ecx: avx ? 832 : 576, edx: 0 });
+      expect(cpuid(0xd, 2, context(name)).eax).toBe(avx ? 256 : 0);
+    }
+  });
+});
