@@ -118,7 +118,6 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
   const timeoutSeconds = options.timeout === undefined ? undefined : Number(options.timeout);
   if (timeoutSeconds !== undefined && !(timeoutSeconds > 0))
     throw new UsageError(`--timeout ${options.timeout}: not a number of seconds`);
-  if (data.vcpus > 1) throw new UsageError(`--vcpus ${data.vcpus}: this version runs one vCPU`);
   if (options.engine === 'kvm') throw new UsageError('--engine kvm: this version has the vtx engine only');
   const started = performance.now();
   const guest = await startGuest(data);

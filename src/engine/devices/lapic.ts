@@ -235,6 +235,7 @@ export class Lapic implements Device {
       return destination === this.id || destination === (this.x2apic ? 0xffffffff : 0xff) || destination === 0xff;
     if (this.x2apic) {
       // A message of the I/O APIC names a cluster member with 8 bits: cluster 0 has it in its low bits.
+      if (destination >>> 0 === 0xffffffff) return true;
       const cluster = destination >>> 16;
       return cluster === this.id >> 4 && ((destination >>> (this.id & 15)) & 1) !== 0;
     }

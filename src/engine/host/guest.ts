@@ -18,6 +18,8 @@ import type { SliceEnd, Vm } from '../vmm/vm.js';
 
 /** A slice returns often enough for V8 to move the core's loop to optimised code. */
 const SLICE = 100_000;
+/** A turn of one of several vCPUs. */
+const TURN_INSTRUCTIONS = 20_000;
 const TURN_MS = 8;
 const SERIAL_LOG_BYTES = 65536;
 
@@ -93,7 +95,7 @@ export class Guest implements D.Debugger {
       vcpu: this.#stopVcpu,
       ...(this.#running ? {} : { stop: this.#stop }),
       icount: BigInt(vcpu.icount),
-      clock: BigInt(vcpu.clock),
+      clock: BigInt(this.#vm.now()),
     };
   }
 
@@ -113,7 +115,7 @@ export class Guest implements D.Debugger {
   async step(vcpu: number, count = 1, within?: { start: bigint; end: bigint }): Promise<D.RunState> {
     this.#mustBeStopped();
     const target = this.#vcpu(vcpu);
-    this.#vm.skipBreakpointOnce(true);
+    this.#vm.skipBreakpointOnce(vcpu);
     this.#vm.holdInterrupts = this.machine.holdInterruptsOnStep;
     this.#vm.armStep(target, count);
     this.#stopVcpu = vcpu;
@@ -129,7 +131,9 @@ export class Guest implements D.Debugger {
     try {
       while (!over) {
         const end = this.#slice(target, SLICE);
-        if (end.kind === 'idle' && (end.deadline === undefined || this.options.paced)) {
+        const waits = target.waitsForSipi || this.#vm.vcpus.some((other) => other !== target && other.runnable);
+        if (end.kind === 'idle' && (end.deadline === undefined || this.options.paced || waits)) {
+          // what it waits for, time alone does not bring
           this.#halt(vcpu, { kind: 'step' });
         } else if (end.kind === 'idle') {
           this.#vm.holdInterrupts = false;
@@ -183,7 +187,9 @@ export class Guest implements D.Debugger {
   #start(): void {
     this.#running = true;
     this.#paceBase = undefined;
-    this.#vm.skipBreakpointOnce(true);
+    this.#vm.skipBreakpointOnce(this.#stopVcpu);
+    // a debugger may have changed what a halted vCPU waits for
+    for (const vcpu of this.#vm.vcpus) vcpu.woken = true;
     this.#armExitFilter();
     this.#emit({ type: 'running' });
     this.#schedule();
@@ -223,11 +229,12 @@ export class Guest implements D.Debugger {
     try {
       do {
         const vcpu = this.#pickVcpu();
-        const end = this.#slice(vcpu, this.#sliceLength(vcpu));
-        if (end.kind === 'idle') {
-          if (this.#idle(end.deadline) === 'wait') break;
+        if (vcpu === undefined) {
+          if (this.#idle(this.#vm.board.nextDeadline()) === 'wait') break;
           continue;
         }
+        const end = this.#slice(vcpu, this.#sliceLength(vcpu));
+        if (end.kind === 'idle') continue;
         if (end.kind !== 'limit') this.#afterSlice(vcpu, end);
         else this.#checkLimits(vcpu);
       } while (this.#running && performance.now() - start < TURN_MS);
@@ -240,16 +247,21 @@ export class Guest implements D.Debugger {
     if (this.#running && !this.#timer) this.#schedule();
   }
 
-  #pickVcpu(): Vcpu {
+  /** The next vCPU in turn that is not halted; undefined when all are. */
+  #pickVcpu(): Vcpu | undefined {
     const { vcpus } = this.#vm;
-    this.#next = (this.#next + 1) % vcpus.length;
-    return vcpus[this.#next];
+    for (let tried = 0; tried < vcpus.length; tried++) {
+      this.#next = (this.#next + 1) % vcpus.length;
+      if (vcpus[this.#next].runnable) return vcpus[this.#next];
+    }
+    return undefined;
   }
 
   #sliceLength(vcpu: Vcpu): number {
+    const turn = this.#vm.vcpus.length > 1 ? TURN_INSTRUCTIONS : SLICE;
     const until = this.#until?.icount ?? Number.POSITIVE_INFINITY;
     const max = this.options.maxInstructions ?? Number.POSITIVE_INFINITY;
-    return Math.max(0, Math.min(SLICE, until - vcpu.icount, max - vcpu.icount));
+    return Math.max(0, Math.min(turn, until - vcpu.icount, max - this.#vm.icount));
   }
 
   #slice(vcpu: Vcpu, instructions: number): SliceEnd {
@@ -264,8 +276,8 @@ export class Guest implements D.Debugger {
       this.#halt(vcpu.index, { kind: 'until' });
     else if (untilExits !== undefined && this.#vm.exits >= untilExits) {
       this.#halt(vcpu.index, { kind: 'limit', message: `${this.#vm.exits} VM exits` });
-    } else if (maxInstructions !== undefined && vcpu.icount >= maxInstructions) {
-      this.#halt(vcpu.index, { kind: 'limit', message: `${vcpu.icount} instructions` });
+    } else if (maxInstructions !== undefined && this.#vm.icount >= maxInstructions) {
+      this.#halt(vcpu.index, { kind: 'limit', message: `${this.#vm.icount} instructions` });
     }
   }
 

@@ -37,6 +37,7 @@ export const SECONDARY = {
   enableRdtscp: mask('Enable RDTSCP'),
   enableVpid: mask('Enable VPID'),
   unrestrictedGuest: mask('Unrestricted guest'),
+  pauseLoopExiting: mask('PAUSE-loop exiting'),
   enableInvpcid: mask('Enable INVPCID'),
   descriptorTableExiting: mask('Descriptor-table exiting'),
   rdrandExiting: mask('RDRAND exiting'),

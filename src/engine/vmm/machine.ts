@@ -98,7 +98,7 @@ export class Machine {
     vm.resetState();
     for (const vcpu of vm.vcpus) {
       vcpu.reset();
-      setUpVmcs(vcpu, vm.ept.eptp);
+      setUpVmcs(vcpu, vm.ept.eptp, vm.vcpus.length);
     }
     this.pc.reset();
     this.#boot();

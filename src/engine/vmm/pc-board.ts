@@ -43,7 +43,7 @@ export class PcBoard implements Board {
     options: PcBoardOptions,
   ) {
     this.#clock = new VirtualClock(() => vm.now());
-    this.journal = new Journal(() => ({ at: vm.now(), icount: BigInt(vm.vcpus[0].icount) }));
+    this.journal = new Journal(() => ({ at: vm.now(), icount: BigInt(vm.icount) }));
     this.bootSeconds = this.journal.initial('wall-clock', options.wallSeconds);
     vm.host.setNumber(RANDOM_QUEUE + 8, this.journal.initial('seed', options.seed ?? DEFAULT_SEED));
     this.pc = buildPc({
@@ -61,6 +61,14 @@ export class PcBoard implements Board {
       end: (end) => {
         this.#end ??= end;
       },
+      init: (vcpu) => {
+        vm.vcpus[vcpu].pendingInit = true;
+        vm.vcpus[vcpu].pendingSipi = undefined;
+      },
+      startup: (vcpu, vector) => {
+        vm.vcpus[vcpu].pendingSipi = vector;
+      },
+      wake: (vcpu) => vm.wake(vcpu),
       tsc: (vcpu) => ({ hz: TSC_HZ, now: () => vm.tsc(vm.vcpus[vcpu]) }),
     });
     this.journal.take('serial0', (data) => this.pc.serial.receive(data as Uint8Array));

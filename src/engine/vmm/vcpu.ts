@@ -12,6 +12,7 @@ import {
   VCPU_INDEX,
   VCPU_STATE_BYTES,
   VMCS_BASE,
+  VMCS_DIRTY,
   VMCS_PTR,
   X87_FCW,
   XCR0,
@@ -19,6 +20,9 @@ import {
 import type { HostMemory } from '../host/host-memory.js';
 import { EVENT_ERROR_CODE, EVENT_TYPE, EVENT_VALID } from './exit.js';
 import { Vmcs } from './vmcs.js';
+
+/** Every area of the VMCS is checked at the next VM entry. */
+const VMCS_ALL_DIRTY = 7;
 
 /** One virtual CPU: its state block in the core's memory and its VMCS. */
 export class Vcpu {
@@ -30,8 +34,17 @@ export class Vcpu {
   launched = false;
   /** A VM exit is recorded and not yet handled. */
   pendingExit = false;
-  /** Waiting in HLT for an interrupt. */
+  /** Waiting in HLT for an interrupt, or after INIT for a start-up IPI. */
   halted = false;
+  /** After INIT: only a start-up IPI makes it run. */
+  waitsForSipi = false;
+  /** Something happened since it halted that it has to look at. */
+  woken = false;
+  /** An INIT, and a start-up IPI's vector, that it takes when its turn comes. */
+  pendingInit = false;
+  pendingSipi: number | undefined;
+  /** Virtual time that the VMX-preemption timer was set for at the last VM entry. */
+  armedFor: number | undefined;
   /** Intercept that is off for one instruction, and what to restore after it. */
   steppedOver: { field: string; bits: number; after?: () => void } | undefined;
   /** A breakpoint on the next instruction does not stop: the guest stands on it already. */
@@ -62,7 +75,9 @@ export class Vcpu {
     readonly host: HostMemory,
     touched: () => void,
   ) {
-    this.vmcs = new Vmcs(host, VMCS_BASE + index * 0x1000, touched);
+    // A parked vCPU keeps the mark in its own state.
+    const mark = () => (this.active ? touched() : host.set32(this.at(VMCS_DIRTY), VMCS_ALL_DIRTY));
+    this.vmcs = new Vmcs(host, VMCS_BASE + index * 0x1000, mark);
   }
 
   /** Address of a state field, given its address in the ACTIVE block. */
@@ -167,6 +182,11 @@ export class Vcpu {
     this.pendingExit = false;
     this.halted = false;
     this.unhalted = false;
+    this.waitsForSipi = false;
+    this.woken = false;
+    this.pendingInit = false;
+    this.pendingSipi = undefined;
+    this.armedFor = undefined;
     this.nmiPending = false;
     this.steppedOver = undefined;
     this.stepGoal = undefined;
@@ -183,5 +203,12 @@ export class Vcpu {
   waitForSipi(): void {
     this.vmcs.activity = 3;
     this.halted = true;
+    this.waitsForSipi = true;
+    this.nmiPending = false;
+  }
+
+  /** It would run if it had its turn now, or must look whether it can. */
+  get runnable(): boolean {
+    return !this.halted || this.woken;
   }
 }

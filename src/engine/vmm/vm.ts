@@ -33,6 +33,7 @@ import { type CpuModel, cpuModel, DEFAULT_CPU_MODEL } from './cpu-models.js';
 import { EPT_MEMORY_TYPE, EptBuilder } from './ept-builder.js';
 import { EVENT_VALID, type Outcome } from './exit.js';
 import { EXIT_HANDLERS } from './exits/index.js';
+import { initVcpu, startVcpu } from './multiprocessor.js';
 import { Vcpu } from './vcpu.js';
 import { fieldOffset } from './vmcs.js';
 import { fillMsrBitmap, setUpVmcs } from './vmcs-setup.js';
@@ -81,6 +82,10 @@ export class Vm {
   cpu: CpuModel = cpuModel(DEFAULT_CPU_MODEL);
   /** No interrupts are injected: a debugger steps. */
   holdInterrupts = false;
+  /** The vCPU that the core holds. */
+  #current!: Vcpu;
+  /** The vCPU that runs only waits for another one. */
+  #yields = false;
   /** GPA of an EPT entry that was spoilt on request, with its right value. */
   readonly #spoilt = new Map<number, { entry: number; value: bigint }>();
 
@@ -96,18 +101,30 @@ export class Vm {
     fillMsrBitmap(host);
     host.set32(TRACE_ENABLED, 1);
     for (let index = 0; index < vcpus; index++) {
+      // the region becomes the current one of the vCPU that the core holds
+      core.selectVcpu(index);
       core.initVmcs(index);
       const vcpu = new Vcpu(index, host, () => core.vmcsTouched());
       this.vcpus.push(vcpu);
-      core.selectVcpu(index);
-      setUpVmcs(vcpu, this.ept.eptp);
+      setUpVmcs(vcpu, this.ept.eptp, vcpus);
+      this.#current = vcpu;
     }
     this.#select(this.vcpus[0]);
   }
 
-  /** Virtual time in ns. */
+  /** Virtual time in ns. The vCPUs take turns and time passes for the one that runs: it is one time for all. */
   now(): number {
-    return this.vcpus[0].clock;
+    return this.#current.clock;
+  }
+
+  /** Instructions that all vCPUs have retired. */
+  get icount(): number {
+    return this.vcpus.reduce((sum, vcpu) => sum + vcpu.icount, 0);
+  }
+
+  /** An interrupt or INIT came for a vCPU: if it is halted, it looks at its next turn. */
+  wake(vcpu: number): void {
+    this.vcpus[vcpu].woken = true;
   }
 
   /**
@@ -118,11 +135,16 @@ export class Vm {
     this.#select(vcpu);
     const { core, host } = this;
     const until = vcpu.icount + instructions;
+    // what came up since this vCPU's last turn is for the VM entry to see
+    if (vcpu.inGuest && (vcpu.woken || vcpu.armedFor !== this.#nextEvent(vcpu))) this.#leave(vcpu);
+    this.#yields = false;
     for (;;) {
+      this.#select(vcpu);
       if (vcpu.pendingExit) {
         vcpu.pendingExit = false;
         if (this.#handle(vcpu) === 'stop') return { kind: 'ended' };
         if (this.#stepDone(vcpu)) return { kind: 'step' };
+        if (this.#yields) return { kind: 'limit' };
       }
       if (this.end) return { kind: 'ended' };
       if (!vcpu.inGuest) {
@@ -173,9 +195,9 @@ export class Vm {
     for (const vcpu of this.vcpus) if (vcpu.inGuest) this.#leave(vcpu);
   }
 
-  /** The next run executes the instruction at RIP even when a breakpoint stands on it. */
-  skipBreakpointOnce(skip: boolean): void {
-    for (const vcpu of this.vcpus) vcpu.skipBreakpoint = skip;
+  /** This vCPU's next run executes the instruction at RIP even when a breakpoint stands on it. */
+  skipBreakpointOnce(index: number): void {
+    for (const vcpu of this.vcpus) vcpu.skipBreakpoint = vcpu.index === index;
   }
 
   /** Forgets how the guest ended, its exits and cached translations: for a reset of the machine. */
@@ -189,11 +211,12 @@ export class Vm {
     for (let page = 0; page < this.memoryBytes; page += 4096) this.core.invalidatePageCode(RAM_BASE + page);
   }
 
-  /** Moves virtual time forward while every vCPU is halted. */
+  /** Moves virtual time forward while every vCPU is halted; devices do what is due then. */
   warpTo(clock: number): void {
     const ahead = clock - this.now();
-    if (ahead <= 0) return;
-    for (const vcpu of this.vcpus) vcpu.clockOffset = this.host.getNumber(vcpu.at(CLOCK_OFFSET)) + ahead;
+    if (ahead > 0) this.spend(ahead);
+    this.board.runDue(this.now());
+    this.#takeEnd();
   }
 
   /**
@@ -201,7 +224,8 @@ export class Vm {
    * millions of exits for the milliseconds that it waits.
    */
   spend(ns: number): void {
-    for (const vcpu of this.vcpus) vcpu.clockOffset = this.host.getNumber(vcpu.at(CLOCK_OFFSET)) + ns;
+    const vcpu = this.#current;
+    vcpu.clockOffset = this.host.getNumber(vcpu.at(CLOCK_OFFSET)) + ns;
   }
 
   /** Asks for a stop after one more instruction of this vCPU (by MTF). */
@@ -250,7 +274,7 @@ export class Vm {
   }
 
   tsc(vcpu: Vcpu): bigint {
-    return BigInt.asUintN(64, BigInt(vcpu.clock) + this.host.get64(vcpu.at(TSC_ADJUST)) + vcpu.vmcs.get('TSC_OFFSET'));
+    return BigInt.asUintN(64, BigInt(this.now()) + this.host.get64(vcpu.at(TSC_ADJUST)) + vcpu.vmcs.get('TSC_OFFSET'));
   }
 
   tscAux(vcpu: Vcpu): number {
@@ -262,8 +286,15 @@ export class Vm {
   }
 
   flushTlb(vcpu: Vcpu): void {
+    const running = this.#current;
     this.#select(vcpu);
     this.core.flushTlb();
+    this.#select(running);
+  }
+
+  /** Ends the running vCPU's turn early: it waits for another one. */
+  yieldTurn(): void {
+    this.#yields = true;
   }
 
   /** Turns an intercept off for one instruction; MTF ends that. */
@@ -341,9 +372,13 @@ export class Vm {
 
   #select(vcpu: Vcpu): void {
     if (vcpu.active) return;
+    const now = this.#current.clock;
     for (const other of this.vcpus) other.active = false;
     this.core.selectVcpu(vcpu.index);
     vcpu.active = true;
+    this.#current = vcpu;
+    // its clock stood while it was not its turn
+    vcpu.clockOffset = now - vcpu.icount;
   }
 
   #leave(vcpu: Vcpu): void {
@@ -360,8 +395,17 @@ export class Vm {
   /** Devices' due work, interrupt injection and the preemption timer; false when the vCPU stays halted. */
   #prepareEntry(vcpu: Vcpu): boolean {
     const { board } = this;
+    vcpu.woken = false;
+    if (vcpu.pendingInit) {
+      vcpu.pendingInit = false;
+      initVcpu(vcpu);
+      this.flushTlb(vcpu);
+    }
+    if (vcpu.pendingSipi !== undefined) startVcpu(vcpu, vcpu.pendingSipi);
+    vcpu.pendingSipi = undefined;
+    if (vcpu.waitsForSipi && vcpu.hostEvent === undefined) return false;
     const { vmcs } = vcpu;
-    const now = vcpu.clock;
+    const now = this.now();
     let deadline = board.nextDeadline();
     if (deadline !== undefined && deadline <= now) {
       board.runDue(now);
@@ -378,11 +422,19 @@ export class Vm {
     return true;
   }
 
-  /** The VMX-preemption timer ends the guest's turn at the next device deadline. It counts ns, 32 bits. */
+  /** When the guest's turn must end for the devices or for itself; undefined: never. */
+  #nextEvent(vcpu: Vcpu, deadline = this.board.nextDeadline()): number | undefined {
+    const { timerRequest } = vcpu;
+    if (deadline === undefined || timerRequest === undefined) return deadline ?? timerRequest;
+    return Math.min(deadline, timerRequest);
+  }
+
+  /** The VMX-preemption timer ends the guest's turn at the next event. It counts ns, 32 bits. */
   #armTimer(vcpu: Vcpu, now: number, deadline: number | undefined): void {
-    let at = deadline ?? Number.POSITIVE_INFINITY;
-    if (vcpu.timerRequest !== undefined) at = Math.min(at, vcpu.timerRequest);
-    this.host.set32(vcpu.vmcs.region + TIMER_FIELD, Math.min(Math.max(at - now, 0), 0xffffffff));
+    const at = this.#nextEvent(vcpu, deadline);
+    vcpu.armedFor = at;
+    const wait = (at ?? Number.POSITIVE_INFINITY) - now;
+    this.host.set32(vcpu.vmcs.region + TIMER_FIELD, Math.min(Math.max(wait, 0), 0xffffffff));
   }
 
   /** Injects the highest-priority pending event, or opens the window that tells when it can be. */

@@ -11,6 +11,10 @@ const PASSED_THROUGH = [
   0xc0000100, 0xc0000101, 0xc0000102, // FS_BASE, GS_BASE, KERNEL_GS_BASE
 ]; // biome-ignore format: grouped
 
+/** PAUSEs nearer to each other are one loop; a loop longer than the window exits. */
+const PLE_GAP_NS = 128;
+const PLE_WINDOW_NS = 2048;
+
 /** CR0 bits of which the VMM decides: PE, NE, NW, CD, PG. Changing one exits. */
 export const CR0_HOST_OWNED = 0xe0000021n;
 /** CR4 bits of which the VMM decides: VMXE. */
@@ -20,7 +24,7 @@ export const CR4_HOST_OWNED = 0x2000n;
  * Fills a VMCS with this VMM's choice of controls and the state of a processor after INIT.
  * @sdm 3A 9.1.4 "First Instruction Executed" for the guest area
  */
-export function setUpVmcs(vcpu: Vcpu, eptp: bigint): void {
+export function setUpVmcs(vcpu: Vcpu, eptp: bigint, vcpus = 1): void {
   const { vmcs } = vcpu;
   vmcs.set('VIRTUAL_PROCESSOR_ID', vcpu.index + 1);
   vmcs.set(
@@ -45,9 +49,13 @@ export function setUpVmcs(vcpu: Vcpu, eptp: bigint): void {
       SECONDARY.enableRdtscp |
       SECONDARY.enableVpid |
       SECONDARY.unrestrictedGuest |
+      // A vCPU that spins on a lock gives its turn to the one that holds it.
+      (vcpus > 1 ? SECONDARY.pauseLoopExiting : 0) |
       SECONDARY.enableInvpcid) >>>
       0,
   );
+  vmcs.set('PLE_GAP', PLE_GAP_NS);
+  vmcs.set('PLE_WINDOW', PLE_WINDOW_NS);
   vmcs.set(
     'VM_EXIT_CONTROLS',
     (mustBeOne('exit') |
@@ -87,7 +95,8 @@ function setUpHost({ vmcs }: Vcpu): void {
   vmcs.set('HOST_RSP', 0xffffffff82000000n);
 }
 
-function setUpGuest({ vmcs }: Vcpu): void {
+/** The state of a processor after power-on or INIT. @sdm 3A 9.1.1 "Processor State After Reset" */
+export function setUpGuest({ vmcs }: Vcpu): void {
   for (const segment of ['ES', 'SS', 'DS', 'FS', 'GS']) setSegment(vmcs, segment, 0, 0n, 0xffff, 0x93);
   setSegment(vmcs, 'CS', 0xf000, 0xffff0000n, 0xffff, 0x9b);
   setSegment(vmcs, 'LDTR', 0, 0n, 0xffff, 0x82);

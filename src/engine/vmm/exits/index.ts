@@ -11,6 +11,7 @@ import {
   descriptorTableExit,
   drAccessExit,
   invlpgExit,
+  pauseExit,
   rdpmcExit,
   rdrandExit,
   rdseedExit,
@@ -51,7 +52,8 @@ export const EXIT_HANDLERS: readonly (ExitHandler | undefined)[] = ((): (ExitHan
   set(cpuidExit, 10);
   set(undefinedExit, 11, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 50, 53, 59);
   set(hltExit, 12);
-  set(skipExit, 13, 36, 39, 40, 54); // INVD, MWAIT, MONITOR, PAUSE, WBINVD
+  set(skipExit, 13, 36, 39, 54); // INVD, MWAIT, MONITOR, WBINVD
+  set(pauseExit, 40);
   set(invlpgExit, 14, 58);
   set(rdpmcExit, 15);
   set(rdtscExit, 16, 51);

@@ -12,6 +12,13 @@ export const skipExit: ExitHandler = (vcpu) => {
   return 'resume';
 };
 
+/** PAUSE, by itself or after too many of them: another vCPU may go on. */
+export const pauseExit: ExitHandler = (vcpu, vm) => {
+  vcpu.complete();
+  vm.yieldTurn();
+  return 'resume';
+};
+
 /** Nothing to do: the exit happened between instructions. */
 export const resumeExit: ExitHandler = () => 'resume';
 
