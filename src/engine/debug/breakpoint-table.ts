@@ -1,26 +1,15 @@
-import * as L from '../core/layout.js';
 import type { Breakpoint, BreakpointSpec, ExitRecord } from '../debugger.js';
-import type { CoreExports } from '../host/core-instance.js';
-import type { HostMemory } from '../host/host-memory.js';
+import type { BreakpointSink, Watch } from './machine-view.js';
 import { exitMatches } from './trace-reader.js';
 
-const WATCH_FLAGS = { read: 1, write: 2, access: 3 } as const;
-const WATCH_PHYSICAL = 4;
-const MAX_EXECUTE = Math.floor(L.BREAK_SET_ENTRIES / 2);
-
-/** The debugger's breakpoints and the tables from which the core reads them. Guest memory is never touched. */
+/** The debugger's breakpoints; the engine has those that are enabled. */
 export class BreakpointTable {
   readonly #all = new Map<number, Breakpoint>();
   /** Addresses of run-until targets, which are no breakpoints to anybody else. */
   readonly #temporary = new Set<bigint>();
   #next = 1;
 
-  constructor(
-    readonly core: CoreExports,
-    readonly host: HostMemory,
-    /** Told when the core's tables changed, so that cached translations go. */
-    readonly changed: () => void,
-  ) {}
+  constructor(private readonly sink: BreakpointSink) {}
 
   list(): Breakpoint[] {
     return [...this.#all.values()];
@@ -30,7 +19,7 @@ export class BreakpointTable {
     return this.#all.get(id);
   }
 
-  /** @throws Error when a table of the core is full or the range makes no sense. */
+  /** @throws Error when the engine has no room for it or the range makes no sense. */
   add(spec: BreakpointSpec, label?: string): Breakpoint {
     this.#check(spec);
     const breakpoint: Breakpoint = { ...spec, id: this.#next++, enabled: true, hits: 0, ...(label ? { label } : {}) };
@@ -89,40 +78,18 @@ export class BreakpointTable {
   }
 
   #check(spec: BreakpointSpec): void {
-    if (spec.kind === 'execute' && this.list().filter((item) => item.kind === 'execute').length >= MAX_EXECUTE) {
-      throw new Error(`no room for more than ${MAX_EXECUTE} breakpoints`);
-    }
-    if (spec.kind !== 'watch') return;
-    if (spec.length < 1) throw new Error('a watchpoint needs at least 1 byte');
-    if (this.list().filter((item) => item.kind === 'watch').length >= L.MAX_WATCHPOINTS) {
-      throw new Error(`no room for more than ${L.MAX_WATCHPOINTS} watchpoints`);
-    }
+    if (spec.kind === 'watch' && spec.length < 1) throw new Error('a watchpoint needs at least 1 byte');
+    this.sink.check(spec, this.list());
   }
 
   #write(): void {
-    this.#writeExecute();
-    this.#writeWatch();
-    this.changed();
-  }
-
-  #writeExecute(): void {
-    const addresses = new Set(this.#temporary);
-    for (const item of this.#all.values()) if (item.kind === 'execute' && item.enabled) addresses.add(item.gva);
-    this.core.clearBreakpoints();
-    for (const address of addresses) this.core.addBreakpoint(address);
-  }
-
-  #writeWatch(): void {
-    const { host } = this;
-    let count = 0;
+    const execute = new Set(this.#temporary);
+    const watches: Watch[] = [];
     for (const item of this.#all.values()) {
-      if (item.kind !== 'watch' || !item.enabled) continue;
-      const at = L.WATCH_TABLE + count++ * L.WATCH_BYTES;
-      host.set64(at, item.address);
-      host.set64(at + 8, item.address + BigInt(item.length - 1));
-      host.set32(at + 16, WATCH_FLAGS[item.access] | (item.space === 'gpa' ? WATCH_PHYSICAL : 0));
-      host.set32(at + 20, item.id);
+      if (!item.enabled) continue;
+      if (item.kind === 'execute') execute.add(item.gva);
+      if (item.kind === 'watch') watches.push(item);
     }
-    host.set32(L.WATCHPOINT_COUNT, count);
+    this.sink.write(execute, watches);
   }
 }

@@ -1,9 +1,5 @@
 import type { Debugger, PageWalk } from '../debugger.js';
-import type { Vcpu } from '../vmm/vcpu.js';
-import type { Vm } from '../vmm/vm.js';
-import { readMemory } from './memory-access.js';
-import { readRegisters } from './register-access.js';
-import { guestWalk, translate } from './translate.js';
+import type { MachineView } from './machine-view.js';
 
 const HELP = `info registers        registers in QEMU's layout
 info mem              guest's linear mappings
@@ -18,22 +14,25 @@ gva2gpa ADDR          translate           gpa2hva ADDR
 p | print EXPR        a number or $register
 system_reset          reset the machine   stop | cont`;
 
-type Command = (context: { target: Debugger; vm: Vm; vcpu: Vcpu; args: string[] }) => Promise<string> | string;
+type Command = (context: {
+  target: Debugger;
+  view: MachineView;
+  vcpu: number;
+  args: string[];
+}) => Promise<string> | string;
 
 const hex = (value: bigint, digits = 16): string => value.toString(16).padStart(digits, '0');
 
 const COMMANDS: Record<string, Command> = {
   help: () => HELP,
-  'info registers': ({ vm, vcpu }) => infoRegisters(vm, vcpu),
+  'info registers': ({ view, vcpu }) => infoRegisters(view, vcpu),
   'info status': async ({ target }) => `VM status: ${(await target.state()).running ? 'running' : 'paused'}`,
   'info version': () => 'vmscope',
-  'info cpus': ({ vm }) =>
-    vm.vcpus
-      .map((vcpu) => `${vcpu.index === 0 ? '*' : ' '} CPU #${vcpu.index}: thread_id=${vcpu.index + 1}`)
-      .join('\n'),
-  'info mem': ({ vm, vcpu }) => infoMem(vm, vcpu),
-  'info tlb': ({ vm, vcpu }) => infoTlb(vm, vcpu),
-  'info mtree': ({ vm }) => memoryTree(vm),
+  'info cpus': ({ view }) =>
+    Array.from({ length: view.vcpus }, (_, i) => `${i === 0 ? '*' : ' '} CPU #${i}: thread_id=${i + 1}`).join('\n'),
+  'info mem': ({ view, vcpu }) => infoMem(view, vcpu),
+  'info tlb': ({ view, vcpu }) => infoTlb(view, vcpu),
+  'info mtree': ({ view }) => memoryTree(view),
   'info exits': async ({ target }) =>
     Object.entries((await target.exits?.counts()) ?? {})
       .map(([name, count]) => `${name.padEnd(28)} ${count}`)
@@ -46,25 +45,25 @@ const COMMANDS: Record<string, Command> = {
       })
       .join('\n'),
   'info vmcs': async ({ target, vcpu }) =>
-    ((await target.vmcs?.read(vcpu.index)) ?? [])
+    ((await target.vmcs?.read(vcpu)) ?? [])
       .map(
         (field) =>
           `${hex(BigInt(field.encoding), 4)} ${field.name.padEnd(32)} ${hex(field.value, field.widthBits / 4)} ${field.decoded.join(' ')}`,
       )
       .join('\n'),
-  xp: ({ vm, vcpu, args }) => examine(vm, vcpu, 'gpa', args),
-  x: ({ vm, vcpu, args }) => examine(vm, vcpu, 'gva', args),
-  gva2gpa: ({ vm, vcpu, args }) => {
-    const gpa = translate(vcpu, vm, number(vm, vcpu, args[0]));
+  xp: ({ view, vcpu, args }) => examine(view, vcpu, 'gpa', args),
+  x: ({ view, vcpu, args }) => examine(view, vcpu, 'gva', args),
+  gva2gpa: ({ view, vcpu, args }) => {
+    const gpa = view.walk(vcpu, number(view, vcpu, args[0])).output;
     return gpa === undefined ? 'Unmapped' : `gpa: 0x${gpa.toString(16)}`;
   },
-  gpa2hva: ({ vm, vcpu, args }) => {
-    const gpa = number(vm, vcpu, args[0]);
-    if (gpa >= BigInt(vm.memoryBytes)) return `No memory is mapped at address 0x${gpa.toString(16)}`;
+  gpa2hva: ({ view, vcpu, args }) => {
+    const gpa = number(view, vcpu, args[0]);
+    if (gpa >= BigInt(view.memoryBytes)) return `No memory is mapped at address 0x${gpa.toString(16)}`;
     return `Host virtual address for 0x${gpa.toString(16)} (ram) is 0x${gpa.toString(16)}`;
   },
-  print: ({ vm, vcpu, args }) => `0x${number(vm, vcpu, args[0]).toString(16)}`,
-  p: ({ vm, vcpu, args }) => `0x${number(vm, vcpu, args[0]).toString(16)}`,
+  print: ({ view, vcpu, args }) => `0x${number(view, vcpu, args[0]).toString(16)}`,
+  p: ({ view, vcpu, args }) => `0x${number(view, vcpu, args[0]).toString(16)}`,
   system_reset: async ({ target }) => {
     await target.reset();
     return '';
@@ -81,7 +80,12 @@ const COMMANDS: Record<string, Command> = {
 COMMANDS.c = COMMANDS.cont;
 
 /** Runs a monitor command in QEMU's wording; undefined when there is none of that name. */
-export async function monitorCommand(target: Debugger, vm: Vm, vcpu: Vcpu, line: string): Promise<string | undefined> {
+export async function monitorCommand(
+  target: Debugger,
+  view: MachineView,
+  vcpu: number,
+  line: string,
+): Promise<string | undefined> {
   const words = line
     .trim()
     .replace(/^(xp?)\//, '$1 /')
@@ -91,16 +95,16 @@ export async function monitorCommand(target: Debugger, vm: Vm, vcpu: Vcpu, line:
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (!command) return undefined;
   try {
-    return await command({ target, vm, vcpu, args: words.slice(name.split(' ').length) });
+    return await command({ target, view, vcpu, args: words.slice(name.split(' ').length) });
   } catch (error) {
     return `${line.trim()}: ${(error as Error).message}`;
   }
 }
 
-function number(vm: Vm, vcpu: Vcpu, text: string | undefined): bigint {
+function number(view: MachineView, vcpu: number, text: string | undefined): bigint {
   if (text === undefined) throw new Error('an address is missing');
   if (text.startsWith('$')) {
-    const value = readRegisters(vm, vcpu)[text.slice(1)];
+    const value = view.readRegisters(vcpu)[text.slice(1)];
     if (value === undefined) throw new Error(`no register ${text}`);
     return value;
   }
@@ -109,14 +113,14 @@ function number(vm: Vm, vcpu: Vcpu, text: string | undefined): bigint {
 }
 
 /** QEMU's x and xp: /COUNT FORMAT SIZE, formats x d u o c i (x only here prints as hex). */
-function examine(vm: Vm, vcpu: Vcpu, space: 'gva' | 'gpa', args: string[]): string {
+function examine(view: MachineView, vcpu: number, space: 'gva' | 'gpa', args: string[]): string {
   const format = args[0]?.startsWith('/') ? args.shift()!.slice(1) : '1xw';
   const match = /^(\d*)([xduoc]?)([bhwg]?)$/.exec(format) ?? /^(\d*)()([bhwg]?)[xduoc]?$/.exec(format);
   if (!match) throw new Error(`format /${format} is not count, x d u o c, b h w g`);
   const count = Math.min(Number(match[1] || 1), 4096);
   const size = { b: 1, h: 2, w: 4, g: 8 }[match[3] || 'w'] as number;
-  const start = number(vm, vcpu, args[0]);
-  const bytes = readMemory(vm, vcpu, space, start, count * size);
+  const start = number(view, vcpu, args[0]);
+  const bytes = view.readMemory(vcpu, space, start, count * size);
   const perLine = Math.max(1, Math.floor((size === 1 ? 8 : 16) / size));
   const lines: string[] = [];
   for (let i = 0; i < count; i += perLine) {
@@ -148,8 +152,8 @@ function formatValue(value: bigint, format: string, size: number): string {
   }
 }
 
-function infoRegisters(vm: Vm, vcpu: Vcpu): string {
-  const r = readRegisters(vm, vcpu);
+function infoRegisters(view: MachineView, vcpu: number): string {
+  const r = view.readRegisters(vcpu);
   const long = (r.efer & 0x400n) !== 0n;
   const width = long ? 16 : 8;
   const h = (name: string) => hex(r[name] & (long ? (1n << 64n) - 1n : 0xffffffffn), width);
@@ -166,7 +170,7 @@ function infoRegisters(vm: Vm, vcpu: Vcpu): string {
   const flags = [...'DOSZAPC']
     .map((letter, i) => ((r.rflags >> [10n, 11n, 7n, 6n, 4n, 2n, 0n][i]) & 1n ? letter : '-'))
     .join('');
-  const halted = vcpu.halted ? 1 : 0;
+  const halted = view.halted(vcpu) ? 1 : 0;
   lines.push(
     `${prefix}IP=${h('rip')} ${prefix}FL=${hex(r.rflags, 8)} [${flags}] CPL=${(r.ss_ar >> 5n) & 3n} II=${r.interruptibility & 1n} A20=1 SMM=0 HLT=${halted}`,
   );
@@ -197,13 +201,13 @@ interface Mapping {
 }
 
 /** Present leaf mappings of the guest's page tables, ascending, at most 65536 of them. */
-function* mappings(vm: Vm, vcpu: Vcpu): Generator<Mapping> {
-  const long = (vcpu.vmcs.get('GUEST_IA32_EFER') & 0x400n) !== 0n;
+function* mappings(view: MachineView, vcpu: number): Generator<Mapping> {
+  const long = (view.readRegisters(vcpu).efer & 0x400n) !== 0n;
   const end = long ? 1n << 48n : 1n << 32n;
   let count = 0;
   for (let at = 0n; at < end && count < 65536; ) {
     const gva = long ? BigInt.asUintN(64, BigInt.asIntN(48, at)) : at;
-    const walk = guestWalk(vcpu, vm, gva);
+    const walk = view.walk(vcpu, gva);
     if (walk.output === undefined) {
       at += skipBytes(walk, long) - (at % skipBytes(walk, long));
       continue;
@@ -232,15 +236,15 @@ function leafFlags(walk: PageWalk): string {
   return `${every('U') ? 'u' : '-'}r${every('W') ? 'w' : '-'}`;
 }
 
-function infoMem(vm: Vm, vcpu: Vcpu): string {
-  if ((vcpu.vmcs.get('GUEST_CR0') & (1n << 31n)) === 0n) return 'PG disabled';
+function infoMem(view: MachineView, vcpu: number): string {
+  if ((view.readRegisters(vcpu).cr0 & (1n << 31n)) === 0n) return 'PG disabled';
   const lines: string[] = [];
   let run: Mapping | undefined;
   const flush = () => {
     if (run)
       lines.push(`${hex(run.gva)}-${hex(BigInt.asUintN(64, run.gva + run.bytes))} ${hex(run.bytes)} ${run.flags}`);
   };
-  for (const mapping of mappings(vm, vcpu)) {
+  for (const mapping of mappings(view, vcpu)) {
     if (run && run.gva + run.bytes === mapping.gva && run.flags === mapping.flags) run.bytes += mapping.bytes;
     else {
       flush();
@@ -251,17 +255,17 @@ function infoMem(vm: Vm, vcpu: Vcpu): string {
   return lines.join('\n');
 }
 
-function infoTlb(vm: Vm, vcpu: Vcpu): string {
-  if ((vcpu.vmcs.get('GUEST_CR0') & (1n << 31n)) === 0n) return 'PG disabled';
-  return [...mappings(vm, vcpu)].map((m) => `${hex(m.gva)}: ${hex(m.gpa)} ${m.flags}`).join('\n');
+function infoTlb(view: MachineView, vcpu: number): string {
+  if ((view.readRegisters(vcpu).cr0 & (1n << 31n)) === 0n) return 'PG disabled';
+  return [...mappings(view, vcpu)].map((m) => `${hex(m.gva)}: ${hex(m.gpa)} ${m.flags}`).join('\n');
 }
 
-function memoryTree(vm: Vm): string {
+function memoryTree(view: MachineView): string {
   return [
     'FlatView #0',
     ' AS "memory", root: system',
     ' Root memory region: system',
-    `  ${hex(0n)}-${hex(BigInt(vm.memoryBytes - 1))} (prio 0, ram): pc.ram`,
+    `  ${hex(0n)}-${hex(BigInt(view.memoryBytes - 1))} (prio 0, ram): pc.ram`,
     `  ${hex(0xfec00000n)}-${hex(0xfec00fffn)} (prio 0, i/o): ioapic`,
     `  ${hex(0xfee00000n)}-${hex(0xfeefffffn)} (prio 4096, i/o): apic-msi`,
   ].join('\n');

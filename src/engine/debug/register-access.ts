@@ -81,7 +81,7 @@ export function readRegisters(vm: Vm, vcpu: Vcpu): RegisterFile {
   file.cr0 = shadowed(vcpu, 'CR0');
   file.cr4 = shadowed(vcpu, 'CR4');
   file.cr8 = BigInt(vm.tpr(vcpu) >> 4);
-  file.tsc = vm.tsc(vcpu);
+  file.tsc = vm.tsc(vcpu.index);
   readFpu(vcpu, file);
   return file;
 }
@@ -160,7 +160,7 @@ export function writeRegister(vm: Vm, vcpu: Vcpu, name: string, value: bigint): 
   } else if (name === 'cr8') {
     vm.setTpr(vcpu, Number(value) << 4);
   } else if (name === 'tsc') {
-    const delta = value - vm.tsc(vcpu);
+    const delta = value - vm.tsc(vcpu.index);
     vcpu.host.set64(vcpu.at(L.TSC_ADJUST), BigInt.asUintN(64, vcpu.host.get64(vcpu.at(L.TSC_ADJUST)) + delta));
   } else if (!writeFpu(vcpu, name, value)) {
     throw new Error(`no register ${name}`);

@@ -1,20 +1,13 @@
 import { EXIT_REASONS, exitReasonName } from '../../spec/vmx/exit-reasons.js';
-import { TRACE_SEQUENCE, WATCH_ADDRESS, WATCH_HIT, WATCH_ID, WATCH_SIZE, WATCH_WRITE } from '../core/layout.js';
+import { TRACE_SEQUENCE } from '../core/layout.js';
 import { BreakpointTable } from '../debug/breakpoint-table.js';
-import { entryFailures } from '../debug/entry-failures.js';
-import { eptRanges, walkEpt } from '../debug/ept-walk.js';
-import { faultChain } from '../debug/fault-chain.js';
-import { readMemory, writeMemory } from '../debug/memory-access.js';
+import type { MachineView } from '../debug/machine-view.js';
 import { monitorCommand } from '../debug/monitor.js';
-import { linearRip, readNamedRegisters, readRegisters, writeRegister } from '../debug/register-access.js';
 import { exitMatches, readRecord, readTrace } from '../debug/trace-reader.js';
-import { guestWalk, hostReader } from '../debug/translate.js';
-import { viewVmcs, writeVmcs } from '../debug/vmcs-view.js';
 import type * as D from '../debugger.js';
 import type { GuestEnd } from '../devices/device.js';
+import type { Hypervisor, SliceEnd, VirtualCpu } from '../vmm/hypervisor.js';
 import type { Machine } from '../vmm/machine.js';
-import type { Vcpu } from '../vmm/vcpu.js';
-import type { SliceEnd, Vm } from '../vmm/vm.js';
 
 /** A slice returns often enough for V8 to move the core's loop to optimised code. */
 const SLICE = 100_000;
@@ -33,10 +26,13 @@ export interface GuestOptions {
   maxInstructions?: number;
 }
 
-/** A guest of the embedded engine under the debugger API: run control, and views of its machine. */
+/** A guest under the debugger API: run control, and views of its machine. */
 export class Guest implements D.Debugger {
   readonly #listeners = new Set<(event: D.DebuggerEvent) => void>();
+  readonly #view: MachineView;
   readonly #breakpoints: BreakpointTable;
+  readonly ept: D.Debugger['ept'];
+  readonly vmcs: D.Debugger['vmcs'];
   #running = false;
   #stop: D.StopReason = { kind: 'start' };
   #stopVcpu = 0;
@@ -55,15 +51,24 @@ export class Guest implements D.Debugger {
     readonly machine: Machine,
     readonly options: GuestOptions,
   ) {
-    const { vm } = machine;
-    this.#breakpoints = new BreakpointTable(vm.core, vm.host, () => {
-      for (const vcpu of vm.vcpus) vm.flushTlb(vcpu);
-    });
+    const view = machine.view;
+    this.#view = view;
+    this.#breakpoints = new BreakpointTable(view.breakpoints);
+    const { ept, vmcs } = view;
+    if (ept) {
+      this.ept = { walk: async (gpa, vcpu = this.#stopVcpu) => ept.walk(vcpu, gpa), ranges: () => ept.ranges() };
+    }
+    if (vmcs) this.vmcs = vmcs;
     machine.onSerial = (bytes) => this.#serialOut.push(bytes);
     machine.onMessage = (text) => this.#emit({ type: 'message', text });
   }
 
-  get #vm(): Vm {
+  /** Idle time passes at the pace of the wall clock. */
+  get #paced(): boolean {
+    return this.options.paced || this.#vm.realTime;
+  }
+
+  get #vm(): Hypervisor {
     return this.machine.vm;
   }
 
@@ -76,11 +81,11 @@ export class Guest implements D.Debugger {
     const { machine } = this;
     return {
       name: machine.name,
-      engine: 'vtx',
+      engine: this.#vm.engine,
       image: machine.image,
       vcpus: this.#vm.vcpus.length,
       memoryBytes: this.#vm.memoryBytes,
-      unavailable: {},
+      unavailable: this.#view.unavailable,
     };
   }
 
@@ -132,7 +137,7 @@ export class Guest implements D.Debugger {
       while (!over) {
         const end = this.#slice(target, SLICE);
         const waits = target.waitsForSipi || this.#vm.vcpus.some((other) => other !== target && other.runnable);
-        if (end.kind === 'idle' && (end.deadline === undefined || this.options.paced || waits)) {
+        if (end.kind === 'idle' && (end.deadline === undefined || this.#paced || waits)) {
           // what it waits for, time alone does not bring
           this.#halt(vcpu, { kind: 'step' });
         } else if (end.kind === 'idle') {
@@ -161,9 +166,8 @@ export class Guest implements D.Debugger {
     return this.#state();
   }
 
-  #isWithin(vcpu: Vcpu, { start, end }: { start: bigint; end: bigint }): boolean {
-    this.#vm.synchronize();
-    const linear = linearRip(vcpu);
+  #isWithin(vcpu: VirtualCpu, { start, end }: { start: bigint; end: bigint }): boolean {
+    const linear = this.#view.linearRip(vcpu.index);
     return linear >= start && linear < end;
   }
 
@@ -202,7 +206,7 @@ export class Guest implements D.Debugger {
 
   #exitBreakpoint: number | undefined;
 
-  #wantsExit(_vcpu: Vcpu): boolean {
+  #wantsExit(_vcpu: VirtualCpu): boolean {
     const record = this.#newestExit();
     this.#exitBreakpoint = this.#breakpoints.hitExit(record)?.id;
     if (this.#exitBreakpoint !== undefined) return true;
@@ -248,7 +252,7 @@ export class Guest implements D.Debugger {
   }
 
   /** The next vCPU in turn that is not halted; undefined when all are. */
-  #pickVcpu(): Vcpu | undefined {
+  #pickVcpu(): VirtualCpu | undefined {
     const { vcpus } = this.#vm;
     for (let tried = 0; tried < vcpus.length; tried++) {
       this.#next = (this.#next + 1) % vcpus.length;
@@ -257,20 +261,20 @@ export class Guest implements D.Debugger {
     return undefined;
   }
 
-  #sliceLength(vcpu: Vcpu): number {
+  #sliceLength(vcpu: VirtualCpu): number {
     const turn = this.#vm.vcpus.length > 1 ? TURN_INSTRUCTIONS : SLICE;
     const until = this.#until?.icount ?? Number.POSITIVE_INFINITY;
     const max = this.options.maxInstructions ?? Number.POSITIVE_INFINITY;
     return Math.max(0, Math.min(turn, until - vcpu.icount, max - this.#vm.icount));
   }
 
-  #slice(vcpu: Vcpu, instructions: number): SliceEnd {
+  #slice(vcpu: VirtualCpu, instructions: number): SliceEnd {
     const end = this.#vm.runSlice(vcpu, instructions);
     this.machine.afterSlice?.();
     return end;
   }
 
-  #checkLimits(vcpu: Vcpu): void {
+  #checkLimits(vcpu: VirtualCpu): void {
     const { untilExits, maxInstructions } = this.options;
     if (this.#until?.icount !== undefined && vcpu.icount >= this.#until.icount)
       this.#halt(vcpu.index, { kind: 'until' });
@@ -281,13 +285,13 @@ export class Guest implements D.Debugger {
     }
   }
 
-  #afterSlice(vcpu: Vcpu, end: SliceEnd): void {
+  #afterSlice(vcpu: VirtualCpu, end: SliceEnd): void {
     switch (end.kind) {
       case 'limit':
       case 'idle':
         return;
       case 'breakpoint': {
-        const linear = linearRip(vcpu);
+        const linear = this.#view.linearRip(vcpu.index);
         const hit = this.#breakpoints.hitAt(linear);
         this.#halt(vcpu.index, hit ? { kind: 'breakpoint', id: hit.id, gva: linear } : { kind: 'until' });
         return;
@@ -305,7 +309,7 @@ export class Guest implements D.Debugger {
         return;
       }
       case 'entry-failed':
-        this.#halt(vcpu.index, entryFailures(this.#vm, vcpu));
+        this.#halt(vcpu.index, this.#view.entryFailures?.(vcpu.index) ?? { kind: 'paused' });
         return;
       case 'ended':
         if (this.#vm.end?.kind === 'reset' && !this.machine.options.noReboot) this.machine.reset();
@@ -315,19 +319,14 @@ export class Guest implements D.Debugger {
 
   #ended(): D.StopReason {
     const end = this.#vm.end as GuestEnd;
-    return { kind: 'ended', end, ...(end.kind === 'triple-fault' ? { faults: faultChain(this.#vm) } : {}) };
+    return { kind: 'ended', end, ...(end.kind === 'triple-fault' ? { faults: this.#view.faultChain() } : {}) };
   }
 
-  #watchStop(vcpu: Vcpu): D.StopReason {
-    const { host } = this.#vm;
-    const id = host.get32(vcpu.at(WATCH_ID));
-    const write = host.get32(vcpu.at(WATCH_WRITE)) !== 0;
-    const address = host.get64(vcpu.at(WATCH_ADDRESS));
-    const length = host.get32(vcpu.at(WATCH_SIZE));
-    host.set32(vcpu.at(WATCH_HIT), 0);
-    const breakpoint = this.#breakpoints.get(id);
+  #watchStop(vcpu: VirtualCpu): D.StopReason {
+    const hit = this.#view.takeWatchHit(vcpu.index);
+    const breakpoint = this.#breakpoints.get(hit.id);
     if (breakpoint) breakpoint.hits++;
-    return { kind: 'watchpoint', id, access: write ? 'write' : 'read', address, length };
+    return { kind: 'watchpoint', ...hit };
   }
 
   /** Every vCPU is halted: time warps to the next deadline, or passes at the wall clock's pace. */
@@ -338,7 +337,7 @@ export class Guest implements D.Debugger {
       this.#halt(this.#stopVcpu, this.#ended());
       return 'wait';
     }
-    if (this.options.paced) {
+    if (this.#paced) {
       const clock = this.#vm.now();
       const wallMs = performance.now();
       const base = (this.#paceBase ??= { wallMs, clock });
@@ -396,39 +395,32 @@ export class Guest implements D.Debugger {
     if (this.#vm.end) throw new Error(`the guest has ended: ${this.#vm.end.message}`);
   }
 
-  #vcpu(index: number): Vcpu {
+  #vcpu(index: number): VirtualCpu {
     const vcpu = this.#vm.vcpus[index];
     if (!vcpu) throw new Error(`no vCPU ${index}`);
     return vcpu;
   }
 
-  /** The vCPU with its guest state in the VMCS. */
-  #settled(index: number): Vcpu {
-    this.#vm.synchronize();
-    return this.#vcpu(index);
-  }
-
   // ---- state ----
 
   async readRegisters(vcpu: number, names?: readonly string[]): Promise<D.RegisterFile> {
-    const target = this.#settled(vcpu);
-    return names === undefined ? readRegisters(this.#vm, target) : readNamedRegisters(this.#vm, target, names);
+    return this.#view.readRegisters(this.#vcpu(vcpu).index, names);
   }
 
   async writeRegister(vcpu: number, name: string, value: bigint): Promise<void> {
-    writeRegister(this.#vm, this.#settled(vcpu), name, value);
+    this.#view.writeRegister(this.#vcpu(vcpu).index, name, value);
   }
 
   async readMemory(space: D.AddressSpace, address: bigint, length: number, vcpu = this.#stopVcpu): Promise<Uint8Array> {
-    return readMemory(this.#vm, this.#settled(vcpu), space, address, length);
+    return this.#view.readMemory(this.#vcpu(vcpu).index, space, address, length);
   }
 
   async writeMemory(space: D.AddressSpace, address: bigint, bytes: Uint8Array, vcpu = this.#stopVcpu): Promise<number> {
-    return writeMemory(this.#vm, this.#settled(vcpu), space, address, bytes);
+    return this.#view.writeMemory(this.#vcpu(vcpu).index, space, address, bytes);
   }
 
   async walk(gva: bigint, vcpu = this.#stopVcpu): Promise<D.PageWalk> {
-    return guestWalk(this.#settled(vcpu), this.#vm, gva);
+    return this.#view.walk(this.#vcpu(vcpu).index, gva);
   }
 
   async addBreakpoint(spec: D.BreakpointSpec, label?: string): Promise<D.Breakpoint> {
@@ -460,23 +452,6 @@ export class Guest implements D.Debugger {
     return this.machine.symbols;
   }
 
-  readonly ept = {
-    walk: async (gpa: bigint, vcpu = this.#stopVcpu): Promise<D.PageWalk> =>
-      walkEpt(this.#vcpu(vcpu).vmcs.get('EPT_POINTER'), gpa, hostReader(this.#vm)),
-    ranges: async (): Promise<D.EptRange[]> =>
-      eptRanges(this.#vcpu(0).vmcs.get('EPT_POINTER'), hostReader(this.#vm), (gpa) =>
-        this.machine.regionLabel(Number(gpa)),
-      ),
-  };
-
-  readonly vmcs = {
-    read: async (vcpu: number): Promise<D.VmcsFieldValue[]> => viewVmcs(this.#settled(vcpu)),
-    write: async (vcpu: number, encoding: number, value: bigint): Promise<void> => {
-      writeVmcs(this.#settled(vcpu), encoding, value);
-      this.#vm.flushTlb(this.#vcpu(vcpu));
-    },
-  };
-
   readonly exits = {
     records: async (after: number, max: number): Promise<D.ExitRecord[]> => readTrace(this.#vm.host, after, max),
     counts: async (): Promise<Record<string, number>> => this.exitCounts(),
@@ -488,6 +463,7 @@ export class Guest implements D.Debugger {
       exitReasonName(number),
       this.#vm.exitCount(number),
     ]);
+    rows.push(...Object.entries(this.#view.ownExits?.() ?? {}));
     return Object.fromEntries(rows.filter(([, count]) => count > 0).sort((a, b) => b[1] - a[1]));
   }
 
@@ -509,7 +485,7 @@ export class Guest implements D.Debugger {
   }
 
   async monitor(line: string): Promise<string | undefined> {
-    return monitorCommand(this, this.#vm, this.#settled(this.#stopVcpu), line);
+    return monitorCommand(this, this.#view, this.#stopVcpu, line);
   }
 
   async reset(): Promise<void> {

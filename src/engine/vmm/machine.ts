@@ -1,21 +1,13 @@
 import { biosFiles, loadBios } from '../boot/bios.js';
 import { loadImage } from '../boot/detect.js';
-import type { GuestSymbol, InitialState, LoadedImage } from '../boot/image.js';
-import { CLOCK_OFFSET, GPR, ICOUNT } from '../core/layout.js';
+import type { GuestSymbol, LoadedImage } from '../boot/image.js';
+import type { MachineView } from '../debug/machine-view.js';
 import type { VgaText } from '../debugger.js';
 import type { Drive } from '../devices/block.js';
 import type { GuestEnd } from '../devices/device.js';
-import { FirmwareRom } from './firmware-rom.js';
+import type { FirmwareRom } from './firmware-rom.js';
+import type { Hypervisor } from './hypervisor.js';
 import { PcBoard } from './pc-board.js';
-import type { Vcpu } from './vcpu.js';
-import type { Vm } from './vm.js';
-import { setSegment, setUpVmcs } from './vmcs-setup.js';
-
-const REGISTER_INDEX = { rax: 0, rcx: 1, rdx: 2, rbx: 3, rbp: 5, rsi: 6, rdi: 7 } as const;
-const CR0_ET_NE = 0x30n;
-const CR4_VMXE = 0x2000n;
-const EFER_LMA = 0x400n;
-const ENTRY_IA32E = 0x200n;
 
 export interface MachineOptions {
   name: string;
@@ -40,6 +32,8 @@ export class Machine {
   readonly pc: PcBoard;
   readonly loaded: LoadedImage;
   readonly symbols: GuestSymbol[];
+  /** The machine as the debugger sees it. */
+  readonly view: MachineView;
   onSerial: (bytes: Uint8Array) => void = () => {};
   onMessage: (text: string) => void = () => {};
   /** Called after each slice, when the guest stands: trace files drain here. */
@@ -53,7 +47,7 @@ export class Machine {
 
   /** @throws ImageError when the image cannot be used. */
   constructor(
-    readonly vm: Vm,
+    readonly vm: Hypervisor,
     readonly options: MachineOptions,
   ) {
     const { image, firmware } = options;
@@ -69,7 +63,9 @@ export class Machine {
     this.symbols = [...this.loaded.symbols].sort((a, b) =>
       a.address < b.address ? -1 : a.address > b.address ? 1 : 0,
     );
-    this.#rom = firmware ? new FirmwareRom(vm, image.bytes) : undefined;
+    this.view = vm.view((gpa) => this.regionLabel(gpa));
+    if (firmware && !vm.mapFirmware) throw new Error(`engine ${vm.engine} has no ROM: a BIOS needs --engine vtx`);
+    this.#rom = firmware ? vm.mapFirmware?.(image.bytes) : undefined;
     const machine = { memoryBytes: vm.memoryBytes, vcpus: vm.vcpus.length };
     this.pc = new PcBoard(vm, {
       ...options,
@@ -96,10 +92,6 @@ export class Machine {
     const { vm } = this;
     vm.memory.read(0, vm.memoryBytes).fill(0);
     vm.resetState();
-    for (const vcpu of vm.vcpus) {
-      vcpu.reset();
-      setUpVmcs(vcpu, vm.ept.eptp, vm.vcpus.length);
-    }
     this.pc.reset();
     this.#boot();
   }
@@ -130,7 +122,7 @@ export class Machine {
 
   /** How a guest ended that is halted with nothing to wake it. */
   haltedForever(): GuestEnd {
-    const masked = this.vm.vcpus.every((vcpu) => (vcpu.vmcs.rflags & 0x200) === 0);
+    const masked = this.vm.vcpus.every((vcpu) => !vcpu.interruptsEnabled);
     return {
       kind: 'halted-forever',
       status: 1,
@@ -141,44 +133,13 @@ export class Machine {
   /** Gives up what the machine holds of the host. */
   close(): void {
     this.onClose();
+    this.vm.close();
   }
 
   #boot(): void {
     const { vm, loaded } = this;
     for (const { gpa, bytes } of loaded.zero) vm.memory.read(gpa, bytes).fill(0);
     for (const { gpa, bytes } of loaded.chunks) vm.memory.write(gpa, bytes);
-    setInitialState(vm.vcpus[0], loaded.initial);
-    for (const vcpu of vm.vcpus.slice(1)) vcpu.waitForSipi();
-  }
-}
-
-function setInitialState(vcpu: Vcpu, state: InitialState): void {
-  const { vmcs, host } = vcpu;
-  host.setNumber(vcpu.at(ICOUNT), 0);
-  host.setNumber(vcpu.at(CLOCK_OFFSET), 0);
-  vmcs.set('GUEST_RIP', state.rip);
-  if (state.rsp !== undefined) vmcs.set('GUEST_RSP', state.rsp);
-  vmcs.set('GUEST_RFLAGS', (state.rflags ?? 0n) | 2n);
-  if (state.cr0 !== undefined) {
-    vmcs.set('GUEST_CR0', state.cr0 | CR0_ET_NE);
-    vmcs.set('CR0_READ_SHADOW', state.cr0 | 0x10n);
-  }
-  if (state.cr3 !== undefined) vmcs.set('GUEST_CR3', state.cr3);
-  if (state.cr4 !== undefined) vmcs.set('GUEST_CR4', state.cr4 | CR4_VMXE);
-  if (state.efer !== undefined) {
-    vmcs.set('GUEST_IA32_EFER', state.efer);
-    if ((state.efer & EFER_LMA) !== 0n) vmcs.set('VM_ENTRY_CONTROLS', vmcs.get('VM_ENTRY_CONTROLS') | ENTRY_IA32E);
-  }
-  for (const [name, segment] of Object.entries(state.segments ?? {})) {
-    setSegment(vmcs, name.toUpperCase(), segment.selector, segment.base, segment.limit, segment.accessRights);
-  }
-  for (const table of ['gdtr', 'idtr'] as const) {
-    const value = state[table];
-    if (!value) continue;
-    vmcs.set(`GUEST_${table.toUpperCase()}_BASE`, value.base);
-    vmcs.set(`GUEST_${table.toUpperCase()}_LIMIT`, value.limit);
-  }
-  for (const [name, value] of Object.entries(state.registers ?? {})) {
-    host.set64(vcpu.at(GPR) + REGISTER_INDEX[name as keyof typeof REGISTER_INDEX] * 8, value);
+    vm.start(loaded.initial);
   }
 }

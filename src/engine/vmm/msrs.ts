@@ -36,7 +36,7 @@ export function readMsr(vcpu: Vcpu, vm: Vm, msr: number): bigint | undefined {
   const { host } = vcpu;
   switch (msr) {
     case 0x10:
-      return vm.tsc(vcpu);
+      return vm.tsc(vcpu.index);
     case 0x1b:
       return vm.board.apicBase(vcpu.index);
     case 0x3b:
@@ -60,7 +60,7 @@ export function writeMsr(vcpu: Vcpu, vm: Vm, msr: number, value: bigint): boolea
   const { host, vmcs } = vcpu;
   switch (msr) {
     case 0x10: {
-      const delta = value - vm.tsc(vcpu);
+      const delta = value - vm.tsc(vcpu.index);
       host.set64(vcpu.at(TSC_ADJUST), (host.get64(vcpu.at(TSC_ADJUST)) + delta) & MASK64);
       updateClock(vcpu, vm);
       return true;

@@ -120,7 +120,7 @@ export function updateClock(vcpu: Vcpu, vm: Vm): void {
   const gpa = msr & ~1n;
   const view = new DataView(new ArrayBuffer(32));
   view.setUint32(0, nextVersion(vm, gpa), true);
-  view.setBigUint64(8, vm.tsc(vcpu), true);
+  view.setBigUint64(8, vm.tsc(vcpu.index), true);
   view.setBigUint64(16, BigInt(vcpu.clock), true);
   view.setUint32(24, TSC_MULTIPLIER, true);
   view.setInt8(28, TSC_SHIFT);
@@ -164,7 +164,7 @@ function clockPairing(vcpu: Vcpu, vm: Vm, gpa: bigint, type: bigint): bigint {
   const view = new DataView(new ArrayBuffer(64));
   view.setBigUint64(0, BigInt(vm.board.bootSeconds) + now / NS_PER_SECOND, true);
   view.setBigUint64(8, now % NS_PER_SECOND, true);
-  view.setBigUint64(16, vm.tsc(vcpu), true);
+  view.setBigUint64(16, vm.tsc(vcpu.index), true);
   return put(vm, gpa, new Uint8Array(view.buffer)) ? 0n : KVM_EFAULT;
 }
 

@@ -8,7 +8,7 @@ import type { ShadowArea } from '../devices/pci/chipset.js';
 import { VirtualClock } from '../time/clock.js';
 import { Journal } from '../time/journal.js';
 import type { Board } from './board.js';
-import type { Vm } from './vm.js';
+import type { Hypervisor } from './hypervisor.js';
 
 const IA32_TSC_DEADLINE = 0x6e0;
 const X2APIC_LAST = 0x83f;
@@ -39,7 +39,7 @@ export class PcBoard implements Board {
   #end: GuestEnd | undefined;
 
   constructor(
-    readonly vm: Vm,
+    readonly vm: Hypervisor,
     options: PcBoardOptions,
   ) {
     this.#clock = new VirtualClock(() => vm.now());
@@ -69,7 +69,7 @@ export class PcBoard implements Board {
         vm.vcpus[vcpu].pendingSipi = vector;
       },
       wake: (vcpu) => vm.wake(vcpu),
-      tsc: (vcpu) => ({ hz: TSC_HZ, now: () => vm.tsc(vm.vcpus[vcpu]) }),
+      tsc: (vcpu) => ({ hz: TSC_HZ, now: () => vm.tsc(vcpu) }),
     });
     this.journal.take('serial0', (data) => this.pc.serial.receive(data as Uint8Array));
     this.journal.take('key', (data) => void this.pc.keyboard.press(data as string));

@@ -98,6 +98,10 @@ export class Vcpu {
     return this.icount + this.host.getNumber(this.at(CLOCK_OFFSET));
   }
 
+  get interruptsEnabled(): boolean {
+    return (this.vmcs.rflags & 0x200) !== 0;
+  }
+
   set clockOffset(ns: number) {
     this.host.setNumber(this.at(CLOCK_OFFSET), ns);
   }

@@ -1,3 +1,4 @@
+import type { InitialState } from '../boot/image.js';
 import {
   CLOCK_OFFSET,
   CR2,
@@ -24,6 +25,8 @@ import {
   TSC_AUX,
   XS_EXIT,
 } from '../core/layout.js';
+import type { MachineView } from '../debug/machine-view.js';
+import { VtxView } from '../debug/vtx-view.js';
 import type { GuestEnd, GuestMemory } from '../devices/device.js';
 import type { CoreExports } from '../host/core-instance.js';
 import type { HostMemory } from '../host/host-memory.js';
@@ -33,6 +36,9 @@ import { type CpuModel, cpuModel, DEFAULT_CPU_MODEL } from './cpu-models.js';
 import { EPT_MEMORY_TYPE, EptBuilder } from './ept-builder.js';
 import { EVENT_VALID, type Outcome } from './exit.js';
 import { EXIT_HANDLERS } from './exits/index.js';
+import { FirmwareRom } from './firmware-rom.js';
+import type { Hypervisor, SliceEnd, VirtualCpu } from './hypervisor.js';
+import { setInitialState } from './initial-state.js';
 import { initVcpu, startVcpu } from './multiprocessor.js';
 import { Vcpu } from './vcpu.js';
 import { fieldOffset } from './vmcs.js';
@@ -49,21 +55,10 @@ const PORT_ACCESS_NS = 1000;
 const MMIO_ACCESS_NS = 100;
 const TIMER_FIELD = fieldOffset('VMX_PREEMPTION_TIMER_VALUE');
 
-/** Why runSlice came back. */
-export type SliceEnd =
-  | { kind: 'limit' }
-  /** Halted; `deadline` is the virtual time of the next device event, if there is any. */
-  | { kind: 'idle'; deadline: number | undefined }
-  | { kind: 'breakpoint' }
-  | { kind: 'watchpoint' }
-  | { kind: 'step' }
-  /** A VM exit that the exit filter wants; it is not handled yet. */
-  | { kind: 'exit' }
-  | { kind: 'entry-failed' }
-  | { kind: 'ended' };
-
 /** A virtual machine on the embedded engine: vCPUs, guest memory behind EPT, devices, and the exit loop. */
-export class Vm {
+export class Vm implements Hypervisor<Vcpu> {
+  readonly engine = 'vtx';
+  readonly realTime = false;
   readonly vcpus: Vcpu[] = [];
   readonly ept: EptBuilder;
   readonly memory: GuestMemory;
@@ -73,7 +68,7 @@ export class Vm {
   /** Value that the current exit moved: port, MSR or device data. For the trace. */
   exitDetail = 0;
   /** Asked at each exit before it is handled: true stops there. */
-  exitFilter: ((vcpu: Vcpu) => boolean) | undefined;
+  exitFilter: ((vcpu: VirtualCpu) => boolean) | undefined;
   /** Exits handled so far. */
   exits = 0;
   /** KVM's paravirtual interface is offered to the guest. */
@@ -209,7 +204,26 @@ export class Vm {
     this.host.setNumber(TRACE_SEQUENCE, 0);
     for (const vcpu of this.vcpus) this.flushTlb(vcpu);
     for (let page = 0; page < this.memoryBytes; page += 4096) this.core.invalidatePageCode(RAM_BASE + page);
+    for (const vcpu of this.vcpus) {
+      vcpu.reset();
+      setUpVmcs(vcpu, this.ept.eptp, this.vcpus.length);
+    }
   }
+
+  start(state: InitialState): void {
+    setInitialState(this.vcpus[0], state);
+    for (const vcpu of this.vcpus.slice(1)) vcpu.waitForSipi();
+  }
+
+  view(label: (gpa: number) => string): MachineView {
+    return new VtxView(this, label);
+  }
+
+  mapFirmware(rom: Uint8Array): FirmwareRom {
+    return new FirmwareRom(this, rom);
+  }
+
+  close(): void {}
 
   /** Moves virtual time forward while every vCPU is halted; devices do what is due then. */
   warpTo(clock: number): void {
@@ -273,7 +287,8 @@ export class Vm {
     this.board.setTpr(vcpu.index, value);
   }
 
-  tsc(vcpu: Vcpu): bigint {
+  tsc(index: number): bigint {
+    const vcpu = this.vcpus[index];
     return BigInt.asUintN(64, BigInt(this.now()) + this.host.get64(vcpu.at(TSC_ADJUST)) + vcpu.vmcs.get('TSC_OFFSET'));
   }
 

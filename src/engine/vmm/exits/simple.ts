@@ -36,7 +36,7 @@ export const rdpmcExit: ExitHandler = (vcpu) => {
 
 /** RDTSC and RDTSCP when a debugger or a sample turned RDTSC exiting on. */
 export const rdtscExit: ExitHandler = (vcpu, vm) => {
-  const tsc = vm.tsc(vcpu);
+  const tsc = vm.tsc(vcpu.index);
   vcpu.setGpr32(0, Number(tsc & 0xffffffffn));
   vcpu.setGpr32(2, Number(tsc >> 32n));
   if ((vcpu.vmcs.reason & 0xffff) === 51) vcpu.setGpr32(1, vm.tscAux(vcpu));

@@ -1,0 +1,149 @@
+// The embedded engine's machine as the debugger sees it.
+import * as L from '../core/layout.js';
+import type {
+  AddressSpace,
+  Breakpoint,
+  BreakpointSpec,
+  EptRange,
+  FaultStep,
+  PageWalk,
+  RegisterFile,
+  StopReason,
+  VmcsFieldValue,
+} from '../debugger.js';
+import type { Vcpu } from '../vmm/vcpu.js';
+import type { Vm } from '../vmm/vm.js';
+import { entryFailures } from './entry-failures.js';
+import { eptRanges, walkEpt } from './ept-walk.js';
+import { faultChain } from './fault-chain.js';
+import type { BreakpointSink, MachineView, Watch } from './machine-view.js';
+import { readMemory, writeMemory } from './memory-access.js';
+import { linearRip, readNamedRegisters, readRegisters, writeRegister } from './register-access.js';
+import { guestWalk, hostReader } from './translate.js';
+import { viewVmcs, writeVmcs } from './vmcs-view.js';
+
+const WATCH_FLAGS = { read: 1, write: 2, access: 3 } as const;
+const WATCH_PHYSICAL = 4;
+const MAX_EXECUTE = Math.floor(L.BREAK_SET_ENTRIES / 2);
+
+/** The tables from which the core reads breakpoints. */
+class CoreBreakpoints implements BreakpointSink {
+  constructor(private readonly vm: Vm) {}
+
+  check(spec: BreakpointSpec, others: readonly Breakpoint[]): void {
+    const count = others.filter((other) => other.kind === spec.kind).length;
+    if (spec.kind === 'execute' && count >= MAX_EXECUTE) {
+      throw new Error(`no room for more than ${MAX_EXECUTE} breakpoints`);
+    }
+    if (spec.kind === 'watch' && count >= L.MAX_WATCHPOINTS) {
+      throw new Error(`no room for more than ${L.MAX_WATCHPOINTS} watchpoints`);
+    }
+  }
+
+  write(execute: ReadonlySet<bigint>, watches: readonly Watch[]): void {
+    const { core, host, vcpus } = this.vm;
+    core.clearBreakpoints();
+    for (const address of execute) core.addBreakpoint(address);
+    watches.forEach((watch, i) => {
+      const at = L.WATCH_TABLE + i * L.WATCH_BYTES;
+      host.set64(at, watch.address);
+      host.set64(at + 8, watch.address + BigInt(watch.length - 1));
+      host.set32(at + 16, WATCH_FLAGS[watch.access] | (watch.space === 'gpa' ? WATCH_PHYSICAL : 0));
+      host.set32(at + 20, watch.id);
+    });
+    host.set32(L.WATCHPOINT_COUNT, watches.length);
+    for (const vcpu of vcpus) this.vm.flushTlb(vcpu);
+  }
+}
+
+export class VtxView implements MachineView {
+  readonly unavailable = {};
+  readonly breakpoints: BreakpointSink;
+  readonly ept: {
+    walk(vcpu: number, gpa: bigint): PageWalk;
+    ranges(): Promise<EptRange[]>;
+  };
+  readonly vmcs = {
+    read: async (vcpu: number): Promise<VmcsFieldValue[]> => viewVmcs(this.settled(vcpu)),
+    write: async (vcpu: number, encoding: number, value: bigint): Promise<void> => {
+      writeVmcs(this.settled(vcpu), encoding, value);
+      this.vm.flushTlb(this.vm.vcpus[vcpu]);
+    },
+  };
+
+  constructor(
+    private readonly vm: Vm,
+    /** What a guest-physical address is, for the EPT view. */
+    label: (gpa: number) => string,
+  ) {
+    this.breakpoints = new CoreBreakpoints(vm);
+    const pointer = (vcpu: number): bigint => vm.vcpus[vcpu].vmcs.get('EPT_POINTER');
+    this.ept = {
+      walk: (vcpu, gpa) => walkEpt(pointer(vcpu), gpa, hostReader(vm)),
+      ranges: async () => eptRanges(pointer(0), hostReader(vm), (gpa) => label(Number(gpa))),
+    };
+  }
+
+  get memoryBytes(): number {
+    return this.vm.memoryBytes;
+  }
+
+  get vcpus(): number {
+    return this.vm.vcpus.length;
+  }
+
+  readRegisters(vcpu: number, names?: readonly string[]): RegisterFile {
+    const target = this.settled(vcpu);
+    return names === undefined ? readRegisters(this.vm, target) : readNamedRegisters(this.vm, target, names);
+  }
+
+  writeRegister(vcpu: number, name: string, value: bigint): void {
+    writeRegister(this.vm, this.settled(vcpu), name, value);
+  }
+
+  readMemory(vcpu: number, space: AddressSpace, address: bigint, length: number): Uint8Array {
+    return readMemory(this.vm, this.settled(vcpu), space, address, length);
+  }
+
+  writeMemory(vcpu: number, space: AddressSpace, address: bigint, bytes: Uint8Array): number {
+    return writeMemory(this.vm, this.settled(vcpu), space, address, bytes);
+  }
+
+  walk(vcpu: number, gva: bigint): PageWalk {
+    return guestWalk(this.settled(vcpu), this.vm, gva);
+  }
+
+  linearRip(vcpu: number): bigint {
+    return linearRip(this.settled(vcpu));
+  }
+
+  halted(vcpu: number): boolean {
+    return this.vm.vcpus[vcpu].halted;
+  }
+
+  takeWatchHit(index: number): ReturnType<MachineView['takeWatchHit']> {
+    const { host } = this.vm;
+    const vcpu = this.vm.vcpus[index];
+    host.set32(vcpu.at(L.WATCH_HIT), 0);
+    return {
+      id: host.get32(vcpu.at(L.WATCH_ID)),
+      access: host.get32(vcpu.at(L.WATCH_WRITE)) !== 0 ? 'write' : 'read',
+      address: host.get64(vcpu.at(L.WATCH_ADDRESS)),
+      length: host.get32(vcpu.at(L.WATCH_SIZE)),
+    };
+  }
+
+  faultChain(): FaultStep[] {
+    return faultChain(this.vm);
+  }
+
+  entryFailures(vcpu: number): StopReason {
+    return entryFailures(this.vm, this.vm.vcpus[vcpu]);
+  }
+
+  /** The vCPU with its guest state in the VMCS. */
+  private settled(index: number): Vcpu {
+    this.vm.synchronize();
+    return this.vm.vcpus[index];
+  }
+}

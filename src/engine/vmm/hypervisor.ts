@@ -1,0 +1,94 @@
+// What runs a machine: the embedded engine (Vm) or the host's KVM. The VMM, the devices, the boot protocols and
+// the debugger are the same on both; the words are those of /dev/kvm.
+import type { InitialState } from '../boot/image.js';
+import type { MachineView } from '../debug/machine-view.js';
+import type { GuestEnd, GuestMemory, Nanoseconds } from '../devices/device.js';
+import type { HostMemory } from '../host/host-memory.js';
+import type { Board } from './board.js';
+import type { FirmwareRom } from './firmware-rom.js';
+
+export type EngineName = 'vtx' | 'kvm';
+
+/** Why runSlice came back. */
+export type SliceEnd =
+  | { kind: 'limit' }
+  /** Halted; `deadline` is the virtual time of the next device event, if there is any. */
+  | { kind: 'idle'; deadline: number | undefined }
+  | { kind: 'breakpoint' }
+  | { kind: 'watchpoint' }
+  | { kind: 'step' }
+  /** A VM exit that the exit filter wants; it is not handled yet. */
+  | { kind: 'exit' }
+  | { kind: 'entry-failed' }
+  | { kind: 'ended' };
+
+export interface VirtualCpu {
+  readonly index: number;
+  /** Retired instructions; 0 where the engine does not count them. */
+  readonly icount: number;
+  /** Virtual time in ns. */
+  readonly clock: Nanoseconds;
+  /** Waits in HLT. */
+  readonly halted: boolean;
+  /** Not halted, or something has come that may wake it. */
+  readonly runnable: boolean;
+  readonly waitsForSipi: boolean;
+  /** It looks again whether it can go on. */
+  woken: boolean;
+  /** INIT and start-up IPIs that take effect at its next turn. */
+  pendingInit: boolean;
+  pendingSipi: number | undefined;
+  readonly interruptsEnabled: boolean;
+}
+
+export interface Hypervisor<V extends VirtualCpu = VirtualCpu> {
+  readonly engine: EngineName;
+  /** Time is the host's: it goes on whatever the guest does, and cannot be warped over idle phases. */
+  readonly realTime: boolean;
+  /** Holds the trace ring and the exit counts in the places that the core's layout gives them. */
+  readonly host: HostMemory;
+  readonly memory: GuestMemory;
+  readonly memoryBytes: number;
+  readonly vcpus: readonly V[];
+  board: Board;
+  /** How the guest ended, once it has. */
+  end: GuestEnd | undefined;
+  /** Instructions of all vCPUs. */
+  readonly icount: number;
+  /** Exits handled so far. */
+  readonly exits: number;
+  /** No interrupts are injected: a debugger steps. */
+  holdInterrupts: boolean;
+  /** Asked at each exit before it is handled: true stops there. */
+  exitFilter: ((vcpu: VirtualCpu) => boolean) | undefined;
+
+  now(): Nanoseconds;
+  tsc(vcpu: number): bigint;
+  /** Every vCPU as after INIT, nothing pending, no exits; guest memory stays. */
+  resetState(): void;
+  /** The boot vCPU stands where the boot protocol wants it; the others wait for a SIPI. */
+  start(state: InitialState): void;
+
+  /** Runs a vCPU for at most `instructions` (or, where they are not counted, a few ms), handling its exits. */
+  runSlice(vcpu: V, instructions: number): SliceEnd;
+  /** Brings all state to where observers see it; the guest stands. */
+  synchronize(): void;
+  /** Moves virtual time forward while every vCPU is halted. */
+  warpTo(clock: Nanoseconds): void;
+  /** Asks for a stop after `count` more instructions of this vCPU. */
+  armStep(vcpu: V, count: number): void;
+  disarmStep(vcpu: V): void;
+  /** The next run executes the instruction at RIP even when a breakpoint stands on it. */
+  skipBreakpointOnce(vcpu: number): void;
+  /** An interrupt may have become deliverable. */
+  wake(vcpu: number): void;
+  finish(end: GuestEnd): void;
+  /** The machine as the debugger sees it. `label`: what a guest-physical address is. */
+  view(label: (gpa: number) => string): MachineView;
+  /** Puts a BIOS's ROM at the top of 4 GiB; absent where the engine cannot. */
+  mapFirmware?(rom: Uint8Array): FirmwareRom;
+  /** Exits so far with this basic exit reason. */
+  exitCount(reason: number): number;
+  /** Frees what the engine holds of the host. */
+  close(): void;
+}
