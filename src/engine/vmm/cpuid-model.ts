@@ -61,6 +61,9 @@ export function cpuid(leaf: number, subleaf: number, context: CpuidContext): Cpu
     }
     case 4:
       return cacheLeaf(subleaf);
+    case 6:
+      // ARAT: the local APIC's timer never stops
+      return { ...ZERO, eax: 1 << 2 };
     case 7:
       return subleaf === 0 ? { ...ZERO, ebx: context.model.leaf7Ebx, ecx: context.model.leaf7Ecx } : ZERO;
     case 0xb:

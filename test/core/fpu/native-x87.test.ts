@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { named, requireTool } from '../../tools.js';
 import { Random } from '../exec/random-code.js';
 import { Machine } from '../harness.js';
-import { ARITHMETIC, COMPARES, MOVES, makeX87Case, STATE, UNARY, type X87Instruction } from './x87-cases.js';
+import { ARITHMETIC, COMPARES, MOVES, makeX87Case, UNARY, type X87Instruction } from './x87-cases.js';
+import { defined, unspecified } from './x87-defined.js';
 import { difference, fields, inCore, onHost } from './x87-runner.js';
 
 const gcc = requireTool('gcc');
@@ -35,33 +36,6 @@ function differences(instructions: readonly X87Instruction[], rounds: number): s
     }
   });
   return found;
-}
-
-const CONDITIONS = 0x4500;
-const C1 = 0x200;
-const STATUS_FLAGS = 0x8d5;
-
-/** Loading a denormal with its exception not masked: processors of one maker push it, of the other do not. */
-function unspecified({ name }: X87Instruction, before: Buffer, host: Buffer): boolean {
-  const denormalUnmasked = (before.readUInt16LE(STATE) & 2) === 0 && (host.readUInt16LE(STATE + 4) & 2) !== 0;
-  return /^fld m(32|64)/.test(name) && denormalUnmasked;
-}
-
-/** Bits of FSW and RFLAGS that the SDM defines for the instruction and this outcome. */
-function defined({ name }: X87Instruction, host: Buffer): { status: number; flags: number } {
-  let status = 0xffff;
-  let flags = STATUS_FLAGS;
-  const pending = (host.readUInt16LE(STATE + 4) & 0x80) !== 0;
-  if (/^f(u|i)?com|^ftst/.test(name)) {
-    // comparisons leave the condition codes when their exception is not masked; some processors set them
-    if (pending) {
-      status &= ~CONDITIONS;
-      flags = 0;
-    }
-    // and some keep C1 where the SDM has it cleared
-    if (/comip?/.test(name)) status &= ~C1;
-  }
-  return { status, flags };
 }
 
 describe('x87 instructions against the host CPU', () => {
