@@ -53,6 +53,10 @@ interface BlessedScreen {
     on(event: string, listener: (...args: never[]) => void): void;
     enableMouse(): void;
     disableMouse(): void;
+    normalBuffer(): void;
+    alternateBuffer(): void;
+    showCursor(): void;
+    hideCursor(): void;
   };
 }
 
@@ -89,6 +93,7 @@ export async function runDashboard(debug: Debugger, options: DashboardOptions): 
     let timer: NodeJS.Timeout | undefined;
     let lastFrame = 0;
     let closed = false;
+    let suspended = false;
     let laidOut = { columns: 0, rows: 0 };
 
     const tick = () => {
@@ -136,7 +141,7 @@ export async function runDashboard(debug: Debugger, options: DashboardOptions): 
         };
       },
       dirty() {
-        if (timer || closed) return;
+        if (timer || closed || suspended) return;
         timer = setTimeout(tick, Math.max(0, lastFrame + frameMs - Date.now()));
       },
       capture(sink) {
@@ -159,6 +164,32 @@ export async function runDashboard(debug: Debugger, options: DashboardOptions): 
       setInterval(factor) {
         pollMs = Math.max(POLL_MS, Math.min(MAX_POLL_MS, pollMs * factor));
         return pollMs;
+      },
+      // blessed's own pause loses what it has buffered.
+      suspend() {
+        if (closed || suspended) return;
+        suspended = true;
+        clearTimeout(timer);
+        timer = undefined;
+        program._write('\x1b[?2004l');
+        program.disableMouse();
+        program.normalBuffer();
+        program.showCursor();
+        program.flush();
+        input.setRawMode(false);
+        process.once('SIGCONT', () => {
+          suspended = false;
+          if (closed) return;
+          input.setRawMode(true);
+          program.alternateBuffer();
+          program.hideCursor();
+          dashboard.showMouse();
+          program._write('\x1b[?2004h');
+          program.flush();
+          surface.redraw();
+        });
+        // The whole process stops, and the guest with it.
+        process.kill(process.pid, 'SIGSTOP');
       },
       quit() {
         if (closed) return;
@@ -208,6 +239,7 @@ export async function runDashboard(debug: Debugger, options: DashboardOptions): 
         process.exit(143);
       },
       SIGHUP: () => hangUp(),
+      SIGTSTP: () => surface.suspend(),
     };
     /** The terminal is gone. process.exit would abort: Node asserts that it can restore the terminal's modes. */
     const hangUp = () => {

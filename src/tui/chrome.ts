@@ -98,7 +98,13 @@ export interface Status {
   bad: boolean;
 }
 
-export function drawFooter(cells: CellPane, status: Status | undefined, chord: string, small: boolean): void {
+export function drawFooter(
+  cells: CellPane,
+  status: Status | undefined,
+  chord: string,
+  small: boolean,
+  running: boolean,
+): void {
   const { theme } = cells;
   cells.clear(theme.normal);
   if (status) {
@@ -118,7 +124,10 @@ export function drawFooter(cells: CellPane, status: Status | undefined, chord: s
   if (small) x = cells.put(x, 0, 'needs 80x24 for panes; Tab next  ', theme.warn);
   const shown = BINDINGS.flatMap((group) => group.bindings)
     .filter((binding) => binding.short)
-    .map((binding) => ({ key: showKey(binding.keys[0]!), text: ` ${binding.short}  ` }));
+    .map((binding) => ({
+      key: showKey(binding.keys[0]!),
+      text: ` ${running && binding.shortRunning ? binding.shortRunning : binding.short}  `,
+    }));
   // Whatever the width: how to get help and how to get out.
   const always = shown.filter(({ key }) => [':', '?', 'q'].includes(key));
   const room = cells.width - always.reduce((sum, item) => sum + item.key.length + item.text.length, 0);

@@ -162,6 +162,7 @@ async function deleteCommand(d: Dashboard, text: string): Promise<string> {
 
 async function untilCommand(d: Dashboard, text: string): Promise<undefined> {
   const argument = need(text, 'an address, "icount N" or "vmexit REASON"');
+  d.mustBeAlive();
   const icount = /^icount\s+(.+)$/i.exec(argument);
   const exit = /^(?:vmexit|exit)\b(.*)$/is.exec(argument);
   if (icount) await d.debug.runUntil({ icount: value(d, icount[1]!) });
@@ -295,6 +296,7 @@ export const COMMANDS: readonly Command[] = [
     help: 'let the guest run',
     key: 'c',
     run: async (d) => {
+      d.mustBeAlive();
       await d.debug.resume();
       return undefined;
     },
@@ -318,6 +320,7 @@ export const COMMANDS: readonly Command[] = [
       const count = text.trim() ? Number(text) : 1;
       if (!Number.isSafeInteger(count) || count < 1)
         throw new Error(`"${text.trim()}" is not a number of instructions`);
+      d.mustBeAlive();
       await d.debug.step(d.model.vcpu, count);
       return undefined;
     },
@@ -328,6 +331,7 @@ export const COMMANDS: readonly Command[] = [
     help: 'one instruction, calls as one',
     key: 'n',
     run: async (d) => {
+      d.mustBeAlive();
       await stepOver(d.debug, d.disassembler, d.model.vcpu);
       return undefined;
     },
@@ -338,6 +342,7 @@ export const COMMANDS: readonly Command[] = [
     help: 'until the function returns',
     key: 'f',
     run: async (d) => {
+      d.mustBeAlive();
       await stepOut(d.debug, d.disassembler, d.model.vcpu, d.model.symbols);
       return undefined;
     },
@@ -356,6 +361,7 @@ export const COMMANDS: readonly Command[] = [
     key: 'e',
     run: async (d, text) => {
       if (!d.debug.exits) throw new Error(d.model.unavailable('exits'));
+      d.mustBeAlive();
       await d.debug.stepToExit(text.trim() ? parseExitCondition(text, (term) => value(d, term)) : undefined);
       return undefined;
     },

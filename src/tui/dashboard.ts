@@ -53,6 +53,8 @@ export interface Surface {
   /** Forgets what the terminal shows. */
   redraw(): void;
   setInterval(factor: number): number;
+  /** Gives the terminal back to the shell until the process is continued. */
+  suspend(): void;
   quit(): void;
 }
 
@@ -113,6 +115,10 @@ export class Dashboard implements Ui {
     this.focus = VIEW_PANES[view][0]!;
     this.disassembly = new DisassemblyPane(this, disassembler);
     this.memoryPane = new MemoryPane(this);
+    debug.onEvent((event) => {
+      // What is looked at is where the guest stands now.
+      if (event.type === 'stopped') this.chosenExit = undefined;
+    });
     const console = new ConsolePane(this);
     const serial = new ConsolePane(this, 'serial');
     const vga = new ConsolePane(this, 'vga');
@@ -209,7 +215,7 @@ export class Dashboard implements Ui {
     this.footer.place(plan.footer);
     if (!this.active) {
       const asked = this.asking ? { text: 'The guest is running. End it and quit? y/n', bad: true } : this.status;
-      drawFooter(this.footer, asked, this.chord, plan.small);
+      drawFooter(this.footer, asked, this.chord, plan.small, this.model.state.running);
       return;
     }
     drawPrompt(this.footer, this.active);
@@ -470,9 +476,16 @@ export class Dashboard implements Ui {
   async toggleRun(): Promise<void> {
     if (this.model.state.running) await this.debug.pause();
     else {
+      this.mustBeAlive();
       this.selectExit(undefined);
       await this.debug.resume();
     }
+  }
+
+  /** @throws Error when the guest has ended. */
+  mustBeAlive(): void {
+    const { stop } = this.model;
+    if (stop?.kind === 'ended') throw new Error(`${stop.end.message || 'the guest has ended'}; :reset starts it anew`);
   }
 
   nextSameExit(): void {
@@ -658,9 +671,18 @@ export class Dashboard implements Ui {
     this.say(this.mouseOn ? 'mouse on' : 'mouse off: the terminal selects text; ctrl-t turns it on');
   }
 
+  /** Switches the terminal's mouse reports to what they should be. */
+  showMouse(): void {
+    this.surface.mouse(this.mouseOn);
+  }
+
   redraw(): void {
     this.model.invalidate();
     this.surface.redraw();
+  }
+
+  suspend(): void {
+    this.surface.suspend();
   }
 
   help(): void {

@@ -7,6 +7,8 @@ export interface Binding {
   keys: readonly string[];
   /** One or two words for the foot of the screen; absent: not shown there. */
   short?: string;
+  /** Instead of it while the guest runs. */
+  shortRunning?: string;
   help: string;
   run: (dashboard: Dashboard) => void;
 }
@@ -20,7 +22,13 @@ export const BINDINGS: readonly BindingGroup[] = [
   {
     title: 'Run',
     bindings: [
-      { keys: ['c', 'f9'], short: 'run', help: 'run, or pause', run: (d) => d.act(d.toggleRun()) },
+      {
+        keys: ['c', 'f9'],
+        short: 'run',
+        shortRunning: 'pause',
+        help: 'run, or pause',
+        run: (d) => d.act(d.toggleRun()),
+      },
       { keys: ['s', 'f7'], short: 'into', help: 'step one instruction', run: (d) => d.command('step') },
       { keys: ['n', 'f8'], short: 'over', help: 'step over calls', run: (d) => d.command('over') },
       { keys: ['f'], short: 'out', help: 'run until the function returns', run: (d) => d.command('out') },
@@ -73,6 +81,7 @@ export const BINDINGS: readonly BindingGroup[] = [
       { keys: ['y'], help: 'copy the row (OSC 52)', run: (d) => d.copy() },
       { keys: ['C-t'], help: 'mouse off, so that the terminal can select; and on', run: (d) => d.toggleMouse() },
       { keys: ['C-l'], help: 'draw again', run: (d) => d.redraw() },
+      { keys: ['C-z'], help: 'to the shell; fg comes back', run: (d) => d.suspend() },
       { keys: [':'], short: 'cmd', help: 'command line', run: (d) => d.prompt('') },
       { keys: ['?', 'f1'], short: 'help', help: 'this help', run: (d) => d.help() },
       { keys: ['q', 'C-c'], short: 'quit', help: 'quit; asks while the guest runs', run: (d) => d.askQuit() },

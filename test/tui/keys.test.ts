@@ -2,12 +2,14 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { COMMANDS } from '../../src/tui/commands.js';
 import { BINDINGS, showKey } from '../../src/tui/keys.js';
 import { type Demo, killAll, startDemo } from './demo.js';
 
-afterEach(killAll);
+afterEach(async () => {
+  if (!shared) await killAll();
+});
 
 /** Sends keys and waits for what they must show. */
 async function press(tui: Demo, keys: string, shown: RegExp): Promise<void> {
@@ -61,7 +63,7 @@ describe('keys', () => {
     const tui = await startDemo();
     await press(tui, 'c', /RUNNING/);
     await press(tui, 'q', /guest is running\. End it and quit\? y\/n/);
-    await press(tui, 'n', /c run/);
+    await press(tui, 'n', /c pause/);
     await press(tui, '\x1b[20~', /STOPPED: paused/);
     await press(tui, '\x1b[20~', /RUNNING/);
     tui.send('q');
@@ -220,7 +222,14 @@ describe('help', () => {
   });
 });
 
-describe('command line', () => {
+let shared: Demo | undefined;
+
+describe('command lines that are wrong', () => {
+  afterAll(() => {
+    shared = undefined;
+    return killAll();
+  });
+
   it.each([
     ['nonsense', 'no command "nonsense"; : lists them'],
     ['s', '"s" may be step, set, syntax'],
@@ -246,11 +255,16 @@ describe('command line', () => {
     ['export csv /nonexistent/x.csv', 'export: ENOENT'],
     ['monitor banana', 'monitor: no monitor command "banana"'],
   ])('%s', async (line, message) => {
-    const tui = await startDemo();
+    // One program serves them all: none of these changes anything.
+    if (!shared) shared = await startDemo();
+    const tui = shared;
+    await press(tui, '\x1b', /c run/);
     tui.send(`:${line}\r`);
     await tui.until(new RegExp(message.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')));
   });
+});
 
+describe('command line', () => {
   it('does what it says', async () => {
     const tui = await startDemo();
     await press(tui, ':break main\r', /breakpoint 1 at 40101d/);

@@ -20,7 +20,9 @@ describe('SerialTerminal', () => {
   it.each([
     ['ab\r\ncd', ['ab', 'cd']],
     ['ab\ncd', ['ab', 'cd']],
-    ['\rab\ncd', ['ab', '  cd']],
+    ['ab\r\ncd\nef', ['ab', 'cd', '  ef']],
+    ['a\rb\ncd', ['b', 'cd']],
+    ['a\x1b\nqb', ['a', 'b']],
     ['ab\rX', ['Xb']],
     ['ab\b\bX', ['Xb']],
     ['a\tb', ['a       b']],

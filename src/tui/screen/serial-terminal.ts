@@ -19,8 +19,9 @@ export class SerialTerminal {
   private background = -1;
   private bold = false;
   private inverse = false;
-  /** Whether a carriage return ever came: a guest that sends none means it with its line feeds. */
+  /** Whether a carriage return ever stood beside a line feed: otherwise a guest means it with its line feeds. */
   private returns = false;
+  private last = 0;
   private saved = { row: 0, column: 0 };
   private state: 'text' | 'escape' | 'csi' | 'string' | 'skip' = 'text';
   private parameters = '';
@@ -57,6 +58,11 @@ export class SerialTerminal {
 
   private feed(character: string): void {
     const code = character.codePointAt(0)!;
+    this.take(character, code);
+    this.last = code;
+  }
+
+  private take(character: string, code: number): void {
     switch (this.state) {
       case 'text':
         if (code === 0x1b) this.state = 'escape';
@@ -64,7 +70,9 @@ export class SerialTerminal {
         else this.print(character);
         return;
       case 'escape':
-        this.escape(character);
+        // Controls act inside a sequence too.
+        if (code < 0x20 && code !== 0x1b) this.control(code);
+        else this.escape(character);
         return;
       case 'csi':
         if (code >= 0x40 && code <= 0x7e) {
@@ -85,10 +93,10 @@ export class SerialTerminal {
   }
 
   private control(code: number): void {
-    if (code === 0x0d) {
-      this.column = 0;
-      this.returns = true;
-    } else if (code === 0x0a || code === 0x0b || code === 0x0c) {
+    const pair = (code === 0x0d && this.last === 0x0a) || (code === 0x0a && this.last === 0x0d);
+    this.returns ||= pair;
+    if (code === 0x0d) this.column = 0;
+    else if (code === 0x0a || code === 0x0b || code === 0x0c) {
       if (!this.returns) this.column = 0;
       this.lineFeed();
     } else if (code === 0x08) this.column = Math.max(0, this.column - 1);
