@@ -16,7 +16,7 @@ export interface TargetInfo {
   vcpus: number;
   memoryBytes: number;
   /** Groups that this target does not have, with the reason: `{ vmcs: 'KVM does not give the VMCS to user space' }`. */
-  unavailable: Partial<Record<'vmcs' | 'ept' | 'exits' | 'console' | 'watchpoints', string>>;
+  unavailable: Partial<Record<'vmcs' | 'ept' | 'exits' | 'console' | 'watchpoints' | 'os', string>>;
 }
 
 /** One VM exit as recorded by the engine's trace ring. Numbers as the SDM's fields. */
@@ -108,6 +108,8 @@ export type DebuggerEvent =
   | { type: 'stopped'; vcpu: number; stop: StopReason; icount: bigint }
   /** Bytes that the guest wrote to its first serial port. */
   | { type: 'serial'; bytes: Uint8Array }
+  /** `symbols()` answers anew: the guest's kernel was found in its memory. */
+  | { type: 'symbols' }
   | { type: 'message'; text: string };
 
 /** Register name -> value. Names: see REGISTER_NAMES in registers-view.ts. */
@@ -165,6 +167,51 @@ export interface VgaText {
   cursor?: { column: number; row: number };
 }
 
+export interface TargetSymbol {
+  name: string;
+  address: bigint;
+  size: bigint;
+  kind: 'function' | 'object' | 'other';
+}
+
+/** The operating system that was found in guest memory. */
+export interface OsInfo {
+  kind: 'linux';
+  /** `6.1.0-56-cloud-amd64` */
+  release: string;
+  /** `Linux version ...`, as the system says it. */
+  banner: string;
+  /** Where its image starts: differs from boot to boot under KASLR. */
+  base: bigint;
+  symbols: number;
+}
+
+export interface OsLogRecord {
+  sequence: bigint;
+  /** Since the system's start. */
+  ns: bigint;
+  /** Severity, 0 (emergency) to 7 (debug). */
+  level: number;
+  text: string;
+}
+
+export interface OsTask {
+  pid: number;
+  ppid: number;
+  name: string;
+  /** Letter as ps prints it. */
+  state: string;
+  /** Guest-physical address of the page table; undefined for kernel threads. */
+  cr3?: bigint;
+  threads: number;
+}
+
+export interface OsModule {
+  name: string;
+  address: bigint;
+  bytes: number;
+}
+
 export interface Debugger {
   info(): Promise<TargetInfo>;
   state(): Promise<RunState>;
@@ -202,8 +249,8 @@ export interface Debugger {
   enableBreakpoint(id: number, enabled: boolean): Promise<boolean>;
   breakpoints(): Promise<Breakpoint[]>;
 
-  /** Symbols of the image, sorted by address. */
-  symbols(): Promise<{ name: string; address: bigint; size: bigint; kind: 'function' | 'object' | 'other' }[]>;
+  /** Symbols of the image and of the kernel that runs, sorted by address. */
+  symbols(): Promise<TargetSymbol[]>;
 
   readonly ept?: {
     /** GPA -> HPA with each entry. */
@@ -228,6 +275,17 @@ export interface Debugger {
     /** One key press and release on the PS/2 keyboard by its name (`a`, `Enter`, `F1`, `ctrl-c`). */
     key(name: string): Promise<void>;
     screen(): Promise<VgaText | undefined>;
+  };
+  /** What the guest's operating system is about, read from its memory. */
+  readonly os?: {
+    /** Undefined while none is found. */
+    info(): Promise<OsInfo | undefined>;
+    /** The kernel's log, oldest first. @throws Error when there is no system or it cannot be read, as do these. */
+    log(): Promise<OsLogRecord[]>;
+    processes(): Promise<OsTask[]>;
+    modules(): Promise<OsModule[]>;
+    /** What a vCPU runs; undefined when it is not known. */
+    current(vcpu: number): Promise<OsTask | undefined>;
   };
   /** Devices with their rows for the devices view. */
   devices(): Promise<{ name: string; rows: [string, string][] }[]>;

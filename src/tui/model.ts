@@ -97,9 +97,7 @@ export class Model {
       this.debug.info().then((info) => {
         this.info = info;
       }, failed('target')),
-      this.debug.symbols().then((list) => {
-        this.symbols = new SymbolTable(list);
-      }, failed('symbols')),
+      this.loadSymbols(),
       this.refreshState(),
       this.loadSerial(),
     ]);
@@ -438,6 +436,14 @@ export class Model {
     }
   }
 
+  private async loadSymbols(): Promise<void> {
+    try {
+      this.symbols = new SymbolTable(await this.debug.symbols());
+    } catch (error) {
+      this.message(`symbols: ${reason(error)}`);
+    }
+  }
+
   private sample(counts: Record<string, number>): void {
     const ms = this.now();
     const last = this.samples.at(-1);
@@ -463,6 +469,9 @@ export class Model {
         void this.refreshState().then(this.changed);
         break;
       }
+      case 'symbols':
+        void this.loadSymbols().then(this.changed);
+        return;
       case 'serial':
         if (this.serialReady) this.serial.write(event.bytes);
         break;

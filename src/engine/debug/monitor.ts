@@ -1,5 +1,6 @@
 import type { Debugger, PageWalk } from '../debugger.js';
 import type { MachineView } from './machine-view.js';
+import { LINUX_COMMANDS, LINUX_HELP } from './monitor-linux.js';
 
 const HELP = `info registers        registers in QEMU's layout
 info mem              guest's linear mappings
@@ -9,6 +10,7 @@ info exits            VM exits by reason
 info ept              EPT mappings
 info mtree            guest-physical memory map
 info status | version | cpus
+${LINUX_HELP}
 xp /FMT ADDR          physical memory     x /FMT ADDR   linear memory
 gva2gpa ADDR          translate           gpa2hva ADDR
 p | print EXPR        a number or $register
@@ -25,6 +27,7 @@ const hex = (value: bigint, digits = 16): string => value.toString(16).padStart(
 
 const COMMANDS: Record<string, Command> = {
   help: () => HELP,
+  ...LINUX_COMMANDS,
   'info registers': ({ view, vcpu }) => infoRegisters(view, vcpu),
   'info status': async ({ target }) => `VM status: ${(await target.state()).running ? 'running' : 'paused'}`,
   'info version': () => 'vmscope',

@@ -1,6 +1,7 @@
 import { EXIT_REASONS, exitReasonName } from '../../spec/vmx/exit-reasons.js';
 import { TRACE_SEQUENCE } from '../core/layout.js';
 import { BreakpointTable } from '../debug/breakpoint-table.js';
+import { LinuxView } from '../debug/linux/view.js';
 import type { MachineView } from '../debug/machine-view.js';
 import { monitorCommand } from '../debug/monitor.js';
 import { exitMatches, readRecord, readTrace } from '../debug/trace-reader.js';
@@ -33,6 +34,7 @@ export class Guest implements D.Debugger {
   readonly #breakpoints: BreakpointTable;
   readonly ept: D.Debugger['ept'];
   readonly vmcs: D.Debugger['vmcs'];
+  readonly #linux: LinuxView;
   #running = false;
   #stop: D.StopReason = { kind: 'start' };
   #stopVcpu = 0;
@@ -59,6 +61,9 @@ export class Guest implements D.Debugger {
       this.ept = { walk: async (gpa, vcpu = this.#stopVcpu) => ept.walk(vcpu, gpa), ranges: () => ept.ranges() };
     }
     if (vmcs) this.vmcs = vmcs;
+    const { vm } = machine;
+    const memory = { bytes: vm.memoryBytes, view: (gpa: number, length: number) => vm.memory.read(gpa, length) };
+    this.#linux = new LinuxView(memory, () => vm.now());
     machine.onSerial = (bytes) => this.#serialOut.push(bytes);
     machine.onMessage = (text) => this.#emit({ type: 'message', text });
   }
@@ -382,6 +387,7 @@ export class Guest implements D.Debugger {
     this.#flushSerial();
     const state = this.#state();
     this.#emit({ type: 'stopped', vcpu, stop, icount: state.icount });
+    this.#lookForKernel();
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const resolve of waiters) resolve(state);
@@ -448,8 +454,27 @@ export class Guest implements D.Debugger {
     return this.#breakpoints.list();
   }
 
-  async symbols(): Promise<Awaited<ReturnType<D.Debugger['symbols']>>> {
-    return this.machine.symbols;
+  async symbols(): Promise<D.TargetSymbol[]> {
+    const kernel = this.#linux.symbols();
+    // where the image is the kernel itself, its own table knows the addresses after relocation
+    const image = this.machine.symbols.filter(({ address }) => kernel.length === 0 || address < kernel[0].address);
+    return [...image, ...kernel];
+  }
+
+  readonly os = {
+    info: async (): Promise<D.OsInfo | undefined> => this.#linux.info(),
+    log: async (): Promise<D.OsLogRecord[]> => this.#linux.log(),
+    processes: async (): Promise<D.OsTask[]> => this.#linux.tasks(),
+    modules: async (): Promise<D.OsModule[]> => this.#linux.modules(),
+    current: async (vcpu: number): Promise<D.OsTask | undefined> => this.#linux.current(vcpu),
+  };
+
+  /** Looks for a kernel once the guest stands in one, after the stop was told. */
+  #lookForKernel(): void {
+    if (!this.#linux.isWorthSearching(this.#view.linearRip(this.#stopVcpu))) return;
+    setImmediate(() => {
+      if (!this.#running && this.#linux.kernel() !== undefined) this.#emit({ type: 'symbols' });
+    });
   }
 
   readonly exits = {
@@ -492,6 +517,7 @@ export class Guest implements D.Debugger {
     const running = this.#running;
     if (running) this.#halt(0, { kind: 'paused' });
     this.machine.reset();
+    this.#linux.forget();
     this.#stop = { kind: 'start' };
     this.#emit({ type: 'stopped', vcpu: 0, stop: this.#stop, icount: 0n });
     if (running) this.#start();

@@ -1,0 +1,152 @@
+/**
+ * BTF, the compact type information that the kernel carries (/sys/kernel/btf/vmlinux): where members of structures
+ * lie and how large types are.
+ * @linux Documentation/bpf/btf.rst
+ */
+import { dataView } from './physical.js';
+
+const MAGIC = 0xeb9f;
+const KIND = {
+  int: 1,
+  ptr: 2,
+  array: 3,
+  struct: 4,
+  union: 5,
+  enum: 6,
+  typedef: 8,
+  volatile: 9,
+  const: 10,
+  restrict: 11,
+};
+const TYPE_TAG = 18;
+const ENUM64 = 19;
+const FLOAT = 16;
+/** Bytes behind a type's 12, by kind: fixed, or for each of its `vlen` items. */
+const EXTRA: Record<number, number> = { 1: 4, 3: 12, 14: 4, 17: 4 };
+const PER_ITEM: Record<number, number> = { 4: 12, 5: 12, 6: 8, 13: 8, 15: 12, 19: 12 };
+const POINTER_BYTES = 8;
+
+export interface Member {
+  /** Bytes from the start of the structure. */
+  offset: number;
+  /** Size of the member in bytes. */
+  bytes: number;
+  type: number;
+}
+
+export class Btf {
+  readonly #data: DataView;
+  readonly #bytes: Uint8Array;
+  readonly #strings: number;
+  /** Where each type's record stands. */
+  readonly #types: number[] = [0];
+  readonly #structures = new Map<string, number>();
+
+  /** @throws Error when the bytes are no BTF. */
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#data = dataView(bytes);
+    if (bytes.length < 24 || this.#data.getUint16(0, true) !== MAGIC) throw new Error('the .BTF section is not BTF');
+    const u32 = (at: number): number => this.#data.getUint32(at, true);
+    const header = u32(4);
+    this.#strings = header + u32(16);
+    const end = header + u32(8) + u32(12);
+    for (let at = header + u32(8); at < end; ) {
+      const type = this.#types.push(at) - 1;
+      const { kind, count } = this.#info(at);
+      if (kind === KIND.struct || kind === KIND.union) {
+        const name = this.#string(u32(at));
+        if (name !== '' && !this.#structures.has(name)) this.#structures.set(name, type);
+      }
+      at += 12 + (EXTRA[kind] ?? 0) + (PER_ITEM[kind] ?? 0) * count;
+    }
+  }
+
+  has(structure: string): boolean {
+    return this.#structures.has(structure);
+  }
+
+  /** Size of a structure in bytes. @throws Error when there is none of that name. */
+  sizeOf(structure: string): number {
+    return this.#sizeOf(this.#named(structure));
+  }
+
+  /** Offset of `member` or `member.inner` in bytes. @throws Error naming what does not exist. */
+  offsetOf(structure: string, path: string): number {
+    return this.member(structure, path).offset;
+  }
+
+  /** As offsetOf, undefined where the structure has no such member. */
+  find(structure: string, path: string): Member | undefined {
+    const type = this.#structures.get(structure);
+    if (type === undefined) return undefined;
+    let found: Member = { offset: 0, bytes: 0, type };
+    for (const name of path.split('.')) {
+      const inner = this.#member(this.#plain(found.type), name);
+      if (inner === undefined) return undefined;
+      found = { offset: found.offset + inner.offset, bytes: this.#sizeOf(inner.type), type: inner.type };
+    }
+    return found;
+  }
+
+  member(structure: string, path: string): Member {
+    const found = this.find(structure, path);
+    if (found === undefined) throw new Error(`struct ${structure} has no ${path}`);
+    return found;
+  }
+
+  #named(structure: string): number {
+    const type = this.#structures.get(structure);
+    if (type === undefined) throw new Error(`the kernel has no struct ${structure}`);
+    return type;
+  }
+
+  #info(at: number): { kind: number; count: number; bitFields: boolean; value: number } {
+    const info = this.#data.getUint32(at + 4, true);
+    const value = this.#data.getUint32(at + 8, true);
+    return { kind: (info >>> 24) & 0x1f, count: info & 0xffff, bitFields: info >>> 31 !== 0, value };
+  }
+
+  #string(offset: number): string {
+    const start = this.#strings + offset;
+    return Buffer.from(this.#bytes.subarray(start, this.#bytes.indexOf(0, start))).toString('latin1');
+  }
+
+  /** The type without typedefs and qualifiers. */
+  #plain(type: number): number {
+    for (;;) {
+      const { kind, value } = this.#info(this.#types[type]);
+      if (kind !== TYPE_TAG && (kind < KIND.typedef || kind > KIND.restrict)) return type;
+      type = value;
+    }
+  }
+
+  #sizeOf(type: number): number {
+    const plain = this.#plain(type);
+    if (plain === 0) return 0;
+    const at = this.#types[plain];
+    const { kind, value } = this.#info(at);
+    if (kind === KIND.ptr) return POINTER_BYTES;
+    if (kind === KIND.array)
+      return this.#sizeOf(this.#data.getUint32(at + 12, true)) * this.#data.getUint32(at + 20, true);
+    const sized: number[] = [KIND.int, KIND.struct, KIND.union, KIND.enum, ENUM64, FLOAT];
+    return sized.includes(kind) ? value : 0;
+  }
+
+  /** A member by name, also of the unnamed structures inside. */
+  #member(type: number, name: string): { offset: number; type: number } | undefined {
+    const at = this.#types[type];
+    const { kind, count, bitFields } = this.#info(at);
+    if (kind !== KIND.struct && kind !== KIND.union) return undefined;
+    for (let item = at + 12; item < at + 12 + count * 12; item += 12) {
+      const memberType = this.#data.getUint32(item + 4, true);
+      const bits = this.#data.getUint32(item + 8, true);
+      const offset = (bitFields ? bits & 0xffffff : bits) >>> 3;
+      const memberName = this.#string(this.#data.getUint32(item, true));
+      if (memberName === name) return { offset, type: memberType };
+      const inner = memberName === '' ? this.#member(this.#plain(memberType), name) : undefined;
+      if (inner !== undefined) return { offset: offset + inner.offset, type: inner.type };
+    }
+    return undefined;
+  }
+}

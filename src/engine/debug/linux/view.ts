@@ -1,0 +1,127 @@
+/** The Linux guest as the debugger API shows it: found when it is asked for, dropped when it is gone. */
+import type { OsInfo, OsLogRecord, OsModule, OsTask, TargetSymbol } from '../../debugger.js';
+import type { KernelSymbol } from './kallsyms.js';
+import { LinuxKernel } from './kernel.js';
+import { readLog } from './log.js';
+import { moduleSymbols, readModules } from './modules.js';
+import type { PhysicalMemory } from './physical.js';
+import { currentTask, readTasks } from './tasks.js';
+
+/** A search that found nothing is not repeated within this virtual time in ns. */
+const SEARCH_AGAIN = 50_000_000;
+const KERNEL_HALF = 0xffff_8000_0000_0000n;
+
+export class LinuxView {
+  #kernel: LinuxKernel | undefined;
+  #searchedAt: number | undefined;
+  #symbols: TargetSymbol[] | undefined;
+  #modules = '';
+
+  /** @param now virtual time in ns. */
+  constructor(
+    readonly memory: PhysicalMemory,
+    readonly now: () => number,
+  ) {}
+
+  /** The kernel, if there is one. A search takes about a second. */
+  kernel(): LinuxKernel | undefined {
+    if (this.#kernel?.isThere()) return this.#kernel;
+    if (this.#kernel !== undefined) this.forget();
+    const now = this.now();
+    if (this.#searchedAt !== undefined && now >= this.#searchedAt && now - this.#searchedAt < SEARCH_AGAIN) {
+      return undefined;
+    }
+    this.#searchedAt = now;
+    this.#kernel = LinuxKernel.find(this.memory);
+    return this.#kernel;
+  }
+
+  forget(): void {
+    this.#kernel = undefined;
+    this.#symbols = undefined;
+    this.#searchedAt = undefined;
+  }
+
+  /** Whether a guest that stands at this address makes a search worth while. */
+  isWorthSearching(rip: bigint): boolean {
+    if (rip < KERNEL_HALF || this.#kernel !== undefined) return false;
+    return this.#searchedAt === undefined || this.now() - this.#searchedAt >= SEARCH_AGAIN;
+  }
+
+  info(): OsInfo | undefined {
+    const kernel = this.kernel();
+    return (
+      kernel && {
+        kind: 'linux',
+        release: kernel.release,
+        banner: kernel.banner,
+        base: kernel.text,
+        symbols: kernel.symbols.length,
+      }
+    );
+  }
+
+  /** Symbols of the kernel and its modules, by address; none while there is no kernel. */
+  symbols(): TargetSymbol[] {
+    const kernel = this.kernel();
+    if (kernel === undefined) return [];
+    const modules = attempt(() => readModules(kernel)) ?? [];
+    const names = modules.map(({ name, address }) => `${name}@${address}`).join();
+    if (this.#symbols === undefined || names !== this.#modules) {
+      const own = modules.flatMap((module) => attempt(() => moduleSymbols(kernel, module)) ?? []);
+      this.#symbols = targetSymbols([...kernel.symbols, ...own]);
+      this.#modules = names;
+    }
+    return this.#symbols;
+  }
+
+  log(): OsLogRecord[] {
+    return readLog(this.#must());
+  }
+
+  tasks(): OsTask[] {
+    return readTasks(this.#must());
+  }
+
+  modules(): OsModule[] {
+    return readModules(this.#must()).map(({ name, address, bytes }) => ({ name, address, bytes }));
+  }
+
+  current(vcpu: number): OsTask | undefined {
+    const kernel = this.kernel();
+    return kernel && attempt(() => currentTask(kernel, vcpu));
+  }
+
+  #must(): LinuxKernel {
+    const kernel = this.kernel();
+    if (kernel === undefined) throw new Error('no Linux kernel is found in guest memory');
+    return kernel;
+  }
+}
+
+/** Structures of a kernel that is starting or broken may not be readable yet. */
+function attempt<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Without per-CPU offsets and other numbers that are no addresses; each reaches to the next. */
+function targetSymbols(symbols: readonly KernelSymbol[]): TargetSymbol[] {
+  const placed = symbols.filter(({ address }) => address >= KERNEL_HALF);
+  placed.sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : 0));
+  const result: TargetSymbol[] = [];
+  let end = 0n;
+  for (let at = placed.length - 1; at >= 0; at--) {
+    const { name, type, address } = placed[at];
+    const next = placed[at + 1]?.address;
+    // of symbols at one address all reach to the next address
+    if (next !== undefined && next !== address) end = next;
+    const code = type === 't' || type === 'T' || type === 'w' || type === 'W';
+    const kind = code ? 'function' : /^[dDbBrRvV]$/.test(type) ? 'object' : 'other';
+    result.push({ name, address, size: end > address ? end - address : 0n, kind });
+  }
+  return result.reverse();
+}

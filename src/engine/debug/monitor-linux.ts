@@ -1,0 +1,51 @@
+/** Monitor commands about a Linux guest: what its own tools would print, read from its memory. */
+import type { Debugger, OsTask } from '../debugger.js';
+import { formatLog } from './linux/log.js';
+
+type Command = (context: { target: Debugger }) => Promise<string>;
+
+const NONE = 'no operating system is found in guest memory';
+
+const hex = (value: bigint): string => `0x${value.toString(16)}`;
+
+/** Runs `show` if the target looks into systems and finds one. */
+function withOs(show: (os: NonNullable<Debugger['os']>) => Promise<string>): Command {
+  return async ({ target }) => {
+    if (target.os === undefined || (await target.os.info()) === undefined) return NONE;
+    return show(target.os);
+  };
+}
+
+function taskLine({ pid, ppid, state, threads, cr3, name }: OsTask): string {
+  const table = cr3 === undefined ? '-' : hex(cr3);
+  const title = cr3 === undefined ? `[${name}]` : name;
+  return `${String(pid).padStart(7)} ${String(ppid).padStart(7)} ${state} ${String(threads).padStart(4)} ${table.padEnd(14)} ${title}`;
+}
+
+export const LINUX_COMMANDS: Record<string, Command> = {
+  'info os': withOs(async (os) => {
+    const info = await os.info();
+    return info === undefined ? NONE : `${info.banner}\nimage at ${hex(info.base)}, ${info.symbols} symbols`;
+  }),
+  'info dmesg': withOs(async (os) => formatLog(await os.log())),
+  'info ps': withOs(async (os) =>
+    ['    PID    PPID S  THR CR3            NAME', ...(await os.processes()).map(taskLine)].join('\n'),
+  ),
+  'info modules': withOs(async (os) =>
+    (await os.modules()).map(({ name, bytes, address }) => `${name} ${bytes} ${hex(address)}`).join('\n'),
+  ),
+  'info current': async ({ target }) => {
+    const { vcpus } = await target.info();
+    const lines: string[] = [];
+    for (let vcpu = 0; vcpu < vcpus; vcpu++) {
+      const task = await target.os?.current(vcpu);
+      lines.push(`CPU #${vcpu}: ${task === undefined ? 'not known' : `${task.name} (pid ${task.pid})`}`);
+    }
+    return lines.join('\n');
+  },
+};
+
+export const LINUX_HELP = `info os               the operating system in guest memory
+info dmesg            Linux: the kernel's log
+info ps | current     Linux: processes; the task of each CPU
+info modules          Linux: loaded modules`;

@@ -1,0 +1,105 @@
+import { describe, expect, test } from 'vitest';
+import { LinuxKernel } from '../../src/engine/debug/linux/kernel.js';
+import { formatLog } from '../../src/engine/debug/linux/log.js';
+import { LinuxView } from '../../src/engine/debug/linux/view.js';
+import { BANNER, type KallsymsForm, LOG, LONG_NAME, linuxImage, TEXT } from './linux-image.js';
+
+describe.each<KallsymsForm>(['before 6.5', 'since 6.5', 'absolute', 'all relative'])('kallsyms %s', (form) => {
+  test('is found, with every name and address', () => {
+    const kernel = LinuxKernel.find(linuxImage(form).memory)!;
+    expect(kernel.banner).toBe(BANNER);
+    expect(kernel.release).toBe('6.1.0-test-amd64');
+    expect(kernel.text).toBe(TEXT);
+    expect(kernel.address('start_kernel')).toBe(TEXT + 0x100n);
+    expect(kernel.address(LONG_NAME)).toBe(TEXT + 0x200n);
+    for (const n of [0, 255, 256, 4599]) expect(kernel.address(`filler_${n}`)).toBe(TEXT + 0x18_0000n + BigInt(n * 16));
+    expect(kernel.symbols.find(({ name }) => name === LONG_NAME)?.type).toBe('t');
+    if (form.includes('6.5')) expect(kernel.address('current_task')).toBe(0x1fb80n);
+  });
+});
+
+describe('views', () => {
+  const view = (): LinuxView => new LinuxView(linuxImage('before 6.5').memory, () => 0);
+
+  test('the log, with a record that wraps and one of two lines', () => {
+    const log = view().log();
+    expect(log.map(({ text }) => text)).toEqual(LOG);
+    expect(log.map(({ sequence, level }) => [sequence, level])).toEqual([
+      [100n, 4],
+      [101n, 5],
+      [102n, 6],
+    ]);
+    expect(formatLog(log)).toBe(
+      [
+        '[    0.000000] first line',
+        '[    1.500000] second',
+        '[    1.500000] in two lines',
+        '[    3.000000] third',
+      ].join('\n'),
+    );
+  });
+
+  test('processes and the current task', () => {
+    const guest = view();
+    expect(guest.tasks()).toMatchObject([
+      { pid: 1, ppid: 0, name: 'init', state: 'S', cr3: 0x60_5000n, threads: 3 },
+      { pid: 2, ppid: 0, name: 'kworker/0:0', state: 'I', threads: 3 },
+    ]);
+    expect(guest.tasks()[1].cr3).toBeUndefined();
+    expect(guest.current(0)?.name).toBe('init');
+    expect(guest.current(7)).toBeUndefined();
+  });
+
+  test('modules and their symbols among the others, without per-CPU offsets', () => {
+    const guest = view();
+    expect(guest.modules()).toEqual([{ name: 'dummy', address: 0xffff_ffff_c030_0000n, bytes: 0x4000 }]);
+    const symbols = guest.symbols();
+    expect(symbols[0]).toEqual({ name: '_text', address: TEXT, size: 0x100n, kind: 'function' });
+    expect(symbols.at(-1)).toMatchObject({ name: 'dummy_xmit [dummy]', address: 0xffff_ffff_c030_0040n });
+    expect(symbols.some(({ name }) => name === 'current_task')).toBe(false);
+  });
+
+  test('a kernel that is overwritten is forgotten; a search without a find waits', () => {
+    const image = linuxImage('before 6.5');
+    let now = 0;
+    const guest = new LinuxView(image.memory, () => now);
+    expect(guest.info()?.base).toBe(TEXT);
+    const copy = image.bytes.slice();
+    image.bytes.fill(0);
+    expect(guest.info()).toBeUndefined();
+    expect(guest.symbols()).toEqual([]);
+    expect(() => guest.log()).toThrow('no Linux kernel');
+    image.bytes.set(copy);
+    expect(guest.info()).toBeUndefined();
+    now = 100_000_000;
+    expect(guest.info()?.base).toBe(TEXT);
+  });
+
+  test('damaged structures give an error, not a hang', () => {
+    const image = linuxImage('before 6.5');
+    const guest = new LinuxView(image.memory, () => 0);
+    expect(guest.info()).toBeDefined();
+    const tasks = 0x60_0000 + 0xe000 + 16;
+    // the list of tasks leads to itself, not to its head
+    new DataView(image.bytes.buffer).setBigUint64(tasks, TEXT + 0xe000n + 256n + 16n, true);
+    new DataView(image.bytes.buffer).setBigUint64(tasks + 256, TEXT + 0xe000n + 256n + 16n, true);
+    expect(() => guest.tasks()).toThrow(/does not end/);
+    new DataView(image.bytes.buffer).setBigUint64(tasks, 0x1234n, true);
+    expect(() => guest.tasks()).toThrow(/is not mapped/);
+  });
+
+  test('memory without a kernel, and random memory, have none', () => {
+    const bytes = new Uint8Array(1 << 20);
+    const memory = { bytes: bytes.length, view: (gpa: number, length: number) => bytes.subarray(gpa, gpa + length) };
+    expect(LinuxKernel.find(memory)).toBeUndefined();
+    let seed = 1;
+    for (let i = 0; i < bytes.length; i++) {
+      seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+      bytes[i] = seed >>> 24;
+    }
+    expect(LinuxKernel.find(memory)).toBeUndefined();
+    // a token table alone, at the end of memory
+    bytes.set(Buffer.from([...'0123456789'].flatMap((digit) => [digit.charCodeAt(0), 0])), bytes.length - 20);
+    expect(LinuxKernel.find(memory)).toBeUndefined();
+  });
+});
