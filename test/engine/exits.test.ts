@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { cpuModel } from '../../src/engine/vmm/cpu-models.js';
 import { debugExitStatus, flatGuest, runToEnd } from './flat-guest.js';
 
 describe('HLT', () => {
@@ -20,5 +21,17 @@ describe('VMCALL', () => {
     // mov eax, 55h; vmcall; shr eax, 8; out 0f4h, al
     const guest = flatGuest('66b855000000 0f01c1 66c1e808 e6f4');
     expect(runToEnd(guest)).toMatchObject({ status: debugExitStatus((-1000 >> 8) & 0xff) });
+  });
+});
+
+describe('MOV to CR4', () => {
+  // vector 13 goes to 7c20h, which writes 13; mov eax, 1000h; mov cr4, eax; mov al, 1; out 0f4h, al
+  const guest = () => flatGuest('c7063400207c c70636000000 66b800100000 0f22e0 b001 e6f4 f4 90909090909090 b00d e6f4');
+
+  it('refuses LA57 unless the CPU model has it', () => {
+    expect(runToEnd(guest())).toMatchObject({ status: debugExitStatus(13) });
+    const max = guest();
+    max.vm.cpu = cpuModel('max');
+    expect(runToEnd(max)).toMatchObject({ status: debugExitStatus(1) });
   });
 });

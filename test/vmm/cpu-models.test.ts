@@ -50,7 +50,7 @@ describe('CPU models', () => {
   it('agree with XCR0 and leaf 0DH', () => {
     for (const name of CPU_MODELS) {
       const { xcr0 } = cpuModel(name);
-      const avx = name === 'x86-64-v3';
+      const avx = name !== 'x86-64-v2';
       expect(validXcr0(7n, xcr0)).toBe(avx);
       expect(validXcr0(3n, xcr0)).toBe(true);
       expect(validXcr0(5n, xcr0)).toBe(false);
@@ -58,5 +58,12 @@ describe('CPU models', () => {
       expect(cpuid(0xd, 0, context(name))).toEqual({ eax: avx ? 7 : 3, ebx: 576, ecx: avx ? 832 : 576, edx: 0 });
       expect(cpuid(0xd, 2, context(name)).eax).toBe(avx ? 256 : 0);
     }
+  });
+
+  it('offer 5-level paging as max only', () => {
+    const la57 = (name: (typeof CPU_MODELS)[number]) =>
+      cpuidFeatures(7, 0, 'ecx', cpuid(7, 0, context(name)).ecx).includes('la57');
+    expect(CPU_MODELS.filter(la57)).toEqual(['max']);
+    expect(CPU_MODELS.map((name) => cpuid(0x80000008, 0, context(name)).eax >> 8)).toEqual([48, 48, 57]);
   });
 });

@@ -282,6 +282,8 @@ export const CODE_MODE = GLOBAL + 0x318; // u32: MODE
 export const CARRY_KIND = GLOBAL + 0x31c; // u32
 export const CARRY_RESULT = GLOBAL + 0x320; // i64
 export const CARRY_OPERAND = GLOBAL + 0x328; // u64
+/** What canonical bases leave of 64 bits: 7 on a CPU with 57-bit linear addresses, 16 on one with 48. */
+export const LINEAR_SHIFT = GLOBAL + 0x330; // u32
 /** Exit breakpoint: 1 stops run() with RUN_EXIT_BREAK semantics in the VMM; unused by the core. */
 export const MAX_PHYS_BITS = 39;
 /** 128 x u64 slots of counters (COUNTER_*), for benchmarks and the dashboard. */

@@ -1,6 +1,6 @@
 // The machine as a whole: power-up state, and which vCPU is the running one.
 import {
-  ACTIVE, DR6, DR7, MAX_VCPUS, MEMORY_END, MXCSR, PARKED_BASE, PAT, PREEMPTION_DEADLINE, RFLAGS, UOP_POOL, VCPU_INDEX,
+  ACTIVE, DR6, DR7, LINEAR_SHIFT, MAX_VCPUS, MEMORY_END, MXCSR, PARKED_BASE, PAT, PREEMPTION_DEADLINE, RFLAGS, UOP_POOL, VCPU_INDEX,
   VCPU_STATE_BYTES, X87_FCW, XCR0,
 } from './layout';
 import { dropBlocks } from './decode/cache';
@@ -10,6 +10,7 @@ import { enterContext, flushAllVcpus } from './mmu/tlb';
 export function init(): void {
   memory.fill(ACTIVE, 0, UOP_POOL - ACTIVE);
   dropBlocks();
+  store<u32>(LINEAR_SHIFT, 7);
   store<u64>(MEMORY_END, u64(memory.size()) << 16);
   store<u64>(RFLAGS, 2);
   store<u64>(DR6, 0xffff0ff0);

@@ -1,7 +1,7 @@
 // Short names for the state that many files of the core touch.
 import {
   ATTENTION, CPL, CR0, CR4, EFER, FAULT_ADDRESS, FAULT_ERROR, FAULT_HAS_ERROR, FAULT_VECTOR, GPR,
-  MODE, MODE_CODE64, RFLAGS, SEGMENTS, SEGMENT_BYTES, SEG_AR, SEG_BASE, SEG_LIMIT, SEG_SELECTOR, XS_FAULT,
+  LINEAR_SHIFT, MODE, MODE_CODE64, RFLAGS, SEGMENTS, SEGMENT_BYTES, SEG_AR, SEG_BASE, SEG_LIMIT, SEG_SELECTOR, XS_FAULT,
 } from './layout';
 
 @inline export function reg64(index: u32): u64 { return load<u64>(index << 3, GPR); }
@@ -27,6 +27,18 @@ import {
 @inline export function code64(): bool { return (load<u32>(MODE) & MODE_CODE64) != 0; }
 @inline export function v8086(): bool { return (load<u32>(RFLAGS) & 0x20000) != 0 && protectedMode(); }
 @inline export function attend(bits: u32): void { store<u32>(ATTENTION, load<u32>(ATTENTION) | bits); }
+
+/** An address that code and data may have: CR4.LA57 chooses its width. */
+export function canonicalAddress(la: u64): bool {
+  const shift: u64 = load<u64>(CR4) & 0x1000 ? 7 : 16;
+  return <u64>(<i64>(la << shift) >> shift) == la;
+}
+
+/** A base that a register may take: of the CPU's widest addresses, whatever CR4.LA57 says. */
+export function canonicalBase(la: u64): bool {
+  const shift: u64 = load<u32>(LINEAR_SHIFT);
+  return <u64>(<i64>(la << shift) >> shift) == la;
+}
 
 /** Records an exception without error code and answers XS_FAULT. */
 export function fault(vector: u32): i32 {

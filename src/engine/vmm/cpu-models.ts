@@ -1,7 +1,7 @@
 // The CPU models of --cpu: which features CPUID shows. @sdm 2A 3.3 "CPUID - CPU Identification", tables 3-10, 3-11 and 3-8
 
-/** The x86-64 psABI's microarchitecture levels. */
-export const CPU_MODELS = ['x86-64-v2', 'x86-64-v3'] as const;
+/** The x86-64 psABI's microarchitecture levels, and everything that the core has. */
+export const CPU_MODELS = ['x86-64-v2', 'x86-64-v3', 'max'] as const;
 export type CpuModelName = (typeof CPU_MODELS)[number];
 export const DEFAULT_CPU_MODEL: CpuModelName = 'x86-64-v3';
 
@@ -52,6 +52,18 @@ const v3: CpuModel = {
   xcr0: X87_AND_SSE | AVX,
 };
 
+const LA57 = 16;
+
+/** Guests that know 5-level paging turn it on, which makes each walk longer: so not by default. */
+const max: CpuModel = { ...v3, name: 'max', leaf7Ecx: (v3.leaf7Ecx | bits(LA57)) >>> 0 };
+
+const MODELS: Record<CpuModelName, CpuModel> = { 'x86-64-v2': v2, 'x86-64-v3': v3, max };
+
 export function cpuModel(name: CpuModelName): CpuModel {
-  return name === 'x86-64-v2' ? v2 : v3;
+  return MODELS[name];
+}
+
+/** Width of linear addresses. */
+export function linearBits(model: CpuModel): 48 | 57 {
+  return (model.leaf7Ecx >>> LA57) & 1 ? 57 : 48;
 }

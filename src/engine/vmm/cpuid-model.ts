@@ -1,5 +1,5 @@
 import { KVM_SIGNATURE } from '../../spec/kvm-paravirt.js';
-import type { CpuModel } from './cpu-models.js';
+import { type CpuModel, linearBits } from './cpu-models.js';
 import { PARAVIRTUAL_FEATURES } from './paravirt.js';
 import { xstateLeaf } from './xstate.js';
 
@@ -34,7 +34,6 @@ const BRAND = 'vmscope software x86-64 CPU with VT-x';
 const SIGNATURE = 0x000306c3;
 const TSC_HZ = 1_000_000_000;
 const PHYSICAL_BITS = 39;
-const LINEAR_BITS = 48;
 
 const word = (text: string, at: number): number =>
   [0, 1, 2, 3].reduce((value, i) => value | ((text.charCodeAt(at + i) || 0) << (8 * i)), 0) >>> 0;
@@ -96,7 +95,7 @@ function extendedLeaf(leaf: number, model: CpuModel): CpuidRegisters {
     case 0x80000007:
       return { ...ZERO, edx: 1 << 8 };
     case 0x80000008:
-      return { ...ZERO, eax: (LINEAR_BITS << 8) | PHYSICAL_BITS };
+      return { ...ZERO, eax: (linearBits(model) << 8) | PHYSICAL_BITS };
     default:
       return ZERO;
   }

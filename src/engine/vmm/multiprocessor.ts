@@ -1,7 +1,7 @@
 /** INIT and start-up IPIs. @sdm 3A 8.4 "Multiple-Processor (MP) Initialization" */
 import { CR2, GPR, RDX } from '../core/layout.js';
 import type { Vcpu } from './vcpu.js';
-import { CR4_HOST_OWNED, setSegment, setUpGuest } from './vmcs-setup.js';
+import { CR4_VMXE, setSegment, setUpGuest } from './vmcs-setup.js';
 
 const CPU_SIGNATURE = 0x000306c3n;
 const CR0_CACHE_BITS = 0x60000000n;
@@ -23,7 +23,7 @@ export function initVcpu(vcpu: Vcpu): void {
   const cr0 = (vmcs.get('GUEST_CR0') & ~CR0_CACHE_BITS) | cache;
   vmcs.set('GUEST_CR0', cr0);
   vmcs.set('CR0_READ_SHADOW', (vmcs.get('CR0_READ_SHADOW') & ~CR0_CACHE_BITS) | cache);
-  vmcs.set('GUEST_CR4', CR4_HOST_OWNED);
+  vmcs.set('GUEST_CR4', CR4_VMXE);
   vmcs.set('GUEST_CR3', 0n);
   vmcs.set('GUEST_RSP', 0n);
   for (const table of ['GDTR', 'IDTR']) vmcs.set(`GUEST_${table}_BASE`, 0n);

@@ -8,6 +8,7 @@ import {
   INTERRUPTIBILITY,
   LATCH_COUNT,
   LIMIT,
+  LINEAR_SHIFT,
   RAM_BASE,
   RUN_BREAKPOINT,
   RUN_HALTED,
@@ -32,7 +33,7 @@ import type { CoreExports } from '../host/core-instance.js';
 import type { HostMemory } from '../host/host-memory.js';
 import type { Board } from './board.js';
 import { PRIMARY } from './controls.js';
-import { type CpuModel, cpuModel, DEFAULT_CPU_MODEL } from './cpu-models.js';
+import { type CpuModel, cpuModel, DEFAULT_CPU_MODEL, linearBits } from './cpu-models.js';
 import { EPT_MEMORY_TYPE, EptBuilder } from './ept-builder.js';
 import { EVENT_VALID, type Outcome } from './exit.js';
 import { EXIT_HANDLERS } from './exits/index.js';
@@ -42,7 +43,7 @@ import { setInitialState } from './initial-state.js';
 import { initVcpu, startVcpu } from './multiprocessor.js';
 import { Vcpu } from './vcpu.js';
 import { fieldOffset } from './vmcs.js';
-import { fillMsrBitmap, setUpVmcs } from './vmcs-setup.js';
+import { cr4HostOwned, fillMsrBitmap, setUpVmcs } from './vmcs-setup.js';
 
 const RFLAGS_IF = 0x200;
 const BLOCKED_BY_STI_OR_MOV_SS = 3;
@@ -73,8 +74,7 @@ export class Vm implements Hypervisor<Vcpu> {
   exits = 0;
   /** KVM's paravirtual interface is offered to the guest. */
   paravirtual = true;
-  /** What CPUID shows and XCR0 takes. */
-  cpu: CpuModel = cpuModel(DEFAULT_CPU_MODEL);
+  #cpu: CpuModel = cpuModel(DEFAULT_CPU_MODEL);
   /** No interrupts are injected: a debugger steps. */
   holdInterrupts = false;
   /** The vCPU that the core holds. */
@@ -101,10 +101,22 @@ export class Vm implements Hypervisor<Vcpu> {
       core.initVmcs(index);
       const vcpu = new Vcpu(index, host, () => core.vmcsTouched());
       this.vcpus.push(vcpu);
-      setUpVmcs(vcpu, this.ept.eptp, vcpus);
+      setUpVmcs(vcpu, this.ept.eptp, this.#cpu, vcpus);
       this.#current = vcpu;
     }
+    this.cpu = this.#cpu;
     this.#select(this.vcpus[0]);
+  }
+
+  /** What CPUID shows, XCR0 and CR4 take, and how wide linear addresses are. Changed before the guest starts. */
+  get cpu(): CpuModel {
+    return this.#cpu;
+  }
+
+  set cpu(model: CpuModel) {
+    this.#cpu = model;
+    this.host.set32(LINEAR_SHIFT, 64 - linearBits(model));
+    for (const vcpu of this.vcpus) vcpu.vmcs.set('CR4_GUEST_HOST_MASK', cr4HostOwned(model));
   }
 
   /** Virtual time in ns. The vCPUs take turns and time passes for the one that runs: it is one time for all. */
@@ -206,7 +218,7 @@ export class Vm implements Hypervisor<Vcpu> {
     for (let page = 0; page < this.memoryBytes; page += 4096) this.core.invalidatePageCode(RAM_BASE + page);
     for (const vcpu of this.vcpus) {
       vcpu.reset();
-      setUpVmcs(vcpu, this.ept.eptp, this.vcpus.length);
+      setUpVmcs(vcpu, this.ept.eptp, this.#cpu, this.vcpus.length);
     }
   }
 

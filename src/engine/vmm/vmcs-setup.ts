@@ -2,6 +2,7 @@ import { mustBeOne } from '../../spec/vmx/controls.js';
 import { IO_BITMAP_A, IO_BITMAP_B, MSR_BITMAP, VIRTUAL_APIC_BASE } from '../core/layout.js';
 import type { HostMemory } from '../host/host-memory.js';
 import { ENTRY, EXIT, PIN, PRIMARY, SECONDARY } from './controls.js';
+import { type CpuModel, linearBits } from './cpu-models.js';
 import type { Vcpu } from './vcpu.js';
 
 /** MSRs that the guest reads and writes without an exit: they live in the vCPU and need no policy. */
@@ -17,14 +18,17 @@ const PLE_WINDOW_NS = 2048;
 
 /** CR0 bits of which the VMM decides: PE, NE, NW, CD, PG. Changing one exits. */
 export const CR0_HOST_OWNED = 0xe0000021n;
-/** CR4 bits of which the VMM decides: VMXE. */
-export const CR4_HOST_OWNED = 0x2000n;
+/** VMX operation fixes it to 1; the guest reads 0. */
+export const CR4_VMXE = 0x2000n;
+const CR4_LA57 = 0x1000n;
+/** CR4 bits that a guest of this model cannot set: the VMM refuses them. */
+export const cr4HostOwned = (model: CpuModel): bigint => CR4_VMXE | (linearBits(model) === 57 ? 0n : CR4_LA57);
 
 /**
  * Fills a VMCS with this VMM's choice of controls and the state of a processor after INIT.
  * @sdm 3A 9.1.4 "First Instruction Executed" for the guest area
  */
-export function setUpVmcs(vcpu: Vcpu, eptp: bigint, vcpus = 1): void {
+export function setUpVmcs(vcpu: Vcpu, eptp: bigint, model: CpuModel, vcpus = 1): void {
   const { vmcs } = vcpu;
   vmcs.set('VIRTUAL_PROCESSOR_ID', vcpu.index + 1);
   vmcs.set(
@@ -76,7 +80,7 @@ export function setUpVmcs(vcpu: Vcpu, eptp: bigint, vcpus = 1): void {
   vmcs.set('EPT_POINTER', eptp);
   vmcs.set('VMCS_LINK_POINTER', 0xffffffffffffffffn);
   vmcs.set('CR0_GUEST_HOST_MASK', CR0_HOST_OWNED);
-  vmcs.set('CR4_GUEST_HOST_MASK', CR4_HOST_OWNED);
+  vmcs.set('CR4_GUEST_HOST_MASK', cr4HostOwned(model));
   setUpHost(vcpu);
   setUpGuest(vcpu);
 }

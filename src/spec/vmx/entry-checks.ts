@@ -255,7 +255,7 @@ const GUEST_TABLES: readonly Row[] = [
 const GUEST_RIP: readonly Row[] = [
   [
     'RIP',
-    'bits 63:48 of guest RIP are the same in 64-bit mode, and bits 63:32 are 0 outside it',
+    'bits 63:57 of guest RIP are the same in 64-bit mode, and bits 63:32 are 0 outside it',
     'GUEST_RIP GUEST_CS_AR_BYTES VM_ENTRY_CONTROLS',
   ],
   ['RFLAGS', 'reserved bits of guest RFLAGS are 0 and bit 1 is 1', 'GUEST_RFLAGS'],

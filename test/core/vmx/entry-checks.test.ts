@@ -8,7 +8,9 @@ type Row = [constant: string, base: Base, spoil: (g: VmxGuest) => unknown];
 
 const UNUSABLE = 0x10000;
 const FAR = 1n << 39n;
-const NON_CANONICAL = 0x800000000000n;
+/** With 57 bits. */
+const NON_CANONICAL = 0x100000000000000n;
+const NON_CANONICAL_48 = 0x800000000000n;
 const inject = (g: VmxGuest, info: number) => g.field('VM_ENTRY_INTR_INFO', (0x80000000 | info) >>> 0);
 const or = (g: VmxGuest, name: string, bits: number | bigint) => g.field(name, g.value(name) | BigInt(bits));
 const and = (g: VmxGuest, name: string, bits: number | bigint) =>
@@ -123,7 +125,7 @@ const ROWS: Row[] = [
 
   ['GUEST_CR0', 'long', (g) => and(g, 'GUEST_CR0', ~0x20)],
   ['GUEST_PG_PE', 'real', (g) => or(g, 'GUEST_CR0', 0x80000000)],
-  ['GUEST_CR4', 'long', (g) => or(g, 'GUEST_CR4', 0x1000)],
+  ['GUEST_CR4', 'long', (g) => or(g, 'GUEST_CR4', 0x800000)],
   ['GUEST_DEBUGCTL', 'long', (g) => g.field('GUEST_IA32_DEBUGCTL', 1 << 20)],
   ['GUEST_IA32E_PG', 'long', (g) => and(g, 'GUEST_CR0', ~0x80000000)],
   ['GUEST_IA32E_PAE', 'long', (g) => and(g, 'GUEST_CR4', ~0x20)],
@@ -190,7 +192,7 @@ const ROWS: Row[] = [
   ['IDTR_BASE', 'long', (g) => g.field('GUEST_IDTR_BASE', NON_CANONICAL)],
   ['GDTR_LIMIT', 'long', (g) => g.field('GUEST_GDTR_LIMIT', 0x10000)],
   ['IDTR_LIMIT', 'long', (g) => g.field('GUEST_IDTR_LIMIT', 0x10000)],
-  ['RIP', 'long', (g) => g.field('GUEST_RIP', 1n << 48n)],
+  ['RIP', 'long', (g) => g.field('GUEST_RIP', 1n << 57n)],
   ['RIP', 'real', (g) => g.field('GUEST_RIP', 1n << 32n)],
   ['RFLAGS', 'long', (g) => g.field('GUEST_RFLAGS', 0)],
   ['RFLAGS', 'real', (g) => g.field('GUEST_RFLAGS', 0x8002)],
@@ -329,13 +331,13 @@ describe('VM-entry checks', () => {
 
   it('enters with RIP behind the last canonical address, which the fetch then refuses', () => {
     const g = guest('long');
-    g.field('EXCEPTION_BITMAP', 1 << 13).field('GUEST_RIP', NON_CANONICAL);
+    g.field('EXCEPTION_BITMAP', 1 << 13).field('GUEST_RIP', NON_CANONICAL_48);
     expect(g.entry()).toBe(L.ENTER_OK);
     expect(g.run(1)).toBe(L.RUN_VMEXIT);
     expect([g.number('VM_EXIT_REASON'), g.value('VM_EXIT_INTR_INFO'), g.value('GUEST_RIP')]).toEqual([
       0,
       0x80000b0dn,
-      NON_CANONICAL,
+      NON_CANONICAL_48,
     ]);
   });
 

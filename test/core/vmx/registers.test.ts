@@ -145,7 +145,7 @@ describe('MSRs', () => {
     guest.setReg('rcx', 0x1234);
     expect(guest.exit('0f32').intr).toBe(0x80000b0d);
     guest.setReg('rcx', 0xc0000101);
-    guest.setReg('rdx', 0x8000);
+    guest.setReg('rdx', 0x1000000);
     expect(guest.exit('0f30').intr).toBe(0x80000b0d);
   });
 

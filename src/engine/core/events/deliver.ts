@@ -12,7 +12,7 @@ import { updateMode } from '../mmu/mode';
 import { exitInterruption, vmExit } from '../vmx/exit';
 import { interceptException } from '../vmx/intercept';
 import {
-  AR_BIG, AR_LONG, AR_PRESENT, canonicalAddress, descriptor, descriptorAddress, descriptorAr, markAccessed, readDescriptor,
+  AR_BIG, AR_LONG, AR_PRESENT, descriptor, descriptorAddress, descriptorAr, markAccessed, readDescriptor,
   reject, rejectSelector, setExternal, setNullSegment, setRealSegment, setSegment,
 } from '../exec/segment';
 import { TASK_BY_GATE, taskSwitch } from '../exec/task';

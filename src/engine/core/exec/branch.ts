@@ -1,6 +1,6 @@
 // Near control transfers.
 import { NEXT_RIP, OP_LINEAR, OP_VALUE, RCX, RFLAGS, SEG_CS, XS_OK } from '../layout';
-import { VEC_BR, VEC_GP, code64, fault, faultCode, segLimit } from '../state';
+import { canonicalAddress, VEC_BR, VEC_GP, code64, fault, faultCode, segLimit } from '../state';
 import { accessStatus } from '../mmu/access';
 import { uAddrSize, uImm, uOpSize, uOpcode } from '../uop';
 import { ZF, condition, signExtend, sizeMask } from './flags';
@@ -10,7 +10,7 @@ import {
 
 /** Is the offset a place where CS may execute: canonical in 64-bit mode, inside the limit elsewhere? */
 export function targetAllowed(target: u64): bool {
-  if (code64()) return u64((i64(target) << 16) >> 16) == target;
+  if (code64()) return canonicalAddress(target);
   return target <= u64(segLimit(SEG_CS));
 }
 

@@ -4,7 +4,7 @@ import {
   RIP, SEG_CS, SEG_TR, XS_OK,
 } from '../layout';
 import {
-  code64, cpl, cr0, cr4, efer, fault, faultCode, longMode, reg64, segAr, segBase, setReg64, VEC_GP, VEC_UD,
+  canonicalAddress, canonicalBase, code64, cpl, cr0, cr4, efer, fault, faultCode, longMode, reg64, segAr, segBase, setReg64, VEC_GP, VEC_UD,
 } from '../state';
 import { uIsMem, uOpSize, uReg, uRm, uSeg } from '../uop';
 import {
@@ -25,7 +25,6 @@ import { updateMode } from '../mmu/mode';
 import { flushPage, flushPcid, flushTlb, flushTlbNonGlobal, forgetPages, newContext } from '../mmu/tlb';
 import { loadPdptes } from '../mmu/walk';
 import { tprBelowThreshold } from '../vmx/boundary';
-import { canonical } from '../vmx/entry-checks-controls';
 import { guestCr0Fixed0 } from '../vmx/entry-checks-guest';
 import { exitGla, vmExit } from '../vmx/exit';
 import { exitWithOperands } from '../vmx/intercept';
@@ -43,6 +42,7 @@ const CR4_PSE: u64 = 0x10;
 const CR4_PAE: u64 = 0x20;
 const CR4_PGE: u64 = 0x80;
 const CR4_UMIP: u64 = 0x800;
+const CR4_LA57: u64 = 0x1000;
 const CR4_PCIDE: u64 = 0x20000;
 const CR4_OSXSAVE: u64 = 0x40000;
 const CR4_SMEP: u64 = 0x100000;
@@ -192,14 +192,14 @@ function movToCr4(value: u64, register: u32): i32 {
   const old = cr4();
   const changed = value ^ old;
   if (value & ~IA32_VMX_CR4_FIXED1 || (value & IA32_VMX_CR4_FIXED0) != IA32_VMX_CR4_FIXED0) return faultCode(VEC_GP, 0);
-  if (longMode() && !(value & CR4_PAE)) return faultCode(VEC_GP, 0);
+  if (longMode() && (!(value & CR4_PAE) || changed & CR4_LA57)) return faultCode(VEC_GP, 0);
   if (changed & value & CR4_PCIDE && (!longMode() || load<u64>(CR3) & 0xfff)) return faultCode(VEC_GP, 0);
   if (cr0() & CR0_PG && value & CR4_PAE && !longMode() && changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP)) {
     if (!loadPdptes()) return accessStatus();
   }
   store<u64>(CR4, value);
   updateMode();
-  if (changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP | CR4_PCIDE)) flushTlb();
+  if (changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP | CR4_PCIDE | CR4_LA57)) flushTlb();
   return XS_OK;
 }
 
@@ -313,7 +313,7 @@ export function execInvlpg(u: usize): i32 {
   if (!code64()) la = la + segBase(uSeg(u)) & 0xffffffff;
   else if (uSeg(u) >= 4) la += segBase(uSeg(u));
   if (primaryControls() & CPU_INVLPG_EXITING) return vmExit(EXIT_REASON_INVLPG, la);
-  if (!code64() || canonical(la)) flushPage(la);
+  if (!code64() || canonicalAddress(la)) flushPage(la);
   return XS_OK;
 }
 
@@ -333,7 +333,7 @@ export function execInvpcid(u: usize): i32 {
   const la = load<u64>(second);
   if (type > 3 || (type < 2 && pcid > 0xfff)) return faultCode(VEC_GP, 0);
   if (type < 2 && pcid != 0 && !(cr4() & CR4_PCIDE)) return faultCode(VEC_GP, 0);
-  if (type == 0 && !canonical(la)) return faultCode(VEC_GP, 0);
+  if (type == 0 && !canonicalBase(la)) return faultCode(VEC_GP, 0);
   if (type == 0) flushPage(la);
   else if (type == 1) flushPcid(<u32>pcid);
   else if (type == 2) flushTlb();

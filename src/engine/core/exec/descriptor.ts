@@ -4,14 +4,14 @@ import {
   SEGMENT_BYTES, SEG_AR, SEG_BASE, SEG_LIMIT, XS_EXIT, XS_OK, CTX_SYSTEM,
 } from '../layout';
 import {
-  code64, cpl, fault, faultCode, longMode, protectedMode, segSelector, v8086, VEC_GP, VEC_NP, VEC_UD,
+  canonicalBase, code64, cpl, fault, faultCode, longMode, protectedMode, segSelector, v8086, VEC_GP, VEC_NP, VEC_UD,
 } from '../state';
 import { accessStatus, readAs, readSlow, sysReadable, sysWritable, writeSlow, wrote, wroteAs } from '../mmu/access';
 import { interceptDescriptorTable } from '../vmx/intercept';
 import { uIsMem, uOpSize } from '../uop';
 import { loadSized, operandLinear, operandRead, operandWrite, registerRead, registerWrite } from './operand';
 import {
-  AR_CODE, AR_CONFORMING, AR_PRESENT, AR_READABLE, AR_S, AR_UNUSABLE, canonicalAddress, descriptor, descriptorAddress, descriptorAr,
+  AR_CODE, AR_CONFORMING, AR_PRESENT, AR_READABLE, AR_S, AR_UNUSABLE, descriptor, descriptorAddress, descriptorAr,
   descriptorBase, descriptorLimit, locateDescriptor, readDescriptor, rejectSelector, setNullSegment, setSegment,
 } from './segment';
 
@@ -47,7 +47,7 @@ function loadTable(u: usize, baseAt: usize, limitAt: usize): i32 {
   if (!p) return accessStatus();
   let base: u64 = bytes == 10 ? load<u64>(p, 2) : load<u32>(p, 2);
   if (bytes == 6 && uOpSize(u) == 2) base &= 0xffffff;
-  if (bytes == 10 && !canonicalAddress(base)) return faultCode(VEC_GP, 0);
+  if (bytes == 10 && !canonicalBase(base)) return faultCode(VEC_GP, 0);
   store<u64>(baseAt, base);
   store<u32>(limitAt, load<u16>(p));
   return XS_OK;
@@ -68,16 +68,16 @@ function storeSelector(u: usize, seg: u32): i32 {
 export function execSldt(u: usize): i32 { return storeSelector(u, SEG_LDTR); }
 export function execStr(u: usize): i32 { return storeSelector(u, SEG_TR); }
 
-/** Bits 32-63 of the base from the second half of a 16-byte descriptor; false: reserved type bits or an access failed. */
+/** Bits 32-63 of the base from the second half of a 16-byte descriptor; false: reserved type bits, a base that is not canonical, or an access failed. */
 let upperBase: u64 = 0;
-function readUpper(selector: u32): bool {
+function readUpper(selector: u32, d: u64): bool {
   const address = descriptorAddress;
   const p = sysReadable<u64>(address + 8);
   if (!p) return false;
   const upper = load<u64>(p);
   if (upper >> 40 & 0x1f) return rejectSelector(VEC_GP, selector);
   upperBase = upper << 32;
-  return true;
+  return canonicalBase(upperBase | descriptorBase(d)) ? true : rejectSelector(VEC_GP, selector);
 }
 
 /** @sdm 2A 3.3 "LLDT - Load Local Descriptor Table Register" */
@@ -97,7 +97,7 @@ export function execLldt(u: usize): i32 {
   if ((descriptorAr(d) & 0x1f) != 2) return failed(rejectSelector(VEC_GP, selector));
   if (!(descriptorAr(d) & AR_PRESENT)) return failed(rejectSelector(VEC_NP, selector));
   upperBase = 0;
-  if (longMode() && !readUpper(selector)) return accessStatus();
+  if (longMode() && !readUpper(selector, d)) return accessStatus();
   setSystem(SEG_LDTR, selector, d, descriptorAr(d));
   return XS_OK;
 }
@@ -127,7 +127,7 @@ export function execLtr(u: usize): i32 {
   if (type != 9 && (type != 1 || longMode())) return failed(rejectSelector(VEC_GP, selector));
   if (!(descriptorAr(d) & AR_PRESENT)) return failed(rejectSelector(VEC_NP, selector));
   upperBase = 0;
-  if (longMode() && !readUpper(selector)) return accessStatus();
+  if (longMode() && !readUpper(selector, d)) return accessStatus();
   const busy = sysWritable<u8>(address + 5);
   if (!busy) return accessStatus();
   store<u8>(busy, load<u8>(busy) | 2);

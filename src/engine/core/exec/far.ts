@@ -10,7 +10,7 @@ import { updateMode } from '../mmu/mode';
 import { uImm, uImm2, uOpSize } from '../uop';
 import { loadSized, operandLinear } from './operand';
 import {
-  AR_CODE, AR_CONFORMING, AR_LONG, AR_PRESENT, AR_S, AR_UNUSABLE, AR_WRITABLE, AR_BIG, canonicalAddress, descriptor,
+  AR_CODE, AR_CONFORMING, AR_LONG, AR_PRESENT, AR_S, AR_UNUSABLE, AR_WRITABLE, AR_BIG, descriptor,
   descriptorAddress, descriptorAr, markAccessed, readDescriptor, reject, rejectSelector, dropSegment, setNullSegment, setRealSegment,
   setSegment,
 } from './segment';

@@ -3,7 +3,7 @@ import {
   CSTAR, DEBUGCTL, EFER, FMASK, GPR, KERNEL_GS_BASE, LSTAR, PAT, RAX, RCX, RDX, SEGMENTS, SEGMENT_BYTES, SEG_BASE, SEG_FS,
   SEG_GS, STAR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP, TSC_ADJUST, TSC_AUX, XS_OK,
 } from '../layout';
-import { code64, cpl, cr0, cr4, fault, faultCode, VEC_GP, VEC_UD } from '../state';
+import { canonicalBase, code64, cpl, cr0, cr4, fault, faultCode, VEC_GP, VEC_UD } from '../state';
 import { uModReg, uOpSize, uRm } from '../uop';
 import { TSC_MULTIPLIER, TSC_OFFSET } from '../generated/vmcs';
 import {
@@ -18,7 +18,6 @@ import {
 } from '../generated/exits';
 import { updateMode } from '../mmu/mode';
 import { interceptMsr } from '../vmx/bitmaps';
-import { canonical } from '../vmx/entry-checks-controls';
 import { DEBUGCTL_BITS } from '../vmx/entry-checks-guest';
 import { EFER_BITS, validPat } from '../vmx/entry-checks-host';
 import { vmExit } from '../vmx/exit';
@@ -122,7 +121,7 @@ function writeEfer(value: u64): bool {
 }
 
 @inline function writeAddress(at: usize, value: u64): bool {
-  if (!canonical(value)) return false;
+  if (!canonicalBase(value)) return false;
   store<u64>(at, value);
   return true;
 }

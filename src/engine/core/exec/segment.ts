@@ -4,7 +4,7 @@ import {
   SEGMENT_BYTES, SEG_AR, SEG_BASE, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LDTR, SEG_LIMIT, SEG_SELECTOR, SEG_SS, CR4, XS_OK,
 } from '../layout';
 import {
-  code64, cpl, fault, faultCode, protectedMode, segAr, segBase, segLimit, segSelector, v8086, VEC_GP, VEC_NP, VEC_SS, VEC_UD,
+  canonicalAddress, code64, cpl, fault, faultCode, protectedMode, segAr, segBase, segLimit, segSelector, v8086, VEC_GP, VEC_NP, VEC_SS, VEC_UD,
 } from '../state';
 import { accessFailed, accessStatus, readSlow, sysReadable, sysWritable, wrote } from '../mmu/access';
 import { updateMode } from '../mmu/mode';
@@ -39,11 +39,6 @@ export function reject(vector: u32, code: u32): bool {
 
 /** As reject, with a selector as the error code. */
 export function rejectSelector(vector: u32, selector: u32): bool { return reject(vector, selector & 0xfffc); }
-
-export function canonicalAddress(la: u64): bool {
-  const shift: u64 = load<u64>(CR4) & 0x1000 ? 7 : 16;
-  return <u64>(<i64>(la << shift) >> shift) == la;
-}
 
 /** True when the offsets [offset, offset + bytes) are inside the segment's limit. */
 export function withinLimit(ar: u32, limit: u32, offset: u64, bytes: u32): bool {

@@ -3,11 +3,11 @@ import {
   CSTAR, CR0, EFER, FMASK, GPR, KERNEL_GS_BASE, LSTAR, NEXT_RIP, RCX, RDX, RFLAGS, RSP, SEGMENTS, SEGMENT_BYTES, SEG_BASE, SEG_CS,
   SEG_GS, SEG_SS, STAR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP, XS_OK,
 } from '../layout';
-import { code64, cpl, fault, faultCode, longMode, protectedMode, VEC_GP, VEC_UD } from '../state';
+import { canonicalAddress, code64, cpl, fault, faultCode, longMode, protectedMode, VEC_GP, VEC_UD } from '../state';
 import { updateMode } from '../mmu/mode';
 import { windowMayOpen } from '../vmx/boundary';
 import { uOpSize } from '../uop';
-import { canonicalAddress, setSegmentRaw } from './segment';
+import { setSegmentRaw } from './segment';
 import { jumpTo, setLevel } from './transfer';
 
 const R11 = GPR + 11 * 8;

@@ -4,12 +4,12 @@ import {
   ACCESS_NONCANONICAL, CPL, CTX_PLAIN, CTX_SYSTEM, EFER, NEXT_RIP, RIP, RSP, SEGMENTS, SEGMENT_BYTES, SEG_AR, SEG_CS, SEG_SS, SEG_TR,
 } from '../layout';
 import {
-  code64, cpl, longMode, segAr, segBase, segLimit, segSelector, VEC_GP, VEC_NP, VEC_SS, VEC_TS,
+  canonicalAddress, code64, cpl, longMode, segAr, segBase, segLimit, segSelector, VEC_GP, VEC_NP, VEC_SS, VEC_TS,
 } from '../state';
 import { readAs, writeAs, wroteAs } from '../mmu/access';
 import { contextFor } from '../mmu/tlb';
 import {
-  AR_BIG, AR_CODE, AR_CONFORMING, AR_LONG, AR_PRESENT, AR_S, AR_WRITABLE, canonicalAddress, descriptor, descriptorAddress,
+  AR_BIG, AR_CODE, AR_CONFORMING, AR_LONG, AR_PRESENT, AR_S, AR_WRITABLE, descriptor, descriptorAddress,
   descriptorAr, descriptorBase, descriptorLimit, markAccessed, readDescriptor, reject, rejectSelector, setSegment,
   withinLimit,
 } from './segment';

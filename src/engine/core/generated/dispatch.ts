@@ -2,9 +2,9 @@
 import {
   ATTENTION, BLOCK_UOPS, BREAKPOINT_COUNT, CODE_BASE, CODE_CAREFUL, CODE_MODE, CTX_GEN, GPR, ICOUNT, JUMP_CACHE, MODE,
   MODE_CODE64, MODE_FLAT, NEXT_RIP, RAX, RBP, RCX, RDX, RFLAGS, RIP, RIP_BASE, RSP, SEG_CS, SEG_SS, SLICE_END, XS_LIMIT, XS_OK,
-  XS_SINGLE,
+  XS_RETRY, XS_SINGLE,
 } from '../layout';
-import { VEC_GP, faultCode, segBase, segLimit } from '../state';
+import { segBase, segLimit } from '../state';
 import { uImm2, uLen, uNext, uNth, uOpcode, uReg, uRm, uSeg } from '../uop';
 import { BLOCK_HEADER, blockBytes, blockStatus, findBlock } from '../decode/cache';
 import { carryOf, fusedTaken, keepCarry, storeStatus, testCondition } from '../exec/lazy-flags';
@@ -39,9 +39,10 @@ function stop(u: usize, k: u32, fr: i64, fs: u64): i32 {
   return accessStatus();
 }
 
+/** Not canonical with 48 bits: the handler knows whether there are more. */
 function stopNonCanonical(u: usize, k: u32, fr: i64, fs: u64): i32 {
   stop(u, k, fr, fs);
-  return faultCode(VEC_GP, 0);
+  return XS_RETRY;
 }
 
 /** Begins at a RIP after something that may have changed mode and code segment; no block is running. */

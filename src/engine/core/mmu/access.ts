@@ -9,7 +9,7 @@ import {
   LATCH_CURSOR, LATCH_ICOUNT, SINGLE, TLB_CODE, TLB_ENTRIES, TLB_READ, TLB_WRITE, VECTORING_INFO, WATCH_HIT, XS_EXIT,
   XS_FAULT, XS_RETRY,
 } from '../layout';
-import { attend, faultCode, VEC_AC, VEC_GP, VEC_SS } from '../state';
+import { canonicalAddress, attend, faultCode, VEC_AC, VEC_GP, VEC_SS } from '../state';
 import { exitGla, exitGpa, vmExit } from '../vmx/exit';
 import {
   ACCESS_FETCH, ACCESS_READ, ACCESS_WRITE, eptFailure, eptPermissions, eptTranslate, holdsCode, tprShadowPage,
@@ -212,11 +212,6 @@ function enter(la: u64, host: usize, access: u32, ctx: u32): void {
   } else fillTlb(TLB_READ, la, ctx, host, 0, pageShift);
 }
 
-function canonical(la: u64): bool {
-  const shift: u64 = load<u64>(CR4) & 0x1000 ? 7 : 16;
-  return <u64>(<i64>(la << shift) >> shift) == la;
-}
-
 /** Data of MMIO parts: the next latch when it describes this access. */
 function latched(gpa: u64, bytes: u32, write: bool): usize {
   if (load<u64>(LATCH_ICOUNT) != load<u64>(ICOUNT)) {
@@ -284,7 +279,7 @@ function prepare(linear: u64, bytes: u32, access: u32, ctx: u32): bool {
   let la = linear;
   store<u32>(ACCESS_NONCANONICAL, 0);
   if (load<u64>(EFER) & 0x400) {
-    if (!canonical(la) || !canonical(la + bytes - 1)) {
+    if (!canonicalAddress(la) || !canonicalAddress(la + bytes - 1)) {
       faultCode(VEC_GP, 0);
       store<u32>(ACCESS_NONCANONICAL, 1);
       return accessFailed();
@@ -424,7 +419,7 @@ export function fetchPage(linear: u64): usize {
   let la = linear;
   store<u32>(ACCESS_NONCANONICAL, 0);
   if (load<u64>(EFER) & 0x400) {
-    if (!canonical(la)) {
+    if (!canonicalAddress(la)) {
       faultCode(VEC_GP, 0);
       accessFailed();
       return 0;

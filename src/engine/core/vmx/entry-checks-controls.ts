@@ -38,8 +38,8 @@ export function must(condition: bool, number: u32): bool {
   return condition;
 }
 
-/** Bits 47-63 of an address are equal. */
-@inline export function canonical(address: u64): bool { return <u64>(<i64>(address << 16) >> 16) == address; }
+/** Bits 56-63 of an address are equal: this CPU has 57-bit linear addresses. */
+@inline export function canonical(address: u64): bool { return <u64>(<i64>(address << 7) >> 7) == address; }
 
 @inline function allowed(value: u32, mustBeOne: u32, mayBeOne: u32): bool {
   return (value & mustBeOne) == mustBeOne && (value & ~mayBeOne) == 0;

@@ -49,12 +49,12 @@ export function checkGuestState(): bool {
   return checkLinkPointer() && good;
 }
 
-/** RIP need not be canonical, only its bits 63:48 the same: the instruction that exited may have ended at the edge. */
+/** RIP need not be canonical, only its bits 63:57 the same: the instruction that exited may have ended at the edge. */
 function checkRip(): bool {
   const rip = field(GUEST_RIP);
   const wide = (field32(VM_ENTRY_CONTROLS) & ENTRY_IA_32E_MODE_GUEST) != 0 && (field32(GUEST_CS_AR_BYTES) & 0x2000) != 0;
-  const upper = rip >> 48;
-  return must(wide ? upper == 0 || upper == 0xffff : rip >> 32 == 0, CHECK_RIP);
+  const upper = rip >> 57;
+  return must(wide ? upper == 0 || upper == 0x7f : rip >> 32 == 0, CHECK_RIP);
 }
 
 function checkActivity(injecting: bool, info: u32): bool {

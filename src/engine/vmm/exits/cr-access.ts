@@ -2,7 +2,7 @@ import { ENTRY, PRIMARY } from '../controls.js';
 import type { ExitHandler, Outcome } from '../exit.js';
 import type { Vcpu } from '../vcpu.js';
 import type { Vm } from '../vm.js';
-import { CR4_HOST_OWNED } from '../vmcs-setup.js';
+import { cr4HostOwned } from '../vmcs-setup.js';
 
 const GP = 13;
 const CR0 = { PE: 1n, MP: 2n, EM: 4n, TS: 8n, ET: 0x10n, NE: 0x20n, NW: 1n << 29n, CD: 1n << 30n, PG: 1n << 31n };
@@ -119,10 +119,11 @@ function writeCr0(vcpu: Vcpu, vm: Vm, value: bigint): Outcome {
   return 'resume';
 }
 
-/** MOV to CR4 reaches the VMM only when it changes a bit of the mask (VMXE): this CPU offers the guest no VMX. */
+/** MOV to CR4 reaches the VMM only when it sets a bit that this CPU model does not offer: no VMX, perhaps no LA57. */
 function writeCr4(vcpu: Vcpu, vm: Vm, value: bigint): Outcome {
-  if ((value & CR4.VMXE) !== 0n) return fail(vcpu);
-  vcpu.vmcs.set('CR4_READ_SHADOW', value & CR4_HOST_OWNED);
+  const owned = cr4HostOwned(vm.cpu);
+  if ((value & owned) !== 0n) return fail(vcpu);
+  vcpu.vmcs.set('CR4_READ_SHADOW', value & owned);
   vcpu.vmcs.set('GUEST_CR4', value | CR4.VMXE);
   vm.flushTlb(vcpu);
   vcpu.complete();
