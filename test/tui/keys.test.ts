@@ -258,7 +258,6 @@ describe('command lines that are wrong', () => {
     // One program serves them all: none of these changes anything.
     if (!shared) shared = await startDemo();
     const tui = shared;
-    await press(tui, '\x1b', /c run/);
     tui.send(`:${line}\r`);
     await tui.until(new RegExp(message.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')));
   });
