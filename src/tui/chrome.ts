@@ -180,7 +180,7 @@ export function helpLines(cells: CellPane): Segment[][] {
   for (const group of BINDINGS) {
     lines.push([[` ${group.title}`, theme.title]]);
     for (const binding of group.bindings) {
-      lines.push([[`   ${binding.keys.map(showKey).join(' ').padEnd(12)}`, theme.key], [binding.help]]);
+      lines.push([[`   ${binding.keys.map(showKey).join(' ').padEnd(14)}`, theme.key], [binding.help]]);
     }
   }
   lines.push([[' In panes', theme.title]]);

@@ -18,6 +18,8 @@ export interface Command {
   help: string;
   /** The key that does the same. */
   key?: string;
+  /** Runs the guest and is over when it stands: typed ahead, it waits for its turn. */
+  moves?: boolean;
   /** @returns a message for the foot of the screen. @throws Error whose message is shown. */
   run(dashboard: Dashboard, argument: string): Promise<string | undefined> | string | undefined;
 }
@@ -313,6 +315,7 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'step',
+    moves: true,
     usage: '[N]',
     help: 'N instructions',
     key: 's',
@@ -327,6 +330,7 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'over',
+    moves: true,
     usage: '',
     help: 'one instruction, calls as one',
     key: 'n',
@@ -338,6 +342,7 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'out',
+    moves: true,
     usage: '',
     help: 'until the function returns',
     key: 'f',
@@ -356,6 +361,7 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'next-exit',
+    moves: true,
     usage: '[REASON [if FIELD OP VALUE]]',
     help: 'run to the next VM exit',
     key: 'e',

@@ -93,6 +93,9 @@ export class Dashboard implements Ui {
   private readonly findLine = new Prompt('find ');
   private active: Prompt | undefined;
   private lastFind = '';
+  /** Settles when the step in hand is over; those of an older turn are dropped. */
+  private moving: Promise<unknown> = Promise.resolve();
+  private turn = 0;
   private text: { title: string; lines: Segment[][]; top: number } | undefined;
   private asking = false;
   private chosenExit: ExitRecord | undefined;
@@ -461,19 +464,41 @@ export class Dashboard implements Ui {
   }
 
   command(line: string): void {
-    this.act(
-      (async () => {
-        const { command, argument } = findCommand(line);
-        try {
-          return await command.run(this, argument);
-        } catch (error) {
-          throw new Error(`${command.name}: ${reason(error)}`);
-        }
-      })(),
-    );
+    this.act(this.perform(line));
+  }
+
+  private async perform(line: string): Promise<string | undefined> {
+    const { command, argument } = findCommand(line);
+    const run = async () => {
+      try {
+        return await command.run(this, argument);
+      } catch (error) {
+        throw new Error(`${command.name}: ${reason(error)}`);
+      }
+    };
+    return command.moves ? this.inTurn(run) : run();
+  }
+
+  /** Steps that are typed ahead wait for each other, until one fails or the guest stops for another reason. */
+  private inTurn(run: () => Promise<string | undefined>): Promise<string | undefined> {
+    const { turn } = this;
+    const result = this.moving.then(async () => {
+      if (turn !== this.turn) return undefined;
+      try {
+        const text = await run();
+        if (['breakpoint', 'watchpoint', 'ended'].includes(this.model.stop?.kind ?? '')) this.turn++;
+        return text;
+      } catch (error) {
+        this.turn++;
+        throw error;
+      }
+    });
+    this.moving = result.catch(() => undefined);
+    return result;
   }
 
   async toggleRun(): Promise<void> {
+    this.turn++;
     if (this.model.state.running) await this.debug.pause();
     else {
       this.mustBeAlive();
