@@ -323,3 +323,17 @@ export function makeCase(row: OpcodeRow, random: Random): Case {
 
 export const codeOf = (record: Buffer): Buffer => record.subarray(CODE, CODE + Number(record.readBigUInt64LE(LENGTH)));
 export const rdiPoints = (record: Buffer): boolean => (record.readUInt32LE(OPTIONS) & RDI_POINTS) !== 0;
+
+/** The parts of a result that are defined: of a fault the signal and MXCSR only. */
+export function definedBytes(record: Buffer, x87: boolean): Buffer[] {
+  const parts = [record.subarray(FAULT, FAULT + 8), record.subarray(MXCSR, MXCSR + 4)];
+  if (record.readBigUInt64LE(FAULT) !== 0n) return parts;
+  for (let n = 0; n < 16; n++) if (n !== 4 && n !== 5) parts.push(record.subarray(GPR + n * 8, GPR + n * 8 + 8));
+  parts.push(record.subarray(FLAGS, FLAGS + 8), record.subarray(YMM, YMM + 512));
+  if (x87) {
+    parts.push(record.subarray(FX + 2, FX + 5));
+    for (let n = 0; n < 8; n++) parts.push(record.subarray(FX + 32 + n * 16, FX + 42 + n * 16));
+  }
+  parts.push(record.subarray(MEMORY, MEMORY + MEMORY_BYTES));
+  return parts;
+}
