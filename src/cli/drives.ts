@@ -33,6 +33,7 @@ export function openDrives(list: readonly DriveArgument[], defaultBus: 'ide' | '
       opened.push(disk);
       drives.push({
         ...{ kind, name: `${kind}${number}`, bus: bus ?? defaultBus, store: disk.store },
+        image: { file: path, format: disk.format, snapshots: disk.snapshots },
         serial: `VMS${kind === 'disk' ? 'D' : 'C'}${String(number).padStart(5, '0')}`,
       });
     }

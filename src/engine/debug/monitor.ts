@@ -1,5 +1,7 @@
 import type { Debugger, PageWalk } from '../debugger.js';
+import type { Drive } from '../devices/block.js';
 import type { MachineView } from './machine-view.js';
+import { DRIVE_COMMANDS, DRIVE_HELP } from './monitor-drives.js';
 import { LINUX_COMMANDS, LINUX_HELP } from './monitor-linux.js';
 
 const HELP = `info registers        registers in QEMU's layout
@@ -10,6 +12,7 @@ info exits            VM exits by reason
 info ept              EPT mappings
 info mtree            guest-physical memory map
 info status | version | cpus
+${DRIVE_HELP}
 ${LINUX_HELP}
 xp /FMT ADDR          physical memory     x /FMT ADDR   linear memory
 gva2gpa ADDR          translate           gpa2hva ADDR
@@ -21,6 +24,7 @@ type Command = (context: {
   view: MachineView;
   vcpu: number;
   args: string[];
+  drives: readonly Drive[];
 }) => Promise<string> | string;
 
 const hex = (value: bigint, digits = 16): string => value.toString(16).padStart(digits, '0');
@@ -28,6 +32,7 @@ const hex = (value: bigint, digits = 16): string => value.toString(16).padStart(
 const COMMANDS: Record<string, Command> = {
   help: () => HELP,
   ...LINUX_COMMANDS,
+  ...DRIVE_COMMANDS,
   'info registers': ({ view, vcpu }) => infoRegisters(view, vcpu),
   'info status': async ({ target }) => `VM status: ${(await target.state()).running ? 'running' : 'paused'}`,
   'info version': () => 'vmscope',
@@ -88,6 +93,7 @@ export async function monitorCommand(
   view: MachineView,
   vcpu: number,
   line: string,
+  drives: readonly Drive[] = [],
 ): Promise<string | undefined> {
   const words = line
     .trim()
@@ -98,7 +104,7 @@ export async function monitorCommand(
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (!command) return undefined;
   try {
-    return await command({ target, view, vcpu, args: words.slice(name.split(' ').length) });
+    return await command({ target, view, vcpu, drives, args: words.slice(name.split(' ').length) });
   } catch (error) {
     return `${line.trim()}: ${(error as Error).message}`;
   }

@@ -40,6 +40,16 @@ export interface Drive {
   readonly kind: 'disk' | 'cdrom';
   /** Undefined: a CD-ROM drive without a disc. */
   readonly store: BlockStore | undefined;
+  /** What the storage is, for the user. */
+  readonly image?: ImageInfo;
+}
+
+/** The image behind a drive. */
+export interface ImageInfo {
+  readonly file: string;
+  readonly format: string;
+  /** Snapshots inside the image; `dateSeconds` since 1970. */
+  readonly snapshots: readonly { id: string; name: string; dateSeconds: number }[];
 }
 
 /** @throws BlockError when the sectors are not all on the disk. */

@@ -510,7 +510,7 @@ export class Guest implements D.Debugger {
   }
 
   async monitor(line: string): Promise<string | undefined> {
-    return monitorCommand(this, this.#view, this.#stopVcpu, line);
+    return monitorCommand(this, this.#view, this.#stopVcpu, line, this.machine.options.drives);
   }
 
   async reset(): Promise<void> {
