@@ -27,7 +27,7 @@ function exitRow(exit: ExitRecord): Record<string, string> {
 
 /** @param currentThread vCPU of the last stop, whose VMCS and EPT are shown. */
 export function osTables(debug: Debugger, currentThread: () => number): OsTable[] {
-  const { exits, vmcs, ept } = debug;
+  const { exits, vmcs, ept, os } = debug;
   const tables: OsTable[] = [];
   if (exits !== undefined) {
     tables.push(
@@ -76,6 +76,37 @@ export function osTables(debug: Debugger, currentThread: () => number): OsTable[
           label: range.label,
         })),
     });
+  }
+  if (os !== undefined) {
+    tables.push(
+      {
+        name: 'dmesg',
+        title: 'Kernel log',
+        description: "Listing of the guest kernel's log",
+        rows: async () =>
+          (await os.log()).map(({ ns, level, text }) => ({ ns: String(ns), level: String(level), text })),
+      },
+      {
+        name: 'tasks',
+        title: 'Guest processes',
+        description: 'Listing of the processes of the guest',
+        rows: async () =>
+          (await os.processes()).map(({ pid, ppid, state, cr3, name }) => ({
+            pid: String(pid),
+            ppid: String(ppid),
+            state,
+            cr3: cr3 === undefined ? '' : hex(cr3),
+            name,
+          })),
+      },
+      {
+        name: 'guest-modules',
+        title: 'Guest modules',
+        description: "Listing of the modules of the guest's kernel",
+        rows: async () =>
+          (await os.modules()).map(({ name, address, bytes }) => ({ name, address: hex(address), bytes: hex(bytes) })),
+      },
+    );
   }
   return tables;
 }

@@ -1,5 +1,6 @@
 /** The GDB stub's view of a guest, over the debugger API. */
 import type { Debugger, RunState, StopReason } from '../engine/debugger.js';
+import { buildSymbolElf } from '../gdbstub/symbol-elf.js';
 import type { Architecture, MemoryRegion, StopCause, Target, TargetEvent, ThreadRegisters } from '../gdbstub/target.js';
 import { exitReasonName } from '../spec/vmx/exit-reasons.js';
 import { DEBUGGER_NAMES, SYSTEM_REGISTERS, VMCS_ENCODINGS, VMCS_REGISTERS } from './gdb-registers.js';
@@ -63,6 +64,7 @@ const ENTRY_BYTES: Record<string, Record<string, bigint>> = {
   '5-level': { PML5: 1n << 48n, PML4: 1n << 39n, PDPT: 1n << 30n, PD: 1n << 21n, PT: 1n << 12n },
 };
 
+const KERNEL_HALF = 0xffff_8000_0000_0000n;
 const FOUR_GIB = 1n << 32n;
 const TOP = 1n << 64n;
 /** Pages that are joined to one region at most. */
@@ -221,6 +223,22 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
     },
     ...(interruptHold === undefined ? {} : { interruptHold }),
     monitor: (line) => debug.monitor(line),
+    async threadDetail(thread) {
+      const task = await debug.os?.current(thread).catch(() => undefined);
+      return task && `${task.name} (pid ${task.pid})`;
+    },
+    async symbolFile() {
+      const system = await debug.os?.info().catch(() => undefined);
+      if (system === undefined) return undefined;
+      const symbols = (await debug.symbols()).filter(({ address }) => address >= KERNEL_HALF);
+      const named = symbols.map(({ name, address, size, kind }) => ({
+        name,
+        address,
+        size,
+        code: kind === 'function',
+      }));
+      return { name: `${system.kind}-${system.release}`, bytes: () => buildSymbolElf(named) };
+    },
     osTables: osTables(debug, () => stop?.thread ?? 0),
     memoryRegion: (address, thread) => memoryRegion(debug, address, thread),
     async reset() {

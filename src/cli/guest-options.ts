@@ -21,6 +21,8 @@ export interface GuestWorkerData {
   waitForInput: boolean;
   untilExits?: number;
   maxInstructions?: number;
+  /** File of symbols, instead of the image's. */
+  symbols?: string;
   traceFile?: string;
   gdb?: { host: string; port: number };
   drives?: DriveArgument[];

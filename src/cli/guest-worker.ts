@@ -2,6 +2,7 @@
 import { openSync, writeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { ImageError } from '../engine/boot/image.js';
+import { parseSymbolFile } from '../engine/debug/symbol-file.js';
 import { createCore } from '../engine/host/core-instance.js';
 import { Guest } from '../engine/host/guest.js';
 import { serveDebugger } from '../engine/host/rpc.js';
@@ -57,6 +58,7 @@ export function createGuest(data: GuestWorkerData, warn: (line: string) => void 
     machine.afterSlice = () => trace.drain();
   }
   return new Guest(machine, {
+    ...(data.symbols === undefined ? {} : { symbols: parseSymbolFile(data.symbols, readInput(data.symbols)) }),
     paced: data.paced,
     waitForInput: data.waitForInput,
     ...(data.untilExits === undefined ? {} : { untilExits: data.untilExits }),

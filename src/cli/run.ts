@@ -31,6 +31,7 @@ interface RunOptions {
   disk?: string[];
   cdrom?: string;
   bios?: string;
+  symbols?: string;
   debugcon?: string;
   isaDebugExit?: boolean;
   reboot: boolean;
@@ -53,6 +54,7 @@ export function addRunCommand(program: Command): void {
     .option('--disk <file>', 'disk: FILE[,format=raw|qcow2][,if=virtio|ide][,readonly][,snapshot=on]; repeatable', also)
     .option('--cdrom <file>', 'CD-ROM image')
     .option('--bios <file>', 'boot by this BIOS (SeaBIOS when disks are all that is given)')
+    .option('--symbols <file>', 'symbols of the guest: ELF (vmlinux) or System.map')
     .option('--debugcon <file>', 'what the guest writes to ports 0xe9 and 0x402')
     .option('-m, --memory <size>', 'guest RAM: MiB, or with K, M, G', '128M')
     .option('--vcpus <n>', 'virtual CPUs', '1')
@@ -112,6 +114,7 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
     ...(options.maxInstructions === undefined
       ? {}
       : { maxInstructions: parseCount('--max-instructions', options.maxInstructions, 1, MAX) }),
+    ...(options.symbols === undefined ? {} : { symbols: options.symbols }),
     ...(options.trace === undefined ? {} : { traceFile: options.trace }),
     ...(options.gdb === undefined ? {} : { gdb: parseGdbAddress(options.gdb) }),
   };

@@ -89,6 +89,8 @@ export class Session {
 
   /** qXfer documents of which a piece is still to be read. */
   readonly documents = new Map<string, string>();
+  /** Files that the client has open, by descriptor. */
+  readonly files = new Map<number, Uint8Array>();
   /** Half a packet, since a byte may need an escape. */
   readonly maxDocumentPiece = PACKET_SIZE / 2 - 1;
 
@@ -163,6 +165,14 @@ export class Session {
     if (performance.now() - this.lastTurn < TURN_MS) return;
     await new Promise((resolve) => setImmediate(resolve));
     this.lastTurn = performance.now();
+  }
+
+  /** Answers the descriptor. */
+  openFile(bytes: Uint8Array): number {
+    let descriptor = 3;
+    while (this.files.has(descriptor)) descriptor++;
+    this.files.set(descriptor, bytes);
+    return descriptor;
   }
 
   /** Ends the connection from this side. */

@@ -41,6 +41,7 @@ describe('views', () => {
 
   test('processes and the current task', () => {
     const guest = view();
+    expect(guest.current(0)).toBeUndefined();
     expect(guest.tasks()).toMatchObject([
       { pid: 1, ppid: 0, name: 'init', state: 'S', cr3: 0x60_5000n, threads: 3 },
       { pid: 2, ppid: 0, name: 'kworker/0:0', state: 'I', threads: 3 },

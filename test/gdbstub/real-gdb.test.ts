@@ -2,6 +2,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Stub, startStub } from '../../src/gdbstub/server.js';
+import { buildSymbolElf } from '../../src/gdbstub/symbol-elf.js';
 import { named, requireTool } from '../tools.js';
 import { CODE, COUNTER, CRASH, FakeTarget, HALT, MODE_SWITCH, READER } from './fake-target.js';
 
@@ -285,6 +286,22 @@ describe.skipIf(!gdb.available)(named('gdb', gdb), () => {
     expect(out).toContain('$1 = 1');
     expect(out).toContain('SIGTRAP');
     expect(out).toContain('$2 = 0x1004');
+  });
+
+  test('takes the symbols of the guest’s kernel from the target', async () => {
+    const symbols = [
+      { name: '_text', address: 0x1000n, size: 4n, code: true },
+      { name: 'loop_head', address: 0x1004n, size: 0x10n, code: true },
+      { name: 'counter', address: COUNTER, size: 8n, code: false },
+      { name: 'late_code', address: 0x3000n, size: 0n, code: true },
+    ];
+    Object.assign(target, { symbolFile: async () => ({ name: 'linux-6.1', bytes: () => buildSymbolElf(symbols) }) });
+    const out = await runGdb('break loop_head', 'continue', 'x/i $pc', 'info symbol 0x2003', 'p/x *(long *)&counter');
+    expect(out).toMatch(/Breakpoint 1, 0x0*1004 in loop_head \(\)/);
+    expect(out).toContain('=> 0x1004 <loop_head>:');
+    expect(out).toContain('counter + 3 in section .data');
+    expect(out).toContain('$1 = 0x0');
+    expect(out).not.toMatch(/No executable has been specified/);
   });
 
   test('physical memory mode', async () => {

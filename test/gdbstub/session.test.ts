@@ -313,6 +313,35 @@ describe('memory', () => {
     expect(await client.ask('Qqemu.sstep=0x7')).toBe('E16');
   });
 
+  test('the symbols of the guest’s kernel are a file of the target', async () => {
+    const bytes = Uint8Array.from({ length: 300 }, (_, at) => at & 0xff);
+    let known = true;
+    const symbolFile = async () => (known ? { name: 'linux-6.1', bytes: () => bytes } : undefined);
+    const client = new WireClient(Object.assign(new FakeTarget(), { symbolFile }));
+    const hex = (text: string): string => Buffer.from(text).toString('hex');
+    expect(await client.ask('qSupported:')).toContain('qXfer:exec-file:read+');
+    expect(await client.ask('qXfer:exec-file:read:1:0,fff')).toBe('l/linux-6.1');
+    expect(await client.ask('vFile:setfs:0')).toBe('F0');
+    expect(await client.ask(`vFile:open:${hex('/other')},0,0`)).toBe('F-1,2');
+    expect(await client.ask(`vFile:open:${hex('/linux-6.1')},0,0`)).toBe('F3');
+    expect(await client.ask(`vFile:open:${hex('linux-6.1')},0,0`)).toBe('F4');
+    const status = await client.ask('vFile:fstat:3');
+    expect(status.slice(0, 4)).toBe('F40;');
+    expect(Buffer.from(unescapePayload(status.slice(4)), 'latin1').readBigUInt64BE(28)).toBe(300n);
+    const piece = unescapePayload((await client.ask('vFile:pread:3,40,20')).slice(4));
+    expect([...Buffer.from(piece, 'latin1')]).toEqual([...bytes.subarray(0x20, 0x60)]);
+    expect(await client.ask('vFile:pread:3,40,12c')).toBe('F0;');
+    expect(await client.ask('vFile:close:3')).toBe('F0');
+    expect(await client.ask('vFile:pread:3,40,0')).toBe('F-1,9');
+    expect(await client.ask('vFile:pwrite:4,0,x')).toBe('F-1,58');
+    expect(await client.ask('vFile:pread:4,z,0')).toBe('F-1,16');
+    expect(await client.ask('vFile:MD5:00')).toBe('');
+    known = false;
+    expect(await client.ask('qXfer:exec-file:read:1:0,fff')).toBe('E00');
+    expect(await client.ask(`vFile:open:${hex('/linux-6.1')},0,0`)).toBe('F-1,2');
+    expect(await new WireClient().ask('qXfer:exec-file:read:1:0,fff')).toBe('');
+  });
+
   test('search finds across the borders of its pieces', async () => {
     const client = new WireClient();
     client.target.memory.set(Buffer.from('needle'), 0x1fffd);

@@ -36,6 +36,7 @@ export const LINUX_COMMANDS: Record<string, Command> = {
   ),
   'info current': async ({ target }) => {
     const { vcpus } = await target.info();
+    await target.os?.info();
     const lines: string[] = [];
     for (let vcpu = 0; vcpu < vcpus; vcpu++) {
       const task = await target.os?.current(vcpu);

@@ -4,6 +4,7 @@ import { BreakpointTable } from '../debug/breakpoint-table.js';
 import { LinuxView } from '../debug/linux/view.js';
 import type { MachineView } from '../debug/machine-view.js';
 import { monitorCommand } from '../debug/monitor.js';
+import { relocated, sized } from '../debug/symbol-file.js';
 import { exitMatches, readRecord, readTrace } from '../debug/trace-reader.js';
 import type * as D from '../debugger.js';
 import type { GuestEnd } from '../devices/device.js';
@@ -22,6 +23,8 @@ export interface GuestOptions {
   paced: boolean;
   /** A guest that is halted for good waits for input instead of ending. */
   waitForInput: boolean;
+  /** Symbols from a file, instead of the image's. */
+  symbols?: D.TargetSymbol[];
   /** Stop conditions of scripts. */
   untilExits?: number;
   maxInstructions?: number;
@@ -456,6 +459,13 @@ export class Guest implements D.Debugger {
 
   async symbols(): Promise<D.TargetSymbol[]> {
     const kernel = this.#linux.symbols();
+    const { symbols: file } = this.options;
+    if (file !== undefined) {
+      // the file knows the kernel's symbols, but none of its modules
+      const own = relocated(file, this.#linux.info()?.base);
+      const names = new Set(own.map(({ name }) => name));
+      return sized([...own, ...kernel.filter(({ name }) => !names.has(name))]);
+    }
     // where the image is the kernel itself, its own table knows the addresses after relocation
     const image = this.machine.symbols.filter(({ address }) => kernel.length === 0 || address < kernel[0].address);
     return [...image, ...kernel];

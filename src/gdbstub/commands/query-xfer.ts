@@ -3,7 +3,7 @@ import { parseHexNumber } from '../hex.js';
 import { osDataXml, osTypesXml } from '../os-data.js';
 import type { Session } from '../session.js';
 import { escapeXml, targetXml } from '../target-xml.js';
-import { threadTitle } from './threads.js';
+import { threadInfo } from './threads.js';
 
 /** A document by object and annex: undefined for an unknown object, null for an unknown annex. */
 async function documentOf(session: Session, object: string, annex: string): Promise<string | undefined | null> {
@@ -12,6 +12,12 @@ async function documentOf(session: Session, object: string, annex: string): Prom
       return annex === 'target.xml' ? targetXml(await session.registers.layout(session.generalThread)) : null;
     case 'threads':
       return annex === '' ? threadsXml(session) : null;
+    case 'exec-file': {
+      const { symbolFile } = session.target;
+      if (symbolFile === undefined) return undefined;
+      const file = await symbolFile();
+      return file === undefined ? null : `/${file.name}`;
+    }
     case 'osdata': {
       const tables = session.target.osTables;
       if (tables === undefined) return undefined;
@@ -24,11 +30,12 @@ async function documentOf(session: Session, object: string, annex: string): Prom
   }
 }
 
-function threadsXml(session: Session): string {
-  const threads = Array.from({ length: session.target.threads }, (_, thread) => {
-    const title = escapeXml(threadTitle(session, thread));
-    return `<thread id="${session.threadId(thread)}" core="${thread}" name="CPU#${thread}">${title}</thread>\n`;
-  });
+async function threadsXml(session: Session): Promise<string> {
+  const threads: string[] = [];
+  for (let thread = 0; thread < session.target.threads; thread++) {
+    const title = escapeXml(await threadInfo(session, thread));
+    threads.push(`<thread id="${session.threadId(thread)}" core="${thread}" name="CPU#${thread}">${title}</thread>\n`);
+  }
   return `<?xml version="1.0"?>\n<threads>\n${threads.join('')}</threads>\n`;
 }
 

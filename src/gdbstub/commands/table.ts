@@ -9,6 +9,7 @@ import { continueRun, continueSignal } from './continue.js';
 import { crc } from './crc.js';
 import { detach } from './detach.js';
 import { extendedMode } from './extended-mode.js';
+import { hostFile } from './host-file.js';
 import { hostInfo, processInfo } from './host-info.js';
 import { interrupt } from './interrupt.js';
 import { kill, killProcess } from './kill.js';
@@ -52,6 +53,7 @@ export const COMMANDS: readonly Command[] = [
   symbol,
   // look
   queryXfer,
+  hostFile,
   readRegisters,
   writeRegisters,
   readRegister,

@@ -56,11 +56,18 @@ export function threadTitle(session: Session, thread: number): string {
   return `${session.target.name} CPU#${thread} [${session.target.running() ? 'running' : 'stopped'}]`;
 }
 
+/** The title and what the guest's system runs there. */
+export async function threadInfo(session: Session, thread: number): Promise<string> {
+  const detail = await session.target.threadDetail?.(thread);
+  return detail === undefined ? threadTitle(session, thread) : `${threadTitle(session, thread)} ${detail}`;
+}
+
 export const threadExtraInfo: Command = {
   name: 'qThreadExtraInfo',
-  run(args, session) {
+  async run(args, session) {
     const thread = selectThread(session, args.slice(1), session.generalThread);
-    return thread === undefined ? session.error(22, 'no such thread') : encodeHexText(threadTitle(session, thread));
+    if (thread === undefined) return session.error(22, 'no such thread');
+    return encodeHexText(await threadInfo(session, thread));
   },
 };
 

@@ -1,5 +1,6 @@
 /** The Linux guest as the debugger API shows it: found when it is asked for, dropped when it is gone. */
 import type { OsInfo, OsLogRecord, OsModule, OsTask, TargetSymbol } from '../../debugger.js';
+import { sized } from '../symbol-file.js';
 import type { KernelSymbol } from './kallsyms.js';
 import { LinuxKernel } from './kernel.js';
 import { readLog } from './log.js';
@@ -87,8 +88,9 @@ export class LinuxView {
     return readModules(this.#must()).map(({ name, address, bytes }) => ({ name, address, bytes }));
   }
 
+  /** Asked at each stop, so it does not search. */
   current(vcpu: number): OsTask | undefined {
-    const kernel = this.kernel();
+    const kernel = this.#kernel?.isThere() ? this.#kernel : undefined;
     return kernel && attempt(() => currentTask(kernel, vcpu));
   }
 
@@ -111,17 +113,10 @@ function attempt<T>(read: () => T): T | undefined {
 /** Without per-CPU offsets and other numbers that are no addresses; each reaches to the next. */
 function targetSymbols(symbols: readonly KernelSymbol[]): TargetSymbol[] {
   const placed = symbols.filter(({ address }) => address >= KERNEL_HALF);
-  placed.sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : 0));
-  const result: TargetSymbol[] = [];
-  let end = 0n;
-  for (let at = placed.length - 1; at >= 0; at--) {
-    const { name, type, address } = placed[at];
-    const next = placed[at + 1]?.address;
-    // of symbols at one address all reach to the next address
-    if (next !== undefined && next !== address) end = next;
-    const code = type === 't' || type === 'T' || type === 'w' || type === 'W';
-    const kind = code ? 'function' : /^[dDbBrRvV]$/.test(type) ? 'object' : 'other';
-    result.push({ name, address, size: end > address ? end - address : 0n, kind });
-  }
-  return result.reverse();
+  return sized(
+    placed.map(({ name, type, address }) => {
+      const kind = /[tTwW]/.test(type) ? 'function' : /[dDbBrRvV]/.test(type) ? 'object' : 'other';
+      return { name, address, size: 0n, kind };
+    }),
+  );
 }

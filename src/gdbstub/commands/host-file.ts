@@ -1,0 +1,68 @@
+/**
+ * `vFile`: the client reads files of the target. There is one: the symbols of the guest's kernel, which GDB takes as
+ * the program that runs when it connects, and at any time by `symbol-file target:/NAME`.
+ * @gdb "Host I/O Packets"
+ */
+import type { Command } from '../command.js';
+import { bytesToLatin1, decodeHex, parseHexNumber } from '../hex.js';
+import type { Session } from '../session.js';
+
+/** errno as the File-I/O protocol numbers it. */
+const ENOENT = 2;
+const EBADF = 9;
+const EINVAL = 22;
+const ENOSYS = 88;
+
+const REGULAR_READ_ONLY = 0o100444;
+const STAT_BYTES = 64;
+const BLOCK = 512;
+
+const failure = (errno: number): string => `F-1,${errno.toString(16)}`;
+
+/** `struct stat` of the protocol, big-endian: dev ino mode nlink uid gid rdev, then 64 bits of size, blksize, blocks. */
+function stat(bytes: number): string {
+  const result = Buffer.alloc(STAT_BYTES);
+  result.writeUInt32BE(1, 4);
+  result.writeUInt32BE(REGULAR_READ_ONLY, 8);
+  result.writeUInt32BE(1, 12);
+  result.writeBigUInt64BE(BigInt(bytes), 28);
+  result.writeBigUInt64BE(BigInt(BLOCK), 36);
+  result.writeBigUInt64BE(BigInt(Math.ceil(bytes / BLOCK)), 44);
+  return `F${STAT_BYTES.toString(16)};${result.toString('latin1')}`;
+}
+
+async function open(session: Session, hexName: string): Promise<string> {
+  const name = Buffer.from(decodeHex(hexName) ?? []).toString('utf8');
+  const file = await session.target.symbolFile?.();
+  if (file === undefined || name.replace(/^\/+/, '') !== file.name) return failure(ENOENT);
+  return `F${session.openFile(file.bytes()).toString(16)}`;
+}
+
+async function operate(session: Session, operation: string, args: string[]): Promise<string> {
+  if (operation === 'setfs') return 'F0';
+  if (operation === 'open') return open(session, args[0] ?? '');
+  if (operation === 'readlink') return failure(EINVAL);
+  const [fd, count, offset] = args.map(parseHexNumber);
+  const bytes = fd === undefined ? undefined : session.files.get(fd);
+  if (operation !== 'close' && operation !== 'fstat' && operation !== 'pread') {
+    // an empty answer makes the client use another operation
+    return operation === 'pwrite' || operation === 'unlink' ? failure(ENOSYS) : '';
+  }
+  if (bytes === undefined) return failure(EBADF);
+  if (operation === 'fstat') return stat(bytes.length);
+  if (operation === 'close') {
+    session.files.delete(fd as number);
+    return 'F0';
+  }
+  if (count === undefined || offset === undefined) return failure(EINVAL);
+  const piece = bytes.subarray(offset, offset + Math.min(count, session.maxDocumentPiece - 16));
+  return `F${piece.length.toString(16)};${bytesToLatin1(piece)}`;
+}
+
+export const hostFile: Command = {
+  name: 'vFile',
+  run(args, session) {
+    const match = /^:([A-Za-z0-9]+):(.*)$/s.exec(args);
+    return match === null ? session.error(EINVAL, 'malformed vFile') : operate(session, match[1], match[2].split(','));
+  },
+};
