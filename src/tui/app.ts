@@ -19,6 +19,8 @@ export interface DashboardOptions {
   output?: NodeJS.WriteStream;
   /** Most frames a second; default 30. A running guest is looked at ten times a second at most. */
   fps?: number;
+  /** Longest time between frames that a slow terminal is given; default 1000. */
+  maxFrameMs?: number;
   /** Runs before the promise resolves. */
   onQuit: () => Promise<void> | void;
   /** Milliseconds, for rates; default the wall clock. */
@@ -33,7 +35,6 @@ const POLL_MS = 100;
 const MAX_POLL_MS = 10_000;
 /** A terminal that takes longer than this for a frame gets fewer of them. */
 const SLOW_FRAME_MS = 50;
-const MAX_FRAME_MS = 1000;
 /** OSC 52 payloads above this are refused by common terminals. */
 const MAX_COPY_BYTES = 74_000;
 
@@ -104,7 +105,8 @@ export async function runDashboard(debug: Debugger, options: DashboardOptions): 
       dashboard.draw();
       writeFrame();
       const took = Date.now() - lastFrame;
-      frameMs = took > SLOW_FRAME_MS ? Math.min(MAX_FRAME_MS, frameMs * 2) : Math.max(minFrameMs, frameMs / 2);
+      frameMs =
+        took > SLOW_FRAME_MS ? Math.min(options.maxFrameMs ?? 1000, frameMs * 2) : Math.max(minFrameMs, frameMs / 2);
     };
 
     /** One frame as one write, in a synchronised update; nothing at all when no cell changed. */

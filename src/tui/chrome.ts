@@ -54,9 +54,9 @@ export function drawHeader(cells: CellPane, model: Model, title: string, end: nu
   const parts: { text: string; attr: number; weight: number }[] = [
     { text: ` ${title} `, attr: theme.header, weight: 9 },
     { text: vcpus > 1 ? `vcpu${model.vcpu}/${vcpus}  ` : `vcpu${model.vcpu}  `, attr: theme.header, weight: 3 },
+    { text: model.frozen ? 'FROZEN ' : '', attr: theme.stopped, weight: 12 },
     { text: status, attr: state.running ? theme.running : theme.stopped, weight: 10 },
     { text: registers ? `  ${modeText(registers)}` : '', attr: theme.header, weight: 6 },
-    { text: model.frozen ? '  FROZEN' : '', attr: theme.stopped, weight: 8 },
     { text: newest ? `  exit #${grouped(newest.sequence)}` : '', attr: theme.header, weight: 5 },
     { text: rate === undefined ? '' : `  ${rateText(rate)} exits/s`, attr: theme.header, weight: 7 },
     { text: `  icount ${grouped(state.icount)}`, attr: theme.header, weight: 1 },
@@ -64,7 +64,7 @@ export function drawHeader(cells: CellPane, model: Model, title: string, end: nu
   const left = new Set(parts);
   const width = () => [...left].reduce((sum, part) => sum + part.text.length, 0);
   for (const part of [...parts].sort((x, y) => x.weight - y.weight))
-    if (width() > end && left.size > 1) left.delete(part);
+    if (width() > end && part.text !== status) left.delete(part);
   cells.line(
     0,
     parts.filter((part) => left.has(part)).map(({ text, attr }) => [text, attr] as const),

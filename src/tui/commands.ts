@@ -354,6 +354,7 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'until',
+    moves: true,
     usage: 'ADDR | SYMBOL | icount N | vmexit REASON [if ...]',
     help: 'run until then',
     key: 'u',

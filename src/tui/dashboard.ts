@@ -96,6 +96,8 @@ export class Dashboard implements Ui {
   /** Settles when the step in hand is over; those of an older turn are dropped. */
   private moving: Promise<unknown> = Promise.resolve();
   private turn = 0;
+  /** Settles when the commands before are done: what was changed counts for the step typed after it. */
+  private changes: Promise<unknown> = Promise.resolve();
   private text: { title: string; lines: Segment[][]; top: number } | undefined;
   private asking = false;
   private chosenExit: ExitRecord | undefined;
@@ -476,13 +478,17 @@ export class Dashboard implements Ui {
         throw new Error(`${command.name}: ${reason(error)}`);
       }
     };
-    return command.moves ? this.inTurn(run) : run();
+    if (command.moves) return this.inTurn(run);
+    const result = run();
+    this.changes = Promise.allSettled([this.changes, result]);
+    return result;
   }
 
   /** Steps that are typed ahead wait for each other, until one fails or the guest stops for another reason. */
   private inTurn(run: () => Promise<string | undefined>): Promise<string | undefined> {
     const { turn } = this;
     const result = this.moving.then(async () => {
+      await this.changes;
       if (turn !== this.turn) return undefined;
       try {
         const text = await run();
@@ -499,12 +505,14 @@ export class Dashboard implements Ui {
 
   async toggleRun(): Promise<void> {
     this.turn++;
-    if (this.model.state.running) await this.debug.pause();
-    else {
-      this.mustBeAlive();
-      this.selectExit(undefined);
-      await this.debug.resume();
+    if (this.model.state.running) {
+      await this.debug.pause();
+      return;
     }
+    await this.changes;
+    this.mustBeAlive();
+    this.selectExit(undefined);
+    await this.debug.resume();
   }
 
   /** @throws Error when the guest has ended. */

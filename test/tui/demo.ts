@@ -41,6 +41,7 @@ export class Demo extends TerminalView {
       title: 'demo',
       initialView: view,
       fps: 200,
+      maxFrameMs: 5,
       resizeTimeout: 5,
       now: () => (ticks += 500),
       input: this.input as never,

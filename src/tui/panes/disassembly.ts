@@ -130,9 +130,9 @@ export class DisassemblyPane extends Pane {
       const at = model.bits() === 64 ? exit.rip : BigInt.asUintN(32, exit.csBase + exit.rip);
       if (at === line.address) return [`! exit ${exit.reason & 0xffff}`, theme.crit];
     }
-    if (this.ui.syntax !== 'intel' || isData(line)) return undefined;
+    if (isData(line)) return undefined;
     const registers = model.registers().value;
-    const mark = willExit(line, {
+    const mark = willExit(this.inIntelSyntax(line), {
       field: (encoding) => model.vmcsField(encoding),
       byte: (hpa) => model.memory('hpa', hpa, 1).bytes[0],
       registers: current ? registers : undefined,
@@ -146,6 +146,12 @@ export class DisassemblyPane extends Pane {
     const text = mark.certain ? '! will exit' : '? may exit';
     const full = `${text}: ${mark.reason}`;
     return [full.length <= room ? full : text, mark.certain ? theme.warn : theme.dim];
+  }
+
+  private inIntelSyntax(line: Instruction): Instruction {
+    if (this.ui.syntax === 'intel') return line;
+    const options = { bits: this.model.bits(), segmentBase: this.model.segmentBase(), count: 1 };
+    return this.disassembler.disassemble(line.bytes, line.address, options)[0] ?? line;
   }
 
   private visible(address: bigint): boolean {

@@ -111,9 +111,11 @@ export class ExitPane extends TextPane {
     width: number,
   ): Segment[][] {
     const { theme } = this;
-    const lines: Segment[][] = wrap(`VM entry failed: ${message}`, width - 2).map((line) => [[` ${line}`, theme.crit]]);
+    const lines: Segment[][] = wrap(message, width - 2).map((line) => [[` ${line}`, theme.crit]]);
     for (const failure of failures) {
-      lines.push([[' ✗ ', theme.crit], [failure.id], [`  ${failure.sdm}`, theme.dim]]);
+      for (const [n, line] of wrap(failure.id, width - 4).entries())
+        lines.push([[n ? '   ' : ' ✗ ', theme.crit], [line]]);
+      for (const line of wrap(`SDM ${failure.sdm}`, width - 4)) lines.push([[`   ${line}`, theme.dim]]);
       for (const { name, value } of failure.fields) lines.push([[`     ${name} = ${hex(value)}`, theme.number]]);
     }
     return lines;
