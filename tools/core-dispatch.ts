@@ -473,12 +473,34 @@ function branchCases(): void {
   }
 }
 
-export function dispatchText(header: string): { dispatch: string; ops: string } {
+/** A handler that needs nothing of the dispatcher's state: only a fault or a retry puts that into memory. */
+export interface LeanHandler {
+  name: string;
+  /** Folder and file that export it. */
+  file: string;
+}
+
+function vectorCases(lean: readonly LeanHandler[]): void {
+  family('VECTOR');
+  for (const { name } of lean) {
+    emit(name, `const status = ${name}(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); ${NEXT}`);
+  }
+}
+
+export function dispatchText(header: string, lean: readonly LeanHandler[]): { dispatch: string; ops: string } {
   aluCases();
   moveCases();
   shiftCases();
   stackCases();
   branchCases();
+  vectorCases(lean);
+  const files = [...new Set(lean.map(({ file }) => file))];
+  const imports = files
+    .map((file) => {
+      const names = lean.filter((handler) => handler.file === file).map(({ name }) => name);
+      return `import { ${names.join(', ')} } from '../${file}';\n`;
+    })
+    .join('');
   const body = cases
     .map(
       ({ number, label, body: text }) =>
@@ -488,7 +510,7 @@ export function dispatchText(header: string): { dispatch: string; ops: string } 
   const ops = `${header}// Micro-op numbers of the dispatcher's own cases: first of each family.\nexport const OP_ENTER: u32 = 0;\nexport const OP_NEXT: u32 = 1;\n${bases
     .map(({ name, number }) => `export const OP_${name}: u32 = ${number};`)
     .join('\n')}\nexport const OP_END: u32 = ${nextNumber};\n`;
-  return { dispatch: `${header}${PROLOGUE}${body}\n${EPILOGUE}`, ops };
+  return { dispatch: `${header}${imports}${PROLOGUE}${body}\n${EPILOGUE}`, ops };
 }
 
 const PROLOGUE = `import {
@@ -532,6 +554,14 @@ function stop(u: usize, k: u32, fr: i64, fs: u64): i32 {
 }
 
 /** Not canonical with 48 bits: the handler knows whether there are more. */
+/** As stop(), with the status of a handler that the dispatcher called directly. */
+function stopWith(u: usize, k: u32, fr: i64, fs: u64, status: i32): i32 {
+  if (k) storeStatus(k, fr, fs);
+  store<u64>(RIP, instructionRip(u));
+  store<u64>(ICOUNT, load<u64>(ICOUNT) + uNth(u));
+  return status;
+}
+
 function stopNonCanonical(u: usize, k: u32, fr: i64, fs: u64): i32 {
   stop(u, k, fr, fs);
   return XS_RETRY;

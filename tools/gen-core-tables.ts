@@ -173,7 +173,19 @@ function operationId(row: OpcodeRow): number {
   return VECTOR_GROUPS.indexOf(row.group) * 64 + place;
 }
 
-const handlers = [...new Set([...OPCODES.map((row) => row.handler), 'execGeneralProtection'])].sort();
+/**
+ * Vector instructions that touch no flags: the dispatcher calls them without putting its state into memory. Their
+ * numbers come last.
+ */
+const leanHandlers = [
+  ...new Set(OPCODES.filter((row) => row.group !== undefined && row.writes === '').map((row) => row.handler)),
+].sort();
+const handlers = [
+  ...[...new Set([...OPCODES.map((row) => row.handler), 'execGeneralProtection'])]
+    .filter((name) => !leanHandlers.includes(name))
+    .sort(),
+  ...leanHandlers,
+];
 
 /** Folders of the core that carry out instructions. */
 const HANDLER_FOLDERS = ['exec', 'fpu', 'simd'];
@@ -258,6 +270,7 @@ function writeHandlers(): void {
     `${HEADER}${imports.join('\n')}\n\n` +
       '// Micro-op numbers of the handlers; the odd number that follows is the same handler ending its block.\n' +
       `export const H_FIRST = 1024;\n${ids.join('\n')}\n\n` +
+      `/** From here on: handlers that the dispatcher calls directly, its cases from OP_VECTOR on. */\nexport const H_LEAN: u32 = ${1024 + (handlers.length - leanHandlers.length) * 2};\n\n` +
       '/** Carries out a micro-op that has no case of its own in the dispatcher. */\n' +
       `export function callHandler(op: u32, u: usize): i32 {\n  switch ((op - H_FIRST) >> 1) {\n${cases.join('\n')}\n    default: return execUd(u);\n  }\n}\n`,
   );
@@ -286,7 +299,11 @@ function operationName(group: string, name: string): string {
 }
 
 function writeDispatch(): void {
-  const { dispatch, ops } = dispatchText(HEADER);
+  const found = findHandlers();
+  const { dispatch, ops } = dispatchText(
+    HEADER,
+    leanHandlers.map((name) => ({ name, file: found.get(name) ?? '' })),
+  );
   writeFileSync(`${CORE}/generated/dispatch.ts`, dispatch);
   writeFileSync(`${CORE}/generated/ops.ts`, ops);
 }

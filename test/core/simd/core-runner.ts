@@ -21,7 +21,7 @@ const POINTER = BigInt(DATA + MEMORY_CENTRE);
 const CODE = 0x1000;
 const IDT = 0x40000;
 const GDT = 0x41000;
-/** Handler of exception n: HANDLERS + 16 n, a NOP. */
+/** Handler of exception n: HANDLERS + 16 n, a jump to itself. */
 const HANDLERS = 0x5000;
 const VECTORS = 32;
 
@@ -35,8 +35,11 @@ export function vectorMachine(): Machine {
   machine.set(L.CR4, machine.get(L.CR4) | 0x40600n);
   machine.set(L.XCR0, 7);
   machine.core.updateMode();
-  machine.load(CODE, Array(64).fill(0x90));
-  machine.load(HANDLERS, Array(VECTORS * 16).fill(0x90));
+  machine.load(CODE, [...Array(32).fill(0x90), 0xeb, 0xfe]);
+  machine.load(
+    HANDLERS,
+    Array.from({ length: VECTORS * 16 }, (_, n) => (n & 1 ? 0xfe : 0xeb)),
+  );
   machine.load(GDT, '0000000000000000 ffff0000009baf00');
   for (let n = 0; n < VECTORS; n++) {
     machine.set(L.RAM_BASE + IDT + n * 16, (BigInt(0x8e00) << 32n) | (8n << 16n) | BigInt(HANDLERS + n * 16));
@@ -52,8 +55,8 @@ export function vectorMachine(): Machine {
 /** Physical number of ST(n). */
 const physical = (fsw: number, n: number): number => (((fsw >> 11) & 7) + n) & 7;
 
-/** The record after the case has run in the core. */
-export function runInCore(machine: Machine, record: Buffer): Buffer {
+/** The record after the case has run in the core. `alone`: as a single step, otherwise in a block with what follows. */
+export function runInCore(machine: Machine, record: Buffer, alone: boolean): Buffer {
   const result = Buffer.alloc(RECORD_BYTES);
   record.copy(result);
   const pointsRdi = rdiPoints(record);
@@ -72,9 +75,9 @@ export function runInCore(machine: Machine, record: Buffer): Buffer {
     machine.bytes.set(record.subarray(FX + 32 + n * 16, FX + 42 + n * 16), L.X87 + physical(fsw, n) * 16);
   }
   machine.load(DATA, record.subarray(MEMORY, MEMORY + MEMORY_BYTES));
-  machine.load(CODE, codeOf(record));
+  machine.load(CODE, [...codeOf(record), ...Array(16).fill(0x90)]);
   machine.set(L.RIP, CODE);
-  machine.run(1);
+  machine.run(alone ? 1 : 100);
   result.writeUInt32LE(machine.get32(L.MXCSR), MXCSR);
   const handler = Number(machine.rip) - HANDLERS;
   if (handler >= 0) {

@@ -55,7 +55,7 @@ describe.skipIf(!able)(named('vector instructions against the host CPU', gcc), (
       );
       const results = native(cases);
       cases.forEach(({ name, record }, n) => {
-        const lines = differences(results[n] as Buffer, runInCore(machine, record), comparesX87(name));
+        const lines = differences(results[n] as Buffer, runInCore(machine, record, n % 2 === 0), comparesX87(name));
         compared++;
         if (lines.length === 0) return;
         const times = (byName.get(name) ?? 0) + 1;

@@ -7,12 +7,12 @@ import {
 } from '../uop';
 import {
   H_ALU, H_BSWAP, H_CALL, H_CALL_NEAR, H_CBW, H_CMOV, H_CWD, H_IMUL2, H_IMUL3, H_INC_DEC, H_JCC, H_JMP, H_JMP_NEAR, H_LEA,
-  H_LEAVE, H_MOV, H_MOVSX, H_MOVSXD, H_MOVZX, H_NEG, H_NOP, H_NOT, H_POP, H_PUSH, H_RET, H_SETCC, H_SHIFT, H_TEST, H_XCHG,
+  H_LEAVE, H_MOV, H_MOVSX, H_MOVSXD, H_MOVZX, H_NEG, H_NOP, H_NOT, H_POP, H_PUSH, H_RET, H_SETCC, H_SHIFT, H_TEST, H_LEAN, H_XCHG,
 } from '../generated/handlers';
 import {
   OP_ALU, OP_ALU_JZ, OP_BSWAP, OP_BYTE_JCC, OP_CBW, OP_CMOV, OP_CMPX_JCC, OP_CMP_JCC, OP_IMUL, OP_INC, OP_JCC, OP_JMP, OP_LEA, OP_MOV, OP_MOV_PLAIN, OP_MOVSX,
   OP_MOVZX, OP_NEG, OP_NEXT, OP_NOP, OP_NOT, OP_ROTATE_I, OP_SETCC, OP_SHIFT_CL, OP_SHIFT_I, OP_STACK32, OP_STACK64, OP_TEST,
-  OP_TESTX_JCC, OP_TEST_JCC, OP_XCHG,
+  OP_TESTX_JCC, OP_TEST_JCC, OP_VECTOR, OP_XCHG,
 } from '../generated/ops';
 
 // Forms of two-operand families, in the order of tools/core-dispatch.ts.
@@ -74,6 +74,10 @@ function setTarget(u: usize, from: usize): bool {
 function specialise(u: usize, mode: u32): void {
   const flags = uFlags(u);
   const inMemory = (flags & UF_MEM) != 0;
+  if (uOp(u) >= H_LEAN) {
+    setOp(u, OP_VECTOR + ((uOp(u) - H_LEAN) >> 1));
+    return;
+  }
   if (inMemory && !(flags & UF_SIMPLE) && (uOp(u) & ~1) != H_LEA) return;
   const bytes = uOpSize(u);
   const z = log2(bytes);

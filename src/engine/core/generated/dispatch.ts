@@ -1,4 +1,18 @@
 // Written by tools/gen-core-tables.ts from src/spec/opcodes. Do not edit.
+import { execBlendVariable, execVector, execVectorMmx } from '../simd/vector';
+import { execBroadcast, execExtract128, execInsert128, execPermute } from '../simd/permute';
+import { execConvertFromInteger, execConvertFromMmx, execConvertPacked, execConvertScalar, execConvertToInteger, execConvertToMmx, execStoreHalf } from '../simd/convert';
+import { execDotProduct, execFloat, execFloatHorizontal, execFloatUnary } from '../simd/float';
+import { execEmms, execMaskmovq, execMmxExtract, execMmxInsert, execMmxLoad, execMmxMask, execMmxMove, execMmxMoveStore, execMmxStore, execMovdq2q, execMovq2dq } from '../simd/mmx';
+import { execExtend, execVectorUnary, execVectorUnaryMmx } from '../simd/unary';
+import { execExtract, execExtractWord, execInsert, execInsertps, execMaskmovdqu, execMovdLoad, execMovdStore, execMoveMask } from '../simd/element';
+import { execFloatCompare } from '../simd/float-compare';
+import { execFloatEstimate, execRound } from '../simd/float-round';
+import { execFma } from '../simd/fma';
+import { execGather, execMaskedLoad, execMaskedStore } from '../simd/masked';
+import { execHalfLoad, execHalfStore, execMovqLoad, execMovqStore, execScalarLoad, execScalarStore, execVectorLoad, execVectorStore, execVzeroall, execVzeroupper } from '../simd/move';
+import { execLdmxcsr, execStmxcsr } from '../simd/mxcsr';
+import { execVectorShift, execVectorShiftImmediate, execVectorShiftImmediateMmx, execVectorShiftMmx } from '../simd/shift';
 import {
   ATTENTION, BLOCK_UOPS, BREAKPOINT_COUNT, CODE_BASE, CODE_CAREFUL, CODE_MODE, CTX_GEN, GPR, ICOUNT, JUMP_CACHE, MODE,
   MODE_CODE64, MODE_FLAT, NEXT_RIP, RAX, RBP, RCX, RDX, RFLAGS, RIP, RIP_BASE, RSP, SEG_CS, SEG_SS, SLICE_END, XS_LIMIT, XS_OK,
@@ -40,6 +54,14 @@ function stop(u: usize, k: u32, fr: i64, fs: u64): i32 {
 }
 
 /** Not canonical with 48 bits: the handler knows whether there are more. */
+/** As stop(), with the status of a handler that the dispatcher called directly. */
+function stopWith(u: usize, k: u32, fr: i64, fs: u64, status: i32): i32 {
+  if (k) storeStatus(k, fr, fs);
+  store<u64>(RIP, instructionRip(u));
+  store<u64>(ICOUNT, load<u64>(ICOUNT) + uNth(u));
+  return status;
+}
+
 function stopNonCanonical(u: usize, k: u32, fr: i64, fs: u64): i32 {
   stop(u, k, fr, fs);
   return XS_RETRY;
@@ -1637,6 +1659,195 @@ export function execBlocks(): i32 {
       }
       case 513: { // DEC 64, JZ
         const r = <u64>(load<u64>((uRm(u) << 3), GPR) - 1); store<u64>((uRm(u) << 3), r, GPR); if (k < 20) keepCarry(k, fr, fs); k = 27; fr = i64(<i64>r); rip = (load<u64>(RIP_BASE) + u64(i64((fr == 0) ? load<i32>(u, 28) : i32(uNext(u))))) & mask; break;
+      }
+      case 514: { // execBlendVariable
+        const status = execBlendVariable(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 515: { // execBroadcast
+        const status = execBroadcast(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 516: { // execConvertFromInteger
+        const status = execConvertFromInteger(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 517: { // execConvertFromMmx
+        const status = execConvertFromMmx(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 518: { // execConvertPacked
+        const status = execConvertPacked(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 519: { // execConvertScalar
+        const status = execConvertScalar(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 520: { // execConvertToInteger
+        const status = execConvertToInteger(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 521: { // execConvertToMmx
+        const status = execConvertToMmx(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 522: { // execDotProduct
+        const status = execDotProduct(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 523: { // execEmms
+        const status = execEmms(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 524: { // execExtend
+        const status = execExtend(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 525: { // execExtract
+        const status = execExtract(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 526: { // execExtract128
+        const status = execExtract128(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 527: { // execExtractWord
+        const status = execExtractWord(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 528: { // execFloat
+        const status = execFloat(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 529: { // execFloatCompare
+        const status = execFloatCompare(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 530: { // execFloatEstimate
+        const status = execFloatEstimate(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 531: { // execFloatHorizontal
+        const status = execFloatHorizontal(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 532: { // execFloatUnary
+        const status = execFloatUnary(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 533: { // execFma
+        const status = execFma(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 534: { // execGather
+        const status = execGather(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 535: { // execHalfLoad
+        const status = execHalfLoad(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 536: { // execHalfStore
+        const status = execHalfStore(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 537: { // execInsert
+        const status = execInsert(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 538: { // execInsert128
+        const status = execInsert128(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 539: { // execInsertps
+        const status = execInsertps(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 540: { // execLdmxcsr
+        const status = execLdmxcsr(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 541: { // execMaskedLoad
+        const status = execMaskedLoad(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 542: { // execMaskedStore
+        const status = execMaskedStore(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 543: { // execMaskmovdqu
+        const status = execMaskmovdqu(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 544: { // execMaskmovq
+        const status = execMaskmovq(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 545: { // execMmxExtract
+        const status = execMmxExtract(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 546: { // execMmxInsert
+        const status = execMmxInsert(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 547: { // execMmxLoad
+        const status = execMmxLoad(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 548: { // execMmxMask
+        const status = execMmxMask(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 549: { // execMmxMove
+        const status = execMmxMove(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 550: { // execMmxMoveStore
+        const status = execMmxMoveStore(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 551: { // execMmxStore
+        const status = execMmxStore(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 552: { // execMovdLoad
+        const status = execMovdLoad(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 553: { // execMovdStore
+        const status = execMovdStore(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 554: { // execMovdq2q
+        const status = execMovdq2q(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 555: { // execMoveMask
+        const status = execMoveMask(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 556: { // execMovq2dq
+        const status = execMovq2dq(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 557: { // execMovqLoad
+        const status = execMovqLoad(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 558: { // execMovqStore
+        const status = execMovqStore(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 559: { // execPermute
+        const status = execPermute(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 560: { // execRound
+        const status = execRound(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 561: { // execScalarLoad
+        const status = execScalarLoad(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 562: { // execScalarStore
+        const status = execScalarStore(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 563: { // execStmxcsr
+        const status = execStmxcsr(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 564: { // execStoreHalf
+        const status = execStoreHalf(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 565: { // execVector
+        const status = execVector(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 566: { // execVectorLoad
+        const status = execVectorLoad(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 567: { // execVectorMmx
+        const status = execVectorMmx(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 568: { // execVectorShift
+        const status = execVectorShift(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 569: { // execVectorShiftImmediate
+        const status = execVectorShiftImmediate(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 570: { // execVectorShiftImmediateMmx
+        const status = execVectorShiftImmediateMmx(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 571: { // execVectorShiftMmx
+        const status = execVectorShiftMmx(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 572: { // execVectorStore
+        const status = execVectorStore(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 573: { // execVectorUnary
+        const status = execVectorUnary(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 574: { // execVectorUnaryMmx
+        const status = execVectorUnaryMmx(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 575: { // execVzeroall
+        const status = execVzeroall(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
+      }
+      case 576: { // execVzeroupper
+        const status = execVzeroupper(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
       default: {
         if (k) {

@@ -32,4 +32,5 @@ export const OP_BYTE_JCC: u32 = 447;
 export const OP_CMPX_JCC: u32 = 479;
 export const OP_TESTX_JCC: u32 = 490;
 export const OP_ALU_JZ: u32 = 494;
-export const OP_END: u32 = 514;
+export const OP_VECTOR: u32 = 514;
+export const OP_END: u32 = 577;
