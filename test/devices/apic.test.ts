@@ -296,4 +296,43 @@ describe('I/O APIC', () => {
     expect(rig.pc.interruptPending(1)).toBe(false);
     expect(rig.pc.acknowledgeInterrupt(0)).toBe(0x08);
   });
+
+  it('moves its window with IA32_APIC_BASE, within the physical addresses', () => {
+    const rig = pcRig();
+    const version = rig.apicRead(0x30);
+    expect(rig.pc.lapic[0].writeApicBase(0xfed80900n)).toBe(true);
+    expect(Number(rig.pc.bus.mmioRead(0xfed80030, 4))).toBe(version);
+    expect(rig.apicRead(0x30)).toBe(0xffffffff);
+    expect(rig.pc.lapic[0].writeApicBase(0xfee00900n | (1n << 39n))).toBe(false);
+  });
+
+  it('leaves a timer that has counted down at 0 when it becomes periodic, and a running one where it is', () => {
+    const rig = pcRig();
+    rig.apicWrite(0x3e0, 0x0b);
+    rig.apicWrite(0x320, 0x40);
+    rig.apicWrite(0x380, 1000);
+    rig.clock.advance(2000);
+    rig.apicWrite(0x320, 0x20040);
+    expect(rig.apicRead(0x390)).toBe(0);
+    rig.clock.advance(5000);
+    expect(rig.apicRead(0x390)).toBe(0);
+    rig.apicWrite(0x380, 1000);
+    rig.clock.advance(2300);
+    expect(rig.apicRead(0x390)).toBe(700);
+    rig.apicWrite(0x320, 0x40);
+    rig.clock.advance(100);
+    expect(rig.apicRead(0x390)).toBe(600);
+    rig.clock.advance(700);
+    expect(rig.apicRead(0x390)).toBe(0);
+  });
+
+  it('has no x2APIC register for the arbitration priority, and a self IPI of one byte', () => {
+    const rig = pcRig();
+    const [lapic] = rig.pc.lapic;
+    lapic.writeApicBase(lapic.apicBase | 0x400n);
+    expect(lapic.readX2apic(0x809)).toBeUndefined();
+    expect(lapic.readX2apic(0x80a)).toBe(0n);
+    expect(lapic.writeX2apic(0x83f, 0x141n)).toBe(false);
+    expect(lapic.writeX2apic(0x83f, 0x41n)).toBe(true);
+  });
 });

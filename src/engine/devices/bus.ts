@@ -14,6 +14,8 @@ export class Bus {
   /** Devices whose place the guest chooses. A fixed device that lies in the way goes first. */
   private movablePorts: readonly PortDevice[] = [];
   private movableMmio: readonly MmioDevice[] = [];
+  /** A device inside the processor: it answers before all others, and its place may change. */
+  private firstMmio: MmioDevice | undefined;
 
   /** @throws Error when a port of the device is taken or outside the 64 KiB port space. */
   addPorts(device: PortDevice): void {
@@ -88,6 +90,10 @@ export class Bus {
     return device;
   }
 
+  setFirstMmio(device: MmioDevice): void {
+    this.firstMmio = device;
+  }
+
   /** True when some device claims the byte at `gpa`. */
   hasMmio(gpa: number): boolean {
     return this.mmioAt(gpa) !== undefined;
@@ -116,6 +122,7 @@ export class Bus {
   }
 
   private mmioAt(gpa: number): MmioDevice | undefined {
+    if (this.firstMmio && holds(this.firstMmio.mmio.gpa, this.firstMmio.mmio.bytes, gpa, 1)) return this.firstMmio;
     for (const device of this.mmioDevices) {
       if (gpa < device.mmio.gpa) break;
       if (gpa < device.mmio.gpa + device.mmio.bytes) return device;

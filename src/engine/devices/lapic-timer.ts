@@ -19,6 +19,8 @@ export interface LapicTimerState {
   initial: number;
   /** Virtual time at which the count began. */
   start: Nanoseconds;
+  /** The count had come to its end when the mode changed; only a new initial count starts it again. */
+  stopped: boolean;
   deadline: bigint;
   armed: Nanoseconds | undefined;
 }
@@ -58,12 +60,16 @@ export class LapicTimer {
     const { s } = this;
     if (mode === s.mode) return;
     const disarm = mode === TSC_DEADLINE || s.mode === TSC_DEADLINE;
+    const left = this.currentCount();
     s.mode = mode;
     if (disarm) {
       s.initial = 0;
       s.deadline = 0n;
       this.timer.cancel();
     } else {
+      // the count goes on from where it is, and one that has come to its end stays there
+      s.stopped = left === 0;
+      s.start = this.clock.now() - (s.initial - left) * this.divisor();
       this.arm();
     }
   }
@@ -71,6 +77,7 @@ export class LapicTimer {
   writeInitialCount(value: number): void {
     if (this.s.mode === TSC_DEADLINE) return;
     this.s.initial = value >>> 0;
+    this.s.stopped = false;
     this.s.start = this.clock.now();
     this.arm();
   }
@@ -100,7 +107,7 @@ export class LapicTimer {
 
   currentCount(): number {
     const { initial, mode, start } = this.s;
-    if (initial === 0 || mode === TSC_DEADLINE) return 0;
+    if (initial === 0 || mode === TSC_DEADLINE || this.s.stopped) return 0;
     const elapsed = Math.floor((this.clock.now() - start) / this.divisor());
     if (mode === PERIODIC) return initial - (elapsed % initial);
     return Math.max(initial - elapsed, 0);
@@ -116,7 +123,7 @@ export class LapicTimer {
     const { initial, mode, start } = this.s;
     const now = this.clock.now();
     const period = initial * this.divisor();
-    if (initial === 0 || mode === TSC_DEADLINE) {
+    if (initial === 0 || mode === TSC_DEADLINE || this.s.stopped) {
       this.timer.cancel();
     } else if (mode === PERIODIC) {
       this.timer.arm(start + (Math.floor((now - start) / period) + 1) * period);
@@ -153,5 +160,5 @@ export class LapicTimer {
 }
 
 function powerOn(): LapicTimerState {
-  return { mode: ONE_SHOT, divide: 0, initial: 0, start: 0, deadline: 0n, armed: undefined };
+  return { mode: ONE_SHOT, divide: 0, initial: 0, start: 0, stopped: false, deadline: 0n, armed: undefined };
 }

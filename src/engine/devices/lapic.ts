@@ -68,7 +68,8 @@ const ERROR_REGISTER = 0x80;
 const BASE_BOOT = 1n << 8n;
 const BASE_X2APIC = 1n << 10n;
 const BASE_ENABLE = 1n << 11n;
-const BASE_FIELD = 0x000f_ffff_ffff_f000n;
+/** Address bits up to MAXPHYADDR. */
+const BASE_FIELD = 0x7f_ffff_f000n;
 const DEFAULT_BASE = 0xfee0_0000n;
 
 export const MSR_APIC_BASE = 0x1b;
@@ -160,6 +161,11 @@ export class Lapic implements Device {
   /** True when the memory window answers: enabled and not in x2APIC mode. */
   get hasWindow(): boolean {
     return (this.s.base & (BASE_ENABLE | BASE_X2APIC)) === BASE_ENABLE;
+  }
+
+  /** Guest-physical address of the memory window. */
+  get windowBase(): number {
+    return Number(this.s.base & BASE_FIELD);
   }
 
   get x2apic(): boolean {
@@ -510,7 +516,7 @@ export class Lapic implements Device {
   readX2apic(msr: number): bigint | undefined {
     const index = msr - MSR_X2APIC_FIRST;
     if (!this.x2apic || !isRegister(index) || index === REG_DFR || index === REG_ICR_HIGH) return undefined;
-    if (index === REG_EOI || index === REG_SELF_IPI) return undefined;
+    if (index === REG_EOI || index === REG_SELF_IPI || index === REG_APR) return undefined;
     const low = BigInt(this.readRegister(index));
     return index === REG_ICR_LOW ? low | (BigInt(this.s.icrHigh) << 32n) : low;
   }
@@ -527,6 +533,7 @@ export class Lapic implements Device {
     if (value >> 32n) return false;
     const word = Number(value);
     if ((index === REG_EOI || index === REG_ESR) && word !== 0) return false;
+    if (index === REG_SELF_IPI && word > 0xff) return false;
     if (index === REG_SELF_IPI) this.accept(selfMessage(word & 0xff, this.id));
     else this.writeRegister(index, word);
     return true;

@@ -2,7 +2,6 @@
 import type { VgaText } from '../debugger.js';
 import type { VirtualClock } from '../time/clock.js';
 import type { Deadlines } from '../time/deadlines.js';
-import { LAPIC_BASE } from '../vmm/memory-map.js';
 import { AcpiPm } from './acpi-pm.js';
 import { ApicBus } from './apic-bus.js';
 import type { Drive } from './block.js';
@@ -68,13 +67,16 @@ export interface PcOptions {
   tsc?(vcpu: number): TscView;
 }
 
-/** The window at FEE00000h shows each vCPU its own local APIC. */
+/** The window at IA32_APIC_BASE (FEE00000h at power-on) shows each vCPU its own local APIC. */
 class LapicWindow implements MmioDevice {
-  readonly mmio = { gpa: LAPIC_BASE, bytes: 0x1000 };
   /** The vCPU whose access is being served. */
   active = 0;
 
   constructor(private readonly lapics: readonly Lapic[]) {}
+
+  get mmio(): { gpa: number; bytes: number } {
+    return { gpa: this.lapics[this.active].windowBase, bytes: 0x1000 };
+  }
 
   mmioRead(offset: number, bytes: number): bigint {
     const lapic = this.lapics[this.active];
@@ -207,7 +209,7 @@ export class Pc {
     }
     for (const device of [...onPorts, ...extra]) this.bus.addPorts(device);
     this.bus.addMmio(this.ioapic);
-    this.bus.addMmio(this.window);
+    this.bus.setFirstMmio(this.window);
     this.bus.addMmio(this.hpet);
     this.devices = [...onPorts, ...extra, this.hpet, this.ioapic, ...this.lapic];
     for (const chip of [this.hostBridge, this.isaBridge, new PowerManagement()]) this.plug(chip);
