@@ -74,4 +74,14 @@ describe('debug exceptions', () => {
     m.run(1);
     expect([m.handled, m.slots(1)[0], m.get(L.DR6) & 0x400fn]).toEqual([1, handler(3), 1n]);
   });
+
+  it('does not stop at a breakpoint on the instruction after MOV SS', () => {
+    const m = new Rig('long');
+    m.setReg('rax', DATA);
+    m.set(L.DR0, CODE + 2);
+    m.set(L.DR7, 0x403);
+    m.core.updateMode();
+    m.exec('8ed0 ffc1 ffc1', 3); // mov ss,eax; inc ecx
+    expect([m.rip, m.reg('rcx'), m.get(L.DR6)]).toEqual([BigInt(CODE + 6), 2n, DR6_INIT]);
+  });
 });

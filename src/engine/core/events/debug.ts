@@ -1,6 +1,6 @@
 // Debug exceptions: single-step, DR0-DR3, general detect.
 import {
-  ATTENTION, ATT_STEP, ATT_TRAP, CR4, DR6, DR7, FAULT_ADDRESS, PENDING_DBG, RFLAGS, RIP, SEG_CS, XS_FAULT, XS_OK,
+  ATTENTION, ATT_STEP, ATT_TRAP, CR4, DR6, DR7, FAULT_ADDRESS, INTERRUPTIBILITY, PENDING_DBG, RFLAGS, RIP, SEG_CS, XS_FAULT, XS_OK,
 } from '../layout';
 import { attend, code64, fault, segBase, VEC_DB } from '../state';
 import { updateMode } from '../mmu/mode';
@@ -12,6 +12,7 @@ const FLAG_RF: u64 = 0x10000;
 const DR6_BD: u64 = 0x2000;
 const DR6_BS: u64 = 0x4000;
 const DR7_GD: u64 = 0x2000;
+const BLOCKED_BY_MOV_SS: u32 = 2;
 
 /** TF at the start of the instruction that runs: a POPF that sets it does not trap itself. */
 let stepping: bool = false;
@@ -27,7 +28,8 @@ export function debugBefore(): i32 {
   const flags = load<u64>(RFLAGS);
   stepping = (flags & FLAG_TF) != 0;
   loadedRf = false;
-  if (flags & FLAG_RF || !(load<u64>(DR7) & 0xff)) return XS_OK;
+  // MOV SS and POP SS keep off an instruction breakpoint on the instruction that follows
+  if (flags & FLAG_RF || !(load<u64>(DR7) & 0xff) || load<u32>(INTERRUPTIBILITY) & BLOCKED_BY_MOV_SS) return XS_OK;
   const rip = load<u64>(RIP);
   const bits = executionBreakpoints(code64() ? rip : (rip + segBase(SEG_CS)) & 0xffffffff);
   return bits ? debugFault(bits) : XS_OK;

@@ -10,7 +10,9 @@ import { accessFailed, accessStatus, readSlow, sysReadable, sysWritable, wrote }
 import { updateMode } from '../mmu/mode';
 import { beginShadow } from '../vmx/boundary';
 import { uIsMem, uModReg, uOpcode, uOpSize, uReg } from '../uop';
-import { loadSized, operandLinear, operandRead, operandWrite, pop, popCommit, push, registerWrite } from './operand';
+import {
+  cutAddress, loadSized, operandLinear, operandRead, operandWrite, pop, push, registerWrite, stackPointer, stackSize,
+} from './operand';
 
 // access-rights bits, VMCS format
 export const AR_ACCESSED: u32 = 1;
@@ -227,19 +229,13 @@ export function execPopSeg(u: usize): i32 {
   const bytes = uOpSize(u);
   if (!pop(bytes)) return accessStatus();
   const selector = <u32>load<u64>(OP_VALUE) & 0xffff;
-  // POP SS moves the old stack's pointer, whatever the new SS.B says
   const seg = uReg(u);
-  if (!protectedMode() || v8086() || seg != SEG_SS) {
-    if (!loadSegment(seg, selector)) return accessStatus();
-    popCommit(bytes);
-  } else {
-    const rsp = load<u64>(RSP);
-    popCommit(bytes);
-    if (!loadSegment(seg, selector)) {
-      store<u64>(RSP, rsp);
-      return accessStatus();
-    }
-  }
+  // the old stack's pointer moves, whatever the new SS.B says
+  const size = stackSize();
+  const sp = stackPointer() + bytes;
+  if (!loadSegment(seg, selector)) return accessStatus();
+  if (size == 2) store<u16>(RSP, <u16>sp);
+  else store<u64>(RSP, cutAddress(sp, size));
   shadow(seg);
   return XS_OK;
 }

@@ -1,10 +1,10 @@
 // Pushes, pops and stack frames.
 import { OP_LINEAR, OP_VALUE, RAX, RBP, RSP, SEG_SS, XS_OK } from '../layout';
 import { accessStatus } from '../mmu/access';
-import { UF_IMM, uFlags, uImm, uImm2, uOpSize } from '../uop';
+import { UF_IMM, uFlags, uImm, uImm2, uIsMem, uOpSize } from '../uop';
 import { sizeMask } from './flags';
 import {
-  cutAddress, loadSized, modifyLinear, operandRead, operandWrite, peek, pop, popCommit, push, readLinear, setStackPointer,
+  cutAddress, loadSized, modifyLinear, operandLinear, operandRead, operandWrite, peek, pop, popCommit, push, readLinear, setStackPointer,
   stackPointer, stackSize, storeRegister, writeLinear,
 } from './operand';
 import { segmentLinear } from './segment';
@@ -20,16 +20,25 @@ export function execPush(u: usize): i32 {
   return push(value, bytes) ? XS_OK : accessStatus();
 }
 
-/** The address of a memory destination is taken after RSP has moved. @sdm 2B "POP" */
+/**
+ * The address of a memory destination is taken after RSP has moved; RSP itself moves last, for the write may exit.
+ * @sdm 2B "POP"
+ */
 export function execPop(u: usize): i32 {
   const bytes = uOpSize(u);
   if (!pop(bytes)) return accessStatus();
   const value = load<u64>(OP_VALUE);
-  const before = load<u64>(RSP);
+  if (uIsMem(u)) {
+    const before = load<u64>(RSP);
+    popCommit(bytes);
+    const found = operandLinear(u, bytes, true);
+    store<u64>(RSP, before);
+    if (!found || !writeLinear(load<u64>(OP_LINEAR), bytes, value)) return accessStatus();
+    popCommit(bytes);
+    return XS_OK;
+  }
   popCommit(bytes);
-  if (operandWrite(u, bytes, value)) return XS_OK;
-  store<u64>(RSP, before);
-  return accessStatus();
+  return operandWrite(u, bytes, value) ? XS_OK : accessStatus();
 }
 
 export function execPusha(u: usize): i32 {
@@ -57,43 +66,42 @@ export function execPopa(u: usize): i32 {
   return XS_OK;
 }
 
+/** Writes a value to the stack at an offset, which RSP does not follow yet. */
+function place(sp: u64, bytes: u32, value: u64): bool {
+  return segmentLinear(SEG_SS, sp, bytes, true) && writeLinear(load<u64>(OP_LINEAR), bytes, value);
+}
+
+/** RSP and RBP change when nothing can fault or exit any more. @sdm 2A "ENTER" */
 export function execEnter(u: usize): i32 {
   const bytes = uOpSize(u);
   const size = stackSize();
   const level = uImm2(u) & 31;
-  const before = load<u64>(RSP);
-  if (!push(load<u64>(RBP) & sizeMask(bytes), bytes)) return accessStatus();
-  const frame = stackPointer();
+  const frame = cutAddress(stackPointer() - bytes, size);
+  let sp = frame;
+  if (!place(sp, bytes, load<u64>(RBP) & sizeMask(bytes))) return accessStatus();
   for (let n: u32 = 1; n < level; n++) {
     const from = cutAddress(cutAddress(load<u64>(RBP), size) - u64(n * bytes), size);
-    let done = segmentLinear(SEG_SS, from, bytes, false);
-    if (done) done = readLinear(load<u64>(OP_LINEAR), bytes);
-    if (done) done = push(load<u64>(OP_VALUE), bytes);
-    if (!done) return undo(before);
+    if (!segmentLinear(SEG_SS, from, bytes, false) || !readLinear(load<u64>(OP_LINEAR), bytes)) return accessStatus();
+    sp = cutAddress(sp - bytes, size);
+    if (!place(sp, bytes, load<u64>(OP_VALUE))) return accessStatus();
   }
-  if (level > 0 && !push(frame & sizeMask(bytes), bytes)) return undo(before);
-  const bottom = cutAddress(stackPointer() - (uImm(u) & 0xffff), size);
-  // The new top must be writable, though nothing is written there. @sdm 2A "ENTER"
-  if (!segmentLinear(SEG_SS, bottom, bytes, true) || !modifyLinear(load<u64>(OP_LINEAR), bytes)) return undo(before);
+  if (level > 0) {
+    sp = cutAddress(sp - bytes, size);
+    if (!place(sp, bytes, frame & sizeMask(bytes))) return accessStatus();
+  }
+  const bottom = cutAddress(sp - (uImm(u) & 0xffff), size);
+  // the new top must be writable, though nothing is written there
+  if (!segmentLinear(SEG_SS, bottom, bytes, true) || !modifyLinear(load<u64>(OP_LINEAR), bytes)) return accessStatus();
   storeRegister(RBP, min<u32>(bytes, size), frame & sizeMask(bytes));
   setStackPointer(bottom);
   return XS_OK;
 }
 
-function undo(rsp: u64): i32 {
-  store<u64>(RSP, rsp);
-  return accessStatus();
-}
-
 export function execLeave(u: usize): i32 {
   const bytes = uOpSize(u);
-  const before = load<u64>(RSP);
-  setStackPointer(load<u64>(RBP));
-  if (!pop(bytes)) {
-    store<u64>(RSP, before);
-    return accessStatus();
-  }
-  popCommit(bytes);
+  const frame = cutAddress(load<u64>(RBP), stackSize());
+  if (!segmentLinear(SEG_SS, frame, bytes, false) || !readLinear(load<u64>(OP_LINEAR), bytes)) return accessStatus();
+  setStackPointer(frame + bytes);
   storeRegister(RBP, bytes, load<u64>(OP_VALUE));
   return XS_OK;
 }

@@ -95,8 +95,7 @@ export function accessFailed(): bool {
 /** True when the exit may be taken now; otherwise the instruction has to run again, alone. */
 function mayExit(): bool {
   if (exact || load<u32>(SINGLE)) return true;
-  status = XS_RETRY;
-  return false;
+  return retry();
 }
 
 /** Qualification bit 12: an IRET had unblocked NMIs, and no event was being delivered. */
@@ -325,7 +324,9 @@ function prepare(linear: u64, bytes: u32, access: u32, ctx: u32): bool {
   return true;
 }
 
+/** The instruction starts over, and takes its latches from the first. */
 function retry(): bool {
+  store<u32>(LATCH_CURSOR, 0);
   status = XS_RETRY;
   return false;
 }
