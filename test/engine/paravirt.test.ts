@@ -74,6 +74,14 @@ describe("KVM's paravirtual interface", () => {
     expect(guest.vm.vcpus[0].gprLow(0) & 0xff).toBe(7);
   });
 
+  it('takes VMMCALL for VMCALL, and leaves other undefined instructions to the guest', () => {
+    // interrupt 6 (#UD) at 0:7d00h ends the guest; mov eax, 1 (VAPIC_POLL_IRQ); vmmcall; test eax, eax; jnz $; ud2
+    const setUp = 'c7061800007d c7061a000000';
+    const code = `${setUp} 66b801000000 0f01d9 6685c0 75fe 0f0b`.replace(/\s+/g, '');
+    const guest = flatGuest(code.padEnd(0x200, '90') + END);
+    expect(runToEnd(guest)).toMatchObject(DONE);
+  });
+
   it('takes a kick before HLT for the wake-up', () => {
     // cli; KICK_CPU of vCPU 0; hlt; and on it goes
     const guest = flatGuest(`fa 6631c9 ${vmcall(5)} f4 ${END}`);

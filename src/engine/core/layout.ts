@@ -270,6 +270,8 @@ export const RANDOM_QUEUE = GLOBAL + 0x100;
 export const RANDOM_QUEUE_ENTRIES = 32;
 /** EPTP that EPT_CACHE was filled under (u64). */
 export const EPT_CACHE_EPTP = GLOBAL + 0x48;
+/** u32: 1 takes VMMCALL, the other maker's hypercall instruction, for VMCALL, as KVM does for its guests. */
+export const VMMCALL_EXITS = GLOBAL + 0x50;
 /**
  * The dispatcher's own, beside its few locals: what the running block needs at its end. Nothing here lives
  * longer than one call of execBlocks().

@@ -24,6 +24,7 @@ import {
   TRACE_SEQUENCE,
   TSC_ADJUST,
   TSC_AUX,
+  VMMCALL_EXITS,
   XS_EXIT,
 } from '../core/layout.js';
 import type { MachineView } from '../debug/machine-view.js';
@@ -72,8 +73,7 @@ export class Vm implements Hypervisor<Vcpu> {
   exitFilter: ((vcpu: VirtualCpu) => boolean) | undefined;
   /** Exits handled so far. */
   exits = 0;
-  /** KVM's paravirtual interface is offered to the guest. */
-  paravirtual = true;
+  #paravirtual = true;
   #cpu: CpuModel = cpuModel(DEFAULT_CPU_MODEL);
   /** No interrupts are injected: a debugger steps. */
   holdInterrupts = false;
@@ -95,6 +95,7 @@ export class Vm implements Hypervisor<Vcpu> {
     this.ept.map(0, RAM_BASE, memoryBytes, { read: true, write: true, execute: true }, EPT_MEMORY_TYPE.WB);
     fillMsrBitmap(host);
     host.set32(TRACE_ENABLED, 1);
+    this.paravirtual = true;
     for (let index = 0; index < vcpus; index++) {
       // the region becomes the current one of the vCPU that the core holds
       core.selectVcpu(index);
@@ -117,6 +118,16 @@ export class Vm implements Hypervisor<Vcpu> {
     this.#cpu = model;
     this.host.set32(LINEAR_SHIFT, 64 - linearBits(model));
     for (const vcpu of this.vcpus) vcpu.vmcs.set('CR4_GUEST_HOST_MASK', cr4HostOwned(model));
+  }
+
+  /** KVM's paravirtual interface is offered to the guest. */
+  get paravirtual(): boolean {
+    return this.#paravirtual;
+  }
+
+  set paravirtual(on: boolean) {
+    this.#paravirtual = on;
+    this.host.set32(VMMCALL_EXITS, on ? 1 : 0);
   }
 
   /** Virtual time in ns. The vCPUs take turns and time passes for the one that runs: it is one time for all. */

@@ -40,6 +40,7 @@ export const twoByte: readonly OpcodeRow[] = [
   ...rows({ handler: 'execMwait' }, 'NP 0F 01 C9 : MWAIT : cpl0 end'),
   ...rows({ handler: 'execClac' }, 'NP 0F 01 CA : CLAC : cpl0 end'),
   ...rows({ handler: 'execStac' }, 'NP 0F 01 CB : STAC : cpl0 end'),
+  ...rows({ handler: 'execVmmcall', title: 'VMCALL', writes: ALL }, '0F 01 D9 : VMMCALL : end'),
   ...rows({ handler: 'execXgetbv' }, 'NP 0F 01 D0 : XGETBV'),
   ...rows({ handler: 'execXsetbv' }, 'NP 0F 01 D1 : XSETBV : cpl0 end'),
   ...rows({ handler: 'execVmfunc' }, 'NP 0F 01 D4 : VMFUNC : end'),

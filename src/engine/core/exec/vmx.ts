@@ -1,5 +1,5 @@
 // VMX and SMX instructions in VMX non-root operation: they exit, after the faults that come before the exit.
-import { MEMORY_END, RAX, RCX, XS_OK } from '../layout';
+import { MEMORY_END, RAX, RCX, VMMCALL_EXITS, XS_OK } from '../layout';
 import { code64, cr4, fault, longMode, protectedMode, v8086, VEC_UD } from '../state';
 import { UF_PREFIX_66, UF_REP, uFlags, uModReg, uOpcode, uRm } from '../uop';
 import { EPTP_INDEX, EPTP_LIST_ADDRESS, EPT_POINTER, VM_FUNCTION_CONTROL } from '../generated/vmcs';
@@ -19,6 +19,9 @@ const CR4_SMXE: u64 = 0x4000;
 
 /** Exits at any privilege level and in any mode. @sdm 3C 30.3 "VMCALL" */
 export function execVmcall(u: usize): i32 { return vmExit(EXIT_REASON_VMCALL, 0); }
+
+/** Undefined on this processor, unless the VMM offers its guests what KVM does. */
+export function execVmmcall(u: usize): i32 { return load<u32>(VMMCALL_EXITS) ? execVmcall(u) : fault(VEC_UD); }
 
 /** Real-address mode, virtual-8086 mode and compatibility mode know no VMX instructions. */
 @inline function allowed(): bool { return protectedMode() && !v8086() && (!longMode() || code64()); }
