@@ -1,5 +1,7 @@
 import type { CpuModelName } from '../engine/vmm/cpu-models.js';
+import type { Card } from '../engine/vmm/pc-board.js';
 import type { DriveArgument } from './drive-options.js';
+import type { NetArgument } from './net-options.js';
 
 /** What the worker needs to build a guest; crosses to it as workerData. */
 export interface GuestWorkerData {
@@ -26,6 +28,8 @@ export interface GuestWorkerData {
   traceFile?: string;
   gdb?: { host: string; port: number };
   drives?: DriveArgument[];
+  net?: NetArgument;
+  cards?: Card[];
   /** The image is a BIOS. */
   firmware?: { vgaBios?: string; serialConsole: boolean };
   /** File for what the guest writes to the debug console's ports. */

@@ -5,6 +5,7 @@ import { ImageError } from '../engine/boot/image.js';
 import { parseSymbolFile } from '../engine/debug/symbol-file.js';
 import { createCore } from '../engine/host/core-instance.js';
 import { Guest } from '../engine/host/guest.js';
+import { type PortForward, UserSockets } from '../engine/host/net/user-sockets.js';
 import { serveDebugger } from '../engine/host/rpc.js';
 import { cpuModel } from '../engine/vmm/cpu-models.js';
 import { romFrameBytes } from '../engine/vmm/firmware-rom.js';
@@ -22,7 +23,11 @@ const hello = (message: WorkerHello): void => port.postMessage(message);
 const gdbClient = (connected: boolean): void => port.postMessage({ gdbClient: connected } satisfies WorkerNotice);
 
 /** Builds the guest that the options describe. @throws ImageError, UsageError */
-export function createGuest(data: GuestWorkerData, warn: (line: string) => void = () => {}): Guest {
+export function createGuest(
+  data: GuestWorkerData,
+  warn: (line: string) => void = () => {},
+  sockets?: UserSockets,
+): Guest {
   const { firmware } = data;
   const image = readInput(data.image);
   const initrd = data.initrd === undefined ? undefined : { name: data.initrd, bytes: readInput(data.initrd) };
@@ -42,6 +47,10 @@ export function createGuest(data: GuestWorkerData, warn: (line: string) => void 
     noReboot: data.noReboot,
     wallSeconds: Math.floor(Date.now() / 1000),
     drives: drives.drives,
+    ...(data.cards ? { cards: data.cards } : {}),
+    ...(data.net && sockets
+      ? { network: { mac: Uint8Array.from(data.net.mac), host: sockets, forwards: data.net.forwards.length > 0 } }
+      : {}),
     ...(data.debugcon === undefined ? {} : { debugOutput: debugOutput(data.debugcon) }),
     ...(firmware
       ? {
@@ -52,7 +61,11 @@ export function createGuest(data: GuestWorkerData, warn: (line: string) => void 
         }
       : {}),
   });
-  machine.onClose = () => drives.close();
+  if (sockets) sockets.onEvent = (bytes) => machine.networkEvent(bytes);
+  machine.onClose = () => {
+    sockets?.close();
+    drives.close();
+  };
   if (data.traceFile !== undefined) {
     const trace = new TraceFile(data.traceFile, host);
     machine.afterSlice = () => trace.drain();
@@ -80,11 +93,24 @@ function debugOutput(path: string): (byte: number) => void {
   }
 }
 
+/** Opens a forwarded port; port 0 takes a free one, which is told. @throws UsageError */
+async function openForward(sockets: UserSockets | undefined, forward: PortForward, warnings: string[]): Promise<void> {
+  const { address, port: wanted, guestPort } = forward;
+  try {
+    const opened = await sockets?.listen(forward);
+    if (wanted === 0) warnings.push(`port ${opened} of ${address} leads to port ${guestPort} of the guest`);
+  } catch (error) {
+    throw new UsageError(`--net hostfwd: port ${wanted} of ${address}: ${fileCause(error)}`);
+  }
+}
+
 async function main(): Promise<void> {
   const data = workerData as GuestWorkerData;
   try {
     const warnings: string[] = [];
-    const guest = createGuest(data, (line) => warnings.push(line));
+    const sockets = data.net ? new UserSockets() : undefined;
+    const guest = createGuest(data, (line) => warnings.push(line), sockets);
+    for (const forward of data.net?.forwards ?? []) await openForward(sockets, forward, warnings);
     const gdbPort = data.gdb ? await startGdbServer(guest, data.gdb, gdbClient) : undefined;
     serveDebugger(guest, port);
     hello({ ready: true, warnings, ...(gdbPort === undefined ? {} : { gdbPort }) });

@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
 import { CPU_MODELS, type CpuModelName, DEFAULT_CPU_MODEL } from '../engine/vmm/cpu-models.js';
+import { CARDS, type Card } from '../engine/vmm/pc-board.js';
 import { runDashboard } from '../tui/app.js';
 import { cdrom, type DriveArgument, mediumOf, parseDisk } from './drive-options.js';
 import { resolveImage } from './files.js';
@@ -8,6 +9,7 @@ import { type FirmwarePaths, findFirmware } from './firmware.js';
 import type { GuestWorkerData } from './guest-options.js';
 import { type RunningGuest, startGuest } from './guest-process.js';
 import { runHeadless } from './headless.js';
+import { parseNet } from './net-options.js';
 import { parseCount, parseGdbAddress, parseMemory, parseSerial, UsageError } from './options.js';
 
 interface RunOptions {
@@ -32,6 +34,8 @@ interface RunOptions {
   cdrom?: string;
   bios?: string;
   symbols?: string;
+  net: string;
+  device?: string[];
   debugcon?: string;
   isaDebugExit?: boolean;
   reboot: boolean;
@@ -53,6 +57,8 @@ export function addRunCommand(program: Command): void {
     .option('--at <address>', 'load address and entry of a flat binary')
     .option('--disk <file>', 'disk: FILE[,format=raw|qcow2][,if=virtio|ide][,readonly][,snapshot=on]; repeatable', also)
     .option('--cdrom <file>', 'CD-ROM image')
+    .option('--net <network>', 'none, or user[,hostfwd=tcp:[ADDRESS]:PORT-:PORT][,mac=ADDRESS]', 'none')
+    .option('--device <name>', `further device: ${CARDS.join(', ')}; repeatable`, also)
     .option('--bios <file>', 'boot by this BIOS (SeaBIOS when disks are all that is given)')
     .option('--symbols <file>', 'symbols of the guest: ELF (vmlinux) or System.map')
     .option('--debugcon <file>', 'what the guest writes to ports 0xe9 and 0x402')
@@ -84,6 +90,7 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
   const interactive = !options.headless && process.stdout.isTTY === true && process.stdin.isTTY === true;
   const serial = parseSerial(options.serial ?? (interactive ? 'none' : 'stdio'));
   const input = !interactive && options.serial === 'stdio';
+  const net = parseNet(options.net);
   const data: GuestWorkerData = {
     name: options.name ?? basename(firmware ? (drives[0]?.path ?? file) : file).replace(/\.(elf|bin|img)$/, ''),
     image: file,
@@ -102,6 +109,8 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
           },
         }
       : {}),
+    ...(net === undefined ? {} : { net }),
+    ...(options.device === undefined ? {} : { cards: options.device.map(cardOf) }),
     ...(options.debugcon === undefined ? {} : { debugcon: options.debugcon }),
     isaDebugExit: options.isaDebugExit === true,
     noReboot: !options.reboot,
@@ -147,6 +156,13 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
 }
 
 /** Collects a repeated option. */
+/** @throws UsageError */
+function cardOf(name: string): Card {
+  const card = CARDS.find((known) => known === name);
+  if (card === undefined) throw new UsageError(`--device ${name}: not one of ${CARDS.join(', ')}`);
+  return card;
+}
+
 function also(value: string, before: string[] = []): string[] {
   return [...before, value];
 }

@@ -1,6 +1,7 @@
 import type { Debugger, PageWalk } from '../debugger.js';
 import type { Drive } from '../devices/block.js';
 import type { MachineView } from './machine-view.js';
+import { BALLOON_HELP } from './monitor-balloon.js';
 import { DRIVE_COMMANDS, DRIVE_HELP } from './monitor-drives.js';
 import { LINUX_COMMANDS, LINUX_HELP } from './monitor-linux.js';
 
@@ -14,6 +15,7 @@ info mtree            guest-physical memory map
 info status | version | cpus
 ${DRIVE_HELP}
 ${LINUX_HELP}
+${BALLOON_HELP}
 xp /FMT ADDR          physical memory     x /FMT ADDR   linear memory
 gva2gpa ADDR          translate           gpa2hva ADDR
 p | print EXPR        a number or $register

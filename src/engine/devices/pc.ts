@@ -29,6 +29,7 @@ import { Serial16550 } from './serial-16550.js';
 import { A20Gate, SystemPorts } from './system-ports.js';
 import { VgaTextDevice } from './vga-text.js';
 import { VirtioBlk } from './virtio/blk.js';
+import type { VirtioDevice } from './virtio/device.js';
 import { VirtioPci } from './virtio/pci.js';
 
 /** Slots 0 and 1 are the chipset's, 2 the video card's on other machines. */
@@ -46,6 +47,8 @@ export interface PcOptions {
   debugOutput?(byte: number): void;
   /** Disks and CD-ROMs, in the order of the command line. */
   drives?: readonly Drive[];
+  /** Further virtio devices, each on a PCI slot of its own. */
+  cards?: readonly VirtioDevice[];
   /** Add what tests of hypervisors need of QEMU: isa-debug-exit at port f4h, and pc-testdev. */
   debugExit?: boolean;
   /** The guest ended by its own doing: power-off, reset or debug exit. */
@@ -215,6 +218,7 @@ export class Pc {
     for (const chip of [this.hostBridge, this.isaBridge, new PowerManagement()]) this.plug(chip);
     if (ide) this.plug(ide.pci);
     for (const drive of options.drives ?? []) if (drive.bus === 'virtio') this.plugVirtioDisk(drive);
+    for (const card of options.cards ?? []) this.plugVirtio(card);
     this.firmwareInit();
   }
 
@@ -226,8 +230,12 @@ export class Pc {
 
   private plugVirtioDisk({ name, store, serial }: Drive): void {
     if (!store) throw new Error(`${name}: a virtio drive has a disk`);
+    this.plugVirtio(new VirtioBlk({ name, store, serial }));
+  }
+
+  private plugVirtio(device: VirtioDevice): void {
     const place = { device: this.pci.freeDevice(FIRST_FREE_SLOT), function: 0 };
-    this.plug(new VirtioPci(place, new VirtioBlk({ name, store, serial }), this.options.memory));
+    this.plug(new VirtioPci(place, device, this.options.memory));
   }
 
   private plug(pciFunction: PciFunction): void {

@@ -4,6 +4,7 @@ import { BreakpointTable } from '../debug/breakpoint-table.js';
 import { LinuxView } from '../debug/linux/view.js';
 import type { MachineView } from '../debug/machine-view.js';
 import { monitorCommand } from '../debug/monitor.js';
+import { balloonCommand } from '../debug/monitor-balloon.js';
 import { relocated, sized } from '../debug/symbol-file.js';
 import { exitMatches, readRecord, readTrace } from '../debug/trace-reader.js';
 import type * as D from '../debugger.js';
@@ -68,6 +69,7 @@ export class Guest implements D.Debugger {
     const memory = { bytes: vm.memoryBytes, view: (gpa: number, length: number) => vm.memory.read(gpa, length) };
     this.#linux = new LinuxView(memory, () => vm.now());
     machine.onSerial = (bytes) => this.#serialOut.push(bytes);
+    machine.onHostInput = () => this.#wake();
     machine.onMessage = (text) => this.#emit({ type: 'message', text });
   }
 
@@ -339,13 +341,15 @@ export class Guest implements D.Debugger {
 
   /** Every vCPU is halted: time warps to the next deadline, or passes at the wall clock's pace. */
   #idle(deadline: number | undefined): 'go on' | 'wait' {
+    const { waitsForHost } = this.machine;
     if (deadline === undefined) {
-      if (this.options.waitForInput) return this.#sleep(1000);
+      if (this.options.waitForInput || waitsForHost) return this.#sleep(1000);
       this.#vm.finish(this.machine.haltedForever());
       this.#halt(this.#stopVcpu, this.#ended());
       return 'wait';
     }
-    if (this.#paced) {
+    if (!this.#paced && !waitsForHost) this.#paceBase = undefined;
+    else {
       const clock = this.#vm.now();
       const wallMs = performance.now();
       const base = (this.#paceBase ??= { wallMs, clock });
@@ -520,6 +524,8 @@ export class Guest implements D.Debugger {
   }
 
   async monitor(line: string): Promise<string | undefined> {
+    const answer = balloonCommand(this.machine, line);
+    if (answer !== undefined) return answer;
     return monitorCommand(this, this.#view, this.#stopVcpu, line, this.machine.options.drives);
   }
 

@@ -7,7 +7,7 @@ import type { Drive } from '../devices/block.js';
 import type { GuestEnd } from '../devices/device.js';
 import type { FirmwareRom } from './firmware-rom.js';
 import type { Hypervisor } from './hypervisor.js';
-import { PcBoard } from './pc-board.js';
+import { type Card, type NetworkOptions, PcBoard } from './pc-board.js';
 
 export interface MachineOptions {
   name: string;
@@ -21,6 +21,8 @@ export interface MachineOptions {
   /** Seconds since 1970 at power-on, for the RTC. */
   wallSeconds: number;
   drives?: readonly Drive[];
+  network?: NetworkOptions;
+  cards?: readonly Card[];
   /** A byte to port 402h or e9h; without it the ports do not exist. */
   debugOutput?: (byte: number) => void;
   /** The image is a BIOS, which finds something to boot itself. */
@@ -40,6 +42,8 @@ export class Machine {
   afterSlice: (() => void) | undefined;
   /** Interrupts wait while a debugger steps, as with QEMU's sstep=7. */
   holdInterruptsOnStep = true;
+  /** Called when the host's network has something for the guest. */
+  onHostInput: () => void = () => {};
   lastError: Error | undefined;
   /** Called when the machine is given up: disks are written back here. */
   onClose: () => void = () => {};
@@ -98,6 +102,17 @@ export class Machine {
 
   serialInput(bytes: Uint8Array): void {
     this.pc.serialInput(bytes);
+  }
+
+  networkEvent(bytes: Uint8Array): void {
+    if (this.vm.end) return;
+    this.pc.networkEvent(bytes);
+    this.onHostInput();
+  }
+
+  /** The guest waits for the host's network: idle time passes at the wall clock's pace. */
+  get waitsForHost(): boolean {
+    return this.pc.net?.waitsForHost === true;
   }
 
   key(name: string): void {

@@ -5,6 +5,14 @@ import type { GuestEnd, Nanoseconds } from '../devices/device.js';
 import type { FirmwareFile } from '../devices/fw-cfg.js';
 import { buildPc, type Pc } from '../devices/pc.js';
 import type { ShadowArea } from '../devices/pci/chipset.js';
+import { VirtioBalloon } from '../devices/virtio/balloon.js';
+import { ChaChaSource } from '../devices/virtio/chacha.js';
+import { VirtioConsole } from '../devices/virtio/console.js';
+import type { VirtioDevice } from '../devices/virtio/device.js';
+import { VirtioNet } from '../devices/virtio/net.js';
+import { VirtioRng } from '../devices/virtio/rng.js';
+import type { HostNetwork } from '../net/host-network.js';
+import { UserNet } from '../net/user-net.js';
 import { VirtualClock } from '../time/clock.js';
 import { Journal } from '../time/journal.js';
 import type { Board } from './board.js';
@@ -15,6 +23,18 @@ const X2APIC_LAST = 0x83f;
 const REGISTER_TPR = 8;
 const TSC_HZ = 1e9;
 const DEFAULT_SEED = 0x9e3779b97f4a7;
+
+/** Virtio devices that a machine has on request. */
+export const CARDS = ['virtio-rng', 'virtio-balloon', 'virtio-console'] as const;
+export type Card = (typeof CARDS)[number];
+
+/** A network card on the user-mode network, whose outer end is the host's. */
+export interface NetworkOptions {
+  mac: Uint8Array;
+  host: HostNetwork;
+  /** Ports of the host lead to the guest. */
+  forwards: boolean;
+}
 
 export interface PcBoardOptions {
   isaDebugExit: boolean;
@@ -27,6 +47,8 @@ export interface PcBoardOptions {
   /** A byte to a debug console port. */
   debugOutput?: (byte: number) => void;
   /** A BIOS runs: what it is told, and who shows RAM or ROM in the firmware area. */
+  network?: NetworkOptions;
+  cards?: readonly Card[];
   bios?: { files: readonly FirmwareFile[]; shadowChanged(area: ShadowArea): void };
 }
 
@@ -35,6 +57,9 @@ export class PcBoard implements Board {
   readonly pc: Pc;
   readonly journal: Journal;
   readonly bootSeconds: number;
+  readonly net: UserNet | undefined;
+  readonly balloon: VirtioBalloon | undefined;
+  readonly console: VirtioConsole | undefined;
   readonly #clock: VirtualClock;
   #end: GuestEnd | undefined;
 
@@ -45,7 +70,20 @@ export class PcBoard implements Board {
     this.#clock = new VirtualClock(() => vm.now());
     this.journal = new Journal(() => ({ at: vm.now(), icount: BigInt(vm.icount) }));
     this.bootSeconds = this.journal.initial('wall-clock', options.wallSeconds);
-    vm.host.setNumber(RANDOM_QUEUE + 8, this.journal.initial('seed', options.seed ?? DEFAULT_SEED));
+    const seed = this.journal.initial('seed', options.seed ?? DEFAULT_SEED);
+    vm.host.setNumber(RANDOM_QUEUE + 8, seed);
+    const { network } = options;
+    const has = (card: Card) => options.cards?.includes(card) === true;
+    this.net = network ? new UserNet({ clock: this.#clock, ...network }) : undefined;
+    this.balloon = has('virtio-balloon') ? new VirtioBalloon('balloon0') : undefined;
+    this.console = has('virtio-console')
+      ? new VirtioConsole({ name: 'console0', output: (bytes) => options.serial(bytes) })
+      : undefined;
+    const cards: VirtioDevice[] = [];
+    if (network && this.net) cards.push(new VirtioNet({ name: 'net0', mac: network.mac, backend: this.net }));
+    if (has('virtio-rng')) cards.push(new VirtioRng('rng0', new ChaChaSource(seedBytes(seed))));
+    if (this.balloon) cards.push(this.balloon);
+    if (this.console) cards.push(this.console);
     this.pc = buildPc({
       clock: this.#clock,
       memory: vm.memory,
@@ -54,6 +92,7 @@ export class PcBoard implements Board {
       serialOutput: (byte) => options.serial(Uint8Array.of(byte)),
       debugExit: options.isaDebugExit,
       ...(options.drives ? { drives: options.drives } : {}),
+      cards,
       ...(options.debugOutput ? { debugOutput: options.debugOutput } : {}),
       ...(options.bios
         ? { bios: true, firmwareFiles: options.bios.files, shadowChanged: options.bios.shadowChanged }
@@ -72,6 +111,10 @@ export class PcBoard implements Board {
       tsc: (vcpu) => ({ hz: TSC_HZ, now: () => vm.tsc(vcpu) }),
     });
     this.journal.take('serial0', (data) => this.pc.serial.receive(data as Uint8Array));
+    this.journal.take('console0', (data) => this.console?.receive(data as Uint8Array));
+    this.journal.take('net0', (data) => this.net?.hostEvent(data as Uint8Array));
+    this.journal.take('balloon0', (data) => this.balloon?.inflateTo(data as number));
+    this.journal.take('balloon0-stats', () => this.balloon?.refreshStats());
     this.journal.take('key', (data) => void this.pc.keyboard.press(data as string));
   }
 
@@ -161,8 +204,23 @@ export class PcBoard implements Board {
     return end;
   }
 
+  /** Input at the console: the virtio console once its driver runs, before that and without one COM1. */
   serialInput(bytes: Uint8Array): void {
-    this.journal.input('serial0', bytes);
+    this.journal.input(this.console?.isOpen ? 'console0' : 'serial0', bytes);
+  }
+
+  /** An event of the host's network. */
+  networkEvent(bytes: Uint8Array): void {
+    this.journal.input('net0', bytes);
+  }
+
+  /** Asks the guest to give up so many pages of 4 KiB. */
+  setBalloon(pages: number): void {
+    this.journal.input('balloon0', pages);
+  }
+
+  refreshBalloon(): void {
+    this.journal.input('balloon0-stats', 0);
   }
 
   /** Presses and releases a key. @throws Error when the keyboard has no key of that name. */
@@ -182,4 +240,11 @@ export class PcBoard implements Board {
     this.#end = undefined;
     this.pc.reset();
   }
+}
+
+/** A seed of 32 bytes from the machine's one number. */
+function seedBytes(seed: number): Uint8Array {
+  const bytes = new Uint8Array(32);
+  new DataView(bytes.buffer).setFloat64(0, seed);
+  return bytes;
 }

@@ -32,6 +32,7 @@ import { VtxView } from '../debug/vtx-view.js';
 import type { GuestEnd, GuestMemory } from '../devices/device.js';
 import type { CoreExports } from '../host/core-instance.js';
 import type { HostMemory } from '../host/host-memory.js';
+import { releaseFrames } from '../host/release-frames.js';
 import type { Board } from './board.js';
 import { PRIMARY } from './controls.js';
 import { type CpuModel, cpuModel, DEFAULT_CPU_MODEL, linearBits } from './cpu-models.js';
@@ -612,6 +613,12 @@ class RamView implements GuestMemory {
     this.vm.host.u8.set(bytes, RAM_BASE + gpa);
     const first = gpa - (gpa % 4096);
     for (let page = first; page < gpa + bytes.length; page += 4096) this.vm.core.invalidatePageCode(RAM_BASE + page);
+  }
+
+  release(gpa: number, bytes: number): void {
+    this.#check(gpa, bytes);
+    releaseFrames(this.vm.host.u8, RAM_BASE + gpa, bytes);
+    for (let page = gpa; page < gpa + bytes; page += 4096) this.vm.core.invalidatePageCode(RAM_BASE + page);
   }
 
   #check(gpa: number, length: number): void {

@@ -39,6 +39,11 @@ export class VirtioConsole extends VirtioDevice {
     if (offset === EMERGENCY_WRITE) this.options.output(Uint8Array.of(value & 0xff));
   }
 
+  /** The guest's driver works. */
+  get isOpen(): boolean {
+    return this.transport.running;
+  }
+
   /** Bytes from the host; they wait until the guest has room. */
   receive(bytes: Uint8Array): void {
     for (const byte of bytes) if (this.input.length < INPUT_LIMIT) this.input.push(byte);

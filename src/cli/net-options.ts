@@ -1,0 +1,48 @@
+import { isIP } from 'node:net';
+import type { PortForward } from '../engine/host/net/user-sockets.js';
+import { UsageError } from './options.js';
+
+/** The network of the command line: crosses to the engine's thread. */
+export interface NetArgument {
+  mac: number[];
+  forwards: PortForward[];
+}
+
+const USE = 'none or user[,hostfwd=tcp:[ADDRESS]:PORT-[GUEST]:PORT][,mac=XX:XX:XX:XX:XX:XX]';
+/** As QEMU's first card. */
+const DEFAULT_MAC = '52:54:00:12:34:56';
+const GUEST_ADDRESS = '10.0.2.15';
+
+/** --net's value; undefined for none. @throws UsageError */
+export function parseNet(text: string): NetArgument | undefined {
+  if (text === 'none') return undefined;
+  const fail = (why: string): never => {
+    throw new UsageError(`--net ${text}: ${why}; it is ${USE}`);
+  };
+  const [kind, ...rest] = text.split(',');
+  if (kind !== 'user') fail(`${kind} is not a kind of network`);
+  const net: NetArgument = { mac: [], forwards: [] };
+  let mac = DEFAULT_MAC;
+  for (const part of rest) {
+    const [key, value] = part.split(/=(.*)/s, 2) as [string, string | undefined];
+    if (key === 'hostfwd')
+      net.forwards.push(parseForward(value ?? '') ?? fail(`hostfwd=${value ?? ''} is not a forward`));
+    else if (key === 'mac') mac = value ?? '';
+    else fail(`${key} is not an option`);
+  }
+  if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(mac)) fail(`mac=${mac} is not an address`);
+  net.mac = mac.split(':').map((byte) => Number.parseInt(byte, 16));
+  if (net.mac[0] & 1) fail(`mac=${mac} is a group's address`);
+  return net;
+}
+
+/** tcp:[ADDRESS]:PORT-[GUEST]:PORT as QEMU writes it; the loopback address unless another one is given. */
+function parseForward(text: string): PortForward | undefined {
+  const match = /^tcp:([^:]*):(\d+)-([^:]*):(\d+)$/.exec(text);
+  if (!match) return undefined;
+  const [, address, port, guest, guestPort] = match;
+  const portIs = (value: string, least: number) => Number(value) >= least && Number(value) <= 65535;
+  if (!portIs(port, 0) || !portIs(guestPort, 1)) return undefined;
+  if ((address !== '' && isIP(address) !== 4) || (guest !== '' && guest !== GUEST_ADDRESS)) return undefined;
+  return { address: address || '127.0.0.1', port: Number(port), guestPort: Number(guestPort) };
+}

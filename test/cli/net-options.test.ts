@@ -1,0 +1,30 @@
+import { describe, expect, it } from 'vitest';
+import { parseNet } from '../../src/cli/net-options.js';
+
+describe('--net', () => {
+  it('reads none, a MAC and forwards', () => {
+    expect(parseNet('none')).toBeUndefined();
+    expect(parseNet('user')).toEqual({ mac: [0x52, 0x54, 0, 0x12, 0x34, 0x56], forwards: [] });
+    expect(parseNet('user,mac=02:00:00:00:00:0A,hostfwd=tcp::2222-:22,hostfwd=tcp:0.0.0.0:80-10.0.2.15:8080')).toEqual({
+      mac: [2, 0, 0, 0, 0, 10],
+      forwards: [
+        { address: '127.0.0.1', port: 2222, guestPort: 22 },
+        { address: '0.0.0.0', port: 80, guestPort: 8080 },
+      ],
+    });
+  });
+
+  it.each([
+    'tap',
+    'user,ipv6',
+    'user,mac=1:2:3',
+    'user,mac=01:00:00:00:00:00',
+    'user,hostfwd=udp::1-:2',
+    'user,hostfwd=tcp::70000-:2',
+    'user,hostfwd=tcp:host:1-:2',
+    'user,hostfwd=tcp::1-10.0.2.99:2',
+    'user,hostfwd',
+  ])('refuses %s', (text) => {
+    expect(() => parseNet(text)).toThrow(`--net ${text}: `);
+  });
+});
