@@ -193,6 +193,8 @@ export class Vm implements Hypervisor<Vcpu> {
           break;
         case RUN_LIMIT:
           if (!completing) return { kind: 'limit' };
+          // the common case of a device access: nothing came up meanwhile, so the guest goes on without another entry
+          if (vcpu.stepGoal === undefined && !this.#hasEvent(vcpu)) break;
           this.#leave(vcpu);
           if (this.#stepDone(vcpu)) return { kind: 'step' };
           break;
@@ -434,7 +436,9 @@ export class Vm implements Hypervisor<Vcpu> {
   /** Devices' due work, interrupt injection and the preemption timer; false when the vCPU stays halted. */
   #prepareEntry(vcpu: Vcpu): boolean {
     const { board } = this;
-    vcpu.woken = false;
+    const completing = this.host.get32(vcpu.at(LATCH_COUNT)) !== 0;
+    // what woke it waits for the entry after this one
+    if (!completing) vcpu.woken = false;
     if (vcpu.pendingInit) {
       vcpu.pendingInit = false;
       initVcpu(vcpu);
@@ -451,7 +455,6 @@ export class Vm implements Hypervisor<Vcpu> {
       this.#takeEnd();
       deadline = board.nextDeadline();
     }
-    const completing = this.host.get32(vcpu.at(LATCH_COUNT)) !== 0;
     if (!completing && !this.holdInterrupts && (vmcs.entryInfo & EVENT_VALID) === 0) this.#injectPending(vcpu);
     if (vcpu.halted) return false;
     this.#armTimer(vcpu, now, deadline);
@@ -466,6 +469,12 @@ export class Vm implements Hypervisor<Vcpu> {
     const { timerRequest } = vcpu;
     if (deadline === undefined || timerRequest === undefined) return deadline ?? timerRequest;
     return Math.min(deadline, timerRequest);
+  }
+
+  /** Something waits that only a VM entry delivers. */
+  #hasEvent(vcpu: Vcpu): boolean {
+    const { woken, nmiPending, hostEvent, pendingInit, index } = vcpu;
+    return woken || nmiPending || hostEvent !== undefined || pendingInit || this.board.interruptPending(index);
   }
 
   /** The VMX-preemption timer ends the guest's turn at the next event. It counts ns, 32 bits. */
