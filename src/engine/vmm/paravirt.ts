@@ -135,7 +135,9 @@ export function paravirtualHypercall(vcpu: Vcpu, vm: Vm): bigint {
   if (readDescriptorPrivilege(vcpu) !== 0) return KVM_EPERM;
   switch (vcpu.gprLow(0)) {
     case KVM_HC.VAPIC_POLL_IRQ:
+      return 0n;
     case KVM_HC.SCHED_YIELD:
+      vm.yieldTurn();
       return 0n;
     case KVM_HC.KICK_CPU:
       return kick(vm, Number(argument(RCX)));
