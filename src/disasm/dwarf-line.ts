@@ -1,0 +1,353 @@
+/**
+ * Line numbers of code: the line table of DWARF 2 to 5 (.debug_line with its strings). npm has no kept library for
+ * it; the rest of DWARF is not needed to show source beside code.
+ * @dwarf 5, 6.2 "Line Number Information"
+ */
+import { elfSections } from './elf-sections.js';
+
+export interface SourcePosition {
+  /** As the compiler wrote it: absolute, or relative to where it ran. */
+  file: string;
+  line: number;
+}
+
+/** Addresses in [start, end) with their rows [first, last) in the tables. */
+interface Sequence {
+  start: bigint;
+  end: bigint;
+  first: number;
+  last: number;
+}
+
+const SECTIONS = ['.debug_line', '.debug_line_str', '.debug_str'];
+/** Standard opcodes. */
+const OP = { copy: 1, advancePc: 2, advanceLine: 3, setFile: 4, constAddPc: 8, fixedAdvancePc: 9 };
+const EXTENDED = { endSequence: 1, setAddress: 2 };
+const CONTENT = { path: 1, directory: 2 };
+const FORM = {
+  ...{ data2: 0x05, data4: 0x06, data8: 0x07, string: 0x08, block: 0x09, data1: 0x0b, strp: 0x0e, udata: 0x0f },
+  ...{ data16: 0x1e, lineStrp: 0x1f },
+};
+
+/** Reads through a section; past its end it throws RangeError. */
+class Reader {
+  readonly #data: DataView;
+
+  constructor(
+    readonly bytes: Uint8Array,
+    public at: number,
+    /** Size of offsets: 8 in 64-bit DWARF. */
+    public offsetBytes = 4,
+  ) {
+    this.#data = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  u8(): number {
+    return this.#data.getUint8(this.at++);
+  }
+
+  i8(): number {
+    return this.#data.getInt8(this.at++);
+  }
+
+  u16(): number {
+    this.at += 2;
+    return this.#data.getUint16(this.at - 2, true);
+  }
+
+  u32(): number {
+    this.at += 4;
+    return this.#data.getUint32(this.at - 4, true);
+  }
+
+  u64(): bigint {
+    this.at += 8;
+    return this.#data.getBigUint64(this.at - 8, true);
+  }
+
+  offset(): number {
+    return this.offsetBytes === 8 ? Number(this.u64()) : this.u32();
+  }
+
+  uleb(): number {
+    let value = 0;
+    for (let scale = 1; ; scale *= 128) {
+      const byte = this.u8();
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) return value;
+    }
+  }
+
+  sleb(): number {
+    let value = 0;
+    for (let scale = 1; ; scale *= 128) {
+      const byte = this.u8();
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) return (byte & 0x40) === 0 ? value : value - scale * 128;
+    }
+  }
+
+  string(): string {
+    const end = this.bytes.indexOf(0, this.at);
+    if (end < 0) throw new RangeError('a string without an end');
+    const text = Buffer.from(this.bytes.subarray(this.at, end)).toString('utf8');
+    this.at = end + 1;
+    return text;
+  }
+}
+
+/** A table of numbers that grows. */
+class Column {
+  values = new Float64Array(1024);
+  length = 0;
+
+  push(value: number): void {
+    if (this.length === this.values.length) {
+      const wider = new Float64Array(this.length * 2);
+      wider.set(this.values);
+      this.values = wider;
+    }
+    this.values[this.length++] = value;
+  }
+}
+
+export class LineTable {
+  readonly #sequences: Sequence[] = [];
+  /** Bytes from the start of the sequence; line; file. */
+  readonly #offsets = new Column();
+  readonly #lines = new Column();
+  readonly #files = new Column();
+  readonly #names: string[] = [];
+  readonly #numbers = new Map<string, number>();
+
+  private constructor(private readonly sections: ReadonlyMap<string, Uint8Array>) {
+    const lines = sections.get('.debug_line') as Uint8Array;
+    for (let at = 0; at + 4 <= lines.length; ) {
+      const unit = new Reader(lines, at);
+      try {
+        let length = unit.u32();
+        if (length === 0xffffffff) {
+          length = Number(unit.u64());
+          unit.offsetBytes = 8;
+        }
+        at = unit.at + length;
+        this.#readUnit(unit, Math.min(at, lines.length));
+      } catch (error) {
+        // the rest of a damaged unit is left out
+        if (!(error instanceof RangeError)) throw error;
+        if (at <= unit.at - 4 || unit.at > lines.length) break;
+      }
+    }
+    this.#sequences.sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0));
+  }
+
+  /** The line table of an ELF file; undefined when it has none. */
+  static read(elf: Uint8Array): LineTable | undefined {
+    const sections = elfSections(elf, SECTIONS);
+    if (!sections.has('.debug_line')) return undefined;
+    const table = new LineTable(sections);
+    return table.#sequences.length === 0 ? undefined : table;
+  }
+
+  /** Where the instruction at an address comes from. */
+  lookup(address: bigint): SourcePosition | undefined {
+    let low = 0;
+    let high = this.#sequences.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#sequences[middle].start <= address) low = middle + 1;
+      else high = middle;
+    }
+    const sequence = this.#sequences[low - 1];
+    if (sequence === undefined || address >= sequence.end) return undefined;
+    const offset = Number(address - sequence.start);
+    low = sequence.first;
+    high = sequence.last;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#offsets.values[middle] <= offset) low = middle + 1;
+      else high = middle;
+    }
+    const line = this.#lines.values[low - 1];
+    if (low === sequence.first || line === 0) return undefined;
+    return { file: this.#names[this.#files.values[low - 1]], line };
+  }
+
+  /** First address of the code of a line, by the end of its file's path; undefined when it has no code. */
+  addressOf(file: string, line: number): bigint | undefined {
+    const ours = this.#names.map((name) => name === file || name.endsWith(`/${file}`));
+    for (const { start, first, last } of this.#sequences) {
+      for (let row = first; row < last; row++) {
+        if (this.#lines.values[row] === line && ours[this.#files.values[row]]) {
+          return start + BigInt(this.#offsets.values[row]);
+        }
+      }
+    }
+    return undefined;
+  }
+
+  #readUnit(unit: Reader, end: number): void {
+    const version = unit.u16();
+    if (version < 2 || version > 5) return;
+    if (version === 5) unit.at += 2; // sizes of addresses and selectors
+    const headerLength = unit.offset();
+    const program = unit.at + headerLength;
+    const minimum = unit.u8();
+    if (version >= 4) unit.u8(); // operations of an instruction: 1 on x86
+    unit.u8(); // is_stmt
+    const lineBase = unit.i8();
+    const lineRange = unit.u8();
+    const opcodeBase = unit.u8();
+    const operands = [0];
+    for (let opcode = 1; opcode < opcodeBase; opcode++) operands.push(unit.u8());
+    const files = version === 5 ? this.#files5(unit) : this.#files2(unit);
+    if (lineRange === 0) return;
+    unit.at = program;
+    while (unit.at < end) this.#readSequence(unit, end, { minimum, lineBase, lineRange, opcodeBase, operands, files });
+  }
+
+  /** One sequence: addresses only go up in it. */
+  #readSequence(
+    unit: Reader,
+    end: number,
+    header: {
+      minimum: number;
+      lineBase: number;
+      lineRange: number;
+      opcodeBase: number;
+      operands: number[];
+      files: number[];
+    },
+  ): void {
+    const { minimum, lineBase, lineRange, opcodeBase, operands, files } = header;
+    const first = this.#offsets.length;
+    let start = 0n;
+    let offset = 0;
+    let file = 1;
+    let line = 1;
+    const row = (): void => {
+      this.#offsets.push(offset);
+      this.#lines.push(line);
+      this.#files.push(files[file] ?? this.#number('?'));
+    };
+    while (unit.at < end) {
+      const opcode = unit.u8();
+      if (opcode >= opcodeBase) {
+        const adjusted = opcode - opcodeBase;
+        offset += Math.floor(adjusted / lineRange) * minimum;
+        line += lineBase + (adjusted % lineRange);
+        row();
+      } else if (opcode === 0) {
+        const length = unit.uleb();
+        const next = unit.at + length;
+        const extended = unit.u8();
+        if (extended === EXTENDED.setAddress) {
+          const address = length === 9 ? unit.u64() : BigInt(unit.u32());
+          if (this.#offsets.length === first) start = address;
+          else offset = Number(address - start);
+        } else if (extended === EXTENDED.endSequence) {
+          unit.at = next;
+          // Code that the linker dropped is left at address 0.
+          const last = this.#offsets.length;
+          if (start !== 0n && offset > 0) this.#sequences.push({ start, end: start + BigInt(offset), first, last });
+          return;
+        }
+        unit.at = next;
+      } else if (opcode === OP.copy) row();
+      else if (opcode === OP.advancePc) offset += unit.uleb() * minimum;
+      else if (opcode === OP.advanceLine) line += unit.sleb();
+      else if (opcode === OP.setFile) file = unit.uleb();
+      else if (opcode === OP.constAddPc) offset += Math.floor((255 - opcodeBase) / lineRange) * minimum;
+      else if (opcode === OP.fixedAdvancePc) offset += unit.u16();
+      else for (let operand = 0; operand < operands[opcode]; operand++) unit.uleb();
+    }
+  }
+
+  #number(name: string): number {
+    let number = this.#numbers.get(name);
+    if (number === undefined) {
+      number = this.#names.push(name) - 1;
+      this.#numbers.set(name, number);
+    }
+    return number;
+  }
+
+  #path(directory: string | undefined, name: string): number {
+    return this.#number(directory === undefined || name.startsWith('/') ? name : `${directory}/${name}`);
+  }
+
+  /** Versions 2 to 4: files count from 1, directory 0 is where the compiler ran and not named here. */
+  #files2(unit: Reader): number[] {
+    const directories: (string | undefined)[] = [undefined];
+    for (let name = unit.string(); name !== ''; name = unit.string()) directories.push(name);
+    const files = [this.#number('?')];
+    for (let name = unit.string(); name !== ''; name = unit.string()) {
+      files.push(this.#path(directories[unit.uleb()], name));
+      unit.uleb(); // time
+      unit.uleb(); // size
+    }
+    return files;
+  }
+
+  /** Version 5: both tables count from 0 and describe themselves. */
+  #files5(unit: Reader): number[] {
+    const directories = this.#entries(unit).map(({ path }) => path);
+    const [base] = directories;
+    const absolute = directories.map((path) => (path.startsWith('/') || path === base ? path : `${base}/${path}`));
+    return this.#entries(unit).map(({ path, directory }) => this.#path(absolute[directory], path));
+  }
+
+  #entries(unit: Reader): { path: string; directory: number }[] {
+    const format = Array.from({ length: unit.u8() }, () => ({ content: unit.uleb(), form: unit.uleb() }));
+    const count = unit.uleb();
+    const entries: { path: string; directory: number }[] = [];
+    if (format.length === 0) return entries;
+    for (let index = 0; index < count; index++) {
+      const entry = { path: '', directory: 0 };
+      for (const { content, form } of format) {
+        const value = this.#value(unit, form);
+        if (content === CONTENT.path && typeof value === 'string') entry.path = value;
+        if (content === CONTENT.directory && typeof value === 'number') entry.directory = value;
+      }
+      entries.push(entry);
+    }
+    return entries;
+  }
+
+  #value(unit: Reader, form: number): string | number {
+    switch (form) {
+      case FORM.string:
+        return unit.string();
+      case FORM.lineStrp:
+        return this.#string('.debug_line_str', unit.offset());
+      case FORM.strp:
+        return this.#string('.debug_str', unit.offset());
+      case FORM.udata:
+        return unit.uleb();
+      case FORM.data1:
+        return unit.u8();
+      case FORM.data2:
+        return unit.u16();
+      case FORM.data4:
+        return unit.u32();
+      case FORM.data8:
+        return Number(unit.u64());
+      case FORM.data16:
+        unit.at += 16;
+        return 0;
+      case FORM.block: {
+        const length = unit.uleb();
+        unit.at += length;
+        return 0;
+      }
+      default:
+        throw new RangeError(`form 0x${form.toString(16)} is not one of a line table`);
+    }
+  }
+
+  #string(section: string, offset: number): string {
+    const bytes = this.sections.get(section);
+    if (bytes === undefined || offset >= bytes.length) return '?';
+    return new Reader(bytes, offset).string();
+  }
+}

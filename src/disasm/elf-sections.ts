@@ -1,0 +1,53 @@
+import { inflateSync } from 'node:zlib';
+
+const COMPRESSED = 0x800;
+const NOBITS = 8;
+const ZLIB = 1;
+/** Far more than any kernel's; keeps a damaged header from asking for all memory. */
+const MAX_INFLATED = 1 << 30;
+
+/** Contents of an ELF file's sections by name, inflated; a damaged or foreign file has none. */
+export function elfSections(bytes: Uint8Array, wanted: readonly string[]): Map<string, Uint8Array> {
+  const found = new Map<string, Uint8Array>();
+  const data = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < 64 || data.getUint32(0) !== 0x7f454c46 || bytes[5] !== 1) return found;
+  const wide = bytes[4] === 2;
+  const word = (at: number): number => (wide ? Number(data.getBigUint64(at, true)) : data.getUint32(at, true));
+  const table = word(wide ? 40 : 32);
+  const entry = data.getUint16(wide ? 58 : 46, true);
+  const count = data.getUint16(wide ? 60 : 48, true);
+  const names = data.getUint16(wide ? 62 : 50, true);
+  if (entry < (wide ? 64 : 40) || table + entry * count > bytes.length || names >= count) return found;
+  const header = (index: number) => {
+    const at = table + index * entry;
+    const fields = wide ? [8, 24, 32] : [8, 16, 20];
+    const [flags, offset, size] = fields.map((field) => word(at + field));
+    return { name: data.getUint32(at, true), type: data.getUint32(at + 4, true), flags, offset, size };
+  };
+  const strings = header(names);
+  for (let index = 0; index < count; index++) {
+    const section = header(index);
+    const start = strings.offset + section.name;
+    const end = bytes.indexOf(0, start);
+    const name = Buffer.from(bytes.subarray(start, end)).toString('latin1');
+    if (end < 0 || section.type === NOBITS || !wanted.includes(name)) continue;
+    if (section.offset + section.size > bytes.length) continue;
+    const contents = bytes.subarray(section.offset, section.offset + section.size);
+    const plain = (section.flags & COMPRESSED) === 0 ? contents : inflate(contents, wide);
+    if (plain !== undefined) found.set(name, plain);
+  }
+  return found;
+}
+
+/** A compressed section starts with its kind, size and alignment. */
+function inflate(contents: Uint8Array, wide: boolean): Uint8Array | undefined {
+  const head = wide ? 24 : 12;
+  if (contents.length < head) return undefined;
+  const data = new DataView(contents.buffer, contents.byteOffset, contents.byteLength);
+  if (data.getUint32(0, true) !== ZLIB) return undefined;
+  try {
+    return inflateSync(contents.subarray(head), { maxOutputLength: MAX_INFLATED });
+  } catch {
+    return undefined;
+  }
+}
