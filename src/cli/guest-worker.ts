@@ -1,10 +1,11 @@
 /** The engine's thread: builds the guest, serves the debugger API to the main thread and GDB to the network. */
 import { openSync, writeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
+import { LineTable } from '../disasm/dwarf-line.js';
 import { ImageError } from '../engine/boot/image.js';
 import { parseSymbolFile } from '../engine/debug/symbol-file.js';
 import { createCore } from '../engine/host/core-instance.js';
-import { Guest } from '../engine/host/guest.js';
+import { Guest, type GuestOptions } from '../engine/host/guest.js';
 import { type PortForward, UserSockets } from '../engine/host/net/user-sockets.js';
 import { serveDebugger } from '../engine/host/rpc.js';
 import { cpuModel } from '../engine/vmm/cpu-models.js';
@@ -16,6 +17,7 @@ import { fileCause, readInput } from './files.js';
 import { startGdbServer } from './gdb-server.js';
 import type { GuestWorkerData, WorkerHello, WorkerNotice } from './guest-options.js';
 import { UsageError } from './options.js';
+import { sourceReader } from './source-files.js';
 import { TraceFile } from './trace-file.js';
 
 const port = parentPort!;
@@ -71,12 +73,23 @@ export function createGuest(
     machine.afterSlice = () => trace.drain();
   }
   return new Guest(machine, {
-    ...(data.symbols === undefined ? {} : { symbols: parseSymbolFile(data.symbols, readInput(data.symbols)) }),
+    ...symbolsOf(data, image),
     paced: data.paced,
     waitForInput: data.waitForInput,
     ...(data.untilExits === undefined ? {} : { untilExits: data.untilExits }),
     ...(data.maxInstructions === undefined ? {} : { maxInstructions: data.maxInstructions }),
   });
+}
+
+/** Symbols and line numbers from the file of --symbols; without one, line numbers of the image. */
+function symbolsOf(data: GuestWorkerData, image: Uint8Array): Partial<GuestOptions> {
+  const file = data.symbols;
+  const bytes = file === undefined ? image : readInput(file);
+  const lines = LineTable.read(bytes);
+  return {
+    ...(file === undefined ? {} : { symbols: parseSymbolFile(file, bytes) }),
+    ...(lines === undefined ? {} : { lines, readSource: sourceReader(file ?? data.image) }),
+  };
 }
 
 /** Writes each byte at once: the console is for watching what goes wrong. */

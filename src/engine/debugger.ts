@@ -16,7 +16,7 @@ export interface TargetInfo {
   vcpus: number;
   memoryBytes: number;
   /** Groups that this target does not have, with the reason: `{ vmcs: 'KVM does not give the VMCS to user space' }`. */
-  unavailable: Partial<Record<'vmcs' | 'ept' | 'exits' | 'console' | 'watchpoints' | 'os', string>>;
+  unavailable: Partial<Record<'vmcs' | 'ept' | 'exits' | 'console' | 'watchpoints' | 'os' | 'source', string>>;
 }
 
 /** One VM exit as recorded by the engine's trace ring. Numbers as the SDM's fields. */
@@ -206,6 +206,13 @@ export interface OsTask {
   threads: number;
 }
 
+export interface SourceLine {
+  /** As the compiler wrote it. */
+  file: string;
+  /** From 1. */
+  line: number;
+}
+
 export interface OsModule {
   name: string;
   address: bigint;
@@ -286,6 +293,13 @@ export interface Debugger {
     modules(): Promise<OsModule[]>;
     /** What a vCPU runs; undefined when it is not known. */
     current(vcpu: number): Promise<OsTask | undefined>;
+  };
+  /** Source of the code, by the image's line table. */
+  readonly source?: {
+    /** Where the instruction at each address comes from; undefined where the table does not say. */
+    locate(addresses: bigint[]): Promise<(SourceLine | undefined)[]>;
+    /** The lines of a file as `locate` names it; undefined when it cannot be read. */
+    text(file: string): Promise<string[] | undefined>;
   };
   /** Devices with their rows for the devices view. */
   devices(): Promise<{ name: string; rows: [string, string][] }[]>;

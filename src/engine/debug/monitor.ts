@@ -3,7 +3,9 @@ import type { Drive } from '../devices/block.js';
 import type { MachineView } from './machine-view.js';
 import { BALLOON_HELP } from './monitor-balloon.js';
 import { DRIVE_COMMANDS, DRIVE_HELP } from './monitor-drives.js';
+import { IRQ_COMMANDS, IRQ_HELP, type IrqDevices } from './monitor-irq.js';
 import { LINUX_COMMANDS, LINUX_HELP } from './monitor-linux.js';
+import { SOURCE_COMMANDS, SOURCE_HELP } from './monitor-source.js';
 
 const HELP = `info registers        registers in QEMU's layout
 info mem              guest's linear mappings
@@ -13,9 +15,11 @@ info exits            VM exits by reason
 info ept              EPT mappings
 info mtree            guest-physical memory map
 info status | version | cpus
+${IRQ_HELP}
 ${DRIVE_HELP}
 ${LINUX_HELP}
 ${BALLOON_HELP}
+${SOURCE_HELP}
 xp /FMT ADDR          physical memory     x /FMT ADDR   linear memory
 gva2gpa ADDR          translate           gpa2hva ADDR
 p | print EXPR        a number or $register
@@ -27,6 +31,9 @@ type Command = (context: {
   vcpu: number;
   args: string[];
   drives: readonly Drive[];
+  irq: IrqDevices;
+  pc: bigint;
+  address(text: string): bigint;
 }) => Promise<string> | string;
 
 const hex = (value: bigint, digits = 16): string => value.toString(16).padStart(digits, '0');
@@ -35,6 +42,8 @@ const COMMANDS: Record<string, Command> = {
   help: () => HELP,
   ...LINUX_COMMANDS,
   ...DRIVE_COMMANDS,
+  ...IRQ_COMMANDS,
+  ...SOURCE_COMMANDS,
   'info registers': ({ view, vcpu }) => infoRegisters(view, vcpu),
   'info status': async ({ target }) => `VM status: ${(await target.state()).running ? 'running' : 'paused'}`,
   'info version': () => 'vmscope',
@@ -95,7 +104,8 @@ export async function monitorCommand(
   view: MachineView,
   vcpu: number,
   line: string,
-  drives: readonly Drive[] = [],
+  drives: readonly Drive[],
+  irq: IrqDevices,
 ): Promise<string | undefined> {
   const words = line
     .trim()
@@ -106,7 +116,12 @@ export async function monitorCommand(
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (!command) return undefined;
   try {
-    return await command({ target, view, vcpu, drives, args: words.slice(name.split(' ').length) });
+    return await command({
+      ...{ target, view, vcpu, drives, irq },
+      args: words.slice(name.split(' ').length),
+      pc: view.linearRip(vcpu),
+      address: (text) => number(view, vcpu, text),
+    });
   } catch (error) {
     return `${line.trim()}: ${(error as Error).message}`;
   }

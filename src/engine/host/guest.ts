@@ -1,3 +1,4 @@
+import type { LineTable } from '../../disasm/dwarf-line.js';
 import { EXIT_REASONS, exitReasonName } from '../../spec/vmx/exit-reasons.js';
 import { TRACE_SEQUENCE } from '../core/layout.js';
 import { BreakpointTable } from '../debug/breakpoint-table.js';
@@ -26,6 +27,9 @@ export interface GuestOptions {
   waitForInput: boolean;
   /** Symbols from a file, instead of the image's. */
   symbols?: D.TargetSymbol[];
+  /** Line numbers of the image or that file, and a reader of the files that they name. */
+  lines?: LineTable;
+  readSource?(file: string): string[] | undefined;
   /** Stop conditions of scripts. */
   untilExits?: number;
   maxInstructions?: number;
@@ -38,6 +42,7 @@ export class Guest implements D.Debugger {
   readonly #breakpoints: BreakpointTable;
   readonly ept: D.Debugger['ept'];
   readonly vmcs: D.Debugger['vmcs'];
+  readonly source: D.Debugger['source'];
   readonly #linux: LinuxView;
   #running = false;
   #stop: D.StopReason = { kind: 'start' };
@@ -65,6 +70,13 @@ export class Guest implements D.Debugger {
       this.ept = { walk: async (gpa, vcpu = this.#stopVcpu) => ept.walk(vcpu, gpa), ranges: () => ept.ranges() };
     }
     if (vmcs) this.vmcs = vmcs;
+    const { lines } = options;
+    if (lines) {
+      this.source = {
+        locate: async (addresses) => addresses.map((address) => lines.lookup(address - this.#distance(address))),
+        text: async (file) => options.readSource?.(file),
+      };
+    }
     const { vm } = machine;
     const memory = { bytes: vm.memoryBytes, view: (gpa: number, length: number) => vm.memory.read(gpa, length) };
     this.#linux = new LinuxView(memory, () => vm.now());
@@ -95,7 +107,10 @@ export class Guest implements D.Debugger {
       image: machine.image,
       vcpus: this.#vm.vcpus.length,
       memoryBytes: this.#vm.memoryBytes,
-      unavailable: this.#view.unavailable,
+      unavailable: {
+        ...this.#view.unavailable,
+        ...(this.source === undefined ? { source: 'the image has no line numbers (.debug_line)' } : {}),
+      },
     };
   }
 
@@ -475,6 +490,13 @@ export class Guest implements D.Debugger {
     return [...image, ...kernel];
   }
 
+  /** How far KASLR moved the code at an address from where the file of symbols has it. */
+  #distance(address: bigint): bigint {
+    const linked = this.options.symbols?.find(({ name }) => name === '_text')?.address;
+    const base = linked === undefined ? undefined : this.#linux.info()?.base;
+    return base === undefined || address < base ? 0n : base - (linked as bigint);
+  }
+
   readonly os = {
     info: async (): Promise<D.OsInfo | undefined> => this.#linux.info(),
     log: async (): Promise<D.OsLogRecord[]> => this.#linux.log(),
@@ -526,7 +548,14 @@ export class Guest implements D.Debugger {
   async monitor(line: string): Promise<string | undefined> {
     const answer = balloonCommand(this.machine, line);
     if (answer !== undefined) return answer;
-    return monitorCommand(this, this.#view, this.#stopVcpu, line, this.machine.options.drives);
+    return monitorCommand(
+      this,
+      this.#view,
+      this.#stopVcpu,
+      line,
+      this.machine.options.drives ?? [],
+      this.machine.pc.pc,
+    );
   }
 
   async reset(): Promise<void> {

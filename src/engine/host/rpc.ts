@@ -15,7 +15,7 @@ export interface Channel {
   on(event: 'message', listener: (message: any) => void): unknown;
 }
 
-const GROUPS = ['ept', 'vmcs', 'exits', 'console', 'os'] as const;
+const GROUPS = ['ept', 'vmcs', 'exits', 'console', 'os', 'source'] as const;
 
 /** Answers calls on `port` from `target` and forwards its events. */
 export function serveDebugger(target: Debugger, port: Channel): void {

@@ -1,0 +1,136 @@
+/** Monitor commands on a guest that runs in this process, against what QEMU 7.2 prints for the same state. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { sourceReader } from '../../src/cli/source-files.js';
+import { LineTable } from '../../src/disasm/dwarf-line.js';
+import { createCore } from '../../src/engine/host/core-instance.js';
+import { Guest, type GuestOptions } from '../../src/engine/host/guest.js';
+import { Machine } from '../../src/engine/vmm/machine.js';
+import { Vm } from '../../src/engine/vmm/vm.js';
+import { named, requireTool } from '../tools.js';
+
+const IMAGE = new URL('../../samples/interrupts/interrupts.elf', import.meta.url);
+const MEMORY = 64 << 20;
+
+function startGuest(image: string | URL = IMAGE, options: Partial<GuestOptions> = {}): Guest {
+  const { core, host } = createCore(MEMORY);
+  const vm = new Vm(core, host, MEMORY, 1);
+  const machine = new Machine(vm, {
+    name: 'interrupts',
+    image: { name: 'interrupts.elf', bytes: readFileSync(image) },
+    isaDebugExit: false,
+    noReboot: true,
+    wallSeconds: 0,
+    drives: [],
+  });
+  return new Guest(machine, { paced: false, waitForInput: true, ...options });
+}
+
+describe('monitor', () => {
+  let guest: Guest;
+  const ask = async (line: string): Promise<string> => (await guest.monitor(line)) ?? 'unknown';
+  const runTo = async (symbol: string): Promise<void> => {
+    const found = (await guest.symbols()).find(({ name }) => name === symbol);
+    await guest.runUntil({ gva: found!.address });
+  };
+
+  beforeAll(() => {
+    guest = startGuest();
+  });
+
+  test('info lapic as after power-on, before firmware sets it up', async () => {
+    guest.machine.pc.pc.lapic[0].reset();
+    expect(await ask('info lapic')).toBe(`dumping local APIC state for CPU 0
+
+LVT0\t 0x00010000 active-hi edge  masked                      Fixed  (vec 0)
+LVT1\t 0x00010000 active-hi edge  masked                      Fixed  (vec 0)
+LVTPC\t 0x00010000 active-hi edge  masked                      Fixed  (vec 0)
+LVTERR\t 0x00010000 active-hi edge  masked                      Fixed  (vec 0)
+LVTTHMR\t 0x00010000 active-hi edge  masked                      Fixed  (vec 0)
+LVTT\t 0x00010000 active-hi edge  masked         one-shot     Fixed  (vec 0)
+Timer\t DCR=0x0 (divide by 2) initial_count = 0 current_count = 0
+SPIV\t 0x000000ff APIC disabled, focus=off, spurious vec 255
+ICR\t 0x00000000 physical edge de-assert no-shorthand
+ICR2\t 0x00000000 cpu 0 (APIC ID)
+ESR\t 0x00000000
+ISR\t (none)
+IRR\t (none)
+
+APR 0x00 TPR 0x00 DFR 0x0f LDR 0x00 PPR 0x00`);
+    expect(await ask('info lapic 3')).toContain('no CPU 3');
+    await guest.reset();
+  });
+
+  test('info pic while the 8254 ticks, info lapic while an IPI is served', async () => {
+    await runTo('on_tick');
+    const pic = await ask('info pic');
+    expect(pic).toMatch(
+      /^ioapic0: ver=0x20 id=0x00 sel=0x00\n {2}pin 0 {2}0x0000000000010000 dest=0 vec=0 {3}active-hi edge {2}masked fixed {2}physical\n/,
+    );
+    expect(pic.split('\n')).toHaveLength(1 + 24 + 2 + 2);
+    expect(pic).toMatch(/\npic0: irr=\w\w imr=fe isr=01 hprio=0 irq_base=20 rr_sel=0 elcr=00 fnm=0$/);
+    await runTo('on_ipi');
+    const lapic = await ask('info lapic');
+    expect(lapic).toContain('ISR\t 65\n');
+    expect(lapic).toMatch(/ICR\t 0x0000\w041 physical edge assert no-shorthand/);
+    expect(lapic).toMatch(/APR 0x00 TPR 0x00 DFR 0x0f LDR 0x00 PPR 0x40/);
+  });
+
+  test('info line and list say why there are none; unknown commands are undefined', async () => {
+    expect(await ask('info line')).toContain('no line numbers');
+    expect(await ask('list')).toContain('.debug_line');
+    expect(await guest.monitor('info nonsense')).toBeUndefined();
+    expect(await ask('info ps')).toBe('no operating system is found in guest memory');
+  });
+
+  test('every command of help is one', async () => {
+    const help = await ask('help');
+    const names = [...help.matchAll(/^(info \w+|\w+)/gm)].map((match) => match[1]);
+    expect(names.length).toBeGreaterThan(15);
+    for (const name of new Set(names)) {
+      if (/^(system_reset|stop|cont|x|xp|gva2gpa|gpa2hva|p|print)$/.test(name)) continue;
+      expect(await guest.monitor(name), name).toBeDefined();
+    }
+  });
+});
+
+const tools = ['as', 'ld'].map(requireTool);
+const SOURCE = `.globl _start
+_start:
+  mov $1, %eax
+  call done
+done:
+  cli
+  hlt
+`;
+
+describe.skipIf(tools.some((tool) => !tool.available))(named('source of the code', ...tools), () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'vmscope-source-'));
+    writeFileSync(join(folder, 'tiny.S'), SOURCE);
+    execFileSync(tools[0].path, ['--gdwarf-5', '-o', 'tiny.o', 'tiny.S'], { cwd: folder });
+    execFileSync(tools[1].path, ['-Ttext=0x200000', '-o', 'tiny.elf', 'tiny.o'], { cwd: folder });
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  test('info line and list follow the program counter', async () => {
+    const image = join(folder, 'tiny.elf');
+    const lines = LineTable.read(readFileSync(image))!;
+    const guest = startGuest(image, { lines, readSource: sourceReader(image) });
+    expect((await guest.info()).unavailable.source).toBeUndefined();
+    expect(await guest.monitor('info line')).toMatch(/^0x200000 is at .*tiny\.S:3$/);
+    await guest.step(0, 2);
+    expect(await guest.monitor('info line')).toMatch(/^0x20000a is at .*tiny\.S:6$/);
+    expect(await guest.monitor('list')).toBe(
+      SOURCE.split('\n')
+        .map((line, at) => `${at === 5 ? '>' : ' '}${String(at + 1).padStart(5)}  ${line}`)
+        .join('\n'),
+    );
+    expect(await guest.monitor('info line 0x100')).toBe('no line for 0x100');
+    expect(await guest.source!.text('/no/such/file')).toBeUndefined();
+  });
+});
