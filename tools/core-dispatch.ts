@@ -480,6 +480,46 @@ export interface LeanHandler {
   file: string;
 }
 
+/** Loads and stores of XMM registers by SSE instructions: unaligned, then aligned forms; register to register. */
+function vectorMoveCases(): void {
+  const through = (handler: string): string =>
+    `{ const status = ${handler}(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); ${NEXT} }`;
+  family('VECTOR_MOVE');
+  for (const aligned of [false, true]) {
+    const unfit = aligned ? 'sseOff() | u32(la) & 15' : 'sseOff()';
+    emit(
+      `${aligned ? 'MOVAPS' : 'MOVUPS'} RM`,
+      `const la = address(u) & mask; if (${unfit}) ${through('execVectorLoad')}
+      const p = readable<v128>(la); if (!p) ${FAIL} v128.store(uReg(u) << 5, v128.load(p), YMM); ${NEXT}`,
+    );
+    emit(
+      `${aligned ? 'MOVAPS' : 'MOVUPS'} MR`,
+      `const la = address(u) & mask; if (${unfit}) ${through('execVectorStore')}
+      const p = writable<v128>(la); if (!p) ${FAIL} v128.store(p, v128.load(uReg(u) << 5, YMM)); if (!wrote<v128>(p)) ${FAIL} ${NEXT}`,
+    );
+  }
+  for (const whole of [false, true]) {
+    const bytes = whole ? 32 : 16;
+    const upper = whole ? 'v128.load(p, 16)' : 'i64x2.splat(0)';
+    emit(
+      `VMOVUPS RM ${bytes * 8}`,
+      `const la = address(u) & mask; if (vexOff()) ${through('execVectorLoad')}
+      const p = readable${whole ? '32' : '<v128>'}(la); if (!p) ${FAIL}
+      v128.store(uReg(u) << 5, v128.load(p), YMM); v128.store(uReg(u) << 5, ${upper}, YMM + 16); ${NEXT}`,
+    );
+    emit(
+      `VMOVUPS MR ${bytes * 8}`,
+      `const la = address(u) & mask; if (vexOff()) ${through('execVectorStore')}
+      const p = writable${whole ? '32' : '<v128>'}(la); if (!p) ${FAIL} v128.store(p, v128.load(uReg(u) << 5, YMM));
+      ${whole ? 'v128.store(p, v128.load(uReg(u) << 5, YMM + 16), 16);' : ''} if (!wrote${whole ? '32' : '<v128>'}(p)) ${FAIL} ${NEXT}`,
+    );
+  }
+  emit(
+    'MOVAPS RR',
+    `if (sseOff()) ${through('execVectorLoad')} v128.store(uReg(u) << 5, v128.load(uRm(u) << 5, YMM), YMM); ${NEXT}`,
+  );
+}
+
 function vectorCases(lean: readonly LeanHandler[]): void {
   family('VECTOR');
   for (const { name } of lean) {
@@ -493,6 +533,7 @@ export function dispatchText(header: string, lean: readonly LeanHandler[]): { di
   shiftCases();
   stackCases();
   branchCases();
+  vectorMoveCases();
   vectorCases(lean);
   const files = [...new Set(lean.map(({ file }) => file))];
   const imports = files
@@ -516,15 +557,16 @@ export function dispatchText(header: string, lean: readonly LeanHandler[]): { di
 const PROLOGUE = `import {
   ATTENTION, BLOCK_UOPS, BREAKPOINT_COUNT, CODE_BASE, CODE_CAREFUL, CODE_MODE, CTX_GEN, GPR, ICOUNT, JUMP_CACHE, MODE,
   MODE_CODE64, MODE_FLAT, NEXT_RIP, RAX, RBP, RCX, RDX, RFLAGS, RIP, RIP_BASE, RSP, SEG_CS, SEG_SS, SLICE_END, XS_LIMIT, XS_OK,
-  XS_RETRY, XS_SINGLE,
+  XS_RETRY, XS_SINGLE, YMM,
 } from '../layout';
 import { segBase, segLimit } from '../state';
 import { uImm2, uLen, uNext, uNth, uOpcode, uReg, uRm, uSeg } from '../uop';
 import { BLOCK_HEADER, blockBytes, blockStatus, findBlock } from '../decode/cache';
 import { carryOf, fusedTaken, keepCarry, storeStatus, testCondition } from '../exec/lazy-flags';
 import { signedOverflow } from '../exec/muldiv';
-import { accessStatus, asStackFault, modifiable, readable, wrote } from '../mmu/access';
+import { accessStatus, asStackFault, modifiable, readable, readable32, writable, writable32, wrote, wrote32 } from '../mmu/access';
 import { address, addressPlain, byteR, byteRm, stored, uFusedCondition } from '../exec/inline-operand';
+import { sseOff, vexOff } from '../simd/operand';
 import { breakpointsNear } from '../exec/breakpoint-pages';
 import { callHandler } from './handlers';
 

@@ -226,6 +226,8 @@ export const PLE_LAST = ACTIVE + 0x4f0; // u64
 export const MONITOR_ARMED = ACTIVE + 0x4f8;
 /** 1 while the vCPU is in VMX root operation: after a VM exit, before the next VM entry. */
 export const IN_ROOT = ACTIVE + 0x4fc;
+/** Bit 0: SSE instructions fault, bit 1: VEX ones do (CR0, CR4, XCR0, mode); kept by updateMode(). */
+export const VECTORS_OFF = ACTIVE + 0x500;
 
 /** XMM/YMM: 16 x 32 bytes; x87: 8 x 16 bytes in physical order; control and status words. */
 export const YMM = ACTIVE + 0x600;

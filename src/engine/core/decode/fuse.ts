@@ -2,18 +2,19 @@
 // one, a compare and the branch behind it become one micro-op, and the last one leads on to the next block.
 import { MODE_CODE64, MODE_FLAT, MODE_SINGLE, MODE_STACK32, REG_ZERO } from '../layout';
 import {
-  UF_DST_REG, UF_HIGH_R, UF_HIGH_RM, UF_IMM, UF_MEM, UF_OPCODE_SHIFT, UF_SIMPLE, UOP_BYTES, uAddrSize, uFlags, uImm, uIndex, uLen, uModReg, uNext, uOp,
-  uOpSize, uOpcode, uReg, uRm,
+  UF_DST_REG, UF_HIGH_R, UF_HIGH_RM, UF_IMM, UF_MEM, UF_OPCODE_SHIFT, UF_SIMPLE, UOP_BYTES, uAddrSize, uFlags, uImm, uImm2, uIndex, uLen, uModReg, uNext, uOp,
+  uOperation, uOpSize, uOpcode, uReg, uRm, UV_L, UV_VEX,
 } from '../uop';
 import {
   H_ALU, H_BSWAP, H_CALL, H_CALL_NEAR, H_CBW, H_CMOV, H_CWD, H_IMUL2, H_IMUL3, H_INC_DEC, H_JCC, H_JMP, H_JMP_NEAR, H_LEA,
-  H_LEAVE, H_MOV, H_MOVSX, H_MOVSXD, H_MOVZX, H_NEG, H_NOP, H_NOT, H_POP, H_PUSH, H_RET, H_SETCC, H_SHIFT, H_TEST, H_LEAN, H_XCHG,
+  H_LEAVE, H_MOV, H_MOVSX, H_MOVSXD, H_MOVZX, H_NEG, H_NOP, H_NOT, H_POP, H_PUSH, H_RET, H_SETCC, H_SHIFT, H_TEST, H_LEAN, H_VECTOR_LOAD, H_VECTOR_STORE, H_XCHG,
 } from '../generated/handlers';
 import {
   OP_ALU, OP_ALU_JZ, OP_BSWAP, OP_BYTE_JCC, OP_CBW, OP_CMOV, OP_CMPX_JCC, OP_CMP_JCC, OP_IMUL, OP_INC, OP_JCC, OP_JMP, OP_LEA, OP_MOV, OP_MOV_PLAIN, OP_MOVSX,
   OP_MOVZX, OP_NEG, OP_NEXT, OP_NOP, OP_NOT, OP_ROTATE_I, OP_SETCC, OP_SHIFT_CL, OP_SHIFT_I, OP_STACK32, OP_STACK64, OP_TEST,
-  OP_TESTX_JCC, OP_TEST_JCC, OP_VECTOR, OP_XCHG,
+  OP_TESTX_JCC, OP_TEST_JCC, OP_VECTOR, OP_VECTOR_MOVE, OP_XCHG,
 } from '../generated/ops';
+import { M_ALIGNED } from '../generated/vector-ops';
 
 // Forms of two-operand families, in the order of tools/core-dispatch.ts.
 const FORM_RR: u32 = 0;
@@ -75,7 +76,7 @@ function specialise(u: usize, mode: u32): void {
   const flags = uFlags(u);
   const inMemory = (flags & UF_MEM) != 0;
   if (uOp(u) >= H_LEAN) {
-    setOp(u, OP_VECTOR + ((uOp(u) - H_LEAN) >> 1));
+    specialiseVector(u, inMemory);
     return;
   }
   if (inMemory && !(flags & UF_SIMPLE) && (uOp(u) & ~1) != H_LEA) return;
@@ -140,6 +141,27 @@ function specialise(u: usize, mode: u32): void {
     case H_JMP: if (near && setTarget(u, u)) setOp(u, OP_JMP); break;
     case H_JCC: if (near && setTarget(u, u)) setOp(u, OP_JCC + (uOpcode(u) & 15)); break;
   }
+}
+
+/** SSE moves of whole registers have cases; the other vector instructions are called from theirs. */
+function specialiseVector(u: usize, inMemory: bool): void {
+  const op = uOp(u);
+  if (op == H_VECTOR_LOAD || op == H_VECTOR_STORE) {
+    const writes: u32 = op == H_VECTOR_STORE ? 1 : 0;
+    const aligned = uOperation(u) == M_ALIGNED;
+    const vex = (uImm2(u) & UV_VEX) != 0;
+    if (inMemory && uFlags(u) & UF_SIMPLE && !(vex && aligned)) {
+      // SSE unaligned, SSE aligned, VEX.128, VEX.256
+      const kind: u32 = vex ? (uImm2(u) & UV_L ? 3 : 2) : aligned ? 1 : 0;
+      setOp(u, OP_VECTOR_MOVE + kind * 2 + writes);
+      return;
+    }
+    if (!inMemory && !writes && !vex) {
+      setOp(u, OP_VECTOR_MOVE + 8);
+      return;
+    }
+  }
+  setOp(u, OP_VECTOR + ((op - H_LEAN) >> 1));
 }
 
 /** Shifts of 32- and 64-bit registers; ROL and ROR by an immediate. A count of 0 stays with the handler. */

@@ -29,6 +29,7 @@ import { guestCr0Fixed0 } from '../vmx/entry-checks-guest';
 import { exitGla, vmExit } from '../vmx/exit';
 import { exitWithOperands } from '../vmx/intercept';
 import { field, field32, primaryControls, secondaryControls } from '../vmx/vmcs';
+import { updateVectors } from '../simd/operand';
 import { effectiveAddress, operandLinear, operandRead, operandWrite, storeRegister, registerPointer } from './operand';
 
 const CR0_PE: u64 = 1;
@@ -225,6 +226,7 @@ export function execClts(u: usize): i32 {
     return field(CR0_READ_SHADOW) & CR0_TS ? crExit(0, TYPE_CLTS, 0) : XS_OK;
   }
   store<u64>(CR0, cr0() & ~CR0_TS);
+  updateVectors();
   return XS_OK;
 }
 

@@ -16,15 +16,16 @@ import { execVectorShift, execVectorShiftImmediate, execVectorShiftImmediateMmx,
 import {
   ATTENTION, BLOCK_UOPS, BREAKPOINT_COUNT, CODE_BASE, CODE_CAREFUL, CODE_MODE, CTX_GEN, GPR, ICOUNT, JUMP_CACHE, MODE,
   MODE_CODE64, MODE_FLAT, NEXT_RIP, RAX, RBP, RCX, RDX, RFLAGS, RIP, RIP_BASE, RSP, SEG_CS, SEG_SS, SLICE_END, XS_LIMIT, XS_OK,
-  XS_RETRY, XS_SINGLE,
+  XS_RETRY, XS_SINGLE, YMM,
 } from '../layout';
 import { segBase, segLimit } from '../state';
 import { uImm2, uLen, uNext, uNth, uOpcode, uReg, uRm, uSeg } from '../uop';
 import { BLOCK_HEADER, blockBytes, blockStatus, findBlock } from '../decode/cache';
 import { carryOf, fusedTaken, keepCarry, storeStatus, testCondition } from '../exec/lazy-flags';
 import { signedOverflow } from '../exec/muldiv';
-import { accessStatus, asStackFault, modifiable, readable, wrote } from '../mmu/access';
+import { accessStatus, asStackFault, modifiable, readable, readable32, writable, writable32, wrote, wrote32 } from '../mmu/access';
 import { address, addressPlain, byteR, byteRm, stored, uFusedCondition } from '../exec/inline-operand';
+import { sseOff, vexOff } from '../simd/operand';
 import { breakpointsNear } from '../exec/breakpoint-pages';
 import { callHandler } from './handlers';
 
@@ -1660,193 +1661,220 @@ export function execBlocks(): i32 {
       case 513: { // DEC 64, JZ
         const r = <u64>(load<u64>((uRm(u) << 3), GPR) - 1); store<u64>((uRm(u) << 3), r, GPR); if (k < 20) keepCarry(k, fr, fs); k = 27; fr = i64(<i64>r); rip = (load<u64>(RIP_BASE) + u64(i64((fr == 0) ? load<i32>(u, 28) : i32(uNext(u))))) & mask; break;
       }
-      case 514: { // execBlendVariable
+      case 514: { // MOVUPS RM
+        const la = address(u) & mask; if (sseOff()) { const status = execVectorLoad(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue; } const p = readable<v128>(la); if (!p) return stop(u, k, fr, fs); v128.store(uReg(u) << 5, v128.load(p), YMM); u += 32; continue;
+      }
+      case 515: { // MOVUPS MR
+        const la = address(u) & mask; if (sseOff()) { const status = execVectorStore(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue; } const p = writable<v128>(la); if (!p) return stop(u, k, fr, fs); v128.store(p, v128.load(uReg(u) << 5, YMM)); if (!wrote<v128>(p)) return stop(u, k, fr, fs); u += 32; continue;
+      }
+      case 516: { // MOVAPS RM
+        const la = address(u) & mask; if (sseOff() | u32(la) & 15) { const status = execVectorLoad(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue; } const p = readable<v128>(la); if (!p) return stop(u, k, fr, fs); v128.store(uReg(u) << 5, v128.load(p), YMM); u += 32; continue;
+      }
+      case 517: { // MOVAPS MR
+        const la = address(u) & mask; if (sseOff() | u32(la) & 15) { const status = execVectorStore(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue; } const p = writable<v128>(la); if (!p) return stop(u, k, fr, fs); v128.store(p, v128.load(uReg(u) << 5, YMM)); if (!wrote<v128>(p)) return stop(u, k, fr, fs); u += 32; continue;
+      }
+      case 518: { // VMOVUPS RM 128
+        const la = address(u) & mask; if (vexOff()) { const status = execVectorLoad(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue; } const p = readable<v128>(la); if (!p) return stop(u, k, fr, fs); v128.store(uReg(u) << 5, v128.load(p), YMM); v128.store(uReg(u) << 5, i64x2.splat(0), YMM + 16); u += 32; continue;
+      }
+      case 519: { // VMOVUPS MR 128
+        const la = address(u) & mask; if (vexOff()) { const status = execVectorStore(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue; } const p = writable<v128>(la); if (!p) return stop(u, k, fr, fs); v128.store(p, v128.load(uReg(u) << 5, YMM)); if (!wrote<v128>(p)) return stop(u, k, fr, fs); u += 32; continue;
+      }
+      case 520: { // VMOVUPS RM 256
+        const la = address(u) & mask; if (vexOff()) { const status = execVectorLoad(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue; } const p = readable32(la); if (!p) return stop(u, k, fr, fs); v128.store(uReg(u) << 5, v128.load(p), YMM); v128.store(uReg(u) << 5, v128.load(p, 16), YMM + 16); u += 32; continue;
+      }
+      case 521: { // VMOVUPS MR 256
+        const la = address(u) & mask; if (vexOff()) { const status = execVectorStore(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue; } const p = writable32(la); if (!p) return stop(u, k, fr, fs); v128.store(p, v128.load(uReg(u) << 5, YMM)); v128.store(p, v128.load(uReg(u) << 5, YMM + 16), 16); if (!wrote32(p)) return stop(u, k, fr, fs); u += 32; continue;
+      }
+      case 522: { // MOVAPS RR
+        if (sseOff()) { const status = execVectorLoad(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue; } v128.store(uReg(u) << 5, v128.load(uRm(u) << 5, YMM), YMM); u += 32; continue;
+      }
+      case 523: { // execBlendVariable
         const status = execBlendVariable(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 515: { // execBroadcast
+      case 524: { // execBroadcast
         const status = execBroadcast(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 516: { // execConvertFromInteger
+      case 525: { // execConvertFromInteger
         const status = execConvertFromInteger(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 517: { // execConvertFromMmx
+      case 526: { // execConvertFromMmx
         const status = execConvertFromMmx(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 518: { // execConvertPacked
+      case 527: { // execConvertPacked
         const status = execConvertPacked(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 519: { // execConvertScalar
+      case 528: { // execConvertScalar
         const status = execConvertScalar(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 520: { // execConvertToInteger
+      case 529: { // execConvertToInteger
         const status = execConvertToInteger(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 521: { // execConvertToMmx
+      case 530: { // execConvertToMmx
         const status = execConvertToMmx(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 522: { // execDotProduct
+      case 531: { // execDotProduct
         const status = execDotProduct(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 523: { // execEmms
+      case 532: { // execEmms
         const status = execEmms(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 524: { // execExtend
+      case 533: { // execExtend
         const status = execExtend(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 525: { // execExtract
+      case 534: { // execExtract
         const status = execExtract(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 526: { // execExtract128
+      case 535: { // execExtract128
         const status = execExtract128(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 527: { // execExtractWord
+      case 536: { // execExtractWord
         const status = execExtractWord(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 528: { // execFloat
+      case 537: { // execFloat
         const status = execFloat(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 529: { // execFloatCompare
+      case 538: { // execFloatCompare
         const status = execFloatCompare(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 530: { // execFloatEstimate
+      case 539: { // execFloatEstimate
         const status = execFloatEstimate(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 531: { // execFloatHorizontal
+      case 540: { // execFloatHorizontal
         const status = execFloatHorizontal(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 532: { // execFloatUnary
+      case 541: { // execFloatUnary
         const status = execFloatUnary(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 533: { // execFma
+      case 542: { // execFma
         const status = execFma(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 534: { // execGather
+      case 543: { // execGather
         const status = execGather(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 535: { // execHalfLoad
+      case 544: { // execHalfLoad
         const status = execHalfLoad(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 536: { // execHalfStore
+      case 545: { // execHalfStore
         const status = execHalfStore(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 537: { // execInsert
+      case 546: { // execInsert
         const status = execInsert(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 538: { // execInsert128
+      case 547: { // execInsert128
         const status = execInsert128(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 539: { // execInsertps
+      case 548: { // execInsertps
         const status = execInsertps(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 540: { // execLdmxcsr
+      case 549: { // execLdmxcsr
         const status = execLdmxcsr(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 541: { // execMaskedLoad
+      case 550: { // execMaskedLoad
         const status = execMaskedLoad(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 542: { // execMaskedStore
+      case 551: { // execMaskedStore
         const status = execMaskedStore(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 543: { // execMaskmovdqu
+      case 552: { // execMaskmovdqu
         const status = execMaskmovdqu(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 544: { // execMaskmovq
+      case 553: { // execMaskmovq
         const status = execMaskmovq(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 545: { // execMmxExtract
+      case 554: { // execMmxExtract
         const status = execMmxExtract(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 546: { // execMmxInsert
+      case 555: { // execMmxInsert
         const status = execMmxInsert(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 547: { // execMmxLoad
+      case 556: { // execMmxLoad
         const status = execMmxLoad(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 548: { // execMmxMask
+      case 557: { // execMmxMask
         const status = execMmxMask(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 549: { // execMmxMove
+      case 558: { // execMmxMove
         const status = execMmxMove(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 550: { // execMmxMoveStore
+      case 559: { // execMmxMoveStore
         const status = execMmxMoveStore(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 551: { // execMmxStore
+      case 560: { // execMmxStore
         const status = execMmxStore(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 552: { // execMovdLoad
+      case 561: { // execMovdLoad
         const status = execMovdLoad(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 553: { // execMovdStore
+      case 562: { // execMovdStore
         const status = execMovdStore(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 554: { // execMovdq2q
+      case 563: { // execMovdq2q
         const status = execMovdq2q(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 555: { // execMoveMask
+      case 564: { // execMoveMask
         const status = execMoveMask(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 556: { // execMovq2dq
+      case 565: { // execMovq2dq
         const status = execMovq2dq(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 557: { // execMovqLoad
+      case 566: { // execMovqLoad
         const status = execMovqLoad(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 558: { // execMovqStore
+      case 567: { // execMovqStore
         const status = execMovqStore(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 559: { // execPermute
+      case 568: { // execPermute
         const status = execPermute(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 560: { // execRound
+      case 569: { // execRound
         const status = execRound(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 561: { // execScalarLoad
+      case 570: { // execScalarLoad
         const status = execScalarLoad(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 562: { // execScalarStore
+      case 571: { // execScalarStore
         const status = execScalarStore(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 563: { // execStmxcsr
+      case 572: { // execStmxcsr
         const status = execStmxcsr(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 564: { // execStoreHalf
+      case 573: { // execStoreHalf
         const status = execStoreHalf(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 565: { // execVector
+      case 574: { // execVector
         const status = execVector(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 566: { // execVectorLoad
+      case 575: { // execVectorLoad
         const status = execVectorLoad(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 567: { // execVectorMmx
+      case 576: { // execVectorMmx
         const status = execVectorMmx(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 568: { // execVectorShift
+      case 577: { // execVectorShift
         const status = execVectorShift(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 569: { // execVectorShiftImmediate
+      case 578: { // execVectorShiftImmediate
         const status = execVectorShiftImmediate(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 570: { // execVectorShiftImmediateMmx
+      case 579: { // execVectorShiftImmediateMmx
         const status = execVectorShiftImmediateMmx(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 571: { // execVectorShiftMmx
+      case 580: { // execVectorShiftMmx
         const status = execVectorShiftMmx(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 572: { // execVectorStore
+      case 581: { // execVectorStore
         const status = execVectorStore(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 573: { // execVectorUnary
+      case 582: { // execVectorUnary
         const status = execVectorUnary(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 574: { // execVectorUnaryMmx
+      case 583: { // execVectorUnaryMmx
         const status = execVectorUnaryMmx(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 575: { // execVzeroall
+      case 584: { // execVzeroall
         const status = execVzeroall(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
-      case 576: { // execVzeroupper
+      case 585: { // execVzeroupper
         const status = execVzeroupper(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue;
       }
       default: {

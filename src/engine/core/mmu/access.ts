@@ -53,6 +53,23 @@ import { pageWatched, watchHits, watchRecord } from './watch';
   return wroteSlow(sizeof<T>());
 }
 
+/** readable for the 32 bytes of a YMM register. */
+@inline export function readable32(la: u64): usize {
+  const entry = (<usize>(<u32>la >> 12) & 1023) << 4;
+  if (load<u64>(entry, TLB_READ) == (((la + 31) & ~(<u64>0xfff)) | load<u32>(CTX))) return <u32>la + load<u32>(entry, TLB_READ + 8);
+  return readSlow(la, 32);
+}
+
+/** writable for 32 bytes. */
+@inline export function writable32(la: u64): usize {
+  const entry = (<usize>(<u32>la >> 12) & 1023) << 4;
+  if (load<u64>(entry, TLB_WRITE) == (((la + 31) & ~(<u64>0xfff)) | load<u32>(CTX))) return <u32>la + load<u32>(entry, TLB_WRITE + 8);
+  return writeSlow(la, 32, false);
+}
+
+/** wrote for 32 bytes. */
+@inline export function wrote32(p: usize): bool { return <u32>(p - BOUNCE) >= <u32>BOUNCE_BYTES || wroteSlow(32); }
+
 /** XS_FAULT, XS_EXIT or XS_RETRY of the last access that answered 0 or false. */
 export function accessStatus(): i32 { return status; }
 

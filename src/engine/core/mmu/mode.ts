@@ -5,6 +5,7 @@ import {
 } from '../layout';
 import { segAr } from '../state';
 import { checkContext } from './tlb';
+import { updateVectors } from '../simd/operand';
 import { executionBreakpointsEnabled } from './watch';
 
 /** Segment rights: usable and present code or data (S). */
@@ -21,7 +22,7 @@ function flat(seg: u32, typeMask: u32, type: u32): bool {
 }
 
 /**
- * Recomputes MODE, CPL, CTX and ATT_STEP after CR0, CR4, EFER, CS, SS, RFLAGS.VM/TF/RF/AC or DR7
+ * Recomputes MODE, CPL, CTX, ATT_STEP and VECTORS_OFF after CR0, CR4, EFER, CS, SS, RFLAGS.VM/TF/RF/AC or DR7
  * changed. CPL is the DPL of SS, as in the VMCS.
  */
 export function updateMode(): void {
@@ -40,4 +41,5 @@ export function updateMode(): void {
   const step = (flags & 0x10100) != 0 || (load<u64>(DR7) & 0xff && executionBreakpointsEnabled());
   store<u32>(ATTENTION, step ? load<u32>(ATTENTION) | ATT_STEP : load<u32>(ATTENTION) & ~ATT_STEP);
   checkContext();
+  updateVectors();
 }

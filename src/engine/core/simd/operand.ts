@@ -1,5 +1,5 @@
 // What every vector instruction begins and ends with: may it run, where is its operand, what becomes of the upper half.
-import { BOUNCE, BOUNCE_BYTES, CTX, MODE, MODE_CODE64, OP_LINEAR, SEG_SS, TLB_READ, TLB_WRITE, X87, X87_FSW, X87_FTW, XCR0, YMM } from '../layout';
+import { BOUNCE, BOUNCE_BYTES, CTX, MODE, MODE_CODE64, OP_LINEAR, SEG_SS, TLB_READ, TLB_WRITE, VECTORS_OFF, X87, X87_FSW, X87_FTW, XCR0, YMM } from '../layout';
 import { cr0, cr4, protectedMode, v8086, VEC_GP, VEC_MF, VEC_NM, VEC_UD } from '../state';
 import { asStackFault, readSlow, writeSlow, wroteSlow } from '../mmu/access';
 import { UF_SIMPLE, UV_VEX, uFlags, uImm2, uIsMem, uReg, uRm, uSeg, uVector } from '../uop';
@@ -23,11 +23,17 @@ export const YMM_HIGH = YMM + 16;
  */
 // fast path: 2 loads
 @inline export function absent(u: usize): u32 {
-  if (uImm2(u) & UV_VEX) return vexAbsent();
-  return (u32(cr0()) & (CR0_EM | CR0_TS)) | (~u32(cr4()) & CR4_OSFXSR) ? sseAbsent() : 0;
+  return load<u32>(VECTORS_OFF) & (1 << ((uImm2(u) >> 5) & 1)) ? whyAbsent(u) : 0;
 }
 
-export function sseAbsent(): u32 {
+/** Do SSE instructions fault? */
+@inline export function sseOff(): u32 { return load<u32>(VECTORS_OFF) & 1; }
+/** Do VEX-encoded ones? */
+@inline export function vexOff(): u32 { return load<u32>(VECTORS_OFF) & 2; }
+
+function whyAbsent(u: usize): u32 { return uImm2(u) & UV_VEX ? vexAbsent() : sseAbsent(); }
+
+function sseAbsent(): u32 {
   if (cr0() & CR0_EM || !(cr4() & CR4_OSFXSR)) return VEC_UD;
   return cr0() & CR0_TS ? VEC_NM : 0;
 }
@@ -36,6 +42,9 @@ function vexAbsent(): u32 {
   if (!protectedMode() || v8086() || !(cr4() & CR4_OSXSAVE) || (load<u64>(XCR0) & XCR0_AVX) != XCR0_AVX) return VEC_UD;
   return cr0() & CR0_TS ? VEC_NM : 0;
 }
+
+/** Works out VECTORS_OFF anew after CR0, CR4, XCR0 or RFLAGS.VM changed. */
+export function updateVectors(): void { store<u32>(VECTORS_OFF, (sseAbsent() ? 1 : 0) | (vexAbsent() ? 2 : 0)); }
 
 /** The same for MMX instructions; #MF when an unmasked x87 exception is pending. */
 export function mmxAbsent(): u32 {
