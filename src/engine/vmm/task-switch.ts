@@ -1,5 +1,7 @@
+import { exceptionRow } from '../../spec/exceptions.js';
 import { GPR, RAM_BASE } from '../core/layout.js';
 import { translate } from '../debug/translate.js';
+import { EVENT_ERROR_CODE, EVENT_TYPE } from './exit.js';
 import type { Vcpu } from './vcpu.js';
 import type { Vm } from './vm.js';
 import { setSegment } from './vmcs-setup.js';
@@ -9,6 +11,9 @@ const GP = 13;
 const NP = 11;
 const SOURCE = { call: 0, iret: 1, jmp: 2, gate: 3 };
 const NT = 0x4000n;
+const RF = 0x10000n;
+const SS_BIG = 0x4000n;
+const BLOCKED_BY_NMI = 8;
 const CR0_TS = 8n;
 const SEGMENTS = ['ES', 'CS', 'SS', 'DS', 'FS', 'GS'] as const;
 /** Offsets in a 32-bit TSS. @sdm 3A 7.2.1 "Task-State Segment (TSS)" */
@@ -54,15 +59,18 @@ function perform(vcpu: Vcpu, vm: Vm, selector: number, source: number): void {
   if ((next.accessRights & 0x80) === 0) throw new TaskFault(NP, selector);
   if (next.limit < (is32 ? TSS32.minimum : TSS16.minimum)) throw new TaskFault(TS, selector);
 
-  // the instruction is complete for the old task: its saved EIP is the next one's
-  if (source !== SOURCE.gate || (vmcs.vectoringInfo & 0x80000000) === 0 || isSoftwareEvent(vmcs.vectoringInfo))
-    vcpu.complete();
+  const event = source === SOURCE.gate ? vmcs.vectoringInfo : 0;
+  // the switch is the event's delivery: it is not injected again
+  if (event !== 0) vmcs.setEvent(0, 0, 0);
+  // an instruction is complete for the old task: its saved EIP is the next one's
+  if (event === 0 || isSoftwareEvent(event)) vcpu.complete();
   const oldSelector = Number(vmcs.get('GUEST_TR_SELECTOR'));
   const oldBase = Number(vmcs.get('GUEST_TR_BASE'));
   const old32 = (Number(vmcs.get('GUEST_TR_AR_BYTES')) & 8) !== 0;
   if (source === SOURCE.jmp || source === SOURCE.iret) setBusy(vcpu, memory, oldSelector, false);
   let flags = vmcs.get('GUEST_RFLAGS');
   if (source === SOURCE.iret) flags &= ~NT;
+  if (isFault(event)) flags |= RF;
   saveTask(vcpu, memory, oldBase, old32, flags);
 
   if (source === SOURCE.call || source === SOURCE.gate) memory.write16(next.base + TSS32.link, oldSelector);
@@ -70,9 +78,30 @@ function perform(vcpu: Vcpu, vm: Vm, selector: number, source: number): void {
   vmcs.set('GUEST_CR0', vmcs.get('GUEST_CR0') | CR0_TS);
   setSegment(vmcs, 'TR', selector, BigInt(next.base), next.limit, (next.accessRights & ~0x1f) | (is32 ? 0x8b : 0x83));
   loadTask(vcpu, vm, memory, next.base, is32, source === SOURCE.call || source === SOURCE.gate);
+  if ((event & EVENT_ERROR_CODE) !== 0) pushErrorCode(vcpu, memory, is32 ? 4 : 2, vmcs.vectoringError);
+  if (eventType(event) === EVENT_TYPE.nmi)
+    vmcs.set('GUEST_INTERRUPTIBILITY_INFO', vmcs.interruptibility | BLOCKED_BY_NMI);
 }
 
-const isSoftwareEvent = (info: number): boolean => [4, 5, 6].includes((info >> 8) & 7);
+const eventType = (info: number): number => (info >> 8) & 7;
+const isSoftwareEvent = (info: number): boolean => [4, 5, 6].includes(eventType(info));
+
+/** Faults leave RF in the saved flags, so that the instruction is not stopped again by its breakpoint. */
+function isFault(info: number): boolean {
+  return eventType(info) === EVENT_TYPE.hardwareException && exceptionRow(info & 0xff)?.class === 'fault';
+}
+
+/** The error code of the event goes to the new task's stack, in units of its TSS. */
+function pushErrorCode(vcpu: Vcpu, memory: LinearMemory, bytes: 2 | 4, code: number): void {
+  const { vmcs } = vcpu;
+  const mask = (vmcs.get('GUEST_SS_AR_BYTES') & SS_BIG) !== 0n ? 0xffffffff : 0xffff;
+  const old = Number(vmcs.get('GUEST_RSP') & 0xffffffffn);
+  const offset = ((old - bytes) & mask) >>> 0;
+  const at = (Number(vmcs.get('GUEST_SS_BASE')) + offset) >>> 0;
+  if (bytes === 4) memory.write32(at, code);
+  else memory.write16(at, code);
+  vmcs.set('GUEST_RSP', ((old & ~mask) | offset) >>> 0);
+}
 
 function saveTask(vcpu: Vcpu, memory: LinearMemory, base: number, is32: boolean, flags: bigint): void {
   const { vmcs } = vcpu;
