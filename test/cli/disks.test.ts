@@ -140,6 +140,20 @@ describe.skipIf(!nasm.available || !seabios.available)(named('a disk booted by S
     expect(result.status).toBe(3);
   });
 
+  it('the first disk of the command line, whatever its bus', { timeout: 120_000 }, async () => {
+    writeFileSync(at('empty.img'), Buffer.alloc(1 << 20));
+    for (const [first, second] of [
+      ['virtio', 'ide'],
+      ['ide', 'virtio'],
+    ]) {
+      writeFileSync(at('first.img'), image);
+      const result = await run('--disk', `${at('first.img')},if=${first}`, '--disk', `${at('empty.img')},if=${second}`);
+      expect(result.stdout).toContain('Read by INT 13h');
+    }
+    const none = await run('--disk', at('empty.img'), '--timeout', '5');
+    expect(none.stdout.match(/No bootable device/g)).toHaveLength(1);
+  });
+
   it('a guest ends the same twice', { timeout: 120_000 }, async () => {
     const once = async () => {
       writeFileSync(at('twice.img'), image);

@@ -1,8 +1,11 @@
 /** A BIOS image: its place at the top of 4 GiB, the state after reset, and what the machine tells it. */
+import type { Drive } from '../devices/block.js';
 import type { FirmwareFile } from '../devices/fw-cfg.js';
+import { idePlaces } from '../devices/ide/controller.js';
+import { FIRST_FREE_SLOT } from '../devices/platform.js';
 import { e820Ram } from '../vmm/memory-map.js';
 import { acpiFiles } from './acpi-loader.js';
-import { sizeText, TableWriter } from './binary.js';
+import { sizeText, TableWriter, zeroTerminated } from './binary.js';
 import { realModeState } from './entry-state.js';
 import { ImageError, type LoadedImage } from './image.js';
 
@@ -22,6 +25,8 @@ export interface BiosOptions {
   vcpus: number;
   /** Video BIOS, run from C0000h. */
   vgaBios?: Uint8Array;
+  /** In the order in which the BIOS tries them. */
+  drives?: readonly Drive[];
   /** The BIOS also talks on COM1. */
   serialConsole?: boolean;
 }
@@ -48,12 +53,29 @@ export function loadBios(name: string, bytes: Uint8Array): LoadedImage {
 
 /** What the BIOS finds by name in the firmware configuration device, in order of names as QEMU has them. */
 export function biosFiles(options: BiosOptions): FirmwareFile[] {
-  const { memoryBytes, vcpus, vgaBios, serialConsole } = options;
+  const { memoryBytes, vcpus, vgaBios, serialConsole, drives = [] } = options;
   const files = acpiFiles({ memoryBytes, vcpus });
   files.set('etc/e820', e820File(memoryBytes));
+  const order = bootPaths(drives).join('\n');
+  if (order !== '') files.set('bootorder', zeroTerminated(order));
+  // with nothing to boot it says so and waits, rather than start again each minute
+  files.set('etc/boot-fail-wait', new TableWriter(4).u32(0, 0xffff_ffff).bytes);
   if (vgaBios) files.set('vgaroms/vgabios.bin', vgaBios);
   if (serialConsole) files.set('etc/sercon-port', new TableWriter(2).u16(0, COM1).bytes);
   return [...files].map(([name, bytes]) => ({ name, bytes })).sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Places of the drives as Open Firmware names them, which is how SeaBIOS wants its boot order. */
+function bootPaths(drives: readonly Drive[]): string[] {
+  const ide = drives.filter(({ bus }) => bus === 'ide');
+  const places = new Map([...idePlaces(ide)].map(([place, drive]) => [drive, place]));
+  const virtio = drives.filter(({ bus }) => bus === 'virtio');
+  return drives.map((drive) => {
+    const place = places.get(drive);
+    if (place === undefined)
+      return `/pci@i0cf8/scsi@${(FIRST_FREE_SLOT + virtio.indexOf(drive)).toString(16)}/disk@0,0`;
+    return `/pci@i0cf8/ide@1,1/drive@${place >> 1}/disk@${place & 1}`;
+  });
 }
 
 function e820File(memoryBytes: number): Uint8Array {

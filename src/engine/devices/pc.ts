@@ -23,7 +23,7 @@ import { HostBridge, IsaBridge, PowerManagement, type ShadowArea } from './pci/c
 import type { PciFunction } from './pci/function.js';
 import { Pic8259 } from './pic-8259.js';
 import { Pit8254 } from './pit-8254.js';
-import { COM1_BASE, COM1_IRQ, KEYBOARD_IRQ, RTC_IRQ, SCI_IRQ } from './platform.js';
+import { COM1_BASE, COM1_IRQ, FIRST_FREE_SLOT, KEYBOARD_IRQ, RTC_IRQ, SCI_IRQ } from './platform.js';
 import { Rtc146818 } from './rtc-146818.js';
 import { Serial16550 } from './serial-16550.js';
 import { A20Gate, SystemPorts } from './system-ports.js';
@@ -31,9 +31,6 @@ import { VgaTextDevice } from './vga-text.js';
 import { VirtioBlk } from './virtio/blk.js';
 import type { VirtioDevice } from './virtio/device.js';
 import { VirtioPci } from './virtio/pci.js';
-
-/** Slots 0 and 1 are the chipset's, 2 the video card's on other machines. */
-const FIRST_FREE_SLOT = 3;
 
 export interface PcOptions {
   clock: VirtualClock;

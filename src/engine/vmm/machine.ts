@@ -75,7 +75,12 @@ export class Machine {
       ...options,
       serial: (bytes) => this.onSerial(bytes),
       ...(firmware
-        ? { bios: { files: biosFiles({ ...machine, ...firmware }), shadowChanged: (area) => this.#rom?.show(area) } }
+        ? {
+            bios: {
+              files: biosFiles({ ...machine, ...firmware, drives: options.drives ?? [] }),
+              shadowChanged: (area) => this.#rom?.show(area),
+            },
+          }
         : {}),
     });
     vm.board = this.pc;

@@ -236,7 +236,7 @@ export function buildIde({ clock, memory, irqLine, drives }: IdeOptions): { cabl
   const cables = ([0, 1] as const).map(
     (index) => new IdeCable({ index, clock, memory, irq: irqLine(CABLES[index].irq) }),
   );
-  for (const [place, drive] of places(drives)) {
+  for (const [place, drive] of idePlaces(drives)) {
     const cable = cables[place >> 1];
     const { name, serial } = drive;
     cable.drives[place & 1] =
@@ -248,7 +248,7 @@ export function buildIde({ clock, memory, irqLine, drives }: IdeOptions): { cabl
 }
 
 /** Disks from the first place on; the first CD-ROM goes to the third place, where PCs have it, if no disk is there. */
-function places(drives: readonly Drive[]): Map<number, Drive> {
+export function idePlaces(drives: readonly Drive[]): Map<number, Drive> {
   const taken = new Map<number, Drive>();
   const disks = drives.filter(({ kind }) => kind === 'disk');
   for (const [place, drive] of disks.entries()) taken.set(place, drive);
