@@ -155,7 +155,6 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
   return end.status;
 }
 
-/** Collects a repeated option. */
 /** @throws UsageError */
 function cardOf(name: string): Card {
   const card = CARDS.find((known) => known === name);
@@ -163,6 +162,7 @@ function cardOf(name: string): Card {
   return card;
 }
 
+/** Collects a repeated option. */
 function also(value: string, before: string[] = []): string[] {
   return [...before, value];
 }

@@ -99,6 +99,7 @@ export interface RunState {
   /** vCPU that the stop concerns. */
   vcpu: number;
   stop?: StopReason;
+  /** Retired instructions of all vCPUs. */
   icount: bigint;
   clock: bigint;
 }

@@ -119,12 +119,11 @@ export class Guest implements D.Debugger {
   }
 
   #state(): D.RunState {
-    const vcpu = this.#vm.vcpus[this.#stopVcpu];
     return {
       running: this.#running,
       vcpu: this.#stopVcpu,
       ...(this.#running ? {} : { stop: this.#stop }),
-      icount: BigInt(vcpu.icount),
+      icount: BigInt(this.#vm.icount),
       clock: BigInt(this.#vm.now()),
     };
   }
@@ -262,7 +261,7 @@ export class Guest implements D.Debugger {
           if (this.#idle(this.#vm.board.nextDeadline()) === 'wait') break;
           continue;
         }
-        const end = this.#slice(vcpu, this.#sliceLength(vcpu));
+        const end = this.#slice(vcpu, this.#sliceLength());
         if (end.kind === 'idle') continue;
         if (end.kind !== 'limit') this.#afterSlice(vcpu, end);
         else this.#checkLimits(vcpu);
@@ -286,11 +285,11 @@ export class Guest implements D.Debugger {
     return undefined;
   }
 
-  #sliceLength(vcpu: VirtualCpu): number {
+  #sliceLength(): number {
     const turn = this.#vm.vcpus.length > 1 ? TURN_INSTRUCTIONS : SLICE;
     const until = this.#until?.icount ?? Number.POSITIVE_INFINITY;
     const max = this.options.maxInstructions ?? Number.POSITIVE_INFINITY;
-    return Math.max(0, Math.min(turn, until - vcpu.icount, max - this.#vm.icount));
+    return Math.max(0, Math.min(turn, until - this.#vm.icount, max - this.#vm.icount));
   }
 
   #slice(vcpu: VirtualCpu, instructions: number): SliceEnd {
@@ -301,7 +300,7 @@ export class Guest implements D.Debugger {
 
   #checkLimits(vcpu: VirtualCpu): void {
     const { untilExits, maxInstructions } = this.options;
-    if (this.#until?.icount !== undefined && vcpu.icount >= this.#until.icount)
+    if (this.#until?.icount !== undefined && this.#vm.icount >= this.#until.icount)
       this.#halt(vcpu.index, { kind: 'until' });
     else if (untilExits !== undefined && this.#vm.exits >= untilExits) {
       this.#halt(vcpu.index, { kind: 'limit', message: `${this.#vm.exits} VM exits` });
