@@ -38,7 +38,8 @@ export interface GuestWorkerData {
 
 /** First message of the worker: it is up, or why it is not. */
 export type WorkerHello =
-  | { ready: true; gdbPort?: number; warnings?: string[] }
+  /** `socket`: path at which `top` and `attach` find the guest. */
+  | { ready: true; gdbPort?: number; warnings?: string[]; socket?: string }
   | { ready: false; message: string; status: number; stack?: string };
 
 /** What the engine's thread says besides answers and events: whether a GDB client is connected. */

@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 import type { Debugger } from '../engine/debugger.js';
 import { connectDebugger } from '../engine/host/rpc.js';
 import type { GuestWorkerData, WorkerHello, WorkerNotice } from './guest-options.js';
+import { remove } from './guest-socket.js';
 
 const QUIT_MS = 10_000;
 
@@ -40,6 +41,9 @@ export async function startGuest(data: GuestWorkerData): Promise<RunningGuest> {
     if (hello.stack && process.env.VMSCOPE_DEBUG) process.stderr.write(`${hello.stack}\n`);
     throw new StartError(hello.message, hello.status);
   }
+  const { socket } = hello;
+  // The thread cannot tidy up when it is ended from here, nor when the process exits.
+  if (socket !== undefined) process.once('exit', () => remove(socket));
   let left: { promise: Promise<void>; resolve: () => void } | undefined;
   worker.on('message', (notice: Partial<WorkerNotice>) => {
     if (notice.gdbClient === undefined) return;
@@ -65,6 +69,7 @@ export async function startGuest(data: GuestWorkerData): Promise<RunningGuest> {
       const failed = (error: Error) => void process.stderr.write(`vmscope: ${error.message}\n`);
       await Promise.race([target.quit().catch(failed), closed, late]);
       await worker.terminate();
+      if (socket !== undefined) remove(socket);
     },
   };
 }

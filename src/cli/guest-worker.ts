@@ -16,6 +16,7 @@ import { openDrives } from './drives.js';
 import { fileCause, readInput } from './files.js';
 import { startGdbServer } from './gdb-server.js';
 import type { GuestWorkerData, WorkerHello, WorkerNotice } from './guest-options.js';
+import { publishGuest } from './guest-socket.js';
 import { UsageError } from './options.js';
 import { sourceReader } from './source-files.js';
 import { TraceFile } from './trace-file.js';
@@ -125,8 +126,14 @@ async function main(): Promise<void> {
     const guest = createGuest(data, (line) => warnings.push(line), sockets);
     for (const forward of data.net?.forwards ?? []) await openForward(sockets, forward, warnings);
     const gdbPort = data.gdb ? await startGdbServer(guest, data.gdb, gdbClient) : undefined;
+    const socket = await publishGuest(guest, data.name, data.image);
     serveDebugger(guest, port);
-    hello({ ready: true, warnings, ...(gdbPort === undefined ? {} : { gdbPort }) });
+    hello({
+      ready: true,
+      warnings,
+      ...(gdbPort === undefined ? {} : { gdbPort }),
+      ...(socket === undefined ? {} : { socket }),
+    });
   } catch (error) {
     const expected = error instanceof ImageError || error instanceof UsageError;
     const { message, stack } = error as Error;

@@ -1,9 +1,11 @@
 import { Command, CommanderError } from 'commander';
+import { addAttachCommand } from './attach.js';
 import { addDemoCommand } from './demo.js';
 import { addDoctorCommand } from './doctor.js';
 import { StartError } from './guest-process.js';
 import { UsageError } from './options.js';
 import { addRunCommand } from './run.js';
+import { addTopCommand } from './top.js';
 
 const VERSION = '0.1.0';
 const USAGE = 2;
@@ -18,6 +20,8 @@ export async function main(argv: string[]): Promise<void> {
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'vmscope: ')) });
   addRunCommand(program);
   addDemoCommand(program);
+  addTopCommand(program);
+  addAttachCommand(program);
   addDoctorCommand(program);
   for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -7,14 +7,39 @@ import type { View } from './layout.js';
 import { reason } from './model.js';
 import type { CellPane, ScreenLine } from './screen/cell-pane.js';
 import { InputFilter, type Terminal } from './screen/input-filter.js';
-import { createTheme } from './screen/theme.js';
+import { createTheme, type Theme } from './screen/theme.js';
 
 export type { View } from './layout.js';
 
-export interface DashboardOptions {
+/** What is shown and takes the keys: the dashboard of a guest, the table of all guests. */
+export interface TerminalScreen {
+  /** Fetches what the first frame needs. */
+  start(): Promise<void>;
+  /** One look at what is shown, between frames; at most ten a second. */
+  poll(): Promise<void>;
+  close(): void;
+  draw(): void;
+  key(name: string): void;
+  paste(text: string): void;
+  click(x: number, y: number): void;
+  drag(x: number, y: number): void;
+  drop(): void;
+  wheel(x: number, y: number, delta: number): void;
+  /** Switches the terminal's mouse reports to what they should be. */
+  showMouse(): void;
+}
+
+export interface DashboardOptions extends ScreenOptions {
+  initialView?: View;
+  /** Leaving does not end the guest, so nothing is asked. */
+  detach?: boolean;
+  /** Milliseconds, for rates; default the wall clock. */
+  now?: () => number;
+}
+
+export interface ScreenOptions {
   /** Name in the header. */
   title: string;
-  initialView?: View;
   input?: Terminal;
   output?: NodeJS.WriteStream;
   /** Most frames a second; default 30. A running guest is looked at ten times a second at most. */
@@ -23,8 +48,6 @@ export interface DashboardOptions {
   maxFrameMs?: number;
   /** Runs before the promise resolves. */
   onQuit: () => Promise<void> | void;
-  /** Milliseconds, for rates; default the wall clock. */
-  now?: () => number;
   /** Ends the dashboard as `q` does, without a question. */
   signal?: AbortSignal;
   /** Milliseconds without another resize before the screen is laid out anew; default 50. */
@@ -63,13 +86,21 @@ interface BlessedScreen {
 
 /** Shows the dashboard until it is quit. @throws Error when the output is no terminal. */
 export async function runDashboard(debug: Debugger, options: DashboardOptions): Promise<void> {
+  const disassembler = await Disassembler.load();
+  await runScreen(options, (surface, theme) => new Dashboard(debug, disassembler, theme, surface, options));
+}
+
+/** Shows a screen until it is quit. @throws Error when the output is no terminal. */
+export async function runScreen(
+  options: ScreenOptions,
+  build: (surface: Surface, theme: Theme) => TerminalScreen,
+): Promise<void> {
   const output = options.output ?? process.stdout;
   if (!output.isTTY) throw new Error('the dashboard needs a terminal');
   // Read by blessed when it loads: box characters as UTF-8, and the mouse in SGR coordinates.
   process.env.NCURSES_NO_UTF8_ACS = '1';
   process.env.BLESSED_FORCE_MODES = 'SGRMOUSE=1,CELLMOTION=1,VT200MOUSE=1';
-  const [{ default: blessed }, disassembler] = await Promise.all([import('blessed'), Disassembler.load()]);
-  const now = options.now ?? (() => Date.now());
+  const { default: blessed } = await import('blessed');
 
   const input = new InputFilter(options.input ?? process.stdin);
   // Other terminals' terminfo entries make blessed print compile errors; all of these understand xterm's.
@@ -102,7 +133,7 @@ export async function runDashboard(debug: Debugger, options: DashboardOptions): 
       if (closed) return;
       lastFrame = Date.now();
       laidOut = { columns: screen.width, rows: screen.height };
-      dashboard.draw();
+      view.draw();
       writeFrame();
       const took = Date.now() - lastFrame;
       frameMs =
@@ -185,7 +216,7 @@ export async function runDashboard(debug: Debugger, options: DashboardOptions): 
           input.setRawMode(true);
           program.alternateBuffer();
           program.hideCursor();
-          dashboard.showMouse();
+          view.showMouse();
           program._write('\x1b[?2004h');
           program.flush();
           surface.redraw();
@@ -202,21 +233,12 @@ export async function runDashboard(debug: Debugger, options: DashboardOptions): 
       },
     };
 
-    const dashboard = new Dashboard(
-      debug,
-      disassembler,
-      theme,
-      surface,
-      options.title,
-      options.initialView ?? 'debug',
-      now,
-    );
+    const view = build(surface, theme);
 
     let pollTimer: NodeJS.Timeout | undefined;
     const poll = () => {
       if (closed) return;
-      const look = dashboard.model.state.running ? dashboard.model.poll() : Promise.resolve();
-      look.finally(() => {
+      view.poll().finally(() => {
         if (!closed) pollTimer = setTimeout(poll, pollMs);
       });
     };
@@ -225,7 +247,7 @@ export async function runDashboard(debug: Debugger, options: DashboardOptions): 
       closed = true;
       clearTimeout(timer);
       clearTimeout(pollTimer);
-      dashboard.model.close();
+      view.close();
       for (const [signal, handler] of Object.entries(signals)) process.removeListener(signal, handler);
       output.removeListener('error', hangUp);
       program._write('\x1b[?2004l');
@@ -256,24 +278,24 @@ export async function runDashboard(debug: Debugger, options: DashboardOptions): 
 
     program.on('keypress', ((character: string | undefined, key: ParsedKey) => {
       const name = keyName(character, key);
-      if (name) dashboard.key(name);
+      if (name) view.key(name);
     }) as never);
     program.on('mouse', ((event: { action: string; x: number; y: number; raw?: unknown[] }) => {
       // blessed takes a move with the button held for another press; the report's bit 5 tells.
       const moving = event.action === 'mousemove' || (Number(event.raw?.[0]) & 32) !== 0;
-      if (event.action === 'wheelup') dashboard.wheel(event.x, event.y, -1);
-      else if (event.action === 'wheeldown') dashboard.wheel(event.x, event.y, 1);
-      else if (event.action === 'mouseup') dashboard.drop();
-      else if (moving) dashboard.drag(event.x, event.y);
-      else if (event.action === 'mousedown') dashboard.click(event.x, event.y);
+      if (event.action === 'wheelup') view.wheel(event.x, event.y, -1);
+      else if (event.action === 'wheeldown') view.wheel(event.x, event.y, 1);
+      else if (event.action === 'mouseup') view.drop();
+      else if (moving) view.drag(event.x, event.y);
+      else if (event.action === 'mousedown') view.click(event.x, event.y);
     }) as never);
-    input.onPaste = (text) => dashboard.paste(text);
+    input.onPaste = (text) => view.paste(text);
     screen.on('resize', () => surface.dirty());
     options.signal?.addEventListener('abort', () => surface.quit());
     surface.mouse(true);
     program._write('\x1b[?2004h');
 
-    dashboard.model.start().then(poll, (error: unknown) => {
+    view.start().then(poll, (error: unknown) => {
       close();
       rejectRun(error instanceof Error ? error : new Error(reason(error)));
     });

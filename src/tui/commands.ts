@@ -324,8 +324,10 @@ export const COMMANDS: readonly Command[] = [
       if (!Number.isSafeInteger(count) || count < 1)
         throw new Error(`"${text.trim()}" is not a number of instructions`);
       d.mustBeAlive();
-      await d.debug.step(d.model.vcpu, count);
-      return undefined;
+      const before = d.model.state.icount;
+      const after = await d.debug.step(d.model.vcpu, count);
+      if (after.stop?.kind !== 'step' || after.icount !== before) return undefined;
+      throw new Error('no instruction ran: the vCPU is halted and waits for an interrupt');
     },
   },
   {

@@ -1,6 +1,7 @@
 /** The dashboard itself: views, focus, keys and what they do. Drawing goes to CellPanes; the screen is `app.ts`. */
 import type { Disassembler } from '../disasm/index.js';
 import type { AddressSpace, Debugger, ExitRecord } from '../engine/debugger.js';
+import type { DashboardOptions, TerminalScreen } from './app.js';
 import {
   completionRows,
   drawCompletions,
@@ -66,7 +67,7 @@ interface Place {
 
 const MAX_PLACES = 100;
 
-export class Dashboard implements Ui {
+export class Dashboard implements Ui, TerminalScreen {
   readonly model: Model;
   syntax: 'intel' | 'att' = 'intel';
   view: View;
@@ -111,11 +112,10 @@ export class Dashboard implements Ui {
     readonly disassembler: Disassembler,
     readonly theme: Theme,
     private readonly surface: Surface,
-    private readonly title: string,
-    view: View,
-    now: () => number,
+    private readonly options: DashboardOptions,
   ) {
-    this.model = new Model(debug, disassembler, () => surface.dirty(), now);
+    const view = options.initialView ?? 'debug';
+    this.model = new Model(debug, disassembler, () => surface.dirty(), options.now ?? (() => Date.now()));
     this.view = view;
     this.focus = VIEW_PANES[view][0]!;
     this.disassembly = new DisassemblyPane(this, disassembler);
@@ -156,6 +156,18 @@ export class Dashboard implements Ui {
     const cells = new CellPane(this.theme);
     this.surface.add(cells);
     return cells;
+  }
+
+  start(): Promise<void> {
+    return this.model.start();
+  }
+
+  poll(): Promise<void> {
+    return this.model.state.running ? this.model.poll() : Promise.resolve();
+  }
+
+  close(): void {
+    this.model.close();
   }
 
   // --- drawing ---
@@ -202,7 +214,12 @@ export class Dashboard implements Ui {
 
   private drawHeader(plan: Layout, columns: number): void {
     this.header.place(plan.header);
-    drawHeader(this.header, this.model, this.title, plan.tabs || columns < 110 ? columns : columns - TABS_WIDTH - 2);
+    drawHeader(
+      this.header,
+      this.model,
+      this.options.title,
+      plan.tabs || columns < 110 ? columns : columns - TABS_WIDTH - 2,
+    );
     this.tabs.visible = plan.tabs !== undefined;
     if (plan.tabs) {
       this.tabs.place(plan.tabs);
@@ -728,7 +745,7 @@ export class Dashboard implements Ui {
   }
 
   askQuit(): void {
-    if (this.model.state.running) this.asking = true;
+    if (this.model.state.running && !this.options.detach) this.asking = true;
     else this.surface.quit();
     this.surface.dirty();
   }

@@ -38,6 +38,9 @@ export function privilegeLevel(registers: RegisterFile): number {
   return bit(registers.cr0, 0) ? Number(((registers.ss_ar ?? 0n) >> 5n) & 3n) : 0;
 }
 
+/** Activity states beside the active one. @sdm 3C 24.4.2 "Guest Non-Register State" */
+const ACTIVITY = ['', 'halted', 'shutdown', 'waits for SIPI'];
+
 /** `64-bit CPL0 PG IF=0`. */
 export function modeText(registers: RegisterFile): string {
   const protectedMode = bit(registers.cr0, 0);
@@ -55,5 +58,7 @@ export function modeText(registers: RegisterFile): string {
   if (protectedMode) parts.push(`CPL${privilegeLevel(registers)}`);
   if (bit(registers.cr0, 31)) parts.push('PG');
   parts.push(`IF=${bit(registers.rflags, 9) ? 1 : 0}`);
+  const activity = ACTIVITY[Number(registers.activity ?? 0n)];
+  if (activity) parts.push(activity);
   return parts.join(' ');
 }

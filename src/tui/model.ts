@@ -292,6 +292,19 @@ export class Model {
     return ((last.total - before.total) * 1000) / (last.ms - before.ms);
   }
 
+  /** Exits a second by reason over the last sample, the most frequent first; empty while the guest stands. */
+  exitRates(): { name: string; perSecond: number }[] {
+    const [before, last] = this.samples.slice(-2);
+    if (!this.state.running || !before || !last) return [];
+    return Object.entries(last.counts)
+      .map(([name, count]) => ({
+        name,
+        perSecond: ((count - (before.counts[name] ?? 0)) * 1000) / (last.ms - before.ms),
+      }))
+      .filter(({ perSecond }) => perSecond > 0)
+      .sort((a, b) => b.perSecond - a.perSecond);
+  }
+
   /** Brings `records` up to date and says why it cannot. */
   trace(): Source<ExitRecord[]> {
     const { exits } = this.debug;

@@ -91,19 +91,10 @@ export function willExit(instruction: Instruction, controls: ExitControls): Exit
   const primary = controls.field(ENCODING.primary);
   if (primary === undefined) return undefined;
   return (
-    atBoundary(primary, controls) ??
     byInstruction(instruction, primary, controls) ??
     byMemory(instruction, controls) ??
     will('MONITOR_TRAP_FLAG', on(primary, 27) && controls.registers !== undefined)
   );
-}
-
-/** Exits that come before the next instruction. */
-function atBoundary(primary: bigint, { registers }: ExitControls): ExitMark | undefined {
-  if (!registers) return undefined;
-  const blocked = (registers.interruptibility ?? 0n) & 3n;
-  if (on(primary, 2) && on(registers.rflags, 9) && !blocked) return will('INTERRUPT_WINDOW', true);
-  return undefined;
 }
 
 function byInstruction(instruction: Instruction, primary: bigint, controls: ExitControls): ExitMark | undefined {

@@ -17,12 +17,13 @@ export interface Channel {
 
 const GROUPS = ['ept', 'vmcs', 'exits', 'console', 'os', 'source'] as const;
 
-/** Answers calls on `port` from `target` and forwards its events. */
-export function serveDebugger(target: Debugger, port: Channel): void {
-  target.onEvent((event) => port.postMessage({ event } satisfies Reply));
+/** Answers calls on `port` from `target` and forwards its events. @returns a function that forwards no more. */
+export function serveDebugger(target: Debugger, port: Channel): () => void {
+  const stop = target.onEvent((event) => port.postMessage({ event } satisfies Reply));
   port.on('message', (call: Call) => {
     void answer(target, call).then((reply) => port.postMessage(reply));
   });
+  return stop;
 }
 
 async function answer(target: Debugger, { id, method, args }: Call): Promise<Reply> {

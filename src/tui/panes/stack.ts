@@ -2,7 +2,7 @@
 import type { SymbolTable } from '../../disasm/index.js';
 import { linearStack, stackBits } from '../guest-mode.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
-import { hex } from '../screen/text.js';
+import { hex, rate } from '../screen/text.js';
 import { type Frame, littleEndian } from '../unwind.js';
 import { matches, Pane, type PaneKey } from './pane.js';
 
@@ -24,6 +24,8 @@ export class StackPane extends Pane {
   private rows: Word[] = [];
 
   override title(): Segment[] {
+    if (this.model.state.running)
+      return [[' Exits a second '], [' the stack is here while the guest stands ', this.theme.dim]];
     const filter = this.filterText ? `  / ${this.filterText}` : '';
     const what = this.words ? 'words  v frames' : 'frames  v words';
     return [[' Stack '], [` ${what}  Enter goes there${filter} `, this.theme.dim]];
@@ -32,7 +34,7 @@ export class StackPane extends Pane {
   override draw(cells: CellPane, focused: boolean): void {
     const { model, theme } = this;
     if (model.state.running) {
-      cells.put(1, 0, 'while the guest stands', theme.dim);
+      this.drawRates(cells);
       return;
     }
     const source = model.frames();
@@ -57,6 +59,19 @@ export class StackPane extends Pane {
         [how, frame.found === 'scan' ? theme.warn : theme.dim],
       ];
     });
+  }
+
+  /** A running guest has no stack that stands still: the room shows what it exits for. */
+  private drawRates(cells: CellPane): void {
+    const { theme } = this;
+    const rates = this.model.exitRates().slice(0, cells.height);
+    if (rates.length === 0) cells.put(1, 0, '…', theme.dim);
+    for (const [y, { name, perSecond }] of rates.entries()) {
+      cells.line(y, [
+        [` ${name.padEnd(20)}`, theme.mnemonic],
+        [`${rate(perSecond)}/s`.padStart(9), theme.number],
+      ]);
+    }
   }
 
   private name(frame: Frame): string {

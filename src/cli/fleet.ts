@@ -1,0 +1,71 @@
+/** All running guests of this user, looked at over their sockets. */
+import { readFileSync } from 'node:fs';
+import type { Fleet, GuestSample } from '../tui/top.js';
+import { connectGuest, type GuestConnection, guestNames } from './guest-socket.js';
+
+/** Clock ticks of /proc: USER_HZ is 100 on every Linux. */
+const TICKS_PER_SECOND = 100;
+const PAGE_BYTES = 4096;
+
+export class SocketFleet implements Fleet {
+  readonly #connections = new Map<string, GuestConnection>();
+
+  async look(): Promise<GuestSample[]> {
+    const names = guestNames();
+    const samples = await Promise.all(names.map((name) => this.#sample(name)));
+    return samples.filter((sample) => sample !== undefined);
+  }
+
+  close(): void {
+    for (const connection of this.#connections.values()) connection.close();
+    this.#connections.clear();
+  }
+
+  /** One that has gone is left out; one that does not answer keeps its row, with the reason. */
+  async #sample(name: string): Promise<GuestSample | undefined> {
+    let connection = this.#connections.get(name);
+    if (!connection) {
+      try {
+        connection = await connectGuest(name);
+      } catch {
+        return undefined;
+      }
+      this.#connections.set(name, connection);
+      void connection.closed.then(() => this.#connections.delete(name));
+    }
+    const { target, hello } = connection;
+    try {
+      const [info, state, counts] = await Promise.all([target.info(), target.state(), target.exits?.counts() ?? {}]);
+      return {
+        name,
+        pid: hello.pid,
+        image: info.image,
+        startedMs: hello.startedMs,
+        vcpus: info.vcpus,
+        memoryBytes: info.memoryBytes,
+        state,
+        counts,
+        ms: Date.now(),
+        ...processUse(hello.pid),
+      };
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+/** CPU time and resident memory of a process, where /proc tells. */
+function processUse(pid: number): { cpuSeconds?: number; residentBytes?: number } {
+  try {
+    // The name in brackets may hold anything, blanks and brackets too.
+    const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    return {
+      cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND,
+      residentBytes: Number(fields[21]) * PAGE_BYTES,
+    };
+  } catch {
+    return {};
+  }
+}
