@@ -1,4 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { isAbsolute } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -32,11 +33,11 @@ export class RunningGuest {
     });
   }
 
-  /** @param image path below samples/ */
+  /** @param image absolute, or a path below samples/ */
   static async start(image: string, ...options: string[]): Promise<RunningGuest> {
     const args = [
       'run',
-      sampleFile(image),
+      isAbsolute(image) ? image : sampleFile(image),
       '--headless',
       '--serial',
       'stdio',

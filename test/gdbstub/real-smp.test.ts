@@ -1,0 +1,98 @@
+/** gdb on a guest of two vCPUs, which are its threads. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { named, requireTool } from '../tools.js';
+import { RunningGuest, runDebugger } from './running-guest.js';
+
+const tools = ['gdb', 'as', 'ld'].map(requireTool);
+const [gdb, as, ld] = tools;
+
+/** The first vCPU wakes the second, which counts in real mode at 70000h; then it counts itself. */
+const SOURCE = `.globl _start, first_loop, counter
+_start:
+  mov $second, %rsi
+  mov $0x70000, %edi
+  mov $second_end - second, %ecx
+  rep movsb
+  mov $0xfee00000, %ebx
+  movl $0x1ff, 0xf0(%rbx)
+  movl $0x01000000, 0x310(%rbx)
+  movl $0x00004500, 0x300(%rbx)
+  movl $0x01000000, 0x310(%rbx)
+  movl $0x00004670, 0x300(%rbx)
+first_loop:
+  incl counter(%rip)
+  jmp first_loop
+.code16
+second:
+  xor %ax, %ax
+  mov %ax, %ds
+1: incl 0x500
+  jmp 1b
+second_end:
+.data
+counter: .long 0
+`;
+
+let folder: string;
+let guest: RunningGuest | undefined;
+
+describe.skipIf(tools.some((tool) => !tool.available))(named('gdb and two vCPUs', ...tools), () => {
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'vmscope-smp-'));
+    writeFileSync(join(folder, 'smp.S'), SOURCE);
+    execFileSync(as.path, ['-o', 'smp.o', 'smp.S'], { cwd: folder });
+    execFileSync(ld.path, ['-Ttext=0x200000', '-o', 'smp.elf', 'smp.o'], { cwd: folder });
+  });
+  afterEach(() => guest?.stop());
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  async function runGdb(...commands: string[]): Promise<string> {
+    guest = await RunningGuest.start(join(folder, 'smp.elf'), '--vcpus', '2');
+    const all = ['set pagination off', `file ${folder}/smp.elf`, `target remote 127.0.0.1:${guest.port}`, ...commands];
+    return runDebugger(gdb.path, ['-nx', '-q', '-batch', ...[...all, 'kill'].flatMap((command) => ['-ex', command])]);
+  }
+
+  test('a breakpoint on the second one’s first instruction, its registers, and who stands where', async () => {
+    const out = await runGdb(
+      'info threads',
+      'hbreak *0x70000',
+      'continue',
+      'info threads',
+      'p/x $cs',
+      'thread 1',
+      'p $pc >= &_start && $pc < &counter',
+    );
+    expect(out).toMatch(/\* 1 +Thread 1\.1 "CPU#0".*_start \(\)[\s\S]*2 +Thread 1\.2 "CPU#1"/);
+    expect(out).toMatch(/Thread 2 "CPU#1" hit Breakpoint 1, 0x0*70000 in/);
+    expect(out).toMatch(/\* 2 +Thread 1\.2/);
+    expect(out).toContain('$1 = 0x7000');
+    expect(out).toContain('$2 = 1');
+  });
+
+  test('a watchpoint says which of them wrote; a step moves one of them', async () => {
+    const out = await runGdb(
+      'watch *(int *)0x500',
+      'continue',
+      'p *(int *)0x500',
+      'delete',
+      'watch *(int *)&counter',
+      'continue',
+      'delete',
+      'set scheduler-locking on',
+      'thread 2',
+      'set $before = *(int *)&counter',
+      'set $mine = *(int *)0x500',
+      'stepi 20',
+      'p *(int *)&counter - $before',
+      'p *(int *)0x500 - $mine',
+    );
+    expect(out).toMatch(/Thread 2 "CPU#1" hit Hardware watchpoint 1[\s\S]*Old value = 0\s+New value = 1/);
+    expect(out).toMatch(/Thread 1 "CPU#0" hit Hardware watchpoint 2/);
+    expect(out).toContain('$2 = 0');
+    expect(out).toContain('$3 = 10');
+  });
+});
