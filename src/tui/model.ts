@@ -162,6 +162,23 @@ export class Model {
     return this.query(`registers ${this.vcpu}`, () => this.debug.readRegisters(this.vcpu));
   }
 
+  /** `file:line  text` by the address of the first instruction of each line among these, where the source is known. */
+  sourceNotes(addresses: bigint[]): Map<bigint, string> {
+    const notes = new Map<bigint, string>();
+    const { source } = this.debug;
+    if (source === undefined || addresses.length === 0) return notes;
+    const key = `source ${addresses[0]} ${addresses.length} ${addresses.at(-1)}`;
+    const places = this.query(key, () => source.locate(addresses)).value ?? [];
+    places.forEach((place, index) => {
+      const before = places[index - 1];
+      if (place === undefined || (before?.line === place.line && before.file === place.file)) return;
+      const text = this.query(`text ${place.file}`, async () => (await source.text(place.file)) ?? []).value;
+      const name = place.file.slice(place.file.lastIndexOf('/') + 1);
+      notes.set(addresses[index], `${name}:${place.line}  ${text?.[place.line - 1]?.trim() ?? ''}`.trimEnd());
+    });
+    return notes;
+  }
+
   /** 0: unchanged; 1: changed one stop ago; 2: changed since the last stop. */
   registerChange(name: string): 0 | 1 | 2 {
     const old = this.stops.at(-1);

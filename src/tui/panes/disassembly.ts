@@ -16,6 +16,8 @@ import { matches, Pane, type PaneKey, type Ui } from './pane.js';
 
 /** Lines kept above the current one when the view has to move. */
 const LEAD = 3;
+/** Less room than this shows nothing of a source line. */
+const NOTE_ROOM = 16;
 const MAX_FIND_BYTES = 0x10000n;
 
 export class DisassemblyPane extends Pane {
@@ -84,10 +86,16 @@ export class DisassemblyPane extends Pane {
       return;
     }
     const digits = list.some((line) => line.address >> 32n) ? 16 : 8;
-    for (const [y, line] of list.slice(0, cells.height).entries()) this.line(cells, y, line, pc, focused, digits);
+    const notes = this.model.sourceNotes(list.map(({ address }) => address));
+    for (const [y, line] of list.slice(0, cells.height).entries()) {
+      const end = this.line(cells, y, line, pc, focused, digits);
+      const note = notes.get(line.address);
+      if (note !== undefined && cells.width - end > NOTE_ROOM) cells.put(end + 2, y, `; ${note}`, this.theme.dim);
+    }
   }
 
-  private line(cells: CellPane, y: number, line: Instruction, pc: bigint, focused: boolean, digits: number): void {
+  /** Answers the column behind the instruction; the pane's width when something stands at its end. */
+  private line(cells: CellPane, y: number, line: Instruction, pc: bigint, focused: boolean, digits: number): number {
     const { model, theme } = this;
     const current = line.address === pc;
     const breakpoint = model.breakpoints().value?.find((b) => b.kind === 'execute' && b.gva === line.address);
@@ -120,6 +128,7 @@ export class DisassemblyPane extends Pane {
     if (line.address === this.address && (focused || !current)) {
       cells.shade(0, y, current ? 2 : cells.width, (attr) => onBackground(attr, focused ? theme.sel : theme.header));
     }
+    return mark ? cells.width : x;
   }
 
   /** `! exit 48` (its reason) where the current exit happened, `! will exit: HLT`, `? may exit: CR_ACCESS`. */
