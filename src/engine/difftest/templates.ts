@@ -43,14 +43,15 @@ const LEAVES = new Set(
   (
     'IN OUT INS OUTS HLT CPUID RDTSC RDTSCP RDRAND RDSEED RDPID RDPMC RDMSR WRMSR LGDT LIDT LLDT LTR LMSW INVLPG INVD ' +
     'WBINVD XSETBV XGETBV MONITOR MWAIT VMCALL VMLAUNCH VMRESUME VMXOFF VMFUNC VMREAD VMWRITE VMPTRLD VMCLEAR VMXON ' +
-    'VMPTRST INVEPT INVVPID GETSEC RSM SYSENTER SYSEXIT SYSCALL SYSRET SWAPGS INVPCID INT1 CLAC STAC'
+    'VMPTRST INVEPT INVVPID GETSEC RSM SYSENTER SYSEXIT SYSCALL SYSRET SWAPGS INVPCID INT1 CLAC STAC VMMCALL'
   ).split(' '),
 );
 /** x87 (D8-DF, 9B), MMX and SSE have state that the bed does not carry. */
 const isFloat = (row: OpcodeRow): boolean =>
+  row.group !== undefined ||
   /^(NP |66 |F2 |F3 )?(D[89A-F]|9B)\b/.test(row.bytes) ||
   /(^|,)[NPQUVW][a-z]*(,|$)/.test(row.operands) ||
-  /Simd|Sse|X87|Mmx|mxcsr|Fpu|Fx(save|rstor)|Emms/i.test(row.handler);
+  /Simd|Sse|X87|Mmx|mxcsr|Fpu|Fx(save|rstor)|Xsave|Xrstor|Emms/i.test(row.handler);
 const STACK = new Set('PUSH POP PUSHA POPA PUSHF POPF CALL RET RETF IRET ENTER LEAVE'.split(' '));
 
 const IMMEDIATES: Record<string, Immediate> = {

@@ -83,6 +83,20 @@ describe.each(WAYS)('when vector instructions may not run, %s', (_, alone) => {
     }
   });
 
+  it('VEX.vvvv must be 1111b where there is no such operand, VEX.L and VEX.W what the instruction wants', () => {
+    for (const code of [
+      'c4e3f3f04c7827', // rorx
+      'c5f0ae16', // vldmxcsr
+      'c5f1d7c1', // vpmovmskb
+      'c5fc6ec0', // vmovd with L = 1
+      'c4e2fd18c1', // vbroadcastss with W = 1
+      'c4e27919c1', // vbroadcastsd with L = 0
+      'c4e279904000', // vpgatherdd without a vector index
+    ]) {
+      expect(vectorOf(code, alone), code).toBe(UD);
+    }
+  });
+
   it('MXCSR bits 31:16 are #GP', () => {
     machine.setReg('rsi', 0x20000);
     machine.load(0x20000, '00000100');
