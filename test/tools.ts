@@ -1,5 +1,6 @@
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, existsSync } from 'node:fs';
+import { basename, delimiter, join } from 'node:path';
 
 export interface Tool {
   available: boolean;
@@ -32,7 +33,24 @@ function findProgram(name: string): string {
 export function requireTool(name: string): Tool {
   const path = findProgram(name);
   if (path !== '') return { available: true, reason: '', path };
-  const reason = `${name} is not installed`;
+  return absent(`${name} is not installed`);
+}
+
+/** The same for a file that a package brings, such as a guest's image. */
+export function requireFile(path: string, packageName: string): Tool {
+  if (existsSync(path)) return { available: true, reason: '', path };
+  return absent(`${path} is absent: package ${packageName} is not installed`);
+}
+
+/** The same for what a script of the project fetches or builds. */
+export function requireScript(script: string, ...args: string[]): Tool {
+  const run = spawnSync(script, args, { encoding: 'utf8', timeout: 300_000 });
+  if (run.status === 0) return { available: true, reason: '', path: script };
+  const lines = `${run.error?.message ?? run.stderr}`.trim().split('\n');
+  return absent(`${basename(script)} failed: ${lines[lines.length - 1]}`);
+}
+
+function absent(reason: string): Tool {
   if (process.env.VMSCOPE_REQUIRE_TOOLS === '1') throw new Error(`${reason} (VMSCOPE_REQUIRE_TOOLS=1)`);
   return { available: false, reason, path: '' };
 }

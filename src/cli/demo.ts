@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { runDashboard } from '../tui/app.js';
 import { resolveImage } from './files.js';
 import { startGuest } from './guest-process.js';
+import { parseRtc, SCRIPTED_RTC } from './options.js';
 import { printTour } from './tour.js';
 
 /** The guest of the tour: it goes from real to long mode, so that every pane has something to show. */
@@ -19,6 +20,7 @@ export function addDemoCommand(program: Command): void {
         image: resolveImage(SAMPLE),
         memoryBytes: 32 * 2 ** 20,
         vcpus: 1,
+        rtcSeconds: parseRtc(SCRIPTED_RTC),
         isaDebugExit: false,
         noReboot: true,
         paced: process.stdout.isTTY === true,

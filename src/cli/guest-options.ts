@@ -15,6 +15,8 @@ export interface GuestWorkerData {
   initrd?: string;
   /** Load address of a flat binary. */
   at?: number;
+  /** Seconds since 1970 at power-on. */
+  rtcSeconds: number;
   isaDebugExit: boolean;
   noReboot: boolean;
   /** KVM's paravirtual interface is hidden. */

@@ -48,7 +48,7 @@ export function createGuest(
     ...(data.at === undefined ? {} : { at: data.at }),
     isaDebugExit: data.isaDebugExit,
     noReboot: data.noReboot,
-    wallSeconds: Math.floor(Date.now() / 1000),
+    wallSeconds: data.rtcSeconds,
     drives: drives.drives,
     ...(data.cards ? { cards: data.cards } : {}),
     ...(data.net && sockets

@@ -48,3 +48,16 @@ export function parseSerial(text: string): SerialTarget {
   if (!match) throw new UsageError(`--serial ${text}: not stdio, none, file:F or unix:PATH`);
   return { kind: match[1] as 'file' | 'unix', path: match[2] };
 }
+
+/** Runs without a person give the same output each time, also where the guest prints the date. */
+export const SCRIPTED_RTC = '2026-01-01T00:00:00';
+
+/** Seconds since 1970 of `utc` (now) or of an ISO date in UTC. @throws UsageError */
+export function parseRtc(text: string): number {
+  if (text === 'utc') return Math.floor(Date.now() / 1000);
+  const ms = /^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d)?$/.test(text)
+    ? Date.parse(`${text.length === 10 ? `${text}T00:00:00` : text}Z`)
+    : Number.NaN;
+  if (!(ms >= 0)) throw new UsageError(`--rtc ${text}: not utc and not a date such as 2026-01-31T12:00:00`);
+  return ms / 1000;
+}

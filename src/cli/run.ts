@@ -10,7 +10,15 @@ import type { GuestWorkerData } from './guest-options.js';
 import { type RunningGuest, startGuest } from './guest-process.js';
 import { runHeadless } from './headless.js';
 import { parseNet } from './net-options.js';
-import { parseCount, parseGdbAddress, parseMemory, parseSerial, UsageError } from './options.js';
+import {
+  parseCount,
+  parseGdbAddress,
+  parseMemory,
+  parseRtc,
+  parseSerial,
+  SCRIPTED_RTC,
+  UsageError,
+} from './options.js';
 
 interface RunOptions {
   kernel?: string;
@@ -33,6 +41,7 @@ interface RunOptions {
   disk?: string[];
   cdrom?: string;
   bios?: string;
+  rtc?: string;
   symbols?: string;
   net: string;
   device?: string[];
@@ -60,6 +69,7 @@ export function addRunCommand(program: Command): void {
     .option('--net <network>', 'none, or user[,hostfwd=tcp:[ADDRESS]:PORT-:PORT][,mac=ADDRESS]', 'none')
     .option('--device <name>', `further device: ${CARDS.join(', ')}; repeatable`, also)
     .option('--bios <file>', 'boot by this BIOS (SeaBIOS when disks are all that is given)')
+    .option('--rtc <base>', 'clock at power-on: utc, or a date such as 2026-01-31T12:00:00 (default: interactive utc)')
     .option('--symbols <file>', 'symbols of the guest: ELF (vmlinux) or System.map')
     .option('--debugcon <file>', 'what the guest writes to ports 0xe9 and 0x402')
     .option('-m, --memory <size>', 'guest RAM: MiB, or with K, M, G', '128M')
@@ -112,6 +122,7 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
     ...(net === undefined ? {} : { net }),
     ...(options.device === undefined ? {} : { cards: options.device.map(cardOf) }),
     ...(options.debugcon === undefined ? {} : { debugcon: options.debugcon }),
+    rtcSeconds: parseRtc(options.rtc ?? (interactive || input ? 'utc' : SCRIPTED_RTC)),
     isaDebugExit: options.isaDebugExit === true,
     noReboot: !options.reboot,
     ...(options.pv ? {} : { noParavirtual: true }),

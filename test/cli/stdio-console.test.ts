@@ -1,9 +1,6 @@
-import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Tui } from '../pty.js';
-import { SAMPLES } from './vmscope.js';
-
-const PROGRAM = fileURLToPath(new URL('../../bin/vmscope', import.meta.url));
+import { PROGRAM, SAMPLES } from './vmscope.js';
 
 describe('--headless --serial stdio on a terminal', () => {
   let tui: Tui;

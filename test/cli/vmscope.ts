@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const PROGRAM = fileURLToPath(new URL('../../bin/vmscope', import.meta.url));
+export const PROGRAM = fileURLToPath(new URL('../../bin/vmscope', import.meta.url));
 export const SAMPLES = fileURLToPath(new URL('../../samples', import.meta.url));
 
 export interface Result {

@@ -13,8 +13,8 @@ const PASSED_THROUGH = [
 ]; // biome-ignore format: grouped
 
 /** PAUSEs nearer to each other are one loop; a loop longer than the window exits. */
-const PLE_GAP_NS = 128;
-const PLE_WINDOW_NS = 2048;
+const PLE_GAP_NS = 300;
+const PLE_WINDOW_NS = 4096;
 
 /** CR0 bits of which the VMM decides: PE, NE, NW, CD, PG. Changing one exits. */
 export const CR0_HOST_OWNED = 0xe0000021n;

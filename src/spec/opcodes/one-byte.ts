@@ -99,7 +99,7 @@ export const oneByte: readonly OpcodeRow[] = [
     { handler: 'execTest', writes: ALL },
     'F6 /0 : TEST Eb,Ib\nF6 /1 : TEST Eb,Ib\nF7 /0 : TEST Ev,Iz\nF7 /1 : TEST Ev,Iz',
   ),
-  ...rows({ handler: 'execPause' }, 'F3 90 : PAUSE'),
+  ...rows({ handler: 'execPause' }, 'F3 90 : PAUSE : end'),
   // XCHG eAX,eAX is NOP: the decoder makes the exception.
   ...rows({ handler: 'execXchg' }, '86 /r : XCHG Eb,Gb : lock\n87 /r : XCHG Ev,Gv : lock\n90+r : XCHG Zv,rAX'),
   ...rows(

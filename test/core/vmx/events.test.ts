@@ -132,6 +132,15 @@ describe('windows, timers and signals', () => {
     expect(guest.exit('90')).toEqual(expected('PREEMPTION_TIMER'));
   });
 
+  it('PAUSE takes 140 ns, which the preemption timer sees at once', () => {
+    const guest = new VmxGuest().also('pin', ['Activate VMX-preemption timer']);
+    guest.field('VMX_PREEMPTION_TIMER_VALUE', 300);
+    expect(guest.exit(`f390f390f390${'90'.repeat(20)}`)).toEqual(expected('PREEMPTION_TIMER', { rip: CODE + 6 }));
+    expect(guest.icount).toBe(3n);
+    guest.field('VMX_PREEMPTION_TIMER_VALUE', 143).field('GUEST_RIP', CODE);
+    expect(guest.exit(`f390${'90'.repeat(20)}`)).toEqual(expected('PREEMPTION_TIMER', { rip: CODE + 5 }));
+  });
+
   it('preemption timer counts on while the vCPU halts', () => {
     const guest = new VmxGuest().also('pin', ['Activate VMX-preemption timer']);
     guest.field('VMX_PREEMPTION_TIMER_VALUE', 100);
@@ -225,9 +234,13 @@ describe('windows, timers and signals', () => {
   });
 
   it('PAUSE-loop exiting: a tight loop longer than the window', () => {
-    const guest = new VmxGuest().also('secondary', ['PAUSE-loop exiting']).field('PLE_GAP', 10).field('PLE_WINDOW', 20);
+    const guest = new VmxGuest()
+      .also('secondary', ['PAUSE-loop exiting'])
+      .field('PLE_GAP', 200)
+      .field('PLE_WINDOW', 400);
     expect(guest.exit('f390ebfc')).toEqual(expected('PAUSE_INSTRUCTION', { length: 2 }));
-    expect(guest.icount).toBe(22n);
+    // PAUSEs at 0, 141, 282 and 423 ns: the fourth is past the window
+    expect(guest.icount).toBe(6n);
     const slow = new VmxGuest().also('secondary', ['PAUSE-loop exiting']).field('PLE_GAP', 1).field('PLE_WINDOW', 20);
     slow.load(CODE, 'f390ebfc');
     expect(slow.go(1000)).toBe(L.RUN_LIMIT);

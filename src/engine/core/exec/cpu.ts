@@ -1,6 +1,6 @@
 // Instructions on the processor itself: identification, waiting, caches, random numbers.
 import {
-  ACTIVITY, ATT_HALT, MONITOR_ARMED, OP_LINEAR, PLE_FIRST, PLE_LAST, RANDOM_QUEUE, RANDOM_QUEUE_ENTRIES, RAX, RCX, RFLAGS,
+  ACTIVITY, ATT_HALT, CLOCK_OFFSET, ICOUNT, MONITOR_ARMED, OP_LINEAR, PLE_FIRST, PLE_LAST, RANDOM_QUEUE, RANDOM_QUEUE_ENTRIES, RAX, RCX, RFLAGS, SLICE_END,
   XS_OK,
 } from '../layout';
 import { attend, cpl, fault, faultCode, VEC_GP, VEC_UD } from '../state';
@@ -38,13 +38,26 @@ export function execHlt(u: usize): i32 {
   return XS_OK;
 }
 
+/** Cycles of a PAUSE on processors from Skylake on, and of this one, whose clock is 1 GHz. */
+const PAUSE_CYCLES: u64 = 140;
+
 /**
+ * Takes virtual time, so that loops that wait for a time end as soon as on hardware. It ends its block: the next one
+ * begins with the new limit.
  * A PAUSE more than PLE_Gap after the last one begins a new loop; one more than PLE_Window after the
  * loop's first exits.
  * @sdm 3C 25.1.3 "Instructions That Cause VM Exits Conditionally"
  */
 export function execPause(u: usize): i32 {
   if (primaryControls() & CPU_PAUSE_EXITING) return vmExit(EXIT_REASON_PAUSE_INSTRUCTION, 0);
+  const status = pauseLoop();
+  if (status != XS_OK) return status;
+  store<u64>(CLOCK_OFFSET, load<u64>(CLOCK_OFFSET) + PAUSE_CYCLES - 1);
+  store<u64>(SLICE_END, load<u64>(ICOUNT) + 1);
+  return XS_OK;
+}
+
+function pauseLoop(): i32 {
   if (!(secondaryControls() & CPU2_PAUSE_LOOP_EXITING) || cpl()) return XS_OK;
   const now = clock();
   if (load<u64>(PLE_LAST) == ~(<u64>0) || now - load<u64>(PLE_LAST) > field32(PLE_GAP)) store<u64>(PLE_FIRST, now);
