@@ -192,6 +192,20 @@ describe('virtio-balloon', () => {
     expect(rig.released.at(-1)).toEqual([0x210000, 0x1000]);
   });
 
+  it('reads statistics that were made available before DRIVER_OK, as Linux does', () => {
+    const device = new VirtioBalloon('balloon0');
+    const driver = new Driver(virtioRig(device));
+    driver.status = 3;
+    driver.accept(VERSION_1 | 2n);
+    driver.status = 11;
+    driver.addRing(2, 16);
+    driver.offer(2, [{ bytes: Uint8Array.of(4, 0, 1, 0, 0, 0, 0, 0, 0, 0) }]);
+    driver.notify(2);
+    expect(device.statistics).toEqual([]);
+    driver.status = 15;
+    expect(device.statistics).toEqual([['free', 1n]]);
+  });
+
   it('breaks on a page that is not RAM', () => {
     const { driver } = started(new VirtioBalloon('balloon0'));
     driver.offer(0, [words(0xfffff)]);

@@ -40,8 +40,6 @@ export abstract class VirtioDevice {
   writeConfig(_offset: number, _bytes: number, _value: number): void {}
   /** Requests may have come into a queue. @throws RingError */
   abstract notify(queue: number): void;
-  /** The driver set DRIVER_OK. */
-  started(): void {}
   reset(): void {}
   save(): Record<string, unknown> {
     return {};

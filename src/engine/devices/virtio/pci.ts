@@ -285,7 +285,8 @@ export class VirtioPci extends PciFunction implements VirtioTransport {
       if ((s.driverFeatures & ~this.offered) !== 0n || version1 === 0n) next &= ~STATUS_FEATURES_OK;
     }
     s.status = next;
-    if (started && next & STATUS_FEATURES_OK) this.device.started();
+    // Linux's balloon driver notifies before DRIVER_OK; what waits is served now.
+    if (started) for (const [index] of this.queues.entries()) this.notified(index);
   }
 
   /** The window into the BARs through configuration space. @virtio 4.1.4.9 "PCI configuration access capability" */
