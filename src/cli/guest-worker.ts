@@ -65,6 +65,7 @@ export function createGuest(
       : {}),
   });
   if (sockets) sockets.onEvent = (bytes) => machine.networkEvent(bytes);
+  drives.onFailure = (cause) => machine.onMessage(cause);
   machine.onClose = () => {
     sockets?.close();
     drives.close();

@@ -131,6 +131,28 @@ describe.skipIf(!nasm.available || !seabios.available)(named('a disk booted by S
     },
   );
 
+  it.skipIf(!qemuImg.available)(
+    named('an image that turns out corrupt: the guest sees an error, the user the cause', qemuImg),
+    { timeout: 120_000 },
+    async () => {
+      const path = at('corrupt.qcow2');
+      writeFileSync(at('raw.img'), image);
+      img('convert', '-f', 'raw', '-O', 'qcow2', '-o', 'cluster_size=512', at('raw.img'), path);
+      const bytes = readFileSync(path);
+      const l1 = Number(bytes.readBigUInt64BE(40));
+      const l2 = Number(bytes.readBigUInt64BE(l1) & 0x00fffffffffffe00n);
+      // what the guest writes to sector 3 would go to the L1 table
+      bytes.writeBigUInt64BE((1n << 63n) | BigInt(l1), l2 + 3 * 8);
+      writeFileSync(path, bytes);
+      const result = await run('--disk', path);
+      expect(result.stdout).toContain('Read by INT 13h');
+      expect(result.status).toBe(3);
+      expect(result.stderr).toContain(
+        `${path}: corrupt: the cluster at 0x${l1.toString(16)} holds both data and tables`,
+      );
+    },
+  );
+
   it('a CD, by El Torito without emulation', { timeout: 120_000 }, async () => {
     writeFileSync(at('cd.iso'), bootableCd(image.subarray(0, 2048)));
     const result = await run('--cdrom', at('cd.iso'));
