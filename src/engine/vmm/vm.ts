@@ -492,7 +492,7 @@ export class Vm implements Hypervisor<Vcpu> {
     const shadow = vmcs.interruptibility;
     const nmi = vcpu.nmiPending || board.takeNmi(vcpu.index);
     if (nmi) {
-      if ((shadow & (BLOCKED_BY_NMI | 2)) === 0) {
+      if ((shadow & (BLOCKED_BY_NMI | BLOCKED_BY_STI_OR_MOV_SS)) === 0) {
         vcpu.nmiPending = false;
         vcpu.halted = false;
         vcpu.nmi();

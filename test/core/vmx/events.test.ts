@@ -106,6 +106,15 @@ describe('windows, timers and signals', () => {
     expect(guest.exit('9090')).toEqual(expected('INTERRUPT_WINDOW', { rip: CODE + 1 }));
   });
 
+  it('NMI window: not in the shadow of STI', () => {
+    const guest = new VmxGuest()
+      .also('pin', ['NMI exiting', 'Virtual NMIs'])
+      .also('primary', ['NMI-window exiting'])
+      .field('GUEST_INTERRUPTIBILITY_INFO', 1)
+      .field('GUEST_RFLAGS', IF);
+    expect(guest.exit('9090')).toEqual(expected('NMI_WINDOW', { rip: CODE + 1 }));
+  });
+
   it('NMI window: not while NMIs are blocked', () => {
     const guest = idt(new VmxGuest())
       .also('pin', ['NMI exiting', 'Virtual NMIs'])

@@ -83,11 +83,12 @@ function endShadow(): void {
   drop(ATT_SHADOW);
 }
 
-/** NMI window, then interrupt window. ATT_WINDOW stays only while the shadow of STI or MOV SS is what keeps one shut. */
+/** NMI window, then interrupt window; this CPU blocks NMIs by STI also, as the manual allows. ATT_WINDOW stays only while the shadow of STI or MOV SS is what keeps one shut. */
 function window(): i32 {
   const primary = primaryControls();
   const activity = load<u32>(ACTIVITY);
-  if (activity != WAIT_FOR_SIPI && primary & CPU_NMI_WINDOW_EXITING && !(blocked() & (BLOCKED_BY_NMI | BLOCKED_BY_MOV_SS))) {
+  const open = !(blocked() & (BLOCKED_BY_NMI | BLOCKED_BY_MOV_SS | BLOCKED_BY_STI));
+  if (activity != WAIT_FOR_SIPI && primary & CPU_NMI_WINDOW_EXITING && open) {
     return vmExit(EXIT_REASON_NMI_WINDOW, 0);
   }
   if (activity <= HLT && primary & CPU_INTERRUPT_WINDOW_EXITING && interruptsOn() && !(blocked() & 3)) {
@@ -133,7 +134,7 @@ export function nmi(): i32 {
     exitInterruption(INFO_VALID | 0x202, 0);
     return vmExit(EXIT_REASON_EXCEPTION_NMI, 0);
   }
-  if (blocked() & BLOCKED_BY_MOV_SS) return HELD;
+  if (blocked() & (BLOCKED_BY_MOV_SS | BLOCKED_BY_STI)) return HELD;
   return wake(INFO_VALID | 0x202);
 }
 

@@ -1,0 +1,20 @@
+import { expect, it } from 'vitest';
+import { flatGuest } from './flat-guest.js';
+
+it('injects an NMI behind the instruction that STI shields', () => {
+  // vector 2 at 7c20h, where zeros are ADD [BX+SI], AL; sti; nop; nop; hlt. The NMI comes when STI has run.
+  const guest = flatGuest('c7060800207c c7060a000000 fb 90 90 f4');
+  const [vcpu] = guest.vm.vcpus;
+  guest.vm.runSlice(vcpu, 3);
+  guest.vm.synchronize();
+  expect([vcpu.vmcs.rip, vcpu.vmcs.interruptibility & 1]).toEqual([0x7c0dn, 1]);
+  vcpu.nmiPending = true;
+  vcpu.woken = true;
+  guest.vm.runSlice(vcpu, 1);
+  guest.vm.runSlice(vcpu, 1);
+  guest.vm.synchronize();
+  expect(vcpu.vmcs.rip).toBe(0x7c22n);
+  const stack = Number(vcpu.vmcs.get('GUEST_RSP'));
+  const [returnIp] = new Uint16Array(guest.vm.memory.read(stack, 2).slice().buffer);
+  expect(returnIp).toBe(0x7c0e);
+});
