@@ -84,12 +84,17 @@ function linger(
   return aborted;
 }
 
+/** How long the engine may take to answer at the end of a run. */
+export const ANSWER_MS = 5000;
+
 async function stopForTime(
   target: Debugger,
   options: HeadlessOptions,
   finish: (end: HeadlessEnd) => void,
 ): Promise<void> {
-  await target.pause().catch(() => {});
+  // an engine that does not answer must not outlive its time
+  const late = new Promise<void>((resolve) => void setTimeout(resolve, ANSWER_MS).unref());
+  await Promise.race([target.pause().catch(() => {}), late]);
   finish({ status: 0, message: `stopped after ${options.timeoutSeconds} s` });
 }
 

@@ -8,7 +8,7 @@ import { resolveImage } from './files.js';
 import { type FirmwarePaths, findFirmware } from './firmware.js';
 import type { GuestWorkerData } from './guest-options.js';
 import { type RunningGuest, startGuest } from './guest-process.js';
-import { runHeadless } from './headless.js';
+import { ANSWER_MS, runHeadless } from './headless.js';
 import { parseNet } from './net-options.js';
 import {
   parseCount,
@@ -161,7 +161,12 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
   });
   if (end.message) process.stderr.write(`vmscope: ${data.name}: ${end.message}\n`);
   for (const line of end.lines ?? []) process.stderr.write(`${line}\n`);
-  if (options.stats) await printStats(guest, (performance.now() - started) / 1000);
+  if (options.stats) {
+    const late = new Promise<'late'>((resolve) => void setTimeout(() => resolve('late'), ANSWER_MS).unref());
+    const printed = printStats(guest, (performance.now() - started) / 1000).catch(() => 'late');
+    if ((await Promise.race([printed, late])) === 'late')
+      process.stderr.write('vmscope: no statistics: the engine does not answer\n');
+  }
   await guest.terminate();
   return end.status;
 }
