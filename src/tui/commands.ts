@@ -1,15 +1,15 @@
 /** The command line: every action by name. */
 import { writeFile } from 'node:fs/promises';
-import type { AddressSpace, BreakpointSpec, ExitCondition, ExitRecord, VmcsFieldValue } from '../engine/debugger.js';
+import type { AddressSpace, BreakpointSpec, VmcsFieldValue } from '../engine/debugger.js';
 import type { Dashboard } from './dashboard.js';
-import { exitSubject } from './explain.js';
+import { parseExitCondition } from './exit-condition.js';
 import { evaluate, parseBytes } from './expression.js';
-import { exitReasonByName, exitReasonName } from './facts.js';
 import { VIEWS, type View } from './layout.js';
 import { conditionText } from './panes/breakpoints.js';
 import { bitsOf } from './panes/vmcs.js';
 import { hex } from './screen/text.js';
 import { stepOut, stepOver } from './stepping.js';
+import { traceCsv } from './trace-csv.js';
 
 export interface Command {
   name: string;
@@ -24,29 +24,6 @@ export interface Command {
   run(dashboard: Dashboard, argument: string): Promise<string | undefined> | string | undefined;
 }
 
-const FIELDS: readonly (keyof ExitRecord)[] = [
-  'sequence',
-  'icount',
-  'clock',
-  'vcpu',
-  'reason',
-  'qualification',
-  'rip',
-  'csBase',
-  'gla',
-  'gpa',
-  'instructionLength',
-  'instructionInfo',
-  'interruptionInfo',
-  'interruptionError',
-  'vectoringInfo',
-  'vectoringError',
-  'cr3',
-  'rax',
-  'rcx',
-  'detail',
-];
-
 const value = (d: Dashboard, text: string) => evaluate(text, d.names());
 
 function words(text: string): string[] {
@@ -56,31 +33,6 @@ function words(text: string): string[] {
 function need(text: string, what: string): string {
   if (!text.trim()) throw new Error(`${what} is missing`);
   return text.trim();
-}
-
-/** `EPT_VIOLATION|CPUID if gpa >= 0xfee00000 and rcx == 1`; `any` for every reason. */
-export function parseExitCondition(text: string, evaluateTerm: (text: string) => bigint): ExitCondition {
-  const [, names = '', rest] = /^(.*?)(?:\bif\b(.*))?$/is.exec(text.trim()) ?? [];
-  const reasons = names
-    .split(/[|,\s]+/)
-    .filter((name) => name && name.toLowerCase() !== 'any')
-    .map((name) => {
-      const row = exitReasonByName(name);
-      if (row) return row.number;
-      if (/^\d+$/.test(name)) return Number(name);
-      throw new Error(`no exit reason "${name}"; names are as in the Exits view`);
-    });
-  const condition: ExitCondition = reasons.length ? { reasons } : {};
-  if (rest === undefined) return condition;
-  condition.where = rest.split(/\band\b|&&/i).map((term) => {
-    const match = /^\s*(\w+)\s*(==|!=|<=|>=|<|>|=|&)\s*(.+?)\s*$/.exec(term);
-    if (!match) throw new Error(`"${term.trim()}" is not FIELD OP VALUE`);
-    const field = FIELDS.find((name) => name.toLowerCase() === match[1]!.toLowerCase());
-    if (!field) throw new Error(`an exit has no field "${match[1]}"; it has ${FIELDS.join(', ')}`);
-    const op = (match[2] === '=' ? '==' : match[2]) as NonNullable<ExitCondition['where']>[number]['op'];
-    return { field, op, value: evaluateTerm(match[3]!) };
-  });
-  return condition;
 }
 
 function space(list: string[]): AddressSpace {
@@ -223,34 +175,12 @@ async function writeCommand(d: Dashboard, text: string): Promise<string> {
   return `${written} bytes at ${where} ${hex(address)}`;
 }
 
-/** A text that a spreadsheet must not take for a formula. */
-function csvCell(text: string): string {
-  const safe = /^[=+\-@\t]/.test(text) ? `'${text}` : text;
-  return /[",\n]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe;
-}
-
 async function exportCommand(d: Dashboard, text: string): Promise<string> {
   const match = /^csv\s+(.+)$/i.exec(need(text, '"csv FILE"'));
   if (!match) throw new Error('export csv FILE');
   if (!d.debug.exits) throw new Error(d.model.unavailable('exits'));
   const records = await d.debug.exits.records(-1, 1_000_000);
-  const head = ['sequence', 'name', ...FIELDS.slice(1), 'action', 'subject', 'symbol'];
-  const lines = records.map((r) =>
-    [
-      String(r.sequence),
-      exitReasonName(r.reason),
-      ...FIELDS.slice(1).map((field) => {
-        const cell = r[field];
-        return typeof cell === 'bigint' && field !== 'icount' && field !== 'clock' ? `0x${hex(cell)}` : String(cell);
-      }),
-      r.action,
-      exitSubject(r).trim(),
-      d.model.symbols.label(r.csBase + r.rip) ?? '',
-    ]
-      .map(csvCell)
-      .join(','),
-  );
-  await writeFile(match[1]!, `${[head.join(','), ...lines].join('\n')}\n`);
+  await writeFile(match[1]!, traceCsv(records, d.model.symbols));
   return `${records.length} exits written to ${match[1]}`;
 }
 

@@ -2,6 +2,7 @@
 import type { Disassembler } from '../disasm/index.js';
 import type { AddressSpace, Debugger, ExitRecord } from '../engine/debugger.js';
 import type { DashboardOptions, TerminalScreen } from './app.js';
+import { Borders } from './borders.js';
 import {
   completionRows,
   drawCompletions,
@@ -17,7 +18,7 @@ import { completions, findCommand } from './commands.js';
 import type { Names } from './expression.js';
 import { linearPc } from './guest-mode.js';
 import { bindingOf } from './keys.js';
-import { type Layout, layout, type PaneId, type Splitter, VIEW_PANES, type View } from './layout.js';
+import { type Layout, layout, type PaneId, VIEW_PANES, type View } from './layout.js';
 import { Model, reason } from './model.js';
 import { BreakpointsPane } from './panes/breakpoints.js';
 import { ConsolePane } from './panes/console.js';
@@ -33,10 +34,13 @@ import { StackPane } from './panes/stack.js';
 import { TracePane } from './panes/trace.js';
 import { VmcsPane } from './panes/vmcs.js';
 import { WalkPane } from './panes/walk.js';
+import { Places } from './places.js';
 import { Prompt } from './prompt.js';
 import { ps2Key } from './ps2-keys.js';
-import { CellPane, type Segment } from './screen/cell-pane.js';
+import { CellPane } from './screen/cell-pane.js';
 import type { Theme } from './screen/theme.js';
+import { TextPopup } from './text-popup.js';
+import { Turns } from './turns.js';
 
 /** What the dashboard needs of the terminal. */
 export interface Surface {
@@ -59,14 +63,6 @@ export interface Surface {
   quit(): void;
 }
 
-interface Place {
-  view: View;
-  code?: bigint;
-  memory?: { address: bigint; space: AddressSpace };
-}
-
-const MAX_PLACES = 100;
-
 export class Dashboard implements Ui, TerminalScreen {
   readonly model: Model;
   syntax: 'intel' | 'att' = 'intel';
@@ -79,14 +75,12 @@ export class Dashboard implements Ui, TerminalScreen {
   private readonly tabs: CellPane;
   private readonly footer: CellPane;
   private readonly list: CellPane;
-  private readonly popup: CellPane;
+  private readonly popup: TextPopup;
   private tabAreas: { view: View; from: number; to: number; y: number }[] = [];
   private laidOut: Layout | undefined;
   private undrawn = false;
   private zoomed = false;
-  /** How far each border has been moved. */
-  private readonly shifts = new Map<string, number>();
-  private dragged: { splitter: Splitter; from: number } | undefined;
+  private readonly borders = new Borders();
   private chord = '';
   private status: Status | undefined;
   private readonly commandPrompt = new Prompt(':');
@@ -94,18 +88,12 @@ export class Dashboard implements Ui, TerminalScreen {
   private readonly findLine = new Prompt('find ');
   private active: Prompt | undefined;
   private lastFind = '';
-  /** Settles when the step in hand is over; those of an older turn are dropped. */
-  private moving: Promise<unknown> = Promise.resolve();
-  private turn = 0;
-  /** Settles when the commands before are done: what was changed counts for the step typed after it. */
-  private changes: Promise<unknown> = Promise.resolve();
-  private text: { title: string; lines: Segment[][]; top: number } | undefined;
+  private readonly turns = new Turns(() => ['breakpoint', 'watchpoint', 'ended'].includes(this.model.stop?.kind ?? ''));
   private asking = false;
   private chosenExit: ExitRecord | undefined;
   private mouseOn = true;
   private captured: ConsolePane | undefined;
-  private readonly places: Place[] = [];
-  private placeAt = -1;
+  private readonly places = new Places();
 
   constructor(
     readonly debug: Debugger,
@@ -149,7 +137,7 @@ export class Dashboard implements Ui, TerminalScreen {
     this.tabs = this.cells();
     this.footer = this.cells();
     this.list = this.cells();
-    this.popup = this.cells();
+    this.popup = new TextPopup(this.cells());
   }
 
   private cells(): CellPane {
@@ -176,7 +164,7 @@ export class Dashboard implements Ui, TerminalScreen {
   draw(): void {
     this.undrawn = false;
     const { columns, rows } = this.surface;
-    const plan = layout(this.view, columns, rows, this.focus, this.zoomed, this.shifts);
+    const plan = layout(this.view, columns, rows, this.focus, this.zoomed, this.borders.shifts);
     this.laidOut = plan;
     if (!plan.slots.some((slot) => slot.pane === this.focus) && plan.slots[0]) this.focus = plan.slots[0].pane;
     for (const { cells } of this.panes.values()) cells.visible = false;
@@ -189,7 +177,7 @@ export class Dashboard implements Ui, TerminalScreen {
     }
     this.drawHeader(plan, columns);
     this.drawFoot(plan, columns, rows);
-    this.drawPopup(columns, rows);
+    this.popup.draw(columns, rows);
   }
 
   private drawPane(
@@ -249,28 +237,6 @@ export class Dashboard implements Ui, TerminalScreen {
     drawCompletions(this.list, this.active.text);
   }
 
-  private drawPopup(columns: number, rows: number): void {
-    this.popup.visible = this.text !== undefined;
-    if (!this.text) return;
-    const width = Math.min(columns, 100);
-    const height = Math.min(rows, Math.max(5, Math.min(this.text.lines.length + 2, rows - 2)));
-    this.popup.place({ x: (columns - width) >> 1, y: (rows - height) >> 1, width, height });
-    this.popup.clear(this.theme.popup);
-    const more = this.text.lines.length > height - 2 ? '  ↑ ↓ PgDn scroll' : '';
-    this.popup.frame({ focused: true, first: true, last: true });
-    this.popup.heading([[` ${this.text.title} `], [` Esc closes${more} `, this.theme.dim]]);
-    const last = Math.max(0, this.text.lines.length - this.popup.height);
-    this.text.top = Math.max(0, Math.min(last, this.text.top));
-    for (let y = 0; y < this.popup.height; y++) {
-      const line = this.text.lines[this.text.top + y];
-      if (line)
-        this.popup.line(
-          y,
-          line.map(([text, attr]) => [text, attr ?? this.theme.popup] as const),
-        );
-    }
-  }
-
   // --- input ---
 
   /** One key press. What goes wrong is shown; it never ends the dashboard. */
@@ -292,8 +258,8 @@ export class Dashboard implements Ui, TerminalScreen {
       if (name === 'y' || name === 'Y') this.surface.quit();
       return;
     }
-    if (this.text) {
-      this.popupKey(name);
+    if (this.popup.open) {
+      this.popup.key(name);
       return;
     }
     if (this.active) {
@@ -345,15 +311,6 @@ export class Dashboard implements Ui, TerminalScreen {
     else this.disassembly.follow();
   }
 
-  private popupKey(name: string): void {
-    const page = Math.max(1, this.popup.height - 1);
-    const steps: Record<string, number> = { up: -1, k: -1, down: 1, j: 1, pageup: -page, pagedown: page, space: page };
-    if (steps[name] !== undefined) this.text!.top += steps[name]!;
-    else if (name === 'home') this.text!.top = 0;
-    else if (name === 'end') this.text!.top = Number.MAX_SAFE_INTEGER;
-    else this.text = undefined;
-  }
-
   private promptKey(prompt: Prompt, name: string): void {
     if (name === 'escape' || name === 'C-c') {
       this.active = undefined;
@@ -385,18 +342,15 @@ export class Dashboard implements Ui, TerminalScreen {
   }
 
   click(x: number, y: number): void {
-    if (this.text || this.asking) {
-      this.text = undefined;
+    if (this.popup.open || this.asking) {
+      this.popup.close();
       this.asking = false;
       this.surface.dirty();
       return;
     }
     const tab = this.tabAreas.find((area) => area.y === y && x >= area.from && x < area.to);
     if (tab) this.show(tab.view);
-    const splitter = this.splitterAt(x, y);
-    if (splitter) {
-      this.dragged = { splitter, from: splitter.axis === 'x' ? x : y };
-    }
+    this.borders.take(this.laidOut, x, y);
     const slot = this.slotAt(x, y);
     if (slot) {
       if (slot.pane !== this.focus && this.captured) this.release();
@@ -408,50 +362,24 @@ export class Dashboard implements Ui, TerminalScreen {
 
   /** The pointer moved with its button down. */
   drag(x: number, y: number): void {
-    if (!this.dragged) return;
-    const { splitter, from } = this.dragged;
-    this.shifts.set(splitter.key, splitter.shift + (splitter.axis === 'x' ? x : y) - from);
-    this.surface.dirty();
+    if (this.borders.drag(x, y)) this.surface.dirty();
   }
 
   drop(): void {
-    this.dragged = undefined;
+    this.borders.drop();
   }
 
-  private splitterAt(x: number, y: number): Splitter | undefined {
-    const inside = ({ area }: Splitter) =>
-      x >= area.x && x < area.x + area.width && y >= area.y && y < area.y + area.height;
-    return this.laidOut?.splitters.find(inside);
-  }
-
-  /** Moves the border after the pane in focus, or the one before it where it is the last. */
+  /** Moves a border of the pane in focus. @throws Error where it has none. */
   resize(axis: 'x' | 'y', step: number): void {
-    const slot = this.laidOut?.slots.find(({ pane }) => pane === this.focus);
-    if (!slot) return;
-    const touches = (x: number, y: number) =>
-      this.laidOut!.splitters.find(({ axis: along, area }) => {
-        if (along !== axis) return false;
-        return axis === 'x'
-          ? area.x + 1 === x && y >= area.y && y < area.y + area.height
-          : area.y === y && x >= area.x && x < area.x + area.width;
-      });
-    const splitter =
-      axis === 'x'
-        ? (touches(slot.x + slot.width, slot.y) ?? touches(slot.x, slot.y))
-        : (touches(slot.x, slot.y + slot.height) ?? touches(slot.x, slot.y));
-    if (!splitter) {
-      this.say('no border to move here', true);
-      return;
-    }
-    this.shifts.set(splitter.key, splitter.shift + step);
+    this.borders.move(this.laidOut, this.focus, axis, step);
   }
 
   resetSizes(): void {
-    this.shifts.clear();
+    this.borders.reset();
   }
 
   wheel(x: number, y: number, delta: number): void {
-    if (this.text) this.text.top += delta * 3;
+    if (this.popup.open) this.popup.scroll(delta * 3);
     else {
       const slot = this.slotAt(x, y);
       if (slot) for (let n = 0; n < 3; n++) this.panes.get(slot.pane)!.pane.wheel(delta);
@@ -495,38 +423,16 @@ export class Dashboard implements Ui, TerminalScreen {
         throw new Error(`${command.name}: ${reason(error)}`);
       }
     };
-    if (command.moves) return this.inTurn(run);
-    const result = run();
-    this.changes = Promise.allSettled([this.changes, result]);
-    return result;
-  }
-
-  /** Steps that are typed ahead wait for each other, until one fails or the guest stops for another reason. */
-  private inTurn(run: () => Promise<string | undefined>): Promise<string | undefined> {
-    const { turn } = this;
-    const result = this.moving.then(async () => {
-      await this.changes;
-      if (turn !== this.turn) return undefined;
-      try {
-        const text = await run();
-        if (['breakpoint', 'watchpoint', 'ended'].includes(this.model.stop?.kind ?? '')) this.turn++;
-        return text;
-      } catch (error) {
-        this.turn++;
-        throw error;
-      }
-    });
-    this.moving = result.catch(() => undefined);
-    return result;
+    return command.moves ? this.turns.step(run) : this.turns.change(run);
   }
 
   async toggleRun(): Promise<void> {
-    this.turn++;
+    this.turns.drop();
     if (this.model.state.running) {
       await this.debug.pause();
       return;
     }
-    await this.changes;
+    await this.turns.changes;
     this.mustBeAlive();
     this.selectExit(undefined);
     await this.debug.resume();
@@ -602,31 +508,16 @@ export class Dashboard implements Ui, TerminalScreen {
   }
 
   private remember(): void {
-    const place: Place = {
+    this.places.add({
       view: this.view,
       code: this.disassembly.selected,
       memory: { address: this.memoryPane.address, space: this.memoryPane.space },
-    };
-    const last = this.places[this.placeAt];
-    const same = (a: Place, b: Place) =>
-      a.view === b.view &&
-      a.code === b.code &&
-      a.memory?.address === b.memory?.address &&
-      a.memory?.space === b.memory?.space;
-    if (last && same(last, place)) return;
-    this.places.splice(this.placeAt + 1);
-    this.places.push(place);
-    if (this.places.length > MAX_PLACES) this.places.shift();
-    this.placeAt = this.places.length - 1;
+    });
   }
 
+  /** Back or forth in the places visited. @throws Error when there is none. */
   jump(step: number): void {
-    const place = this.places[this.placeAt + step];
-    if (!place) {
-      this.say(step < 0 ? 'no place before this' : 'no place after this', true);
-      return;
-    }
-    this.placeAt += step;
+    const place = this.places.go(step);
     this.setView(place.view);
     if (place.code === undefined) this.disassembly.follow();
     else this.disassembly.goto(place.code);
@@ -736,11 +627,14 @@ export class Dashboard implements Ui, TerminalScreen {
   }
 
   help(): void {
-    this.text = { title: 'Keys and commands', lines: helpLines(this.popup), top: 0 };
+    this.popup.show('Keys and commands', helpLines(this.popup.cells));
   }
 
   showText(title: string, text: string): void {
-    this.text = { title, lines: text.split(/\r?\n/).map((line) => [[` ${line}`]]), top: 0 };
+    this.popup.show(
+      title,
+      text.split(/\r?\n/).map((line) => [[` ${line}`]]),
+    );
     this.surface.dirty();
   }
 

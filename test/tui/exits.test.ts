@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Disassembler, SymbolTable } from '../../src/disasm/index.js';
 import type { ExitRecord, PageWalk, RegisterFile } from '../../src/engine/debugger.js';
-import { parseExitCondition } from '../../src/tui/commands.js';
+import { parseExitCondition } from '../../src/tui/exit-condition.js';
 import {
   describeAction,
   describeFields,

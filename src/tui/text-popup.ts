@@ -1,0 +1,61 @@
+/** Lines of text over the panes: help, messages, answers. */
+import type { CellPane, Segment } from './screen/cell-pane.js';
+
+const MAX_COLUMNS = 100;
+
+export class TextPopup {
+  private text: { title: string; lines: Segment[][]; top: number } | undefined;
+
+  constructor(readonly cells: CellPane) {}
+
+  get open(): boolean {
+    return this.text !== undefined;
+  }
+
+  show(title: string, lines: Segment[][]): void {
+    this.text = { title, lines, top: 0 };
+  }
+
+  close(): void {
+    this.text = undefined;
+  }
+
+  scroll(lines: number): void {
+    if (this.text) this.text.top += lines;
+  }
+
+  /** Scrolls; any other key closes it. */
+  key(name: string): void {
+    const page = Math.max(1, this.cells.height - 1);
+    const steps: Record<string, number> = { up: -1, k: -1, down: 1, j: 1, pageup: -page, pagedown: page, space: page };
+    const far = Number.MAX_SAFE_INTEGER;
+    if (name === 'home') this.scroll(-far);
+    else if (name === 'end') this.scroll(far);
+    else if (steps[name] !== undefined) this.scroll(steps[name]!);
+    else this.close();
+  }
+
+  draw(columns: number, rows: number): void {
+    const { cells, text } = this;
+    cells.visible = text !== undefined;
+    if (!text) return;
+    const { theme } = cells;
+    const width = Math.min(columns, MAX_COLUMNS);
+    const height = Math.min(rows, Math.max(5, Math.min(text.lines.length + 2, rows - 2)));
+    cells.place({ x: (columns - width) >> 1, y: (rows - height) >> 1, width, height });
+    cells.clear(theme.popup);
+    const more = text.lines.length > height - 2 ? '  ↑ ↓ PgDn scroll' : '';
+    cells.frame({ focused: true, first: true, last: true });
+    cells.heading([[` ${text.title} `], [` Esc closes${more} `, theme.dim]]);
+    const last = Math.max(0, text.lines.length - cells.height);
+    text.top = Math.max(0, Math.min(last, text.top));
+    for (let y = 0; y < cells.height; y++) {
+      const line = text.lines[text.top + y];
+      if (!line) break;
+      cells.line(
+        y,
+        line.map(([part, attr]) => [part, attr ?? theme.popup] as const),
+      );
+    }
+  }
+}
