@@ -220,6 +220,15 @@ export interface OsModule {
   bytes: number;
 }
 
+export interface RunTarget {
+  /** RIP reaches this linear address. */
+  gva?: bigint;
+  icount?: bigint;
+  exit?: ExitCondition;
+  /** A kernel's own code runs and its symbols are found, some thousand instructions after its first one at most. */
+  kernel?: boolean;
+}
+
 export interface Debugger {
   info(): Promise<TargetInfo>;
   state(): Promise<RunState>;
@@ -237,8 +246,8 @@ export interface Debugger {
   step(vcpu: number, count?: number, within?: { start: bigint; end: bigint }): Promise<RunState>;
   /** Runs to the next VM exit that matches and stops before the VMM handles it; resolves at the stop. */
   stepToExit(condition?: ExitCondition): Promise<RunState>;
-  /** Runs until RIP reaches `gva`, or the icount, whichever comes first. */
-  runUntil(target: { gva?: bigint; icount?: bigint; exit?: ExitCondition }): Promise<RunState>;
+  /** Runs until one of these holds, whichever comes first. */
+  runUntil(target: RunTarget): Promise<RunState>;
 
   /** @param names those that are wanted; absent: all. The answer may hold more. */
   readRegisters(vcpu: number, names?: readonly string[]): Promise<RegisterFile>;

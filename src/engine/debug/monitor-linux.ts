@@ -46,7 +46,20 @@ export const LINUX_COMMANDS: Record<string, Command> = {
   },
 };
 
-export const LINUX_HELP = `info os               the operating system in guest memory
+/** Runs a guest that has not started its kernel yet to where that has unpacked itself and its symbols are known. */
+const runToKernel: Command = async ({ target }) => {
+  if (target.os === undefined) return NONE;
+  if ((await target.os.info()) !== undefined) return 'the kernel runs already';
+  const state = await target.runUntil({ kernel: true });
+  const info = await target.os.info();
+  if (info === undefined) return `stopped before a kernel was found: ${state.stop?.kind ?? 'running'}`;
+  return `${info.kind} ${info.release} starts, image at ${hex(info.base)}
+gdb: to have its symbols, disconnect and connect again, or symbol-file target:/${info.kind}-${info.release}`;
+};
+LINUX_COMMANDS.run_to_kernel = runToKernel;
+
+export const LINUX_HELP = `run_to_kernel         run to the first code of an unpacked Linux kernel
+info os               the operating system in guest memory
 info dmesg            Linux: the kernel's log
 info ps | current     Linux: processes; the task of each CPU
 info modules          Linux: loaded modules`;

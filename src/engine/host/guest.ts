@@ -15,6 +15,8 @@ import type { Machine } from '../vmm/machine.js';
 
 /** A slice returns often enough for V8 to move the core's loop to optimised code. */
 const SLICE = 100_000;
+/** While a kernel is waited for: it is to be caught before it has done much. */
+const KERNEL_TURN = 1000;
 /** A turn of one of several vCPUs. */
 const TURN_INSTRUCTIONS = 20_000;
 const TURN_MS = 8;
@@ -48,7 +50,7 @@ export class Guest implements D.Debugger {
   #stop: D.StopReason = { kind: 'start' };
   #stopVcpu = 0;
   #waiters: ((state: D.RunState) => void)[] = [];
-  #until: { icount?: number; exit?: D.ExitCondition } | undefined;
+  #until: { icount?: number; exit?: D.ExitCondition; kernel?: boolean } | undefined;
   #serialOut: Uint8Array[] = [];
   #serialLog: Uint8Array = new Uint8Array(0);
   #timer: NodeJS.Timeout | undefined;
@@ -199,13 +201,14 @@ export class Guest implements D.Debugger {
     return this.runUntil({ exit: condition });
   }
 
-  async runUntil(target: { gva?: bigint; icount?: bigint; exit?: D.ExitCondition }): Promise<D.RunState> {
+  async runUntil(target: D.RunTarget): Promise<D.RunState> {
     this.#mustBeStopped();
     this.#mustBeAlive();
     if (target.gva !== undefined) this.#breakpoints.addTemporary(target.gva);
     this.#until = {
       ...(target.icount !== undefined ? { icount: Number(target.icount) } : {}),
       ...(target.exit ? { exit: target.exit } : {}),
+      ...(target.kernel ? { kernel: true } : {}),
     };
     const stopped = new Promise<D.RunState>((resolve) => this.#waiters.push(resolve));
     this.#start();
@@ -286,7 +289,8 @@ export class Guest implements D.Debugger {
   }
 
   #sliceLength(): number {
-    const turn = this.#vm.vcpus.length > 1 ? TURN_INSTRUCTIONS : SLICE;
+    const several = this.#vm.vcpus.length > 1 ? TURN_INSTRUCTIONS : SLICE;
+    const turn = this.#until?.kernel ? KERNEL_TURN : several;
     const until = this.#until?.icount ?? Number.POSITIVE_INFINITY;
     const max = this.options.maxInstructions ?? Number.POSITIVE_INFINITY;
     return Math.max(0, Math.min(turn, until - this.#vm.icount, max - this.#vm.icount));
@@ -298,10 +302,16 @@ export class Guest implements D.Debugger {
     return end;
   }
 
+  #standsInKernel(vcpu: VirtualCpu): boolean {
+    this.#vm.synchronize();
+    return this.#linux.isWorthSearching(this.#view.linearRip(vcpu.index)) && this.#linux.kernel() !== undefined;
+  }
+
   #checkLimits(vcpu: VirtualCpu): void {
     const { untilExits, maxInstructions } = this.options;
     if (this.#until?.icount !== undefined && this.#vm.icount >= this.#until.icount)
       this.#halt(vcpu.index, { kind: 'until' });
+    else if (this.#until?.kernel && this.#standsInKernel(vcpu)) this.#halt(vcpu.index, { kind: 'until' });
     else if (untilExits !== undefined && this.#vm.exits >= untilExits) {
       this.#halt(vcpu.index, { kind: 'limit', message: `${this.#vm.exits} VM exits` });
     } else if (maxInstructions !== undefined && this.#vm.icount >= maxInstructions) {
