@@ -205,6 +205,37 @@ describe('outside 64-bit mode', () => {
     expect(Number(machine.rip) >> 8).toBe(UD);
   });
 
+  it('SSE runs in real-address mode with 16-bit addresses and segment limits', () => {
+    machine.mode('real');
+    set(L.CR4, 0x600n);
+    machine.core.updateMode();
+    machine.segment(L.SEG_DS, 0x2000, 0x20000, 0xffff, 0x93);
+    machine.load(0x28000, [1, 2, 3, 4]);
+    machine.setReg('rbx', 0x8000);
+    machine.setReg('rsi', 0x10000);
+    machine.exec('0f2800', 1); // movaps xmm0, [bx+si]: SI is 0
+    expect(machine.get32(L.YMM)).toBe(0x04030201);
+    machine.set(L.IDTR_BASE, 0x60000);
+    machine.set32(L.IDTR_LIMIT, 0x3ff);
+    for (let n = 0; n < 32; n++) machine.load(0x60000 + n * 4, [0, n, 0, 0]);
+    machine.load(GP << 8, Array(16).fill(0x90));
+    machine.setReg('rsp', 0x3000);
+    machine.setReg('rsi', 0x7ff8);
+    machine.exec('0f1000', 1); // movups xmm0, [bx+si] passes the limit
+    expect(Number(machine.rip) >> 8).toBe(GP);
+  });
+
+  it('the base of FS is added in 64-bit mode', () => {
+    machine.segment(L.SEG_FS, 0, 0x20000, 0xffffffff, 0xc093);
+    machine.load(0x20040, [9, 8, 7, 6]);
+    machine.setReg('rsi', 0x40);
+    for (const alone of [true, false]) {
+      machine.bytes.fill(0, L.YMM, L.YMM + 32);
+      expect(vectorOf('640f1006', alone)).toBe(NONE); // movups xmm0, fs:[rsi]
+      expect(machine.get32(L.YMM)).toBe(0x06070809);
+    }
+  });
+
   it('there are eight registers and VEX.W does not widen general ones', () => {
     machine.mode('protected32');
     set(L.CR4, 0x40600n);

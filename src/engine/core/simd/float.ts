@@ -1,11 +1,11 @@
 // ADD, SUB, MUL, DIV, MIN, MAX, SQRT, HADD, HSUB, ADDSUB, dot products.
-import { XS_OK } from '../layout';
+import { XS_OK, YMM } from '../layout';
 import { fault } from '../state';
 import { accessStatus } from '../mmu/access';
 import { FORM_66, FORM_F2, FORM_F3, UV_L, UV_VEX, uForm, uImm, uImm2, uOperation, uReg } from '../uop';
-import { F_ADD, F_ADDSUB, F_DPPD, F_HADD, F_MUL, F_SUB } from '../generated/vector-ops';
+import { F_ADD, F_ADDSUB, F_DIV, F_DPPD, F_HADD, F_MUL, F_SUB } from '../generated/vector-ops';
 import { packed, scalar, squareRoots } from './float-lanes';
-import { beginFloat, FLOAT_FAULT, settleFlags } from './mxcsr';
+import { beginFloat, FLOAT_FAULT, isPlain, isQuick, settleFlags } from './mxcsr';
 import { absent, firstSource, high, low, setLow, setWhole, source } from './operand';
 
 @inline export function isScalar(form: u32): bool { return form >= u32(FORM_F3); }
@@ -23,6 +23,80 @@ import { absent, firstSource, high, low, setLow, setWhole, source } from './oper
 /** One element of memory or a register in all places. */
 @inline export function splatAt(double: bool, p: usize): v128 { return double ? v128.load64_splat(p) : v128.load32_splat(p); }
 
+/** Is the biased exponent `e` that of a normal number, with `least` and more? */
+@inline function normalExponent(e: u32, least: u32, top: u32): bool { return e - least < top - least; }
+
+/** Rounding error of a + b = r, by Knuth's two-sum: itself exact. */
+@inline function sumError<T>(a: T, b: T, r: T): T {
+  const part = <T>(r - a);
+  return <T>(<T>(a - <T>(r - part)) + <T>(b - part));
+}
+
+/**
+ * ADDSD and its like in place where plain arithmetic answers the same: normal operands, a result with room above
+ * the least normal number, and an exact one where PE is not set yet. false: nothing was done.
+ */
+// fast path: 3 loads, 1 store
+function plainDouble(op: u32, to: usize, p: usize, inexact: bool): bool {
+  const x = load<u64>(to);
+  const y = load<u64>(p);
+  const a = reinterpret<f64>(x);
+  const b = reinterpret<f64>(y);
+  let r: f64;
+  let kept = inexact;
+  switch (op) {
+    case F_ADD:
+      r = a + b;
+      kept = kept || sumError<f64>(a, b, r) == 0;
+      break;
+    case F_SUB:
+      r = a - b;
+      kept = kept || sumError<f64>(a, -b, r) == 0;
+      break;
+    case F_MUL:
+      r = a * b;
+      // a product of n and m significant bits has at most n + m
+      kept = kept || ctz<u64>(x | 0x10000000000000) + ctz<u64>(y | 0x10000000000000) >= 53;
+      break;
+    case F_DIV: r = a / b; break;
+    default: return false;
+  }
+  const e = u32(reinterpret<u64>(r) >> 52) & 0x7ff;
+  if (!normalExponent(u32(x >> 52) & 0x7ff, 1, 0x7ff) || !normalExponent(u32(y >> 52) & 0x7ff, 1, 0x7ff)) return false;
+  if (!kept || !normalExponent(e, 2, 0x7ff)) return false;
+  store<f64>(to, r);
+  return true;
+}
+
+function plainSingle(op: u32, to: usize, p: usize, inexact: bool): bool {
+  const x = load<u32>(to);
+  const y = load<u32>(p);
+  const a = reinterpret<f32>(x);
+  const b = reinterpret<f32>(y);
+  let r: f32;
+  let kept = inexact;
+  switch (op) {
+    case F_ADD:
+      r = a + b;
+      kept = kept || sumError<f32>(a, b, r) == 0;
+      break;
+    case F_SUB:
+      r = a - b;
+      kept = kept || sumError<f32>(a, -b, r) == 0;
+      break;
+    case F_MUL:
+      r = a * b;
+      kept = kept || ctz<u32>(x | 0x800000) + ctz<u32>(y | 0x800000) >= 24;
+      break;
+    case F_DIV: r = a / b; break;
+    default: return false;
+  }
+  if (!normalExponent((x >> 23) & 0xff, 1, 0xff) || !normalExponent((y >> 23) & 0xff, 1, 0xff)) return false;
+  if (!kept || !normalExponent((reinterpret<u32>(r) >> 23) & 0xff, 2, 0xff)) return false;
+  store<f32>(to, r);
+  return true;
+}
+
 export function execFloat(u: usize): i32 {
   const vector = absent(u);
   if (vector) return fault(vector);
@@ -34,6 +108,11 @@ export function execFloat(u: usize): i32 {
   if (isScalar(form)) {
     const p = source(u, double ? 8 : 4, false);
     if (!p) return accessStatus();
+    if (!(second & UV_VEX) && isPlain()) {
+      const to: usize = YMM + (uReg(u) << 5);
+      const inexact = isQuick();
+      if (double ? plainDouble(op, to, p, inexact) : plainSingle(op, to, p, inexact)) return XS_OK;
+    }
     beginFloat();
     const r = scalar(op, double, splatLowest(double, a), splatAt(double, p));
     if (!settleFlags()) return FLOAT_FAULT;

@@ -13,11 +13,18 @@ const FTZ: u32 = 0x8000;
 /** Nearest rounding, all exceptions masked, PE already set: FTZ and DAZ do not matter to normal numbers. */
 const QUICK_MASK: u32 = 0x7fa0;
 const QUICK: u32 = 0x1fa0;
+const PLAIN_MASK: u32 = 0x7f80;
+const PLAIN: u32 = 0x1f80;
 /** Exceptions found before the arithmetic is done. */
 const PRECOMPUTATION: u32 = IE | DE | ZE;
 
 /** True when plain WebAssembly arithmetic answers the same, exceptions included, for normal operands and results. */
 export let quick: bool = false;
+
+/** Nearest rounding, all exceptions masked. */
+@inline export function isPlain(): bool { return (load<u32>(MXCSR) & PLAIN_MASK) == PLAIN; }
+/** `quick` before beginFloat(). */
+@inline export function isQuick(): bool { return (load<u32>(MXCSR) & QUICK_MASK) == QUICK; }
 
 /** Begins a floating-point instruction. */
 @inline export function beginFloat(): void {
