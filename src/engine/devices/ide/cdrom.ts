@@ -20,6 +20,8 @@ const PACKET_BYTES = 12;
 const SIGNATURE_MID = 0x14;
 const SIGNATURE_HIGH = 0xeb;
 const FEATURE_DMA = 1;
+/** Longest transfer by DMA: no host asks for more in one command, and all of it is held in memory. */
+const MAX_DMA_BYTES = 64 * 1024 * 1024;
 const PIO_MODE = 0x0c;
 
 const SENSE = { none: 0, notReady: 2, mediumError: 3, illegalRequest: 5 } as const;
@@ -263,6 +265,9 @@ export class CdromDrive extends IdeDrive {
 
   private readBlocks(block: number, count: number): Uint8Array<ArrayBuffer> {
     if (block + count > this.blocks) throw new CheckCondition(SENSE.illegalRequest, ASC.outOfRange);
+    if (this.dma && count * BLOCK_BYTES > MAX_DMA_BYTES) {
+      throw new CheckCondition(SENSE.illegalRequest, ASC.invalidField);
+    }
     this.block = block;
     this.blocksLeft = count;
     return new Uint8Array(0);
