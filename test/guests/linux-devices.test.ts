@@ -1,0 +1,83 @@
+/** Debian's Linux on virtio: a disk that the host's e2fsck looks at afterwards, and the user-mode network. */
+import { execFileSync } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { vmscope } from '../cli/vmscope.js';
+import { named, requireScript, requireTool } from '../tools.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const apt = requireTool('apt-get');
+const guest = apt.available ? requireScript(`${root}samples/linux/fetch`) : apt;
+const [mke2fs, e2fsck, debugfs] = ['mke2fs', 'e2fsck', 'debugfs'].map(requireTool);
+const folder = `${root}build/guests/linux`;
+const SLOW = 240_000;
+
+function boot(commands: string, ...options: string[]) {
+  const files = ['--kernel', `${folder}/vmlinuz`, '--initrd', `${folder}/initrd.gz`, '-m', '256M', '--headless'];
+  const append = `console=ttyS0 quiet RUN="${commands}"`;
+  return vmscope(['run', ...files, '--append', append, ...options], { timeoutMs: SLOW });
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+describe("Debian's Linux on virtio", () => {
+  const tools = [guest, mke2fs, e2fsck, debugfs];
+  test.skipIf(tools.some(({ available }) => !available))(
+    named('writes an ext4 disk that the host finds in order, on two vCPUs', ...tools),
+    async () => {
+      const work = mkdtempSync(join(tmpdir(), 'vmscope-ext4-'));
+      try {
+        const disk = join(work, 'disk.img');
+        writeFileSync(disk, '');
+        truncateSync(disk, 64 << 20);
+        execFileSync(mke2fs.path, ['-q', '-t', 'ext4', disk]);
+        const { stdout, status } = await boot(
+          'mkdir -p /mnt; mount -t ext4 /dev/vda /mnt && dd if=/dev/urandom of=/mnt/a bs=64k count=20 && sha256sum /mnt/a; umount /mnt',
+          ...['--disk', `${disk},format=raw`, '--vcpus', '2'],
+        );
+        expect(status).toBe(0);
+        const told = /([0-9a-f]{64}) {2}\/mnt\/a/.exec(stdout)?.[1];
+        expect(told, stdout).toBeDefined();
+        execFileSync(e2fsck.path, ['-fn', disk], { stdio: 'ignore' });
+        execFileSync(debugfs.path, ['-R', `dump a ${work}/a`, disk], { stdio: 'ignore' });
+        const dumped = execFileSync('cat', [`${work}/a`], { maxBuffer: 4 << 20 });
+        expect([dumped.length, sha256(dumped)]).toEqual([20 * 65536, told]);
+      } finally {
+        rmSync(work, { recursive: true });
+      }
+    },
+    SLOW,
+  );
+
+  test.skipIf(!guest.available)(
+    named("gets an address and fetches a file from a server on the host's loopback", guest),
+    async () => {
+      const body = randomBytes(1_000_000);
+      const server = createServer((_request, response) => response.end(body));
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const { port } = server.address() as AddressInfo;
+      try {
+        const { stdout, status } = await boot(
+          'ip link set eth0 up; udhcpc -i eth0 -n -q -s /bin/true; ip addr add 10.0.2.15/24 dev eth0; ' +
+            `ping -c 1 10.0.2.2; wget -q -O /tmp/f http://10.0.2.2:${port}/f; sha256sum /tmp/f`,
+          ...['--net', 'user', '--device', 'virtio-rng'],
+        );
+        expect(stdout).toContain('lease of 10.0.2.15 obtained from 10.0.2.2');
+        expect(stdout).toContain('1 packets received, 0% packet loss');
+        expect(stdout).toContain(sha256(body));
+        expect(status).toBe(0);
+      } finally {
+        server.close();
+      }
+    },
+    SLOW,
+  );
+});
