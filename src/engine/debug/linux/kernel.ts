@@ -5,6 +5,8 @@ import { cString, dataView, type PhysicalMemory } from './physical.js';
 
 /** The image is loaded at a multiple of CONFIG_PHYSICAL_ALIGN, which is at least this. */
 const IMAGE_ALIGN = 0x20_0000;
+/** No image is larger; the rest of memory need not be searched. */
+const IMAGE_LIMIT = 0x2000_0000;
 const BANNER = Buffer.from('Linux version ');
 const PRESENT = 1n;
 const LARGE = 1n << 7n;
@@ -45,7 +47,8 @@ export class LinuxKernel {
     const all = memory.view(0, memory.bytes);
     const buffer = Buffer.from(all.buffer, all.byteOffset, all.byteLength);
     // The log and /proc/version have copies of the banner; the right one puts the image at an aligned place.
-    for (let at = buffer.indexOf(BANNER); at >= 0; at = buffer.indexOf(BANNER, at + 1)) {
+    const from = Math.max(0, tokenTable - IMAGE_LIMIT);
+    for (let at = buffer.indexOf(BANNER, from); at >= 0; at = buffer.indexOf(BANNER, at + 1)) {
       const textGpa = at - Number(bannerAt - text);
       if (textGpa < 0 || textGpa % IMAGE_ALIGN !== 0 || tokenTable < textGpa) continue;
       const banner = cString(all.subarray(at, at + 512)).trim();
