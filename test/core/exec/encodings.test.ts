@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import * as L from '../../../src/engine/core/layout.js';
 import { Machine, type Mode } from '../harness.js';
 
 function run(mode: Mode, code: string, registers: Record<string, bigint>, instructions = 1): Machine {
@@ -51,5 +52,30 @@ describe('CRC32', () => {
   ] as const)('in %s mode, %s takes %d bytes', (mode, code, bytes) => {
     const m = run(mode, code, { rax: 0n, rcx: 0x0807060504030201n });
     expect(m.reg('rax')).toBe(crc([1, 2, 3, 4, 5, 6, 7, 8].slice(0, bytes)));
+  });
+});
+
+describe('VEX.vvvv of an instruction that names no register there', () => {
+  it.each([
+    ['RORX', 'c4e3f3f04c7827', 'c4e3fbf0c827'],
+    ['PSHUFD', 'c5f170c800', 'c5f970c800'],
+    ['VMOVDQU', 'c5f26fc8', 'c5fa6fc8'],
+  ])('%s is #UD unless it is 1111b', (_, wrong, right) => {
+    for (const mode of ['long', 'protected32'] as const) {
+      for (const [code, vector] of [
+        [wrong, 6],
+        [right, undefined],
+      ] as const) {
+        const m = new Machine();
+        m.mode(mode);
+        m.set(L.CR4, m.get(L.CR4) | 0x40600n); // OSXSAVE, OSFXSR, OSXMMEXCPT
+        m.set(L.XCR0, 7);
+        m.set(L.CR0, m.get(L.CR0) & ~0xcn); // neither EM nor TS
+        m.core.updateMode();
+        m.exec(code, 1);
+        const first = m.get32(L.FAULT_LOG) === 0 ? undefined : m.get32(L.FAULT_LOG + 16);
+        expect(first, `${mode} ${code}`).toBe(vector);
+      }
+    }
   });
 });
