@@ -1,4 +1,4 @@
-import { DEBUGCTL, PAT, TSC_ADJUST, TSC_AUX } from '../core/layout.js';
+import { DEBUGCTL, MAX_PHYS_BITS, PAT, TSC_ADJUST, TSC_AUX } from '../core/layout.js';
 import { isParavirtualMsr, readParavirtualMsr, updateClock, writeParavirtualMsr } from './paravirt.js';
 import type { Vcpu } from './vcpu.js';
 import type { Vm } from './vm.js';
@@ -91,10 +91,26 @@ export function writeMsr(vcpu: Vcpu, vm: Vm, msr: number, value: bigint): boolea
   if (msr === 0x6e0 || (msr >= 0x800 && msr < 0x900)) return vm.board.writeApicMsr(vcpu.index, msr, value);
   if (isParavirtualMsr(msr)) return vm.paravirtual && writeParavirtualMsr(vcpu, vm, msr, value);
   if (STORED.has(msr)) {
+    if (!validMtrr(msr, value)) return false;
     vcpu.storedMsrs.set(msr, value);
     return true;
   }
   return IGNORED_WRITES.has(msr);
+}
+
+const MTRR_VARIABLE = { first: 0x200, last: 0x20f };
+/** UC, WC, WT, WP, WB. */
+const MEMORY_TYPES = new Set([0n, 1n, 4n, 5n, 6n]);
+const PHYSICAL_RESERVED = MASK64 & ~((1n << BigInt(MAX_PHYS_BITS)) - 1n);
+
+/** True for other MSRs. @sdm 3A 11.11.2 "Setting Memory Ranges with MTRRs" */
+function validMtrr(msr: number, value: bigint): boolean {
+  const typed = (at: bigint) => MEMORY_TYPES.has((value >> at) & 0xffn);
+  if (msr === MTRR_DEF_TYPE) return (value & ~0xcffn) === 0n && typed(0n);
+  if (MTRR_FIXED.includes(msr)) return [0n, 8n, 16n, 24n, 32n, 40n, 48n, 56n].every(typed);
+  if (msr < MTRR_VARIABLE.first || msr > MTRR_VARIABLE.last) return true;
+  if ((msr & 1) === 0) return (value & (PHYSICAL_RESERVED | 0xf00n)) === 0n && typed(0n);
+  return (value & (PHYSICAL_RESERVED | 0x7ffn)) === 0n;
 }
 
 function validPat(value: bigint): boolean {

@@ -149,6 +149,16 @@ describe('MSRs', () => {
     expect(guest.exit('0f30').intr).toBe(0x80000b0d);
   });
 
+  it('INVPCID refuses bits above the PCID for every type', () => {
+    for (const type of [0, 1, 2, 3]) {
+      const guest = watched();
+      guest.setReg('rax', type);
+      guest.setReg('rbx', 0x8000);
+      guest.load(0x8000, '0010000000000000 0000000000000000');
+      expect(guest.exit('660f388203').intr, String(type)).toBe(0x80000b0d);
+    }
+  });
+
   it('reads the capability MSRs', () => {
     const guest = watched().also('primary', ['Use MSR bitmaps']);
     guest.setReg('rcx', 0x480);

@@ -333,7 +333,7 @@ export function execInvpcid(u: usize): i32 {
   const second = readable<u64>(at + 8);
   if (!second) return accessStatus();
   const la = load<u64>(second);
-  if (type > 3 || (type < 2 && pcid > 0xfff)) return faultCode(VEC_GP, 0);
+  if (type > 3 || pcid > 0xfff) return faultCode(VEC_GP, 0);
   if (type < 2 && pcid != 0 && !(cr4() & CR4_PCIDE)) return faultCode(VEC_GP, 0);
   if (type == 0 && !canonicalBase(la)) return faultCode(VEC_GP, 0);
   if (type == 0) flushPage(la);
