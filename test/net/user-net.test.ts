@@ -219,6 +219,22 @@ describe('TCP of the user-mode network', () => {
     expect(guest.take()).toEqual([]);
   });
 
+  it('gives up a guest that is gone, and all connections when the machine is reset', () => {
+    connected();
+    event({ kind: 'data', id: 1, bytes: Uint8Array.of(1) });
+    clock.advance(12_500_000_000);
+    expect([host.take(), net.waitsForHost]).toEqual([[], true]);
+    clock.advance(1_000_000_000);
+    expect([host.take(), net.waitsForHost]).toEqual([['abort 1'], false]);
+    new TcpClient(guest, FAR, 80).send(TCP_SYN);
+    guest.udp(FAR, { fromPort: 5000, toPort: 7, payload: Uint8Array.of(3) });
+    host.take();
+    net.reset();
+    expect([host.take(), net.waitsForHost]).toEqual([['abort 2', 'close 3'], false]);
+    event({ kind: 'connected', id: 2 });
+    expect(guest.segments().filter(({ flags }) => flags & TCP_SYN)).toEqual([]);
+  });
+
   it('takes a byte once, whatever the guest repeats or sends too early', () => {
     const client = connected();
     const start = client.next;

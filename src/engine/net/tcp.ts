@@ -11,6 +11,8 @@ const RECEIVE_WINDOW = 0xffff;
 const SEND_HIGH = 256 << 10;
 const SEND_LOW = 64 << 10;
 const MIN_MSS = 64;
+/** A guest that does not answer so many retransmissions is gone. */
+const MAX_RETRIES = 12;
 
 export type TcpState = 'connecting' | 'syn-sent' | 'syn-received' | 'open' | 'closed';
 
@@ -39,6 +41,8 @@ export interface TcpSaved {
   finAcknowledged: boolean;
   guestEnded: boolean;
   paused: boolean;
+  /** Retransmissions since the guest was heard last. */
+  retries: number;
 }
 
 const NO_BYTES = new Uint8Array(0);
@@ -53,7 +57,7 @@ export class TcpConnection {
   ) {
     this.s = {
       ...{ state: 'connecting' as TcpState, unacknowledged: initialSequence, next: initialSequence, peerWindow: 0 },
-      ...{ expected: 0, inFlight: 0, mss: 536, queue: NO_BYTES, paused: false },
+      ...{ expected: 0, inFlight: 0, mss: 536, queue: NO_BYTES, paused: false, retries: 0 },
       ...{ hostEnded: false, finSent: false, finAcknowledged: false, guestEnded: false },
     };
   }
@@ -88,6 +92,7 @@ export class TcpConnection {
   receive(segment: TcpSegment): void {
     const { s } = this;
     const { flags } = segment;
+    s.retries = 0;
     if (flags & TCP_RST) {
       // A reset counts only where the next byte is due.
       const matches = s.state === 'syn-sent' ? segment.acknowledgement === s.next : segment.sequence === s.expected;
@@ -260,6 +265,10 @@ export class TcpConnection {
   /** Nothing was acknowledged for a while: once more from the first unacknowledged byte. It also probes a shut window. */
   retransmit(): void {
     const { s } = this;
+    if (++s.retries > MAX_RETRIES) {
+      this.abortHost();
+      return;
+    }
     if (s.state === 'syn-sent') this.sendSyn(TCP_SYN, s.unacknowledged);
     else if (s.state === 'syn-received') this.sendSyn(TCP_SYN | TCP_ACK, s.unacknowledged);
     else if (s.state === 'open') {

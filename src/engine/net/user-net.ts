@@ -337,6 +337,16 @@ export class UserNet implements NetBackend {
 
   // --- state -------------------------------------------------------------------------------------------------
 
+  /** The machine was reset: the guest knows of no connection any more. */
+  reset(): void {
+    for (const { id } of this.tcp.values()) this.options.host.abort(id);
+    for (const { id } of this.udp.values()) this.options.host.closeDatagrams(id);
+    this.tcp.clear();
+    this.udp.clear();
+    this.timer.cancel();
+    this.guestMac = EVERYONE;
+  }
+
   save(): Record<string, unknown> {
     const tcp = [...this.tcp.values()].map(({ connection, ...rest }) => ({ ...rest, state: { ...connection.s } }));
     return {

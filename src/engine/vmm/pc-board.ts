@@ -238,6 +238,7 @@ export class PcBoard implements Board {
 
   reset(): void {
     this.#end = undefined;
+    this.net?.reset();
     this.pc.reset();
   }
 }

@@ -1,7 +1,13 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { ShadowArea } from '../../../src/engine/devices/pci/chipset.js';
 import { PciFunction } from '../../../src/engine/devices/pci/function.js';
-import { CAPABILITY_MSIX, MsixTable, msixCapability } from '../../../src/engine/devices/pci/msix.js';
+import {
+  CAPABILITY_MSI,
+  CAPABILITY_MSIX,
+  Msi,
+  MsixTable,
+  msixCapability,
+} from '../../../src/engine/devices/pci/msix.js';
 import { type PcRig, pcRig } from '../rig.js';
 
 /** An I/O BAR, a 64-bit one with MSI-X and a 32-bit one. */
@@ -166,6 +172,33 @@ describe('PCI function', () => {
     twin.apicWrite(0xb0, 0);
     expect(twin.pc.interruptPending(0)).toBe(false);
   });
+});
+
+class MsiCard extends PciFunction {
+  readonly msi: Msi;
+
+  constructor() {
+    super('MSI card', { device: 6, function: 0 }, { vendor: 0x1234, device: 0x5679, classCode: 0x020000 });
+    const at = this.capability(CAPABILITY_MSI, Msi.BODY);
+    for (const [i, mask] of Msi.WRITABLE.entries()) this.open(at + i, 1, mask);
+    this.msi = new Msi(this.config, at, (address, data) => this.message(address, data));
+  }
+}
+
+it('MSI writes the data that the guest put into configuration space', () => {
+  const msiCard = new MsiCard();
+  rig.pc.addPci(msiCard);
+  setConfig(6, 4, 0x4, 2);
+  setConfig(6, 0x44, 0xfee00003);
+  setConfig(6, 0x4c, 0x62, 2);
+  expect([config(6, 0x34) & 0xff, config(6, 0x40) & 0xff, config(6, 0x44)]).toEqual([0x40, 5, 0xfee00000]);
+  msiCard.msi.signal();
+  expect(rig.pc.interruptPending(0)).toBe(false);
+  setConfig(6, 0x42, 0xffff, 2);
+  expect(config(6, 0x40) >>> 16).toBe(0x0081);
+  rig.apicWrite(0xf0, 0x1ff);
+  msiCard.msi.signal();
+  expect(rig.pc.acknowledgeInterrupt(0)).toBe(0x62);
 });
 
 describe('440FX', () => {
