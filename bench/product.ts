@@ -12,3 +12,9 @@ export const { createCore } = (await built(
 export const { Machine } = (await built('engine/vmm/machine.js')) as typeof import('../src/engine/vmm/machine.js');
 export const { Vm } = (await built('engine/vmm/vm.js')) as typeof import('../src/engine/vmm/vm.js');
 export const { loadImage } = (await built('engine/boot/detect.js')) as typeof import('../src/engine/boot/detect.js');
+export const { KvmHypervisor } = (await built(
+  'engine/host/kvm-engine/kvm-hypervisor.js',
+)) as typeof import('../src/engine/host/kvm-engine/kvm-hypervisor.js');
+export const { probeKvm } = (await built(
+  'engine/host/kvm/probe.js',
+)) as typeof import('../src/engine/host/kvm/probe.js');

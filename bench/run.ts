@@ -1,11 +1,12 @@
 /**
  * `npm run bench [-- GROUP...] [-- --check]`: measures, prints a table, and with --check ends with status 1 when a
- * figure breaks its promise in baseline.json. Groups: interpreter, exits, trace, stub.
+ * figure breaks its promise in baseline.json. Groups: interpreter, exits, trace, stub, kvm.
  */
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { exitRates, traceOverhead } from './exits.js';
 import { interpreter } from './interpreter.js';
+import { kvmExitRates } from './kvm.js';
 import { broken, type Floor, format, type Measurement } from './measurement.js';
 import { ROOT } from './paths.js';
 import { stubRates } from './stub.js';
@@ -16,6 +17,7 @@ const GROUPS: Record<string, (() => Measurement[] | Promise<Measurement[]>)[]> =
   exits: [exitRates],
   trace: [traceOverhead],
   stub: [stubRates],
+  kvm: [kvmExitRates],
 };
 
 const words = process.argv.slice(2);

@@ -17,6 +17,7 @@ export function addDemoCommand(program: Command): void {
     .action(async () => {
       const guest = await startGuest({
         name: 'long-mode',
+        engine: 'vtx',
         image: resolveImage(SAMPLE),
         memoryBytes: 32 * 2 ** 20,
         vcpus: 1,

@@ -1,8 +1,12 @@
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
+import { Kvm } from '../engine/host/kvm/kvm.js';
+import { type KvmProbe, probeKvm } from '../engine/host/kvm/probe.js';
+import { type DebugAbilities, probeDebugging } from '../engine/host/kvm-engine/debug-abilities.js';
+import { chooseEngine } from './engine.js';
 
 /** One finding: a name, its state and what to do. */
-interface Finding {
+export interface Finding {
   name: string;
   state: 'ok' | 'no' | 'note';
   text: string;
@@ -14,81 +18,69 @@ export function addDoctorCommand(program: Command): void {
     .summary('what this host offers')
     .description('What this host offers for virtual machines: CPU flags, /dev/kvm, kernel modules, terminal.')
     .action(() => {
-      const findings = [cpu(), ...kvmDevice(), modules(), engine(), ...terminal()];
+      const probe = probeKvm();
+      const findings = [...kvmFindings(probe, probe.usable ? debugging(probe) : undefined), engine(), ...terminal()];
       const signs = { ok: '+', no: '-', note: ' ' };
       for (const { name, state, text } of findings)
         process.stdout.write(`${signs[state]} ${name.padEnd(14)} ${text}\n`);
     });
 }
 
-function read(path: string): string {
+function debugging(probe: KvmProbe): DebugAbilities | undefined {
   try {
-    return readFileSync(path, 'latin1');
+    const kvm = Kvm.open();
+    try {
+      return probeDebugging(kvm, probe.paravirtual);
+    } finally {
+      kvm.close();
+    }
   } catch {
-    return '';
+    return undefined;
   }
 }
 
-function cpu(): Finding {
-  const info = read('/proc/cpuinfo');
-  const flags = new Set((/^flags\s*:\s*(.*)$/m.exec(info)?.[1] ?? '').split(/\s+/));
-  const model = /^model name\s*:\s*(.*)$/m.exec(info)?.[1] ?? 'unknown processor';
-  if (flags.has('vmx')) return { name: 'CPU', state: 'ok', text: `vmx (Intel VT-x): ${model}` };
-  if (flags.has('svm')) return { name: 'CPU', state: 'ok', text: `svm (AMD-V): ${model}` };
-  const why = flags.has('hypervisor')
-    ? 'this host is itself a guest and its hypervisor does not pass virtualization on'
-    : 'the processor has none, or the firmware switched it off';
-  return { name: 'CPU', state: 'no', text: `no vmx or svm flag (${why}): ${model}` };
-}
-
-function kvmDevice(): Finding[] {
-  const path = '/dev/kvm';
-  if (!existsSync(path)) {
-    return [
-      {
-        name: path,
-        state: 'no',
-        text: 'does not exist: load the module (modprobe kvm_intel or kvm_amd), or switch virtualization on in the firmware',
-      },
-    ];
-  }
-  try {
-    accessSync(path, constants.R_OK | constants.W_OK);
-  } catch {
-    return [
-      {
-        name: path,
-        state: 'no',
-        text: 'exists, but this user may not open it: join the group that owns it (usermod -aG kvm USER, then log in again)',
-      },
-    ];
-  }
-  const flags = read('/proc/cpuinfo');
-  const paravirtual = !/\b(vmx|svm)\b/.test(flags);
+/** What the host's KVM is good for, in the words of the errors that --engine kvm would give. */
+export function kvmFindings(probe: KvmProbe, abilities?: DebugAbilities): Finding[] {
+  const { cpu, modules, usable } = probe;
+  const flags = [cpu.vmx && 'vmx (Intel VT-x)', cpu.svm && 'svm (AMD-V)'].filter(Boolean).join(' ');
+  const { engine, line } = chooseEngine('auto', () => probe);
   return [
-    { name: path, state: 'ok', text: 'can be opened' },
-    ...(paravirtual
-      ? [
-          {
-            name: '',
-            state: 'note' as const,
-            text: 'without a vmx or svm flag it is a paravirtual KVM: small guests run, stock kernels may not',
-          },
-        ]
+    {
+      name: 'CPU',
+      state: flags === '' ? 'no' : 'ok',
+      text: `${flags || 'no vmx or svm flag'}: ${cpu.model || 'unknown'}`,
+    },
+    {
+      name: 'kvm modules',
+      state: modules.length > 0 ? 'ok' : 'no',
+      text: modules.join(', ') || 'none loaded or built in',
+    },
+    usable
+      ? { name: '/dev/kvm', state: 'ok', text: `makes machines, up to ${probe.maxVcpus} vCPUs` }
+      : { name: '/dev/kvm', state: 'no', text: `${probe.reason}; ${probe.advice}` },
+    ...(usable && probe.reason !== ''
+      ? [{ name: '', state: 'note' as const, text: `${probe.reason}; ${probe.advice}` }]
       : []),
+    ...(abilities ? [debugFinding(abilities)] : []),
+    { name: '--engine auto', state: 'note', text: line ?? `engine ${engine}` },
   ];
 }
 
-function modules(): Finding {
-  const loaded = read('/proc/modules')
-    .split('\n')
-    .map((line) => line.split(' ')[0])
-    .filter((name) => /^kvm(_|$)/.test(name));
-  if (loaded.length > 0) return { name: 'kvm modules', state: 'ok', text: loaded.join(', ') };
-  const builtIn = existsSync('/sys/module/kvm');
-  return builtIn
-    ? { name: 'kvm modules', state: 'ok', text: 'built into the kernel' }
-    : { name: 'kvm modules', state: 'no', text: 'none loaded' };
+function debugFinding(abilities: DebugAbilities): Finding {
+  const rows: [string, boolean][] = [
+    ['single steps', abilities.singleStep],
+    ['breakpoints', abilities.hardware],
+    ['watchpoints', abilities.watch],
+    ['INT3', abilities.software],
+  ];
+  const lacks = rows.filter(([, has]) => !has).map(([name]) => name);
+  if (abilities.blindInRing3) lacks.push('all of them in ring 3');
+  const has = rows.flatMap(([name, works]) => (works ? [name] : [])).join(', ') || 'nothing';
+  return {
+    name: 'KVM debugging',
+    state: lacks.length > 0 ? 'note' : 'ok',
+    text: `${has}${lacks.length > 0 ? `; not here: ${lacks.join(', ')}` : ''}`,
+  };
 }
 
 function engine(): Finding {

@@ -1,4 +1,5 @@
 import type { CpuModelName } from '../engine/vmm/cpu-models.js';
+import type { EngineName } from '../engine/vmm/hypervisor.js';
 import type { Card } from '../engine/vmm/pc-board.js';
 import type { DriveArgument } from './drive-options.js';
 import type { NetArgument } from './net-options.js';
@@ -6,6 +7,9 @@ import type { NetArgument } from './net-options.js';
 /** What the worker needs to build a guest; crosses to it as workerData. */
 export interface GuestWorkerData {
   name: string;
+  engine: EngineName;
+  /** Engine kvm counts here whenever it enters and leaves the vCPU. */
+  heartbeat?: Int32Array;
   image: string;
   memoryBytes: number;
   vcpus: number;

@@ -5,6 +5,9 @@ import type { GuestWorkerData, WorkerHello, WorkerNotice } from './guest-options
 import { remove } from './guest-socket.js';
 
 const QUIT_MS = 10_000;
+/** How long a signalled KVM_RUN may take to return. */
+const STUCK_MS = 5000;
+const WATCH_MS = 500;
 
 /** A guest could not start; `status` is the process status. */
 export class StartError extends Error {
@@ -19,16 +22,41 @@ export class StartError extends Error {
 export interface RunningGuest {
   target: Debugger;
   gdbPort: number | undefined;
+  /** Resolves with the reason when the engine's thread is no more, or no longer answers. */
+  closed: Promise<string>;
   /** Resolves when no GDB client is connected; undefined when none is now. */
   gdbClientLeft(): Promise<void> | undefined;
   /** Ends the engine's thread. */
   terminate(): Promise<void>;
 }
 
+/** Tells when a vCPU has been in KVM_RUN for long though a timer's signal calls it back every few milliseconds. */
+function watch(heartbeat: Int32Array, stuck: (message: string) => void): void {
+  let last = -1;
+  let since = performance.now();
+  const timer = setInterval(() => {
+    const beat = Atomics.load(heartbeat, 0);
+    const now = performance.now();
+    if (beat !== last || (beat & 1) === 0) {
+      last = beat;
+      since = now;
+    } else if (now - since > STUCK_MS) {
+      clearInterval(timer);
+      stuck(
+        `the vCPU has not come back from KVM_RUN for ${STUCK_MS / 1000} s, though it was signalled: ` +
+          "the host's KVM is stuck on an instruction; run with --engine vtx",
+      );
+    }
+  }, WATCH_MS);
+  timer.unref();
+}
+
 /** Starts the engine's thread with a guest. @throws StartError */
 export async function startGuest(data: GuestWorkerData): Promise<RunningGuest> {
-  const worker = new Worker(new URL('./guest-worker.js', import.meta.url), { workerData: data });
+  const heartbeat = data.engine === 'kvm' ? new Int32Array(new SharedArrayBuffer(4)) : undefined;
+  const worker = new Worker(new URL('./guest-worker.js', import.meta.url), { workerData: { ...data, heartbeat } });
   const closed = new Promise<string>((resolve) => {
+    if (heartbeat) watch(heartbeat, resolve);
     worker.once('error', (error) => resolve(`the engine failed: ${error.message}`));
     worker.once('exit', () => resolve('the engine has ended'));
   });
@@ -62,13 +90,14 @@ export async function startGuest(data: GuestWorkerData): Promise<RunningGuest> {
   return {
     target,
     gdbPort: hello.gdbPort,
+    closed,
     gdbClientLeft: () => left?.promise,
     terminate: async () => {
       // disks are written back before the thread goes; one that hangs is not waited for
       const late = new Promise<void>((resolve) => void setTimeout(resolve, QUIT_MS).unref());
       const failed = (error: Error) => void process.stderr.write(`vmscope: ${error.message}\n`);
       await Promise.race([target.quit().catch(failed), closed, late]);
-      await worker.terminate();
+      await Promise.race([worker.terminate(), late]);
       if (socket !== undefined) remove(socket);
     },
   };

@@ -6,10 +6,12 @@ import { ImageError } from '../engine/boot/image.js';
 import { parseSymbolFile } from '../engine/debug/symbol-file.js';
 import { createCore } from '../engine/host/core-instance.js';
 import { Guest, type GuestOptions } from '../engine/host/guest.js';
+import { KvmHypervisor } from '../engine/host/kvm-engine/kvm-hypervisor.js';
 import { type PortForward, UserSockets } from '../engine/host/net/user-sockets.js';
 import { serveDebugger } from '../engine/host/rpc.js';
 import { cpuModel } from '../engine/vmm/cpu-models.js';
 import { romFrameBytes } from '../engine/vmm/firmware-rom.js';
+import type { Hypervisor } from '../engine/vmm/hypervisor.js';
 import { Machine } from '../engine/vmm/machine.js';
 import { Vm } from '../engine/vmm/vm.js';
 import { openDrives } from './drives.js';
@@ -34,12 +36,9 @@ export function createGuest(
   const { firmware } = data;
   const image = readInput(data.image);
   const initrd = data.initrd === undefined ? undefined : { name: data.initrd, bytes: readInput(data.initrd) };
-  const { core, host } = createCore(data.memoryBytes, firmware ? romFrameBytes(image.length) : 0);
   const drives = openDrives(data.drives ?? [], firmware ? 'ide' : 'virtio');
   drives.warnings.forEach(warn);
-  const vm = new Vm(core, host, data.memoryBytes, data.vcpus);
-  vm.paravirtual = data.noParavirtual !== true;
-  if (data.cpu !== undefined) vm.cpu = cpuModel(data.cpu);
+  const vm = createHypervisor(data, firmware ? romFrameBytes(image.length) : 0);
   const machine = new Machine(vm, {
     name: data.name,
     image: { name: data.image, bytes: image },
@@ -71,7 +70,7 @@ export function createGuest(
     drives.close();
   };
   if (data.traceFile !== undefined) {
-    const trace = new TraceFile(data.traceFile, host);
+    const trace = new TraceFile(data.traceFile, vm.host);
     machine.afterSlice = () => trace.drain();
   }
   return new Guest(machine, {
@@ -92,6 +91,21 @@ function symbolsOf(data: GuestWorkerData, image: Uint8Array): Partial<GuestOptio
     ...(file === undefined ? {} : { symbols: parseSymbolFile(file, bytes) }),
     ...(lines === undefined ? {} : { lines, readSource: sourceReader(file ?? data.image) }),
   };
+}
+
+/** @throws KvmError when the host cannot run it on engine kvm */
+function createHypervisor(data: GuestWorkerData, romBytes: number): Hypervisor {
+  const cpu = data.cpu === undefined ? undefined : cpuModel(data.cpu);
+  if (data.engine === 'kvm') {
+    const vm = KvmHypervisor.create({ ...data, ...(cpu ? { cpu } : { cpu: undefined }) });
+    if (data.heartbeat) vm.heartbeat = data.heartbeat;
+    return vm;
+  }
+  const { core, host } = createCore(data.memoryBytes, romBytes);
+  const vm = new Vm(core, host, data.memoryBytes, data.vcpus);
+  vm.paravirtual = data.noParavirtual !== true;
+  if (cpu) vm.cpu = cpu;
+  return vm;
 }
 
 /** Writes each byte at once: the console is for watching what goes wrong. */

@@ -3,6 +3,7 @@ import { addAttachCommand } from './attach.js';
 import { addDemoCommand } from './demo.js';
 import { addDoctorCommand } from './doctor.js';
 import { StartError } from './guest-process.js';
+import { addLockstepCommand } from './lockstep.js';
 import { UsageError } from './options.js';
 import { addRunCommand } from './run.js';
 import { addTopCommand } from './top.js';
@@ -23,6 +24,7 @@ export async function main(argv: string[]): Promise<void> {
   addTopCommand(program);
   addAttachCommand(program);
   addDoctorCommand(program);
+  addLockstepCommand(program);
   for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     process.stderr.write(

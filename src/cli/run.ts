@@ -4,11 +4,12 @@ import { CPU_MODELS, type CpuModelName, DEFAULT_CPU_MODEL } from '../engine/vmm/
 import { CARDS, type Card } from '../engine/vmm/pc-board.js';
 import { runDashboard } from '../tui/app.js';
 import { cdrom, type DriveArgument, mediumOf, parseDisk } from './drive-options.js';
+import { chooseEngine, type EngineOption } from './engine.js';
 import { resolveImage } from './files.js';
 import { type FirmwarePaths, findFirmware } from './firmware.js';
 import type { GuestWorkerData } from './guest-options.js';
 import { type RunningGuest, startGuest } from './guest-process.js';
-import { ANSWER_MS, runHeadless } from './headless.js';
+import { ANSWER_MS, type HeadlessEnd, runHeadless } from './headless.js';
 import { parseNet } from './net-options.js';
 import {
   parseCount,
@@ -101,7 +102,18 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
   const serial = parseSerial(options.serial ?? (interactive ? 'none' : 'stdio'));
   const input = !interactive && options.serial === 'stdio';
   const net = parseNet(options.net);
+  const { engine, line } = chooseEngine(options.engine as EngineOption);
+  if (engine === 'kvm' && options.maxInstructions !== undefined) {
+    throw new UsageError(
+      `--max-instructions ${options.maxInstructions}: KVM does not count instructions; --engine vtx does`,
+    );
+  }
+  if (engine === 'kvm' && firmware !== undefined) {
+    throw new UsageError('--engine kvm boots kernels; guests that a BIOS boots from a disk need --engine vtx');
+  }
+  if (line !== undefined) process.stderr.write(`vmscope: ${line}\n`);
   const data: GuestWorkerData = {
+    engine,
     name: options.name ?? basename(firmware ? (drives[0]?.path ?? file) : file).replace(/\.(elf|bin|img)$/, ''),
     image: file,
     memoryBytes: parseMemory(options.memory),
@@ -141,7 +153,6 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
   const timeoutSeconds = options.timeout === undefined ? undefined : Number(options.timeout);
   if (timeoutSeconds !== undefined && !(timeoutSeconds > 0))
     throw new UsageError(`--timeout ${options.timeout}: not a number of seconds`);
-  if (options.engine === 'kvm') throw new UsageError('--engine kvm: this version has the vtx engine only');
   const started = performance.now();
   const guest = await startGuest(data);
   if (guest.gdbPort !== undefined) process.stderr.write(`vmscope: GDB stub on ${data.gdb!.host}:${guest.gdbPort}\n`);
@@ -152,13 +163,14 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
     await guest.terminate();
     return status;
   }
-  const end = await runHeadless(guest.target, {
+  const run = runHeadless(guest.target, {
     serial,
     input,
     wait: options.wait === true,
     gdbClientLeft: guest.gdbClientLeft,
     ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }),
   });
+  const end = await Promise.race([run, guest.closed.then((message): HeadlessEnd => ({ status: 3, message }))]);
   if (end.message) process.stderr.write(`vmscope: ${data.name}: ${end.message}\n`);
   for (const line of end.lines ?? []) process.stderr.write(`${line}\n`);
   if (options.stats) {

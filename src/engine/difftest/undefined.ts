@@ -20,8 +20,10 @@ interface Row {
   f3?: boolean;
   sdm: string;
   /** Undefined flags, or how they follow from the operands. */
-  undefined: number | ((d: Decoded, c: Case) => Mask);
+  undefined: number | ((d: Decoded, c: Instruction) => Mask);
 }
+
+type Instruction = Pick<Case, 'code' | 'mode' | 'gpr'>;
 
 const NONE: Mask = { flags: 0, result: false };
 const range = (first: number, last: number): number[] => Array.from({ length: last - first + 1 }, (_, i) => first + i);
@@ -29,18 +31,18 @@ const range = (first: number, last: number): number[] => Array.from({ length: la
 const alu = (operation: number): number[] => range(operation * 8, operation * 8 + 5);
 
 /** The immediate byte that ends the instruction. */
-const immediate = (c: Case): number => c.code[c.code.length - 1];
-const cl = (c: Case): number => Number(c.gpr[1] & 0xffn);
+const immediate = (c: Instruction): number => c.code[c.code.length - 1];
+const cl = (c: Instruction): number => Number(c.gpr[1] & 0xffn);
 const masked = (d: Decoded, count: number): number => count & (d.operandBytes === 8 ? 63 : 31);
 
 const rotate =
-  (count: (c: Case) => number) =>
-  (d: Decoded, c: Case): Mask =>
+  (count: (c: Instruction) => number) =>
+  (d: Decoded, c: Instruction): Mask =>
     masked(d, count(c)) > 1 ? { flags: OF, result: false } : NONE;
 
 const shift =
-  (count: (c: Case) => number) =>
-  (d: Decoded, c: Case): Mask => {
+  (count: (c: Instruction) => number) =>
+  (d: Decoded, c: Instruction): Mask => {
     const n = masked(d, count(c));
     if (n === 0) return NONE;
     const arithmeticRight = ((d.modrm >> 3) & 7) === 7;
@@ -49,8 +51,8 @@ const shift =
   };
 
 const doubleShift =
-  (count: (c: Case) => number) =>
-  (d: Decoded, c: Case): Mask => {
+  (count: (c: Instruction) => number) =>
+  (d: Decoded, c: Instruction): Mask => {
     const n = masked(d, count(c));
     if (n === 0) return NONE;
     if (n > d.operandBytes * 8) return { flags: STATUS, result: true };
@@ -122,7 +124,7 @@ for (const row of UNDEFINED) {
 }
 
 /** Undefined results of a case's instruction. */
-export function maskOf(c: Case): Mask {
+export function maskOf(c: Instruction): Mask {
   const d = decode(c.code, c.mode);
   const reg = (d.modrm >> 3) & 7;
   const row = BY_OPCODE.get(d.opcode)?.find(

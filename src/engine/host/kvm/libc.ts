@@ -28,6 +28,8 @@ export interface Libc {
   signal(signal: number, handler: number): number;
   pthreadSigmask(how: number, set: Uint8Array, old: null): number;
   sigtimedwait(set: Uint8Array, info: null, timeout: Uint8Array): number;
+  /** syscall(2) by number, with up to four arguments. */
+  systemCall(number: number, a: number, b: Uint8Array | null, c: Uint8Array | null, d: null): number;
   errno(): number;
   /** Bytes at an address, not copied. Valid as long as the mapping is. */
   view(address: number, bytes: number): ArrayBuffer;
@@ -75,6 +77,7 @@ function load(): Libc {
     signal: func('signal', 'intptr_t', 'int', 'uintptr_t'),
     pthreadSigmask: func('pthread_sigmask', 'int', 'int', 'void *', 'void *'),
     sigtimedwait: func('sigtimedwait', 'int', 'void *', 'void *', 'void *'),
+    systemCall: func('syscall', 'long', 'long', 'long', 'void *', 'void *', 'void *'),
     errno: () => koffi.errno(),
     view: (address, bytes) => koffi.view(BigInt(address), bytes),
     addressOf: (bytes) => Number(koffi.address(bytes)),

@@ -1,9 +1,9 @@
 // What this host offers, for `vmscope doctor` and `--engine auto`, through an interface that tests replace.
-import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { CAPABILITIES, type CapabilityName, REQUIRED_CAPABILITIES } from './capabilities.js';
 import { EACCES, EBUSY, ENODEV, ENOENT, ENXIO, EPERM, ioctlError, KvmError } from './errors.js';
 import { IOCTLS, KVM_API_VERSION } from './ioctls.js';
-import { libc } from './libc.js';
+import { libc, O_CLOEXEC, O_RDWR } from './libc.js';
 
 const DEVICE = '/dev/kvm';
 
@@ -82,17 +82,14 @@ export const hostProbeIo: KvmProbeIo = {
     }
   },
   open: (path) => {
-    try {
-      return openSync(path, 'r+');
-    } catch (error) {
-      return (error as NodeJS.ErrnoException).errno ?? -EACCES;
-    }
+    const fd = libc().open(path, O_RDWR | O_CLOEXEC);
+    return fd < 0 ? -libc().errno() : fd;
   },
   ioctl: (fd, request, argument) => {
     const result = libc().ioctlValue(fd, request, argument);
     return result < 0 ? -libc().errno() : result;
   },
-  close: closeSync,
+  close: (fd) => void libc().close(fd),
 };
 
 /** Never throws: what is missing is in `reason` and `advice`. */
@@ -123,7 +120,13 @@ export function probeKvm(io: KvmProbeIo = hostProbeIo): KvmProbe {
     return { ...probe, usable: false, reason: error.message.slice(0, cut), advice: error.advice, error };
   };
 
-  const fd = io.open(DEVICE);
+  let fd: number;
+  try {
+    fd = io.open(DEVICE);
+  } catch (error) {
+    if (error instanceof KvmError) return fail(error);
+    throw error;
+  }
   if (fd < 0) return fail(openError(-fd, cpu, modules));
   try {
     const version = io.ioctl(fd, IOCTLS.KVM_GET_API_VERSION, 0);

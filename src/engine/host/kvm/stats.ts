@@ -1,6 +1,7 @@
 // KVM's binary statistics (KVM_GET_STATS_FD): counters with names, read in one go.
-import { closeSync, readSync } from 'node:fs';
+import { readSync } from 'node:fs';
 import type { KvmHandle } from './kvm.js';
+import { libc } from './libc.js';
 import { KVM_STATS_DESC, KVM_STATS_HEADER, KvmStruct } from './structs.js';
 
 export interface StatDescriptor {
@@ -60,7 +61,7 @@ export class KvmStats {
   }
 
   close(): void {
-    closeSync(this.fd);
+    libc().close(this.fd);
   }
 }
 

@@ -81,6 +81,14 @@ export class KvmVcpu {
     this.page.view.setUint8(this.immediateExit, on ? 1 : 0);
   }
 
+  /** Makes registers that were changed in the shared page take effect now, before a request that reads or sets others. */
+  flushRegisters(): void {
+    if (this.page.getBig('kvm_dirty_regs') === 0n) return;
+    this.setImmediateExit(true);
+    this.runRaw();
+    this.setImmediateExit(false);
+  }
+
   /** Port-I/O data of the current KVM_EXIT_IO: size x count bytes, in place. */
   ioData(): Uint8Array {
     const start = Number(this.page.getBig('exit.io.data_offset'));

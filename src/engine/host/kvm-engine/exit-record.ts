@@ -1,0 +1,94 @@
+// Exits of KVM_RUN as records of the one exit trace: under the SDM's exit reason that each comes from.
+import * as L from '../../core/layout.js';
+import type { HostMemory } from '../host-memory.js';
+import { EXIT_REASONS as KVM } from '../kvm/exits.js';
+import { RUN } from './kvm-cpu.js';
+
+/** Basic exit reasons. @sdm 3D C "VMX Basic Exit Reasons" */
+export const REASON = {
+  TRIPLE_FAULT: 2,
+  INTERRUPT_WINDOW: 7,
+  HLT: 12,
+  IO_INSTRUCTION: 30,
+  RDMSR: 31,
+  WRMSR: 32,
+  EPT_VIOLATION: 48,
+} as const;
+
+const BY_KVM_REASON = new Map<number, number>([
+  [KVM.KVM_EXIT_SHUTDOWN, REASON.TRIPLE_FAULT],
+  [KVM.KVM_EXIT_IRQ_WINDOW_OPEN, REASON.INTERRUPT_WINDOW],
+  [KVM.KVM_EXIT_HLT, REASON.HLT],
+  [KVM.KVM_EXIT_IO, REASON.IO_INSTRUCTION],
+  [KVM.KVM_EXIT_X86_RDMSR, REASON.RDMSR],
+  [KVM.KVM_EXIT_X86_WRMSR, REASON.WRMSR],
+  [KVM.KVM_EXIT_MMIO, REASON.EPT_VIOLATION],
+]);
+
+/** The SDM's reason for a KVM exit, or undefined for one that is KVM's own affair. */
+export const vmxReason = (kvmReason: number): number | undefined => BY_KVM_REASON.get(kvmReason);
+
+/** What a record holds beyond the reason; the rest of the columns is not KVM's to give and stays 0. */
+export interface ExitFacts {
+  reason: number;
+  /** As the SDM lays it out for the reason. */
+  qualification: number;
+  gpa: number;
+  clock: number;
+  vcpu: number;
+}
+
+export const ACTION = { none: 0, resume: 1, inject: 2, stop: 3 } as const;
+
+/** Columns that are registers, and where the shared page has them. */
+const REGISTERS: readonly (readonly [to: number, from: number])[] = [
+  [L.TR_RIP, RUN.rip],
+  [L.TR_CS_BASE, RUN.csBase],
+  [L.TR_CR3, RUN.cr3],
+  [L.TR_RAX, RUN.rax],
+  [L.TR_RCX, RUN.rcx],
+];
+
+/** The trace ring and the exit counts of a machine on KVM, in the places that the core's layout gives them. */
+export class ExitTrace {
+  private slot = 0;
+
+  constructor(private readonly host: HostMemory) {}
+
+  /** @param page the shared page, which has the registers */
+  add(page: DataView, facts: ExitFacts): void {
+    const { host } = this;
+    const count = L.EXIT_COUNTS + facts.reason * 8;
+    host.setNumber(count, host.getNumber(count) + 1);
+    const sequence = host.getNumber(L.TRACE_SEQUENCE) + 1;
+    const at = L.TRACE_RING + ((sequence - 1) & (L.TRACE_RECORDS - 1)) * L.TRACE_RECORD_BYTES;
+    this.slot = at;
+    host.u32.fill(0, at >>> 2, (at + L.TRACE_RECORD_BYTES) >>> 2);
+    host.setNumber(at + L.TR_SEQUENCE, sequence);
+    host.set32(at + L.TR_VCPU, facts.vcpu);
+    host.set32(at + L.TR_REASON, facts.reason);
+    host.set32(at + L.TR_QUALIFICATION, facts.qualification);
+    host.setNumber(at + L.TR_GPA, facts.gpa);
+    for (const [to, from] of REGISTERS) {
+      host.set32(at + to, page.getUint32(from, true));
+      host.set32(at + to + 4, page.getUint32(from + 4, true));
+    }
+    host.setNumber(at + L.TR_CLOCK, facts.clock);
+    host.setNumber(L.TRACE_SEQUENCE, sequence);
+  }
+
+  /** What came of the newest exit. */
+  settle(action: number, detail: number): void {
+    this.host.set32(this.slot + L.TR_ACTION, action);
+    this.host.set32(this.slot + L.TR_DETAIL, detail >>> 0);
+  }
+
+  count(reason: number): number {
+    return this.host.getNumber(L.EXIT_COUNTS + reason * 8);
+  }
+
+  reset(): void {
+    this.host.u8.fill(0, L.EXIT_COUNTS, L.EXIT_COUNTS + 128 * 8);
+    this.host.setNumber(L.TRACE_SEQUENCE, 0);
+  }
+}

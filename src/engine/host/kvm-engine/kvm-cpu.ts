@@ -1,0 +1,115 @@
+// One vCPU of a machine on KVM, with its registers in the page that it shares with the kernel.
+import type { VirtualCpu } from '../../vmm/hypervisor.js';
+import { KVM_REGS, KVM_RUN_PAGE, KVM_SREGS, KvmStruct } from '../kvm/structs.js';
+import type { KvmVcpu } from '../kvm/vcpu.js';
+import type { RealClock } from './clock.js';
+
+/** Places in the shared page of what every entry and exit touches: names are looked up once. */
+const at = (name: string): number => {
+  const found = KVM_RUN_PAGE.fields[name];
+  if (!found) throw new TypeError(`kvm_run has no field ${name}`);
+  return found.offset;
+};
+export const RUN = {
+  requestInterruptWindow: at('request_interrupt_window'),
+  readyForInterruptInjection: at('ready_for_interrupt_injection'),
+  ifFlag: at('if_flag'),
+  cr8: at('cr8'),
+  exitReason: at('exit_reason'),
+  rip: at('s.regs.regs.rip'),
+  rax: at('s.regs.regs.rax'),
+  rcx: at('s.regs.regs.rcx'),
+  csBase: at('s.regs.sregs.cs.base'),
+  cr3: at('s.regs.sregs.cr3'),
+  ioDirection: at('exit.io.direction'),
+  ioSize: at('exit.io.size'),
+  ioPort: at('exit.io.port'),
+  ioCount: at('exit.io.count'),
+  ioData: at('exit.io.data_offset'),
+  mmioAddress: at('exit.mmio.phys_addr'),
+  mmioData: at('exit.mmio.data'),
+  mmioLength: at('exit.mmio.len'),
+  mmioIsWrite: at('exit.mmio.is_write'),
+} as const;
+
+const SYNC_REGS = 1n;
+const SYNC_SREGS = 2n;
+const RFLAGS_IF = 0x200n;
+const EFER_LMA = 0x400n;
+
+export class KvmCpu implements VirtualCpu {
+  /** KVM does not count instructions. */
+  readonly icount = 0;
+  halted = false;
+  woken = false;
+  readonly waitsForSipi = false;
+  pendingInit = false;
+  pendingSipi: number | undefined;
+  /** An exit is recorded and not yet handled. */
+  pendingExit: number | undefined;
+  /** The kernel has the answer to an I/O or MMIO exit still to take in. */
+  unfinished = false;
+  /** Steps that a debugger still wants. */
+  steps: number | undefined;
+  /** Leave a breakpoint at this linear address alone until the guest has moved. */
+  stepOff: bigint | undefined;
+  /** State was set since the last run. */
+  fresh = true;
+  readonly regs: KvmStruct;
+  readonly sregs: KvmStruct;
+
+  constructor(
+    readonly index: number,
+    readonly vcpu: KvmVcpu,
+    private readonly realClock: RealClock,
+  ) {
+    const { page } = vcpu;
+    page.set('kvm_valid_regs', SYNC_REGS | SYNC_SREGS);
+    this.regs = new KvmStruct(KVM_REGS, page.slice('s.regs.regs'));
+    this.sregs = new KvmStruct(KVM_SREGS, page.slice('s.regs.sregs'));
+    this.regs.bytes.set(vcpu.regs().bytes);
+    this.sregs.bytes.set(vcpu.sregs().bytes);
+  }
+
+  get clock(): number {
+    return this.realClock.now();
+  }
+
+  get runnable(): boolean {
+    return !this.halted || this.woken;
+  }
+
+  get interruptsEnabled(): boolean {
+    return (this.regs.getBig('rflags') & RFLAGS_IF) !== 0n;
+  }
+
+  /** The kernel takes these in at the next run. */
+  changed(regs: boolean, sregs: boolean): void {
+    const { page } = this.vcpu;
+    page.set('kvm_dirty_regs', page.getBig('kvm_dirty_regs') | (regs ? SYNC_REGS : 0n) | (sregs ? SYNC_SREGS : 0n));
+    this.fresh = true;
+  }
+
+  get linearRip(): bigint {
+    const rip = this.regs.getBig('rip');
+    if ((this.sregs.getBig('efer') & EFER_LMA) !== 0n && this.sregs.get('cs.l') === 1) return rip;
+    return BigInt.asUintN(32, rip + this.sregs.getBig('cs.base'));
+  }
+
+  get longMode(): boolean {
+    return this.sregs.get('cs.l') === 1 && (this.sregs.getBig('efer') & EFER_LMA) !== 0n;
+  }
+
+  get cpl(): number {
+    return this.sregs.get('ss.dpl');
+  }
+
+  /** Lets the kernel finish the instruction that an I/O or MMIO exit interrupted; no other runs. */
+  finishInstruction(): void {
+    if (!this.unfinished) return;
+    this.unfinished = false;
+    this.vcpu.setImmediateExit(true);
+    this.vcpu.runRaw();
+    this.vcpu.setImmediateExit(false);
+  }
+}

@@ -1,0 +1,143 @@
+// A machine on KVM as the debugger sees it.
+import { type PagingState, walkGuest } from '../../debug/guest-walk.js';
+import type { MachineView } from '../../debug/machine-view.js';
+import type { AddressSpace, FaultStep, PageWalk, RegisterFile, TargetInfo } from '../../debugger.js';
+import type { KvmHypervisor } from './kvm-hypervisor.js';
+import { basicRegisters, otherRegisters, putRegister } from './registers.js';
+
+const PAGE = 4096n;
+/** Counters of KVM_GET_STATS_FD for exits that never reach user space. */
+const OWN_COUNTERS = ['exits', 'irq_exits', 'halt_exits', 'io_exits', 'mmio_exits', 'signal_exits', 'irq_window_exits'];
+
+/** GVA -> GPA with each entry, from the vCPU's paging state. */
+export function walkOnKvm(vm: KvmHypervisor, vcpu: number, gva: bigint): PageWalk {
+  const { sregs } = vm.vcpus[vcpu];
+  const state: PagingState = {
+    cr0: sregs.getBig('cr0'),
+    cr3: sregs.getBig('cr3'),
+    cr4: sregs.getBig('cr4'),
+    efer: sregs.getBig('efer'),
+  };
+  return walkGuest(state, gva, (address, bytes) => {
+    if (address + BigInt(bytes) > BigInt(vm.memoryBytes)) return undefined;
+    const at = Number(address);
+    return bytes === 8 ? vm.ramView.getBigUint64(at, true) : BigInt(vm.ramView.getUint32(at, true));
+  });
+}
+
+export class KvmView implements MachineView {
+  readonly unavailable: TargetInfo['unavailable'];
+
+  constructor(private readonly vm: KvmHypervisor) {
+    const { abilities } = vm.breakpoints;
+    this.unavailable = {
+      vmcs: 'KVM does not give the VMCS to user space',
+      ept: 'KVM does not give the second-level page tables to user space',
+      ...(abilities.watch || abilities.singleStep ? {} : { watchpoints: 'KVM_SET_GUEST_DEBUG does not work here' }),
+    };
+  }
+
+  get memoryBytes(): number {
+    return this.vm.memoryBytes;
+  }
+
+  get vcpus(): number {
+    return this.vm.vcpus.length;
+  }
+
+  get breakpoints(): KvmHypervisor['breakpoints'] {
+    return this.vm.breakpoints;
+  }
+
+  readRegisters(vcpu: number, names?: readonly string[]): RegisterFile {
+    const cpu = this.settled(vcpu);
+    const basic = basicRegisters(cpu.regs, cpu.sregs);
+    if (names?.every((name) => name in basic)) return basic;
+    cpu.vcpu.flushRegisters();
+    return { ...otherRegisters(cpu.vcpu), ...basic };
+  }
+
+  writeRegister(vcpu: number, name: string, value: bigint): void {
+    const cpu = this.settled(vcpu);
+    const home = putRegister(cpu.vcpu, cpu.regs, cpu.sregs, name, value);
+    if (home !== 'other') cpu.changed(home === 'regs', home === 'sregs');
+  }
+
+  readMemory(vcpu: number, space: AddressSpace, address: bigint, length: number): Uint8Array {
+    const result = new Uint8Array(length);
+    let valid = 0;
+    for (const [gpa, offset, bytes] of this.pieces(vcpu, space, address, length)) {
+      result.set(this.vm.ram.subarray(gpa, gpa + bytes), offset);
+      valid = offset + bytes;
+    }
+    return valid === length ? result : result.slice(0, valid);
+  }
+
+  writeMemory(vcpu: number, space: AddressSpace, address: bigint, bytes: Uint8Array): number {
+    let written = 0;
+    for (const [gpa, offset, count] of this.pieces(vcpu, space, address, bytes.length)) {
+      this.vm.ram.set(bytes.subarray(offset, offset + count), gpa);
+      written = offset + count;
+    }
+    return written;
+  }
+
+  walk(vcpu: number, gva: bigint): PageWalk {
+    this.settled(vcpu);
+    return walkOnKvm(this.vm, vcpu, gva);
+  }
+
+  linearRip(vcpu: number): bigint {
+    return this.settled(vcpu).linearRip;
+  }
+
+  halted(vcpu: number): boolean {
+    return this.vm.vcpus[vcpu].halted;
+  }
+
+  takeWatchHit(): ReturnType<MachineView['takeWatchHit']> {
+    const hit = this.vm.watchHit;
+    if (!hit) throw new Error('no watchpoint was hit');
+    this.vm.watchHit = undefined;
+    return hit;
+  }
+
+  /** KVM tells of a triple fault, not of the faults before it. */
+  faultChain(): FaultStep[] {
+    return [];
+  }
+
+  ownExits(): Record<string, number> {
+    const counts: Record<string, number> = {};
+    for (const { vcpu } of this.vm.vcpus) {
+      const stats = vcpu.stats().read();
+      for (const name of OWN_COUNTERS)
+        counts[`kvm ${name}`] = (counts[`kvm ${name}`] ?? 0) + Number(stats.get(name) ?? 0n);
+    }
+    return counts;
+  }
+
+  private settled(vcpu: number): KvmHypervisor['vcpus'][number] {
+    this.vm.settle();
+    return this.vm.vcpus[vcpu];
+  }
+
+  /** Pieces of memory page by page; ends where memory ends. There is no host-physical space to show. */
+  private *pieces(
+    vcpu: number,
+    space: AddressSpace,
+    address: bigint,
+    length: number,
+  ): Generator<[gpa: number, offset: number, bytes: number]> {
+    this.settled(vcpu);
+    if (space === 'hpa') return;
+    for (let done = 0; done < length; ) {
+      const at = BigInt.asUintN(64, address + BigInt(done));
+      const bytes = Math.min(length - done, Number(PAGE - (at % PAGE)));
+      const gpa = space === 'gpa' ? at : walkOnKvm(this.vm, vcpu, at).output;
+      if (gpa === undefined || gpa >= BigInt(this.vm.memoryBytes)) return;
+      yield [Number(gpa), done, Math.min(bytes, this.vm.memoryBytes - Number(gpa))];
+      done += bytes;
+    }
+  }
+}
