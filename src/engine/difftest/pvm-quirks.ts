@@ -1,5 +1,5 @@
 // Paravirtual KVM (no VT-x or SVM under it): what its way of running a guest shows.
-import { CODE, isIa32e, STACK } from './bed.js';
+import { CODE, isIa32e, mayStray, STACK } from './bed.js';
 import { type Case, type Outcome, SELECTOR_NAMES } from './case.js';
 import { emulated, fields, is, isFault, type Quirk } from './quirk.js';
 
@@ -88,5 +88,15 @@ export const PVM_QUIRKS: readonly Quirk[] = [
       actual.detail.startsWith('frame outside') ||
       (expected.ending === 'shutdown' && actual.ending === 'mmio') ||
       (c.cpl === 0 && [expected, actual].some((o) => o.ending === 'shutdown' || stackOnTables(c, o))),
+  },
+  {
+    id: 'wrote-over-the-bed',
+    parties: ['kvm'],
+    evidence:
+      'without paging the instruction wrote over the IDT, GDT or handlers of the bed: what comes of that depends on what each CPU has cached',
+    applies: (c, expected, actual) =>
+      mayStray(c.mode) &&
+      [expected, actual].some((o) => o.ending !== 'exception') &&
+      [expected, actual].some((o) => o.changes.some(({ address }) => address < CODE)),
   },
 ];

@@ -9,8 +9,9 @@ import { Kvm } from '../kvm/kvm.js';
 import { GuestMemory } from '../kvm/memory.js';
 import { probeKvm } from '../kvm/probe.js';
 import { KVM_REGS, KVM_SREGS, KVM_VCPU_EVENTS, KvmStruct } from '../kvm/structs.js';
-import type { KvmVcpu } from '../kvm/vcpu.js';
+import { INTERRUPTED, type KvmVcpu } from '../kvm/vcpu.js';
 import type { KvmVm } from '../kvm/vm.js';
+import { RunTimer } from '../kvm-engine/run-timer.js';
 import { BedMemory } from './bed-memory.js';
 
 /** Places of the hardware's register numbers in kvm_regs (rax rbx rcx rdx rsi rdi rsp rbp r8-r15). */
@@ -21,12 +22,15 @@ const IOPL = 0x3000;
 const SEGMENT_NAMES = ['es', 'cs', 'ss', 'ds', 'fs', 'gs'] as const;
 /** KVM_RUNs without an end after which a case counts as stuck. */
 const MAX_RUNS = 8;
+/** A case that runs for longer goes round in circles. */
+const CASE_MS = 100;
 
 export class KvmCaseRunner implements CaseRunner {
   readonly name = 'kvm';
   private readonly memory: BedMemory;
   private readonly regs: BigUint64Array;
   private readonly sregs: KvmStruct;
+  private readonly timer: RunTimer;
   private readonly states = new Map<string, { bytes: Uint8Array; csBase: bigint }>();
   private readonly selectorOffsets: number[];
   private readonly paravirtual = probeKvm().paravirtual;
@@ -40,6 +44,7 @@ export class KvmCaseRunner implements CaseRunner {
     this.memory = new BedMemory(Buffer.from(memory.bytes.buffer, 0, RAM_BYTES));
     vm.mapMemory(0, 0, memory);
     vcpu.setCpuid(kvm.supportedCpuid());
+    this.timer = new RunTimer(vcpu);
     const { page } = vcpu;
     page.set('kvm_valid_regs', 3n);
     const at = page.bytes.byteOffset + page.offset('s.regs.regs');
@@ -60,6 +65,7 @@ export class KvmCaseRunner implements CaseRunner {
   }
 
   close(): void {
+    this.timer.close();
     this.vm.close();
     this.kvm.close();
   }
@@ -79,7 +85,10 @@ export class KvmCaseRunner implements CaseRunner {
     let ending: Ending = 'stuck';
     let detail = '';
     for (let i = 0; i < MAX_RUNS && ending === 'stuck'; i++) {
+      const now = performance.now();
+      this.timer.arm(now + CASE_MS, now);
       const reason = this.vcpu.runRaw();
+      if (reason === INTERRUPTED) this.timer.fired();
       // Some KVMs answer a shutdown or an interruption once after a change of mode, without running the guest.
       const started = regs[RIP] !== BigInt(c.address) - start.csBase;
       if (reason < 0 || (reason === EXIT_REASONS.KVM_EXIT_SHUTDOWN && !started && i === 0)) continue;
