@@ -529,7 +529,7 @@ routine do_rdrand, rdrand %rax
 
 do_invpcid:
   mov $2, %eax                    # all contexts
-  invpcid operand(%rip), %rax
+  invpcid no_pcid(%rip), %rax
   clc
   ret
 
@@ -615,6 +615,7 @@ exhibit 61, RDSEED, do_rdseed, SECONDARY, CPU2_RDSEED
 exhibits_end:
 
 .balign 8
+no_pcid: .quad 0, 0               # INVPCID's descriptor
 zoo_gdt: .quad 0
   .quad 0x00af9b000000ffff        # 08: 64-bit code
   .quad 0x00cf93000000ffff        # 10: data
