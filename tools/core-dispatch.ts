@@ -4,28 +4,11 @@
 // RIP in `rip` (`break`), or leaves it by stop() before it has changed anything. Flags live in locals: kind k
 // with result fr and first operand fs. Few locals go round the loop: V8 shuffles them on each of its 480 back edges,
 // so what is needed once per block is in memory.
+import { CONDITIONS } from '../src/spec/opcodes/index.js';
 
 const TYPES = ['u8', 'u16', 'u32', 'u64'] as const;
 const SIGNED = ['i8', 'i16', 'i32', 'i64'] as const;
 const ALU = ['ADD', 'OR', 'ADC', 'SBB', 'AND', 'SUB', 'XOR', 'CMP'] as const;
-export const CONDITION_NAMES = [
-  'O',
-  'NO',
-  'B',
-  'AE',
-  'Z',
-  'NZ',
-  'BE',
-  'A',
-  'S',
-  'NS',
-  'P',
-  'NP',
-  'L',
-  'GE',
-  'LE',
-  'G',
-] as const;
 
 const NEXT = 'u += 32; continue;';
 const SZP = 1;
@@ -351,7 +334,7 @@ function compared(cc: number, z: number): string | undefined {
     LE: `${s('a')} <= ${s('b')}`,
     G: `${s('a')} > ${s('b')}`,
   };
-  return table[CONDITION_NAMES[cc] ?? ''];
+  return table[CONDITIONS[cc] ?? ''];
 }
 
 /** Condition on a logical result fr (CF = OF = 0). */
@@ -374,7 +357,7 @@ function tested(cc: number): string {
     LE: 'fr <= 0',
     G: 'fr > 0',
   };
-  return table[CONDITION_NAMES[cc] ?? ''] ?? 'false';
+  return table[CONDITIONS[cc] ?? ''] ?? 'false';
 }
 
 const branchIf = (condition: string): string =>
@@ -384,7 +367,7 @@ function branchCases(): void {
   family('JMP');
   emit('JMP J', 'rip = (load<u64>(RIP_BASE) + u64(i64(load<i32>(u, 28)))) & mask; break;');
   family('JCC');
-  CONDITION_NAMES.forEach((name, cc) => {
+  CONDITIONS.forEach((name, cc) => {
     const quick: Record<string, string> = {
       Z: 'k ? fr == 0 : (load<u32>(RFLAGS) & 0x40) != 0',
       NZ: 'k ? fr != 0 : (load<u32>(RFLAGS) & 0x40) == 0',
@@ -396,7 +379,7 @@ function branchCases(): void {
   family('CMP_JCC');
   for (const form of ['RR', 'RI']) {
     for (const z of [2, 3]) {
-      CONDITION_NAMES.forEach((name, cc) => {
+      CONDITIONS.forEach((name, cc) => {
         const condition = compared(cc, z) ?? `testCondition(${cc}, k, fr, fs)`;
         const b = form === 'RI' ? immediate(z) : read('r', z);
         emit(
@@ -409,7 +392,7 @@ function branchCases(): void {
   family('TEST_JCC');
   for (const form of ['RR', 'RI']) {
     for (const z of [2, 3]) {
-      CONDITION_NAMES.forEach((name, cc) => {
+      CONDITIONS.forEach((name, cc) => {
         const b = form === 'RI' ? immediate(z) : read('r', z);
         emit(
           `TEST ${form} ${8 << z}, J${name}`,
@@ -420,7 +403,7 @@ function branchCases(): void {
   }
   family('BYTE_JCC');
   for (const test of [false, true]) {
-    CONDITION_NAMES.forEach((name, cc) => {
+    CONDITIONS.forEach((name, cc) => {
       const operands = `const a = ${read('rm', 0)}, b = ${immediate(0)};`;
       emit(
         `${test ? 'TEST' : 'CMP'} RI 8, J${name}`,

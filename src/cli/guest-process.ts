@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Debugger } from '../engine/debugger.js';
 import { connectDebugger } from '../engine/host/rpc.js';
+import { elapsed } from './elapsed.js';
 import type { GuestWorkerData, WorkerHello, WorkerNotice } from './guest-options.js';
 import { remove } from './guest-socket.js';
 
@@ -94,7 +95,7 @@ export async function startGuest(data: GuestWorkerData): Promise<RunningGuest> {
     gdbClientLeft: () => left?.promise,
     terminate: async () => {
       // disks are written back before the thread goes; one that hangs is not waited for
-      const late = new Promise<void>((resolve) => void setTimeout(resolve, QUIT_MS).unref());
+      const late = elapsed(QUIT_MS);
       const failed = (error: Error) => void process.stderr.write(`vmscope: ${error.message}\n`);
       await Promise.race([target.quit().catch(failed), closed, late]);
       await Promise.race([worker.terminate(), late]);

@@ -1,6 +1,7 @@
 import { openSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import type { Debugger, DebuggerEvent, FaultStep, StopReason } from '../engine/debugger.js';
+import { ANSWER_MS, elapsed } from './elapsed.js';
 import { fileCause } from './files.js';
 import { type SerialTarget, UsageError } from './options.js';
 import { Output } from './output.js';
@@ -84,17 +85,13 @@ function linger(
   return aborted;
 }
 
-/** How long the engine may take to answer at the end of a run. */
-export const ANSWER_MS = 5000;
-
 async function stopForTime(
   target: Debugger,
   options: HeadlessOptions,
   finish: (end: HeadlessEnd) => void,
 ): Promise<void> {
   // an engine that does not answer must not outlive its time
-  const late = new Promise<void>((resolve) => void setTimeout(resolve, ANSWER_MS).unref());
-  await Promise.race([target.pause().catch(() => {}), late]);
+  await Promise.race([target.pause().catch(() => {}), elapsed(ANSWER_MS)]);
   finish({ status: 0, message: `stopped after ${options.timeoutSeconds} s` });
 }
 

@@ -4,12 +4,13 @@ import { CPU_MODELS, type CpuModelName, DEFAULT_CPU_MODEL } from '../engine/vmm/
 import { CARDS, type Card } from '../engine/vmm/pc-board.js';
 import { runDashboard } from '../tui/app.js';
 import { cdrom, type DriveArgument, mediumOf, parseDisk } from './drive-options.js';
+import { ANSWER_MS, elapsed } from './elapsed.js';
 import { chooseEngine, type EngineOption } from './engine.js';
 import { resolveImage } from './files.js';
 import { type FirmwarePaths, findFirmware } from './firmware.js';
 import type { GuestWorkerData } from './guest-options.js';
 import { type RunningGuest, startGuest } from './guest-process.js';
-import { ANSWER_MS, type HeadlessEnd, runHeadless } from './headless.js';
+import { type HeadlessEnd, runHeadless } from './headless.js';
 import { parseNet } from './net-options.js';
 import {
   parseCount,
@@ -174,9 +175,8 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
   if (end.message) process.stderr.write(`vmscope: ${data.name}: ${end.message}\n`);
   for (const line of end.lines ?? []) process.stderr.write(`${line}\n`);
   if (options.stats) {
-    const late = new Promise<'late'>((resolve) => void setTimeout(() => resolve('late'), ANSWER_MS).unref());
     const printed = printStats(guest, (performance.now() - started) / 1000).catch(() => 'late');
-    if ((await Promise.race([printed, late])) === 'late')
+    if ((await Promise.race([printed, elapsed(ANSWER_MS)])) === 'late')
       process.stderr.write('vmscope: no statistics: the engine does not answer\n');
   }
   await guest.terminate();

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import * as L from '../../src/engine/core/layout.js';
+import { GENERAL_64 } from '../../src/spec/registers.js';
 
 /** What the tests of the core call. */
 export interface Core {
@@ -16,24 +17,7 @@ export interface Core {
 
 export type Mode = 'real' | 'protected16' | 'protected32' | 'long';
 
-const GPRS = [
-  'rax',
-  'rcx',
-  'rdx',
-  'rbx',
-  'rsp',
-  'rbp',
-  'rsi',
-  'rdi',
-  'r8',
-  'r9',
-  'r10',
-  'r11',
-  'r12',
-  'r13',
-  'r14',
-  'r15',
-];
+const GPRS: readonly string[] = GENERAL_64;
 
 const WASM = new URL('../../build/core.wasm', import.meta.url);
 
