@@ -1,7 +1,7 @@
 import { openSync, writeSync } from 'node:fs';
 import { TRACE_RECORD_BYTES, TRACE_RECORDS, TRACE_SEQUENCE } from '../engine/core/layout.js';
 import { recordAddress } from '../engine/debug/trace-reader.js';
-import type { HostMemory } from '../engine/host/host-memory.js';
+import type { HostMemory } from '../engine/vmm/host-memory.js';
 import { fileCause } from './files.js';
 import { UsageError } from './options.js';
 

@@ -1,4 +1,4 @@
-// The exported surface of the core, one list; mirrored by CoreExports in src/engine/host/core-instance.ts.
+// The exported surface of the core, one list; mirrored by CoreExports in src/engine/vmm/core-exports.ts.
 export { init, selectVcpu } from './machine';
 export { addBreakpoint, clearBreakpoints, run } from './run';
 export { dropBlocks, invalidatePageCode } from './decode/cache';

@@ -1,6 +1,6 @@
 import * as L from '../core/layout.js';
 import type { ExitCondition, ExitRecord } from '../debugger.js';
-import type { HostMemory } from '../host/host-memory.js';
+import type { HostMemory } from '../vmm/host-memory.js';
 
 const ACTIONS = ['none', 'resume', 'inject', 'stop'] as const;
 

@@ -3,9 +3,9 @@
 import type { InitialState } from '../boot/image.js';
 import type { MachineView } from '../debug/machine-view.js';
 import type { GuestEnd, GuestMemory, Nanoseconds } from '../devices/device.js';
-import type { HostMemory } from '../host/host-memory.js';
 import type { Board } from './board.js';
 import type { FirmwareRom } from './firmware-rom.js';
+import type { HostMemory } from './host-memory.js';
 
 export type EngineName = 'vtx' | 'kvm';
 

@@ -17,8 +17,8 @@ import {
   X87_FCW,
   XCR0,
 } from '../core/layout.js';
-import type { HostMemory } from '../host/host-memory.js';
 import { EVENT_ERROR_CODE, EVENT_TYPE, EVENT_VALID } from './exit.js';
+import type { HostMemory } from './host-memory.js';
 import { Vmcs } from './vmcs.js';
 
 /** Every area of the VMCS is checked at the next VM entry. */

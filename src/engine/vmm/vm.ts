@@ -30,16 +30,15 @@ import {
 import type { MachineView } from '../debug/machine-view.js';
 import { VtxView } from '../debug/vtx-view.js';
 import type { GuestEnd, GuestMemory } from '../devices/device.js';
-import type { CoreExports } from '../host/core-instance.js';
-import type { HostMemory } from '../host/host-memory.js';
-import { releaseFrames } from '../host/release-frames.js';
 import type { Board } from './board.js';
 import { PRIMARY } from './controls.js';
+import type { CoreExports } from './core-exports.js';
 import { type CpuModel, cpuModel, DEFAULT_CPU_MODEL, linearBits } from './cpu-models.js';
 import { EPT_MEMORY_TYPE, EptBuilder } from './ept-builder.js';
 import { EVENT_VALID, type Outcome } from './exit.js';
 import { EXIT_HANDLERS } from './exits/index.js';
 import { FirmwareRom } from './firmware-rom.js';
+import type { HostMemory } from './host-memory.js';
 import type { Hypervisor, SliceEnd, VirtualCpu } from './hypervisor.js';
 import { setInitialState } from './initial-state.js';
 import { initVcpu, startVcpu } from './multiprocessor.js';
@@ -626,7 +625,7 @@ class RamView implements GuestMemory {
 
   release(gpa: number, bytes: number): void {
     this.#check(gpa, bytes);
-    releaseFrames(this.vm.host.u8, RAM_BASE + gpa, bytes);
+    this.vm.host.release(RAM_BASE + gpa, bytes);
     for (let page = gpa; page < gpa + bytes; page += 4096) this.vm.core.invalidatePageCode(RAM_BASE + page);
   }
 

@@ -1,8 +1,8 @@
 import { mustBeOne } from '../../spec/vmx/controls.js';
 import { IO_BITMAP_A, IO_BITMAP_B, MSR_BITMAP, VIRTUAL_APIC_BASE } from '../core/layout.js';
-import type { HostMemory } from '../host/host-memory.js';
 import { ENTRY, EXIT, PIN, PRIMARY, SECONDARY } from './controls.js';
 import { type CpuModel, linearBits } from './cpu-models.js';
+import type { HostMemory } from './host-memory.js';
 import type { Vcpu } from './vcpu.js';
 
 /** MSRs that the guest reads and writes without an exit: they live in the vCPU and need no policy. */

@@ -1,5 +1,5 @@
 import { type VmcsField, vmcsField } from '../../spec/vmx/vmcs-fields.js';
-import type { HostMemory } from '../host/host-memory.js';
+import type { HostMemory } from './host-memory.js';
 
 /** Slot offset of a field by its name. @throws Error when there is no such field. */
 export function fieldOffset(name: string): number {

@@ -8,7 +8,11 @@ export class HostMemory {
   readonly u32: Uint32Array;
   readonly u64: BigUint64Array;
 
-  constructor(readonly memory: WebAssembly.Memory) {
+  /** @param clear zeroes frames; a host may take their pages back to do so */
+  constructor(
+    readonly memory: WebAssembly.Memory,
+    private readonly clear = (u8: Uint8Array, hpa: number, bytes: number): unknown => u8.fill(0, hpa, hpa + bytes),
+  ) {
     this.u8 = new Uint8Array(memory.buffer);
     this.u16 = new Uint16Array(memory.buffer);
     this.u32 = new Uint32Array(memory.buffer);
@@ -17,6 +21,11 @@ export class HostMemory {
 
   get bytes(): number {
     return this.memory.buffer.byteLength;
+  }
+
+  /** The frames read as zeros afterwards; `hpa` and `bytes` are multiples of the page size. */
+  release(hpa: number, bytes: number): void {
+    this.clear(this.u8, hpa, bytes);
   }
 
   get32(hpa: number): number {
