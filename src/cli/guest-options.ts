@@ -1,4 +1,4 @@
-import type { CpuModelName } from '../engine/vmm/cpu-models.js';
+import type { CpuModel } from '../engine/vmm/cpu-models.js';
 import type { EngineName } from '../engine/vmm/hypervisor.js';
 import type { Card } from '../engine/vmm/pc-board.js';
 import type { DriveArgument } from './drive-options.js';
@@ -14,7 +14,7 @@ export interface GuestWorkerData {
   memoryBytes: number;
   vcpus: number;
   /** CPU model; without it the newest. */
-  cpu?: CpuModelName;
+  cpu?: CpuModel;
   append?: string;
   initrd?: string;
   /** Load address of a flat binary. */

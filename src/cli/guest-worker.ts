@@ -9,7 +9,6 @@ import { Guest, type GuestOptions } from '../engine/host/guest.js';
 import { KvmHypervisor } from '../engine/host/kvm-engine/kvm-hypervisor.js';
 import { type PortForward, UserSockets } from '../engine/host/net/user-sockets.js';
 import { serveDebugger } from '../engine/host/rpc.js';
-import { cpuModel } from '../engine/vmm/cpu-models.js';
 import { romFrameBytes } from '../engine/vmm/firmware-rom.js';
 import type { Hypervisor } from '../engine/vmm/hypervisor.js';
 import { Machine } from '../engine/vmm/machine.js';
@@ -95,9 +94,9 @@ function symbolsOf(data: GuestWorkerData, image: Uint8Array): Partial<GuestOptio
 
 /** @throws KvmError when the host cannot run it on engine kvm */
 function createHypervisor(data: GuestWorkerData, romBytes: number): Hypervisor {
-  const cpu = data.cpu === undefined ? undefined : cpuModel(data.cpu);
+  const { cpu } = data;
   if (data.engine === 'kvm') {
-    const vm = KvmHypervisor.create({ ...data, ...(cpu ? { cpu } : { cpu: undefined }) });
+    const vm = KvmHypervisor.create(data);
     if (data.heartbeat) vm.heartbeat = data.heartbeat;
     return vm;
   }

@@ -1,3 +1,6 @@
+import type { CpuModel } from '../engine/vmm/cpu-models.js';
+import { CpuOptionError, parseCpu } from '../engine/vmm/cpu-option.js';
+
 /** A mistake in the command line or an image that cannot be used: one line, status 2. */
 export class UsageError extends Error {}
 
@@ -25,6 +28,16 @@ export function parseCount(option: string, text: string, low: number, high: numb
     throw new UsageError(`${option} ${text}: not a whole number from ${low} to ${high}`);
   }
   return value;
+}
+
+/** MODEL[,vendor=MAKER][,+FEATURE][,-FEATURE] of --cpu. @throws UsageError */
+export function parseCpuModel(text: string): CpuModel {
+  try {
+    return parseCpu(text);
+  } catch (error) {
+    if (error instanceof CpuOptionError) throw new UsageError(`--cpu ${text}: ${error.message}`);
+    throw error;
+  }
 }
 
 /** [HOST:]PORT of --gdb; loopback unless a host is named. @throws UsageError */

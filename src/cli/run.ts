@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
-import { CPU_MODELS, type CpuModelName, DEFAULT_CPU_MODEL } from '../engine/vmm/cpu-models.js';
+import { CPU_MODELS, DEFAULT_CPU_MODEL } from '../engine/vmm/cpu-models.js';
 import { CARDS, type Card } from '../engine/vmm/pc-board.js';
 import { runDashboard } from '../tui/app.js';
 import { cdrom, type DriveArgument, mediumOf, parseDisk } from './drive-options.js';
@@ -14,6 +14,7 @@ import { type HeadlessEnd, runHeadless } from './headless.js';
 import { parseNet } from './net-options.js';
 import {
   parseCount,
+  parseCpuModel,
   parseGdbAddress,
   parseMemory,
   parseRtc,
@@ -28,7 +29,7 @@ interface RunOptions {
   append?: string;
   memory: string;
   vcpus: string;
-  cpu: CpuModelName;
+  cpu: string;
   name?: string;
   engine: string;
   at?: string;
@@ -76,7 +77,7 @@ export function addRunCommand(program: Command): void {
     .option('--debugcon <file>', 'what the guest writes to ports 0xe9 and 0x402')
     .option('-m, --memory <size>', 'guest RAM: MiB, or with K, M, G', '128M')
     .option('--vcpus <n>', 'virtual CPUs', '1')
-    .addOption(new Option('--cpu <model>', 'CPU model').choices(CPU_MODELS).default(DEFAULT_CPU_MODEL))
+    .option('--cpu <model>', `${CPU_MODELS.join(', ')}[,vendor=MAKER][,+FEATURE][,-FEATURE]`, DEFAULT_CPU_MODEL)
     .option('--name <name>', 'name of the guest')
     .addOption(new Option('--engine <engine>', 'engine').choices(['vtx', 'kvm', 'auto']).default('vtx'))
     .option('--gdb <[host:]port>', 'GDB stub; on the loopback address unless HOST is given')
@@ -119,7 +120,7 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
     image: file,
     memoryBytes: parseMemory(options.memory),
     vcpus: parseCount('--vcpus', options.vcpus, 1, 16),
-    cpu: options.cpu,
+    cpu: parseCpuModel(options.cpu),
     ...(options.append === undefined ? {} : { append: options.append }),
     ...(options.initrd === undefined ? {} : { initrd: options.initrd }),
     ...(options.at === undefined ? {} : { at: parseCount('--at', options.at, 0, 0xffffffff) }),

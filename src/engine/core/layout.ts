@@ -274,6 +274,8 @@ export const RANDOM_QUEUE_ENTRIES = 32;
 export const EPT_CACHE_EPTP = GLOBAL + 0x48;
 /** u32: 1 takes VMMCALL, the other maker's hypercall instruction, for VMCALL, as KVM does for its guests. */
 export const VMMCALL_EXITS = GLOBAL + 0x50;
+/** u32: where SYSCALL and SYSRET exist besides 64-bit mode, SYSCALL_*: the makers of CPUs differ. */
+export const SYSCALL_MODES = GLOBAL + 0x54;
 /**
  * The dispatcher's own, beside its few locals: what the running block needs at its end. Nothing here lives
  * longer than one call of execBlocks().
@@ -326,6 +328,11 @@ export const MODE_CODE32 = 2; // CS.D (not with CODE64)
 export const MODE_STACK32 = 4; // SS.B (outside 64-bit mode)
 export const MODE_FLAT = 8; // 64-bit, or CS DS ES SS all base 0, limit 4 GiB, usable, expand-up, right type
 export const MODE_SINGLE = 16; // block of one instruction (set by the run loop only)
+
+// ---- SYSCALL_MODES ----
+export const SYSCALL_LONG = 0; // 64-bit mode only
+export const SYSCALL_WITH_CSTAR = 1; // compatibility mode too, once the guest has set IA32_CSTAR
+export const SYSCALL_PROTECTED = 2; // every protected mode; SYSENTER and SYSEXIT outside IA-32e mode only
 
 // ---- ATTENTION bits ----
 export const ATT_SHADOW = 1; // STI or MOV SS blocking is on: run one instruction, then clear it

@@ -21,6 +21,8 @@ const KERNEL_TURN = 1000;
 const TURN_INSTRUCTIONS = 20_000;
 const TURN_MS = 8;
 const SERIAL_LOG_BYTES = 65536;
+/** So much virtual time a guest is given that halts with interrupts off. */
+const DEAF_NS = 10e9;
 
 export interface GuestOptions {
   /** Idle time passes at the pace of the wall clock. */
@@ -57,6 +59,7 @@ export class Guest implements D.Debugger {
   #scheduled = false;
   /** Takes back what a step under way has set. */
   #endStep: (() => void) | undefined;
+  #deafSince: { icount: number; clock: number } | undefined;
   #paceBase: { wallMs: number; clock: number } | undefined;
   #next = 0;
 
@@ -366,7 +369,7 @@ export class Guest implements D.Debugger {
   /** Every vCPU is halted: time warps to the next deadline, or passes at the wall clock's pace. */
   #idle(deadline: number | undefined): 'go on' | 'wait' {
     const { waitsForHost } = this.machine;
-    if (deadline === undefined) {
+    if (deadline === undefined || (!this.#paced && !waitsForHost && this.#deaf(deadline))) {
       if (this.options.waitForInput || waitsForHost) return this.#sleep(1000);
       this.#vm.finish(this.machine.haltedForever());
       this.#halt(this.#stopVcpu, this.#ended());
@@ -384,6 +387,15 @@ export class Guest implements D.Debugger {
     }
     this.#vm.warpTo(deadline);
     return 'go on';
+  }
+
+  /** Every vCPU has been halted with interrupts off for so long that no timer's NMI or reset will come either. */
+  #deaf(deadline: number): boolean {
+    const deaf = this.#vm.vcpus.every((vcpu) => !vcpu.interruptsEnabled);
+    const { icount } = this.#vm;
+    if (!deaf || this.#deafSince?.icount !== icount)
+      this.#deafSince = deaf ? { icount, clock: this.#vm.now() } : undefined;
+    return this.#deafSince !== undefined && deadline - this.#deafSince.clock > DEAF_NS;
   }
 
   #sleep(ms: number, then?: () => void): 'wait' {

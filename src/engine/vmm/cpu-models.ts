@@ -1,13 +1,23 @@
 // The CPU models of --cpu: which features CPUID shows. @sdm 2A 3.3 "CPUID - CPU Identification", tables 3-10, 3-11 and 3-8
+import { CPUID_FEATURES } from '../../spec/cpuid.js';
 
 /** The x86-64 psABI's microarchitecture levels, and everything that the core has. */
 export const CPU_MODELS = ['x86-64-v2', 'x86-64-v3', 'max'] as const;
 export type CpuModelName = (typeof CPU_MODELS)[number];
 export const DEFAULT_CPU_MODEL: CpuModelName = 'x86-64-v3';
 
+/** Makers whose CPUs differ in what a guest sees: CPUID's vendor string. */
+export const VENDORS = ['GenuineIntel', 'AuthenticAMD'] as const;
+export type Vendor = (typeof VENDORS)[number];
+
 /** Feature words as CPUID answers them. */
 export interface CpuModel {
   readonly name: CpuModelName;
+  /**
+   * The maker, where the user chose one. The levels of the psABI have none: CPUID then names Intel, and SYSCALL works
+   * in compatibility mode for guests that have set IA32_CSTAR.
+   */
+  readonly vendor?: Vendor;
   readonly leaf1Ecx: number;
   readonly leaf1Edx: number;
   readonly leaf7Ebx: number;
@@ -66,4 +76,39 @@ export function cpuModel(name: CpuModelName): CpuModel {
 /** Width of linear addresses. */
 export function linearBits(model: CpuModel): 48 | 57 {
   return (model.leaf7Ecx >>> LA57) & 1 ? 57 : 48;
+}
+
+/** The feature words of a model, by leaf and register. */
+const WORDS = {
+  '1.ecx': 'leaf1Ecx',
+  '1.edx': 'leaf1Edx',
+  '7.ebx': 'leaf7Ebx',
+  '7.ecx': 'leaf7Ecx',
+  '2147483649.ecx': 'extendedEcx',
+  '2147483649.edx': 'extendedEdx',
+} as const;
+
+export interface FeaturePlace {
+  readonly word: (typeof WORDS)[keyof typeof WORDS];
+  /** The feature's bit in the word, as a mask. */
+  readonly mask: number;
+}
+
+const PLACES: ReadonlyMap<string, FeaturePlace> = new Map(
+  CPUID_FEATURES.flatMap(({ leaf, register, bit, name }): [string, FeaturePlace][] => {
+    const key = `${leaf}.${register}`;
+    return key in WORDS ? [[name, { word: WORDS[key as keyof typeof WORDS], mask: (1 << bit) >>> 0 }]] : [];
+  }),
+);
+
+/** Where a model keeps a feature; the names are those of src/spec/cpuid.ts. */
+export function featurePlace(name: string): FeaturePlace | undefined {
+  return PLACES.get(name);
+}
+
+/** @throws Error for a name that is no feature */
+export function hasFeature(model: CpuModel, name: string): boolean {
+  const place = PLACES.get(name);
+  if (place === undefined) throw new Error(`CPUID has no feature ${name}`);
+  return (model[place.word] & place.mask) !== 0;
 }

@@ -28,38 +28,48 @@ export interface CpuidContext {
   apicEnabled: boolean;
 }
 
-const VENDOR = 'GenuineIntel';
 const BRAND = 'vmscope software x86-64 CPU with VT-x';
 /** Family 6, model 60, stepping 3: software that keys on the model takes its generic 64-bit paths. */
 const SIGNATURE = 0x000306c3;
+/** AMD's numbers: family 15, model 107, stepping 1. */
+const AMD_SIGNATURE = 0x00060fb1;
 const TSC_HZ = 1_000_000_000;
 const PHYSICAL_BITS = 39;
 
 const word = (text: string, at: number): number =>
   [0, 1, 2, 3].reduce((value, i) => value | ((text.charCodeAt(at + i) || 0) << (8 * i)), 0) >>> 0;
 
+/** Feature bits of leaf 80000001H: threads are cores; leaves 8000001DH and 8000001EH exist. */
+const AMD_CMP_LEGACY = 1 << 1;
+const AMD_TOPOLOGY = 1 << 22;
+
 const ZERO: CpuidRegisters = { eax: 0, ebx: 0, ecx: 0, edx: 0 };
 const MAX_BASIC = 0x16;
 const MAX_EXTENDED = 0x80000008;
+const AMD_MAX_EXTENDED = 0x8000001e;
 /** Signature of the hypervisor leaves where KVM's are not shown. */
 const OWN_SIGNATURE = 'vmscopevmscp';
 
 /** Answers the four registers of a leaf; leaves above the maximum answer the highest basic one, as Intel's do. */
 export function cpuid(leaf: number, subleaf: number, context: CpuidContext): CpuidRegisters {
   if (leaf >= 0x40000000 && leaf < 0x40000100) return hypervisorLeaf(leaf, context.paravirtual);
-  if (leaf >= 0x80000000) return leaf > MAX_EXTENDED ? cpuid(MAX_BASIC, 0, context) : extendedLeaf(leaf, context.model);
-  if (leaf > MAX_BASIC) return cpuid(MAX_BASIC, 0, context);
+  const amd = context.model.vendor === 'AuthenticAMD';
+  if (leaf >= 0x80000000 && leaf <= (amd ? AMD_MAX_EXTENDED : MAX_EXTENDED)) {
+    return (amd && amdLeaf(leaf, subleaf, context)) || extendedLeaf(leaf, context.model);
+  }
+  // beyond the last leaf Intel's CPUs answer the last basic one, AMD's zeros
+  if (leaf > MAX_BASIC) return amd ? ZERO : cpuid(MAX_BASIC, 0, context);
   switch (leaf) {
     case 0:
-      return { eax: MAX_BASIC, ebx: word(VENDOR, 0), edx: word(VENDOR, 4), ecx: word(VENDOR, 8) };
+      return { eax: MAX_BASIC, ...vendorName(context.model) };
     case 1: {
       const ecx = (context.model.leaf1Ecx | (context.osxsave ? 1 << 27 : 0)) >>> 0;
       const edx = context.apicEnabled ? context.model.leaf1Edx : (context.model.leaf1Edx & ~(1 << 9)) >>> 0;
       const ebx = ((context.vcpu << 24) | (context.vcpus << 16) | (8 << 8)) >>> 0;
-      return { eax: SIGNATURE, ebx, ecx, edx: context.vcpus > 1 ? (edx | (1 << 28)) >>> 0 : edx };
+      return { eax: amd ? AMD_SIGNATURE : SIGNATURE, ebx, ecx, edx: context.vcpus > 1 ? (edx | (1 << 28)) >>> 0 : edx };
     }
     case 4:
-      return cacheLeaf(subleaf);
+      return amd ? ZERO : cacheLeaf(subleaf);
     case 6:
       // ARAT: the local APIC's timer never stops
       return { ...ZERO, eax: 1 << 2 };
@@ -101,6 +111,49 @@ function extendedLeaf(leaf: number, model: CpuModel): CpuidRegisters {
   }
 }
 
+function vendorName({ vendor = 'GenuineIntel' }: CpuModel): Omit<CpuidRegisters, 'eax'> {
+  return { ebx: word(vendor, 0), edx: word(vendor, 4), ecx: word(vendor, 8) };
+}
+
+/**
+ * The extended leaves that AMD's CPUs fill otherwise than Intel's; undefined: the same.
+ * AMD64 Architecture Programmer's Manual 3 E.4 "Extended Feature Function Numbers"
+ */
+function amdLeaf(leaf: number, subleaf: number, context: CpuidContext): CpuidRegisters | undefined {
+  const { model, vcpu, vcpus } = context;
+  switch (leaf) {
+    case 0x80000000:
+      return { eax: AMD_MAX_EXTENDED, ...vendorName(model) };
+    case 0x80000001: {
+      // what leaf 1 says of the features that came with AMD's first ones is repeated: bits 0-9, 12-17, 23 and 24
+      const repeated = model.leaf1Edx & 0x0183f3ff;
+      const cores = vcpus > 1 ? AMD_CMP_LEGACY : 0;
+      return {
+        eax: AMD_SIGNATURE,
+        ebx: 0,
+        ecx: (model.extendedEcx | AMD_TOPOLOGY | cores) >>> 0,
+        edx: (model.extendedEdx | repeated) >>> 0,
+      };
+    }
+    case 0x80000005:
+      // 32 KiB of 8 ways and 64-byte lines each for data and instructions
+      return {
+        eax: 0,
+        ebx: 0,
+        ecx: (32 << 24) | (8 << 16) | (1 << 8) | 64,
+        edx: (32 << 24) | (8 << 16) | (1 << 8) | 64,
+      };
+    case 0x80000008:
+      return { ...extendedLeaf(leaf, model), ecx: (apicIdBits(vcpus) << 12) | (vcpus - 1) };
+    case 0x8000001d:
+      return cacheLeaf(subleaf);
+    case 0x8000001e:
+      return { eax: vcpu, ebx: vcpu, ecx: 0, edx: 0 };
+    default:
+      return undefined;
+  }
+}
+
 function hypervisorLeaf(leaf: number, paravirtual: boolean): CpuidRegisters {
   const name = paravirtual ? KVM_SIGNATURE : OWN_SIGNATURE;
   if (leaf === 0x40000000) return { eax: 0x40000001, ebx: word(name, 0), ecx: word(name, 4), edx: word(name, 8) };
@@ -118,8 +171,10 @@ function cacheLeaf(subleaf: number): CpuidRegisters {
   return [cache(1, 1, 8, 64), cache(2, 1, 8, 64), cache(3, 2, 8, 512)][subleaf] ?? ZERO;
 }
 
+const apicIdBits = (vcpus: number): number => Math.ceil(Math.log2(Math.max(vcpus, 2)));
+
 function topologyLeaf(subleaf: number, { vcpu, vcpus }: CpuidContext): CpuidRegisters {
   if (subleaf === 0) return { eax: 0, ebx: 1, ecx: (1 << 8) | 0, edx: vcpu };
-  if (subleaf === 1) return { eax: Math.ceil(Math.log2(Math.max(vcpus, 2))), ebx: vcpus, ecx: (2 << 8) | 1, edx: vcpu };
+  if (subleaf === 1) return { eax: apicIdBits(vcpus), ebx: vcpus, ecx: (2 << 8) | 1, edx: vcpu };
   return { eax: 0, ebx: 0, ecx: subleaf & 0xff, edx: vcpu };
 }

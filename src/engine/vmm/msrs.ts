@@ -1,4 +1,5 @@
 import { DEBUGCTL, MAX_PHYS_BITS, PAT, TSC_ADJUST, TSC_AUX } from '../core/layout.js';
+import { hasFeature } from './cpu-models.js';
 import { isParavirtualMsr, readParavirtualMsr, updateClock, writeParavirtualMsr } from './paravirt.js';
 import type { Vcpu } from './vcpu.js';
 import type { Vm } from './vm.js';
@@ -31,13 +32,33 @@ const CONSTANT = new Map<number, bigint>([
 ]);
 const IGNORED_WRITES = new Set([0x79, 0x8b]);
 
+/**
+ * What software expects of AMD's CPUs: event selections and counters that keep what they are given and count nothing,
+ * and configuration that reads as 0. AMD64 Architecture Programmer's Manual 2 A "MSR Cross-Reference"
+ */
+const AMD_COUNTERS = { first: 0xc0010000, last: 0xc0010007 };
+const AMD_CONFIGURATION = new Set([
+  0xc0010010, 0xc0010015, 0xc001001f, 0xc0010055, 0xc0010058, 0xc0010112, 0xc0010113, 0xc0010117, 0xc0011020, 0xc0011022,
+  0xc0011023, 0xc001102a,
+]); // biome-ignore format: grouped
+
+/** MSRs that come with a feature of CPUID. */
+const FEATURE_OF: Record<number, string> = { 59: 'tsc_adjust', 1760: 'tsc_deadline', 3221225731: 'rdtscp' };
+const APIC_BASE = 0x1b;
+const X2APIC_MODE = 0x400n;
+
+const absent = (vm: Vm, msr: number): boolean => msr in FEATURE_OF && !hasFeature(vm.cpu, FEATURE_OF[msr]);
+
+const isAmdCounter = (msr: number): boolean => msr >= AMD_COUNTERS.first && msr <= AMD_COUNTERS.last;
+
 /** The value of an intercepted MSR, or undefined when the CPU does not have it (#GP). @sdm 4 2 "Model-Specific Registers" */
 export function readMsr(vcpu: Vcpu, vm: Vm, msr: number): bigint | undefined {
   const { host } = vcpu;
+  if (absent(vm, msr)) return undefined;
   switch (msr) {
     case 0x10:
       return vm.tsc(vcpu.index);
-    case 0x1b:
+    case APIC_BASE:
       return vm.board.apicBase(vcpu.index);
     case 0x3b:
       return host.get64(vcpu.at(TSC_ADJUST));
@@ -52,12 +73,17 @@ export function readMsr(vcpu: Vcpu, vm: Vm, msr: number): bigint | undefined {
   }
   if (msr === 0x6e0 || (msr >= 0x800 && msr < 0x900)) return vm.board.readApicMsr(vcpu.index, msr);
   if (isParavirtualMsr(msr)) return vm.paravirtual ? readParavirtualMsr(vcpu, msr) : undefined;
+  if (vm.cpu.vendor === 'AuthenticAMD') {
+    if (isAmdCounter(msr)) return vcpu.storedMsrs.get(msr) ?? 0n;
+    if (AMD_CONFIGURATION.has(msr)) return 0n;
+  }
   return vcpu.storedMsrs.get(msr) ?? STORED.get(msr) ?? CONSTANT.get(msr);
 }
 
 /** Writes an intercepted MSR; false when the CPU does not have it or refuses the value (#GP). */
 export function writeMsr(vcpu: Vcpu, vm: Vm, msr: number, value: bigint): boolean {
   const { host, vmcs } = vcpu;
+  if (absent(vm, msr)) return false;
   switch (msr) {
     case 0x10: {
       const delta = value - vm.tsc(vcpu.index);
@@ -65,7 +91,8 @@ export function writeMsr(vcpu: Vcpu, vm: Vm, msr: number, value: bigint): boolea
       updateClock(vcpu, vm);
       return true;
     }
-    case 0x1b:
+    case APIC_BASE:
+      if ((value & X2APIC_MODE) !== 0n && !hasFeature(vm.cpu, 'x2apic')) return false;
       return vm.board.setApicBase(vcpu.index, value);
     case 0x3b:
       host.set64(vcpu.at(TSC_ADJUST), value);
@@ -94,6 +121,10 @@ export function writeMsr(vcpu: Vcpu, vm: Vm, msr: number, value: bigint): boolea
     if (!validMtrr(msr, value)) return false;
     vcpu.storedMsrs.set(msr, value);
     return true;
+  }
+  if (vm.cpu.vendor === 'AuthenticAMD') {
+    if (isAmdCounter(msr)) vcpu.storedMsrs.set(msr, value);
+    if (isAmdCounter(msr) || AMD_CONFIGURATION.has(msr)) return true;
   }
   return IGNORED_WRITES.has(msr);
 }
@@ -124,7 +155,8 @@ function validPat(value: bigint): boolean {
 /** LMA follows CR0.PG and is not writable; LME must not change while paging is on. */
 function writeEfer(vcpu: Vcpu, vm: Vm, value: bigint): boolean {
   const old = vcpu.vmcs.get('GUEST_IA32_EFER');
-  if ((value & ~(EFER.SCE | EFER.LME | EFER.LMA | EFER.NXE)) !== 0n) return false;
+  const nx = hasFeature(vm.cpu, 'nx') ? EFER.NXE : 0n;
+  if ((value & ~(EFER.SCE | EFER.LME | EFER.LMA | nx)) !== 0n) return false;
   if (((value ^ old) & EFER.LME) !== 0n && (vcpu.vmcs.get('GUEST_CR0') & CR0_PG) !== 0n) return false;
   vcpu.vmcs.set('GUEST_IA32_EFER', (value & ~EFER.LMA) | (old & EFER.LMA));
   vm.flushTlb(vcpu);

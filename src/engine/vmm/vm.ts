@@ -15,6 +15,10 @@ import {
   RUN_LIMIT,
   RUN_VMEXIT,
   RUN_WATCHPOINT,
+  SYSCALL_LONG,
+  SYSCALL_MODES,
+  SYSCALL_PROTECTED,
+  SYSCALL_WITH_CSTAR,
   TR_ACTION,
   TR_DETAIL,
   TRACE_ENABLED,
@@ -44,7 +48,7 @@ import { setInitialState } from './initial-state.js';
 import { initVcpu, startVcpu } from './multiprocessor.js';
 import { Vcpu } from './vcpu.js';
 import { fieldOffset } from './vmcs.js';
-import { cr4HostOwned, fillMsrBitmap, setUpVmcs } from './vmcs-setup.js';
+import { fillMsrBitmap, setUpModel, setUpVmcs } from './vmcs-setup.js';
 
 const RFLAGS_IF = 0x200;
 const BLOCKED_BY_STI_OR_MOV_SS = 3;
@@ -56,6 +60,8 @@ const ACTION = { resume: 1, inject: 2, stop: 3 } as const;
 const PORT_ACCESS_NS = 1000;
 const MMIO_ACCESS_NS = 100;
 const TIMER_FIELD = fieldOffset('VMX_PREEMPTION_TIMER_VALUE');
+
+const SYSCALL_OF = { GenuineIntel: SYSCALL_LONG, AuthenticAMD: SYSCALL_PROTECTED, none: SYSCALL_WITH_CSTAR } as const;
 
 /** A virtual machine on the embedded engine: vCPUs, guest memory behind EPT, devices, and the exit loop. */
 export class Vm implements Hypervisor<Vcpu> {
@@ -117,7 +123,8 @@ export class Vm implements Hypervisor<Vcpu> {
   set cpu(model: CpuModel) {
     this.#cpu = model;
     this.host.set32(LINEAR_SHIFT, 64 - linearBits(model));
-    for (const vcpu of this.vcpus) vcpu.vmcs.set('CR4_GUEST_HOST_MASK', cr4HostOwned(model));
+    this.host.set32(SYSCALL_MODES, SYSCALL_OF[model.vendor ?? 'none']);
+    for (const vcpu of this.vcpus) setUpModel(vcpu, model);
   }
 
   /** KVM's paravirtual interface is offered to the guest. */

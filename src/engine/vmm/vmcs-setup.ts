@@ -1,7 +1,7 @@
 import { mustBeOne } from '../../spec/vmx/controls.js';
 import { IO_BITMAP_A, IO_BITMAP_B, MSR_BITMAP, VIRTUAL_APIC_BASE } from '../core/layout.js';
 import { ENTRY, EXIT, PIN, PRIMARY, SECONDARY } from './controls.js';
-import { type CpuModel, linearBits } from './cpu-models.js';
+import { type CpuModel, hasFeature } from './cpu-models.js';
 import type { HostMemory } from './host-memory.js';
 import type { Vcpu } from './vcpu.js';
 
@@ -20,9 +20,31 @@ const PLE_WINDOW_NS = 4096;
 export const CR0_HOST_OWNED = 0xe0000021n;
 /** VMX operation fixes it to 1; the guest reads 0. */
 export const CR4_VMXE = 0x2000n;
-const CR4_LA57 = 0x1000n;
+/** CR4 bits that exist with a feature of CPUID only. @sdm 3A 2.5 "Control Registers" */
+const CR4_FEATURES: readonly (readonly [bit: bigint, feature: string])[] = [
+  [1n << 11n, 'umip'],
+  [1n << 12n, 'la57'],
+  [1n << 16n, 'fsgsbase'],
+  [1n << 17n, 'pcid'],
+  [1n << 18n, 'xsave'],
+  [1n << 20n, 'smep'],
+  [1n << 21n, 'smap'],
+];
+
 /** CR4 bits that a guest of this model cannot set: the VMM refuses them. */
-export const cr4HostOwned = (model: CpuModel): bigint => CR4_VMXE | (linearBits(model) === 57 ? 0n : CR4_LA57);
+export function cr4HostOwned(model: CpuModel): bigint {
+  return CR4_FEATURES.reduce((owned, [bit, feature]) => (hasFeature(model, feature) ? owned : owned | bit), CR4_VMXE);
+}
+
+/** Controls that follow from the model. @sdm 3C 25.3 "Changes to Instruction Behavior in VMX Non-Root Operation" */
+export function setUpModel({ vmcs }: Vcpu, model: CpuModel): void {
+  vmcs.set('CR4_GUEST_HOST_MASK', cr4HostOwned(model));
+  const wanted =
+    (hasFeature(model, 'rdtscp') ? SECONDARY.enableRdtscp : 0) |
+    (hasFeature(model, 'invpcid') ? SECONDARY.enableInvpcid : 0);
+  const others = Number(vmcs.get('SECONDARY_VM_EXEC_CONTROL')) & ~(SECONDARY.enableRdtscp | SECONDARY.enableInvpcid);
+  vmcs.set('SECONDARY_VM_EXEC_CONTROL', (others | wanted) >>> 0);
+}
 
 /**
  * Fills a VMCS with this VMM's choice of controls and the state of a processor after INIT.
@@ -50,12 +72,10 @@ export function setUpVmcs(vcpu: Vcpu, eptp: bigint, model: CpuModel, vcpus = 1):
   vmcs.set(
     'SECONDARY_VM_EXEC_CONTROL',
     (SECONDARY.enableEpt |
-      SECONDARY.enableRdtscp |
       SECONDARY.enableVpid |
       SECONDARY.unrestrictedGuest |
       // A vCPU that spins on a lock gives its turn to the one that holds it.
-      (vcpus > 1 ? SECONDARY.pauseLoopExiting : 0) |
-      SECONDARY.enableInvpcid) >>>
+      (vcpus > 1 ? SECONDARY.pauseLoopExiting : 0)) >>>
       0,
   );
   vmcs.set('PLE_GAP', PLE_GAP_NS);
@@ -80,7 +100,7 @@ export function setUpVmcs(vcpu: Vcpu, eptp: bigint, model: CpuModel, vcpus = 1):
   vmcs.set('EPT_POINTER', eptp);
   vmcs.set('VMCS_LINK_POINTER', 0xffffffffffffffffn);
   vmcs.set('CR0_GUEST_HOST_MASK', CR0_HOST_OWNED);
-  vmcs.set('CR4_GUEST_HOST_MASK', cr4HostOwned(model));
+  setUpModel(vcpu, model);
   setUpHost(vcpu);
   setUpGuest(vcpu);
 }

@@ -23,6 +23,17 @@ export function keepRf(): void { loadedRf = true; }
 /** An event was delivered: the instruction (INT n) that led to it does not trap. */
 export function cancelStep(): void { stepping = false; }
 
+/** SYSCALL and SYSRET single-step by the TF that they have loaded, not by the one before. @sdm 2B 4.3 "SYSRET" */
+export function stepByFlags(): void {
+  stepping = false;
+  if (load<u64>(RFLAGS) & FLAG_TF) pendStep();
+}
+
+function pendStep(): void {
+  store<u64>(PENDING_DBG, load<u64>(PENDING_DBG) | DR6_BS);
+  attend(ATT_TRAP);
+}
+
 /** Before an instruction, while ATT_STEP is set: XS_OK, or XS_FAULT for an execution breakpoint of DR0-3. */
 export function debugBefore(): i32 {
   const flags = load<u64>(RFLAGS);
@@ -44,8 +55,7 @@ export function debugAfter(): void {
   }
   if (!stepping) return;
   stepping = false;
-  store<u64>(PENDING_DBG, load<u64>(PENDING_DBG) | DR6_BS);
-  attend(ATT_TRAP);
+  pendStep();
 }
 
 /** Records a fault-class #DB with bits for DR6. */

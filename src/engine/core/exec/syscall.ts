@@ -1,9 +1,10 @@
 // Fast system calls: SYSCALL, SYSRET, SYSENTER, SYSEXIT, and SWAPGS.
 import {
   CSTAR, CR0, EFER, FMASK, GPR, KERNEL_GS_BASE, LSTAR, NEXT_RIP, RCX, RDX, RFLAGS, RSP, SEGMENTS, SEGMENT_BYTES, SEG_BASE, SEG_CS,
-  SEG_GS, SEG_SS, STAR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP, XS_OK,
+  SEG_GS, SEG_SS, STAR, SYSCALL_MODES, SYSCALL_PROTECTED, SYSCALL_WITH_CSTAR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP, XS_OK,
 } from '../layout';
-import { canonicalAddress, code64, cpl, fault, faultCode, longMode, protectedMode, VEC_GP, VEC_UD } from '../state';
+import { canonicalAddress, code64, cpl, fault, faultCode, longMode, protectedMode, v8086, VEC_GP, VEC_UD } from '../state';
+import { stepByFlags } from '../events/debug';
 import { updateMode } from '../mmu/mode';
 import { windowMayOpen } from '../vmx/boundary';
 import { uOpSize } from '../uop';
@@ -11,6 +12,9 @@ import { setSegmentRaw } from './segment';
 import { jumpTo, setLevel } from './transfer';
 
 const R11 = GPR + 11 * 8;
+const FLAG_IF: u64 = 0x200;
+const FLAG_RF: u64 = 0x10000;
+const FLAG_VM: u64 = 0x20000;
 
 /** Flat code and stack segments of a privilege level, as the fast calls fix them. */
 function flatSegments(cs: u32, ss: u32, level: u32, long: bool): void {
@@ -19,39 +23,66 @@ function flatSegments(cs: u32, ss: u32, level: u32, long: bool): void {
   setLevel(level);
 }
 
-/** @sdm 2B 4.3 "SYSCALL - Fast System Call" */
+/**
+ * SYSCALL and SYSRET exist in 64-bit mode; in compatibility and legacy protected mode on AMD's CPUs alone. A CPU of
+ * no maker takes them in compatibility mode from guests that have said where they lead to.
+ */
+function fastCallExists(): bool {
+  if (!(load<u64>(EFER) & 1)) return false;
+  if (code64()) return true;
+  switch (load<u32>(SYSCALL_MODES)) {
+    case SYSCALL_WITH_CSTAR: return longMode() && load<u64>(CSTAR) != 0;
+    case SYSCALL_PROTECTED: return protectedMode() && !v8086();
+    default: return false;
+  }
+}
+
+/**
+ * In legacy mode STAR holds the target, RFLAGS is not saved and IA32_FMASK not used.
+ * @sdm 2B 4.3 "SYSCALL - Fast System Call"
+ * AMD64 Architecture Programmer's Manual 3 "SYSCALL"
+ */
 export function execSyscall(u: usize): i32 {
-  if (!code64() || !(load<u64>(EFER) & 1)) return fault(VEC_UD);
+  if (!fastCallExists()) return fault(VEC_UD);
   const flags = load<u64>(RFLAGS);
+  const long = longMode();
+  const wide = code64();
+  const star = load<u64>(STAR);
   store<u64>(RCX, load<u64>(NEXT_RIP));
-  store<u64>(R11, flags);
-  store<u64>(RFLAGS, (flags & ~(load<u64>(FMASK) | 0x10000)) | 2);
-  const cs = <u32>(load<u64>(STAR) >> 32) & 0xffff;
-  flatSegments(cs, (cs & 0xfffc) + 8, 0, true);
-  jumpTo(load<u64>(LSTAR));
+  if (long) store<u64>(R11, flags);
+  store<u64>(RFLAGS, long ? (flags & ~(load<u64>(FMASK) | FLAG_RF)) | 2 : flags & ~(FLAG_VM | FLAG_IF | FLAG_RF));
+  const cs = <u32>(star >> 32) & 0xffff;
+  flatSegments(cs, (cs & 0xfffc) + 8, 0, long);
+  jumpTo(!long ? star & 0xffffffff : load<u64>(wide ? LSTAR : CSTAR));
   updateMode();
+  stepByFlags();
   return XS_OK;
 }
 
 /** @sdm 2B 4.3 "SYSRET - Return From Fast System Call" */
 export function execSysret(u: usize): i32 {
-  if (!code64() || !(load<u64>(EFER) & 1)) return fault(VEC_UD);
+  if (!fastCallExists()) return fault(VEC_UD);
   if (cpl() != 0) return faultCode(VEC_GP, 0);
-  const long = uOpSize(u) == 8;
+  const wide = uOpSize(u) == 8;
   const rip = load<u64>(RCX);
-  if (long && !canonicalAddress(rip)) return faultCode(VEC_GP, 0);
-  store<u64>(RFLAGS, (load<u64>(R11) & 0x3c7fd7) | 2);
+  if (wide && !canonicalAddress(rip)) return faultCode(VEC_GP, 0);
+  store<u64>(RFLAGS, longMode() ? (load<u64>(R11) & 0x3c7fd7) | 2 : load<u64>(RFLAGS) | FLAG_IF);
   const selector = <u32>(load<u64>(STAR) >> 48) & 0xffff;
-  flatSegments(long ? selector + 16 : selector, selector + 8, 3, long);
-  if (!long) setSegmentRaw(SEG_CS, selector | 3, 0xc0fb, 0xffffffff, 0);
-  jumpTo(long ? rip : rip & 0xffffffff);
+  flatSegments(wide ? selector + 16 : selector, selector + 8, 3, wide);
+  if (!wide) setSegmentRaw(SEG_CS, selector | 3, 0xc0fb, 0xffffffff, 0);
+  jumpTo(wide ? rip : rip & 0xffffffff);
   updateMode();
+  stepByFlags();
   windowMayOpen();
   return XS_OK;
 }
 
+/** AMD's CPUs have SYSENTER and SYSEXIT outside IA-32e mode only. */
+@inline function sysenterExists(): bool { return !longMode() || load<u32>(SYSCALL_MODES) != SYSCALL_PROTECTED; }
+
 /** @sdm 2B 4.3 "SYSENTER - Fast System Call" */
 export function execSysenter(u: usize): i32 {
+  if (!sysenterExists()) return fault(VEC_UD);
   const cs = <u32>load<u64>(SYSENTER_CS) & 0xffff;
   if (!protectedMode() || (cs & 0xfffc) == 0) return faultCode(VEC_GP, 0);
   const long = longMode();
@@ -65,6 +96,7 @@ export function execSysenter(u: usize): i32 {
 
 /** @sdm 2B 4.3 "SYSEXIT - Fast Return from Fast System Call" */
 export function execSysexit(u: usize): i32 {
+  if (!sysenterExists()) return fault(VEC_UD);
   const cs = <u32>load<u64>(SYSENTER_CS) & 0xffff;
   if (!protectedMode() || (cs & 0xfffc) == 0 || cpl() != 0) return faultCode(VEC_GP, 0);
   const long = uOpSize(u) == 8;
