@@ -1,7 +1,9 @@
 /** A VM exit in words: what it was about, and the control that made it exit. */
 import type { ExitRecord } from '../engine/debugger.js';
+import { mnemonicOf } from '../spec/opcodes/mnemonic.js';
 import { exitCause } from '../spec/vmx/exit-cause.js';
 import { type DecodedBits, decodeQualification } from '../spec/vmx/exit-qualifications.js';
+import { EMULATED_BY_VMSCOPE } from '../spec/vmx/exit-reasons.js';
 import { decodeInstructionInfo } from '../spec/vmx/instruction-info.js';
 import { decodeInterruption } from '../spec/vmx/interruption-info.js';
 import { vmcsField } from '../spec/vmx/vmcs-fields.js';
@@ -73,9 +75,17 @@ export function exitSubject(exit: ExitRecord): string {
         .filter(({ name }) => name === 'instruction' || name === 'operand')
         .map((field) => field.text.toLowerCase())
         .join(' ');
+    case 'EMULATED':
+      return emulatedInstruction(exit);
     default:
       return describeFields(fields);
   }
+}
+
+/** The instruction that the embedded core ran in KVM's stead: its first 8 bytes are in the record. */
+function emulatedInstruction(exit: ExitRecord): string {
+  const bytes = Uint8Array.from({ length: 8 }, (_, i) => Number((exit.qualification >> BigInt(8 * i)) & 0xffn));
+  return mnemonicOf(bytes, exit.instructionInfo as 16 | 32 | 64);
 }
 
 /** `R`, `W`, `X` for the access that an EPT violation records. */
@@ -92,6 +102,8 @@ function wantedAccess(fields: readonly DecodedBits[]): string {
  * field has now.
  */
 export function explainExit(exit: ExitRecord, field: FieldReader): string {
+  if (exit.reason === EMULATED_BY_VMSCOPE.number)
+    return `emulated by vmscope: ${emulatedInstruction(exit)} (KVM could not)`;
   const read = (name: string) => {
     const row = vmcsField(name);
     return row && field(row.encoding);

@@ -6,6 +6,17 @@ import { releaseFrames } from './release-frames.js';
 
 const PAGE = 65536;
 
+/** Marks the imported memory of a WebAssembly module as shared. */
+const IMPORT_OF_MEMORY = Buffer.from('\x03env\x06memory\x02', 'latin1');
+const LIMITS_WITH_MAXIMUM = 1;
+const LIMITS_SHARED = 3;
+
+let file: Buffer | undefined;
+let compiled: WebAssembly.Module | undefined;
+let compiledShared: WebAssembly.Module | undefined;
+
+const coreFile = (): Buffer => (file ??= readFileSync(new URL('../../../build/core.wasm', import.meta.url)));
+
 /**
  * Loads `build/core.wasm` with a memory for `guestBytes` of RAM and `extraBytes` of frames behind them. @throws Error when the core is not built or memory is
  * short.
@@ -14,13 +25,30 @@ export function createCore(guestBytes: number, extraBytes = 0): { core: CoreExpo
   // one more page behind guest RAM: the APIC-access page
   const pages = Math.ceil((RAM_BASE + guestBytes + extraBytes) / PAGE) + 1;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: 65536 });
-  const file = new URL('../../../build/core.wasm', import.meta.url);
-  const module = compiled ?? (compiled = new WebAssembly.Module(readFileSync(file)));
+  compiled ??= new WebAssembly.Module(coreFile());
+  return { core: start(compiled, memory), host: new HostMemory(memory, releaseFrames) };
+}
+
+/**
+ * A core over a shared memory that is there already, with guest RAM from RAM_BASE: clears the vCPU states, counts and
+ * trace positions in it, leaves RAM. The module is the same but for the one bit that says that its memory is shared.
+ */
+export function coreOverShared(memory: WebAssembly.Memory): CoreExports {
+  if (!compiledShared) {
+    const bytes = Buffer.from(coreFile());
+    const at = bytes.indexOf(IMPORT_OF_MEMORY) + IMPORT_OF_MEMORY.length;
+    if (bytes[at] !== LIMITS_WITH_MAXIMUM)
+      throw new Error(`build/core.wasm imports its memory with limits ${bytes[at]}`);
+    bytes[at] = LIMITS_SHARED;
+    compiledShared = new WebAssembly.Module(bytes);
+  }
+  return start(compiledShared, memory);
+}
+
+function start(module: WebAssembly.Module, memory: WebAssembly.Memory): CoreExports {
   const instance = new WebAssembly.Instance(module, { env: { memory } });
   const core = instance.exports as unknown as CoreExports & { _start?: () => void };
   core._start?.();
   core.init();
-  return { core, host: new HostMemory(memory, releaseFrames) };
+  return core;
 }
-
-let compiled: WebAssembly.Module | undefined;

@@ -1,5 +1,5 @@
 import type { LineTable } from '../../disasm/dwarf-line.js';
-import { EXIT_REASONS, exitReasonName } from '../../spec/vmx/exit-reasons.js';
+import { EMULATED_BY_VMSCOPE, EXIT_REASONS, exitReasonName } from '../../spec/vmx/exit-reasons.js';
 import { TRACE_SEQUENCE } from '../core/layout.js';
 import { BreakpointTable } from '../debug/breakpoint-table.js';
 import { LinuxView } from '../debug/linux/view.js';
@@ -541,7 +541,7 @@ export class Guest implements D.Debugger {
 
   /** Exits so far by reason name, most frequent first. */
   exitCounts(): Record<string, number> {
-    const rows = EXIT_REASONS.map(({ number }): [string, number] => [
+    const rows = [...EXIT_REASONS, EMULATED_BY_VMSCOPE].map(({ number }): [string, number] => [
       exitReasonName(number),
       this.#vm.exitCount(number),
     ]);

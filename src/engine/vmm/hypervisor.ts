@@ -61,6 +61,8 @@ export interface Hypervisor<V extends VirtualCpu = VirtualCpu> {
   holdInterrupts: boolean;
   /** Asked at each exit before it is handled: true stops there. */
   exitFilter: ((vcpu: VirtualCpu) => boolean) | undefined;
+  /** Told what a user should know of how the engine runs the guest. */
+  onMessage?: ((text: string) => void) | undefined;
 
   now(): Nanoseconds;
   tsc(vcpu: number): bigint;

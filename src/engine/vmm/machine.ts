@@ -67,6 +67,7 @@ export class Machine {
     this.symbols = [...this.loaded.symbols].sort((a, b) =>
       a.address < b.address ? -1 : a.address > b.address ? 1 : 0,
     );
+    vm.onMessage = (text) => this.onMessage(text);
     this.view = vm.view((gpa) => this.regionLabel(gpa));
     if (firmware && !vm.mapFirmware) throw new Error(`engine ${vm.engine} has no ROM: a BIOS needs --engine vtx`);
     this.#rom = firmware ? vm.mapFirmware?.(image.bytes) : undefined;

@@ -145,8 +145,22 @@ export const EXIT_REASONS: readonly ExitReason[] = ROWS.map(
   }),
 );
 
-const BY_NUMBER = new Map(EXIT_REASONS.map((reason) => [reason.number, reason]));
-const BY_NAME = new Map(EXIT_REASONS.map((reason) => [reason.name, reason]));
+/**
+ * Not of the SDM: engine kvm's record of an instruction that the host's KVM left undone and the embedded core ran. Its
+ * qualification has the first 8 bytes of the instruction, the instruction information the width of the code (16, 32, 64).
+ */
+export const EMULATED_BY_VMSCOPE: ExitReason = {
+  number: 127,
+  name: 'EMULATED',
+  title: 'Instruction that KVM could not run: the embedded core did',
+  timing: 'event',
+  controls: [],
+  fields: [],
+  produced: false,
+};
+
+const BY_NUMBER = new Map([...EXIT_REASONS, EMULATED_BY_VMSCOPE].map((reason) => [reason.number, reason]));
+const BY_NAME = new Map([...EXIT_REASONS, EMULATED_BY_VMSCOPE].map((reason) => [reason.name, reason]));
 
 /** Bit 31 of the exit-reason field: the VM exit is a failed VM entry. */
 export const ENTRY_FAILURE = 0x80000000;

@@ -1,4 +1,5 @@
 // Exits of KVM_RUN as records of the one exit trace: under the SDM's exit reason that each comes from.
+import { EMULATED_BY_VMSCOPE } from '../../../spec/vmx/exit-reasons.js';
 import * as L from '../../core/layout.js';
 import type { HostMemory } from '../../vmm/host-memory.js';
 import { EXIT_REASONS as KVM } from '../kvm/exits.js';
@@ -13,6 +14,7 @@ export const REASON = {
   RDMSR: 31,
   WRMSR: 32,
   EPT_VIOLATION: 48,
+  EMULATED: EMULATED_BY_VMSCOPE.number,
 } as const;
 
 const BY_KVM_REASON = new Map<number, number>([
@@ -32,10 +34,11 @@ export const vmxReason = (kvmReason: number): number | undefined => BY_KVM_REASO
 export interface ExitFacts {
   reason: number;
   /** As the SDM lays it out for the reason. */
-  qualification: number;
+  qualification: number | bigint;
   gpa: number;
   clock: number;
   vcpu: number;
+  instructionInfo?: number;
 }
 
 export const ACTION = { none: 0, resume: 1, inject: 2, stop: 3 } as const;
@@ -67,7 +70,9 @@ export class ExitTrace {
     host.setNumber(at + L.TR_SEQUENCE, sequence);
     host.set32(at + L.TR_VCPU, facts.vcpu);
     host.set32(at + L.TR_REASON, facts.reason);
-    host.set32(at + L.TR_QUALIFICATION, facts.qualification);
+    if (typeof facts.qualification === 'bigint') host.set64(at + L.TR_QUALIFICATION, facts.qualification);
+    else host.set32(at + L.TR_QUALIFICATION, facts.qualification);
+    if (facts.instructionInfo) host.set32(at + L.TR_INSTRUCTION_INFO, facts.instructionInfo);
     host.setNumber(at + L.TR_GPA, facts.gpa);
     for (const [to, from] of REGISTERS) {
       host.set32(at + to, page.getUint32(from, true));

@@ -87,6 +87,8 @@ export class KvmCpu implements VirtualCpu {
   changed(regs: boolean, sregs: boolean): void {
     const { page } = this.vcpu;
     page.set('kvm_dirty_regs', page.getBig('kvm_dirty_regs') | (regs ? SYNC_REGS : 0n) | (sregs ? SYNC_SREGS : 0n));
+    // what the page says of the last exit holds no longer: the interrupt flag may be another
+    if (regs) page.view.setUint8(RUN.readyForInterruptInjection, 0);
     this.fresh = true;
   }
 
@@ -98,6 +100,12 @@ export class KvmCpu implements VirtualCpu {
 
   get longMode(): boolean {
     return this.sregs.get('cs.l') === 1 && (this.sregs.getBig('efer') & EFER_LMA) !== 0n;
+  }
+
+  /** Width of the code at RIP. */
+  get codeBits(): 16 | 32 | 64 {
+    if (this.longMode) return 64;
+    return this.sregs.get('cs.db') === 1 ? 32 : 16;
   }
 
   get cpl(): number {

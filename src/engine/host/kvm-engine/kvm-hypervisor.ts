@@ -1,6 +1,8 @@
 // A machine on /dev/kvm. One thread runs the vCPU and the devices: an exit to user space costs no change of
 // thread, and a timer's signal brings KVM_RUN back for whatever else the thread has to do.
+import { mnemonicOf } from '../../../spec/opcodes/mnemonic.js';
 import type { InitialState } from '../../boot/image.js';
+import { RAM_BASE } from '../../core/layout.js';
 import type { MachineView } from '../../debug/machine-view.js';
 import type { GuestEnd, GuestMemory as Ram } from '../../devices/device.js';
 import type { Board } from '../../vmm/board.js';
@@ -8,7 +10,7 @@ import type { CpuModel } from '../../vmm/cpu-models.js';
 import { HostMemory } from '../../vmm/host-memory.js';
 import type { Hypervisor, SliceEnd, VirtualCpu } from '../../vmm/hypervisor.js';
 import { exitError, KvmError } from '../kvm/errors.js';
-import { EXIT_REASONS as KVM } from '../kvm/exits.js';
+import { INTERNAL_ERRORS, EXIT_REASONS as KVM } from '../kvm/exits.js';
 import { Kvm } from '../kvm/kvm.js';
 import { GuestMemory } from '../kvm/memory.js';
 import { probeKvm } from '../kvm/probe.js';
@@ -19,18 +21,20 @@ import { KvmBreakpoints, type WatchHit } from './breakpoints.js';
 import { RealClock } from './clock.js';
 import { guestCpuid, modelOnHost } from './cpuid.js';
 import { probeDebugging } from './debug-abilities.js';
-import { ACTION, ExitTrace, vmxReason } from './exit-record.js';
+import { InstructionEmulator } from './emulate-one.js';
+import { ACTION, ExitTrace, REASON, vmxReason } from './exit-record.js';
 import { handleExit, traceExit } from './exits.js';
 import { KvmCpu, RUN } from './kvm-cpu.js';
 import { KvmView, walkOnKvm } from './kvm-view.js';
 import { putInitialState } from './registers.js';
 import { RunTimer } from './run-timer.js';
-import { traceMemory } from './trace-memory.js';
 
 /** A slice ends after this time, so that the thread's other work waits no longer. */
 const SLICE_MS = 4;
 /** Devices of the PCI bus and the APICs lie above: RAM ends below them. */
 const MAX_MEMORY_BYTES = 0xe000_0000;
+/** The core's APIC-access page. */
+const FRAMES_BEHIND_RAM = 0x10000;
 /** Where KVM on Intel keeps its own real-mode pages: below the BIOS's ROM, as other user-space machines put them. */
 const IDENTITY_MAP = 0xfeff_c000;
 const TSS_PAGES = 0xfeff_d000;
@@ -56,6 +60,7 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
   exits = 0;
   holdInterrupts = false;
   exitFilter: ((vcpu: VirtualCpu) => boolean) | undefined;
+  onMessage: ((text: string) => void) | undefined;
   /** The access that the last watchpoint stopped at. */
   watchHit: WatchHit | undefined;
   /** Bumped around every KVM_RUN, for a watchdog in another thread: odd while the vCPU runs. */
@@ -70,15 +75,16 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     private readonly vm: KvmVm,
     readonly memoryBytes: number,
     cpu: KvmCpu['vcpu'],
-    model: CpuModel,
+    readonly model: CpuModel,
     paravirtual: boolean,
   ) {
-    const memory = new GuestMemory(memoryBytes);
+    // laid out as the embedded core has it, which can so run an instruction of this guest
+    const memory = new GuestMemory(memoryBytes, RAM_BASE, FRAMES_BEHIND_RAM);
     vm.mapMemory(0, 0, memory);
     this.ram = memory.bytes;
     this.ramView = new DataView(memory.bytes.buffer, memory.bytes.byteOffset, memory.bytes.byteLength);
     this.memory = new RamAccess(memory.bytes);
-    this.host = new HostMemory(traceMemory());
+    this.host = new HostMemory(memory.memory as unknown as WebAssembly.Memory);
     this.trace = new ExitTrace(this.host);
     cpu.setCpuid(guestCpuid(model, 0, 1));
     this.vcpus = [new KvmCpu(0, cpu, this.clock)];
@@ -107,6 +113,9 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
         if (vm.capability('KVM_CAP_SET_IDENTITY_MAP_ADDR') > 0) vm.setIdentityMapAddress(IDENTITY_MAP);
         if (vm.capability('KVM_CAP_SET_TSS_ADDR') > 0) vm.setTssAddress(TSS_PAGES);
         const model = modelOnHost(kvm.supportedCpuid(), options.cpu);
+        if (vm.capability('KVM_CAP_EXIT_ON_EMULATION_FAILURE') > 0) {
+          vm.enableCapability('KVM_CAP_EXIT_ON_EMULATION_FAILURE', 1);
+        }
         const { paravirtual } = probeKvm();
         return new KvmHypervisor(kvm, vm, options.memoryBytes, vm.createVcpu(0), model, paravirtual);
       } catch (error) {
@@ -315,6 +324,7 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     const known = vmxReason(reason);
     if (known === undefined) {
       if (reason === KVM.KVM_EXIT_INTR) return undefined;
+      if (this.couldNotEmulate(cpu, reason)) return this.emulate(cpu, reason);
       this.fail(cpu, reason);
       return { kind: 'ended' };
     }
@@ -341,13 +351,69 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     return this.end ? { kind: 'ended' } : undefined;
   }
 
-  private fail(cpu: KvmCpu, reason: number): void {
+  private fail(cpu: KvmCpu, reason: number, more = ''): void {
     const error = exitError(cpu.vcpu.page, reason, cpu.regs.getBig('rip'));
     this.finish({
       kind: 'error',
       status: 3,
-      message: error?.message ?? `KVM_RUN came back with exit reason ${reason}`,
+      message: `${error?.message ?? `KVM_RUN came back with exit reason ${reason}`}${more}`,
     });
+  }
+
+  private couldNotEmulate({ vcpu }: KvmCpu, reason: number): boolean {
+    if (reason !== KVM.KVM_EXIT_INTERNAL_ERROR) return false;
+    return vcpu.page.get('exit.internal.suberror') === INTERNAL_ERRORS.KVM_INTERNAL_ERROR_EMULATION;
+  }
+
+  private emulator: InstructionEmulator | undefined;
+
+  /**
+   * The embedded core runs the instruction that stands at RIP, and a record of its own tells of it. Answers why it could
+   * not, in which case nothing has changed.
+   */
+  emulateOne(cpu: KvmCpu): string | undefined {
+    const code = this.codeAt(cpu);
+    const { codeBits } = cpu;
+    this.emulator ??= new InstructionEmulator(this);
+    this.exits++;
+    this.trace.add(cpu.vcpu.page.view, {
+      reason: REASON.EMULATED,
+      qualification: code.reduceRight((value, byte, i) => (i < 8 ? (value << 8n) | BigInt(byte) : value), 0n),
+      instructionInfo: codeBits,
+      gpa: 0,
+      clock: this.now(),
+      vcpu: cpu.index,
+    });
+    const { failure, end, halted } = this.emulator.run(cpu, code, codeBits);
+    if (failure !== undefined) return failure;
+    if (this.exitCount(REASON.EMULATED) === 1) {
+      const name = mnemonicOf(code, codeBits);
+      this.onMessage?.(
+        `KVM of this host cannot emulate ${name}: the embedded core runs such instructions, each an EMULATED exit`,
+      );
+    }
+    cpu.halted = halted;
+    if (end) this.finish(end);
+    this.trace.settle(this.end ? ACTION.stop : ACTION.resume, 0);
+    return undefined;
+  }
+
+  private emulate(cpu: KvmCpu, reason: number): SliceEnd | undefined {
+    const failure = this.emulateOne(cpu);
+    if (failure !== undefined) this.fail(cpu, reason, `; nor can the embedded core (${failure})`);
+    if (this.end) return { kind: 'ended' };
+    return this.wantsStep(cpu) ? this.stepped(cpu) : undefined;
+  }
+
+  /** Up to 15 bytes at RIP, fewer where memory ends. */
+  private codeAt(cpu: KvmCpu): Uint8Array {
+    const bytes: number[] = [];
+    for (let i = 0; i < 15; i++) {
+      const gpa = walkOnKvm(this, cpu.index, BigInt.asUintN(64, cpu.linearRip + BigInt(i))).output;
+      if (gpa === undefined || gpa >= BigInt(this.memoryBytes)) break;
+      bytes.push(this.ram[Number(gpa)]);
+    }
+    return Uint8Array.from(bytes);
   }
 
   /** Ring 3 of a paravirtual KVM. */

@@ -96,8 +96,8 @@ export function basicRegisters(regs: KvmStruct, sregs: KvmStruct): RegisterFile 
   return file;
 }
 
-/** The others, which cost a request each. */
-export function otherRegisters(vcpu: KvmVcpu): RegisterFile {
+/** The others, which cost a request each; those of the FPU are dear to take apart. */
+export function otherRegisters(vcpu: KvmVcpu, withFpu = true): RegisterFile {
   const file: RegisterFile = {};
   const debug = vcpu.debugRegs();
   for (let i = 0; i < 4; i++) file[`dr${i}`] = debug.getBig('db', i);
@@ -108,10 +108,12 @@ export function otherRegisters(vcpu: KvmVcpu): RegisterFile {
     file[names[i]] = value ?? 0n;
   });
   const events = vcpu.events();
-  file.interruptibility = BigInt(events.get('interrupt.shadow')) | (BigInt(events.get('nmi.masked')) << 3n);
+  // blocking by STI and by MOV SS: KVM has the bits the other way round
+  const shadow = events.get('interrupt.shadow');
+  file.interruptibility = BigInt(((shadow >> 1) & 1) | ((shadow & 1) << 1) | (events.get('nmi.masked') << 3));
   file.activity = 0n;
   file.xcr0 = vcpu.xcr0();
-  readFpu(vcpu.xsave().bytes, file);
+  if (withFpu) readFpu(vcpu.xsave().bytes, file);
   return file;
 }
 
