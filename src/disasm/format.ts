@@ -20,17 +20,3 @@ export function formatInstruction(instruction: Instruction, symbols?: SymbolTabl
   }
   return text;
 }
-
-/** The form that GDB prints: `call 0x1136 <main>`, `lea rax, [rip + 0xe2f]  # 0x2010 <msg>`. */
-export function formatLikeGdb(instruction: Instruction, symbols?: SymbolTable): string {
-  const { mnemonic, operands, target, ripRelative } = instruction;
-  const named = (address: bigint) => {
-    const match = symbols?.lookup(address);
-    if (!match) return '';
-    return ` <${match.symbol.name}${match.offset ? `+${match.offset}` : ''}>`;
-  };
-  let text = operands ? `${mnemonic} ${operands}` : mnemonic;
-  if (target !== undefined) text += named(target);
-  if (ripRelative !== undefined) text += `  # 0x${ripRelative.toString(16)}${named(ripRelative)}`;
-  return text;
-}

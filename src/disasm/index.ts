@@ -1,6 +1,6 @@
 export { BACKWARD_BYTES_PER_INSTRUCTION, disassembleBackward } from './backward.js';
 export { Disassembler } from './disassembler.js';
 export { LineTable, type SourcePosition } from './dwarf-line.js';
-export { formatBytes, formatInstruction, formatLikeGdb } from './format.js';
+export { formatBytes, formatInstruction } from './format.js';
 export { type CodeBits, type DisassembleOptions, type Instruction, isData, type Syntax } from './instruction.js';
-export { type Symbol, type SymbolMatch, SymbolTable } from './symbols.js';
+export { formatPlace, type Symbol, type SymbolMatch, SymbolTable } from './symbols.js';

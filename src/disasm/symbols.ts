@@ -15,6 +15,11 @@ export interface SymbolMatch {
 /** A symbol without a size covers at most this much. */
 const UNSIZED_BYTES = 0x10000n;
 
+/** `start_kernel+0x1c`, as gdb, objdump and Linux print it; the name alone at offset 0. */
+export function formatPlace(name: string, offset: bigint): string {
+  return offset === 0n ? name : `${name}+0x${offset.toString(16)}`;
+}
+
 export class SymbolTable {
   private readonly sorted: Symbol[];
   private readonly names = new Map<string, Symbol>();
@@ -59,10 +64,10 @@ export class SymbolTable {
     return result;
   }
 
-  /** `name`, `name+1f`, or undefined. */
+  /** `name`, `name+0x1f`, or undefined. */
   label(address: bigint): string | undefined {
     const match = this.lookup(address);
     if (!match) return undefined;
-    return match.offset ? `${match.symbol.name}+${match.offset.toString(16)}` : match.symbol.name;
+    return formatPlace(match.symbol.name, match.offset);
   }
 }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Disassembler, formatBytes, formatInstruction, formatLikeGdb, SymbolTable } from '../../src/disasm/index.js';
+import { Disassembler, formatBytes, formatInstruction, SymbolTable } from '../../src/disasm/index.js';
 
 const table = new SymbolTable([
   { name: 'data', address: 0x3000n, size: 0n },
@@ -10,10 +10,10 @@ const table = new SymbolTable([
 
 it('finds the nearest symbol below that covers an address', () => {
   expect(table.label(0x1000n)).toBe('main');
-  expect(table.label(0x101fn)).toBe('main+1f');
+  expect(table.label(0x101fn)).toBe('main+0x1f');
   expect(table.label(0x1020n)).toBeUndefined();
   expect(table.label(0xfffn)).toBeUndefined();
-  expect(table.label(0x12fffn)).toBe('data+ffff');
+  expect(table.label(0x12fffn)).toBe('data+0xffff');
   expect(table.label(0x13000n)).toBeUndefined();
   expect(table.byName('print')?.address).toBe(0x1100n);
   expect(table.byName('nothing')).toBeUndefined();
@@ -25,9 +25,7 @@ it('names targets and rip-relative operands', async () => {
   const d = await Disassembler.load();
   const call = d.disassemble(Uint8Array.of(0xe8, 0xfb, 0, 0, 0), 0x1000n, { bits: 64 })[0]!;
   expect(formatInstruction(call, table)).toBe('call   print');
-  expect(formatLikeGdb(call, table)).toBe('call 0x1100 <print>');
   const lea = d.disassemble(Uint8Array.of(0x48, 0x8d, 0x05, 0x05, 0x20, 0, 0), 0x1000n, { bits: 64 })[0]!;
-  expect(formatInstruction(lea, table)).toBe('lea    rax, [rip + 0x2005]  # data+c');
-  expect(formatLikeGdb(lea, table)).toBe('lea rax, [rip + 0x2005]  # 0x300c <data+12>');
+  expect(formatInstruction(lea, table)).toBe('lea    rax, [rip + 0x2005]  # data+0xc');
   expect(formatBytes(Uint8Array.of(1, 2, 0xff), 2)).toBe('0102+');
 });

@@ -191,8 +191,8 @@ describe('panes', () => {
   it('shows frames, words of the stack, and the way to them', async () => {
     const tui = await startDemo({ cols: 80, rows: 24 });
     await press(tui, ':write 0x7ff08 2d 10 40 00 00 00 00 00\r', /8 bytes/);
-    await press(tui, '\t\t\t', /Stack {2}frames[\s\S]*│ 0 {2}00401041 main\+24/);
-    await press(tui, 'v', /words {2}v frames[\s\S]*0007ff08 000000000040102d return to main\+10 \(frame 1\)/);
+    await press(tui, '\t\t\t', /Stack {2}frames[\s\S]*│ 0 {2}00401041 main\+0x24/);
+    await press(tui, 'v', /words {2}v frames[\s\S]*0007ff08 000000000040102d return to main\+0x10 \(frame 1\)/);
     await press(tui, 'j\r', /├─ Memory[\s\S]*│ 0007ff08 /);
   });
 });
@@ -279,7 +279,7 @@ describe('command line', () => {
     await press(tui, ':vmcs GUEST_RIP main\r', /GUEST_RIP = 40101d \(was 401000\)/);
     await press(tui, ':write 0x7ff00 de ad\r', /de ad 0e 15/);
     await press(tui, ':write 0x7ff02 "Hi"\r', /de ad 48 69/);
-    await press(tui, ':print main+0x10\r', /0x40102d = 4198445 main\+10/);
+    await press(tui, ':print main+0x10\r', /0x40102d = 4198445 main\+0x10/);
     await press(tui, ':until main\r', /STOPPED: reached[\s\S]*►0040101d/);
     await press(tui, ':step 2\r', /STOPPED: step[\s\S]*►00401021/);
     await press(tui, ':syntax att\r', /AT&T[\s\S]*movq +%rsp, %rbp/);

@@ -41,16 +41,16 @@ describe('exit-zoo at 120x40', () => {
     await press(':goto putc\r', /<putc>/);
     await press('b', /breakpoint 1 at [0-9a-f]+[\s\S]*●|●[\s\S]*breakpoint 1 at/);
     await press('c', /STOPPED: breakpoint 1 putc/);
-    await press('s', /STOPPED: step[\s\S]*►[0-9a-f]{8} \+1 /);
-    await press('n', /►[0-9a-f]{8} \+2 /);
+    await press('s', /STOPPED: step[\s\S]*►[0-9a-f]{8} \+0x1 /);
+    await press('n', /►[0-9a-f]{8} \+0x2 /);
     bordersStand();
   });
 
   it('shows who called, without debug information, and runs out to it', async () => {
-    await tui.until(/ 1 {2}[0-9a-f]{8} puts\+[0-9a-f]+ {2}@/);
+    await tui.until(/ 1 {2}[0-9a-f]{8} puts\+0x[0-9a-f]+ {2}@/);
     await tui.until(/ 2 {2}[0-9a-f]{8} print_line\+/);
     await press(':disable 1\r', /○ 1/);
-    await press('f', /STOPPED: reached[\s\S]*►[0-9a-f]{8} \+c/);
+    await press('f', /STOPPED: reached[\s\S]*►[0-9a-f]{8} \+0xc/);
   });
 
   it('edits a register by key and sees it marked after the next step', async () => {

@@ -5,6 +5,7 @@ import {
   disassembleBackward,
   formatBytes,
   formatInstruction,
+  formatPlace,
   type Instruction,
   isData,
 } from '../../disasm/index.js';
@@ -105,9 +106,9 @@ export class DisassemblyPane extends Pane {
     cells.put(1, y, current ? '►' : ' ', theme.warn);
     let x = cells.put(2, y, hex(line.address, digits), theme.dim) + 1;
     const match = model.symbols.lookup(line.address);
-    const symbolWidth = wide ? 14 : 7;
+    const symbolWidth = wide ? 14 : 8;
     if (match) {
-      const name = match.offset ? `+${hex(match.offset)}` : `<${match.symbol.name}>`;
+      const name = match.offset ? formatPlace('', match.offset) : `<${match.symbol.name}>`;
       cells.put(x, y, name, match.offset ? theme.dim : theme.symbol, x + symbolWidth - 1);
     }
     if (model.symbols.size) x += symbolWidth;

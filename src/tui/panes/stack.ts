@@ -1,5 +1,5 @@
 /** Who called whom, or the words of the stack with what they point at. */
-import type { SymbolTable } from '../../disasm/index.js';
+import { formatPlace, type SymbolTable } from '../../disasm/index.js';
 import { linearStack, stackBits } from '../guest-mode.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import { hex, rate } from '../screen/text.js';
@@ -143,5 +143,5 @@ export class StackPane extends Pane {
 function nameOf(symbols: SymbolTable, frame: Frame): string {
   if (frame.slot === undefined || frame.found === 'iret') return symbols.label(frame.pc) ?? '';
   const match = symbols.lookup(frame.pc - 1n);
-  return match ? `${match.symbol.name}+${hex(match.offset + 1n)}` : '';
+  return match ? formatPlace(match.symbol.name, match.offset + 1n) : '';
 }

@@ -3,8 +3,13 @@ import type { ExitRecord } from '../../engine/debugger.js';
 import { exitSubject } from '../explain.js';
 import { exitReasonName } from '../facts.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
-import { grouped, hex } from '../screen/text.js';
+import { fitPlace, grouped, hex } from '../screen/text.js';
 import { matches, Pane, type PaneKey } from './pane.js';
+
+/** A narrower pane shows addresses that have no name only. */
+const NARROW = 88;
+/** The mark, the reason, its subject, the action, and the space before the place's name. */
+const HEAD_CELLS = 1 + 19 + 19 + 7 + 1;
 
 export class TracePane extends Pane {
   readonly id = 'trace';
@@ -31,22 +36,23 @@ export class TracePane extends Pane {
     const chosen = this.ui.exit();
     this.digits = Math.max(8, String(this.rows.at(-1)?.sequence ?? 0).length + 2);
     if (this.following) this.cursor = Math.max(0, this.rows.length - 1);
-    const narrow = cells.width < 88;
-    this.list(cells, this.rows.length, focused, (index) => this.row(this.rows[index]!, chosen, narrow));
+    this.list(cells, this.rows.length, focused, (index) => this.row(this.rows[index]!, chosen, cells.width));
   }
 
-  private row(record: ExitRecord, chosen: ExitRecord | undefined, narrow: boolean): Segment[] {
+  private row(record: ExitRecord, chosen: ExitRecord | undefined, width: number): Segment[] {
     const { theme } = this;
     const here = chosen?.sequence === record.sequence;
     const label = this.label(record);
+    const place = width < NARROW && label ? '' : ` ${hex(record.csBase + record.rip)}`;
+    const room = width - HEAD_CELLS - this.digits - place.length;
     return [
       [here ? '►' : ' ', theme.warn],
       [`#${record.sequence}`.padEnd(this.digits), theme.dim],
       [exitReasonName(record.reason).padEnd(19).slice(0, 19), record.reason >>> 31 ? theme.crit : theme.mnemonic],
       [` ${exitSubject(record).padEnd(18).slice(0, 18)}`, theme.number],
       [` ${record.action.padEnd(6)}`, record.action === 'stop' ? theme.crit : theme.dim],
-      [narrow && label ? '' : ` ${hex(record.csBase + record.rip)}`],
-      [label ? ` ${label}` : '', theme.symbol],
+      [place],
+      [label ? ` ${fitPlace(label, room)}` : '', theme.symbol],
     ];
   }
 

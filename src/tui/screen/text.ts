@@ -42,6 +42,13 @@ export function hex(value: bigint | number, digits = 0): string {
   return (typeof value === 'bigint' ? BigInt.asUintN(64, value) : value >>> 0).toString(16).padStart(digits, '0');
 }
 
+/** `serial_ini~+0x15`: a place cut to `width` cells in its name, since half an offset would be another one. */
+export function fitPlace(place: string, width: number): string {
+  if (place.length <= width) return place;
+  const offset = /\+0x[0-9a-f]+$/.exec(place)?.[0] ?? '';
+  return `${place.slice(0, Math.max(0, width - offset.length - 1))}~${offset}`;
+}
+
 /** `48213` as `48,213`. */
 export function grouped(value: bigint | number): string {
   return value.toString().replace(/\B(?=(\d{3})+$)/g, ',');
