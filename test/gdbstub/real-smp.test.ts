@@ -1,11 +1,12 @@
 /** gdb on a guest of two vCPUs, which are its threads. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { kvmSkipReason } from '../kvm/tools.js';
 import { named, requireTool } from '../tools.js';
-import { RunningGuest, runDebugger } from './running-guest.js';
+import { Prompt, RunningGuest, runDebugger } from './running-guest.js';
 
 const tools = ['gdb', 'as', 'ld'].map(requireTool);
 const [gdb, as, ld] = tools;
@@ -40,23 +41,34 @@ counter: .long 0
 let folder: string;
 let guest: RunningGuest | undefined;
 
-describe.skipIf(tools.some((tool) => !tool.available))(named('gdb and two vCPUs', ...tools), () => {
-  beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), 'vmscope-smp-'));
-    writeFileSync(join(folder, 'smp.S'), SOURCE);
-    execFileSync(as.path, ['-o', 'smp.o', 'smp.S'], { cwd: folder });
-    execFileSync(ld.path, ['-Ttext=0x200000', '-o', 'smp.elf', 'smp.o'], { cwd: folder });
-  });
-  afterEach(() => guest?.stop());
-  afterAll(() => rmSync(folder, { recursive: true }));
+const absent = tools.some((tool) => !tool.available);
+const noKvm = kvmSkipReason();
+
+beforeAll(() => {
+  if (absent) return;
+  folder = mkdtempSync(join(tmpdir(), 'vmscope-smp-'));
+  writeFileSync(join(folder, 'smp.S'), SOURCE);
+  execFileSync(as.path, ['-o', 'smp.o', 'smp.S'], { cwd: folder });
+  execFileSync(ld.path, ['-Ttext=0x200000', '-o', 'smp.elf', 'smp.o'], { cwd: folder });
+});
+afterEach(() => guest?.stop());
+afterAll(() => {
+  if (!absent) rmSync(folder, { recursive: true });
+});
+
+describe.skipIf(absent).each([
+  { engine: 'vtx', why: '' },
+  { engine: 'kvm', why: noKvm },
+])(named('gdb and two vCPUs on $engine $why', ...tools), ({ engine, why }) => {
+  const it = test.skipIf(why !== '');
 
   async function runGdb(...commands: string[]): Promise<string> {
-    guest = await RunningGuest.start(join(folder, 'smp.elf'), '--vcpus', '2');
+    guest = await RunningGuest.start(join(folder, 'smp.elf'), '--vcpus', '2', '--engine', engine);
     const all = ['set pagination off', `file ${folder}/smp.elf`, `target remote 127.0.0.1:${guest.port}`, ...commands];
     return runDebugger(gdb.path, ['-nx', '-q', '-batch', ...[...all, 'kill'].flatMap((command) => ['-ex', command])]);
   }
 
-  test('a breakpoint on the second one’s first instruction, its registers, and who stands where', async () => {
+  it('a breakpoint on the second one’s first instruction, its registers, and who stands where', async () => {
     const out = await runGdb(
       'info threads',
       'hbreak *0x70000',
@@ -73,7 +85,7 @@ describe.skipIf(tools.some((tool) => !tool.available))(named('gdb and two vCPUs'
     expect(out).toContain('$2 = 1');
   });
 
-  test('a watchpoint says which of them wrote; a step moves one of them', async () => {
+  it('a watchpoint says which of them wrote; a step moves one of them', async () => {
     const out = await runGdb(
       'watch *(int *)0x500',
       'continue',
@@ -94,5 +106,31 @@ describe.skipIf(tools.some((tool) => !tool.available))(named('gdb and two vCPUs'
     expect(out).toMatch(/Thread 1 "CPU#0" hit Hardware watchpoint 2/);
     expect(out).toContain('$2 = 0');
     expect(out).toContain('$3 = 10');
+  });
+
+  it('ctrl-C stops both of them, in the middle of their loops', async () => {
+    guest = await RunningGuest.start(join(folder, 'smp.elf'), '--vcpus', '2', '--engine', engine);
+    const prompt = new Prompt(spawn(gdb.path, ['-nx', '-q', `${folder}/smp.elf`]));
+    try {
+      await prompt.type('set pagination off', /\(gdb\)/);
+      await prompt.type(`target remote 127.0.0.1:${guest.port}`, /_start[\s\S]*\(gdb\)/);
+      await prompt.type('hbreak *0x70000', /\(gdb\)/);
+      await prompt.type('continue', /Thread 2 "CPU#1" hit Breakpoint 1[\s\S]*\(gdb\)/);
+      await prompt.type('delete', /\(gdb\)/);
+      const from = prompt.out.length;
+      await prompt.type('continue', /Continuing/);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      prompt.signal('SIGINT');
+      await prompt.expect(/received signal SIGINT[\s\S]*\(gdb\)/, from);
+      const both = 'printf "%d %d\\n", *(int *)0x500 > 10, *(int *)&counter > 10';
+      expect(await prompt.type(both, /\n?[01] [01]/)).toContain('1 1');
+      // neither goes on while gdb is at its prompt
+      await prompt.type('set $a = *(int *)0x500 + *(int *)&counter', /\(gdb\)/);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      await prompt.type('maintenance flush dcache', /\(gdb\)/);
+      expect(await prompt.type('printf "%d\\n", *(int *)0x500 + *(int *)&counter - $a', /\d+\n/)).toMatch(/^0$/m);
+    } finally {
+      await prompt.close();
+    }
   });
 });

@@ -98,14 +98,6 @@ describe.skipIf(why !== '')(`the machine on /dev/kvm${why === '' ? '' : ` (${why
     const watch = { kind: 'watch', space: 'gva', address: 0n, length: 1, access: 'read' } as const;
     await expect(guest.addBreakpoint(watch)).rejects.toThrow('KVM cannot watch reads alone');
     await expect(guest.addBreakpoint({ ...watch, space: 'gpa' })).rejects.toThrow('linear addresses only');
-    const { stderr, status } = await run(
-      VMSCOPE,
-      ['run', SAMPLES[0].folder, '--engine', 'kvm', '--vcpus', '2'],
-      '',
-      20_000,
-    );
-    expect(stderr).toContain('2 vCPUs on engine kvm; it runs one: use --engine vtx for more');
-    expect(status).not.toBe(0);
   });
 
   it('100 machines leave no descriptor, thread, timer or mapping behind', async () => {

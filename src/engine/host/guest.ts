@@ -262,12 +262,12 @@ export class Guest implements D.Debugger {
     const start = performance.now();
     try {
       do {
-        const vcpu = this.#pickVcpu();
-        if (vcpu === undefined) {
+        const turn = this.#vm.runTogether ? this.#together(this.#vm.runTogether) : this.#nextTurn();
+        if (turn === undefined) {
           if (this.#idle(this.#vm.board.nextDeadline()) === 'wait') break;
           continue;
         }
-        const end = this.#slice(vcpu, this.#sliceLength());
+        const { vcpu, end } = turn;
         if (end.kind === 'idle') continue;
         if (end.kind !== 'limit') this.#afterSlice(vcpu, end);
         else this.#checkLimits(vcpu);
@@ -279,6 +279,19 @@ export class Guest implements D.Debugger {
     }
     this.#flushSerial();
     if (this.#running && !this.#timer) this.#schedule();
+  }
+
+  /** A slice of all vCPUs at once; undefined when all are halted. */
+  #together(run: () => { vcpu: VirtualCpu; end: SliceEnd }): { vcpu: VirtualCpu; end: SliceEnd } | undefined {
+    const turn = run();
+    this.machine.afterSlice?.();
+    return turn.end.kind === 'idle' ? undefined : turn;
+  }
+
+  /** A slice of the next vCPU; undefined when all are halted. */
+  #nextTurn(): { vcpu: VirtualCpu; end: SliceEnd } | undefined {
+    const vcpu = this.#pickVcpu();
+    return vcpu && { vcpu, end: this.#slice(vcpu, this.#sliceLength()) };
   }
 
   /** The next vCPU in turn that is not halted; undefined when all are. */

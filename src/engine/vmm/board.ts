@@ -10,6 +10,8 @@ export interface Board {
   interruptPending(vcpu: number): boolean;
   /** Vector of the highest-priority interrupt, which becomes in service. */
   acknowledgeInterrupt(vcpu: number): number;
+  /** An NMI waits to be taken. */
+  nmiWaits(vcpu: number): boolean;
   /** True once for each NMI. */
   takeNmi(vcpu: number): boolean;
   /** Earliest virtual time at which a device has work. */

@@ -73,6 +73,8 @@ export interface Hypervisor<V extends VirtualCpu = VirtualCpu> {
 
   /** Runs a vCPU for at most `instructions` (or, where they are not counted, a few ms), handling its exits. */
   runSlice(vcpu: V, instructions: number): SliceEnd;
+  /** Runs all vCPUs at once, each in a thread of its own, for a few ms; absent where they take turns. */
+  readonly runTogether?: (() => { vcpu: V; end: SliceEnd }) | undefined;
   /** Brings all state to where observers see it; the guest stands. */
   synchronize(): void;
   /** Moves virtual time forward while every vCPU is halted. */

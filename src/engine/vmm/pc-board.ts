@@ -146,6 +146,10 @@ export class PcBoard implements Board {
     return this.pc.acknowledgeInterrupt(vcpu);
   }
 
+  nmiWaits(vcpu: number): boolean {
+    return this.pc.nmiPending(vcpu);
+  }
+
   takeNmi(vcpu: number): boolean {
     if (!this.pc.nmiPending(vcpu)) return false;
     this.pc.acknowledgeNmi(vcpu);

@@ -50,7 +50,7 @@ export class KvmBreakpoints implements BreakpointSink {
   private execute: ReadonlySet<bigint> = new Set();
   private watches: readonly Watch[] = [];
   private registers: (bigint | Piece)[] = [];
-  private patched: { gpa: number; byte: number }[] = [];
+  private patched: { gva: bigint; gpa: number; byte: number }[] = [];
   private inMemory: bigint[] = [];
   /** Last contents of what is watched by stepping, by watch id. */
   private readonly contents = new Map<number, Uint8Array>();
@@ -108,6 +108,11 @@ export class KvmBreakpoints implements BreakpointSink {
     return this.execute.size > 0 || this.watches.length > 0;
   }
 
+  /** A breakpoint here is an INT3 in memory, for all vCPUs. */
+  inMemoryAt(linear: bigint): boolean {
+    return this.inMemory.includes(linear);
+  }
+
   has(linear: bigint): boolean {
     return this.execute.has(linear);
   }
@@ -129,12 +134,13 @@ export class KvmBreakpoints implements BreakpointSink {
     };
   }
 
-  /** Puts INT3 into guest memory, before it runs. */
-  arm(): void {
+  /** Puts INT3 into guest memory where there is none yet, before it runs; not where a vCPU steps off one. */
+  arm(steppedOff: readonly (bigint | undefined)[] = []): void {
     for (const gva of this.inMemory) {
+      if (steppedOff.includes(gva) || this.patched.some((patch) => patch.gva === gva)) continue;
       const gpa = this.memory.translate(gva);
       if (gpa === undefined) continue;
-      this.patched.push({ gpa, byte: this.memory.bytes[gpa] });
+      this.patched.push({ gva, gpa, byte: this.memory.bytes[gpa] });
       this.memory.bytes[gpa] = INT3;
     }
   }

@@ -159,7 +159,7 @@ export class InstructionEmulator {
   /** One instruction, or the delivery of an event; answers why it could not be. */
   private step(cpu: KvmCpu): string | undefined {
     const { vm, vcpu } = this;
-    vm.board = withoutTime(this.machine.board);
+    vm.board = boardOf(this.machine.board, cpu.index);
     vm.exitFilter = () =>
       [VM_EXIT.RDMSR, VM_EXIT.WRMSR, VM_EXIT.MTF].some((reason) => reason === (vcpu.vmcs.reason & 0xffff));
     vm.armStep(vcpu, 1);
@@ -227,13 +227,21 @@ export class InstructionEmulator {
   }
 }
 
-/** The devices for one instruction: what is due at some time is the machine's to run. */
-function withoutTime(board: Board): Board {
+/** Accesses that name a vCPU. */
+const OF_VCPU: ReadonlySet<string | symbol> = new Set<keyof Board>([
+  ...(['portRead', 'portWrite', 'mmioRead', 'mmioWrite', 'tpr', 'setTpr'] as const),
+  ...(['readApicMsr', 'writeApicMsr', 'apicBase', 'setApicBase'] as const),
+]);
+
+/** The devices for one instruction of a vCPU, the core's only one: what is due at some time is the machine's to run. */
+function boardOf(board: Board, vcpu: number): Board {
   return new Proxy(board, {
     get(target, name) {
       if (name === 'nextDeadline' || name === 'runDue') return () => undefined;
       const value: unknown = Reflect.get(target, name, target);
-      return typeof value === 'function' ? value.bind(target) : value;
+      if (typeof value !== 'function') return value;
+      if (OF_VCPU.has(name)) return (_: number, ...rest: unknown[]) => value.call(target, vcpu, ...rest);
+      return value.bind(target);
     },
   });
 }

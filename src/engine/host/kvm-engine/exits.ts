@@ -45,9 +45,9 @@ const getNumber = (view: DataView, at: number): number =>
 export function handleExit(vm: KvmHypervisor, cpu: KvmCpu, reason: number): Result {
   switch (reason) {
     case KVM.KVM_EXIT_IO:
-      return portAccess(vm, cpu.vcpu.page);
+      return portAccess(vm, cpu.index, cpu.vcpu.page);
     case KVM.KVM_EXIT_MMIO:
-      return memoryAccess(vm, cpu.vcpu.page);
+      return memoryAccess(vm, cpu.index, cpu.vcpu.page);
     case KVM.KVM_EXIT_HLT:
       cpu.halted = true;
       return { value: 0 };
@@ -66,7 +66,7 @@ export function handleExit(vm: KvmHypervisor, cpu: KvmCpu, reason: number): Resu
 }
 
 /** KVM_EXIT_IO: `count` items, for the string forms with a REP prefix. */
-function portAccess(vm: KvmHypervisor, page: KvmStruct): Result {
+function portAccess(vm: KvmHypervisor, cpu: number, page: KvmStruct): Result {
   const { view } = page;
   const bytes = view.getUint8(RUN.ioSize);
   const port = view.getUint16(RUN.ioPort, true);
@@ -77,9 +77,9 @@ function portAccess(vm: KvmHypervisor, page: KvmStruct): Result {
   for (let i = 0; i < count; i++, at += bytes) {
     if (out) {
       value = bytes === 1 ? view.getUint8(at) : bytes === 2 ? view.getUint16(at, true) : view.getUint32(at, true);
-      vm.portWrite(port, bytes, value);
+      vm.portWrite(cpu, port, bytes, value);
     } else {
-      value = vm.portRead(port, bytes);
+      value = vm.portRead(cpu, port, bytes);
       if (bytes === 1) view.setUint8(at, value);
       else if (bytes === 2) view.setUint16(at, value, true);
       else view.setUint32(at, value, true);
@@ -88,16 +88,16 @@ function portAccess(vm: KvmHypervisor, page: KvmStruct): Result {
   return { value };
 }
 
-function memoryAccess(vm: KvmHypervisor, page: KvmStruct): Result {
+function memoryAccess(vm: KvmHypervisor, cpu: number, page: KvmStruct): Result {
   const { view } = page;
   const gpa = getNumber(view, RUN.mmioAddress);
   const bytes = view.getUint32(RUN.mmioLength, true);
   if (view.getUint8(RUN.mmioIsWrite)) {
     const value = BigInt.asUintN(bytes * 8, view.getBigUint64(RUN.mmioData, true));
-    vm.mmioWrite(gpa, bytes, value);
+    vm.mmioWrite(cpu, gpa, bytes, value);
     return { value: Number(value & 0xffff_ffffn) };
   }
-  const value = vm.mmioRead(gpa, bytes);
+  const value = vm.mmioRead(cpu, gpa, bytes);
   view.setBigUint64(RUN.mmioData, value, true);
   return { value: Number(value & 0xffff_ffffn) };
 }

@@ -3,6 +3,7 @@ import type { VirtualCpu } from '../../vmm/hypervisor.js';
 import { KVM_REGS, KVM_RUN_PAGE, KVM_SREGS, KvmStruct } from '../kvm/structs.js';
 import type { KvmVcpu } from '../kvm/vcpu.js';
 import type { RealClock } from './clock.js';
+import type { VcpuThread } from './vcpu-threads.js';
 
 /** Places in the shared page of what every entry and exit touches: names are looked up once. */
 const at = (name: string): number => {
@@ -42,7 +43,8 @@ export class KvmCpu implements VirtualCpu {
   readonly icount = 0;
   halted = false;
   woken = false;
-  readonly waitsForSipi = false;
+  /** After INIT: only a start-up IPI makes it run. */
+  waitsForSipi = false;
   pendingInit = false;
   pendingSipi: number | undefined;
   /** An exit is recorded and not yet handled. */
@@ -55,6 +57,16 @@ export class KvmCpu implements VirtualCpu {
   stepOff: bigint | undefined;
   /** State was set since the last run. */
   fresh = true;
+  /** What KVM_SET_GUEST_DEBUG was given last. */
+  debugState = 'off';
+  /** The present KVM_RUN: single-stepping, from where, and with which TPR. */
+  stepping = false;
+  entryRip = 0n;
+  entryTpr = 0;
+  /** The present KVM_RUN comes back when an interrupt can be given. */
+  windowOpen = false;
+  /** Its own thread, where it has one. */
+  thread: VcpuThread | undefined;
   readonly regs: KvmStruct;
   readonly sregs: KvmStruct;
 

@@ -27,7 +27,10 @@ import { handleExit, traceExit } from './exits.js';
 import { KvmCpu, RUN } from './kvm-cpu.js';
 import { KvmView, walkOnKvm } from './kvm-view.js';
 import { putInitialState } from './registers.js';
-import { RunTimer } from './run-timer.js';
+import { type Recall, RunTimer } from './run-timer.js';
+import { initCpu, takeIpis } from './start-up.js';
+import { Together, type Turn } from './together.js';
+import { VcpuThreads } from './vcpu-threads.js';
 
 /** A slice ends after this time, so that the thread's other work waits no longer. */
 const SLICE_MS = 4;
@@ -43,6 +46,8 @@ export interface KvmOptions {
   memoryBytes: number;
   vcpus: number;
   cpu?: CpuModel;
+  /** Each vCPU has a thread of its own; by default where there are several. */
+  threads?: boolean;
 }
 
 export class KvmHypervisor implements Hypervisor<KvmCpu> {
@@ -50,6 +55,7 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
   readonly realTime = true;
   readonly host: HostMemory;
   readonly memory: Ram;
+  readonly memoryBytes: number;
   readonly ram: Uint8Array;
   readonly ramView: DataView;
   readonly vcpus: readonly KvmCpu[];
@@ -67,17 +73,21 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
   heartbeat: Int32Array | undefined;
   private readonly clock = new RealClock();
   private readonly trace: ExitTrace;
-  private readonly timer: RunTimer;
+  private readonly timer: RunTimer | undefined;
+  private readonly threads: VcpuThreads | undefined;
+  /** All vCPUs at once, each in its own thread; absent where the one vCPU runs in this thread. */
+  readonly runTogether: (() => Turn) | undefined;
   private closed = false;
 
   private constructor(
     private readonly kvm: Kvm,
     private readonly vm: KvmVm,
-    readonly memoryBytes: number,
-    cpu: KvmCpu['vcpu'],
+    options: KvmOptions,
     readonly model: CpuModel,
     paravirtual: boolean,
   ) {
+    const { memoryBytes, vcpus } = options;
+    this.memoryBytes = memoryBytes;
     // laid out as the embedded core has it, which can so run an instruction of this guest
     const memory = new GuestMemory(memoryBytes, RAM_BASE, FRAMES_BEHIND_RAM);
     vm.mapMemory(0, 0, memory);
@@ -86,9 +96,11 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     this.memory = new RamAccess(memory.bytes);
     this.host = new HostMemory(memory.memory as unknown as WebAssembly.Memory);
     this.trace = new ExitTrace(this.host);
-    cpu.setCpuid(guestCpuid(model, 0, 1));
-    this.vcpus = [new KvmCpu(0, cpu, this.clock)];
-    this.timer = new RunTimer(cpu);
+    this.vcpus = Array.from({ length: vcpus }, (_, index) => {
+      const vcpu = vm.createVcpu(index);
+      vcpu.setCpuid(guestCpuid(model, index, vcpus));
+      return new KvmCpu(index, vcpu, this.clock);
+    });
     this.breakpoints = new KvmBreakpoints(probeDebugging(kvm, paravirtual), {
       translate: (gva) => {
         const gpa = walkOnKvm(this, 0, gva).output;
@@ -96,13 +108,18 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
       },
       bytes: memory.bytes,
     });
+    if (options.threads ?? vcpus > 1) {
+      this.threads = new VcpuThreads(this.vcpus.map(({ vcpu }) => vcpu));
+      this.threads.all.forEach((thread, i) => {
+        this.vcpus[i].thread = thread;
+      });
+      const together = new Together(this, this.threads);
+      this.runTogether = () => together.run();
+    } else this.timer = new RunTimer(this.vcpus[0].vcpu);
   }
 
   /** @throws KvmError with the reason and what to do when this host cannot run the machine */
   static create(options: KvmOptions): KvmHypervisor {
-    if (options.vcpus !== 1) {
-      throw new KvmError('ioctl', `${options.vcpus} vCPUs on engine kvm`, 'it runs one: use --engine vtx for more');
-    }
     if (options.memoryBytes > MAX_MEMORY_BYTES) {
       throw new KvmError('memory', 'engine kvm gives a guest at most 3584 MiB', 'give the guest less');
     }
@@ -117,7 +134,7 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
           vm.enableCapability('KVM_CAP_EXIT_ON_EMULATION_FAILURE', 1);
         }
         const { paravirtual } = probeKvm();
-        return new KvmHypervisor(kvm, vm, options.memoryBytes, vm.createVcpu(0), model, paravirtual);
+        return new KvmHypervisor(kvm, vm, options, model, paravirtual);
       } catch (error) {
         vm.close();
         throw error;
@@ -142,8 +159,15 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     this.trace.reset();
     this.clock.reset();
     for (const cpu of this.vcpus) {
+      if (cpu.thread?.returned) {
+        cpu.thread.take();
+        cpu.unfinished = true;
+      }
       cpu.finishInstruction();
       cpu.halted = false;
+      cpu.waitsForSipi = false;
+      cpu.pendingInit = false;
+      cpu.pendingSipi = undefined;
       cpu.pendingExit = undefined;
       cpu.steps = undefined;
       cpu.stepOff = undefined;
@@ -152,9 +176,10 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
   }
 
   start(state: InitialState): void {
-    const [cpu] = this.vcpus;
+    const [cpu, ...others] = this.vcpus;
     putInitialState(cpu.regs, cpu.sregs, state);
     cpu.changed(true, true);
+    others.forEach(initCpu);
     this.clock.reset();
   }
 
@@ -183,13 +208,33 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
 
   /** The guest stands, and its time with it. */
   synchronize(): void {
-    this.clock.stop();
     this.settle();
+    this.clock.stop();
   }
 
-  /** Registers in the shared page are those between two instructions. */
+  /** The vCPUs stand until the next slice, and registers in the shared page are those between two instructions. */
   settle(): void {
+    this.stand();
     for (const cpu of this.vcpus) if (cpu.pendingExit === undefined) cpu.finishInstruction();
+  }
+
+  /** Calls all vCPUs back from KVM_RUN. */
+  stand(): void {
+    if (!this.threads) return;
+    this.threads.stop();
+    this.breakpoints.disarm();
+    for (const cpu of this.vcpus) this.absorb(cpu);
+  }
+
+  /** Handles the exit of a vCPU that was called back, unless a debugger may want to stop there: then the next slice does. */
+  private absorb(cpu: KvmCpu): void {
+    const { thread } = cpu;
+    if (!thread?.returned || this.end) return;
+    const reason = thread.peek();
+    if (reason === INTERRUPTED) this.returned(cpu, thread.take());
+    else if (this.exitFilter === undefined && vmxReason(reason) !== undefined && !cpu.stepping) {
+      this.returned(cpu, thread.take());
+    }
   }
 
   /** @throws Error where this KVM would give the trap to the guest */
@@ -216,8 +261,12 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     this.clock.go();
     cpu.woken = false;
     const until = performance.now() + SLICE_MS;
-    this.breakpoints.arm();
+    this.breakpoints.arm([cpu.stepOff]);
     try {
+      if (cpu.thread?.returned) {
+        const stop = this.returned(cpu, cpu.thread.take());
+        if (stop) return stop;
+      }
       for (;;) {
         if (cpu.pendingExit !== undefined) {
           const done = this.handle(cpu, cpu.pendingExit);
@@ -227,8 +276,7 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
         const now = performance.now();
         this.runDevices();
         if (this.end) return { kind: 'ended' };
-        if (!this.holdInterrupts) this.inject(cpu);
-        if (cpu.halted) return { kind: 'idle', deadline: this.board.nextDeadline() };
+        if (!this.makeReady(cpu)) return { kind: 'idle', deadline: this.board.nextDeadline() };
         if (now >= until) return { kind: 'limit' };
         const stop = this.enter(cpu, until, now);
         if (stop) return stop;
@@ -241,26 +289,27 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
   close(): void {
     if (this.closed) return;
     this.closed = true;
-    this.timer.close();
+    this.timer?.close();
+    this.threads?.close();
     this.vm.close();
     this.kvm.close();
   }
 
-  portRead(port: number, bytes: number): number {
-    return this.board.portRead(0, port, bytes);
+  portRead(vcpu: number, port: number, bytes: number): number {
+    return this.board.portRead(vcpu, port, bytes);
   }
 
-  portWrite(port: number, bytes: number, value: number): void {
-    this.board.portWrite(0, port, bytes, value);
+  portWrite(vcpu: number, port: number, bytes: number, value: number): void {
+    this.board.portWrite(vcpu, port, bytes, value);
     this.takeEnd();
   }
 
-  mmioRead(gpa: number, bytes: number): bigint {
-    return this.board.mmioRead(0, gpa, bytes);
+  mmioRead(vcpu: number, gpa: number, bytes: number): bigint {
+    return this.board.mmioRead(vcpu, gpa, bytes);
   }
 
-  mmioWrite(gpa: number, bytes: number, value: bigint): void {
-    this.board.mmioWrite(0, gpa, bytes, value);
+  mmioWrite(vcpu: number, gpa: number, bytes: number, value: bigint): void {
+    this.board.mmioWrite(vcpu, gpa, bytes, value);
     this.takeEnd();
   }
 
@@ -268,11 +317,39 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     this.end ??= this.board.takeEnd();
   }
 
-  private runDevices(): void {
+  /** Host time lets the guest's go on. */
+  go(): void {
+    this.clock.go();
+  }
+
+  /** performance.now() of the next device deadline; infinite when there is none. */
+  nextDeadlineMs(): number {
+    const deadline = this.board.nextDeadline();
+    return deadline === undefined ? Number.POSITIVE_INFINITY : this.clock.hostMs(deadline);
+  }
+
+  runDevices(): void {
     const deadline = this.board.nextDeadline();
     if (deadline === undefined || deadline > this.now()) return;
     this.board.runDue(this.now());
     this.takeEnd();
+  }
+
+  /** IPIs and interrupts take effect; false while it has nothing to run. */
+  makeReady(cpu: KvmCpu): boolean {
+    takeIpis(cpu);
+    if (cpu.waitsForSipi) return false;
+    if (!this.holdInterrupts) this.inject(cpu);
+    return !cpu.halted;
+  }
+
+  /** A vCPU in KVM_RUN has to come back for what the devices have for it. */
+  wantsAttention(cpu: KvmCpu): boolean {
+    if (!cpu.woken) return false;
+    cpu.woken = false;
+    return (
+      cpu.pendingInit || this.board.nmiWaits(cpu.index) || (!cpu.windowOpen && this.board.interruptPending(cpu.index))
+    );
   }
 
   /** Gives the highest-priority event to KVM, or asks for an exit when it can be given. */
@@ -291,33 +368,43 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
       cpu.stepOff = undefined;
       pending = board.interruptPending(cpu.index);
     }
-    view.setUint8(RUN.requestInterruptWindow, pending && !cpu.halted ? 1 : 0);
+    cpu.windowOpen = pending && !cpu.halted;
+    view.setUint8(RUN.requestInterruptWindow, cpu.windowOpen ? 1 : 0);
     view.setUint32(RUN.cr8, board.tpr(cpu.index) >> 4, true);
   }
 
   /** One KVM_RUN; answers why the slice ends, if it does. */
   private enter(cpu: KvmCpu, until: number, now: number): SliceEnd | undefined {
-    const { vcpu } = cpu;
-    const stepping = this.wantsStep(cpu);
-    this.setDebug(cpu, stepping);
-    const deadline = this.board.nextDeadline();
-    const at = deadline === undefined ? until : Math.min(until, this.clock.hostMs(deadline));
-    this.timer.arm(at, now);
-    const rip = stepping ? cpu.linearRip : 0n;
-    const { view } = vcpu.page;
-    const tpr = view.getUint32(RUN.cr8, true);
+    this.prepare(cpu);
+    this.recall(cpu).arm(Math.min(until, this.nextDeadlineMs()), now);
+    this.beat();
+    const reason = cpu.vcpu.runRaw();
+    this.beat();
+    return this.returned(cpu, reason);
+  }
+
+  /** What is to be set before KVM_RUN. */
+  prepare(cpu: KvmCpu): void {
+    cpu.stepping = this.wantsStep(cpu);
+    this.setDebug(cpu, cpu.stepping);
+    cpu.entryRip = cpu.stepping ? cpu.linearRip : 0n;
+    cpu.entryTpr = cpu.vcpu.page.view.getUint32(RUN.cr8, true);
     cpu.unfinished = false;
-    this.beat();
-    let reason = vcpu.runRaw();
-    this.beat();
+  }
+
+  /** What KVM_RUN answered; answers why the slice ends, if it does. */
+  returned(cpu: KvmCpu, answer: number): SliceEnd | undefined {
+    const { stepping, entryRip: rip } = cpu;
+    const { vcpu } = cpu;
+    let reason = answer;
     const fresh = cpu.fresh;
     cpu.fresh = false;
     // some KVMs answer a shutdown once after a change of mode, without having run the guest
     if (reason === KVM.KVM_EXIT_SHUTDOWN && fresh) reason = vcpu.runRaw();
-    const newTpr = view.getUint32(RUN.cr8, true);
-    if (newTpr !== tpr) this.board.setTpr(cpu.index, newTpr << 4);
+    const newTpr = vcpu.page.view.getUint32(RUN.cr8, true);
+    if (newTpr !== cpu.entryTpr) this.board.setTpr(cpu.index, newTpr << 4);
     if (reason === INTERRUPTED) {
-      this.timer.fired();
+      this.recall(cpu).fired();
       return undefined;
     }
     if (reason === KVM.KVM_EXIT_DEBUG) return this.afterDebugExit(cpu);
@@ -341,7 +428,11 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     return cpu.linearRip === rip && !cpu.halted ? undefined : this.stepped(cpu);
   }
 
-  private handle(cpu: KvmCpu, reason: number): SliceEnd | undefined {
+  private recall(cpu: KvmCpu): Recall {
+    return cpu.thread ?? (this.timer as RunTimer);
+  }
+
+  handle(cpu: KvmCpu, reason: number): SliceEnd | undefined {
     cpu.pendingExit = undefined;
     const detail = handleExit(this, cpu, reason);
     this.trace.settle(
@@ -375,6 +466,8 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     const code = this.codeAt(cpu);
     const { codeBits } = cpu;
     this.emulator ??= new InstructionEmulator(this);
+    // what the core does in several accesses is one instruction for the other vCPUs
+    this.threads?.stop();
     this.exits++;
     this.trace.add(cpu.vcpu.page.view, {
       reason: REASON.EMULATED,
@@ -427,20 +520,18 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     return cpu.stepOff !== undefined && this.breakpoints.has(cpu.stepOff);
   }
 
-  private debugState = 'off';
-
   private setDebug(cpu: KvmCpu, singleStep: boolean): void {
-    if (!singleStep && this.debugState === 'off' && !this.breakpoints.any) return;
+    if (!singleStep && cpu.debugState === 'off' && !this.breakpoints.any) return;
     // a breakpoint on the instruction that a step leaves would stop before it
     const request = cpu.stepOff !== undefined && singleStep ? { singleStep } : this.breakpoints.request(singleStep);
     const key =
       singleStep || this.breakpoints.any
         ? JSON.stringify(request, (_, v) => (typeof v === 'bigint' ? `${v}` : v))
         : 'off';
-    if (key === this.debugState) return;
+    if (key === cpu.debugState) return;
     cpu.vcpu.flushRegisters();
     cpu.vcpu.setGuestDebug(key === 'off' ? {} : request);
-    this.debugState = key;
+    cpu.debugState = key;
   }
 
   private afterDebugExit(cpu: KvmCpu): SliceEnd | undefined {
@@ -457,6 +548,7 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
   /** An instruction is done, or a breakpoint's address reached. */
   private stepped(cpu: KvmCpu): SliceEnd | undefined {
     const at = cpu.linearRip;
+    if (cpu.stepOff !== undefined && cpu.stepOff !== at) this.breakpoints.arm();
     cpu.stepOff = undefined;
     const changed = this.breakpoints.changed();
     if (changed) {
@@ -470,6 +562,14 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     if (!this.breakpoints.has(at)) return undefined;
     cpu.stepOff = at;
     return { kind: 'breakpoint' };
+  }
+
+  /** Counts for the watchdog while threads run the vCPUs; stays odd when one of them is overdue. */
+  alive(overdue: boolean): void {
+    const { heartbeat } = this;
+    if (!heartbeat) return;
+    const beat = Atomics.load(heartbeat, 0);
+    Atomics.store(heartbeat, 0, overdue ? beat | 1 : (beat & ~1) + 2);
   }
 
   private beat(): void {

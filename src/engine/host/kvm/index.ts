@@ -2,7 +2,7 @@
 export { CAPABILITIES, type CapabilityName } from './capabilities.js';
 export { errnoName, KvmError, type KvmErrorKind } from './errors.js';
 export * from './exits.js';
-export { acceptKicks, consumeKick, type KickTarget, kick } from './kick.js';
+export { acceptKicks, blockKicks, consumeKick, type KickTarget, kick } from './kick.js';
 export { type CpuidEntry, Kvm } from './kvm.js';
 export { GuestMemory } from './memory.js';
 export { describeProbe, type KvmProbe, type KvmProbeIo, probeKvm } from './probe.js';

@@ -25,10 +25,15 @@ export interface KickTarget {
 
 /** Prepares the calling thread, which runs `vcpu`, to be kicked. */
 export function acceptKicks(vcpu: KvmVcpu): KickTarget {
+  vcpu.setSignalMask(0n);
+  return blockKicks();
+}
+
+/** The part of `acceptKicks` that is the thread's: its kicks wait outside KVM_RUN. */
+export function blockKicks(): KickTarget {
   const c = libc();
   c.signal(KICK_SIGNAL, SIG_IGN);
   c.pthreadSigmask(SIG_BLOCK, signalSet(KICK_SIGNAL), null);
-  vcpu.setSignalMask(0n);
   return { pid: c.getpid(), tid: c.gettid() };
 }
 

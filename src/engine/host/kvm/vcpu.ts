@@ -29,6 +29,8 @@ export class KvmVcpu {
   private readonly exitReason: number;
   private readonly immediateExit: number;
   private statsFile: KvmStats | undefined;
+  /** KVM_RUN in the thread that this vCPU belongs to, where that is another one; answers as runRaw(). */
+  runElsewhere: (() => number) | undefined;
 
   private constructor(
     readonly handle: KvmHandle,
@@ -66,12 +68,18 @@ export class KvmVcpu {
 
   /** As run(), but answers every exit reason. The hot call: one ioctl and one load. */
   runRaw(): number {
+    if (this.runElsewhere) return this.runElsewhere();
     const c = libc();
     if (c.ioctlValue(this.live(), IOCTLS.KVM_RUN, 0) < 0) {
       const errno = c.errno();
       if (errno === EINTR || errno === EAGAIN) return INTERRUPTED;
       throw ioctlError('KVM_RUN', errno);
     }
+    return this.lastExit;
+  }
+
+  /** kvm_run.exit_reason of the last KVM_RUN that was not interrupted. */
+  get lastExit(): number {
     return this.page.view.getUint32(this.exitReason, true);
   }
 
@@ -244,7 +252,8 @@ export class KvmVcpu {
     libc().munmap(this.address, this.size);
   }
 
-  private live(): number {
+  /** The descriptor. @throws KvmError when the vCPU is closed */
+  live(): number {
     if (this.handle.closed) throw new KvmError('ioctl', `vCPU ${this.id} is closed`, '', 0, 'KVM_RUN');
     return this.handle.fd;
   }

@@ -1,0 +1,116 @@
+// Several vCPUs at once, each in its thread: this thread answers exits as they come, runs the devices when they are
+// due, and calls vCPUs back for interrupts. vCPUs go on while the thread does other work between two slices.
+import type { SliceEnd } from '../../vmm/hypervisor.js';
+import type { KvmCpu } from './kvm-cpu.js';
+import type { KvmHypervisor } from './kvm-hypervisor.js';
+import type { VcpuThreads } from './vcpu-threads.js';
+
+/** A slice ends after this time, so that the thread's other work waits no longer. */
+const SLICE_MS = 4;
+/** A vCPU that is in KVM_RUN for longer is stuck: its thread's timer calls it back more often. */
+const OVERDUE_MS = 1000;
+
+/** Why a slice came back, and on which vCPU. */
+export interface Turn {
+  vcpu: KvmCpu;
+  end: SliceEnd;
+}
+
+export class Together {
+  /** Who is asked first whether it has something to run. */
+  private first = 0;
+
+  constructor(
+    private readonly vm: KvmHypervisor,
+    private readonly threads: VcpuThreads,
+  ) {}
+
+  run(): Turn {
+    const { vm, threads } = this;
+    vm.go();
+    const until = performance.now() + SLICE_MS;
+    vm.breakpoints.arm(vm.vcpus.map(({ stepOff }) => stepOff));
+    const first = this.stepOff() ?? this.pending();
+    if (first) return this.stop(first);
+    for (;;) {
+      const { bell } = threads;
+      const stop = this.takeReturns();
+      if (stop) return this.stop(stop);
+      vm.runDevices();
+      if (vm.end) return this.stop({ vcpu: vm.vcpus[0], end: { kind: 'ended' } });
+      const now = performance.now();
+      if (!this.startThose(now)) {
+        return { vcpu: vm.vcpus[0], end: { kind: 'idle', deadline: vm.board.nextDeadline() } };
+      }
+      if (now >= until) return { vcpu: vm.vcpus[0], end: { kind: 'limit' } };
+      threads.wait(bell, Math.min(until, vm.nextDeadlineMs()) - now);
+    }
+  }
+
+  /** All vCPUs stand; what the others came back with waits for the next slice. */
+  private stop(turn: Turn): Turn {
+    this.threads.stop();
+    this.vm.breakpoints.disarm();
+    return turn;
+  }
+
+  /** A vCPU that stands on an INT3 of the debugger's leaves it before the others run, who are to stop there. */
+  private stepOff(): Turn | undefined {
+    const { vm } = this;
+    const vcpu = vm.vcpus.find(({ stepOff }) => stepOff !== undefined && vm.breakpoints.inMemoryAt(stepOff));
+    if (!vcpu) return undefined;
+    vm.armStep(vcpu, 1);
+    const end = vm.runSlice(vcpu, 1);
+    vm.disarmStep(vcpu);
+    if (end.kind !== 'step') return end.kind === 'idle' ? undefined : { vcpu, end };
+    vm.breakpoints.arm();
+    return undefined;
+  }
+
+  /** Exits at which a debugger had stopped the guest. */
+  private pending(): Turn | undefined {
+    for (const vcpu of this.vm.vcpus) {
+      if (vcpu.pendingExit === undefined) continue;
+      const end = this.vm.handle(vcpu, vcpu.pendingExit);
+      if (end) return { vcpu, end };
+    }
+    return undefined;
+  }
+
+  private takeReturns(): Turn | undefined {
+    for (const vcpu of this.vm.vcpus) {
+      if (!vcpu.thread?.returned) continue;
+      const end = this.vm.returned(vcpu, vcpu.thread.take());
+      if (end) return { vcpu, end };
+    }
+    return undefined;
+  }
+
+  /** Starts all vCPUs that have something to run; false when none runs. */
+  private startThose(now: number): boolean {
+    const { vm } = this;
+    const { vcpus } = vm;
+    // what one vCPU has written is looked at before another one runs
+    const alone = vm.breakpoints.stepping;
+    let running = alone && vcpus.some(({ thread }) => thread?.running);
+    let overdue = false;
+    for (let i = 0; i < vcpus.length; i++) {
+      const cpu = vcpus[(this.first + i) % vcpus.length];
+      const thread = cpu.thread!;
+      if (thread.running) {
+        if (vm.wantsAttention(cpu)) thread.kick();
+        overdue ||= now - thread.startedAt > OVERDUE_MS;
+      } else if (!thread.returned) {
+        if (alone && running) continue;
+        cpu.woken = false;
+        if (!vm.makeReady(cpu)) continue;
+        vm.prepare(cpu);
+        thread.start();
+      }
+      running = true;
+    }
+    this.first = (this.first + 1) % vcpus.length;
+    vm.alive(overdue);
+    return running;
+  }
+}

@@ -1,0 +1,138 @@
+// Several vCPUs on /dev/kvm, each in a thread of its own. The engine comes from the build: its threads start from there.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { run, VMSCOPE } from '../samples/catalogue.js';
+import { named, requireTool } from '../tools.js';
+import { buildSmp, smpOutput } from '../vmm/smp-image.js';
+import { runGuest } from './flat-kvm.js';
+import { kvmSkipReason } from './tools.js';
+
+const assembler = requireTool('as');
+const linker = requireTool('ld');
+const noTools = !assembler.available || !linker.available;
+const why = kvmSkipReason();
+const dist = new URL('../../dist/engine/', import.meta.url).pathname;
+const { KvmHypervisor } = (await import(
+  `${dist}host/kvm-engine/kvm-hypervisor.js`
+)) as typeof import('../../src/engine/host/kvm-engine/kvm-hypervisor.js');
+const { Guest } = (await import(`${dist}host/guest.js`)) as typeof import('../../src/engine/host/guest.js');
+const { Machine } = (await import(`${dist}vmm/machine.js`)) as typeof import('../../src/engine/vmm/machine.js');
+
+type Flat = { vm: ReturnType<typeof KvmHypervisor.create>; guest: InstanceType<typeof Guest> };
+
+function flat(code: string, vcpus: number, threads?: boolean): Flat {
+  const vm = KvmHypervisor.create({ memoryBytes: 4 << 20, vcpus, threads });
+  const machine = new Machine(vm, {
+    name: 'test',
+    image: { name: 'test', bytes: Uint8Array.from(Buffer.from(code.replace(/\s+/g, ''), 'hex')) },
+    at: 0x7c00,
+    isaDebugExit: true,
+    noReboot: true,
+    wallSeconds: 0,
+  });
+  return { vm, guest: new Guest(machine, { paced: false, waitForInput: false }) };
+}
+
+let folder: string;
+let image: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'kvm-smp-'));
+  if (why === '' && !noTools) image = buildSmp(folder, assembler, linker);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe.skipIf(why !== '')(`several vCPUs on /dev/kvm${why === '' ? '' : ` (${why})`}`, () => {
+  it.skipIf(noTools).each([1, 2, 5])(
+    named('%d of them print what they print on engine vtx', assembler, linker),
+    async (cpus) => {
+      const args = `run ${image} --headless --vcpus ${cpus} --append cpus=${cpus} --stats json --engine`.split(' ');
+      const [vtx, kvm] = [
+        await run(VMSCOPE, [...args, 'vtx'], '', 30_000),
+        await run(VMSCOPE, [...args, 'kvm'], '', 40_000),
+      ];
+      expect(kvm.stdout).toBe(vtx.stdout);
+      expect(kvm.stdout).toBe(smpOutput(cpus));
+      expect(kvm.status).toBe(0);
+      const { exits } = JSON.parse(kvm.stderr.split('\n').findLast((line) => line.startsWith('{'))!);
+      expect(exits.EPT_VIOLATION).toBeGreaterThan(cpus);
+      expect(exits['kvm exits']).toBeGreaterThan(exits.EPT_VIOLATION);
+    },
+    80_000,
+  );
+
+  it('one vCPU in a thread of its own exits, halts, steps and stops as in the devices’ thread', async () => {
+    // out 80h,al ; inc bx ; cmp bx,1000 ; jne back ; mov al,15h ; out 0f4h,al
+    const code = 'e6 80 43 81 fb e8 03 75 f7 b0 15 e6 f4 f4';
+    for (const threads of [false, true]) {
+      const { guest, vm } = flat(code, 1, threads);
+      expect((await guest.step(0, 3)).stop).toEqual({ kind: 'step' });
+      expect(await guest.readRegisters(0)).toMatchObject({ rbx: 1n, rip: 0x7c07n });
+      await guest.addBreakpoint({ kind: 'execute', gva: 0x7c09n });
+      expect(await runGuest(guest)).toBe('breakpoint');
+      expect((await guest.readRegisters(0)).rbx).toBe(1000n);
+      expect(await runGuest(guest)).toBe('ended');
+      expect((await guest.state()).stop).toMatchObject({ end: { kind: 'debug-exit', status: 0x2b } });
+      expect(vm.exits).toBe(1001);
+      await guest.quit();
+    }
+  });
+
+  it('each vCPU has its own statistics', async () => {
+    const { guest, vm } = flat('b0 15 e6 f4 f4', 2);
+    expect(await runGuest(guest)).toBe('ended');
+    const exits = vm.vcpus.map(({ vcpu }) => Number(vcpu.stats().read().get('exits')));
+    // the second one was never started: it has been in KVM_RUN for requests only
+    expect(exits[0]).toBeGreaterThan(exits[1]);
+    expect((await guest.exits.counts())['kvm exits']).toBe(exits[0] + exits[1]);
+    await guest.quit();
+  });
+
+  it('100 machines of two vCPUs leave no descriptor, thread, timer or mapping behind', async () => {
+    const count = () => ({
+      descriptors: readdirSync('/proc/self/fd').length,
+      timers: readFileSync('/proc/self/timers', 'latin1').match(/^ID:/gm)?.length ?? 0,
+      kvmMappings: readFileSync('/proc/self/maps', 'latin1').match(/kvm-vcpu/g)?.length ?? 0,
+      threads: readdirSync('/proc/self/task').length,
+    });
+    const once = async (): Promise<void> => {
+      const { guest } = flat('b0 15 e6 f4 f4', 2);
+      expect(await runGuest(guest)).toBe('ended');
+      await guest.quit();
+    };
+    const settled = () => new Promise((resolve) => setTimeout(resolve, 200));
+    await once();
+    await settled();
+    const before = count();
+    for (let i = 0; i < 100; i++) await once();
+    await settled();
+    expect(count()).toEqual(before);
+  }, 90_000);
+
+  it.skipIf(noTools).each(['SIGKILL', 'SIGTERM'] as const)(
+    named('two that run go with their process: %s', assembler, linker),
+    async (signal) => {
+      // three are waited for, which two never are
+      const child = spawn(VMSCOPE, [
+        'run',
+        image,
+        '--engine',
+        'kvm',
+        '--vcpus',
+        '2',
+        '--headless',
+        '--append',
+        'cpus=3',
+      ]);
+      await new Promise((resolve) => setTimeout(resolve, 2000));
+      expect(readFileSync(`/proc/${child.pid}/maps`, 'latin1').match(/kvm-vcpu:[01]/g)).toHaveLength(2);
+      child.kill(signal);
+      await new Promise((resolve) => child.once('close', resolve));
+      expect(readdirSync('/proc').includes(String(child.pid))).toBe(false);
+    },
+    40_000,
+  );
+});
