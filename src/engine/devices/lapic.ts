@@ -102,6 +102,22 @@ interface LapicState {
   timer?: LapicTimerState;
 }
 
+interface DecodedBase {
+  msr: bigint;
+  gpa: number;
+  enabled: boolean;
+  x2apic: boolean;
+}
+
+function decodeBase(msr: bigint): DecodedBase {
+  return {
+    msr,
+    gpa: Number(msr & BASE_FIELD),
+    enabled: (msr & BASE_ENABLE) !== 0n,
+    x2apic: (msr & BASE_X2APIC) !== 0n,
+  };
+}
+
 export interface LapicOptions {
   id: number;
   bus: ApicBus;
@@ -124,6 +140,7 @@ export class Lapic implements Device {
   readonly id: number;
   private s: LapicState;
   private readonly timer: LapicTimer;
+  private decodedBase = decodeBase(DEFAULT_BASE);
 
   constructor(private readonly options: LapicOptions) {
     this.id = options.id;
@@ -151,25 +168,31 @@ export class Lapic implements Device {
     this.s.lvt[LVT_LINT1] = DELIVERY_NMI << 8;
   }
 
+  /** IA32_APIC_BASE in parts: asked at every device access, changed next to never. */
+  private get base(): DecodedBase {
+    if (this.decodedBase.msr !== this.s.base) this.decodedBase = decodeBase(this.s.base);
+    return this.decodedBase;
+  }
+
   // --- what the processor asks -------------------------------------------------------------------------------
 
   /** True when the global enable and the software enable are both set. */
   get enabled(): boolean {
-    return (this.s.base & BASE_ENABLE) !== 0n && (this.s.svr & SVR_ENABLE) !== 0;
+    return this.base.enabled && (this.s.svr & SVR_ENABLE) !== 0;
   }
 
   /** True when the memory window answers: enabled and not in x2APIC mode. */
   get hasWindow(): boolean {
-    return (this.s.base & (BASE_ENABLE | BASE_X2APIC)) === BASE_ENABLE;
+    return this.base.enabled && !this.base.x2apic;
   }
 
   /** Guest-physical address of the memory window. */
   get windowBase(): number {
-    return Number(this.s.base & BASE_FIELD);
+    return this.base.gpa;
   }
 
   get x2apic(): boolean {
-    return (this.s.base & BASE_X2APIC) !== 0n;
+    return this.base.x2apic;
   }
 
   /** Vector that the processor would get now, or undefined. The software-disabled APIC gives none. */
@@ -192,7 +215,7 @@ export class Lapic implements Device {
 
   /** True when the 8259 pair's output reaches the processor through LINT0 (or past a disabled APIC). */
   acceptsPic(): boolean {
-    if (!(this.s.base & BASE_ENABLE)) return this.options.id === 0;
+    if (!this.base.enabled) return this.options.id === 0;
     const lint0 = this.s.lvt[LVT_LINT0];
     return !(lint0 & LVT_MASKED) && ((lint0 >> 8) & 7) === DELIVERY_EXTINT;
   }
@@ -227,7 +250,7 @@ export class Lapic implements Device {
   setLint0(high: boolean): void {
     const rising = high && !this.s.lint0;
     this.s.lint0 = high;
-    if (!(this.s.base & BASE_ENABLE)) return;
+    if (!this.base.enabled) return;
     const mode = (this.s.lvt[LVT_LINT0] >> 8) & 7;
     if (mode !== DELIVERY_EXTINT && rising) this.fireLvt(LVT_LINT0);
   }
@@ -236,7 +259,7 @@ export class Lapic implements Device {
 
   /** True when a message for this destination is for this APIC. */
   matches(destination: number, logical: boolean): boolean {
-    if (!(this.s.base & BASE_ENABLE)) return false;
+    if (!this.base.enabled) return false;
     if (!logical)
       return destination === this.id || destination === (this.x2apic ? 0xffffffff : 0xff) || destination === 0xff;
     if (this.x2apic) {

@@ -395,6 +395,7 @@ export class Vm implements Hypervisor<Vcpu> {
   }
 
   repairEpt(gpa: number): boolean {
+    if (this.#spoilt.size === 0) return false;
     const page = gpa - (gpa % 4096);
     const spoilt = this.#spoilt.get(page);
     if (!spoilt) return false;

@@ -1,7 +1,9 @@
 import { ASSIST_ADDRESS, ASSIST_BYTES, ASSIST_DATA, ASSIST_WRITE } from '../../core/layout.js';
 import type { ExitHandler } from '../exit.js';
+import { fieldOffset } from '../vmcs.js';
 
 const QUALIFICATION_FETCH = 4;
+const GUEST_PHYSICAL_ADDRESS = fieldOffset('GUEST_PHYSICAL_ADDRESS');
 
 /**
  * A guest-physical address without a frame: device memory, or nothing. The device does the access and
@@ -9,7 +11,7 @@ const QUALIFICATION_FETCH = 4;
  * @sdm 3C 28.3.3.2 "EPT Violations"
  */
 export const eptViolationExit: ExitHandler = (vcpu, vm) => {
-  const gpa = Number(vcpu.vmcs.get('GUEST_PHYSICAL_ADDRESS'));
+  const gpa = vcpu.host.getNumber(vcpu.vmcs.region + GUEST_PHYSICAL_ADDRESS);
   if (vm.repairEpt(gpa)) return 'resume';
   if ((vcpu.vmcs.qualificationLow & QUALIFICATION_FETCH) !== 0) {
     vm.finish({
