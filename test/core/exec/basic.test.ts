@@ -79,4 +79,33 @@ describe('execution', () => {
     m.run(3);
     expect(m.reg('rcx')).toBe(0x43n);
   });
+
+  it('keeps decoded code when data beside it in the same 128 bytes changes, not when a byte of it does', () => {
+    const m = new Machine();
+    m.mode('long');
+    m.setReg('rbx', 0x1000);
+    m.setReg('rcx', 1000);
+    const dropped = () => m.get(L.COUNTERS + L.COUNTER_CODE_INVALIDATED * 8);
+    // L: mov [rbx+0x40],ecx; dec ecx; jnz L; mov byte [rbx+0x1e],0x42; jmp to 0x101d
+    m.load(0x101d, 'b911000000');
+    m.exec('894b40 ffc9 75f9 c6431e42 eb10', 3 * 1000);
+    expect([m.reg('rcx'), dropped()]).toEqual([0n, 0n]);
+    // decoded before it is rewritten
+    m.set(L.RIP, 0x101d);
+    m.run(1);
+    m.set(L.RIP, 0x1007);
+    m.run(3);
+    expect([m.reg('rcx'), dropped()]).toEqual([0x42n, 1n]);
+  });
+
+  it('sees a write to the end of an instruction that spills into the next page', () => {
+    const m = new Machine();
+    m.mode('long');
+    m.setReg('rbx', 0x2000);
+    // mov ecx,0x11 over the page boundary at 0x2000; mov byte [rbx+2],0; jmp back
+    m.load(0x1ffd, 'b911000000 c6430180 ebf5');
+    m.set(L.RIP, 0x1ffd);
+    m.run(4);
+    expect(m.reg('rcx')).toBe(0x80000011n);
+  });
 });

@@ -70,6 +70,25 @@ function ensurePage(page: u32): usize {
   return page + 16 + (((hpa >> 2) ^ (hpa >> 8)) & (PAGE_CHAINS - 1)) * 4;
 }
 
+/** True when a decoded block has one of these bytes, which lie in one page. Data may stand beside code in its line. */
+export function holdsBlock(host: usize, bytes: u32): bool {
+  const from = u32(host);
+  const end = from + bytes;
+  const d = findPage(from & ~0xfff);
+  if (d == 0) return false;
+  for (let chain = d + 16; chain < d + PAGE_BYTES; chain += 4) {
+    for (let block: usize = load<u32>(chain); block != 0; block = load<u32>(block, 8)) {
+      const start = load<u32>(block);
+      if (start < end && start + blockBytes(block) > from) return true;
+    }
+  }
+  // blocks of the page before it that end in this one
+  for (let block: usize = load<u32>(d, 8); block != 0; block = load<u32>(block, 20)) {
+    if ((from & 0xfff) < blockBytes(block) - (4096 - (load<u32>(block) & 0xfff))) return true;
+  }
+  return false;
+}
+
 /** Forgets the blocks that have bytes in this page; called for writes to decoded code. */
 export function invalidatePageCode(hpaPage: usize): void {
   const page = u32(hpaPage) & ~0xfff;

@@ -1,13 +1,13 @@
 // Writes to frames that hold decoded code.
 import { CODE_LINES, SINGLE } from '../layout';
-import { invalidatePageCode, runningPage } from '../decode/cache';
+import { holdsBlock, invalidatePageCode, runningPage } from '../decode/cache';
 
-/** True when decoded code covers one of the 128-byte lines that the bytes at host touch. */
-export function codeCovers(host: usize, bytes: u32): bool {
+/** True when the bytes at host belong to decoded code: their 128-byte lines tell quickly that most do not. */
+function codeCovers(host: usize, bytes: u32): bool {
   const lines = load<u32>(host >> 12 << 2, CODE_LINES);
   const first = <u32>host >> 7 & 31;
   const last = (<u32>host + bytes - 1) >> 7 & 31;
-  return (lines >> first & 1) != 0 || (lines >> last & 1) != 0;
+  return ((lines >> first & 1) != 0 || (lines >> last & 1) != 0) && holdsBlock(host, bytes);
 }
 
 /** Drops the page's decoded code when the bytes about to change belong to it. */
