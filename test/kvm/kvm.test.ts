@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { build } from 'vite';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
+  DirtyLog,
   EXIT_REASONS,
   GuestMemory,
   INTERRUPTED,
@@ -56,16 +57,32 @@ describe.skipIf(why !== '')(`a real /dev/kvm${why === '' ? '' : ` (${why})`}`, (
       0xb8, 0x00, 0x20, 0x8e, 0xd8, 0xc6, 0x06, 0x10, 0x00, 0x77, 0x31, 0xc0, 0x8e, 0xd8, 0xc6, 0x06, 0x00, 0x30, 0x01,
       0xf4,
     ]);
-    vm.logDirtyPages(0, true);
+    const log = new DirtyLog(vm, 0);
     expect(vcpu.run()).toBe(EXIT_REASONS.KVM_EXIT_MMIO);
     expect(vcpu.page.getBig('exit.mmio.phys_addr')).toBe(0x20010n);
     expect([vcpu.page.get('exit.mmio.len'), vcpu.page.get('exit.mmio.is_write')]).toEqual([1, 1]);
     expect(vcpu.page.slice('exit.mmio.data')[0]).toBe(0x77);
     expect(vcpu.run()).toBe(EXIT_REASONS.KVM_EXIT_HLT);
-    const dirty = vm.dirtyLog(0);
-    expect(dirty[0] & (1 << 3)).not.toBe(0);
-    expect(dirty[1]).toBe(0);
-    expect(vm.dirtyLog(0).every((byte) => byte === 0)).toBe(true);
+    expect(log.take()).toEqual([0x3000]);
+    expect(log.take()).toEqual([]);
+  });
+
+  it('the dirty log has each page written since the last look, and only those', () => {
+    // mov ax,ds:[5000h] ; mov ds:[6ffeh],ax ; mov ds:[0dffeh],eax ; hlt ; mov ds:[8000h],al ; hlt ; mov ds:[9000h],al ; hlt
+    const { vm, vcpu, memory } = guest([
+      0xa1, 0x00, 0x50, 0xa3, 0xfe, 0x6f, 0x66, 0xa3, 0xfe, 0xdf, 0xf4, 0xa2, 0x00, 0x80, 0xf4, 0xa2, 0x00, 0x90, 0xf4,
+    ]);
+    const log = new DirtyLog(vm, 0);
+    expect(vcpu.run()).toBe(EXIT_REASONS.KVM_EXIT_HLT);
+    expect(log.take()).toEqual([0x6000, 0xd000, 0xe000]);
+    memory.bytes[0x7000] = 1; // this process's own writes do not show
+    expect(vcpu.run()).toBe(EXIT_REASONS.KVM_EXIT_HLT);
+    expect(log.take()).toEqual([0x8000]);
+    log.close();
+    expect(vcpu.run()).toBe(EXIT_REASONS.KVM_EXIT_HLT);
+    expect(() => log.take()).toThrow('KVM_GET_DIRTY_LOG: ENOENT');
+    expect(memory.bytes[0x9000]).toBe(memory.bytes[0x8000]);
+    expect(() => new DirtyLog(vm, 7)).toThrow('no memory slot 7');
   });
 
   it('state of every kind goes in and comes out', () => {

@@ -1,5 +1,6 @@
 // /dev/kvm through koffi.
 export { CAPABILITIES, type CapabilityName } from './capabilities.js';
+export { DirtyLog } from './dirty-log.js';
 export { errnoName, KvmError, type KvmErrorKind } from './errors.js';
 export * from './exits.js';
 export { acceptKicks, blockKicks, consumeKick, type KickTarget, kick } from './kick.js';

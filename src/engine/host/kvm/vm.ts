@@ -2,7 +2,6 @@
 import { CAPABILITIES, type CapabilityName } from './capabilities.js';
 import { KVM_MEM_LOG_DIRTY_PAGES } from './exits.js';
 import { type Kvm, KvmHandle } from './kvm.js';
-import { libc } from './libc.js';
 import type { GuestMemory } from './memory.js';
 import { KvmStats } from './stats.js';
 import * as s from './structs.js';
@@ -46,20 +45,15 @@ export class KvmVm {
 
   /** Starts or stops dirty logging on a slot. */
   logDirtyPages(slot: number, on: boolean): void {
-    const region = this.slots.get(slot);
-    if (!region) throw new RangeError(`no memory slot ${slot}`);
+    const region = this.slot(slot);
     this.mapMemory(slot, region.gpa, region.memory, on ? KVM_MEM_LOG_DIRTY_PAGES : 0);
   }
 
-  /** Pages of a slot written since the last call: one bit per page, page 0 in bit 0 of byte 0. */
-  dirtyLog(slot: number): Uint8Array {
+  /** @throws RangeError when there is none of that number */
+  slot(slot: number): MemorySlot {
     const region = this.slots.get(slot);
     if (!region) throw new RangeError(`no memory slot ${slot}`);
-    const bitmap = new Uint8Array(Math.ceil(region.memory.size / 4096 / 64) * 8);
-    const request = new s.KvmStruct(s.KVM_DIRTY_LOG).set('slot', slot);
-    request.set('dirty_bitmap', libc().addressOf(bitmap));
-    this.handle.pointer('KVM_GET_DIRTY_LOG', request.bytes);
-    return bitmap;
+    return region;
   }
 
   /** PIC pair, IOAPIC and local APICs in the kernel; before the first vCPU. */
