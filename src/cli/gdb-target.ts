@@ -228,7 +228,7 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
       return task && `${task.name} (pid ${task.pid})`;
     },
     async symbolFile() {
-      const system = await debug.os?.info().catch(() => undefined);
+      const system = await debug.os?.foresee().catch(() => undefined);
       if (system === undefined) return undefined;
       const symbols = (await debug.symbols()).filter(({ address }) => address >= KERNEL_HALF);
       const named = symbols.map(({ name, address, size, kind }) => ({

@@ -38,6 +38,8 @@ export interface GuestWorkerData {
   cards?: Card[];
   /** The image is a BIOS. */
   firmware?: { vgaBios?: string; serialConsole: boolean };
+  /** The guest is another one's copy for a look ahead: nobody is told of it. */
+  aside?: boolean;
   /** File for what the guest writes to the debug console's ports. */
   debugcon?: string;
 }

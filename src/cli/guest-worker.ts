@@ -18,6 +18,7 @@ import { fileCause, readInput } from './files.js';
 import { startGdbServer } from './gdb-server.js';
 import type { GuestWorkerData, WorkerHello, WorkerNotice } from './guest-options.js';
 import { publishGuest } from './guest-socket.js';
+import { kernelForesight } from './kernel-foresight.js';
 import { UsageError } from './options.js';
 import { sourceReader } from './source-files.js';
 import { TraceFile } from './trace-file.js';
@@ -72,8 +73,10 @@ export function createGuest(
     const trace = new TraceFile(data.traceFile, vm.host);
     machine.afterSlice = () => trace.drain();
   }
+  const foreseeKernel = kernelForesight(data, image);
   return new Guest(machine, {
     ...symbolsOf(data, image),
+    ...(foreseeKernel && !data.aside ? { foreseeKernel } : {}),
     paced: data.paced,
     waitForInput: data.waitForInput,
     ...(data.untilExits === undefined ? {} : { untilExits: data.untilExits }),
@@ -140,7 +143,7 @@ async function main(): Promise<void> {
     const guest = createGuest(data, (line) => warnings.push(line), sockets);
     for (const forward of data.net?.forwards ?? []) await openForward(sockets, forward, warnings);
     const gdbPort = data.gdb ? await startGdbServer(guest, data.gdb, gdbClient) : undefined;
-    const socket = await publishGuest(guest, data.name, data.image);
+    const socket = data.aside ? undefined : await publishGuest(guest, data.name, data.image);
     serveDebugger(guest, port);
     hello({
       ready: true,

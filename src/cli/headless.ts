@@ -5,6 +5,7 @@ import { ANSWER_MS, elapsed } from './elapsed.js';
 import { fileCause } from './files.js';
 import { type SerialTarget, UsageError } from './options.js';
 import { Output } from './output.js';
+import { ProgressLine } from './progress-line.js';
 import { StdioConsole } from './stdio-console.js';
 
 export interface HeadlessOptions {
@@ -33,9 +34,11 @@ export async function runHeadless(target: Debugger, options: HeadlessOptions): P
   });
   const serial = openSerial(options.serial, target, () => finish({ status: 3 }));
   let lingering: AbortController | undefined;
+  const progress = new ProgressLine(process.stderr.isTTY ? (text) => void process.stderr.write(text) : undefined);
   const listener = (event: DebuggerEvent): void => {
     if (event.type === 'serial') serial.write(event.bytes);
     else if (event.type === 'message') process.stderr.write(`vmscope: ${event.text}\n`);
+    else if (event.type === 'progress') progress.update(event);
     else if (event.type === 'stopped') {
       const end = describeStop(event.stop);
       if (end) lingering = linger(end, options.gdbClientLeft?.(), finish);
@@ -56,6 +59,7 @@ export async function runHeadless(target: Debugger, options: HeadlessOptions): P
   clearTimeout(timer);
   releaseInput();
   unsubscribe();
+  progress.close();
   serial.close();
   const failure = serial.failure();
   return failure === undefined ? end : { status: 3, message: failure };

@@ -111,7 +111,18 @@ export type DebuggerEvent =
   | { type: 'serial'; bytes: Uint8Array }
   /** `symbols()` answers anew: the guest's kernel was found in its memory. */
   | { type: 'symbols' }
-  | { type: 'message'; text: string };
+  | { type: 'message'; text: string }
+  | Progress;
+
+/** Long work goes on: told often while it lasts, and once with `done` when it is over. */
+export interface Progress {
+  type: 'progress';
+  /** `searching memory for a kernel` */
+  task: string;
+  /** 0 to 1, where it is known. */
+  share?: number;
+  done?: boolean;
+}
 
 /** Register name -> value. Names: see REGISTER_NAMES in registers-view.ts. */
 export type RegisterFile = Record<string, bigint>;
@@ -297,6 +308,11 @@ export interface Debugger {
   readonly os?: {
     /** Undefined while none is found. */
     info(): Promise<OsInfo | undefined>;
+    /**
+     * As info(), but a kernel that has not unpacked itself yet is learnt from a run of the same guest aside, so that
+     * `symbols()` has its symbols from the reset on. Takes seconds.
+     */
+    foresee(): Promise<OsInfo | undefined>;
     /** The kernel's log, oldest first. @throws Error when there is no system or it cannot be read, as do these. */
     log(): Promise<OsLogRecord[]>;
     processes(): Promise<OsTask[]>;

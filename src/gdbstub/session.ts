@@ -11,6 +11,7 @@
  *   paused the guest is told to the user with the next stop.
  */
 import { ClientBreakpoints } from './breakpoints.js';
+import type { Reply } from './command.js';
 import { dispatch } from './commands/table.js';
 import { conditionHolds } from './conditions.js';
 import { encodeHexText } from './hex.js';
@@ -27,6 +28,8 @@ export const PACKET_SIZE = 0x100000;
 const RAW_LIMIT = PACKET_SIZE * 2 + 64;
 /** Work that goes on in promises alone starves the socket; after this long it lets the event loop turn. */
 const TURN_MS = 8;
+/** A client that waits for an answer is shown this often that there is life. */
+const ALIVE_MS = 1000;
 /** Input waiting for the guest beyond this many items stops reading from the socket. */
 const MAX_BACKLOG = 1024;
 
@@ -99,6 +102,8 @@ export class Session {
   /** First item of the queue that is not handled yet. */
   private head = 0;
   private pumping = false;
+  /** A monitor command is being served, which may run the guest that stood. */
+  private mayRun = false;
   private inputPaused = false;
   private closed = false;
   private full = false;
@@ -136,7 +141,13 @@ export class Session {
     this.closed = true;
     this.unsubscribe();
     this.queue.length = 0;
+    this.endCommand();
     await this.breakpoints.clear();
+  }
+
+  /** A monitor command that runs the guest ends with a pause. */
+  private endCommand(): void {
+    if (this.mayRun && this.target.running()) void this.target.pause().catch(() => {});
   }
 
   get isClosed(): boolean {
@@ -197,6 +208,7 @@ export class Session {
   private enqueue(items: QueueItem[]): void {
     if (this.closed) return;
     for (const item of items) this.queue.push(item);
+    if (items.some(({ kind }) => kind === 'interrupt')) this.endCommand();
     if (this.queue.length - this.head > MAX_BACKLOG && !this.inputPaused) {
       this.inputPaused = true;
       this.wire.pauseInput();
@@ -251,9 +263,26 @@ export class Session {
         return this.stopped(item.thread, item.cause);
       case 'packet': {
         this.acknowledge();
-        const reply = await dispatch(item.payload, this);
+        const reply = await this.alive(item.payload);
         if (reply !== undefined) this.send(reply);
       }
+    }
+  }
+
+  /**
+   * Serves a packet whose answer may take long. GDB gives up after three times two seconds without a byte; an
+   * acknowledgement between packets means nothing and starts its clock anew.
+   */
+  private async alive(payload: string): Promise<Reply> {
+    const timer = setInterval(() => {
+      if (!this.closed && this.view === 'stopped') this.wire.write(Buffer.from('+'));
+    }, ALIVE_MS);
+    this.mayRun = payload.startsWith('qRcmd') && !this.target.running();
+    try {
+      return await dispatch(payload, this);
+    } finally {
+      this.mayRun = false;
+      clearInterval(timer);
     }
   }
 

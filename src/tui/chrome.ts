@@ -1,5 +1,5 @@
 /** What stands around the panes: header, tabs, foot, command line, help. */
-import type { StopReason } from '../engine/debugger.js';
+import type { Progress, StopReason } from '../engine/debugger.js';
 import { COMMANDS, completions } from './commands.js';
 import { exitReasonName } from './facts.js';
 import { modeText } from './guest-mode.js';
@@ -96,6 +96,11 @@ export const TABS_WIDTH = VIEWS.reduce((sum, view) => sum + VIEW_TABS[view].titl
 export interface Status {
   text: string;
   bad: boolean;
+}
+
+/** `searching guest memory for a kernel … 42 %` */
+export function progressStatus({ task, share }: Progress): Status {
+  return { text: `${task} …${share === undefined ? '' : ` ${Math.floor(share * 100)} %`}`, bad: false };
 }
 
 export function drawFooter(

@@ -11,11 +11,12 @@ import {
   drawPrompt,
   drawTabs,
   helpLines,
+  progressStatus,
   type Status,
   TABS_WIDTH,
 } from './chrome.js';
 import { completions, findCommand } from './commands.js';
-import type { Names } from './expression.js';
+import { type Names, UnknownName } from './expression.js';
 import { linearPc } from './guest-mode.js';
 import { bindingOf } from './keys.js';
 import { type Layout, layout, type PaneId, VIEW_PANES, type View } from './layout.js';
@@ -224,7 +225,9 @@ export class Dashboard implements Ui, TerminalScreen {
     if (!plan.footer) return;
     this.footer.place(plan.footer);
     if (!this.active) {
-      const asked = this.asking ? { text: 'The guest is running. End it and quit? y/n', bad: true } : this.status;
+      const { progress } = this.model;
+      const status = progress && !this.status?.bad ? progressStatus(progress) : this.status;
+      const asked = this.asking ? { text: 'The guest is running. End it and quit? y/n', bad: true } : status;
       drawFooter(this.footer, asked, this.chord, plan.small, this.model.state.running);
       return;
     }
@@ -418,7 +421,12 @@ export class Dashboard implements Ui, TerminalScreen {
     const { command, argument } = findCommand(line);
     const run = async () => {
       try {
-        return await command.run(this, argument);
+        try {
+          return await command.run(this, argument);
+        } catch (error) {
+          if (!(error instanceof UnknownName && (await this.model.foreseeKernel()))) throw error;
+          return await command.run(this, argument);
+        }
       } catch (error) {
         throw new Error(`${command.name}: ${reason(error)}`);
       }

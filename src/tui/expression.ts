@@ -2,6 +2,9 @@
 import type { SymbolTable } from '../disasm/index.js';
 import type { RegisterFile } from '../engine/debugger.js';
 
+/** Neither a symbol, a register nor a number. */
+export class UnknownName extends Error {}
+
 export interface Names {
   symbols?: SymbolTable;
   registers?: RegisterFile;
@@ -40,7 +43,7 @@ function term(text: string, names: Names): bigint {
   const value = names.registers?.[name.toLowerCase()];
   if (value !== undefined) return value;
   if (/^[0-9a-f]+$/i.test(text)) return BigInt(`0x${text}`);
-  throw new Error(`no symbol, register or number "${text}"`);
+  throw new UnknownName(`no symbol, register or number "${text}"`);
 }
 
 /** `48 89 e5` or `4889e5` as bytes; `"text"` as its characters. */

@@ -8,6 +8,7 @@ import type {
   EptRange,
   ExitRecord,
   PageWalk,
+  Progress,
   RegisterFile,
   RunState,
   StopReason,
@@ -62,6 +63,9 @@ export class Model {
   vcpu = 0;
   frozen = false;
   readonly messages: string[] = [];
+  /** Long work that goes on. */
+  progress: Progress | undefined;
+  private foreseen = false;
   readonly records: ExitRecord[] = [];
   /** Exits by reason, one sample a second while the guest runs. */
   readonly samples: RateSample[] = [];
@@ -466,6 +470,15 @@ export class Model {
     }
   }
 
+  /** Learns the symbols of a kernel that has not started yet; answers whether there are new ones. Takes seconds. */
+  async foreseeKernel(): Promise<boolean> {
+    if (this.foreseen || !this.debug.os) return false;
+    this.foreseen = true;
+    const found = await this.debug.os.foresee().catch(() => undefined);
+    if (found) await this.loadSymbols();
+    return found !== undefined;
+  }
+
   private async loadSymbols(): Promise<void> {
     try {
       this.symbols = new SymbolTable(await this.debug.symbols());
@@ -508,6 +521,9 @@ export class Model {
       case 'message':
         this.message(event.text);
         return;
+      case 'progress':
+        this.progress = event.done ? undefined : event;
+        break;
     }
     this.changed();
   }

@@ -1,5 +1,6 @@
 /** A guest memory with as much of a Linux kernel in it as the Linux views read, written from the formats' definitions. */
-import type { PhysicalMemory } from '../../src/engine/debug/linux/physical.js';
+import { LinuxKernel } from '../../src/engine/debug/linux/kernel.js';
+import type { PhysicalMemory, Search } from '../../src/engine/debug/linux/physical.js';
 
 /** Order and form of kallsyms: up to 6.4, since 6.5, and without relative addresses. */
 export type KallsymsForm = 'before 6.5' | 'since 6.5' | 'absolute' | 'all relative';
@@ -415,3 +416,13 @@ export function linuxImage(form: KallsymsForm): { memory: PhysicalMemory; bytes:
   const { bytes } = to;
   return { bytes, memory: { bytes: bytes.length, view: (gpa, length) => bytes.subarray(gpa, gpa + length) } };
 }
+
+/** All of a search at once. */
+export function finish<T>(search: Search<T>): T {
+  for (;;) {
+    const { done, value } = search.next();
+    if (done) return value;
+  }
+}
+
+export const findKernel = (memory: PhysicalMemory): LinuxKernel | undefined => finish(LinuxKernel.search(memory));

@@ -1,12 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { LinuxKernel } from '../../src/engine/debug/linux/kernel.js';
 import { formatLog } from '../../src/engine/debug/linux/log.js';
 import { LinuxView } from '../../src/engine/debug/linux/view.js';
-import { BANNER, type KallsymsForm, LOG, LONG_NAME, linuxImage, TEXT } from './linux-image.js';
+import { BANNER, findKernel, finish, type KallsymsForm, LOG, LONG_NAME, linuxImage, TEXT } from './linux-image.js';
 
 describe.each<KallsymsForm>(['before 6.5', 'since 6.5', 'absolute', 'all relative'])('kallsyms %s', (form) => {
   test('is found, with every name and address', () => {
-    const kernel = LinuxKernel.find(linuxImage(form).memory)!;
+    const kernel = findKernel(linuxImage(form).memory)!;
     expect(kernel.banner).toBe(BANNER);
     expect(kernel.release).toBe('6.1.0-test-amd64');
     expect(kernel.text).toBe(TEXT);
@@ -19,7 +18,11 @@ describe.each<KallsymsForm>(['before 6.5', 'since 6.5', 'absolute', 'all relativ
 });
 
 describe('views', () => {
-  const view = (): LinuxView => new LinuxView(linuxImage('before 6.5').memory, () => 0);
+  const view = (): LinuxView => {
+    const guest = new LinuxView(linuxImage('before 6.5').memory, () => 0);
+    finish(guest.search());
+    return guest;
+  };
 
   test('the log, with a record that wraps and one of two lines', () => {
     const log = view().log();
@@ -40,8 +43,8 @@ describe('views', () => {
   });
 
   test('processes and the current task', () => {
+    expect(new LinuxView(linuxImage('before 6.5').memory, () => 0).current(0)).toBeUndefined();
     const guest = view();
-    expect(guest.current(0)).toBeUndefined();
     expect(guest.tasks()).toMatchObject([
       { pid: 1, ppid: 0, name: 'init', state: 'S', cr3: 0x60_5000n, threads: 3 },
       { pid: 2, ppid: 0, name: 'kworker/0:0', state: 'I', threads: 3 },
@@ -64,22 +67,26 @@ describe('views', () => {
     const image = linuxImage('before 6.5');
     let now = 0;
     const guest = new LinuxView(image.memory, () => now);
+    const found = (): bigint | undefined => finish(guest.search())?.text;
+    expect(guest.info()).toBeUndefined();
+    expect(found()).toBe(TEXT);
     expect(guest.info()?.base).toBe(TEXT);
     const copy = image.bytes.slice();
     image.bytes.fill(0);
     expect(guest.info()).toBeUndefined();
     expect(guest.symbols()).toEqual([]);
     expect(() => guest.log()).toThrow('no Linux kernel');
+    expect(found()).toBeUndefined();
     image.bytes.set(copy);
-    expect(guest.info()).toBeUndefined();
+    expect(found()).toBeUndefined();
     now = 100_000_000;
-    expect(guest.info()?.base).toBe(TEXT);
+    expect(found()).toBe(TEXT);
   });
 
   test('damaged structures give an error, not a hang', () => {
     const image = linuxImage('before 6.5');
     const guest = new LinuxView(image.memory, () => 0);
-    expect(guest.info()).toBeDefined();
+    expect(finish(guest.search())).toBeDefined();
     const tasks = 0x60_0000 + 0xe000 + 16;
     // the list of tasks leads to itself, not to its head
     new DataView(image.bytes.buffer).setBigUint64(tasks, TEXT + 0xe000n + 256n + 16n, true);
@@ -92,15 +99,15 @@ describe('views', () => {
   test('memory without a kernel, and random memory, have none', () => {
     const bytes = new Uint8Array(1 << 20);
     const memory = { bytes: bytes.length, view: (gpa: number, length: number) => bytes.subarray(gpa, gpa + length) };
-    expect(LinuxKernel.find(memory)).toBeUndefined();
+    expect(findKernel(memory)).toBeUndefined();
     let seed = 1;
     for (let i = 0; i < bytes.length; i++) {
       seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
       bytes[i] = seed >>> 24;
     }
-    expect(LinuxKernel.find(memory)).toBeUndefined();
+    expect(findKernel(memory)).toBeUndefined();
     // a token table alone, at the end of memory
     bytes.set(Buffer.from([...'0123456789'].flatMap((digit) => [digit.charCodeAt(0), 0])), bytes.length - 20);
-    expect(LinuxKernel.find(memory)).toBeUndefined();
+    expect(findKernel(memory)).toBeUndefined();
   });
 });

@@ -305,6 +305,17 @@ export class FakeTarget implements Target {
     if (line === 'info status') return `VM status: ${this.isRunning ? 'running' : 'paused'}\n`;
     if (line === 'help') return 'info status -- whether the guest runs\n';
     if (line === 'long') return 'x'.repeat(100_000);
+    if (line === 'wait') {
+      await this.resume();
+      await new Promise<void>((resolve) => {
+        const remove = this.onEvent((event) => {
+          if (event.type !== 'stopped') return;
+          remove();
+          resolve();
+        });
+      });
+      return 'it stands\n';
+    }
     if (line === 'fail') throw new Error('the monitor failed');
     return undefined;
   };

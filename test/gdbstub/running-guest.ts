@@ -6,11 +6,13 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 export const sampleFile = (path: string): string => `${ROOT}samples/${path}`;
 
-/** Waits until `condition` holds. @throws Error naming `what` after 15 s. */
-export async function until(what: string, condition: () => boolean): Promise<void> {
-  const end = Date.now() + 15_000;
+const PATIENCE_MS = 15_000;
+
+/** Waits until `condition` holds. @throws Error naming `what` when that takes too long. */
+export async function until(what: string, condition: () => boolean, ms = PATIENCE_MS): Promise<void> {
+  const end = Date.now() + ms;
   while (!condition()) {
-    if (Date.now() > end) throw new Error(`not within 15 s: ${what}`);
+    if (Date.now() > end) throw new Error(`not within ${ms / 1000} s: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
@@ -63,8 +65,8 @@ export class RunningGuest {
   }
 
   /** Exit status once the program has ended. */
-  async ended(): Promise<number | null> {
-    await until('the guest ends', () => this.status !== undefined);
+  async ended(ms = PATIENCE_MS): Promise<number | null> {
+    await until('the guest ends', () => this.status !== undefined, ms);
     return this.status as number | null;
   }
 
@@ -88,7 +90,10 @@ export class Prompt {
   out = '';
   private exited = false;
 
-  constructor(private readonly child: ChildProcess) {
+  constructor(
+    private readonly child: ChildProcess,
+    private readonly patienceMs = PATIENCE_MS,
+  ) {
     const take = (text: string): void => {
       this.out += text;
     };
@@ -107,8 +112,10 @@ export class Prompt {
   }
 
   async expect(expected: RegExp, from = 0): Promise<string> {
-    await until(`${expected} from the debugger, which said: ${this.out.slice(-600)}`, () =>
-      expected.test(this.out.slice(from)),
+    await until(`${expected} from the debugger`, () => expected.test(this.out.slice(from)), this.patienceMs).catch(
+      (error: Error) => {
+        throw new Error(`${error.message}, which said: ${this.out.slice(-600)}`);
+      },
     );
     return this.out.slice(from);
   }

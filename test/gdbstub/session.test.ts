@@ -642,6 +642,24 @@ describe('monitor', () => {
     expect(await client.ask('qRcmd')).toBe('E16');
   });
 
+  test('one that runs the guest shows life, and ends with an interrupt', async () => {
+    const client = new WireClient();
+    await client.ask('QStartNoAckMode');
+    client.raw = '';
+    client.send(`qRcmd,${toHex('wait')}`);
+    await new Promise((resolve) => setTimeout(resolve, 1200));
+    expect(client.raw).toBe('+');
+    expect(client.target.running()).toBe(true);
+    client.bytes('\x03');
+    expect(fromHex((await client.receive()).slice(1))).toBe('it stands\n');
+    expect(await client.receive()).toBe('OK');
+    expect(await client.pending()).toEqual([]);
+    client.send(`qRcmd,${toHex('wait')}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await client.session.close();
+    expect(client.target.running()).toBe(false);
+  });
+
   test('info os: types and tables, with XML escapes', async () => {
     const client = new WireClient();
     expect(await client.ask('qXfer:osdata:read::0,1000')).toContain('<column name="Type">exits</column>');

@@ -54,7 +54,7 @@ const runToKernel: Command = async ({ target }) => {
   const info = await target.os.info();
   if (info === undefined) return `stopped before a kernel was found: ${state.stop?.kind ?? 'running'}`;
   return `${info.kind} ${info.release} starts, image at ${hex(info.base)}
-gdb: to have its symbols, disconnect and connect again, or symbol-file target:/${info.kind}-${info.release}`;
+gdb has its symbols if it was connected since the reset; if not: symbol-file target:/${info.kind}-${info.release}`;
 };
 LINUX_COMMANDS.run_to_kernel = runToKernel;
 

@@ -12,6 +12,7 @@ import type * as D from '../debugger.js';
 import type { GuestEnd } from '../devices/device.js';
 import type { Hypervisor, SliceEnd, VirtualCpu } from '../vmm/hypervisor.js';
 import type { Machine } from '../vmm/machine.js';
+import { type ForeseenKernel, GuestKernel } from './guest-kernel.js';
 
 /** A slice returns often enough for V8 to move the core's loop to optimised code. */
 const SLICE = 100_000;
@@ -34,6 +35,8 @@ export interface GuestOptions {
   /** Line numbers of the image or that file, and a reader of the files that they name. */
   lines?: LineTable;
   readSource?(file: string): string[] | undefined;
+  /** Runs the same guest aside until its kernel has unpacked itself; undefined when none appears. */
+  foreseeKernel?(): Promise<ForeseenKernel | undefined>;
   /** Stop conditions of scripts. */
   untilExits?: number;
   maxInstructions?: number;
@@ -47,7 +50,10 @@ export class Guest implements D.Debugger {
   readonly ept: D.Debugger['ept'];
   readonly vmcs: D.Debugger['vmcs'];
   readonly source: D.Debugger['source'];
-  readonly #linux: LinuxView;
+  readonly os: D.Debugger['os'];
+  readonly #kernel: GuestKernel;
+  /** The search for a kernel that the run waits for. */
+  #awaited: Promise<boolean> | undefined;
   #running = false;
   #stop: D.StopReason = { kind: 'start' };
   #stopVcpu = 0;
@@ -84,7 +90,9 @@ export class Guest implements D.Debugger {
     }
     const { vm } = machine;
     const memory = { bytes: vm.memoryBytes, view: (gpa: number, length: number) => vm.memory.read(gpa, length) };
-    this.#linux = new LinuxView(memory, () => vm.now());
+    const linux = new LinuxView(memory, () => vm.now());
+    this.#kernel = new GuestKernel(linux, options.foreseeKernel, (event) => this.#emit(event));
+    this.os = this.#kernel.os;
     machine.onSerial = (bytes) => this.#serialOut.push(bytes);
     machine.onHostInput = () => this.#wake();
     machine.onMessage = (text) => this.#emit({ type: 'message', text });
@@ -248,7 +256,7 @@ export class Guest implements D.Debugger {
   }
 
   #schedule(): void {
-    if (this.#scheduled || !this.#running) return;
+    if (this.#scheduled || !this.#running || this.#awaited) return;
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
@@ -271,7 +279,7 @@ export class Guest implements D.Debugger {
         if (end.kind === 'idle') continue;
         if (end.kind !== 'limit') this.#afterSlice(vcpu, end);
         else this.#checkLimits(vcpu);
-      } while (this.#running && performance.now() - start < TURN_MS);
+      } while (this.#running && !this.#awaited && performance.now() - start < TURN_MS);
     } catch (error) {
       this.#vm.finish({ kind: 'error', status: 3, message: `engine: ${(error as Error).message}` });
       this.machine.lastError = error as Error;
@@ -318,16 +326,29 @@ export class Guest implements D.Debugger {
     return end;
   }
 
-  #standsInKernel(vcpu: VirtualCpu): boolean {
+  #mayStandInKernel(vcpu: VirtualCpu): boolean {
     this.#vm.synchronize();
-    return this.#linux.isWorthSearching(this.#view.linearRip(vcpu.index)) && this.#linux.kernel() !== undefined;
+    return this.#kernel.linux.isWorthSearching(this.#view.linearRip(vcpu.index));
+  }
+
+  /** Looks for a kernel while the guest stands still; ends the run there, or lets it go on. */
+  #haltIfKernel(vcpu: VirtualCpu): void {
+    const search = this.#kernel.find();
+    this.#awaited = search;
+    void search.then((found) => {
+      // a pause has given the search up
+      if (this.#awaited !== search) return;
+      this.#awaited = undefined;
+      if (found) this.#halt(vcpu.index, { kind: 'until' });
+      else this.#schedule();
+    });
   }
 
   #checkLimits(vcpu: VirtualCpu): void {
     const { untilExits, maxInstructions } = this.options;
     if (this.#until?.icount !== undefined && this.#vm.icount >= this.#until.icount)
       this.#halt(vcpu.index, { kind: 'until' });
-    else if (this.#until?.kernel && this.#standsInKernel(vcpu)) this.#halt(vcpu.index, { kind: 'until' });
+    else if (this.#until?.kernel && this.#mayStandInKernel(vcpu)) this.#haltIfKernel(vcpu);
     else if (untilExits !== undefined && this.#vm.exits >= untilExits) {
       this.#halt(vcpu.index, { kind: 'limit', message: `${this.#vm.exits} VM exits` });
     } else if (maxInstructions !== undefined && this.#vm.icount >= maxInstructions) {
@@ -434,6 +455,7 @@ export class Guest implements D.Debugger {
     this.#endStep?.();
     this.#vm.synchronize();
     this.#running = false;
+    this.#awaited = undefined;
     this.#until = undefined;
     this.#breakpoints.clearTemporary();
     if (this.#timer) clearTimeout(this.#timer);
@@ -511,11 +533,12 @@ export class Guest implements D.Debugger {
   }
 
   async symbols(): Promise<D.TargetSymbol[]> {
-    const kernel = this.#linux.symbols();
+    await this.#kernel.find();
+    const kernel = this.#kernel.symbols;
     const { symbols: file } = this.options;
     if (file !== undefined) {
       // the file knows the kernel's symbols, but none of its modules
-      const own = relocated(file, this.#linux.info()?.base);
+      const own = relocated(file, this.#kernel.info?.base);
       const names = new Set(own.map(({ name }) => name));
       return sized([...own, ...kernel.filter(({ name }) => !names.has(name))]);
     }
@@ -527,23 +550,18 @@ export class Guest implements D.Debugger {
   /** How far KASLR moved the code at an address from where the file of symbols has it. */
   #distance(address: bigint): bigint {
     const linked = this.options.symbols?.find(({ name }) => name === '_text')?.address;
-    const base = linked === undefined ? undefined : this.#linux.info()?.base;
+    const base = linked === undefined ? undefined : this.#kernel.info?.base;
     return base === undefined || address < base ? 0n : base - (linked as bigint);
   }
 
-  readonly os = {
-    info: async (): Promise<D.OsInfo | undefined> => this.#linux.info(),
-    log: async (): Promise<D.OsLogRecord[]> => this.#linux.log(),
-    processes: async (): Promise<D.OsTask[]> => this.#linux.tasks(),
-    modules: async (): Promise<D.OsModule[]> => this.#linux.modules(),
-    current: async (vcpu: number): Promise<D.OsTask | undefined> => this.#linux.current(vcpu),
-  };
-
   /** Looks for a kernel once the guest stands in one, after the stop was told. */
   #lookForKernel(): void {
-    if (!this.#linux.isWorthSearching(this.#view.linearRip(this.#stopVcpu))) return;
+    if (!this.#kernel.linux.isWorthSearching(this.#view.linearRip(this.#stopVcpu))) return;
     setImmediate(() => {
-      if (!this.#running && this.#linux.kernel() !== undefined) this.#emit({ type: 'symbols' });
+      if (this.#running) return;
+      void this.#kernel.find().then((found) => {
+        if (found) this.#emit({ type: 'symbols' });
+      });
     });
   }
 
@@ -596,7 +614,7 @@ export class Guest implements D.Debugger {
     const running = this.#running;
     if (running) this.#halt(0, { kind: 'paused' });
     this.machine.reset();
-    this.#linux.forget();
+    this.#kernel.forget();
     this.#stop = { kind: 'start' };
     this.#emit({ type: 'stopped', vcpu: 0, stop: this.#stop, icount: 0n });
     if (running) this.#start();

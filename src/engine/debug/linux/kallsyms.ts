@@ -8,7 +8,7 @@
  * Kernels without relative addresses hold 8-byte addresses in the place of offsets and have no base.
  * @linux scripts/kallsyms.c
  */
-import { dataView, type PhysicalMemory } from './physical.js';
+import { dataView, findBytes, type PhysicalMemory, type Search } from './physical.js';
 
 export interface KernelSymbol {
   name: string;
@@ -44,11 +44,11 @@ interface Tokens {
 }
 
 /** The first token table in memory whose index confirms it, from `from` on. */
-function findTokens(memory: PhysicalMemory, from: number): Tokens | undefined {
+function* findTokens(memory: PhysicalMemory, from: number): Search<Tokens | undefined> {
   const all = memory.view(0, memory.bytes);
   const buffer = Buffer.from(all.buffer, all.byteOffset, all.byteLength);
   const data = dataView(all);
-  for (let at = buffer.indexOf(DIGITS, from); at >= 0; at = buffer.indexOf(DIGITS, at + 1)) {
+  for (let at = yield* findBytes(memory, DIGITS, from); at >= 0; at = yield* findBytes(memory, DIGITS, at + 1)) {
     let end = at;
     for (let token = 0x30; token < TOKENS && end >= 0; token++) end = buffer.indexOf(0, end) + 1 || -1;
     if (end < 0) continue;
@@ -141,12 +141,15 @@ function addresses(data: DataView, names: number, count: number, tokenIndex: num
   return (symbol: number): bigint => data.getBigUint64(plain + symbol * 8, true);
 }
 
+/** Names that are read before the search pauses. */
+const NAMES_AT_ONCE = 4096;
+
 /** Finds and reads the table; undefined when memory holds none. Takes some 0.1 s for each 100 MB searched. */
-export function findKallsyms(memory: PhysicalMemory): Kallsyms | undefined {
+export function* searchKallsyms(memory: PhysicalMemory): Search<Kallsyms | undefined> {
   const bytes = memory.view(0, memory.bytes);
   const data = dataView(bytes);
   for (let from = 0; ; ) {
-    const tokens = findTokens(memory, from);
+    const tokens = yield* findTokens(memory, from);
     if (tokens === undefined) return undefined;
     from = tokens.index;
     const markers = findMarkers(data, tokens.table);
@@ -160,6 +163,7 @@ export function findKallsyms(memory: PhysicalMemory): Kallsyms | undefined {
       for (let i = 0; i < length; i++) text += tokens.text[bytes[at + head + i]];
       at += head + length;
       symbols.push({ name: text.slice(1), type: text[0] ?? '?', address: address(symbol) });
+      if (symbol % NAMES_AT_ONCE === 0) yield at / memory.bytes;
     }
     symbols.sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : 0));
     return { tokenTable: tokens.table, symbols };

@@ -1,7 +1,7 @@
 /** A Linux kernel in guest memory: its symbols, where its image lies, and its address space. */
 import { Btf } from './btf.js';
-import { findKallsyms, type KernelSymbol } from './kallsyms.js';
-import { cString, dataView, type PhysicalMemory } from './physical.js';
+import { type KernelSymbol, searchKallsyms } from './kallsyms.js';
+import { cString, dataView, findBytes, type PhysicalMemory, type Search } from './physical.js';
 
 /** The image is loaded at a multiple of CONFIG_PHYSICAL_ALIGN, which is at least this. */
 const IMAGE_ALIGN = 0x20_0000;
@@ -36,23 +36,21 @@ export class LinuxKernel {
   }
 
   /** Searches guest memory; undefined when there is no kernel, or none that has unpacked itself. */
-  static find(memory: PhysicalMemory): LinuxKernel | undefined {
-    const kallsyms = findKallsyms(memory);
+  static *search(memory: PhysicalMemory): Search<LinuxKernel | undefined> {
+    const kallsyms = yield* searchKallsyms(memory);
     if (kallsyms === undefined) return undefined;
     const { symbols, tokenTable } = kallsyms;
     const address = (name: string): bigint | undefined => symbols.find((symbol) => symbol.name === name)?.address;
     const text = address('_text') ?? address('_stext');
     const bannerAt = address('linux_banner');
     if (text === undefined || bannerAt === undefined) return undefined;
-    const all = memory.view(0, memory.bytes);
-    const buffer = Buffer.from(all.buffer, all.byteOffset, all.byteLength);
     // The log and /proc/version have copies of the banner; the right one puts the image at an aligned place.
     const from = Math.max(0, tokenTable - IMAGE_LIMIT);
-    for (let at = buffer.indexOf(BANNER, from); at >= 0; at = buffer.indexOf(BANNER, at + 1)) {
+    for (let at = yield* findBytes(memory, BANNER, from); at >= 0; at = yield* findBytes(memory, BANNER, at + 1)) {
       const textGpa = at - Number(bannerAt - text);
       if (textGpa < 0 || textGpa % IMAGE_ALIGN !== 0 || tokenTable < textGpa) continue;
-      const banner = cString(all.subarray(at, at + 512)).trim();
-      const mark = { gpa: tokenTable, bytes: all.slice(tokenTable, tokenTable + 64) };
+      const banner = cString(memory.view(at, Math.min(512, memory.bytes - at))).trim();
+      const mark = { gpa: tokenTable, bytes: memory.view(tokenTable, 64).slice() };
       return new LinuxKernel(memory, symbols, text, textGpa, banner, mark);
     }
     return undefined;

@@ -5,6 +5,26 @@ export interface PhysicalMemory {
   view(gpa: number, length: number): Uint8Array;
 }
 
+/** Work that pauses after each piece; what it yields is the share of memory that it has come through, 0 to 1. */
+export type Search<T> = Generator<number, T>;
+
+/** Bytes that are looked through at once: some milliseconds. */
+const PIECE = 4 << 20;
+
+/** Where `wanted` stands first from `from` on; -1 where it does not. */
+export function* findBytes(memory: PhysicalMemory, wanted: Uint8Array, from: number): Search<number> {
+  for (let start = from; start < memory.bytes; start += PIECE) {
+    const { buffer, byteOffset, length } = memory.view(
+      start,
+      Math.min(PIECE + wanted.length - 1, memory.bytes - start),
+    );
+    const at = Buffer.from(buffer, byteOffset, length).indexOf(wanted);
+    if (at >= 0) return start + at;
+    yield start / memory.bytes;
+  }
+  return -1;
+}
+
 /** A reader of little-endian numbers over bytes that stay put. */
 export function dataView(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -5,7 +5,7 @@ import type { KernelSymbol } from './kallsyms.js';
 import { LinuxKernel } from './kernel.js';
 import { readLog } from './log.js';
 import { moduleSymbols, readModules } from './modules.js';
-import type { PhysicalMemory } from './physical.js';
+import type { PhysicalMemory, Search } from './physical.js';
 import { currentTask, readTasks } from './tasks.js';
 
 /** A search that found nothing is not repeated within this virtual time in ns. */
@@ -24,17 +24,24 @@ export class LinuxView {
     readonly now: () => number,
   ) {}
 
-  /** The kernel, if there is one. A search takes about a second. */
+  /** The kernel that a search found, for as long as it is there. */
   kernel(): LinuxKernel | undefined {
-    if (this.#kernel?.isThere()) return this.#kernel;
-    if (this.#kernel !== undefined) this.forget();
-    const now = this.now();
-    if (this.#searchedAt !== undefined && now >= this.#searchedAt && now - this.#searchedAt < SEARCH_AGAIN) {
-      return undefined;
-    }
-    this.#searchedAt = now;
-    this.#kernel = LinuxKernel.find(this.memory);
+    if (this.#kernel !== undefined && !this.#kernel.isThere()) this.forget();
     return this.#kernel;
+  }
+
+  /** Looks for a kernel unless one is known; takes about a second in all. */
+  *search(): Search<LinuxKernel | undefined> {
+    if (this.kernel() !== undefined || !this.#isDue()) return this.#kernel;
+    this.#searchedAt = this.now();
+    // what the guest does meanwhile may leave half a structure
+    this.#kernel = yield* attempted(LinuxKernel.search(this.memory));
+    return this.#kernel;
+  }
+
+  #isDue(): boolean {
+    const now = this.now();
+    return this.#searchedAt === undefined || now < this.#searchedAt || now - this.#searchedAt >= SEARCH_AGAIN;
   }
 
   forget(): void {
@@ -45,8 +52,7 @@ export class LinuxView {
 
   /** Whether a guest that stands at this address makes a search worth while. */
   isWorthSearching(rip: bigint): boolean {
-    if (rip < KERNEL_HALF || this.#kernel !== undefined) return false;
-    return this.#searchedAt === undefined || this.now() - this.#searchedAt >= SEARCH_AGAIN;
+    return rip >= KERNEL_HALF && this.#kernel === undefined && this.#isDue();
   }
 
   info(): OsInfo | undefined {
@@ -105,6 +111,14 @@ export class LinuxView {
 function attempt<T>(read: () => T): T | undefined {
   try {
     return read();
+  } catch {
+    return undefined;
+  }
+}
+
+function* attempted<T>(search: Search<T>): Search<T | undefined> {
+  try {
+    return yield* search;
   } catch {
     return undefined;
   }

@@ -1,0 +1,109 @@
+/** The Linux kernel of a guest for its debugger: found in memory, or foreseen before it is there. */
+import type { LinuxView } from '../debug/linux/view.js';
+import type * as D from '../debugger.js';
+import { inSlices } from './slices.js';
+
+/** A kernel as it will stand in memory. */
+export interface ForeseenKernel {
+  info: D.OsInfo;
+  symbols: D.TargetSymbol[];
+}
+
+const hex = (address: bigint): string => `0x${address.toString(16)}`;
+
+export class GuestKernel {
+  #searching: Promise<boolean> | undefined;
+  #foreseeing: Promise<ForeseenKernel | undefined> | undefined;
+  /** What the guest's kernel will be, until it is found in memory. */
+  #foreseen: ForeseenKernel | undefined;
+
+  /** @param runAside runs the same guest aside until its kernel has unpacked itself */
+  constructor(
+    readonly linux: LinuxView,
+    readonly runAside: (() => Promise<ForeseenKernel | undefined>) | undefined,
+    readonly emit: (event: D.DebuggerEvent) => void,
+  ) {}
+
+  /** Whether a kernel is in memory; looks for one a slice at a time. */
+  async find(): Promise<boolean> {
+    if (this.linux.kernel() !== undefined) return true;
+    this.#searching ??= this.#track('searching guest memory for a kernel', (progress) =>
+      inSlices(this.linux.search(), progress),
+    ).then((kernel) => {
+      this.#searching = undefined;
+      if (kernel !== undefined) this.#compare(kernel.text);
+      return kernel !== undefined;
+    });
+    return this.#searching;
+  }
+
+  /** The kernel in memory, or the one that will be. */
+  get info(): D.OsInfo | undefined {
+    return this.linux.info() ?? this.#foreseen?.info;
+  }
+
+  get symbols(): D.TargetSymbol[] {
+    return this.linux.kernel() ? this.linux.symbols() : (this.#foreseen?.symbols ?? []);
+  }
+
+  /** The kernel in memory, or the one of a run aside, made once; undefined where there is neither. */
+  async foresee(): Promise<D.OsInfo | undefined> {
+    const { runAside } = this;
+    if ((await this.find()) || runAside === undefined) return this.linux.info();
+    if (this.#foreseeing === undefined) {
+      this.#foreseeing = this.#track('running the guest aside for the symbols of its kernel', runAside).catch(
+        (error: Error) => void this.emit({ type: 'message', text: `no symbols of the kernel: ${error.message}` }),
+      ) as Promise<ForeseenKernel | undefined>;
+      await this.#expect();
+      if (this.#foreseen) this.emit({ type: 'symbols' });
+    }
+    await this.#foreseeing;
+    return this.info;
+  }
+
+  /** The machine has started anew: what was foreseen will come again. */
+  forget(): void {
+    this.linux.forget();
+    void this.#expect();
+  }
+
+  readonly os = {
+    info: async (): Promise<D.OsInfo | undefined> => ((await this.find()) ? this.linux.info() : undefined),
+    foresee: (): Promise<D.OsInfo | undefined> => this.foresee(),
+    log: () => this.#found(() => this.linux.log()),
+    processes: () => this.#found(() => this.linux.tasks()),
+    modules: () => this.#found(() => this.linux.modules()),
+    current: async (vcpu: number): Promise<D.OsTask | undefined> => this.linux.current(vcpu),
+  };
+
+  async #found<T>(read: () => T): Promise<T> {
+    await this.find();
+    return read();
+  }
+
+  async #expect(): Promise<void> {
+    const kernel = await this.#foreseeing;
+    if (this.linux.kernel() === undefined) this.#foreseen = kernel;
+  }
+
+  /** What was foreseen holds unless something was changed that the kernel's place depends on. */
+  #compare(text: bigint): void {
+    const was = this.#foreseen?.info.base;
+    this.#foreseen = undefined;
+    if (was === undefined || was === text) return;
+    const message = `the kernel lies at ${hex(text)}, not at ${hex(was)} as foreseen; gdb: disconnect and connect again`;
+    this.emit({ type: 'message', text: message });
+  }
+
+  /** Runs work and tells how far it is. */
+  async #track<T>(task: string, work: (progress: (share?: number) => void) => Promise<T>): Promise<T> {
+    const progress = (share?: number): void =>
+      this.emit({ type: 'progress', task, ...(share === undefined ? {} : { share }) });
+    progress();
+    try {
+      return await work(progress);
+    } finally {
+      this.emit({ type: 'progress', task, done: true });
+    }
+  }
+}
