@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { runDashboard } from '../tui/app.js';
 import { connectGuest, guestNames } from './guest-socket.js';
 import { UsageError } from './options.js';
+import { hasTerminal } from './terminal.js';
 
 export function addAttachCommand(program: Command): void {
   program
@@ -10,7 +11,7 @@ export function addAttachCommand(program: Command): void {
     .description('The dashboard of a running vmscope guest; leaving it does not end the guest.')
     .argument('<name>', 'its name, as `vmscope top` shows it')
     .action(async (name: string) => {
-      if (!process.stdout.isTTY || !process.stdin.isTTY) throw new UsageError('attach: needs a terminal');
+      if (!hasTerminal()) throw new UsageError('attach: needs a terminal');
       const reason = await attachGuest(name);
       if (reason) process.stderr.write(`vmscope: ${reason}\n`);
     });

@@ -4,6 +4,7 @@ import { runDashboard } from '../tui/app.js';
 import { resolveImage } from './files.js';
 import { startGuest } from './guest-process.js';
 import { parseRtc, SCRIPTED_RTC } from './options.js';
+import { hasTerminal } from './terminal.js';
 import { printTour } from './tour.js';
 
 /** The guest of the tour: it goes from real to long mode, so that every pane has something to show. */
@@ -15,6 +16,7 @@ export function addDemoCommand(program: Command): void {
     .summary('the tour: a sample guest, stopped at its first exit')
     .description('The tour: a sample guest, stopped at its first VM exit; as text where there is no terminal.')
     .action(async () => {
+      const terminal = hasTerminal();
       const guest = await startGuest({
         name: 'long-mode',
         engine: 'vtx',
@@ -24,10 +26,10 @@ export function addDemoCommand(program: Command): void {
         rtcSeconds: parseRtc(SCRIPTED_RTC),
         isaDebugExit: false,
         noReboot: true,
-        paced: process.stdout.isTTY === true,
-        waitForInput: process.stdout.isTTY === true,
+        paced: terminal,
+        waitForInput: terminal,
       });
-      if (process.stdout.isTTY && process.stdin.isTTY) {
+      if (terminal) {
         await guest.target.stepToExit();
         await runDashboard(guest.target, { title: 'long-mode (demo)', onQuit: () => {} });
       } else {

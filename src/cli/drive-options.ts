@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import { fileCause } from './files.js';
+import { fileCause } from '../engine/host/file-cause.js';
+import { regularFileBytes } from './files.js';
 import { UsageError } from './options.js';
 
 /** A drive of the command line. */
@@ -76,6 +77,7 @@ const FLAT_BYTES = 0x9fc00 - 0x7c00;
 export function mediumOf(path: string): 'disk' | 'cdrom' | undefined {
   const head = Buffer.alloc(ISO_SIGNATURE_AT + ISO_SIGNATURE.length);
   let size = 0;
+  regularFileBytes(path);
   try {
     const fd = openSync(path, 'r');
     try {

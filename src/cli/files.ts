@@ -1,21 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { fileCause } from '../engine/host/file-cause.js';
 import { UsageError } from './options.js';
-
-const CAUSES: Record<string, string> = {
-  ENOENT: 'no such file',
-  EACCES: 'permission denied',
-  EISDIR: 'is a folder',
-  ENOTDIR: 'a part of the path is not a folder',
-  ELOOP: 'too many symbolic links',
-  EMFILE: 'too many open files',
-};
-
-/** What a failed file operation says to a user: the cause without Node's wrapping. */
-export function fileCause(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  return (code && CAUSES[code]) ?? message;
-}
 
 /** Largest image that is read: everything that could fit the guest. */
 const MAX_FILE_BYTES = 3 * 2 ** 30;
@@ -23,11 +9,22 @@ const MAX_FILE_BYTES = 3 * 2 ** 30;
 /** Reads a file. @throws UsageError naming it and the cause. */
 export function readInput(path: string): Uint8Array {
   try {
+    const bytes = regularFileBytes(path);
+    if (bytes > MAX_FILE_BYTES) throw new UsageError(`${path}: ${bytes} bytes do not fit a guest`);
+    return readFileSync(path);
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(`${path}: ${fileCause(error)}`);
+  }
+}
+
+/** Size of a regular file; to open another one (a FIFO, a device) may hang. @throws UsageError naming it and the cause. */
+export function regularFileBytes(path: string): number {
+  try {
     const stat = statSync(path);
     if (stat.isDirectory()) throw new UsageError(`${path}: is a folder`);
     if (!stat.isFile()) throw new UsageError(`${path}: is not a regular file`);
-    if (stat.size > MAX_FILE_BYTES) throw new UsageError(`${path}: ${stat.size} bytes do not fit a guest`);
-    return readFileSync(path);
+    return stat.size;
   } catch (error) {
     if (error instanceof UsageError) throw error;
     throw new UsageError(`${path}: ${fileCause(error)}`);

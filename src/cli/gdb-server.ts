@@ -1,6 +1,6 @@
+import { fileCause } from '../engine/host/file-cause.js';
 import type { Guest } from '../engine/host/guest.js';
 import { startStub } from '../gdbstub/server.js';
-import { fileCause } from './files.js';
 import { createGdbTarget } from './gdb-target.js';
 import { UsageError } from './options.js';
 
@@ -27,8 +27,6 @@ export async function startGdbServer(
     const stub = await startStub({ target, host: address.host, port: address.port, onClient });
     return stub.port;
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    const cause = code === 'EADDRINUSE' ? 'the port is in use' : fileCause(error);
-    throw new UsageError(`--gdb ${address.host}:${address.port}: ${cause}`);
+    throw new UsageError(`--gdb ${address.host}:${address.port}: ${fileCause(error)}`);
   }
 }

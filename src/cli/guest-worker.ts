@@ -5,6 +5,7 @@ import { LineTable } from '../disasm/dwarf-line.js';
 import { ImageError } from '../engine/boot/image.js';
 import { parseSymbolFile } from '../engine/debug/symbol-file.js';
 import { createCore } from '../engine/host/core-instance.js';
+import { fileCause, outputCause } from '../engine/host/file-cause.js';
 import { Guest, type GuestOptions } from '../engine/host/guest.js';
 import { KvmHypervisor } from '../engine/host/kvm-engine/kvm-hypervisor.js';
 import { type PortForward, UserSockets } from '../engine/host/net/user-sockets.js';
@@ -14,7 +15,7 @@ import type { Hypervisor } from '../engine/vmm/hypervisor.js';
 import { Machine } from '../engine/vmm/machine.js';
 import { Vm } from '../engine/vmm/vm.js';
 import { openDrives } from './drives.js';
-import { fileCause, readInput } from './files.js';
+import { readInput } from './files.js';
 import { startGdbServer } from './gdb-server.js';
 import type { GuestWorkerData, WorkerHello, WorkerNotice } from './guest-options.js';
 import { publishGuest } from './guest-socket.js';
@@ -117,10 +118,14 @@ function debugOutput(path: string): (byte: number) => void {
     const one = new Uint8Array(1);
     return (byte) => {
       one[0] = byte;
-      writeSync(fd, one);
+      try {
+        writeSync(fd, one);
+      } catch (error) {
+        throw new Error(`--debugcon ${path}: ${fileCause(error)}`);
+      }
     };
   } catch (error) {
-    throw new UsageError(`--debugcon ${path}: ${fileCause(error)}`);
+    throw new UsageError(`--debugcon ${path}: ${outputCause(error)}`);
   }
 }
 

@@ -1,11 +1,8 @@
-import { openSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
 import type { Debugger, DebuggerEvent, FaultStep, StopReason } from '../engine/debugger.js';
 import { ANSWER_MS, elapsed } from './elapsed.js';
-import { fileCause } from './files.js';
-import { type SerialTarget, UsageError } from './options.js';
-import { Output } from './output.js';
+import type { SerialTarget } from './options.js';
 import { ProgressLine } from './progress-line.js';
+import { openSerial } from './serial-sink.js';
 import { StdioConsole } from './stdio-console.js';
 
 export interface HeadlessOptions {
@@ -62,7 +59,7 @@ export async function runHeadless(target: Debugger, options: HeadlessOptions): P
   progress.close();
   serial.close();
   const failure = serial.failure();
-  return failure === undefined ? end : { status: 3, message: failure };
+  return failure ?? end;
 }
 
 /** How long the client of a guest that ended well may take to hear of it. */
@@ -128,42 +125,6 @@ function describeStop(stop: StopReason): HeadlessEnd | undefined {
 function faultLines(faults: FaultStep[]): string[] {
   if (faults.length === 0) return [];
   return [...faults.map(({ text }) => text), 'triple fault'].map((text, i) => `  ${i + 1}. ${text}`);
-}
-
-interface SerialSink {
-  write(bytes: Uint8Array): void;
-  failure(): string | undefined;
-  close(): void;
-}
-
-function openSerial(serial: SerialTarget, target: Debugger, failed: () => void): SerialSink {
-  if (serial.kind === 'none') return { write: () => {}, failure: () => undefined, close: () => {} };
-  if (serial.kind === 'unix') return openSocket(serial.path, target, failed);
-  const output = new Output(
-    serial.kind === 'stdio' ? 1 : openFile(serial.path),
-    serial.kind === 'stdio' ? 'standard output' : serial.path,
-    failed,
-  );
-  return { write: (bytes) => output.write(bytes), failure: () => output.message(), close: () => {} };
-}
-
-function openFile(path: string): number {
-  try {
-    return openSync(path, 'w');
-  } catch (error) {
-    throw new UsageError(`--serial file:${path}: ${fileCause(error)}`);
-  }
-}
-
-function openSocket(path: string, target: Debugger, failed: () => void): SerialSink {
-  let problem: string | undefined;
-  const socket: Socket = connect(path);
-  socket.on('data', (bytes) => void target.console?.serialInput(bytes).catch(() => {}));
-  socket.on('error', (error) => {
-    problem = `--serial unix:${path}: ${fileCause(error)}`;
-    failed();
-  });
-  return { write: (bytes) => void socket.write(bytes), failure: () => problem, close: () => void socket.end() };
 }
 
 /** Standard input to the guest; a terminal is put into raw mode for it. */

@@ -25,6 +25,10 @@ export async function main(argv: string[]): Promise<void> {
   addAttachCommand(program);
   addDoctorCommand(program);
   addLockstepCommand(program);
+  program.allowExcessArguments().hook('preAction', (_, { args, registeredArguments }) => {
+    const extra = args[registeredArguments.length];
+    if (extra !== undefined) throw new UsageError(`${JSON.stringify(extra)} is one argument too many`);
+  });
   for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     process.stderr.write(

@@ -25,7 +25,8 @@ export const MAX_MEMORY_BYTES = 3 * 2 ** 30;
 export function parseCount(option: string, text: string, low: number, high: number): number {
   const value = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : Number.NaN;
   if (!Number.isSafeInteger(value) || value < low || value > high) {
-    throw new UsageError(`${option} ${text}: not a whole number from ${low} to ${high}`);
+    const range = high === Number.MAX_SAFE_INTEGER ? `${low} up` : `${low} to ${high}`;
+    throw new UsageError(`${option} ${text}: not a whole number from ${range}`);
   }
   return value;
 }
@@ -38,6 +39,25 @@ export function parseCpuModel(text: string): CpuModel {
     if (error instanceof CpuOptionError) throw new UsageError(`--cpu ${text}: ${error.message}`);
     throw error;
   }
+}
+
+/** Node's timers hold 31 bits of milliseconds. */
+const MAX_SECONDS = Math.floor((2 ** 31 - 1) / 1000);
+
+/** Seconds, with a fraction or without. @throws UsageError */
+export function parseTimeout(text: string): number {
+  const seconds = /^\d*\.?\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!(seconds > 0 && seconds <= MAX_SECONDS))
+    throw new UsageError(`--timeout ${text}: not a number of seconds up to ${MAX_SECONDS}`);
+  return seconds;
+}
+
+/** A name that can be shown in one line. @throws UsageError */
+export function parseName(text: string): string {
+  if (!/^[^\p{C}\u2028\u2029]{1,64}$/u.test(text)) {
+    throw new UsageError(`--name ${JSON.stringify(text.slice(0, 80))}: not 1 to 64 printable characters`);
+  }
+  return text;
 }
 
 /** [HOST:]PORT of --gdb; loopback unless a host is named. @throws UsageError */

@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs';
+import { fileCause } from '../engine/host/file-cause.js';
 
 /** Bytes to a file descriptor, in order, without loss; a failure is kept for the end of the run. */
 export class Output {
@@ -30,9 +31,7 @@ export class Output {
   /** One line about the failure. */
   message(): string | undefined {
     if (!this.failure) return undefined;
-    const causes: Record<string, string> = { EPIPE: 'the reader has gone', ENOSPC: 'no space left on the device' };
-    const { code, message } = this.failure;
-    return `${this.name}: ${(code && causes[code]) ?? message}`;
+    return `${this.name}: ${fileCause(this.failure)}`;
   }
 }
 

@@ -2,7 +2,6 @@ import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
 import { CPU_MODELS, DEFAULT_CPU_MODEL } from '../engine/vmm/cpu-models.js';
 import { CARDS, type Card } from '../engine/vmm/pc-board.js';
-import { runDashboard } from '../tui/app.js';
 import { cdrom, type DriveArgument, mediumOf, parseDisk } from './drive-options.js';
 import { ANSWER_MS, elapsed } from './elapsed.js';
 import { chooseEngine, type EngineOption } from './engine.js';
@@ -11,17 +10,21 @@ import { type FirmwarePaths, findFirmware } from './firmware.js';
 import type { GuestWorkerData } from './guest-options.js';
 import { type RunningGuest, startGuest } from './guest-process.js';
 import { type HeadlessEnd, runHeadless } from './headless.js';
+import { runInteractive } from './interactive.js';
 import { parseNet } from './net-options.js';
 import {
   parseCount,
   parseCpuModel,
   parseGdbAddress,
   parseMemory,
+  parseName,
   parseRtc,
   parseSerial,
+  parseTimeout,
   SCRIPTED_RTC,
   UsageError,
 } from './options.js';
+import { hasTerminal } from './terminal.js';
 
 interface RunOptions {
   kernel?: string;
@@ -97,11 +100,18 @@ export function addRunCommand(program: Command): void {
     });
 }
 
+/** A path that is empty is a mistake of the script that gives it. */
+const PATHS = ['kernel', 'initrd', 'cdrom', 'bios', 'symbols', 'debugcon', 'trace'] as const;
+
 /** The `run` verb. Answers the process status. @throws UsageError, StartError */
 export async function runGuest(image: string | undefined, options: RunOptions): Promise<number> {
+  if (image === '') throw new UsageError('run: IMAGE is empty');
+  for (const option of PATHS) if (options[option] === '') throw new UsageError(`--${option}: no file is named`);
   const { file, drives, firmware } = bootOf(image, options);
-  const interactive = !options.headless && process.stdout.isTTY === true && process.stdin.isTTY === true;
+  const interactive = !options.headless && hasTerminal();
   const serial = parseSerial(options.serial ?? (interactive ? 'none' : 'stdio'));
+  if (interactive && serial.kind === 'stdio')
+    throw new UsageError('--serial stdio: the dashboard has the terminal; --headless gives it to the guest');
   const input = !interactive && options.serial === 'stdio';
   const net = parseNet(options.net);
   const { engine, line } = chooseEngine(options.engine as EngineOption);
@@ -116,7 +126,10 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
   if (line !== undefined) process.stderr.write(`vmscope: ${line}\n`);
   const data: GuestWorkerData = {
     engine,
-    name: options.name ?? basename(firmware ? (drives[0]?.path ?? file) : file).replace(/\.(elf|bin|img)$/, ''),
+    name:
+      options.name === undefined
+        ? basename(firmware ? (drives[0]?.path ?? file) : file).replace(/\.(elf|bin|img)$/, '')
+        : parseName(options.name),
     image: file,
     memoryBytes: parseMemory(options.memory),
     vcpus: parseCount('--vcpus', options.vcpus, 1, 16),
@@ -152,27 +165,15 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
     ...(options.trace === undefined ? {} : { traceFile: options.trace }),
     ...(options.gdb === undefined ? {} : { gdb: parseGdbAddress(options.gdb) }),
   };
-  const timeoutSeconds = options.timeout === undefined ? undefined : Number(options.timeout);
-  if (timeoutSeconds !== undefined && !(timeoutSeconds > 0))
-    throw new UsageError(`--timeout ${options.timeout}: not a number of seconds`);
+  const timeoutSeconds = options.timeout === undefined ? undefined : parseTimeout(options.timeout);
   const started = performance.now();
   const guest = await startGuest(data);
   if (guest.gdbPort !== undefined) process.stderr.write(`vmscope: GDB stub on ${data.gdb!.host}:${guest.gdbPort}\n`);
-  if (interactive) {
-    if (!options.wait) await guest.target.resume();
-    await runDashboard(guest.target, { title: data.name, onQuit: () => {} });
-    const status = await statusOf(guest);
-    await guest.terminate();
-    return status;
-  }
-  const run = runHeadless(guest.target, {
-    serial,
-    input,
-    wait: options.wait === true,
-    gdbClientLeft: guest.gdbClientLeft,
-    ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }),
-  });
-  const end = await Promise.race([run, guest.closed.then((message): HeadlessEnd => ({ status: 3, message }))]);
+  const common = { serial, wait: options.wait === true, ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }) };
+  const lost = guest.closed.then((message): HeadlessEnd => ({ status: 3, message }));
+  const end = await (interactive
+    ? runInteractive(guest.target, { title: data.name, ...common, lost })
+    : Promise.race([runHeadless(guest.target, { ...common, input, gdbClientLeft: guest.gdbClientLeft }), lost]));
   if (end.message) process.stderr.write(`vmscope: ${data.name}: ${end.message}\n`);
   for (const line of end.lines ?? []) process.stderr.write(`${line}\n`);
   if (options.stats) {
@@ -228,11 +229,6 @@ function bootOf(image: string | undefined, options: RunOptions): Boot {
   }
   const firmware = findFirmware(bios);
   return { file: firmware.bios, drives, firmware };
-}
-
-async function statusOf({ target }: RunningGuest): Promise<number> {
-  const state = await target.state().catch(() => undefined);
-  return state?.stop?.kind === 'ended' ? state.stop.end.status : 0;
 }
 
 async function printStats({ target }: RunningGuest, wallSeconds: number): Promise<void> {

@@ -3,6 +3,7 @@ import { guestRows, runTop, topTable } from '../tui/top.js';
 import { attachGuest } from './attach.js';
 import { SocketFleet } from './fleet.js';
 import { UsageError } from './options.js';
+import { hasTerminal } from './terminal.js';
 
 interface TopOptions {
   delay: string;
@@ -24,7 +25,7 @@ export function addTopCommand(program: Command): void {
       const delayMs = number('--delay', options.delay, 0.1, 3600) * 1000;
       const iterations = number('--iterations', options.iterations ?? '1', 1, 1e9);
       const fleet = new SocketFleet();
-      const text = options.batch || process.stdout.isTTY !== true || process.stdin.isTTY !== true;
+      const text = options.batch || !hasTerminal();
       try {
         if (text) await printTop(fleet, delayMs, iterations);
         else await interactive(fleet, delayMs);

@@ -1,8 +1,8 @@
 import { openSync, writeSync } from 'node:fs';
 import { TRACE_RECORD_BYTES, TRACE_RECORDS, TRACE_SEQUENCE } from '../engine/core/layout.js';
 import { recordAddress } from '../engine/debug/trace-reader.js';
+import { fileCause, outputCause } from '../engine/host/file-cause.js';
 import type { HostMemory } from '../engine/vmm/host-memory.js';
-import { fileCause } from './files.js';
 import { UsageError } from './options.js';
 
 /** Magic, then bytes per record and version as u32; records follow as the core's ring has them. */
@@ -24,7 +24,7 @@ export class TraceFile {
       this.#file = openSync(path, 'w');
       writeSync(this.#file, HEADER);
     } catch (error) {
-      throw new UsageError(`${path}: ${fileCause(error)}`);
+      throw new UsageError(`--trace ${path}: ${outputCause(error)}`);
     }
   }
 

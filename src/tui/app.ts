@@ -256,12 +256,14 @@ export async function runScreen(
       input.release();
     };
 
-    /** blessed ends with status 0 on SIGTERM and leaves the screen as it is on SIGHUP. */
+    const end = (status: number) => {
+      close();
+      process.exit(status);
+    };
+    /** blessed ends with status 0 on SIGTERM and SIGINT and leaves the screen as it is on SIGHUP. */
     const signals: Record<string, () => void> = {
-      SIGTERM: () => {
-        close();
-        process.exit(143);
-      },
+      SIGTERM: () => end(143),
+      SIGINT: () => end(130),
       SIGHUP: () => hangUp(),
       SIGTSTP: () => surface.suspend(),
     };
@@ -300,5 +302,6 @@ export async function runScreen(
       rejectRun(error instanceof Error ? error : new Error(reason(error)));
     });
     surface.dirty();
+    if (options.signal?.aborted) surface.quit();
   });
 }

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -110,9 +111,28 @@ describe('wrong usage', () => {
     [['run', hello, '--initrd', '/nonexistent/initrd', '--headless'], '/nonexistent/initrd'],
     [['run', hello, '--engine', 'warp', '--headless'], 'warp'],
     [['frobnicate'], 'frobnicate'],
+    [['run', '', '--headless'], 'IMAGE is empty'],
+    [['run', hello, 'second', '--headless'], '"second" is one argument too many'],
+    [['top', 'second'], '"second" is one argument too many'],
+    [['run', hello, '--timeout', '1e99', '--headless'], '--timeout 1e99'],
+    [['run', hello, '--timeout', '3000000', '--headless'], '--timeout 3000000'],
+    [['run', hello, '--until-exits', '-1', '--headless'], '--until-exits -1: not a whole number from 1 up'],
+    [['run', hello, '--name', 'a\x1b[31m', '--headless'], '--name'],
+    [['run', hello, '--trace', '', '--headless'], '--trace: no file'],
+    [['run', hello, '--trace', '/nonexistent/t', '--headless'], '--trace /nonexistent/t: no such folder'],
+    [['run', hello, '--serial', 'unix:/nonexistent/s', '--headless'], '--serial unix:/nonexistent/s: no such file'],
+    [['run', hello, '--gdb', '192.0.2.1:1', '--headless'], '--gdb 192.0.2.1:1: no address of this host'],
+    [['run', join(SAMPLES, 'ring3'), '--at', '0x100000', '--headless'], '--at is for flat binaries'],
   ])('%j', async (args, name) => {
     expectRefusal(await vmscope(args), name, /./);
   });
+});
+
+it.each([['IMAGE'], ['--cdrom'], ['--disk'], ['--kernel']])('does not wait for a FIFO as %s', async (option) => {
+  const fifo = join(folder, `fifo${option}`);
+  execFileSync('mkfifo', [fifo]);
+  const result = await vmscope(['run', ...(option === 'IMAGE' ? [fifo] : [option, fifo]), '--headless']);
+  expectRefusal(result, fifo, /not a regular file/);
 });
 
 it('ends with a message when the disk is full', async () => {

@@ -212,6 +212,28 @@ describe('ring3 at 200x60', () => {
   });
 });
 
+describe('a guest that fails, with COM1 in a file too', () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'vmscope-')), 'serial');
+  program(['run', sample('triple-fault'), '--serial', `file:${file}`], 80, 24, /ENDED: triple fault/);
+
+  it('says on the terminal how it ended, with status 1', async () => {
+    tui.send('q');
+    expect(await tui.exit).toBe(1);
+    expect(tui.raw.slice(tui.raw.lastIndexOf('\x1b[?1049l'))).toMatch(/vmscope: triple-fault: triple fault/);
+    expect(readFileSync(file, 'latin1')).toBe(readFileSync(join(sample('triple-fault'), 'expected.txt'), 'latin1'));
+  });
+});
+
+describe('interrupted from outside', () => {
+  program(['run', sample('ring3'), '--wait', '--timeout', '3600'], 80, 24, /STOPPED: start/);
+
+  it('ends with 130 on SIGINT and restores the screen', async () => {
+    tui.proc.kill('SIGINT');
+    expect(await tui.exit).toBe(130);
+    expect(tui.raw).toContain('\x1b[?1049l');
+  });
+});
+
 describe('the tour', () => {
   program(['demo'], 120, 40, /STOPPED: \w+ .*exit #1\b/);
 

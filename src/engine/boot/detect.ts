@@ -42,6 +42,9 @@ function firmware(options: LoadOptions): LoadedImage['chunks'] {
 function loadContents(name: string, bytes: Uint8Array, options: LoadOptions): LoadedImage {
   if (bytes.length === 0) throw new ImageError(name, 'file is empty');
   const multiboot = findMultibootHeader(bytes);
+  if (options.at !== undefined && (isElf(bytes) || isLinux(bytes) || multiboot)) {
+    throw new ImageError(name, 'names its own addresses: --at is for flat binaries');
+  }
   if (isElf(bytes)) {
     const elf = parseElf(name, bytes);
     if (multiboot) return loadMultiboot(name, bytes, multiboot, options);
@@ -57,7 +60,7 @@ function loadContents(name: string, bytes: Uint8Array, options: LoadOptions): Lo
     const known = NOT_GUESTS.find(([magic]) => magic.every((byte, i) => bytes[i] === byte));
     throw new ImageError(
       name,
-      known?.[1] ?? 'is no ELF, multiboot, Linux or boot sector image; name an address to load it as a flat binary',
+      known?.[1] ?? 'is no ELF, multiboot, Linux or boot sector image; --at ADDRESS loads it as a flat binary',
     );
   }
   return loadFlat(name, bytes, options);

@@ -1,26 +1,8 @@
 /** A file of the host under a disk image. */
-import { closeSync, fdatasyncSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, fdatasyncSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { BlockError } from '../../devices/block.js';
 import { type ByteFile, DiskImageError } from '../../disk/byte-file.js';
-
-const CAUSES: Record<string, string> = {
-  ENOENT: 'no such file',
-  EACCES: 'permission denied',
-  EPERM: 'permission denied',
-  EROFS: 'the file system is read-only',
-  EISDIR: 'is a folder',
-  ENOTDIR: 'a part of the path is not a folder',
-  ELOOP: 'too many symbolic links',
-  EMFILE: 'too many open files',
-  ENOSPC: 'no space left on the host',
-  EIO: 'input/output error of the host',
-};
-
-/** The cause of a failed file operation in words. */
-export function causeOf(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  return (code && CAUSES[code]) ?? message;
-}
+import { fileCause } from '../file-cause.js';
 
 export class HostFile implements ByteFile {
   #size: number;
@@ -41,7 +23,8 @@ export class HostFile implements ByteFile {
   static open(name: string, writable: boolean): HostFile {
     let fd: number | undefined;
     try {
-      fd = openSync(name, writable ? 'r+' : 'r');
+      // one that is no file (a FIFO) must not be waited for
+      fd = openSync(name, (writable ? constants.O_RDWR : constants.O_RDONLY) | constants.O_NONBLOCK);
       const stat = fstatSync(fd, { bigint: true });
       if (stat.isDirectory()) throw new DiskImageError(name, 'is a folder');
       if (!stat.isFile()) throw new DiskImageError(name, 'is not a regular file');
@@ -49,7 +32,7 @@ export class HostFile implements ByteFile {
     } catch (error) {
       if (fd !== undefined) closeSync(fd);
       if (error instanceof DiskImageError) throw error;
-      throw new DiskImageError(name, causeOf(error));
+      throw new DiskImageError(name, fileCause(error));
     }
   }
 
@@ -67,7 +50,7 @@ export class HostFile implements ByteFile {
       }
       into.fill(0, done);
     } catch (error) {
-      throw new BlockError(`${this.name}: ${causeOf(error)}`, 'read');
+      throw new BlockError(`${this.name}: ${fileCause(error)}`, 'read');
     }
   }
 
@@ -77,7 +60,7 @@ export class HostFile implements ByteFile {
       while (done < bytes.length) done += writeSync(this.fd, bytes, done, bytes.length - done, offset + done);
     } catch (error) {
       const full = (error as NodeJS.ErrnoException).code === 'ENOSPC';
-      throw new BlockError(`${this.name}: ${causeOf(error)}`, full ? 'no-space' : 'write');
+      throw new BlockError(`${this.name}: ${fileCause(error)}`, full ? 'no-space' : 'write');
     }
     this.#size = Math.max(this.#size, offset + bytes.length);
   }
@@ -86,7 +69,7 @@ export class HostFile implements ByteFile {
     try {
       fdatasyncSync(this.fd);
     } catch (error) {
-      throw new BlockError(`${this.name}: ${causeOf(error)}`, 'write');
+      throw new BlockError(`${this.name}: ${fileCause(error)}`, 'write');
     }
   }
 

@@ -1,0 +1,55 @@
+/** Where the bytes of COM1 go: standard output, a file, a socket. */
+import { openSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import type { Debugger } from '../engine/debugger.js';
+import { fileCause, outputCause } from '../engine/host/file-cause.js';
+import { type SerialTarget, UsageError } from './options.js';
+import { Output } from './output.js';
+
+const USAGE = 2;
+const LOST = 3;
+
+export interface SerialSink {
+  write(bytes: Uint8Array): void;
+  /** Why bytes were lost, if they were, and the process status for that. */
+  failure(): { status: number; message: string } | undefined;
+  close(): void;
+}
+
+/** Opens it; `failed` is called when bytes can no longer be delivered. @throws UsageError for a file that cannot be written. */
+export function openSerial(serial: SerialTarget, target: Debugger, failed: () => void): SerialSink {
+  if (serial.kind === 'none') return { write: () => {}, failure: () => undefined, close: () => {} };
+  if (serial.kind === 'unix') return openSocket(serial.path, target, failed);
+  const output = new Output(
+    serial.kind === 'stdio' ? 1 : openFile(serial.path),
+    serial.kind === 'stdio' ? 'standard output' : serial.path,
+    failed,
+  );
+  const failure = () => {
+    const message = output.message();
+    return message === undefined ? undefined : { status: LOST, message };
+  };
+  return { write: (bytes) => output.write(bytes), failure, close: () => {} };
+}
+
+function openFile(path: string): number {
+  try {
+    return openSync(path, 'w');
+  } catch (error) {
+    throw new UsageError(`--serial file:${path}: ${outputCause(error)}`);
+  }
+}
+
+function openSocket(path: string, target: Debugger, failed: () => void): SerialSink {
+  let problem: { status: number; message: string } | undefined;
+  let connected = false;
+  const socket: Socket = connect(path, () => {
+    connected = true;
+  });
+  socket.on('data', (bytes) => void target.console?.serialInput(bytes).catch(() => {}));
+  socket.on('error', (error) => {
+    problem = { status: connected ? LOST : USAGE, message: `--serial unix:${path}: ${fileCause(error)}` };
+    failed();
+  });
+  return { write: (bytes) => void socket.write(bytes), failure: () => problem, close: () => void socket.end() };
+}
