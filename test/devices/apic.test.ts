@@ -40,6 +40,32 @@ describe('local APIC', () => {
     expect(rig.apicRead(0x30)).toBe(0x00050014);
   });
 
+  it('lets software change its ID in xAPIC mode: two may share one', () => {
+    for (const vcpu of [1, 0]) {
+      rig.pc.activeVcpu = vcpu;
+      rig.apicWrite(ID, 0x07000000);
+      expect(rig.apicRead(ID)).toBe(0x07000000);
+    }
+    const send = (destination: number): boolean[] => {
+      rig.apicWrite(ICR_HIGH, destination << 24);
+      rig.apicWrite(ICR_LOW, 0x51);
+      const got = [0, 1].map((vcpu) => rig.pc.interruptPending(vcpu));
+      for (const vcpu of [0, 1]) if (got[vcpu]) rig.pc.acknowledgeInterrupt(vcpu);
+      for (const lapic of rig.pc.lapic) lapic.writeRegister(EOI >> 4, 0);
+      return got;
+    };
+    expect(send(1)).toEqual([false, false]);
+    expect(send(7)).toEqual([true, true]);
+    rig.pc.lapic[1].initReset();
+    expect(rig.pc.lapic[1].readRegister(ID >> 4)).toBe(0x07000000);
+    // x2APIC mode has the processor's own, and so has the APIC after it was disabled
+    rig.pc.lapic[1].writeApicBase(0xfee00c00n);
+    expect(rig.pc.lapic[1].readRegister(ID >> 4)).toBe(1);
+    rig.pc.lapic[1].writeApicBase(0xfee00000n);
+    rig.pc.lapic[1].writeApicBase(0xfee00800n);
+    expect(rig.pc.lapic[1].readRegister(ID >> 4)).toBe(0x01000000);
+  });
+
   it('orders interrupts by class, keeps lower ones back and lets TPR mask', () => {
     const self = (vector: number) => rig.apicWrite(ICR_LOW, 0x40000 | vector);
     self(0x41);

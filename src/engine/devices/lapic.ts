@@ -79,6 +79,8 @@ export const MSR_X2APIC_LAST = 0x83f;
 
 interface LapicState {
   base: bigint;
+  /** The ID in xAPIC mode, which software may change; in x2APIC mode it is the processor's own. */
+  xapicId: number;
   tpr: number;
   ldr: number;
   dfr: number;
@@ -156,9 +158,9 @@ export class Lapic implements Device {
 
   /** INIT: all but the ID and the base MSR goes back to power-on. @sdm 3A 10.4.7.3 "Local APIC State After an INIT Reset" */
   initReset(): void {
-    const { base } = this.s;
+    const { base, xapicId } = this.s;
     this.reset();
-    this.s.base = base;
+    Object.assign(this.s, { base, xapicId });
   }
 
   /** Virtual wire mode, as firmware leaves the boot processor: LINT0 passes the 8259's interrupts, LINT1 is NMI. */
@@ -193,6 +195,11 @@ export class Lapic implements Device {
 
   get x2apic(): boolean {
     return this.base.x2apic;
+  }
+
+  /** What physical destinations name. */
+  private get physicalId(): number {
+    return this.x2apic ? this.id : this.s.xapicId;
   }
 
   /** Vector that the processor would get now, or undefined. The software-disabled APIC gives none. */
@@ -261,7 +268,9 @@ export class Lapic implements Device {
   matches(destination: number, logical: boolean): boolean {
     if (!this.base.enabled) return false;
     if (!logical)
-      return destination === this.id || destination === (this.x2apic ? 0xffffffff : 0xff) || destination === 0xff;
+      return (
+        destination === this.physicalId || destination === (this.x2apic ? 0xffffffff : 0xff) || destination === 0xff
+      );
     if (this.x2apic) {
       // A message of the I/O APIC names a cluster member with 8 bits: cluster 0 has it in its low bits.
       if (destination >>> 0 === 0xffffffff) return true;
@@ -380,7 +389,7 @@ export class Lapic implements Device {
     if (index >= REG_LVT_TIMER && index <= REG_LVT_ERROR) return s.lvt[index - REG_LVT_TIMER];
     switch (index) {
       case REG_ID:
-        return this.x2apic ? this.id : (this.id << 24) >>> 0;
+        return this.x2apic ? this.id : (s.xapicId << 24) >>> 0;
       case REG_VERSION:
         return VERSION;
       case REG_TPR:
@@ -419,6 +428,9 @@ export class Lapic implements Device {
       return;
     }
     switch (index) {
+      case REG_ID:
+        s.xapicId = value >>> 24;
+        break;
       case REG_TPR:
         s.tpr = value & 0xff;
         this.options.wake?.();
@@ -571,11 +583,11 @@ export class Lapic implements Device {
   }
 
   save(): DeviceState {
-    return { version: 1, ...structuredClone({ ...this.s, timer: this.timer.save() }) };
+    return { version: 2, ...structuredClone({ ...this.s, timer: this.timer.save() }) };
   }
 
   load(state: DeviceState): void {
-    const { timer, ...rest } = structuredClone(expectState<LapicState>(this.name, 1, state));
+    const { timer, ...rest } = structuredClone(expectState<LapicState>(this.name, 2, state));
     this.s = rest;
     this.timer.load(timer!);
   }
@@ -625,6 +637,7 @@ function selfMessage(vector: number, id: number): ApicMessage {
 function powerOn(id: number): LapicState {
   return {
     base: DEFAULT_BASE | BASE_ENABLE | (id === 0 ? BASE_BOOT : 0n),
+    xapicId: id,
     tpr: 0,
     ldr: 0,
     dfr: 0xffffffff,

@@ -59,6 +59,8 @@ const ACTION = { resume: 1, inject: 2, stop: 3 } as const;
 /** An access on the ISA bus takes about a microsecond; guests that delay by `out 0x80` count on it. */
 const PORT_ACCESS_NS = 1000;
 const MMIO_ACCESS_NS = 100;
+/** Under a hypervisor an instruction that it carries out takes its guest half a microsecond, and guests time by it. */
+const EMULATION_NS = 500;
 const TIMER_FIELD = fieldOffset('VMX_PREEMPTION_TIMER_VALUE');
 
 const SYSCALL_OF = { GenuineIntel: SYSCALL_LONG, AuthenticAMD: SYSCALL_PROTECTED, none: SYSCALL_WITH_CSTAR } as const;
@@ -287,6 +289,12 @@ export class Vm implements Hypervisor<Vcpu> {
 
   finish(end: GuestEnd): void {
     this.end ??= end;
+  }
+
+  /** The VMM has carried out the instruction that exited. */
+  complete(vcpu: Vcpu): void {
+    vcpu.complete();
+    this.spend(EMULATION_NS);
   }
 
   portRead(vcpu: Vcpu, port: number, bytes: number): number {

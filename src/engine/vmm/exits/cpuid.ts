@@ -17,6 +17,6 @@ export const cpuidExit: ExitHandler = (vcpu, vm) => {
   vcpu.setGpr32(3, answer.ebx);
   vcpu.setGpr32(1, answer.ecx);
   vcpu.setGpr32(2, answer.edx);
-  vcpu.complete();
+  vm.complete(vcpu);
   return 'resume';
 };

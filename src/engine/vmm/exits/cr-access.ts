@@ -64,7 +64,7 @@ function moveTo(vcpu: Vcpu, vm: Vm, cr: number, value: bigint): Outcome {
   }
   if (value > 15n) return fail(vcpu);
   vm.setTpr(vcpu, Number(value) << 4);
-  vcpu.complete();
+  vm.complete(vcpu);
   return 'resume';
 }
 
@@ -76,7 +76,7 @@ function moveFrom(vcpu: Vcpu, vm: Vm, cr: number, register: number): Outcome {
   const value = BigInt(vm.tpr(vcpu) >> 4);
   if (register === 4) vcpu.vmcs.set('GUEST_RSP', value);
   else vcpu.setGpr(register, value);
-  vcpu.complete();
+  vm.complete(vcpu);
   return 'resume';
 }
 
@@ -115,7 +115,7 @@ function writeCr0(vcpu: Vcpu, vm: Vm, value: bigint): Outcome {
     vmcs.set('VM_ENTRY_CONTROLS', (long ? entry | ENTRY.ia32eModeGuest : entry & ~ENTRY.ia32eModeGuest) >>> 0);
   }
   vm.flushTlb(vcpu);
-  vcpu.complete();
+  vm.complete(vcpu);
   return 'resume';
 }
 
@@ -126,6 +126,6 @@ function writeCr4(vcpu: Vcpu, vm: Vm, value: bigint): Outcome {
   vcpu.vmcs.set('CR4_READ_SHADOW', value & owned);
   vcpu.vmcs.set('GUEST_CR4', value | CR4.VMXE);
   vm.flushTlb(vcpu);
-  vcpu.complete();
+  vm.complete(vcpu);
   return 'resume';
 }

@@ -13,7 +13,7 @@ export const msrReadExit: ExitHandler = (vcpu, vm) => {
   vcpu.setGpr32(0, Number(value & 0xffffffffn));
   vcpu.setGpr32(2, Number(value >> 32n));
   vm.exitDetail = Number(value & 0xffffffffn);
-  vcpu.complete();
+  vm.complete(vcpu);
   return 'resume';
 };
 
@@ -25,6 +25,6 @@ export const msrWriteExit: ExitHandler = (vcpu, vm) => {
     vcpu.exception(GP, 0);
     return 'inject';
   }
-  vcpu.complete();
+  vm.complete(vcpu);
   return vm.end ? 'stop' : 'resume';
 };

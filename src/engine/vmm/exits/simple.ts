@@ -7,14 +7,14 @@ const UD = 6;
 const GP = 13;
 
 /** The instruction has no effect that the guest could see here. */
-export const skipExit: ExitHandler = (vcpu) => {
-  vcpu.complete();
+export const skipExit: ExitHandler = (vcpu, vm) => {
+  vm.complete(vcpu);
   return 'resume';
 };
 
 /** PAUSE, by itself or after too many of them: another vCPU may go on. */
 export const pauseExit: ExitHandler = (vcpu, vm) => {
-  vcpu.complete();
+  vm.complete(vcpu);
   vm.yieldTurn();
   return 'resume';
 };
@@ -52,7 +52,7 @@ export const xsetbvExit: ExitHandler = (vcpu, vm) => {
     return 'inject';
   }
   vcpu.host.set64(vcpu.at(XCR0), value);
-  vcpu.complete();
+  vm.complete(vcpu);
   return 'resume';
 };
 
