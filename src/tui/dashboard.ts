@@ -27,8 +27,11 @@ import { DevicesPane } from './panes/devices.js';
 import { DisassemblyPane } from './panes/disassembly.js';
 import { EptPane } from './panes/ept.js';
 import { ExitPane } from './panes/exit.js';
+import { LogPane } from './panes/log.js';
 import { MemoryPane } from './panes/memory.js';
+import { ModulesPane } from './panes/modules.js';
 import type { Pane, Ui } from './panes/pane.js';
+import { ProcessesPane } from './panes/processes.js';
 import { ReasonsPane } from './panes/reasons.js';
 import { RegistersPane } from './panes/registers.js';
 import { StackPane } from './panes/stack.js';
@@ -129,6 +132,9 @@ export class Dashboard implements Ui, TerminalScreen {
       serial,
       vga,
       devices: new DevicesPane(this),
+      processes: new ProcessesPane(this),
+      modules: new ModulesPane(this),
+      log: new LogPane(this),
       reasons: new ReasonsPane(this),
       vmcs: new VmcsPane(this),
       ept: new EptPane(this),
@@ -225,7 +231,7 @@ export class Dashboard implements Ui, TerminalScreen {
     if (!plan.footer) return;
     this.footer.place(plan.footer);
     if (!this.active) {
-      const { progress } = this.model;
+      const progress = this.model.longWork();
       const status = progress && !this.status?.bad ? progressStatus(progress) : this.status;
       const asked = this.asking ? { text: 'The guest is running. End it and quit? y/n', bad: true } : status;
       drawFooter(this.footer, asked, this.chord, plan.small, this.model.state.running);

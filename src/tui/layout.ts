@@ -1,7 +1,7 @@
 /** Which panes stand where, for a view and a size of the terminal. */
 import type { Rectangle } from './screen/cell-pane.js';
 
-export const VIEWS = ['debug', 'exits', 'memory', 'vmcs', 'console'] as const;
+export const VIEWS = ['debug', 'exits', 'memory', 'vmcs', 'console', 'system'] as const;
 export type View = (typeof VIEWS)[number];
 
 /** Key after `g`, and the name on the tab. */
@@ -11,6 +11,7 @@ export const VIEW_TABS: Record<View, { key: string; title: string }> = {
   memory: { key: 'm', title: 'Mem/EPT' },
   vmcs: { key: 'v', title: 'VMCS' },
   console: { key: 'c', title: 'Console' },
+  system: { key: 'o', title: 'OS' },
 };
 
 export const PANES = [
@@ -29,6 +30,9 @@ export const PANES = [
   'reasons',
   'vmcs',
   'ept',
+  'processes',
+  'modules',
+  'log',
 ] as const;
 export type PaneId = (typeof PANES)[number];
 
@@ -51,6 +55,7 @@ export const VIEW_PANES: Record<View, readonly PaneId[]> = {
   memory: ['memory', 'walk', 'ept', 'devices'],
   vmcs: ['vmcs', 'exit'],
   console: ['console', 'devices'],
+  system: ['processes', 'log', 'modules'],
 };
 
 /** Smallest screen that gets more than one pane. */
@@ -267,6 +272,14 @@ function medium(tiles: Tiles, view: View, body: Rectangle, focus: PaneId): void 
       const [left, right] = tiles.split(body, 'columns', [82]);
       tiles.column(left!, [['console', 0]]);
       tiles.column(right!, [['devices', 0]]);
+      return;
+    }
+    case 'system': {
+      const [upper, lower] = tiles.halves(body, 'halves', Math.ceil(height * 0.6));
+      const [left, right] = tiles.split(upper!, 'upper', [Math.round(width * 0.58)]);
+      tiles.column(left!, [['processes', 0]]);
+      tiles.column(right!, [['modules', 0]]);
+      tiles.column(lower!, [['log', 0]]);
     }
   }
 }

@@ -18,6 +18,7 @@ import type {
 } from '../engine/debugger.js';
 import { codeBase, codeBits, linearPc } from './guest-mode.js';
 import { SerialTerminal } from './screen/serial-terminal.js';
+import { readSystem, type SystemView } from './system-view.js';
 import { backtrace, type Frame } from './unwind.js';
 
 /** A value that may not be here yet, may be out of date while the next one is on its way, or may never come. */
@@ -47,6 +48,10 @@ const RECORDS_WHILE_RUNNING = 256;
 const MAX_MESSAGES = 500;
 const SAMPLES = 60;
 const SAMPLE_MS = 1000;
+/** A running guest's processes, modules and log are read at most this often. */
+const SYSTEM_MS = 2000;
+/** Work that takes longer is told of. */
+const PROGRESS_MS = 400;
 const U64 = (1n << 64n) - 1n;
 const PAGE_MASK = 0xfffn;
 
@@ -64,7 +69,9 @@ export class Model {
   frozen = false;
   readonly messages: string[] = [];
   /** Long work that goes on. */
-  progress: Progress | undefined;
+  progress: (Progress & { since: number }) | undefined;
+  private systemAt: number | undefined;
+  private systemNow: Promise<SystemView | null> | undefined;
   private foreseen = false;
   readonly records: ExitRecord[] = [];
   /** Exits by reason, one sample a second while the guest runs. */
@@ -255,6 +262,22 @@ export class Model {
 
   breakpoints(): Source<Breakpoint[]> {
     return this.query('breakpoints', () => this.debug.breakpoints());
+  }
+
+  /** The guest's operating system; null while none is found. */
+  system(): Source<SystemView | null> {
+    const { os } = this.debug;
+    if (!os) return this.absent('os');
+    return this.query('system', () => {
+      const now = this.now();
+      // reading it is work for the thread that runs the guest
+      const again = !this.state.running || this.systemAt === undefined || now - this.systemAt >= SYSTEM_MS;
+      if (again) {
+        this.systemAt = now;
+        this.systemNow = readSystem(os, this.info?.vcpus ?? 1);
+      }
+      return this.systemNow as Promise<SystemView | null>;
+    });
   }
 
   devices(): Source<{ name: string; rows: [string, string][] }[]> {
@@ -470,6 +493,23 @@ export class Model {
     }
   }
 
+  private showProgress(event: Progress): void {
+    const before = this.progress;
+    if (event.done) this.progress = undefined;
+    else if (before?.task === event.task) this.progress = { ...event, since: before.since };
+    else {
+      this.progress = { ...event, since: this.now() };
+      setTimeout(this.changed, PROGRESS_MS).unref();
+    }
+    if (before && this.now() - before.since >= PROGRESS_MS) this.changed();
+  }
+
+  /** Work that takes long enough to be worth a word. */
+  longWork(): Progress | undefined {
+    const { progress } = this;
+    return progress && this.now() - progress.since >= PROGRESS_MS ? progress : undefined;
+  }
+
   /** Learns the symbols of a kernel that has not started yet; answers whether there are new ones. Takes seconds. */
   async foreseeKernel(): Promise<boolean> {
     if (this.foreseen || !this.debug.os) return false;
@@ -522,8 +562,8 @@ export class Model {
         this.message(event.text);
         return;
       case 'progress':
-        this.progress = event.done ? undefined : event;
-        break;
+        this.showProgress(event);
+        return;
     }
     this.changed();
   }

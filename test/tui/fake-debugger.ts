@@ -89,6 +89,7 @@ export class FakeDebugger implements Debugger {
   readonly vmcs?: Debugger['vmcs'];
   readonly exits?: Debugger['exits'];
   readonly console?: Debugger['console'];
+  readonly os?: Debugger['os'];
   private readonly fields: VmcsFieldValue[];
   private serial = 'memtest ready\r\n\x1b[1mbold\x1b[0m line\r\nlast';
 
@@ -110,6 +111,7 @@ export class FakeDebugger implements Debugger {
     this.registers.rip = this.trace.at(-1)!.rip;
     this.fields = this.vmcsFields();
     if (kind === 'bare') return;
+    this.os = this.system();
     this.vmcs = {
       read: () => this.answer('vmcs.read', () => this.fields.map((field) => ({ ...field }))),
       write: (_vcpu, encoding, value) =>
@@ -307,6 +309,32 @@ export class FakeDebugger implements Debugger {
       if (found) found.enabled = enabled;
       return found !== undefined;
     });
+  }
+
+  private system(): NonNullable<Debugger['os']> {
+    const name = (plain: string): string => (this.kind === 'hostile' ? HOSTILE : plain);
+    const info = () => ({
+      kind: 'linux' as const,
+      release: '6.1.0-test',
+      banner: name('Linux version 6.1.0-test'),
+      base: 0xffff_ffff_8100_0000n,
+      symbols: 3,
+    });
+    const shell = () => ({ pid: 101, ppid: 1, name: name('sh'), state: 'S', cr3: 0x1b5_c000n, threads: 1 });
+    const thread = { pid: 2, ppid: 0, name: 'kthreadd', state: 'S', threads: 1 };
+    return {
+      info: () => this.answer('os.info', info),
+      foresee: () => this.answer('os.foresee', () => undefined),
+      log: () =>
+        this.answer('os.log', () => [
+          { sequence: 0n, ns: 0n, level: 5, text: name('Linux version 6.1.0-test') },
+          { sequence: 1n, ns: 1_388_607_000n, level: 6, text: 'Run /init as init process' },
+        ]),
+      processes: () => this.answer('os.processes', () => [thread, shell()]),
+      modules: () =>
+        this.answer('os.modules', () => [{ name: name('virtio_net'), address: 0xffff_ffff_c010_0000n, bytes: 73728 }]),
+      current: (vcpu) => this.answer(`os.current ${vcpu}`, () => (vcpu === 0 ? shell() : undefined)),
+    };
   }
 
   breakpoints(): Promise<Breakpoint[]> {

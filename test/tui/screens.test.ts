@@ -13,17 +13,20 @@ describe('screens', () => {
     expect(tui.text()).toMatchSnapshot();
   });
 
-  it.each(['exits', 'memory', 'vmcs', 'console'] as const)('%s view at 80x24, 120x40 and 200x60', async (view) => {
-    for (const [cols, rows] of [
-      [80, 24],
-      [120, 40],
-      [200, 60],
-    ] as const) {
-      const tui = await startDemo({ view, cols, rows });
-      expect(tui.text()).toMatchSnapshot(`${view} ${cols}x${rows}`);
-      tui.kill();
-    }
-  });
+  it.each(['exits', 'memory', 'vmcs', 'console', 'system'] as const)(
+    '%s view at 80x24, 120x40 and 200x60',
+    async (view) => {
+      for (const [cols, rows] of [
+        [80, 24],
+        [120, 40],
+        [200, 60],
+      ] as const) {
+        const tui = await startDemo({ view, cols, rows });
+        expect(tui.text()).toMatchSnapshot(`${view} ${cols}x${rows}`);
+        tui.kill();
+      }
+    },
+  );
 
   it('colours by role', async () => {
     const tui = await startDemo({ cols: 80, rows: 24 });
@@ -62,7 +65,7 @@ describe('screens', () => {
 });
 
 describe('what a guest cannot do', () => {
-  it.each(['debug', 'exits', 'memory', 'vmcs', 'console'] as const)(
+  it.each(['debug', 'exits', 'memory', 'vmcs', 'console', 'system'] as const)(
     'drive the terminal from the %s view',
     async (view) => {
       const tui = await startDemo({ kind: 'hostile', view, cols: 200, rows: 60 });
@@ -85,6 +88,8 @@ describe('targets that lack something', () => {
     expect(tui.text()).toContain('no exits here');
     expect(tui.text()).toContain('no console here');
     expect(tui.text()).toContain('00401041');
+    tui.send('go');
+    await tui.until(/this target has no os/);
     tui.send('gv');
     await tui.until(/\[VMCS\]/);
     await tui.until(/KVM does not give it to user space/);
