@@ -1,126 +1,157 @@
-import { basename } from 'node:path';
 import type { Command } from 'commander';
 import { Disassembler } from '../disasm/index.js';
-import type { RegisterFile } from '../engine/debugger.js';
-import { type LockstepReport, lockstep, type Pace } from '../engine/difftest/lockstep.js';
+import type { LockstepReport } from '../engine/difftest/lockstep-report.js';
+import { KvmSide } from '../engine/host/difftest/lockstep/kvm-side.js';
+import { type GuestToCompare, openKvm, openVtx } from '../engine/host/difftest/lockstep/open.js';
+import { type RunOptions, runLockstep } from '../engine/host/difftest/lockstep/run.js';
+import type { Judge } from '../engine/host/difftest/lockstep/side.js';
+import type { VtxSide } from '../engine/host/difftest/lockstep/vtx-side.js';
+import { probeKvm } from '../engine/host/kvm/probe.js';
 import { GENERAL_REGISTERS } from '../engine/registers-view.js';
-import { exitReasonName } from '../spec/vmx/exit-reasons.js';
-import { resolveImage } from './files.js';
-import type { GuestWorkerData } from './guest-options.js';
-import { type RunningGuest, startGuest } from './guest-process.js';
-import { parseCount, parseMemory } from './options.js';
+import { readInput, resolveImage } from './files.js';
+import { parseCount, parseMemory, UsageError } from './options.js';
 
 interface LockstepCommandOptions {
-  step: string;
-  exits?: boolean;
+  every: string;
+  until?: string;
+  singly?: string;
   limit?: string;
   memory: string;
   memoryEvery: string;
   append?: string;
+  input?: string;
 }
 
 const MAX = Number.MAX_SAFE_INTEGER;
+const PROGRESS_MS = 1000;
 
 export function addLockstepCommand(program: Command): void {
   program
     .command('lockstep')
     .summary('compare the two engines, step by step')
     .description(
-      'Run the same guest on engine vtx and engine kvm side by side and show the first difference in registers or memory.',
+      "Run the same guest on the embedded CPU and on a vCPU of /dev/kvm side by side and show the first difference in registers, memory or device accesses. The devices are the embedded engine's: KVM is told what they answered.",
     )
     .argument('<image>', 'as for run')
-    .option('--step <n>', 'instructions between two comparisons', '1')
-    .option('--exits', 'compare at each VM exit instead')
+    .option('--every <n>', 'instructions between two comparisons', '1')
+    .option('--until <what>', 'exit: compare at each access to a device, and run freely between them')
+    .option(
+      '--singly <n>',
+      'compare at most N instructions after an access to a device, then run to the next (default: 20000, and 200 once a million was compared)',
+    )
     .option('--limit <n>', 'stop after N comparisons')
     .option('-m, --memory <size>', 'guest RAM: MiB, or with K, M, G', '16M')
-    .option('--memory-every <n>', 'compare memory at every n-th comparison and at the end; 0 never', '10000')
+    .option('--memory-every <n>', 'compare memory after N comparisons and at the end; 0 never', '10000')
     .option('--append <string>', 'kernel command line')
+    .option('--input <file>', 'bytes for the first serial port, given when the guest waits')
     .action(async (image: string, options: LockstepCommandOptions) => {
-      process.exitCode = await runLockstep(image, options);
+      process.exitCode = await lockstepVerb(image, options);
     });
 }
 
-/** The `lockstep` verb: 0 no difference, 1 a difference, 3 a side that cannot go on. @throws UsageError, StartError */
-export async function runLockstep(image: string, options: LockstepCommandOptions): Promise<number> {
+/** The `lockstep` verb: 0 no difference, 1 a difference, 3 a side that cannot go on. @throws UsageError, KvmError */
+async function lockstepVerb(image: string, options: LockstepCommandOptions): Promise<number> {
   const file = resolveImage(image);
-  const memoryBytes = parseMemory(options.memory);
-  const data: GuestWorkerData = {
-    engine: 'vtx',
-    name: basename(file),
-    image: file,
-    memoryBytes,
-    vcpus: 1,
+  if (options.until !== undefined && options.until !== 'exit')
+    throw new UsageError(`--until ${options.until}: the only place to run to is exit`);
+  const guest: GuestToCompare = {
+    image: { name: file, bytes: readInput(file) },
+    memoryBytes: parseMemory(options.memory),
+    cpu: KvmSide.model(),
     ...(options.append === undefined ? {} : { append: options.append }),
-    isaDebugExit: true,
-    noReboot: true,
-    noParavirtual: true,
-    rtcSeconds: 0,
-    paced: false,
-    waitForInput: false,
   };
-  const pace: Pace = options.exits ? { exits: true } : { instructions: parseCount('--step', options.step, 1, MAX) };
-  const guests: RunningGuest[] = [];
-  try {
-    for (const engine of ['vtx', 'kvm'] as const) guests.push(await startGuest({ ...data, engine }));
-    const [vtx, kvm] = guests.map(({ target }, i) => ({ name: i === 0 ? 'vtx' : 'kvm', target }));
-    const report = await lockstep(vtx, kvm, {
-      pace,
-      memoryBytes,
-      memoryEvery: parseCount('--memory-every', options.memoryEvery, 0, MAX),
-      ...(options.limit === undefined ? {} : { limit: parseCount('--limit', options.limit, 1, MAX) }),
-    });
-    for (const line of await describeLockstep(report)) process.stdout.write(`${line}\n`);
-    return report.ended === 'difference' ? 1 : report.ended === 'cannot go on' ? 3 : 0;
-  } finally {
-    for (const guest of guests) await guest.terminate();
-  }
+  const input = options.input === undefined ? undefined : readInput(options.input);
+  const open = (): { core: VtxSide; judge: Judge } => {
+    const core = openVtx(guest);
+    return { core, judge: openKvm(core) };
+  };
+  const { core, judge } = open();
+  let given = false;
+  const report = runLockstep(core, judge, {
+    every: parseCount('--every', options.every, 1, MAX),
+    ...paceOf(options),
+    memoryEvery: parseCount('--memory-every', options.memoryEvery, 0, MAX),
+    paravirtual: probeKvm().paravirtual,
+    ...(options.limit === undefined ? {} : { limit: parseCount('--limit', options.limit, 1, MAX) }),
+    progress: progressLine(),
+    restart: open,
+    input: () => {
+      if (given || !input) return false;
+      given = true;
+      core.machine.serialInput(input);
+      return true;
+    },
+  });
+  for (const line of await describeLockstep(report)) process.stdout.write(`${line}\n`);
+  judge.close();
+  core.close();
+  return report.ended === 'difference' ? 1 : report.ended === 'cannot go on' ? 3 : 0;
+}
+
+function paceOf({ until, singly }: LockstepCommandOptions): Pick<RunOptions, 'singly' | 'tired'> {
+  if (until === 'exit') return { singly: 0 };
+  if (singly !== undefined) return { singly: parseCount('--singly', singly, 0, MAX) };
+  return { singly: 20_000, tired: { compared: 1_000_000, singly: 200 } };
+}
+
+/** Says how far it is: rewritten in place on a terminal, a line every ten seconds elsewhere. */
+function progressLine(): (compared: number, instructions: number) => boolean {
+  const { stderr } = process;
+  const start = performance.now();
+  let next = start + PROGRESS_MS;
+  return (compared, instructions) => {
+    const now = performance.now();
+    if (now < next) return false;
+    next = now + (stderr.isTTY ? PROGRESS_MS : 10 * PROGRESS_MS);
+    const rate = Math.round(compared / ((now - start) / 1000));
+    const text = `lockstep: ${instructions} instructions, ${compared} compared, ${rate} a second`;
+    stderr.write(stderr.isTTY ? `\r${text}\x1b[K` : `${text}\n`);
+    return false;
+  };
 }
 
 const hex = (value: bigint): string => `0x${value.toString(16)}`;
 
 /** The report as text, the first difference side by side. */
 export async function describeLockstep(report: LockstepReport): Promise<string[]> {
-  const lines = [`lockstep: ${report.message} (${report.compared} comparisons)`];
-  if (report.caughtUp > 0)
-    lines.push(`  kvm went further than one instruction ${report.caughtUp} times; vtx was stepped to the same place`);
+  const lines = [
+    `lockstep: ${report.message}`,
+    `  ${report.instructions} instructions, ${report.compared} comparisons; ${report.accesses} accesses to devices and ` +
+      `${report.interrupts} interrupts compared, memory ${report.memories} times`,
+  ];
+  if (report.freely > 0) lines.push(`  ${report.freely} instructions ran freely between two accesses to devices`);
+  if (report.undefined > 0)
+    lines.push(`  ${report.undefined} instructions left flags or results undefined, by the SDM: taken over`);
+  const disassembler = await Disassembler.load();
+  for (const { reason, count, first, code, bits } of report.notCompared) {
+    const [line] = disassembler.disassemble(code, first, { bits, count: 1 });
+    lines.push(`  not compared: ${count} x ${line?.text ?? '?'}, first at ${hex(first)}: ${reason}`);
+  }
   for (const mask of report.masks)
     lines.push(
-      `  not compared: ${mask.registers.join(' ')}${mask.bits === undefined ? '' : ` bits ${hex(mask.bits)}`}: ${mask.reason}`,
+      `  masked: ${mask.registers.join(' ')}${mask.bits === undefined ? '' : ` bits ${hex(mask.bits)}`}: ${mask.reason}`,
     );
   const { instruction, before, after, exits } = report;
   if (instruction && before) {
     const { efer, cs_ar } = before.left;
     const bits = (efer & 0x400n) !== 0n && (cs_ar & 0x2000n) !== 0n ? 64 : (cs_ar & 0x4000n) !== 0n ? 32 : 16;
-    const disassembler = await Disassembler.load();
     const [line] = disassembler.disassemble(instruction.bytes, instruction.address, { bits, count: 1 });
-    lines.push(
-      '',
-      `instruction  ${hex(instruction.address)}  ${line?.text ?? Buffer.from(instruction.bytes).toString('hex')}`,
-    );
+    const text = line?.text ?? Buffer.from(instruction.bytes).toString('hex');
+    lines.push('', `instruction  ${hex(instruction.address)}  ${text}`);
   }
   if (report.differences.length > 0) {
     lines.push('', `${'differs'.padEnd(16)} ${'vtx'.padEnd(34)} kvm`);
     for (const d of report.differences) lines.push(`${d.what.padEnd(16)} ${d.left.padEnd(34)} ${d.right}`);
   }
   if (before && after) {
-    lines.push(
-      '',
-      `${''.padEnd(8)} ${'vtx before'.padEnd(20)}${'vtx after'.padEnd(20)}${'kvm before'.padEnd(20)}kvm after`,
-    );
-    const cell = (file: RegisterFile, name: string): string => hex(file[name]).padEnd(20);
+    const titles = ['vtx before', 'vtx after', 'kvm before', 'kvm after'].map((title) => title.padEnd(20)).join('');
+    lines.push('', `${''.padEnd(8)} ${titles}`.trimEnd());
     for (const name of ['rip', 'rflags', ...GENERAL_REGISTERS]) {
-      const row = [before.left, after.left, before.right, after.right].map((file) => cell(file, name)).join('');
+      const files = [before.left, after.left, before.right, after.right];
+      const row = files.map((file) => hex(file[name]).padEnd(20)).join('');
       lines.push(`${name.padEnd(8)} ${row}`.trimEnd());
     }
   }
-  for (const [side, exit] of [
-    ['vtx', exits?.left],
-    ['kvm', exits?.right],
-  ] as const) {
-    if (exit) {
-      const what = `${exitReasonName(exit.reason & 0xffff)} qualification ${hex(exit.qualification)} rip ${hex(exit.rip)} gpa ${hex(exit.gpa)}`;
-      lines.push(`last exit on ${side}: ${what}`);
-    }
-  }
+  for (const exit of exits ?? []) lines.push(`access to a device: ${exit}`);
   return lines;
 }

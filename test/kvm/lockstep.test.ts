@@ -1,100 +1,135 @@
-import { describe, expect, it } from 'vitest';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { describeLockstep } from '../../src/cli/lockstep.js';
-import type { Debugger } from '../../src/engine/debugger.js';
-import { lockstep } from '../../src/engine/difftest/lockstep.js';
-import { Guest } from '../../src/engine/host/guest.js';
-import { flatGuest } from '../engine/flat-guest.js';
+import type { LockstepReport } from '../../src/engine/difftest/lockstep-report.js';
+import { createCore } from '../../src/engine/host/core-instance.js';
+import { CoreJudge } from '../../src/engine/host/difftest/lockstep/core-judge.js';
+import { KvmSide } from '../../src/engine/host/difftest/lockstep/kvm-side.js';
+import { openKvm, openVtx } from '../../src/engine/host/difftest/lockstep/open.js';
+import { type RunOptions, runLockstep } from '../../src/engine/host/difftest/lockstep/run.js';
+import type { Judge } from '../../src/engine/host/difftest/lockstep/side.js';
+import type { VtxSide } from '../../src/engine/host/difftest/lockstep/vtx-side.js';
+import { probeKvm } from '../../src/engine/host/kvm/probe.js';
 import { run, SAMPLES, VMSCOPE } from '../samples/catalogue.js';
-import { flatKvm } from './flat-kvm.js';
+import { buildFaultyCore } from './faulty-core.js';
 import { kvmSkipReason } from './tools.js';
 
 const why = kvmSkipReason();
 const MEMORY = 4 << 20;
-/** mov cx,5 ; l: add ax,cx ; adc bx,ax ; mov [2000h],bx ; loop l ; out 0f4h,al */
-const PROGRAM = 'b9 05 00 01 c8 11 c3 89 1e 00 20 e2 f6 e6 f4 f4';
+/** mov cx,5 ; l: add ax,cx ; adc bx,ax ; mov [2000h],bx ; loop l ; rep stosb ; out 0f4h,al */
+const PROGRAM = 'b90500 01c8 11c3 891e0020 e2f6 b90300 f3aa 8ec1 e6f4 f4';
 const ADC = 0x7c05n;
+const OPTIONS: RunOptions = {
+  every: 1,
+  singly: Number.POSITIVE_INFINITY,
+  memoryEvery: 3,
+  paravirtual: probeKvm().paravirtual,
+};
 
-const vtx = (code = PROGRAM): Guest => new Guest(flatGuest(code).machine, { paced: false, waitForInput: false });
-
-/** A core with a fault of its own: ADC at this address forgets the carry. */
-function faulty(target: Guest): Debugger {
-  return new Proxy<Debugger>(target, {
-    get(inner, member) {
-      const value = Reflect.get(inner, member, inner);
-      if (member !== 'step') return typeof value === 'function' ? value.bind(inner) : value;
-      return async (vcpu: number, count: number) => {
-        const { rip, rbx } = await inner.readRegisters(0);
-        const state = await inner.step(vcpu, count);
-        if (rip === ADC && rbx !== 0n)
-          await inner.writeRegister(0, 'rbx', ((await inner.readRegisters(0)).rbx ?? 0n) ^ 1n);
-        return state;
-      };
-    },
-  });
+function vtx(code = PROGRAM, module?: WebAssembly.Module): VtxSide {
+  const image = { name: 'test', bytes: Uint8Array.from(Buffer.from(code.replace(/ /g, ''), 'hex')) };
+  const cpu = why === '' ? { cpu: KvmSide.model() } : {};
+  return openVtx({ image, memoryBytes: MEMORY, at: 0x7c00, ...cpu }, createCore(MEMORY, 0, module));
 }
 
-describe('lock-step of two guests', () => {
-  it('agrees with itself to the end, registers and memory', async () => {
-    const [left, right] = [vtx(), vtx()].map((target, i) => ({ name: `vtx ${i}`, target }));
-    const report = await lockstep(left, right, { pace: { instructions: 1 }, memoryBytes: MEMORY, memoryEvery: 3 });
-    expect(report).toMatchObject({ ended: 'guests ended', differences: [] });
+function compare(core: VtxSide, judge: Judge, options: Partial<RunOptions> = {}): LockstepReport {
+  const report = runLockstep(core, judge, { ...OPTIONS, ...options });
+  judge.close();
+  return report;
+}
+
+describe('lock-step of two cores', () => {
+  it('agrees with itself to the end, registers and memory', () => {
+    const report = compare(vtx(), new CoreJudge(vtx()));
+    expect(report).toMatchObject({ ended: 'guest ended', differences: [], notCompared: [], accesses: 1 });
     expect(report.compared).toBeGreaterThan(20);
+    expect(report.memories).toBeGreaterThan(5);
   });
 
-  it('reports a fault in the core at its first wrong instruction', async () => {
-    const report = await lockstep(
-      { name: 'faulty', target: faulty(vtx()) },
-      { name: 'vtx', target: vtx() },
-      { pace: { instructions: 1 }, memoryBytes: MEMORY },
-    );
+  it('traces memory that differs to the instruction that wrote it', () => {
+    const faulty = (): { core: VtxSide; judge: Judge } => {
+      const core = vtx();
+      // what the last STOSB writes
+      core.vm.memory.write(0x7c13, Uint8Array.of(0xab));
+      return { core, judge: new CoreJudge(vtx(PROGRAM.replace('f3aa', 'f3ab'))) };
+    };
+    const { core, judge } = faulty();
+    core.vm.memory.write(0x7c10, Uint8Array.of(0xf3, 0xaa));
+    const report = compare(core, judge, { memoryEvery: 1000, restart: faulty });
     expect(report.ended).toBe('difference');
-    expect(report.instruction?.address).toBe(ADC);
-    expect(report.differences.map(({ what }) => what)).toEqual(['rbx']);
-    const text = (await describeLockstep(report)).join('\n');
-    expect(text).toContain('adc bx, ax');
-    expect(text).toMatch(/^rbx +0x[0-9a-f]+ +0x[0-9a-f]+$/m);
-    expect(text).toContain('not compared: tsc: time stamp counter');
-  });
-
-  it('finds memory that differs', async () => {
-    const left = vtx();
-    await left.writeMemory('gpa', 0x3000n, Uint8Array.of(1));
-    const report = await lockstep(
-      { name: 'left', target: left },
-      { name: 'right', target: vtx() },
-      { pace: { instructions: 1 }, memoryBytes: MEMORY, memoryEvery: 2 },
-    );
-    expect(report.differences).toEqual([
-      { what: 'memory 0x3000', left: '0100000000000000', right: '0000000000000000' },
-    ]);
+    expect(report.instruction?.address).toBeDefined();
   });
 });
 
+describe('a core with a fault', () => {
+  let module: WebAssembly.Module;
+  beforeAll(() => {
+    module = buildFaultyCore('exec/alu.ts', (source) =>
+      source.replace('operation == 2 ? carryFlag() : 0', 'operation == 9 ? carryFlag() : 0'),
+    );
+  }, 60_000);
+
+  // mov bx,0 ; mov ax,fff3h: the fourth sum is the first that carries
+  const program = `bb0000 b8f3ff ${PROGRAM}`;
+
+  const judges: [string, () => Judge][] = [['vtx', () => new CoreJudge(vtx(program))]];
+  if (why === '') judges.push(['kvm', () => openKvm(vtx(program))]);
+  it.each(judges)(
+    'ADC forgets the carry: reported at the first wrong instruction, against %s',
+    async (_name, judge) => {
+      const report = compare(vtx(program, module), judge(), { memoryEvery: 0 });
+      expect(report.ended).toBe('difference');
+      expect(report.instruction?.address).toBe(ADC + 6n);
+      expect(report.differences[0].what).toBe('rbx');
+      const { before, after } = report;
+      expect(before?.left.rcx).toBe(2n);
+      expect(before?.left.rbx).toBe(before?.right.rbx);
+      expect(before?.left.rflags).toBe((before?.left.rflags ?? 0n) | 1n);
+      expect(after?.left.rbx).toBe((after?.right.rbx ?? 0n) - 1n);
+      const text = (await describeLockstep(report)).join('\n');
+      expect(text).toContain('adc bx, ax');
+      expect(text).toMatch(/^rbx +0x[0-9a-f]+ +0x[0-9a-f]+ +0x[0-9a-f]+ +0x[0-9a-f]+$/m);
+      expect(text).toContain('masked: tsc: time stamp counter');
+    },
+  );
+});
+
 describe.skipIf(why !== '')(`vtx and kvm${why === '' ? '' : ` (${why})`}`, () => {
-  it.each([{ instructions: 1 }, { instructions: 3 }, { exits: true } as const])('agree at pace %j', async (pace) => {
-    const kvm = flatKvm(PROGRAM);
-    try {
-      const report = await lockstep(
-        { name: 'vtx', target: vtx() },
-        { name: 'kvm', target: kvm.guest },
-        {
-          pace,
-          memoryBytes: MEMORY,
-          memoryEvery: 1,
-          limit: 'exits' in pace ? 1 : 100,
-        },
-      );
-      expect(report.differences).toEqual([]);
-      expect(report.compared).toBeGreaterThan(0);
-    } finally {
-      await kvm.guest.quit();
-    }
+  it.each([
+    ['every instruction', {}],
+    ['every third', { every: 3 }],
+    ['from exit to exit', { singly: 0 }],
+  ])('agree: %s', (_name, options) => {
+    const core = vtx();
+    const report = compare(core, openKvm(core), options);
+    expect(report).toMatchObject({ ended: 'guest ended', differences: [], notCompared: [], accesses: 1 });
   });
 
-  it('long-mode agrees from the first to the last instruction', async () => {
-    const { folder } = SAMPLES.find(({ name }) => name === 'long-mode')!;
-    const { stdout, status } = await run(VMSCOPE, ['lockstep', folder], '', 100_000);
-    expect(stdout).toMatch(/^lockstep: both ended: powered-off \(\d{5} comparisons\)/);
-    expect(status).toBe(0);
-  }, 110_000);
+  const QUICK = SAMPLES.filter(({ name }) => !['crc32', 'memory'].includes(name)).map(({ name, folder }) => [
+    name,
+    folder,
+  ]);
+  it.each(QUICK)(
+    '%s agrees from the first to the last instruction',
+    async (name, folder) => {
+      const input = name === 'keyboard' ? ['--input', join(folder, 'input.txt')] : [];
+      const { stdout, status } = await run(VMSCOPE, ['lockstep', '--singly', '30000', ...input, folder], '', 100_000);
+      expect(stdout).toMatch(/^lockstep: the guest ended: (guest powered off|triple fault)/);
+      expect(status).toBe(0);
+      const [, instructions, comparisons] = /(\d+) instructions, (\d+) comparisons/.exec(stdout) ?? [];
+      expect(Number(comparisons)).toBeGreaterThan(Number(instructions) * 0.7);
+    },
+    110_000,
+  );
+
+  it.each(['crc32', 'memory'])(
+    '%s agrees in its first instructions',
+    async (name) => {
+      const { folder } = SAMPLES.find((sample) => sample.name === name)!;
+      const { stdout, status } = await run(VMSCOPE, ['lockstep', '--limit', '15000', folder], '', 100_000);
+      expect(stdout).toMatch(/^lockstep: no difference in 15000 comparisons/);
+      expect(status).toBe(0);
+    },
+    110_000,
+  );
 });

@@ -21,12 +21,15 @@ const coreFile = (): Buffer => (file ??= readFileSync(new URL('../../../build/co
  * Loads `build/core.wasm` with a memory for `guestBytes` of RAM and `extraBytes` of frames behind them. @throws Error when the core is not built or memory is
  * short.
  */
-export function createCore(guestBytes: number, extraBytes = 0): { core: CoreExports; host: HostMemory } {
+export function createCore(
+  guestBytes: number,
+  extraBytes = 0,
+  module = builtCore(),
+): { core: CoreExports; host: HostMemory } {
   // one more page behind guest RAM: the APIC-access page
   const pages = Math.ceil((RAM_BASE + guestBytes + extraBytes) / PAGE) + 1;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: 65536 });
-  compiled ??= new WebAssembly.Module(coreFile());
-  return { core: start(compiled, memory), host: new HostMemory(memory, releaseFrames) };
+  return { core: start(module, memory), host: new HostMemory(memory, releaseFrames) };
 }
 
 /**
@@ -51,4 +54,9 @@ function start(module: WebAssembly.Module, memory: WebAssembly.Memory): CoreExpo
   core._start?.();
   core.init();
   return core;
+}
+
+function builtCore(): WebAssembly.Module {
+  compiled ??= new WebAssembly.Module(coreFile());
+  return compiled;
 }
