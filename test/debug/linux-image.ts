@@ -315,6 +315,36 @@ function writeLog(to: Writer, texts: string[]): void {
   });
 }
 
+/** `struct printk_log` before 5.10: time, length, text_len, dict_len, facility, flags (5 bits) and level (3 bits). */
+function writeRecords(to: Writer, texts: string[]): void {
+  const [pointer, length, firstIndex, nextIndex, firstSequence] = RECORD_SYMBOLS.map(
+    (_, at) => TEXT + AT.ring + BigInt(at * 8),
+  );
+  const buffer = TEXT + AT.text;
+  to.u64(pointer, buffer);
+  to.u32(length, RECORD_BYTES);
+  // the first record stands near the end; no other fits behind it, so that the next is at the start
+  let at = RECORD_BYTES - 48;
+  to.u32(firstIndex, at);
+  to.u64(firstSequence, 100n);
+  texts.forEach((text, index) => {
+    const bytes = Math.ceil((16 + text.length) / 4) * 4;
+    if (at + bytes + 16 > RECORD_BYTES) {
+      to.u16(buffer + BigInt(at + 8), 0);
+      at = 0;
+    }
+    const record = buffer + BigInt(at);
+    to.u64(record, BigInt(index) * 1_500_000_000n);
+    to.u16(record + 8n, bytes);
+    to.u16(record + 10n, text.length);
+    to.u8(record + 15n, ((4 + index) << 5) | 0x06);
+    // text has no NUL at its end
+    to.text(record + 16n, text);
+    at += bytes;
+  });
+  to.u32(nextIndex, at);
+}
+
 function writeTask(to: Writer, index: number, task: { pid: number; name: string; state: number; user: boolean }): void {
   const base = TEXT + AT.tasks + BigInt(index * 256);
   const inner = base + 16n;
@@ -378,12 +408,18 @@ function writePageTables(to: Writer): void {
   to.u64(table + 0x2000n + index(21n), BigInt(TEXT_GPA) | 0xe3n);
 }
 
+const RECORD_SYMBOLS = ['log_buf', 'log_buf_len', 'log_first_idx', 'log_next_idx', 'log_first_seq'];
+const RECORD_BYTES = 128;
+
 export const BANNER = 'Linux version 6.1.0-test-amd64 (somebody@somewhere) #1 SMP';
 export const LOG = ['first line', 'second\nin two lines', 'third'];
 export const LONG_NAME = `long_${'x'.repeat(300)}`;
 
 /** Makes the memory; symbols besides FILLER functions of 16 bytes each are those that the views need. */
-export function linuxImage(form: KallsymsForm): { memory: PhysicalMemory; bytes: Uint8Array } {
+export function linuxImage(
+  form: KallsymsForm,
+  log: 'ring' | 'records' = 'ring',
+): { memory: PhysicalMemory; bytes: Uint8Array } {
   const to = new Writer();
   const btf = btfBytes();
   const place = (name: string, offset: bigint, type = 'D'): Source => ({ name, type, address: TEXT + offset });
@@ -395,7 +431,7 @@ export function linuxImage(form: KallsymsForm): { memory: PhysicalMemory; bytes:
     place('linux_banner', AT.banner, 'R'),
     place('init_top_pgt', AT.pageTables),
     place('__per_cpu_offset', AT.perCpuOffsets, 'R'),
-    place('prb', AT.ring),
+    ...(log === 'ring' ? ['prb'] : RECORD_SYMBOLS).map((name, at) => place(name, AT.ring + BigInt(at * 8))),
     place('init_task', AT.tasks),
     place('modules', AT.modules, 'd'),
     place('__start_BTF', AT.btf, 'R'),
@@ -410,7 +446,8 @@ export function linuxImage(form: KallsymsForm): { memory: PhysicalMemory; bytes:
   to.text(TEXT + AT.banner, `${BANNER}\n`);
   to.bytes.set(btf, to.gpa(TEXT + AT.btf));
   writePageTables(to);
-  writeLog(to, LOG);
+  if (log === 'ring') writeLog(to, LOG);
+  else writeRecords(to, LOG);
   writeTasks(to);
   writeModules(to);
   const { bytes } = to;

@@ -42,6 +42,21 @@ describe('views', () => {
     );
   });
 
+  test('the log of kernels before 5.10, which wraps to the start', () => {
+    const image = linuxImage('before 6.5', 'records');
+    const guest = new LinuxView(image.memory, () => 0);
+    finish(guest.search());
+    expect(guest.log()).toEqual([
+      { sequence: 100n, ns: 0n, level: 4, text: LOG[0] },
+      { sequence: 101n, ns: 1_500_000_000n, level: 5, text: LOG[1] },
+      { sequence: 102n, ns: 3_000_000_000n, level: 6, text: LOG[2] },
+    ]);
+    // lengths of 0 everywhere lead from the start to the start
+    const text = 0x60_0000 + 0xd000;
+    for (const at of [text + 8, text + 128 - 48 + 8]) new DataView(image.bytes.buffer).setUint16(at, 0, true);
+    expect(() => guest.log()).toThrow(/damaged/);
+  });
+
   test('processes and the current task', () => {
     expect(new LinuxView(linuxImage('before 6.5').memory, () => 0).current(0)).toBeUndefined();
     const guest = view();

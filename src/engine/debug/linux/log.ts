@@ -85,6 +85,7 @@ function readRecords(kernel: LinuxKernel): LogRecord[] {
     const record = buffer + BigInt(at);
     const length = kernel.u16(record + 8n);
     if (length === 0) {
+      if (at === 0) throw new Error('the log is damaged: a record without length');
       // A record that would not fit continues at the start.
       at = 0;
       continue;
