@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { exitRates, traceOverhead } from './exits.js';
 import { interpreter } from './interpreter.js';
-import { kvmExitRates } from './kvm.js';
+import { kvmExitRates, kvmInterrupts, kvmThreads } from './kvm.js';
 import { broken, type Floor, format, type Measurement } from './measurement.js';
 import { ROOT } from './paths.js';
 import { stubRates } from './stub.js';
@@ -17,7 +17,7 @@ const GROUPS: Record<string, (() => Measurement[] | Promise<Measurement[]>)[]> =
   exits: [exitRates],
   trace: [traceOverhead],
   stub: [stubRates],
-  kvm: [kvmExitRates],
+  kvm: [kvmExitRates, kvmThreads, kvmInterrupts],
 };
 
 const words = process.argv.slice(2);

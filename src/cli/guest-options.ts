@@ -1,3 +1,4 @@
+import type { KernelIrqchipMode } from '../engine/host/kvm-engine/kernel-irqchip.js';
 import type { CpuModel } from '../engine/vmm/cpu-models.js';
 import type { EngineName } from '../engine/vmm/hypervisor.js';
 import type { Card } from '../engine/vmm/pc-board.js';
@@ -29,6 +30,8 @@ export interface GuestWorkerData {
   waitForInput: boolean;
   untilExits?: number;
   maxInstructions?: number;
+  /** Engine kvm: which interrupt controllers are the kernel's. */
+  kernelIrqchip?: KernelIrqchipMode;
   /** File of symbols, instead of the image's. */
   symbols?: string;
   traceFile?: string;

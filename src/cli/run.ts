@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
+import type { KernelIrqchipMode } from '../engine/host/kvm-engine/kernel-irqchip.js';
 import { CPU_MODELS, DEFAULT_CPU_MODEL } from '../engine/vmm/cpu-models.js';
 import { CARDS, type Card } from '../engine/vmm/pc-board.js';
 import { cdrom, type DriveArgument, mediumOf, parseDisk } from './drive-options.js';
@@ -55,6 +56,7 @@ interface RunOptions {
   isaDebugExit?: boolean;
   reboot: boolean;
   pv: boolean;
+  kernelIrqchip?: string;
   stats?: string;
 }
 
@@ -83,6 +85,12 @@ export function addRunCommand(program: Command): void {
     .option('--cpu <model>', `${CPU_MODELS.join(', ')}[,vendor=MAKER][,+FEATURE][,-FEATURE]`, DEFAULT_CPU_MODEL)
     .option('--name <name>', 'name of the guest')
     .addOption(new Option('--engine <engine>', 'engine').choices(['vtx', 'kvm', 'auto']).default('vtx'))
+    .addOption(
+      new Option(
+        '--kernel-irqchip <mode>',
+        "interrupt controllers in the host's kernel (engine kvm; default off)",
+      ).choices(['on', 'split', 'off']),
+    )
     .option('--gdb <[host:]port>', 'GDB stub; on the loopback address unless HOST is given')
     .option('--wait', 'start stopped')
     .option('--headless', 'no dashboard')
@@ -122,6 +130,11 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
   }
   if (engine === 'kvm' && firmware !== undefined) {
     throw new UsageError('--engine kvm boots kernels; guests that a BIOS boots from a disk need --engine vtx');
+  }
+  if (engine !== 'kvm' && (options.kernelIrqchip ?? 'off') !== 'off') {
+    throw new UsageError(
+      `--kernel-irqchip ${options.kernelIrqchip}: the interrupt controllers of engine ${engine} are vmscope's own; --engine kvm takes it`,
+    );
   }
   if (line !== undefined) process.stderr.write(`vmscope: ${line}\n`);
   const data: GuestWorkerData = {
@@ -163,6 +176,7 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
       : { maxInstructions: parseCount('--max-instructions', options.maxInstructions, 1, MAX) }),
     ...(options.symbols === undefined ? {} : { symbols: options.symbols }),
     ...(options.trace === undefined ? {} : { traceFile: options.trace }),
+    ...(options.kernelIrqchip === undefined ? {} : { kernelIrqchip: options.kernelIrqchip as KernelIrqchipMode }),
     ...(options.gdb === undefined ? {} : { gdb: parseGdbAddress(options.gdb) }),
   };
   const timeoutSeconds = options.timeout === undefined ? undefined : parseTimeout(options.timeout);

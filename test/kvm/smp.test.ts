@@ -1,4 +1,4 @@
-// Several vCPUs on /dev/kvm, each in a thread of its own. The engine comes from the build: its threads start from there.
+// Several vCPUs on /dev/kvm, each in a thread of its own.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { run, VMSCOPE } from '../samples/catalogue.js';
 import { named, requireTool } from '../tools.js';
 import { buildSmp, smpOutput } from '../vmm/smp-image.js';
+import { builtKvm } from './built.js';
 import { runGuest } from './flat-kvm.js';
 import { kvmSkipReason } from './tools.js';
 
@@ -14,28 +15,6 @@ const assembler = requireTool('as');
 const linker = requireTool('ld');
 const noTools = !assembler.available || !linker.available;
 const why = kvmSkipReason();
-const dist = new URL('../../dist/engine/', import.meta.url).pathname;
-const { KvmHypervisor } = (await import(
-  `${dist}host/kvm-engine/kvm-hypervisor.js`
-)) as typeof import('../../src/engine/host/kvm-engine/kvm-hypervisor.js');
-const { Guest } = (await import(`${dist}host/guest.js`)) as typeof import('../../src/engine/host/guest.js');
-const { Machine } = (await import(`${dist}vmm/machine.js`)) as typeof import('../../src/engine/vmm/machine.js');
-
-type Flat = { vm: ReturnType<typeof KvmHypervisor.create>; guest: InstanceType<typeof Guest> };
-
-function flat(code: string, vcpus: number, threads?: boolean): Flat {
-  const vm = KvmHypervisor.create({ memoryBytes: 4 << 20, vcpus, threads });
-  const machine = new Machine(vm, {
-    name: 'test',
-    image: { name: 'test', bytes: Uint8Array.from(Buffer.from(code.replace(/\s+/g, ''), 'hex')) },
-    at: 0x7c00,
-    isaDebugExit: true,
-    noReboot: true,
-    wallSeconds: 0,
-  });
-  return { vm, guest: new Guest(machine, { paced: false, waitForInput: false }) };
-}
-
 let folder: string;
 let image: string;
 
@@ -68,7 +47,7 @@ describe.skipIf(why !== '')(`several vCPUs on /dev/kvm${why === '' ? '' : ` (${w
     // out 80h,al ; inc bx ; cmp bx,1000 ; jne back ; mov al,15h ; out 0f4h,al
     const code = 'e6 80 43 81 fb e8 03 75 f7 b0 15 e6 f4 f4';
     for (const threads of [false, true]) {
-      const { guest, vm } = flat(code, 1, threads);
+      const { guest, vm } = builtKvm({ code }, { vcpus: 1, threads });
       expect((await guest.step(0, 3)).stop).toEqual({ kind: 'step' });
       expect(await guest.readRegisters(0)).toMatchObject({ rbx: 1n, rip: 0x7c07n });
       await guest.addBreakpoint({ kind: 'execute', gva: 0x7c09n });
@@ -82,7 +61,7 @@ describe.skipIf(why !== '')(`several vCPUs on /dev/kvm${why === '' ? '' : ` (${w
   });
 
   it('each vCPU has its own statistics', async () => {
-    const { guest, vm } = flat('b0 15 e6 f4 f4', 2);
+    const { guest, vm } = builtKvm({ code: 'b0 15 e6 f4 f4' }, { vcpus: 2 });
     expect(await runGuest(guest)).toBe('ended');
     const exits = vm.vcpus.map(({ vcpu }) => Number(vcpu.stats().read().get('exits')));
     // the second one was never started: it has been in KVM_RUN for requests only
@@ -99,7 +78,7 @@ describe.skipIf(why !== '')(`several vCPUs on /dev/kvm${why === '' ? '' : ` (${w
       threads: readdirSync('/proc/self/task').length,
     });
     const once = async (): Promise<void> => {
-      const { guest } = flat('b0 15 e6 f4 f4', 2);
+      const { guest } = builtKvm({ code: 'b0 15 e6 f4 f4' }, { vcpus: 2 });
       expect(await runGuest(guest)).toBe('ended');
       await guest.quit();
     };

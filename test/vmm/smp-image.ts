@@ -1,16 +1,20 @@
 import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Tool } from '../tools.js';
 
 const here = new URL('.', import.meta.url).pathname;
 const lib = new URL('../../samples/lib/', import.meta.url).pathname;
 
 /** Builds smp.S in a folder; answers the image. */
-export function buildSmp(folder: string, assembler: Tool, linker: Tool): string {
-  const image = join(folder, 'smp.elf');
-  const objects = [`${here}smp.S`, ...['start64', 'serial64', 'idt64', 'pic64'].map((name) => `${lib}${name}.S`)];
-  const built = objects.map((source, i) => {
-    execFileSync(assembler.path, ['--64', '-I', lib, '-o', join(folder, `${i}.o`), source]);
+export const buildSmp = (folder: string, assembler: Tool, linker: Tool): string =>
+  buildGuest(`${here}smp.S`, folder, assembler, linker);
+
+/** Builds a guest on the samples' 64-bit library. */
+export function buildGuest(source: string, folder: string, assembler: Tool, linker: Tool): string {
+  const image = join(folder, `${basename(source, '.S')}.elf`);
+  const objects = [source, ...['start64', 'serial64', 'idt64', 'pic64'].map((name) => `${lib}${name}.S`)];
+  const built = objects.map((object, i) => {
+    execFileSync(assembler.path, ['--64', '-I', lib, '-o', join(folder, `${i}.o`), object]);
     return join(folder, `${i}.o`);
   });
   const flags = ['--build-id=none', '--no-warn-rwx-segments', '-n', '-T', `${lib}sample.ld`];

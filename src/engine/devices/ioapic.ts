@@ -46,7 +46,10 @@ export class Ioapic implements Device, MmioDevice, IrqSink {
   private s = powerOn();
 
   /** `send` puts an interrupt message on the bus to the local APICs. */
-  constructor(private readonly send: (message: ApicMessage) => void) {}
+  constructor(
+    private readonly send: (message: ApicMessage) => void,
+    private readonly entriesChanged?: () => void,
+  ) {}
 
   reset(): void {
     this.s = { ...powerOn(), lines: this.s.lines };
@@ -122,10 +125,12 @@ export class Ioapic implements Device, MmioDevice, IrqSink {
     if (index < REG_FIRST_ENTRY || pin >= PINS) return;
     if (index & 1) {
       s.high[pin] = value & 0xff000000;
+      this.entriesChanged?.();
       return;
     }
     const readOnly = REMOTE_IRR | DELIVERY_STATUS;
     s.low[pin] = (value & 0x1ffff & ~readOnly) | (s.low[pin] & readOnly);
+    this.entriesChanged?.();
     // Linux clears a stuck remote IRR by making the pin edge-triggered for a moment.
     if (!(value & LEVEL)) s.low[pin] &= ~REMOTE_IRR;
     else if (s.lines & (1 << pin)) this.serve(pin);

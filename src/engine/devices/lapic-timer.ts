@@ -23,6 +23,8 @@ export interface LapicTimerState {
   stopped: boolean;
   deadline: bigint;
   armed: Nanoseconds | undefined;
+  /** This only shows a timer that runs elsewhere. */
+  runsOutside?: boolean;
 }
 
 export class LapicTimer {
@@ -152,7 +154,7 @@ export class LapicTimer {
 
   describe(): string {
     const mode = ['one-shot', 'periodic', 'TSC-deadline', 'reserved'][this.s.mode];
-    if (this.timer.deadline === undefined) return `${mode}, stopped`;
+    if (this.timer.deadline === undefined && !this.s.runsOutside) return `${mode}, stopped`;
     return this.s.mode === TSC_DEADLINE
       ? `${mode} ${this.s.deadline}`
       : `${mode} ${this.s.initial} / ${this.divisor()}`;

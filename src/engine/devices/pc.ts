@@ -17,6 +17,7 @@ import { Ioapic } from './ioapic.js';
 import { IrqRouter } from './irq.js';
 import { Lapic } from './lapic.js';
 import type { TscView } from './lapic-timer.js';
+import { asWrite, type OutsideIrqchip } from './outside-irqchip.js';
 import { PcTestdev } from './pc-testdev.js';
 import { PciBus } from './pci/bus.js';
 import { HostBridge, IsaBridge, PowerManagement, type ShadowArea } from './pci/chipset.js';
@@ -63,6 +64,8 @@ export interface PcOptions {
   firmwareFiles?: readonly FirmwareFile[];
   /** The guest changed where accesses to a piece of C0000h to FFFFFh go. */
   shadowChanged?(area: ShadowArea): void;
+  /** Interrupt controllers of the host's kernel in the place of this machine's own. */
+  irqchip?: OutsideIrqchip | undefined;
   /** Time stamp counter of a vCPU; by default virtual nanoseconds. */
   tsc?(vcpu: number): TscView;
 }
@@ -136,9 +139,26 @@ export class Pc {
     this.lapic = Array.from({ length: vcpus }, (_, id) => this.makeLapic(id));
     this.apicBus.lapics.push(...this.lapic);
     this.window = new LapicWindow(this.lapic);
-    this.ioapic = new Ioapic((message) => this.apicBus.send(message));
+    const { irqchip } = options;
+    this.ioapic = new Ioapic(
+      (message) => {
+        if (!irqchip) this.apicBus.send(message);
+        else {
+          const { address, data } = asWrite(message);
+          irqchip.message(address, data);
+        }
+      },
+      irqchip && (() => irqchip.routesChanged()),
+    );
     this.pic = new Pic8259({ output: (high) => this.picOutput(high) });
-    this.irqs = new IrqRouter(this.pic, this.ioapic);
+    irqchip?.attach({ pic: this.pic, ioapic: this.ioapic, lapics: this.lapic });
+    this.irqs =
+      irqchip?.extent === 'all'
+        ? new IrqRouter(
+            { setLine: (irq, high) => irqchip.setLine(irq, high) },
+            { setLine: (pin, high) => pin >= 16 && irqchip.setLine(pin, high) },
+          )
+        : new IrqRouter(this.pic, this.ioapic);
     this.a20 = new A20Gate(options.a20Changed);
 
     const timerLine = new GatedLine(this.irqs.line(0));
@@ -176,7 +196,8 @@ export class Pc {
       bus: this.bus,
       pirq: this.isaBridge,
       resetRequest,
-      message: (address, data) => this.apicBus.messageSignalled(address, data),
+      message: (address, data) =>
+        irqchip ? irqchip.message(address, data) : this.apicBus.messageSignalled(address, data),
     });
     const board = new SystemPorts({ clock, pit: this.pit, a20: this.a20, resetRequest });
 

@@ -598,6 +598,7 @@ export class Guest implements D.Debugger {
   }
 
   async monitor(line: string): Promise<string | undefined> {
+    this.#vm.irqchip?.refresh();
     const answer = balloonCommand(this.machine, line);
     if (answer !== undefined) return answer;
     return monitorCommand(

@@ -3,6 +3,7 @@
 import type { InitialState } from '../boot/image.js';
 import type { MachineView } from '../debug/machine-view.js';
 import type { GuestEnd, GuestMemory, Nanoseconds } from '../devices/device.js';
+import type { OutsideIrqchip } from '../devices/outside-irqchip.js';
 import type { Board } from './board.js';
 import type { FirmwareRom } from './firmware-rom.js';
 import type { HostMemory } from './host-memory.js';
@@ -75,6 +76,8 @@ export interface Hypervisor<V extends VirtualCpu = VirtualCpu> {
   runSlice(vcpu: V, instructions: number): SliceEnd;
   /** Runs all vCPUs at once, each in a thread of its own, for a few ms; absent where they take turns. */
   readonly runTogether?: (() => { vcpu: V; end: SliceEnd }) | undefined;
+  /** Interrupt controllers that the engine has in the place of the machine's own. */
+  readonly irqchip?: OutsideIrqchip | undefined;
   /** Brings all state to where observers see it; the guest stands. */
   synchronize(): void;
   /** Moves virtual time forward while every vCPU is halted. */

@@ -108,6 +108,7 @@ export class PcBoard implements Board {
         vm.vcpus[vcpu].pendingSipi = vector;
       },
       wake: (vcpu) => vm.wake(vcpu),
+      irqchip: vm.irqchip,
       tsc: (vcpu) => ({ hz: TSC_HZ, now: () => vm.tsc(vcpu) }),
     });
     this.journal.take('serial0', (data) => this.pc.serial.receive(data as Uint8Array));
@@ -237,6 +238,7 @@ export class PcBoard implements Board {
   }
 
   describe(): { name: string; rows: [string, string][] }[] {
+    this.vm.irqchip?.refresh();
     return this.pc.devices.map((device) => ({ name: device.name, rows: device.describe?.() ?? [] }));
   }
 

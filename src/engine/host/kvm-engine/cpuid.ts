@@ -5,8 +5,10 @@ import type { CpuidEntry } from '../kvm/kvm.js';
 
 /** KVM_CPUID_FLAG_SIGNIFCANT_INDEX: the entry is for one value of ECX. */
 const SIGNIFICANT_INDEX = 1;
-/** x2APIC and TSC-deadline live in an in-kernel APIC, which this machine does not use. */
-const NEEDS_KERNEL_APIC = (1 << 21) | (1 << 24);
+/** x2APIC and TSC-deadline, in CPUID leaf 1 ECX: KVM has them in its own APIC only. */
+export const X2APIC = 1 << 21;
+export const TSC_DEADLINE = 1 << 24;
+const NEEDS_KERNEL_APIC = X2APIC | TSC_DEADLINE;
 /** Leaves that name a frequency: the TSC is the host's. */
 const FREQUENCIES = new Set([0x15, 0x16]);
 const SUBLEAVES: Record<number, number> = { 4: 4, 7: 1, 11: 2, 13: 3 };
@@ -23,13 +25,18 @@ function find(host: readonly CpuidEntry[], leaf: number, index = 0): CpuidEntry 
   return host.find((entry) => entry.function >>> 0 === leaf && entry.index === index);
 }
 
-/** A CPU model without what the host lacks. */
-export function modelOnHost(host: readonly CpuidEntry[], model: CpuModel = cpuModel(DEFAULT_CPU_MODEL)): CpuModel {
+/** A CPU model without what the host lacks. `kernelApic`: which of those two a kernel's APIC gives. */
+export function modelOnHost(
+  host: readonly CpuidEntry[],
+  model: CpuModel = cpuModel(DEFAULT_CPU_MODEL),
+  kernelApic = 0,
+): CpuModel {
   const [one, seven, thirteen, extended] = [1, 7, 13, 0x80000001].map((leaf) => find(host, leaf));
   const hypervisorBit = 1 << 31;
   return {
     ...model,
-    leaf1Ecx: (model.leaf1Ecx & ((one?.ecx ?? 0) | hypervisorBit) & ~NEEDS_KERNEL_APIC) >>> 0,
+    leaf1Ecx:
+      (model.leaf1Ecx & ((one?.ecx ?? 0) | hypervisorBit | kernelApic) & ~(NEEDS_KERNEL_APIC & ~kernelApic)) >>> 0,
     leaf1Edx: (model.leaf1Edx & (one?.edx ?? 0)) >>> 0,
     leaf7Ebx: (model.leaf7Ebx & (seven?.ebx ?? 0)) >>> 0,
     leaf7Ecx: (model.leaf7Ecx & (seven?.ecx ?? 0)) >>> 0,

@@ -5,12 +5,13 @@ import type { InitialState } from '../../boot/image.js';
 import { RAM_BASE } from '../../core/layout.js';
 import type { MachineView } from '../../debug/machine-view.js';
 import type { GuestEnd, GuestMemory as Ram } from '../../devices/device.js';
+import type { Pic8259 } from '../../devices/pic-8259.js';
 import type { Board } from '../../vmm/board.js';
 import type { CpuModel } from '../../vmm/cpu-models.js';
 import { HostMemory } from '../../vmm/host-memory.js';
 import type { Hypervisor, SliceEnd, VirtualCpu } from '../../vmm/hypervisor.js';
 import { exitError, KvmError } from '../kvm/errors.js';
-import { INTERNAL_ERRORS, EXIT_REASONS as KVM } from '../kvm/exits.js';
+import { INTERNAL_ERRORS, EXIT_REASONS as KVM, MP_STATES } from '../kvm/exits.js';
 import { Kvm } from '../kvm/kvm.js';
 import { GuestMemory } from '../kvm/memory.js';
 import { probeKvm } from '../kvm/probe.js';
@@ -19,16 +20,17 @@ import { INTERRUPTED } from '../kvm/vcpu.js';
 import type { KvmVm } from '../kvm/vm.js';
 import { KvmBreakpoints, type WatchHit } from './breakpoints.js';
 import { RealClock } from './clock.js';
-import { guestCpuid, modelOnHost } from './cpuid.js';
+import { guestCpuid, modelOnHost, TSC_DEADLINE, X2APIC } from './cpuid.js';
 import { probeDebugging } from './debug-abilities.js';
 import { InstructionEmulator } from './emulate-one.js';
 import { ACTION, ExitTrace, REASON, vmxReason } from './exit-record.js';
 import { handleExit, traceExit } from './exits.js';
+import { KernelIrqchip, type KernelIrqchipMode } from './kernel-irqchip.js';
 import { KvmCpu, RUN } from './kvm-cpu.js';
 import { KvmView, walkOnKvm } from './kvm-view.js';
 import { putInitialState } from './registers.js';
 import { type Recall, RunTimer } from './run-timer.js';
-import { initCpu, takeIpis } from './start-up.js';
+import { initCpu, takeIpis, waitInKernel } from './start-up.js';
 import { Together, type Turn } from './together.js';
 import { VcpuThreads } from './vcpu-threads.js';
 
@@ -48,6 +50,8 @@ export interface KvmOptions {
   cpu?: CpuModel;
   /** Each vCPU has a thread of its own; by default where there are several. */
   threads?: boolean;
+  /** Which interrupt controllers are the kernel's; off by default, so that the trace has every access to them. */
+  irqchip?: KernelIrqchipMode | undefined;
 }
 
 export class KvmHypervisor implements Hypervisor<KvmCpu> {
@@ -85,6 +89,7 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     options: KvmOptions,
     readonly model: CpuModel,
     paravirtual: boolean,
+    readonly irqchip: KernelIrqchip | undefined,
   ) {
     const { memoryBytes, vcpus } = options;
     this.memoryBytes = memoryBytes;
@@ -108,6 +113,7 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
       },
       bytes: memory.bytes,
     });
+    if (irqchip) irqchip.machine = this;
     if (options.threads ?? vcpus > 1) {
       this.threads = new VcpuThreads(this.vcpus.map(({ vcpu }) => vcpu));
       this.threads.all.forEach((thread, i) => {
@@ -129,12 +135,14 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
       try {
         if (vm.capability('KVM_CAP_SET_IDENTITY_MAP_ADDR') > 0) vm.setIdentityMapAddress(IDENTITY_MAP);
         if (vm.capability('KVM_CAP_SET_TSS_ADDR') > 0) vm.setTssAddress(TSS_PAGES);
-        const model = modelOnHost(kvm.supportedCpuid(), options.cpu);
+        const irqchip = KernelIrqchip.create(vm, options.irqchip ?? 'off');
+        const deadline = vm.capability('KVM_CAP_TSC_DEADLINE_TIMER') > 0 ? TSC_DEADLINE : 0;
+        const model = modelOnHost(kvm.supportedCpuid(), options.cpu, irqchip ? X2APIC | deadline : 0);
         if (vm.capability('KVM_CAP_EXIT_ON_EMULATION_FAILURE') > 0) {
           vm.enableCapability('KVM_CAP_EXIT_ON_EMULATION_FAILURE', 1);
         }
         const { paravirtual } = probeKvm();
-        return new KvmHypervisor(kvm, vm, options, model, paravirtual);
+        return new KvmHypervisor(kvm, vm, options, model, paravirtual, irqchip);
       } catch (error) {
         vm.close();
         throw error;
@@ -179,7 +187,11 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     const [cpu, ...others] = this.vcpus;
     putInitialState(cpu.regs, cpu.sregs, state);
     cpu.changed(true, true);
-    others.forEach(initCpu);
+    if (this.irqchip) {
+      this.irqchip.load(this.vcpus);
+      cpu.vcpu.setMpState(MP_STATES.KVM_MP_STATE_RUNNABLE);
+      others.forEach(waitInKernel);
+    } else others.forEach(initCpu);
     this.clock.reset();
   }
 
@@ -347,9 +359,9 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
   wantsAttention(cpu: KvmCpu): boolean {
     if (!cpu.woken) return false;
     cpu.woken = false;
-    return (
-      cpu.pendingInit || this.board.nmiWaits(cpu.index) || (!cpu.windowOpen && this.board.interruptPending(cpu.index))
-    );
+    if (cpu.pendingInit || this.board.nmiWaits(cpu.index)) return true;
+    if (cpu.windowOpen) return false;
+    return this.irqchip ? this.irqchip.picOf(cpu)?.pending() === true : this.board.interruptPending(cpu.index);
   }
 
   /** Gives the highest-priority event to KVM, or asks for an exit when it can be given. */
@@ -359,6 +371,11 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     if (board.takeNmi(cpu.index)) {
       cpu.vcpu.nmi();
       cpu.halted = false;
+    }
+    if (this.irqchip) {
+      const pic = this.irqchip.picOf(cpu);
+      if (pic) this.injectFromPic(cpu, pic);
+      return;
     }
     let pending = board.interruptPending(cpu.index);
     if (pending && view.getUint8(RUN.readyForInterruptInjection) === 1 && view.getUint8(RUN.ifFlag) === 1) {
@@ -371,6 +388,17 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     cpu.windowOpen = pending && !cpu.halted;
     view.setUint8(RUN.requestInterruptWindow, cpu.windowOpen ? 1 : 0);
     view.setUint32(RUN.cr8, board.tpr(cpu.index) >> 4, true);
+  }
+
+  /** The 8259 pair is the program's own and the local APIC the kernel's, which says when it accepts an interrupt. */
+  private injectFromPic(cpu: KvmCpu, pic: Pic8259): void {
+    const { view } = cpu.vcpu.page;
+    if (pic.pending() && view.getUint8(RUN.readyForInterruptInjection) === 1) {
+      cpu.vcpu.interrupt(pic.acknowledge());
+      view.setUint8(RUN.readyForInterruptInjection, 0);
+    }
+    cpu.windowOpen = pic.pending();
+    view.setUint8(RUN.requestInterruptWindow, cpu.windowOpen ? 1 : 0);
   }
 
   /** One KVM_RUN; answers why the slice ends, if it does. */
@@ -402,9 +430,13 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     // some KVMs answer a shutdown once after a change of mode, without having run the guest
     if (reason === KVM.KVM_EXIT_SHUTDOWN && fresh) reason = vcpu.runRaw();
     const newTpr = vcpu.page.view.getUint32(RUN.cr8, true);
-    if (newTpr !== cpu.entryTpr) this.board.setTpr(cpu.index, newTpr << 4);
+    if (!this.irqchip && newTpr !== cpu.entryTpr) this.board.setTpr(cpu.index, newTpr << 4);
     if (reason === INTERRUPTED) {
       this.recall(cpu).fired();
+      return this.irqchip?.waits(cpu) ? { kind: 'idle', deadline: undefined } : undefined;
+    }
+    if (reason === KVM.KVM_EXIT_IOAPIC_EOI) {
+      this.irqchip?.endOfInterrupt(vcpu.page.get('exit.eoi.vector'));
       return undefined;
     }
     if (reason === KVM.KVM_EXIT_DEBUG) return this.afterDebugExit(cpu);
@@ -523,7 +555,10 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
   private setDebug(cpu: KvmCpu, singleStep: boolean): void {
     if (!singleStep && cpu.debugState === 'off' && !this.breakpoints.any) return;
     // a breakpoint on the instruction that a step leaves would stop before it
-    const request = cpu.stepOff !== undefined && singleStep ? { singleStep } : this.breakpoints.request(singleStep);
+    const request = {
+      ...(cpu.stepOff !== undefined && singleStep ? { singleStep } : this.breakpoints.request(singleStep)),
+      ...(singleStep && this.holdInterrupts && this.irqchip?.blocksInterrupts && { blockInterrupts: true }),
+    };
     const key =
       singleStep || this.breakpoints.any
         ? JSON.stringify(request, (_, v) => (typeof v === 'bigint' ? `${v}` : v))

@@ -92,7 +92,8 @@ export class KvmView implements MachineView {
   }
 
   halted(vcpu: number): boolean {
-    return this.vm.vcpus[vcpu].halted;
+    const cpu = this.vm.vcpus[vcpu];
+    return this.vm.irqchip ? this.vm.irqchip.halted(this.settled(vcpu)) : cpu.halted;
   }
 
   takeWatchHit(): ReturnType<MachineView['takeWatchHit']> {

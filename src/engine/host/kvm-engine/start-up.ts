@@ -1,4 +1,5 @@
 /** INIT and start-up IPIs on KVM. @sdm 3A 8.4 "Multiple-Processor (MP) Initialization" */
+import { MP_STATES } from '../kvm/exits.js';
 import { KVM_VCPU_EVENTS, KvmStruct } from '../kvm/structs.js';
 import type { KvmCpu } from './kvm-cpu.js';
 import { putInitialState } from './registers.js';
@@ -27,6 +28,17 @@ export function initCpu(cpu: KvmCpu): void {
   cpu.vcpu.setEvents(new KvmStruct(KVM_VCPU_EVENTS));
   cpu.waitsForSipi = cpu.index !== 0;
   cpu.halted = cpu.waitsForSipi;
+}
+
+/** As initCpu, for a vCPU whose local APIC is the kernel's: the kernel starts it. */
+export function waitInKernel(cpu: KvmCpu): void {
+  initCpu(cpu);
+  cpu.waitsForSipi = false;
+  cpu.halted = false;
+  // the kernel must not take these in from the shared page after it has set CS for the start
+  cpu.vcpu.setMpState(MP_STATES.KVM_MP_STATE_RUNNABLE);
+  cpu.vcpu.flushRegisters();
+  cpu.vcpu.setMpState(MP_STATES.KVM_MP_STATE_UNINITIALIZED);
 }
 
 /** Takes INIT and start-up IPIs that came. A processor that does not wait for a start-up IPI ignores it. */

@@ -78,6 +78,10 @@ export const KVM_IRQCHIP_PIC_MASTER = 0;
 export const KVM_IRQCHIP_PIC_SLAVE = 1;
 export const KVM_IRQCHIP_IOAPIC = 2;
 
+/** kvm_irq_routing_entry.type. */
+export const KVM_IRQ_ROUTING_IRQCHIP = 1;
+export const KVM_IRQ_ROUTING_MSI = 2;
+
 /** kvm_vcpu_events.flags. */
 export const KVM_VCPUEVENT_VALID_NMI_PENDING = 0x01;
 export const KVM_VCPUEVENT_VALID_SIPI_VECTOR = 0x02;

@@ -218,6 +218,18 @@ export const KVM_PIT_STATE2 = struct('kvm_pit_state2', {
   reserved: array('u32', 9),
 });
 
+export const KVM_IRQ_ROUTING_IRQCHIP = struct('kvm_irq_routing_irqchip', all('irqchip pin', 'u32'));
+export const KVM_IRQ_ROUTING_MSI = struct('kvm_irq_routing_msi', all('address_lo address_hi data devid', 'u32'));
+export const KVM_IRQ_ROUTING_ENTRY = struct('kvm_irq_routing_entry', {
+  ...all('gsi type flags pad', 'u32'),
+  u: union('u', { irqchip: KVM_IRQ_ROUTING_IRQCHIP, msi: KVM_IRQ_ROUTING_MSI, pad: array('u32', 8) }),
+});
+/** Header; the entries follow. */
+export const KVM_IRQ_ROUTING = struct('kvm_irq_routing', {
+  ...all('nr flags', 'u32'),
+  entries: array(KVM_IRQ_ROUTING_ENTRY, 0),
+});
+
 export const KVM_IRQFD = struct('kvm_irqfd', { ...all('fd gsi flags resamplefd', 'u32'), pad: array('u8', 16) });
 export const KVM_IOEVENTFD = struct('kvm_ioeventfd', {
   datamatch: 'u64',
@@ -332,6 +344,10 @@ export const LAYOUTS: readonly Layout[] = [
   KVM_PIT_CONFIG,
   KVM_PIT_CHANNEL_STATE,
   KVM_PIT_STATE2,
+  KVM_IRQ_ROUTING_IRQCHIP,
+  KVM_IRQ_ROUTING_MSI,
+  KVM_IRQ_ROUTING_ENTRY,
+  KVM_IRQ_ROUTING,
   KVM_IRQFD,
   KVM_IOEVENTFD,
   KVM_ENABLE_CAP,

@@ -1,6 +1,7 @@
 // A vCPU of /dev/kvm: its registers, events and debug state, and KVM_RUN.
 import { EAGAIN, EINTR, exitError, ioctlError, KvmError } from './errors.js';
 import {
+  KVM_GUESTDBG_BLOCKIRQ,
   KVM_GUESTDBG_ENABLE,
   KVM_GUESTDBG_SINGLESTEP,
   KVM_GUESTDBG_USE_HW_BP,
@@ -19,6 +20,8 @@ export interface GuestDebug {
   singleStep?: boolean;
   /** INT3 of the guest exits to the debugger. */
   softwareBreakpoints?: boolean;
+  /** No interrupts while it steps (KVM_CAP_SET_GUEST_DEBUG2). */
+  blockInterrupts?: boolean;
   /** DR0-DR3 and DR7 of the debugger, which the guest does not see. */
   hardware?: { addresses: readonly bigint[]; dr7: bigint };
 }
@@ -207,6 +210,7 @@ export class KvmVcpu {
     if (debug.singleStep) control |= KVM_GUESTDBG_SINGLESTEP;
     if (debug.softwareBreakpoints) control |= KVM_GUESTDBG_USE_SW_BP;
     if (debug.hardware) control |= KVM_GUESTDBG_USE_HW_BP;
+    if (debug.blockInterrupts) control |= KVM_GUESTDBG_BLOCKIRQ;
     if (control !== 0) control |= KVM_GUESTDBG_ENABLE;
     const request = new s.KvmStruct(s.KVM_GUEST_DEBUG).set('control', control);
     debug.hardware?.addresses.forEach((address, i) => {

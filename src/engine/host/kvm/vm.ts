@@ -1,6 +1,6 @@
 // A virtual machine of /dev/kvm: memory slots, interrupt controllers, vCPUs, statistics.
 import { CAPABILITIES, type CapabilityName } from './capabilities.js';
-import { KVM_MEM_LOG_DIRTY_PAGES } from './exits.js';
+import { KVM_IRQ_ROUTING_IRQCHIP, KVM_IRQ_ROUTING_MSI, KVM_MEM_LOG_DIRTY_PAGES } from './exits.js';
 import { type Kvm, KvmHandle } from './kvm.js';
 import type { GuestMemory } from './memory.js';
 import { KvmStats } from './stats.js';
@@ -14,6 +14,9 @@ export interface MemorySlot {
   memory: GuestMemory;
   flags: number;
 }
+
+/** Where a global system interrupt goes: to a pin of a controller in the kernel, or out as a message. */
+export type IrqRoute = { gsi: number } & ({ chip: number; pin: number } | { address: number; data: number });
 
 export class KvmVm {
   private readonly slots = new Map<number, MemorySlot>();
@@ -70,6 +73,23 @@ export class KvmVm {
   irqLine(irq: number, level: boolean): void {
     const request = new s.KvmStruct(s.KVM_IRQ_LEVEL).set('irq', irq).set('level', level ? 1 : 0);
     this.handle.pointer('KVM_IRQ_LINE', request.bytes);
+  }
+
+  /** Replaces all routes. */
+  setRouting(routes: readonly IrqRoute[]): void {
+    const { size } = s.KVM_IRQ_ROUTING_ENTRY;
+    const request = new s.KvmStruct(s.KVM_IRQ_ROUTING, routes.length * size).set('nr', routes.length);
+    routes.forEach((route, i) => {
+      const start = s.KVM_IRQ_ROUTING.size + i * size;
+      const entry = new s.KvmStruct(s.KVM_IRQ_ROUTING_ENTRY, request.bytes.subarray(start, start + size));
+      entry.set('gsi', route.gsi);
+      if ('chip' in route) {
+        entry.set('type', KVM_IRQ_ROUTING_IRQCHIP).set('u.irqchip.irqchip', route.chip).set('u.irqchip.pin', route.pin);
+      } else {
+        entry.set('type', KVM_IRQ_ROUTING_MSI).set('u.msi.address_lo', route.address).set('u.msi.data', route.data);
+      }
+    });
+    this.handle.pointer('KVM_SET_GSI_ROUTING', request.bytes);
   }
 
   signalMsi(address: number, data: number): void {
