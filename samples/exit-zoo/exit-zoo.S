@@ -234,11 +234,11 @@ func hypercall
   jmp 2f
 1: mov $-1, %rax                  # #UD
 2: pop resume_at(%rip)
-  cmp $-1, %rax
-  je 3f
-  clc
+  test %rax, %rax
+  jnz 3f                          # clears carry
   ret
-3: stc
+3: mov $-1, %rax                  # also KVM's "no such hypercall", -1000
+  stc
   ret
 endfunc hypercall
 

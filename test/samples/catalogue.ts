@@ -10,9 +10,10 @@ export interface Sample {
   /** What `vmscope run samples/NAME` takes: the ELF file, or the flat image where there is none. */
   image: string;
   flat: boolean;
-  /** Exact COM1 output under vmscope and under QEMU's TCG. */
+  /** Exact COM1 output under vmscope, under QEMU's TCG, and on /dev/kvm. */
   expected: string;
   expectedQemu: string;
+  expectedKvm: string;
   /** Exit status and the exit reasons that must occur. */
   status: number;
   exits: string[];
@@ -33,6 +34,7 @@ function sample(name: string): Sample {
     flat,
     expected,
     expectedQemu: text('expected-qemu.txt', expected),
+    expectedKvm: text('expected-kvm.txt', expected),
     ...(JSON.parse(text('expected.json')) as { status: number; exits: string[] }),
     input: text('input.txt', ''),
   };

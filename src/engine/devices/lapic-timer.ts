@@ -71,8 +71,9 @@ export class LapicTimer {
     } else {
       // the count goes on from where it is, and one that has come to its end stays there
       s.stopped = left === 0;
-      s.start = this.clock.now() - (s.initial - left) * this.divisor();
-      this.arm();
+      const now = this.clock.now();
+      s.start = now - (s.initial - left) * this.divisor();
+      this.arm(now);
     }
   }
 
@@ -80,8 +81,10 @@ export class LapicTimer {
     if (this.s.mode === TSC_DEADLINE) return;
     this.s.initial = value >>> 0;
     this.s.stopped = false;
-    this.s.start = this.clock.now();
-    this.arm();
+    // one look at the clock: on real time a short count may be over at the next one
+    const now = this.clock.now();
+    this.s.start = now;
+    this.arm(now);
   }
 
   /** The running count goes on from its present value at the new rate. */
@@ -89,8 +92,9 @@ export class LapicTimer {
     const left = this.currentCount();
     this.s.divide = value & 0x0b;
     if (this.s.initial === 0 || this.s.mode === TSC_DEADLINE) return;
-    this.s.start = this.clock.now() - (this.s.initial - left) * this.divisor();
-    this.arm();
+    const now = this.clock.now();
+    this.s.start = now - (this.s.initial - left) * this.divisor();
+    this.arm(now);
   }
 
   writeDeadline(value: bigint): void {
@@ -121,9 +125,8 @@ export class LapicTimer {
     return code === 7 ? 1 : 2 << code;
   }
 
-  private arm(): void {
+  private arm(now: number): void {
     const { initial, mode, start } = this.s;
-    const now = this.clock.now();
     const period = initial * this.divisor();
     if (initial === 0 || mode === TSC_DEADLINE || this.s.stopped) {
       this.timer.cancel();
@@ -138,7 +141,7 @@ export class LapicTimer {
 
   private expire(): void {
     if (this.s.mode === TSC_DEADLINE) this.s.deadline = 0n;
-    if (this.s.mode === PERIODIC) this.arm();
+    if (this.s.mode === PERIODIC) this.arm(this.clock.now());
     this.fire();
   }
 

@@ -236,7 +236,8 @@ export class Pit8254 implements Device, PortDevice {
       channel.stopped = channel.gate || waitsForTrigger ? -1 : now;
       if (index === 0 && channel.mode === 0) this.irq.set(false);
     }
-    if (index === 0) this.rearm();
+    // with the same time: on real time a short count may be over at the next look at the clock
+    if (index === 0) this.rearm(now);
   }
 
   private takeNext(channel: Channel): void {
@@ -303,9 +304,8 @@ export class Pit8254 implements Device, PortDevice {
   }
 
   /** Arms the timer for the next rising edge of counter 0's output: the only one that an interrupt needs. */
-  private rearm(): void {
+  private rearm(now = this.ticks()): void {
     const channel = this.channels[0];
-    const now = this.ticks();
     this.settle(channel, now);
     if (channel.count === 0 || !channel.gate) {
       this.timer.cancel();

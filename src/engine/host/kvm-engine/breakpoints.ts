@@ -54,6 +54,8 @@ export class KvmBreakpoints implements BreakpointSink {
   private inMemory: bigint[] = [];
   /** Last contents of what is watched by stepping, by watch id. */
   private readonly contents = new Map<number, Uint8Array>();
+  /** Breakpoints of the engine's own, which come first. */
+  private own: readonly bigint[] = [];
   /** Breakpoints need every instruction looked at. */
   stepping = false;
 
@@ -95,7 +97,7 @@ export class KvmBreakpoints implements BreakpointSink {
     const { abilities } = this;
     this.registers = abilities.watch ? watches.flatMap(pieces).slice(0, DEBUG_REGISTERS) : [];
     const rest = [...execute];
-    while (abilities.hardware && rest.length > 0 && this.registers.length < DEBUG_REGISTERS) {
+    while (abilities.hardware && rest.length > 0 && this.own.length + this.registers.length < DEBUG_REGISTERS) {
       this.registers.push(rest.shift() as bigint);
     }
     this.inMemory = abilities.software ? rest : [];
@@ -104,8 +106,13 @@ export class KvmBreakpoints implements BreakpointSink {
     for (const watch of watches) this.contents.set(watch.id, this.read(watch));
   }
 
+  setOwn(addresses: readonly bigint[]): void {
+    this.own = addresses;
+    this.write(this.execute, this.watches);
+  }
+
   get any(): boolean {
-    return this.execute.size > 0 || this.watches.length > 0;
+    return this.own.length > 0 || this.execute.size > 0 || this.watches.length > 0;
   }
 
   /** A breakpoint here is an INT3 in memory, for all vCPUs. */
@@ -120,13 +127,14 @@ export class KvmBreakpoints implements BreakpointSink {
   /** What KVM_SET_GUEST_DEBUG wants while the guest runs with these, single-stepping or not. */
   request(singleStep: boolean): GuestDebug {
     let dr7 = DR7_BASE;
-    this.registers.forEach((slot, i) => {
+    const registers = [...this.own, ...this.registers];
+    registers.forEach((slot, i) => {
       dr7 |= 2n << BigInt(i * 2);
       if (typeof slot === 'bigint') return;
       const kind = slot.watch.access === 'write' ? WRITE : READ_OR_WRITE;
       dr7 |= (kind | (LENGTH_BITS[slot.bytes] << 2n)) << BigInt(16 + i * 4);
     });
-    const addresses = this.registers.map((slot) => (typeof slot === 'bigint' ? slot : slot.address));
+    const addresses = registers.map((slot) => (typeof slot === 'bigint' ? slot : slot.address));
     return {
       ...(singleStep && { singleStep }),
       ...(addresses.length > 0 && { hardware: { addresses, dr7 } }),
@@ -154,7 +162,9 @@ export class KvmBreakpoints implements BreakpointSink {
 
   /** The data breakpoint that DR6 names. */
   hitBy(dr6: bigint): WatchHit | undefined {
-    const i = this.registers.findIndex((slot, n) => typeof slot !== 'bigint' && (dr6 >> BigInt(n)) & 1n);
+    const i = this.registers.findIndex(
+      (slot, n) => typeof slot !== 'bigint' && (dr6 >> BigInt(n + this.own.length)) & 1n,
+    );
     if (i < 0) return undefined;
     const { watch, address, bytes } = this.registers[i] as Piece;
     return { id: watch.id, access: watch.access, address, length: bytes };

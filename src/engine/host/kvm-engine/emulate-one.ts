@@ -1,12 +1,14 @@
 // What KVM cannot emulate, the embedded core runs: one instruction, or the delivery of one event, on the guest's own
 // memory. The core's machine is a whole one (Vm), so that device accesses, MSRs and control registers take the same way
 // as on engine vtx; KVM's answer stands where KVM has the state.
+import { KVM_ENOSYS } from '../../../spec/kvm-paravirt.js';
 import { opcodeOffset } from '../../../spec/opcodes/mnemonic.js';
 import { CODE_PAGES, EXIT_COUNTS, RAM_BASE, TRACE_ENABLED, TRACE_SEQUENCE } from '../../core/layout.js';
 import { readRegisters, writeRegister } from '../../debug/register-access.js';
 import type { RegisterFile } from '../../debugger.js';
 import type { GuestEnd } from '../../devices/device.js';
 import type { Board } from '../../vmm/board.js';
+import { PRIMARY } from '../../vmm/controls.js';
 import type { CoreExports } from '../../vmm/core-exports.js';
 import type { CpuModel } from '../../vmm/cpu-models.js';
 import { EVENT_ERROR_CODE, EVENT_TYPE, EVENT_VALID } from '../../vmm/exit.js';
@@ -40,7 +42,9 @@ export interface Emulated {
 
 const UD = 6;
 const GP = 13;
-const VM_EXIT = { RDMSR: 31, WRMSR: 32, MTF: 37 } as const;
+const VM_EXIT = { WINDOW: 7, VMCALL: 18, RDMSR: 31, WRMSR: 32, MTF: 37 } as const;
+/** Exits that are not the embedded VMM's to handle. */
+const TAKEN: readonly number[] = [VM_EXIT.VMCALL, VM_EXIT.RDMSR, VM_EXIT.WRMSR, VM_EXIT.MTF];
 const EXIT_COUNT_BYTES = 128 * 8;
 /** Accesses to devices and injected faults that one instruction takes at most. */
 const MAX_SLICES = 64;
@@ -84,18 +88,58 @@ export class InstructionEmulator {
    * @param code the instruction's bytes, as far as they are known
    */
   run(cpu: KvmCpu, code: Uint8Array, bits: 16 | 32 | 64): Emulated {
+    return this.once(cpu, code.length === 0 || mayUseFpu(code, bits));
+  }
+
+  /** Delivers an external interrupt through the guest's tables; no instruction runs. */
+  deliver(cpu: KvmCpu, vector: number): Emulated {
+    return this.once(cpu, false, vector);
+  }
+
+  private once(cpu: KvmCpu, withFpu: boolean, interrupt?: number): Emulated {
     const { host } = this.machine;
     const counts = host.u8.slice(EXIT_COUNTS, EXIT_COUNTS + EXIT_COUNT_BYTES);
     try {
       cpu.finishInstruction();
       cpu.vcpu.flushRegisters();
       const events = cpu.vcpu.events();
-      const before = this.load(cpu, events, code.length === 0 || mayUseFpu(code, bits));
+      const before = this.load(cpu, events, withFpu);
+      if (interrupt !== undefined) this.vcpu.interrupt(interrupt);
       const failure = this.step(cpu);
       if (failure !== undefined) return { halted: false, failure };
       this.store(cpu, before, events);
       return { halted: this.vcpu.halted, ...(this.vm.end ? { end: this.vm.end } : {}) };
     } finally {
+      host.u8.set(counts, EXIT_COUNTS);
+    }
+  }
+
+  /**
+   * Runs up to `limit` instructions, to the boundary at which an interrupt can be taken; ends before an instruction that
+   * makes a VM exit. True where it can.
+   */
+  runToWindow(cpu: KvmCpu, limit: number): boolean {
+    const { vm, vcpu } = this;
+    const { host } = this.machine;
+    const counts = host.u8.slice(EXIT_COUNTS, EXIT_COUNTS + EXIT_COUNT_BYTES);
+    cpu.finishInstruction();
+    cpu.vcpu.flushRegisters();
+    const events = cpu.vcpu.events();
+    const before = this.load(cpu, events, true);
+    vm.board = boardOf(this.machine.board, cpu.index);
+    vm.exitFilter = () => true;
+    vcpu.vmcs.primary |= PRIMARY.interruptWindowExiting;
+    try {
+      const { kind } = vm.runSlice(vcpu, limit);
+      vcpu.pendingExit = false;
+      if (kind !== 'exit' && kind !== 'limit') return false;
+      const open = kind === 'exit' && (vcpu.vmcs.reason & 0xffff) === VM_EXIT.WINDOW;
+      vcpu.vmcs.primary &= ~PRIMARY.interruptWindowExiting;
+      vm.synchronize();
+      this.store(cpu, before, events);
+      return open;
+    } finally {
+      vcpu.vmcs.primary &= ~PRIMARY.interruptWindowExiting;
       host.u8.set(counts, EXIT_COUNTS);
     }
   }
@@ -160,8 +204,7 @@ export class InstructionEmulator {
   private step(cpu: KvmCpu): string | undefined {
     const { vm, vcpu } = this;
     vm.board = boardOf(this.machine.board, cpu.index);
-    vm.exitFilter = () =>
-      [VM_EXIT.RDMSR, VM_EXIT.WRMSR, VM_EXIT.MTF].some((reason) => reason === (vcpu.vmcs.reason & 0xffff));
+    vm.exitFilter = () => TAKEN.includes(vcpu.vmcs.reason & 0xffff);
     vm.armStep(vcpu, 1);
     try {
       for (let slices = 0; slices < MAX_SLICES; slices++) {
@@ -171,8 +214,9 @@ export class InstructionEmulator {
         if (end.kind === 'entry-failed') return this.entryFailure();
         if (end.kind !== 'exit') return `the core stopped: ${end.kind}`;
         vcpu.pendingExit = false;
-        if ((vcpu.vmcs.reason & 0xffff) !== VM_EXIT.MTF) {
-          if (this.accessMsr(cpu, vcpu.vmcs.reason & 0xffff)) break;
+        const reason = vcpu.vmcs.reason & 0xffff;
+        if (reason !== VM_EXIT.MTF) {
+          if (reason === VM_EXIT.VMCALL ? this.refuseHypercall() : this.accessMsr(cpu, reason)) break;
         } else if ((vcpu.vmcs.get('GUEST_PENDING_DBG_EXCEPTIONS') & PENDING_DEBUG_TRAP) === 0n) break;
         // a debug trap of this instruction is delivered by the next entry, before anything else runs
       }
@@ -188,6 +232,13 @@ export class InstructionEmulator {
   private entryFailure(): string {
     const stop = this.vm.view(() => '').entryFailures?.(0);
     return stop?.kind === 'entry-failed' ? stop.message : 'VM entry failed';
+  }
+
+  /** vmscope's own hypercalls set VMCS controls, of which this guest has none: it gets what KVM answers to unknown ones. */
+  private refuseHypercall(): true {
+    this.vcpu.setGpr(0, KVM_ENOSYS);
+    this.vcpu.complete();
+    return true;
   }
 
   /** RDMSR and WRMSR are KVM's to answer; true when the instruction is done, false for #GP. */

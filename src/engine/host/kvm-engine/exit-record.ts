@@ -82,6 +82,14 @@ export class ExitTrace {
     host.setNumber(L.TRACE_SEQUENCE, sequence);
   }
 
+  /** Takes the newest record back: it was no exit of the guest's. */
+  withdraw(reason: number): void {
+    const { host } = this;
+    const count = L.EXIT_COUNTS + reason * 8;
+    host.setNumber(count, host.getNumber(count) - 1);
+    host.setNumber(L.TRACE_SEQUENCE, host.getNumber(L.TRACE_SEQUENCE) - 1);
+  }
+
   /** What came of the newest exit. */
   settle(action: number, detail: number): void {
     this.host.set32(this.slot + L.TR_ACTION, action);

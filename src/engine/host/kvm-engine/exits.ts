@@ -12,6 +12,10 @@ export interface Result {
 }
 
 const GP = 13;
+/** Where SYSCALL goes. @sdm 4 2.1 "Architectural MSRs" */
+export const LSTAR = 0xc0000082;
+/** A guest that has set it enters ring 3 within so many instructions, or is not waited for. */
+const STEPS_TO_RING3 = 20_000;
 /** Exit qualification of an I/O instruction. @sdm 3C 27.2.1 table 27-5 */
 const QUALIFICATION_IN = 8;
 const QUALIFICATION_STRING = 16;
@@ -58,11 +62,25 @@ export function handleExit(vm: KvmHypervisor, cpu: KvmCpu, reason: number): Resu
     }
     case KVM.KVM_EXIT_X86_RDMSR:
     case KVM.KVM_EXIT_X86_WRMSR:
-      cpu.vcpu.page.set('exit.msr.error', 1);
-      return { value: GP, inject: GP };
+      return accessMsr(cpu, reason === KVM.KVM_EXIT_X86_WRMSR);
     default:
       return { value: 0 };
   }
+}
+
+/** An MSR that the engine has asked exits for, or one that KVM does not know. */
+function accessMsr(cpu: KvmCpu, write: boolean): Result {
+  const { vcpu } = cpu;
+  const { page } = vcpu;
+  const index = page.get('exit.msr.index');
+  const value = write ? page.getBig('exit.msr.data') : index === LSTAR ? vcpu.msrs([index])[0] : undefined;
+  if (index !== LSTAR || value === undefined || (write && vcpu.setMsrs([[index, value]]) !== undefined)) {
+    page.set('exit.msr.error', 1);
+    return { value: GP, inject: GP };
+  }
+  page.set('exit.msr.data', value).set('exit.msr.error', 0);
+  if (write) cpu.stepsToRing3 = STEPS_TO_RING3;
+  return { value: Number(value & 0xffff_ffffn) };
 }
 
 /** KVM_EXIT_IO: `count` items, for the string forms with a REP prefix. */

@@ -3,6 +3,7 @@ import type { VirtualCpu } from '../../vmm/hypervisor.js';
 import { KVM_REGS, KVM_RUN_PAGE, KVM_SREGS, KvmStruct } from '../kvm/structs.js';
 import type { KvmVcpu } from '../kvm/vcpu.js';
 import type { RealClock } from './clock.js';
+import type { Standstill } from './standstill.js';
 import type { VcpuThread } from './vcpu-threads.js';
 
 /** Places in the shared page of what every entry and exit touches: names are looked up once. */
@@ -35,7 +36,7 @@ export const RUN = {
 
 const SYNC_REGS = 1n;
 const SYNC_SREGS = 2n;
-const RFLAGS_IF = 0x200n;
+export const RFLAGS_IF = 0x200n;
 const EFER_LMA = 0x400n;
 
 export class KvmCpu implements VirtualCpu {
@@ -65,6 +66,14 @@ export class KvmCpu implements VirtualCpu {
   entryTpr = 0;
   /** The present KVM_RUN comes back when an interrupt can be given. */
   windowOpen = false;
+  /** It is single-stepped to its first instruction in ring 3, so many instructions at most. */
+  stepsToRing3 = 0;
+  /** RFLAGS.IF as it was last seen in ring 3. */
+  userInterruptFlag = RFLAGS_IF;
+  /** An exit of its own raised an interrupt that it has not taken: times still to look ahead for when it can. */
+  windowSeeks = 0;
+  /** Looks for instructions at which KVM stands still; only where this host's KVM has such. */
+  standstill: Standstill | undefined;
   /** Its own thread, where it has one. */
   thread: VcpuThread | undefined;
   readonly regs: KvmStruct;

@@ -24,12 +24,15 @@ import { guestCpuid, modelOnHost, TSC_DEADLINE, X2APIC } from './cpuid.js';
 import { probeDebugging } from './debug-abilities.js';
 import { InstructionEmulator } from './emulate-one.js';
 import { ACTION, ExitTrace, REASON, vmxReason } from './exit-record.js';
-import { handleExit, traceExit } from './exits.js';
+import { handleExit, LSTAR, traceExit } from './exits.js';
 import { KernelIrqchip, type KernelIrqchipMode } from './kernel-irqchip.js';
 import { KvmCpu, RUN } from './kvm-cpu.js';
 import { KvmView, walkOnKvm } from './kvm-view.js';
 import { putInitialState } from './registers.js';
+import { Ring3Repair } from './ring3-repair.js';
+import { probeRunning, type RunAbilities } from './run-abilities.js';
 import { type Recall, RunTimer } from './run-timer.js';
+import { Standstill } from './standstill.js';
 import { initCpu, takeIpis, waitInKernel } from './start-up.js';
 import { Together, type Turn } from './together.js';
 import { VcpuThreads } from './vcpu-threads.js';
@@ -38,6 +41,10 @@ import { VcpuThreads } from './vcpu-threads.js';
 const SLICE_MS = 4;
 /** Devices of the PCI bus and the APICs lie above: RAM ends below them. */
 const MAX_MEMORY_BYTES = 0xe000_0000;
+const STI = 0xfb;
+/** A window for interrupts that opens after more instructions, or more exits, than these is left to KVM. */
+const WINDOW_INSTRUCTIONS = 256;
+const WINDOW_SEEKS = 1024;
 /** The core's APIC-access page. */
 const FRAMES_BEHIND_RAM = 0x10000;
 /** Where KVM on Intel keeps its own real-mode pages: below the BIOS's ROM, as other user-space machines put them. */
@@ -81,6 +88,8 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
   private readonly threads: VcpuThreads | undefined;
   /** All vCPUs at once, each in its own thread; absent where the one vCPU runs in this thread. */
   readonly runTogether: (() => Turn) | undefined;
+  /** Only where this host's KVM needs it. */
+  private readonly ring3: Ring3Repair | undefined;
   private closed = false;
 
   private constructor(
@@ -90,6 +99,7 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     readonly model: CpuModel,
     paravirtual: boolean,
     readonly irqchip: KernelIrqchip | undefined,
+    private readonly runs: RunAbilities = probeRunning(kvm, paravirtual),
   ) {
     const { memoryBytes, vcpus } = options;
     this.memoryBytes = memoryBytes;
@@ -104,7 +114,9 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     this.vcpus = Array.from({ length: vcpus }, (_, index) => {
       const vcpu = vm.createVcpu(index);
       vcpu.setCpuid(guestCpuid(model, index, vcpus));
-      return new KvmCpu(index, vcpu, this.clock);
+      const cpu = new KvmCpu(index, vcpu, this.clock);
+      if (!runs.completeEmulator) cpu.standstill = new Standstill();
+      return cpu;
     });
     this.breakpoints = new KvmBreakpoints(probeDebugging(kvm, paravirtual), {
       translate: (gva) => {
@@ -114,6 +126,10 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
       bytes: memory.bytes,
     });
     if (irqchip) irqchip.machine = this;
+    if (!runs.completeEmulator && this.breakpoints.abilities.hardware) {
+      this.ring3 = new Ring3Repair((cpu, gva, bytes) => this.readLinear(cpu, gva, bytes));
+      if (vm.capability('KVM_CAP_X86_MSR_FILTER') > 0) vm.exitOnMsr(LSTAR);
+    }
     if (options.threads ?? vcpus > 1) {
       this.threads = new VcpuThreads(this.vcpus.map(({ vcpu }) => vcpu));
       this.threads.all.forEach((thread, i) => {
@@ -351,8 +367,56 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
   makeReady(cpu: KvmCpu): boolean {
     takeIpis(cpu);
     if (cpu.waitsForSipi) return false;
-    if (!this.holdInterrupts) this.inject(cpu);
+    if (!this.holdInterrupts) {
+      this.inject(cpu);
+      if (cpu.windowSeeks > 0) this.seekWindow(cpu);
+    }
     return !cpu.halted;
+  }
+
+  /**
+   * Such a KVM gives an interrupt right behind STI, which must come after one more instruction: behind an STI, or what
+   * looks like one, the core runs that.
+   */
+  private leaveStiShadow(cpu: KvmCpu): void {
+    const { view } = cpu.vcpu.page;
+    if (view.getUint8(RUN.readyForInterruptInjection) === 0 || view.getUint8(RUN.ifFlag) === 0) return;
+    if (this.readLinear(cpu, cpu.linearRip - 1n, 1)?.getUint8(0) !== STI) return;
+    if (this.emulateOne(cpu, () => false) !== undefined || !cpu.interruptsEnabled) return;
+    view.setUint8(RUN.readyForInterruptInjection, 1);
+  }
+
+  /** Such a KVM saves the debugger's single-step flag with the guest's flags: the core saves them instead. */
+  private deliver(cpu: KvmCpu, vector: number): void {
+    cpu.finishInstruction();
+    const { failure } = this.core().deliver(cpu, vector);
+    if (failure !== undefined) throw new Error(`the embedded core cannot deliver interrupt ${vector}: ${failure}`);
+  }
+
+  private core(): InstructionEmulator {
+    this.emulator ??= new InstructionEmulator(this);
+    return this.emulator;
+  }
+
+  /**
+   * The vCPU has just caused an interrupt that it does not take yet (an IPI to itself, a device that answers at once). Where
+   * KVM tells late that it can be given, the core goes on to that boundary, if it is near.
+   */
+  private seekWindow(cpu: KvmCpu): void {
+    if (cpu.windowOpen) {
+      cpu.finishInstruction();
+      this.inject(cpu);
+    }
+    if (!cpu.windowOpen) {
+      cpu.windowSeeks = 0;
+      return;
+    }
+    cpu.windowSeeks--;
+    if (!this.core().runToWindow(cpu, WINDOW_INSTRUCTIONS)) return;
+    const { view } = cpu.vcpu.page;
+    view.setUint8(RUN.readyForInterruptInjection, 1);
+    view.setUint8(RUN.ifFlag, 1);
+    this.inject(cpu);
   }
 
   /** A vCPU in KVM_RUN has to come back for what the devices have for it. */
@@ -378,8 +442,12 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
       return;
     }
     let pending = board.interruptPending(cpu.index);
+    if (pending && !this.runs.promptWindow && !cpu.halted) this.leaveStiShadow(cpu);
     if (pending && view.getUint8(RUN.readyForInterruptInjection) === 1 && view.getUint8(RUN.ifFlag) === 1) {
-      cpu.vcpu.interrupt(board.acknowledgeInterrupt(cpu.index));
+      const vector = board.acknowledgeInterrupt(cpu.index);
+      cpu.standstill?.exited();
+      if (cpu.standstill && this.wantsStep(cpu)) this.deliver(cpu, vector);
+      else cpu.vcpu.interrupt(vector);
       view.setUint8(RUN.readyForInterruptInjection, 0);
       cpu.halted = false;
       cpu.stepOff = undefined;
@@ -403,8 +471,13 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
 
   /** One KVM_RUN; answers why the slice ends, if it does. */
   private enter(cpu: KvmCpu, until: number, now: number): SliceEnd | undefined {
+    if (cpu.stepsToRing3 > 0 && this.ring3?.returnsToRing3(cpu)) {
+      cpu.finishInstruction();
+      return this.emulate(cpu, KVM.KVM_EXIT_DEBUG);
+    }
     this.prepare(cpu);
-    this.recall(cpu).arm(Math.min(until, this.nextDeadlineMs()), now);
+    const patience = cpu.standstill ? now + cpu.standstill.patienceMs : Number.POSITIVE_INFINITY;
+    this.recall(cpu).arm(Math.min(until, this.nextDeadlineMs(), patience), now);
     this.beat();
     const reason = cpu.vcpu.runRaw();
     this.beat();
@@ -413,11 +486,13 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
 
   /** What is to be set before KVM_RUN. */
   prepare(cpu: KvmCpu): void {
+    this.watchHandlers(cpu);
     cpu.stepping = this.wantsStep(cpu);
     this.setDebug(cpu, cpu.stepping);
     cpu.entryRip = cpu.stepping ? cpu.linearRip : 0n;
     cpu.entryTpr = cpu.vcpu.page.view.getUint32(RUN.cr8, true);
     cpu.unfinished = false;
+    cpu.standstill?.entering(cpu);
   }
 
   /** What KVM_RUN answered; answers why the slice ends, if it does. */
@@ -433,13 +508,19 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     if (!this.irqchip && newTpr !== cpu.entryTpr) this.board.setTpr(cpu.index, newTpr << 4);
     if (reason === INTERRUPTED) {
       this.recall(cpu).fired();
+      cpu.standstill?.calledBack(cpu);
       return this.irqchip?.waits(cpu) ? { kind: 'idle', deadline: undefined } : undefined;
     }
     if (reason === KVM.KVM_EXIT_IOAPIC_EOI) {
       this.irqchip?.endOfInterrupt(vcpu.page.get('exit.eoi.vector'));
       return undefined;
     }
-    if (reason === KVM.KVM_EXIT_DEBUG) return this.afterDebugExit(cpu);
+    if (reason === KVM.KVM_EXIT_DEBUG) {
+      if (!stepping && this.ring3?.isHandler(cpu.linearRip)) return this.atHandler(cpu, this.ring3);
+      if (stepping && cpu.standstill?.stepped(cpu)) return this.emulate(cpu, reason);
+      return this.afterDebugExit(cpu);
+    }
+    cpu.standstill?.exited();
     const known = vmxReason(reason);
     if (known === undefined) {
       if (reason === KVM.KVM_EXIT_INTR) return undefined;
@@ -466,7 +547,9 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
 
   handle(cpu: KvmCpu, reason: number): SliceEnd | undefined {
     cpu.pendingExit = undefined;
+    const pending = this.runs.promptWindow || this.irqchip !== undefined || this.board.interruptPending(cpu.index);
     const detail = handleExit(this, cpu, reason);
+    if (!pending && this.board.interruptPending(cpu.index)) cpu.windowSeeks = WINDOW_SEEKS;
     this.trace.settle(
       this.end ? ACTION.stop : detail.inject === undefined ? ACTION.resume : ACTION.inject,
       detail.value,
@@ -493,11 +576,12 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
   /**
    * The embedded core runs the instruction that stands at RIP, and a record of its own tells of it. Answers why it could
    * not, in which case nothing has changed.
+   * @param counts asked afterwards: false takes the record back
    */
-  emulateOne(cpu: KvmCpu): string | undefined {
+  emulateOne(cpu: KvmCpu, counts = (): boolean => true): string | undefined {
     const code = this.codeAt(cpu);
     const { codeBits } = cpu;
-    this.emulator ??= new InstructionEmulator(this);
+    const core = this.core();
     // what the core does in several accesses is one instruction for the other vCPUs
     this.threads?.stop();
     this.exits++;
@@ -509,18 +593,45 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
       clock: this.now(),
       vcpu: cpu.index,
     });
-    const { failure, end, halted } = this.emulator.run(cpu, code, codeBits);
+    const { failure, end, halted } = core.run(cpu, code, codeBits);
     if (failure !== undefined) return failure;
-    if (this.exitCount(REASON.EMULATED) === 1) {
+    if (!counts()) {
+      this.exits--;
+      this.trace.withdraw(REASON.EMULATED);
+    } else if (this.exitCount(REASON.EMULATED) === 1) {
       const name = mnemonicOf(code, codeBits);
       this.onMessage?.(
-        `KVM of this host cannot emulate ${name}: the embedded core runs such instructions, each an EMULATED exit`,
+        `this host's KVM leaves instructions to the embedded core, the first is ${name}: each is an EMULATED exit`,
       );
     }
     cpu.halted = halted;
+    cpu.standstill?.repaired(cpu);
     if (end) this.finish(end);
-    this.trace.settle(this.end ? ACTION.stop : ACTION.resume, 0);
+    if (counts()) this.trace.settle(this.end ? ACTION.stop : ACTION.resume, 0);
     return undefined;
+  }
+
+  /** Where the handlers are that Ring3Repair looks at. */
+  private watchHandlers(cpu: KvmCpu): void {
+    if (this.ring3?.refresh(cpu, performance.now())) this.breakpoints.setOwn(this.ring3.handlers);
+  }
+
+  /** The vCPU stands at the first instruction of such a handler. */
+  private atHandler(cpu: KvmCpu, ring3: Ring3Repair): SliceEnd | undefined {
+    const handler = cpu.linearRip;
+    let failure: string | undefined;
+    if (ring3.takeBack(cpu)) {
+      failure = this.emulateOne(cpu, () => cpu.linearRip !== handler);
+      if (failure === undefined && this.end) return { kind: 'ended' };
+    }
+    if (failure === undefined && ring3.isHandler(cpu.linearRip)) {
+      if (this.breakpoints.has(cpu.linearRip)) return this.stepped(cpu);
+      // past the breakpoint
+      failure = this.emulateOne(cpu, () => false);
+    }
+    if (failure === undefined) return undefined;
+    this.finish({ kind: 'error', status: 3, message: `the embedded core cannot go on at a handler: ${failure}` });
+    return { kind: 'ended' };
   }
 
   private emulate(cpu: KvmCpu, reason: number): SliceEnd | undefined {
@@ -528,6 +639,16 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     if (failure !== undefined) this.fail(cpu, reason, `; nor can the embedded core (${failure})`);
     if (this.end) return { kind: 'ended' };
     return this.wantsStep(cpu) ? this.stepped(cpu) : undefined;
+  }
+
+  private readLinear(cpu: KvmCpu, gva: bigint, length: number): DataView | undefined {
+    const bytes = new Uint8Array(length);
+    for (let i = 0; i < length; i++) {
+      const gpa = walkOnKvm(this, cpu.index, BigInt.asUintN(64, gva + BigInt(i))).output;
+      if (gpa === undefined || gpa >= BigInt(this.memoryBytes)) return undefined;
+      bytes[i] = this.ram[Number(gpa)];
+    }
+    return new DataView(bytes.buffer);
   }
 
   /** Up to 15 bytes at RIP, fewer where memory ends. */
@@ -548,6 +669,7 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
 
   private wantsStep(cpu: KvmCpu): boolean {
     if (this.isBlind(cpu)) return false;
+    if (cpu.standstill?.wantsStep || cpu.stepsToRing3 > 0) return true;
     if (cpu.steps !== undefined || this.breakpoints.stepping) return true;
     return cpu.stepOff !== undefined && this.breakpoints.has(cpu.stepOff);
   }
@@ -555,8 +677,9 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
   private setDebug(cpu: KvmCpu, singleStep: boolean): void {
     if (!singleStep && cpu.debugState === 'off' && !this.breakpoints.any) return;
     // a breakpoint on the instruction that a step leaves would stop before it
+    const leaves = cpu.stepOff !== undefined || this.ring3?.isHandler(cpu.linearRip) === true;
     const request = {
-      ...(cpu.stepOff !== undefined && singleStep ? { singleStep } : this.breakpoints.request(singleStep)),
+      ...(leaves && singleStep ? { singleStep } : this.breakpoints.request(singleStep)),
       ...(singleStep && this.holdInterrupts && this.irqchip?.blocksInterrupts && { blockInterrupts: true }),
     };
     const key =

@@ -73,6 +73,11 @@ export const KVM_SYNC_X86_EVENTS = 4n;
 export const KVM_MEM_LOG_DIRTY_PAGES = 1;
 export const KVM_MEM_READONLY = 2;
 
+/** kvm_msr_filter_range.flags, and the argument of KVM_CAP_X86_USER_SPACE_MSR that makes filtered MSRs exit. */
+export const KVM_MSR_FILTER_READ = 1;
+export const KVM_MSR_FILTER_WRITE = 2;
+export const KVM_MSR_EXIT_REASON_FILTER = 4;
+
 /** kvm_irqchip.chip_id. */
 export const KVM_IRQCHIP_PIC_MASTER = 0;
 export const KVM_IRQCHIP_PIC_SLAVE = 1;

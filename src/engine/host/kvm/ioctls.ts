@@ -71,6 +71,7 @@ export const IOCTLS = {
   KVM_SIGNAL_MSI: iow(0xa5, s.KVM_MSI),
   KVM_GET_XCRS: ior(0xa6, s.KVM_XCRS),
   KVM_SET_XCRS: iow(0xa7, s.KVM_XCRS),
+  KVM_X86_SET_MSR_FILTER: iow(0xc6, s.KVM_MSR_FILTER),
   KVM_CLEAR_DIRTY_LOG: iowr(0xc0, s.KVM_CLEAR_DIRTY_LOG),
   KVM_GET_SREGS2: ior(0xcc, s.KVM_SREGS2),
   KVM_SET_SREGS2: iow(0xcd, s.KVM_SREGS2),

@@ -119,6 +119,12 @@ export const KVM_MSR_ENTRY = struct('kvm_msr_entry', { index: 'u32', reserved: '
 /** Header; the entries follow. */
 export const KVM_MSRS = struct('kvm_msrs', { nmsrs: 'u32', pad: 'u32', entries: array(KVM_MSR_ENTRY, 0) });
 /** Header; u32 indices follow. */
+export const KVM_MSR_FILTER_RANGE = struct('kvm_msr_filter_range', {
+  ...all('flags nmsrs base', 'u32'),
+  bitmap: 'u64',
+});
+/** MSRs that the guest's RDMSR and WRMSR do not reach: those whose bit in a range's bitmap is 0. */
+export const KVM_MSR_FILTER = struct('kvm_msr_filter', { flags: 'u32', ranges: array(KVM_MSR_FILTER_RANGE, 16) });
 export const KVM_MSR_LIST = struct('kvm_msr_list', { nmsrs: 'u32', indices: array('u32', 0) });
 
 export const KVM_CPUID_ENTRY2 = struct('kvm_cpuid_entry2', {
@@ -323,6 +329,8 @@ export const LAYOUTS: readonly Layout[] = [
   KVM_MSR_ENTRY,
   KVM_MSRS,
   KVM_MSR_LIST,
+  KVM_MSR_FILTER_RANGE,
+  KVM_MSR_FILTER,
   KVM_CPUID_ENTRY2,
   KVM_CPUID2,
   KVM_VCPU_EVENTS,

@@ -1,7 +1,15 @@
 // A virtual machine of /dev/kvm: memory slots, interrupt controllers, vCPUs, statistics.
 import { CAPABILITIES, type CapabilityName } from './capabilities.js';
-import { KVM_IRQ_ROUTING_IRQCHIP, KVM_IRQ_ROUTING_MSI, KVM_MEM_LOG_DIRTY_PAGES } from './exits.js';
+import {
+  KVM_IRQ_ROUTING_IRQCHIP,
+  KVM_IRQ_ROUTING_MSI,
+  KVM_MEM_LOG_DIRTY_PAGES,
+  KVM_MSR_EXIT_REASON_FILTER,
+  KVM_MSR_FILTER_READ,
+  KVM_MSR_FILTER_WRITE,
+} from './exits.js';
 import { type Kvm, KvmHandle } from './kvm.js';
+import { libc } from './libc.js';
 import type { GuestMemory } from './memory.js';
 import { KvmStats } from './stats.js';
 import * as s from './structs.js';
@@ -135,6 +143,17 @@ export class KvmVm {
       request.setBig('args', BigInt(value), i);
     });
     this.handle.pointer('KVM_ENABLE_CAP', request.bytes);
+  }
+
+  /** The guest's accesses to one MSR exit from now on. */
+  exitOnMsr(index: number): void {
+    this.enableCapability('KVM_CAP_X86_USER_SPACE_MSR', KVM_MSR_EXIT_REASON_FILTER);
+    const request = new s.KvmStruct(s.KVM_MSR_FILTER);
+    const bitmap = new Uint8Array(1);
+    const range = new s.KvmStruct(s.KVM_MSR_FILTER_RANGE).set('flags', KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE);
+    range.set('nmsrs', 1).set('base', index).set('bitmap', libc().addressOf(bitmap));
+    request.bytes.set(range.bytes, request.offset('ranges'));
+    this.handle.pointer('KVM_X86_SET_MSR_FILTER', request.bytes);
   }
 
   /** The thread that creates a vCPU is the one that runs it. */
