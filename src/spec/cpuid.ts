@@ -48,6 +48,7 @@ export const CPUID_FEATURES: readonly CpuidFeature[] = [
     `prefetchwt1 avx512vbmi umip pku ospke waitpkg avx512_vbmi2 shstk gfni vaes vpclmulqdq avx512_vnni
     avx512_bitalg tme avx512_vpopcntdq - la57 - - - - - rdpid - bus_lock_detect cldemote - movdiri movdir64b enqcmd`,
   ),
+  ...features(7, 0, 'edx', '- - - - - - - - - - - - - - - - - - - - - - - - - - - - - arch_capabilities'),
   ...features(0x80000001, 0, 'edx', `- - - - - - - - - - - syscall - - - - - - - - nx - - - - - pdpe1gb rdtscp - lm`),
   ...features(0x80000001, 0, 'ecx', `lahf_lm - - - - abm - - 3dnowprefetch`),
   ...features(0x80000007, 0, 'edx', `- - - - - - - - constant_tsc`),

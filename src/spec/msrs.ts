@@ -74,6 +74,13 @@ const ROWS: readonly Row[] = [
   [0x8b, 'IA32_BIOS_SIGN_ID', 'microcode revision', 'vmm'],
   [0xce, 'MSR_PLATFORM_INFO', 'platform information', 'vmm'],
   [0xfe, 'IA32_MTRRCAP', 'memory type range registers there are', 'vmm'],
+  [
+    0x10a,
+    'IA32_ARCH_CAPABILITIES',
+    'side channels that do not exist',
+    'vmm',
+    [bit(0, 'RDCL_NO'), bit(4, 'SSB_NO'), bit(5, 'MDS_NO'), bit(8, 'TAA_NO'), bit(26, 'GDS_NO'), bit(27, 'RFDS_NO')],
+  ],
   [0x174, 'IA32_SYSENTER_CS', 'code segment of SYSENTER', 'core'],
   [0x175, 'IA32_SYSENTER_ESP', 'stack pointer of SYSENTER', 'core'],
   [0x176, 'IA32_SYSENTER_EIP', 'entry point of SYSENTER', 'core'],

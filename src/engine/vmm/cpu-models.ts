@@ -22,6 +22,7 @@ export interface CpuModel {
   readonly leaf1Edx: number;
   readonly leaf7Ebx: number;
   readonly leaf7Ecx: number;
+  readonly leaf7Edx: number;
   readonly extendedEcx: number;
   readonly extendedEdx: number;
   /** State components that XCR0 may enable. */
@@ -43,6 +44,8 @@ const v2: CpuModel = {
   leaf7Ebx: bits(0, 1, 6, 7, 9, 10, 13, 18, 19, 20, 23),
   // umip rdpid
   leaf7Ecx: bits(2, 22),
+  // arch_capabilities
+  leaf7Edx: bits(29),
   // lahf
   extendedEcx: bits(0),
   // syscall nx pdpe1gb rdtscp lm
@@ -84,6 +87,7 @@ const WORDS = {
   '1.edx': 'leaf1Edx',
   '7.ebx': 'leaf7Ebx',
   '7.ecx': 'leaf7Ecx',
+  '7.edx': 'leaf7Edx',
   '2147483649.ecx': 'extendedEcx',
   '2147483649.edx': 'extendedEdx',
 } as const;

@@ -74,7 +74,7 @@ export function cpuid(leaf: number, subleaf: number, context: CpuidContext): Cpu
       // ARAT: the local APIC's timer never stops
       return { ...ZERO, eax: 1 << 2 };
     case 7:
-      return subleaf === 0 ? { ...ZERO, ebx: context.model.leaf7Ebx, ecx: context.model.leaf7Ecx } : ZERO;
+      return subleaf === 0 ? structuredFeatures(context.model) : ZERO;
     case 0xb:
       return topologyLeaf(subleaf, context);
     case 0xd:
@@ -86,6 +86,11 @@ export function cpuid(leaf: number, subleaf: number, context: CpuidContext): Cpu
     default:
       return ZERO;
   }
+}
+
+/** Structured extended features. IA32_ARCH_CAPABILITIES is Intel's. */
+function structuredFeatures({ leaf7Ebx, leaf7Ecx, leaf7Edx, vendor }: CpuModel): CpuidRegisters {
+  return { ...ZERO, ebx: leaf7Ebx, ecx: leaf7Ecx, edx: vendor === 'AuthenticAMD' ? 0 : leaf7Edx };
 }
 
 function extendedLeaf(leaf: number, model: CpuModel): CpuidRegisters {

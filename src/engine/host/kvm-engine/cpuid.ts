@@ -40,6 +40,7 @@ export function modelOnHost(
     leaf1Edx: (model.leaf1Edx & (one?.edx ?? 0)) >>> 0,
     leaf7Ebx: (model.leaf7Ebx & (seven?.ebx ?? 0)) >>> 0,
     leaf7Ecx: (model.leaf7Ecx & (seven?.ecx ?? 0)) >>> 0,
+    leaf7Edx: (model.leaf7Edx & (seven?.edx ?? 0)) >>> 0,
     extendedEcx: (model.extendedEcx & (extended?.ecx ?? 0)) >>> 0,
     extendedEdx: (model.extendedEdx & (extended?.edx ?? 0)) >>> 0,
     xcr0: model.xcr0 & BigInt(thirteen?.eax ?? 3),
