@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { guestRows, runTop, topTable } from '../tui/top.js';
+import { guestRows, newTopState, runTop, topTable } from '../tui/top.js';
 import { attachGuest } from './attach.js';
 import { SocketFleet } from './fleet.js';
 import { UsageError } from './options.js';
@@ -54,9 +54,10 @@ async function printTop(fleet: SocketFleet, delayMs: number, iterations: number)
 }
 
 async function interactive(fleet: SocketFleet, delayMs: number): Promise<void> {
+  const state = newTopState();
   for (;;) {
-    const name = await runTop(fleet, delayMs);
+    const name = await runTop(fleet, delayMs, state);
     if (name === undefined) return;
-    await attachGuest(name);
+    state.notice = await attachGuest(name).catch((error: Error) => error.message);
   }
 }

@@ -113,7 +113,13 @@ export function drawFooter(
   const { theme } = cells;
   cells.clear(theme.normal);
   if (status) {
-    cells.put(1, 0, status.text, status.bad ? theme.crit : theme.ok);
+    const room = cells.width - 2;
+    const more = ' … :messages';
+    const text =
+      status.bad && status.text.length > room
+        ? status.text.slice(0, Math.max(0, room - more.length)) + more
+        : status.text;
+    cells.put(1, 0, text, status.bad ? theme.crit : theme.ok);
     return;
   }
   if (chord) {

@@ -3,11 +3,12 @@ import { writeFile } from 'node:fs/promises';
 import type { AddressSpace, BreakpointSpec, VmcsFieldValue } from '../engine/debugger.js';
 import type { Dashboard } from './dashboard.js';
 import { parseExitCondition } from './exit-condition.js';
-import { evaluate, parseBytes } from './expression.js';
+import { evaluate, parseBytes, wholeRegister } from './expression.js';
 import { VIEWS, type View } from './layout.js';
+import { reason } from './model.js';
 import { conditionText } from './panes/breakpoints.js';
 import { bitsOf } from './panes/vmcs.js';
-import { hex } from './screen/text.js';
+import { grouped, hex } from './screen/text.js';
 import { stepOut, stepOver } from './stepping.js';
 import { traceCsv } from './trace-csv.js';
 
@@ -119,17 +120,25 @@ async function untilCommand(d: Dashboard, text: string): Promise<undefined> {
   d.mustBeAlive();
   const icount = /^icount\s+(.+)$/i.exec(argument);
   const exit = /^(?:vmexit|exit)\b(.*)$/is.exec(argument);
-  if (icount) await d.debug.runUntil({ icount: value(d, icount[1]!) });
-  else if (exit) await d.debug.runUntil({ exit: parseExitCondition(exit[1]!, (term) => value(d, term)) });
+  if (icount) {
+    const wanted = value(d, icount[1]!);
+    if (wanted <= d.model.state.icount)
+      throw new Error(`icount ${grouped(wanted)} is past: the guest stands at ${grouped(d.model.state.icount)}`);
+    await d.debug.runUntil({ icount: wanted });
+  } else if (exit) await d.debug.runUntil({ exit: parseExitCondition(exit[1]!, (term) => value(d, term)) });
   else await d.debug.runUntil({ gva: value(d, argument) });
   return undefined;
 }
 
 async function setRegister(d: Dashboard, text: string): Promise<string> {
   const match = /^(\w+)(?:\s*=\s*|\s+)(.+)$/.exec(need(text, 'a register'));
-  if (!match) throw new Error('set REGISTER VALUE');
-  const name = match[1]!.toLowerCase();
+  if (!match) throw new Error('it is REGISTER VALUE');
+  const typed = match[1]!.toLowerCase();
+  const name = wholeRegister(typed) ?? typed;
   const number = value(d, match[2]!);
+  if (name !== typed && BigInt.asUintN(32, number) !== number)
+    throw new Error(`${hex(number)} does not fit in ${typed}`);
+  // as the CPU writes a 32-bit register: the upper half becomes 0
   await d.debug.writeRegister(d.model.vcpu, name, number);
   d.model.invalidate();
   return `${name} = ${hex(number)}`;
@@ -139,7 +148,7 @@ async function setVmcs(d: Dashboard, text: string): Promise<string> {
   const { vmcs } = d.debug;
   if (!vmcs) throw new Error(d.model.unavailable('vmcs'));
   const match = /^([^\s=]+)(?:\s*=\s*|\s+)(.+)$/.exec(need(text, 'a field'));
-  if (!match) throw new Error('vmcs FIELD VALUE, +BIT or -BIT');
+  if (!match) throw new Error('it is FIELD VALUE, FIELD +BIT or FIELD -BIT');
   const fields = await vmcs.read(d.model.vcpu);
   const name = match[1]!.toUpperCase();
   const field = fields.find((f) => f.name.toUpperCase() === name || `0X${hex(f.encoding).toUpperCase()}` === name);
@@ -177,11 +186,24 @@ async function writeCommand(d: Dashboard, text: string): Promise<string> {
 
 async function exportCommand(d: Dashboard, text: string): Promise<string> {
   const match = /^csv\s+(.+)$/i.exec(need(text, '"csv FILE"'));
-  if (!match) throw new Error('export csv FILE');
+  if (!match) throw new Error('it is csv FILE');
   if (!d.debug.exits) throw new Error(d.model.unavailable('exits'));
   const records = await d.debug.exits.records(-1, 1_000_000);
-  await writeFile(match[1]!, traceCsv(records, d.model.symbols));
+  await writeFile(match[1]!, traceCsv(records, d.model.symbols)).catch((error: unknown) => {
+    throw new Error(`${match[1]}: ${causeOf(error)}`);
+  });
   return `${records.length} exits written to ${match[1]}`;
+}
+
+/** Node puts a code before the cause and the call behind it. */
+function causeOf(error: unknown): string {
+  return reason(error).replace(/^[A-Z0-9]+: (.*?), \w+(?: '.*')?$/, '$1');
+}
+
+async function monitorCommand(d: Dashboard, line: string): Promise<undefined> {
+  const answer = await d.debug.monitor(line);
+  if (answer === undefined) throw new Error(`no monitor command "${line}"; :monitor help lists them`);
+  d.showText(line, answer || 'done');
 }
 
 function oneOf<T extends string>(text: string, allowed: readonly T[]): T {
@@ -375,12 +397,13 @@ export const COMMANDS: readonly Command[] = [
     name: 'monitor',
     usage: 'LINE',
     help: "a monitor command in QEMU's wording",
-    run: async (d, text) => {
-      const answer = await d.debug.monitor(need(text, 'a monitor command'));
-      if (answer === undefined) throw new Error(`no monitor command "${text.trim()}"`);
-      d.showText(text.trim(), answer);
-      return undefined;
-    },
+    run: (d, text) => monitorCommand(d, need(text, 'a monitor command')),
+  },
+  {
+    name: 'info',
+    usage: 'ps | dmesg | modules | mem | block ...',
+    help: "monitor's info: processes, kernel log, ...",
+    run: (d, text) => monitorCommand(d, `info ${need(text, 'what is wanted (:monitor help lists it)')}`),
   },
   {
     name: 'messages',

@@ -426,15 +426,13 @@ export class Dashboard implements Ui, TerminalScreen {
   private async perform(line: string): Promise<string | undefined> {
     const { command, argument } = findCommand(line);
     const run = async () => {
-      try {
+      for (;;) {
         try {
           return await command.run(this, argument);
         } catch (error) {
-          if (!(error instanceof UnknownName && (await this.model.foreseeKernel()))) throw error;
-          return await command.run(this, argument);
+          if (error instanceof UnknownName && (await this.model.moreNames())) continue;
+          throw new Error(`${command.name}: ${reason(error)}`);
         }
-      } catch (error) {
-        throw new Error(`${command.name}: ${reason(error)}`);
       }
     };
     return command.moves ? this.turns.step(run) : this.turns.change(run);
@@ -686,6 +684,7 @@ export class Dashboard implements Ui, TerminalScreen {
     const pane = this.panes.get(this.focus)!.pane as ConsolePane;
     this.captured = pane;
     pane.captured = true;
+    this.status = undefined;
     this.surface.capture((sequence) => {
       const leave = /[\x1d\x01]/.exec(sequence);
       const typed = leave ? sequence.slice(0, leave.index) : sequence;
@@ -701,7 +700,9 @@ export class Dashboard implements Ui, TerminalScreen {
       await console.serialInput(new TextEncoder().encode(sequence));
       return;
     }
-    for (const name of ps2Key(sequence)) await console.key(name);
+    // pasted text is many keys, an escape sequence is one
+    const keys = sequence.startsWith('\x1b') ? [sequence] : sequence;
+    for (const key of keys) for (const name of ps2Key(key)) await console.key(name);
   }
 
   private release(): void {

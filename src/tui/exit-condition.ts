@@ -1,6 +1,6 @@
 /** Conditions on VM exits as people type them. */
 import type { ExitCondition, ExitRecord } from '../engine/debugger.js';
-import { exitReasonByName } from './facts.js';
+import { exitReason, exitReasonByName } from './facts.js';
 
 /** Fields of an exit that a condition can name, and that an export writes. */
 export const EXIT_FIELDS: readonly (keyof ExitRecord)[] = [
@@ -33,9 +33,8 @@ export function parseExitCondition(text: string, evaluateTerm: (text: string) =>
     .split(/[|,\s]+/)
     .filter((name) => name && name.toLowerCase() !== 'any')
     .map((name) => {
-      const row = exitReasonByName(name);
+      const row = exitReasonByName(name) ?? (/^\d{1,4}$/.test(name) ? exitReason(Number(name)) : undefined);
       if (row) return row.number;
-      if (/^\d+$/.test(name)) return Number(name);
       throw new Error(`no exit reason "${name}"; names are as in the Exits view`);
     });
   const condition: ExitCondition = reasons.length ? { reasons } : {};

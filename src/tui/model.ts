@@ -54,6 +54,10 @@ const SYSTEM_MS = 2000;
 const PROGRESS_MS = 400;
 const U64 = (1n << 64n) - 1n;
 const PAGE_MASK = 0xfffn;
+/** Where 64-bit kernels are. */
+const KERNEL_HALF = 1n << 63n;
+/** Time between questions for symbols while the guest runs. */
+const SYMBOLS_MS = 5000;
 
 export interface RateSample {
   total: number;
@@ -91,6 +95,8 @@ export class Model {
   /** Newest sequence number that a fetch has given; `note` runs ahead of it. */
   private recordsFetched = 0;
   private recordsError: string | undefined;
+  private symbolsPending: Promise<void> | undefined;
+  private symbolsMs = Number.NEGATIVE_INFINITY;
 
   constructor(
     readonly debug: Debugger,
@@ -152,7 +158,15 @@ export class Model {
   async poll(): Promise<void> {
     if (this.frozen) return;
     await Promise.all([this.refreshState(), this.sampleCounts()]);
+    this.nameKernel();
     this.invalidate();
+  }
+
+  /** A guest that runs in a kernel without names: the target may find its symbols in guest memory by now. */
+  private nameKernel(): void {
+    const pc = this.pc();
+    const due = this.symbolsPending === undefined && this.now() - this.symbolsMs >= SYMBOLS_MS;
+    if (due && pc !== undefined && pc >= KERNEL_HALF && !this.symbols.lookup(pc)) void this.loadSymbols();
   }
 
   async refreshState(): Promise<void> {
@@ -510,8 +524,15 @@ export class Model {
     return progress && this.now() - progress.since >= PROGRESS_MS ? progress : undefined;
   }
 
-  /** Learns the symbols of a kernel that has not started yet; answers whether there are new ones. Takes seconds. */
-  async foreseeKernel(): Promise<boolean> {
+  /**
+   * Waits for symbols that are on their way, else learns those of a kernel that has not started yet, which takes
+   * seconds; answers whether there may be new ones.
+   */
+  async moreNames(): Promise<boolean> {
+    if (this.symbolsPending) {
+      await this.symbolsPending;
+      return true;
+    }
     if (this.foreseen || !this.debug.os) return false;
     this.foreseen = true;
     const found = await this.debug.os.foresee().catch(() => undefined);
@@ -519,7 +540,16 @@ export class Model {
     return found !== undefined;
   }
 
-  private async loadSymbols(): Promise<void> {
+  private loadSymbols(): Promise<void> {
+    const pending = this.fetchSymbols().finally(() => {
+      if (this.symbolsPending === pending) this.symbolsPending = undefined;
+      this.symbolsMs = this.now();
+    });
+    this.symbolsPending = pending;
+    return pending;
+  }
+
+  private async fetchSymbols(): Promise<void> {
     try {
       this.symbols = new SymbolTable(await this.debug.symbols());
     } catch (error) {

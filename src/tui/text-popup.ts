@@ -4,7 +4,7 @@ import type { CellPane, Segment } from './screen/cell-pane.js';
 const MAX_COLUMNS = 100;
 
 export class TextPopup {
-  private text: { title: string; lines: Segment[][]; top: number } | undefined;
+  private text: { title: string; whole: Segment[][]; lines: Segment[][]; top: number } | undefined;
 
   constructor(readonly cells: CellPane) {}
 
@@ -13,7 +13,7 @@ export class TextPopup {
   }
 
   show(title: string, lines: Segment[][]): void {
-    this.text = { title, lines, top: 0 };
+    this.text = { title, whole: lines, lines, top: 0 };
   }
 
   close(): void {
@@ -41,6 +41,7 @@ export class TextPopup {
     if (!text) return;
     const { theme } = cells;
     const width = Math.min(columns, MAX_COLUMNS);
+    text.lines = text.whole.flatMap((line) => wrapped(line, width - 2));
     const height = Math.min(rows, Math.max(5, Math.min(text.lines.length + 2, rows - 2)));
     cells.place({ x: (columns - width) >> 1, y: (rows - height) >> 1, width, height });
     cells.clear(theme.popup);
@@ -58,4 +59,15 @@ export class TextPopup {
       );
     }
   }
+}
+
+/** A line of one segment that is longer than `width` goes on in further ones, indented; others are cut. */
+function wrapped(line: Segment[], width: number): Segment[][] {
+  const [text, attr] = line[0] ?? [''];
+  if (line.length !== 1 || text.length <= width) return [line];
+  const indent = ' '.repeat(Math.min(/^ */.exec(text)![0].length + 2, width >> 1));
+  const room = Math.max(1, width - indent.length);
+  const lines: Segment[][] = [[[text.slice(0, width), attr]]];
+  for (let at = width; at < text.length; at += room) lines.push([[indent + text.slice(at, at + room), attr]]);
+  return lines;
 }

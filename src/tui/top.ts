@@ -141,7 +141,10 @@ export function guestRows(before: readonly GuestSample[], now: readonly GuestSam
     return {
       sample,
       exitsPerSecond: Math.max(0, total(sample.counts) - total(old.counts)) / seconds,
-      instructionsPerSecond: Math.max(0, Number(sample.state.icount - old.state.icount)) / seconds,
+      // KVM does not count instructions
+      ...(sample.state.running && sample.state.icount === 0n
+        ? {}
+        : { instructionsPerSecond: Math.max(0, Number(sample.state.icount - old.state.icount)) / seconds }),
       ...(sample.cpuSeconds === undefined ? {} : { cpuShare: cpu / seconds }),
       topReason: top && top[1] > 0 ? top[0] : '-',
     };
@@ -169,6 +172,19 @@ export function topTable(rows: readonly GuestRow[]): string[] {
   return [line(({ title }) => title), ...rows.map((row) => line((column) => column.text(row)))];
 }
 
+/** What the user has set up; it outlives the look at a guest that was chosen. */
+export interface TopState {
+  sort: string;
+  reversed: boolean;
+  filter: string;
+  /** Name of the guest under the cursor. */
+  guest?: string;
+  /** Shown at the foot until the next key. */
+  notice?: string;
+}
+
+export const newTopState = (): TopState => ({ sort: 'EXITS/s', reversed: false, filter: '' });
+
 class TopScreen implements TerminalScreen {
   chosen: string | undefined;
   private rows: GuestRow[] = [];
@@ -177,11 +193,8 @@ class TopScreen implements TerminalScreen {
   private readonly cells: Record<'header' | 'table' | 'footer', CellPane>;
   private cursor = 0;
   private top = 0;
-  private sort = 'EXITS/s';
-  private reversed = false;
   private frozen = false;
   private mouseOn = true;
-  private filter = '';
   private readonly prompt = new Prompt('/');
   private typing = false;
   private error = '';
@@ -191,6 +204,7 @@ class TopScreen implements TerminalScreen {
     private readonly surface: Surface,
     private readonly theme: Theme,
     private readonly intervalMs: number,
+    private readonly state: TopState,
   ) {
     const add = () => {
       const cells = new CellPane(theme);
@@ -202,6 +216,8 @@ class TopScreen implements TerminalScreen {
 
   async start(): Promise<void> {
     await this.poll();
+    const at = this.shown().findIndex(({ sample }) => sample.name === this.state.guest);
+    if (at >= 0) this.cursor = at;
   }
 
   async poll(): Promise<void> {
@@ -221,14 +237,14 @@ class TopScreen implements TerminalScreen {
   close(): void {}
 
   private shown(): GuestRow[] {
-    const column = COLUMNS.find(({ title }) => title === this.sort)!;
+    const column = COLUMNS.find(({ title }) => title === this.state.sort)!;
     const order = (a: GuestRow, b: GuestRow) => {
       const [x, y] = [column.key(a), column.key(b)];
       return typeof x === 'number' && typeof y === 'number' ? y - x : String(x) < String(y) ? -1 : 1;
     };
     return this.rows
-      .filter(({ sample }) => matches(this.filter, sample.name))
-      .sort((a, b) => (this.reversed ? -1 : 1) * (order(a, b) || (a.sample.name < b.sample.name ? -1 : 1)));
+      .filter(({ sample }) => matches(this.state.filter, sample.name))
+      .sort((a, b) => (this.state.reversed ? -1 : 1) * (order(a, b) || (a.sample.name < b.sample.name ? -1 : 1)));
   }
 
   draw(): void {
@@ -253,7 +269,7 @@ class TopScreen implements TerminalScreen {
     footer.place({ x: 0, y: rows - 1, width: columns, height: rows > 2 ? 1 : 0 });
     footer.clear(this.typing ? theme.input : theme.normal);
     if (this.typing) footer.line(0, [['/', theme.key], [this.prompt.text]]);
-    else if (this.error) footer.put(1, 0, this.error, theme.crit);
+    else if (this.error || this.state.notice) footer.put(1, 0, this.error || this.state.notice!, theme.crit);
     else this.drawKeys(footer);
   }
 
@@ -262,8 +278,8 @@ class TopScreen implements TerminalScreen {
     const columns = fitting(table.width);
     let x = 0;
     for (const column of columns) {
-      const sorted = column.title === this.sort;
-      const title = sorted ? `${column.title}${this.reversed ? '▲' : '▼'}` : column.title;
+      const sorted = column.title === this.state.sort;
+      const title = sorted ? `${column.title}${this.state.reversed ? '▲' : '▼'}` : column.title;
       x = table.put(x, 0, cell(column, title), sorted ? theme.title : theme.dim);
     }
     const rows = this.shown();
@@ -272,7 +288,12 @@ class TopScreen implements TerminalScreen {
     this.top = Math.max(0, Math.min(this.top, this.cursor, rows.length - height));
     if (this.cursor >= this.top + height) this.top = this.cursor - height + 1;
     if (rows.length === 0)
-      table.put(1, 2, this.filter ? `no guest matches ${this.filter}` : 'no guest runs: vmscope run IMAGE', theme.dim);
+      table.put(
+        1,
+        2,
+        this.state.filter ? `no guest matches ${this.state.filter}` : 'no guest runs: vmscope run IMAGE',
+        theme.dim,
+      );
     for (let y = 0; y < height && this.top + y < rows.length; y++) {
       const row = rows[this.top + y]!;
       table.line(
@@ -294,16 +315,19 @@ class TopScreen implements TerminalScreen {
     const { theme } = this;
     const keys = [
       ['Enter', 'attach'],
-      ['/', this.filter ? `filter: ${this.filter}` : 'filter'],
+      ['/', this.state.filter ? `filter: ${this.state.filter}` : 'filter'],
       ['< >', 'sort'],
       ['I', 'reverse'],
       ['P M N T E', 'by CPU, memory, name, time, exits'],
       ['Space', 'freeze'],
-      ['q', 'quit'],
     ];
+    const quit = ['q', 'quit'];
+    const width = ([key, text]: string[]) => key!.length + text!.length + 3;
+    const room = footer.width - width(quit);
     let x = 1;
-    for (const [key, text] of keys) {
-      if (x + key!.length + text!.length + 3 > footer.width) continue;
+    for (const item of [...keys, quit]) {
+      const [key, text] = item;
+      if (item !== quit && x + width(item) > room) continue;
       x = footer.line(
         0,
         [
@@ -317,10 +341,11 @@ class TopScreen implements TerminalScreen {
 
   key(name: string): void {
     this.surface.dirty();
+    this.state.notice = undefined;
     if (this.typing) {
-      if (name === 'escape' || name === 'C-c') this.filter = '';
+      if (name === 'escape' || name === 'C-c') this.state.filter = '';
       if (name === 'escape' || name === 'C-c' || name === 'enter') this.typing = false;
-      else if (this.prompt.key(name)) this.filter = this.prompt.text;
+      else if (this.prompt.key(name)) this.state.filter = this.prompt.text;
       return;
     }
     const page = Math.max(1, this.cells.table.height - 2);
@@ -338,13 +363,13 @@ class TopScreen implements TerminalScreen {
       this.cursor = Math.max(0, Math.min(this.shown().length - 1, this.cursor + steps[name]!));
     else if (name === 'enter') this.attach();
     else if (name === '/') {
-      this.prompt.open(this.filter);
+      this.prompt.open(this.state.filter);
       this.typing = true;
     } else if (name === '<' || name === '>') this.sortBy(name === '>' ? 1 : -1);
-    else if (SORT_KEYS[name]) this.sort = SORT_KEYS[name]!;
-    else if (name === 'I') this.reversed = !this.reversed;
+    else if (SORT_KEYS[name]) this.state.sort = SORT_KEYS[name]!;
+    else if (name === 'I') this.state.reversed = !this.state.reversed;
     else if (name === 'space') this.frozen = !this.frozen;
-    else if (name === 'escape') this.filter = '';
+    else if (name === 'escape') this.state.filter = '';
     else if (name === 'C-l') this.surface.redraw();
     else if (name === 'C-z') this.surface.suspend();
     else if (name === 'C-t') {
@@ -355,21 +380,22 @@ class TopScreen implements TerminalScreen {
 
   private sortBy(step: number): void {
     const columns = fitting(this.surface.columns);
-    const at = columns.findIndex(({ title }) => title === this.sort);
-    this.sort = columns[(at + step + columns.length) % columns.length]!.title;
+    const at = columns.findIndex(({ title }) => title === this.state.sort);
+    this.state.sort = columns[(at + step + columns.length) % columns.length]!.title;
   }
 
   private attach(): void {
     const row = this.shown()[this.cursor];
     if (!row) return;
     this.chosen = row.sample.name;
+    this.state.guest = this.chosen;
     this.surface.quit();
   }
 
   paste(text: string): void {
     if (!this.typing) return;
     this.prompt.insert(text);
-    this.filter = this.prompt.text;
+    this.state.filter = this.prompt.text;
     this.surface.dirty();
   }
 
@@ -394,11 +420,12 @@ class TopScreen implements TerminalScreen {
 export async function runTop(
   fleet: Fleet,
   intervalMs: number,
+  state: TopState = newTopState(),
   options: Omit<ScreenOptions, 'title' | 'onQuit'> = {},
 ): Promise<string | undefined> {
   let screen: TopScreen | undefined;
   await runScreen({ ...options, title: 'top', onQuit: () => undefined }, (surface, theme) => {
-    screen = new TopScreen(fleet, surface, theme, intervalMs);
+    screen = new TopScreen(fleet, surface, theme, intervalMs, state);
     return screen;
   });
   return screen?.chosen;

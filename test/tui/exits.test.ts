@@ -281,7 +281,7 @@ describe('what people type', () => {
       { name: 'main', address: 0x1000n, size: 0n },
       { name: 'add', address: 0x2000n, size: 0n },
     ]),
-    registers: { rsp: 0x7000n, cr3: 0x5000n },
+    registers: { rsp: 0x7000n, cr3: 0x5000n, rax: 0x123456789abcdefn, r8: 0xff00000008n },
   };
   it.each([
     ['0x1F', 0x1fn],
@@ -293,11 +293,25 @@ describe('what people type', () => {
     ['RSP', 0x7000n],
     ['add', 0x2000n],
     ['-1', (1n << 64n) - 1n],
+    ['main+(2+3)*-4', 0xfecn],
+    ['0xffffffffffffffff + 1', 0n],
+    ['esp*2', 0xe000n],
+    ['eax', 0x89abcdefn],
+    ['r8d', 0x8n],
   ])('%s', (text, value) => {
     expect(evaluate(text, names)).toBe(value);
   });
-  it.each(['', 'nothing', 'main+', '0x', 'main main', '1 2', '1 2x'])('refuses %j', (text) => {
-    expect(() => evaluate(text, names)).toThrow();
+  it.each(['', 'nothing', 'main+', '0x', 'main main', '1 2', '1 2x', '(1', '1)', '()', '1*', '*1', 'main()', 'ebx'])(
+    'refuses %j',
+    (text) => {
+      expect(() => evaluate(text, names)).toThrow();
+    },
+  );
+
+  it('refuses what does not fit in 64 bits, by name', () => {
+    expect(() => evaluate('99999999999999999999', names)).toThrow('99999999999999999999 does not fit in 64 bits');
+    expect(() => evaluate('0x10000000000000000', names)).toThrow(/does not fit/);
+    expect(() => evaluate('0xffffffffffffffff*2', names)).toThrow(/does not fit/);
   });
 
   it('reads bytes', () => {
@@ -309,6 +323,8 @@ describe('what people type', () => {
   it('reads exit conditions', () => {
     const value = (text: string) => evaluate(text, names);
     expect(parseExitCondition('any', value)).toEqual({});
+    for (const unknown of ['999', '65584', 'NOTHING'])
+      expect(() => parseExitCondition(unknown, value)).toThrow(`no exit reason "${unknown}"`);
     expect(parseExitCondition('cpuid|EPT_VIOLATION', value)).toEqual({ reasons: [10, 48] });
     expect(parseExitCondition('48 if GPA>=0xfee00000 && qualification & 2', value)).toEqual({
       reasons: [48],

@@ -241,7 +241,7 @@ describe('command lines that are wrong', () => {
     ['watch 0x1000 0', 'watch: a length of 0 is not 1 to 4096'],
     ['watch hpa 0x1000', 'watch: a watchpoint is on gva or gpa'],
     ['step banana', 'step: "banana" is not a number of instructions'],
-    ['set rax', 'set: set REGISTER VALUE'],
+    ['set rax', 'set: it is REGISTER VALUE'],
     ['set nothing 1', 'set: no register nothing'],
     ['vmcs BANANA 1', 'vmcs: the VMCS has no field "BANANA"'],
     ['vmcs VM_EXIT_REASON 1', 'vmcs: VM_EXIT_REASON is read-only'],
@@ -251,9 +251,16 @@ describe('command lines that are wrong', () => {
     ['syntax arm', 'syntax: "arm" is none of intel, att'],
     ['view fleet', 'view: "fleet" is none of'],
     ['vcpu 3', 'vcpu: vCPUs are 0 to 0'],
-    ['export pdf x', 'export: export csv FILE'],
-    ['export csv /nonexistent/x.csv', 'export: ENOENT'],
-    ['monitor banana', 'monitor: no monitor command "banana"'],
+    ['export pdf x', 'export: it is csv FILE'],
+    ['export csv /nonexistent/x.csv', 'export: /nonexistent/x.csv: no such file or directory'],
+    ['monitor banana', 'monitor: no monitor command "banana"; :monitor help lists them'],
+    ['info banana', 'info: no monitor command "info banana"'],
+    ['info', 'info: what is wanted (:monitor help lists it) is missing'],
+    ['until icount 5', 'until: icount 5 is past: the guest stands at 123,456'],
+    ['break vmexit 999', 'break: no exit reason "999"'],
+    ['set eax 0x123456789', 'set: 123456789 does not fit in eax'],
+    ['print 99999999999999999999', 'print: 99999999999999999999 does not fit in 64 bits'],
+    [`print ${'x'.repeat(200)}`, 'xxx … :messages'],
   ])('%s', async (line, message) => {
     // One program serves them all: none of these changes anything.
     if (!shared) shared = await startDemo();
@@ -276,6 +283,10 @@ describe('command line', () => {
     await press(tui, ':disable 1\r', /○ 1 {2}break 40101d main/);
     await press(tui, ':delete all\r', /3 removed/);
     await press(tui, ':set rax 0xabc\r', /rax 0000000000000abc/);
+    await press(tui, ':set eax 0xdef\r', /rax 0000000000000def/);
+    await press(tui, ':info version\r', /info version {2}Esc closes[\s\S]*demo/);
+    tui.send('\x1b');
+    await tui.settle();
     await press(tui, ':vmcs GUEST_RIP main\r', /GUEST_RIP = 40101d \(was 401000\)/);
     await press(tui, ':write 0x7ff00 de ad\r', /de ad 0e 15/);
     await press(tui, ':write 0x7ff02 "Hi"\r', /de ad 48 69/);
@@ -286,7 +297,9 @@ describe('command line', () => {
     await press(tui, ':arch 32\r', /AT&T 32-bit/);
     await press(tui, ':memory gpa 0x402000\r', /Memory {2}gpa/);
     await press(tui, ':reset\r', /STOPPED: start/);
-    await press(tui, ':mess\r', /Messages/);
+    await press(tui, `:print ${'ab '.repeat(45)}\r`, /… :messages/);
+    // what is longer than the popup goes on in the next line
+    await press(tui, ':mess\r', /Messages[\s\S]*│ print: "[ab ]+│[\s\S]*│ {3}[ab ]+" is not an address or value/);
   });
 
   it('completes commands and symbols, recalls lines, takes a paste', async () => {

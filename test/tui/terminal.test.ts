@@ -76,7 +76,7 @@ describe('SerialTerminal', () => {
   });
 });
 
-/** What comes out of a filter for chunks that arrive 2 ms apart. */
+/** What comes out of a filter for chunks that arrive 2 ms apart; an empty one is a pause. */
 async function filter(chunks: string[], setUp?: (filter: InputFilter) => void): Promise<string[]> {
   const terminal = new PassThrough();
   const input = new InputFilter(terminal);
@@ -85,7 +85,7 @@ async function filter(chunks: string[], setUp?: (filter: InputFilter) => void): 
   setUp?.(input);
   for (const chunk of chunks) {
     terminal.write(chunk);
-    await new Promise((resolve) => setTimeout(resolve, 2));
+    await new Promise((resolve) => setTimeout(resolve, chunk ? 2 : 60));
   }
   await new Promise((resolve) => setTimeout(resolve, 40));
   input.release();
@@ -122,6 +122,15 @@ describe('InputFilter', () => {
       input.onPaste = (text) => pasted.push(text);
     });
     expect(pasted).toEqual(['one\rtwo']);
+  });
+
+  it('takes no part of a paste that comes with pauses for keys', async () => {
+    const pasted: string[] = [];
+    const keys = await filter(['\x1b[200~one', '', 'q', '', '\x1b[201~x'], (input) => {
+      input.onPaste = (text) => pasted.push(text);
+    });
+    expect(pasted).toEqual(['oneq']);
+    expect(keys).toEqual(['x']);
   });
 
   it('sends keys to the capture untouched, the mouse past it', async () => {

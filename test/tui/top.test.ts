@@ -40,6 +40,9 @@ describe('rows of guests', () => {
     expect(guestRows([{ ...SAMPLE, pid: 8 }], [next])[0]!.exitsPerSecond).toBeUndefined();
     const idle = { ...SAMPLE, ms: 61_000, cpuSeconds: 3 };
     expect(guestRows([{ ...SAMPLE, cpuSeconds: 2.5 }], [idle])[0]).toMatchObject({ cpuShare: 0.5, topReason: '-' });
+    // KVM does not count instructions.
+    const uncounted = { ...SAMPLE, state: { ...SAMPLE.state, icount: 0n } };
+    expect(guestRows([uncounted], [{ ...uncounted, ms: 61_000 }])[0]!.instructionsPerSecond).toBeUndefined();
     // A reset counts from zero again.
     expect(guestRows([next], [{ ...SAMPLE, ms: 63_000 }])[0]!.exitsPerSecond).toBe(0);
   });
@@ -157,13 +160,17 @@ describe('vmscope top', () => {
     await top.until(/STOPPED: CR_ACCESS/, 20_000);
     await guests[1]!.until(/STOPPED: CR_ACCESS/, 20_000);
     top.send('q');
-    await top.until(/vmscope top/, 20_000);
+    // sorted and filtered as before
+    await top.until(/vmscope top[\s\S]*NAME▼[\s\S]*filter: kern.*q quit/, 20_000);
     await top.until(/kernel +P/, 20_000);
   });
 
   it('loses the row of a guest that ends, and its socket', async () => {
+    top.send('\r');
+    await top.until(/kernel .*STOPPED/, 20_000);
     guests[1]!.send('q');
     expect(await guests[1]!.exit).toBe(0);
+    await top.until(/kernel: the guest has gone/, 20_000);
     await top.until(/1 guests, 1 running/, 20_000);
     expect(sockets()).toEqual(['keyboard.sock']);
     top.send('q');

@@ -58,6 +58,8 @@ export class ReasonsPane extends Pane {
     const x = 21 + columns.reduce((sum, { width }) => sum + width, 2);
     if (spark) cells.put(x, 0, `${'LAST 60 s'.padEnd(SPARK + 1)}LAST RIP`, theme.dim);
     const body = cells.height - 1;
+    if (this.rows.length === 0)
+      cells.put(1, 1, this.filterText ? 'no exit reason matches' : 'no VM exit so far', theme.dim);
     this.clamp(this.rows.length, body);
     for (let y = 0; y < body && this.top + y < this.rows.length; y++) {
       const index = this.top + y;

@@ -58,7 +58,7 @@ export class RegistersPane extends TextPane {
     const registers = source.value;
     const lines: Segment[][] = [];
     const digits = this.model.bits() === 64 || GENERAL_REGISTERS.some((name) => registers[name]! >> 32n) ? 16 : 8;
-    const columns = Math.max(1, Math.min(4, Math.floor(cells.width / (digits + 6))));
+    const columns = Math.max(1, Math.min(4, Math.floor((cells.width + 2) / (digits + 7))));
     const general = [...GENERAL_REGISTERS].filter((name) => digits === 16 || !/^r\d/.test(name));
     const rows = Math.ceil(general.length / columns);
     for (let row = 0; row < rows; row++) {

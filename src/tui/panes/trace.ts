@@ -36,6 +36,8 @@ export class TracePane extends Pane {
     const chosen = this.ui.exit();
     this.digits = Math.max(8, String(this.rows.at(-1)?.sequence ?? 0).length + 2);
     if (this.following) this.cursor = Math.max(0, this.rows.length - 1);
+    if (this.rows.length === 0)
+      cells.put(1, 0, this.filterText ? 'no VM exit matches' : 'no VM exit so far', this.theme.dim);
     this.list(cells, this.rows.length, focused, (index) => this.row(this.rows[index]!, chosen, cells.width));
   }
 

@@ -5,6 +5,8 @@ import { StringDecoder } from 'node:string_decoder';
 
 /** Parts of an escape sequence may arrive this far apart and still are one key. */
 const HOLD_MS = 25;
+/** A paste over a slow line comes with pauses; what came of it must never act as keys. */
+const PASTE_HOLD_MS = 2000;
 
 const PASTE_START = '\x1b[200~';
 const PASTE_END = '\x1b[201~';
@@ -57,7 +59,8 @@ export class InputFilter extends Transform {
     clearTimeout(this.timer);
     this.pending += this.decoder.write(chunk);
     this.drain();
-    if (this.pending) this.timer = setTimeout(() => this.giveUp(), HOLD_MS);
+    if (this.pending)
+      this.timer = setTimeout(() => this.giveUp(), this.pending.startsWith(PASTE_START) ? PASTE_HOLD_MS : HOLD_MS);
     done();
   }
 
@@ -68,8 +71,7 @@ export class InputFilter extends Transform {
         if (end < 0) return;
         const text = this.pending.slice(PASTE_START.length, end);
         this.pending = this.pending.slice(end + PASTE_END.length);
-        if (this.capture) this.capture(text);
-        else this.onPaste?.(text);
+        this.pasted(text);
         continue;
       }
       const token = TOKEN.exec(this.pending)?.[0];
@@ -79,11 +81,16 @@ export class InputFilter extends Transform {
     }
   }
 
+  private pasted(text: string): void {
+    if (this.capture) this.capture(text);
+    else this.onPaste?.(text);
+  }
+
   /** What is held is not going to be finished: a lone Escape is the key; the start of a reply is dropped. */
   private giveUp(): void {
     const rest = this.pending;
     this.pending = '';
-    if (rest.startsWith(PASTE_START)) this.onPaste?.(rest.slice(PASTE_START.length));
+    if (rest.startsWith(PASTE_START)) this.pasted(rest.slice(PASTE_START.length));
     else if (/^\x1b+$/.test(rest)) this.emitToken('\x1b');
     else if (/^\x1b[[O]$/.test(rest)) for (const key of rest) this.emitToken(key);
   }
