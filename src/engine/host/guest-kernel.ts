@@ -54,17 +54,21 @@ export class GuestKernel {
       this.#foreseeing = this.#track('running the guest aside for the symbols of its kernel', runAside).catch(
         (error: Error) => void this.emit({ type: 'message', text: `no symbols of the kernel: ${error.message}` }),
       ) as Promise<ForeseenKernel | undefined>;
-      await this.#expect();
-      if (this.#foreseen) this.emit({ type: 'symbols' });
+      const kernel = await this.#foreseeing;
+      if (kernel !== undefined && this.linux.kernel() === undefined) {
+        this.#foreseen = kernel;
+        this.emit({ type: 'symbols' });
+      }
     }
     await this.#foreseeing;
     return this.info;
   }
 
-  /** The machine has started anew: what was foreseen will come again. */
+  /** The machine has started anew. Its clock and random numbers have not, so that KASLR picks another place. */
   forget(): void {
     this.linux.forget();
-    void this.#expect();
+    this.#foreseen = undefined;
+    this.#foreseeing = Promise.resolve(undefined);
   }
 
   readonly os = {
@@ -79,11 +83,6 @@ export class GuestKernel {
   async #found<T>(read: () => T): Promise<T> {
     await this.find();
     return read();
-  }
-
-  async #expect(): Promise<void> {
-    const kernel = await this.#foreseeing;
-    if (this.linux.kernel() === undefined) this.#foreseen = kernel;
   }
 
   /** What was foreseen holds unless something was changed that the kernel's place depends on. */
