@@ -1,5 +1,7 @@
 /** The GDB stub's view of a guest, over the debugger API. */
+import { unwindRows } from '../engine/debug/linux/orc.js';
 import type { Debugger, RunState, StopReason } from '../engine/debugger.js';
+import { buildDebugFrame } from '../gdbstub/debug-frame.js';
 import { buildSymbolElf } from '../gdbstub/symbol-elf.js';
 import type { Architecture, MemoryRegion, StopCause, Target, TargetEvent, ThreadRegisters } from '../gdbstub/target.js';
 import { exitReasonName } from '../spec/vmx/exit-reasons.js';
@@ -230,6 +232,7 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
     async symbolFile() {
       const system = await debug.os?.foresee().catch(() => undefined);
       if (system === undefined) return undefined;
+      const unwind = await debug.os?.unwind().catch(() => undefined);
       const symbols = (await debug.symbols()).filter(({ address }) => address >= KERNEL_HALF);
       const named = symbols.map(({ name, address, size, kind }) => ({
         name,
@@ -237,7 +240,10 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
         size,
         code: kind === 'function',
       }));
-      return { name: `${system.kind}-${system.release}`, bytes: () => buildSymbolElf(named) };
+      return {
+        name: `${system.kind}-${system.release}`,
+        bytes: () => buildSymbolElf(named, unwind && buildDebugFrame(unwindRows(unwind))),
+      };
     },
     osTables: osTables(debug, () => stop?.thread ?? 0),
     memoryRegion: (address, thread) => memoryRegion(debug, address, thread),

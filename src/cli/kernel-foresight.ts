@@ -41,7 +41,9 @@ export function kernelForesight(
     try {
       await target.runUntil({ kernel: true });
       const info = await target.os?.info();
-      return info && { info, symbols: await target.symbols() };
+      if (info === undefined) return undefined;
+      const unwind = await target.os?.unwind();
+      return { info, symbols: await target.symbols(), ...(unwind ? { unwind } : {}) };
     } finally {
       await terminate();
     }

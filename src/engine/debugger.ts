@@ -225,6 +225,14 @@ export interface SourceLine {
   line: number;
 }
 
+/** How to get from a function's frame to its caller's, by code address: Linux's ORC tables as they stand in memory. */
+export interface OsUnwindTable {
+  /** Where each piece of code starts, in order. */
+  addresses: BigUint64Array;
+  /** Six bytes a piece: `struct orc_entry`. */
+  entries: Uint8Array;
+}
+
 export interface OsModule {
   name: string;
   address: bigint;
@@ -315,6 +323,8 @@ export interface Debugger {
     foresee(): Promise<OsInfo | undefined>;
     /** The kernel's log, oldest first. @throws Error when there is no system or it cannot be read, as do these. */
     log(): Promise<OsLogRecord[]>;
+    /** Of the kernel in memory, or of the foreseen one; undefined where there is none. */
+    unwind(): Promise<OsUnwindTable | undefined>;
     processes(): Promise<OsTask[]>;
     modules(): Promise<OsModule[]>;
     /** What a vCPU runs; undefined when it is not known. */

@@ -12,13 +12,13 @@ const SECTION_BYTES = 64;
 const SYMBOL_BYTES = 24;
 const ET_EXEC = 2;
 const EM_X86_64 = 62;
-const SHT = { symtab: 2, strtab: 3, nobits: 8 };
+const SHT = { progbits: 1, symtab: 2, strtab: 3, nobits: 8 };
 const SHF = { write: 1, alloc: 2, exec: 4 };
 const STT = { object: 1, func: 2 };
 const GLOBAL = 0x10;
-/** Section names by offset: '' 0, .text 1, .data 7, .symtab 13, .strtab 21, .shstrtab 29. */
-const SECTION_NAMES = '\0.text\0.data\0.symtab\0.strtab\0.shstrtab\0';
-const NAME = { text: 1, data: 7, symtab: 13, strtab: 21, shstrtab: 29 };
+/** Section names by offset: '' 0, .text 1, .data 7, .symtab 13, .strtab 21, .shstrtab 29, .debug_frame 39. */
+const SECTION_NAMES = '\0.text\0.data\0.symtab\0.strtab\0.shstrtab\0.debug_frame\0';
+const NAME = { text: 1, data: 7, symtab: 13, strtab: 21, shstrtab: 29, debugFrame: 39 };
 /** Section numbers from here on are reserved. */
 const MAX_SECTIONS = 0xfe00;
 
@@ -31,8 +31,9 @@ interface Run {
 /**
  * An ELF64 executable without contents. GDB tells functions from data by their section, so each run of symbols of
  * one kind gets a section of its own. `symbols` are sorted by address.
+ * @param debugFrame contents of .debug_frame
  */
-export function buildSymbolElf(symbols: readonly ElfSymbol[]): Uint8Array {
+export function buildSymbolElf(symbols: readonly ElfSymbol[], debugFrame: Uint8Array = new Uint8Array()): Uint8Array {
   const runs: Run[] = [];
   const indices = symbols.map(({ address, size, code }) => {
     const end = address + (size === 0n ? 1n : size);
@@ -82,22 +83,24 @@ export function buildSymbolElf(symbols: readonly ElfSymbol[]): Uint8Array {
     const flags = SHF.alloc | (code ? SHF.exec : SHF.write);
     section(code ? NAME.text : NAME.data, SHT.nobits, flags, [start, BigInt(HEADER_BYTES), end - start, 1n, 0n]);
   }
-  const at = { symtab: HEADER_BYTES, strtab: HEADER_BYTES + table.length, names: 0 };
+  const at = { symtab: HEADER_BYTES, strtab: HEADER_BYTES + table.length, names: 0, frame: 0 };
   at.names = at.strtab + stringTable.length;
+  at.frame = at.names + sectionNames.length;
   const first = runs.length + 1;
   section(NAME.symtab, SHT.symtab, 0, [0n, BigInt(at.symtab), BigInt(table.length), 8n, 24n], first + 1, 1);
   section(NAME.strtab, SHT.strtab, 0, [0n, BigInt(at.strtab), BigInt(stringTable.length), 1n, 0n]);
   section(NAME.shstrtab, SHT.strtab, 0, [0n, BigInt(at.names), BigInt(sectionNames.length), 1n, 0n]);
-  const padding = Buffer.alloc(-(at.names + sectionNames.length) & 7);
+  section(NAME.debugFrame, SHT.progbits, 0, [0n, BigInt(at.frame), BigInt(debugFrame.length), 1n, 0n]);
+  const padding = Buffer.alloc(-(at.frame + debugFrame.length) & 7);
   const header = Buffer.alloc(HEADER_BYTES);
   header.write('\x7fELF\x02\x01\x01', 'latin1');
   header.writeUInt16LE(ET_EXEC, 16);
   header.writeUInt16LE(EM_X86_64, 18);
   header.writeUInt32LE(1, 20);
-  header.writeBigUInt64LE(BigInt(at.names + sectionNames.length + padding.length), 40);
+  header.writeBigUInt64LE(BigInt(at.frame + debugFrame.length + padding.length), 40);
   header.writeUInt16LE(HEADER_BYTES, 52);
   header.writeUInt16LE(SECTION_BYTES, 58);
   header.writeUInt16LE(headers.length, 60);
   header.writeUInt16LE(first + 2, 62);
-  return Buffer.concat([header, table, stringTable, sectionNames, padding, ...headers]);
+  return Buffer.concat([header, table, stringTable, sectionNames, debugFrame, padding, ...headers]);
 }

@@ -325,6 +325,7 @@ export class FakeDebugger implements Debugger {
     return {
       info: () => this.answer('os.info', info),
       foresee: () => this.answer('os.foresee', () => undefined),
+      unwind: () => this.answer('os.unwind', () => undefined),
       log: () =>
         this.answer('os.log', () => [
           { sequence: 0n, ns: 0n, level: 5, text: name('Linux version 6.1.0-test') },

@@ -7,6 +7,7 @@ import { inSlices } from './slices.js';
 export interface ForeseenKernel {
   info: D.OsInfo;
   symbols: D.TargetSymbol[];
+  unwind?: D.OsUnwindTable;
 }
 
 const hex = (address: bigint): string => `0x${address.toString(16)}`;
@@ -74,6 +75,7 @@ export class GuestKernel {
   readonly os = {
     info: async (): Promise<D.OsInfo | undefined> => ((await this.find()) ? this.linux.info() : undefined),
     foresee: (): Promise<D.OsInfo | undefined> => this.foresee(),
+    unwind: async () => ((await this.find()) ? this.linux.unwind() : this.#foreseen?.unwind),
     log: () => this.#found(() => this.linux.log()),
     processes: () => this.#found(() => this.linux.tasks()),
     modules: () => this.#found(() => this.linux.modules()),

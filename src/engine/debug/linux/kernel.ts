@@ -128,6 +128,13 @@ export class LinuxKernel {
     return result;
   }
 
+  /** Bytes of the image, which lies in one piece in RAM whatever is mapped; a view. @throws RangeError outside RAM. */
+  image(address: bigint, length: number): Uint8Array {
+    const gpa = this.textGpa + Number(address - this.text);
+    if (gpa < 0 || gpa + length > this.memory.bytes) throw new RangeError(`0x${address.toString(16)} is not in RAM`);
+    return this.memory.view(gpa, length);
+  }
+
   u16(address: bigint): number {
     return dataView(this.read(address, 2)).getUint16(0, true);
   }

@@ -1,10 +1,11 @@
 /** The Linux guest as the debugger API shows it: found when it is asked for, dropped when it is gone. */
-import type { OsInfo, OsLogRecord, OsModule, OsTask, TargetSymbol } from '../../debugger.js';
+import type { OsInfo, OsLogRecord, OsModule, OsTask, OsUnwindTable, TargetSymbol } from '../../debugger.js';
 import { sized } from '../symbol-file.js';
 import type { KernelSymbol } from './kallsyms.js';
 import { LinuxKernel } from './kernel.js';
 import { readLog } from './log.js';
 import { moduleSymbols, readModules } from './modules.js';
+import { readUnwindTable } from './orc.js';
 import type { PhysicalMemory, Search } from './physical.js';
 import { currentTask, readTasks } from './tasks.js';
 
@@ -80,6 +81,11 @@ export class LinuxView {
       this.#modules = names;
     }
     return this.#symbols;
+  }
+
+  unwind(): OsUnwindTable | undefined {
+    const kernel = this.kernel();
+    return kernel && attempt(() => readUnwindTable(kernel));
   }
 
   log(): OsLogRecord[] {
