@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { Case, CaseRunner, Outcome } from '../../src/engine/difftest/case.js';
 import { judge } from '../../src/engine/difftest/compare.js';
+import { systematicCoverage } from '../../src/engine/difftest/coverage.js';
 import { describeReport, runFuzz } from '../../src/engine/difftest/fuzz.js';
 import { randomCases, systematicCases } from '../../src/engine/difftest/generate.js';
 import { QUIRKS } from '../../src/engine/difftest/quirks.js';
 import { maskOf, UNDEFINED } from '../../src/engine/difftest/undefined.js';
 import { fuzz, openCore } from '../../src/engine/host/difftest/oracles.js';
+import { OPCODES } from '../../src/spec/opcodes/index.js';
 import { kvmSkipReason } from '../kvm/tools.js';
 import { named, requireTool } from '../tools.js';
 
@@ -39,6 +41,66 @@ describe('generators', () => {
     const outcomes = openCore().run(cases);
     const vectors = new Set(outcomes.map((o) => o.vector));
     for (const vector of [0, 1, 3, 4, 5, 6, 11, 12, 13, 14]) expect(vectors).toContain(vector);
+  });
+});
+
+describe('coverage of the systematic cases', () => {
+  const { rows, excluded } = systematicCoverage(12);
+  const byName = new Map(rows.map((row) => [row.name, row]));
+
+  it('leaves out no row of the opcode table without a reason', () => {
+    const named = new Set(Object.values(excluded).flat());
+    const missing = OPCODES.map((row) => `${row.mnemonic}${row.operands === '' ? '' : ` ${row.operands}`}`).filter(
+      (name) => !byName.has(name) && !named.has(name),
+    );
+    expect(missing).toEqual([]);
+    expect(rows.length).toBeGreaterThan(380);
+    expect(Object.keys(excluded).sort()).toEqual([
+      'VMX and system management',
+      'answers what two machines do not share: model, time, random numbers',
+      'changes the system state that the test bed is made of',
+      'ends in a handler that MSRs name',
+      'its trap is the one by which cases end',
+      'leaves the CPU for a device or halts',
+      'x87, MMX, SSE and AVX: testers of their own',
+    ]);
+    for (const name of ['ADD Eb,Gb', 'CMPXCHG8B My', 'MULX Gy,By,Ey', 'IRET', 'CALL Ap'])
+      expect(byName.has(name)).toBe(true);
+  });
+
+  it('meets every instruction in every mode, ring and operand size', () => {
+    for (const row of rows) {
+      const privileged = !row.rings.has(0);
+      expect([row.name, row.modes.size]).toEqual([row.name, privileged ? 5 : 6]);
+      expect([row.name, [...row.rings].sort()]).toEqual([row.name, privileged ? [1, 2, 3] : [0, 1, 2, 3]]);
+      expect([row.name, [...row.operandBytes].sort()]).toEqual([row.name, [2, 4, 8]]);
+    }
+  });
+
+  it('meets every addressing form and kind of place of an operand', () => {
+    for (const row of rows.filter(({ name }) => /[ ,][EM][a-z]+/.test(name))) {
+      const met = new Set([...row.addressing].filter((form) => form !== 'register').map((form) => form.slice(3)));
+      expect([row.name, met.size]).toEqual([row.name, 24]);
+      expect([row.name, [...row.targets].sort()]).toEqual([row.name, [0, 1, 2, 3, 4]]);
+    }
+  });
+
+  it('walks all forms of an instruction when asked to', () => {
+    const { rows } = systematicCoverage(0, { filter: 'ADC Ev,Gv' });
+    const [adc] = rows;
+    expect(adc.addressing.size).toBe(73);
+    expect(adc.cases).toBe(21 * 122 + 4 * 61);
+  });
+});
+
+describe('jobs', () => {
+  it('share the cases and bring one report', async () => {
+    const [one, two] = [0, 1].map((index) => take(randomCases(5, { part: { index, of: 2 } }), 50));
+    expect(one).not.toEqual(two);
+    const shared = [0, 1].flatMap((index) => [...systematicCases(5, 1, { part: { index, of: 2 } })]);
+    const whole = [...systematicCases(5, 1)];
+    const key = (c: Case): string => `${c.mode} ${c.cpl} ${c.name}`;
+    expect(shared.map(key).sort()).toEqual(whole.map(key).sort());
   });
 });
 

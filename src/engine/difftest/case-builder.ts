@@ -22,13 +22,47 @@ import type { Template } from './templates.js';
 const RSP = 4;
 const RBP = 5;
 
-/** One case of a template. `form` walks prefixes in the systematic run; undefined draws them. */
-export function buildCase(rng: Rng, t: Template, mode: Mode, cpl: number, seed: number, form?: number): Case {
-  const b = new Builder(rng, t, mode, cpl);
-  b.prefixes(form ?? rng.below(64));
+/** What the systematic run walks through; what is absent is drawn. */
+export interface Form {
+  /** Operand-size prefix, address-size prefix, REX.W. */
+  p66?: boolean;
+  p67?: boolean;
+  rexW?: boolean;
+  /** ModRM: mod and rm; mod 3 is a register. */
+  mod?: number;
+  rm?: number;
+  /** Where a memory operand lies: 0 across pages, 1 into no page, 2 in a page that faults, 3 into such a one, 4 plain. */
+  target?: number;
+}
+
+/** What a case came out as, for the report of what is covered. */
+export interface Shape {
+  operandBytes: number;
+  addressBytes: number;
+  /** `register`, or addressing size with mod and rm; '' without ModRM. */
+  addressing: string;
+  /** As Form.target; -1 without a memory operand. */
+  target: number;
+}
+
+/** One case of a template. */
+export function buildCase(rng: Rng, t: Template, mode: Mode, cpl: number, seed: number, form: Form = {}): Case {
+  return buildShaped(rng, t, mode, cpl, seed, form).case;
+}
+
+export function buildShaped(
+  rng: Rng,
+  t: Template,
+  mode: Mode,
+  cpl: number,
+  seed: number,
+  form: Form,
+): { case: Case; shape: Shape } {
+  const b = new Builder(rng, t, mode, cpl, form);
+  b.prefixes();
   b.opcode();
   b.operands();
-  return b.finish(seed);
+  return { case: b.finish(seed), shape: b.shape };
 }
 
 class Builder {
@@ -40,12 +74,15 @@ class Builder {
   private segment = -1; // override: 0 es .. 5 gs
   private rex = 0;
   private repeat = false;
+  private addressing = '';
+  private targetKind = -1;
 
   constructor(
     private readonly rng: Rng,
     private readonly t: Template,
     private readonly mode: Mode,
     private readonly cpl: number,
+    private readonly form: Form,
   ) {
     this.operandBytes = is16(mode) ? 2 : 4;
     this.addressBytes = mode === 'long' ? 8 : is16(mode) ? 2 : 4;
@@ -57,14 +94,19 @@ class Builder {
     this.gpr[RBP] = BigInt(stack + 64);
   }
 
-  prefixes(form: number): void {
-    const { rng, t, mode } = this;
+  get shape(): Shape {
+    const { operandBytes, addressBytes, addressing, targetKind } = this;
+    return { operandBytes, addressBytes, addressing, target: targetKind };
+  }
+
+  prefixes(): void {
+    const { rng, t, mode, form } = this;
     const legacy: number[] = [];
-    if (t.vex === 0 && t.prefix !== 0x66 && form & 1 && rng.oneIn(2)) {
+    if (t.vex === 0 && t.prefix !== 0x66 && (form.p66 ?? rng.oneIn(4))) {
       legacy.push(0x66);
       this.operandBytes = this.operandBytes === 2 ? 4 : 2;
     }
-    if (rng.oneIn(6)) {
+    if (form.p67 ?? rng.oneIn(6)) {
       legacy.push(0x67);
       this.addressBytes = mode === 'long' ? 4 : this.addressBytes === 2 ? 4 : 2;
     }
@@ -84,8 +126,9 @@ class Builder {
       [legacy[i], legacy[j]] = [legacy[j], legacy[i]];
     }
     this.bytes.push(...legacy);
-    if (mode === 'long' && (t.vex !== 0 || rng.oneIn(2))) {
+    if (mode === 'long' && (t.vex !== 0 || form.rexW || rng.oneIn(2))) {
       this.rex = 0x40 | rng.below(16);
+      if (form.rexW !== undefined) this.rex = (this.rex & ~8) | (form.rexW ? 8 : 0);
       if (this.rex & 8) this.operandBytes = 8;
     }
   }
@@ -144,7 +187,9 @@ class Builder {
   /** A linear address for an operand of some bytes. */
   private target(bytes: number): number {
     const { rng } = this;
-    switch (rng.below(16)) {
+    const kind = this.form.target ?? Math.min(rng.below(16), 4);
+    this.targetKind = kind;
+    switch (kind) {
       case 0:
         return DATA + 0x1000 - rng.below(bytes + 1); // across a border
       case 1:
@@ -188,10 +233,13 @@ class Builder {
 
   private modrm(reg: number): void {
     const { rng, t } = this;
-    const register = t.register ? !rng.oneIn(32) : rng.oneIn(t.memory ? 32 : 2);
+    const { mod } = this.form;
+    const drawn = mod === undefined ? rng.oneIn(t.memory ? 32 : 2) : mod === 3;
+    const register = t.register ? mod === 3 || !rng.oneIn(32) : drawn;
     if (/Sw|^(VERR|VERW|LAR|LSL)/.test(t.name)) this.selectorOperands();
     if (register) {
-      this.bytes.push(0xc0 | (reg << 3) | rng.below(8));
+      this.addressing = 'register';
+      this.bytes.push(0xc0 | (reg << 3) | (this.form.rm ?? rng.below(8)));
       return;
     }
     const linear = this.target(Math.max(this.operandBytes, 4));
@@ -201,10 +249,17 @@ class Builder {
     else this.modrm32(reg, linear);
   }
 
+  private memoryForm(): { mod: number; rm: number } {
+    const { form, rng, addressBytes } = this;
+    const mod = form.mod === undefined || form.mod === 3 ? rng.below(3) : form.mod;
+    const rm = form.rm ?? rng.below(8);
+    this.addressing = `${addressBytes * 8} mod ${mod} rm ${rm}`;
+    return { mod, rm };
+  }
+
   private modrm16(reg: number, linear: number): void {
     const { rng } = this;
-    const rm = rng.below(8);
-    const mod = rng.below(3);
+    const { rm, mod } = this.memoryForm();
     const direct = mod === 0 && rm === 6;
     const segment = this.dataSegment(!direct && (rm === 2 || rm === 3 || rm === 6) ? 2 : 3);
     const offset = (linear - this.base(segment)) & 0xffff;
@@ -226,8 +281,7 @@ class Builder {
 
   private modrm32(reg: number, linear: number): void {
     const { rng, rex } = this;
-    const mod = rng.below(3);
-    const rm = rng.below(8);
+    const { rm, mod } = this.memoryForm();
     const wide = this.addressBytes === 8;
     const mask = wide ? 0xffff_ffff_ffff_ffffn : 0xffff_ffffn;
     let base = rm | (rex & 1 ? 8 : 0);

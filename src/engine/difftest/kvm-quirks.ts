@@ -81,6 +81,7 @@ export const KVM_QUIRKS: readonly Quirk[] = [
       'KVM\'s emulator checks a write through CS after the page walk, a CPU before. @sdm 3A 5.5 "Type Checking"',
     applies: (c, expected, actual) =>
       emulated(c) &&
+      !is(c, /^IRET/) &&
       c.mode !== 'long' &&
       c.code.subarray(0, 5).includes(0x2e) &&
       (isFault(expected) || expected.ending === 'mmio') &&
@@ -108,6 +109,7 @@ export const KVM_QUIRKS: readonly Quirk[] = [
       "KVM's emulator takes the segment of a CS, DS, ES or SS override for the choice between #SS and #GP; 64-bit mode ignores them",
     applies: (c, expected, actual) =>
       c.mode === 'long' &&
+      !is(c, /^IRET/) &&
       [expected, actual].every(({ vector }) => vector === 12 || vector === 13) &&
       c.code.subarray(0, 5).some((byte) => [0x26, 0x2e, 0x36, 0x3e].includes(byte)),
   },
@@ -142,8 +144,8 @@ export const KVM_QUIRKS: readonly Quirk[] = [
     id: 'kvm-hint-nop',
     parties: ['kvm'],
     evidence:
-      "KVM's emulator takes some hint NOPs (0F 18-1F) for shorter than they are and runs their rest as the next instruction",
-    applies: (c) => emulated(c) && is(c, /^NOP Ev/),
+      "KVM's emulator takes some hint NOPs (0F 18-1F) for shorter than they are and runs their rest as the next instruction; in ring 3 of long mode it gets those that raise #UD (LOCK)",
+    applies: (c, _expected, actual) => is(c, /^NOP Ev/) && (emulated(c) || actual.vector === 6),
   },
   {
     id: 'kvm-cmpxchg',

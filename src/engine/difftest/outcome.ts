@@ -27,6 +27,20 @@ const WITH_ERROR_CODE = new Set([8, 10, 11, 12, 13, 14, 17]);
 const MASK16 = 0xffffn;
 const MASK32 = 0xffff_ffffn;
 
+/** The outcome of a case that a runner cannot run, with its reason. */
+export const notRun = (c: Case, detail: string): Outcome => ({
+  ending: 'unsupported',
+  vector: -1,
+  errorCode: 0,
+  cr2: 0n,
+  gpr: c.gpr,
+  rip: 0n,
+  rflags: c.rflags,
+  selectors: new Uint16Array(6),
+  changes: [],
+  detail,
+});
+
 /** Answers whether two pieces of memory are the same; runners give a native one. */
 export type SameBytes = (start: number, bytes: number) => boolean;
 

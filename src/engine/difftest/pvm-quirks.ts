@@ -1,9 +1,13 @@
 // Paravirtual KVM (no VT-x or SVM under it): what its way of running a guest shows.
-import { CODE, isIa32e, mayStray, STACK } from './bed.js';
+import { CODE, HANDLERS, isIa32e, mayStray, STACK } from './bed.js';
 import { type Case, type Outcome, SELECTOR_NAMES } from './case.js';
 import { emulated, fields, is, isFault, type Quirk } from './quirk.js';
 
 const RSP = 4;
+const SS = 2;
+/** With REX.W right before the opcode. */
+const isIretq = (c: Case): boolean => (c.code[c.code.length - 2] & 0xf8) === 0x48;
+const isIret = (c: Case): boolean => is(c, /^IRET/);
 
 /** The stack pointer of ring 0 was moved off the stack: an event's frame lands on code or tables. */
 function stackOnTables(c: Case, o: Outcome): boolean {
@@ -25,7 +29,7 @@ export const PVM_QUIRKS: readonly Quirk[] = [
     evidence:
       'far CALL, JMP and RETF of ring 3: paravirtual KVM raises #UD when they fault in long mode, and pushes without SS.base in compatibility mode',
     applies: (c, expected, actual) =>
-      is(c, /^(CALL M|JMP M|RETF)/) &&
+      is(c, /^(CALL [AM]|JMP [AM]|RETF)/) &&
       (!emulated(c) || (c.mode === 'compat16' && expected.vector === 14 && actual.vector !== 14)),
   },
   {
@@ -48,10 +52,11 @@ export const PVM_QUIRKS: readonly Quirk[] = [
     id: 'pvm-selectors',
     parties: ['kvm'],
     evidence:
-      'paravirtual KVM runs ring 3 of long mode with segment selectors of its own (FS and GS read as 0, loads are checked late)',
-    applies: (c, _expected, _actual, differences) =>
+      "paravirtual KVM runs ring 3 of long mode with segment selectors of its own (FS and GS read as 0), and loads them from the host's GDT",
+    applies: (c, expected, actual, differences) =>
       !emulated(c) &&
-      ((is(c, /Sw|[FG]S\b|^L[FG]S|^LSS|^ARPL|^LAR|^LSL|^VER/) && !is(c, /^MOV Sw/)) ||
+      ((is(c, /Sw|[FG]S\b|^L[FG]S|^LSS|^ARPL|^LAR|^LSL|^VER/) &&
+        (!is(c, /^MOV Sw/) || (expected.vector === 1 && actual.vector !== 6))) ||
         differences.every((d) => SELECTOR_NAMES.includes(d.field))),
   },
   {
@@ -72,11 +77,55 @@ export const PVM_QUIRKS: readonly Quirk[] = [
       expected.cr2 === expected.rip,
   },
   {
-    id: 'kvm-iret',
+    id: 'kvm-iret-unknown',
+    parties: ['kvm'],
+    evidence: "KVM's emulator knows IRET in real mode only and raises #UD in protected mode",
+    applies: (c, expected) => isIret(c) && (c.mode === 'prot16' || c.mode === 'prot32') && expected.vector === 6,
+  },
+  {
+    id: 'pvm-iret-frames',
     parties: ['kvm'],
     evidence:
-      "KVM's emulator knows IRET in real mode only; the paravirtual one's own IRET takes no 16-bit frames and loses error codes",
-    applies: (c) => is(c, /^IRET/) && c.mode !== 'real',
+      "the paravirtual KVM's own IRET refuses compatibility mode and a stack segment other than the flat " +
+      'one of its ring with #GP(0), and in 64-bit mode all frames but IRETQ\'s; the same frames return on any CPU. @sdm 2 "IRET"',
+    applies: (c, expected, actual) =>
+      isIret(c) &&
+      isIa32e(c.mode) &&
+      expected.vector === 13 &&
+      expected.errorCode === 0 &&
+      (c.mode !== 'long' || !isIretq(c) || actual.vector === 12 || expected.selectors[SS] !== actual.selectors[SS]),
+  },
+  {
+    id: 'pvm-iret-error-code',
+    parties: ['kvm'],
+    evidence: 'the #GP of the paravirtual KVM\'s own IRET has the error code 0, not the selector. @sdm 2 "IRET"',
+    applies: (c, expected, _actual, differences) =>
+      isIret(c) && isIa32e(c.mode) && expected.errorCode === 0 && fields(differences) === 'error code',
+  },
+  {
+    id: 'pvm-iret-order',
+    parties: ['kvm'],
+    evidence:
+      "the paravirtual KVM's own IRET checks SS (#SS, #NP) before CS, and LOCK not at all; the SDM has CS first. " +
+      '@sdm 2 "IRET"',
+    applies: (c, expected, actual, differences) =>
+      isIret(c) &&
+      c.mode === 'long' &&
+      (((expected.vector === 11 || expected.vector === 12) && actual.vector === 13) ||
+        (expected.errorCode !== 0 && fields(differences) === 'error code') ||
+        (actual.vector === 6 && c.code.includes(0xf0))),
+  },
+  {
+    id: 'pvm-iret-unchecked',
+    parties: ['kvm'],
+    evidence:
+      "the paravirtual KVM's own IRET goes on without the single-step trap and without a check of the types of CS and " +
+      'SS: the return is through, and what is there runs or faults. @sdm 2 "IRET"',
+    applies: (c, expected, actual) =>
+      isIret(c) &&
+      c.mode === 'long' &&
+      [1, 11, 12, 13].includes(actual.vector) &&
+      (expected.ending === 'stuck' || [1, 3, 6, 14].includes(expected.vector)),
   },
   {
     id: 'frame-in-the-hole',
@@ -89,14 +138,26 @@ export const PVM_QUIRKS: readonly Quirk[] = [
       (c.cpl === 0 && [expected, actual].some((o) => o.ending === 'shutdown' || stackOnTables(c, o))),
   },
   {
+    id: 'outside-ram',
+    parties: ['kvm'],
+    evidence:
+      'without paging the operand lies above RAM: KVM leaves the access to user space, while the core without EPT has frames of its own there',
+    applies: (c, expected, actual) => mayStray(c.mode) && expected.ending === 'mmio' && actual.ending === 'exception',
+  },
+  {
     id: 'wrote-over-the-bed',
     parties: ['kvm'],
     evidence:
       'without paging the instruction wrote over the IDT, GDT or handlers of the bed: what comes of that depends on what each CPU has cached',
     applies: (c, expected, actual) =>
       mayStray(c.mode) &&
-      [expected, actual].some((o) => o.ending !== 'exception') &&
-      [expected, actual].some((o) => o.changes.some(({ address }) => address < CODE)),
+      [expected, actual].some(
+        (o) =>
+          o.changes.some(({ address }) => address < CODE) &&
+          (o.ending !== 'exception' ||
+            expected.vector !== actual.vector ||
+            o.changes.some(({ address }) => address >> 12 === HANDLERS >> 12)),
+      ),
   },
   {
     id: 'pvm-fault-emulated',

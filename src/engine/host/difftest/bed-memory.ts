@@ -77,6 +77,8 @@ export class BedMemory {
       else groups.set(key, [i]);
     });
     for (const group of groups.values()) {
+      // what a stack pointer led astray wrote where its own mode was not watched
+      this.cleanUp();
       for (let from = 0; from < group.length; from += CLOSE_CASES) {
         const some = group.slice(from, from + CLOSE_CASES);
         const { mode } = cases[some[0]];
@@ -87,6 +89,16 @@ export class BedMemory {
       }
     }
     return outcomes;
+  }
+
+  /** Every byte is the image's again. */
+  private cleanUp(): void {
+    if (this.seed < 0 || this.same(0, RAM_BYTES)) return;
+    for (let page = 0; page < RAM_BYTES; page += PAGE) {
+      if (this.same(page, PAGE)) continue;
+      this.before.copy(this.ram, page, page, page + PAGE);
+      this.changed(page);
+    }
   }
 
   private codeChanged(c: Case): void {

@@ -1,23 +1,30 @@
 // `npm run fuzz`: compares the core with this host's CPU and its KVM, prints what differs; status 1 if anything does.
 import { writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { MODES, type Mode } from '../../difftest/bed.js';
+import { describeCoverage, systematicCoverage } from '../../difftest/coverage.js';
 import { describeReport } from '../../difftest/fuzz.js';
 import { type Vector, vectorFile } from '../../difftest/vector.js';
-import { fuzz, type OracleName } from './oracles.js';
+import { fuzzInJobs } from './jobs.js';
+import type { OracleName } from './oracles.js';
 
+const MANY = 50_000;
 const USAGE = `usage: npm run fuzz -- [options]
   --oracle native|kvm     whom to believe (default: both that this host has)
   --seed N                cases are a function of it (default 1)
   --cases N | --seconds N how long (default 20000 cases)
-  --systematic N          every instruction in every mode and ring, N times each, instead of random cases
+  --systematic N          every instruction in every mode and ring, N times each, instead of random cases;
+                          0: once in each operand size, addressing form and kind of place
+  --coverage              what the systematic cases meet, without running them
+  --jobs N                processes (default: the host's CPUs, for 50000 cases and more)
   --filter TEXT           instructions whose name contains TEXT ("ADD", "Ev,Gv")
   --modes real,long,...   of ${MODES.join(' ')}
   --rings 0,3
   --record FILE           write the shrunk failures as vectors
   --record-agreeing FILE  write one agreeing case per instruction and mode as vectors`;
 
-function main(): number {
+async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       oracle: { type: 'string' },
@@ -26,6 +33,8 @@ function main(): number {
       seconds: { type: 'string' },
       systematic: { type: 'string' },
       filter: { type: 'string' },
+      coverage: { type: 'boolean', default: false },
+      jobs: { type: 'string' },
       modes: { type: 'string' },
       rings: { type: 'string' },
       record: { type: 'string' },
@@ -41,6 +50,12 @@ function main(): number {
   const modes = values.modes?.split(',') as Mode[] | undefined;
   const unknown = modes?.find((mode) => !MODES.includes(mode));
   if (unknown) throw new Error(`no mode '${unknown}'; modes are ${MODES.join(' ')}`);
+  if (values.coverage) {
+    for (const line of describeCoverage(systematicCoverage(number(values.systematic) ?? 0))) console.log(line);
+    return 0;
+  }
+  const many = values.seconds !== undefined || values.systematic !== undefined || Number(values.cases ?? 0) >= MANY;
+  const jobs = number(values.jobs) ?? (many ? availableParallelism() : 1);
   const oracles = values.oracle ? [values.oracle as OracleName] : (['native', 'kvm'] as const);
   let failing = 0;
   let ran = 0;
@@ -48,7 +63,8 @@ function main(): number {
   const agreeing: Vector[] = [];
   for (const oracle of oracles) {
     try {
-      const report = fuzz(oracle, {
+      const start = performance.now();
+      const options = {
         seed: Number(values.seed),
         cases: number(values.cases),
         seconds: number(values.seconds),
@@ -57,10 +73,16 @@ function main(): number {
         keep: values['record-agreeing'] !== undefined,
         ...(modes && { modes }),
         ...(values.rings && { rings: values.rings.split(',').map(Number) }),
-      });
+      };
+      const report = await fuzzInJobs(oracle, options, jobs);
+      const seconds = (performance.now() - start) / 1000;
       ran++;
       failing += report.failing;
       for (const line of describeReport(report)) console.log(line);
+      const asked = report.compared + Object.values(report.unsupported).reduce((sum, count) => sum + count, 0);
+      console.log(
+        `  ${asked} cases in ${seconds.toFixed(1)} s, ${Math.round(asked / seconds)} a second, ${jobs} processes`,
+      );
       for (const f of report.failures) vectors.push({ case: f.case, expected: f.expected, recordedOn: oracle });
       agreeing.push(...report.kept);
     } catch (error) {
@@ -74,7 +96,7 @@ function main(): number {
 }
 
 try {
-  process.exitCode = main();
+  process.exitCode = await main();
 } catch (error) {
   console.error(`fuzz: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 2;

@@ -5,8 +5,9 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { bedImage, bedState, CODE, isIa32e, type Mode, SUPERVISOR_PAGE } from '../../difftest/bed.js';
+import { bedImage, bedState, type Mode, SUPERVISOR_PAGE } from '../../difftest/bed.js';
 import type { Case, CaseRunner, Change, Outcome } from '../../difftest/case.js';
+import { notRun } from '../../difftest/outcome.js';
 
 const IF = 0x200;
 const IOPL = 0x3000;
@@ -83,7 +84,7 @@ export class NativeCaseRunner implements CaseRunner {
     const child = spawnSync(this.program, { input, maxBuffer: MAX_OUTPUT });
     const outcomes = child.stdout ? decode(cases, child.stdout) : [];
     while (outcomes.length < cases.length) {
-      outcomes.push(failed(cases[outcomes.length], `the native process ended: ${child.signal ?? child.status}`));
+      outcomes.push(notRun(cases[outcomes.length], `the native process ended: ${child.signal ?? child.status}`));
       // The case that ended the process is the first without a result; the others run again without it.
       if (outcomes.length < cases.length) outcomes.push(...this.batch(cases.slice(outcomes.length)));
     }
@@ -159,21 +160,6 @@ function errorCodeOf(vector: number, code: number, cr2: bigint): number {
   if (vector !== 14) return code;
   if (cr2 < BigInt(BASE) || (cr2 & ~0xfffn) === BigInt(SUPERVISOR_PAGE)) return code | 1;
   return cr2 >> 47n !== 0n ? code & ~1 : code;
-}
-
-function failed(c: Case, detail: string): Outcome {
-  return {
-    ending: 'unsupported',
-    vector: -1,
-    errorCode: 0,
-    cr2: 0n,
-    gpr: c.gpr,
-    rip: BigInt(c.address - (isIa32e(c.mode) ? 0 : CODE)),
-    rflags: c.rflags,
-    selectors: selectorsOf(c.mode),
-    changes: [],
-    detail,
-  };
 }
 
 const SELECTORS = new Map<Mode, Uint16Array>(

@@ -1,6 +1,7 @@
 // The instruction tester on this host: the CPU itself (ring 3) and /dev/kvm (every mode) against the core.
 import { RAM_BYTES } from '../../difftest/bed.js';
-import { type FuzzOptions, type FuzzReport, type Oracle, runFuzz } from '../../difftest/fuzz.js';
+import { IF, IOPL } from '../../difftest/flags.js';
+import { type FuzzOptions, type FuzzReport, type Oracle, type Referee, runFuzz } from '../../difftest/fuzz.js';
 import { createCore } from '../core-instance.js';
 import { CoreCaseRunner, type CoreUnderTest } from './core-runner.js';
 import { KvmCaseRunner } from './kvm-runner.js';
@@ -20,12 +21,34 @@ export function openOracle(name: OracleName): Oracle {
   return { party: 'native', runner: NativeCaseRunner.open(), accepts: runsNatively };
 }
 
+const now = (): number => performance.now();
+
+/** The host's CPU for single cases, as far as it runs them; undefined where there is no compiler. */
+function hostCpu(): Referee | undefined {
+  let runner: NativeCaseRunner | undefined;
+  return (c) => {
+    const user = { ...c, rflags: (c.rflags & ~IOPL) | IF };
+    if (!runsNatively(user)) return undefined;
+    try {
+      runner ??= NativeCaseRunner.open();
+    } catch {
+      return undefined;
+    }
+    const [outcome] = runner.run([user]);
+    // those two flags are the operating system's there
+    return outcome.ending === 'unsupported'
+      ? undefined
+      : { ...outcome, rflags: (outcome.rflags & ~(IOPL | IF)) | (c.rflags & (IOPL | IF)) };
+  };
+}
+
 /** Compares the core with an oracle; closes what it opened. */
 export function fuzz(name: OracleName, options: Omit<FuzzOptions, 'now'>): FuzzReport {
   const oracle = openOracle(name);
   try {
+    const referee = name === 'kvm' ? hostCpu() : undefined;
     const native: Partial<FuzzOptions> = name === 'native' ? { modes: NATIVE_MODES, rings: [3], userFlags: true } : {};
-    return runFuzz(oracle, openCore(), { now: () => performance.now(), ...native, ...options });
+    return runFuzz(oracle, openCore(), { now, ...(referee ? { referee } : {}), ...native, ...options });
   } finally {
     oracle.runner.close();
   }
