@@ -153,9 +153,18 @@ export function kvmThreads(): Measurement[] {
 export function kvmInterrupts(): Measurement[] {
   mustWork();
   return inFolder((folder) => {
-    const [object, elf] = [join(folder, 'ipi.o'), join(folder, 'ipi.elf')];
-    execFileSync('as', ['--32', '-o', object, `${ROOT}bench/self-ipi.S`]);
-    execFileSync('ld', ['-m', 'elf_i386', '-n', '--no-warn-rwx-segments', '-Ttext=0x100000', '-o', elf, object]);
+    const lib = `${ROOT}samples/lib/`;
+    const elf = join(folder, 'ipi.elf');
+    const sources = [
+      `${ROOT}bench/self-ipi.S`,
+      ...['start64', 'serial64', 'idt64', 'pic64'].map((n) => `${lib}${n}.S`),
+    ];
+    const objects = sources.map((source, i) => {
+      execFileSync('as', ['--64', '-I', lib, '-o', join(folder, `${i}.o`), source]);
+      return join(folder, `${i}.o`);
+    });
+    const flags = ['--build-id=none', '--no-warn-rwx-segments', '-n', '-T', `${lib}sample.ld`];
+    execFileSync('ld', [...flags, ...objects, '-o', elf]);
     const image = { name: elf, bytes: readFileSync(elf) };
     const interrupts = (vm: Hypervisor): number => {
       const counter = new DataView(vm.memory.read(INTERRUPTS, 4).slice().buffer);

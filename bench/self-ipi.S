@@ -1,41 +1,33 @@
-# Interrupts as fast as they come: an IPI to oneself, its handler, the end of interrupt; counted at 500h.
-# Multiboot enters in 32-bit protected mode without paging.
-.equ LAPIC, 0xfee00000
+# Interrupts as fast as they come: an IPI to oneself, its handler, the end of interrupt; counted at 500h. On the library
+# of the samples, in 64-bit mode.
+.include "macros.inc"
+.include "apic.inc"
+
 .equ COUNTER, 0x500
-.equ IDT, 0x1000
 .equ VECTOR, 0x40
+.equ GATE_INTERRUPT, 0x8e
+.equ ICR_SELF, 0x40000
 
-.section .multiboot, "a"
-header:
-  .long 0x1badb002, 0x00010000, -(0x1badb002 + 0x00010000)
-  .long header, header, 0, 0, _start
-
-.code32
+.code64
 .text
-.globl _start
-_start:
-  mov $stack, %esp
-  mov $handler, %eax
-  mov %ax, IDT + VECTOR * 8
-  mov %cs, IDT + VECTOR * 8 + 2
-  movw $0x8e00, IDT + VECTOR * 8 + 4
-  shr $16, %eax
-  mov %ax, IDT + VECTOR * 8 + 6
-  lidt idtr
-  movl $0x1ff, LAPIC + 0xf0       # on
-  movb $0xff, %al
-  out %al, $0x21
+func main
+  lgdt boot_gdtr(%rip)
+  call idt_init
+  call pic_init
+  mov $VECTOR, %edi
+  mov $handler, %esi
+  mov $GATE_INTERRUPT, %edx
+  xor %ecx, %ecx
+  call set_gate
+  mov $LAPIC_EOI, %ebx
+  mov $LAPIC_ICR_LOW, %ebp
   sti
-1: movl $0x44000 + VECTOR, LAPIC + 0x300
+1: movl $ICR_SELF + ICR_ASSERT + VECTOR, (%rbp)
   jmp 1b
-handler:
+endfunc main
+
+func handler
   incl COUNTER
-  movl $0, LAPIC + 0xb0
-  iret
-idtr:
-  .word VECTOR * 8 + 7
-  .long IDT
-.bss
-.balign 16
-.skip 4096
-stack:
+  movl $0, (%rbx)
+  iretq
+endfunc handler

@@ -60,6 +60,50 @@ describe.skipIf(why !== '')(`several vCPUs on /dev/kvm${why === '' ? '' : ` (${w
     }
   });
 
+  it.skipIf(noTools)(
+    'stops at exits of either vCPU before they are handled, and none gets lost',
+    async () => {
+      const { guest, output } = builtKvm({ image, append: 'cpus=2' }, { vcpus: 2 });
+      try {
+        const seen = new Map<number, number>();
+        let last = 0;
+        for (;;) {
+          const { stop, vcpu } = await guest.stepToExit({ reasons: [48] });
+          if (stop?.kind === 'ended') break;
+          if (stop?.kind !== 'exit') throw new Error(`stopped by ${stop?.kind}`);
+          expect(stop.exit).toMatchObject({ reason: 48, vcpu, action: 'none' });
+          expect(stop.exit.sequence).toBeGreaterThan(last);
+          last = stop.exit.sequence;
+          seen.set(vcpu, (seen.get(vcpu) ?? 0) + 1);
+        }
+        expect(output()).toBe(smpOutput(2));
+        // each sets its local APIC up, sends or ends IPIs
+        expect(seen.get(0)).toBeGreaterThan(15);
+        expect(seen.get(1)).toBeGreaterThan(5);
+        expect((await guest.exits.counts()).EPT_VIOLATION).toBe((seen.get(0) ?? 0) + (seen.get(1) ?? 0));
+      } finally {
+        await guest.quit();
+      }
+    },
+    40_000,
+  );
+
+  it.each([
+    { vcpus: 1 },
+    { vcpus: 2 },
+    { vcpus: 1, irqchip: 'on' },
+    { vcpus: 2, irqchip: 'on' },
+    { vcpus: 2, irqchip: 'split' },
+  ] as const)('a guest that halts with interrupts off ends: %o', async (options) => {
+    const { guest } = builtKvm({ code: 'fa f4 eb fd' }, options);
+    try {
+      expect(await runGuest(guest, 12_000)).toBe('ended');
+      expect((await guest.state()).stop).toMatchObject({ end: { kind: 'halted-forever', status: 1 } });
+    } finally {
+      await guest.quit();
+    }
+  });
+
   it('each vCPU has its own statistics', async () => {
     const { guest, vm } = builtKvm({ code: 'b0 15 e6 f4 f4' }, { vcpus: 2 });
     expect(await runGuest(guest)).toBe('ended');

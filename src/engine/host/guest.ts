@@ -24,6 +24,8 @@ const TURN_MS = 8;
 const SERIAL_LOG_BYTES = 65536;
 /** So much virtual time a guest is given that halts with interrupts off. */
 const DEAF_NS = 10e9;
+/** The same where time is the host's. */
+const DEAF_REAL_NS = 2e9;
 
 export interface GuestOptions {
   /** Idle time passes at the pace of the wall clock. */
@@ -65,7 +67,7 @@ export class Guest implements D.Debugger {
   #scheduled = false;
   /** Takes back what a step under way has set. */
   #endStep: (() => void) | undefined;
-  #deafSince: { icount: number; clock: number } | undefined;
+  #deafSince: { progress: number; clock: number } | undefined;
   #paceBase: { wallMs: number; clock: number } | undefined;
   #next = 0;
 
@@ -299,7 +301,10 @@ export class Guest implements D.Debugger {
   /** A slice of the next vCPU; undefined when all are halted. */
   #nextTurn(): { vcpu: VirtualCpu; end: SliceEnd } | undefined {
     const vcpu = this.#pickVcpu();
-    return vcpu && { vcpu, end: this.#slice(vcpu, this.#sliceLength()) };
+    if (!vcpu) return undefined;
+    const end = this.#slice(vcpu, this.#sliceLength());
+    // one that the host's kernel holds halted looks as if it ran
+    return end.kind === 'idle' && !vcpu.halted && this.#vm.vcpus.length === 1 ? undefined : { vcpu, end };
   }
 
   /** The next vCPU in turn that is not halted; undefined when all are. */
@@ -403,7 +408,7 @@ export class Guest implements D.Debugger {
   /** Every vCPU is halted: time warps to the next deadline, or passes at the wall clock's pace. */
   #idle(deadline: number | undefined): 'go on' | 'wait' {
     const { waitsForHost } = this.machine;
-    if (deadline === undefined || (!this.#paced && !waitsForHost && this.#deaf(deadline))) {
+    if (deadline === undefined || (!this.options.paced && !waitsForHost && this.#deaf(deadline))) {
       if (this.options.waitForInput || waitsForHost) return this.#sleep(1000);
       this.#vm.finish(this.machine.haltedForever());
       this.#halt(this.#stopVcpu, this.#ended());
@@ -426,10 +431,11 @@ export class Guest implements D.Debugger {
   /** Every vCPU has been halted with interrupts off for so long that no timer's NMI or reset will come either. */
   #deaf(deadline: number): boolean {
     const deaf = this.#vm.vcpus.every((vcpu) => !vcpu.interruptsEnabled);
-    const { icount } = this.#vm;
-    if (!deaf || this.#deafSince?.icount !== icount)
-      this.#deafSince = deaf ? { icount, clock: this.#vm.now() } : undefined;
-    return this.#deafSince !== undefined && deadline - this.#deafSince.clock > DEAF_NS;
+    const progress = this.#vm.icount + this.#vm.exits;
+    if (!deaf || this.#deafSince?.progress !== progress)
+      this.#deafSince = deaf ? { progress, clock: this.#vm.now() } : undefined;
+    const limit = this.#vm.realTime ? DEAF_REAL_NS : DEAF_NS;
+    return this.#deafSince !== undefined && deadline - this.#deafSince.clock > limit;
   }
 
   #sleep(ms: number, then?: () => void): 'wait' {

@@ -94,6 +94,18 @@ export class KernelIrqchip implements OutsideIrqchip {
     return vcpu.mpState() === MP_STATES.KVM_MP_STATE_HALTED;
   }
 
+  /** The kernel holds it back: it is halted, or waits for its start. */
+  sleeps({ vcpu }: KvmCpu): boolean {
+    return vcpu.mpState() !== MP_STATES.KVM_MP_STATE_RUNNABLE;
+  }
+
+  /** Halted with interrupts off, or never started. */
+  isDeaf(cpu: KvmCpu): boolean {
+    const state = cpu.vcpu.mpState();
+    const { KVM_MP_STATE_HALTED: halted, KVM_MP_STATE_RUNNABLE: runnable } = MP_STATES;
+    return state === halted ? !cpu.interruptsEnabled : state !== runnable;
+  }
+
   /** KVM_EXIT_IOAPIC_EOI. */
   endOfInterrupt(vector: number): void {
     this.models?.ioapic.endOfInterrupt(vector);

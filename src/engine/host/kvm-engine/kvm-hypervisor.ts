@@ -39,6 +39,8 @@ import { VcpuThreads } from './vcpu-threads.js';
 
 /** A slice ends after this time, so that the thread's other work waits no longer. */
 const SLICE_MS = 4;
+/** So long without an exit, and it may be that the guest has halted for good. */
+const QUIET_MS = 500;
 /** Devices of the PCI bus and the APICs lie above: RAM ends below them. */
 const MAX_MEMORY_BYTES = 0xe000_0000;
 const STI = 0xfb;
@@ -304,8 +306,8 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
         const now = performance.now();
         this.runDevices();
         if (this.end) return { kind: 'ended' };
-        if (!this.makeReady(cpu)) return { kind: 'idle', deadline: this.board.nextDeadline() };
-        if (now >= until) return { kind: 'limit' };
+        if (!this.makeReady(cpu)) return this.idle();
+        if (now >= until) return this.isDeaf(now) ? this.idle() : { kind: 'limit' };
         const stop = this.enter(cpu, until, now);
         if (stop) return stop;
       }
@@ -361,6 +363,22 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     if (deadline === undefined || deadline > this.now()) return;
     this.board.runDue(this.now());
     this.takeEnd();
+  }
+
+  idle(): SliceEnd {
+    return { kind: 'idle', deadline: this.board.nextDeadline() };
+  }
+
+  private lastExitMs = 0;
+
+  /** The kernel, which has the local APICs, holds every vCPU halted with interrupts off. Looked at after a quiet while. */
+  isDeaf(now: number): boolean {
+    const { irqchip } = this;
+    if (!irqchip || now - this.lastExitMs < QUIET_MS) return false;
+    this.threads?.stop();
+    const deaf = this.vcpus.every((cpu) => irqchip.isDeaf(cpu));
+    if (!deaf) this.lastExitMs = now;
+    return deaf;
   }
 
   /** IPIs and interrupts take effect; false while it has nothing to run. */
@@ -508,7 +526,7 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     if (!this.irqchip && newTpr !== cpu.entryTpr) this.board.setTpr(cpu.index, newTpr << 4);
     if (reason === INTERRUPTED) {
       this.recall(cpu).fired();
-      cpu.standstill?.calledBack(cpu);
+      if (!this.irqchip?.sleeps(cpu)) cpu.standstill?.calledBack(cpu);
       return this.irqchip?.waits(cpu) ? { kind: 'idle', deadline: undefined } : undefined;
     }
     if (reason === KVM.KVM_EXIT_IOAPIC_EOI) {
@@ -530,6 +548,7 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     }
     cpu.unfinished = reason !== KVM.KVM_EXIT_HLT;
     this.exits++;
+    if (this.irqchip) this.lastExitMs = performance.now();
     traceExit(this.trace, cpu, known, this.now());
     cpu.pendingExit = reason;
     if (this.exitFilter?.(cpu)) return { kind: 'exit' };

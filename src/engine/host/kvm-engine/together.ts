@@ -39,10 +39,8 @@ export class Together {
       vm.runDevices();
       if (vm.end) return this.stop({ vcpu: vm.vcpus[0], end: { kind: 'ended' } });
       const now = performance.now();
-      if (!this.startThose(now)) {
-        return { vcpu: vm.vcpus[0], end: { kind: 'idle', deadline: vm.board.nextDeadline() } };
-      }
-      if (now >= until) return { vcpu: vm.vcpus[0], end: { kind: 'limit' } };
+      if (!this.startThose(now)) return { vcpu: vm.vcpus[0], end: vm.idle() };
+      if (now >= until) return { vcpu: vm.vcpus[0], end: vm.isDeaf(now) ? vm.idle() : { kind: 'limit' } };
       threads.wait(bell, Math.min(until, vm.nextDeadlineMs()) - now);
     }
   }
@@ -98,7 +96,8 @@ export class Together {
       const cpu = vcpus[(this.first + i) % vcpus.length];
       const thread = cpu.thread!;
       if (thread.running) {
-        if (vm.wantsAttention(cpu)) thread.kick();
+        const patience = cpu.standstill?.patienceMs ?? Number.POSITIVE_INFINITY;
+        if (vm.wantsAttention(cpu) || now - thread.startedAt > patience) thread.kick();
         overdue ||= now - thread.startedAt > OVERDUE_MS;
       } else if (!thread.returned) {
         if (alone && running) continue;
