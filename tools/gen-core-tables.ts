@@ -1,5 +1,6 @@
 // Writes src/engine/core/generated/*.ts from the opcode table and the VMX tables. Run by `npm run gen:core`.
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { featureOf, OPCODE_FEATURES, wideFeatureOf } from '../src/spec/opcodes/features.js';
 import { OPCODES, type OpcodeRow, VECTOR_GROUPS } from '../src/spec/opcodes/index.js';
 import { dispatchText } from './core-dispatch.js';
 import { vmcsTables } from './gen-vmcs-tables.js';
@@ -149,11 +150,19 @@ function encode(row: OpcodeRow, handlerId: number): Entry[] {
     operation >> 8,
     rules,
     0,
-    0,
-    0,
+    featureNumber(featureOf(row)),
+    featureNumber(wideFeatureOf(row)),
   ];
   if (PREFIX_RULES.indexOf(prefix) < 0) throw new Error(`prefix rule in ${row.bytes}`);
   return plus ? [0, 1, 2, 3, 4, 5, 6, 7].map((n) => ({ map, opcode: opcode + n, bytes })) : [{ map, opcode, bytes }];
+}
+
+/** 0: every CPU has it. */
+function featureNumber(feature: string | undefined): number {
+  if (feature === undefined) return 0;
+  const place = OPCODE_FEATURES.indexOf(feature);
+  if (place < 0 || place > 62) throw new Error(`feature ${feature}`);
+  return place + 1;
 }
 
 /** Operations of each vector group, in the table's order. */
@@ -241,7 +250,7 @@ function writeOpcodeTable(): void {
     `${HEADER}${constants.join('\n')}\n\n` +
       '/** First row of each opcode by map (one-byte, 0F, 0F38, 0F3A, VEX 0F, VEX 0F38, VEX 0F3A); 0 none. */\n' +
       `export const OPCODE_INDEX: usize = memory.data<u16>([\n${lines(index)}\n]);\n\n` +
-      '/** {op u16, rule | mod << 3 | mode << 5 | last << 7, reg, whole ModRM, three operands, attributes u16, operation u16, VEX_* u16, pad u16} */\n' +
+      '/** {op u16, rule | mod << 3 | mode << 5 | last << 7, reg, whole ModRM, three operands, attributes u16, operation u16, VEX_* u16, feature u8, feature of VEX.L = 1 u8} */\n' +
       `export const OPCODE_ROWS: usize = memory.data<u8>([\n${lines(records.flat())}\n]);\n`,
   );
 }

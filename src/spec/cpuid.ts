@@ -46,7 +46,7 @@ export const CPUID_FEATURES: readonly CpuidFeature[] = [
     0,
     'ecx',
     `prefetchwt1 avx512vbmi umip pku ospke waitpkg avx512_vbmi2 shstk gfni vaes vpclmulqdq avx512_vnni
-    avx512_bitalg tme avx512_vpopcntdq - la57 - - - - - rdpid - bus_lock_detect cldemote - movdiri movdir64b enqcmd`,
+    avx512_bitalg tme avx512_vpopcntdq - la57 - - - - - rdpid - bus_lock_detect cldemote - movdiri movdir64b enqcmd - pks`,
   ),
   ...features(7, 0, 'edx', '- - - - - - - - - - - - - - - - - - - - - - - - - - - - - arch_capabilities'),
   ...features(0x80000001, 0, 'edx', `- - - - - - - - - - - syscall - - - - - - - - nx - - - - - pdpe1gb rdtscp - lm`),

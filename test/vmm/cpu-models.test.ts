@@ -55,7 +55,12 @@ describe('CPU models', () => {
       expect(validXcr0(3n, xcr0)).toBe(true);
       expect(validXcr0(5n, xcr0)).toBe(false);
       expect(validXcr0(2n, xcr0)).toBe(false);
-      expect(cpuid(0xd, 0, context(name))).toEqual({ eax: avx ? 7 : 3, ebx: 576, ecx: avx ? 832 : 576, edx: 0 });
+      const [supported, bytes] = name === 'max' ? [0x207, 2696] : avx ? [7, 832] : [3, 576];
+      expect(cpuid(0xd, 0, context(name))).toEqual({ eax: supported, ebx: 576, ecx: bytes, edx: 0 });
+      expect(cpuid(0xd, 9, context(name))).toEqual({
+        ...{ eax: name === 'max' ? 8 : 0, ebx: name === 'max' ? 2688 : 0 },
+        ...{ ecx: 0, edx: 0 },
+      });
       expect(cpuid(0xd, 2, context(name)).eax).toBe(avx ? 256 : 0);
     }
   });

@@ -229,6 +229,10 @@ export const IN_ROOT = ACTIVE + 0x4fc;
 /** Bit 0: SSE instructions fault, bit 1: VEX ones do (CR0, CR4, XCR0, mode); kept by updateMode(). */
 export const VECTORS_OFF = ACTIVE + 0x500;
 
+/** Protection keys: two bits a key, access and write disabled, of user-mode and of supervisor-mode pages. */
+export const PKRU = ACTIVE + 0x504; // u32
+export const PKRS = ACTIVE + 0x508; // u32
+
 /** XMM/YMM: 16 x 32 bytes; x87: 8 x 16 bytes in physical order; control and status words. */
 export const YMM = ACTIVE + 0x600;
 export const X87 = ACTIVE + 0x800;
@@ -276,6 +280,8 @@ export const EPT_CACHE_EPTP = GLOBAL + 0x48;
 export const VMMCALL_EXITS = GLOBAL + 0x50;
 /** u32: where SYSCALL and SYSRET exist besides 64-bit mode, SYSCALL_*: the makers of CPUs differ. */
 export const SYSCALL_MODES = GLOBAL + 0x54;
+/** u64: bit n set takes the instructions of feature n (src/spec/opcodes/features.ts) from the CPU; then dropBlocks(). */
+export const ABSENT_FEATURES = GLOBAL + 0x58;
 /**
  * The dispatcher's own, beside its few locals: what the running block needs at its end. Nothing here lives
  * longer than one call of execBlocks().

@@ -17,6 +17,8 @@ export interface CoreExports {
   flushTlb(): void;
   /** Forgets code decoded from a host page (given its address) after the host wrote to it. */
   invalidatePageCode(hpaPage: number): void;
+  /** Forgets all decoded code: what the CPU knows has changed. */
+  dropBlocks(): void;
   /** The debugger's breakpoints: linear addresses; false when the table is full. */
   clearBreakpoints(): void;
   addBreakpoint(linear: bigint): boolean;

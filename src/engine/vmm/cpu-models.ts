@@ -33,6 +33,7 @@ const bits = (...numbers: number[]): number => numbers.reduce((mask, bit) => mas
 
 const X87_AND_SSE = 3n;
 const AVX = 4n;
+const PKRU = 1n << 9n;
 
 const v2: CpuModel = {
   name: 'x86-64-v2',
@@ -40,8 +41,8 @@ const v2: CpuModel = {
   leaf1Ecx: bits(0, 9, 13, 17, 19, 20, 21, 23, 24, 26, 30, 31),
   // fpu de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush mmx fxsr sse sse2
   leaf1Edx: bits(0, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 19, 23, 24, 25, 26),
-  // fsgsbase tsc_adjust fdp-excptn-only smep erms invpcid fcs-fds-deprecated rdseed adx smap clflushopt
-  leaf7Ebx: bits(0, 1, 6, 7, 9, 10, 13, 18, 19, 20, 23),
+  // fsgsbase tsc_adjust fdp-excptn-only smep erms invpcid fcs-fds-deprecated rdseed adx smap clflushopt clwb
+  leaf7Ebx: bits(0, 1, 6, 7, 9, 10, 13, 18, 19, 20, 23, 24),
   // umip rdpid
   leaf7Ecx: bits(2, 22),
   // arch_capabilities
@@ -67,8 +68,14 @@ const v3: CpuModel = {
 
 const LA57 = 16;
 
-/** Guests that know 5-level paging turn it on, which makes each walk longer: so not by default. */
-const max: CpuModel = { ...v3, name: 'max', leaf7Ecx: (v3.leaf7Ecx | bits(LA57)) >>> 0 };
+/** Guests that know 5-level paging and protection keys turn them on, which makes each walk longer: so not by default. */
+const max: CpuModel = {
+  ...v3,
+  name: 'max',
+  // pku la57 pks
+  leaf7Ecx: (v3.leaf7Ecx | bits(3, LA57, 31)) >>> 0,
+  xcr0: v3.xcr0 | PKRU,
+};
 
 const MODELS: Record<CpuModelName, CpuModel> = { 'x86-64-v2': v2, 'x86-64-v3': v3, max };
 

@@ -20,6 +20,8 @@ export interface CpuidContext {
   vcpus: number;
   /** CR4.OSXSAVE as the guest sees it. */
   osxsave: boolean;
+  /** CR4.PKE. */
+  ospke?: boolean;
   /** KVM's leaves are shown. */
   paravirtual: boolean;
   /** XCR0. */
@@ -42,6 +44,8 @@ const word = (text: string, at: number): number =>
 /** Feature bits of leaf 80000001H: threads are cores; leaves 8000001DH and 8000001EH exist. */
 const AMD_CMP_LEGACY = 1 << 1;
 const AMD_TOPOLOGY = 1 << 22;
+
+const OSPKE = 1 << 4;
 
 const ZERO: CpuidRegisters = { eax: 0, ebx: 0, ecx: 0, edx: 0 };
 const MAX_BASIC = 0x16;
@@ -74,7 +78,7 @@ export function cpuid(leaf: number, subleaf: number, context: CpuidContext): Cpu
       // ARAT: the local APIC's timer never stops
       return { ...ZERO, eax: 1 << 2 };
     case 7:
-      return subleaf === 0 ? structuredFeatures(context.model) : ZERO;
+      return subleaf === 0 ? structuredFeatures(context) : ZERO;
     case 0xb:
       return topologyLeaf(subleaf, context);
     case 0xd:
@@ -89,8 +93,10 @@ export function cpuid(leaf: number, subleaf: number, context: CpuidContext): Cpu
 }
 
 /** Structured extended features. IA32_ARCH_CAPABILITIES is Intel's. */
-function structuredFeatures({ leaf7Ebx, leaf7Ecx, leaf7Edx, vendor }: CpuModel): CpuidRegisters {
-  return { ...ZERO, ebx: leaf7Ebx, ecx: leaf7Ecx, edx: vendor === 'AuthenticAMD' ? 0 : leaf7Edx };
+function structuredFeatures({ model, ospke }: CpuidContext): CpuidRegisters {
+  const { leaf7Ebx, leaf7Ecx, leaf7Edx, vendor } = model;
+  const ecx = (leaf7Ecx | (ospke ? OSPKE : 0)) >>> 0;
+  return { ...ZERO, ebx: leaf7Ebx, ecx, edx: vendor === 'AuthenticAMD' ? 0 : leaf7Edx };
 }
 
 function extendedLeaf(leaf: number, model: CpuModel): CpuidRegisters {

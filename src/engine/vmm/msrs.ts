@@ -1,4 +1,4 @@
-import { DEBUGCTL, MAX_PHYS_BITS, PAT, TSC_ADJUST, TSC_AUX } from '../core/layout.js';
+import { DEBUGCTL, MAX_PHYS_BITS, PAT, PKRS, TSC_ADJUST, TSC_AUX } from '../core/layout.js';
 import { hasFeature } from './cpu-models.js';
 import { isParavirtualMsr, readParavirtualMsr, updateClock, writeParavirtualMsr } from './paravirt.js';
 import type { Vcpu } from './vcpu.js';
@@ -52,18 +52,20 @@ const AMD_CONFIGURATION = new Set([
 ]); // biome-ignore format: grouped
 
 /** MSRs that come with a feature of CPUID. */
-const FEATURE_OF: Record<number, string> = {
-  59: 'tsc_adjust',
-  266: 'arch_capabilities',
-  1760: 'tsc_deadline',
-  3221225731: 'rdtscp',
-};
+const FEATURE_OF = new Map([
+  [0x3b, 'tsc_adjust'],
+  [ARCH_CAPABILITIES, 'arch_capabilities'],
+  [0x6e0, 'tsc_deadline'],
+  [0x6e1, 'pks'],
+  [0xc0000103, 'rdtscp'],
+]);
 const APIC_BASE = 0x1b;
 const X2APIC_MODE = 0x400n;
 
 function absent({ cpu }: Vm, msr: number): boolean {
   if (msr === ARCH_CAPABILITIES && cpu.vendor === 'AuthenticAMD') return true;
-  return msr in FEATURE_OF && !hasFeature(cpu, FEATURE_OF[msr]);
+  const feature = FEATURE_OF.get(msr);
+  return feature !== undefined && !hasFeature(cpu, feature);
 }
 
 const isAmdCounter = (msr: number): boolean => msr >= AMD_COUNTERS.first && msr <= AMD_COUNTERS.last;
@@ -79,6 +81,8 @@ export function readMsr(vcpu: Vcpu, vm: Vm, msr: number): bigint | undefined {
       return vm.board.apicBase(vcpu.index);
     case 0x3b:
       return host.get64(vcpu.at(TSC_ADJUST));
+    case 0x6e1:
+      return BigInt(host.get32(vcpu.at(PKRS)));
     case 0x1d9:
       return vcpu.vmcs.get('GUEST_IA32_DEBUGCTL');
     case 0x277:
@@ -114,6 +118,11 @@ export function writeMsr(vcpu: Vcpu, vm: Vm, msr: number, value: bigint): boolea
     case 0x3b:
       host.set64(vcpu.at(TSC_ADJUST), value);
       updateClock(vcpu, vm);
+      return true;
+    case 0x6e1:
+      if (value >> 32n !== 0n) return false;
+      host.set32(vcpu.at(PKRS), Number(value));
+      vm.flushTlb(vcpu);
       return true;
     case 0x1d9:
       if ((value & ~0x3n) !== 0n) return false;

@@ -1,5 +1,7 @@
+import { OPCODE_FEATURES } from '../../spec/opcodes/index.js';
 import type { InitialState } from '../boot/image.js';
 import {
+  ABSENT_FEATURES,
   CLOCK_OFFSET,
   CR2,
   ENTER_EXIT,
@@ -37,7 +39,7 @@ import type { GuestEnd, GuestMemory } from '../devices/device.js';
 import type { Board } from './board.js';
 import { PRIMARY } from './controls.js';
 import type { CoreExports } from './core-exports.js';
-import { type CpuModel, cpuModel, DEFAULT_CPU_MODEL, linearBits } from './cpu-models.js';
+import { type CpuModel, cpuModel, DEFAULT_CPU_MODEL, hasFeature, linearBits } from './cpu-models.js';
 import { EPT_MEMORY_TYPE, EptBuilder } from './ept-builder.js';
 import { EVENT_VALID, type Outcome } from './exit.js';
 import { EXIT_HANDLERS } from './exits/index.js';
@@ -126,6 +128,12 @@ export class Vm implements Hypervisor<Vcpu> {
     this.#cpu = model;
     this.host.set32(LINEAR_SHIFT, 64 - linearBits(model));
     this.host.set32(SYSCALL_MODES, SYSCALL_OF[model.vendor ?? 'none']);
+    const absent = OPCODE_FEATURES.map((name, n) => (hasFeature(model, name) ? 0n : 1n << BigInt(n + 1)));
+    this.host.set64(
+      ABSENT_FEATURES,
+      absent.reduce((mask, bit) => mask | bit, 0n),
+    );
+    this.core.dropBlocks();
     for (const vcpu of this.vcpus) setUpModel(vcpu, model);
   }
 

@@ -29,6 +29,8 @@ const CR4_FEATURES: readonly (readonly [bit: bigint, feature: string])[] = [
   [1n << 18n, 'xsave'],
   [1n << 20n, 'smep'],
   [1n << 21n, 'smap'],
+  [1n << 22n, 'pku'],
+  [1n << 24n, 'pks'],
 ];
 
 /** CR4 bits that a guest of this model cannot set: the VMM refuses them. */

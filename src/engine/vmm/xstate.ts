@@ -5,7 +5,10 @@ import type { CpuidRegisters } from './cpuid-model.js';
 const X87 = 1n;
 const SSE = 2n;
 const AVX = 4n;
-const EXTENDED = [{ component: 2, offset: 576, bytes: 256 }];
+const EXTENDED = [
+  { component: 2, offset: 576, bytes: 256 },
+  { component: 9, offset: 2688, bytes: 8 },
+];
 const LEGACY_AND_HEADER = 576;
 
 /** Leaf 0DH, sub-leaf 1: XSAVEOPT, XSAVEC, XGETBV with ECX = 1. */
@@ -24,13 +27,20 @@ function areaBytes(components: bigint): number {
   );
 }
 
+/** The compacted format leaves no gaps. */
+function compactedBytes(components: bigint): number {
+  return EXTENDED.reduce(
+    (end, { component, bytes }) => ((components >> BigInt(component)) & 1n ? end + bytes : end),
+    LEGACY_AND_HEADER,
+  );
+}
+
 /** CPUID leaf 0DH. `xcr0`: the components that software has enabled, `supported`: those of the CPU model. */
 export function xstateLeaf(subleaf: number, xcr0: bigint, supported: bigint): CpuidRegisters {
   if (subleaf === 0) {
     return { eax: Number(supported), ebx: areaBytes(xcr0), ecx: areaBytes(supported), edx: 0 };
   }
-  // the compacted format packs one extended component to the same place
-  if (subleaf === 1) return { eax: XSAVE_FEATURES, ebx: areaBytes(xcr0), ecx: 0, edx: 0 };
+  if (subleaf === 1) return { eax: XSAVE_FEATURES, ebx: compactedBytes(xcr0), ecx: 0, edx: 0 };
   const found = EXTENDED.find(
     ({ component }) => component === subleaf && ((supported >> BigInt(component)) & 1n) === 1n,
   );

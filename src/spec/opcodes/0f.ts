@@ -44,6 +44,8 @@ export const twoByte: readonly OpcodeRow[] = [
   ...rows({ handler: 'execXgetbv' }, 'NP 0F 01 D0 : XGETBV'),
   ...rows({ handler: 'execXsetbv' }, 'NP 0F 01 D1 : XSETBV : cpl0 end'),
   ...rows({ handler: 'execVmfunc' }, 'NP 0F 01 D4 : VMFUNC : end'),
+  ...rows({ handler: 'execRdpkru' }, 'NP 0F 01 EE : RDPKRU'),
+  ...rows({ handler: 'execWrpkru' }, 'NP 0F 01 EF : WRPKRU : end'),
   ...rows({ handler: 'execSwapgs' }, '0F 01 F8 : SWAPGS : o64 cpl0 end'),
   ...rows({ handler: 'execRdtscp' }, '0F 01 F9 : RDTSCP'),
   ...rows({ handler: 'execSgdt' }, '0F 01 /0 : SGDT Ms : f64'),
@@ -107,6 +109,7 @@ export const twoByte: readonly OpcodeRow[] = [
   ...rows({ handler: 'execFence', title: 'SFENCE' }, 'NP 0F AE /7 : SFENCE Ry'),
   ...rows({ handler: 'execClflush', title: 'CLFLUSH' }, 'NP 0F AE /7 : CLFLUSH Mb'),
   ...rows({ handler: 'execClflush', title: 'CLFLUSHOPT' }, '66 0F AE /7 : CLFLUSHOPT Mb'),
+  ...rows({ handler: 'execClflush', title: 'CLWB' }, '66 0F AE /6 : CLWB Mb'),
   ...rows({ handler: 'execImul2', title: 'IMUL', writes: ALL }, '0F AF /r : IMUL Gv,Ev'),
   ...rows({ handler: 'execCmpxchg', writes: ALL }, '0F B0 /r : CMPXCHG Eb,Gb : lock\n0F B1 /r : CMPXCHG Ev,Gv : lock'),
   ...rows(

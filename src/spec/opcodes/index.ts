@@ -7,6 +7,7 @@ import { simd } from './simd.js';
 import { stateManagement } from './state-management.js';
 import { x87 } from './x87.js';
 
+export { OPCODE_FEATURES } from './features.js';
 export type { Attribute, OpcodeRow } from './row.js';
 export { CONDITIONS, VECTOR_GROUPS } from './row.js';
 

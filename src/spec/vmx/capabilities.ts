@@ -13,8 +13,8 @@ export const CR0_FIXED0 = 0x80000021n;
 export const CR0_FIXED1 = 0xffffffffn;
 /** CR4: VMXE is fixed to 1. */
 export const CR4_FIXED0 = bit(13);
-/** CR4 bits of this CPU: VME PVI TSD DE PSE PAE MCE PGE PCE OSFXSR OSXMMEXCPT UMIP LA57 VMXE SMXE FSGSBASE PCIDE OSXSAVE SMEP SMAP. */
-export const CR4_FIXED1 = bits(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 17, 18, 20, 21);
+/** CR4 bits of this CPU: VME PVI TSD DE PSE PAE MCE PGE PCE OSFXSR OSXMMEXCPT UMIP LA57 VMXE SMXE FSGSBASE PCIDE OSXSAVE SMEP SMAP PKE PKS. */
+export const CR4_FIXED1 = bits(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 17, 18, 20, 21, 22, 24);
 
 /** VM functions that this CPU has: EPTP switching. */
 export const VM_FUNCTIONS = 1n;

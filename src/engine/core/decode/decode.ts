@@ -1,6 +1,6 @@
 // One instruction's bytes to one micro-op, by the generated opcode table.
 import {
-  MODE_CODE32, MODE_CODE64, MODE_FLAT, REG_RIP, REG_ZERO, SEG_CS, SEG_DS, SEG_FS, SEG_SS,
+  ABSENT_FEATURES, MODE_CODE32, MODE_CODE64, MODE_FLAT, REG_RIP, REG_ZERO, SEG_CS, SEG_DS, SEG_FS, SEG_SS,
 } from '../layout';
 import {
   UF_ADDR_SHIFT, UF_DST_REG, UF_HIGH_R, UF_HIGH_RM, UF_IMM, UF_LOCK, UF_MAP_0F, UF_MEM, UF_MOFFS, UF_OPCODE_SHIFT, UF_PREFIX_66, UF_REP,
@@ -106,6 +106,11 @@ function vexAllowed(rules: u32, attributes: u32, l: bool, w: bool): bool {
   if (attributes & (w ? ATTR_W0 : ATTR_W1)) return false;
   if (rules & (VEX_LIG | VEX_LV)) return true;
   return l == ((rules & VEX_L1) != 0);
+}
+
+/** Features that a row comes with, as bits of ABSENT_FEATURES; bit 0 is no feature's. */
+function featuresOf(row: usize, l: bool): u64 {
+  return (<u64>1 << load<u8>(row, 14) | <u64>1 << (l ? load<u8>(row, 15) : 0)) & ~(<u64>1);
 }
 
 function sizeInBytes(size: u32, operandSize: u32, rexW: bool): u32 {
@@ -230,6 +235,7 @@ export function decodeInstruction(u: usize, mode: u32, offset: u32, nth: u32): i
   }
   row = OPCODE_ROWS + row * ROW_BYTES;
   let haveModrm = false;
+  const absentFeatures = load<u64>(ABSENT_FEATURES);
   while (true) {
     const rule: u32 = load<u8>(row, 2);
     const attributes = load<u16>(row, 8);
@@ -253,6 +259,7 @@ export function decodeInstruction(u: usize, mode: u32, offset: u32, nth: u32): i
       if (exact != 0 && exact != modrm) match = false;
     }
     if (match && vex) match = vexAllowed(load<u16>(row, 12), attributes, vexL, vexW);
+    if (match && absentFeatures) match = !(absentFeatures & featuresOf(row, vexL));
     if (match) break;
     if (rule & 0x80) return writeBare(u, H_UD, offset, nth);
     row += ROW_BYTES;

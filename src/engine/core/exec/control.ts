@@ -47,6 +47,7 @@ const CR4_LA57: u64 = 0x1000;
 const CR4_PCIDE: u64 = 0x20000;
 const CR4_OSXSAVE: u64 = 0x40000;
 const CR4_SMEP: u64 = 0x100000;
+const CR4_KEYS: u64 = 0x1400000; // PKE PKS
 const EFER_LME: u64 = 0x100;
 const EFER_LMA: u64 = 0x400;
 
@@ -200,7 +201,7 @@ function movToCr4(value: u64, register: u32): i32 {
   }
   store<u64>(CR4, value);
   updateMode();
-  if (changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP | CR4_PCIDE | CR4_LA57)) flushTlb();
+  if (changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP | CR4_PCIDE | CR4_LA57 | CR4_KEYS)) flushTlb();
   return XS_OK;
 }
 

@@ -15,10 +15,13 @@ export const LEGACY_BYTES = 512;
 export const HEADER_BYTES = 64;
 export const AVX_OFFSET = 576;
 export const AVX_BYTES = 256;
+/** Place of PKRU in the standard format; in the compacted one it follows what comes before it. */
+export const PKRU_OFFSET = 2688;
+export const PKRU_BYTES = 8;
 export const MXCSR_MASK: u32 = 0xffff;
 
 /** An image of the whole area. */
-export const image: usize = memory.data(AVX_OFFSET + AVX_BYTES, 16);
+export const image: usize = memory.data(PKRU_OFFSET + PKRU_BYTES, 16);
 
 /** Largest piece that the slow path of memory accesses takes. */
 const PIECE: u32 = 64;

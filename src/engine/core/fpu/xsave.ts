@@ -1,14 +1,15 @@
-// XSAVE, XSAVEOPT, XSAVEC and XRSTOR of x87, SSE and AVX state. @sdm 1 13 "Managing State Using the XSAVE Feature Set"
+// XSAVE, XSAVEOPT, XSAVEC and XRSTOR of x87, SSE, AVX and PKRU state. @sdm 1 13 "Managing State Using the XSAVE Feature Set"
 import {
-  MXCSR, OP_LINEAR, RAX, RCX, RDX, X87, X87_FCW, X87_FDP, X87_FIP, X87_FOP, X87_FSW, X87_FTW, XCR0, XS_OK, YMM,
+  MXCSR, OP_LINEAR, PKRU, RAX, RCX, RDX, X87, X87_FCW, X87_FDP, X87_FIP, X87_FOP, X87_FSW, X87_FTW, XCR0, XS_OK, YMM,
 } from '../layout';
 import { VEC_GP, VEC_NM, VEC_UD, cr0, cr4, fault, faultCode } from '../state';
 import { uOpSize } from '../uop';
 import { accessStatus } from '../mmu/access';
 import { operandLinear } from '../exec/operand';
+import { setPkru } from '../exec/protection-keys';
 import { initialize } from './control-instructions';
 import {
-  AVX_BYTES, AVX_OFFSET, HEADER_BYTES, LEGACY_BYTES, LEGACY_MXCSR, LEGACY_ST, LEGACY_XMM, MXCSR_MASK, image, putMxcsr, putX87, putXmm,
+  AVX_BYTES, AVX_OFFSET, HEADER_BYTES, LEGACY_BYTES, LEGACY_MXCSR, LEGACY_ST, LEGACY_XMM, MXCSR_MASK, PKRU_BYTES, PKRU_OFFSET, image, putMxcsr, putX87, putXmm,
   readArea, takeX87, takeXmm, vectorCount, writeArea,
 } from './save-area';
 
@@ -17,6 +18,7 @@ const CR4_OSXSAVE: u64 = 0x40000;
 const STATE_X87: u64 = 1;
 const STATE_SSE: u64 = 2;
 const STATE_AVX: u64 = 4;
+const STATE_PKRU: u64 = 0x200;
 const MXCSR_INIT: u32 = 0x1f80;
 const FCW_INIT: u32 = 0x37f;
 const COMPACTED: u64 = 1 << 63;
@@ -40,7 +42,8 @@ function vectorsInUse(half: u32): bool {
 
 /** Components that are not in their initial configuration; MXCSR does not count. @sdm 1 13.6 "Processor Tracking of XSAVE-Managed State" */
 export function componentsInUse(): u64 {
-  return (x87InUse() ? STATE_X87 : 0) | (vectorsInUse(0) ? STATE_SSE : 0) | (vectorsInUse(16) ? STATE_AVX : 0);
+  const vectors = (vectorsInUse(0) ? STATE_SSE : 0) | (vectorsInUse(16) ? STATE_AVX : 0);
+  return (x87InUse() ? STATE_X87 : 0) | vectors | (load<u32>(PKRU) ? STATE_PKRU : 0);
 }
 
 /** #UD without CR4.OSXSAVE, #NM with CR0.TS, #GP off 64 bytes. The linear address is in OP_LINEAR. */
@@ -56,7 +59,13 @@ function start(u: usize, bytes: u32, write: bool): i32 {
   return load<u64>(XCR0) & (u64(load<u32>(RDX)) << 32 | load<u32>(RAX));
 }
 
-@inline function areaBytes(components: u64): u32 {
+/** Place of PKRU in a compacted area that has room for these components. */
+@inline function compactedPkru(components: u64): u32 {
+  return components & STATE_AVX ? AVX_OFFSET + AVX_BYTES : AVX_OFFSET;
+}
+
+@inline function areaBytes(components: u64, pkruAt: u32): u32 {
+  if (components & STATE_PKRU) return pkruAt + PKRU_BYTES;
   return components & STATE_AVX ? AVX_OFFSET + AVX_BYTES : LEGACY_BYTES + HEADER_BYTES;
 }
 
@@ -65,7 +74,7 @@ function putAvx(): void {
 }
 
 /** Writes the components' parts of the area; MXCSR goes with SSE and, in the standard format, with AVX. */
-function writeComponents(la: u64, components: u64, mxcsr: bool, wide: bool): bool {
+function writeComponents(la: u64, components: u64, mxcsr: bool, wide: bool, pkruAt: u32): bool {
   if (components & STATE_X87) {
     putX87(wide);
     if (!writeArea(la, LEGACY_MXCSR, image)) return false;
@@ -83,13 +92,17 @@ function writeComponents(la: u64, components: u64, mxcsr: bool, wide: bool): boo
     putAvx();
     if (!writeArea(la + AVX_OFFSET, vectorCount() * 16, image + AVX_OFFSET)) return false;
   }
+  if (components & STATE_PKRU) {
+    store<u64>(image, load<u32>(PKRU), PKRU_OFFSET);
+    if (!writeArea(la + pkruAt, PKRU_BYTES, image + PKRU_OFFSET)) return false;
+  }
   return true;
 }
 
 /** The standard format; `optimize` leaves components out that are in their initial configuration. */
 function saveStandard(u: usize, optimize: bool): i32 {
   const wanted = requested();
-  const status = start(u, areaBytes(wanted), true);
+  const status = start(u, areaBytes(wanted, PKRU_OFFSET), true);
   if (status != XS_OK) return status;
   const la = load<u64>(OP_LINEAR);
   const used = componentsInUse();
@@ -97,7 +110,7 @@ function saveStandard(u: usize, optimize: bool): i32 {
   const old = load<u64>(image, HEADER);
   const written = optimize ? wanted & used : wanted;
   const mxcsr = (wanted & (STATE_SSE | STATE_AVX)) != 0;
-  if (!writeComponents(la, written, mxcsr, uOpSize(u) == 8)) return accessStatus();
+  if (!writeComponents(la, written, mxcsr, uOpSize(u) == 8, PKRU_OFFSET)) return accessStatus();
   store<u64>(image, old & ~wanted | wanted & used, HEADER);
   return writeArea(la + HEADER, 8, image + HEADER) ? XS_OK : accessStatus();
 }
@@ -107,16 +120,17 @@ export function execXsave(u: usize): i32 { return saveStandard(u, false); }
 /** @sdm 2D "XSAVEOPT" */
 export function execXsaveopt(u: usize): i32 { return saveStandard(u, true); }
 
-/** The compacted format; with one extended component its place is that of the standard one. @sdm 2D "XSAVEC" */
+/** The compacted format: AVX state has its place in the standard format, PKRU comes right after it. @sdm 2D "XSAVEC" */
 export function execXsavec(u: usize): i32 {
   const wanted = requested();
-  const status = start(u, areaBytes(wanted), true);
+  const pkruAt = compactedPkru(wanted);
+  const status = start(u, areaBytes(wanted, pkruAt), true);
   if (status != XS_OK) return status;
   const la = load<u64>(OP_LINEAR);
   let used = componentsInUse();
   if (load<u32>(MXCSR) != MXCSR_INIT) used |= STATE_SSE;
   const written = wanted & used;
-  if (!writeComponents(la, written, (written & STATE_SSE) != 0, uOpSize(u) == 8)) return accessStatus();
+  if (!writeComponents(la, written, (written & STATE_SSE) != 0, uOpSize(u) == 8, pkruAt)) return accessStatus();
   store<u64>(image, written, HEADER);
   store<u64>(image, wanted | COMPACTED, HEADER + 8);
   return writeArea(la + HEADER, 16, image + HEADER) ? XS_OK : accessStatus();
@@ -134,7 +148,8 @@ function headerRefused(compacted: bool): bool {
 /** Components asked for that the area does not hold get their initial configuration. @sdm 2D "XRSTOR" */
 export function execXrstor(u: usize): i32 {
   const wanted = requested();
-  const status = start(u, areaBytes(wanted), false);
+  // of the extended components only the header tells the place
+  const status = start(u, LEGACY_BYTES + HEADER_BYTES, false);
   if (status != XS_OK) return status;
   const la = load<u64>(OP_LINEAR);
   if (!readArea(la + HEADER, HEADER_BYTES, image + HEADER)) return accessStatus();
@@ -150,6 +165,8 @@ export function execXrstor(u: usize): i32 {
   }
   if (held & STATE_SSE && !readArea(la + LEGACY_XMM, vectorCount() * 16, image + LEGACY_XMM)) return accessStatus();
   if (held & STATE_AVX && !readArea(la + AVX_OFFSET, vectorCount() * 16, image + AVX_OFFSET)) return accessStatus();
+  const pkruAt = compacted ? compactedPkru(load<u64>(image, HEADER + 8)) : PKRU_OFFSET;
+  if (held & STATE_PKRU && !readArea(la + pkruAt, PKRU_BYTES, image + PKRU_OFFSET)) return accessStatus();
   if (mxcsr) store<u32>(MXCSR, load<u32>(image, LEGACY_MXCSR));
   else if (wanted & STATE_SSE) store<u32>(MXCSR, MXCSR_INIT);
   if (held & STATE_X87) takeX87(uOpSize(u) == 8);
@@ -162,6 +179,7 @@ export function execXrstor(u: usize): i32 {
   if (held & STATE_AVX) {
     for (let n: u32 = 0; n < vectorCount(); n++) memory.copy(YMM + n * 32 + 16, image + AVX_OFFSET + n * 16, 16);
   } else if (wanted & STATE_AVX) clearHalves(16);
+  if (wanted & STATE_PKRU) setPkru(held & STATE_PKRU ? load<u32>(image, PKRU_OFFSET) : 0);
   return XS_OK;
 }
 

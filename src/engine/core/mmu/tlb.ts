@@ -37,7 +37,7 @@ const ASID_CR3 = 16; // u64
 const ASID_EPTP = 24; // u64
 
 const CR0_PAGING: u64 = 0x80010001; // PG WP PE
-const CR4_PAGING: u64 = 0x3210b0; // PSE PAE PGE LA57 PCIDE SMEP SMAP
+const CR4_PAGING: u64 = 0x17210b0; // PSE PAE PGE LA57 PCIDE SMEP SMAP PKE PKS
 const EFER_PAGING: u64 = 0xd00; // LME LMA NXE
 
 /** Empties the three tables and starts a new epoch of asids. */

@@ -3,7 +3,7 @@
 // A walk first reads all entries and checks them, and only then sets accessed and dirty flags, so a
 // translation that faults leaves no trace. Entries of the running walk are kept in walkEntry0..4.
 import {
-  CR0, CR3, CR4, EFER, FAULT_ADDRESS, MAX_PHYS_BITS, PDPTES,
+  CR0, CR3, CR4, EFER, FAULT_ADDRESS, MAX_PHYS_BITS, PDPTES, PKRS, PKRU,
 } from '../layout';
 import { faultCode, VEC_PF } from '../state';
 import { ACCESS_FETCH, ACCESS_READ, ACCESS_WRITE, eptAccessDirty, holdsCode, structureHost } from './ept';
@@ -28,6 +28,8 @@ const CR4_PAE: u64 = 0x20;
 const CR4_LA57: u64 = 0x1000;
 const CR4_SMEP: u64 = 0x100000;
 const CR4_SMAP: u64 = 0x200000;
+const CR4_PKE: u64 = 0x400000;
+const CR4_PKS: u64 = 0x1000000;
 const EFER_LMA: u64 = 0x400;
 const EFER_NXE: u64 = 0x800;
 
@@ -36,6 +38,9 @@ const PF_WRITE: u32 = 2;
 const PF_USER: u32 = 4;
 const PF_RESERVED: u32 = 8;
 const PF_FETCH: u32 = 16;
+const PF_KEY: u32 = 32;
+/** Protection key of a leaf entry. */
+const KEY_SHIFT: u64 = 59;
 
 /** Result of the last walk: guest-physical address, and log2 of the page's size. */
 export let walkGpa: u64 = 0;
@@ -124,6 +129,19 @@ function permitted(access: u32, ctx: u32, rights: u64, noExecute: bool): bool {
   return !(access & ACCESS_FETCH && noExecute);
 }
 
+/**
+ * Does the key of a page forbid the data access? PKRU rules user-mode pages, IA32_PKRS supervisor-mode ones.
+ * @sdm 3A 4.6.2 "Protection Keys"
+ */
+function keyForbids(access: u32, ctx: u32, userPage: bool, entry: u64): bool {
+  if (access & ACCESS_FETCH || !(load<u64>(EFER) & EFER_LMA)) return false;
+  if (!(load<u64>(CR4) & (userPage ? CR4_PKE : CR4_PKS))) return false;
+  const rights = load<u32>(userPage ? PKRU : PKRS) >> (<u32>(entry >> KEY_SHIFT) & 15) * 2;
+  if (rights & 1) return true;
+  if (!(rights & 2) || !(access & ACCESS_WRITE)) return false;
+  return (ctx & CTX_USER) != 0 || (load<u64>(CR0) & CR0_WP) != 0;
+}
+
 /** 32-bit paging: two levels of 4-byte entries, 4-MByte pages with CR4.PSE. */
 function walk32(la: u64, access: u32, ctx: u32): bool {
   let gpa = (load<u64>(CR3) & 0xfffff000) + (la >> 22 << 2);
@@ -158,6 +176,7 @@ function walk32(la: u64, access: u32, ctx: u32): bool {
 function walk64(la: u64, access: u32, ctx: u32, table: u64, level: u64, reserved: u64): bool {
   let rights: u64 = WRITABLE | USER;
   let noExecute: u64 = 0;
+  let leaf: u64 = 0;
   for (;;) {
     level--;
     const shift = 12 + 9 * level;
@@ -177,11 +196,13 @@ function walk64(la: u64, access: u32, ctx: u32, table: u64, level: u64, reserved
       const within = (<u64>1 << shift) - 1;
       walkGpa = (entry & ADDRESS & ~within) | (la & within);
       walkShift = <u32>shift;
+      leaf = entry;
       break;
     }
     table = entry & ADDRESS;
   }
-  if (!permitted(access, ctx, rights, noExecute != 0)) return pageFault(la, access, ctx, PF_PRESENT);
+  const key: u32 = keyForbids(access, ctx, (rights & USER) != 0, leaf) ? PF_KEY : 0;
+  if (key || !permitted(access, ctx, rights, noExecute != 0)) return pageFault(la, access, ctx, PF_PRESENT | key);
   return markAll(la, access, 8);
 }
 

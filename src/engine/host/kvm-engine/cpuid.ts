@@ -11,7 +11,7 @@ export const TSC_DEADLINE = 1 << 24;
 const NEEDS_KERNEL_APIC = X2APIC | TSC_DEADLINE;
 /** Leaves that name a frequency: the TSC is the host's. */
 const FREQUENCIES = new Set([0x15, 0x16]);
-const SUBLEAVES: Record<number, number> = { 4: 4, 7: 1, 11: 2, 13: 3 };
+const SUBLEAVES: Record<number, number> = { 4: 4, 7: 1, 11: 2, 13: 10 };
 const HYPERVISOR = 0x40000000;
 
 const LEAVES = [

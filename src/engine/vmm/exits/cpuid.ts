@@ -9,6 +9,7 @@ export const cpuidExit: ExitHandler = (vcpu, vm) => {
     vcpu: vcpu.index,
     vcpus: vm.vcpus.length,
     osxsave: (vcpu.vmcs.get('GUEST_CR4') & 0x40000n) !== 0n,
+    ospke: (vcpu.vmcs.get('GUEST_CR4') & 0x400000n) !== 0n,
     paravirtual: vm.paravirtual,
     xcr0: vcpu.host.get64(vcpu.at(XCR0)),
     apicEnabled: (vm.board.apicBase(vcpu.index) & 0x800n) !== 0n,
