@@ -24,7 +24,7 @@ export const HOST_QUIRKS: readonly Quirk[] = [
     id: 'amd-movsxd-16',
     parties: ['native', 'kvm'],
     evidence: '66 63 /r reads 32 bits of its source on the host, 16 on Intel. @sdm 2 "MOVSX/MOVSXD"',
-    applies: (c, expected) => is(c, /^MOVSXD/) && has66(c) && isFault(expected),
+    applies: (c, expected) => c.mode === 'long' && is(c, /^(MOVSXD|ARPL)/) && has66(c) && isFault(expected),
   },
   {
     id: 'host-features',
