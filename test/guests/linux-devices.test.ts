@@ -1,27 +1,31 @@
 /** Debian's Linux on virtio: a disk that the host's e2fsck looks at afterwards, and the user-mode network. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { vmscope } from '../cli/vmscope.js';
+import { PROGRAM, vmscope } from '../cli/vmscope.js';
 import { named, requireScript, requireTool } from '../tools.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const apt = requireTool('apt-get');
 const guest = apt.available ? requireScript(`${root}samples/linux/fetch`) : apt;
-const [mke2fs, e2fsck, debugfs] = ['mke2fs', 'e2fsck', 'debugfs'].map(requireTool);
+const [mke2fs, e2fsck, debugfs, qemuImg] = ['mke2fs', 'e2fsck', 'debugfs', 'qemu-img'].map(requireTool);
 const folder = `${root}build/guests/linux`;
 const SLOW = 240_000;
 
 function boot(commands: string, ...options: string[]) {
+  return vmscope(guestOptions(commands, ...options), { timeoutMs: SLOW });
+}
+
+function guestOptions(commands: string, ...options: string[]): string[] {
   const files = ['--kernel', `${folder}/vmlinuz`, '--initrd', `${folder}/initrd.gz`, '-m', '256M', '--headless'];
   const append = `console=ttyS0 quiet RUN="${commands}"`;
-  return vmscope(['run', ...files, '--append', append, ...options], { timeoutMs: SLOW });
+  return ['run', ...files, '--append', append, ...options];
 }
 
 function sha256(bytes: Uint8Array): string {
@@ -50,6 +54,48 @@ describe("Debian's Linux on virtio", () => {
         execFileSync(debugfs.path, ['-R', `dump a ${work}/a`, disk], { stdio: 'ignore' });
         const dumped = execFileSync('cat', [`${work}/a`], { maxBuffer: 4 << 20 });
         expect([dumped.length, sha256(dumped)]).toEqual([20 * 65536, told]);
+      } finally {
+        rmSync(work, { recursive: true });
+      }
+    },
+    SLOW,
+  );
+
+  test.skipIf([...tools, qemuImg].some(({ available }) => !available))(
+    named('keeps what it synced in a qcow2 image when vmscope is killed during a write', ...tools, qemuImg),
+    async () => {
+      const work = mkdtempSync(join(tmpdir(), 'vmscope-kill-'));
+      try {
+        const [disk, raw] = [join(work, 'disk.qcow2'), join(work, 'disk.img')];
+        writeFileSync(raw, '');
+        truncateSync(raw, 64 << 20);
+        execFileSync(mke2fs.path, ['-q', '-t', 'ext4', raw]);
+        execFileSync(qemuImg.path, ['convert', '-O', 'qcow2', '-o', 'cluster_size=4096', raw, disk]);
+        const loop =
+          'mkdir -p /mnt; mount -t ext4 /dev/vda /mnt; cd /mnt; i=0; while true; do ' +
+          'dd if=/dev/urandom of=f$i bs=4k count=40 2>/dev/null; sync; sha256sum f$i; i=$((i+1)); done';
+        const child = spawn(process.execPath, [PROGRAM, ...guestOptions(loop, '--disk', disk)]);
+        let text = '';
+        const ended = new Promise((resolve) => child.on('close', resolve));
+        child.stdout.on('data', (bytes: Buffer) => {
+          text += bytes.toString('latin1');
+          if (/ f9\r?\n/.test(text)) child.kill('SIGKILL');
+        });
+        const timer = setTimeout(() => child.kill('SIGKILL'), SLOW);
+        await ended;
+        clearTimeout(timer);
+        const synced = [...text.matchAll(/([0-9a-f]{64}) {2}(f\d+)\r?\n/g)];
+        expect(synced.length, text).toBeGreaterThan(9);
+        // 3: clusters that nobody uses, which a kill may leave
+        expect([0, 3]).toContain(spawnSync(qemuImg.path, ['check', '-q', disk]).status);
+        execFileSync(qemuImg.path, ['convert', '-O', 'raw', disk, raw]);
+        // 1: the journal was played back
+        expect([0, 1]).toContain(spawnSync(e2fsck.path, ['-p', raw]).status);
+        execFileSync(e2fsck.path, ['-fn', raw], { stdio: 'ignore' });
+        for (const [, sum, name] of synced) {
+          execFileSync(debugfs.path, ['-R', `dump ${name} ${work}/dumped`, raw], { stdio: 'ignore' });
+          expect(sha256(readFileSync(`${work}/dumped`)), name).toBe(sum);
+        }
       } finally {
         rmSync(work, { recursive: true });
       }
