@@ -3,7 +3,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -103,19 +103,48 @@ describe("Debian's Linux on virtio", () => {
     SLOW,
   );
 
+  /** What a server at a port of the loopback says; empty while it refuses or hangs up. */
+  function hear(port: number): Promise<string> {
+    return new Promise((resolve) => {
+      let text = '';
+      const socket = connect(port, '127.0.0.1');
+      socket.on('data', (bytes) => {
+        text += bytes.toString();
+      });
+      socket.on('error', () => {});
+      socket.on('close', () => resolve(text));
+    });
+  }
+
   test.skipIf(!guest.available)(
-    named("gets an address and fetches a file from a server on the host's loopback", guest),
+    named("gets an address, fetches a file from the host's loopback and serves one to it", guest),
     async () => {
       const body = randomBytes(1_000_000);
       const server = createServer((_request, response) => response.end(body));
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
       const { port } = server.address() as AddressInfo;
+      const free = createServer().listen(0, '127.0.0.1');
+      await new Promise((resolve) => free.once('listening', resolve));
+      const { port: forwarded } = free.address() as AddressInfo;
+      await new Promise((resolve) => free.close(resolve));
       try {
-        const { stdout, status } = await boot(
+        const guestEnds = boot(
           'ip link set eth0 up; udhcpc -i eth0 -n -q -s /bin/true; ip addr add 10.0.2.15/24 dev eth0; ' +
-            `ping -c 1 10.0.2.2; wget -q -O /tmp/f http://10.0.2.2:${port}/f; sha256sum /tmp/f`,
-          ...['--net', 'user', '--device', 'virtio-rng'],
+            `ping -c 1 10.0.2.2; wget -q -O /tmp/f http://10.0.2.2:${port}/f; sha256sum /tmp/f; ` +
+            'echo served by the guest | nc -l -p 80',
+          ...['--net', `user,hostfwd=tcp:127.0.0.1:${forwarded}-:80`, '--device', 'virtio-rng'],
         );
+        let running = true;
+        guestEnds.then(() => {
+          running = false;
+        });
+        let heard = '';
+        while (heard === '' && running) {
+          heard = await hear(forwarded);
+          await new Promise((resolve) => setTimeout(resolve, 300));
+        }
+        const { stdout, status } = await guestEnds;
+        expect(heard).toBe('served by the guest\n');
         expect(stdout).toContain('lease of 10.0.2.15 obtained from 10.0.2.2');
         expect(stdout).toContain('1 packets received, 0% packet loss');
         expect(stdout).toContain(sha256(body));
