@@ -41,11 +41,15 @@ export interface IrqchipMachine {
 export class KernelIrqchip implements OutsideIrqchip {
   private models: IrqchipModels | undefined;
   private readonly levels = new Set<number>();
+  /** KVM can hold interrupts back while a debugger steps. */
+  readonly blocksInterrupts: boolean;
 
   private constructor(
     private readonly vm: KvmVm,
     readonly extent: 'all' | 'lapics',
-  ) {}
+  ) {
+    this.blocksInterrupts = (vm.capability('KVM_CAP_SET_GUEST_DEBUG2') & KVM_GUESTDBG_BLOCKIRQ) !== 0;
+  }
 
   /** Before the first vCPU. @throws KvmError naming the capability that this KVM lacks */
   static create(vm: KvmVm, mode: KernelIrqchipMode): KernelIrqchip | undefined {
@@ -73,11 +77,6 @@ export class KernelIrqchip implements OutsideIrqchip {
       );
     } else vm.enableCapability('KVM_CAP_SPLIT_IRQCHIP', PINS);
     return new KernelIrqchip(vm, mode === 'on' ? 'all' : 'lapics');
-  }
-
-  /** KVM can hold interrupts back while a debugger steps. */
-  get blocksInterrupts(): boolean {
-    return (this.vm.capability('KVM_CAP_SET_GUEST_DEBUG2') & KVM_GUESTDBG_BLOCKIRQ) !== 0;
   }
 
   /** The 8259 pair that this vCPU takes interrupts from, where that is the program's own. */

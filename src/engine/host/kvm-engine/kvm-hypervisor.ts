@@ -693,13 +693,18 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     return cpu.stepOff !== undefined && this.breakpoints.has(cpu.stepOff);
   }
 
+  /** While it steps, the kernel's controllers hold interrupts back: for the debugger, or since TF would be saved with them. */
+  private blocksInterrupts(cpu: KvmCpu): boolean {
+    return (this.holdInterrupts || cpu.standstill !== undefined) && this.irqchip?.blocksInterrupts === true;
+  }
+
   private setDebug(cpu: KvmCpu, singleStep: boolean): void {
     if (!singleStep && cpu.debugState === 'off' && !this.breakpoints.any) return;
     // a breakpoint on the instruction that a step leaves would stop before it
     const leaves = cpu.stepOff !== undefined || this.ring3?.isHandler(cpu.linearRip) === true;
     const request = {
       ...(leaves && singleStep ? { singleStep } : this.breakpoints.request(singleStep)),
-      ...(singleStep && this.holdInterrupts && this.irqchip?.blocksInterrupts && { blockInterrupts: true }),
+      ...(singleStep && this.blocksInterrupts(cpu) && { blockInterrupts: true }),
     };
     const key =
       singleStep || this.breakpoints.any
