@@ -231,6 +231,25 @@ export interface OsUnwindTable {
   addresses: BigUint64Array;
   /** Six bytes a piece: `struct orc_entry`. */
   entries: Uint8Array;
+  /** In the form since 6.4. */
+  newer: boolean;
+}
+
+/** How to get from a frame to its caller's, for one piece of code. */
+export interface OsFrameRow {
+  /** Start of the piece. */
+  address: bigint;
+  /** What stands at the place: a return address, all registers (`struct pt_regs`), an interrupt's frame; none: the end. */
+  frame: 'call' | 'registers' | 'interrupt' | 'none';
+  /**
+   * The place: register (DWARF number) + offset, with one load before (`first`) or after the sum (`last`). For a call
+   * the address behind the return address.
+   */
+  register: number;
+  offset: number;
+  load?: 'first' | 'last';
+  /** RBP's slot from the place; absent: it is unchanged. */
+  rbp?: number;
 }
 
 export interface OsModule {
@@ -325,6 +344,8 @@ export interface Debugger {
     log(): Promise<OsLogRecord[]>;
     /** Of the kernel in memory, or of the foreseen one; undefined where there is none. */
     unwind(): Promise<OsUnwindTable | undefined>;
+    /** Its row for a code address. */
+    frameRow(address: bigint): Promise<OsFrameRow | undefined>;
     processes(): Promise<OsTask[]>;
     modules(): Promise<OsModule[]>;
     /** What a vCPU runs; undefined when it is not known. */

@@ -18,7 +18,7 @@ import type {
 } from '../engine/debugger.js';
 import { codeBase, codeBits, linearPc } from './guest-mode.js';
 import { SerialTerminal } from './screen/serial-terminal.js';
-import { readSystem, type SystemView } from './system-view.js';
+import { frameRows, readSystem, type SystemView } from './system-view.js';
 import { backtrace, type Frame } from './unwind.js';
 
 /** A value that may not be here yet, may be out of date while the next one is on its way, or may never come. */
@@ -243,6 +243,7 @@ export class Model {
         read: this.blockReader(vcpu),
         disassembler: this.disassembler,
         symbols: this.symbols,
+        ...frameRows(this.debug),
       });
     });
   }

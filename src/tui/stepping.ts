@@ -2,6 +2,7 @@
 import type { Disassembler, Instruction, SymbolTable } from '../disasm/index.js';
 import type { Debugger, RegisterFile, RunState } from '../engine/debugger.js';
 import { codeBase, codeBits, linearPc, stackBits } from './guest-mode.js';
+import { frameRows } from './system-view.js';
 import { returnFrame } from './unwind.js';
 
 /** A function whose return address is not known and that has not returned after this many steps is left there. */
@@ -67,7 +68,7 @@ export async function stepOut(
 ): Promise<RunState> {
   const registers = await debug.readRegisters(vcpu);
   const read = (gva: bigint, length: number) => debug.readMemory('gva', gva, length, vcpu);
-  const caller = await returnFrame({ disassembler, registers, read, symbols });
+  const caller = await returnFrame({ disassembler, registers, read, symbols, ...frameRows(debug) });
   if (!caller) return stepOutBySteps(debug, disassembler, vcpu);
   const bits = stackBits(registers);
   return runTo(debug, vcpu, caller.pc, (now) => BigInt.asUintN(bits, now.rsp ?? 0n) >= caller.sp);

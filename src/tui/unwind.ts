@@ -2,14 +2,14 @@
  * Who called: frames of the guest's stack without debug information. The way out of a function is followed in its
  * code: PUSH, POP, LEAVE and sums with the stack pointer up to the RET tell where the return address lies, in code
  * with and without frame pointers. Where that fails the RBP chain is tried, then the stack is searched for return
- * addresses: values that point behind a CALL.
+ * addresses: values that point behind a CALL. A kernel that has tables for its own code is believed first.
  */
 import type { Disassembler, Instruction, SymbolTable } from '../disasm/index.js';
-import type { RegisterFile } from '../engine/debugger.js';
+import type { OsFrameRow, RegisterFile } from '../engine/debugger.js';
 import { codeBase, codeBits, linearPc, stackBits } from './guest-mode.js';
 
 /** How a frame was found, the surest first. */
-export type Found = 'rip' | 'ret' | 'iret' | 'frame pointer' | 'scan';
+export type Found = 'rip' | 'table' | 'ret' | 'iret' | 'frame pointer' | 'scan';
 
 export interface Frame {
   /** Linear address of the instruction that runs next in this frame. */
@@ -30,6 +30,8 @@ export interface Unwinding {
   read: ReadMemory;
   registers: RegisterFile;
   symbols?: SymbolTable;
+  /** The guest system's own table. */
+  frameRow?: (address: bigint) => Promise<OsFrameRow | undefined>;
 }
 
 const MAX_FRAMES = 64;
@@ -39,6 +41,12 @@ const SCAN_SLOTS = 256;
 const MAX_FRAME_BYTES = 1n << 20n;
 const LONGEST_CALL = 7;
 const CODE_BYTES = 128;
+const KERNEL_HALF = 0xffff_8000_0000_0000n;
+/** Registers that a table may start from, besides RBP and RSP, by DWARF number. */
+const DWARF: Record<number, string> = { 1: 'rdx', 5: 'rdi', 10: 'r10', 13: 'r13' };
+/** Byte offsets in `struct pt_regs`, and in what an interrupt pushes. */
+const PT_REGS = { rbp: 0x20, rip: 0x80, rsp: 0x98 };
+const INTERRUPT_FRAME = { rip: 0, rsp: 24 };
 
 /** The frames, innermost first. */
 export async function backtrace(context: Unwinding): Promise<Frame[]> {
@@ -56,7 +64,7 @@ export async function backtrace(context: Unwinding): Promise<Frame[]> {
 export async function returnFrame(context: Unwinding): Promise<Frame | undefined> {
   const unwinder = new Unwinder(context);
   const innermost = unwinder.innermost();
-  return unwinder.byCode(innermost);
+  return (await unwinder.byTable(innermost)) ?? unwinder.byCode(innermost);
 }
 
 /** A state on the way out of a function. */
@@ -101,7 +109,43 @@ class Unwinder {
   }
 
   async caller(frame: Frame): Promise<Frame | undefined> {
+    const row = await this.row(frame);
+    // the table knows the outermost frame as well
+    if (row) return row.frame === 'none' ? undefined : this.byTable(frame);
     return (await this.byCode(frame)) ?? (await this.byFramePointer(frame)) ?? (await this.byScan(frame));
+  }
+
+  private async row(frame: Frame): Promise<OsFrameRow | undefined> {
+    const { frameRow } = this.context;
+    if (frameRow === undefined || this.bits !== 64 || frame.pc < KERNEL_HALF) return undefined;
+    // a call at a function's end returns to what is another function's start
+    return frameRow(frame.found === 'rip' || frame.found === 'iret' ? frame.pc : frame.pc - 1n);
+  }
+
+  /** By the table of the guest's system. */
+  async byTable(frame: Frame): Promise<Frame | undefined> {
+    const row = await this.row(frame);
+    if (row === undefined || row.frame === 'none') return undefined;
+    const { registers } = this.context;
+    const base =
+      { 6: frame.bp, 7: frame.sp }[row.register] ??
+      (frame.found === 'rip' ? registers[DWARF[row.register]!] : undefined);
+    if (base === undefined) return undefined;
+    let place: bigint | undefined = this.offset(base + (row.load === 'first' ? 0n : BigInt(row.offset)));
+    if (row.load !== undefined) place = await this.readWord(place);
+    if (place === undefined) return undefined;
+    if (row.load === 'first') place += BigInt(row.offset);
+    const word = (offset: number) => this.readWord(this.offset((place as bigint) + BigInt(offset)));
+    if (row.frame === 'call') {
+      const pc = await word(-8);
+      const bp = row.rbp === undefined ? frame.bp : await word(row.rbp);
+      return pc === undefined ? undefined : { pc, found: 'table', slot: this.offset(place - 8n), sp: place, bp };
+    }
+    const slots = row.frame === 'registers' ? PT_REGS : INTERRUPT_FRAME;
+    const [pc, sp] = [await word(slots.rip), await word(slots.rsp)];
+    if (pc === undefined || sp === undefined) return undefined;
+    const bp = row.frame === 'registers' ? await word(PT_REGS.rbp) : frame.bp;
+    return { pc, found: 'iret', slot: this.offset(place + BigInt(slots.rip)), sp, bp };
   }
 
   /** Follows the code to its RET, all branches side by side, each instruction once. */
@@ -140,7 +184,12 @@ class Unwinder {
     const next: Path = { ...path, pc: path.pc + BigInt(instruction.bytes.length), written: new Map(path.written) };
     const target = instruction.target;
     if (/^[il]?ret/.test(mnemonic)) return this.returns(path, mnemonic);
-    if (mnemonic === 'jmp') return target === undefined ? [] : [{ ...next, pc: target }];
+    if (mnemonic === 'jmp') {
+      if (target === undefined) return [];
+      // a RET may stand elsewhere: kernels with return thunks jump to it
+      const there = await this.instruction(target);
+      return there && /^ret/.test(there.mnemonic) ? this.returns(path, 'ret') : [{ ...next, pc: target }];
+    }
     if (/^(?:j|loop)/.test(mnemonic)) return target === undefined ? [next] : [next, { ...next, pc: target }];
     if (/^(?:ud\d|sysret|sysexit|ljmp|\.byte)/.test(mnemonic)) return [];
     if (mnemonic === 'push') return this.push(next, first, second);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { unwindRows } from '../../src/engine/debug/linux/orc.js';
+import { isNewer, unwindRow, unwindRows } from '../../src/engine/debug/linux/orc.js';
 
 const SP = 5;
 const BP = 4;
@@ -15,6 +15,7 @@ function table(entries: [number, number, number, number, number][]) {
     data.setUint16(row * 6 + 4, sp | (bp << 4) | (kind << 8), true);
   });
   return {
+    newer: isNewer(bytes),
     addresses: BigUint64Array.from(entries, (_, row) => 0xffff_ffff_8100_0000n + BigInt(row * 16)),
     entries: bytes,
   };
@@ -67,4 +68,14 @@ test('ORC entries since 6.4: kinds count from undefined', () => {
     'interrupt',
     'none',
   ]);
+});
+
+test('a row is found by any address of its code, and none outside the table', () => {
+  const entries = table([
+    [8, 0, SP, 0, 0],
+    [16, 0, SP, 0, 0],
+    [0, 0, 0, 0, 0],
+  ]);
+  const at = (offset: number) => unwindRow(entries, 0xffff_ffff_8100_0000n + BigInt(offset))?.offset;
+  expect([-1, 0, 15, 16, 31, 32, 4096].map(at)).toEqual([undefined, 8, 8, 16, 16, undefined, undefined]);
 });

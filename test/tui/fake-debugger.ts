@@ -326,6 +326,7 @@ export class FakeDebugger implements Debugger {
       info: () => this.answer('os.info', info),
       foresee: () => this.answer('os.foresee', () => undefined),
       unwind: () => this.answer('os.unwind', () => undefined),
+      frameRow: () => this.answer('os.frameRow', () => undefined),
       log: () =>
         this.answer('os.log', () => [
           { sequence: 0n, ns: 0n, level: 5, text: name('Linux version 6.1.0-test') },

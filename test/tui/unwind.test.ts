@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { Disassembler } from '../../src/disasm/index.js';
-import type { RegisterFile } from '../../src/engine/debugger.js';
+import { Disassembler, SymbolTable } from '../../src/disasm/index.js';
+import type { OsFrameRow, RegisterFile } from '../../src/engine/debugger.js';
 import { backtrace, returnFrame, type Unwinding } from '../../src/tui/unwind.js';
 
 const parse = (hex: string) => Uint8Array.from(hex.split(' '), (pair) => Number.parseInt(pair, 16));
@@ -119,4 +119,74 @@ describe('backtrace', () => {
     const loop = guest({ '1000': 'c9 c3' }, { '8000': 0x8000n, '8008': AFTER }, { ...registers, rbp: 0x8000n });
     expect((await backtrace(loop)).length).toBeLessThanOrEqual(64);
   });
+});
+
+describe('with the table of the guest’s system', () => {
+  const KERNEL = 0xffff_ffff_8100_0000n;
+  const at = (offset: number) => (KERNEL + BigInt(offset)).toString(16);
+  const row = (frame: OsFrameRow['frame'], offset: number, rest: Partial<OsFrameRow> = {}): OsFrameRow => ({
+    address: KERNEL,
+    frame,
+    register: 7,
+    offset,
+    ...rest,
+  });
+
+  it('goes through calls, a switched stack and an interrupt to the end', async () => {
+    const rows: Record<string, OsFrameRow> = {
+      [at(0)]: row('call', 8),
+      [at(0x100 - 1)]: row('call', 24, { rbp: -16 }),
+      [at(0x200 - 1)]: row('call', 8, { load: 'first' }),
+      [at(0x300 - 1)]: row('registers', 0),
+      [at(0x400)]: row('interrupt', 8),
+      [at(0x500)]: row('none', 8),
+    };
+    const asked: string[] = [];
+    const context: Unwinding = {
+      ...guest(
+        {},
+        {
+          '8000': KERNEL + 0x100n,
+          '8010': 0x7777n, // RBP
+          '8018': KERNEL + 0x200n,
+          '8020': 0x9000n, // the other stack's top
+          '9000': KERNEL + 0x300n,
+          '9028': 0x6666n, // pt_regs from 9008h: RBP, RIP, RSP
+          '9088': KERNEL + 0x400n,
+          '90a0': 0xa000n,
+          a008: KERNEL + 0x500n,
+          a020: 0xb000n,
+        },
+        { ...LONG, rip: KERNEL, rsp: 0x8000n, rbp: 0x5555n },
+      ),
+      frameRow: async (address) => {
+        asked.push(address.toString(16));
+        return rows[address.toString(16)];
+      },
+    };
+    const frames = await backtrace(context);
+    expect(frames.map(({ pc, found, sp, bp }) => [pc - KERNEL, found, sp, bp])).toEqual([
+      [0n, 'rip', 0x8000n, 0x5555n],
+      [0x100n, 'table', 0x8008n, 0x5555n],
+      [0x200n, 'table', 0x8020n, 0x7777n],
+      [0x300n, 'table', 0x9008n, 0x7777n],
+      [0x400n, 'iret', 0xa000n, 0x6666n],
+      [0x500n, 'iret', 0xb000n, 0x6666n],
+    ]);
+    expect(asked).toContain(at(0x400));
+    expect(await returnFrame(context)).toMatchObject({ pc: KERNEL + 0x100n, slot: 0x8000n });
+  });
+
+  it('follows code that the table does not have', async () => {
+    const registers = { ...LONG, rip: 0x1000n, rsp: 0x8000n };
+    const user = { ...guest({ '1000': 'c3' }, { '8000': AFTER }, registers), frameRow: async () => row('none', 8) };
+    expect(await returnFrame(user)).toMatchObject({ pc: AFTER, found: 'ret' });
+  });
+});
+
+it('takes a jump to a RET for one, as kernels with return thunks have it', async () => {
+  const symbols = new SymbolTable([{ name: 'short', address: 0x1000n, size: 6n }]);
+  const code = { '1000': '5d e9 fa 0f 00 00', '2000': 'c3' };
+  const context = guest({ ...code, '3000': CALL }, { '8008': 0x3005n }, { ...LONG, rip: 0x1000n, rsp: 0x8000n });
+  expect(await returnFrame({ ...context, symbols })).toMatchObject({ pc: 0x3005n, slot: 0x8008n, found: 'ret' });
 });

@@ -76,6 +76,7 @@ export class GuestKernel {
     info: async (): Promise<D.OsInfo | undefined> => ((await this.find()) ? this.linux.info() : undefined),
     foresee: (): Promise<D.OsInfo | undefined> => this.foresee(),
     unwind: async () => ((await this.find()) ? this.linux.unwind() : this.#foreseen?.unwind),
+    frameRow: async (address: bigint): Promise<D.OsFrameRow | undefined> => this.linux.frameRow(address),
     log: () => this.#found(() => this.linux.log()),
     processes: () => this.#found(() => this.linux.tasks()),
     modules: () => this.#found(() => this.linux.modules()),

@@ -51,7 +51,9 @@ export class StackPane extends Pane {
       const frame = this.frames[index]!;
       const name = this.name(frame);
       const how =
-        frame.slot === undefined ? '' : `  @${hex(frame.slot)}${frame.found === 'ret' ? '' : ` ${frame.found}`}`;
+        frame.slot === undefined
+          ? ''
+          : `  @${hex(frame.slot)}${frame.found === 'ret' || frame.found === 'table' ? '' : ` ${frame.found}`}`;
       return [
         [` ${source.value.indexOf(frame)}`.padEnd(4), theme.dim],
         [hex(frame.pc, frame.pc >> 32n ? 16 : 8), theme.number],

@@ -3,7 +3,7 @@
  * Two tables of equal length: where a piece starts (32 bits from the number itself), and six bytes about it.
  * @linux arch/x86/include/asm/orc_types.h
  */
-import type { OsUnwindTable } from '../../debugger.js';
+import type { OsFrameRow, OsUnwindTable } from '../../debugger.js';
 import type { LinuxKernel } from './kernel.js';
 
 const ENTRY_BYTES = 6;
@@ -22,22 +22,6 @@ const REGISTER = {
 /** Numbers of the x86-64 ABI. */
 const DWARF: Record<number, number> = { 2: 1, 3: 5, 4: 6, 5: 7, 6: 10, 7: 13, 8: 6, 9: 7 };
 
-/** One piece of code, which reaches to the next. */
-export interface UnwindRow {
-  address: bigint;
-  /** What stands there: a return address, all registers (`struct pt_regs`), or an interrupt's frame; none: the end. */
-  frame: 'call' | 'registers' | 'interrupt' | 'none';
-  /**
-   * Where: register (DWARF number) + offset, with one load before (`first`) or after the sum (`last`). For a call the
-   * address behind the return address.
-   */
-  register: number;
-  offset: number;
-  load?: 'first' | 'last';
-  /** RBP's place from there; absent: it is unchanged. */
-  rbp?: number;
-}
-
 /** The image's tables; undefined when the kernel has none (CONFIG_UNWINDER_FRAME_POINTER). */
 export function readUnwindTable(kernel: LinuxKernel): OsUnwindTable | undefined {
   const names = ['__start_orc_unwind_ip', '__stop_orc_unwind_ip', '__start_orc_unwind'];
@@ -54,11 +38,11 @@ export function readUnwindTable(kernel: LinuxKernel): OsUnwindTable | undefined 
     // the image lies in the last 2 GiB
     addresses[row] = 0xffff_ffff_0000_0000n | BigInt(low);
   }
-  return { addresses, entries };
+  return { addresses, entries, newer: isNewer(entries) };
 }
 
 /** Since 6.4 the kind of a frame counts from an undefined one; nearly all are calls. */
-function isNewer(entries: Uint8Array): boolean {
+export function isNewer(entries: Uint8Array): boolean {
   const kinds = [0, 0, 0, 0, 0, 0, 0, 0];
   for (let at = 5; at < entries.length; at += ENTRY_BYTES) kinds[entries[at] & 7]++;
   return kinds[2] > kinds[0];
@@ -70,25 +54,39 @@ const KINDS = {
   newer: ['none', 'none', 'call', 'registers', 'interrupt', 'none', 'none', 'none'],
 } as const;
 
+function readRow({ addresses, entries, newer }: OsUnwindTable, row: number): OsFrameRow {
+  const at = row * ENTRY_BYTES;
+  const data = new DataView(entries.buffer, entries.byteOffset + at, ENTRY_BYTES);
+  const registers = entries[at + 4];
+  const sp = registers & 15;
+  const bp = registers >> 4;
+  const register = DWARF[sp];
+  const known = register !== undefined && (bp === REGISTER.undefined || bp === REGISTER.previousSp);
+  return {
+    address: addresses[row],
+    frame: known ? KINDS[newer ? 'newer' : 'older'][entries[at + 5] & 7] : 'none',
+    register: register ?? 0,
+    offset: data.getInt16(0, true),
+    ...(sp === REGISTER.spIndirect ? { load: 'first' as const } : {}),
+    ...(sp === REGISTER.bpIndirect ? { load: 'last' as const } : {}),
+    ...(bp === REGISTER.previousSp ? { rbp: data.getInt16(2, true) } : {}),
+  };
+}
+
 /** The table's rows by address. */
-export function* unwindRows({ addresses, entries }: OsUnwindTable): Generator<UnwindRow> {
-  const kinds = KINDS[isNewer(entries) ? 'newer' : 'older'];
-  const data = new DataView(entries.buffer, entries.byteOffset, entries.length);
-  for (let row = 0; row < addresses.length; row++) {
-    const at = row * ENTRY_BYTES;
-    const registers = entries[at + 4];
-    const sp = registers & 15;
-    const bp = registers >> 4;
-    const register = DWARF[sp];
-    const known = register !== undefined && (bp === REGISTER.undefined || bp === REGISTER.previousSp);
-    yield {
-      address: addresses[row],
-      frame: known ? kinds[entries[at + 5] & 7] : 'none',
-      register: register ?? 0,
-      offset: data.getInt16(at, true),
-      ...(sp === REGISTER.spIndirect ? { load: 'first' as const } : {}),
-      ...(sp === REGISTER.bpIndirect ? { load: 'last' as const } : {}),
-      ...(bp === REGISTER.previousSp ? { rbp: data.getInt16(at + 2, true) } : {}),
-    };
+export function* unwindRows(table: OsUnwindTable): Generator<OsFrameRow> {
+  for (let row = 0; row < table.addresses.length; row++) yield readRow(table, row);
+}
+
+/** The row of the code at an address; undefined outside the table, whose last row only ends the one before it. */
+export function unwindRow(table: OsUnwindTable, address: bigint): OsFrameRow | undefined {
+  const { addresses } = table;
+  let low = 0;
+  let high = addresses.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (addresses[middle] <= address) low = middle + 1;
+    else high = middle;
   }
+  return low === 0 || low === addresses.length ? undefined : readRow(table, low - 1);
 }

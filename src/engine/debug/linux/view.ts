@@ -1,11 +1,11 @@
 /** The Linux guest as the debugger API shows it: found when it is asked for, dropped when it is gone. */
-import type { OsInfo, OsLogRecord, OsModule, OsTask, OsUnwindTable, TargetSymbol } from '../../debugger.js';
+import type { OsFrameRow, OsInfo, OsLogRecord, OsModule, OsTask, OsUnwindTable, TargetSymbol } from '../../debugger.js';
 import { sized } from '../symbol-file.js';
 import type { KernelSymbol } from './kallsyms.js';
 import { LinuxKernel } from './kernel.js';
 import { readLog } from './log.js';
 import { moduleSymbols, readModules } from './modules.js';
-import { readUnwindTable } from './orc.js';
+import { readUnwindTable, unwindRow } from './orc.js';
 import type { PhysicalMemory, Search } from './physical.js';
 import { currentTask, readTasks } from './tasks.js';
 
@@ -18,6 +18,8 @@ export class LinuxView {
   #searchedAt: number | undefined;
   #symbols: TargetSymbol[] | undefined;
   #modules = '';
+  #unwind: OsUnwindTable | undefined;
+  #unwindOf: LinuxKernel | undefined;
 
   /** @param now virtual time in ns. */
   constructor(
@@ -85,7 +87,16 @@ export class LinuxView {
 
   unwind(): OsUnwindTable | undefined {
     const kernel = this.kernel();
-    return kernel && attempt(() => readUnwindTable(kernel));
+    if (kernel !== this.#unwindOf) {
+      this.#unwindOf = kernel;
+      this.#unwind = kernel && attempt(() => readUnwindTable(kernel));
+    }
+    return this.#unwind;
+  }
+
+  frameRow(address: bigint): OsFrameRow | undefined {
+    const table = this.unwind();
+    return table && unwindRow(table, address);
   }
 
   log(): OsLogRecord[] {
