@@ -181,7 +181,7 @@ async function writeCommand(d: Dashboard, text: string): Promise<string> {
   d.model.invalidate();
   if (written < bytes.length)
     throw new Error(`${written} of ${bytes.length} bytes written: memory ends or is not mapped`);
-  return `${written} bytes at ${where} ${hex(address)}`;
+  return `${written} byte${written === 1 ? '' : 's'} at ${where} ${hex(address)}`;
 }
 
 async function exportCommand(d: Dashboard, text: string): Promise<string> {

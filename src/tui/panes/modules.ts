@@ -17,8 +17,8 @@ export class ModulesPane extends TextPane {
     const modules = source.value?.modules ?? [];
     if (modules.length === 0) return [[[' none', theme.dim]]];
     return modules.map(({ name, bytes, address }): Segment[] => [
-      [` ${name.padEnd(24)} `, theme.symbol],
-      [String(bytes).padStart(9), theme.number],
+      [` ${name.padEnd(20)} `, theme.symbol],
+      [String(bytes).padStart(8), theme.number],
       [`  ${hex(address)}`],
     ]);
   }
