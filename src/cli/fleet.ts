@@ -1,6 +1,6 @@
 /** All running guests of this user, looked at over their sockets. */
 import { readFileSync } from 'node:fs';
-import type { Fleet, GuestSample } from '../tui/top.js';
+import type { Fleet, GuestSample } from '../tui/top-rows.js';
 import { connectGuest, type GuestConnection, guestNames } from './guest-socket.js';
 
 /** Clock ticks of /proc: USER_HZ is 100 on every Linux. */

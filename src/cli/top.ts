@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { guestRows, newTopState, runTop, topTable } from '../tui/top.js';
+import { newTopState, runTop } from '../tui/top.js';
+import { guestRows, topTable } from '../tui/top-rows.js';
 import { attachGuest } from './attach.js';
 import { SocketFleet } from './fleet.js';
 import { UsageError } from './options.js';

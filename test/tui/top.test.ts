@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { connectDebugger, serveDebugger } from '../../src/engine/host/rpc.js';
 import { SocketChannel } from '../../src/engine/host/socket-channel.js';
-import { type GuestSample, guestRows, topTable } from '../../src/tui/top.js';
+import { type GuestSample, guestRows, topTable } from '../../src/tui/top-rows.js';
 import { Tui } from '../pty.js';
 import { FakeDebugger } from './fake-debugger.js';
 
