@@ -164,7 +164,7 @@ describe('panes', () => {
     await press(tui, '\x15set rcx 7\r', /rcx 0000000000000007/);
     await press(tui, ':memory 0x402000\r', /Memory {2}gva/);
     await press(tui, '\r', /type hex digits/);
-    await press(tui, 'fF', /1 bytes at gva 402000/);
+    await press(tui, 'fF', /1 byte at gva 402000/);
     await press(tui, '\x1b[Cab', /00402000 {2}ff 01 ab/);
     await press(tui, '\x1b', /c run/);
     expect(tui.debug.log.filter((line) => line.startsWith('write '))).toHaveLength(2);

@@ -1,0 +1,83 @@
+/** The trace as a file, the monitor, and the dashboard itself. */
+import { writeFile } from 'node:fs/promises';
+import type { Dashboard } from '../dashboard.js';
+import { reason } from '../model.js';
+import { traceCsv } from '../trace-csv.js';
+import { type Command, need } from './command.js';
+
+async function exportCommand(d: Dashboard, text: string): Promise<string> {
+  const match = /^csv\s+(.+)$/i.exec(need(text, '"csv FILE"'));
+  if (!match) throw new Error('it is csv FILE');
+  if (!d.debug.exits) throw new Error(d.model.unavailable('exits'));
+  const records = await d.debug.exits.records(-1, 1_000_000);
+  await writeFile(match[1]!, traceCsv(records, d.model.symbols)).catch((error: unknown) => {
+    throw new Error(`${match[1]}: ${causeOf(error)}`);
+  });
+  return `${records.length} exits written to ${match[1]}`;
+}
+
+/** Node puts a code before the cause and the call behind it. */
+function causeOf(error: unknown): string {
+  return reason(error).replace(/^[A-Z0-9]+: (.*?), \w+(?: '.*')?$/, '$1');
+}
+
+async function monitorCommand(d: Dashboard, line: string): Promise<undefined> {
+  const answer = await d.debug.monitor(line);
+  if (answer === undefined) throw new Error(`no monitor command "${line}"; :monitor help lists them`);
+  d.showText(line, answer || 'done');
+}
+
+export const SESSION_COMMANDS: readonly Command[] = [
+  { name: 'export', usage: 'csv FILE', help: 'write the exit trace', run: exportCommand },
+  {
+    name: 'monitor',
+    usage: 'LINE',
+    help: "a monitor command in QEMU's wording",
+    run: (d, text) => monitorCommand(d, need(text, 'a monitor command')),
+  },
+  {
+    name: 'info',
+    usage: 'ps | dmesg | modules | mem | block ...',
+    help: "monitor's info: processes, kernel log, ...",
+    run: (d, text) => monitorCommand(d, `info ${need(text, 'what is wanted (:monitor help lists it)')}`),
+  },
+  {
+    name: 'messages',
+    usage: '',
+    help: 'what the guest and the engine reported',
+    run: (d) => {
+      d.showText('Messages', d.model.messages.join('\n') || 'none');
+      return undefined;
+    },
+  },
+  {
+    name: 'reset',
+    usage: '',
+    help: 'the machine as it was at its start',
+    run: async (d) => {
+      await d.debug.reset();
+      d.model.reset();
+      return 'reset';
+    },
+  },
+  {
+    name: 'help',
+    usage: '',
+    help: 'keys',
+    key: '?',
+    run: (d) => {
+      d.help();
+      return undefined;
+    },
+  },
+  {
+    name: 'quit',
+    usage: '',
+    help: 'end',
+    key: 'q',
+    run: (d) => {
+      d.askQuit();
+      return undefined;
+    },
+  },
+];
