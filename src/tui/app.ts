@@ -1,13 +1,14 @@
 /** The dashboard on a terminal: blessed gives the screen, its diff and the keys; every cell is drawn by a CellPane. */
 import { Disassembler } from '../disasm/index.js';
 import type { Debugger } from '../engine/debugger.js';
-import { Dashboard, type Surface } from './dashboard.js';
+import { Dashboard } from './dashboard.js';
 import { keyName, type ParsedKey } from './keys.js';
 import type { View } from './layout.js';
 import { reason } from './model.js';
 import type { CellPane, ScreenLine } from './screen/cell-pane.js';
 import { InputFilter, type Terminal } from './screen/input-filter.js';
 import { createTheme, type Theme } from './screen/theme.js';
+import type { Surface } from './surface.js';
 
 export type { View } from './layout.js';
 

@@ -1,11 +1,11 @@
 /** All running guests in a table, with rates: the screen of `vmscope top`. */
 import { runScreen, type ScreenOptions, type TerminalScreen } from './app.js';
-import type { Surface } from './dashboard.js';
 import { matches } from './panes/pane.js';
 import { Prompt } from './prompt.js';
 import { CellPane, type Segment } from './screen/cell-pane.js';
 import { rate } from './screen/text.js';
 import { onBackground, type Theme } from './screen/theme.js';
+import type { Surface } from './surface.js';
 import {
   COLUMNS,
   type Column,

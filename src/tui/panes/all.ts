@@ -1,0 +1,46 @@
+/** Every pane, one of each; the views show some of them. */
+import type { Disassembler } from '../../disasm/index.js';
+import type { PaneId } from '../layout.js';
+import { BreakpointsPane } from './breakpoints.js';
+import { ConsolePane } from './console.js';
+import { DevicesPane } from './devices.js';
+import { DisassemblyPane } from './disassembly.js';
+import { EptPane } from './ept.js';
+import { ExitPane } from './exit.js';
+import { LogPane } from './log.js';
+import { MemoryPane } from './memory.js';
+import { ModulesPane } from './modules.js';
+import type { Pane, Ui } from './pane.js';
+import { ProcessesPane } from './processes.js';
+import { ReasonsPane } from './reasons.js';
+import { RegistersPane } from './registers.js';
+import { StackPane } from './stack.js';
+import { TracePane } from './trace.js';
+import { VmcsPane } from './vmcs.js';
+import { WalkPane } from './walk.js';
+
+export type Panes = Record<PaneId, Pane> & { disassembly: DisassemblyPane; memory: MemoryPane };
+
+export function createPanes(ui: Ui, disassembler: Disassembler): Panes {
+  const memory = new MemoryPane(ui);
+  return {
+    disassembly: new DisassemblyPane(ui, disassembler),
+    registers: new RegistersPane(ui),
+    memory,
+    walk: new WalkPane(ui, memory),
+    exit: new ExitPane(ui),
+    stack: new StackPane(ui),
+    trace: new TracePane(ui),
+    breakpoints: new BreakpointsPane(ui),
+    console: new ConsolePane(ui),
+    serial: new ConsolePane(ui, 'serial'),
+    vga: new ConsolePane(ui, 'vga'),
+    devices: new DevicesPane(ui),
+    processes: new ProcessesPane(ui),
+    modules: new ModulesPane(ui),
+    log: new LogPane(ui),
+    reasons: new ReasonsPane(ui),
+    vmcs: new VmcsPane(ui),
+    ept: new EptPane(ui),
+  };
+}

@@ -1,0 +1,68 @@
+/** The lines that are typed at the foot of the screen: a command, a filter, text to find. */
+import type { SymbolTable } from '../disasm/index.js';
+import { completions } from './commands.js';
+import { Prompt } from './prompt.js';
+
+/** What the lines do. */
+export interface PromptActions {
+  command(line: string): void;
+  /** Called with each change of the filter. */
+  filter(text: string): void;
+  find(text: string): void;
+  symbols(): SymbolTable;
+}
+
+export class Prompts {
+  private readonly lines = { command: new Prompt(':'), filter: new Prompt('/'), find: new Prompt('find ') };
+  /** The line that takes the keys. */
+  active: Prompt | undefined;
+
+  constructor(private readonly actions: PromptActions) {}
+
+  open(kind: keyof Prompts['lines'], text = ''): void {
+    this.active = this.lines[kind];
+    this.active.open(text);
+  }
+
+  /** The command line, while it takes the keys. */
+  get command(): Prompt | undefined {
+    return this.active === this.lines.command ? this.active : undefined;
+  }
+
+  key(name: string): void {
+    const { active: line, actions } = this;
+    if (!line) return;
+    const { command, filter, find } = this.lines;
+    if (name === 'escape' || name === 'C-c') {
+      this.active = undefined;
+      if (line === filter) actions.filter('');
+    } else if (name === 'enter') {
+      const text = line.accept();
+      this.active = undefined;
+      if (line === command && text) actions.command(text);
+      if (line === find) actions.find(text);
+    } else if (name === 'backspace' && line.text === '') {
+      this.active = undefined;
+    } else if (name === 'tab' && line === command) {
+      this.complete(line);
+    } else if (line.key(name) && line === filter) {
+      actions.filter(line.text);
+    }
+  }
+
+  /** Tab: the command's name, else the symbol that the last word begins. */
+  private complete(line: Prompt): void {
+    if (!line.text.includes(' ')) {
+      const first = completions(line.text)[0];
+      if (first) line.open(`${first.name} `);
+      return;
+    }
+    const word = /[\w.$@]+$/.exec(line.text)?.[0];
+    if (!word) return;
+    const symbol = this.actions
+      .symbols()
+      .find(word, 50)
+      .find((entry) => entry.name.startsWith(word));
+    if (symbol) line.open(line.text.slice(0, -word.length) + symbol.name);
+  }
+}
