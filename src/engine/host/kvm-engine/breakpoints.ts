@@ -120,6 +120,11 @@ export class KvmBreakpoints implements BreakpointSink {
     return this.inMemory.includes(linear);
   }
 
+  /** Linear addresses at which execution stops. */
+  get all(): ReadonlySet<bigint> {
+    return this.execute;
+  }
+
   has(linear: bigint): boolean {
     return this.execute.has(linear);
   }

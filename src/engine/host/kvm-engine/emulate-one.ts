@@ -116,9 +116,10 @@ export class InstructionEmulator {
 
   /**
    * Runs up to `limit` instructions, to the boundary at which an interrupt can be taken; ends before an instruction that
-   * makes a VM exit. True where it can.
+   * makes a VM exit, and at a breakpoint. True where it can.
    */
-  runToWindow(cpu: KvmCpu, limit: number): boolean {
+  runToWindow(cpu: KvmCpu, limit: number, breakpoints: ReadonlySet<bigint>): boolean {
+    if (breakpoints.has(cpu.linearRip)) return false;
     const { vm, vcpu } = this;
     const { host } = this.machine;
     const counts = host.u8.slice(EXIT_COUNTS, EXIT_COUNTS + EXIT_COUNT_BYTES);
@@ -129,16 +130,18 @@ export class InstructionEmulator {
     vm.board = boardOf(this.machine.board, cpu.index);
     vm.exitFilter = () => true;
     vcpu.vmcs.primary |= PRIMARY.interruptWindowExiting;
+    for (const address of breakpoints) this.core.addBreakpoint(address);
     try {
       const { kind } = vm.runSlice(vcpu, limit);
       vcpu.pendingExit = false;
-      if (kind !== 'exit' && kind !== 'limit') return false;
+      if (kind !== 'exit' && kind !== 'limit' && kind !== 'breakpoint') return false;
       const open = kind === 'exit' && (vcpu.vmcs.reason & 0xffff) === VM_EXIT.WINDOW;
       vcpu.vmcs.primary &= ~PRIMARY.interruptWindowExiting;
       vm.synchronize();
       this.store(cpu, before, events);
       return open;
     } finally {
+      this.core.clearBreakpoints();
       vcpu.vmcs.primary &= ~PRIMARY.interruptWindowExiting;
       host.u8.set(counts, EXIT_COUNTS);
     }

@@ -44,6 +44,7 @@ const QUIET_MS = 500;
 /** Devices of the PCI bus and the APICs lie above: RAM ends below them. */
 const MAX_MEMORY_BYTES = 0xe000_0000;
 const STI = 0xfb;
+const LONGEST_INSTRUCTION = 15;
 /** A window for interrupts that opens after more instructions, or more exits, than these is left to KVM. */
 const WINDOW_INSTRUCTIONS = 256;
 const WINDOW_SEEKS = 1024;
@@ -267,14 +268,11 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     }
   }
 
-  /** @throws Error where this KVM would give the trap to the guest */
+  /** @throws Error where this KVM does not step */
   armStep(cpu: KvmCpu, count: number): void {
     const { abilities } = this.breakpoints;
     if (!abilities.singleStep)
       throw new Error('this KVM does not single-step (KVM_SET_GUEST_DEBUG does not work here)');
-    if (this.isBlind(cpu)) {
-      throw new Error('this KVM is paravirtual and cannot single-step ring 3: the guest would get the trap');
-    }
     cpu.steps = count;
   }
 
@@ -399,6 +397,7 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
   private leaveStiShadow(cpu: KvmCpu): void {
     const { view } = cpu.vcpu.page;
     if (view.getUint8(RUN.readyForInterruptInjection) === 0 || view.getUint8(RUN.ifFlag) === 0) return;
+    if (this.breakpoints.stepping || (this.breakpoints.has(cpu.linearRip) && cpu.stepOff === undefined)) return;
     if (this.readLinear(cpu, cpu.linearRip - 1n, 1)?.getUint8(0) !== STI) return;
     if (this.emulateOne(cpu, () => false) !== undefined || !cpu.interruptsEnabled) return;
     view.setUint8(RUN.readyForInterruptInjection, 1);
@@ -430,7 +429,7 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
       return;
     }
     cpu.windowSeeks--;
-    if (!this.core().runToWindow(cpu, WINDOW_INSTRUCTIONS)) return;
+    if (this.breakpoints.stepping || !this.core().runToWindow(cpu, WINDOW_INSTRUCTIONS, this.breakpoints.all)) return;
     const { view } = cpu.vcpu.page;
     view.setUint8(RUN.readyForInterruptInjection, 1);
     view.setUint8(RUN.ifFlag, 1);
@@ -489,7 +488,8 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
 
   /** One KVM_RUN; answers why the slice ends, if it does. */
   private enter(cpu: KvmCpu, until: number, now: number): SliceEnd | undefined {
-    if (cpu.stepsToRing3 > 0 && this.ring3?.returnsToRing3(cpu)) {
+    if (this.isBlind(cpu) && (cpu.steps !== undefined || this.breakpoints.stepping)) return this.stepByCore(cpu);
+    if (this.ring3 && (cpu.stepsToRing3 > 0 || this.wantsStep(cpu)) && this.ring3.returnsToRing3(cpu)) {
       cpu.finishInstruction();
       return this.emulate(cpu, KVM.KVM_EXIT_DEBUG);
     }
@@ -598,7 +598,7 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
    * @param counts asked afterwards: false takes the record back
    */
   emulateOne(cpu: KvmCpu, counts = (): boolean => true): string | undefined {
-    const code = this.codeAt(cpu);
+    const code = this.linearBytes(cpu, cpu.linearRip, LONGEST_INSTRUCTION);
     const { codeBits } = cpu;
     const core = this.core();
     // what the core does in several accesses is one instruction for the other vCPUs
@@ -653,32 +653,39 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     return { kind: 'ended' };
   }
 
+  /** A debugger's step where KVM has none: in ring 3 of a paravirtual one, the guest would get the trap. */
+  private stepByCore(cpu: KvmCpu): SliceEnd | undefined {
+    cpu.finishInstruction();
+    const failure = this.emulateOne(cpu, () => false);
+    if (failure !== undefined) throw new Error(`the embedded core cannot step this instruction: ${failure}`);
+    return this.end ? { kind: 'ended' } : this.stepped(cpu);
+  }
+
   private emulate(cpu: KvmCpu, reason: number): SliceEnd | undefined {
+    const stepping = this.wantsStep(cpu);
     const failure = this.emulateOne(cpu);
     if (failure !== undefined) this.fail(cpu, reason, `; nor can the embedded core (${failure})`);
     if (this.end) return { kind: 'ended' };
-    return this.wantsStep(cpu) ? this.stepped(cpu) : undefined;
+    return stepping ? this.stepped(cpu) : undefined;
   }
 
   private readLinear(cpu: KvmCpu, gva: bigint, length: number): DataView | undefined {
-    const bytes = new Uint8Array(length);
-    for (let i = 0; i < length; i++) {
-      const gpa = walkOnKvm(this, cpu.index, BigInt.asUintN(64, gva + BigInt(i))).output;
-      if (gpa === undefined || gpa >= BigInt(this.memoryBytes)) return undefined;
-      bytes[i] = this.ram[Number(gpa)];
-    }
-    return new DataView(bytes.buffer);
+    const bytes = this.linearBytes(cpu, gva, length);
+    return bytes.length < length ? undefined : new DataView(bytes.buffer);
   }
 
-  /** Up to 15 bytes at RIP, fewer where memory ends. */
-  private codeAt(cpu: KvmCpu): Uint8Array {
-    const bytes: number[] = [];
-    for (let i = 0; i < 15; i++) {
-      const gpa = walkOnKvm(this, cpu.index, BigInt.asUintN(64, cpu.linearRip + BigInt(i))).output;
-      if (gpa === undefined || gpa >= BigInt(this.memoryBytes)) break;
-      bytes.push(this.ram[Number(gpa)]);
+  /** Up to `length` bytes at a linear address, fewer where memory ends. */
+  private linearBytes(cpu: KvmCpu, gva: bigint, length: number): Uint8Array {
+    const bytes = new Uint8Array(length);
+    for (let done = 0; done < length; ) {
+      const at = BigInt.asUintN(64, gva + BigInt(done));
+      const gpa = walkOnKvm(this, cpu.index, at).output;
+      if (gpa === undefined || gpa >= BigInt(this.memoryBytes)) return bytes.slice(0, done);
+      const part = Math.min(length - done, 4096 - Number(at & 0xfffn));
+      bytes.set(this.ram.subarray(Number(gpa), Number(gpa) + part), done);
+      done += part;
     }
-    return Uint8Array.from(bytes);
+    return bytes;
   }
 
   /** Ring 3 of a paravirtual KVM. */

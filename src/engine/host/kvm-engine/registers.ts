@@ -71,7 +71,7 @@ function setAccess(sregs: KvmStruct, name: string, access: number): void {
   put('unusable', 16, 1);
 }
 
-const toBig = (bytes: Uint8Array): bigint => bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
+const littleEndian = (bytes: number[]): number => bytes.reduceRight((value, byte) => value * 256 + byte, 0);
 
 function putBig(bytes: Uint8Array, value: bigint): void {
   for (let i = 0; i < bytes.length; i++) bytes[i] = Number((value >> BigInt(8 * i)) & 0xffn);
@@ -118,11 +118,16 @@ export function otherRegisters(vcpu: KvmVcpu, withFpu = true): RegisterFile {
 }
 
 function readFpu(area: Uint8Array, file: RegisterFile): void {
-  for (const [name, offset, bytes] of FX_WORDS) file[name] = toBig(area.subarray(offset, offset + bytes));
+  const view = new DataView(area.buffer, area.byteOffset, area.byteLength);
+  const wide = (offset: number): bigint =>
+    (view.getBigUint64(offset + 8, true) << 64n) | view.getBigUint64(offset, true);
+  for (const [name, offset, bytes] of FX_WORDS) {
+    file[name] = BigInt(littleEndian([...area.subarray(offset, offset + bytes)]));
+  }
   const top = Number((file.fstat >> 11n) & 7n);
   let tags = 0;
   for (let i = 0; i < 8; i++) {
-    const value = toBig(area.subarray(FX_ST + i * 16, FX_ST + i * 16 + 10));
+    const value = BigInt.asUintN(80, wide(FX_ST + i * 16));
     file[`st${i}`] = value;
     const physical = (top + i) & 7;
     const used = (area[FX_TAG] >> physical) & 1;
@@ -134,8 +139,8 @@ function readFpu(area: Uint8Array, file: RegisterFile): void {
   file.ftag = BigInt(tags);
   const avx = (area[XSTATE_BV] & 4) !== 0;
   for (let i = 0; i < 16; i++) {
-    file[`xmm${i}`] = toBig(area.subarray(FX_XMM + i * 16, FX_XMM + i * 16 + 16));
-    file[`ymm${i}h`] = avx ? toBig(area.subarray(YMM_HIGH + i * 16, YMM_HIGH + i * 16 + 16)) : 0n;
+    file[`xmm${i}`] = wide(FX_XMM + i * 16);
+    file[`ymm${i}h`] = avx ? wide(YMM_HIGH + i * 16) : 0n;
   }
 }
 

@@ -95,8 +95,8 @@ export class Ring3Repair {
   }
 
   /**
-   * Counts a step on the way to ring 3, and notes the interrupt flag once there: no exit tells of either. True when the
-   * next instruction may go there: KVM would run on in ring 3 at once.
+   * Before a step: counts one on the way to ring 3, and notes the interrupt flag once there, since no exit tells of either.
+   * True when the next instruction may go there: KVM would run on in ring 3 at once.
    */
   returnsToRing3(cpu: KvmCpu): boolean {
     if (cpu.cpl === 3) {
@@ -104,7 +104,8 @@ export class Ring3Repair {
       cpu.userInterruptFlag = cpu.regs.getBig('rflags') & RFLAGS_IF;
       return false;
     }
-    cpu.stepsToRing3--;
+    if (cpu.stepsToRing3 > 0) cpu.stepsToRing3--;
+    if (!canEnterRing3(cpu)) return false;
     const code = this.read(cpu, cpu.linearRip, 3);
     if (!code) return false;
     const at = (code.getUint8(0) & 0xf0) === 0x40 ? 1 : 0;
