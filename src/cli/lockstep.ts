@@ -117,7 +117,7 @@ export async function describeLockstep(report: LockstepReport): Promise<string[]
   const lines = [
     `lockstep: ${report.message}`,
     `  ${report.instructions} instructions, ${report.compared} comparisons; ${report.accesses} accesses to devices and ` +
-      `${report.interrupts} interrupts compared, memory ${report.memories} times`,
+      `${report.interrupts} interrupts compared, memory ${report.memories} times and ${report.writtenPages} written pages`,
   ];
   if (report.freely > 0) lines.push(`  ${report.freely} instructions ran freely between two accesses to devices`);
   if (report.undefined > 0)

@@ -32,6 +32,8 @@ export interface LockstepReport {
   interrupts: number;
   /** Times that memory was compared as a whole. */
   memories: number;
+  /** Pages compared since the judge's guest had written them. */
+  writtenPages: number;
   /** Instructions whose undefined flags or results were taken over from the core. */
   undefined: number;
   notCompared: NotCompared[];

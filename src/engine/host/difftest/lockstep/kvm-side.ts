@@ -8,6 +8,7 @@
 import type { RegisterFile } from '../../../debugger.js';
 import { opcodeAt } from '../../../difftest/not-compared.js';
 import type { CpuModel } from '../../../vmm/cpu-models.js';
+import { DirtyLog } from '../../kvm/dirty-log.js';
 import { exitError } from '../../kvm/errors.js';
 import { EXIT_REASONS as EXIT, exitName, INTERNAL_ERRORS, KVM_EXIT_IO_OUT, MP_STATES } from '../../kvm/exits.js';
 import { Kvm } from '../../kvm/kvm.js';
@@ -54,6 +55,7 @@ export class KvmSide implements Judge {
   private stepping: boolean | undefined;
   private fresh = true;
   private mustReload = false;
+  private readonly log: DirtyLog;
 
   private constructor(
     private readonly kvm: Kvm,
@@ -63,6 +65,7 @@ export class KvmSide implements Judge {
     model: CpuModel,
   ) {
     this.ram = memory.bytes;
+    this.log = new DirtyLog(vm, 0);
     vcpu.setCpuid(guestCpuid(model, 0, 1));
     this.timer = new RunTimer(vcpu);
     const { page } = vcpu;
@@ -109,6 +112,10 @@ export class KvmSide implements Judge {
     this.timer.close();
     this.vm.close();
     this.kvm.close();
+  }
+
+  written(): number[] {
+    return this.log.take();
   }
 
   registers(): RegisterFile {

@@ -79,6 +79,8 @@ const PROGRESS_EVERY = 4096;
 /** Halts in a row from which the guest does not wake. */
 const MAX_IDLE = 2000;
 const PAGE = 4096;
+/** Comparisons after which the pages are compared that the judge has written. */
+const WRITTEN_EVERY = 32;
 const MAX_MEMORY_DIFFERENCES = 4;
 const MAX_REPEATS = 100_000_000;
 
@@ -94,6 +96,7 @@ class Lockstep {
     accesses: 0,
     interrupts: 0,
     memories: 0,
+    writtenPages: 0,
     undefined: 0,
     notCompared: [],
     ended: 'limit',
@@ -297,6 +300,7 @@ class Lockstep {
     } else if (core.step.accesses.some(({ kind }) => kind === 'in' || kind === 'out')) this.idles = 0;
     if (this.watch && report.compared >= this.watch.from) this.compareWatched(this.watch.pages);
     else if (options.memoryEvery > 0 && report.compared % options.memoryEvery === 0) this.compareMemory();
+    else if (options.memoryEvery > 0 && report.compared % WRITTEN_EVERY === 0) this.compareWritten();
   }
 
   /** A triple fault that did not end the guest. */
@@ -392,14 +396,27 @@ class Lockstep {
 
   /** True when all of memory is the same. A difference is traced to its instruction by a second run. */
   private compareMemory(): boolean {
-    const { report, options, watch } = this;
+    const { report } = this;
     const [left, right] = this.memories;
     report.memories++;
     const pages = differentPages(left, right);
-    if (pages.length === 0) {
-      this.lastGoodMemory = report.compared;
-      return true;
-    }
+    if (pages.length > 0) return this.memoryDiffers(pages);
+    this.lastGoodMemory = report.compared;
+    return true;
+  }
+
+  /** Compares the pages that the judge has written since the last look: cheap, and so done often. */
+  private compareWritten(): void {
+    const [left, right] = this.memories;
+    const written = this.judge.written?.() ?? [];
+    this.report.writtenPages += written.length;
+    const wrong = written.filter((page) => left.compare(right, page, page + PAGE, page, page + PAGE) !== 0);
+    if (wrong.length > 0) this.memoryDiffers(wrong);
+  }
+
+  /** Traces the difference to its instruction by a second run, where there can be one. */
+  private memoryDiffers(pages: readonly number[]): false {
+    const { report, options, watch } = this;
     const again = watch === undefined ? options.restart?.() : undefined;
     if (!again) {
       this.differ(this.memoryDifferences(pages));

@@ -51,6 +51,8 @@ export interface Judge {
   /** Takes a pending device access of runToAccess to its end. */
   finishAccess(step: CoreStep): JudgeStop;
   registers(): RegisterFile;
+  /** Addresses of the pages that the guest has written since the last call; absent where nobody notes them. */
+  written?(): number[];
   /** Puts the registers in that differ, and pages of memory. */
   takeOver(registers: RegisterFile, names: readonly string[], ram: Uint8Array | undefined): void;
   close(): void;
