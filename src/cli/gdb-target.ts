@@ -1,6 +1,7 @@
 /** The GDB stub's view of a guest, over the debugger API. */
 import { unwindRows } from '../engine/debug/linux/orc.js';
-import type { Debugger, RunState, StopReason } from '../engine/debugger.js';
+import type { Debugger, OsUnwindTable, RunState, StopReason } from '../engine/debugger.js';
+import { inSlices } from '../engine/host/slices.js';
 import { buildDebugFrame } from '../gdbstub/debug-frame.js';
 import { buildSymbolElf } from '../gdbstub/symbol-elf.js';
 import type { Architecture, MemoryRegion, StopCause, Target, TargetEvent, ThreadRegisters } from '../gdbstub/target.js';
@@ -104,6 +105,16 @@ async function memoryRegion(debug: Debugger, address: bigint, thread: number): P
   return region;
 }
 
+/** Call frames of a kernel's tables, made once. */
+function frameMaker(): (table: OsUnwindTable) => Promise<Uint8Array> {
+  const made = new WeakMap<OsUnwindTable, Promise<Uint8Array>>();
+  return (table) => {
+    const frames = made.get(table) ?? inSlices(buildDebugFrame(unwindRows(table)), () => {});
+    made.set(table, frames);
+    return frames;
+  };
+}
+
 /**
  * Adapts a debugger. Its `stopped` event is expected before the call that caused the stop resolves, as both sides of
  * the worker's port keep the order of messages.
@@ -111,6 +122,7 @@ async function memoryRegion(debug: Debugger, address: bigint, thread: number): P
  */
 export async function createGdbTarget(debug: Debugger, interruptHold?: { held: boolean }): Promise<Target> {
   const info = await debug.info();
+  const frames = frameMaker();
   const listeners = new Set<(event: TargetEvent) => void>();
   /** Ids of the breakpoints that were added here. */
   const own = new Set<number>();
@@ -242,7 +254,7 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
       }));
       return {
         name: `${system.kind}-${system.release}`,
-        bytes: () => buildSymbolElf(named, unwind && buildDebugFrame(unwindRows(unwind))),
+        bytes: async () => buildSymbolElf(named, unwind && (await frames(unwind))),
       };
     },
     osTables: osTables(debug, () => stop?.thread ?? 0),

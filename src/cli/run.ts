@@ -25,6 +25,7 @@ import {
   SCRIPTED_RTC,
   UsageError,
 } from './options.js';
+import { ProgressLine } from './progress-line.js';
 import { hasTerminal } from './terminal.js';
 
 interface RunOptions {
@@ -181,7 +182,10 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
   };
   const timeoutSeconds = options.timeout === undefined ? undefined : parseTimeout(options.timeout);
   const started = performance.now();
-  const guest = await startGuest(data);
+  const progress = new ProgressLine(process.stderr.isTTY ? (text) => void process.stderr.write(text) : undefined);
+  const loading = { type: 'progress', task: `loading ${data.image}` } as const;
+  progress.update(loading);
+  const guest = await startGuest(data).finally(() => progress.update({ ...loading, done: true }));
   if (guest.gdbPort !== undefined) process.stderr.write(`vmscope: GDB stub on ${data.gdb!.host}:${guest.gdbPort}\n`);
   const common = { serial, wait: options.wait === true, ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }) };
   const lost = guest.closed.then((message): HeadlessEnd => ({ status: 3, message }));

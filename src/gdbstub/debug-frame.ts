@@ -167,8 +167,11 @@ function advance(out: Writer, bytes: number): void {
   }
 }
 
-/** @param rows by address; the last only ends the one before it. */
-export function buildDebugFrame(rows: Iterable<FrameRow>): Uint8Array {
+/**
+ * Pauses after each description, since a kernel has hundreds of thousands of rows; yields the bytes so far.
+ * @param rows by address; the last only ends the one before it.
+ */
+export function* buildDebugFrame(rows: Iterable<FrameRow>): Generator<number, Uint8Array> {
   const out = new Writer();
   const calls = common(out, 'z');
   // a frame that an interrupt broke off: its address is no return address
@@ -197,6 +200,7 @@ export function buildDebugFrame(rows: Iterable<FrameRow>): Uint8Array {
     if (last !== undefined && (run.length >= ROWS_IN_ONE || !together(last, row))) {
       flush(row.address);
       run = [];
+      yield out.length;
     }
     run.push(row);
   }

@@ -139,7 +139,7 @@ export interface Target {
   /** What a thread does, for the user: the task that the guest's system runs on it. */
   readonly threadDetail?: (thread: number) => Promise<string | undefined>;
   /** Symbols of the guest's kernel as an ELF file; undefined while none is known. The name has no slash. */
-  readonly symbolFile?: () => Promise<{ name: string; bytes(): Uint8Array } | undefined>;
+  readonly symbolFile?: () => Promise<{ name: string; bytes(): Promise<Uint8Array> } | undefined>;
   /** The region of equal access that holds a linear address. */
   readonly memoryRegion?: (address: bigint, thread: number) => Promise<MemoryRegion>;
   /** Resets the machine to its first state and leaves it stopped there. */

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { buildDebugFrame, type FrameRow } from '../../src/gdbstub/debug-frame.js';
 import { buildSymbolElf } from '../../src/gdbstub/symbol-elf.js';
+import { finish } from '../debug/linux-image.js';
 import { named, requireTool } from '../tools.js';
 
 const readelf = requireTool('readelf');
@@ -18,7 +19,7 @@ function interpreted(rows: FrameRow[]): { row: string; header: string }[] {
   try {
     const file = join(folder, 'symbols.elf');
     const symbols = [{ name: 'start', address: BASE, size: 0x1000n, code: true }];
-    writeFileSync(file, buildSymbolElf(symbols, buildDebugFrame(rows)));
+    writeFileSync(file, buildSymbolElf(symbols, finish(buildDebugFrame(rows))));
     const out = execFileSync(readelf.path, ['--wide', '--debug-dump=frames-interp', file], { encoding: 'utf8' });
     let header = '';
     return out.split('\n').flatMap((line) => {

@@ -295,7 +295,9 @@ describe.skipIf(!gdb.available)(named('gdb', gdb), () => {
       { name: 'counter', address: COUNTER, size: 8n, code: false },
       { name: 'late_code', address: 0x3000n, size: 0n, code: true },
     ];
-    Object.assign(target, { symbolFile: async () => ({ name: 'linux-6.1', bytes: () => buildSymbolElf(symbols) }) });
+    Object.assign(target, {
+      symbolFile: async () => ({ name: 'linux-6.1', bytes: async () => buildSymbolElf(symbols) }),
+    });
     const out = await runGdb('break loop_head', 'continue', 'x/i $pc', 'info symbol 0x2003', 'p/x *(long *)&counter');
     expect(out).toMatch(/Breakpoint 1, 0x0*1004 in loop_head \(\)/);
     expect(out).toContain('=> 0x1004 <loop_head>:');

@@ -316,7 +316,7 @@ describe('memory', () => {
   test('the symbols of the guest’s kernel are a file of the target', async () => {
     const bytes = Uint8Array.from({ length: 300 }, (_, at) => at & 0xff);
     let known = true;
-    const symbolFile = async () => (known ? { name: 'linux-6.1', bytes: () => bytes } : undefined);
+    const symbolFile = async () => (known ? { name: 'linux-6.1', bytes: async () => bytes } : undefined);
     const client = new WireClient(Object.assign(new FakeTarget(), { symbolFile }));
     const hex = (text: string): string => Buffer.from(text).toString('hex');
     expect(await client.ask('qSupported:')).toContain('qXfer:exec-file:read+');

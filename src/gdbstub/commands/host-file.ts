@@ -35,7 +35,7 @@ async function open(session: Session, hexName: string): Promise<string> {
   const name = Buffer.from(decodeHex(hexName) ?? []).toString('utf8');
   const file = await session.target.symbolFile?.();
   if (file === undefined || name.replace(/^\/+/, '') !== file.name) return failure(ENOENT);
-  return `F${session.openFile(file.bytes()).toString(16)}`;
+  return `F${session.openFile(await file.bytes()).toString(16)}`;
 }
 
 async function operate(session: Session, operation: string, args: string[]): Promise<string> {
