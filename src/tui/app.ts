@@ -4,10 +4,10 @@ import type { Debugger } from '../engine/debugger.js';
 import { Dashboard } from './dashboard.js';
 import { keyName, type ParsedKey } from './keys.js';
 import type { View } from './layout.js';
-import { reason } from './model.js';
 import type { CellPane, ScreenLine } from './screen/cell-pane.js';
 import { InputFilter, type Terminal } from './screen/input-filter.js';
 import { createTheme, type Theme } from './screen/theme.js';
+import { reason } from './sources.js';
 import type { Surface } from './surface.js';
 
 export type { View } from './layout.js';

@@ -16,87 +16,48 @@ import type {
   VgaText,
   VmcsFieldValue,
 } from '../engine/debugger.js';
+import { ExitRates, type RateSample } from './exit-rates.js';
+import { ExitTrace } from './exit-trace.js';
 import { codeBase, codeBits, linearPc } from './guest-mode.js';
+import { blockReader, type MemoryView, memoryView } from './memory-blocks.js';
 import { SerialTerminal } from './screen/serial-terminal.js';
+import { reason, type Source, Sources } from './sources.js';
 import { frameRows, readSystem, type SystemView } from './system-view.js';
 import { backtrace, type Frame } from './unwind.js';
 
-/** A value that may not be here yet, may be out of date while the next one is on its way, or may never come. */
-export interface Source<T> {
-  value?: T;
-  error?: string;
-  /** A newer value has been asked for. */
-  pending: boolean;
-}
-
-interface Entry extends Source<unknown> {
-  generation: number;
-  used: number;
-}
-
-export interface MemoryView {
-  /** What could be read from the start address on; shorter than asked where memory ends. */
-  bytes: Uint8Array;
-  error?: string;
-  pending: boolean;
-}
-
-const BLOCK_BYTES = 1024n;
-const MAX_ENTRIES = 512;
-const MAX_RECORDS = 5000;
-const RECORDS_WHILE_RUNNING = 256;
 const MAX_MESSAGES = 500;
-const SAMPLES = 60;
-const SAMPLE_MS = 1000;
 /** A running guest's processes, modules and log are read at most this often. */
 const SYSTEM_MS = 2000;
 /** Work that takes longer is told of. */
 const PROGRESS_MS = 400;
-const U64 = (1n << 64n) - 1n;
 const PAGE_MASK = 0xfffn;
 /** Where 64-bit kernels are. */
 const KERNEL_HALF = 1n << 63n;
-/** Time between questions for symbols while the guest runs. */
-const SYMBOLS_MS = 5000;
-
-export interface RateSample {
-  total: number;
-  counts: Record<string, number>;
-  ms: number;
-}
+/** Looks at a running guest between two questions for symbols. */
+const LOOKS_A_QUESTION = 50;
 
 export class Model {
   info: TargetInfo | undefined;
   symbols = new SymbolTable();
   state: RunState = { running: false, vcpu: 0, icount: 0n, clock: 0n };
   vcpu = 0;
-  frozen = false;
   readonly messages: string[] = [];
   /** Long work that goes on. */
   progress: (Progress & { since: number }) | undefined;
   private systemAt: number | undefined;
   private systemNow: Promise<SystemView | null> | undefined;
   private foreseen = false;
-  readonly records: ExitRecord[] = [];
-  /** Exits by reason, one sample a second while the guest runs. */
-  readonly samples: RateSample[] = [];
   readonly serial = new SerialTerminal();
   serialError: string | undefined;
   /** Registers at the last two stops before this one: what changed is marked, what changed one stop ago fades. */
   private stops: RegisterFile[] = [];
-  private generation = 1;
-  private useClock = 0;
-  private readonly entries = new Map<string, Entry>();
+  private readonly sources: Sources;
+  private readonly exitTrace: ExitTrace;
+  private readonly rates: ExitRates;
   private readonly removeListener: () => void;
   private serialReady = false;
-  private recordsPending = false;
-  private recordsGeneration = -1;
-  private recordsPartial = false;
-  /** Newest sequence number that a fetch has given; `note` runs ahead of it. */
-  private recordsFetched = 0;
-  private recordsError: string | undefined;
   private symbolsPending: Promise<void> | undefined;
-  private symbolsMs = Number.NEGATIVE_INFINITY;
+  private looksWithoutNames = 0;
 
   constructor(
     readonly debug: Debugger,
@@ -105,6 +66,9 @@ export class Model {
     private readonly changed: () => void,
     private readonly now: () => number,
   ) {
+    this.sources = new Sources(changed);
+    this.exitTrace = new ExitTrace(changed);
+    this.rates = new ExitRates(now);
     this.removeListener = debug.onEvent((event) => this.onEvent(event));
   }
 
@@ -128,9 +92,8 @@ export class Model {
 
   /** The machine was reset: what was counted and recorded is of another run. */
   reset(): void {
-    this.records.length = 0;
-    this.recordsFetched = 0;
-    this.samples.length = 0;
+    this.exitTrace.reset();
+    this.rates.reset();
     this.stops = [];
     this.serialReady = false;
     void Promise.all([this.refreshState(), this.loadSerial()]).then(() => this.invalidate());
@@ -138,12 +101,16 @@ export class Model {
 
   /** Throws away what is cached: the guest's state may have moved. */
   invalidate(): void {
-    this.generation++;
+    this.sources.generation++;
     this.changed();
   }
 
+  get frozen(): boolean {
+    return this.sources.frozen;
+  }
+
   freeze(frozen: boolean): void {
-    this.frozen = frozen;
+    this.sources.frozen = frozen;
     if (!frozen) this.invalidate();
     this.changed();
   }
@@ -165,8 +132,8 @@ export class Model {
   /** A guest that runs in a kernel without names: the target may find its symbols in guest memory by now. */
   private nameKernel(): void {
     const pc = this.pc();
-    const due = this.symbolsPending === undefined && this.now() - this.symbolsMs >= SYMBOLS_MS;
-    if (due && pc !== undefined && pc >= KERNEL_HALF && !this.symbols.lookup(pc)) void this.loadSymbols();
+    if (pc === undefined || pc < KERNEL_HALF || this.symbols.lookup(pc)) return;
+    if (this.looksWithoutNames++ % LOOKS_A_QUESTION === 0 && !this.symbolsPending) void this.loadSymbols();
   }
 
   async refreshState(): Promise<void> {
@@ -240,39 +207,12 @@ export class Model {
       const registers = await this.debug.readRegisters(vcpu);
       return backtrace({
         registers,
-        read: this.blockReader(vcpu),
+        read: blockReader(this.debug, vcpu),
         disassembler: this.disassembler,
         symbols: this.symbols,
         ...frameRows(this.debug),
       });
     });
-  }
-
-  /** Reads memory in blocks, each fetched once: many small reads of a standing guest are few requests then. */
-  private blockReader(vcpu: number): (gva: bigint, length: number) => Promise<Uint8Array> {
-    const blocks = new Map<bigint, Promise<Uint8Array>>();
-    const block = (start: bigint) => {
-      let bytes = blocks.get(start);
-      if (!bytes) {
-        bytes = this.debug.readMemory('gva', start, Number(BLOCK_BYTES), vcpu);
-        blocks.set(start, bytes);
-      }
-      return bytes;
-    };
-    return async (gva, length) => {
-      const result = new Uint8Array(length);
-      let filled = 0;
-      while (filled < length) {
-        const here = BigInt.asUintN(64, gva + BigInt(filled));
-        const offset = Number(here % BLOCK_BYTES);
-        const bytes = await block(here - BigInt(offset));
-        const part = bytes.subarray(offset, offset + length - filled);
-        result.set(part, filled);
-        filled += part.length;
-        if (offset + part.length < Number(BLOCK_BYTES)) break;
-      }
-      return result.subarray(0, filled);
-    };
   }
 
   breakpoints(): Source<Breakpoint[]> {
@@ -339,68 +279,37 @@ export class Model {
     if (!exits) return this.absent('exits');
     return this.query('counts', async () => {
       const counts = await exits.counts();
-      this.sample(counts);
+      this.rates.add(counts);
       return counts;
     });
   }
 
+  /** The newest exits, as far as they are known. */
+  get records(): readonly ExitRecord[] {
+    return this.exitTrace.records;
+  }
+
+  /** Exits by reason, one sample a second while the guest runs. */
+  get samples(): readonly RateSample[] {
+    return this.rates.samples;
+  }
+
   /** Exits a second over the last sample, while the guest runs. */
   exitRate(): number | undefined {
-    const [before, last] = this.samples.slice(-2);
-    if (!this.state.running || !before || !last) return undefined;
-    return ((last.total - before.total) * 1000) / (last.ms - before.ms);
+    return this.state.running ? this.rates.perSecond : undefined;
   }
 
   /** Exits a second by reason over the last sample, the most frequent first; empty while the guest stands. */
   exitRates(): { name: string; perSecond: number }[] {
-    const [before, last] = this.samples.slice(-2);
-    if (!this.state.running || !before || !last) return [];
-    return Object.entries(last.counts)
-      .map(([name, count]) => ({
-        name,
-        perSecond: ((count - (before.counts[name] ?? 0)) * 1000) / (last.ms - before.ms),
-      }))
-      .filter(({ perSecond }) => perSecond > 0)
-      .sort((a, b) => b.perSecond - a.perSecond);
+    return this.state.running ? this.rates.byReason() : [];
   }
 
   /** Brings `records` up to date and says why it cannot. */
   trace(): Source<ExitRecord[]> {
     const { exits } = this.debug;
     if (!exits) return this.absent('exits');
-    if (!this.frozen && !this.recordsPending && this.recordsGeneration !== this.generation) {
-      this.recordsPending = true;
-      const generation = this.generation;
-      // A running guest may exit 100,000 times between two looks: take few then, and all when it stands.
-      const { running } = this.state;
-      const complete = !running && this.recordsPartial;
-      // The newest record is asked for again: at a stop before its handler ran it does not say what was done yet.
-      const after = complete ? -1 : this.recordsFetched - 1;
-      exits
-        .records(after, running ? RECORDS_WHILE_RUNNING : MAX_RECORDS)
-        .then(
-          (list) => {
-            this.recordsError = undefined;
-            this.recordsPartial = running;
-            const first = list[0]?.sequence;
-            if (first === undefined) return;
-            this.recordsFetched = list.at(-1)!.sequence;
-            while (this.records.length && this.records.at(-1)!.sequence >= first) this.records.pop();
-            if (this.records.length && this.records.at(-1)!.sequence < first - 1) this.records.length = 0;
-            this.records.push(...list);
-            if (this.records.length > MAX_RECORDS) this.records.splice(0, this.records.length - MAX_RECORDS);
-          },
-          (error: unknown) => {
-            this.recordsError = reason(error);
-          },
-        )
-        .finally(() => {
-          this.recordsPending = false;
-          this.recordsGeneration = generation;
-          this.changed();
-        });
-    }
-    return { value: this.records, error: this.recordsError, pending: this.recordsPending };
+    if (!this.frozen) this.exitTrace.update(exits, this.sources.generation, this.state.running);
+    return this.exitTrace.source;
   }
 
   screen(): Source<VgaText | undefined> {
@@ -411,34 +320,7 @@ export class Model {
 
   /** Bytes from `address` on, as far as they are here. */
   memory(space: AddressSpace, address: bigint, length: number): MemoryView {
-    const result = new Uint8Array(length);
-    let filled = 0;
-    let error: string | undefined;
-    let pending = false;
-    const spaceEnd = U64;
-    while (filled < length) {
-      const here = address + BigInt(filled);
-      if (here > spaceEnd) break;
-      const start = here - (here % BLOCK_BYTES);
-      const vcpu = this.vcpu;
-      const block = this.query<Uint8Array>(`memory ${space} ${vcpu} ${start}`, () =>
-        this.debug.readMemory(space, start, Number(BLOCK_BYTES), vcpu),
-      );
-      pending ||= block.pending;
-      const offset = Number(here - start);
-      if (!block.value) {
-        error = block.error;
-        break;
-      }
-      const part = block.value.subarray(offset, offset + length - filled);
-      result.set(part, filled);
-      filled += part.length;
-      if (block.value.length < Number(BLOCK_BYTES) && filled < length) {
-        error = part.length || filled ? undefined : 'not mapped';
-        break;
-      }
-    }
-    return { bytes: result.subarray(0, filled), error, pending };
+    return memoryView(this.sources, this.debug, this.vcpu, space, address, length);
   }
 
   unavailable(group: keyof TargetInfo['unavailable']): string {
@@ -452,57 +334,14 @@ export class Model {
   }
 
   private query<T>(key: string, fetch: () => Promise<T>): Source<T> {
-    let entry = this.entries.get(key);
-    if (!entry) {
-      entry = { pending: false, generation: -1, used: 0 };
-      this.entries.set(key, entry);
-      if (this.entries.size > MAX_ENTRIES) this.prune();
-    }
-    entry.used = ++this.useClock;
-    const fresh = entry.generation === this.generation;
-    // A frozen screen shows what it has; what it never had may still come.
-    if (!fresh && !entry.pending && !(this.frozen && entry.generation >= 0)) this.fetch(entry, fetch);
-    return entry as Source<T>;
-  }
-
-  private fetch(entry: Entry, fetch: () => Promise<unknown>): void {
-    entry.pending = true;
-    const generation = this.generation;
-    let promise: Promise<unknown>;
-    try {
-      promise = fetch();
-    } catch (error) {
-      promise = Promise.reject(error);
-    }
-    promise
-      .then(
-        (value) => {
-          entry.value = value;
-          entry.error = undefined;
-        },
-        (error: unknown) => {
-          entry.value = undefined;
-          entry.error = reason(error);
-        },
-      )
-      .finally(() => {
-        entry.pending = false;
-        entry.generation = generation;
-        this.changed();
-      });
-  }
-
-  private prune(): void {
-    const old = [...this.entries].filter(([, entry]) => !entry.pending).sort((a, b) => a[1].used - b[1].used);
-    for (const [key] of old.slice(0, MAX_ENTRIES / 2)) this.entries.delete(key);
+    return this.sources.query(key, fetch);
   }
 
   /** Rates need samples from before the view that shows them was opened. */
   private async sampleCounts(): Promise<void> {
-    const last = this.samples.at(-1);
-    if (!this.debug.exits || (last && this.now() - last.ms < SAMPLE_MS)) return;
+    if (!this.debug.exits || !this.rates.due) return;
     try {
-      this.sample(await this.debug.exits.counts());
+      this.rates.add(await this.debug.exits.counts());
     } catch {
       // The pane that shows counts asks for itself, and shows why it gets none.
     }
@@ -544,7 +383,6 @@ export class Model {
   private loadSymbols(): Promise<void> {
     const pending = this.fetchSymbols().finally(() => {
       if (this.symbolsPending === pending) this.symbolsPending = undefined;
-      this.symbolsMs = this.now();
     });
     this.symbolsPending = pending;
     return pending;
@@ -556,14 +394,6 @@ export class Model {
     } catch (error) {
       this.message(`symbols: ${reason(error)}`);
     }
-  }
-
-  private sample(counts: Record<string, number>): void {
-    const ms = this.now();
-    const last = this.samples.at(-1);
-    if (last && ms - last.ms < SAMPLE_MS) return;
-    this.samples.push({ ms, counts, total: Object.values(counts).reduce((sum, n) => sum + n, 0) });
-    if (this.samples.length > SAMPLES + 1) this.samples.shift();
   }
 
   private onEvent(event: DebuggerEvent): void {
@@ -578,8 +408,8 @@ export class Model {
         this.rememberRegisters();
         this.state = { ...this.state, running: false, vcpu: event.vcpu, stop: event.stop, icount: event.icount };
         this.vcpu = event.vcpu;
-        if (event.stop.kind === 'exit') this.note(event.stop.exit);
-        this.generation++;
+        if (event.stop.kind === 'exit') this.exitTrace.note(event.stop.exit);
+        this.sources.generation++;
         void this.refreshState().then(this.changed);
         break;
       }
@@ -600,14 +430,8 @@ export class Model {
   }
 
   private rememberRegisters(): void {
-    const registers = this.entries.get(`registers ${this.vcpu}`)?.value as RegisterFile | undefined;
+    const registers = this.sources.known(`registers ${this.vcpu}`) as RegisterFile | undefined;
     if (registers && !this.state.running) this.stops = [...this.stops, registers].slice(-2);
-  }
-
-  /** The exit at which the guest stands may not be in the trace yet; `trace` must not wait for a round trip. */
-  private note(record: ExitRecord): void {
-    const last = this.records.at(-1);
-    if (last && last.sequence === record.sequence - 1) this.records.push(record);
   }
 
   private async loadSerial(): Promise<void> {
@@ -626,10 +450,6 @@ export class Model {
       this.serialError = reason(error);
     }
   }
-}
-
-export function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function inPage(walk: PageWalk | undefined, address: bigint): PageWalk | undefined {

@@ -1,10 +1,10 @@
 /** The panes on the screen: the view that shows them, where each stands, and which one has the keys. */
 import { Borders } from './borders.js';
 import { type Layout, layout, type PaneId, type Slot, VIEW_PANES, type View } from './layout.js';
-import { reason } from './model.js';
 import type { Panes } from './panes/all.js';
 import type { Pane } from './panes/pane.js';
 import type { CellPane } from './screen/cell-pane.js';
+import { reason } from './sources.js';
 
 export class Stage {
   focus: PaneId;

@@ -1,7 +1,7 @@
 /** The trace as a file, the monitor, and the dashboard itself. */
 import { writeFile } from 'node:fs/promises';
 import type { Dashboard } from '../dashboard.js';
-import { reason } from '../model.js';
+import { reason } from '../sources.js';
 import { traceCsv } from '../trace-csv.js';
 import { type Command, need } from './command.js';
 

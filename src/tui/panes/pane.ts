@@ -1,10 +1,11 @@
 /** What every pane is: a title, a way to draw itself, and keys of its own. */
 
 import type { ExitRecord } from '../../engine/debugger.js';
-import type { Model, Source } from '../model.js';
+import type { Model } from '../model.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import type { Theme } from '../screen/theme.js';
 import { onBackground } from '../screen/theme.js';
+import type { Source } from '../sources.js';
 
 /** What panes may do to the rest of the dashboard. */
 export interface Ui {

@@ -1,6 +1,7 @@
 /** Exits by reason: how many, how fast, where from. */
+
+import type { RateSample } from '../exit-rates.js';
 import { exitReasonByName } from '../facts.js';
-import type { RateSample } from '../model.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import { grouped, rate, sparkline } from '../screen/text.js';
 import { matches, Pane, type PaneKey } from './pane.js';

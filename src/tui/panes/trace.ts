@@ -14,7 +14,7 @@ const HEAD_CELLS = 1 + 19 + 19 + 7 + 1;
 export class TracePane extends Pane {
   readonly id = 'trace';
   override readonly filterable = true;
-  private rows: ExitRecord[] = [];
+  private rows: readonly ExitRecord[] = [];
   /** Follows the newest until the cursor is moved off the end. */
   private following = true;
   private digits = 8;

@@ -1,9 +1,9 @@
 /** The walk of an address: guest page tables, then EPT, each entry shown and, with room, taken apart. */
 import type { AddressSpace, PageWalk, PageWalkLevel } from '../../engine/debugger.js';
 import { PAGING_LEVELS } from '../../spec/paging.js';
-import type { Source } from '../model.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import { hex, size } from '../screen/text.js';
+import type { Source } from '../sources.js';
 import type { MemoryPane } from './memory.js';
 import type { Ui } from './pane.js';
 import { TextPane } from './text-pane.js';
