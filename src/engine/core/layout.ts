@@ -188,9 +188,10 @@ export const ASSIST_BYTES = ACTIVE + 0x388;
 export const ASSIST_ADDRESS = ACTIVE + 0x390; // GPA or port
 export const ASSIST_DATA = ACTIVE + 0x398; // of a write
 export const LATCH_COUNT = ACTIVE + 0x3a0;
-export const LATCHES = ACTIVE + 0x3c0;
+export const LATCHES = ACTIVE + 0x1000;
 export const LATCH_BYTES = 24;
-export const MAX_LATCHES = 8;
+/** More than XSAVE of all state to device memory takes, 8 bytes at a time. */
+export const MAX_LATCHES = 170;
 
 /** Latches already used by the running instruction, and the ICOUNT of the instruction they belong to. */
 export const LATCH_CURSOR = ACTIVE + 0x480;
