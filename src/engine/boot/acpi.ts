@@ -21,6 +21,7 @@ import {
   RESET_CONTROL_VALUE,
   RTC_IRQ,
   SCI_IRQ,
+  SLEEP_TYPE_S3,
   SLEEP_TYPE_S5,
   SMI_COMMAND,
 } from '../devices/platform.js';
@@ -51,6 +52,18 @@ export interface MachineShape {
   memoryBytes: number;
 }
 
+/** Places in the FACS. @acpi 5.2.10 "Firmware ACPI Control Structure (FACS)" */
+const WAKING_VECTOR = 12;
+
+/**
+ * Where the guest wants to go on in real mode after S3, as it left it in the FACS; 0: nowhere.
+ * `read` gives guest memory.
+ */
+export function wakingVector(read: (gpa: number, bytes: number) => Uint8Array): number {
+  const facs = read(FIRMWARE_BASE, FACS_BYTES);
+  return new DataView(facs.buffer, facs.byteOffset).getUint32(WAKING_VECTOR, true);
+}
+
 /** The byte that makes a table sum to zero. */
 export function checksum(bytes: Uint8Array): number {
   return -bytes.reduce((sum, byte) => sum + byte, 0) & 0xff;
@@ -66,6 +79,7 @@ export function acpiTables(machine: MachineShape): Chunk[] {
     chunks.push({ gpa, bytes, label });
     return gpa;
   };
+  // first: wakingVector() finds it there
   const facs = place(buildFacs(), 'ACPI FACS');
   const dsdt = place(buildDsdt(machine), 'ACPI DSDT');
   const tables = [
@@ -230,12 +244,16 @@ function buildDsdt({ vcpus, memoryBytes }: MachineShape): Uint8Array {
   const processors = Array.from({ length: vcpus }, (_, id) =>
     aml.processor(`C${id.toString(16).toUpperCase().padStart(3, '0')}`, id),
   );
-  const sleep = aml.integer(SLEEP_TYPE_S5);
+  const sleepState = (name: string, type: number) => {
+    const value = aml.integer(type);
+    return aml.named(name, aml.packageOf(value, value, aml.integer(0), aml.integer(0)));
+  };
   const body = [
     aml.named('PICF', aml.integer(0)),
     aml.method('\\_PIC', 1, aml.storeArgument('PICF')),
     aml.scope('\\_SB', root, hpet, ...processors),
-    aml.named('\\_S5', aml.packageOf(sleep, sleep, aml.integer(0), aml.integer(0))),
+    sleepState('\\_S3', SLEEP_TYPE_S3),
+    sleepState('\\_S5', SLEEP_TYPE_S5),
   ].flat();
   return table('DSDT', 1, HEADER_BYTES + body.length, (t) => t.bytes.set(body, HEADER_BYTES));
 }

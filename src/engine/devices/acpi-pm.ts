@@ -13,12 +13,15 @@ import {
   PM_TIMER_HZ,
   PM1_CONTROL,
   PM1_EVENT,
+  SLEEP_TYPE_S3,
   SLEEP_TYPE_S5,
   SMI_COMMAND,
 } from './platform.js';
 
 const TIMER_STATUS = 0x0001;
 const POWER_BUTTON = 0x0100;
+const RTC_ALARM = 0x0400;
+const WAKE = 0x8000;
 const STATUS_BITS = 0xcd31;
 const ENABLE_BITS = 0x4721;
 const SCI_ENABLED = 0x0001;
@@ -32,6 +35,10 @@ export interface AcpiPmOptions {
   sci: IrqLine;
   /** The guest entered S5. */
   powerOff(): void;
+  /** The guest entered S3: memory keeps its contents, all else stands still until `resume`. */
+  suspend(): void;
+  /** An event that may do so wakes the machine. */
+  resume(): void;
 }
 
 interface PmState {
@@ -42,6 +49,8 @@ interface PmState {
   apmStatus: number;
   /** Half turns of the timer already reported in `status`. */
   halfTurns: number;
+  /** In S3. */
+  asleep: boolean;
 }
 
 export class AcpiPm implements Device, PortDevice {
@@ -57,14 +66,30 @@ export class AcpiPm implements Device, PortDevice {
     this.timer = options.clock.timer('acpi pm timer', () => this.update());
   }
 
+  /** After S3 the status tells what woke the machine; nothing else outlasts it. */
   reset(): void {
-    this.s = { ...powerOn(), halfTurns: this.halfTurns() };
+    const woken = this.s.asleep ? (this.s.status & (POWER_BUTTON | RTC_ALARM)) | WAKE : 0;
+    this.s = { ...powerOn(), status: woken, halfTurns: this.halfTurns() };
     this.update();
   }
 
   /** The host asks for a clean shutdown: PWRBTN_STS and an SCI. */
   pressPowerButton(): void {
-    this.s.status |= POWER_BUTTON;
+    this.happened(POWER_BUTTON);
+  }
+
+  /** The RTC's alarm, whose own interrupt line is apart. */
+  alarm(): void {
+    this.happened(RTC_ALARM);
+  }
+
+  get wakesByAlarm(): boolean {
+    return (this.s.enable & RTC_ALARM) !== 0;
+  }
+
+  private happened(event: number): void {
+    this.s.status |= event;
+    if (this.s.asleep && this.s.enable & event) this.options.resume();
     this.update();
   }
 
@@ -131,6 +156,9 @@ export class AcpiPm implements Device, PortDevice {
   private sleep(): void {
     const type = (this.s.control >> 10) & 7;
     if (type === SLEEP_TYPE_S5) this.options.powerOff();
+    if (type !== SLEEP_TYPE_S3) return;
+    this.s.asleep = true;
+    this.options.suspend();
   }
 
   private halfTurns(): number {
@@ -156,11 +184,11 @@ export class AcpiPm implements Device, PortDevice {
   }
 
   save(): DeviceState {
-    return { version: 1, ...this.s, timerAt: this.timer.deadline };
+    return { version: 2, ...this.s, timerAt: this.timer.deadline };
   }
 
   load(state: DeviceState): void {
-    const { timerAt, ...rest } = expectState<PmState & { timerAt: number | undefined }>(this.name, 1, state);
+    const { timerAt, ...rest } = expectState<PmState & { timerAt: number | undefined }>(this.name, 2, state);
     this.s = { ...rest };
     if (timerAt === undefined) this.timer.cancel();
     else this.timer.arm(timerAt);
@@ -179,5 +207,5 @@ export class AcpiPm implements Device, PortDevice {
 }
 
 function powerOn(): PmState {
-  return { status: 0, enable: 0, control: 0, apmControl: 0, apmStatus: 0, halfTurns: 0 };
+  return { status: 0, enable: 0, control: 0, apmControl: 0, apmStatus: 0, halfTurns: 0, asleep: false };
 }

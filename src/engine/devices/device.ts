@@ -72,7 +72,7 @@ export interface GuestMemory {
 
 /** How a guest ended. `status` is the process status of the command line. */
 export interface GuestEnd {
-  kind: 'powered-off' | 'reset' | 'debug-exit' | 'triple-fault' | 'halted-forever' | 'error';
+  kind: 'powered-off' | 'reset' | 'suspended' | 'resumed' | 'debug-exit' | 'triple-fault' | 'halted-forever' | 'error';
   status: number;
   message: string;
 }

@@ -178,9 +178,16 @@ export class Pc {
       memoryBytes: options.memory.bytes,
       vcpus,
       startSeconds: options.startSeconds,
+      alarm: () => this.pm.alarm(),
     });
     const powerOff = () => options.end({ kind: 'powered-off', status: 0, message: 'guest powered off' });
-    this.pm = new AcpiPm({ clock, sci: this.irqs.line(SCI_IRQ), powerOff });
+    this.pm = new AcpiPm({
+      clock,
+      sci: this.irqs.line(SCI_IRQ),
+      powerOff,
+      suspend: () => options.end({ kind: 'suspended', status: 0, message: 'guest suspended itself to memory' }),
+      resume: () => options.end({ kind: 'resumed', status: 0, message: 'guest wakes from memory' }),
+    });
     this.vga = new VgaTextDevice(clock);
     this.hpet = new Hpet({
       clock,

@@ -23,7 +23,8 @@ export const RTC_IRQ = 8;
 export const KEYBOARD_IRQ = 1;
 /** CMOS index of the century, which the FADT names. */
 export const CMOS_CENTURY = 0x32;
-/** SLP_TYP of S5 in PM1 control, which the DSDT names. */
+/** SLP_TYP of S3 and S5 in PM1 control, which the DSDT names. */
+export const SLEEP_TYPE_S3 = 1;
 export const SLEEP_TYPE_S5 = 0;
 
 /** Registers of the HPET, and the period of its counter in femtoseconds: 100 MHz. */

@@ -51,6 +51,8 @@ export interface RtcOptions {
   vcpus: number;
   /** Wall-clock time at virtual time 0, seconds since 1970; comes from the journal. */
   startSeconds: number;
+  /** An enabled alarm, whose interrupt goes by `irq`, may wake the machine too. */
+  alarm?(): void;
 }
 
 interface RtcState {
@@ -104,6 +106,11 @@ export class Rtc146818 implements Device, PortDevice {
   /** Bit 7 of port 70h keeps NMI from the processor. */
   get nmiMasked(): boolean {
     return this.s.nmiMasked;
+  }
+
+  /** The alarm interrupt is enabled. */
+  get alarmOn(): boolean {
+    return (this.s.cmos[REG_B] & B_ALARM) !== 0;
   }
 
   portRead(port: number): number {
@@ -257,7 +264,9 @@ export class Rtc146818 implements Device, PortDevice {
     s.updateSeen = now;
     if (s.held || after <= before) return;
     s.cmos[REG_C] |= C_UPDATE;
-    if (this.nextAlarm(before + 1, Math.min(after, before + 86_400)) !== undefined) s.cmos[REG_C] |= C_ALARM;
+    if (this.nextAlarm(before + 1, Math.min(after, before + 86_400)) === undefined) return;
+    s.cmos[REG_C] |= C_ALARM;
+    if (s.cmos[REG_B] & B_ALARM) this.options.alarm?.();
   }
 
   /** First second in [from, to] that the alarm matches. */

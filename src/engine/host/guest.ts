@@ -272,6 +272,7 @@ export class Guest implements D.Debugger {
     const start = performance.now();
     try {
       do {
+        if (this.#vm.end?.kind === 'resumed') this.machine.resume();
         const turn = this.#vm.runTogether ? this.#together(this.#vm.runTogether) : this.#nextTurn();
         if (turn === undefined) {
           if (this.#idle(this.#vm.board.nextDeadline()) === 'wait') break;
@@ -389,6 +390,7 @@ export class Guest implements D.Debugger {
         return;
       case 'ended':
         if (this.#vm.end?.kind === 'reset' && !this.machine.options.noReboot) this.machine.reset();
+        else if (this.#vm.end?.kind === 'suspended' && this.#vm.stopVcpus) this.machine.suspend();
         else this.#halt(vcpu.index, this.#ended());
     }
   }
@@ -430,6 +432,7 @@ export class Guest implements D.Debugger {
 
   /** Every vCPU has been halted with interrupts off for so long that no timer's NMI or reset will come either. */
   #deaf(deadline: number): boolean {
+    if (this.machine.asleep) return !this.machine.pc.canWake;
     const deaf = this.#vm.vcpus.every((vcpu) => !vcpu.interruptsEnabled);
     const progress = this.#vm.icount + this.#vm.exits;
     if (!deaf || this.#deafSince?.progress !== progress)

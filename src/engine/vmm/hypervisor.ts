@@ -90,6 +90,8 @@ export interface Hypervisor<V extends VirtualCpu = VirtualCpu> {
   /** An interrupt may have become deliverable. */
   wake(vcpu: number): void;
   finish(end: GuestEnd): void;
+  /** No vCPU runs until resetState() and start(); forgets that the guest ended. Absent where the engine cannot. */
+  stopVcpus?(): void;
   /** The machine as the debugger sees it. `label`: what a guest-physical address is. */
   view(label: (gpa: number) => string): MachineView;
   /** Puts a BIOS's ROM at the top of 4 GiB; absent where the engine cannot. */

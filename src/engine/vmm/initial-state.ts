@@ -1,6 +1,6 @@
 // Puts the state that a boot protocol hands over into a VMCS.
 import type { InitialState } from '../boot/image.js';
-import { CLOCK_OFFSET, GPR, ICOUNT } from '../core/layout.js';
+import { GPR } from '../core/layout.js';
 import type { Vcpu } from './vcpu.js';
 import { setSegment } from './vmcs-setup.js';
 
@@ -12,8 +12,6 @@ const ENTRY_IA32E = 0x200n;
 
 export function setInitialState(vcpu: Vcpu, state: InitialState): void {
   const { vmcs, host } = vcpu;
-  host.setNumber(vcpu.at(ICOUNT), 0);
-  host.setNumber(vcpu.at(CLOCK_OFFSET), 0);
   vmcs.set('GUEST_RIP', state.rip);
   if (state.rsp !== undefined) vmcs.set('GUEST_RSP', state.rsp);
   vmcs.set('GUEST_RFLAGS', (state.rflags ?? 0n) | 2n);

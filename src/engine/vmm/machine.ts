@@ -1,5 +1,7 @@
+import { wakingVector } from '../boot/acpi.js';
 import { biosFiles, loadBios } from '../boot/bios.js';
 import { loadImage } from '../boot/detect.js';
+import { realModeState } from '../boot/entry-state.js';
 import type { GuestSymbol, LoadedImage } from '../boot/image.js';
 import type { MachineView } from '../debug/machine-view.js';
 import type { VgaText } from '../debugger.js';
@@ -100,10 +102,37 @@ export class Machine {
   /** Everything as at power-on: memory, vCPUs, devices; the debugger's breakpoints stay. */
   reset(): void {
     const { vm } = this;
+    this.asleep = false;
     vm.memory.read(0, vm.memoryBytes).fill(0);
     vm.resetState();
     this.pc.reset();
     this.#boot();
+  }
+
+  /** In S3: no vCPU runs. */
+  asleep = false;
+
+  /** The guest entered S3: its vCPUs stop until something wakes the machine. */
+  suspend(): void {
+    this.asleep = true;
+    this.vm.stopVcpus?.();
+  }
+
+  /**
+   * From S3 back to where the guest's waking vector leads, as firmware does it: devices and vCPUs as after a reset,
+   * memory and the clocks as they are.
+   * @acpi 7.4.2.3 "S3"
+   */
+  resume(): void {
+    const { vm } = this;
+    this.asleep = false;
+    const now = vm.now();
+    const vector = wakingVector((gpa, bytes) => vm.memory.read(gpa, bytes));
+    vm.resetState();
+    vm.warpTo(now);
+    this.pc.reset();
+    if (this.#rom || vector === 0) vm.start(this.loaded.initial);
+    else vm.start(realModeState(vector >>> 4, vector & 15, {}, 0));
   }
 
   serialInput(bytes: Uint8Array): void {
@@ -143,6 +172,7 @@ export class Machine {
 
   /** How a guest ended that is halted with nothing to wake it. */
   haltedForever(): GuestEnd {
+    if (this.asleep) return { kind: 'halted-forever', status: 1, message: 'the guest sleeps and nothing will wake it' };
     const masked = this.vm.vcpus.every((vcpu) => !vcpu.interruptsEnabled);
     return {
       kind: 'halted-forever',

@@ -194,6 +194,11 @@ export class PcBoard implements Board {
     return this.pc.lapic[vcpu].writeApicBase(value);
   }
 
+  /** Something of the machine's own can end S3. */
+  get canWake(): boolean {
+    return this.pc.pm.wakesByAlarm && this.pc.rtc.alarmOn;
+  }
+
   setParavirtualEoi(vcpu: number, gpa: number | undefined): void {
     this.pc.lapic[vcpu].setParavirtualEoi(gpa);
   }

@@ -257,6 +257,12 @@ export class Vm implements Hypervisor<Vcpu> {
     for (const vcpu of this.vcpus.slice(1)) vcpu.waitForSipi();
   }
 
+  stopVcpus(): void {
+    this.end = undefined;
+    this.synchronize();
+    for (const vcpu of this.vcpus) vcpu.waitForSipi();
+  }
+
   view(label: (gpa: number) => string): MachineView {
     return new VtxView(this, label);
   }
