@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { acpiTables } from '../../src/engine/boot/acpi.js';
 import { mpTable } from '../../src/engine/boot/mp-table.js';
+import { smbiosFiles, smbiosTables } from '../../src/engine/boot/smbios.js';
 import { e820, ramOffset, ramRanges } from '../../src/engine/vmm/memory-map.js';
 
 const GIB = 2 ** 30;
@@ -128,6 +129,34 @@ describe('MP table', () => {
     }
     expect(entries).toBe(view.getUint16(34, true));
     expect(counts).toEqual({ 0: 2, 1: 1, 2: 1, 3: 15, 4: 2 });
+  });
+});
+
+describe('SMBIOS', () => {
+  it('has right checksums, lengths and count, and says what the machine has', () => {
+    const chunks = smbiosTables({ vcpus: 3, memoryBytes: 96 << 20 });
+    const [entry, table] = chunks.map((chunk) => chunk.bytes);
+    expect([text(entry, 0, 4), text(entry, 16, 5)]).toEqual(['_SM_', '_DMI_']);
+    expect([sum(entry), sum(entry.subarray(16))]).toEqual([0, 0]);
+    const view = new DataView(entry.buffer);
+    expect([view.getUint16(22, true), view.getUint32(24, true)]).toEqual([table.length, chunks[1].gpa]);
+    const structures: { type: number; bytes: Uint8Array; strings: string }[] = [];
+    for (let at = 0; at < table.length; ) {
+      let end = at + table[at + 1];
+      while (table[end] !== 0 || table[end + 1] !== 0) end++;
+      const strings = text(table, at + table[at + 1], end - at - table[at + 1]);
+      structures.push({ type: table[at], bytes: table.subarray(at, end), strings });
+      at = end + 2;
+    }
+    expect(structures.map(({ type }) => type)).toEqual([0, 1, 3, 4, 4, 4, 16, 17, 19, 32, 127]);
+    expect(view.getUint16(28, true)).toBe(structures.length);
+    expect(view.getUint16(8, true)).toBe(Math.max(...structures.map(({ bytes }) => bytes.length + 2)));
+    expect(structures[0].strings).toMatch(/^vmscope\0.*\0\d\d\/\d\d\/\d{4}$/);
+    expect(structures[7].bytes[12]).toBe(96);
+    // as a file the table has no address yet
+    const files = [...smbiosFiles({ vcpus: 3, memoryBytes: 96 << 20 }).values()];
+    expect(new DataView(files[0].buffer).getUint32(24, true)).toBe(0);
+    expect(files[1]).toEqual(table);
   });
 });
 

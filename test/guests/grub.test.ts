@@ -43,6 +43,7 @@ describe("Debian's GRUB", () => {
       await menu('--disk', `${folder}/grub.img,if=virtio,snapshot=on`);
       tui.send(`${DOWN}\r`);
       await tui.until(/vda: vda1[\s\S]*reboot: Power down/, SLOW);
+      expect(tui.raw).toMatch(/DMI: vmscope PC/);
       expect(tui.text()).not.toMatch(/panic|Call Trace/);
     },
     SLOW,

@@ -39,6 +39,7 @@ describe("Debian's Linux", () => {
       const first = await boot(1, 'uname -m; echo 1 2 | awk {print\\$1/3+\\$2/7}; echo vmscope | sha256sum');
       expect(first.stdout).toMatch(/\nGUEST-UP\r?\nx86_64\r?\n0\.619048\r?\n/);
       expect(first.stdout).toContain(createHash('sha256').update('vmscope\n').digest('hex'));
+      expect(first.stdout).toMatch(/DMI: vmscope PC/);
       expect(first.stdout).toMatch(/reboot: Power down/);
       expect(first.status).toBe(0);
       const second = await boot(1, 'uname -m; echo 1 2 | awk {print\\$1/3+\\$2/7}; echo vmscope | sha256sum');

@@ -8,6 +8,7 @@ import { acpiFiles } from './acpi-loader.js';
 import { sizeText, TableWriter, zeroTerminated } from './binary.js';
 import { realModeState } from './entry-state.js';
 import { ImageError, type LoadedImage } from './image.js';
+import { smbiosFiles } from './smbios.js';
 
 const UNIT = 0x10000;
 const MAX_BYTES = 16 * 1024 * 1024;
@@ -54,7 +55,7 @@ export function loadBios(name: string, bytes: Uint8Array): LoadedImage {
 /** What the BIOS finds by name in the firmware configuration device, in order of names as QEMU has them. */
 export function biosFiles(options: BiosOptions): FirmwareFile[] {
   const { memoryBytes, vcpus, vgaBios, serialConsole, drives = [] } = options;
-  const files = acpiFiles({ memoryBytes, vcpus });
+  const files = new Map([...acpiFiles({ memoryBytes, vcpus }), ...smbiosFiles({ memoryBytes, vcpus })]);
   files.set('etc/e820', e820File(memoryBytes));
   const order = bootPaths(drives).join('\n');
   if (order !== '') files.set('bootorder', zeroTerminated(order));

@@ -11,6 +11,7 @@ import { isLinux, loadLinux } from './linux.js';
 import { mpTable } from './mp-table.js';
 import { findMultibootHeader, loadMultiboot } from './multiboot.js';
 import { loadPvh, pvhEntry } from './pvh.js';
+import { smbiosTables } from './smbios.js';
 
 /** First bytes of files that people try and that are not guests. */
 const NOT_GUESTS: [number[], string][] = [
@@ -36,7 +37,7 @@ export function loadImage(name: string, bytes: Uint8Array, options: LoadOptions)
 }
 
 function firmware(options: LoadOptions): LoadedImage['chunks'] {
-  return [...biosData(), ...acpiTables(options), ...mpTable(options)];
+  return [...biosData(), ...acpiTables(options), ...mpTable(options), ...smbiosTables(options)];
 }
 
 function loadContents(name: string, bytes: Uint8Array, options: LoadOptions): LoadedImage {
