@@ -193,6 +193,8 @@ export function describeReport(report: FuzzReport): string[] {
   ];
   for (const [id, count] of Object.entries(report.excused).sort((a, b) => b[1] - a[1]))
     lines.push(`  excused ${count} ${id}`);
+  for (const [why, count] of Object.entries(report.unsupported).sort((a, b) => b[1] - a[1]))
+    lines.push(`  not run ${count} ${why}`);
   for (const failure of report.failures) {
     lines.push(`${failure.count} x ${failure.signature}`, `    ${describeCase(failure.case)}`);
     for (const d of failure.differences) lines.push(`    ${d.field}: expected ${d.expected}, core ${d.actual}`);

@@ -31,8 +31,6 @@ const TF = 0x100;
 const HLT = 0xf4;
 /** An instruction that takes longer goes nowhere. */
 const STEP_MS = 3000;
-/** A stretch without an access to a device. */
-const FREE_RUN_MS = 120_000;
 const MAX_ACCESSES = 1 << 16;
 const LSTAR = 0xc000_0082;
 const SYSENTER_EIP = 0x176;
@@ -161,9 +159,9 @@ export class KvmSide implements Judge {
     return stop;
   }
 
-  runToAccess(step: CoreStep): JudgeStop {
+  runToAccess(step: CoreStep, ms: number): JudgeStop {
     this.setStepping(false);
-    const until = performance.now() + FREE_RUN_MS;
+    const until = performance.now() + ms;
     let stop: JudgeStop | undefined;
     while (!stop) {
       const now = performance.now();
@@ -171,7 +169,7 @@ export class KvmSide implements Judge {
       const reason = this.vcpu.runRaw();
       if (reason === INTERRUPTED || reason === EXIT.KVM_EXIT_INTR) {
         this.timer.fired();
-        if (now >= until) stop = { kind: 'cannot', reason: `no access to a device within ${FREE_RUN_MS / 1000} s` };
+        if (now >= until) stop = { kind: 'cannot', reason: `no access to a device within ${Math.round(ms / 1000)} s` };
       } else if (reason === EXIT.KVM_EXIT_IO || reason === EXIT.KVM_EXIT_MMIO) stop = { kind: 'stepped' };
       else stop = this.otherExit(reason, step);
     }

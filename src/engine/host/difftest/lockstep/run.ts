@@ -67,6 +67,18 @@ export interface RunOptions {
   input?(): boolean;
 }
 
+/** What a run is to do otherwise, after one before it found something. */
+interface Again {
+  watch?: Watch;
+  /** Stretches, counted from 0, that are stepped after all; each with where the core came to when it ran freely. */
+  stretches: ReadonlyMap<number, Place>;
+}
+
+interface Place {
+  icount: number;
+  state: Quick;
+}
+
 /** Pages that are compared at every step from a comparison on. */
 interface Watch {
   from: number;
@@ -78,14 +90,20 @@ const MACHINE_EXITS = new Set([2, 7, 8, 10, 12, 28, 30, 31, 32, 48, 52]);
 const PROGRESS_EVERY = 4096;
 /** Halts in a row from which the guest does not wake. */
 const MAX_IDLE = 2000;
+/** Time of a stretch on the judge's side, and more for each ms at this number of instructions. */
+const FREE_RUN_MS = 2000;
+const SLOWEST = 50;
 const PAGE = 4096;
 /** Comparisons after which the pages are compared that the judge has written. */
 const WRITTEN_EVERY = 32;
 const MAX_MEMORY_DIFFERENCES = 4;
 const MAX_REPEATS = 100_000_000;
 
-export function runLockstep(core: VtxSide, judge: Judge, options: RunOptions, watch?: Watch): LockstepReport {
-  return new Lockstep(core, judge, options, watch).run();
+/** Runs of a guest, each to step through one more stretch. */
+const MAX_AGAIN = 24;
+
+export function runLockstep(core: VtxSide, judge: Judge, options: RunOptions): LockstepReport {
+  return new Lockstep(core, judge, options, { stretches: new Map() }).run();
 }
 
 class Lockstep {
@@ -112,13 +130,18 @@ class Lockstep {
   private sinceAccess = 0;
   private idles = 0;
   private lastGoodMemory = 0;
+  private readonly watch: Watch | undefined;
+  private stretch = -1;
+  /** Where the core came to when it ran the present stretch freely. */
+  private expected: Place | undefined;
 
   constructor(
     private readonly core: VtxSide,
     private readonly judge: Judge,
     private readonly options: RunOptions,
-    private readonly watch: Watch | undefined,
+    private readonly again: Again,
   ) {
+    this.watch = again.watch;
     this.reader = new CodeReader(core.ram);
     const bytes = (ram: Uint8Array): Buffer => Buffer.from(ram.buffer, ram.byteOffset, ram.length);
     this.memories = [bytes(core.ram), bytes(judge.ram)];
@@ -129,10 +152,11 @@ class Lockstep {
     const limit = options.limit ?? Number.POSITIVE_INFINITY;
     while (report.ended === 'limit' && report.message === '') {
       if (report.compared >= limit) this.end('limit', `no difference in ${report.compared} comparisons`);
-      else if (this.sinceAccess >= this.singly) this.freeRun();
+      else if (this.sinceAccess >= this.singly && this.expected === undefined) this.nextStretch();
       else for (let i = 1; i <= options.every && report.message === ''; i++) this.step(i === options.every);
+      if (report.message !== '') break;
       report.instructions = core.icount;
-      if (report.message !== '' || report.compared % PROGRESS_EVERY !== 0) continue;
+      if (report.compared % PROGRESS_EVERY !== 0) continue;
       this.reader.forget();
       if (options.progress?.(report.compared, report.instructions)) this.end('limit', 'stopped');
     }
@@ -149,6 +173,7 @@ class Lockstep {
     if (ended !== 'difference' && this.options.memoryEvery > 0 && !this.compareMemory()) return;
     this.report.ended = ended;
     this.report.message = message;
+    this.report.instructions = this.core.icount;
   }
 
   /** One instruction on both, or all iterations of a repeated one. */
@@ -183,6 +208,7 @@ class Lockstep {
         stop = judge.again(step);
       this.settle(end, stop, compare);
     }
+    if (this.expected && core.icount >= this.expected.icount && this.report.message === '') this.endStretch();
     this.afterStep(end);
   }
 
@@ -211,6 +237,52 @@ class Lockstep {
     return next;
   }
 
+  /** What is left until the next access: freely, or one by one where that has found a difference. */
+  private nextStretch(): void {
+    this.expected = this.again.stretches.get(++this.stretch);
+    if (this.expected === undefined) this.freeRun();
+  }
+
+  /** A stretch that was stepped through has ended: running it freely must have brought the core to the same place. */
+  private endStretch(): void {
+    const { core, expected } = this;
+    if (expected === undefined) return;
+    this.expected = undefined;
+    const mine = core.step.after;
+    const { state } = expected;
+    // an interrupt behind the last instruction takes the step past the place
+    if (core.icount > expected.icount || mine.every((word, i) => word === state[i])) {
+      const reason = 'run freely, it differs on the judge; one by one it does not: stepped through';
+      this.count(reason, linearRip(core.step.before));
+      return;
+    }
+    const differences = compareRegisters(toFile(mine), toFile(state));
+    this.differ(differences.map((d) => ({ ...d, what: `${d.what} (vtx one by one, vtx in blocks)` })));
+  }
+
+  /** A difference in a stretch that ran freely: another run steps through it. */
+  private stepThrough(): void {
+    const { core, options, again } = this;
+    const next = again.stretches.size < MAX_AGAIN ? options.restart?.() : undefined;
+    if (!next) return;
+    const stretches = new Map<number, Place>([
+      ...again.stretches,
+      [this.stretch, { icount: core.icount, state: core.step.after.slice() }],
+    ]);
+    const found = new Lockstep(next.core, next.judge, options, { stretches }).run();
+    next.judge.close();
+    this.become(found);
+  }
+
+  private become(found: LockstepReport): void {
+    const { report } = this;
+    delete report.instruction;
+    delete report.before;
+    delete report.after;
+    delete report.exits;
+    Object.assign(report, found);
+  }
+
   /** To the next access to a device. */
   private freeRun(): void {
     const { core, judge, report } = this;
@@ -235,9 +307,13 @@ class Lockstep {
       const what = deliveries > 0 ? 'an interrupt' : `VM exit ${exits[0]}`;
       this.takeOver(`from here to the next access to a device, run freely, with ${what} on the way`);
     } else {
-      let stop = judge.runToAccess(step);
+      let stop = judge.runToAccess(step, FREE_RUN_MS + (core.icount - from) / SLOWEST);
       if (stop.kind === 'stepped') stop = judge.finishAccess(step);
       this.settle(end, stop, true, true);
+    }
+    if (report.message !== '') {
+      this.stepThrough();
+      return;
     }
     if (this.options.memoryEvery > 0) this.compareMemory();
     this.afterStep(end);
@@ -338,8 +414,18 @@ class Lockstep {
 
   /** The judge goes on from the core's state. */
   private takeOver(reason: string): void {
-    const { core, judge, report } = this;
+    const { core, judge } = this;
     const first = linearRip(core.step.before);
+    this.count(reason, first);
+    if (core.ended) return;
+    const [from, to] = [core.registers(), judge.registers()];
+    const names = REGISTER_NAMES.filter((name) => !UNSHARED.includes(name) && from[name] !== to[name]);
+    judge.takeOver(from, names, core.ram);
+    this.known.set(core.step.after.map((word, i) => word ^ judge.quick[i]));
+  }
+
+  private count(reason: string, first: bigint): void {
+    const { core, report } = this;
     const { code, before } = core.step;
     const opcode = opcodeAt(code, longMode(before));
     const isSame = (other: NotCompared): boolean =>
@@ -348,11 +434,6 @@ class Lockstep {
     const bits = longMode(before) ? 64 : (before[SEGMENTS_FROM + 14] & 0x4000) !== 0 ? 32 : 16;
     if (row) row.count++;
     else report.notCompared.push({ reason, count: 1, first, code: code.slice(), bits });
-    if (core.ended) return;
-    const [from, to] = [core.registers(), judge.registers()];
-    const names = REGISTER_NAMES.filter((name) => !UNSHARED.includes(name) && from[name] !== to[name]);
-    judge.takeOver(from, names, core.ram);
-    this.known.set(core.step.after.map((word, i) => word ^ judge.quick[i]));
   }
 
   /** Flags and results that the instruction leaves undefined become the core's on both; answers what is left. */
@@ -384,6 +465,7 @@ class Lockstep {
     const { core, judge, report } = this;
     const { step } = core;
     report.ended = 'difference';
+    report.instructions = core.icount;
     report.message = `${differences[0].what} differs after ${report.compared} comparisons`;
     report.differences = differences;
     report.instruction = { address: linearRip(step.before), bytes: step.code.slice() };
@@ -417,13 +499,15 @@ class Lockstep {
   /** Traces the difference to its instruction by a second run, where there can be one. */
   private memoryDiffers(pages: readonly number[]): false {
     const { report, options, watch } = this;
-    const again = watch === undefined ? options.restart?.() : undefined;
-    if (!again) {
+    const next = watch === undefined ? options.restart?.() : undefined;
+    if (!next) {
       this.differ(this.memoryDifferences(pages));
       return false;
     }
-    const found = runLockstep(again.core, again.judge, options, { from: this.lastGoodMemory, pages });
-    Object.assign(report, found);
+    const again = { ...this.again, watch: { from: this.lastGoodMemory, pages } };
+    const found = new Lockstep(next.core, next.judge, options, again).run();
+    next.judge.close();
+    this.become(found);
     if (report.differences.length === 0) this.differ(this.memoryDifferences(pages));
     return false;
   }

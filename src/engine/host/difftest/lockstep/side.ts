@@ -47,7 +47,7 @@ export interface Judge {
   /** One more instruction, to come to where the core stands. */
   again(step: CoreStep): JudgeStop;
   /** Runs until the guest is about to make the first of these accesses, halts, or shuts down. */
-  runToAccess(step: CoreStep): JudgeStop;
+  runToAccess(step: CoreStep, ms: number): JudgeStop;
   /** Takes a pending device access of runToAccess to its end. */
   finishAccess(step: CoreStep): JudgeStop;
   registers(): RegisterFile;
