@@ -129,9 +129,6 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
       `--max-instructions ${options.maxInstructions}: KVM does not count instructions; --engine vtx does`,
     );
   }
-  if (engine === 'kvm' && firmware !== undefined) {
-    throw new UsageError('--engine kvm boots kernels; guests that a BIOS boots from a disk need --engine vtx');
-  }
   if (engine !== 'kvm' && (options.kernelIrqchip ?? 'off') !== 'off') {
     throw new UsageError(
       `--kernel-irqchip ${options.kernelIrqchip}: the interrupt controllers of engine ${engine} are vmscope's own; --engine kvm takes it`,

@@ -1,6 +1,7 @@
 import { RAM_BASE } from '../core/layout.js';
 import type { ShadowArea } from '../devices/pci/chipset.js';
 import { EPT_MEMORY_TYPE } from './ept-builder.js';
+import type { Firmware } from './hypervisor.js';
 import type { Vm } from './vm.js';
 
 const FOUR_GIB = 2 ** 32;
@@ -19,7 +20,7 @@ export function romFrameBytes(romBytes: number): number {
 }
 
 /** The BIOS's ROM at the top of 4 GiB, and what of it or of RAM shows from C0000h to FFFFFh. */
-export class FirmwareRom {
+export class FirmwareRom implements Firmware {
   readonly gpa: number;
   readonly #frames: number;
 

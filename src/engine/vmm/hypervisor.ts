@@ -4,8 +4,8 @@ import type { InitialState } from '../boot/image.js';
 import type { MachineView } from '../debug/machine-view.js';
 import type { GuestEnd, GuestMemory, Nanoseconds } from '../devices/device.js';
 import type { OutsideIrqchip } from '../devices/outside-irqchip.js';
+import type { ShadowArea } from '../devices/pci/chipset.js';
 import type { Board } from './board.js';
-import type { FirmwareRom } from './firmware-rom.js';
 import type { HostMemory } from './host-memory.js';
 
 export type EngineName = 'vtx' | 'kvm';
@@ -40,6 +40,13 @@ export interface VirtualCpu {
   pendingInit: boolean;
   pendingSipi: number | undefined;
   readonly interruptsEnabled: boolean;
+}
+
+/** A BIOS's ROM at the top of 4 GiB. */
+export interface Firmware {
+  readonly gpa: number;
+  /** Lets an area below 1 MiB show RAM or ROM. */
+  show(area: ShadowArea): void;
 }
 
 export interface Hypervisor<V extends VirtualCpu = VirtualCpu> {
@@ -95,7 +102,7 @@ export interface Hypervisor<V extends VirtualCpu = VirtualCpu> {
   /** The machine as the debugger sees it. `label`: what a guest-physical address is. */
   view(label: (gpa: number) => string): MachineView;
   /** Puts a BIOS's ROM at the top of 4 GiB; absent where the engine cannot. */
-  mapFirmware?(rom: Uint8Array): FirmwareRom;
+  mapFirmware?(rom: Uint8Array): Firmware;
   /** Exits so far with this basic exit reason. */
   exitCount(reason: number): number;
   /** Frees what the engine holds of the host. */

@@ -7,8 +7,7 @@ import type { MachineView } from '../debug/machine-view.js';
 import type { VgaText } from '../debugger.js';
 import type { Drive } from '../devices/block.js';
 import type { GuestEnd } from '../devices/device.js';
-import type { FirmwareRom } from './firmware-rom.js';
-import type { Hypervisor } from './hypervisor.js';
+import type { Firmware, Hypervisor } from './hypervisor.js';
 import { type Card, type NetworkOptions, PcBoard } from './pc-board.js';
 
 export interface MachineOptions {
@@ -49,7 +48,7 @@ export class Machine {
   lastError: Error | undefined;
   /** Called when the machine is given up: disks are written back here. */
   onClose: () => void = () => {};
-  readonly #rom: FirmwareRom | undefined;
+  readonly #rom: Firmware | undefined;
 
   /** @throws ImageError when the image cannot be used. */
   constructor(

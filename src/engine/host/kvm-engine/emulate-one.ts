@@ -18,6 +18,7 @@ import { Vm } from '../../vmm/vm.js';
 import { coreOverShared } from '../core-instance.js';
 import type { KvmStruct } from '../kvm/structs.js';
 import type { KvmCpu } from './kvm-cpu.js';
+import type { KvmFirmware } from './kvm-firmware.js';
 import { basicRegisters, otherRegisters, putRegister } from './registers.js';
 
 /** What the emulator borrows of a machine on KVM. */
@@ -27,6 +28,8 @@ export interface EmulatedMachine {
   readonly memoryBytes: number;
   readonly board: Board;
   readonly model: CpuModel;
+  /** A BIOS's ROM, where the machine has one. */
+  readonly firmware: KvmFirmware | undefined;
   /** Nanoseconds since power-on. */
   now(): number;
 }
@@ -80,6 +83,12 @@ export class InstructionEmulator {
     this.vm.holdInterrupts = true;
     this.vm.cpu = machine.model;
     [this.vcpu] = this.vm.vcpus;
+    const { firmware } = machine;
+    if (firmware) {
+      const mirror = this.vm.mapFirmware(firmware.rom);
+      for (const area of firmware.areas.values()) mirror.show(area);
+      firmware.mirror = mirror;
+    }
   }
 
   /**

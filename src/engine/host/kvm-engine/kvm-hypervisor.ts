@@ -9,7 +9,7 @@ import type { Pic8259 } from '../../devices/pic-8259.js';
 import type { Board } from '../../vmm/board.js';
 import type { CpuModel } from '../../vmm/cpu-models.js';
 import { HostMemory } from '../../vmm/host-memory.js';
-import type { Hypervisor, SliceEnd, VirtualCpu } from '../../vmm/hypervisor.js';
+import type { Firmware, Hypervisor, SliceEnd, VirtualCpu } from '../../vmm/hypervisor.js';
 import { exitError, KvmError } from '../kvm/errors.js';
 import { INTERNAL_ERRORS, EXIT_REASONS as KVM, MP_STATES } from '../kvm/exits.js';
 import { Kvm } from '../kvm/kvm.js';
@@ -27,6 +27,7 @@ import { ACTION, ExitTrace, REASON, vmxReason } from './exit-record.js';
 import { handleExit, LSTAR, traceExit } from './exits.js';
 import { KernelIrqchip, type KernelIrqchipMode } from './kernel-irqchip.js';
 import { KvmCpu, RUN } from './kvm-cpu.js';
+import { KvmFirmware } from './kvm-firmware.js';
 import { KvmView, walkOnKvm } from './kvm-view.js';
 import { putInitialState } from './registers.js';
 import { Ring3Repair } from './ring3-repair.js';
@@ -58,6 +59,8 @@ export interface KvmOptions {
   memoryBytes: number;
   vcpus: number;
   cpu?: CpuModel;
+  /** Frames behind guest RAM for a BIOS's ROM. */
+  romBytes?: number;
   /** Each vCPU has a thread of its own; by default where there are several. */
   threads?: boolean;
   /** Which interrupt controllers are the kernel's; off by default, so that the trace has every access to them. */
@@ -93,6 +96,8 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
   readonly runTogether: (() => Turn) | undefined;
   /** Only where this host's KVM needs it. */
   private readonly ring3: Ring3Repair | undefined;
+  private readonly guestMemory: GuestMemory;
+  firmware: KvmFirmware | undefined;
   private closed = false;
 
   private constructor(
@@ -107,7 +112,8 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     const { memoryBytes, vcpus } = options;
     this.memoryBytes = memoryBytes;
     // laid out as the embedded core has it, which can so run an instruction of this guest
-    const memory = new GuestMemory(memoryBytes, RAM_BASE, FRAMES_BEHIND_RAM);
+    const memory = new GuestMemory(memoryBytes, RAM_BASE, FRAMES_BEHIND_RAM + (options.romBytes ?? 0));
+    this.guestMemory = memory;
     vm.mapMemory(0, 0, memory);
     this.ram = memory.bytes;
     this.ramView = new DataView(memory.bytes.buffer, memory.bytes.byteOffset, memory.bytes.byteLength);
@@ -224,6 +230,19 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
 
   exitCount(reason: number): number {
     return this.trace.count(reason);
+  }
+
+  mapFirmware(rom: Uint8Array): Firmware {
+    this.firmware = new KvmFirmware(this.vm, this.guestMemory, rom, this.memoryBytes + FRAMES_BEHIND_RAM);
+    return this.firmware;
+  }
+
+  /** The rest of the page at a guest-physical address, RAM or ROM; undefined where there is neither. */
+  pageAt(gpa: bigint): Uint8Array | undefined {
+    const offset = this.firmware ? this.firmware.offsetOf(Number(gpa)) : Number(gpa);
+    if (offset === undefined || (!this.firmware && gpa >= BigInt(this.memoryBytes))) return undefined;
+    const { buffer, byteOffset } = this.ram;
+    return new Uint8Array(buffer, byteOffset + offset, 4096 - (offset % 4096));
   }
 
   view(): MachineView {
@@ -680,10 +699,11 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     for (let done = 0; done < length; ) {
       const at = BigInt.asUintN(64, gva + BigInt(done));
       const gpa = walkOnKvm(this, cpu.index, at).output;
-      if (gpa === undefined || gpa >= BigInt(this.memoryBytes)) return bytes.slice(0, done);
-      const part = Math.min(length - done, 4096 - Number(at & 0xfffn));
-      bytes.set(this.ram.subarray(Number(gpa), Number(gpa) + part), done);
-      done += part;
+      const page = gpa === undefined ? undefined : this.pageAt(gpa);
+      if (!page) return bytes.slice(0, done);
+      const part = page.subarray(0, length - done);
+      bytes.set(part, done);
+      done += part.length;
     }
     return bytes;
   }

@@ -5,7 +5,6 @@ import type { AddressSpace, FaultStep, PageWalk, RegisterFile, TargetInfo } from
 import type { KvmHypervisor } from './kvm-hypervisor.js';
 import { basicRegisters, otherRegisters, putRegister } from './registers.js';
 
-const PAGE = 4096n;
 /** Counters of KVM_GET_STATS_FD for exits that never reach user space. */
 const OWN_COUNTERS = ['exits', 'irq_exits', 'halt_exits', 'io_exits', 'mmio_exits', 'signal_exits', 'irq_window_exits'];
 
@@ -66,18 +65,18 @@ export class KvmView implements MachineView {
   readMemory(vcpu: number, space: AddressSpace, address: bigint, length: number): Uint8Array {
     const result = new Uint8Array(length);
     let valid = 0;
-    for (const [gpa, offset, bytes] of this.pieces(vcpu, space, address, length)) {
-      result.set(this.vm.ram.subarray(gpa, gpa + bytes), offset);
-      valid = offset + bytes;
+    for (const piece of this.pieces(vcpu, space, address, length)) {
+      result.set(piece, valid);
+      valid += piece.length;
     }
     return valid === length ? result : result.slice(0, valid);
   }
 
   writeMemory(vcpu: number, space: AddressSpace, address: bigint, bytes: Uint8Array): number {
     let written = 0;
-    for (const [gpa, offset, count] of this.pieces(vcpu, space, address, bytes.length)) {
-      this.vm.ram.set(bytes.subarray(offset, offset + count), gpa);
-      written = offset + count;
+    for (const piece of this.pieces(vcpu, space, address, bytes.length)) {
+      piece.set(bytes.subarray(written, written + piece.length));
+      written += piece.length;
     }
     return written;
   }
@@ -123,22 +122,18 @@ export class KvmView implements MachineView {
     return this.vm.vcpus[vcpu];
   }
 
-  /** Pieces of memory page by page; ends where memory ends. There is no host-physical space to show. */
-  private *pieces(
-    vcpu: number,
-    space: AddressSpace,
-    address: bigint,
-    length: number,
-  ): Generator<[gpa: number, offset: number, bytes: number]> {
+  /** Memory page by page, in place; ends where memory ends. There is no host-physical space to show. */
+  private *pieces(vcpu: number, space: AddressSpace, address: bigint, length: number): Generator<Uint8Array> {
     this.settled(vcpu);
     if (space === 'hpa') return;
     for (let done = 0; done < length; ) {
       const at = BigInt.asUintN(64, address + BigInt(done));
-      const bytes = Math.min(length - done, Number(PAGE - (at % PAGE)));
       const gpa = space === 'gpa' ? at : walkOnKvm(this.vm, vcpu, at).output;
-      if (gpa === undefined || gpa >= BigInt(this.vm.memoryBytes)) return;
-      yield [Number(gpa), done, Math.min(bytes, this.vm.memoryBytes - Number(gpa))];
-      done += bytes;
+      const page = gpa === undefined ? undefined : this.vm.pageAt(gpa);
+      if (!page) return;
+      const piece = page.subarray(0, length - done);
+      yield piece;
+      done += piece.length;
     }
   }
 }

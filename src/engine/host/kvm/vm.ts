@@ -47,6 +47,12 @@ export class KvmVm {
     this.slots.set(slot, { slot, gpa, memory, flags });
   }
 
+  /** Maps a part of a WebAssembly memory, given from the start of its guest memory. */
+  mapPart(slot: number, gpa: number, memory: GuestMemory, offset: number, bytes: number, flags = 0): void {
+    this.setRegion(slot, flags, gpa, bytes, memory.address + offset);
+    this.slots.set(slot, { slot, gpa, memory, flags });
+  }
+
   unmapMemory(slot: number): void {
     const region = this.slots.get(slot);
     if (!region) return;
