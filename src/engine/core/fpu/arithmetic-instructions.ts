@@ -8,8 +8,8 @@ import { INDEFINITE, INDEFINITE_SE, SIGN, resultSe, setResult, setRoundedUp } fr
 import { fromF32, fromF64, fromInteger } from './convert';
 import { divided, extract, partial, quotient, remainderOf, roundToIntegral, scale, significand, significandSe } from './remainder';
 import {
-  C0, C2, C3, accepted, begin, clearConditions, finish, isEmpty, overflow, pop, push, setConditions, setIndefinite, setRegister, significandOf, underflow,
-  upperOf,
+  C0, C2, C3, accepted, begin, clearConditions, emptyOperand, finish, isEmpty, overflow, pop, push, setConditions,
+  setIndefinite, setRegister, significandOf, underflow, upperOf,
 } from './stack';
 
 /** Reads the memory operand of D8, DA, DC or DE as a number: m32, m32 integer, m64, m16 integer. Its significand is `loaded`. */
@@ -45,11 +45,7 @@ export function execX87Arithmetic(u: usize): i32 {
   if (uIsMem(u)) {
     if (!readNumber(u)) return accessStatus();
     const bSe = resultSe;
-    if (isEmpty(0)) {
-      underflow();
-      if (accepted()) setIndefinite(0);
-      return finish(u);
-    }
+    if (isEmpty(0)) return emptyOperand(u);
     const sig = operate(operation, upperOf(0), significandOf(0), bSe, loaded);
     if (accepted()) setRegister(0, resultSe, sig);
     return finish(u);
@@ -73,10 +69,8 @@ export function execX87Arithmetic(u: usize): i32 {
 export function execX87Sign(u: usize): i32 {
   const status = begin();
   if (status != XS_OK) return status;
-  if (isEmpty(0)) {
-    underflow();
-    if (accepted()) setIndefinite(0);
-  } else setRegister(0, uRm(u) & 1 ? upperOf(0) & ~SIGN : upperOf(0) ^ SIGN, significandOf(0));
+  if (isEmpty(0)) return emptyOperand(u);
+  setRegister(0, uRm(u) & 1 ? upperOf(0) & ~SIGN : upperOf(0) ^ SIGN, significandOf(0));
   return finish(u);
 }
 
@@ -84,11 +78,7 @@ export function execX87Sign(u: usize): i32 {
 export function execX87Unary(u: usize): i32 {
   const status = begin();
   if (status != XS_OK) return status;
-  if (isEmpty(0)) {
-    underflow();
-    if (accepted()) setIndefinite(0);
-    return finish(u);
-  }
+  if (isEmpty(0)) return emptyOperand(u);
   const se = upperOf(0);
   const sig = (uRm(u) & 7) == 2 ? squareRoot(se, significandOf(0)) : roundToIntegral(se, significandOf(0));
   if (accepted()) setRegister(0, resultSe, sig);
@@ -99,11 +89,7 @@ export function execX87Unary(u: usize): i32 {
 export function execFscale(u: usize): i32 {
   const status = begin();
   if (status != XS_OK) return status;
-  if (isEmpty(0) || isEmpty(1)) {
-    underflow();
-    if (accepted()) setIndefinite(0);
-    return finish(u);
-  }
+  if (isEmpty(0) || isEmpty(1)) return emptyOperand(u);
   const sig = scale(upperOf(0), significandOf(0), upperOf(1), significandOf(1));
   if (accepted()) setRegister(0, resultSe, sig);
   return finish(u);

@@ -9,7 +9,8 @@ import {
   rounding, setResult,
 } from './float80';
 import {
-  accepted, begin, finish, isEmpty, keepC1, overflow, push, setIndefinite, setRegister, significandOf, underflow, upperOf,
+  accepted, begin, emptyOperand, finish, isEmpty, keepC1, overflow, push, setIndefinite, setRegister, significandOf,
+  underflow, upperOf,
 } from './stack';
 
 const FLD: u32 = 0;
@@ -127,11 +128,7 @@ export function execFcmov(u: usize): i32 {
   const status = begin();
   if (status != XS_OK) return status;
   const i = uRm(u) & 7;
-  if (isEmpty(0) || isEmpty(i)) {
-    underflow();
-    if (accepted()) setIndefinite(0);
-    return finish(u);
-  }
+  if (isEmpty(0) || isEmpty(i)) return emptyOperand(u);
   keepC1();
   const flags = load<u32>(RFLAGS);
   const condition = uModReg(u);

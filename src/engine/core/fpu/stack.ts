@@ -79,6 +79,13 @@ export function overflow(): bool {
 
 export function setIndefinite(i: u32): void { setRegister(i, INDEFINITE_SE, INDEFINITE); }
 
+/** The end of an instruction whose operand is an empty register: ST(0) becomes the indefinite where that is masked. */
+export function emptyOperand(u: usize): i32 {
+  underflow();
+  if (accepted()) setIndefinite(0);
+  return finish(u);
+}
+
 /** False when an exception that is found before the operation is not masked: operands and stack stay as they are. */
 export function accepted(): bool {
   return (raised & ~u32(load<u16>(X87_FCW)) & (IE | DE | ZE)) == 0;

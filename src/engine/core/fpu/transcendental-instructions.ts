@@ -7,8 +7,8 @@ import {
 } from './float80';
 import { powerOfTwo, yLog2x, yLog2xPlus1 } from './logarithm';
 import {
-  C2, accepted, addCondition, begin, clearConditions, finish, isEmpty, overflow, pop, push, setIndefinite, setRegister, significandOf, underflow,
-  upperOf,
+  C2, accepted, addCondition, begin, clearConditions, emptyOperand, finish, isEmpty, overflow, pop, push,
+  setIndefinite, setRegister, significandOf, underflow, upperOf,
 } from './stack';
 import { arctangent, reduce, sineOrCosine, tangent } from './trigonometry';
 
@@ -16,11 +16,7 @@ import { arctangent, reduce, sineOrCosine, tangent } from './trigonometry';
 export function execF2xm1(u: usize): i32 {
   const status = begin();
   if (status != XS_OK) return status;
-  if (isEmpty(0)) {
-    underflow();
-    if (accepted()) setIndefinite(0);
-    return finish(u);
-  }
+  if (isEmpty(0)) return emptyOperand(u);
   const sig = powerOfTwo(upperOf(0), significandOf(0));
   if (accepted()) setRegister(0, resultSe, sig);
   return finish(u);

@@ -33,67 +33,41 @@ import { absent, firstSource, high, low, setLow, setWhole, source } from './oper
 }
 
 /**
- * ADDSD and its like in place where plain arithmetic answers the same: normal operands, a result with room above
- * the least normal number, and an exact one where PE is not set yet. false: nothing was done.
+ * ADDSD, ADDSS and their like in place where plain arithmetic answers the same: normal operands, a result with room
+ * above the least normal number, and an exact one where PE is not set yet. false: nothing was done. T is f64 or f32,
+ * U the integer of its width.
  */
 // fast path: 3 loads, 1 store
-function plainDouble(op: u32, to: usize, p: usize, inexact: bool): bool {
-  const x = load<u64>(to);
-  const y = load<u64>(p);
-  const a = reinterpret<f64>(x);
-  const b = reinterpret<f64>(y);
-  let r: f64;
+function plain<T, U>(op: u32, to: usize, p: usize, inexact: bool): bool {
+  const fraction: u32 = sizeof<T>() == 8 ? 52 : 23;
+  const top: u32 = sizeof<T>() == 8 ? 0x7ff : 0xff;
+  const one = <U>1 << <U>fraction;
+  const x = load<U>(to);
+  const y = load<U>(p);
+  const a = reinterpret<T>(x);
+  const b = reinterpret<T>(y);
+  let r: T;
   let kept = inexact;
   switch (op) {
     case F_ADD:
-      r = a + b;
-      kept = kept || sumError<f64>(a, b, r) == 0;
+      r = <T>(a + b);
+      kept = kept || sumError<T>(a, b, r) == 0;
       break;
     case F_SUB:
-      r = a - b;
-      kept = kept || sumError<f64>(a, -b, r) == 0;
+      r = <T>(a - b);
+      kept = kept || sumError<T>(a, <T>-b, r) == 0;
       break;
     case F_MUL:
-      r = a * b;
+      r = <T>(a * b);
       // a product of n and m significant bits has at most n + m
-      kept = kept || ctz<u64>(x | 0x10000000000000) + ctz<u64>(y | 0x10000000000000) >= 53;
+      kept = kept || u32(ctz<U>(x | one)) + u32(ctz<U>(y | one)) > fraction;
       break;
-    case F_DIV: r = a / b; break;
+    case F_DIV: r = <T>(a / b); break;
     default: return false;
   }
-  const e = u32(reinterpret<u64>(r) >> 52) & 0x7ff;
-  if (!normalExponent(u32(x >> 52) & 0x7ff, 1, 0x7ff) || !normalExponent(u32(y >> 52) & 0x7ff, 1, 0x7ff)) return false;
-  if (!kept || !normalExponent(e, 2, 0x7ff)) return false;
-  store<f64>(to, r);
-  return true;
-}
-
-function plainSingle(op: u32, to: usize, p: usize, inexact: bool): bool {
-  const x = load<u32>(to);
-  const y = load<u32>(p);
-  const a = reinterpret<f32>(x);
-  const b = reinterpret<f32>(y);
-  let r: f32;
-  let kept = inexact;
-  switch (op) {
-    case F_ADD:
-      r = a + b;
-      kept = kept || sumError<f32>(a, b, r) == 0;
-      break;
-    case F_SUB:
-      r = a - b;
-      kept = kept || sumError<f32>(a, -b, r) == 0;
-      break;
-    case F_MUL:
-      r = a * b;
-      kept = kept || ctz<u32>(x | 0x800000) + ctz<u32>(y | 0x800000) >= 24;
-      break;
-    case F_DIV: r = a / b; break;
-    default: return false;
-  }
-  if (!normalExponent((x >> 23) & 0xff, 1, 0xff) || !normalExponent((y >> 23) & 0xff, 1, 0xff)) return false;
-  if (!kept || !normalExponent((reinterpret<u32>(r) >> 23) & 0xff, 2, 0xff)) return false;
-  store<f32>(to, r);
+  if (!normalExponent(u32(x >> <U>fraction) & top, 1, top) || !normalExponent(u32(y >> <U>fraction) & top, 1, top)) return false;
+  if (!kept || !normalExponent(u32(reinterpret<U>(r) >> <U>fraction) & top, 2, top)) return false;
+  store<T>(to, r);
   return true;
 }
 
@@ -111,7 +85,7 @@ export function execFloat(u: usize): i32 {
     if (!(second & UV_VEX) && isPlain()) {
       const to: usize = YMM + (uReg(u) << 5);
       const inexact = isQuick();
-      if (double ? plainDouble(op, to, p, inexact) : plainSingle(op, to, p, inexact)) return XS_OK;
+      if (double ? plain<f64, u64>(op, to, p, inexact) : plain<f32, u32>(op, to, p, inexact)) return XS_OK;
     }
     beginFloat();
     const r = scalar(op, double, splatLowest(double, a), splatAt(double, p));
@@ -166,10 +140,10 @@ export function execFloatUnary(u: usize): i32 {
 /** HADD, HSUB and ADDSUB; F2 singles, 66 doubles. */
 function horizontal(op: u32, double: bool, a: v128, b: v128): v128 {
   if (op == F_ADDSUB) return packed(op, double, a, b);
-  const plain = op == F_HADD ? F_ADD : F_SUB;
+  const lane = op == F_HADD ? F_ADD : F_SUB;
   return double
-    ? packed(plain, true, v128.shuffle<i64>(a, b, 0, 2), v128.shuffle<i64>(a, b, 1, 3))
-    : packed(plain, false, v128.shuffle<i32>(a, b, 0, 2, 4, 6), v128.shuffle<i32>(a, b, 1, 3, 5, 7));
+    ? packed(lane, true, v128.shuffle<i64>(a, b, 0, 2), v128.shuffle<i64>(a, b, 1, 3))
+    : packed(lane, false, v128.shuffle<i32>(a, b, 0, 2, 4, 6), v128.shuffle<i32>(a, b, 1, 3, 5, 7));
 }
 
 export function execFloatHorizontal(u: usize): i32 {
