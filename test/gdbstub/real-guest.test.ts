@@ -7,15 +7,27 @@ import { named, requireTool } from '../tools.js';
 import { Prompt, RunningGuest, runDebugger, sampleFile, until } from './running-guest.js';
 
 const gdb = requireTool('gdb');
-const expected = (sample: string): string => readFileSync(sampleFile(`${sample}/expected.txt`), 'latin1');
 
 let guest: RunningGuest;
+/** The guest's image, which has its symbols. */
+let image: string;
 const prompts: Prompt[] = [];
 
 afterEach(async () => {
   for (const prompt of prompts.splice(0)) await prompt.close();
   await guest?.stop();
 });
+
+async function start(sample: string): Promise<void> {
+  image = sampleFile(`${sample}/${sample}.elf`);
+  guest = await RunningGuest.start(image);
+}
+
+/** The guest prints what it prints without a debugger, and ends with status 0. */
+async function endsWell(sample: string): Promise<void> {
+  expect(await guest.ended()).toBe(0);
+  expect(guest.stdout).toBe(readFileSync(sampleFile(`${sample}/expected.txt`), 'latin1'));
+}
 
 /** What crc32.S fills: bits 31:24 of a linear congruential sequence. */
 function buffer(): Uint8Array {
@@ -74,22 +86,25 @@ const PLAIN = ['-nx', '-q', '-ex', 'set pagination off', '-ex', 'set confirm off
 const attach = (): string => `target remote 127.0.0.1:${guest.port}`;
 
 /** gdb in batch mode; ends by `disconnect`, since quitting would let the guest go on. */
-function runGdb(symbols: string, ...commands: string[]): Promise<string> {
-  const all = [`file ${sampleFile(symbols)}`, attach(), ...commands, 'disconnect'];
-  return runDebugger(gdb.path, [...PLAIN, '-batch', ...all.flatMap((command) => ['-ex', command])]);
+function runGdb(...commands: string[]): Promise<string> {
+  return runBare(`file ${image}`, attach(), ...commands, 'disconnect');
 }
 
-function startGdb(symbols: string): Prompt {
-  const prompt = new Prompt(spawn(gdb.path, [...PLAIN, sampleFile(symbols)], { stdio: 'pipe' }));
+/** The same without symbols and connection. */
+function runBare(...commands: string[]): Promise<string> {
+  return runDebugger(gdb.path, [...PLAIN, '-batch', ...commands.flatMap((command) => ['-ex', command])]);
+}
+
+function startGdb(): Prompt {
+  const prompt = new Prompt(spawn(gdb.path, [...PLAIN, image], { stdio: 'pipe' }));
   prompts.push(prompt);
   return prompt;
 }
 
 describe.skipIf(!gdb.available)(named('gdb on a real guest', gdb), () => {
   test('break and hbreak by symbol, registers, memory, write and read back, detach to the right end', async () => {
-    guest = await RunningGuest.start('crc32/crc32.elf');
+    await start('crc32');
     const out = await runGdb(
-      'crc32/crc32.elf',
       'hbreak main',
       'continue',
       'p $pc',
@@ -117,14 +132,12 @@ describe.skipIf(!gdb.available)(named('gdb on a real guest', gdb), () => {
     expect(out).toMatch(/^efer +0x500 +\[ LME LMA \]/m);
     expect(out).toContain('0x1122334455667788');
     expect(out).toContain('0x123456789');
-    expect(await guest.ended()).toBe(0);
-    expect(guest.stdout).toBe(expected('crc32'));
+    await endsWell('crc32');
   });
 
   test('stepi 1000 times ends where a run of 1000 instructions ends', async () => {
-    guest = await RunningGuest.start('crc32/crc32.elf');
+    await start('crc32');
     const out = await runGdb(
-      'crc32/crc32.elf',
       'break crc_byte',
       'continue',
       'delete',
@@ -148,9 +161,8 @@ describe.skipIf(!gdb.available)(named('gdb on a real guest', gdb), () => {
   });
 
   test('watch, rwatch on a variable, x/s', async () => {
-    guest = await RunningGuest.start('interrupts/interrupts.elf');
+    await start('interrupts');
     const out = await runGdb(
-      'interrupts/interrupts.elf',
       'break on_tick',
       'continue',
       'delete',
@@ -175,11 +187,10 @@ describe.skipIf(!gdb.available)(named('gdb on a real guest', gdb), () => {
   });
 
   test('a step does not land in the handler of a pending interrupt, unless it is told to', async () => {
-    guest = await RunningGuest.start('interrupts/interrupts.elf');
+    await start('interrupts');
     // from STI on: mov ipis, nop, cli, with an interrupt that waits since before
     const steps = (held: boolean): Promise<string> =>
       runGdb(
-        'interrupts/interrupts.elf',
         'maint packet qqemu.sstepbits',
         `maint packet Qqemu.sstep=${held ? '0x3' : '0x1'}`,
         'maint packet qqemu.sstep',
@@ -211,15 +222,15 @@ describe.skipIf(!gdb.available)(named('gdb on a real guest', gdb), () => {
     expect(out).toMatch(/\$4 = .*<self_ipi\+\d+>/);
     expect(out).toContain('$5 = 0');
     await guest.stop();
-    guest = await RunningGuest.start('interrupts/interrupts.elf');
+    await start('interrupts');
     const plain = await steps(false);
     expect(plain).toContain('received: "0x1"');
     expect(plain).toMatch(/\$2 = .*<on_ipi\+\d+>/);
   });
 
   test('ctrl-C stops a running guest, which then goes on to its end', async () => {
-    guest = await RunningGuest.start('keyboard/keyboard.elf');
-    const prompt = startGdb('keyboard/keyboard.elf');
+    await start('keyboard');
+    const prompt = startGdb();
     await prompt.type(attach(), /0x[0-9a-f]+ in .*\n/);
     await prompt.type('continue', /Continuing/);
     await until('the guest asks for keys', () => guest.stdout.includes('q ends'));
@@ -239,8 +250,8 @@ describe.skipIf(!gdb.available)(named('gdb on a real guest', gdb), () => {
   });
 
   test('two clients in turn; one that vanishes leaves the guest usable and no breakpoint behind', async () => {
-    guest = await RunningGuest.start('keyboard/keyboard.elf');
-    const first = startGdb('keyboard/keyboard.elf');
+    await start('keyboard');
+    const first = startGdb();
     await first.type(attach(), /0x[0-9a-f]+ in .*\n/);
     await first.type('break on_serial', /Breakpoint 1/);
     await first.type('watch *(int *)&ring_head', /watchpoint 2/);
@@ -250,25 +261,25 @@ describe.skipIf(!gdb.available)(named('gdb on a real guest', gdb), () => {
     guest.type('a');
     await until('the guest runs on', () => guest.stdout.includes('serial a'));
 
-    const out = await runGdb('keyboard/keyboard.elf', 'info breakpoints', 'p $pc', 'stepi', 'monitor info status');
+    const out = await runGdb('info breakpoints', 'p $pc', 'stepi', 'monitor info status');
     expect(out).toContain('No breakpoints');
     expect(out).toContain('VM status: paused');
 
-    const third = startGdb('keyboard/keyboard.elf');
+    const third = startGdb();
     await third.type(attach(), /0x[0-9a-f]+ in .*\n/);
     await third.type('break on_serial', /Breakpoint 1/);
     await third.type('continue', /Continuing/);
     guest.type('b');
     await third.expect(/Breakpoint 1, 0x[0-9a-f]+ in on_serial/);
     await third.close();
-    await runGdb('keyboard/keyboard.elf', 'detach');
+    await runGdb('detach');
     guest.type('q');
     expect(await guest.ended()).toBe(0);
     expect(guest.stdout).toMatch(/serial a\nserial b\nserial q\n/);
   });
 
   test('a socket that is cut in the middle of a packet leaves the guest to the next client', async () => {
-    guest = await RunningGuest.start('keyboard/keyboard.elf');
+    await start('keyboard');
     for (const bytes of ['$g', '$vCont;c#a8', '\x03', '+$m0,100000#', '$?#3f$c#63']) {
       const socket = connect(guest.port, '127.0.0.1');
       await new Promise<void>((resolve) => socket.once('connect', () => resolve()));
@@ -277,7 +288,7 @@ describe.skipIf(!gdb.available)(named('gdb on a real guest', gdb), () => {
       socket.resetAndDestroy();
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    const out = await runGdb('keyboard/keyboard.elf', 'p/x $cr0', 'detach');
+    const out = await runGdb('p/x $cr0', 'detach');
     expect(out).toMatch(/\$1 = 0x[0-9a-f]+|\$1 = \[/);
     await until('the guest asks for keys', () => guest.stdout.includes('q ends'));
     guest.type('q');
@@ -285,17 +296,16 @@ describe.skipIf(!gdb.available)(named('gdb on a real guest', gdb), () => {
   });
 
   test('a triple fault is shown where it happened, then as the end of the guest', async () => {
-    guest = await RunningGuest.start('triple-fault/triple-fault.elf');
-    const out = await runGdb('triple-fault/triple-fault.elf', 'continue', 'p/x $cr2', 'continue');
+    await start('triple-fault');
+    const out = await runGdb('continue', 'p/x $cr2', 'continue');
     expect(out).toMatch(/SIGSEGV/);
     expect(out).toMatch(/vmscope: .*triple/i);
     expect(out).toMatch(/exited with code 01/);
   });
 
   test('a range step runs in the engine until it leaves or meets a breakpoint', async () => {
-    guest = await RunningGuest.start('crc32/crc32.elf');
+    await start('crc32');
     const out = await runGdb(
-      'crc32/crc32.elf',
       'break crc_byte',
       'continue',
       'delete',
@@ -313,20 +323,11 @@ describe.skipIf(!gdb.available)(named('gdb on a real guest', gdb), () => {
 describe.skipIf(!gdb.available)(named('gdb and the modes of a guest', gdb), () => {
   test('real mode as i8086: linear addresses, disassembly, break by symbol, run to the end', async () => {
     guest = await RunningGuest.start('real-mode/real-mode.bin');
-    await runDebugger(gdb.path, [
-      ...PLAIN,
-      '-batch',
-      '-ex',
-      attach(),
-      '-ex',
-      'monitor arch i8086',
-      '-ex',
-      'disconnect',
-    ]);
+    await runBare(attach(), 'monitor arch i8086', 'disconnect');
     const symbols = sampleFile('real-mode/real-mode.sym');
     const all = [attach(), `add-symbol-file ${symbols}`, 'show architecture', 'x/2i $pc', 'break segments', 'continue'];
     all.push('p/x $pc', 'p/x $sp', 'x/2i $pc', 'hbreak divide_error', 'continue', 'p/x $pc', 'x/s hello', 'delete');
-    const out = await runDebugger(gdb.path, [...PLAIN, '-batch', ...[...all, 'detach'].flatMap((c) => ['-ex', c])]);
+    const out = await runBare(...all, 'detach');
     expect(out).toContain('The target architecture is set to "auto" (currently "i8086").');
     expect(out).toMatch(/=> 0x7c00.*:\s+ljmp +\$0x0,\$0x7c05/);
     expect(out).toContain('$1 = 0x7c2b');
@@ -334,42 +335,36 @@ describe.skipIf(!gdb.available)(named('gdb and the modes of a guest', gdb), () =
     expect(out).toMatch(/=> 0x7c2b.*:\s+mov +\$0x7c0,%ax/);
     expect(out).toContain('$3 = 0x7ce3');
     expect(out).toContain('"hello from real mode');
-    expect(await guest.ended()).toBe(0);
-    expect(guest.stdout).toBe(expected('real-mode'));
+    await endsWell('real-mode');
   });
 
   test('arch auto follows 32-bit, 16-bit, 32-bit and 64-bit code in one session', async () => {
-    guest = await RunningGuest.start('long-mode/long-mode.elf');
+    await start('long-mode');
     const commands = ['monitor arch auto', 'disconnect', attach(), 'show architecture'];
     // the symbols real, protected, compatibility, long, compatibility16 and back; `long` is a type to gdb
     const stops = ['0x10005b', '0x100083', '0x100102', '0x100113', '0x10016e', '0x100130'];
     for (const stop of stops) commands.push(`hbreak *${stop}`);
     for (const _ of stops) commands.push('continue', 'show architecture', 'p/x $pc', 'x/i $pc');
-    const out = await runDebugger(gdb.path, [
-      ...[...PLAIN, '-batch', '-ex', `symbol-file ${sampleFile('long-mode/long-mode.elf')}`],
-      ...[attach(), ...commands, 'detach'].flatMap((command) => ['-ex', command]),
-    ]);
+    const out = await runBare(`symbol-file ${image}`, attach(), ...commands, 'detach');
     const seen = [...out.matchAll(/currently "([^"]+)"/g)].map((match) => match[1]);
     expect(seen).toEqual(['i386', 'i8086', 'i386', 'i386', 'i386:x86-64', 'i8086', 'i386:x86-64']);
     const places = [...out.matchAll(/= (0x[0-9a-f]+)\n=> 0x0*([0-9a-f]+)/g)].map((match) => match[1]);
     expect(places).toEqual(stops);
-    expect(await guest.ended()).toBe(0);
-    expect(guest.stdout).toBe(expected('long-mode'));
+    await endsWell('long-mode');
   });
 });
 
 const lldb = requireTool('lldb');
 
 describe.skipIf(!lldb.available)(named('lldb on a real guest', lldb), () => {
-  const runLldb = (symbols: string, ...commands: string[]): Promise<string> => {
-    const all = [`target create ${sampleFile(symbols)}`, `gdb-remote 127.0.0.1:${guest.port}`, ...commands];
+  const runLldb = (...commands: string[]): Promise<string> => {
+    const all = [`target create ${image}`, `gdb-remote 127.0.0.1:${guest.port}`, ...commands];
     return runDebugger(lldb.path, ['--no-lldbinit', '--batch', ...all.flatMap((command) => ['-o', command])]);
   };
 
   test('break by symbol, registers, memory, steps, watchpoint, write and read back, detach to the right end', async () => {
-    guest = await RunningGuest.start('interrupts/interrupts.elf');
+    await start('interrupts');
     const out = await runLldb(
-      'interrupts/interrupts.elf',
       'breakpoint set --name on_tick',
       'continue',
       'register read rip cr0 efer',
@@ -401,9 +396,8 @@ describe.skipIf(!lldb.available)(named('lldb on a real guest', lldb), () => {
   });
 
   test('watchpoint on a variable; leaving by quit lets the guest go on', async () => {
-    guest = await RunningGuest.start('interrupts/interrupts.elf');
+    await start('interrupts');
     const out = await runLldb(
-      'interrupts/interrupts.elf',
       'watchpoint set expression --watch write --size 4 -- &nmis',
       'continue',
       'register read rip',
@@ -414,7 +408,6 @@ describe.skipIf(!lldb.available)(named('lldb on a real guest', lldb), () => {
     );
     expect(out).toMatch(/Watchpoint 1 hit/);
     expect(out).toMatch(/rip = 0x0*[0-9a-f]+ +interrupts\.elf`on_nmi/);
-    expect(await guest.ended()).toBe(0);
-    expect(guest.stdout).toBe(expected('interrupts'));
+    await endsWell('interrupts');
   });
 });
