@@ -30,11 +30,13 @@ import { exitGla, vmExit } from '../vmx/exit';
 import { exitWithOperands } from '../vmx/intercept';
 import { field, field32, primaryControls, secondaryControls } from '../vmx/vmcs';
 import { updateVectors } from '../simd/operand';
+import { takeTime } from './cpu';
 import { effectiveAddress, operandLinear, operandRead, operandWrite, storeRegister, registerPointer } from './operand';
 
 const CR0_PE: u64 = 1;
 const CR0_TS: u64 = 8;
 const CR0_ET: u64 = 0x10;
+const CR0_WP: u64 = 0x10000;
 const CR0_NW: u64 = 0x20000000;
 const CR0_CD: u64 = 0x40000000;
 const CR0_PG: u64 = 0x80000000;
@@ -48,6 +50,8 @@ const CR4_PCIDE: u64 = 0x20000;
 const CR4_OSXSAVE: u64 = 0x40000;
 const CR4_SMEP: u64 = 0x100000;
 const CR4_KEYS: u64 = 0x1400000; // PKE PKS
+/** What a write costs that changes how addresses are translated, ns: translations are gone, the pipeline is empty. */
+const TRANSLATION_CHANGE: u64 = 200;
 const EFER_LME: u64 = 0x100;
 const EFER_LMA: u64 = 0x400;
 
@@ -154,6 +158,7 @@ function setCr0(value: u64): i32 {
   store<u64>(EFER, mode);
   updateMode();
   if (changed & (CR0_PG | CR0_PE)) flushTlb();
+  if (changed & (CR0_PG | CR0_WP)) takeTime(TRANSLATION_CHANGE);
   return XS_OK;
 }
 
@@ -201,7 +206,10 @@ function movToCr4(value: u64, register: u32): i32 {
   }
   store<u64>(CR4, value);
   updateMode();
-  if (changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP | CR4_PCIDE | CR4_LA57 | CR4_KEYS)) flushTlb();
+  if (changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP | CR4_PCIDE | CR4_LA57 | CR4_KEYS)) {
+    flushTlb();
+    takeTime(TRANSLATION_CHANGE);
+  }
   return XS_OK;
 }
 

@@ -52,9 +52,14 @@ export function execPause(u: usize): i32 {
   if (primaryControls() & CPU_PAUSE_EXITING) return vmExit(EXIT_REASON_PAUSE_INSTRUCTION, 0);
   const status = pauseLoop();
   if (status != XS_OK) return status;
-  store<u64>(CLOCK_OFFSET, load<u64>(CLOCK_OFFSET) + PAUSE_CYCLES - 1);
-  store<u64>(SLICE_END, load<u64>(ICOUNT) + 1);
+  takeTime(PAUSE_CYCLES);
   return XS_OK;
+}
+
+/** The running instruction takes so many ns. The block ends after it, since a deadline may have come. */
+export function takeTime(ns: u64): void {
+  store<u64>(CLOCK_OFFSET, load<u64>(CLOCK_OFFSET) + ns - 1);
+  store<u64>(SLICE_END, load<u64>(ICOUNT) + 1);
 }
 
 function pauseLoop(): i32 {
