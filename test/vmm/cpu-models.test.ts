@@ -7,7 +7,6 @@ import { cpuidFeatures } from '../../src/spec/cpuid.js';
 const context = (name: (typeof CPU_MODELS)[number], osxsave = false): CpuidContext => ({
   model: cpuModel(name),
   vcpu: 0,
-  vcpus: 1,
   osxsave,
   paravirtual: true,
   xcr0: 3n,

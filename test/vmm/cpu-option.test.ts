@@ -6,11 +6,10 @@ import { readMsr, writeMsr } from '../../src/engine/vmm/msrs.js';
 import { cpuidFeatures } from '../../src/spec/cpuid.js';
 import { flatGuest, runToEnd } from '../engine/flat-guest.js';
 
-const ask = (text: string, leaf: number, subleaf = 0, vcpus = 2): CpuidRegisters =>
+const ask = (text: string, leaf: number, subleaf = 0): CpuidRegisters =>
   cpuid(leaf, subleaf, {
     model: parseCpu(text),
     vcpu: 1,
-    vcpus,
     osxsave: false,
     paravirtual: true,
     xcr0: 3n,
@@ -52,10 +51,16 @@ describe('--cpu', () => {
     for (const leaf of [0, 0x80000000]) expect(vendor(ask('max,vendor=AuthenticAMD', leaf))).toBe('AuthenticAMD');
     expect(vendor(ask('max', 0))).toBe('GenuineIntel');
     expect(vendor(ask('max,vendor=GenuineIntel', 0))).toBe('GenuineIntel');
-    // caches: leaf 4 of Intel, 8000001DH of AMD; cores in 80000008H
+    // caches: leaf 4 of Intel, 8000001DH of AMD
     expect(ask('max,vendor=AuthenticAMD', 4).eax).toBe(0);
     expect(ask('max,vendor=AuthenticAMD', 0x8000001d, 2)).toEqual(ask('max', 4, 2));
-    expect(ask('max,vendor=AuthenticAMD', 0x80000008, 0, 4).ecx).toBe((2 << 12) | 3);
+    // one processor a package: leaf 0BH, and 80000008H of AMD
+    expect([0, 1].map((level) => [ask('max', 0xb, level).eax, ask('max', 0xb, level).edx])).toEqual([
+      [0, 1],
+      [0, 1],
+    ]);
+    expect([ask('max', 1).ebx >>> 16, ask('max', 1).edx & (1 << 28)]).toEqual([0x0101, 0]);
+    expect(ask('max,vendor=AuthenticAMD', 0x80000008).ecx).toBe(0);
     expect(ask('max,vendor=AuthenticAMD', 0x8000001e).eax).toBe(1);
     expect(ask('max,vendor=AuthenticAMD', 0x80000001).edx & 0x0183f3ff).toBe(ask('max', 1).edx & 0x0183f3ff);
     expect(ask('max,vendor=AuthenticAMD', 0x8000001f)).toEqual({ eax: 0, ebx: 0, ecx: 0, edx: 0 });

@@ -17,7 +17,6 @@ export interface CpuidRegisters {
 export interface CpuidContext {
   model: CpuModel;
   vcpu: number;
-  vcpus: number;
   /** CR4.OSXSAVE as the guest sees it. */
   osxsave: boolean;
   /** CR4.PKE. */
@@ -41,8 +40,7 @@ const PHYSICAL_BITS = 39;
 const word = (text: string, at: number): number =>
   [0, 1, 2, 3].reduce((value, i) => value | ((text.charCodeAt(at + i) || 0) << (8 * i)), 0) >>> 0;
 
-/** Feature bits of leaf 80000001H: threads are cores; leaves 8000001DH and 8000001EH exist. */
-const AMD_CMP_LEGACY = 1 << 1;
+/** Feature bit of leaf 80000001H: leaves 8000001DH and 8000001EH exist. */
 const AMD_TOPOLOGY = 1 << 22;
 
 const OSPKE = 1 << 4;
@@ -69,8 +67,8 @@ export function cpuid(leaf: number, subleaf: number, context: CpuidContext): Cpu
     case 1: {
       const ecx = (context.model.leaf1Ecx | (context.osxsave ? 1 << 27 : 0)) >>> 0;
       const edx = context.apicEnabled ? context.model.leaf1Edx : (context.model.leaf1Edx & ~(1 << 9)) >>> 0;
-      const ebx = ((context.vcpu << 24) | (context.vcpus << 16) | (8 << 8)) >>> 0;
-      return { eax: amd ? AMD_SIGNATURE : SIGNATURE, ebx, ecx, edx: context.vcpus > 1 ? (edx | (1 << 28)) >>> 0 : edx };
+      const ebx = ((context.vcpu << 24) | (1 << 16) | (8 << 8)) >>> 0;
+      return { eax: amd ? AMD_SIGNATURE : SIGNATURE, ebx, ecx, edx };
     }
     case 4:
       return amd ? ZERO : cacheLeaf(subleaf);
@@ -131,18 +129,17 @@ function vendorName({ vendor = 'GenuineIntel' }: CpuModel): Omit<CpuidRegisters,
  * AMD64 Architecture Programmer's Manual 3 E.4 "Extended Feature Function Numbers"
  */
 function amdLeaf(leaf: number, subleaf: number, context: CpuidContext): CpuidRegisters | undefined {
-  const { model, vcpu, vcpus } = context;
+  const { model, vcpu } = context;
   switch (leaf) {
     case 0x80000000:
       return { eax: AMD_MAX_EXTENDED, ...vendorName(model) };
     case 0x80000001: {
       // what leaf 1 says of the features that came with AMD's first ones is repeated: bits 0-9, 12-17, 23 and 24
       const repeated = model.leaf1Edx & 0x0183f3ff;
-      const cores = vcpus > 1 ? AMD_CMP_LEGACY : 0;
       return {
         eax: AMD_SIGNATURE,
         ebx: 0,
-        ecx: (model.extendedEcx | AMD_TOPOLOGY | cores) >>> 0,
+        ecx: (model.extendedEcx | AMD_TOPOLOGY) >>> 0,
         edx: (model.extendedEdx | repeated) >>> 0,
       };
     }
@@ -154,8 +151,6 @@ function amdLeaf(leaf: number, subleaf: number, context: CpuidContext): CpuidReg
         ecx: (32 << 24) | (8 << 16) | (1 << 8) | 64,
         edx: (32 << 24) | (8 << 16) | (1 << 8) | 64,
       };
-    case 0x80000008:
-      return { ...extendedLeaf(leaf, model), ecx: (apicIdBits(vcpus) << 12) | (vcpus - 1) };
     case 0x8000001d:
       return cacheLeaf(subleaf);
     case 0x8000001e:
@@ -182,10 +177,12 @@ function cacheLeaf(subleaf: number): CpuidRegisters {
   return [cache(1, 1, 8, 64), cache(2, 1, 8, 64), cache(3, 2, 8, 512)][subleaf] ?? ZERO;
 }
 
-const apicIdBits = (vcpus: number): number => Math.ceil(Math.log2(Math.max(vcpus, 2)));
-
-function topologyLeaf(subleaf: number, { vcpu, vcpus }: CpuidContext): CpuidRegisters {
+/**
+ * Every vCPU is a package of its own: firmware lists one processor of each package in the MP table, and systems that
+ * find their processors there shall find all.
+ */
+function topologyLeaf(subleaf: number, { vcpu }: CpuidContext): CpuidRegisters {
   if (subleaf === 0) return { eax: 0, ebx: 1, ecx: (1 << 8) | 0, edx: vcpu };
-  if (subleaf === 1) return { eax: apicIdBits(vcpus), ebx: vcpus, ecx: (2 << 8) | 1, edx: vcpu };
+  if (subleaf === 1) return { eax: 0, ebx: 1, ecx: (2 << 8) | 1, edx: vcpu };
   return { eax: 0, ebx: 0, ecx: subleaf & 0xff, edx: vcpu };
 }

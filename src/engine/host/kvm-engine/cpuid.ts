@@ -48,8 +48,8 @@ export function modelOnHost(
 }
 
 /** The table for KVM_SET_CPUID2 of a vCPU. */
-export function guestCpuid(model: CpuModel, vcpu: number, vcpus: number): CpuidEntry[] {
-  const context = { model, vcpu, vcpus, osxsave: false, paravirtual: false, xcr0: 1n, apicEnabled: true };
+export function guestCpuid(model: CpuModel, vcpu: number): CpuidEntry[] {
+  const context = { model, vcpu, osxsave: false, paravirtual: false, xcr0: 1n, apicEnabled: true };
   return LEAVES.flatMap((leaf) => {
     const subleaves = SUBLEAVES[leaf] ?? 1;
     return Array.from({ length: subleaves }, (_, index) => ({

@@ -122,7 +122,7 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     this.trace = new ExitTrace(this.host);
     this.vcpus = Array.from({ length: vcpus }, (_, index) => {
       const vcpu = vm.createVcpu(index);
-      vcpu.setCpuid(guestCpuid(model, index, vcpus));
+      vcpu.setCpuid(guestCpuid(model, index));
       const cpu = new KvmCpu(index, vcpu, this.clock);
       if (!runs.completeEmulator) cpu.standstill = new Standstill();
       return cpu;

@@ -7,7 +7,6 @@ export const cpuidExit: ExitHandler = (vcpu, vm) => {
   const answer = cpuid(vcpu.gprLow(0), vcpu.gprLow(1), {
     model: vm.cpu,
     vcpu: vcpu.index,
-    vcpus: vm.vcpus.length,
     osxsave: (vcpu.vmcs.get('GUEST_CR4') & 0x40000n) !== 0n,
     ospke: (vcpu.vmcs.get('GUEST_CR4') & 0x400000n) !== 0n,
     paravirtual: vm.paravirtual,

@@ -64,7 +64,7 @@ export class KvmSide implements Judge {
   ) {
     this.ram = memory.bytes;
     this.log = new DirtyLog(vm, 0);
-    vcpu.setCpuid(guestCpuid(model, 0, 1));
+    vcpu.setCpuid(guestCpuid(model, 0));
     this.timer = new RunTimer(vcpu);
     const { page } = vcpu;
     page.set('kvm_valid_regs', SYNC_REGS | SYNC_SREGS);
