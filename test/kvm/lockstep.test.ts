@@ -94,6 +94,30 @@ describe('a core with a fault', () => {
   );
 });
 
+/** The same loop in flat 32-bit protected mode, where blocks have code of their own for it. */
+const FLAT =
+  'fa0f0116607c0f20c00c010f22c066ea167c0000080066b810008ed88ec08ed0bc00900000bb00000000b8f3ff0000b90500' +
+  '00006601c86611c366891d00200000e2f1e6f4f490900000000000000000ffff0000009bcf00ffff00000093cf001700487c' +
+  '0000';
+
+describe('a core whose blocks have a fault', () => {
+  it('is told from a judge that is wrong: run freely, then one by one', () => {
+    const module = buildFaultyCore('generated/dispatch.ts', (source) =>
+      source.replace(/(case \d+: \{ \/\/ ADC RR 16\n.*?)\(a \+ b \+ c\)/, '$1(a + b)'),
+    );
+    const open = (): { core: VtxSide; judge: Judge } => ({
+      core: vtx(FLAT, module),
+      judge: new CoreJudge(vtx(FLAT)),
+    });
+    const { core, judge } = open();
+    // one by one the core runs ADC's handler, which is right
+    expect(compare(open().core, open().judge).ended).toBe('guest ended');
+    const report = compare(core, judge, { singly: 0, memoryEvery: 0, restart: open });
+    expect(report.ended).toBe('difference');
+    expect(report.differences[0].what).toBe('rbx (vtx one by one, vtx in blocks)');
+  }, 60_000);
+});
+
 describe.skipIf(why !== '')(`vtx and kvm${why === '' ? '' : ` (${why})`}`, () => {
   it.each([
     ['every instruction', {}],

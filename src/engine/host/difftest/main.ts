@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { MODES, type Mode } from '../../difftest/bed.js';
 import { describeCoverage, systematicCoverage } from '../../difftest/coverage.js';
 import { describeReport } from '../../difftest/fuzz.js';
+import { QUIRKS } from '../../difftest/quirks.js';
 import { type Vector, vectorFile } from '../../difftest/vector.js';
 import { fuzzInJobs } from './jobs.js';
 import type { OracleName } from './oracles.js';
@@ -17,6 +18,7 @@ const USAGE = `usage: npm run fuzz -- [options]
   --systematic N          every instruction in every mode and ring, N times each, instead of random cases;
                           0: once in each operand size, addressing form and kind of place
   --coverage              what the systematic cases meet, without running them
+  --quirks                where the host's CPU and KVM are not believed, each with the evidence
   --jobs N                processes (default: the host's CPUs, for 50000 cases and more)
   --filter TEXT           instructions whose name contains TEXT ("ADD", "Ev,Gv")
   --modes real,long,...   of ${MODES.join(' ')}
@@ -35,6 +37,7 @@ async function main(): Promise<number> {
       filter: { type: 'string' },
       coverage: { type: 'boolean', default: false },
       jobs: { type: 'string' },
+      quirks: { type: 'boolean', default: false },
       modes: { type: 'string' },
       rings: { type: 'string' },
       record: { type: 'string' },
@@ -50,6 +53,10 @@ async function main(): Promise<number> {
   const modes = values.modes?.split(',') as Mode[] | undefined;
   const unknown = modes?.find((mode) => !MODES.includes(mode));
   if (unknown) throw new Error(`no mode '${unknown}'; modes are ${MODES.join(' ')}`);
+  if (values.quirks) {
+    for (const { id, parties, evidence } of QUIRKS) console.log(`${id} (${parties.join(', ')}): ${evidence}`);
+    return 0;
+  }
   if (values.coverage) {
     for (const line of describeCoverage(systematicCoverage(number(values.systematic) ?? 0))) console.log(line);
     return 0;

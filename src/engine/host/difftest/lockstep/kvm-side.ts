@@ -138,14 +138,17 @@ export class KvmSide implements Judge {
     const to = cplOf(step.after);
     const blind = this.paravirtual && longMode(step.before);
     let stop: JudgeStop;
+    const event = step.nmi === true || step.interrupt !== undefined;
+    // KVM's TF would show in the frame of an interrupt
+    if (event && longMode(step.before)) this.setStepping(false);
     if (step.nmi) this.vcpu.nmi();
     if (step.interrupt !== undefined) this.vcpu.interrupt(step.interrupt);
-    if ((step.before[RFLAGS] & TF) !== 0 && step.interrupt === undefined) stop = this.guestTrap(step);
-    else if (blind && from === 3 && to === 3 && step.interrupt === undefined) stop = this.ring3(step);
-    else if (blind && from === 3) stop = this.intoRing0(step);
+    if ((step.before[RFLAGS] & TF) !== 0 && !event) stop = this.guestTrap(step);
+    else if (blind && from === 3 && to === 3 && !event) stop = this.ring3(step);
+    else if ((blind && from === 3) || (event && longMode(step.before))) stop = this.intoRing0(step);
     else if (blind && (to === 3 || isReturn(step.code))) stop = this.intoDestination(step, to === 3);
     else stop = this.debugStep(step);
-    if (step.interrupt !== undefined || step.nmi) {
+    if (event) {
       // what is left of it in the vCPU would be delivered again after IRET
       this.vcpu.setEvents(new KvmStruct(KVM_VCPU_EVENTS));
     }

@@ -339,8 +339,14 @@ class Lockstep {
       this.differOrTakeOver([{ what: 'end', left, right: stop.kind === 'stepped' ? 'goes on' : stop.kind }]);
       return;
     }
-    if (core.ended || !compare) return;
+    if (!compare && !core.ended) return;
     report.compared++;
+    if (core.ended) {
+      // the VMM of the core does not go on behind the instruction that ended the guest
+      const last = compareRegisters(core.registers(), judge.registers()).filter(({ what }) => what !== 'rip');
+      if (last.length > 0) this.differOrTakeOver(last);
+      return;
+    }
     // a fault's handler: the judge may stand at its first instruction, the core behind it
     if (!sameRip(core.step.after, judge.quick) && !freely && stop.kind === 'stepped') judge.again(core.step);
     const full = !middle && (freely || touchesOtherState(core.step.code, longMode(core.step.before)));
