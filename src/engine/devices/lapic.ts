@@ -14,111 +14,59 @@ import {
 } from './apic-bus.js';
 import type { Clock, Device, DeviceState, GuestMemory } from './device.js';
 import { expectState, hex } from './device-state.js';
-import { LapicTimer, type LapicTimerState, type TscView } from './lapic-timer.js';
-
-const REG_ID = 0x02;
-const REG_VERSION = 0x03;
-const REG_TPR = 0x08;
-const REG_APR = 0x09;
-const REG_PPR = 0x0a;
-const REG_EOI = 0x0b;
-const REG_LDR = 0x0d;
-const REG_DFR = 0x0e;
-const REG_SVR = 0x0f;
-const REG_ISR = 0x10;
-const REG_TMR = 0x18;
-const REG_IRR = 0x20;
-const REG_ESR = 0x28;
-const REG_ICR_LOW = 0x30;
-const REG_ICR_HIGH = 0x31;
-const REG_LVT_TIMER = 0x32;
-const REG_LVT_THERMAL = 0x33;
-const REG_LVT_PERFORMANCE = 0x34;
-const REG_LVT_LINT0 = 0x35;
-const REG_LVT_LINT1 = 0x36;
-const REG_LVT_ERROR = 0x37;
-const REG_INITIAL_COUNT = 0x38;
-const REG_CURRENT_COUNT = 0x39;
-const REG_DIVIDE = 0x3e;
-const REG_SELF_IPI = 0x3f;
-
-/** Version 14h (xAPIC), six LVT entries. */
-const VERSION = 0x0005_0014;
-const SVR_ENABLE = 0x100;
-const LVT_MASKED = 0x10000;
-const LVT_LEVEL = 0x8000;
-const LVT_REMOTE_IRR = 0x4000;
-const LVT_DELIVERY_STATUS = 0x1000;
-const LVT_TIMER_MODE = 0x60000;
-/** Writable bits of LVT timer, thermal, performance, LINT0, LINT1, error. */
-const LVT_BITS = [0x700ff, 0x107ff, 0x107ff, 0x1a7ff, 0x1a7ff, 0x100ff];
-const LVT_TIMER = 0;
-const LVT_LINT0 = 3;
-const LVT_LINT1 = 4;
-const LVT_ERROR = 5;
-
-const ICR_LOGICAL = 0x800;
-const ICR_ASSERT = 0x4000;
-const ICR_LEVEL = 0x8000;
-
-const ERROR_SEND_VECTOR = 0x20;
-const ERROR_RECEIVE_VECTOR = 0x40;
-const ERROR_REGISTER = 0x80;
-
-const BASE_BOOT = 1n << 8n;
-const BASE_X2APIC = 1n << 10n;
-const BASE_ENABLE = 1n << 11n;
-/** Address bits up to MAXPHYADDR. */
-const BASE_FIELD = 0x7f_ffff_f000n;
-const DEFAULT_BASE = 0xfee0_0000n;
-
-export const MSR_APIC_BASE = 0x1b;
-export const MSR_TSC_DEADLINE = 0x6e0;
-export const MSR_X2APIC_FIRST = 0x800;
-export const MSR_X2APIC_LAST = 0x83f;
-
-interface LapicState {
-  base: bigint;
-  /** The ID in xAPIC mode, which software may change; in x2APIC mode it is the processor's own. */
-  xapicId: number;
-  tpr: number;
-  ldr: number;
-  dfr: number;
-  svr: number;
-  isr: Uint32Array;
-  tmr: Uint32Array;
-  irr: Uint32Array;
-  esr: number;
-  /** Errors since the last write to ESR. */
-  errors: number;
-  icrLow: number;
-  icrHigh: number;
-  lvt: number[];
-  /** An ExtINT message waits for the processor. */
-  extInt: boolean;
-  lint0: boolean;
-  /** Guest-physical address of the word for KVM's paravirtual end of interrupt. */
-  eoiWord?: number;
-  /** The word is set: the guest may end the interrupt in service by clearing it. */
-  eoiOffered?: boolean;
-  timer?: LapicTimerState;
-}
-
-interface DecodedBase {
-  msr: bigint;
-  gpa: number;
-  enabled: boolean;
-  x2apic: boolean;
-}
-
-function decodeBase(msr: bigint): DecodedBase {
-  return {
-    msr,
-    gpa: Number(msr & BASE_FIELD),
-    enabled: (msr & BASE_ENABLE) !== 0n,
-    x2apic: (msr & BASE_X2APIC) !== 0n,
-  };
-}
+import {
+  BASE_BOOT,
+  BASE_ENABLE,
+  BASE_FIELD,
+  BASE_X2APIC,
+  DEFAULT_BASE,
+  ERROR_RECEIVE_VECTOR,
+  ERROR_REGISTER,
+  ERROR_SEND_VECTOR,
+  ICR_ASSERT,
+  ICR_LEVEL,
+  ICR_LOGICAL,
+  isRegister,
+  LVT_BITS,
+  LVT_DELIVERY_STATUS,
+  LVT_ERROR,
+  LVT_LEVEL,
+  LVT_LINT0,
+  LVT_LINT1,
+  LVT_MASKED,
+  LVT_REMOTE_IRR,
+  LVT_TIMER,
+  LVT_TIMER_MODE,
+  MSR_X2APIC_FIRST,
+  REG_APR,
+  REG_CURRENT_COUNT,
+  REG_DFR,
+  REG_DIVIDE,
+  REG_EOI,
+  REG_ESR,
+  REG_ICR_HIGH,
+  REG_ICR_LOW,
+  REG_ID,
+  REG_INITIAL_COUNT,
+  REG_IRR,
+  REG_ISR,
+  REG_LDR,
+  REG_LVT_ERROR,
+  REG_LVT_TIMER,
+  REG_PPR,
+  REG_SELF_IPI,
+  REG_SVR,
+  REG_TMR,
+  REG_TPR,
+  REG_VERSION,
+  SVR_ENABLE,
+  VERSION,
+  X2APIC_WRITABLE,
+} from './lapic-registers.js';
+import { type DecodedBase, decodeBase, type LapicState, powerOn } from './lapic-state.js';
+import { LapicTimer, type TscView } from './lapic-timer.js';
+import { ParavirtualEoi } from './paravirtual-eoi.js';
+import { clearBit, highest, setBit, testBit, vectorsOf } from './vector-set.js';
 
 export interface LapicOptions {
   id: number;
@@ -142,12 +90,18 @@ export class Lapic implements Device {
   readonly id: number;
   private s: LapicState;
   private readonly timer: LapicTimer;
+  private readonly eoi: ParavirtualEoi;
   private decodedBase = decodeBase(DEFAULT_BASE);
 
   constructor(private readonly options: LapicOptions) {
     this.id = options.id;
     this.name = `lapic${options.id}`;
     this.s = powerOn(options.id);
+    this.eoi = new ParavirtualEoi(
+      options.memory,
+      () => this.s,
+      () => this.endOfInterrupt(),
+    );
     this.timer = new LapicTimer(`${this.name} timer`, options.clock, options.tsc, () => this.fireLvt(LVT_TIMER));
   }
 
@@ -205,7 +159,7 @@ export class Lapic implements Device {
   /** Vector that the processor would get now, or undefined. The software-disabled APIC gives none. */
   pending(): number | undefined {
     if (!this.enabled) return undefined;
-    this.syncEoi();
+    this.eoi.sync();
     const vector = highest(this.s.irr);
     return vector >= 0 && vector >> 4 > this.processorPriority() >> 4 ? vector : undefined;
   }
@@ -216,7 +170,7 @@ export class Lapic implements Device {
     if (vector === undefined) return this.s.svr & 0xff;
     clearBit(this.s.irr, vector);
     setBit(this.s.isr, vector);
-    this.offerEoi(vector);
+    this.eoi.offer(vector);
     return vector;
   }
 
@@ -311,7 +265,7 @@ export class Lapic implements Device {
       this.error(ERROR_RECEIVE_VECTOR);
       return;
     }
-    this.withdrawEoi();
+    this.eoi.withdraw();
     setBit(this.s.irr, vector);
     if (level) setBit(this.s.tmr, vector);
     else clearBit(this.s.tmr, vector);
@@ -333,40 +287,9 @@ export class Lapic implements Device {
     this.accept({ vector, mode, level: false, logical: false, destination: this.id });
   }
 
-  /**
-   * Switches KVM's paravirtual end of interrupt on, with its word in guest memory, or off. While an edge-triggered
-   * interrupt is in service and none waits, bit 0 of the word is set: the guest clears it instead of writing EOI.
-   */
+  /** Switches KVM's paravirtual end of interrupt on, with its word in guest memory, or off. */
   setParavirtualEoi(gpa: number | undefined): void {
-    this.withdrawEoi();
-    this.s.eoiWord = gpa;
-  }
-
-  private offerEoi(vector: number): void {
-    const { eoiWord, irr, tmr } = this.s;
-    const { memory } = this.options;
-    if (eoiWord === undefined || !memory || eoiWord >= memory.bytes) return;
-    if (highest(irr) >= 0 || testBit(tmr, vector)) return;
-    memory.write(eoiWord, Uint8Array.of(memory.read(eoiWord, 1)[0] | 1));
-    this.s.eoiOffered = true;
-  }
-
-  /** Sees whether the guest has ended the interrupt by its word. */
-  private syncEoi(): void {
-    const { eoiOffered, eoiWord } = this.s;
-    if (!eoiOffered || this.options.memory!.read(eoiWord!, 1)[0] & 1) return;
-    this.s.eoiOffered = false;
-    this.endOfInterrupt();
-  }
-
-  /** Makes the guest write EOI after all: something else waits for the end of the interrupt. */
-  private withdrawEoi(): void {
-    this.syncEoi();
-    if (!this.s.eoiOffered) return;
-    const { memory } = this.options;
-    const { eoiWord } = this.s;
-    this.s.eoiOffered = false;
-    memory!.write(eoiWord!, Uint8Array.of(memory!.read(eoiWord!, 1)[0] & ~1));
+    this.eoi.setWord(gpa);
   }
 
   private endOfInterrupt(): void {
@@ -382,7 +305,7 @@ export class Lapic implements Device {
   /** 32-bit register; `index` is the memory offset divided by 16, which is also the MSR's number from 800h. */
   readRegister(index: number): number {
     const s = this.s;
-    this.syncEoi();
+    this.eoi.sync();
     if (index >= REG_ISR && index < REG_ISR + 8) return s.isr[index - REG_ISR];
     if (index >= REG_TMR && index < REG_TMR + 8) return s.tmr[index - REG_TMR];
     if (index >= REG_IRR && index < REG_IRR + 8) return s.irr[index - REG_IRR];
@@ -436,7 +359,7 @@ export class Lapic implements Device {
         this.options.wake?.();
         break;
       case REG_EOI:
-        this.withdrawEoi();
+        this.eoi.withdraw();
         this.endOfInterrupt();
         break;
       case REG_LDR:
@@ -594,11 +517,10 @@ export class Lapic implements Device {
 
   describe(): [string, string][] {
     const s = this.s;
-    const list = (bits: Uint32Array) => {
-      const vectors: string[] = [];
-      for (let v = 0; v < 256; v++) if (testBit(bits, v)) vectors.push(hex(v));
-      return vectors.join(' ') || '-';
-    };
+    const list = (bits: Uint32Array) =>
+      vectorsOf(bits)
+        .map((vector) => hex(vector))
+        .join(' ') || '-';
     const lvt = (index: number) => `${hex(s.lvt[index] & 0xff)}${s.lvt[index] & LVT_MASKED ? ' masked' : ''}`;
     return [
       ['mode', !(s.base & BASE_ENABLE) ? 'disabled' : this.x2apic ? 'x2APIC' : 'xAPIC'],
@@ -614,63 +536,6 @@ export class Lapic implements Device {
   }
 }
 
-const X2APIC_WRITABLE = new Set([
-  ...[REG_TPR, REG_EOI, REG_SVR, REG_ESR, REG_ICR_LOW, REG_LVT_TIMER, REG_LVT_THERMAL, REG_LVT_PERFORMANCE],
-  ...[REG_LVT_LINT0, REG_LVT_LINT1, REG_LVT_ERROR, REG_INITIAL_COUNT, REG_DIVIDE, REG_SELF_IPI],
-]);
-
-const REGISTERS = new Set([
-  ...[REG_ID, REG_VERSION, REG_TPR, REG_APR, REG_PPR, REG_EOI, REG_LDR, REG_DFR, REG_SVR, REG_ESR],
-  ...[REG_ICR_LOW, REG_ICR_HIGH, REG_LVT_TIMER, REG_LVT_THERMAL, REG_LVT_PERFORMANCE, REG_LVT_LINT0, REG_LVT_LINT1],
-  ...[REG_LVT_ERROR, REG_INITIAL_COUNT, REG_CURRENT_COUNT, REG_DIVIDE, REG_SELF_IPI],
-  ...Array.from({ length: 24 }, (_, i) => REG_ISR + i),
-]);
-
-function isRegister(index: number): boolean {
-  return REGISTERS.has(index);
-}
-
 function selfMessage(vector: number, id: number): ApicMessage {
   return { vector, mode: DELIVERY_FIXED, level: false, logical: false, destination: id };
-}
-
-function powerOn(id: number): LapicState {
-  return {
-    base: DEFAULT_BASE | BASE_ENABLE | (id === 0 ? BASE_BOOT : 0n),
-    xapicId: id,
-    tpr: 0,
-    ldr: 0,
-    dfr: 0xffffffff,
-    svr: 0xff,
-    isr: new Uint32Array(8),
-    tmr: new Uint32Array(8),
-    irr: new Uint32Array(8),
-    esr: 0,
-    errors: 0,
-    icrLow: 0,
-    icrHigh: 0,
-    lvt: new Array(6).fill(LVT_MASKED),
-    extInt: false,
-    lint0: false,
-  };
-}
-
-/** Highest set bit of 256, or -1. */
-function highest(bits: Uint32Array): number {
-  for (let word = 7; word >= 0; word--) {
-    if (bits[word] !== 0) return 32 * word + 31 - Math.clz32(bits[word]);
-  }
-  return -1;
-}
-
-function setBit(bits: Uint32Array, bit: number): void {
-  bits[bit >> 5] |= 1 << (bit & 31);
-}
-
-function clearBit(bits: Uint32Array, bit: number): void {
-  bits[bit >> 5] &= ~(1 << (bit & 31));
-}
-
-function testBit(bits: Uint32Array, bit: number): boolean {
-  return ((bits[bit >> 5] >>> (bit & 31)) & 1) !== 0;
 }
