@@ -53,7 +53,7 @@ describe.skipIf(why !== '')(`a BIOS on /dev/kvm${why === '' ? '' : ` (${why})`}`
     try {
       expect([...(await guest.readMemory('gpa', 0xfffffff0n, 5))]).toEqual([0xea, 0, 0, 0, 0xf0]);
       expect([...(await guest.readMemory('gpa', 0xf0000n, 2))]).toEqual([0x2e, 0xc6]);
-      expect(vm.emulateOne(vm.vcpus[0])).toBeUndefined();
+      expect(vm.repairs.emulateOne(vm.vcpus[0])).toBeUndefined();
       expect(await guest.readRegisters(0)).toMatchObject({ rip: 0n, cs_base: 0xf0000n });
       expect(await runGuest(guest)).toBe('ended');
       // the low byte of 90h << 1 | 1: what was read is the ROM's NOP, not what was written

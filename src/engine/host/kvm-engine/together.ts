@@ -39,9 +39,11 @@ export class Together {
       vm.runDevices();
       if (vm.end) return this.stop({ vcpu: vm.vcpus[0], end: { kind: 'ended' } });
       const now = performance.now();
-      if (!this.startThose(now)) return { vcpu: vm.vcpus[0], end: vm.idle() };
+      const started = this.startThose(now);
+      if (started === 'none') return { vcpu: vm.vcpus[0], end: vm.idle() };
+      if (typeof started === 'object') return this.stop(started);
       if (now >= until) return { vcpu: vm.vcpus[0], end: vm.isDeaf(now) ? vm.idle() : { kind: 'limit' } };
-      threads.wait(bell, Math.min(until, vm.nextDeadlineMs()) - now);
+      if (started === 'running') threads.wait(bell, Math.min(until, vm.nextDeadlineMs()) - now);
     }
   }
 
@@ -84,32 +86,42 @@ export class Together {
     return undefined;
   }
 
-  /** Starts all vCPUs that have something to run; false when none runs. */
-  private startThose(now: number): boolean {
+  /**
+   * Starts all vCPUs that have something to run. `again`: one of them got on without KVM, so that there may be more to do
+   * at once.
+   */
+  private startThose(now: number): 'none' | 'running' | 'again' | Turn {
     const { vm } = this;
     const { vcpus } = vm;
     // what one vCPU has written is looked at before another one runs
     const alone = vm.breakpoints.stepping;
     let running = alone && vcpus.some(({ thread }) => thread?.running);
+    let again = false;
     let overdue = false;
     for (let i = 0; i < vcpus.length; i++) {
       const cpu = vcpus[(this.first + i) % vcpus.length];
       const thread = cpu.thread!;
       if (thread.running) {
         const patience = cpu.standstill?.patienceMs ?? Number.POSITIVE_INFINITY;
-        if (vm.wantsAttention(cpu) || now - thread.startedAt > patience) thread.kick();
+        if (vm.interrupts.wantsAttention(cpu) || now - thread.startedAt > patience) thread.kick();
         overdue ||= now - thread.startedAt > OVERDUE_MS;
       } else if (!thread.returned) {
         if (alone && running) continue;
         cpu.woken = false;
-        if (!vm.makeReady(cpu)) continue;
-        vm.prepare(cpu);
-        thread.start();
+        if (!vm.interrupts.makeReady(cpu)) continue;
+        const instead = vm.repairs.inPlaceOfRun(cpu);
+        if (instead?.end) return { vcpu: cpu, end: instead.end };
+        if (instead) again = true;
+        else {
+          vm.prepare(cpu);
+          thread.start();
+        }
       }
       running = true;
     }
     this.first = (this.first + 1) % vcpus.length;
     vm.alive(overdue);
-    return running;
+    if (again) return 'again';
+    return running ? 'running' : 'none';
   }
 }
