@@ -1,4 +1,5 @@
 /** The GDB stub's view of a guest, over the debugger API. */
+import { bareName } from '../disasm/index.js';
 import { unwindRows } from '../engine/debug/linux/orc.js';
 import type { Debugger, OsUnwindTable, RunState, StopReason } from '../engine/debugger.js';
 import { inSlices } from '../engine/host/slices.js';
@@ -247,7 +248,8 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
       const unwind = await debug.os?.unwind().catch(() => undefined);
       const symbols = (await debug.symbols()).filter(({ address }) => address >= KERNEL_HALF);
       const named = symbols.map(({ name, address, size, kind }) => ({
-        name,
+        // gdb takes what stands in brackets for something else
+        name: bareName(name),
         address,
         size,
         code: kind === 'function',

@@ -3,4 +3,4 @@ export { Disassembler } from './disassembler.js';
 export { LineTable, type SourcePosition } from './dwarf-line.js';
 export { formatBytes, formatInstruction } from './format.js';
 export { type CodeBits, type DisassembleOptions, type Instruction, isData, type Syntax } from './instruction.js';
-export { formatPlace, type Symbol, type SymbolMatch, SymbolTable } from './symbols.js';
+export { bareName, formatPlace, type Symbol, type SymbolMatch, SymbolTable } from './symbols.js';

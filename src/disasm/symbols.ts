@@ -15,9 +15,19 @@ export interface SymbolMatch {
 /** A symbol without a size covers at most this much. */
 const UNSIZED_BYTES = 0x10000n;
 
-/** `start_kernel+0x1c`, as gdb, objdump and Linux print it; the name alone at offset 0. */
+/** `virtblk_done [virtio_blk]`: a symbol of a kernel module. */
+const MODULE = / \[[\w-]+\]$/;
+
+/** The symbol's name without its module. */
+export function bareName(name: string): string {
+  return name.replace(MODULE, '');
+}
+
+/** `start_kernel+0x1c`, `virtblk_done+0x1c [virtio_blk]`, as Linux prints it; the name alone at offset 0. */
 export function formatPlace(name: string, offset: bigint): string {
-  return offset === 0n ? name : `${name}+0x${offset.toString(16)}`;
+  if (offset === 0n) return name;
+  const bare = bareName(name);
+  return `${bare}+0x${offset.toString(16)}${name.slice(bare.length)}`;
 }
 
 export class SymbolTable {
@@ -30,6 +40,10 @@ export class SymbolTable {
       a.address < b.address ? -1 : a.address > b.address ? 1 : a.size < b.size ? -1 : a.size > b.size ? 1 : 0,
     );
     for (const symbol of this.sorted) if (!this.names.has(symbol.name)) this.names.set(symbol.name, symbol);
+    for (const symbol of this.sorted) {
+      const bare = bareName(symbol.name);
+      if (bare !== symbol.name && !this.names.has(bare)) this.names.set(bare, symbol);
+    }
   }
 
   get size(): number {
@@ -51,6 +65,7 @@ export class SymbolTable {
     return offset < (symbol.size || UNSIZED_BYTES) ? { symbol, offset } : undefined;
   }
 
+  /** A module's symbol answers to its bare name too, unless the kernel itself has one of that name. */
   byName(name: string): Symbol | undefined {
     return this.names.get(name);
   }

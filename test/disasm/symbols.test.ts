@@ -21,6 +21,19 @@ it('finds the nearest symbol below that covers an address', () => {
   expect(new SymbolTable().lookup(0n)).toBeUndefined();
 });
 
+it('names places in modules as Linux does, and finds their symbols by the bare name', () => {
+  const kernel = new SymbolTable([
+    { name: 'init_vq [virtio_blk]', address: 0x5000n, size: 0x100n },
+    { name: 'probe [virtio_blk]', address: 0x5100n, size: 0x100n },
+    { name: 'probe', address: 0x1000n, size: 0x10n },
+  ]);
+  expect(kernel.label(0x5000n)).toBe('init_vq [virtio_blk]');
+  expect(kernel.label(0x501cn)).toBe('init_vq+0x1c [virtio_blk]');
+  expect(kernel.byName('init_vq')?.address).toBe(0x5000n);
+  expect(kernel.byName('probe')?.address).toBe(0x1000n);
+  expect(kernel.byName('probe [virtio_blk]')?.address).toBe(0x5100n);
+});
+
 it('names targets and rip-relative operands', async () => {
   const d = await Disassembler.load();
   const call = d.disassemble(Uint8Array.of(0xe8, 0xfb, 0, 0, 0), 0x1000n, { bits: 64 })[0]!;

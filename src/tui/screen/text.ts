@@ -45,7 +45,7 @@ export function hex(value: bigint | number, digits = 0): string {
 /** `serial_ini~+0x15`: a place cut to `width` cells in its name, since half an offset would be another one. */
 export function fitPlace(place: string, width: number): string {
   if (place.length <= width) return place;
-  const offset = /\+0x[0-9a-f]+$/.exec(place)?.[0] ?? '';
+  const offset = /\+0x[0-9a-f]+(?: \[[\w-]+\])?$/.exec(place)?.[0] ?? '';
   return `${place.slice(0, Math.max(0, width - offset.length - 1))}~${offset}`;
 }
 

@@ -5,6 +5,7 @@
  */
 import type { OsFrameRow, OsUnwindTable } from '../../debugger.js';
 import type { LinuxKernel } from './kernel.js';
+import type { LinuxModule } from './modules.js';
 
 const ENTRY_BYTES = 6;
 const REGISTER = {
@@ -22,22 +23,75 @@ const REGISTER = {
 /** Numbers of the x86-64 ABI. */
 const DWARF: Record<number, number> = { 2: 1, 3: 5, 4: 6, 5: 7, 6: 10, 7: 13, 8: 6, 9: 7 };
 
-/** The image's tables; undefined when the kernel has none (CONFIG_UNWINDER_FRAME_POINTER). */
-export function readUnwindTable(kernel: LinuxKernel): OsUnwindTable | undefined {
+/** Tables of one piece of code: `places` of `count` numbers at address `start`, and the entries. */
+interface Part {
+  start: bigint;
+  count: number;
+  places: Uint8Array;
+  entries: Uint8Array;
+}
+
+function imagePart(kernel: LinuxKernel): Part | undefined {
   const names = ['__start_orc_unwind_ip', '__stop_orc_unwind_ip', '__start_orc_unwind'];
   if (!names.every((name) => kernel.has(name))) return undefined;
   const [start, stop, entriesAt] = names.map((name) => kernel.address(name));
   const count = Number(stop - start) / 4;
   const places = kernel.image(start, count * 4);
-  const entries = kernel.image(entriesAt, count * ENTRY_BYTES).slice();
+  return { start, count, places, entries: kernel.image(entriesAt, count * ENTRY_BYTES) };
+}
+
+function modulePart(kernel: LinuxKernel, module: bigint): Part {
+  const at = (member: string): bigint => module + BigInt(kernel.btf.offsetOf('module', `arch.${member}`));
+  const count = kernel.u32(at('num_orcs'));
+  const start = kernel.u64(at('orc_unwind_ip'));
+  const entries = kernel.read(kernel.u64(at('orc_unwind')), count * ENTRY_BYTES);
+  return { start, count, places: kernel.read(start, count * 4), entries };
+}
+
+function readAddresses({ start, count, places }: Part, to: BigUint64Array): void {
   const data = new DataView(places.buffer, places.byteOffset);
-  const addresses = new BigUint64Array(count);
   const base = Number(start & 0xffff_ffffn);
   for (let row = 0; row < count; row++) {
     const low = (base + row * 4 + data.getInt32(row * 4, true)) >>> 0;
-    // the image lies in the last 2 GiB
-    addresses[row] = 0xffff_ffff_0000_0000n | BigInt(low);
+    // image and modules lie in the last 2 GiB
+    to[row] = 0xffff_ffff_0000_0000n | BigInt(low);
   }
+}
+
+/** By address, in place: the code that starts a module lies apart from the rest of it. */
+function sortRows(addresses: BigUint64Array, entries: Uint8Array): void {
+  const was = { addresses: addresses.slice(), entries: entries.slice() };
+  const order = Uint32Array.from(addresses.keys()).sort((a, b) =>
+    was.addresses[a] < was.addresses[b] ? -1 : was.addresses[a] > was.addresses[b] ? 1 : 0,
+  );
+  order.forEach((from, to) => {
+    addresses[to] = was.addresses[from];
+    entries.set(was.entries.subarray(from * ENTRY_BYTES, (from + 1) * ENTRY_BYTES), to * ENTRY_BYTES);
+  });
+}
+
+/** Tables of the image and of modules; undefined when the kernel has none (CONFIG_UNWINDER_FRAME_POINTER). */
+export function readUnwindTable(kernel: LinuxKernel, modules: readonly LinuxModule[]): OsUnwindTable | undefined {
+  const image = imagePart(kernel);
+  if (image === undefined) return undefined;
+  const parts = [image];
+  for (const { module } of modules) {
+    try {
+      parts.push(modulePart(kernel, module));
+    } catch {
+      // one that is just loaded or unloaded
+    }
+  }
+  const count = parts.reduce((sum, part) => sum + part.count, 0);
+  const addresses = new BigUint64Array(count);
+  const entries = new Uint8Array(count * ENTRY_BYTES);
+  let done = 0;
+  for (const part of parts) {
+    readAddresses(part, addresses.subarray(done, done + part.count));
+    entries.set(part.entries, done * ENTRY_BYTES);
+    done += part.count;
+  }
+  sortRows(addresses.subarray(image.count), entries.subarray(image.count * ENTRY_BYTES));
   return { addresses, entries, newer: isNewer(entries) };
 }
 

@@ -49,7 +49,7 @@ export class LinuxView {
 
   forget(): void {
     this.#kernel = undefined;
-    this.#symbols = undefined;
+    this.#symbols = this.#unwind = this.#unwindOf = undefined;
     this.#searchedAt = undefined;
   }
 
@@ -81,6 +81,7 @@ export class LinuxView {
       const own = modules.flatMap((module) => attempt(() => moduleSymbols(kernel, module)) ?? []);
       this.#symbols = targetSymbols([...kernel.symbols, ...own]);
       this.#modules = names;
+      this.#unwindOf = undefined;
     }
     return this.#symbols;
   }
@@ -89,7 +90,7 @@ export class LinuxView {
     const kernel = this.kernel();
     if (kernel !== this.#unwindOf) {
       this.#unwindOf = kernel;
-      this.#unwind = kernel && attempt(() => readUnwindTable(kernel));
+      this.#unwind = kernel && attempt(() => readUnwindTable(kernel, attempt(() => readModules(kernel)) ?? []));
     }
     return this.#unwind;
   }
