@@ -18,3 +18,18 @@ it('injects an NMI behind the instruction that STI shields', () => {
   const [returnIp] = new Uint16Array(guest.vm.memory.read(stack, 2).slice().buffer);
   expect(returnIp).toBe(0x7c0e);
 });
+
+it('keeps one NMI while the guest handles another, however many come', () => {
+  // vector 2 at 7c20h: inc byte [500h]; three times out 80h, al; iret. Before it: jmp $
+  const start = 'c7060800207c c7060a000000 ebfe'.replaceAll(' ', '');
+  const guest = flatGuest(`${start.padEnd(0x20 * 2, '90')} fe060005 e680 e680 e680 cf`);
+  const [vcpu] = guest.vm.vcpus;
+  const NMI = 4;
+  guest.vm.runSlice(vcpu, 10);
+  for (let n = 0; n < 4; n++) {
+    guest.vm.board.sendInterrupt([0], NMI, 0);
+    guest.vm.runSlice(vcpu, 1);
+  }
+  guest.vm.runSlice(vcpu, 100);
+  expect(guest.vm.memory.read(0x500, 1)[0]).toBe(2);
+});

@@ -519,8 +519,9 @@ export class Vm implements Hypervisor<Vcpu> {
     const { board } = this;
     const { vmcs } = vcpu;
     const shadow = vmcs.interruptibility;
-    const nmi = vcpu.nmiPending || board.takeNmi(vcpu.index);
-    if (nmi) {
+    // one NMI waits at most: what the board has latched joins the one that the guest blocks
+    const latched = board.takeNmi(vcpu.index);
+    if (latched || vcpu.nmiPending) {
       if ((shadow & (BLOCKED_BY_NMI | BLOCKED_BY_STI_OR_MOV_SS)) === 0) {
         vcpu.nmiPending = false;
         vcpu.halted = false;
