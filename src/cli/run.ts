@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
+import { totalExits } from '../engine/exit-counts.js';
 import type { KernelIrqchipMode } from '../engine/host/kvm-engine/kernel-irqchip.js';
 import { CPU_MODELS, DEFAULT_CPU_MODEL } from '../engine/vmm/cpu-models.js';
 import { CARDS, type Card } from '../engine/vmm/pc-board.js';
@@ -249,12 +250,11 @@ function bootOf(image: string | undefined, options: RunOptions): Boot {
 async function printStats({ target }: RunningGuest, wallSeconds: number): Promise<void> {
   const state = await target.state();
   const exits = (await target.exits?.counts()) ?? {};
-  const total = Object.values(exits).reduce((sum, count) => sum + count, 0);
   const stats = {
     icount: Number(state.icount),
     clockNs: Number(state.clock),
     wallSeconds: Math.round(wallSeconds * 1000) / 1000,
-    exitsTotal: total,
+    exitsTotal: totalExits(exits),
     exits,
   };
   process.stderr.write(`${JSON.stringify(stats)}\n`);

@@ -1,4 +1,5 @@
 /** How often the guest exits: one sample a second of the counts by reason, for the last minute. */
+import { exitsByReason, totalExits } from '../engine/exit-counts.js';
 
 export interface RateSample {
   total: number;
@@ -24,7 +25,7 @@ export class ExitRates {
     const ms = this.now();
     const last = this.samples.at(-1);
     if (last && ms - last.ms < SAMPLE_MS) return;
-    this.samples.push({ ms, counts, total: Object.values(counts).reduce((sum, n) => sum + n, 0) });
+    this.samples.push({ ms, counts, total: totalExits(counts) });
     if (this.samples.length > SAMPLES + 1) this.samples.shift();
   }
 
@@ -42,7 +43,7 @@ export class ExitRates {
   byReason(): { name: string; perSecond: number }[] {
     const [before, last] = this.samples.slice(-2);
     if (!before || !last) return [];
-    return Object.entries(last.counts)
+    return exitsByReason(last.counts)
       .map(([name, count]) => ({
         name,
         perSecond: ((count - (before.counts[name] ?? 0)) * 1000) / (last.ms - before.ms),

@@ -1,5 +1,6 @@
 /** The rows and columns of `vmscope top`: what is shown of each guest, and how rates come of two looks. */
 import type { RunState } from '../engine/debugger.js';
+import { exitsByReason, totalExits } from '../engine/exit-counts.js';
 import { grouped, rate, size } from './screen/text.js';
 
 /** One look at one guest. */
@@ -44,7 +45,6 @@ export interface Column {
   left?: boolean;
 }
 
-const total = (counts: Record<string, number>) => Object.values(counts).reduce((sum, n) => sum + n, 0);
 const or = (value: number | undefined, text: (value: number) => string) => (value === undefined ? '-' : text(value));
 const bytes = (value: number) => size(BigInt(Math.round(value / 2 ** 20) * 2 ** 20));
 
@@ -91,8 +91,8 @@ export const COLUMNS: readonly Column[] = [
     title: 'EXITS',
     width: 13,
     dispensable: 7,
-    text: (r) => grouped(total(r.sample.counts)),
-    key: (r) => total(r.sample.counts),
+    text: (r) => grouped(totalExits(r.sample.counts)),
+    key: (r) => totalExits(r.sample.counts),
   },
   { title: 'TOP EXIT', width: 20, dispensable: 2, left: true, text: (r) => r.topReason, key: (r) => r.topReason },
   {
@@ -124,8 +124,8 @@ export function guestRows(before: readonly GuestSample[], now: readonly GuestSam
     const old = before.find(({ name, pid }) => name === sample.name && pid === sample.pid);
     const seconds = old ? (sample.ms - old.ms) / 1000 : 0;
     const most = (counts: [string, number][]) => counts.sort((a, b) => b[1] - a[1])[0];
-    if (!old || seconds <= 0) return { sample, topReason: most(Object.entries(sample.counts))?.[0] ?? '-' };
-    const deltas = Object.entries(sample.counts).map(([name, n]): [string, number] => [
+    if (!old || seconds <= 0) return { sample, topReason: most(exitsByReason(sample.counts))?.[0] ?? '-' };
+    const deltas = exitsByReason(sample.counts).map(([name, n]): [string, number] => [
       name,
       n - (old.counts[name] ?? 0),
     ]);
@@ -134,7 +134,7 @@ export function guestRows(before: readonly GuestSample[], now: readonly GuestSam
     // A reset counts from zero again.
     return {
       sample,
-      exitsPerSecond: Math.max(0, total(sample.counts) - total(old.counts)) / seconds,
+      exitsPerSecond: Math.max(0, totalExits(sample.counts) - totalExits(old.counts)) / seconds,
       // KVM does not count instructions
       ...(sample.state.running && sample.state.icount === 0n
         ? {}

@@ -93,6 +93,8 @@ export class FakeDebugger implements Debugger {
   private readonly fields: VmcsFieldValue[];
   private serial = 'memtest ready\r\n\x1b[1mbold\x1b[0m line\r\nlast';
 
+  private countsInstructions = true;
+
   constructor(readonly kind: FakeKind = 'full') {
     this.registers = this.initialRegisters();
     for (const { address, bytes } of this.code.lines) {
@@ -217,7 +219,13 @@ export class FakeDebugger implements Debugger {
     const at = lines.findIndex((line) => line.address === this.registers.rip);
     this.registers.rip = lines[(at + 1) % lines.length]!.address;
     this.registers.rax = this.registers.rax! + 1n;
-    this.run.icount++;
+    if (this.countsInstructions) this.run.icount++;
+  }
+
+  /** As engine kvm, which does not. */
+  countNoInstructions(): void {
+    this.countsInstructions = false;
+    this.run.icount = 0n;
   }
 
   stepToExit(condition?: ExitCondition): Promise<RunState> {

@@ -59,6 +59,15 @@ describe('keys', () => {
     await press(tui, keys, shown);
   });
 
+  it('steps a guest whose engine counts no instructions', async () => {
+    const tui = await startDemo();
+    tui.debug.countNoInstructions();
+    await press(tui, 's', /STOPPED: step/);
+    await press(tui, 's', /STOPPED: step/);
+    await tui.settle();
+    expect(tui.text()).not.toContain('no instruction ran');
+  });
+
   it('c runs and pauses; q asks while the guest runs', async () => {
     const tui = await startDemo();
     await press(tui, 'c', /RUNNING/);

@@ -43,6 +43,12 @@ describe('rows of guests', () => {
     // KVM does not count instructions.
     const uncounted = { ...SAMPLE, state: { ...SAMPLE.state, icount: 0n } };
     expect(guestRows([uncounted], [{ ...uncounted, ms: 61_000 }])[0]!.instructionsPerSecond).toBeUndefined();
+    // KVM's own counters count the same exits again.
+    const kernel = { ...SAMPLE, counts: { ...SAMPLE.counts, 'kvm exits': 105 } };
+    expect(guestRows([], [kernel])[0]!.topReason).toBe('HLT');
+    expect(
+      guestRows([kernel], [{ ...kernel, ms: 61_000, counts: { HLT: 101, CPUID: 5, 'kvm exits': 900 } }])[0],
+    ).toMatchObject({ exitsPerSecond: 1, topReason: 'HLT' });
     // A reset counts from zero again.
     expect(guestRows([next], [{ ...SAMPLE, ms: 63_000 }])[0]!.exitsPerSecond).toBe(0);
   });

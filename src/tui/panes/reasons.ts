@@ -1,5 +1,6 @@
 /** Exits by reason: how many, how fast, where from. */
 
+import { KERNEL_COUNTER, totalExits } from '../../engine/exit-counts.js';
 import type { RateSample } from '../exit-rates.js';
 import { exitReasonByName } from '../facts.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
@@ -37,7 +38,7 @@ export class ReasonsPane extends Pane {
   override title(): Segment[] {
     const filter = this.filterText ? `  / ${this.filterText}` : '';
     const { icount } = this.model.state;
-    const density = this.total ? `, one in ${rate(Number(icount) / this.total)} instructions` : '';
+    const density = this.total && icount ? `, one in ${rate(Number(icount) / this.total)} instructions` : '';
     const speed = this.rate ? `, ${rate(this.rate)}/s` : '';
     const order = `sort: ${this.sort} ${this.reversed ? '▲' : '▼'} < >`;
     return [[' Exits by reason '], [` ${order}${filter}  ${grouped(this.total)}${speed}${density} `, this.theme.dim]];
@@ -85,7 +86,10 @@ export class ReasonsPane extends Pane {
         head: 'SHARE',
         width: 8,
         // Of the exits of the last second while the guest runs, of all otherwise.
-        text: (row: Row) => percent(this.rate ? row.rate / this.rate : row.count / this.total),
+        text: (row: Row) =>
+          row.name.startsWith(KERNEL_COUNTER)
+            ? '-'
+            : percent(this.rate ? row.rate / this.rate : row.count / this.total),
       },
       { head: 'AVG/s', width: 9, text: (row: Row) => perSecond(row.average) },
       { head: 'PEAK/s', width: 9, text: (row: Row) => perSecond(row.peak) },
@@ -97,7 +101,7 @@ export class ReasonsPane extends Pane {
     const { samples } = this.model;
     const first = samples.at(-2);
     const last = samples.at(-1);
-    this.total = Object.values(counts).reduce((sum, count) => sum + count, 0);
+    this.total = totalExits(counts);
     this.rate = this.model.exitRate() ?? 0;
     const rows = Object.entries(counts)
       .filter(([name]) => matches(this.filterText, name))

@@ -1,7 +1,9 @@
 // A machine on KVM as the debugger sees it.
+
 import { type PagingState, walkGuest } from '../../debug/guest-walk.js';
 import type { MachineView } from '../../debug/machine-view.js';
 import type { AddressSpace, FaultStep, PageWalk, RegisterFile, TargetInfo } from '../../debugger.js';
+import { KERNEL_COUNTER } from '../../exit-counts.js';
 import type { KvmHypervisor } from './kvm-hypervisor.js';
 import { basicRegisters, otherRegisters, putRegister } from './registers.js';
 
@@ -112,7 +114,7 @@ export class KvmView implements MachineView {
     for (const { vcpu } of this.vm.vcpus) {
       const stats = vcpu.stats().read();
       for (const name of OWN_COUNTERS)
-        counts[`kvm ${name}`] = (counts[`kvm ${name}`] ?? 0) + Number(stats.get(name) ?? 0n);
+        counts[KERNEL_COUNTER + name] = (counts[KERNEL_COUNTER + name] ?? 0) + Number(stats.get(name) ?? 0n);
     }
     return counts;
   }
