@@ -40,7 +40,7 @@ export function addLockstepCommand(program: Command): void {
       'compare at most N instructions after an access to a device, then run to the next (default: 20000, and 200 once a million was compared)',
     )
     .option('--limit <n>', 'stop after N comparisons')
-    .option('-m, --memory <size>', 'guest RAM: MiB, or with K, M, G', '16M')
+    .option('-m, --memory <size>', 'guest RAM: MiB, or with K, M, G', '128M')
     .option('--memory-every <n>', 'compare memory after N comparisons and at the end; 0 never', '10000')
     .option('--append <string>', 'kernel command line')
     .option('--input <file>', 'bytes for the first serial port, given when the guest waits')

@@ -150,7 +150,12 @@ describe.skipIf(why !== '')(`vtx and kvm${why === '' ? '' : ` (${why})`}`, () =>
     '%s agrees from the first to the last instruction',
     async (name, folder) => {
       const input = name === 'keyboard' ? ['--input', join(folder, 'input.txt')] : [];
-      const { stdout, status } = await run(VMSCOPE, ['lockstep', '--singly', '30000', ...input, folder], '', 100_000);
+      const { stdout, status } = await run(
+        VMSCOPE,
+        ['lockstep', '-m', '16M', '--singly', '30000', ...input, folder],
+        '',
+        100_000,
+      );
       expect(stdout).toMatch(/^lockstep: the guest ended: (guest powered off|triple fault)/);
       expect(status).toBe(0);
       const [, instructions, comparisons] = /(\d+) instructions, (\d+) comparisons/.exec(stdout) ?? [];

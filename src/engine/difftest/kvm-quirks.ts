@@ -7,7 +7,7 @@ const STRING = /^(MOVS|STOS|LODS|SCAS|CMPS) [XYAr]/;
 const repeats = (c: Case): boolean => c.code.subarray(0, 5).some((byte) => byte === 0xf2 || byte === 0xf3);
 /** Instructions that the emulator has no row for. */
 export const UNKNOWN_TO_KVM =
-  /^(NOP|UD|[LMS]FENCE|BOUND|VERR|VERW|LAR|LSL|INT|INTO|AA[AS]|DA[AS]|SALC|MOVBE|CRC32|POPCNT|AD[CO]X|ANDN|BLS|BZHI|P(EXT|DEP)|MULX|BEXTR|S[HA][LR]X|RORX|CLFLUSH|ARPL|IRET|PREFETCH|[LES]A?TR|SGDT|SIDT|SLDT|STR|SMSW|XADD|ENTER|CALL A|CALL M|JMP A|JMP M|L[DEFGS]S|RETF|POP|PAUSE|CMPXCHG|RDPID|MOVSXD)/;
+  /^(NOP|UD|[LMS]FENCE|BOUND|VERR|VERW|LAR|LSL|INT|INTO|AA[AS]|DA[AS]|SALC|MOVBE|CRC32|POPCNT|AD[CO]X|ANDN|BLS|BZHI|P(EXT|DEP)|MULX|BEXTR|S[HA][LR]X|RORX|CLFLUSH|CLWB|ARPL|IRET|PREFETCH|[LES]A?TR|SGDT|SIDT|SLDT|STR|SMSW|XADD|ENTER|CALL A|CALL M|JMP A|JMP M|L[DEFGS]S|RETF|POP|PAUSE|CMPXCHG|RDPID|MOVSXD)/;
 
 export const KVM_QUIRKS: readonly Quirk[] = [
   {
@@ -65,8 +65,9 @@ export const KVM_QUIRKS: readonly Quirk[] = [
   {
     id: 'kvm-prefix-rules',
     parties: ['kvm'],
-    evidence: "KVM's emulator ignores 66 where the SDM has NP (MOVNTI, fences)",
-    applies: (c, _expected, actual) => emulated(c) && is(c, /^(MOVNTI|[LMS]FENCE)/) && actual.vector === 6,
+    evidence:
+      "KVM's emulator ignores 66 where the SDM has NP (MOVNTI, fences, CLWB's group, which it runs as FXSAVE and the fences)",
+    applies: (c, _expected, actual) => emulated(c) && is(c, /^(MOVNTI|[LMS]FENCE|CLWB)/) && actual.vector === 6,
   },
   {
     id: 'kvm-partial-write',

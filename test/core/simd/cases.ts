@@ -16,6 +16,7 @@ export const MEMORY_CENTRE = 64;
 const LENGTH = 1376;
 const CODE = 1384;
 const RDI_POINTS = 1;
+const COMPATIBILITY = 2;
 const STATUS = 0x8d5;
 
 /** xorshift32: the same cases on every host. */
@@ -319,6 +320,57 @@ export function makeCase(row: OpcodeRow, random: Random): Case {
   record.writeBigUInt64LE(BigInt(bytes.length), LENGTH);
   record.set(bytes, CODE);
   return { name: row.mnemonic, record };
+}
+
+/**
+ * The case for 32-bit code: without REX, VEX with the eight registers that there are, registers of 32 bits. undefined
+ * where it would then write ESP or EBP, or index with another register than the one that holds indices.
+ */
+export function inCompatibility({ name, record: from }: Case): Case | undefined {
+  const record = Buffer.from(from);
+  const code = [...codeOf(record)];
+  let at = 0;
+  while (code[at] === 0x66 || code[at] === 0xf2 || code[at] === 0xf3) at++;
+  const first = code[at] ?? 0;
+  let extended = 0;
+  let opcode = at;
+  if ((first & 0xf0) === 0x40) {
+    extended = first & 7;
+    code.splice(at, 1);
+    opcode = at + (code[at + 1] === 0x38 || code[at + 1] === 0x3a ? 2 : 1);
+  } else if (first === 0xc4) {
+    extended = ~((code[at + 1] ?? 0) >> 5) & 7;
+    code[at + 1] = (code[at + 1] ?? 0) | 0xe0;
+    code[at + 2] = (code[at + 2] ?? 0) | 0x40;
+    opcode = at + 3;
+  } else if (first === 0xc5) {
+    extended = (code[at + 1] ?? 0) & 0x80 ? 0 : 4;
+    code[at + 1] = (code[at + 1] ?? 0) | 0xc0;
+    opcode = at + 2;
+  }
+  const modrm = code[opcode + 1] ?? 0;
+  const stack = (register: number): boolean => (register & 6) === 4;
+  if (extended & 2) return undefined;
+  if (extended & 4 && stack((modrm >> 3) & 7)) return undefined;
+  if (extended & 1 && modrm >= 0xc0 && stack(modrm & 7)) return undefined;
+  for (let n = 0; n < 16; n++) {
+    const value = n < 8 ? record.readBigUInt64LE(GPR + n * 8) & 0xffff_ffffn : 0n;
+    record.writeBigUInt64LE(value, GPR + n * 8);
+  }
+  record.writeUInt32LE(record.readUInt32LE(OPTIONS) | COMPATIBILITY, OPTIONS);
+  record.fill(0, CODE, CODE + 16);
+  record.set(code, CODE);
+  record.writeBigUInt64LE(BigInt(code.length), LENGTH);
+  return { name, record };
+}
+
+/** What 64-bit code sees of registers that 32-bit code cannot name, or has half of, is the CPU's own affair. */
+export function cutTo32(record: Buffer): Buffer {
+  for (let n = 0; n < 16; n++) {
+    const value = n < 8 && n !== 4 && n !== 5 ? record.readBigUInt64LE(GPR + n * 8) & 0xffff_ffffn : 0n;
+    record.writeBigUInt64LE(value, GPR + n * 8);
+  }
+  return record;
 }
 
 export const codeOf = (record: Buffer): Buffer => record.subarray(CODE, CODE + Number(record.readBigUInt64LE(LENGTH)));

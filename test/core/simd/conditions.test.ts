@@ -286,3 +286,19 @@ describe('estimates', () => {
     }
   });
 });
+
+describe('VPINSRQ and VPEXTRQ', () => {
+  it.each(WAYS)('are undefined outside 64-bit mode, where REX.W is not; %s', (_, alone) => {
+    const [vpinsrq, vpinsrd, vpextrq, vpextrd] = ['c4e3f922d010', 'c4e37922d010', 'c4e3f916d201', 'c4e37916d201'];
+    const codes = [vpinsrq, vpinsrd, vpextrq, vpextrd];
+    expect(codes.map((code) => vectorOf(code, alone))).toEqual([NONE, NONE, NONE, NONE]);
+    machine = vectorMachine('protected32');
+    machine.setReg('rsp', 0x30000);
+    const vectors = codes.map((code) => {
+      const vector = vectorOf(code, alone);
+      machine.setReg('rsp', 0x30000);
+      return vector;
+    });
+    expect(vectors).toEqual([UD, NONE, UD, NONE]);
+  });
+});

@@ -28,10 +28,10 @@ const VECTORS = 32;
 /** Signals that Linux makes of the exceptions. */
 const SIGNALS: Record<number, bigint> = { 6: 4n, 13: 11n, 16: 8n, 19: 8n };
 
-/** A machine in 64-bit mode with SSE and AVX turned on. */
-export function vectorMachine(): Machine {
+/** A machine with SSE and AVX turned on; its addresses are physical in both modes. */
+export function vectorMachine(mode: 'long' | 'protected32' = 'long'): Machine {
   const machine = new Machine();
-  machine.mode('long');
+  machine.mode(mode);
   machine.set(L.CR4, machine.get(L.CR4) | 0x40600n);
   machine.set(L.XCR0, 7);
   machine.core.updateMode();
@@ -41,9 +41,11 @@ export function vectorMachine(): Machine {
     Array.from({ length: VECTORS * 16 }, (_, n) => (n & 1 ? 0xfe : 0xeb)),
   );
   machine.load(GDT, '0000000000000000 ffff0000009baf00');
+  if (mode === 'protected32') machine.load(GDT, '0000000000000000 ffff0000009bcf00');
+  const gate = mode === 'long' ? 16 : 8;
   for (let n = 0; n < VECTORS; n++) {
-    machine.set(L.RAM_BASE + IDT + n * 16, (BigInt(0x8e00) << 32n) | (8n << 16n) | BigInt(HANDLERS + n * 16));
-    machine.set(L.RAM_BASE + IDT + n * 16 + 8, 0);
+    machine.set(L.RAM_BASE + IDT + n * gate, (BigInt(0x8e00) << 32n) | (8n << 16n) | BigInt(HANDLERS + n * 16));
+    if (mode === 'long') machine.set(L.RAM_BASE + IDT + n * gate + 8, 0);
   }
   machine.set(L.GDTR_BASE, GDT);
   machine.set32(L.GDTR_LIMIT, 15);

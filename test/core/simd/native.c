@@ -1,6 +1,7 @@
 /*
  * Runs vector instruction cases on the host CPU. stdin: records; stdout: the same records after running.
- * The layout is that of cases.ts. RBP points 64 bytes into the memory; option 1: RDI counts from there.
+ * The layout is that of cases.ts. RBP points 64 bytes into the memory; option 1: RDI counts from there; option 2: the
+ * case runs in 32-bit compatibility mode, so the program and its data have to lie below 4 GiB (-no-pie).
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -31,6 +32,13 @@ struct record *const current = &record;
 uint64_t saved_rsp;
 uint8_t *const data = memory + 64;
 
+uint32_t compatibility;
+static uint8_t low_stack[4096] __attribute__((aligned(16)));
+uint8_t *const low_top = low_stack + sizeof low_stack;
+void back_in_64(void);
+/* Selectors of Linux. */
+enum { CODE_64 = 0x33, DATA = 0x2b };
+
 void run_case(void);
 __asm__(
     ".globl run_case\n"
@@ -48,9 +56,21 @@ __asm__(
     "  mov 8(%rax), %rcx\n  mov 16(%rax), %rdx\n  mov 24(%rax), %rbx\n  mov data(%rip), %rbp\n"
     "  mov 48(%rax), %rsi\n  mov 56(%rax), %rdi\n  mov 64(%rax), %r8\n  mov 72(%rax), %r9\n  mov 80(%rax), %r10\n"
     "  mov 88(%rax), %r11\n  mov 96(%rax), %r12\n  mov 104(%rax), %r13\n  mov 112(%rax), %r14\n  mov 120(%rax), %r15\n"
+    "  cmpl $0, compatibility(%rip)\n"
     "  mov 0(%rax), %rax\n"
+    "  jne 1f\n"
     "  popfq\n"
     "  call *code_page(%rip)\n"
+    "  jmp 2f\n"
+    "1: popfq\n"
+    "  mov low_top(%rip), %rsp\n"
+    "  pushq $0x23\n"
+    "  pushq code_page(%rip)\n"
+    "  lretq\n"
+    ".globl back_in_64\n"
+    "back_in_64:\n"
+    "  mov saved_rsp(%rip), %rsp\n"
+    "2:\n"
     "  pushfq\n"
     "  push %rax\n"
     "  mov current(%rip), %rax\n"
@@ -83,7 +103,8 @@ static void on_signal(int number, siginfo_t *info, void *context) {
 int main(void) {
   struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
   stack_t stack = {.ss_sp = alternate, .ss_size = sizeof alternate};
-  code_page = mmap(0, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  code_page = mmap(0, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+  __asm__ volatile("mov %0, %%ds\n mov %0, %%es" ::"r"(DATA));
   if (code_page == MAP_FAILED) return 1;
   sigaltstack(&stack, 0);
   sigaction(SIGFPE, &action, 0);
@@ -94,7 +115,17 @@ int main(void) {
     static struct record before;
     before = record;
     memcpy(code_page, record.code, record.length);
-    code_page[record.length] = 0xc3;
+    compatibility = record.options & 2;
+    uint8_t *end = code_page + record.length;
+    if (compatibility) {
+      uint32_t target = (uint32_t)(uintptr_t)back_in_64;
+      *end = 0xea; /* a far jump */
+      memcpy(end + 1, &target, 4);
+      end[5] = CODE_64;
+      end[6] = 0;
+    } else {
+      *end = 0xc3;
+    }
     memcpy(memory, record.memory, sizeof memory);
     if (record.options & 1) record.gpr[7] += (uint64_t)data;
     if (sigsetjmp(back, 1) == 0) {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { named, requireTool } from '../../tools.js';
-import { type Case, codeOf, makeCase, Random, RECORD_BYTES } from './cases.js';
+import { type Case, codeOf, cutTo32, inCompatibility, makeCase, Random, RECORD_BYTES } from './cases.js';
 import { differences, runInCore, vectorMachine } from './core-runner.js';
 import { comparesX87, exactRows, hashResults, readHashes, recordedCases, writeHashes } from './recorded.js';
 
@@ -72,6 +72,35 @@ describe.skipIf(!able)(named('vector instructions against the host CPU', gcc), (
       expect(found).toEqual([]);
       expect(compared).toBe(rows.length * CASES);
       if (TOTAL > 0) console.log(`seed ${SEED}: ${compared} cases of ${rows.length} encodings, ${byName.size} differ`);
+    },
+    Math.max(600_000, CASES * 1000),
+  );
+
+  it(
+    'random cases in 32-bit compatibility mode give the same state',
+    () => {
+      const machine = vectorMachine('protected32');
+      const random = new Random(SEED + 1);
+      const found: string[] = [];
+      let compared = 0;
+      for (let from = 0; from < CASES; from += 24) {
+        const cases = exactRows
+          .filter((row) => ONLY.test(row.mnemonic))
+          .flatMap((row) => Array.from({ length: Math.min(24, CASES - from) }, () => makeCase(row, random)))
+          .flatMap((c) => inCompatibility(c) ?? []);
+        const results = native(cases);
+        cases.forEach(({ name, record }, n) => {
+          const core = cutTo32(runInCore(machine, record, n % 2 === 0));
+          const lines = differences(cutTo32(results[n] as Buffer), core, comparesX87(name));
+          compared++;
+          if (lines.length === 0 || found.length >= SHOWN) return;
+          found.push(`${name} ${codeOf(record).toString('hex')} (host != core)\n  ${lines.join('\n  ')}`);
+        });
+      }
+      expect(found).toEqual([]);
+      expect(compared).toBeGreaterThan(CASES * exactRows.length * (ONLY.source === '(?:)' ? 0.4 : 0));
+      if (TOTAL > 0)
+        console.log(`seed ${SEED}: ${compared} cases in 32-bit compatibility mode, ${found.length} differ`);
     },
     Math.max(600_000, CASES * 1000),
   );

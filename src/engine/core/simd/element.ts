@@ -1,8 +1,8 @@
 // Single elements between vectors and general registers or memory, and masks of signs.
 import { GPR, OP_LINEAR, OP_VALUE, RDI, XS_OK, YMM } from '../layout';
-import { fault, setReg64 } from '../state';
+import { fault, setReg64, VEC_UD } from '../state';
 import { accessStatus } from '../mmu/access';
-import { FORM_66, UV_L, UV_W, uAddrSize, uForm, uImm, uImm2, uIsMem, uOpcode, uReg, uRm, uSeg } from '../uop';
+import { FORM_66, UV_L, UV_VEX_W, UV_W, uAddrSize, uForm, uImm, uImm2, uIsMem, uOpcode, uReg, uRm, uSeg } from '../uop';
 import { cutAddress, operandRead, writeLinear } from '../exec/operand';
 import { segmentLinear } from '../exec/segment';
 import { absent, firstSource, high, low, setLow, source } from './operand';
@@ -42,9 +42,15 @@ function elementBytes(u: usize): u32 {
 /** Place of the element in its register, in bytes. */
 @inline function elementPlace(u: usize, bytes: u32): u32 { return (u32(uImm(u)) * bytes) & 15; }
 
+/** VPINSRQ and VPEXTRQ outside 64-bit mode. @sdm 2B "PEXTRB/PEXTRD/PEXTRQ": #UD "in non-64-bit mode, VEX.W=1" */
+@inline function isWideOutside64(u: usize): bool {
+  return (uOpcode(u) == 0x22 || uOpcode(u) == 0x16) && (uImm2(u) & (UV_VEX_W | UV_W)) == UV_VEX_W;
+}
+
 export function execInsert(u: usize): i32 {
   const vector = absent(u);
   if (vector) return fault(vector);
+  if (isWideOutside64(u)) return fault(VEC_UD);
   const bytes = elementBytes(u);
   if (uIsMem(u)) {
     if (!operandRead(u, bytes)) return accessStatus();
@@ -67,6 +73,7 @@ function element(u: usize, bytes: u32, register: u32): u64 {
 export function execExtract(u: usize): i32 {
   const vector = absent(u);
   if (vector) return fault(vector);
+  if (isWideOutside64(u)) return fault(VEC_UD);
   const bytes = elementBytes(u);
   const value = element(u, bytes, uReg(u));
   if (uIsMem(u)) return storeLow(u, bytes, value);

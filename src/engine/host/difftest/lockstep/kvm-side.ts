@@ -474,7 +474,9 @@ const ripAfter = ({ after }: CoreStep): bigint => {
 function read(view: DataView, at: number, bytes: number): bigint {
   if (bytes === 1) return BigInt(view.getUint8(at));
   if (bytes === 2) return BigInt(view.getUint16(at, true));
-  return bytes === 4 ? BigInt(view.getUint32(at, true)) : view.getBigUint64(at, true);
+  if (bytes === 4) return BigInt(view.getUint32(at, true));
+  // an access across a page border comes in two odd parts
+  return BigInt.asUintN(bytes * 8, view.getBigUint64(at, true));
 }
 
 function write(view: DataView, at: number, bytes: number, value: bigint): void {
