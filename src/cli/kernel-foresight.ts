@@ -9,14 +9,19 @@ import { startGuest } from './guest-process.js';
 /** A kernel that needs more to unpack itself is given up. */
 const MAX_INSTRUCTIONS = 4_000_000_000;
 /** Linux's boot protocol: where a bzImage says what it is. @linux Documentation/arch/x86/boot.rst */
-const BZIMAGE_MAGIC_AT = 0x202;
-const BZIMAGE_MAGIC = 'HdrS';
+const MAGIC_AT = 0x202;
+const MAGIC = 'HdrS';
+/** Offset of the version's text, less 200h. */
+const VERSION_AT = 0x20e;
 const BANNER = 'Linux version ';
 
 function mayBeLinux(image: Uint8Array): boolean {
   const bytes = Buffer.from(image.buffer, image.byteOffset, image.byteLength);
-  const magic = bytes.toString('latin1', BZIMAGE_MAGIC_AT, BZIMAGE_MAGIC_AT + BZIMAGE_MAGIC.length);
-  return magic === BZIMAGE_MAGIC || bytes.includes(BANNER);
+  if (bytes.toString('latin1', MAGIC_AT, MAGIC_AT + MAGIC.length) !== MAGIC) return bytes.includes(BANNER);
+  if (bytes.length < VERSION_AT + 2) return false;
+  // others boot by the same protocol, memtest86+ for one
+  const version = bytes.readUInt16LE(VERSION_AT) + 0x200;
+  return /^\d+\.\d+/.test(bytes.toString('latin1', version, version + 16));
 }
 
 /** Foresees the kernel of a guest; undefined where it cannot be foreseen. */
