@@ -3,13 +3,14 @@
 //   samples/kvm-unit-tests/run.mjs [-j N] [--timeout SECONDS] DIR [NAME...]
 // DIR is a checkout; where it is not configured, it is configured and built there with gcc. NAME: sections of
 // x86/unittests.cfg, or names of its files without .flat. Prints PASS, FAIL or SKIP a test; status 1 when one failed.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const VMSCOPE = fileURLToPath(new URL('../../bin/vmscope', import.meta.url));
+const { parseCpu } = await import(new URL('../../dist/engine/vmm/cpu-option.js', import.meta.url).href);
 /** The clock at power-on, so that runs repeat; tests that are told the date are told this one. */
 const RTC = '2026-01-01T00:00:00';
 /** Statuses of isa-debug-exit, (value << 1) | 1; the suite chooses the value for "skipped" so that 77 comes out. */
@@ -38,16 +39,14 @@ function parseConfig(text) {
 
 const unquote = (text) => text.replace(/^(["'])(.*)\1$/, '$2');
 
-/** Features that vmscope can turn on and off, asked of it once each. */
-const known = new Map();
+/** Is it a feature that vmscope can turn on and off? */
 function knows(feature) {
-  if (!known.has(feature)) {
-    const { status, stderr } = spawnSync(VMSCOPE, ['run', '--cpu', `max,${feature}`, '--headless', '/dev/null'], {
-      encoding: 'utf8',
-    });
-    known.set(feature, !(status === 2 && stderr.includes('--cpu')));
+  try {
+    parseCpu(`max,${feature}`);
+    return true;
+  } catch {
+    return false;
   }
-  return known.get(feature);
 }
 
 /** QEMU's models become `max`, its features those that vmscope knows: a test skips itself where one is missing. */
