@@ -179,7 +179,7 @@ it('a file that cannot be a BIOS is refused', () => {
   expect(() => loadBios('x.bin', new Uint8Array(70000))).toThrow('x.bin: a BIOS has a multiple of 64 KiB');
 });
 
-/** What SeaBIOS does with the three files: places them, adds the places to pointers, makes checksums. */
+/** What a BIOS does with the three files: places them, adds the places to pointers, makes checksums as OVMF does. */
 function link(files: Map<string, Uint8Array>, places: Record<string, number>): Map<string, Uint8Array> {
   const linked = new Map([...files].map(([name, bytes]) => [name, bytes.slice()]));
   const script = new DataView(files.get(LOADER_FILE)!.slice().buffer);
@@ -201,7 +201,7 @@ function link(files: Map<string, Uint8Array>, places: Record<string, number>): M
       }
       case 3: {
         const [offset, start, length] = [60, 64, 68].map((field) => script.getUint32(at + field, true));
-        bytes[offset] -= bytes.subarray(start, start + length).reduce((sum, byte) => sum + byte, 0);
+        bytes[offset] = -bytes.subarray(start, start + length).reduce((sum, byte) => sum + byte, 0);
       }
     }
   }

@@ -45,15 +45,21 @@ export function acpiFiles(machine: MachineShape): Map<string, Uint8Array> {
     else view.setUint32(offset, view.getUint32(offset, true) - base, true);
     script.push(addPointer(file, TABLES_FILE, offset, width));
   };
+  /** Has the script fill in a checksum. The byte is 0 until then: OVMF sums it too, SeaBIOS subtracts from it. */
+  const sum = (file: string, bytes: Uint8Array, offset: number, start: number, length: number): void => {
+    bytes[offset] = 0;
+    script.push(addChecksum(file, offset, start, length));
+  };
   for (const table of tables) {
     const at = table.gpa - base;
     const pointers = pointersOf(table);
     for (const [offset, width] of pointers) pointer(TABLES_FILE, blob, at + offset, width);
-    if (pointers.length > 0) script.push(addChecksum(TABLES_FILE, at + CHECKSUM_OFFSET, at, table.bytes.length));
+    if (pointers.length > 0) sum(TABLES_FILE, blob, at + CHECKSUM_OFFSET, at, table.bytes.length);
   }
   pointer(RSDP_FILE, rsdp, 16, 4);
   pointer(RSDP_FILE, rsdp, 24, 8);
-  script.push(addChecksum(RSDP_FILE, 8, 0, 20), addChecksum(RSDP_FILE, 32, 0, rsdp.length));
+  sum(RSDP_FILE, rsdp, 8, 0, 20);
+  sum(RSDP_FILE, rsdp, 32, 0, rsdp.length);
   const loader = new Uint8Array(script.length * COMMAND_BYTES);
   for (const [i, command] of script.entries()) loader.set(command, i * COMMAND_BYTES);
   return new Map([
