@@ -25,6 +25,16 @@ export async function main(argv: string[]): Promise<void> {
   addAttachCommand(program);
   addDoctorCommand(program);
   addLockstepCommand(program);
+  program
+    .helpCommand(false)
+    .command('help')
+    .summary('display help for a command')
+    .argument('[command]')
+    .action((name: string | undefined) => {
+      const found = name === undefined ? program : program.commands.find((command) => command.name() === name);
+      if (!found) throw new UsageError(`unknown command '${name}'`);
+      found.outputHelp();
+    });
   program.allowExcessArguments().hook('preAction', (_, { args, registeredArguments }) => {
     const extra = args[registeredArguments.length];
     if (extra !== undefined) throw new UsageError(`${JSON.stringify(extra)} is one argument too many`);

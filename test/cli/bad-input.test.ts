@@ -111,6 +111,7 @@ describe('wrong usage', () => {
     [['run', hello, '--initrd', '/nonexistent/initrd', '--headless'], '/nonexistent/initrd'],
     [['run', hello, '--engine', 'warp', '--headless'], 'warp'],
     [['frobnicate'], 'frobnicate'],
+    [['help', 'frobnicate'], 'frobnicate'],
     [['run', '', '--headless'], 'IMAGE is empty'],
     [['run', hello, 'second', '--headless'], '"second" is one argument too many'],
     [['top', 'second'], '"second" is one argument too many'],
