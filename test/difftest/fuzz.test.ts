@@ -1,13 +1,18 @@
 import { describe, expect, it } from 'vitest';
+import { RAM_BYTES } from '../../src/engine/difftest/bed.js';
 import type { Case, CaseRunner, Outcome } from '../../src/engine/difftest/case.js';
 import { judge } from '../../src/engine/difftest/compare.js';
 import { systematicCoverage } from '../../src/engine/difftest/coverage.js';
-import { describeReport, runFuzz } from '../../src/engine/difftest/fuzz.js';
+import { describeReport, type Oracle, runFuzz } from '../../src/engine/difftest/fuzz.js';
 import { randomCases, systematicCases } from '../../src/engine/difftest/generate.js';
 import { QUIRKS } from '../../src/engine/difftest/quirks.js';
 import { maskOf, UNDEFINED } from '../../src/engine/difftest/undefined.js';
+import { createCore } from '../../src/engine/host/core-instance.js';
+import { BlockRunner } from '../../src/engine/host/difftest/block-runner.js';
+import { CoreCaseRunner, type CoreUnderTest } from '../../src/engine/host/difftest/core-runner.js';
 import { fuzz, openCore } from '../../src/engine/host/difftest/oracles.js';
 import { OPCODES } from '../../src/spec/opcodes/index.js';
+import { buildFaultyCore } from '../kvm/faulty-core.js';
 import { kvmSkipReason } from '../kvm/tools.js';
 import { named, requireTool } from '../tools.js';
 
@@ -140,6 +145,27 @@ describe('a wrong instruction', () => {
     const [a, b] = [openCore(), openCore()].map((runner) => runner.run(cases));
     cases.forEach((c, i) => expect(judge(c, 'recorded', a[i], b[i]).differences).toEqual([]));
   });
+});
+
+describe('the dispatcher against the handlers', () => {
+  it('is the same machine bit for bit, undefined flags too', () => {
+    const report = fuzz('handlers', { seed: 1, systematic: 2 });
+    expect(report.failures.map((f) => `${f.signature} ${Buffer.from(f.case.code).toString('hex')}`)).toEqual([]);
+    expect(report.compared).toBeGreaterThan(19_000);
+  }, 60_000);
+
+  it('shows a fault of one of the two', () => {
+    const module = buildFaultyCore('generated/dispatch.ts', (source) =>
+      source.replace(/(case \d+: \{ \/\/ ADC RR 16\n.*?)\(a \+ b \+ c\)/, '$1(a + b)'),
+    );
+    const handlers: Oracle = { party: 'handlers', runner: new BlockRunner('handlers', openCore(true)) };
+    const faulty = createCore(RAM_BYTES, 0, module);
+    const core = new CoreCaseRunner(faulty.core as unknown as CoreUnderTest, faulty.host.memory.buffer);
+    const options = { seed: 1, systematic: 6, filter: 'AD', maxFailures: 0 };
+    const report = runFuzz(handlers, new BlockRunner('dispatcher', core), options);
+    expect(report.failing).toBeGreaterThan(5);
+    expect(report.failures.every((f) => /^ADC (Ev,Gv|Gv,Ev)$/.test(f.case.name))).toBe(true);
+  }, 60_000);
 });
 
 describe('the core against this host', () => {

@@ -3,7 +3,7 @@ import type { Case, Outcome } from './case.js';
 import type { Difference } from './compare.js';
 
 /** Whose outcome is the expected one. */
-export type Party = 'kvm' | 'native' | 'recorded';
+export type Party = 'kvm' | 'native' | 'recorded' | 'handlers';
 
 export interface Quirk {
   id: string;

@@ -63,6 +63,8 @@ export class CoreCaseRunner implements CaseRunner {
   constructor(
     private readonly core: CoreUnderTest,
     memory: ArrayBuffer,
+    /** Each instruction by its handler, where blocks would run by the dispatcher's own code. */
+    private readonly alone = false,
   ) {
     this.view = new DataView(memory);
     this.memory = new BedMemory(Buffer.from(memory, RAM_BASE, RAM_BYTES), (page) =>
@@ -80,11 +82,15 @@ export class CoreCaseRunner implements CaseRunner {
     if (this.memory.load(c)) this.core.flushAllVcpus();
     this.loadState(c);
     const { view } = this;
-    view.setBigUint64(LIMIT, view.getBigUint64(ICOUNT, true) + MAX_INSTRUCTIONS, true);
+    const end = view.getBigUint64(ICOUNT, true) + MAX_INSTRUCTIONS;
     let ending: Ending;
     let detail = '';
     try {
-      const reason = this.core.run(0);
+      let reason: number;
+      do {
+        view.setBigUint64(LIMIT, this.alone ? view.getBigUint64(ICOUNT, true) + 1n : end, true);
+        reason = this.core.run(0);
+      } while (reason === RUN_LIMIT && view.getBigUint64(ICOUNT, true) < end);
       ending = reason === RUN_HALTED ? 'halt' : reason === RUN_LIMIT ? 'stuck' : 'other';
       if (ending === 'other') detail = `run answered ${reason}`;
       if (reason === RUN_VMEXIT) {

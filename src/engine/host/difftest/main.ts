@@ -12,7 +12,8 @@ import type { OracleName } from './oracles.js';
 
 const MANY = 50_000;
 const USAGE = `usage: npm run fuzz -- [options]
-  --oracle native|kvm     whom to believe (default: both that this host has)
+  --oracle native|kvm|handlers  whom to believe (default: both that this host has); handlers: the core's own
+                          single-step way, against its blocks
   --seed N                cases are a function of it (default 1)
   --cases N | --seconds N how long (default 20000 cases)
   --systematic N          every instruction in every mode and ring, N times each, instead of random cases;

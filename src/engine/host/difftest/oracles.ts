@@ -3,21 +3,24 @@ import { RAM_BYTES } from '../../difftest/bed.js';
 import { IF, IOPL } from '../../difftest/flags.js';
 import { type FuzzOptions, type FuzzReport, type Oracle, type Referee, runFuzz } from '../../difftest/fuzz.js';
 import { createCore } from '../core-instance.js';
+import { BlockRunner } from './block-runner.js';
 import { CoreCaseRunner, type CoreUnderTest } from './core-runner.js';
 import { KvmCaseRunner } from './kvm-runner.js';
 import { NATIVE_MODES, NativeCaseRunner, runsNatively } from './native-runner.js';
 
-export type OracleName = 'native' | 'kvm';
+/** `handlers`: the core's own, against its dispatcher. */
+export type OracleName = 'native' | 'kvm' | 'handlers';
 
 /** The core of build/core.wasm as a runner of cases. */
-export function openCore(): CoreCaseRunner {
+export function openCore(alone = false): CoreCaseRunner {
   const { core, host } = createCore(RAM_BYTES);
-  return new CoreCaseRunner(core as unknown as CoreUnderTest, host.memory.buffer);
+  return new CoreCaseRunner(core as unknown as CoreUnderTest, host.memory.buffer, alone);
 }
 
 /** @throws Error or KvmError with the reason when this host has no such oracle */
 export function openOracle(name: OracleName): Oracle {
   if (name === 'kvm') return { party: 'kvm', runner: KvmCaseRunner.open() };
+  if (name === 'handlers') return { party: name, runner: new BlockRunner('handlers', openCore(true)) };
   return { party: 'native', runner: NativeCaseRunner.open(), accepts: runsNatively };
 }
 
@@ -48,7 +51,8 @@ export function fuzz(name: OracleName, options: Omit<FuzzOptions, 'now'>): FuzzR
   try {
     const referee = name === 'kvm' ? hostCpu() : undefined;
     const native: Partial<FuzzOptions> = name === 'native' ? { modes: NATIVE_MODES, rings: [3], userFlags: true } : {};
-    return runFuzz(oracle, openCore(), { now, ...(referee ? { referee } : {}), ...native, ...options });
+    const subject = name === 'handlers' ? new BlockRunner('dispatcher', openCore()) : openCore();
+    return runFuzz(oracle, subject, { now, ...(referee ? { referee } : {}), ...native, ...options });
   } finally {
     oracle.runner.close();
   }
