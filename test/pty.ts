@@ -131,6 +131,11 @@ export class Tui extends TerminalView {
     this.proc.resize(cols, rows);
   }
 
+  /** Closes the terminal under the program, as closing its window does. */
+  hangUp(): void {
+    (this.proc as pty.IPty & { destroy(): void }).destroy();
+  }
+
   /** Ends the program without asking it. */
   kill(): void {
     try {

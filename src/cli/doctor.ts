@@ -1,9 +1,15 @@
 import { existsSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
 import type { Command } from 'commander';
-import { Kvm } from '../engine/host/kvm/kvm.js';
 import { type KvmProbe, probeKvm } from '../engine/host/kvm/probe.js';
-import { type DebugAbilities, probeDebugging } from '../engine/host/kvm-engine/debug-abilities.js';
+import type { DebugAbilities } from '../engine/host/kvm-engine/debug-abilities.js';
+import { elapsed } from './elapsed.js';
 import { chooseEngine } from './engine.js';
+import { exitWithoutThreads } from './exit-without-threads.js';
+
+/** Trying takes some tens of milliseconds. */
+const STUCK_MS = 5000;
+const STUCK = 'a vCPU does not come back from KVM_RUN, though it has one instruction to run: use --engine vtx';
 
 /** One finding: a name, its state and what to do. */
 export interface Finding {
@@ -17,30 +23,32 @@ export function addDoctorCommand(program: Command): void {
     .command('doctor')
     .summary('what this host offers')
     .description('What this host offers for virtual machines: CPU flags, /dev/kvm, kernel modules, terminal.')
-    .action(() => {
+    .action(async () => {
       const probe = probeKvm();
-      const findings = [...kvmFindings(probe, probe.usable ? debugging(probe) : undefined), engine(), ...terminal()];
+      const abilities = probe.usable ? await debugging(probe) : undefined;
+      const findings = [...kvmFindings(probe, abilities), engine(), ...terminal()];
       const signs = { ok: '+', no: '-', note: ' ' };
       for (const { name, state, text } of findings)
         process.stdout.write(`${signs[state]} ${name.padEnd(14)} ${text}\n`);
     });
 }
 
-function debugging(probe: KvmProbe): DebugAbilities | undefined {
-  try {
-    const kvm = Kvm.open();
-    try {
-      return probeDebugging(kvm, probe.paravirtual);
-    } finally {
-      kvm.close();
-    }
-  } catch {
-    return undefined;
-  }
+async function debugging(probe: KvmProbe): Promise<DebugAbilities | 'stuck' | undefined> {
+  const worker = new Worker(new URL('./doctor-worker.js', import.meta.url), { workerData: probe.paravirtual });
+  const answer = await Promise.race([
+    new Promise<DebugAbilities | undefined>((resolve) => {
+      worker.once('message', resolve);
+      worker.once('error', () => resolve(undefined));
+    }),
+    elapsed(STUCK_MS).then(() => 'stuck' as const),
+  ]);
+  if (answer === 'stuck') exitWithoutThreads();
+  else await worker.terminate();
+  return answer;
 }
 
 /** What the host's KVM is good for, in the words of the errors that --engine kvm would give. */
-export function kvmFindings(probe: KvmProbe, abilities?: DebugAbilities): Finding[] {
+export function kvmFindings(probe: KvmProbe, abilities?: DebugAbilities | 'stuck'): Finding[] {
   const { cpu, modules, usable } = probe;
   const flags = [cpu.vmx && 'vmx (Intel VT-x)', cpu.svm && 'svm (AMD-V)'].filter(Boolean).join(' ');
   const { engine, line } = chooseEngine('auto', () => probe);
@@ -61,7 +69,8 @@ export function kvmFindings(probe: KvmProbe, abilities?: DebugAbilities): Findin
     ...(usable && probe.reason !== ''
       ? [{ name: '', state: 'note' as const, text: `${probe.reason}; ${probe.advice}` }]
       : []),
-    ...(abilities ? [debugFinding(abilities)] : []),
+    ...(abilities === 'stuck' ? [{ name: 'KVM', state: 'no' as const, text: STUCK }] : []),
+    ...(abilities && abilities !== 'stuck' ? [debugFinding(abilities)] : []),
     { name: '--engine auto', state: 'note', text: line ?? `engine ${engine}` },
   ];
 }

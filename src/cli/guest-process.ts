@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 import type { Debugger } from '../engine/debugger.js';
 import { connectDebugger } from '../engine/host/rpc.js';
 import { elapsed } from './elapsed.js';
+import { exitWithoutThreads } from './exit-without-threads.js';
 import type { GuestWorkerData, WorkerHello, WorkerNotice } from './guest-options.js';
 import { remove } from './guest-socket.js';
 
@@ -56,8 +57,15 @@ function watch(heartbeat: Int32Array, stuck: (message: string) => void): void {
 export async function startGuest(data: GuestWorkerData): Promise<RunningGuest> {
   const heartbeat = data.engine === 'kvm' ? new Int32Array(new SharedArrayBuffer(4)) : undefined;
   const worker = new Worker(new URL('./guest-worker.js', import.meta.url), { workerData: { ...data, heartbeat } });
+  let stuck = false;
   const closed = new Promise<string>((resolve) => {
-    if (heartbeat) watch(heartbeat, resolve);
+    if (heartbeat) {
+      watch(heartbeat, (message) => {
+        stuck = true;
+        exitWithoutThreads();
+        resolve(message);
+      });
+    }
     worker.once('error', (error) => resolve(`the engine failed: ${error.message}`));
     worker.once('exit', () => resolve('the engine has ended'));
   });
@@ -66,7 +74,7 @@ export async function startGuest(data: GuestWorkerData): Promise<RunningGuest> {
     closed.then((message): WorkerHello => ({ ready: false, message, status: 3 })),
   ]);
   if (!hello.ready) {
-    await worker.terminate();
+    if (!stuck) await worker.terminate();
     if (hello.stack && process.env.VMSCOPE_DEBUG) process.stderr.write(`${hello.stack}\n`);
     throw new StartError(hello.message, hello.status);
   }
@@ -95,6 +103,7 @@ export async function startGuest(data: GuestWorkerData): Promise<RunningGuest> {
     gdbClientLeft: () => left?.promise,
     terminate: async () => {
       // disks are written back before the thread goes; one that hangs is not waited for
+      if (stuck) return;
       const late = elapsed(QUIT_MS);
       const failed = (error: Error) => void process.stderr.write(`vmscope: ${error.message}\n`);
       await Promise.race([target.quit().catch(failed), closed, late]);

@@ -100,9 +100,7 @@ function symbolsOf(data: GuestWorkerData, image: Uint8Array): Partial<GuestOptio
 function createHypervisor(data: GuestWorkerData, romBytes: number): Hypervisor {
   const { cpu } = data;
   if (data.engine === 'kvm') {
-    const vm = KvmHypervisor.create({ ...data, irqchip: data.kernelIrqchip, romBytes });
-    if (data.heartbeat) vm.heartbeat = data.heartbeat;
-    return vm;
+    return KvmHypervisor.create({ ...data, irqchip: data.kernelIrqchip, romBytes });
   }
   const { core, host } = createCore(data.memoryBytes, romBytes);
   const vm = new Vm(core, host, data.memoryBytes, data.vcpus);

@@ -16,7 +16,9 @@ export interface TargetInfo {
   vcpus: number;
   memoryBytes: number;
   /** Groups that this target does not have, with the reason: `{ vmcs: 'KVM does not give the VMCS to user space' }`. */
-  unavailable: Partial<Record<'vmcs' | 'ept' | 'exits' | 'console' | 'watchpoints' | 'os' | 'source', string>>;
+  unavailable: Partial<
+    Record<'vmcs' | 'ept' | 'exits' | 'console' | 'watchpoints' | 'os' | 'source' | 'icount', string>
+  >;
 }
 
 /** One VM exit as recorded by the engine's trace ring. Numbers as the SDM's fields. */

@@ -59,8 +59,7 @@ export function drawHeader(cells: CellPane, model: Model, title: string, end: nu
     { text: registers ? `  ${modeText(registers)}` : '', attr: theme.header, weight: 6 },
     { text: newest ? `  exit #${grouped(newest.sequence)}` : '', attr: theme.header, weight: 5 },
     { text: rate === undefined ? '' : `  ${rateText(rate)} exits/s`, attr: theme.header, weight: 7 },
-    // an engine that counts no instructions stays at 0
-    { text: newest && !state.icount ? '' : `  icount ${grouped(state.icount)}`, attr: theme.header, weight: 1 },
+    { text: model.counted ? `  icount ${grouped(state.icount)}` : '', attr: theme.header, weight: 1 },
   ];
   const left = new Set(parts);
   const width = () => [...left].reduce((sum, part) => sum + part.text.length, 0);

@@ -49,6 +49,8 @@ export class Model {
   private foreseen = false;
   readonly serial = new SerialTerminal();
   serialError: string | undefined;
+  /** Stops so far: what is remembered of one holds until the next. */
+  halts = 0;
   /** Registers at the last two stops before this one: what changed is marked, what changed one stop ago fades. */
   private stops: RegisterFile[] = [];
   private readonly sources: Sources;
@@ -323,6 +325,11 @@ export class Model {
     return memoryView(this.sources, this.debug, this.vcpu, space, address, length);
   }
 
+  /** Instructions are counted; where they are not, icount reads 0. */
+  get counted(): boolean {
+    return this.info?.unavailable.icount === undefined;
+  }
+
   unavailable(group: keyof TargetInfo['unavailable']): string {
     return this.info?.unavailable[group] ?? `this target has no ${group}`;
   }
@@ -407,6 +414,7 @@ export class Model {
         // A step may be over before any `running` was told.
         this.rememberRegisters();
         this.state = { ...this.state, running: false, vcpu: event.vcpu, stop: event.stop, icount: event.icount };
+        this.halts++;
         this.vcpu = event.vcpu;
         if (event.stop.kind === 'exit') this.exitTrace.note(event.stop.exit);
         this.sources.generation++;

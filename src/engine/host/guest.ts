@@ -217,6 +217,8 @@ export class Guest implements D.Debugger {
   async runUntil(target: D.RunTarget): Promise<D.RunState> {
     this.#mustBeStopped();
     this.#mustBeAlive();
+    const { icount } = this.#view.unavailable;
+    if (target.icount !== undefined && icount !== undefined) throw new Error(icount);
     if (target.gva !== undefined) this.#breakpoints.addTemporary(target.gva);
     this.#until = {
       ...(target.icount !== undefined ? { icount: Number(target.icount) } : {}),

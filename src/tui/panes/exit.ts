@@ -82,7 +82,8 @@ export class ExitPane extends TextPane {
     if (exit.vectoringInfo >>> 31)
       item('while', `delivering ${describeInterruption(exit.vectoringInfo, exit.vectoringError).join(', ')}`);
     item('regs', `rax ${hex(exit.rax)} rcx ${hex(exit.rcx)} cr3 ${hex(exit.cr3)}`);
-    item('time', `icount ${grouped(exit.icount)}  vcpu ${exit.vcpu}`);
+    const time = model.counted ? `icount ${grouped(exit.icount)}` : `${(Number(exit.clock) / 1e6).toFixed(3)} ms`;
+    item('time', `${time}  vcpu ${exit.vcpu}`);
     if (model.debug.vmcs) {
       const words = (['pin', 'primary', 'secondary', 'exitControls', 'entryControls', 'exceptionBitmap'] as const)
         .map((name) => [name, field(ENCODING[name])] as const)

@@ -21,7 +21,7 @@ export class MemoryPane extends Pane {
   private before: { key: string; bytes: Uint8Array } | undefined;
   /** Byte under the cursor while bytes are typed over, and its first digit once that is typed. */
   private edit: { at: bigint; digit: string } | undefined;
-  private now: { key: string; bytes: Uint8Array; icount: bigint } | undefined;
+  private now: { key: string; bytes: Uint8Array; halts: number } | undefined;
 
   /** The stack until an address is chosen. */
   get address(): bigint {
@@ -115,14 +115,14 @@ export class MemoryPane extends Pane {
 
   /** Keeps the bytes of the last stop at the same place, to mark what changed. */
   private remember(key: string, bytes: Uint8Array): void {
-    const { icount, running } = this.model.state;
-    if (running || bytes.length === 0) return;
-    if (this.now?.key === key && this.now.icount === icount) {
+    const { halts } = this.model;
+    if (this.model.state.running || bytes.length === 0) return;
+    if (this.now?.key === key && this.now.halts === halts) {
       this.now.bytes = bytes;
       return;
     }
     this.before = this.now?.key === key ? this.now : undefined;
-    this.now = { key, bytes, icount };
+    this.now = { key, bytes, halts };
   }
 
   override key({ name }: PaneKey): boolean {

@@ -52,6 +52,9 @@ const EXIT_COUNT_BYTES = 128 * 8;
 /** Accesses to devices and injected faults that one instruction takes at most. */
 const MAX_SLICES = 64;
 const ENTRY_IA32E = 0x200n;
+/** MSR numbers. @sdm 4 2.1 "Architectural MSRs" */
+const EFER = 0xc0000080;
+const APIC_BASE = 0x1b;
 const EFER_LMA = 0x400n;
 const PENDING_DEBUG_TRAP = 0x500fn;
 
@@ -216,7 +219,7 @@ export class InstructionEmulator {
   private step(cpu: KvmCpu): string | undefined {
     const { vm, vcpu } = this;
     vm.board = boardOf(this.machine.board, cpu.index);
-    vm.exitFilter = () => TAKEN.includes(vcpu.vmcs.reason & 0xffff);
+    vm.exitFilter = () => isTaken(vcpu);
     vm.armStep(vcpu, 1);
     try {
       for (let slices = 0; slices < MAX_SLICES; slices++) {
@@ -263,6 +266,8 @@ export class InstructionEmulator {
       vcpu.exception(GP, 0);
       return false;
     }
+    // the shared page goes back to KVM as a whole
+    if (reason === VM_EXIT.WRMSR && index === APIC_BASE) cpu.sregs.set('apic_base', written);
     if (reason === VM_EXIT.RDMSR) {
       vcpu.setGpr32(0, Number(value & 0xffff_ffffn));
       vcpu.setGpr32(2, Number(value >> 32n));
@@ -288,6 +293,13 @@ export class InstructionEmulator {
     // the kernel drops a queued #UD when it takes in the registers
     cpu.changed(true, changed.sregs);
   }
+}
+
+/** IA32_EFER goes with the control registers, which the core has. */
+function isTaken(vcpu: Vcpu): boolean {
+  const reason = vcpu.vmcs.reason & 0xffff;
+  const msr = reason === VM_EXIT.RDMSR || reason === VM_EXIT.WRMSR;
+  return TAKEN.includes(reason) && !(msr && vcpu.gprLow(1) === EFER);
 }
 
 /** Accesses that name a vCPU. */

@@ -55,6 +55,8 @@ export interface KvmOptions {
   memoryBytes: number;
   vcpus: number;
   cpu?: CpuModel;
+  /** Bumped around every KVM_RUN, see KvmHypervisor.heartbeat. */
+  heartbeat?: Int32Array | undefined;
   /** Frames behind guest RAM for a BIOS's ROM. */
   romBytes?: number;
   /** Each vCPU has a thread of its own; by default where there are several. */
@@ -83,7 +85,7 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
   /** The access that the last watchpoint stopped at. */
   watchHit: WatchHit | undefined;
   /** Bumped around every KVM_RUN, for a watchdog in another thread: odd while the vCPU runs. */
-  heartbeat: Int32Array | undefined;
+  readonly heartbeat: Int32Array | undefined;
   private readonly clock = new RealClock();
   private readonly trace: ExitTrace;
   private readonly timer: RunTimer | undefined;
@@ -108,6 +110,7 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     const { memoryBytes, vcpus } = options;
     const runs = probeRunning(kvm, paravirtual);
     this.memoryBytes = memoryBytes;
+    this.heartbeat = options.heartbeat;
     // laid out as the embedded core has it, which can so run an instruction of this guest
     const memory = new GuestMemory(memoryBytes, RAM_BASE, FRAMES_BEHIND_RAM + (options.romBytes ?? 0));
     this.guestMemory = memory;
@@ -152,6 +155,17 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
 
   /** @throws KvmError with the reason and what to do when this host cannot run the machine */
   static create(options: KvmOptions): KvmHypervisor {
+    // what the host's KVM can do is tried first: that it does not come back shows there
+    const { heartbeat } = options;
+    if (heartbeat) Atomics.store(heartbeat, 0, 1);
+    try {
+      return KvmHypervisor.build(options);
+    } finally {
+      if (heartbeat) Atomics.store(heartbeat, 0, 2);
+    }
+  }
+
+  private static build(options: KvmOptions): KvmHypervisor {
     if (options.memoryBytes > MAX_MEMORY_BYTES) {
       throw new KvmError('memory', 'engine kvm gives a guest at most 3584 MiB', 'give the guest less');
     }

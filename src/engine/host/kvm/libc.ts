@@ -22,6 +22,8 @@ export interface Libc {
   mmap(address: number, bytes: number, protection: number, flags: number, fd: number, offset: number): number;
   munmap(address: number, bytes: number): number;
   madvise(address: number, bytes: number, advice: number): number;
+  /** Ends the process at once, threads that hang in the kernel included. */
+  exitNow(status: number): void;
   getpid(): number;
   gettid(): number;
   tgkill(pid: number, tid: number, signal: number): number;
@@ -71,6 +73,7 @@ function load(): Libc {
     mmap: func('mmap', 'intptr_t', 'uintptr_t', 'size_t', 'int', 'int', 'int', 'int64_t'),
     munmap: func('munmap', 'int', 'uintptr_t', 'size_t'),
     madvise: func('madvise', 'int', 'uintptr_t', 'size_t', 'int'),
+    exitNow: func('_exit', 'void', 'int'),
     getpid: func('getpid', 'int'),
     gettid: func('gettid', 'int'),
     tgkill: func('tgkill', 'int', 'int', 'int', 'int'),
