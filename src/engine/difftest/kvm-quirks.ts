@@ -1,6 +1,7 @@
 // KVM's instruction emulator where it is wrong: it runs every mode but ring 3 of long mode on a host whose KVM is
 // paravirtual. The evidence is the SDM, or the same bytes run by the host's CPU.
 import type { Case } from './case.js';
+import { ZF } from './flags.js';
 import { emulated, fields, has66, is, isFault, type Quirk } from './quirk.js';
 
 const STRING = /^(MOVS|STOS|LODS|SCAS|CMPS) [XYAr]/;
@@ -158,6 +159,20 @@ export const KVM_QUIRKS: readonly Quirk[] = [
       emulated(c) &&
       c.mode === 'long' &&
       is(c, /^CMPXCHG Ev/) &&
+      differences.length === 1 &&
+      BigInt(differences[0].expected) === (BigInt(differences[0].actual) & 0xffff_ffffn),
+  },
+  {
+    id: 'kvm-bit-scan-zero',
+    parties: ['kvm'],
+    evidence:
+      "KVM's emulator clears bits 63:32 of the destination of a BSF or BSR r32 whose source is 0; the SDM leaves the " +
+      'destination undefined, the host CPU leaves it alone. @sdm 2 "BSF", "BSR"',
+    applies: (c, expected, actual, differences) =>
+      emulated(c) &&
+      c.mode === 'long' &&
+      is(c, /^BS[FR]/) &&
+      (expected.rflags & actual.rflags & ZF) !== 0 &&
       differences.length === 1 &&
       BigInt(differences[0].expected) === (BigInt(differences[0].actual) & 0xffff_ffffn),
   },
