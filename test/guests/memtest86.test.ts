@@ -6,6 +6,7 @@ import { named, requireFile } from '../tools.js';
 
 const memtest = requireFile('/boot/memtest86+x64.bin', 'memtest86+');
 const SLOW = 240_000;
+const LONG = 3_600_000;
 
 describe('memtest86+', () => {
   let tui: Tui;
@@ -27,6 +28,17 @@ describe('memtest86+', () => {
       expect(tui.text()).toMatch(/Pass: +0 +Errors: 0 /);
     },
     SLOW,
+  );
+
+  test.skipIf(!memtest.available || process.env.VMSCOPE_LONG_TESTS !== '1')(
+    named('completes a pass over 5 MiB (with VMSCOPE_LONG_TESTS=1: minutes)', memtest),
+    async () => {
+      const options = ['-m', '5M', '--headless', '--append', 'console=ttyS0,115200'];
+      tui = new Tui(PROGRAM, ['run', memtest.path, ...options], 80, 26);
+      await tui.until(/Pass: +1 +Errors: 0 |Errors: +[1-9]/, LONG);
+      expect(tui.text()).toMatch(/Pass: +1 +Errors: 0 /);
+    },
+    LONG,
   );
 
   test.skipIf(!memtest.available)(
