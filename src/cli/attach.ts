@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { runDashboard } from '../tui/app.js';
 import { connectGuest, guestNames } from './guest-socket.js';
 import { UsageError } from './options.js';
 import { hasTerminal } from './terminal.js';
@@ -27,6 +26,7 @@ export async function attachGuest(name: string): Promise<string | undefined> {
     const names = guestNames().filter((other) => other !== name);
     throw new UsageError(`${error.message}; running: ${names.join(', ') || 'none'}`);
   });
+  const { runDashboard } = await import('../tui/app.js');
   const gone = new AbortController();
   let reason: string | undefined;
   void connection.closed.then((text) => {

@@ -51,7 +51,7 @@ async function debugging(probe: KvmProbe): Promise<DebugAbilities | 'stuck' | un
 export function kvmFindings(probe: KvmProbe, abilities?: DebugAbilities | 'stuck'): Finding[] {
   const { cpu, modules, usable } = probe;
   const flags = [cpu.vmx && 'vmx (Intel VT-x)', cpu.svm && 'svm (AMD-V)'].filter(Boolean).join(' ');
-  const { engine, line } = chooseEngine('auto', () => probe);
+  const { engine, line } = chooseEngine(probe);
   return [
     {
       name: 'CPU',

@@ -1,13 +1,9 @@
-/** Which engine runs a guest: --engine. */
-import { probeKvm } from '../engine/host/kvm/probe.js';
+/** Which engine runs a guest: --engine auto. */
+import type { KvmProbe } from '../engine/host/kvm/probe.js';
 import type { EngineName } from '../engine/vmm/hypervisor.js';
 
-export type EngineOption = EngineName | 'auto';
-
-/** The engine for `--engine`, and for `auto` one line that says which and why. */
-export function chooseEngine(option: EngineOption, probe = probeKvm): { engine: EngineName; line?: string } {
-  if (option !== 'auto') return { engine: option };
-  const kvm = probe();
+/** The engine for `--engine auto`, and one line that says which and why. */
+export function chooseEngine(kvm: KvmProbe): { engine: EngineName; line: string } {
   if (!kvm.usable) return { engine: 'vtx', line: `engine vtx: ${kvm.reason}` };
   // stock kernels do not run on it, and the embedded engine runs whatever small guests it runs
   if (kvm.paravirtual)

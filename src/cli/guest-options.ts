@@ -1,7 +1,7 @@
 import type { KernelIrqchipMode } from '../engine/host/kvm-engine/kernel-irqchip.js';
+import type { Card } from '../engine/vmm/cards.js';
 import type { CpuModel } from '../engine/vmm/cpu-models.js';
 import type { EngineName } from '../engine/vmm/hypervisor.js';
-import type { Card } from '../engine/vmm/pc-board.js';
 import type { DriveArgument } from './drive-options.js';
 import type { NetArgument } from './net-options.js';
 

@@ -1,5 +1,4 @@
 import type { Debugger, DebuggerEvent } from '../engine/debugger.js';
-import { runDashboard } from '../tui/app.js';
 import type { HeadlessEnd } from './headless.js';
 import type { SerialTarget } from './options.js';
 import { openSerial } from './serial-sink.js';
@@ -18,6 +17,7 @@ export interface InteractiveOptions {
 
 /** Runs a guest in the dashboard until the user leaves it. */
 export async function runInteractive(target: Debugger, options: InteractiveOptions): Promise<HeadlessEnd> {
+  const { runDashboard } = await import('../tui/app.js');
   const left = new AbortController();
   const serial = openSerial(options.serial, target, () => left.abort());
   let lost: HeadlessEnd | undefined;

@@ -1,14 +1,18 @@
 import { Command, CommanderError } from 'commander';
-import { addAttachCommand } from './attach.js';
-import { addDemoCommand } from './demo.js';
-import { addDoctorCommand } from './doctor.js';
 import { StartError } from './guest-process.js';
-import { addLockstepCommand } from './lockstep.js';
 import { UsageError } from './options.js';
-import { addRunCommand } from './run.js';
-import { addTopCommand } from './top.js';
 
 const VERSION = '0.1.0';
+
+/** Each verb's file is loaded when it is called, all of them for help and for words that are no verb. */
+const VERBS: Record<string, () => Promise<(program: Command) => void>> = {
+  run: async () => (await import('./run.js')).addRunCommand,
+  demo: async () => (await import('./demo.js')).addDemoCommand,
+  top: async () => (await import('./top.js')).addTopCommand,
+  attach: async () => (await import('./attach.js')).addAttachCommand,
+  doctor: async () => (await import('./doctor.js')).addDoctorCommand,
+  lockstep: async () => (await import('./lockstep.js')).addLockstepCommand,
+};
 const USAGE = 2;
 const ENGINE = 3;
 
@@ -19,12 +23,8 @@ export async function main(argv: string[]): Promise<void> {
     .version(VERSION, '-V, --version')
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'vmscope: ')) });
-  addRunCommand(program);
-  addDemoCommand(program);
-  addTopCommand(program);
-  addAttachCommand(program);
-  addDoctorCommand(program);
-  addLockstepCommand(program);
+  const called = Object.hasOwn(VERBS, argv[2] ?? '') ? [VERBS[argv[2]]] : Object.values(VERBS);
+  for (const load of called) (await load())(program);
   program
     .helpCommand(false)
     .command('help')

@@ -2,11 +2,12 @@ import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
 import { totalExits } from '../engine/exit-counts.js';
 import type { KernelIrqchipMode } from '../engine/host/kvm-engine/kernel-irqchip.js';
+import { CARDS, type Card } from '../engine/vmm/cards.js';
 import { CPU_MODELS, DEFAULT_CPU_MODEL } from '../engine/vmm/cpu-models.js';
-import { CARDS, type Card } from '../engine/vmm/pc-board.js';
+import type { EngineName } from '../engine/vmm/hypervisor.js';
 import { cdrom, type DriveArgument, mediumOf, parseDisk } from './drive-options.js';
 import { ANSWER_MS, elapsed } from './elapsed.js';
-import { chooseEngine, type EngineOption } from './engine.js';
+import { chooseEngine } from './engine.js';
 import { resolveImage } from './files.js';
 import { type FirmwarePaths, findFirmware } from './firmware.js';
 import type { GuestWorkerData } from './guest-options.js';
@@ -124,7 +125,10 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
     throw new UsageError('--serial stdio: the dashboard has the terminal; --headless gives it to the guest');
   const input = !interactive && options.serial === 'stdio';
   const net = parseNet(options.net);
-  const { engine, line } = chooseEngine(options.engine as EngineOption);
+  const { engine, line } =
+    options.engine === 'auto'
+      ? chooseEngine((await import('../engine/host/kvm/probe.js')).probeKvm())
+      : { engine: options.engine as EngineName, line: undefined };
   if (engine === 'kvm' && options.maxInstructions !== undefined) {
     throw new UsageError(
       `--max-instructions ${options.maxInstructions}: KVM does not count instructions; --engine vtx does`,

@@ -7,8 +7,9 @@ import type { MachineView } from '../debug/machine-view.js';
 import type { VgaText } from '../debugger.js';
 import type { Drive } from '../devices/block.js';
 import type { GuestEnd } from '../devices/device.js';
+import type { Card } from './cards.js';
 import type { Firmware, Hypervisor } from './hypervisor.js';
-import { type Card, type NetworkOptions, PcBoard } from './pc-board.js';
+import { type NetworkOptions, PcBoard } from './pc-board.js';
 
 export interface MachineOptions {
   name: string;

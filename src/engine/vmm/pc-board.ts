@@ -16,6 +16,7 @@ import { UserNet } from '../net/user-net.js';
 import { VirtualClock } from '../time/clock.js';
 import { Journal } from '../time/journal.js';
 import type { Board } from './board.js';
+import type { Card } from './cards.js';
 import type { Hypervisor } from './hypervisor.js';
 
 const IA32_TSC_DEADLINE = 0x6e0;
@@ -23,10 +24,6 @@ const X2APIC_LAST = 0x83f;
 const REGISTER_TPR = 8;
 const TSC_HZ = 1e9;
 const DEFAULT_SEED = 0x9e3779b97f4a7;
-
-/** Virtio devices that a machine has on request. */
-export const CARDS = ['virtio-rng', 'virtio-balloon', 'virtio-console'] as const;
-export type Card = (typeof CARDS)[number];
 
 /** A network card on the user-mode network, whose outer end is the host's. */
 export interface NetworkOptions {
