@@ -301,6 +301,8 @@ function prepare(linear: u64, bytes: u32, access: u32, ctx: u32): bool {
       return accessFailed();
     }
   } else la &= 0xffffffff;
+  // blocks leave the limits of flat segments to the handlers
+  if ((la ^ (la + bytes - 1)) >> 32 && !mayExit()) return false;
   if (misaligned(la, bytes, ctx)) {
     faultCode(VEC_AC, 0);
     return accessFailed();
