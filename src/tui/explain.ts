@@ -88,6 +88,9 @@ function emulatedInstruction(exit: ExitRecord): string {
   return mnemonicOf(bytes, exit.instructionInfo as 16 | 32 | 64);
 }
 
+const explainEmulated = (exit: ExitRecord): string =>
+  `emulated by vmscope: ${emulatedInstruction(exit)} (KVM could not)`;
+
 /** `R`, `W`, `X` for the access that an EPT violation records. */
 function wantedAccess(fields: readonly DecodedBits[]): string {
   const letters = { read: 'R', write: 'W', fetch: 'X' };
@@ -102,8 +105,6 @@ function wantedAccess(fields: readonly DecodedBits[]): string {
  * field has now.
  */
 export function explainExit(exit: ExitRecord, field: FieldReader): string {
-  if (exit.reason === EMULATED_BY_VMSCOPE.number)
-    return `emulated by vmscope: ${emulatedInstruction(exit)} (KVM could not)`;
   const read = (name: string) => {
     const row = vmcsField(name);
     return row && field(row.encoding);
@@ -125,6 +126,24 @@ export function explainExit(exit: ExitRecord, field: FieldReader): string {
   if (/BITMAP(?:_[AB])?$/.test(cause.field) && cause.field !== 'EXCEPTION_BITMAP')
     return `${cause.text} (${cause.field} at hpa ${hex(value)})`;
   return `${cause.text} (${cause.bit === undefined ? '' : `bit ${cause.bit} of `}${cause.field} ${hex(value)})`;
+}
+
+/** Exits of KVM_RUN by the SDM's reason that the trace has them under. */
+const KVM_EXITS: Record<string, string> = {
+  IO_INSTRUCTION: 'KVM_EXIT_IO',
+  EPT_VIOLATION: 'KVM_EXIT_MMIO',
+  HLT: 'KVM_EXIT_HLT',
+  TRIPLE_FAULT: 'KVM_EXIT_SHUTDOWN',
+  INTERRUPT_WINDOW: 'KVM_EXIT_IRQ_WINDOW_OPEN',
+  MSR_READ: 'KVM_EXIT_X86_RDMSR',
+  MSR_WRITE: 'KVM_EXIT_X86_WRMSR',
+};
+
+/** Why this exit reached user space, where the target keeps the controls to itself. */
+export function explainWithoutControls(exit: ExitRecord): string {
+  if (exit.reason === EMULATED_BY_VMSCOPE.number) return explainEmulated(exit);
+  const name = KVM_EXITS[exitReason(exit.reason)?.name ?? ''];
+  return `the host's KVM left it to user space${name ? `: ${name}` : ''}`;
 }
 
 /** What the VMM did with the exit. */

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { exitSubject, explainExit } from '../../src/tui/explain.js';
+import { exitSubject, explainWithoutControls } from '../../src/tui/explain.js';
 
 import { type FlatKvm, flatKvm } from './flat-kvm.js';
 import { kvmSkipReason } from './tools.js';
@@ -32,7 +32,7 @@ describe.skipIf(why !== '')(`instructions that KVM leaves to the core${why === '
     const [first, second] = await made.guest.exits.records(0, 10);
     expect(first).toMatchObject({ reason: EMULATED, rip: 0x7c00n, instructionInfo: 16, action: 'resume' });
     expect([first, second].map(exitSubject)).toEqual(['mov', 'mov']);
-    expect(explainExit(first, () => undefined)).toBe('emulated by vmscope: mov (KVM could not)');
+    expect(explainWithoutControls(first)).toBe('emulated by vmscope: mov (KVM could not)');
     expect(await made.guest.exits.counts()).toMatchObject({ EMULATED: 2 });
   });
 

@@ -2,7 +2,14 @@
 import type { ExitRecord } from '../../engine/debugger.js';
 import type { DecodedBits } from '../../spec/vmx/exit-qualifications.js';
 import { describeInterruption } from '../../spec/vmx/interruption-info.js';
-import { describeAction, describeFields, explainExit, instructionFields, qualificationFields } from '../explain.js';
+import {
+  describeAction,
+  describeFields,
+  explainExit,
+  explainWithoutControls,
+  instructionFields,
+  qualificationFields,
+} from '../explain.js';
 import { ENCODING, exitReason, exitReasonName } from '../facts.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import { grouped, hex } from '../screen/text.js';
@@ -60,7 +67,7 @@ export class ExitPane extends TextPane {
     );
     if (row) item('', row.title, theme.dim);
     const field = (encoding: number) => model.vmcsField(encoding);
-    item('why', explainExit(exit, field), theme.warn);
+    item('why', model.debug.vmcs ? explainExit(exit, field) : explainWithoutControls(exit), theme.warn);
     item('did', describeAction(exit), exit.action === 'stop' ? theme.crit : theme.normal);
     const qualification = qualificationFields(exit);
     if (!row || row.fields.includes('qualification') || exit.qualification)
