@@ -19,7 +19,8 @@ import type {
 import { exitReasonName } from '../../src/spec/vmx/exit-reasons.js';
 
 /** `bare` lacks the optional groups, `failing` rejects every request, `hostile` has control sequences in every text. */
-export type FakeKind = 'full' | 'bare' | 'failing' | 'hostile';
+/** `uncounted`: instructions are not counted, as on engine kvm. */
+export type FakeKind = 'full' | 'bare' | 'failing' | 'hostile' | 'uncounted';
 
 /** [symbol, bytes] in address order from 0x401000. */
 const CODE: [string | undefined, string][] = [
@@ -93,8 +94,6 @@ export class FakeDebugger implements Debugger {
   private readonly fields: VmcsFieldValue[];
   private serial = 'memtest ready\r\n\x1b[1mbold\x1b[0m line\r\nlast';
 
-  private countsInstructions = true;
-
   constructor(readonly kind: FakeKind = 'full') {
     this.registers = this.initialRegisters();
     for (const { address, bytes } of this.code.lines) {
@@ -110,6 +109,7 @@ export class FakeDebugger implements Debugger {
       clock: 99000n,
       stop: { kind: 'exit', exit: this.trace.at(-1)! },
     };
+    if (kind === 'uncounted') this.run.icount = 0n;
     this.registers.rip = this.trace.at(-1)!.rip;
     this.fields = this.vmcsFields();
     if (kind === 'bare') return;
@@ -171,7 +171,11 @@ export class FakeDebugger implements Debugger {
       vcpus: 1,
       memoryBytes: 1 << 20,
       unavailable:
-        this.kind === 'bare' ? { vmcs: reason, ept: reason, exits: 'no exits here', console: 'no console here' } : {},
+        this.kind === 'bare'
+          ? { vmcs: reason, ept: reason, exits: 'no exits here', console: 'no console here' }
+          : this.kind === 'uncounted'
+            ? { icount: 'instructions are not counted here' }
+            : {},
     }));
   }
 
@@ -219,13 +223,7 @@ export class FakeDebugger implements Debugger {
     const at = lines.findIndex((line) => line.address === this.registers.rip);
     this.registers.rip = lines[(at + 1) % lines.length]!.address;
     this.registers.rax = this.registers.rax! + 1n;
-    if (this.countsInstructions) this.run.icount++;
-  }
-
-  /** As engine kvm, which does not. */
-  countNoInstructions(): void {
-    this.countsInstructions = false;
-    this.run.icount = 0n;
+    if (this.kind !== 'uncounted') this.run.icount++;
   }
 
   stepToExit(condition?: ExitCondition): Promise<RunState> {
