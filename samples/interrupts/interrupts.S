@@ -23,14 +23,6 @@
 .equ BEYOND, 0x1230               # selector beyond the GDT
 .equ UNMAPPED, 0x0000005000000000
 
-.macro on vector, handler
-  mov $\vector, %edi
-  mov $\handler, %esi
-  mov $GATE_INTERRUPT, %edx
-  xor %ecx, %ecx
-  call set_gate
-.endm
-
 # Sleeps until the counter is not 0. STI blocks interrupts for one more instruction, so none comes before HLT.
 .macro sleep_until counter
 88: cli

@@ -18,21 +18,6 @@
 .equ ICR_SELF, 0x40000
 .equ SELF_ROUNDS, 1000
 
-.macro on vector, handler
-  mov $\vector, %edi
-  mov $\handler, %esi
-  mov $GATE_INTERRUPT, %edx
-  xor %ecx, %ecx
-  call set_gate
-.endm
-
-.macro report text, counter
-  say "\text "
-  mov \counter(%rip), %eax
-  call putdec
-  say "\n"
-.endm
-
 # Sleeps until the counter is the value.
 .macro await counter, value
 77: cli

@@ -19,27 +19,12 @@
 .equ STACK_BYTES, 4096
 .equ WINDOW, 0x7fe00000           # a page table of its own maps this page
 
-.macro on vector, handler
-  mov $\vector, %edi
-  mov $\handler, %esi
-  mov $GATE_INTERRUPT, %edx
-  xor %ecx, %ecx
-  call set_gate
-.endm
-
 # Spins until the counter in memory is the value.
 .macro await counter, value:vararg
 77: pause
   mov \counter(%rip), %eax
   cmp \value, %eax
   jne 77b
-.endm
-
-.macro report text, counter
-  say "\text "
-  mov \counter(%rip), %eax
-  call putdec
-  say "\n"
 .endm
 
 .code64
