@@ -27,7 +27,7 @@ const DELIVERY_EXTINT = 7;
 
 const MODES = ['fixed', 'lowest', 'SMI', '?', 'NMI', 'INIT', '?', 'ExtINT'];
 
-interface IoapicState {
+export interface IoapicState {
   select: number;
   id: number;
   /** Low and high halves of the redirection entries. */

@@ -18,7 +18,7 @@ const ELCR_WRITABLE = [0xf8, 0xde];
 /** Which initialization word comes next. */
 type InitStep = 0 | 2 | 3 | 4;
 
-interface ChipState {
+export interface PicChipState {
   irr: number;
   isr: number;
   imr: number;
@@ -39,7 +39,7 @@ interface ChipState {
   poll: boolean;
 }
 
-function chipReset(): ChipState {
+function chipReset(): PicChipState {
   return {
     irr: 0,
     isr: 0,
@@ -74,7 +74,7 @@ export class Pic8259 implements Device, PortDevice, IrqSink {
     { first: 0x4d0, count: 2 },
   ];
   readonly portWidth = 1;
-  private chips: [ChipState, ChipState] = [chipReset(), chipReset()];
+  private chips: [PicChipState, PicChipState] = [chipReset(), chipReset()];
   private high = false;
 
   constructor(private readonly options: PicOptions = {}) {}
@@ -153,7 +153,7 @@ export class Pic8259 implements Device, PortDevice, IrqSink {
     this.update();
   }
 
-  private initialize(chip: ChipState, value: number): void {
+  private initialize(chip: PicChipState, value: number): void {
     const level = (value & ICW1_LEVEL) !== 0;
     const { lines, elcr } = chip;
     Object.assign(chip, chipReset(), { lines, elcr, levelMode: level });
@@ -164,7 +164,7 @@ export class Pic8259 implements Device, PortDevice, IrqSink {
     chip.single = (value & ICW1_SINGLE) !== 0;
   }
 
-  private writeData(chip: ChipState, value: number): void {
+  private writeData(chip: PicChipState, value: number): void {
     switch (chip.init) {
       case 0:
         chip.imr = value;
@@ -184,14 +184,14 @@ export class Pic8259 implements Device, PortDevice, IrqSink {
     }
   }
 
-  private operate(chip: ChipState, value: number): void {
+  private operate(chip: PicChipState, value: number): void {
     if (value & OCW3_POLL) chip.poll = true;
     if (value & 0x02) chip.readIsr = (value & 0x01) !== 0;
     if (value & 0x40) chip.specialMask = (value & 0x20) !== 0;
   }
 
   /** OCW2: rotate, specific, end of interrupt in bits 7 to 5. */
-  private endOfInterrupt(chip: ChipState, value: number): void {
+  private endOfInterrupt(chip: PicChipState, value: number): void {
     const pin = value & 7;
     switch (value >> 5) {
       case 0:
@@ -222,19 +222,19 @@ export class Pic8259 implements Device, PortDevice, IrqSink {
   }
 
   /** In special mask mode a masked level does not count as in service. */
-  private inService(chip: ChipState): number {
+  private inService(chip: PicChipState): number {
     return chip.specialMask ? chip.isr & ~chip.imr : chip.isr;
   }
 
   /** Pin with the highest priority among `pins`, or -1. */
-  private highest(chip: ChipState, pins: number): number {
+  private highest(chip: PicChipState, pins: number): number {
     if (pins === 0) return -1;
     let pin = chip.top;
     while (!(pins & (1 << pin))) pin = (pin + 1) & 7;
     return pin;
   }
 
-  private rank(chip: ChipState, pin: number): number {
+  private rank(chip: PicChipState, pin: number): number {
     return (pin - chip.top) & 7;
   }
 
@@ -250,7 +250,7 @@ export class Pic8259 implements Device, PortDevice, IrqSink {
     return current < 0 || this.rank(chip, pin) < this.rank(chip, current) ? pin : -1;
   }
 
-  private begin(chip: ChipState, pin: number): void {
+  private begin(chip: PicChipState, pin: number): void {
     if (chip.autoEoi) {
       if (chip.rotateOnAutoEoi) chip.top = (pin + 1) & 7;
     } else {
@@ -277,7 +277,7 @@ export class Pic8259 implements Device, PortDevice, IrqSink {
   }
 
   load(state: DeviceState): void {
-    const saved = expectState<{ chips: [ChipState, ChipState]; high: boolean }>(this.name, 1, state);
+    const saved = expectState<{ chips: [PicChipState, PicChipState]; high: boolean }>(this.name, 1, state);
     this.chips = structuredClone(saved.chips);
     this.high = saved.high;
   }

@@ -1,33 +1,16 @@
 // State of interrupt controllers in the kernel's structures and in that of the program's own models.
 import type { DeviceState } from '../../devices/device.js';
-import type { Ioapic } from '../../devices/ioapic.js';
+import type { Ioapic, IoapicState } from '../../devices/ioapic.js';
 import type { Lapic } from '../../devices/lapic.js';
-import type { Pic8259 } from '../../devices/pic-8259.js';
+import type { LapicState } from '../../devices/lapic-state.js';
+import type { Pic8259, PicChipState } from '../../devices/pic-8259.js';
 import type { KvmStruct } from '../kvm/structs.js';
 
 const PINS = 24;
 
-/** As in devices/pic-8259.ts. */
-interface PicChip {
-  irr: number;
-  isr: number;
-  imr: number;
-  lines: number;
-  elcr: number;
-  top: number;
-  base: number;
-  init: number;
-  needsIcw4: boolean;
-  autoEoi: boolean;
-  rotateOnAutoEoi: boolean;
-  specialMask: boolean;
-  fullyNested: boolean;
-  readIsr: boolean;
-  poll: boolean;
-}
-type PicState = DeviceState & { chips: PicChip[]; high: boolean };
+type PicState = DeviceState & { chips: PicChipState[]; high: boolean };
 /** Steps of initialization: which word comes next, and the kernel's number for that. */
-const INIT_STEPS = [0, 2, 3, 4];
+const INIT_STEPS: readonly PicChipState['init'][] = [0, 2, 3, 4];
 
 /** @param states of master and slave, changed in place */
 export function picToKernel(pic: Pic8259, states: readonly KvmStruct[]): void {
@@ -54,7 +37,7 @@ export function picToKernel(pic: Pic8259, states: readonly KvmStruct[]): void {
 
 export function picFromKernel(pic: Pic8259, states: readonly KvmStruct[]): void {
   const saved = pic.save() as unknown as PicState;
-  const chips = saved.chips.map((chip, i): PicChip => {
+  const chips = saved.chips.map((chip, i): PicChipState => {
     const get = (name: string): number => states[i].get(`chip.pic.${name}`);
     return {
       ...chip,
@@ -78,9 +61,6 @@ export function picFromKernel(pic: Pic8259, states: readonly KvmStruct[]): void 
   pic.load({ ...saved, chips } as unknown as DeviceState);
 }
 
-/** As in devices/ioapic.ts. */
-type IoapicState = DeviceState & { select: number; id: number; low: number[]; high: number[]; lines: number };
-
 export function ioapicToKernel(ioapic: Ioapic, state: KvmStruct): void {
   const { select, id, low, high } = ioapic.save() as unknown as IoapicState;
   state.set('chip.ioapic.ioregsel', select).set('chip.ioapic.id', id).set('chip.ioapic.irr', 0);
@@ -101,22 +81,6 @@ export function ioapicFromKernel(ioapic: Ioapic, state: KvmStruct): void {
   } as unknown as DeviceState);
 }
 
-/** As in devices/lapic.ts. */
-interface LapicState {
-  base: bigint;
-  tpr: number;
-  ldr: number;
-  dfr: number;
-  svr: number;
-  isr: Uint32Array;
-  tmr: Uint32Array;
-  irr: Uint32Array;
-  esr: number;
-  icrLow: number;
-  icrHigh: number;
-  lvt: number[];
-  timer: Record<string, unknown>;
-}
 /** Offsets in the register page. @sdm 3A table 10-1 "Local APIC Register Address Map" */
 const LAPIC = { id: 0x20, tpr: 0x80, ldr: 0xd0, dfr: 0xe0, svr: 0xf0, esr: 0x280, icrLow: 0x300, icrHigh: 0x310 };
 const VECTORS = { isr: 0x100, tmr: 0x180, irr: 0x200 };
