@@ -1,22 +1,14 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { exitSubject, explainWithoutControls } from '../../src/tui/explain.js';
 
-import { type FlatKvm, flatKvm } from './flat-kvm.js';
+import { type FlatKvm, flatGuests } from './flat-kvm.js';
 import { kvmSkipReason } from './tools.js';
 
 const why = kvmSkipReason();
 const EMULATED = 127;
 
 describe.skipIf(why !== '')(`instructions that KVM leaves to the core${why === '' ? '' : ` (${why})`}`, () => {
-  const open: FlatKvm[] = [];
-  const flat = (code: string): FlatKvm => {
-    const made = flatKvm(code);
-    open.push(made);
-    return made;
-  };
-  afterEach(async () => {
-    for (const { guest } of open.splice(0)) await guest.quit();
-  });
+  const flat = flatGuests();
 
   /** Runs the instruction at RIP by the core, whether or not this host's KVM could. */
   const byCore = ({ vm }: FlatKvm): void => {

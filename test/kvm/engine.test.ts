@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { kvmFindings } from '../../src/cli/doctor.js';
 import { chooseEngine } from '../../src/cli/engine.js';
 import { EACCES, EBUSY, ENOENT } from '../../src/engine/host/kvm/errors.js';
 import { probeKvm } from '../../src/engine/host/kvm/probe.js';
 import { run, SAMPLES, VMSCOPE } from '../samples/catalogue.js';
-import { type FlatKvm, flatKvm, runGuest } from './flat-kvm.js';
+import { flatGuests, flatKvm, runGuest } from './flat-kvm.js';
 import { host } from './probe-host.js';
 import { kvmSkipReason } from './tools.js';
 
@@ -20,15 +20,7 @@ const slowToo = process.env.VMSCOPE_SLOW === '1';
 const onKvm = SAMPLES.filter(({ name }) => !paravirtual || slowToo || !SLOW_ON_PARAVIRTUAL.includes(name));
 
 describe.skipIf(why !== '')(`the machine on /dev/kvm${why === '' ? '' : ` (${why})`}`, () => {
-  const open: FlatKvm[] = [];
-  const flat = (code: string): FlatKvm => {
-    const made = flatKvm(code);
-    open.push(made);
-    return made;
-  };
-  afterEach(async () => {
-    for (const { guest } of open.splice(0)) await guest.quit();
-  });
+  const flat = flatGuests();
 
   it.each(onKvm)(
     '$name prints the same and ends the same',
@@ -100,8 +92,9 @@ describe.skipIf(why !== '')(`the machine on /dev/kvm${why === '' ? '' : ` (${why
       kvmMappings: readFileSync('/proc/self/maps', 'latin1').match(/kvm-vcpu/g)?.length ?? 0,
       threads: readdirSync('/proc/self/task').length,
     });
-    await runGuest(flat('b0 15 e6 f4 f4').guest);
-    for (const { guest } of open.splice(0)) await guest.quit();
+    const { guest: first } = flatKvm('b0 15 e6 f4 f4');
+    await runGuest(first);
+    await first.quit();
     const before = count();
     for (let i = 0; i < 100; i++) {
       const { guest } = flatKvm('b0 15 e6 f4 f4');

@@ -1,3 +1,4 @@
+import { afterEach } from 'vitest';
 import { Guest } from '../../src/engine/host/guest.js';
 import { KvmHypervisor } from '../../src/engine/host/kvm-engine/kvm-hypervisor.js';
 import { Machine } from '../../src/engine/vmm/machine.js';
@@ -22,6 +23,19 @@ export function flatKvm(code: string): FlatKvm {
     wallSeconds: 0,
   });
   return { vm, machine, guest: new Guest(machine, { paced: false, waitForInput: false }) };
+}
+
+/** Makes flat guests for the tests of a suite, and ends them after each test. */
+export function flatGuests(): (code: string) => FlatKvm {
+  const open: FlatKvm[] = [];
+  afterEach(async () => {
+    for (const { guest } of open.splice(0)) await guest.quit();
+  });
+  return (code) => {
+    const made = flatKvm(code);
+    open.push(made);
+    return made;
+  };
 }
 
 /** Resumes and answers the stop; after `ms` the guest is paused. */

@@ -4,11 +4,11 @@ import { type BedState, bedState, RAM_BYTES, type Ranges, type Segment } from '.
 import type { Case, CaseRunner, Ending, Outcome } from '../../difftest/case.js';
 import { normalise, notRun } from '../../difftest/outcome.js';
 import { failedInstruction } from '../kvm/errors.js';
-import { EXIT_REASONS, exitName, MP_STATES } from '../kvm/exits.js';
+import { EXIT_REASONS, exitName, KVM_SYNC_X86_REGS, KVM_SYNC_X86_SREGS, MP_STATES } from '../kvm/exits.js';
 import { Kvm } from '../kvm/kvm.js';
 import { GuestMemory } from '../kvm/memory.js';
 import { probeKvm } from '../kvm/probe.js';
-import { KVM_REGS, KVM_SREGS, KVM_VCPU_EVENTS, KvmStruct } from '../kvm/structs.js';
+import { KVM_REGS, KVM_VCPU_EVENTS, KvmStruct } from '../kvm/structs.js';
 import { INTERRUPTED, type KvmVcpu } from '../kvm/vcpu.js';
 import type { KvmVm } from '../kvm/vm.js';
 import { RunTimer } from '../kvm-engine/run-timer.js';
@@ -45,11 +45,9 @@ export class KvmCaseRunner implements CaseRunner {
     vm.mapMemory(0, 0, memory);
     vcpu.setCpuid(kvm.supportedCpuid());
     this.timer = new RunTimer(vcpu);
-    const { page } = vcpu;
-    page.set('kvm_valid_regs', 3n);
-    const at = page.bytes.byteOffset + page.offset('s.regs.regs');
-    this.regs = new BigUint64Array(page.bytes.buffer, at, KVM_REGS.size / 8);
-    this.sregs = new KvmStruct(KVM_SREGS, page.slice('s.regs.sregs'));
+    const { regs, sregs } = vcpu.shareRegisters();
+    this.regs = new BigUint64Array(regs.bytes.buffer, regs.bytes.byteOffset, KVM_REGS.size / 8);
+    this.sregs = sregs;
     this.selectorOffsets = SEGMENT_NAMES.map((name) => this.sregs.offset(`${name}.selector`));
   }
 
@@ -91,7 +89,7 @@ export class KvmCaseRunner implements CaseRunner {
     regs[RIP] = BigInt(c.address) - start.csBase;
     regs[RFLAGS] = BigInt(c.rflags);
     this.sregs.bytes.set(start.bytes);
-    page.set('kvm_dirty_regs', 3n);
+    page.set('kvm_dirty_regs', KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS);
 
     let ending: Ending = 'stuck';
     let detail = '';

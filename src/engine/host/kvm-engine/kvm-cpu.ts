@@ -1,6 +1,7 @@
 // One vCPU of a machine on KVM, with its registers in the page that it shares with the kernel.
 import type { VirtualCpu } from '../../vmm/hypervisor.js';
-import { KVM_REGS, KVM_RUN_PAGE, KVM_SREGS, KvmStruct } from '../kvm/structs.js';
+import { KVM_SYNC_X86_REGS, KVM_SYNC_X86_SREGS } from '../kvm/exits.js';
+import { KVM_RUN_PAGE, type KvmStruct } from '../kvm/structs.js';
 import type { KvmVcpu } from '../kvm/vcpu.js';
 import type { RealClock } from './clock.js';
 import type { Standstill } from './standstill.js';
@@ -34,8 +35,6 @@ export const RUN = {
   mmioIsWrite: at('exit.mmio.is_write'),
 } as const;
 
-const SYNC_REGS = 1n;
-const SYNC_SREGS = 2n;
 export const RFLAGS_IF = 0x200n;
 const EFER_LMA = 0x400n;
 
@@ -84,12 +83,7 @@ export class KvmCpu implements VirtualCpu {
     readonly vcpu: KvmVcpu,
     private readonly realClock: RealClock,
   ) {
-    const { page } = vcpu;
-    page.set('kvm_valid_regs', SYNC_REGS | SYNC_SREGS);
-    this.regs = new KvmStruct(KVM_REGS, page.slice('s.regs.regs'));
-    this.sregs = new KvmStruct(KVM_SREGS, page.slice('s.regs.sregs'));
-    this.regs.bytes.set(vcpu.regs().bytes);
-    this.sregs.bytes.set(vcpu.sregs().bytes);
+    ({ regs: this.regs, sregs: this.sregs } = vcpu.shareRegisters());
   }
 
   get clock(): number {
@@ -107,7 +101,10 @@ export class KvmCpu implements VirtualCpu {
   /** The kernel takes these in at the next run. */
   changed(regs: boolean, sregs: boolean): void {
     const { page } = this.vcpu;
-    page.set('kvm_dirty_regs', page.getBig('kvm_dirty_regs') | (regs ? SYNC_REGS : 0n) | (sregs ? SYNC_SREGS : 0n));
+    page.set(
+      'kvm_dirty_regs',
+      page.getBig('kvm_dirty_regs') | (regs ? KVM_SYNC_X86_REGS : 0n) | (sregs ? KVM_SYNC_X86_SREGS : 0n),
+    );
     // what the page says of the last exit holds no longer: the interrupt flag may be another
     if (regs) page.view.setUint8(RUN.readyForInterruptInjection, 0);
     this.fresh = true;

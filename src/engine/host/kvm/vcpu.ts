@@ -6,6 +6,8 @@ import {
   KVM_GUESTDBG_SINGLESTEP,
   KVM_GUESTDBG_USE_HW_BP,
   KVM_GUESTDBG_USE_SW_BP,
+  KVM_SYNC_X86_REGS,
+  KVM_SYNC_X86_SREGS,
 } from './exits.js';
 import { IOCTLS, type IoctlName } from './ioctls.js';
 import { type CpuidEntry, encodeCpuid, type KvmHandle } from './kvm.js';
@@ -90,6 +92,18 @@ export class KvmVcpu {
   setImmediateExit(on: boolean): void {
     this.live();
     this.page.view.setUint8(this.immediateExit, on ? 1 : 0);
+  }
+
+  /** From now on KVM_RUN leaves its registers in the shared page: these, which are up to date. (KVM_CAP_SYNC_REGS) */
+  shareRegisters(): { regs: s.KvmStruct; sregs: s.KvmStruct } {
+    const { page } = this;
+    const [current, currentSystem] = [this.regs(), this.sregs()];
+    page.set('kvm_valid_regs', KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS);
+    const regs = new s.KvmStruct(s.KVM_REGS, page.slice('s.regs.regs'));
+    const sregs = new s.KvmStruct(s.KVM_SREGS, page.slice('s.regs.sregs'));
+    regs.bytes.set(current.bytes);
+    sregs.bytes.set(currentSystem.bytes);
+    return { regs, sregs };
   }
 
   /** Makes registers that were changed in the shared page take effect now, before a request that reads or sets others. */

@@ -10,11 +10,19 @@ import { opcodeAt } from '../../../difftest/not-compared.js';
 import type { CpuModel } from '../../../vmm/cpu-models.js';
 import { DirtyLog } from '../../kvm/dirty-log.js';
 import { exitError } from '../../kvm/errors.js';
-import { EXIT_REASONS as EXIT, exitName, INTERNAL_ERRORS, KVM_EXIT_IO_OUT, MP_STATES } from '../../kvm/exits.js';
+import {
+  EXIT_REASONS as EXIT,
+  exitName,
+  INTERNAL_ERRORS,
+  KVM_EXIT_IO_OUT,
+  KVM_SYNC_X86_REGS,
+  KVM_SYNC_X86_SREGS,
+  MP_STATES,
+} from '../../kvm/exits.js';
 import { Kvm } from '../../kvm/kvm.js';
 import { GuestMemory } from '../../kvm/memory.js';
 import { probeKvm } from '../../kvm/probe.js';
-import { KVM_REGS, KVM_SREGS, KVM_VCPU_EVENTS, KvmStruct } from '../../kvm/structs.js';
+import { KVM_SREGS, KVM_VCPU_EVENTS, KvmStruct } from '../../kvm/structs.js';
 import { INTERRUPTED, type KvmVcpu } from '../../kvm/vcpu.js';
 import type { KvmVm } from '../../kvm/vm.js';
 import { guestCpuid, modelOnHost } from '../../kvm-engine/cpuid.js';
@@ -25,8 +33,6 @@ import { translate } from './code-reader.js';
 import type { Access, CoreStep, Judge, JudgeStop } from './side.js';
 import { cplOf, fillFromFile, longMode, newQuick, QUICK_REGISTERS, RFLAGS } from './state.js';
 
-const SYNC_REGS = 1n;
-const SYNC_SREGS = 2n;
 const TF = 0x100;
 const HLT = 0xf4;
 /** An instruction that takes longer goes nowhere. */
@@ -67,11 +73,7 @@ export class KvmSide implements Judge {
     vcpu.setCpuid(guestCpuid(model, 0));
     this.timer = new RunTimer(vcpu);
     const { page } = vcpu;
-    page.set('kvm_valid_regs', SYNC_REGS | SYNC_SREGS);
-    this.regs = new KvmStruct(KVM_REGS, page.slice('s.regs.regs'));
-    this.sregs = new KvmStruct(KVM_SREGS, page.slice('s.regs.sregs'));
-    this.regs.bytes.set(vcpu.regs().bytes);
-    this.sregs.bytes.set(vcpu.sregs().bytes);
+    ({ regs: this.regs, sregs: this.sregs } = vcpu.shareRegisters());
     const offset = (struct: KvmStruct, name: string): number =>
       struct.bytes.byteOffset - page.bytes.byteOffset + struct.offset(name);
     this.places = QUICK_REGISTERS.map((name) => {
@@ -389,7 +391,7 @@ export class KvmSide implements Judge {
   }
 
   private changed(): void {
-    this.vcpu.page.set('kvm_dirty_regs', SYNC_REGS | SYNC_SREGS);
+    this.vcpu.page.set('kvm_dirty_regs', KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS);
     this.fresh = true;
   }
 
