@@ -1,5 +1,5 @@
 /** Registers as the client numbers them, over the target's names. */
-import { decodeLittleEndian, encodeLittleEndian } from './hex.js';
+import { decodeLittleEndian, encodeLittleEndian } from '../rsp/hex.js';
 import { buildLayout, type RegisterLayout, type RegisterSlot, slotBytes } from './register-layout.js';
 import type { StubSettings } from './settings.js';
 import type { Architecture, Target, ThreadRegisters } from './target.js';

@@ -3,7 +3,7 @@
  * Clients come in turn: when one leaves, by detach or by vanishing, the next may connect.
  */
 import { createServer, type Server, type Socket } from 'node:net';
-import { encodePacket } from './packet.js';
+import { encodePacket } from '../rsp/packet.js';
 import { Session, type Wire } from './session.js';
 import { defaultSettings, type StubSettings } from './settings.js';
 import type { Target } from './target.js';

@@ -10,12 +10,13 @@
  *   pauses and reports the place where the guest was caught, without stepping from there. Whatever
  *   paused the guest is told to the user with the next stop.
  */
+
+import { encodeHexText } from '../rsp/hex.js';
+import { encodePacket, type PacketEvent, PacketParser } from '../rsp/packet.js';
 import { ClientBreakpoints } from './breakpoints.js';
 import type { Reply } from './command.js';
 import { dispatch } from './commands/table.js';
 import { conditionHolds } from './conditions.js';
-import { encodeHexText } from './hex.js';
-import { encodePacket, type PacketEvent, PacketParser } from './packet.js';
 import { RegisterAccess } from './register-access.js';
 import type { StubSettings } from './settings.js';
 import { SIGNAL_TRAP, summarizeStop } from './stop-reply.js';

@@ -1,8 +1,8 @@
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { COMMANDS } from '../../src/gdbstub/commands/table.js';
-import { encodePacket } from '../../src/gdbstub/packet.js';
 import { startStub } from '../../src/gdbstub/server.js';
+import { encodePacket } from '../../src/rsp/packet.js';
 import { FakeTarget } from './fake-target.js';
 import { WireClient } from './wire-client.js';
 

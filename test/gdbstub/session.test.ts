@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { checksum, encodePacket, unescapePayload } from '../../src/gdbstub/packet.js';
+import { checksum, encodePacket, unescapePayload } from '../../src/rsp/packet.js';
 import { COUNTER, CRASH, FakeTarget, HALT, MODE_SWITCH, READER } from './fake-target.js';
 import { WireClient } from './wire-client.js';
 

@@ -1,7 +1,8 @@
 /** A protocol client for byte transcripts: it talks to a Session without a socket. */
-import { encodePacket, PacketParser } from '../../src/gdbstub/packet.js';
+
 import { Session, type Wire } from '../../src/gdbstub/session.js';
 import { defaultSettings, type StubSettings } from '../../src/gdbstub/settings.js';
+import { encodePacket, PacketParser } from '../../src/rsp/packet.js';
 import { FakeTarget } from './fake-target.js';
 
 export class WireClient {

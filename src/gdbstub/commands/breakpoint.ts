@@ -1,7 +1,7 @@
+import { decodeHex, parseAddressLength, parseHexNumber } from '../../rsp/hex.js';
 import { checkAgentExpression } from '../agent-expression.js';
 import type { BreakpointType } from '../breakpoints.js';
 import type { Command } from '../command.js';
-import { decodeHex, parseAddressLength, parseHexNumber } from '../hex.js';
 import { messageOf } from '../session.js';
 
 interface Request {

@@ -1,5 +1,5 @@
+import { parseHexBigInt } from '../../rsp/hex.js';
 import type { Command, Reply } from '../command.js';
-import { parseHexBigInt } from '../hex.js';
 import type { RunRequest, Session } from '../session.js';
 
 /** Sets the program counter that c, s, C and S may carry, then runs. */

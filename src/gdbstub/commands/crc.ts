@@ -1,5 +1,5 @@
+import { parseAddressLength } from '../../rsp/hex.js';
 import type { Command } from '../command.js';
-import { parseAddressLength } from '../hex.js';
 import { BAD_ADDRESS } from './read-memory.js';
 
 /** The CRC-32 of `compare-sections`: polynomial 0x04c11db7, most significant bit first, from 0xffffffff. */

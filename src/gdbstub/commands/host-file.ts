@@ -3,8 +3,9 @@
  * the program that runs when it connects, and at any time by `symbol-file target:/NAME`.
  * @gdb "Host I/O Packets"
  */
+
+import { bytesToLatin1, decodeHex, parseHexNumber } from '../../rsp/hex.js';
 import type { Command } from '../command.js';
-import { bytesToLatin1, decodeHex, parseHexNumber } from '../hex.js';
 import type { Session } from '../session.js';
 
 /** errno as the File-I/O protocol numbers it. */

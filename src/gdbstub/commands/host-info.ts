@@ -1,6 +1,7 @@
 /** Host and process as LLDB asks for them: a bare machine of the layout's architecture. */
+
+import { encodeHexText } from '../../rsp/hex.js';
 import type { Command } from '../command.js';
-import { encodeHexText } from '../hex.js';
 import type { Session } from '../session.js';
 import { PROCESS_ID } from '../thread-id.js';
 

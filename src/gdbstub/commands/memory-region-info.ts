@@ -1,5 +1,5 @@
+import { parseHexBigInt } from '../../rsp/hex.js';
 import type { Command } from '../command.js';
-import { parseHexBigInt } from '../hex.js';
 
 /** `qMemoryRegionInfo:ADDR`: LLDB's `memory region`; no permissions where nothing is mapped. */
 export const memoryRegionInfo: Command = {

@@ -1,5 +1,5 @@
+import { decodeHex, encodeHexText } from '../../rsp/hex.js';
 import type { Command } from '../command.js';
-import { decodeHex, encodeHexText } from '../hex.js';
 import { messageOf, type Session } from '../session.js';
 import { ARCHITECTURE_SETTINGS } from '../settings.js';
 

@@ -2,8 +2,9 @@
  * QEMU's own queries. pwndbg and GEF tell a QEMU-like stub by `Qqemu.sstepbits` (both spellings are in use) and then
  * use its monitor. Of QEMU's step bits NOTIMER does not exist: virtual time is the count of instructions.
  */
+
+import { parseHexNumber } from '../../rsp/hex.js';
 import type { Command } from '../command.js';
-import { parseHexNumber } from '../hex.js';
 import type { Session } from '../session.js';
 
 const ENABLE = 1;

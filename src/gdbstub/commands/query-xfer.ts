@@ -1,5 +1,5 @@
+import { parseHexNumber } from '../../rsp/hex.js';
 import type { Command } from '../command.js';
-import { parseHexNumber } from '../hex.js';
 import { osDataXml, osTypesXml } from '../os-data.js';
 import type { Session } from '../session.js';
 import { escapeXml, targetXml } from '../target-xml.js';

@@ -1,5 +1,5 @@
+import { bytesToLatin1, encodeHex, parseAddressLength } from '../../rsp/hex.js';
 import type { Command } from '../command.js';
-import { bytesToLatin1, encodeHex, parseAddressLength } from '../hex.js';
 import { PACKET_SIZE, type Session } from '../session.js';
 
 /** errno of an address that cannot be read or written. Given as a bare number: GDB words these itself. */

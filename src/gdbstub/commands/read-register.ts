@@ -1,5 +1,5 @@
+import { parseHexNumber } from '../../rsp/hex.js';
 import type { Command } from '../command.js';
-import { parseHexNumber } from '../hex.js';
 import { threadSuffix } from './threads.js';
 
 /** `p N`: one register by its number; the only way to those behind the standard set. */

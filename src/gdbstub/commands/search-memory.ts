@@ -1,6 +1,6 @@
+import { latin1ToBytes, parseHexBigInt } from '../../rsp/hex.js';
+import { unescapePayload } from '../../rsp/packet.js';
 import type { Command } from '../command.js';
-import { latin1ToBytes, parseHexBigInt } from '../hex.js';
-import { unescapePayload } from '../packet.js';
 import { BAD_ADDRESS } from './read-memory.js';
 
 const CHUNK = 0x10000;

@@ -1,6 +1,7 @@
 /** All packets that the stub knows, a row each. */
+
+import { expandRuns } from '../../rsp/packet.js';
 import type { Command, Reply } from '../command.js';
-import { expandRuns } from '../packet.js';
 import type { Session } from '../session.js';
 import { attach } from './attach.js';
 import { attached } from './attached.js';

@@ -1,6 +1,7 @@
 /** Threads are vCPUs. */
+
+import { encodeHexText } from '../../rsp/hex.js';
 import type { Command } from '../command.js';
-import { encodeHexText } from '../hex.js';
 import type { Session } from '../session.js';
 import { parseThreadId } from '../thread-id.js';
 

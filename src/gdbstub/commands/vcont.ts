@@ -1,5 +1,5 @@
+import { parseHexBigInt } from '../../rsp/hex.js';
 import type { Command } from '../command.js';
-import { parseHexBigInt } from '../hex.js';
 import type { RunRequest, Session } from '../session.js';
 import { selectThread } from './threads.js';
 

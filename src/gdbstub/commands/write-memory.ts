@@ -1,6 +1,6 @@
+import { decodeHex, latin1ToBytes, parseAddressLength } from '../../rsp/hex.js';
+import { unescapePayload } from '../../rsp/packet.js';
 import type { Command } from '../command.js';
-import { decodeHex, latin1ToBytes, parseAddressLength } from '../hex.js';
-import { unescapePayload } from '../packet.js';
 import type { Session } from '../session.js';
 import { BAD_ADDRESS } from './read-memory.js';
 

@@ -1,5 +1,5 @@
+import { parseHexNumber } from '../../rsp/hex.js';
 import type { Command } from '../command.js';
-import { parseHexNumber } from '../hex.js';
 import { messageOf } from '../session.js';
 import { threadSuffix } from './threads.js';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { encodePacket, expandRuns, PacketParser, unescapePayload } from '../../src/gdbstub/packet.js';
+import { encodePacket, expandRuns, PacketParser, unescapePayload } from '../../src/rsp/packet.js';
 
 const parse = (text: string, limit = 100): unknown[] => new PacketParser(limit).push(Buffer.from(text, 'latin1'));
 
