@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { ticksOf, timeOfTick, VirtualClock } from '../../src/engine/time/clock.js';
-import { Journal } from '../../src/engine/time/journal.js';
 
 describe('deadlines', () => {
   it('fire by time, then by the order in which the timers were made', () => {
@@ -58,65 +57,5 @@ describe('oscillator ticks', () => {
         expect(ticksOf(at - 1, hz)).toBe(tick - 1);
       }
     }
-  });
-});
-
-describe('journal', () => {
-  function machine(recorded: ConstructorParameters<typeof Journal>[1] = []) {
-    let now = 0;
-    const journal = new Journal(() => ({ at: now, icount: BigInt(now) }), recorded);
-    const seen: [number, unknown][] = [];
-    journal.take('key', (data) => seen.push([now, data]));
-    const runTo = (end: number) => {
-      for (let next = journal.next(); next !== undefined && next <= end; next = journal.next()) {
-        now = Math.max(now, next);
-        journal.runDue(now);
-      }
-      now = end;
-    };
-    return { journal, seen, runTo };
-  }
-
-  it('repeats a run input for input at the same times', () => {
-    const live = machine();
-    expect(live.journal.initial('wall-clock', 1234)).toBe(1234);
-    live.runTo(10);
-    live.journal.input('key', 'a');
-    live.runTo(25);
-    live.journal.input('key', 'b');
-    live.journal.input('key', 'c');
-
-    const again = machine(live.journal.entries);
-    expect(again.journal.initial('wall-clock', 9999)).toBe(1234);
-    again.runTo(100);
-    expect(again.seen).toEqual([
-      [10, 'a'],
-      [25, 'b'],
-      [25, 'c'],
-    ]);
-    expect(again.seen).toEqual(live.seen);
-  });
-
-  it('goes back with a snapshot, and a new input there starts another future', () => {
-    const run = machine();
-    run.runTo(10);
-    run.journal.input('key', 'a');
-    const snapshot = run.journal.position;
-    run.runTo(20);
-    run.journal.input('key', 'b');
-    run.journal.seek(snapshot);
-    expect(run.journal.next()).toBe(20);
-    run.journal.input('key', 'x');
-    expect(run.journal.entries.map((entry) => entry.data)).toEqual(['a', 'x']);
-    expect(run.journal.next()).toBeUndefined();
-    expect(() => run.journal.seek(3)).toThrow(RangeError);
-  });
-
-  it('keeps its own copy of bytes', () => {
-    const run = machine();
-    const bytes = Uint8Array.of(1, 2);
-    run.journal.input('serial0', bytes);
-    bytes[0] = 9;
-    expect(run.journal.entries[0].data).toEqual(Uint8Array.of(1, 2));
   });
 });

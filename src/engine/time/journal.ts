@@ -1,8 +1,11 @@
 /**
  * Everything that enters a machine from its host, stamped with the virtual time at which the guest could first
- * see it. The list is the whole difference between two runs of one image: feeding it again repeats the run.
+ * see it. These inputs are the whole difference between two runs of one image: feeding them again repeats the run.
+ *
+ * The journal itself keeps none of them: whoever may go back (a history, a recording) gives it an `InputKeeper`.
  */
 import type { Nanoseconds } from '../devices/device.js';
+import { FORGETTING, type InputKeeper } from './input-keeper.js';
 
 export interface HostInput {
   /** Virtual time of delivery. */
@@ -18,30 +21,29 @@ type Sink = (data: HostInput['data']) => void;
 
 export class Journal {
   private readonly sinks = new Map<string, Sink>();
-  private readonly list: HostInput[];
   private cursor = 0;
 
-  /** `recorded` is the list of an earlier run, to be repeated. */
+  /** `keeper` may hold the inputs of an earlier run already: then they are repeated. */
   constructor(
     private readonly stamp: () => { at: Nanoseconds; icount: bigint },
-    recorded: readonly HostInput[] = [],
-  ) {
-    this.list = [...recorded];
-  }
-
-  /** All inputs so far and, in a repeated run, those still to come. */
-  get entries(): readonly HostInput[] {
-    return this.list;
-  }
+    private readonly keeper: InputKeeper = FORGETTING,
+  ) {}
 
   /** Count of inputs already delivered: a snapshot keeps it. */
   get position(): number {
     return this.cursor;
   }
 
-  /** Goes back (or forth) to a snapshot's position; the inputs after it are delivered again when due. */
+  /**
+   * Goes back (or forth) to a snapshot's position; the inputs after it are delivered again when due.
+   * @throws RangeError when the inputs between there and the newest one are not kept.
+   */
   seek(position: number): void {
-    if (position < 0 || position > this.list.length) throw new RangeError(`journal has no position ${position}`);
+    const { first, end } = this.keeper;
+    if (position !== this.cursor && (position < first || position > end)) {
+      const kept = end > first ? `inputs ${first} to ${end - 1} are kept` : 'no inputs are kept';
+      throw new RangeError(`journal has no position ${position}: ${kept}`);
+    }
     this.cursor = position;
   }
 
@@ -51,42 +53,39 @@ export class Journal {
   }
 
   /**
-   * A live input: recorded and delivered at once. What was recorded for later is dropped, since from here on
-   * the run is a different one.
+   * A live input: kept and delivered at once. What was recorded for later is dropped, since from here on the run is
+   * a different one.
    */
   input(kind: string, data: HostInput['data']): void {
-    this.list.length = this.cursor;
-    this.list.push({ ...this.stamp(), kind, data: data instanceof Uint8Array ? data.slice() : data });
-    this.deliver();
+    this.keeper.keep(this.cursor, { ...this.stamp(), kind, data });
+    this.cursor++;
+    this.sinks.get(kind)?.(data);
   }
 
-  /** A value needed at power-on: the recorded one when this run repeats another, else `live` is recorded. */
+  /** A value needed at power-on: the recorded one when this run repeats another, else `live`, which is kept. */
   initial<T extends HostInput['data']>(kind: string, live: T): T {
-    const entry = this.list[this.cursor];
-    if (entry !== undefined && entry.kind === kind) {
+    const entry = this.keeper.at(this.cursor);
+    if (entry?.kind === kind) {
       this.cursor++;
       return entry.data as T;
     }
-    this.list.length = this.cursor;
-    this.list.push({ ...this.stamp(), kind, data: live });
+    this.keeper.keep(this.cursor, { ...this.stamp(), kind, data: live });
     this.cursor++;
     return live;
   }
 
-  /** Virtual time of the next recorded input; undefined at the end of the list. */
+  /** Virtual time of the next recorded input; undefined when none is to come. */
   next(): Nanoseconds | undefined {
-    return this.list[this.cursor]?.at;
+    return this.keeper.at(this.cursor)?.at;
   }
 
   /** Delivers the recorded inputs that are due at `now`. */
   runDue(now: Nanoseconds): number {
     const first = this.cursor;
-    while (this.cursor < this.list.length && this.list[this.cursor].at <= now) this.deliver();
+    for (let entry = this.keeper.at(first); entry && entry.at <= now; entry = this.keeper.at(this.cursor)) {
+      this.cursor++;
+      this.sinks.get(entry.kind)?.(entry.data);
+    }
     return this.cursor - first;
-  }
-
-  private deliver(): void {
-    const entry = this.list[this.cursor++];
-    this.sinks.get(entry.kind)?.(entry.data);
   }
 }

@@ -7,6 +7,7 @@ import type { MachineView } from '../debug/machine-view.js';
 import type { VgaText } from '../debugger.js';
 import type { Drive } from '../devices/block.js';
 import type { GuestEnd } from '../devices/device.js';
+import type { InputKeeper } from '../time/input-keeper.js';
 import type { Card } from './cards.js';
 import type { Firmware, Hypervisor } from './hypervisor.js';
 import { type NetworkOptions, PcBoard } from './pc-board.js';
@@ -24,6 +25,8 @@ export interface MachineOptions {
   wallSeconds: number;
   drives?: readonly Drive[];
   network?: NetworkOptions;
+  /** Keeps what enters from the host, for a history or a recording; without one nothing is kept. */
+  inputs?: InputKeeper;
   cards?: readonly Card[];
   /** A byte to port 402h or e9h; without it the ports do not exist. */
   debugOutput?: (byte: number) => void;

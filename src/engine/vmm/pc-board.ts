@@ -14,6 +14,7 @@ import { VirtioRng } from '../devices/virtio/rng.js';
 import type { HostNetwork } from '../net/host-network.js';
 import { UserNet } from '../net/user-net.js';
 import { VirtualClock } from '../time/clock.js';
+import type { InputKeeper } from '../time/input-keeper.js';
 import { Journal } from '../time/journal.js';
 import type { Board } from './board.js';
 import type { Card } from './cards.js';
@@ -39,6 +40,8 @@ export interface PcBoardOptions {
   wallSeconds: number;
   /** Seed of RDRAND and RDSEED; always the same unless given, so that runs repeat. */
   seed?: number;
+  /** Keeps the inputs of the host for who goes back; without one none stays in memory. */
+  inputs?: InputKeeper;
   serial(bytes: Uint8Array): void;
   drives?: readonly Drive[];
   /** A byte to a debug console port. */
@@ -65,7 +68,7 @@ export class PcBoard implements Board {
     options: PcBoardOptions,
   ) {
     this.#clock = new VirtualClock(() => vm.now());
-    this.journal = new Journal(() => ({ at: vm.now(), icount: BigInt(vm.icount) }));
+    this.journal = new Journal(() => ({ at: vm.now(), icount: BigInt(vm.icount) }), options.inputs);
     this.bootSeconds = this.journal.initial('wall-clock', options.wallSeconds);
     const seed = this.journal.initial('seed', options.seed ?? DEFAULT_SEED);
     vm.host.setNumber(RANDOM_QUEUE + 8, seed);
