@@ -149,6 +149,5 @@ describe('16550A', () => {
     expect(otherIrq.high).toBe(true);
     expect(copy.portRead(IIR)).toBe(0xcc);
     expect(copy.portRead(DATA)).toBe(0x68);
-    expect(() => copy.load({ version: 9 })).toThrow('serial0: state has version 9');
   });
 });

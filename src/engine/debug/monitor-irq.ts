@@ -112,19 +112,8 @@ function pinsOf(name: string, rows: readonly number[], bit: number): string {
 
 /** The devices' saved states have all that is shown. */
 function controllers({ pic, ioapic }: IrqDevices): string {
-  const io = ioapic.save() as unknown as { id: number; select: number; low: number[]; high: number[]; lines: number };
-  const { chips } = pic.save() as unknown as {
-    chips: {
-      irr: number;
-      imr: number;
-      isr: number;
-      top: number;
-      base: number;
-      readIsr: boolean;
-      elcr: number;
-      fullyNested: boolean;
-    }[];
-  };
+  const io = ioapic.save();
+  const { chips } = pic.save();
   const requested = io.low.map((low, pin) => ((io.lines & (1 << pin)) === 0 ? 0 : low | PENDING));
   return [
     `ioapic0: ver=0x20 id=0x${hex(io.id, 2)} sel=0x${hex(io.select, 2)}`,

@@ -2,9 +2,10 @@
  * ACPI power management as on QEMU's PIIX4: PM1a event and control blocks, the PM timer and the SMI command port.
  * @acpi 4.8 "ACPI Hardware Specification"
  */
+import { count, flag, optional, record, type StateOf, time, u8, u16 } from '../state/schema.js';
 import { ticksOf, timeOfTick } from '../time/clock.js';
-import type { Clock, Device, DeviceState, IrqLine, PortDevice, PortRange, Timer } from './device.js';
-import { bitNames, expectState, hex } from './device-state.js';
+import type { Clock, Device, IrqLine, PortDevice, PortRange, Timer } from './device.js';
+import { bitNames, hex, restoreTimer } from './device-state.js';
 import {
   ACPI_DISABLE,
   ACPI_ENABLE,
@@ -41,20 +42,23 @@ export interface AcpiPmOptions {
   resume(): void;
 }
 
-interface PmState {
-  status: number;
-  enable: number;
-  control: number;
-  apmControl: number;
-  apmStatus: number;
+const STATE = record({
+  status: u16,
+  enable: u16,
+  control: u16,
+  apmControl: u8,
+  apmStatus: u8,
   /** Half turns of the timer already reported in `status`. */
-  halfTurns: number;
+  halfTurns: count,
   /** In S3. */
-  asleep: boolean;
-}
+  asleep: flag,
+  timerAt: optional(time),
+});
+type PmState = StateOf<typeof STATE>;
 
-export class AcpiPm implements Device, PortDevice {
+export class AcpiPm implements Device<PmState>, PortDevice {
   readonly name = 'acpi-pm';
+  readonly format = { kind: 'acpi-pm', version: 2, shape: STATE };
   readonly ports: readonly PortRange[] = [
     { first: PM_BASE, count: 0x40 },
     { first: SMI_COMMAND, count: 2 },
@@ -183,15 +187,13 @@ export class AcpiPm implements Device, PortDevice {
     }
   }
 
-  save(): DeviceState {
-    return { version: 2, ...this.s, timerAt: this.timer.deadline };
+  save(): PmState {
+    return { ...this.s, timerAt: this.timer.deadline };
   }
 
-  load(state: DeviceState): void {
-    const { timerAt, ...rest } = expectState<PmState & { timerAt: number | undefined }>(this.name, 2, state);
-    this.s = { ...rest };
-    if (timerAt === undefined) this.timer.cancel();
-    else this.timer.arm(timerAt);
+  load({ timerAt, ...registers }: PmState): void {
+    this.s = registers;
+    restoreTimer(this.timer, timerAt);
   }
 
   describe(): [string, string][] {
@@ -206,6 +208,6 @@ export class AcpiPm implements Device, PortDevice {
   }
 }
 
-function powerOn(): PmState {
+function powerOn(): Omit<PmState, 'timerAt'> {
   return { status: 0, enable: 0, control: 0, apmControl: 0, apmStatus: 0, halfTurns: 0, asleep: false };
 }

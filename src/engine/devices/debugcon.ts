@@ -2,14 +2,15 @@
  * The debug console of Bochs and QEMU: bytes written to port e9h go to the host, reading answers e9h. SeaBIOS
  * writes to port 402h.
  */
-import type { Device, DeviceState, PortDevice, PortRange } from './device.js';
-import { expectState } from './device-state.js';
+import { record } from '../state/schema.js';
+import type { Device, PortDevice, PortRange } from './device.js';
 
 export const DEBUGCON_PORT = 0xe9;
 const SEABIOS_PORT = 0x402;
 
-export class Debugcon implements Device, PortDevice {
+export class Debugcon implements Device<object>, PortDevice {
   readonly name = 'debugcon';
+  readonly format = { kind: 'debugcon', version: 1, shape: record({}) };
   readonly ports: readonly PortRange[] = [
     { first: DEBUGCON_PORT, count: 1 },
     { first: SEABIOS_PORT, count: 1 },
@@ -28,11 +29,9 @@ export class Debugcon implements Device, PortDevice {
     this.output(value);
   }
 
-  save(): DeviceState {
-    return { version: 1 };
+  save(): object {
+    return {};
   }
 
-  load(state: DeviceState): void {
-    expectState(this.name, 1, state);
-  }
+  load(): void {}
 }

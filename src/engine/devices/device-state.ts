@@ -1,15 +1,10 @@
-/** Checking and copying of the plain, versioned state that devices save. */
-import type { DeviceState } from './device.js';
+/** What devices share in saving their state and showing it. */
+import type { Nanoseconds, Timer } from './device.js';
 
-/**
- * The state as the type that the device's own `save` made.
- * @throws Error naming the device and the version when it is not.
- */
-export function expectState<T>(device: string, version: number, state: DeviceState): T {
-  if (state.version !== version) {
-    throw new Error(`${device}: state has version ${String(state.version)}, this program reads version ${version}`);
-  }
-  return state as unknown as T;
+/** Arms a timer as it was when its deadline was saved. */
+export function restoreTimer(timer: Timer, deadline: Nanoseconds | undefined): void {
+  if (deadline === undefined) timer.cancel();
+  else timer.arm(deadline);
 }
 
 /** Value in hexadecimal with a fixed count of digits, for the devices view. */

@@ -2,6 +2,7 @@
  * What a device knows: its places on the bus, its interrupt line and a clock; nothing else.
  * Everything here is deterministic: time is virtual and host input arrives through the journal.
  */
+import type { Stateful } from '../state/saved.js';
 
 /** Virtual nanoseconds since power-on: retired instructions plus time warped over in HLT. */
 export type Nanoseconds = number;
@@ -46,16 +47,9 @@ export interface MmioDevice {
   mmioWrite(offset: number, bytes: number, value: bigint): void;
 }
 
-/** Plain, versioned state: structured-clone-able, no functions. */
-export type DeviceState = { readonly version: number } & Record<string, unknown>;
-
-export interface Device {
-  /** Stable name, e.g. `serial0`; the key of its state in a snapshot. */
-  readonly name: string;
+/** A chip or card, with state of its own; its name is for example `serial0`. */
+export interface Device<S = unknown> extends Stateful<S> {
   reset(): void;
-  save(): DeviceState;
-  /** @throws Error naming device and version when the state is not one that `save` made. */
-  load(state: DeviceState): void;
   /** Rows for the devices view: register or field, value. */
   describe?(): [string, string][];
 }

@@ -3,8 +3,9 @@
  * byte, and a descriptor address at port 514h that has whole items copied to memory. Firmware and test kernels find
  * the size of memory and the number of processors here. @qemu docs/specs/fw_cfg
  */
-import type { Device, DeviceState, GuestMemory, PortDevice, PortRange } from './device.js';
-import { expectState, hex } from './device-state.js';
+import { count, record, type StateOf, u16, u32 } from '../state/schema.js';
+import type { Device, GuestMemory, PortDevice, PortRange } from './device.js';
+import { hex } from './device-state.js';
 
 export const FW_CFG_SELECTOR = 0x510;
 const FW_CFG_DATA = 0x511;
@@ -48,15 +49,12 @@ export interface FirmwareFile {
   bytes: Uint8Array;
 }
 
-interface State extends Record<string, unknown> {
-  version: 1;
-  key: number;
-  offset: number;
-  dmaHigh: number;
-}
+const STATE = record({ key: u16, offset: count, dmaHigh: u32 });
+type FwCfgState = StateOf<typeof STATE>;
 
-export class FwCfg implements Device, PortDevice {
+export class FwCfg implements Device<FwCfgState>, PortDevice {
   readonly name = 'fw-cfg';
+  readonly format = { kind: 'fw-cfg', version: 1, shape: STATE };
   readonly ports: readonly PortRange[] = [
     { first: FW_CFG_SELECTOR, count: 2 },
     { first: FW_CFG_DMA_HIGH, count: 8 },
@@ -134,12 +132,11 @@ export class FwCfg implements Device, PortDevice {
     return bytes;
   }
 
-  save(): DeviceState {
-    return { version: 1, key: this.key, offset: this.offset, dmaHigh: this.dmaHigh } satisfies State;
+  save(): FwCfgState {
+    return { key: this.key, offset: this.offset, dmaHigh: this.dmaHigh };
   }
 
-  load(state: DeviceState): void {
-    const { key, offset, dmaHigh } = expectState<State>(this.name, 1, state);
+  load({ key, offset, dmaHigh }: FwCfgState): void {
     this.key = key;
     this.offset = offset;
     this.dmaHigh = dmaHigh;

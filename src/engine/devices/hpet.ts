@@ -1,7 +1,7 @@
 /** High Precision Event Timer with three timers. @datasheet IA-PC HPET 1.0a */
-
-import type { Clock, Device, DeviceState, IrqLine, MmioDevice, Timer } from './device.js';
-import { expectState, hex } from './device-state.js';
+import { flag, list, optional, record, type StateOf, time, u8, u64 } from '../state/schema.js';
+import type { Clock, Device, IrqLine, MmioDevice, Timer } from './device.js';
+import { hex, restoreTimer } from './device-state.js';
 import { HPET_BASE, HPET_PERIOD_FS } from './platform.js';
 
 const TIMERS = 3;
@@ -33,23 +33,25 @@ const T_WRITABLE = T_LEVEL | T_INTERRUPTS | T_PERIODIC | T_SET_VALUE | T_32_BIT_
 export const HPET_ROUTES: readonly number[] = [20, 21, 22, 23];
 const T_ROUTES = HPET_ROUTES.reduce((mask, irq) => mask | (1n << BigInt(32 + irq)), 0n);
 
-interface TimerState {
-  config: bigint;
-  comparator: bigint;
-  period: bigint;
+const TIMER = record({
+  config: u64,
+  comparator: u64,
+  period: u64,
   /** Level of the interrupt output. */
-  high: boolean;
-  armed: number | undefined;
-}
+  high: flag,
+  armed: optional(time),
+});
+type TimerState = StateOf<typeof TIMER>;
 
-interface HpetState {
-  config: bigint;
-  status: number;
+const STATE = record({
+  config: u64,
+  status: u8,
   /** The counter while it stands; while it runs, what it was at `since`. */
-  counter: bigint;
-  since: number;
-  timers: TimerState[];
-}
+  counter: u64,
+  since: time,
+  timers: list(TIMER, TIMERS),
+});
+type HpetState = StateOf<typeof STATE>;
 
 export interface HpetOptions {
   clock: Clock;
@@ -59,8 +61,9 @@ export interface HpetOptions {
   replaceLegacy(on: boolean): void;
 }
 
-export class Hpet implements Device, MmioDevice {
+export class Hpet implements Device<HpetState>, MmioDevice {
   readonly name = 'hpet';
+  readonly format = { kind: 'hpet', version: 1, shape: STATE };
   readonly mmio = { gpa: HPET_BASE, bytes: 0x400 };
   private s = powerOn();
   private readonly alarms: Timer[];
@@ -240,20 +243,13 @@ export class Hpet implements Device, MmioDevice {
     this.arm(n);
   }
 
-  save(): DeviceState {
-    const state = structuredClone(this.s);
-    for (const [n, alarm] of this.alarms.entries()) state.timers[n].armed = alarm.deadline;
-    return { version: 1, ...state };
+  save(): HpetState {
+    return { ...this.s, timers: this.s.timers.map((timer, n) => ({ ...timer, armed: this.alarms[n].deadline })) };
   }
 
-  load(state: DeviceState): void {
-    this.s = structuredClone(expectState<HpetState>(this.name, 1, state));
-    for (const [n, alarm] of this.alarms.entries()) {
-      const { armed } = this.s.timers[n];
-      if (armed === undefined) alarm.cancel();
-      else alarm.arm(armed);
-    }
-    this.options.replaceLegacy(this.legacy);
+  load(state: HpetState): void {
+    this.s = state;
+    for (const [n, alarm] of this.alarms.entries()) restoreTimer(alarm, state.timers[n].armed);
   }
 
   describe(): [string, string][] {

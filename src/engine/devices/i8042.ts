@@ -1,7 +1,8 @@
 /** 8042 keyboard controller with a PS/2 keyboard on its first port and nothing on its second. */
-import type { Device, DeviceState, IrqLine, PortDevice, PortRange } from './device.js';
-import { bitNames, expectState, hex } from './device-state.js';
-import { type KeyboardState, keyboardCommand, keyboardReset, keyEvent, nextByte } from './ps2-keyboard.js';
+import { flag, int, list, record, type StateOf, u8 } from '../state/schema.js';
+import type { Device, IrqLine, PortDevice, PortRange } from './device.js';
+import { bitNames, hex } from './device-state.js';
+import { KEYBOARD_STATE, keyboardCommand, keyboardReset, keyEvent, nextByte } from './ps2-keyboard.js';
 import { keysOf, translateToSet1 } from './scancodes.js';
 import type { A20Gate } from './system-ports.js';
 
@@ -25,24 +26,28 @@ const OUTPUT_A20 = 0x02;
 const OUTPUT_KEYBOARD_IRQ = 0x10;
 /** Keyboard clock and data lines idle high, the rest as a PC wires it. */
 const OUTPUT_IDLE = 0xcc;
+/** More answers than a state can hold. */
+const MAX_ANSWERS = 1 << 20;
 
-interface ControllerState {
+const STATE = record({
   /** 32 bytes of controller memory; byte 0 is the configuration. */
-  memory: number[];
+  memory: list(u8, 32),
   /** Byte for the guest; -1: none. */
-  output: number;
+  output: int(-1, 0xff),
   /** Status bits that belong to that byte. */
-  outputFlags: number;
+  outputFlags: u8,
   /** The last write was to port 64h. */
-  lastWasCommand: boolean;
+  lastWasCommand: flag,
   /** Controller command whose argument comes next through port 60h; 0: none. */
-  command: number;
+  command: u8,
   /** The controller's own answers, ahead of the keyboard's bytes. */
-  answers: { byte: number; flags: number }[];
-  keyboard: KeyboardState;
+  answers: list(record({ byte: u8, flags: u8 }), { atMost: MAX_ANSWERS }),
+  keyboard: KEYBOARD_STATE,
   /** The translation has seen f0. */
-  release: boolean;
-}
+  release: flag,
+  lastByte: u8,
+});
+type ControllerState = StateOf<typeof STATE>;
 
 export interface I8042Options {
   irq: IrqLine;
@@ -50,8 +55,9 @@ export interface I8042Options {
   resetRequest(): void;
 }
 
-export class I8042 implements Device, PortDevice {
+export class I8042 implements Device<ControllerState>, PortDevice {
   readonly name = 'i8042';
+  readonly format = { kind: 'i8042', version: 1, shape: STATE };
   readonly ports: readonly PortRange[] = [
     { first: 0x60, count: 1 },
     { first: 0x64, count: 1 },
@@ -252,13 +258,12 @@ export class I8042 implements Device, PortDevice {
     this.options.irq.set(wanted);
   }
 
-  save(): DeviceState {
-    return { version: 1, ...structuredClone(this.s), lastByte: this.lastByte };
+  save(): ControllerState {
+    return { ...this.s, lastByte: this.lastByte };
   }
 
-  load(state: DeviceState): void {
-    const { lastByte, ...rest } = expectState<ControllerState & { lastByte: number }>(this.name, 1, state);
-    this.s = structuredClone(rest);
+  load({ lastByte, ...rest }: ControllerState): void {
+    this.s = rest;
     this.lastByte = lastByte;
   }
 
@@ -275,7 +280,7 @@ export class I8042 implements Device, PortDevice {
 }
 
 /** As firmware leaves it: tested, translating, IRQ1 on. */
-function powerOn(): ControllerState {
+function powerOn(): Omit<ControllerState, 'lastByte'> {
   const memory = new Array<number>(32).fill(0);
   memory[0] = CONFIG_SYSTEM | CONFIG_AUX_OFF | CONFIG_TRANSLATE | CONFIG_KEYBOARD_IRQ;
   return {

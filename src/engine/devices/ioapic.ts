@@ -1,8 +1,10 @@
 /** 82093AA I/O APIC with 24 inputs. @datasheet Intel 82093AA */
+
+import { list, record, type StateOf, u8, word } from '../state/schema.js';
 import { IOAPIC_BASE } from '../vmm/memory-map.js';
 import type { ApicMessage } from './apic-bus.js';
-import type { Device, DeviceState, MmioDevice } from './device.js';
-import { expectState, hex } from './device-state.js';
+import type { Device, MmioDevice } from './device.js';
+import { hex } from './device-state.js';
 import type { IrqSink } from './irq.js';
 
 const PINS = 24;
@@ -27,21 +29,23 @@ const DELIVERY_EXTINT = 7;
 
 const MODES = ['fixed', 'lowest', 'SMI', '?', 'NMI', 'INIT', '?', 'ExtINT'];
 
-export interface IoapicState {
-  select: number;
-  id: number;
+const STATE = record({
+  select: u8,
+  id: u8,
   /** Low and high halves of the redirection entries. */
-  low: number[];
-  high: number[];
-  lines: number;
-}
+  low: list(word, PINS),
+  high: list(word, PINS),
+  lines: word,
+});
+export type IoapicState = StateOf<typeof STATE>;
 
 function powerOn(): IoapicState {
   return { select: 0, id: 0, low: new Array(PINS).fill(MASKED), high: new Array(PINS).fill(0), lines: 0 };
 }
 
-export class Ioapic implements Device, MmioDevice, IrqSink {
+export class Ioapic implements Device<IoapicState>, MmioDevice, IrqSink {
   readonly name = 'ioapic';
+  readonly format = { kind: 'ioapic', version: 1, shape: STATE };
   readonly mmio = { gpa: IOAPIC_BASE, bytes: 0x1000 };
   private s = powerOn();
 
@@ -136,12 +140,12 @@ export class Ioapic implements Device, MmioDevice, IrqSink {
     else if (s.lines & (1 << pin)) this.serve(pin);
   }
 
-  save(): DeviceState {
-    return { version: 1, ...structuredClone(this.s) };
+  save(): IoapicState {
+    return this.s;
   }
 
-  load(state: DeviceState): void {
-    this.s = structuredClone(expectState<IoapicState>(this.name, 1, state));
+  load(state: IoapicState): void {
+    this.s = state;
   }
 
   describe(): [string, string][] {

@@ -43,10 +43,14 @@ export class IrqRouter {
     return this.wires.map((wire) => wire.high);
   }
 
+  get count(): number {
+    return this.wires.length;
+  }
+
   load(levels: readonly boolean[]): void {
     this.high.fill(0);
     for (const [i, wire] of this.wires.entries()) {
-      wire.high = levels[i] ?? false;
+      wire.high = levels[i];
       if (wire.high) this.high[wire.irq]++;
     }
   }

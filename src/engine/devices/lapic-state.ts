@@ -1,33 +1,40 @@
 /** What a local APIC holds between two accesses. */
+import { count, flag, list, optional, record, type StateOf, u32, u64, word, words } from '../state/schema.js';
 import { BASE_BOOT, BASE_ENABLE, BASE_FIELD, BASE_X2APIC, DEFAULT_BASE, LVT_MASKED } from './lapic-registers.js';
-import type { LapicTimerState } from './lapic-timer.js';
+import { LAPIC_TIMER_STATE } from './lapic-timer.js';
 
-export interface LapicState {
-  base: bigint;
+const LVTS = 6;
+const VECTOR_WORDS = 8;
+
+export const LAPIC_STATE = record({
+  base: u64,
   /** The ID in xAPIC mode, which software may change; in x2APIC mode it is the processor's own. */
-  xapicId: number;
-  tpr: number;
-  ldr: number;
-  dfr: number;
-  svr: number;
-  isr: Uint32Array;
-  tmr: Uint32Array;
-  irr: Uint32Array;
-  esr: number;
+  xapicId: u32,
+  tpr: word,
+  ldr: word,
+  dfr: word,
+  svr: word,
+  isr: words(VECTOR_WORDS),
+  tmr: words(VECTOR_WORDS),
+  irr: words(VECTOR_WORDS),
+  esr: word,
   /** Errors since the last write to ESR. */
-  errors: number;
-  icrLow: number;
-  icrHigh: number;
-  lvt: number[];
+  errors: word,
+  icrLow: word,
+  icrHigh: word,
+  lvt: list(word, LVTS),
   /** An ExtINT message waits for the processor. */
-  extInt: boolean;
-  lint0: boolean;
+  extInt: flag,
+  lint0: flag,
   /** Guest-physical address of the word for KVM's paravirtual end of interrupt. */
-  eoiWord?: number;
+  eoiWord: optional(count),
   /** The word is set: the guest may end the interrupt in service by clearing it. */
-  eoiOffered?: boolean;
-  timer?: LapicTimerState;
-}
+  eoiOffered: flag,
+  timer: LAPIC_TIMER_STATE,
+});
+export type LapicState = StateOf<typeof LAPIC_STATE>;
+/** All but the timer, which keeps its own. */
+export type LapicRegisters = Omit<LapicState, 'timer'>;
 
 /** IA32_APIC_BASE in parts. */
 export interface DecodedBase {
@@ -47,7 +54,7 @@ export function decodeBase(msr: bigint): DecodedBase {
 }
 
 /** As after power-on. @sdm 3A 10.4.7.1 "Local APIC State After Power-Up or Reset" */
-export function powerOn(id: number): LapicState {
+export function powerOn(id: number): LapicRegisters {
   return {
     base: DEFAULT_BASE | BASE_ENABLE | (id === 0 ? BASE_BOOT : 0n),
     xapicId: id,
@@ -55,15 +62,17 @@ export function powerOn(id: number): LapicState {
     ldr: 0,
     dfr: 0xffffffff,
     svr: 0xff,
-    isr: new Uint32Array(8),
-    tmr: new Uint32Array(8),
-    irr: new Uint32Array(8),
+    isr: new Uint32Array(VECTOR_WORDS),
+    tmr: new Uint32Array(VECTOR_WORDS),
+    irr: new Uint32Array(VECTOR_WORDS),
     esr: 0,
     errors: 0,
     icrLow: 0,
     icrHigh: 0,
-    lvt: new Array(6).fill(LVT_MASKED),
+    lvt: new Array(LVTS).fill(LVT_MASKED),
     extInt: false,
     lint0: false,
+    eoiWord: undefined,
+    eoiOffered: false,
   };
 }

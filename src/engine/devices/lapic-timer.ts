@@ -1,5 +1,7 @@
 /** The local APIC's timer. Its bus clock is 1 GHz, one tick each nanosecond. @sdm 3A 10.5.4 "APIC Timer" */
-import type { Clock, Nanoseconds, Timer } from './device.js';
+import { flag, int, optional, record, type StateOf, time, u32, u64 } from '../state/schema.js';
+import type { Clock, Timer } from './device.js';
+import { restoreTimer } from './device-state.js';
 
 const ONE_SHOT = 0;
 const PERIODIC = 1;
@@ -13,23 +15,24 @@ export interface TscView {
   readonly hz: number;
 }
 
-export interface LapicTimerState {
-  mode: number;
-  divide: number;
-  initial: number;
+export const LAPIC_TIMER_STATE = record({
+  mode: int(0, 3),
+  divide: int(0, 0xb),
+  initial: u32,
   /** Virtual time at which the count began. */
-  start: Nanoseconds;
+  start: time,
   /** The count had come to its end when the mode changed; only a new initial count starts it again. */
-  stopped: boolean;
-  deadline: bigint;
-  armed: Nanoseconds | undefined;
+  stopped: flag,
+  deadline: u64,
+  armed: optional(time),
   /** This only shows a timer that runs elsewhere. */
-  runsOutside?: boolean;
-}
+  runsOutside: flag,
+});
+export type LapicTimerState = StateOf<typeof LAPIC_TIMER_STATE>;
 
 export class LapicTimer {
   private readonly timer: Timer;
-  private s: LapicTimerState = powerOn();
+  private s = powerOn();
 
   constructor(
     name: string,
@@ -149,10 +152,9 @@ export class LapicTimer {
     return { ...this.s, armed: this.timer.deadline };
   }
 
-  load(state: LapicTimerState): void {
-    this.s = { ...state };
-    if (state.armed === undefined) this.timer.cancel();
-    else this.timer.arm(state.armed);
+  load({ armed, ...registers }: LapicTimerState): void {
+    this.s = registers;
+    restoreTimer(this.timer, armed);
   }
 
   describe(): string {
@@ -164,6 +166,6 @@ export class LapicTimer {
   }
 }
 
-function powerOn(): LapicTimerState {
-  return { mode: ONE_SHOT, divide: 0, initial: 0, start: 0, stopped: false, deadline: 0n, armed: undefined };
+function powerOn(): Omit<LapicTimerState, 'armed'> {
+  return { mode: ONE_SHOT, divide: 0, initial: 0, start: 0, stopped: false, deadline: 0n, runsOutside: false };
 }

@@ -12,8 +12,8 @@ import {
   DELIVERY_NMI,
   DELIVERY_STARTUP,
 } from './apic-bus.js';
-import type { Clock, Device, DeviceState, GuestMemory } from './device.js';
-import { expectState, hex } from './device-state.js';
+import type { Clock, Device, GuestMemory } from './device.js';
+import { hex } from './device-state.js';
 import {
   BASE_BOOT,
   BASE_ENABLE,
@@ -63,7 +63,14 @@ import {
   VERSION,
   X2APIC_WRITABLE,
 } from './lapic-registers.js';
-import { type DecodedBase, decodeBase, type LapicState, powerOn } from './lapic-state.js';
+import {
+  type DecodedBase,
+  decodeBase,
+  LAPIC_STATE,
+  type LapicRegisters,
+  type LapicState,
+  powerOn,
+} from './lapic-state.js';
 import { LapicTimer, type TscView } from './lapic-timer.js';
 import { ParavirtualEoi } from './paravirtual-eoi.js';
 import { clearBit, highest, setBit, testBit, vectorsOf } from './vector-set.js';
@@ -85,10 +92,11 @@ export interface LapicOptions {
   wake?(): void;
 }
 
-export class Lapic implements Device {
+export class Lapic implements Device<LapicState> {
   readonly name: string;
+  readonly format = { kind: 'lapic', version: 2, shape: LAPIC_STATE };
   readonly id: number;
-  private s: LapicState;
+  private s: LapicRegisters;
   private readonly timer: LapicTimer;
   private readonly eoi: ParavirtualEoi;
   private decodedBase = decodeBase(DEFAULT_BASE);
@@ -505,14 +513,13 @@ export class Lapic implements Device {
     this.timer.writeDeadline(value);
   }
 
-  save(): DeviceState {
-    return { version: 2, ...structuredClone({ ...this.s, timer: this.timer.save() }) };
+  save(): LapicState {
+    return { ...this.s, timer: this.timer.save() };
   }
 
-  load(state: DeviceState): void {
-    const { timer, ...rest } = structuredClone(expectState<LapicState>(this.name, 2, state));
-    this.s = rest;
-    this.timer.load(timer!);
+  load({ timer, ...registers }: LapicState): void {
+    this.s = registers;
+    this.timer.load(timer);
   }
 
   describe(): [string, string][] {

@@ -1,13 +1,13 @@
 /** KVM's paravirtual end of interrupt: the guest clears a bit of its memory instead of writing EOI. */
 import type { GuestMemory } from './device.js';
-import type { LapicState } from './lapic-state.js';
+import type { LapicRegisters } from './lapic-state.js';
 import { highest, testBit } from './vector-set.js';
 
 export class ParavirtualEoi {
   constructor(
     private readonly memory: GuestMemory | undefined,
     /** The local APIC's state, which holds the word's address and whether it is set. */
-    private readonly state: () => LapicState,
+    private readonly state: () => LapicRegisters,
     private readonly endOfInterrupt: () => void,
   ) {}
 

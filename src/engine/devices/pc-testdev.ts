@@ -2,8 +2,9 @@
  * QEMU's pc-testdev, which tests of processors and hypervisors drive: ports that keep what is written, a piece of
  * device memory, and the interrupt wires by number.
  */
-import type { Device, DeviceState, IrqLine, MmioDevice, PortDevice, PortRange } from './device.js';
-import { expectState, hex } from './device-state.js';
+import { bytes, record, type StateOf } from '../state/schema.js';
+import type { Device, IrqLine, MmioDevice, PortDevice, PortRange } from './device.js';
+import { hex } from './device-state.js';
 
 /** A register of 4 bytes for accesses of any size; the same byte by byte; a write to the one between has no effect here. */
 const PORT_DATA = 0xe0;
@@ -16,14 +17,12 @@ const WIRES = 24;
 const MEMORY_GPA = 0xff000000;
 const MEMORY_BYTES = 0x10000;
 
-interface State extends Record<string, unknown> {
-  version: 1;
-  data: Uint8Array;
-  memory: Uint8Array;
-}
+const STATE = record({ data: bytes(4), memory: bytes(MEMORY_BYTES) });
+type PcTestdevState = StateOf<typeof STATE>;
 
-export class PcTestdev implements Device, PortDevice, MmioDevice {
+export class PcTestdev implements Device<PcTestdevState>, PortDevice, MmioDevice {
   readonly name = 'pc-testdev';
+  readonly format = { kind: 'pc-testdev', version: 1, shape: STATE };
   /** The debug console owns e9h where there is one, so the byte-wise register shows its first byte only. */
   readonly ports: readonly PortRange[] = [
     { first: PORT_DATA, count: 4 },
@@ -70,12 +69,11 @@ export class PcTestdev implements Device, PortDevice, MmioDevice {
     for (let n = 0; n < bytes; n++) this.memory[offset + n] = Number((value >> BigInt(8 * n)) & 0xffn);
   }
 
-  save(): DeviceState {
-    return { version: 1, data: this.data.slice(), memory: this.memory.slice() } satisfies State;
+  save(): PcTestdevState {
+    return { data: this.data, memory: this.memory };
   }
 
-  load(state: DeviceState): void {
-    const { data, memory } = expectState<State>(this.name, 1, state);
+  load({ data, memory }: PcTestdevState): void {
     this.data.set(data);
     this.memory.set(memory);
   }

@@ -1,5 +1,7 @@
 /** The devices of a PC, wired as QEMU's pc machine wires them, and what a VMM needs of them. */
 import type { VgaText } from '../debugger.js';
+import { checkAll, loadAll, type Saved, type Stateful, saveAll } from '../state/saved.js';
+import { flag, list, record, type StateOf, tuple } from '../state/schema.js';
 import type { VirtualClock } from '../time/clock.js';
 import type { Deadlines } from '../time/deadlines.js';
 import { AcpiPm } from './acpi-pm.js';
@@ -8,7 +10,7 @@ import type { Drive } from './block.js';
 import { Bus } from './bus.js';
 import { DebugExit } from './debug-exit.js';
 import { Debugcon } from './debugcon.js';
-import type { Device, DeviceState, GuestEnd, GuestMemory, IrqLine, MmioDevice, PortDevice } from './device.js';
+import type { Device, GuestEnd, GuestMemory, IrqLine, MmioDevice, PortDevice } from './device.js';
 import { type FirmwareFile, FwCfg } from './fw-cfg.js';
 import { Hpet } from './hpet.js';
 import { I8042 } from './i8042.js';
@@ -108,7 +110,23 @@ class GatedLine implements IrqLine {
     this.connected = connected;
     this.wire.set(connected && this.level);
   }
+
+  save(): StateOf<typeof GATE> {
+    return { connected: this.connected, level: this.level };
+  }
+
+  /** The wire behind has its level already. */
+  load({ connected, level }: StateOf<typeof GATE>): void {
+    this.connected = connected;
+    this.level = level;
+  }
 }
+
+const GATE = record({ connected: flag, level: flag });
+/** Level of every wire, the gates of timer and clock, and the NMI latch of each processor. */
+const wiring = (wires: number, vcpus: number) =>
+  record({ levels: list(flag, wires), gates: tuple(GATE, GATE), nmi: list(flag, vcpus) });
+type WiringState = StateOf<ReturnType<typeof wiring>>;
 
 export class Pc {
   readonly bus = new Bus();
@@ -129,6 +147,7 @@ export class Pc {
   readonly a20: A20Gate;
   readonly devices: Device[];
   private readonly irqs: IrqRouter;
+  private readonly gates: readonly [GatedLine, GatedLine];
   private readonly window: LapicWindow;
   private readonly nmi: boolean[];
 
@@ -163,6 +182,7 @@ export class Pc {
 
     const timerLine = new GatedLine(this.irqs.line(0));
     const clockLine = new GatedLine(this.irqs.line(RTC_IRQ));
+    this.gates = [timerLine, clockLine];
     this.pit = new Pit8254(clock, timerLine);
     this.serial = new Serial16550({
       name: 'serial0',
@@ -398,24 +418,38 @@ export class Pc {
     this.firmwareInit();
   }
 
-  /** State of every device by name, of the wires and of the NMI latches. */
-  save(): Record<string, DeviceState> {
-    const states: Record<string, DeviceState> = {};
-    for (const device of this.devices) states[device.name] = device.save();
-    states.wires = { version: 1, levels: this.irqs.save(), nmi: [...this.nmi] };
-    return states;
+  /** What lies between the devices; it is loaded last, since a device may drive its wires. */
+  private get wires(): Stateful<WiringState> {
+    return {
+      name: 'wires',
+      format: { kind: 'pc-wires', version: 2, shape: wiring(this.irqs.count, this.lapic.length) },
+      save: () => ({
+        levels: this.irqs.save(),
+        gates: [this.gates[0].save(), this.gates[1].save()],
+        nmi: this.nmi,
+      }),
+      load: ({ levels, gates, nmi }) => {
+        this.irqs.load(levels);
+        for (const [i, gate] of gates.entries()) this.gates[i].load(gate);
+        for (const [vcpu, pending] of nmi.entries()) this.nmi[vcpu] = pending;
+      },
+    };
   }
 
-  /** @throws Error when the states are of another machine. */
-  load(states: Record<string, DeviceState>): void {
-    for (const device of this.devices) {
-      const state = states[device.name];
-      if (state === undefined) throw new Error(`snapshot has no state of ${device.name}`);
-      device.load(state);
-    }
-    const wires = states.wires as unknown as { levels: boolean[]; nmi: boolean[] };
-    this.irqs.load(wires.levels);
-    for (const [vcpu] of this.lapic.entries()) this.nmi[vcpu] = wires.nmi[vcpu];
+  /** All that has state, in the order of loading. */
+  get parts(): Stateful[] {
+    return [...this.devices, this.wires];
+  }
+
+  /** State of every device by name, of the wires and of the NMI latches. */
+  save(): Record<string, Saved> {
+    return saveAll(this.parts);
+  }
+
+  /** @throws StateError when the states are of another machine; nothing is changed then. */
+  load(states: Readonly<Record<string, Saved>>): void {
+    checkAll(this.parts, states);
+    loadAll(this.parts, states);
   }
 }
 

@@ -1,6 +1,7 @@
 /** The two cascaded 8259A interrupt controllers of a PC. @datasheet Intel 8259A */
-import type { Device, DeviceState, PortDevice, PortRange } from './device.js';
-import { expectState, hex } from './device-state.js';
+import { flag, oneOf, record, type StateOf, tuple, u8 } from '../state/schema.js';
+import type { Device, PortDevice, PortRange } from './device.js';
+import { hex } from './device-state.js';
 import type { IrqSink } from './irq.js';
 
 const ICW1_INIT = 0x10;
@@ -15,29 +16,31 @@ const SLAVE_PIN = 2;
 /** IRQ 0, 1, 2, 8 and 13 cannot be level-triggered. */
 const ELCR_WRITABLE = [0xf8, 0xde];
 
-/** Which initialization word comes next. */
-type InitStep = 0 | 2 | 3 | 4;
-
-export interface PicChipState {
-  irr: number;
-  isr: number;
-  imr: number;
-  lines: number;
-  elcr: number;
+const CHIP = record({
+  irr: u8,
+  isr: u8,
+  imr: u8,
+  lines: u8,
+  elcr: u8,
   /** Pin with the highest priority. */
-  top: number;
-  base: number;
-  init: InitStep;
-  needsIcw4: boolean;
-  single: boolean;
-  levelMode: boolean;
-  autoEoi: boolean;
-  rotateOnAutoEoi: boolean;
-  specialMask: boolean;
-  fullyNested: boolean;
-  readIsr: boolean;
-  poll: boolean;
-}
+  top: u8,
+  base: u8,
+  /** Which initialization word comes next. */
+  init: oneOf(0, 2, 3, 4),
+  needsIcw4: flag,
+  single: flag,
+  levelMode: flag,
+  autoEoi: flag,
+  rotateOnAutoEoi: flag,
+  specialMask: flag,
+  fullyNested: flag,
+  readIsr: flag,
+  poll: flag,
+});
+export type PicChipState = StateOf<typeof CHIP>;
+
+const STATE = record({ chips: tuple(CHIP, CHIP), high: flag });
+export type PicState = StateOf<typeof STATE>;
 
 function chipReset(): PicChipState {
   return {
@@ -66,8 +69,9 @@ export interface PicOptions {
   output?(high: boolean): void;
 }
 
-export class Pic8259 implements Device, PortDevice, IrqSink {
+export class Pic8259 implements Device<PicState>, PortDevice, IrqSink {
   readonly name = 'pic';
+  readonly format = { kind: 'pic-8259', version: 1, shape: STATE };
   readonly ports: readonly PortRange[] = [
     { first: 0x20, count: 2 },
     { first: 0xa0, count: 2 },
@@ -272,14 +276,13 @@ export class Pic8259 implements Device, PortDevice, IrqSink {
     this.options.output?.(high);
   }
 
-  save(): DeviceState {
-    return { version: 1, chips: structuredClone(this.chips), high: this.high };
+  save(): PicState {
+    return { chips: this.chips, high: this.high };
   }
 
-  load(state: DeviceState): void {
-    const saved = expectState<{ chips: [PicChipState, PicChipState]; high: boolean }>(this.name, 1, state);
-    this.chips = structuredClone(saved.chips);
-    this.high = saved.high;
+  load({ chips, high }: PicState): void {
+    this.chips = chips;
+    this.high = high;
   }
 
   describe(): [string, string][] {

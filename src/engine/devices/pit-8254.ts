@@ -1,7 +1,9 @@
 /** 8254 programmable interval timer: three counters at 1.193182 MHz. @datasheet Intel 8254 */
+
+import { flag, int, list, optional, record, type StateOf, time, u8 } from '../state/schema.js';
 import { ticksOf, timeOfTick } from '../time/clock.js';
-import type { Clock, Device, DeviceState, IrqLine, PortDevice, PortRange, Timer } from './device.js';
-import { expectState } from './device-state.js';
+import type { Clock, Device, IrqLine, PortDevice, PortRange, Timer } from './device.js';
+import { restoreTimer } from './device-state.js';
 
 export const PIT_HZ = 1_193_182;
 
@@ -14,30 +16,34 @@ const READ_BACK_NO_STATUS = 0x10;
 const STATUS_OUT = 0x80;
 const STATUS_NULL = 0x40;
 
-interface Channel {
-  mode: number;
-  bcd: boolean;
+const CHANNEL = record({
+  mode: int(0, 7),
+  bcd: flag,
   /** 1 low byte, 2 high byte, 3 low then high. */
-  access: number;
-  gate: boolean;
+  access: int(0, 3),
+  gate: flag,
   /** Count that runs: 1 to 0x10000 (or 10000); 0 before the first one. */
-  count: number;
+  count: int(0, 0x10000),
   /** Tick at which `count` was loaded, moved on while the gate stops the counter. */
-  start: number;
+  start: time,
   /** Tick at which the gate stopped the counter; -1 while it runs. */
-  stopped: number;
+  stopped: time,
   /** Periodic modes: a count that replaces `count` at the end of the period. 0: none. */
-  next: number;
+  next: int(0, 0x10000),
   /** Tick at which `next` was written. */
-  nextSince: number;
+  nextSince: time,
   /** Modes 1 and 5 count only after the gate's rising edge. */
-  triggered: boolean;
-  writeLow: number;
-  writeHigh: boolean;
-  readHigh: boolean;
-  latch: number[];
-  statusLatch: number;
-}
+  triggered: flag,
+  writeLow: u8,
+  writeHigh: flag,
+  readHigh: flag,
+  latch: list(u8, { atMost: 2 }),
+  statusLatch: int(-1, 0xff),
+});
+type Channel = StateOf<typeof CHANNEL>;
+
+const STATE = record({ channels: list(CHANNEL, 3), deadline: optional(time) });
+type PitState = StateOf<typeof STATE>;
 
 function channelReset(gate: boolean): Channel {
   return {
@@ -59,8 +65,9 @@ function channelReset(gate: boolean): Channel {
   };
 }
 
-export class Pit8254 implements Device, PortDevice {
+export class Pit8254 implements Device<PitState>, PortDevice {
   readonly name = 'pit';
+  readonly format = { kind: 'pit-8254', version: 1, shape: STATE };
   readonly ports: readonly PortRange[] = [{ first: 0x40, count: 4 }];
   readonly portWidth = 1;
   private channels: Channel[] = [channelReset(true), channelReset(true), channelReset(false)];
@@ -340,15 +347,13 @@ export class Pit8254 implements Device, PortDevice {
     if (this.channels[0].mode !== 0 && this.channels[0].mode !== 4) this.rearm();
   }
 
-  save(): DeviceState {
-    return { version: 1, channels: structuredClone(this.channels), deadline: this.timer.deadline };
+  save(): PitState {
+    return { channels: this.channels, deadline: this.timer.deadline };
   }
 
-  load(state: DeviceState): void {
-    const saved = expectState<{ channels: Channel[]; deadline: number | undefined }>(this.name, 1, state);
-    this.channels = structuredClone(saved.channels);
-    if (saved.deadline === undefined) this.timer.cancel();
-    else this.timer.arm(saved.deadline);
+  load({ channels, deadline }: PitState): void {
+    this.channels = channels;
+    restoreTimer(this.timer, deadline);
   }
 
   describe(): [string, string][] {

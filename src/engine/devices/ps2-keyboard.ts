@@ -1,4 +1,5 @@
 /** A PS/2 keyboard with 101 keys: commands from the controller, bytes to it. */
+import { flag, list, oneOf, record, type StateOf, u8 } from '../state/schema.js';
 import { set2Bytes, translateToSet1 } from './scancodes.js';
 
 const ACK = 0xfa;
@@ -6,19 +7,22 @@ const RESEND = 0xfe;
 const SELF_TEST_PASSED = 0xaa;
 /** Bytes that the keyboard keeps while the controller does not take them. */
 const BUFFER_BYTES = 16;
+/** More than a state can hold of answers that nobody took, and of keys typed ahead. */
+const MAX_BYTES = 1 << 20;
 
-export interface KeyboardState {
-  buffer: number[];
-  enabled: boolean;
-  scanSet: 1 | 2;
-  leds: number;
-  typematic: number;
+export const KEYBOARD_STATE = record({
+  buffer: list(u8, { atMost: MAX_BYTES }),
+  enabled: flag,
+  scanSet: oneOf(1, 2),
+  leds: u8,
+  typematic: u8,
   /** Command whose argument byte comes next; 0: none. */
-  command: number;
-  lastSent: number;
+  command: u8,
+  lastSent: u8,
   /** Keys typed by the host that the buffer had no room for. */
-  waiting: number[][];
-}
+  waiting: list(list(u8, { atMost: BUFFER_BYTES }), { atMost: MAX_BYTES }),
+});
+export type KeyboardState = StateOf<typeof KEYBOARD_STATE>;
 
 export function keyboardReset(): KeyboardState {
   return {

@@ -1,9 +1,10 @@
 /** MC146818 real-time clock with 128 bytes of CMOS memory. @datasheet Motorola MC146818A */
+import { bytes, flag, optional, record, type StateOf, time, u8 } from '../state/schema.js';
 import { ticksOf, timeOfTick } from '../time/clock.js';
 import { lowRamEnd } from '../vmm/memory-map.js';
 import { fromUnixSeconds, toUnixSeconds } from './calendar.js';
-import type { Clock, Device, DeviceState, IrqLine, Nanoseconds, PortDevice, PortRange, Timer } from './device.js';
-import { bitNames, expectState, hex } from './device-state.js';
+import type { Clock, Device, IrqLine, Nanoseconds, PortDevice, PortRange, Timer } from './device.js';
+import { bitNames, hex, restoreTimer } from './device-state.js';
 import { CMOS_CENTURY } from './platform.js';
 
 const SECONDS = 0;
@@ -55,27 +56,31 @@ export interface RtcOptions {
   alarm?(): void;
 }
 
-interface RtcState {
-  cmos: Uint8Array;
-  index: number;
-  nmiMasked: boolean;
+const STATE = record({
+  cmos: bytes(128),
+  index: u8,
+  nmiMasked: flag,
   /** Clock's time minus virtual time, in ns since 1970 split to stay exact. */
-  baseSeconds: number;
-  baseNs: number;
+  baseSeconds: time,
+  baseNs: time,
   /** The frozen time while B_SET or the divider reset holds the clock. */
-  held: boolean;
+  held: flag,
   /** Virtual times up to which the flags of register C have been worked out. */
-  periodicSeen: number;
-  updateSeen: number;
-}
+  periodicSeen: time,
+  updateSeen: time,
+  periodicAt: optional(time),
+  secondAt: optional(time),
+});
+type RtcState = StateOf<typeof STATE>;
 
-export class Rtc146818 implements Device, PortDevice {
+export class Rtc146818 implements Device<RtcState>, PortDevice {
   readonly name = 'rtc';
+  readonly format = { kind: 'rtc-146818', version: 1, shape: STATE };
   readonly ports: readonly PortRange[] = [{ first: 0x70, count: 2 }];
   readonly portWidth = 1;
   private readonly periodicTimer: Timer;
   private readonly secondTimer: Timer;
-  private s: RtcState;
+  private s: Omit<RtcState, 'periodicAt' | 'secondAt'>;
 
   constructor(private readonly options: RtcOptions) {
     this.periodicTimer = options.clock.timer('rtc periodic', () => this.expire());
@@ -363,24 +368,14 @@ export class Rtc146818 implements Device, PortDevice {
     return cmos;
   }
 
-  save(): DeviceState {
-    return {
-      version: 1,
-      ...structuredClone(this.s),
-      periodicAt: this.periodicTimer.deadline,
-      secondAt: this.secondTimer.deadline,
-    };
+  save(): RtcState {
+    return { ...this.s, periodicAt: this.periodicTimer.deadline, secondAt: this.secondTimer.deadline };
   }
 
-  load(state: DeviceState): void {
-    const { periodicAt, secondAt, ...rest } = expectState<
-      RtcState & { periodicAt: number | undefined; secondAt: number | undefined }
-    >(this.name, 1, state);
-    this.s = structuredClone(rest);
-    if (periodicAt === undefined) this.periodicTimer.cancel();
-    else this.periodicTimer.arm(periodicAt);
-    if (secondAt === undefined) this.secondTimer.cancel();
-    else this.secondTimer.arm(secondAt);
+  load({ periodicAt, secondAt, ...clock }: RtcState): void {
+    this.s = clock;
+    restoreTimer(this.periodicTimer, periodicAt);
+    restoreTimer(this.secondTimer, secondAt);
   }
 
   describe(): [string, string][] {

@@ -3,8 +3,9 @@
  * FIFO has room, so nothing is ever lost. Only the receive time-out keeps real time, from the programmed divisor.
  * @datasheet National PC16550D
  */
-import type { Clock, Device, DeviceState, IrqLine, PortDevice, PortRange, Timer } from './device.js';
-import { bitNames, expectState, hex } from './device-state.js';
+import { flag, list, optional, record, type StateOf, time, u8, u16 } from '../state/schema.js';
+import type { Clock, Device, IrqLine, PortDevice, PortRange, Timer } from './device.js';
+import { bitNames, hex, restoreTimer } from './device-state.js';
 
 const IER_RECEIVE = 0x01;
 const IER_TRANSMIT = 0x02;
@@ -47,23 +48,27 @@ const MSR_DCD = 0x80;
 const MSR_CONNECTED = MSR_CTS | MSR_DSR | MSR_DCD;
 
 const FIFO_BYTES = 16;
+/** More than this a state cannot hold of what the host has typed ahead. */
+const MAX_QUEUE_BYTES = 1 << 24;
 const OSCILLATOR_HZ = 1_843_200;
 
-interface SerialState {
-  ier: number;
-  fcr: number;
-  lcr: number;
-  mcr: number;
-  lsr: number;
-  msr: number;
-  scr: number;
-  divisor: number;
-  thrPending: boolean;
-  timeoutPending: boolean;
-  fifo: number[];
-  queue: number[];
-  timeoutAt: number | undefined;
-}
+const STATE = record({
+  ier: u8,
+  fcr: u8,
+  lcr: u8,
+  mcr: u8,
+  lsr: u8,
+  msr: u8,
+  scr: u8,
+  divisor: u16,
+  thrPending: flag,
+  timeoutPending: flag,
+  fifo: list(u8, { atMost: FIFO_BYTES }),
+  /** Bytes of the host that the FIFO has no room for yet. */
+  queue: list(u8, { atMost: MAX_QUEUE_BYTES }),
+  timeoutAt: optional(time),
+});
+type SerialState = StateOf<typeof STATE>;
 
 export interface SerialOptions {
   name: string;
@@ -74,8 +79,9 @@ export interface SerialOptions {
   output(byte: number): void;
 }
 
-export class Serial16550 implements Device, PortDevice {
+export class Serial16550 implements Device<SerialState>, PortDevice {
   readonly name: string;
+  readonly format = { kind: 'serial-16550', version: 1, shape: STATE };
   readonly ports: readonly PortRange[];
   readonly portWidth = 1;
   private readonly base: number;
@@ -83,7 +89,7 @@ export class Serial16550 implements Device, PortDevice {
   private readonly clock: Clock;
   private readonly output: (byte: number) => void;
   private readonly timeout: Timer;
-  private s: SerialState = powerOn();
+  private s = powerOn();
 
   constructor(options: SerialOptions) {
     this.name = options.name;
@@ -302,14 +308,13 @@ export class Serial16550 implements Device, PortDevice {
     this.irq.set(this.pendingReason() !== IIR_NONE);
   }
 
-  save(): DeviceState {
-    return { version: 1, ...structuredClone(this.s), timeoutAt: this.timeout.deadline };
+  save(): SerialState {
+    return { ...this.s, timeoutAt: this.timeout.deadline };
   }
 
-  load(state: DeviceState): void {
-    this.s = structuredClone(expectState<SerialState>(this.name, 1, state));
-    if (this.s.timeoutAt === undefined) this.timeout.cancel();
-    else this.timeout.arm(this.s.timeoutAt);
+  load({ timeoutAt, ...registers }: SerialState): void {
+    this.s = registers;
+    restoreTimer(this.timeout, timeoutAt);
   }
 
   describe(): [string, string][] {
@@ -330,7 +335,7 @@ export class Serial16550 implements Device, PortDevice {
   }
 }
 
-function powerOn(): SerialState {
+function powerOn(): Omit<SerialState, 'timeoutAt'> {
   return {
     ier: 0,
     fcr: 0,
@@ -344,6 +349,5 @@ function powerOn(): SerialState {
     timeoutPending: false,
     fifo: [],
     queue: [],
-    timeoutAt: undefined,
   };
 }

@@ -1,7 +1,8 @@
 /** The loose ends of a PC's board: ports 61h (timer 2, speaker, refresh), 80h (POST), 92h (fast A20 and reset). */
+import { flag, record, type StateOf, u8 } from '../state/schema.js';
 import { ticksOf } from '../time/clock.js';
-import type { Clock, Device, DeviceState, PortDevice, PortRange } from './device.js';
-import { expectState, hex } from './device-state.js';
+import type { Clock, Device, PortDevice, PortRange } from './device.js';
+import { hex } from './device-state.js';
 import type { Pit8254 } from './pit-8254.js';
 
 const TIMER_2_GATE = 0x01;
@@ -36,8 +37,12 @@ export interface SystemPortsOptions {
   resetRequest(): void;
 }
 
-export class SystemPorts implements Device, PortDevice {
+const STATE = record({ speaker: flag, post: u8, a20: flag });
+type SystemPortsState = StateOf<typeof STATE>;
+
+export class SystemPorts implements Device<SystemPortsState>, PortDevice {
   readonly name = 'board';
+  readonly format = { kind: 'system-ports', version: 1, shape: STATE };
   readonly ports: readonly PortRange[] = [
     { first: 0x61, count: 1 },
     { first: 0x80, count: 1 },
@@ -88,15 +93,14 @@ export class SystemPorts implements Device, PortDevice {
     }
   }
 
-  save(): DeviceState {
-    return { version: 1, speaker: this.speaker, post: this.post, a20: this.options.a20.open };
+  save(): SystemPortsState {
+    return { speaker: this.speaker, post: this.post, a20: this.options.a20.open };
   }
 
-  load(state: DeviceState): void {
-    const saved = expectState<{ speaker: boolean; post: number; a20: boolean }>(this.name, 1, state);
-    this.speaker = saved.speaker;
-    this.post = saved.post;
-    this.options.a20.set(saved.a20);
+  load({ speaker, post, a20 }: SystemPortsState): void {
+    this.speaker = speaker;
+    this.post = post;
+    this.options.a20.set(a20);
   }
 
   describe(): [string, string][] {

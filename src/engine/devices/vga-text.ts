@@ -1,8 +1,9 @@
 /** The VGA's registers, for text modes. Text memory is guest RAM at b8000h, which the screen is read from. */
 import type { VgaText } from '../debugger.js';
+import { flag, list, record, type StateOf, u8, u16 } from '../state/schema.js';
 import { VGA_TEXT_BASE, VGA_TEXT_BYTES } from '../vmm/memory-map.js';
-import type { Clock, Device, DeviceState, PortDevice, PortRange } from './device.js';
-import { expectState, hex } from './device-state.js';
+import type { Clock, Device, PortDevice, PortRange } from './device.js';
+import { hex } from './device-state.js';
 
 const CRTC_HORIZONTAL_END = 0x01;
 const CRTC_MAX_SCAN_LINE = 0x09;
@@ -40,25 +41,26 @@ const MODE3_ATTRIBUTE = [
   0x08, 0x00,
 ];
 
-interface VgaState {
-  misc: number;
-  feature: number;
-  crtcIndex: number;
-  crtc: number[];
-  sequencerIndex: number;
-  sequencer: number[];
-  graphicsIndex: number;
-  graphics: number[];
-  attributeIndex: number;
-  attribute: number[];
+const STATE = record({
+  misc: u8,
+  feature: u8,
+  crtcIndex: u8,
+  crtc: list(u8, 256),
+  sequencerIndex: u8,
+  sequencer: list(u8, 8),
+  graphicsIndex: u8,
+  graphics: list(u8, 16),
+  attributeIndex: u8,
+  attribute: list(u8, 32),
   /** Port 3c0h takes an index first, then data. */
-  attributeData: boolean;
-  dacMask: number;
-  dacRead: number;
-  dacWrite: number;
-  dacStep: number;
-  palette: number[];
-}
+  attributeData: flag,
+  dacMask: u8,
+  dacRead: u16,
+  dacWrite: u16,
+  dacStep: u8,
+  palette: list(u8, 768),
+});
+type VgaState = StateOf<typeof STATE>;
 
 function padded(values: readonly number[], length: number): number[] {
   return [...values, ...new Array<number>(length - values.length).fill(0)];
@@ -98,8 +100,9 @@ function textPalette(): number[] {
   return palette;
 }
 
-export class VgaTextDevice implements Device, PortDevice {
+export class VgaTextDevice implements Device<VgaState>, PortDevice {
   readonly name = 'vga';
+  readonly format = { kind: 'vga-text', version: 1, shape: STATE };
   readonly ports: readonly PortRange[] = [
     { first: 0x3b4, count: 2 },
     { first: 0x3ba, count: 1 },
@@ -291,12 +294,12 @@ export class VgaTextDevice implements Device, PortDevice {
     s.dacStep = (component + 1) % 3;
   }
 
-  save(): DeviceState {
-    return { version: 1, ...structuredClone(this.s) };
+  save(): VgaState {
+    return this.s;
   }
 
-  load(state: DeviceState): void {
-    this.s = structuredClone(expectState<VgaState>(this.name, 1, state));
+  load(state: VgaState): void {
+    this.s = state;
   }
 
   describe(): [string, string][] {

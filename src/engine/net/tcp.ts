@@ -3,6 +3,7 @@
  * no buffers for, so going back to the first unacknowledged byte is all the recovery there is.
  * @rfc 9293
  */
+import { bytes, flag, int, oneOf, record, type StateOf, u32 } from '../state/schema.js';
 import { TCP_ACK, TCP_FIN, TCP_MSS, TCP_PSH, TCP_RST, TCP_SYN, type TcpSegment } from './packet.js';
 
 /** Most that the guest may have on the way to the host's stream. */
@@ -14,7 +15,8 @@ const MIN_MSS = 64;
 /** A guest that does not answer so many retransmissions is gone. */
 const MAX_RETRIES = 12;
 
-export type TcpState = 'connecting' | 'syn-sent' | 'syn-received' | 'open' | 'closed';
+const TCP_STATES = ['connecting', 'syn-sent', 'syn-received', 'open', 'closed'] as const;
+export type TcpState = (typeof TCP_STATES)[number];
 
 /** What a connection does to the world. */
 export interface TcpActions {
@@ -27,25 +29,26 @@ export interface TcpActions {
   pause(paused: boolean): void;
 }
 
-export interface TcpSaved {
-  state: TcpState;
-  unacknowledged: number;
-  next: number;
-  peerWindow: number;
-  expected: number;
-  inFlight: number;
-  mss: number;
-  queue: Uint8Array;
-  hostEnded: boolean;
-  finSent: boolean;
-  finAcknowledged: boolean;
-  guestEnded: boolean;
-  paused: boolean;
+export const TCP_STATE = record({
+  state: oneOf(...TCP_STATES),
+  unacknowledged: u32,
+  next: u32,
+  peerWindow: u32,
+  expected: u32,
+  inFlight: int(0, RECEIVE_WINDOW),
+  mss: int(MIN_MSS, TCP_MSS),
+  queue: bytes(),
+  hostEnded: flag,
+  finSent: flag,
+  finAcknowledged: flag,
+  guestEnded: flag,
+  paused: flag,
   /** Retransmissions since the guest was heard last. */
-  retries: number;
-}
+  retries: int(0, MAX_RETRIES),
+});
+export type TcpSaved = StateOf<typeof TCP_STATE>;
 
-const NO_BYTES = new Uint8Array(0);
+const NO_BYTES: Uint8Array = new Uint8Array(0);
 
 export class TcpConnection {
   /** Sequence numbers: first unacknowledged of ours, our next, next of the guest's. */

@@ -3,8 +3,11 @@
  * UDP to sockets of the host. The guest is 10.0.2.15, the gateway 10.0.2.2 (which is the host's loopback), the name
  * server 10.0.2.3.
  */
+
 import type { Clock, Timer } from '../devices/device.js';
+import { restoreTimer } from '../devices/device-state.js';
 import type { NetBackend } from '../devices/net-backend.js';
+import { bytes, count, list, optional, record, type StateOf, time, u16, u32 } from '../state/schema.js';
 import { dhcpReply } from './dhcp.js';
 import { decodeEvent, FIRST_ACCEPTED_ID, type HostEvent, type HostNetwork } from './host-network.js';
 import {
@@ -35,7 +38,7 @@ import {
   type TcpSegment,
   unreachable,
 } from './packet.js';
-import { TcpConnection, type TcpSaved } from './tcp.js';
+import { TCP_STATE, TcpConnection } from './tcp.js';
 
 export const GUEST_IP = ipv4('10.0.2.15');
 export const GATEWAY_IP = ipv4('10.0.2.2');
@@ -82,7 +85,19 @@ export interface UserNetOptions {
   forwards: boolean;
 }
 
-export class UserNet implements NetBackend {
+const STATE = record({
+  guestMac: bytes(6),
+  tcp: list(record({ id: count, guestPort: u16, peer: u32, peerPort: u16, state: TCP_STATE }), { atMost: CONNECTIONS }),
+  udp: list(record({ id: count, guestPort: u16, asked: optional(time), used: time }), { atMost: UDP_SOCKETS }),
+  nextId: count,
+  identification: u32,
+  counts: record({ out: count, in: count, dropped: count }),
+  timerAt: optional(time),
+});
+type UserNetState = StateOf<typeof STATE>;
+
+export class UserNet implements NetBackend<UserNetState> {
+  readonly shape = STATE;
   toGuest: (frame: Uint8Array) => void = () => {};
   private readonly timer: Timer;
   private guestMac: Uint8Array = EVERYONE;
@@ -347,33 +362,24 @@ export class UserNet implements NetBackend {
     this.guestMac = EVERYONE;
   }
 
-  save(): Record<string, unknown> {
-    const tcp = [...this.tcp.values()].map(({ connection, ...rest }) => ({ ...rest, state: { ...connection.s } }));
-    return {
-      ...{ guestMac: this.guestMac.slice(), tcp, udp: [...this.udp.values()].map((socket) => ({ ...socket })) },
-      ...{ nextId: this.nextId, identification: this.identification, timerAt: this.timer.deadline },
-    };
+  save(): UserNetState {
+    const { guestMac, nextId, identification, counts } = this;
+    const tcp = [...this.tcp.values()].map(({ connection, ...rest }) => ({ ...rest, state: connection.s }));
+    const timerAt = this.timer.deadline;
+    return { guestMac, tcp, udp: [...this.udp.values()], nextId, identification, counts, timerAt };
   }
 
-  load(state: Record<string, unknown>): void {
-    const { guestMac, tcp, udp, nextId, identification, timerAt } = state as {
-      guestMac: Uint8Array;
-      tcp: (Omit<TcpEntry, 'connection'> & { state: TcpSaved })[];
-      udp: UdpSocket[];
-      nextId: number;
-      identification: number;
-      timerAt: number | undefined;
-    };
+  load({ guestMac, tcp, udp, nextId, identification, counts, timerAt }: UserNetState): void {
     this.guestMac = guestMac;
     this.nextId = nextId;
     this.identification = identification;
+    this.counts = counts;
     this.tcp = new Map();
     for (const { id, guestPort, peer, peerPort, state: saved } of tcp) {
       this.make(id, guestPort, peer, peerPort).connection.s = saved;
     }
     this.udp = new Map(udp.map((socket) => [socket.id, socket]));
-    if (timerAt === undefined) this.timer.cancel();
-    else this.timer.arm(timerAt);
+    restoreTimer(this.timer, timerAt);
   }
 
   describe(): [string, string][] {

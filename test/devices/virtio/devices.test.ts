@@ -8,6 +8,7 @@ import { VirtioConsole } from '../../../src/engine/devices/virtio/console.js';
 import type { VirtioDevice } from '../../../src/engine/devices/virtio/device.js';
 import { VirtioNet } from '../../../src/engine/devices/virtio/net.js';
 import { VirtioRng } from '../../../src/engine/devices/virtio/rng.js';
+import { record } from '../../../src/engine/state/schema.js';
 import { Driver, type Rig, VERSION_1, virtioRig } from './driver.js';
 import { MemoryDisk } from './memory-disk.js';
 
@@ -220,6 +221,7 @@ describe('virtio-net', () => {
     const backend: NetBackend = {
       fromGuest: (frame) => void frames.push(frame),
       toGuest: () => {},
+      shape: record({}),
       save: () => ({}),
       load: () => {},
       describe: () => [],

@@ -7,6 +7,7 @@ import { VirtioConsole } from '../../../src/engine/devices/virtio/console.js';
 import type { VirtioDevice } from '../../../src/engine/devices/virtio/device.js';
 import { VirtioNet } from '../../../src/engine/devices/virtio/net.js';
 import { VirtioRng } from '../../../src/engine/devices/virtio/rng.js';
+import { record } from '../../../src/engine/state/schema.js';
 import { Driver, RAM_BYTES, virtioRig } from './driver.js';
 import { MemoryDisk } from './memory-disk.js';
 
@@ -15,7 +16,14 @@ const NEEDS_RESET = 0x40;
 
 /** The card's cable ends nowhere, but frames come in now and then. */
 function deadEnd(): NetBackend {
-  return { fromGuest: () => {}, toGuest: () => {}, save: () => ({}), load: () => {}, describe: () => [] };
+  return {
+    fromGuest: () => {},
+    toGuest: () => {},
+    shape: record({}),
+    save: () => ({}),
+    load: () => {},
+    describe: () => [],
+  };
 }
 
 function random(seed: number) {

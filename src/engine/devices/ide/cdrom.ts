@@ -1,4 +1,6 @@
 /** A CD-ROM drive on an ATA cable: packet commands. @mmc 6 "Commands", @ata 9.8 "PACKET command protocol" */
+
+import { bytes, count, flag, oneOf, record, type StateOf, u8, u16 } from '../../state/schema.js';
 import { BlockError, type BlockStore, SECTOR_BYTES } from '../block.js';
 import { type Cable, IdeDrive } from './drive.js';
 import { identifyCdrom } from './identify.js';
@@ -84,14 +86,31 @@ export interface CdromOptions {
   cable: Cable;
 }
 
-export class CdromDrive extends IdeDrive {
+const STATE = record({
+  mode: u8,
+  sense: record({ key: u8, code: u8 }),
+  locked: flag,
+  /** What is left of a data transfer: bytes in memory, then blocks of the disc. */
+  pending: bytes(),
+  block: count,
+  blocksLeft: count,
+  /** The packet is being received, or carried out. */
+  stage: oneOf('none', 'packet', 'data'),
+  dma: flag,
+  /** The host's limit of bytes for a piece. */
+  limit: u16,
+});
+type CdromState = StateOf<typeof STATE>;
+
+export class CdromDrive extends IdeDrive<CdromState> {
+  protected readonly ownShape = STATE;
   private readonly disc: BlockStore | undefined;
   private readonly serial: string;
   private mode = PIO_MODE;
   private sense: { key: number; code: number } = { key: SENSE.none, code: ASC.none };
   private locked = false;
   /** What is left of a data transfer: bytes in memory, then blocks of the disc. */
-  private pending = new Uint8Array(0);
+  private pending: Uint8Array = new Uint8Array(0);
   private block = 0;
   private blocksLeft = 0;
   /** The packet is being received, or carried out. */
@@ -367,12 +386,12 @@ export class CdromDrive extends IdeDrive {
     this.fail((error.key << 4) | (error.key === SENSE.illegalRequest ? ERROR.aborted : 0));
   }
 
-  protected saveDrive(): Record<string, unknown> {
+  protected saveOwn(): CdromState {
     const { mode, sense, locked, pending, block, blocksLeft, stage, dma, limit } = this;
     return { mode, sense, locked, pending, block, blocksLeft, stage, dma, limit };
   }
 
-  protected loadDrive(state: Record<string, unknown>): void {
+  protected loadOwn(state: CdromState): void {
     Object.assign(this, state);
   }
 

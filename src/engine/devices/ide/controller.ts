@@ -2,9 +2,11 @@
  * The IDE controller of the PIIX3: two cables at the places of the PC/AT, each with a bus master.
  * @datasheet Intel 82371SB "IDE Interface", SFF-8038i
  */
+import type { StateFormat } from '../../state/saved.js';
+import { flag, record, type Schema, u8, u32 } from '../../state/schema.js';
 import type { Drive } from '../block.js';
-import type { Clock, Device, DeviceState, GuestMemory, IrqLine, PortDevice, PortRange } from '../device.js';
-import { expectState, hex } from '../device-state.js';
+import type { Clock, Device, GuestMemory, IrqLine, PortDevice, PortRange } from '../device.js';
+import { hex } from '../device-state.js';
 import { COMMAND as PCI_COMMAND, STATUS as PCI_STATUS, PciFunction } from '../pci/function.js';
 import { CdromDrive } from './cdrom.js';
 import { AtaDisk } from './disk.js';
@@ -38,8 +40,18 @@ export interface IdeCableOptions {
   irq: IrqLine;
 }
 
+const BUS_MASTER = record({ command: u8, status: u8, table: u32 });
+
+interface CableState {
+  second: boolean;
+  bm: { command: number; status: number; table: number };
+  /** Of each drive that there is. */
+  first: object;
+  other: object;
+}
+
 /** One cable: its two drives, its ports and its half of the bus master. */
-export class IdeCable implements Cable, Device, PortDevice {
+export class IdeCable implements Cable, Device<CableState>, PortDevice {
   readonly name: string;
   readonly ports: readonly PortRange[];
   readonly clock: Clock;
@@ -183,19 +195,22 @@ export class IdeCable implements Cable, Device, PortDevice {
     this.options.irq.set(false);
   }
 
-  save(): DeviceState {
-    return { version: 1, second: this.second, bm: { ...this.bm }, drives: this.drives.map((drive) => drive?.save()) };
+  get format(): StateFormat<CableState> {
+    const [first, other] = this.drives.map((drive): Schema<object> => drive?.shape ?? record({}));
+    const shape = record({ second: flag, bm: BUS_MASTER, first, other });
+    return { kind: 'ide-cable', version: 1, shape };
   }
 
-  load(state: DeviceState): void {
-    const saved = expectState<{
-      second: boolean;
-      bm: IdeCable['bm'];
-      drives: (Record<string, unknown> | undefined)[];
-    }>(this.name, 1, state);
-    this.second = saved.second;
-    this.bm = { ...saved.bm };
-    for (const [i, drive] of this.drives.entries()) if (saved.drives[i]) drive?.load(saved.drives[i]);
+  save(): CableState {
+    const [first, other] = this.drives.map((drive): object => drive?.save() ?? {});
+    return { second: this.second, bm: this.bm, first, other };
+  }
+
+  load({ second, bm, first, other }: CableState): void {
+    this.second = second;
+    this.bm = bm;
+    this.drives[0]?.load(first as never);
+    this.drives[1]?.load(other as never);
   }
 
   describe(): [string, string][] {

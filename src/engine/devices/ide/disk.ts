@@ -1,4 +1,5 @@
 /** A hard disk on an ATA cable. @ata 7 "Command descriptions" */
+import { count, flag, int, record, type StateOf, u8 } from '../../state/schema.js';
 import { BlockError, type BlockStore, SECTOR_BYTES } from '../block.js';
 import { type Cable, IdeDrive } from './drive.js';
 import { type Geometry, identifyDisk } from './identify.js';
@@ -60,7 +61,18 @@ export interface AtaDiskOptions {
   cable: Cable;
 }
 
-export class AtaDisk extends IdeDrive {
+const STATE = record({
+  current: record({ cylinders: count, heads: count, sectors: count }),
+  multiple: u8,
+  mode: u8,
+  writeCache: flag,
+  sector: count,
+  left: int(0, 0x10000),
+});
+type AtaDiskState = StateOf<typeof STATE>;
+
+export class AtaDisk extends IdeDrive<AtaDiskState> {
+  protected readonly ownShape = STATE;
   private readonly store: BlockStore;
   private readonly serial: string;
   private readonly physical: Geometry;
@@ -370,12 +382,12 @@ export class AtaDisk extends IdeDrive {
     }
   }
 
-  protected saveDrive(): Record<string, unknown> {
+  protected saveOwn(): AtaDiskState {
     const { current, multiple, mode, writeCache, sector, left } = this;
     return { current, multiple, mode, writeCache, sector, left };
   }
 
-  protected loadDrive(state: Record<string, unknown>): void {
+  protected loadOwn(state: AtaDiskState): void {
     Object.assign(this, state);
   }
 

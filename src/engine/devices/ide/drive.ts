@@ -1,5 +1,19 @@
 /** What disks and CD-ROM drives on an ATA cable have in common: the task file, the data port, interrupts, time. */
+import {
+  bytes,
+  count,
+  flag,
+  list,
+  oneOf,
+  optional,
+  record,
+  type Schema,
+  type StateOf,
+  time,
+  u8,
+} from '../../state/schema.js';
 import type { Clock, Nanoseconds, Timer } from '../device.js';
+import { restoreTimer } from '../device-state.js';
 import {
   COMMAND,
   CONTROL,
@@ -32,25 +46,33 @@ export interface Cable {
 }
 
 /** What the drive does next: once the time of a command has passed, or the data port is through its buffer. */
-export type Phase = 'idle' | 'busy' | 'in' | 'out' | 'dma';
+const PHASES = ['idle', 'busy', 'in', 'out', 'dma'] as const;
+export type Phase = (typeof PHASES)[number];
 
-export interface DriveState {
+const REGISTERS = record({
   /** Task file by offset; the previous values are behind the high-order-byte bit. */
-  registers: number[];
-  previous: number[];
-  error: number;
-  status: number;
-  interrupt: boolean;
-  control: number;
-  phase: Phase;
-  buffer: Uint8Array;
-  position: number;
+  registers: list(u8, 8),
+  previous: list(u8, 8),
+  error: u8,
+  status: u8,
+  interrupt: flag,
+  control: u8,
+  phase: oneOf(...PHASES),
+  buffer: bytes(),
+  position: count,
   /** Command in progress. */
-  command: number;
+  command: u8,
+});
+
+/** What a drive saves: what every one has, and its own. */
+interface DriveState<S> {
+  drive: StateOf<typeof REGISTERS>;
+  busyUntil: number | undefined;
+  own: S;
 }
 
-export abstract class IdeDrive {
-  protected s: DriveState;
+export abstract class IdeDrive<S = object> {
+  protected s: StateOf<typeof REGISTERS>;
   protected readonly timer: Timer;
 
   constructor(
@@ -82,8 +104,9 @@ export abstract class IdeDrive {
   protected abstract bufferWritten(): void;
   /** Task file after a reset, by which software tells disks from packet devices. */
   protected abstract signature(): { mid: number; high: number; status: number };
-  protected abstract saveDrive(): Record<string, unknown>;
-  protected abstract loadDrive(state: Record<string, unknown>): void;
+  protected abstract readonly ownShape: Schema<S>;
+  protected abstract saveOwn(): S;
+  protected abstract loadOwn(state: S): void;
 
   get interrupt(): boolean {
     return this.s.interrupt && (this.s.control & CONTROL.noInterrupt) === 0;
@@ -245,16 +268,19 @@ export abstract class IdeDrive {
     this.softReset();
   }
 
-  save(): Record<string, unknown> {
-    return { ...structuredClone(this.s), busyUntil: this.timer.deadline, own: structuredClone(this.saveDrive()) };
+  get shape(): Schema<DriveState<S>> {
+    const whole = record({ drive: REGISTERS, busyUntil: optional(time), own: this.ownShape });
+    return whole as unknown as Schema<DriveState<S>>;
   }
 
-  load(state: Record<string, unknown>): void {
-    const { busyUntil, own, ...rest } = structuredClone(state);
-    this.s = rest as unknown as DriveState;
-    this.loadDrive(own as Record<string, unknown>);
-    if (busyUntil === undefined) this.timer.cancel();
-    else this.timer.arm(busyUntil as number);
+  save(): DriveState<S> {
+    return { drive: this.s, busyUntil: this.timer.deadline, own: this.saveOwn() };
+  }
+
+  load({ drive, busyUntil, own }: DriveState<S>): void {
+    this.s = drive;
+    this.loadOwn(own);
+    restoreTimer(this.timer, busyUntil);
   }
 
   abstract describe(): string;

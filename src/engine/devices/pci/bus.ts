@@ -2,9 +2,10 @@
  * PCI bus 0: configuration mechanism 1, the windows of base address registers, and INTx; and the reset control
  * register that lies among its ports.
  */
+import { int, list, record, type StateOf, u8, u32 } from '../../state/schema.js';
 import type { Bus } from '../bus.js';
-import type { Device, DeviceState, PortDevice, PortRange } from '../device.js';
-import { expectState, hex } from '../device-state.js';
+import type { Device, PortDevice, PortRange } from '../device.js';
+import { hex } from '../device-state.js';
 import { RESET_CONTROL } from '../platform.js';
 import {
   type Bar,
@@ -45,8 +46,18 @@ export function pirqOf(device: number, pin: number): number {
   return (device + pin - 2) & 3;
 }
 
-export class PciBus implements Device, PortDevice, PciHost {
+const SLOTS = 256;
+const STATE = record({
+  address: u32,
+  resetControl: u8,
+  /** Slots with a high pin, by PIRQ. */
+  asserting: list(list(int(0, SLOTS - 1), { atMost: SLOTS }), 4),
+});
+type PciBusState = StateOf<typeof STATE>;
+
+export class PciBus implements Device<PciBusState>, PortDevice, PciHost {
   readonly name = 'pci';
+  readonly format = { kind: 'pci-bus', version: 2, shape: STATE };
   readonly ports: readonly PortRange[] = [{ first: ADDRESS, count: 8 }];
   private readonly functions = new Map<number, PciFunction>();
   /** Slots with a high pin, by PIRQ. */
@@ -182,16 +193,15 @@ export class PciBus implements Device, PortDevice, PciHost {
   }
 
   /** The functions are devices of their own. */
-  save(): DeviceState {
-    const asserting = this.asserting.map((sources) => [...sources]);
-    return { version: 2, address: this.address, resetControl: this.resetControl, asserting };
+  save(): PciBusState {
+    const { address, resetControl } = this;
+    return { address, resetControl, asserting: this.asserting.map((sources) => [...sources].sort((a, b) => a - b)) };
   }
 
-  load(state: DeviceState): void {
-    const saved = expectState<{ address: number; resetControl: number; asserting: number[][] }>(this.name, 2, state);
-    for (const [pirq, slots] of saved.asserting.entries()) this.asserting[pirq] = new Set(slots);
-    this.address = saved.address;
-    this.resetControl = saved.resetControl;
+  load({ address, resetControl, asserting }: PciBusState): void {
+    for (const [pirq, slots] of asserting.entries()) this.asserting[pirq] = new Set(slots);
+    this.address = address;
+    this.resetControl = resetControl;
   }
 
   describe(): [string, string][] {

@@ -1,4 +1,6 @@
 /** The chipset of QEMU's pc machine: 440FX host bridge, PIIX3 ISA bridge and PIIX4 power management. */
+import type { StateFormat } from '../../state/saved.js';
+import { flag, list, record, type StateOf } from '../../state/schema.js';
 import type { IrqLine } from '../device.js';
 import { PM_BASE, SCI_IRQ } from '../platform.js';
 import type { PirqSink } from './bus.js';
@@ -95,8 +97,14 @@ export const FIRMWARE_ROUTES: readonly number[] = [10, 10, 11, 11];
 /** PIRQA to PIRQD are also wired to these inputs of the I/O APIC. */
 export const PIRQ_GSI = 16;
 
+const ISA_BRIDGE = record({
+  /** Level of each PIRQ. */
+  levels: list(flag, PIRQS),
+});
+type IsaBridgeState = StateOf<typeof ISA_BRIDGE>;
+
 /** The PIIX3 ISA bridge: routes the four PCI interrupts to ISA ones. */
-export class IsaBridge extends PciFunction implements PirqSink {
+export class IsaBridge extends PciFunction<IsaBridgeState> implements PirqSink {
   private readonly levels = [false, false, false, false];
   private readonly isa = new Map<number, IrqLine>();
   private readonly direct: IrqLine[];
@@ -150,12 +158,16 @@ export class IsaBridge extends PciFunction implements PirqSink {
     this.drive();
   }
 
-  protected override saveDevice(): Record<string, unknown> {
+  protected override get deviceFormat(): StateFormat<IsaBridgeState> {
+    return { kind: 'isa-bridge', version: 1, shape: ISA_BRIDGE };
+  }
+
+  protected override saveDevice(): IsaBridgeState {
     return { levels: this.levels };
   }
 
-  protected override loadDevice(state: Record<string, unknown>): void {
-    for (const [pirq, high] of (state.levels as boolean[]).entries()) this.levels[pirq] = high;
+  protected override loadDevice({ levels }: IsaBridgeState): void {
+    for (const [pirq, high] of levels.entries()) this.levels[pirq] = high;
   }
 
   override describe(): [string, string][] {

@@ -2,8 +2,11 @@
  * The base of every PCI function: configuration space, base address registers, capabilities and the INTx pin.
  * @pci 6 "Configuration Space"
  */
-import type { Device, DeviceState } from '../device.js';
-import { expectState, hex } from '../device-state.js';
+
+import type { StateFormat } from '../../state/saved.js';
+import { bytes, flag, record, type Schema } from '../../state/schema.js';
+import type { Device } from '../device.js';
+import { hex } from '../device-state.js';
 
 export const COMMAND = 0x04;
 export const STATUS = 0x06;
@@ -71,14 +74,24 @@ export interface PciHost {
   remap(): void;
 }
 
+/** What a function saves: what every one has, and what its device has. */
+export interface PciState<D> {
+  config: Uint8Array;
+  intx: boolean;
+  device: D;
+}
+
+const CONFIG_BYTES = 256;
+const NOTHING: StateFormat<object> = { kind: 'pci-function', version: 1, shape: record({}) };
+
 /**
  * A function on bus 0. A device derives from it, declares BARs and capabilities in its constructor and overrides
- * `resetDevice`, `saveDevice`, `loadDevice` and, where its own configuration registers act, `configWritten`.
+ * `resetDevice`, `deviceFormat`, `saveDevice`, `loadDevice` and, where its own configuration registers act, `configWritten`.
  */
-export abstract class PciFunction implements Device {
-  readonly config = new Uint8Array(256);
+export abstract class PciFunction<D extends object = object> implements Device<PciState<D>> {
+  readonly config = new Uint8Array(CONFIG_BYTES);
   /** Which bits of each configuration byte the guest may change. */
-  protected readonly writable = new Uint8Array(256);
+  protected readonly writable = new Uint8Array(CONFIG_BYTES);
   readonly bars: Bar[] = [];
   private powerOn = new Uint8Array(0);
   private host: PciHost | undefined;
@@ -183,10 +196,13 @@ export abstract class PciFunction implements Device {
   /** A configuration write went through; `register` and `bytes` tell where. */
   protected configWritten(_register: number, _bytes: number): void {}
   protected resetDevice(): void {}
-  protected saveDevice(): Record<string, unknown> {
-    return {};
+  protected get deviceFormat(): StateFormat<D> {
+    return NOTHING as StateFormat<D>;
   }
-  protected loadDevice(_state: Record<string, unknown>): void {}
+  protected saveDevice(): D {
+    return {} as D;
+  }
+  protected loadDevice(_state: D): void {}
 
   // --- what the bus uses -------------------------------------------------------------------------------------
 
@@ -238,16 +254,21 @@ export abstract class PciFunction implements Device {
     this.host?.remap();
   }
 
-  save(): DeviceState {
-    return { version: 1, config: this.config.slice(), intx: this.intx, ...structuredClone(this.saveDevice()) };
+  get format(): StateFormat<PciState<D>> {
+    const { kind, version, shape } = this.deviceFormat;
+    const whole = record({ config: bytes(CONFIG_BYTES), intx: flag, device: shape });
+    return { kind, version, shape: whole as unknown as Schema<PciState<D>> };
   }
 
-  load(state: DeviceState): void {
-    const { config, intx, ...rest } = expectState<{ config: Uint8Array; intx: boolean }>(this.name, 1, state);
+  save(): PciState<D> {
+    return { config: this.config, intx: this.intx, device: this.saveDevice() };
+  }
+
+  load({ config, intx, device }: PciState<D>): void {
     this.config.set(config);
     // The wire's level is part of the bus's state: nothing is driven here.
     this.intx = intx;
-    this.loadDevice(structuredClone(rest));
+    this.loadDevice(device);
     this.host?.remap();
   }
 

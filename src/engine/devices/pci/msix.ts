@@ -1,4 +1,5 @@
 /** MSI-X and MSI of a function. @pci 6.8 "Message Signaled Interrupts" */
+import { bytes, record, type Schema, type StateOf, u16, words } from '../../state/schema.js';
 import type { BarRegion } from './function.js';
 
 export const CAPABILITY_MSI = 0x05;
@@ -13,6 +14,16 @@ const ENTRY_MASKED = 1;
 const ENABLE = 0x8000;
 const FUNCTION_MASK = 0x4000;
 
+/** Words of a table's entries, a byte a pending bit, and the message control word. */
+function msixShape(vectors: number) {
+  return record({ words: words(vectors * ENTRY_WORDS), pending: bytes(pendingBits(vectors)), control: u16 });
+}
+export type MsixState = StateOf<ReturnType<typeof msixShape>>;
+
+function pendingBits(vectors: number): number {
+  return (vectors + 63) & ~63;
+}
+
 /** The MSI-X table and its pending bits, both in one region: the table first, the bits from `pendingOffset` on. */
 export class MsixTable implements BarRegion {
   private readonly words: Uint32Array;
@@ -26,7 +37,7 @@ export class MsixTable implements BarRegion {
     private readonly send: (address: number, data: number) => void,
   ) {
     this.words = new Uint32Array(vectors * ENTRY_WORDS);
-    this.pending = new Uint8Array((vectors + 63) & ~63);
+    this.pending = new Uint8Array(pendingBits(vectors));
     this.reset();
   }
 
@@ -92,14 +103,18 @@ export class MsixTable implements BarRegion {
     if (index % ENTRY_WORDS === WORD_CONTROL) this.deliverPending(Math.floor(index / ENTRY_WORDS));
   }
 
-  save(): Record<string, unknown> {
-    return { words: this.words.slice(), pending: this.pending.slice(), control: this.control };
+  get shape(): Schema<MsixState> {
+    return msixShape(this.vectors);
   }
 
-  load(state: Record<string, unknown>): void {
-    this.words.set(state.words as Uint32Array);
-    this.pending.set(state.pending as Uint8Array);
-    this.control = state.control as number;
+  save(): MsixState {
+    return { words: this.words, pending: this.pending, control: this.control };
+  }
+
+  load({ words, pending, control }: MsixState): void {
+    this.words.set(words);
+    this.pending.set(pending);
+    this.control = control;
   }
 }
 

@@ -1,4 +1,5 @@
 /** virtio-balloon with statistics and free page reporting. @virtio 5.5 "Traditional Memory Balloon Device" */
+import { count, list, optional, record, type StateOf, text, tuple, u16, u32, u64 } from '../../state/schema.js';
 import { VirtioDevice } from './device.js';
 import { Chain, RingError } from './ring.js';
 
@@ -21,7 +22,19 @@ const STAT_NAMES = [
   ...['async reclaims', 'direct reclaims'],
 ];
 
-export class VirtioBalloon extends VirtioDevice {
+const MAX_STATS = 64;
+const STATE = record({
+  target: u32,
+  actual: u32,
+  released: count,
+  stats: list(tuple(text, u64), { atMost: MAX_STATS }),
+  /** Head of the statistics buffer that the device holds. */
+  statsHead: optional(u16),
+});
+type BalloonState = StateOf<typeof STATE>;
+
+export class VirtioBalloon extends VirtioDevice<BalloonState> {
+  readonly format = { kind: 'virtio-balloon', version: 1, shape: STATE };
   private target = 0;
   private actual = 0;
   private released = 0;
@@ -126,7 +139,7 @@ export class VirtioBalloon extends VirtioDevice {
     const chain = queue.pop();
     if (chain === undefined) return;
     if (this.statsChain !== undefined) throw new RingError('a second buffer of statistics');
-    const bytes = chain.read(0, Math.min(chain.readableBytes, STAT_BYTES * 64));
+    const bytes = chain.read(0, Math.min(chain.readableBytes, STAT_BYTES * MAX_STATS));
     const view = new DataView(bytes.buffer);
     this.stats = [];
     for (let at = 0; at + STAT_BYTES <= bytes.length; at += STAT_BYTES) {
@@ -142,18 +155,17 @@ export class VirtioBalloon extends VirtioDevice {
     this.statsChain = undefined;
   }
 
-  override save(): Record<string, unknown> {
+  save(): BalloonState {
     const { target, actual, released, stats } = this;
     return { target, actual, released, stats, statsHead: this.statsChain?.head };
   }
 
-  override load(state: Record<string, unknown>): void {
-    this.target = state.target as number;
-    this.actual = state.actual as number;
-    this.released = state.released as number;
-    this.stats = state.stats as [string, bigint][];
-    const head = state.statsHead as number | undefined;
-    this.statsChain = head === undefined ? undefined : new Chain(this.transport.memory, head, [], []);
+  load({ target, actual, released, stats, statsHead }: BalloonState): void {
+    this.target = target;
+    this.actual = actual;
+    this.released = released;
+    this.stats = stats;
+    this.statsChain = statsHead === undefined ? undefined : new Chain(this.transport.memory, statsHead, [], []);
   }
 
   override describe(): [string, string][] {

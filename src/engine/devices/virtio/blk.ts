@@ -1,4 +1,5 @@
 /** virtio-blk. @virtio 5.2 "Block Device" */
+import { count, record, type StateOf } from '../../state/schema.js';
 import { BlockError, type BlockStore, SECTOR_BYTES } from '../block.js';
 import { VirtioDevice } from './device.js';
 import { type Chain, RingError } from './ring.js';
@@ -46,7 +47,11 @@ interface Outcome {
   written: number;
 }
 
-export class VirtioBlk extends VirtioDevice {
+const STATE = record({ reads: count, writes: count, errors: count });
+type VirtioBlkState = StateOf<typeof STATE>;
+
+export class VirtioBlk extends VirtioDevice<VirtioBlkState> {
+  readonly format = { kind: 'virtio-blk', version: 1, shape: STATE };
   private readonly store: BlockStore;
   private readonly serial: string;
   private reads = 0;
@@ -170,6 +175,17 @@ export class VirtioBlk extends VirtioDevice {
       this.store.writeZeroes(sector, sectors);
     }
     return { status: S_OK, written: 0 };
+  }
+
+  save(): VirtioBlkState {
+    const { reads, writes, errors } = this;
+    return { reads, writes, errors };
+  }
+
+  load({ reads, writes, errors }: VirtioBlkState): void {
+    this.reads = reads;
+    this.writes = writes;
+    this.errors = errors;
   }
 
   override describe(): [string, string][] {

@@ -1,13 +1,24 @@
 /** The ChaCha20 block function as a random source: its seed is host input, everything after it repeats. @rfc 8439 2.3 */
+import { bytes, count, int, record, type StateOf } from '../../state/schema.js';
 import type { RandomSource } from './rng.js';
 
 const ROUNDS = 10;
 const CONSTANTS = [0x61707865, 0x3320646e, 0x79622d32, 0x6b206574];
 
-export class ChaChaSource implements RandomSource {
+const BLOCK_BYTES = 64;
+const STATE = record({
+  counter: count,
+  /** The block that is being given out; empty before the first one. */
+  block: bytes(),
+  used: int(0, BLOCK_BYTES),
+});
+type ChaChaState = StateOf<typeof STATE>;
+
+export class ChaChaSource implements RandomSource<ChaChaState> {
+  readonly shape = STATE;
   private readonly key: Uint32Array;
   private counter = 0;
-  private block = new Uint8Array(0);
+  private block: Uint8Array = new Uint8Array(0);
   private used = 0;
 
   /** @param seed 32 bytes. */
@@ -37,20 +48,20 @@ export class ChaChaSource implements RandomSource {
       for (let i = 0; i < 4; i++) quarter(x, i, 4 + i, 8 + i, 12 + i);
       for (let i = 0; i < 4; i++) quarter(x, i, 4 + ((i + 1) & 3), 8 + ((i + 2) & 3), 12 + ((i + 3) & 3));
     }
-    const view = new DataView(new ArrayBuffer(64));
+    const view = new DataView(new ArrayBuffer(BLOCK_BYTES));
     for (let i = 0; i < 16; i++) view.setUint32(4 * i, (x[i] + start[i]) >>> 0, true);
     this.block = new Uint8Array(view.buffer);
     this.used = 0;
   }
 
-  save(): Record<string, unknown> {
-    return { counter: this.counter, block: this.block.slice(), used: this.used };
+  save(): ChaChaState {
+    return { counter: this.counter, block: this.block, used: this.used };
   }
 
-  load(state: Record<string, unknown>): void {
-    this.counter = state.counter as number;
-    this.block = state.block as Uint8Array<ArrayBuffer>;
-    this.used = state.used as number;
+  load({ counter, block, used }: ChaChaState): void {
+    this.counter = counter;
+    this.block = block;
+    this.used = used;
   }
 }
 

@@ -1,4 +1,5 @@
 /** virtio-console with one port. @virtio 5.3 "Console Device" */
+import { list, record, type StateOf, u8 } from '../../state/schema.js';
 import { VirtioDevice } from './device.js';
 import { pieces, RingError } from './ring.js';
 
@@ -20,7 +21,11 @@ export interface VirtioConsoleOptions {
   output(bytes: Uint8Array): void;
 }
 
-export class VirtioConsole extends VirtioDevice {
+const STATE = record({ input: list(u8, { atMost: INPUT_LIMIT }) });
+type VirtioConsoleState = StateOf<typeof STATE>;
+
+export class VirtioConsole extends VirtioDevice<VirtioConsoleState> {
+  readonly format = { kind: 'virtio-console', version: 1, shape: STATE };
   private input: number[] = [];
 
   constructor(private readonly options: VirtioConsoleOptions) {
@@ -85,12 +90,12 @@ export class VirtioConsole extends VirtioDevice {
     this.input = [];
   }
 
-  override save(): Record<string, unknown> {
+  save(): VirtioConsoleState {
     return { input: this.input };
   }
 
-  override load(state: Record<string, unknown>): void {
-    this.input = state.input as number[];
+  load({ input }: VirtioConsoleState): void {
+    this.input = input;
   }
 
   override describe(): [string, string][] {

@@ -1,4 +1,5 @@
 /** A virtio device without its transport. @virtio 2 "Basic Facilities of a Virtio Device" */
+import type { StateFormat } from '../../state/saved.js';
 import type { RingMemory, Virtqueue } from './ring.js';
 
 /** What a device uses of its transport. */
@@ -18,7 +19,8 @@ export interface VirtioTransport {
   guarded(work: () => void): void;
 }
 
-export abstract class VirtioDevice {
+export abstract class VirtioDevice<S = object> {
+  abstract readonly format: StateFormat<S>;
   protected transport!: VirtioTransport;
 
   /** `type` is the virtio device ID; `queues` the greatest size of each queue; `features` the bits beyond the rings'. */
@@ -41,10 +43,8 @@ export abstract class VirtioDevice {
   /** Requests may have come into a queue. @throws RingError */
   abstract notify(queue: number): void;
   reset(): void {}
-  save(): Record<string, unknown> {
-    return {};
-  }
-  load(_state: Record<string, unknown>): void {}
+  abstract save(): S;
+  abstract load(state: S): void;
   describe(): [string, string][] {
     return [];
   }

@@ -1,4 +1,7 @@
 /** virtio-net with one pair of queues. @virtio 5.1 "Network Device" */
+
+import type { StateFormat } from '../../state/saved.js';
+import { bytes, count, list, record, type Schema } from '../../state/schema.js';
 import type { NetBackend } from '../net-backend.js';
 import { VirtioDevice } from './device.js';
 import { type Chain, RingError } from './ring.js';
@@ -23,7 +26,15 @@ export interface VirtioNetOptions {
   backend: NetBackend;
 }
 
-export class VirtioNet extends VirtioDevice {
+interface VirtioNetState {
+  waiting: Uint8Array[];
+  received: number;
+  sent: number;
+  dropped: number;
+  backend: object;
+}
+
+export class VirtioNet extends VirtioDevice<VirtioNetState> {
   private waiting: Uint8Array[] = [];
   private received = 0;
   private sent = 0;
@@ -117,17 +128,24 @@ export class VirtioNet extends VirtioDevice {
     this.waiting = [];
   }
 
-  override save(): Record<string, unknown> {
+  get format(): StateFormat<VirtioNetState> {
+    const waiting = list(bytes(), { atMost: WAITING_LIMIT });
+    const { shape } = this.options.backend;
+    const whole = record({ waiting, received: count, sent: count, dropped: count, backend: shape });
+    return { kind: 'virtio-net', version: 1, shape: whole as Schema<VirtioNetState> };
+  }
+
+  save(): VirtioNetState {
     const { waiting, received, sent, dropped } = this;
     return { waiting, received, sent, dropped, backend: this.options.backend.save() };
   }
 
-  override load(state: Record<string, unknown>): void {
-    this.waiting = state.waiting as Uint8Array[];
-    this.received = state.received as number;
-    this.sent = state.sent as number;
-    this.dropped = state.dropped as number;
-    this.options.backend.load(state.backend as Record<string, unknown>);
+  load({ waiting, received, sent, dropped, backend }: VirtioNetState): void {
+    this.waiting = waiting;
+    this.received = received;
+    this.sent = sent;
+    this.dropped = dropped;
+    this.options.backend.load(backend);
   }
 
   override describe(): [string, string][] {

@@ -1,10 +1,12 @@
 /** The PCI transport of virtio 1.x, without the transitional registers. @virtio 4.1 "Virtio Over PCI Bus" */
+import type { StateFormat } from '../../state/saved.js';
+import { list, optional, record, type Schema, type StateOf, text, u8, u16, u32, u64 } from '../../state/schema.js';
 import type { GuestMemory } from '../device.js';
 import { bitNames, hex } from '../device-state.js';
 import { type BarRegion, PciFunction, type PciPlace } from '../pci/function.js';
-import { CAPABILITY_MSIX, MsixTable, msixCapability } from '../pci/msix.js';
+import { CAPABILITY_MSIX, type MsixState, MsixTable, msixCapability } from '../pci/msix.js';
 import type { VirtioDevice, VirtioTransport } from './device.js';
-import { NO_VECTOR, RingError, RingMemory, Virtqueue } from './ring.js';
+import { NO_VECTOR, RING_STATE, RingError, RingMemory, type RingState, Virtqueue } from './ring.js';
 
 const VENDOR = 0x1af4;
 const FIRST_DEVICE_ID = 0x1040;
@@ -39,15 +41,24 @@ export const F_INDIRECT = 28;
 export const F_EVENT_INDEX = 29;
 export const F_VERSION_1 = 32;
 
-interface TransportState {
-  featureSelect: number;
-  driverFeatureSelect: number;
-  driverFeatures: bigint;
-  configVector: number;
-  status: number;
-  generation: number;
-  queueSelect: number;
-  isr: number;
+const TRANSPORT = record({
+  featureSelect: u32,
+  driverFeatureSelect: u32,
+  driverFeatures: u64,
+  configVector: u16,
+  status: u8,
+  generation: u32,
+  queueSelect: u16,
+  isr: u8,
+});
+type TransportState = StateOf<typeof TRANSPORT>;
+
+interface VirtioPciState {
+  transport: TransportState;
+  queues: RingState[];
+  msix: MsixState;
+  lastError: string | undefined;
+  device: object;
 }
 
 function powerOn(): TransportState {
@@ -63,7 +74,7 @@ function powerOn(): TransportState {
   };
 }
 
-export class VirtioPci extends PciFunction implements VirtioTransport {
+export class VirtioPci extends PciFunction<VirtioPciState> implements VirtioTransport {
   readonly memory: RingMemory;
   readonly queues: readonly Virtqueue[];
   /** Why the device asked for a reset, the last time it did. */
@@ -372,16 +383,30 @@ export class VirtioPci extends PciFunction implements VirtioTransport {
     this.resetTransport();
   }
 
-  protected override saveDevice(): Record<string, unknown> {
-    const queues = this.queues.map((queue) => ({ ...queue.s }));
-    return { transport: this.s, queues, msix: this.msix.save(), device: this.device.save() };
+  protected override get deviceFormat(): StateFormat<VirtioPciState> {
+    const { kind, version, shape } = this.device.format;
+    const whole = record({
+      transport: TRANSPORT,
+      queues: list(RING_STATE, this.queues.length),
+      msix: this.msix.shape,
+      lastError: optional(text),
+      device: shape,
+    });
+    return { kind, version, shape: whole as Schema<VirtioPciState> };
   }
 
-  protected override loadDevice(state: Record<string, unknown>): void {
-    this.s = state.transport as TransportState;
-    for (const [i, queue] of (state.queues as Virtqueue['s'][]).entries()) this.queues[i].s = queue;
-    this.msix.load(state.msix as Record<string, unknown>);
-    this.device.load(state.device as Record<string, unknown>);
+  protected override saveDevice(): VirtioPciState {
+    const queues = this.queues.map((queue) => queue.s);
+    const { lastError } = this;
+    return { transport: this.s, queues, msix: this.msix.save(), lastError, device: this.device.save() };
+  }
+
+  protected override loadDevice({ transport, queues, msix, lastError, device }: VirtioPciState): void {
+    this.s = transport;
+    for (const [i, queue] of queues.entries()) this.queues[i].s = queue;
+    this.msix.load(msix);
+    this.lastError = lastError;
+    this.device.load(device);
   }
 
   override describe(): [string, string][] {

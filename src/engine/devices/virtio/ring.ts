@@ -3,6 +3,7 @@
  * RingError, which makes the device ask for a reset.
  * @virtio 2.7 "Split Virtqueues"
  */
+import { flag, int, record, type StateOf, u16 } from '../../state/schema.js';
 import type { GuestMemory } from '../device.js';
 
 /** The guest's ring or a request in it makes no sense. */
@@ -146,18 +147,21 @@ export function* pieces(segments: readonly Segment[], offset: number, length: nu
   }
 }
 
-interface RingState {
-  size: number;
-  enabled: boolean;
-  descriptors: number;
-  driver: number;
-  device: number;
-  vector: number;
-  nextAvailable: number;
-  nextUsed: number;
+/** What the driver wrote, whatever it is: 64 bits as a number. */
+const address = int(0, 2 ** 64);
+export const RING_STATE = record({
+  size: u16,
+  enabled: flag,
+  descriptors: address,
+  driver: address,
+  device: address,
+  vector: u16,
+  nextAvailable: u16,
+  nextUsed: u16,
   /** Used index at the last interrupt that was considered. */
-  signalled: number;
-}
+  signalled: u16,
+});
+export type RingState = StateOf<typeof RING_STATE>;
 
 export const NO_VECTOR = 0xffff;
 

@@ -1,4 +1,6 @@
 /** virtio-rng. @virtio 5.4 "Entropy Device" */
+import type { StateFormat } from '../../state/saved.js';
+import { count, record, type Schema } from '../../state/schema.js';
 import { VirtioDevice } from './device.js';
 import { pieces } from './ring.js';
 
@@ -7,13 +9,19 @@ const QUEUE_SIZE = 64;
 const LARGEST = 1 << 16;
 
 /** A source of random bytes that repeats in a repeated run. */
-export interface RandomSource {
+export interface RandomSource<S extends object = object> {
   bytes(length: number): Uint8Array;
-  save(): Record<string, unknown>;
-  load(state: Record<string, unknown>): void;
+  readonly shape: Schema<S>;
+  save(): S;
+  load(state: S): void;
 }
 
-export class VirtioRng extends VirtioDevice {
+interface VirtioRngState {
+  given: number;
+  source: object;
+}
+
+export class VirtioRng extends VirtioDevice<VirtioRngState> {
   private given = 0;
 
   constructor(
@@ -40,13 +48,18 @@ export class VirtioRng extends VirtioDevice {
     this.transport.usedBuffers(index);
   }
 
-  override save(): Record<string, unknown> {
+  get format(): StateFormat<VirtioRngState> {
+    const whole = record({ given: count, source: this.source.shape });
+    return { kind: 'virtio-rng', version: 1, shape: whole as Schema<VirtioRngState> };
+  }
+
+  save(): VirtioRngState {
     return { given: this.given, source: this.source.save() };
   }
 
-  override load(state: Record<string, unknown>): void {
-    this.given = state.given as number;
-    this.source.load(state.source as Record<string, unknown>);
+  load({ given, source }: VirtioRngState): void {
+    this.given = given;
+    this.source.load(source);
   }
 
   override describe(): [string, string][] {

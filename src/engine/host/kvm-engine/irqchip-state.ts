@@ -1,20 +1,17 @@
 // State of interrupt controllers in the kernel's structures and in that of the program's own models.
-import type { DeviceState } from '../../devices/device.js';
-import type { Ioapic, IoapicState } from '../../devices/ioapic.js';
+import type { Ioapic } from '../../devices/ioapic.js';
 import type { Lapic } from '../../devices/lapic.js';
-import type { LapicState } from '../../devices/lapic-state.js';
 import type { Pic8259, PicChipState } from '../../devices/pic-8259.js';
 import type { KvmStruct } from '../kvm/structs.js';
 
 const PINS = 24;
 
-type PicState = DeviceState & { chips: PicChipState[]; high: boolean };
 /** Steps of initialization: which word comes next, and the kernel's number for that. */
 const INIT_STEPS: readonly PicChipState['init'][] = [0, 2, 3, 4];
 
 /** @param states of master and slave, changed in place */
 export function picToKernel(pic: Pic8259, states: readonly KvmStruct[]): void {
-  const { chips } = pic.save() as unknown as PicState;
+  const { chips } = pic.save();
   chips.forEach((chip, i) => {
     const put = (name: string, value: number | boolean): void => void states[i].set(`chip.pic.${name}`, Number(value));
     put('last_irr', chip.lines);
@@ -36,8 +33,8 @@ export function picToKernel(pic: Pic8259, states: readonly KvmStruct[]): void {
 }
 
 export function picFromKernel(pic: Pic8259, states: readonly KvmStruct[]): void {
-  const saved = pic.save() as unknown as PicState;
-  const chips = saved.chips.map((chip, i): PicChipState => {
+  const { chips, high } = pic.save();
+  const fromKernel = (chip: PicChipState, i: number): PicChipState => {
     const get = (name: string): number => states[i].get(`chip.pic.${name}`);
     return {
       ...chip,
@@ -57,12 +54,12 @@ export function picFromKernel(pic: Pic8259, states: readonly KvmStruct[]): void 
       needsIcw4: get('init4') !== 0,
       elcr: get('elcr'),
     };
-  });
-  pic.load({ ...saved, chips } as unknown as DeviceState);
+  };
+  pic.load({ high, chips: [fromKernel(chips[0], 0), fromKernel(chips[1], 1)] });
 }
 
 export function ioapicToKernel(ioapic: Ioapic, state: KvmStruct): void {
-  const { select, id, low, high } = ioapic.save() as unknown as IoapicState;
+  const { select, id, low, high } = ioapic.save();
   state.set('chip.ioapic.ioregsel', select).set('chip.ioapic.id', id).set('chip.ioapic.irr', 0);
   for (let pin = 0; pin < PINS; pin++) {
     state.setBig('chip.ioapic.redirtbl', (BigInt(high[pin] >>> 0) << 32n) | BigInt(low[pin] >>> 0), pin);
@@ -78,7 +75,7 @@ export function ioapicFromKernel(ioapic: Ioapic, state: KvmStruct): void {
     low: entries.map((entry) => Number(entry & 0xffff_ffffn)),
     high: entries.map((entry) => Number(entry >> 32n)),
     lines: state.get('chip.ioapic.irr'),
-  } as unknown as DeviceState);
+  });
 }
 
 /** Offsets in the register page. @sdm 3A table 10-1 "Local APIC Register Address Map" */
@@ -90,7 +87,7 @@ const TIMER = { initial: 0x380, current: 0x390, divide: 0x3e0 };
 const STEP = 16;
 
 export function lapicToKernel(lapic: Lapic, page: KvmStruct): void {
-  const state = lapic.save() as unknown as LapicState;
+  const state = lapic.save();
   const put = (at: number, value: number): void => page.view.setUint32(at, value >>> 0, true);
   put(LAPIC.id, lapic.id << 24);
   for (const name of ['tpr', 'ldr', 'dfr', 'svr', 'esr', 'icrLow', 'icrHigh'] as const) put(LAPIC[name], state[name]);
@@ -124,9 +121,8 @@ export function lapicFromKernel(lapic: Lapic, page: KvmStruct, { base, tscDeadli
   lapic.load({
     ...lapic.save(),
     base,
-    ...Object.fromEntries(
-      (['tpr', 'ldr', 'dfr', 'svr', 'esr', 'icrLow', 'icrHigh'] as const).map((name) => [name, get(LAPIC[name])]),
-    ),
+    ...{ tpr: get(LAPIC.tpr), ldr: get(LAPIC.ldr), dfr: get(LAPIC.dfr), svr: get(LAPIC.svr), esr: get(LAPIC.esr) },
+    ...{ icrLow: get(LAPIC.icrLow), icrHigh: get(LAPIC.icrHigh) },
     isr: bits(VECTORS.isr),
     tmr: bits(VECTORS.tmr),
     irr: bits(VECTORS.irr),
@@ -141,5 +137,5 @@ export function lapicFromKernel(lapic: Lapic, page: KvmStruct, { base, tscDeadli
       armed: undefined,
       runsOutside: current !== 0 || tscDeadline !== 0n,
     },
-  } as unknown as DeviceState);
+  });
 }

@@ -127,7 +127,7 @@ export class KernelIrqchip implements OutsideIrqchip {
   /** KVM exits for the end of interrupts that it finds level-triggered here. */
   routesChanged(): void {
     if (this.extent === 'all' || !this.models) return;
-    const { low, high } = this.models.ioapic.save() as unknown as { low: number[]; high: number[] };
+    const { low, high } = this.models.ioapic.save();
     this.vm.setRouting(
       low.flatMap((entry, gsi) => {
         if ((entry & REDIRECTION_LEVEL) === 0 || (entry & REDIRECTION_MASKED) !== 0) return [];
