@@ -312,9 +312,13 @@ export const FAULT_LOG = GLOBAL + 0x800;
 export const FAULT_LOG_ENTRIES = 16;
 /** {vector u32, error u32, rip u64, address u64 (#PF: CR2), icount u64, flags u32, CS selector u32} from FAULT_LOG + 16. */
 export const FAULT_LOG_BYTES = 40;
-/** Flags: there is an error code; it arose while the entry before was being delivered; the vCPU's index from bit 16. */
+/**
+ * Flags: there is an error code; it arose while the entry before was being delivered; the interruption type (as in the
+ * VM-entry interruption-information field) from bit 2, the vCPU's index from bit 16.
+ */
 export const FAULT_LOG_ERROR = 1;
 export const FAULT_LOG_NESTED = 2;
+export const FAULT_LOG_TYPE_SHIFT = 2;
 export const FAULT_LOG_VCPU_SHIFT = 16;
 
 // ---- debugger's tables, at BREAKPOINTS ----

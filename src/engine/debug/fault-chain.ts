@@ -5,16 +5,30 @@ import {
   FAULT_LOG_ENTRIES,
   FAULT_LOG_ERROR,
   FAULT_LOG_NESTED,
+  FAULT_LOG_TYPE_SHIFT,
   FAULT_LOG_VCPU_SHIFT,
 } from '../core/layout.js';
 import type { FaultStep } from '../debugger.js';
+import { EVENT_TYPE } from '../vmm/exit.js';
 import type { Vm } from '../vmm/vm.js';
 
 const PAGE_FAULT = 14;
 const DOUBLE_FAULT = 8;
 
+/** Interruption types of the events that are exceptions, of whatever origin. */
+const EXCEPTION_TYPES: ReadonlySet<number> = new Set([
+  EVENT_TYPE.nmi,
+  EVENT_TYPE.hardwareException,
+  EVENT_TYPE.privilegedSoftwareException,
+  EVENT_TYPE.softwareException,
+]);
+/** Where firmware leaves the vectors of the master PIC: among the CPU's exceptions. */
+const FIRMWARE_PIC = { first: 8, last: 15 };
+
 interface Entry {
   vector: number;
+  /** Interruption type. */
+  type: number;
   error?: number;
   rip: bigint;
   cs: number;
@@ -43,6 +57,7 @@ function entries(vm: Vm): Entry[] {
     const flags = host.get32(at + 32);
     found.push({
       vector: host.get32(at),
+      type: (flags >>> FAULT_LOG_TYPE_SHIFT) & 7,
       ...(flags & FAULT_LOG_ERROR ? { error: host.get32(at + 4) } : {}),
       rip: host.get64(at + 8),
       address: host.get64(at + 16),
@@ -58,24 +73,46 @@ function step(entry: Entry, before: Entry | undefined): FaultStep {
   const { vector, error, rip, address } = entry;
   return {
     vector,
-    name: mnemonic(vector),
+    name: eventName(entry),
     rip,
     ...(error === undefined ? {} : { error }),
-    ...(vector === PAGE_FAULT ? { address } : {}),
-    text: [title(vector), accessText(entry), errorText(entry), cause(entry, before)].join(''),
+    ...(isException(entry, PAGE_FAULT) ? { address } : {}),
+    text: [title(entry), accessText(entry), errorText(entry), cause(entry, before)].join(''),
   };
 }
 
 const hex = (value: number | bigint): string => `0x${value.toString(16)}`;
-const mnemonic = (vector: number): string => exceptionRow(vector)?.mnemonic ?? `interrupt ${hex(vector)}`;
 
-function title(vector: number): string {
-  const row = exceptionRow(vector);
-  return row ? `${row.mnemonic} ${row.title}` : mnemonic(vector);
+/** Whether an event is the exception of that number, and not an interrupt to the same vector. */
+const isException = ({ vector, type }: Entry, wanted: number): boolean =>
+  vector === wanted && EXCEPTION_TYPES.has(type);
+
+const exceptionOf = ({ vector, type }: Entry) => (EXCEPTION_TYPES.has(type) ? exceptionRow(vector) : undefined);
+
+/** `#PF`, `INT 0x10`, `external interrupt 0x8`. */
+function eventName(entry: Entry): string {
+  const row = exceptionOf(entry);
+  if (row) return row.mnemonic;
+  const { vector, type } = entry;
+  if (type === EVENT_TYPE.softwareInterrupt) return `INT ${hex(vector)}`;
+  return `${type === EVENT_TYPE.externalInterrupt ? 'external interrupt' : 'interrupt'} ${hex(vector)}`;
 }
 
-function errorText({ vector, error }: Entry): string {
-  if (error === undefined || vector === DOUBLE_FAULT) return '';
+function title(entry: Entry): string {
+  const row = exceptionOf(entry);
+  if (row) return `${row.mnemonic} ${row.title}`;
+  const { vector, type } = entry;
+  if (type === EVENT_TYPE.softwareInterrupt) return `${eventName(entry)} (software interrupt)`;
+  if (type !== EVENT_TYPE.externalInterrupt || exceptionRow(vector) === undefined) return eventName(entry);
+  const { first, last } = FIRMWARE_PIC;
+  const whose =
+    vector >= first && vector <= last ? `IRQ ${vector - first} of a PIC that is not remapped` : "an exception's vector";
+  return `${eventName(entry)} (${whose})`;
+}
+
+function errorText(entry: Entry): string {
+  const { vector, error } = entry;
+  if (error === undefined || isException(entry, DOUBLE_FAULT)) return '';
   const meaning = describeErrorCode(vector, error) || (vector === PAGE_FAULT ? 'not present' : '');
   return `, error ${hex(error)}${meaning === '' ? '' : ` (${meaning})`}`;
 }
@@ -83,13 +120,17 @@ function errorText({ vector, error }: Entry): string {
 const WRITE = 2;
 const FETCH = 16;
 
-function accessText({ vector, error = 0, address }: Entry): string {
-  if (vector !== PAGE_FAULT) return '';
+function accessText(entry: Entry): string {
+  if (!isException(entry, PAGE_FAULT)) return '';
+  const { error = 0, address } = entry;
   return ` ${error & FETCH ? 'fetching' : error & WRITE ? 'writing' : 'reading'} ${hex(address)}`;
 }
 
-function cause({ vector, nested, rip, cs }: Entry, before: Entry | undefined): string {
-  if (vector === DOUBLE_FAULT) return '';
-  if (nested && before) return `, while delivering ${mnemonic(before.vector)}`;
-  return `, instruction at ${hex(cs)}:${hex(rip)}`;
+function cause(entry: Entry, before: Entry | undefined): string {
+  const { type, nested, rip, cs } = entry;
+  if (isException(entry, DOUBLE_FAULT)) return '';
+  if (nested && before) return `, while delivering ${eventName(before)}`;
+  const where =
+    type === EVENT_TYPE.externalInterrupt || type === EVENT_TYPE.nmi ? 'before the instruction' : 'instruction';
+  return `, ${where} at ${hex(cs)}:${hex(rip)}`;
 }

@@ -48,7 +48,7 @@ export function deliverFault(): i32 {
     let error = load<u32>(FAULT_ERROR);
     if (interceptException(vector, error)) return exceptionExit(vector, hasError, error);
     const nested = load<u32>(VECTORING_INFO) >> 31 != 0;
-    logEvent(vector, hasError, error, vector == <u32>VEC_PF ? load<u64>(FAULT_ADDRESS) : 0, nested);
+    logEvent(vector, TYPE_HARDWARE, hasError, error, vector == <u32>VEC_PF ? load<u64>(FAULT_ADDRESS) : 0, nested);
     const second = combine(load<u32>(VECTORING_INFO), vector);
     if (second != 0) {
       // neither the exit for #DF nor a triple fault counts as one during delivery
@@ -62,7 +62,7 @@ export function deliverFault(): i32 {
       error = 0;
       store<u64>(FAULT_ADDRESS, 0);
       if (interceptException(vector, error)) return exceptionExit(vector, true, 0);
-      logEvent(VEC_DF, true, 0, 0, true);
+      logEvent(VEC_DF, TYPE_HARDWARE, true, 0, 0, true);
     }
     if (vector == <u32>VEC_PF) store<u64>(CR2, load<u64>(FAULT_ADDRESS));
     if (vector == <u32>VEC_DB) debugDelivered(load<u64>(FAULT_ADDRESS));
@@ -105,7 +105,9 @@ function attempt(info: u32, error: u32, length: u32): i32 {
   const soft = type >= TYPE_SOFT_INTERRUPT;
   abandonInstruction();
   // a #DF that the VMM injects follows from the fault that it intercepted
-  logEvent(vector, (info & INFO_ERROR) != 0, error, vector == <u32>VEC_PF ? load<u64>(CR2) : 0, vector == <u32>VEC_DF);
+  const double = type == TYPE_HARDWARE && vector == <u32>VEC_DF;
+  const address = type == TYPE_HARDWARE && vector == <u32>VEC_PF ? load<u64>(CR2) : 0;
+  logEvent(vector, type, (info & INFO_ERROR) != 0, error, address, double);
   store<u32>(VECTORING_INFO, info & 0x80000fff);
   store<u32>(VECTORING_ERROR, error);
   let rip = load<u64>(RIP);
