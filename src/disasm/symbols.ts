@@ -5,6 +5,8 @@ export interface Symbol {
   address: bigint;
   /** 0n when the image does not say. */
   size: bigint;
+  /** Bytes that one without a size covers at most: 1 for the name of an end, absent where nothing is known. */
+  reach?: bigint;
 }
 
 export interface SymbolMatch {
@@ -12,7 +14,7 @@ export interface SymbolMatch {
   offset: bigint;
 }
 
-/** A symbol without a size covers at most this much. */
+/** A symbol without a size covers at most this much where its image does not say where its section ends. */
 const UNSIZED_BYTES = 0x10000n;
 
 /** `virtblk_done [virtio_blk]`: a symbol of a kernel module. */
@@ -62,7 +64,7 @@ export class SymbolTable {
     const symbol = this.sorted[low - 1];
     if (!symbol) return undefined;
     const offset = address - symbol.address;
-    return offset < (symbol.size || UNSIZED_BYTES) ? { symbol, offset } : undefined;
+    return offset < (symbol.size || (symbol.reach ?? UNSIZED_BYTES)) ? { symbol, offset } : undefined;
   }
 
   /** A module's symbol answers to its bare name too, unless the kernel itself has one of that name. */

@@ -15,6 +15,8 @@ const SEGMENT_LOAD = 1;
 const SEGMENT_INTERPRETER = 3;
 const SEGMENT_NOTE = 4;
 const SECTION_SYMBOLS = 2;
+const SECTION_LOADED = 2;
+const FIRST_RESERVED_SECTION = 0xff00;
 const SYMBOL_OBJECT = 1;
 const SYMBOL_FUNCTION = 2;
 
@@ -69,6 +71,12 @@ interface ProgramHeader {
 
 export function isElf(bytes: Uint8Array): boolean {
   return bytes.length >= 4 && new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true) === ELF_MAGIC;
+}
+
+/** Symbols of an ELF file, whether or not it could be loaded as a guest. @throws ImageError when it is none for x86 */
+export function elfSymbols(file: string, bytes: Uint8Array): GuestSymbol[] {
+  const image = new ImageReader(file, bytes);
+  return readSymbols(image, checkIdentity(image));
 }
 
 /** Reads an ELF file without looking at guest memory. @throws ImageError */
@@ -194,16 +202,28 @@ function readSymbols(image: ImageReader, bits: 32 | 64): GuestSymbol[] {
     return bits === 64
       ? {
           type: view.getUint32(at + 4, true),
+          loaded: (view.getUint32(at + 8, true) & SECTION_LOADED) !== 0,
+          address: view.getBigUint64(at + 16, true),
           offset: word(at + 24),
           bytes: word(at + 32),
           link: view.getUint32(at + 40, true),
         }
       : {
           type: view.getUint32(at + 4, true),
+          loaded: (view.getUint32(at + 8, true) & SECTION_LOADED) !== 0,
+          address: BigInt(view.getUint32(at + 12, true)),
           offset: word(at + 16),
           bytes: word(at + 20),
           link: view.getUint32(at + 24, true),
         };
+  };
+  // an absolute symbol is the name of a place, such as an end
+  const reach = (home: number, address: bigint): bigint | undefined => {
+    if (home >= FIRST_RESERVED_SECTION) return 1n;
+    const own = home < count ? section(home) : undefined;
+    if (!own?.loaded) return undefined;
+    const left = own.address + BigInt(own.bytes) - address;
+    return left < 1n ? 1n : left;
   };
   const symbols: GuestSymbol[] = [];
   const decoder = new TextDecoder();
@@ -227,10 +247,14 @@ function readSymbols(image: ImageReader, bits: 32 | 64): GuestSymbol[] {
       while (end < strings.length && strings[end] !== 0) end++;
       nameBudget -= end - nameOffset;
       if (nameBudget < 0) return [];
+      const address = bits === 64 ? view.getBigUint64(at + 8, true) : BigInt(view.getUint32(at + 4, true));
+      const size = bits === 64 ? view.getBigUint64(at + 16, true) : BigInt(view.getUint32(at + 8, true));
+      const atMost = size === 0n ? reach(home, address) : undefined;
       symbols.push({
         name: decoder.decode(strings.subarray(nameOffset, end)),
-        address: bits === 64 ? view.getBigUint64(at + 8, true) : BigInt(view.getUint32(at + 4, true)),
-        size: bits === 64 ? view.getBigUint64(at + 16, true) : BigInt(view.getUint32(at + 8, true)),
+        address,
+        size,
+        ...(atMost === undefined ? {} : { reach: atMost }),
         kind: type === SYMBOL_FUNCTION ? 'function' : type === SYMBOL_OBJECT ? 'object' : 'other',
       });
     }

@@ -33,6 +33,8 @@ export interface GuestSymbol {
   name: string;
   address: bigint;
   size: bigint;
+  /** Bytes that one without a size covers at most: to the end of its section, 1 at that end. */
+  reach?: bigint;
   kind: 'function' | 'object' | 'other';
 }
 
