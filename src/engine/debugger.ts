@@ -101,6 +101,8 @@ export interface RunState {
   /** vCPU that the stop concerns. */
   vcpu: number;
   stop?: StopReason;
+  /** Why a guest that runs does nothing and will not by itself: `halted, interrupts off`, `asleep (S3)`. */
+  standstill?: string;
   /** Retired instructions of all vCPUs. */
   icount: bigint;
   clock: bigint;
@@ -185,6 +187,8 @@ export interface TargetSymbol {
   name: string;
   address: bigint;
   size: bigint;
+  /** Bytes that one without a size covers at most: 1 for the name of an end; absent where nothing is known. */
+  reach?: bigint;
   kind: 'function' | 'object' | 'other';
 }
 

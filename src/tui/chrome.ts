@@ -1,5 +1,5 @@
 /** What stands around the panes: header, tabs, foot, command line, help. */
-import type { Progress, StopReason } from '../engine/debugger.js';
+import type { Progress, RunState, StopReason } from '../engine/debugger.js';
 import { COMMANDS, completions } from './commands.js';
 import { exitReasonName } from './facts.js';
 import { modeText } from './guest-mode.js';
@@ -39,13 +39,17 @@ export function stopText(stop: StopReason | undefined, symbols: Model['symbols']
   }
 }
 
+function runningText({ standstill }: RunState): string {
+  return standstill === undefined ? 'RUNNING' : standstill.toUpperCase();
+}
+
 /** Draws it up to column `end`; the icount goes first when there is no room. */
 export function drawHeader(cells: CellPane, model: Model, title: string, end: number): void {
   const { theme } = cells;
   cells.clear(theme.header);
   const { state } = model;
   const vcpus = model.info?.vcpus ?? 1;
-  const status = state.running ? 'RUNNING' : stopText(state.stop, model.symbols);
+  const status = state.running ? runningText(state) : stopText(state.stop, model.symbols);
   const registers = model.registers().value;
   model.trace();
   const newest = model.records.at(-1);
@@ -55,7 +59,7 @@ export function drawHeader(cells: CellPane, model: Model, title: string, end: nu
     { text: ` ${title} `, attr: theme.header, weight: 9 },
     { text: vcpus > 1 ? `vcpu${model.vcpu}/${vcpus}  ` : `vcpu${model.vcpu}  `, attr: theme.header, weight: 3 },
     { text: model.frozen ? 'FROZEN ' : '', attr: theme.stopped, weight: 12 },
-    { text: status, attr: state.running ? theme.running : theme.stopped, weight: 10 },
+    { text: status, attr: state.running && !state.standstill ? theme.running : theme.stopped, weight: 10 },
     { text: registers ? `  ${modeText(registers)}` : '', attr: theme.header, weight: 6 },
     { text: newest ? `  exit #${grouped(newest.sequence)}` : '', attr: theme.header, weight: 5 },
     { text: rate === undefined ? '' : `  ${rateText(rate)} exits/s`, attr: theme.header, weight: 7 },

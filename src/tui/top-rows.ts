@@ -106,9 +106,9 @@ export const COLUMNS: readonly Column[] = [
 ];
 export const SORT_KEYS: Record<string, string> = { P: 'CPU%', M: 'MEM', N: 'NAME', T: 'UP', E: 'EXITS/s' };
 
-/** R running, P paused (at a breakpoint, by a debugger), E ended. */
+/** R running, H halted for good, P paused (at a breakpoint, by a debugger), E ended. */
 export function stateLetter({ sample: { state } }: GuestRow): string {
-  return state.running ? 'R' : state.stop?.kind === 'ended' ? 'E' : 'P';
+  return state.running ? (state.standstill === undefined ? 'R' : 'H') : state.stop?.kind === 'ended' ? 'E' : 'P';
 }
 
 function uptime({ ms, startedMs }: GuestSample): string {

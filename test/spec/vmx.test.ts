@@ -114,6 +114,10 @@ describe('controls', () => {
     expect(controlNames('pin', 0x09)).toEqual(['External-interrupt exiting', 'NMI exiting']);
     expect(findControl('hlt exiting')?.bit).toBe(7);
     expect(findControl('CPU2_ENABLE_EPT')?.bit).toBe(1);
+    // what came with FRED and with MSR lists, which this CPU does not have
+    expect(controlNames('entry', 1 << 23)).toEqual(['Load FRED']);
+    expect(controlNames('exit2', 3)).toEqual(['Save FRED', 'Load FRED']);
+    expect(controlNames('tertiary', 1 << 6)).toEqual(['Enable MSR-list instructions']);
   });
 });
 
@@ -211,9 +215,17 @@ describe('decoding', () => {
     expect(info(23, (9 << 28) | 0x400 | (6 << 3))).toEqual({ operand: 'rsi', register: 'r9' });
     expect(info(46, ((3 << 28) | sib | 0x800) >>> 0, 0n)).toEqual({
       instruction: 'LIDT',
-      'operand size': '32 bits',
+      'operand size': '64 bits (10 bytes)',
       operand: 'ds:[rbx+rcx*4]',
     });
+    // the bit is undefined in 64-bit mode: an address of 64 bits is only there, one of 32 may be by its prefix
+    const operandSize = (addressSize: number, bit: number) =>
+      info(46, ((addressSize << 7) | (bit << 11) | (3 << 15) | (1 << 22)) >>> 0, 0n)['operand size'];
+    expect([0, 1, 2].map((size) => [operandSize(size, 0), operandSize(size, 1)])).toEqual([
+      ['16 bits', '32 bits'],
+      ['16 bits (undefined in 64-bit mode)', '32 bits (undefined in 64-bit mode)'],
+      ['64 bits (10 bytes)', '64 bits (10 bytes)'],
+    ]);
     expect(info(57, (10 << 3) | (1 << 11))).toEqual({ destination: 'r10', 'operand size': '32 bits' });
     expect(info(30, (1 << 7) | (4 << 15), 0x10n)).toEqual({ 'address size': '32 bits', segment: 'fs' });
     expect(info(30, 0, 0n)).toEqual({});

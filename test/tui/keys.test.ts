@@ -180,6 +180,10 @@ describe('panes', () => {
     await press(tui, ':vmcs CPU_BASED_VM_EXEC_CONTROL -HLT\r', /\[ ] {2}7 HLT exiting/);
     await press(tui, ':vmcs CPU_BASED_VM_EXEC_CONTROL +HLT exiting\r', /\[x] {2}7 HLT exiting/);
     await press(tui, ':vmcs CPU_BASED_VM_EXEC_CONTROL +banana\r', /has no bit "banana"/);
+    await press(tui, ':vmcs CPU_BASED_VM_EXEC_CONTROL -7\r', /\[ ] {2}7 HLT exiting/);
+    await press(tui, ':vmcs CPU_BASED_VM_EXEC_CONTROL +0x7\r', /\[x] {2}7 HLT exiting/);
+    await press(tui, ':vmcs CPU_BASED_VM_EXEC_CONTROL +32\r', /has bits 0 to 31, none of number 32/);
+    await press(tui, ':vmcs GUEST_RIP +14\r', /GUEST_RIP is not made of bits: give its value/);
     await press(tui, 'jjj\r', /\[ ] {2}7 HLT exiting/);
   });
 

@@ -1,5 +1,5 @@
 /** The dashboard over real guests in the embedded engine, as a user starts it: one program a size, used step by step. */
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -131,6 +131,19 @@ describe('exit-zoo at 120x40', () => {
     expect(await tui.exit).toBe(0);
     expect(tui.raw).toContain('\x1b[?1049l');
     expect(tui.raw).toContain('\x1b[?2004l');
+  });
+});
+
+describe('a guest that halts with interrupts off', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'vmscope-halt-'));
+  const image = join(folder, 'halt.bin');
+  writeFileSync(image, Buffer.from('faf4ebfd', 'hex'));
+  program(['run', image, '--at', '0x100000'], 80, 24, /vcpu0/);
+
+  it('is not shown as running', async () => {
+    await tui.until(/HALTED, INTERRUPTS OFF/, PATIENCE_MS);
+    expect(tui.text()).not.toContain('RUNNING');
+    await press('c', /STOPPED: paused/);
   });
 });
 

@@ -24,6 +24,7 @@ const WORDS: Partial<Record<VmcsDecoder, ControlWord>> = {
   'secondary-controls': 'secondary',
   'tertiary-controls': 'tertiary',
   'exit-controls': 'exit',
+  'secondary-exit-controls': 'exit2',
   'entry-controls': 'entry',
 };
 
@@ -54,6 +55,11 @@ const BITS: Partial<Record<VmcsDecoder, readonly BitField[]>> = {
   debugctl: rows({ 0: 'LBR', 1: 'BTF' }),
   'vm-functions': rows({ 0: 'EPTP switching' }),
 };
+
+/** Bits and groups of bits of a field that is made of them, controls aside; empty for numbers and addresses. */
+export function fieldBits({ decoder }: VmcsField): readonly BitField[] {
+  return (decoder && BITS[decoder]) ?? [];
+}
 
 /** Meaning of a field's value, one string per item; empty for plain numbers and addresses. */
 export function decodeField(field: VmcsField, value: bigint, read: ReadVmcs): string[] {

@@ -137,10 +137,16 @@ export class Guest implements D.Debugger {
     return {
       running: this.#running,
       vcpu: this.#stopVcpu,
-      ...(this.#running ? {} : { stop: this.#stop }),
+      ...(this.#running ? this.#standstill() : { stop: this.#stop }),
       icount: BigInt(this.#vm.icount),
       clock: BigInt(this.#vm.now()),
     };
+  }
+
+  #standstill(): Pick<D.RunState, 'standstill'> {
+    if (this.machine.asleep) return { standstill: 'asleep (S3)' };
+    const dead = this.#vm.vcpus.every((vcpu) => vcpu.halted && !vcpu.interruptsEnabled);
+    return dead ? { standstill: 'halted, interrupts off' } : {};
   }
 
   // ---- run control ----

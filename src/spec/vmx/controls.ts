@@ -1,7 +1,7 @@
 // The VM-execution, VM-exit and VM-entry control bits. `supported` says whether this CPU lets
 // software set the bit; the IA32_VMX_* capability MSRs are computed from these rows.
 
-export type ControlWord = 'pin' | 'primary' | 'secondary' | 'tertiary' | 'exit' | 'entry';
+export type ControlWord = 'pin' | 'primary' | 'secondary' | 'tertiary' | 'exit' | 'exit2' | 'entry';
 
 export interface ControlBit {
   readonly word: ControlWord;
@@ -22,6 +22,7 @@ export const CONTROL_FIELD: Readonly<Record<ControlWord, string>> = {
   secondary: 'SECONDARY_VM_EXEC_CONTROL',
   tertiary: 'TERTIARY_VM_EXEC_CONTROL',
   exit: 'VM_EXIT_CONTROLS',
+  exit2: 'SECONDARY_VM_EXIT_CONTROLS',
   entry: 'VM_ENTRY_CONTROLS',
 };
 
@@ -36,6 +37,7 @@ export const DEFAULT1: Readonly<Record<ControlWord, number>> = {
   secondary: 0,
   tertiary: 0,
   exit: 0x00036dff,
+  exit2: 0,
   entry: 0x000011ff,
 };
 /** Those of the default1 bits which are ordinary controls and may be 0 on this CPU. */
@@ -45,6 +47,7 @@ export const DEFAULT1_FREE: Readonly<Record<ControlWord, number>> = {
   secondary: 0,
   tertiary: 0,
   exit: 1 << 2,
+  exit2: 0,
   entry: 1 << 2,
 };
 
@@ -55,6 +58,7 @@ export const CONTROL_PREFIX: Readonly<Record<ControlWord, string>> = {
   secondary: 'CPU2',
   tertiary: 'CPU3',
   exit: 'EXIT',
+  exit2: 'EXIT2',
   entry: 'ENTRY',
 };
 
@@ -148,6 +152,7 @@ const TERTIARY: readonly Row[] = [
   [2, 'EPT paging-write control', 'EPT permissions can be given for paging-structure writes only.', NO],
   [3, 'Guest-paging verification', 'EPT can require that linear addresses were translated by HLAT structures.', NO],
   [4, 'IPI virtualization', 'Virtualization of interprocessor interrupts is used.', NO],
+  [6, 'Enable MSR-list instructions', 'RDMSRLIST and WRMSRLIST are allowed; otherwise they cause #UD.', NO],
   [7, 'Virtualize IA32_SPEC_CTRL', 'RDMSR and WRMSR of IA32_SPEC_CTRL use mask and shadow.', NO],
 ];
 
@@ -176,6 +181,12 @@ const EXIT: readonly Row[] = [
   [31, 'Activate secondary controls', 'The secondary VM-exit controls are used.', NO],
 ];
 
+const EXIT2: readonly Row[] = [
+  [0, 'Save FRED', 'The FRED MSRs are saved on VM exit.', NO],
+  [1, 'Load FRED', 'The FRED MSRs are loaded on VM exit.', NO],
+  [3, 'Prematurely busy shadow stack', 'A VM exit says whether the supervisor shadow stack became busy early.', NO],
+];
+
 const ENTRY: readonly Row[] = [
   [2, 'Load debug controls', 'DR7 and IA32_DEBUGCTL are loaded on VM entry.'],
   [9, 'IA-32e mode guest', 'The logical processor is in IA-32e mode after VM entry.'],
@@ -191,6 +202,7 @@ const ENTRY: readonly Row[] = [
   [20, 'Load CET state', 'CET-related MSRs and SPP are loaded on VM entry.', NO],
   [21, 'Load guest IA32_LBR_CTL', 'IA32_LBR_CTL is loaded on VM entry.', NO],
   [22, 'Load PKRS', 'IA32_PKRS is loaded on VM entry.', NO],
+  [23, 'Load FRED', 'The FRED MSRs are loaded on VM entry.', NO],
 ];
 
 const SDM: Readonly<Record<ControlWord, string>> = {
@@ -199,6 +211,7 @@ const SDM: Readonly<Record<ControlWord, string>> = {
   secondary: '3C 24.6.2 "Processor-Based VM-Execution Controls"',
   tertiary: '3C 24.6.2 "Processor-Based VM-Execution Controls"',
   exit: '3C 24.7.1 "VM-Exit Controls"',
+  exit2: '3C 24.7.1 "VM-Exit Controls"',
   entry: '3C 24.8.1 "VM-Entry Controls"',
 };
 
@@ -221,6 +234,7 @@ export const CONTROLS: Readonly<Record<ControlWord, readonly ControlBit[]>> = {
   secondary: rows('secondary', SECONDARY),
   tertiary: rows('tertiary', TERTIARY),
   exit: rows('exit', EXIT),
+  exit2: rows('exit2', EXIT2),
   entry: rows('entry', ENTRY),
 };
 

@@ -77,6 +77,17 @@ export function formatOperand(operand: MemoryOperand, displacement: bigint): str
   return `${operand.segment}:[${parts.join('+').replace('+-', '-')}]`;
 }
 
+/**
+ * What SGDT, SIDT, LGDT and LIDT read or write. The bit is undefined in 64-bit mode, where they take 10 bytes: an
+ * address of 64 bits is proof of it, one of 32 bits may come from a prefix.
+ * @sdm 3C 27.2.5 "Information for VM Exits Due to Instruction Execution", table 27-10
+ */
+function tableOperand(bit: number, operand: MemoryOperand | undefined): string {
+  if (operand?.addressBits === 64) return '64 bits (10 bytes)';
+  const size = bit ? '32 bits' : '16 bits';
+  return operand?.addressBits === 32 ? `${size} (undefined in 64-bit mode)` : size;
+}
+
 /** Takes the instruction information of an exit apart; empty where the reason defines none. */
 export function decodeInstructionInfo(reason: number, info: number, qualification: bigint): DecodedBits[] {
   const layout = INSTRUCTION_INFO_LAYOUTS.get(reason & 0xffff);
@@ -101,8 +112,8 @@ export function decodeInstructionInfo(reason: number, info: number, qualificatio
   }
   const identity = IDENTITIES[layout];
   if (identity) add('instruction', 29, 28, identity[field(info, 29, 28)]);
-  if (layout === 'descriptor table') add('operand size', 11, 11, field(info, 11, 11) ? '32 bits' : '16 bits');
   const operand = memoryOperand(layout, info);
+  if (layout === 'descriptor table') add('operand size', 11, 11, tableOperand(field(info, 11, 11), operand));
   if (operand)
     out.push({
       name: 'operand',

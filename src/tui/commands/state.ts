@@ -35,17 +35,28 @@ async function setVmcs(d: Dashboard, text: string): Promise<string> {
   return `${field.name} = ${hex(number)} (was ${hex(field.value)})`;
 }
 
-/** `+HLT exiting` and `-HLT exiting` set and clear a bit by its name, or the beginning of it. */
+/** `+HLT exiting`, `+7`, `-HLT exiting` set and clear a bit by its name, the beginning of it, or its number. */
 function bitChange(field: VmcsFieldValue, text: string): bigint | undefined {
-  const match = /^([+-])\s*(.*\D.*)$/.exec(text.trim());
+  const match = /^([+-])\s*(\S.*)$/.exec(text.trim());
+  if (!match) return undefined;
+  const mask = 1n << BigInt(bitNumber(field, match[2]!));
+  return match[1] === '+' ? field.value | mask : field.value & ~mask;
+}
+
+/** @throws Error naming a bit that the field does not have. */
+function bitNumber(field: VmcsFieldValue, text: string): number {
   const bits = bitsOf(field);
-  if (!match || bits.length === 0) return undefined;
-  const name = match[2]!.toLowerCase();
+  if (bits.length === 0) throw new Error(`${field.name} is not made of bits: give its value`);
+  if (/^(?:0x[0-9a-f]+|\d+)$/i.test(text)) {
+    const number = Number(text);
+    if (number < field.widthBits) return number;
+    throw new Error(`${field.name} has bits 0 to ${field.widthBits - 1}, none of number ${text}`);
+  }
+  const name = text.toLowerCase();
   const found =
     bits.find((b) => b.name.toLowerCase() === name) ?? bits.find((b) => b.name.toLowerCase().startsWith(name));
-  if (!found) throw new Error(`${field.name} has no bit "${match[2]}"`);
-  const mask = 1n << BigInt(found.bit);
-  return match[1] === '+' ? field.value | mask : field.value & ~mask;
+  if (!found) throw new Error(`${field.name} has no bit "${text}"`);
+  return found.bit;
 }
 
 async function writeCommand(d: Dashboard, text: string): Promise<string> {
@@ -62,7 +73,12 @@ async function writeCommand(d: Dashboard, text: string): Promise<string> {
 
 export const STATE_COMMANDS: readonly Command[] = [
   { name: 'set', usage: 'REGISTER VALUE', help: 'change a register', run: setRegister },
-  { name: 'vmcs', usage: 'FIELD VALUE | +BIT | -BIT', help: 'change a VMCS field, or a bit by its name', run: setVmcs },
+  {
+    name: 'vmcs',
+    usage: 'FIELD VALUE | +BIT | -BIT',
+    help: 'change a VMCS field, or a bit by name or number',
+    run: setVmcs,
+  },
   { name: 'write', usage: '[gva|gpa|hpa] ADDR BYTES | "TEXT"', help: 'change memory', run: writeCommand },
   {
     name: 'print',

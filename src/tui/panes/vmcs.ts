@@ -1,7 +1,9 @@
 /** All VMCS fields by area, with their bits by name; Enter edits one. */
+import { fieldBits } from '../../engine/debug/field-decode.js';
 import type { VmcsFieldValue } from '../../engine/debugger.js';
 import { EXCEPTIONS } from '../../spec/exceptions.js';
 import { CONTROL_FIELD, CONTROLS, type ControlWord } from '../../spec/vmx/controls.js';
+import { vmcsFieldByEncoding } from '../../spec/vmx/vmcs-fields.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import { hex } from '../screen/text.js';
 import { matches, Pane, type PaneKey, wrap } from './pane.js';
@@ -31,13 +33,17 @@ export function bitsOf(field: VmcsFieldValue): Bit[] {
   const word = WORDS.get(field.name);
   if (word)
     return CONTROLS[word].map(({ bit, name, description, supported }) => ({ bit, name, description, supported }));
-  if (field.name !== 'EXCEPTION_BITMAP') return [];
-  return EXCEPTIONS.map(({ vector, mnemonic, title }) => ({
-    bit: vector,
-    name: mnemonic,
-    description: `${title} causes VM exits.`,
-    supported: true,
-  }));
+  if (field.name === 'EXCEPTION_BITMAP') {
+    return EXCEPTIONS.map(({ vector, mnemonic, title }) => ({
+      bit: vector,
+      name: mnemonic,
+      description: `${title} causes VM exits.`,
+      supported: true,
+    }));
+  }
+  const row = vmcsFieldByEncoding(field.encoding);
+  const single = row ? fieldBits(row).filter(({ hi, lo }) => hi === lo) : [];
+  return single.map(({ lo, name, title }) => ({ bit: lo, name, description: `${title}.`, supported: true }));
 }
 
 export class VmcsPane extends Pane {

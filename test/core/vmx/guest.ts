@@ -1,5 +1,5 @@
 import * as L from '../../../src/engine/core/layout.js';
-import { type ControlWord, findControl, mustBeOne } from '../../../src/spec/vmx/controls.js';
+import { CONTROL_PREFIX, type ControlWord, findControl, mustBeOne } from '../../../src/spec/vmx/controls.js';
 import { type EntryCheck, failedChecks } from '../../../src/spec/vmx/entry-checks.js';
 import { exitReasonName } from '../../../src/spec/vmx/exit-reasons.js';
 import { vmcsField } from '../../../src/spec/vmx/vmcs-fields.js';
@@ -207,13 +207,14 @@ const CONTROL_FIELDS: Record<ControlWord, string> = {
   secondary: 'SECONDARY_VM_EXEC_CONTROL',
   tertiary: 'TERTIARY_VM_EXEC_CONTROL',
   exit: 'VM_EXIT_CONTROLS',
+  exit2: 'SECONDARY_VM_EXIT_CONTROLS',
   entry: 'VM_ENTRY_CONTROLS',
 };
 
 function bits(word: ControlWord, names: string[]): number {
   let mask = 0;
   for (const name of names) {
-    const constant = `${{ pin: 'PIN', primary: 'CPU', secondary: 'CPU2', tertiary: 'CPU3', exit: 'EXIT', entry: 'ENTRY' }[word]}_${name.toUpperCase().replace(/[^A-Z0-9]+/g, '_')}`;
+    const constant = `${CONTROL_PREFIX[word]}_${name.toUpperCase().replace(/[^A-Z0-9]+/g, '_')}`;
     const row = findControl(constant);
     if (!row) throw new Error(`no control ${name}`);
     mask |= 1 << row.bit;
