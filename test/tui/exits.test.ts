@@ -104,7 +104,7 @@ describe('explainExit', () => {
     expect(text(32, 0n, { rcx: 0xc0000080n })[1]).toBe('msr c0000080');
     const lgdt = record({ reason: 46, instructionInfo: 0x20c1_8100, qualification: 0x10n });
     expect(describeFields(instructionFields(lgdt))).toMatch(
-      /^instruction LGDT, operand size 16 bits, operand ds:\[rcx\+0x10\]$/,
+      /^instruction LGDT, operand size 64 bits \(10 bytes\), operand ds:\[rcx\+0x10\]$/,
     );
     expect(exitSubject(lgdt)).toBe('lgdt ds:[rcx+0x10]');
     expect(describeAction(record({ reason: 30, qualification: 8n, detail: 0x41, action: 'resume' }))).toBe(
