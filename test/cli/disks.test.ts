@@ -4,6 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { img, qemuImg, scratchFolder } from '../disk/images.js';
+import { buildImage } from '../disk/qcow2-builder.js';
 import { named, requireTool, type Tool } from '../tools.js';
 import { vmscope } from './vmscope.js';
 
@@ -152,6 +153,32 @@ describe.skipIf(!nasm.available || !seabios.available)(named('a disk booted by S
       );
     },
   );
+
+  it('a guest that makes its raw disk a qcow2 image over a file of the host', { timeout: 120_000 }, async () => {
+    const path = at('raw.img');
+    const secret = at('secret');
+    writeFileSync(secret, Buffer.alloc(4096, 's'));
+    buildImage(at('head.qcow2'), { backing: { name: secret, format: 'raw' } });
+    // sector 2 is what the guest wants to be sector 0
+    writeFileSync(
+      at('boot.asm'),
+      BOOT_SECTOR.replace('inc dword [packet_sector]', 'mov dword [packet_sector], 0').replace("'W'", "'Q'"),
+    );
+    execFileSync(nasm.path, ['-f', 'bin', '-o', at('boot.bin'), at('boot.asm')]);
+    const disk = Buffer.from(image);
+    readFileSync(at('boot.bin')).copy(disk);
+    readFileSync(at('head.qcow2')).copy(disk, 2 * 512, 0, 512);
+    for (const bus of ['ide', 'virtio']) {
+      writeFileSync(path, disk);
+      const result = await run('--disk', `${path},if=${bus}`);
+      expect(result.status).toBe(3);
+      expect(result.stderr).toContain(`${path}: the guest's write to sector 0 would make a qcow image of this raw one`);
+      expect(readFileSync(path).equals(disk)).toBe(true);
+      const allowed = await run('--disk', `${path},if=${bus},format=raw`);
+      expect(allowed.status).toBe(1);
+      expect(readFileSync(path).subarray(0, 512).equals(disk.subarray(1024, 1536))).toBe(true);
+    }
+  });
 
   it('a CD, by El Torito without emulation', { timeout: 120_000 }, async () => {
     writeFileSync(at('cd.iso'), bootableCd(image.subarray(0, 2048)));

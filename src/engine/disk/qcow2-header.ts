@@ -9,8 +9,9 @@ const HEADER_BYTES_V2 = 72;
 const HEADER_BYTES_V3 = 104;
 /** A header may not be longer than a cluster of the largest size. */
 const MAX_HEADER_BYTES = 2 * 1024 * 1024;
-const MAX_L1_BYTES = 32 * 1024 * 1024;
-const MAX_REFCOUNT_TABLE_BYTES = 8 * 1024 * 1024;
+/** Sizes of tables above which QEMU opens no image either. */
+export const MAX_L1_BYTES = 32 * 1024 * 1024;
+export const MAX_REFCOUNT_TABLE_BYTES = 8 * 1024 * 1024;
 const MAX_SNAPSHOTS = 65536;
 const MAX_BACKING_NAME = 1023;
 
@@ -155,19 +156,20 @@ interface Extensions {
 function readExtensions(file: ByteFile, start: number, clusterBytes: number, before: number): Extensions {
   const result: Extensions = { names: new Map() };
   const end = Math.min(clusterBytes, before, file.size());
-  const head = new Uint8Array(8);
-  const view = new DataView(head.buffer);
-  for (let at = start; at + 8 <= end; ) {
-    file.read(at, head);
-    const type = view.getUint32(0);
-    const length = view.getUint32(4);
+  const bytes = new Uint8Array(Math.max(0, end - start));
+  file.read(start, bytes);
+  const view = new DataView(bytes.buffer);
+  for (let at = 0; at + 8 <= bytes.length; ) {
+    const type = view.getUint32(at);
+    const length = view.getUint32(at + 4);
     if (type === EXTENSION.end) break;
-    if (at + 8 + length > end) throw new DiskImageError(file.name, 'corrupt: a header extension leaves the header');
-    const data = new Uint8Array(length);
-    file.read(at + 8, data);
+    at += 8;
+    if (at + length > bytes.length)
+      throw new DiskImageError(file.name, 'corrupt: a header extension leaves the header');
+    const data = bytes.subarray(at, at + length);
     if (type === EXTENSION.backingFormat) result.backingFormat = new TextDecoder().decode(data);
     if (type === EXTENSION.featureNames) readFeatureNames(data, result.names);
-    at += 8 + Math.ceil(length / 8) * 8;
+    at += Math.ceil(length / 8) * 8;
   }
   return result;
 }

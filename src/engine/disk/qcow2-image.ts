@@ -7,10 +7,11 @@
  */
 import { BlockError, type BlockStore, checkSectors, SECTOR_BYTES } from '../devices/block.js';
 import { type ByteFile, type Decompressors, DiskImageError } from './byte-file.js';
+import { ClusterSet, type TableRun } from './cluster-set.js';
 import { FIELD, INCOMPATIBLE, l1EntriesFor, type Qcow2Header } from './qcow2-header.js';
 import { Refcounts } from './qcow2-refcounts.js';
 import { repairRefcounts } from './qcow2-repair.js';
-import type { SnapshotTable } from './qcow2-snapshots.js';
+import { type SnapshotTable, snapshotFault } from './qcow2-snapshots.js';
 
 const COPIED = 0x8000_0000;
 const COMPRESSED = 0x4000_0000;
@@ -22,6 +23,7 @@ const TWO_32 = 0x1_0000_0000;
 const CACHE_BYTES = 32 * 1024 * 1024;
 /** All autoclear features are cleared by who writes and does not keep them up: this program keeps none. */
 const KEPT_AUTOCLEAR = 0n;
+const WAY_OUT = 'repair it with qemu-img check -r all, or open it readonly';
 
 interface Table {
   offset: number;
@@ -57,7 +59,7 @@ export class Qcow2Image implements BlockStore {
   readonly #tables = new Map<number, Table>();
   readonly #refcounts: Refcounts | undefined;
   /** Clusters of headers and tables, by index: a guest's data never goes there. */
-  readonly #metadata = new Set<number>();
+  #metadata = new ClusterSet();
   #inflated: { offset: number; data: Uint8Array } | undefined;
   #touched = false;
   #broken: string | undefined;
@@ -78,10 +80,11 @@ export class Qcow2Image implements BlockStore {
         throw new DiskImageError(file.name, `has no snapshot ${snapshot}; it has ${names}`);
       }
       ({ l1Offset, l1Entries, diskBytes } = found);
-      const fits = l1Entries * 8 <= 32 * 1024 * 1024 && l1Entries >= l1EntriesFor(diskBytes, header.clusterBits);
-      if (!fits || l1Offset % this.#clusterBytes !== 0 || l1Offset + l1Entries * 8 > file.size()) {
-        throw new DiskImageError(file.name, `corrupt: snapshot ${snapshot} has an impossible L1 table`);
-      }
+      const short = l1Entries < l1EntriesFor(diskBytes, header.clusterBits);
+      const fault = short
+        ? `corrupt: snapshot ${snapshot} has an impossible L1 table`
+        : snapshotFault(found, header, file);
+      if (fault !== undefined) throw new DiskImageError(file.name, fault);
     }
     this.readOnly = !file.writable || snapshot !== undefined;
     this.sectors = Math.floor(diskBytes / SECTOR_BYTES);
@@ -95,6 +98,7 @@ export class Qcow2Image implements BlockStore {
       throw new DiskImageError(file.name, 'is marked corrupt: repair it with qemu-img check, or open it readonly');
     }
     this.#refcounts = new Refcounts(file, header);
+    this.#metadata = this.#findTables();
     if ((header.incompatible & INCOMPATIBLE.dirty) !== 0n) {
       repairRefcounts({
         file,
@@ -106,10 +110,15 @@ export class Qcow2Image implements BlockStore {
       this.#incompatible &= ~INCOMPATIBLE.dirty;
       this.#setHeader64(FIELD.incompatible, this.#incompatible);
       file.sync();
+      // the repair may have moved the table of counts and made new ones
+      this.#metadata = this.#findTables();
     }
-    this.#refcounts.onMetadata = (offset, clusters) => this.#addMetadata(offset, clusters * this.#clusterBytes);
+    if (this.#refcounts.get(0) === 0) {
+      throw new DiskImageError(file.name, `corrupt: the header's cluster is counted as free; ${WAY_OUT}`);
+    }
+    this.#refcounts.holdsTables = (cluster) => this.#metadata.has(cluster);
+    this.#refcounts.onMetadata = (offset, clusters) => this.#metadata.add(offset / this.#clusterBytes, clusters);
     this.#refcounts.onReleasedMetadata = (cluster) => this.#metadata.delete(cluster);
-    this.#collectMetadata();
   }
 
   read(sector: number, into: Uint8Array): void {
@@ -323,7 +332,7 @@ export class Qcow2Image implements BlockStore {
     const data = present ? present.data.slice() : new Uint8Array(this.#clusterBytes);
     const table = { offset: this.#allocate(), data, view: new DataView(data.buffer), dirty: true };
     this.#tables.set(table.offset, table);
-    this.#addMetadata(table.offset, this.#clusterBytes);
+    this.#metadata.add(table.offset / this.#clusterBytes, 1);
     this.#l1.setUint32(l1Index * 8, (COPIED | Math.floor(table.offset / TWO_32)) >>> 0);
     this.#l1.setUint32(l1Index * 8 + 4, table.offset % TWO_32);
     this.#l1Dirty.add(l1Index);
@@ -382,23 +391,39 @@ export class Qcow2Image implements BlockStore {
 
   // ---- trust ----
 
-  #collectMetadata(): void {
-    const { header, snapshots } = this.options;
-    this.#addMetadata(0, this.#clusterBytes);
-    this.#addMetadata(header.l1Offset, header.l1Entries * 8);
-    this.#addMetadata(header.snapshotsOffset, snapshots.bytes);
-    for (const { l1Offset, l1Entries } of snapshots.list) this.#addMetadata(l1Offset, l1Entries * 8);
-    for (const offset of this.#refcounts!.metadata()) this.#addMetadata(offset, this.#clusterBytes);
+  /** Everything in the file that is no data of the guest, as far as it is in use now. @throws DiskImageError */
+  #findTables(): ClusterSet {
+    const { header, snapshots, file } = this.options;
+    const runs: TableRun[] = [];
+    const add = (what: string, offset: number, bytes: number): void => {
+      runs.push({ what, first: offset / this.#clusterBytes, count: Math.ceil(bytes / this.#clusterBytes) });
+    };
+    add('the header', 0, this.#clusterBytes);
+    add('the L1 table', header.l1Offset, header.l1Entries * 8);
+    add('the snapshot table', header.snapshotsOffset, snapshots.bytes);
+    for (const snapshot of snapshots.list) {
+      const fault = snapshotFault(snapshot, header, file);
+      if (fault !== undefined) throw new DiskImageError(file.name, `${fault}; ${WAY_OUT}`);
+      add(`the L1 table of snapshot ${snapshot.name}`, snapshot.l1Offset, snapshot.l1Entries * 8);
+    }
+    const { table, blocks } = this.#refcounts!.metadata();
+    add('the refcount table', table.offset, table.bytes);
+    const l2: number[] = [];
     for (let i = 0; i < header.l1Entries; i++) {
       const high = this.#l1.getUint32(i * 8) & HIGH_OFFSET;
       const offset = high * TWO_32 + ((this.#l1.getUint32(i * 8 + 4) & LOW_OFFSET) >>> 0);
-      if (offset !== 0) this.#addMetadata(offset, this.#clusterBytes);
+      // one that is not at a cluster's start or not in the file is told when the guest gets there
+      if (offset !== 0 && offset % this.#clusterBytes === 0) l2.push(offset / this.#clusterBytes);
     }
-  }
-
-  #addMetadata(offset: number, bytes: number): void {
-    const end = Math.ceil((offset + bytes) / this.#clusterBytes);
-    for (let cluster = Math.floor(offset / this.#clusterBytes); cluster < end; cluster++) this.#metadata.add(cluster);
+    const tables = new ClusterSet(runs, [
+      { what: 'a refcount block', clusters: blocks.map((offset) => offset / this.#clusterBytes) },
+      { what: 'an L2 table', clusters: l2 },
+    ]);
+    if (tables.overlap) {
+      const place = `0x${(tables.overlap.cluster * this.#clusterBytes).toString(16)}`;
+      throw new DiskImageError(file.name, `corrupt: ${tables.overlap.tables} are both at ${place}; ${WAY_OUT}`);
+    }
+    return tables;
   }
 
   #setHeader64(offset: number, value: bigint): void {

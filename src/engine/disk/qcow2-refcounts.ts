@@ -4,7 +4,10 @@
  */
 import { BlockError } from '../devices/block.js';
 import { type ByteFile, DiskImageError } from './byte-file.js';
-import { FIELD, type Qcow2Header } from './qcow2-header.js';
+import { FIELD, MAX_REFCOUNT_TABLE_BYTES, type Qcow2Header } from './qcow2-header.js';
+
+const TWO_32 = 0x1_0000_0000;
+const LOW_OFFSET = 0xffff_fe00;
 
 interface Block {
   offset: number;
@@ -29,6 +32,8 @@ export class Refcounts {
   #released: number[] = [];
   /** Clusters that are in use whatever their counts say. */
   inUse: (cluster: number) => boolean = () => false;
+  /** Clusters that are written as tables: one of them that is counted as free shows a broken image. */
+  holdsTables: (cluster: number) => boolean = () => false;
   /** Told of every cluster that holds reference counts from now on. */
   onMetadata: (offset: number, clusters: number) => void = () => {};
   /** Told of clusters that held the table and do not any more. */
@@ -46,20 +51,28 @@ export class Refcounts {
     const bytes = new Uint8Array(this.#tableClusters * this.#clusterBytes);
     file.read(this.#tableOffset, bytes);
     const view = new DataView(bytes.buffer);
-    const size = BigInt(file.size());
-    this.#table = Array.from({ length: bytes.length / 8 }, (_, i) => {
-      const offset = view.getBigUint64(i * 8) & ~0x1ffn;
-      if (offset % BigInt(this.#clusterBytes) !== 0n || offset >= size) {
-        if (offset !== 0n) throw new DiskImageError(file.name, `corrupt: refcount block ${i} is outside the file`);
+    const size = file.size();
+    this.#table = new Array<number>(bytes.length / 8).fill(0);
+    const seen = new Set<number>();
+    for (let i = 0; i < this.#table.length; i++) {
+      const offset = view.getUint32(i * 8) * TWO_32 + ((view.getUint32(i * 8 + 4) & LOW_OFFSET) >>> 0);
+      if (offset === 0) continue;
+      if (offset % this.#clusterBytes !== 0 || offset >= size) {
+        throw new DiskImageError(file.name, `corrupt: refcount block ${i} is outside the file`);
       }
-      return Number(offset);
-    });
+      // two would be one block under two names, and the search for a free cluster as long as the table pretends
+      if (seen.has(offset)) throw new DiskImageError(file.name, `corrupt: refcount block ${i} is in the table twice`);
+      seen.add(offset);
+      this.#table[i] = offset;
+    }
   }
 
-  /** Offsets of all clusters that hold counts or their table. */
-  *metadata(): Iterable<number> {
-    for (let i = 0; i < this.#tableClusters; i++) yield this.#tableOffset + i * this.#clusterBytes;
-    for (const offset of this.#table) if (offset !== 0) yield offset;
+  /** Places of the table and of all blocks of counts, in bytes. */
+  metadata(): { table: { offset: number; bytes: number }; blocks: number[] } {
+    return {
+      table: { offset: this.#tableOffset, bytes: this.#tableClusters * this.#clusterBytes },
+      blocks: this.#table.filter((offset) => offset !== 0),
+    };
   }
 
   get(cluster: number): number {
@@ -195,9 +208,18 @@ export class Refcounts {
         first = cluster + 1;
         found = 0;
         if (count === 1) this.#hint = first;
-      } else found++;
+      } else {
+        this.#refuseTables(cluster);
+        found++;
+      }
     }
     return first;
+  }
+
+  /** @throws BlockError when a cluster that is about to be handed out holds tables. */
+  #refuseTables(cluster: number): void {
+    if (!this.holdsTables(cluster)) return;
+    throw new BlockError(`${this.file.name}: corrupt: cluster ${cluster} holds tables and is counted as free`, 'write');
   }
 
   #block(index: number): Block | undefined {
@@ -250,6 +272,10 @@ export class Refcounts {
       blocks = Math.max(blocks, needed);
       clusters = Math.max(clusters, fit);
     }
+    if (clusters * this.#clusterBytes > MAX_REFCOUNT_TABLE_BYTES) {
+      throw new BlockError(`${this.file.name}: its refcount table cannot grow further`, 'no-space');
+    }
+    for (let cluster = first; cluster < first + clusters + blocks; cluster++) this.#refuseTables(cluster);
     const old = { offset: this.#tableOffset, clusters: this.#tableClusters, length: this.#table.length };
     const table = [...this.#table, ...new Array<number>(clusters * perCluster - this.#table.length).fill(0)];
     for (let i = 0; i < blocks; i++) {

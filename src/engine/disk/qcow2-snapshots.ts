@@ -1,9 +1,13 @@
 /** The snapshots inside a qcow2 image. @qcow2 "Snapshots" */
 import { type ByteFile, DiskImageError } from './byte-file.js';
-import type { Qcow2Header } from './qcow2-header.js';
+import { MAX_L1_BYTES, type Qcow2Header } from './qcow2-header.js';
 
 const FIXED_BYTES = 40;
 const MAX_EXTRA_BYTES = 1024;
+/** The whole table, as QEMU's limit. */
+const MAX_TABLE_BYTES = 64 * 1024 * 1024;
+/** The file is read in pieces of this size: a table may have 65536 entries of a few bytes. */
+const WINDOW_BYTES = 256 * 1024;
 
 export interface Qcow2Snapshot {
   id: string;
@@ -26,11 +30,18 @@ export interface SnapshotTable {
 export function readSnapshots(file: ByteFile, header: Qcow2Header): SnapshotTable {
   const list: Qcow2Snapshot[] = [];
   let at = header.snapshotsOffset;
+  let window = { start: 0, bytes: new Uint8Array(0) };
+  /** A copy of the next bytes. */
   const need = (bytes: number): Uint8Array => {
     if (at + bytes > file.size())
       throw new DiskImageError(file.name, 'is truncated: the snapshot table lies beyond its end');
-    const data = new Uint8Array(bytes);
-    file.read(at, data);
+    if (at + bytes - header.snapshotsOffset > MAX_TABLE_BYTES)
+      throw new DiskImageError(file.name, 'corrupt: the snapshot table is larger than 64 MiB');
+    if (at < window.start || at + bytes > window.start + window.bytes.length) {
+      window = { start: at, bytes: new Uint8Array(Math.max(bytes, WINDOW_BYTES)) };
+      file.read(at, window.bytes);
+    }
+    const data = window.bytes.slice(at - window.start, at - window.start + bytes);
     at += bytes;
     return data;
   };
@@ -54,6 +65,18 @@ export function readSnapshots(file: ByteFile, header: Qcow2Header): SnapshotTabl
     at = Math.ceil(at / 8) * 8;
   }
   return { list, bytes: at - header.snapshotsOffset };
+}
+
+/** Why the L1 table of a snapshot cannot be what it says; undefined when it can. */
+export function snapshotFault(
+  { name, l1Offset, l1Entries }: Qcow2Snapshot,
+  { clusterBits }: Qcow2Header,
+  file: ByteFile,
+): string | undefined {
+  const bytes = l1Entries * 8;
+  if (bytes > MAX_L1_BYTES) return `corrupt: snapshot ${name} has an L1 table of ${l1Entries} entries`;
+  const fits = bytes === 0 || (l1Offset % 2 ** clusterBits === 0 && l1Offset + bytes <= file.size());
+  return fits ? undefined : `corrupt: snapshot ${name} has an impossible L1 table`;
 }
 
 function checkedNumber(file: ByteFile, value: bigint): number {

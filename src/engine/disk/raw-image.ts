@@ -1,16 +1,21 @@
 /** A raw image: the file is the disk. */
 import { type BlockStore, checkSectors, SECTOR_BYTES } from '../devices/block.js';
 import type { ByteFile } from './byte-file.js';
+import { refuseOtherFormat } from './format-probe.js';
 
 const ZEROS = new Uint8Array(128 * SECTOR_BYTES);
 
 export class RawImage implements BlockStore {
   readonly sectors: number;
 
-  /** `unit` is the size in bytes that the disk is rounded up to: the file's last sector may be short. */
+  /**
+   * `unit` is the size in bytes that the disk is rounded up to: the file's last sector may be short. `guessed`: nobody
+   * said that the image is raw, so the guest must not make it look otherwise.
+   */
   constructor(
     private readonly file: ByteFile,
     unit = SECTOR_BYTES,
+    private readonly guessed = false,
   ) {
     this.sectors = (Math.ceil(file.size() / unit) * unit) / SECTOR_BYTES;
   }
@@ -26,6 +31,7 @@ export class RawImage implements BlockStore {
 
   write(sector: number, bytes: Uint8Array): void {
     checkSectors(this, sector, bytes.length / SECTOR_BYTES);
+    if (this.guessed && sector === 0) refuseOtherFormat(this.file.name, bytes);
     this.file.write(sector * SECTOR_BYTES, bytes);
   }
 

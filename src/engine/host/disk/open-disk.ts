@@ -5,6 +5,7 @@ import * as zlib from 'node:zlib';
 import { inflateRawSync } from 'node:zlib';
 import { BlockError, type BlockStore, SECTOR_BYTES } from '../../devices/block.js';
 import { type Decompressors, DiskImageError } from '../../disk/byte-file.js';
+import { probedFormat } from '../../disk/format-probe.js';
 import { Overlay } from '../../disk/overlay.js';
 import { isQcow, type Qcow2Header, readHeader } from '../../disk/qcow2-header.js';
 import { Qcow2Image } from '../../disk/qcow2-image.js';
@@ -69,7 +70,7 @@ export function openDisk(options: DiskOptions): OpenDisk {
   const opened: Opened = { files: [], warnings: [], identities: new Set() };
   try {
     const writable = !options.readonly && !options.snapshot && options.snapshotName === undefined && !options.cdrom;
-    const top = openLayer(options.path, options.format, writable, opened, options);
+    const top = openLayer(options.path, options.format, writable, opened, 'disk', options);
     const store = options.snapshot && !options.cdrom ? new Overlay(top.store) : top.store;
     if (store.sectors === 0) throw new DiskImageError(options.path, 'is empty: a disk has at least one sector');
     return {
@@ -95,6 +96,26 @@ function closeAll({ files }: Opened): void {
   for (const file of files) file.close();
 }
 
+/**
+ * Format of an image that nobody said. Who could write to a raw image chose its first sector, so a backing file that
+ * looks like another format is not followed to further files: its format must stand in the image above.
+ * @throws DiskImageError
+ */
+function probe(file: HostFile, role: 'disk' | 'backing file'): DiskFormat {
+  const sector = new Uint8Array(SECTOR_BYTES);
+  file.read(0, sector);
+  const found = probedFormat(sector);
+  if (found === undefined) return 'raw';
+  if (role === 'backing file') {
+    throw new DiskImageError(
+      file.name,
+      `looks like ${found}, but the image above does not say its format; qemu-img rebase -u -b FILE -F FORMAT IMAGE says it`,
+    );
+  }
+  if (isQcow(sector)) return 'qcow2';
+  throw new DiskImageError(file.name, `is a ${found} image; raw and qcow2 are read, and format=raw takes any file`);
+}
+
 interface Layer {
   store: BlockStore;
   format: DiskFormat;
@@ -106,6 +127,7 @@ function openLayer(
   format: DiskFormat | undefined,
   writable: boolean,
   opened: Opened,
+  role: 'disk' | 'backing file',
   { snapshotName, cdrom }: Pick<DiskOptions, 'snapshotName' | 'cdrom'> = {},
 ): Layer {
   const file = HostFile.open(path, writable);
@@ -116,12 +138,10 @@ function openLayer(
   const unlocked = lockImage(file, writable ? 'write' : 'read');
   if (unlocked !== undefined) opened.warnings.push(`${path}: not locked against other programs: ${unlocked}`);
 
-  const magic = new Uint8Array(4);
-  file.read(0, magic);
-  const isQcow2 = isQcow(magic);
-  if ((format ?? (isQcow2 ? 'qcow2' : 'raw')) === 'raw') {
+  if ((format ?? probe(file, role)) === 'raw') {
     if (snapshotName !== undefined) throw new DiskImageError(path, 'is a raw image: it has no snapshots');
-    return { store: new RawImage(file, cdrom ? CD_SECTOR_BYTES : SECTOR_BYTES), format: 'raw', snapshots: [] };
+    const unit = cdrom ? CD_SECTOR_BYTES : SECTOR_BYTES;
+    return { store: new RawImage(file, unit, format === undefined), format: 'raw', snapshots: [] };
   }
   const header = readHeader(file);
   if (header.compression === 'zstd' && !decompressors.zstd) {
@@ -147,7 +167,7 @@ function openBacking(path: string, header: Qcow2Header, opened: Opened): BlockSt
     throw new DiskImageError(path, `has a backing file of format ${format}; raw and qcow2 are read`);
   }
   try {
-    return openLayer(resolve(path, local), format, false, opened).store;
+    return openLayer(resolve(path, local), format, false, opened, 'backing file').store;
   } catch (error) {
     if (error instanceof DiskImageError && error.file !== path) {
       throw new DiskImageError(path, `backing file ${error.message}`);
