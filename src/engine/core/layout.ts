@@ -234,6 +234,17 @@ export const VECTORS_OFF = ACTIVE + 0x500;
 export const PKRU = ACTIVE + 0x504; // u32
 export const PKRS = ACTIVE + 0x508; // u32
 
+/**
+ * Where a debugger knows that the vCPU stands: linear address of the next instruction + 1 (0: nowhere) and ICOUNT. While
+ * both hold, a breakpoint there lets the instruction run. Set by the run loop when it stops at a breakpoint, and by the
+ * debugger; iterations of a REP instruction take it along.
+ */
+export const TOLD_RIP = ACTIVE + 0x580; // u64
+export const TOLD_ICOUNT = ACTIVE + 0x588; // u64
+/** What stood at WATCH_ADDRESS before the access, and how many bytes of it are known: 0 where no frame is. */
+export const WATCH_BEFORE = ACTIVE + 0x5a0; // 32 bytes
+export const WATCH_BEFORE_BYTES = ACTIVE + 0x5c0; // u32
+
 /** XMM/YMM: 16 x 32 bytes; x87: 8 x 16 bytes in physical order; control and status words. */
 export const YMM = ACTIVE + 0x600;
 export const X87 = ACTIVE + 0x800;

@@ -2,7 +2,7 @@
 import {
   ACTIVITY, ATTENTION, ATT_MTF, ATT_RETRY, ATT_SHADOW, ATT_STEP, ATT_TPR, ATT_TRAP, ATT_WATCH, BREAKPOINT_COUNT, BREAK_PAGES,
   BREAK_PAGE_BITS, BREAK_SET, BREAK_SET_ENTRIES, ICOUNT, RIP, RUN_BREAKPOINT, RUN_HALTED, RUN_LIMIT, RUN_VMEXIT, RUN_WATCHPOINT, SEG_CS, SINGLE,
-  SLICE_END, STEPPED, WATCH_HIT, XS_EXIT, XS_FAULT, XS_LIMIT, XS_OK, XS_RETRY, XS_SINGLE,
+  SLICE_END, STEPPED, TOLD_ICOUNT, TOLD_RIP, WATCH_HIT, XS_EXIT, XS_FAULT, XS_LIMIT, XS_OK, XS_RETRY, XS_SINGLE,
 } from './layout';
 import { code64, segBase } from './state';
 import { MAX_BLOCK_INSTRUCTIONS } from './decode/cache';
@@ -34,6 +34,11 @@ function breaksAt(linear: u64): bool {
     slot = (slot + 1) & (BREAK_SET_ENTRIES - 1);
   }
   return false;
+}
+
+/** A debugger knows that the vCPU stands at this linear address. */
+@inline function isTold(linear: u64): bool {
+  return load<u64>(TOLD_RIP) == linear + 1 && load<u64>(TOLD_ICOUNT) == load<u64>(ICOUNT);
 }
 
 /** Forgets all of the debugger's breakpoints. */
@@ -75,9 +80,8 @@ function single(): i32 {
   return status;
 }
 
-/** Runs the guest until a RUN_* reason. skipBreakpoint: 1 to step over a breakpoint that RIP stands on. */
-export function run(skipBreakpoint: i32): i32 {
-  let skip = skipBreakpoint != 0;
+/** Runs the guest until a RUN_* reason. */
+export function run(): i32 {
   let alone = false;
   store<u32>(WATCH_HIT, 0);
   store<u32>(ATTENTION, load<u32>(ATTENTION) & ~ATT_WATCH);
@@ -85,8 +89,10 @@ export function run(skipBreakpoint: i32): i32 {
     let attention = load<u32>(ATTENTION);
     if (attention) {
       if (attention & ATT_WATCH) {
-        store<u32>(ATTENTION, attention & ~ATT_WATCH);
-        return RUN_WATCHPOINT;
+        attention &= ~ATT_WATCH;
+        store<u32>(ATTENTION, attention);
+        // an instruction that faulted after its access has not made it
+        if (load<u32>(WATCH_HIT)) return RUN_WATCHPOINT;
       }
       if (boundary() == XS_EXIT) return RUN_VMEXIT;
       attention = load<u32>(ATTENTION);
@@ -99,11 +105,14 @@ export function run(skipBreakpoint: i32): i32 {
     if (load<u32>(BREAKPOINT_COUNT)) {
       const linear = linearRip();
       if (pageMayBreak(linear)) {
-        if (!skip && breaksAt(linear)) return RUN_BREAKPOINT;
+        if (breaksAt(linear) && !isTold(linear)) {
+          store<u64>(TOLD_RIP, linear + 1);
+          store<u64>(TOLD_ICOUNT, count);
+          return RUN_BREAKPOINT;
+        }
         alone = true;
       }
     }
-    skip = false;
 
     let status: i32;
     if (alone) {

@@ -24,6 +24,8 @@ import { viewVmcs, writeVmcs } from './vmcs-view.js';
 
 const WATCH_FLAGS = { read: 1, write: 2, access: 3 } as const;
 const WATCH_PHYSICAL = 4;
+/** Registers that say where the next instruction is. */
+const PLACES_CODE = new Set(['rip', 'cs_base', 'cs_ar', 'efer']);
 const MAX_EXECUTE = Math.floor(L.BREAK_SET_ENTRIES / 2);
 
 /** The tables from which the core reads breakpoints. */
@@ -66,7 +68,10 @@ export class VtxView implements MachineView {
   readonly vmcs = {
     read: async (vcpu: number): Promise<VmcsFieldValue[]> => viewVmcs(this.settled(vcpu)),
     write: async (vcpu: number, encoding: number, value: bigint): Promise<void> => {
-      writeVmcs(this.settled(vcpu), encoding, value);
+      const target = this.settled(vcpu);
+      const before = linearRip(target);
+      writeVmcs(target, encoding, value);
+      if (linearRip(target) !== before) target.forgetTold();
       this.vm.flushTlb(this.vm.vcpus[vcpu]);
     },
   };
@@ -98,7 +103,9 @@ export class VtxView implements MachineView {
   }
 
   writeRegister(vcpu: number, name: string, value: bigint): void {
-    writeRegister(this.vm, this.settled(vcpu), name, value);
+    const target = this.settled(vcpu);
+    writeRegister(this.vm, target, name, value);
+    if (PLACES_CODE.has(name)) target.forgetTold();
   }
 
   readMemory(vcpu: number, space: AddressSpace, address: bigint, length: number): Uint8Array {

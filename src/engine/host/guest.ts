@@ -165,7 +165,7 @@ export class Guest implements D.Debugger {
   async step(vcpu: number, count = 1, within?: { start: bigint; end: bigint }): Promise<D.RunState> {
     this.#mustBeStopped();
     const target = this.#vcpu(vcpu);
-    this.#vm.skipBreakpointOnce(vcpu);
+    this.#vm.tell(vcpu);
     this.#vm.holdInterrupts = this.machine.holdInterruptsOnStep;
     this.#vm.armStep(target, count);
     this.#stopVcpu = vcpu;
@@ -239,7 +239,6 @@ export class Guest implements D.Debugger {
   #start(): void {
     this.#running = true;
     this.#paceBase = undefined;
-    this.#vm.skipBreakpointOnce(this.#stopVcpu);
     // a debugger may have changed what a halted vCPU waits for
     for (const vcpu of this.#vm.vcpus) vcpu.woken = true;
     this.#armExitFilter();
@@ -471,6 +470,7 @@ export class Guest implements D.Debugger {
   #halt(vcpu: number, stop: D.StopReason): void {
     this.#endStep?.();
     this.#vm.synchronize();
+    this.#vm.tell(vcpu);
     this.#running = false;
     this.#awaited = undefined;
     this.#until = undefined;

@@ -10,7 +10,7 @@ export interface CoreExports {
   vmLaunch(): number;
   vmResume(): number;
   /** Runs the guest after a VM entry until RUN_*. With 1 a breakpoint at RIP is stepped over. */
-  run(skipBreakpoint: number): number;
+  run(): number;
   /** Copies the guest state of the ACTIVE block to the VMCS guest area, without a VM exit. */
   saveGuest(): void;
   /** Drops all cached translations of the running vCPU. */

@@ -92,8 +92,11 @@ export interface Hypervisor<V extends VirtualCpu = VirtualCpu> {
   /** Asks for a stop after `count` more instructions of this vCPU. */
   armStep(vcpu: V, count: number): void;
   disarmStep(vcpu: V): void;
-  /** The next run executes the instruction at RIP even when a breakpoint stands on it. */
-  skipBreakpointOnce(vcpu: number): void;
+  /**
+   * An observer knows where this vCPU stands: a breakpoint there does not stop it before its instruction has run. Holds
+   * until it has moved, by itself or by a debugger's hand; the engine tells by itself of the breakpoints that it stops at.
+   */
+  tell(vcpu: number): void;
   /** An interrupt may have become deliverable. */
   wake(vcpu: number): void;
   finish(end: GuestEnd): void;

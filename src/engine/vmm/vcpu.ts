@@ -9,6 +9,8 @@ import {
   MAX_LATCHES,
   MXCSR,
   PARKED_BASE,
+  TOLD_ICOUNT,
+  TOLD_RIP,
   VCPU_INDEX,
   VCPU_STATE_BYTES,
   VMCS_BASE,
@@ -47,8 +49,6 @@ export class Vcpu {
   armedFor: number | undefined;
   /** Intercept that is off for one instruction, and what to restore after it. */
   steppedOver: { field: string; bits: number; after?: () => void } | undefined;
-  /** A breakpoint on the next instruction does not stop: the guest stands on it already. */
-  skipBreakpoint = false;
   /** Another vCPU kicked this one before it halted (KVM's KICK_CPU). */
   unhalted = false;
   /** Instruction count at which a debugger's step is done. */
@@ -96,6 +96,17 @@ export class Vcpu {
   /** Virtual time in ns. */
   get clock(): number {
     return this.icount + this.host.getNumber(this.at(CLOCK_OFFSET));
+  }
+
+  /** A debugger knows that it stands at this linear address: a breakpoint there does not stop it again before it has moved. */
+  tellAt(linear: bigint): void {
+    this.host.set64(this.at(TOLD_RIP), BigInt.asUintN(64, linear + 1n));
+    this.host.setNumber(this.at(TOLD_ICOUNT), this.icount);
+  }
+
+  /** A debugger has put it elsewhere: a breakpoint there stops it. */
+  forgetTold(): void {
+    this.host.set64(this.at(TOLD_RIP), 0n);
   }
 
   get interruptsEnabled(): boolean {

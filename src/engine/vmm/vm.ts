@@ -34,6 +34,7 @@ import {
   XS_EXIT,
 } from '../core/layout.js';
 import type { MachineView } from '../debug/machine-view.js';
+import { linearRip } from '../debug/register-access.js';
 import { VtxView } from '../debug/vtx-view.js';
 import type { GuestEnd, GuestMemory } from '../devices/device.js';
 import type { Board } from './board.js';
@@ -193,8 +194,7 @@ export class Vm implements Hypervisor<Vcpu> {
       const completing = host.get32(LATCH_COUNT) !== 0;
       host.setNumber(LIMIT, completing ? vcpu.icount + 1 : until);
       const before = vcpu.icount;
-      const result = core.run(vcpu.skipBreakpoint ? 1 : 0);
-      vcpu.skipBreakpoint = false;
+      const result = core.run();
       if (completing && vcpu.icount > before) host.set32(LATCH_COUNT, 0);
       switch (result) {
         case RUN_VMEXIT:
@@ -216,7 +216,6 @@ export class Vm implements Hypervisor<Vcpu> {
           break;
         case RUN_BREAKPOINT:
           this.#leave(vcpu);
-          vcpu.skipBreakpoint = true;
           return { kind: 'breakpoint' };
         case RUN_WATCHPOINT:
           this.#leave(vcpu);
@@ -232,9 +231,9 @@ export class Vm implements Hypervisor<Vcpu> {
     for (const vcpu of this.vcpus) if (vcpu.inGuest) this.#leave(vcpu);
   }
 
-  /** This vCPU's next run executes the instruction at RIP even when a breakpoint stands on it. */
-  skipBreakpointOnce(index: number): void {
-    for (const vcpu of this.vcpus) vcpu.skipBreakpoint = vcpu.index === index;
+  tell(index: number): void {
+    this.synchronize();
+    this.vcpus[index].tellAt(linearRip(this.vcpus[index]));
   }
 
   /** Forgets how the guest ended, its exits and cached translations: for a reset of the machine. */
@@ -544,8 +543,6 @@ export class Vm implements Hypervisor<Vcpu> {
 
   #enter(vcpu: Vcpu): boolean {
     const { core } = this;
-    // the entry delivers an event: the handler's first instruction is not where the guest stood
-    if ((vcpu.vmcs.entryInfo & EVENT_VALID) !== 0) vcpu.skipBreakpoint = false;
     const status = vcpu.launched ? core.vmResume() : core.vmLaunch();
     switch (status) {
       case ENTER_OK:

@@ -7,6 +7,7 @@ import {
 import { accessStatus, readable, writable } from '../mmu/access';
 import { UF_REP, UF_REPNE, uAddrSize, uFlags, uOpSize, uSeg } from '../uop';
 import { DF, STATUS, setFlags, sizeMask, subFlags } from './flags';
+import { staysTold } from './breakpoint-pages';
 import { cutAddress, readLinear, storeRegister, storeSized, loadSized, writeLinear } from './operand';
 import { segmentLinear } from './segment';
 
@@ -43,8 +44,12 @@ function finish(u: usize, done: u64, wanted: u64, ended: bool): i32 {
     store<u64>(ICOUNT, load<u64>(ICOUNT) + done);
     return accessStatus();
   }
-  if (done > 1) store<u64>(ICOUNT, load<u64>(ICOUNT) + done - 1);
-  if (repeated && !ended && cutAddress(load<u64>(RCX), uAddrSize(u)) != 0) store<u64>(NEXT_RIP, load<u64>(RIP));
+  const before = load<u64>(ICOUNT);
+  if (done > 1) store<u64>(ICOUNT, before + done - 1);
+  if (repeated && !ended && cutAddress(load<u64>(RCX), uAddrSize(u)) != 0) {
+    store<u64>(NEXT_RIP, load<u64>(RIP));
+    staysTold(before, before + done);
+  }
   return XS_OK;
 }
 

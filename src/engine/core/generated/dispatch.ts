@@ -1905,6 +1905,8 @@ export function execBlocks(): i32 {
       let block: usize = load<u32>(slot, JUMP_CACHE + 12);
       if (load<u64>(slot, JUMP_CACHE) != linear || load<u32>(slot, JUMP_CACHE + 8) != load<u32>(CTX_GEN)) {
         if (ic >= load<u64>(SLICE_END)) return leave(rip, k, fr, fs, XS_LIMIT);
+        // a breakpoint stops before the fetch, which may find no page
+        if (load<u32>(CODE_CAREFUL) && breakpointsNear(linear)) return leave(rip, k, fr, fs, XS_SINGLE);
         // A fetch may exit, which saves the guest's state at once.
         leave(rip, k, fr, fs, XS_OK);
         k = 0;

@@ -331,9 +331,9 @@ function prepare(linear: u64, bytes: u32, access: u32, ctx: u32): bool {
     gpa1 = pageGpa;
     permissions1 = eptPermissions;
     mark |= pageMark;
-    if (!pageInTlb && !watch(linear1, gpa1, bytes1, write)) return false;
+    if (!pageInTlb && !watch(linear1, gpa1, bytes1, write, host1)) return false;
   }
-  if (!inTlb && !watch(la, gpa0, bytes0, write)) return false;
+  if (!inTlb && !watch(la, gpa0, bytes0, write, host0)) return false;
   if (mark) {
     if (!exact && host0 && mustRunAlone(host0, bytes0)) return retry();
     if (!exact && bytes1 && host1 && mustRunAlone(host1, bytes1)) return retry();
@@ -360,11 +360,12 @@ function frameless(la: u64, access: u32): bool {
 }
 
 /** Watchpoints and data breakpoints; false: the instruction has to run alone first. */
-function watch(la: u64, gpa: u64, bytes: u32, write: bool): bool {
-  if (!watchHits(la, gpa, bytes, write)) return true;
+function watch(la: u64, gpa: u64, bytes: u32, write: bool, host: usize): bool {
+  const reads = modifies && write;
+  if (!watchHits(la, gpa, bytes, write) && !(reads && watchHits(la, gpa, bytes, false))) return true;
   if (!exact && !load<u32>(SINGLE)) return retry();
-  watchRecord(la, gpa, bytes, write);
-  if (modifies && write) watchRecord(la, gpa, bytes, false);
+  watchRecord(la, gpa, bytes, write, host);
+  if (reads) watchRecord(la, gpa, bytes, false, host);
   return true;
 }
 

@@ -1,6 +1,6 @@
 // The debugger's watchpoints and the guest's data breakpoints (DR0-DR3).
 import {
-  ATT_TRAP, ATT_WATCH, CR4, DR0, DR7, PENDING_DBG, WATCHPOINT_COUNT, WATCH_ADDRESS, WATCH_BYTES, WATCH_HIT, WATCH_ID,
+  ATT_TRAP, ATT_WATCH, CR4, DR0, DR7, PENDING_DBG, WATCHPOINT_COUNT, WATCH_ADDRESS, WATCH_BEFORE, WATCH_BEFORE_BYTES, WATCH_BYTES, WATCH_HIT, WATCH_ID,
   WATCH_SIZE, WATCH_TABLE, WATCH_WRITE,
 } from '../layout';
 import { attend } from '../state';
@@ -72,8 +72,8 @@ export function watchHits(la: u64, gpa: u64, bytes: u32, write: bool): bool {
   return breakpointsHit(la, bytes, write) != 0 || watchpointHit(la, gpa, bytes, write) >= 0;
 }
 
-/** Records what the access hits for the boundary after the instruction. */
-export function watchRecord(la: u64, gpa: u64, bytes: u32, write: bool): void {
+/** Records what the access hits for the boundary after the instruction. host: the frame's bytes as they still are, or 0. */
+export function watchRecord(la: u64, gpa: u64, bytes: u32, write: bool, host: usize): void {
   const bits = breakpointsHit(la, bytes, write);
   if (bits) {
     store<u64>(PENDING_DBG, load<u64>(PENDING_DBG) | bits | ENABLED_BREAKPOINT);
@@ -86,6 +86,9 @@ export function watchRecord(la: u64, gpa: u64, bytes: u32, write: bool): void {
   store<u64>(WATCH_ADDRESS, la);
   store<u32>(WATCH_SIZE, bytes);
   store<u32>(WATCH_WRITE, write ? 1 : 0);
+  const known: u32 = host ? min<u32>(bytes, 32) : 0;
+  store<u32>(WATCH_BEFORE_BYTES, known);
+  memory.copy(WATCH_BEFORE, host, known);
   attend(ATT_WATCH);
 }
 

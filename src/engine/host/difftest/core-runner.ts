@@ -40,7 +40,7 @@ import { BedMemory } from './bed-memory.js';
 
 /** What the runner calls in the core. */
 export interface CoreUnderTest {
-  run(skipBreakpoint: number): number;
+  run(): number;
   updateMode(): void;
   flushAllVcpus(): void;
   invalidatePageCode(hpaPage: number): void;
@@ -89,7 +89,7 @@ export class CoreCaseRunner implements CaseRunner {
       let reason: number;
       do {
         view.setBigUint64(LIMIT, this.alone ? view.getBigUint64(ICOUNT, true) + 1n : end, true);
-        reason = this.core.run(0);
+        reason = this.core.run();
       } while (reason === RUN_LIMIT && view.getBigUint64(ICOUNT, true) < end);
       ending = reason === RUN_HALTED ? 'halt' : reason === RUN_LIMIT ? 'stuck' : 'other';
       if (ending === 'other') detail = `run answered ${reason}`;

@@ -314,9 +314,10 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     cpu.steps = undefined;
   }
 
-  skipBreakpointOnce(index: number): void {
+  tell(index: number): void {
     this.settle();
-    for (const cpu of this.vcpus) cpu.stepOff = cpu.index === index ? cpu.linearRip : undefined;
+    const cpu = this.vcpus[index];
+    cpu.stepOff = cpu.linearRip;
   }
 
   runSlice(cpu: KvmCpu, _instructions: number): SliceEnd {
@@ -434,6 +435,7 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
   /** What is to be set before KVM_RUN. */
   prepare(cpu: KvmCpu): void {
     this.repairs.watchHandlers(cpu);
+    if (cpu.stepOff !== undefined && !this.breakpoints.has(cpu.stepOff)) cpu.stepOff = undefined;
     cpu.stepping = this.debug.wantsStep(cpu);
     this.debug.set(cpu, cpu.stepping);
     cpu.entryRip = cpu.stepping ? cpu.linearRip : 0n;

@@ -63,6 +63,7 @@ export class KvmView implements MachineView {
     const cpu = this.settled(vcpu);
     const home = putRegister(cpu.vcpu, cpu.regs, cpu.sregs, name, value);
     if (home !== 'other') cpu.changed(home === 'regs', home === 'sregs');
+    if (name === 'rip' || cpu.linearRip !== cpu.stepOff) cpu.stepOff = undefined;
   }
 
   readMemory(vcpu: number, space: AddressSpace, address: bigint, length: number): Uint8Array {

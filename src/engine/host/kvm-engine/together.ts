@@ -54,16 +54,17 @@ export class Together {
     return turn;
   }
 
-  /** A vCPU that stands on an INT3 of the debugger's leaves it before the others run, who are to stop there. */
+  /** vCPUs that stand on an INT3 of the debugger's leave it before the others run, who are to stop there. */
   private stepOff(): Turn | undefined {
     const { vm } = this;
-    const vcpu = vm.vcpus.find(({ stepOff }) => stepOff !== undefined && vm.breakpoints.inMemoryAt(stepOff));
-    if (!vcpu) return undefined;
-    vm.armStep(vcpu, 1);
-    const end = vm.runSlice(vcpu, 1);
-    vm.disarmStep(vcpu);
-    if (end.kind !== 'step') return end.kind === 'idle' ? undefined : { vcpu, end };
-    vm.breakpoints.arm();
+    for (const vcpu of vm.vcpus) {
+      if (vcpu.stepOff === undefined || !vm.breakpoints.inMemoryAt(vcpu.stepOff)) continue;
+      vm.armStep(vcpu, 1);
+      const end = vm.runSlice(vcpu, 1);
+      vm.disarmStep(vcpu);
+      if (end.kind !== 'step' && end.kind !== 'idle') return { vcpu, end };
+    }
+    vm.breakpoints.arm(vm.vcpus.map(({ stepOff }) => stepOff));
     return undefined;
   }
 
