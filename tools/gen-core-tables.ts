@@ -1,4 +1,4 @@
-// Writes src/engine/core/generated/*.ts from the opcode table and the VMX tables. Run by `npm run gen:core`.
+// Writes src/engine/core/generated/*.ts from the opcode table and the VMX tables. Run by the build of the core.
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { featureOf, OPCODE_FEATURES, wideFeatureOf } from '../src/spec/opcodes/features.js';
 import { OPCODES, type OpcodeRow, VECTOR_GROUPS } from '../src/spec/opcodes/index.js';
@@ -311,6 +311,8 @@ function writeDispatch(): void {
   const found = findHandlers();
   const { dispatch, ops } = dispatchText(
     HEADER,
+    readFileSync(`${CORE}/exec/execute-blocks.ts`, 'utf8'),
+    handlers,
     leanHandlers.map((name) => ({ name, file: found.get(name) ?? '' })),
   );
   writeFileSync(`${CORE}/generated/dispatch.ts`, dispatch);

@@ -31,7 +31,8 @@ function stale(output, ...sources) {
 export function prepare() {
   if (stale('node_modules/.package-lock.json', 'package-lock.json'))
     step('installing packages', 'npm', ['install', '--no-audit', '--no-fund']);
-  if (stale('build/core.wasm', 'src/engine/core', 'asconfig.json'))
+  // the core's tables are made from the spec by the tools
+  if (stale('build/core.wasm', 'src/engine/core', 'src/spec', 'tools', 'asconfig.json'))
     step('building the engine core', 'npm', ['run', '--silent', 'build:core']);
   if (stale('dist/cli/main.js', 'src', 'tsconfig.json')) step('building', 'npm', ['run', '--silent', 'build:host']);
 }

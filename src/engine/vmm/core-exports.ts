@@ -29,4 +29,43 @@ export interface CoreExports {
   nmi(): number;
   initSignal(): number;
   sipi(vector: number): number;
+  /** Recomputes what follows from control registers, segments and flags after the host wrote them in the ACTIVE block. */
+  updateMode(): void;
+  /** Drops the cached translations of all vCPUs. */
+  flushAllVcpus(): void;
+  /** Loads the guest state of the current VMCS into the ACTIVE block, without the checks of a VM entry. */
+  loadGuest(): void;
+  /** VMREAD and VMWRITE of the current VMCS by encoding. */
+  vmRead(encoding: number): bigint;
+  vmWriteField(encoding: number, value: bigint): number;
 }
+
+/** Every name in CoreExports, for the test. */
+export const CORE_EXPORTS = [
+  'init',
+  'selectVcpu',
+  'initVmcs',
+  'vmLaunch',
+  'vmResume',
+  'run',
+  'saveGuest',
+  'flushTlb',
+  'invalidatePageCode',
+  'dropBlocks',
+  'clearBreakpoints',
+  'addBreakpoint',
+  'vmcsTouched',
+  'externalInterrupt',
+  'nmi',
+  'initSignal',
+  'sipi',
+  'updateMode',
+  'flushAllVcpus',
+  'loadGuest',
+  'vmRead',
+  'vmWriteField',
+] as const satisfies readonly (keyof CoreExports)[];
+
+/** Fails to compile when a member of CoreExports is missing above. */
+type Unlisted = Exclude<keyof CoreExports, (typeof CORE_EXPORTS)[number]>;
+export const ALL_LISTED: [Unlisted] extends [never] ? true : never = true;

@@ -1,0 +1,91 @@
+// How the dispatcher (generated/dispatch.ts, from execute-blocks.ts) enters blocks, finds the next one and leaves.
+import {
+  BLOCK_UOPS, BREAKPOINT_COUNT, CODE_BASE, CODE_CAREFUL, CODE_MODE, CTX_GEN, ICOUNT, JUMP_CACHE, MODE, MODE_CODE64, MODE_FLAT,
+  NEXT_RIP, RIP, RIP_BASE, SEG_CS, SEG_SS, XS_RETRY,
+} from '../layout';
+import { segBase, segLimit } from '../state';
+import { uLen, uNext, uNth, uSeg } from '../uop';
+import { BLOCK_HEADER, blockBytes, findBlock } from '../decode/cache';
+import { callHandler } from '../generated/handlers';
+import { accessStatus, asStackFault } from '../mmu/access';
+import { breakpointsNear } from './breakpoint-pages';
+import { storeStatus } from './lazy-flags';
+
+/** Stands before the first block: a block of no instructions, then the transition. */
+export const ENTER: usize = memory.data<u64>([0, 0, 0, 0, 0, 0, 0, 0]);
+
+/** Leaves between two blocks. */
+export function leave(rip: u64, k: u32, fr: i64, fs: u64, status: i32): i32 {
+  if (k) storeStatus(k, fr, fs);
+  store<u64>(RIP, rip);
+  return status;
+}
+
+/** RIP of the instruction at u. */
+@inline function instructionRip(u: usize): u64 {
+  const rip = load<u64>(RIP_BASE) + uNext(u) - uLen(u);
+  return load<u32>(CODE_MODE) & MODE_CODE64 ? rip : rip & 0xffffffff;
+}
+
+/** The instruction at u faulted, exits or must run again: nothing of it was done. */
+export function stop(u: usize, k: u32, fr: i64, fs: u64): i32 {
+  if (k) storeStatus(k, fr, fs);
+  if (uSeg(u) == SEG_SS) asStackFault();
+  store<u64>(RIP, instructionRip(u));
+  store<u64>(ICOUNT, load<u64>(ICOUNT) + uNth(u));
+  return accessStatus();
+}
+
+/** As stop(), with the status of a handler that the dispatcher called directly. */
+export function stopWith(u: usize, k: u32, fr: i64, fs: u64, status: i32): i32 {
+  if (k) storeStatus(k, fr, fs);
+  store<u64>(RIP, instructionRip(u));
+  store<u64>(ICOUNT, load<u64>(ICOUNT) + uNth(u));
+  return status;
+}
+
+/** Not canonical with 48 bits: the handler knows whether there are more. */
+export function stopNonCanonical(u: usize, k: u32, fr: i64, fs: u64): i32 {
+  stop(u, k, fr, fs);
+  return XS_RETRY;
+}
+
+/** Begins at a RIP after something that may have changed mode and code segment; no block is running. */
+export function enterAt(rip: u64): void {
+  const mode = load<u32>(MODE);
+  const flat = (mode & (MODE_CODE64 | MODE_FLAT)) != 0;
+  store<u32>(CODE_MODE, mode);
+  store<u64>(CODE_BASE, mode & MODE_CODE64 ? 0 : segBase(SEG_CS));
+  store<u32>(CODE_CAREFUL, flat && load<u32>(BREAKPOINT_COUNT) == 0 ? 0 : 1);
+  store<u32>(BLOCK_UOPS, u32(ENTER + BLOCK_HEADER));
+  store<u64>(RIP_BASE, ~rip);
+}
+
+/** Does the block pass the code segment's limit, or lie in a page with a breakpoint? */
+export function mustStop(block: usize, rip: u64, linear: u64): bool {
+  if (!(load<u32>(CODE_MODE) & (MODE_CODE64 | MODE_FLAT)) && rip + blockBytes(block) - 1 > u64(segLimit(SEG_CS))) return true;
+  return breakpointsNear(linear);
+}
+
+/** Instructions of the block whose micro-ops begin here. */
+@inline export function uopsCount(own: usize): u32 { return load<u16>(own - BLOCK_HEADER, 12); }
+
+/** Runs a handler with everything in memory. */
+export function runHandler(u: usize): i32 {
+  const rip = load<u64>(RIP_BASE) + uNext(u);
+  const mask: u64 = load<u32>(CODE_MODE) & MODE_CODE64 ? ~u64(0) : 0xffffffff;
+  store<u64>(RIP, (rip - uLen(u)) & mask);
+  store<u64>(NEXT_RIP, rip & mask);
+  store<u64>(ICOUNT, load<u64>(ICOUNT) + uNth(u));
+  return callHandler(load<u16>(u), u);
+}
+
+/** Finds the block of the jump cache's slot anew; 0: see blockStatus(). */
+export function fillSlot(slot: u32, linear: u64, rip: u64): usize {
+  const block = findBlock(linear, rip, load<u32>(CODE_MODE));
+  if (!block) return 0;
+  store<u64>(slot, linear, JUMP_CACHE);
+  store<u32>(slot, load<u32>(CTX_GEN), JUMP_CACHE + 8);
+  store<u32>(slot, u32(block), JUMP_CACHE + 12);
+  return block;
+}
