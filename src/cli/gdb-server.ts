@@ -24,7 +24,13 @@ export async function startGdbServer(
         machine.holdInterruptsOnStep = held;
       },
     });
-    const stub = await startStub({ target, host: address.host, port: address.port, onClient });
+    const stub = await startStub({
+      target,
+      host: address.host,
+      port: address.port,
+      onClient,
+      onMessage: (text) => machine.onMessage(text),
+    });
     return stub.port;
   } catch (error) {
     throw new UsageError(`--gdb ${address.host}:${address.port}: ${fileCause(error)}`);

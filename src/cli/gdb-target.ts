@@ -9,6 +9,7 @@ import type { Architecture, MemoryRegion, StopCause, Target, TargetEvent, Thread
 import { exitReasonName } from '../spec/vmx/exit-reasons.js';
 import { DEBUGGER_NAMES, SYSTEM_REGISTERS, VMCS_ENCODINGS, VMCS_REGISTERS } from './gdb-registers.js';
 import { osTables } from './gdb-tables.js';
+import { programBits } from './program-bits.js';
 
 const SIGNAL_ABORT = 6;
 const SIGNAL_SEGV = 11;
@@ -175,8 +176,11 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
     else await debug.writeRegister(thread, DEBUGGER_NAMES[name] ?? name, value);
   };
 
+  const bits = programBits(info.image);
+
   return {
     name: info.name,
+    ...(bits === undefined ? {} : { programBits: bits }),
     threads: info.vcpus,
     running: () => running,
     lastStop: () => stop,

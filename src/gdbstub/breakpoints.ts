@@ -78,8 +78,20 @@ export class ClientBreakpoints {
     }
   }
 
-  async clear(): Promise<void> {
+  /** How many watchpoints the client has. */
+  get watches(): number {
+    let count = 0;
+    for (const { type, wanted } of this.entries.values()) if (type >= 2 && wanted) count++;
+    return count;
+  }
+
+  /** All are as if removed, until the client puts them back. */
+  release(): void {
     for (const entry of this.entries.values()) entry.wanted = false;
+  }
+
+  async clear(): Promise<void> {
+    this.release();
     await this.reconcile();
   }
 

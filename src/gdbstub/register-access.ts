@@ -4,14 +4,21 @@ import { buildLayout, type RegisterLayout, type RegisterSlot, slotBytes } from '
 import type { StubSettings } from './settings.js';
 import type { Architecture, Target, ThreadRegisters } from './target.js';
 
+/** IA32_EFER.LMA. @sdm 3A 2.2.1 "Extended Feature Enable Register" */
+const LMA = 1n << 10n;
+
 export class RegisterAccess {
   private current: RegisterLayout | undefined;
   /** A plug-in that computes CS base + IP itself is connected. */
   pluginDetected = false;
+  /** The client has told that it holds symbols. */
+  clientHasProgram = false;
 
   constructor(
     private readonly target: Target,
     private readonly settings: StubSettings,
+    /** Whether the client can be told that the guest's mode has changed. */
+    private readonly followsModes: () => boolean,
   ) {}
 
   /** The layout that the client holds; chosen at its first use. */
@@ -19,15 +26,46 @@ export class RegisterAccess {
     return this.current ?? this.choose(await this.target.readRegisters(thread));
   }
 
+  /** How the architecture is chosen, for the user. */
+  get setting(): string {
+    if (this.settings.architecture !== undefined) return this.settings.architecture;
+    return this.follows ? 'auto' : (this.current?.architecture ?? 'x86-64');
+  }
+
+  /**
+   * Whether the view goes with the guest's mode. One that has no choice made keeps that of a 64-bit program which the
+   * client holds: in another its pointers would not fit, and a change costs GDB its watchpoints.
+   */
+  get follows(): boolean {
+    if (this.settings.architecture !== undefined) return this.settings.architecture === 'auto';
+    const keeps = this.target.programBits === 64 && (this.clientHasProgram || this.current === undefined);
+    return this.followsModes() && !keeps;
+  }
+
   /** The architecture that the settings want for a guest in this state. */
-  wanted(registers: ThreadRegisters): Architecture {
-    return this.settings.architecture === 'auto' ? registers.architecture : this.settings.architecture;
+  async wanted(registers: ThreadRegisters): Promise<Architecture> {
+    const { architecture } = this.settings;
+    if (architecture === 'auto') return registers.architecture;
+    if (architecture !== undefined) return architecture;
+    if (this.follows) return (await this.inLongMode(registers)) ? 'x86-64' : registers.architecture;
+    if (this.current !== undefined && !this.followsModes()) return this.current.architecture;
+    return this.target.programBits === 32 && registers.architecture === 'i386' ? 'i386' : 'x86-64';
+  }
+
+  /** Any vCPU: the others are being started, or run a 16- or 32-bit piece of a 64-bit system. */
+  private async inLongMode(registers: ThreadRegisters): Promise<boolean> {
+    const active = ({ values }: ThreadRegisters): boolean => ((values.efer ?? 0n) & LMA) !== 0n;
+    if (active(registers)) return true;
+    for (let thread = 0; thread < this.target.threads; thread++) {
+      if (active(await this.target.readRegisters(thread, ['efer']))) return true;
+    }
+    return false;
   }
 
   /** Switches to the wanted layout; the client must be told, or be about to ask. `registers` are all of them. */
-  choose(registers: ThreadRegisters): RegisterLayout {
+  async choose(registers: ThreadRegisters): Promise<RegisterLayout> {
     const known = new Set(Object.keys(registers.values));
-    this.current = buildLayout(this.wanted(registers), known, this.target.extraRegisters?.list);
+    this.current = buildLayout(await this.wanted(registers), known, this.target.extraRegisters?.list);
     return this.current;
   }
 
@@ -62,7 +100,7 @@ export class RegisterAccess {
   /** The `g` payload: the standard registers and no more. */
   async readAll(thread: number): Promise<string> {
     const registers = await this.target.readRegisters(thread);
-    const layout = this.current ?? this.choose(registers);
+    const layout = this.current ?? (await this.choose(registers));
     let out = '';
     for (let number = 0; number < layout.standardCount; number++) out += this.hex(layout.slots[number], registers);
     return out;

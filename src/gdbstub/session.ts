@@ -19,7 +19,7 @@ import { dispatch } from './commands/table.js';
 import { conditionHolds } from './conditions.js';
 import { RegisterAccess } from './register-access.js';
 import type { StubSettings } from './settings.js';
-import { SIGNAL_TRAP, summarizeStop } from './stop-reply.js';
+import { SIGNAL_NONE, SIGNAL_TRAP, summarizeStop } from './stop-reply.js';
 import type { StopCause, Target, ThreadRegisters } from './target.js';
 import { formatThreadId, PROCESS_ID } from './thread-id.js';
 
@@ -71,6 +71,12 @@ const STOP_REGISTERS = ['rip', 'rsp', 'rbp'];
 
 type QueueItem = PacketEvent | { kind: 'stopped'; thread: number; cause: StopCause };
 
+/** The stop that an exec event stands for. */
+interface BehindExec {
+  thread: number;
+  cause: Exclude<StopCause, { kind: 'exited' }>;
+}
+
 export class Session {
   readonly features: ClientFeatures = {
     noAck: false,
@@ -114,8 +120,10 @@ export class Session {
   /** The user asked for a stop; the next one ends the run even if a condition would let it go on. */
   private interrupted = false;
   /** The stop that stands behind an exec event, given when the client resumes from that. */
-  private behindExec: { thread: number } | undefined;
+  private behindExec: BehindExec | undefined;
   private notes: string[] = [];
+  /** The client is still to be told how its view goes with the guest's mode. */
+  private modeToTell = false;
   private lastTurn = performance.now();
   private readonly unsubscribe: () => void;
 
@@ -125,7 +133,7 @@ export class Session {
     private readonly wire: Wire,
   ) {
     this.breakpoints = new ClientBreakpoints(target);
-    this.registers = new RegisterAccess(target, settings);
+    this.registers = new RegisterAccess(target, settings, () => this.features.execEvents);
     this.unsubscribe = target.onEvent((event) => {
       if (event.type === 'stopped') this.enqueue([{ kind: 'stopped', thread: event.thread, cause: event.cause }]);
     });
@@ -328,8 +336,7 @@ export class Session {
     this.request = request;
     if (behind !== undefined) {
       this.view = 'running';
-      const registers = await this.target.readRegisters(behind.thread, STOP_REGISTERS);
-      await this.sendStop(behind.thread, registers, SIGNAL_TRAP, '');
+      await this.giveBehindExec(behind);
       return undefined;
     }
     if (stop?.cause.kind === 'exited' || (stop?.cause.kind === 'fault' && stop.cause.status !== undefined)) {
@@ -352,6 +359,20 @@ export class Session {
       this.view = 'stopped';
       return this.error(22, messageOf(error));
     }
+  }
+
+  /**
+   * Gives the stop behind an exec event. Where no breakpoint that GDB has put in anew explains it, it is signal 0,
+   * "stopped": GDB that was stepping over a breakpoint as it met the event takes SIGTRAP for that step's end and lets
+   * the guest go.
+   */
+  private async giveBehindExec({ thread, cause }: BehindExec): Promise<void> {
+    const breakpoint = cause.kind === 'breakpoint' && this.breakpoints.at(cause.address).length > 0;
+    const registers = await this.target.readRegisters(thread, STOP_REGISTERS);
+    // a reason that GDB cannot match has it resume for ever
+    const { signal, reason } = summarizeStop(cause, this.breakpoints, { swbreak: false, hwbreak: false });
+    const explained = breakpoint || reason !== '' || signal !== SIGNAL_TRAP;
+    await this.sendStop(thread, registers, explained ? signal : SIGNAL_NONE, reason);
   }
 
   private async stopped(thread: number, cause: StopCause): Promise<void> {
@@ -402,21 +423,41 @@ export class Session {
     const layout = await this.registers.layout(thread);
     const summary = summarizeStop(cause, this.breakpoints, this.features);
     if (summary.message) this.note(summary.message);
-    if (this.registers.wanted(registers) === layout.architecture) {
+    if ((await this.registers.wanted(registers)) === layout.architecture) {
       return this.sendStop(thread, registers, summary.signal, summary.reason);
     }
-    if (!this.features.execEvents) {
+    if (!this.followsModes) {
       this.note(`The guest is ${registers.architecture} now; disconnect and connect again to see it so.`);
       return this.sendStop(thread, registers, summary.signal, summary.reason);
     }
+    if (!this.features.execEvents) {
+      // LLDB reads the description anew at once, and forgets breakpoints that were set by address
+      await this.registers.choose(await this.target.readRegisters(thread));
+      return this.sendStop(thread, registers, summary.signal, 'reason:exec;');
+    }
     // The exec event makes GDB read target.xml again. It then resumes, and gets the stop behind the event.
-    this.sendNotes();
-    this.registers.choose(await this.target.readRegisters(thread));
-    this.behindExec = { thread };
+    await this.registers.choose(await this.target.readRegisters(thread));
+    this.behindExec = { thread, cause };
+    if (this.breakpoints.watches > 0) this.note('gdb drops its watchpoints as the mode changes; set them again.');
+    // GDB takes its breakpoints for gone with the old program
+    this.breakpoints.release();
     this.generalThread = this.continueThread = thread;
     this.view = 'stopped';
-    const name = encodeHexText(`[${this.registers.wanted(registers)} code]`);
+    const { architecture } = await this.registers.layout(thread);
+    const name = encodeHexText(`[${architecture} code]`);
     this.send(`T05thread:${this.threadId(thread)};exec:${name};`);
+  }
+
+  /** Whether the client can be told that the guest's mode has changed: GDB by exec-events+, LLDB always. */
+  get followsModes(): boolean {
+    return this.features.execEvents || this.features.threadsInStopReply;
+  }
+
+  /** Has a new client of GDB's told with its first stop how its view goes with the guest's mode. */
+  async tellMode(): Promise<void> {
+    const { architecture } = await this.target.readRegisters(this.target.lastStop()?.thread ?? 0, []);
+    const chosen = this.settings.architecture !== undefined;
+    this.modeToTell = this.features.execEvents && !chosen && architecture !== 'x86-64';
   }
 
   private async sendStop(thread: number, registers: ThreadRegisters, signal: number, reason: string): Promise<void> {
@@ -460,6 +501,14 @@ export class Session {
   }
 
   private sendNotes(): void {
+    if (this.modeToTell) {
+      this.modeToTell = false;
+      this.note(
+        this.registers.follows
+          ? "Registers and disassembly go with the guest's mode; monitor arch x86-64 keeps one."
+          : 'The guest is shown in 64-bit registers, as its image is; monitor arch auto goes with its mode.',
+      );
+    }
     for (const note of this.notes) this.send(`O${encodeHexText(`vmscope: ${note}\n`)}`);
     this.notes = [];
   }

@@ -4,9 +4,10 @@ import type { Architecture } from './target.js';
 export interface StubSettings {
   /**
    * Register layout that clients get: one architecture for good (`x86-64` is what QEMU does), or `auto`:
-   * the guest's current one, with an exec event to GDB when it changes.
+   * the guest's current one, with an exec event to GDB when it changes. Absent until somebody chooses: see
+   * RegisterAccess.
    */
-  architecture: Architecture | 'auto';
+  architecture?: Architecture | 'auto';
   /**
    * Whether the program counter is shown as CS base + RIP. GDB and LLDB use it as an address as it is, so in
    * real mode only the linear form points at the code. `auto`: on, until a plug-in that asks QEMU's
@@ -15,8 +16,13 @@ export interface StubSettings {
   linearPc: 'on' | 'off' | 'auto';
 }
 
-export const ARCHITECTURE_SETTINGS: readonly StubSettings['architecture'][] = ['auto', 'i8086', 'i386', 'x86-64'];
+export const ARCHITECTURE_SETTINGS: readonly NonNullable<StubSettings['architecture']>[] = [
+  'auto',
+  'i8086',
+  'i386',
+  'x86-64',
+];
 
 export function defaultSettings(): StubSettings {
-  return { architecture: 'x86-64', linearPc: 'auto' };
+  return { linearPc: 'auto' };
 }

@@ -5,6 +5,8 @@
 import type { ClientBreakpoints } from './breakpoints.js';
 import type { StopCause } from './target.js';
 
+/** GDB words it as `stopped`. */
+export const SIGNAL_NONE = 0;
 export const SIGNAL_INT = 2;
 export const SIGNAL_TRAP = 5;
 

@@ -104,10 +104,16 @@ export function targetXml(layout: RegisterLayout): string {
     const registers = members.map((register, at) => registerXml(register, first + at)).join('');
     return ` <feature name="${name}">\n${typesXml(members)}${registers} </feature>\n`;
   });
+  // A program of another class that the client holds must not keep it from this description: a boot loader of 16 bits
+  // starts an ELF64, a 64-bit CPU runs an ELF32.
+  const compatible = Object.values(GDB_ARCHITECTURE)
+    .filter((name) => name !== GDB_ARCHITECTURE[layout.architecture])
+    .map((name) => ` <compatible>${name}</compatible>\n`)
+    .join('');
   return `<?xml version="1.0"?>
 <!DOCTYPE target SYSTEM "gdb-target.dtd">
 <target version="1.0">
  <architecture>${GDB_ARCHITECTURE[layout.architecture]}</architecture>
-${features.join('')}</target>
+${layout.architecture === 'i8086' ? ' <osabi>none</osabi>\n' : ''}${compatible}${features.join('')}</target>
 `;
 }

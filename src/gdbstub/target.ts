@@ -89,6 +89,8 @@ export interface MemoryRegion {
 export interface Target {
   /** Name of the guest, for thread names. */
   readonly name: string;
+  /** Bits of the program that the guest was started from, which a client will have too; absent for disks and flat code. */
+  readonly programBits?: 32 | 64;
   readonly threads: number;
   /** Whether the guest runs now. */
   running(): boolean;

@@ -592,10 +592,47 @@ describe('the guest’s mode', () => {
     expect(await client.ask('vCont;c')).toBe(`T05thread:01;exec:${toHex('[i8086 code]')};`);
     expect(await client.ask('qXfer:features:read:target.xml:0,fff')).toContain('<architecture>i8086</architecture>');
     expect(await client.ask('g')).toHaveLength(616);
+    await client.ask('Z0,1405,1');
     const executed = client.target.executed;
     // Plain: GDB resumes for ever on a reason that it cannot match.
     expect(await client.ask('vCont;c')).toMatch(/^T05thread:01;core:0;04:\w{8};05:\w{8};08:05140000;$/);
     expect(client.target.executed).toBe(executed);
+  });
+
+  test('a stop behind an exec event that no breakpoint explains is signal 0', async () => {
+    const client = new WireClient(new FakeTarget(), { architecture: 'auto' });
+    await client.ask(`${FEATURES};exec-events+`);
+    await client.ask('g');
+    client.target.cpus[0].mode = 'i8086';
+    expect(await client.ask('vCont;s:1')).toMatch(/^T05thread:01;exec:/);
+    expect(await client.ask('vCont;s:1')).toMatch(/^T00thread:01;/);
+  });
+
+  test('a description takes programs of the other classes', async () => {
+    const client = new WireClient(new FakeTarget(), { architecture: 'i386' });
+    const xml = await client.ask('qXfer:features:read:target.xml:0,fff');
+    expect(xml).toContain('<compatible>i386:x86-64</compatible>');
+    expect(xml).toContain('<compatible>i8086</compatible>');
+    expect(xml).not.toContain('<compatible>i386</compatible>');
+  });
+
+  test('a breakpoint that a 32-bit view has cut stops in the upper 2 GiB too', async () => {
+    const client = new WireClient(new FakeTarget(), { architecture: 'i386' });
+    await client.ask('g');
+    expect(await client.ask('Z1,81000000,1')).toBe('OK');
+    const addresses = (): bigint[] => [...client.target.breakpoints.values()].map(({ address }) => address);
+    expect(addresses()).toEqual([0x81000000n, 0xffffffff81000000n]);
+    expect(await client.ask('z1,81000000,1')).toBe('OK');
+    client.target.cpus[0].values.rip = HALT;
+    await client.ask('c');
+    expect(addresses()).toEqual([]);
+  });
+
+  test('an observer that cannot be told keeps one view: that of an ELF32 image, else 64 bits', async () => {
+    const target = new FakeTarget();
+    target.cpus[0].mode = 'i386';
+    expect(await new WireClient(target, {}).ask('g')).toHaveLength(1072);
+    expect(await new WireClient(Object.assign(target, { programBits: 32 as const }), {}).ask('g')).toHaveLength(616);
   });
 
   test('a client without exec events keeps its layout and is told', async () => {

@@ -2,7 +2,10 @@ import { decodeHex, parseAddressLength, parseHexNumber } from '../../rsp/hex.js'
 import { checkAgentExpression } from '../agent-expression.js';
 import type { BreakpointType } from '../breakpoints.js';
 import type { Command } from '../command.js';
-import { messageOf } from '../session.js';
+import { messageOf, type Session } from '../session.js';
+
+const UPPER_HALF = 1n << 31n;
+const FOUR_GIB = 1n << 32n;
 
 interface Request {
   type: BreakpointType;
@@ -35,6 +38,16 @@ function parseConditions(text: string): Uint8Array[] {
 }
 
 /**
+ * Where a breakpoint goes. A client that is shown 32-bit code cuts addresses to 32 bits, also those of a program for
+ * 64-bit mode: what may be in that program's upper 2 GiB is watched there too.
+ */
+async function placesOf(session: Session, address: bigint): Promise<bigint[]> {
+  const { wordBytes } = await session.registers.layout(session.generalThread);
+  const cut = wordBytes === 4 && address >= UPPER_HALF && address < FOUR_GIB;
+  return cut ? [address, BigInt.asUintN(64, BigInt.asIntN(32, address))] : [address];
+}
+
+/**
  * `Z TYPE,ADDR,KIND[;X...]`. None of them touches guest memory, so Z0 and Z1 differ in name only and there is no
  * limit on either. A condition that cannot be evaluated is refused here: ignoring it would stop always.
  */
@@ -49,7 +62,9 @@ export const insertBreakpoint: Command = {
     try {
       const conditions = parseConditions(request.rest);
       const space = session.physicalMemory ? 'physical' : 'virtual';
-      await session.breakpoints.insert(request.type, space, request.address, request.length, conditions);
+      for (const address of await placesOf(session, request.address)) {
+        await session.breakpoints.insert(request.type, space, address, request.length, conditions);
+      }
       return 'OK';
     } catch (error) {
       return session.error(22, messageOf(error));
@@ -60,11 +75,13 @@ export const insertBreakpoint: Command = {
 /** `z TYPE,ADDR,KIND`. */
 export const removeBreakpoint: Command = {
   name: 'z',
-  run(args, session) {
+  async run(args, session) {
     if (/^\d/.test(args) && !/^[0-4]/.test(args)) return '';
     const request = parse(args);
     if (request === undefined) return session.error(22, 'malformed breakpoint');
-    session.breakpoints.remove(request.type, request.address, request.length);
+    for (const address of await placesOf(session, request.address)) {
+      session.breakpoints.remove(request.type, address, request.length);
+    }
     return 'OK';
   },
 };

@@ -3,12 +3,19 @@
 import { encodeHexText } from '../../rsp/hex.js';
 import type { Command } from '../command.js';
 import type { Session } from '../session.js';
+import type { Architecture } from '../target.js';
 import { PROCESS_ID } from '../thread-id.js';
+
+/** The last part makes LLDB's disassembler read 16-bit code. */
+const TRIPLE: Record<Architecture, string> = {
+  i8086: 'i386-unknown-unknown-code16',
+  i386: 'i386-unknown-unknown',
+  'x86-64': 'x86_64-unknown-unknown',
+};
 
 async function machine(session: Session): Promise<string> {
   const layout = await session.registers.layout(session.generalThread);
-  const triple = layout.wordBytes === 8 ? 'x86_64-unknown-unknown' : 'i386-unknown-unknown';
-  return `triple:${encodeHexText(triple)};endian:little;ptrsize:${layout.wordBytes};`;
+  return `triple:${encodeHexText(TRIPLE[layout.architecture])};endian:little;ptrsize:${layout.wordBytes};`;
 }
 
 export const hostInfo: Command = {

@@ -12,11 +12,11 @@ linear-pc [on|off|auto] -- show the program counter as cs base + ip outside 64-b
 
 function architecture(session: Session, argument: string | undefined): string {
   const { settings } = session;
-  if (argument === undefined) return `arch ${settings.architecture}\n`;
+  if (argument === undefined) return `arch ${session.registers.setting}\n`;
   const wanted = ARCHITECTURE_SETTINGS.find((setting) => setting === argument);
   if (wanted === undefined) return `arch: choose one of ${ARCHITECTURE_SETTINGS.join(', ')}\n`;
   settings.architecture = wanted;
-  const when = session.features.execEvents ? 'at the next stop' : 'when you disconnect and connect again';
+  const when = session.followsModes ? 'at the next stop' : 'when you disconnect and connect again';
   return `arch ${wanted}, ${when}\n`;
 }
 

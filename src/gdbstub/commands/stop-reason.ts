@@ -9,6 +9,7 @@ export const stopReason: Command = {
   async run(_args, session) {
     await session.forget();
     await session.target.pause();
+    await session.tellMode();
     return session.currentStop();
   },
 };
