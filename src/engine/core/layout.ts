@@ -182,7 +182,11 @@ export const WATCH_WRITE = ACTIVE + 0x36c;
  * one latch {gpa or port u64, data u64, bytes u32, write u32} and resumes: the instruction runs
  * again and takes the latched accesses as done. Latches die with the instruction.
  */
-export const ASSIST_KIND = ACTIVE + 0x380; // 0 none, 1 MMIO, 2 string I/O
+export const ASSIST_KIND = ACTIVE + 0x380; // 0 none, ASSIST_*
+export const ASSIST_MMIO = 1;
+export const ASSIST_STRING = 2;
+/** A guest paging-structure entry that lies in no frame: the VMM keeps what it reads or writes in OUTSIDE_ENTRIES. */
+export const ASSIST_STRUCTURE = 3;
 export const ASSIST_WRITE = ACTIVE + 0x384;
 export const ASSIST_BYTES = ACTIVE + 0x388;
 export const ASSIST_ADDRESS = ACTIVE + 0x390; // GPA or port
@@ -258,6 +262,22 @@ export const X87_FDP = ACTIVE + 0x890;
 export const MXCSR = ACTIVE + 0x898;
 export const X87_FCS = ACTIVE + 0x89c;
 export const X87_FDS = ACTIVE + 0x89e;
+
+/** VECTORING_INFO of the event whose delivery the latches belong to; 0: the instruction's own. */
+export const LATCH_EVENT = ACTIVE + 0x50c; // u32
+/** Rounds of the run loop since an instruction retired, and the ICOUNT that they began at (run.ts). */
+export const IDLE_ROUNDS = ACTIVE + 0x510; // u32
+export const IDLE_ICOUNT = ACTIVE + 0x518; // u64
+/** So many may pass before each further one counts as an instruction. */
+export const MAX_IDLE_ROUNDS = 1000;
+
+/** Paging-structure entries outside all frames that the running instruction uses: {gpa u64, value u64}, see mmu/outside-entries.ts. */
+export const OUTSIDE_COUNT = ACTIVE + 0x520; // u32: entries so far; they take their places in turn
+export const OUTSIDE_ICOUNT = ACTIVE + 0x528; // u64
+export const OUTSIDE_ENTRIES = ACTIVE + 0x900;
+export const OUTSIDE_ENTRY_BYTES = 16;
+/** More than the walks of one instruction or delivery need: 20 pages in 5 levels. */
+export const MAX_OUTSIDE_ENTRIES = 112;
 
 // ---- GLOBAL ----
 export const TRACE_SEQUENCE = GLOBAL + 0x00; // u64: records written so far

@@ -1,10 +1,11 @@
 // The run loop: boundary work, breakpoints, single steps, blocks, faults.
 import {
   ACTIVITY, ATTENTION, ATT_MTF, ATT_RETRY, ATT_SHADOW, ATT_STEP, ATT_TPR, ATT_TRAP, ATT_WATCH, BREAKPOINT_COUNT, BREAK_PAGES,
-  BREAK_PAGE_BITS, BREAK_SET, BREAK_SET_ENTRIES, ICOUNT, RIP, RUN_BREAKPOINT, RUN_HALTED, RUN_LIMIT, RUN_VMEXIT, RUN_WATCHPOINT, SEG_CS, SINGLE,
+  BREAK_PAGE_BITS, BREAK_SET, BREAK_SET_ENTRIES, ICOUNT, IDLE_ICOUNT, IDLE_ROUNDS, MAX_IDLE_ROUNDS,
+  RIP, RUN_BREAKPOINT, RUN_HALTED, RUN_LIMIT, RUN_VMEXIT, RUN_WATCHPOINT, SEG_CS, SINGLE,
   SLICE_END, STEPPED, TOLD_ICOUNT, TOLD_RIP, WATCH_HIT, XS_EXIT, XS_FAULT, XS_LIMIT, XS_OK, XS_RETRY, XS_SINGLE,
 } from './layout';
-import { code64, segBase } from './state';
+import { clearDecision, code64, decided, segBase } from './state';
 import { MAX_BLOCK_INSTRUCTIONS } from './decode/cache';
 import { debugAfter, debugBefore } from './events/debug';
 import { deliverFault } from './events/deliver';
@@ -67,6 +68,7 @@ function single(): i32 {
   store<u32>(ATTENTION, load<u32>(ATTENTION) & ~ATT_RETRY);
   store<u64>(SLICE_END, load<u64>(ICOUNT) + 1);
   store<u32>(SINGLE, 1);
+  clearDecision();
   let status: i32 = XS_OK;
   if (stepping) status = debugBefore();
   if (status == XS_OK) {
@@ -77,7 +79,29 @@ function single(): i32 {
     }
   }
   store<u32>(SINGLE, 0);
+  // a handler that answers what nobody decided would run for ever
+  assert(status == XS_OK || status > XS_RETRY || status == decided());
   return status;
+}
+
+/**
+ * Work that retires nothing must come to an end where the host is heard and time passes: a handler whose first
+ * instruction faults, a fault that its own delivery causes. Each round beyond many counts as an instruction.
+ */
+function countRound(): void {
+  const count = load<u64>(ICOUNT);
+  if (load<u64>(IDLE_ICOUNT) != count) {
+    store<u64>(IDLE_ICOUNT, count);
+    store<u32>(IDLE_ROUNDS, 0);
+    return;
+  }
+  const rounds = load<u32>(IDLE_ROUNDS);
+  if (rounds < <u32>MAX_IDLE_ROUNDS) {
+    store<u32>(IDLE_ROUNDS, rounds + 1);
+    return;
+  }
+  store<u64>(ICOUNT, count + 1);
+  store<u64>(IDLE_ICOUNT, count + 1);
 }
 
 /** Runs the guest until a RUN_* reason. */
@@ -86,6 +110,7 @@ export function run(): i32 {
   store<u32>(WATCH_HIT, 0);
   store<u32>(ATTENTION, load<u32>(ATTENTION) & ~ATT_WATCH);
   while (true) {
+    countRound();
     let attention = load<u32>(ATTENTION);
     if (attention) {
       if (attention & ATT_WATCH) {

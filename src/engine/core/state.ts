@@ -1,7 +1,7 @@
 // Short names for the state that many files of the core touch.
 import {
   ATTENTION, CPL, CR0, CR4, EFER, FAULT_ADDRESS, FAULT_ERROR, FAULT_HAS_ERROR, FAULT_VECTOR, GPR,
-  LINEAR_SHIFT, MODE, MODE_CODE64, RFLAGS, SEGMENTS, SEGMENT_BYTES, SEG_AR, SEG_BASE, SEG_LIMIT, SEG_SELECTOR, XS_FAULT,
+  LINEAR_SHIFT, MODE, MODE_CODE64, RFLAGS, SEGMENTS, SEGMENT_BYTES, SEG_AR, SEG_BASE, SEG_LIMIT, SEG_SELECTOR, XS_FAULT, XS_OK,
 } from './layout';
 
 @inline export function reg64(index: u32): u64 { return load<u64>(index << 3, GPR); }
@@ -40,13 +40,28 @@ export function canonicalBase(la: u64): bool {
   return <u64>(<i64>(la << shift) >> shift) == la;
 }
 
+let decision: i32 = XS_OK;
+
+/**
+ * Keeps what was decided about the instruction in hand, and answers it. Only who records a fault, an exit or the wish to
+ * run the instruction again decides, so that a handler which answers accessStatus() cannot answer an older decision.
+ */
+export function decide(status: i32): i32 {
+  decision = status;
+  return status;
+}
+
+/** The last decision: XS_FAULT, XS_EXIT or XS_RETRY; XS_OK when there was none since clearDecision(). */
+export function decided(): i32 { return decision; }
+export function clearDecision(): void { decision = XS_OK; }
+
 /** Records an exception without error code and answers XS_FAULT. */
 export function fault(vector: u32): i32 {
   store<u32>(FAULT_VECTOR, vector);
   store<u32>(FAULT_ERROR, 0);
   store<u32>(FAULT_HAS_ERROR, 0);
   store<u64>(FAULT_ADDRESS, 0);
-  return XS_FAULT;
+  return decide(XS_FAULT);
 }
 
 /** Records an exception with error code and answers XS_FAULT. */
@@ -55,6 +70,12 @@ export function faultCode(vector: u32, code: u32): i32 {
   store<u32>(FAULT_ERROR, code);
   store<u32>(FAULT_HAS_ERROR, 1);
   return XS_FAULT;
+}
+
+/** As faultCode, for who answers false. */
+export function refuse(vector: u32, code: u32): bool {
+  faultCode(vector, code);
+  return false;
 }
 
 export const VEC_DE = 0;

@@ -7,7 +7,11 @@ import {
   LATCH_COUNT,
   LATCHES,
   MAX_LATCHES,
+  MAX_OUTSIDE_ENTRIES,
   MXCSR,
+  OUTSIDE_COUNT,
+  OUTSIDE_ENTRIES,
+  OUTSIDE_ENTRY_BYTES,
   PARKED_BASE,
   TOLD_ICOUNT,
   TOLD_RIP,
@@ -156,6 +160,20 @@ export class Vcpu {
     this.host.set32(at + 16, bytes);
     this.host.set32(at + 20, write ? 1 : 0);
     this.host.set32(this.at(LATCH_COUNT), count + 1);
+  }
+
+  /** Hands the core a paging-structure entry that lies in no frame; the walk runs again and finds it. */
+  addOutsideEntry(gpa: number, value: bigint): void {
+    const { host } = this;
+    const count = host.get32(this.at(OUTSIDE_COUNT));
+    const entries = this.at(OUTSIDE_ENTRIES);
+    let place = count % MAX_OUTSIDE_ENTRIES;
+    for (let n = 0; n < Math.min(count, MAX_OUTSIDE_ENTRIES); n++) {
+      if (host.getNumber(entries + n * OUTSIDE_ENTRY_BYTES) === gpa) place = n;
+    }
+    host.setNumber(entries + place * OUTSIDE_ENTRY_BYTES, gpa);
+    host.set64(entries + place * OUTSIDE_ENTRY_BYTES + 8, value);
+    if (place === count % MAX_OUTSIDE_ENTRIES) host.set32(this.at(OUTSIDE_COUNT), count + 1);
   }
 
   /** The instruction that exited is done: past it, and counted. */

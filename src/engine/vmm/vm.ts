@@ -11,6 +11,7 @@ import {
   LATCH_COUNT,
   LIMIT,
   LINEAR_SHIFT,
+  MAX_IDLE_ROUNDS,
   RAM_BASE,
   RUN_BREAKPOINT,
   RUN_HALTED,
@@ -49,6 +50,7 @@ import type { HostMemory } from './host-memory.js';
 import type { Hypervisor, SliceEnd, VirtualCpu } from './hypervisor.js';
 import { setInitialState } from './initial-state.js';
 import { initVcpu, startVcpu } from './multiprocessor.js';
+import { physicalRead } from './physical-access.js';
 import { Vcpu } from './vcpu.js';
 import { fieldOffset } from './vmcs.js';
 import { fillMsrBitmap, setUpModel, setUpVmcs } from './vmcs-setup.js';
@@ -174,8 +176,18 @@ export class Vm implements Hypervisor<Vcpu> {
     // what came up since this vCPU's last turn is for the VM entry to see
     if (vcpu.inGuest && (vcpu.woken || vcpu.armedFor !== this.#nextEvent(vcpu))) this.#leave(vcpu);
     this.#yields = false;
+    let rounds = 0;
+    let retired = vcpu.icount;
     for (;;) {
       this.#select(vcpu);
+      if (vcpu.icount !== retired) {
+        retired = vcpu.icount;
+        rounds = 0;
+      } else if (++rounds > MAX_IDLE_ROUNDS) {
+        // exits that repeat and retire nothing: time passes and the host is heard, as on a processor
+        vcpu.icount += 1;
+        return { kind: 'limit' };
+      }
       if (vcpu.pendingExit) {
         vcpu.pendingExit = false;
         if (this.#handle(vcpu) === 'stop') return { kind: 'ended' };
@@ -383,8 +395,7 @@ export class Vm implements Hypervisor<Vcpu> {
   /** PDPTEs of PAE paging from guest memory into the VMCS; false when one has reserved bits set (#GP). */
   loadPdptes(vcpu: Vcpu): boolean {
     const cr3 = Number(vcpu.vmcs.get('GUEST_CR3') & 0xffffffe0n);
-    if (cr3 + 32 > this.memoryBytes) return false;
-    const entries = [0, 1, 2, 3].map((i) => this.host.get64(RAM_BASE + cr3 + i * 8));
+    const entries = [0, 1, 2, 3].map((i) => physicalRead(vcpu, this, cr3 + i * 8, 8));
     const reserved = 0xffffff80000001e6n;
     if (entries.some((entry) => (entry & 1n) !== 0n && (entry & reserved) !== 0n)) return false;
     entries.forEach((entry, i) => {

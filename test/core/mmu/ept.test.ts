@@ -123,7 +123,8 @@ describe('EPT violations', () => {
     m.exec(READ, 1);
     expect(m.exit).toEqual([48, DATA_READ | GLA_VALID]);
     expect([m.read('GUEST_LINEAR_ADDRESS'), m.read('GUEST_PHYSICAL_ADDRESS')]).toEqual([0x40201000n, BigInt(MMIO + 8)]);
-    expect(m.get32(L.ASSIST_KIND)).toBe(0);
+    expect(m.get32(L.ASSIST_KIND)).toBe(L.ASSIST_STRUCTURE);
+    expect([m.get32(L.ASSIST_BYTES), m.get32(L.ASSIST_WRITE)]).toEqual([8, 0]);
   });
 
   it('treats paging-structure accesses as writes with accessed and dirty flags on', () => {

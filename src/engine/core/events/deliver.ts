@@ -1,13 +1,13 @@
 // Events into the guest: the exception bitmap, the IDT in every mode, double and triple fault.
 import {
   ATTENTION, ATT_TRAP, ATT_WATCH, CR2, CTX_SYSTEM, EFER, FAULT_ADDRESS, FAULT_ERROR, FAULT_HAS_ERROR, FAULT_VECTOR,
-  IDTR_BASE, IDTR_LIMIT, INTERRUPTIBILITY, NEXT_RIP, PENDING_DBG, RFLAGS, RIP, RSP, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS,
+  IDTR_BASE, IDTR_LIMIT, INTERRUPTIBILITY, LATCH_COUNT, LATCH_CURSOR, LATCH_EVENT, NEXT_RIP, PENDING_DBG, RFLAGS, RIP, RSP, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS,
   SEG_SS, VECTORING_ERROR, VECTORING_INFO, XS_EXIT, XS_FAULT, XS_OK,
 } from '../layout';
 import {
   cpl, longMode, protectedMode, segLimit, segSelector, v8086, VEC_DB, VEC_DF, VEC_GP, VEC_NP, VEC_PF,
 } from '../state';
-import { abandonInstruction, accessStatus, nmiWasUnblocked, readAs, setNmiUnblocked } from '../mmu/access';
+import { abandonInstruction, abandonLatches, accessStatus, nmiWasUnblocked, readAs, setNmiUnblocked } from '../mmu/access';
 import { updateMode } from '../mmu/mode';
 import { exitInterruption, vmExit } from '../vmx/exit';
 import { interceptException } from '../vmx/intercept';
@@ -27,6 +27,9 @@ import {
 import { cancelStep, debugDelivered, dropDebugTraps } from './debug';
 import { logEvent } from './fault-log';
 
+/** Faults in each other's delivery that make neither a double nor a triple fault end here. */
+const MAX_SERIAL_FAULTS = 32;
+
 const FLAG_TF: u64 = 0x100;
 const FLAG_IF: u64 = 0x200;
 const FLAG_NT: u64 = 0x4000;
@@ -42,7 +45,7 @@ const FLAG_AC: u64 = 0x40000;
 export function deliverFault(): i32 {
   abandonInstruction();
   store<u32>(ATTENTION, load<u32>(ATTENTION) & ~ATT_WATCH);
-  for (;;) {
+  for (let round = 0; round < MAX_SERIAL_FAULTS; round++) {
     let vector = load<u32>(FAULT_VECTOR);
     let hasError = load<u32>(FAULT_HAS_ERROR) != 0;
     let error = load<u32>(FAULT_ERROR);
@@ -67,22 +70,31 @@ export function deliverFault(): i32 {
     if (vector == <u32>VEC_PF) store<u64>(CR2, load<u64>(FAULT_ADDRESS));
     if (vector == <u32>VEC_DB) debugDelivered(load<u64>(FAULT_ADDRESS));
     setNmiUnblocked(false);
-    store<u32>(VECTORING_INFO, INFO_VALID | TYPE_HARDWARE << 8 | (hasError ? INFO_ERROR : 0) | vector);
+    store<u32>(VECTORING_INFO, INFO_VALID | TYPE_HARDWARE << 8 | (hasError && protectedMode() ? INFO_ERROR : 0) | vector);
     store<u32>(VECTORING_ERROR, error);
     const status = deliver(vector, TYPE_HARDWARE, hasError, error, load<u64>(RIP));
-    if (status == XS_FAULT) continue;
+    if (status == XS_FAULT) {
+      abandonLatches();
+      continue;
+    }
     store<u32>(VECTORING_INFO, 0);
     return status;
   }
+  // an #AC that its own delivery raises, and the like: the processor would go on for ever; here the instruction runs again
+  store<u32>(VECTORING_INFO, 0);
+  setNmiUnblocked(false);
+  return XS_OK;
 }
 
 /** VM exit 0 for an exception. @sdm 3C 28.2.2 "Information for VM Exits Due to Vectored Events" */
 function exceptionExit(vector: u32, hasError: bool, error: u32): i32 {
-  let info = INFO_VALID | TYPE_HARDWARE << 8 | (hasError ? INFO_ERROR : 0) | vector;
+  // real mode knows no error codes, and VM entry refuses them there
+  const coded = hasError && protectedMode();
+  let info = INFO_VALID | TYPE_HARDWARE << 8 | (coded ? INFO_ERROR : 0) | vector;
   const nested = load<u32>(VECTORING_INFO) >> 31 != 0;
   if (nmiWasUnblocked() && !nested && vector != <u32>VEC_DF) info |= INFO_NMI_UNBLOCKED;
   setNmiUnblocked(false);
-  exitInterruption(info, hasError ? error : 0);
+  exitInterruption(info, coded ? error : 0);
   const detail = vector == <u32>VEC_PF || vector == <u32>VEC_DB ? load<u64>(FAULT_ADDRESS) : 0;
   const status = vmExit(0, detail);
   store<u32>(VECTORING_INFO, 0);
@@ -103,7 +115,8 @@ function attempt(info: u32, error: u32, length: u32): i32 {
   const vector = info & 0xff;
   const type = info >> 8 & 7;
   const soft = type >= TYPE_SOFT_INTERRUPT;
-  abandonInstruction();
+  if (load<u32>(LATCH_COUNT) && load<u32>(LATCH_EVENT) == (info & 0x80000fff)) store<u32>(LATCH_CURSOR, 0);
+  else abandonInstruction();
   // a #DF that the VMM injects follows from the fault that it intercepted
   const double = type == TYPE_HARDWARE && vector == <u32>VEC_DF;
   const address = type == TYPE_HARDWARE && vector == <u32>VEC_PF ? load<u64>(CR2) : 0;
@@ -127,7 +140,10 @@ export function softEvent(vector: u32, type: u32, length: u32): i32 {
   return attempt(INFO_VALID | type << 8 | vector, 0, length);
 }
 
-/** Through IVT or IDT. XS_OK, XS_FAULT (FAULT_* is the new exception) or XS_EXIT. */
+/**
+ * Through IVT or IDT. XS_OK, XS_FAULT (FAULT_* is the new exception) or XS_EXIT: then what the delivery has done to
+ * device memory so far stays latched for the time that it is injected again.
+ */
 function deliver(vector: u32, type: u32, hasError: bool, error: u32, rip: u64): i32 {
   const soft = type == TYPE_SOFT_INTERRUPT || type == TYPE_SOFT_EXCEPTION;
   const pending = load<u64>(PENDING_DBG);
@@ -139,6 +155,7 @@ function deliver(vector: u32, type: u32, hasError: bool, error: u32, rip: u64): 
   else status = gateVector(vector, soft, hasError, error, flags, rip);
   setExternal(0);
   if (status == XS_OK) {
+    abandonLatches();
     // the handler is another place: blocking by STI and MOV SS is over
     store<u32>(INTERRUPTIBILITY, load<u32>(INTERRUPTIBILITY) & ~3);
     cancelStep();

@@ -1,7 +1,7 @@
 // Port I/O. Behind the ports is the VMM alone: an access that does not exit finds no device.
 import {
-  ASSIST_ADDRESS, ASSIST_BYTES, ASSIST_DATA, ASSIST_KIND, ASSIST_WRITE, ICOUNT, LATCHES, LATCH_BYTES, LATCH_COUNT,
-  LATCH_CURSOR, LATCH_ICOUNT, NEXT_RIP, OP_LINEAR, OP_VALUE, RAX, RCX, RDI, RDX, RFLAGS, RIP, RSI, SEG_ES, SEG_TR, XS_OK,
+  ASSIST_ADDRESS, ASSIST_BYTES, ASSIST_DATA, ASSIST_KIND, ASSIST_STRING, ASSIST_WRITE, ICOUNT, LATCHES, LATCH_BYTES, LATCH_COUNT,
+  LATCH_CURSOR, LATCH_EVENT, LATCH_ICOUNT, NEXT_RIP, OP_LINEAR, OP_VALUE, RAX, RCX, RDI, RDX, RFLAGS, RIP, RSI, SEG_ES, SEG_TR, XS_OK,
 } from '../layout';
 import { cpl, faultCode, protectedMode, segAr, segBase, segLimit, v8086, VEC_GP } from '../state';
 import { uAddrSize, uImm, uOpSize, uOpcode, uRep, uSeg } from '../uop';
@@ -14,7 +14,6 @@ import { staysTold } from './breakpoint-pages';
 import { cutAddress, readLinear, writeLinear } from './operand';
 import { segmentLinear } from './segment';
 
-const ASSIST_STRING: u32 = 2;
 const RFLAGS_DF: u64 = 0x400;
 
 // exit qualification
@@ -89,7 +88,10 @@ function portLatch(port: u32, bytes: u32, write: bool): usize {
   const cursor = load<u32>(LATCH_CURSOR);
   if (cursor >= load<u32>(LATCH_COUNT)) return 0;
   const latch: usize = LATCHES + cursor * LATCH_BYTES;
-  if (load<u64>(latch) != port || load<u32>(latch, 16) != bytes || (load<u32>(latch, 20) != 0) != write) return 0;
+  if (load<u64>(latch) != port || load<u32>(latch, 16) != bytes || (load<u32>(latch, 20) != 0) != write) {
+    store<u32>(LATCH_COUNT, cursor);
+    return 0;
+  }
   store<u32>(LATCH_CURSOR, cursor + 1);
   return latch;
 }
@@ -102,6 +104,7 @@ function stringExit(u: usize, port: u32, bytes: u32, write: bool, data: u64, la:
   store<u64>(ASSIST_ADDRESS, port);
   store<u64>(ASSIST_DATA, data);
   store<u64>(LATCH_ICOUNT, load<u64>(ICOUNT));
+  store<u32>(LATCH_EVENT, 0);
   store<u32>(LATCH_CURSOR, 0);
   const size: u32 = uAddrSize(u) == 8 ? 2 : uAddrSize(u) == 4 ? 1 : 0;
   exitInstructionInfo(size << 7 | (write ? uSeg(u) << 15 : 0));

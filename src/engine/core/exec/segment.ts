@@ -4,9 +4,9 @@ import {
   SEGMENT_BYTES, SEG_AR, SEG_BASE, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LDTR, SEG_LIMIT, SEG_SELECTOR, SEG_SS, CR4, XS_OK,
 } from '../layout';
 import {
-  canonicalAddress, code64, cpl, fault, faultCode, protectedMode, segAr, segBase, segLimit, segSelector, v8086, VEC_GP, VEC_NP, VEC_SS, VEC_UD,
+  canonicalAddress, code64, cpl, fault, protectedMode, refuse, segAr, segBase, segLimit, segSelector, v8086, VEC_GP, VEC_NP, VEC_SS, VEC_UD,
 } from '../state';
-import { accessFailed, accessStatus, readSlow, sysReadable, sysWritable, wrote } from '../mmu/access';
+import { accessStatus, readSlow, sysReadable, sysWritable, wrote } from '../mmu/access';
 import { updateMode } from '../mmu/mode';
 import { beginShadow } from '../vmx/boundary';
 import { uIsMem, uModReg, uOpcode, uOpSize, uReg } from '../uop';
@@ -33,11 +33,8 @@ const BLOCKED_BY_MOV_SS: u32 = 2;
 let external: u32 = 0;
 export function setExternal(bit: u32): void { external = bit; }
 
-/** Records a fault with error code; false, so that accessStatus answers XS_FAULT. */
-export function reject(vector: u32, code: u32): bool {
-  faultCode(vector, code | external);
-  return accessFailed();
-}
+/** Records a fault with error code and the EXT bit; false, and accessStatus answers XS_FAULT. */
+export function reject(vector: u32, code: u32): bool { return refuse(vector, code | external); }
 
 /** As reject, with a selector as the error code. */
 export function rejectSelector(vector: u32, selector: u32): bool { return reject(vector, selector & 0xfffc); }

@@ -1,6 +1,6 @@
 // FXSAVE and FXRSTOR.
 import { MXCSR, OP_LINEAR, XS_OK } from '../layout';
-import { VEC_GP, VEC_NM, cr4, fault, faultCode } from '../state';
+import { VEC_GP, VEC_NM, cr4, fault, faultCode, refuse } from '../state';
 import { uOpSize } from '../uop';
 import { accessStatus } from '../mmu/access';
 import { operandLinear } from '../exec/operand';
@@ -15,11 +15,7 @@ const CR4_OSFXSR: u64 = 0x200;
 /** Linear address of the area, on 16 bytes; false: fault recorded. */
 function areaLinear(u: usize, write: bool): bool {
   if (!operandLinear(u, LEGACY_BYTES, write)) return false;
-  if (load<u64>(OP_LINEAR) & 15) {
-    faultCode(VEC_GP, 0);
-    return false;
-  }
-  return true;
+  return load<u64>(OP_LINEAR) & 15 ? refuse(VEC_GP, 0) : true;
 }
 
 /** Without CR4.OSFXSR the XMM registers stay out. @sdm 2A "FXSAVE" */

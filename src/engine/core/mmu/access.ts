@@ -4,17 +4,17 @@
 // two parts, translates both before anything happens, and serves what cannot be done through one
 // host pointer (page crossing, MMIO) from a bounce buffer.
 import {
-  ACCESS_NONCANONICAL, ATT_TPR, ASSIST_ADDRESS, ASSIST_BYTES, ASSIST_DATA, ASSIST_KIND, ASSIST_WRITE, BOUNCE, BOUNCE_BYTES,
+  ACCESS_NONCANONICAL, ATT_TPR, ASSIST_ADDRESS, ASSIST_BYTES, ASSIST_DATA, ASSIST_KIND, ASSIST_MMIO, ASSIST_WRITE, BOUNCE, BOUNCE_BYTES,
   COUNTERS, COUNTER_TLB_MISS, CTX, CTX_PLAIN, CTX_SYSTEM, EFER, ICOUNT, CR4, LATCHES, LATCH_BYTES, LATCH_COUNT,
-  LATCH_CURSOR, LATCH_ICOUNT, SINGLE, TLB_CODE, TLB_ENTRIES, TLB_READ, TLB_WRITE, VECTORING_INFO, WATCH_HIT, XS_EXIT,
-  XS_FAULT, XS_RETRY,
+  LATCH_CURSOR, LATCH_EVENT, LATCH_ICOUNT, SINGLE, TLB_CODE, TLB_ENTRIES, TLB_READ, TLB_WRITE, VECTORING_INFO, WATCH_HIT, XS_RETRY,
 } from '../layout';
-import { canonicalAddress, attend, faultCode, VEC_AC, VEC_GP, VEC_SS } from '../state';
+import { canonicalAddress, attend, decide, decided, faultCode, refuse, VEC_AC, VEC_GP, VEC_SS } from '../state';
 import { exitGla, exitGpa, vmExit } from '../vmx/exit';
 import {
   ACCESS_FETCH, ACCESS_READ, ACCESS_WRITE, eptFailure, eptPermissions, eptTranslate, holdsCode, tprShadowPage,
 } from './ept';
 import { codeTouched, mustRunAlone } from './code';
+import { askForEntry } from './outside-entries';
 import { ASID_ALIGNMENT, ASID_SHIFT, CTX_AC, CTX_MARK, CTX_USER, fillTlb, MARK_CODE } from './tlb';
 import { walk, walkGpa, walkShift } from './walk';
 import { pageWatched, watchHits, watchRecord } from './watch';
@@ -71,7 +71,7 @@ import { pageWatched, watchHits, watchRecord } from './watch';
 @inline export function wrote32(p: usize): bool { return <u32>(p - BOUNCE) >= <u32>BOUNCE_BYTES || wroteSlow(32); }
 
 /** XS_FAULT, XS_EXIT or XS_RETRY of the last access that answered 0 or false. */
-export function accessStatus(): i32 { return status; }
+export function accessStatus(): i32 { return decided(); }
 
 /** Turns the #GP(0) of a non-canonical address into #SS(0): the access went through SS. */
 export function asStackFault(): void {
@@ -81,7 +81,6 @@ export function asStackFault(): void {
 // BOUNCE: bytes 0-127 hold the data of a write, 128-255 those of a read
 const BOUNCE_READ: usize = BOUNCE + 0x80;
 
-let status: i32 = XS_FAULT;
 /** Accesses by the delivery of events, to system structures and fetches: RIP and ICOUNT are exact, exits need no retry. */
 let exact: bool = false;
 /** IRET removed blocking by NMI before it faulted or exited. */
@@ -102,12 +101,6 @@ let modifies: bool = false;
 
 export function setNmiUnblocked(on: bool): void { nmiUnblocked = on; }
 export function nmiWasUnblocked(): bool { return nmiUnblocked; }
-
-/** For the walker: the fault is recorded. */
-export function accessFailed(): bool {
-  status = XS_FAULT;
-  return false;
-}
 
 /** True when the exit may be taken now; otherwise the instruction has to run again, alone. */
 function mayExit(): bool {
@@ -131,7 +124,6 @@ function apicAccessType(access: u32, translated: bool): u32 {
 /** EPT violation, misconfiguration or APIC access. `translated`: the access itself, not one to a paging structure. */
 function eptExit(la: u64, gpa: u64, access: u32, permissions: u32, translated: bool, reason: u32): void {
   exitGpa(gpa);
-  status = XS_EXIT;
   if (reason == 49) {
     vmExit(49, 0);
     return;
@@ -147,10 +139,10 @@ function eptExit(la: u64, gpa: u64, access: u32, permissions: u32, translated: b
   vmExit(48, <u64>access | permissions | place | unblockingBit());
 }
 
-/** For the walker: EPT stops the access to a paging-structure entry. */
-export function structureViolation(la: u64, gpa: u64, access: u32): void {
+/** For the walker: EPT stops the access to a paging-structure entry, which the VMM does or repairs the EPT for. */
+export function structureViolation(la: u64, gpa: u64, access: u32, bytes: u32, write: bool, data: u64): void {
   if (!mayExit()) return;
-  store<u32>(ASSIST_KIND, 0);
+  askForEntry(gpa, bytes, write, data);
   eptExit(la, gpa, access, eptPermissions, false, eptFailure);
 }
 
@@ -238,19 +230,24 @@ function latched(gpa: u64, bytes: u32, write: bool): usize {
   const cursor = load<u32>(LATCH_CURSOR);
   if (cursor >= load<u32>(LATCH_COUNT)) return 0;
   const latch = LATCHES + cursor * LATCH_BYTES;
-  if (load<u64>(latch) != gpa || load<u32>(latch, 16) != bytes || (load<u32>(latch, 20) != 0) != write) return 0;
+  if (load<u64>(latch) != gpa || load<u32>(latch, 16) != bytes || (load<u32>(latch, 20) != 0) != write) {
+    // the instruction or its operands are no longer those that made the access: DMA, or another CPU, changed them
+    store<u32>(LATCH_COUNT, cursor);
+    return 0;
+  }
   store<u32>(LATCH_CURSOR, cursor + 1);
   return latch;
 }
 
 /** Takes the exit that asks the VMM to do an access; the instruction starts over with all latches. */
 function assist(la: u64, gpa: u64, bytes: u32, write: bool, data: u64, permissions: u32): void {
-  store<u32>(ASSIST_KIND, 1);
+  store<u32>(ASSIST_KIND, ASSIST_MMIO);
   store<u32>(ASSIST_WRITE, write ? 1 : 0);
   store<u32>(ASSIST_BYTES, bytes);
   store<u64>(ASSIST_ADDRESS, gpa);
   store<u64>(ASSIST_DATA, data);
   store<u64>(LATCH_ICOUNT, load<u64>(ICOUNT));
+  store<u32>(LATCH_EVENT, load<u32>(VECTORING_INFO));
   store<u32>(LATCH_CURSOR, 0);
   const access = write ? (modifies ? ACCESS_READ | ACCESS_WRITE : ACCESS_WRITE) : modifies ? ACCESS_READ | ACCESS_WRITE : ACCESS_READ;
   eptExit(la, gpa, access, permissions, true, 48);
@@ -296,17 +293,13 @@ function prepare(linear: u64, bytes: u32, access: u32, ctx: u32): bool {
   store<u32>(ACCESS_NONCANONICAL, 0);
   if (load<u64>(EFER) & 0x400) {
     if (!canonicalAddress(la) || !canonicalAddress(la + bytes - 1)) {
-      faultCode(VEC_GP, 0);
       store<u32>(ACCESS_NONCANONICAL, 1);
-      return accessFailed();
+      return refuse(VEC_GP, 0);
     }
   } else la &= 0xffffffff;
   // blocks leave the limits of flat segments to the handlers
   if ((la ^ (la + bytes - 1)) >> 32 && !mayExit()) return false;
-  if (misaligned(la, bytes, ctx)) {
-    faultCode(VEC_AC, 0);
-    return accessFailed();
-  }
+  if (misaligned(la, bytes, ctx)) return refuse(VEC_AC, 0);
   const room = 0x1000 - (<u32>la & 0xfff);
   linear0 = la;
   bytes0 = min<u32>(bytes, room);
@@ -346,7 +339,7 @@ function prepare(linear: u64, bytes: u32, access: u32, ctx: u32): bool {
 /** The instruction starts over, and takes its latches from the first. */
 function retry(): bool {
   store<u32>(LATCH_CURSOR, 0);
-  status = XS_RETRY;
+  decide(XS_RETRY);
   return false;
 }
 
@@ -442,7 +435,6 @@ export function fetchPage(linear: u64): usize {
   if (load<u64>(EFER) & 0x400) {
     if (!canonicalAddress(la)) {
       faultCode(VEC_GP, 0);
-      accessFailed();
       return 0;
     }
   } else la &= 0xffffffff;
@@ -458,9 +450,14 @@ export function fetchPage(linear: u64): usize {
   return host & ~0xfff;
 }
 
-/** Ends the life of latches and of hits recorded for an instruction that will not complete. */
-export function abandonInstruction(): void {
+/** The accesses that the VMM has done for an instruction or a delivery are over. */
+export function abandonLatches(): void {
   store<u32>(LATCH_COUNT, 0);
   store<u32>(LATCH_CURSOR, 0);
+}
+
+/** Ends the life of latches and of hits recorded for an instruction that will not complete. */
+export function abandonInstruction(): void {
+  abandonLatches();
   store<u32>(WATCH_HIT, 0);
 }

@@ -21,6 +21,9 @@ const EPTP_AD: u64 = 0x40;
 const HPA_MASK: u64 = ((<u64>1 << MAX_PHYS_BITS) - 1) & ~(<u64>0xfff);
 const RESERVED_HIGH: u64 = ((<u64>1 << 52) - 1) & ~((<u64>1 << MAX_PHYS_BITS) - 1);
 
+/** Exit reason of a GPA that EPT does not map, or not for the access. */
+export const EPT_VIOLATION: u32 = 48;
+
 /** Why the last eptTranslate answered 0: exit reason 44 (APIC access), 48 or 49. */
 export let eptFailure: u32 = 0;
 /** Bits 3-5 of the exit qualification: what the entries of the failed walk permit. */

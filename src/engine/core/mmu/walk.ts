@@ -5,9 +5,12 @@
 import {
   CR0, CR3, CR4, EFER, FAULT_ADDRESS, MAX_PHYS_BITS, PDPTES, PKRS, PKRU,
 } from '../layout';
-import { faultCode, VEC_PF } from '../state';
-import { ACCESS_FETCH, ACCESS_READ, ACCESS_WRITE, eptAccessDirty, holdsCode, structureHost } from './ept';
-import { accessFailed, structureViolation } from './access';
+import { faultCode, refuse, VEC_GP, VEC_PF } from '../state';
+import {
+  ACCESS_FETCH, ACCESS_READ, ACCESS_WRITE, EPT_VIOLATION, eptAccessDirty, eptFailure, holdsCode, structureHost,
+} from './ept';
+import { structureViolation } from './access';
+import { isOutside, outsideEntry } from './outside-entries';
 import { codeTouched } from './code';
 import { CTX_AC, CTX_USER } from './tlb';
 
@@ -77,22 +80,30 @@ function pageFault(la: u64, access: u32, ctx: u32, cause: u32): bool {
   }
   faultCode(VEC_PF, code);
   store<u64>(FAULT_ADDRESS, la);
-  return accessFailed();
+  return false;
 }
 
-/** Host address of a paging-structure entry; 0: the exit is recorded. */
-function entryHost(la: u64, gpa: u64): usize {
+/** Host address of a paging-structure entry, or of its copy where it lies in no frame; 0: the exit is recorded. */
+function entryHost(la: u64, gpa: u64, bytes: u32): usize {
   const access = eptAccessDirty() ? ACCESS_READ | ACCESS_WRITE : ACCESS_READ;
   const host = structureHost(gpa, access);
-  if (!host) structureViolation(la, gpa, access);
-  return host;
+  if (host) return host;
+  const copy = eptFailure == EPT_VIOLATION ? outsideEntry(gpa) : 0;
+  if (!copy) structureViolation(la, gpa, access, bytes, false, 0);
+  return copy;
 }
 
 /** Sets flags in the entry that was read through `host`; false: EPT forbids the write. */
 function mark(la: u64, host: usize, gpa: u64, bytes: u32, flags: u64): bool {
   if ((<u64>load<u32>(host) & flags) == flags) return true;
+  if (isOutside(host)) {
+    const value = bytes == 8 ? load<u64>(host) : load<u32>(host);
+    structureViolation(la, gpa, ACCESS_READ | ACCESS_WRITE, bytes, true, value | flags);
+    return false;
+  }
   if (!structureHost(gpa, ACCESS_READ | ACCESS_WRITE)) {
-    structureViolation(la, gpa, ACCESS_READ | ACCESS_WRITE);
+    const value = bytes == 8 ? load<u64>(host) : load<u32>(host);
+    structureViolation(la, gpa, ACCESS_READ | ACCESS_WRITE, bytes, true, value | flags);
     return false;
   }
   // the flags are in the low byte of both entry sizes
@@ -145,7 +156,7 @@ function keyForbids(access: u32, ctx: u32, userPage: bool, entry: u64): bool {
 /** 32-bit paging: two levels of 4-byte entries, 4-MByte pages with CR4.PSE. */
 function walk32(la: u64, access: u32, ctx: u32): bool {
   let gpa = (load<u64>(CR3) & 0xfffff000) + (la >> 22 << 2);
-  let host = entryHost(la, gpa);
+  let host = entryHost(la, gpa, 4);
   if (!host) return false;
   remember(host, gpa);
   const directory: u64 = load<u32>(host);
@@ -159,7 +170,7 @@ function walk32(la: u64, access: u32, ctx: u32): bool {
     walkShift = 22;
   } else {
     gpa = (directory & 0xfffff000) + ((la >> 12 & 0x3ff) << 2);
-    host = entryHost(la, gpa);
+    host = entryHost(la, gpa, 4);
     if (!host) return false;
     remember(host, gpa);
     const entry: u64 = load<u32>(host);
@@ -181,7 +192,7 @@ function walk64(la: u64, access: u32, ctx: u32, table: u64, level: u64, reserved
     level--;
     const shift = 12 + 9 * level;
     const gpa = table + ((la >> shift & 511) << 3);
-    const host = entryHost(la, gpa);
+    const host = entryHost(la, gpa, 8);
     if (!host) return false;
     remember(host, gpa);
     const entry = load<u64>(host);
@@ -229,6 +240,8 @@ export function walk(la: u64, access: u32, ctx: u32): bool {
   return walk64(la, access, ctx, pdpte & ADDRESS, 2, reserved | 0x7ff0000000000000);
 }
 
+const loadedPdptes: usize = memory.data(32);
+
 /**
  * Loads the PDPTE registers from CR3 (PAE paging). false: a present entry has a reserved bit set
  * (#GP(0) recorded) or EPT stopped the access; nothing was changed.
@@ -236,19 +249,13 @@ export function walk(la: u64, access: u32, ctx: u32): bool {
  */
 export function loadPdptes(): bool {
   const base = load<u64>(CR3) & 0xffffffe0;
-  const access = eptAccessDirty() ? ACCESS_READ | ACCESS_WRITE : ACCESS_READ;
-  const host = structureHost(base, access);
-  if (!host) {
-    structureViolation(~(<u64>0), base, access);
-    return false;
+  for (let i: u32 = 0; i < 32; i += 8) {
+    const host = entryHost(~(<u64>0), base + i, 8);
+    if (!host) return false;
+    const entry = load<u64>(host);
+    store<u64>(loadedPdptes + i, entry);
+    if (entry & PRESENT && entry & (~((<u64>1 << MAX_PHYS_BITS) - 1) | 0x1e6)) return refuse(VEC_GP, 0);
   }
-  for (let i: usize = 0; i < 32; i += 8) {
-    const entry = load<u64>(host + i);
-    if (entry & PRESENT && entry & (~((<u64>1 << MAX_PHYS_BITS) - 1) | 0x1e6)) {
-      faultCode(13, 0);
-      return accessFailed();
-    }
-  }
-  memory.copy(PDPTES, host, 32);
+  memory.copy(PDPTES, loadedPdptes, 32);
   return true;
 }

@@ -1,5 +1,5 @@
 // AVX and AVX2: loads, stores and gathers under a mask. Elements that the mask leaves out are not accessed.
-import { GPR, OP_LINEAR, XS_OK, YMM } from '../layout';
+import { GPR, OP_LINEAR, XS_FAULT, XS_OK, YMM } from '../layout';
 import { fault, VEC_UD } from '../state';
 import { accessStatus } from '../mmu/access';
 import { UV_L, UV_VEX_W, uAddrSize, uBase, uDisp, uImm2, uIndex, uOpcode, uReg, uScale, uSeg, uVector } from '../uop';
@@ -7,7 +7,7 @@ import { cutAddress, effectiveAddress, writeLinear } from '../exec/operand';
 import { segmentLinear } from '../exec/segment';
 import { absent, readableBytes } from './operand';
 
-/** Result of a masked load, written to the register when all elements are read. */
+/** Elements read so far; the register takes them when the instruction is done or faults. */
 const LOADED: usize = memory.data<u64>([0, 0, 0, 0]);
 
 /** VMASKMOVPS 2C 2E and VPMASKMOVD 8C 8E W0: 4; VMASKMOVPD 2D 2F and VPMASKMOVQ W1: 8. */
@@ -84,16 +84,28 @@ export function execGather(u: usize): i32 {
     if (bytes == 8) store<u64>(at, full, YMM);
     else store<u32>(at, u32(full), YMM);
   }
-  for (let n: u32 = 0; n < count; n++) {
-    if (!selected(mask, n, bytes)) continue;
+  // a fault leaves the elements before it done; an access that the VMM does for this instruction leaves none
+  let done: u32 = 0;
+  let whole = true;
+  for (; done < count; done++) {
+    const n = done;
+    if (!selected(mask, n, bytes)) {
+      memory.copy(LOADED + n * bytes, YMM + (destination << 5) + n * bytes, bytes);
+      continue;
+    }
     const from = (index << 5) + n * indexBytes;
     const scaled = (indexBytes == 8 ? load<i64>(from, YMM) : i64(load<i32>(from, YMM))) << i64(uScale(u));
-    if (!elementLinear(u, base + u64(scaled), bytes, false)) return accessStatus();
-    const p = readableBytes(u, load<u64>(OP_LINEAR), bytes);
-    if (!p) return accessStatus();
-    memory.copy(YMM + (destination << 5) + n * bytes, p, bytes);
-    memory.fill(YMM + (mask << 5) + n * bytes, 0, bytes);
+    const p = elementLinear(u, base + u64(scaled), bytes, false) ? readableBytes(u, load<u64>(OP_LINEAR), bytes) : 0;
+    if (!p) {
+      whole = false;
+      break;
+    }
+    memory.copy(LOADED + n * bytes, p, bytes);
   }
+  if (!whole && accessStatus() != XS_FAULT) return accessStatus();
+  memory.copy(YMM + (destination << 5), LOADED, done * bytes);
+  memory.fill(YMM + (mask << 5), 0, done * bytes);
+  if (!whole) return accessStatus();
   clearFrom(destination, count * bytes);
   clearFrom(mask, 0);
   return XS_OK;

@@ -6,6 +6,7 @@ import {
   SEG_LDTR, SEG_LIMIT, SEG_SELECTOR, SEG_SS, SEG_TR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP, VECTORING_ERROR,
   VECTORING_INFO, XS_EXIT,
 } from '../layout';
+import { decide } from '../state';
 import {
   EXIT_QUALIFICATION, GUEST_ACTIVITY_STATE, GUEST_CR0, GUEST_CR3, GUEST_CR4, GUEST_CS_AR_BYTES, GUEST_CS_BASE,
   GUEST_CS_LIMIT, GUEST_CS_SELECTOR, GUEST_DR7, GUEST_DS_AR_BYTES, GUEST_DS_BASE, GUEST_DS_LIMIT, GUEST_DS_SELECTOR,
@@ -195,5 +196,5 @@ export function vmExit(reason: u32, qualification: u64): i32 {
   store<u32>(ATTENTION, 0);
   store<u32>(IN_ROOT, 1);
   traceExit(v, reason);
-  return XS_EXIT;
+  return decide(XS_EXIT);
 }

@@ -1,8 +1,13 @@
 import { ASSIST_ADDRESS, ASSIST_BYTES, ASSIST_DATA, ASSIST_WRITE } from '../../core/layout.js';
-import type { ExitHandler } from '../exit.js';
+import type { ExitHandler, Outcome } from '../exit.js';
+import { physicalRead, physicalWrite } from '../physical-access.js';
+import type { Vcpu } from '../vcpu.js';
+import type { Vm } from '../vm.js';
 import { fieldOffset } from '../vmcs.js';
 
 const QUALIFICATION_FETCH = 4;
+/** The access is the instruction's own, not one to a paging structure on the way. */
+const QUALIFICATION_TRANSLATED = 0x100;
 const GUEST_PHYSICAL_ADDRESS = fieldOffset('GUEST_PHYSICAL_ADDRESS');
 
 /**
@@ -21,6 +26,7 @@ export const eptViolationExit: ExitHandler = (vcpu, vm) => {
     });
     return 'stop';
   }
+  if ((vcpu.vmcs.qualificationLow & QUALIFICATION_TRANSLATED) === 0) return structureAccess(vcpu, vm, gpa);
   const { host } = vcpu;
   const address = host.getNumber(vcpu.at(ASSIST_ADDRESS));
   const bytes = host.get32(vcpu.at(ASSIST_BYTES));
@@ -37,6 +43,18 @@ export const eptViolationExit: ExitHandler = (vcpu, vm) => {
   }
   return vm.end ? 'stop' : 'resume';
 };
+
+/** The processor's walk meets a paging-structure entry in no frame: read for it, or written with its accessed and dirty flags. */
+function structureAccess(vcpu: Vcpu, vm: Vm, gpa: number): Outcome {
+  const { host } = vcpu;
+  const bytes = host.get32(vcpu.at(ASSIST_BYTES));
+  if (host.get32(vcpu.at(ASSIST_WRITE)) !== 0) {
+    const value = BigInt.asUintN(bytes * 8, host.get64(vcpu.at(ASSIST_DATA)));
+    physicalWrite(vcpu, vm, gpa, bytes, value);
+    vcpu.addOutsideEntry(gpa, value);
+  } else vcpu.addOutsideEntry(gpa, physicalRead(vcpu, vm, gpa, bytes));
+  return vm.end ? 'stop' : 'resume';
+}
 
 /** An EPT entry with a setting that the processor refuses: repaired where the VMM made it, else an engine error. */
 export const eptMisconfigExit: ExitHandler = (vcpu, vm) => {
