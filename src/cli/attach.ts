@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { connectGuest, guestNames } from './guest-socket.js';
 import { UsageError } from './options.js';
+import { tell } from './tell.js';
 import { hasTerminal } from './terminal.js';
 
 export function addAttachCommand(program: Command): void {
@@ -12,7 +13,7 @@ export function addAttachCommand(program: Command): void {
     .action(async (name: string) => {
       if (!hasTerminal()) throw new UsageError('attach: needs a terminal');
       const reason = await attachGuest(name);
-      if (reason) process.stderr.write(`vmscope: ${reason}\n`);
+      if (reason) tell(reason);
     });
 }
 
@@ -23,7 +24,7 @@ export function addAttachCommand(program: Command): void {
  */
 export async function attachGuest(name: string): Promise<string | undefined> {
   const connection = await connectGuest(name).catch((error: Error) => {
-    const names = guestNames().filter((other) => other !== name);
+    const names = runningGuests().filter((other) => other !== name);
     throw new UsageError(`${error.message}; running: ${names.join(', ') || 'none'}`);
   });
   const { runDashboard } = await import('../tui/app.js');
@@ -37,4 +38,13 @@ export async function attachGuest(name: string): Promise<string | undefined> {
   const why = reason;
   connection.close();
   return why;
+}
+
+function runningGuests(): string[] {
+  try {
+    return guestNames();
+  } catch {
+    // the connection has failed for the same reason, which is told
+    return [];
+  }
 }

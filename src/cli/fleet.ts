@@ -1,6 +1,9 @@
 /** All running guests of this user, looked at over their sockets. */
 import { readFileSync } from 'node:fs';
+import type { RunState, TargetInfo } from '../engine/debugger.js';
+import { isRecord } from '../engine/host/rpc-methods.js';
 import type { Fleet, GuestSample } from '../tui/top-rows.js';
+import { ANSWER_MS, elapsed } from './elapsed.js';
 import { connectGuest, type GuestConnection, guestNames } from './guest-socket.js';
 
 /** Clock ticks of /proc: USER_HZ is 100 on every Linux. */
@@ -21,7 +24,7 @@ export class SocketFleet implements Fleet {
     this.#connections.clear();
   }
 
-  /** One that has gone is left out; one that does not answer keeps its row, with the reason. */
+  /** One that has gone, does not answer or answers nonsense is left out. */
   async #sample(name: string): Promise<GuestSample | undefined> {
     let connection = this.#connections.get(name);
     if (!connection) {
@@ -35,7 +38,9 @@ export class SocketFleet implements Fleet {
     }
     const { target, hello } = connection;
     try {
-      const [info, state, counts] = await Promise.all([target.info(), target.state(), target.exits?.counts() ?? {}]);
+      const answers = Promise.all([target.info(), target.state(), target.exits?.counts() ?? {}]);
+      const [info, state, counts] = await Promise.race([answers, late()]);
+      if (!plausible(info, state, counts)) return undefined;
       return {
         name,
         pid: hello.pid,
@@ -52,6 +57,26 @@ export class SocketFleet implements Fleet {
       return undefined;
     }
   }
+}
+
+async function late(): Promise<never> {
+  await elapsed(ANSWER_MS);
+  throw new Error('no answer');
+}
+
+/** The other end is any process that this user runs. */
+function plausible(info: TargetInfo, state: RunState, counts: Record<string, number>): boolean {
+  return (
+    isRecord(info) &&
+    typeof info.image === 'string' &&
+    Number.isSafeInteger(info.vcpus) &&
+    Number.isSafeInteger(info.memoryBytes) &&
+    isRecord(state) &&
+    typeof state.icount === 'bigint' &&
+    (state.stop === undefined || isRecord(state.stop)) &&
+    isRecord(counts) &&
+    Object.values(counts).every((count) => Number.isSafeInteger(count) && count >= 0)
+  );
 }
 
 /** CPU time and resident memory of a process, where /proc tells. */

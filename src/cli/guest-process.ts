@@ -5,6 +5,7 @@ import { elapsed } from './elapsed.js';
 import { exitWithoutThreads } from './exit-without-threads.js';
 import type { GuestWorkerData, WorkerHello, WorkerNotice } from './guest-options.js';
 import { remove } from './guest-socket.js';
+import { tell } from './tell.js';
 
 const QUIT_MS = 10_000;
 /** How long a signalled KVM_RUN may take to return. */
@@ -94,7 +95,7 @@ export async function startGuest(data: GuestWorkerData): Promise<RunningGuest> {
     left = { promise, resolve };
   });
   void closed.then(() => left?.resolve());
-  for (const line of hello.warnings ?? []) process.stderr.write(`vmscope: ${line}\n`);
+  for (const line of hello.warnings ?? []) tell(line);
   const target = await connectDebugger(worker, closed);
   return {
     target,
@@ -105,7 +106,7 @@ export async function startGuest(data: GuestWorkerData): Promise<RunningGuest> {
       // disks are written back before the thread goes; one that hangs is not waited for
       if (stuck) return;
       const late = elapsed(QUIT_MS);
-      const failed = (error: Error) => void process.stderr.write(`vmscope: ${error.message}\n`);
+      const failed = (error: Error) => tell(error.message);
       await Promise.race([target.quit().catch(failed), closed, late]);
       await Promise.race([worker.terminate(), late]);
       if (socket !== undefined) remove(socket);

@@ -1,11 +1,11 @@
 /** The engine's thread: builds the guest, serves the debugger API to the main thread and GDB to the network. */
-import { openSync, writeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { LineTable } from '../disasm/dwarf-line.js';
 import { ImageError } from '../engine/boot/image.js';
 import { parseSymbolFile } from '../engine/debug/symbol-file.js';
+import { PciBusFullError } from '../engine/devices/pci/bus.js';
 import { createCore } from '../engine/host/core-instance.js';
-import { fileCause, outputCause } from '../engine/host/file-cause.js';
+import { fileCause } from '../engine/host/file-cause.js';
 import { Guest, type GuestOptions } from '../engine/host/guest.js';
 import { KvmHypervisor } from '../engine/host/kvm-engine/kvm-hypervisor.js';
 import { type PortForward, UserSockets } from '../engine/host/net/user-sockets.js';
@@ -21,6 +21,7 @@ import type { GuestWorkerData, WorkerHello, WorkerNotice } from './guest-options
 import { publishGuest } from './guest-socket.js';
 import { kernelForesight } from './kernel-foresight.js';
 import { UsageError } from './options.js';
+import { openOutput, writeOutput } from './output-file.js';
 import { sourceReader } from './source-files.js';
 import { TraceFile } from './trace-file.js';
 
@@ -111,20 +112,12 @@ function createHypervisor(data: GuestWorkerData, romBytes: number): Hypervisor {
 
 /** Writes each byte at once: the console is for watching what goes wrong. */
 function debugOutput(path: string): (byte: number) => void {
-  try {
-    const fd = openSync(path, 'w');
-    const one = new Uint8Array(1);
-    return (byte) => {
-      one[0] = byte;
-      try {
-        writeSync(fd, one);
-      } catch (error) {
-        throw new Error(`--debugcon ${path}: ${fileCause(error)}`);
-      }
-    };
-  } catch (error) {
-    throw new UsageError(`--debugcon ${path}: ${outputCause(error)}`);
-  }
+  const fd = openOutput('--debugcon', path);
+  const one = new Uint8Array(1);
+  return (byte) => {
+    one[0] = byte;
+    writeOutput('--debugcon', path, fd, one);
+  };
 }
 
 /** Opens a forwarded port; port 0 takes a free one, which is told. @throws UsageError */
@@ -146,16 +139,17 @@ async function main(): Promise<void> {
     const guest = createGuest(data, (line) => warnings.push(line), sockets);
     for (const forward of data.net?.forwards ?? []) await openForward(sockets, forward, warnings);
     const gdbPort = data.gdb ? await startGdbServer(guest, data.gdb, gdbClient) : undefined;
-    const socket = data.aside ? undefined : await publishGuest(guest, data.name, data.image);
+    const published = data.aside ? {} : await publishGuest(guest, data.name, data.image);
+    if (published.warning !== undefined) warnings.push(published.warning);
     serveDebugger(guest, port);
     hello({
       ready: true,
       warnings,
       ...(gdbPort === undefined ? {} : { gdbPort }),
-      ...(socket === undefined ? {} : { socket }),
+      ...(published.path === undefined ? {} : { socket: published.path }),
     });
   } catch (error) {
-    const expected = error instanceof ImageError || error instanceof UsageError;
+    const expected = [ImageError, UsageError, PciBusFullError].some((kind) => error instanceof kind);
     const { message, stack } = error as Error;
     hello({ ready: false, message, status: expected ? 2 : 3, ...(expected || !stack ? {} : { stack }) });
     port.close();

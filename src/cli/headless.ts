@@ -4,6 +4,7 @@ import type { SerialTarget } from './options.js';
 import { ProgressLine } from './progress-line.js';
 import { openSerial } from './serial-sink.js';
 import { StdioConsole } from './stdio-console.js';
+import { tell } from './tell.js';
 
 export interface HeadlessOptions {
   serial: SerialTarget;
@@ -34,7 +35,7 @@ export async function runHeadless(target: Debugger, options: HeadlessOptions): P
   const progress = new ProgressLine(process.stderr.isTTY ? (text) => void process.stderr.write(text) : undefined);
   const listener = (event: DebuggerEvent): void => {
     if (event.type === 'serial') serial.write(event.bytes);
-    else if (event.type === 'message') process.stderr.write(`vmscope: ${event.text}\n`);
+    else if (event.type === 'message') tell(event.text);
     else if (event.type === 'progress') progress.update(event);
     else if (event.type === 'stopped') {
       const end = describeStop(event.stop);

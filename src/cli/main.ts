@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { StartError } from './guest-process.js';
 import { UsageError } from './options.js';
+import { keepGoingWithoutReader, printable, tell } from './tell.js';
 
 const VERSION = '0.1.0';
 
@@ -22,7 +23,9 @@ export async function main(argv: string[]): Promise<void> {
     .description('Debugger and monitor for virtual-machine guests')
     .version(VERSION, '-V, --version')
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'vmscope: ')) });
+    .configureOutput({
+      outputError: (text, write) => write(`${outputErrorLines(text)}\n`),
+    });
   const called = Object.hasOwn(VERBS, argv[2] ?? '') ? [VERBS[argv[2]]] : Object.values(VERBS);
   for (const load of called) (await load())(program);
   program
@@ -40,10 +43,9 @@ export async function main(argv: string[]): Promise<void> {
     if (extra !== undefined) throw new UsageError(`${JSON.stringify(extra)} is one argument too many`);
   });
   for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);
+  keepGoingWithoutReader();
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    process.stderr.write(
-      `vmscope: standard output: ${error.code === 'EPIPE' ? 'the reader has gone' : error.message}\n`,
-    );
+    tell(`standard output: ${error.code === 'EPIPE' ? 'the reader has gone' : error.message}`);
     process.exit(ENGINE);
   });
   try {
@@ -55,10 +57,19 @@ export async function main(argv: string[]): Promise<void> {
   process.exit();
 }
 
+/** Commander's error: the user's own words in it, and a second line of Commander's at most. */
+function outputErrorLines(text: string): string {
+  const lines = text
+    .trimEnd()
+    .replace(/^error: /, 'vmscope: ')
+    .split(/\n(?=\(Did you mean )/);
+  return lines.map(printable).join('\n');
+}
+
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
   const { message, stack } = error as Error;
-  process.stderr.write(`vmscope: ${message}\n`);
+  tell(message);
   if (error instanceof UsageError) return USAGE;
   if (error instanceof StartError) return error.status;
   if (process.env.VMSCOPE_DEBUG) process.stderr.write(`${stack}\n`);

@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs';
 import { fileCause } from '../engine/host/file-cause.js';
+import { nap } from './output-file.js';
 
 /** Bytes to a file descriptor, in order, without loss; a failure is kept for the end of the run. */
 export class Output {
@@ -19,7 +20,7 @@ export class Output {
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException;
         if (code === 'EAGAIN') {
-          waitBriefly();
+          nap();
           continue;
         }
         this.failure = error as NodeJS.ErrnoException;
@@ -33,9 +34,4 @@ export class Output {
     if (!this.failure) return undefined;
     return `${this.name}: ${fileCause(this.failure)}`;
   }
-}
-
-/** A non-blocking pipe is full: give its reader a moment. */
-function waitBriefly(): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
 }

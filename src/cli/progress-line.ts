@@ -1,5 +1,6 @@
 /** Long work on one line of a terminal: shown once it has taken a second, taken away when it is over. */
 import type { Progress } from '../engine/debugger.js';
+import { printable } from './tell.js';
 
 const SHOWN_AFTER_MS = 1000;
 const EVERY_MS = 200;
@@ -43,7 +44,7 @@ export class ProgressLine {
     this.#shownAt = performance.now();
     const percent = this.#share === undefined ? '' : ` ${Math.floor(this.#share * 100)} %`;
     const seconds = Math.round((this.#shownAt - this.#since) / 1000);
-    this.write?.(`${CLEAR}vmscope: ${this.#task} …${percent} ${seconds} s`);
+    this.write?.(`${CLEAR}vmscope: ${printable(this.#task ?? '')} …${percent} ${seconds} s`);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#show(), SHOWN_AFTER_MS);
     this.#timer.unref();

@@ -28,6 +28,7 @@ import {
   UsageError,
 } from './options.js';
 import { ProgressLine } from './progress-line.js';
+import { printable, tell } from './tell.js';
 import { hasTerminal } from './terminal.js';
 
 interface RunOptions {
@@ -139,7 +140,7 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
       `--kernel-irqchip ${options.kernelIrqchip}: the interrupt controllers of engine ${engine} are vmscope's own; --engine kvm takes it`,
     );
   }
-  if (line !== undefined) process.stderr.write(`vmscope: ${line}\n`);
+  if (line !== undefined) tell(line);
   const data: GuestWorkerData = {
     engine,
     name:
@@ -188,18 +189,18 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
   const loading = { type: 'progress', task: `loading ${data.image}` } as const;
   progress.update(loading);
   const guest = await startGuest(data).finally(() => progress.update({ ...loading, done: true }));
-  if (guest.gdbPort !== undefined) process.stderr.write(`vmscope: GDB stub on ${data.gdb!.host}:${guest.gdbPort}\n`);
+  if (guest.gdbPort !== undefined) tell(`GDB stub on ${data.gdb!.host}:${guest.gdbPort}`);
   const common = { serial, wait: options.wait === true, ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }) };
   const lost = guest.closed.then((message): HeadlessEnd => ({ status: 3, message }));
   const end = await (interactive
     ? runInteractive(guest.target, { title: data.name, ...common, lost })
     : Promise.race([runHeadless(guest.target, { ...common, input, gdbClientLeft: guest.gdbClientLeft }), lost]));
-  if (end.message) process.stderr.write(`vmscope: ${data.name}: ${end.message}\n`);
-  for (const line of end.lines ?? []) process.stderr.write(`${line}\n`);
+  if (end.message) tell(`${data.name}: ${end.message}`);
+  for (const line of end.lines ?? []) process.stderr.write(`${printable(line)}\n`);
   if (options.stats) {
     const printed = printStats(guest, (performance.now() - started) / 1000).catch(() => 'late');
     if ((await Promise.race([printed, elapsed(ANSWER_MS)])) === 'late')
-      process.stderr.write('vmscope: no statistics: the engine does not answer\n');
+      tell('no statistics: the engine does not answer');
   }
   await guest.terminate();
   return end.status;

@@ -1,10 +1,10 @@
 /** Where the bytes of COM1 go: standard output, a file, a socket. */
-import { openSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import type { Debugger } from '../engine/debugger.js';
-import { fileCause, outputCause } from '../engine/host/file-cause.js';
-import { type SerialTarget, UsageError } from './options.js';
+import { fileCause } from '../engine/host/file-cause.js';
+import type { SerialTarget } from './options.js';
 import { Output } from './output.js';
+import { openOutput } from './output-file.js';
 
 const USAGE = 2;
 const LOST = 3;
@@ -21,7 +21,7 @@ export function openSerial(serial: SerialTarget, target: Debugger, failed: () =>
   if (serial.kind === 'none') return { write: () => {}, failure: () => undefined, close: () => {} };
   if (serial.kind === 'unix') return openSocket(serial.path, target, failed);
   const output = new Output(
-    serial.kind === 'stdio' ? 1 : openFile(serial.path),
+    serial.kind === 'stdio' ? 1 : openOutput('--serial file:', serial.path),
     serial.kind === 'stdio' ? 'standard output' : serial.path,
     failed,
   );
@@ -30,14 +30,6 @@ export function openSerial(serial: SerialTarget, target: Debugger, failed: () =>
     return message === undefined ? undefined : { status: LOST, message };
   };
   return { write: (bytes) => output.write(bytes), failure, close: () => {} };
-}
-
-function openFile(path: string): number {
-  try {
-    return openSync(path, 'w');
-  } catch (error) {
-    throw new UsageError(`--serial file:${path}: ${outputCause(error)}`);
-  }
 }
 
 function openSocket(path: string, target: Debugger, failed: () => void): SerialSink {

@@ -4,6 +4,7 @@ import { guestRows, topTable } from '../tui/top-rows.js';
 import { attachGuest } from './attach.js';
 import { SocketFleet } from './fleet.js';
 import { UsageError } from './options.js';
+import { printable } from './tell.js';
 import { hasTerminal } from './terminal.js';
 
 interface TopOptions {
@@ -49,7 +50,7 @@ async function printTop(fleet: SocketFleet, delayMs: number, iterations: number)
     if (before.length || n > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
     const now = await fleet.look();
     const lines = topTable(guestRows(before, now));
-    process.stdout.write(`${lines.join('\n')}\n`);
+    process.stdout.write(`${lines.map(printable).join('\n')}\n`);
     before = now;
   }
 }

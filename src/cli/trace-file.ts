@@ -1,9 +1,8 @@
-import { openSync, writeSync } from 'node:fs';
 import { TRACE_RECORD_BYTES, TRACE_RECORDS, TRACE_SEQUENCE } from '../engine/core/layout.js';
 import { recordAddress } from '../engine/debug/trace-reader.js';
-import { fileCause, outputCause } from '../engine/host/file-cause.js';
 import type { HostMemory } from '../engine/vmm/host-memory.js';
 import { UsageError } from './options.js';
+import { openOutput, writeOutput } from './output-file.js';
 
 /** Magic, then bytes per record and version as u32; records follow as the core's ring has them. */
 const HEADER = Buffer.concat([Buffer.from('VMSCTRC\0'), Buffer.from(Uint32Array.of(TRACE_RECORD_BYTES, 1).buffer)]);
@@ -20,11 +19,11 @@ export class TraceFile {
     readonly path: string,
     readonly host: HostMemory,
   ) {
+    this.#file = openOutput('--trace', path);
     try {
-      this.#file = openSync(path, 'w');
-      writeSync(this.#file, HEADER);
+      writeOutput('--trace', path, this.#file, HEADER);
     } catch (error) {
-      throw new UsageError(`--trace ${path}: ${outputCause(error)}`);
+      throw new UsageError((error as Error).message);
     }
   }
 
@@ -40,11 +39,7 @@ export class TraceFile {
       const first = this.#written % TRACE_RECORDS;
       const count = Math.min(newest - this.#written, TRACE_RECORDS - first);
       const at = recordAddress(this.#written + 1);
-      try {
-        writeSync(this.#file, this.host.u8, at, count * TRACE_RECORD_BYTES);
-      } catch (error) {
-        throw new Error(`${this.path}: ${fileCause(error)}`);
-      }
+      writeOutput('--trace', this.path, this.#file, this.host.u8.subarray(at, at + count * TRACE_RECORD_BYTES));
       this.#written += count;
     }
   }

@@ -1,8 +1,9 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildImage } from '../disk/qcow2-builder.js';
 import { type Result, SAMPLES, vmscope } from './vmscope.js';
 
 let folder: string;
@@ -134,6 +135,70 @@ it.each([['IMAGE'], ['--cdrom'], ['--disk'], ['--kernel']])('does not wait for a
   execFileSync('mkfifo', [fifo]);
   const result = await vmscope(['run', ...(option === 'IMAGE' ? [fifo] : [option, fifo]), '--headless']);
   expectRefusal(result, fifo, /not a regular file/);
+});
+
+it.each([
+  ['--serial', 'file:'],
+  ['--debugcon', ''],
+  ['--trace', ''],
+])('does not wait for somebody to read the FIFO that %s writes', async (option, kind) => {
+  const fifo = join(folder, `unread${option}`);
+  execFileSync('mkfifo', [fifo]);
+  const result = await vmscope(['run', join(SAMPLES, 'crc32'), '--headless', option, kind + fifo]);
+  expectRefusal(result, `${option} ${kind}${fifo}`, /nobody reads this FIFO/);
+  // with a reader it goes there
+  const reader = spawn('cat', [fifo], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const bytes: Buffer[] = [];
+  reader.stdout.on('data', (piece: Buffer) => bytes.push(piece));
+  const gone = new Promise((resolve) => reader.once('close', resolve));
+  // `cat` may not have opened it yet
+  for (let tries = 0; tries < 20; tries++) {
+    const run = await vmscope(['run', join(SAMPLES, 'crc32'), '--headless', option, kind + fifo]);
+    if (run.status !== 2) break;
+  }
+  await gone;
+  if (option !== '--debugcon') expect(Buffer.concat(bytes).length).toBeGreaterThan(0);
+});
+
+it('says how many cards have room when there are more', async () => {
+  const disks = Array.from({ length: 30 }, (_, i) => ['--disk', file(`disk-${i}.img`, new Uint8Array(512))]).flat();
+  const result = await vmscope(['run', '--kernel', join(SAMPLES, 'crc32/crc32.elf'), ...disks, '--headless']);
+  expectRefusal(result, 'the PCI bus has room for 29', /if=ide/);
+  const fewer = await vmscope(['run', '--kernel', join(SAMPLES, 'crc32/crc32.elf'), ...disks.slice(2), '--headless']);
+  expect(fewer.stderr).toBe('');
+  expect(fewer.status).toBe(0);
+});
+
+describe('control characters in names', () => {
+  const EVIL = 'a\x1b]0;owned\x07\nb\x9b31m';
+  const shown = 'a\\x1b]0;owned\\x07\\nb';
+  it.each<[string, () => string[]]>([
+    ['of an image', () => [join(folder, EVIL)]],
+    ['of a disk', () => ['--disk', join(folder, EVIL)]],
+    ['of a file of symbols', () => [join(SAMPLES, 'crc32'), '--symbols', join(folder, EVIL)]],
+    ['of a trace', () => [join(SAMPLES, 'crc32'), '--trace', join(folder, 'none', EVIL)]],
+    ['of an option', () => [join(SAMPLES, 'crc32'), `--${EVIL}`]],
+    [
+      'of a backing file',
+      () => {
+        const path = join(folder, 'evil.qcow2');
+        buildImage(path, { backing: { name: EVIL, format: 'raw' } });
+        return ['--disk', path];
+      },
+    ],
+  ])('%s are shown, and none reaches the terminal', async (_title, args) => {
+    const result = await vmscope(['run', '--headless', ...args()]);
+    expect(result.stderr.replace(/\n$/, '')).not.toMatch(/[\x00-\x1f\x7f]/);
+    expectRefusal(result, shown, /./);
+  });
+});
+
+it('ends with the status of the guest when nobody takes what goes to standard error', async () => {
+  const full = openSync('/dev/full', 'w');
+  const run = (...args: string[]) => vmscope(['run', '--headless', ...args], { stderr: full });
+  const statuses = [await run(join(SAMPLES, 'crc32')), await run(join(SAMPLES, 'triple-fault')), await run('/none')];
+  closeSync(full);
+  expect(statuses.map(({ status }) => status)).toEqual([0, 1, 2]);
 });
 
 it('ends with a message when the disk is full', async () => {

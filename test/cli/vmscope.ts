@@ -14,10 +14,10 @@ export interface Result {
 /** Runs the built program with these arguments; ends it after `timeoutMs`. */
 export function vmscope(
   args: string[],
-  options: { stdin?: string; timeoutMs?: number; stdout?: number } = {},
+  options: { stdin?: string; timeoutMs?: number; stdout?: number; stderr?: number } = {},
 ): Promise<Result> {
   const child = spawn(process.execPath, [PROGRAM, ...args], {
-    stdio: [options.stdin === undefined ? 'ignore' : 'pipe', options.stdout ?? 'pipe', 'pipe'],
+    stdio: [options.stdin === undefined ? 'ignore' : 'pipe', options.stdout ?? 'pipe', options.stderr ?? 'pipe'],
   });
   let stdout = '';
   let stderr = '';

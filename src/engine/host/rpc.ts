@@ -1,4 +1,5 @@
 import type { Debugger, DebuggerEvent, TargetInfo } from '../debugger.js';
+import { callMethod, GROUPS, isRecord } from './rpc-methods.js';
 
 /** A call over the port: dotted method name, arguments; answered by id. */
 interface Call {
@@ -15,29 +16,22 @@ export interface Channel {
   on(event: 'message', listener: (message: any) => void): unknown;
 }
 
-const GROUPS = ['ept', 'vmcs', 'exits', 'console', 'os', 'source'] as const;
-
-/** Answers calls on `port` from `target` and forwards its events. @returns a function that forwards no more. */
+/**
+ * Answers calls on `port` from `target` and forwards its events. Whatever arrives there, the guest goes on.
+ * @returns a function that forwards no more
+ */
 export function serveDebugger(target: Debugger, port: Channel): () => void {
   const stop = target.onEvent((event) => port.postMessage({ event } satisfies Reply));
-  port.on('message', (call: Call) => {
-    void answer(target, call).then((reply) => port.postMessage(reply));
+  port.on('message', (call: unknown) => {
+    if (!isRecord(call) || typeof call.id !== 'number') return;
+    const { id } = call;
+    callMethod(target, call.method, call.args)
+      .then((value) => port.postMessage({ id, value } satisfies Reply))
+      .catch((error: unknown) => {
+        port.postMessage({ id, error: error instanceof Error ? error.message : String(error) } satisfies Reply);
+      });
   });
   return stop;
-}
-
-async function answer(target: Debugger, { id, method, args }: Call): Promise<Reply> {
-  try {
-    const [group, member] = method.split('.');
-    const owner = (member === undefined ? target : target[group as keyof Debugger]) as
-      | Record<string, unknown>
-      | undefined;
-    const callee = owner?.[member ?? group];
-    if (typeof callee !== 'function') throw new Error(`the target has no ${method}`);
-    return { id, value: await callee.apply(owner, args) };
-  } catch (error) {
-    return { id, error: error instanceof Error ? error.message : String(error) };
-  }
 }
 
 /** The debugger API of a target at the other end of `port`. Rejects calls once `closed` settles. */
@@ -51,15 +45,17 @@ export async function connectDebugger(port: Channel, closed: Promise<string>): P
     for (const call of waiting.values()) call.reject(new Error(reason));
     waiting.clear();
   });
-  port.on('message', (reply: Reply) => {
+  port.on('message', (reply: Reply | undefined) => {
+    if (!isRecord(reply)) return;
     if ('event' in reply) {
+      if (!isRecord(reply.event)) return;
       for (const listener of listeners) listener(reply.event);
       return;
     }
     const call = waiting.get(reply.id);
     waiting.delete(reply.id);
     if (!call) return;
-    if ('error' in reply) call.reject(new Error(reply.error));
+    if ('error' in reply) call.reject(new Error(String(reply.error)));
     else call.resolve(reply.value);
   });
   const call = (method: string, args: unknown[]): Promise<unknown> => {
@@ -76,6 +72,7 @@ export async function connectDebugger(port: Channel, closed: Promise<string>): P
         typeof member === 'string' ? (...args: unknown[]) => call(prefix + member, args) : undefined,
     });
   const info = (await call('info', [])) as TargetInfo;
+  if (!isRecord(info) || !isRecord(info.unavailable)) throw new Error('the guest says nothing of itself');
   const groups = Object.fromEntries(
     GROUPS.filter((group) => info.unavailable[group] === undefined).map((group) => [group, proxy(`${group}.`)]),
   );

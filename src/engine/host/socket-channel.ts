@@ -11,6 +11,8 @@ export class SocketChannel implements Channel {
   readonly #listeners = new Set<(message: unknown) => void>();
   #pending: Buffer[] = [];
   #bytes = 0;
+  /** Bytes with which the next message may be whole. */
+  #needed = HEAD_BYTES;
 
   constructor(readonly socket: Socket) {
     socket.on('data', (data) => this.#take(data));
@@ -38,18 +40,23 @@ export class SocketChannel implements Channel {
   #take(data: Buffer): void {
     this.#pending.push(data);
     this.#bytes += data.length;
-    while (this.#bytes >= HEAD_BYTES) {
+    while (this.#bytes >= this.#needed && !this.socket.destroyed) {
       const all = this.#pending.length === 1 ? this.#pending[0] : Buffer.concat(this.#pending);
-      this.#pending = [all];
       const length = all.readUInt32LE(0);
       if (length > MAX_BYTES) {
         this.socket.destroy();
         return;
       }
-      if (all.length < HEAD_BYTES + length) return;
+      // joined once it is whole: a long message comes in a thousand pieces
+      if (all.length < HEAD_BYTES + length) {
+        this.#pending = [all];
+        this.#needed = HEAD_BYTES + length;
+        return;
+      }
       const rest = all.subarray(HEAD_BYTES + length);
       this.#pending = rest.length ? [rest] : [];
       this.#bytes = rest.length;
+      this.#needed = HEAD_BYTES;
       this.#deliver(all.subarray(HEAD_BYTES, HEAD_BYTES + length));
     }
   }

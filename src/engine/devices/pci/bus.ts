@@ -55,6 +55,16 @@ const STATE = record({
 });
 type PciBusState = StateOf<typeof STATE>;
 
+const DEVICES = 32;
+
+/** A guest was given more cards than a bus has places: one line for who asked for them. */
+export class PciBusFullError extends Error {
+  constructor(places: number) {
+    super(`the PCI bus has room for ${places} virtio disks and other cards; if=ide puts up to four disks elsewhere`);
+    this.name = 'PciBusFullError';
+  }
+}
+
 export class PciBus implements Device<PciBusState>, PortDevice, PciHost {
   readonly name = 'pci';
   readonly format = { kind: 'pci-bus', version: 2, shape: STATE };
@@ -79,12 +89,12 @@ export class PciBus implements Device<PciBusState>, PortDevice, PciHost {
     pciFunction.attach(this);
   }
 
-  /** First device number from `from` on that has no function. @throws Error when the bus is full. */
+  /** First device number from `from` on that has no function. @throws PciBusFullError */
   freeDevice(from: number): number {
-    for (let device = from; device < 32; device++) {
+    for (let device = from; device < DEVICES; device++) {
       if (![...this.functions.values()].some((f) => f.place.device === device)) return device;
     }
-    throw new Error('the PCI bus is full');
+    throw new PciBusFullError(DEVICES - from);
   }
 
   // --- what functions use ------------------------------------------------------------------------------------

@@ -1,0 +1,144 @@
+/**
+ * What can be called over a channel, with the shape of each argument. The other end may be any process of the user:
+ * what is not in this table is not called, and no argument of another shape reaches the guest.
+ */
+import type { Debugger } from '../debugger.js';
+
+type Check = (value: unknown) => boolean;
+
+type Groups = Pick<Debugger, 'ept' | 'vmcs' | 'exits' | 'console' | 'os' | 'source'>;
+export const GROUPS = ['ept', 'vmcs', 'exits', 'console', 'os', 'source'] as const satisfies (keyof Groups)[];
+type MemberOf<Group extends keyof Groups> = `${Group}.${keyof NonNullable<Groups[Group]> & string}`;
+/** `onEvent` is no call: events are sent unasked. */
+type MethodName =
+  | Exclude<keyof Debugger, keyof Groups | 'onEvent'>
+  | { [Group in keyof Groups]-?: MemberOf<Group> }[keyof Groups];
+
+/** Bytes or texts that one call may ask for or bring. */
+const MAX_BYTES = 2 ** 26;
+const MAX_TEXT = 2 ** 20;
+const MAX_ITEMS = 2 ** 16;
+
+const count: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
+const vcpu = count;
+const length: Check = (value) => count(value) && (value as number) <= MAX_BYTES;
+/** Unsigned and signed 64-bit numbers. */
+const word: Check = (value) => typeof value === 'bigint' && value >= -(2n ** 63n) && value < 2n ** 64n;
+const address: Check = (value) => word(value) && (value as bigint) >= 0n;
+const text: Check = (value) => typeof value === 'string' && value.length <= MAX_TEXT;
+const flag: Check = (value) => typeof value === 'boolean';
+const bytes: Check = (value) => value instanceof Uint8Array && value.length <= MAX_BYTES;
+
+const oneOf =
+  (...values: unknown[]): Check =>
+  (value) =>
+    values.includes(value);
+const optional =
+  (check: Check): Check =>
+  (value) =>
+    value === undefined || check(value);
+const listOf =
+  (check: Check): Check =>
+  (value) =>
+    Array.isArray(value) && value.length <= MAX_ITEMS && value.every(check);
+/** Has these fields, each of its shape; others are not looked at. */
+const record =
+  (fields: Record<string, Check>): Check =>
+  (value) =>
+    isRecord(value) && Object.entries(fields).every(([name, check]) => check(value[name]));
+const either =
+  (...checks: Check[]): Check =>
+  (value) =>
+    checks.some((check) => check(value));
+
+const space = oneOf('gva', 'gpa', 'hpa');
+const exitCondition = record({
+  reasons: optional(listOf(count)),
+  where: optional(listOf(record({ field: text, op: oneOf('==', '!=', '<', '<=', '>', '>=', '&'), value: word }))),
+});
+const breakpoint = either(
+  record({ kind: oneOf('execute'), gva: address }),
+  record({
+    kind: oneOf('watch'),
+    space: oneOf('gva', 'gpa'),
+    address,
+    length,
+    access: oneOf('read', 'write', 'access'),
+  }),
+  record({ kind: oneOf('exit'), condition: exitCondition }),
+);
+const runTarget = record({
+  gva: optional(address),
+  icount: optional(address),
+  exit: optional(exitCondition),
+  kernel: optional(flag),
+});
+
+/** Each method's arguments in order. */
+const METHODS: Record<MethodName, readonly Check[]> = {
+  info: [],
+  state: [],
+  resume: [],
+  pause: [],
+  step: [vcpu, optional(count), optional(record({ start: address, end: address }))],
+  stepToExit: [optional(exitCondition)],
+  runUntil: [runTarget],
+  readRegisters: [vcpu, optional(listOf(text))],
+  writeRegister: [vcpu, text, (value) => typeof value === 'bigint' && value >= -(2n ** 511n) && value < 2n ** 512n],
+  readMemory: [space, address, length, optional(vcpu)],
+  writeMemory: [space, address, bytes, optional(vcpu)],
+  walk: [address, optional(vcpu)],
+  addBreakpoint: [breakpoint, optional(text)],
+  removeBreakpoint: [count],
+  enableBreakpoint: [count, flag],
+  breakpoints: [],
+  symbols: [],
+  devices: [],
+  monitor: [text],
+  reset: [],
+  quit: [],
+  'ept.walk': [address, optional(vcpu)],
+  'ept.ranges': [],
+  'vmcs.read': [vcpu],
+  'vmcs.write': [vcpu, count, word],
+  'exits.records': [count, count],
+  'exits.counts': [],
+  'console.serialLog': [],
+  'console.serialInput': [bytes],
+  'console.key': [text],
+  'console.screen': [],
+  'os.info': [],
+  'os.foresee': [],
+  'os.log': [],
+  'os.unwind': [],
+  'os.frameRow': [address],
+  'os.processes': [],
+  'os.modules': [],
+  'os.current': [vcpu],
+  'source.locate': [listOf(address)],
+  'source.text': [text],
+};
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+/** Calls a method by its dotted name. @throws Error when there is none of that name, or an argument has no such shape. */
+export async function callMethod(target: Debugger, method: unknown, args: unknown): Promise<unknown> {
+  if (typeof method !== 'string' || !Object.hasOwn(METHODS, method)) {
+    throw new Error(
+      `the target has no ${typeof method === 'string' ? JSON.stringify(method.slice(0, 80)) : 'such call'}`,
+    );
+  }
+  const checks = METHODS[method as MethodName];
+  if (!Array.isArray(args) || args.length > checks.length) throw new Error(`${method}: not its arguments`);
+  const wrong = checks.findIndex((check, index) => !check(args[index]));
+  if (wrong >= 0) throw new Error(`${method}: argument ${wrong + 1} is not of its type`);
+  const [group, member] = method.split('.');
+  const owner = (member === undefined ? target : target[group as keyof Debugger]) as
+    | Record<string, unknown>
+    | undefined;
+  const callee = owner?.[member ?? group];
+  if (typeof callee !== 'function') throw new Error(`the target has no ${method}`);
+  return callee.apply(owner, args);
+}
