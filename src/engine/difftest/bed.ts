@@ -272,8 +272,8 @@ export function bedImage(seed: number): Uint8Array {
   map(NO_EXECUTE_PAGE, 0x67n | (1n << 63n));
 
   const rng = new Rng(seed);
-  for (let at = DATA; at < DATA + 0x8000; at += 8) put64(at, rng.operand());
-  for (let at = STACK; at < STACK + STACK_BYTES; at += 8) put64(at, rng.operand());
+  for (let at = DATA; at < DATA + 0x8000; at += 8) put64(at, rng.edgeOrRandom());
+  for (let at = STACK; at < STACK + STACK_BYTES; at += 8) put64(at, rng.edgeOrRandom());
   image.fill(0xcc, CODE, CODE + CODE_BYTES);
   return image;
 }

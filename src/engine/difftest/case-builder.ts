@@ -16,6 +16,7 @@ import {
 } from './bed.js';
 import type { Case, Poke } from './case.js';
 import { DF, IF, STATUS, TF } from './flags.js';
+import { sparseBits } from './patterns.js';
 import type { Rng } from './rng.js';
 import type { Template } from './templates.js';
 
@@ -90,8 +91,10 @@ class Builder {
     if (mode !== 'long') for (let i = 0; i < 16; i++) this.gpr[i] = i < 8 ? this.gpr[i] & 0xffff_ffffn : 0n;
     const top = is16(mode) ? 0x800 : STACK + 0x800;
     const stack = rng.oneIn(16) ? top + 0x7f8 + rng.below(16) : top + rng.below(16) * 8;
-    this.gpr[RSP] = BigInt(stack);
-    this.gpr[RBP] = BigInt(stack + 64);
+    // a stack of 16 bits takes SP: what ESP holds above it is for the instruction to keep, or to take
+    const above = (): bigint => (is16(mode) && rng.oneIn(2) ? (rng.operand() << 16n) & 0xffff_0000n : 0n);
+    this.gpr[RSP] = above() | BigInt(stack);
+    this.gpr[RBP] = above() | BigInt(stack + 64);
   }
 
   get shape(): Shape {
@@ -159,6 +162,31 @@ class Builder {
     if (t.stack) this.stackContents();
     if (t.immediate) this.immediate(t.immediate);
     if (t.branch) this.branch(t.branch);
+    if (/^I?DIV$/.test(t.mnemonic) && rng.oneIn(2)) this.dividend(t.mnemonic === 'IDIV');
+  }
+
+  /** What a register divides: a sparse quotient times it and a remainder, so that it fits, or just does not. */
+  private dividend(signed: boolean): void {
+    const { rng, bytes, rex } = this;
+    const modrm = bytes[bytes.length - 1];
+    if (modrm < 0xc0) return;
+    const byte = this.t.name.includes('Eb');
+    const register = (modrm & 7) | (rex & 1 ? 8 : 0);
+    if (register === 0 || register === 2 || register === RSP || (byte && register >= 4)) return;
+    const width = byte ? 8 : this.operandBytes * 8;
+    const as = (value: bigint): bigint => (signed ? BigInt.asIntN(width, value) : BigInt.asUintN(width, value));
+    const divisor = as(this.gpr[register]);
+    if (divisor === 0n) return;
+    const rest = as(rng.operand()) % divisor;
+    // one beyond the quotients that fit, now and then
+    const quotient = as(sparseBits((n) => rng.below(n), width)) + (rng.oneIn(4) ? BigInt(rng.below(3) - 1) : 0n);
+    const value = BigInt.asUintN(2 * width, quotient * divisor + (rng.oneIn(3) ? 0n : rest));
+    const put = (n: number, mask: bigint, bits: bigint): void => {
+      this.gpr[n] = (this.gpr[n] & ~mask) | (bits & mask);
+    };
+    const mask = (1n << BigInt(byte ? 16 : width)) - 1n;
+    put(0, mask, value);
+    if (!byte) put(2, mask, value >> BigInt(width));
   }
 
   finish(seed: number): Case {

@@ -3,7 +3,7 @@
 import type { Case, Outcome } from './case.js';
 import type { Difference } from './compare.js';
 import { HOST_QUIRKS } from './host-quirks.js';
-import { KVM_QUIRKS } from './kvm-quirks.js';
+import { KVM_QUIRKS, lostInRealDelivery, REAL_ESP } from './kvm-quirks.js';
 import { PVM_QUIRKS } from './pvm-quirks.js';
 import type { Party, Quirk } from './quirk.js';
 
@@ -11,5 +11,8 @@ export const QUIRKS: readonly Quirk[] = [...HOST_QUIRKS, ...KVM_QUIRKS, ...PVM_Q
 
 /** Id of the row that explains a difference, '' when none does. */
 export function quirkOf(c: Case, party: Party, expected: Outcome, actual: Outcome, differences: Difference[]): string {
-  return QUIRKS.find((q) => q.parties.includes(party) && q.applies(c, expected, actual, differences))?.id ?? '';
+  // what comes on top of every outcome in real mode hides no other difference, nor is another row's business
+  const rest = differences.filter((d) => party !== 'kvm' || !lostInRealDelivery(c, expected, actual, d));
+  if (rest.length === 0) return REAL_ESP.id;
+  return QUIRKS.find((q) => q.parties.includes(party) && q.applies(c, expected, actual, rest))?.id ?? '';
 }

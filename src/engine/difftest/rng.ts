@@ -1,4 +1,5 @@
 // A small seeded generator: the same seed gives the same cases on every machine.
+import { sparseBits } from './patterns.js';
 
 /** Operand values at which instructions change their behaviour. */
 const EDGES: readonly bigint[] = [
@@ -62,8 +63,14 @@ export class Rng {
     return (BigInt(this.u32()) << 32n) | BigInt(this.u32());
   }
 
-  /** A 64-bit operand: an edge value, a value next to one, a small or a random one. */
+  /** A 64-bit operand: an edge value, a value next to one, a sparse pattern in 8, 16, 32 or 64 bits, a small or a random one. */
   operand(): bigint {
+    if (this.oneIn(3)) return sparseBits((n) => this.below(n), 8 << this.below(4));
+    return this.edgeOrRandom();
+  }
+
+  /** As operand(), of edge, small and random values only: what memory images are made of, on which recorded cases stand. */
+  edgeOrRandom(): bigint {
     switch (this.below(4)) {
       case 0:
         return EDGES[this.below(EDGES.length)];

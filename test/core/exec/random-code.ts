@@ -1,6 +1,8 @@
 // Random instructions of the general-purpose set for 64-bit mode, with the flags that are defined after each.
 // Memory operands are [rbp + disp8]; rsp, r12-r15 are never named.
 
+import { sparseBits } from '../../../src/engine/difftest/patterns.js';
+
 const CF = 0x1;
 const PF = 0x4;
 const AF = 0x10;
@@ -33,6 +35,7 @@ export class Random {
   /** A 64-bit value with many short, sign-edge and bit-pattern ones. */
   value(): bigint {
     const wide = (BigInt(this.next()) << 32n) | BigInt(this.next());
+    if (this.below(3) === 0) return sparseBits((n) => this.below(n), 8 << this.below(4));
     switch (this.below(8)) {
       case 0:
         return BigInt(this.below(4));

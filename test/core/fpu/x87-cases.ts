@@ -1,3 +1,12 @@
+import {
+  DOUBLE,
+  EXTENDED,
+  leanFraction,
+  SINGLE,
+  sparseBits,
+  sparseExponent,
+  sparseFloat,
+} from '../../../src/engine/difftest/patterns.js';
 import type { Random } from '../exec/random-code.js';
 
 /** Offsets in a record of native-x87.c. */
@@ -162,8 +171,21 @@ function word64(random: Random): bigint {
 
 /** A number of 80 bits: upper 16 bits and significand. */
 function number80(random: Random): [number, bigint] {
-  const kind = random.below(12);
+  const kind = random.below(18);
   const sign = random.below(2) << 15;
+  if (kind >= 12) {
+    // as many significant bits as the precision control may ask for, and a few more
+    const below = (n: number): number => random.below(n);
+    if (kind === 12) {
+      const bits = (1n << 63n) | (1n << BigInt(below(63))) | (below(2) ? 0n : 1n << BigInt(below(63)));
+      return [sign | (0x3fff - 4 + below(9)), bits];
+    }
+    if (kind === 12) return [sign | (0x3fff - 4 + below(9)), (1n << 63n) | leanFraction(below, 63)];
+    const width = random.pick([24, 25, 32, 53, 54, 63, 63, 63]);
+    const fraction = sparseBits(below, width) << BigInt(63 - width);
+    const exponent = kind < 15 ? sparseExponent(below, EXTENDED) : 0x3fff - 8 + random.below(17);
+    return [sign | exponent, fraction | (exponent === 0 ? 0n : 1n << 63n)];
+  }
   if (kind === 0) return [random.below(0x10000), word64(random)];
   if (kind <= 3) return [sign | random.pick(EXPONENTS), random.pick(SIGNIFICANDS)];
   if (kind === 4) return [sign, random.pick(SIGNIFICANDS) >> BigInt(random.below(64))];
@@ -215,6 +237,13 @@ function putMemory(record: Buffer, random: Random, format: X87Instruction['memor
       record[MEMORY + n] = random.below(4) ? (random.below(10) << 4) | random.below(10) : edge ? 0x99 : 0;
     }
   }
+  const below = (n: number): number => random.below(n);
+  if (format !== undefined && random.below(3) === 0) {
+    if (format === 'f32') record.writeUInt32LE(Number(sparseFloat(below, SINGLE)), MEMORY);
+    if (format === 'f64') record.writeBigUInt64LE(sparseFloat(below, DOUBLE), MEMORY);
+    if (format[0] === 'i') record.writeBigUInt64LE(sparseBits(below, Number(format.slice(1))), MEMORY);
+    if (format !== 'bcd') return;
+  }
   if (!edge) {
     if (format === 'f32' && random.below(2)) record.writeFloatLE((random.next() | 0) / 65536, MEMORY);
     if (format === 'f64' && random.below(2)) record.writeDoubleLE((random.next() | 0) / 65536, MEMORY);
@@ -258,6 +287,15 @@ export function makeX87Case(random: Random, instruction: X87Instruction): Buffer
     put80(record, STATE + 28 + n * 10, special && n === 0 ? argumentOf(random, instruction) : number80(random));
   }
   if (instruction.argument === 'any') put80(record, STATE + 38, argumentOf(random, instruction));
+  // operands near each other: sums that cancel, quotients next to one
+  if (!instruction.argument && random.below(4) === 0) {
+    const [upper, significand] = number80(random);
+    for (let n = 0; n < 8; n++) {
+      if (random.below(3) === 0) continue;
+      const beside = BigInt.asUintN(64, significand + BigInt(random.below(5) - 2) * (random.below(2) ? 1n : 1n << 11n));
+      put80(record, STATE + 28 + n * 10, [upper ^ (random.below(2) << 15), beside | (significand & (1n << 63n))]);
+    }
+  }
   putMemory(record, random, instruction.memory);
   record.writeBigUInt64LE(BigInt(instruction.bytes.length), LENGTH);
   record.set(instruction.bytes, CODE);

@@ -1,5 +1,7 @@
 // Random cases of vector instructions, made from the opcode table, and the record that the native runner reads.
+import { DOUBLE, HALF, SINGLE, sparseBits, sparseFloat } from '../../../src/engine/difftest/patterns.js';
 import type { OpcodeRow } from '../../../src/spec/opcodes/row.js';
+import { leanNumbers, relatedNumbers } from './related.js';
 
 export const RECORD_BYTES = 1408;
 export const GPR = 0;
@@ -139,7 +141,8 @@ const INTEGERS = [
 ];
 
 function single(random: Random): number {
-  const kind = random.below(10);
+  const kind = random.below(14);
+  if (kind >= 10) return Number(sparseFloat((n) => random.below(n), SINGLE));
   if (kind < 4) return random.pick(SINGLES);
   if (kind < 5) return random.next();
   // near 1, near each other, so that sums and products round in every way
@@ -149,7 +152,8 @@ function single(random: Random): number {
 }
 
 function double(random: Random): bigint {
-  const kind = random.below(10);
+  const kind = random.below(14);
+  if (kind >= 10) return sparseFloat((n) => random.below(n), DOUBLE);
   if (kind < 4) return random.pick(DOUBLES);
   if (kind < 5) return random.bits64();
   const exponent = BigInt(kind < 8 ? 1010 + random.below(32) : random.below(2048));
@@ -161,8 +165,20 @@ function double(random: Random): bigint {
 function quadword(random: Random, kind: Values): bigint {
   if (kind === 'single') return (BigInt(single(random)) << 32n) | BigInt(single(random));
   if (kind === 'double') return double(random);
+  const sparse = (): bigint => sparseFloat((n) => random.below(n), HALF);
+  if (kind === 'half' && random.chance(3)) return (sparse() << 48n) | (sparse() << 32n) | (sparse() << 16n) | sparse();
   if (kind === 'half') return random.bits64() & (random.chance(2) ? 0x83ff83ff83ff83ffn : 0xffffffffffffffffn);
+  if (random.chance(3)) return integers(random);
   return random.chance(3) ? random.pick(INTEGERS) : random.bits64();
+}
+
+/** Sparse integers of one width side by side. */
+function integers(random: Random): bigint {
+  const width = 8 << random.below(4);
+  let value = 0n;
+  for (let n = 0; n < 64; n += width)
+    value = (value << BigInt(width)) | sparseBits((limit) => random.below(limit), width);
+  return value;
 }
 
 type Values = 'integer' | 'single' | 'double' | 'half';
@@ -173,7 +189,8 @@ function valuesOf(row: OpcodeRow, random: Random): Values {
   if (row.group !== 'float' && row.group !== 'fma' && row.group !== 'convert') return 'integer';
   if (/PH2PS/.test(row.mnemonic)) return 'half';
   if (/DQ2|SI2|PI2P/.test(row.mnemonic)) return 'integer';
-  const from = row.mnemonic.replace(/2.*$/, '');
+  // a conversion's source stands before the 2; the 2 of VFMADD132PD is part of an order of operands
+  const from = row.group === 'convert' ? row.mnemonic.replace(/2.*$/, '') : row.mnemonic;
   return from.endsWith('D') ? 'double' : 'single';
 }
 
@@ -286,8 +303,19 @@ export function makeCase(row: OpcodeRow, random: Random): Case {
   record.writeBigUInt64LE(BigInt(0x202 | (random.next() & STATUS)), FLAGS);
   const modes = random.chance(2) ? 0 : random.next() & 0xe040;
   const masks = random.chance(5) ? random.next() & 0x1f80 : 0x1f80;
-  record.writeUInt32LE(modes | masks | (random.chance(2) ? 0x20 : random.next() & 0x3f), MXCSR);
-  for (let n = 0; n < 64; n++) record.writeBigUInt64LE(quadword(random, values), YMM + n * 8);
+  record.writeUInt32LE(modes | masks | random.pick([0, 0x20, 0x20, random.next() & 0x3f]), MXCSR);
+  // operands that have to do with each other: sums that cancel, quotients and roots that are exact, and what is beside
+  let pool: bigint[] = [];
+  if (values === 'single' || values === 'double') {
+    const style = random.below(4);
+    if (style === 0) pool = relatedNumbers((n) => random.below(n), values);
+    if (style === 1) pool = leanNumbers((n) => random.below(n), values);
+  }
+  const vector = (): bigint => {
+    if (pool.length === 0) return quadword(random, values);
+    return values === 'double' ? random.pick(pool) : (random.pick(pool) << 32n) | random.pick(pool);
+  };
+  for (let n = 0; n < 64; n++) record.writeBigUInt64LE(vector(), YMM + n * 8);
   if (/PCMP[EI]STR/.test(row.mnemonic)) {
     for (let n = 0; n < 512; n++) if (!random.chance(12)) record[YMM + n] = 0x40 + random.below(4);
     for (let n = 0; n < 512; n++) if (random.chance(24)) record[YMM + n] = 0;
@@ -302,7 +330,7 @@ export function makeCase(row: OpcodeRow, random: Random): Case {
     record.writeBigUInt64LE(quadword(random, values), FX + 32 + n * 16);
     record.writeUInt16LE(random.next() & 0xffff, FX + 40 + n * 16);
   }
-  for (let n = 0; n < MEMORY_BYTES / 8; n++) record.writeBigUInt64LE(quadword(random, values), MEMORY + n * 8);
+  for (let n = 0; n < MEMORY_BYTES / 8; n++) record.writeBigUInt64LE(vector(), MEMORY + n * 8);
   const { bytes, index } = encode(row, random);
   if (row.attributes.includes('vsib')) {
     // indices that stay inside the memory
@@ -312,6 +340,11 @@ export function makeCase(row: OpcodeRow, random: Random): Case {
       if (wide) record.writeBigInt64LE(BigInt(value), YMM + index * 32 + n * 8);
       else record.writeInt32LE(value, YMM + index * 32 + n * 4);
     }
+  }
+  if (/LDMXCSR/.test(row.mnemonic)) {
+    // AMD's CPUs have MXCSR.MM, which is reserved on Intel's
+    const at = MEMORY + MEMORY_CENTRE + (((bytes[bytes.length - 1] ?? 0) << 24) >> 24) + 2;
+    record[at] = (record[at] ?? 0) & ~2;
   }
   if (/MASKMOV[QD]/.test(row.mnemonic) && row.bytes.includes('0F F7')) {
     record.writeUInt32LE(RDI_POINTS, OPTIONS);

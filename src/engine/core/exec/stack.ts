@@ -71,12 +71,16 @@ function place(sp: u64, bytes: u32, value: u64): bool {
   return segmentLinear(SEG_SS, sp, bytes, true) && writeLinear(load<u64>(OP_LINEAR), bytes, value);
 }
 
-/** RSP and RBP change when nothing can fault or exit any more. @sdm 2A "ENTER" */
+/**
+ * RSP and RBP change when nothing can fault or exit any more. The frame pointer is as wide as the operand, so that of a
+ * 16-bit stack has above SP what ESP has. @sdm 2A "ENTER"
+ */
 export function execEnter(u: usize): i32 {
   const bytes = uOpSize(u);
   const size = stackSize();
   const level = uImm2(u) & 31;
   const frame = cutAddress(stackPointer() - bytes, size);
+  const pointer = size == 2 ? (load<u64>(RSP) & ~(<u64>0xffff)) | frame : frame;
   let sp = frame;
   if (!place(sp, bytes, load<u64>(RBP) & sizeMask(bytes))) return accessStatus();
   for (let n: u32 = 1; n < level; n++) {
@@ -87,12 +91,12 @@ export function execEnter(u: usize): i32 {
   }
   if (level > 0) {
     sp = cutAddress(sp - bytes, size);
-    if (!place(sp, bytes, frame & sizeMask(bytes))) return accessStatus();
+    if (!place(sp, bytes, pointer & sizeMask(bytes))) return accessStatus();
   }
   const bottom = cutAddress(sp - (uImm(u) & 0xffff), size);
   // the new top must be writable, though nothing is written there
   if (!segmentLinear(SEG_SS, bottom, bytes, true) || !modifyLinear(load<u64>(OP_LINEAR), bytes)) return accessStatus();
-  storeRegister(RBP, min<u32>(bytes, size), frame & sizeMask(bytes));
+  storeRegister(RBP, bytes, pointer & sizeMask(bytes));
   setStackPointer(bottom);
   return XS_OK;
 }

@@ -231,13 +231,13 @@ export function multiply(first: u64, second: u64, format: u32): u64 {
   const bSig = unpack(b, format);
   let exp = aExp + exponent + 1;
   let sig = multiplyHigh(aSig, bSig);
-  const rest = aSig * bSig;
+  let rest = aSig * bSig;
   if (i64(sig) >= 0) {
     sig = (sig << 1) | (rest >> 63);
+    rest <<= 1;
     exp--;
   }
-  // the factors have at least 11 zeros at their ends: a bit shifted in above loses none below
-  return roundPack(top ? 1 : 0, exp, sig | (rest << 1 != 0 ? 1 : 0), format);
+  return roundPack(top ? 1 : 0, exp, sig | (rest != 0 ? 1 : 0), format);
 }
 
 export function divide(first: u64, second: u64, format: u32): u64 {
