@@ -33,3 +33,30 @@ it('keeps one NMI while the guest handles another, however many come', () => {
   guest.vm.runSlice(vcpu, 100);
   expect(guest.vm.memory.read(0x500, 1)[0]).toBe(2);
 });
+
+it('tells of NMIs that IRET unblocked in that vCPU’s exit alone', () => {
+  // iret from a stack in device memory; the other vCPU reads device memory
+  const guest = flatGuest('cf 90 90 90 a10000', { vcpus: 2 });
+  const { vm } = guest;
+  const [first, second] = vm.vcpus;
+  const DEVICES = 0xfee00000n;
+  first.vmcs.set('GUEST_SS_BASE', DEVICES);
+  first.vmcs.set('GUEST_INTERRUPTIBILITY_INFO', 8);
+  vm.setCr2(second, 0n);
+  for (const [field, value] of [
+    ['GUEST_CS_BASE', 0x7c00n],
+    ['GUEST_RIP', 4n],
+    ['GUEST_DS_BASE', DEVICES],
+  ] as const)
+    second.vmcs.set(field, value);
+  second.vmcs.activity = 0;
+  second.waitsForSipi = false;
+  second.halted = false;
+  vm.exitFilter = () => true;
+  const qualification = (vcpu: typeof first) => {
+    expect(vm.runSlice(vcpu, 10)).toEqual({ kind: 'exit' });
+    return vcpu.vmcs.get('EXIT_QUALIFICATION');
+  };
+  expect(qualification(first).toString(16)).toBe('1181');
+  expect(qualification(second).toString(16)).toBe('181');
+});

@@ -1,5 +1,5 @@
 // The exported surface of the core, one list; mirrored by CoreExports in src/engine/vmm/core-exports.ts.
-export { init, selectVcpu } from './machine';
+export { dropDerived, init, selectVcpu } from './machine';
 export { addBreakpoint, clearBreakpoints, run } from './run';
 export { dropBlocks, invalidatePageCode } from './decode/cache';
 export { updateMode } from './mmu/mode';

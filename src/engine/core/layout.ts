@@ -50,7 +50,10 @@ export const TRACE_RECORDS = 16384;
 export const TRACE_RECORD_BYTES = 128;
 /** EPT paging structures, filled by the VMM in the hardware's format. */
 export const EPT_POOL = 0x01300000;
-export const EPT_POOL_BYTES = 0x01000000;
+export const EPT_POOL_BYTES = 0x00f00000;
+/** Per host page: 1 when it may have been written since this was cleared, see mmu/ept.ts. */
+export const DIRTY_FRAMES = 0x02200000;
+export const DIRTY_FRAMES_BYTES = 0x00100000;
 /** Per host page: 0 no decoded code, 1 some. */
 export const CODE_PAGES = 0x02300000;
 /** Per host page: bit n set when the 128-byte line n holds decoded code. */
@@ -248,6 +251,8 @@ export const TOLD_ICOUNT = ACTIVE + 0x588; // u64
 /** What stood at WATCH_ADDRESS before the access, and how many bytes of it are known: 0 where no frame is. */
 export const WATCH_BEFORE = ACTIVE + 0x5a0; // 32 bytes
 export const WATCH_BEFORE_BYTES = ACTIVE + 0x5c0; // u32
+/** 1: IRET removed blocking by NMI before it faulted or exited. */
+export const NMI_UNBLOCKED = ACTIVE + 0x5d0; // u32
 
 /** XMM/YMM: 16 x 32 bytes; x87: 8 x 16 bytes in physical order; control and status words. */
 export const YMM = ACTIVE + 0x600;

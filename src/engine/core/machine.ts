@@ -4,7 +4,7 @@ import {
   VCPU_STATE_BYTES, X87_FCW, XCR0,
 } from './layout';
 import { dropBlocks } from './decode/cache';
-import { enterContext, flushAllVcpus } from './mmu/tlb';
+import { enterContext, flushAllVcpus, forgetTranslations } from './mmu/tlb';
 
 /** Clears the machine: all vCPUs, TLBs, decoded code, VMCSs, counts and trace positions. Guest RAM is left. */
 export function init(): void {
@@ -36,4 +36,14 @@ export function selectVcpu(index: u32): void {
   memory.copy(ACTIVE, PARKED_BASE + index * VCPU_STATE_BYTES, VCPU_STATE_BYTES);
   store<u32>(VCPU_INDEX, index);
   enterContext();
+}
+
+/**
+ * Drops all that the core keeps only to be fast: translations, contexts, decoded code. No vCPU may be between VM entry
+ * and VM exit. Two machines with the same state run alike from here on, whatever ran on them before: when a walk
+ * happens, and so when accessed and dirty flags are set, depends on what is cached.
+ */
+export function dropDerived(): void {
+  dropBlocks();
+  forgetTranslations();
 }

@@ -19,6 +19,8 @@ export interface CoreExports {
   invalidatePageCode(hpaPage: number): void;
   /** Forgets all decoded code: what the CPU knows has changed. */
   dropBlocks(): void;
+  /** Drops all that follows from the state: translations, contexts, decoded code. No vCPU is in the guest. */
+  dropDerived(): void;
   /** The debugger's breakpoints: linear addresses; false when the table is full. */
   clearBreakpoints(): void;
   addBreakpoint(linear: bigint): boolean;

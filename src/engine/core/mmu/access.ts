@@ -6,7 +6,7 @@
 import {
   ACCESS_NONCANONICAL, ATT_TPR, ASSIST_ADDRESS, ASSIST_BYTES, ASSIST_DATA, ASSIST_KIND, ASSIST_MMIO, ASSIST_WRITE, BOUNCE, BOUNCE_BYTES,
   COUNTERS, COUNTER_TLB_MISS, CTX, CTX_PLAIN, CTX_SYSTEM, EFER, ICOUNT, CR4, LATCHES, LATCH_BYTES, LATCH_COUNT,
-  LATCH_CURSOR, LATCH_EVENT, LATCH_ICOUNT, SINGLE, TLB_CODE, TLB_ENTRIES, TLB_READ, TLB_WRITE, VECTORING_INFO, WATCH_HIT, XS_RETRY,
+  LATCH_CURSOR, LATCH_EVENT, LATCH_ICOUNT, NMI_UNBLOCKED, SINGLE, TLB_CODE, TLB_ENTRIES, TLB_READ, TLB_WRITE, VECTORING_INFO, WATCH_HIT, XS_RETRY,
 } from '../layout';
 import { canonicalAddress, attend, decide, decided, faultCode, refuse, VEC_AC, VEC_GP, VEC_SS } from '../state';
 import { exitGla, exitGpa, vmExit } from '../vmx/exit';
@@ -83,8 +83,6 @@ const BOUNCE_READ: usize = BOUNCE + 0x80;
 
 /** Accesses by the delivery of events, to system structures and fetches: RIP and ICOUNT are exact, exits need no retry. */
 let exact: bool = false;
-/** IRET removed blocking by NMI before it faulted or exited. */
-let nmiUnblocked: bool = false;
 
 // the two parts of the access in hand; host 0: the data come from and go to the VMM
 let host0: usize = 0;
@@ -99,8 +97,8 @@ let permissions0: u32 = 0;
 let permissions1: u32 = 0;
 let modifies: bool = false;
 
-export function setNmiUnblocked(on: bool): void { nmiUnblocked = on; }
-export function nmiWasUnblocked(): bool { return nmiUnblocked; }
+export function setNmiUnblocked(on: bool): void { store<u32>(NMI_UNBLOCKED, on ? 1 : 0); }
+export function nmiWasUnblocked(): bool { return load<u32>(NMI_UNBLOCKED) != 0; }
 
 /** True when the exit may be taken now; otherwise the instruction has to run again, alone. */
 function mayExit(): bool {
@@ -110,7 +108,7 @@ function mayExit(): bool {
 
 /** Qualification bit 12: an IRET had unblocked NMIs, and no event was being delivered. */
 function unblockingBit(): u64 {
-  return nmiUnblocked && !(load<u32>(VECTORING_INFO) >> 31) ? 0x1000 : 0;
+  return nmiWasUnblocked() && !(load<u32>(VECTORING_INFO) >> 31) ? 0x1000 : 0;
 }
 
 /** Type of an access in the qualification of APIC-access exits. @sdm 3C 28.2.1 "Basic VM-Exit Information", table 28-6 */

@@ -3,7 +3,7 @@
 //   entry:  63        51     12 11..  8     7    6    5..3      2   1   0
 //           | ignored | HPA    |    | D | A  | leaf | IPAT | type | X | W | R |
 import {
-  CODE_PAGES, CTX_EPTP, EPT_CACHE, EPT_CACHE_ENTRIES, EPT_CACHE_EPTP, MAX_PHYS_BITS, MEMORY_END, RAM_BASE, VMCS_PTR,
+  CODE_PAGES, CTX_EPTP, DIRTY_FRAMES, EPT_CACHE, EPT_CACHE_ENTRIES, EPT_CACHE_EPTP, MAX_PHYS_BITS, MEMORY_END, RAM_BASE, VMCS_PTR,
 } from '../layout';
 import {
   APIC_ACCESS_ADDR, CPU_BASED_VM_EXEC_CONTROL, EPT_POINTER, SECONDARY_VM_EXEC_CONTROL, VIRTUAL_APIC_PAGE_ADDR,
@@ -69,6 +69,12 @@ function misconfigured(): usize {
   return 0;
 }
 
+/** A host address that is about to be accessed: its frame is noted when it may be written, once until the TLBs are empty again. */
+function frame(hpa: u64, access: u32): usize {
+  if (access & ACCESS_WRITE) store<u8>(<usize>(hpa >> 12), 1, DIRTY_FRAMES);
+  return <usize>hpa;
+}
+
 /**
  * Host address for a guest-physical address, or 0 (eptFailure, eptPermissions tell why).
  * @sdm 3C 29.3.2 "EPT Translation Mechanism"
@@ -76,7 +82,7 @@ function misconfigured(): usize {
 export function eptTranslate(gpa: u64, access: u32): usize {
   const eptp = load<u64>(CTX_EPTP);
   if (eptp == 0) {
-    if (gpa < load<u64>(MEMORY_END) - RAM_BASE) return <usize>gpa + RAM_BASE;
+    if (gpa < load<u64>(MEMORY_END) - RAM_BASE) return frame(gpa + RAM_BASE, access);
     eptFailure = 48;
     eptPermissions = 0;
     return 0;
@@ -130,7 +136,7 @@ export function eptTranslate(gpa: u64, access: u32): usize {
   }
   // a frame outside the guests' memory has nothing behind it
   if (hpa < <u64>RAM_BASE || hpa >= load<u64>(MEMORY_END)) return misconfigured();
-  return <usize>hpa;
+  return frame(hpa, access);
 }
 
 /** As eptTranslate for the walker's accesses to paging structures, with a small cache. */

@@ -11,9 +11,10 @@
 // CTX while alignment checking is on: nothing is filled under it, so each access takes the slow path.
 // A frame with decoded code has the mark bit in its write tag: the fast test misses it. A watched page is not entered.
 import {
-  ASID_EPOCH, ASID_TABLE, COUNTERS, COUNTER_TLB_FLUSH, CPL, CR0, CR3, CR4, CTX, CTX_ASID, CTX_CONTROLS, CTX_CR3, CTX_EPOCH,
+  ACTIVE, ASID_EPOCH, ASID_TABLE, COUNTERS, COUNTER_TLB_FLUSH, CPL, CR0, CR3, CR4, CTX, CTX_ASID, CTX_CONTROLS, CTX_CR3, CTX_EPOCH,
   CTX_EPTP, CTX_GEN, CTX_GEN_FLOOR, CTX_PLAIN, CTX_SYSTEM, CTX_VPID, EFER, JUMP_CACHE, JUMP_CACHE_ENTRIES,
-  LARGE_FIRST, LARGE_LAST, MODE, NEXT_ASID, NEXT_CTX_GEN, RFLAGS, TLB_CODE, TLB_ENTRIES, TLB_READ, TLB_WRITE, VCPU_INDEX,
+  LARGE_FIRST, LARGE_LAST, MAX_VCPUS, MODE, NEXT_ASID, NEXT_CTX_GEN, PARKED_BASE, RFLAGS, TLB_CODE, TLB_ENTRIES, TLB_READ, TLB_WRITE, VCPU_INDEX,
+  VCPU_STATE_BYTES,
 } from '../layout';
 import { eptPointer, forgetEptCache, vpid } from './ept';
 
@@ -156,6 +157,35 @@ export function flushTlb(): void {
 export function flushAllVcpus(): void {
   flushEverything();
   flushTlb();
+}
+
+/**
+ * Drops the translations of all vCPUs and numbers contexts anew: what follows depends on no translation or context of
+ * before. Every vCPU makes a context at its next VM entry.
+ */
+export function forgetTranslations(): void {
+  flushEverything();
+  memory.fill(JUMP_CACHE, 0, JUMP_CACHE_ENTRIES * 16);
+  store<u32>(NEXT_CTX_GEN, 0);
+  store<u32>(CTX_GEN_FLOOR, 0);
+  for (let index: usize = 0; index < <usize>MAX_VCPUS; index++) {
+    forgetContext(<usize>(PARKED_BASE - ACTIVE) + index * VCPU_STATE_BYTES);
+  }
+  forgetContext(0);
+}
+
+/** The context of the vCPU whose state lies `block` bytes behind the ACTIVE block is void. */
+function forgetContext(block: usize): void {
+  store<u32>(block, 0, CTX_ASID);
+  store<u32>(block, 0, CTX_EPOCH);
+  store<u64>(block, 0, CTX_CONTROLS);
+  store<u64>(block, 0, CTX_CR3);
+  store<u64>(block, 0, CTX_EPTP);
+  store<u32>(block, 0, CTX_VPID);
+  store<u32>(block, 0, CTX);
+  store<u32>(block, 0, CTX_GEN);
+  store<u32>(block, 0, CTX_SYSTEM);
+  store<u32>(block, 0, CTX_PLAIN);
 }
 
 /**
