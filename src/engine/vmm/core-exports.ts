@@ -54,6 +54,7 @@ export const CORE_EXPORTS = [
   'flushTlb',
   'invalidatePageCode',
   'dropBlocks',
+  'dropDerived',
   'clearBreakpoints',
   'addBreakpoint',
   'vmcsTouched',
