@@ -1,22 +1,32 @@
 /** All running guests of this user, looked at over their sockets. */
-import { readFileSync } from 'node:fs';
+
 import type { RunState, TargetInfo } from '../engine/debugger.js';
+import { exitsByReason, totalExits } from '../engine/exit-counts.js';
+import type { FleetSource, GuestAction, GuestSample, GuestState, SourceLook } from '../engine/fleet.js';
 import { isRecord } from '../engine/host/rpc-methods.js';
-import type { Fleet, GuestSample } from '../tui/top-rows.js';
-import { ANSWER_MS, elapsed } from './elapsed.js';
+import { processLook } from '../targets/host.js';
 import { connectGuest, type GuestConnection, guestNames } from './guest-socket.js';
 
-/** Clock ticks of /proc: USER_HZ is 100 on every Linux. */
-const TICKS_PER_SECOND = 100;
-const PAGE_BYTES = 4096;
+/** A guest whose worker is busy keeps its row. */
+const ANSWER_MS = 1000;
 
-export class SocketFleet implements Fleet {
+export class OwnSource implements FleetSource {
+  readonly name = 'vmscope';
   readonly #connections = new Map<string, GuestConnection>();
+  readonly #last = new Map<string, GuestSample>();
+  /** Guests with a question that has had no answer yet. */
+  readonly #late = new Set<string>();
 
-  async look(): Promise<GuestSample[]> {
-    const names = guestNames();
+  async look(): Promise<SourceLook> {
+    let names: string[];
+    try {
+      names = guestNames();
+    } catch (error) {
+      return { guests: [], failures: [`${this.name}: ${(error as Error).message}`] };
+    }
+    for (const name of this.#last.keys()) if (!names.includes(name)) this.#last.delete(name);
     const samples = await Promise.all(names.map((name) => this.#sample(name)));
-    return samples.filter((sample) => sample !== undefined);
+    return { guests: samples.filter((sample) => sample !== undefined), failures: [] };
   }
 
   close(): void {
@@ -24,44 +34,79 @@ export class SocketFleet implements Fleet {
     this.#connections.clear();
   }
 
-  /** One that has gone, does not answer or answers nonsense is left out. */
+  async act(key: string, action: GuestAction): Promise<void> {
+    const { target } = await this.#connect(key);
+    if (action === 'pause') await target.pause();
+    else if (action === 'resume') await target.resume();
+    else if (action === 'reset') await target.reset();
+    else if (action === 'destroy') await target.quit();
+    else throw new Error('has no power button to press; destroy ends it');
+  }
+
+  async #connect(name: string): Promise<GuestConnection> {
+    const open = this.#connections.get(name);
+    if (open) return open;
+    const connection = await connectGuest(name);
+    this.#connections.set(name, connection);
+    void connection.closed.then(() => {
+      this.#connections.delete(name);
+      this.#late.delete(name);
+    });
+    return connection;
+  }
+
+  /** One that has gone or answers nonsense is left out; one that does not answer keeps its row, with the reason. */
   async #sample(name: string): Promise<GuestSample | undefined> {
-    let connection = this.#connections.get(name);
-    if (!connection) {
-      try {
-        connection = await connectGuest(name);
-      } catch {
-        return undefined;
-      }
-      this.#connections.set(name, connection);
-      void connection.closed.then(() => this.#connections.delete(name));
-    }
-    const { target, hello } = connection;
-    try {
-      const answers = Promise.all([target.info(), target.state(), target.exits?.counts() ?? {}]);
-      const [info, state, counts] = await Promise.race([answers, late()]);
-      if (!plausible(info, state, counts)) return undefined;
-      return {
-        name,
-        pid: hello.pid,
-        image: info.image,
-        startedMs: hello.startedMs,
-        vcpus: info.vcpus,
-        memoryBytes: info.memoryBytes,
-        state,
-        counts,
-        ms: Date.now(),
-        ...processUse(hello.pid),
-      };
-    } catch {
-      return undefined;
-    }
+    const last = this.#last.get(name);
+    if (this.#late.has(name)) return last && { ...last, stateText: 'does not answer' };
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<'late'>((resolve) => {
+      timer = setTimeout(() => resolve('late'), ANSWER_MS);
+    });
+    this.#late.add(name);
+    const asked = this.#ask(name).finally(() => this.#late.delete(name));
+    const sample = await Promise.race([asked.catch(() => undefined), late]);
+    clearTimeout(timer);
+    if (sample === 'late') return last && { ...last, stateText: 'does not answer' };
+    if (sample) this.#last.set(name, sample);
+    else this.#last.delete(name);
+    return sample;
+  }
+
+  async #ask(name: string): Promise<GuestSample> {
+    const { target, hello } = await this.#connect(name);
+    const [info, state, counts] = await Promise.all([target.info(), target.state(), target.exits?.counts() ?? {}]);
+    if (!plausible(info, state, counts)) throw new Error('answers nonsense');
+    const process = processLook(hello.pid);
+    return {
+      key: name,
+      name,
+      source: this.name,
+      attach: name,
+      process,
+      image: info.image,
+      startedMs: hello.startedMs,
+      ms: performance.now(),
+      state: stateOf(state),
+      stateText: state.standstill,
+      vcpus: info.vcpus,
+      cpuNs: process?.cpuNs,
+      memory: { currentBytes: info.memoryBytes, residentBytes: process?.residentBytes },
+      exits: { total: totalExits(counts), byReason: Object.fromEntries(exitsByReason(counts)) },
+      // KVM does not count instructions.
+      ...(state.running && state.icount === 0n ? {} : { instructions: state.icount }),
+      missing: {
+        disks: 'its disks are in the Devices view of the attached guest',
+        nics: 'its network is in the Devices view of the attached guest',
+        'used memory': 'attach and see the OS view',
+      },
+    };
   }
 }
 
-async function late(): Promise<never> {
-  await elapsed(ANSWER_MS);
-  throw new Error('no answer');
+function stateOf(state: RunState): GuestState {
+  if (state.running) return state.standstill === undefined ? 'running' : 'halted';
+  return state.stop?.kind === 'ended' ? 'shut off' : 'paused';
 }
 
 /** The other end is any process that this user runs. */
@@ -77,20 +122,4 @@ function plausible(info: TargetInfo, state: RunState, counts: Record<string, num
     isRecord(counts) &&
     Object.values(counts).every((count) => Number.isSafeInteger(count) && count >= 0)
   );
-}
-
-/** CPU time and resident memory of a process, where /proc tells. */
-function processUse(pid: number): { cpuSeconds?: number; residentBytes?: number } {
-  try {
-    // The name in brackets may hold anything, blanks and brackets too.
-    const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
-      .replace(/^.*\) /s, '')
-      .split(' ');
-    return {
-      cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND,
-      residentBytes: Number(fields[21]) * PAGE_BYTES,
-    };
-  } catch {
-    return {};
-  }
 }

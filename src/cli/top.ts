@@ -1,40 +1,142 @@
+import { createWriteStream, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
-import { newTopState, runTop } from '../tui/top.js';
-import { guestRows, topTable } from '../tui/top-rows.js';
+import type { Fleet, FleetLook } from '../engine/fleet.js';
+import { JoinedFleet } from '../targets/fleet.js';
+import { localHost } from '../targets/host.js';
+import { LibvirtSource } from '../targets/libvirt/source.js';
+import { defaultUris } from '../targets/libvirt/uri.js';
+import { COLUMNS, sorted, topTable } from '../tui/top/columns.js';
+import { type Interval, nextInterval } from '../tui/top/rows.js';
+import { runTop } from '../tui/top/screen.js';
+import {
+  MAX_INTERVAL_MS,
+  MIN_INTERVAL_MS,
+  newTopState,
+  readSettings,
+  settingsText,
+  type TopState,
+  type TopView,
+} from '../tui/top/state.js';
 import { attachGuest } from './attach.js';
-import { SocketFleet } from './fleet.js';
+import { OwnSource } from './fleet.js';
 import { UsageError } from './options.js';
-import { printable } from './tell.js';
+import { printable, tell } from './tell.js';
 import { hasTerminal } from './terminal.js';
+import { type CsvGroups, csvHeader, csvRow, jsonLine, streamLines } from './top-records.js';
 
 interface TopOptions {
-  delay: string;
+  connect: string[];
+  delay?: string;
   batch?: boolean;
   iterations?: string;
+  sort?: string;
+  csv?: string;
+  csvCpu: boolean;
+  csvMem: boolean;
+  csvBlock: boolean;
+  csvNet: boolean;
+  script?: boolean;
+  stream?: boolean;
+  json?: boolean;
+  endTime?: string;
+  blockInBytes?: boolean;
+  initFile: string | false;
+  1?: boolean;
+  2?: boolean;
+  3?: boolean;
 }
+
+const collect = (value: string, all: string[]): string[] => [...all, value];
 
 export function addTopCommand(program: Command): void {
   program
     .command('top')
-    .summary('all running vmscope guests')
+    .summary("all guests of this host: vmscope's, libvirt's")
     .description(
-      'All running vmscope guests of this user, with rates; Enter opens one. As text where there is no terminal.',
+      "All guests: vmscope's own and libvirt's, with rates; Enter opens one. As text where there is no terminal. Options and keys are virt-top's where it has them.",
     )
-    .option('-d, --delay <seconds>', 'time between looks', '2')
+    .option(
+      '-c, --connect <uri>',
+      'a libvirt, e.g. qemu+ssh://HOST/system; repeatable (default: those of this host)',
+      collect,
+      [],
+    )
+    .option('-d, --delay <seconds>', 'time between looks (default: 2)')
+    .option('-n, --iterations <n>', 'looks, then end')
     .option('-b, --batch', 'as text')
-    .option('-n, --iterations <n>', 'looks in text mode (default: 1)')
+    .option('-o, --sort <column>', COLUMNS.map(({ id }) => id).join(', '))
+    .option('-1', "start with the view of the host's CPUs")
+    .option('-2', 'start with the view of network interfaces')
+    .option('-3', 'start with the view of disks')
+    .option('--csv <file>', 'write a line a look, in the form of virt-top')
+    .option('--no-csv-cpu', 'leave columns out')
+    .option('--no-csv-mem', 'leave columns out')
+    .option('--no-csv-block', 'leave columns out')
+    .option('--no-csv-net', 'leave columns out')
+    .option('--block-in-bytes', 'disks in bytes instead of requests')
+    .option('--script', 'nothing but the CSV')
+    .option('--stream', 'each look as text, in the form of virt-top')
+    .option('--json', 'each look as a line of JSON')
+    .option('--end-time <time>', 'YYYY-MM-DD HH:MM:SS, HH:MM:SS, +HH:MM:SS or +SECONDS')
+    .option('--init-file <file>', 'settings (default: vmscope/top in the configuration folder)', settingsPath())
+    .option('--no-init-file', 'no settings')
     .action(async (options: TopOptions) => {
-      const delayMs = number('--delay', options.delay, 0.1, 3600) * 1000;
-      const iterations = number('--iterations', options.iterations ?? '1', 1, 1e9);
-      const fleet = new SocketFleet();
-      const text = options.batch || !hasTerminal();
+      const state = stateOf(options);
+      const limits = {
+        looks: options.iterations === undefined ? undefined : number('--iterations', options.iterations, 1, 1e9),
+        endMs: options.endTime === undefined ? undefined : endTime(options.endTime, new Date()),
+      };
+      const fleet = openFleet(options.connect);
+      const records = new Records(options, state);
       try {
-        if (text) await printTop(fleet, delayMs, iterations);
-        else await interactive(fleet, delayMs);
+        const text = options.batch || options.script || options.stream || options.json || !hasTerminal();
+        if (text) await printTop(fleet, state, options, records, limits);
+        else await interactive(recorded(fleet, records), state, options, limits);
       } finally {
         fleet.close();
+        await records.close();
       }
     });
+}
+
+/** vmscope's own guests, and the libvirts that were named, or those of this host. @throws UsageError */
+function openFleet(uris: readonly string[]): Fleet {
+  try {
+    const libvirts = (uris.length ? uris : defaultUris()).map((uri) => new LibvirtSource(uri));
+    return new JoinedFleet([new OwnSource(), ...libvirts], localHost);
+  } catch (error) {
+    throw new UsageError(`--connect ${(error as Error).message}`);
+  }
+}
+
+function stateOf(options: TopOptions): TopState {
+  const state = newTopState();
+  if (options.initFile !== false) {
+    try {
+      readSettings(readFileSync(options.initFile, 'utf8'), state);
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      const own = options.initFile === settingsPath();
+      if (code !== 'ENOENT' || !own) throw new UsageError(`--init-file ${options.initFile}: ${message}`);
+    }
+  }
+  if (options.delay !== undefined)
+    state.intervalMs = number('--delay', options.delay, MIN_INTERVAL_MS / 1000, MAX_INTERVAL_MS / 1000) * 1000;
+  if (options.sort !== undefined) {
+    const column = COLUMNS.find(({ id }) => id === options.sort);
+    if (!column) throw new UsageError(`--sort ${options.sort}: not one of ${COLUMNS.map(({ id }) => id).join(', ')}`);
+    state.sort = column.id;
+  }
+  if (options.blockInBytes) state.blockInBytes = true;
+  const views: [boolean | undefined, TopView][] = [
+    [options[1], 'cpus'],
+    [options[2], 'nics'],
+    [options[3], 'disks'],
+  ];
+  for (const [wanted, view] of views) if (wanted) state.view = view;
+  return state;
 }
 
 function number(option: string, text: string, low: number, high: number): number {
@@ -43,23 +145,163 @@ function number(option: string, text: string, low: number, high: number): number
   return value;
 }
 
-async function printTop(fleet: SocketFleet, delayMs: number, iterations: number): Promise<void> {
-  let before = await fleet.look();
-  for (let n = 0; n < iterations; n++) {
-    // Rates need two looks.
-    if (before.length || n > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
-    const now = await fleet.look();
-    const lines = topTable(guestRows(before, now));
-    process.stdout.write(`${lines.map(printable).join('\n')}\n`);
-    before = now;
+/** Unix time in ms. @throws UsageError */
+export function endTime(text: string, now: Date): number {
+  const bad = () => new UsageError(`--end-time ${text}: not YYYY-MM-DD HH:MM:SS, HH:MM:SS, +HH:MM:SS or +SECONDS`);
+  const seconds = (h: string, m: string, s: string): number => {
+    if (Number(m) > 59 || Number(s) > 59) throw bad();
+    return Number(h) * 3600 + Number(m) * 60 + Number(s);
+  };
+  const after = /^\+(?:(\d{1,4}):(\d\d):(\d\d)|(\d{1,9}))$/.exec(text);
+  if (after) return now.getTime() + 1000 * (after[4] ? Number(after[4]) : seconds(after[1]!, after[2]!, after[3]!));
+  const at = /^(?:(\d{4})-(\d\d)-(\d\d) )?(\d{1,2}):(\d\d):(\d\d)$/.exec(text);
+  if (!at || Number(at[4]) > 23) throw bad();
+  const [year, month, day] = at[1]
+    ? [Number(at[1]), Number(at[2]) - 1, Number(at[3])]
+    : [now.getFullYear(), now.getMonth(), now.getDate()];
+  if (at[1] && new Date(year, month, day).getDate() !== day) throw bad();
+  return new Date(year, month, day).getTime() + 1000 * seconds(at[4]!, at[5]!, at[6]!);
+}
+
+/** Where `W` keeps settings. */
+function settingsPath(environment: NodeJS.ProcessEnv = process.env): string {
+  return join(environment.XDG_CONFIG_HOME || join(homedir(), '.config'), 'vmscope', 'top');
+}
+
+/** The CSV file, a line a look. */
+class Records {
+  private readonly stream: NodeJS.WritableStream | undefined;
+  private readonly groups: CsvGroups;
+  private lastMs: number | undefined;
+  private failure: Error | undefined;
+
+  constructor(
+    options: TopOptions,
+    private readonly state: TopState,
+  ) {
+    this.groups = { cpu: options.csvCpu, mem: options.csvMem, block: options.csvBlock, net: options.csvNet };
+    if (options.csv === undefined) return;
+    // Opened here and now, so that a wrong path is told before anything is shown.
+    try {
+      writeFileSync(options.csv, '');
+    } catch (error) {
+      throw new UsageError(`--csv ${options.csv}: ${(error as Error).message}`);
+    }
+    this.stream = createWriteStream(options.csv, { flags: 'a' });
+    this.stream.on('error', (error) => {
+      this.failure = error;
+    });
+    this.stream.write(`${csvHeader(this.groups, state.blockInBytes)}\n`);
+  }
+
+  /** @returns seconds since the last look; 0 for the first */
+  take(interval: Interval, nowMs: number): number {
+    const seconds = this.lastMs === undefined ? 0 : (nowMs - this.lastMs) / 1000;
+    this.lastMs = nowMs;
+    if (this.failure) throw new UsageError(`--csv: ${this.failure.message}`);
+    this.stream?.write(`${csvRow(interval, seconds, this.groups, this.state.blockInBytes, new Date())}\n`);
+    return seconds;
+  }
+
+  async close(): Promise<void> {
+    if (this.stream) await new Promise<void>((resolve) => this.stream!.end(() => resolve()));
   }
 }
 
-async function interactive(fleet: SocketFleet, delayMs: number): Promise<void> {
-  const state = newTopState();
-  for (;;) {
-    const name = await runTop(fleet, delayMs, state);
-    if (name === undefined) return;
-    state.notice = await attachGuest(name).catch((error: Error) => error.message);
+/** The fleet, with each look written to the records too. */
+function recorded(fleet: Fleet, records: Records): Fleet {
+  let interval: Interval | undefined;
+  return {
+    async look(): Promise<FleetLook> {
+      const look = await fleet.look();
+      interval = nextInterval(interval, look);
+      records.take(interval, performance.now());
+      return look;
+    },
+    act: (key, action) => fleet.act(key, action),
+    details: (key) => fleet.details(key),
+    close: () => fleet.close(),
+  };
+}
+
+interface Limits {
+  looks: number | undefined;
+  endMs: number | undefined;
+}
+
+async function printTop(
+  fleet: Fleet,
+  state: TopState,
+  options: TopOptions,
+  records: Records,
+  limits: Limits,
+): Promise<void> {
+  const table = !options.script && !options.stream && !options.json;
+  // A table wants rates, which need two looks: the first is not shown.
+  const looks = limits.looks ?? (table && !options.csv && limits.endMs === undefined ? 1 : Number.POSITIVE_INFINITY);
+  let interval: Interval | undefined;
+  let said = '';
+  const look = async (): Promise<number> => {
+    interval = nextInterval(interval, await fleet.look());
+    // A failure is said once, not with every look.
+    const failures = interval.now.failures.join('\n');
+    if (failures && failures !== said) tell(failures.replaceAll('\n', '; '));
+    said = failures;
+    return records.take(interval, performance.now());
+  };
+  if (table) {
+    await look();
+    if (interval!.rows.length) await pause(state.intervalMs, limits.endMs);
   }
+  for (let n = 0; n < looks; n++) {
+    if (n > 0) {
+      await pause(state.intervalMs, limits.endMs);
+      if (limits.endMs !== undefined && Date.now() >= limits.endMs) return;
+    }
+    const seconds = await look();
+    if (process.stdout.destroyed) return;
+    if (table) print(tableLines(interval!, state));
+    else if (options.stream) print(streamLines(interval!, state.blockInBytes, new Date()));
+    else if (options.json) print([jsonLine(interval!, seconds, new Date())]);
+  }
+}
+
+function tableLines(interval: Interval, state: TopState): string[] {
+  const column = COLUMNS.find(({ id }) => id === state.sort) ?? COLUMNS[0]!;
+  const rows = sorted(interval.rows, column, state.reversed, state, (row) => row.sample.name);
+  return topTable(rows, state).map(printable);
+}
+
+const print = (lines: readonly string[]): void => void process.stdout.write(`${lines.join('\n')}\n`);
+
+/** Until the next look, or the end if that is sooner. */
+function pause(ms: number, endMs: number | undefined): Promise<void> {
+  const left = endMs === undefined ? ms : Math.min(ms, Math.max(0, endMs - Date.now()));
+  return new Promise((resolve) => setTimeout(resolve, left));
+}
+
+async function interactive(fleet: Fleet, state: TopState, options: TopOptions, limits: Limits): Promise<void> {
+  const ended = new AbortController();
+  let looks = 0;
+  const counted: Fleet = {
+    ...fleet,
+    async look() {
+      const look = await fleet.look();
+      if (++looks >= (limits.looks ?? Number.POSITIVE_INFINITY)) setTimeout(() => ended.abort(), state.intervalMs);
+      return look;
+    },
+  };
+  if (limits.endMs !== undefined) setTimeout(() => ended.abort(), Math.max(0, limits.endMs - Date.now())).unref();
+  const door = { save: (kept: TopState) => saveSettings(kept, options.initFile || settingsPath()) };
+  while (!ended.signal.aborted) {
+    const chosen = await runTop(counted, state, door, { signal: ended.signal });
+    if (chosen === undefined) return;
+    state.notice = await attachGuest(chosen.attach).catch((error: Error) => error.message);
+  }
+}
+
+function saveSettings(state: TopState, path: string): string {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, settingsText(state));
+  return path;
 }

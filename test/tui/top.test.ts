@@ -5,58 +5,140 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { GuestSample, HostLook } from '../../src/engine/fleet.js';
 import { connectDebugger, serveDebugger } from '../../src/engine/host/rpc.js';
 import { SocketChannel } from '../../src/engine/host/socket-channel.js';
-import { type GuestSample, guestRows, topTable } from '../../src/tui/top-rows.js';
+import { COLUMNS, cpuTime, fourWide, percent, topTable } from '../../src/tui/top/columns.js';
+import { diskRows, guestRows } from '../../src/tui/top/rows.js';
+import { Table } from '../../src/tui/top/table.js';
 import { Tui } from '../pty.js';
 import { FakeDebugger } from './fake-debugger.js';
 
+const HOST: HostLook = { hostname: 'h', arch: 'x86_64', cpus: 2, mhz: 1, memoryBytes: 2 ** 30 };
 const SAMPLE: GuestSample = {
+  key: 'vmscope web',
   name: 'web',
-  pid: 7,
-  image: 'web.elf',
-  startedMs: 0,
-  vcpus: 2,
-  memoryBytes: 128 * 2 ** 20,
-  state: { running: true, vcpu: 0, icount: 1000n, clock: 0n },
-  counts: { HLT: 100, CPUID: 5 },
+  source: 'vmscope',
+  process: { pid: 7 },
+  startedMs: Date.now() - 61_000,
   ms: 60_000,
+  state: 'running',
+  vcpus: 2,
+  cpuNs: 10_000_000_000n,
+  memory: { currentBytes: 128 * 2 ** 20 },
+  exits: { total: 105, byReason: { HLT: 100, CPUID: 5 } },
+  instructions: 1000n,
 };
+const PLAIN = { blockInBytes: false, oneCpu: false };
 
 describe('rows of guests', () => {
   it('have rates from two looks, none from one, and none of another guest of that name', () => {
     const next: GuestSample = {
       ...SAMPLE,
       ms: 62_000,
-      state: { ...SAMPLE.state, icount: 5000n },
-      counts: { HLT: 110, CPUID: 205 },
+      cpuNs: 11_000_000_000n,
+      instructions: 5000n,
+      exits: { total: 315, byReason: { HLT: 110, CPUID: 205 } },
     };
-    expect(guestRows([SAMPLE], [next])[0]).toMatchObject({
+    expect(guestRows([SAMPLE], [next], HOST)[0]).toMatchObject({
       exitsPerSecond: 105,
       instructionsPerSecond: 2000,
       topReason: 'CPUID',
+      cpuNs: 1e9,
+      oneCpuPercent: 50,
+      // All CPUs of the host are 100 %, as in virt-top.
+      cpuPercent: 25,
+      memoryPercent: 12.5,
     });
-    expect(guestRows([], [next])[0]).toEqual({ sample: next, topReason: 'CPUID' });
-    expect(guestRows([{ ...SAMPLE, pid: 8 }], [next])[0]!.exitsPerSecond).toBeUndefined();
-    const idle = { ...SAMPLE, ms: 61_000, cpuSeconds: 3 };
-    expect(guestRows([{ ...SAMPLE, cpuSeconds: 2.5 }], [idle])[0]).toMatchObject({ cpuShare: 0.5, topReason: '-' });
+    expect(guestRows([], [next], HOST)[0]).toEqual({ sample: next, topReason: 'CPUID', memoryPercent: 12.5 });
+    expect(guestRows([{ ...SAMPLE, process: { pid: 8 } }], [next], HOST)[0]!.exitsPerSecond).toBeUndefined();
+    const idle = { ...SAMPLE, ms: 61_000 };
+    expect(guestRows([SAMPLE], [idle], HOST)[0]).toMatchObject({ cpuPercent: 0, topReason: undefined });
     // KVM does not count instructions.
-    const uncounted = { ...SAMPLE, state: { ...SAMPLE.state, icount: 0n } };
-    expect(guestRows([uncounted], [{ ...uncounted, ms: 61_000 }])[0]!.instructionsPerSecond).toBeUndefined();
-    // KVM's own counters count the same exits again.
-    const kernel = { ...SAMPLE, counts: { ...SAMPLE.counts, 'kvm exits': 105 } };
-    expect(guestRows([], [kernel])[0]!.topReason).toBe('HLT');
-    expect(
-      guestRows([kernel], [{ ...kernel, ms: 61_000, counts: { HLT: 101, CPUID: 5, 'kvm exits': 900 } }])[0],
-    ).toMatchObject({ exitsPerSecond: 1, topReason: 'HLT' });
+    const uncounted = { ...SAMPLE, instructions: undefined };
+    expect(guestRows([uncounted], [{ ...uncounted, ms: 61_000 }], HOST)[0]!.instructionsPerSecond).toBeUndefined();
     // A reset counts from zero again.
-    expect(guestRows([next], [{ ...SAMPLE, ms: 63_000 }])[0]!.exitsPerSecond).toBe(0);
+    expect(guestRows([next], [{ ...SAMPLE, ms: 63_000 }], HOST)[0]!.exitsPerSecond).toBe(0);
+    // Nothing newer is known: the row stays.
+    const rows = guestRows([SAMPLE], [next], HOST);
+    const late = { ...next, stateText: 'QEMU does not answer' };
+    expect(guestRows([next], [late], HOST, rows)[0]).toMatchObject({ exitsPerSecond: 105, sample: late });
+  });
+
+  it('have the sums of disks and interfaces over the interval, and the latency of a request', () => {
+    const disk = { device: 'vda', readRequests: 10, readBytes: 5120, readNs: 10_000_000n, writeRequests: 0 };
+    const before = {
+      ...SAMPLE,
+      disks: [disk, { device: 'vdb', readRequests: 1 }],
+      nics: [{ device: 'n', rxBytes: 7 }],
+    };
+    const now = {
+      ...before,
+      ms: 63_000,
+      disks: [
+        { ...disk, readRequests: 14, readNs: 50_000_000n, readBytes: 7168 },
+        { device: 'vdb', readRequests: 2 },
+      ],
+      nics: [{ device: 'n', rxBytes: 1007, txBytes: 3 }],
+      vcpu: [{ number: 0, waitNs: 600_000_000n }],
+    };
+    const [row] = guestRows([{ ...before, vcpu: [{ number: 0, waitNs: 0n }] }], [now], HOST);
+    expect(row).toMatchObject({ readRequests: 5, readBytes: 2048, rxBytes: 1000, readMs: 8, readyPercent: 20 });
+    expect(row!.txBytes).toBeUndefined();
+    expect(diskRows([before], [row!])[0]).toMatchObject({ device: 'vda', readRequests: 4, readMs: 10 });
+    expect(COLUMNS.find(({ id }) => id === 'ready')!.alarm!(row!)).toBe('crit');
   });
 
   it('make a table of text', () => {
-    const [head, row] = topTable(guestRows([SAMPLE], [{ ...SAMPLE, ms: 61_000 }]));
-    expect(head).toMatch(/^ NAME +S +vCPU +CPU% +MEM +RSS +INSTR\/s +EXITS\/s +EXITS +TOP EXIT +UP +PID$/);
-    expect(row).toMatch(/^ web +R +2 +- +128M +- +0 +0 +105 +- +01:01 +7$/);
+    const [head, row] = topTable(guestRows([SAMPLE], [{ ...SAMPLE, ms: 61_000 }], HOST), PLAIN);
+    expect(head).toMatch(/^ NAME +S +ID +vCPU +%CPU +%RDY +%MEM +MEM +USED .*TIME +UP +PID +SOURCE$/);
+    expect(row).toMatch(/^ web +R +- +2 +0\.0 +- +12\.5 +128M .* 0:10\.00 +01:01 +7 +vmscope$/);
+  });
+
+  it('are formatted as virt-top does', () => {
+    expect([0, 9999, 10_000, 10_239_999, 2 ** 34].map(fourWide)).toEqual(['0', '9999', '9K', '9999K', '16G']);
+    expect([0, 9.99, 99.94, 100, 1000].map(percent)).toEqual([' 0.0', ' 9.9', '99.9', '100 ', '1000']);
+    expect(cpuTime(3_540_000_000n)).toBe('  0:03.54');
+    expect(cpuTime(12n * 3600n * 1_000_000_000n)).toBe(' 12:00:00');
+  });
+});
+
+describe('the cursor', () => {
+  it('stays with its guest by name while rows move, and Enter opens that one', () => {
+    const table = new Table<{ name: string; cpu: number }>(
+      [{ id: 'cpu', title: 'CPU', width: 5, dispensable: 0, text: (r) => String(r.cpu), key: (r) => r.cpu }],
+      (row) => row.name,
+      (row) => row.name,
+      () => 0,
+    );
+    const order = { ...PLAIN, sort: 'cpu', reversed: false };
+    table.set(
+      [
+        { name: 'a', cpu: 3 },
+        { name: 'b', cpu: 2 },
+        { name: 'c', cpu: 1 },
+      ],
+      order,
+    );
+    table.move(1);
+    expect(table.chosen).toBe('b');
+    table.set(
+      [
+        { name: 'a', cpu: 1 },
+        { name: 'b', cpu: 9 },
+        { name: 'c', cpu: 5 },
+      ],
+      order,
+    );
+    expect(table.row).toEqual({ name: 'b', cpu: 9 });
+    table.set(
+      [
+        { name: 'a', cpu: 1 },
+        { name: 'c', cpu: 5 },
+      ],
+      order,
+    );
+    expect(table.row!.name).toBe('c');
   });
 });
 

@@ -1,0 +1,142 @@
+/** All sources as one fleet: looked at side by side, each within its time, and joined where they see the same guest. */
+import type {
+  Fleet,
+  FleetLook,
+  FleetSource,
+  GuestAction,
+  GuestDetails,
+  GuestSample,
+  HostLook,
+  SourceLook,
+} from '../engine/fleet.js';
+
+/** A source that takes longer is shown as it was; its look goes on. */
+const SOURCE_MS = 2500;
+
+interface Member {
+  source: FleetSource;
+  key: string;
+}
+
+interface Watched {
+  source: FleetSource;
+  last: SourceLook;
+  looking: Promise<SourceLook> | undefined;
+}
+
+export class JoinedFleet implements Fleet {
+  readonly #watched: Watched[];
+  #members = new Map<string, Member[]>();
+
+  /** @param sources the first that sees a guest gives it its name */
+  constructor(
+    sources: readonly FleetSource[],
+    private readonly localHost: () => HostLook,
+  ) {
+    this.#watched = sources.map((source) => ({ source, last: { guests: [], failures: [] }, looking: undefined }));
+  }
+
+  async look(): Promise<FleetLook> {
+    const looks = await Promise.all(this.#watched.map((watched) => lookAt(watched)));
+    const guests: GuestSample[] = [];
+    const members = new Map<string, Member[]>();
+    const byIdentity = new Map<string, number>();
+    looks.forEach((look, n) => {
+      const { source } = this.#watched[n]!;
+      for (const guest of look.guests) {
+        const member = { source, key: guest.key };
+        const twin = identities(guest)
+          .map((id) => byIdentity.get(id))
+          .find((at) => at !== undefined);
+        if (twin !== undefined) {
+          guests[twin] = joined(guests[twin]!, guest);
+          members.get(guests[twin]!.key)!.push(member);
+        } else {
+          guests.push({ ...guest, key: `${source.name} ${guest.key}` });
+          members.set(guests.at(-1)!.key, [member]);
+        }
+        const at = twin ?? guests.length - 1;
+        for (const id of identities(guest)) byIdentity.set(id, at);
+      }
+    });
+    this.#members = members;
+    const hosts = new Map<string, HostLook>();
+    for (const { host } of looks) if (host && !hosts.has(host.hostname)) hosts.set(host.hostname, host);
+    if (hosts.size === 0) {
+      const here = this.localHost();
+      hosts.set(here.hostname, here);
+    }
+    return { guests, hosts: [...hosts.values()], failures: looks.flatMap(({ failures }) => failures) };
+  }
+
+  async act(key: string, action: GuestAction): Promise<void> {
+    const able = this.#of(key).find(({ source }) => source.act);
+    if (!able) throw new Error('this kind of guest cannot be told so');
+    await able.source.act!(able.key, action);
+  }
+
+  async details(key: string): Promise<GuestDetails> {
+    const all = await Promise.all(
+      this.#of(key).map(async ({ source, key: own }) => (source.details ? await source.details(own) : [])),
+    );
+    return all.flat();
+  }
+
+  close(): void {
+    for (const { source } of this.#watched) source.close();
+  }
+
+  #of(key: string): Member[] {
+    const members = this.#members.get(key);
+    if (!members) throw new Error('the guest has gone');
+    return members;
+  }
+}
+
+async function lookAt(watched: Watched): Promise<SourceLook> {
+  watched.looking ??= watched.source
+    .look()
+    .catch((error: Error) => ({ guests: [], failures: [`${watched.source.name}: ${error.message}`] }))
+    .then((look) => {
+      watched.last = look;
+      watched.looking = undefined;
+      return look;
+    });
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), SOURCE_MS);
+  });
+  const look = await Promise.race([watched.looking, late]);
+  clearTimeout(timer);
+  const { last, source } = watched;
+  return look ?? { ...last, failures: [...last.failures, `${source.name}: no answer for ${SOURCE_MS / 1000} s`] };
+}
+
+/** What only one guest has, on this host. */
+function identities({ uuid, process }: GuestSample): string[] {
+  return [...(uuid ? [`uuid ${uuid.toLowerCase()}`] : []), ...(process ? [`pid ${process.pid}`] : [])];
+}
+
+/** What the first does not know comes from the second. */
+function joined(first: GuestSample, second: GuestSample): GuestSample {
+  const known = Object.fromEntries(Object.entries(first).filter(([, value]) => value !== undefined));
+  const missing = { ...second.missing, ...first.missing };
+  const sum = { ...second, ...known, source: `${first.source}+${second.source}` } as GuestSample;
+  sum.memory = { ...second.memory, ...definedOf(first.memory) };
+  sum.vcpus = first.vcpus || second.vcpus;
+  for (const [group, value] of [
+    ['disks', sum.disks],
+    ['nics', sum.nics],
+    ['exits', sum.exits],
+    ['cpu', sum.cpuNs],
+  ] as const)
+    if (value !== undefined) delete missing[group];
+  // The clock of the counters that were taken.
+  sum.ms = first.cpuNs === undefined ? second.ms : first.ms;
+  sum.missing = missing;
+  return sum;
+}
+
+function definedOf<T extends object>(value: T): Partial<T> {
+  return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as Partial<T>;
+}

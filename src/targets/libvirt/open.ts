@@ -1,0 +1,76 @@
+/** From a URI to an open connection: a socket of this host, or ssh to another one's. */
+import { existsSync } from 'node:fs';
+import { connect } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { quoted, sshStream } from '../ssh.js';
+import { LibvirtConnection } from './connection.js';
+import { type LibvirtUri, socketPaths } from './uri.js';
+
+/** For a socket of this host; the first question starts libvirtd where systemd listens for it. */
+const LOCAL_MS = 5000;
+const SSH_MS = 15_000;
+
+/** @throws Error with one line that says what was tried */
+export async function openLibvirt(uri: LibvirtUri, write: boolean): Promise<LibvirtConnection> {
+  const stream = uri.transport === 'ssh' ? remoteStream(uri, write) : await localStream(uri, write);
+  const connection = new LibvirtConnection(stream);
+  try {
+    await connection.open(uri.name, !write, uri.transport === 'ssh' ? SSH_MS : LOCAL_MS);
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+  return connection;
+}
+
+async function localStream(uri: LibvirtUri, write: boolean): Promise<Duplex> {
+  const paths = socketPaths(uri, write).filter((path) => existsSync(path));
+  let failure = `no socket of libvirt: looked for ${socketPaths(uri, write)[0] ?? '$XDG_RUNTIME_DIR/libvirt/libvirt-sock'}`;
+  for (const path of paths) {
+    try {
+      return await connected(path);
+    } catch (error) {
+      failure = (error as Error).message;
+    }
+  }
+  throw new Error(failure);
+}
+
+function connected(path: string): Promise<Duplex> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    socket.setTimeout(LOCAL_MS, () => socket.destroy(new Error(`${path}: no answer`)));
+    socket.once('connect', () => {
+      socket.setTimeout(0);
+      socket.removeListener('error', reject);
+      resolve(socket);
+    });
+    socket.once('error', reject);
+  });
+}
+
+/** What the other side has: libvirt's helper, else a program that joins a socket with its standard streams. */
+function remoteStream(uri: LibvirtUri, write: boolean): Duplex {
+  const socket = uri.parameters.get('socket');
+  const path =
+    socket ??
+    (uri.session ? '$XDG_RUNTIME_DIR/libvirt/libvirt-sock' : `/run/libvirt/libvirt-sock${write ? '' : '-ro'}`);
+  const end = socket ? quoted(path) : `"${path}"`;
+  const helper = socket
+    ? ''
+    : `if command -v virt-ssh-helper >/dev/null 2>&1; then exec virt-ssh-helper ${write ? '' : '-r '}${quoted(uri.name)}; fi; `;
+  const script =
+    `${helper}if command -v socat >/dev/null 2>&1; then exec socat - UNIX-CONNECT:${end}; fi; ` +
+    `if command -v nc >/dev/null 2>&1; then exec nc -U ${end}; fi; ` +
+    `echo "${uri.host}: has neither virt-ssh-helper nor socat nor nc" >&2; exit 127`;
+  return sshStream(
+    {
+      host: uri.host!,
+      user: uri.user,
+      port: uri.port,
+      keyfile: uri.parameters.get('keyfile') ?? undefined,
+      command: uri.parameters.get('command') ?? undefined,
+    },
+    `sh -c ${quoted(script)}`,
+  );
+}

@@ -1,0 +1,197 @@
+/** `vmscope top` over a real libvirtd and real QEMU domains: figures to the digit, and guests that change under its eyes. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { named, requireTool } from '../../tools.js';
+import { Libvirtd } from './libvirtd.js';
+
+const vmscope = fileURLToPath(new URL('../../../bin/vmscope', import.meta.url));
+const tools = ['libvirtd', 'virsh', 'qemu-system-x86_64', 'as', 'unshare'].map(requireTool);
+const root = process.getuid?.() === 0;
+const usable = root && tools.every(({ available }) => available);
+
+function hasKvm(): boolean {
+  try {
+    accessSync('/dev/kvm', constants.R_OK | constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe.skipIf(!usable)(named('vmscope top with libvirt', ...tools), () => {
+  let daemon: Libvirtd;
+  const children: ChildProcess[] = [];
+  beforeAll(async () => {
+    daemon = await Libvirtd.start();
+    daemon.create('one', 'qemu');
+    daemon.create('two', 'qemu');
+  }, 180_000);
+  afterAll(async () => {
+    for (const child of children) child.kill();
+    await daemon.stop();
+  }, 60_000);
+
+  function top(...args: string[]): { lines: AsyncIterator<string>; done: Promise<number | null> } {
+    const child = spawn(vmscope, ['top', '--no-init-file', '-c', daemon.uri, ...args], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, XDG_RUNTIME_DIR: daemon.folder },
+    });
+    children.push(child);
+    const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
+    return { lines, done: new Promise((resolve) => child.once('exit', resolve)) };
+  }
+  const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+  const both = (verb: string): void => {
+    for (const name of ['one', 'two']) daemon.virsh(verb, name);
+  };
+
+  it('has exactly what changed between two moments at which the guests stood, in CSV', async () => {
+    both('suspend');
+    const before = new Map(['one', 'two'].map((name) => [name, daemon.stats(name)]));
+    const csv = join(daemon.folder, 'top.csv');
+    const { done } = top('--script', '--csv', csv, '-n', '2', '-d', '8');
+    while (!existsSync(csv) || readFileSync(csv, 'utf8').split('\n').length < 3) await sleep(50);
+    both('resume');
+    await sleep(1500);
+    both('suspend');
+    expect(await done).toBe(0);
+    const [header, first, second] = readFileSync(csv, 'utf8')
+      .split('\n')
+      .map((line) => line.split(','));
+    expect(header!.join(',')).toBe(
+      'Hostname,Time,Arch,Physical CPUs,Count,Running,Blocked,Paused,Shutdown,Shutoff,Crashed,Active,Inactive,%CPU,' +
+        'Total hardware memory (KB),Total memory (KB),Total guest memory (KB),Total CPU time (ns),' +
+        'Domain ID,Domain name,CPU (ns),%CPU,Mem (bytes),%Mem,Block RDRQ,Block WRRQ,Net RXBY,Net TXBY',
+    );
+    expect(first!.slice(18)).toEqual([
+      '1',
+      'one',
+      '0.',
+      '0.',
+      '0',
+      '0',
+      '',
+      '',
+      '',
+      '',
+      '2',
+      'two',
+      '0.',
+      '0.',
+      '0',
+      '0',
+      '',
+      '',
+      '',
+      '',
+    ]);
+    let sum = 0n;
+    ['one', 'two'].forEach((name, n) => {
+      const [after, was] = [daemon.stats(name), before.get(name)!];
+      const changed = (field: string): bigint => BigInt(after.get(field)!) - BigInt(was.get(field)!);
+      const row = second!.slice(18 + 10 * n, 28 + 10 * n);
+      expect(row[1]).toBe(name);
+      expect(changed('cpu.time')).toBeGreaterThan(0n);
+      expect(changed('block.0.rd.reqs')).toBeGreaterThan(0n);
+      // Answering costs the standing guest's process a tick now and then; the vCPU's time is exact (below).
+      expect(Math.abs(Number(row[2]) - Number(changed('cpu.time')))).toBeLessThanOrEqual(20_000_000);
+      expect([row[4], row[5]]).toEqual(['16384', '0']);
+      expect([row[6], row[7]]).toEqual([String(changed('block.0.rd.reqs')), '0']);
+      sum += BigInt(row[2]!.replace('.', ''));
+    });
+    expect(second!.slice(4, 13)).toEqual(['2', '0', '0', '2', '0', '0', '0', '2', '0']);
+    expect(BigInt(second![17]!)).toBe(sum);
+  }, 60_000);
+
+  it('has every counter of a standing guest to the digit', async () => {
+    const { lines, done } = top('--json', '-n', '1');
+    const look = JSON.parse((await lines.next()).value);
+    expect(await done).toBe(0);
+    for (const guest of look.guests) {
+      const stats = daemon.stats(guest.name);
+      const of = (field: string): number => Number(stats.get(field));
+      expect(guest.vcpu[0]).toMatchObject({ timeNs: of('vcpu.0.time'), waitNs: of('vcpu.0.delay') });
+      expect(guest.disks[0]).toMatchObject({
+        device: 'hda',
+        readRequests: of('block.0.rd.reqs'),
+        readBytes: of('block.0.rd.bytes'),
+        readNs: of('block.0.rd.times'),
+        writeRequests: of('block.0.wr.reqs'),
+        capacityBytes: 1 << 20,
+      });
+      expect(guest.disks[0].readRequests).toBeGreaterThan(0);
+      expect(guest.memory).toMatchObject({ currentBytes: of('balloon.current') * 1024, maximumBytes: 16 << 20 });
+    }
+  }, 30_000);
+
+  it('streams what virt-top streams', async () => {
+    const { lines, done } = top('--stream', '-n', '2', '-d', '0.5');
+    const text: string[] = [];
+    for (let n = 0; n < 8; n++) text.push((await lines.next()).value);
+    expect(await done).toBe(0);
+    expect(text[4]).toMatch(/^virt-top time {2}\d\d:\d\d:\d\d Host \S+ x86_64 (\d+)\/\1CPU \d+MHz \d+MB $/);
+    expect(text[5]).toBe('   ID S RDRQ WRRQ RXBY TXBY %CPU %MEM   TIME    NAME');
+    // Suspended: nothing changes.
+    expect(text[6]).toMatch(/^ {4}1 P {4}0 {4}0 {4}0 {4}0 {2}0\.0 {2}0\.0 +\d+:\d\d\.\d\d one$/);
+    const ns = BigInt(daemon.stats('two').get('cpu.time')!);
+    const cs = ns / 10_000_000n;
+    const time = `${cs / 6000n}:${String((cs / 100n) % 60n).padStart(2, '0')}.${String(cs % 100n).padStart(2, '0')}`;
+    expect(text[7]!.endsWith(`${time.padStart(9)} two`)).toBe(true);
+  }, 30_000);
+
+  it('sees a guest paused, resumed, hung and destroyed, and the other goes on', async () => {
+    const { lines } = top('--json', '-d', '0.4');
+    type Look = { guests: { name: string; state: string; stateText?: string; ms: number; cpuNs: number }[] };
+    const until = async (what: string, wanted: (look: Look) => boolean): Promise<Look> => {
+      for (let n = 0; n < 100; n++) {
+        const look = JSON.parse((await lines.next()).value) as Look;
+        if (wanted(look)) return look;
+      }
+      throw new Error(`never: ${what}`);
+    };
+    const guest = (look: Look, name: string) => look.guests.find((one) => one.name === name);
+    await until(
+      'both paused',
+      (look) => look.guests.length === 2 && look.guests.every(({ state }) => state === 'paused'),
+    );
+    daemon.virsh('resume', 'two');
+    await until('two runs', (look) => guest(look, 'two')?.state === 'running');
+    daemon.virsh('resume', 'one');
+    await until('one runs', (look) => guest(look, 'one')?.state === 'running');
+    const pid = daemon.qemuPid('one');
+    process.kill(pid, 'SIGSTOP');
+    const hung = await until('one hangs', (look) => guest(look, 'one')?.stateText === 'QEMU does not answer');
+    const later = await until('two goes on', (look) => guest(look, 'two')!.cpuNs > guest(hung, 'two')!.cpuNs);
+    expect(guest(later, 'one')!.stateText).toBe('QEMU does not answer');
+    process.kill(pid, 'SIGCONT');
+    await until('one answers', (look) => guest(look, 'one')?.stateText === undefined);
+    daemon.virsh('destroy', 'two');
+    await until('two has gone', (look) => guest(look, 'two') === undefined && guest(look, 'one') !== undefined);
+  }, 60_000);
+
+  it.skipIf(!hasKvm())(
+    'counts the exits of a KVM guest as libvirt does',
+    async () => {
+      daemon.create('fast', 'kvm');
+      // A paravirtual KVM counts exits, but not those for I/O.
+      for (let n = 0; n < 60 && !(Number(daemon.stats('fast').get('vcpu.0.exits.sum')) > 1000); n++) await sleep(500);
+      daemon.virsh('suspend', 'fast');
+      const { lines, done } = top('--json', '-n', '20', '-d', '0.3');
+      let fast: { exits?: { total: number; byReason: Record<string, number> } } | undefined;
+      for (let n = 0; n < 20 && fast?.exits === undefined; n++)
+        fast = JSON.parse((await lines.next()).value).guests.find(({ name }: { name: string }) => name === 'fast');
+      const stats = daemon.stats('fast');
+      expect(fast!.exits!.total).toBeGreaterThan(1000);
+      expect(fast!.exits!.total).toBe(Number(stats.get('vcpu.0.exits.sum')));
+      expect(fast!.exits!.byReason.IO).toBe(Number(stats.get('vcpu.0.io_exits.sum')));
+      expect(fast!.exits!.byReason.SIGNAL).toBe(Number(stats.get('vcpu.0.signal_exits.sum')));
+      children.at(-1)!.kill();
+      await done;
+    },
+    90_000,
+  );
+});
