@@ -2,6 +2,7 @@ import { vmcsFieldByEncoding } from '../../spec/vmx/vmcs-fields.js';
 import { VIRTUAL_APIC_BASE } from '../core/layout.js';
 import { PIN, PRIMARY } from './controls.js';
 import { readDescriptorPrivilege } from './privilege.js';
+import { guestSetBits, setGuestBits } from './provocations.js';
 import type { Vcpu } from './vcpu.js';
 import type { Vm } from './vm.js';
 
@@ -20,7 +21,6 @@ const GUEST_CR4 = 0x6804;
 const VIRTUALIZE_APIC = 1n;
 const TPR_SHADOW = 1n << 21n;
 const CR8_EXITING = BigInt((PRIMARY.cr8LoadExiting | PRIMARY.cr8StoreExiting) >>> 0);
-const APIC_PAGE = 0xfee00000;
 const TPR_OFFSET = 0x80;
 
 function bits(...numbers: number[]): bigint {
@@ -59,13 +59,13 @@ export function hypercall(vcpu: Vcpu, vm: Vm): bigint | undefined {
     case 2:
       return clearBits(vcpu, vm, Number(rcx), rdx);
     case 3:
-      return vm.spoilEpt(Number(rcx), (entry) => (entry & ~7n) | 2n) ? OK : REFUSED;
+      return vm.provocations.spoil(Number(rcx), (entry) => (entry & ~7n) | 2n) ? OK : REFUSED;
     case 4:
       return failNextEntry(vcpu, rcx);
     case 5:
       return restrict(vm, Number(rcx), rdx);
     case 6:
-      vcpu.surviveAt = rcx;
+      vcpu.provoked.surviveAt = rcx;
       return OK;
     case 7:
       return signal(vcpu, rcx, rdx);
@@ -84,13 +84,13 @@ function setBits(vcpu: Vcpu, vm: Vm, encoding: number, mask: bigint): bigint {
   if (!field || allowed === undefined || (mask & ~allowed) !== 0n) return REFUSED;
   const value = vcpu.vmcs.get(field.name);
   const fresh = mask & ~value;
-  vcpu.guestSet.set(encoding, (vcpu.guestSet.get(encoding) ?? 0n) | fresh);
+  setGuestBits(vcpu.provoked, encoding, guestSetBits(vcpu.provoked, encoding) | fresh);
   vcpu.vmcs.set(field.name, value | mask);
   if (encoding === PIN_CONTROLS && (mask & BigInt(PIN.preemptionTimer)) !== 0n) {
-    vcpu.timerRequest = vcpu.clock + 1 + Number(BigInt.asUintN(32, vcpu.gpr(6)));
+    vcpu.provoked.timerRequest = vcpu.clock + 1 + Number(BigInt.asUintN(32, vcpu.gpr(6)));
   }
   if (encoding === PRIMARY_CONTROLS && (fresh & TPR_SHADOW) !== 0n) enableTprShadow(vcpu, vm);
-  if (encoding === SECONDARY_CONTROLS && (fresh & VIRTUALIZE_APIC) !== 0n) vm.mapApicPage(vcpu, APIC_PAGE, true);
+  if (encoding === SECONDARY_CONTROLS && (fresh & VIRTUALIZE_APIC) !== 0n) vm.provocations.mapApicPage(vcpu, true);
   if (encoding === CR0_MASK && (fresh & 8n) !== 0n) {
     const shadow = vcpu.vmcs.get('CR0_READ_SHADOW');
     vcpu.vmcs.set('CR0_READ_SHADOW', (shadow & ~8n) | (vcpu.vmcs.get('GUEST_CR0') & 8n));
@@ -107,11 +107,12 @@ function clearBits(vcpu: Vcpu, vm: Vm, encoding: number, mask: bigint): bigint {
   const field = vmcsFieldByEncoding(encoding);
   const allowed = ALLOWED.get(encoding);
   if (!field || allowed === undefined || (mask & ~allowed) !== 0n) return REFUSED;
-  const mine = mask & (vcpu.guestSet.get(encoding) ?? 0n);
-  vcpu.guestSet.set(encoding, (vcpu.guestSet.get(encoding) ?? 0n) & ~mine);
+  const set = guestSetBits(vcpu.provoked, encoding);
+  const mine = mask & set;
+  setGuestBits(vcpu.provoked, encoding, set & ~mine);
   vcpu.vmcs.set(field.name, vcpu.vmcs.get(field.name) & ~mine);
   if (encoding === PRIMARY_CONTROLS && (mine & TPR_SHADOW) !== 0n) disableTprShadow(vcpu, vm);
-  if (encoding === SECONDARY_CONTROLS && (mine & VIRTUALIZE_APIC) !== 0n) vm.mapApicPage(vcpu, APIC_PAGE, false);
+  if (encoding === SECONDARY_CONTROLS && (mine & VIRTUALIZE_APIC) !== 0n) vm.provocations.mapApicPage(vcpu, false);
   if (encoding === GUEST_CR4) vcpu.vmcs.set('CR4_GUEST_HOST_MASK', vcpu.vmcs.get('CR4_GUEST_HOST_MASK') & ~mine);
   return OK;
 }
@@ -129,28 +130,13 @@ function disableTprShadow(vcpu: Vcpu, vm: Vm): void {
 function restrict(vm: Vm, gpa: number, permissions: bigint): bigint {
   if (permissions === 0n || permissions > 7n) return REFUSED;
   const taken = (permissions & 1n) !== 0n ? permissions | 2n : permissions;
-  return vm.spoilEpt(gpa, (entry) => entry & ~taken) ? OK : REFUSED;
+  return vm.provocations.spoil(gpa, (entry) => entry & ~taken) ? OK : REFUSED;
 }
 
 /** One VM entry that the processor refuses: RFLAGS bit 1 clear, or an MSR that may not be loaded. */
 function failNextEntry(vcpu: Vcpu, kind: bigint): bigint {
-  const { vmcs } = vcpu;
-  if (kind === 0n) {
-    vcpu.beforeEntry = () => vmcs.set('GUEST_RFLAGS', vmcs.get('GUEST_RFLAGS') & ~2n);
-    vcpu.repairAfterEntryFailure = () => vmcs.set('GUEST_RFLAGS', vmcs.get('GUEST_RFLAGS') | 2n);
-    return OK;
-  }
-  if (kind !== 1n) return REFUSED;
-  // the list lies in the unused upper part of this vCPU's virtual-APIC page
-  const list = VIRTUAL_APIC_BASE + vcpu.index * 0x1000 + 0xf00;
-  vcpu.beforeEntry = () => {
-    vcpu.host.set32(list, 0xc0000100);
-    vcpu.host.set32(list + 4, 0);
-    vcpu.host.set64(list + 8, 0n);
-    vmcs.set('VM_ENTRY_MSR_LOAD_ADDR', list);
-    vmcs.set('VM_ENTRY_MSR_LOAD_COUNT', 1);
-  };
-  vcpu.repairAfterEntryFailure = () => vmcs.set('VM_ENTRY_MSR_LOAD_COUNT', 0);
+  if (kind > 1n) return REFUSED;
+  vcpu.provoked.failEntry = kind === 0n ? 'rflags' : 'msr-load';
   return OK;
 }
 
@@ -160,6 +146,9 @@ function signal(vcpu: Vcpu, kind: bigint, vector: bigint): bigint {
   if (kind === 0n && (pin & PIN.externalInterruptExiting) === 0) return REFUSED;
   if (kind === 1n && (pin & PIN.nmiExiting) === 0) return REFUSED;
   if (kind > 3n) return REFUSED;
-  vcpu.hostEvent = { kind: (['interrupt', 'nmi', 'init', 'sipi'] as const)[Number(kind)], vector: Number(vector) };
+  vcpu.provoked.hostEvent = {
+    kind: (['interrupt', 'nmi', 'init', 'sipi'] as const)[Number(kind)],
+    vector: Number(vector),
+  };
   return OK;
 }

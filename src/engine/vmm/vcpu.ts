@@ -23,12 +23,35 @@ import {
   X87_FCW,
   XCR0,
 } from '../core/layout.js';
+import { flag, list, optional, record, type StateOf, text, time, tuple, u8, u32, u64 } from '../state/schema.js';
 import { EVENT_ERROR_CODE, EVENT_TYPE, EVENT_VALID } from './exit.js';
 import type { HostMemory } from './host-memory.js';
+import { noProvocations, VCPU_PROVOCATIONS } from './provocations.js';
 import { Vmcs } from './vmcs.js';
 
 /** Every area of the VMCS is checked at the next VM entry. */
 const VMCS_ALL_DIRTY = 7;
+
+/** More MSRs than there are that hold what the guest wrote. */
+const MAX_STORED_MSRS = 1024;
+
+/** What the VMM keeps of a vCPU beside its block in the core's memory and its VMCS. */
+export const VCPU_STATE = record({
+  launched: flag,
+  pendingExit: flag,
+  halted: flag,
+  waitsForSipi: flag,
+  woken: flag,
+  pendingInit: flag,
+  pendingSipi: optional(u8),
+  armedFor: optional(time),
+  steppedOver: optional(record({ field: text, bits: u32, apicPage: flag })),
+  unhalted: flag,
+  nmiPending: flag,
+  provoked: VCPU_PROVOCATIONS,
+  storedMsrs: list(tuple(u32, u64), { atMost: MAX_STORED_MSRS }),
+});
+export type VcpuState = StateOf<typeof VCPU_STATE>;
 
 /** One virtual CPU: its state block in the core's memory and its VMCS. */
 export class Vcpu {
@@ -51,26 +74,16 @@ export class Vcpu {
   pendingSipi: number | undefined;
   /** Virtual time that the VMX-preemption timer was set for at the last VM entry. */
   armedFor: number | undefined;
-  /** Intercept that is off for one instruction, and what to restore after it. */
-  steppedOver: { field: string; bits: number; after?: () => void } | undefined;
+  /** Intercept that is off for one instruction; with it the APIC-access page may be out of the EPT. */
+  steppedOver: VcpuState['steppedOver'];
   /** Another vCPU kicked this one before it halted (KVM's KICK_CPU). */
   unhalted = false;
   /** Instruction count at which a debugger's step is done. */
   stepGoal: number | undefined;
   /** An NMI waits until the guest can take it. */
   nmiPending = false;
-  /** Bits that the guest set by hypercall, by field encoding. */
-  readonly guestSet = new Map<number, bigint>();
-  /** Where a triple fault resumes, once, on request. */
-  surviveAt: bigint | undefined;
-  /** An event of the host for the next instruction boundary. */
-  hostEvent: { kind: 'interrupt' | 'nmi' | 'init' | 'sipi'; vector: number } | undefined;
-  /** Virtual time at which the guest asked for the VMX-preemption timer. */
-  timerRequest: number | undefined;
-  /** Spoils the guest state before the next entry, on request. */
-  beforeEntry: (() => void) | undefined;
-  /** Undoes invalid guest state that was put in on request, after the failed entry. */
-  repairAfterEntryFailure: (() => void) | undefined;
+  /** What the guest asked for by hypercall. */
+  provoked = noProvocations();
   /** MSRs that hold what the guest wrote (MTRRs, IA32_MISC_ENABLE). */
   readonly storedMsrs = new Map<number, bigint>();
 
@@ -224,12 +237,26 @@ export class Vcpu {
     this.steppedOver = undefined;
     this.stepGoal = undefined;
     this.storedMsrs.clear();
-    this.guestSet.clear();
-    this.surviveAt = undefined;
-    this.hostEvent = undefined;
-    this.timerRequest = undefined;
-    this.beforeEntry = undefined;
-    this.repairAfterEntryFailure = undefined;
+    this.provoked = noProvocations();
+  }
+
+  /** @see VCPU_STATE. No debugger's step is under way, and the guest is left. */
+  save(): VcpuState {
+    const { launched, pendingExit, halted, waitsForSipi, woken, pendingInit, pendingSipi } = this;
+    const { armedFor, steppedOver, unhalted, nmiPending, provoked } = this;
+    const storedMsrs = [...this.storedMsrs].sort(([a], [b]) => a - b);
+    return {
+      ...{ launched, pendingExit, halted, waitsForSipi, woken, pendingInit, pendingSipi },
+      ...{ armedFor, steppedOver, unhalted, nmiPending, provoked, storedMsrs },
+    };
+  }
+
+  load({ storedMsrs, ...state }: VcpuState): void {
+    Object.assign(this, state);
+    this.inGuest = false;
+    this.stepGoal = undefined;
+    this.storedMsrs.clear();
+    for (const [msr, value] of storedMsrs) this.storedMsrs.set(msr, value);
   }
 
   /** An application processor after INIT: it runs nothing until a SIPI. */

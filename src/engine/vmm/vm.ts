@@ -51,6 +51,7 @@ import type { Hypervisor, SliceEnd, VirtualCpu } from './hypervisor.js';
 import { setInitialState } from './initial-state.js';
 import { initVcpu, startVcpu } from './multiprocessor.js';
 import { physicalRead } from './physical-access.js';
+import { EptProvocations, repairEntry, spoilEntry } from './provocations.js';
 import { Vcpu } from './vcpu.js';
 import { fieldOffset } from './vmcs.js';
 import { fillMsrBitmap, setUpModel, setUpVmcs } from './vmcs-setup.js';
@@ -77,6 +78,8 @@ export class Vm implements Hypervisor<Vcpu> {
   readonly vcpus: Vcpu[] = [];
   readonly ept: EptBuilder;
   readonly memory: GuestMemory;
+  /** EPT leaves that guests had changed by hypercall. */
+  readonly provocations = new EptProvocations(this);
   board!: Board;
   /** How the guest ended, once it has. */
   end: GuestEnd | undefined;
@@ -94,8 +97,6 @@ export class Vm implements Hypervisor<Vcpu> {
   #current!: Vcpu;
   /** The vCPU that runs only waits for another one. */
   #yields = false;
-  /** GPA of an EPT entry that was spoilt on request, with its right value. */
-  readonly #spoilt = new Map<number, { entry: number; value: bigint }>();
 
   constructor(
     readonly core: CoreExports,
@@ -199,7 +200,7 @@ export class Vm implements Hypervisor<Vcpu> {
         if (!this.#prepareEntry(vcpu)) return { kind: 'idle', deadline: this.board.nextDeadline() };
         if (!this.#enter(vcpu)) return { kind: 'entry-failed' };
         if (vcpu.pendingExit) continue;
-        if (vcpu.hostEvent && this.#signal(vcpu)) continue;
+        if (vcpu.provoked.hostEvent && this.#signal(vcpu)) continue;
       }
       if (vcpu.icount >= until) return { kind: 'limit' };
       // an instruction whose device accesses are latched ends before anything else happens
@@ -252,7 +253,7 @@ export class Vm implements Hypervisor<Vcpu> {
   resetState(): void {
     this.end = undefined;
     this.exits = 0;
-    this.#spoilt.clear();
+    this.provocations.undo();
     this.host.u8.fill(0, EXIT_COUNTS, EXIT_COUNTS + 128 * 8);
     this.host.setNumber(TRACE_SEQUENCE, 0);
     for (const vcpu of this.vcpus) this.flushTlb(vcpu);
@@ -377,9 +378,9 @@ export class Vm implements Hypervisor<Vcpu> {
     this.#yields = true;
   }
 
-  /** Turns an intercept off for one instruction; MTF ends that. */
-  stepOver(vcpu: Vcpu, field: string, bits: number, after?: () => void): void {
-    vcpu.steppedOver = { field, bits, ...(after ? { after } : {}) };
+  /** Turns an intercept off for one instruction; MTF ends that, and puts the APIC-access page back if it was taken out. */
+  stepOver(vcpu: Vcpu, field: string, bits: number, apicPage = false): void {
+    vcpu.steppedOver = { field, bits: bits >>> 0, apicPage };
     vcpu.vmcs.set(field, vcpu.vmcs.get(field) & ~BigInt(bits >>> 0));
     vcpu.vmcs.primary |= PRIMARY.monitorTrapFlag;
   }
@@ -389,7 +390,7 @@ export class Vm implements Hypervisor<Vcpu> {
     if (!over) return;
     vcpu.steppedOver = undefined;
     vcpu.vmcs.set(over.field, vcpu.vmcs.get(over.field) | BigInt(over.bits >>> 0));
-    over.after?.();
+    if (over.apicPage) this.provocations.mapApicPage(vcpu, true);
   }
 
   /** PDPTEs of PAE paging from guest memory into the VMCS; false when one has reserved bits set (#GP). */
@@ -401,39 +402,6 @@ export class Vm implements Hypervisor<Vcpu> {
     entries.forEach((entry, i) => {
       vcpu.vmcs.set(`GUEST_PDPTR${i}`, entry);
     });
-    return true;
-  }
-
-  /** Changes the EPT leaf of a page until the exit that this causes repairs it; false outside RAM. */
-  spoilEpt(gpa: number, change: (entry: bigint) => bigint): boolean {
-    const page = gpa - (gpa % 4096);
-    if (page + 4096 > this.memoryBytes) return false;
-    const entry = this.ept.entryAddress(page, 1, true)!;
-    const value = this.host.get64(entry);
-    if (!this.#spoilt.has(page)) this.#spoilt.set(page, { entry, value });
-    this.host.set64(entry, change(value));
-    for (const vcpu of this.vcpus) this.flushTlb(vcpu);
-    return true;
-  }
-
-  /** Lets the APIC page be the APIC-access page: mapped to the frame behind guest RAM, which only it uses. */
-  mapApicPage(vcpu: Vcpu, gpa: number, on: boolean): void {
-    const frame = RAM_BASE + this.memoryBytes;
-    if (on) {
-      vcpu.vmcs.set('APIC_ACCESS_ADDR', frame);
-      this.ept.map(gpa, frame, 4096, { read: true, write: true, execute: false }, EPT_MEMORY_TYPE.UC);
-    } else this.ept.unmap(gpa, 4096);
-    this.flushTlb(vcpu);
-  }
-
-  repairEpt(gpa: number): boolean {
-    if (this.#spoilt.size === 0) return false;
-    const page = gpa - (gpa % 4096);
-    const spoilt = this.#spoilt.get(page);
-    if (!spoilt) return false;
-    this.#spoilt.delete(page);
-    this.host.set64(spoilt.entry, spoilt.value);
-    for (const vcpu of this.vcpus) this.flushTlb(vcpu);
     return true;
   }
 
@@ -485,7 +453,7 @@ export class Vm implements Hypervisor<Vcpu> {
     }
     if (vcpu.pendingSipi !== undefined) startVcpu(vcpu, vcpu.pendingSipi);
     vcpu.pendingSipi = undefined;
-    if (vcpu.waitsForSipi && vcpu.hostEvent === undefined) return false;
+    if (vcpu.waitsForSipi && vcpu.provoked.hostEvent === undefined) return false;
     const { vmcs } = vcpu;
     const now = this.now();
     let deadline = board.nextDeadline();
@@ -497,23 +465,22 @@ export class Vm implements Hypervisor<Vcpu> {
     if (!completing && !this.holdInterrupts && (vmcs.entryInfo & EVENT_VALID) === 0) this.#injectPending(vcpu);
     if (vcpu.halted) return false;
     this.#armTimer(vcpu, now, deadline);
-    if (vcpu.hostEvent?.kind === 'sipi') vmcs.activity = 3;
-    vcpu.beforeEntry?.();
-    vcpu.beforeEntry = undefined;
+    if (vcpu.provoked.hostEvent?.kind === 'sipi') vmcs.activity = 3;
+    spoilEntry(vcpu);
     return true;
   }
 
   /** When the guest's turn must end for the devices or for itself; undefined: never. */
   #nextEvent(vcpu: Vcpu, deadline = this.board.nextDeadline()): number | undefined {
-    const { timerRequest } = vcpu;
+    const { timerRequest } = vcpu.provoked;
     if (deadline === undefined || timerRequest === undefined) return deadline ?? timerRequest;
     return Math.min(deadline, timerRequest);
   }
 
   /** Something waits that only a VM entry delivers. */
   #hasEvent(vcpu: Vcpu): boolean {
-    const { woken, nmiPending, hostEvent, pendingInit, index } = vcpu;
-    return woken || nmiPending || hostEvent !== undefined || pendingInit || this.board.interruptPending(index);
+    const { woken, nmiPending, provoked, pendingInit, index } = vcpu;
+    return woken || nmiPending || provoked.hostEvent !== undefined || pendingInit || this.board.interruptPending(index);
   }
 
   /** The VMX-preemption timer ends the guest's turn at the next event. It counts ns, 32 bits. */
@@ -567,18 +534,16 @@ export class Vm implements Hypervisor<Vcpu> {
         this.exits++;
         return true;
       default:
-        if (!vcpu.repairAfterEntryFailure) return false;
+        if (!repairEntry(vcpu)) return false;
         this.exits++;
-        vcpu.repairAfterEntryFailure();
-        vcpu.repairAfterEntryFailure = undefined;
         return this.#enter(vcpu);
     }
   }
 
   /** An event of the host at this instruction boundary; true when it made the guest exit. */
   #signal(vcpu: Vcpu): boolean {
-    const { kind, vector } = vcpu.hostEvent!;
-    vcpu.hostEvent = undefined;
+    const { kind, vector } = vcpu.provoked.hostEvent!;
+    vcpu.provoked.hostEvent = undefined;
     const { core } = this;
     const status =
       kind === 'interrupt'

@@ -17,7 +17,7 @@ const GUEST_PHYSICAL_ADDRESS = fieldOffset('GUEST_PHYSICAL_ADDRESS');
  */
 export const eptViolationExit: ExitHandler = (vcpu, vm) => {
   const gpa = vcpu.host.getNumber(vcpu.vmcs.region + GUEST_PHYSICAL_ADDRESS);
-  if (vm.repairEpt(gpa)) return 'resume';
+  if (vm.provocations.repair(gpa)) return 'resume';
   if ((vcpu.vmcs.qualificationLow & QUALIFICATION_FETCH) !== 0) {
     vm.finish({
       kind: 'error',
@@ -59,7 +59,7 @@ function structureAccess(vcpu: Vcpu, vm: Vm, gpa: number): Outcome {
 /** An EPT entry with a setting that the processor refuses: repaired where the VMM made it, else an engine error. */
 export const eptMisconfigExit: ExitHandler = (vcpu, vm) => {
   const gpa = Number(vcpu.vmcs.get('GUEST_PHYSICAL_ADDRESS'));
-  if (vm.repairEpt(gpa)) return 'resume';
+  if (vm.provocations.repair(gpa)) return 'resume';
   vm.finish({ kind: 'error', status: 3, message: `EPT misconfiguration at GPA 0x${gpa.toString(16)}` });
   return 'stop';
 };

@@ -2,9 +2,10 @@ import type { ExitHandler } from '../exit.js';
 
 /** A fault while delivering a double fault: the processor would shut down. */
 export const tripleFaultExit: ExitHandler = (vcpu, vm) => {
-  if (vcpu.surviveAt !== undefined) {
-    vcpu.vmcs.set('GUEST_RIP', vcpu.surviveAt);
-    vcpu.surviveAt = undefined;
+  const { surviveAt } = vcpu.provoked;
+  if (surviveAt !== undefined) {
+    vcpu.vmcs.set('GUEST_RIP', surviveAt);
+    vcpu.provoked.surviveAt = undefined;
     vcpu.vmcs.setEvent(0, 0, 0);
     return 'resume';
   }

@@ -14,7 +14,8 @@ export const nmiWindowExit: ExitHandler = (vcpu) => {
 
 /** The VMX-preemption timer: devices have work, or the guest asked for this exit. */
 export const preemptionTimerExit: ExitHandler = (vcpu) => {
-  if (vcpu.timerRequest !== undefined && vcpu.clock >= vcpu.timerRequest) vcpu.timerRequest = undefined;
+  const { provoked, clock } = vcpu;
+  if (provoked.timerRequest !== undefined && clock >= provoked.timerRequest) provoked.timerRequest = undefined;
   return 'resume';
 };
 
