@@ -4,6 +4,7 @@ export { addBreakpoint, clearBreakpoints, run } from './run';
 export { dropBlocks, invalidatePageCode } from './decode/cache';
 export { updateMode } from './mmu/mode';
 export { flushAllVcpus, flushTlb } from './mmu/tlb';
+export { translateForVmm } from './mmu/vmm-walk';
 export { loadGuest, saveGuest, vmLaunch, vmResume } from './vmx/entry';
 export { initVmcs, vmRead, vmWriteField, vmcsTouched } from './vmx/vmcs';
 export { externalInterrupt, initSignal, nmi, sipi } from './vmx/boundary';

@@ -37,6 +37,11 @@ export interface CoreExports {
   flushAllVcpus(): void;
   /** Loads the guest state of the current VMCS into the ACTIVE block, without the checks of a VM entry. */
   loadGuest(): void;
+  /**
+   * Translates a linear address for a supervisor access of the VMM, as the processor: XS_OK and the GPA in ASSIST_ADDRESS,
+   * XS_FAULT and FAULT_*, or XS_EXIT and ASSIST_*, which asks for a paging-structure entry.
+   */
+  translateForVmm(linear: bigint, write: number): number;
   /** VMREAD and VMWRITE of the current VMCS by encoding. */
   vmRead(encoding: number): bigint;
   vmWriteField(encoding: number, value: bigint): number;
@@ -65,6 +70,7 @@ export const CORE_EXPORTS = [
   'updateMode',
   'flushAllVcpus',
   'loadGuest',
+  'translateForVmm',
   'vmRead',
   'vmWriteField',
 ] as const satisfies readonly (keyof CoreExports)[];

@@ -1,31 +1,63 @@
 import { exceptionRow } from '../../spec/exceptions.js';
-import { GPR, RAM_BASE } from '../core/layout.js';
-import { translate } from '../debug/translate.js';
-import { EVENT_ERROR_CODE, EVENT_TYPE } from './exit.js';
+import { CR3, GPR, PDPTES } from '../core/layout.js';
+import { EVENT_ERROR_CODE, EVENT_TYPE, EVENT_VALID, type Outcome } from './exit.js';
+import { tripleFaultExit } from './exits/triple-fault.js';
+import { secondFault } from './second-fault.js';
+import { SystemMemory, SystemPageFault } from './system-memory.js';
 import type { Vcpu } from './vcpu.js';
 import type { Vm } from './vm.js';
 import { setSegment } from './vmcs-setup.js';
 
+const DF = 8;
 const TS = 10;
-const GP = 13;
 const NP = 11;
+const SS = 12;
+const GP = 13;
+const PF = 14;
 const SOURCE = { call: 0, iret: 1, jmp: 2, gate: 3 };
 const NT = 0x4000n;
 const RF = 0x10000n;
-const SS_BIG = 0x4000n;
+const VM_FLAG = 0x20000n;
+const BLOCKED_BY_STI_OR_MOV_SS = 3;
 const BLOCKED_BY_NMI = 8;
 const CR0_TS = 8n;
+const CR0_PG = 0x8000_0000n;
+const CR4_PAE = 0x20n;
 const SEGMENTS = ['ES', 'CS', 'SS', 'DS', 'FS', 'GS'] as const;
-/** Offsets in a 32-bit TSS. @sdm 3A 7.2.1 "Task-State Segment (TSS)" */
-const TSS32 = { link: 0, cr3: 28, eip: 32, eflags: 36, registers: 40, segments: 72, ldt: 96, minimum: 103 };
+const CODE_SEGMENT = 1;
+const UNUSABLE = 0x10000;
+const BIG = 0x4000;
+const EXTERNAL = 1;
+/** Offsets in a 32-bit TSS; `saved`: what the outgoing task's registers take. @sdm 3A 7.2.1 "Task-State Segment (TSS)" */
+const TSS32 = {
+  link: 0,
+  cr3: 28,
+  ip: 32,
+  flags: 36,
+  registers: 40,
+  segments: 72,
+  ldt: 96,
+  limit: 103,
+  saved: [32, 96],
+} as const;
 /** Offsets in a 16-bit TSS. @sdm 3A 7.6 "16-Bit Task-State Segment (TSS)" */
-const TSS16 = { link: 0, ip: 14, flags: 16, registers: 18, segments: 34, ldt: 42, minimum: 43 };
+const TSS16 = { link: 0, ip: 14, flags: 16, registers: 18, segments: 34, ldt: 42, limit: 43, saved: [14, 42] } as const;
 
 interface Descriptor {
   base: number;
   limit: number;
   accessRights: number;
   address: number;
+}
+
+/** What a TSS holds of its task. */
+interface TaskState {
+  ip: number;
+  flags: bigint;
+  registers: number[];
+  selectors: number[];
+  ldt: number;
+  cr3: number | undefined;
 }
 
 class TaskFault extends Error {
@@ -37,50 +69,91 @@ class TaskFault extends Error {
   }
 }
 
-/** Does the task switch of the current exit, or injects its fault. @sdm 3A 7.3 "Task Switching" */
-export function switchTask(vcpu: Vcpu, vm: Vm): void {
+/**
+ * Does the task switch of the current exit, or injects its fault: up to the point where the outgoing task is saved it
+ * belongs to that task, which then is as it was; after it to the new one. @sdm 3A 7.3 "Task Switching"
+ */
+export function switchTask(vcpu: Vcpu, vm: Vm): Outcome {
   const qualification = vcpu.vmcs.qualificationLow;
-  const selector = qualification & 0xffff;
   const source = (qualification >>> 30) & 3;
+  const event = source === SOURCE.gate ? vcpu.vmcs.vectoringInfo : 0;
+  const error = vcpu.vmcs.vectoringError;
   try {
-    perform(vcpu, vm, selector, source);
-  } catch (error) {
-    if (!(error instanceof TaskFault)) throw error;
-    vcpu.exception(error.vector, error.selector & 0xfffc);
+    perform(vcpu, vm, qualification & 0xffff, source, event, error);
+  } catch (fault) {
+    return raise(vcpu, vm, event, fault);
+  }
+  return (vcpu.vmcs.entryInfo & EVENT_VALID) !== 0 ? 'inject' : 'resume';
+}
+
+/** Injects a fault of the switch, with what it makes of the event that the switch was to deliver. */
+function raise(vcpu: Vcpu, vm: Vm, event: number, fault: unknown): Outcome {
+  const external = (event & EVENT_VALID) !== 0 && !isSoftwareEvent(event) ? EXTERNAL : 0;
+  let vector = PF;
+  let code: number;
+  if (fault instanceof SystemPageFault) {
+    code = fault.code;
+    vm.setCr2(vcpu, fault.address);
+  } else if (fault instanceof TaskFault) {
+    vector = fault.vector;
+    code = (fault.selector & 0xfffc) | external;
+  } else throw fault;
+  switch (secondFault(event, vector)) {
+    case 'triple':
+      return tripleFaultExit(vcpu, vm);
+    case 'double':
+      vcpu.exception(DF, 0);
+      return 'inject';
+    default:
+      vcpu.exception(vector, code);
+      return 'inject';
   }
 }
 
-function perform(vcpu: Vcpu, vm: Vm, selector: number, source: number): void {
+function perform(vcpu: Vcpu, vm: Vm, selector: number, source: number, event: number, error: number): void {
   const { vmcs } = vcpu;
-  const memory = new LinearMemory(vcpu, vm);
+  const memory = new SystemMemory(vcpu, vm);
+  const nests = source === SOURCE.call || source === SOURCE.gate;
+  const ends = source === SOURCE.jmp || source === SOURCE.iret;
   const next = readDescriptor(vcpu, memory, selector, TS);
   const type = next.accessRights & 0x1f;
   const is32 = (type & 8) !== 0;
+  const layout = is32 ? TSS32 : TSS16;
   if ((next.accessRights & 0x80) === 0) throw new TaskFault(NP, selector);
-  if (next.limit < (is32 ? TSS32.minimum : TSS16.minimum)) throw new TaskFault(TS, selector);
+  if (next.limit < layout.limit) throw new TaskFault(TS, selector);
+  const oldSelector = Number(vmcs.get('GUEST_TR_SELECTOR'));
+  const oldBase = Number(vmcs.get('GUEST_TR_BASE'));
+  const old = (Number(vmcs.get('GUEST_TR_AR_BYTES')) & 8) !== 0 ? TSS32 : TSS16;
 
-  const event = source === SOURCE.gate ? vmcs.vectoringInfo : 0;
+  // all pages that the switch writes or reads, before anything changes
+  const oldDescriptor = ends ? descriptorAddress(vcpu, oldSelector, TS) : undefined;
+  if (oldDescriptor !== undefined) memory.probe(oldDescriptor + 5, 1, true);
+  if (source !== SOURCE.iret) memory.probe(next.address + 5, 1, true);
+  memory.probe(oldBase + old.saved[0], old.saved[1] - old.saved[0], true);
+  if (nests) memory.probe(next.base + layout.link, 2, true);
+  const task = readTask(memory, next.base, is32);
+
   // the switch is the event's delivery: it is not injected again
   if (event !== 0) vmcs.setEvent(0, 0, 0);
   // an instruction is complete for the old task: its saved EIP is the next one's
   if (event === 0 || isSoftwareEvent(event)) vcpu.complete();
-  const oldSelector = Number(vmcs.get('GUEST_TR_SELECTOR'));
-  const oldBase = Number(vmcs.get('GUEST_TR_BASE'));
-  const old32 = (Number(vmcs.get('GUEST_TR_AR_BYTES')) & 8) !== 0;
-  if (source === SOURCE.jmp || source === SOURCE.iret) setBusy(vcpu, memory, oldSelector, false);
+  if (oldDescriptor !== undefined) setBusy(memory, oldDescriptor, false);
   let flags = vmcs.get('GUEST_RFLAGS');
   if (source === SOURCE.iret) flags &= ~NT;
   if (isFault(event)) flags |= RF;
-  saveTask(vcpu, memory, oldBase, old32, flags);
-
-  if (source === SOURCE.call || source === SOURCE.gate) memory.write16(next.base + TSS32.link, oldSelector);
-  if (source !== SOURCE.iret) setBusy(vcpu, memory, selector, true);
+  saveTask(vcpu, memory, oldBase, old, flags);
+  if (nests) memory.write(next.base + layout.link, 2, oldSelector);
+  if (source !== SOURCE.iret) setBusy(memory, next.address, true);
   vmcs.set('GUEST_CR0', vmcs.get('GUEST_CR0') | CR0_TS);
   setSegment(vmcs, 'TR', selector, BigInt(next.base), next.limit, (next.accessRights & ~0x1f) | (is32 ? 0x8b : 0x83));
-  loadTask(vcpu, vm, memory, next.base, is32, source === SOURCE.call || source === SOURCE.gate);
-  if ((event & EVENT_ERROR_CODE) !== 0) pushErrorCode(vcpu, memory, is32 ? 4 : 2, vmcs.vectoringError);
-  if (eventType(event) === EVENT_TYPE.nmi)
-    vmcs.set('GUEST_INTERRUPTIBILITY_INFO', vmcs.interruptibility | BLOCKED_BY_NMI);
+  const blocking = eventType(event) === EVENT_TYPE.nmi ? BLOCKED_BY_NMI : 0;
+  vmcs.set('GUEST_INTERRUPTIBILITY_INFO', (vmcs.interruptibility & ~BLOCKED_BY_STI_OR_MOV_SS) | blocking);
+
+  // from here on faults are the new task's
+  startTask(vcpu, vm, task, nests);
+  loadSegments(vcpu, memory, task);
+  if ((event & EVENT_ERROR_CODE) !== 0) pushErrorCode(vcpu, memory, is32 ? 4 : 2, error);
+  if (vmcs.rip > vmcs.get('GUEST_CS_LIMIT')) throw new TaskFault(GP, 0);
 }
 
 const eventType = (info: number): number => (info >> 8) & 7;
@@ -91,71 +164,114 @@ function isFault(info: number): boolean {
   return eventType(info) === EVENT_TYPE.hardwareException && exceptionRow(info & 0xff)?.class === 'fault';
 }
 
-/** The error code of the event goes to the new task's stack, in units of its TSS. */
-function pushErrorCode(vcpu: Vcpu, memory: LinearMemory, bytes: 2 | 4, code: number): void {
+/** The error code of the event goes to the new task's stack, in units of its TSS. @throws TaskFault @throws SystemPageFault */
+function pushErrorCode(vcpu: Vcpu, memory: SystemMemory, bytes: 2 | 4, code: number): void {
   const { vmcs } = vcpu;
-  const mask = (vmcs.get('GUEST_SS_AR_BYTES') & SS_BIG) !== 0n ? 0xffffffff : 0xffff;
+  const rights = Number(vmcs.get('GUEST_SS_AR_BYTES'));
+  const limit = Number(vmcs.get('GUEST_SS_LIMIT'));
+  const mask = (rights & BIG) !== 0 ? 0xffffffff : 0xffff;
   const old = Number(vmcs.get('GUEST_RSP') & 0xffffffffn);
   const offset = ((old - bytes) & mask) >>> 0;
-  const at = (Number(vmcs.get('GUEST_SS_BASE')) + offset) >>> 0;
-  if (bytes === 4) memory.write32(at, code);
-  else memory.write16(at, code);
+  const down = (rights & 0xc) === 4 && (rights & 0x10) !== 0;
+  const last = offset + bytes - 1;
+  if (last > mask || (down ? offset <= limit : last > limit)) throw new TaskFault(SS, 0);
+  memory.write((Number(vmcs.get('GUEST_SS_BASE')) + offset) >>> 0, bytes, code);
   vmcs.set('GUEST_RSP', ((old & ~mask) | offset) >>> 0);
 }
 
-function saveTask(vcpu: Vcpu, memory: LinearMemory, base: number, is32: boolean, flags: bigint): void {
+function saveTask(
+  vcpu: Vcpu,
+  memory: SystemMemory,
+  base: number,
+  layout: typeof TSS32 | typeof TSS16,
+  flags: bigint,
+): void {
   const { vmcs } = vcpu;
-  const layout = is32 ? TSS32 : TSS16;
-  const put = (offset: number, value: number) =>
-    is32 ? memory.write32(base + offset, value) : memory.write16(base + offset, value);
-  put(is32 ? TSS32.eip : TSS16.ip, Number(vmcs.rip & 0xffffffffn));
-  put(is32 ? TSS32.eflags : TSS16.flags, Number(flags));
-  const step = is32 ? 4 : 2;
+  const step = layout === TSS32 ? 4 : 2;
+  const put = (offset: number, value: number) => memory.write(base + offset, step, value);
+  put(layout.ip, Number(vmcs.rip & 0xffffffffn));
+  put(layout.flags, Number(flags));
   for (let i = 0; i < 8; i++)
     put(layout.registers + i * step, i === 4 ? Number(vmcs.get('GUEST_RSP') & 0xffffffffn) : vcpu.gprLow(i));
-  const segments = is32 ? SEGMENTS : SEGMENTS.slice(0, 4);
-  segments.forEach((name, i) =>
-    memory.write16(base + layout.segments + i * step, Number(vmcs.get(`GUEST_${name}_SELECTOR`))),
-  );
+  const segments = layout === TSS32 ? SEGMENTS : SEGMENTS.slice(0, 4);
+  segments.forEach((name, i) => {
+    memory.write(base + layout.segments + i * step, 2, Number(vmcs.get(`GUEST_${name}_SELECTOR`)));
+  });
 }
 
-function loadTask(vcpu: Vcpu, vm: Vm, memory: LinearMemory, base: number, is32: boolean, nested: boolean): void {
-  const { vmcs } = vcpu;
+function readTask(memory: SystemMemory, base: number, is32: boolean): TaskState {
   const layout = is32 ? TSS32 : TSS16;
-  const get = (offset: number) => (is32 ? memory.read32(base + offset) : memory.read16(base + offset));
   const step = is32 ? 4 : 2;
-  const rip = get(is32 ? TSS32.eip : TSS16.ip);
-  const flags = BigInt(get(is32 ? TSS32.eflags : TSS16.flags)) | 2n | (nested ? NT : 0n);
-  const registers = Array.from({ length: 8 }, (_, i) => get(layout.registers + i * step));
-  const names = is32 ? SEGMENTS : SEGMENTS.slice(0, 4);
-  const selectors = names.map((_, i) => memory.read16(base + layout.segments + i * step));
-  const ldt = memory.read16(base + layout.ldt);
-  if (is32 && (vmcs.get('GUEST_CR0') & 0x80000000n) !== 0n) {
-    vmcs.set('GUEST_CR3', memory.read32(base + TSS32.cr3));
-    if ((vmcs.get('GUEST_CR4') & 0x20n) !== 0n && !vm.loadPdptes(vcpu)) throw new TaskFault(TS, 0);
-    vm.flushTlb(vcpu);
-  }
-  vmcs.set('GUEST_RIP', rip);
+  const get = (offset: number) => memory.read(base + offset, step);
+  return {
+    ip: get(layout.ip),
+    flags: BigInt(get(layout.flags)),
+    registers: Array.from({ length: 8 }, (_, i) => get(layout.registers + i * step)),
+    selectors: Array.from({ length: is32 ? 6 : 4 }, (_, i) => memory.read(base + layout.segments + i * step, 2)),
+    ldt: memory.read(base + layout.ldt, 2),
+    cr3: is32 ? memory.read(base + TSS32.cr3, 4) : undefined,
+  };
+}
+
+/**
+ * Registers, flags, page tables of the new task, and segment registers of which only the selectors are loaded yet: a
+ * descriptor that cannot be loaded then faults in the new task, whose segment it leaves without contents.
+ * @throws TaskFault
+ */
+function startTask(vcpu: Vcpu, vm: Vm, task: TaskState, nested: boolean): void {
+  const { vmcs } = vcpu;
+  const flags = task.flags | 2n | (nested ? NT : 0n);
+  vmcs.set('GUEST_RIP', task.ip);
   vmcs.set('GUEST_RFLAGS', flags & 0x3f7fd7n);
-  registers.forEach((value, i) => {
+  task.registers.forEach((value, i) => {
     if (i === 4) vmcs.set('GUEST_RSP', value);
     vcpu.host.set64(vcpu.at(GPR) + i * 8, BigInt(value >>> 0));
   });
-  loadLdt(vcpu, memory, ldt);
-  if ((flags & 0x20000n) !== 0n) {
-    names.forEach((name, i) => setSegment(vmcs, name, selectors[i], BigInt(selectors[i] << 4), 0xffff, 0xf3));
-    return;
-  }
-  const cpl = selectors[1] & 3;
-  names.forEach((name, i) => loadSegment(vcpu, memory, name, selectors[i], cpl));
-  for (const name of SEGMENTS.slice(names.length)) setSegment(vmcs, name, 0, 0n, 0, 0x10000);
   vmcs.set('GUEST_DR7', vmcs.get('GUEST_DR7') & ~0x155n);
-  if (vmcs.rip > vmcs.get('GUEST_CS_LIMIT')) vcpu.exception(GP, 0);
+  const virtual = (flags & VM_FLAG) !== 0n;
+  const cpl = virtual ? 3 : task.selectors[CODE_SEGMENT] & 3;
+  for (const [i, name] of SEGMENTS.entries()) {
+    const selector = task.selectors[i] ?? 0;
+    if (virtual) setSegment(vmcs, name, selector, BigInt(selector << 4), 0xffff, 0xf3);
+    else if (name === 'CS') setSegment(vmcs, name, selector, 0n, 0, 0x9b | (cpl << 5));
+    else setSegment(vmcs, name, selector, 0n, 0, UNUSABLE | (name === 'SS' ? cpl << 5 : 0));
+  }
+  setSegment(vmcs, 'LDTR', task.ldt, 0n, 0, UNUSABLE);
+  if (task.cr3 !== undefined && (vmcs.get('GUEST_CR0') & CR0_PG) !== 0n) loadPageTables(vcpu, vm, task.cr3);
 }
 
-function loadLdt(vcpu: Vcpu, memory: LinearMemory, selector: number): void {
+/** @throws TaskFault when PAE page-directory pointers have reserved bits set: the old ones stay. */
+function loadPageTables(vcpu: Vcpu, vm: Vm, cr3: number): void {
+  const { vmcs, host } = vcpu;
+  const old = vmcs.get('GUEST_CR3');
+  vmcs.set('GUEST_CR3', cr3);
+  if ((vmcs.get('GUEST_CR4') & CR4_PAE) !== 0n) {
+    if (!vm.loadPdptes(vcpu)) {
+      vmcs.set('GUEST_CR3', old);
+      throw new TaskFault(GP, 0);
+    }
+    for (let i = 0; i < 4; i++) host.set64(vcpu.at(PDPTES) + 8 * i, vmcs.get(`GUEST_PDPTR${i}`));
+  }
+  // the VMM's own accesses go through the new tables at once
+  host.set64(vcpu.at(CR3), BigInt(cr3));
+  vm.flushTlb(vcpu);
+}
+
+/** LDTR, then the segment registers, with the checks of a task switch. @throws TaskFault @throws SystemPageFault */
+function loadSegments(vcpu: Vcpu, memory: SystemMemory, { ldt, selectors, flags }: TaskState): void {
+  loadLdt(vcpu, memory, ldt);
+  if ((flags & VM_FLAG) !== 0n) return;
+  const cpl = selectors[CODE_SEGMENT] & 3;
+  // CS and SS first: they make the privilege level
+  for (const name of ['CS', 'SS', 'ES', 'DS', 'FS', 'GS'] as const) {
+    const selector = selectors[SEGMENTS.indexOf(name)];
+    if (selector !== undefined) loadSegment(vcpu, memory, name, selector, cpl);
+  }
+}
+
+function loadLdt(vcpu: Vcpu, memory: SystemMemory, selector: number): void {
   if ((selector & 0xfffc) === 0) {
-    setSegment(vcpu.vmcs, 'LDTR', selector, 0n, 0, 0x10000);
+    setSegment(vcpu.vmcs, 'LDTR', selector, 0n, 0, UNUSABLE);
     return;
   }
   if ((selector & 4) !== 0) throw new TaskFault(TS, selector);
@@ -165,12 +281,11 @@ function loadLdt(vcpu: Vcpu, memory: LinearMemory, selector: number): void {
 }
 
 /** A segment register of the new task with the checks that a task switch makes. */
-function loadSegment(vcpu: Vcpu, memory: LinearMemory, name: string, selector: number, cpl: number): void {
+function loadSegment(vcpu: Vcpu, memory: SystemMemory, name: string, selector: number, cpl: number): void {
   const code = name === 'CS';
   const stack = name === 'SS';
   if ((selector & 0xfffc) === 0) {
     if (code || stack) throw new TaskFault(TS, selector);
-    setSegment(vcpu.vmcs, name, selector, 0n, 0, 0x10000);
     return;
   }
   const descriptor = readDescriptor(vcpu, memory, selector, TS);
@@ -186,8 +301,8 @@ function loadSegment(vcpu: Vcpu, memory: LinearMemory, name: string, selector: n
     (!code && !stack && executable && (accessRights & 2) === 0) ||
     (!code && !stack && !(executable && conformingOrDown) && (dpl < cpl || dpl < rpl));
   if (bad) throw new TaskFault(TS, selector);
-  if ((accessRights & 0x80) === 0) throw new TaskFault(stack ? 12 : NP, selector);
-  memory.write8(descriptor.address + 5, memory.read8(descriptor.address + 5) | 1);
+  if ((accessRights & 0x80) === 0) throw new TaskFault(stack ? SS : NP, selector);
+  if ((accessRights & 1) === 0) memory.write(descriptor.address + 5, 1, (accessRights & 0xff) | 1);
   setSegment(vcpu.vmcs, name, selector, BigInt(descriptor.base), descriptor.limit, accessRights | 1);
 }
 
@@ -196,15 +311,16 @@ function descriptorAddress(vcpu: Vcpu, selector: number, vector: number): number
   const local = (selector & 4) !== 0;
   const base = Number(vmcs.get(local ? 'GUEST_LDTR_BASE' : 'GUEST_GDTR_BASE'));
   const limit = Number(vmcs.get(local ? 'GUEST_LDTR_LIMIT' : 'GUEST_GDTR_LIMIT'));
+  const usable = !local || (Number(vmcs.get('GUEST_LDTR_AR_BYTES')) & UNUSABLE) === 0;
   const at = selector & 0xfff8;
-  if (at + 7 > limit) throw new TaskFault(vector, selector);
-  return base + at;
+  if (!usable || at + 7 > limit) throw new TaskFault(vector, selector);
+  return (base + at) >>> 0;
 }
 
-function readDescriptor(vcpu: Vcpu, memory: LinearMemory, selector: number, vector: number): Descriptor {
+function readDescriptor(vcpu: Vcpu, memory: SystemMemory, selector: number, vector: number): Descriptor {
   const address = descriptorAddress(vcpu, selector, vector);
-  const low = memory.read32(address);
-  const high = memory.read32(address + 4);
+  const low = memory.read(address, 4);
+  const high = memory.read(address + 4, 4);
   const granular = (high & 0x800000) !== 0;
   const limit = (low & 0xffff) | (high & 0xf0000);
   return {
@@ -215,48 +331,8 @@ function readDescriptor(vcpu: Vcpu, memory: LinearMemory, selector: number, vect
   };
 }
 
-function setBusy(vcpu: Vcpu, memory: LinearMemory, selector: number, busy: boolean): void {
-  const at = descriptorAddress(vcpu, selector, TS) + 5;
-  const type = memory.read8(at);
-  memory.write8(at, busy ? type | 2 : type & ~2);
-}
-
-/** Supervisor accesses to linear memory by the VMM; an address that is not mapped gives #TS. */
-class LinearMemory {
-  constructor(
-    readonly vcpu: Vcpu,
-    readonly vm: Vm,
-  ) {}
-
-  read8(address: number): number {
-    return this.vm.host.u8[this.#at(address)];
-  }
-
-  read16(address: number): number {
-    return this.read8(address) | (this.read8(address + 1) << 8);
-  }
-
-  read32(address: number): number {
-    return (this.read16(address) | (this.read16(address + 2) << 16)) >>> 0;
-  }
-
-  write8(address: number, value: number): void {
-    this.vm.host.u8[this.#at(address)] = value;
-  }
-
-  write16(address: number, value: number): void {
-    this.write8(address, value & 0xff);
-    this.write8(address + 1, (value >> 8) & 0xff);
-  }
-
-  write32(address: number, value: number): void {
-    this.write16(address, value & 0xffff);
-    this.write16(address + 2, value >>> 16);
-  }
-
-  #at(address: number): number {
-    const gpa = translate(this.vcpu, this.vm, BigInt(address >>> 0));
-    if (gpa === undefined || gpa >= BigInt(this.vm.memoryBytes)) throw new TaskFault(TS, 0);
-    return RAM_BASE + Number(gpa);
-  }
+/** Changes the busy bit in the type of a TSS descriptor. */
+function setBusy(memory: SystemMemory, descriptor: number, busy: boolean): void {
+  const type = memory.read(descriptor + 5, 1);
+  memory.write(descriptor + 5, 1, busy ? type | 2 : type & ~2);
 }

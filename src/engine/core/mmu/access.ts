@@ -6,7 +6,8 @@
 import {
   ACCESS_NONCANONICAL, ATT_TPR, ASSIST_ADDRESS, ASSIST_BYTES, ASSIST_DATA, ASSIST_KIND, ASSIST_MMIO, ASSIST_WRITE, BOUNCE, BOUNCE_BYTES,
   COUNTERS, COUNTER_TLB_MISS, CTX, CTX_PLAIN, CTX_SYSTEM, EFER, ICOUNT, CR4, LATCHES, LATCH_BYTES, LATCH_COUNT,
-  LATCH_CURSOR, LATCH_EVENT, LATCH_ICOUNT, NMI_UNBLOCKED, SINGLE, TLB_CODE, TLB_ENTRIES, TLB_READ, TLB_WRITE, VECTORING_INFO, WATCH_HIT, XS_RETRY,
+  LATCH_CURSOR, LATCH_EVENT, LATCH_ICOUNT, NMI_UNBLOCKED, SINGLE, TLB_CODE, TLB_ENTRIES, TLB_READ, TLB_WRITE, VECTORING_INFO,
+  WATCH_HIT, XS_EXIT, XS_RETRY,
 } from '../layout';
 import { canonicalAddress, attend, decide, decided, faultCode, refuse, VEC_AC, VEC_GP, VEC_SS } from '../state';
 import { exitGla, exitGpa, vmExit } from '../vmx/exit';
@@ -137,11 +138,16 @@ function eptExit(la: u64, gpa: u64, access: u32, permissions: u32, translated: b
   vmExit(48, <u64>access | permissions | place | unblockingBit());
 }
 
+/** The VMM translates: what EPT stops is told to it without a VM exit. */
+let quiet: bool = false;
+export function recordOnly(on: bool): void { quiet = on; }
+
 /** For the walker: EPT stops the access to a paging-structure entry, which the VMM does or repairs the EPT for. */
 export function structureViolation(la: u64, gpa: u64, access: u32, bytes: u32, write: bool, data: u64): void {
-  if (!mayExit()) return;
+  if (!quiet && !mayExit()) return;
   askForEntry(gpa, bytes, write, data);
-  eptExit(la, gpa, access, eptPermissions, false, eptFailure);
+  if (quiet) decide(XS_EXIT);
+  else eptExit(la, gpa, access, eptPermissions, false, eptFailure);
 }
 
 // ---- translation of one page ----

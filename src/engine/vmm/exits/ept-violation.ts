@@ -26,7 +26,7 @@ export const eptViolationExit: ExitHandler = (vcpu, vm) => {
     });
     return 'stop';
   }
-  if ((vcpu.vmcs.qualificationLow & QUALIFICATION_TRANSLATED) === 0) return structureAccess(vcpu, vm, gpa);
+  if ((vcpu.vmcs.qualificationLow & QUALIFICATION_TRANSLATED) === 0) return structureAccess(vcpu, vm);
   const { host } = vcpu;
   const address = host.getNumber(vcpu.at(ASSIST_ADDRESS));
   const bytes = host.get32(vcpu.at(ASSIST_BYTES));
@@ -45,8 +45,9 @@ export const eptViolationExit: ExitHandler = (vcpu, vm) => {
 };
 
 /** The processor's walk meets a paging-structure entry in no frame: read for it, or written with its accessed and dirty flags. */
-function structureAccess(vcpu: Vcpu, vm: Vm, gpa: number): Outcome {
+export function structureAccess(vcpu: Vcpu, vm: Vm): Outcome {
   const { host } = vcpu;
+  const gpa = host.getNumber(vcpu.at(ASSIST_ADDRESS));
   const bytes = host.get32(vcpu.at(ASSIST_BYTES));
   if (host.get32(vcpu.at(ASSIST_WRITE)) !== 0) {
     const value = BigInt.asUintN(bytes * 8, host.get64(vcpu.at(ASSIST_DATA)));
