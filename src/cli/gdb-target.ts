@@ -1,11 +1,19 @@
 /** The GDB stub's view of a guest, over the debugger API. */
 import { bareName } from '../disasm/index.js';
 import { unwindRows } from '../engine/debug/linux/orc.js';
-import type { Debugger, OsUnwindTable, RunState, StopReason } from '../engine/debugger.js';
+import type { Condition, Debugger, OsUnwindTable, RunState, StopReason } from '../engine/debugger.js';
 import { inSlices } from '../engine/host/slices.js';
 import { buildDebugFrame } from '../gdbstub/debug-frame.js';
 import { buildSymbolElf } from '../gdbstub/symbol-elf.js';
-import type { Architecture, MemoryRegion, StopCause, Target, TargetEvent, ThreadRegisters } from '../gdbstub/target.js';
+import type {
+  Architecture,
+  MemoryRegion,
+  StopCause,
+  Target,
+  TargetCondition,
+  TargetEvent,
+  ThreadRegisters,
+} from '../gdbstub/target.js';
 import { exitReasonName } from '../spec/vmx/exit-reasons.js';
 import { DEBUGGER_NAMES, SYSTEM_REGISTERS, VMCS_ENCODINGS, VMCS_REGISTERS } from './gdb-registers.js';
 import { osTables } from './gdb-tables.js';
@@ -41,7 +49,13 @@ function causeOf(stop: StopReason | undefined): StopCause {
     case 'until':
       return { kind: 'event', message: 'The guest reached the place that another view ran it to.' };
     case 'breakpoint':
-      return { kind: 'breakpoint', address: stop.gva };
+      return {
+        kind: 'breakpoint',
+        address: stop.gva,
+        ...(stop.failure === undefined
+          ? {}
+          : { note: `Condition of the breakpoint at ${hex(stop.gva)}: ${stop.failure}.` }),
+      };
     case 'watchpoint':
       return { kind: 'watchpoint', access: stop.access, address: stop.address, length: stop.length };
     case 'exit':
@@ -59,6 +73,18 @@ function causeOf(stop: StopReason | undefined): StopCause {
       return { kind: 'exited', status: end.status, message };
     }
   }
+}
+
+/** With registers named as the debugger names them. */
+function conditionOf({ expressions, registers, space }: TargetCondition): Condition {
+  return { expressions, registers: registers.map(debuggerName), space: space === 'physical' ? 'gpa' : 'gva' };
+}
+
+function debuggerName(name: string | undefined): string | undefined {
+  if (name === undefined) return undefined;
+  if (name === 'linear-pc') return 'linear_rip';
+  const encoding = VMCS_ENCODINGS.get(name);
+  return encoding === undefined ? (DEBUGGER_NAMES[name] ?? name) : `vmcs:${encoding.toString(16)}`;
 }
 
 /** Linear bytes that an entry of each table maps. */
@@ -189,18 +215,18 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
       return () => listeners.delete(listener);
     },
 
-    async resume() {
+    async resume(threads) {
       if (running) return;
-      await debug.resume();
+      await debug.resume(threads);
     },
     async pause() {
       if (!running) return;
       const before = stops;
       settle(await debug.pause(), before);
     },
-    async step(thread, within) {
+    async step(thread, within, others) {
       const before = stops;
-      settle(await debug.step(thread, 1, within), before);
+      settle(await debug.step(thread, 1, within, others), before);
     },
 
     async readRegisters(thread, names): Promise<ThreadRegisters> {
@@ -217,7 +243,11 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
     async addBreakpoint(spec) {
       const { id } = await debug.addBreakpoint(
         spec.kind === 'execute'
-          ? { kind: 'execute', gva: spec.address }
+          ? {
+              kind: 'execute',
+              gva: spec.address,
+              ...(spec.condition ? { condition: conditionOf(spec.condition) } : {}),
+            }
           : { ...spec, space: spec.space === 'physical' ? 'gpa' : 'gva' },
         'gdb',
       );
@@ -241,7 +271,7 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
       write: writeExtra,
     },
     ...(interruptHold === undefined ? {} : { interruptHold }),
-    monitor: (line) => debug.monitor(line),
+    monitor: (line, thread) => debug.monitor(line, thread),
     async threadDetail(thread) {
       const task = await debug.os?.current(thread).catch(() => undefined);
       return task && `${task.name} (pid ${task.pid})`;

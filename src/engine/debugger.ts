@@ -59,9 +59,21 @@ export interface ExitCondition {
   where?: { field: keyof ExitRecord; op: '==' | '!=' | '<' | '<=' | '>' | '>=' | '&'; value: bigint }[];
 }
 
+/**
+ * Expressions of GDB's agent bytecode, evaluated where the guest runs: it goes on while all of them are 0.
+ * @gdb appendix "The GDB Agent Expression Mechanism"
+ */
+export interface Condition {
+  expressions: Uint8Array[];
+  /** By the number that the bytecode has: a register's name, `linear_rip`, or `vmcs:` and an encoding in hexadecimal. */
+  registers: (string | undefined)[];
+  /** What its addresses are. */
+  space: 'gva' | 'gpa';
+}
+
 export type BreakpointSpec =
   /** Stops before the instruction at this linear address runs. Never touches guest memory. */
-  | { kind: 'execute'; gva: bigint }
+  | { kind: 'execute'; gva: bigint; condition?: Condition }
   /** Stops after an access to [address, address + length). `space` gva (linear) or gpa. */
   | { kind: 'watch'; space: 'gva' | 'gpa'; address: bigint; length: number; access: 'read' | 'write' | 'access' }
   /** Stops when a VM exit matches, before the VMM handles it. */
@@ -74,7 +86,8 @@ export type StopReason =
   | { kind: 'paused' }
   | { kind: 'step' }
   | { kind: 'until' }
-  | { kind: 'breakpoint'; id: number; gva: bigint }
+  /** `failure`: its condition could not be evaluated, and why. */
+  | { kind: 'breakpoint'; id: number; gva: bigint; failure?: string }
   | { kind: 'watchpoint'; id: number; access: 'read' | 'write' | 'access'; address: bigint; length: number }
   | { kind: 'exit'; id?: number; exit: ExitRecord }
   | { kind: 'limit'; message: string }
@@ -279,15 +292,25 @@ export interface Debugger {
   /** Registers a listener; returns a function that removes it. */
   onEvent(listener: (event: DebuggerEvent) => void): () => void;
 
-  /** Resumes all vCPUs. Resolves at once; the stop comes as an event. @throws when the guest has ended. */
-  resume(): Promise<void>;
+  /**
+   * Resumes all vCPUs, or only these while the others stand. Resolves at once; the stop comes as an event.
+   * @throws when the guest has ended.
+   */
+  resume(vcpus?: readonly number[]): Promise<void>;
   /** Stops the guest at an instruction boundary; resolves when it stands. */
   pause(): Promise<RunState>;
   /**
    * Runs `count` instructions of one vCPU (by MTF, so the guest's flags never show it); with `within`, further ones
    * for as long as the linear address of the next instruction is in [start, end) and no breakpoint stands there.
+   * A step of a halted vCPU waits for what would wake it, or ends at once where nothing is to come; interrupts are not
+   * delivered while it steps (see Machine.holdInterruptsOnStep). The vCPUs of `others` run meanwhile, all others stand.
    */
-  step(vcpu: number, count?: number, within?: { start: bigint; end: bigint }): Promise<RunState>;
+  step(
+    vcpu: number,
+    count?: number,
+    within?: { start: bigint; end: bigint },
+    others?: readonly number[],
+  ): Promise<RunState>;
   /** Runs to the next VM exit that matches and stops before the VMM handles it; resolves at the stop. */
   stepToExit(condition?: ExitCondition): Promise<RunState>;
   /** Runs until one of these holds, whichever comes first. */
@@ -366,8 +389,11 @@ export interface Debugger {
   };
   /** Devices with their rows for the devices view. */
   devices(): Promise<{ name: string; rows: [string, string][] }[]>;
-  /** Monitor commands in QEMU's wording (`info registers`, `xp`, ...): text, or undefined when unknown. */
-  monitor(line: string): Promise<string | undefined>;
+  /**
+   * Monitor commands in QEMU's wording (`info registers`, `xp`, ...): text, or undefined when unknown.
+   * @param vcpu whose registers and memory; absent: the one that `cpu` chose since the last stop, or that of the stop
+   */
+  monitor(line: string, vcpu?: number): Promise<string | undefined>;
   /** Resets the machine to its first state. */
   reset(): Promise<void>;
   /** Ends the guest and frees its engine. */

@@ -5,7 +5,7 @@
  * put off to the next run: a breakpoint that comes back keeps its id and hit count, and a stop costs no
  * round trips to the engine. Until then `wanted` is false and a hit is not reported as the client's.
  */
-import type { Access, MemorySpace, StopCause, Target } from './target.js';
+import type { Access, MemorySpace, StopCause, Target, TargetCondition } from './target.js';
 
 /** Z packet types: software, hardware, write, read, access. */
 export type BreakpointType = 0 | 1 | 2 | 3 | 4;
@@ -16,8 +16,7 @@ export interface ClientBreakpoint {
   /** Bytes for watchpoints; the client's `kind` for execute breakpoints. */
   length: number;
   space: MemorySpace;
-  /** Checked agent expressions; a hit is reported when there is none or any of them is not 0. */
-  conditions: Uint8Array[];
+  condition: TargetCondition | undefined;
   wanted: boolean;
   id: number;
 }
@@ -31,6 +30,18 @@ function keyOf(type: BreakpointType, space: MemorySpace, address: bigint, length
   return `${type} ${type < 2 ? 'virtual' : space} ${address.toString(16)} ${type < 2 ? 0 : length}`;
 }
 
+function sameCondition(a: TargetCondition | undefined, b: TargetCondition | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  const sameCode = (code: Uint8Array, at: number) => Buffer.compare(code, b.expressions[at]) === 0;
+  return (
+    a.space === b.space &&
+    a.expressions.length === b.expressions.length &&
+    a.expressions.every(sameCode) &&
+    a.registers.length === b.registers.length &&
+    a.registers.every((name, number) => name === b.registers[number])
+  );
+}
+
 export class ClientBreakpoints {
   private readonly entries = new Map<string, ClientBreakpoint>();
 
@@ -42,23 +53,23 @@ export class ClientBreakpoints {
     space: MemorySpace,
     address: bigint,
     length: number,
-    conditions: Uint8Array[],
+    condition?: TargetCondition,
   ): Promise<void> {
     const key = keyOf(type, space, address, length);
     const present = this.entries.get(key);
     if (present !== undefined) {
       present.wanted = true;
-      present.conditions = conditions;
-      return;
+      if (sameCondition(present.condition, condition)) return;
     }
     if (this.entries.size >= MAX_BREAKPOINTS) await this.reconcile();
     if (this.entries.size >= MAX_BREAKPOINTS) throw new Error(`more than ${MAX_BREAKPOINTS} breakpoints`);
     const id = await this.target.addBreakpoint(
       type === 0 || type === 1
-        ? { kind: 'execute', address }
+        ? { kind: 'execute', address, ...(condition === undefined ? {} : { condition }) }
         : { kind: 'watch', space, address, length, access: WATCH_ACCESS[type] },
     );
-    this.entries.set(key, { type, address, length, space, conditions, wanted: true, id });
+    this.entries.set(key, { type, address, length, space, condition, wanted: true, id });
+    if (present !== undefined) await this.target.removeBreakpoint(present.id);
   }
 
   /** Idempotent: removing what is not there is no error. */

@@ -74,6 +74,12 @@ export class RegisterAccess {
     return linearPc === 'on' || (linearPc === 'auto' && !this.pluginDetected);
   }
 
+  /** What the client's register numbers are to the target, for the conditions of breakpoints. */
+  async conditionNames(): Promise<string[]> {
+    const { slots } = await this.layout();
+    return slots.map(({ key }) => (key === 'rip' && this.linear() ? 'linear-pc' : key));
+  }
+
   /** Linear address of the next instruction, whatever the client is shown. */
   linearPc(registers: ThreadRegisters): bigint {
     return BigInt.asUintN(64, (registers.values.rip ?? 0n) + registers.csBase);

@@ -16,7 +16,6 @@ import { encodePacket, type PacketEvent, PacketParser } from '../rsp/packet.js';
 import { ClientBreakpoints } from './breakpoints.js';
 import type { Reply } from './command.js';
 import { dispatch } from './commands/table.js';
-import { conditionHolds } from './conditions.js';
 import { RegisterAccess } from './register-access.js';
 import type { StubSettings } from './settings.js';
 import { SIGNAL_NONE, SIGNAL_TRAP, summarizeStop } from './stop-reply.js';
@@ -60,11 +59,12 @@ export interface ClientFeatures {
   extended: boolean;
 }
 
+/** What a client wants to run. Threads that are named nowhere stand. */
 export type RunRequest =
-  | { kind: 'continue' }
-  | { kind: 'step'; thread: number }
-  /** Steps while the program counter, as the client sees it, is in [start, end). */
-  | { kind: 'range'; thread: number; start: bigint; end: bigint };
+  /** Absent: all threads. */
+  | { kind: 'continue'; threads?: readonly number[] }
+  /** `others` run meanwhile. With `within`, steps while the program counter, as the client sees it, is in it. */
+  | { kind: 'step'; thread: number; within?: { start: bigint; end: bigint }; others?: readonly number[] };
 
 /** What a stop reply shows. */
 const STOP_REGISTERS = ['rip', 'rsp', 'rbp'];
@@ -116,9 +116,6 @@ export class Session {
   private full = false;
   private lastSent: Buffer | undefined;
   private view: 'stopped' | 'running' = 'stopped';
-  private request: RunRequest = { kind: 'continue' };
-  /** The user asked for a stop; the next one ends the run even if a condition would let it go on. */
-  private interrupted = false;
   /** The stop that stands behind an exec event, given when the client resumes from that. */
   private behindExec: BehindExec | undefined;
   private notes: string[] = [];
@@ -144,14 +141,27 @@ export class Session {
     this.enqueue(this.parser.push(bytes));
   }
 
-  /** The client is gone: its breakpoints go, the guest stays as it is, running or stopped. */
+  /**
+   * The client is gone: its breakpoints go, the guest stays as it is, running or stopped. One that has just stopped at
+   * such a breakpoint, so that the client has not been told, goes on.
+   */
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
     this.unsubscribe();
     this.queue.length = 0;
     this.endCommand();
+    const forNobody = this.view === 'running' && (await this.stoppedByOwn());
     await this.breakpoints.clear();
+    if (forNobody) await this.target.resume();
+  }
+
+  /** The guest stands at what this client alone asked for. */
+  private async stoppedByOwn(): Promise<boolean> {
+    const cause = this.target.lastStop()?.cause;
+    if (cause?.kind === 'watchpoint') return this.breakpoints.watching(cause) !== undefined;
+    if (cause?.kind !== 'breakpoint' || this.breakpoints.at(cause.address).length === 0) return false;
+    return !((await this.target.othersBreakAt?.(cause.address)) ?? false);
   }
 
   /** A monitor command that runs the guest ends with a pause. */
@@ -302,7 +312,6 @@ export class Session {
   /** Ctrl-C. While the client believes that the guest stands it has crossed a stop reply: nothing to do. */
   async interrupt(): Promise<void> {
     if (this.view === 'stopped') return;
-    this.interrupted = true;
     await this.target.pause();
     // A guest that stood already (another observer's stop is on its way, or was let pass) emits nothing.
     const stop = this.target.lastStop();
@@ -322,7 +331,6 @@ export class Session {
   async forget(): Promise<void> {
     this.view = 'stopped';
     this.behindExec = undefined;
-    this.interrupted = false;
     this.physicalMemory = false;
     await this.breakpoints.clear();
   }
@@ -332,8 +340,6 @@ export class Session {
     const behind = this.behindExec;
     const stop = this.target.lastStop();
     this.behindExec = undefined;
-    this.interrupted = false;
-    this.request = request;
     if (behind !== undefined) {
       this.view = 'running';
       await this.giveBehindExec(behind);
@@ -346,14 +352,14 @@ export class Session {
     try {
       if (this.target.running()) {
         if (request.kind === 'continue') return undefined;
-        this.request = { kind: 'continue' };
         await this.hold('a step; it stands where it was caught');
         return undefined;
       }
-      if (request.kind !== 'step') await this.breakpoints.reconcile();
-      if (request.kind === 'continue') await this.target.resume();
-      else if (request.kind === 'step') await this.target.step(request.thread);
-      else await this.stepRange(request);
+      // a plain step meets no breakpoint: those that the client has taken out for it come back
+      const plain = request.kind === 'step' && request.within === undefined && !request.others?.length;
+      if (!plain) await this.breakpoints.reconcile();
+      if (request.kind === 'continue') await this.target.resume(request.threads);
+      else await this.step(request);
       return undefined;
     } catch (error) {
       this.view = 'stopped';
@@ -377,31 +383,21 @@ export class Session {
 
   private async stopped(thread: number, cause: StopCause): Promise<void> {
     if (this.view === 'stopped') return;
-    if (cause.kind === 'breakpoint' && !(await conditionHolds(this, thread, cause.address))) return this.goOn(thread);
     await this.report(thread, cause);
   }
 
-  /** Starts a range step. It may go on for long, so packets are served meanwhile. */
-  private async stepRange({ thread, start, end }: RunRequest & { kind: 'range' }): Promise<void> {
-    const registers = await this.target.readRegisters(thread, STOP_REGISTERS);
-    const offset = this.registers.shownOffset(registers);
-    const done = this.target.step(thread, { start: start + offset, end: end + offset });
-    void done.catch((error: unknown) => {
+  /** Starts a step. It may go on for long, or never end: packets are served meanwhile. */
+  private async step({ thread, within, others }: RunRequest & { kind: 'step' }): Promise<void> {
+    let range = within;
+    if (within) {
+      const registers = await this.target.readRegisters(thread, STOP_REGISTERS);
+      const offset = this.registers.shownOffset(registers);
+      range = { start: within.start + offset, end: within.end + offset };
+    }
+    void this.target.step(thread, range, others).catch((error: unknown) => {
       this.view = 'stopped';
       this.send(this.error(22, messageOf(error)));
     });
-  }
-
-  /** The stop is not one that the client wants to see, unless the user has asked for a stop meanwhile. */
-  private async goOn(thread: number): Promise<void> {
-    if (this.interrupted) return this.report(thread, { kind: 'paused' });
-    if (this.request.kind === 'range') {
-      await this.breathe();
-      if (!this.closed && this.request.kind === 'range') await this.stepRange(this.request);
-      return;
-    }
-    if (this.request.kind === 'step') return this.report(thread, { kind: 'step' });
-    return this.target.resume();
   }
 
   private exitReply(status: number): string {
@@ -411,8 +407,6 @@ export class Session {
 
   /** Tells a waiting client that the guest stands. */
   async report(thread: number, cause: StopCause): Promise<void> {
-    this.request = { kind: 'continue' };
-    this.interrupted = false;
     if (cause.kind === 'exited') {
       if (cause.message !== '') this.note(cause.message);
       this.sendNotes();

@@ -35,9 +35,10 @@ export function summarizeStop(
       return { signal: SIGNAL_TRAP, reason: '' };
     case 'breakpoint': {
       const types = breakpoints.at(cause.address).map((entry) => entry.type);
-      if (types.includes(0) && announced.swbreak) return { signal: SIGNAL_TRAP, reason: 'swbreak:;' };
-      if (types.includes(1) && announced.hwbreak) return { signal: SIGNAL_TRAP, reason: 'hwbreak:;' };
-      return { signal: SIGNAL_TRAP, reason: '' };
+      const note = cause.note === undefined ? {} : { message: cause.note };
+      if (types.includes(0) && announced.swbreak) return { signal: SIGNAL_TRAP, reason: 'swbreak:;', ...note };
+      if (types.includes(1) && announced.hwbreak) return { signal: SIGNAL_TRAP, reason: 'hwbreak:;', ...note };
+      return { signal: SIGNAL_TRAP, reason: '', ...note };
     }
     case 'watchpoint': {
       const hit = breakpoints.watching(cause);

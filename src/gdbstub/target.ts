@@ -24,8 +24,8 @@ export type StopCause =
   /** Somebody asked for it: the client's interrupt or another observer. */
   | { kind: 'paused' }
   | { kind: 'step' }
-  /** An execute breakpoint at this linear address, whoever set it. */
-  | { kind: 'breakpoint'; address: bigint }
+  /** An execute breakpoint at this linear address, whoever set it; `note` is for the user. */
+  | { kind: 'breakpoint'; address: bigint; note?: string }
   | { kind: 'watchpoint'; access: Access; address: bigint; length: number }
   /**
    * The guest failed but can be looked at; `message` says why, `signal` is GDB's number.
@@ -39,8 +39,16 @@ export type StopCause =
 
 export type TargetEvent = { type: 'running' } | { type: 'stopped'; thread: number; cause: StopCause };
 
+/** Agent expressions, all of which are 0 where a breakpoint does not stop. */
+export interface TargetCondition {
+  expressions: Uint8Array[];
+  /** By the number that the expressions have: a name of the target's, `linear-pc` for the linear address of RIP. */
+  registers: (string | undefined)[];
+  space: MemorySpace;
+}
+
 export type TargetBreakpoint =
-  | { kind: 'execute'; address: bigint }
+  | { kind: 'execute'; address: bigint; condition?: TargetCondition }
   | { kind: 'watch'; space: MemorySpace; address: bigint; length: number; access: Access };
 
 export type MemorySpace = 'virtual' | 'physical';
@@ -99,15 +107,18 @@ export interface Target {
   /** Registers a listener; returns a function that removes it. Every stop, whoever caused it, is one event. */
   onEvent(listener: (event: TargetEvent) => void): () => void;
 
-  /** Resumes all vCPUs; an execute breakpoint at the current address does not stop it again. No-op while running. */
-  resume(): Promise<void>;
+  /**
+   * Resumes all vCPUs, or only these; an execute breakpoint that stopped one does not stop it again. No-op while
+   * running.
+   */
+  resume(threads?: readonly number[]): Promise<void>;
   /** Resolves when the guest stands. A guest that ran emits `stopped` before; one that stood emits nothing. */
   pause(): Promise<void>;
   /**
    * Runs one instruction of one vCPU; emits exactly one `stopped`. With `within`, goes on for as long as the linear
-   * address of the next instruction is in [start, end), or until a breakpoint or pause() stops it.
+   * address of the next instruction is in [start, end), or until a breakpoint or pause() stops it. `others` run meanwhile.
    */
-  step(thread: number, within?: { start: bigint; end: bigint }): Promise<void>;
+  step(thread: number, within?: { start: bigint; end: bigint }, others?: readonly number[]): Promise<void>;
 
   /** @param names those that are wanted; absent: all. The answer may hold more. */
   readRegisters(thread: number, names?: readonly string[]): Promise<ThreadRegisters>;
@@ -135,8 +146,8 @@ export interface Target {
   };
   /** Whether single steps hold interrupts back (QEMU's NOIRQ); absent: steps are as they come. */
   readonly interruptHold?: { held: boolean };
-  /** Monitor commands; undefined for an unknown one. */
-  readonly monitor?: (line: string) => Promise<string | undefined>;
+  /** Monitor commands, about this thread where they are about one; undefined for an unknown one. */
+  readonly monitor?: (line: string, thread: number) => Promise<string | undefined>;
   readonly osTables?: readonly OsTable[];
   /** What a thread does, for the user: the task that the guest's system runs on it. */
   readonly threadDetail?: (thread: number) => Promise<string | undefined>;

@@ -160,3 +160,143 @@ describe('watchpoints', () => {
     expect((await go(guest)).stop.kind).toBe('breakpoint');
   });
 });
+
+describe('steps', () => {
+  /** The PIC and the PIT as a BIOS has them: INT 8 every 55 ms; its handler at 0:500h is `inc bx` and an end of interrupt. */
+  const TIMER = 'b011e620 b020e621 b004e621 b001e621 b0fee621 b034e643 b0ffe640 b0ffe640';
+
+  it('one of a halted vCPU waits for an interrupt and does not take it', async () => {
+    // cli; the vector of IRQ 0 -> 0:500h; a timer; sti; hlt; inc ax; inc ax; jmp to hlt
+    const guest = guestOf(`fa 31c08ed8 c70680000005 c70682000000 ${TIMER} fb f4 40 40 ebfb`, { at: 0x7c00 });
+    await guest.writeMemory('gpa', 0x500n, Uint8Array.from(Buffer.from('43b020e620cf', 'hex')));
+    const hlt = 0x7c00n + BigInt(1 + 4 + 6 + 6 + 32 + 1);
+    await guest.addBreakpoint({ kind: 'execute', gva: hlt });
+    await go(guest);
+    const before = await guest.readRegisters(0);
+    for (const at of [1n, 2n, 3n, 0n]) {
+      expect((await guest.step(0)).stop).toEqual({ kind: 'step' });
+      expect(await rip(guest)).toBe(hlt + at);
+    }
+    expect((await guest.readRegisters(0)).rbx).toBe(before.rbx);
+    // it is taken as soon as the guest runs
+    await guest.removeBreakpoint(1);
+    await guest.addBreakpoint({ kind: 'execute', gva: 0x500n });
+    expect((await go(guest)).stop.kind).toBe('breakpoint');
+  });
+
+  it('one that cannot end hears a pause', async () => {
+    // cli; a timer that it does not hear; hlt
+    const guest = guestOf(`fa ${TIMER} f4 ebfd`, { at: 0x7c00 });
+    let running = false;
+    guest.onEvent((event) => {
+      running ||= event.type === 'running';
+    });
+    while ((await rip(guest)) < 0x7c22n) await guest.step(0);
+    const step = guest.step(0);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(running).toBe(true);
+    expect((await guest.pause()).stop).toEqual({ kind: 'paused' });
+    expect((await step).stop).toEqual({ kind: 'paused' });
+  });
+
+  it('one of a vCPU that nothing will wake ends where it stands', async () => {
+    const guest = guestOf('fa f4 ebfd', { at: 0x7c00 });
+    for (const at of [1n, 2n, 2n]) {
+      expect((await guest.step(0)).stop).toEqual({ kind: 'step' });
+      expect(await rip(guest)).toBe(0x7c00n + at);
+    }
+  });
+
+  it('others run beside a step, or stand', async () => {
+    const guest = guestOf(BOTH, { vcpus: 2 });
+    const { id } = await guest.addBreakpoint({ kind: 'execute', gva: 0x70000n });
+    while ((await go(guest)).vcpu !== 1);
+    await guest.removeBreakpoint(id);
+    const counts = async () => [(await guest.readRegisters(0)).rax, (await guest.readRegisters(1)).rax];
+    const [a, b] = await counts();
+    for (let n = 0; n < 20; n++) await guest.step(1);
+    expect(await counts()).toEqual([a, b + 10n]);
+    for (let n = 0; n < 20; n++) await guest.step(1, 1, undefined, [0]);
+    const [c, d] = await counts();
+    expect(c).toBeGreaterThan(a + 1000n);
+    expect(d).toBe(b + 20n);
+    // only one of them
+    await guest.resume([1]);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(await guest.pause()).toMatchObject({ vcpu: 1, stop: { kind: 'paused' } });
+    const [e, f] = await counts();
+    expect(e).toBe(c);
+    expect(f).toBeGreaterThan(d);
+  });
+
+  it('a range is left when another vCPU does what it waits for', async () => {
+    // the first waits at `1: cmp dword [500h], 0; je 1b; nop` for the second, which counts at 500h from 70000h on
+    const guest = guestOf(
+      `bf00000700 c707ff060005 c74704ebfa9090 bb0000e0fe c783f0000000ff010000 c7831003000000000001
+       c7830003000000450000 c7831003000000000001 c7830003000070460000 833d0005000000 74f7 90 ebfe`,
+      { vcpus: 2 },
+    );
+    const loop = CODE + 5n + 6n + 7n + 5n + 50n;
+    const { id } = await guest.addBreakpoint({ kind: 'execute', gva: loop });
+    await go(guest);
+    await guest.removeBreakpoint(id);
+    const alone = guest.step(0, 1, { start: loop, end: loop + 9n });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await guest.pause();
+    expect((await alone).stop).toEqual({ kind: 'paused' });
+    expect(await rip(guest)).toBeLessThan(loop + 9n);
+    expect((await guest.step(0, 1, { start: loop, end: loop + 9n }, [1])).stop).toEqual({ kind: 'step' });
+    expect(await rip(guest)).toBe(loop + 9n);
+  });
+});
+
+describe('a condition', () => {
+  /** `($rax & 0xff) == value`: reg 0, const8, bit_and, const8, equal, end. */
+  const axIs = (value: string) => Uint8Array.from(Buffer.from(`26000022ff0f22${value}1327`, 'hex'));
+  const wordIs = (value: string) => Uint8Array.from(Buffer.from(`26000023ffff0f23${value}1327`, 'hex'));
+  const condition = (code: Uint8Array) => ({ expressions: [code], registers: ['rax'], space: 'gva' as const });
+
+  it('that is false neither stops nor counts, and the guest goes on as without it', async () => {
+    // 1: inc eax; jmp 1b
+    const guest = guestOf('40 ebfd');
+    await guest.addBreakpoint({ kind: 'execute', gva: CODE, condition: condition(axIs('40')) });
+    let stops = 0;
+    guest.onEvent((event) => {
+      if (event.type === 'stopped') stops++;
+    });
+    expect((await go(guest)).stop).toMatchObject({ kind: 'breakpoint', gva: CODE });
+    expect((await guest.readRegisters(0)).rax & 0xffn).toBe(0x40n);
+    expect(stops).toBe(1);
+    expect((await guest.breakpoints())[0].hits).toBe(1);
+  });
+
+  it('that cannot be evaluated stops and says why', async () => {
+    const guest = guestOf('40 ebfd');
+    const code = Uint8Array.from([0x26, 0, 1, 0x27]);
+    await guest.addBreakpoint({ kind: 'execute', gva: CODE, condition: condition(code) });
+    expect((await go(guest)).stop).toMatchObject({ kind: 'breakpoint', failure: 'register 1 is unknown' });
+    await expect(
+      guest.addBreakpoint({ kind: 'execute', gva: CODE, condition: condition(Uint8Array.from([0x0c])) }),
+    ).rejects.toThrow('agent opcode 0xc at offset 0 is not supported');
+  });
+
+  it('of one observer does not hide the breakpoint of another', async () => {
+    const guest = guestOf('40 ebfd');
+    await guest.addBreakpoint({ kind: 'execute', gva: CODE, condition: condition(axIs('7f')) });
+    const { id } = await guest.addBreakpoint({ kind: 'execute', gva: CODE });
+    for (let n = 0; n < 3; n++) expect((await go(guest)).stop).toMatchObject({ kind: 'breakpoint', id });
+    expect((await guest.breakpoints()).map(({ hits }) => hits)).toEqual([0, 3]);
+  });
+
+  it('on code of several vCPUs lets each of them on', async () => {
+    const guest = guestOf(BOTH, { vcpus: 2 });
+    await guest.addBreakpoint({ kind: 'execute', gva: 0x70000n, condition: condition(wordIs('7ffe')) });
+    await go(guest);
+    await guest.removeBreakpoint(1);
+    const { rax: a } = await guest.readRegisters(0);
+    const { rax: b } = await guest.readRegisters(1);
+    expect([a, b]).toContain(0x7ffen);
+    expect(a).toBeGreaterThan(1000n);
+    expect(b).toBeGreaterThan(1000n);
+  });
+});

@@ -3,6 +3,11 @@
  * [rbx], mov imm, jmp, hlt, ud2, and `out imm8, al` as a mode switch), so stepping, breakpoints and watchpoints are
  * real and GDB's disassembler agrees with what runs.
  */
+import {
+  type AgentContext,
+  checkAgentExpression,
+  evaluateAgentExpression,
+} from '../../src/engine/debug/agent-expression.js';
 import type {
   Architecture,
   ExtraRegister,
@@ -143,10 +148,35 @@ export class FakeTarget implements Target {
     return cpu.values.rip + cpu.csBase;
   }
 
-  private breaksAt(address: bigint): boolean {
-    if (this.foreign.has(address)) return true;
-    for (const spec of this.breakpoints.values()) if (spec.kind === 'execute' && spec.address === address) return true;
-    return false;
+  /** Why a thread stops before its next instruction. */
+  private breaksAt(thread: number): StopCause | undefined {
+    const address = this.linear(thread);
+    if (this.foreign.has(address)) return { kind: 'breakpoint', address };
+    for (const spec of this.breakpoints.values()) {
+      if (spec.kind !== 'execute' || spec.address !== address) continue;
+      const { condition } = spec;
+      if (condition === undefined) return { kind: 'breakpoint', address };
+      const { values } = this.cpus[thread];
+      const context: AgentContext = {
+        register: (number) => {
+          const name = condition.registers[number];
+          return name === 'linear-pc' ? address : name === undefined ? undefined : (values[name] ?? this.extra[name]);
+        },
+        memory: (at, length) => {
+          const from = this.offset(condition.space, at);
+          return this.memory.slice(from, from + length);
+        },
+      };
+      for (const code of condition.expressions) {
+        try {
+          if (evaluateAgentExpression(code, context) !== 0n) return { kind: 'breakpoint', address };
+        } catch (error) {
+          const note = `Condition of the breakpoint at 0x${address.toString(16)}: ${(error as Error).message}.`;
+          return { kind: 'breakpoint', address, note };
+        }
+      }
+    }
+    return undefined;
   }
 
   async resume(): Promise<void> {
@@ -158,8 +188,9 @@ export class FakeTarget implements Target {
     const slice = (): void => {
       for (let count = 0; count < 2000 && this.isRunning; count++) {
         for (let thread = 0; thread < this.threads && this.isRunning; thread++) {
-          if (!first && this.breaksAt(this.linear(thread))) {
-            this.halt(thread, { kind: 'breakpoint', address: this.linear(thread) });
+          const stop = first ? undefined : this.breaksAt(thread);
+          if (stop) {
+            this.halt(thread, stop);
             return;
           }
           const cause = this.execute(thread);
@@ -186,7 +217,8 @@ export class FakeTarget implements Target {
       if (cause !== undefined || within === undefined || linear < within.start || linear >= within.end) {
         return this.halt(thread, cause ?? { kind: 'step' });
       }
-      if (this.breaksAt(linear)) return this.halt(thread, { kind: 'breakpoint', address: linear });
+      const stop = this.breaksAt(thread);
+      if (stop) return this.halt(thread, stop);
       if (this.executed % 1000 === 0) await new Promise((resolve) => setImmediate(resolve));
       if (!this.isRunning) return;
     }
@@ -281,6 +313,7 @@ export class FakeTarget implements Target {
   }
 
   async addBreakpoint(spec: TargetBreakpoint): Promise<number> {
+    if (spec.kind === 'execute') spec.condition?.expressions.forEach(checkAgentExpression);
     if (spec.kind === 'watch' && spec.length > 0x10000) throw new Error('the toy watches 64 KiB at most');
     this.breakpoints.set(this.nextId, spec);
     return this.nextId++;

@@ -1,10 +1,14 @@
-import type { Breakpoint, BreakpointSpec, ExitRecord } from '../debugger.js';
+import type { Breakpoint, BreakpointSpec, Condition, ExitRecord } from '../debugger.js';
+import { checkAgentExpression } from './agent-expression.js';
 import type { BreakpointSink, Watch } from './machine-view.js';
 import { exitMatches } from './trace-reader.js';
+
+type ExecuteBreakpoint = Extract<Breakpoint, { kind: 'execute' }>;
 
 /** The debugger's breakpoints; the engine has those that are enabled. */
 export class BreakpointTable {
   readonly #all = new Map<number, Breakpoint>();
+  readonly #at = new Map<bigint, ExecuteBreakpoint[]>();
   /** Addresses of run-until targets, which are no breakpoints to anybody else. */
   readonly #temporary = new Set<bigint>();
   #next = 1;
@@ -24,14 +28,26 @@ export class BreakpointTable {
     this.#check(spec);
     const breakpoint: Breakpoint = { ...spec, id: this.#next++, enabled: true, hits: 0, ...(label ? { label } : {}) };
     this.#all.set(breakpoint.id, breakpoint);
+    if (breakpoint.kind === 'execute') {
+      const there = this.#at.get(breakpoint.gva);
+      if (there) there.push(breakpoint);
+      else this.#at.set(breakpoint.gva, [breakpoint]);
+    }
     this.#write();
     return breakpoint;
   }
 
   remove(id: number): boolean {
-    const had = this.#all.delete(id);
-    if (had) this.#write();
-    return had;
+    const breakpoint = this.#all.get(id);
+    if (!breakpoint) return false;
+    this.#all.delete(id);
+    if (breakpoint.kind === 'execute') {
+      const rest = this.#at.get(breakpoint.gva)?.filter((other) => other !== breakpoint) ?? [];
+      if (rest.length > 0) this.#at.set(breakpoint.gva, rest);
+      else this.#at.delete(breakpoint.gva);
+    }
+    this.#write();
+    return true;
   }
 
   enable(id: number, enabled: boolean): boolean {
@@ -53,11 +69,18 @@ export class BreakpointTable {
     this.#write();
   }
 
-  /** The enabled breakpoint at this address, counted as hit. */
-  hitAt(gva: bigint): Breakpoint | undefined {
-    const found = this.list().find((item) => item.enabled && item.kind === 'execute' && item.gva === gva);
-    if (found) found.hits++;
-    return found;
+  /**
+   * The first enabled breakpoint at this address that `holds`; all that do are counted as hit.
+   * @param holds whether its condition lets it stop
+   */
+  hitAt(gva: bigint, holds: (condition: Condition) => boolean): ExecuteBreakpoint | undefined {
+    let first: ExecuteBreakpoint | undefined;
+    for (const item of this.#at.get(gva) ?? []) {
+      if (!item.enabled || (item.condition !== undefined && !holds(item.condition))) continue;
+      item.hits++;
+      first ??= item;
+    }
+    return first;
   }
 
   isTemporary(gva: bigint): boolean {
@@ -78,6 +101,7 @@ export class BreakpointTable {
   }
 
   #check(spec: BreakpointSpec): void {
+    if (spec.kind === 'execute') spec.condition?.expressions.forEach(checkAgentExpression);
     if (spec.kind === 'watch' && spec.length < 1) throw new Error('a watchpoint needs at least 1 byte');
     this.sink.check(spec, this.list());
   }

@@ -51,4 +51,6 @@ export interface MachineView {
     ranges: NonNullable<Debugger['ept']>['ranges'];
   };
   readonly vmcs?: NonNullable<Debugger['vmcs']>;
+  /** Value of a VMCS field by its encoding; undefined when there is none. */
+  vmcsField?(vcpu: number, encoding: number): bigint | undefined;
 }

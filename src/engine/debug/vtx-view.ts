@@ -1,4 +1,6 @@
 // The embedded engine's machine as the debugger sees it.
+
+import { vmcsFieldByEncoding } from '../../spec/vmx/vmcs-fields.js';
 import * as L from '../core/layout.js';
 import type {
   AddressSpace,
@@ -114,6 +116,11 @@ export class VtxView implements MachineView {
 
   writeMemory(vcpu: number, space: AddressSpace, address: bigint, bytes: Uint8Array): number {
     return writeMemory(this.vm, this.settled(vcpu), space, address, bytes);
+  }
+
+  vmcsField(vcpu: number, encoding: number): bigint | undefined {
+    const field = vmcsFieldByEncoding(encoding);
+    return field && this.settled(vcpu).vmcs.readField(field);
   }
 
   walk(vcpu: number, gva: bigint): PageWalk {

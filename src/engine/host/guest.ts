@@ -2,6 +2,7 @@ import type { LineTable } from '../../disasm/dwarf-line.js';
 import { EMULATED_BY_VMSCOPE, EXIT_REASONS, exitReasonName } from '../../spec/vmx/exit-reasons.js';
 import { TRACE_SEQUENCE } from '../core/layout.js';
 import { BreakpointTable } from '../debug/breakpoint-table.js';
+import { conditionHolds } from '../debug/condition.js';
 import { LinuxView } from '../debug/linux/view.js';
 import type { MachineView } from '../debug/machine-view.js';
 import { monitorCommand } from '../debug/monitor.js';
@@ -13,6 +14,7 @@ import type { GuestEnd } from '../devices/device.js';
 import type { Hypervisor, SliceEnd, VirtualCpu } from '../vmm/hypervisor.js';
 import type { Machine } from '../vmm/machine.js';
 import { type ForeseenKernel, GuestKernel } from './guest-kernel.js';
+import { Turns } from './turns.js';
 
 /** A slice returns often enough for V8 to move the core's loop to optimised code. */
 const SLICE = 100_000;
@@ -65,11 +67,15 @@ export class Guest implements D.Debugger {
   #serialLog: Uint8Array = new Uint8Array(0);
   #timer: NodeJS.Timeout | undefined;
   #scheduled = false;
-  /** Takes back what a step under way has set. */
-  #endStep: (() => void) | undefined;
+  readonly #turns: Turns;
+  /** Why the vCPU that the engine asked about stops at its breakpoint. */
+  #breakpointStop: D.StopReason | undefined;
+  /** vCPU that the monitor's `cpu` chose. */
+  #monitorVcpu: number | undefined;
+  /** A step under way. */
+  #step: { vcpu: VirtualCpu; within: { start: bigint; end: bigint } | undefined } | undefined;
   #deafSince: { progress: number; clock: number } | undefined;
   #paceBase: { wallMs: number; clock: number } | undefined;
-  #next = 0;
 
   constructor(
     readonly machine: Machine,
@@ -91,10 +97,15 @@ export class Guest implements D.Debugger {
       };
     }
     const { vm } = machine;
+    this.#turns = new Turns(vm, () => machine.afterSlice?.());
     const memory = { bytes: vm.memoryBytes, view: (gpa: number, length: number) => vm.memory.read(gpa, length) };
     const linux = new LinuxView(memory, () => vm.now());
     this.#kernel = new GuestKernel(linux, options.foreseeKernel, (event) => this.#emit(event));
     this.os = this.#kernel.os;
+    vm.breakpointFilter = (vcpu) => {
+      this.#breakpointStop = this.#stopAtBreakpoint(vcpu);
+      return this.#breakpointStop !== undefined;
+    };
     machine.onSerial = (bytes) => this.#serialOut.push(bytes);
     machine.onHostInput = () => this.#wake();
     machine.onMessage = (text) => this.#emit({ type: 'message', text });
@@ -151,9 +162,12 @@ export class Guest implements D.Debugger {
 
   // ---- run control ----
 
-  async resume(): Promise<void> {
+  async resume(vcpus?: readonly number[]): Promise<void> {
     if (this.#running) return;
     this.#mustBeAlive();
+    vcpus?.forEach((index) => void this.#vcpu(index));
+    this.#turns.release(vcpus);
+    if (vcpus?.length && !vcpus.includes(this.#stopVcpu)) this.#stopVcpu = vcpus[0];
     this.#start();
   }
 
@@ -162,53 +176,28 @@ export class Guest implements D.Debugger {
     return this.#state();
   }
 
-  async step(vcpu: number, count = 1, within?: { start: bigint; end: bigint }): Promise<D.RunState> {
+  async step(
+    vcpu: number,
+    count = 1,
+    within?: { start: bigint; end: bigint },
+    others: readonly number[] = [],
+  ): Promise<D.RunState> {
     this.#mustBeStopped();
     const target = this.#vcpu(vcpu);
     this.#vm.tell(vcpu);
-    this.#vm.holdInterrupts = this.machine.holdInterruptsOnStep;
     this.#vm.armStep(target, count);
+    this.#turns.step(target, others, this.machine.holdInterruptsOnStep);
+    this.#step = { vcpu: target, within };
     this.#stopVcpu = vcpu;
+    const stopped = new Promise<D.RunState>((resolve) => this.#waiters.push(resolve));
     this.#running = true;
+    this.#paceBase = undefined;
     this.#armExitFilter();
-    let over = false;
-    this.#endStep = () => {
-      over = true;
-      this.#vm.holdInterrupts = false;
-      this.#vm.disarmStep(target);
-    };
-    let turn: number | undefined;
-    try {
-      while (!over) {
-        const end = this.#slice(target, SLICE);
-        const waits = target.waitsForSipi || this.#vm.vcpus.some((other) => other !== target && other.runnable);
-        if (end.kind === 'idle' && (end.deadline === undefined || this.#paced || waits)) {
-          // what it waits for, time alone does not bring
-          this.#halt(vcpu, { kind: 'step' });
-        } else if (end.kind === 'idle') {
-          this.#vm.holdInterrupts = false;
-          this.#vm.warpTo(end.deadline as number);
-        } else if (end.kind === 'step' && within !== undefined && this.#isWithin(target, within)) {
-          this.#vm.armStep(target, 1);
-        } else if (end.kind !== 'limit') {
-          this.#afterSlice(target, end);
-          // a reset of the guest goes on from there
-          if (!over) this.#halt(vcpu, { kind: 'step' });
-        }
-        if (over) break;
-        const now = performance.now();
-        turn ??= now;
-        if (now - turn < TURN_MS) continue;
-        this.#emit({ type: 'running' });
-        await new Promise((resolve) => setImmediate(resolve));
-        turn = performance.now();
-      }
-    } finally {
-      this.#endStep?.();
-      this.#endStep = undefined;
-    }
-    this.#flushSerial();
-    return this.#state();
+    // nothing that a step of this one waits for can come
+    if (target.waitsForSipi && others.length === 0) this.#halt(vcpu, { kind: 'step' });
+    this.#turn();
+    if (this.#running) this.#emit({ type: 'running' });
+    return stopped;
   }
 
   #isWithin(vcpu: VirtualCpu, { start, end }: { start: bigint; end: bigint }): boolean {
@@ -232,6 +221,7 @@ export class Guest implements D.Debugger {
       ...(target.kernel ? { kernel: true } : {}),
     };
     const stopped = new Promise<D.RunState>((resolve) => this.#waiters.push(resolve));
+    this.#turns.release();
     this.#start();
     return stopped;
   }
@@ -239,8 +229,6 @@ export class Guest implements D.Debugger {
   #start(): void {
     this.#running = true;
     this.#paceBase = undefined;
-    // a debugger may have changed what a halted vCPU waits for
-    for (const vcpu of this.#vm.vcpus) vcpu.woken = true;
     this.#armExitFilter();
     this.#emit({ type: 'running' });
     this.#schedule();
@@ -280,7 +268,7 @@ export class Guest implements D.Debugger {
     try {
       do {
         if (this.#vm.end?.kind === 'resumed') this.machine.resume();
-        const turn = this.#vm.runTogether ? this.#together(this.#vm.runTogether) : this.#nextTurn();
+        const turn = this.#turns.take(this.#sliceLength());
         if (turn === undefined) {
           if (this.#idle(this.#vm.board.nextDeadline()) === 'wait') break;
           continue;
@@ -299,44 +287,12 @@ export class Guest implements D.Debugger {
     if (this.#running && !this.#timer) this.#schedule();
   }
 
-  /** A slice of all vCPUs at once; undefined when all are halted. */
-  #together(run: () => { vcpu: VirtualCpu; end: SliceEnd }): { vcpu: VirtualCpu; end: SliceEnd } | undefined {
-    const turn = run();
-    this.machine.afterSlice?.();
-    return turn.end.kind === 'idle' ? undefined : turn;
-  }
-
-  /** A slice of the next vCPU; undefined when all are halted. */
-  #nextTurn(): { vcpu: VirtualCpu; end: SliceEnd } | undefined {
-    const vcpu = this.#pickVcpu();
-    if (!vcpu) return undefined;
-    const end = this.#slice(vcpu, this.#sliceLength());
-    // one that the host's kernel holds halted looks as if it ran
-    return end.kind === 'idle' && !vcpu.halted && this.#vm.vcpus.length === 1 ? undefined : { vcpu, end };
-  }
-
-  /** The next vCPU in turn that is not halted; undefined when all are. */
-  #pickVcpu(): VirtualCpu | undefined {
-    const { vcpus } = this.#vm;
-    for (let tried = 0; tried < vcpus.length; tried++) {
-      this.#next = (this.#next + 1) % vcpus.length;
-      if (vcpus[this.#next].runnable) return vcpus[this.#next];
-    }
-    return undefined;
-  }
-
   #sliceLength(): number {
     const several = this.#vm.vcpus.length > 1 ? TURN_INSTRUCTIONS : SLICE;
     const turn = this.#until?.kernel ? KERNEL_TURN : several;
     const until = this.#until?.icount ?? Number.POSITIVE_INFINITY;
     const max = this.options.maxInstructions ?? Number.POSITIVE_INFINITY;
     return Math.max(0, Math.min(turn, until - this.#vm.icount, max - this.#vm.icount));
-  }
-
-  #slice(vcpu: VirtualCpu, instructions: number): SliceEnd {
-    const end = this.#vm.runSlice(vcpu, instructions);
-    this.machine.afterSlice?.();
-    return end;
   }
 
   #mayStandInKernel(vcpu: VirtualCpu): boolean {
@@ -375,17 +331,21 @@ export class Guest implements D.Debugger {
       case 'idle':
         return;
       case 'breakpoint': {
-        const linear = this.#view.linearRip(vcpu.index);
-        const hit = this.#breakpoints.hitAt(linear);
-        this.#halt(vcpu.index, hit ? { kind: 'breakpoint', id: hit.id, gva: linear } : { kind: 'until' });
+        const stop = this.#breakpointStop ?? this.#stopAtBreakpoint(vcpu);
+        this.#breakpointStop = undefined;
+        // without one the vCPU goes on from there
+        if (stop) this.#halt(vcpu.index, stop);
         return;
       }
       case 'watchpoint':
         this.#halt(vcpu.index, this.#watchStop(vcpu));
         return;
-      case 'step':
-        this.#halt(vcpu.index, { kind: 'step' });
+      case 'step': {
+        const within = this.#step?.within;
+        if (within !== undefined && this.#isWithin(vcpu, within)) this.#vm.armStep(vcpu, 1);
+        else this.#halt(vcpu.index, { kind: 'step' });
         return;
+      }
       case 'exit': {
         const exit = this.#newestExit();
         const id = this.#exitBreakpoint;
@@ -399,7 +359,22 @@ export class Guest implements D.Debugger {
         if (this.#vm.end?.kind === 'reset' && !this.machine.options.noReboot) this.machine.reset();
         else if (this.#vm.end?.kind === 'suspended' && this.#vm.stopVcpus) this.machine.suspend();
         else this.#halt(vcpu.index, this.#ended());
+        // a step ends where the guest's reset has led
+        if (this.#step) this.#halt(this.#step.vcpu.index, { kind: 'step' });
     }
+  }
+
+  /** Why a vCPU at a breakpoint is to stop there; undefined when no condition holds. */
+  #stopAtBreakpoint(vcpu: VirtualCpu): D.StopReason | undefined {
+    const gva = this.#view.linearRip(vcpu.index);
+    let failure: string | undefined;
+    const hit = this.#breakpoints.hitAt(gva, (condition) =>
+      conditionHolds(this.#view, vcpu.index, condition, (why) => {
+        failure ??= why;
+      }),
+    );
+    if (hit) return { kind: 'breakpoint', id: hit.id, gva, ...(failure === undefined ? {} : { failure }) };
+    return this.#breakpoints.isTemporary(gva) ? { kind: 'until' } : undefined;
   }
 
   #ended(): D.StopReason {
@@ -417,8 +392,13 @@ export class Guest implements D.Debugger {
   /** Every vCPU is halted: time warps to the next deadline, or passes at the wall clock's pace. */
   #idle(deadline: number | undefined): 'go on' | 'wait' {
     const { waitsForHost } = this.machine;
+    if (deadline === undefined && this.#step) {
+      // nothing that time brings would wake it: the step ends where it stands
+      this.#halt(this.#step.vcpu.index, { kind: 'step' });
+      return 'wait';
+    }
     if (deadline === undefined || (!this.options.paced && !waitsForHost && this.#deaf(deadline))) {
-      if (this.options.waitForInput || waitsForHost) return this.#sleep(1000);
+      if (this.options.waitForInput || waitsForHost || this.#turns.partial) return this.#sleep(1000);
       this.#vm.finish(this.machine.haltedForever());
       this.#halt(this.#stopVcpu, this.#ended());
       return 'wait';
@@ -468,9 +448,12 @@ export class Guest implements D.Debugger {
   }
 
   #halt(vcpu: number, stop: D.StopReason): void {
-    this.#endStep?.();
     this.#vm.synchronize();
     this.#vm.tell(vcpu);
+    if (this.#step) this.#vm.disarmStep(this.#step.vcpu);
+    this.#step = undefined;
+    this.#monitorVcpu = undefined;
+    this.#turns.stop();
     this.#running = false;
     this.#awaited = undefined;
     this.#until = undefined;
@@ -614,14 +597,14 @@ export class Guest implements D.Debugger {
     return this.machine.devices();
   }
 
-  async monitor(line: string): Promise<string | undefined> {
+  async monitor(line: string, vcpu = this.#monitorVcpu ?? this.#stopVcpu): Promise<string | undefined> {
     this.#vm.irqchip?.refresh();
     const answer = balloonCommand(this.machine, line);
     if (answer !== undefined) return answer;
     return monitorCommand(
       this,
       this.#view,
-      this.#stopVcpu,
+      this.#vcpu(vcpu).index,
       line,
       this.machine.options.drives ?? [],
       this.machine.pc.pc,
@@ -635,7 +618,7 @@ export class Guest implements D.Debugger {
     this.#kernel.forget();
     this.#stop = { kind: 'start' };
     this.#emit({ type: 'stopped', vcpu: 0, stop: this.#stop, icount: 0n });
-    if (running) this.#start();
+    if (running) await this.resume();
   }
 
   async quit(): Promise<void> {

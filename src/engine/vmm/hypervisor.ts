@@ -34,6 +34,10 @@ export interface VirtualCpu {
   /** Not halted, or something has come that may wake it. */
   readonly runnable: boolean;
   readonly waitsForSipi: boolean;
+  /** A debugger keeps it where it stands while others run. */
+  held: boolean;
+  /** A debugger steps it: interrupts and NMIs wait. One that it could take wakes it from HLT, and waits. */
+  holdsInterrupts: boolean;
   /** It looks again whether it can go on. */
   woken: boolean;
   /** INIT and start-up IPIs that take effect at its next turn. */
@@ -65,10 +69,10 @@ export interface Hypervisor<V extends VirtualCpu = VirtualCpu> {
   readonly icount: number;
   /** Exits handled so far. */
   readonly exits: number;
-  /** No interrupts are injected: a debugger steps. */
-  holdInterrupts: boolean;
   /** Asked at each exit before it is handled: true stops there. */
   exitFilter: ((vcpu: VirtualCpu) => boolean) | undefined;
+  /** Asked at each breakpoint, where that is cheap: false lets the vCPU go on. Others end the slice. */
+  breakpointFilter?: ((vcpu: VirtualCpu) => boolean) | undefined;
   /** Told what a user should know of how the engine runs the guest. */
   onMessage?: ((text: string) => void) | undefined;
 

@@ -69,6 +69,8 @@ export class Vcpu {
   waitsForSipi = false;
   /** Something happened since it halted that it has to look at. */
   woken = false;
+  held = false;
+  holdsInterrupts = false;
   /** An INIT, and a start-up IPI's vector, that it takes when its turn comes. */
   pendingInit = false;
   pendingSipi: number | undefined;

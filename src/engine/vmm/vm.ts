@@ -87,12 +87,11 @@ export class Vm implements Hypervisor<Vcpu> {
   exitDetail = 0;
   /** Asked at each exit before it is handled: true stops there. */
   exitFilter: ((vcpu: VirtualCpu) => boolean) | undefined;
+  breakpointFilter: ((vcpu: VirtualCpu) => boolean) | undefined;
   /** Exits handled so far. */
   exits = 0;
   #paravirtual = true;
   #cpu: CpuModel = cpuModel(DEFAULT_CPU_MODEL);
-  /** No interrupts are injected: a debugger steps. */
-  holdInterrupts = false;
   /** The vCPU that the core holds. */
   #current!: Vcpu;
   /** The vCPU that runs only waits for another one. */
@@ -229,6 +228,7 @@ export class Vm implements Hypervisor<Vcpu> {
           break;
         case RUN_BREAKPOINT:
           this.#leave(vcpu);
+          if (this.breakpointFilter?.(vcpu) === false) break;
           return { kind: 'breakpoint' };
         case RUN_WATCHPOINT:
           this.#leave(vcpu);
@@ -462,7 +462,9 @@ export class Vm implements Hypervisor<Vcpu> {
       this.#takeEnd();
       deadline = board.nextDeadline();
     }
-    if (!completing && !this.holdInterrupts && (vmcs.entryInfo & EVENT_VALID) === 0) this.#injectPending(vcpu);
+    if (vcpu.holdsInterrupts) {
+      if (vcpu.halted && this.#couldWake(vcpu)) vcpu.halted = false;
+    } else if (!completing && (vmcs.entryInfo & EVENT_VALID) === 0) this.#injectPending(vcpu);
     if (vcpu.halted) return false;
     this.#armTimer(vcpu, now, deadline);
     if (vcpu.provoked.hostEvent?.kind === 'sipi') vmcs.activity = 3;
@@ -489,6 +491,14 @@ export class Vm implements Hypervisor<Vcpu> {
     vcpu.armedFor = at;
     const wait = (at ?? Number.POSITIVE_INFINITY) - now;
     this.host.set32(vcpu.vmcs.region + TIMER_FIELD, Math.min(Math.max(wait, 0), 0xffffffff));
+  }
+
+  /** Something waits that the halted vCPU would take. */
+  #couldWake(vcpu: Vcpu): boolean {
+    const { board } = this;
+    const { index, vmcs } = vcpu;
+    if (vcpu.nmiPending || board.nmiWaits(index)) return (vmcs.interruptibility & BLOCKED_BY_NMI) === 0;
+    return vcpu.interruptsEnabled && board.interruptPending(index);
   }
 
   /** Injects the highest-priority pending event, or opens the window that tells when it can be. */

@@ -1,8 +1,8 @@
 import { decodeHex, parseAddressLength, parseHexNumber } from '../../rsp/hex.js';
-import { checkAgentExpression } from '../agent-expression.js';
 import type { BreakpointType } from '../breakpoints.js';
 import type { Command } from '../command.js';
 import { messageOf, type Session } from '../session.js';
+import type { MemorySpace } from '../target.js';
 
 const UPPER_HALF = 1n << 31n;
 const FOUR_GIB = 1n << 32n;
@@ -30,7 +30,6 @@ function parseConditions(text: string): Uint8Array[] {
     const length = text[at] === 'X' && comma > 0 ? parseHexNumber(text.slice(at + 1, comma)) : undefined;
     const code = length === undefined ? undefined : decodeHex(text.slice(comma + 1, comma + 1 + length * 2));
     if (code === undefined || code.length === 0 || code.length !== length) throw new Error('malformed condition');
-    checkAgentExpression(code);
     conditions.push(code);
     at = comma + 1 + length * 2;
   }
@@ -60,10 +59,14 @@ export const insertBreakpoint: Command = {
     if (request.type >= 2 && request.length === 0) return session.error(22, 'a watchpoint needs a length');
     if (request.rest.includes('cmds:')) return session.error(22, 'breakpoint commands are not supported');
     try {
-      const conditions = parseConditions(request.rest);
+      const expressions = parseConditions(request.rest);
       const space = session.physicalMemory ? 'physical' : 'virtual';
+      const condition =
+        expressions.length === 0 || request.type >= 2
+          ? undefined
+          : { expressions, registers: await session.registers.conditionNames(), space: space as MemorySpace };
       for (const address of await placesOf(session, request.address)) {
-        await session.breakpoints.insert(request.type, space, address, request.length, conditions);
+        await session.breakpoints.insert(request.type, space, address, request.length, condition);
       }
       return 'OK';
     } catch (error) {

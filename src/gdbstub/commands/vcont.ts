@@ -1,34 +1,49 @@
 import { parseHexBigInt } from '../../rsp/hex.js';
 import type { Command } from '../command.js';
-import type { RunRequest, Session } from '../session.js';
-import { selectThread } from './threads.js';
+import type { Session } from '../session.js';
+import { parseThreadId } from '../thread-id.js';
 
 /** `vCont?`: without c and C, and for older GDBs s and S, GDB would not use vCont at all. */
 export const vContQuery: Command = { name: 'vCont?', run: () => 'vCont;c;C;s;S;t;r' };
 
-type Action = RunRequest | { kind: 'stop' };
+/** What a thread is to do. */
+type Act = { kind: 'continue' } | { kind: 'step'; within?: { start: bigint; end: bigint } } | { kind: 'stop' };
+/** For one thread, from 0, or absent: for all that no action before it names. */
+type Action = Act & { thread?: number };
 
 /** One `action[:thread]`; undefined when it is malformed. */
 function parseAction(session: Session, text: string): Action | undefined {
   const colon = text.indexOf(':');
-  const action = colon < 0 ? text : text.slice(0, colon);
-  const thread =
-    colon < 0 ? session.continueThread : selectThread(session, text.slice(colon + 1), session.continueThread);
-  if (thread === undefined) return undefined;
+  const act = parseAct(colon < 0 ? text : text.slice(0, colon));
+  if (act === undefined || colon < 0) return act;
+  const id = parseThreadId(text.slice(colon + 1));
+  if (id === undefined || id > session.target.threads) return undefined;
+  if (id < 0) return act;
+  return { ...act, thread: id === 0 ? session.continueThread : id - 1 };
+}
+
+function parseAct(action: string): Act | undefined {
   if (action === 'c' || /^C[0-9a-fA-F]{2}$/.test(action)) return { kind: 'continue' };
-  if (action === 's' || /^S[0-9a-fA-F]{2}$/.test(action)) return { kind: 'step', thread };
+  if (action === 's' || /^S[0-9a-fA-F]{2}$/.test(action)) return { kind: 'step' };
   if (action === 't') return { kind: 'stop' };
   if (action[0] !== 'r') return undefined;
   const [from, to, ...rest] = action.slice(1).split(',');
   const start = parseHexBigInt(from);
   const end = to === undefined ? undefined : parseHexBigInt(to);
   if (start === undefined || end === undefined || rest.length > 0) return undefined;
-  return { kind: 'range', thread, start, end };
+  return { kind: 'step', within: { start, end } };
+}
+
+/** What each thread does: the first action that names it, or all. Undefined: it stands. */
+function actionsByThread(session: Session, actions: readonly Action[]): (Act | undefined)[] {
+  return Array.from({ length: session.target.threads }, (_, thread) =>
+    actions.find((action) => action.thread === undefined || action.thread === thread),
+  );
 }
 
 /**
- * `vCont;action[:thread]...`: a step or range step of one thread wins over `c` for the others: vCPUs are
- * interleaved by the engine, and a step runs one of them only. `t` belongs to non-stop mode.
+ * `vCont;action[:thread]...`: threads that no action names stand. One thread is stepped at a time: of several the one
+ * that the client looks at, and those that were to step beside it stand. `t` belongs to non-stop mode.
  */
 export const vCont: Command = {
   name: 'vCont',
@@ -37,11 +52,20 @@ export const vCont: Command = {
       .slice(1)
       .split(';')
       .map((text) => parseAction(session, text));
-    if (args[0] !== ';' || actions.includes(undefined)) return session.error(22, 'malformed vCont');
-    const request =
-      actions.find((action) => action?.kind === 'step' || action?.kind === 'range') ??
-      actions.find((action) => action?.kind === 'continue');
-    if (request === undefined) return session.error(22, 'vCont;t needs non-stop mode');
-    return session.run(request);
+    const known = actions.filter((action) => action !== undefined);
+    if (args[0] !== ';' || known.length < actions.length) return session.error(22, 'malformed vCont');
+    const acts = actionsByThread(session, known);
+    const continuing = acts.flatMap((act, thread) => (act?.kind === 'continue' ? [thread] : []));
+    const stepping = acts.flatMap((act, thread) => (act?.kind === 'step' ? [thread] : []));
+    if (stepping.length > 0) {
+      const thread = stepping.includes(session.continueThread) ? session.continueThread : stepping[0];
+      const { within } = acts[thread] as Extract<Act, { kind: 'step' }>;
+      return session.run({ kind: 'step', thread, ...(within ? { within } : {}), others: continuing });
+    }
+    if (continuing.length === 0) return session.error(22, 'vCont;t needs non-stop mode');
+    return session.run({
+      kind: 'continue',
+      ...(continuing.length < session.target.threads ? { threads: continuing } : {}),
+    });
   },
 };

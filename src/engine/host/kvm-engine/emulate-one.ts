@@ -83,9 +83,9 @@ export class InstructionEmulator {
     host.setNumber(TRACE_SEQUENCE, sequence);
     host.set32(TRACE_ENABLED, 0);
     this.vm.paravirtual = false;
-    this.vm.holdInterrupts = true;
     this.vm.cpu = machine.model;
     [this.vcpu] = this.vm.vcpus;
+    this.vcpu.holdsInterrupts = true;
     const { firmware } = machine;
     if (firmware) {
       const mirror = this.vm.mapFirmware(firmware.rom);

@@ -20,7 +20,9 @@ export class Interrupts {
   makeReady(cpu: KvmCpu): boolean {
     takeIpis(cpu);
     if (cpu.waitsForSipi) return false;
-    if (!this.vm.holdInterrupts) {
+    if (cpu.holdsInterrupts) {
+      if (cpu.halted && this.couldWake(cpu)) cpu.halted = false;
+    } else {
       this.inject(cpu);
       if (cpu.windowSeeks > 0) this.seekWindow(cpu);
     }
@@ -44,6 +46,12 @@ export class Interrupts {
     const result = access();
     if (board.interruptPending(cpu.index)) cpu.windowSeeks = WINDOW_SEEKS;
     return result;
+  }
+
+  /** Something waits that the halted vCPU would take. */
+  private couldWake(cpu: KvmCpu): boolean {
+    const { board } = this.vm;
+    return board.nmiWaits(cpu.index) || (cpu.interruptsEnabled && board.interruptPending(cpu.index));
   }
 
   private inject(cpu: KvmCpu): void {

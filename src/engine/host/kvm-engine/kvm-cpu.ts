@@ -42,6 +42,8 @@ export class KvmCpu implements VirtualCpu {
   /** KVM does not count instructions. */
   readonly icount = 0;
   halted = false;
+  held = false;
+  holdsInterrupts = false;
   woken = false;
   /** After INIT: only a start-up IPI makes it run. */
   waitsForSipi = false;

@@ -79,7 +79,6 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
   board!: Board;
   end: GuestEnd | undefined;
   exits = 0;
-  holdInterrupts = false;
   exitFilter: ((vcpu: VirtualCpu) => boolean) | undefined;
   onMessage: ((text: string) => void) | undefined;
   /** The access that the last watchpoint stopped at. */

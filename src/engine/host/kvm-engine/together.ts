@@ -58,7 +58,7 @@ export class Together {
   private stepOff(): Turn | undefined {
     const { vm } = this;
     for (const vcpu of vm.vcpus) {
-      if (vcpu.stepOff === undefined || !vm.breakpoints.inMemoryAt(vcpu.stepOff)) continue;
+      if (vcpu.held || vcpu.stepOff === undefined || !vm.breakpoints.inMemoryAt(vcpu.stepOff)) continue;
       vm.armStep(vcpu, 1);
       const end = vm.runSlice(vcpu, 1);
       vm.disarmStep(vcpu);
@@ -71,7 +71,7 @@ export class Together {
   /** Exits at which a debugger had stopped the guest. */
   private pending(): Turn | undefined {
     for (const vcpu of this.vm.vcpus) {
-      if (vcpu.pendingExit === undefined) continue;
+      if (vcpu.held || vcpu.pendingExit === undefined) continue;
       const end = this.vm.handle(vcpu, vcpu.pendingExit);
       if (end) return { vcpu, end };
     }
@@ -80,7 +80,7 @@ export class Together {
 
   private takeReturns(): Turn | undefined {
     for (const vcpu of this.vm.vcpus) {
-      if (!vcpu.thread?.returned) continue;
+      if (vcpu.held || !vcpu.thread?.returned) continue;
       const end = this.vm.returned(vcpu, vcpu.thread.take());
       if (end) return { vcpu, end };
     }
@@ -102,6 +102,7 @@ export class Together {
     for (let i = 0; i < vcpus.length; i++) {
       const cpu = vcpus[(this.first + i) % vcpus.length];
       const thread = cpu.thread!;
+      if (cpu.held) continue;
       if (thread.running) {
         const patience = cpu.standstill?.patienceMs ?? Number.POSITIVE_INFINITY;
         if (vm.interrupts.wantsAttention(cpu) || now - thread.startedAt > patience) thread.kick();

@@ -72,7 +72,7 @@ export class VcpuDebug {
 
   /** While it steps, the kernel's controllers hold interrupts back: for the debugger, or since TF would be saved with them. */
   private blocksInterrupts(cpu: KvmCpu): boolean {
-    const { holdInterrupts, irqchip } = this.vm;
-    return (holdInterrupts || cpu.standstill !== undefined) && irqchip?.blocksInterrupts === true;
+    const { irqchip } = this.vm;
+    return (cpu.holdsInterrupts || cpu.standstill !== undefined) && irqchip?.blocksInterrupts === true;
   }
 }

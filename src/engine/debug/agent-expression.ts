@@ -5,8 +5,9 @@
 
 export interface AgentContext {
   /** Value of a register by its number in the target description; undefined when it is unknown. */
-  register(number: number): Promise<bigint | undefined>;
-  memory(address: bigint, length: number): Promise<Uint8Array>;
+  register(number: number): bigint | undefined;
+  /** Short where memory ends. */
+  memory(address: bigint, length: number): Uint8Array;
 }
 
 /** The expression is malformed, uses an opcode that a condition cannot have, or failed while it ran. */
@@ -110,7 +111,7 @@ export function checkAgentExpression(code: Uint8Array): void {
  * @returns the top of the stack as an unsigned 64-bit value.
  * @throws AgentExpressionError on stack underflow, division by zero, unreadable memory or too many steps.
  */
-export async function evaluateAgentExpression(code: Uint8Array, context: AgentContext): Promise<bigint> {
+export function evaluateAgentExpression(code: Uint8Array, context: AgentContext): bigint {
   const stack: bigint[] = [];
   const pop = (): bigint => {
     const value = stack.pop();
@@ -163,7 +164,7 @@ export async function evaluateAgentExpression(code: Uint8Array, context: AgentCo
       case 26: {
         const length = 1 << (opcode - 23);
         const address = pop();
-        const data = await context.memory(address, length);
+        const data = context.memory(address, length);
         if (data.length < length) throw new AgentExpressionError(`no memory at 0x${address.toString(16)}`);
         stack.push(data.reduceRight((sum, byte) => (sum << 8n) | BigInt(byte), 0n));
         break;
@@ -181,7 +182,7 @@ export async function evaluateAgentExpression(code: Uint8Array, context: AgentCo
         stack.push(value);
         break;
       case 38: {
-        const register = await context.register(Number(value));
+        const register = context.register(Number(value));
         if (register === undefined) throw new AgentExpressionError(`register ${value} is unknown`);
         stack.push(unsigned(register));
         break;
