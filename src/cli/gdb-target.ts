@@ -45,7 +45,7 @@ function causeOf(stop: StopReason | undefined): StopCause {
     case 'paused':
       return { kind: 'paused' };
     case 'step':
-      return { kind: 'step' };
+      return { kind: 'step', ...(stop.note === undefined ? {} : { note: `${stop.note}.` }) };
     case 'until':
       return { kind: 'event', message: 'The guest reached the place that another view ran it to.' };
     case 'breakpoint':

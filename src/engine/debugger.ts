@@ -84,7 +84,8 @@ export type Breakpoint = BreakpointSpec & { id: number; enabled: boolean; hits: 
 export type StopReason =
   | { kind: 'start' }
   | { kind: 'paused' }
-  | { kind: 'step' }
+  /** `note`: why it has not moved. */
+  | { kind: 'step'; note?: string }
   | { kind: 'until' }
   /** `failure`: its condition could not be evaluated, and why. */
   | { kind: 'breakpoint'; id: number; gva: bigint; failure?: string }
@@ -302,8 +303,8 @@ export interface Debugger {
   /**
    * Runs `count` instructions of one vCPU (by MTF, so the guest's flags never show it); with `within`, further ones
    * for as long as the linear address of the next instruction is in [start, end) and no breakpoint stands there.
-   * A step of a halted vCPU waits for what would wake it, or ends at once where nothing is to come; interrupts are not
-   * delivered while it steps (see Machine.holdInterruptsOnStep). The vCPUs of `others` run meanwhile, all others stand.
+   * A step of a halted vCPU waits some seconds for what would wake it; interrupts are not delivered while it steps (see
+   * Machine.holdInterruptsOnStep). The vCPUs of `others` run meanwhile, all others stand.
    */
   step(
     vcpu: number,

@@ -94,6 +94,8 @@ export class Session {
   /** Thread of g, p, m and so on (`Hg`), and of c and s (`Hc`); from 0. */
   generalThread = 0;
   continueThread = 0;
+  /** Thread that `monitor cpu N` chose, for as long as the client looks at the same one and the guest stands. */
+  private monitorChoice: { thread: number; beside: number } | undefined;
   /** Qqemu.PhyMemMode: addresses of m, M, x, X and watchpoints are guest-physical. */
   physicalMemory = false;
 
@@ -208,6 +210,16 @@ export class Session {
   /** Ends the connection from this side. */
   hangUp(): void {
     this.wire.end();
+  }
+
+  /** The thread that monitor commands are about: the one that the client looks at, unless `monitor cpu` chose another. */
+  get monitorThread(): number {
+    const choice = this.monitorChoice;
+    return choice?.beside === this.generalThread ? choice.thread : this.generalThread;
+  }
+
+  set monitorThread(thread: number) {
+    this.monitorChoice = { thread, beside: this.generalThread };
   }
 
   /** Text for the user, printed with the next stop: GDB takes console output only while it waits for one. */
@@ -407,6 +419,7 @@ export class Session {
 
   /** Tells a waiting client that the guest stands. */
   async report(thread: number, cause: StopCause): Promise<void> {
+    this.monitorChoice = undefined;
     if (cause.kind === 'exited') {
       if (cause.message !== '') this.note(cause.message);
       this.sendNotes();

@@ -32,7 +32,7 @@ export function summarizeStop(
     case 'paused':
       return { signal: SIGNAL_INT, reason: '' };
     case 'step':
-      return { signal: SIGNAL_TRAP, reason: '' };
+      return { signal: SIGNAL_TRAP, reason: '', ...(cause.note === undefined ? {} : { message: cause.note }) };
     case 'breakpoint': {
       const types = breakpoints.at(cause.address).map((entry) => entry.type);
       const note = cause.note === undefined ? {} : { message: cause.note };

@@ -23,7 +23,7 @@ export type Access = 'read' | 'write' | 'access';
 export type StopCause =
   /** Somebody asked for it: the client's interrupt or another observer. */
   | { kind: 'paused' }
-  | { kind: 'step' }
+  | { kind: 'step'; note?: string }
   /** An execute breakpoint at this linear address, whoever set it; `note` is for the user. */
   | { kind: 'breakpoint'; address: bigint; note?: string }
   | { kind: 'watchpoint'; access: Access; address: bigint; length: number }

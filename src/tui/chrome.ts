@@ -21,7 +21,7 @@ export function stopText(stop: StopReason | undefined, symbols: Model['symbols']
     case 'paused':
       return 'STOPPED: paused';
     case 'step':
-      return 'STOPPED: step';
+      return stop.note === undefined ? 'STOPPED: step' : 'STOPPED: step, still halted';
     case 'until':
       return 'STOPPED: reached';
     case 'breakpoint':

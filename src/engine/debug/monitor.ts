@@ -7,7 +7,8 @@ import { IRQ_COMMANDS, IRQ_HELP, type IrqDevices } from './monitor-irq.js';
 import { LINUX_COMMANDS, LINUX_HELP } from './monitor-linux.js';
 import { SOURCE_COMMANDS, SOURCE_HELP } from './monitor-source.js';
 
-const HELP = `info registers        registers in QEMU's layout
+const HELP = `info registers [-a]   registers in QEMU's layout, of all vCPUs
+cpu N                 the vCPU of later commands, until the next stop
 info mem              guest's linear mappings
 info tlb              guest's linear to physical mappings, a line each
 info vmcs             every VMCS field
@@ -34,6 +35,8 @@ type Command = (context: {
   irq: IrqDevices;
   pc: bigint;
   address(text: string): bigint;
+  /** The vCPU of later commands. */
+  chooseVcpu(index: number): void;
 }) => Promise<string> | string;
 
 const hex = (value: bigint, digits = 16): string => value.toString(16).padStart(digits, '0');
@@ -44,11 +47,17 @@ const COMMANDS: Record<string, Command> = {
   ...DRIVE_COMMANDS,
   ...IRQ_COMMANDS,
   ...SOURCE_COMMANDS,
-  'info registers': ({ view, vcpu }) => infoRegisters(view, vcpu),
+  'info registers': ({ view, vcpu, args }) => registersOf(view, vcpu, args),
+  cpu: ({ view, args, chooseVcpu }) => {
+    const index = /^\d+$/.test(args[0] ?? '') ? Number(args[0]) : Number.NaN;
+    if (args.length !== 1 || !(index < view.vcpus)) throw new Error(`it is cpu N, with N from 0 to ${view.vcpus - 1}`);
+    chooseVcpu(index);
+    return '';
+  },
   'info status': async ({ target }) => `VM status: ${(await target.state()).running ? 'running' : 'paused'}`,
   'info version': () => 'vmscope',
-  'info cpus': ({ view }) =>
-    Array.from({ length: view.vcpus }, (_, i) => `${i === 0 ? '*' : ' '} CPU #${i}: thread_id=${i + 1}`).join('\n'),
+  'info cpus': ({ view, vcpu }) =>
+    Array.from({ length: view.vcpus }, (_, i) => `${i === vcpu ? '*' : ' '} CPU #${i}: thread_id=${i + 1}`).join('\n'),
   'info mem': ({ view, vcpu }) => infoMem(view, vcpu),
   'info tlb': ({ view, vcpu }) => infoTlb(view, vcpu),
   'info mtree': ({ view }) => memoryTree(view),
@@ -106,6 +115,7 @@ export async function monitorCommand(
   line: string,
   drives: readonly Drive[],
   irq: IrqDevices,
+  chooseVcpu: (index: number) => void,
 ): Promise<string | undefined> {
   const words = line
     .trim()
@@ -117,7 +127,7 @@ export async function monitorCommand(
   if (!command) return undefined;
   try {
     return await command({
-      ...{ target, view, vcpu, drives, irq },
+      ...{ target, view, vcpu, drives, irq, chooseVcpu },
       args: words.slice(name.split(' ').length),
       pc: view.linearRip(vcpu),
       address: (text) => number(view, vcpu, text),
@@ -176,6 +186,13 @@ function formatValue(value: bigint, format: string, size: number): string {
     default:
       return `0x${hex(value, size * 2)}`;
   }
+}
+
+/** `info registers [-a]`: with -a of every vCPU, as QEMU heads them. */
+function registersOf(view: MachineView, vcpu: number, args: readonly string[]): string {
+  if (args.length === 0) return infoRegisters(view, vcpu);
+  if (args.length > 1 || args[0] !== '-a') throw new Error('it is info registers, or info registers -a');
+  return Array.from({ length: view.vcpus }, (_, index) => `\nCPU#${index}\n${infoRegisters(view, index)}`).join('\n');
 }
 
 function infoRegisters(view: MachineView, vcpu: number): string {

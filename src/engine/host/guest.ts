@@ -29,6 +29,18 @@ const DEAF_NS = 10e9;
 /** The same where time is the host's. */
 const DEAF_REAL_NS = 2e9;
 
+/** A step of a halted vCPU ends where it stands when nothing has woken it for so long. */
+const STEP_PATIENCE_MS = 4000;
+/** Until then it looks this often. */
+const STEP_LOOK_MS = 50;
+
+interface Step {
+  vcpu: VirtualCpu;
+  within: { start: bigint; end: bigint } | undefined;
+  /** Since when all who may run are halted. */
+  idle: { wallMs: number; clock: number } | undefined;
+}
+
 export interface GuestOptions {
   /** Idle time passes at the pace of the wall clock. */
   paced: boolean;
@@ -73,7 +85,7 @@ export class Guest implements D.Debugger {
   /** vCPU that the monitor's `cpu` chose. */
   #monitorVcpu: number | undefined;
   /** A step under way. */
-  #step: { vcpu: VirtualCpu; within: { start: bigint; end: bigint } | undefined } | undefined;
+  #step: Step | undefined;
   #deafSince: { progress: number; clock: number } | undefined;
   #paceBase: { wallMs: number; clock: number } | undefined;
 
@@ -187,7 +199,7 @@ export class Guest implements D.Debugger {
     this.#vm.tell(vcpu);
     this.#vm.armStep(target, count);
     this.#turns.step(target, others, this.machine.holdInterruptsOnStep);
-    this.#step = { vcpu: target, within };
+    this.#step = { vcpu: target, within, idle: undefined };
     this.#stopVcpu = vcpu;
     const stopped = new Promise<D.RunState>((resolve) => this.#waiters.push(resolve));
     this.#running = true;
@@ -275,6 +287,7 @@ export class Guest implements D.Debugger {
         }
         const { vcpu, end } = turn;
         if (end.kind === 'idle') continue;
+        if (this.#step?.vcpu === vcpu) this.#step.idle = undefined;
         if (end.kind !== 'limit') this.#afterSlice(vcpu, end);
         else this.#checkLimits(vcpu);
       } while (this.#running && !this.#awaited && performance.now() - start < TURN_MS);
@@ -392,11 +405,8 @@ export class Guest implements D.Debugger {
   /** Every vCPU is halted: time warps to the next deadline, or passes at the wall clock's pace. */
   #idle(deadline: number | undefined): 'go on' | 'wait' {
     const { waitsForHost } = this.machine;
-    if (deadline === undefined && this.#step) {
-      // nothing that time brings would wake it: the step ends where it stands
-      this.#halt(this.#step.vcpu.index, { kind: 'step' });
-      return 'wait';
-    }
+    const waits = this.#step && this.#stepWaits(this.#step, deadline);
+    if (waits !== undefined) return waits;
     if (deadline === undefined || (!this.options.paced && !waitsForHost && this.#deaf(deadline))) {
       if (this.options.waitForInput || waitsForHost || this.#turns.partial) return this.#sleep(1000);
       this.#vm.finish(this.machine.haltedForever());
@@ -411,10 +421,29 @@ export class Guest implements D.Debugger {
       const waitMs = base.wallMs + (deadline - base.clock) / 1e6 - wallMs;
       // a guest that fell behind the wall clock does not hurry to catch up
       if (waitMs < 0) this.#paceBase = { wallMs, clock: deadline };
+      if (this.#step && waitMs > STEP_LOOK_MS) return this.#sleep(STEP_LOOK_MS);
       if (waitMs >= 1) return this.#sleep(waitMs, () => this.#vm.warpTo(deadline));
     }
     this.#vm.warpTo(deadline);
     return 'go on';
+  }
+
+  /**
+   * The stepped vCPU is halted, and so is whoever runs beside it. Undefined: time goes on for them. What the host may
+   * bring is waited for in the host's time; where nothing comes, the step ends.
+   */
+  #stepWaits(step: Step, deadline: number | undefined): 'wait' | undefined {
+    const wallMs = performance.now();
+    const clock = this.#vm.now();
+    step.idle ??= { wallMs, clock };
+    const { index } = step.vcpu;
+    if (wallMs - step.idle.wallMs > STEP_PATIENCE_MS) {
+      const note = `vCPU ${index} is halted, and nothing has woken it for ${STEP_PATIENCE_MS / 1000} s`;
+      this.#halt(index, { kind: 'step', note });
+      return 'wait';
+    }
+    const late = !this.#paced && clock - step.idle.clock > DEAF_NS;
+    return deadline === undefined || late ? this.#sleep(STEP_LOOK_MS) : undefined;
   }
 
   /** Every vCPU has been halted with interrupts off for so long that no timer's NMI or reset will come either. */
@@ -608,6 +637,9 @@ export class Guest implements D.Debugger {
       line,
       this.machine.options.drives ?? [],
       this.machine.pc.pc,
+      (index) => {
+        this.#monitorVcpu = index;
+      },
     );
   }
 

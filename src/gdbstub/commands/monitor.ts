@@ -32,7 +32,8 @@ async function execute(session: Session, line: string): Promise<string> {
   const [command, argument] = line.trim().split(/\s+/);
   if (command === 'arch') return architecture(session, argument);
   if (command === 'linear-pc') return linearPc(session, argument);
-  const answer = await session.target.monitor?.(line.trim(), session.generalThread);
+  const answer = await session.target.monitor?.(line.trim(), session.monitorThread);
+  if (command === 'cpu' && answer === '') session.monitorThread = Number(argument);
   if ((command === 'help' || command === '?') && argument === undefined) return (answer ?? '') + OWN_HELP;
   return answer ?? `unknown command: '${line.trim()}'; try 'monitor help'\n`;
 }
