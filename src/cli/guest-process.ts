@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { Debugger } from '../engine/debugger.js';
+import { heartbeatCells, watchHeartbeat } from '../engine/host/kvm-engine/heartbeat.js';
 import { connectDebugger } from '../engine/host/rpc.js';
 import { elapsed } from './elapsed.js';
 import { exitWithoutThreads } from './exit-without-threads.js';
@@ -8,9 +9,6 @@ import { remove } from './guest-socket.js';
 import { tell } from './tell.js';
 
 const QUIT_MS = 10_000;
-/** How long a signalled KVM_RUN may take to return. */
-const STUCK_MS = 5000;
-const WATCH_MS = 500;
 
 /** A guest could not start; `status` is the process status. */
 export class StartError extends Error {
@@ -33,39 +31,19 @@ export interface RunningGuest {
   terminate(): Promise<void>;
 }
 
-/** Tells when a vCPU has been in KVM_RUN for long though a timer's signal calls it back every few milliseconds. */
-function watch(heartbeat: Int32Array, stuck: (message: string) => void): void {
-  let last = -1;
-  let since = performance.now();
-  const timer = setInterval(() => {
-    const beat = Atomics.load(heartbeat, 0);
-    const now = performance.now();
-    if (beat !== last || (beat & 1) === 0) {
-      last = beat;
-      since = now;
-    } else if (now - since > STUCK_MS) {
-      clearInterval(timer);
-      stuck(
-        `the vCPU has not come back from KVM_RUN for ${STUCK_MS / 1000} s, though it was signalled: ` +
-          "the host's KVM is stuck on an instruction; run with --engine vtx",
-      );
-    }
-  }, WATCH_MS);
-  timer.unref();
-}
-
 /** Starts the engine's thread with a guest. @throws StartError */
 export async function startGuest(data: GuestWorkerData): Promise<RunningGuest> {
-  const heartbeat = data.engine === 'kvm' ? new Int32Array(new SharedArrayBuffer(4)) : undefined;
+  const heartbeat = data.engine === 'kvm' ? heartbeatCells() : undefined;
   const worker = new Worker(new URL('./guest-worker.js', import.meta.url), { workerData: { ...data, heartbeat } });
   let stuck = false;
   const closed = new Promise<string>((resolve) => {
     if (heartbeat) {
-      watch(heartbeat, (message) => {
+      const timer = watchHeartbeat(heartbeat, (message) => {
         stuck = true;
         exitWithoutThreads();
         resolve(message);
       });
+      timer.unref();
     }
     worker.once('error', (error) => resolve(`the engine failed: ${error.message}`));
     worker.once('exit', () => resolve('the engine has ended'));

@@ -5,11 +5,13 @@ import { KvmSide } from '../engine/host/difftest/lockstep/kvm-side.js';
 import { type GuestToCompare, openKvm, openVtx } from '../engine/host/difftest/lockstep/open.js';
 import { type RunOptions, runLockstep } from '../engine/host/difftest/lockstep/run.js';
 import type { Judge } from '../engine/host/difftest/lockstep/side.js';
+import { watchLockstep } from '../engine/host/difftest/lockstep/stuck-watch.js';
 import type { VtxSide } from '../engine/host/difftest/lockstep/vtx-side.js';
 import { probeKvm } from '../engine/host/kvm/probe.js';
 import { GENERAL_REGISTERS } from '../engine/registers-view.js';
 import { readInput, resolveImage } from './files.js';
-import { parseCount, parseMemory, UsageError } from './options.js';
+import { parseCount, parseMemory, parseTimeout, UsageError } from './options.js';
+import { tell } from './tell.js';
 
 interface LockstepCommandOptions {
   every: string;
@@ -20,6 +22,7 @@ interface LockstepCommandOptions {
   memoryEvery: string;
   append?: string;
   input?: string;
+  patience: string;
 }
 
 const MAX = Number.MAX_SAFE_INTEGER;
@@ -43,6 +46,7 @@ export function addLockstepCommand(program: Command): void {
     .option('-m, --memory <size>', 'guest RAM: MiB, or with K, M, G', '128M')
     .option('--memory-every <n>', 'compare memory after N comparisons and at the end; 0 never', '10000')
     .option('--append <string>', 'kernel command line')
+    .option('--patience <seconds>', 'wall-clock time that KVM may take from one access to a device to the next', '60')
     .option('--input <file>', 'bytes for the first serial port, given when the guest waits')
     .action(async (image: string, options: LockstepCommandOptions) => {
       process.exitCode = await lockstepVerb(image, options);
@@ -61,9 +65,11 @@ async function lockstepVerb(image: string, options: LockstepCommandOptions): Pro
     ...(options.append === undefined ? {} : { append: options.append }),
   };
   const input = options.input === undefined ? undefined : readInput(options.input);
+  const patienceMs = parseTimeout(options.patience, '--patience') * 1000;
+  const cells = watchLockstep();
   const open = (): { core: VtxSide; judge: Judge } => {
     const core = openVtx(guest);
-    return { core, judge: openKvm(core) };
+    return { core, judge: openKvm(core, cells) };
   };
   const { core, judge } = open();
   let given = false;
@@ -74,6 +80,7 @@ async function lockstepVerb(image: string, options: LockstepCommandOptions): Pro
     paravirtual: probeKvm().paravirtual,
     ...(options.limit === undefined ? {} : { limit: parseCount('--limit', options.limit, 1, MAX) }),
     progress: progressLine(),
+    patienceMs,
     restart: open,
     input: () => {
       if (given || !input) return false;
@@ -83,6 +90,8 @@ async function lockstepVerb(image: string, options: LockstepCommandOptions): Pro
     },
   });
   for (const line of await describeLockstep(report)) process.stdout.write(`${line}\n`);
+  if (report.ended === 'cannot go on')
+    tell('lockstep: --patience SECONDS gives KVM longer; run --engine vtx runs the guest');
   judge.close();
   core.close();
   return report.ended === 'difference' ? 1 : report.ended === 'cannot go on' ? 3 : 0;
@@ -95,16 +104,17 @@ function paceOf({ until, singly }: LockstepCommandOptions): Pick<RunOptions, 'si
 }
 
 /** Says how far it is: rewritten in place on a terminal, a line every ten seconds elsewhere. */
-function progressLine(): (compared: number, instructions: number) => boolean {
+function progressLine(): (compared: number, instructions: number, freelyAt?: bigint) => boolean {
   const { stderr } = process;
   const start = performance.now();
   let next = start + PROGRESS_MS;
-  return (compared, instructions) => {
+  return (compared, instructions, freelyAt) => {
     const now = performance.now();
     if (now < next) return false;
     next = now + (stderr.isTTY ? PROGRESS_MS : 10 * PROGRESS_MS);
     const rate = Math.round(compared / ((now - start) / 1000));
-    const text = `lockstep: ${instructions} instructions, ${compared} compared, ${rate} a second`;
+    const where = freelyAt === undefined ? '' : `; KVM runs to the next access, at RIP ${hex(freelyAt)}`;
+    const text = `lockstep: ${instructions} instructions, ${compared} compared, ${rate} a second${where}`;
     stderr.write(stderr.isTTY ? `\r${text}\x1b[K` : `${text}\n`);
     return false;
   };

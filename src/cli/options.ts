@@ -44,11 +44,11 @@ export function parseCpuModel(text: string): CpuModel {
 /** Node's timers hold 31 bits of milliseconds. */
 const MAX_SECONDS = Math.floor((2 ** 31 - 1) / 1000);
 
-/** Seconds, with a fraction or without. @throws UsageError */
-export function parseTimeout(text: string): number {
+/** Seconds, with a fraction or without. @throws UsageError naming the option */
+export function parseTimeout(text: string, option = '--timeout'): number {
   const seconds = /^\d*\.?\d+$/.test(text) ? Number(text) : Number.NaN;
   if (!(seconds > 0 && seconds <= MAX_SECONDS))
-    throw new UsageError(`--timeout ${text}: not a number of seconds up to ${MAX_SECONDS}`);
+    throw new UsageError(`${option} ${text}: not a number of seconds up to ${MAX_SECONDS}`);
   return seconds;
 }
 

@@ -42,6 +42,23 @@ describe.skipIf(why !== '')(`the machine on /dev/kvm${why === '' ? '' : ` (${why
     expect(Object.keys(await guest.exits.counts())).toEqual(expect.arrayContaining(['IO_INSTRUCTION', 'kvm exits']));
   });
 
+  it('hears of the guest’s write to IA32_APIC_BASE: a disabled APIC is gone, a moved one answers elsewhere', async () => {
+    // mov ecx,1bh ; rdmsr ; and ah,0f7h ; wrmsr ; out 0f4h,al
+    const off = flat('66b91b000000 0f32 80e4f7 0f30 e6f4 f4');
+    const before = off.machine.pc.apicBase(0);
+    expect(before).toBe(0xfee0_0900n);
+    expect(await runGuest(off.guest)).toBe('ended');
+    expect(off.machine.pc.apicBase(0)).toBe(before & ~0x800n);
+    // mov ecx,1bh ; rdmsr ; add eax,10000h ; wrmsr ; out 0f4h,al
+    const moved = flat('66b91b000000 0f32 660500000100 0f30 e6f4 f4');
+    expect(await runGuest(moved.guest)).toBe('ended');
+    expect(moved.machine.pc.apicBase(0)).toBe(0xfee1_0900n);
+    // a reset puts it back, for KVM too: mov ecx,1bh ; rdmsr ; out 0f4h,al
+    moved.machine.reset();
+    expect(moved.machine.pc.apicBase(0)).toBe(before);
+    expect(moved.vm.vcpus[0].sregs.getBig('apic_base')).toBe(before);
+  });
+
   it('steps, breaks, watches a store, and shows registers and memory', async () => {
     // inc ax x3 ; mov [2000h],al ; inc bx ; jmp $
     const { guest } = flat('40 40 40 a2 00 20 43 eb fe');

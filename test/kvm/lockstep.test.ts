@@ -175,3 +175,17 @@ describe.skipIf(why !== '')(`vtx and kvm${why === '' ? '' : ` (${why})`}`, () =>
     110_000,
   );
 });
+
+it.skipIf(why !== '' || !OPTIONS.paravirtual)(
+  `gives up a stretch that KVM emulates for longer than --patience, and says where it stands${why && ` (${why})`}`,
+  async () => {
+    const crc32 = SAMPLES.find(({ name }) => name === 'crc32')!;
+    const { stdout, stderr, status } = await run(VMSCOPE, ['lockstep', crc32.folder, '--patience', '2'], '', 60_000);
+    expect(stdout).toMatch(
+      /KVM_RUN came to no access to a device within 2 s and stands at RIP 0x100[0-9a-f]{3}, RFLAGS/,
+    );
+    expect(stderr).toContain('run --engine vtx');
+    expect(status).toBe(3);
+  },
+  70_000,
+);

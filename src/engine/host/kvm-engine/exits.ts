@@ -4,6 +4,7 @@ import type { KvmStruct } from '../kvm/structs.js';
 import { type ExitTrace, REASON } from './exit-record.js';
 import { type KvmCpu, RUN } from './kvm-cpu.js';
 import type { KvmHypervisor } from './kvm-hypervisor.js';
+import { MAYBE_KVMS_FAULT } from './paravirtual-notes.js';
 
 /** What came of an exit: the datum that moved, or the exception that the guest gets. */
 export interface Result {
@@ -57,7 +58,11 @@ export function handleExit(vm: KvmHypervisor, cpu: KvmCpu, reason: number): Resu
       return { value: 0 };
     case KVM.KVM_EXIT_SHUTDOWN: {
       const rip = cpu.regs.getBig('rip').toString(16);
-      vm.finish({ kind: 'triple-fault', status: 1, message: `triple fault on vCPU ${cpu.index} at RIP 0x${rip}` });
+      vm.finish({
+        kind: 'triple-fault',
+        status: 1,
+        message: `triple fault on vCPU ${cpu.index} at RIP 0x${rip}${vm.paravirtual ? MAYBE_KVMS_FAULT : ''}`,
+      });
       return { value: 0 };
     }
     case KVM.KVM_EXIT_X86_RDMSR:

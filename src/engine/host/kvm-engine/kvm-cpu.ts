@@ -24,6 +24,7 @@ export const RUN = {
   rcx: at('s.regs.regs.rcx'),
   csBase: at('s.regs.sregs.cs.base'),
   cr3: at('s.regs.sregs.cr3'),
+  apicBase: at('s.regs.sregs.apic_base'),
   ioDirection: at('exit.io.direction'),
   ioSize: at('exit.io.size'),
   ioPort: at('exit.io.port'),
@@ -65,6 +66,8 @@ export class KvmCpu implements VirtualCpu {
   stepping = false;
   entryRip = 0n;
   entryTpr = 0;
+  /** IA32_APIC_BASE as the controllers in the program know it. */
+  apicBase = { low: 0, high: 0 };
   /** The present KVM_RUN comes back when an interrupt can be given. */
   windowOpen = false;
   /** It is single-stepped to its first instruction in ring 3, so many instructions at most. */

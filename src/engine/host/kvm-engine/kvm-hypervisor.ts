@@ -23,11 +23,13 @@ import { guestCpuid, modelOnHost, TSC_DEADLINE, X2APIC } from './cpuid.js';
 import { probeDebugging } from './debug-abilities.js';
 import { ACTION, ExitTrace, vmxReason } from './exit-record.js';
 import { handleExit, LSTAR, traceExit } from './exits.js';
+import { Heartbeat } from './heartbeat.js';
 import { Interrupts } from './interrupts.js';
 import { KernelIrqchip, type KernelIrqchipMode } from './kernel-irqchip.js';
 import { KvmCpu, RUN } from './kvm-cpu.js';
 import { KvmFirmware } from './kvm-firmware.js';
 import { KvmView, walkOnKvm } from './kvm-view.js';
+import { SilenceNote } from './paravirtual-notes.js';
 import { RamAccess } from './ram-access.js';
 import { putInitialState } from './registers.js';
 import { Ring3Repair } from './ring3-repair.js';
@@ -55,7 +57,7 @@ export interface KvmOptions {
   memoryBytes: number;
   vcpus: number;
   cpu?: CpuModel;
-  /** Bumped around every KVM_RUN, see KvmHypervisor.heartbeat. */
+  /** Cells of `heartbeatCells()`, for a watchdog in another thread. */
   heartbeat?: Int32Array | undefined;
   /** Frames behind guest RAM for a BIOS's ROM. */
   romBytes?: number;
@@ -83,8 +85,9 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
   onMessage: ((text: string) => void) | undefined;
   /** The access that the last watchpoint stopped at. */
   watchHit: WatchHit | undefined;
-  /** Bumped around every KVM_RUN, for a watchdog in another thread: odd while the vCPU runs. */
-  readonly heartbeat: Int32Array | undefined;
+  readonly heartbeat: Heartbeat | undefined;
+  /** Where the host's KVM is paravirtual. */
+  private readonly silence: SilenceNote | undefined;
   private readonly clock = new RealClock();
   private readonly trace: ExitTrace;
   private readonly timer: RunTimer | undefined;
@@ -103,13 +106,14 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     private readonly vm: KvmVm,
     options: KvmOptions,
     readonly model: CpuModel,
-    paravirtual: boolean,
+    readonly paravirtual: boolean,
     readonly irqchip: KernelIrqchip | undefined,
   ) {
     const { memoryBytes, vcpus } = options;
     const runs = probeRunning(kvm, paravirtual);
     this.memoryBytes = memoryBytes;
-    this.heartbeat = options.heartbeat;
+    this.heartbeat = options.heartbeat && new Heartbeat(options.heartbeat);
+    if (paravirtual) this.silence = new SilenceNote((text) => this.onMessage?.(text));
     // laid out as the embedded core has it, which can so run an instruction of this guest
     const memory = new GuestMemory(memoryBytes, RAM_BASE, FRAMES_BEHIND_RAM + (options.romBytes ?? 0));
     this.guestMemory = memory;
@@ -155,12 +159,12 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
   /** @throws KvmError with the reason and what to do when this host cannot run the machine */
   static create(options: KvmOptions): KvmHypervisor {
     // what the host's KVM can do is tried first: that it does not come back shows there
-    const { heartbeat } = options;
-    if (heartbeat) Atomics.store(heartbeat, 0, 1);
+    const heartbeat = options.heartbeat && new Heartbeat(options.heartbeat);
+    heartbeat?.entering();
     try {
       return KvmHypervisor.build(options);
     } finally {
-      if (heartbeat) Atomics.store(heartbeat, 0, 2);
+      heartbeat?.returned();
     }
   }
 
@@ -230,7 +234,13 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
       this.irqchip.load(this.vcpus);
       cpu.vcpu.setMpState(MP_STATES.KVM_MP_STATE_RUNNABLE);
       others.forEach(waitInKernel);
-    } else others.forEach(initCpu);
+    } else {
+      others.forEach(initCpu);
+      for (const each of this.vcpus) {
+        each.sregs.set('apic_base', this.board.apicBase(each.index));
+        each.changed(false, true);
+      }
+    }
     this.clock.reset();
   }
 
@@ -425,9 +435,9 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     this.prepare(cpu);
     const patience = cpu.standstill ? now + cpu.standstill.patienceMs : Number.POSITIVE_INFINITY;
     this.recall(cpu).arm(Math.min(until, this.nextDeadlineMs(), patience), now);
-    this.beat();
+    this.heartbeat?.entering(cpu);
     const reason = cpu.vcpu.runRaw();
-    this.beat();
+    this.heartbeat?.returned();
     return this.returned(cpu, reason);
   }
 
@@ -454,8 +464,10 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     if (reason === KVM.KVM_EXIT_SHUTDOWN && fresh) reason = vcpu.runRaw();
     const newTpr = vcpu.page.view.getUint32(RUN.cr8, true);
     if (!this.irqchip && newTpr !== cpu.entryTpr) this.board.setTpr(cpu.index, newTpr << 4);
+    if (!this.irqchip) this.followApicBase(cpu);
     if (reason === INTERRUPTED) {
       this.recall(cpu).fired();
+      this.silence?.calledBack(cpu);
       if (!this.irqchip?.sleeps(cpu)) cpu.standstill?.calledBack(cpu);
       return this.irqchip?.waits(cpu) ? { kind: 'idle', deadline: undefined } : undefined;
     }
@@ -468,6 +480,7 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
       return repaired ? repaired.end : this.debug.exited(cpu);
     }
     cpu.standstill?.exited();
+    this.silence?.heard();
     const known = vmxReason(reason);
     if (known === undefined) {
       if (reason === KVM.KVM_EXIT_INTR) return undefined;
@@ -523,15 +536,13 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     return bytes;
   }
 
-  /** Counts for the watchdog while threads run the vCPUs; stays odd when one of them is overdue. */
-  alive(overdue: boolean): void {
-    const { heartbeat } = this;
-    if (!heartbeat) return;
-    const beat = Atomics.load(heartbeat, 0);
-    Atomics.store(heartbeat, 0, overdue ? beat | 1 : (beat & ~1) + 2);
-  }
-
-  private beat(): void {
-    if (this.heartbeat) Atomics.add(this.heartbeat, 0, 1);
+  /** The guest's write to IA32_APIC_BASE makes no exit: KVM keeps the value among the system registers. */
+  private followApicBase(cpu: KvmCpu): void {
+    const { view } = cpu.vcpu.page;
+    const low = view.getUint32(RUN.apicBase, true);
+    const high = view.getUint32(RUN.apicBase + 4, true);
+    if (low === cpu.apicBase.low && high === cpu.apicBase.high) return;
+    cpu.apicBase = { low, high };
+    this.board.setApicBase(cpu.index, (BigInt(high) << 32n) | BigInt(low));
   }
 }

@@ -98,7 +98,7 @@ export class Together {
     const alone = vm.breakpoints.stepping;
     let running = alone && vcpus.some(({ thread }) => thread?.running);
     let again = false;
-    let overdue = false;
+    let overdue: KvmCpu | undefined;
     for (let i = 0; i < vcpus.length; i++) {
       const cpu = vcpus[(this.first + i) % vcpus.length];
       const thread = cpu.thread!;
@@ -106,7 +106,7 @@ export class Together {
       if (thread.running) {
         const patience = cpu.standstill?.patienceMs ?? Number.POSITIVE_INFINITY;
         if (vm.interrupts.wantsAttention(cpu) || now - thread.startedAt > patience) thread.kick();
-        overdue ||= now - thread.startedAt > OVERDUE_MS;
+        if (now - thread.startedAt > OVERDUE_MS) overdue ??= cpu;
       } else if (!thread.returned) {
         if (alone && running) continue;
         cpu.woken = false;
@@ -122,7 +122,7 @@ export class Together {
       running = true;
     }
     this.first = (this.first + 1) % vcpus.length;
-    vm.alive(overdue);
+    vm.heartbeat?.driving(overdue);
     if (again) return 'again';
     return running ? 'running' : 'none';
   }

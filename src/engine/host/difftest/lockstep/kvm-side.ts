@@ -26,6 +26,7 @@ import { KVM_SREGS, KVM_VCPU_EVENTS, KvmStruct } from '../../kvm/structs.js';
 import { INTERRUPTED, type KvmVcpu } from '../../kvm/vcpu.js';
 import type { KvmVm } from '../../kvm/vm.js';
 import { guestCpuid, modelOnHost } from '../../kvm-engine/cpuid.js';
+import { Heartbeat } from '../../kvm-engine/heartbeat.js';
 import { RUN } from '../../kvm-engine/kvm-cpu.js';
 import { basicRegisters, otherRegisters, putRegister } from '../../kvm-engine/registers.js';
 import { RunTimer } from '../../kvm-engine/run-timer.js';
@@ -37,6 +38,8 @@ const TF = 0x100;
 const HLT = 0xf4;
 /** An instruction that takes longer goes nowhere. */
 const STEP_MS = 3000;
+/** A stretch that runs freely is called back so often. */
+const TICK_MS = 1000;
 const MAX_ACCESSES = 1 << 16;
 const LSTAR = 0xc000_0082;
 const SYSENTER_EIP = 0x176;
@@ -67,6 +70,7 @@ export class KvmSide implements Judge {
     private readonly vcpu: KvmVcpu,
     memory: GuestMemory,
     model: CpuModel,
+    private readonly heartbeat: Heartbeat | undefined,
   ) {
     this.ram = memory.bytes;
     this.log = new DirtyLog(vm, 0);
@@ -99,13 +103,13 @@ export class KvmSide implements Judge {
     }
   }
 
-  /** @throws KvmError when this host has no usable KVM */
-  static open(memoryBytes: number, model: CpuModel): KvmSide {
+  /** @param cells for a thread that watches over KVM_RUN. @throws KvmError when this host has no usable KVM */
+  static open(memoryBytes: number, model: CpuModel, cells?: Int32Array): KvmSide {
     const kvm = Kvm.open();
     const vm = kvm.createVm();
     const memory = new GuestMemory(memoryBytes);
     vm.mapMemory(0, 0, memory);
-    return new KvmSide(kvm, vm, vm.createVcpu(0), memory, model);
+    return new KvmSide(kvm, vm, vm.createVcpu(0), memory, model, cells && new Heartbeat(cells));
   }
 
   close(): void {
@@ -164,22 +168,37 @@ export class KvmSide implements Judge {
     return stop;
   }
 
-  runToAccess(step: CoreStep, ms: number): JudgeStop {
+  runToAccess(step: CoreStep, ms: number, tick?: (rip: bigint) => void): JudgeStop {
     this.setStepping(false);
     const until = performance.now() + ms;
     let stop: JudgeStop | undefined;
     while (!stop) {
       const now = performance.now();
-      this.timer.arm(until, now);
-      const reason = this.vcpu.runRaw();
+      this.timer.arm(Math.min(until, now + TICK_MS), now);
+      const reason = this.runKvm();
       if (reason === INTERRUPTED || reason === EXIT.KVM_EXIT_INTR) {
         this.timer.fired();
-        if (now >= until) stop = { kind: 'cannot', reason: `no access to a device within ${Math.round(ms / 1000)} s` };
+        tick?.(this.regs.getBig('rip'));
+        if (now >= until) stop = { kind: 'cannot', reason: this.noAccessWithin(ms) };
       } else if (reason === EXIT.KVM_EXIT_IO || reason === EXIT.KVM_EXIT_MMIO) stop = { kind: 'stepped' };
       else stop = this.otherExit(reason, step);
     }
     this.refresh();
     return stop;
+  }
+
+  private noAccessWithin(ms: number): string {
+    const names = ['rip', 'rflags', 'rsp', 'rax', 'rbx', 'rcx', 'rdx', 'rsi', 'rdi'];
+    const at = names.map((name) => `${name.toUpperCase()} 0x${this.regs.getBig(name).toString(16)}`).join(', ');
+    return `KVM_RUN came to no access to a device within ${Math.round(ms / 1000)} s and stands at ${at}`;
+  }
+
+  /** KVM_RUN, seen by the thread that watches over it. */
+  private runKvm(): number {
+    this.heartbeat?.entering({ index: 0, regs: this.regs });
+    const reason = this.vcpu.runRaw();
+    this.heartbeat?.returned();
+    return reason;
   }
 
   finishAccess(step: CoreStep): JudgeStop {
@@ -312,10 +331,10 @@ export class KvmSide implements Judge {
   private run(until: number): number {
     this.timer.arm(until, performance.now());
     const rip = this.regs.getBig('rip');
-    let reason = this.vcpu.runRaw();
+    let reason = this.runKvm();
     // some KVMs answer a shutdown once after a change of mode, without having run the guest
     if (reason === EXIT.KVM_EXIT_SHUTDOWN && this.fresh && this.regs.getBig('rip') === rip) {
-      reason = this.vcpu.runRaw();
+      reason = this.runKvm();
     }
     this.fresh = false;
     if (reason === INTERRUPTED) this.timer.fired();
@@ -345,7 +364,7 @@ export class KvmSide implements Judge {
       const wrong = reason === EXIT.KVM_EXIT_IO ? this.port(step, progress) : this.mmio(step, progress);
       if (wrong) return wrong;
       this.vcpu.setImmediateExit(true);
-      const after = this.vcpu.runRaw();
+      const after = this.runKvm();
       this.vcpu.setImmediateExit(false);
       if (after === EXIT.KVM_EXIT_IO || after === EXIT.KVM_EXIT_MMIO) continue;
       return after === INTERRUPTED || after === EXIT.KVM_EXIT_DEBUG ? undefined : this.otherExit(after, step);

@@ -42,9 +42,13 @@ export function openVtx(
   return new VtxSide(machine, vm);
 }
 
-/** A vCPU of /dev/kvm where the core stands. @throws KvmError when this host has no usable KVM */
-export function openKvm(core: VtxSide): KvmSide {
-  const side = KvmSide.open(core.vm.memoryBytes, core.vm.cpu);
+/**
+ * A vCPU of /dev/kvm where the core stands.
+ * @param cells for a thread that watches over KVM_RUN
+ * @throws KvmError when this host has no usable KVM
+ */
+export function openKvm(core: VtxSide, cells?: Int32Array): KvmSide {
+  const side = KvmSide.open(core.vm.memoryBytes, core.vm.cpu, cells);
   const registers = core.registers();
   const names = REGISTER_NAMES.filter((name) => !UNSHARED.includes(name));
   side.takeOver(registers, names, core.ram);

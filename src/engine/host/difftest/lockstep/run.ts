@@ -59,8 +59,10 @@ export interface RunOptions {
   /** Compare all of memory after so many comparisons, and at the end; 0 never. */
   memoryEvery: number;
   paravirtual: boolean;
-  /** Told now and then; true ends the run. */
-  progress?(compared: number, instructions: number): boolean;
+  /** Told now and then, with RIP where the judge runs freely for long; true ends the run. */
+  progress?(compared: number, instructions: number, freelyAt?: bigint): boolean;
+  /** Longest wall-clock time of the judge from one access to a device to the next, in ms. */
+  patienceMs?: number;
   /** Starts both again, to find the instruction that made memory differ. */
   restart?(): { core: VtxSide; judge: Judge };
   /** Called at a halt of the guest without an event in sight; true when it brought one. */
@@ -93,6 +95,8 @@ const MAX_IDLE = 2000;
 /** Time of a stretch on the judge's side, and more for each ms at this number of instructions. */
 const FREE_RUN_MS = 2000;
 const SLOWEST = 50;
+/** Instructions of a stretch that the judge did not come through in time, that are stepped to see where it stands. */
+const MAX_STEPPED = 1_000_000;
 const PAGE = 4096;
 /** Comparisons after which the pages are compared that the judge has written. */
 const WRITTEN_EVERY = 32;
@@ -171,6 +175,10 @@ class Lockstep {
   private end(ended: LockstepReport['ended'], message: string): void {
     if (this.report.message !== '') return;
     if (ended !== 'difference' && this.options.memoryEvery > 0 && !this.compareMemory()) return;
+    this.conclude(ended, message);
+  }
+
+  private conclude(ended: LockstepReport['ended'], message: string): void {
     this.report.ended = ended;
     this.report.message = message;
     this.report.instructions = this.core.icount;
@@ -307,7 +315,16 @@ class Lockstep {
       const what = deliveries > 0 ? 'an interrupt' : `VM exit ${exits[0]}`;
       this.takeOver(`from here to the next access to a device, run freely, with ${what} on the way`);
     } else {
-      let stop = judge.runToAccess(step, FREE_RUN_MS + (core.icount - from) / SLOWEST);
+      const ms = Math.min(
+        FREE_RUN_MS + (core.icount - from) / SLOWEST,
+        this.options.patienceMs ?? Number.POSITIVE_INFINITY,
+      );
+      const tick = (rip: bigint): void => void this.options.progress?.(report.compared, report.instructions, rip);
+      let stop = judge.runToAccess(step, ms, tick);
+      if (stop.kind === 'cannot' && core.icount - from > MAX_STEPPED) {
+        this.conclude('cannot go on', `${judge.name}: ${stop.reason}`);
+        return;
+      }
       if (stop.kind === 'stepped') stop = judge.finishAccess(step);
       this.settle(end, stop, true, true);
     }

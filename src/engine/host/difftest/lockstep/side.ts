@@ -46,8 +46,11 @@ export interface Judge {
   step(step: CoreStep): JudgeStop;
   /** One more instruction, to come to where the core stands. */
   again(step: CoreStep): JudgeStop;
-  /** Runs until the guest is about to make the first of these accesses, halts, or shuts down. */
-  runToAccess(step: CoreStep, ms: number): JudgeStop;
+  /**
+   * Runs until the guest is about to make the first of these accesses, halts, or shuts down, at most `ms`; `tick` hears
+   * about once a second where it is.
+   */
+  runToAccess(step: CoreStep, ms: number, tick?: (rip: bigint) => void): JudgeStop;
   /** Takes a pending device access of runToAccess to its end. */
   finishAccess(step: CoreStep): JudgeStop;
   registers(): RegisterFile;
