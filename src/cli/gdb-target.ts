@@ -1,10 +1,5 @@
 /** The GDB stub's view of a guest, over the debugger API. */
-import { bareName } from '../disasm/index.js';
-import { unwindRows } from '../engine/debug/linux/orc.js';
-import type { Condition, Debugger, OsUnwindTable, RunState, StopReason } from '../engine/debugger.js';
-import { inSlices } from '../engine/host/slices.js';
-import { buildDebugFrame } from '../gdbstub/debug-frame.js';
-import { buildSymbolElf } from '../gdbstub/symbol-elf.js';
+import type { Condition, Debugger, RunState, StopReason } from '../engine/debugger.js';
 import type {
   Architecture,
   MemoryRegion,
@@ -15,6 +10,7 @@ import type {
   ThreadRegisters,
 } from '../gdbstub/target.js';
 import { exitReasonName } from '../spec/vmx/exit-reasons.js';
+import { kernelOf } from './gdb-kernel.js';
 import { DEBUGGER_NAMES, SYSTEM_REGISTERS, VMCS_ENCODINGS, VMCS_REGISTERS } from './gdb-registers.js';
 import { osTables } from './gdb-tables.js';
 import { programBits } from './program-bits.js';
@@ -95,7 +91,6 @@ const ENTRY_BYTES: Record<string, Record<string, bigint>> = {
   '5-level': { PML5: 1n << 48n, PML4: 1n << 39n, PDPT: 1n << 30n, PD: 1n << 21n, PT: 1n << 12n },
 };
 
-const KERNEL_HALF = 0xffff_8000_0000_0000n;
 const FOUR_GIB = 1n << 32n;
 const TOP = 1n << 64n;
 /** Pages that are joined to one region at most. */
@@ -133,16 +128,6 @@ async function memoryRegion(debug: Debugger, address: bigint, thread: number): P
   return region;
 }
 
-/** Call frames of a kernel's tables, made once. */
-function frameMaker(): (table: OsUnwindTable) => Promise<Uint8Array> {
-  const made = new WeakMap<OsUnwindTable, Promise<Uint8Array>>();
-  return (table) => {
-    const frames = made.get(table) ?? inSlices(buildDebugFrame(unwindRows(table)), () => {});
-    made.set(table, frames);
-    return frames;
-  };
-}
-
 /**
  * Adapts a debugger. Its `stopped` event is expected before the call that caused the stop resolves, as both sides of
  * the worker's port keep the order of messages.
@@ -150,7 +135,6 @@ function frameMaker(): (table: OsUnwindTable) => Promise<Uint8Array> {
  */
 export async function createGdbTarget(debug: Debugger, interruptHold?: { held: boolean }): Promise<Target> {
   const info = await debug.info();
-  const frames = frameMaker();
   const listeners = new Set<(event: TargetEvent) => void>();
   /** Ids of the breakpoints that were added here. */
   const own = new Set<number>();
@@ -276,23 +260,7 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
       const task = await debug.os?.current(thread).catch(() => undefined);
       return task && `${task.name} (pid ${task.pid})`;
     },
-    async symbolFile() {
-      const system = await debug.os?.foresee().catch(() => undefined);
-      if (system === undefined) return undefined;
-      const unwind = await debug.os?.unwind().catch(() => undefined);
-      const symbols = (await debug.symbols()).filter(({ address }) => address >= KERNEL_HALF);
-      const named = symbols.map(({ name, address, size, kind }) => ({
-        // gdb takes what stands in brackets for something else
-        name: bareName(name),
-        address,
-        size,
-        code: kind === 'function',
-      }));
-      return {
-        name: `${system.kind}-${system.release}`,
-        bytes: async () => buildSymbolElf(named, unwind && (await frames(unwind))),
-      };
-    },
+    ...(debug.os === undefined ? {} : { kernel: kernelOf(debug, debug.os) }),
     osTables: osTables(debug, () => stop?.thread ?? 0),
     memoryRegion: (address, thread) => memoryRegion(debug, address, thread),
     async reset() {

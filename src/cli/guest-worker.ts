@@ -19,7 +19,7 @@ import { readInput } from './files.js';
 import { startGdbServer } from './gdb-server.js';
 import type { GuestWorkerData, WorkerHello, WorkerNotice } from './guest-options.js';
 import { publishGuest } from './guest-socket.js';
-import { kernelForesight } from './kernel-foresight.js';
+import { kernelForesight, linuxRelease } from './kernel-foresight.js';
 import { UsageError } from './options.js';
 import { openOutput, writeOutput } from './output-file.js';
 import { sourceReader } from './source-files.js';
@@ -76,9 +76,11 @@ export function createGuest(
     machine.afterSlice = () => trace.drain();
   }
   const foreseeKernel = kernelForesight(data, image);
+  const kernelRelease = firmware ? undefined : linuxRelease(image);
   return new Guest(machine, {
     ...symbolsOf(data, image),
     ...(foreseeKernel && !data.aside ? { foreseeKernel } : {}),
+    ...(kernelRelease === undefined ? {} : { kernelRelease }),
     paced: data.paced,
     waitForInput: data.waitForInput,
     ...(data.untilExits === undefined ? {} : { untilExits: data.untilExits }),

@@ -2,12 +2,19 @@
  * The kernel that a guest will run, learnt before it runs: the same guest is started aside, without disks and
  * network, until its kernel has unpacked itself. The engine is deterministic, so that KASLR picks the same place again.
  */
+import type { Debugger } from '../engine/debugger.js';
 import type { ForeseenKernel } from '../engine/host/guest-kernel.js';
+import { elapsed } from './elapsed.js';
 import type { GuestWorkerData } from './guest-options.js';
 import { startGuest } from './guest-process.js';
 
 /** A kernel that needs more to unpack itself is given up. */
 const MAX_INSTRUCTIONS = 4_000_000_000;
+/** And one that has not done it within this time, or not soon after it runs its own code: a debugger waits for it. */
+const MAX_SECONDS = 20;
+const UNRECOGNISED_SECONDS = 3;
+const TICK_MS = 500;
+const KERNEL_HALF = 0xffff_8000_0000_0000n;
 /** Linux's boot protocol: where a bzImage says what it is. @linux Documentation/arch/x86/boot.rst */
 const MAGIC_AT = 0x202;
 const MAGIC = 'HdrS';
@@ -15,13 +22,33 @@ const MAGIC = 'HdrS';
 const VERSION_AT = 0x20e;
 const BANNER = 'Linux version ';
 
-function mayBeLinux(image: Uint8Array): boolean {
+/** Longest release that is looked for behind the banner's start. */
+const RELEASE_BYTES = 64;
+
+/** Release of the Linux kernel in an image: of a bzImage by its header, else by the banner; undefined where none is. */
+export function linuxRelease(image: Uint8Array): string | undefined {
   const bytes = Buffer.from(image.buffer, image.byteOffset, image.byteLength);
-  if (bytes.toString('latin1', MAGIC_AT, MAGIC_AT + MAGIC.length) !== MAGIC) return bytes.includes(BANNER);
-  if (bytes.length < VERSION_AT + 2) return false;
+  const releaseAt = (at: number): string | undefined =>
+    /^\d+\.\d+[\w.+~-]*/.exec(bytes.toString('latin1', at, at + RELEASE_BYTES))?.[0];
+  if (bytes.toString('latin1', MAGIC_AT, MAGIC_AT + MAGIC.length) !== MAGIC) {
+    const banner = bytes.indexOf(BANNER);
+    return banner < 0 ? undefined : releaseAt(banner + BANNER.length);
+  }
+  if (bytes.length < VERSION_AT + 2) return undefined;
   // others boot by the same protocol, memtest86+ for one
-  const version = bytes.readUInt16LE(VERSION_AT) + 0x200;
-  return /^\d+\.\d+/.test(bytes.toString('latin1', version, version + 16));
+  return releaseAt(bytes.readUInt16LE(VERSION_AT) + 0x200);
+}
+
+/** Runs a guest to its kernel. @throws Error when that takes too long, or it is none that is recognised */
+async function untilKernel(target: Debugger): Promise<void> {
+  const kernel = target.runUntil({ kernel: true }).then(() => 'there' as const);
+  let inside = 0;
+  for (let ticks = 1; (await Promise.race([kernel, elapsed(TICK_MS)])) === 'late'; ticks++) {
+    const { rip = 0n } = await target.readRegisters(0, ['rip']);
+    inside = rip >= KERNEL_HALF ? inside + 1 : 0;
+    if (inside * TICK_MS >= UNRECOGNISED_SECONDS * 1000) throw new Error('the kernel that runs is not recognised');
+    if (ticks * TICK_MS >= MAX_SECONDS * 1000) throw new Error(`none has started after ${MAX_SECONDS} s`);
+  }
 }
 
 /** Foresees the kernel of a guest; undefined where it cannot be foreseen. */
@@ -31,7 +58,7 @@ export function kernelForesight(
 ): (() => Promise<ForeseenKernel | undefined>) | undefined {
   // on KVM the place is random, unless there is none to pick
   const settled = data.engine === 'vtx' || /(?:^|\s)nokaslr(?:\s|$)/.test(data.append ?? '');
-  if (data.firmware || !settled || !mayBeLinux(image)) return undefined;
+  if (data.firmware || !settled || linuxRelease(image) === undefined) return undefined;
   const { drives, net, cards, gdb, heartbeat, symbols, traceFile, debugcon, untilExits, ...same } = data;
   const aside: GuestWorkerData = {
     ...same,
@@ -44,7 +71,7 @@ export function kernelForesight(
   return async () => {
     const { target, terminate } = await startGuest(aside);
     try {
-      await target.runUntil({ kernel: true });
+      await untilKernel(target);
       const info = await target.os?.info();
       if (info === undefined) return undefined;
       const unwind = await target.os?.unwind();

@@ -370,6 +370,8 @@ export interface Debugger {
      * `symbols()` has its symbols from the reset on. Takes seconds.
      */
     foresee(): Promise<OsInfo | undefined>;
+    /** The system's release as far as it is known at once: of the one that was found, or as the image says. */
+    release(): Promise<string | undefined>;
     /** The kernel's log, oldest first. @throws Error when there is no system or it cannot be read, as do these. */
     log(): Promise<OsLogRecord[]>;
     /** Of the kernel in memory, or of the foreseen one; undefined where there is none. */

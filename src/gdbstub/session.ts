@@ -101,6 +101,10 @@ export class Session {
 
   /** qXfer documents of which a piece is still to be read. */
   readonly documents = new Map<string, string>();
+  /** The client has asked which program runs, and will have a look at it. */
+  programAsked = false;
+  /** The client has the kernel's symbols from here. */
+  symbolsServed = false;
   /** Files that the client has open, by descriptor. */
   readonly files = new Map<number, Uint8Array>();
   /** Half a packet, since a byte may need an escape. */

@@ -151,8 +151,18 @@ export interface Target {
   readonly osTables?: readonly OsTable[];
   /** What a thread does, for the user: the task that the guest's system runs on it. */
   readonly threadDetail?: (thread: number) => Promise<string | undefined>;
-  /** Symbols of the guest's kernel as an ELF file; undefined while none is known. The name has no slash. */
-  readonly symbolFile?: () => Promise<{ name: string; bytes(): Promise<Uint8Array> } | undefined>;
+  /** The guest's kernel, where the target looks for one. */
+  readonly kernel?: {
+    /** Name of its file of symbols, without a slash, known at once; undefined while no kernel is or will be there. */
+    name(): Promise<string | undefined>;
+    /** Its symbols as an ELF file; looking for them may take seconds. Undefined where none is found. */
+    symbols(): Promise<Uint8Array | undefined>;
+    /**
+     * Where its code lies, if not where it was linked to; looking for it may take a second. `perCpuMovedBy`: the
+     * distance, where per-CPU symbols are offsets that should not move with the code.
+     */
+    place(): Promise<{ text: bigint; perCpuMovedBy?: bigint } | undefined>;
+  };
   /** The region of equal access that holds a linear address. */
   readonly memoryRegion?: (address: bigint, thread: number) => Promise<MemoryRegion>;
   /** Resets the machine to its first state and leaves it stopped there. */

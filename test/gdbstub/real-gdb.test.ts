@@ -296,7 +296,11 @@ describe.skipIf(!gdb.available)(named('gdb', gdb), () => {
       { name: 'late_code', address: 0x3000n, size: 0n, code: true },
     ];
     Object.assign(target, {
-      symbolFile: async () => ({ name: 'linux-6.1', bytes: async () => buildSymbolElf(symbols) }),
+      kernel: {
+        name: async () => 'linux-6.1',
+        symbols: async () => buildSymbolElf(symbols),
+        place: async () => undefined,
+      },
     });
     const out = await runGdb('break loop_head', 'continue', 'x/i $pc', 'info symbol 0x2003', 'p/x *(long *)&counter');
     expect(out).toMatch(/Breakpoint 1, 0x0*1004 in loop_head \(\)/);

@@ -316,15 +316,29 @@ describe('memory', () => {
   test('the symbols of the guest’s kernel are a file of the target', async () => {
     const bytes = Uint8Array.from({ length: 300 }, (_, at) => at & 0xff);
     let known = true;
-    const symbolFile = async () => (known ? { name: 'linux-6.1', bytes: async () => bytes } : undefined);
-    const client = new WireClient(Object.assign(new FakeTarget(), { symbolFile }));
+    let searches = 0;
+    const kernel = {
+      name: async () => (known ? 'linux-6.1' : undefined),
+      symbols: async () => {
+        searches++;
+        return bytes;
+      },
+      place: async () => undefined,
+    };
+    const client = new WireClient(Object.assign(new FakeTarget(), { kernel }));
     const hex = (text: string): string => Buffer.from(text).toString('hex');
     expect(await client.ask('qSupported:')).toContain('qXfer:exec-file:read+');
     expect(await client.ask('qXfer:exec-file:read:1:0,fff')).toBe('l/linux-6.1');
     expect(await client.ask('vFile:setfs:0')).toBe('F0');
     expect(await client.ask(`vFile:open:${hex('/other')},0,0`)).toBe('F-1,2');
+    // the first look after that question is GDB's comparison with its own program
+    expect(await client.ask(`vFile:open:${hex('/linux-6.1')},0,0`)).toBe('F3');
+    expect((await client.ask('vFile:pread:3,4,0')).slice(3)).toBe('\x7fELF');
+    expect(searches).toBe(0);
+    expect(await client.ask('vFile:close:3')).toBe('F0');
     expect(await client.ask(`vFile:open:${hex('/linux-6.1')},0,0`)).toBe('F3');
     expect(await client.ask(`vFile:open:${hex('linux-6.1')},0,0`)).toBe('F4');
+    expect(searches).toBe(2);
     const status = await client.ask('vFile:fstat:3');
     expect(status.slice(0, 4)).toBe('F40;');
     expect(Buffer.from(unescapePayload(status.slice(4)), 'latin1').readBigUInt64BE(28)).toBe(300n);
@@ -340,6 +354,15 @@ describe('memory', () => {
     expect(await client.ask('qXfer:exec-file:read:1:0,fff')).toBe('E00');
     expect(await client.ask(`vFile:open:${hex('/linux-6.1')},0,0`)).toBe('F-1,2');
     expect(await new WireClient().ask('qXfer:exec-file:read:1:0,fff')).toBe('');
+  });
+
+  test('qOffsets tells where the kernel lies, and what that does to per-CPU symbols', async () => {
+    const place = { text: 0xffffffffb9600000n, perCpuMovedBy: 0x38600000n };
+    const kernel = { name: async () => undefined, symbols: async () => undefined, place: async () => place };
+    const client = new WireClient(Object.assign(new FakeTarget(), { kernel }));
+    expect(await client.ask('qOffsets')).toBe('TextSeg=ffffffffb9600000');
+    expect(fromHex((await client.ask('s')).slice(1))).toMatch(/moved to where the kernel's code lies, 0xffffffffb96/);
+    expect(fromHex((await client.receive()).slice(1))).toMatch(/0x38600000 less/);
   });
 
   test('search finds across the borders of its pieces', async () => {

@@ -331,6 +331,7 @@ export class FakeDebugger implements Debugger {
     return {
       info: () => this.answer('os.info', info),
       foresee: () => this.answer('os.foresee', () => undefined),
+      release: () => this.answer('os.release', () => '6.1.0-test'),
       unwind: () => this.answer('os.unwind', () => undefined),
       frameRow: () => this.answer('os.frameRow', () => undefined),
       log: () =>

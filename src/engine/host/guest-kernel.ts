@@ -23,6 +23,8 @@ export class GuestKernel {
     readonly linux: LinuxView,
     readonly runAside: (() => Promise<ForeseenKernel | undefined>) | undefined,
     readonly emit: (event: D.DebuggerEvent) => void,
+    /** Release of the kernel in the guest's image. */
+    readonly imageRelease?: string,
   ) {}
 
   /** Whether a kernel is in memory; looks for one a slice at a time. */
@@ -75,6 +77,7 @@ export class GuestKernel {
   readonly os = {
     info: async (): Promise<D.OsInfo | undefined> => ((await this.find()) ? this.linux.info() : undefined),
     foresee: (): Promise<D.OsInfo | undefined> => this.foresee(),
+    release: async (): Promise<string | undefined> => this.info?.release ?? this.imageRelease,
     unwind: async () => ((await this.find()) ? this.linux.unwind() : this.#foreseen?.unwind),
     frameRow: async (address: bigint): Promise<D.OsFrameRow | undefined> => this.linux.frameRow(address),
     log: () => this.#found(() => this.linux.log()),

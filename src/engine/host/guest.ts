@@ -23,6 +23,8 @@ const KERNEL_TURN = 1000;
 /** A turn of one of several vCPUs. */
 const TURN_INSTRUCTIONS = 20_000;
 const TURN_MS = 8;
+/** Where the kernels that are foreseen run. */
+const KERNEL_HALF = 0xffff_8000_0000_0000n;
 const SERIAL_LOG_BYTES = 65536;
 /** So much virtual time a guest is given that halts with interrupts off. */
 const DEAF_NS = 10e9;
@@ -53,6 +55,8 @@ export interface GuestOptions {
   readSource?(file: string): string[] | undefined;
   /** Runs the same guest aside until its kernel has unpacked itself; undefined when none appears. */
   foreseeKernel?(): Promise<ForeseenKernel | undefined>;
+  /** Release of the kernel in the image. */
+  kernelRelease?: string;
   /** Stop conditions of scripts. */
   untilExits?: number;
   maxInstructions?: number;
@@ -112,7 +116,13 @@ export class Guest implements D.Debugger {
     this.#turns = new Turns(vm, () => machine.afterSlice?.());
     const memory = { bytes: vm.memoryBytes, view: (gpa: number, length: number) => vm.memory.read(gpa, length) };
     const linux = new LinuxView(memory, () => vm.now());
-    this.#kernel = new GuestKernel(linux, options.foreseeKernel, (event) => this.#emit(event));
+    const { foreseeKernel } = options;
+    this.#kernel = new GuestKernel(
+      linux,
+      foreseeKernel && (async () => (this.#beforeKernel() ? foreseeKernel() : undefined)),
+      (event) => this.#emit(event),
+      options.kernelRelease,
+    );
     this.os = this.#kernel.os;
     vm.breakpointFilter = (vcpu) => {
       this.#breakpointStop = this.#stopAtBreakpoint(vcpu);
@@ -581,6 +591,15 @@ export class Guest implements D.Debugger {
     const linked = this.options.symbols?.find(({ name }) => name === '_text')?.address;
     const base = linked === undefined ? undefined : this.#kernel.info?.base;
     return base === undefined || address < base ? 0n : base - (linked as bigint);
+  }
+
+  /** The kernel's image is still being unpacked: nothing of it, or of a process, has run. */
+  #beforeKernel(): boolean {
+    this.#vm.synchronize();
+    return this.#vm.vcpus.every(({ index }) => {
+      const { ss_ar } = this.#view.readRegisters(index, ['ss_ar']);
+      return this.#view.linearRip(index) < KERNEL_HALF && ((ss_ar >> 5n) & 3n) === 0n;
+    });
   }
 
   /** Looks for a kernel once the guest stands in one, after the stop was told. */

@@ -7,6 +7,7 @@
 import { bytesToLatin1, decodeHex, parseHexNumber } from '../../rsp/hex.js';
 import type { Command } from '../command.js';
 import type { Session } from '../session.js';
+import { buildSymbolElf } from '../symbol-elf.js';
 
 /** errno as the File-I/O protocol numbers it. */
 const ENOENT = 2;
@@ -32,11 +33,19 @@ function stat(bytes: number): string {
   return `F${STAT_BYTES.toString(16)};${result.toString('latin1')}`;
 }
 
+/**
+ * GDB that asked for the program opens it twice: it first compares it with its own, and comes back for the symbols only
+ * if it has none. So the first time there is an empty program, which costs no search.
+ */
 async function open(session: Session, hexName: string): Promise<string> {
   const name = Buffer.from(decodeHex(hexName) ?? []).toString('utf8');
-  const file = await session.target.symbolFile?.();
-  if (file === undefined || name.replace(/^\/+/, '') !== file.name) return failure(ENOENT);
-  return `F${session.openFile(await file.bytes()).toString(16)}`;
+  const { kernel } = session.target;
+  if (kernel === undefined || name.replace(/^\/+/, '') !== (await kernel.name())) return failure(ENOENT);
+  const compared = session.programAsked;
+  session.programAsked = false;
+  const bytes = compared ? buildSymbolElf([]) : await kernel.symbols();
+  if (!compared && bytes !== undefined) session.symbolsServed = true;
+  return bytes === undefined ? failure(ENOENT) : `F${session.openFile(bytes).toString(16)}`;
 }
 
 async function operate(session: Session, operation: string, args: string[]): Promise<string> {

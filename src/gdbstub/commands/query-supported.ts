@@ -25,7 +25,7 @@ export const querySupported: Command = {
       'binary-upload+',
     ];
     if (session.target.osTables !== undefined) reply.push('qXfer:osdata:read+');
-    if (session.target.symbolFile !== undefined) reply.push('qXfer:exec-file:read+');
+    if (session.target.kernel !== undefined) reply.push('qXfer:exec-file:read+');
     if (features.swbreak) reply.push('swbreak+');
     if (features.hwbreak) reply.push('hwbreak+');
     if (features.multiprocess) reply.push('multiprocess+');

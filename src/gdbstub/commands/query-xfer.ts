@@ -13,10 +13,11 @@ async function documentOf(session: Session, object: string, annex: string): Prom
     case 'threads':
       return annex === '' ? threadsXml(session) : null;
     case 'exec-file': {
-      const { symbolFile } = session.target;
-      if (symbolFile === undefined) return undefined;
-      const file = await symbolFile();
-      return file === undefined ? null : `/${file.name}`;
+      const { kernel } = session.target;
+      if (kernel === undefined) return undefined;
+      const name = await kernel.name();
+      session.programAsked = true;
+      return name === undefined ? null : `/${name}`;
     }
     case 'osdata': {
       const tables = session.target.osTables;

@@ -18,6 +18,7 @@ import { enableErrorStrings, threadSuffixSupported, threadsInStopReply } from '.
 import { memoryRegionInfo } from './memory-region-info.js';
 import { monitor } from './monitor.js';
 import { mustReplyEmpty } from './must-reply-empty.js';
+import { offsets } from './offsets.js';
 import { qemuCommands } from './qemu.js';
 import { querySupported } from './query-supported.js';
 import { queryXfer } from './query-xfer.js';
@@ -52,6 +53,7 @@ export const COMMANDS: readonly Command[] = [
   restart,
   runProgram,
   symbol,
+  offsets,
   // look
   queryXfer,
   hostFile,

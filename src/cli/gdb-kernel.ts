@@ -1,0 +1,83 @@
+/** The guest's kernel as gdb takes it: a file of symbols, and the place that KASLR picked. */
+import { bareName } from '../disasm/index.js';
+import { unwindRows } from '../engine/debug/linux/orc.js';
+import type { Debugger, OsInfo, OsUnwindTable } from '../engine/debugger.js';
+import { inSlices } from '../engine/host/slices.js';
+import { buildDebugFrame } from '../gdbstub/debug-frame.js';
+import { buildSymbolElf } from '../gdbstub/symbol-elf.js';
+import type { Target } from '../gdbstub/target.js';
+import { elapsed } from './elapsed.js';
+
+const KERNEL_HALF = 0xffff_8000_0000_0000n;
+const FOUR_GIB = 1n << 32n;
+/** Where kernels are linked to: of 64 bits and of 32, with the usual place in physical memory. */
+const LINKED: readonly bigint[] = [0xffff_ffff_8100_0000n, 0xc100_0000n];
+/** Before Linux 6.15 per-CPU symbols of 64-bit kernels are offsets from 0. */
+const perCpuIsLinked = (release: string): boolean => {
+  const [major, minor] = release.split('.').map((part) => Number.parseInt(part, 10));
+  return major > 6 || (major === 6 && minor >= 15);
+};
+const PAGING = 1n << 31n;
+/** So long a client that has its own symbols waits for their place. */
+const PLACE_MS = 8000;
+/** So long a client waits for a name. */
+const NAME_MS = 2000;
+
+/** Call frames of a kernel's tables, made once. */
+function frameMaker(): (table: OsUnwindTable) => Promise<Uint8Array> {
+  const made = new WeakMap<OsUnwindTable, Promise<Uint8Array>>();
+  return (table) => {
+    const frames = made.get(table) ?? inSlices(buildDebugFrame(unwindRows(table)), () => {});
+    made.set(table, frames);
+    return frames;
+  };
+}
+
+export function kernelOf(debug: Debugger, os: NonNullable<Debugger['os']>): NonNullable<Target['kernel']> {
+  const frames = frameMaker();
+
+  /** Without paging no kernel runs, and a search of the whole memory is for nothing. */
+  const paging = async (): Promise<boolean> => {
+    const { vcpus } = await debug.info();
+    for (let vcpu = 0; vcpu < vcpus; vcpu++) {
+      if ((await debug.readRegisters(vcpu, ['cr0'])).cr0 & PAGING) return true;
+    }
+    return false;
+  };
+  const within = async <T>(ms: number, work: Promise<T>): Promise<T | undefined> =>
+    Promise.race([work.catch(() => undefined), elapsed(ms).then(() => undefined)]);
+  const system = async (): Promise<OsInfo | undefined> =>
+    (await os.release()) !== undefined || (await paging()) ? os.foresee() : undefined;
+
+  return {
+    async name() {
+      const release = await os.release();
+      if (release !== undefined) return `linux-${release}`;
+      const found = (await paging()) ? await within(NAME_MS, os.info()) : undefined;
+      return found && `${found.kind}-${found.release}`;
+    },
+    async symbols() {
+      const info = await system().catch(() => undefined);
+      if (info === undefined) return undefined;
+      const unwind = await os.unwind().catch(() => undefined);
+      const lowest = info.base < FOUR_GIB ? info.base : KERNEL_HALF;
+      const named = (await debug.symbols())
+        .filter(({ address }) => address >= lowest)
+        .map(({ name, address, size, kind }) => ({
+          // gdb takes what stands in brackets for something else
+          name: bareName(name),
+          address,
+          size,
+          code: kind === 'function',
+        }));
+      return buildSymbolElf(named, unwind && (await frames(unwind)));
+    },
+    async place() {
+      const info = await within(PLACE_MS, system());
+      if (info === undefined || LINKED.includes(info.base)) return undefined;
+      const wide = info.base >= FOUR_GIB;
+      const fromZero = wide && !perCpuIsLinked(info.release);
+      return { text: info.base, ...(fromZero ? { perCpuMovedBy: info.base - LINKED[0] } : {}) };
+    },
+  };
+}
