@@ -109,6 +109,7 @@ const METHODS: Record<MethodName, readonly Check[]> = {
   'console.screen': [],
   'os.info': [],
   'os.foresee': [],
+  'os.release': [],
   'os.log': [],
   'os.unwind': [],
   'os.frameRow': [address],
