@@ -248,6 +248,9 @@ export const PKRS = ACTIVE + 0x508; // u32
  */
 export const TOLD_RIP = ACTIVE + 0x580; // u64
 export const TOLD_ICOUNT = ACTIVE + 0x588; // u64
+/** RIP + 1 and ICOUNT of the boundary between two iterations of a REP instruction: it goes on there, it does not begin. */
+export const REPEAT_RIP = ACTIVE + 0x590; // u64
+export const REPEAT_ICOUNT = ACTIVE + 0x598; // u64
 /** What stood at WATCH_ADDRESS before the access, and how many bytes of it are known: 0 where no frame is. */
 export const WATCH_BEFORE = ACTIVE + 0x5a0; // 32 bytes
 export const WATCH_BEFORE_BYTES = ACTIVE + 0x5c0; // u32

@@ -1,5 +1,5 @@
 import { exceptionRow } from '../../spec/exceptions.js';
-import { CR3, GPR, PDPTES } from '../core/layout.js';
+import { CR3, DR6, GPR, PDPTES } from '../core/layout.js';
 import { EVENT_ERROR_CODE, EVENT_TYPE, EVENT_VALID, type Outcome } from './exit.js';
 import { tripleFaultExit } from './exits/triple-fault.js';
 import { secondFault } from './second-fault.js';
@@ -8,6 +8,7 @@ import type { Vcpu } from './vcpu.js';
 import type { Vm } from './vm.js';
 import { setSegment } from './vmcs-setup.js';
 
+const DB = 1;
 const DF = 8;
 const TS = 10;
 const NP = 11;
@@ -21,6 +22,8 @@ const VM_FLAG = 0x20000n;
 const BLOCKED_BY_STI_OR_MOV_SS = 3;
 const BLOCKED_BY_NMI = 8;
 const CR0_TS = 8n;
+const DR6_BT = 0x8000n;
+const DR7_GD = 0x2000n;
 const CR0_PG = 0x8000_0000n;
 const CR4_PAE = 0x20n;
 const SEGMENTS = ['ES', 'CS', 'SS', 'DS', 'FS', 'GS'] as const;
@@ -37,6 +40,7 @@ const TSS32 = {
   registers: 40,
   segments: 72,
   ldt: 96,
+  trap: 100,
   limit: 103,
   saved: [32, 96],
 } as const;
@@ -58,6 +62,8 @@ interface TaskState {
   selectors: number[];
   ldt: number;
   cr3: number | undefined;
+  /** T: the task starts with a debug trap. */
+  trap: boolean;
 }
 
 class TaskFault extends Error {
@@ -154,6 +160,16 @@ function perform(vcpu: Vcpu, vm: Vm, selector: number, source: number, event: nu
   loadSegments(vcpu, memory, task);
   if ((event & EVENT_ERROR_CODE) !== 0) pushErrorCode(vcpu, memory, is32 ? 4 : 2, error);
   if (vmcs.rip > vmcs.get('GUEST_CS_LIMIT')) throw new TaskFault(GP, 0);
+  if (task.trap) trapTask(vcpu);
+}
+
+/** The T flag of the new task's TSS: #DB before its first instruction. @sdm 3B 18.3.1.5 "Task-Switch Exception Condition" */
+function trapTask(vcpu: Vcpu): void {
+  const { vmcs, host } = vcpu;
+  const at = vcpu.at(DR6);
+  host.set64(at, host.get64(at) | DR6_BT);
+  vmcs.set('GUEST_DR7', vmcs.get('GUEST_DR7') & ~DR7_GD);
+  vcpu.exception(DB);
 }
 
 const eventType = (info: number): number => (info >> 8) & 7;
@@ -203,13 +219,16 @@ function readTask(memory: SystemMemory, base: number, is32: boolean): TaskState 
   const layout = is32 ? TSS32 : TSS16;
   const step = is32 ? 4 : 2;
   const get = (offset: number) => memory.read(base + offset, step);
+  // what a 16-bit TSS does not hold of a register becomes ones, as on the 386; the SDM calls it "modified and not maintained"
+  const upper = is32 ? 0 : 0xffff0000;
   return {
     ip: get(layout.ip),
     flags: BigInt(get(layout.flags)),
-    registers: Array.from({ length: 8 }, (_, i) => get(layout.registers + i * step)),
+    registers: Array.from({ length: 8 }, (_, i) => (get(layout.registers + i * step) | upper) >>> 0),
     selectors: Array.from({ length: is32 ? 6 : 4 }, (_, i) => memory.read(base + layout.segments + i * step, 2)),
     ldt: memory.read(base + layout.ldt, 2),
     cr3: is32 ? memory.read(base + TSS32.cr3, 4) : undefined,
+    trap: is32 && (memory.read(base + TSS32.trap, 2) & 1) !== 0,
   };
 }
 

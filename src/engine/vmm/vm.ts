@@ -381,6 +381,7 @@ export class Vm implements Hypervisor<Vcpu> {
   /** Turns an intercept off for one instruction; MTF ends that, and puts the APIC-access page back if it was taken out. */
   stepOver(vcpu: Vcpu, field: string, bits: number, apicPage = false): void {
     vcpu.steppedOver = { field, bits: bits >>> 0, apicPage };
+    vcpu.vmcs.rerunInstruction();
     vcpu.vmcs.set(field, vcpu.vmcs.get(field) & ~BigInt(bits >>> 0));
     vcpu.vmcs.primary |= PRIMARY.monitorTrapFlag;
   }

@@ -25,11 +25,14 @@ const F = {
   vectoringError: fieldOffset('IDT_VECTORING_ERROR_CODE'),
   pendingDebug: fieldOffset('GUEST_PENDING_DBG_EXCEPTIONS'),
   csAr: fieldOffset('GUEST_CS_AR_BYTES'),
+  cr4: fieldOffset('GUEST_CR4'),
+  dr7: fieldOffset('GUEST_DR7'),
 };
 
 const RFLAGS_TF = 0x100;
 const RFLAGS_RF = 0x10000;
 const PENDING_BS = 1 << 14;
+const PENDING_ENABLED = 1 << 12;
 
 /** One VMCS region as the VMM reads and writes it (VMREAD and VMWRITE of root mode). */
 export class Vmcs {
@@ -109,6 +112,16 @@ export class Vmcs {
     this.touched();
   }
 
+  /** Low half. */
+  get dr7(): number {
+    return this.low(F.dr7);
+  }
+
+  /** Low half of the guest's real CR4. */
+  get cr4(): number {
+    return this.low(F.cr4);
+  }
+
   get vectoringInfo(): number {
     return this.low(F.vectoring);
   }
@@ -122,6 +135,20 @@ export class Vmcs {
     this.host.set32(this.region + F.entryInfo, info >>> 0);
     this.host.set32(this.region + F.entryError, error >>> 0);
     this.host.set32(this.region + F.entryLength, length);
+    this.touched();
+  }
+
+  /**
+   * The instruction that exited runs again, and meets no breakpoint of the guest's on it a second time: the exit has
+   * cleared RF. @sdm 3C 27.3.3 "Saving RIP, RSP, RFLAGS, and SSP"
+   */
+  rerunInstruction(): void {
+    this.host.set32(this.region + F.rflags, this.rflags | RFLAGS_RF);
+  }
+
+  /** Debug traps for the boundary after the instruction, as bits of DR6: enabled breakpoints of DR0-3. */
+  addDebugTraps(bits: number): void {
+    this.host.set32(this.region + F.pendingDebug, this.low(F.pendingDebug) | PENDING_ENABLED | bits);
     this.touched();
   }
 

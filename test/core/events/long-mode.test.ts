@@ -7,12 +7,14 @@ import {
   CODE64,
   CONFORMING,
   DATA,
+  DATA16,
   GATE,
   handler,
   IST1,
   Rig,
   STACK,
   STACK0,
+  USER_CODE32,
   USER_CODE64,
   USER_DATA,
 } from './rig.js';
@@ -220,4 +222,47 @@ describe('delivery in 64-bit mode', () => {
     expect([m.cpl, m.selector(L.SEG_GS)]).toEqual([3, 0]);
     expect(m.get(L.SEGMENTS + L.SEG_GS * L.SEGMENT_BYTES + L.SEG_BASE)).toBe(0x123456789000n);
   });
+
+  it('makes null selectors that are not 0 to 0 on a return to ring 3, by IRET and RETF, and leaves them otherwise', () => {
+    const segments = [L.SEG_ES, L.SEG_DS, L.SEG_FS, L.SEG_GS];
+    const returned = (code: string, level: number, frame: number[]): number[] => {
+      const m = new Rig('long');
+      for (const [n, seg] of segments.entries()) m.segment(seg, n === 0 ? 1 : n, 0, 0, 0x10000);
+      for (const [n, value] of frame.entries()) m.set(L.RAM_BASE + STACK - 40 + 8 * n, value);
+      m.setReg('rsp', STACK - 40);
+      m.exec(code, 1);
+      expect(m.cpl).toBe(level);
+      return segments.map((seg) => m.selector(seg));
+    };
+    expect(returned('48cf', 3, [0x20000, USER_CODE64 | 3, 2, STACK, USER_DATA | 3])).toEqual([0, 0, 0, 0]);
+    expect(returned('48cb', 3, [0x20000, USER_CODE64 | 3, STACK, USER_DATA | 3])).toEqual([0, 0, 0, 0]);
+    expect(returned('48cf', 0, [0x20000, CODE64, 2, STACK, DATA])).toEqual([1, 1, 2, 3]);
+  });
+
+  it.each([
+    ['Intel', 'IRET', L.SYSCALL_LONG, 0x77660800n],
+    ['AMD', 'IRET', L.SYSCALL_PROTECTED, 0xffffc90077660800n],
+    ['Intel', 'RETF', L.SYSCALL_LONG, 0x77660800n],
+    ['AMD', 'RETF', L.SYSCALL_PROTECTED, 0xffffc90077660800n],
+  ])(
+    'takes SP alone on a return to a 16-bit stack; the upper half of RSP on a CPU of %s by %s',
+    (_, by, maker, rsp) => {
+      const m = new Rig('long');
+      m.set32(L.SYSCALL_MODES, maker);
+      m.descriptor(DATA16, 0x0000f3000000ffffn);
+      // a stack of the kernel whose linear address is canonical and mapped: the upper half shows where it was
+      m.set(L.RAM_BASE + 0x70000 + 0x1ff * 8, 0x71007);
+      m.set(L.RAM_BASE + 0x70000 + 0x192 * 8, 0x71007);
+      const top = 0xffffc90077660000n | BigInt(STACK - 40);
+      m.set(L.RAM_BASE + 0x71000 + 1 * 8, 0x72007);
+      m.set(L.RAM_BASE + 0x72000 + Number((top >> 21n) & 0x1ffn) * 8, 0x87);
+      m.core.flushAllVcpus();
+      const selectors = [USER_CODE32 | 3, 0x800, DATA16 | 3];
+      const frame = by === 'IRET' ? [0x20000, selectors[0], 2, ...selectors.slice(1)] : [0x20000, ...selectors];
+      for (const [n, value] of frame.entries()) m.set(L.RAM_BASE + STACK - 40 + 8 * n + 0x60000, value);
+      m.setReg('rsp', top);
+      m.exec(by === 'IRET' ? '48cf' : '48cb', 1);
+      expect([m.cpl, m.selector(L.SEG_SS), m.reg('rsp')]).toEqual([3, DATA16 | 3, rsp]);
+    },
+  );
 });

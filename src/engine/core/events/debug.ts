@@ -3,6 +3,7 @@ import {
   ATTENTION, ATT_STEP, ATT_TRAP, CR4, DR6, DR7, FAULT_ADDRESS, INTERRUPTIBILITY, PENDING_DBG, RFLAGS, RIP, SEG_CS, XS_FAULT, XS_OK,
 } from '../layout';
 import { attend, code64, fault, segBase, VEC_DB } from '../state';
+import { isRepeating } from '../exec/repeat';
 import { updateMode } from '../mmu/mode';
 import { executionBreakpoints, portBreakpoint } from '../mmu/watch';
 import { deliverFault } from './deliver';
@@ -40,7 +41,7 @@ export function debugBefore(): i32 {
   stepping = (flags & FLAG_TF) != 0;
   loadedRf = false;
   // MOV SS and POP SS keep off an instruction breakpoint on the instruction that follows
-  if (flags & FLAG_RF || !(load<u64>(DR7) & 0xff) || load<u32>(INTERRUPTIBILITY) & BLOCKED_BY_MOV_SS) return XS_OK;
+  if (flags & FLAG_RF || isRepeating() || !(load<u64>(DR7) & 0xff) || load<u32>(INTERRUPTIBILITY) & BLOCKED_BY_MOV_SS) return XS_OK;
   const rip = load<u64>(RIP);
   const bits = executionBreakpoints(code64() ? rip : (rip + segBase(SEG_CS)) & 0xffffffff);
   return bits ? debugFault(bits) : XS_OK;

@@ -15,6 +15,7 @@ import {
   AR_BIG, AR_LONG, AR_PRESENT, descriptor, descriptorAddress, descriptorAr, markAccessed, readDescriptor,
   reject, rejectSelector, setExternal, setNullSegment, setRealSegment, setSegment,
 } from '../exec/segment';
+import { isRepeating, leaveRepeat } from '../exec/repeat';
 import { TASK_BY_GATE, taskSwitch } from '../exec/task';
 import {
   checkInnerStack, checkTarget, commitCode, commitNewStack, commitStack, currentStack, isCode, isConforming, jumpTo,
@@ -149,7 +150,7 @@ function deliver(vector: u32, type: u32, hasError: bool, error: u32, rip: u64): 
   const pending = load<u64>(PENDING_DBG);
   setExternal(soft ? 0 : 1);
   let flags = load<u64>(RFLAGS);
-  if (type == TYPE_HARDWARE && setsRf(vector)) flags |= FLAG_RF;
+  if (isRepeating() || (type == TYPE_HARDWARE && setsRf(vector))) flags |= FLAG_RF;
   let status: i32;
   if (!protectedMode()) status = realVector(vector, flags, rip) ? XS_OK : accessStatus();
   else status = gateVector(vector, soft, hasError, error, flags, rip);
@@ -159,6 +160,7 @@ function deliver(vector: u32, type: u32, hasError: bool, error: u32, rip: u64): 
     // the handler is another place: blocking by STI and MOV SS is over
     store<u32>(INTERRUPTIBILITY, load<u32>(INTERRUPTIBILITY) & ~3);
     cancelStep();
+    leaveRepeat();
     // a debug trap that MOV SS held back is lost, unless it is INT n that runs in its shadow
     if (!soft && pending) dropDebugTraps(pending);
     updateMode();

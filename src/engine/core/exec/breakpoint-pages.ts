@@ -1,5 +1,5 @@
-// Pages that may hold a breakpoint of the debugger, and the instruction that was told of already.
-import { BREAKPOINT_COUNT, BREAK_PAGES, BREAK_PAGE_BITS, TOLD_ICOUNT } from '../layout';
+// Pages that may hold a breakpoint of the debugger.
+import { BREAKPOINT_COUNT, BREAK_PAGES, BREAK_PAGE_BITS } from '../layout';
 
 /** May a breakpoint lie in the page of this linear address? */
 @inline export function pageMayBreak(linear: u64): bool {
@@ -9,9 +9,4 @@ import { BREAKPOINT_COUNT, BREAK_PAGES, BREAK_PAGE_BITS, TOLD_ICOUNT } from '../
 
 @inline export function breakpointsNear(linear: u64): bool {
   return load<u32>(BREAKPOINT_COUNT) != 0 && pageMayBreak(linear);
-}
-
-/** Iterations of a repeated instruction are done and some are left: a breakpoint on it stops once, not at each. */
-export function staysTold(before: u64, after: u64): void {
-  if (load<u64>(TOLD_ICOUNT) == before) store<u64>(TOLD_ICOUNT, after);
 }

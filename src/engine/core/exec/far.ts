@@ -1,6 +1,6 @@
 // Far JMP, CALL and RET: direct, through call gates, to tasks; in real, virtual-8086, protected and IA-32e mode.
 import {
-  CTX_SYSTEM, OP_LINEAR, NEXT_RIP, RSP, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_SS, XS_OK,
+  CTX_SYSTEM, OP_LINEAR, NEXT_RIP, RSP, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_SS, SYSCALL_MODES, SYSCALL_PROTECTED, XS_OK,
 } from '../layout';
 import {
   code64, cpl, longMode, protectedMode, segAr, segLimit, segSelector, v8086, VEC_GP, VEC_NP, VEC_SS, VEC_TS,
@@ -269,8 +269,7 @@ export function returnOutward(
     stackDrop(parameters);
     commitNewStack();
   } else {
-    // a 16-bit stack takes SP only
-    otherStack(ss, stack, descriptorAr(stack) & AR_BIG ? sp & 0xffffffff : (load<u64>(RSP) & ~(<u64>0xffff)) | (sp & 0xffff), level);
+    otherStack(ss, stack, descriptorAr(stack) & AR_BIG ? sp & 0xffffffff : narrowPointer(sp), level);
     stackDrop(parameters);
     commitNewStack();
   }
@@ -283,7 +282,16 @@ export function returnOutward(
   return true;
 }
 
-/** Data segments that the outer level may not use become null. */
+/**
+ * RSP of a return to a 16-bit stack: SP alone is taken from memory. Bits 63:32 are cleared by Intel's CPUs, and left by
+ * AMD's; bits 31:16 are left by all, which is what Linux has its espfix stacks for.
+ */
+@inline function narrowPointer(sp: u64): u64 {
+  const kept: u64 = load<u32>(SYSCALL_MODES) == SYSCALL_PROTECTED ? ~(<u64>0xffff) : 0xffff0000;
+  return (load<u64>(RSP) & kept) | (sp & 0xffff);
+}
+
+/** Data segments that the outer level may not use become null, and so do null selectors that are not 0. */
 export function dropInnerSegments(level: u32): void {
   dropInner(SEG_ES, level);
   dropInner(SEG_DS, level);
@@ -294,7 +302,7 @@ export function dropInnerSegments(level: u32): void {
 function dropInner(seg: u32, level: u32): void {
   const ar = segAr(seg);
   if (ar & AR_UNUSABLE) {
-    if (segSelector(seg) & 0xfffc) dropSegment(seg);
+    if (segSelector(seg)) dropSegment(seg);
     return;
   }
   const conforming = (ar & (AR_S | AR_CODE | AR_CONFORMING)) == (AR_S | AR_CODE | AR_CONFORMING);

@@ -10,7 +10,7 @@ import { debugPort } from '../events/debug';
 import { accessStatus, sysReadable, writable } from '../mmu/access';
 import { interceptIo } from '../vmx/bitmaps';
 import { exitGla, exitInstructionInfo, vmExit } from '../vmx/exit';
-import { staysTold } from './breakpoint-pages';
+import { goesOn } from './repeat';
 import { cutAddress, readLinear, writeLinear } from './operand';
 import { segmentLinear } from './segment';
 
@@ -133,7 +133,7 @@ function nextIteration(u: usize, index: usize, bytes: u32): void {
   setCounter(RCX, size, left);
   if (!left) return;
   store<u64>(NEXT_RIP, load<u64>(RIP));
-  staysTold(load<u64>(ICOUNT), load<u64>(ICOUNT) + 1);
+  goesOn(load<u64>(ICOUNT), load<u64>(ICOUNT) + 1);
 }
 
 /** One iteration of (REP) INS. @sdm 2A "INS/INSB/INSW/INSD" */

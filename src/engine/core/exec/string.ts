@@ -7,8 +7,8 @@ import {
 import { accessStatus, readable, writable } from '../mmu/access';
 import { UF_REP, UF_REPNE, uAddrSize, uFlags, uOpSize, uSeg } from '../uop';
 import { DF, STATUS, setFlags, sizeMask, subFlags } from './flags';
-import { staysTold } from './breakpoint-pages';
 import { cutAddress, readLinear, storeRegister, storeSized, loadSized, writeLinear } from './operand';
+import { goesOn } from './repeat';
 import { segmentLinear } from './segment';
 
 @inline function step(bytes: u32): u64 { return load<u32>(RFLAGS) & DF ? 0 - u64(bytes) : u64(bytes); }
@@ -41,14 +41,16 @@ function finish(u: usize, done: u64, wanted: u64, ended: bool): i32 {
   retire(u, done);
   const repeated = (uFlags(u) & (UF_REP | UF_REPNE)) != 0;
   if (done < wanted && !ended) {
-    store<u64>(ICOUNT, load<u64>(ICOUNT) + done);
+    const begun = load<u64>(ICOUNT);
+    store<u64>(ICOUNT, begun + done);
+    if (done) goesOn(begun, begun + done);
     return accessStatus();
   }
   const before = load<u64>(ICOUNT);
   if (done > 1) store<u64>(ICOUNT, before + done - 1);
   if (repeated && !ended && cutAddress(load<u64>(RCX), uAddrSize(u)) != 0) {
     store<u64>(NEXT_RIP, load<u64>(RIP));
-    staysTold(before, before + done);
+    goesOn(before, before + done);
   }
   return XS_OK;
 }

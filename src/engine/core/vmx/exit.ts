@@ -30,6 +30,7 @@ import {
   EXIT_REASON_EXCEPTION_NMI, EXIT_REASON_INIT_SIGNAL, EXIT_REASON_MONITOR_TRAP_FLAG, EXIT_REASON_TASK_SWITCH,
   EXIT_REASON_TPR_BELOW_THRESHOLD, EXIT_REASON_TRIPLE_FAULT,
 } from '../generated/exits';
+import { isRepeating } from '../exec/repeat';
 import { exitMsrLists } from './msr-lists';
 import { remainingTimer } from './preemption';
 import { traceExit } from './trace';
@@ -140,18 +141,20 @@ function pendingDebug(): u64 {
 }
 
 /**
- * RF in the saved RFLAGS: 1 for faults and for accesses that EPT or the APIC page stopped, 0 for
- * instructions that exit, else as it is.
+ * RF in the saved RFLAGS: 1 for faults, for accesses that EPT or the APIC page stopped and between two iterations of a
+ * repeated instruction, 0 for instructions that exit, else as it is.
  * @sdm 3C 27.3.3 "Saving RIP, RSP, RFLAGS, and SSP"
  */
 @inline function savedRf(v: usize, reason: u32, intr: u32, vectoring: u32): void {
   let flags = load<u64>(v + GUEST_RFLAGS);
+  const instruction = load<u8>(EXIT_HAS_LENGTH + (reason & 127)) && reason != EXIT_REASON_TASK_SWITCH;
+  if (!instruction && isRepeating()) flags |= RFLAGS_RF;
   if (reason == EXIT_REASON_EXCEPTION_NMI) {
     const vector = intr & 0xff;
     if ((intr >> 8 & 7) == 3 && vector != 1 && vector != 8 && vector != 18) flags |= RFLAGS_RF;
   } else if (reason == EXIT_REASON_EPT_VIOLATION || reason == EXIT_REASON_EPT_MISCONFIG || reason == EXIT_REASON_APIC_ACCESS) {
     if (!(vectoring & INFO_VALID)) flags |= RFLAGS_RF;
-  } else if (load<u8>(EXIT_HAS_LENGTH + (reason & 127)) && reason != EXIT_REASON_TASK_SWITCH) flags &= ~RFLAGS_RF;
+  } else if (instruction) flags &= ~RFLAGS_RF;
   store<u64>(v + GUEST_RFLAGS, flags);
 }
 

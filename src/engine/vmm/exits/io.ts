@@ -1,7 +1,15 @@
 import { ASSIST_DATA } from '../../core/layout.js';
 import type { ExitHandler } from '../exit.js';
+import { portBreakpoints } from '../port-breakpoints.js';
+import type { Vcpu } from '../vcpu.js';
 
 const QUALIFICATION = { size: 7, in: 8, string: 16 };
+
+function complete(vcpu: Vcpu, port: number, bytes: number): void {
+  vcpu.complete();
+  const bits = portBreakpoints(vcpu, port, bytes);
+  if (bits !== 0) vcpu.vmcs.addDebugTraps(bits);
+}
 
 /**
  * Port I/O. Plain IN and OUT are done here; string forms are done by the core once the VMM has moved
@@ -18,6 +26,7 @@ export const ioExit: ExitHandler = (vcpu, vm) => {
     const value = input ? vm.portRead(vcpu, port, bytes) : written;
     if (!input) vm.portWrite(vcpu, port, bytes, value);
     vcpu.addLatch(port, BigInt(value), bytes, !input);
+    vcpu.vmcs.rerunInstruction();
     vm.exitDetail = value;
   } else if (input) {
     const value = vm.portRead(vcpu, port, bytes);
@@ -25,10 +34,10 @@ export const ioExit: ExitHandler = (vcpu, vm) => {
     else if (bytes === 2) vcpu.setGpr16(0, value);
     else vcpu.setGpr8(0, value);
     vm.exitDetail = value;
-    vcpu.complete();
+    complete(vcpu, port, bytes);
   } else {
     const value = vcpu.gprLow(0) & (bytes === 4 ? -1 : (1 << (bytes * 8)) - 1);
-    vcpu.complete();
+    complete(vcpu, port, bytes);
     vm.portWrite(vcpu, port, bytes, value >>> 0);
     vm.exitDetail = value >>> 0;
   }
