@@ -329,6 +329,7 @@ export const ABSENT_FEATURES = GLOBAL + 0x58;
 export const BLOCK_UOPS = GLOBAL + 0x300; // u32: first micro-op of the running block, its header before it
 export const CODE_CAREFUL = GLOBAL + 0x304; // u32: 1 when blocks are tested for the limit of CS or breakpoints
 export const CODE_BASE = GLOBAL + 0x308; // u64: base of CS, 0 in 64-bit mode
+export const SELF_RIP = GLOBAL + 0x310; // u64: RIP that leads back to the running block without a look at the jump cache
 export const CODE_MODE = GLOBAL + 0x318; // u32: MODE
 /** Where CF came from before INC or DEC kept it: kind, result, first operand (exec/lazy-flags.ts). */
 export const CARRY_KIND = GLOBAL + 0x31c; // u32
@@ -336,6 +337,26 @@ export const CARRY_RESULT = GLOBAL + 0x320; // i64
 export const CARRY_OPERAND = GLOBAL + 0x328; // u64
 /** What canonical bases leave of 64 bits: 7 on a CPU with 57-bit linear addresses, 16 on one with 48. */
 export const LINEAR_SHIFT = GLOBAL + 0x330; // u32
+/** What a compiled region leaves (src/engine/jit/region-writer.ts). */
+export const JIT_LEFT = GLOBAL + 0x340; // i32: instructions that may still run
+export const JIT_UOP = GLOBAL + 0x344; // u32: micro-op that the interpreter goes on at; 0: at JIT_RIP
+export const JIT_BLOCK = GLOBAL + 0x348; // u32: first micro-op of its block, whose RIP is JIT_RIP
+export const JIT_KIND = GLOBAL + 0x34c; // u32, with the next two: the lazy flags
+export const JIT_RESULT = GLOBAL + 0x350; // i64
+export const JIT_FIRST = GLOBAL + 0x358; // u64
+export const JIT_CARRY = GLOBAL + 0x360; // u32: CF as INC or DEC left it
+export const JIT_RIP = GLOBAL + 0x368; // u64
+/** Instructions between two samples of where the guest is; samples that make a block hot, 0: nothing is compiled. */
+export const JIT_SLICE = GLOBAL + 0x370; // u32
+export const JIT_HEAT = GLOBAL + 0x374; // u32
+/** Grows when all decoded code is dropped. */
+export const JIT_EPOCH = GLOBAL + 0x378; // u32
+/** Hot blocks that wait for the compiler. */
+export const JIT_QUEUE_COUNT = GLOBAL + 0x37c; // u32
+export const JIT_QUEUE = GLOBAL + 0x380; // u32 each
+export const JIT_QUEUE_ENTRIES = 16;
+/** ICOUNT at which a region was left last: a slice that ends there ended in compiled code. */
+export const JIT_LEFT_AT = GLOBAL + 0x3c0; // u64
 /** Exit breakpoint: 1 stops run() with RUN_EXIT_BREAK semantics in the VMM; unused by the core. */
 export const MAX_PHYS_BITS = 39;
 /** 128 x u64 slots of counters (COUNTER_*), for benchmarks and the dashboard. */
@@ -345,6 +366,10 @@ export const COUNTER_TLB_FLUSH = 1;
 export const COUNTER_BLOCKS_DECODED = 2;
 export const COUNTER_CODE_INVALIDATED = 3;
 export const COUNTER_POOL_DROPPED = 4;
+/** Regions entered, instructions run in them, and how often one was left for a micro-op of the interpreter's. */
+export const COUNTER_REGION_ENTRIES = 5;
+export const COUNTER_REGION_INSTRUCTIONS = 6;
+export const COUNTER_REGION_MISSES = 7;
 
 /** Events delivered, or turned into a double or triple fault: count u32, then a ring of entries (events/fault-log.ts). */
 export const FAULT_LOG = GLOBAL + 0x800;

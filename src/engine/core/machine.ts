@@ -1,6 +1,6 @@
 // The machine as a whole: power-up state, and which vCPU is the running one.
 import {
-  ACTIVE, DR6, DR7, LINEAR_SHIFT, MAX_VCPUS, MEMORY_END, MXCSR, PARKED_BASE, PAT, PREEMPTION_DEADLINE, RFLAGS, UOP_POOL, VCPU_INDEX,
+  ACTIVE, DR6, DR7, JIT_LEFT_AT, JIT_SLICE, LINEAR_SHIFT, MAX_VCPUS, MEMORY_END, MXCSR, PARKED_BASE, PAT, PREEMPTION_DEADLINE, RFLAGS, UOP_POOL, VCPU_INDEX,
   VCPU_STATE_BYTES, X87_FCW, XCR0,
 } from './layout';
 import { dropBlocks } from './decode/cache';
@@ -10,6 +10,8 @@ import { enterContext, flushAllVcpus, forgetTranslations } from './mmu/tlb';
 export function init(): void {
   memory.fill(ACTIVE, 0, UOP_POOL - ACTIVE);
   dropBlocks();
+  store<u32>(JIT_SLICE, 100000);
+  store<u64>(JIT_LEFT_AT, ~u64(0));
   store<u32>(LINEAR_SHIFT, 7);
   store<u64>(MEMORY_END, u64(memory.size()) << 16);
   store<u64>(RFLAGS, 2);

@@ -1,7 +1,7 @@
 // The run loop: boundary work, breakpoints, single steps, blocks, faults.
 import {
   ACTIVITY, ATTENTION, ATT_MTF, ATT_RETRY, ATT_SHADOW, ATT_STEP, ATT_TPR, ATT_TRAP, ATT_WATCH, BREAKPOINT_COUNT, BREAK_PAGES,
-  BREAK_PAGE_BITS, BREAK_SET, BREAK_SET_ENTRIES, ICOUNT, IDLE_ICOUNT, IDLE_ROUNDS, MAX_IDLE_ROUNDS,
+  BREAK_PAGE_BITS, BREAK_SET, BREAK_SET_ENTRIES, ICOUNT, IDLE_ICOUNT, IDLE_ROUNDS, JIT_LEFT_AT, JIT_SLICE, MAX_IDLE_ROUNDS,
   RIP, RUN_BREAKPOINT, RUN_HALTED, RUN_LIMIT, RUN_VMEXIT, RUN_WATCHPOINT, SEG_CS, SINGLE,
   SLICE_END, STEPPED, TOLD_ICOUNT, TOLD_RIP, WATCH_HIT, XS_EXIT, XS_FAULT, XS_LIMIT, XS_OK, XS_RETRY, XS_SINGLE,
 } from './layout';
@@ -12,6 +12,7 @@ import { deliverFault } from './events/deliver';
 import { pageMayBreak } from './exec/breakpoint-pages';
 import { execSingle } from './exec/dispatch';
 import { execBlocks } from './generated/dispatch';
+import { sampleBlock } from './exec/regions';
 import { boundary } from './vmx/boundary';
 import { limitReached, runLimit } from './vmx/preemption';
 
@@ -144,9 +145,12 @@ export function run(): i32 {
       alone = false;
       status = single();
     } else {
-      const end = min<u64>(limit, count + SLICE);
+      // compiled code is not sampled
+      const slice = load<u64>(JIT_LEFT_AT) == count ? SLICE : u64(load<u32>(JIT_SLICE));
+      const end = min<u64>(limit, count + slice);
       store<u64>(SLICE_END, end);
       status = execBlocks();
+      if (status == XS_LIMIT) sampleBlock();
       // A block that would pass the real limit is run up to it one by one; one that only passes the slice is not.
       if (status == XS_LIMIT) alone = load<u64>(ICOUNT) + MAX_BLOCK_INSTRUCTIONS > limit;
     }

@@ -1,5 +1,14 @@
+/** The core's table of functions: compiled regions lie in it. */
+export interface FunctionTable {
+  readonly length: number;
+  set(index: number, value: unknown): void;
+  grow(by: number): number;
+}
+
 /** What the core's WebAssembly module exports and the host calls; a test compares it with the module. */
 export interface CoreExports {
+  /** Functions of compiled regions; the compiler grows it. */
+  readonly table: FunctionTable;
   /** Clears the machine: state, caches, trace. */
   init(): void;
   /** Makes a vCPU the one that runs; its state comes into the ACTIVE block. */
@@ -21,6 +30,9 @@ export interface CoreExports {
   dropBlocks(): void;
   /** Drops all that follows from the state: translations, contexts, decoded code. No vCPU is in the guest. */
   dropDerived(): void;
+  /** For the compiler: the decoded block at a host address in a mode, 0 without one; gives a block a compiled function. */
+  decodedBlock(hpa: number, mode: number): number;
+  installRegion(block: number, index: number): void;
   /** The debugger's breakpoints: linear addresses; false when the table is full. */
   clearBreakpoints(): void;
   addBreakpoint(linear: bigint): boolean;
@@ -60,6 +72,8 @@ export const CORE_EXPORTS = [
   'invalidatePageCode',
   'dropBlocks',
   'dropDerived',
+  'decodedBlock',
+  'installRegion',
   'clearBreakpoints',
   'addBreakpoint',
   'vmcsTouched',
@@ -73,8 +87,8 @@ export const CORE_EXPORTS = [
   'translateForVmm',
   'vmRead',
   'vmWriteField',
-] as const satisfies readonly (keyof CoreExports)[];
+] as const satisfies readonly Exclude<keyof CoreExports, 'table'>[];
 
 /** Fails to compile when a member of CoreExports is missing above. */
-type Unlisted = Exclude<keyof CoreExports, (typeof CORE_EXPORTS)[number]>;
+type Unlisted = Exclude<keyof CoreExports, 'table' | (typeof CORE_EXPORTS)[number]>;
 export const ALL_LISTED: [Unlisted] extends [never] ? true : never = true;

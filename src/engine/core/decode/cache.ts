@@ -1,12 +1,12 @@
 // Decoded blocks, keyed by host-physical address and decode mode.
 //
 // Block header, 32 bytes, then the micro-ops:
-//   | hpa u32 | mode u32 | next u32 | count u16 | bytes u16 | second page u32 | next spilling u32 | - |
+//   | hpa u32 | mode u32 | next u32 | count u16 | bytes u16 | second page u32 | next spilling u32 | heat u32 | compiled u32 |
 // Page descriptor, found through BLOCK_HASH by page number:
 //   | page u32 | next u32 | first spilling block u32 | - | 64 chains of blocks by address u32 |
 import {
   BLOCK_HASH, BLOCK_HASH_ENTRIES, BLOCK_UOPS, CODE_LINES, CODE_PAGES, COUNTERS, COUNTER_BLOCKS_DECODED, COUNTER_CODE_INVALIDATED,
-  COUNTER_POOL_DROPPED, JUMP_CACHE, JUMP_CACHE_ENTRIES, MODE_CODE64, MODE_FLAT, MODE_SINGLE, POOL_NEXT, SEG_CS, UOP_POOL,
+  COUNTER_POOL_DROPPED, JIT_EPOCH, JIT_QUEUE, JIT_QUEUE_COUNT, JUMP_CACHE, JUMP_CACHE_ENTRIES, MODE_CODE64, MODE_FLAT, MODE_SINGLE, POOL_NEXT, SEG_CS, UOP_POOL,
   UOP_POOL_BYTES, XS_FAULT, XS_OK, XS_SINGLE,
 } from '../layout';
 import { UOP_BYTES } from '../uop';
@@ -16,6 +16,7 @@ import { clearCode, markCode } from './code-pages';
 import { DECODED, DECODE_STOPPED, decodeInstruction } from './decode';
 import { STOP_LIMIT, fetchStart, fetchStartCrossing, fetchStopped } from './fetch';
 import { finishBlock } from './fuse';
+import { OP_REGION } from '../generated/ops';
 
 export const BLOCK_HEADER = 32;
 export const MAX_BLOCK_INSTRUCTIONS = 32;
@@ -45,6 +46,15 @@ export function dropBlocks(): void {
   memory.fill(JUMP_CACHE, 0, JUMP_CACHE_ENTRIES * 16);
   memory.fill(CODE_PAGES, 0, 1 << 20);
   memory.fill(CODE_LINES, 0, 4 << 20);
+  store<u32>(JIT_QUEUE_COUNT, 0);
+  store<u32>(JIT_EPOCH, load<u32>(JIT_EPOCH) + 1);
+}
+
+/** Takes back what waits for the compiler. */
+function emptyQueue(): void {
+  const count = load<u32>(JIT_QUEUE_COUNT);
+  for (let n: u32 = 0; n < count; n++) store<u32>(load<u32>((n << 2) + JIT_QUEUE), 0, 28);
+  store<u32>(JIT_QUEUE_COUNT, 0);
 }
 
 function findPage(page: u32): usize {
@@ -102,7 +112,8 @@ export function invalidatePageCode(hpaPage: usize): void {
     block = load<u32>(block, 20);
   }
   memory.fill(d + 8, 0, PAGE_BYTES - 8);
-  // Entries of every vCPU's contexts may name a dead block.
+  // Entries of every vCPU's contexts may name a dead block; so may the compiler's queue.
+  emptyQueue();
   memory.fill(JUMP_CACHE, 0, JUMP_CACHE_ENTRIES * 16);
 }
 
@@ -210,6 +221,7 @@ function decodeBlock(linear: u64, hpa: u32, mode: u32, inSegment: u64): usize {
   store<u16>(block, u16(bytes), 14);
   store<u32>(block, second, 16);
   store<u32>(block, 0, 20);
+  store<u64>(block, 0, 24);
   if (second != 0) {
     const inFirst = 4096 - (hpa & 0xfff);
     markCode(hpa, inFirst);
@@ -220,4 +232,36 @@ function decodeBlock(linear: u64, hpa: u32, mode: u32, inSegment: u64): usize {
   } else markCode(hpa, bytes);
   count(COUNTER_BLOCKS_DECODED);
   return block;
+}
+
+/** The decoded block at a host address in a mode, for the compiler; 0: there is none. */
+export function decodedBlock(hpa: u32, mode: u32): usize {
+  const page = findPage(hpa & ~0xfff);
+  if (page == 0) return 0;
+  for (let block: usize = load<u32>(chainOf(page, hpa)); block != 0; block = load<u32>(block, 8)) {
+    if (load<u32>(block) == hpa && load<u32>(block, 4) == mode && load<u16>(block + BLOCK_HEADER) != OP_REGION) return block;
+  }
+  return 0;
+}
+
+/**
+ * Gives a block compiled code: a block of one micro-op OP_REGION is found in its place from now on.
+ * @param index place of the function in the table
+ */
+export function installRegion(block: usize, index: u32): void {
+  if (load<u32>(POOL_NEXT) + RESERVE > u32(UOP_POOL + UOP_POOL_BYTES)) return;
+  const region: usize = load<u32>(POOL_NEXT);
+  store<u32>(POOL_NEXT, u32(region) + BLOCK_HEADER + UOP_BYTES);
+  memory.copy(region, block, BLOCK_HEADER);
+  memory.fill(region + BLOCK_HEADER, 0, UOP_BYTES);
+  store<u16>(region + BLOCK_HEADER, OP_REGION);
+  store<u32>(region + BLOCK_HEADER, index, 16);
+  store<u32>(region + BLOCK_HEADER, u32(block + BLOCK_HEADER), 20);
+  store<u32>(block, 1, 28);
+  const chain = chainOf(findPage(load<u32>(block) & ~0xfff), load<u32>(block));
+  store<u32>(region, load<u32>(chain), 8);
+  store<u32>(chain, u32(region));
+  for (let slot = JUMP_CACHE; slot < JUMP_CACHE + JUMP_CACHE_ENTRIES * 16; slot += 16) {
+    if (load<u32>(slot, 12) == u32(block)) store<u32>(slot, u32(region), 12);
+  }
 }

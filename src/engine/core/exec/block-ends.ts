@@ -1,7 +1,7 @@
 // How the dispatcher (generated/dispatch.ts, from execute-blocks.ts) enters blocks, finds the next one and leaves.
 import {
   BLOCK_UOPS, BREAKPOINT_COUNT, CODE_BASE, CODE_CAREFUL, CODE_MODE, CTX_GEN, ICOUNT, JUMP_CACHE, MODE, MODE_CODE64, MODE_FLAT,
-  NEXT_RIP, RIP, RIP_BASE, SEG_CS, SEG_SS, XS_RETRY,
+  NEXT_RIP, RIP, RIP_BASE, SEG_CS, SEG_SS, SELF_RIP, XS_RETRY,
 } from '../layout';
 import { segBase, segLimit } from '../state';
 import { uLen, uNext, uNth, uSeg } from '../uop';
@@ -58,7 +58,7 @@ export function enterAt(rip: u64): void {
   store<u64>(CODE_BASE, mode & MODE_CODE64 ? 0 : segBase(SEG_CS));
   store<u32>(CODE_CAREFUL, flat && load<u32>(BREAKPOINT_COUNT) == 0 ? 0 : 1);
   store<u32>(BLOCK_UOPS, u32(ENTER + BLOCK_HEADER));
-  store<u64>(RIP_BASE, ~rip);
+  store<u64>(SELF_RIP, ~rip);
 }
 
 /** Does the block pass the code segment's limit, or lie in a page with a breakpoint? */

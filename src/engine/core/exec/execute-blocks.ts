@@ -4,8 +4,8 @@
 // Flags live in locals: kind k with result fr and first operand fs. Few locals go round the loop: V8 shuffles them on
 // each of its back edges, so what is needed once per block is in memory.
 import {
-  ATTENTION, BLOCK_UOPS, CODE_BASE, CODE_CAREFUL, CODE_MODE, CTX_GEN, GPR, ICOUNT, JUMP_CACHE, MODE_CODE64, NEXT_RIP, RBP, RFLAGS, RIP,
-  RIP_BASE, RSP, SLICE_END, XS_LIMIT, XS_OK, XS_SINGLE, YMM,
+  ATTENTION, BLOCK_UOPS, CODE_BASE, CODE_CAREFUL, CODE_MODE, CTX_GEN, GPR, ICOUNT, JIT_FIRST, JIT_KIND, JIT_RESULT, JIT_RIP, JUMP_CACHE, MODE_CODE64, NEXT_RIP, RBP, RFLAGS, RIP,
+  RIP_BASE, RSP, SELF_RIP, SLICE_END, XS_LIMIT, XS_OK, XS_RETRY, XS_SINGLE, YMM,
 } from '../layout';
 import { uNext, uNth, uOpcode, uReg, uRm } from '../uop';
 import { BLOCK_HEADER, blockStatus } from '../decode/cache';
@@ -14,6 +14,7 @@ import {
   ENTER, enterAt, fillSlot, leave, mustStop, runHandler, stop, stopNonCanonical, stopWith, uopsCount,
 } from '../exec/block-ends';
 import { address, addressPlain, byteR, byteRm, stored, uFusedCondition } from '../exec/inline-operand';
+import { declineRegion, runRegion } from '../exec/regions';
 import { carryOf, fusedTaken, keepCarry, storeStatus, testCondition } from '../exec/lazy-flags';
 import { mulHigh, mulHighSigned, signedOverflow } from '../exec/muldiv';
 import { asStackFault, modifiable, readable, readable32, writable, writable32, wrote, wrote32 } from '../mmu/access';
@@ -36,6 +37,24 @@ export function execBlocks(): i32 {
     switch (load<u16>(u)) {
       case 0: rip = load<u64>(RIP); break;
       case 1: rip = (load<u64>(RIP_BASE) + uNext(u)) & mask; break;
+      case 2: {
+        if (load<u32>(CODE_CAREFUL)) {
+          u = declineRegion(u);
+          continue;
+        }
+        if (k) storeStatus(k, fr, fs);
+        u = runRegion(u);
+        k = load<u32>(JIT_KIND);
+        fr = load<i64>(JIT_RESULT);
+        fs = load<u64>(JIT_FIRST);
+        if (u) {
+          // the region may have looked at a part of the block only
+          if (load<u64>(ICOUNT) + uopsCount(load<u32>(BLOCK_UOPS)) <= load<u64>(SLICE_END)) continue;
+          return stopWith(u, k, fr, fs, XS_RETRY);
+        }
+        rip = load<u64>(JIT_RIP);
+        break;
+      }
       // CASES
       default: {
         if (k) {
@@ -59,7 +78,7 @@ export function execBlocks(): i32 {
     let own: usize = load<u32>(BLOCK_UOPS);
     const ic = load<u64>(ICOUNT) + uopsCount(own);
     store<u64>(ICOUNT, ic);
-    if (rip != load<u64>(RIP_BASE)) {
+    if (rip != load<u64>(SELF_RIP)) {
       const linear = (rip + load<u64>(CODE_BASE)) & mask;
       const slot = (u32(linear ^ (linear >> 12)) & 4095) << 4;
       let block: usize = load<u32>(slot, JUMP_CACHE + 12);
@@ -78,6 +97,7 @@ export function execBlocks(): i32 {
       }
       own = block + BLOCK_HEADER;
       store<u64>(RIP_BASE, rip);
+      store<u64>(SELF_RIP, rip);
       store<u32>(BLOCK_UOPS, u32(own));
     }
     if (ic + uopsCount(own) > load<u64>(SLICE_END)) return leave(rip, k, fr, fs, XS_LIMIT);

@@ -1,0 +1,273 @@
+// Expressions of micro-ops as WebAssembly. Values of 8, 16 and 32 bits are i32 with the upper bits clear, 64 bits i64.
+
+import type { BinaryOp, CompareOp, Expression, Size } from '../../spec/uops/expression.js';
+import { GPR, REG_RIP, REG_ZERO, YMM } from '../core/layout.js';
+import type { DecodedUop } from './decoded.js';
+import { type FunctionWriter, I32, I64, type MemoryOp, type Op } from './wasm-writer.js';
+
+/** What an expression is evaluated in: one micro-op at one place of a region. */
+export interface Scope {
+  readonly code: FunctionWriter;
+  readonly uop: DecodedUop;
+  /** 64-bit mode: addresses are not cut. */
+  readonly long: boolean;
+  /** Local of a general register. */
+  register(index: number): number;
+  /** Local of a body's variable, or of what the lowering needs itself. */
+  temporary(name: string, type: number): number;
+  /** Puts RIP plus an offset from the block's start on the stack, cut to the mode. */
+  rip(offset: number): void;
+  /** Host address of the last access. */
+  readonly pointer: number;
+  carry(): void;
+  condition(cc: number): void;
+}
+
+const typeOf = (size: Size): number => (size === 3 ? I64 : I32);
+const LOADS: Record<number, MemoryOp> = { 0: 'i32.load8_u', 1: 'i32.load16_u', 2: 'i32.load', 3: 'i64.load' };
+
+const BINARY: Partial<Record<BinaryOp, string>> = {
+  add: 'add',
+  sub: 'sub',
+  mul: 'mul',
+  and: 'and',
+  or: 'or',
+  xor: 'xor',
+  shl: 'shl',
+  shr: 'shr_u',
+  sar: 'shr_s',
+  rotl: 'rotl',
+  rotr: 'rotr',
+};
+const COMPARE: Partial<Record<CompareOp, string>> = {
+  eq: 'eq',
+  ne: 'ne',
+  ltu: 'lt_u',
+  leu: 'le_u',
+  gtu: 'gt_u',
+  geu: 'ge_u',
+  lts: 'lt_s',
+  les: 'le_s',
+  gts: 'gt_s',
+  ges: 'ge_s',
+};
+/** Results that may have bits above a size below 32. */
+const OVERFLOWING = new Set<string>(['add', 'sub', 'mul', 'shl', 'not']);
+
+export const width = (size: Size): 'i32' | 'i64' => (size === 3 ? 'i64' : 'i32');
+
+/** Clears what lies above a size below 32 bits. */
+function clip(code: FunctionWriter, size: Size): void {
+  if (size < 2) code.i32(size === 0 ? 0xff : 0xffff).op('i32.and');
+}
+
+/** Sign-extends the value on the stack inside its WebAssembly type. */
+export function signed(code: FunctionWriter, size: Size): void {
+  if (size === 0) code.op('i32.extend8_s');
+  else if (size === 1) code.op('i32.extend16_s');
+}
+
+/** Register and byte of a register operand. */
+export function operandOf(uop: DecodedUop, which: 'r' | 'rm', size: Size): { register: number; high: boolean } {
+  const high = size === 0 && (which === 'r' ? uop.highR : uop.highRm);
+  const number = which === 'r' ? uop.r : uop.rm;
+  return { register: high ? number - 4 : number, high };
+}
+
+function readRegister({ code, register }: Scope, index: number, size: Size, high = false): void {
+  code.get(register(index));
+  if (size === 3) return;
+  code.op('i32.wrap');
+  if (high) code.i32(8).op('i32.shr_u');
+  clip(code, size);
+}
+
+/** Effective address of the memory operand, not cut. */
+export function address(scope: Scope): void {
+  const { code, uop } = scope;
+  if (uop.base === REG_RIP) scope.rip(0);
+  else if (uop.base !== REG_ZERO) slot(scope, uop.base);
+  else code.i64(0n);
+  if (uop.index !== REG_ZERO) {
+    slot(scope, uop.index);
+    if (uop.scale) code.i64(BigInt(uop.scale)).op('i64.shl');
+    code.op('i64.add');
+  }
+  if (uop.displacement !== 0) code.i64(BigInt(uop.displacement)).op('i64.add');
+}
+
+/** A register of address generation: a general one, or a segment's base by its place behind them. */
+function slot({ code, register }: Scope, index: number): void {
+  if (index < 16) code.get(register(index));
+  else code.i32(0).memory('i64.load', GPR + index * 8);
+}
+
+export function evaluate(scope: Scope, e: Expression): void {
+  const { code, uop } = scope;
+  switch (e.op) {
+    case 'const':
+      if (e.size === 4) code.v128Zero();
+      else if (e.size === 3) code.i64(BigInt(e.value));
+      else code.i32(e.value);
+      return;
+    case 'var':
+      code.get(scope.temporary(e.name, typeOf(e.size)));
+      return;
+    case 'r':
+    case 'rm': {
+      const { register, high } = operandOf(uop, e.op, e.size);
+      readRegister(scope, register, e.size, high);
+      return;
+    }
+    case 'gpr':
+      readRegister(scope, e.register, e.size);
+      return;
+    case 'imm':
+      if (e.size === 3) code.i64(uop.immediate);
+      else code.i32(Number(BigInt.asUintN(8 << e.size, uop.immediate)));
+      return;
+    case 'mem':
+      code.get(scope.pointer);
+      if (e.size === 4) code.v128Load(e.offset);
+      else code.memory(LOADS[e.size], e.offset);
+      return;
+    case 'address':
+      address(scope);
+      return;
+    case 'next':
+      scope.rip(uop.next);
+      return;
+    case 'target':
+      scope.rip(uop.target);
+      return;
+    case 'popped':
+      code.i64(uop.immediate & 0xffffn);
+      return;
+    case 'carry':
+      scope.carry();
+      return;
+    case 'condition':
+      scope.condition(e.cc ?? uop.cc);
+      return;
+    case 'xmm':
+      code.i32((e.operand === 'r' ? uop.r : uop.rm) * 32).v128Load(YMM + (e.high ? 16 : 0));
+      return;
+    case 'not':
+      evaluate(scope, e.a);
+      if (e.size === 3) code.i64(-1n).op('i64.xor');
+      else code.i32(-1).op('i32.xor');
+      clip(code, e.size);
+      return;
+    case 'popcnt':
+    case 'clz':
+    case 'ctz':
+      evaluate(scope, e.a);
+      code.op(`${width(e.size)}.${e.op}`);
+      return;
+    case 'bswap':
+      swapBytes(scope, e.a);
+      return;
+    case 'zext':
+      evaluate(scope, e.a);
+      if (e.size === 3) code.op('i64.extend_u');
+      return;
+    case 'wrap':
+      evaluate(scope, e.a);
+      if (e.a.size === 3) code.op('i32.wrap');
+      clip(code, e.size);
+      return;
+    case 'sext':
+      evaluate(scope, e.a);
+      signed(code, e.a.size);
+      if (e.size === 3) code.op('i64.extend_s');
+      else clip(code, e.size);
+      return;
+    case 'select':
+      evaluate(scope, e.a);
+      evaluate(scope, e.b);
+      evaluate(scope, e.test);
+      code.op('select');
+      return;
+    case 'mulhu':
+    case 'mulhs':
+      multiplyHigh(scope, e.a, e.b, e.op === 'mulhs');
+      return;
+    case 'overflows': {
+      // the high half is not the sign of the low one
+      multiplyHigh(scope, e.a, e.b, true);
+      evaluate(scope, e.a);
+      evaluate(scope, e.b);
+      code.op('i64.mul').i64(63n).op('i64.shr_s', 'i64.ne');
+      return;
+    }
+    default:
+      break;
+  }
+  const binary = BINARY[e.op as BinaryOp];
+  const side = (value: Expression, isSigned: boolean): void => {
+    evaluate(scope, value);
+    if (isSigned) signed(code, value.size);
+  };
+  if (binary !== undefined) {
+    side(e.a, e.op === 'sar');
+    side(e.b, false);
+    code.op(`${width(e.size)}.${binary}` as Op);
+    if (OVERFLOWING.has(e.op) || e.op === 'sar') clip(code, e.size);
+    return;
+  }
+  const isSigned = ['lts', 'les', 'gts', 'ges'].includes(e.op);
+  side(e.a, isSigned);
+  side(e.b, isSigned);
+  code.op(`${width(e.a.size)}.${COMPARE[e.op as CompareOp]}` as Op);
+}
+
+function swapBytes(scope: Scope, a: Expression): void {
+  const { code } = scope;
+  const type = typeOf(a.size);
+  const value = scope.temporary('swap', type);
+  evaluate(scope, a);
+  code.set(value);
+  if (a.size === 2) {
+    // bytes 0 and 2, then 1 and 3
+    code.get(value).i32(8).op('i32.rotl').i32(0x00ff00ff).op('i32.and');
+    code.get(value).i32(8).op('i32.rotr').i32(0xff00ff00).op('i32.and', 'i32.or');
+    return;
+  }
+  const step = (by: number, mask: bigint): void => {
+    code.get(value).i64(BigInt(by)).op('i64.shr_u').i64(mask).op('i64.and');
+    code.get(value).i64(mask).op('i64.and').i64(BigInt(by)).op('i64.shl', 'i64.or');
+  };
+  step(8, 0x00ff00ff00ff00ffn);
+  code.set(value);
+  step(16, 0x0000ffff0000ffffn);
+  code.set(value);
+  code.get(value).i64(32n).op('i64.rotl');
+}
+
+/** High half of a product of 64 bits, from four products of 32 bits. */
+function multiplyHigh(scope: Scope, a: Expression, b: Expression, isSigned: boolean): void {
+  const { code } = scope;
+  const local = (name: string): number => scope.temporary(name, I64);
+  const [x, y, middle, other] = [local('x'), local('y'), local('middle'), local('other')];
+  const low = (of: number): FunctionWriter => code.get(of).i64(0xffffffffn).op('i64.and');
+  const high = (of: number): FunctionWriter => code.get(of).i64(32n).op('i64.shr_u');
+  evaluate(scope, a);
+  code.set(x);
+  evaluate(scope, b);
+  code.set(y);
+  // middle = xh * yl + (xl * yl >> 32); other = xl * yh + low(middle)
+  high(x);
+  low(y).op('i64.mul');
+  low(x);
+  low(y).op('i64.mul').i64(32n).op('i64.shr_u', 'i64.add').set(middle);
+  low(x);
+  high(y).op('i64.mul');
+  low(middle).op('i64.add').set(other);
+  high(x);
+  high(y).op('i64.mul');
+  high(middle).op('i64.add');
+  high(other).op('i64.add');
+  if (!isSigned) return;
+  code.get(x).i64(63n).op('i64.shr_s').get(y).op('i64.and', 'i64.sub');
+  code.get(y).i64(63n).op('i64.shr_s').get(x).op('i64.and', 'i64.sub');
+}

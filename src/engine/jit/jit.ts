@@ -1,0 +1,101 @@
+// Compiles what the core found to be hot, and hands the functions to it.
+import { JIT_EPOCH, JIT_HEAT, JIT_QUEUE, JIT_QUEUE_COUNT, JIT_SLICE } from '../core/layout.js';
+import type { CoreExports } from '../vmm/core-exports.js';
+import { compileRegion, type Region } from './region.js';
+import { moduleOf } from './wasm-writer.js';
+
+export type JitMode = 'off' | 'on' | 'always';
+
+/** Instructions between two looks at where the guest is, and how many of them make a block hot. */
+const SAMPLING = {
+  off: { slice: 100_000, heat: 0 },
+  on: { slice: 20_000, heat: 3 },
+  always: { slice: 100, heat: 1 },
+} as const;
+
+/** Functions that the table holds at most; then all are forgotten. */
+const MAX_FUNCTIONS = 4096;
+
+export interface JitCounters {
+  /** Regions compiled, and what they were made of. */
+  regions: number;
+  instructions: number;
+  codeBytes: number;
+  /** Blocks that were hot and not worth a region. */
+  declined: number;
+  /** Time that compiling took, by the host's clock. */
+  compileMs: number;
+}
+
+/** The compiler of one core. */
+export class Jit {
+  readonly counters: JitCounters = { regions: 0, instructions: 0, codeBytes: 0, declined: 0, compileMs: 0 };
+  readonly #view: DataView;
+  readonly #u32: Uint32Array;
+  /** Place of the next function. */
+  #next: number;
+  readonly #first: number;
+  #epoch = 0;
+
+  /**
+   * @param clock milliseconds of the host, for the counters
+   */
+  constructor(
+    readonly core: CoreExports,
+    readonly memory: WebAssembly.Memory,
+    readonly mode: JitMode,
+    readonly clock: () => number = () => 0,
+  ) {
+    this.#view = new DataView(memory.buffer);
+    this.#u32 = new Uint32Array(memory.buffer);
+    this.#first = core.table.length;
+    this.#next = this.#first;
+    const { slice, heat } = SAMPLING[mode];
+    this.#u32[JIT_SLICE / 4] = slice;
+    this.#u32[JIT_HEAT / 4] = heat;
+  }
+
+  /** Compiles what waits: between two runs of the core. */
+  compileWaiting(): void {
+    const count = this.#u32[JIT_QUEUE_COUNT / 4];
+    if (count === 0) return;
+    const start = this.clock();
+    this.#forgetDropped();
+    const found: { block: number; region: Region }[] = [];
+    for (let n = 0; n < count; n++) {
+      const block = this.#u32[JIT_QUEUE / 4 + n];
+      const region = compileRegion(this.#view, block, (hpa, mode) => this.core.decodedBlock(hpa, mode));
+      if (region) found.push({ block, region });
+      else this.counters.declined++;
+    }
+    this.#u32[JIT_QUEUE_COUNT / 4] = 0;
+    if (found.length > 0) this.#install(found);
+    this.counters.compileMs += this.clock() - start;
+  }
+
+  /** The pool of decoded code was dropped, and with it whatever named a function. */
+  #forgetDropped(): void {
+    const epoch = this.#u32[JIT_EPOCH / 4];
+    if (epoch === this.#epoch) return;
+    this.#epoch = epoch;
+    for (let n = this.#first; n < this.#next; n++) this.core.table.set(n, null);
+    this.#next = this.#first;
+  }
+
+  #install(found: readonly { block: number; region: Region }[]): void {
+    const bytes = moduleOf(found.map(({ region }) => region.code));
+    const module = new WebAssembly.Module(bytes);
+    const { exports } = new WebAssembly.Instance(module, { env: { memory: this.memory } });
+    if (this.#next + found.length > this.core.table.length) this.core.table.grow(Math.max(64, found.length));
+    found.forEach(({ block, region }, n) => {
+      const index = this.#next++;
+      this.core.table.set(index, exports[String(n)] as (...args: never[]) => unknown);
+      this.core.installRegion(block, index);
+      this.counters.regions++;
+      this.counters.instructions += region.instructions;
+    });
+    this.counters.codeBytes += bytes.length;
+    // beginning anew is simpler than finding out which ones are dead
+    if (this.#next - this.#first > MAX_FUNCTIONS) this.core.dropBlocks();
+  }
+}

@@ -1,0 +1,519 @@
+// One region as a WebAssembly function.
+//
+// Parameters: RIP of the region's first block, instructions that may still run. Guest registers live in locals from
+// entry to exit. The function answers in memory (JIT_* of core/layout.ts): instructions left, flags, and where to go
+// on: at a RIP, or at a micro-op that is to be carried out by the interpreter, which has not begun.
+
+import type { Expression, Size } from '../../spec/uops/expression.js';
+import { eachExpression, type FlagStep, type Step } from '../../spec/uops/row.js';
+import {
+  CTX,
+  GPR,
+  JIT_BLOCK,
+  JIT_CARRY,
+  JIT_FIRST,
+  JIT_KIND,
+  JIT_LEFT,
+  JIT_RESULT,
+  JIT_RIP,
+  JIT_UOP,
+  MODE_CODE64,
+  RFLAGS,
+  TLB_READ,
+  TLB_WRITE,
+  VECTORS_OFF,
+  YMM,
+} from '../core/layout.js';
+import { type DecodedBlock, type DecodedUop, UOP_BYTES } from './decoded.js';
+import { address, evaluate, operandOf, type Scope, signed, width } from './expression-code.js';
+import { type FlagLocals, FlagReader } from './flag-code.js';
+import {
+  after,
+  type FlagState,
+  GIVEN,
+  kindOf,
+  needsState,
+  oldFlagsDie,
+  partly,
+  STORED,
+  skips,
+  UNKNOWN,
+} from './flag-state.js';
+import { FunctionWriter, I32, I64, type MemoryOp } from './wasm-writer.js';
+
+const RSP = 4;
+const RBP = 5;
+const STORES: Record<number, MemoryOp> = { 0: 'i32.store8', 1: 'i32.store16', 2: 'i32.store', 3: 'i64.store' };
+
+/** Type of every region's function. */
+export const REGION_PARAMETERS = [I64, I32] as const;
+const RIP_LOCAL = 0;
+const LEFT_LOCAL = 1;
+
+export class RegionWriter {
+  readonly code = new FunctionWriter(REGION_PARAMETERS);
+  readonly #registers = new Map<number, number>();
+  readonly #written = new Set<number>();
+  readonly #temporaries = new Map<string, number>();
+  readonly #flags: FlagLocals;
+  readonly #context: number;
+  readonly #linear: number;
+  readonly #entry: number;
+  readonly #pointer: number;
+  readonly #outUop: number;
+  readonly #outBlock: number;
+  readonly #outRip: number;
+  readonly #exit: number;
+  #block!: DecodedBlock;
+  /** Offset of the block from the region's first one. */
+  #delta = 0;
+  #state: FlagState = STORED;
+  readonly #long: boolean;
+
+  /** @param blocks all of the region: its registers are known from them */
+  constructor(
+    readonly blocks: readonly DecodedBlock[],
+    readonly root: DecodedBlock,
+  ) {
+    const { code } = this;
+    this.#long = (root.mode & MODE_CODE64) !== 0;
+    const local = (type: number): number => code.local(type);
+    this.#flags = { kind: local(I32), result: local(I64), first: local(I64), carry: local(I32) };
+    this.#context = local(I64);
+    this.#linear = local(I64);
+    this.#entry = local(I32);
+    this.#pointer = local(I32);
+    this.#outUop = local(I32);
+    this.#outBlock = local(I32);
+    this.#outRip = local(I64);
+    for (const register of usedRegisters(blocks)) {
+      const own = local(I64);
+      this.#registers.set(register, own);
+      code
+        .i32(0)
+        .memory('i64.load', GPR + register * 8)
+        .set(own);
+    }
+    code.i32(0).memory('i32.load', CTX).op('i64.extend_u').set(this.#context);
+    this.#exit = code.open('block');
+  }
+
+  /** Ends the function: what every way out does. */
+  finish(): FunctionWriter {
+    const { code } = this;
+    code.close();
+    const out = (at: number, local: number, type: 'i32' | 'i64'): void => {
+      code.i32(0).get(local).memory(`${type}.store`, at);
+    };
+    for (const register of this.#written) out(GPR + register * 8, this.#registers.get(register)!, 'i64');
+    out(JIT_LEFT, LEFT_LOCAL, 'i32');
+    out(JIT_UOP, this.#outUop, 'i32');
+    out(JIT_BLOCK, this.#outBlock, 'i32');
+    out(JIT_RIP, this.#outRip, 'i64');
+    out(JIT_KIND, this.#flags.kind, 'i32');
+    out(JIT_RESULT, this.#flags.result, 'i64');
+    out(JIT_FIRST, this.#flags.first, 'i64');
+    out(JIT_CARRY, this.#flags.carry, 'i32');
+    return code;
+  }
+
+  /** Begins a block: takes its instructions from what is left, or leaves before it. */
+  begin(block: DecodedBlock, state: FlagState): void {
+    const { code } = this;
+    this.resume(block, state);
+    code.get(LEFT_LOCAL).i32(block.instructions).op('i32.sub').tee(LEFT_LOCAL).i32(0).op('i32.lt_s');
+    code.open('if');
+    code.get(LEFT_LOCAL).i32(block.instructions).op('i32.add').set(LEFT_LOCAL);
+    this.leaveAt(0);
+    code.close();
+  }
+
+  /** Puts the flags into RFLAGS, where the next block wants them; `state` goes on from the block's end. */
+  storeFlags(): void {
+    if (this.#state.rule === 'unknown') throw new Error('flags of an unknown kind are stored');
+    this.#reader().store();
+  }
+
+  get state(): FlagState {
+    return this.#state;
+  }
+
+  /** Goes on with another way out of a block, after the blocks behind the first one. */
+  resume(block: DecodedBlock, state: FlagState): void {
+    this.#block = block;
+    this.#delta = block.hpa - this.root.hpa;
+    this.#state = state;
+  }
+
+  /** Leaves the region at an offset from the running block's start. */
+  leaveAt(offset: number): void {
+    const { code } = this;
+    this.#rip(offset);
+    code.set(this.#outRip);
+    code.i32(0).set(this.#outUop);
+    code.branch(this.#exit);
+  }
+
+  /** Leaves with the RIP on the stack. */
+  leaveTo(): void {
+    this.code.set(this.#outRip).i32(0).set(this.#outUop).branch(this.#exit);
+  }
+
+  /** Leaves before a micro-op; the interpreter counts the block's instructions. */
+  leaveBefore(uop: DecodedUop): void {
+    const { code } = this;
+    code.get(LEFT_LOCAL).i32(this.#block.instructions).op('i32.add').set(LEFT_LOCAL);
+    code.i32(uop.at).set(this.#outUop);
+    code.i32(this.#block.at + UOP_BYTES).set(this.#outBlock);
+    this.#rip(0);
+    code.set(this.#outRip).branch(this.#exit);
+  }
+
+  /**
+   * Writes a micro-op. Answers false when the region cannot go on behind it. A branch's test and a jump's target are
+   * left on the stack.
+   */
+  uop(at: number): boolean {
+    const uop = this.#block.uops[at];
+    const { row } = uop;
+    if (!row || (needsState(this.#block, at) && this.#state.rule === 'unknown')) {
+      this.leaveBefore(uop);
+      return false;
+    }
+    const { guard } = row.row;
+    if (guard) {
+      const { code } = this;
+      code
+        .i32(0)
+        .memory('i32.load', VECTORS_OFF)
+        .i32(guard === 'vex' ? 2 : 1)
+        .op('i32.and');
+      if (guard === 'sse aligned') {
+        this.#address({ step: 'access', kind: 'read', size: 4, at: 'operand' }, uop);
+        code.op('i32.wrap').i32(15).op('i32.and', 'i32.or');
+      }
+      code.open('if');
+      this.leaveBefore(uop);
+      code.close();
+    }
+    this.#body(row.body, uop, at);
+    return true;
+  }
+
+  #body(body: readonly Step[], uop: DecodedUop, at: number): void {
+    const { code } = this;
+    const scope = this.#scope(uop);
+    for (const step of body) {
+      switch (step.step) {
+        case 'let':
+          evaluate(scope, step.value);
+          code.set(scope.temporary(step.name, step.value.size === 3 ? I64 : I32));
+          break;
+        case 'access':
+          this.#address(step, uop);
+          code.set(this.#linear);
+          this.#translate(step.kind === 'read' ? TLB_READ : TLB_WRITE, step.size, uop);
+          break;
+        case 'store':
+          if (typeof step.at === 'string')
+            this.#address({ step: 'access', kind: 'write', size: step.size, at: step.at }, uop);
+          else evaluate(scope, step.at);
+          code.set(this.#linear);
+          this.#translate(TLB_WRITE, step.size, uop);
+          code.get(this.#pointer);
+          evaluate(scope, step.value);
+          code.memory(STORES[step.size], 0);
+          break;
+        case 'commit':
+          step.values.forEach((value, n) => {
+            code.get(this.#pointer);
+            evaluate(scope, value);
+            if (value.size === 4) code.v128Store(n * 16);
+            else code.memory(STORES[value.size], 0);
+          });
+          break;
+        case 'set':
+          this.#set(step, scope);
+          break;
+        case 'setVector':
+          code.i32(uop.r * 32);
+          evaluate(scope, step.value);
+          code.v128Store(YMM + (step.high ? 16 : 0));
+          break;
+        case 'flags':
+          this.#setFlags(step, scope, body, at);
+          break;
+        case 'noncanonical':
+          evaluate(scope, step.value);
+          code.i64(16n).op('i64.shl').i64(16n).op('i64.shr_s');
+          evaluate(scope, step.value);
+          code.op('i64.ne').open('if');
+          this.leaveBefore(uop);
+          code.close();
+          break;
+        case 'skipIf': {
+          // the rest of the body is what happens otherwise
+          const state = this.#state;
+          if (state.rule !== 'unknown' && state.rule !== 'stored' && !oldFlagsDie(this.#block, at))
+            this.#reader().give();
+          evaluate(scope, step.test);
+          code.open('if');
+          this.#body(step.instead, uop, at);
+          code.op('else');
+          this.#body(body.slice(body.indexOf(step) + 1), uop, at);
+          if (state.rule === 'stored') this.#reader().store();
+          code.close();
+          const flags = body.find((one): one is FlagStep => one.step === 'flags');
+          if (flags) this.#state = partly(flags, body, state);
+          return;
+        }
+        case 'branch':
+          evaluate(scope, step.test);
+          break;
+        case 'jump':
+          evaluate(scope, step.to);
+          break;
+      }
+    }
+  }
+
+  #scope(uop: DecodedUop): Scope {
+    return {
+      code: this.code,
+      uop,
+      long: this.#long,
+      register: (index) => this.#registers.get(index)!,
+      temporary: (name, type) => this.#temporary(name, type),
+      rip: (offset) => this.#rip(offset),
+      pointer: this.#pointer,
+      carry: () => this.#reader().carry(),
+      condition: (cc) => this.#reader().condition(cc),
+    };
+  }
+
+  #reader(): FlagReader {
+    return new FlagReader(this.code, this.#flags, this.#state);
+  }
+
+  #temporary(name: string, type: number): number {
+    const key = `${name} ${type}`;
+    const known = this.#temporaries.get(key);
+    if (known !== undefined) return known;
+    const made = this.code.local(type);
+    this.#temporaries.set(key, made);
+    return made;
+  }
+
+  /** RIP of the running block plus an offset. */
+  #rip(offset: number): void {
+    const { code } = this;
+    code
+      .get(RIP_LOCAL)
+      .i64(BigInt(this.#delta + offset))
+      .op('i64.add');
+    if (!this.#long) code.i64(0xffffffffn).op('i64.and');
+  }
+
+  #address(step: Extract<Step, { step: 'access' }>, uop: DecodedUop): void {
+    const { code } = this;
+    const scope = this.#scope(uop);
+    if (step.at === 'top') code.get(scope.register(RSP));
+    else if (step.at === 'frame') code.get(scope.register(RBP));
+    else address(scope);
+    if (!this.#long) code.i64(0xffffffffn).op('i64.and');
+  }
+
+  /** Host address of the linear one, by the TLB; leaves when it has none. */
+  // 10 operations, 2 loads
+  #translate(table: number, size: Size | 5, uop: DecodedUop): void {
+    const { code } = this;
+    const bytes = 1 << size;
+    code
+      .get(this.#linear)
+      .op('i32.wrap')
+      .i32(12)
+      .op('i32.shr_u')
+      .i32(1023)
+      .op('i32.and')
+      .i32(4)
+      .op('i32.shl')
+      .tee(this.#entry);
+    code.memory('i64.load', table);
+    code.get(this.#linear);
+    if (bytes > 1) code.i64(BigInt(bytes - 1)).op('i64.add');
+    code.i64(-4096n).op('i64.and').get(this.#context).op('i64.or', 'i64.ne');
+    code.open('if');
+    this.leaveBefore(uop);
+    code.close();
+    code
+      .get(this.#linear)
+      .op('i32.wrap')
+      .get(this.#entry)
+      .memory('i32.load', table + 8)
+      .op('i32.add')
+      .set(this.#pointer);
+  }
+
+  #set({ to, size, value }: Extract<Step, { step: 'set' }>, scope: Scope): void {
+    const { code } = this;
+    const { register, high } = typeof to === 'number' ? { register: to, high: false } : operandOf(scope.uop, to, size);
+    const own = this.#registers.get(register)!;
+    this.#written.add(register);
+    if (size === 3) {
+      evaluate(scope, value);
+      code.set(own);
+      return;
+    }
+    if (size === 2) {
+      evaluate(scope, value);
+      code.op('i64.extend_u').set(own);
+      return;
+    }
+    const shift = high ? 8n : 0n;
+    const mask = (size === 0 ? 0xffn : 0xffffn) << shift;
+    code.get(own).i64(~mask).op('i64.and');
+    evaluate(scope, value);
+    code.op('i64.extend_u');
+    if (high) code.i64(shift).op('i64.shl');
+    code.op('i64.or').set(own);
+  }
+
+  /** A value sign-extended to 64 bits, as `fr` has it. */
+  #extended(e: Expression, scope: Scope): void {
+    evaluate(scope, e);
+    signed(this.code, e.size);
+    if (e.size !== 3) this.code.op('i64.extend_s');
+  }
+
+  /** A value zero-extended to 64 bits. */
+  #widened(e: Expression, scope: Scope): void {
+    evaluate(scope, e);
+    if (e.size !== 3) this.code.op('i64.extend_u');
+  }
+
+  #setFlags(step: FlagStep, scope: Scope, body: readonly Step[], at: number): void {
+    const { code } = this;
+    const { kind, result, first, carry } = this.#flags;
+    const before = this.#state;
+    switch (step.rule) {
+      case 'added':
+      case 'subtracted':
+        if (step.carry) this.#carried(step, scope);
+        else {
+          this.#widened(step.first!, scope);
+          code.set(first);
+        }
+        break;
+      case 'logic':
+        code.i64(0n).set(first);
+        break;
+      case 'given':
+        evaluate(scope, step.bits!);
+        code.op('i64.extend_u').set(first);
+        break;
+      case 'rotated':
+        this.#rotated(step, scope, at);
+        return;
+      default:
+        // INC and DEC keep CF
+        if (before.rule !== 'unknown' && before.rule !== 'increment' && before.rule !== 'decrement') {
+          if (!oldFlagsDie(this.#block, at)) {
+            this.#reader().carry();
+            code.set(carry);
+          }
+        }
+    }
+    this.#extended(step.result!, scope);
+    code.set(result);
+    this.#state = after(step, before);
+    code.i32(kindOf(this.#state)).set(kind);
+  }
+
+  /** ADC and SBB: CF, AF and OF from the carries out of each bit. */
+  #carried({ rule, size, result, first, carry }: FlagStep, scope: Scope): void {
+    const { code } = this;
+    const [a, b, res, carries] = ['flag a', 'flag b', 'flag r', 'carries'].map((name) => this.#temporary(name, I64));
+    this.#widened(first!, scope);
+    code.set(a);
+    this.#widened(result!, scope);
+    code.set(res);
+    if (rule === 'added') code.get(res).get(a);
+    else code.get(a).get(res);
+    code.op('i64.sub');
+    this.#widened(carry!, scope);
+    code.op('i64.sub').set(b);
+    if (rule === 'added') {
+      // (a & b) | ((a | b) & ~r)
+      code.get(a).get(b).op('i64.and');
+      code.get(a).get(b).op('i64.or').get(res).i64(-1n).op('i64.xor', 'i64.and', 'i64.or');
+    } else {
+      // (~a & b) | (~(a ^ b) & r)
+      code.get(a).i64(-1n).op('i64.xor').get(b).op('i64.and');
+      code.get(a).get(b).op('i64.xor').i64(-1n).op('i64.xor').get(res).op('i64.and', 'i64.or');
+    }
+    code.set(carries);
+    const last = BigInt((8 << size) - 1);
+    const bit = (n: bigint): FunctionWriter =>
+      code.get(carries).i64(n).op('i64.shr_u', 'i32.wrap').i32(1).op('i32.and');
+    bit(last);
+    code.get(carries).op('i32.wrap').i32(8).op('i32.and').i32(1).op('i32.shl', 'i32.or');
+    bit(last);
+    bit(last - 1n)
+      .op('i32.xor')
+      .i32(11)
+      .op('i32.shl', 'i32.or');
+    code.op('i64.extend_u').set(this.#flags.first);
+  }
+
+  /** ROL and ROR change CF and OF alone. */
+  #rotated(step: FlagStep, scope: Scope, at: number): void {
+    const { code } = this;
+    const { kind, first } = this.#flags;
+    const state = this.#state;
+    if (oldFlagsDie(this.#block, at)) return;
+    if (state.rule === 'stored') {
+      code.i32(0).i32(0).memory('i32.load', RFLAGS).i32(~0x801).op('i32.and');
+      evaluate(scope, step.bits!);
+      code.op('i32.or').memory('i32.store', RFLAGS);
+      return;
+    }
+    this.#reader().adjust();
+    evaluate(scope, step.bits!);
+    code.op('i32.or', 'i64.extend_u').set(first);
+    code.i32(kindOf(GIVEN)).set(kind);
+    this.#state = GIVEN;
+  }
+}
+
+/** General registers that blocks name. */
+function usedRegisters(blocks: readonly DecodedBlock[]): number[] {
+  const used = new Set<number>();
+  for (const { uops } of blocks) {
+    for (const uop of uops) {
+      if (!uop.row) continue;
+      for (const index of [uop.base, uop.index]) if (index < 16) used.add(index);
+      const operand = (which: 'r' | 'rm', size: Size): void => {
+        used.add(operandOf(uop, which, size).register);
+      };
+      eachExpression(uop.row.body, (e) => {
+        if (e.op === 'r' || e.op === 'rm') operand(e.op, e.size);
+        if (e.op === 'gpr') used.add(e.register);
+      });
+      const steps = (body: readonly Step[]): void => {
+        for (const step of body) {
+          if (step.step === 'set') {
+            if (typeof step.to === 'number') used.add(step.to);
+            else operand(step.to, step.size);
+          }
+          if (step.step === 'access' && step.at === 'top') used.add(RSP);
+          if (step.step === 'access' && step.at === 'frame') used.add(RBP);
+          if (step.step === 'skipIf') steps(step.instead);
+        }
+      };
+      steps(uop.row.body);
+    }
+  }
+  return [...used].sort((a, b) => a - b);
+}
+
+export { UNKNOWN, width };

@@ -1,0 +1,251 @@
+// Writes WebAssembly: instructions of one function, and the module around functions. @wasm 5 "Binary Format"
+
+export const I32 = 0x7f;
+export const I64 = 0x7e;
+const VOID = 0x40;
+const FUNCTION_TYPE = 0x60;
+
+/** Opcodes without immediates that the compiler uses. */
+export const OP = {
+  unreachable: 0x00,
+  else: 0x05,
+  end: 0x0b,
+  return: 0x0f,
+  drop: 0x1a,
+  select: 0x1b,
+  'i32.eqz': 0x45,
+  'i32.eq': 0x46,
+  'i32.ne': 0x47,
+  'i32.lt_s': 0x48,
+  'i32.lt_u': 0x49,
+  'i32.gt_s': 0x4a,
+  'i32.gt_u': 0x4b,
+  'i32.le_s': 0x4c,
+  'i32.le_u': 0x4d,
+  'i32.ge_s': 0x4e,
+  'i32.ge_u': 0x4f,
+  'i64.eqz': 0x50,
+  'i64.eq': 0x51,
+  'i64.ne': 0x52,
+  'i64.lt_s': 0x53,
+  'i64.lt_u': 0x54,
+  'i64.gt_s': 0x55,
+  'i64.gt_u': 0x56,
+  'i64.le_s': 0x57,
+  'i64.le_u': 0x58,
+  'i64.ge_s': 0x59,
+  'i64.ge_u': 0x5a,
+  'i32.clz': 0x67,
+  'i32.ctz': 0x68,
+  'i32.popcnt': 0x69,
+  'i32.add': 0x6a,
+  'i32.sub': 0x6b,
+  'i32.mul': 0x6c,
+  'i32.and': 0x71,
+  'i32.or': 0x72,
+  'i32.xor': 0x73,
+  'i32.shl': 0x74,
+  'i32.shr_s': 0x75,
+  'i32.shr_u': 0x76,
+  'i32.rotl': 0x77,
+  'i32.rotr': 0x78,
+  'i64.clz': 0x79,
+  'i64.ctz': 0x7a,
+  'i64.popcnt': 0x7b,
+  'i64.add': 0x7c,
+  'i64.sub': 0x7d,
+  'i64.mul': 0x7e,
+  'i64.and': 0x83,
+  'i64.or': 0x84,
+  'i64.xor': 0x85,
+  'i64.shl': 0x86,
+  'i64.shr_s': 0x87,
+  'i64.shr_u': 0x88,
+  'i64.rotl': 0x89,
+  'i64.rotr': 0x8a,
+  'i32.wrap': 0xa7,
+  'i64.extend_s': 0xac,
+  'i64.extend_u': 0xad,
+  'i32.extend8_s': 0xc0,
+  'i32.extend16_s': 0xc1,
+  'i64.extend8_s': 0xc2,
+  'i64.extend16_s': 0xc3,
+  'i64.extend32_s': 0xc4,
+} as const;
+export type Op = keyof typeof OP;
+
+/** Loads and stores: opcode and log2 of the natural alignment. */
+const MEMORY = {
+  'i32.load': [0x28, 2],
+  'i64.load': [0x29, 3],
+  'i32.load8_s': [0x2c, 0],
+  'i32.load8_u': [0x2d, 0],
+  'i32.load16_s': [0x2e, 1],
+  'i32.load16_u': [0x2f, 1],
+  'i32.store': [0x36, 2],
+  'i64.store': [0x37, 3],
+  'i32.store8': [0x3a, 0],
+  'i32.store16': [0x3b, 1],
+} as const;
+export type MemoryOp = keyof typeof MEMORY;
+
+/** Unsigned LEB128. */
+function pushUnsigned(out: number[], value: number): void {
+  let rest = value;
+  while (rest > 127) {
+    out.push((rest % 128) | 128);
+    rest = Math.floor(rest / 128);
+  }
+  out.push(rest);
+}
+
+function pushSigned(out: number[], value: bigint): void {
+  let rest = value;
+  for (;;) {
+    const byte = Number(rest & 127n);
+    rest >>= 7n;
+    if ((rest === 0n && byte < 64) || (rest === -1n && byte >= 64)) {
+      out.push(byte);
+      return;
+    }
+    out.push(byte | 128);
+  }
+}
+
+/** The body of one function: parameters first, then locals as they are asked for. */
+export class FunctionWriter {
+  readonly #code: number[] = [];
+  readonly #locals: number[] = [];
+  /** Open blocks, for the distance of branches. */
+  #depth = 0;
+
+  constructor(readonly parameters: readonly number[]) {}
+
+  /** Bytes written so far. */
+  get size(): number {
+    return this.#code.length;
+  }
+
+  /** Number of a new local. */
+  local(type: number): number {
+    this.#locals.push(type);
+    return this.parameters.length + this.#locals.length - 1;
+  }
+
+  op(...names: Op[]): this {
+    for (const name of names) this.#code.push(OP[name]);
+    return this;
+  }
+
+  get(local: number): this {
+    this.#code.push(0x20);
+    pushUnsigned(this.#code, local);
+    return this;
+  }
+
+  set(local: number): this {
+    this.#code.push(0x21);
+    pushUnsigned(this.#code, local);
+    return this;
+  }
+
+  tee(local: number): this {
+    this.#code.push(0x22);
+    pushUnsigned(this.#code, local);
+    return this;
+  }
+
+  i32(value: number): this {
+    this.#code.push(0x41);
+    pushSigned(this.#code, BigInt(value | 0));
+    return this;
+  }
+
+  i64(value: bigint): this {
+    this.#code.push(0x42);
+    pushSigned(this.#code, BigInt.asIntN(64, value));
+    return this;
+  }
+
+  memory(op: MemoryOp, offset: number): this {
+    const [code, align] = MEMORY[op];
+    this.#code.push(code, align);
+    pushUnsigned(this.#code, offset);
+    return this;
+  }
+
+  v128Load(offset: number): this {
+    this.#code.push(0xfd, 0, 4);
+    pushUnsigned(this.#code, offset);
+    return this;
+  }
+
+  v128Store(offset: number): this {
+    this.#code.push(0xfd, 11, 4);
+    pushUnsigned(this.#code, offset);
+    return this;
+  }
+
+  v128Zero(): this {
+    this.#code.push(0xfd, 12, ...new Array<number>(16).fill(0));
+    return this;
+  }
+
+  /** Opens a block, loop or if; answers its place for branch(). */
+  open(kind: 'block' | 'loop' | 'if'): number {
+    this.#code.push({ block: 0x02, loop: 0x03, if: 0x04 }[kind], VOID);
+    return ++this.#depth;
+  }
+
+  close(): this {
+    this.#depth--;
+    return this.op('end');
+  }
+
+  branch(place: number, conditional = false): this {
+    this.#code.push(conditional ? 0x0d : 0x0c);
+    pushUnsigned(this.#code, this.#depth - place);
+    return this;
+  }
+
+  finish(): number[] {
+    const out: number[] = [];
+    pushUnsigned(out, this.#locals.length);
+    for (const type of this.#locals) out.push(1, type);
+    return [...out, ...this.#code, OP.end];
+  }
+}
+
+function section(out: number[], id: number, content: readonly number[]): void {
+  out.push(id);
+  pushUnsigned(out, content.length);
+  for (const byte of content) out.push(byte);
+}
+
+const text = (value: string): number[] => [value.length, ...[...value].map((c) => c.charCodeAt(0))];
+
+/** A module that imports `env.memory` and exports functions of one type, without result, as 0, 1, ... */
+export function moduleOf(functions: readonly FunctionWriter[]): Uint8Array<ArrayBuffer> {
+  const parameters = functions[0]?.parameters ?? [];
+  const out: number[] = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
+  section(out, 1, [1, FUNCTION_TYPE, parameters.length, ...parameters, 0]);
+  // memory of 0 to 65536 pages
+  section(out, 2, [1, ...text('env'), ...text('memory'), 2, 1, 0, 0x80, 0x80, 4]);
+  const count: number[] = [];
+  pushUnsigned(count, functions.length);
+  section(out, 3, [...count, ...functions.map(() => 0)]);
+  const exported = [...count];
+  functions.forEach((_, n) => {
+    exported.push(...text(String(n)), 0);
+    pushUnsigned(exported, n);
+  });
+  section(out, 7, exported);
+  const code = [...count];
+  for (const one of functions) {
+    const body = one.finish();
+    pushUnsigned(code, body.length);
+    for (const byte of body) code.push(byte);
+  }
+  section(out, 10, code);
+  return Uint8Array.from(out);
+}

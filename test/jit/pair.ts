@@ -1,0 +1,60 @@
+import * as L from '../../src/engine/core/layout.js';
+import { Jit, type JitMode } from '../../src/engine/jit/jit.js';
+import type { CoreExports } from '../../src/engine/vmm/core-exports.js';
+import { Machine, type Mode } from '../core/harness.js';
+
+/** The same machine twice: without the compiler, and with it. */
+export class Pair {
+  readonly plain: Machine;
+  readonly compiled: Machine;
+  readonly jit: Jit;
+
+  constructor(mode: Mode, prepare: (machine: Machine) => void, jit: JitMode = 'always') {
+    this.plain = new Machine();
+    this.compiled = new Machine();
+    this.jit = new Jit(this.compiled.core as unknown as CoreExports, this.compiled.memory, jit);
+    for (const machine of [this.plain, this.compiled]) {
+      machine.mode(mode);
+      prepare(machine);
+    }
+  }
+
+  /** Runs both for `count` instructions; the answers of run() are equal. @throws Error with what differs */
+  run(count: number): number {
+    const a = this.plain.run(count);
+    const b = this.compiled.run(count);
+    this.jit.compileWaiting();
+    const differences = difference(this.plain, this.compiled);
+    if (a !== b) differences.unshift(`run ${a} ${b}`);
+    if (differences.length > 0) throw new Error(`compiled code differs: ${differences.join('; ')}`);
+    return a;
+  }
+
+  /** Instructions that ran in compiled code. */
+  get inRegions(): number {
+    return Number(this.compiled.get(L.COUNTERS + L.COUNTER_REGION_INSTRUCTIONS * 8));
+  }
+}
+
+const REGISTERS = 'rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15'.split(' ');
+
+function difference(a: Machine, b: Machine): string[] {
+  const out: string[] = [];
+  const check = (name: string, at: number): void => {
+    const [one, other] = [a.get(at), b.get(at)];
+    if (one !== other) out.push(`${name} ${one.toString(16)} ${other.toString(16)}`);
+  };
+  REGISTERS.forEach((name, n) => {
+    check(name, L.GPR + n * 8);
+  });
+  check('rip', L.RIP);
+  check('rflags', L.RFLAGS);
+  check('icount', L.ICOUNT);
+  for (let n = 0; n < 32; n++) check(`ymm ${n}`, L.YMM + n * 16);
+  const [one, other] = [a.bytes.subarray(L.RAM_BASE), b.bytes.subarray(L.RAM_BASE)];
+  if (Buffer.compare(one, other) !== 0) {
+    const at = one.findIndex((value, n) => value !== other[n]);
+    out.push(`memory at ${at.toString(16)}`);
+  }
+  return out;
+}

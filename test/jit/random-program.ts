@@ -1,0 +1,134 @@
+/** Random straight code with short branches, for comparing two ways of running it. Numbers come from a seed. */
+export class RandomProgram {
+  #seed: number;
+  /** Registers that code may write: rbx, rbp, rsi and rsp keep addresses, r9 and r15 count. */
+  static readonly FREE = [0, 1, 2, 7, 8, 10, 11, 12];
+
+  constructor(seed: number) {
+    this.#seed = seed >>> 0;
+  }
+
+  below(n: number): number {
+    this.#seed = (Math.imul(this.#seed, 1664525) + 1013904223) >>> 0;
+    return Math.floor((this.#seed / 2 ** 32) * n);
+  }
+
+  pick<T>(list: readonly T[]): T {
+    return list[this.below(list.length)];
+  }
+
+  /** Code of a loop that runs for ever, at most 4 KiB. */
+  loop(instructions: number): number[] {
+    const pieces: number[][] = [];
+    for (let n = 0; n < instructions; n++) {
+      const one = this.#instruction();
+      // a branch over the next one or two
+      if (this.below(4) === 0) {
+        const over = [this.#instruction(), ...(this.below(2) ? [this.#instruction()] : [])].flat();
+        pieces.push(one, [0x70 + this.below(16), over.length], over);
+      } else pieces.push(one);
+    }
+    const body = pieces.flat();
+    // mov r15d,n; L: body; dec r15d; jnz L; inc r9; and r9d,15; jmp start
+    const inner = [...body, 0x41, 0xff, 0xcf];
+    const back = -(inner.length + 6);
+    const code = [0x41, 0xbf, 1 + this.below(20), 0, 0, 0, ...inner, 0x0f, 0x85, ...int32(back)];
+    code.push(0x49, 0xff, 0xc1, 0x41, 0x83, 0xe1, 15);
+    return [...code, 0xe9, ...int32(-(code.length + 5))];
+  }
+
+  #instruction(): number[] {
+    const size = this.below(4);
+    const reg = this.pick(RandomProgram.FREE);
+    const wide = size === 3 ? 8 : 0;
+    const prefix = size === 1 ? [0x66] : [];
+    /** opcode of the byte form, with the operand in memory or a register. */
+    const modrm = (opcode: number[], r: number, memory: boolean, high = false): number[] => {
+      const target = memory ? 0 : this.pick(RandomProgram.FREE);
+      const [operand, x, b] = memory ? this.#memory(r) : [[0xc0 | ((r & 7) << 3) | (target & 7)], 0, target >> 3];
+      const rex = 0x40 | wide | ((r >> 3) << 2) | (x << 1) | b;
+      const plain = high && rex === 0x40;
+      return [...prefix, ...(plain ? [] : [rex]), ...opcode, ...operand];
+    };
+    const memory = this.below(3) === 0;
+    const low = size === 0 ? 0 : 1;
+    const high = size === 0 && this.below(2) === 0;
+    const imm = (bytes: number): number[] => Array.from({ length: bytes }, () => this.below(256));
+    switch (this.below(18)) {
+      case 0:
+      case 1:
+      case 2:
+        return modrm(
+          [this.below(8) * 8 + low + this.pick([0, 2])],
+          high ? this.below(4) + 4 * (reg & 1) : reg,
+          memory,
+          high,
+        );
+      case 3:
+      case 4:
+        return [...modrm([0x80 + low], this.below(8), memory, high), ...imm(size === 0 ? 1 : size === 1 ? 2 : 4)];
+      case 5:
+        return modrm([0x84 + low], reg, memory, high);
+      case 6:
+        return modrm([0xfe + low], this.below(2), memory, high);
+      case 7:
+        return [
+          ...modrm([0xc0 + low], this.pick([0, 1, 2, 3, 4, 5, 7]), memory && this.below(2) === 0, high),
+          this.below(66),
+        ];
+      case 8:
+        return modrm([0xd2 + low], this.pick([0, 1, 4, 5, 7]), memory && this.below(2) === 0, high);
+      case 9:
+        return modrm([0x0f, 0x40 + this.below(16)], reg, memory).filter((_, n) => n > 0 || size !== 1);
+      case 10:
+        return [0x40 | ((reg >> 3) & 1), 0x0f, 0x90 + this.below(16), 0xc0 | (reg & 7)];
+      case 11:
+        return modrm([0x0f, this.pick([0xb6, 0xb7, 0xbe, 0xbf])], reg, memory);
+      case 12:
+        return modrm([0x0f, 0xaf], reg, memory);
+      case 13:
+        return modrm([0xf6 + low], this.pick([2, 3, 4, 5]), memory && this.below(2) === 0, high);
+      case 14:
+        return modrm([0x88 + low + this.pick([0, 2])], high ? this.below(8) % 4 : reg, memory, high);
+      case 15: {
+        const other = this.pick(RandomProgram.FREE);
+        return [...(reg > 7 ? [0x41] : []), 0x50 + (reg & 7), ...(other > 7 ? [0x41] : []), 0x58 + (other & 7)];
+      }
+      case 16:
+        return this.pick([
+          [0x48 | (reg >> 3), 0x0f, 0xc8 + (reg & 7)],
+          [0x48, 0x98],
+          [0x98],
+          [0x99],
+          [0x48, 0x99],
+          modrm([0x86 + low], reg, memory, false),
+          modrm([0x0f, this.pick([0xbc, 0xbd])], reg, memory),
+          [0xf3, ...modrm([0x0f, this.pick([0xb8, 0xbc, 0xbd])], reg, false).filter((_, n) => size !== 1 || n > 0)],
+          modrm([0x0f, 0xa3 + 8 * this.below(4)], reg, false),
+          modrm([0x0f, 0xc0 + low], reg, memory, false),
+          modrm([0x0f, 0xb0 + low], reg, memory, false),
+          [...modrm([0x0f, this.pick([0xa4, 0xac])], reg, memory), this.below(40)],
+          modrm([0x0f, this.pick([0xa5, 0xad])], reg, false),
+        ]);
+      default: {
+        const [operand, x, b] = this.#memory(reg);
+        return [0x48 | ((reg >> 3) << 2) | (x << 1) | b, 0x8d, ...operand];
+      }
+    }
+  }
+
+  /** ModRM and what follows, REX.X and REX.B: [rbx+disp8], [rsi+disp32], [rbx+r9*scale+disp8], [rip+disp] into data. */
+  #memory(r: number): [number[], number, number] {
+    const reg = (r & 7) << 3;
+    switch (this.below(4)) {
+      case 0:
+        return [[0x80 | reg | 6, ...int32(this.below(6000) - 3000)], 0, 0];
+      case 1:
+        return [[0x44 | reg, 0x0b | (this.below(4) << 6), this.below(100)], 1, 0];
+      default:
+        return [[0x43 | reg, this.below(256)], 0, 0];
+    }
+  }
+}
+
+const int32 = (value: number): number[] => [value & 255, (value >> 8) & 255, (value >> 16) & 255, (value >> 24) & 255];

@@ -1,0 +1,37 @@
+import { expect, it } from 'vitest';
+import * as L from '../../src/engine/core/layout.js';
+import { Pair } from './pair.js';
+import { RandomProgram } from './random-program.js';
+
+const PROGRAMS = Number(process.env.VMSCOPE_JIT_PROGRAMS ?? 60);
+
+it('random programs: registers, flags, memory and icount at random moments', { timeout: 600_000 }, () => {
+  let compiled = 0;
+  for (let seed = 1; seed <= PROGRAMS; seed++) {
+    const program = new RandomProgram(seed * 7919);
+    const code = program.loop(5 + program.below(60));
+    const pair = new Pair('long', (m) => {
+      const values = new RandomProgram(seed);
+      for (const name of ['rax', 'rcx', 'rdx', 'rdi', 'r8', 'r10', 'r11', 'r12']) {
+        m.setReg(name, (BigInt(values.below(2 ** 32)) << 32n) | BigInt(values.below(2 ** 32)));
+      }
+      m.setReg('rbx', 0x40100);
+      m.setReg('rsi', 0x41800);
+      m.setReg('rsp', 0x80000);
+      m.setReg('rbp', 0x81000);
+      m.load(0x1000 + program.below(0x800), []);
+      m.load(0x1400, code);
+      m.set(L.RIP, 0x1400);
+    });
+    for (let n = 0; n < 60; n++) {
+      try {
+        pair.run(1 + program.below(n < 20 ? 60 : 2000));
+      } catch (error) {
+        const text = code.map((byte) => byte.toString(16).padStart(2, '0')).join('');
+        throw new Error(`program ${seed}, run ${n}: ${(error as Error).message}\n${text}`);
+      }
+    }
+    compiled += pair.inRegions;
+  }
+  expect(compiled).toBeGreaterThan(PROGRAMS * 5_000);
+});
