@@ -1,4 +1,5 @@
 import type { KernelIrqchipMode } from '../engine/host/kvm-engine/kernel-irqchip.js';
+import type { JitMode } from '../engine/jit/jit.js';
 import type { Card } from '../engine/vmm/cards.js';
 import type { CpuModel } from '../engine/vmm/cpu-models.js';
 import type { EngineName } from '../engine/vmm/hypervisor.js';
@@ -24,6 +25,8 @@ export interface GuestWorkerData {
   rtcSeconds: number;
   isaDebugExit: boolean;
   noReboot: boolean;
+  /** Hot guest code is compiled; without it all is interpreted. */
+  jit?: JitMode;
   /** KVM's paravirtual interface is hidden. */
   noParavirtual?: boolean;
   paced: boolean;

@@ -1,4 +1,5 @@
 /** The engine's thread: builds the guest, serves the debugger API to the main thread and GDB to the network. */
+
 import { parentPort, workerData } from 'node:worker_threads';
 import { LineTable } from '../disasm/dwarf-line.js';
 import { ImageError } from '../engine/boot/image.js';
@@ -10,6 +11,7 @@ import { Guest, type GuestOptions } from '../engine/host/guest.js';
 import { KvmHypervisor } from '../engine/host/kvm-engine/kvm-hypervisor.js';
 import { type PortForward, UserSockets } from '../engine/host/net/user-sockets.js';
 import { serveDebugger } from '../engine/host/rpc.js';
+import { Jit } from '../engine/jit/jit.js';
 import { romFrameBytes } from '../engine/vmm/firmware-rom.js';
 import type { Hypervisor } from '../engine/vmm/hypervisor.js';
 import { Machine } from '../engine/vmm/machine.js';
@@ -109,6 +111,8 @@ function createHypervisor(data: GuestWorkerData, romBytes: number): Hypervisor {
   const vm = new Vm(core, host, data.memoryBytes, data.vcpus);
   vm.paravirtual = data.noParavirtual !== true;
   if (cpu) vm.cpu = cpu;
+  const { jit = 'off' } = data;
+  if (jit !== 'off') vm.jit = new Jit(core, host.memory, jit, () => performance.now());
   return vm;
 }
 

@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
 import { totalExits } from '../engine/exit-counts.js';
 import type { KernelIrqchipMode } from '../engine/host/kvm-engine/kernel-irqchip.js';
+import type { JitMode } from '../engine/jit/jit.js';
 import { CARDS, type Card } from '../engine/vmm/cards.js';
 import { CPU_MODELS, DEFAULT_CPU_MODEL } from '../engine/vmm/cpu-models.js';
 import type { EngineName } from '../engine/vmm/hypervisor.js';
@@ -61,6 +62,7 @@ interface RunOptions {
   reboot: boolean;
   pv: boolean;
   kernelIrqchip?: string;
+  jit: JitMode;
   stats?: string;
 }
 
@@ -105,6 +107,7 @@ export function addRunCommand(program: Command): void {
     .option('--timeout <seconds>', 'stop after this wall-clock time')
     .option('--isa-debug-exit', "QEMU's device at port 0xf4: exit status (value << 1) | 1")
     .option('--no-reboot', 'a reset of the guest ends it')
+    .addOption(new Option('--jit <mode>', 'compile hot guest code').choices(['off', 'on', 'always']).default('off'))
     .option('--no-pv', "hide KVM's paravirtual interface from the guest")
     .addOption(new Option('--stats <format>', 'at the end: counts to standard error').choices(['json']))
     .action(async (image: string | undefined, options: RunOptions) => {
@@ -169,6 +172,7 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
     rtcSeconds: parseRtc(options.rtc ?? (interactive || input ? 'utc' : SCRIPTED_RTC)),
     isaDebugExit: options.isaDebugExit === true,
     noReboot: !options.reboot,
+    jit: options.jit,
     ...(options.pv ? {} : { noParavirtual: true }),
     paced: interactive || input,
     waitForInput: interactive || input || options.gdb !== undefined,
@@ -255,12 +259,14 @@ function bootOf(image: string | undefined, options: RunOptions): Boot {
 async function printStats({ target }: RunningGuest, wallSeconds: number): Promise<void> {
   const state = await target.state();
   const exits = (await target.exits?.counts()) ?? {};
+  const compiler = await target.compiler?.counters();
   const stats = {
     icount: Number(state.icount),
     clockNs: Number(state.clock),
     wallSeconds: Math.round(wallSeconds * 1000) / 1000,
     exitsTotal: totalExits(exits),
     exits,
+    ...(compiler ? { compiler } : {}),
   };
   process.stderr.write(`${JSON.stringify(stats)}\n`);
 }

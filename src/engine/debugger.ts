@@ -17,8 +17,25 @@ export interface TargetInfo {
   memoryBytes: number;
   /** Groups that this target does not have, with the reason: `{ vmcs: 'KVM does not give the VMCS to user space' }`. */
   unavailable: Partial<
-    Record<'vmcs' | 'ept' | 'exits' | 'console' | 'watchpoints' | 'os' | 'source' | 'icount', string>
+    Record<'vmcs' | 'ept' | 'exits' | 'console' | 'watchpoints' | 'os' | 'source' | 'icount' | 'compiler', string>
   >;
+}
+
+/** The engine's compiler of guest code. */
+export interface CompilerCounters {
+  mode: 'off' | 'on' | 'always';
+  /** Regions compiled so far, x86 instructions in them, bytes of WebAssembly, and time taken. */
+  regions: number;
+  instructions: number;
+  codeBytes: number;
+  compileMs: number;
+  /** Hot blocks that were not worth a region. */
+  declined: number;
+  /** How often a region was entered, and left for the interpreter in the middle of a block. */
+  entered: number;
+  left: number;
+  /** Share of the guest's instructions that ran in regions, 0 to 1. */
+  share: number;
 }
 
 /** One VM exit as recorded by the engine's trace ring. Numbers as the SDM's fields. */
@@ -346,6 +363,10 @@ export interface Debugger {
     read(vcpu: number): Promise<VmcsFieldValue[]>;
     /** @throws Error naming the field when it is read-only or unknown. */
     write(vcpu: number, encoding: number, value: bigint): Promise<void>;
+  };
+  readonly compiler?: {
+    /** What the engine compiled of the guest's code, and how that is used. */
+    counters(): Promise<CompilerCounters>;
   };
   readonly exits?: {
     /** The newest `max` records with sequence > `after`, oldest first. */

@@ -157,6 +157,7 @@ export class Guest implements D.Debugger {
       memoryBytes: this.#vm.memoryBytes,
       unavailable: {
         ...this.#view.unavailable,
+        ...(this.compiler === undefined ? { compiler: 'the engine compiles nothing' } : {}),
         ...(this.source === undefined ? { source: 'the image has no line numbers (.debug_line)' } : {}),
       },
     };
@@ -611,6 +612,11 @@ export class Guest implements D.Debugger {
         if (found) this.#emit({ type: 'symbols' });
       });
     });
+  }
+
+  get compiler(): D.Debugger['compiler'] {
+    const { compilerCounters } = this.#vm;
+    return compilerCounters && { counters: async () => compilerCounters() };
   }
 
   readonly exits = {

@@ -6,8 +6,16 @@ import type { Debugger } from '../debugger.js';
 
 type Check = (value: unknown) => boolean;
 
-type Groups = Pick<Debugger, 'ept' | 'vmcs' | 'exits' | 'console' | 'os' | 'source'>;
-export const GROUPS = ['ept', 'vmcs', 'exits', 'console', 'os', 'source'] as const satisfies (keyof Groups)[];
+type Groups = Pick<Debugger, 'ept' | 'vmcs' | 'exits' | 'compiler' | 'console' | 'os' | 'source'>;
+export const GROUPS = [
+  'ept',
+  'vmcs',
+  'exits',
+  'compiler',
+  'console',
+  'os',
+  'source',
+] as const satisfies (keyof Groups)[];
 type MemberOf<Group extends keyof Groups> = `${Group}.${keyof NonNullable<Groups[Group]> & string}`;
 /** `onEvent` is no call: events are sent unasked. */
 type MethodName =
@@ -103,6 +111,7 @@ const METHODS: Record<MethodName, readonly Check[]> = {
   'vmcs.write': [vcpu, count, word],
   'exits.records': [count, count],
   'exits.counts': [],
+  'compiler.counters': [],
   'console.serialLog': [],
   'console.serialInput': [bytes],
   'console.key': [text],

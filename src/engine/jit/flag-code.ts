@@ -51,7 +51,8 @@ export class FlagReader {
     const { code, locals, state } = this;
     switch (state.rule) {
       case 'stored':
-        return this.#stored(0);
+        this.#stored(0);
+        return;
       case 'given':
         code.get(locals.first).op('i32.wrap').i32(1).op('i32.and');
         return;
@@ -77,7 +78,10 @@ export class FlagReader {
   }
 
   parity(): void {
-    if (this.state.rule === 'stored') return this.#stored(2);
+    if (this.state.rule === 'stored') {
+      this.#stored(2);
+      return;
+    }
     const { code, locals } = this;
     code.get(locals.result).op('i32.wrap').i32(0xff).op('i32.and', 'i32.popcnt').i32(1).op('i32.and', 'i32.eqz');
   }
@@ -86,7 +90,8 @@ export class FlagReader {
     const { code, locals, state } = this;
     switch (state.rule) {
       case 'stored':
-        return this.#stored(11);
+        this.#stored(11);
+        return;
       case 'given':
         code.get(locals.first).op('i32.wrap').i32(11).op('i32.shr_u').i32(1).op('i32.and');
         return;

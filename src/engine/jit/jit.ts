@@ -1,5 +1,16 @@
 // Compiles what the core found to be hot, and hands the functions to it.
-import { JIT_EPOCH, JIT_HEAT, JIT_QUEUE, JIT_QUEUE_COUNT, JIT_SLICE } from '../core/layout.js';
+import {
+  COUNTER_REGION_ENTRIES,
+  COUNTER_REGION_INSTRUCTIONS,
+  COUNTER_REGION_MISSES,
+  COUNTERS,
+  JIT_EPOCH,
+  JIT_HEAT,
+  JIT_QUEUE,
+  JIT_QUEUE_COUNT,
+  JIT_SLICE,
+} from '../core/layout.js';
+import type { CompilerCounters } from '../debugger.js';
 import type { CoreExports } from '../vmm/core-exports.js';
 import { compileRegion, type Region } from './region.js';
 import { moduleOf } from './wasm-writer.js';
@@ -16,20 +27,9 @@ const SAMPLING = {
 /** Functions that the table holds at most; then all are forgotten. */
 const MAX_FUNCTIONS = 4096;
 
-export interface JitCounters {
-  /** Regions compiled, and what they were made of. */
-  regions: number;
-  instructions: number;
-  codeBytes: number;
-  /** Blocks that were hot and not worth a region. */
-  declined: number;
-  /** Time that compiling took, by the host's clock. */
-  compileMs: number;
-}
-
 /** The compiler of one core. */
 export class Jit {
-  readonly counters: JitCounters = { regions: 0, instructions: 0, codeBytes: 0, declined: 0, compileMs: 0 };
+  readonly #made = { regions: 0, instructions: 0, codeBytes: 0, declined: 0, compileMs: 0 };
   readonly #view: DataView;
   readonly #u32: Uint32Array;
   /** Place of the next function. */
@@ -55,6 +55,19 @@ export class Jit {
     this.#u32[JIT_HEAT / 4] = heat;
   }
 
+  /** @param icount instructions that the guest has run */
+  counters(icount: number): CompilerCounters {
+    const counter = (n: number): number => Number(this.#view.getBigUint64(COUNTERS + n * 8, true));
+    return {
+      mode: this.mode,
+      ...this.#made,
+      compileMs: Math.round(this.#made.compileMs * 10) / 10,
+      entered: counter(COUNTER_REGION_ENTRIES),
+      left: counter(COUNTER_REGION_MISSES),
+      share: icount === 0 ? 0 : Math.round((counter(COUNTER_REGION_INSTRUCTIONS) / icount) * 1000) / 1000,
+    };
+  }
+
   /** Compiles what waits: between two runs of the core. */
   compileWaiting(): void {
     const count = this.#u32[JIT_QUEUE_COUNT / 4];
@@ -66,11 +79,11 @@ export class Jit {
       const block = this.#u32[JIT_QUEUE / 4 + n];
       const region = compileRegion(this.#view, block, (hpa, mode) => this.core.decodedBlock(hpa, mode));
       if (region) found.push({ block, region });
-      else this.counters.declined++;
+      else this.#made.declined++;
     }
     this.#u32[JIT_QUEUE_COUNT / 4] = 0;
     if (found.length > 0) this.#install(found);
-    this.counters.compileMs += this.clock() - start;
+    this.#made.compileMs += this.clock() - start;
   }
 
   /** The pool of decoded code was dropped, and with it whatever named a function. */
@@ -91,10 +104,10 @@ export class Jit {
       const index = this.#next++;
       this.core.table.set(index, exports[String(n)] as (...args: never[]) => unknown);
       this.core.installRegion(block, index);
-      this.counters.regions++;
-      this.counters.instructions += region.instructions;
+      this.#made.regions++;
+      this.#made.instructions += region.instructions;
     });
-    this.counters.codeBytes += bytes.length;
+    this.#made.codeBytes += bytes.length;
     // beginning anew is simpler than finding out which ones are dead
     if (this.#next - this.#first > MAX_FUNCTIONS) this.core.dropBlocks();
   }

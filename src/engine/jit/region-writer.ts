@@ -25,20 +25,9 @@ import {
   YMM,
 } from '../core/layout.js';
 import { type DecodedBlock, type DecodedUop, UOP_BYTES } from './decoded.js';
-import { address, evaluate, operandOf, type Scope, signed, width } from './expression-code.js';
+import { address, evaluate, operandOf, type Scope, signed } from './expression-code.js';
 import { type FlagLocals, FlagReader } from './flag-code.js';
-import {
-  after,
-  type FlagState,
-  GIVEN,
-  kindOf,
-  needsState,
-  oldFlagsDie,
-  partly,
-  STORED,
-  skips,
-  UNKNOWN,
-} from './flag-state.js';
+import { after, type FlagState, GIVEN, kindOf, needsState, oldFlagsDie, partly, STORED } from './flag-state.js';
 import { FunctionWriter, I32, I64, type MemoryOp } from './wasm-writer.js';
 
 const RSP = 4;
@@ -391,7 +380,7 @@ export class RegionWriter {
     if (e.size !== 3) this.code.op('i64.extend_u');
   }
 
-  #setFlags(step: FlagStep, scope: Scope, body: readonly Step[], at: number): void {
+  #setFlags(step: FlagStep, scope: Scope, _body: readonly Step[], at: number): void {
     const { code } = this;
     const { kind, result, first, carry } = this.#flags;
     const before = this.#state;
@@ -515,5 +504,3 @@ function usedRegisters(blocks: readonly DecodedBlock[]): number[] {
   }
   return [...used].sort((a, b) => a - b);
 }
-
-export { UNKNOWN, width };

@@ -117,7 +117,10 @@ export function compileRegion(memory: DataView, rootAddress: number, find: FindB
     node: (n, go) =>
       writeNode(writer, nodes[n], start[n], (to, offset) => {
         const inside = to !== undefined && !structure.breaks(n, to);
-        if (!inside) return writer.leaveAt(offset);
+        if (!inside) {
+          writer.leaveAt(offset);
+          return;
+        }
         if (forced[to]) writer.storeFlags();
         go(to);
       }),
@@ -142,14 +145,20 @@ function writeNode(
     if (!writer.uop(n)) return;
   }
   if (ways.taken === undefined && ways.next === undefined) {
-    return block.uops[last].row?.body.at(-1)?.step === 'jump' ? writer.leaveTo() : writer.leaveAt(block.bytes);
+    if (block.uops[last].row?.body.at(-1)?.step === 'jump') writer.leaveTo();
+    else writer.leaveAt(block.bytes);
+    return;
   }
   if (ways.next === undefined) {
     // the target was computed for its own sake
     writer.code.op('drop');
-    return go(taken, ways.taken!);
+    go(taken, ways.taken as number);
+    return;
   }
-  if (ways.taken === undefined) return go(next, ways.next);
+  if (ways.taken === undefined) {
+    go(next, ways.next);
+    return;
+  }
   const state = writer.state;
   writer.code.open('if');
   go(taken, ways.taken);

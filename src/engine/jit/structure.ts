@@ -107,11 +107,9 @@ export function writeStructured(graph: Graph, structure: Structure, writer: Stru
   const loops = new Map<number, number>();
   const blocks = new Map<number, number>();
   const tree = (node: number): void => {
-    if (!isLoop[node]) return within(node, joins[node]);
-    loops.set(node, writer.open('loop'));
+    if (isLoop[node]) loops.set(node, writer.open('loop'));
     within(node, joins[node]);
-    loops.delete(node);
-    writer.close();
+    if (loops.delete(node)) writer.close();
   };
   const within = (node: number, following: readonly number[]): void => {
     const [first, ...rest] = following;

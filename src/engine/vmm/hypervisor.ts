@@ -1,7 +1,9 @@
 // What runs a machine: the embedded engine (Vm) or the host's KVM. The VMM, the devices, the boot protocols and
 // the debugger are the same on both; the words are those of /dev/kvm.
+
 import type { InitialState } from '../boot/image.js';
 import type { MachineView } from '../debug/machine-view.js';
+import type { CompilerCounters } from '../debugger.js';
 import type { GuestEnd, GuestMemory, Nanoseconds } from '../devices/device.js';
 import type { OutsideIrqchip } from '../devices/outside-irqchip.js';
 import type { ShadowArea } from '../devices/pci/chipset.js';
@@ -75,6 +77,9 @@ export interface Hypervisor<V extends VirtualCpu = VirtualCpu> {
   breakpointFilter?: ((vcpu: VirtualCpu) => boolean) | undefined;
   /** Told what a user should know of how the engine runs the guest. */
   onMessage?: ((text: string) => void) | undefined;
+
+  /** Counters of the compiler of guest code, where there is one. */
+  readonly compilerCounters?: (() => CompilerCounters) | undefined;
 
   now(): Nanoseconds;
   tsc(vcpu: number): bigint;

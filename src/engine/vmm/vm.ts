@@ -37,7 +37,9 @@ import {
 import type { MachineView } from '../debug/machine-view.js';
 import { linearRip } from '../debug/register-access.js';
 import { VtxView } from '../debug/vtx-view.js';
+import type { CompilerCounters } from '../debugger.js';
 import type { GuestEnd, GuestMemory } from '../devices/device.js';
+import type { Jit } from '../jit/jit.js';
 import type { Board } from './board.js';
 import { PRIMARY } from './controls.js';
 import type { CoreExports } from './core-exports.js';
@@ -92,6 +94,8 @@ export class Vm implements Hypervisor<Vcpu> {
   exits = 0;
   #paravirtual = true;
   #cpu: CpuModel = cpuModel(DEFAULT_CPU_MODEL);
+  /** Compiles hot code; absent where all is interpreted. */
+  jit: Jit | undefined;
   /** The vCPU that the core holds. */
   #current!: Vcpu;
   /** The vCPU that runs only waits for another one. */
@@ -148,6 +152,11 @@ export class Vm implements Hypervisor<Vcpu> {
   set paravirtual(on: boolean) {
     this.#paravirtual = on;
     this.host.set32(VMMCALL_EXITS, on ? 1 : 0);
+  }
+
+  get compilerCounters(): (() => CompilerCounters) | undefined {
+    const { jit } = this;
+    return jit && (() => jit.counters(this.icount));
   }
 
   /** Virtual time in ns. The vCPUs take turns and time passes for the one that runs: it is one time for all. */
@@ -207,6 +216,7 @@ export class Vm implements Hypervisor<Vcpu> {
       host.setNumber(LIMIT, completing ? vcpu.icount + 1 : until);
       const before = vcpu.icount;
       const result = core.run();
+      this.jit?.compileWaiting();
       if (completing && vcpu.icount > before) host.set32(LATCH_COUNT, 0);
       switch (result) {
         case RUN_VMEXIT:
