@@ -27,6 +27,7 @@ export interface GuestWorkerData {
   noReboot: boolean;
   /** Hot guest code is compiled; without it all is interpreted. */
   jit?: JitMode;
+  rebootOnTripleFault?: boolean;
   /** KVM's paravirtual interface is hidden. */
   noParavirtual?: boolean;
   paced: boolean;

@@ -51,6 +51,7 @@ export function createGuest(
     ...(data.at === undefined ? {} : { at: data.at }),
     isaDebugExit: data.isaDebugExit,
     noReboot: data.noReboot,
+    ...(data.rebootOnTripleFault ? { rebootOnTripleFault: true } : {}),
     wallSeconds: data.rtcSeconds,
     drives: drives.drives,
     ...(data.cards ? { cards: data.cards } : {}),

@@ -60,6 +60,7 @@ interface RunOptions {
   debugcon?: string;
   isaDebugExit?: boolean;
   reboot: boolean;
+  rebootOnTripleFault?: boolean;
   pv: boolean;
   kernelIrqchip?: string;
   jit: JitMode;
@@ -108,6 +109,7 @@ export function addRunCommand(program: Command): void {
     .option('--isa-debug-exit', "QEMU's device at port 0xf4: exit status (value << 1) | 1")
     .option('--no-reboot', 'a reset of the guest ends it')
     .addOption(new Option('--jit <mode>', 'compile hot guest code').choices(['off', 'on', 'always']).default('off'))
+    .option('--reboot-on-triple-fault', 'a triple fault resets the guest, as hardware does (default: it ends it)')
     .option('--no-pv', "hide KVM's paravirtual interface from the guest")
     .addOption(new Option('--stats <format>', 'at the end: counts to standard error').choices(['json']))
     .action(async (image: string | undefined, options: RunOptions) => {
@@ -128,6 +130,8 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
   if (interactive && serial.kind === 'stdio')
     throw new UsageError('--serial stdio: the dashboard has the terminal; --headless gives it to the guest');
   const input = !interactive && options.serial === 'stdio';
+  if (options.rebootOnTripleFault && !options.reboot)
+    throw new UsageError('--reboot-on-triple-fault: --no-reboot says that a reset ends the guest; give one of them');
   const net = parseNet(options.net);
   const { engine, line } =
     options.engine === 'auto'
@@ -173,6 +177,7 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
     isaDebugExit: options.isaDebugExit === true,
     noReboot: !options.reboot,
     jit: options.jit,
+    ...(options.rebootOnTripleFault ? { rebootOnTripleFault: true } : {}),
     ...(options.pv ? {} : { noParavirtual: true }),
     paced: interactive || input,
     waitForInput: interactive || input || options.gdb !== undefined,

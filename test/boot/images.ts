@@ -1,5 +1,5 @@
 /** Small images made byte by byte, so that a test can say exactly what is wrong with one. */
-import { asciiBytes, TableWriter } from '../../src/engine/boot/binary.js';
+import { alignUp, asciiBytes, TableWriter } from '../../src/engine/boot/binary.js';
 import type { Chunk, LoadedImage } from '../../src/engine/boot/image.js';
 
 export interface SegmentSpec {
@@ -93,6 +93,27 @@ export function multibootHeader(flags: number, addresses: number[] = []): Uint8A
     .u32(4, flags)
     .u32(8, -(0x1badb002 + flags) >>> 0);
   for (const [i, address] of addresses.entries()) t.u32(12 + 4 * i, address);
+  return t.bytes;
+}
+
+/** A tag of a multiboot 2 header: type, flags, and its words. */
+export type HeaderTag = [type: number, flags: number, ...words: number[]];
+
+/** A multiboot 2 header with these tags and the end tag. */
+export function multiboot2Header(tags: HeaderTag[] = [], architecture = 0): Uint8Array {
+  const all: HeaderTag[] = [...tags, [0, 0]];
+  const sizes = all.map((tag) => 8 + 4 * (tag.length - 2));
+  const bytes = 16 + sizes.reduce((sum, size) => sum + alignUp(size, 8), 0);
+  const t = new TableWriter(bytes).u32(0, 0xe85250d6).u32(4, architecture).u32(8, bytes);
+  t.u32(12, -(0xe85250d6 + architecture + bytes) >>> 0);
+  let at = 16;
+  for (const [i, [type, flags, ...words]] of all.entries()) {
+    t.u16(at, type)
+      .u16(at + 2, flags)
+      .u32(at + 4, sizes[i]);
+    for (const [n, word] of words.entries()) t.u32(at + 8 + 4 * n, word);
+    at += alignUp(sizes[i], 8);
+  }
   return t.bytes;
 }
 

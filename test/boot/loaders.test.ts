@@ -1,8 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { TableWriter } from '../../src/engine/boot/binary.js';
 import { loadImage } from '../../src/engine/boot/detect.js';
-import type { LoadedImage, LoadOptions } from '../../src/engine/boot/image.js';
-import { bzImage, chunkNamed, elf, memoryOf, multibootHeader, textAt } from './images.js';
+import { ImageError, type LoadedImage, type LoadOptions } from '../../src/engine/boot/image.js';
+import {
+  bzImage,
+  chunkNamed,
+  elf,
+  type HeaderTag,
+  memoryOf,
+  multiboot2Header,
+  multibootHeader,
+  textAt,
+} from './images.js';
 
 const MIB = 1 << 20;
 const options = (more: Partial<LoadOptions> = {}): LoadOptions => ({ memoryBytes: 64 * MIB, vcpus: 1, ...more });
@@ -119,6 +128,189 @@ describe('multiboot', () => {
       0x200000, 0x1000, 0x100,
     ]);
     expect(image.zero).toEqual([{ gpa: 0x201000, bytes: 0x2000 }]);
+  });
+});
+
+describe('multiboot 2', () => {
+  const withHeader = (header: Uint8Array, at = 0x20, length = 0x200) => {
+    const bytes = new Uint8Array(length);
+    bytes.set(header, at);
+    return bytes;
+  };
+  /** ELF32 whose file has the header at a multiple of 8. */
+  const kernel = (header: Uint8Array) => elf(32, 0x100080, [{ paddr: 0x100000, bytes: withHeader(header, 0x24) }]);
+  /** Tags of the boot information by type. */
+  const tagsOf = (image: ReturnType<typeof load>) => {
+    const memory = memoryOf(image);
+    const info = Number(image.initial.registers!.rbx);
+    const total = memory.getUint32(info, true);
+    const tags = new Map<number, DataView>();
+    let at = info + 8;
+    for (;;) {
+      const [type, size] = [memory.getUint32(at, true), memory.getUint32(at + 4, true)];
+      tags.set(type, new DataView(memory.buffer, at + 8, size - 8));
+      at = (at + size + 7) & ~7;
+      if (type === 0) break;
+    }
+    expect(at).toBe(info + total);
+    return tags;
+  };
+  const text = (view: DataView, at = 0) => textAt(view, at);
+
+  it('hands over the machine and its tags as the specification lays them out', () => {
+    const symbols: [string, number][] = [['start', 0x100080]];
+    const file = elf(
+      64,
+      0x100080,
+      [{ paddr: 0x100000, bytes: withHeader(multiboot2Header([[1, 0, 1, 6, 9, 15]]), 8), memoryBytes: 0x2000 }],
+      symbols,
+    );
+    const initrd = { name: 'dir/module.img', bytes: new Uint8Array(5000).fill(7) };
+    const image = load(file, { append: 'a=1 b', initrd });
+    expect(image.kind).toBe('multiboot2');
+    expect(image.initial).toMatchObject({ rip: 0x100080n, cr0: 0x11n, registers: { rax: 0x36d76289n } });
+    expect(Number(image.initial.registers!.rbx) % 8).toBe(0);
+    expectDisjoint(image, 64 * MIB);
+    const tags = tagsOf(image);
+    expect(text(tags.get(1)!)).toBe('guest a=1 b');
+    expect(text(tags.get(2)!)).toBe('vmscope');
+    const module = tags.get(3)!;
+    const start = module.getUint32(0, true);
+    expect(start % 4096).toBe(0);
+    expect(module.getUint32(4, true) - start).toBe(5000);
+    expect(text(module, 8)).toBe('module.img');
+    expect(memoryOf(image).getUint8(start + 4999)).toBe(7);
+    expect([tags.get(4)!.getUint32(0, true), tags.get(4)!.getUint32(4, true)]).toEqual([639, 63 * 1024]);
+    const map = tags.get(6)!;
+    expect([map.getUint32(0, true), map.getUint32(4, true)]).toEqual([24, 0]);
+    const areas: number[][] = [];
+    for (let at = 8; at < map.byteLength; at += 24)
+      areas.push([
+        Number(map.getBigUint64(at, true)),
+        Number(map.getBigUint64(at + 8, true)),
+        map.getUint32(at + 16, true),
+      ]);
+    expect(areas[0]).toEqual([0, 0x9fc00, 1]);
+    expect(areas).toContainEqual([0x100000, 63 * MIB, 1]);
+    const screen = tags.get(8)!;
+    expect([screen.getBigUint64(0, true), screen.getUint32(8, true), screen.getUint8(21)]).toEqual([0xb8000n, 160, 2]);
+    expect(text(tags.get(14)!).slice(0, 8)).toBe('RSD PTR ');
+    expect(tags.get(14)!.byteLength).toBe(20);
+    expect(tags.get(15)!.byteLength).toBe(36);
+    expect(tags.get(21)!.getUint32(0, true)).toBe(0x100000);
+    // sections: none, symbols, their names, which are loaded
+    const sections = tags.get(9)!;
+    expect([sections.getUint32(0, true), sections.getUint32(4, true)]).toEqual([3, 64]);
+    const names = Number(sections.getBigUint64(12 + 2 * 64 + 16, true));
+    expect(textAt(memoryOf(image), names + 1)).toBe('start');
+  });
+
+  it('begins where the header says, and loads by its addresses', () => {
+    expect(load(kernel(multiboot2Header([[3, 0, 0x100090]]))).initial.rip).toBe(0x100090n);
+    const file = new Uint8Array(0x1100).fill(0x90);
+    file.set(
+      multiboot2Header([
+        [2, 0, 0x200100, 0x200000, 0x201000, 0x203000],
+        [3, 0, 0x200200],
+      ]),
+      0x200,
+    );
+    const image = load(file);
+    expect(image.initial.rip).toBe(0x200200n);
+    expect(chunkNamed(image, 'multiboot image').gpa).toBe(0x200000);
+    expect(image.zero).toEqual([{ gpa: 0x201000, bytes: 0x2000 }]);
+    expect(() => load(file, { at: 0x7c00 })).toThrow('names its own addresses');
+  });
+
+  it('takes what a machine without EFI may ignore, and what is optional', () => {
+    const tags: HeaderTag[] = [
+      [4, 0, 3],
+      [5, 0, 1024, 768, 32],
+      [6, 0],
+      [7, 0],
+      [9, 0, 0x100000],
+      [10, 0, 0x100000, 0x1000000, 4096, 0],
+      [77, 1],
+      [1, 1, 500],
+    ];
+    expect(load(kernel(multiboot2Header(tags))).kind).toBe('multiboot2');
+  });
+
+  it.each<[string, Uint8Array, RegExp]>([
+    ['a tag that is not known', multiboot2Header([[77, 0]]), /needs something of type 77/],
+    ['information that is not known', multiboot2Header([[1, 0, 500]]), /needs boot information of type 500/],
+    ['another architecture', multiboot2Header([], 4), /architecture 4 \(MIPS\)/],
+    ['another place', multiboot2Header([[10, 0, 0x4000000, 0x5000000, 4096, 0]]), /moved to 0x4000000 to 0x5000000/],
+    ['addresses without an entry', multiboot2Header([[2, 0, 0x100024, 0x100000, 0, 0]]), /no entry address/],
+    ['a tag that leaves it', multiboot2Header([[5, 0, 1, 2, 3]]).fill(0xff, 20, 24), /leaves it/],
+    [
+      'a tag cut short',
+      multiboot2Header([
+        [5, 0],
+        [2, 0, 1],
+      ]),
+      /type 2 with 12 bytes, too few/,
+    ],
+  ])('that wants %s is refused with the cause', (_title, header, message) => {
+    expect(() => load(kernel(header))).toThrow(message);
+    expect(() => load(kernel(header))).toThrow(ImageError);
+  });
+});
+
+describe('a multiboot header that does not count', () => {
+  const at = (header: Uint8Array, offset: number) => {
+    const bytes = new Uint8Array(offset + 0x100);
+    bytes.set(header, offset);
+    return bytes;
+  };
+  /** Segment contents begin at 54h in the file. */
+  const file = (header: Uint8Array, offset: number) =>
+    elf(32, 0x100080, [{ paddr: 0x100000, bytes: at(header, offset - 0x54) }]);
+  const broken = (header: Uint8Array, word: number) => {
+    const copy = header.slice();
+    copy[word] ^= 1;
+    return copy;
+  };
+
+  it.each<[string, Uint8Array, number, RegExp]>([
+    [
+      'with a wrong checksum',
+      broken(multibootHeader(3), 8),
+      0x60,
+      /multiboot header at offset 0x60 has the checksum 0x[0-9a-f]{8} and needs 0xe4524ffb/,
+    ],
+    [
+      'with a wrong checksum, version 2',
+      broken(multiboot2Header(), 12),
+      0x60,
+      /multiboot 2 header at offset 0x60 has the checksum/,
+    ],
+    [
+      'behind the first 8192 bytes',
+      multibootHeader(3),
+      0x2000,
+      /multiboot header at offset 0x2000 is behind the first 8192 bytes/,
+    ],
+    [
+      'behind the first 32768 bytes',
+      multiboot2Header(),
+      0x8000,
+      /multiboot 2 header at offset 0x8000 is behind the first 32768 bytes/,
+    ],
+    ['between two words', multibootHeader(3), 0x62, /multiboot header at offset 0x62 is not at a multiple of 4/],
+    [
+      'between two double words',
+      multiboot2Header(),
+      0x64,
+      /multiboot 2 header at offset 0x64 is not at a multiple of 8/,
+    ],
+  ])('%s is named instead of started without it', (_title, header, offset, message) => {
+    expect(() => load(file(header, offset))).toThrow(message);
+  });
+
+  it('is none where only the magic number stands', () => {
+    const code = new TableWriter(16).u32(0, 0x1badb002).u32(4, 0x90909090).u32(8, 0xe85250d6).bytes;
+    expect(load(file(code, 0x60)).kind).toBe('elf32');
   });
 });
 

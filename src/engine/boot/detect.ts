@@ -10,6 +10,8 @@ import { ImageError, type LoadedImage, type LoadOptions } from './image.js';
 import { isLinux, loadLinux } from './linux.js';
 import { mpTable } from './mp-table.js';
 import { findMultibootHeader, loadMultiboot } from './multiboot.js';
+import { multibootFault } from './multiboot-image.js';
+import { findMultiboot2Header, loadMultiboot2 } from './multiboot2.js';
 import { loadPvh, pvhEntry } from './pvh.js';
 import { smbiosTables } from './smbios.js';
 
@@ -43,25 +45,32 @@ function firmware(options: LoadOptions): LoadedImage['chunks'] {
 function loadContents(name: string, bytes: Uint8Array, options: LoadOptions): LoadedImage {
   if (bytes.length === 0) throw new ImageError(name, 'file is empty');
   const multiboot = findMultibootHeader(bytes);
-  if (options.at !== undefined && (isElf(bytes) || isLinux(bytes) || multiboot)) {
+  const multiboot2 = findMultiboot2Header(bytes);
+  if (options.at !== undefined && (isElf(bytes) || isLinux(bytes) || multiboot || multiboot2)) {
     throw new ImageError(name, 'names its own addresses: --at is for flat binaries');
   }
   if (isElf(bytes)) {
     const elf = parseElf(name, bytes);
     if (multiboot) return loadMultiboot(name, bytes, multiboot, options);
+    if (multiboot2) return loadMultiboot2(name, bytes, multiboot2, options);
     const entry = pvhEntry(name, elf);
     if (entry !== undefined) return loadPvh(name, bytes, elf, entry, options);
+    const fault = multibootFault(bytes);
+    if (fault !== undefined) throw new ImageError(name, fault);
     noInitrd(options);
     return loadPlainElf(name, bytes, elf, options);
   }
   if (isLinux(bytes)) return loadLinux(name, bytes, options);
   if (multiboot) return loadMultiboot(name, bytes, multiboot, options);
+  if (multiboot2) return loadMultiboot2(name, bytes, multiboot2, options);
   noInitrd(options);
   if (options.at === undefined && !isBootSector(bytes)) {
     const known = NOT_GUESTS.find(([magic]) => magic.every((byte, i) => bytes[i] === byte));
     throw new ImageError(
       name,
-      known?.[1] ?? 'is no ELF, multiboot, Linux or boot sector image; --at ADDRESS loads it as a flat binary',
+      known?.[1] ??
+        multibootFault(bytes) ??
+        'is no ELF, multiboot, Linux or boot sector image; --at ADDRESS loads it as a flat binary',
     );
   }
   return loadFlat(name, bytes, options);

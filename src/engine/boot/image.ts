@@ -38,7 +38,7 @@ export interface GuestSymbol {
   kind: 'function' | 'object' | 'other';
 }
 
-export type ImageKind = 'multiboot' | 'elf64' | 'elf32' | 'pvh' | 'linux' | 'flat' | 'bios';
+export type ImageKind = 'multiboot' | 'multiboot2' | 'elf64' | 'elf32' | 'pvh' | 'linux' | 'flat' | 'bios';
 
 export interface LoadedImage {
   kind: ImageKind;

@@ -7,7 +7,7 @@ import { RSDP_ADDRESS } from './acpi.js';
 import { alignUp, checkPlacement, ImageReader, Placement, sizeText, TableWriter, zeroTerminated } from './binary.js';
 import { flatGdt, GDT_BYTES, identityTables, longModeState, protectedState } from './entry-state.js';
 import type { Chunk, LoadedImage, LoadOptions } from './image.js';
-import { initrdDoesNotFit } from './multiboot.js';
+import { initrdDoesNotFit } from './multiboot-image.js';
 
 const HEADER_START = 0x1f1;
 const SETUP_SECTS = 0x1f1;

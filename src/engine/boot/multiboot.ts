@@ -1,23 +1,20 @@
 /** Multiboot 1 kernels: 32-bit protected mode with a memory map, a command line and the initrd as a module. */
 import { EBDA_BASE, e820, lowRamEnd } from '../vmm/memory-map.js';
-import {
-  checkPlacement,
-  hexRange,
-  ImageReader,
-  occupied,
-  Placement,
-  sizeText,
-  TableWriter,
-  zeroTerminated,
-} from './binary.js';
-import { isElf, parseElf, physicalEntry, placeSegments } from './elf.js';
+import { ImageReader, occupied, Placement, TableWriter, zeroTerminated } from './binary.js';
 import { flatGdt, GDT_BYTES, protectedState } from './entry-state.js';
 import { type Chunk, ImageError, type LoadedImage, type LoadOptions } from './image.js';
+import {
+  baseName,
+  type Contents,
+  initrdDoesNotFit,
+  loadByAddresses,
+  loadByElf,
+  MULTIBOOT_MAGIC,
+  SEARCH,
+  sumsToZero,
+} from './multiboot-image.js';
 
-const HEADER_MAGIC = 0x1badb002;
 const BOOT_MAGIC = 0x2badb002n;
-/** The header lies in this much of the file. */
-const SEARCH_BYTES = 8192;
 
 const WANTS_PAGE_ALIGNED_MODULES = 1 << 0;
 const WANTS_MEMORY = 1 << 1;
@@ -44,16 +41,13 @@ interface Header {
 /** Finds the header by magic and checksum. */
 export function findMultibootHeader(bytes: Uint8Array): Header | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const end = Math.min(bytes.length, SEARCH_BYTES) - 12;
-  for (let offset = 0; offset <= end; offset += 4) {
-    if (view.getUint32(offset, true) !== HEADER_MAGIC) continue;
-    const flags = view.getUint32(offset + 4, true);
-    if (((HEADER_MAGIC + flags + view.getUint32(offset + 8, true)) & 0xffffffff) === 0) return { offset, flags };
+  const end = Math.min(bytes.length, SEARCH[1].bytes) - 12;
+  for (let offset = 0; offset <= end; offset += SEARCH[1].alignment) {
+    if (view.getUint32(offset, true) !== MULTIBOOT_MAGIC || !sumsToZero(view, offset, 3)) continue;
+    return { offset, flags: view.getUint32(offset + 4, true) };
   }
   return undefined;
 }
-
-type Contents = Pick<LoadedImage, 'chunks' | 'zero' | 'symbols'> & { entry: bigint };
 
 /** @throws ImageError */
 export function loadMultiboot(file: string, bytes: Uint8Array, header: Header, options: LoadOptions): LoadedImage {
@@ -61,7 +55,7 @@ export function loadMultiboot(file: string, bytes: Uint8Array, header: Header, o
   const unknown = header.flags & REQUIRED & ~known;
   if (unknown) throw new ImageError(file, `multiboot header needs unknown features 0x${unknown.toString(16)}`);
   const contents =
-    header.flags & HAS_ADDRESSES ? loadByAddresses(file, bytes, header, options) : loadByElf(file, bytes, options);
+    header.flags & HAS_ADDRESSES ? byAddresses(file, bytes, header, options) : loadByElf(file, bytes, options);
   const { chunks, zero, entry, symbols } = contents;
   const room = new Placement(file, options.memoryBytes, occupied(chunks, zero));
   const gdt = flatGdt(room.structure('the boot GDT', GDT_BYTES), false);
@@ -77,44 +71,12 @@ export function loadMultiboot(file: string, bytes: Uint8Array, header: Header, o
   };
 }
 
-function loadByElf(file: string, bytes: Uint8Array, options: LoadOptions): Contents {
-  if (!isElf(bytes)) throw new ImageError(file, 'multiboot header gives no addresses and the file is not ELF');
-  const elf = parseElf(file, bytes);
-  const entry = physicalEntry(elf);
-  if (entry > 0xffffffffn)
-    throw new ImageError(file, `multiboot entry 0x${entry.toString(16)} is not a 32-bit address`);
-  return { ...placeSegments(file, bytes, elf, options.memoryBytes), entry, symbols: elf.symbols };
-}
-
-function loadByAddresses(file: string, bytes: Uint8Array, header: Header, options: LoadOptions): Contents {
+function byAddresses(file: string, bytes: Uint8Array, { offset }: Header, options: LoadOptions): Contents {
   const image = new ImageReader(file, bytes);
-  const field = (index: number) => image.u32(header.offset + 12 + 4 * index, 'multiboot header');
-  const [headerAddress, load, loadEndField, bssEndField, entry] = [0, 1, 2, 3, 4].map(field);
-  const start = header.offset - (headerAddress - load);
-  if (headerAddress < load || start < 0) image.fail('multiboot header lies before the load address it gives');
-  const loadEnd = loadEndField === 0 ? load + bytes.length - start : loadEndField;
-  const bssEnd = bssEndField === 0 ? loadEnd : bssEndField;
-  if (loadEnd < load || bssEnd < loadEnd) image.fail('multiboot header gives an end before its start');
-  const contents = image.slice(start, loadEnd - load, `multiboot image for ${hexRange(load, loadEnd - load)}`);
-  checkPlacement(file, options.memoryBytes, [{ gpa: load, bytes: bssEnd - load, label: 'multiboot image' }]);
-  if (entry < load || entry >= bssEnd) image.fail(`multiboot entry 0x${entry.toString(16)} is outside the image`);
-  return {
-    chunks: [{ gpa: load, bytes: contents, label: 'multiboot image' }],
-    zero: bssEnd > loadEnd ? [{ gpa: loadEnd, bytes: bssEnd - loadEnd }] : [],
-    entry: BigInt(entry),
-    symbols: symbolsOf(file, bytes),
-  };
-}
-
-/** An ELF file may ask to be loaded by the header's addresses; its symbols count all the same. */
-function symbolsOf(file: string, bytes: Uint8Array): LoadedImage['symbols'] {
-  if (!isElf(bytes)) return [];
-  try {
-    return parseElf(file, bytes).symbols;
-  } catch (error) {
-    if (error instanceof ImageError) return [];
-    throw error;
-  }
+  const [header, load, loadEnd, bssEnd, entry] = [0, 1, 2, 3, 4].map((index) =>
+    image.u32(offset + 12 + 4 * index, 'multiboot header'),
+  );
+  return loadByAddresses(file, bytes, { headerOffset: offset, header, load, loadEnd, bssEnd, entry }, options);
 }
 
 function buildInfo(
@@ -168,15 +130,4 @@ function buildInfo(
   info.u32(0, flags);
   const gpa = place(info.bytes, 'multiboot information');
   return { gpa, chunks };
-}
-
-export function initrdDoesNotFit(name: string, bytes: number, memoryBytes: number): ImageError {
-  return new ImageError(
-    name,
-    `initrd of ${bytes} bytes does not fit in ${sizeText(memoryBytes)} of memory beside the kernel`,
-  );
-}
-
-function baseName(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1);
 }

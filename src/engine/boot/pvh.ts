@@ -5,7 +5,7 @@ import { occupied, Placement, TableWriter, zeroTerminated } from './binary.js';
 import { type ElfFile, placeSegments } from './elf.js';
 import { flatGdt, GDT_BYTES, protectedState } from './entry-state.js';
 import { type Chunk, ImageError, type LoadedImage, type LoadOptions } from './image.js';
-import { initrdDoesNotFit } from './multiboot.js';
+import { initrdDoesNotFit } from './multiboot-image.js';
 
 const NOTE_OWNER = 'Xen';
 /** XEN_ELFNOTE_PHYS32_ENTRY */

@@ -76,6 +76,7 @@ export class Guest implements D.Debugger {
   #awaited: Promise<boolean> | undefined;
   #running = false;
   #stop: D.StopReason = { kind: 'start' };
+  #toldOfReset = false;
   #stopVcpu = 0;
   #waiters: ((state: D.RunState) => void)[] = [];
   #until: { icount?: number; exit?: D.ExitCondition; kernel?: boolean } | undefined;
@@ -380,7 +381,7 @@ export class Guest implements D.Debugger {
         this.#halt(vcpu.index, this.#view.entryFailures?.(vcpu.index) ?? { kind: 'paused' });
         return;
       case 'ended':
-        if (this.#vm.end?.kind === 'reset' && !this.machine.options.noReboot) this.machine.reset();
+        if (this.#resets(this.#vm.end)) this.machine.reset();
         else if (this.#vm.end?.kind === 'suspended' && this.#vm.stopVcpus) this.machine.suspend();
         else this.#halt(vcpu.index, this.#ended());
         // a step ends where the guest's reset has led
@@ -399,6 +400,16 @@ export class Guest implements D.Debugger {
     );
     if (hit) return { kind: 'breakpoint', id: hit.id, gva, ...(failure === undefined ? {} : { failure }) };
     return this.#breakpoints.isTemporary(gva) ? { kind: 'until' } : undefined;
+  }
+
+  /** Whether the guest's end is only one of its resets. */
+  #resets(end: GuestEnd | undefined): boolean {
+    const { noReboot, rebootOnTripleFault } = this.machine.options;
+    if (end?.kind === 'reset') return !noReboot;
+    if (end?.kind !== 'triple-fault' || !rebootOnTripleFault) return false;
+    if (!this.#toldOfReset) this.#emit({ type: 'message', text: `${end.message}: it is reset (told once)` });
+    this.#toldOfReset = true;
+    return true;
   }
 
   #ended(): D.StopReason {

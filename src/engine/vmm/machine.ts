@@ -21,6 +21,8 @@ export interface MachineOptions {
   isaDebugExit: boolean;
   /** A guest's reset ends it instead of starting it again. */
   noReboot: boolean;
+  /** A triple fault resets the guest, as hardware does, instead of ending it. */
+  rebootOnTripleFault?: boolean;
   /** Seconds since 1970 at power-on, for the RTC. */
   wallSeconds: number;
   drives?: readonly Drive[];

@@ -36,6 +36,19 @@ describe('virtio-blk', () => {
   };
   const sector = (fill: number) => new Uint8Array(512).fill(fill);
 
+  it('offers its geometry: that of an ATA disk of its size', () => {
+    const config = (sectors: number) => {
+      const store = { sectors, readOnly: false, read() {}, write() {}, writeZeroes() {}, flush() {} };
+      const disk = new VirtioBlk({ name: 'disk0', serial: 's', store });
+      expect(disk.features).toContain(4);
+      const view = new DataView(disk.config().buffer);
+      return [view.getUint16(16, true), view.getUint8(18), view.getUint8(19)];
+    };
+    expect(config(16 * 63 * 100)).toEqual([100, 16, 63]);
+    expect(config(1)).toEqual([1, 16, 63]);
+    expect(config(2 ** 32)).toEqual([16383, 16, 63]);
+  });
+
   it('reads and writes scattered sectors and refuses those past the end', () => {
     const disk = new MemoryDisk(new Uint8Array(16 * 512));
     const { driver } = started(new VirtioBlk({ name: 'disk0', serial: 's', store: disk }));

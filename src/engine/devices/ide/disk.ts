@@ -1,8 +1,9 @@
 /** A hard disk on an ATA cable. @ata 7 "Command descriptions" */
 import { count, flag, int, record, type StateOf, u8 } from '../../state/schema.js';
 import { BlockError, type BlockStore, SECTOR_BYTES } from '../block.js';
+import { type Geometry, geometryOf } from '../geometry.js';
 import { type Cable, IdeDrive } from './drive.js';
-import { type Geometry, identifyDisk } from './identify.js';
+import { identifyDisk } from './identify.js';
 import {
   COMMAND,
   COUNT,
@@ -17,9 +18,6 @@ import {
 } from './registers.js';
 
 const MAX_MULTIPLE = 16;
-const MAX_CYLINDERS = 16383;
-const HEADS = 16;
-const SECTORS = 63;
 const POWER_ACTIVE = 0xff;
 const PIO_MODE = 0x0c;
 
@@ -88,8 +86,7 @@ export class AtaDisk extends IdeDrive<AtaDiskState> {
     super(name, cable);
     this.store = store;
     this.serial = serial;
-    const cylinders = Math.floor(store.sectors / (HEADS * SECTORS));
-    this.physical = { cylinders: Math.max(1, Math.min(cylinders, MAX_CYLINDERS)), heads: HEADS, sectors: SECTORS };
+    this.physical = geometryOf(store.sectors);
     this.current = this.physical;
     this.reset();
   }

@@ -1,10 +1,6 @@
 /** The 256 words by which a drive tells what it is. @ata 7.12.7 "IDENTIFY DEVICE data" */
 
-export interface Geometry {
-  cylinders: number;
-  heads: number;
-  sectors: number;
-}
+import type { Geometry } from '../geometry.js';
 
 /** Largest disk that 28-bit addresses reach. */
 const LBA28_SECTORS = 0x0fff_ffff;

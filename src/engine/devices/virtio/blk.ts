@@ -1,10 +1,12 @@
 /** virtio-blk. @virtio 5.2 "Block Device" */
 import { count, record, type StateOf } from '../../state/schema.js';
 import { BlockError, type BlockStore, SECTOR_BYTES } from '../block.js';
+import { geometryOf } from '../geometry.js';
 import { VirtioDevice } from './device.js';
 import { type Chain, RingError } from './ring.js';
 
 const F_SEG_MAX = 2;
+const F_GEOMETRY = 4;
 const F_READ_ONLY = 5;
 const F_BLK_SIZE = 6;
 const F_FLUSH = 9;
@@ -59,7 +61,7 @@ export class VirtioBlk extends VirtioDevice<VirtioBlkState> {
   private errors = 0;
 
   constructor({ name, store, serial }: VirtioBlkOptions) {
-    const features = [F_SEG_MAX, F_BLK_SIZE, F_FLUSH];
+    const features = [F_SEG_MAX, F_GEOMETRY, F_BLK_SIZE, F_FLUSH];
     features.push(...(store.readOnly ? [F_READ_ONLY] : [F_DISCARD, F_WRITE_ZEROES]));
     super(name, 2, 0x010000, [QUEUE_SIZE], features);
     this.store = store;
@@ -70,6 +72,10 @@ export class VirtioBlk extends VirtioDevice<VirtioBlkState> {
     const view = new DataView(new ArrayBuffer(60));
     view.setBigUint64(0, BigInt(this.store.sectors), true);
     view.setUint32(12, SEG_MAX, true);
+    const { cylinders, heads, sectors } = geometryOf(this.store.sectors);
+    view.setUint16(16, cylinders, true);
+    view.setUint8(18, heads);
+    view.setUint8(19, sectors);
     view.setUint32(20, SECTOR_BYTES, true);
     view.setUint16(34, 1, true);
     view.setUint32(36, MAX_RANGE_SECTORS, true);
