@@ -87,7 +87,7 @@ export function osTables(debug: Debugger, currentThread: () => number): OsTable[
           (await os.log()).map(({ ns, level, text }) => ({ ns: String(ns), level: String(level), text })),
       },
       {
-        name: 'tasks',
+        name: 'processes',
         title: 'Guest processes',
         description: 'Listing of the processes of the guest',
         rows: async () =>

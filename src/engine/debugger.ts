@@ -232,6 +232,10 @@ export interface OsInfo {
   banner: string;
   /** Where its image starts: differs from boot to boot under KASLR. */
   base: bigint;
+  /** Bytes from where it was linked to where it lies. */
+  slide: bigint;
+  /** Of its addresses. */
+  bits: 32 | 64;
   symbols: number;
 }
 
@@ -255,6 +259,24 @@ export interface OsTask {
   threads: number;
 }
 
+/** A frame of a task's kernel stack. */
+export interface OsStackFrame {
+  /** Linear address at which it goes on. */
+  address: bigint;
+  /** `schedule+0x5a`; empty where no symbol covers it. */
+  name: string;
+  /** How it was found: by the kernel's tables, the chain of frame pointers, or as a word that points behind a CALL. */
+  found: 'table' | 'frame pointer' | 'scan';
+}
+
+export interface OsTaskStack {
+  task: OsTask;
+  /** vCPU that it runs on: its stack is that vCPU's, and there are no frames here. */
+  vcpu?: number;
+  /** Innermost first. */
+  frames: OsStackFrame[];
+}
+
 export interface SourceLine {
   /** As the compiler wrote it. */
   file: string;
@@ -268,16 +290,19 @@ export interface OsUnwindTable {
   addresses: BigUint64Array;
   /** Six bytes a piece: `struct orc_entry`. */
   entries: Uint8Array;
-  /** In the form since 6.4. */
-  newer: boolean;
+  /** Of the entries, by release of the kernel. */
+  form: 'before 6.4' | 'since 6.4' | 'since 7.0';
 }
 
 /** How to get from a frame to its caller's, for one piece of code. */
 export interface OsFrameRow {
   /** Start of the piece. */
   address: bigint;
-  /** What stands at the place: a return address, all registers (`struct pt_regs`), an interrupt's frame; none: the end. */
-  frame: 'call' | 'registers' | 'interrupt' | 'none';
+  /**
+   * What stands at the place: a return address, all registers (`struct pt_regs`), an interrupt's frame; none: the end
+   * of the stack; outside: no code that the table is about.
+   */
+  frame: 'call' | 'registers' | 'interrupt' | 'none' | 'outside';
   /**
    * The place: register (DWARF number) + offset, with one load before (`first`) or after the sum (`last`). For a call
    * the address behind the return address.
@@ -400,6 +425,10 @@ export interface Debugger {
     /** Its row for a code address. */
     frameRow(address: bigint): Promise<OsFrameRow | undefined>;
     processes(): Promise<OsTask[]>;
+    /** The kernel stack of a process or thread by its number. @throws Error when there is none of that number */
+    stack(pid: number): Promise<OsTaskStack>;
+    /** What was looked for, where info() finds nothing. */
+    absence(): Promise<string>;
     modules(): Promise<OsModule[]>;
     /** What a vCPU runs; undefined when it is not known. */
     current(vcpu: number): Promise<OsTask | undefined>;

@@ -5,8 +5,8 @@
 
 export interface FrameRow {
   address: bigint;
-  /** What the place holds: a return address just below it, a `struct pt_regs`, or an interrupt's frame. */
-  frame: 'call' | 'registers' | 'interrupt' | 'none';
+  /** What the place holds: a return address just below it, a `struct pt_regs`, or an interrupt's frame; outside: no code. */
+  frame: 'call' | 'registers' | 'interrupt' | 'none' | 'outside';
   /** The place: DWARF register + offset, with one load before or after the sum. */
   register: number;
   offset: number;
@@ -202,7 +202,7 @@ export function* buildDebugFrame(rows: Iterable<FrameRow>): Generator<number, Ui
       run = [];
       yield out.length;
     }
-    run.push(row);
+    if (row.frame !== 'outside') run.push(row);
   }
   flush(run.pop()?.address ?? 0n);
   return out.bytes.subarray(0, out.length);

@@ -4,6 +4,8 @@ import type { Debugger, OsFrameRow, OsInfo, OsLogRecord, OsModule, OsTask } from
 export interface SystemView {
   info: OsInfo;
   processes: OsTask[];
+  /** Why there are no processes. */
+  problem?: string;
   modules: OsModule[];
   log: OsLogRecord[];
   /** What each vCPU runs. */
@@ -15,13 +17,19 @@ export async function readSystem(os: NonNullable<Debugger['os']>, vcpus: number)
   const info = await os.info();
   if (info === undefined) return null;
   const list = <T>(read: Promise<T[]>): Promise<T[]> => read.catch(() => []);
+  let problem: string | undefined;
   const [processes, modules, log, current] = await Promise.all([
-    list(os.processes()),
+    list(
+      os.processes().catch((error: Error) => {
+        problem = error.message;
+        throw error;
+      }),
+    ),
     list(os.modules()),
     list(os.log()),
     Promise.all(Array.from({ length: vcpus }, (_, vcpu) => os.current(vcpu).catch(() => undefined))),
   ]);
-  return { info, processes, modules, log, current };
+  return { info, processes, modules, log, current, ...(problem === undefined ? {} : { problem }) };
 }
 
 /** The system's own way from a frame to its caller's, where it has one. */

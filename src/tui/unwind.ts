@@ -5,6 +5,7 @@
  * addresses: values that point behind a CALL. A kernel that has tables for its own code is believed first.
  */
 import type { Disassembler, Instruction, SymbolTable } from '../disasm/index.js';
+import { callerByRow } from '../engine/debug/frame-step.js';
 import type { OsFrameRow, RegisterFile } from '../engine/debugger.js';
 import { codeBase, codeBits, linearPc, stackBits } from './guest-mode.js';
 
@@ -44,9 +45,6 @@ const CODE_BYTES = 128;
 const KERNEL_HALF = 0xffff_8000_0000_0000n;
 /** Registers that a table may start from, besides RBP and RSP, by DWARF number. */
 const DWARF: Record<number, string> = { 1: 'rdx', 5: 'rdi', 10: 'r10', 13: 'r13' };
-/** Byte offsets in `struct pt_regs`, and in what an interrupt pushes. */
-const PT_REGS = { rbp: 0x20, rip: 0x80, rsp: 0x98 };
-const INTERRUPT_FRAME = { rip: 0, rsp: 24 };
 
 /** The frames, innermost first. */
 export async function backtrace(context: Unwinding): Promise<Frame[]> {
@@ -131,21 +129,12 @@ class Unwinder {
       { 6: frame.bp, 7: frame.sp }[row.register] ??
       (frame.found === 'rip' ? registers[DWARF[row.register]!] : undefined);
     if (base === undefined) return undefined;
-    let place: bigint | undefined = this.offset(base + (row.load === 'first' ? 0n : BigInt(row.offset)));
-    if (row.load !== undefined) place = await this.readWord(place);
-    if (place === undefined) return undefined;
-    if (row.load === 'first') place += BigInt(row.offset);
-    const word = (offset: number) => this.readWord(this.offset((place as bigint) + BigInt(offset)));
-    if (row.frame === 'call') {
-      const pc = await word(-8);
-      const bp = row.rbp === undefined ? frame.bp : await word(row.rbp);
-      return pc === undefined ? undefined : { pc, found: 'table', slot: this.offset(place - 8n), sp: place, bp };
-    }
-    const slots = row.frame === 'registers' ? PT_REGS : INTERRUPT_FRAME;
-    const [pc, sp] = [await word(slots.rip), await word(slots.rsp)];
-    if (pc === undefined || sp === undefined) return undefined;
-    const bp = row.frame === 'registers' ? await word(PT_REGS.rbp) : frame.bp;
-    return { pc, found: 'iret', slot: this.offset(place + BigInt(slots.rip)), sp, bp };
+    const steps = callerByRow(row, base, frame.bp);
+    let step = steps.next();
+    while (!step.done) step = steps.next(await this.readWord(step.value));
+    if (step.value === undefined) return undefined;
+    const { interrupted, ...caller } = step.value;
+    return { ...caller, found: interrupted ? 'iret' : 'table' };
   }
 
   /** Follows the code to its RET, all branches side by side, each instruction once. */

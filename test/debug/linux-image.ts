@@ -2,10 +2,14 @@
 import { LinuxKernel } from '../../src/engine/debug/linux/kernel.js';
 import type { PhysicalMemory, Search } from '../../src/engine/debug/linux/physical.js';
 
-/** Order and form of kallsyms: up to 6.4, since 6.5, and without relative addresses. */
-export type KallsymsForm = 'before 6.5' | 'since 6.5' | 'absolute' | 'all relative';
+/** Order and form of kallsyms: up to 6.4, since 6.5, without a base since 7.0, without relative addresses, in 32 bits. */
+export type KallsymsForm = 'before 6.5' | 'since 6.5' | 'since 7.0' | 'absolute' | 'all relative' | '32-bit';
 
 export const TEXT = 0xffff_ffff_8b00_0000n;
+/** The same place in a 32-bit kernel, whose memory starts at C0000000h. */
+export const TEXT_32 = 0xc060_0000n;
+export const MODULE = 0xffff_ffff_c030_0000n;
+export const MODULE_INIT = 0xffff_ffff_c030_8000n;
 const TEXT_GPA = 0x60_0000;
 const MEMORY_BYTES = 16 << 20;
 /** Where the parts stand in the image. */
@@ -20,6 +24,11 @@ const AT = {
   text: 0xd000n,
   tasks: 0xe000n,
   modules: 0x1_2000n,
+  unwindPlaces: 0x1_4000n,
+  unwindEntries: 0x1_5000n,
+  moduleUnwind: 0x1_6000n,
+  stack: 0x1_7000n,
+  note: 0x1_8000n,
   btf: 0x2_0000n,
   kallsyms: 0x10_0000n,
 };
@@ -76,7 +85,11 @@ function compress(text: string): number[] {
   return out;
 }
 
-function writeKallsyms(to: Writer, symbols: Source[], form: KallsymsForm): void {
+/** Answers where the token table stands. */
+function writeKallsyms(to: Writer, symbols: Source[], form: KallsymsForm): number {
+  const narrow = form === '32-bit' || form === 'since 7.0';
+  const align = (value: number): number => (narrow ? Math.ceil(value / 4) * 4 : align8(value));
+  const base = form === '32-bit' ? TEXT_32 : TEXT;
   const names: number[] = [];
   const markers: number[] = [];
   symbols.forEach(({ name, type }, index) => {
@@ -93,7 +106,7 @@ function writeKallsyms(to: Writer, symbols: Source[], form: KallsymsForm): void 
   let at = to.gpa(TEXT + AT.kallsyms);
   const put = (length: number, write: (start: number) => void): void => {
     write(at);
-    at = align8(at + length);
+    at = align(at + length);
   };
   const addresses = (): void => {
     if (form === 'absolute') {
@@ -104,15 +117,20 @@ function writeKallsyms(to: Writer, symbols: Source[], form: KallsymsForm): void 
       });
       return;
     }
+    const whole = form === 'all relative' || form === '32-bit';
     put(symbols.length * 4, (start) => {
       symbols.forEach(({ address }, index) => {
-        const relative = form === 'all relative' ? address - TEXT : address < 1n << 32n ? address : TEXT - 1n - address;
-        to.data.setInt32(start + index * 4, Number(BigInt.asIntN(32, relative)), true);
+        const at = start + index * 4;
+        const relative = whole ? address - base : address < 1n << 32n ? address : base - 1n - address;
+        const offset = form === 'since 7.0' ? BigInt(to.gpa(address) - at) : relative;
+        to.data.setInt32(at, Number(BigInt.asIntN(32, offset)), true);
       });
     });
-    put(8, (start) => to.data.setBigUint64(start, TEXT, true));
+    if (form === '32-bit') put(4, (start) => to.data.setUint32(start, Number(base), true));
+    else if (form !== 'since 7.0') put(8, (start) => to.data.setBigUint64(start, base, true));
   };
-  if (form !== 'since 6.5') addresses();
+  const last = form === 'since 6.5' || form === 'since 7.0';
+  if (!last) addresses();
   put(4, (start) => to.data.setUint32(start, symbols.length, true));
   put(names.length, (start) => to.bytes.set(names, start));
   put(markers.length * 4, (start) => {
@@ -120,6 +138,7 @@ function writeKallsyms(to: Writer, symbols: Source[], form: KallsymsForm): void 
       to.data.setUint32(start + index * 4, marker, true);
     });
   });
+  const tokenTable = at;
   put(tokens.join('\0').length + 1, (start) => to.bytes.set(Buffer.from(`${tokens.join('\0')}\0`, 'latin1'), start));
   put(512, (start) => {
     let offset = 0;
@@ -128,7 +147,8 @@ function writeKallsyms(to: Writer, symbols: Source[], form: KallsymsForm): void 
       offset += token.length + 1;
     });
   });
-  if (form === 'since 6.5') addresses();
+  if (last) addresses();
+  return tokenTable;
 }
 
 /** A member: name, byte offset, and its type: bytes of an integer, or the name of a structure. */
@@ -199,20 +219,37 @@ const STRUCTURES: Record<string, { bytes: number; members: MemberSource[] }> = {
       ['comm', 56, -16],
     ],
   },
+  thread_struct: { bytes: 8, members: [['sp', 0, 8]] },
   task_struct: {
-    bytes: 128,
+    bytes: 144,
     members: [
       ['__state', 0, 4],
       ['', 16, 'inner_task'],
+      ['thread', 112, 'thread_struct'],
+      ['thread_node', 120, 'list_head'],
     ],
   },
-  signal_struct: { bytes: 16, members: [['nr_threads', 8, 4]] },
+  signal_struct: {
+    bytes: 32,
+    members: [
+      ['nr_threads', 8, 4],
+      ['thread_head', 16, 'list_head'],
+    ],
+  },
   mm_struct: { bytes: 16, members: [['pgd', 8, 8]] },
   module_memory: {
     bytes: 16,
     members: [
       ['base', 0, 8],
       ['size', 8, 4],
+    ],
+  },
+  mod_arch_specific: {
+    bytes: 24,
+    members: [
+      ['num_orcs', 0, 4],
+      ['orc_unwind_ip', 8, 8],
+      ['orc_unwind', 16, 8],
     ],
   },
   module: {
@@ -222,6 +259,7 @@ const STRUCTURES: Record<string, { bytes: number; members: MemberSource[] }> = {
       ['name', 24, -56],
       ['mem', 96, 'module_memory[7]'],
       ['kallsyms', 216, 8],
+      ['arch', 224, 'mod_arch_specific'],
     ],
   },
   mod_kallsyms: {
@@ -351,6 +389,9 @@ function writeTask(to: Writer, index: number, task: { pid: number; name: string;
   to.u32(base, task.state);
   to.u64(inner + 24n, TEXT + AT.tasks); // real_parent: init_task
   to.u64(inner + 32n, base + 160n);
+  // the only thread of its list
+  to.u64(base + 160n + 16n, base + 120n);
+  to.u64(base + 120n, base + 160n + 16n);
   to.u32(base + 168n, 3); // signal->nr_threads
   to.u32(inner + 40n, task.user ? 0 : 0x20_0000);
   to.u32(inner + 44n, task.pid);
@@ -383,19 +424,152 @@ function writeModules(to: Writer): void {
   to.u64(head, module + 8n);
   to.u64(module + 8n, head);
   to.text(module + 24n, 'dummy');
-  to.u64(module + 96n, 0xffff_ffff_c030_0000n);
+  to.u64(module + 96n, MODULE);
   to.u32(module + 104n, 0x3000);
+  to.u64(module + 96n + 16n, MODULE + 0x3000n);
   to.u32(module + 104n + 16n, 0x1000);
   const table = head + 0x400n;
   to.u64(module + 216n, table);
   to.u64(table, table + 64n);
-  to.u32(table + 8n, 2);
+  to.u32(table + 8n, 3);
   to.u64(table + 16n, table + 0x200n);
   to.text(table + 0x201n, 'dummy_xmit');
   to.u32(table + 64n + 24n, 1);
   to.u8(table + 64n + 28n, 2); // STT_FUNC
   to.u16(table + 64n + 30n, 1);
-  to.u64(table + 64n + 32n, 0xffff_ffff_c030_0040n);
+  to.u64(table + 64n + 32n, MODULE + 0x40n);
+  to.u64(table + 64n + 40n, 0x20n);
+  // of its init part, which is not there
+  to.text(table + 0x220n, 'dummy_init');
+  to.u32(table + 112n, 0x20);
+  to.u8(table + 116n, 2);
+  to.u16(table + 118n, 1);
+  to.u64(table + 120n, MODULE_INIT + 0x10n);
+  const unwind = TEXT + AT.moduleUnwind;
+  writeRows(to, unwind, unwind + 0x100n, [
+    [MODULE, 16, CALL],
+    [MODULE_INIT, 24, CALL],
+  ]);
+  to.u32(module + 224n, 2);
+  to.u64(module + 232n, unwind);
+  to.u64(module + 240n, unwind + 0x100n);
+}
+
+const INIT_KIND = 4n;
+const MODULE_AT = TEXT + AT.modules + 64n;
+
+/** The module starts: its init part is there. Answers what ends the start. */
+export function startModule(image: { bytes: Uint8Array }): () => void {
+  const data = new DataView(image.bytes.buffer);
+  const at = TEXT_GPA + Number(MODULE_AT - TEXT + 96n + INIT_KIND * 16n);
+  data.setBigUint64(at, MODULE_INIT, true);
+  data.setUint32(at + 8, 0x1000, true);
+  return () => {
+    data.setBigUint64(at, 0n, true);
+    data.setUint32(at + 8, 0, true);
+  };
+}
+
+/** Kinds of unwind rows since 6.4. */
+const END = 1;
+const CALL = 2;
+
+/** Unwind rows of [address, offset from RSP, kind]. */
+function writeRows(to: Writer, places: bigint, entries: bigint, rows: [bigint, number, number][]): void {
+  rows.forEach(([address, offset, kind], row) => {
+    const place = places + BigInt(row * 4);
+    to.u32(place, Number(BigInt.asUintN(32, address - place)));
+    const entry = entries + BigInt(row * 6);
+    to.u16(entry, offset);
+    to.u16(entry + 4n, (kind === END ? 0 : 5) | (kind << 8));
+  });
+}
+
+const UNWIND_ROWS: [bigint, number, number][] = [
+  [TEXT, 0, END],
+  [TEXT + 0x18_0000n, 8, CALL],
+  [TEXT + 0x18_0010n, 24, CALL],
+  [TEXT + 0x18_0020n, 8, CALL],
+  [TEXT + 0x19_ffffn, 8, CALL],
+];
+
+/** The stack of pid 2: from filler_0 to filler_1, which keeps two words, to filler_2 and start_kernel, the outermost. */
+function writeStack(to: Writer): void {
+  const stack = TEXT + AT.stack;
+  to.u64(TEXT + AT.tasks + 512n + 112n, stack);
+  const filler = (n: number): bigint => TEXT + 0x18_0000n + BigInt(n * 16) + 5n;
+  [filler(0), filler(1), 0x1111n, 0x2222n, filler(2), TEXT + 0x105n].forEach((word, n) => {
+    to.u64(stack + 0x30n + BigInt(n * 8), word);
+  });
+}
+
+/** VMCOREINFO of a 32-bit kernel without type information, and its log. */
+function writeNote(to: Writer, tokenTable: number): void {
+  const lines = [
+    'OSRELEASE=6.1.0-test-686',
+    'PAGESIZE=4096',
+    `SYMBOL(_stext)=${TEXT_32.toString(16)}`,
+    `SYMBOL(prb)=${(TEXT_32 + AT.ring).toString(16)}`,
+    'OFFSET(printk_ringbuffer.desc_ring)=0',
+    'OFFSET(printk_ringbuffer.text_data_ring)=24',
+    'OFFSET(prb_desc_ring.count_bits)=0',
+    'OFFSET(prb_desc_ring.descs)=4',
+    'OFFSET(prb_desc_ring.infos)=8',
+    'OFFSET(prb_desc_ring.head_id)=12',
+    'OFFSET(prb_desc_ring.tail_id)=16',
+    'SIZE(prb_desc)=12',
+    'OFFSET(prb_desc.state_var)=0',
+    'OFFSET(prb_desc.text_blk_lpos)=4',
+    'OFFSET(prb_data_blk_lpos.begin)=0',
+    'OFFSET(prb_data_blk_lpos.next)=4',
+    'SIZE(printk_info)=24',
+    'OFFSET(printk_info.seq)=0',
+    'OFFSET(printk_info.ts_nsec)=8',
+    'OFFSET(printk_info.text_len)=16',
+    'OFFSET(prb_data_ring.size_bits)=0',
+    'OFFSET(prb_data_ring.data)=4',
+    `SYMBOL(kallsyms_token_table)=${(BigInt(tokenTable) - BigInt(TEXT_GPA) + TEXT_32).toString(16)}`,
+  ];
+  to.text(TEXT + AT.note, `${lines.join('\n')}\n`);
+  const at = (offset: bigint): number => Number(TEXT_32 + offset);
+  const ring = TEXT + AT.ring + 16n;
+  to.u32(TEXT + AT.ring, at(AT.ring + 16n));
+  to.u32(ring, 1);
+  to.u32(ring + 4n, at(AT.descriptors));
+  to.u32(ring + 8n, at(AT.infos));
+  to.u32(ring + 12n, 3);
+  to.u32(ring + 16n, 2);
+  to.u32(ring + 24n, 6);
+  to.u32(ring + 28n, at(AT.text));
+  LOG.slice(0, 2).forEach((text, index) => {
+    const id = 2 + index;
+    const descriptor = TEXT + AT.descriptors + BigInt(index * 12);
+    to.u32(descriptor, (id | (2 << 30)) >>> 0);
+    to.u32(descriptor + 4n, index * 32);
+    to.u32(descriptor + 8n, index * 32 + 28);
+    const info = TEXT + AT.infos + BigInt(index * 24);
+    to.u64(info, BigInt(7 + index));
+    to.u64(info + 8n, 1_000_000n);
+    to.u16(info + 16n, text.length);
+    to.u8(info + 19n, 6 << 5);
+    to.text(TEXT + AT.text + BigInt(index * 32) + 4n, text);
+  });
+}
+
+/** A 32-bit kernel that was built without CONFIG_KALLSYMS_ALL and without type information, as Debian's are. */
+export function linuxImage32(note = true): { memory: PhysicalMemory; bytes: Uint8Array } {
+  const to = new Writer();
+  const place = (name: string, offset: bigint): Source => ({ name, type: 'T', address: TEXT_32 + offset });
+  const symbols = [
+    place('_text', 0n),
+    place('_stext', 0n),
+    place('start_kernel', 0x100n),
+    ...Array.from({ length: FILLER }, (_, n) => place(`filler_${n}`, 0x18_0000n + BigInt(n * 16))),
+  ];
+  const tokenTable = writeKallsyms(to, symbols, '32-bit');
+  if (note) writeNote(to, tokenTable);
+  const { bytes } = to;
+  return { bytes, memory: { bytes: bytes.length, view: (gpa, length) => bytes.subarray(gpa, gpa + length) } };
 }
 
 /** Maps the first 2 MiB of the image, by one large page. */
@@ -434,12 +608,16 @@ export function linuxImage(
     ...(log === 'ring' ? ['prb'] : RECORD_SYMBOLS).map((name, at) => place(name, AT.ring + BigInt(at * 8))),
     place('init_task', AT.tasks),
     place('modules', AT.modules, 'd'),
+    place('__start_orc_unwind_ip', AT.unwindPlaces, 'R'),
+    place('__stop_orc_unwind_ip', AT.unwindPlaces + BigInt(UNWIND_ROWS.length * 4), 'R'),
+    place('__start_orc_unwind', AT.unwindEntries, 'R'),
     place('__start_BTF', AT.btf, 'R'),
     place('__stop_BTF', AT.btf + BigInt(btf.length), 'R'),
     ...Array.from({ length: FILLER }, (_, n) => place(`filler_${n}`, 0x18_0000n + BigInt(n * 16), 't')),
+    place('_end', 0x1a_0000n, 'B'),
   ];
   // kernels without per-CPU symbols apart have addresses only
-  const listed = form === 'absolute' || form === 'all relative' ? symbols.slice(1) : symbols;
+  const listed = form === 'before 6.5' || form === 'since 6.5' ? symbols : symbols.slice(1);
   writeKallsyms(to, listed, form);
   // /proc/version's copy and the log's come first in memory
   to.bytes.set(Buffer.from(`${BANNER} (a copy)\0`), 0x12_3456);
@@ -450,6 +628,8 @@ export function linuxImage(
   else writeRecords(to, LOG);
   writeTasks(to);
   writeModules(to);
+  writeRows(to, TEXT + AT.unwindPlaces, TEXT + AT.unwindEntries, UNWIND_ROWS);
+  writeStack(to);
   const { bytes } = to;
   return { bytes, memory: { bytes: bytes.length, view: (gpa, length) => bytes.subarray(gpa, gpa + length) } };
 }

@@ -1,19 +1,74 @@
 import { describe, expect, test } from 'vitest';
 import { formatLog } from '../../src/engine/debug/linux/log.js';
 import { LinuxView } from '../../src/engine/debug/linux/view.js';
-import { BANNER, findKernel, finish, type KallsymsForm, LOG, LONG_NAME, linuxImage, TEXT } from './linux-image.js';
+import {
+  BANNER,
+  findKernel,
+  finish,
+  type KallsymsForm,
+  LOG,
+  LONG_NAME,
+  linuxImage,
+  linuxImage32,
+  MODULE,
+  MODULE_INIT,
+  startModule,
+  TEXT,
+  TEXT_32,
+} from './linux-image.js';
 
-describe.each<KallsymsForm>(['before 6.5', 'since 6.5', 'absolute', 'all relative'])('kallsyms %s', (form) => {
-  test('is found, with every name and address', () => {
-    const kernel = findKernel(linuxImage(form).memory)!;
-    expect(kernel.banner).toBe(BANNER);
-    expect(kernel.release).toBe('6.1.0-test-amd64');
-    expect(kernel.text).toBe(TEXT);
-    expect(kernel.address('start_kernel')).toBe(TEXT + 0x100n);
-    expect(kernel.address(LONG_NAME)).toBe(TEXT + 0x200n);
-    for (const n of [0, 255, 256, 4599]) expect(kernel.address(`filler_${n}`)).toBe(TEXT + 0x18_0000n + BigInt(n * 16));
-    expect(kernel.symbols.find(({ name }) => name === LONG_NAME)?.type).toBe('t');
-    if (form.includes('6.5')) expect(kernel.address('current_task')).toBe(0x1fb80n);
+describe.each<KallsymsForm>(['before 6.5', 'since 6.5', 'since 7.0', 'absolute', 'all relative'])(
+  'kallsyms %s',
+  (form) => {
+    test('is found, with every name and address', () => {
+      const kernel = findKernel(linuxImage(form).memory)!;
+      expect(kernel.banner).toBe(BANNER);
+      expect(kernel.release).toBe('6.1.0-test-amd64');
+      expect(kernel.text).toBe(TEXT);
+      expect(kernel.address('start_kernel')).toBe(TEXT + 0x100n);
+      expect(kernel.address(LONG_NAME)).toBe(TEXT + 0x200n);
+      for (const n of [0, 255, 256, 4599])
+        expect(kernel.address(`filler_${n}`)).toBe(TEXT + 0x18_0000n + BigInt(n * 16));
+      expect(kernel.symbols.find(({ name }) => name === LONG_NAME)?.type).toBe('t');
+      if (form === 'before 6.5' || form === 'since 6.5') expect(kernel.address('current_task')).toBe(0x1fb80n);
+    });
+  },
+);
+
+describe('a 32-bit kernel without data in its symbol table and without types', () => {
+  test('gives its symbols, its version and its log, by what it notes for crash dumps', () => {
+    const guest = new LinuxView(linuxImage32().memory, () => 0);
+    finish(guest.search());
+    expect(guest.info()).toMatchObject({ release: '6.1.0-test-686', base: TEXT_32, bits: 32, symbols: 4603 });
+    expect(guest.symbols().find(({ name }) => name === 'start_kernel')?.address).toBe(TEXT_32 + 0x100n);
+    expect(guest.log()).toEqual([
+      { sequence: 7n, ns: 1_000_000n, level: 6, text: LOG[0] },
+      { sequence: 8n, ns: 1_000_000n, level: 6, text: LOG[1] },
+    ]);
+    expect(() => guest.tasks()).toThrow('6.1.0-test-686 has no type information (CONFIG_DEBUG_INFO_BTF)');
+    expect(guest.current(0)).toBeUndefined();
+  });
+
+  test('is found before it has noted anything', () => {
+    const image = linuxImage32(false);
+    const guest = new LinuxView(image.memory, () => 0);
+    finish(guest.search());
+    expect(guest.info()).toMatchObject({ release: 'unknown', base: TEXT_32, bits: 32 });
+    expect(guest.symbols()).toHaveLength(4603);
+    expect(() => guest.log()).toThrow(/no symbol log_buf\w*, as it was built without CONFIG_KALLSYMS_ALL/);
+    image.bytes.set(linuxImage32().bytes);
+    expect(finish(guest.searchVmcoreinfo())).toContain('OSRELEASE=6.1.0-test-686');
+    expect(guest.log()).toHaveLength(2);
+  });
+
+  test('is worth a search where it runs, and firmware below 4 GiB is not', () => {
+    const guest = new LinuxView(linuxImage32().memory, () => 0);
+    expect([0xc010_0000n, 0x8010_0000n, 0xffff_fff0n, 0x10_0000n].map((rip) => guest.isWorthSearching(rip))).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]);
   });
 });
 
@@ -71,11 +126,42 @@ describe('views', () => {
 
   test('modules and their symbols among the others, without per-CPU offsets', () => {
     const guest = view();
-    expect(guest.modules()).toEqual([{ name: 'dummy', address: 0xffff_ffff_c030_0000n, bytes: 0x4000 }]);
+    expect(guest.modules()).toEqual([{ name: 'dummy', address: MODULE, bytes: 0x4000 }]);
     const symbols = guest.symbols();
     expect(symbols[0]).toEqual({ name: '_text', address: TEXT, size: 0x100n, kind: 'function' });
-    expect(symbols.at(-1)).toMatchObject({ name: 'dummy_xmit [dummy]', address: 0xffff_ffff_c030_0040n });
+    expect(symbols.at(-1)).toMatchObject({ name: 'dummy_xmit [dummy]', address: MODULE + 0x40n, size: 0x20n });
+    // it is the end of the image, not a function up to the first module
+    expect(symbols.find(({ name }) => name === '_end')).toMatchObject({ size: 0n, reach: 1n });
     expect(symbols.some(({ name }) => name === 'current_task')).toBe(false);
+  });
+
+  test('a module that starts has the symbols and the unwind rows of its init part, until that is freed', () => {
+    const image = linuxImage('before 6.5');
+    let now = 0;
+    const guest = new LinuxView(image.memory, () => now++);
+    finish(guest.search());
+    const named = () => guest.symbols().some(({ name }) => name === 'dummy_init [dummy]');
+    const rows = () => [MODULE + 4n, MODULE_INIT + 4n, MODULE + 0x6000n].map((at) => guest.frameRow(at)?.offset);
+    expect(named()).toBe(false);
+    expect(rows()).toEqual([16, undefined, undefined]);
+    const end = startModule(image);
+    expect(named()).toBe(true);
+    expect(rows()).toEqual([16, 24, undefined]);
+    end();
+    expect(named()).toBe(false);
+    expect(rows()).toEqual([16, undefined, undefined]);
+  });
+
+  test('the stack of a task that no CPU runs', () => {
+    const guest = view();
+    expect(guest.stack(2, 1).frames.map(({ name, found }) => [name, found])).toEqual([
+      ['filler_0+0x5', 'table'],
+      ['filler_1+0x5', 'table'],
+      ['filler_2+0x5', 'table'],
+      ['start_kernel+0x5', 'table'],
+    ]);
+    expect(guest.stack(1, 1)).toMatchObject({ task: { name: 'init' }, vcpu: 0, frames: [] });
+    expect(() => guest.stack(77, 1)).toThrow('there is no process or thread 77');
   });
 
   test('a kernel that is overwritten is forgotten; a search without a find waits', () => {

@@ -83,7 +83,9 @@ APR 0x00 TPR 0x00 DFR 0x0f LDR 0x00 PPR 0x00`);
     expect(await ask('info line')).toContain('no line numbers');
     expect(await ask('list')).toContain('.debug_line');
     expect(await guest.monitor('info nonsense')).toBeUndefined();
-    expect(await ask('info ps')).toBe('no operating system is found in guest memory');
+    expect(await ask('info ps')).toMatch(
+      /^no operating system is found: in \d+ MiB .*no symbol table of a Linux kernel \(kallsyms\)/,
+    );
   });
 
   test('run_to_kernel ends with a guest that has none', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isNewer, unwindRow, unwindRows } from '../../src/engine/debug/linux/orc.js';
+import { formOf, unwindRow, unwindRows } from '../../src/engine/debug/linux/orc.js';
 
 const SP = 5;
 const BP = 4;
@@ -15,7 +15,7 @@ function table(entries: [number, number, number, number, number][]) {
     data.setUint16(row * 6 + 4, sp | (bp << 4) | (kind << 8), true);
   });
   return {
-    newer: isNewer(bytes),
+    form: formOf(bytes),
     addresses: BigUint64Array.from(entries, (_, row) => 0xffff_ffff_8100_0000n + BigInt(row * 16)),
     entries: bytes,
   };
@@ -67,6 +67,34 @@ test('ORC entries since 6.4: kinds count from undefined', () => {
     'registers',
     'interrupt',
     'none',
+  ]);
+});
+
+test('ORC entries since 7.0: registers have other numbers', () => {
+  const rows = [
+    ...unwindRows(
+      table([
+        [8, 0, 3, 0, 2],
+        [24, -16, 3, 8, 2],
+        [16, -16, 4, 8, 2],
+        [8, 0, 9, 0, 2],
+        [-8, 0, 10, 0, 2],
+        // RBP is kept elsewhere: the table does not know
+        [-8, 0, 10, 4, 2],
+        [0, 0, 3, 0, 3],
+        [0, 0, 0, 0, 1],
+      ]),
+    ),
+  ];
+  expect(rows.map(({ frame, register, offset, load, rbp }) => [frame, register, offset, load, rbp])).toEqual([
+    ['call', 7, 8, undefined, undefined],
+    ['call', 7, 24, undefined, -16],
+    ['call', 6, 16, undefined, -16],
+    ['call', 7, 8, 'first', undefined],
+    ['call', 6, -8, 'last', undefined],
+    ['outside', 0, 0, undefined, undefined],
+    ['registers', 7, 0, undefined, undefined],
+    ['none', 0, 0, undefined, undefined],
   ]);
 });
 

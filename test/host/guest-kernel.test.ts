@@ -22,7 +22,7 @@ function guest(runAside?: () => Promise<ForeseenKernel | undefined>) {
 }
 
 const foreseen = (base: bigint): ForeseenKernel => ({
-  info: { kind: 'linux', release: '6.1.0', banner: 'Linux version 6.1.0', base, symbols: 1 },
+  info: { kind: 'linux', release: '6.1.0', banner: 'Linux version 6.1.0', base, slide: 0n, bits: 64, symbols: 1 },
   symbols: [{ name: 'start_kernel', address: base + 0x100n, size: 16n, kind: 'function' }],
 });
 

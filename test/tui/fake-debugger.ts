@@ -324,6 +324,8 @@ export class FakeDebugger implements Debugger {
       release: '6.1.0-test',
       banner: name('Linux version 6.1.0-test'),
       base: 0xffff_ffff_8100_0000n,
+      slide: 0n,
+      bits: 64 as const,
       symbols: 3,
     });
     const shell = () => ({ pid: 101, ppid: 1, name: name('sh'), state: 'S', cr3: 0x1b5_c000n, threads: 1 });
@@ -340,6 +342,8 @@ export class FakeDebugger implements Debugger {
           { sequence: 1n, ns: 1_388_607_000n, level: 6, text: 'Run /init as init process' },
         ]),
       processes: () => this.answer('os.processes', () => [thread, shell()]),
+      stack: () => this.answer('os.stack', () => ({ task: shell(), frames: [] })),
+      absence: () => this.answer('os.absence', () => 'no operating system is found'),
       modules: () =>
         this.answer('os.modules', () => [{ name: name('virtio_net'), address: 0xffff_ffff_c010_0000n, bytes: 73728 }]),
       current: (vcpu) => this.answer(`os.current ${vcpu}`, () => (vcpu === 0 ? shell() : undefined)),

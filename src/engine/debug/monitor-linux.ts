@@ -1,18 +1,25 @@
 /** Monitor commands about a Linux guest: what its own tools would print, read from its memory. */
-import type { Debugger, OsTask } from '../debugger.js';
+import type { Debugger, OsTask, OsTaskStack } from '../debugger.js';
 import { formatLog } from './linux/log.js';
 
-type Command = (context: { target: Debugger }) => Promise<string>;
+interface Context {
+  target: Debugger;
+  args: string[];
+}
 
-const NONE = 'no operating system is found in guest memory';
+type Command = (context: Context) => Promise<string>;
+type System = NonNullable<Debugger['os']>;
+
+const NO_VIEW = 'this target does not look into operating systems';
 
 const hex = (value: bigint): string => `0x${value.toString(16)}`;
 
 /** Runs `show` if the target looks into systems and finds one. */
-function withOs(show: (os: NonNullable<Debugger['os']>) => Promise<string>): Command {
-  return async ({ target }) => {
-    if (target.os === undefined || (await target.os.info()) === undefined) return NONE;
-    return show(target.os);
+function withOs(show: (os: System, args: string[]) => Promise<string>): Command {
+  return async ({ target, args }) => {
+    if (target.os === undefined) return NO_VIEW;
+    if ((await target.os.info()) === undefined) return target.os.absence();
+    return show(target.os, args);
   };
 }
 
@@ -22,15 +29,30 @@ function taskLine({ pid, ppid, state, threads, cr3, name }: OsTask): string {
   return `${String(pid).padStart(7)} ${String(ppid).padStart(7)} ${state} ${String(threads).padStart(4)} ${table.padEnd(14)} ${title}`;
 }
 
+/** As /proc/PID/stack shows it, the innermost frame first. */
+function stackText({ task, vcpu, frames }: OsTaskStack): string {
+  const head = `${task.name} (pid ${task.pid}), state ${task.state}`;
+  if (vcpu !== undefined) return `${head}: runs on CPU #${vcpu}, its stack is that CPU's`;
+  const sure = (found: string): string => (found === 'scan' ? '  ? (a guess)' : '');
+  return [head, ...frames.map(({ address, name, found }) => `${hex(address)} ${name}${sure(found)}`)].join('\n');
+}
+
 export const LINUX_COMMANDS: Record<string, Command> = {
   'info os': withOs(async (os) => {
     const info = await os.info();
-    return info === undefined ? NONE : `${info.banner}\nimage at ${hex(info.base)}, ${info.symbols} symbols`;
+    if (info === undefined) return os.absence();
+    const { banner, base, slide, bits, symbols } = info;
+    return `${banner}\n${bits}-bit image at ${hex(base)}, moved by ${hex(slide)} (KASLR), ${symbols} symbols`;
   }),
   'info dmesg': withOs(async (os) => formatLog(await os.log())),
   'info ps': withOs(async (os) =>
     ['    PID    PPID S  THR CR3            NAME', ...(await os.processes()).map(taskLine)].join('\n'),
   ),
+  'info stack': withOs(async (os, [pid, ...rest]) => {
+    if (!/^\d{1,9}$/.test(pid ?? '') || rest.length > 0)
+      return 'info stack PID: the number of a process or thread is missing';
+    return stackText(await os.stack(Number(pid)));
+  }),
   'info modules': withOs(async (os) =>
     (await os.modules()).map(({ name, bytes, address }) => `${name} ${bytes} ${hex(address)}`).join('\n'),
   ),
@@ -48,7 +70,7 @@ export const LINUX_COMMANDS: Record<string, Command> = {
 
 /** Runs a guest that has not started its kernel yet to where that has unpacked itself and its symbols are known. */
 const runToKernel: Command = async ({ target }) => {
-  if (target.os === undefined) return NONE;
+  if (target.os === undefined) return NO_VIEW;
   if ((await target.os.info()) !== undefined) return 'the kernel runs already';
   const state = await target.runUntil({ kernel: true });
   const info = await target.os.info();
@@ -62,4 +84,5 @@ export const LINUX_HELP = `run_to_kernel         run to the first code of an unp
 info os               the operating system in guest memory
 info dmesg            Linux: the kernel's log
 info ps | current     Linux: processes; the task of each CPU
+info stack PID        Linux: where a process or thread waits in the kernel
 info modules          Linux: loaded modules`;

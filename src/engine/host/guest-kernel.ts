@@ -23,6 +23,7 @@ export class GuestKernel {
     readonly linux: LinuxView,
     readonly runAside: (() => Promise<ForeseenKernel | undefined>) | undefined,
     readonly emit: (event: D.DebuggerEvent) => void,
+    readonly vcpus = 1,
     /** Release of the kernel in the guest's image. */
     readonly imageRelease?: string,
   ) {}
@@ -83,11 +84,15 @@ export class GuestKernel {
     log: () => this.#found(() => this.linux.log()),
     processes: () => this.#found(() => this.linux.tasks()),
     modules: () => this.#found(() => this.linux.modules()),
+    stack: (pid: number) => this.#found(() => this.linux.stack(pid, this.vcpus)),
+    absence: async (): Promise<string> => this.linux.absence(),
     current: async (vcpu: number): Promise<D.OsTask | undefined> => this.linux.current(vcpu),
   };
 
   async #found<T>(read: () => T): Promise<T> {
     await this.find();
+    // what some of these read, a kernel without type information tells there only
+    await inSlices(this.linux.searchVmcoreinfo(), () => {});
     return read();
   }
 

@@ -116,12 +116,17 @@ export class Guest implements D.Debugger {
     const { vm } = machine;
     this.#turns = new Turns(vm, () => machine.afterSlice?.());
     const memory = { bytes: vm.memoryBytes, view: (gpa: number, length: number) => vm.memory.read(gpa, length) };
-    const linux = new LinuxView(memory, () => vm.now());
+    const walk = (gva: bigint): number | undefined => {
+      const gpa = view.walk(this.#stopVcpu, gva).output;
+      return gpa === undefined ? undefined : Number(gpa);
+    };
+    const linux = new LinuxView(memory, () => vm.now(), walk);
     const { foreseeKernel } = options;
     this.#kernel = new GuestKernel(
       linux,
       foreseeKernel && (async () => (this.#beforeKernel() ? foreseeKernel() : undefined)),
       (event) => this.#emit(event),
+      vm.vcpus.length,
       options.kernelRelease,
     );
     this.os = this.#kernel.os;

@@ -125,6 +125,8 @@ const METHODS: Record<MethodName, readonly Check[]> = {
   'os.processes': [],
   'os.modules': [],
   'os.current': [vcpu],
+  'os.stack': [count],
+  'os.absence': [],
   'source.locate': [listOf(address)],
   'source.text': [text],
 };

@@ -37,7 +37,7 @@ export const SESSION_COMMANDS: readonly Command[] = [
   },
   {
     name: 'info',
-    usage: 'ps | dmesg | modules | mem | block ...',
+    usage: 'ps | stack PID | dmesg | modules | mem | block ...',
     help: "monitor's info: processes, kernel log, ...",
     run: (d, text) => monitorCommand(d, `info ${need(text, 'what is wanted (:monitor help lists it)')}`),
   },

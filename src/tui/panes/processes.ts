@@ -19,9 +19,11 @@ export class ProcessesPane extends TextPane {
     const source = this.model.system();
     if (!this.have(cells, source)) return undefined;
     const { theme } = this;
-    if (source.value === null) return [[[' no operating system is found in guest memory', theme.dim]]];
-    const { processes, current } = source.value;
+    if (source.value === null)
+      return [[[' no operating system is found; :info os says what was looked for', theme.dim]]];
+    const { processes, current, problem } = source.value;
     const lines: Segment[][] = [[[HEAD, theme.label]]];
+    if (problem !== undefined) lines.push([[` ${problem}`, theme.warn]]);
     for (const { pid, ppid, state, threads, cr3, name } of processes) {
       const vcpu = current.findIndex((task) => task?.pid === pid);
       const numbers = `${String(pid).padStart(7)} ${String(ppid).padStart(7)} ${state} ${String(threads).padStart(4)} `;

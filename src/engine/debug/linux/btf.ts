@@ -24,7 +24,10 @@ const FLOAT = 16;
 /** Bytes behind a type's 12, by kind: fixed, or for each of its `vlen` items. */
 const EXTRA: Record<number, number> = { 1: 4, 3: 12, 14: 4, 17: 4 };
 const PER_ITEM: Record<number, number> = { 4: 12, 5: 12, 6: 8, 13: 8, 15: 12, 19: 12 };
-const POINTER_BYTES = 8;
+/** Typedefs and qualifiers on one type, arrays of arrays, and unnamed structures in structures: hostile types may go round. */
+const MAX_DEPTH = 32;
+/** Members that one question may look at. */
+const MAX_MEMBERS = 1 << 18;
 
 export interface Member {
   /** Bytes from the start of the structure. */
@@ -41,9 +44,15 @@ export class Btf {
   /** Where each type's record stands. */
   readonly #types: number[] = [0];
   readonly #structures = new Map<string, number>();
+  /** Answers to `find`, by structure and path. */
+  readonly #found = new Map<string, Member | undefined>();
+  #members = 0;
 
   /** @throws Error when the bytes are no BTF. */
-  constructor(bytes: Uint8Array) {
+  constructor(
+    bytes: Uint8Array,
+    readonly pointerBytes: 4 | 8 = 8,
+  ) {
     this.#bytes = bytes;
     this.#data = dataView(bytes);
     if (bytes.length < 24 || this.#data.getUint16(0, true) !== MAGIC) throw new Error('the .BTF section is not BTF');
@@ -78,8 +87,15 @@ export class Btf {
 
   /** As offsetOf, undefined where the structure has no such member. */
   find(structure: string, path: string): Member | undefined {
+    const key = `${structure}.${path}`;
+    if (!this.#found.has(key)) this.#found.set(key, this.#find(structure, path));
+    return this.#found.get(key);
+  }
+
+  #find(structure: string, path: string): Member | undefined {
     const type = this.#structures.get(structure);
     if (type === undefined) return undefined;
+    this.#members = 0;
     let found: Member = { offset: 0, bytes: 0, type };
     for (const name of path.split('.')) {
       const inner = this.#member(this.#plain(found.type), name);
@@ -114,37 +130,41 @@ export class Btf {
 
   /** The type without typedefs and qualifiers. */
   #plain(type: number): number {
-    for (;;) {
+    for (let depth = 0; depth < MAX_DEPTH; depth++) {
       const { kind, value } = this.#info(this.#types[type]);
       if (kind !== TYPE_TAG && (kind < KIND.typedef || kind > KIND.restrict)) return type;
       type = value;
     }
+    throw new Error('the .BTF section is damaged: a type that is made of itself');
   }
 
-  #sizeOf(type: number): number {
+  #sizeOf(type: number, depth = 0): number {
+    if (depth > MAX_DEPTH) throw new Error('the .BTF section is damaged: an array of itself');
     const plain = this.#plain(type);
     if (plain === 0) return 0;
     const at = this.#types[plain];
     const { kind, value } = this.#info(at);
-    if (kind === KIND.ptr) return POINTER_BYTES;
+    if (kind === KIND.ptr) return this.pointerBytes;
     if (kind === KIND.array)
-      return this.#sizeOf(this.#data.getUint32(at + 12, true)) * this.#data.getUint32(at + 20, true);
+      return this.#sizeOf(this.#data.getUint32(at + 12, true), depth + 1) * this.#data.getUint32(at + 20, true);
     const sized: number[] = [KIND.int, KIND.struct, KIND.union, KIND.enum, ENUM64, FLOAT];
     return sized.includes(kind) ? value : 0;
   }
 
   /** A member by name, also of the unnamed structures inside. */
-  #member(type: number, name: string): { offset: number; type: number } | undefined {
+  #member(type: number, name: string, depth = 0): { offset: number; type: number } | undefined {
+    if (depth > MAX_DEPTH) throw new Error('the .BTF section is damaged: a structure inside itself');
     const at = this.#types[type];
     const { kind, count, bitFields } = this.#info(at);
     if (kind !== KIND.struct && kind !== KIND.union) return undefined;
     for (let item = at + 12; item < at + 12 + count * 12; item += 12) {
+      if (++this.#members > MAX_MEMBERS) throw new Error('the .BTF section is damaged: a structure without end');
       const memberType = this.#data.getUint32(item + 4, true);
       const bits = this.#data.getUint32(item + 8, true);
       const offset = (bitFields ? bits & 0xffffff : bits) >>> 3;
       const memberName = this.#string(this.#data.getUint32(item, true));
       if (memberName === name) return { offset, type: memberType };
-      const inner = memberName === '' ? this.#member(this.#plain(memberType), name) : undefined;
+      const inner = memberName === '' ? this.#member(this.#plain(memberType), name, depth + 1) : undefined;
       if (inner !== undefined) return { offset: offset + inner.offset, type: inner.type };
     }
     return undefined;

@@ -1,13 +1,19 @@
 /**
  * Linux's own symbol table, found in guest memory. The names are compressed by a table of 256 tokens; that of each
- * digit and letter is itself, which gives the table away. Around it stand, each aligned to 8 bytes:
+ * digit and letter is itself, which gives the table away. Around it stand, each aligned to the size of a pointer (since
+ * 7.0 to 4 bytes):
  *
  *     before 6.5   offsets  relative_base  num_syms  names  markers  [seqs_of_names]  token_table  token_index
  *     since  6.5   num_syms  names  markers  token_table  token_index  offsets  relative_base  seqs_of_names
+ *     since  7.0   the same without relative_base: each offset counts from its own place
  *
- * Kernels without relative addresses hold 8-byte addresses in the place of offsets and have no base.
+ * Kernels without relative addresses hold addresses in the place of offsets and have no base. Whatever the form, the
+ * table is in the order of addresses, which tells the forms apart.
  * @linux scripts/kallsyms.c
  */
+
+import { findNames, type Names, readNames } from './kallsyms-names.js';
+import { KERNEL_HALF, KERNEL_HALF_32 } from './kernel-half.js';
 import { dataView, findBytes, type PhysicalMemory, type Search } from './physical.js';
 
 export interface KernelSymbol {
@@ -15,6 +21,8 @@ export interface KernelSymbol {
   /** As nm prints it: `T`, `t`, `D`, `A`, ... */
   type: string;
   address: bigint;
+  /** Bytes, where the table says. */
+  size?: bigint;
 }
 
 export interface Kallsyms {
@@ -22,150 +30,166 @@ export interface Kallsyms {
   tokenTable: number;
   /** Sorted by address. */
   symbols: KernelSymbol[];
+  /** The addresses are guest-physical: where the image lies in RAM is all that the table tells. */
+  physical: boolean;
 }
 
 const DIGITS = Buffer.from([...'0123456789'].flatMap((digit) => [digit.charCodeAt(0), 0]));
 const TOKENS = 256;
-/** A marker gives the place of every 256th name. */
-const NAMES_PER_MARKER = 256;
-/** How far markers may lie before the token table: 3 bytes of seqs_of_names a symbol, and themselves. */
-const MARKERS_WITHIN = 4 << 20;
-const MIN_MARKERS = 16;
-const MIN_STRIDE = NAMES_PER_MARKER * 3;
-const MAX_STRIDE = NAMES_PER_MARKER * 128;
-const KERNEL_HALF = 0xffff_8000_0000_0000n;
-
-const align8 = (value: number): number => Math.ceil(value / 8) * 8;
+/** Places that look like a token table, and token tables, that are looked at: memory may be full of them. */
+const MAX_PLACES = 4096;
+const MAX_TABLES = 16;
+/** Neighbours of a table in the order of addresses that may be out of it: one in so many. */
+const DISORDER = 64;
 
 interface Tokens {
   table: number;
-  index: number;
+  /** End of the index: what follows is aligned from here. */
+  end: number;
   text: string[];
 }
 
-/** The first token table in memory whose index confirms it, from `from` on. */
-function* findTokens(memory: PhysicalMemory, from: number): Search<Tokens | undefined> {
-  const all = memory.view(0, memory.bytes);
-  const buffer = Buffer.from(all.buffer, all.byteOffset, all.byteLength);
-  const data = dataView(all);
-  for (let at = yield* findBytes(memory, DIGITS, from); at >= 0; at = yield* findBytes(memory, DIGITS, at + 1)) {
-    let end = at;
-    for (let token = 0x30; token < TOKENS && end >= 0; token++) end = buffer.indexOf(0, end) + 1 || -1;
-    if (end < 0) continue;
-    const index = align8(end);
+export const alignTo = (value: number, align: number): number => Math.ceil(value / align) * align;
+
+/** The token table whose digits stand at `at`, if its index confirms it. */
+function tokensAt(memory: PhysicalMemory, at: number): Tokens | undefined {
+  // the index counts bytes by 16 bits
+  const { buffer, byteOffset, length } = memory.view(at, Math.min(0x1_0000 + 1024, memory.bytes - at));
+  const bytes = Buffer.from(buffer, byteOffset, length);
+  let end = 0;
+  for (let token = 0x30; token < TOKENS; token++) {
+    end = bytes.indexOf(0, end) + 1;
+    if (end === 0) return undefined;
+  }
+  for (const align of [8, 4] as const) {
+    const index = alignTo(at + end, align);
     if (index + TOKENS * 2 > memory.bytes) continue;
-    const offset = (token: number): number => data.getUint16(index + token * 2, true);
+    const data = dataView(memory.view(index, TOKENS * 2));
+    const offset = (token: number): number => data.getUint16(token * 2, true);
     const table = at - offset(0x30);
     if (table < 0 || offset(0) !== 0 || offset(0x31) !== offset(0x30) + 2) continue;
+    const whole = memory.view(table, at + end - table);
+    const all = Buffer.from(whole.buffer, whole.byteOffset, whole.byteLength);
     const text: string[] = [];
-    for (let token = 0; token < TOKENS; token++) {
-      const start = table + offset(token);
-      const stop = buffer.indexOf(0, start);
-      text.push(stop < 0 || stop > end ? '' : buffer.toString('latin1', start, stop));
+    for (let token = 0, start = 0; token < TOKENS && offset(token) === start; token++) {
+      const stop = all.indexOf(0, start);
+      if (stop < 0) break;
+      text.push(all.toString('latin1', start, stop));
+      start = stop + 1;
     }
-    const consistent = text.every((_token, at) => at === 0 || offset(at) === offset(at - 1) + text[at - 1].length + 1);
-    if (consistent) return { table, index, text };
-  }
-  return undefined;
-}
-
-/** Where markers stand and how many there are at most. */
-function findMarkers(data: DataView, table: number): { at: number; count: number } | undefined {
-  const u32 = (at: number): number => data.getUint32(at, true);
-  const lowest = Math.max(0, table - MARKERS_WITHIN);
-  for (let at = (table & ~7) - MIN_MARKERS * 4; at >= lowest; at -= 4) {
-    if (u32(at) !== 0) continue;
-    let count = 1;
-    for (; at + count * 4 + 4 <= table; count++) {
-      const stride = u32(at + count * 4) - u32(at + count * 4 - 4);
-      if (stride < MIN_STRIDE || stride > MAX_STRIDE) break;
-    }
-    if (count >= MIN_MARKERS) return { at, count };
-  }
-  return undefined;
-}
-
-/** Length of a compressed name and of the bytes that say it; two of them since 6.1 for long names. */
-function nameLength(bytes: Uint8Array, at: number): { length: number; head: number } {
-  const low = bytes[at];
-  return (low & 0x80) === 0 ? { length: low, head: 1 } : { length: (low & 0x7f) | (bytes[at + 1] << 7), head: 2 };
-}
-
-/** Where names stand, told by the markers: after each 256 names the next marker is right. */
-function findNames(bytes: Uint8Array, data: DataView, markers: { at: number; count: number }) {
-  const marker = (index: number): number => data.getUint32(markers.at + index * 4, true);
-  const isNames = (names: number): boolean => {
-    for (let index = 1; index < 4; index++) {
-      let at = names + marker(index - 1);
-      for (let name = 0; name < NAMES_PER_MARKER; name++) {
-        const { length, head } = nameLength(bytes, at);
-        at += head + length;
-      }
-      if (at !== names + marker(index)) return false;
-    }
-    return true;
-  };
-  for (const count of [markers.count, markers.count - 1]) {
-    const last = marker(count - 1);
-    for (let names = (markers.at - last) & ~7; names > 8 && names > markers.at - last - MAX_STRIDE; names -= 8) {
-      const symbols = data.getUint32(names - 8, true);
-      if (Math.ceil(symbols / NAMES_PER_MARKER) === count && isNames(names)) return { names, count: symbols };
-    }
+    if (text.length === TOKENS) return { table, end: index + TOKENS * 2, text };
   }
   return undefined;
 }
 
 /** Reads the address of the symbol of a number. */
-function addresses(data: DataView, names: number, count: number, tokenIndex: number) {
-  const offsetsBytes = align8(count * 4);
-  const behind = align8(tokenIndex + TOKENS * 2);
-  for (const [offsets, baseAt] of [
-    [names - 16 - offsetsBytes, names - 16],
-    [behind, behind + offsetsBytes],
-  ]) {
-    if (offsets < 0 || baseAt + 8 > data.byteLength) continue;
-    const base = data.getBigUint64(baseAt, true);
-    if (base < KERNEL_HALF || (base & 0xfffn) !== 0n) continue;
-    let negative = 0;
-    for (let symbol = 0; symbol < count; symbol++) if (data.getInt32(offsets + symbol * 4, true) < 0) negative++;
-    // Per-CPU symbols are absolute where all others are stored as -1 - offset.
-    const absolutePerCpu = negative > count / 2;
-    return (symbol: number): bigint => {
-      const offset = data.getInt32(offsets + symbol * 4, true);
-      if (!absolutePerCpu) return base + BigInt(offset >>> 0);
-      return offset < 0 ? base - 1n - BigInt(offset) : BigInt(offset);
-    };
+type Addresses = (symbol: number) => bigint;
+
+/** Whether a table is in the order of addresses, as all of them are. */
+function inOrder(address: Addresses, count: number): boolean {
+  let wrong = 0;
+  let last = address(0);
+  for (let symbol = 1; symbol < count; symbol++) {
+    const next = address(symbol);
+    if (next < last && ++wrong > count / DISORDER) return false;
+    last = next;
   }
-  const plain = names - 8 - count * 8;
-  if (plain < 0 || data.getBigUint64(plain + (count - 1) * 8, true) < KERNEL_HALF) return undefined;
-  return (symbol: number): bigint => data.getBigUint64(plain + symbol * 8, true);
+  return true;
 }
 
-/** Names that are read before the search pauses. */
-const NAMES_AT_ONCE = 4096;
+/** Offsets from a base, which stands behind them. */
+function fromBase(data: DataView, offsets: number, count: number, align: 4 | 8): Addresses | undefined {
+  const baseAt = alignTo(offsets + count * 4, align);
+  if (offsets < 0 || baseAt + 8 > data.byteLength) return undefined;
+  const base = align === 8 ? data.getBigUint64(baseAt, true) : BigInt(data.getUint32(baseAt, true));
+  if (base < (align === 8 ? KERNEL_HALF : KERNEL_HALF_32) || (base & 0xfffn) !== 0n) return undefined;
+  let negative = 0;
+  for (let symbol = 0; symbol < count; symbol++) if (data.getInt32(offsets + symbol * 4, true) < 0) negative++;
+  // Per-CPU symbols are absolute where all others are stored as -1 - offset.
+  const absolutePerCpu = negative > count / 2;
+  return (symbol) => {
+    const offset = data.getInt32(offsets + symbol * 4, true);
+    if (!absolutePerCpu) return base + BigInt(offset >>> 0);
+    return offset < 0 ? base - 1n - BigInt(offset) : BigInt(offset);
+  };
+}
+
+/** Offsets from where each stands, as guest-physical addresses: the image lies in one piece. */
+function fromSelf(data: DataView, offsets: number, count: number): Addresses | undefined {
+  if (offsets < 0 || offsets + count * 4 > data.byteLength) return undefined;
+  // the image's code lies before the table
+  if (data.getInt32(offsets, true) >= 0 || offsets + data.getInt32(offsets, true) < 0) return undefined;
+  return (symbol) => {
+    const at = offsets + symbol * 4;
+    return BigInt(at + data.getInt32(at, true));
+  };
+}
+
+function plain(data: DataView, addresses: number, count: number, align: 4 | 8): Addresses | undefined {
+  if (addresses < 0 || addresses + count * align > data.byteLength) return undefined;
+  const read: Addresses =
+    align === 8
+      ? (symbol) => data.getBigUint64(addresses + symbol * 8, true)
+      : (symbol) => BigInt(data.getUint32(addresses + symbol * 4, true));
+  return read(count - 1) < (align === 8 ? KERNEL_HALF : KERNEL_HALF_32) ? undefined : read;
+}
+
+/** The form in which the table is in order; `self`: guest-physical addresses. */
+function addresses(
+  data: DataView,
+  names: Names,
+  tokens: Tokens,
+  align: 4 | 8,
+): { read: Addresses; self: boolean } | undefined {
+  const { count } = names;
+  const behind = alignTo(tokens.end, align);
+  const before = names.at - align;
+  const offsetsBytes = alignTo(count * 4, align);
+  const forms: [read: Addresses | undefined, self: boolean][] = [
+    [fromBase(data, before - align - offsetsBytes, count, align), false],
+    [fromBase(data, behind, count, align), false],
+    [plain(data, before - alignTo(count * align, align), count, align), false],
+    [plain(data, behind, count, align), false],
+    [fromSelf(data, behind, count), true],
+  ];
+  for (const [read, self] of forms) if (read && inOrder(read, count)) return { read, self };
+  return undefined;
+}
 
 /** Finds and reads the table; undefined when memory holds none. Takes some 0.1 s for each 100 MB searched. */
 export function* searchKallsyms(memory: PhysicalMemory): Search<Kallsyms | undefined> {
   const bytes = memory.view(0, memory.bytes);
   const data = dataView(bytes);
-  for (let from = 0; ; ) {
-    const tokens = yield* findTokens(memory, from);
-    if (tokens === undefined) return undefined;
-    from = tokens.index;
-    const markers = findMarkers(data, tokens.table);
-    const found = markers && findNames(bytes, data, markers);
-    const address = found && addresses(data, found.names, found.count, tokens.index);
-    if (address === undefined) continue;
-    const symbols: KernelSymbol[] = [];
-    for (let symbol = 0, at = found!.names; symbol < found!.count; symbol++) {
-      const { length, head } = nameLength(bytes, at);
-      let text = '';
-      for (let i = 0; i < length; i++) text += tokens.text[bytes[at + head + i]];
-      at += head + length;
-      symbols.push({ name: text.slice(1), type: text[0] ?? '?', address: address(symbol) });
-      if (symbol % NAMES_AT_ONCE === 0) yield at / memory.bytes;
+  let tables = 0;
+  let at = yield* findBytes(memory, DIGITS, 0);
+  for (let place = 0; at >= 0 && place < MAX_PLACES && tables < MAX_TABLES; place++) {
+    const tokens = tokensAt(memory, at);
+    if (tokens !== undefined) {
+      tables++;
+      for (const align of [8, 4] as const) {
+        const names = findNames(bytes, data, tokens.table, align);
+        const found = names && addresses(data, names, tokens, align);
+        const symbols = found && (yield* readSymbols(bytes, names, tokens, found.read));
+        if (symbols) return { tokenTable: tokens.table, symbols, physical: found.self };
+      }
     }
-    symbols.sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : 0));
-    return { tokenTable: tokens.table, symbols };
+    if (place % 16 === 15) yield at / memory.bytes;
+    at = yield* findBytes(memory, DIGITS, tokens === undefined ? at + 1 : tokens.end);
   }
+  return undefined;
+}
+
+function* readSymbols(
+  bytes: Uint8Array,
+  names: Names,
+  { text }: Tokens,
+  address: Addresses,
+): Search<KernelSymbol[] | undefined> {
+  const symbols: KernelSymbol[] = [];
+  const all = yield* readNames(bytes, names, text);
+  all?.forEach((name, symbol) => {
+    symbols.push({ name: name.slice(1), type: name[0] ?? '?', address: address(symbol) });
+  });
+  symbols.sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : 0));
+  return all && symbols;
 }

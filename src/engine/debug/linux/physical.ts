@@ -25,6 +25,25 @@ export function* findBytes(memory: PhysicalMemory, wanted: Uint8Array, from: num
   return -1;
 }
 
+/**
+ * Every place where `wanted` stands, from `from` on; at most `limit` of them, as memory may be full of them. Between two
+ * the search pauses.
+ */
+export function* occurrences(
+  memory: PhysicalMemory,
+  wanted: Uint8Array,
+  from: number,
+  limit: number,
+  visit: (at: number) => boolean,
+): Search<void> {
+  let at = yield* findBytes(memory, wanted, from);
+  for (let count = 0; at >= 0 && count < limit; count++) {
+    if (visit(at)) return;
+    if (count % 64 === 63) yield at / memory.bytes;
+    at = yield* findBytes(memory, wanted, at + 1);
+  }
+}
+
 /** A reader of little-endian numbers over bytes that stay put. */
 export function dataView(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -23,6 +23,10 @@ const STATES = ['S', 'D', 'T', 't', 'X', 'Z', 'P', 'X'];
 const TASK_NOLOAD = 0x400;
 const TASK_UNINTERRUPTIBLE = 2;
 const PF_KTHREAD = 0x0020_0000;
+/** Of all processes together. */
+const MAX_THREADS = 1 << 17;
+/** More than a `task_struct` of any configuration has. */
+const MAX_TASK_BYTES = 1 << 16;
 
 /** All processes, in the kernel's order: init_task (pid 0) is none of them. */
 export function readTasks(kernel: LinuxKernel): LinuxTask[] {
@@ -31,21 +35,43 @@ export function readTasks(kernel: LinuxKernel): LinuxTask[] {
   return [...kernel.list(first + BigInt(tasks), tasks)].map((address) => readTask(kernel, address));
 }
 
+/** The process or thread of a number; undefined when there is none. */
+export function findTask(kernel: LinuxKernel, pid: number): LinuxTask | undefined {
+  const { btf } = kernel;
+  const tasks = btf.offsetOf('task_struct', 'tasks');
+  const node = btf.offsetOf('task_struct', 'thread_node');
+  const pidAt = BigInt(btf.offsetOf('task_struct', 'pid'));
+  const signalAt = BigInt(btf.offsetOf('task_struct', 'signal'));
+  const head = BigInt(btf.offsetOf('signal_struct', 'thread_head'));
+  let left = MAX_THREADS;
+  for (const leader of kernel.list(kernel.address('init_task') + BigInt(tasks), tasks)) {
+    if (kernel.u32(leader + pidAt) === pid) return readTask(kernel, leader);
+    for (const thread of kernel.list(kernel.pointer(leader + signalAt) + head, node)) {
+      if (kernel.u32(thread + pidAt) === pid) return readTask(kernel, thread);
+      if (left-- === 0) throw new Error('the lists of threads do not end');
+    }
+  }
+  return undefined;
+}
+
 /** The task that a CPU runs now; undefined before the kernel has set its CPUs up. */
 export function currentTask(kernel: LinuxKernel, cpu: number): LinuxTask | undefined {
   const pointer = kernel.has('pcpu_hot')
     ? kernel.perCpu('pcpu_hot', cpu) + BigInt(kernel.btf.offsetOf('pcpu_hot', 'current_task'))
     : kernel.perCpu('current_task', cpu);
-  const address = kernel.u64(pointer);
+  const address = kernel.pointer(pointer);
   return address === 0n ? undefined : readTask(kernel, address);
 }
 
 export function readTask(kernel: LinuxKernel, address: bigint): LinuxTask {
   const { btf } = kernel;
-  const bytes = kernel.read(address, btf.sizeOf('task_struct'));
+  const size = btf.sizeOf('task_struct');
+  if (size > MAX_TASK_BYTES) throw new Error(`a task_struct of ${size} bytes is none`);
+  const bytes = kernel.read(address, size);
   const data = new DataView(bytes.buffer);
   const offset = (path: string): number => btf.offsetOf('task_struct', path);
-  const pointer = (path: string): bigint => data.getBigUint64(offset(path), true);
+  const pointer = (path: string): bigint =>
+    kernel.bits === 64 ? data.getBigUint64(offset(path), true) : BigInt(data.getUint32(offset(path), true));
   const name = btf.member('task_struct', 'comm');
   const mm = pointer('mm');
   const parent = pointer('real_parent');
@@ -68,7 +94,7 @@ export function readTask(kernel: LinuxKernel, address: bigint): LinuxTask {
 }
 
 function pageTable(kernel: LinuxKernel, mm: bigint): bigint {
-  const pgd = kernel.u64(mm + BigInt(kernel.btf.offsetOf('mm_struct', 'pgd')));
+  const pgd = kernel.pointer(mm + BigInt(kernel.btf.offsetOf('mm_struct', 'pgd')));
   return BigInt(kernel.translate(pgd) ?? 0);
 }
 

@@ -1,30 +1,52 @@
 /** The Linux guest as the debugger API shows it: found when it is asked for, dropped when it is gone. */
-import type { OsFrameRow, OsInfo, OsLogRecord, OsModule, OsTask, OsUnwindTable, TargetSymbol } from '../../debugger.js';
+import { formatPlace, SymbolTable } from '../../../disasm/index.js';
+import type {
+  OsFrameRow,
+  OsInfo,
+  OsLogRecord,
+  OsModule,
+  OsTask,
+  OsTaskStack,
+  OsUnwindTable,
+  TargetSymbol,
+} from '../../debugger.js';
 import { sized } from '../symbol-file.js';
-import type { KernelSymbol } from './kallsyms.js';
+import { KERNEL_HALF, type KernelSymbol } from './kallsyms.js';
 import { LinuxKernel } from './kernel.js';
 import { readLog } from './log.js';
-import { moduleSymbols, readModules } from './modules.js';
+import { endOf, type LinuxModule, moduleSymbols, readModules } from './modules.js';
 import { readUnwindTable, unwindRow } from './orc.js';
 import type { PhysicalMemory, Search } from './physical.js';
-import { currentTask, readTasks } from './tasks.js';
+import { taskStack } from './task-stack.js';
+import { currentTask, findTask, readTasks } from './tasks.js';
 
 /** A search that found nothing is not repeated within this virtual time in ns. */
 const SEARCH_AGAIN = 50_000_000;
-const KERNEL_HALF = 0xffff_8000_0000_0000n;
+/** Where 32-bit kernels run; above it are firmware and device memory. */
+const LOW_KERNELS = { start: 0x8000_0000n, end: 0xfe00_0000n };
+/** A kernel without kexec never writes the note. */
+const MAX_NOTE_SEARCHES = 8;
+/** Of all modules together. */
+const MAX_MODULE_SYMBOLS = 1 << 19;
 
 export class LinuxView {
   #kernel: LinuxKernel | undefined;
   #searchedAt: number | undefined;
-  #symbols: TargetSymbol[] | undefined;
-  #modules = '';
-  #unwind: OsUnwindTable | undefined;
-  #unwindOf: LinuxKernel | undefined;
+  #notedAt: number | undefined;
+  #noteSearches = 0;
+  #modules: { at: number; list: LinuxModule[]; key: string } | undefined;
+  #symbols: { key: string; list: TargetSymbol[] } | undefined;
+  #unwind: { key: string; table: OsUnwindTable | undefined } | undefined;
+  #names: { of: TargetSymbol[]; table: SymbolTable } | undefined;
 
-  /** @param now virtual time in ns. */
+  /**
+   * @param now virtual time in ns
+   * @param walk guest-physical address by the page tables of a vCPU, in use now
+   */
   constructor(
     readonly memory: PhysicalMemory,
     readonly now: () => number,
+    readonly walk: (address: bigint) => number | undefined = () => undefined,
   ) {}
 
   /** The kernel that a search found, for as long as it is there. */
@@ -38,8 +60,21 @@ export class LinuxView {
     if (this.kernel() !== undefined || !this.#isDue()) return this.#kernel;
     this.#searchedAt = this.now();
     // what the guest does meanwhile may leave half a structure
-    this.#kernel = yield* attempted(LinuxKernel.search(this.memory));
+    this.#kernel = yield* attempted(LinuxKernel.search(this.memory, this.walk));
     return this.#kernel;
+  }
+
+  /** What the kernel tells of itself for crash dumps; undefined where there is no kernel or it tells nothing. */
+  *searchVmcoreinfo(): Search<string | undefined> {
+    const kernel = this.kernel();
+    if (kernel === undefined) return undefined;
+    const due = this.#notedAt === undefined || Math.abs(this.now() - this.#notedAt) >= SEARCH_AGAIN;
+    if (kernel.vmcoreinfo === undefined && due && this.#noteSearches < MAX_NOTE_SEARCHES) {
+      this.#noteSearches++;
+      this.#notedAt = this.now();
+      yield* attempted(kernel.searchVmcoreinfo());
+    }
+    return kernel.vmcoreinfo?.text;
   }
 
   #isDue(): boolean {
@@ -49,13 +84,15 @@ export class LinuxView {
 
   forget(): void {
     this.#kernel = undefined;
-    this.#symbols = this.#unwind = this.#unwindOf = undefined;
-    this.#searchedAt = undefined;
+    this.#modules = this.#symbols = this.#unwind = this.#names = undefined;
+    this.#searchedAt = this.#notedAt = undefined;
+    this.#noteSearches = 0;
   }
 
   /** Whether a guest that stands at this address makes a search worth while. */
   isWorthSearching(rip: bigint): boolean {
-    return rip >= KERNEL_HALF && this.#kernel === undefined && this.#isDue();
+    const inKernel = rip >= KERNEL_HALF || (rip >= LOW_KERNELS.start && rip < LOW_KERNELS.end);
+    return inKernel && this.#kernel === undefined && this.#isDue();
   }
 
   info(): OsInfo | undefined {
@@ -66,33 +103,55 @@ export class LinuxView {
         release: kernel.release,
         banner: kernel.banner,
         base: kernel.text,
+        slide: kernel.slide,
+        bits: kernel.bits,
         symbols: kernel.symbols.length,
       }
     );
+  }
+
+  /** What a search looked for, where it found nothing. */
+  absence(): string {
+    const mebibytes = Math.ceil(this.memory.bytes / 2 ** 20);
+    return `no operating system is found: in ${mebibytes} MiB of guest memory stands no symbol table of a Linux kernel (kallsyms) that has unpacked itself; one that was built without CONFIG_KALLSYMS, or another system, is not recognised`;
+  }
+
+  /** The modules now, and what tells them from those of another time; read once for each moment of the guest. */
+  #loaded(kernel: LinuxKernel): { list: LinuxModule[]; key: string } {
+    const at = this.now();
+    if (this.#modules?.at !== at) {
+      const list = attempt(() => readModules(kernel)) ?? [];
+      const key = list
+        .map(({ name, kallsyms, areas }) => `${name}@${kallsyms}:${areas.map(({ address }) => address).join()}`)
+        .join(' ');
+      this.#modules = { at, list, key };
+    }
+    return this.#modules;
   }
 
   /** Symbols of the kernel and its modules, by address; none while there is no kernel. */
   symbols(): TargetSymbol[] {
     const kernel = this.kernel();
     if (kernel === undefined) return [];
-    const modules = attempt(() => readModules(kernel)) ?? [];
-    const names = modules.map(({ name, address }) => `${name}@${address}`).join();
-    if (this.#symbols === undefined || names !== this.#modules) {
-      const own = modules.flatMap((module) => attempt(() => moduleSymbols(kernel, module)) ?? []);
-      this.#symbols = targetSymbols([...kernel.symbols, ...own]);
-      this.#modules = names;
-      this.#unwindOf = undefined;
+    const { list, key } = this.#loaded(kernel);
+    if (this.#symbols?.key !== key) {
+      let room = MAX_MODULE_SYMBOLS;
+      const own = list.flatMap((module) => {
+        const symbols = room > 0 ? (attempt(() => moduleSymbols(kernel, module)) ?? []) : [];
+        room -= symbols.length;
+        return symbols;
+      });
+      this.#symbols = { key, list: targetSymbols(kernel, list, own) };
     }
-    return this.#symbols;
+    return this.#symbols.list;
   }
 
   unwind(): OsUnwindTable | undefined {
     const kernel = this.kernel();
-    if (kernel !== this.#unwindOf) {
-      this.#unwindOf = kernel;
-      this.#unwind = kernel && attempt(() => readUnwindTable(kernel, attempt(() => readModules(kernel)) ?? []));
-    }
-    return this.#unwind;
+    if (kernel === undefined) return undefined;
+    const { list, key } = this.#loaded(kernel);
+    if (this.#unwind?.key !== key) this.#unwind = { key, table: attempt(() => readUnwindTable(kernel, list)) };
+    return this.#unwind.table;
   }
 
   frameRow(address: bigint): OsFrameRow | undefined {
@@ -106,6 +165,39 @@ export class LinuxView {
 
   tasks(): OsTask[] {
     return readTasks(this.#must());
+  }
+
+  /** The kernel stack of the task of a number. @throws Error when there is none */
+  stack(pid: number, vcpus: number): OsTaskStack {
+    const kernel = this.#must();
+    const task = findTask(kernel, pid);
+    if (task === undefined) throw new Error(`there is no process or thread ${pid}`);
+    for (let vcpu = 0; vcpu < vcpus; vcpu++) {
+      const current = attempt(() => currentTask(kernel, vcpu));
+      if (current?.address === task.address) return { task, vcpu, frames: [] };
+    }
+    const names = this.#nameTable();
+    const frames = taskStack(
+      {
+        kernel,
+        frameRow: (address) => this.frameRow(address),
+        isCode: (address) => names.lookup(address) !== undefined,
+        nameOf: (address) => {
+          // a return address may lie behind its function's end: it belongs to the call
+          const match = names.lookup(address - 1n);
+          return match ? formatPlace(match.symbol.name, match.offset + 1n) : '';
+        },
+      },
+      task.address,
+    );
+    return { task, frames };
+  }
+
+  #nameTable(): SymbolTable {
+    const of = this.symbols();
+    if (this.#names?.of !== of)
+      this.#names = { of, table: new SymbolTable(of.filter(({ kind }) => kind === 'function')) };
+    return this.#names.table;
   }
 
   modules(): OsModule[] {
@@ -142,13 +234,37 @@ function* attempted<T>(search: Search<T>): Search<T | undefined> {
   }
 }
 
-/** Without per-CPU offsets and other numbers that are no addresses; each reaches to the next. */
-function targetSymbols(symbols: readonly KernelSymbol[]): TargetSymbol[] {
-  const placed = symbols.filter(({ address }) => address >= KERNEL_HALF);
+/**
+ * Without per-CPU offsets and other numbers that are no addresses; each reaches to the next, but not out of the image
+ * or the part of a module that it lies in.
+ */
+function targetSymbols(
+  kernel: LinuxKernel,
+  modules: readonly LinuxModule[],
+  own: readonly KernelSymbol[],
+): TargetSymbol[] {
+  const areas = modules
+    .flatMap((module) => module.areas)
+    .filter(({ bytes }) => bytes > 0)
+    .sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : 0));
+  const end = kernel.has('_end') ? kernel.address('_end') : undefined;
+  const endAt = (address: bigint): bigint | undefined => {
+    if (end !== undefined && address >= kernel.text && address <= end) return end;
+    let [low, high] = [0, areas.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (areas[middle].address <= address) low = middle + 1;
+      else high = middle;
+    }
+    const area = areas[low - 1];
+    return area && address <= endOf(area) ? endOf(area) : undefined;
+  };
+  const placed = [...kernel.symbols.filter(({ address }) => address >= kernel.text), ...own];
   return sized(
-    placed.map(({ name, type, address }) => {
+    placed.map(({ name, type, address, size = 0n }) => {
       const kind = /[tTwW]/.test(type) ? 'function' : /[dDbBrRvV]/.test(type) ? 'object' : 'other';
-      return { name, address, size: 0n, kind };
+      return { name, address, size, kind };
     }),
+    endAt,
   );
 }
