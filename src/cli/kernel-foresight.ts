@@ -2,6 +2,8 @@
  * The kernel that a guest will run, learnt before it runs: the same guest is started aside, without disks and
  * network, until its kernel has unpacked itself. The engine is deterministic, so that KASLR picks the same place again.
  */
+
+import { isKernelAddress } from '../engine/debug/linux/kernel-half.js';
 import type { Debugger } from '../engine/debugger.js';
 import type { ForeseenKernel } from '../engine/host/guest-kernel.js';
 import { elapsed } from './elapsed.js';
@@ -14,7 +16,6 @@ const MAX_INSTRUCTIONS = 4_000_000_000;
 const MAX_SECONDS = 20;
 const UNRECOGNISED_SECONDS = 3;
 const TICK_MS = 500;
-const KERNEL_HALF = 0xffff_8000_0000_0000n;
 /** Linux's boot protocol: where a bzImage says what it is. @linux Documentation/arch/x86/boot.rst */
 const MAGIC_AT = 0x202;
 const MAGIC = 'HdrS';
@@ -45,7 +46,7 @@ async function untilKernel(target: Debugger): Promise<void> {
   let inside = 0;
   for (let ticks = 1; (await Promise.race([kernel, elapsed(TICK_MS)])) === 'late'; ticks++) {
     const { rip = 0n } = await target.readRegisters(0, ['rip']);
-    inside = rip >= KERNEL_HALF ? inside + 1 : 0;
+    inside = isKernelAddress(rip) ? inside + 1 : 0;
     if (inside * TICK_MS >= UNRECOGNISED_SECONDS * 1000) throw new Error('the kernel that runs is not recognised');
     if (ticks * TICK_MS >= MAX_SECONDS * 1000) throw new Error(`none has started after ${MAX_SECONDS} s`);
   }

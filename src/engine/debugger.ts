@@ -320,6 +320,16 @@ export interface OsModule {
   bytes: number;
 }
 
+/** What a memory dump holds. */
+export interface DumpResult {
+  /** Full path. */
+  file: string;
+  memoryBytes: number;
+  vcpus: number;
+  /** Release of the kernel whose VMCOREINFO is in it; absent: no kernel was found that has written one. */
+  release?: string;
+}
+
 export interface RunTarget {
   /** RIP reaches this linear address. */
   gva?: bigint;
@@ -447,6 +457,11 @@ export interface Debugger {
    * @param vcpu whose registers and memory; absent: the one that `cpu` chose since the last stop, or that of the stop
    */
   monitor(line: string, vcpu?: number): Promise<string | undefined>;
+  /**
+   * Writes memory and vCPUs as an ELF core to a file of the host that the guest runs on; a guest that runs stands
+   * meanwhile. @throws Error naming the file and the cause
+   */
+  dumpMemory(file: string): Promise<DumpResult>;
   /** Resets the machine to its first state. */
   reset(): Promise<void>;
   /** Ends the guest and frees its engine. */

@@ -1,5 +1,6 @@
 /** The debugger's state as the panes see it: synchronous, cached, fetched only for what is on the screen. */
 import { type CodeBits, type Disassembler, SymbolTable } from '../disasm/index.js';
+import { isKernelAddress } from '../engine/debug/linux/kernel-half.js';
 import type {
   AddressSpace,
   Breakpoint,
@@ -31,9 +32,6 @@ const SYSTEM_MS = 2000;
 /** Work that takes longer is told of. */
 const PROGRESS_MS = 400;
 const PAGE_MASK = 0xfffn;
-/** Where 64-bit kernels are, and 32-bit ones. */
-const KERNEL_HALF = 1n << 63n;
-const isKernel = (pc: bigint): boolean => pc >= KERNEL_HALF || (pc >= 0x8000_0000n && pc < 0xfe00_0000n);
 /** Looks at a running guest between two questions for symbols. */
 const LOOKS_A_QUESTION = 50;
 
@@ -135,7 +133,7 @@ export class Model {
   /** A guest that runs in a kernel without names: the target may find its symbols in guest memory by now. */
   private nameKernel(): void {
     const pc = this.pc();
-    if (pc === undefined || !isKernel(pc) || this.symbols.lookup(pc)) return;
+    if (pc === undefined || !isKernelAddress(pc) || this.symbols.lookup(pc)) return;
     if (this.looksWithoutNames++ % LOOKS_A_QUESTION === 0 && !this.symbolsPending) void this.loadSymbols();
   }
 

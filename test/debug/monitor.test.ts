@@ -95,7 +95,7 @@ APR 0x00 TPR 0x00 DFR 0x0f LDR 0x00 PPR 0x00`);
 
   test('every command of help is one', async () => {
     const help = await ask('help');
-    const names = [...help.matchAll(/^(info \w+|\w+)/gm)].map((match) => match[1]);
+    const names = [...help.matchAll(/^(info \w+|[\w-]+)/gm)].map((match) => match[1]);
     expect(names.length).toBeGreaterThan(15);
     for (const name of new Set(names)) {
       if (/^(system_reset|stop|cont|run_to_kernel|x|xp|gva2gpa|gpa2hva|p|print)$/.test(name)) continue;

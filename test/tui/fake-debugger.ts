@@ -5,6 +5,7 @@ import type {
   BreakpointSpec,
   Debugger,
   DebuggerEvent,
+  DumpResult,
   EptRange,
   ExitCondition,
   ExitRecord,
@@ -376,6 +377,10 @@ export class FakeDebugger implements Debugger {
 
   monitor(line: string): Promise<string | undefined> {
     return this.answer(`monitor ${line}`, () => (line === 'info version' ? `demo\n${HOSTILE}` : undefined));
+  }
+
+  dumpMemory(file: string): Promise<DumpResult> {
+    return this.answer(`dumpMemory ${file}`, () => ({ file, memoryBytes: 1 << 20, vcpus: 1 }));
   }
 
   reset(): Promise<void> {

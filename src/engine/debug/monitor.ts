@@ -1,4 +1,4 @@
-import type { Debugger, PageWalk } from '../debugger.js';
+import type { Debugger, DumpResult, PageWalk } from '../debugger.js';
 import type { Drive } from '../devices/block.js';
 import type { MachineView } from './machine-view.js';
 import { BALLOON_HELP } from './monitor-balloon.js';
@@ -24,6 +24,7 @@ ${SOURCE_HELP}
 xp /FMT ADDR          physical memory     x /FMT ADDR   linear memory
 gva2gpa ADDR          translate           gpa2hva ADDR
 p | print EXPR        a number or $register
+dump-guest-memory F   memory and CPUs as an ELF core for drgn, crash and gdb
 system_reset          reset the machine   stop | cont`;
 
 type Command = (context: {
@@ -96,6 +97,7 @@ const COMMANDS: Record<string, Command> = {
     await target.reset();
     return '';
   },
+  'dump-guest-memory': async ({ target, args }) => dumpText(await target.dumpMemory(dumpFile(args))),
   stop: async ({ target }) => {
     await target.pause();
     return '';
@@ -135,6 +137,21 @@ export async function monitorCommand(
   } catch (error) {
     return `${line.trim()}: ${(error as Error).message}`;
   }
+}
+
+/** @throws Error naming what is not understood: QEMU's other forms are not written here. */
+function dumpFile(args: readonly string[]): string {
+  const [file, ...rest] = args;
+  if (file === undefined) throw new Error('the name of a file is missing');
+  const other = [file, ...rest.slice(0, 1)].find((word) => word.startsWith('-') || word !== file);
+  if (other !== undefined) throw new Error(`${other}: only dump-guest-memory FILE is known, an ELF core of all memory`);
+  return file;
+}
+
+/** One line on a dump that was written. */
+export function dumpText({ file, memoryBytes, vcpus, release }: DumpResult): string {
+  const what = `${memoryBytes / 2 ** 20} MiB and ${vcpus} vCPU${vcpus === 1 ? '' : 's'} written to ${file}`;
+  return release === undefined ? `${what}; no kernel's VMCOREINFO was found` : `${what}, with VMCOREINFO of ${release}`;
 }
 
 function number(view: MachineView, vcpu: number, text: string | undefined): bigint {

@@ -1,6 +1,9 @@
 /** The Linux kernel of a guest for its debugger: found in memory, or foreseen before it is there. */
+import { type DumpRange, layOutDump } from '../debug/core-dump.js';
 import type { LinuxView } from '../debug/linux/view.js';
+import type { MachineView } from '../debug/machine-view.js';
 import type * as D from '../debugger.js';
+import { writeDump } from './dump-file.js';
 import { inSlices } from './slices.js';
 
 /** A kernel as it will stand in memory. */
@@ -8,6 +11,24 @@ export interface ForeseenKernel {
   info: D.OsInfo;
   symbols: D.TargetSymbol[];
   unwind?: D.OsUnwindTable;
+}
+
+/** No memory. */
+const VGA_WINDOW = { start: 0xa_0000, end: 0xc_0000 };
+
+/** Memory in the pieces that a dump has; those that the system maps one to one with their linear addresses. */
+function ramRanges(memoryBytes: number, mappings: ReturnType<LinuxView['mappings']>): DumpRange[] {
+  const direct = mappings?.directBytes ?? memoryBytes;
+  const cuts = [0, VGA_WINDOW.start, VGA_WINDOW.end, direct, memoryBytes].filter((at) => at <= memoryBytes);
+  const ranges: DumpRange[] = [];
+  const ordered = [...new Set(cuts)].sort((a, b) => a - b);
+  ordered.slice(1).forEach((end, index) => {
+    const gpa = ordered[index];
+    if (gpa === VGA_WINDOW.start) return;
+    const gva = mappings !== undefined && end <= direct ? mappings.direct + BigInt(gpa) : 0n;
+    ranges.push({ gpa, bytes: end - gpa, gva });
+  });
+  return ranges;
 }
 
 const hex = (address: bigint): string => `0x${address.toString(16)}`;
@@ -66,6 +87,27 @@ export class GuestKernel {
     }
     await this.#foreseeing;
     return this.info;
+  }
+
+  /** Writes a core of the guest, which stands. @throws Error naming the file and the cause */
+  async dump(file: string, view: MachineView): Promise<D.DumpResult> {
+    await this.find();
+    const note = await inSlices(this.linux.searchVmcoreinfo(), () => {});
+    const mappings = this.linux.mappings();
+    const ram = ramRanges(view.memoryBytes, mappings);
+    const cpus = Array.from({ length: view.vcpus }, (_, index) => view.readRegisters(index));
+    const layout = layOutDump(cpus, ram, mappings ? [mappings.image] : [], note);
+    const read = (gpa: number, bytes: number): Uint8Array => view.readMemory(0, 'gpa', BigInt(gpa), bytes);
+    const path = await this.#track('writing a memory dump', (progress) =>
+      inSlices(writeDump(file, layout, read), progress),
+    );
+    const release = note === undefined ? undefined : this.linux.info()?.release;
+    return {
+      file: path,
+      memoryBytes: view.memoryBytes,
+      vcpus: view.vcpus,
+      ...(release === undefined ? {} : { release }),
+    };
   }
 
   /** The machine has started anew. Its clock and random numbers have not, so that KASLR picks another place. */

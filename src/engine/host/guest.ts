@@ -75,6 +75,7 @@ export class Guest implements D.Debugger {
   /** The search for a kernel that the run waits for. */
   #awaited: Promise<boolean> | undefined;
   #running = false;
+  #dumping = false;
   #stop: D.StopReason = { kind: 'start' };
   #toldOfReset = false;
   #stopVcpu = 0;
@@ -528,10 +529,12 @@ export class Guest implements D.Debugger {
   }
 
   #mustBeStopped(): void {
+    if (this.#dumping) throw new Error('a memory dump is being written: the guest stands until it is done');
     if (this.#running) throw new Error('the guest is running');
   }
 
   #mustBeAlive(): void {
+    if (this.#dumping) throw new Error('a memory dump is being written: the guest stands until it is done');
     if (this.#vm.end) throw new Error(`the guest has ended: ${this.#vm.end.message}`);
   }
 
@@ -682,6 +685,19 @@ export class Guest implements D.Debugger {
         this.#monitorVcpu = index;
       },
     );
+  }
+
+  async dumpMemory(file: string): Promise<D.DumpResult> {
+    if (this.#dumping) throw new Error('another dump is being written');
+    const running = this.#running;
+    if (running) await this.pause();
+    this.#dumping = true;
+    try {
+      return await this.#kernel.dump(file, this.#view);
+    } finally {
+      this.#dumping = false;
+      if (running) this.#start();
+    }
   }
 
   async reset(): Promise<void> {

@@ -103,6 +103,7 @@ const METHODS: Record<MethodName, readonly Check[]> = {
   symbols: [],
   devices: [],
   monitor: [text],
+  dumpMemory: [text],
   reset: [],
   quit: [],
   'ept.walk': [address, optional(vcpu)],

@@ -1,5 +1,7 @@
 /** The trace as a file, the monitor, and the dashboard itself. */
 import { writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { dumpText } from '../../engine/debug/monitor.js';
 import type { Dashboard } from '../dashboard.js';
 import { reason } from '../sources.js';
 import { traceCsv } from '../trace-csv.js';
@@ -49,6 +51,12 @@ export const SESSION_COMMANDS: readonly Command[] = [
       d.showText('Messages', d.model.messages.join('\n') || 'none');
       return undefined;
     },
+  },
+  {
+    name: 'dump-guest-memory',
+    usage: 'FILE',
+    help: 'memory and vCPUs as an ELF core for drgn, crash and gdb',
+    run: async (d, text) => dumpText(await d.debug.dumpMemory(resolve(need(text, 'a file')))),
   },
   {
     name: 'reset',

@@ -2,7 +2,8 @@
  * Where the image of a kernel lies, linear and guest-physical. Its symbol table tells one of the two; the other is
  * found by what the kernel tells of itself (VMCOREINFO), by its banner, by its page tables, or by those in use.
  */
-import { type Kallsyms, KERNEL_HALF, KERNEL_HALF_32, type KernelSymbol } from './kallsyms.js';
+import type { Kallsyms, KernelSymbol } from './kallsyms.js';
+import { KERNEL_HALF, KERNEL_HALF_32 } from './kernel-half.js';
 import { dataView, occurrences, type PhysicalMemory, type Search } from './physical.js';
 import { Vmcoreinfo } from './vmcoreinfo.js';
 

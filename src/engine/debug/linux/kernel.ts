@@ -1,7 +1,8 @@
 /** A Linux kernel in guest memory: its symbols, where its image lies, and its address space. */
 import { Btf } from './btf.js';
 import { placeImage } from './image-place.js';
-import { KERNEL_HALF, type KernelSymbol, searchKallsyms } from './kallsyms.js';
+import { type KernelSymbol, searchKallsyms } from './kallsyms.js';
+import { KERNEL_HALF } from './kernel-half.js';
 import { KernelPaging } from './paging.js';
 import { cString, dataView, type PhysicalMemory, type Search } from './physical.js';
 import { Vmcoreinfo } from './vmcoreinfo.js';
@@ -14,6 +15,30 @@ const MAX_READ = 64 << 20;
 /** `__START_KERNEL_map` or the usual PAGE_OFFSET, and CONFIG_PHYSICAL_START of all but special builds. */
 const LINKED = { 64: 0xffff_ffff_8100_0000n, 32: 0xc100_0000n };
 const UTS_FIELD = 65;
+
+/** Where all memory is mapped in one piece, unless KASLR moved that too. @linux Documentation/arch/x86/x86_64/mm.rst */
+const DIRECT_MAP = 0xffff_8880_0000_0000n;
+/** What a 32-bit kernel maps so, at most. */
+const LOW_MEMORY = 0x3800_0000;
+/** Where the symbol table does not say where the image ends. */
+const IMAGE_BYTES = 32 << 20;
+
+/** Where a kernel maps memory, for dumps. */
+export function kernelMappings(kernel: LinuxKernel): {
+  image: { gva: bigint; gpa: number; bytes: number };
+  direct: bigint;
+  directBytes: number;
+} {
+  const { text: gva, textGpa: gpa, memory } = kernel;
+  const wanted = kernel.has('_end') ? Number(kernel.address('_end') - gva) : IMAGE_BYTES;
+  const bytes = Math.min(Math.ceil(wanted / PAGE) * PAGE, memory.bytes - gpa);
+  const image = { gva, gpa, bytes };
+  if (kernel.bits === 32) return { image, direct: gva - BigInt(gpa), directBytes: LOW_MEMORY };
+  const direct = kernel.has('page_offset_base')
+    ? dataView(kernel.image(kernel.address('page_offset_base'), 8)).getBigUint64(0, true)
+    : DIRECT_MAP;
+  return { image, direct, directBytes: memory.bytes };
+}
 
 export class LinuxKernel {
   readonly #byName = new Map<string, bigint>();

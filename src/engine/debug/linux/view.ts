@@ -11,8 +11,9 @@ import type {
   TargetSymbol,
 } from '../../debugger.js';
 import { sized } from '../symbol-file.js';
-import { KERNEL_HALF, type KernelSymbol } from './kallsyms.js';
-import { LinuxKernel } from './kernel.js';
+import type { KernelSymbol } from './kallsyms.js';
+import { kernelMappings, LinuxKernel } from './kernel.js';
+import { isKernelAddress } from './kernel-half.js';
 import { readLog } from './log.js';
 import { endOf, type LinuxModule, moduleSymbols, readModules } from './modules.js';
 import { readUnwindTable, unwindRow } from './orc.js';
@@ -22,8 +23,6 @@ import { currentTask, findTask, readTasks } from './tasks.js';
 
 /** A search that found nothing is not repeated within this virtual time in ns. */
 const SEARCH_AGAIN = 50_000_000;
-/** Where 32-bit kernels run; above it are firmware and device memory. */
-const LOW_KERNELS = { start: 0x8000_0000n, end: 0xfe00_0000n };
 /** A kernel without kexec never writes the note. */
 const MAX_NOTE_SEARCHES = 8;
 /** Of all modules together. */
@@ -91,8 +90,7 @@ export class LinuxView {
 
   /** Whether a guest that stands at this address makes a search worth while. */
   isWorthSearching(rip: bigint): boolean {
-    const inKernel = rip >= KERNEL_HALF || (rip >= LOW_KERNELS.start && rip < LOW_KERNELS.end);
-    return inKernel && this.#kernel === undefined && this.#isDue();
+    return isKernelAddress(rip) && this.#kernel === undefined && this.#isDue();
   }
 
   info(): OsInfo | undefined {
@@ -152,6 +150,15 @@ export class LinuxView {
     const { list, key } = this.#loaded(kernel);
     if (this.#unwind?.key !== key) this.#unwind = { key, table: attempt(() => readUnwindTable(kernel, list)) };
     return this.#unwind.table;
+  }
+
+  /**
+   * Where the kernel maps memory: its image, and the distance from guest-physical addresses to those at which it has
+   * all memory in one piece (32 bits: as far as that reaches).
+   */
+  mappings(): { image: { gva: bigint; gpa: number; bytes: number }; direct: bigint; directBytes: number } | undefined {
+    const kernel = this.kernel();
+    return kernel && attempt(() => kernelMappings(kernel));
   }
 
   frameRow(address: bigint): OsFrameRow | undefined {
