@@ -138,7 +138,13 @@ function feedInput(target: Debugger, finish: (end: HeadlessEnd) => void): () => 
     stdin.setRawMode(true);
     say('vmscope: ctrl-a x quits, ctrl-a c is the monitor, ctrl-a h lists the keys\r\n');
   }
-  const listener = (bytes: Buffer): void => serial.input(bytes);
+  const listener = (bytes: Buffer): void => {
+    const taken = serial.input(bytes);
+    if (raw) return;
+    // a pipe brings more than a guest reads: it waits in the pipe, not in memory
+    stdin.pause();
+    void taken.then(() => stdin.resume());
+  };
   stdin.on('data', listener);
   return () => {
     stdin.off('data', listener);

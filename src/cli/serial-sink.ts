@@ -8,6 +8,8 @@ import { openOutput } from './output-file.js';
 
 const USAGE = 2;
 const LOST = 3;
+/** What the guest has written and nobody reads stays in memory: so much of it. */
+const MAX_UNREAD_BYTES = 64 * 2 ** 20;
 
 export interface SerialSink {
   write(bytes: Uint8Array): void;
@@ -38,10 +40,24 @@ function openSocket(path: string, target: Debugger, failed: () => void): SerialS
   const socket: Socket = connect(path, () => {
     connected = true;
   });
-  socket.on('data', (bytes) => void target.console?.serialInput(bytes).catch(() => {}));
+  socket.on('data', (bytes) => {
+    socket.pause();
+    void target.console
+      ?.serialInput(bytes)
+      .catch(() => {})
+      .then(() => socket.resume());
+  });
   socket.on('error', (error) => {
     problem = { status: connected ? LOST : USAGE, message: `--serial unix:${path}: ${fileCause(error)}` };
     failed();
   });
-  return { write: (bytes) => void socket.write(bytes), failure: () => problem, close: () => void socket.end() };
+  const write = (bytes: Uint8Array): void => {
+    if (problem) return;
+    socket.write(bytes);
+    if (socket.writableLength <= MAX_UNREAD_BYTES) return;
+    problem = { status: LOST, message: `--serial unix:${path}: its reader leaves ${MAX_UNREAD_BYTES} bytes unread` };
+    socket.destroy();
+    failed();
+  };
+  return { write, failure: () => problem, close: () => void socket.end() };
 }

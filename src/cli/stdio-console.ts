@@ -4,6 +4,8 @@
  */
 import type { Debugger } from '../engine/debugger.js';
 
+/** As much as the guest's side takes in before its sender waits. */
+const PIECE_BYTES = 16 * 1024;
 const CTRL_A = 0x01;
 const CTRL_C = 0x03;
 const CTRL_D = 0x04;
@@ -32,8 +34,8 @@ export class StdioConsole {
     readonly quit: () => void,
   ) {}
 
-  /** Bytes that were typed or piped in. */
-  input(bytes: Uint8Array): void {
+  /** Bytes that were typed or piped in. Resolves when the guest has read most of what it was sent. */
+  async input(bytes: Uint8Array): Promise<void> {
     const out: number[] = [];
     for (const byte of bytes) {
       if (!this.interactive) out.push(byte);
@@ -42,7 +44,9 @@ export class StdioConsole {
       else if (this.#monitor) this.#edit(byte);
       else out.push(byte);
     }
-    if (out.length > 0) void this.target.console?.serialInput(Uint8Array.from(out)).catch(() => {});
+    for (let at = 0; at < out.length; at += PIECE_BYTES) {
+      await this.target.console?.serialInput(Uint8Array.from(out.slice(at, at + PIECE_BYTES))).catch(() => {});
+    }
   }
 
   #command(byte: number, out: number[]): void {

@@ -412,6 +412,10 @@ export interface Debugger {
   readonly console?: {
     /** Last bytes (at most 64 KiB) that the guest wrote to its serial port. */
     serialLog(): Promise<Uint8Array>;
+    /**
+     * Bytes for the serial port. Resolves when the guest has read most of what waits: who sends much waits for that.
+     * @throws Error when the guest does not read, and too much waits already.
+     */
     serialInput(bytes: Uint8Array): Promise<void>;
     /** One key press and release on the PS/2 keyboard by its name (`a`, `Enter`, `F1`, `ctrl-c`). */
     key(name: string): Promise<void>;

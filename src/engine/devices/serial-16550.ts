@@ -111,6 +111,11 @@ export class Serial16550 implements Device<SerialState>, PortDevice {
     this.updateIrq();
   }
 
+  /** Bytes of the host that the guest has not taken into its FIFO yet. */
+  get waiting(): number {
+    return this.s.queue.length;
+  }
+
   /** Bytes from the host; the guest sees them as fast as it reads. */
   receive(bytes: Uint8Array): void {
     for (const byte of bytes) this.s.queue.push(byte);

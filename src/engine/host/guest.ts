@@ -62,6 +62,12 @@ export interface GuestOptions {
   maxInstructions?: number;
 }
 
+/** Bytes that may wait for the guest to read them before their sender is to wait, and that are taken at most. */
+const TYPED_AHEAD = 16 * 1024;
+const MAX_TYPED_AHEAD = 2 ** 20;
+/** Time between two looks at whether it has read. */
+const ROOM_MS = 5;
+
 /** A guest under the debugger API: run control, and views of its machine. */
 export class Guest implements D.Debugger {
   readonly #listeners = new Set<(event: D.DebuggerEvent) => void>();
@@ -656,8 +662,13 @@ export class Guest implements D.Debugger {
   readonly console = {
     serialLog: async (): Promise<Uint8Array> => this.#serialLog,
     serialInput: async (bytes: Uint8Array): Promise<void> => {
-      this.machine.serialInput(bytes);
+      const { machine } = this;
+      const waiting = machine.inputWaiting;
+      if (waiting + bytes.length > MAX_TYPED_AHEAD)
+        throw new Error(`the guest does not read its serial port, where ${waiting} bytes wait: no more is taken`);
+      machine.serialInput(bytes);
       this.#wake();
+      while (machine.inputWaiting > TYPED_AHEAD && !this.#vm.end) await later(ROOM_MS);
     },
     key: async (name: string): Promise<void> => {
       this.machine.key(name);
@@ -731,6 +742,8 @@ export class Guest implements D.Debugger {
     for (const listener of [...this.#listeners]) listener(event);
   }
 }
+
+const later = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms).unref());
 
 function concatenate(parts: Uint8Array[]): Uint8Array {
   const result = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));

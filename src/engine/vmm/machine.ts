@@ -144,6 +144,10 @@ export class Machine {
     this.pc.serialInput(bytes);
   }
 
+  get inputWaiting(): number {
+    return this.pc.inputWaiting;
+  }
+
   networkEvent(bytes: Uint8Array): void {
     if (this.vm.end) return;
     this.pc.networkEvent(bytes);

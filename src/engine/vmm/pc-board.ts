@@ -219,6 +219,11 @@ export class PcBoard implements Board {
     this.journal.input(this.console?.isOpen ? 'console0' : 'serial0', bytes);
   }
 
+  /** Bytes of `serialInput` that the guest has not read yet. */
+  get inputWaiting(): number {
+    return this.console?.isOpen ? this.console.waiting : this.pc.serial.waiting;
+  }
+
   /** An event of the host's network. */
   networkEvent(bytes: Uint8Array): void {
     this.journal.input('net0', bytes);

@@ -49,6 +49,11 @@ export class VirtioConsole extends VirtioDevice<VirtioConsoleState> {
     return this.transport.running;
   }
 
+  /** Bytes of the host that the guest has given no buffer for yet. */
+  get waiting(): number {
+    return this.input.length;
+  }
+
   /** Bytes from the host; they wait until the guest has room. */
   receive(bytes: Uint8Array): void {
     for (const byte of bytes) if (this.input.length < INPUT_LIMIT) this.input.push(byte);
