@@ -37,7 +37,7 @@ describe('local APIC', () => {
     expect(rig.apicRead(ID)).toBe(0);
     rig.pc.activeVcpu = 1;
     expect(rig.apicRead(ID)).toBe(0x01000000);
-    expect(rig.apicRead(0x30)).toBe(0x00050014);
+    expect(rig.apicRead(0x30)).toBe(0x00060014);
   });
 
   it('lets software change its ID in xAPIC mode: two may share one', () => {
@@ -204,6 +204,42 @@ describe('local APIC', () => {
     expect(rig.pc.nmiPending(1)).toBe(false);
   });
 
+  it('sends nothing but plain interrupts to itself by a shorthand', () => {
+    const taken = (): number[] =>
+      [0, 1].filter((vcpu) => {
+        const pending = rig.pc.nmiPending(vcpu);
+        if (pending) rig.pc.acknowledgeNmi(vcpu);
+        return pending;
+      });
+    const [NMI, INIT, SMI, STARTUP, LOWEST] = [0x4400, 0x4500, 0x4200, 0x4600, 0x4140];
+    for (const shorthand of [0x40000, 0x80000]) {
+      for (const mode of [NMI, INIT, SMI, STARTUP, LOWEST]) rig.apicWrite(ICR_LOW, shorthand | mode);
+      expect(taken()).toEqual([]);
+      expect([rig.inits, rig.startups, rig.pc.interruptPending(0), rig.pc.interruptPending(1)]).toEqual([
+        [],
+        [],
+        false,
+        false,
+      ]);
+    }
+    rig.apicWrite(ICR_LOW, 0xc0000 | NMI);
+    expect(taken()).toEqual([1]);
+    rig.apicWrite(ICR_LOW, 0xc0000 | INIT);
+    expect(rig.inits).toEqual([1]);
+  });
+
+  it('has an LVT entry for corrected machine checks, masked while software-disabled', () => {
+    const LVT_CMCI = 0x2f0;
+    expect(rig.apicRead(LVT_CMCI)).toBe(0x10000);
+    rig.apicWrite(LVT_CMCI, 0xffffffff);
+    expect(rig.apicRead(LVT_CMCI)).toBe(0x107ff);
+    rig.apicWrite(LVT_CMCI, 0xf2);
+    rig.apicWrite(SVR, 0xff);
+    expect(rig.apicRead(LVT_CMCI)).toBe(0x100f2);
+    rig.apicWrite(ESR, 0);
+    expect(rig.apicRead(ESR)).toBe(0);
+  });
+
   it('reports illegal vectors and registers through ESR and the error interrupt', () => {
     rig.apicWrite(LVT_ERROR, 0xfe);
     rig.apicWrite(ICR_LOW, 0x40005);
@@ -350,6 +386,44 @@ describe('I/O APIC', () => {
     expect(rig.apicRead(0x390)).toBe(600);
     rig.clock.advance(700);
     expect(rig.apicRead(0x390)).toBe(0);
+  });
+
+  it('faults on reserved bits of x2APIC registers, which then are as they were', () => {
+    const rig = pcRig();
+    const [lapic] = rig.pc.lapic;
+    lapic.writeApicBase(lapic.apicBase | 0x400n);
+    const LINT = 0x107ffn | 0xf000n;
+    /** Register, the bits that it takes, and a value that it is given first. */
+    const registers: [msr: number, taken: bigint, value: bigint][] = [
+      [0x808, 0xffn, 0x10n],
+      [0x80f, 0x3ffn, 0x1ffn],
+      [0x82f, 0x117ffn, 0x10030n],
+      [0x832, 0x710ffn, 0x10031n],
+      [0x833, 0x117ffn, 0x10032n],
+      [0x834, 0x117ffn, 0x10033n],
+      [0x835, LINT, 0x10034n],
+      [0x836, LINT, 0x10035n],
+      [0x837, 0x110ffn, 0x10036n],
+      [0x838, 0xffffffffn, 0n],
+      [0x83e, 0xbn, 1n],
+    ];
+    for (const [msr, , value] of registers) expect(lapic.writeX2apic(msr, value), msr.toString(16)).toBe(true);
+    for (const [msr, taken, value] of registers) {
+      for (let bit = 0n; bit < 64n; bit++) {
+        const reserved = (taken & (1n << bit)) === 0n;
+        const name = `${msr.toString(16)} bit ${bit}`;
+        if (!reserved) continue;
+        expect(lapic.writeX2apic(msr, value | (1n << bit)), name).toBe(false);
+        expect(lapic.readX2apic(msr), name).toBe(value);
+      }
+    }
+    // a mode of the timer that does not exist
+    expect(lapic.writeX2apic(0x832, 0x60031n)).toBe(false);
+    // ICR: delivery status is ignored, all else beside the defined bits and the destination is reserved
+    for (let bit = 0n; bit < 32n; bit++) {
+      const defined = (0xcdfffn & (1n << bit)) !== 0n;
+      expect(lapic.writeX2apic(0x830, (5n << 32n) | 0x40n | (1n << bit)), `830 bit ${bit}`).toBe(defined);
+    }
   });
 
   it('has no x2APIC register for the arbitration priority, and a self IPI of one byte', () => {

@@ -22,3 +22,19 @@ describe('MTRRs', () => {
     expect(write(0xfe, 0x508n)).toBe(false);
   });
 });
+
+describe('what the machine says of itself', () => {
+  const { vm } = flatGuest('f4');
+  const [vcpu] = vm.vcpus;
+
+  it('has the rate of the time-stamp counter in MSR_PLATFORM_INFO, in units of 100 MHz', () => {
+    const info = readMsr(vcpu, vm, 0xce) ?? 0n;
+    expect([(info >> 8n) & 0xffn, (info >> 40n) & 0xffn]).toEqual([10n, 10n]);
+    expect(writeMsr(vcpu, vm, 0xce, info)).toBe(false);
+  });
+
+  it('has an LVT entry for corrected machine checks where IA32_MCG_CAP says so', () => {
+    expect(readMsr(vcpu, vm, 0x179)).toBe(1n << 10n);
+    expect((vm.board.mmioRead(0, 0xfee00030, 4) >> 16n) & 0xffn).toBe(6n);
+  });
+});

@@ -97,3 +97,22 @@ describe("KVM's paravirtual interface", () => {
     expect(runToEnd(guest)).toMatchObject({ status: debugExitStatus(9) });
   });
 });
+
+describe("without KVM's paravirtual interface", () => {
+  /** #UD leads to mov al, 7; out 0f4h, al: mov word [6 * 4], handler; mov word [6 * 4 + 2], 0 */
+  const handler = 0x7c00 + 0x40;
+  const guarded = (code: string): string =>
+    `c7061800${dword(handler).slice(0, 4)} c7061a000000 ${code} b009e6f4`.replace(/\s+/g, '').padEnd(0x80, '0') + END;
+
+  it('raises #UD for VMCALL and VMMCALL, but for hypercalls of its own', () => {
+    for (const code of [vmcall(5), '66b8050000000f01d9']) {
+      const guest = flatGuest(guarded(code));
+      guest.vm.paravirtual = false;
+      expect(runToEnd(guest)).toMatchObject(DONE);
+    }
+    // mov eax, 'VMSC'; xor ebx, ebx; vmcall; cmp edx, 1; mov al, 7; je +2; mov al, 9; out 0f4h, al
+    const own = flatGuest(`${guarded(`66b8${dword(0x564d5343)} 6631db 0f01c1 6683fa01 b007 7402 b009 e6f4`)}`);
+    own.vm.paravirtual = false;
+    expect(runToEnd(own)).toMatchObject(DONE);
+  });
+});

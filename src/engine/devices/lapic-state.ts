@@ -3,7 +3,7 @@ import { count, flag, list, optional, record, type StateOf, u32, u64, word, word
 import { BASE_BOOT, BASE_ENABLE, BASE_FIELD, BASE_X2APIC, DEFAULT_BASE, LVT_MASKED } from './lapic-registers.js';
 import { LAPIC_TIMER_STATE } from './lapic-timer.js';
 
-const LVTS = 6;
+const LVTS = 7;
 const VECTOR_WORDS = 8;
 
 export const LAPIC_STATE = record({

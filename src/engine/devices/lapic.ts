@@ -37,6 +37,7 @@ import {
   LVT_REMOTE_IRR,
   LVT_TIMER,
   LVT_TIMER_MODE,
+  lvtIndex,
   MSR_X2APIC_FIRST,
   REG_APR,
   REG_CURRENT_COUNT,
@@ -51,8 +52,6 @@ import {
   REG_IRR,
   REG_ISR,
   REG_LDR,
-  REG_LVT_ERROR,
-  REG_LVT_TIMER,
   REG_PPR,
   REG_SELF_IPI,
   REG_SVR,
@@ -60,6 +59,7 @@ import {
   REG_TPR,
   REG_VERSION,
   SVR_ENABLE,
+  takesX2apic,
   VERSION,
   X2APIC_WRITABLE,
 } from './lapic-registers.js';
@@ -74,6 +74,10 @@ import {
 import { LapicTimer, type TscView } from './lapic-timer.js';
 import { ParavirtualEoi } from './paravirtual-eoi.js';
 import { clearBit, highest, setBit, testBit, vectorsOf } from './vector-set.js';
+
+const SHORTHAND_SELF = 1;
+const SHORTHAND_ALL = 2;
+const SHORTHAND_OTHERS = 3;
 
 export interface LapicOptions {
   id: number;
@@ -94,7 +98,7 @@ export interface LapicOptions {
 
 export class Lapic implements Device<LapicState> {
   readonly name: string;
-  readonly format = { kind: 'lapic', version: 2, shape: LAPIC_STATE };
+  readonly format = { kind: 'lapic', version: 3, shape: LAPIC_STATE };
   readonly id: number;
   private s: LapicRegisters;
   private readonly timer: LapicTimer;
@@ -317,7 +321,8 @@ export class Lapic implements Device<LapicState> {
     if (index >= REG_ISR && index < REG_ISR + 8) return s.isr[index - REG_ISR];
     if (index >= REG_TMR && index < REG_TMR + 8) return s.tmr[index - REG_TMR];
     if (index >= REG_IRR && index < REG_IRR + 8) return s.irr[index - REG_IRR];
-    if (index >= REG_LVT_TIMER && index <= REG_LVT_ERROR) return s.lvt[index - REG_LVT_TIMER];
+    const entry = lvtIndex(index);
+    if (entry !== undefined) return s.lvt[entry];
     switch (index) {
       case REG_ID:
         return this.x2apic ? this.id : (s.xapicId << 24) >>> 0;
@@ -354,8 +359,9 @@ export class Lapic implements Device<LapicState> {
 
   writeRegister(index: number, value: number): void {
     const s = this.s;
-    if (index >= REG_LVT_TIMER && index <= REG_LVT_ERROR) {
-      this.writeLvt(index - REG_LVT_TIMER, value);
+    const entry = lvtIndex(index);
+    if (entry !== undefined) {
+      this.writeLvt(entry, value);
       return;
     }
     switch (index) {
@@ -412,7 +418,7 @@ export class Lapic implements Device<LapicState> {
     this.options.wake?.();
   }
 
-  /** @sdm 3A 10.6.1 "Interrupt Command Register (ICR)" */
+  /** @sdm 3A 10.6.1 "Interrupt Command Register (ICR)", tables 10-3 and 10-4: combinations that are not valid send nothing */
   private sendIpi(low: number, destination: number): void {
     const { bus } = this.options;
     const mode = (low >> 8) & 7;
@@ -423,21 +429,23 @@ export class Lapic implements Device<LapicState> {
       this.error(ERROR_SEND_VECTOR);
       return;
     }
+    const shorthand = (low >> 18) & 3;
+    // with itself among the receivers a processor may send nothing but plain interrupts
+    if ((shorthand === SHORTHAND_SELF || shorthand === SHORTHAND_ALL) && mode !== DELIVERY_FIXED) return;
     const message = { vector, mode, level: false, logical: (low & ICR_LOGICAL) !== 0, destination };
     const others = bus.lapics.filter((lapic) => lapic !== this && (lapic.s.base & BASE_ENABLE) !== 0n);
-    switch ((low >> 18) & 3) {
-      case 0:
-        bus.send(message);
-        break;
-      case 1:
+    switch (shorthand) {
+      case SHORTHAND_SELF:
         bus.deliver(message, [this]);
         break;
-      case 2:
+      case SHORTHAND_ALL:
         bus.deliver(message, [...others, this]);
         break;
-      case 3:
+      case SHORTHAND_OTHERS:
         bus.deliver(message, others);
         break;
+      default:
+        bus.send(message);
     }
   }
 
@@ -490,16 +498,13 @@ export class Lapic implements Device<LapicState> {
   /** WRMSR of 800h to 83Fh. @returns false for a #GP. */
   writeX2apic(msr: number, value: bigint): boolean {
     const index = msr - MSR_X2APIC_FIRST;
-    if (!this.x2apic || !X2APIC_WRITABLE.has(index)) return false;
+    if (!this.x2apic || !X2APIC_WRITABLE.has(index) || !takesX2apic(index, value)) return false;
     if (index === REG_ICR_LOW) {
       this.s.icrHigh = Number(value >> 32n);
       this.writeRegister(REG_ICR_LOW, Number(value & 0xffffffffn));
       return true;
     }
-    if (value >> 32n) return false;
     const word = Number(value);
-    if ((index === REG_EOI || index === REG_ESR) && word !== 0) return false;
-    if (index === REG_SELF_IPI && word > 0xff) return false;
     if (index === REG_SELF_IPI) this.accept(selfMessage(word & 0xff, this.id));
     else this.writeRegister(index, word);
     return true;

@@ -29,14 +29,21 @@ const ARCH_CAPABILITIES = 0x10a;
  */
 const IMMUNE = [0, 4, 5, 6, 8, 13, 14, 15, 20, 24, 26, 27, 62].reduce((mask, bit) => mask | (1n << BigInt(bit)), 0n);
 
+/**
+ * MSR_PLATFORM_INFO: the time-stamp counter's rate of 1 GHz, and the least that there is, in units of 100 MHz.
+ * @sdm 4 2 "Model-Specific Registers", table 2-20
+ */
+const PLATFORM_RATIOS = (10n << 8n) | (10n << 40n);
+const MCG_CAP = 0x179;
+
 /** MSRs with one value; writes are ignored where real processors ignore them. */
 const CONSTANT = new Map<number, bigint>([
   [0x17, 0n], // IA32_PLATFORM_ID
   [0x3a, 1n], // IA32_FEATURE_CONTROL: locked, VMX off
   [0x8b, 1n << 32n], // IA32_BIOS_SIGN_ID
-  [0xce, 0n], // MSR_PLATFORM_INFO
+  [0xce, PLATFORM_RATIOS], // MSR_PLATFORM_INFO
   [0xfe, MTRR_CAP],
-  [0x179, 0n], // IA32_MCG_CAP: no banks
+  [MCG_CAP, 1n << 10n], // CMCI_P: the local APIC has that LVT entry; no banks
   [ARCH_CAPABILITIES, IMMUNE],
 ]);
 const IGNORED_WRITES = new Set([0x79, 0x8b]);

@@ -82,6 +82,7 @@ export function ioapicFromKernel(ioapic: Ioapic, state: KvmStruct): void {
 const LAPIC = { id: 0x20, tpr: 0x80, ldr: 0xd0, dfr: 0xe0, svr: 0xf0, esr: 0x280, icrLow: 0x300, icrHigh: 0x310 };
 const VECTORS = { isr: 0x100, tmr: 0x180, irr: 0x200 };
 const FIRST_LVT = 0x320;
+/** Without CMCI, which comes with machine-check banks that the kernel is not told of. */
 const LVTS = 6;
 const TIMER = { initial: 0x380, current: 0x390, divide: 0x3e0 };
 const STEP = 16;
@@ -96,9 +97,7 @@ export function lapicToKernel(lapic: Lapic, page: KvmStruct): void {
       put(VECTORS[name] + i * STEP, word);
     });
   }
-  state.lvt.forEach((entry, i) => {
-    put(FIRST_LVT + i * STEP, entry);
-  });
+  for (let i = 0; i < LVTS; i++) put(FIRST_LVT + i * STEP, state.lvt[i]);
   for (const at of Object.values(TIMER)) put(at, 0);
 }
 
@@ -118,15 +117,16 @@ export function lapicFromKernel(lapic: Lapic, page: KvmStruct, { base, tscDeadli
   const code = (divide & 3) | ((divide & 8) >> 1);
   const divisor = code === 7 ? 1 : 2 << code;
   const [initial, current] = [get(TIMER.initial), get(TIMER.current)];
+  const before = lapic.save();
   lapic.load({
-    ...lapic.save(),
+    ...before,
     base,
     ...{ tpr: get(LAPIC.tpr), ldr: get(LAPIC.ldr), dfr: get(LAPIC.dfr), svr: get(LAPIC.svr), esr: get(LAPIC.esr) },
     ...{ icrLow: get(LAPIC.icrLow), icrHigh: get(LAPIC.icrHigh) },
     isr: bits(VECTORS.isr),
     tmr: bits(VECTORS.tmr),
     irr: bits(VECTORS.irr),
-    lvt: Array.from({ length: LVTS }, (_, i) => get(FIRST_LVT + i * STEP)),
+    lvt: before.lvt.map((entry, i) => (i < LVTS ? get(FIRST_LVT + i * STEP) : entry)),
     timer: {
       mode: (get(FIRST_LVT) >> 17) & 3,
       divide,

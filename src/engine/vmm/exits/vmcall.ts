@@ -1,11 +1,20 @@
-import { KVM_ENOSYS } from '../../../spec/kvm-paravirt.js';
 import type { ExitHandler } from '../exit.js';
 import { hypercall } from '../hypercall.js';
 import { paravirtualHypercall } from '../paravirt.js';
 
-/** VMCALL: vmscope's own hypercalls carry a signature in RAX; the rest are KVM's, which refuse unknown numbers. */
+const UD = 6;
+
+/**
+ * VMCALL: vmscope's own hypercalls carry a signature in RAX; the rest are KVM's, which refuse unknown numbers. Where its
+ * interface is not offered there is no hypervisor to call.
+ */
 export const vmcallExit: ExitHandler = (vcpu, vm) => {
-  vcpu.setGpr(0, hypercall(vcpu, vm) ?? (vm.paravirtual ? paravirtualHypercall(vcpu, vm) : KVM_ENOSYS));
+  const own = hypercall(vcpu, vm);
+  if (own === undefined && !vm.paravirtual) {
+    vcpu.exception(UD);
+    return 'inject';
+  }
+  vcpu.setGpr(0, own ?? paravirtualHypercall(vcpu, vm));
   vm.complete(vcpu);
   return 'resume';
 };
