@@ -47,7 +47,7 @@ const TABLES: ExtraRegister[] = ['gdtr', 'idtr'].flatMap((table) => [
 const OTHERS: ExtraRegister[] = [
   ...['xcr0', 'dr0', 'dr1', 'dr2', 'dr3', 'sysenter_cs', 'sysenter_esp', 'sysenter_eip', 'star', 'lstar', 'cstar'],
   ...['fmask', 'tsc', 'tsc_aux', 'pat', 'debugctl'],
-].map((name) => ({ name, bits: 64, group: SYSTEM }));
+].map((name) => ({ name, bits: 64, group: SYSTEM, ...(name === 'tsc' ? { moves: true } : {}) }));
 
 const DEBUG: ExtraRegister[] = [
   { name: 'dr6', bits: 64, group: SYSTEM, type: flags('x86_dr6', DR6) },
@@ -86,5 +86,6 @@ export const VMCS_REGISTERS: readonly ExtraRegister[] = SHOWN_FIELDS.map(({ name
   name: vmcsRegisterName(name),
   bits: width === 'natural' ? 64 : width,
   group: 'vmcs',
+  moves: true,
   ...(decoder === 'exit-reason' ? { type: EXIT_REASON } : {}),
 }));

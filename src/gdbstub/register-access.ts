@@ -7,7 +7,12 @@ import type { Architecture, Target, ThreadRegisters } from './target.js';
 /** IA32_EFER.LMA. @sdm 3A 2.2.1 "Extended Feature Enable Register" */
 const LMA = 1n << 10n;
 
+/** Values of a register that moves which a client may put back. */
+const TOLD_VALUES = 16;
+
 export class RegisterAccess {
+  /** By thread and name. */
+  private readonly moving = new Map<string, bigint[]>();
   private current: RegisterLayout | undefined;
   /** A plug-in that computes CS base + IP itself is connected. */
   pluginDetected = false;
@@ -118,7 +123,23 @@ export class RegisterAccess {
     if (slot === undefined) return undefined;
     if (slot.source === 'thread') return this.hex(slot, await this.target.readRegisters(thread, [slot.key]));
     const value = await this.target.extraRegisters?.read(thread, slot.key);
-    return value === undefined ? 'x'.repeat(slotBytes(slot) * 2) : encodeLittleEndian(value, slotBytes(slot));
+    if (value === undefined) return 'x'.repeat(slotBytes(slot) * 2);
+    if (slot.moves) this.told(thread, slot).push(value);
+    return encodeLittleEndian(value, slotBytes(slot));
+  }
+
+  /** The last values that the client has read of a register that moves. */
+  private told(thread: number, { key }: RegisterSlot): bigint[] {
+    const name = `${thread} ${key}`;
+    const values = (this.moving.get(name) ?? []).slice(1 - TOLD_VALUES);
+    this.moving.set(name, values);
+    return values;
+  }
+
+  /** A value as it is, or an old one of a register that moves, which a client puts back after a call: nothing to do. */
+  private async puttingBack(thread: number, slot: RegisterSlot, value: bigint): Promise<boolean> {
+    if (slot.moves && this.told(thread, slot).includes(value)) return true;
+    return (await this.target.extraRegisters?.read(thread, slot.key)) === value;
   }
 
   /** @throws Error when the number or the digits are wrong, or the target refuses the value. */
@@ -127,8 +148,10 @@ export class RegisterAccess {
     if (slot === undefined) throw new Error(`no register ${number}`);
     const value = hex.length === slotBytes(slot) * 2 ? decodeLittleEndian(hex) : undefined;
     if (value === undefined) throw new Error(`${slot.name} needs ${slotBytes(slot) * 2} hex digits`);
-    if (slot.source === 'extra') await this.target.extraRegisters?.write(thread, slot.key, value);
-    else await this.writeSlot(thread, slot, value, await this.target.readRegisters(thread));
+    if (slot.source === 'extra') {
+      if (!(await this.puttingBack(thread, slot, value)))
+        await this.target.extraRegisters?.write(thread, slot.key, value);
+    } else await this.writeSlot(thread, slot, value, await this.target.readRegisters(thread));
   }
 
   /**

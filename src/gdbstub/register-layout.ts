@@ -36,6 +36,8 @@ export interface RegisterSlot {
   generic?: 'pc' | 'sp' | 'fp' | 'flags';
   /** Which target group holds the value. */
   source: 'thread' | 'extra';
+  /** See ExtraRegister. */
+  moves?: boolean;
 }
 
 export interface RegisterLayout {
@@ -105,7 +107,8 @@ function sse(count: number): RegisterSlot[] {
 
 function extraSlot(register: ExtraRegister): RegisterSlot {
   const type = register.type ?? (`uint${register.bits}` as const);
-  return slot(register.name, register.bits, type, { group: register.group, source: 'extra' });
+  const moves = register.moves ? { moves: true } : {};
+  return slot(register.name, register.bits, type, { group: register.group, source: 'extra', ...moves });
 }
 
 /** Feature that holds the registers which no standard feature names. */

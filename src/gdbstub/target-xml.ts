@@ -91,10 +91,12 @@ function typesXml(slots: readonly RegisterSlot[]): string {
 
 function registerXml(register: RegisterSlot, number: number): string {
   const group = register.group === undefined ? '' : ` group="${escapeXml(register.group)}"`;
+  // no call of gdb's is to put system state back
+  const restored = register.source === 'extra' ? ' save-restore="no"' : '';
   const generic = register.generic === undefined ? '' : ` generic="${register.generic}"`;
   const name = escapeXml(register.name);
   const type = escapeXml(typeName(register.type));
-  return `  <reg name="${name}" bitsize="${register.bits}" type="${type}" regnum="${number}"${group}${generic}/>\n`;
+  return `  <reg name="${name}" bitsize="${register.bits}" type="${type}" regnum="${number}"${restored}${group}${generic}/>\n`;
 }
 
 /** The annex `target.xml` of qXfer:features:read. */

@@ -59,6 +59,8 @@ export interface ExtraRegister {
   bits: 8 | 16 | 32 | 64;
   /** Register group; absent: part of `info registers`. */
   group?: string;
+  /** It goes on by itself or tells what happened: a client that puts old values back after a call leaves it alone. */
+  moves?: true;
   type?: 'code_ptr' | 'data_ptr' | FlagsType | EnumType;
 }
 
