@@ -104,6 +104,9 @@ async function pageOrHole(debug: Debugger, address: bigint, thread: number): Pro
       ? { start: 0n, bytes: FOUR_GIB, mapped: true, read: true, write: true, execute: true }
       : { start: FOUR_GIB, bytes: TOP - FOUR_GIB, mapped: false, read: false, write: false, execute: false };
   }
+  if (address >= FOUR_GIB && (walk.mode === '32-bit' || walk.mode === 'PAE')) {
+    return { start: FOUR_GIB, bytes: TOP - FOUR_GIB, mapped: false, read: false, write: false, execute: false };
+  }
   const half = walk.mode === '4-level' ? 1n << 47n : walk.mode === '5-level' ? 1n << 56n : undefined;
   if (half !== undefined && address >= half && address < TOP - half) {
     return { start: half, bytes: TOP - 2n * half, mapped: false, read: false, write: false, execute: false };

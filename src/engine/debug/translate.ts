@@ -1,9 +1,8 @@
-import { RAM_BASE } from '../core/layout.js';
 import type { PageWalk } from '../debugger.js';
+import { type PhysicalReader, walkGuest } from '../memory/guest-walk.js';
+import { type PhysicalMemory, readEntry } from '../memory/physical.js';
 import type { Vcpu } from '../vmm/vcpu.js';
 import type { Vm } from '../vmm/vm.js';
-import { walkEpt } from './ept-walk.js';
-import { type PhysicalReader, walkGuest } from './guest-walk.js';
 
 /** Reads host-physical memory (the engine's whole memory). */
 export function hostReader(vm: Vm): PhysicalReader {
@@ -14,19 +13,20 @@ export function hostReader(vm: Vm): PhysicalReader {
   };
 }
 
-/** Reads guest-physical memory through the EPT. */
-export function guestReader(vm: Vm, vcpu: Vcpu): PhysicalReader {
-  const host = hostReader(vm);
-  return (address, bytes) => {
-    const hpa = guestToHost(vm, vcpu, address);
-    return hpa === undefined ? undefined : host(hpa, bytes);
+/** What a vCPU finds at guest-physical addresses: frames as the machine maps them, whatever spoils its EPT for a while. */
+export function physicalMemory(vm: Vm, vcpu: Vcpu): PhysicalMemory {
+  const { host } = vm;
+  return {
+    page(gpa) {
+      const at = vm.frameOf(gpa);
+      return at === undefined ? undefined : host.u8.subarray(at, at + 4096 - (at % 4096));
+    },
+    changed(gpa) {
+      const at = vm.frameOf(gpa) as number;
+      vm.core.invalidatePageCode(at - (at % 4096));
+    },
+    peek: (gpa) => (gpa >> 52n ? undefined : vm.board.mmioPeek(vcpu.index, Number(gpa), 4)),
   };
-}
-
-/** GPA -> HPA; undefined where no frame is mapped. RAM is one run, so the usual case needs no walk. */
-export function guestToHost(vm: Vm, vcpu: Vcpu, gpa: bigint): bigint | undefined {
-  if (gpa < BigInt(vm.memoryBytes)) return gpa + BigInt(RAM_BASE);
-  return walkEpt(vcpu.vmcs.get('EPT_POINTER'), gpa, hostReader(vm)).output;
 }
 
 /** The guest page walk of an address with the vCPU's current paging state (see Vm.synchronize). */
@@ -37,10 +37,6 @@ export function guestWalk(vcpu: Vcpu, vm: Vm, gva: bigint): PageWalk {
     cr4: vcpu.vmcs.get('GUEST_CR4'),
     efer: vcpu.vmcs.get('GUEST_IA32_EFER'),
   };
-  return walkGuest(state, gva, guestReader(vm, vcpu));
-}
-
-/** GVA -> GPA, or undefined. */
-export function translate(vcpu: Vcpu, vm: Vm, gva: bigint): bigint | undefined {
-  return guestWalk(vcpu, vm, gva).output;
+  const memory = physicalMemory(vm, vcpu);
+  return walkGuest(state, gva, (address, bytes) => readEntry(memory, address, bytes));
 }

@@ -13,15 +13,16 @@ import type {
   StopReason,
   VmcsFieldValue,
 } from '../debugger.js';
+import { readLinear, readPhysical, writeLinear, writePhysical } from '../memory/physical.js';
 import type { Vcpu } from '../vmm/vcpu.js';
 import type { Vm } from '../vmm/vm.js';
 import { entryFailures } from './entry-failures.js';
 import { eptRanges, walkEpt } from './ept-walk.js';
 import { faultChain } from './fault-chain.js';
+import { readHost, writeHost } from './host-access.js';
 import type { BreakpointSink, MachineView, Watch } from './machine-view.js';
-import { readMemory, writeMemory } from './memory-access.js';
 import { linearRip, readNamedRegisters, readRegisters, writeRegister } from './register-access.js';
-import { guestWalk, hostReader } from './translate.js';
+import { guestWalk, hostReader, physicalMemory } from './translate.js';
 import { viewVmcs, writeVmcs } from './vmcs-view.js';
 
 const WATCH_FLAGS = { read: 1, write: 2, access: 3 } as const;
@@ -111,11 +112,19 @@ export class VtxView implements MachineView {
   }
 
   readMemory(vcpu: number, space: AddressSpace, address: bigint, length: number): Uint8Array {
-    return readMemory(this.vm, this.settled(vcpu), space, address, length);
+    const target = this.settled(vcpu);
+    const memory = physicalMemory(this.vm, target);
+    if (space === 'hpa') return readHost(this.vm, address, length);
+    if (space === 'gpa') return readPhysical(memory, address, length);
+    return readLinear(memory, (gva) => guestWalk(target, this.vm, gva).output, address, length);
   }
 
   writeMemory(vcpu: number, space: AddressSpace, address: bigint, bytes: Uint8Array): number {
-    return writeMemory(this.vm, this.settled(vcpu), space, address, bytes);
+    const target = this.settled(vcpu);
+    const memory = physicalMemory(this.vm, target);
+    if (space === 'hpa') return writeHost(this.vm, address, bytes);
+    if (space === 'gpa') return writePhysical(memory, address, bytes);
+    return writeLinear(memory, (gva) => guestWalk(target, this.vm, gva).output, address, bytes);
   }
 
   vmcsField(vcpu: number, encoding: number): bigint | undefined {

@@ -110,6 +110,13 @@ export class Bus {
     return this.mmioRead(gpa, low) | (this.mmioRead(gpa + low, bytes - low) << BigInt(8 * low));
   }
 
+  /** What a load would answer, without its effects; undefined where no device answers or it cannot tell. */
+  mmioPeek(gpa: number, bytes: number): bigint | undefined {
+    const device = this.mmioAt(gpa);
+    if (device?.mmioPeek === undefined || gpa + bytes > device.mmio.gpa + device.mmio.bytes) return undefined;
+    return BigInt.asUintN(8 * bytes, device.mmioPeek(gpa - device.mmio.gpa, bytes));
+  }
+
   mmioWrite(gpa: number, bytes: number, value: bigint): void {
     const device = this.mmioAt(gpa);
     if (device !== undefined && gpa + bytes <= device.mmio.gpa + device.mmio.bytes) {

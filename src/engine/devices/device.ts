@@ -45,6 +45,8 @@ export interface MmioDevice {
   readonly mmio: { readonly gpa: number; readonly bytes: number };
   mmioRead(offset: number, bytes: number): bigint;
   mmioWrite(offset: number, bytes: number, value: bigint): void;
+  /** What a read would answer, without its effects; absent: nobody can tell without them. */
+  mmioPeek?(offset: number, bytes: number): bigint;
 }
 
 /** A chip or card, with state of its own; its name is for example `serial0`. */

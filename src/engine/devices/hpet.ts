@@ -167,6 +167,11 @@ export class Hpet implements Device<HpetState>, MmioDevice {
     return register === T_COMPARATOR ? timer.comparator : 0n;
   }
 
+  /** Reads have no effects. */
+  mmioPeek(offset: number, bytes: number): bigint {
+    return this.mmioRead(offset, bytes);
+  }
+
   mmioWrite(offset: number, bytes: number, value: bigint): void {
     if (bytes < 4) return;
     const register = offset & ~7;

@@ -103,6 +103,11 @@ export class Ioapic implements Device<IoapicState>, MmioDevice, IrqSink {
     return offset === WINDOW ? BigInt(this.readRegister(this.s.select)) : 0n;
   }
 
+  /** Reads have no effects. */
+  mmioPeek(offset: number, bytes: number): bigint {
+    return this.mmioRead(offset, bytes);
+  }
+
   mmioWrite(offset: number, _bytes: number, value: bigint): void {
     const word = Number(value & 0xffffffffn);
     if (offset === SELECT) this.s.select = word & 0xff;

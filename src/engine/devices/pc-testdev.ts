@@ -65,6 +65,11 @@ export class PcTestdev implements Device<PcTestdevState>, PortDevice, MmioDevice
     return value;
   }
 
+  /** Reads have no effects. */
+  mmioPeek(offset: number, bytes: number): bigint {
+    return this.mmioRead(offset, bytes);
+  }
+
   mmioWrite(offset: number, bytes: number, value: bigint): void {
     for (let n = 0; n < bytes; n++) this.memory[offset + n] = Number((value >> BigInt(8 * n)) & 0xffn);
   }

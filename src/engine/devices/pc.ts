@@ -88,6 +88,11 @@ class LapicWindow implements MmioDevice {
     return lapic.hasWindow ? lapic.windowRead(offset, bytes) : (1n << BigInt(8 * bytes)) - 1n;
   }
 
+  /** Reads have no effects. */
+  mmioPeek(offset: number, bytes: number): bigint {
+    return this.mmioRead(offset, bytes);
+  }
+
   mmioWrite(offset: number, bytes: number, value: bigint): void {
     const lapic = this.lapics[this.active];
     if (lapic.hasWindow) lapic.windowWrite(offset, bytes, value);

@@ -7,6 +7,8 @@ export interface Board {
   /** Device memory; unclaimed addresses read as all ones. */
   mmioRead(vcpu: number, gpa: number, bytes: number): bigint;
   mmioWrite(vcpu: number, gpa: number, bytes: number, value: bigint): void;
+  /** What a load would answer, without its effects; undefined where no device answers or it cannot tell. */
+  mmioPeek(vcpu: number, gpa: number, bytes: number): bigint | undefined;
   interruptPending(vcpu: number): boolean;
   /** Vector of the highest-priority interrupt, which becomes in service. */
   acknowledgeInterrupt(vcpu: number): number;

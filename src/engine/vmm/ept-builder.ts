@@ -55,6 +55,21 @@ export class EptBuilder {
     for (let at = gpa; at < gpa + bytes; at += PAGE_4K) this.host.set64(this.entryAddress(at, 1, true)!, 0n);
   }
 
+  /** Host-physical address of a guest-physical one, as these structures map it; undefined where they do not. */
+  frameOf(gpa: number): number | undefined {
+    const { u32 } = this.host;
+    let table = this.root;
+    for (let level = 4; level > 0; level--) {
+      const size = 2 ** (12 + 9 * (level - 1));
+      const at = (table + (Math.floor(gpa / size) % 512) * 8) >>> 2;
+      if ((u32[at] & 7) === 0) return undefined;
+      const next = (u32[at + 1] & 0x7f) * 2 ** 32 + ((u32[at] & ~0xfff) >>> 0);
+      if (level === 1 || (u32[at] & 0x80) !== 0) return next - (next % size) + (gpa % size);
+      table = next;
+    }
+    return undefined;
+  }
+
   /**
    * Host-physical address of the entry of `gpa` at a level (4 = PML4E ... 1 = PTE). With `create`
    * missing tables are added and larger leaves split; otherwise the lowest existing entry is answered.

@@ -34,6 +34,11 @@ export class FirmwareRom implements Firmware {
     vm.ept.map(this.gpa, this.#frames, bytes.length, READ_EXECUTE, EPT_MEMORY_TYPE.WB);
   }
 
+  /** As after power-on, whatever a debugger has written into it. */
+  restore(): void {
+    this.vm.host.u8.set(this.bytes, this.#frames);
+  }
+
   /**
    * Lets an area show RAM or ROM. RAM that can be written but not read is not told apart from ROM: firmware has the
    * ROM read while it writes only to copy it, which it does from the top of 4 GiB here.

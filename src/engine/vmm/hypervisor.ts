@@ -53,6 +53,8 @@ export interface Firmware {
   readonly gpa: number;
   /** Lets an area below 1 MiB show RAM or ROM. */
   show(area: ShadowArea): void;
+  /** As after power-on, whatever a debugger has written into it. */
+  restore(): void;
 }
 
 export interface Hypervisor<V extends VirtualCpu = VirtualCpu> {

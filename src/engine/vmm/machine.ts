@@ -109,6 +109,7 @@ export class Machine {
     const { vm } = this;
     this.asleep = false;
     vm.memory.read(0, vm.memoryBytes).fill(0);
+    this.#rom?.restore();
     vm.resetState();
     this.pc.reset();
     this.#boot();

@@ -139,6 +139,18 @@ export class PcBoard implements Board {
     this.pc.bus.mmioWrite(gpa, bytes, value);
   }
 
+  mmioPeek(vcpu: number, gpa: number, bytes: number): bigint | undefined {
+    const { pc } = this;
+    const active = pc.activeVcpu;
+    pc.activeVcpu = vcpu;
+    try {
+      this.vm.irqchip?.refresh();
+      return pc.bus.mmioPeek(gpa, bytes);
+    } finally {
+      pc.activeVcpu = active;
+    }
+  }
+
   interruptPending(vcpu: number): boolean {
     return this.pc.interruptPending(vcpu);
   }

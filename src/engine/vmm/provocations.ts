@@ -128,6 +128,11 @@ export class EptProvocations {
     return true;
   }
 
+  /** The right leaf of a page whose leaf is spoilt now. */
+  rightLeaf(page: number): bigint | undefined {
+    return this.#spoilt.get(page)?.value;
+  }
+
   /** Puts the right leaf of a page back; false: it was not spoilt. */
   repair(gpa: number): boolean {
     if (this.#spoilt.size === 0) return false;

@@ -416,6 +416,14 @@ export class Vm implements Hypervisor<Vcpu> {
     return true;
   }
 
+  /** Host address of a guest-physical byte that is RAM or ROM, whatever spoils the EPT for a while. */
+  frameOf(gpa: bigint): number | undefined {
+    if (gpa >> 39n !== 0n) return undefined;
+    const at = Number(gpa);
+    const leaf = this.provocations.rightLeaf(at - (at % 4096));
+    return leaf === undefined ? this.ept.frameOf(at) : Number(leaf & 0x7f_ffff_f000n) + (at % 4096);
+  }
+
   /** Takes the newest exit out of trace and counts: it was the debugger's own. */
   withdrawExit(reason: number): void {
     const { host } = this;

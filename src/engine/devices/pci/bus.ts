@@ -134,7 +134,10 @@ export class PciBus implements Device<PciBusState>, PortDevice, PciHost {
     this.options.bus.setMovableMmio(
       memory.map(({ gpa, bar }) => ({
         mmio: { gpa, bytes: bar.bytes },
-        mmioRead: (offset, bytes) => readWide(bar, offset, bytes),
+        mmioRead: (offset, bytes) => readWide((at, width) => bar.read(at, width), offset, bytes),
+        ...(bar.peek
+          ? { mmioPeek: (offset, bytes) => readWide((at, width) => bar.peek!(at, width), offset, bytes) }
+          : {}),
         mmioWrite: (offset, bytes, value) => writeWide(bar, offset, bytes, value),
       })),
     );
@@ -229,10 +232,10 @@ function slotOf({ place }: PciFunction): number {
 }
 
 /** Device registers are at most 32 bits wide: longer accesses are two. */
-function readWide(bar: Bar, offset: number, bytes: number): bigint {
-  if (bytes <= 4 && bytes !== 3) return BigInt(bar.read(offset, bytes) >>> 0);
+function readWide(read: (offset: number, bytes: number) => number, offset: number, bytes: number): bigint {
+  if (bytes <= 4 && bytes !== 3) return BigInt(read(offset, bytes) >>> 0);
   const low = bytes > 4 ? 4 : 2;
-  return readWide(bar, offset, low) | (readWide(bar, offset + low, bytes - low) << BigInt(8 * low));
+  return readWide(read, offset, low) | (readWide(read, offset + low, bytes - low) << BigInt(8 * low));
 }
 
 function writeWide(bar: Bar, offset: number, bytes: number, value: bigint): void {

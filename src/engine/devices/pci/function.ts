@@ -52,6 +52,8 @@ export interface PciIdentity {
 /** What answers behind a base address register. `offset` counts from its start; `bytes` is 1, 2 or 4. */
 export interface BarRegion {
   read(offset: number, bytes: number): number;
+  /** What a read would answer, without its effects; absent: nobody can tell without them. */
+  peek?(offset: number, bytes: number): number;
   write(offset: number, bytes: number, value: number): void;
 }
 

@@ -139,7 +139,8 @@ export class VirtioPci extends PciFunction<VirtioPciState> implements VirtioTran
 
   private registers(): BarRegion {
     return {
-      read: (offset, bytes) => this.readRegister(offset, bytes),
+      read: (offset, bytes) => (offset === ISR_OFFSET ? this.takeIsr() : this.readRegister(offset, bytes)),
+      peek: (offset, bytes) => this.readRegister(offset, bytes),
       write: (offset, bytes, value) => this.writeRegister(offset, bytes, value),
     };
   }
@@ -149,7 +150,7 @@ export class VirtioPci extends PciFunction<VirtioPciState> implements VirtioTran
       case COMMON_OFFSET:
         return this.readCommon(offset, bytes);
       case ISR_OFFSET:
-        return offset === ISR_OFFSET ? this.takeIsr() : 0;
+        return offset === ISR_OFFSET ? this.s.isr : 0;
       case CONFIG_OFFSET: {
         const config = this.device.config();
         let value = 0;

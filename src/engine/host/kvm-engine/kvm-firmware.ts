@@ -47,6 +47,11 @@ export class KvmFirmware implements Firmware {
     vm.mapPart(SLOT.rom, this.gpa, memory, offset, rom.length, KVM_MEM_READONLY);
   }
 
+  restore(): void {
+    const { buffer, byteOffset } = this.memory.bytes;
+    new Uint8Array(buffer, byteOffset + this.offset, this.rom.length).set(this.rom);
+  }
+
   show(area: ShadowArea): void {
     const { vm, memory } = this;
     const { gpa, bytes, readRam, writeRam } = area;
@@ -63,7 +68,7 @@ export class KvmFirmware implements Firmware {
 
   /** Where the guest finds the bytes of a guest-physical page, from the start of guest RAM; undefined where it finds none. */
   offsetOf(gpa: number): number | undefined {
-    if (gpa >= this.gpa) return this.offset + (gpa - this.gpa);
+    if (gpa >= this.gpa) return gpa < FOUR_GIB ? this.offset + (gpa - this.gpa) : undefined;
     if (gpa >= AREAS && gpa < LOW_END) {
       const area = [...this.areas.values()].find((a) => gpa >= a.gpa && gpa < a.gpa + a.bytes);
       if (area && !area.readRam) return gpa >= this.lowRom ? this.romOffset(gpa) : undefined;

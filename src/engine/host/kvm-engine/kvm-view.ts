@@ -1,9 +1,17 @@
 // A machine on KVM as the debugger sees it.
 
-import { type PagingState, walkGuest } from '../../debug/guest-walk.js';
 import type { MachineView } from '../../debug/machine-view.js';
 import type { AddressSpace, FaultStep, PageWalk, RegisterFile, TargetInfo } from '../../debugger.js';
 import { KERNEL_COUNTER } from '../../exit-counts.js';
+import { type PagingState, walkGuest } from '../../memory/guest-walk.js';
+import {
+  type PhysicalMemory,
+  readEntry,
+  readLinear,
+  readPhysical,
+  writeLinear,
+  writePhysical,
+} from '../../memory/physical.js';
 import type { KvmHypervisor } from './kvm-hypervisor.js';
 import { basicRegisters, otherRegisters, putRegister } from './registers.js';
 
@@ -19,11 +27,17 @@ export function walkOnKvm(vm: KvmHypervisor, vcpu: number, gva: bigint): PageWal
     cr4: sregs.getBig('cr4'),
     efer: sregs.getBig('efer'),
   };
-  return walkGuest(state, gva, (address, bytes) => {
-    if (address + BigInt(bytes) > BigInt(vm.memoryBytes)) return undefined;
-    const at = Number(address);
-    return bytes === 8 ? vm.ramView.getBigUint64(at, true) : BigInt(vm.ramView.getUint32(at, true));
-  });
+  const memory = physicalOnKvm(vm, vcpu);
+  return walkGuest(state, gva, (address, bytes) => readEntry(memory, address, bytes));
+}
+
+/** What a vCPU finds at guest-physical addresses. */
+export function physicalOnKvm(vm: KvmHypervisor, vcpu: number): PhysicalMemory {
+  return {
+    page: (gpa) => vm.pageAt(gpa),
+    changed() {},
+    peek: (gpa) => (gpa >> 52n ? undefined : vm.board.mmioPeek(vcpu, Number(gpa), 4)),
+  };
 }
 
 export class KvmView implements MachineView {
@@ -66,23 +80,21 @@ export class KvmView implements MachineView {
     if (name === 'rip' || cpu.linearRip !== cpu.stepOff) cpu.stepOff = undefined;
   }
 
+  /** There is no host-physical space to show. */
   readMemory(vcpu: number, space: AddressSpace, address: bigint, length: number): Uint8Array {
-    const result = new Uint8Array(length);
-    let valid = 0;
-    for (const piece of this.pieces(vcpu, space, address, length)) {
-      result.set(piece, valid);
-      valid += piece.length;
-    }
-    return valid === length ? result : result.slice(0, valid);
+    this.settled(vcpu);
+    const memory = physicalOnKvm(this.vm, vcpu);
+    if (space === 'hpa') return new Uint8Array(0);
+    if (space === 'gpa') return readPhysical(memory, address, length);
+    return readLinear(memory, (gva) => walkOnKvm(this.vm, vcpu, gva).output, address, length);
   }
 
   writeMemory(vcpu: number, space: AddressSpace, address: bigint, bytes: Uint8Array): number {
-    let written = 0;
-    for (const piece of this.pieces(vcpu, space, address, bytes.length)) {
-      piece.set(bytes.subarray(written, written + piece.length));
-      written += piece.length;
-    }
-    return written;
+    this.settled(vcpu);
+    const memory = physicalOnKvm(this.vm, vcpu);
+    if (space === 'hpa') return 0;
+    if (space === 'gpa') return writePhysical(memory, address, bytes);
+    return writeLinear(memory, (gva) => walkOnKvm(this.vm, vcpu, gva).output, address, bytes);
   }
 
   walk(vcpu: number, gva: bigint): PageWalk {
@@ -124,20 +136,5 @@ export class KvmView implements MachineView {
   private settled(vcpu: number): KvmHypervisor['vcpus'][number] {
     this.vm.settle();
     return this.vm.vcpus[vcpu];
-  }
-
-  /** Memory page by page, in place; ends where memory ends. There is no host-physical space to show. */
-  private *pieces(vcpu: number, space: AddressSpace, address: bigint, length: number): Generator<Uint8Array> {
-    this.settled(vcpu);
-    if (space === 'hpa') return;
-    for (let done = 0; done < length; ) {
-      const at = BigInt.asUintN(64, address + BigInt(done));
-      const gpa = space === 'gpa' ? at : walkOnKvm(this.vm, vcpu, at).output;
-      const page = gpa === undefined ? undefined : this.vm.pageAt(gpa);
-      if (!page) return;
-      const piece = page.subarray(0, length - done);
-      yield piece;
-      done += piece.length;
-    }
   }
 }

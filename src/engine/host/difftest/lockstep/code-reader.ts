@@ -1,5 +1,5 @@
 // Bytes of the instruction that comes next, by the guest's page tables, without stopping the guest for it.
-import { walkGuest } from '../../../debug/guest-walk.js';
+import { walkGuest } from '../../../memory/guest-walk.js';
 import { CR0, CR3, cplOf, linearRip, type Quick, toFile } from './state.js';
 
 const PAGE = 4096;

@@ -80,12 +80,15 @@ function pagingMode({ cr0, cr4, efer }: PagingState): { mode: PageWalk['mode']; 
 export function walkGuest(state: PagingState, gva: bigint, read: PhysicalReader): PageWalk {
   const { mode, levels, entryBytes } = pagingMode(state);
   const walk: PageWalk = { mode, input: gva, levels: [] };
-  if (mode === 'none') return { ...walk, output: gva & 0xffffffffn };
+  if (mode !== '4-level' && mode !== '5-level' && gva >> 32n !== 0n) {
+    return { ...walk, failure: 'address is wider than 32 bits' };
+  }
+  if (mode === 'none') return { ...walk, output: gva };
   const long = mode === '4-level' || mode === '5-level';
   if (long) {
     const width = mode === '5-level' ? 57 : 48;
     if (BigInt.asUintN(64, BigInt.asIntN(width, gva)) !== gva) return { ...walk, failure: 'address is not canonical' };
-  } else gva &= 0xffffffffn;
+  }
   let table = mode === 'PAE' ? state.cr3 & 0xffffffe0n : long ? state.cr3 & ADDRESS_52 : state.cr3 & 0xfffff000n;
   for (const [i, level] of levels.entries()) {
     const index = Number((gva >> level.shift) & ((1n << level.bits) - 1n));
