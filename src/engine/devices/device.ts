@@ -66,9 +66,4 @@ export interface GuestMemory {
   release?(gpa: number, bytes: number): void;
 }
 
-/** How a guest ended. `status` is the process status of the command line. */
-export interface GuestEnd {
-  kind: 'powered-off' | 'reset' | 'suspended' | 'resumed' | 'debug-exit' | 'triple-fault' | 'halted-forever' | 'error';
-  status: number;
-  message: string;
-}
+export type { GuestEnd } from './guest-end.js';

@@ -47,6 +47,11 @@ export class Journal {
     this.cursor = position;
   }
 
+  /** The machine took over a state that so many inputs have shaped; those that are kept from there on come again. */
+  goOnFrom(position: number): void {
+    this.cursor = position;
+  }
+
   /** Names who takes inputs of a kind. */
   take(kind: string, sink: Sink): void {
     this.sinks.set(kind, sink);

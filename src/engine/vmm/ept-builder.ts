@@ -32,6 +32,22 @@ export class EptBuilder {
     return BigInt(this.root) | 6n | (3n << 3n) | (1n << 6n);
   }
 
+  /** Size of all paging structures; they lie in a row from EPT_POOL on. */
+  get bytes(): number {
+    return this.#next - EPT_POOL;
+  }
+
+  /** Whether saved structures of this size can be taken over. */
+  fits(bytes: number): boolean {
+    return bytes >= PAGE_4K && bytes <= EPT_POOL_BYTES && bytes % PAGE_4K === 0;
+  }
+
+  /** Takes over structures that a machine of the same memory saved. */
+  load(structures: Uint8Array): void {
+    this.host.u8.set(structures, EPT_POOL);
+    this.#next = EPT_POOL + structures.length;
+  }
+
   /** Maps [gpa, gpa + bytes) to hpa with the largest leaves that alignment allows. All in bytes, multiples of 4 KiB. */
   map(gpa: number, hpa: number, bytes: number, permissions: EptPermissions, memoryType: number): void {
     const bits =

@@ -7,6 +7,8 @@ import type { MachineView } from '../debug/machine-view.js';
 import type { VgaText } from '../debugger.js';
 import type { Drive } from '../devices/block.js';
 import type { GuestEnd } from '../devices/device.js';
+import type { Stateful } from '../state/saved.js';
+import { flag, record, type StateOf } from '../state/schema.js';
 import type { InputKeeper } from '../time/input-keeper.js';
 import type { Card } from './cards.js';
 import type { Firmware, Hypervisor } from './hypervisor.js';
@@ -35,6 +37,8 @@ export interface MachineOptions {
   /** The image is a BIOS, which finds something to boot itself. */
   firmware?: { vgaBios?: Uint8Array; serialConsole: boolean };
 }
+
+const STATE = record({ asleep: flag });
 
 /** A guest: the virtual machine, its devices and the image that it boots. */
 export class Machine {
@@ -113,6 +117,18 @@ export class Machine {
     vm.resetState();
     this.pc.reset();
     this.#boot();
+  }
+
+  /** What the machine keeps beside its board and engine. */
+  get ownState(): Stateful<StateOf<typeof STATE>> {
+    return {
+      name: 'machine',
+      format: { kind: 'machine', version: 1, shape: STATE },
+      save: () => ({ asleep: this.asleep }),
+      load: ({ asleep }) => {
+        this.asleep = asleep;
+      },
+    };
   }
 
   /** In S3: no vCPU runs. */

@@ -3,6 +3,7 @@ import type { VgaText } from '../debugger.js';
 import type { Drive } from '../devices/block.js';
 import type { GuestEnd, Nanoseconds } from '../devices/device.js';
 import type { FirmwareFile } from '../devices/fw-cfg.js';
+import { GUEST_END } from '../devices/guest-end.js';
 import { buildPc, type Pc } from '../devices/pc.js';
 import type { ShadowArea } from '../devices/pci/chipset.js';
 import { VirtioBalloon } from '../devices/virtio/balloon.js';
@@ -13,12 +14,22 @@ import { VirtioNet } from '../devices/virtio/net.js';
 import { VirtioRng } from '../devices/virtio/rng.js';
 import type { HostNetwork } from '../net/host-network.js';
 import { UserNet } from '../net/user-net.js';
+import type { Stateful } from '../state/saved.js';
+import { count, optional, record, type StateOf } from '../state/schema.js';
 import { VirtualClock } from '../time/clock.js';
 import type { InputKeeper } from '../time/input-keeper.js';
 import { Journal } from '../time/journal.js';
 import type { Board } from './board.js';
 import type { Card } from './cards.js';
 import type { Hypervisor } from './hypervisor.js';
+
+const STATE = record({
+  /** What the devices told and the VMM has not taken yet. */
+  end: optional(GUEST_END),
+  bootSeconds: count,
+  /** Inputs of the host so far. */
+  inputs: count,
+});
 
 const IA32_TSC_DEADLINE = 0x6e0;
 const X2APIC_LAST = 0x83f;
@@ -56,7 +67,8 @@ export interface PcBoardOptions {
 export class PcBoard implements Board {
   readonly pc: Pc;
   readonly journal: Journal;
-  readonly bootSeconds: number;
+  /** Seconds since 1970 at power-on. */
+  bootSeconds: number;
   readonly net: UserNet | undefined;
   readonly balloon: VirtioBalloon | undefined;
   readonly console: VirtioConsole | undefined;
@@ -218,6 +230,20 @@ export class PcBoard implements Board {
   sendInterrupt(targets: readonly number[], mode: number, vector: number): void {
     const lapics = targets.map((id) => this.pc.lapic[id]);
     this.pc.apicBus.deliver({ vector, mode, level: false, logical: false, destination: 0 }, lapics);
+  }
+
+  /** What the board keeps beside its devices. */
+  get ownState(): Stateful<StateOf<typeof STATE>> {
+    return {
+      name: 'board0',
+      format: { kind: 'pc-board', version: 1, shape: STATE },
+      save: () => ({ end: this.#end, bootSeconds: this.bootSeconds, inputs: this.journal.position }),
+      load: ({ end, bootSeconds, inputs }) => {
+        this.#end = end;
+        this.bootSeconds = bootSeconds;
+        this.journal.goOnFrom(inputs);
+      },
+    };
   }
 
   takeEnd(): GuestEnd | undefined {

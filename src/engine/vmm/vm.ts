@@ -39,10 +39,14 @@ import { linearRip } from '../debug/register-access.js';
 import { VtxView } from '../debug/vtx-view.js';
 import type { CompilerCounters } from '../debugger.js';
 import type { GuestEnd, GuestMemory } from '../devices/device.js';
+import { GUEST_END } from '../devices/guest-end.js';
 import type { Jit } from '../jit/jit.js';
+import type { StateFormat } from '../state/saved.js';
+import { count, list, optional, record, type StateOf } from '../state/schema.js';
 import type { Board } from './board.js';
 import { PRIMARY } from './controls.js';
 import type { CoreExports } from './core-exports.js';
+import { type CoreState, coreShape, loadCore, saveCore } from './core-image.js';
 import { type CpuModel, cpuModel, DEFAULT_CPU_MODEL, hasFeature, linearBits } from './cpu-models.js';
 import { EPT_MEMORY_TYPE, EptBuilder } from './ept-builder.js';
 import { EVENT_VALID, type Outcome } from './exit.js';
@@ -53,8 +57,8 @@ import type { Hypervisor, SliceEnd, VirtualCpu } from './hypervisor.js';
 import { setInitialState } from './initial-state.js';
 import { initVcpu, startVcpu } from './multiprocessor.js';
 import { physicalRead } from './physical-access.js';
-import { EptProvocations, repairEntry, spoilEntry } from './provocations.js';
-import { Vcpu } from './vcpu.js';
+import { EPT_PROVOCATIONS, EptProvocations, repairEntry, spoilEntry } from './provocations.js';
+import { VCPU_STATE, Vcpu, type VcpuState } from './vcpu.js';
 import { fieldOffset } from './vmcs.js';
 import { fillMsrBitmap, setUpModel, setUpVmcs } from './vmcs-setup.js';
 
@@ -72,6 +76,15 @@ const EMULATION_NS = 500;
 const TIMER_FIELD = fieldOffset('VMX_PREEMPTION_TIMER_VALUE');
 
 const SYSCALL_OF = { GenuineIntel: SYSCALL_LONG, AuthenticAMD: SYSCALL_PROTECTED, none: SYSCALL_WITH_CSTAR } as const;
+
+/** What survives runSlice in the engine, frames apart. */
+export interface VmState {
+  core: CoreState;
+  vcpus: VcpuState[];
+  provocations: StateOf<typeof EPT_PROVOCATIONS>;
+  exits: number;
+  end: GuestEnd | undefined;
+}
 
 /** A virtual machine on the embedded engine: vCPUs, guest memory behind EPT, devices, and the exit loop. */
 export class Vm implements Hypervisor<Vcpu> {
@@ -310,6 +323,46 @@ export class Vm implements Hypervisor<Vcpu> {
   spend(ns: number): void {
     const vcpu = this.#current;
     vcpu.clockOffset = this.host.getNumber(vcpu.at(CLOCK_OFFSET)) + ns;
+  }
+
+  get format(): StateFormat<VmState> {
+    const vcpus = this.vcpus.length;
+    const shape = record({
+      core: coreShape(vcpus),
+      vcpus: list(VCPU_STATE, vcpus),
+      provocations: EPT_PROVOCATIONS,
+      exits: count,
+      end: optional(GUEST_END),
+    });
+    return { kind: 'vtx', version: 1, shape };
+  }
+
+  /**
+   * The engine's state but for the frames (core-image.ts). To save is an event of the run: all that is derived is
+   * dropped, so that this machine goes on just as one that loads the state. No debugger's step is under way.
+   */
+  save(): VmState {
+    this.synchronize();
+    this.core.dropDerived();
+    const { end, exits } = this;
+    return {
+      core: saveCore(this, this.#current.index),
+      vcpus: this.vcpus.map((vcpu) => vcpu.save()),
+      provocations: this.provocations.save(),
+      exits,
+      end,
+    };
+  }
+
+  load({ core, vcpus, provocations, exits, end }: VmState): void {
+    this.synchronize();
+    this.#select(this.vcpus[core.current]);
+    loadCore(this, core);
+    for (const [i, state] of vcpus.entries()) this.vcpus[i].load(state);
+    this.provocations.load(provocations);
+    this.exits = exits;
+    this.end = end;
+    this.core.dropDerived();
   }
 
   /** Asks for a stop after one more instruction of this vCPU (by MTF). */

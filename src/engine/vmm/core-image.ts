@@ -1,0 +1,131 @@
+/**
+ * The core's part of a machine's state, read from its linear memory and put back. All else in that memory is derived:
+ * translations, contexts and decoded code (see `dropDerived`), what the debugger set, and what one call leaves behind.
+ */
+import {
+  ACTIVE,
+  ENTRY_FAILURES,
+  ENTRY_FAILURES_BYTES,
+  EPT_POOL,
+  EXIT_COUNTS,
+  FAULT_LOG,
+  FAULT_LOG_BYTES,
+  FAULT_LOG_ENTRIES,
+  IO_BITMAP_A,
+  MAX_VCPUS,
+  RAM_BASE,
+  RANDOM_QUEUE,
+  RANDOM_QUEUE_ENTRIES,
+  TRACE_RECORD_BYTES,
+  TRACE_RECORDS,
+  TRACE_RING,
+  TRACE_SEQUENCE,
+  VCPU_STATE_BYTES,
+  VIRTUAL_APIC_BASE,
+} from '../core/layout.js';
+import { bytes, count, int, list, record, StateError, type StateOf } from '../state/schema.js';
+import type { Vm } from './vm.js';
+
+const PAGE = 4096;
+const RANDOM_BYTES = 16 + 8 * RANDOM_QUEUE_ENTRIES;
+const FAULT_LOG_TOTAL = 16 + FAULT_LOG_ENTRIES * FAULT_LOG_BYTES;
+const COUNTS_BYTES = 128 * 8;
+/** I/O bitmaps, MSR bitmap and the virtual-APIC pages, which follow each other. */
+const CONTROL_PAGES_BYTES = VIRTUAL_APIC_BASE + MAX_VCPUS * PAGE - IO_BITMAP_A;
+
+export const coreShape = (vcpus: number) =>
+  record({
+    /** The vCPU whose turn it is, or was last. */
+    current: int(0, vcpus - 1),
+    blocks: list(bytes(VCPU_STATE_BYTES), vcpus),
+    vmcs: list(bytes(PAGE), vcpus),
+    controlPages: bytes(CONTROL_PAGES_BYTES),
+    exitCounts: bytes(COUNTS_BYTES),
+    traceSequence: count,
+    entryFailures: bytes(ENTRY_FAILURES_BYTES),
+    random: bytes(RANDOM_BYTES),
+    faultLog: bytes(FAULT_LOG_TOTAL),
+    /** EPT paging structures, the root first. */
+    ept: bytes(),
+  });
+export type CoreState = StateOf<ReturnType<typeof coreShape>>;
+
+/** Where pages of the machine's frames lie: the exit trace, then guest RAM and what is behind it. */
+function frameRanges(vm: Vm): readonly (readonly [start: number, end: number])[] {
+  return [
+    [TRACE_RING, TRACE_RING + TRACE_RECORDS * TRACE_RECORD_BYTES],
+    [RAM_BASE, vm.host.bytes],
+  ];
+}
+
+/** A page of host-physical memory. The bytes are the machine's own: who keeps them copies them. */
+export interface Frame {
+  readonly hpa: number;
+  readonly bytes: Uint8Array;
+}
+
+/** All frames with anything but zeros in them, by address. */
+export function* frames(vm: Vm): Generator<Frame> {
+  const { u8, u32 } = vm.host;
+  for (const [start, end] of frameRanges(vm)) {
+    for (let hpa = start; hpa < end; hpa += PAGE) {
+      if (!isZero(u32, hpa >>> 2)) yield { hpa, bytes: u8.subarray(hpa, hpa + PAGE) };
+    }
+  }
+}
+
+function isZero(words: Uint32Array, first: number): boolean {
+  for (let at = first; at < first + PAGE / 4; at++) if (words[at] !== 0) return false;
+  return true;
+}
+
+/** The vCPUs are out of the guest, and nothing is cached: see Vm.save. */
+export function saveCore(vm: Vm, current: number): CoreState {
+  const { host } = vm;
+  const copy = (at: number, length: number) => host.u8.slice(at, at + length);
+  return {
+    current,
+    blocks: vm.vcpus.map((vcpu) => copy(vcpu.at(ACTIVE), VCPU_STATE_BYTES)),
+    vmcs: vm.vcpus.map(({ vmcs }) => copy(vmcs.region, PAGE)),
+    controlPages: copy(IO_BITMAP_A, CONTROL_PAGES_BYTES),
+    exitCounts: copy(EXIT_COUNTS, COUNTS_BYTES),
+    traceSequence: host.getNumber(TRACE_SEQUENCE),
+    entryFailures: copy(ENTRY_FAILURES, ENTRY_FAILURES_BYTES),
+    random: copy(RANDOM_QUEUE, RANDOM_BYTES),
+    faultLog: copy(FAULT_LOG, FAULT_LOG_TOTAL),
+    ept: copy(EPT_POOL, vm.ept.bytes),
+  };
+}
+
+/** What `checkFrame` and the schema cannot say: that the paging structures fit. @throws StateError */
+export function checkCore(vm: Vm, { ept }: CoreState): void {
+  if (!vm.ept.fits(ept.length)) throw new StateError(`the EPT's paging structures have ${ept.length} bytes`);
+}
+
+/** @throws StateError when the machine has no frame there. */
+export function checkFrame(vm: Vm, { hpa, bytes: { length } }: Frame): void {
+  const inside = frameRanges(vm).some(([start, end]) => hpa >= start && hpa + PAGE <= end);
+  if (length !== PAGE || hpa % PAGE !== 0 || !inside)
+    throw new StateError(`this machine has no frame of ${length} bytes at 0x${hpa.toString(16)}`);
+}
+
+/** Puts a state back, after `checkCore`; the vCPU that had its turn is the current one already. */
+export function loadCore(vm: Vm, state: CoreState): void {
+  const { host } = vm;
+  for (const [i, vcpu] of vm.vcpus.entries()) {
+    host.u8.set(state.blocks[i], vcpu.at(ACTIVE));
+    host.u8.set(state.vmcs[i], vcpu.vmcs.region);
+  }
+  host.u8.set(state.controlPages, IO_BITMAP_A);
+  host.u8.set(state.exitCounts, EXIT_COUNTS);
+  host.setNumber(TRACE_SEQUENCE, state.traceSequence);
+  host.u8.set(state.entryFailures, ENTRY_FAILURES);
+  host.u8.set(state.random, RANDOM_QUEUE);
+  host.u8.set(state.faultLog, FAULT_LOG);
+  vm.ept.load(state.ept);
+}
+
+/** Every frame reads as zeros. */
+export function clearFrames(vm: Vm): void {
+  for (const [start, end] of frameRanges(vm)) vm.host.release(start, end - start);
+}

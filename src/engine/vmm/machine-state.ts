@@ -1,0 +1,81 @@
+/**
+ * The state of a machine as one thing. A mutable field of the machine that survives `runSlice` is in it, or follows
+ * from it and is made anew by `loadMachine`. The debugger's own (breakpoints, a step under way) is not the machine's.
+ */
+import { checkAll, loadAll, type Saved, type Stateful, saveAll } from '../state/saved.js';
+import { count, flag, record, StateError, type StateOf, text, u32 } from '../state/schema.js';
+import { checkCore, checkFrame, clearFrames, type Frame, frames } from './core-image.js';
+import type { CpuModel } from './cpu-models.js';
+import type { Machine } from './machine.js';
+import { Vm, type VmState } from './vm.js';
+
+/** What a state belongs to: it is loaded into a machine built alike. */
+export const MACHINE_IDENTITY = record({ engine: text, memoryBytes: count, vcpus: u32, cpu: text, paravirtual: flag });
+export type MachineIdentity = StateOf<typeof MACHINE_IDENTITY>;
+
+/** All but the frames: small, and copied. */
+export interface MachineState {
+  readonly identity: MachineIdentity;
+  readonly parts: Readonly<Record<string, Saved>>;
+}
+
+/** The maker and every feature word. */
+function cpuText({ vendor, ...model }: CpuModel): string {
+  return [vendor ?? 'none', ...Object.values(model).map((word) => word.toString(16))].join(' ');
+}
+
+function identity(vm: Vm): MachineIdentity {
+  const { engine, memoryBytes, vcpus, cpu, paravirtual } = vm;
+  return { engine, memoryBytes, vcpus: vcpus.length, cpu: cpuText(cpu), paravirtual };
+}
+
+const ENGINE = 'vtx';
+
+/** The engine, the board and its devices, in the order of loading. */
+function parts(machine: Machine, vm: Vm): Stateful[] {
+  const engine: Stateful<VmState> = {
+    name: ENGINE,
+    format: vm.format,
+    save: () => vm.save(),
+    load: (state) => vm.load(state),
+  };
+  return [engine, machine.ownState, machine.pc.ownState, ...machine.pc.pc.parts];
+}
+
+/** @throws StateError where the engine's state is not the program's own. */
+function vtx(machine: Machine): Vm {
+  if (machine.vm instanceof Vm) return machine.vm;
+  throw new StateError(
+    `the state of engine ${machine.vm.engine} cannot be saved: ${machine.vm.engine} keeps part of it`,
+  );
+}
+
+/**
+ * The state at this instant; `frames` is read with it, before the guest runs on.
+ * @throws StateError when the engine does not give its state.
+ */
+export function saveMachine(machine: Machine): { state: MachineState; frames: Iterable<Frame> } {
+  const vm = vtx(machine);
+  const saved = saveAll(parts(machine, vm));
+  return { state: { identity: identity(vm), parts: saved }, frames: { [Symbol.iterator]: () => frames(vm) } };
+}
+
+/**
+ * Puts a state back into this machine or another one that is built alike. All is checked before anything changes.
+ * @throws StateError naming what does not fit.
+ */
+export function loadMachine(machine: Machine, state: MachineState, saved: Iterable<Frame>): void {
+  const vm = vtx(machine);
+  const own = identity(vm);
+  for (const [name, value] of Object.entries(MACHINE_IDENTITY.check(state.identity, 'identity'))) {
+    const here = own[name as keyof MachineIdentity];
+    if (value !== here) throw new StateError(`the state is of a machine with ${name} ${value}; this one has ${here}`);
+  }
+  const all = parts(machine, vm);
+  checkAll(all, state.parts);
+  checkCore(vm, (state.parts[ENGINE].state as VmState).core);
+  for (const frame of saved) checkFrame(vm, frame);
+  clearFrames(vm);
+  for (const { hpa, bytes } of saved) vm.host.u8.set(bytes, hpa);
+  loadAll(all, state.parts);
+}
