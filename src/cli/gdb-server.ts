@@ -1,22 +1,33 @@
+import { lstatSync, unlinkSync } from 'node:fs';
+import { connect, Socket } from 'node:net';
 import { fileCause } from '../engine/host/file-cause.js';
 import type { Guest } from '../engine/host/guest.js';
-import { startStub } from '../gdbstub/server.js';
+import { type Stub, startStub } from '../gdbstub/server.js';
+import type { Target } from '../gdbstub/target.js';
+import { type GdbAddress, readGdbAddress, showGdbAddress, targetOf } from './gdb-address.js';
 import { createGdbTarget } from './gdb-target.js';
 import { UsageError } from './options.js';
 
-/**
- * Serves GDB over a guest of this thread; answers the port.
- * @param onClient told whether a client is connected, when that changes
- * @throws UsageError when the address is taken.
- */
-export async function startGdbServer(
-  guest: Guest,
-  address: { host: string; port: number },
-  onClient: (connected: boolean) => void,
-): Promise<number> {
-  try {
-    const { machine } = guest;
-    const target = await createGdbTarget(guest, {
+const STDIN = 0;
+const STDOUT = 1;
+
+/** The GDB stubs of a guest of this thread: that of the command line, and those asked for while it runs. */
+export class GdbServers {
+  readonly #stubs = new Map<string, Stub>();
+  #target: Promise<Target> | undefined;
+  #clients = 0;
+
+  /** @param onClient told whether any client is connected, when that changes */
+  constructor(
+    private readonly guest: Guest,
+    private readonly onClient: (connected: boolean) => void,
+    private readonly onPipeClosed: () => void,
+  ) {}
+
+  /** Answers where it listens, with the port that was picked for port 0. @throws UsageError when it cannot be had. */
+  async open(address: GdbAddress): Promise<GdbAddress> {
+    const { machine } = this.guest;
+    this.#target ??= createGdbTarget(this.guest, {
       get held() {
         return machine.holdInterruptsOnStep;
       },
@@ -24,15 +35,84 @@ export async function startGdbServer(
         machine.holdInterruptsOnStep = held;
       },
     });
-    const stub = await startStub({
-      target,
-      host: address.host,
-      port: address.port,
-      onClient,
-      onMessage: (text) => machine.onMessage(text),
+    try {
+      if (address.kind === 'unix') await removeStale(address.path);
+      const stub = await startStub({
+        target: await this.#target,
+        ...(address.kind === 'tcp' ? { host: address.host, port: address.port } : {}),
+        ...(address.kind === 'unix' ? { path: address.path } : {}),
+        onClient: (connected) => this.#count(connected),
+        onMessage: (text) => machine.onMessage(text),
+      });
+      if (address.kind === 'stdio') attachStdio(stub, this.onPipeClosed);
+      const opened = address.kind === 'tcp' ? { ...address, port: stub.port } : address;
+      this.#stubs.set(showGdbAddress(opened), stub);
+      return opened;
+    } catch (error) {
+      if (error instanceof UsageError) throw error;
+      throw new UsageError(`--gdb ${showGdbAddress(address)}: ${fileCause(error)}`);
+    }
+  }
+
+  /** QEMU's `gdbserver [ADDRESS | none]`. @returns where there are stubs */
+  async command(argument: string): Promise<string> {
+    if (argument === 'none') {
+      for (const stub of this.#stubs.values()) await stub.close();
+      this.#stubs.clear();
+      return 'no GDB stub';
+    }
+    if (argument !== '') {
+      const address = readGdbAddress(argument);
+      if (address === undefined || address.kind === 'stdio') {
+        return `gdbserver ${argument}: not [HOST:]PORT, unix:PATH or none`;
+      }
+      if (!this.#stubs.has(showGdbAddress(address))) {
+        const opened = await this.open(address).catch((error: Error) => error.message);
+        if (typeof opened === 'string') return opened.replace(/^--gdb/, 'gdbserver');
+      }
+    }
+    const all = [...this.#stubs.keys()].map((text) => {
+      const address = readGdbAddress(text);
+      return `GDB stub on ${text}${address ? `; gdb: target remote ${targetOf(address)}` : ''}`;
     });
-    return stub.port;
-  } catch (error) {
-    throw new UsageError(`--gdb ${address.host}:${address.port}: ${fileCause(error)}`);
+    return all.join('\n') || 'no GDB stub';
+  }
+
+  #count(connected: boolean): void {
+    const before = this.#clients;
+    this.#clients += connected ? 1 : -1;
+    if (before > 0 !== this.#clients > 0) this.onClient(connected);
+  }
+}
+
+/** Removes a socket at which nobody listens any more. */
+async function removeStale(path: string): Promise<void> {
+  const present = lstatSync(path, { throwIfNoEntry: false });
+  if (present === undefined) return;
+  if (!present.isSocket()) throw new UsageError(`--gdb unix:${path}: there is a file of that name, and no socket`);
+  const answered = await new Promise<boolean>((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+  if (answered) throw new UsageError(`--gdb unix:${path}: somebody listens there already`);
+  unlinkSync(path);
+}
+
+/** Serves whoever started this process with pipes, as `target remote | vmscope ...` does. @throws UsageError */
+function attachStdio(stub: Stub, onClosed: () => void): void {
+  try {
+    const input = new Socket({ fd: STDIN, readable: true, writable: false });
+    const output = new Socket({ fd: STDOUT, readable: false, writable: true });
+    input.once('close', onClosed);
+    input.once('end', onClosed);
+    stub.attach(input, output, 'standard input');
+  } catch {
+    throw new UsageError(
+      '--gdb stdio: standard input and output are no pipes; gdb makes them: target remote | vmscope run ... --gdb stdio',
+    );
   }
 }

@@ -4,6 +4,7 @@ import type { Card } from '../engine/vmm/cards.js';
 import type { CpuModel } from '../engine/vmm/cpu-models.js';
 import type { EngineName } from '../engine/vmm/hypervisor.js';
 import type { DriveArgument } from './drive-options.js';
+import type { GdbAddress } from './gdb-address.js';
 import type { NetArgument } from './net-options.js';
 
 /** What the worker needs to build a guest; crosses to it as workerData. */
@@ -39,7 +40,7 @@ export interface GuestWorkerData {
   /** File of symbols, instead of the image's. */
   symbols?: string;
   traceFile?: string;
-  gdb?: { host: string; port: number };
+  gdb?: GdbAddress;
   drives?: DriveArgument[];
   net?: NetArgument;
   cards?: Card[];
@@ -54,10 +55,12 @@ export interface GuestWorkerData {
 /** First message of the worker: it is up, or why it is not. */
 export type WorkerHello =
   /** `socket`: path at which `top` and `attach` find the guest. */
-  | { ready: true; gdbPort?: number; warnings?: string[]; socket?: string }
+  | { ready: true; gdb?: GdbAddress; warnings?: string[]; socket?: string }
   | { ready: false; message: string; status: number; stack?: string };
 
-/** What the engine's thread says besides answers and events: whether a GDB client is connected. */
-export interface WorkerNotice {
-  gdbClient: boolean;
-}
+/** What the engine's thread says besides answers and events. */
+export type WorkerNotice =
+  /** Whether a GDB client is connected. */
+  | { gdbClient: boolean }
+  /** The debugger at standard input has gone. */
+  | { pipeClosed: true };

@@ -4,6 +4,7 @@ import { heartbeatCells, watchHeartbeat } from '../engine/host/kvm-engine/heartb
 import { connectDebugger } from '../engine/host/rpc.js';
 import { elapsed } from './elapsed.js';
 import { exitWithoutThreads } from './exit-without-threads.js';
+import type { GdbAddress } from './gdb-address.js';
 import type { GuestWorkerData, WorkerHello, WorkerNotice } from './guest-options.js';
 import { remove } from './guest-socket.js';
 import { tell } from './tell.js';
@@ -22,11 +23,14 @@ export class StartError extends Error {
 
 export interface RunningGuest {
   target: Debugger;
-  gdbPort: number | undefined;
+  /** Where its GDB stub listens. */
+  gdb: GdbAddress | undefined;
   /** Resolves with the reason when the engine's thread is no more, or no longer answers. */
   closed: Promise<string>;
   /** Resolves when no GDB client is connected; undefined when none is now. */
   gdbClientLeft(): Promise<void> | undefined;
+  /** Resolves when the debugger at standard input has gone. */
+  pipeClosed: Promise<void>;
   /** Ends the engine's thread. */
   terminate(): Promise<void>;
 }
@@ -49,7 +53,12 @@ export async function startGuest(data: GuestWorkerData): Promise<RunningGuest> {
     worker.once('exit', () => resolve('the engine has ended'));
   });
   const hello = await Promise.race([
-    new Promise<WorkerHello>((resolve) => worker.once('message', resolve)),
+    new Promise<WorkerHello>((resolve) => {
+      // a GDB client may be there before the guest is ready
+      worker.on('message', (message: Partial<WorkerHello>) => {
+        if (message.ready !== undefined) resolve(message as WorkerHello);
+      });
+    }),
     closed.then((message): WorkerHello => ({ ready: false, message, status: 3 })),
   ]);
   if (!hello.ready) {
@@ -61,8 +70,13 @@ export async function startGuest(data: GuestWorkerData): Promise<RunningGuest> {
   // The thread cannot tidy up when it is ended from here, nor when the process exits.
   if (socket !== undefined) process.once('exit', () => remove(socket));
   let left: { promise: Promise<void>; resolve: () => void } | undefined;
-  worker.on('message', (notice: Partial<WorkerNotice>) => {
-    if (notice.gdbClient === undefined) return;
+  let closePipe = (): void => {};
+  const pipeClosed = new Promise<void>((resolve) => {
+    closePipe = resolve;
+  });
+  worker.on('message', (notice: WorkerNotice) => {
+    if ('pipeClosed' in notice) closePipe();
+    if (!('gdbClient' in notice)) return;
     left?.resolve();
     left = undefined;
     if (!notice.gdbClient) return;
@@ -77,9 +91,10 @@ export async function startGuest(data: GuestWorkerData): Promise<RunningGuest> {
   const target = await connectDebugger(worker, closed);
   return {
     target,
-    gdbPort: hello.gdbPort,
+    gdb: hello.gdb,
     closed,
     gdbClientLeft: () => left?.promise,
+    pipeClosed,
     terminate: async () => {
       // disks are written back before the thread goes; one that hangs is not waited for
       if (stuck) return;

@@ -18,7 +18,7 @@ import { Machine } from '../engine/vmm/machine.js';
 import { Vm } from '../engine/vmm/vm.js';
 import { openDrives } from './drives.js';
 import { readInput } from './files.js';
-import { startGdbServer } from './gdb-server.js';
+import { GdbServers } from './gdb-server.js';
 import type { GuestWorkerData, WorkerHello, WorkerNotice } from './guest-options.js';
 import { publishGuest } from './guest-socket.js';
 import { kernelForesight, linuxRelease } from './kernel-foresight.js';
@@ -29,7 +29,7 @@ import { TraceFile } from './trace-file.js';
 
 const port = parentPort!;
 const hello = (message: WorkerHello): void => port.postMessage(message);
-const gdbClient = (connected: boolean): void => port.postMessage({ gdbClient: connected } satisfies WorkerNotice);
+const notice = (message: WorkerNotice): void => port.postMessage(message);
 
 /** Builds the guest that the options describe. @throws ImageError, UsageError */
 export function createGuest(
@@ -144,15 +144,21 @@ async function main(): Promise<void> {
     const warnings: string[] = [];
     const sockets = data.net ? new UserSockets() : undefined;
     const guest = createGuest(data, (line) => warnings.push(line), sockets);
+    const servers = new GdbServers(
+      guest,
+      (connected) => notice({ gdbClient: connected }),
+      () => notice({ pipeClosed: true }),
+    );
+    guest.gdbServer = (argument) => servers.command(argument);
     for (const forward of data.net?.forwards ?? []) await openForward(sockets, forward, warnings);
-    const gdbPort = data.gdb ? await startGdbServer(guest, data.gdb, gdbClient) : undefined;
+    const gdb = data.gdb && (await servers.open(data.gdb));
     const published = data.aside ? {} : await publishGuest(guest, data.name, data.image);
     if (published.warning !== undefined) warnings.push(published.warning);
     serveDebugger(guest, port);
     hello({
       ready: true,
       warnings,
-      ...(gdbPort === undefined ? {} : { gdbPort }),
+      ...(gdb === undefined ? {} : { gdb }),
       ...(published.path === undefined ? {} : { socket: published.path }),
     });
   } catch (error) {

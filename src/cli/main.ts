@@ -11,6 +11,7 @@ const VERBS: Record<string, () => Promise<(program: Command) => void>> = {
   demo: async () => (await import('./demo.js')).addDemoCommand,
   top: async () => (await import('./top.js')).addTopCommand,
   attach: async () => (await import('./attach.js')).addAttachCommand,
+  gdb: async () => (await import('./gdb.js')).addGdbCommand,
   doctor: async () => (await import('./doctor.js')).addDoctorCommand,
   lockstep: async () => (await import('./lockstep.js')).addLockstepCommand,
 };

@@ -60,14 +60,6 @@ export function parseName(text: string): string {
   return text;
 }
 
-/** [HOST:]PORT of --gdb; loopback unless a host is named. @throws UsageError */
-export function parseGdbAddress(text: string): { host: string; port: number } {
-  const match = /^(?:(.*):)?(\d+)$/.exec(text.replace(/^tcp:/, ''));
-  const port = match ? Number(match[2]) : Number.NaN;
-  if (!match || port > 65535) throw new UsageError(`--gdb ${text}: not [HOST:]PORT`);
-  return { host: (match[1] ?? '').replace(/^\[(.*)\]$/, '$1') || '127.0.0.1', port };
-}
-
 /** Serial port of the command line. */
 export type SerialTarget =
   | { kind: 'stdio' }

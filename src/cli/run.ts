@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
 import { totalExits } from '../engine/exit-counts.js';
@@ -11,15 +12,16 @@ import { ANSWER_MS, elapsed } from './elapsed.js';
 import { chooseEngine } from './engine.js';
 import { resolveImage } from './files.js';
 import { type FirmwarePaths, findFirmware } from './firmware.js';
+import { GDB_PORT, type GdbAddress, parseGdbAddress, readGdbAddress, showGdbAddress } from './gdb-address.js';
 import type { GuestWorkerData } from './guest-options.js';
 import { type RunningGuest, startGuest } from './guest-process.js';
+import { remove } from './guest-socket.js';
 import { type HeadlessEnd, runHeadless } from './headless.js';
 import { runInteractive } from './interactive.js';
 import { parseNet } from './net-options.js';
 import {
   parseCount,
   parseCpuModel,
-  parseGdbAddress,
   parseMemory,
   parseName,
   parseRtc,
@@ -42,7 +44,9 @@ interface RunOptions {
   name?: string;
   engine: string;
   at?: string;
-  gdb?: string;
+  gdb?: string | true;
+  s?: boolean;
+  S?: boolean;
   wait?: boolean;
   headless?: boolean;
   serial?: string;
@@ -98,8 +102,13 @@ export function addRunCommand(program: Command): void {
         "interrupt controllers in the host's kernel (engine kvm; default off)",
       ).choices(['on', 'split', 'off']),
     )
-    .option('--gdb <[host:]port>', 'GDB stub; on the loopback address unless HOST is given')
+    .option(
+      '--gdb [address]',
+      'GDB stub: [HOST:]PORT (default 1234, loopback), unix:PATH, or stdio for `target remote |`',
+    )
+    .option('-s', 'as --gdb 1234')
     .option('--wait', 'start stopped')
+    .option('-S', 'as --wait')
     .option('--headless', 'no dashboard')
     .option('--serial <target>', 'COM1: stdio, none, file:F, unix:PATH')
     .option('--trace <file>', 'record the VM exits')
@@ -123,10 +132,15 @@ const PATHS = ['kernel', 'initrd', 'cdrom', 'bios', 'symbols', 'debugcon', 'trac
 /** The `run` verb. Answers the process status. @throws UsageError, StartError */
 export async function runGuest(image: string | undefined, options: RunOptions): Promise<number> {
   if (image === '') throw new UsageError('run: IMAGE is empty');
+  const { gdb, rest } = gdbOf(image, options);
+  image = rest;
   for (const option of PATHS) if (options[option] === '') throw new UsageError(`--${option}: no file is named`);
   const { file, drives, firmware } = bootOf(image, options);
-  const interactive = !options.headless && hasTerminal();
-  const serial = parseSerial(options.serial ?? (interactive ? 'none' : 'stdio'));
+  const piped = gdb?.kind === 'stdio';
+  const interactive = !options.headless && !piped && hasTerminal();
+  const serial = parseSerial(options.serial ?? (interactive || piped ? 'none' : 'stdio'));
+  if (piped && serial.kind === 'stdio')
+    throw new UsageError('--gdb stdio: --serial stdio is taken; try file:F or unix:PATH');
   if (interactive && serial.kind === 'stdio')
     throw new UsageError('--serial stdio: the dashboard has the terminal; --headless gives it to the guest');
   const input = !interactive && options.serial === 'stdio';
@@ -180,7 +194,7 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
     ...(options.rebootOnTripleFault ? { rebootOnTripleFault: true } : {}),
     ...(options.pv ? {} : { noParavirtual: true }),
     paced: interactive || input,
-    waitForInput: interactive || input || options.gdb !== undefined,
+    waitForInput: interactive || input || gdb !== undefined,
     ...(options.untilExits === undefined
       ? {}
       : { untilExits: parseCount('--until-exits', options.untilExits, 1, MAX) }),
@@ -190,7 +204,7 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
     ...(options.symbols === undefined ? {} : { symbols: options.symbols }),
     ...(options.trace === undefined ? {} : { traceFile: options.trace }),
     ...(options.kernelIrqchip === undefined ? {} : { kernelIrqchip: options.kernelIrqchip as KernelIrqchipMode }),
-    ...(options.gdb === undefined ? {} : { gdb: parseGdbAddress(options.gdb) }),
+    ...(gdb === undefined ? {} : { gdb }),
   };
   const timeoutSeconds = options.timeout === undefined ? undefined : parseTimeout(options.timeout);
   const started = performance.now();
@@ -198,12 +212,22 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
   const loading = { type: 'progress', task: `loading ${data.image}` } as const;
   progress.update(loading);
   const guest = await startGuest(data).finally(() => progress.update({ ...loading, done: true }));
-  if (guest.gdbPort !== undefined) tell(`GDB stub on ${data.gdb!.host}:${guest.gdbPort}`);
-  const common = { serial, wait: options.wait === true, ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }) };
+  if (guest.gdb !== undefined) tell(`GDB stub on ${showGdbAddress(guest.gdb)}`);
+  const { gdb: address } = guest;
+  if (address?.kind === 'unix') process.once('exit', () => remove(address.path));
+  const common = {
+    serial,
+    wait: options.wait === true || options.S === true,
+    ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }),
+  };
   const lost = guest.closed.then((message): HeadlessEnd => ({ status: 3, message }));
   const end = await (interactive
     ? runInteractive(guest.target, { title: data.name, ...common, lost })
-    : Promise.race([runHeadless(guest.target, { ...common, input, gdbClientLeft: guest.gdbClientLeft }), lost]));
+    : Promise.race([
+        runHeadless(guest.target, { ...common, input, gdbClientLeft: guest.gdbClientLeft }),
+        guest.pipeClosed.then((): HeadlessEnd => ({ status: 0 })),
+        lost,
+      ]));
   if (end.message) tell(`${data.name}: ${end.message}`);
   for (const line of end.lines ?? []) process.stderr.write(`${printable(line)}\n`);
   if (options.stats) {
@@ -213,6 +237,17 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
   }
   await guest.terminate();
   return end.status;
+}
+
+/** Where GDB is served, and the image: `--gdb IMAGE` has taken it for an address. @throws UsageError */
+function gdbOf(image: string | undefined, options: RunOptions): { gdb?: GdbAddress; rest: string | undefined } {
+  const { gdb, s } = options;
+  if (gdb === undefined && s !== true) return { rest: image };
+  const usual: GdbAddress = { kind: 'tcp', host: '127.0.0.1', port: GDB_PORT };
+  if (gdb === undefined || gdb === true) return { gdb: usual, rest: image };
+  const alone = image === undefined && options.kernel === undefined && readGdbAddress(gdb) === undefined;
+  if (alone && existsSync(gdb)) return { gdb: usual, rest: gdb };
+  return { gdb: parseGdbAddress('--gdb', gdb), rest: image };
 }
 
 /** @throws UsageError */

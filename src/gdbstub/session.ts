@@ -33,6 +33,9 @@ const ALIVE_MS = 1000;
 /** Input waiting for the guest beyond this many items stops reading from the socket. */
 const MAX_BACKLOG = 1024;
 
+/** Packets that concern the guest; the others make a client known. */
+const IS_WORK = /^(?:[^qQvH!]|qRcmd|vCont;|vRun|vAttach)/;
+
 /** The byte stream to a client. */
 export interface Wire {
   /** Answers false when the stream is full; drained() then says when it is not. */
@@ -101,6 +104,8 @@ export class Session {
 
   /** qXfer documents of which a piece is still to be read. */
   readonly documents = new Map<string, string>();
+  /** The client has asked for something of the guest, beyond what the stub can do. */
+  atWork = false;
   /** The client has asked which program runs, and will have a look at it. */
   programAsked = false;
   /** The client has the kernel's symbols from here. */
@@ -144,7 +149,8 @@ export class Session {
 
   /** Takes bytes from the client. */
   feed(bytes: Uint8Array): void {
-    this.enqueue(this.parser.push(bytes));
+    const items = this.parser.push(bytes);
+    this.enqueue(this.lastSent === undefined ? firstOfEach(items) : items);
   }
 
   /**
@@ -298,6 +304,7 @@ export class Session {
         return this.stopped(item.thread, item.cause);
       case 'packet': {
         this.acknowledge();
+        this.atWork ||= IS_WORK.test(item.payload);
         const reply = await this.alive(item.payload);
         if (reply !== undefined) this.send(reply);
       }
@@ -527,4 +534,14 @@ export class Session {
 
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+const isGreeting = (payload: string, before: string): boolean => payload.startsWith('qSupported') && payload === before;
+
+/** A client that was there before the stub has sent its first packet again and again. */
+function firstOfEach(items: PacketEvent[]): PacketEvent[] {
+  return items.filter((item, at) => {
+    const before = items[at - 1];
+    return !(item.kind === 'packet' && before?.kind === 'packet' && isGreeting(item.payload, before.payload));
+  });
 }

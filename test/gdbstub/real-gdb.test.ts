@@ -245,6 +245,7 @@ describe.skipIf(!gdb.available)(named('gdb', gdb), () => {
 
   test('two clients in turn; the second while the first is there is told why not', async () => {
     const first = connect(stub.port, '127.0.0.1');
+    first.write('$?#3f');
     await until('the first client is there', () => stub.client() !== undefined);
     expect(await runGdb('p $pc')).toMatch(/another debugger \(127\.0\.0\.1:\d+\) is connected to toy/);
     first.destroy();

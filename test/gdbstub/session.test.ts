@@ -29,6 +29,13 @@ describe('connecting', () => {
     expect(client.raw).toBe('$QC01#f5');
   });
 
+  test('a greeting that was sent again before the stub was there is answered once', async () => {
+    const client = new WireClient();
+    client.bytes('$qSupported:#71$qSupported:#71$qSupported:#71$qC#b4$qC#b4');
+    expect(await client.receive()).toContain('PacketSize');
+    expect(await client.pending()).toEqual(['QC01', 'QC01']);
+  });
+
   test('a NAK has the last packet sent again; a bad checksum is answered by one', async () => {
     const client = new WireClient();
     client.bytes('$qC#b4');

@@ -101,6 +101,9 @@ export class Guest implements D.Debugger {
   #deafSince: { progress: number; clock: number } | undefined;
   #paceBase: { wallMs: number; clock: number } | undefined;
 
+  /** Opens GDB stubs on this guest by QEMU's `gdbserver`, where the program has one. */
+  gdbServer: ((argument: string) => Promise<string>) | undefined;
+
   constructor(
     readonly machine: Machine,
     readonly options: GuestOptions,
@@ -682,6 +685,8 @@ export class Guest implements D.Debugger {
   }
 
   async monitor(line: string, vcpu = this.#monitorVcpu ?? this.#stopVcpu): Promise<string | undefined> {
+    const stub = /^\s*gdbserver(?:\s+(.*?))?\s*$/.exec(line);
+    if (stub && this.gdbServer) return this.gdbServer(stub[1] ?? '');
     this.#vm.irqchip?.refresh();
     const answer = balloonCommand(this.machine, line);
     if (answer !== undefined) return answer;

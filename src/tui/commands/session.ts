@@ -44,6 +44,17 @@ export const SESSION_COMMANDS: readonly Command[] = [
     run: (d, text) => monitorCommand(d, `info ${need(text, 'what is wanted (:monitor help lists it)')}`),
   },
   {
+    name: 'gdb',
+    usage: '[ADDRESS | none]',
+    help: 'a GDB stub for this guest: [HOST:]PORT, unix:PATH',
+    run: async (d, text) => {
+      const answer = await d.debug.monitor(`gdbserver ${text.trim() || '1234'}`);
+      if (answer === undefined) throw new Error('this target opens no GDB stub');
+      if (answer.startsWith('gdbserver ')) throw new Error(answer);
+      return answer.split('\n').at(-1);
+    },
+  },
+  {
     name: 'messages',
     usage: '',
     help: 'what the guest and the engine reported',
