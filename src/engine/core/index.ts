@@ -1,7 +1,7 @@
 // The exported surface of the core, one list; mirrored by CoreExports in src/engine/vmm/core-exports.ts.
 export { dropDerived, init, selectVcpu } from './machine';
 export { addBreakpoint, clearBreakpoints, run } from './run';
-export { decodedBlock, dropBlocks, installRegion, invalidatePageCode } from './decode/cache';
+export { dropBlocks, installRegion, invalidatePageCode } from './decode/cache';
 export { updateMode } from './mmu/mode';
 export { flushAllVcpus, flushTlb } from './mmu/tlb';
 export { translateForVmm } from './mmu/vmm-walk';

@@ -351,10 +351,13 @@ export const JIT_SLICE = GLOBAL + 0x370; // u32
 export const JIT_HEAT = GLOBAL + 0x374; // u32
 /** Grows when all decoded code is dropped. */
 export const JIT_EPOCH = GLOBAL + 0x378; // u32
-/** Hot blocks that wait for the compiler. */
+/** Hot blocks that wait for the compiler: {block u32, CTX of fetches u32, linear address u64}. */
 export const JIT_QUEUE_COUNT = GLOBAL + 0x37c; // u32
-export const JIT_QUEUE = GLOBAL + 0x380; // u32 each
+export const JIT_QUEUE = GLOBAL + 0xb00;
+export const JIT_QUEUE_BYTES = 16;
 export const JIT_QUEUE_ENTRIES = 16;
+/** Pages that the region to be installed depends on beside its first: count u32, from + 8 {distance i32, frame u32}. */
+export const JIT_PAGES = GLOBAL + 0xc00;
 /** ICOUNT at which a region was left last: a slice that ends there ended in compiled code. */
 export const JIT_LEFT_AT = GLOBAL + 0x3c0; // u64
 /** Exit breakpoint: 1 stops run() with RUN_EXIT_BREAK semantics in the VMM; unused by the core. */

@@ -1,5 +1,6 @@
 // Decoded blocks as they lie in the core's memory: what a region is made of. See core/uop.ts and core/decode/cache.ts.
-import { type NumberedUop, OP_NEXT, UOPS } from '../../spec/uops/index.js';
+import { type NumberedUop, OP_NEXT, OP_REGION, UOPS } from '../../spec/uops/index.js';
+import { BLOCK_HASH, BLOCK_HASH_ENTRIES } from '../core/layout.js';
 
 export const UOP_BYTES = 32;
 export const BLOCK_HEADER = 32;
@@ -95,4 +96,46 @@ export function cutBlock(block: DecodedBlock, offset: number): DecodedBlock | un
   const behind = block.uops[n + 1];
   if (n < 0 || behind === undefined || behind.op === OP_NEXT) return undefined;
   return { ...block, bytes: offset, instructions: behind.nth, uops: block.uops.slice(0, n + 1) };
+}
+
+const PAGE_CHAINS = 64;
+
+/** Descriptor of a host page with decoded code; 0: it has none. */
+function pageOf(memory: DataView, page: number): number {
+  let at = memory.getUint32(BLOCK_HASH + ((page >>> 12) & (BLOCK_HASH_ENTRIES - 1)) * 4, true);
+  while (at !== 0 && memory.getUint32(at, true) !== page) at = memory.getUint32(at + 4, true);
+  return at;
+}
+
+const chainOf = (page: number, hpa: number): number =>
+  page + 16 + (((hpa >>> 2) ^ (hpa >>> 8)) & (PAGE_CHAINS - 1)) * 4;
+
+const isRegion = (memory: DataView, block: number): boolean =>
+  memory.getUint16(block + BLOCK_HEADER, true) === OP_REGION;
+
+/** Address of the decoded block at a host address in a mode; 0: there is none. */
+export function findDecoded(memory: DataView, hpa: number, mode: number): number {
+  const page = pageOf(memory, (hpa & -4096) >>> 0);
+  if (page === 0) return 0;
+  let block = memory.getUint32(chainOf(page, hpa), true);
+  while (block !== 0) {
+    const fits = memory.getUint32(block, true) === hpa && memory.getUint32(block + 4, true) === mode;
+    if (fits && !isRegion(memory, block)) return block;
+    block = memory.getUint32(block + 8, true);
+  }
+  return 0;
+}
+
+/** Host addresses in a page where blocks of a mode were decoded, in order. */
+export function blocksInPage(memory: DataView, page: number, mode: number): number[] {
+  const at = pageOf(memory, page >>> 0);
+  const found = new Set<number>();
+  for (let chain = 0; at !== 0 && chain < PAGE_CHAINS; chain++) {
+    let block = memory.getUint32(at + 16 + chain * 4, true);
+    while (block !== 0) {
+      if (memory.getUint32(block + 4, true) === mode) found.add(memory.getUint32(block, true));
+      block = memory.getUint32(block + 8, true);
+    }
+  }
+  return [...found].sort((a, b) => a - b);
 }

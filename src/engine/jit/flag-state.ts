@@ -121,11 +121,18 @@ export function partly(step: FlagStep, body: readonly Step[], before: FlagState)
 export function statesAtStart(
   flags: readonly BlockFlags[],
   predecessors: readonly (readonly number[])[],
-): { start: FlagState[] /** Ways into these blocks must put the flags into RFLAGS. */; forced: boolean[] } {
+): {
+  start: FlagState[];
+  /** Ways into these blocks must put the flags into RFLAGS. */
+  forced: boolean[];
+  /** So must the way into the first one. */
+  storedFlags: boolean;
+} {
   const forced = flags.map(() => false);
   for (;;) {
     const start: (FlagState | undefined)[] = flags.map((_, n) => (forced[n] ? STORED : undefined));
-    start[0] = STORED;
+    const entry = flags[0].needs || forced[0] ? STORED : UNKNOWN;
+    start[0] = entry;
     for (let changed = true; changed; ) {
       changed = false;
       flags.forEach((_, n) => {
@@ -134,7 +141,7 @@ export function statesAtStart(
           const state = start[from];
           return state ? [flags[from].end(state)] : [];
         });
-        if (n === 0) incoming.push(STORED);
+        if (n === 0) incoming.push(entry);
         const [first, ...rest] = incoming;
         if (!first) return;
         const met = rest.every((state) => sameState(state, first)) ? first : UNKNOWN;
@@ -147,7 +154,9 @@ export function statesAtStart(
       });
     }
     const missing = flags.findIndex((block, n) => block.needs && !forced[n] && start[n]?.rule === 'unknown');
-    if (missing < 0) return { start: start.map((state) => state ?? STORED), forced };
+    if (missing < 0) {
+      return { start: start.map((state) => state ?? STORED), forced, storedFlags: entry === STORED };
+    }
     // whoever hands over an unknown state must know it itself
     const force = (n: number): void => {
       if (forced[n]) return;

@@ -6,13 +6,17 @@ import {
   COUNTERS,
   JIT_EPOCH,
   JIT_HEAT,
+  JIT_PAGES,
   JIT_QUEUE,
+  JIT_QUEUE_BYTES,
   JIT_QUEUE_COUNT,
   JIT_SLICE,
+  TLB_CODE,
+  TLB_ENTRIES,
 } from '../core/layout.js';
 import type { CompilerCounters } from '../debugger.js';
 import type { CoreExports } from '../vmm/core-exports.js';
-import { compileRegion, type Region } from './region.js';
+import { compileRegion, type FindPage, type FurtherPage, type Region } from './region.js';
 import { moduleOf } from './wasm-writer.js';
 
 export type JitMode = 'off' | 'on' | 'always';
@@ -76,14 +80,36 @@ export class Jit {
     this.#forgetDropped();
     const found: { block: number; region: Region }[] = [];
     for (let n = 0; n < count; n++) {
-      const block = this.#u32[JIT_QUEUE / 4 + n];
-      const region = compileRegion(this.#view, block, (hpa, mode) => this.core.decodedBlock(hpa, mode));
+      const entry = JIT_QUEUE + n * JIT_QUEUE_BYTES;
+      const block = this.#u32[entry / 4];
+      const region = compileRegion(this.#view, block, this.#pagesOf(entry));
       if (region) found.push({ block, region });
       else this.#made.declined++;
     }
     this.#u32[JIT_QUEUE_COUNT / 4] = 0;
     if (found.length > 0) this.#install(found);
     this.#made.compileMs += this.clock() - start;
+  }
+
+  /** Frames of the pages around a waiting block, as the code TLB had them: nothing is walked for the compiler's sake. */
+  #pagesOf(entry: number): FindPage {
+    const linear = this.#view.getBigUint64(entry + 8, true);
+    const context = BigInt(this.#u32[entry / 4 + 1]);
+    const first = linear - (linear % 4096n);
+    return (delta) => {
+      const page = BigInt.asUintN(64, first + BigInt(delta));
+      const slot = TLB_CODE + Number((page >> 12n) & BigInt(TLB_ENTRIES - 1)) * 16;
+      if (this.#view.getBigUint64(slot, true) !== (page | context)) return 0;
+      return (Number(page & 0xffffffffn) + this.#u32[slot / 4 + 2]) >>> 0;
+    };
+  }
+
+  #tellPages(pages: readonly FurtherPage[]): void {
+    this.#u32[JIT_PAGES / 4] = pages.length;
+    pages.forEach(({ delta, hpa }, n) => {
+      this.#u32[JIT_PAGES / 4 + 2 + n * 2] = delta >>> 0;
+      this.#u32[JIT_PAGES / 4 + 3 + n * 2] = hpa;
+    });
   }
 
   /** The pool of decoded code was dropped, and with it whatever named a function. */
@@ -103,7 +129,8 @@ export class Jit {
     found.forEach(({ block, region }, n) => {
       const index = this.#next++;
       this.core.table.set(index, exports[String(n)] as (...args: never[]) => unknown);
-      this.core.installRegion(block, index);
+      this.#tellPages(region.pages);
+      this.core.installRegion(block, index, region.storedFlags);
       this.#made.regions++;
       this.#made.instructions += region.instructions;
     });

@@ -28,6 +28,7 @@ import { type DecodedBlock, type DecodedUop, UOP_BYTES } from './decoded.js';
 import { address, evaluate, operandOf, type Scope, signed } from './expression-code.js';
 import { type FlagLocals, FlagReader } from './flag-code.js';
 import { after, type FlagState, GIVEN, kindOf, needsState, oldFlagsDie, partly, STORED } from './flag-state.js';
+import type { Site } from './region.js';
 import { FunctionWriter, I32, I64, type MemoryOp } from './wasm-writer.js';
 
 const RSP = 4;
@@ -63,6 +64,7 @@ export class RegionWriter {
   constructor(
     readonly blocks: readonly DecodedBlock[],
     readonly root: DecodedBlock,
+    storedFlags: boolean,
   ) {
     const { code } = this;
     this.#long = (root.mode & MODE_CODE64) !== 0;
@@ -84,6 +86,15 @@ export class RegionWriter {
         .set(own);
     }
     code.i32(0).memory('i32.load', CTX).op('i64.extend_u').set(this.#context);
+    if (!storedFlags) {
+      const flag = (local: number, at: number, type: 'i32' | 'i64'): void => {
+        code.i32(0).memory(`${type}.load`, at).set(local);
+      };
+      flag(this.#flags.kind, JIT_KIND, 'i32');
+      flag(this.#flags.result, JIT_RESULT, 'i64');
+      flag(this.#flags.first, JIT_FIRST, 'i64');
+      flag(this.#flags.carry, JIT_CARRY, 'i32');
+    }
     this.#exit = code.open('block');
   }
 
@@ -107,9 +118,10 @@ export class RegionWriter {
   }
 
   /** Begins a block: takes its instructions from what is left, or leaves before it. */
-  begin(block: DecodedBlock, state: FlagState): void {
+  begin(site: Site, state: FlagState): void {
     const { code } = this;
-    this.resume(block, state);
+    const { block } = site;
+    this.resume(site, state);
     code.get(LEFT_LOCAL).i32(block.instructions).op('i32.sub').tee(LEFT_LOCAL).i32(0).op('i32.lt_s');
     code.open('if');
     code.get(LEFT_LOCAL).i32(block.instructions).op('i32.add').set(LEFT_LOCAL);
@@ -128,9 +140,9 @@ export class RegionWriter {
   }
 
   /** Goes on with another way out of a block, after the blocks behind the first one. */
-  resume(block: DecodedBlock, state: FlagState): void {
+  resume({ block, delta }: Site, state: FlagState): void {
     this.#block = block;
-    this.#delta = block.hpa - this.root.hpa;
+    this.#delta = delta;
     this.#state = state;
   }
 
@@ -143,9 +155,38 @@ export class RegionWriter {
     code.branch(this.#exit);
   }
 
-  /** Leaves with the RIP on the stack. */
-  leaveTo(): void {
-    this.code.set(this.#outRip).i32(0).set(this.#outUop).branch(this.#exit);
+  /** Takes the RIP on the stack as where to go on. */
+  takeRip(): void {
+    this.code.set(this.#outRip);
+  }
+
+  /** Branches when it is so far from the region's first block. */
+  branchWhenAt(delta: number, place: number): void {
+    this.#ripAt(delta);
+    this.code.get(this.#outRip).op('i64.eq').branch(place, true);
+  }
+
+  /** Branches by the distance from `first`; places that are undefined, and all others, go on behind. */
+  branchByTable(first: number, places: readonly (number | undefined)[]): void {
+    const { code } = this;
+    const none = code.open('block');
+    const distance = this.#temporary('distance', I64);
+    code.get(this.#outRip);
+    this.#ripAt(first);
+    code.op('i64.sub').tee(distance).i64(BigInt(places.length)).op('i64.ge_u').branch(none, true);
+    code
+      .get(distance)
+      .op('i32.wrap')
+      .table(
+        places.map((place) => place ?? none),
+        none,
+      );
+    code.close();
+  }
+
+  /** Leaves at the RIP that was taken. */
+  leaveThere(): void {
+    this.code.i32(0).set(this.#outUop).branch(this.#exit);
   }
 
   /** Leaves before a micro-op; the interpreter counts the block's instructions. */
@@ -295,11 +336,13 @@ export class RegionWriter {
 
   /** RIP of the running block plus an offset. */
   #rip(offset: number): void {
+    this.#ripAt(this.#delta + offset);
+  }
+
+  /** RIP at a distance from the region's first block. */
+  #ripAt(delta: number): void {
     const { code } = this;
-    code
-      .get(RIP_LOCAL)
-      .i64(BigInt(this.#delta + offset))
-      .op('i64.add');
+    code.get(RIP_LOCAL).i64(BigInt(delta)).op('i64.add');
     if (!this.#long) code.i64(0xffffffffn).op('i64.and');
   }
 

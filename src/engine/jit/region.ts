@@ -1,85 +1,163 @@
-// What a region is made of: blocks along direct ways from a hot one, and its function.
+// What a region is made of: blocks along the ways from a hot one, and its function.
 import { OP_NEXT } from '../../spec/uops/index.js';
-import { cutBlock, type DecodedBlock, type DecodedUop, decodedBlock } from './decoded.js';
+import { blocksInPage, cutBlock, type DecodedBlock, type DecodedUop, decodedBlock, findDecoded } from './decoded.js';
 import { type BlockFlags, blockFlags, type FlagState, statesAtStart } from './flag-state.js';
 import { RegionWriter } from './region-writer.js';
 import { type Graph, structureOf, writeStructured } from './structure.js';
 import type { FunctionWriter } from './wasm-writer.js';
 
 /** More would keep V8's optimizing compiler busy for long. */
-const MAX_BLOCKS = 64;
-const MAX_UOPS = 512;
-const PAGE_MASK = ~0xfff;
+const MAX_BLOCKS = 96;
+const MAX_UOPS = 600;
+/** Pages beside the first one. */
+export const MAX_PAGES = 7;
+/** Places that a computed jump leads to inside the region. */
+const MAX_TARGETS = 48;
+/** How far they may lie apart for a table of each byte between. */
+const MAX_TABLE = 1024;
+const MAX_CHAIN = 6;
+const PAGE = 4096;
 
-/** Finds a decoded block by host address and mode; 0: there is none. */
-export type FindBlock = (hpa: number, mode: number) => number;
-
-/** How a block goes on: offsets from its start. */
-interface Ways {
-  readonly taken?: number;
-  readonly next?: number;
-}
-
-function waysOf(block: DecodedBlock): Ways {
-  const last = block.uops.at(-1) as DecodedUop;
-  const step = last.row?.body.at(-1);
-  if (last.op === OP_NEXT) return { next: block.bytes };
-  if (step?.step === 'branch') return { taken: last.target, next: last.next };
-  if (step?.step === 'jump' && step.to.op === 'target') return { taken: last.target };
-  return {};
-}
-
-interface Node {
+/** Where a block of the region lies: linear addresses go by the distance from the first block's RIP. */
+export interface Site {
   block: DecodedBlock;
-  ways: Ways;
+  readonly delta: number;
+}
+
+/** How a block ends. */
+type Ending = 'runs on' | 'branch' | 'jump' | 'call' | 'computed jump' | 'computed call' | 'return' | 'leaves';
+
+interface Node extends Site {
+  ending: Ending;
   /** Nodes that the ways lead to; undefined: out of the region. */
   taken?: number;
   next?: number;
 }
 
-function discover(memory: DataView, root: DecodedBlock, find: FindBlock): Node[] {
-  const nodes: Node[] = [{ block: root, ways: waysOf(root) }];
-  const known = new Map<number, number>([[root.hpa, 0]]);
-  let uops = root.uops.length;
-  const reach = (from: DecodedBlock, offset: number): number | undefined => {
-    const hpa = from.hpa + offset;
-    const at = known.get(hpa);
-    if (at !== undefined) return at;
-    if ((hpa & PAGE_MASK) !== (root.hpa & PAGE_MASK) || nodes.length >= MAX_BLOCKS || uops >= MAX_UOPS)
-      return undefined;
-    const address = find(hpa, root.mode);
-    if (!address) return undefined;
-    const block = decodedBlock(memory, address);
-    if (block.secondPage) return undefined;
-    known.set(hpa, nodes.length);
-    uops += block.uops.length;
-    nodes.push({ block, ways: waysOf(block) });
-    return nodes.length - 1;
-  };
-  for (let n = 0; n < nodes.length; n++) {
-    const node = nodes[n];
-    if (node.ways.taken !== undefined) node.taken = reach(node.block, node.ways.taken);
-    if (node.ways.next !== undefined) node.next = reach(node.block, node.ways.next);
-  }
-  cutAtStarts(nodes, known);
-  return nodes;
+function endingOf(block: DecodedBlock): Ending {
+  const last = block.uops.at(-1) as DecodedUop;
+  if (last.op === OP_NEXT) return 'runs on';
+  const step = last.row?.body.at(-1);
+  const handler = last.row?.row.handler;
+  if (step?.step === 'branch') return 'branch';
+  if (step?.step !== 'jump') return 'leaves';
+  if (step.to.op === 'target') return handler === 'execCall' ? 'call' : 'jump';
+  return handler === 'execRet' ? 'return' : handler === 'execCallNear' ? 'computed call' : 'computed jump';
 }
 
-/** Blocks are decoded from where they were entered and may overlap: each ends where another one starts. */
-function cutAtStarts(nodes: readonly Node[], known: ReadonlyMap<number, number>): void {
-  const starts = [...known.keys()].sort((a, b) => a - b);
-  for (const node of nodes) {
-    const { hpa, bytes } = node.block;
-    const inside = starts.filter((start) => start > hpa && start < hpa + bytes);
-    for (const start of inside) {
-      const cut = cutBlock(node.block, start - hpa);
-      if (!cut) continue;
-      node.block = cut;
-      node.ways = { next: start - hpa };
-      node.taken = undefined;
-      node.next = known.get(start);
-      break;
+/** A page that the region depends on beside its first: distance of its start from the first one's, and its frame. */
+export interface FurtherPage {
+  readonly delta: number;
+  readonly hpa: number;
+}
+
+/** Host page of the linear page so far from the root's page; 0: not known without a walk. */
+export type FindPage = (delta: number) => number;
+
+class Discovery {
+  readonly nodes: Node[] = [];
+  readonly pages = new Map<number, number>();
+  /** Nodes behind calls. */
+  readonly returns = new Set<number>();
+  /** Nodes that computed jumps may lead to. */
+  readonly targets = new Set<number>();
+  readonly #known = new Map<number, number>();
+  #uops = 0;
+
+  constructor(
+    readonly memory: DataView,
+    readonly root: DecodedBlock,
+    readonly findPage: FindPage,
+  ) {
+    this.pages.set(0, root.hpa & -PAGE);
+    if (this.#add(root, 0) === undefined) return;
+    for (let n = 0; n < this.nodes.length; n++) this.#follow(this.nodes[n]);
+    if (this.nodes.some(({ ending }) => ending === 'computed jump')) {
+      const before = this.nodes.length;
+      this.#addTargets();
+      for (let n = before; n < this.nodes.length; n++) this.#follow(this.nodes[n]);
     }
+    this.#cutAtStarts();
+  }
+
+  #add(block: DecodedBlock, delta: number): number | undefined {
+    if (block.secondPage) {
+      const page = this.#page(delta + (PAGE - (block.hpa % PAGE)));
+      if (page !== block.secondPage) return undefined;
+    }
+    const node = this.nodes.length;
+    this.#known.set(delta, node);
+    this.#uops += block.uops.length;
+    this.nodes.push({ block, delta, ending: endingOf(block) });
+    return node;
+  }
+
+  /** Frame of the page that a place lies in. */
+  #page(delta: number): number {
+    const first = this.root.hpa % PAGE;
+    const page = Math.floor((first + delta) / PAGE) * PAGE;
+    const known = this.pages.get(page);
+    if (known !== undefined) return known;
+    if (this.pages.size > MAX_PAGES) return 0;
+    const found = this.findPage(page);
+    if (found) this.pages.set(page, found);
+    return found;
+  }
+
+  #reach(delta: number): number | undefined {
+    const known = this.#known.get(delta);
+    if (known !== undefined) return known;
+    if (this.nodes.length >= MAX_BLOCKS || this.#uops >= MAX_UOPS) return undefined;
+    const page = this.#page(delta);
+    if (!page) return undefined;
+    const offset = (((this.root.hpa + delta) % PAGE) + PAGE) % PAGE;
+    const address = findDecoded(this.memory, page + offset, this.root.mode);
+    return address ? this.#add(decodedBlock(this.memory, address), delta) : undefined;
+  }
+
+  #follow(node: Node): void {
+    const { block, delta, ending } = node;
+    const last = block.uops.at(-1) as DecodedUop;
+    if (ending === 'branch' || ending === 'jump' || ending === 'call') node.taken = this.#reach(delta + last.target);
+    if (ending === 'runs on' || ending === 'branch') node.next = this.#reach(delta + block.bytes);
+    if (ending === 'call' || ending === 'computed call') {
+      const back = this.#reach(delta + block.bytes);
+      if (back !== undefined) this.returns.add(back);
+    }
+  }
+
+  /** What else is decoded in the first page may be where a table of jumps leads to. */
+  #addTargets(): void {
+    const first = this.root.hpa;
+    for (const hpa of blocksInPage(this.memory, first & -PAGE, this.root.mode)) {
+      if (this.targets.size >= MAX_TARGETS) return;
+      if (this.#known.has(hpa - first)) continue;
+      const node = this.#reach(hpa - first);
+      if (node !== undefined) this.targets.add(node);
+    }
+  }
+
+  /** Blocks are decoded from where they were entered and may overlap: each ends where another one starts. */
+  #cutAtStarts(): void {
+    const starts = [...this.#known.keys()].sort((a, b) => a - b);
+    for (const node of this.nodes) {
+      const inside = starts.filter((start) => start > node.delta && start < node.delta + node.block.bytes);
+      for (const start of inside) {
+        const cut = cutBlock(node.block, start - node.delta);
+        if (!cut) continue;
+        node.block = cut;
+        node.ending = 'runs on';
+        node.taken = undefined;
+        node.next = this.#known.get(start);
+        break;
+      }
+    }
+  }
+
+  /** Nodes that a block's end may lead to by an address from memory or a register. */
+  computed(node: Node): readonly number[] {
+    if (node.ending === 'return') return [...this.returns];
+    return node.ending === 'computed jump' ? [...this.targets] : [];
   }
 }
 
@@ -87,25 +165,36 @@ export interface Region {
   readonly code: FunctionWriter;
   readonly blocks: number;
   readonly instructions: number;
+  readonly pages: readonly FurtherPage[];
+  /** Flags must be in RFLAGS at the entry. */
+  readonly storedFlags: boolean;
 }
 
 /** Compiles the region of a block; undefined: nothing to win there. */
-export function compileRegion(memory: DataView, rootAddress: number, find: FindBlock): Region | undefined {
+export function compileRegion(memory: DataView, rootAddress: number, findPage: FindPage): Region | undefined {
   const root = decodedBlock(memory, rootAddress);
-  if (root.secondPage || !root.uops[0].row) return undefined;
-  const nodes = discover(memory, root, find);
+  if (!root.uops[0].row) return undefined;
+  const discovery = new Discovery(memory, root, findPage);
+  const { nodes } = discovery;
+  if (nodes.length === 0) return undefined;
   const graph: Graph = {
-    successors: nodes.map(({ taken, next }) => [taken, next].filter((to): to is number => to !== undefined)),
+    successors: nodes.map((node) => [
+      ...new Set([node.taken, node.next, ...discovery.computed(node)].filter((to): to is number => to !== undefined)),
+    ]),
+    labelled: new Set([...discovery.returns, ...discovery.targets]),
   };
   const structure = structureOf(graph);
   const predecessors: number[][] = nodes.map(() => []);
-  graph.successors.forEach((successors, from) => {
-    for (const to of successors) if (!structure.breaks(from, to)) predecessors[to].push(from);
-  });
+  for (const from of structure.order) {
+    for (const to of graph.successors[from]) if (!structure.breaks(from, to)) predecessors[to].push(from);
+  }
   const flags: BlockFlags[] = nodes.map(({ block }) => blockFlags(block));
-  const { start, forced } = statesAtStart(flags, predecessors);
-  const blocks = nodes.map(({ block }) => block);
-  const writer = new RegionWriter(blocks, root);
+  const { start, forced, storedFlags } = statesAtStart(flags, predecessors);
+  const writer = new RegionWriter(
+    nodes.map(({ block }) => block),
+    root,
+    storedFlags,
+  );
   writeStructured(graph, structure, {
     open: (kind) => writer.code.open(kind),
     close: () => {
@@ -114,55 +203,91 @@ export function compileRegion(memory: DataView, rootAddress: number, find: FindB
     branch: (place) => {
       writer.code.branch(place);
     },
-    node: (n, go) =>
-      writeNode(writer, nodes[n], start[n], (to, offset) => {
-        const inside = to !== undefined && !structure.breaks(n, to);
-        if (!inside) {
-          writer.leaveAt(offset);
-          return;
-        }
-        if (forced[to]) writer.storeFlags();
-        go(to);
-      }),
+    node: (n, go, label) => {
+      const inside = (to: number | undefined): to is number => to !== undefined && !structure.breaks(n, to);
+      writeNode(writer, nodes[n], start[n], {
+        go: (to, delta) => {
+          if (!inside(to)) {
+            writer.leaveAt(delta - nodes[n].delta);
+            return;
+          }
+          if (forced[to]) writer.storeFlags();
+          go(to);
+        },
+        choose: () => {
+          const targets = discovery.computed(nodes[n]).filter(inside);
+          if (targets.some((to) => forced[to])) writer.storeFlags();
+          choose(
+            writer,
+            targets.map((to) => ({ delta: nodes[to].delta, place: label(to) })),
+          );
+        },
+      });
+    },
   });
+  const pages = [...discovery.pages].filter(([delta]) => delta !== 0).map(([delta, hpa]) => ({ delta, hpa }));
   return {
     code: writer.finish(),
-    blocks: blocks.length,
-    instructions: blocks.reduce((sum, block) => sum + block.instructions, 0),
+    blocks: nodes.length,
+    instructions: nodes.reduce((sum, { block }) => sum + block.instructions, 0),
+    pages,
+    storedFlags,
   };
 }
 
-function writeNode(
-  writer: RegionWriter,
-  { block, ways, taken, next }: Node,
-  start: FlagState,
-  go: (to: number | undefined, offset: number) => void,
-): void {
-  writer.begin(block, start);
+interface WaysOn {
+  /** To a node, or out of the region at a distance from the root. */
+  go(to: number | undefined, delta: number): void;
+  /** To the RIP on the stack. */
+  choose(): void;
+}
+
+function writeNode(writer: RegionWriter, node: Node, start: FlagState, on: WaysOn): void {
+  const { block, delta, ending, taken, next } = node;
+  writer.begin(node, start);
   const last = block.uops.length - 1;
   for (let n = 0; n <= last; n++) {
     if (n === last && block.uops[n].op === OP_NEXT) break;
     if (!writer.uop(n)) return;
   }
-  if (ways.taken === undefined && ways.next === undefined) {
-    if (block.uops[last].row?.body.at(-1)?.step === 'jump') writer.leaveTo();
-    else writer.leaveAt(block.bytes);
-    return;
+  const target = delta + block.uops[last].target;
+  const behind = delta + block.bytes;
+  switch (ending) {
+    case 'leaves':
+      return;
+    case 'runs on':
+      on.go(next, behind);
+      return;
+    case 'branch': {
+      const { state } = writer;
+      writer.code.open('if');
+      on.go(taken, target);
+      writer.code.close();
+      writer.resume(node, state);
+      on.go(next, behind);
+      return;
+    }
+    case 'jump':
+    case 'call':
+      // the target was computed for its own sake
+      writer.code.op('drop');
+      on.go(taken, target);
+      return;
+    default:
+      on.choose();
   }
-  if (ways.next === undefined) {
-    // the target was computed for its own sake
-    writer.code.op('drop');
-    go(taken, ways.taken as number);
-    return;
-  }
-  if (ways.taken === undefined) {
-    go(next, ways.next);
-    return;
-  }
-  const state = writer.state;
-  writer.code.open('if');
-  go(taken, ways.taken);
-  writer.code.close();
-  writer.resume(block, state);
-  go(next, ways.next);
+}
+
+/** Goes to one of the targets by the RIP on the stack, or leaves there. */
+function choose(writer: RegionWriter, targets: readonly { delta: number; place: number }[]): void {
+  writer.takeRip();
+  const sorted = [...targets].sort((a, b) => a.delta - b.delta);
+  const [first, last] = [sorted[0]?.delta ?? 0, sorted.at(-1)?.delta ?? 0];
+  const range = last - first + 1;
+  if (sorted.length > MAX_CHAIN && range <= MAX_TABLE) {
+    const places = new Array<number | undefined>(range).fill(undefined);
+    for (const { delta, place } of sorted) places[delta - first] = place;
+    writer.branchByTable(first, places);
+  } else for (const { delta, place } of sorted.slice(0, MAX_CHAIN * 2)) writer.branchWhenAt(delta, place);
+  writer.leaveThere();
 }

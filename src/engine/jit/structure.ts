@@ -5,6 +5,8 @@
 export interface Graph {
   /** Successors of each node; node 0 is the entry. */
   readonly successors: readonly (readonly number[])[];
+  /** Nodes that need a label, since computed jumps lead there. */
+  readonly labelled: ReadonlySet<number>;
 }
 
 export interface Structure {
@@ -15,7 +17,7 @@ export interface Structure {
   /** Immediate dominator of each node. */
   readonly dominator: readonly number[];
   readonly isLoop: readonly boolean[];
-  /** Several ways lead forward to it. */
+  /** Several ways lead forward to it, or a computed one. */
   readonly isJoin: readonly boolean[];
   /** An edge that goes back to a node that does not dominate its start: the region is left there. */
   readonly breaks: (from: number, to: number) => boolean;
@@ -80,7 +82,7 @@ export function structureOf(graph: Graph): Structure {
     predecessors[node].some((from) => backward(from, node) && dominates(node, from)),
   );
   const isJoin = graph.successors.map(
-    (_, node) => predecessors[node].filter((from) => !backward(from, node)).length > 1,
+    (_, node) => graph.labelled.has(node) || predecessors[node].filter((from) => !backward(from, node)).length > 1,
   );
   return { order, place, dominator, isLoop, isJoin, breaks };
 }
@@ -92,9 +94,9 @@ export interface StructureWriter {
   branch(place: number): void;
   /**
    * Writes a node's code and, at its end, calls `go` once for each successor, where the way to it is taken; nothing may
-   * follow.
+   * follow. `label` answers where a labelled successor is branched to.
    */
-  node(node: number, go: (to: number) => void): void;
+  node(node: number, go: (to: number) => void, label: (to: number) => number): void;
 }
 
 /** Writes the whole region. */
@@ -114,11 +116,15 @@ export function writeStructured(graph: Graph, structure: Structure, writer: Stru
   const within = (node: number, following: readonly number[]): void => {
     const [first, ...rest] = following;
     if (first === undefined) {
-      writer.node(node, (to) => {
-        if (place[to] <= place[node]) writer.branch(loops.get(to)!);
-        else if (isJoin[to]) writer.branch(blocks.get(to)!);
-        else tree(to);
-      });
+      const label = (to: number): number => (place[to] <= place[node] ? loops.get(to) : blocks.get(to)) as number;
+      writer.node(
+        node,
+        (to) => {
+          if (place[to] <= place[node] || isJoin[to]) writer.branch(label(to));
+          else tree(to);
+        },
+        label,
+      );
       return;
     }
     blocks.set(first, writer.open('block'));

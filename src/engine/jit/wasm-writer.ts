@@ -208,6 +208,14 @@ export class FunctionWriter {
     return this;
   }
 
+  /** br_table by the i32 on the stack. */
+  table(places: readonly number[], otherwise: number): this {
+    this.#code.push(0x0e);
+    pushUnsigned(this.#code, places.length);
+    for (const place of [...places, otherwise]) pushUnsigned(this.#code, this.#depth - place);
+    return this;
+  }
+
   finish(): number[] {
     const out: number[] = [];
     pushUnsigned(out, this.#locals.length);

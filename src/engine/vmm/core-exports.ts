@@ -30,9 +30,8 @@ export interface CoreExports {
   dropBlocks(): void;
   /** Drops all that follows from the state: translations, contexts, decoded code. No vCPU is in the guest. */
   dropDerived(): void;
-  /** For the compiler: the decoded block at a host address in a mode, 0 without one; gives a block a compiled function. */
-  decodedBlock(hpa: number, mode: number): number;
-  installRegion(block: number, index: number): void;
+  /** Gives a decoded block a compiled function; JIT_PAGES holds the pages that it depends on beside the block's. */
+  installRegion(block: number, index: number, storedFlags: boolean): void;
   /** The debugger's breakpoints: linear addresses; false when the table is full. */
   clearBreakpoints(): void;
   addBreakpoint(linear: bigint): boolean;
@@ -72,7 +71,6 @@ export const CORE_EXPORTS = [
   'invalidatePageCode',
   'dropBlocks',
   'dropDerived',
-  'decodedBlock',
   'installRegion',
   'clearBreakpoints',
   'addBreakpoint',

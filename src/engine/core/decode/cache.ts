@@ -6,7 +6,7 @@
 //   | page u32 | next u32 | first spilling block u32 | - | 64 chains of blocks by address u32 |
 import {
   BLOCK_HASH, BLOCK_HASH_ENTRIES, BLOCK_UOPS, CODE_LINES, CODE_PAGES, COUNTERS, COUNTER_BLOCKS_DECODED, COUNTER_CODE_INVALIDATED,
-  COUNTER_POOL_DROPPED, JIT_EPOCH, JIT_QUEUE, JIT_QUEUE_COUNT, JUMP_CACHE, JUMP_CACHE_ENTRIES, MODE_CODE64, MODE_FLAT, MODE_SINGLE, POOL_NEXT, SEG_CS, UOP_POOL,
+  COUNTER_POOL_DROPPED, JIT_EPOCH, JIT_PAGES, JIT_QUEUE, JIT_QUEUE_BYTES, JIT_QUEUE_COUNT, JUMP_CACHE, JUMP_CACHE_ENTRIES, MODE_CODE64, MODE_FLAT, MODE_SINGLE, POOL_NEXT, SEG_CS, UOP_POOL,
   UOP_POOL_BYTES, XS_FAULT, XS_OK, XS_SINGLE,
 } from '../layout';
 import { UOP_BYTES } from '../uop';
@@ -53,7 +53,7 @@ export function dropBlocks(): void {
 /** Takes back what waits for the compiler. */
 function emptyQueue(): void {
   const count = load<u32>(JIT_QUEUE_COUNT);
-  for (let n: u32 = 0; n < count; n++) store<u32>(load<u32>((n << 2) + JIT_QUEUE), 0, 28);
+  for (let n: u32 = 0; n < count; n++) store<u32>(load<u32>(n * JIT_QUEUE_BYTES + JIT_QUEUE), 0, 28);
   store<u32>(JIT_QUEUE_COUNT, 0);
 }
 
@@ -108,7 +108,8 @@ export function invalidatePageCode(hpaPage: usize): void {
   count(COUNTER_CODE_INVALIDATED);
   let block: usize = load<u32>(d, 8);
   while (block != 0) {
-    store<u32>(block, DEAD, 4);
+    if (blockCount(block) == PAGE_OF_REGION) forgetRegion(load<u32>(block, 8));
+    else store<u32>(block, DEAD, 4);
     block = load<u32>(block, 20);
   }
   memory.fill(d + 8, 0, PAGE_BYTES - 8);
@@ -234,31 +235,58 @@ function decodeBlock(linear: u64, hpa: u32, mode: u32, inSegment: u64): usize {
   return block;
 }
 
-/** The decoded block at a host address in a mode, for the compiler; 0: there is none. */
-export function decodedBlock(hpa: u32, mode: u32): usize {
-  const page = findPage(hpa & ~0xfff);
-  if (page == 0) return 0;
-  for (let block: usize = load<u32>(chainOf(page, hpa)); block != 0; block = load<u32>(block, 8)) {
-    if (load<u32>(block) == hpa && load<u32>(block, 4) == mode && load<u16>(block + BLOCK_HEADER) != OP_REGION) return block;
-  }
-  return 0;
+/** Marks, as a count of instructions, the records by which a page knows the regions that depend on it. */
+const PAGE_OF_REGION: u32 = 0xffff;
+const REGION_BYTES = BLOCK_HEADER + UOP_BYTES + 16;
+
+/** The region is not found any more; its block may be compiled again. */
+function forgetRegion(region: usize): void {
+  store<u32>(region, DEAD, 4);
+  store<u64>(load<u32>(region + BLOCK_HEADER, 20) - BLOCK_HEADER, 0, 24);
 }
 
 /**
- * Gives a block compiled code: a block of one micro-op OP_REGION is found in its place from now on.
+ * Gives a block compiled code: a block of one micro-op OP_REGION is found in its place from now on. JIT_PAGES holds the
+ * further pages that it depends on.
+ *
+ *   | header | op u16, - , function u32 @16, micro-op of the block u32 @20, stored flags u32 @24, pages u32 @28 |
+ *   | RIP u64, CTX_GEN u32 at which the pages were looked at, - | {distance i32, frame u32} a page |
+ *
  * @param index place of the function in the table
+ * @param storedFlags 1 when it wants the flags in RFLAGS
  */
-export function installRegion(block: usize, index: u32): void {
-  if (load<u32>(POOL_NEXT) + RESERVE > u32(UOP_POOL + UOP_POOL_BYTES)) return;
+export function installRegion(block: usize, index: u32, storedFlags: u32): void {
+  const pages = load<u32>(JIT_PAGES);
+  if (load<u32>(block, 4) == DEAD || load<u32>(POOL_NEXT) + RESERVE + pages * 512 > u32(UOP_POOL + UOP_POOL_BYTES)) return;
+  const page = findPage(load<u32>(block) & ~0xfff);
+  if (page == 0) return;
   const region: usize = load<u32>(POOL_NEXT);
-  store<u32>(POOL_NEXT, u32(region) + BLOCK_HEADER + UOP_BYTES);
+  store<u32>(POOL_NEXT, u32(region) + REGION_BYTES + (pages << 3) + (pages & 1) * 8 + pages * BLOCK_HEADER);
   memory.copy(region, block, BLOCK_HEADER);
-  memory.fill(region + BLOCK_HEADER, 0, UOP_BYTES);
-  store<u16>(region + BLOCK_HEADER, OP_REGION);
-  store<u32>(region + BLOCK_HEADER, index, 16);
-  store<u32>(region + BLOCK_HEADER, u32(block + BLOCK_HEADER), 20);
+  const u = region + BLOCK_HEADER;
+  memory.fill(u, 0, UOP_BYTES + 16);
+  store<u16>(u, OP_REGION);
+  store<u32>(u, index, 16);
+  store<u32>(u, u32(block + BLOCK_HEADER), 20);
+  store<u32>(u, storedFlags, 24);
+  store<u32>(u, pages, 28);
+  memory.copy(region + REGION_BYTES, JIT_PAGES + 8, pages << 3);
+  const records = region + REGION_BYTES + (pages << 3) + (pages & 1) * 8;
+  for (let n: u32 = 0; n < pages; n++) {
+    const frame = load<u32>((n << 3) + JIT_PAGES, 12);
+    const record = records + n * BLOCK_HEADER;
+    memory.fill(record, 0, BLOCK_HEADER);
+    // one byte at the end of the page before: nothing of it lies in the page (see holdsBlock)
+    store<u32>(record, frame - 1);
+    store<u16>(record, u16(PAGE_OF_REGION), 12);
+    store<u16>(record, 1, 14);
+    store<u32>(record, u32(region), 8);
+    const other = ensurePage(frame);
+    store<u32>(record, load<u32>(other, 8), 20);
+    store<u32>(other, u32(record), 8);
+  }
   store<u32>(block, 1, 28);
-  const chain = chainOf(findPage(load<u32>(block) & ~0xfff), load<u32>(block));
+  const chain = chainOf(page, load<u32>(block));
   store<u32>(region, load<u32>(chain), 8);
   store<u32>(chain, u32(region));
   for (let slot = JUMP_CACHE; slot < JUMP_CACHE + JUMP_CACHE_ENTRIES * 16; slot += 16) {

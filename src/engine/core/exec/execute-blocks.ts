@@ -14,7 +14,7 @@ import {
   ENTER, enterAt, fillSlot, leave, mustStop, runHandler, stop, stopNonCanonical, stopWith, uopsCount,
 } from '../exec/block-ends';
 import { address, addressPlain, byteR, byteRm, stored, uFusedCondition } from '../exec/inline-operand';
-import { declineRegion, runRegion } from '../exec/regions';
+import { declineRegion, giveFlags, regionFits, runRegion } from '../exec/regions';
 import { carryOf, fusedTaken, keepCarry, storeStatus, testCondition } from '../exec/lazy-flags';
 import { mulHigh, mulHighSigned, signedOverflow } from '../exec/muldiv';
 import { asStackFault, modifiable, readable, readable32, writable, writable32, wrote, wrote32 } from '../mmu/access';
@@ -38,11 +38,11 @@ export function execBlocks(): i32 {
       case 0: rip = load<u64>(RIP); break;
       case 1: rip = (load<u64>(RIP_BASE) + uNext(u)) & mask; break;
       case 2: {
-        if (load<u32>(CODE_CAREFUL)) {
+        if (!regionFits(u)) {
           u = declineRegion(u);
           continue;
         }
-        if (k) storeStatus(k, fr, fs);
+        giveFlags(u, k, fr, fs);
         u = runRegion(u);
         k = load<u32>(JIT_KIND);
         fr = load<i64>(JIT_RESULT);
