@@ -40,7 +40,8 @@ function endingOf(block: DecodedBlock): Ending {
   const step = last.row?.body.at(-1);
   const handler = last.row?.row.handler;
   if (step?.step === 'branch') return 'branch';
-  if (step?.step !== 'jump') return 'leaves';
+  // what is left to a handler never comes to its end
+  if (step?.step !== 'jump') return last.row ? 'runs on' : 'leaves';
   if (step.to.op === 'target') return handler === 'execCall' ? 'call' : 'jump';
   return handler === 'execRet' ? 'return' : handler === 'execCallNear' ? 'computed call' : 'computed jump';
 }
