@@ -9,6 +9,8 @@ import type { FunctionWriter } from './wasm-writer.js';
 /** More would keep V8's optimizing compiler busy for long. */
 const MAX_BLOCKS = 96;
 const MAX_UOPS = 600;
+/** Without a loop through the first block, there is less to win. */
+const MAX_STRAIGHT_BLOCKS = 10;
 /** Pages beside the first one. */
 export const MAX_PAGES = 7;
 /** Places that a computed jump leads to inside the region. */
@@ -56,12 +58,12 @@ export interface FurtherPage {
 export type FindPage = (delta: number) => number;
 
 class Discovery {
-  readonly nodes: Node[] = [];
+  nodes: Node[] = [];
   readonly pages = new Map<number, number>();
   /** Nodes behind calls. */
-  readonly returns = new Set<number>();
+  returns = new Set<number>();
   /** Nodes that computed jumps may lead to. */
-  readonly targets = new Set<number>();
+  targets = new Set<number>();
   readonly #known = new Map<number, number>();
   #uops = 0;
 
@@ -79,6 +81,52 @@ class Discovery {
       for (let n = before; n < this.nodes.length; n++) this.#follow(this.nodes[n]);
     }
     this.#cutAtStarts();
+    this.#keep(this.#worthwhile());
+  }
+
+  successors(node: Node): number[] {
+    const to = [node.taken, node.next, ...this.computed(node)].filter((one): one is number => one !== undefined);
+    return [...new Set(to)];
+  }
+
+  /** Nodes that lead back to the first one; without any, the nearest ones. */
+  #worthwhile(): ReadonlySet<number> {
+    const predecessors: number[][] = this.nodes.map(() => []);
+    this.nodes.forEach((node, from) => {
+      for (const to of this.successors(node)) predecessors[to].push(from);
+    });
+    const kept = new Set<number>();
+    const waiting = [...predecessors[0]];
+    for (let node = waiting.pop(); node !== undefined; node = waiting.pop()) {
+      if (kept.has(node)) continue;
+      kept.add(node);
+      waiting.push(...predecessors[node]);
+    }
+    if (kept.size === 0) for (let n = 0; n < Math.min(this.nodes.length, MAX_STRAIGHT_BLOCKS); n++) kept.add(n);
+    return kept.add(0);
+  }
+
+  #keep(kept: ReadonlySet<number>): void {
+    const order = [...this.nodes.keys()].filter((node) => kept.has(node));
+    const renamed = new Map(order.map((node, n) => [node, n]));
+    const rename = (node: number | undefined): number | undefined =>
+      node === undefined ? undefined : renamed.get(node);
+    const all = (set: ReadonlySet<number>): Set<number> =>
+      new Set([...set].map(rename).filter((node): node is number => node !== undefined));
+    this.nodes = order.map((node) => {
+      const { taken, next, ...rest } = this.nodes[node];
+      return { ...rest, taken: rename(taken), next: rename(next) };
+    });
+    this.returns = all(this.returns);
+    this.targets = all(this.targets);
+    const used = new Set(
+      this.nodes.flatMap(({ block, delta }) => [delta, delta + block.bytes - 1].map((at) => this.#pageStart(at))),
+    );
+    for (const page of this.pages.keys()) if (page !== 0 && !used.has(page)) this.pages.delete(page);
+  }
+
+  #pageStart(delta: number): number {
+    return Math.floor(((this.root.hpa % PAGE) + delta) / PAGE) * PAGE;
   }
 
   #add(block: DecodedBlock, delta: number): number | undefined {
@@ -95,8 +143,7 @@ class Discovery {
 
   /** Frame of the page that a place lies in. */
   #page(delta: number): number {
-    const first = this.root.hpa % PAGE;
-    const page = Math.floor((first + delta) / PAGE) * PAGE;
+    const page = this.#pageStart(delta);
     const known = this.pages.get(page);
     if (known !== undefined) return known;
     if (this.pages.size > MAX_PAGES) return 0;
@@ -179,9 +226,7 @@ export function compileRegion(memory: DataView, rootAddress: number, findPage: F
   const { nodes } = discovery;
   if (nodes.length === 0) return undefined;
   const graph: Graph = {
-    successors: nodes.map((node) => [
-      ...new Set([node.taken, node.next, ...discovery.computed(node)].filter((to): to is number => to !== undefined)),
-    ]),
+    successors: nodes.map((node) => discovery.successors(node)),
     labelled: new Set([...discovery.returns, ...discovery.targets]),
   };
   const structure = structureOf(graph);
