@@ -60,10 +60,16 @@ export function oldFlagsDie(block: DecodedBlock, at: number): boolean {
 
 /** Conditions of a body stand behind its own flags. */
 export function readsAfterWriting(body: readonly Step[]): boolean {
-  const write = body.findIndex(({ step }) => step === 'flags');
-  if (write < 0) return false;
-  return !factsOf(body.slice(0, write + 1)).readsFlags;
+  let known = READS_AFTER.get(body);
+  if (known === undefined) {
+    const write = body.findIndex(({ step }) => step === 'flags');
+    known = write >= 0 && !factsOf(body.slice(0, write + 1)).readsFlags;
+    READS_AFTER.set(body, known);
+  }
+  return known;
 }
+
+const READS_AFTER = new WeakMap<readonly Step[], boolean>();
 
 /** Does the micro-op need to know how the flags before it were made? */
 export function needsState(block: DecodedBlock, at: number): boolean {

@@ -24,7 +24,7 @@ export type JitMode = 'off' | 'on' | 'always';
 /** Instructions between two looks at where the guest is, and how many of them make a block hot. */
 const SAMPLING = {
   off: { slice: 100_000, heat: 0 },
-  on: { slice: 20_000, heat: 3 },
+  on: { slice: 20_000, heat: 10 },
   always: { slice: 100, heat: 1 },
 } as const;
 

@@ -216,44 +216,64 @@ export class FunctionWriter {
     return this;
   }
 
-  finish(): number[] {
-    const out: number[] = [];
-    pushUnsigned(out, this.#locals.length);
-    for (const type of this.#locals) out.push(1, type);
-    return [...out, ...this.#code, OP.end];
+  finish(): { size: number; pieces: readonly (readonly number[])[] } {
+    const locals: number[] = [];
+    pushUnsigned(locals, this.#locals.length);
+    for (const type of this.#locals) locals.push(1, type);
+    this.op('end');
+    return { size: locals.length + this.#code.length, pieces: [locals, this.#code] };
   }
 }
 
-function section(out: number[], id: number, content: readonly number[]): void {
-  out.push(id);
-  pushUnsigned(out, content.length);
-  for (const byte of content) out.push(byte);
+/** Bytes in pieces, so that none is copied twice. */
+class Pieces {
+  readonly #pieces: (readonly number[] | Uint8Array)[] = [];
+  size = 0;
+
+  add(piece: readonly number[] | Uint8Array): void {
+    this.#pieces.push(piece);
+    this.size += piece.length;
+  }
+
+  write(to: Uint8Array, from: number): void {
+    let at = from;
+    for (const piece of this.#pieces) {
+      to.set(piece, at);
+      at += piece.length;
+    }
+  }
 }
 
 const text = (value: string): number[] => [value.length, ...[...value].map((c) => c.charCodeAt(0))];
+const unsigned = (value: number): number[] => {
+  const out: number[] = [];
+  pushUnsigned(out, value);
+  return out;
+};
 
 /** A module that imports `env.memory` and exports functions of one type, without result, as 0, 1, ... */
 export function moduleOf(functions: readonly FunctionWriter[]): Uint8Array<ArrayBuffer> {
   const parameters = functions[0]?.parameters ?? [];
-  const out: number[] = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
-  section(out, 1, [1, FUNCTION_TYPE, parameters.length, ...parameters, 0]);
+  const head: number[] = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
+  const section = (id: number, content: readonly number[]): void => {
+    head.push(id, ...unsigned(content.length), ...content);
+  };
+  section(1, [1, FUNCTION_TYPE, parameters.length, ...parameters, 0]);
   // memory of 0 to 65536 pages
-  section(out, 2, [1, ...text('env'), ...text('memory'), 2, 1, 0, 0x80, 0x80, 4]);
-  const count: number[] = [];
-  pushUnsigned(count, functions.length);
-  section(out, 3, [...count, ...functions.map(() => 0)]);
-  const exported = [...count];
-  functions.forEach((_, n) => {
-    exported.push(...text(String(n)), 0);
-    pushUnsigned(exported, n);
-  });
-  section(out, 7, exported);
-  const code = [...count];
+  section(2, [1, ...text('env'), ...text('memory'), 2, 1, 0, 0x80, 0x80, 4]);
+  const count = unsigned(functions.length);
+  section(3, [...count, ...functions.map(() => 0)]);
+  section(7, [...count, ...functions.flatMap((_, n) => [...text(String(n)), 0, ...unsigned(n)])]);
+  const code = new Pieces();
+  code.add(count);
   for (const one of functions) {
     const body = one.finish();
-    pushUnsigned(code, body.length);
-    for (const byte of body) code.push(byte);
+    code.add(unsigned(body.size));
+    for (const piece of body.pieces) code.add(piece);
   }
-  section(out, 10, code);
-  return Uint8Array.from(out);
+  head.push(10, ...unsigned(code.size));
+  const out = new Uint8Array(head.length + code.size);
+  out.set(head);
+  code.write(out, head.length);
+  return out;
 }

@@ -131,8 +131,18 @@ export function eachExpression(body: readonly Step[], visit: (e: Expression) => 
   }
 }
 
+const KNOWN_FACTS = new WeakMap<readonly Step[], UopFacts>();
+
 /** What follows from a body. */
 export function factsOf(body: readonly Step[]): UopFacts {
+  const known = KNOWN_FACTS.get(body);
+  if (known) return known;
+  const found = findFacts(body);
+  KNOWN_FACTS.set(body, found);
+  return found;
+}
+
+function findFacts(body: readonly Step[]): UopFacts {
   let memory: UopFacts['memory'] = 'none';
   let stops = false;
   let ends = false;
