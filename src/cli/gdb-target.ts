@@ -1,4 +1,5 @@
 /** The GDB stub's view of a guest, over the debugger API. */
+import { watchText } from '../engine/debug/watch-text.js';
 import type { Condition, Debugger, RunState, StopReason } from '../engine/debugger.js';
 import type {
   Architecture,
@@ -53,7 +54,11 @@ function causeOf(stop: StopReason | undefined): StopCause {
           : { note: `Condition of the breakpoint at ${hex(stop.gva)}: ${stop.failure}.` }),
       };
     case 'watchpoint':
-      return { kind: 'watchpoint', access: stop.access, address: stop.address, length: stop.length };
+      return {
+        ...{ kind: 'watchpoint', access: stop.access, address: stop.address, length: stop.length },
+        // who wrote by an instruction, gdb shows itself
+        ...(stop.by === 'device' ? { note: `A device's DMA: ${watchText(stop)}.` } : {}),
+      };
     case 'exit':
       return { kind: 'event', message: `VM exit ${exitReasonName(stop.exit.reason)} at rip ${hex(stop.exit.rip)}.` };
     case 'limit':

@@ -106,7 +106,20 @@ export type StopReason =
   | { kind: 'until' }
   /** `failure`: its condition could not be evaluated, and why. */
   | { kind: 'breakpoint'; id: number; gva: bigint; failure?: string }
-  | { kind: 'watchpoint'; id: number; access: 'read' | 'write' | 'access'; address: bigint; length: number }
+  /**
+   * An access to [address, address + length) of a watched range. `after`: what is there now; `before` a write: what was
+   * there, where it is known. `by` a device: by DMA.
+   */
+  | {
+      kind: 'watchpoint';
+      id: number;
+      access: 'read' | 'write' | 'access';
+      address: bigint;
+      length: number;
+      before?: Uint8Array;
+      after?: Uint8Array;
+      by?: 'device';
+    }
   | { kind: 'exit'; id?: number; exit: ExitRecord }
   | { kind: 'limit'; message: string }
   | {

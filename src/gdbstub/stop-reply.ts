@@ -42,9 +42,10 @@ export function summarizeStop(
     }
     case 'watchpoint': {
       const hit = breakpoints.watching(cause);
-      if (hit === undefined) return { signal: SIGNAL_TRAP, reason: '' };
+      const note = cause.note === undefined ? {} : { message: cause.note };
+      if (hit === undefined) return { signal: SIGNAL_TRAP, reason: '', ...note };
       const name = { 2: 'watch', 3: 'rwatch', 4: 'awatch' }[hit.entry.type as 2 | 3 | 4];
-      return { signal: SIGNAL_TRAP, reason: `${name}:${hit.address.toString(16)};` };
+      return { signal: SIGNAL_TRAP, reason: `${name}:${hit.address.toString(16)};`, ...note };
     }
     case 'fault':
       return { signal: cause.signal, reason: '', message: cause.message };

@@ -26,7 +26,8 @@ export type StopCause =
   | { kind: 'step'; note?: string }
   /** An execute breakpoint at this linear address, whoever set it; `note` is for the user. */
   | { kind: 'breakpoint'; address: bigint; note?: string }
-  | { kind: 'watchpoint'; access: Access; address: bigint; length: number }
+  /** `note` is for the user. */
+  | { kind: 'watchpoint'; access: Access; address: bigint; length: number; note?: string }
   /**
    * The guest failed but can be looked at; `message` says why, `signal` is GDB's number.
    * With `status` it is over: a resume reports an exit with that status.

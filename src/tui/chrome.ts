@@ -1,4 +1,5 @@
 /** What stands around the panes: header, tabs, foot, command line, help. */
+import { watchText } from '../engine/debug/watch-text.js';
 import type { Progress, RunState, StopReason } from '../engine/debugger.js';
 import { COMMANDS, completions } from './commands.js';
 import { exitReasonName } from './facts.js';
@@ -27,7 +28,7 @@ export function stopText(stop: StopReason | undefined, symbols: Model['symbols']
     case 'breakpoint':
       return `STOPPED: breakpoint ${stop.id} ${at(stop.gva)}`;
     case 'watchpoint':
-      return `STOPPED: ${stop.access} of ${at(stop.address)}+${stop.length} (${stop.id})`;
+      return `STOPPED: ${stop.by === 'device' ? 'DMA ' : ''}${watchText(stop, at(stop.address))} (${stop.id})`;
     case 'exit':
       return `STOPPED: ${exitReasonName(stop.exit.reason)}${stop.id === undefined ? '' : ` (breakpoint ${stop.id})`}`;
     case 'limit':

@@ -153,6 +153,55 @@ describe('watchpoints', () => {
     expect(await rip(guest)).toBe(CODE + 10n + BigInt(bytes.length / 2));
   });
 
+  it('tell what was there and what is there now', async () => {
+    const watch = { kind: 'watch', space: 'gva', address: DATA, length: 8, access: 'access' } as const;
+    const hex = (bytes?: Uint8Array) => bytes && Buffer.from(bytes).toString('hex');
+    // mov dword [edi], 3; inc; xchg with eax = 5; a load; a word across the range's end; rep stosb of ax = 4
+    const guest = guestOf('bf00002000 b805000000 c70703000000 ff07 8707 8b1f 66894707 b902000000 f3aa ebfe');
+    await guest.addBreakpoint(watch);
+    const seen = [];
+    for (let n = 0; n < 7; n++) {
+      const { stop } = await go(guest);
+      if (stop.kind !== 'watchpoint') throw new Error(stop.kind);
+      seen.push([stop.access, stop.address - DATA, stop.length, hex(stop.before), hex(stop.after)]);
+    }
+    expect(seen).toEqual([
+      ['write', 0n, 4, '00000000', '03000000'],
+      ['write', 0n, 4, '03000000', '04000000'],
+      ['write', 0n, 4, '04000000', '05000000'],
+      ['read', 0n, 4, undefined, '05000000'],
+      ['write', 7n, 2, '0000', '0400'],
+      ['write', 0n, 1, '05', '04'],
+      ['write', 1n, 1, '00', '04'],
+    ]);
+  });
+
+  it('see what a device does by DMA', async () => {
+    // the firmware configuration's DMA: a descriptor at 2000h reads 4 bytes of the signature (key 0) to 3000h
+    // mov dx, 514h; xor eax, eax; out; mov dx, 518h; mov eax, 2000h as big-endian; out
+    const guest = guestOf('66ba1405 31c0 ef 66ba1805 b800002000 ef 90 90 ebfe');
+    const descriptor = '0000000a 00000004 0000000000003000'.replace(/ /g, '');
+    await guest.writeMemory('gpa', 0x2000n, Buffer.from(descriptor, 'hex'));
+    await guest.writeMemory('gpa', 0x3000n, Buffer.from('11223344', 'hex'));
+    for (const space of ['gpa', 'gva'] as const) {
+      await guest.addBreakpoint({ kind: 'watch', space, address: 0x3002n, length: 1, access: 'write' });
+    }
+    const { stop } = await go(guest);
+    expect(stop).toEqual({
+      ...{ kind: 'watchpoint', id: 1, access: 'write', address: 0x3002n, length: 1, by: 'device' },
+      ...{ before: Uint8Array.of(0x33), after: Uint8Array.of('M'.charCodeAt(0)) },
+    });
+    // it stands behind the OUT that started it
+    expect(await rip(guest)).toBe(CODE + 17n);
+    // an observer's own look at memory, and the screen's, are none
+    await guest.removeBreakpoint(1);
+    await guest.removeBreakpoint(2);
+    await guest.addBreakpoint({ kind: 'watch', space: 'gpa', address: 0xb8000n, length: 4000, access: 'read' });
+    await guest.console.screen();
+    await guest.step(0);
+    expect((await guest.state()).stop).toEqual({ kind: 'step' });
+  });
+
   it('a store does not read', async () => {
     const guest = guestOf(around('0f9407'));
     await guest.addBreakpoint({ kind: 'watch', space: 'gva', address: DATA, length: 4, access: 'read' });

@@ -35,11 +35,13 @@ export interface MachineView {
   /** Answers how many bytes were written. */
   writeMemory(vcpu: number, space: AddressSpace, address: bigint, bytes: Uint8Array): number;
   walk(vcpu: number, gva: bigint): PageWalk;
+  /** Guest-physical address of a linear one, also while the vCPU runs: then by what was last known of its tables. */
+  translate(vcpu: number, gva: bigint): bigint | undefined;
   /** Linear address of the next instruction. */
   linearRip(vcpu: number): bigint;
   halted(vcpu: number): boolean;
   /** The access that the last watchpoint stopped at. */
-  takeWatchHit(vcpu: number): { id: number; access: 'read' | 'write' | 'access'; address: bigint; length: number };
+  takeWatchHit(vcpu: number): Omit<Extract<StopReason, { kind: 'watchpoint' }>, 'kind' | 'by'>;
   /** The events that led to a triple fault, oldest first; empty where the engine does not know them. */
   faultChain(): FaultStep[];
   /** Why the last VM entry failed. */

@@ -127,6 +127,10 @@ export class VtxView implements MachineView {
     return writeLinear(memory, (gva) => guestWalk(target, this.vm, gva).output, address, bytes);
   }
 
+  translate(vcpu: number, gva: bigint): bigint | undefined {
+    return this.walk(vcpu, gva).output;
+  }
+
   vmcsField(vcpu: number, encoding: number): bigint | undefined {
     const field = vmcsFieldByEncoding(encoding);
     return field && this.settled(vcpu).vmcs.readField(field);
@@ -148,11 +152,16 @@ export class VtxView implements MachineView {
     const { host } = this.vm;
     const vcpu = this.vm.vcpus[index];
     host.set32(vcpu.at(L.WATCH_HIT), 0);
+    const access = host.get32(vcpu.at(L.WATCH_WRITE)) !== 0 ? 'write' : 'read';
+    const address = host.get64(vcpu.at(L.WATCH_ADDRESS));
+    const length = host.get32(vcpu.at(L.WATCH_SIZE));
+    const after = this.readMemory(index, 'gva', address, length);
+    const known = host.get32(vcpu.at(L.WATCH_BEFORE_BYTES));
+    const at = vcpu.at(L.WATCH_BEFORE);
     return {
-      id: host.get32(vcpu.at(L.WATCH_ID)),
-      access: host.get32(vcpu.at(L.WATCH_WRITE)) !== 0 ? 'write' : 'read',
-      address: host.get64(vcpu.at(L.WATCH_ADDRESS)),
-      length: host.get32(vcpu.at(L.WATCH_SIZE)),
+      ...{ id: host.get32(vcpu.at(L.WATCH_ID)), access, address, length },
+      ...(access === 'write' && known === length ? { before: host.u8.slice(at, at + known) } : {}),
+      ...(after.length === length ? { after } : {}),
     };
   }
 

@@ -3,6 +3,7 @@ import { EMULATED_BY_VMSCOPE, EXIT_REASONS, exitReasonName } from '../../spec/vm
 import { TRACE_SEQUENCE } from '../core/layout.js';
 import { BreakpointTable } from '../debug/breakpoint-table.js';
 import { conditionHolds } from '../debug/condition.js';
+import { deviceWatch } from '../debug/device-watch.js';
 import { LinuxView } from '../debug/linux/view.js';
 import type { MachineView } from '../debug/machine-view.js';
 import { monitorCommand } from '../debug/monitor.js';
@@ -11,6 +12,7 @@ import { relocated, sized } from '../debug/symbol-file.js';
 import { exitMatches, readRecord, readTrace } from '../debug/trace-reader.js';
 import type * as D from '../debugger.js';
 import type { GuestEnd } from '../devices/device.js';
+import type { DeviceHit, DeviceView } from '../memory/device-view.js';
 import type { Hypervisor, SliceEnd, VirtualCpu } from '../vmm/hypervisor.js';
 import type { Machine } from '../vmm/machine.js';
 import { type ForeseenKernel, GuestKernel } from './guest-kernel.js';
@@ -110,7 +112,14 @@ export class Guest implements D.Debugger {
   ) {
     const view = machine.view;
     this.#view = view;
-    this.#breakpoints = new BreakpointTable(view.breakpoints);
+    const { breakpoints } = view;
+    this.#breakpoints = new BreakpointTable({
+      check: (spec, others) => breakpoints.check(spec, others),
+      write: (execute, watches) => {
+        breakpoints.write(execute, watches);
+        machine.pc.dma.watches = watches.map((watch) => deviceWatch(view, watch));
+      },
+    });
     const { ept, vmcs } = view;
     if (ept) {
       this.ept = { walk: async (gpa, vcpu = this.#stopVcpu) => ept.walk(vcpu, gpa), ranges: () => ept.ranges() };
@@ -304,8 +313,14 @@ export class Guest implements D.Debugger {
   #turn(): void {
     if (!this.#running) return;
     const start = performance.now();
+    const { dma } = this.machine.pc;
+    dma.live = true;
     try {
       do {
+        if (dma.hit) {
+          this.#stopAtDeviceAccess(dma);
+          break;
+        }
         if (this.#vm.end?.kind === 'resumed') this.machine.resume();
         const turn = this.#turns.take(this.#sliceLength());
         if (turn === undefined) {
@@ -322,6 +337,8 @@ export class Guest implements D.Debugger {
       this.#vm.finish({ kind: 'error', status: 3, message: `engine: ${(error as Error).message}` });
       this.machine.lastError = error as Error;
       this.#halt(this.#stopVcpu, this.#ended());
+    } finally {
+      dma.live = false;
     }
     this.#flushSerial();
     if (this.#running && !this.#timer) this.#schedule();
@@ -430,6 +447,16 @@ export class Guest implements D.Debugger {
   #ended(): D.StopReason {
     const end = this.#vm.end as GuestEnd;
     return { kind: 'ended', end, ...(end.kind === 'triple-fault' ? { faults: this.#view.faultChain() } : {}) };
+  }
+
+  /** A device has reached what is watched. Where a vCPU stops at the same moment that is told, and this is dropped. */
+  #stopAtDeviceAccess(dma: DeviceView): void {
+    const hit = dma.hit as DeviceHit;
+    dma.hit = undefined;
+    const breakpoint = this.#breakpoints.get(hit.id);
+    if (!breakpoint) return;
+    breakpoint.hits++;
+    this.#halt(this.#stopVcpu, { kind: 'watchpoint', ...hit, by: 'device' });
   }
 
   #watchStop(vcpu: VirtualCpu): D.StopReason {

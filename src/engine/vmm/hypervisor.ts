@@ -108,6 +108,8 @@ export interface Hypervisor<V extends VirtualCpu = VirtualCpu> {
    * until it has moved, by itself or by a debugger's hand; the engine tells by itself of the breakpoints that it stops at.
    */
   tell(vcpu: number): void;
+  /** Ends the slice under way at the next instruction boundary where that is cheap. */
+  yieldTurn?(): void;
   /** An interrupt may have become deliverable. */
   wake(vcpu: number): void;
   finish(end: GuestEnd): void;

@@ -12,6 +12,7 @@ import { VirtioConsole } from '../devices/virtio/console.js';
 import type { VirtioDevice } from '../devices/virtio/device.js';
 import { VirtioNet } from '../devices/virtio/net.js';
 import { VirtioRng } from '../devices/virtio/rng.js';
+import { DeviceView } from '../memory/device-view.js';
 import type { HostNetwork } from '../net/host-network.js';
 import { UserNet } from '../net/user-net.js';
 import type { Stateful } from '../state/saved.js';
@@ -72,6 +73,8 @@ export class PcBoard implements Board {
   readonly net: UserNet | undefined;
   readonly balloon: VirtioBalloon | undefined;
   readonly console: VirtioConsole | undefined;
+  /** Guest memory as the devices reach it. */
+  readonly dma: DeviceView;
   readonly #clock: VirtualClock;
   #end: GuestEnd | undefined;
 
@@ -79,6 +82,7 @@ export class PcBoard implements Board {
     readonly vm: Hypervisor,
     options: PcBoardOptions,
   ) {
+    this.dma = new DeviceView(vm.memory, () => vm.yieldTurn?.());
     this.#clock = new VirtualClock(() => vm.now());
     this.journal = new Journal(() => ({ at: vm.now(), icount: BigInt(vm.icount) }), options.inputs);
     this.bootSeconds = this.journal.initial('wall-clock', options.wallSeconds);
@@ -98,7 +102,7 @@ export class PcBoard implements Board {
     if (this.console) cards.push(this.console);
     this.pc = buildPc({
       clock: this.#clock,
-      memory: vm.memory,
+      memory: this.dma,
       vcpus: vm.vcpus.length,
       startSeconds: this.bootSeconds,
       serialOutput: (byte) => options.serial(Uint8Array.of(byte)),

@@ -219,6 +219,7 @@ export class Vm implements Hypervisor<Vcpu> {
       if (this.end) return { kind: 'ended' };
       if (!vcpu.inGuest) {
         if (!this.#prepareEntry(vcpu)) return { kind: 'idle', deadline: this.board.nextDeadline() };
+        if (this.#yields) return { kind: 'limit' };
         if (!this.#enter(vcpu)) return { kind: 'entry-failed' };
         if (vcpu.pendingExit) continue;
         if (vcpu.provoked.hostEvent && this.#signal(vcpu)) continue;

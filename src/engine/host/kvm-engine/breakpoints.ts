@@ -44,6 +44,8 @@ export interface WatchHit {
   access: 'read' | 'write' | 'access';
   address: bigint;
   length: number;
+  before?: Uint8Array;
+  after?: Uint8Array;
 }
 
 export class KvmBreakpoints implements BreakpointSink {
@@ -172,7 +174,18 @@ export class KvmBreakpoints implements BreakpointSink {
     );
     if (i < 0) return undefined;
     const { watch, address, bytes } = this.registers[i] as Piece;
-    return { id: watch.id, access: watch.access, address, length: bytes };
+    const offset = Number(address - watch.address);
+    const now = this.read(watch);
+    const old = this.contents.get(watch.id);
+    this.contents.set(watch.id, now);
+    const hit = {
+      id: watch.id,
+      access: watch.access,
+      address,
+      length: bytes,
+      after: now.slice(offset, offset + bytes),
+    };
+    return old === undefined ? hit : { ...hit, before: old.slice(offset, offset + bytes) };
   }
 
   /** The watched range that the last instruction changed. */
@@ -183,7 +196,12 @@ export class KvmBreakpoints implements BreakpointSink {
       const before = this.contents.get(watch.id) ?? now;
       const at = now.findIndex((byte, i) => byte !== before[i]);
       this.contents.set(watch.id, now);
-      if (at >= 0) return { id: watch.id, access: 'write', address: watch.address + BigInt(at), length: 1 };
+      if (at < 0) continue;
+      const end = now.length - [...now].reverse().findIndex((byte, i) => byte !== before[now.length - 1 - i]);
+      return {
+        ...{ id: watch.id, access: 'write' as const, address: watch.address + BigInt(at), length: end - at },
+        ...{ before: before.slice(at, end), after: now.slice(at, end) },
+      };
     }
     return undefined;
   }

@@ -102,6 +102,10 @@ export class KvmView implements MachineView {
     return walkOnKvm(this.vm, vcpu, gva);
   }
 
+  translate(vcpu: number, gva: bigint): bigint | undefined {
+    return walkOnKvm(this.vm, vcpu, gva).output;
+  }
+
   linearRip(vcpu: number): bigint {
     return this.settled(vcpu).linearRip;
   }

@@ -1,0 +1,78 @@
+import type { GuestMemory } from '../devices/device.js';
+
+/** A range that a debugger watches. */
+export interface DeviceWatch {
+  id: number;
+  access: 'read' | 'write' | 'access';
+  /** Where its bytes are now, piece by piece; `offset` is from its first byte. */
+  pieces(): Iterable<{ gpa: number; bytes: number; offset: number }>;
+  /** Its first byte, as the debugger named it. */
+  address: bigint;
+}
+
+export interface DeviceHit {
+  id: number;
+  access: 'read' | 'write';
+  address: bigint;
+  length: number;
+  before: Uint8Array;
+  after: Uint8Array;
+}
+
+/** Guest memory as devices reach it by DMA; tells of accesses to what a debugger watches. */
+export class DeviceView implements GuestMemory {
+  watches: readonly DeviceWatch[] = [];
+  /** The guest runs: what happens is its devices' doing, not an observer's. */
+  live = false;
+  /** The first access that hit one, until it is taken. */
+  hit: DeviceHit | undefined;
+  readonly release: NonNullable<GuestMemory['release']> | undefined;
+
+  constructor(
+    private readonly memory: GuestMemory,
+    /** Called at a hit: the run is to stop soon. */
+    private readonly noticed: () => void,
+  ) {
+    if (memory.release) {
+      this.release = (gpa, bytes) => {
+        if (this.live && this.watches.length > 0) this.look(gpa, bytes, 'write', new Uint8Array(0));
+        memory.release!(gpa, bytes);
+      };
+    }
+  }
+
+  get bytes(): number {
+    return this.memory.bytes;
+  }
+
+  read(gpa: number, length: number): Uint8Array {
+    const bytes = this.memory.read(gpa, length);
+    if (this.live && this.watches.length > 0) this.look(gpa, length, 'read', bytes);
+    return bytes;
+  }
+
+  write(gpa: number, bytes: Uint8Array): void {
+    if (this.live && this.watches.length > 0) this.look(gpa, bytes.length, 'write', bytes);
+    this.memory.write(gpa, bytes);
+  }
+
+  /** @param data what is there afterwards; zeros where it is shorter */
+  private look(gpa: number, length: number, access: 'read' | 'write', data: Uint8Array): void {
+    if (this.hit || gpa < 0 || gpa + length > this.bytes) return;
+    for (const watch of this.watches) {
+      if (watch.access !== 'access' && watch.access !== access) continue;
+      for (const { gpa: first, bytes, offset } of watch.pieces()) {
+        const from = Math.max(gpa, first);
+        const to = Math.min(gpa + length, first + bytes);
+        if (from >= to) continue;
+        const before = this.memory.read(from, to - from).slice();
+        const after = new Uint8Array(to - from);
+        after.set(data.subarray(from - gpa, to - gpa));
+        const address = watch.address + BigInt(offset + from - first);
+        this.hit = { id: watch.id, access, address, length: to - from, before, after };
+        this.noticed();
+        return;
+      }
+    }
+  }
+}
