@@ -11,6 +11,7 @@ import { Bus } from './bus.js';
 import { DebugExit } from './debug-exit.js';
 import { Debugcon } from './debugcon.js';
 import type { Device, GuestEnd, GuestMemory, IrqLine, MmioDevice, PortDevice } from './device.js';
+import { FpuError } from './fpu-error.js';
 import { type FirmwareFile, FwCfg } from './fw-cfg.js';
 import { Hpet } from './hpet.js';
 import { I8042 } from './i8042.js';
@@ -26,7 +27,7 @@ import { HostBridge, IsaBridge, PowerManagement, type ShadowArea } from './pci/c
 import type { PciFunction } from './pci/function.js';
 import { Pic8259 } from './pic-8259.js';
 import { Pit8254 } from './pit-8254.js';
-import { COM1_BASE, COM1_IRQ, FIRST_FREE_SLOT, KEYBOARD_IRQ, RTC_IRQ, SCI_IRQ } from './platform.js';
+import { COM1_BASE, COM1_IRQ, FIRST_FREE_SLOT, FPU_IRQ, KEYBOARD_IRQ, RTC_IRQ, SCI_IRQ } from './platform.js';
 import { Rtc146818 } from './rtc-146818.js';
 import { Serial16550 } from './serial-16550.js';
 import { A20Gate, SystemPorts } from './system-ports.js';
@@ -143,6 +144,7 @@ export class Pc {
   readonly serial: Serial16550;
   readonly keyboard: I8042;
   readonly pm: AcpiPm;
+  readonly fpuError: FpuError;
   readonly vga: VgaTextDevice;
   readonly hpet: Hpet;
   readonly pci: PciBus;
@@ -231,6 +233,10 @@ export class Pc {
       message: (address, data) =>
         irqchip ? irqchip.message(address, data) : this.apicBus.messageSignalled(address, data),
     });
+    this.fpuError = new FpuError({
+      irq: this.irqs.line(FPU_IRQ),
+      inService: () => this.pic.serves(FPU_IRQ),
+    });
     const board = new SystemPorts({ clock, pit: this.pit, a20: this.a20, resetRequest });
 
     const firmware = options.firmwareFiles ? { files: options.firmwareFiles } : {};
@@ -245,6 +251,7 @@ export class Pc {
       this.vga,
       this.pci,
       board,
+      this.fpuError,
       fwCfg,
     ];
     const extra: (Device & PortDevice)[] = [];

@@ -225,6 +225,11 @@ export class Pic8259 implements Device<PicState>, PortDevice, IrqSink {
     }
   }
 
+  /** The handler of an IRQ, 0 to 15, has not ended the interrupt. */
+  serves(irq: number): boolean {
+    return (this.chips[irq >> 3].isr & (1 << (irq & 7))) !== 0;
+  }
+
   /** In special mask mode a masked level does not count as in service. */
   private inService(chip: PicChipState): number {
     return chip.specialMask ? chip.isr & ~chip.imr : chip.isr;

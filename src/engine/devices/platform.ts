@@ -20,6 +20,8 @@ export const RESET_CONTROL_VALUE = 0x06;
 export const COM1_BASE = 0x3f8;
 export const COM1_IRQ = 4;
 export const RTC_IRQ = 8;
+/** The processor's FERR#. */
+export const FPU_IRQ = 13;
 export const KEYBOARD_IRQ = 1;
 /** CMOS index of the century, which the FADT names. */
 export const CMOS_CENTURY = 0x32;

@@ -12,6 +12,8 @@ export interface Board {
   interruptPending(vcpu: number): boolean;
   /** Vector of the highest-priority interrupt, which becomes in service. */
   acknowledgeInterrupt(vcpu: number): number;
+  /** An x87 error of a processor whose CR0.NE is clear: false asks for IRQ 13, true where the handler has it ignored. */
+  numericError(): boolean;
   /** An NMI waits to be taken. */
   nmiWaits(vcpu: number): boolean;
   /** True once for each NMI. */

@@ -1,6 +1,7 @@
 // Puts the state that a boot protocol hands over into a VMCS.
 import type { InitialState } from '../boot/image.js';
 import { GPR } from '../core/layout.js';
+import { watchNumericErrors } from './numeric-errors.js';
 import type { Vcpu } from './vcpu.js';
 import { setSegment } from './vmcs-setup.js';
 
@@ -18,6 +19,7 @@ export function setInitialState(vcpu: Vcpu, state: InitialState): void {
   if (state.cr0 !== undefined) {
     vmcs.set('GUEST_CR0', state.cr0 | CR0_ET_NE);
     vmcs.set('CR0_READ_SHADOW', state.cr0 | 0x10n);
+    watchNumericErrors(vcpu);
   }
   if (state.cr3 !== undefined) vmcs.set('GUEST_CR3', state.cr3);
   if (state.cr4 !== undefined) vmcs.set('GUEST_CR4', state.cr4 | CR4_VMXE);

@@ -175,6 +175,10 @@ export class PcBoard implements Board {
     return this.pc.acknowledgeInterrupt(vcpu);
   }
 
+  numericError(): boolean {
+    return this.pc.fpuError.report();
+  }
+
   nmiWaits(vcpu: number): boolean {
     return this.pc.nmiPending(vcpu);
   }

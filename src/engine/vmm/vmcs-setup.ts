@@ -3,6 +3,7 @@ import { IO_BITMAP_A, IO_BITMAP_B, MSR_BITMAP, VIRTUAL_APIC_BASE } from '../core
 import { ENTRY, EXIT, PIN, PRIMARY, SECONDARY } from './controls.js';
 import { type CpuModel, hasFeature } from './cpu-models.js';
 import type { HostMemory } from './host-memory.js';
+import { watchNumericErrors } from './numeric-errors.js';
 import type { Vcpu } from './vcpu.js';
 
 /** MSRs that the guest reads and writes without an exit: they live in the vCPU and need no policy. */
@@ -122,7 +123,8 @@ function setUpHost({ vmcs }: Vcpu): void {
 }
 
 /** The state of a processor after power-on or INIT. @sdm 3A 9.1.1 "Processor State After Reset" */
-export function setUpGuest({ vmcs }: Vcpu): void {
+export function setUpGuest(vcpu: Vcpu): void {
+  const { vmcs } = vcpu;
   for (const segment of ['ES', 'SS', 'DS', 'FS', 'GS']) setSegment(vmcs, segment, 0, 0n, 0xffff, 0x93);
   setSegment(vmcs, 'CS', 0xf000, 0xffff0000n, 0xffff, 0x9b);
   setSegment(vmcs, 'LDTR', 0, 0n, 0xffff, 0x82);
@@ -137,6 +139,7 @@ export function setUpGuest({ vmcs }: Vcpu): void {
   vmcs.set('GUEST_RFLAGS', 2n);
   vmcs.set('GUEST_RIP', 0xfff0n);
   vmcs.set('GUEST_IA32_PAT', 0x0007040600070406n);
+  watchNumericErrors(vcpu);
 }
 
 export function setSegment(

@@ -1,5 +1,6 @@
 import { ENTRY, PRIMARY } from '../controls.js';
 import type { ExitHandler, Outcome } from '../exit.js';
+import { watchNumericErrors } from '../numeric-errors.js';
 import type { Vcpu } from '../vcpu.js';
 import type { Vm } from '../vm.js';
 import { cr4HostOwned } from '../vmcs-setup.js';
@@ -108,6 +109,7 @@ function writeCr0(vcpu: Vcpu, vm: Vm, value: bigint): Outcome {
   if (pae && (!wasPaging || ((old ^ next) & (CR0.CD | CR0.NW)) !== 0n) && !vm.loadPdptes(vcpu)) return fail(vcpu);
   vmcs.set('CR0_READ_SHADOW', next);
   vmcs.set('GUEST_CR0', next | CR0.NE);
+  if (((old ^ next) & CR0.NE) !== 0n) watchNumericErrors(vcpu);
   if (paging !== wasPaging) {
     const long = paging && (efer & EFER.LME) !== 0n;
     vmcs.set('GUEST_IA32_EFER', long ? efer | EFER.LMA : efer & ~EFER.LMA);

@@ -1,6 +1,8 @@
 import type { ExitHandler } from '../exit.js';
+import { MF, numericError } from '../numeric-errors.js';
 
 const INTERRUPTION_TYPE_NMI = 2;
+const INTERRUPTION_TYPE_HARDWARE = 3;
 const SOFTWARE_TYPES = new Set([5, 6]);
 const PF = 14;
 
@@ -9,6 +11,10 @@ export const exceptionExit: ExitHandler = (vcpu, vm) => {
   const info = Number(vcpu.vmcs.get('VM_EXIT_INTR_INFO'));
   const type = (info >> 8) & 7;
   if (type === INTERRUPTION_TYPE_NMI) return 'resume';
+  if ((info & 0xff) === MF && type === INTERRUPTION_TYPE_HARDWARE) {
+    const outcome = numericError(vcpu, vm);
+    if (outcome !== undefined) return outcome;
+  }
   const error = Number(vcpu.vmcs.get('VM_EXIT_INTR_ERROR_CODE'));
   if ((info & 0xff) === PF) vm.setCr2(vcpu, vcpu.vmcs.qualification);
   const length = SOFTWARE_TYPES.has(type) ? vcpu.vmcs.instructionLength : 0;
