@@ -1,18 +1,45 @@
 import type { Command } from 'commander';
+import type { Debugger } from '../engine/debugger.js';
+import { fileCause } from '../engine/host/file-cause.js';
+import { startStub } from '../gdbstub/server.js';
+import { isQemuTarget } from '../targets/qemu/open.js';
+import { freeAtDeath, freeGuests, openForeignGuest } from './foreign-guest.js';
+import { type GdbAddress, parseGdbAddress, showGdbAddress, targetOf } from './gdb-address.js';
+import { createGdbTarget } from './gdb-target.js';
 import { connectGuest, guestNames } from './guest-socket.js';
 import { UsageError } from './options.js';
 import { tell } from './tell.js';
 import { hasTerminal } from './terminal.js';
 
+interface AttachOptions {
+  connect?: string;
+  symbols?: string;
+  gdb?: string;
+  free?: boolean;
+}
+
 export function addAttachCommand(program: Command): void {
   program
     .command('attach')
-    .summary('the dashboard of a running vmscope guest')
-    .description('The dashboard of a running vmscope guest; leaving it does not end the guest.')
-    .argument('<name>', 'its name, as `vmscope top` shows it')
-    .action(async (name: string) => {
-      if (!hasTerminal()) throw new UsageError('attach: needs a terminal');
-      const reason = await attachGuest(name);
+    .summary('the dashboard of a running guest')
+    .description(
+      "The dashboard of a running guest of vmscope's, libvirt's or QEMU's. A QEMU guest is observed without being stopped, until the first pause, breakpoint or step; leaving gives it back as it was found.",
+    )
+    .argument('[guest]', "a vmscope guest's name, libvirt:DOMAIN, qmp:PATH or pid:PID")
+    .option('-c, --connect <uri>', 'the libvirt of libvirt:DOMAIN (default: qemu:///system)')
+    .option('--symbols <file>', 'symbols of a QEMU guest: ELF (vmlinux) or System.map')
+    .option('--gdb <[host:]port>', 'a GDB stub in front of a QEMU guest, with kernel symbols')
+    .option('--free', 'only free guests that a vmscope which died left stopped')
+    .action(async (name: string | undefined, options: AttachOptions) => {
+      if (options.free) {
+        // Started by a vmscope that is about to end: its death makes the guest an abandoned one.
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        await freeGuests();
+        return;
+      }
+      if (name === undefined) throw new UsageError('attach: which guest? vmscope top shows them');
+      if (!hasTerminal() && options.gdb === undefined) throw new UsageError('attach: needs a terminal');
+      const reason = await attachGuest(name, options);
       if (reason) tell(reason);
     });
 }
@@ -22,7 +49,9 @@ export function addAttachCommand(program: Command): void {
  * @returns why it ended by itself, if it did
  * @throws UsageError when there is no such guest
  */
-export async function attachGuest(name: string): Promise<string | undefined> {
+export async function attachGuest(name: string, options: AttachOptions = {}): Promise<string | undefined> {
+  await freeGuests();
+  if (isQemuTarget(name)) return await attachForeign(name, options);
   const connection = await connectGuest(name).catch((error: Error) => {
     const names = runningGuests().filter((other) => other !== name);
     throw new UsageError(`${error.message}; running: ${names.join(', ') || 'none'}`);
@@ -38,6 +67,53 @@ export async function attachGuest(name: string): Promise<string | undefined> {
   const why = reason;
   connection.close();
   return why;
+}
+
+/** As attachGuest() for a guest of another program. */
+async function attachForeign(name: string, options: AttachOptions): Promise<string | undefined> {
+  const stub = options.gdb === undefined ? undefined : parseGdbAddress('--gdb', options.gdb);
+  const guest = await openForeignGuest(name, options);
+  const keep = freeAtDeath();
+  const ended = new AbortController();
+  let reason: string | undefined;
+  guest.target.onEvent((event) => {
+    if (event.type !== 'stopped' || event.stop.kind !== 'ended') return;
+    reason = `${guest.name}: ${event.stop.end.message}`;
+    ended.abort();
+  });
+  try {
+    if (stub) tell(`GDB stub: target remote ${targetOf(await serveGdb(guest.target, stub))}`);
+    if (hasTerminal()) {
+      const { runDashboard } = await import('../tui/app.js');
+      const onQuit = (): void => undefined;
+      await runDashboard(guest.target, { title: guest.name, detach: true, signal: ended.signal, onQuit });
+    } else await untilSignal(ended.signal);
+  } finally {
+    await guest.detach();
+    keep();
+  }
+  return reason;
+}
+
+/** @returns where it listens. @throws UsageError when the address cannot be had */
+async function serveGdb(target: Debugger, address: GdbAddress): Promise<GdbAddress> {
+  if (address.kind === 'stdio') throw new UsageError('--gdb stdio: only vmscope run serves its own streams');
+  const where = address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
+  try {
+    const stub = await startStub({ target: await createGdbTarget(target), ...where });
+    return address.kind === 'unix' ? address : { ...address, port: stub.port };
+  } catch (error) {
+    throw new UsageError(`--gdb ${showGdbAddress(address)}: ${fileCause(error)}`);
+  }
+}
+
+/** Until the guest ends or this program is told to. */
+function untilSignal(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => resolve();
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, done);
+    signal.addEventListener('abort', done);
+  });
 }
 
 function runningGuests(): string[] {

@@ -97,7 +97,7 @@ function kindOf(path: string): string {
 }
 
 /** The folder, made if need be. @throws UntrustedFolderError, or Error where it cannot be made */
-function ownFolder(): string {
+export function ownFolder(): string {
   const found = trustedFolder();
   if (found !== undefined) return found;
   mkdirSync(dirname(socketFolder()), { recursive: true, mode: 0o700 });

@@ -7,6 +7,7 @@ import { JoinedFleet } from '../targets/fleet.js';
 import { localHost } from '../targets/host.js';
 import { LibvirtSource } from '../targets/libvirt/source.js';
 import { defaultUris } from '../targets/libvirt/uri.js';
+import { ProcessSource } from '../targets/qemu/source.js';
 import { COLUMNS, sorted, topTable } from '../tui/top/columns.js';
 import { type Interval, nextInterval } from '../tui/top/rows.js';
 import { runTop } from '../tui/top/screen.js';
@@ -21,6 +22,7 @@ import {
 } from '../tui/top/state.js';
 import { attachGuest } from './attach.js';
 import { OwnSource } from './fleet.js';
+import { freeGuests } from './foreign-guest.js';
 import { UsageError } from './options.js';
 import { printable, tell } from './tell.js';
 import { hasTerminal } from './terminal.js';
@@ -53,9 +55,9 @@ const collect = (value: string, all: string[]): string[] => [...all, value];
 export function addTopCommand(program: Command): void {
   program
     .command('top')
-    .summary("all guests of this host: vmscope's, libvirt's")
+    .summary("all guests of this host: vmscope's, libvirt's, QEMU's")
     .description(
-      "All guests: vmscope's own and libvirt's, with rates; Enter opens one. As text where there is no terminal. Options and keys are virt-top's where it has them.",
+      "All guests: vmscope's own, libvirt's, and other QEMU or KVM processes, with rates; Enter opens one. As text where there is no terminal. Options and keys are virt-top's where it has them.",
     )
     .option(
       '-c, --connect <uri>',
@@ -88,6 +90,7 @@ export function addTopCommand(program: Command): void {
         looks: options.iterations === undefined ? undefined : number('--iterations', options.iterations, 1, 1e9),
         endMs: options.endTime === undefined ? undefined : endTime(options.endTime, new Date()),
       };
+      await freeGuests();
       const fleet = openFleet(options.connect);
       const records = new Records(options, state);
       try {
@@ -101,11 +104,11 @@ export function addTopCommand(program: Command): void {
     });
 }
 
-/** vmscope's own guests, and the libvirts that were named, or those of this host. @throws UsageError */
+/** vmscope's own guests, the libvirts that were named, or those of this host, and other processes. @throws UsageError */
 function openFleet(uris: readonly string[]): Fleet {
   try {
     const libvirts = (uris.length ? uris : defaultUris()).map((uri) => new LibvirtSource(uri));
-    return new JoinedFleet([new OwnSource(), ...libvirts], localHost);
+    return new JoinedFleet([new OwnSource(), ...libvirts, new ProcessSource()], localHost);
   } catch (error) {
     throw new UsageError(`--connect ${(error as Error).message}`);
   }

@@ -49,6 +49,9 @@ export class LibvirtConnection {
   #over: string | undefined;
   #close: (reason: string) => void = () => {};
 
+  /** Told events, for which somebody has registered. */
+  onMessage: (program: number, procedure: number, body: XdrReader) => void = () => {};
+
   constructor(private readonly stream: Duplex) {
     this.closed = new Promise((resolve) => {
       this.#close = resolve;
@@ -177,7 +180,8 @@ export class LibvirtConnection {
       return;
     }
     if (version !== PROTOCOL_VERSION) throw new XdrError(`version ${version} of program ${program.toString(16)}`);
-    // Events were not asked for, and streams neither.
+    if (type === MESSAGE_TYPE.message) this.onMessage(program, procedure, reader);
+    // Streams were not asked for.
     if (type !== MESSAGE_TYPE.reply) return;
     const pending = this.#pending.get(serial);
     if (!pending) throw new XdrError(`an answer to a question that was not asked (serial ${serial})`);

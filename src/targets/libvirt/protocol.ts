@@ -24,6 +24,7 @@ export const PROCEDURE = {
   nodeGetInfo: 6,
   domainDestroy: 12,
   domainGetXmlDesc: 14,
+  domainLookupByName: 23,
   domainReboot: 27,
   domainResume: 28,
   domainShutdown: 33,
@@ -40,7 +41,7 @@ export const PROCEDURE = {
 } as const;
 
 /** Procedures of QEMU_PROGRAM. */
-export const QEMU_PROCEDURE = { monitorCommand: 1, agentCommand: 3 } as const;
+export const QEMU_PROCEDURE = { monitorCommand: 1, agentCommand: 3, eventRegister: 4, event: 6 } as const;
 
 /** Procedures of KEEPALIVE_PROGRAM. */
 export const KEEPALIVE = { ping: 1, pong: 2 } as const;

@@ -8,6 +8,7 @@ import type { FleetSource, GuestAction, GuestDetails, GuestSample, HostLook, Sou
 import { type Call, DeadlineError, type LibvirtConnection } from './connection.js';
 import { type DomainCounters, domainCounters } from './domain-stats.js';
 import { domainDetails } from './domain-xml.js';
+import { attachName } from './monitor.js';
 import { openLibvirt } from './open.js';
 import {
   type DomainName,
@@ -252,7 +253,7 @@ export class LibvirtSource implements FleetSource {
       key,
       name: domain.name,
       source: this.#short,
-      attach: active ? `libvirt:${domain.name}` : undefined,
+      attach: active ? attachName(this.#uri, domain.name) : undefined,
       uuid: key,
       ...(active ? { id: domain.id } : {}),
       ms: active && known?.ms ? known.ms : this.#now(),

@@ -1,0 +1,74 @@
+/** Guests of other programs that `attach` opens: observed, controlled when asked, given back at the end. */
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseSymbolFile } from '../engine/debug/symbol-file.js';
+import type { Debugger, TargetSymbol } from '../engine/debugger.js';
+import { freeAbandoned } from '../targets/qemu/control.js';
+import { openMonitor } from '../targets/qemu/open.js';
+import { QemuTarget } from '../targets/qemu/target.js';
+import { ownFolder } from './guest-socket.js';
+import { UsageError } from './options.js';
+import { tell } from './tell.js';
+
+export interface ForeignGuest {
+  target: Debugger;
+  name: string;
+  /** Gives it back as it was found. */
+  detach(): Promise<void>;
+}
+
+/** Where notes of controlled guests lie, until they are given back. */
+const controlFolder = (): string => join(ownFolder(), 'control');
+
+/** @throws UsageError in one line when it cannot be opened */
+export async function openForeignGuest(
+  target: string,
+  options: { connect?: string; symbols?: string },
+): Promise<ForeignGuest> {
+  const symbols = options.symbols === undefined ? undefined : readSymbols(options.symbols);
+  try {
+    const opened = await openMonitor(target, options.connect);
+    const guest = await QemuTarget.open({ ...opened, folder: controlFolder(), symbols });
+    return { target: guest, name: (await guest.info()).name, detach: () => guest.detach() };
+  } catch (error) {
+    throw new UsageError(`attach ${target}: ${(error as Error).message.replace(`${target}: `, '')}`);
+  }
+}
+
+function readSymbols(path: string): TargetSymbol[] {
+  try {
+    return parseSymbolFile(path, readFileSync(path));
+  } catch (error) {
+    throw new UsageError(`--symbols ${path}: ${(error as Error).message}`);
+  }
+}
+
+/** Frees guests that a vmscope which died left under its control, and tells of each. */
+export async function freeGuests(): Promise<void> {
+  let folder: string;
+  try {
+    folder = controlFolder();
+  } catch {
+    // Without a folder of its own vmscope has controlled nothing.
+    return;
+  }
+  for (const line of await freeAbandoned(folder, async (target) => (await openMonitor(target)).monitor)) tell(line);
+}
+
+/**
+ * Signals end the dashboard at once, before a guest could be given back: a process of its own does that when this one
+ * is gone. @returns takes it back
+ */
+export function freeAtDeath(): () => void {
+  const onExit = (): void => {
+    const script = process.argv[1];
+    if (!script) return;
+    spawn(process.execPath, [...process.execArgv, script, 'attach', '--free'], {
+      detached: true,
+      stdio: 'ignore',
+    }).unref();
+  };
+  process.on('exit', onExit);
+  return () => process.removeListener('exit', onExit);
+}

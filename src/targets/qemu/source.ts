@@ -1,0 +1,270 @@
+/** Virtual machines that are plain processes of this host: by /proc, and by QMP where QEMU offers a socket. */
+import type {
+  FleetSource,
+  GuestAction,
+  GuestDetails,
+  GuestSample,
+  GuestState,
+  SourceLook,
+  VcpuLook,
+} from '../../engine/fleet.js';
+import { processLook, schedule, statFields } from '../host.js';
+import { addExits, kvmExits } from '../libvirt/domain-stats.js';
+import { ProcessFinder, type VmProcess } from './processes.js';
+import { QmpClient } from './qmp.js';
+
+/** A look asks a QEMU a handful of questions and leaves it, since it serves one client at a time. */
+const ANSWER_MS = 500;
+/** A monitor that was in use is tried again after this. */
+const AGAIN_MS = 5000;
+const TICK_NS = 10_000_000n;
+/** Monitors that are asked at once. */
+const AT_ONCE = 8;
+
+/** By QMP's RunState. */
+const STATES: Record<string, [GuestState, string?]> = {
+  running: ['running'],
+  paused: ['paused'],
+  debug: ['paused', 'by a debugger'],
+  prelaunch: ['paused', 'not started yet'],
+  inmigrate: ['paused', 'waits for an incoming migration'],
+  postmigrate: ['paused', 'migrated away'],
+  'finish-migrate': ['paused', 'migrating'],
+  'save-vm': ['paused', 'saving'],
+  'restore-vm': ['paused', 'restoring'],
+  'io-error': ['paused', 'I/O error'],
+  watchdog: ['paused', 'watchdog'],
+  'internal-error': ['crashed', 'KVM gave it up (internal error)'],
+  'guest-panicked': ['crashed', 'its kernel panicked'],
+  suspended: ['suspended'],
+  shutdown: ['shut off'],
+  colo: ['running'],
+};
+
+/** What a monitor told at the last look. */
+interface Told {
+  part: Partial<GuestSample>;
+  failure?: string;
+  againMs: number;
+  asking: boolean;
+}
+
+type Json = Record<string, unknown>;
+const list = (value: unknown): Json[] =>
+  Array.isArray(value) ? (value as Json[]).filter((item) => item && typeof item === 'object') : [];
+const number = (value: unknown): number | undefined =>
+  typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+const object = (value: unknown): Json =>
+  value && typeof value === 'object' && !Array.isArray(value) ? (value as Json) : {};
+
+export class ProcessSource implements FleetSource {
+  readonly name = 'process';
+  readonly #finder = new ProcessFinder();
+  readonly #told = new Map<string, Told>();
+  #processes = new Map<string, VmProcess>();
+
+  /** @param except processes that are not guests of somebody else, by their number */
+  constructor(private readonly except: () => ReadonlySet<number> = () => new Set()) {}
+
+  async look(): Promise<SourceLook> {
+    const now = performance.now();
+    const except = this.except();
+    const found = this.#finder.find(now).filter(({ pid }) => !except.has(pid));
+    this.#processes = new Map(found.map((vm) => [keyOf(vm), vm]));
+    for (const key of this.#told.keys()) if (!this.#processes.has(key)) this.#told.delete(key);
+    const withMonitor = found.filter(({ qmp }) => qmp !== undefined);
+    let next = 0;
+    const worker = async (): Promise<void> => {
+      while (next < withMonitor.length) await this.#ask(withMonitor[next++]!, now);
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, worker));
+    return { guests: found.flatMap((vm) => this.#sample(vm) ?? []), failures: [] };
+  }
+
+  close(): void {}
+
+  async act(key: string, action: GuestAction): Promise<void> {
+    const vm = this.#processes.get(key);
+    if (!vm) throw new Error('the guest has gone');
+    if (vm.qmp === undefined) throw new Error('has no QMP socket (-qmp unix:PATH,server=on,wait=off)');
+    const command = {
+      pause: 'stop',
+      resume: 'cont',
+      shutdown: 'system_powerdown',
+      reset: 'system_reset',
+      destroy: 'quit',
+    };
+    const monitor = await QmpClient.connect(vm.qmp);
+    try {
+      await monitor.execute(command[action]);
+    } finally {
+      monitor.close();
+    }
+  }
+
+  async details(key: string): Promise<GuestDetails> {
+    const vm = this.#processes.get(key);
+    if (!vm) throw new Error('the guest has gone');
+    const rows: [string, string | undefined][] = [
+      ['program', vm.kind],
+      ['accelerator', vm.accelerator],
+      ['started with', vm.image],
+      ['monitor', vm.qmp ?? vm.api ?? 'none'],
+      ['serial', vm.serialFile],
+    ];
+    return [['process', rows.filter((row): row is [string, string] => Boolean(row[1]))]];
+  }
+
+  async #ask(vm: VmProcess, now: number): Promise<void> {
+    const key = keyOf(vm);
+    let told = this.#told.get(key);
+    if (!told) this.#told.set(key, (told = { part: {}, againMs: 0, asking: false }));
+    if (told.asking || now < told.againMs) return;
+    told.asking = true;
+    try {
+      told.part = await monitorLook(vm);
+      told.failure = undefined;
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      told.failure = code === 'EACCES' ? `its monitor ${vm.qmp} is not for this user` : message;
+      told.againMs = now + AGAIN_MS;
+    }
+    told.asking = false;
+  }
+
+  #sample(vm: VmProcess): GuestSample | undefined {
+    const look = processLook(vm.pid);
+    if (!look) return undefined;
+    const { startedMs, ...process } = look;
+    const key = keyOf(vm);
+    const told = this.#told.get(key);
+    const stopped = statFields(vm.pid)?.[0] === 'T';
+    const why =
+      vm.qmp === undefined ? 'no QMP socket: start QEMU with -qmp unix:PATH,server=on,wait=off' : told?.failure;
+    return {
+      key,
+      name: vm.name,
+      source: this.name,
+      attach: vm.qmp !== undefined ? `qmp:${vm.qmp}` : vm.kind === 'qemu' ? `pid:${vm.pid}` : undefined,
+      uuid: vm.uuid,
+      process,
+      image: vm.image,
+      startedMs,
+      ms: performance.now(),
+      state: 'unknown',
+      vcpus: vm.vcpus ?? 0,
+      cpuNs: process.cpuNs,
+      ...told?.part,
+      memory: { currentBytes: vm.memoryBytes, ...told?.part.memory, residentBytes: process.residentBytes },
+      ...(stopped
+        ? { stateText: 'the process is stopped (SIGSTOP)' }
+        : told?.failure
+          ? { stateText: told.failure }
+          : {}),
+      missing: {
+        nics: 'QEMU does not count its network',
+        ...(why ? { disks: why, exits: why, 'run queue': why } : told?.part.missing),
+      },
+    };
+  }
+}
+
+const keyOf = ({ pid, startTicks }: VmProcess): string => `pid ${pid} ${startTicks}`;
+
+/** The questions of one look, over a connection that is closed at once. */
+async function monitorLook(vm: VmProcess): Promise<Partial<GuestSample>> {
+  const monitor = await QmpClient.connect(vm.qmp!, { answerMs: ANSWER_MS });
+  try {
+    const optional = (command: string, parameters?: Json): Promise<unknown> =>
+      monitor.execute(command, parameters).catch(() => undefined);
+    const [status, cpus, blocks, balloon, stats, migration] = await Promise.all([
+      monitor.execute('query-status'),
+      monitor.execute('query-cpus-fast'),
+      optional('query-blockstats'),
+      optional('query-balloon'),
+      vm.accelerator === 'kvm' ? optional('query-stats', { target: 'vcpu' }) : undefined,
+      optional('query-migrate'),
+    ]);
+    const [state, stateText] = STATES[String(object(status).status)] ?? ['unknown'];
+    const exits = list(stats).map(vcpuStats);
+    const vcpu = list(cpus).map((cpu, n): VcpuLook => {
+      const thread = number(cpu['thread-id']);
+      const times = thread === undefined ? undefined : schedule(vm.pid, thread);
+      const stat = thread === undefined ? undefined : statFields(vm.pid, thread);
+      const timeNs = stat && (BigInt(stat[11]!) + BigInt(stat[12]!)) * TICK_NS;
+      return { number: number(cpu['cpu-index']) ?? n, timeNs, waitNs: times?.waitNs, ...exits[n] };
+    });
+    const disks = list(blocks).flatMap((block) => {
+      const figures = object(block.stats);
+      const device = String(block.device || block.qdev || block['node-name'] || '?').replace(
+        /^.*\/(?=[^/]+\/[^/]+$)/,
+        '',
+      );
+      const of = (name: string) => number(figures[name]);
+      const ns = (name: string) => (of(name) === undefined ? undefined : BigInt(Math.trunc(of(name)!)));
+      return {
+        device,
+        readRequests: of('rd_operations'),
+        readBytes: of('rd_bytes'),
+        readNs: ns('rd_total_time_ns'),
+        writeRequests: of('wr_operations'),
+        writeBytes: of('wr_bytes'),
+        writeNs: ns('wr_total_time_ns'),
+        flushRequests: of('flush_operations'),
+      };
+    });
+    const ram = object(object(migration).ram);
+    const migrating = ['active', 'postcopy-active', 'device'].includes(String(object(migration).status));
+    const total = addExits(exits.map((one) => one.exits));
+    return {
+      state,
+      stateText,
+      vcpus: vcpu.length,
+      vcpu,
+      ...(disks.length ? { disks } : {}),
+      ...(total ? { exits: total } : {}),
+      memory: balloon === undefined ? {} : { currentBytes: number(object(balloon).actual) },
+      ...(migrating
+        ? {
+            jobs: [
+              {
+                kind: 'migration',
+                doneBytes: number(ram.transferred),
+                totalBytes: number(ram.total),
+                dirtyBytesPerSecond: (number(ram['dirty-pages-rate']) ?? 0) * (number(ram['page-size']) ?? 4096),
+                downtimeMs: number(object(migration)['expected-downtime']),
+              },
+            ],
+          }
+        : {}),
+      missing: {
+        ...(disks.length ? {} : { disks: 'no disk' }),
+        ...(total
+          ? {}
+          : { exits: vm.accelerator === 'kvm' ? 'QEMU before 7.1 does not tell' : 'a TCG guest has no VM exits' }),
+      },
+    };
+  } finally {
+    monitor.close();
+  }
+}
+
+/** One vCPU of query-stats: [{name, value}], in KVM's names. */
+function vcpuStats(item: Json): Pick<VcpuLook, 'exits' | 'haltPolls'> {
+  const values = new Map(list(item.stats).map((stat) => [String(stat.name), number(stat.value)]));
+  const of = (name: string): number | undefined => values.get(name.replace(/\.sum$/, ''));
+  const attempted = of('halt_attempted_poll');
+  const wasted = of('halt_poll_fail_ns');
+  return {
+    exits: kvmExits(of),
+    ...(attempted === undefined
+      ? {}
+      : {
+          haltPolls: {
+            attempted,
+            successful: of('halt_successful_poll') ?? 0,
+            ...(wasted === undefined ? {} : { wastedNs: BigInt(Math.trunc(wasted)) }),
+          },
+        }),
+  };
+}
