@@ -1,4 +1,4 @@
-import { createWriteStream, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, createWriteStream, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
@@ -24,6 +24,7 @@ import { attachGuest } from './attach.js';
 import { OwnSource } from './fleet.js';
 import { freeGuests } from './foreign-guest.js';
 import { UsageError } from './options.js';
+import { openOutput } from './output-file.js';
 import { printable, tell } from './tell.js';
 import { hasTerminal } from './terminal.js';
 import { type CsvGroups, csvHeader, csvRow, jsonLine, streamLines } from './top-records.js';
@@ -118,6 +119,7 @@ function stateOf(options: TopOptions): TopState {
   const state = newTopState();
   if (options.initFile !== false) {
     try {
+      if (!statSync(options.initFile).isFile()) throw new Error('is not a regular file');
       readSettings(readFileSync(options.initFile, 'utf8'), state);
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
@@ -185,11 +187,7 @@ class Records {
     this.groups = { cpu: options.csvCpu, mem: options.csvMem, block: options.csvBlock, net: options.csvNet };
     if (options.csv === undefined) return;
     // Opened here and now, so that a wrong path is told before anything is shown.
-    try {
-      writeFileSync(options.csv, '');
-    } catch (error) {
-      throw new UsageError(`--csv ${options.csv}: ${(error as Error).message}`);
-    }
+    closeSync(openOutput('--csv', options.csv));
     this.stream = createWriteStream(options.csv, { flags: 'a' });
     this.stream.on('error', (error) => {
       this.failure = error;
@@ -264,7 +262,7 @@ async function printTop(
     const seconds = await look();
     if (process.stdout.destroyed) return;
     if (table) print(tableLines(interval!, state));
-    else if (options.stream) print(streamLines(interval!, state.blockInBytes, new Date()));
+    else if (options.stream) print(streamLines(interval!, state.blockInBytes, new Date()).map(printable));
     else if (options.json) print([jsonLine(interval!, seconds, new Date())]);
   }
 }

@@ -160,6 +160,12 @@ it.each([
   if (option !== '--debugcon') expect(Buffer.concat(bytes).length).toBeGreaterThan(0);
 });
 
+it.each(['--csv', '--init-file'])('does not wait for the other end of the FIFO of `top %s`', async (option) => {
+  const fifo = join(folder, `top${option}`);
+  execFileSync('mkfifo', [fifo]);
+  expectRefusal(await vmscope(['top', '-b', option, fifo]), `${option} ${fifo}`, /FIFO|not a regular file/);
+});
+
 it('says how many cards have room when there are more', async () => {
   const disks = Array.from({ length: 30 }, (_, i) => ['--disk', file(`disk-${i}.img`, new Uint8Array(512))]).flat();
   const result = await vmscope(['run', '--kernel', join(SAMPLES, 'crc32/crc32.elf'), ...disks, '--headless']);

@@ -120,6 +120,16 @@ it('a table that is counted as free is never handed out, and the image is not wr
   expect(readFileSync(path).equals(before)).toBe(true);
 });
 
+it('names in an image are quoted without their control characters', () => {
+  const path = build({
+    ...{ snapshots: { count: 1, offset: 4 * CLUSTER }, fileBytes: 5 * CLUSTER },
+    pieces: [[4 * CLUSTER, snapshotEntry('\x1b[2J\n', 0, 0xffff_ffff)]],
+  });
+  expect(() => openDisk({ path })).toThrow('corrupt: snapshot \\x1b[2J\\n has an L1 table');
+  const format = build({ backing: { name: 'x', format: 'vm\x1b\ndk' } });
+  expect(() => openDisk({ path: format })).toThrow('has a backing file of format vm\\x1b\\ndk');
+});
+
 it('a snapshot table of 64 MiB and more is refused', () => {
   const entry = snapshotEntry('x'.repeat(32_000), 0, 0);
   const pieces = Array.from({ length: 1100 }, (_, i): [number, Uint8Array] => [4 * CLUSTER + i * entry.length, entry]);

@@ -1,11 +1,12 @@
 /** Monitor commands about disks: `info block` and `info snapshots`. */
 import type { Drive } from '../devices/block.js';
 import { fromUnixSeconds } from '../devices/calendar.js';
+import { printable } from '../printable.js';
 
 type Command = (context: { drives: readonly Drive[] }) => string;
 
 function driveLine({ name, bus, kind, store, image }: Drive): string {
-  const what = image === undefined ? '[not inserted]' : `${image.file} (${image.format})`;
+  const what = image === undefined ? '[not inserted]' : `${printable(image.file)} (${image.format})`;
   const size = store === undefined ? '' : `, ${store.sectors} sectors${store.readOnly ? ', read-only' : ''}`;
   return `${name}: ${what}\n    Attached to: ${bus}, ${kind}${size}`;
 }
@@ -16,7 +17,7 @@ function snapshotLines({ name, image }: Drive): string[] {
     const { year, month, day, hour, minute, second } = fromUnixSeconds(dateSeconds);
     const two = (value: number) => String(value).padStart(2, '0');
     const date = `${year}-${two(month)}-${two(day)} ${two(hour)}:${two(minute)}:${two(second)}`;
-    return `${id.padEnd(10)}${tag.padEnd(24)}${date}`;
+    return `${printable(id).padEnd(10)}${printable(tag).padEnd(24)}${date}`;
   });
   return [`List of snapshots present on ${name}:`, `${'ID'.padEnd(10)}${'TAG'.padEnd(24)}DATE (UTC)`, ...rows];
 }

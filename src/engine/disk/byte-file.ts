@@ -1,3 +1,5 @@
+import { printable } from '../printable.js';
+
 /** A file of bytes under a disk image. Offsets and lengths are in bytes. */
 export interface ByteFile {
   /** As a user named it, for messages. */
@@ -19,7 +21,8 @@ export class DiskImageError extends Error {
     readonly file: string,
     readonly reason: string,
   ) {
-    super(`${file}: ${reason}`);
+    // the reason may quote names that stand in the image
+    super(`${file}: ${printable(reason)}`);
     this.name = 'DiskImageError';
   }
 }

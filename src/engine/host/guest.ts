@@ -13,6 +13,7 @@ import { exitMatches, readRecord, readTrace } from '../debug/trace-reader.js';
 import type * as D from '../debugger.js';
 import type { GuestEnd } from '../devices/device.js';
 import type { DeviceHit, DeviceView } from '../memory/device-view.js';
+import { printableLines } from '../printable.js';
 import type { Hypervisor, SliceEnd, VirtualCpu } from '../vmm/hypervisor.js';
 import type { Machine } from '../vmm/machine.js';
 import { type ForeseenKernel, GuestKernel } from './guest-kernel.js';
@@ -717,7 +718,7 @@ export class Guest implements D.Debugger {
     this.#vm.irqchip?.refresh();
     const answer = balloonCommand(this.machine, line);
     if (answer !== undefined) return answer;
-    return monitorCommand(
+    const text = await monitorCommand(
       this,
       this.#view,
       this.#vcpu(vcpu).index,
@@ -728,6 +729,8 @@ export class Guest implements D.Debugger {
         this.#monitorVcpu = index;
       },
     );
+    // names of tasks, messages of the kernel, names in images: a debugger's terminal shows them, and obeys none
+    return text === undefined ? undefined : printableLines(text);
   }
 
   async dumpMemory(file: string): Promise<D.DumpResult> {

@@ -1,4 +1,5 @@
 /** The trace as a file, the monitor, and the dashboard itself. */
+import { constants } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { dumpText } from '../../engine/debug/monitor.js';
@@ -7,13 +8,17 @@ import { reason } from '../sources.js';
 import { traceCsv } from '../trace-csv.js';
 import { type Command, need } from './command.js';
 
+/** A FIFO that nobody reads is refused, not waited for. */
+const WITHOUT_WAITING = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NONBLOCK;
+
 async function exportCommand(d: Dashboard, text: string): Promise<string> {
   const match = /^csv\s+(.+)$/i.exec(need(text, '"csv FILE"'));
   if (!match) throw new Error('it is csv FILE');
   if (!d.debug.exits) throw new Error(d.model.unavailable('exits'));
   const records = await d.debug.exits.records(-1, 1_000_000);
-  await writeFile(match[1]!, traceCsv(records, d.model.symbols)).catch((error: unknown) => {
-    throw new Error(`${match[1]}: ${causeOf(error)}`);
+  await writeFile(match[1]!, traceCsv(records, d.model.symbols), { flag: WITHOUT_WAITING }).catch((error: unknown) => {
+    const unread = (error as NodeJS.ErrnoException).code === 'ENXIO';
+    throw new Error(`${match[1]}: ${unread ? 'nobody reads this FIFO' : causeOf(error)}`);
   });
   return `${records.length} exits written to ${match[1]}`;
 }
