@@ -41,6 +41,8 @@ export interface GuestWorkerData {
   symbols?: string;
   traceFile?: string;
   gdb?: GdbAddress;
+  /** A saved state to go on from. */
+  restore?: string;
   drives?: DriveArgument[];
   net?: NetArgument;
   cards?: Card[];

@@ -12,6 +12,7 @@ import { KvmHypervisor } from '../engine/host/kvm-engine/kvm-hypervisor.js';
 import { type PortForward, UserSockets } from '../engine/host/net/user-sockets.js';
 import { serveDebugger } from '../engine/host/rpc.js';
 import { Jit } from '../engine/jit/jit.js';
+import { StateError } from '../engine/state/schema.js';
 import { romFrameBytes } from '../engine/vmm/firmware-rom.js';
 import type { Hypervisor } from '../engine/vmm/hypervisor.js';
 import { Machine } from '../engine/vmm/machine.js';
@@ -150,6 +151,7 @@ async function main(): Promise<void> {
       () => notice({ pipeClosed: true }),
     );
     guest.gdbServer = (argument) => servers.command(argument);
+    if (data.restore !== undefined) await guest.loadState(data.restore);
     for (const forward of data.net?.forwards ?? []) await openForward(sockets, forward, warnings);
     const gdb = data.gdb && (await servers.open(data.gdb));
     const published = data.aside ? {} : await publishGuest(guest, data.name, data.image);
@@ -162,7 +164,7 @@ async function main(): Promise<void> {
       ...(published.path === undefined ? {} : { socket: published.path }),
     });
   } catch (error) {
-    const expected = [ImageError, UsageError, PciBusFullError].some((kind) => error instanceof kind);
+    const expected = [ImageError, UsageError, PciBusFullError, StateError].some((kind) => error instanceof kind);
     const { message, stack } = error as Error;
     hello({ ready: false, message, status: expected ? 2 : 3, ...(expected || !stack ? {} : { stack }) });
     port.close();

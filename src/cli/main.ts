@@ -12,6 +12,7 @@ const VERBS: Record<string, () => Promise<(program: Command) => void>> = {
   top: async () => (await import('./top.js')).addTopCommand,
   attach: async () => (await import('./attach.js')).addAttachCommand,
   gdb: async () => (await import('./gdb.js')).addGdbCommand,
+  save: async () => (await import('./save.js')).addSaveCommand,
   doctor: async () => (await import('./doctor.js')).addDoctorCommand,
   lockstep: async () => (await import('./lockstep.js')).addLockstepCommand,
 };

@@ -69,6 +69,7 @@ interface RunOptions {
   kernelIrqchip?: string;
   jit: JitMode;
   stats?: string;
+  restore?: string;
 }
 
 const MAX = Number.MAX_SAFE_INTEGER;
@@ -109,6 +110,7 @@ export function addRunCommand(program: Command): void {
     .option('-s', 'as --gdb 1234')
     .option('--wait', 'start stopped')
     .option('-S', 'as --wait')
+    .option('--restore <file>', 'go on from a state that `vmscope save` or `:save` wrote, all other options as then')
     .option('--headless', 'no dashboard')
     .option('--serial <target>', 'COM1: stdio, none, file:F, unix:PATH')
     .option('--trace <file>', 'record the VM exits')
@@ -127,7 +129,7 @@ export function addRunCommand(program: Command): void {
 }
 
 /** A path that is empty is a mistake of the script that gives it. */
-const PATHS = ['kernel', 'initrd', 'cdrom', 'bios', 'symbols', 'debugcon', 'trace'] as const;
+const PATHS = ['kernel', 'initrd', 'cdrom', 'bios', 'symbols', 'debugcon', 'trace', 'restore'] as const;
 
 /** The `run` verb. Answers the process status. @throws UsageError, StartError */
 export async function runGuest(image: string | undefined, options: RunOptions): Promise<number> {
@@ -203,6 +205,7 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
       : { maxInstructions: parseCount('--max-instructions', options.maxInstructions, 1, MAX) }),
     ...(options.symbols === undefined ? {} : { symbols: options.symbols }),
     ...(options.trace === undefined ? {} : { traceFile: options.trace }),
+    ...(options.restore === undefined ? {} : { restore: options.restore }),
     ...(options.kernelIrqchip === undefined ? {} : { kernelIrqchip: options.kernelIrqchip as KernelIrqchipMode }),
     ...(gdb === undefined ? {} : { gdb }),
   };

@@ -343,6 +343,14 @@ export interface DumpResult {
   release?: string;
 }
 
+/** What was saved of a machine. */
+export interface SavedState {
+  /** Full path. */
+  file: string;
+  memoryBytes: number;
+  icount: bigint;
+}
+
 export interface RunTarget {
   /** RIP reaches this linear address. */
   gva?: bigint;
@@ -479,6 +487,16 @@ export interface Debugger {
    * meanwhile. @throws Error naming the file and the cause
    */
   dumpMemory(file: string): Promise<DumpResult>;
+  /**
+   * Writes the machine's state to a file of the host that the guest runs on; a guest that runs stands meanwhile. Disks
+   * are not in it. @throws Error naming the file and the cause
+   */
+  saveState(file: string): Promise<SavedState>;
+  /**
+   * Puts the machine into a state that a machine built alike has saved, and stops there.
+   * @throws Error naming the file and what is wrong with it, or does not fit; nothing has changed then
+   */
+  loadState(file: string): Promise<void>;
   /** Resets the machine to its first state. */
   reset(): Promise<void>;
   /** Ends the guest and frees its engine. */

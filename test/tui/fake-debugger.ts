@@ -12,6 +12,7 @@ import type {
   PageWalk,
   RegisterFile,
   RunState,
+  SavedState,
   StopReason,
   TargetInfo,
   VgaText,
@@ -381,6 +382,16 @@ export class FakeDebugger implements Debugger {
 
   dumpMemory(file: string): Promise<DumpResult> {
     return this.answer(`dumpMemory ${file}`, () => ({ file, memoryBytes: 1 << 20, vcpus: 1 }));
+  }
+
+  saveState(file: string): Promise<SavedState> {
+    return this.answer(`saveState ${file}`, () => ({ file, memoryBytes: 1 << 20, icount: this.run.icount }));
+  }
+
+  loadState(file: string): Promise<void> {
+    return this.answer(`loadState ${file}`, () => {
+      this.stop({ kind: 'start' });
+    });
   }
 
   reset(): Promise<void> {

@@ -14,9 +14,13 @@ import type * as D from '../debugger.js';
 import type { GuestEnd } from '../devices/device.js';
 import type { DeviceHit, DeviceView } from '../memory/device-view.js';
 import { printableLines } from '../printable.js';
+import { StateError } from '../state/schema.js';
 import type { Hypervisor, SliceEnd, VirtualCpu } from '../vmm/hypervisor.js';
 import type { Machine } from '../vmm/machine.js';
+import { loadMachine, saveMachine } from '../vmm/machine-state.js';
 import { type ForeseenKernel, GuestKernel } from './guest-kernel.js';
+import { inSlices } from './slices.js';
+import { readState, writeState } from './state-file.js';
 import { Turns } from './turns.js';
 
 /** A slice returns often enough for V8 to move the core's loop to optimised code. */
@@ -566,12 +570,12 @@ export class Guest implements D.Debugger {
   }
 
   #mustBeStopped(): void {
-    if (this.#dumping) throw new Error('a memory dump is being written: the guest stands until it is done');
+    if (this.#dumping) throw new Error('memory is being written to a file: the guest stands until that is done');
     if (this.#running) throw new Error('the guest is running');
   }
 
   #mustBeAlive(): void {
-    if (this.#dumping) throw new Error('a memory dump is being written: the guest stands until it is done');
+    if (this.#dumping) throw new Error('memory is being written to a file: the guest stands until that is done');
     if (this.#vm.end) throw new Error(`the guest has ended: ${this.#vm.end.message}`);
   }
 
@@ -734,16 +738,42 @@ export class Guest implements D.Debugger {
   }
 
   async dumpMemory(file: string): Promise<D.DumpResult> {
-    if (this.#dumping) throw new Error('another dump is being written');
+    return this.#standing(() => this.#kernel.dump(file, this.#view));
+  }
+
+  /** Work on a guest that stands until it is done. */
+  async #standing<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#dumping) throw new Error('memory is being written to a file already');
     const running = this.#running;
     if (running) await this.pause();
     this.#dumping = true;
     try {
-      return await this.#kernel.dump(file, this.#view);
+      return await work();
     } finally {
       this.#dumping = false;
       if (running) this.#start();
     }
+  }
+
+  async saveState(file: string): Promise<D.SavedState> {
+    return this.#standing(async () => {
+      const saved = saveMachine(this.machine, [this.#turns]);
+      const path = await inSlices(writeState(file, saved, this.#vm.host.bytes), () => {});
+      return { file: path, memoryBytes: this.#vm.memoryBytes, icount: BigInt(this.#vm.icount) };
+    });
+  }
+
+  async loadState(file: string): Promise<void> {
+    if (this.#running) this.#halt(this.#stopVcpu, { kind: 'paused' });
+    this.#mustBeStopped();
+    const { state, frames } = readState(file);
+    try {
+      loadMachine(this.machine, state, frames, [this.#turns]);
+    } catch (error) {
+      throw error instanceof StateError ? new StateError(`${file}: ${error.message}`) : error;
+    }
+    this.#kernel.forget();
+    this.#halt(0, { kind: 'start' });
   }
 
   async reset(): Promise<void> {

@@ -104,6 +104,8 @@ const METHODS: Record<MethodName, readonly Check[]> = {
   devices: [],
   monitor: [text],
   dumpMemory: [text],
+  saveState: [text],
+  loadState: [text],
   reset: [],
   quit: [],
   'ept.walk': [address, optional(vcpu)],

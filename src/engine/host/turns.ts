@@ -1,4 +1,6 @@
 // Whose turn it is to run: all vCPUs that a debugger has not held, or the one that it steps and who may run beside it.
+import type { Stateful } from '../state/saved.js';
+import { int, record, type StateOf } from '../state/schema.js';
 import type { Hypervisor, SliceEnd, VirtualCpu } from '../vmm/hypervisor.js';
 
 /** A slice ends after so many steps of a vCPU, for the others' turns. */
@@ -19,7 +21,12 @@ interface Stepped {
   left: number;
 }
 
-export class Turns {
+const state = (vcpus: number) => record({ next: int(0, vcpus - 1) });
+type TurnsState = StateOf<ReturnType<typeof state>>;
+
+export class Turns implements Stateful<TurnsState> {
+  readonly name = 'turns';
+  /** The vCPU that had the last turn. */
   #next = 0;
   #stepped: Stepped | undefined;
 
@@ -28,6 +35,20 @@ export class Turns {
     /** Called after each slice. */
     private readonly ran: () => void,
   ) {}
+
+  get format() {
+    return { kind: 'turns', version: 1, shape: state(this.vm.vcpus.length) };
+  }
+
+  /** No step is under way. */
+  save(): TurnsState {
+    return { next: this.#next };
+  }
+
+  load({ next }: TurnsState): void {
+    this.stop();
+    this.#next = next;
+  }
 
   /** All vCPUs run from now on, or only these. */
   release(vcpus?: readonly number[]): void {

@@ -31,15 +31,15 @@ function identity(vm: Vm): MachineIdentity {
 
 const ENGINE = 'vtx';
 
-/** The engine, the board and its devices, in the order of loading. */
-function parts(machine: Machine, vm: Vm): Stateful[] {
+/** The engine, the board and its devices, and who decides whose turn it is, in the order of loading. */
+function parts(machine: Machine, vm: Vm, runs: readonly Stateful[]): Stateful[] {
   const engine: Stateful<VmState> = {
     name: ENGINE,
     format: vm.format,
     save: () => vm.save(),
     load: (state) => vm.load(state),
   };
-  return [engine, machine.ownState, machine.pc.ownState, ...machine.pc.pc.parts];
+  return [engine, machine.ownState, machine.pc.ownState, ...machine.pc.pc.parts, ...runs];
 }
 
 /** @throws StateError where the engine's state is not the program's own. */
@@ -51,12 +51,16 @@ function vtx(machine: Machine): Vm {
 }
 
 /**
- * The state at this instant; `frames` is read with it, before the guest runs on.
+ * The state at this instant; `frames` is read with it, before the guest runs on. `runs` is what decides how the machine
+ * is run: whose turn it is.
  * @throws StateError when the engine does not give its state.
  */
-export function saveMachine(machine: Machine): { state: MachineState; frames: Iterable<Frame> } {
+export function saveMachine(
+  machine: Machine,
+  runs: readonly Stateful[] = [],
+): { state: MachineState; frames: Iterable<Frame> } {
   const vm = vtx(machine);
-  const saved = saveAll(parts(machine, vm));
+  const saved = saveAll(parts(machine, vm, runs));
   return { state: { identity: identity(vm), parts: saved }, frames: { [Symbol.iterator]: () => frames(vm) } };
 }
 
@@ -64,14 +68,19 @@ export function saveMachine(machine: Machine): { state: MachineState; frames: It
  * Puts a state back into this machine or another one that is built alike. All is checked before anything changes.
  * @throws StateError naming what does not fit.
  */
-export function loadMachine(machine: Machine, state: MachineState, saved: Iterable<Frame>): void {
+export function loadMachine(
+  machine: Machine,
+  state: MachineState,
+  saved: Iterable<Frame>,
+  runs: readonly Stateful[] = [],
+): void {
   const vm = vtx(machine);
   const own = identity(vm);
   for (const [name, value] of Object.entries(MACHINE_IDENTITY.check(state.identity, 'identity'))) {
     const here = own[name as keyof MachineIdentity];
     if (value !== here) throw new StateError(`the state is of a machine with ${name} ${value}; this one has ${here}`);
   }
-  const all = parts(machine, vm);
+  const all = parts(machine, vm, runs);
   checkAll(all, state.parts);
   checkCore(vm, (state.parts[ENGINE].state as VmState).core);
   for (const frame of saved) checkFrame(vm, frame);

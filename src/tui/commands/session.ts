@@ -44,7 +44,7 @@ export const SESSION_COMMANDS: readonly Command[] = [
   },
   {
     name: 'info',
-    usage: 'ps | stack PID | dmesg | modules | mem | block ...',
+    usage: 'ps | stack PID | dmesg | modules ...',
     help: "monitor's info: processes, kernel log, ...",
     run: (d, text) => monitorCommand(d, `info ${need(text, 'what is wanted (:monitor help lists it)')}`),
   },
@@ -73,6 +73,25 @@ export const SESSION_COMMANDS: readonly Command[] = [
     usage: 'FILE',
     help: 'memory and vCPUs as an ELF core for drgn, crash and gdb',
     run: async (d, text) => dumpText(await d.debug.dumpMemory(resolve(need(text, 'a file')))),
+  },
+  {
+    name: 'save',
+    usage: 'FILE',
+    help: 'state in a file, for :restore or run --restore',
+    run: async (d, text) => {
+      const { file, icount } = await d.debug.saveState(resolve(need(text, 'a file')));
+      return `state at icount ${icount} saved in ${file}`;
+    },
+  },
+  {
+    name: 'restore',
+    usage: 'FILE',
+    help: 'the machine as it was when FILE was saved',
+    run: async (d, text) => {
+      await d.debug.loadState(resolve(need(text, 'a file')));
+      d.model.reset();
+      return 'restored';
+    },
   },
   {
     name: 'reset',
