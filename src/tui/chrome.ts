@@ -12,6 +12,9 @@ import type { CellPane, Segment } from './screen/cell-pane.js';
 import { grouped, hex, rate as rateText } from './screen/text.js';
 import { INVERSE } from './screen/theme.js';
 
+/** Width of the longest command's name, in lists of commands. */
+const NAME_COLUMNS = Math.max(...COMMANDS.map(({ name }) => name.length));
+
 /** Why the guest stands, in a few words. */
 export function stopText(stop: StopReason | undefined, symbols: Model['symbols']): string {
   if (!stop) return 'STOPPED';
@@ -181,7 +184,7 @@ export function drawCompletions(cells: CellPane, text: string): void {
   cells.clear(theme.popup);
   for (const [y, command] of completions(text).slice(0, cells.height).entries()) {
     cells.line(y, [
-      [` ${command.name.padEnd(10)}`, theme.key],
+      [` ${command.name.padEnd(NAME_COLUMNS)} `, theme.key],
       [` ${command.usage.padEnd(50)}`, theme.popup],
       [` ${command.help}`, theme.popup],
       [command.key ? `  (${command.key})` : '', theme.popup],
@@ -214,7 +217,11 @@ export function helpLines(cells: CellPane): Segment[][] {
   for (const [key, help] of inPanes) lines.push([[`   ${key.padEnd(14)}`, theme.key], [help]]);
   lines.push([[' Commands (after :)', theme.title]]);
   for (const command of COMMANDS) {
-    lines.push([[`   ${command.name.padEnd(10)}`, theme.key], [`${command.usage}  `], [command.help, theme.dim]]);
+    lines.push([
+      [`   ${command.name.padEnd(NAME_COLUMNS)} `, theme.key],
+      [`${command.usage}  `],
+      [command.help, theme.dim],
+    ]);
   }
   lines.push([
     ['   Numbers are 0x1f, 42 or fee00000; names of symbols and registers count, and sums: main+0x10', theme.dim],
