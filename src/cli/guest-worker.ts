@@ -151,7 +151,11 @@ async function main(): Promise<void> {
       () => notice({ pipeClosed: true }),
     );
     guest.gdbServer = (argument) => servers.command(argument);
-    if (data.restore !== undefined) await guest.loadState(data.restore);
+    if (data.restore !== undefined) {
+      if (!guest.snapshots)
+        throw new UsageError(`--restore ${data.restore}: engine ${data.engine} cannot go on from a state`);
+      await guest.snapshots.load(data.restore);
+    }
     for (const forward of data.net?.forwards ?? []) await openForward(sockets, forward, warnings);
     const gdb = data.gdb && (await servers.open(data.gdb));
     const published = data.aside ? {} : await publishGuest(guest, data.name, data.image);

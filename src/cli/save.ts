@@ -26,7 +26,9 @@ async function saveGuest(name: string, file: string): Promise<SavedState> {
     throw new UsageError(error.message);
   });
   try {
-    return await connection.target.saveState(resolve(file));
+    const { snapshots } = connection.target;
+    if (!snapshots) throw new Error(`${name}: ${(await connection.target.info()).unavailable.snapshots}`);
+    return await snapshots.save(resolve(file));
   } catch (error) {
     throw new UsageError((error as Error).message);
   } finally {

@@ -17,7 +17,10 @@ export interface TargetInfo {
   memoryBytes: number;
   /** Groups that this target does not have, with the reason: `{ vmcs: 'KVM does not give the VMCS to user space' }`. */
   unavailable: Partial<
-    Record<'vmcs' | 'ept' | 'exits' | 'console' | 'watchpoints' | 'os' | 'source' | 'icount' | 'compiler', string>
+    Record<
+      'vmcs' | 'ept' | 'exits' | 'console' | 'watchpoints' | 'os' | 'source' | 'icount' | 'compiler' | 'snapshots',
+      string
+    >
   >;
 }
 
@@ -475,6 +478,16 @@ export interface Debugger {
     /** The lines of a file as `locate` names it; undefined when it cannot be read. */
     text(file: string): Promise<string[] | undefined>;
   };
+  /** The machine's state in files of the host that the guest runs on. */
+  readonly snapshots?: {
+    /** A guest that runs stands meanwhile. Disks are not in it. @throws Error naming the file and the cause */
+    save(file: string): Promise<SavedState>;
+    /**
+     * Puts the machine into a state that a machine built alike has saved, and stops there.
+     * @throws Error naming the file and what is wrong with it, or does not fit; nothing has changed then
+     */
+    load(file: string): Promise<void>;
+  };
   /** Devices with their rows for the devices view. */
   devices(): Promise<{ name: string; rows: [string, string][] }[]>;
   /**
@@ -487,16 +500,6 @@ export interface Debugger {
    * meanwhile. @throws Error naming the file and the cause
    */
   dumpMemory(file: string): Promise<DumpResult>;
-  /**
-   * Writes the machine's state to a file of the host that the guest runs on; a guest that runs stands meanwhile. Disks
-   * are not in it. @throws Error naming the file and the cause
-   */
-  saveState(file: string): Promise<SavedState>;
-  /**
-   * Puts the machine into a state that a machine built alike has saved, and stops there.
-   * @throws Error naming the file and what is wrong with it, or does not fit; nothing has changed then
-   */
-  loadState(file: string): Promise<void>;
   /** Resets the machine to its first state. */
   reset(): Promise<void>;
   /** Ends the guest and frees its engine. */

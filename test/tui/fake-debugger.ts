@@ -384,15 +384,14 @@ export class FakeDebugger implements Debugger {
     return this.answer(`dumpMemory ${file}`, () => ({ file, memoryBytes: 1 << 20, vcpus: 1 }));
   }
 
-  saveState(file: string): Promise<SavedState> {
-    return this.answer(`saveState ${file}`, () => ({ file, memoryBytes: 1 << 20, icount: this.run.icount }));
-  }
-
-  loadState(file: string): Promise<void> {
-    return this.answer(`loadState ${file}`, () => {
-      this.stop({ kind: 'start' });
-    });
-  }
+  snapshots = {
+    save: (file: string): Promise<SavedState> =>
+      this.answer(`save ${file}`, () => ({ file, memoryBytes: 1 << 20, icount: this.run.icount })),
+    load: (file: string): Promise<void> =>
+      this.answer(`load ${file}`, () => {
+        this.stop({ kind: 'start' });
+      }),
+  };
 
   reset(): Promise<void> {
     return this.answer('reset', () => {

@@ -187,6 +187,7 @@ export class Guest implements D.Debugger {
       memoryBytes: this.#vm.memoryBytes,
       unavailable: {
         ...this.#view.unavailable,
+        ...(this.snapshots === undefined ? { snapshots: 'KVM keeps a part of the state that it does not give' } : {}),
         ...(this.compiler === undefined ? { compiler: 'the engine compiles nothing' } : {}),
         ...(this.source === undefined ? { source: 'the image has no line numbers (.debug_line)' } : {}),
       },
@@ -755,7 +756,12 @@ export class Guest implements D.Debugger {
     }
   }
 
-  async saveState(file: string): Promise<D.SavedState> {
+  get snapshots(): D.Debugger['snapshots'] {
+    if (this.#vm.engine === 'kvm') return undefined;
+    return { save: (file) => this.#save(file), load: (file) => this.#load(file) };
+  }
+
+  async #save(file: string): Promise<D.SavedState> {
     return this.#standing(async () => {
       const saved = saveMachine(this.machine, [this.#turns]);
       const path = await inSlices(writeState(file, saved, this.#vm.host.bytes), () => {});
@@ -763,7 +769,7 @@ export class Guest implements D.Debugger {
     });
   }
 
-  async loadState(file: string): Promise<void> {
+  async #load(file: string): Promise<void> {
     if (this.#running) this.#halt(this.#stopVcpu, { kind: 'paused' });
     this.#mustBeStopped();
     const { state, frames } = readState(file);

@@ -6,7 +6,7 @@ import type { Debugger } from '../debugger.js';
 
 type Check = (value: unknown) => boolean;
 
-type Groups = Pick<Debugger, 'ept' | 'vmcs' | 'exits' | 'compiler' | 'console' | 'os' | 'source'>;
+type Groups = Pick<Debugger, 'ept' | 'vmcs' | 'exits' | 'compiler' | 'console' | 'os' | 'source' | 'snapshots'>;
 export const GROUPS = [
   'ept',
   'vmcs',
@@ -15,6 +15,7 @@ export const GROUPS = [
   'console',
   'os',
   'source',
+  'snapshots',
 ] as const satisfies (keyof Groups)[];
 type MemberOf<Group extends keyof Groups> = `${Group}.${keyof NonNullable<Groups[Group]> & string}`;
 /** `onEvent` is no call: events are sent unasked. */
@@ -104,8 +105,8 @@ const METHODS: Record<MethodName, readonly Check[]> = {
   devices: [],
   monitor: [text],
   dumpMemory: [text],
-  saveState: [text],
-  loadState: [text],
+  'snapshots.save': [text],
+  'snapshots.load': [text],
   reset: [],
   quit: [],
   'ept.walk': [address, optional(vcpu)],

@@ -34,6 +34,12 @@ async function monitorCommand(d: Dashboard, line: string): Promise<undefined> {
   d.showText(line, answer || 'done');
 }
 
+/** @throws Error that says why the guest's engine has none */
+async function snapshotsOf({ debug }: Dashboard): Promise<NonNullable<Dashboard['debug']['snapshots']>> {
+  if (debug.snapshots) return debug.snapshots;
+  throw new Error((await debug.info()).unavailable.snapshots ?? 'this target saves no states');
+}
+
 export const SESSION_COMMANDS: readonly Command[] = [
   { name: 'export', usage: 'csv FILE', help: 'write the exit trace', run: exportCommand },
   {
@@ -79,7 +85,7 @@ export const SESSION_COMMANDS: readonly Command[] = [
     usage: 'FILE',
     help: 'state in a file, for :restore or run --restore',
     run: async (d, text) => {
-      const { file, icount } = await d.debug.saveState(resolve(need(text, 'a file')));
+      const { file, icount } = await (await snapshotsOf(d)).save(resolve(need(text, 'a file')));
       return `state at icount ${icount} saved in ${file}`;
     },
   },
@@ -88,7 +94,7 @@ export const SESSION_COMMANDS: readonly Command[] = [
     usage: 'FILE',
     help: 'the machine as it was when FILE was saved',
     run: async (d, text) => {
-      await d.debug.loadState(resolve(need(text, 'a file')));
+      await (await snapshotsOf(d)).load(resolve(need(text, 'a file')));
       d.model.reset();
       return 'restored';
     },
