@@ -93,6 +93,10 @@ export function tableGuest(write: (code: Code) => void, { change }: TableGuestOp
     .emit(0x8e, 0xd0, 0x8e, 0xd8, 0x8e, 0xc0)
     .mov(ESP, START + 0x1400);
   code.emit(0x66, 0xb8).imm(SELECTOR.tss, 2).emit(0x0f, 0x00, 0xd8);
+  code
+    .emit(0xea)
+    .imm(START + code.length + 6)
+    .imm(SELECTOR.code, 2);
   // CR4.OSFXSR
   code.emit(0xb8).imm(0x600).emit(0x0f, 0x22, 0xe0);
   write(code);

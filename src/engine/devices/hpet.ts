@@ -92,10 +92,13 @@ export class Hpet implements Device<HpetState>, MmioDevice {
     return (this.s.config & LEGACY) !== 0n;
   }
 
+  /** Ticks of the running counter since it was written or started. */
+  private ticks(): number {
+    return this.running ? Math.floor((this.options.clock.now() - this.s.since) / TICK_NS) : 0;
+  }
+
   private counter(): bigint {
-    if (!this.running) return this.s.counter;
-    const ticks = Math.floor((this.options.clock.now() - this.s.since) / TICK_NS);
-    return BigInt.asUintN(64, this.s.counter + BigInt(ticks));
+    return BigInt.asUintN(64, this.s.counter + BigInt(this.ticks()));
   }
 
   // --- interrupts --------------------------------------------------------------------------------------------
@@ -135,9 +138,7 @@ export class Hpet implements Device<HpetState>, MmioDevice {
     const wait = BigInt.asUintN(width, timer.comparator - this.counter());
     // Equal now has matched already: the next match is a whole turn away.
     const ticks = Number(wait === 0n ? 1n << BigInt(width) : wait);
-    const at = this.s.since + Math.ceil((Number(this.counter() - this.s.counter) + ticks) * TICK_NS);
-    if (at < Number.MAX_SAFE_INTEGER) this.alarms[n].arm(at);
-    else this.alarms[n].cancel();
+    this.alarms[n].arm(this.s.since + Math.ceil((this.ticks() + ticks) * TICK_NS));
   }
 
   // --- registers ---------------------------------------------------------------------------------------------

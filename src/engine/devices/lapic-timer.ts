@@ -109,9 +109,7 @@ export class LapicTimer {
     }
     const ticks = value - this.tsc.now();
     const wait = ticks <= 0n ? 0 : Math.ceil((Number(ticks) * 1e9) / this.tsc.hz);
-    // Past 2^53 ns the wait has no exact number, and no run is that long.
-    if (wait <= Number.MAX_SAFE_INTEGER) this.timer.arm(this.clock.now() + wait);
-    else this.timer.cancel();
+    this.timer.arm(this.clock.now() + wait);
   }
 
   currentCount(): number {

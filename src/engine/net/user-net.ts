@@ -172,7 +172,11 @@ export class UserNet implements NetBackend<UserNetState> {
       this.sendIp({ from: GATEWAY_IP, to: BROADCAST, protocol: PROTOCOL_UDP, payload });
       return;
     }
-    if (!leavesNetwork(packet.to)) return;
+    // port 0 is nobody's, and no host sends to it
+    if (!leavesNetwork(packet.to) || datagram.toPort === 0) {
+      this.counts.dropped++;
+      return;
+    }
     const socket = this.socketOf(datagram.fromPort);
     socket.asked = socket.used = this.options.clock.now();
     this.options.host.sendDatagram(socket.id, packet.to, datagram.toPort, datagram.payload.slice());
@@ -206,7 +210,7 @@ export class UserNet implements NetBackend<UserNetState> {
       this.options.host.abort(entry.id);
       this.tcp.delete(entry.id);
     }
-    if (!opens || !leavesNetwork(packet.to) || this.tcp.size >= CONNECTIONS) {
+    if (!opens || segment.toPort === 0 || !leavesNetwork(packet.to) || this.tcp.size >= CONNECTIONS) {
       this.refuse(packet, segment);
       return;
     }

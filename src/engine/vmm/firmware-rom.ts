@@ -45,6 +45,7 @@ export class FirmwareRom implements Firmware {
    */
   show({ gpa, bytes, readRam, writeRam }: ShadowArea): void {
     const { vm } = this;
+    vm.provocations.forget(gpa, bytes);
     const low = LOW_END - Math.min(LOW_BYTES, this.bytes.length);
     if (readRam) vm.ept.map(gpa, RAM_BASE + gpa, bytes, writeRam ? ALL : READ_EXECUTE, EPT_MEMORY_TYPE.WB);
     else if (gpa >= low) {

@@ -1,6 +1,7 @@
 import { vmcsFieldByEncoding } from '../../spec/vmx/vmcs-fields.js';
 import { VIRTUAL_APIC_BASE } from '../core/layout.js';
 import { PIN, PRIMARY } from './controls.js';
+import { linearBits } from './cpu-models.js';
 import { readDescriptorPrivilege } from './privilege.js';
 import { guestSetBits, setGuestBits } from './provocations.js';
 import type { Vcpu } from './vcpu.js';
@@ -65,6 +66,7 @@ export function hypercall(vcpu: Vcpu, vm: Vm): bigint | undefined {
     case 5:
       return restrict(vm, Number(rcx), rdx);
     case 6:
+      if (BigInt.asUintN(64, BigInt.asIntN(linearBits(vm.cpu), rcx)) !== rcx) return REFUSED;
       vcpu.provoked.surviveAt = rcx;
       return OK;
     case 7:
@@ -84,6 +86,7 @@ function setBits(vcpu: Vcpu, vm: Vm, encoding: number, mask: bigint): bigint {
   if (!field || allowed === undefined || (mask & ~allowed) !== 0n) return REFUSED;
   const value = vcpu.vmcs.get(field.name);
   const fresh = mask & ~value;
+  if (!thresholdHolds(vcpu, vm, encoding, value | mask)) return REFUSED;
   setGuestBits(vcpu.provoked, encoding, guestSetBits(vcpu.provoked, encoding) | fresh);
   vcpu.vmcs.set(field.name, value | mask);
   if (encoding === PIN_CONTROLS && (mask & BigInt(PIN.preemptionTimer)) !== 0n) {
@@ -115,6 +118,16 @@ function clearBits(vcpu: Vcpu, vm: Vm, encoding: number, mask: bigint): bigint {
   if (encoding === SECONDARY_CONTROLS && (mine & VIRTUALIZE_APIC) !== 0n) vm.provocations.mapApicPage(vcpu, false);
   if (encoding === GUEST_CR4) vcpu.vmcs.set('CR4_GUEST_HOST_MASK', vcpu.vmcs.get('CR4_GUEST_HOST_MASK') & ~mine);
   return OK;
+}
+
+/** VM entry refuses a TPR threshold above the task priority, and so does the call that would lead to it. */
+function thresholdHolds(vcpu: Vcpu, vm: Vm, encoding: number, next: bigint): boolean {
+  const shadowed = (vcpu.vmcs.get('CPU_BASED_VM_EXEC_CONTROL') & TPR_SHADOW) !== 0n;
+  if (encoding === TPR_THRESHOLD && shadowed) {
+    return next <= BigInt(vcpu.host.get32(VIRTUAL_APIC_BASE + vcpu.index * 0x1000 + TPR_OFFSET) >>> 4) % 16n;
+  }
+  if (encoding !== PRIMARY_CONTROLS || shadowed || (next & TPR_SHADOW) === 0n) return true;
+  return vcpu.vmcs.get('TPR_THRESHOLD') <= BigInt(vm.tpr(vcpu) >> 4);
 }
 
 function enableTprShadow(vcpu: Vcpu, vm: Vm): void {

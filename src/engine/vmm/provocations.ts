@@ -145,6 +145,11 @@ export class EptProvocations {
     return true;
   }
 
+  /** An area is mapped anew: its leaves are no longer the ones to put back. */
+  forget(gpa: number, bytes: number): void {
+    for (const page of this.#spoilt.keys()) if (page >= gpa && page < gpa + bytes) this.#spoilt.delete(page);
+  }
+
   /** Lets the APIC page be the APIC-access page: mapped to the frame behind guest RAM, which only it uses. */
   mapApicPage(vcpu: Vcpu, on: boolean): void {
     const { vm } = this;

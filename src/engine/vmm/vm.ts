@@ -535,9 +535,11 @@ export class Vm implements Hypervisor<Vcpu> {
       this.#takeEnd();
       deadline = board.nextDeadline();
     }
+    // a SIPI of the host reaches a vCPU that waits for it: such an entry injects nothing
+    const injects = !completing && (vmcs.entryInfo & EVENT_VALID) === 0 && vcpu.provoked.hostEvent?.kind !== 'sipi';
     if (vcpu.holdsInterrupts) {
       if (vcpu.halted && this.#couldWake(vcpu)) vcpu.halted = false;
-    } else if (!completing && (vmcs.entryInfo & EVENT_VALID) === 0) this.#injectPending(vcpu);
+    } else if (injects) this.#injectPending(vcpu);
     if (vcpu.halted) return false;
     this.#armTimer(vcpu, now, deadline);
     if (vcpu.provoked.hostEvent?.kind === 'sipi') vmcs.activity = 3;

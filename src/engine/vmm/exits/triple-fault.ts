@@ -1,10 +1,14 @@
 import type { ExitHandler } from '../exit.js';
 
+const LMA = 0x400n;
+const CS_L = 0x2000n;
+
 /** A fault while delivering a double fault: the processor would shut down. */
 export const tripleFaultExit: ExitHandler = (vcpu, vm) => {
   const { surviveAt } = vcpu.provoked;
   if (surviveAt !== undefined) {
-    vcpu.vmcs.set('GUEST_RIP', surviveAt);
+    const wide = (vcpu.vmcs.get('GUEST_IA32_EFER') & LMA) !== 0n && (vcpu.vmcs.get('GUEST_CS_AR_BYTES') & CS_L) !== 0n;
+    vcpu.vmcs.set('GUEST_RIP', wide ? surviveAt : surviveAt & 0xffffffffn);
     vcpu.provoked.surviveAt = undefined;
     vcpu.vmcs.setEvent(0, 0, 0);
     return 'resume';
