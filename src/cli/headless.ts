@@ -17,6 +17,9 @@ export interface HeadlessOptions {
   timeoutSeconds?: number;
 }
 
+/** Process status of a run that a limit ended, as of timeout(1). */
+const LIMIT_STATUS = 124;
+
 /** How a headless run ended: process status and one line for stderr. */
 export interface HeadlessEnd {
   status: number;
@@ -94,14 +97,14 @@ async function stopForTime(
 ): Promise<void> {
   // an engine that does not answer must not outlive its time
   await Promise.race([target.pause().catch(() => {}), elapsed(ANSWER_MS)]);
-  finish({ status: 0, message: `stopped after ${options.timeoutSeconds} s` });
+  finish({ status: LIMIT_STATUS, message: `stopped after ${options.timeoutSeconds} s` });
 }
 
 /** What a stop means for a run without a debugger; undefined: it goes on (a debugger is at work). */
 function describeStop(stop: StopReason): HeadlessEnd | undefined {
   switch (stop.kind) {
     case 'limit':
-      return { status: 0, message: `stopped after ${stop.message}` };
+      return { status: LIMIT_STATUS, message: `stopped after ${stop.message}` };
     case 'ended':
       return {
         status: stop.end.status,

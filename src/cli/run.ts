@@ -300,12 +300,14 @@ function bootOf(image: string | undefined, options: RunOptions): Boot {
 }
 
 async function printStats({ target }: RunningGuest, wallSeconds: number): Promise<void> {
-  const state = await target.state();
-  const exits = (await target.exits?.counts()) ?? {};
+  const totals = await target.totals?.();
+  const { icount, clock } = totals ?? (await target.state());
+  const exits = totals?.exits ?? {};
   const compiler = await target.compiler?.counters();
   const stats = {
-    icount: Number(state.icount),
-    clockNs: Number(state.clock),
+    icount: Number(icount),
+    clockNs: Number(clock),
+    ...(totals === undefined ? {} : { resets: totals.resets }),
     wallSeconds: Math.round(wallSeconds * 1000) / 1000,
     exitsTotal: totalExits(exits),
     exits,

@@ -363,6 +363,16 @@ export interface RunTarget {
   kernel?: boolean;
 }
 
+/** Work of a guest over all its resets. */
+export interface Totals {
+  icount: bigint;
+  /** Virtual time in ns. */
+  clock: bigint;
+  resets: number;
+  /** VM exits by reason name, most frequent first. */
+  exits: Record<string, number>;
+}
+
 export interface Debugger {
   info(): Promise<TargetInfo>;
   state(): Promise<RunState>;
@@ -500,6 +510,8 @@ export interface Debugger {
    * meanwhile. @throws Error naming the file and the cause
    */
   dumpMemory(file: string): Promise<DumpResult>;
+  /** What the guest has done since it was started, over its resets; absent where the target does not know. */
+  totals?(): Promise<Totals>;
   /** Resets the machine to its first state. */
   reset(): Promise<void>;
   /** Ends the guest and frees its engine. */

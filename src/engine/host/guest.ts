@@ -15,6 +15,7 @@ import type { GuestEnd } from '../devices/device.js';
 import type { DeviceHit, DeviceView } from '../memory/device-view.js';
 import { printableLines } from '../printable.js';
 import { StateError } from '../state/schema.js';
+import { END_OF_TIME } from '../time/deadlines.js';
 import type { Hypervisor, SliceEnd, VirtualCpu } from '../vmm/hypervisor.js';
 import type { Machine } from '../vmm/machine.js';
 import { loadMachine, saveMachine } from '../vmm/machine-state.js';
@@ -25,6 +26,7 @@ import { Turns } from './turns.js';
 
 /** A slice returns often enough for V8 to move the core's loop to optimised code. */
 const SLICE = 100_000;
+const DAY_NS = 86_400e9;
 /** While a kernel is waited for: it is to be caught before it has done much. */
 const KERNEL_TURN = 1000;
 /** A turn of one of several vCPUs. */
@@ -330,7 +332,8 @@ export class Guest implements D.Debugger {
         if (this.#vm.end?.kind === 'resumed') this.machine.resume();
         const turn = this.#turns.take(this.#sliceLength());
         if (turn === undefined) {
-          if (this.#idle(this.#vm.board.nextDeadline()) === 'wait') break;
+          this.#checkWork(this.#vm.vcpus[0]);
+          if (!this.#running || this.#idle(this.#vm.board.nextDeadline()) === 'wait') break;
           continue;
         }
         const { vcpu, end } = turn;
@@ -355,7 +358,7 @@ export class Guest implements D.Debugger {
     const turn = this.#until?.kernel ? KERNEL_TURN : several;
     const until = this.#until?.icount ?? Number.POSITIVE_INFINITY;
     const max = this.options.maxInstructions ?? Number.POSITIVE_INFINITY;
-    return Math.max(0, Math.min(turn, until - this.#vm.icount, max - this.#vm.icount));
+    return Math.max(0, Math.min(turn, until - this.#vm.icount, max - this.machine.work.icount));
   }
 
   #mayStandInKernel(vcpu: VirtualCpu): boolean {
@@ -377,17 +380,21 @@ export class Guest implements D.Debugger {
   }
 
   #checkLimits(vcpu: VirtualCpu): void {
-    const { untilExits, maxInstructions } = this.options;
     if (this.#until?.icount !== undefined && this.#vm.icount >= this.#until.icount)
       this.#halt(vcpu.index, { kind: 'until' });
     else if (this.#until?.kernel && this.#mayStandInKernel(vcpu)) this.#haltIfKernel(vcpu);
-    else if (untilExits !== undefined && this.#vm.exits >= untilExits) {
-      this.#halt(vcpu.index, { kind: 'limit', message: `${this.#vm.exits} VM exits` });
-    } else if (maxInstructions !== undefined && this.#vm.icount >= maxInstructions) {
-      this.#halt(vcpu.index, { kind: 'limit', message: `${this.#vm.icount} instructions` });
-    }
+    else this.#checkWork(vcpu);
   }
 
+  /** Limits over all that the guest has done, its resets included. */
+  #checkWork(vcpu: VirtualCpu): void {
+    const { untilExits, maxInstructions } = this.options;
+    const { work } = this.machine;
+    const limit = (message: string) => this.#halt(vcpu.index, { kind: 'limit', message });
+    if (untilExits !== undefined && work.exits >= untilExits) limit(`${work.exits} VM exits`);
+    else if (maxInstructions !== undefined && work.icount >= maxInstructions) limit(`${work.icount} instructions`);
+    else if (this.#vm.now() >= END_OF_TIME) limit(`${Math.floor(END_OF_TIME / DAY_NS)} days of virtual time`);
+  }
   #afterSlice(vcpu: VirtualCpu, end: SliceEnd): void {
     switch (end.kind) {
       case 'limit':
@@ -419,8 +426,10 @@ export class Guest implements D.Debugger {
         this.#halt(vcpu.index, this.#view.entryFailures?.(vcpu.index) ?? { kind: 'paused' });
         return;
       case 'ended':
-        if (this.#resets(this.#vm.end)) this.machine.reset();
-        else if (this.#vm.end?.kind === 'suspended' && this.#vm.stopVcpus) this.machine.suspend();
+        if (this.#resets(this.#vm.end)) {
+          this.machine.reset();
+          this.#checkWork(vcpu);
+        } else if (this.#vm.end?.kind === 'suspended' && this.#vm.stopVcpus) this.machine.suspend();
         else this.#halt(vcpu.index, this.#ended());
         // a step ends where the guest's reset has led
         if (this.#step) this.#halt(this.#step.vcpu.index, { kind: 'step' });
@@ -685,11 +694,21 @@ export class Guest implements D.Debugger {
     counts: async (): Promise<Record<string, number>> => this.exitCounts(),
   };
 
+  async totals(): Promise<D.Totals> {
+    const { work } = this.machine;
+    return {
+      icount: BigInt(work.icount),
+      clock: BigInt(Math.floor(work.clockNs)),
+      resets: work.resets,
+      exits: this.exitCounts((reason) => work.exitCount(reason)),
+    };
+  }
+
   /** Exits so far by reason name, most frequent first. */
-  exitCounts(): Record<string, number> {
+  exitCounts(countOf = (reason: number) => this.#vm.exitCount(reason)): Record<string, number> {
     const rows = [...EXIT_REASONS, EMULATED_BY_VMSCOPE].map(({ number }): [string, number] => [
       exitReasonName(number),
-      this.#vm.exitCount(number),
+      countOf(number),
     ]);
     rows.push(...Object.entries(this.#view.ownExits?.() ?? {}));
     return Object.fromEntries(rows.filter(([, count]) => count > 0).sort((a, b) => b[1] - a[1]));

@@ -103,6 +103,7 @@ const METHODS: Record<MethodName, readonly Check[]> = {
   breakpoints: [],
   symbols: [],
   devices: [],
+  totals: [],
   monitor: [text],
   dumpMemory: [text],
   'snapshots.save': [text],

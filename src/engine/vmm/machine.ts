@@ -13,6 +13,7 @@ import type { InputKeeper } from '../time/input-keeper.js';
 import type { Card } from './cards.js';
 import type { Firmware, Hypervisor } from './hypervisor.js';
 import { type NetworkOptions, PcBoard } from './pc-board.js';
+import { Work } from './work.js';
 
 export interface MachineOptions {
   name: string;
@@ -56,6 +57,8 @@ export class Machine {
   /** Called when the host's network has something for the guest. */
   onHostInput: () => void = () => {};
   lastError: Error | undefined;
+  /** What the guest has done since power-on, over its resets. */
+  readonly work: Work;
   /** Called when the machine is given up: disks are written back here. */
   onClose: () => void = () => {};
   readonly #rom: Firmware | undefined;
@@ -66,6 +69,7 @@ export class Machine {
     readonly options: MachineOptions,
   ) {
     const { image, firmware } = options;
+    this.work = new Work(vm);
     this.loaded = firmware
       ? loadBios(image.name, image.bytes)
       : loadImage(image.name, image.bytes, {
@@ -114,6 +118,7 @@ export class Machine {
     this.asleep = false;
     vm.memory.read(0, vm.memoryBytes).fill(0);
     this.#rom?.restore();
+    this.work.beforeReset(true);
     vm.resetState();
     this.pc.reset();
     this.#boot();
@@ -150,6 +155,7 @@ export class Machine {
     this.asleep = false;
     const now = vm.now();
     const vector = wakingVector((gpa, bytes) => vm.memory.read(gpa, bytes));
+    this.work.beforeReset(false);
     vm.resetState();
     vm.warpTo(now);
     this.pc.reset();
