@@ -12,7 +12,9 @@ export interface GuestWorkerData {
   name: string;
   engine: EngineName;
   /** Engine kvm counts here whenever it enters and leaves the vCPU. */
-  heartbeat?: Int32Array;
+  heartbeat?: Int32Array | undefined;
+  /** Cells in which the engine's thread says what it does (engine vtx). */
+  activity?: Int32Array | undefined;
   image: string;
   memoryBytes: number;
   vcpus: number;

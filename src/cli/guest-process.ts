@@ -2,14 +2,18 @@ import { Worker } from 'node:worker_threads';
 import type { Debugger } from '../engine/debugger.js';
 import { heartbeatCells, watchHeartbeat } from '../engine/host/kvm-engine/heartbeat.js';
 import { connectDebugger } from '../engine/host/rpc.js';
+import { activityCells, watchEngine } from '../engine/host/watchdog.js';
 import { elapsed } from './elapsed.js';
 import { exitWithoutThreads } from './exit-without-threads.js';
+import { flushDrives } from './flush-drives.js';
 import type { GdbAddress } from './gdb-address.js';
 import type { GuestWorkerData, WorkerHello, WorkerNotice } from './guest-options.js';
 import { remove } from './guest-socket.js';
 import { tell } from './tell.js';
 
 const QUIT_MS = 10_000;
+/** Far beyond what a busy host or a slow disk makes of a turn. */
+const WATCHDOG_SECONDS = 60;
 
 /** A guest could not start; `status` is the process status. */
 export class StartError extends Error {
@@ -35,12 +39,29 @@ export interface RunningGuest {
   terminate(): Promise<void>;
 }
 
+/** How long a turn of the guest may take, which is milliseconds, before the engine counts as hung. */
+function watchdogSeconds(): number {
+  const asked = Number(process.env.VMSCOPE_WATCHDOG_SECONDS);
+  return asked > 0 ? asked : WATCHDOG_SECONDS;
+}
+
 /** Starts the engine's thread with a guest. @throws StartError */
 export async function startGuest(data: GuestWorkerData): Promise<RunningGuest> {
   const heartbeat = data.engine === 'kvm' ? heartbeatCells() : undefined;
-  const worker = new Worker(new URL('./guest-worker.js', import.meta.url), { workerData: { ...data, heartbeat } });
+  const activity = data.engine === 'vtx' ? activityCells() : undefined;
+  const worker = new Worker(new URL('./guest-worker.js', import.meta.url), {
+    workerData: { ...data, heartbeat, activity } satisfies GuestWorkerData,
+  });
   let stuck = false;
   const closed = new Promise<string>((resolve) => {
+    if (activity) {
+      watchEngine(activity, watchdogSeconds(), (message) => {
+        stuck = true;
+        const flushed = flushDrives(data.drives ?? []);
+        exitWithoutThreads();
+        resolve(flushed === undefined ? message : `${message}; ${flushed}`);
+      });
+    }
     if (heartbeat) {
       const timer = watchHeartbeat(heartbeat, (message) => {
         stuck = true;
@@ -101,7 +122,8 @@ export async function startGuest(data: GuestWorkerData): Promise<RunningGuest> {
       const late = elapsed(QUIT_MS);
       const failed = (error: Error) => tell(error.message);
       await Promise.race([target.quit().catch(failed), closed, late]);
-      await Promise.race([worker.terminate(), late]);
+      // a thread that hangs in the host's kernel would be waited for at the end of the process
+      if ((await Promise.race([worker.terminate(), late])) === 'late') exitWithoutThreads();
       if (socket !== undefined) remove(socket);
     },
   };

@@ -13,6 +13,7 @@ import { type PortForward, UserSockets } from '../engine/host/net/user-sockets.j
 import { serveDebugger } from '../engine/host/rpc.js';
 import { Jit } from '../engine/jit/jit.js';
 import { StateError } from '../engine/state/schema.js';
+import { Activity } from '../engine/vmm/activity.js';
 import { romFrameBytes } from '../engine/vmm/firmware-rom.js';
 import type { Hypervisor } from '../engine/vmm/hypervisor.js';
 import { Machine } from '../engine/vmm/machine.js';
@@ -81,7 +82,10 @@ export function createGuest(
   }
   const foreseeKernel = kernelForesight(data, image);
   const kernelRelease = firmware ? undefined : linuxRelease(image);
+  const activity = data.activity ? new Activity(data.activity) : undefined;
+  if (vm instanceof Vm) vm.activity = activity;
   return new Guest(machine, {
+    ...(activity ? { activity } : {}),
     ...symbolsOf(data, image),
     ...(foreseeKernel && !data.aside ? { foreseeKernel } : {}),
     ...(kernelRelease === undefined ? {} : { kernelRelease }),

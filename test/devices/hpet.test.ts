@@ -86,6 +86,19 @@ describe('HPET', () => {
     expect(take()).toBe(0x41);
   });
 
+  it('goes on where the counter of 64 bits wraps', () => {
+    write(0xf0, 0xffff_ffff_ffff_fff0n);
+    write(0x100, (21n << 9n) | 4n);
+    write(0x10, 1);
+    rig.clock.advance(500);
+    expect(read(0xf0)).toBe(34n);
+    write(0x108, 50);
+    rig.clock.advance(150);
+    expect(take()).toBeUndefined();
+    rig.clock.advance(10);
+    expect(take()).toBe(0x41);
+  });
+
   it('takes the place of the 8254', () => {
     rig.clock.advance(60_000_000);
     expect(take()).toBe(0x30);

@@ -123,6 +123,13 @@ describe('user-mode network', () => {
     expect(host.take()).toEqual([]);
   });
 
+  it('sends nothing to port 0', () => {
+    guest.udp(FAR, { fromPort: 5000, toPort: 0, payload: Uint8Array.of(1) });
+    new TcpClient(guest, FAR, 0).send(TCP_SYN);
+    expect(guest.segments()[0]).toMatchObject({ flags: TCP_RST | TCP_ACK });
+    expect(host.take()).toEqual([]);
+  });
+
   it('does not wait for an answer for ever', () => {
     guest.udp(DNS_IP, { fromPort: 5000, toPort: 53, payload: Uint8Array.of(1) });
     clock.advance(11_000_000_000);

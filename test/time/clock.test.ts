@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ticksOf, timeOfTick, VirtualClock } from '../../src/engine/time/clock.js';
+import { END_OF_TIME } from '../../src/engine/time/deadlines.js';
 
 describe('deadlines', () => {
   it('fire by time, then by the order in which the timers were made', () => {
@@ -37,12 +38,30 @@ describe('deadlines', () => {
     expect(fired).toEqual(['first', 'late']);
   });
 
-  it('refuses a timer that never lets time pass', () => {
+  it('ends the call where a timer never lets time pass, and goes on in the next', () => {
     const clock = new VirtualClock(() => 0);
-    const timer = clock.timer('stuck', () => timer.arm(0));
-    timer.arm(0);
-    expect(() => clock.deadlines.runDue(0)).toThrow(/stuck/);
-    expect(() => timer.arm(Number.NaN)).toThrow(RangeError);
+    let fired = 0;
+    const stuck = clock.timer('stuck', () => {
+      fired++;
+      stuck.arm(0);
+    });
+    stuck.arm(0);
+    expect(clock.deadlines.runDue(0)).toBe(fired);
+    expect(clock.deadlines.next()).toBe(0);
+    clock.deadlines.runDue(0);
+    expect(fired).toBe(20_000);
+    expect(() => stuck.arm(Number.NaN)).toThrow(RangeError);
+  });
+
+  it('a timer for after the end of virtual time never fires', () => {
+    const clock = new VirtualClock(() => 0);
+    const timer = clock.timer('late', () => {});
+    timer.arm(END_OF_TIME);
+    expect(clock.deadlines.next()).toBe(END_OF_TIME);
+    for (const at of [END_OF_TIME + 1, 2 ** 64, Number.POSITIVE_INFINITY]) {
+      timer.arm(at);
+      expect([timer.deadline, clock.deadlines.next()]).toEqual([undefined, undefined]);
+    }
   });
 });
 

@@ -16,6 +16,7 @@ import type { DeviceHit, DeviceView } from '../memory/device-view.js';
 import { printableLines } from '../printable.js';
 import { StateError } from '../state/schema.js';
 import { END_OF_TIME } from '../time/deadlines.js';
+import type { Activity } from '../vmm/activity.js';
 import type { Hypervisor, SliceEnd, VirtualCpu } from '../vmm/hypervisor.js';
 import type { Machine } from '../vmm/machine.js';
 import { loadMachine, saveMachine } from '../vmm/machine-state.js';
@@ -66,6 +67,8 @@ export interface GuestOptions {
   foreseeKernel?(): Promise<ForeseenKernel | undefined>;
   /** Release of the kernel in the image. */
   kernelRelease?: string;
+  /** Told when a turn of the guest begins and ends, for who watches this thread. */
+  activity?: Activity;
   /** Stop conditions of scripts. */
   untilExits?: number;
   maxInstructions?: number;
@@ -323,6 +326,7 @@ export class Guest implements D.Debugger {
     const start = performance.now();
     const { dma } = this.machine.pc;
     dma.live = true;
+    this.options.activity?.turns(true);
     try {
       do {
         if (dma.hit) {
@@ -349,6 +353,7 @@ export class Guest implements D.Debugger {
     } finally {
       dma.live = false;
     }
+    this.options.activity?.turns(false);
     this.#flushSerial();
     if (this.#running && !this.#timer) this.#schedule();
   }

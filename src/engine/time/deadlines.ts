@@ -7,7 +7,7 @@ import type { Nanoseconds, Timer } from '../devices/device.js';
  */
 export const END_OF_TIME = 2 ** 53 - 2 ** 40;
 /** Timers that one call fires; what is still due then waits for the next. */
-const MOST_FIRED = 100_000;
+const MOST_FIRED = 10_000;
 
 class QueuedTimer implements Timer {
   deadline: Nanoseconds | undefined = undefined;

@@ -43,6 +43,7 @@ import { GUEST_END } from '../devices/guest-end.js';
 import type { Jit } from '../jit/jit.js';
 import type { StateFormat } from '../state/saved.js';
 import { count, list, optional, record, type StateOf } from '../state/schema.js';
+import type { Activity } from './activity.js';
 import type { Board } from './board.js';
 import { PRIMARY } from './controls.js';
 import type { CoreExports } from './core-exports.js';
@@ -73,6 +74,9 @@ const PORT_ACCESS_NS = 1000;
 const MMIO_ACCESS_NS = 100;
 /** Under a hypervisor an instruction that it carries out takes its guest half a microsecond, and guests time by it. */
 const EMULATION_NS = 500;
+const RIP_FIELD = fieldOffset('GUEST_RIP');
+const QUALIFICATION_FIELD = fieldOffset('EXIT_QUALIFICATION');
+const GPA_FIELD = fieldOffset('GUEST_PHYSICAL_ADDRESS');
 const TIMER_FIELD = fieldOffset('VMX_PREEMPTION_TIMER_VALUE');
 
 const SYSCALL_OF = { GenuineIntel: SYSCALL_LONG, AuthenticAMD: SYSCALL_PROTECTED, none: SYSCALL_WITH_CSTAR } as const;
@@ -103,6 +107,8 @@ export class Vm implements Hypervisor<Vcpu> {
   /** Asked at each exit before it is handled: true stops there. */
   exitFilter: ((vcpu: VirtualCpu) => boolean) | undefined;
   breakpointFilter: ((vcpu: VirtualCpu) => boolean) | undefined;
+  /** Where this thread tells another one what it does. */
+  activity: Activity | undefined;
   /** Exits handled so far. */
   exits = 0;
   #paravirtual = true;
@@ -645,12 +651,21 @@ export class Vm implements Hypervisor<Vcpu> {
     return true;
   }
 
+  /** Says which exit is handled, for who watches this thread. */
+  #tell(region: number, vcpu: number, reason: number): void {
+    if (!this.activity) return;
+    const { host } = this;
+    const field = (offset: number): [number, number] => [host.get32(region + offset), host.get32(region + offset + 4)];
+    this.activity.handles(vcpu, reason, field(RIP_FIELD), field(QUALIFICATION_FIELD), field(GPA_FIELD));
+  }
+
   #handle(vcpu: Vcpu): Outcome {
     const { vmcs, host } = vcpu;
     const reason = vmcs.reason & REASON_MASK;
     const slot = this.#traceSlot();
     this.exitDetail = 0;
     this.#reinject(vcpu);
+    this.#tell(vmcs.region, vcpu.index, reason);
     const handler = EXIT_HANDLERS[reason];
     let outcome: Outcome;
     if (reason === REASON_MTF && vcpu.stepGoal !== undefined && !vcpu.steppedOver) {
@@ -662,6 +677,7 @@ export class Vm implements Hypervisor<Vcpu> {
       this.finish({ kind: 'error', status: 3, message: `no handler for VM exit ${reason}` });
       outcome = 'stop';
     }
+    this.activity?.resumes();
     host.set32(slot + TR_ACTION, ACTION[outcome]);
     host.set32(slot + TR_DETAIL, outcome === 'inject' ? vmcs.entryInfo & 0xff : this.exitDetail >>> 0);
     return outcome;

@@ -1,0 +1,72 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { requireTool } from '../tools.js';
+import { vmscope } from './vmscope.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'vmscope-limits-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function guest(name: string, code: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, Buffer.from(code.replace(/\s+/g, ''), 'hex'));
+  return path;
+}
+
+const run = (image: string, ...args: string[]) => vmscope(['run', image, '--at', '0x7c00', '--headless', ...args]);
+/** mov cx,100h; loop $; mov al,0feh; out 64h,al; jmp $ : resets itself in a loop. */
+const resets = guest('resets.bin', 'b90001 e2fe b0fe e664 ebfe');
+/** jmp $ */
+const spins = guest('spins.bin', 'ebfe');
+
+describe('limits', () => {
+  it('--max-instructions bounds a guest that resets itself for ever, and --stats counts over its resets', async () => {
+    const { status, stderr } = await run(resets, '--max-instructions', '20000', '--stats', 'json');
+    expect(status).toBe(124);
+    const [message, stats] = stderr.trim().split('\n');
+    expect(message).toMatch(/^vmscope: resets: stopped after \d+ instructions$/);
+    const counts = JSON.parse(stats) as { icount: number; resets: number; exitsTotal: number };
+    expect(counts.icount).toBeGreaterThanOrEqual(20_000);
+    expect(counts.resets).toBeGreaterThan(50);
+    expect(counts.exitsTotal).toBeGreaterThanOrEqual(counts.resets);
+  });
+
+  it('--until-exits bounds it as well', async () => {
+    const { status, stderr } = await run(resets, '--until-exits', '40');
+    expect([status, stderr]).toEqual([124, expect.stringMatching(/stopped after \d+ VM exits\n$/)]);
+  });
+
+  it('--timeout ends with 124', async () => {
+    const { status, stderr } = await run(spins, '--timeout', '1');
+    expect([status, stderr]).toEqual([124, 'vmscope: spins: stopped after 1 s\n']);
+  });
+
+  it('--timeout is heard by a guest whose every fault faults again', async () => {
+    // mov word [18h],handler; mov word [1ah],0; xor sp,sp; handler: ud2
+    const faults = guest('faults.bin', 'c70618000e7c c7061a000000 31e4 0f0b');
+    const { status } = await run(faults, '--timeout', '1');
+    expect(status).toBe(124);
+  });
+});
+
+const mkfifo = requireTool('mkfifo');
+it.skipIf(!mkfifo.available)('an engine that does not come back ends with 3, and with what it did', async () => {
+  const fifo = join(folder, 'debugcon');
+  spawnSync(mkfifo.path, [fifo]);
+  // a reader that never reads: the guest fills the pipe, and the thread of the engine hangs in the host's kernel
+  const reader = spawn('sh', ['-c', 'exec sleep 60 < "$0"', fifo]);
+  process.env.VMSCOPE_WATCHDOG_SECONDS = '2';
+  try {
+    // mov al,'x'; out 0e9h,al; jmp
+    const { status, stderr } = await run(guest('fills.bin', 'b078 e6e9 ebfc'), '--debugcon', fifo);
+    expect(stderr).toBe(
+      'vmscope: fills: the engine has not come back for 2 s from the IO_INSTRUCTION exit of vCPU 0 at RIP 0x7c02, port 0xe9\n',
+    );
+    expect(status).toBe(3);
+  } finally {
+    delete process.env.VMSCOPE_WATCHDOG_SECONDS;
+    reader.kill('SIGKILL');
+  }
+});
