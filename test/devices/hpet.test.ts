@@ -88,6 +88,7 @@ describe('HPET', () => {
 
   it('goes on where the counter of 64 bits wraps', () => {
     write(0xf0, 0xffff_ffff_ffff_fff0n);
+    write(0x108, 50);
     write(0x100, (21n << 9n) | 4n);
     write(0x10, 1);
     rig.clock.advance(500);
