@@ -289,6 +289,30 @@ export function approximate(row: OpcodeRow): boolean {
   return /^V?(RCP|RSQRT)/.test(row.mnemonic);
 }
 
+/** Other registers, another encoding, other modes, with the state of a case of the same row: it takes long to draw. */
+export function varyCase(row: OpcodeRow, random: Random, { record: from }: Case): Case {
+  const record = Buffer.alloc(RECORD_BYTES);
+  from.copy(record, 0, 0, LENGTH);
+  drawModes(record, random);
+  setCode(record, encode(row, random).bytes);
+  return { name: row.mnemonic, record };
+}
+
+/** Floating-point rows: no operand of theirs has to fit the encoding. */
+export const canVary = (row: OpcodeRow): boolean =>
+  row.group === 'float' || row.group === 'fma' || row.group === 'convert';
+
+function drawModes(record: Buffer, random: Random): void {
+  const modes = random.chance(2) ? 0 : random.next() & 0xe040;
+  const masks = random.chance(5) ? random.next() & 0x1f80 : 0x1f80;
+  record.writeUInt32LE(modes | masks | random.pick([0, 0x20, 0x20, random.next() & 0x3f]), MXCSR);
+}
+
+function setCode(record: Buffer, bytes: readonly number[]): void {
+  record.writeBigUInt64LE(BigInt(bytes.length), LENGTH);
+  record.set(bytes, CODE);
+}
+
 /** One random case of a row. */
 export function makeCase(row: OpcodeRow, random: Random): Case {
   const record = Buffer.alloc(RECORD_BYTES);
@@ -301,9 +325,7 @@ export function makeCase(row: OpcodeRow, random: Random): Case {
     );
   }
   record.writeBigUInt64LE(BigInt(0x202 | (random.next() & STATUS)), FLAGS);
-  const modes = random.chance(2) ? 0 : random.next() & 0xe040;
-  const masks = random.chance(5) ? random.next() & 0x1f80 : 0x1f80;
-  record.writeUInt32LE(modes | masks | random.pick([0, 0x20, 0x20, random.next() & 0x3f]), MXCSR);
+  drawModes(record, random);
   // operands that have to do with each other: sums that cancel, quotients and roots that are exact, and what is beside
   let pool: bigint[] = [];
   if (values === 'single' || values === 'double') {
@@ -350,8 +372,7 @@ export function makeCase(row: OpcodeRow, random: Random): Case {
     record.writeUInt32LE(RDI_POINTS, OPTIONS);
     record.writeBigUInt64LE(BigInt(random.below(64)), GPR + 7 * 8);
   }
-  record.writeBigUInt64LE(BigInt(bytes.length), LENGTH);
-  record.set(bytes, CODE);
+  setCode(record, bytes);
   return { name: row.mnemonic, record };
 }
 

@@ -4,8 +4,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { OpcodeRow } from '../../../src/spec/opcodes/row.js';
 import { named, requireTool } from '../../tools.js';
-import { type Case, codeOf, cutTo32, inCompatibility, makeCase, Random, RECORD_BYTES } from './cases.js';
+import {
+  type Case,
+  canVary,
+  codeOf,
+  cutTo32,
+  inCompatibility,
+  makeCase,
+  Random,
+  RECORD_BYTES,
+  varyCase,
+} from './cases.js';
 import { differences, runInCore, vectorMachine } from './core-runner.js';
 import { comparesX87, exactRows, hashResults, readHashes, recordedCases, writeHashes } from './recorded.js';
 
@@ -26,6 +37,16 @@ const features = new Set(
     .split(/\s+/),
 );
 const able = gcc.available && process.arch === 'x64' && NEEDED.every((feature) => features.has(feature));
+
+/** Cases of a row; a search has several on a state. */
+function drawn(row: OpcodeRow, random: Random, count: number): Case[] {
+  const cases: Case[] = [];
+  for (let n = 0; n < count; n++) {
+    const again = TOTAL > 0 && n % 6 !== 0 && canVary(row);
+    cases.push(again ? varyCase(row, random, cases[n - 1] as Case) : makeCase(row, random));
+  }
+  return cases;
+}
 
 describe.skipIf(!able)(named('vector instructions against the host CPU', gcc), () => {
   let folder = '';
@@ -53,9 +74,7 @@ describe.skipIf(!able)(named('vector instructions against the host CPU', gcc), (
       const byName = new Map<string, number>();
       let compared = 0;
       for (let from = 0; from < CASES; from += 24) {
-        const cases = rows.flatMap((row) =>
-          Array.from({ length: Math.min(24, CASES - from) }, () => makeCase(row, random)),
-        );
+        const cases = rows.flatMap((row) => drawn(row, random, Math.min(24, CASES - from)));
         const results = native(cases);
         cases.forEach(({ name, record }, n) => {
           const lines = differences(results[n] as Buffer, runInCore(machine, record, n % 2 === 0), comparesX87(name));
