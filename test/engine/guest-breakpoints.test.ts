@@ -49,6 +49,10 @@ describe("a guest's breakpoint on an instruction", () => {
     ['INS', 0x1a, 'bafd030000 bf00500000 6c'],
     ['REP MOVS', 0x1f, 'bf00600000 be00500000 b905000000 f3a4'],
     ['REP MOVS to device memory', 0x1f, 'bf000000ff be00500000 b905000000 f3a4'],
+    // mov edx, 3fdh; mov edi, 0ff000000h; mov ecx, 3; rep insb
+    ['REP INS to device memory', 0x1f, 'bafd030000 bf000000ff b903000000 f36c'],
+    // mov edx, 402h; mov esi, 0ff000000h; mov ecx, 3; rep outsb
+    ['REP OUTS from device memory', 0x1f, 'ba02040000 be000000ff b903000000 f36e'],
     ['REPE CMPS', 0x1f, 'bf00600000 be00500000 b905000000 f3a6'],
     ['IN', 0x15, 'bafd030000 ec'],
     ['MOV from device memory', 0x10, 'a1000000ff'],
@@ -84,6 +88,28 @@ describe("a guest's breakpoint on an instruction", () => {
       [0x19, false],
     ]);
     expect(steps.every(({ dr6 }) => dr6 === BS)).toBe(true);
+  });
+});
+
+describe('an interrupt between two iterations', () => {
+  /*
+   * GDT, IDT, local APIC's timer of 1000 ns at vector 30h; mov ecx, 5000; rep stosb; mov al, 1; out 0f4h, al. Handler: EIP,
+   * EFLAGS and ECX to 4000h, EOI
+   */
+  const code = `
+    0f0115b2001000ea0e0010000800b8100000008ed88ec08ed0bc00000200c7058021000078000800c70584210000008e10000f011db8
+    001000b0ffe621e6a1c705f000e0feff010000c7052003e0fe30000000c705e003e0fe0b000000bf00600000b988130000fbc7058003
+    e0fee8030000f3aab001e6f48b0424a3004000008b442408a304400000890d08400000c705b000e0fe00000000cf0000000000000000
+    ffff0000009bcf00ffff00000093cf0017009a001000870100200000`;
+
+  it('finds RF in the flags that it pushes', () => {
+    const guest = flatGuest(code, { at: 0x100000 });
+    expect(runToEnd(guest, 20_000)).toMatchObject({ kind: 'debug-exit', status: 3 });
+    const saved = Buffer.from(guest.vm.memory.read(LOG, 12));
+    const left = saved.readUInt32LE(8);
+    expect([saved.readUInt32LE(0), saved.readUInt32LE(4) & RF]).toEqual([0x100072, RF]);
+    expect(left).toBeGreaterThan(0);
+    expect(left).toBeLessThan(5000);
   });
 });
 

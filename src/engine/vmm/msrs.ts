@@ -102,6 +102,8 @@ export function readMsr(vcpu: Vcpu, vm: Vm, msr: number): bigint | undefined {
   if (msr === 0x6e0 || (msr >= 0x800 && msr < 0x900)) return vm.board.readApicMsr(vcpu.index, msr);
   if (isParavirtualMsr(msr)) return vm.paravirtual ? readParavirtualMsr(vcpu, msr) : undefined;
   if (vm.cpu.vendor === 'AuthenticAMD') {
+    // CMCI is Intel's
+    if (msr === MCG_CAP) return 0n;
     if (isAmdCounter(msr)) return vcpu.storedMsrs.get(msr) ?? 0n;
     if (AMD_CONFIGURATION.has(msr)) return 0n;
   }
