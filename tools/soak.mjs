@@ -33,6 +33,23 @@ const elapsedMin = () => (Date.now() - started) / 60_000;
 const goesOn = () => elapsedMin() < minutes && !over;
 let over = false;
 
+/** Whatever happens here, nothing stays behind. */
+const children = new Set();
+function tracked(child) {
+  children.add(child);
+  return child;
+}
+process.on('exit', () => {
+  for (const child of children) {
+    try {
+      child.kill('SIGKILL');
+    } catch {
+      // it has ended
+    }
+  }
+  rmSync(work, { recursive: true, force: true });
+});
+
 /** Counts of what was done, for the report. */
 const done = { downloads: 0, gdbKilled: 0, gdbLeft: 0, gdbFailed: 0, resizes: 0, top: 0, attach: 0 };
 const faults = [];
@@ -70,7 +87,7 @@ function startDashboard(gdbPort, httpPort, disk) {
   args.push('--append', `console=ttyS0 quiet RUN="${load}"`, '--disk', `${disk},format=raw`, '--net', 'user');
   args.push('--name', 'soak', '--gdb', String(gdbPort));
   const options = { cols: 140, rows: 45, env: environment, cwd: work };
-  return pty.spawn(process.execPath, [program, ...args], options);
+  return tracked(pty.spawn(process.execPath, [program, ...args], options));
 }
 
 /** Each client stops, steps and breaks with a condition that never holds, and then is killed or leaves. */
@@ -85,13 +102,16 @@ async function debug(port) {
     const leave = round % 3 === 2;
     commands.push('stepi', 'info registers rip', 'break *$pc if $rax == 0x7654321', 'thread apply all x/2i $pc');
     commands.push(...(leave ? ['delete', 'detach', 'quit'] : ['continue']));
-    const gdb = spawn('gdb', ['-nx', '-q', '-batch', ...commands.flatMap((line) => ['-ex', line])], { cwd: work });
+    const gdb = tracked(
+      spawn('gdb', ['-nx', '-q', '-batch', ...commands.flatMap((line) => ['-ex', line])], { cwd: work }),
+    );
     let text = '';
     for (const stream of [gdb.stdout, gdb.stderr]) stream.on('data', (piece) => (text = (text + piece).slice(-4000)));
     const ended = new Promise((resolve) => gdb.once('close', resolve));
     const timer = setTimeout(() => gdb.kill('SIGKILL'), leave ? 60_000 : 12_000 + random(10_000));
     await ended;
     clearTimeout(timer);
+    children.delete(gdb);
     if (/could not connect|timed out|Connection refused/i.test(text)) done.gdbFailed++;
     else if (leave) done.gdbLeft++;
     else done.gdbKilled++;
@@ -121,7 +141,7 @@ async function watch() {
       rows: 30,
       env: environment,
     });
-    attached.onData(() => {});
+    tracked(attached).onData(() => {});
     const gone = new Promise((resolve) => attached.onExit(({ exitCode }) => resolve(exitCode)));
     await Promise.race([gone, pause(8000)]);
     try {
@@ -133,6 +153,7 @@ async function watch() {
     } catch (error) {
       if (goesOn()) faults.push(`attach has ended early: ${error.message}`);
     }
+    children.delete(attached);
     done.attach++;
     await pause(5000 + random(10_000));
   }
@@ -199,7 +220,6 @@ async function main() {
   }
   for (const fault of faults) console.log(`FAULT ${fault}`);
   console.log(faults.length === 0 ? 'soak: flat, no hang' : `soak: ${faults.length} faults`);
-  rmSync(work, { recursive: true, force: true });
   process.exit(faults.length === 0 ? 0 : 1);
 }
 
