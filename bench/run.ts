@@ -1,9 +1,10 @@
 /**
  * `npm run bench [-- GROUP...] [-- --check]`: measures, prints a table, and with --check ends with status 1 when a
- * figure breaks its promise in baseline.json. Groups: interpreter, exits, trace, stub, kvm.
+ * figure breaks its promise in baseline.json. Groups: interpreter, compiler, exits, trace, stub, kvm.
  */
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
+import { compiler } from './compiler.js';
 import { exitRates, traceOverhead } from './exits.js';
 import { interpreter } from './interpreter.js';
 import { kvmExitRates, kvmInterrupts, kvmThreads } from './kvm.js';
@@ -14,6 +15,7 @@ import { stubRates } from './stub.js';
 /** A group's measurements are taken one by one, so that a failing one does not hide the others. */
 const GROUPS: Record<string, (() => Measurement[] | Promise<Measurement[]>)[]> = {
   interpreter,
+  compiler,
   exits: [exitRates],
   trace: [traceOverhead],
   stub: [stubRates],

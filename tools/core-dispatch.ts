@@ -16,7 +16,14 @@ import {
   UOP_ROWS,
   UOPS,
 } from '../src/spec/uops/index.js';
-import type { FlagStep, Place, Step, UopRow, VectorGuard } from '../src/spec/uops/row.js';
+import {
+  type FlagStep,
+  type Place,
+  STATUS_FLAGS,
+  type Step,
+  type UopRow,
+  type VectorGuard,
+} from '../src/spec/uops/row.js';
 import { extended, registerAt, TYPES, text } from './expression-text.js';
 
 const GO_ON = 'u += 32; continue;';
@@ -28,10 +35,12 @@ const PLACES: Record<Place, string> = {
   plain: 'addressPlain(u) & mask',
   top: 'load<u64>(RSP) & mask',
   frame: 'load<u64>(RBP) & mask',
+  source: 'load<u64>(RSI) & mask',
+  destination: 'load<u64>(RDI) & mask',
 };
 const ACCESSES = { read: 'readable', write: 'writable', modify: 'modifiable' } as const;
 
-function flagsText({ rule, size, result, first, carry, bits }: FlagStep, set: boolean): string {
+function flagsText({ rule, size, result, first, carry, bits, mask }: FlagStep, set: boolean): string {
   const value = result ? `fr = ${extended(result, set)};` : '';
   switch (rule) {
     case 'added':
@@ -45,8 +54,10 @@ function flagsText({ rule, size, result, first, carry, bits }: FlagStep, set: bo
       return `k = ${FLAG_KINDS.given}; fs = 0; ${value}`;
     case 'given':
       return `fs = u64(${text(bits!, set)}); k = ${FLAG_KINDS.given}; ${value}`;
-    case 'rotated':
-      return `if (k) { storeStatus(k, fr, fs); k = 0; } store<u32>(RFLAGS, (load<u32>(RFLAGS) & ~0x801) | ${text(bits!, set)});`;
+    case 'some': {
+      const before = mask === STATUS_FLAGS ? 'k = 0;' : 'if (k) { storeStatus(k, fr, fs); k = 0; }';
+      return `${before} store<u32>(RFLAGS, (load<u32>(RFLAGS) & ~${mask}) | ${text(bits!, set)});`;
+    }
     default:
       return `if (k < ${FLAG_KINDS.increment}) keepCarry(k, fr, fs); k = ${FLAG_KINDS[rule] + size}; ${value}`;
   }
@@ -54,7 +65,7 @@ function flagsText({ rule, size, result, first, carry, bits }: FlagStep, set: bo
 
 function setText(step: Extract<Step, { step: 'set' }>, value: string): string {
   const { to, size } = step;
-  const at = typeof to === 'number' ? `${to * 8}` : registerAt(to, size);
+  const at = typeof to === 'number' ? `${to * 8}` : to === 'vex' ? '(uImm2(u) << 3)' : registerAt(to, size);
   return size === 2 ? `store<u64>(${at}, u64(${value}), GPR);` : `store<${TYPES[size]}>(${at}, ${value}, GPR);`;
 }
 
@@ -107,9 +118,15 @@ function bodyText(body: readonly Step[]): string {
         break;
       case 'noncanonical': {
         const t = text(step.value, flagsSet);
-        out.push(`if (u64(i64(${t} << 16) >> 16) != ${t}) return stopNonCanonical(u, k, fr, fs);`);
+        out.push(`if (u64(i64(${t} << 16) >> 16) != ${t}) return stopForHandler(u, k, fr, fs);`);
         break;
       }
+      case 'leaveIf':
+        out.push(`if (${text(step.test, flagsSet)}) return stopForHandler(u, k, fr, fs);`);
+        break;
+      case 'system':
+        out.push(`store<u32>(RFLAGS, (load<u32>(RFLAGS) & ~${step.mask}) | ${step.value});`);
+        break;
       case 'skipIf':
         out.push(`if (${text(step.test, flagsSet)}) { ${bodyText(step.instead)} ${GO_ON} }`);
         break;

@@ -13,6 +13,8 @@ const OPERATORS: Record<string, string> = {
   xor: '^',
   shl: '<<',
   shr: '>>',
+  divu: '/',
+  remu: '%',
   eq: '==',
   ne: '!=',
   ltu: '<',
@@ -57,6 +59,14 @@ export function text(e: Expression, flagsSet = false): string {
       return '(load<u64>(u, 16) & 0xffff)';
     case 'carry':
       return 'carryOf(k, fr, fs)';
+    case 'status':
+      return 'statusOf(k, fr, fs)';
+    case 'direction':
+      return '(load<u32>(RFLAGS) & 0x400 ? <u64>-1 : <u64>1)';
+    case 'vex':
+      return `load<${type}>(uImm2(u) << 3, GPR)`;
+    case 'linear':
+      return `(${text(e.a, flagsSet)} & mask)`;
     case 'condition':
       return conditionText(e.cc, flagsSet);
     case 'xmm':
@@ -77,6 +87,9 @@ export function text(e: Expression, flagsSet = false): string {
       return `(${text(e.test, flagsSet)} ? ${text(e.a, flagsSet)} : ${text(e.b, flagsSet)})`;
     case 'sar':
       return `<${type}>(${signed(e.a, flagsSet)} >> ${signed(e.b, flagsSet)})`;
+    case 'divs':
+    case 'rems':
+      return `<${type}>(${signed(e.a, flagsSet)} ${e.op === 'divs' ? '/' : '%'} ${signed(e.b, flagsSet)})`;
     case 'rotl':
     case 'rotr':
       return `${e.op}<${type}>(${text(e.a, flagsSet)}, ${text(e.b, flagsSet)})`;

@@ -3,29 +3,36 @@ import { Jit, type JitMode } from '../../src/engine/jit/jit.js';
 import type { CoreExports } from '../../src/engine/vmm/core-exports.js';
 import { Machine, type Mode } from '../core/harness.js';
 
-/** The same machine twice: without the compiler, and with it. */
+/** The same machine three times: one instruction after the other by its handler, without the compiler, and with it. */
 export class Pair {
+  readonly stepped: Machine;
   readonly plain: Machine;
   readonly compiled: Machine;
   readonly jit: Jit;
 
   constructor(mode: Mode, prepare: (machine: Machine) => void, jit: JitMode = 'always') {
+    this.stepped = new Machine();
     this.plain = new Machine();
     this.compiled = new Machine();
     this.jit = new Jit(this.compiled.core as unknown as CoreExports, this.compiled.memory, jit);
-    for (const machine of [this.plain, this.compiled]) {
+    for (const machine of [this.stepped, this.plain, this.compiled]) {
       machine.mode(mode);
       prepare(machine);
     }
   }
 
-  /** Runs both for `count` instructions; the answers of run() are equal. @throws Error with what differs */
-  run(count: number): number {
+  /**
+   * Runs `count` instructions; the answers of run() are equal. Once one run is not stepped, none may be.
+   * @throws Error with what differs
+   */
+  run(count: number, stepped = false): number {
+    if (stepped) for (let n = 0; n < count; n++) this.stepped.run(1);
     const a = this.plain.run(count);
     const b = this.compiled.run(count);
     this.jit.compileWaiting();
     const differences = difference(this.plain, this.compiled);
     if (a !== b) differences.unshift(`run ${a} ${b}`);
+    if (stepped) differences.push(...difference(this.stepped, this.plain).map((text) => `by handlers ${text}`));
     if (differences.length > 0) throw new Error(`compiled code differs: ${differences.join('; ')}`);
     return a;
   }

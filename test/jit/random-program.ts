@@ -54,7 +54,7 @@ export class RandomProgram {
     const low = size === 0 ? 0 : 1;
     const high = size === 0 && this.below(2) === 0;
     const imm = (bytes: number): number[] => Array.from({ length: bytes }, () => this.below(256));
-    switch (this.below(18)) {
+    switch (this.below(20)) {
       case 0:
       case 1:
       case 2:
@@ -94,6 +94,8 @@ export class RandomProgram {
         const other = this.pick(RandomProgram.FREE);
         return [...(reg > 7 ? [0x41] : []), 0x50 + (reg & 7), ...(other > 7 ? [0x41] : []), 0x58 + (other & 7)];
       }
+      case 17:
+        return this.#rarer(reg & 7);
       case 16:
         return this.pick([
           [0x48 | (reg >> 3), 0x0f, 0xc8 + (reg & 7)],
@@ -115,6 +117,47 @@ export class RandomProgram {
         return [0x48 | ((reg >> 3) << 2) | (x << 1) | b, 0x8d, ...operand];
       }
     }
+  }
+
+  /** Single flags, divisions, string operations, BMI, FS and GS: with what keeps them from faulting. */
+  #rarer(reg: number): number[] {
+    const low = [0, 1, 2, 7];
+    const vex = (map: number, pp: number, opcode: number, register: number): number[] => {
+      const wide = this.below(2) << 7;
+      const second = (~this.pick(low) & 15) << 3;
+      return [0xc4, 0xe0 | map, wide | second | pp, opcode, 0xc0 | (register << 3) | this.pick(low)];
+    };
+    const place = (register: number): number[] => [0xb8 + register, 0, 0x18, 4, 0];
+    const divisor = [0x41, 0xb8, 1 + this.below(255), this.below(256), this.below(3), 0];
+    const wide = this.below(2) ? [0x48] : [];
+    return this.pick([
+      [0x9f],
+      [0x9e],
+      [0xf5],
+      [0xf8],
+      [0xf9],
+      [...divisor, 0x31, 0xd2, 0x41 | (wide[0] ?? 0), 0xf7, 0xf0],
+      [...divisor, ...wide, 0x99, 0x41 | (wide[0] ?? 0), 0xf7, 0xf8],
+      [this.pick([0xfc, 0xfd]), ...place(6), ...wide, this.pick([0xac, 0xad])],
+      [this.pick([0xfc, 0xfd]), ...place(7), ...wide, this.pick([0xaa, 0xab])],
+      [this.pick([0xfc, 0xfd]), ...place(6), ...place(7), ...wide, this.pick([0xa4, 0xa5])],
+      vex(2, 0, 0xf2, this.pick(low)),
+      vex(2, 0, 0xf3, 1 + this.below(3)),
+      vex(2, this.pick([1, 2, 3]), 0xf7, this.pick(low)),
+      vex(2, 3, 0xf6, this.pick(low)),
+      [0xc4, 0xe3, 0x7b | (this.below(2) << 7), 0xf0, 0xc0 | (this.pick(low) << 3) | this.pick(low), this.below(64)],
+      [0x64, 0x48, this.pick([0x03, 0x8b, 0x31]), 0x04 | (reg === 4 ? 0 : (reg & 3) << 3), 0x25, 0, 1, 4, 0],
+      [
+        0x65,
+        0x48,
+        this.pick([0x2b, 0x8b, 0x89]),
+        0x43 | ((reg & 3) << 3 === 0x18 ? 0 : (reg & 3) << 3),
+        this.below(120),
+      ],
+      [...wide, 0xd1, 0xd0 | (this.below(2) << 3) | this.pick(low)],
+      [0x0f, 0x90 + this.below(16), 0x43, this.below(100)],
+      [0x0f, 0xae, 0xf0],
+    ]);
   }
 
   /** ModRM and what follows, REX.X and REX.B: [rbx+disp8], [rsi+disp32], [rbx+r9*scale+disp8], [rip+disp] into data. */

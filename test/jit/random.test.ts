@@ -26,7 +26,7 @@ it('random programs: registers, flags, memory and icount at random moments', { t
     });
     for (let n = 0; n < 60; n++) {
       try {
-        pair.run(1 + program.below(n < 20 ? 60 : 2000));
+        pair.run(1 + program.below(n < 30 ? 100 : 2000), n < 30);
       } catch (error) {
         const text = code.map((byte) => byte.toString(16).padStart(2, '0')).join('');
         throw new Error(`program ${seed}, run ${n}: ${(error as Error).message}\n${text}`);

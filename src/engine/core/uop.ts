@@ -5,7 +5,8 @@
 //
 // r, rm, base and index are register numbers (REG_ZERO and REG_RIP included). The 8-bit registers
 // ah ch dh bh are numbers 4-7 with UF_HIGH_R / UF_HIGH_RM set in the flags; the effective address is
-// R[base] + (R[index] << scale) + disp, cut to the address size, plus the segment's base.
+// R[base] + (R[index] << scale) + disp, cut to the address size, plus the segment's base. In the dispatcher's own
+// micro-ops base or index may be 50 or 54: what lies there behind the registers are the bases of FS and GS.
 import { REG_ZERO } from './layout';
 
 export const UOP_BYTES = 32;

@@ -1,7 +1,7 @@
 // Expressions of micro-ops as WebAssembly. Values of 8, 16 and 32 bits are i32 with the upper bits clear, 64 bits i64.
 
 import type { BinaryOp, CompareOp, Expression, Size } from '../../spec/uops/expression.js';
-import { GPR, REG_RIP, REG_ZERO, YMM } from '../core/layout.js';
+import { GPR, REG_RIP, REG_ZERO, RFLAGS, YMM } from '../core/layout.js';
 import type { DecodedUop } from './decoded.js';
 import { type FunctionWriter, I32, I64, type MemoryOp, type Op } from './wasm-writer.js';
 
@@ -20,6 +20,8 @@ export interface Scope {
   /** Host address of the last access. */
   readonly pointer: number;
   carry(): void;
+  /** All six flags in their places. */
+  status(): void;
   condition(cc: number): void;
 }
 
@@ -38,6 +40,10 @@ const BINARY: Partial<Record<BinaryOp, string>> = {
   sar: 'shr_s',
   rotl: 'rotl',
   rotr: 'rotr',
+  divu: 'div_u',
+  divs: 'div_s',
+  remu: 'rem_u',
+  rems: 'rem_s',
 };
 const COMPARE: Partial<Record<CompareOp, string>> = {
   eq: 'eq',
@@ -66,6 +72,9 @@ export function signed(code: FunctionWriter, size: Size): void {
   if (size === 0) code.op('i32.extend8_s');
   else if (size === 1) code.op('i32.extend16_s');
 }
+
+/** Register of VEX.vvvv, where branches have their target. */
+export const vexRegister = (uop: DecodedUop): number => uop.target & 15;
 
 /** Register and byte of a register operand. */
 export function operandOf(uop: DecodedUop, which: 'r' | 'rm', size: Size): { register: number; high: boolean } {
@@ -145,6 +154,27 @@ export function evaluate(scope: Scope, e: Expression): void {
       return;
     case 'carry':
       scope.carry();
+      return;
+    case 'status':
+      scope.status();
+      return;
+    case 'direction':
+      // 1 - (DF >> 9)
+      code
+        .i32(1)
+        .i32(0)
+        .memory('i32.load', RFLAGS)
+        .i32(9)
+        .op('i32.shr_u')
+        .i32(2)
+        .op('i32.and', 'i32.sub', 'i64.extend_s');
+      return;
+    case 'vex':
+      readRegister(scope, vexRegister(uop), e.size);
+      return;
+    case 'linear':
+      evaluate(scope, e.a);
+      if (!scope.long) code.i64(0xffffffffn).op('i64.and');
       return;
     case 'condition':
       scope.condition(e.cc ?? uop.cc);

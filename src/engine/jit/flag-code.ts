@@ -192,13 +192,14 @@ export class FlagReader {
     code.i32(11).op('i32.shl', 'i32.or');
   }
 
-  /** Puts all six flags into RFLAGS; the locals tell so afterwards. */
-  store(): void {
-    const { code, locals, state } = this;
-    if (state.rule === 'stored') return;
-    code.i32(0).i32(0).memory('i32.load', RFLAGS).i32(~STATUS).op('i32.and');
+  /** All six flags in their places. */
+  status(): void {
+    const { code } = this;
+    if (this.state.rule === 'stored') {
+      code.i32(0).memory('i32.load', RFLAGS).i32(STATUS).op('i32.and');
+      return;
+    }
     this.carryAdjustOverflow();
-    code.op('i32.or');
     for (const [read, at] of [
       [() => this.parity(), 2],
       [() => this.zero(), 6],
@@ -207,6 +208,15 @@ export class FlagReader {
       read();
       code.i32(at).op('i32.shl', 'i32.or');
     }
+  }
+
+  /** Puts all six flags into RFLAGS; the locals tell so afterwards. */
+  store(): void {
+    const { code, locals, state } = this;
+    if (state.rule === 'stored') return;
+    code.i32(0).i32(0).memory('i32.load', RFLAGS).i32(~STATUS).op('i32.and');
+    this.status();
+    code.op('i32.or');
     code.memory('i32.store', RFLAGS);
     code.i32(0).set(locals.kind);
   }

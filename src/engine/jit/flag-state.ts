@@ -21,10 +21,13 @@ export const UNKNOWN: FlagState = { rule: 'unknown', size: 0 };
 export const kindOf = ({ rule, size }: FlagState): number =>
   rule === 'stored' ? FLAG_KINDS.stored : rule === 'given' ? FLAG_KINDS.given : FLAG_KINDS[rule as 'added'] + size;
 
+/** ROL and ROR change these alone: it needs no RFLAGS. */
+export const CARRY_AND_OVERFLOW = 0x801;
+
 export const sameState = (a: FlagState, b: FlagState): boolean => a.rule === b.rule && a.size === b.size;
 
 /** The state behind a step, as lower.ts makes it. */
-export function after({ rule, size, carry }: FlagStep, before: FlagState): FlagState {
+export function after({ rule, size, carry, mask }: FlagStep, before: FlagState): FlagState {
   switch (rule) {
     case 'added':
     case 'subtracted':
@@ -32,7 +35,8 @@ export function after({ rule, size, carry }: FlagStep, before: FlagState): FlagS
     case 'logic':
     case 'given':
       return GIVEN;
-    case 'rotated':
+    case 'some':
+      if (mask !== CARRY_AND_OVERFLOW) return STORED;
       return before.rule === 'stored' ? STORED : before.rule === 'unknown' ? UNKNOWN : GIVEN;
     default:
       return { rule, size };
@@ -77,7 +81,8 @@ export function needsState(block: DecodedBlock, at: number): boolean {
   if (!row) return false;
   const facts = factsOf(row.body);
   if (facts.readsFlags && !readsAfterWriting(row.body)) return true;
-  return facts.writesFlags === 'some' && !skips(row.body) && !oldFlagsDie(block, at);
+  if (facts.writesFlags !== 'some' || oldFlagsDie(block, at)) return false;
+  return !skips(row.body) || flagStep(row.body)?.rule === 'some';
 }
 
 /** A count of 0 leaves out the rest of the body, flags and all. */
@@ -117,10 +122,14 @@ export function blockFlags(block: DecodedBlock): BlockFlags {
   };
 }
 
+/** Flags that are changed in RFLAGS itself. */
+export const toStored = ({ rule, mask }: FlagStep): boolean => rule === 'some' && mask !== CARRY_AND_OVERFLOW;
+
 /** Behind a step that leaves some flags, or is left out by a count of 0. */
 export function partly(step: FlagStep, body: readonly Step[], before: FlagState): FlagState {
   if (!skips(body)) return after(step, before);
-  return before.rule === 'unknown' ? UNKNOWN : before.rule === 'stored' ? STORED : GIVEN;
+  if (before.rule === 'unknown') return UNKNOWN;
+  return before.rule === 'stored' || toStored(step) ? STORED : GIVEN;
 }
 
 /** The state in which each block starts: what its predecessors agree on. */

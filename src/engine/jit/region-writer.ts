@@ -5,7 +5,7 @@
 // on: at a RIP, or at a micro-op that is to be carried out by the interpreter, which has not begun.
 
 import type { Expression, Size } from '../../spec/uops/expression.js';
-import { eachExpression, type FlagStep, type Step } from '../../spec/uops/row.js';
+import { eachExpression, type FlagStep, STATUS_FLAGS, type Step } from '../../spec/uops/row.js';
 import {
   CTX,
   GPR,
@@ -25,14 +25,26 @@ import {
   YMM,
 } from '../core/layout.js';
 import { type DecodedBlock, type DecodedUop, UOP_BYTES } from './decoded.js';
-import { address, evaluate, operandOf, type Scope, signed } from './expression-code.js';
+import { address, evaluate, operandOf, type Scope, signed, vexRegister } from './expression-code.js';
 import { type FlagLocals, FlagReader } from './flag-code.js';
-import { after, type FlagState, GIVEN, kindOf, needsState, oldFlagsDie, partly, STORED } from './flag-state.js';
+import {
+  after,
+  type FlagState,
+  GIVEN,
+  kindOf,
+  needsState,
+  oldFlagsDie,
+  partly,
+  STORED,
+  toStored,
+} from './flag-state.js';
 import type { Site } from './region.js';
 import { FunctionWriter, I32, I64, type MemoryOp } from './wasm-writer.js';
 
 const RSP = 4;
 const RBP = 5;
+const RSI = 6;
+const RDI = 7;
 const STORES: Record<number, MemoryOp> = { 0: 'i32.store8', 1: 'i32.store16', 2: 'i32.store', 3: 'i64.store' };
 
 /** Type of every region's function. */
@@ -273,6 +285,16 @@ export class RegionWriter {
         case 'flags':
           this.#setFlags(step, scope, body, at);
           break;
+        case 'leaveIf':
+          evaluate(scope, step.test);
+          code.open('if');
+          this.leaveBefore(uop);
+          code.close();
+          break;
+        case 'system':
+          code.i32(0).i32(0).memory('i32.load', RFLAGS).i32(~step.mask).op('i32.and').i32(step.value).op('i32.or');
+          code.memory('i32.store', RFLAGS);
+          break;
         case 'noncanonical':
           evaluate(scope, step.value);
           code.i64(16n).op('i64.shl').i64(16n).op('i64.shr_s');
@@ -284,8 +306,13 @@ export class RegionWriter {
         case 'skipIf': {
           // the rest of the body is what happens otherwise
           const state = this.#state;
-          if (state.rule !== 'unknown' && state.rule !== 'stored' && !oldFlagsDie(this.#block, at))
-            this.#reader().give();
+          const flags = body.find((one): one is FlagStep => one.step === 'flags');
+          if (flags && state.rule !== 'unknown' && state.rule !== 'stored' && !oldFlagsDie(this.#block, at)) {
+            // both ways end with the flags kept alike
+            if (toStored(flags)) this.#reader().store();
+            else this.#reader().give();
+            this.#state = toStored(flags) ? STORED : GIVEN;
+          }
           evaluate(scope, step.test);
           code.open('if');
           this.#body(step.instead, uop, at);
@@ -293,7 +320,6 @@ export class RegionWriter {
           this.#body(body.slice(body.indexOf(step) + 1), uop, at);
           if (state.rule === 'stored') this.#reader().store();
           code.close();
-          const flags = body.find((one): one is FlagStep => one.step === 'flags');
           if (flags) this.#state = partly(flags, body, state);
           return;
         }
@@ -317,6 +343,7 @@ export class RegionWriter {
       rip: (offset) => this.#rip(offset),
       pointer: this.#pointer,
       carry: () => this.#reader().carry(),
+      status: () => this.#reader().status(),
       condition: (cc) => this.#reader().condition(cc),
     };
   }
@@ -351,6 +378,8 @@ export class RegionWriter {
     const scope = this.#scope(uop);
     if (step.at === 'top') code.get(scope.register(RSP));
     else if (step.at === 'frame') code.get(scope.register(RBP));
+    else if (step.at === 'source') code.get(scope.register(RSI));
+    else if (step.at === 'destination') code.get(scope.register(RDI));
     else address(scope);
     if (!this.#long) code.i64(0xffffffffn).op('i64.and');
   }
@@ -388,7 +417,7 @@ export class RegionWriter {
 
   #set({ to, size, value }: Extract<Step, { step: 'set' }>, scope: Scope): void {
     const { code } = this;
-    const { register, high } = typeof to === 'number' ? { register: to, high: false } : operandOf(scope.uop, to, size);
+    const { register, high } = registerOf(scope.uop, to, size);
     const own = this.#registers.get(register)!;
     this.#written.add(register);
     if (size === 3) {
@@ -443,8 +472,8 @@ export class RegionWriter {
         evaluate(scope, step.bits!);
         code.op('i64.extend_u').set(first);
         break;
-      case 'rotated':
-        this.#rotated(step, scope, at);
+      case 'some':
+        this.#some(step, scope, at);
         return;
       default:
         // INC and DEC keep CF
@@ -497,16 +526,19 @@ export class RegionWriter {
     code.op('i64.extend_u').set(this.#flags.first);
   }
 
-  /** ROL and ROR change CF and OF alone. */
-  #rotated(step: FlagStep, scope: Scope, at: number): void {
+  /** Some flags change, in RFLAGS; ROL and ROR change CF and OF, which needs it only when they are there. */
+  #some(step: FlagStep, scope: Scope, at: number): void {
     const { code } = this;
     const { kind, first } = this.#flags;
     const state = this.#state;
     if (oldFlagsDie(this.#block, at)) return;
-    if (state.rule === 'stored') {
-      code.i32(0).i32(0).memory('i32.load', RFLAGS).i32(~0x801).op('i32.and');
+    if (state.rule === 'stored' || toStored(step)) {
+      if (step.mask !== STATUS_FLAGS) this.#reader().store();
+      code.i32(0).i32(0).memory('i32.load', RFLAGS).i32(~step.mask!).op('i32.and');
       evaluate(scope, step.bits!);
       code.op('i32.or').memory('i32.store', RFLAGS);
+      code.i32(0).set(kind);
+      this.#state = STORED;
       return;
     }
     this.#reader().adjust();
@@ -515,6 +547,11 @@ export class RegionWriter {
     code.i32(kindOf(GIVEN)).set(kind);
     this.#state = GIVEN;
   }
+}
+
+function registerOf(uop: DecodedUop, to: 'r' | 'rm' | 'vex' | number, size: Size): { register: number; high: boolean } {
+  if (typeof to === 'number') return { register: to, high: false };
+  return to === 'vex' ? { register: vexRegister(uop), high: false } : operandOf(uop, to, size);
 }
 
 /** General registers that blocks name. */
@@ -530,15 +567,17 @@ function usedRegisters(blocks: readonly DecodedBlock[]): number[] {
       eachExpression(uop.row.body, (e) => {
         if (e.op === 'r' || e.op === 'rm') operand(e.op, e.size);
         if (e.op === 'gpr') used.add(e.register);
+        if (e.op === 'vex') used.add(vexRegister(uop));
       });
       const steps = (body: readonly Step[]): void => {
         for (const step of body) {
           if (step.step === 'set') {
-            if (typeof step.to === 'number') used.add(step.to);
-            else operand(step.to, step.size);
+            used.add(registerOf(uop, step.to, step.size).register);
           }
           if (step.step === 'access' && step.at === 'top') used.add(RSP);
           if (step.step === 'access' && step.at === 'frame') used.add(RBP);
+          if (step.step === 'access' && step.at === 'source') used.add(RSI);
+          if (step.step === 'store' && step.at === 'destination') used.add(RDI);
           if (step.step === 'skipIf') steps(step.instead);
         }
       };

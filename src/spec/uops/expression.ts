@@ -17,7 +17,11 @@ export type BinaryOp =
   | 'rotl'
   | 'rotr'
   | 'mulhu'
-  | 'mulhs';
+  | 'mulhs'
+  | 'divu'
+  | 'divs'
+  | 'remu'
+  | 'rems';
 /** Comparisons answer 0 or 1 in 32 bits; u unsigned, s signed. overflows: the signed product of 64 bits does not fit. */
 export type CompareOp = 'eq' | 'ne' | 'ltu' | 'leu' | 'gtu' | 'geu' | 'lts' | 'les' | 'gts' | 'ges' | 'overflows';
 export type UnaryOp = 'not' | 'popcnt' | 'clz' | 'ctz' | 'bswap';
@@ -26,7 +30,8 @@ export type UnaryOp = 'not' | 'popcnt' | 'clz' | 'ctz' | 'bswap';
  * r, rm: the register operands. gpr: a general register by number. imm: the immediate, cut to the size. mem: what the
  * last access found. address: the memory operand's effective address, not cut. next, target: RIP after the
  * instruction, and that of its branch. popped: bytes that RET n takes. carry: CF. condition: that of the opcode's low
- * bits, or a fixed one, on the flags as they stand at that step. xmm: a vector register operand, `high` its bits 128-255.
+ * bits, or a fixed one, on the flags as they stand at that step. status: all six flags in their places. direction: 1, or -1
+ * with DF. vex: the register of VEX.vvvv. linear: an address cut to the mode's width. xmm: a vector register operand, `high` its bits 128-255.
  */
 export type Expression =
   | { readonly op: 'const'; readonly size: Size; readonly value: number }
@@ -35,7 +40,10 @@ export type Expression =
   | { readonly op: 'mem'; readonly size: Size; readonly offset: number }
   | { readonly op: 'gpr'; readonly size: Size; readonly register: number }
   | { readonly op: 'address' | 'next' | 'target' | 'popped'; readonly size: 3 }
-  | { readonly op: 'carry'; readonly size: 2 }
+  | { readonly op: 'carry' | 'status'; readonly size: 2 }
+  | { readonly op: 'direction'; readonly size: 3 }
+  | { readonly op: 'vex'; readonly size: Size }
+  | { readonly op: 'linear'; readonly size: 3; readonly a: Expression }
   | { readonly op: 'condition'; readonly size: 2; readonly cc: number | undefined }
   | { readonly op: 'xmm'; readonly size: 4; readonly operand: 'r' | 'rm'; readonly high: boolean }
   | { readonly op: BinaryOp; readonly size: Size; readonly a: Expression; readonly b: Expression }
@@ -61,6 +69,10 @@ export const NEXT_RIP: Expression = { op: 'next', size: 3 };
 export const TARGET: Expression = { op: 'target', size: 3 };
 export const POPPED: Expression = { op: 'popped', size: 3 };
 export const CARRY: Expression = { op: 'carry', size: 2 };
+export const STATUS: Expression = { op: 'status', size: 2 };
+export const DIRECTION: Expression = { op: 'direction', size: 3 };
+export const VEX = (size: Size): Expression => ({ op: 'vex', size });
+export const linear = (a: Expression): Expression => ({ op: 'linear', size: 3, a });
 export const condition = (cc?: number): Expression => ({ op: 'condition', size: 2, cc });
 
 export const binary = (op: BinaryOp, a: Expression, b: Expression | number): Expression => {

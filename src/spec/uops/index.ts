@@ -1,6 +1,9 @@
 // All micro-ops that have a case of their own, and their numbers.
 import { aluRows } from './alu.js';
+import { bitRows } from './bit.js';
 import { branchRows } from './branch.js';
+import { divideRows } from './divide.js';
+import { exchangeRows } from './exchange.js';
 import { moveRows } from './move.js';
 import type { Form, FusedRow, Step, UopRow } from './row.js';
 import { shiftRows } from './shift.js';
@@ -11,6 +14,9 @@ export const UOP_ROWS: readonly UopRow[] = [
   ...aluRows,
   ...moveRows,
   ...shiftRows,
+  ...bitRows,
+  ...exchangeRows,
+  ...divideRows,
   ...stackRows,
   ...branchRows,
   ...vectorRows,

@@ -103,7 +103,7 @@ const swaps = WIDE.map((size) =>
   row('execBswap', 0, 'R', size, `BSWAP ${bits(size)}`, [set('rm', unary('bswap', rm(size)))]),
 );
 
-const nothing = row('execNop', 0, 'none', 0, 'NOP', []);
+const nothing = [row('execNop', 0, 'none', 0, 'NOP', []), row('execFence', 0, 'none', 0, 'FENCE', [])];
 
 const chosen = WIDE.flatMap((size) => {
   const test = condition();
@@ -123,7 +123,7 @@ export const moveRows: readonly UopRow[] = [
   ...exchanges,
   ...accumulators,
   ...swaps,
-  nothing,
+  ...nothing,
   ...chosen,
   ...tested,
 ];

@@ -7,15 +7,16 @@ import type { Expression, Size } from './expression.js';
  */
 export type Form = 'none' | 'R' | 'M' | 'I' | 'J' | 'RR' | 'RM' | 'MR' | 'RI' | 'MI';
 
-/** Where memory is accessed: the operand, without index register (plain), the stack's top, what RBP points to. */
-export type Place = 'operand' | 'plain' | 'top' | 'frame';
+/** Where memory is accessed: the operand, without index register (plain), the stack's top, what RBP points to, what
+ * RSI and RDI do. */
+export type Place = 'operand' | 'plain' | 'top' | 'frame' | 'source' | 'destination';
 
 /**
  * How the status flags follow from `result` and `first` (the first operand). logic: CF, AF and OF are 0. given: CF, AF
- * and OF are the bits of `bits`. rotated: only CF and OF change, to those of `bits`. increment and decrement leave CF.
+ * and OF are the bits of `bits`. some: only those of `mask` change, to the bits of `bits`. increment and decrement leave CF.
  * added and subtracted with `carry`: one more when it is 1.
  */
-export type FlagRule = 'added' | 'subtracted' | 'logic' | 'given' | 'rotated' | 'increment' | 'decrement';
+export type FlagRule = 'added' | 'subtracted' | 'logic' | 'given' | 'some' | 'increment' | 'decrement';
 
 export interface FlagStep {
   readonly step: 'flags';
@@ -25,12 +26,13 @@ export interface FlagStep {
   readonly first?: Expression;
   readonly carry?: Expression;
   readonly bits?: Expression;
+  readonly mask?: number;
 }
 
 /**
  * A body in order; nothing is written before the last step that can fault. let: a local. access: translates the
  * memory that `mem` and `commit` then stand for. store: writes memory at once, at the operand or at an address on the
- * stack. stopIf: leaves the micro-op to its handler. skipIf: nothing more happens but what it has `instead`.
+ * stack. leaveIf: the micro-op is its handler's. system: bits of RFLAGS that are no status flags. skipIf: nothing more happens but what it has `instead`.
  */
 export type Step =
   | { readonly step: 'let'; readonly name: string; readonly value: Expression }
@@ -38,14 +40,16 @@ export type Step =
   | {
       readonly step: 'store';
       readonly size: Size;
-      readonly at: 'operand' | 'plain' | Expression;
+      readonly at: 'operand' | 'plain' | 'destination' | Expression;
       readonly value: Expression;
     }
   | { readonly step: 'commit'; readonly values: readonly Expression[] }
-  | { readonly step: 'set'; readonly to: 'r' | 'rm' | number; readonly size: Size; readonly value: Expression }
+  | { readonly step: 'set'; readonly to: 'r' | 'rm' | 'vex' | number; readonly size: Size; readonly value: Expression }
   | { readonly step: 'setVector'; readonly high: boolean; readonly value: Expression }
   | FlagStep
   | { readonly step: 'noncanonical'; readonly value: Expression }
+  | { readonly step: 'leaveIf'; readonly test: Expression }
+  | { readonly step: 'system'; readonly mask: number; readonly value: number }
   | { readonly step: 'skipIf'; readonly test: Expression; readonly instead: readonly Step[] }
   | { readonly step: 'branch'; readonly test: Expression }
   | { readonly step: 'jump'; readonly to: Expression };
@@ -122,6 +126,7 @@ export function eachExpression(body: readonly Step[], visit: (e: Expression) => 
         eachExpression(step.instead, visit);
         break;
       case 'branch':
+      case 'leaveIf':
         walk(step.test);
         break;
       case 'jump':
@@ -130,6 +135,12 @@ export function eachExpression(body: readonly Step[], visit: (e: Expression) => 
     }
   }
 }
+
+/** OF SF ZF AF PF CF. */
+export const STATUS_FLAGS = 0x8d5;
+
+const overwrites = ({ rule, mask }: FlagStep): boolean =>
+  rule === 'some' ? mask === STATUS_FLAGS : rule !== 'increment' && rule !== 'decrement';
 
 const KNOWN_FACTS = new WeakMap<readonly Step[], UopFacts>();
 
@@ -160,14 +171,14 @@ function findFacts(body: readonly Step[]): UopFacts {
         stops = true;
         break;
       case 'noncanonical':
+      case 'leaveIf':
         stops = true;
         break;
       case 'skipIf':
         skips = true;
         break;
       case 'flags':
-        writesFlags =
-          skips || step.rule === 'rotated' || step.rule === 'increment' || step.rule === 'decrement' ? 'some' : 'all';
+        writesFlags = skips || !overwrites(step) ? 'some' : 'all';
         break;
       case 'branch':
       case 'jump':
@@ -176,7 +187,7 @@ function findFacts(body: readonly Step[]): UopFacts {
     }
   }
   eachExpression(body, (e) => {
-    if (e.op === 'carry' || e.op === 'condition') readsFlags = true;
+    if (e.op === 'carry' || e.op === 'condition' || e.op === 'status') readsFlags = true;
   });
   return { memory, stops, ends, readsFlags, writesFlags };
 }

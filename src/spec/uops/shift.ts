@@ -27,7 +27,7 @@ const SHIFTS = { ROL: 0, ROR: 1, SHL: 4, SHR: 5, SAR: 7 } as const;
 
 export const bit = (value: Expression, at: Expression | number): Expression =>
   binary('and', low(binary('shr', value, at)), 1);
-const low = (value: Expression): Expression => (value.size === 3 ? wrap(2, value) : value);
+const low = (value: Expression): Expression => (value.size === 3 ? wrap(2, value) : zext(2, value));
 /** CF and OF in the places of RFLAGS. */
 const carryAndOverflow = (c: Expression, o: Expression): Expression => binary('or', c, binary('shl', o, 11));
 const given = (size: Size, value: Expression): FlagStep => ({
@@ -38,7 +38,7 @@ const given = (size: Size, value: Expression): FlagStep => ({
   bits: value,
 });
 
-function shift(name: 'SHL' | 'SHR' | 'SAR', by: 'I' | 'CL', size: 2 | 3): UopRow {
+function shift(name: 'SHL' | 'SHR' | 'SAR', by: 'I' | 'CL', size: Size): UopRow {
   const top = bits(size) - 1;
   const [a, n, result, c] = [variable(size, 'a'), variable(size, 'n'), variable(size, 'r'), variable(2, 'c')];
   const count: Expression = by === 'I' ? imm(size) : zextCount(size, top);
@@ -73,19 +73,31 @@ function shift(name: 'SHL' | 'SHR' | 'SAR', by: 'I' | 'CL', size: 2 | 3): UopRow
   ]);
 }
 
-const zextCount = (size: 2 | 3, top: number): Expression => binary('and', zext(size, gpr(0, RCX)), top);
+const zextCount = (size: Size, top: number): Expression => binary('and', zext(size, gpr(0, RCX)), top);
 
-function rotation(name: 'ROL' | 'ROR', size: 2 | 3): UopRow {
+function rotation(name: 'ROL' | 'ROR', by: 'I' | 'CL', size: 2 | 3): UopRow {
   const top = bits(size) - 1;
   const [result, c] = [variable(size, 'r'), variable(2, 'c')];
   const carry = name === 'ROL' ? binary('and', low(result), 1) : low(binary('shr', result, top));
   const overflow =
     name === 'ROL' ? binary('xor', c, low(binary('shr', result, top))) : binary('xor', c, bit(result, top - 1));
-  return row('execShift', SHIFTS[name], 'RI', size, `${name} I ${bits(size)}`, [
-    let_('r', binary(name === 'ROL' ? 'rotl' : 'rotr', rm(size), imm(size))),
+  const n = variable(size, 'n');
+  return row('execShift', SHIFTS[name], by === 'I' ? 'RI' : 'R', size, `${name} ${by} ${bits(size)}`, [
+    let_('a', rm(size)),
+    let_('n', by === 'I' ? imm(size) : zextCount(size, top)),
+    ...(by === 'CL'
+      ? [
+          {
+            step: 'skipIf',
+            test: compare('eq', n, 0),
+            instead: size === 2 ? [set('rm', variable(size, 'a'))] : [],
+          } as const,
+        ]
+      : []),
+    let_('r', binary(name === 'ROL' ? 'rotl' : 'rotr', variable(size, 'a'), n)),
     set('rm', result),
     let_('c', carry),
-    { step: 'flags', rule: 'rotated', size, bits: carryAndOverflow(c, overflow) },
+    { step: 'flags', rule: 'some', size, mask: 0x801, bits: carryAndOverflow(c, overflow) },
   ]);
 }
 
@@ -112,7 +124,10 @@ export const shiftRows: readonly UopRow[] = [
   ...(['I', 'CL'] as const).flatMap((by) =>
     (['SHL', 'SHR', 'SAR'] as const).flatMap((name) => WIDE.map((size) => shift(name, by, size))),
   ),
-  ...(['ROL', 'ROR'] as const).flatMap((name) => WIDE.map((size) => rotation(name, size))),
+  ...(['SHL', 'SHR', 'SAR'] as const).flatMap((name) => ([0, 1] as const).map((size) => shift(name, 'I', size))),
+  ...(['ROL', 'ROR'] as const).flatMap((name) =>
+    (['I', 'CL'] as const).flatMap((by) => WIDE.map((size) => rotation(name, by, size))),
+  ),
   ...(['RR', 'RM', 'RI', 'MI'] as const).flatMap((form) => WIDE.map((size) => product(form, size))),
 ];
 export { carryAndOverflow, given, low };

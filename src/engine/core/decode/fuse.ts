@@ -1,12 +1,12 @@
 // Finishing a decoded block: micro-ops of handlers become the dispatcher's own cases where the table of rows has
 // one, a compare and the branch behind it become one micro-op, and the last one leads on to the next block.
-import { MODE_CODE64, MODE_FLAT, MODE_SINGLE, MODE_STACK32, REG_ZERO } from '../layout';
+import { GPR, MODE_CODE64, MODE_FLAT, MODE_SINGLE, MODE_STACK32, REG_ZERO, SEGMENTS, SEGMENT_BYTES, SEG_BASE, SEG_FS } from '../layout';
 import {
-  UF_DST_REG, UF_HIGH_R, UF_HIGH_RM, UF_IMM, UF_MEM, UF_OPCODE_SHIFT, UF_SIMPLE, UOP_BYTES, uAddrSize, uFlags, uImm, uImm2, uIndex, uLen, uModReg, uNext, uOp,
-  uOperation, uOpSize, uOpcode, uReg, uRm, UV_L, UV_VEX,
+  UF_DST_REG, UF_HIGH_R, UF_HIGH_RM, UF_IMM, UF_MEM, UF_MOFFS, UF_OPCODE_SHIFT, UF_REP, UF_REPNE, UF_SIMPLE, UOP_BYTES, uAddrSize, uBase, uFlags, uImm, uImm2, uIndex, uLen, uModReg, uNext, uOp,
+  uOperation, uOpSize, uOpcode, uReg, uRm, uSeg, UV_L, UV_VEX,
 } from '../uop';
 import {
-  H_ALU, H_CALL, H_CALL_NEAR, H_FIRST, H_INC_DEC, H_JCC, H_JMP, H_JMP_NEAR, H_LEA, H_LEAN, H_LEAVE, H_MOV, H_MOVSX, H_MOVZX, H_NOP, H_POP, H_PUSH, H_RET, H_SHIFT,
+  H_ALU, H_ANDN, H_BLS, H_BT, H_FENCE, H_FLAG_OP, H_LAHF, H_LODS, H_MOVS, H_MULX, H_RORX, H_SAHF, H_SARX, H_SHLD, H_SHLX, H_SHRD, H_SHRX, H_STOS, H_CALL, H_CALL_NEAR, H_FIRST, H_INC_DEC, H_JCC, H_JMP, H_JMP_NEAR, H_LEA, H_LEAN, H_LEAVE, H_MOV, H_MOVSX, H_MOVZX, H_NOP, H_POP, H_PUSH, H_RET, H_SHIFT,
   H_TEST, H_VECTOR_LOAD, H_VECTOR_STORE, H_XCHG,
 } from '../generated/handlers';
 import {
@@ -46,9 +46,22 @@ function operationOf(u: usize, handler: u32): u32 {
     case H_JCC: return uOpcode(u) & 15;
     case H_SHIFT: {
       const operation = uModReg(u);
-      // a count of 0 changes nothing, which only the handler knows
-      if (uFlags(u) & UF_IMM && (uImm(u) & (uOpSize(u) == 8 ? 63 : 31)) == 0) return NO_OPERATION;
+      if (uFlags(u) & UF_IMM) {
+        // a count of 0 changes nothing, and one above the operand's size has results of its own: the handler knows
+        const count = uImm(u) & (uOpSize(u) == 8 ? 63 : 31);
+        if (count == 0 || count >= u64(uOpSize(u) << 3)) return NO_OPERATION;
+        if ((operation == 2 || operation == 3) && count != 1) return NO_OPERATION;
+      }
       return operation == 6 ? 4 : operation;
+    }
+    case H_SHLD: case H_SHRD:
+      return uFlags(u) & UF_IMM && (uImm(u) & (uOpSize(u) == 8 ? 63 : 31)) == 0 ? NO_OPERATION : 0;
+    case H_BT: return uFlags(u) & UF_IMM ? uModReg(u) & 3 : (uOpcode(u) >> 3) & 3;
+    case H_BLS: return uModReg(u);
+    case H_FLAG_OP: {
+      // CMC, CLC, STC, CLD, STD
+      const opcode = uOpcode(u);
+      return opcode == 0xf5 ? 0 : opcode < 0xfc ? opcode - 0xf7 : opcode - 0xf9;
     }
     default: return 0;
   }
@@ -63,6 +76,10 @@ function widthFits(u: usize, handler: u32, mode: u32): bool {
       return long ? bytes == 8 : (mode & MODE_FLAT) != 0 && (mode & MODE_STACK32) != 0 && bytes == 4;
     case H_JMP: case H_JCC: return long ? bytes == 8 : (mode & MODE_FLAT) != 0 && bytes == 4;
     case H_LEA: return uAddrSize(u) == (long ? 8 : 4);
+    case H_LODS: case H_STOS: case H_MOVS:
+      return (mode & MODE_FLAT) != 0 && !(uFlags(u) & (UF_REP | UF_REPNE)) && uAddrSize(u) == (long ? 8 : 4) && uSeg(u) < <u32>SEG_FS;
+    // VEX does not exist everywhere outside long mode
+    case H_ANDN: case H_BLS: case H_SHLX: case H_SHRX: case H_SARX: case H_MULX: case H_RORX: return long;
     default: return true;
   }
 }
@@ -75,6 +92,21 @@ function setTarget(u: usize): bool {
   return true;
 }
 
+/**
+ * FS and GS in 64-bit mode have no limit: where one register of the address is free, the base of the segment takes its
+ * place. It has a number as if it were a register, by where it lies behind them (uop.ts).
+ */
+function addSegment(u: usize, mode: u32): bool {
+  if (!(mode & MODE_CODE64) || uSeg(u) < <u32>SEG_FS || uAddrSize(u) != 8 || uFlags(u) & UF_MOFFS) return false;
+  const base = (SEGMENTS - GPR + uSeg(u) * SEGMENT_BYTES + SEG_BASE) >> 3;
+  if (uIndex(u) == REG_ZERO) {
+    store<u8>(u, u8(base), 5);
+    store<u8>(u, 0, 6);
+  } else if (uBase(u) == REG_ZERO) store<u8>(u, u8(base), 4);
+  else return false;
+  return true;
+}
+
 /** Gives the micro-op a case of the dispatcher's own when there is a row for it. */
 function specialise(u: usize, mode: u32): void {
   const inMemory = (uFlags(u) & UF_MEM) != 0;
@@ -83,19 +115,21 @@ function specialise(u: usize, mode: u32): void {
     return;
   }
   const handler = uOp(u) & ~1;
-  if (inMemory && !(uFlags(u) & UF_SIMPLE) && handler != H_LEA) return;
   const n = (handler - H_FIRST) >> 1;
   const operation = operationOf(u, handler);
   if (operation >= u32(load<u8>(ROW_OPERATIONS + n)) || !widthFits(u, handler, mode)) return;
   if (!inMemory && uFlags(u) & UF_DST_REG && !(uFlags(u) & UF_IMM) && (handler == H_ALU || handler == H_MOV || handler == H_TEST || handler == H_XCHG)) {
     swapRegisters(u);
   }
-  const form = handler == H_NOP ? FORM_RR : formOf(uFlags(u));
-  const size = handler == H_NOP ? 0 : ctz<u32>(uOpSize(u));
+  const bare = handler == H_NOP || handler == H_FENCE || handler == H_FLAG_OP || handler == H_LAHF || handler == H_SAHF;
+  const form = bare ? FORM_RR : formOf(uFlags(u));
+  const size = bare ? 0 : ctz<u32>(uOpSize(u));
   const place = ROW_PLACES + (u32(load<u16>(ROW_FIRST + (n << 1))) + ((operation * DECODED_FORMS + form) * 4 + size) * 2) * 2;
   let op: u32 = load<u16>(place);
-  if (inMemory && uIndex(u) == REG_ZERO && load<u16>(place, 2)) op = load<u16>(place, 2);
   if (op == 0) return;
+  if (inMemory && !(uFlags(u) & UF_SIMPLE) && handler != H_LEA && !bare) {
+    if (!addSegment(u, mode)) return;
+  } else if (inMemory && uIndex(u) == REG_ZERO && load<u16>(place, 2)) op = load<u16>(place, 2);
   if (handler == H_CALL || handler == H_JMP || handler == H_JCC) {
     if (!setTarget(u)) return;
   }

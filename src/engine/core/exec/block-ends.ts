@@ -44,8 +44,8 @@ export function stopWith(u: usize, k: u32, fr: i64, fs: u64, status: i32): i32 {
   return status;
 }
 
-/** Not canonical with 48 bits: the handler knows whether there are more. */
-export function stopNonCanonical(u: usize, k: u32, fr: i64, fs: u64): i32 {
+/** What the handler has to look at: a target that is not canonical with 48 bits, a division that overflows. */
+export function stopForHandler(u: usize, k: u32, fr: i64, fs: u64): i32 {
   stop(u, k, fr, fs);
   return XS_RETRY;
 }

@@ -4,18 +4,18 @@
 // Flags live in locals: kind k with result fr and first operand fs. Few locals go round the loop: V8 shuffles them on
 // each of its back edges, so what is needed once per block is in memory.
 import {
-  ATTENTION, BLOCK_UOPS, CODE_BASE, CODE_CAREFUL, CODE_MODE, CTX_GEN, GPR, ICOUNT, JIT_FIRST, JIT_KIND, JIT_RESULT, JIT_RIP, JUMP_CACHE, MODE_CODE64, NEXT_RIP, RBP, RFLAGS, RIP,
-  RIP_BASE, RSP, SELF_RIP, SLICE_END, XS_LIMIT, XS_OK, XS_RETRY, XS_SINGLE, YMM,
+  ATTENTION, BLOCK_UOPS, CODE_BASE, CODE_CAREFUL, CODE_MODE, CTX_GEN, GPR, ICOUNT, JIT_FIRST, JIT_KIND, JIT_RESULT, JIT_RIP, JUMP_CACHE, MODE_CODE64, NEXT_RIP, RBP, RDI, RFLAGS, RIP,
+  RIP_BASE, RSI, RSP, SELF_RIP, SLICE_END, XS_LIMIT, XS_OK, XS_RETRY, XS_SINGLE, YMM,
 } from '../layout';
-import { uNext, uNth, uOpcode, uReg, uRm } from '../uop';
+import { uImm2, uNext, uNth, uOpcode, uReg, uRm } from '../uop';
 import { BLOCK_HEADER, blockStatus } from '../decode/cache';
 import { breakpointsNear } from '../exec/breakpoint-pages';
 import {
-  ENTER, enterAt, fillSlot, leave, mustStop, runHandler, stop, stopNonCanonical, stopWith, uopsCount,
+  ENTER, enterAt, fillSlot, leave, mustStop, runHandler, stop, stopForHandler, stopWith, uopsCount,
 } from '../exec/block-ends';
 import { address, addressPlain, byteR, byteRm, stored, uFusedCondition } from '../exec/inline-operand';
 import { declineRegion, giveFlags, regionFits, runRegion } from '../exec/regions';
-import { carryOf, fusedTaken, keepCarry, storeStatus, testCondition } from '../exec/lazy-flags';
+import { carryOf, fusedTaken, keepCarry, statusOf, storeStatus, testCondition } from '../exec/lazy-flags';
 import { mulHigh, mulHighSigned, signedOverflow } from '../exec/muldiv';
 import { asStackFault, modifiable, readable, readable32, writable, writable32, wrote, wrote32 } from '../mmu/access';
 import { sseOff, vexOff } from '../simd/operand';
