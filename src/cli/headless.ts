@@ -1,4 +1,5 @@
 import type { Debugger, DebuggerEvent, FaultStep, StopReason } from '../engine/debugger.js';
+import { CrashDump } from './crash-dump.js';
 import { ANSWER_MS, elapsed } from './elapsed.js';
 import type { SerialTarget } from './options.js';
 import { ProgressLine } from './progress-line.js';
@@ -15,6 +16,8 @@ export interface HeadlessOptions {
   /** Resolves when the debugger that is connected leaves; undefined when none is. */
   gdbClientLeft?: () => Promise<void> | undefined;
   timeoutSeconds?: number;
+  /** File for a memory dump when the guest crashes. */
+  dumpOnCrash?: string;
 }
 
 /** Process status of a run that a limit ended, as of timeout(1). */
@@ -36,13 +39,19 @@ export async function runHeadless(target: Debugger, options: HeadlessOptions): P
   const serial = openSerial(options.serial, target, () => finish({ status: 3 }));
   let lingering: AbortController | undefined;
   const progress = new ProgressLine(process.stderr.isTTY ? (text) => void process.stderr.write(text) : undefined);
+  const crash = options.dumpOnCrash === undefined ? undefined : new CrashDump(target, options.dumpOnCrash, tell);
+  const finishAt = (end: HeadlessEnd): void => {
+    lingering = linger(end, options.gdbClientLeft?.(), finish);
+  };
   const listener = (event: DebuggerEvent): void => {
     if (event.type === 'serial') serial.write(event.bytes);
     else if (event.type === 'message') tell(event.text);
     else if (event.type === 'progress') progress.update(event);
     else if (event.type === 'stopped') {
       const end = describeStop(event.stop);
-      if (end) lingering = linger(end, options.gdbClientLeft?.(), finish);
+      const dumped = crash?.onStop(event);
+      if (end && dumped) void dumped.then(() => finishAt(end));
+      else if (end) finishAt(end);
     } else if (event.type === 'running') lingering?.abort();
   };
   const unsubscribe = target.onEvent(listener);
@@ -58,6 +67,7 @@ export async function runHeadless(target: Debugger, options: HeadlessOptions): P
   if (!options.wait) await target.resume();
   const end = await ended;
   clearTimeout(timer);
+  crash?.close();
   releaseInput();
   unsubscribe();
   progress.close();

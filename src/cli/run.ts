@@ -7,6 +7,7 @@ import type { JitMode } from '../engine/jit/jit.js';
 import { CARDS, type Card } from '../engine/vmm/cards.js';
 import { CPU_MODELS, DEFAULT_CPU_MODEL } from '../engine/vmm/cpu-models.js';
 import type { EngineName } from '../engine/vmm/hypervisor.js';
+import { checkDumpFile } from './crash-dump.js';
 import { cdrom, type DriveArgument, mediumOf, parseDisk } from './drive-options.js';
 import { ANSWER_MS, elapsed } from './elapsed.js';
 import { chooseEngine } from './engine.js';
@@ -62,6 +63,7 @@ interface RunOptions {
   net: string;
   device?: string[];
   debugcon?: string;
+  dumpOnCrash?: string;
   isaDebugExit?: boolean;
   reboot: boolean;
   rebootOnTripleFault?: boolean;
@@ -117,6 +119,7 @@ export function addRunCommand(program: Command): void {
     .option('--until-exits <n>', 'stop after N VM exits')
     .option('--max-instructions <n>', 'stop after N instructions')
     .option('--timeout <seconds>', 'stop after this wall-clock time')
+    .option('--dump-on-crash <file>', 'memory as an ELF core when the guest ends in a triple fault or Linux panics')
     .option('--isa-debug-exit', "QEMU's device at port 0xf4: exit status (value << 1) | 1")
     .option('--no-reboot', 'a reset of the guest ends it')
     .addOption(new Option('--jit <mode>', 'compile hot guest code').choices(['off', 'on', 'always']).default('off'))
@@ -138,11 +141,16 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
   image = rest;
   for (const option of PATHS) if (options[option] === '') throw new UsageError(`--${option}: no file is named`);
   const { file, drives, firmware } = bootOf(image, options);
+  if (options.dumpOnCrash !== undefined) checkDumpFile(options.dumpOnCrash);
   const piped = gdb?.kind === 'stdio';
   const interactive = !options.headless && !piped && hasTerminal();
   const serial = parseSerial(options.serial ?? (interactive || piped ? 'none' : 'stdio'));
   if (piped && serial.kind === 'stdio')
     throw new UsageError('--gdb stdio: --serial stdio is taken; try file:F or unix:PATH');
+  if (interactive && options.dumpOnCrash !== undefined)
+    throw new UsageError(
+      '--dump-on-crash: the dashboard stops there, and :dump-guest-memory FILE writes it; or --headless',
+    );
   if (interactive && serial.kind === 'stdio')
     throw new UsageError('--serial stdio: the dashboard has the terminal; --headless gives it to the guest');
   const input = !interactive && options.serial === 'stdio';
@@ -227,7 +235,12 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
   const end = await (interactive
     ? runInteractive(guest.target, { title: data.name, ...common, lost })
     : Promise.race([
-        runHeadless(guest.target, { ...common, input, gdbClientLeft: guest.gdbClientLeft }),
+        runHeadless(guest.target, {
+          ...common,
+          input,
+          gdbClientLeft: guest.gdbClientLeft,
+          ...(options.dumpOnCrash === undefined ? {} : { dumpOnCrash: options.dumpOnCrash }),
+        }),
         guest.pipeClosed.then((): HeadlessEnd => ({ status: 0 })),
         lost,
       ]));

@@ -6,6 +6,16 @@
  */
 import type { RegisterFile } from '../debugger.js';
 
+/** A vCPU as it stands. */
+export interface DumpCpu {
+  registers: RegisterFile;
+  /**
+   * Number of what runs there: the process's where the system tells it (0: idle), as a kdump has it, by which drgn
+   * knows whose registers these are. Otherwise threads count from 1.
+   */
+  thread?: number;
+}
+
 /** Memory of the guest in the file. */
 export interface DumpRange {
   gpa: number;
@@ -74,11 +84,10 @@ function note(owner: string, type: number, descriptor: Uint8Array): Buffer {
   return Buffer.concat([head, padded(name), padded(descriptor)]);
 }
 
-function status(cpu: RegisterFile, index: number, bits: 32 | 64): Buffer {
+function status({ registers: cpu, thread }: DumpCpu, index: number, bits: 32 | 64): Buffer {
   const { status: bytes, pid, registers } = FORMAT[bits];
   const out = Buffer.alloc(bytes);
-  // threads count from 1, as a 0 is taken for none
-  out.writeUInt32LE(index + 1, pid);
+  out.writeUInt32LE(thread ?? index + 1, pid);
   USER_REGISTERS[bits].forEach((name, at) => {
     const value = name === 'orig_rax' ? NO_SYSTEM_CALL : (cpu[name] ?? 0n);
     if (bits === 64) out.writeBigUInt64LE(BigInt.asUintN(64, value), registers + at * 8);
@@ -112,21 +121,20 @@ function qemuState(cpu: RegisterFile): Buffer {
 
 /**
  * Lays a dump out.
- * @param cpus registers of each vCPU
  * @param ram ranges that are in the file; by guest-physical address, without overlap
  * @param aliases further linear addresses of parts of these ranges
  * @param vmcoreinfo what the kernel tells of itself
  */
 export function layOutDump(
-  cpus: readonly RegisterFile[],
+  cpus: readonly DumpCpu[],
   ram: readonly DumpRange[],
   aliases: readonly DumpRange[],
   vmcoreinfo: string | undefined,
 ): CoreDump {
-  const bits = cpus.some((cpu) => ((cpu.efer ?? 0n) & EFER_LMA) !== 0n) ? 64 : 32;
+  const bits = cpus.some(({ registers }) => ((registers.efer ?? 0n) & EFER_LMA) !== 0n) ? 64 : 32;
   const notes = Buffer.concat([
     ...cpus.map((cpu, index) => note('CORE', NT_PRSTATUS, status(cpu, index, bits))),
-    ...cpus.map((cpu) => note('QEMU', 0, qemuState(cpu))),
+    ...cpus.map(({ registers }) => note('QEMU', 0, qemuState(registers))),
     ...(vmcoreinfo === undefined ? [] : [note('VMCOREINFO', 0, Buffer.from(vmcoreinfo, 'latin1'))]),
   ]);
   const { head, program } = FORMAT[bits];

@@ -95,8 +95,13 @@ export class GuestKernel {
     const note = await inSlices(this.linux.searchVmcoreinfo(), () => {});
     const mappings = this.linux.mappings();
     const ram = ramRanges(view.memoryBytes, mappings);
-    const cpus = Array.from({ length: view.vcpus }, (_, index) => view.readRegisters(index));
-    const layout = layOutDump(cpus, ram, mappings ? [mappings.image] : [], note);
+    const cpus = Array.from({ length: view.vcpus }, (_, index) => {
+      const task = this.linux.current(index);
+      return { registers: view.readRegisters(index), ...(task === undefined ? {} : { thread: task.pid }) };
+    });
+    // kernel stacks lie outside of the memory that is mapped in one piece
+    const stacks = cpus.flatMap(({ registers }) => this.linux.stackPages(registers.rsp ?? 0n));
+    const layout = layOutDump(cpus, ram, mappings ? [mappings.image, ...stacks] : [], note);
     const read = (gpa: number, bytes: number): Uint8Array => view.readMemory(0, 'gpa', BigInt(gpa), bytes);
     const path = await this.#track('writing a memory dump', (progress) =>
       inSlices(writeDump(file, layout, read), progress),

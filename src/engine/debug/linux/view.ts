@@ -13,7 +13,7 @@ import type {
 import { sized } from '../symbol-file.js';
 import type { KernelSymbol } from './kallsyms.js';
 import { kernelMappings, LinuxKernel } from './kernel.js';
-import { isKernelAddress } from './kernel-half.js';
+import { isKernelAddress, KERNEL_HALF } from './kernel-half.js';
 import { readLog } from './log.js';
 import { endOf, type LinuxModule, moduleSymbols, readModules } from './modules.js';
 import { readUnwindTable, unwindRow } from './orc.js';
@@ -25,6 +25,9 @@ import { currentTask, findTask, readTasks } from './tasks.js';
 const SEARCH_AGAIN = 50_000_000;
 /** A kernel without kexec never writes the note. */
 const MAX_NOTE_SEARCHES = 8;
+/** THREAD_SIZE of 64-bit kernels, by which their stacks are aligned. */
+const STACK_BYTES = 16384;
+const PAGE = 4096;
 /** Of all modules together. */
 const MAX_MODULE_SYMBOLS = 1 << 19;
 
@@ -159,6 +162,17 @@ export class LinuxView {
   mappings(): { image: { gva: bigint; gpa: number; bytes: number }; direct: bigint; directBytes: number } | undefined {
     const kernel = this.kernel();
     return kernel && attempt(() => kernelMappings(kernel));
+  }
+
+  /** The pages of the kernel stack that an address lies in, by the kernel's page table; none for another address. */
+  stackPages(sp: bigint): { gva: bigint; gpa: number; bytes: number }[] {
+    const kernel = this.kernel();
+    if (kernel?.bits !== 64 || sp < KERNEL_HALF) return [];
+    const start = sp & ~BigInt(STACK_BYTES - 1);
+    return Array.from({ length: STACK_BYTES / PAGE }, (_, page) => start + BigInt(page * PAGE)).flatMap((gva) => {
+      const gpa = kernel.translate(gva);
+      return gpa === undefined || gpa + PAGE > this.memory.bytes ? [] : [{ gva, gpa, bytes: PAGE }];
+    });
   }
 
   frameRow(address: bigint): OsFrameRow | undefined {
