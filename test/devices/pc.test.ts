@@ -113,6 +113,8 @@ describe('PC', () => {
     }
     expect(found).toEqual(['0.0', '1.0', '1.3']);
     // Identity is read-only, the interrupt line is not; sub-word access reaches the right byte.
+    // the SCI, as the FADT says, not where the pin would be routed
+    expect(config(1, 3, 0x3c) & 0xffff).toBe(0x0109);
     rig.out(0xcf8, 0x80000b3c, 4);
     rig.out(0xcfc, 0x0b, 1);
     expect(rig.in(0xcfc, 2)).toBe(0x010b);

@@ -157,7 +157,8 @@ export class PciBus implements Device<PciBusState>, PortDevice, PciHost {
     }
     if (command !== 0) pciFunction.configWrite(COMMAND, 2, pciFunction.command | command | COMMAND_MASTER);
     const pin = pciFunction.configRead(INTERRUPT_LINE + 1, 1);
-    const irq = pin === 0 ? undefined : this.options.pirq.isaIrq(pirqOf(pciFunction.place.device, pin));
+    const routed = pin === 0 ? undefined : this.options.pirq.isaIrq(pirqOf(pciFunction.place.device, pin));
+    const irq = pciFunction.wiredIrq ?? routed;
     if (irq !== undefined) pciFunction.configWrite(INTERRUPT_LINE, 1, irq);
   }
 

@@ -178,6 +178,9 @@ export class IsaBridge extends PciFunction<IsaBridgeState> implements PirqSink {
 
 /** The PIIX4's power management function; its registers are the device `acpi-pm`. */
 export class PowerManagement extends PciFunction {
+  /** The SCI does not follow the routing of PIRQs: ACPI's tables name its line. */
+  override readonly wiredIrq = SCI_IRQ;
+
   constructor() {
     super(
       'PIIX4 power management',
@@ -185,7 +188,7 @@ export class PowerManagement extends PciFunction {
       { vendor: INTEL, device: 0x7113, classCode: 0x068000, revision: 3, pin: 1 },
     );
     this.put(STATUS, 2, 0x0280);
-    this.config[INTERRUPT_LINE] = SCI_IRQ;
+    this.config[INTERRUPT_LINE] = this.wiredIrq;
     // Base address of the block, bit 0: I/O; its enable bit. The block does not move.
     this.put(0x40, 2, PM_BASE | 1);
     this.config[0x80] = 0x01;

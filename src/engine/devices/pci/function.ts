@@ -91,6 +91,8 @@ const NOTHING: StateFormat<object> = { kind: 'pci-function', version: 1, shape: 
  * `resetDevice`, `deviceFormat`, `saveDevice`, `loadDevice` and, where its own configuration registers act, `configWritten`.
  */
 export abstract class PciFunction<D extends object = object> implements Device<PciState<D>> {
+  /** Interrupt line of a function whose pin is not routed by the PIRQs; undefined where it is. */
+  readonly wiredIrq: number | undefined = undefined;
   readonly config = new Uint8Array(CONFIG_BYTES);
   /** Which bits of each configuration byte the guest may change. */
   protected readonly writable = new Uint8Array(CONFIG_BYTES);
