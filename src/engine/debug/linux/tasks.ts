@@ -26,13 +26,15 @@ const PF_KTHREAD = 0x0020_0000;
 /** Of all processes together. */
 const MAX_THREADS = 1 << 17;
 /** More than a `task_struct` of any configuration has. */
-const MAX_TASK_BYTES = 1 << 16;
+const MAX_TASK_BYTES = 1 << 15;
+/** The usual `pid_max`. */
+const MAX_PROCESSES = 1 << 15;
 
 /** All processes, in the kernel's order: init_task (pid 0) is none of them. */
 export function readTasks(kernel: LinuxKernel): LinuxTask[] {
   const tasks = kernel.btf.offsetOf('task_struct', 'tasks');
   const first = kernel.address('init_task');
-  return [...kernel.list(first + BigInt(tasks), tasks)].map((address) => readTask(kernel, address));
+  return [...kernel.list(first + BigInt(tasks), tasks, MAX_PROCESSES)].map((address) => readTask(kernel, address));
 }
 
 /** The process or thread of a number; undefined when there is none. */
@@ -44,7 +46,7 @@ export function findTask(kernel: LinuxKernel, pid: number): LinuxTask | undefine
   const signalAt = BigInt(btf.offsetOf('task_struct', 'signal'));
   const head = BigInt(btf.offsetOf('signal_struct', 'thread_head'));
   let left = MAX_THREADS;
-  for (const leader of kernel.list(kernel.address('init_task') + BigInt(tasks), tasks)) {
+  for (const leader of kernel.list(kernel.address('init_task') + BigInt(tasks), tasks, MAX_PROCESSES)) {
     if (kernel.u32(leader + pidAt) === pid) return readTask(kernel, leader);
     for (const thread of kernel.list(kernel.pointer(leader + signalAt) + head, node)) {
       if (kernel.u32(thread + pidAt) === pid) return readTask(kernel, thread);
