@@ -9,7 +9,7 @@ import { createGdbTarget } from './gdb-target.js';
 import { connectGuest, guestNames } from './guest-socket.js';
 import { UsageError } from './options.js';
 import { tell } from './tell.js';
-import { hasTerminal } from './terminal.js';
+import { BACKGROUND, hasTerminal, isInBackground } from './terminal.js';
 
 interface AttachOptions {
   connect?: string;
@@ -39,6 +39,7 @@ export function addAttachCommand(program: Command): void {
       }
       if (name === undefined) throw new UsageError('attach: which guest? vmscope top shows them');
       if (!hasTerminal() && options.gdb === undefined) throw new UsageError('attach: needs a terminal');
+      if (options.gdb === undefined && isInBackground()) throw new UsageError(`attach: ${BACKGROUND}`);
       const reason = await attachGuest(name, options);
       if (reason) tell(reason);
     });

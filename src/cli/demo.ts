@@ -4,7 +4,7 @@ import { runDashboard } from '../tui/app.js';
 import { resolveImage } from './files.js';
 import { startGuest } from './guest-process.js';
 import { parseRtc, SCRIPTED_RTC } from './options.js';
-import { hasTerminal } from './terminal.js';
+import { hasTerminal, isInBackground } from './terminal.js';
 import { printTour } from './tour.js';
 
 /** The guest of the tour: it goes from real to long mode, so that every pane has something to show. */
@@ -16,7 +16,7 @@ export function addDemoCommand(program: Command): void {
     .summary('the tour: a sample guest, stopped at its first exit')
     .description('The tour: a sample guest, stopped at its first VM exit; as text where there is no terminal.')
     .action(async () => {
-      const terminal = hasTerminal();
+      const terminal = hasTerminal() && !isInBackground();
       const guest = await startGuest({
         name: 'long-mode',
         engine: 'vtx',

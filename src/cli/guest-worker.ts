@@ -124,7 +124,7 @@ function createHypervisor(data: GuestWorkerData, romBytes: number): Hypervisor {
 
 /** Writes each byte at once: the console is for watching what goes wrong. */
 function debugOutput(path: string): (byte: number) => void {
-  const fd = openOutput('--debugcon', path);
+  const fd = openOutput('--debugcon', path === 'stdio' ? '/dev/stdout' : path);
   const one = new Uint8Array(1);
   return (byte) => {
     one[0] = byte;

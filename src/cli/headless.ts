@@ -6,6 +6,7 @@ import { ProgressLine } from './progress-line.js';
 import { openSerial } from './serial-sink.js';
 import { StdioConsole } from './stdio-console.js';
 import { tell } from './tell.js';
+import { isInBackground } from './terminal.js';
 
 export interface HeadlessOptions {
   serial: SerialTarget;
@@ -144,6 +145,10 @@ function faultLines(faults: FaultStep[]): string[] {
 /** Standard input to the guest; a terminal is put into raw mode for it. */
 function feedInput(target: Debugger, finish: (end: HeadlessEnd) => void): () => void {
   const { stdin } = process;
+  if (stdin.isTTY && isInBackground()) {
+    tell('standard input is not read: the terminal belongs to another job (timeout needs --foreground)');
+    return () => {};
+  }
   const raw = stdin.isTTY;
   const say = (text: string): void => void process.stderr.write(text);
   const serial = new StdioConsole(target, raw, say, () => finish({ status: 0 }));

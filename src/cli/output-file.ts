@@ -8,8 +8,19 @@ const FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | const
 const STALLED_MS = 5000;
 const NAP_MS = 2;
 
+/** Names of the streams that this process has open: opened anew, a file behind them would be cut and written over. */
+const STREAMS: Record<string, number> = { '/dev/stdout': 1, '/dev/stderr': 2 };
+
+/** The stream of this process that a path names, as `/dev/stdout` or `/dev/fd/3`; undefined for a file. */
+export function streamOf(path: string): number | undefined {
+  const number = /^(?:\/dev\/fd|\/proc\/self\/fd)\/(\d{1,4})$/.exec(path)?.[1];
+  return STREAMS[path] ?? (number === undefined ? undefined : Number(number));
+}
+
 /** Opens a file for an option (`--trace`, `--serial file:`), empty. One that is a FIFO is not waited for. @throws UsageError naming option, file, cause. */
 export function openOutput(option: string, path: string): number {
+  const stream = streamOf(path);
+  if (stream !== undefined) return checkedStream(option, path, stream);
   let fd: number | undefined;
   try {
     fd = openSync(path, FLAGS);
@@ -21,6 +32,16 @@ export function openOutput(option: string, path: string): number {
     const nobody = (error as NodeJS.ErrnoException).code === 'ENXIO';
     const cause = nobody ? 'nobody reads this FIFO; start its reader first' : outputCause(error);
     throw new UsageError(`${place(option, path)}: ${cause}`);
+  }
+}
+
+/** @throws UsageError when the stream is not open for writing */
+function checkedStream(option: string, path: string, fd: number): number {
+  try {
+    writeSync(fd, '');
+    return fd;
+  } catch (error) {
+    throw new UsageError(`${place(option, path)}: ${fileCause(error)}`);
   }
 }
 

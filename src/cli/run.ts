@@ -31,9 +31,10 @@ import {
   SCRIPTED_RTC,
   UsageError,
 } from './options.js';
+import { streamOf } from './output-file.js';
 import { ProgressLine } from './progress-line.js';
 import { printable, tell } from './tell.js';
-import { hasTerminal } from './terminal.js';
+import { BACKGROUND, hasTerminal, isInBackground } from './terminal.js';
 
 interface RunOptions {
   kernel?: string;
@@ -63,6 +64,7 @@ interface RunOptions {
   net: string;
   device?: string[];
   debugcon?: string;
+  sercon?: string;
   dumpOnCrash?: string;
   isaDebugExit?: boolean;
   reboot: boolean;
@@ -93,7 +95,7 @@ export function addRunCommand(program: Command): void {
     .option('--bios <file>', 'boot by this BIOS (SeaBIOS when disks are all that is given)')
     .option('--rtc <base>', 'clock at power-on: utc, or a date such as 2026-01-31T12:00:00 (default: interactive utc)')
     .option('--symbols <file>', 'symbols of the guest: ELF (vmlinux) or System.map')
-    .option('--debugcon <file>', 'what the guest writes to ports 0xe9 and 0x402')
+    .option('--debugcon <file>', 'what the guest writes to ports 0xe9 and 0x402: a file, or stdio')
     .option('-m, --memory <size>', 'guest RAM: MiB, or with K, M, G', '128M')
     .option('--vcpus <n>', 'virtual CPUs', '1')
     .option('--cpu <model>', `${CPU_MODELS.join(', ')}[,vendor=MAKER][,+FEATURE][,-FEATURE]`, DEFAULT_CPU_MODEL)
@@ -125,6 +127,12 @@ export function addRunCommand(program: Command): void {
     .addOption(new Option('--jit <mode>', 'compile hot guest code').choices(['off', 'on', 'always']).default('off'))
     .option('--reboot-on-triple-fault', 'a triple fault resets the guest, as hardware does (default: it ends it)')
     .option('--no-pv', "hide KVM's paravirtual interface from the guest")
+    .addOption(
+      new Option(
+        '--sercon <mode>',
+        'SeaBIOS shows the screen on COM1 too (default: on where that is a terminal)',
+      ).choices(['on', 'off']),
+    )
     .addOption(new Option('--stats <format>', 'at the end: counts to standard error').choices(['json']))
     .action(async (image: string | undefined, options: RunOptions) => {
       process.exitCode = await runGuest(image, options);
@@ -144,6 +152,7 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
   if (options.dumpOnCrash !== undefined) checkDumpFile(options.dumpOnCrash);
   const piped = gdb?.kind === 'stdio';
   const interactive = !options.headless && !piped && hasTerminal();
+  if (interactive && isInBackground()) throw new UsageError(`run: ${BACKGROUND}`);
   const serial = parseSerial(options.serial ?? (interactive || piped ? 'none' : 'stdio'));
   if (piped && serial.kind === 'stdio')
     throw new UsageError('--gdb stdio: --serial stdio is taken; try file:F or unix:PATH');
@@ -153,6 +162,13 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
     );
   if (interactive && serial.kind === 'stdio')
     throw new UsageError('--serial stdio: the dashboard has the terminal; --headless gives it to the guest');
+  const serialIsTerminal = serial.kind === 'stdio' && process.stdout.isTTY === true;
+  if ((interactive || piped) && streamOf(options.debugcon === 'stdio' ? '/dev/stdout' : (options.debugcon ?? ''))) {
+    const owner = piped ? 'gdb has standard output' : 'the dashboard has the terminal';
+    throw new UsageError(`--debugcon ${options.debugcon}: ${owner}; name a file`);
+  }
+  if (options.sercon !== undefined && firmware === undefined)
+    throw new UsageError(`--sercon ${options.sercon}: a guest without a BIOS has no copy of the screen on COM1`);
   const input = !interactive && options.serial === 'stdio';
   if (options.rebootOnTripleFault && !options.reboot)
     throw new UsageError('--reboot-on-triple-fault: --no-reboot says that a reset ends the guest; give one of them');
@@ -189,7 +205,7 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
     ...(firmware
       ? {
           firmware: {
-            serialConsole: !interactive,
+            serialConsole: options.sercon === undefined ? serialIsTerminal : options.sercon === 'on',
             ...(firmware.vgaBios === undefined ? {} : { vgaBios: firmware.vgaBios }),
           },
         }

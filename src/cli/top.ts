@@ -26,7 +26,7 @@ import { freeGuests } from './foreign-guest.js';
 import { UsageError } from './options.js';
 import { openOutput } from './output-file.js';
 import { printable, tell } from './tell.js';
-import { hasTerminal } from './terminal.js';
+import { hasTerminal, isInBackground } from './terminal.js';
 import { type CsvGroups, csvHeader, csvRow, jsonLine, streamLines } from './top-records.js';
 
 interface TopOptions {
@@ -95,7 +95,8 @@ export function addTopCommand(program: Command): void {
       const fleet = openFleet(options.connect);
       const records = new Records(options, state);
       try {
-        const text = options.batch || options.script || options.stream || options.json || !hasTerminal();
+        const text =
+          options.batch || options.script || options.stream || options.json || !hasTerminal() || isInBackground();
         if (text) await printTop(fleet, state, options, records, limits);
         else await interactive(recorded(fleet, records), state, options, limits);
       } finally {

@@ -95,7 +95,9 @@ function bootImage(): Buffer {
 }
 
 const run = (...args: string[]) =>
-  vmscope(['run', '--headless', '--isa-debug-exit', '--timeout', '60', ...args], { timeoutMs: 90_000 });
+  vmscope(['run', '--headless', '--sercon', 'on', '--isa-debug-exit', '--timeout', '60', ...args], {
+    timeoutMs: 90_000,
+  });
 
 describe.skipIf(!nasm.available || !seabios.available)(named('a disk booted by SeaBIOS', nasm, seabios), () => {
   const image = bootImage();
@@ -115,6 +117,19 @@ describe.skipIf(!nasm.available || !seabios.available)(named('a disk booted by S
     expect(result.stdout).toContain('Read by INT 13h');
     expect(result.status).toBe(1);
     expect(Buffer.compare(readFileSync(path), after)).toBe(0);
+  });
+
+  it("shows the screen on COM1 only where it is asked for: a piped COM1 is the guest's own", {
+    timeout: 120_000,
+  }, async () => {
+    const path = at('plain.img');
+    writeFileSync(path, image);
+    const args = ['run', '--headless', '--isa-debug-exit', '--timeout', '60', '--disk', `${path},if=ide,snapshot=on`];
+    const plain = await vmscope(args, { timeoutMs: 90_000 });
+    expect(plain.status).toBe(1);
+    expect(plain.stdout).not.toMatch(/\x1b|SeaBIOS|by INT 10h/);
+    const copied = await vmscope([...args, '--sercon', 'on'], { timeoutMs: 90_000 });
+    expect(copied.stdout).toMatch(/SeaBIOS[\s\S]*by INT 10h/);
   });
 
   it.skipIf(!qemuImg.available)(

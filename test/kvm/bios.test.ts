@@ -26,7 +26,7 @@ describe.skipIf(why !== '')(`a BIOS on /dev/kvm${why === '' ? '' : ` (${why})`}`
     async () => {
       const disk = join(folder, 'disk.img');
       writeFileSync(disk, Buffer.concat([readFileSync(sector.image)], 1 << 20));
-      const args = ['run', '--disk', disk, '--engine', 'kvm', '--headless', '--timeout', '100'];
+      const args = ['run', '--disk', disk, '--engine', 'kvm', '--headless', '--sercon', 'on', '--timeout', '100'];
       const { stdout, status } = await run(VMSCOPE, args, '', 110_000);
       expect(stdout).toContain('SeaBIOS');
       expect(stdout.endsWith(sector.expected)).toBe(true);
