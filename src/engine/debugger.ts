@@ -272,7 +272,8 @@ export interface OsTask {
   state: string;
   /** Guest-physical address of the page table; undefined for kernel threads. */
   cr3?: bigint;
-  threads: number;
+  /** Undefined where the system does not tell. */
+  threads?: number;
 }
 
 /** A frame of a task's kernel stack. */
@@ -281,8 +282,11 @@ export interface OsStackFrame {
   address: bigint;
   /** `schedule+0x5a`; empty where no symbol covers it. */
   name: string;
-  /** How it was found: by the kernel's tables, the chain of frame pointers, or as a word that points behind a CALL. */
-  found: 'table' | 'frame pointer' | 'scan';
+  /**
+   * How it was found: where the task was switched away, by the kernel's tables, the chain of frame pointers, or as a
+   * word that points behind a CALL.
+   */
+  found: 'switch' | 'table' | 'frame pointer' | 'scan';
 }
 
 export interface OsTaskStack {

@@ -556,6 +556,45 @@ function writeNote(to: Writer, tokenTable: number): void {
   });
 }
 
+/** Tasks of a 32-bit kernel, as `struct task_struct` lies in memory; nothing in the image tells where. */
+const TASK_32 = { state: 16, stack: 20, tasks: 0x100, mm: 0x11c, pid: 0x200, parents: 0x20c, comm: 0x300, sp0: 0x400 };
+
+function writeTasks32(to: Writer): void {
+  const names = ['swapper/0', 'init', 'kthreadd'];
+  const base = (n: number): bigint => TEXT + AT.tasks + BigInt(n * 0x800);
+  const at = (n: number, offset: number): number => Number(TEXT_32 + AT.tasks) + n * 0x800 + offset;
+  const put = (n: number, offset: number, value: number): void => to.u32(base(n) + BigInt(offset), value);
+  const { state, stack, tasks, mm, pid, parents, comm, sp0 } = TASK_32;
+  const [children, sibling, leader] = [parents + 8, parents + 16, parents + 24];
+  names.forEach((name, n) => {
+    const own = Number(TEXT_32) + 0x1a_0000 + n * 8192;
+    const ownStack = TEXT + 0x1a_0000n + BigInt(n * 8192);
+    put(n, state, n === 0 ? 0 : n === 1 ? 1 : 0x402);
+    put(n, stack, own);
+    put(n, tasks, at((n + 1) % 3, tasks));
+    put(n, tasks + 4, at((n + 2) % 3, tasks));
+    put(n, pid, n);
+    put(n, pid + 4, n);
+    put(n, pid + 8, 0x5eed_0000 + n);
+    for (const parent of [parents, parents + 4]) put(n, parent, at(0, 0));
+    put(n, leader, at(n, 0));
+    put(n, children, n === 0 ? at(1, sibling) : at(n, children));
+    put(n, sibling, n === 0 ? at(0, sibling) : n === 1 ? at(2, sibling) : at(0, children));
+    to.text(base(n) + BigInt(comm), name);
+    // the top of the stack, which is no place to go on from, and where it was switched away
+    put(n, sp0, own + 8000);
+    put(n, sp0 + 4, own + 4096);
+    to.u32(ownStack + 4096n + 0x10n, own + 4200);
+    to.u32(ownStack + 4096n + 0x14n, Number(TEXT_32) + 0x18_0005 + n * 16);
+  });
+  // a process's memory and its page table, which maps the kernel by a page of 4 MiB
+  const memory = TEXT + AT.modules;
+  put(1, mm, Number(TEXT_32 + AT.modules));
+  put(1, mm + 4, Number(TEXT_32 + AT.modules));
+  to.u32(memory + 0x40n, Number(TEXT_32 + AT.pageTables));
+  to.u32(TEXT + AT.pageTables + (TEXT_32 >> 22n) * 4n, (TEXT_GPA & ~0x3f_ffff) | 0xe3);
+}
+
 /** A 32-bit kernel that was built without CONFIG_KALLSYMS_ALL and without type information, as Debian's are. */
 export function linuxImage32(note = true): { memory: PhysicalMemory; bytes: Uint8Array } {
   const to = new Writer();
@@ -567,7 +606,10 @@ export function linuxImage32(note = true): { memory: PhysicalMemory; bytes: Uint
     ...Array.from({ length: FILLER }, (_, n) => place(`filler_${n}`, 0x18_0000n + BigInt(n * 16))),
   ];
   const tokenTable = writeKallsyms(to, symbols, '32-bit');
-  if (note) writeNote(to, tokenTable);
+  if (note) {
+    writeNote(to, tokenTable);
+    writeTasks32(to);
+  }
   const { bytes } = to;
   return { bytes, memory: { bytes: bytes.length, view: (gpa, length) => bytes.subarray(gpa, gpa + length) } };
 }

@@ -45,8 +45,29 @@ describe('a 32-bit kernel without data in its symbol table and without types', (
       { sequence: 7n, ns: 1_000_000n, level: 6, text: LOG[0] },
       { sequence: 8n, ns: 1_000_000n, level: 6, text: LOG[1] },
     ]);
-    expect(() => guest.tasks()).toThrow('6.1.0-test-686 has no type information (CONFIG_DEBUG_INFO_BTF)');
+    expect(() => guest.modules()).toThrow('6.1.0-test-686 has no type information (CONFIG_DEBUG_INFO_BTF)');
     expect(guest.current(0)).toBeUndefined();
+  });
+
+  test('gives its processes and where they wait, by what tasks have in common', () => {
+    const image = linuxImage32();
+    const guest = new LinuxView(image.memory, () => 0);
+    finish(guest.search());
+    finish(guest.searchVmcoreinfo());
+    expect(guest.tasks()).toMatchObject([
+      { pid: 1, tgid: 1, ppid: 0, name: 'init', state: 'S', cr3: 0x60_4000n },
+      { pid: 2, tgid: 2, ppid: 0, name: 'kthreadd', state: 'I' },
+    ]);
+    expect(guest.tasks().map(({ cr3, threads }) => [cr3, threads])).toEqual([
+      [0x60_4000n, undefined],
+      [undefined, undefined],
+    ]);
+    expect(guest.stack(2, 1).frames[0]).toMatchObject({ name: 'filler_2+0x5', found: 'switch' });
+    // one whose tasks are none says so
+    image.bytes.fill(0, 0x60_e000, 0x61_2000);
+    const other = new LinuxView(image.memory, () => 1);
+    finish(other.search());
+    expect(() => other.tasks()).toThrow(/6\.1\.0-test-686 has no type information .* tasks do not tell their layout/);
   });
 
   test('is found before it has noted anything', () => {
@@ -155,7 +176,7 @@ describe('views', () => {
   test('the stack of a task that no CPU runs', () => {
     const guest = view();
     expect(guest.stack(2, 1).frames.map(({ name, found }) => [name, found])).toEqual([
-      ['filler_0+0x5', 'table'],
+      ['filler_0+0x5', 'switch'],
       ['filler_1+0x5', 'table'],
       ['filler_2+0x5', 'table'],
       ['start_kernel+0x5', 'table'],

@@ -44,7 +44,9 @@ describe('a kernel that panics', () => {
     async () => {
       const core = join(folder, 'amd64.core');
       const { stdout, stderr, status } = await panic(`${root}build/guests/linux/vmlinuz`, core);
-      expect(stderr).toMatch(/^vmscope: kernel panic: 128 MiB and 1 vCPU written to .*amd64\.core, with VMCOREINFO of 6\./);
+      expect(stderr).toMatch(
+        /^vmscope: kernel panic: 128 MiB and 1 vCPU written to .*amd64\.core, with VMCOREINFO of 6\./,
+      );
       expect(stdout).toMatch(/Kernel panic - not syncing: VFS: Unable to mount root fs/);
       expect(status).toBe(0);
       const notes = execFileSync(readelf.path, ['-n', core], { encoding: 'utf8' });

@@ -26,13 +26,14 @@ function withOs(show: (os: System, args: string[]) => Promise<string>): Command 
 function taskLine({ pid, ppid, state, threads, cr3, name }: OsTask): string {
   const table = cr3 === undefined ? '-' : hex(cr3);
   const title = cr3 === undefined ? `[${name}]` : name;
-  return `${String(pid).padStart(7)} ${String(ppid).padStart(7)} ${state} ${String(threads).padStart(4)} ${table.padEnd(14)} ${title}`;
+  return `${String(pid).padStart(7)} ${String(ppid).padStart(7)} ${state} ${String(threads ?? '-').padStart(4)} ${table.padEnd(14)} ${title}`;
 }
 
 /** As /proc/PID/stack shows it, the innermost frame first. */
 function stackText({ task, vcpu, frames }: OsTaskStack): string {
   const head = `${task.name} (pid ${task.pid}), state ${task.state}`;
   if (vcpu !== undefined) return `${head}: runs on CPU #${vcpu}, its stack is that CPU's`;
+  if (frames.length === 0) return `${head}: no frames, as it runs now or has not run yet`;
   const sure = (found: string): string => (found === 'scan' ? '  ? (a guess)' : '');
   return [head, ...frames.map(({ address, name, found }) => `${hex(address)} ${name}${sure(found)}`)].join('\n');
 }

@@ -26,7 +26,7 @@ export class ProcessesPane extends TextPane {
     if (problem !== undefined) lines.push([[` ${problem}`, theme.warn]]);
     for (const { pid, ppid, state, threads, cr3, name } of processes) {
       const vcpu = current.findIndex((task) => task?.pid === pid);
-      const numbers = `${String(pid).padStart(7)} ${String(ppid).padStart(7)} ${state} ${String(threads).padStart(4)} `;
+      const numbers = `${String(pid).padStart(7)} ${String(ppid).padStart(7)} ${state} ${String(threads ?? '-').padStart(4)} `;
       lines.push([
         [vcpu < 0 ? ' ' : '►', theme.warn],
         [numbers],

@@ -177,6 +177,11 @@ export class LinuxKernel {
     return this.#paging.translate(address);
   }
 
+  /** The same by another page table, of a process. */
+  translateBy(root: number, address: bigint): number | undefined {
+    return this.#paging.translateBy(root, address);
+  }
+
   /** A copy of kernel memory. @throws Error naming the address when a page is not mapped or lies outside RAM. */
   read(address: bigint, length: number): Uint8Array {
     if (!(length >= 0 && length <= MAX_READ))

@@ -36,6 +36,11 @@ export class KernelPaging {
     return walk(kernel.memory, root, address, this.#levels());
   }
 
+  /** By another page table at a guest-physical address. */
+  translateBy(root: number, address: bigint): number | undefined {
+    return walk(this.kernel.memory, root, address, this.#levels());
+  }
+
   #findRoot(): number | undefined {
     const { kernel } = this;
     const name = kernel.bits === 64 ? 'init_top_pgt' : 'swapper_pg_dir';

@@ -6,6 +6,7 @@ import type { OsFrameRow, OsStackFrame } from '../../debugger.js';
 import { callerByRow, type StackFrame } from '../frame-step.js';
 import type { LinuxKernel } from './kernel.js';
 import { dataView } from './physical.js';
+import { taskLayout } from './task-layout.js';
 
 /** `struct inactive_task_frame` ends with RBX, RBP and the return address. @linux arch/x86/include/asm/switch_to.h */
 const SWITCHED = { 64: { bp: 0x28, pc: 0x30, bytes: 0x38 }, 32: { bp: 0x10, pc: 0x14, bytes: 0x18 } };
@@ -29,7 +30,9 @@ export interface StackContext {
 /** @param task address of its task_struct */
 export function taskStack(context: StackContext, task: bigint): OsStackFrame[] {
   const { kernel } = context;
-  const top = kernel.pointer(task + BigInt(kernel.btf.offsetOf('task_struct', 'thread.sp')));
+  const { sp } = taskLayout(kernel);
+  if (sp === undefined) throw new Error(`${kernel.release} has no type information (CONFIG_DEBUG_INFO_BTF)`);
+  const top = kernel.pointer(task + BigInt(sp));
   const { bp, pc, bytes } = SWITCHED[kernel.bits];
   let frame: StackFrame | undefined = {
     pc: kernel.pointer(top + BigInt(pc)),
@@ -39,7 +42,7 @@ export function taskStack(context: StackContext, task: bigint): OsStackFrame[] {
   const frames: OsStackFrame[] = [];
   // a return address belongs to the call before it
   let interrupted = false;
-  for (let found: OsStackFrame['found'] = 'table'; frame !== undefined && frames.length < MAX_FRAMES; ) {
+  for (let found: OsStackFrame['found'] = 'switch'; frame !== undefined && frames.length < MAX_FRAMES; ) {
     const at: bigint = interrupted ? frame.pc : frame.pc - 1n;
     if (!context.isCode(at)) break;
     frames.push({ address: frame.pc, name: context.nameOf(frame.pc), found });

@@ -2,6 +2,7 @@
 
 import type { LinuxKernel } from './kernel.js';
 import { cString } from './physical.js';
+import { taskLayout } from './task-layout.js';
 
 export interface LinuxTask {
   pid: number;
@@ -13,7 +14,8 @@ export interface LinuxTask {
   state: string;
   /** Guest-physical address of its page table; undefined for kernel threads, which borrow one. */
   cr3?: bigint;
-  threads: number;
+  /** Undefined where the kernel has no types. */
+  threads?: number;
   /** Address of its task_struct. */
   address: bigint;
 }
@@ -25,31 +27,27 @@ const TASK_UNINTERRUPTIBLE = 2;
 const PF_KTHREAD = 0x0020_0000;
 /** Of all processes together. */
 const MAX_THREADS = 1 << 17;
-/** More than a `task_struct` of any configuration has. */
-const MAX_TASK_BYTES = 1 << 15;
+/** TASK_COMM_LEN is 16. */
+const MAX_NAME = 64;
 /** The usual `pid_max`. */
 const MAX_PROCESSES = 1 << 15;
 
 /** All processes, in the kernel's order: init_task (pid 0) is none of them. */
 export function readTasks(kernel: LinuxKernel): LinuxTask[] {
-  const tasks = kernel.btf.offsetOf('task_struct', 'tasks');
-  const first = kernel.address('init_task');
-  return [...kernel.list(first + BigInt(tasks), tasks, MAX_PROCESSES)].map((address) => readTask(kernel, address));
+  const { init, tasks } = taskLayout(kernel);
+  return [...kernel.list(init + BigInt(tasks), tasks, MAX_PROCESSES)].map((address) => readTask(kernel, address));
 }
 
 /** The process or thread of a number; undefined when there is none. */
 export function findTask(kernel: LinuxKernel, pid: number): LinuxTask | undefined {
-  const { btf } = kernel;
-  const tasks = btf.offsetOf('task_struct', 'tasks');
-  const node = btf.offsetOf('task_struct', 'thread_node');
-  const pidAt = BigInt(btf.offsetOf('task_struct', 'pid'));
-  const signalAt = BigInt(btf.offsetOf('task_struct', 'signal'));
-  const head = BigInt(btf.offsetOf('signal_struct', 'thread_head'));
+  const { init, tasks, pid: pidAt, threads } = taskLayout(kernel);
   let left = MAX_THREADS;
-  for (const leader of kernel.list(kernel.address('init_task') + BigInt(tasks), tasks, MAX_PROCESSES)) {
-    if (kernel.u32(leader + pidAt) === pid) return readTask(kernel, leader);
-    for (const thread of kernel.list(kernel.pointer(leader + signalAt) + head, node)) {
-      if (kernel.u32(thread + pidAt) === pid) return readTask(kernel, thread);
+  for (const leader of kernel.list(init + BigInt(tasks), tasks, MAX_PROCESSES)) {
+    if (kernel.u32(leader + BigInt(pidAt)) === pid) return readTask(kernel, leader);
+    if (threads === undefined) continue;
+    const head = kernel.pointer(leader + BigInt(threads.signal)) + BigInt(threads.head);
+    for (const thread of kernel.list(head, threads.node)) {
+      if (kernel.u32(thread + BigInt(pidAt)) === pid) return readTask(kernel, thread);
       if (left-- === 0) throw new Error('the lists of threads do not end');
     }
   }
@@ -66,38 +64,26 @@ export function currentTask(kernel: LinuxKernel, cpu: number): LinuxTask | undef
 }
 
 export function readTask(kernel: LinuxKernel, address: bigint): LinuxTask {
-  const { btf } = kernel;
-  const size = btf.sizeOf('task_struct');
-  if (size > MAX_TASK_BYTES) throw new Error(`a task_struct of ${size} bytes is none`);
-  const bytes = kernel.read(address, size);
-  const data = new DataView(bytes.buffer);
-  const offset = (path: string): number => btf.offsetOf('task_struct', path);
-  const pointer = (path: string): bigint =>
-    kernel.bits === 64 ? data.getBigUint64(offset(path), true) : BigInt(data.getUint32(offset(path), true));
-  const name = btf.member('task_struct', 'comm');
-  const mm = pointer('mm');
-  const parent = pointer('real_parent');
-  const signal = pointer('signal');
-  const kernelThread = (data.getUint32(offset('flags'), true) & PF_KTHREAD) !== 0;
+  const layout = taskLayout(kernel);
+  const u32 = (offset: number): number => kernel.u32(address + BigInt(offset));
+  const pointer = (offset: number): bigint => kernel.pointer(address + BigInt(offset));
+  const mm = pointer(layout.mm);
+  const kernelThread = layout.flags !== undefined && (u32(layout.flags) & PF_KTHREAD) !== 0;
+  const { threads, pgd } = layout;
   return {
-    pid: data.getInt32(offset('pid'), true),
-    tgid: data.getInt32(offset('tgid'), true),
-    ppid: kernel.u32(parent + BigInt(offset('tgid'))),
-    name: cString(bytes.subarray(name.offset, name.offset + name.bytes)),
-    state: stateLetter(
-      // `state` had a second reader before 5.14
-      data.getUint32(btf.find('task_struct', '__state')?.offset ?? offset('state'), true),
-      data.getUint32(offset('exit_state'), true),
-    ),
-    ...(mm !== 0n && !kernelThread ? { cr3: pageTable(kernel, mm) } : {}),
-    threads: kernel.u32(signal + BigInt(btf.offsetOf('signal_struct', 'nr_threads'))),
+    pid: u32(layout.pid) | 0,
+    tgid: u32(layout.tgid) | 0,
+    ppid: kernel.u32(pointer(layout.realParent) + BigInt(layout.tgid)),
+    name: cString(kernel.read(address + BigInt(layout.comm), Math.min(layout.commBytes, MAX_NAME))),
+    state: stateLetter(u32(layout.state), layout.exitState === undefined ? 0 : u32(layout.exitState)),
+    ...(mm !== 0n && !kernelThread ? { cr3: pgd === undefined ? 0n : pageTable(kernel, mm, pgd) } : {}),
+    ...(threads === undefined ? {} : { threads: kernel.u32(pointer(threads.signal) + BigInt(threads.count)) }),
     address,
   };
 }
 
-function pageTable(kernel: LinuxKernel, mm: bigint): bigint {
-  const pgd = kernel.pointer(mm + BigInt(kernel.btf.offsetOf('mm_struct', 'pgd')));
-  return BigInt(kernel.translate(pgd) ?? 0);
+function pageTable(kernel: LinuxKernel, mm: bigint, pgd: number): bigint {
+  return BigInt(kernel.translate(kernel.pointer(mm + BigInt(pgd))) ?? 0);
 }
 
 function stateLetter(state: number, exit: number): string {
