@@ -35,6 +35,18 @@ describe.each<KallsymsForm>(['before 6.5', 'since 6.5', 'since 7.0', 'absolute',
   },
 );
 
+test('a kernel of 7.0 that has just begun is placed by the page tables in use, as its own are not right yet', () => {
+  const image = linuxImage('since 7.0');
+  image.bytes.fill(0, 0x60_4000, 0x60_7000);
+  const search = (walk?: (gva: bigint) => number | undefined) => {
+    const guest = new LinuxView(image.memory, () => 0, walk);
+    finish(guest.search());
+    return guest.info()?.base;
+  };
+  expect(search()).toBeUndefined();
+  expect(search((gva) => (gva >= TEXT ? 0x60_0000 + Number(gva - TEXT) : undefined))).toBe(TEXT);
+});
+
 describe('a 32-bit kernel without data in its symbol table and without types', () => {
   test('gives its symbols, its version and its log, by what it notes for crash dumps', () => {
     const guest = new LinuxView(linuxImage32().memory, () => 0);
@@ -80,6 +92,8 @@ describe('a 32-bit kernel without data in its symbol table and without types', (
     image.bytes.set(linuxImage32().bytes);
     expect(finish(guest.searchVmcoreinfo())).toContain('OSRELEASE=6.1.0-test-686');
     expect(guest.log()).toHaveLength(2);
+    // what was not known then is not remembered
+    expect(guest.info()?.release).toBe('6.1.0-test-686');
   });
 
   test('is worth a search where it runs, and firmware below 4 GiB is not', () => {

@@ -15,6 +15,9 @@ const BANNER = Buffer.from('Linux version ');
 const MAX_BANNERS = 4096;
 /** Where 32-bit kernels map memory one to one: CONFIG_PAGE_OFFSET by split of the address space. */
 const PAGE_OFFSETS = [0xc000_0000n, 0xb000_0000n, 0x8000_0000n, 0x7800_0000n, 0x4000_0000n];
+/** Where the image is mapped: __START_KERNEL_map and the most that can be behind it. */
+const KERNEL_MAP = 0xffff_ffff_8000_0000n;
+const KERNEL_MAP_BYTES = 1 << 30;
 const ENTRY = { present: 1n, large: 1n << 7n, frame: 0x000f_ffff_ffff_f000n };
 
 export interface ImagePlace {
@@ -47,7 +50,7 @@ export function* placeImage(memory: PhysicalMemory, kallsyms: Kallsyms, walk: Wa
     noted !== undefined
       ? noted - BigInt(tokenTable)
       : physical
-        ? linearDistance(memory, start, find)
+        ? (distanceInUse(start, walk) ?? linearDistance(memory, start, find))
         : yield* physicalDistance(memory, kallsyms, start, find('linux_banner'), walk);
   if (distance === undefined || !isDistance(memory, kallsyms, start, distance)) return undefined;
   const moved = physical ? symbols.map((symbol) => ({ ...symbol, address: symbol.address + distance })) : symbols;
@@ -96,6 +99,16 @@ function* physicalDistance(
   return distance;
 }
 
+/** For guest-physical symbols: by the page tables in use, which a kernel that has just begun has set right first. */
+function distanceInUse(start: bigint, walk: Walk): bigint | undefined {
+  const places = [
+    ...Array.from({ length: KERNEL_MAP_BYTES / IMAGE_ALIGN[64] }, (_, n) => KERNEL_MAP + BigInt(n * IMAGE_ALIGN[64])),
+    ...PAGE_OFFSETS.map((offset) => offset + start),
+  ];
+  const linear = places.find((gva) => walk(gva) === Number(start));
+  return linear === undefined ? undefined : linear - start;
+}
+
 /** For guest-physical symbols: by the kernel's page tables, whose upper end maps the image. */
 function linearDistance(
   memory: PhysicalMemory,
@@ -124,7 +137,7 @@ function linearDistance(
     for (let index = 0; directory !== undefined && index < 512; index++) {
       const value = entry(directory, index);
       if ((value & ENTRY.present) === 0n) continue;
-      const linear = 0xffff_ffff_8000_0000n + (BigInt(index) << 21n);
+      const linear = KERNEL_MAP + (BigInt(index) << 21n);
       const first = (value & ENTRY.large) === 0n ? entry(Number(value & ENTRY.frame), 0) : value;
       if ((first & ENTRY.present) !== 0n && (first & ENTRY.frame & ~0x1fffffn) === (start & ~0x1fffffn))
         return linear - (start & ~0x1fffffn);

@@ -15,6 +15,9 @@ const MAX_READ = 64 << 20;
 /** `__START_KERNEL_map` or the usual PAGE_OFFSET, and CONFIG_PHYSICAL_START of all but special builds. */
 const LINKED = { 64: 0xffff_ffff_8100_0000n, 32: 0xc100_0000n };
 const UTS_FIELD = 65;
+const BANNER = 'Linux version ';
+/** From the image's start. */
+const BANNER_WITHIN = 64 << 20;
 
 /** Where all memory is mapped in one piece, unless KASLR moved that too. @linux Documentation/arch/x86/x86_64/mm.rst */
 const DIRECT_MAP = 0xffff_8880_0000_0000n;
@@ -122,16 +125,30 @@ export class LinuxKernel {
 
   /** `Linux version 6.1.0-...` */
   get banner(): string {
+    // without data in the symbol table the image has a second text of that form, without the build's number
+    const uts = this.#byName.has('linux_banner') ? undefined : this.#utsBanner();
+    if (uts !== undefined) return uts;
     this.#banner ??= this.#readBanner();
-    return this.#banner;
+    return this.#banner ?? `Linux version ${this.vmcoreinfo?.release ?? 'unknown'}`;
   }
 
-  #readBanner(): string {
-    const at = this.#byName.get('linux_banner');
-    if (at !== undefined) return cString(this.image(at, 512)).trim();
-    // without data in the symbol table: from `struct new_utsname`
+  /** By its symbol, or where there is none, the first text of that form in the image. */
+  #readBanner(): string | undefined {
+    const symbol = this.#byName.get('linux_banner');
+    const { buffer, byteOffset, length } = this.memory.view(
+      this.textGpa,
+      Math.min(BANNER_WITHIN, this.memory.bytes - this.textGpa),
+    );
+    const image = Buffer.from(buffer, byteOffset, length);
+    const at = symbol === undefined ? image.indexOf(BANNER) : Number(symbol - this.text);
+    const text = at < 0 || at >= length ? '' : cString(image.subarray(at, at + 512)).trim();
+    return text.startsWith(BANNER) ? text : undefined;
+  }
+
+  /** By `struct new_utsname`: name, release and version. */
+  #utsBanner(): string | undefined {
     const uts = this.vmcoreinfo?.symbol('init_uts_ns');
-    if (uts === undefined) return `Linux version ${this.vmcoreinfo?.release ?? 'unknown'}`;
+    if (uts === undefined) return undefined;
     const field = (index: number): string => cString(this.image(uts + BigInt(index * UTS_FIELD), UTS_FIELD));
     return `${field(0)} version ${field(2)} ${field(3)}`;
   }
