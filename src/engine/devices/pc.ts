@@ -292,7 +292,7 @@ export class Pc {
 
   private plugVirtio(device: VirtioDevice): void {
     const place = { device: this.pci.freeDevice(FIRST_FREE_SLOT), function: 0 };
-    this.plug(new VirtioPci(place, device, this.options.memory));
+    this.plug(new VirtioPci(place, device, this.options.memory, this.options.clock));
   }
 
   private plug(pciFunction: PciFunction): void {

@@ -74,6 +74,8 @@ const PORT_ACCESS_NS = 1000;
 const MMIO_ACCESS_NS = 100;
 /** Under a hypervisor an instruction that it carries out takes its guest half a microsecond, and guests time by it. */
 const EMULATION_NS = 500;
+/** A slice in which devices have moved more ends early: instructions no longer say how long it takes. */
+const SLICE_DMA_BYTES = 16 << 20;
 const RIP_FIELD = fieldOffset('GUEST_RIP');
 const QUALIFICATION_FIELD = fieldOffset('EXIT_QUALIFICATION');
 const GPA_FIELD = fieldOffset('GUEST_PHYSICAL_ADDRESS');
@@ -96,7 +98,7 @@ export class Vm implements Hypervisor<Vcpu> {
   readonly realTime = false;
   readonly vcpus: Vcpu[] = [];
   readonly ept: EptBuilder;
-  readonly memory: GuestMemory;
+  readonly memory: RamView;
   /** EPT leaves that guests had changed by hypercall. */
   readonly provocations = new EptProvocations(this);
   board!: Board;
@@ -205,6 +207,7 @@ export class Vm implements Hypervisor<Vcpu> {
     if (vcpu.inGuest && (vcpu.woken || vcpu.armedFor !== this.#nextEvent(vcpu))) this.#leave(vcpu);
     this.#yields = false;
     let rounds = 0;
+    const moved = this.memory.moved + SLICE_DMA_BYTES;
     let retired = vcpu.icount;
     for (;;) {
       this.#select(vcpu);
@@ -220,7 +223,7 @@ export class Vm implements Hypervisor<Vcpu> {
         vcpu.pendingExit = false;
         if (this.#handle(vcpu) === 'stop') return { kind: 'ended' };
         if (this.#stepDone(vcpu)) return { kind: 'step' };
-        if (this.#yields) return { kind: 'limit' };
+        if (this.#yields || this.memory.moved > moved) return { kind: 'limit' };
       }
       if (this.end) return { kind: 'ended' };
       if (!vcpu.inGuest) {
@@ -710,6 +713,9 @@ export class Vm implements Hypervisor<Vcpu> {
 
 /** Guest RAM: one run of frames from GPA 0. */
 class RamView implements GuestMemory {
+  /** Bytes that devices have read and written. */
+  moved = 0;
+
   constructor(readonly vm: Vm) {}
 
   get bytes(): number {
@@ -718,11 +724,13 @@ class RamView implements GuestMemory {
 
   read(gpa: number, length: number): Uint8Array {
     this.#check(gpa, length);
+    this.moved += length;
     return this.vm.host.u8.subarray(RAM_BASE + gpa, RAM_BASE + gpa + length);
   }
 
   write(gpa: number, bytes: Uint8Array): void {
     this.#check(gpa, bytes.length);
+    this.moved += bytes.length;
     this.vm.host.u8.set(bytes, RAM_BASE + gpa);
     const first = gpa - (gpa % 4096);
     for (let page = first; page < gpa + bytes.length; page += 4096) this.vm.core.invalidatePageCode(RAM_BASE + page);

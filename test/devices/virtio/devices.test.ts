@@ -83,6 +83,47 @@ describe('virtio-blk', () => {
     expect(driver.request(0, [request(11, 0), range(1, 1, 1), { room: 1 }]).data[0]).toBe(2);
   });
 
+  it('serves a ring that its requests refill in turns, and the guest goes on between them', () => {
+    let reads = 0;
+    const disk: BlockStore = {
+      ...{ sectors: 1 << 20, readOnly: false, write() {}, writeZeroes() {}, flush() {} },
+      read: () => {
+        reads++;
+        // as DMA into the ring would: one request more
+        const { avail } = driver.ring(0);
+        driver.put(avail + 2, 2, driver.u16(avail + 2) + 1);
+      },
+    };
+    const { driver, rig } = started(new VirtioBlk({ name: 'disk0', serial: 's', store: disk }));
+    driver.offer(0, [request(0, 0), { room: 512 }, { room: 1 }]);
+    driver.notify(0);
+    const { size } = driver.ring(0);
+    expect(reads).toBe(size);
+    for (let turn = 2; turn < 5; turn++) {
+      rig.clock.advance(10_000_000);
+      expect(reads).toBe(turn * size);
+    }
+    driver.status = 0;
+    rig.clock.advance(100_000_000);
+    expect(reads).toBe(4 * size);
+  });
+
+  it('does no more for one notification than a turn of work', () => {
+    let zeroed = 0;
+    const disk: BlockStore = {
+      ...{ sectors: 1 << 30, readOnly: false, read() {}, write() {}, flush() {} },
+      writeZeroes: () => void zeroed++,
+    };
+    const { driver, rig } = started(new VirtioBlk({ name: 'disk0', serial: 's', store: disk }));
+    for (let n = 0; n < 3; n++) driver.offer(0, [request(13, 0), range(0, 1 << 22), { room: 1 }], 3 * n);
+    driver.notify(0);
+    expect(zeroed).toBe(1);
+    rig.clock.advance(10_000_000);
+    expect(zeroed).toBe(2);
+    rig.clock.advance(10_000_000);
+    expect(zeroed).toBe(3);
+  });
+
   it('flushes when asked, and after each write for a driver that cannot ask', () => {
     const log: string[] = [];
     const disk = new MemoryDisk(new Uint8Array(16 * 512));

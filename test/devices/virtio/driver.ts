@@ -43,7 +43,7 @@ export function virtioRig(device: VirtioDevice): Rig & { virtio: VirtioPci } {
     },
   };
   const rig = pcRig({ memory });
-  const virtio = new VirtioPci({ device: SLOT, function: 0 }, device, memory);
+  const virtio = new VirtioPci({ device: SLOT, function: 0 }, device, memory, rig.clock);
   rig.pc.addPci(virtio);
   // The local APIC takes fixed interrupts.
   rig.apicWrite(0xf0, 0x1ff);

@@ -1,8 +1,20 @@
 /** The PCI transport of virtio 1.x, without the transitional registers. @virtio 4.1 "Virtio Over PCI Bus" */
 import type { StateFormat } from '../../state/saved.js';
-import { list, optional, record, type Schema, type StateOf, text, u8, u16, u32, u64 } from '../../state/schema.js';
-import type { GuestMemory } from '../device.js';
-import { bitNames, hex } from '../device-state.js';
+import {
+  count,
+  list,
+  optional,
+  record,
+  type Schema,
+  type StateOf,
+  text,
+  u8,
+  u16,
+  u32,
+  u64,
+} from '../../state/schema.js';
+import type { Clock, GuestMemory, Timer } from '../device.js';
+import { bitNames, hex, restoreTimer } from '../device-state.js';
 import { type BarRegion, PciFunction, type PciPlace } from '../pci/function.js';
 import { CAPABILITY_MSIX, type MsixState, MsixTable, msixCapability } from '../pci/msix.js';
 import type { VirtioDevice, VirtioTransport } from './device.js';
@@ -50,6 +62,9 @@ const TRANSPORT = record({
   generation: u32,
   queueSelect: u16,
   isr: u8,
+  /** Queues with requests that wait for the device's next turn, a bit each, and when that is. */
+  left: u32,
+  resumesAt: optional(count),
 });
 type TransportState = StateOf<typeof TRANSPORT>;
 
@@ -71,8 +86,13 @@ function powerOn(): TransportState {
     generation: 0,
     queueSelect: 0,
     isr: 0,
+    left: 0,
+    resumesAt: undefined,
   };
 }
+
+/** A device that has worked for a while goes on so much later: the guest, and who wants it stopped, have their turns. */
+const REST_NS = 10_000_000;
 
 export class VirtioPci extends PciFunction<VirtioPciState> implements VirtioTransport {
   readonly memory: RingMemory;
@@ -84,11 +104,13 @@ export class VirtioPci extends PciFunction<VirtioPciState> implements VirtioTran
   private readonly windowAt: number;
   private readonly offered: bigint;
   private s = powerOn();
+  private readonly rest: Timer;
 
   constructor(
     place: PciPlace,
     readonly device: VirtioDevice,
     memory: GuestMemory,
+    private readonly clock: Clock,
   ) {
     super(device.name, place, {
       vendor: VENDOR,
@@ -120,6 +142,7 @@ export class VirtioPci extends PciFunction<VirtioPciState> implements VirtioTran
     this.open(this.windowAt + 8, 4);
     this.open(this.windowAt + 12, 4);
     this.open(this.windowAt + 16, 4);
+    this.rest = clock.timer(`${device.name} goes on`, () => this.goOn());
     device.attach(this);
   }
 
@@ -178,7 +201,19 @@ export class VirtioPci extends PciFunction<VirtioPciState> implements VirtioTran
 
   private notified(index: number): void {
     if (!this.running || !this.isBusMaster || !this.queues[index]?.ready) return;
-    this.guarded(() => this.device.notify(index));
+    const queue = this.queues[index];
+    this.guarded(() => {
+      if (!queue.inTurn(() => this.device.notify(index))) return;
+      this.s.left |= 1 << index;
+      if (this.rest.deadline === undefined) this.rest.arm(this.clock.now() + REST_NS);
+    });
+  }
+
+  /** Serves what the last turn left. */
+  private goOn(): void {
+    const { left } = this.s;
+    this.s.left = 0;
+    for (const index of this.queues.keys()) if ((left >>> index) & 1) this.notified(index);
   }
 
   private takeIsr(): number {
@@ -373,6 +408,7 @@ export class VirtioPci extends PciFunction<VirtioPciState> implements VirtioTran
 
   private resetTransport(): void {
     this.s = powerOn();
+    this.rest.cancel();
     for (const queue of this.queues) queue.reset();
     this.setIntx(false);
     this.device.reset();
@@ -399,11 +435,13 @@ export class VirtioPci extends PciFunction<VirtioPciState> implements VirtioTran
   protected override saveDevice(): VirtioPciState {
     const queues = this.queues.map((queue) => queue.s);
     const { lastError } = this;
-    return { transport: this.s, queues, msix: this.msix.save(), lastError, device: this.device.save() };
+    const transport = { ...this.s, resumesAt: this.rest.deadline };
+    return { transport, queues, msix: this.msix.save(), lastError, device: this.device.save() };
   }
 
   protected override loadDevice({ transport, queues, msix, lastError, device }: VirtioPciState): void {
     this.s = transport;
+    restoreTimer(this.rest, transport.resumesAt);
     for (const [i, queue] of queues.entries()) this.queues[i].s = queue;
     this.msix.load(msix);
     this.lastError = lastError;

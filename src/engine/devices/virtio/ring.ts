@@ -33,10 +33,14 @@ export interface RingFeatures {
 
 /** Guest memory for a device: what leaves RAM is the guest's mistake, not the program's. */
 export class RingMemory {
+  /** Work of the device so far, in bytes moved or what takes as long. */
+  work = 0;
+
   constructor(private readonly memory: GuestMemory) {}
 
   /** The bytes as they are now; do not keep the array. */
   read(gpa: number, bytes: number): Uint8Array {
+    this.work += bytes;
     try {
       return this.memory.read(gpa, bytes);
     } catch (error) {
@@ -45,6 +49,7 @@ export class RingMemory {
   }
 
   write(gpa: number, bytes: Uint8Array): void {
+    this.work += bytes.length;
     try {
       this.memory.write(gpa, bytes);
     } catch (error) {
@@ -164,6 +169,8 @@ export const RING_STATE = record({
 export type RingState = StateOf<typeof RING_STATE>;
 
 export const NO_VECTOR = 0xffff;
+/** Work that a device does for one notification before the guest goes on: some 10 ms of the host. */
+const TURN_WORK = 32 << 20;
 
 export class Virtqueue {
   s: RingState;
@@ -212,10 +219,32 @@ export class Virtqueue {
     return count;
   }
 
-  /** Takes the next request; undefined when there is none. @throws RingError */
+  /** Requests and work that the device may still do in this turn; undefined: as much as there is. */
+  #turn: { requests: number; work: number; cut: boolean } | undefined;
+
+  /**
+   * Lets the device serve requests, but no more than fit the ring, and not more work than it does in one go: a request
+   * may write new ones into the ring. True when some were left for another turn.
+   */
+  inTurn(serve: () => void): boolean {
+    this.#turn = { requests: this.s.size, work: this.memory.work + TURN_WORK, cut: false };
+    try {
+      serve();
+      return this.#turn.cut;
+    } finally {
+      this.#turn = undefined;
+    }
+  }
+
+  /** Takes the next request; undefined when there is none, or none for this turn. @throws RingError */
   pop(): Chain | undefined {
     const { s, memory } = this;
     if (!s.enabled || this.waiting() === 0) return undefined;
+    const turn = this.#turn;
+    if (turn) {
+      turn.cut = turn.requests-- <= 0 || memory.work > turn.work;
+      if (turn.cut) return undefined;
+    }
     const head = memory.u16(s.driver + 4 + 2 * (s.nextAvailable % s.size));
     const chain = this.walk(head);
     s.nextAvailable = (s.nextAvailable + 1) & 0xffff;
