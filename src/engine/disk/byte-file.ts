@@ -10,6 +10,8 @@ export interface ByteFile {
   read(offset: number, into: Uint8Array): void;
   /** The file grows when the range ends beyond it. @throws BlockError */
   write(offset: number, bytes: Uint8Array): void;
+  /** Makes a hole, which reads as zeros; false: it cannot, and nothing has changed. Absent where files have no holes. */
+  punch?(offset: number, bytes: number): boolean;
   /** All that was written is on stable storage. @throws BlockError */
   sync(): void;
   close(): void;

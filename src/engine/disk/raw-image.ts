@@ -37,10 +37,15 @@ export class RawImage implements BlockStore {
 
   writeZeroes(sector: number, count: number): void {
     checkSectors(this, sector, count);
-    for (let done = 0; done < count; ) {
-      const piece = Math.min(count - done, ZEROS.length / SECTOR_BYTES);
-      this.file.write((sector + done) * SECTOR_BYTES, ZEROS.subarray(0, piece * SECTOR_BYTES));
-      done += piece;
+    if (count === 0) return;
+    const start = sector * SECTOR_BYTES;
+    if (this.file.writable && this.file.punch?.(start, count * SECTOR_BYTES)) return;
+    // without holes to make, those that are there stay
+    const old = new Uint8Array(ZEROS.length);
+    for (let done = 0; done < count * SECTOR_BYTES; done += old.length) {
+      const piece = old.subarray(0, Math.min(old.length, count * SECTOR_BYTES - done));
+      this.file.read(start + done, piece);
+      if (piece.some((byte) => byte !== 0)) this.file.write(start + done, ZEROS.subarray(0, piece.length));
     }
   }
 

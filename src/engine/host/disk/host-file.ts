@@ -1,8 +1,12 @@
 /** A file of the host under a disk image. */
-import { closeSync, constants, fdatasyncSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { closeSync, constants, fdatasyncSync, fstatSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { BlockError } from '../../devices/block.js';
 import { type ByteFile, DiskImageError } from '../../disk/byte-file.js';
 import { fileCause } from '../file-cause.js';
+import { punchHole } from './punch-hole.js';
 
 export class HostFile implements ByteFile {
   #size: number;
@@ -36,8 +40,26 @@ export class HostFile implements ByteFile {
     }
   }
 
+  /** A file without a name, which is gone when it is closed, in the folder for temporary files. @throws BlockError */
+  static scratch(): HostFile {
+    const folder = tmpdir();
+    const name = join(folder, `vmscope-${process.pid}-${randomUUID()}`);
+    try {
+      const fd = openSync(name, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
+      unlinkSync(name);
+      return new HostFile(`a file in ${folder}`, fd, true, name, 0);
+    } catch (error) {
+      throw new BlockError(`a file in ${folder} for snapshot=on: ${fileCause(error)}`, 'write');
+    }
+  }
+
   size(): number {
     return this.#size;
+  }
+
+  /** Makes a hole: the range reads as zeros and takes no space. false: the host cannot. */
+  punch(offset: number, bytes: number): boolean {
+    return punchHole(this.fd, offset, bytes);
   }
 
   read(offset: number, into: Uint8Array): void {

@@ -71,7 +71,8 @@ export function openDisk(options: DiskOptions): OpenDisk {
   try {
     const writable = !options.readonly && !options.snapshot && options.snapshotName === undefined && !options.cdrom;
     const top = openLayer(options.path, options.format, writable, opened, 'disk', options);
-    const store = options.snapshot && !options.cdrom ? new Overlay(top.store) : top.store;
+    const overlay = options.snapshot && !options.cdrom ? new Overlay(top.store, HostFile.scratch) : undefined;
+    const store = overlay ?? top.store;
     if (store.sectors === 0) throw new DiskImageError(options.path, 'is empty: a disk has at least one sector');
     return {
       ...{ store, format: top.format, snapshots: top.snapshots, warnings: opened.warnings },
@@ -79,6 +80,7 @@ export function openDisk(options: DiskOptions): OpenDisk {
         try {
           store.flush();
         } finally {
+          overlay?.close();
           closeAll(opened);
         }
       },

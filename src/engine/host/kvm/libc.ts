@@ -9,6 +9,8 @@ export const PROT_READ = 1;
 export const PROT_WRITE = 2;
 export const MAP_SHARED = 1;
 export const MADV_DONTNEED = 4;
+export const FALLOC_FL_KEEP_SIZE = 1;
+export const FALLOC_FL_PUNCH_HOLE = 2;
 export const SIG_BLOCK = 0;
 /** Handler value that makes the kernel drop a signal. */
 export const SIG_IGN = 1;
@@ -22,6 +24,7 @@ export interface Libc {
   mmap(address: number, bytes: number, protection: number, flags: number, fd: number, offset: number): number;
   munmap(address: number, bytes: number): number;
   madvise(address: number, bytes: number, advice: number): number;
+  fallocate(fd: number, mode: number, offset: number, bytes: number): number;
   /** Ends the process at once, threads that hang in the kernel included. */
   exitNow(status: number): void;
   getpid(): number;
@@ -73,6 +76,7 @@ function load(): Libc {
     mmap: func('mmap', 'intptr_t', 'uintptr_t', 'size_t', 'int', 'int', 'int', 'int64_t'),
     munmap: func('munmap', 'int', 'uintptr_t', 'size_t'),
     madvise: func('madvise', 'int', 'uintptr_t', 'size_t', 'int'),
+    fallocate: func('fallocate', 'int', 'int', 'int', 'int64_t', 'int64_t'),
     exitNow: func('_exit', 'void', 'int'),
     getpid: func('getpid', 'int'),
     gettid: func('gettid', 'int'),
