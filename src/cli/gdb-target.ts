@@ -173,6 +173,8 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
   debug.onEvent((event) => {
     if (event.type === 'running') started();
     else if (event.type === 'stopped') stopped(event.vcpu, event.stop);
+    else if (event.type === 'vcpu-stopped')
+      emit({ type: 'thread-stopped', thread: event.vcpu, cause: causeOf(event.stop) });
   });
   const state = await debug.state();
   if (stops === 0) {
@@ -257,6 +259,7 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
       );
     },
 
+    ...(debug.each ? { each: debug.each } : {}),
     extraRegisters: {
       list: debug.vmcs === undefined ? SYSTEM_REGISTERS : [...SYSTEM_REGISTERS, ...VMCS_REGISTERS],
       read: readExtra,

@@ -18,7 +18,17 @@ export interface TargetInfo {
   /** Groups that this target does not have, with the reason: `{ vmcs: 'KVM does not give the VMCS to user space' }`. */
   unavailable: Partial<
     Record<
-      'vmcs' | 'ept' | 'exits' | 'console' | 'watchpoints' | 'os' | 'source' | 'icount' | 'compiler' | 'snapshots',
+      | 'each'
+      | 'vmcs'
+      | 'ept'
+      | 'exits'
+      | 'console'
+      | 'watchpoints'
+      | 'os'
+      | 'source'
+      | 'icount'
+      | 'compiler'
+      | 'snapshots',
       string
     >
   >;
@@ -158,6 +168,8 @@ export interface RunState {
 export type DebuggerEvent =
   | { type: 'running' }
   | { type: 'stopped'; vcpu: number; stop: StopReason; icount: bigint }
+  /** One vCPU stopped by itself, see Debugger.each. */
+  | { type: 'vcpu-stopped'; vcpu: number; stop: StopReason }
   /** Bytes that the guest wrote to its first serial port. */
   | { type: 'serial'; bytes: Uint8Array }
   /** `symbols()` answers anew: the guest's kernel was found in its memory. */
@@ -427,6 +439,19 @@ export interface Debugger {
   /** Symbols of the image and of the kernel that runs, sorted by address. */
   symbols(): Promise<TargetSymbol[]>;
 
+  /**
+   * vCPUs that stop and go each by itself. While that is on, what stops a vCPU (a breakpoint, watchpoint, step) stops
+   * it alone, as an event of its own; the guest runs while one of them does, and stops with the last.
+   */
+  readonly each?: {
+    /** Off: those that stand are as all others, which are stopped if they run. */
+    independent(on: boolean): Promise<void>;
+    resume(vcpus: readonly number[]): Promise<void>;
+    /** Those that run stop, as paused. */
+    stop(vcpus: readonly number[]): Promise<void>;
+    /** As Debugger.step; the stop comes as an event. */
+    step(vcpu: number, within?: { start: bigint; end: bigint }): Promise<void>;
+  };
   readonly ept?: {
     /** GPA -> HPA with each entry. */
     walk(gpa: bigint, vcpu?: number): Promise<PageWalk>;

@@ -12,10 +12,11 @@
  */
 
 import { encodeHexText } from '../rsp/hex.js';
-import { encodePacket, type PacketEvent, PacketParser } from '../rsp/packet.js';
+import { encodeNotification, encodePacket, type PacketEvent, PacketParser } from '../rsp/packet.js';
 import { ClientBreakpoints } from './breakpoints.js';
 import type { Reply } from './command.js';
 import { dispatch } from './commands/table.js';
+import type { NonStop } from './non-stop.js';
 import { RegisterAccess } from './register-access.js';
 import type { StubSettings } from './settings.js';
 import { SIGNAL_NONE, SIGNAL_TRAP, summarizeStop } from './stop-reply.js';
@@ -72,7 +73,10 @@ export type RunRequest =
 /** What a stop reply shows. */
 const STOP_REGISTERS = ['rip', 'rsp', 'rbp'];
 
-type QueueItem = PacketEvent | { kind: 'stopped'; thread: number; cause: StopCause };
+type QueueItem =
+  | PacketEvent
+  | { kind: 'stopped'; thread: number; cause: StopCause }
+  | { kind: 'thread-stopped'; thread: number; cause: StopCause };
 
 /** The stop that an exec event stands for. */
 interface BehindExec {
@@ -94,6 +98,8 @@ export class Session {
   };
   readonly breakpoints: ClientBreakpoints;
   readonly registers: RegisterAccess;
+  /** Threads stop and go each by itself; undefined in all-stop mode. */
+  nonStop: NonStop | undefined;
   /** Thread of g, p, m and so on (`Hg`), and of c and s (`Hc`); from 0. */
   generalThread = 0;
   continueThread = 0;
@@ -143,7 +149,7 @@ export class Session {
     this.breakpoints = new ClientBreakpoints(target);
     this.registers = new RegisterAccess(target, settings, () => this.features.execEvents);
     this.unsubscribe = target.onEvent((event) => {
-      if (event.type === 'stopped') this.enqueue([{ kind: 'stopped', thread: event.thread, cause: event.cause }]);
+      if (event.type !== 'running') this.enqueue([{ kind: event.type, thread: event.thread, cause: event.cause }]);
     });
   }
 
@@ -163,7 +169,9 @@ export class Session {
     this.unsubscribe();
     this.queue.length = 0;
     this.endCommand();
-    const forNobody = this.view === 'running' && (await this.stoppedByOwn());
+    const forNobody =
+      this.nonStop === undefined ? this.view === 'running' && (await this.stoppedByOwn()) : await this.nonStop.end();
+    this.nonStop = undefined;
     await this.breakpoints.clear();
     if (forNobody) await this.target.resume();
   }
@@ -232,6 +240,26 @@ export class Session {
     this.monitorChoice = { thread, beside: this.generalThread };
   }
 
+  /** Whether a thread runs, as far as this client is concerned. */
+  runs(thread: number): boolean {
+    return this.nonStop ? this.nonStop.runs(thread) : this.target.running();
+  }
+
+  /** A notification, which nobody acknowledges. */
+  notify(payload: string): void {
+    if (!this.closed) this.full = !this.wire.write(encodeNotification(payload));
+  }
+
+  /** The stop reply of one thread, without what is for all of them. */
+  async stopOf(thread: number, cause: StopCause): Promise<string> {
+    if (cause.kind === 'exited') return this.exitReply(cause.status);
+    const registers = await this.target.readRegisters(thread, STOP_REGISTERS);
+    // a thread that the client asked to stop has met no signal
+    const { signal, reason } =
+      cause.kind === 'paused' ? { signal: 0, reason: '' } : summarizeStop(cause, this.breakpoints, this.features);
+    return this.stopPacket(thread, registers, signal, reason);
+  }
+
   /** Text for the user, printed with the next stop: GDB takes console output only while it waits for one. */
   note(text: string): void {
     this.notes.push(text);
@@ -271,7 +299,7 @@ export class Session {
         await this.handle(item);
       } catch (error) {
         if (item.kind === 'packet') this.send(this.error(5, messageOf(error)));
-        else if (item.kind === 'stopped') await this.report(item.thread, item.cause).catch(() => {});
+        else if (item.kind === 'stopped' && !this.nonStop) await this.report(item.thread, item.cause).catch(() => {});
       }
       if (this.full && !this.closed) {
         await this.wire.drained();
@@ -301,7 +329,10 @@ export class Session {
       case 'interrupt':
         return this.interrupt();
       case 'stopped':
+        if (this.nonStop) return this.nonStop.guestStopped(item.thread, item.cause);
         return this.stopped(item.thread, item.cause);
+      case 'thread-stopped':
+        return this.nonStop?.threadStopped(item.thread, item.cause);
       case 'packet': {
         this.acknowledge();
         this.atWork ||= IS_WORK.test(item.payload);
@@ -334,6 +365,7 @@ export class Session {
 
   /** Ctrl-C. While the client believes that the guest stands it has crossed a stop reply: nothing to do. */
   async interrupt(): Promise<void> {
+    if (this.nonStop) return this.nonStop.stopAll();
     if (this.view === 'stopped') return;
     await this.target.pause();
     // A guest that stood already (another observer's stop is on its way, or was let pass) emits nothing.
@@ -344,7 +376,8 @@ export class Session {
   }
 
   /** Pauses a guest that another observer has resumed, before an access that needs it to stand. */
-  async hold(why: string): Promise<void> {
+  async hold(why: string, thread = this.generalThread): Promise<void> {
+    if (this.nonStop) return this.nonStop.mustStand(thread);
     if (!this.target.running()) return;
     await this.target.pause();
     this.note(`The guest was running, resumed by another view; paused it for ${why}.`);
@@ -352,6 +385,8 @@ export class Session {
 
   /** The client has (re)connected or detached: its earlier breakpoints go. */
   async forget(): Promise<void> {
+    await this.nonStop?.end();
+    this.nonStop = undefined;
     this.view = 'stopped';
     this.behindExec = undefined;
     this.physicalMemory = false;
@@ -411,16 +446,20 @@ export class Session {
 
   /** Starts a step. It may go on for long, or never end: packets are served meanwhile. */
   private async step({ thread, within, others }: RunRequest & { kind: 'step' }): Promise<void> {
-    let range = within;
-    if (within) {
-      const registers = await this.target.readRegisters(thread, STOP_REGISTERS);
-      const offset = this.registers.shownOffset(registers);
-      range = { start: within.start + offset, end: within.end + offset };
-    }
+    const range = within && (await this.linearRange(thread, within));
     void this.target.step(thread, range, others).catch((error: unknown) => {
       this.view = 'stopped';
       this.send(this.error(22, messageOf(error)));
     });
+  }
+
+  /** A range of the program counter as the client sees it, by linear addresses. */
+  async linearRange(
+    thread: number,
+    { start, end }: { start: bigint; end: bigint },
+  ): Promise<{ start: bigint; end: bigint }> {
+    const offset = this.registers.shownOffset(await this.target.readRegisters(thread, STOP_REGISTERS));
+    return { start: start + offset, end: end + offset };
   }
 
   private exitReply(status: number): string {

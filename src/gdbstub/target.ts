@@ -38,7 +38,11 @@ export type StopCause =
   /** The guest is over. */
   | { kind: 'exited'; status: number; message: string };
 
-export type TargetEvent = { type: 'running' } | { type: 'stopped'; thread: number; cause: StopCause };
+export type TargetEvent =
+  | { type: 'running' }
+  | { type: 'stopped'; thread: number; cause: StopCause }
+  /** One vCPU stopped by itself, see Target.each. */
+  | { type: 'thread-stopped'; thread: number; cause: StopCause };
 
 /** Agent expressions, all of which are 0 where a breakpoint does not stop. */
 export interface TargetCondition {
@@ -139,6 +143,14 @@ export interface Target {
   /** Whether another observer has an enabled breakpoint there too. */
   readonly othersBreakAt?: (address: bigint) => Promise<boolean>;
 
+  /** vCPUs that stop and go each by itself, for the non-stop mode. A stop of the last is also one of the guest. */
+  readonly each?: {
+    independent(on: boolean): Promise<void>;
+    resume(threads: readonly number[]): Promise<void>;
+    /** Those that run stop, as paused. */
+    stop(threads: readonly number[]): Promise<void>;
+    step(thread: number, within?: { start: bigint; end: bigint }): Promise<void>;
+  };
   /** Registers beyond the standard ones: control registers, MSRs, VMCS fields. */
   readonly extraRegisters?: {
     readonly list: readonly ExtraRegister[];

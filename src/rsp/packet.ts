@@ -14,6 +14,7 @@ export type PacketEvent =
   /** Longer than the limit; the rest up to its `#` was dropped. */
   | { kind: 'oversized' };
 
+const PERCENT = 0x25;
 const DOLLAR = 0x24;
 const HASH = 0x23;
 const PLUS = 0x2b;
@@ -66,9 +67,18 @@ export function expandRuns(payload: string): string | undefined {
 
 /** A whole packet ready for the wire; the payload is escaped here. */
 export function encodePacket(payload: string): Buffer {
+  return frame(DOLLAR, payload);
+}
+
+/** A notification ready for the wire: as a packet, with a percent sign. @gdb "Notification Packets" */
+export function encodeNotification(payload: string): Buffer {
+  return frame(PERCENT, payload);
+}
+
+function frame(lead: number, payload: string): Buffer {
   const body = escapePayload(payload);
   const out = Buffer.allocUnsafe(body.length + 4);
-  out[0] = DOLLAR;
+  out[0] = lead;
   out.write(body, 1, 'latin1');
   let sum = 0;
   for (let at = 1; at <= body.length; at++) sum += out[at];

@@ -352,3 +352,55 @@ describe('a condition', () => {
     expect(b).toBeGreaterThan(1000n);
   });
 });
+
+describe('vCPUs each by itself', () => {
+  /** What happens to each, in order. */
+  function watchEach(guest: Guest): { vcpu: number; stop: StopReason }[] {
+    const seen: { vcpu: number; stop: StopReason }[] = [];
+    guest.onEvent((event) => {
+      if (event.type === 'vcpu-stopped') seen.push({ vcpu: event.vcpu, stop: event.stop });
+    });
+    return seen;
+  }
+  const settled = async (condition: () => boolean | Promise<boolean>): Promise<void> => {
+    for (let n = 0; n < 500 && !(await condition()); n++) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(await condition()).toBe(true);
+  };
+
+  it('a breakpoint stops one, steps move it, the other runs', async () => {
+    const guest = guestOf(BOTH, { vcpus: 2 });
+    const { each } = guest;
+    if (!each) throw new Error('no each');
+    const { id } = await guest.addBreakpoint({ kind: 'execute', gva: 0x70000n });
+    while ((await go(guest)).vcpu !== 1);
+    await each.independent(true);
+    const seen = watchEach(guest);
+    await guest.removeBreakpoint(id);
+    await each.resume([0]);
+    const mine = (await guest.readRegisters(1)).rax;
+    const others = async () => (await guest.readRegisters(0)).rax;
+    const before = await others();
+    await settled(async () => (await others()) > before + 1000n);
+    expect((await guest.state()).running).toBe(true);
+    for (let n = 0; n < 4; n++) {
+      await each.step(1);
+      await settled(() => seen.length > n);
+      expect(seen[n]).toEqual({ vcpu: 1, stop: { kind: 'step' } });
+    }
+    expect((await guest.readRegisters(1)).rax).toBe(mine + 2n);
+    // the other one meets a breakpoint while this one stands
+    const second = await guest.addBreakpoint({ kind: 'execute', gva: 0x70000n });
+    await settled(() => seen.length === 5);
+    expect(seen[4]).toEqual({ vcpu: 0, stop: { kind: 'breakpoint', id: second.id, gva: 0x70000n } });
+    expect(await guest.state()).toMatchObject({ running: false, vcpu: 0, stop: { kind: 'breakpoint' } });
+    // both go on; one is stopped, then all
+    await guest.removeBreakpoint(second.id);
+    await each.resume([0, 1]);
+    await each.stop([1]);
+    expect(seen[5]).toEqual({ vcpu: 1, stop: { kind: 'paused' } });
+    expect((await guest.state()).running).toBe(true);
+    await each.independent(false);
+    expect((await guest.state()).running).toBe(false);
+    await expect(each.resume([0])).rejects.toThrow('do not stop each by itself');
+  });
+});

@@ -58,6 +58,7 @@ function newCpu(rip: bigint): Cpu {
 }
 
 const EXTRA: ExtraRegister[] = [
+  { name: 'tsc', bits: 64, group: 'system', moves: true },
   {
     name: 'cr0',
     bits: 64,
@@ -74,6 +75,7 @@ const EXTRA: ExtraRegister[] = [
     name: 'vmcs_exit_reason',
     bits: 32,
     group: 'vmcs',
+    moves: true,
     type: {
       kind: 'enum',
       id: 'exit_reason',
@@ -94,7 +96,7 @@ export class FakeTarget implements Target {
   /** Breakpoints that others set, by address: reported but not the client's. */
   readonly breakpoints = new Map<number, TargetBreakpoint>();
   foreign = new Set<bigint>();
-  extra: Record<string, bigint> = { cr0: 0x80000001n, vmcs_exit_reason: 48n };
+  extra: Record<string, bigint> = { cr0: 0x80000001n, vmcs_exit_reason: 48n, tsc: 0x1000n };
   private nextId = 1;
   private isRunning = false;
   private stop: { thread: number; cause: StopCause } | undefined = { thread: 0, cause: { kind: 'paused' } };
@@ -179,8 +181,12 @@ export class FakeTarget implements Target {
     return undefined;
   }
 
-  async resume(): Promise<void> {
+  /** What the last resume and step were asked for. */
+  asked: unknown[] = [];
+
+  async resume(threads?: readonly number[]): Promise<void> {
     if (this.isRunning) return;
+    this.asked = [threads];
     this.isRunning = true;
     this.stop = undefined;
     this.emit({ type: 'running' });
@@ -207,7 +213,8 @@ export class FakeTarget implements Target {
     if (this.isRunning) this.halt(0, { kind: 'paused' });
   }
 
-  async step(thread: number, within?: { start: bigint; end: bigint }): Promise<void> {
+  async step(thread: number, within?: { start: bigint; end: bigint }, others?: readonly number[]): Promise<void> {
+    this.asked = [thread, within, others];
     this.isRunning = true;
     this.stop = undefined;
     this.emit({ type: 'running' });

@@ -133,4 +133,61 @@ describe.skipIf(absent).each([
       await prompt.close();
     }
   });
+
+  it('conditions on code of each of them let both on; the monitor answers for the thread that is looked at', async () => {
+    const out = await runGdb(
+      'hbreak *0x70000',
+      'continue',
+      'delete',
+      // `1: incl 0x500; jmp 1b` of the second one, met by a condition that is false many times
+      'hbreak *0x70004 if *(int *)0x500 == 5000',
+      'continue',
+      'p *(int *)0x500',
+      'delete',
+      'hbreak first_loop if *(int *)&counter == 3000',
+      'continue',
+      'p *(int *)&counter',
+      'thread 2',
+      'monitor info cpus',
+      'monitor cpu 0',
+      'monitor info cpus',
+    );
+    expect(out).toContain('$1 = 5000');
+    expect(out).toContain('$2 = 3000');
+    expect(out).toMatch(/ {2}CPU #0: thread_id=1\n\* CPU #1: thread_id=2/);
+    expect(out).toMatch(/\* CPU #0: thread_id=1\n {2}CPU #1: thread_id=2/);
+  });
+
+  test.skipIf(engine !== 'vtx')(
+    'non-stop: one stands at a breakpoint and is stepped while the other runs',
+    async () => {
+      guest = await RunningGuest.start(join(folder, 'smp.elf'), '--vcpus', '2');
+      const prompt = new Prompt(spawn(gdb.path, ['-nx', '-q', `${folder}/smp.elf`]), 30_000);
+      try {
+        await prompt.type('set pagination off', /\(gdb\)/);
+        await prompt.type('set non-stop on', /\(gdb\)/);
+        const connected = prompt.type(`target remote 127.0.0.1:${guest.port}`, /Thread 1 "CPU#0" stopped[\s\S]*_start/);
+        await connected;
+        await prompt.expect(/Thread 2 "CPU#1" stopped/);
+        await prompt.type('hbreak *0x70000', /breakpoint 1/);
+        await prompt.type('continue -a &', /Thread 2 "CPU#1" hit Breakpoint 1/);
+        await prompt.type('delete', /\(gdb\)/);
+        await prompt.type('info threads', /1 .*\(running\)[\s\S]*2 .*0x0*70000/);
+        await prompt.type('thread 2', /Switching to thread 2/);
+        await prompt.type('stepi', /0x0*70002/);
+        await prompt.type('interrupt -a', /Thread 1 "CPU#0" stopped/);
+        await prompt.type('thread 1', /Switching to thread 1/);
+        const first = /= (\d+)/.exec(await prompt.type('p counter', /= \d+\n/))?.[1];
+        await prompt.type('continue &', /Continuing/);
+        await prompt.type('interrupt', /Thread 1 "CPU#0" stopped/);
+        const second = /= (\d+)/.exec(await prompt.type('p counter', /= \d+\n/))?.[1];
+        expect(Number(second)).toBeGreaterThan(Number(first));
+        await prompt.type('p/x $pc', /= 0x/);
+        await prompt.type('thread 2', /0x0*70002/);
+        await prompt.type('detach', /detached/);
+      } finally {
+        await prompt.close();
+      }
+    },
+  );
 });

@@ -393,6 +393,28 @@ describe('memory', () => {
     expect(await client.ask('qCRC:0,ffffffffff')).toBe('E16');
   });
 
+  test('a register that moves by itself takes an old value that was read, without effect', async () => {
+    const client = new WireClient();
+    const xml = await client.ask('qXfer:features:read:target.xml:0,ffff');
+    const number = (name: string) => Number(new RegExp(`<reg name="${name}"[^>]*regnum="(\\d+)"`).exec(xml)?.[1]);
+    for (const name of ['cr0', 'tsc', 'vmcs_exit_reason'])
+      expect(xml).toMatch(new RegExp(`"${name}".*save-restore="no"`));
+    const tsc = number('tsc').toString(16);
+    const reason = number('vmcs_exit_reason').toString(16);
+    // gdb saves them before a call, and puts them back after it
+    const before = await client.ask(`p${tsc}`);
+    const exit = await client.ask(`p${reason}`);
+    client.target.extra.tsc = 0x5000n;
+    client.target.extra.vmcs_exit_reason = 12n;
+    expect(await client.ask(`P${tsc}=${before}`)).toBe('OK');
+    expect(await client.ask(`P${reason}=${exit}`)).toBe('OK');
+    expect(client.target.extra).toMatchObject({ tsc: 0x5000n, vmcs_exit_reason: 12n });
+    // a user's own value is another matter
+    expect(await client.ask(`P${tsc}=0070000000000000`)).toBe('OK');
+    expect(client.target.extra.tsc).toBe(0x7000n);
+    expect(await client.ask(`P${reason}=ff000000`)).toBe('E16');
+  });
+
   test('LLDB’s regions never end at 2^64', async () => {
     const client = new WireClient();
     expect(await client.ask('qMemoryRegionInfo:1000')).toBe('start:0;size:400000;permissions:rwx;');
@@ -412,6 +434,66 @@ describe('memory', () => {
 });
 
 describe('running', () => {
+  test.each([
+    ['vCont;c', [undefined]],
+    ['vCont;c:2', [[1]]],
+    ['vCont;c:1;c:3', [[0, 2]]],
+    ['vCont;t:2;c', [[0, 2]]],
+    ['vCont;s:2', [1, undefined, []]],
+    ['vCont;s:2;c', [1, undefined, [0, 2]]],
+    ['vCont;s:2;c:3', [1, undefined, [2]]],
+    ['vCont;c:1;s:2;s', [1, undefined, [0]]],
+    ['vCont;r1300,1302:2;c:-1', [1, { start: 0x1300n, end: 0x1302n }, [0, 2]]],
+    ['vCont;s', [0, undefined, []]],
+  ])('%s: each thread has its action', async (packet, asked) => {
+    const client = new WireClient(new FakeTarget(3));
+    client.send(packet);
+    for (let n = 0; n < 100 && client.target.asked.length === 0; n++) await new Promise((done) => setTimeout(done, 2));
+    expect(client.target.asked).toEqual(asked);
+    await client.target.pause();
+  });
+
+  test('a client that dies at the moment of its breakpoint leaves the guest running', async () => {
+    const client = new WireClient();
+    await client.ask('Z0,1007,1');
+    const left = new Promise<void>((resolve) => {
+      const off = client.target.onEvent((event) => {
+        if (event.type !== 'stopped') return;
+        off();
+        void client.session.close().then(resolve);
+      });
+    });
+    client.send('c');
+    await left;
+    expect(client.target.running()).toBe(true);
+    expect(client.target.breakpoints.size).toBe(0);
+    await client.target.pause();
+  });
+
+  test('one that dies where another observer has stopped the guest leaves it stopped', async () => {
+    const client = new WireClient();
+    await client.ask('Z0,1007,1');
+    client.target.foreign.add(0x1007n);
+    const left = new Promise<void>((resolve) => {
+      const off = client.target.onEvent((event) => {
+        if (event.type !== 'stopped') return;
+        off();
+        void client.session.close().then(resolve);
+      });
+    });
+    client.send('c');
+    await left;
+    expect(client.target.running()).toBe(false);
+  });
+
+  test('non-stop is refused where vCPUs cannot stop each by itself', async () => {
+    const client = new WireClient();
+    expect(await client.ask('qSupported:')).not.toContain('QNonStop+');
+    expect(await client.ask('QNonStop:1')).toBe('');
+    expect(await client.ask('vCont;t:1')).toBe('E16');
+    expect(await client.ask('vStopped')).toBe('E16');
+  });
+
   test('step, step with a new address, legacy and vCont forms', async () => {
     const client = new WireClient();
     expect(await client.ask('s')).toMatch(stopAt('05', 0x1001));

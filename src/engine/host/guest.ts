@@ -21,6 +21,7 @@ import type { Hypervisor, SliceEnd, VirtualCpu } from '../vmm/hypervisor.js';
 import type { Machine } from '../vmm/machine.js';
 import { loadMachine, saveMachine } from '../vmm/machine-state.js';
 import { type ForeseenKernel, GuestKernel } from './guest-kernel.js';
+import { Independent } from './independent.js';
 import { inSlices } from './slices.js';
 import { readState, writeState } from './state-file.js';
 import { Turns } from './turns.js';
@@ -45,6 +46,9 @@ const DEAF_REAL_NS = 2e9;
 const STEP_PATIENCE_MS = 4000;
 /** Until then it looks this often. */
 const STEP_LOOK_MS = 50;
+
+/** What stops one vCPU where they stop each by itself; all else is the whole guest's. */
+const STOPS_ONE: ReadonlySet<D.StopReason['kind']> = new Set(['breakpoint', 'watchpoint', 'step', 'exit']);
 
 interface Step {
   vcpu: VirtualCpu;
@@ -110,6 +114,9 @@ export class Guest implements D.Debugger {
   #monitorVcpu: number | undefined;
   /** A step under way. */
   #step: Step | undefined;
+  /** While vCPUs stop each by itself. */
+  #independent: Independent | undefined;
+  readonly each: D.Debugger['each'];
   #deafSince: { progress: number; clock: number } | undefined;
   #paceBase: { wallMs: number; clock: number } | undefined;
 
@@ -130,6 +137,15 @@ export class Guest implements D.Debugger {
         machine.pc.dma.watches = watches.map((watch) => deviceWatch(view, watch));
       },
     });
+    // on KVM they run at once, each in its own thread or in none
+    if (!machine.vm.realTime) {
+      this.each = {
+        independent: (on) => this.#setIndependent(on),
+        resume: async (vcpus) => this.#eachResume(vcpus),
+        stop: async (vcpus) => this.#eachStop(vcpus),
+        step: async (vcpu, within) => this.#eachResume([vcpu], { within }),
+      };
+    }
     const { ept, vmcs } = view;
     if (ept) {
       this.ept = { walk: async (gpa, vcpu = this.#stopVcpu) => ept.walk(vcpu, gpa), ranges: () => ept.ranges() };
@@ -226,6 +242,7 @@ export class Guest implements D.Debugger {
     this.#mustBeAlive();
     vcpus?.forEach((index) => void this.#vcpu(index));
     this.#turns.release(vcpus);
+    this.#independent?.release(this.#vm);
     if (vcpus?.length && !vcpus.includes(this.#stopVcpu)) this.#stopVcpu = vcpus[0];
     this.#start();
   }
@@ -281,6 +298,7 @@ export class Guest implements D.Debugger {
     };
     const stopped = new Promise<D.RunState>((resolve) => this.#waiters.push(resolve));
     this.#turns.release();
+    this.#independent?.release(this.#vm);
     this.#start();
     return stopped;
   }
@@ -416,7 +434,7 @@ export class Guest implements D.Debugger {
         this.#halt(vcpu.index, this.#watchStop(vcpu));
         return;
       case 'step': {
-        const within = this.#step?.within;
+        const within = this.#independent ? this.#independent.within(vcpu) : this.#step?.within;
         if (within !== undefined && this.#isWithin(vcpu, within)) this.#vm.armStep(vcpu, 1);
         else this.#halt(vcpu.index, { kind: 'step' });
         return;
@@ -560,11 +578,18 @@ export class Guest implements D.Debugger {
     this.#schedule();
   }
 
+  /** A vCPU has met what stops it: that is all, or the vCPU alone. */
   #halt(vcpu: number, stop: D.StopReason): void {
+    if (this.#independent && STOPS_ONE.has(stop.kind)) this.#stand(this.#independent, vcpu, stop);
+    else this.#haltAll(vcpu, stop);
+  }
+
+  #haltAll(vcpu: number, stop: D.StopReason): void {
     this.#vm.synchronize();
     this.#vm.tell(vcpu);
     if (this.#step) this.#vm.disarmStep(this.#step.vcpu);
     this.#step = undefined;
+    this.#independent?.stop(this.#vm);
     this.#monitorVcpu = undefined;
     this.#turns.stop();
     this.#running = false;
@@ -582,6 +607,62 @@ export class Guest implements D.Debugger {
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const resolve of waiters) resolve(state);
+  }
+
+  // ---- vCPUs each by itself ----
+
+  async #setIndependent(on: boolean): Promise<void> {
+    if (on === (this.#independent !== undefined)) return;
+    if (on) {
+      this.#independent = new Independent();
+      if (!this.#running) this.#independent.stop(this.#vm);
+    } else {
+      if (this.#running) this.#haltAll(this.#stopVcpu, { kind: 'paused' });
+      this.#independent = undefined;
+    }
+  }
+
+  #eachResume(vcpus: readonly number[], step?: { within: Step['within'] }): void {
+    const independent = this.#mustBeIndependent();
+    this.#mustBeAlive();
+    for (const index of vcpus) {
+      const vcpu = this.#vcpu(index);
+      if (step) {
+        this.#vm.tell(index);
+        this.#vm.armStep(vcpu, 1);
+      }
+      independent.go(vcpu, step, this.machine.holdInterruptsOnStep);
+    }
+    if (this.#running) {
+      this.#wake();
+      return;
+    }
+    independent.hold(this.#vm);
+    if (vcpus.length > 0) this.#start();
+  }
+
+  #eachStop(vcpus: readonly number[]): void {
+    const independent = this.#mustBeIndependent();
+    for (const index of vcpus) {
+      if (!independent.standing.has(this.#vcpu(index).index)) this.#stand(independent, index, { kind: 'paused' });
+    }
+  }
+
+  #stand(independent: Independent, index: number, stop: D.StopReason): void {
+    this.#vm.synchronize();
+    this.#vm.tell(index);
+    const vcpu = this.#vcpu(index);
+    this.#vm.disarmStep(vcpu);
+    independent.stand(vcpu);
+    this.#stopVcpu = index;
+    this.#flushSerial();
+    this.#emit({ type: 'vcpu-stopped', vcpu: index, stop });
+    if (independent.standing.size === this.#vm.vcpus.length) this.#haltAll(index, stop);
+  }
+
+  #mustBeIndependent(): Independent {
+    if (!this.#independent) throw new Error('the vCPUs do not stop each by itself');
+    return this.#independent;
   }
 
   #mustBeStopped(): void {

@@ -6,7 +6,10 @@ import type { Debugger } from '../debugger.js';
 
 type Check = (value: unknown) => boolean;
 
-type Groups = Pick<Debugger, 'ept' | 'vmcs' | 'exits' | 'compiler' | 'console' | 'os' | 'source' | 'snapshots'>;
+type Groups = Pick<
+  Debugger,
+  'ept' | 'vmcs' | 'exits' | 'compiler' | 'console' | 'os' | 'source' | 'snapshots' | 'each'
+>;
 export const GROUPS = [
   'ept',
   'vmcs',
@@ -16,6 +19,7 @@ export const GROUPS = [
   'os',
   'source',
   'snapshots',
+  'each',
 ] as const satisfies (keyof Groups)[];
 type MemberOf<Group extends keyof Groups> = `${Group}.${keyof NonNullable<Groups[Group]> & string}`;
 /** `onEvent` is no call: events are sent unasked. */
@@ -65,8 +69,14 @@ const exitCondition = record({
   reasons: optional(listOf(count)),
   where: optional(listOf(record({ field: text, op: oneOf('==', '!=', '<', '<=', '>', '>=', '&'), value: word }))),
 });
+const condition = record({
+  expressions: listOf(bytes),
+  registers: listOf(optional(text)),
+  space: oneOf('gva', 'gpa'),
+});
+const range = record({ start: address, end: address });
 const breakpoint = either(
-  record({ kind: oneOf('execute'), gva: address }),
+  record({ kind: oneOf('execute'), gva: address, condition: optional(condition) }),
   record({
     kind: oneOf('watch'),
     space: oneOf('gva', 'gpa'),
@@ -87,9 +97,9 @@ const runTarget = record({
 const METHODS: Record<MethodName, readonly Check[]> = {
   info: [],
   state: [],
-  resume: [],
+  resume: [optional(listOf(vcpu))],
   pause: [],
-  step: [vcpu, optional(count), optional(record({ start: address, end: address }))],
+  step: [vcpu, optional(count), optional(range), optional(listOf(vcpu))],
   stepToExit: [optional(exitCondition)],
   runUntil: [runTarget],
   readRegisters: [vcpu, optional(listOf(text))],
@@ -104,12 +114,16 @@ const METHODS: Record<MethodName, readonly Check[]> = {
   symbols: [],
   devices: [],
   totals: [],
-  monitor: [text],
+  monitor: [text, optional(vcpu)],
   dumpMemory: [text],
   'snapshots.save': [text],
   'snapshots.load': [text],
   reset: [],
   quit: [],
+  'each.independent': [flag],
+  'each.resume': [listOf(vcpu)],
+  'each.stop': [listOf(vcpu)],
+  'each.step': [vcpu, optional(range)],
   'ept.walk': [address, optional(vcpu)],
   'ept.ranges': [],
   'vmcs.read': [vcpu],

@@ -85,6 +85,8 @@ export const removeBreakpoint: Command = {
     for (const address of await placesOf(session, request.address)) {
       session.breakpoints.remove(request.type, address, request.length);
     }
+    // threads run on: they are not to meet it
+    if (session.nonStop) await session.breakpoints.reconcile();
     return 'OK';
   },
 };

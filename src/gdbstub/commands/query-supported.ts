@@ -24,6 +24,7 @@ export const querySupported: Command = {
       'ConditionalBreakpoints+',
       'binary-upload+',
     ];
+    if (session.target.each !== undefined) reply.push('QNonStop+');
     if (session.target.osTables !== undefined) reply.push('qXfer:osdata:read+');
     if (session.target.kernel !== undefined) reply.push('qXfer:exec-file:read+');
     if (features.swbreak) reply.push('swbreak+');

@@ -7,6 +7,10 @@ import type { Command } from '../command.js';
 export const stopReason: Command = {
   name: '?',
   async run(_args, session) {
+    if (session.nonStop) {
+      await session.breakpoints.clear();
+      return session.nonStop.currentStops();
+    }
     await session.forget();
     await session.target.pause();
     await session.tellMode();

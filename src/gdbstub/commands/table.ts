@@ -18,6 +18,7 @@ import { enableErrorStrings, threadSuffixSupported, threadsInStopReply } from '.
 import { memoryRegionInfo } from './memory-region-info.js';
 import { monitor } from './monitor.js';
 import { mustReplyEmpty } from './must-reply-empty.js';
+import { nonStop, vStopped } from './non-stop.js';
 import { offsets } from './offsets.js';
 import { qemuCommands } from './qemu.js';
 import { querySupported } from './query-supported.js';
@@ -76,6 +77,8 @@ export const COMMANDS: readonly Command[] = [
   stepSignal,
   vCont,
   vContQuery,
+  nonStop,
+  vStopped,
   interrupt,
   insertBreakpoint,
   removeBreakpoint,

@@ -54,7 +54,7 @@ export const moreThreads: Command = { name: 'qsThreadInfo', run: () => 'l' };
 
 /** Name and state of a vCPU, for `info threads`. */
 export function threadTitle(session: Session, thread: number): string {
-  return `${session.target.name} CPU#${thread} [${session.target.running() ? 'running' : 'stopped'}]`;
+  return `${session.target.name} CPU#${thread} [${session.runs(thread) ? 'running' : 'stopped'}]`;
 }
 
 /** The title and what the guest's system runs there. */

@@ -1,13 +1,12 @@
 import { parseHexBigInt } from '../../rsp/hex.js';
 import type { Command } from '../command.js';
+import type { Act } from '../non-stop.js';
 import type { Session } from '../session.js';
 import { parseThreadId } from '../thread-id.js';
 
 /** `vCont?`: without c and C, and for older GDBs s and S, GDB would not use vCont at all. */
 export const vContQuery: Command = { name: 'vCont?', run: () => 'vCont;c;C;s;S;t;r' };
 
-/** What a thread is to do. */
-type Act = { kind: 'continue' } | { kind: 'step'; within?: { start: bigint; end: bigint } } | { kind: 'stop' };
 /** For one thread, from 0, or absent: for all that no action before it names. */
 type Action = Act & { thread?: number };
 
@@ -47,7 +46,7 @@ function actionsByThread(session: Session, actions: readonly Action[]): (Act | u
  */
 export const vCont: Command = {
   name: 'vCont',
-  run(args, session) {
+  async run(args, session) {
     const actions = args
       .slice(1)
       .split(';')
@@ -55,6 +54,10 @@ export const vCont: Command = {
     const known = actions.filter((action) => action !== undefined);
     if (args[0] !== ';' || known.length < actions.length) return session.error(22, 'malformed vCont');
     const acts = actionsByThread(session, known);
+    if (session.nonStop) {
+      await session.nonStop.act(acts);
+      return 'OK';
+    }
     const continuing = acts.flatMap((act, thread) => (act?.kind === 'continue' ? [thread] : []));
     const stepping = acts.flatMap((act, thread) => (act?.kind === 'step' ? [thread] : []));
     if (stepping.length > 0) {

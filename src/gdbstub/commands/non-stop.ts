@@ -1,0 +1,28 @@
+import type { Command } from '../command.js';
+import { NonStop } from '../non-stop.js';
+
+/** `QNonStop:1` or `:0`: from now on each thread stops and goes by itself, or all do. Unknown where they cannot. */
+export const nonStop: Command = {
+  name: 'QNonStop',
+  async run(args, session) {
+    const { each } = session.target;
+    if (each === undefined) return '';
+    if (args !== ':0' && args !== ':1') return session.error(22, 'QNonStop needs 0 or 1');
+    if (args === ':0') {
+      await session.nonStop?.end();
+      session.nonStop = undefined;
+      return 'OK';
+    }
+    if (!session.nonStop) {
+      session.nonStop = new NonStop(session, each);
+      await session.nonStop.begin();
+    }
+    return 'OK';
+  },
+};
+
+/** `vStopped`: the client has seen the stop it was notified of. */
+export const vStopped: Command = {
+  name: 'vStopped',
+  run: (_args, session) => session.nonStop?.nextStop() ?? session.error(22, 'vStopped needs non-stop mode'),
+};
