@@ -29,8 +29,15 @@ function causeOf(error: unknown): string {
 }
 
 async function monitorCommand(d: Dashboard, line: string): Promise<undefined> {
-  const answer = await d.debug.monitor(line);
+  const answer = await d.debug.monitor(line, d.model.vcpu);
   if (answer === undefined) throw new Error(`no monitor command "${line}"; :monitor help lists them`);
+  // the monitor's cpu N is :vcpu N here
+  const chosen = /^\s*cpu\s+(\d+)\s*$/.exec(line);
+  if (chosen && answer === '') {
+    d.model.vcpu = Number(chosen[1]);
+    d.model.invalidate();
+    return;
+  }
   d.showText(line, answer || 'done');
 }
 

@@ -47,6 +47,7 @@ export class KvmView implements MachineView {
     const { abilities } = vm.breakpoints;
     this.unavailable = {
       vmcs: 'KVM does not give the VMCS to user space',
+      each: 'vCPUs on KVM run at once and stop together',
       ept: 'KVM does not give the second-level page tables to user space',
       icount: 'KVM does not count instructions',
       ...(abilities.watch || abilities.singleStep ? {} : { watchpoints: 'KVM_SET_GUEST_DEBUG does not work here' }),
