@@ -124,7 +124,7 @@ export function addRunCommand(program: Command): void {
     .option('--dump-on-crash <file>', 'memory as an ELF core when the guest ends in a triple fault or Linux panics')
     .option('--isa-debug-exit', "QEMU's device at port 0xf4: exit status (value << 1) | 1")
     .option('--no-reboot', 'a reset of the guest ends it')
-    .addOption(new Option('--jit <mode>', 'compile hot guest code').choices(['off', 'on', 'always']).default('off'))
+    .addOption(new Option('--jit <mode>', 'compile hot guest code').choices(['off', 'on', 'always']).default('on'))
     .option('--reboot-on-triple-fault', 'a triple fault resets the guest, as hardware does (default: it ends it)')
     .option('--no-pv', "hide KVM's paravirtual interface from the guest")
     .addOption(
