@@ -164,10 +164,11 @@ describe('messages of a peer', () => {
       if (next(50) === 0) {
         // what is no message at all ends the connection, and only that
         const junk = Buffer.from(Array.from({ length: 1 + next(200) }, () => next(256)));
-        if (next(2) === 0) junk.writeUInt32LE(junk.length, 0);
+        if (next(2) === 0 && junk.length >= 4) junk.writeUInt32LE(junk.length, 0);
         peer.socket.write(junk);
         peer.socket.end();
-        await once(peer.socket, 'close');
+        // it may come as a reset: what was sent behind the junk is not read any more
+        await new Promise((resolve) => peer.socket.once('close', resolve));
         peer = await Peer.connect(guest.path);
       } else peer.send(randomMessage(next));
       if (i % 100 === 99) {
@@ -195,7 +196,7 @@ const METHODS: [method: string, ...kinds: string[]][] = [
   ['readRegisters', 'vcpu', 'names'],
   ['writeRegister', 'vcpu', 'name', 'word'],
   ['readMemory', 'space', 'word', 'number', 'vcpu'],
-  ['writeMemory', 'space', 'high', 'bytes', 'vcpu'],
+  ['writeMemory', 'guestSpace', 'high', 'bytes', 'vcpu'],
   ['walk', 'word', 'vcpu'],
   ['addBreakpoint', 'breakpoint', 'name'],
   ['removeBreakpoint', 'number'],
@@ -297,6 +298,8 @@ function value(next: Next, kind: string): unknown {
       ]);
     case 'space':
       return pick(next, ['gva', 'gpa', 'hpa', 'constructor', 7]);
+    case 'guestSpace':
+      return pick(next, ['gva', 'gpa', 'constructor', 7]);
     case 'flag':
       return next(2) === 0;
     case 'line':
@@ -331,6 +334,8 @@ function randomMessage(next: Next): unknown {
   const [method, ...kinds] = pick(next, METHODS);
   const args: unknown =
     next(20) === 0 ? value(next, 'object') : kinds.map((kind) => value(next, kind)).slice(0, next(6) + 1);
+  // a debugger that sends its guest elsewhere may end it, and is not what is looked for here
+  if (method === 'writeRegister' && Array.isArray(args) && ['rip', 'cr3'].includes(args[1] as string)) args[1] = 'rax';
   return { id: next(1000), method, args };
 }
 

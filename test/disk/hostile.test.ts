@@ -120,6 +120,13 @@ it('a table that is counted as free is never handed out, and the image is not wr
   expect(readFileSync(path).equals(before)).toBe(true);
 });
 
+it('an image that was not closed and is refused for its size stays as it is', () => {
+  const path = build({ dirty: true, diskBytes: 511 });
+  const before = readFileSync(path);
+  expect(() => openDisk({ path })).toThrow(`${path}: is empty`);
+  expect(readFileSync(path).equals(before)).toBe(true);
+});
+
 it('names in an image are quoted without their control characters', () => {
   const path = build({
     ...{ snapshots: { count: 1, offset: 4 * CLUSTER }, fileBytes: 5 * CLUSTER },

@@ -88,6 +88,8 @@ export class Qcow2Image implements BlockStore {
     }
     this.readOnly = !file.writable || snapshot !== undefined;
     this.sectors = Math.floor(diskBytes / SECTOR_BYTES);
+    // before a repair writes to it
+    if (this.sectors === 0) throw new DiskImageError(file.name, 'is empty: a disk has at least one sector');
     this.#l1Offset = l1Offset;
     const l1 = new Uint8Array(l1Entries * 8);
     file.read(l1Offset, l1);
