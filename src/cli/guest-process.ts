@@ -8,7 +8,7 @@ import { exitWithoutThreads } from './exit-without-threads.js';
 import { flushDrives } from './flush-drives.js';
 import type { GdbAddress } from './gdb-address.js';
 import type { GuestWorkerData, WorkerHello, WorkerNotice } from './guest-options.js';
-import { remove } from './guest-socket.js';
+import { removeSockets } from './guest-socket.js';
 import { tell } from './tell.js';
 
 const QUIT_MS = 10_000;
@@ -89,7 +89,7 @@ export async function startGuest(data: GuestWorkerData): Promise<RunningGuest> {
   }
   const { socket } = hello;
   // The thread cannot tidy up when it is ended from here, nor when the process exits.
-  if (socket !== undefined) process.once('exit', () => remove(socket));
+  if (socket !== undefined) process.once('exit', () => removeSockets(socket));
   let left: { promise: Promise<void>; resolve: () => void } | undefined;
   let closePipe = (): void => {};
   const pipeClosed = new Promise<void>((resolve) => {
@@ -124,7 +124,7 @@ export async function startGuest(data: GuestWorkerData): Promise<RunningGuest> {
       await Promise.race([target.quit().catch(failed), closed, late]);
       // a thread that hangs in the host's kernel would be waited for at the end of the process
       if ((await Promise.race([worker.terminate(), late])) === 'late') exitWithoutThreads();
-      if (socket !== undefined) remove(socket);
+      if (socket !== undefined) removeSockets(socket);
     },
   };
 }

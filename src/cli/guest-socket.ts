@@ -18,6 +18,7 @@ import { fileCause } from '../engine/host/file-cause.js';
 import { connectDebugger, serveDebugger } from '../engine/host/rpc.js';
 import { isRecord } from '../engine/host/rpc-methods.js';
 import { SocketChannel } from '../engine/host/socket-channel.js';
+import { serveQmp } from '../qmp/session.js';
 import { UsageError } from './options.js';
 
 const SUFFIX = '.sock';
@@ -140,12 +141,36 @@ export async function publishGuest(target: Debugger, name: string, image: string
     // what goes wrong with one connection later ends no guest
     server.on('error', () => {});
     server.unref();
+    await publishQmp(target, qmpPath(path));
     return { path };
   } catch (error) {
     // a host without a place for sockets is no failure
     if (!(error instanceof UntrustedFolderError)) return {};
     return { warning: `top and attach will not find this guest: ${error.message}` };
   }
+}
+
+/** QMP of the guest that is served on `path`, beside it. */
+export const qmpPath = (path: string): string => `${path.slice(0, -SUFFIX.length)}.qmp`;
+
+async function publishQmp(target: Debugger, path: string): Promise<void> {
+  remove(path);
+  const server = createServer((socket) => {
+    serveQmp(target, socket);
+    socket.unref();
+  });
+  await new Promise<void>((resolve) => {
+    // a guest without QMP is a guest
+    server.on('error', () => resolve());
+    server.listen(path, resolve);
+  });
+  server.unref();
+}
+
+/** Removes a guest's sockets. */
+export function removeSockets(path: string): void {
+  remove(path);
+  remove(qmpPath(path));
 }
 
 export function remove(path: string): void {
@@ -184,7 +209,7 @@ export async function connectGuest(name: string): Promise<GuestConnection> {
   if (folder === undefined || !NAME.test(name)) throw new Error(`no running guest ${JSON.stringify(name)}`);
   const path = join(folder, name + SUFFIX);
   const socket = await open(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ECONNREFUSED') remove(path);
+    if (error.code === 'ECONNREFUSED') removeSockets(path);
     throw new Error(`no running guest ${JSON.stringify(name)}`);
   });
   const channel = new SocketChannel(socket);

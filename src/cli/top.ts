@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import type { Fleet, FleetLook } from '../engine/fleet.js';
+import { fileCause } from '../engine/host/file-cause.js';
 import { JoinedFleet } from '../targets/fleet.js';
 import { localHost } from '../targets/host.js';
 import { LibvirtSource } from '../targets/libvirt/source.js';
@@ -23,10 +24,12 @@ import {
 import { attachGuest } from './attach.js';
 import { OwnSource } from './fleet.js';
 import { freeGuests } from './foreign-guest.js';
+import { parseGdbAddress, showGdbAddress } from './gdb-address.js';
 import { UsageError } from './options.js';
 import { openOutput } from './output-file.js';
 import { printable, tell } from './tell.js';
 import { hasTerminal, isInBackground } from './terminal.js';
+import { serveMetrics } from './top-metrics.js';
 import { type CsvGroups, csvHeader, csvRow, jsonLine, streamLines } from './top-records.js';
 
 interface TopOptions {
@@ -43,6 +46,7 @@ interface TopOptions {
   script?: boolean;
   stream?: boolean;
   json?: boolean;
+  metrics?: string;
   endTime?: string;
   blockInBytes?: boolean;
   initFile: string | false;
@@ -60,12 +64,7 @@ export function addTopCommand(program: Command): void {
     .description(
       "All guests: vmscope's own, libvirt's, and other QEMU or KVM processes, with rates; Enter opens one. As text where there is no terminal. Options and keys are virt-top's where it has them.",
     )
-    .option(
-      '-c, --connect <uri>',
-      'a libvirt, e.g. qemu+ssh://HOST/system; repeatable (default: those of this host)',
-      collect,
-      [],
-    )
+    .option('-c, --connect <uri>', 'only guests of this libvirt, e.g. qemu+ssh://HOST/system; repeatable', collect, [])
     .option('-d, --delay <seconds>', 'time between looks (default: 2)')
     .option('-n, --iterations <n>', 'looks, then end')
     .option('-b, --batch', 'as text')
@@ -82,6 +81,7 @@ export function addTopCommand(program: Command): void {
     .option('--script', 'nothing but the CSV')
     .option('--stream', 'each look as text, in the form of virt-top')
     .option('--json', 'each look as a line of JSON')
+    .option('--metrics <[host:]port>', 'serve the newest look to Prometheus, until ended')
     .option('--end-time <time>', 'YYYY-MM-DD HH:MM:SS, HH:MM:SS, +HH:MM:SS or +SECONDS')
     .option('--init-file <file>', 'settings (default: vmscope/top in the configuration folder)', settingsPath())
     .option('--no-init-file', 'no settings')
@@ -95,6 +95,10 @@ export function addTopCommand(program: Command): void {
       const fleet = openFleet(options.connect);
       const records = new Records(options, state);
       try {
+        if (options.metrics !== undefined) {
+          await exportMetrics(fleet, state, options.metrics);
+          return;
+        }
         const text =
           options.batch || options.script || options.stream || options.json || !hasTerminal() || isInBackground();
         if (text) await printTop(fleet, state, options, records, limits);
@@ -106,11 +110,13 @@ export function addTopCommand(program: Command): void {
     });
 }
 
-/** vmscope's own guests, the libvirts that were named, or those of this host, and other processes. @throws UsageError */
+/** The guests of the libvirts that were named, or all of this host. @throws UsageError */
 function openFleet(uris: readonly string[]): Fleet {
   try {
     const libvirts = (uris.length ? uris : defaultUris()).map((uri) => new LibvirtSource(uri));
-    return new JoinedFleet([new OwnSource(), ...libvirts, new ProcessSource()], localHost);
+    const processes = new ProcessSource();
+    if (uris.length) return new JoinedFleet(libvirts, localHost, [processes]);
+    return new JoinedFleet([new OwnSource(), ...libvirts, processes], localHost);
   } catch (error) {
     throw new UsageError(`--connect ${(error as Error).message}`);
   }
@@ -224,6 +230,20 @@ function recorded(fleet: Fleet, records: Records): Fleet {
     details: (key) => fleet.details(key),
     close: () => fleet.close(),
   };
+}
+
+/** Serves metrics until a signal ends it. @throws UsageError when the address cannot be had */
+async function exportMetrics(fleet: Fleet, state: TopState, text: string): Promise<void> {
+  const address = parseGdbAddress('--metrics', text);
+  if (address.kind !== 'tcp') throw new UsageError(`--metrics ${text}: not [HOST:]PORT`);
+  const server = await serveMetrics(fleet, address, state.intervalMs).catch((error: Error) => {
+    throw new UsageError(`--metrics ${text}: ${fileCause(error)}`);
+  });
+  tell(`metrics on http://${showGdbAddress({ ...address, port: server.port })}/metrics`);
+  await new Promise<void>((resolve) => {
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => resolve());
+  });
+  await server.close();
 }
 
 interface Limits {

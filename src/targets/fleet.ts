@@ -28,12 +28,20 @@ export class JoinedFleet implements Fleet {
   readonly #watched: Watched[];
   #members = new Map<string, Member[]>();
 
-  /** @param sources the first that sees a guest gives it its name */
+  /**
+   * @param sources the first that sees a guest gives it its name
+   * @param helpers add what they know to those guests, and bring none of their own
+   */
   constructor(
     sources: readonly FleetSource[],
     private readonly localHost: () => HostLook,
+    private readonly helpers: readonly FleetSource[] = [],
   ) {
-    this.#watched = sources.map((source) => ({ source, last: { guests: [], failures: [] }, looking: undefined }));
+    this.#watched = [...sources, ...helpers].map((source) => ({
+      source,
+      last: { guests: [], failures: [] },
+      looking: undefined,
+    }));
   }
 
   async look(): Promise<FleetLook> {
@@ -51,7 +59,8 @@ export class JoinedFleet implements Fleet {
         if (twin !== undefined) {
           guests[twin] = joined(guests[twin]!, guest);
           members.get(guests[twin]!.key)!.push(member);
-        } else {
+        } else if (this.helpers.includes(source)) continue;
+        else {
           guests.push({ ...guest, key: `${source.name} ${guest.key}` });
           members.set(guests.at(-1)!.key, [member]);
         }

@@ -13,12 +13,15 @@ export class Libvirtd {
     readonly folder: string,
     private readonly process: ChildProcess,
     private readonly rom: string,
+    /** Of the guest's loop. */
+    readonly symbols: Map<string, bigint>,
   ) {}
 
   static async start(): Promise<Libvirtd> {
     const folder = mkdtempSync(join(tmpdir(), 'lv-'));
     const child = spawn(SCRIPT, [folder], { stdio: 'ignore' });
-    const daemon = new Libvirtd(folder, child, buildTiny().rom);
+    const { rom, symbols } = buildTiny();
+    const daemon = new Libvirtd(folder, child, rom, symbols);
     for (let n = 0; !existsSync(daemon.socket); n++) {
       if (n > 300 || child.exitCode !== null) throw new Error(`libvirtd did not start: ${daemon.log()}`);
       await new Promise((resolve) => setTimeout(resolve, 100));

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openMonitor } from '../../../src/targets/qemu/open.js';
+import { QemuTarget } from '../../../src/targets/qemu/target.js';
 import { named, requireTool } from '../../tools.js';
 import { Libvirtd } from './libvirtd.js';
 
@@ -171,6 +173,33 @@ describe.skipIf(!usable)(named('vmscope top with libvirt', ...tools), () => {
     await until('one answers', (look) => guest(look, 'one')?.stateText === undefined);
     daemon.virsh('destroy', 'two');
     await until('two has gone', (look) => guest(look, 'two') === undefined && guest(look, 'one') !== undefined);
+  }, 60_000);
+
+  it('attaches to a domain: observes, breaks by address, steps, and the guest counts on', async () => {
+    const name = `libvirt:qemu+unix:///system?socket=${daemon.socket}#one`;
+    const guest = await QemuTarget.open({ ...(await openMonitor(name)), folder: join(daemon.folder, 'control') });
+    const counter = async () => Buffer.from(await guest.readMemory('gpa', 0x500n, 8)).readBigUInt64LE();
+    expect(await guest.info()).toMatchObject({ name: 'one', engine: 'libvirt', vcpus: 1 });
+    expect((await guest.state()).running).toBe(true);
+    const first = await counter();
+    await sleep(300);
+    expect(await counter()).toBeGreaterThan(first);
+    const hit = new Promise((resolve) =>
+      guest.onEvent((event) => event.type === 'stopped' && event.stop.kind !== 'paused' && resolve(event.stop.kind)),
+    );
+    await guest.addBreakpoint({ kind: 'execute', gva: daemon.symbols.get('count')! });
+    expect(await hit).toBe('breakpoint');
+    const { rip } = await guest.readRegisters(0);
+    const text = daemon.virsh('qemu-monitor-command', 'one', '--hmp', 'info registers');
+    expect(rip).toBe(BigInt(`0x${/RIP=([0-9a-f]+)/.exec(text)![1]}`));
+    await guest.step(0);
+    expect((await guest.readRegisters(0)).rip).toBe(rip! + 8n);
+    const last = await counter();
+    await guest.detach();
+    await sleep(500);
+    const after = daemon.virsh('qemu-monitor-command', 'one', '--hmp', 'xp /1xg 0x500');
+    expect(BigInt(/: (0x[0-9a-f]+)/.exec(after)![1]!)).toBeGreaterThan(last);
+    expect(daemon.virsh('domstate', 'one').trim()).toBe('running');
   }, 60_000);
 
   it.skipIf(!hasKvm())(
