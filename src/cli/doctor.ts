@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import type { Command } from 'commander';
 import { type KvmProbe, probeKvm } from '../engine/host/kvm/probe.js';
 import type { DebugAbilities } from '../engine/host/kvm-engine/debug-abilities.js';
+import { guestFindings } from './doctor-guests.js';
 import { elapsed } from './elapsed.js';
 import { chooseEngine } from './engine.js';
 import { exitWithoutThreads } from './exit-without-threads.js';
@@ -22,11 +23,13 @@ export function addDoctorCommand(program: Command): void {
   program
     .command('doctor')
     .summary('what this host offers')
-    .description('What this host offers for virtual machines: CPU flags, /dev/kvm, kernel modules, terminal.')
+    .description(
+      'What this host offers for virtual machines: CPU flags, /dev/kvm, kernel modules, libvirt, guests of other programs, terminal.',
+    )
     .action(async () => {
       const probe = probeKvm();
       const abilities = probe.usable ? await debugging(probe) : undefined;
-      const findings = [...kvmFindings(probe, abilities), engine(), ...terminal()];
+      const findings = [...kvmFindings(probe, abilities), engine(), ...(await guestFindings()), ...terminal()];
       const signs = { ok: '+', no: '-', note: ' ' };
       for (const { name, state, text } of findings)
         process.stdout.write(`${signs[state]} ${name.padEnd(14)} ${text}\n`);
