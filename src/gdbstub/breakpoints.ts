@@ -23,8 +23,8 @@ export interface ClientBreakpoint {
 
 const WATCH_ACCESS: Record<2 | 3 | 4, Access> = { 2: 'write', 3: 'read', 4: 'access' };
 
-/** Far beyond what a person sets; keeps a client in a loop from filling the engine's tables. */
-const MAX_BREAKPOINTS = 10_000;
+/** As many as the engine takes, and as many again that are on their way out; keeps a client in a loop from more. */
+const MAX_BREAKPOINTS = 131_072;
 
 function keyOf(type: BreakpointType, space: MemorySpace, address: bigint, length: number): string {
   return `${type} ${type < 2 ? 'virtual' : space} ${address.toString(16)} ${type < 2 ? 0 : length}`;

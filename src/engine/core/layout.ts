@@ -43,7 +43,9 @@ export const BLOCK_HASH = 0x000b0000;
 export const BLOCK_HASH_ENTRIES = 65536;
 /** Micro-ops and block headers, a bump pool that is dropped whole when full. */
 export const UOP_POOL = 0x00100000;
-export const UOP_POOL_BYTES = 0x01000000;
+export const UOP_POOL_BYTES = 0x00f00000;
+/** The debugger's breakpoints, see debug tables below. */
+export const BREAK_SET = 0x01000000;
 /** Trace ring of VM exits. */
 export const TRACE_RING = 0x01100000;
 export const TRACE_RECORDS = 16384;
@@ -392,9 +394,8 @@ export const FAULT_LOG_VCPU_SHIFT = 16;
 /** Bitmap over hash(linear page): bit (page & 32767) set when the page has a breakpoint. */
 export const BREAK_PAGES = BREAKPOINTS;
 export const BREAK_PAGE_BITS = 32768;
-/** Open-addressed set of linear addresses, stored as u64 + 1 (0 = free); see addBreakpoint in run.ts. */
-export const BREAK_SET = BREAKPOINTS + 0x2000;
-export const BREAK_SET_ENTRIES = 1024;
+/** Open-addressed set of linear addresses, stored as u64 + 1 (0 = free), at most half full; see addBreakpoint in run.ts. */
+export const BREAK_SET_ENTRIES = 131072; // 1 MiB at BREAK_SET
 /** Watchpoints: {first u64, last u64 inclusive, flags u32 (1 read, 2 write, 4 physical: GPA), id u32, pad} */
 export const WATCH_TABLE = BREAKPOINTS + 0x6000;
 export const WATCH_BYTES = 32;

@@ -26,9 +26,14 @@ const ALONE: u32 = ATT_SHADOW | ATT_TRAP | ATT_MTF | ATT_RETRY | ATT_TPR | ATT_S
   return code64() ? rip : (rip + segBase(SEG_CS)) & 0xffffffff;
 }
 
+/** Where the search for a linear address begins: code is aligned, so its low bits say little. */
+@inline function breakSlot(linear: u64): u32 {
+  return u32((linear * 0x9e3779b97f4a7c15) >> 32) & (BREAK_SET_ENTRIES - 1);
+}
+
 /** Is there a breakpoint at this linear address? */
 function breaksAt(linear: u64): bool {
-  let slot = u32(linear ^ (linear >> 10)) & (BREAK_SET_ENTRIES - 1);
+  let slot = breakSlot(linear);
   for (let n = 0; n < BREAK_SET_ENTRIES; n++) {
     const entry = load<u64>((slot << 3) + BREAK_SET);
     if (entry == 0) return false;
@@ -56,7 +61,7 @@ export function addBreakpoint(linear: u64): bool {
   if (breaksAt(linear)) return true;
   const page = u32(linear >> 12) & (BREAK_PAGE_BITS - 1);
   store<u8>((page >> 3) + BREAK_PAGES, load<u8>((page >> 3) + BREAK_PAGES) | <u8>(<u32>1 << (page & 7)));
-  let slot = u32(linear ^ (linear >> 10)) & (BREAK_SET_ENTRIES - 1);
+  let slot = breakSlot(linear);
   while (load<u64>((slot << 3) + BREAK_SET)) slot = (slot + 1) & (BREAK_SET_ENTRIES - 1);
   store<u64>((slot << 3) + BREAK_SET, linear + 1);
   store<u32>(BREAKPOINT_COUNT, load<u32>(BREAKPOINT_COUNT) + 1);

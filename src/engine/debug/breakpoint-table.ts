@@ -11,7 +11,12 @@ export class BreakpointTable {
   readonly #at = new Map<bigint, ExecuteBreakpoint[]>();
   /** Addresses of run-until targets, which are no breakpoints to anybody else. */
   readonly #temporary = new Set<bigint>();
+  /** Exit breakpoints, and how many there are of each kind. */
+  readonly #exits = new Set<Breakpoint>();
+  readonly #counts: Record<BreakpointSpec['kind'], number> = { execute: 0, watch: 0, exit: 0 };
   #next = 1;
+  /** The engine has others than these. */
+  #stale = false;
 
   constructor(private readonly sink: BreakpointSink) {}
 
@@ -28,12 +33,14 @@ export class BreakpointTable {
     this.#check(spec);
     const breakpoint: Breakpoint = { ...spec, id: this.#next++, enabled: true, hits: 0, ...(label ? { label } : {}) };
     this.#all.set(breakpoint.id, breakpoint);
+    this.#counts[spec.kind]++;
+    if (breakpoint.kind === 'exit') this.#exits.add(breakpoint);
     if (breakpoint.kind === 'execute') {
       const there = this.#at.get(breakpoint.gva);
       if (there) there.push(breakpoint);
       else this.#at.set(breakpoint.gva, [breakpoint]);
     }
-    this.#write();
+    this.#stale = true;
     return breakpoint;
   }
 
@@ -41,12 +48,14 @@ export class BreakpointTable {
     const breakpoint = this.#all.get(id);
     if (!breakpoint) return false;
     this.#all.delete(id);
+    this.#counts[breakpoint.kind]--;
+    this.#exits.delete(breakpoint);
     if (breakpoint.kind === 'execute') {
       const rest = this.#at.get(breakpoint.gva)?.filter((other) => other !== breakpoint) ?? [];
       if (rest.length > 0) this.#at.set(breakpoint.gva, rest);
       else this.#at.delete(breakpoint.gva);
     }
-    this.#write();
+    this.#stale = true;
     return true;
   }
 
@@ -54,19 +63,19 @@ export class BreakpointTable {
     const breakpoint = this.#all.get(id);
     if (!breakpoint) return false;
     breakpoint.enabled = enabled;
-    this.#write();
+    this.#stale = true;
     return true;
   }
 
   addTemporary(gva: bigint): void {
     this.#temporary.add(gva);
-    this.#write();
+    this.#stale = true;
   }
 
   clearTemporary(): void {
     if (this.#temporary.size === 0) return;
     this.#temporary.clear();
-    this.#write();
+    this.#stale = true;
   }
 
   /**
@@ -88,25 +97,30 @@ export class BreakpointTable {
   }
 
   hasExitBreakpoints(): boolean {
-    return this.list().some((item) => item.enabled && item.kind === 'exit');
+    for (const { enabled } of this.#exits) if (enabled) return true;
+    return false;
   }
 
   /** The enabled exit breakpoint that this exit meets, counted as hit. */
   hitExit(record: ExitRecord): Breakpoint | undefined {
-    const found = this.list().find(
-      (item) => item.enabled && item.kind === 'exit' && exitMatches(record, item.condition),
-    );
-    if (found) found.hits++;
-    return found;
+    for (const item of this.#exits) {
+      if (!item.enabled || item.kind !== 'exit' || !exitMatches(record, item.condition)) continue;
+      item.hits++;
+      return item;
+    }
+    return undefined;
   }
 
   #check(spec: BreakpointSpec): void {
     if (spec.kind === 'execute') spec.condition?.expressions.forEach(checkAgentExpression);
     if (spec.kind === 'watch' && spec.length < 1) throw new Error('a watchpoint needs at least 1 byte');
-    this.sink.check(spec, this.list());
+    this.sink.check(spec, this.#counts[spec.kind], () => this.list());
   }
 
-  #write(): void {
+  /** Makes these the ones in effect, before the guest runs: thousands come one by one. */
+  flush(): void {
+    if (!this.#stale) return;
+    this.#stale = false;
     const execute = new Set(this.#temporary);
     const watches: Watch[] = [];
     for (const item of this.#all.values()) {

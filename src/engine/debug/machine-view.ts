@@ -15,8 +15,11 @@ export type Watch = Extract<BreakpointSpec, { kind: 'watch' }> & { id: number };
 
 /** Where breakpoints take effect. Guest memory never shows them. */
 export interface BreakpointSink {
-  /** @throws Error when this one cannot be had beside those that there are. */
-  check(spec: BreakpointSpec, others: readonly Breakpoint[]): void;
+  /**
+   * @param count how many of its kind there are
+   * @throws Error when this one cannot be had beside those that there are
+   */
+  check(spec: BreakpointSpec, count: number, others: () => readonly Breakpoint[]): void;
   /** Makes these the ones in effect. */
   write(execute: ReadonlySet<bigint>, watches: readonly Watch[]): void;
 }

@@ -4,7 +4,6 @@ import { vmcsFieldByEncoding } from '../../spec/vmx/vmcs-fields.js';
 import * as L from '../core/layout.js';
 import type {
   AddressSpace,
-  Breakpoint,
   BreakpointSpec,
   EptRange,
   FaultStep,
@@ -35,8 +34,7 @@ const MAX_EXECUTE = Math.floor(L.BREAK_SET_ENTRIES / 2);
 class CoreBreakpoints implements BreakpointSink {
   constructor(private readonly vm: Vm) {}
 
-  check(spec: BreakpointSpec, others: readonly Breakpoint[]): void {
-    const count = others.filter((other) => other.kind === spec.kind).length;
+  check(spec: BreakpointSpec, count: number): void {
     if (spec.kind === 'execute' && count >= MAX_EXECUTE) {
       throw new Error(`no room for more than ${MAX_EXECUTE} breakpoints`);
     }

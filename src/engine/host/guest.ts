@@ -341,6 +341,7 @@ export class Guest implements D.Debugger {
   /** One turn of the event loop: slices for some milliseconds, then output and whatever else waits. */
   #turn(): void {
     if (!this.#running) return;
+    this.#breakpoints.flush();
     const start = performance.now();
     const { dma } = this.machine.pc;
     dma.live = true;

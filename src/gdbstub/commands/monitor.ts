@@ -34,7 +34,8 @@ async function execute(session: Session, line: string): Promise<string> {
   if (command === 'linear-pc') return linearPc(session, argument);
   const answer = await session.target.monitor?.(line.trim(), session.monitorThread);
   if (command === 'cpu' && answer === '') session.monitorThread = Number(argument);
-  if ((command === 'help' || command === '?') && argument === undefined) return (answer ?? '') + OWN_HELP;
+  if ((command === 'help' || command === '?') && argument === undefined)
+    return `${(answer ?? '').trimEnd()}\n${OWN_HELP}`;
   return answer ?? `unknown command: '${line.trim()}'; try 'monitor help'\n`;
 }
 

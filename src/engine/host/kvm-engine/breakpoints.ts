@@ -66,7 +66,7 @@ export class KvmBreakpoints implements BreakpointSink {
     private readonly memory: LinearMemory,
   ) {}
 
-  check(spec: BreakpointSpec, others: readonly Breakpoint[]): void {
+  check(spec: BreakpointSpec, _count: number, others: () => readonly Breakpoint[]): void {
     const { abilities } = this;
     if (spec.kind === 'exit') return;
     if (spec.kind === 'execute') {
@@ -87,7 +87,7 @@ export class KvmBreakpoints implements BreakpointSink {
       }
       return;
     }
-    const taken = others.flatMap((other) => (other.kind === 'watch' ? pieces(other) : [])).length;
+    const taken = others().flatMap((other) => (other.kind === 'watch' ? pieces(other) : [])).length;
     if (taken + pieces({ ...spec, id: 0 }).length > DEBUG_REGISTERS) {
       throw new Error('KVM has 4 debug registers for watchpoints, each for 1, 2, 4 or 8 aligned bytes');
     }
