@@ -41,6 +41,56 @@ describe('monitor', () => {
     guest = startGuest();
   });
 
+  test('expressions, as QEMU has them', async () => {
+    const { rip } = await guest.readRegisters(0);
+    expect(await ask('p $rip + 2 * (0x10 - 1)')).toBe(`0x${(rip + 30n).toString(16)}`);
+    expect(await ask("print ~0 & 0xff00 | 'a'")).toBe('0xff61');
+    expect(await ask('p -1')).toBe('0xffffffffffffffff');
+    expect(await ask('p 7 / 0')).toBe('p 7 / 0: division by zero');
+    expect(await ask('p 1 +')).toBe('p 1 +: a number is missing');
+    expect(await ask('p (1')).toBe('p (1: a ) is missing');
+    expect(await ask('p 1 2')).toBe('p 1 2: 2 is left over');
+    expect(await ask('p $nothing')).toBe('p $nothing: no register $nothing');
+    expect(await ask(`p ${'('.repeat(5000)}`)).toContain('too many parentheses');
+    expect(await ask('x /1xw $rip + 0')).toBe(await ask(`x /1xw 0x${rip.toString(16)}`));
+  });
+
+  test('code, the way to memory, and memory into a file', async () => {
+    await runTo('main');
+    const { rip } = await guest.readRegisters(0);
+    expect(await ask('x/2i $rip')).toMatch(
+      /^0x0000000000100020: {2}0f 01 15 .*lgdtq? +.*\n0x0000000000100027: {2}e8 .*callq? /,
+    );
+    const walk = await ask('walk $rip');
+    expect(walk).toMatch(
+      /^linear 0000000000100020, 4-level\n {2}PML4 \[ {2}0\][\s\S]*-> 0000000000100020\nguest-physical/,
+    );
+    const folder = mkdtempSync(join(tmpdir(), 'vmscope-save-'));
+    const file = join(folder, 'memory');
+    expect(await ask(`pmemsave 0x100000 0x2000 "${file}"`)).toBe('');
+    const bytes = await guest.readMemory('gva', 0x100000n, 0x2000);
+    expect(readFileSync(file).equals(bytes)).toBe(true);
+    expect(await ask(`memsave ${rip} 4 ${file}`)).toMatch(/vmscope-save-\w+\/memory: .*exist/i);
+    expect(await ask(`pmemsave 0x3fff000 0x2000 ${file}2`)).toMatch(/no memory at 0x4000000/);
+    expect(await ask('memsave 0x1000')).toMatch(/it is memsave ADDR SIZE FILE/);
+    rmSync(folder, { recursive: true });
+  });
+
+  test('ports, keys, the NMI, and what devices there are', async () => {
+    expect(await ask('i /b 0x61')).toMatch(/^portb\[0x0061\] = 0x[0-9a-f]{2}$/);
+    expect(await ask('o /b 0x80 0x12')).toBe('');
+    expect(await ask('i /b 0x10000')).toMatch(/port 0x10000 is above 0xffff/);
+    expect(await ask('i /q 1')).toMatch(/format \/q is not b, h or w/);
+    expect(await ask('sendkey ctrl-alt-delete')).toBe('');
+    expect(await ask('sendkey ret')).toBe('');
+    expect(await ask('sendkey nokey')).toBe('sendkey nokey: nokey is no key');
+    expect(await ask('nmi')).toBe('');
+    expect(await ask('info pci')).toMatch(/Bus {2}0, device {3}0, function 0:\n {4}Host bridge: PCI device 8086:/);
+    expect(await ask('info qtree')).toMatch(/^bus: main-system-bus\n {2}type System\n {2}dev: /);
+    const help = await ask('help');
+    for (const word of ['sendkey', 'nmi', 'memsave', 'walk', 'info pci']) expect(help).toContain(word);
+  });
+
   test('info lapic as after power-on, before firmware sets it up', async () => {
     guest.machine.pc.pc.lapic[0].reset();
     expect(await ask('info lapic')).toBe(`dumping local APIC state for CPU 0

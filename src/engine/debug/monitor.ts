@@ -2,7 +2,10 @@ import type { Debugger, DumpResult, PageWalk } from '../debugger.js';
 import type { Drive } from '../devices/block.js';
 import type { MachineView } from './machine-view.js';
 import { BALLOON_HELP } from './monitor-balloon.js';
+import { codeText, walkText } from './monitor-code.js';
+import { DEVICE_HELP } from './monitor-devices.js';
 import { DRIVE_COMMANDS, DRIVE_HELP } from './monitor-drives.js';
+import { evaluateNumber } from './monitor-expression.js';
 import { IRQ_COMMANDS, IRQ_HELP, type IrqDevices } from './monitor-irq.js';
 import { LINUX_COMMANDS, LINUX_HELP } from './monitor-linux.js';
 import { SOURCE_COMMANDS, SOURCE_HELP } from './monitor-source.js';
@@ -20,10 +23,13 @@ ${IRQ_HELP}
 ${DRIVE_HELP}
 ${LINUX_HELP}
 ${BALLOON_HELP}
+${DEVICE_HELP}
 ${SOURCE_HELP}
-xp /FMT ADDR          physical memory     x /FMT ADDR   linear memory
+xp /FMT ADDR          physical memory     x /FMT ADDR   linear memory; /5i code
+walk ADDR             a linear address through the guest's tables and the EPT
+memsave | pmemsave ADDR SIZE FILE   linear or physical memory into a file
 gva2gpa ADDR          translate           gpa2hva ADDR
-p | print EXPR        a number or $register
+p | print EXPR        numbers, $registers, + - * / % & | ^ ~ ( )
 dump-guest-memory F   memory and CPUs as an ELF core for drgn, crash and gdb
 system_reset          reset the machine   stop | cont`;
 
@@ -82,17 +88,18 @@ const COMMANDS: Record<string, Command> = {
       .join('\n'),
   xp: ({ view, vcpu, args }) => examine(view, vcpu, 'gpa', args),
   x: ({ view, vcpu, args }) => examine(view, vcpu, 'gva', args),
+  walk: ({ target, view, vcpu, args }) => walkText(target, view, vcpu, number(view, vcpu, args.join(' '))),
   gva2gpa: ({ view, vcpu, args }) => {
-    const gpa = view.walk(vcpu, number(view, vcpu, args[0])).output;
+    const gpa = view.walk(vcpu, number(view, vcpu, args.join(' '))).output;
     return gpa === undefined ? 'Unmapped' : `gpa: 0x${gpa.toString(16)}`;
   },
   gpa2hva: ({ view, vcpu, args }) => {
-    const gpa = number(view, vcpu, args[0]);
+    const gpa = number(view, vcpu, args.join(' '));
     if (gpa >= BigInt(view.memoryBytes)) return `No memory is mapped at address 0x${gpa.toString(16)}`;
     return `Host virtual address for 0x${gpa.toString(16)} (ram) is 0x${gpa.toString(16)}`;
   },
-  print: ({ view, vcpu, args }) => `0x${number(view, vcpu, args[0]).toString(16)}`,
-  p: ({ view, vcpu, args }) => `0x${number(view, vcpu, args[0]).toString(16)}`,
+  print: ({ view, vcpu, args }) => `0x${number(view, vcpu, args.join(' ')).toString(16)}`,
+  p: ({ view, vcpu, args }) => `0x${number(view, vcpu, args.join(' ')).toString(16)}`,
   system_reset: async ({ target }) => {
     await target.reset();
     return '';
@@ -154,25 +161,22 @@ export function dumpText({ file, memoryBytes, vcpus, release }: DumpResult): str
   return release === undefined ? `${what}; no kernel's VMCOREINFO was found` : `${what}, with VMCOREINFO of ${release}`;
 }
 
-function number(view: MachineView, vcpu: number, text: string | undefined): bigint {
-  if (text === undefined) throw new Error('an address is missing');
-  if (text.startsWith('$')) {
-    const value = view.readRegisters(vcpu)[text.slice(1)];
-    if (value === undefined) throw new Error(`no register ${text}`);
-    return value;
-  }
-  if (!/^(0x[0-9a-f]+|\d+)$/i.test(text)) throw new Error(`${text} is not a number`);
-  return BigInt(text);
+/** Value of an expression. @throws Error that names what cannot be read */
+export function number(view: MachineView, vcpu: number, text: string | undefined): bigint {
+  if (text === undefined || text === '') throw new Error('an address is missing');
+  return evaluateNumber(text, (name) => view.readRegisters(vcpu)[name]);
 }
 
-/** QEMU's x and xp: /COUNT FORMAT SIZE, formats x d u o c i (x only here prints as hex). */
-function examine(view: MachineView, vcpu: number, space: 'gva' | 'gpa', args: string[]): string {
+/** QEMU's x and xp: /COUNT FORMAT SIZE, formats x d u o c, and i for code. */
+function examine(view: MachineView, vcpu: number, space: 'gva' | 'gpa', args: string[]): Promise<string> | string {
   const format = args[0]?.startsWith('/') ? args.shift()!.slice(1) : '1xw';
+  const code = /^(\d*)i$/.exec(format);
+  if (code) return codeText(view, vcpu, space, number(view, vcpu, args.join(' ')), Number(code[1] || 1));
   const match = /^(\d*)([xduoc]?)([bhwg]?)$/.exec(format) ?? /^(\d*)()([bhwg]?)[xduoc]?$/.exec(format);
-  if (!match) throw new Error(`format /${format} is not count, x d u o c, b h w g`);
+  if (!match) throw new Error(`format /${format} is not count, x d u o c i, b h w g`);
   const count = Math.min(Number(match[1] || 1), 4096);
   const size = { b: 1, h: 2, w: 4, g: 8 }[match[3] || 'w'] as number;
-  const start = number(view, vcpu, args[0]);
+  const start = number(view, vcpu, args.join(' '));
   const bytes = view.readMemory(vcpu, space, start, count * size);
   const perLine = Math.max(1, Math.floor((size === 1 ? 8 : 16) / size));
   const lines: string[] = [];

@@ -6,8 +6,9 @@ import { conditionHolds } from '../debug/condition.js';
 import { deviceWatch } from '../debug/device-watch.js';
 import { LinuxView } from '../debug/linux/view.js';
 import type { MachineView } from '../debug/machine-view.js';
-import { monitorCommand } from '../debug/monitor.js';
+import { monitorCommand, number } from '../debug/monitor.js';
 import { balloonCommand } from '../debug/monitor-balloon.js';
+import { deviceCommand } from '../debug/monitor-devices.js';
 import { relocated, sized } from '../debug/symbol-file.js';
 import { exitMatches, readRecord, readTrace } from '../debug/trace-reader.js';
 import type * as D from '../debugger.js';
@@ -22,6 +23,7 @@ import type { Machine } from '../vmm/machine.js';
 import { loadMachine, saveMachine } from '../vmm/machine-state.js';
 import { type ForeseenKernel, GuestKernel } from './guest-kernel.js';
 import { Independent } from './independent.js';
+import { saveCommand } from './monitor-save.js';
 import { inSlices } from './slices.js';
 import { readState, writeState } from './state-file.js';
 import { Turns } from './turns.js';
@@ -827,12 +829,24 @@ export class Guest implements D.Debugger {
     const stub = /^\s*gdbserver(?:\s+(.*?))?\s*$/.exec(line);
     if (stub && this.gdbServer) return this.gdbServer(stub[1] ?? '');
     this.#vm.irqchip?.refresh();
-    const answer = balloonCommand(this.machine, line);
-    if (answer !== undefined) return answer;
+    const { index } = this.#vcpu(vcpu);
+    const read = (text: string): bigint => number(this.#view, index, text);
+    try {
+      const answer = balloonCommand(this.machine, line) ?? saveCommand(this.#view, index, line, read);
+      if (answer !== undefined) return answer;
+      const device = deviceCommand(this.machine, line, read);
+      if (device !== undefined) {
+        // a port that was written, a key or an NMI may wake who sleeps
+        this.#wake();
+        return device;
+      }
+    } catch (error) {
+      return `${line.trim()}: ${(error as Error).message}`;
+    }
     const text = await monitorCommand(
       this,
       this.#view,
-      this.#vcpu(vcpu).index,
+      index,
       line,
       this.machine.options.drives ?? [],
       this.machine.pc.pc,

@@ -89,6 +89,11 @@ export class PciBus implements Device<PciBusState>, PortDevice, PciHost {
     pciFunction.attach(this);
   }
 
+  /** All functions, by their place. */
+  get all(): PciFunction[] {
+    return [...this.functions.entries()].sort(([a], [b]) => a - b).map(([, pciFunction]) => pciFunction);
+  }
+
   /** First device number from `from` on that has no function. @throws PciBusFullError */
   freeDevice(from: number): number {
     for (let device = from; device < DEVICES; device++) {
