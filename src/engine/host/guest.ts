@@ -133,7 +133,7 @@ export class Guest implements D.Debugger {
     this.#view = view;
     const { breakpoints } = view;
     this.#breakpoints = new BreakpointTable({
-      check: (spec, others) => breakpoints.check(spec, others),
+      check: (spec, count, others) => breakpoints.check(spec, count, others),
       write: (execute, watches) => {
         breakpoints.write(execute, watches);
         machine.pc.dma.watches = watches.map((watch) => deviceWatch(view, watch));
