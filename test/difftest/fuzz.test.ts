@@ -156,7 +156,7 @@ describe('the dispatcher against the handlers', () => {
 
   it('shows a fault of one of the two', () => {
     const module = buildFaultyCore('generated/dispatch.ts', (source) =>
-      source.replace(/(case \d+: \{ \/\/ ADC RR 16\n.*?)\(a \+ b \+ c\)/, '$1(a + b)'),
+      source.replace(/(case \d+: \{ \/\/ ADC RR 16\n.*?)<u16>\(<u16>\(a \+ b\) \+ c\)/, '$1<u16>(a + b)'),
     );
     const handlers: Oracle = { party: 'handlers', runner: new BlockRunner('handlers', openCore(true)) };
     const faulty = createCore(RAM_BYTES, 0, module);
