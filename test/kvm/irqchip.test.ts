@@ -107,7 +107,8 @@ describe.skipIf(why !== '')(`--kernel-irqchip${why === '' ? '' : ` (${why})`}`, 
         expect(await guest.readRegisters(0)).toMatchObject({ rbx: 6n, rip: 0x7c09n });
         // stepped over, HLT does not halt where KVM's emulator runs it: it is run here
         for (const action of ['run', 'step', 'step', 'run']) {
-          if (action === 'step') expect((await guest.step(0)).stop).toMatchObject({ kind: 'step', note: expect.stringMatching(/halted/) });
+          if (action === 'step')
+            expect((await guest.step(0)).stop).toMatchObject({ kind: 'step', note: expect.stringMatching(/halted/) });
           else expect(await runGuest(guest, 50)).toBe('paused');
           expect(await guest.readRegisters(0)).toMatchObject({ rbx: 6n, rip: 0x7c0an });
         }
