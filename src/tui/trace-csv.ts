@@ -1,8 +1,8 @@
 /** The exit trace as comma-separated values. */
 import type { SymbolTable } from '../disasm/index.js';
+import { exitSubject } from '../engine/debug/explain-exit.js';
 import type { ExitRecord } from '../engine/debugger.js';
 import { EXIT_FIELDS } from './exit-condition.js';
-import { exitSubject } from './explain.js';
 import { exitReasonName } from './facts.js';
 import { hex } from './screen/text.js';
 

@@ -8,15 +8,21 @@ import { sourceReader } from '../../src/cli/source-files.js';
 import { LineTable } from '../../src/disasm/dwarf-line.js';
 import { createCore } from '../../src/engine/host/core-instance.js';
 import { Guest, type GuestOptions } from '../../src/engine/host/guest.js';
-import { Machine } from '../../src/engine/vmm/machine.js';
+import { romFrameBytes } from '../../src/engine/vmm/firmware-rom.js';
+import { Machine, type MachineOptions } from '../../src/engine/vmm/machine.js';
 import { Vm } from '../../src/engine/vmm/vm.js';
 import { named, requireTool } from '../tools.js';
 
 const IMAGE = new URL('../../samples/interrupts/interrupts.elf', import.meta.url);
 const MEMORY = 64 << 20;
 
-function startGuest(image: string | URL = IMAGE, options: Partial<GuestOptions> = {}): Guest {
-  const { core, host } = createCore(MEMORY);
+function startGuest(
+  image: string | URL = IMAGE,
+  options: Partial<GuestOptions> = {},
+  more: Partial<MachineOptions> = {},
+): Guest {
+  const rom = more.firmware && more.image ? romFrameBytes(more.image.bytes.length) : 0;
+  const { core, host } = createCore(MEMORY, rom);
   const vm = new Vm(core, host, MEMORY, 1);
   const machine = new Machine(vm, {
     name: 'interrupts',
@@ -25,6 +31,7 @@ function startGuest(image: string | URL = IMAGE, options: Partial<GuestOptions> 
     noReboot: true,
     wallSeconds: 0,
     drives: [],
+    ...more,
   });
   return new Guest(machine, { paced: false, waitForInput: true, ...options });
 }
@@ -89,6 +96,80 @@ describe('monitor', () => {
     expect(await ask('info qtree')).toMatch(/^bus: main-system-bus\n {2}type System\n {2}dev: /);
     const help = await ask('help');
     for (const word of ['sendkey', 'nmi', 'memsave', 'walk', 'info pci']) expect(help).toContain(word);
+  });
+
+  test('info irq counts what the guest took, and why explains its last exit', async () => {
+    const own = startGuest();
+    const say = async (line: string): Promise<string> => (await own.monitor(line)) ?? 'unknown';
+    expect(await say('why')).toBe('CPU#0 has made no VM exit so far');
+    expect(await say('why not')).toBe('why not: it is why, without words behind it');
+    await own.stepToExit();
+    expect(await say('why')).toMatch(
+      /^VM exit #1, where the guest stands: 31 MSR_READ at rip 0x[0-9a-f]+, instruction \d+, CPU#0\nwhat: msr c0000080\nwhy: {2}bit 0x80 of the read bitmap for high MSRs is 1 \(MSR_BITMAP at hpa [0-9a-f]+\)\ndid: {2}nothing yet/,
+    );
+    const ended = new Promise<void>((done) => {
+      own.onEvent((event) => event.type === 'stopped' && done());
+    });
+    await own.resume();
+    await ended;
+    expect(await say('info irq')).toBe(`IRQ statistics for isa-i8259:
+ 0: 11
+ 4: 1
+IRQ statistics for ioapic:
+ 2: 11
+ 4: 1
+IRQ statistics for apic0, by vector:
+64: 1
+65: 1
+66: 1
+(since the last reset, or since a state was loaded)`);
+    expect(await say('why')).toMatch(
+      /^guest powered off\nVM exit #\d+, the last one: 30 IO_INSTRUCTION at .*\nwhat: out 604 2b\nwhy: {2}"Unconditional I\/O exiting" is 1 .*\ndid: {2}port got 2000, and stopped the guest$/,
+    );
+    await own.reset();
+    expect(await say('info irq')).not.toMatch(/^ 4:|^6\d:/m);
+    await own.quit();
+  });
+
+  test('info mtree says who answers where: memory, ROM as the chipset shows it, devices, ports', async () => {
+    const plain = await ask('info mtree');
+    expect(plain).toContain(`FlatView #0
+ AS "memory", root: system
+ Root memory region: system
+  0000000000000000-0000000003ffffff (prio 0, ram): pc.ram
+  00000000fec00000-00000000fec00fff (prio 0, i/o): ioapic
+  00000000fed00000-00000000fed003ff (prio 0, i/o): hpet
+  00000000fee00000-00000000fee00fff (prio 0, i/o): apic-msi
+
+FlatView #1
+ AS "I/O", root: io
+ Root memory region: io
+`);
+    expect(plain).toContain('\n  00000000000003f8-00000000000003ff (prio 0, i/o): serial0\n');
+    expect(await ask('info mtree -f')).toBe(plain);
+    expect(await ask('info mtree -o')).toMatch(/^info mtree -o: it is info mtree/);
+    const rom = new Uint8Array(0x20000).fill(0xf4);
+    const bios = startGuest(IMAGE, {}, { image: { name: 'rom', bytes: rom }, firmware: { serialConsole: false } });
+    const { hostBridge } = bios.machine.pc.pc;
+    const memory = async (): Promise<string[]> =>
+      ((await bios.monitor('info mtree')) ?? '').split('\n').filter((line) => /pc\.(ram|bios)/.test(line));
+    const high = '  00000000fffe0000-00000000ffffffff (prio 0, rom): pc.bios';
+    expect(await memory()).toEqual([
+      '  0000000000000000-00000000000bffff (prio 0, ram): pc.ram',
+      '  00000000000e0000-00000000000fffff (prio 0, rom): pc.bios',
+      '  0000000000100000-0000000003ffffff (prio 0, ram): pc.ram @0000000000100000',
+      high,
+    ]);
+    // RAM in the place of F0000h to FFFFFh, that cannot be written
+    hostBridge.configWrite(0x59, 1, 0x10);
+    expect(await memory()).toEqual([
+      '  0000000000000000-00000000000bffff (prio 0, ram): pc.ram',
+      '  00000000000e0000-00000000000effff (prio 0, rom): pc.bios',
+      '  00000000000f0000-00000000000fffff (prio 0, rom): pc.ram @00000000000f0000',
+      '  0000000000100000-0000000003ffffff (prio 0, ram): pc.ram @0000000000100000',
+      high,
+    ]);
+    await bios.quit();
   });
 
   test('info lapic as after power-on, before firmware sets it up', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { exitSubject, explainWithoutControls } from '../../src/tui/explain.js';
+import { exitSubject, explainWithoutControls } from '../../src/engine/debug/explain-exit.js';
 
 import { type FlatKvm, flatGuests } from './flat-kvm.js';
 import { kvmSkipReason } from './tools.js';

@@ -1,7 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Disassembler, SymbolTable } from '../../src/disasm/index.js';
-import type { ExitRecord, PageWalk, RegisterFile } from '../../src/engine/debugger.js';
-import { parseExitCondition } from '../../src/tui/exit-condition.js';
 import {
   describeAction,
   describeFields,
@@ -9,7 +7,9 @@ import {
   explainExit,
   instructionFields,
   qualificationFields,
-} from '../../src/tui/explain.js';
+} from '../../src/engine/debug/explain-exit.js';
+import type { ExitRecord, PageWalk, RegisterFile } from '../../src/engine/debugger.js';
+import { parseExitCondition } from '../../src/tui/exit-condition.js';
 import { evaluate, parseBytes } from '../../src/tui/expression.js';
 import { ENCODING } from '../../src/tui/facts.js';
 import { type Layout, layout, VIEW_PANES, VIEWS } from '../../src/tui/layout.js';

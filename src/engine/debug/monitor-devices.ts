@@ -2,8 +2,10 @@
 import type { PciFunction } from '../devices/pci/function.js';
 import { keysOf } from '../devices/scancodes.js';
 import type { Machine } from '../vmm/machine.js';
+import { memoryMapText } from './monitor-memory-map.js';
 
 export const DEVICE_HELP = `info pci | qtree      PCI functions; all devices
+info mtree            RAM, ROM, device memory and ports, flat
 i /FMT PORT           read a port, as the guest would
 o /FMT PORT VALUE     write a port (b, h or w)
 sendkey KEYS          keys held together: ctrl-alt-delete, ret, f1
@@ -91,6 +93,10 @@ export function deviceCommand(machine: Machine, line: string, number: (text: str
       return pci.all.map(functionText).join('\n');
     case 'info qtree':
       return treeText(machine);
+    case 'info mtree':
+      if (words[2] !== undefined && words[2] !== '-f')
+        throw new Error('it is info mtree, or info mtree -f: both are flat');
+      return memoryMapText(machine);
     case 'nmi':
       machine.pc.pc.raiseNmi();
       return '';

@@ -1,5 +1,6 @@
-/** Monitor commands about interrupt controllers, in QEMU's wording: `info pic` and `info lapic`. */
+/** Monitor commands about interrupt controllers, in QEMU's wording: `info pic`, `info lapic` and `info irq`. */
 import type { Ioapic } from '../devices/ioapic.js';
+import type { IrqRouter } from '../devices/irq.js';
 import type { Lapic } from '../devices/lapic.js';
 import type { Pic8259 } from '../devices/pic-8259.js';
 
@@ -7,6 +8,9 @@ export interface IrqDevices {
   readonly pic: Pic8259;
   readonly ioapic: Ioapic;
   readonly lapic: readonly Lapic[];
+  readonly irqs: IrqRouter;
+  /** The host's kernel takes the interrupts of the local APICs. */
+  readonly outsideApics: boolean;
 }
 
 type Command = (context: { irq: IrqDevices; vcpu: number; args: string[] }) => string;
@@ -129,8 +133,30 @@ function controllers({ pic, ioapic }: IrqDevices): string {
   ].join('\n');
 }
 
+const counts = (rows: readonly (readonly [number, number])[]): string[] =>
+  rows.filter(([, count]) => count > 0).map(([index, count]) => `${String(index).padStart(2)}: ${count}`);
+
+/** How often each pin was raised, and what the local APICs accepted, messages and timers too, by vector. */
+function statistics({ irqs, lapic, outsideApics }: IrqDevices): string {
+  const raised = [...irqs.raised.entries()];
+  const apics = [...lapic.entries()].flatMap(([cpu, { accepted }]) =>
+    outsideApics
+      ? [`IRQ statistics not available for apic${cpu}: the host's kernel has it`]
+      : [`IRQ statistics for apic${cpu}, by vector:`, ...counts([...accepted.entries()])],
+  );
+  return [
+    'IRQ statistics for isa-i8259:',
+    ...counts(raised.filter(([irq]) => irq < 16)),
+    'IRQ statistics for ioapic:',
+    ...counts(raised.map(([irq, count]) => [irq === 0 ? 2 : irq, count] as const)),
+    ...apics,
+    '(since the last reset, or since a state was loaded)',
+  ].join('\n');
+}
+
 export const IRQ_COMMANDS: Record<string, Command> = {
   'info pic': ({ irq }) => controllers(irq),
+  'info irq': ({ irq }) => statistics(irq),
   'info lapic': ({ irq, vcpu, args }) => {
     const cpu = args[0] === undefined ? vcpu : Number(args[0]);
     const lapic = irq.lapic[cpu];
@@ -140,4 +166,5 @@ export const IRQ_COMMANDS: Record<string, Command> = {
 };
 
 export const IRQ_HELP = `info pic              I/O APIC and 8259 pair
-info lapic [CPU]      local APIC`;
+info lapic [CPU]      local APIC
+info irq              interrupts so far by pin and vector`;

@@ -9,6 +9,7 @@ import { evaluateNumber } from './monitor-expression.js';
 import { IRQ_COMMANDS, IRQ_HELP, type IrqDevices } from './monitor-irq.js';
 import { LINUX_COMMANDS, LINUX_HELP } from './monitor-linux.js';
 import { SOURCE_COMMANDS, SOURCE_HELP } from './monitor-source.js';
+import { WHY_COMMANDS, WHY_HELP } from './monitor-why.js';
 
 const HELP = `info registers [-a]   registers in QEMU's layout, of all vCPUs
 cpu N                 the vCPU of later commands, until the next stop
@@ -17,8 +18,8 @@ info tlb              guest's linear to physical mappings, a line each
 info vmcs             every VMCS field
 info exits            VM exits by reason
 info ept              EPT mappings
-info mtree            guest-physical memory map
 info status | version | cpus
+${WHY_HELP}
 ${IRQ_HELP}
 ${DRIVE_HELP}
 ${LINUX_HELP}
@@ -54,6 +55,7 @@ const COMMANDS: Record<string, Command> = {
   ...DRIVE_COMMANDS,
   ...IRQ_COMMANDS,
   ...SOURCE_COMMANDS,
+  ...WHY_COMMANDS,
   'info registers': ({ view, vcpu, args }) => registersOf(view, vcpu, args),
   cpu: ({ view, args, chooseVcpu }) => {
     const index = /^\d+$/.test(args[0] ?? '') ? Number(args[0]) : Number.NaN;
@@ -67,7 +69,6 @@ const COMMANDS: Record<string, Command> = {
     Array.from({ length: view.vcpus }, (_, i) => `${i === vcpu ? '*' : ' '} CPU #${i}: thread_id=${i + 1}`).join('\n'),
   'info mem': ({ view, vcpu }) => infoMem(view, vcpu),
   'info tlb': ({ view, vcpu }) => infoTlb(view, vcpu),
-  'info mtree': ({ view }) => memoryTree(view),
   'info exits': async ({ target }) =>
     Object.entries((await target.exits?.counts()) ?? {})
       .map(([name, count]) => `${name.padEnd(28)} ${count}`)
@@ -322,15 +323,4 @@ function infoMem(view: MachineView, vcpu: number): string {
 function infoTlb(view: MachineView, vcpu: number): string {
   if ((view.readRegisters(vcpu).cr0 & (1n << 31n)) === 0n) return 'PG disabled';
   return [...mappings(view, vcpu)].map((m) => `${hex(m.gva)}: ${hex(m.gpa)} ${m.flags}`).join('\n');
-}
-
-function memoryTree(view: MachineView): string {
-  return [
-    'FlatView #0',
-    ' AS "memory", root: system',
-    ' Root memory region: system',
-    `  ${hex(0n)}-${hex(BigInt(view.memoryBytes - 1))} (prio 0, ram): pc.ram`,
-    `  ${hex(0xfec00000n)}-${hex(0xfec00fffn)} (prio 0, i/o): ioapic`,
-    `  ${hex(0xfee00000n)}-${hex(0xfeefffffn)} (prio 4096, i/o): apic-msi`,
-  ].join('\n');
 }

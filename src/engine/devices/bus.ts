@@ -137,6 +137,11 @@ export class Bus {
     return this.movableMmio.find(({ mmio }) => holds(mmio.gpa, mmio.bytes, gpa, 1));
   }
 
+  /** All devices in guest-physical memory; where two overlap the first one of the list answers. */
+  describeMmio(): MmioDevice[] {
+    return [...(this.firstMmio ? [this.firstMmio] : []), ...this.mmioDevices, ...this.movableMmio];
+  }
+
   /** Claimed port ranges, merged, in order. */
   describePorts(): { first: number; count: number; device: PortDevice }[] {
     const rows: { first: number; count: number; device: PortDevice }[] = [];

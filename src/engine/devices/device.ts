@@ -33,6 +33,7 @@ export interface PortRange {
 
 /** A device on the I/O port bus. Values are unsigned; `bytes` is 1, 2 or 4. */
 export interface PortDevice {
+  readonly name?: string;
   readonly ports: readonly PortRange[];
   /** Widest access the device decodes (default 4): the bus cuts wider ones into pieces of this size. */
   readonly portWidth?: 1 | 2 | 4;
@@ -42,6 +43,7 @@ export interface PortDevice {
 
 /** A device in guest-physical memory. `offset` counts from the start of its range; `bytes` is 1 to 8. */
 export interface MmioDevice {
+  readonly name?: string;
   readonly mmio: { readonly gpa: number; readonly bytes: number };
   mmioRead(offset: number, bytes: number): bigint;
   mmioWrite(offset: number, bytes: number, value: bigint): void;

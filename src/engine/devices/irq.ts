@@ -14,6 +14,8 @@ export class IrqRouter {
   /** How many wires hold each input high. */
   private readonly high: number[] = new Array(24).fill(0);
   private readonly wires: { irq: number; high: boolean }[] = [];
+  /** How often each input went high, for whoever debugs: no state of the machine, it begins anew where one is loaded. */
+  readonly raised = new Float64Array(24);
 
   constructor(
     private readonly pic: IrqSink,
@@ -34,6 +36,7 @@ export class IrqRouter {
     wire.high = high;
     this.high[irq] += high ? 1 : -1;
     if (this.high[irq] !== (high ? 1 : 0)) return;
+    if (high) this.raised[irq]++;
     if (irq < 16) this.pic.setLine(irq, high);
     this.ioapic.setLine(irq === 0 ? 2 : irq, high);
   }
@@ -49,6 +52,7 @@ export class IrqRouter {
 
   load(levels: readonly boolean[]): void {
     this.high.fill(0);
+    this.raised.fill(0);
     for (const [i, wire] of this.wires.entries()) {
       wire.high = levels[i];
       if (wire.high) this.high[wire.irq]++;

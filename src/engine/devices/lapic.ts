@@ -104,6 +104,8 @@ export class Lapic implements Device<LapicState> {
   private readonly timer: LapicTimer;
   private readonly eoi: ParavirtualEoi;
   private decodedBase = decodeBase(DEFAULT_BASE);
+  /** Interrupts accepted by vector, for whoever debugs: no state of the machine, as IrqRouter's counts. */
+  readonly accepted = new Float64Array(256);
 
   constructor(private readonly options: LapicOptions) {
     this.id = options.id;
@@ -278,6 +280,7 @@ export class Lapic implements Device<LapicState> {
       return;
     }
     this.eoi.withdraw();
+    this.accepted[vector]++;
     setBit(this.s.irr, vector);
     if (level) setBit(this.s.tmr, vector);
     else clearBit(this.s.tmr, vector);
@@ -524,6 +527,7 @@ export class Lapic implements Device<LapicState> {
 
   load({ timer, ...registers }: LapicState): void {
     this.s = registers;
+    this.accepted.fill(0);
     this.timer.load(timer);
   }
 

@@ -75,6 +75,7 @@ export interface PcOptions {
 
 /** The window at IA32_APIC_BASE (FEE00000h at power-on) shows each vCPU its own local APIC. */
 class LapicWindow implements MmioDevice {
+  readonly name = 'apic-msi';
   /** The vCPU whose access is being served. */
   active = 0;
 
@@ -153,7 +154,9 @@ export class Pc {
   readonly apicBus = new ApicBus();
   readonly a20: A20Gate;
   readonly devices: Device[];
-  private readonly irqs: IrqRouter;
+  /** The host's kernel takes the interrupts of the local APICs. */
+  readonly outsideApics: boolean;
+  readonly irqs: IrqRouter;
   private readonly gates: readonly [GatedLine, GatedLine];
   private readonly window: LapicWindow;
   private readonly nmi: boolean[];
@@ -166,6 +169,7 @@ export class Pc {
     this.apicBus.lapics.push(...this.lapic);
     this.window = new LapicWindow(this.lapic);
     const { irqchip } = options;
+    this.outsideApics = irqchip !== undefined;
     this.ioapic = new Ioapic(
       (message) => {
         if (!irqchip) this.apicBus.send(message);
@@ -426,6 +430,8 @@ export class Pc {
 
   reset(): void {
     for (const device of this.devices) device.reset();
+    this.irqs.raised.fill(0);
+    for (const { accepted } of this.lapic) accepted.fill(0);
     this.nmi.fill(false);
     this.firmwareInit();
   }

@@ -163,6 +163,11 @@ export class Machine {
     else vm.start(realModeState(vector >>> 4, vector & 15, {}, 0));
   }
 
+  /** Bytes of the BIOS's ROM at the top of 4 GiB; 0: there is none. */
+  get romBytes(): number {
+    return this.#rom ? 2 ** 32 - this.#rom.gpa : 0;
+  }
+
   serialInput(bytes: Uint8Array): void {
     this.pc.serialInput(bytes);
   }

@@ -1,7 +1,5 @@
 /** One VM exit: reason, qualification, information fields, and why it happened. */
-import type { ExitRecord } from '../../engine/debugger.js';
-import type { DecodedBits } from '../../spec/vmx/exit-qualifications.js';
-import { describeInterruption } from '../../spec/vmx/interruption-info.js';
+
 import {
   describeAction,
   describeFields,
@@ -9,7 +7,10 @@ import {
   explainWithoutControls,
   instructionFields,
   qualificationFields,
-} from '../explain.js';
+} from '../../engine/debug/explain-exit.js';
+import type { ExitRecord } from '../../engine/debugger.js';
+import type { DecodedBits } from '../../spec/vmx/exit-qualifications.js';
+import { describeInterruption } from '../../spec/vmx/interruption-info.js';
 import { ENCODING, exitReason, exitReasonName } from '../facts.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import { grouped, hex } from '../screen/text.js';

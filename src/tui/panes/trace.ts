@@ -1,6 +1,7 @@
 /** The exit trace: newest at the foot, filtered; Enter looks at one. */
+
+import { exitSubject } from '../../engine/debug/explain-exit.js';
 import type { ExitRecord } from '../../engine/debugger.js';
-import { exitSubject } from '../explain.js';
 import { exitReasonName } from '../facts.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import { fitPlace, grouped, hex } from '../screen/text.js';

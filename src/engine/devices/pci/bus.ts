@@ -119,25 +119,28 @@ export class PciBus implements Device<PciBusState>, PortDevice, PciHost {
   }
 
   remap(): void {
-    const ports: { first: number; bar: Bar }[] = [];
-    const memory: { gpa: number; bar: Bar }[] = [];
+    const ports: { name: string; first: number; bar: Bar }[] = [];
+    const memory: { name: string; gpa: number; bar: Bar }[] = [];
     for (const pciFunction of this.functions.values()) {
       for (const bar of pciFunction.bars) {
         const base = pciFunction.barBase(bar);
         if (base === undefined) continue;
-        if (bar.kind === 'io') ports.push({ first: base, bar });
-        else memory.push({ gpa: base, bar });
+        const name = `${pciFunction.name}-bar${bar.index}`;
+        if (bar.kind === 'io') ports.push({ name, first: base, bar });
+        else memory.push({ name, gpa: base, bar });
       }
     }
     this.options.bus.setMovablePorts(
-      ports.map(({ first, bar }) => ({
+      ports.map(({ name, first, bar }) => ({
+        name,
         ports: [{ first, count: bar.bytes }],
         portRead: (port, bytes) => bar.read(port - first, bytes),
         portWrite: (port, bytes, value) => bar.write(port - first, bytes, value),
       })),
     );
     this.options.bus.setMovableMmio(
-      memory.map(({ gpa, bar }) => ({
+      memory.map(({ name, gpa, bar }) => ({
+        name,
         mmio: { gpa, bytes: bar.bytes },
         mmioRead: (offset, bytes) => readWide((at, width) => bar.read(at, width), offset, bytes),
         ...(bar.peek

@@ -1,14 +1,16 @@
 /** A VM exit in words: what it was about, and the control that made it exit. */
-import type { ExitRecord } from '../engine/debugger.js';
-import { mnemonicOf } from '../spec/opcodes/mnemonic.js';
-import { exitCause } from '../spec/vmx/exit-cause.js';
-import { type DecodedBits, decodeQualification } from '../spec/vmx/exit-qualifications.js';
-import { EMULATED_BY_VMSCOPE } from '../spec/vmx/exit-reasons.js';
-import { decodeInstructionInfo } from '../spec/vmx/instruction-info.js';
-import { decodeInterruption } from '../spec/vmx/interruption-info.js';
-import { vmcsField } from '../spec/vmx/vmcs-fields.js';
-import { exitReason } from './facts.js';
-import { hex } from './screen/text.js';
+
+import { mnemonicOf } from '../../spec/opcodes/mnemonic.js';
+import { exitCause } from '../../spec/vmx/exit-cause.js';
+import { type DecodedBits, decodeQualification } from '../../spec/vmx/exit-qualifications.js';
+import { EMULATED_BY_VMSCOPE, exitReason } from '../../spec/vmx/exit-reasons.js';
+import { decodeInstructionInfo } from '../../spec/vmx/instruction-info.js';
+import { decodeInterruption } from '../../spec/vmx/interruption-info.js';
+import { vmcsField } from '../../spec/vmx/vmcs-fields.js';
+import type { ExitRecord } from '../debugger.js';
+
+const hex = (value: bigint | number, digits = 0): string =>
+  BigInt.asUintN(64, BigInt(value)).toString(16).padStart(digits, '0');
 
 /** Reads a VMCS field, or undefined where the target gives none. */
 export type FieldReader = (encoding: number) => bigint | undefined;

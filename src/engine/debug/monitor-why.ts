@@ -1,0 +1,51 @@
+/** The monitor's `why`: what the guest stands for, or what its last VM exit was about, and what made it exit. */
+import { exitReasonName } from '../../spec/vmx/exit-reasons.js';
+import type { Debugger, ExitRecord, StopReason } from '../debugger.js';
+import { describeAction, exitSubject, explainExit, explainWithoutControls } from './explain-exit.js';
+
+/** Of the newest exits, those among which one of the vCPU is looked for. */
+const LOOKED_AT = 4096;
+
+const hex = (value: bigint): string => `0x${value.toString(16)}`;
+
+/** The exit that a vCPU stands at, or else its newest. */
+export async function lastExit(target: Debugger, vcpu: number): Promise<ExitRecord | undefined> {
+  const { stop } = await target.state();
+  if (stop?.kind === 'exit' && stop.exit.vcpu === vcpu) return stop.exit;
+  const records = (await target.exits?.records(-1, LOOKED_AT)) ?? [];
+  return records.findLast((exit) => exit.vcpu === vcpu);
+}
+
+async function exitText(target: Debugger, exit: ExitRecord, here: boolean): Promise<string> {
+  const fields = await target.vmcs?.read(exit.vcpu);
+  const field = (encoding: number): bigint | undefined => fields?.find((it) => it.encoding === encoding)?.value;
+  const name = exitReasonName(exit.reason);
+  const subject = exitSubject(exit);
+  const place = `at rip ${hex(exit.rip)}, instruction ${exit.icount}, CPU#${exit.vcpu}`;
+  return [
+    `VM exit #${exit.sequence}${here ? ', where the guest stands' : ', the last one'}: ${exit.reason & 0xffff} ${name}${exit.reason >>> 31 ? ' (VM-entry failure)' : ''} ${place}`,
+    ...(subject === '' ? [] : [`what: ${subject}`]),
+    `why:  ${fields ? explainExit(exit, field) : explainWithoutControls(exit)}`,
+    `did:  ${describeAction(exit)}`,
+  ].join('\n');
+}
+
+/** What a stop says beyond its last exit. */
+function stopText(stop: StopReason | undefined): string[] {
+  if (stop?.kind === 'entry-failed') return [`VM entry failed: ${stop.message}`];
+  if (stop?.kind === 'ended') return [stop.end.message, ...(stop.faults ?? []).map((fault) => fault.text)];
+  return [];
+}
+
+export const WHY_COMMANDS = {
+  why: async ({ target, vcpu, args }: { target: Debugger; vcpu: number; args: readonly string[] }): Promise<string> => {
+    if (args.length > 0) throw new Error('it is why, without words behind it');
+    const { stop } = await target.state();
+    const exit = await lastExit(target, vcpu);
+    const here = stop?.kind === 'exit' && stop.exit.sequence === exit?.sequence;
+    const last = exit ? await exitText(target, exit, here) : `CPU#${vcpu} has made no VM exit so far`;
+    return [...stopText(stop), last].join('\n');
+  },
+};
+
+export const WHY_HELP = 'why                   what the last VM exit was about, and what made it exit';
