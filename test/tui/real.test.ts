@@ -259,3 +259,24 @@ describe('the tour', () => {
     expect(await tui.exit).toBe(0);
   });
 });
+
+describe('a guest that has not run', () => {
+  program(['run', sample('exit-zoo'), '--wait'], 100, 40, /STOPPED: start/);
+
+  it('asks its own engine for nothing that is refused, before the first exit and at the ends of memory', async () => {
+    const refused = /is not of its type|cannot be called/;
+    expect(tui.text()).not.toMatch(refused);
+    const file = join(mkdtempSync(join(tmpdir(), 'vmscope-')), 'none.csv');
+    await press(`:export csv ${file}\r`, /none\.csv/);
+    expect(readFileSync(file, 'utf8').split('\n')).toHaveLength(2);
+    for (const place of ['0', '0xffffffffffffffff', '0xffffffff']) {
+      for (const command of ['mem', 'goto']) {
+        tui.send(`:${command} ${place}\r`);
+        await tui.settle();
+        tui.send('\x1b[5~\x1b[5~\x1b[6~\x1b[6~');
+        await tui.settle();
+        expect(tui.text(), `:${command} ${place}`).not.toMatch(refused);
+      }
+    }
+  });
+});

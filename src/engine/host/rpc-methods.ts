@@ -128,7 +128,8 @@ const METHODS: Record<MethodName, readonly Check[]> = {
   'ept.ranges': [],
   'vmcs.read': [vcpu],
   'vmcs.write': [vcpu, count, word],
-  'exits.records': [count, count],
+  // -1: from the first one on
+  'exits.records': [(value) => value === -1 || count(value), count],
   'exits.counts': [],
   'compiler.counters': [],
   'console.serialLog': [],
