@@ -137,12 +137,14 @@ describe.skipIf(!usable)(named('vmscope top with libvirt', ...tools), () => {
     expect(await done).toBe(0);
     expect(text[4]).toMatch(/^virt-top time {2}\d\d:\d\d:\d\d Host \S+ x86_64 (\d+)\/\1CPU \d+MHz \d+MB $/);
     expect(text[5]).toBe('   ID S RDRQ WRRQ RXBY TXBY %CPU %MEM   TIME    NAME');
-    // Suspended: nothing changes.
-    expect(text[6]).toMatch(/^ {4}1 P {4}0 {4}0 {4}0 {4}0 {2}0\.0 {2}0\.0 +\d+:\d\d\.\d\d one$/);
-    const ns = BigInt(daemon.stats('two').get('cpu.time')!);
-    const cs = ns / 10_000_000n;
-    const time = `${cs / 6000n}:${String((cs / 100n) % 60n).padStart(2, '0')}.${String(cs % 100n).padStart(2, '0')}`;
-    expect(text[7]!.endsWith(`${time.padStart(9)} two`)).toBe(true);
+    // Suspended: nothing changes, but that answering costs the guest's process a tick now and then.
+    const [, share] = /^ {4}1 P {4}0 {4}0 {4}0 {4}0 {2}(\d\.\d) {2}0\.0 +\d+:\d\d\.\d\d one$/.exec(text[6]!) ?? [];
+    expect(Number(share)).toBeLessThanOrEqual(2);
+    const [, minutes, seconds] = / +(\d+):(\d\d\.\d\d) two$/.exec(text[7]!) ?? [];
+    const shown = Number(minutes) * 60 + Number(seconds);
+    const cpuSeconds = Math.floor(Number(daemon.stats('two').get('cpu.time')!) / 1e7) / 100;
+    expect(Math.abs(shown - cpuSeconds)).toBeLessThan(0.025);
+    expect(text[7]!.length).toBe(text[6]!.length);
   }, 30_000);
 
   it('sees a guest paused, resumed, hung and destroyed, and the other goes on', async () => {
