@@ -1,4 +1,5 @@
 /** The GDB stub's view of a guest, over the debugger API. */
+import { lastExit } from '../engine/debug/monitor-why.js';
 import { watchText } from '../engine/debug/watch-text.js';
 import type { Condition, Debugger, RunState, StopReason } from '../engine/debugger.js';
 import type {
@@ -272,6 +273,17 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
       return task && `${task.name} (pid ${task.pid})`;
     },
     ...(debug.os === undefined ? {} : { kernel: kernelOf(debug, debug.os) }),
+    async lastExit(thread) {
+      const exit = await lastExit(debug, thread);
+      const at = (await debug.state()).stop;
+      return (
+        exit && {
+          ...exit,
+          linearRip: exit.csBase + exit.rip,
+          stoppedHere: at?.kind === 'exit' && at.exit.sequence === exit.sequence,
+        }
+      );
+    },
     osTables: osTables(debug, () => stop?.thread ?? 0),
     memoryRegion: (address, thread) => memoryRegion(debug, address, thread),
     async reset() {

@@ -17,6 +17,7 @@ import { ClientBreakpoints } from './breakpoints.js';
 import type { Reply } from './command.js';
 import { dispatch } from './commands/table.js';
 import type { NonStop } from './non-stop.js';
+import { allPermitted, type Permission, refusalOf } from './permissions.js';
 import { RegisterAccess } from './register-access.js';
 import type { StubSettings } from './settings.js';
 import { SIGNAL_NONE, SIGNAL_TRAP, summarizeStop } from './stop-reply.js';
@@ -70,6 +71,8 @@ export type RunRequest =
   /** `others` run meanwhile. With `within`, steps while the program counter, as the client sees it, is in it. */
   | { kind: 'step'; thread: number; within?: { start: bigint; end: bigint }; others?: readonly number[] };
 
+const EACCES = 13;
+
 /** What a stop reply shows. */
 const STOP_REGISTERS = ['rip', 'rsp', 'rbp'];
 
@@ -96,6 +99,8 @@ export class Session {
     threadsInStopReply: false,
     extended: false,
   };
+  /** What the client has not forbidden itself. */
+  readonly permissions = allPermitted();
   readonly breakpoints: ClientBreakpoints;
   readonly registers: RegisterAccess;
   /** Threads stop and go each by itself; undefined in all-stop mode. */
@@ -205,6 +210,11 @@ export class Session {
     const digits = code.toString(16).padStart(2, '0');
     if (this.features.errorMessage) return `E.${text}`;
     return this.features.errorStrings ? `E${digits};${encodeHexText(text)}` : `E${digits}`;
+  }
+
+  /** The error reply for what the client has forbidden itself. */
+  refusal(permission: Permission): string | undefined {
+    return this.permissions[permission] ? undefined : this.error(EACCES, refusalOf(permission));
   }
 
   /**
@@ -365,6 +375,7 @@ export class Session {
 
   /** Ctrl-C. While the client believes that the guest stands it has crossed a stop reply: nothing to do. */
   async interrupt(): Promise<void> {
+    if (!this.permissions.Stop) return;
     if (this.nonStop) return this.nonStop.stopAll();
     if (this.view === 'stopped') return;
     await this.target.pause();
@@ -379,6 +390,7 @@ export class Session {
   async hold(why: string, thread = this.generalThread): Promise<void> {
     if (this.nonStop) return this.nonStop.mustStand(thread);
     if (!this.target.running()) return;
+    if (!this.permissions.Stop) throw new Error(refusalOf('Stop'));
     await this.target.pause();
     this.note(`The guest was running, resumed by another view; paused it for ${why}.`);
   }

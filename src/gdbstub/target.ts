@@ -92,6 +92,28 @@ export interface OsTable {
   rows(): Promise<Record<string, string>[]>;
 }
 
+/** A VM exit, its fields as the VMCS has them. */
+export interface TargetExit {
+  /** Number of the exit, from 1. */
+  sequence: number;
+  vcpu: number;
+  /** Exit reason field; bit 31 set for a VM-entry failure. */
+  reason: number;
+  qualification: bigint;
+  gla: bigint;
+  gpa: bigint;
+  rip: bigint;
+  linearRip: bigint;
+  interruptionInfo: number;
+  interruptionError: number;
+  instructionInfo: number;
+  instructionLength: number;
+  /** Instructions retired when it happened. */
+  icount: bigint;
+  /** The guest stands at it. */
+  stoppedHere: boolean;
+}
+
 export interface MemoryRegion {
   start: bigint;
   bytes: bigint;
@@ -164,6 +186,8 @@ export interface Target {
   /** Monitor commands, about this thread where they are about one; undefined for an unknown one. */
   readonly monitor?: (line: string, thread: number) => Promise<string | undefined>;
   readonly osTables?: readonly OsTable[];
+  /** The VM exit that a thread stands at, or else its newest; undefined: none so far. */
+  readonly lastExit?: (thread: number) => Promise<TargetExit | undefined>;
   /** What a thread does, for the user: the task that the guest's system runs on it. */
   readonly threadDetail?: (thread: number) => Promise<string | undefined>;
   /** The guest's kernel, where the target looks for one. */

@@ -18,6 +18,7 @@ import type {
   Target,
   TargetBreakpoint,
   TargetEvent,
+  TargetExit,
   ThreadRegisters,
 } from '../../src/gdbstub/target.js';
 
@@ -99,7 +100,7 @@ export class FakeTarget implements Target {
   extra: Record<string, bigint> = { cr0: 0x80000001n, vmcs_exit_reason: 48n, tsc: 0x1000n };
   private nextId = 1;
   private isRunning = false;
-  private stop: { thread: number; cause: StopCause } | undefined = { thread: 0, cause: { kind: 'paused' } };
+  stop: { thread: number; cause: StopCause } | undefined = { thread: 0, cause: { kind: 'paused' } };
   private readonly listeners = new Set<(event: TargetEvent) => void>();
   private watchHit: StopCause | undefined;
 
@@ -359,6 +360,10 @@ export class FakeTarget implements Target {
     if (line === 'fail') throw new Error('the monitor failed');
     return undefined;
   };
+
+  /** Of the first thread. */
+  exit: TargetExit | undefined;
+  readonly lastExit = async (thread: number): Promise<TargetExit | undefined> => (thread === 0 ? this.exit : undefined);
 
   readonly osTables: OsTable[] = [
     {

@@ -816,6 +816,93 @@ describe('monitor', () => {
   });
 });
 
+describe('siginfo and permissions', () => {
+  const EXIT = {
+    ...{ sequence: 7, vcpu: 0, reason: 48, qualification: 0x182n, gla: 0xffff_8000_0000_1000n, gpa: 0xfed0_00f0n },
+    ...{ rip: 0x1234n, linearRip: 0x1234n, interruptionInfo: 0x8000_0b0e, interruptionError: 2, instructionInfo: 3 },
+    ...{ instructionLength: 4, icount: 99n, stoppedHere: true },
+  };
+  const read = async (client: WireClient): Promise<DataView> => {
+    const reply = await client.ask('qXfer:siginfo:read::0,200');
+    expect(reply[0]).toBe('l');
+    const bytes = Buffer.from(unescapePayload(reply.slice(1)), 'latin1');
+    expect(bytes.length).toBe(128);
+    return new DataView(bytes.buffer, bytes.byteOffset, 128);
+  };
+
+  test('siginfo has the reason of the stop and the VM exit at the offsets that are documented', async () => {
+    const client = new WireClient(new FakeTarget(2));
+    expect(await client.ask(FEATURES)).toContain('qXfer:siginfo:read+');
+    await client.ask('?');
+    const paused = await read(client);
+    expect([paused.getInt32(0, true), paused.getInt32(8, true), paused.getBigUint64(80, true)]).toEqual([2, 0, 0n]);
+    expect(await client.ask('vCont;s:1')).toMatch(/^T05/);
+    expect((await read(client)).getInt32(8, true)).toBe(2);
+    expect(await client.ask('Z1,1004,1')).toBe('OK');
+    expect(await client.ask('c')).toMatch(/^T05/);
+    const broken = await read(client);
+    expect([broken.getInt32(0, true), broken.getInt32(8, true), broken.getBigUint64(16, true)]).toEqual([
+      5,
+      1,
+      0x1004n,
+    ]);
+    client.target.exit = EXIT;
+    client.target.stop = { thread: 0, cause: { kind: 'event', message: 'VM exit' } };
+    const view = await read(client);
+    const words = [0, 4, 8, 48, 52, 88, 92, 96, 100].map((at) => view.getUint32(at, true));
+    expect(words).toEqual([5, 0, 0x130, 48, 0, 0x8000_0b0e, 2, 3, 4]);
+    const longs = [16, 56, 64, 72, 80, 104, 112].map((at) => view.getBigUint64(at, true));
+    expect(longs).toEqual([EXIT.gpa, EXIT.qualification, EXIT.gpa, EXIT.gla, 7n, EXIT.rip, 99n]);
+    // the other thread has neither stopped nor made an exit
+    await client.ask('Hg2');
+    const other = await read(client);
+    expect(Array.from({ length: 32 }, (_, at) => other.getUint32(4 * at, true)).every((word) => word === 0)).toBe(true);
+    expect(await client.ask('qXfer:siginfo:read:x:0,200')).toBe('E00');
+    expect(await client.ask('qXfer:siginfo:write::0:abc')).toBe('');
+  });
+
+  test('QAllow takes writes, breakpoints and stops away, says so, and gives them back', async () => {
+    const client = new WireClient();
+    expect(await client.ask('qSupported:error-message+')).toContain(';QAllow+;');
+    await client.ask('?');
+    const all = (value: 0 | 1): string =>
+      ['WriteReg', 'WriteMem', 'InsertBreak', 'InsertTrace', 'InsertFastTrace', 'Stop']
+        .map((name) => `${name}:${value}`)
+        .join(';');
+    const before = await client.ask('g');
+    expect(await client.ask(`QAllow:${all(0)}`)).toBe('OK');
+    expect(await client.ask('P0=0100000000000000')).toMatch(/^E\.this connection only looks on: registers are not/);
+    expect(await client.ask(`G${before}`)).toMatch(/^E\.this connection only looks on: registers/);
+    expect(await client.ask('M2000,1:aa')).toMatch(/^E\.this connection only looks on: memory is not written/);
+    expect(await client.ask('X2000,1:a')).toMatch(/^E\.this connection only looks on: memory/);
+    expect(await client.ask('X2000,0:')).toBe('OK');
+    for (const type of [0, 1, 2, 3, 4])
+      expect(await client.ask(`Z${type},1004,1`)).toMatch(/^E\.this connection only looks on: no breakpoint/);
+    expect(await client.ask('z1,1004,1')).toBe('OK');
+    expect(await client.ask('g')).toBe(before);
+    expect(await client.ask('m2000,1')).toBe('00');
+    // it runs, and nothing of this client's stops it
+    client.send('c');
+    client.bytes('\x03');
+    expect(await client.pending()).toEqual([]);
+    expect(client.target.running()).toBe(true);
+    expect(await client.ask('vCtrlC')).toMatch(/^E\.this connection only looks on: the guest is not stopped/);
+    expect(await client.ask('g')).toMatch(/^E\..*the guest is not stopped/);
+    expect(await client.ask('?')).toMatch(/^E\..*the guest is not stopped/);
+    expect(client.target.running()).toBe(true);
+    expect(await client.ask('QAllow:Fly:1')).toMatch(/^E\.QAllow:Fly:1 is not one of WriteReg, /);
+    expect(await client.ask('QAllow:Stop:1;WriteMem:2')).toMatch(/^E\./);
+    expect(await client.ask('QAllow')).toMatch(/^E\./);
+    expect(await client.ask('vCtrlC')).toMatch(/^E\./);
+    expect(await client.ask(`QAllow:${all(1)}`)).toBe('OK');
+    client.bytes('\x03');
+    expect(await client.receive()).toMatch(/^T02/);
+    expect(await client.ask('M2000,1:aa')).toBe('OK');
+    expect(await client.ask('P0=0100000000000000')).toBe('OK');
+    expect(await client.ask('Z1,1004,1')).toBe('OK');
+  });
+});
+
 describe('other observers', () => {
   test('a stop by somebody else is a stop reply', async () => {
     const client = new WireClient();

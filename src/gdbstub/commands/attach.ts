@@ -9,6 +9,10 @@ export const attach: Command = {
       return session.error(3, 'no such process; the guest is process 1');
     }
     await session.forget();
+    if (session.target.running()) {
+      const refusal = session.refusal('Stop');
+      if (refusal !== undefined) return refusal;
+    }
     await session.target.pause();
     return session.currentStop();
   },

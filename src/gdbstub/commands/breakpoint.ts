@@ -56,6 +56,8 @@ export const insertBreakpoint: Command = {
     if (/^\d/.test(args) && !/^[0-4]/.test(args)) return '';
     const request = parse(args);
     if (request === undefined) return session.error(22, 'malformed breakpoint');
+    const refusal = session.refusal('InsertBreak');
+    if (refusal !== undefined) return refusal;
     if (request.type >= 2 && request.length === 0) return session.error(22, 'a watchpoint needs a length');
     if (request.rest.includes('cmds:')) return session.error(22, 'breakpoint commands are not supported');
     try {

@@ -4,6 +4,8 @@ import type { Command } from '../command.js';
 export const interrupt: Command = {
   name: 'vCtrlC',
   async run(_args, session) {
+    const refusal = session.refusal('Stop');
+    if (refusal !== undefined) return refusal;
     session.send('OK');
     await session.interrupt();
     return undefined;

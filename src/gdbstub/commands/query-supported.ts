@@ -23,6 +23,8 @@ export const querySupported: Command = {
       'vContSupported+',
       'ConditionalBreakpoints+',
       'binary-upload+',
+      'qXfer:siginfo:read+',
+      'QAllow+',
     ];
     if (session.target.each !== undefined) reply.push('QNonStop+');
     if (session.target.osTables !== undefined) reply.push('qXfer:osdata:read+');

@@ -2,11 +2,16 @@ import { parseHexNumber } from '../../rsp/hex.js';
 import type { Command } from '../command.js';
 import { osDataXml, osTypesXml } from '../os-data.js';
 import type { Session } from '../session.js';
+import { siginfo } from '../siginfo.js';
 import { escapeXml, targetXml } from '../target-xml.js';
 import { threadInfo } from './threads.js';
 
 /** A document by object and annex: undefined for an unknown object, null for an unknown annex. */
-async function documentOf(session: Session, object: string, annex: string): Promise<string | undefined | null> {
+async function documentOf(
+  session: Session,
+  object: string,
+  annex: string,
+): Promise<string | Uint8Array | undefined | null> {
   switch (object) {
     case 'features':
       return annex === 'target.xml' ? targetXml(await session.registers.layout(session.generalThread)) : null;
@@ -18,6 +23,15 @@ async function documentOf(session: Session, object: string, annex: string): Prom
       const name = await kernel.name();
       session.programAsked = true;
       return name === undefined ? null : `/${name}`;
+    }
+    case 'siginfo': {
+      const { target, generalThread: thread } = session;
+      if (annex !== '') return null;
+      await session.hold('reading its signal');
+      const stop = target.lastStop();
+      const cause = stop?.thread === thread ? stop.cause : undefined;
+      const { wordBytes } = await session.registers.layout(thread);
+      return siginfo(cause, await target.lastExit?.(thread), wordBytes);
     }
     case 'osdata': {
       const tables = session.target.osTables;
@@ -56,10 +70,10 @@ export const queryXfer: Command = {
     const name = `${object}:${annex}`;
     let bytes = offset === 0 ? undefined : session.documents.get(name);
     if (bytes === undefined) {
-      const text = await documentOf(session, object, annex);
-      if (text === undefined) return '';
-      if (text === null) return 'E00';
-      bytes = Buffer.from(text, 'utf8').toString('latin1');
+      const document = await documentOf(session, object, annex);
+      if (document === undefined) return '';
+      if (document === null) return 'E00';
+      bytes = (typeof document === 'string' ? Buffer.from(document, 'utf8') : Buffer.from(document)).toString('latin1');
       session.documents.set(name, bytes);
     }
     const end = offset + Math.min(length, session.maxDocumentPiece);

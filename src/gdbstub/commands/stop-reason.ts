@@ -11,6 +11,10 @@ export const stopReason: Command = {
       await session.breakpoints.clear();
       return session.nonStop.currentStops();
     }
+    if (session.target.running()) {
+      const refusal = session.refusal('Stop');
+      if (refusal !== undefined) return refusal;
+    }
     await session.forget();
     await session.target.pause();
     await session.tellMode();

@@ -3,6 +3,7 @@
 import { expandRuns } from '../../rsp/packet.js';
 import type { Command, Reply } from '../command.js';
 import type { Session } from '../session.js';
+import { allow } from './allow.js';
 import { attach } from './attach.js';
 import { attached } from './attached.js';
 import { insertBreakpoint, removeBreakpoint } from './breakpoint.js';
@@ -45,6 +46,7 @@ export const COMMANDS: readonly Command[] = [
   startNoAck,
   mustReplyEmpty,
   extendedMode,
+  allow,
   stopReason,
   attached,
   attach,

@@ -54,6 +54,10 @@ export const vCont: Command = {
     const known = actions.filter((action) => action !== undefined);
     if (args[0] !== ';' || known.length < actions.length) return session.error(22, 'malformed vCont');
     const acts = actionsByThread(session, known);
+    if (acts.some((act) => act?.kind === 'stop')) {
+      const refusal = session.refusal('Stop');
+      if (refusal !== undefined) return refusal;
+    }
     if (session.nonStop) {
       await session.nonStop.act(acts);
       return 'OK';

@@ -5,6 +5,8 @@ import type { Session } from '../session.js';
 import { BAD_ADDRESS } from './read-memory.js';
 
 async function write(session: Session, address: bigint, bytes: Uint8Array): Promise<string> {
+  const refusal = session.refusal('WriteMem');
+  if (refusal !== undefined) return refusal;
   const space = session.physicalMemory ? 'physical' : 'virtual';
   const written = await session.target.writeMemory(space, address, bytes, session.generalThread);
   return written === bytes.length ? 'OK' : BAD_ADDRESS;

@@ -7,6 +7,8 @@ import { threadSuffix } from './threads.js';
 export const writeRegister: Command = {
   name: 'P',
   async run(args, session) {
+    const refusal = session.refusal('WriteReg');
+    if (refusal !== undefined) return refusal;
     const suffix = threadSuffix(session, args);
     if (suffix === undefined) return session.error(22, 'no such thread');
     const equals = suffix.args.indexOf('=');

@@ -6,6 +6,8 @@ import { threadSuffix } from './threads.js';
 export const writeRegisters: Command = {
   name: 'G',
   async run(args, session) {
+    const refusal = session.refusal('WriteReg');
+    if (refusal !== undefined) return refusal;
     const suffix = threadSuffix(session, args);
     if (suffix === undefined) return session.error(22, 'no such thread');
     await session.hold('writing registers');
