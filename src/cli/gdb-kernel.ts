@@ -1,7 +1,7 @@
 /** The guest's kernel as gdb takes it: a file of symbols, and the place that KASLR picked. */
 import { bareName } from '../disasm/index.js';
 import { unwindRows } from '../engine/debug/linux/orc.js';
-import type { Debugger, OsInfo, OsUnwindTable } from '../engine/debugger.js';
+import type { Debugger, OsInfo, OsModule, OsUnwindTable, TargetSymbol } from '../engine/debugger.js';
 import { inSlices } from '../engine/host/slices.js';
 import { buildDebugFrame } from '../gdbstub/debug-frame.js';
 import { buildSymbolElf } from '../gdbstub/symbol-elf.js';
@@ -33,19 +33,22 @@ function frameMaker(): (table: OsUnwindTable) => Promise<Uint8Array> {
   };
 }
 
+/** Without paging no kernel runs, and a search of the whole memory is for nothing. */
+async function pagingOf(debug: Debugger): Promise<boolean> {
+  const { vcpus } = await debug.info();
+  for (let vcpu = 0; vcpu < vcpus; vcpu++) {
+    if ((await debug.readRegisters(vcpu, ['cr0'])).cr0 & PAGING) return true;
+  }
+  return false;
+}
+
+const within = async <T>(ms: number, work: Promise<T>): Promise<T | undefined> =>
+  Promise.race([work.catch(() => undefined), elapsed(ms).then(() => undefined)]);
+
 export function kernelOf(debug: Debugger, os: NonNullable<Debugger['os']>): NonNullable<Target['kernel']> {
   const frames = frameMaker();
 
-  /** Without paging no kernel runs, and a search of the whole memory is for nothing. */
-  const paging = async (): Promise<boolean> => {
-    const { vcpus } = await debug.info();
-    for (let vcpu = 0; vcpu < vcpus; vcpu++) {
-      if ((await debug.readRegisters(vcpu, ['cr0'])).cr0 & PAGING) return true;
-    }
-    return false;
-  };
-  const within = async <T>(ms: number, work: Promise<T>): Promise<T | undefined> =>
-    Promise.race([work.catch(() => undefined), elapsed(ms).then(() => undefined)]);
+  const paging = (): Promise<boolean> => pagingOf(debug);
   const system = async (): Promise<OsInfo | undefined> =>
     (await os.release()) !== undefined || (await paging()) ? os.foresee() : undefined;
 
@@ -78,6 +81,59 @@ export function kernelOf(debug: Debugger, os: NonNullable<Debugger['os']>): NonN
       const wide = info.base >= FOUR_GIB;
       const fromZero = wide && !perCpuIsLinked(info.release);
       return { text: info.base, ...(fromZero ? { perCpuMovedBy: info.base - LINKED[0] } : {}) };
+    },
+  };
+}
+
+const MODULE_PATH = /^\/lib\/modules\/[^/]+\/([\w.-]+)\.ko$/;
+/** The guest may have anything there. */
+const MODULE_NAME = /^[\w.-]+$/;
+const IN_MODULE = / \[([\w.-]+)\]$/;
+
+/** Functions by module, kept while the same modules are loaded: a client opens one after the other. */
+function functionsByModule(debug: Debugger): (modules: readonly OsModule[]) => Promise<Map<string, TargetSymbol[]>> {
+  let kept: { key: string; functions: Map<string, TargetSymbol[]> } | undefined;
+  return async (modules) => {
+    const key = modules.map(({ name, address }) => `${name}@${address}`).join();
+    if (kept?.key === key) return kept.functions;
+    const functions = new Map<string, TargetSymbol[]>(modules.map(({ name }) => [name, []]));
+    for (const symbol of await debug.symbols()) {
+      if (symbol.kind === 'function') functions.get(IN_MODULE.exec(symbol.name)?.[1] ?? '')?.push(symbol);
+    }
+    kept = { key, functions };
+    return functions;
+  };
+}
+
+/** Modules of 64-bit kernels, as a client finds them by path; their functions are what the guest's kernel knows of them. */
+export function librariesOf(debug: Debugger, os: NonNullable<Debugger['os']>): NonNullable<Target['libraries']> {
+  const functionsOf = functionsByModule(debug);
+  const modules = async (): Promise<OsModule[]> => {
+    const loaded = (await pagingOf(debug)) ? ((await within(NAME_MS, os.modules())) ?? []) : [];
+    return loaded.filter(({ name, address }) => MODULE_NAME.test(name) && address >= KERNEL_HALF);
+  };
+  return {
+    async list() {
+      const loaded = await modules();
+      if (loaded.length === 0) return [];
+      const release = (await within(NAME_MS, os.info()))?.release ?? 'unknown';
+      const folder = `/lib/modules/${release.replace(/[^\w.+~-]/g, '_')}`;
+      return loaded.map(({ name, address }) => ({ path: `${folder}/${name}.ko`, address }));
+    },
+    async symbols(path) {
+      const name = MODULE_PATH.exec(path)?.[1];
+      if (name === undefined) return undefined;
+      const loaded = await modules();
+      const module = loaded.find((it) => it.name === name);
+      if (module === undefined) return undefined;
+      const end = module.address + BigInt(module.bytes);
+      const functions = ((await functionsOf(loaded)).get(name) ?? [])
+        .filter(({ address }) => address >= module.address && address < end)
+        .map((symbol) => ({
+          ...{ name: bareName(symbol.name), size: symbol.size, code: true },
+          address: symbol.address - module.address,
+        }));
+      return buildSymbolElf(functions, undefined, 0n);
     },
   };
 }

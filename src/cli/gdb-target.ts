@@ -12,7 +12,7 @@ import type {
   ThreadRegisters,
 } from '../gdbstub/target.js';
 import { exitReasonName } from '../spec/vmx/exit-reasons.js';
-import { kernelOf } from './gdb-kernel.js';
+import { kernelOf, librariesOf } from './gdb-kernel.js';
 import { DEBUGGER_NAMES, SYSTEM_REGISTERS, VMCS_ENCODINGS, VMCS_REGISTERS } from './gdb-registers.js';
 import { osTables } from './gdb-tables.js';
 import { programBits } from './program-bits.js';
@@ -284,6 +284,7 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
         }
       );
     },
+    ...(debug.os === undefined ? {} : { libraries: librariesOf(debug, debug.os) }),
     osTables: osTables(debug, () => stop?.thread ?? 0),
     memoryRegion: (address, thread) => memoryRegion(debug, address, thread),
     async reset() {

@@ -32,14 +32,19 @@ interface Run {
  * An ELF64 executable without contents. GDB tells functions from data by their section, so each run of symbols of
  * one kind gets a section of its own. `symbols` are sorted by address.
  * @param debugFrame contents of .debug_frame
+ * @param from where the first section begins; not above the first symbol
  */
-export function buildSymbolElf(symbols: readonly ElfSymbol[], debugFrame: Uint8Array = new Uint8Array()): Uint8Array {
+export function buildSymbolElf(
+  symbols: readonly ElfSymbol[],
+  debugFrame: Uint8Array = new Uint8Array(),
+  from = symbols[0]?.address,
+): Uint8Array {
   const runs: Run[] = [];
   const indices = symbols.map(({ address, size, code }) => {
     const end = address + (size === 0n ? 1n : size);
     const last = runs.at(-1);
     if (last === undefined || (last.code !== code && runs.length < MAX_SECTIONS))
-      runs.push({ start: address, end, code });
+      runs.push({ start: last === undefined ? from : address, end, code });
     else if (end > last.end) last.end = end;
     return runs.length;
   });

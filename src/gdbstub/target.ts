@@ -202,6 +202,13 @@ export interface Target {
      */
     place(): Promise<{ text: bigint; perCpuMovedBy?: bigint } | undefined>;
   };
+  /** Modules that the guest's system has loaded. */
+  readonly libraries?: {
+    /** A full path, and where the code begins; empty where no system is known. */
+    list(): Promise<{ path: string; address: bigint }[]>;
+    /** Its functions as an ELF file whose one section begins at 0, as relocatable ones do; undefined: no such module. */
+    symbols(path: string): Promise<Uint8Array | undefined>;
+  };
   /** The region of equal access that holds a linear address. */
   readonly memoryRegion?: (address: bigint, thread: number) => Promise<MemoryRegion>;
   /** Resets the machine to its first state and leaves it stopped there. */

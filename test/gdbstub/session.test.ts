@@ -363,6 +363,26 @@ describe('memory', () => {
     expect(await new WireClient().ask('qXfer:exec-file:read:1:0,fff')).toBe('');
   });
 
+  test('modules of the guest are libraries, whose functions are files of the target', async () => {
+    const path = '/lib/modules/6.1/virtio_blk.ko';
+    const libraries = {
+      list: async () => [{ path, address: 0xffffffffc0559000n }],
+      symbols: async (name: string) => (name === path ? Uint8Array.of(1, 2, 3) : undefined),
+    };
+    const client = new WireClient(Object.assign(new FakeTarget(), { libraries }));
+    expect(await client.ask('qSupported:')).toContain('qXfer:libraries:read+');
+    expect(await client.ask('qXfer:libraries:read::0,fff')).toBe(
+      `l<?xml version="1.0"?>\n<library-list version="1.0">\n  <library name="${path}"><section address="0xffffffffc0559000"/></library>\n</library-list>\n`,
+    );
+    expect(await client.ask('qXfer:libraries:read:x:0,fff')).toBe('E00');
+    expect(await client.ask(`vFile:open:${toHex(path)},0,0`)).toBe('F3');
+    expect(await client.ask('vFile:pread:3,10,0')).toBe('F3;\x01\x02\x03');
+    expect(await client.ask(`vFile:open:${toHex('/lib/modules/6.1/other.ko')},0,0`)).toBe('F-1,2');
+    const plain = new WireClient();
+    expect(await plain.ask('qSupported:')).not.toContain('libraries');
+    expect(await plain.ask('qXfer:libraries:read::0,fff')).toBe('');
+  });
+
   test('qOffsets tells where the kernel lies, and what that does to per-CPU symbols', async () => {
     const place = { text: 0xffffffffb9600000n, perCpuMovedBy: 0x38600000n };
     const kernel = { name: async () => undefined, symbols: async () => undefined, place: async () => place };

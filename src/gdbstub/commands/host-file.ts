@@ -1,5 +1,5 @@
 /**
- * `vFile`: the client reads files of the target. There is one: the symbols of the guest's kernel, which GDB takes as
+ * `vFile`: the client reads files of the target. There are the symbols of the guest's modules and of its kernel, which GDB takes as
  * the program that runs when it connects, and at any time by `symbol-file target:/NAME`.
  * @gdb "Host I/O Packets"
  */
@@ -39,7 +39,9 @@ function stat(bytes: number): string {
  */
 async function open(session: Session, hexName: string): Promise<string> {
   const name = Buffer.from(decodeHex(hexName) ?? []).toString('utf8');
-  const { kernel } = session.target;
+  const { kernel, libraries } = session.target;
+  const module = await libraries?.symbols(name);
+  if (module !== undefined) return `F${session.openFile(module).toString(16)}`;
   if (kernel === undefined || name.replace(/^\/+/, '') !== (await kernel.name())) return failure(ENOENT);
   const compared = session.programAsked;
   session.programAsked = false;

@@ -28,6 +28,7 @@ export const querySupported: Command = {
     ];
     if (session.target.each !== undefined) reply.push('QNonStop+');
     if (session.target.osTables !== undefined) reply.push('qXfer:osdata:read+');
+    if (session.target.libraries !== undefined) reply.push('qXfer:libraries:read+');
     if (session.target.kernel !== undefined) reply.push('qXfer:exec-file:read+');
     if (features.swbreak) reply.push('swbreak+');
     if (features.hwbreak) reply.push('hwbreak+');

@@ -24,6 +24,10 @@ async function documentOf(
       session.programAsked = true;
       return name === undefined ? null : `/${name}`;
     }
+    case 'libraries': {
+      if (session.target.libraries === undefined) return undefined;
+      return annex === '' ? librariesXml(await session.target.libraries.list()) : null;
+    }
     case 'siginfo': {
       const { target, generalThread: thread } = session;
       if (annex !== '') return null;
@@ -43,6 +47,15 @@ async function documentOf(
     default:
       return undefined;
   }
+}
+
+/** @gdb "Library List Format" */
+function librariesXml(libraries: readonly { path: string; address: bigint }[]): string {
+  const rows = libraries.map(
+    ({ path, address }) =>
+      `  <library name="${escapeXml(path)}"><section address="0x${address.toString(16)}"/></library>\n`,
+  );
+  return `<?xml version="1.0"?>\n<library-list version="1.0">\n${rows.join('')}</library-list>\n`;
 }
 
 async function threadsXml(session: Session): Promise<string> {
