@@ -47,6 +47,42 @@ async function until(what: string, condition: () => boolean): Promise<void> {
 }
 
 describe.skipIf(!gdb.available)(named('gdb', gdb), () => {
+  test('reads modules as libraries at their places', async () => {
+    const place = 0x300000n;
+    const elf = buildSymbolElf([{ name: 'module_function', address: 0x40n, size: 16n, code: true }], undefined, 0n);
+    const path = '/lib/modules/6.1/toy.ko';
+    Object.assign(target, {
+      libraries: {
+        list: async () => [{ path, address: place }],
+        symbols: async (name: string) => (name === path ? elf : undefined),
+      },
+    });
+    const out = await runGdb('sharedlibrary', 'info sharedlibrary', 'info address module_function');
+    expect(out).toMatch(/0x0*300000 +0x0*30004f +Yes.*toy\.ko/);
+    expect(out).toMatch(/"module_function" is at 0x300040 /);
+  });
+
+  test('looks on where it may not write', async () => {
+    const before = [...(await target.readMemory('virtual', COUNTER, 1))];
+    const off = ['write-registers', 'write-memory', 'insert-breakpoints'].map((what) => `set may-${what} off`);
+    const commands = [
+      ...off,
+      `target remote 127.0.0.1:${stub.port}`,
+      `maint packet M${COUNTER.toString(16)},1:aa`,
+      'maint packet P0=0100000000000000',
+      'maint packet Z1,1004,1',
+      'disconnect',
+    ];
+    const out = await new Promise<string>((resolve) => {
+      execFile(gdb.path, gdbArguments(commands), { timeout: 25_000 }, (_error, stdout, stderr) =>
+        resolve(stdout + stderr),
+      );
+    });
+    // newer ones are told why in words
+    expect(out.match(/received: "E(?:0d|\.this connection only looks on: .*)"/g)).toHaveLength(3);
+    expect([...(await target.readMemory('virtual', COUNTER, 1))]).toEqual(before);
+  });
+
   test('shows registers of every feature, decoded', async () => {
     const out = await runGdb(
       'info registers',
