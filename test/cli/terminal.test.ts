@@ -36,7 +36,7 @@ test.skipIf(!timeout.available)(
       /^vmscope: run: the terminal belongs to another job: timeout needs --foreground.*\r\nstatus 2\r\n$/,
     );
     expect(await inShell(`${run} --headless --serial stdio --max-instructions 1000; echo "status $?"`)).toMatch(
-      /standard input is not read[\s\S]*stopped after 1000 instructions\r\nstatus 0/,
+      /standard input is not read[\s\S]*stopped after 1000 instructions\r\nstatus 124/,
     );
   },
   60_000,
