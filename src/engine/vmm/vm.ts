@@ -274,7 +274,10 @@ export class Vm implements Hypervisor<Vcpu> {
 
   /** Brings the guest state into the VMCS so that observers see it; the next run enters again. */
   synchronize(): void {
+    // an observer may ask for it while a device works in the turn of another vCPU, which goes on with its own
+    const running = this.#current;
     for (const vcpu of this.vcpus) if (vcpu.inGuest) this.#leave(vcpu);
+    this.#select(running);
   }
 
   tell(index: number): void {
