@@ -18,7 +18,7 @@ export interface CoreExports {
   /** VM entry by VMLAUNCH or VMRESUME: 0, or how it failed (XS_* or an entry failure recorded as exit). */
   vmLaunch(): number;
   vmResume(): number;
-  /** Runs the guest after a VM entry until RUN_*. With 1 a breakpoint at RIP is stepped over. */
+  /** Runs the guest after a VM entry until RUN_*. */
   run(): number;
   /** Copies the guest state of the ACTIVE block to the VMCS guest area, without a VM exit. */
   saveGuest(): void;

@@ -1,5 +1,5 @@
 /** A domain's QEMU monitor through libvirt, which holds QEMU's own: needs the right to change domains. */
-import { type Monitor, QmpError, type QmpEvent } from '../qemu/qmp.js';
+import { humanCommand, type Monitor, QmpError, type QmpEvent } from '../qemu/qmp.js';
 import type { LibvirtConnection } from './connection.js';
 import { openLibvirt } from './open.js';
 import { type DomainName, PROCEDURE, QEMU_PROCEDURE, QEMU_PROGRAM, readDomain, writeDomain } from './protocol.js';
@@ -69,11 +69,8 @@ export class LibvirtMonitor implements Monitor {
     return answer.return;
   }
 
-  async human(line: string, cpu?: number): Promise<string> {
-    const parameters = { 'command-line': line, ...(cpu === undefined ? {} : { 'cpu-index': cpu }) };
-    const text = await this.execute('human-monitor-command', parameters);
-    if (typeof text !== 'string') throw new Error(`QEMU answers ${line} with no text`);
-    return text.replaceAll('\r\n', '\n');
+  human(line: string, cpu?: number): Promise<string> {
+    return humanCommand((command, parameters) => this.execute(command, parameters), line, cpu);
   }
 
   onEvent(listener: (event: QmpEvent) => void): () => void {

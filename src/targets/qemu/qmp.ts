@@ -111,11 +111,8 @@ export class QmpClient implements Monitor {
     return await answer;
   }
 
-  async human(line: string, cpu?: number): Promise<string> {
-    const parameters = { 'command-line': line, ...(cpu === undefined ? {} : { 'cpu-index': cpu }) };
-    const text = await this.execute('human-monitor-command', parameters);
-    if (typeof text !== 'string') throw new Error(`QEMU answers ${line} with no text`);
-    return text.replaceAll('\r\n', '\n');
+  human(line: string, cpu?: number): Promise<string> {
+    return humanCommand((command, parameters) => this.execute(command, parameters), line, cpu);
   }
 
   onEvent(listener: (event: QmpEvent) => void): () => void {
@@ -219,4 +216,16 @@ function connected(path: string): Promise<Duplex> {
     });
     socket.once('error', reject);
   });
+}
+
+/** A line of QEMU's human monitor by QMP, on whichever way the commands go. */
+export async function humanCommand(
+  execute: (command: string, parameters: Record<string, unknown>) => Promise<unknown>,
+  line: string,
+  cpu?: number,
+): Promise<string> {
+  const parameters = { 'command-line': line, ...(cpu === undefined ? {} : { 'cpu-index': cpu }) };
+  const text = await execute('human-monitor-command', parameters);
+  if (typeof text !== 'string') throw new Error(`QEMU answers ${line} with no text`);
+  return text.replaceAll('\r\n', '\n');
 }
