@@ -17,6 +17,11 @@ const RECORD = AREA + AREA_BYTES;
 const HEADER = 512;
 /** Bits 16-23 of MXCSR_MASK: one maker's processors have one more MXCSR bit. */
 const MXCSR_MASK_HIGH = AREA + 30;
+/**
+ * XINUSE may name a component that is in its initial configuration (SDM vol. 1 13.6), and does on a host that was interrupted
+ * between XRSTOR and XSAVE: about one case in a million. So a case differs only if the host repeats its answer.
+ */
+const HOST_REPEATS = 3;
 const GUEST_STATE = 0x20000;
 const GUEST_AREA = 0x21fc0; // crosses a page
 const OPERATIONS = ['fxsave', 'xsave', 'xsaveopt', 'xsavec', 'xrstor', 'fxrstor'];
@@ -98,6 +103,11 @@ function inCore(machine: Machine, record: Buffer): Buffer {
   return result;
 }
 
+/** The offset of the first byte that the core has otherwise than the host, or -1. */
+function firstDifference(expected: Buffer, got: Buffer): number {
+  return expected.findIndex((byte, i) => i >= 16 && i !== MXCSR_MASK_HIGH && byte !== got[i]);
+}
+
 const cpuinfo = process.platform === 'linux' ? readFileSync('/proc/cpuinfo', 'utf8') : '';
 const features = /\bavx\b/.test(cpuinfo) && /\bxsavec\b/.test(cpuinfo) && /\bxsaveopt\b/.test(cpuinfo);
 
@@ -111,10 +121,14 @@ describe('state-saving instructions against the host CPU', () => {
       const machine = new Machine();
       const found: string[] = [];
       records.forEach((record, n) => {
-        const expected = host[n] as Buffer;
+        let expected = host[n] as Buffer;
         const got = inCore(machine, record);
         const name = OPERATIONS[Number(record.readBigUInt64LE(0))];
-        const at = expected.findIndex((byte, i) => i >= 16 && i !== MXCSR_MASK_HIGH && byte !== got[i]);
+        let at = firstDifference(expected, got);
+        for (let again = 0; at >= 0 && again < HOST_REPEATS; again++) {
+          expected = onHost([record])[0] as Buffer;
+          at = firstDifference(expected, got);
+        }
         if (at < 0 || found.length > 15) return;
         const place = at < STATE ? 'fault' : `area + ${at - AREA}`;
         const header = record.subarray(AREA + HEADER, AREA + HEADER + 24).toString('hex');
