@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { fileCause } from '../engine/host/file-cause.js';
 import { UsageError } from './options.js';
 
@@ -31,8 +32,23 @@ export function regularFileBytes(path: string): number {
   }
 }
 
-/** A sample's folder stands for the image in it that has the folder's name. */
+/** The samples that the program brings. */
+const SAMPLES = fileURLToPath(new URL('../../samples', import.meta.url));
+
+/** The folder of the sample with this name, `exit-zoo` or `samples/exit-zoo`, wherever the program is called. */
+export function sampleFolder(name: string): string | undefined {
+  const bare = /^(?:samples\/)?([\w-]+)\/?$/.exec(name)?.[1];
+  const folder = bare === undefined ? undefined : join(SAMPLES, bare);
+  return folder !== undefined && existsSync(folder) ? folder : undefined;
+}
+
+/**
+ * A sample's folder stands for the image in it that has the folder's name, and a sample's name for its folder where no
+ * such file is.
+ */
 export function resolveImage(path: string): string {
+  const folder = existsSync(path) ? undefined : sampleFolder(path);
+  if (folder !== undefined) return resolveImage(folder);
   if (!existsSync(path) || !statSync(path).isDirectory()) return path;
   const name = basename(path.replace(/\/+$/, ''));
   for (const ending of ['.elf', '.bin', '.img']) {

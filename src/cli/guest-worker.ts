@@ -8,6 +8,7 @@ import { PciBusFullError } from '../engine/devices/pci/bus.js';
 import { createCore } from '../engine/host/core-instance.js';
 import { fileCause } from '../engine/host/file-cause.js';
 import { Guest, type GuestOptions } from '../engine/host/guest.js';
+import { KvmError } from '../engine/host/kvm/errors.js';
 import { KvmHypervisor } from '../engine/host/kvm-engine/kvm-hypervisor.js';
 import { type PortForward, UserSockets } from '../engine/host/net/user-sockets.js';
 import { serveDebugger } from '../engine/host/rpc.js';
@@ -172,7 +173,9 @@ async function main(): Promise<void> {
       ...(published.path === undefined ? {} : { socket: published.path }),
     });
   } catch (error) {
-    const expected = [ImageError, UsageError, PciBusFullError, StateError].some((kind) => error instanceof kind);
+    const expected =
+      [ImageError, UsageError, PciBusFullError, StateError].some((kind) => error instanceof kind) ||
+      (error instanceof KvmError && error.hostLacks);
     const { message, stack } = error as Error;
     hello({ ready: false, message, status: expected ? 2 : 3, ...(expected || !stack ? {} : { stack }) });
     port.close();

@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { sampleFolder } from './files.js';
 import { StartError } from './guest-process.js';
 import { UsageError } from './options.js';
+import { isQemuWord, withoutQemuWords } from './qemu-words.js';
 import { keepGoingWithoutReader, printable, tell } from './tell.js';
-
-const VERSION = '0.1.0';
+import { VERSION } from './version.js';
 
 /** Each verb's file is loaded when it is called, all of them for help and for words that are no verb. */
 const VERBS: Record<string, () => Promise<(program: Command) => void>> = {
@@ -18,9 +20,17 @@ const VERBS: Record<string, () => Promise<(program: Command) => void>> = {
 };
 const USAGE = 2;
 const ENGINE = 3;
+/** As a shell tells of a program that SIGPIPE ended: `| head` has read enough. */
+const READER_GONE = 141;
 
 /** Runs the command line; answers nothing, sets process.exitCode. */
 export async function main(argv: string[]): Promise<void> {
+  try {
+    argv = asVerb(argv);
+  } catch (error) {
+    process.exitCode = report(error);
+    return;
+  }
   const program = new Command('vmscope')
     .description('Debugger and monitor for virtual-machine guests')
     .version(VERSION, '-V, --version')
@@ -47,7 +57,8 @@ export async function main(argv: string[]): Promise<void> {
   for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);
   keepGoingWithoutReader();
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    tell(`standard output: ${error.code === 'EPIPE' ? 'the reader has gone' : error.message}`);
+    if (error.code === 'EPIPE') process.exit(READER_GONE);
+    tell(`standard output: ${error.message}`);
     process.exit(ENGINE);
   });
   try {
@@ -57,6 +68,15 @@ export async function main(argv: string[]): Promise<void> {
   }
   // stdin of a terminal and the engine's thread would otherwise keep the process
   process.exit();
+}
+
+/** `vmscope IMAGE ...` and `vmscope -kernel F ...` are `run`, and what `run` takes may be in QEMU's words. @throws UsageError */
+function asVerb(argv: string[]): string[] {
+  const [node, program, ...words] = argv;
+  const first = words[0] ?? '';
+  const isImage = !Object.hasOwn(VERBS, first) && (existsSync(first) || sampleFolder(first) !== undefined);
+  if (isImage || isQemuWord(first)) words.unshift('run');
+  return words[0] === 'run' ? [node, program, 'run', ...withoutQemuWords(words.slice(1))] : argv;
 }
 
 /** Commander's error: the user's own words in it, and a second line of Commander's at most. */

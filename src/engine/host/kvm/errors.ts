@@ -17,6 +17,17 @@ export type KvmErrorKind =
   | 'fail-entry' // KVM_EXIT_FAIL_ENTRY
   | 'stuck'; // a vCPU that does not come back after a kick
 
+/** What the host lacks: its user's to mend, and told before a guest starts. */
+const HOST_LACKS: readonly KvmErrorKind[] = [
+  'no-library',
+  'no-device',
+  'module-absent',
+  'no-permission',
+  'wrong-version',
+  'missing-capability',
+  'create-refused',
+];
+
 /** Misuse or refusal by the host's KVM; `message` is one line: what was asked, what KVM answered, what to do. */
 export class KvmError extends Error {
   override readonly name = 'KvmError';
@@ -32,6 +43,10 @@ export class KvmError extends Error {
   ) {
     const answer = errno === 0 ? '' : `: ${errnoName(errno)}`;
     super(`${what}${answer}${advice === '' ? '' : `; ${advice}`}`);
+  }
+
+  get hostLacks(): boolean {
+    return HOST_LACKS.includes(this.kind);
   }
 
   get errnoName(): string {

@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest';
+import { withoutQemuWords } from '../../src/cli/qemu-words.js';
+import { vmscope } from './vmscope.js';
+
+const ours = (line: string): string => withoutQemuWords(line.split(' ')).join(' ');
+
+describe("QEMU's words", () => {
+  it('are taken as the option that means the same', () => {
+    const rows: [string, string][] = [
+      ['-kernel bzImage -initrd rd.gz -append quiet', '--kernel bzImage --initrd rd.gz --append quiet'],
+      ['-hda a.img -hdb b.qcow2', '--disk a.img,if=ide --disk b.qcow2,if=ide'],
+      ['-cdrom x.iso -bios b.bin', '--cdrom x.iso --bios b.bin'],
+      ['-drive file=a.img,format=raw,if=virtio,cache=none', '--disk a.img,format=raw,if=virtio'],
+      ['-drive file=x.iso,media=cdrom', '--cdrom x.iso'],
+      ['-hda a.img -snapshot', '--disk a.img,if=ide,snapshot=on'],
+      ['-smp 4', '--vcpus 4'],
+      ['-smp sockets=2,cores=2,threads=1', '--vcpus 4'],
+      ['-nographic', '--headless --serial stdio'],
+      ['-enable-kvm', '--engine kvm'],
+      ['-accel tcg', '--engine vtx'],
+      ['-machine pc,accel=kvm:tcg', '--engine kvm'],
+      ['-serial mon:stdio', '--serial stdio'],
+      ['-serial null -monitor none', '--serial none'],
+      ['-gdb tcp::1234 -s -S', '--gdb 1234 -s -S'],
+      ['-nic user,model=virtio,hostfwd=tcp::2222-:22', '--net user,hostfwd=tcp::2222-:22'],
+      ['-netdev user,id=n0 -device virtio-net-pci,netdev=n0', '--net user'],
+      ['-device isa-debug-exit,iobase=0xf4', '--isa-debug-exit'],
+      ['-device virtio-rng-pci', '--device virtio-rng'],
+      ['-m 512 -m1G', '-m 512 -m1G'],
+      ['--append -quiet image', '--append -quiet image'],
+    ];
+    for (const [theirs, expected] of rows) expect(ours(theirs)).toBe(expected);
+  });
+
+  it('without a counterpart are named with the way out', () => {
+    for (const [line, message] of [
+      ['-vga std', /^-vga: no option/],
+      ['-machine q35', /^-machine q35: .*i440FX/],
+      ['-accel hvf', /^-accel hvf: .*--engine takes vtx, kvm and auto/],
+      ['-nic tap', /^-nic tap: .*--net takes none and user/],
+      ['-kernel', /^-kernel: a value is missing/],
+      ['-drive format=raw', /^-drive format=raw: no file=/],
+    ] as const)
+      expect(() => ours(line)).toThrow(message);
+  });
+
+  it('start a guest, and a sample goes by its name from any folder', async () => {
+    const whole = await vmscope(['run', 'samples/long-mode', '--headless']);
+    expect(whole.stdout).toContain('r15 kept its 64 bits');
+    for (const words of [
+      ['-kernel', 'long-mode', '-nographic', '-m', '64'],
+      ['long-mode', '--headless'],
+    ])
+      expect(await vmscope(words)).toEqual(whole);
+  });
+});
