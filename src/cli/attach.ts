@@ -2,8 +2,7 @@ import type { Command } from 'commander';
 import type { Debugger } from '../engine/debugger.js';
 import { fileCause } from '../engine/host/file-cause.js';
 import { startStub } from '../gdbstub/server.js';
-import { isQemuTarget } from '../targets/qemu/open.js';
-import { freeAtDeath, freeGuests, openForeignGuest } from './foreign-guest.js';
+import { freeAtDeath, freeGuests, isForeign, openForeignGuest } from './foreign-guest.js';
 import { type GdbAddress, parseGdbAddress, showGdbAddress, targetOf } from './gdb-address.js';
 import { createGdbTarget } from './gdb-target.js';
 import { connectGuest, guestNames } from './guest-socket.js';
@@ -23,11 +22,11 @@ export function addAttachCommand(program: Command): void {
     .command('attach')
     .summary('the dashboard of a running guest')
     .description(
-      "The dashboard of a running guest of vmscope's, libvirt's or QEMU's. A QEMU guest is observed without being stopped, until the first pause, breakpoint or step; leaving gives it back as it was found.",
+      "The dashboard of a running guest of vmscope's, libvirt's or QEMU's, or behind any GDB stub. A QEMU guest is observed without being stopped, until the first pause, breakpoint or step; leaving gives it back as it was found. A GDB stub alone shows only a guest that stands: gdb: stops it, and leaving lets it run.",
     )
-    .argument('[guest]', "a vmscope guest's name, libvirt:DOMAIN, qmp:PATH or pid:PID")
+    .argument('[guest]', "a vmscope guest's name, libvirt:DOMAIN, qmp:PATH, pid:PID or gdb:HOST:PORT")
     .option('-c, --connect <uri>', 'the libvirt of libvirt:DOMAIN (default: qemu:///system)')
-    .option('--symbols <file>', 'symbols of a QEMU guest: ELF (vmlinux) or System.map')
+    .option('--symbols <file>', 'symbols of the guest: ELF (vmlinux) or System.map')
     .option('--gdb <[host:]port>', 'a GDB stub in front of a QEMU guest, with kernel symbols')
     .option('--free', 'only free guests that a vmscope which died left stopped')
     .action(async (name: string | undefined, options: AttachOptions) => {
@@ -52,7 +51,7 @@ export function addAttachCommand(program: Command): void {
  */
 export async function attachGuest(name: string, options: AttachOptions = {}): Promise<string | undefined> {
   await freeGuests();
-  if (isQemuTarget(name)) return await attachForeign(name, options);
+  if (isForeign(name)) return await attachForeign(name, options);
   const connection = await connectGuest(name).catch((error: Error) => {
     const names = runningGuests().filter((other) => other !== name);
     throw new UsageError(`${error.message}; running: ${names.join(', ') || 'none'}`);

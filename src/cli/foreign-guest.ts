@@ -4,9 +4,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseSymbolFile } from '../engine/debug/symbol-file.js';
 import type { Debugger, TargetSymbol } from '../engine/debugger.js';
+import { GdbTarget } from '../targets/gdb/target.js';
 import { freeAbandoned } from '../targets/qemu/control.js';
-import { openMonitor } from '../targets/qemu/open.js';
+import { isQemuTarget, openMonitor } from '../targets/qemu/open.js';
 import { QemuTarget } from '../targets/qemu/target.js';
+import { readGdbAddress, showGdbAddress } from './gdb-address.js';
 import { ownFolder } from './guest-socket.js';
 import { UsageError } from './options.js';
 import { tell } from './tell.js';
@@ -21,6 +23,32 @@ export interface ForeignGuest {
 /** Where notes of controlled guests lie, until they are given back. */
 const controlFolder = (): string => join(ownFolder(), 'control');
 
+/** Whether a target is named that is not vmscope's own. */
+export const isForeign = (target: string): boolean => isQemuTarget(target) || target.startsWith('gdb:');
+
+/** `gdb:HOST:PORT` and the other forms of `--gdb`. @returns HOST:PORT or a path. @throws Error when it is none */
+function stubPlace(target: string): string {
+  const text = target.slice('gdb:'.length);
+  if (text.startsWith('/')) return text;
+  const address = readGdbAddress(text);
+  if (address?.kind === 'unix') return address.path;
+  if (address?.kind !== 'tcp' || address.port === 0) throw new Error('not gdb:[HOST:]PORT, gdb:unix:PATH');
+  return showGdbAddress(address);
+}
+
+async function openTarget(
+  target: string,
+  options: { connect?: string },
+  symbols: TargetSymbol[] | undefined,
+): Promise<QemuTarget | GdbTarget> {
+  const folder = controlFolder();
+  if (target.startsWith('gdb:')) {
+    const where = stubPlace(target);
+    return await GdbTarget.open({ target: `gdb:${where}`, where, folder, symbols });
+  }
+  return await QemuTarget.open({ ...(await openMonitor(target, options.connect)), folder, symbols });
+}
+
 /** @throws UsageError in one line when it cannot be opened */
 export async function openForeignGuest(
   target: string,
@@ -28,8 +56,7 @@ export async function openForeignGuest(
 ): Promise<ForeignGuest> {
   const symbols = options.symbols === undefined ? undefined : readSymbols(options.symbols);
   try {
-    const opened = await openMonitor(target, options.connect);
-    const guest = await QemuTarget.open({ ...opened, folder: controlFolder(), symbols });
+    const guest = await openTarget(target, options, symbols);
     return { target: guest, name: (await guest.info()).name, detach: () => guest.detach() };
   } catch (error) {
     throw new UsageError(`attach ${target}: ${(error as Error).message.replace(`${target}: `, '')}`);

@@ -11,7 +11,7 @@ export type AddressSpace = 'gva' | 'gpa' | 'hpa';
 export interface TargetInfo {
   /** Guest's name (`--name`, or the image's base name). */
   name: string;
-  engine: 'vtx' | 'kvm' | 'qemu' | 'libvirt';
+  engine: 'vtx' | 'kvm' | 'qemu' | 'libvirt' | 'gdb';
   image: string;
   vcpus: number;
   memoryBytes: number;

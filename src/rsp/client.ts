@@ -49,8 +49,11 @@ export class RspClient {
   readonly #queue: Question[] = [];
   #over: string | undefined;
   #end: (reason: string) => void = () => {};
-  /** After `c`, `s` or `vCont`: the next packet is a stop. */
+  /** After `c`, `s` or `vCont`: nothing more is asked, and the next packet is a stop. */
   #running = false;
+  /** The packet that lets the target run, until the questions before it are answered. */
+  #toRun: string | undefined;
+  #interruptAfter = false;
   /** Told each stop reply of a target that ran. */
   onStop: (reply: string) => void = () => {};
 
@@ -105,17 +108,23 @@ export class RspClient {
   run(payload: string): void {
     if (this.#over !== undefined || this.#running) return;
     this.#running = true;
-    this.wire.write(encodePacket(payload));
+    // A packet behind it would stop the target again, and the answer to one before it be taken for nothing.
+    this.#toRun = payload;
+    this.#next();
   }
 
   /** Stops a running target; the stop comes by onStop. */
   interrupt(): void {
-    if (this.#over === undefined && this.#running) this.wire.write(Uint8Array.of(3));
+    if (this.#over !== undefined || !this.#running) return;
+    if (this.#toRun === undefined) this.wire.write(Uint8Array.of(3));
+    else this.#interruptAfter = true;
   }
 
   /** Another client let it run or stopped it. */
   set running(running: boolean) {
     this.#running = running;
+    this.#toRun = undefined;
+    this.#interruptAfter = false;
   }
 
   feed(bytes: Uint8Array): void {
@@ -145,7 +154,7 @@ export class RspClient {
     this.wire.write(Uint8Array.of(0x2b));
     // Console output of the target.
     if (/^O[0-9a-fA-F]/.test(raw) && raw !== 'OK') return;
-    if (this.#running) {
+    if (this.#running && this.#toRun === undefined) {
       if (!/^[TSWXN]/.test(raw)) return;
       this.#running = false;
       this.onStop(expandRuns(raw) ?? raw);
@@ -170,12 +179,23 @@ export class RspClient {
   #next(): void {
     if (this.#waiting || this.#over !== undefined) return;
     const question = this.#queue.shift();
-    if (!question) return;
+    if (!question) {
+      this.#run();
+      return;
+    }
     this.#waiting = question;
     question.timer = setTimeout(() => {
       this.close(`the stub does not answer in ${this.deadlineMs} ms`);
     }, this.deadlineMs);
     this.wire.write(encodePacket(question.payload));
+  }
+
+  #run(): void {
+    if (this.#toRun === undefined) return;
+    this.wire.write(encodePacket(this.#toRun));
+    this.#toRun = undefined;
+    if (this.#interruptAfter) this.wire.write(Uint8Array.of(3));
+    this.#interruptAfter = false;
   }
 
   #resend(): void {

@@ -2,16 +2,20 @@
  * Control of a guest through another program's GDB stub, with what is known of QEMU's: any packet stops a running guest,
  * `D` resumes always, a breakpoint where the vCPU stands holds it for ever, a register written before a read is lost.
  */
+import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { RspClient, RspError } from '../rsp/client.js';
 import { decodeHex, decodeLittleEndian, encodeHex, encodeLittleEndian } from '../rsp/hex.js';
-import { type FeatureRegister, includedAnnexes, parseFeatures } from './gdb-features.js';
+import { type FeatureRegister, includedAnnexes, parseFeatures, undescribed } from './gdb-features.js';
 
+const CONNECT_MS = 3000;
 const ANSWER_MS = 5000;
 const STOP_MS = 5000;
 const MAX_XML = 1 << 20;
-/** A read of QEMU's packet size. */
+/** Bytes of memory in one packet: half of QEMU's packet size, and less where a stub has smaller ones. */
 const PIECE = 1024;
+/** Packet size of a stub that does not say: what gdb takes it for then. */
+const SMALL_PACKET = 400;
 
 export interface StubStop {
   /** vCPU's index. */
@@ -25,6 +29,27 @@ export interface StubStop {
 /** Z packet types. @gdb "Packets", `Z1` and so on */
 export const POINT = { hardware: 1, write: 2, read: 3, access: 4 } as const;
 
+/** A connection to a stub. @param where a path, or HOST:PORT */
+export function connectStub(where: string): Promise<Duplex> {
+  return new Promise((resolve, reject) => {
+    const port = /:(\d+)$/.exec(where);
+    const socket = where.startsWith('/')
+      ? connect(where)
+      : connect({ host: where.slice(0, -port![0].length).replace(/^\[(.*)\]$/, '$1'), port: Number(port![1]) });
+    const timer = setTimeout(() => socket.destroy(new Error(`${where}: no answer`)), CONNECT_MS);
+    socket.once('connect', () => {
+      clearTimeout(timer);
+      socket.setNoDelay(true);
+      socket.removeListener('error', reject);
+      resolve(socket);
+    });
+    socket.once('error', (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+  });
+}
+
 export class StubControl {
   readonly #client: RspClient;
   #threads: string[] = [];
@@ -32,8 +57,21 @@ export class StubControl {
   #stopped: { resolve(stop: StubStop): void; reject(error: Error): void } | undefined;
   #selected = '';
   #physical = false;
+  #piece = PIECE;
+  /** Whether the stub has vCont; else threads are chosen by Hc. */
+  #vCont = true;
+  /** Whether it knows threads at all. */
+  #threaded = true;
+  /** How it sets a breakpoint on an instruction: by the debug registers, or in the code. */
+  #instructions: 'hardware' | 'software' = 'hardware';
   /** What is set in the stub, by `type,address,kind`. */
   readonly points = new Set<string>();
+  /** `i386:x86-64`, as the description says. */
+  architecture: string | undefined;
+  /** vCPU that the stop at the opening concerns. */
+  first = 0;
+  /** What chooses a thread or a space and then asks, one after the other. */
+  #turn: Promise<unknown> = Promise.resolve();
   /** Told stops that nobody waits for: a breakpoint after resume(), somebody else's `stop`. */
   onStop: (stop: StubStop) => void = () => {};
 
@@ -84,16 +122,28 @@ export class StubControl {
     const features = await this.#client.ask(
       'qSupported:multiprocess+;swbreak+;hwbreak+;vContSupported+;xmlRegisters=i386',
     );
+    const size = Number.parseInt(/(?:^|;)PacketSize=([0-9a-f]{1,8})/i.exec(features)?.[1] ?? '', 16) || SMALL_PACKET;
+    this.#piece = Math.max(16, Math.min(PIECE, Math.floor((size - 32) / 2)));
     // Who sends T asks for nothing more; QEMU forgets all breakpoints here.
     const why = await this.#client.must('?');
+    if (/^[WX]/.test(why)) throw new Error('the program has ended');
     this.#threads = await this.#threadList();
-    if (this.#threads.length === 0) this.#threads = [/thread:([0-9a-fp.]+)/.exec(why)?.[1] ?? '1'];
+    const own = /thread:([0-9a-fp.]+)/.exec(why)?.[1];
+    if (this.#threads.length === 0)
+      this.#threads = [own ?? (/^QC([0-9a-fp.]+)$/.exec(await this.#client.ask('qC'))?.[1] || '1')];
+    this.first = Math.max(
+      0,
+      this.#threads.findIndex((id) => own !== undefined && sameThread(id, own)),
+    );
+    this.#vCont = /^vCont;(?=.*;?s\b)(?=.*c\b)/.test(await this.#client.ask('vCont?'));
     if (/qXfer:features:read\+/.test(features)) {
       let xml = await this.#client.transfer('features', 'target.xml', MAX_XML);
+      this.architecture = /<architecture>\s*([\w:-]+)\s*</.exec(xml)?.[1];
       const parts = await Promise.all(
         includedAnnexes(xml).map((name) => this.#client.transfer('features', name, MAX_XML)),
       );
-      if (parts.length) xml = parts.join('\n');
+      // A description may have both registers of its own and those that it includes.
+      if (parts.length) xml = [xml, ...parts].join('\n');
       this.#registers = parseFeatures(xml);
     }
   }
@@ -126,21 +176,38 @@ export class StubControl {
   /** @param kind the length that is watched; 1 for instructions. @throws RspError when the stub has no more of them */
   async setPoint(type: number, address: bigint, kind: number): Promise<void> {
     const key = `${type},${address.toString(16)},${kind.toString(16)}`;
-    await this.#client.must(`Z${key}`);
+    await this.#alone(() => this.#space(false));
+    try {
+      await this.#client.must(`Z${this.#wire(key)}`);
+    } catch (error) {
+      // A stub that has no debug registers to give, such as Linux's own without CONFIG_HAVE_HW_BREAKPOINT.
+      const unknown = error instanceof RspError && error.reply === '';
+      if (!unknown || type !== POINT.hardware || this.#instructions === 'software') throw error;
+      this.#instructions = 'software';
+      await this.#client.must(`Z${this.#wire(key)}`);
+    }
     this.points.add(key);
   }
 
   async clearPoint(type: number, address: bigint, kind: number): Promise<void> {
     const key = `${type},${address.toString(16)},${kind.toString(16)}`;
     if (!this.points.delete(key)) return;
-    await this.#client.must(`z${key}`);
+    await this.#client.must(`z${this.#wire(key)}`);
+  }
+
+  async clearInstruction(address: bigint): Promise<void> {
+    await this.clearPoint(POINT.hardware, address, 1);
+  }
+
+  #wire(key: string): string {
+    return this.#instructions === 'software' ? key.replace(/^1,/, '0,') : key;
   }
 
   /** All that was set, gone. */
   async clearAll(): Promise<void> {
     for (const key of [...this.points]) {
       this.points.delete(key);
-      await this.#client.must(`z${key}`).catch((error) => {
+      await this.#client.must(`z${this.#wire(key)}`).catch((error) => {
         if (!(error instanceof RspError)) throw error;
       });
     }
@@ -148,13 +215,22 @@ export class StubControl {
 
   /** Runs one instruction of a vCPU, the others stand. */
   async step(vcpu: number): Promise<StubStop> {
-    return await this.#run(`vCont;s:${this.#thread(vcpu)}`);
+    // What somebody still asks is answered first.
+    await this.#alone(async () => {
+      if (!this.#vCont) await this.#chooseToRun(vcpu);
+    });
+    return await this.#run(this.#vCont ? `vCont;s:${this.#thread(vcpu)}` : 's');
   }
 
   /** Lets all vCPUs run; the stop comes to onStop, or to waitForStop. */
   resume(): void {
     this.#selected = '';
-    this.#client.run('vCont;c');
+    this.#client.run(this.#vCont ? 'vCont;c' : 'c');
+  }
+
+  /** The thread of `s`, where the stub knows threads. */
+  async #chooseToRun(vcpu: number): Promise<void> {
+    if (this.#threaded) this.#threaded = (await this.#client.ask(`Hc${this.#thread(vcpu)}`)) !== '';
   }
 
   /** Stops a running guest. */
@@ -222,45 +298,97 @@ export class StubControl {
     return id;
   }
 
+  /** What chooses a thread or a space and asks then: no other question may come between. */
+  async #alone<T>(work: () => Promise<T>): Promise<T> {
+    const before = this.#turn;
+    const own = (async () => {
+      await before.catch(() => {});
+      return await work();
+    })();
+    this.#turn = own.catch(() => {});
+    return await own;
+  }
+
   async #select(vcpu: number): Promise<void> {
     const id = this.#thread(vcpu);
-    if (this.#selected === id) return;
-    await this.#client.must(`Hg${id}`);
+    if (this.#selected === id || !this.#threaded) return;
+    const reply = await this.#client.ask(`Hg${id}`);
+    if (reply === '') this.#threaded = false;
+    else if (reply !== 'OK') throw new RspError(reply, `Hg${id}`);
     this.#selected = id;
   }
 
-  /** All registers of the `g` packet by the description's names. */
-  async readRegisters(vcpu: number): Promise<Map<string, bigint>> {
+  /**
+   * All registers of the `g` packet by the description's names, and those of `more` that the packet does not hold.
+   * What the stub calls unavailable is absent.
+   */
+  readRegisters(vcpu: number, more: ReadonlySet<string> = NONE): Promise<Map<string, bigint>> {
+    return this.#alone(() => this.#readRegisters(vcpu, more));
+  }
+
+  async #readRegisters(vcpu: number, more: ReadonlySet<string>): Promise<Map<string, bigint>> {
     await this.#select(vcpu);
     const dump = await this.#client.must('g');
+    if (this.#registers.length === 0) this.#registers = undescribed(dump.length / 2);
     const values = new Map<string, bigint>();
-    for (const { name, offset, bits } of this.#registers) {
-      const value = decodeLittleEndian(dump.slice(2 * offset, 2 * (offset + Math.ceil(bits / 8))));
+    for (const { name, number, offset, bits } of this.#registers) {
+      const bytes = Math.ceil(bits / 8);
+      const inside = 2 * (offset + bytes) <= dump.length;
+      if (!inside && !more.has(name)) continue;
+      const text = inside
+        ? dump.slice(2 * offset, 2 * (offset + bytes))
+        : await this.#client.ask(`p${number.toString(16)}`);
+      const value = /^E/.test(text) ? undefined : decodeLittleEndian(text);
       if (value !== undefined) values.set(name, value);
     }
     return values;
   }
 
   /** Writes, and reads back. @throws Error when the value does not hold */
-  async writeRegister(vcpu: number, name: string, value: bigint): Promise<void> {
+  writeRegister(vcpu: number, name: string, value: bigint): Promise<void> {
+    return this.#alone(() => this.#writeRegister(vcpu, name, value));
+  }
+
+  async #writeRegister(vcpu: number, name: string, value: bigint): Promise<void> {
     const register = this.#registers.find((one) => one.name === name);
     if (!register) throw new Error(`the stub has no register ${name}`);
     await this.#select(vcpu);
     // On KVM a write before the first read since the stop is answered OK and lost.
     await this.#client.must('g');
     const bytes = Math.ceil(register.bits / 8);
-    await this.#client.must(`P${register.number.toString(16)}=${encodeLittleEndian(value, bytes)}`);
-    const back = await this.#client.must(`p${register.number.toString(16)}`);
-    if (decodeLittleEndian(back) !== BigInt.asUintN(bytes * 8, value))
-      throw new Error(`${name} does not take 0x${value.toString(16)}`);
+    await this.#write(register, BigInt.asUintN(register.bits, value));
+    const back = (await this.#readRegisters(vcpu, new Set([name]))).get(name);
+    if (back !== BigInt.asUintN(bytes * 8, value)) throw new Error(`${name} does not take 0x${value.toString(16)}`);
   }
 
-  async readMemory(vcpu: number, physical: boolean, address: bigint, length: number): Promise<Uint8Array> {
+  async #write({ number, offset, bits }: FeatureRegister, value: bigint): Promise<void> {
+    const bytes = Math.ceil(bits / 8);
+    const reply = await this.#client.ask(`P${number.toString(16)}=${encodeLittleEndian(value, bytes)}`);
+    if (reply === 'OK') return;
+    const question = `P${number.toString(16)}`;
+    if (reply !== '') throw new RspError(reply, question);
+    // A stub without P: all registers at once.
+    const dump = await this.#client.must('g');
+    if (2 * (offset + bytes) > dump.length) throw new RspError(reply, question);
+    const changed = dump.slice(0, 2 * offset) + encodeLittleEndian(value, bytes) + dump.slice(2 * (offset + bytes));
+    await this.#client.must(`G${changed}`);
+  }
+
+  /** Whether it reads and writes guest-physical memory, as QEMU's does. */
+  async hasPhysical(): Promise<boolean> {
+    return /^[01]$/.test(await this.#client.ask('qqemu.PhyMemMode'));
+  }
+
+  readMemory(vcpu: number, physical: boolean, address: bigint, length: number): Promise<Uint8Array> {
+    return this.#alone(() => this.#readMemory(vcpu, physical, address, length));
+  }
+
+  async #readMemory(vcpu: number, physical: boolean, address: bigint, length: number): Promise<Uint8Array> {
     await this.#select(vcpu);
     await this.#space(physical);
     const parts: Uint8Array[] = [];
     for (let at = 0; at < length; ) {
-      const most = Math.min(PIECE, length - at, 4096 - Number((address + BigInt(at)) & 0xfffn));
+      const most = Math.min(this.#piece, length - at, 4096 - Number((address + BigInt(at)) & 0xfffn));
       const reply = await this.#client.ask(`m${(address + BigInt(at)).toString(16)},${most.toString(16)}`);
       const bytes = /^E/.test(reply) ? undefined : decodeHex(reply);
       if (!bytes || bytes.length === 0) break;
@@ -271,12 +399,16 @@ export class StubControl {
     return Buffer.concat(parts);
   }
 
-  async writeMemory(vcpu: number, physical: boolean, address: bigint, bytes: Uint8Array): Promise<number> {
+  writeMemory(vcpu: number, physical: boolean, address: bigint, bytes: Uint8Array): Promise<number> {
+    return this.#alone(() => this.#writeMemory(vcpu, physical, address, bytes));
+  }
+
+  async #writeMemory(vcpu: number, physical: boolean, address: bigint, bytes: Uint8Array): Promise<number> {
     await this.#select(vcpu);
     await this.#space(physical);
     let at = 0;
     while (at < bytes.length) {
-      const piece = bytes.subarray(at, at + Math.min(PIECE, 4096 - Number((address + BigInt(at)) & 0xfffn)));
+      const piece = bytes.subarray(at, at + Math.min(this.#piece, 4096 - Number((address + BigInt(at)) & 0xfffn)));
       const where = (address + BigInt(at)).toString(16);
       const reply = await this.#client.ask(`M${where},${piece.length.toString(16)}:${encodeHex(piece)}`);
       if (reply !== 'OK') break;
@@ -302,7 +434,10 @@ export class StubControl {
   async leave(run: boolean): Promise<void> {
     await this.#space(false).catch(() => {});
     // D resumes in any case, so a guest that is to stand is left by closing.
-    if (run) await this.#client.ask('D;1').catch(() => {});
+    if (run) {
+      const process = /^p([0-9a-f]+)\./.exec(this.#threads[0] ?? '')?.[1];
+      await this.#client.ask(process === undefined ? 'D' : `D;${process}`).catch(() => {});
+    }
     this.#client.close('left');
   }
 
@@ -310,6 +445,8 @@ export class StubControl {
     this.#client.close();
   }
 }
+
+const NONE: ReadonlySet<string> = new Set();
 
 /** `p01.01` and `p1.1` are the same; `1` is that of the first process. */
 function sameThread(a: string, b: string): boolean {

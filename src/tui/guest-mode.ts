@@ -43,7 +43,9 @@ const ACTIVITY = ['', 'halted', 'shutdown', 'waits for SIPI'];
 
 /** `64-bit CPL0 PG IF=0`. */
 export function modeText(registers: RegisterFile): string {
-  const protectedMode = bit(registers.cr0, 0);
+  // A stub of another program may tell no control registers: of a process, say.
+  const known = registers.cr0 !== undefined;
+  const protectedMode = !known || bit(registers.cr0, 0);
   const bits = codeBits(registers);
   const mode = !protectedMode
     ? 'real mode'
@@ -55,7 +57,7 @@ export function modeText(registers: RegisterFile): string {
           ? `${bits}-bit compat`
           : `${bits}-bit protected`;
   const parts = [mode];
-  if (protectedMode) parts.push(`CPL${privilegeLevel(registers)}`);
+  if (known && protectedMode) parts.push(`CPL${privilegeLevel(registers)}`);
   if (bit(registers.cr0, 31)) parts.push('PG');
   parts.push(`IF=${bit(registers.rflags, 9) ? 1 : 0}`);
   const activity = ACTIVITY[Number(registers.activity ?? 0n)];

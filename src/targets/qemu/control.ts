@@ -3,15 +3,12 @@
  * on disk before it happens and taken back at the end, so that the guest is left as it was found.
  */
 import { chmodSync, mkdirSync, rmSync, statSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
-import type { Duplex } from 'node:stream';
-import { StubControl, type StubStop } from '../stub-control.js';
+import { freeStub } from '../gdb/hold.js';
+import { connectStub, StubControl, type StubStop } from '../stub-control.js';
 import { abandonedNotes, type ControlNote, isThere, NoteFile } from './note.js';
 import { startTicks } from './processes.js';
 import type { Monitor } from './qmp.js';
-
-const CONNECT_MS = 3000;
 
 /** Opens the monitor that a note names. */
 export type OpenMonitor = (target: string) => Promise<Monitor>;
@@ -43,27 +40,6 @@ export async function findStub(monitor: Monitor): Promise<{ where: string; free:
   const host = tcp?.[1] ?? tcp?.[2] ?? '';
   const where = unix ?? (tcp ? `${host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host}:${tcp[3]}` : undefined);
   return where === undefined ? undefined : { where, free };
-}
-
-/** A connection to a stub. @param where a path, or HOST:PORT */
-export function connectStub(where: string): Promise<Duplex> {
-  return new Promise((resolve, reject) => {
-    const port = /:(\d+)$/.exec(where);
-    const socket = where.startsWith('/')
-      ? connect(where)
-      : connect({ host: where.slice(0, -port![0].length), port: Number(port![1]) });
-    const timer = setTimeout(() => socket.destroy(new Error(`${where}: no answer`)), CONNECT_MS);
-    socket.once('connect', () => {
-      clearTimeout(timer);
-      socket.setNoDelay(true);
-      socket.removeListener('error', reject);
-      resolve(socket);
-    });
-    socket.once('error', (error) => {
-      clearTimeout(timer);
-      reject(error);
-    });
-  });
 }
 
 export class QemuControl {
@@ -193,6 +169,7 @@ export async function freeAbandoned(folder: string, open: OpenMonitor): Promise<
 }
 
 async function free(note: ControlNote, open: OpenMonitor): Promise<void> {
+  if (note.target.startsWith('gdb:')) return await freeStub(note);
   const monitor = await open(note.target);
   try {
     const found = await findStub(monitor);

@@ -237,9 +237,11 @@ describe('a GDB stub', () => {
   it('that vanishes while a stop is waited for', async () => {
     const peer = new Peer((text, self) => {
       const payload = /\$(.*)#../s.exec(text)?.[1];
-      const replies: Record<string, string> = { '?': 'T05thread:01;', qfThreadInfo: 'm1', qsThreadInfo: 'l' };
+      const replies: Record<string, string> = {
+        ...{ '?': 'T05thread:01;', qfThreadInfo: 'm1', qsThreadInfo: 'l', 'vCont?': 'vCont;c;C;s;S' },
+      };
       if (payload === undefined) return;
-      if (payload.startsWith('vCont')) self.push(null);
+      if (payload.startsWith('vCont;')) self.push(null);
       else self.say(encodePacket(replies[payload] ?? ''));
     });
     const stub = await StubControl.open(peer);

@@ -1,6 +1,6 @@
 /** Breakpoints of a guest under a stub: what the user has set, and what stands in the stub while the guest stands. */
-import type { Breakpoint, BreakpointSpec, StopReason } from '../../engine/debugger.js';
-import { POINT, type StubControl, type StubStop } from '../stub-control.js';
+import type { Breakpoint, BreakpointSpec, StopReason } from '../engine/debugger.js';
+import { POINT, type StubControl, type StubStop } from './stub-control.js';
 
 type Watch = Extract<BreakpointSpec, { kind: 'watch' }>;
 
@@ -22,8 +22,8 @@ export class StubPoints {
   static check(spec: BreakpointSpec, label?: string): void {
     // gdb evaluates its conditions itself at each stop, whoever else may have done so.
     if (spec.kind === 'execute' && spec.condition && label !== 'gdb')
-      throw new Error("QEMU's stub evaluates no conditions: attach with --gdb and give it to gdb");
-    if (spec.kind === 'exit') throw new Error('QEMU does not tell of VM exits: break at an address');
+      throw new Error('a stub of another program evaluates no conditions: attach with --gdb and give it to gdb');
+    if (spec.kind === 'exit') throw new Error('a stub does not tell of VM exits: break at an address');
     if (spec.kind !== 'watch') return;
     if (spec.space !== 'gva') throw new Error('a stub watches linear addresses only');
     if (!(spec.length >= 1 && spec.length <= 4096)) throw new Error(`a watch of ${spec.length} bytes: 1 to 4096`);

@@ -1,8 +1,8 @@
 /** Guest memory as a target reads it: physical bytes that may take a moment, and linear ones over the page tables. */
 
-import type { PageWalk } from '../../engine/debugger.js';
-import { type PagingState, walkGuest } from '../../engine/memory/guest-walk.js';
-import type { Monitor } from './qmp.js';
+import type { PageWalk } from '../engine/debugger.js';
+import { type PagingState, walkGuest } from '../engine/memory/guest-walk.js';
+import type { Monitor } from './qemu/qmp.js';
 
 /** Physical memory that is read without side effects; an answer is short where memory ends. */
 export interface SlowMemory {

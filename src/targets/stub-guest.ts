@@ -1,0 +1,299 @@
+/**
+ * A guest under another program's GDB stub: its run control, breakpoints and what is written to it, in the debugger
+ * API's words. How the stub is come by, and what is read while the guest runs, is the business of each kind of target.
+ */
+import type * as D from '../engine/debugger.js';
+import type { StubControl, StubStop } from './stub-control.js';
+import { StubPoints } from './stub-points.js';
+
+/** What KERNEL_GS_BASE and such are called by stubs; others have the same name. */
+const STUB_NAMES: Record<string, string> = { rflags: 'eflags', kernel_gs_base: 'k_gs_base' };
+/** Steps that one request takes at most: about two minutes. */
+const MAX_STEPS = 100_000;
+
+export abstract class StubGuest {
+  readonly #listeners = new Set<(event: D.DebuggerEvent) => void>();
+  protected readonly points = new StubPoints();
+  protected running = true;
+  protected vcpu = 0;
+  protected ended = false;
+  protected vcpus = 1;
+  #stop: D.StopReason = { kind: 'paused' };
+  /** Steps and runs of the stub, one after the other. */
+  #turn: Promise<unknown> = Promise.resolve();
+  /** While what others tell of stops and runs is this program's own doing. */
+  protected busy = 0;
+  #waiting: ((state: D.RunState) => void)[] = [];
+  /** Counts stops, so that what was read at an earlier one is not taken for this. */
+  protected stops = 0;
+
+  /** The stub, with the guest standing. @returns whether it ran before */
+  protected abstract take(): Promise<{ stub: StubControl; ran: boolean }>;
+  protected abstract readonly stub: StubControl | undefined;
+  abstract readRegisters(vcpu: number): Promise<D.RegisterFile>;
+  /** What was read of registers does not hold any more. */
+  protected abstract forgetRegisters(): void;
+  /** Lets the guest run by another way than the stub, where no breakpoint needs it. @returns whether it did */
+  protected async runWithoutStub(): Promise<boolean> {
+    return false;
+  }
+  /** The guest is to run, or as it was found, when it is given back. */
+  protected noteRun(_running: boolean): void {}
+  /** Why no more breakpoints can be had, in the stub's host's words. */
+  protected pointLimit(): string {
+    return '';
+  }
+
+  onEvent(listener: (event: D.DebuggerEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  protected emit(event: D.DebuggerEvent): void {
+    for (const listener of [...this.#listeners]) listener(event);
+  }
+
+  async state(): Promise<D.RunState> {
+    return this.runState();
+  }
+
+  protected runState(): D.RunState {
+    return {
+      running: this.running,
+      vcpu: this.vcpu,
+      ...(this.running ? {} : { stop: this.#stop }),
+      icount: 0n,
+      clock: BigInt(Math.floor(performance.now() * 1e6)),
+    };
+  }
+
+  /** The guest has gone. */
+  protected end(message: string): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.stopped(this.vcpu, { kind: 'ended', end: { kind: 'powered-off', status: 0, message } });
+  }
+
+  protected started(): void {
+    this.running = true;
+    this.forgetRegisters();
+    this.emit({ type: 'running' });
+  }
+
+  protected stopped(vcpu: number, stop: D.StopReason): void {
+    this.noteRun(false);
+    this.running = false;
+    this.vcpu = vcpu;
+    this.#stop = stop;
+    this.stops++;
+    this.forgetRegisters();
+    this.emit({ type: 'stopped', vcpu, stop, icount: 0n });
+    for (const resolve of this.#waiting.splice(0)) resolve(this.runState());
+  }
+
+  /** Does work with the stub alone; what others tell of it meanwhile is its own. */
+  protected async alone<T>(work: () => Promise<T>): Promise<T> {
+    const before = this.#turn;
+    const run = (async () => {
+      await before.catch(() => {});
+      this.busy++;
+      try {
+        return await work();
+      } finally {
+        // A monitor's events of the last step come a moment after the stub's answer.
+        setTimeout(() => {
+          this.busy--;
+        }, 50);
+      }
+    })();
+    this.#turn = run.catch(() => {});
+    return await run;
+  }
+
+  /** A stop that nobody waited for. */
+  protected async onStop(stop: StubStop): Promise<void> {
+    if (stop.exited) return this.end('the guest has ended');
+    this.forgetRegisters();
+    this.stops++;
+    const address = await this.#next(stop.vcpu).catch(() => 0n);
+    const reason = this.points.reason(stop, address);
+    if (this.points.temporary !== undefined && reason.kind !== 'paused') this.points.temporary = undefined;
+    this.stopped(stop.vcpu, reason);
+  }
+
+  /** Linear address of a vCPU's next instruction. */
+  async #next(vcpu: number): Promise<bigint> {
+    const { rip = 0n, cs_base = 0n, efer = 0n, cs_ar = 0n } = await this.readRegisters(vcpu);
+    const long = (efer & 0x400n) !== 0n && (cs_ar & 0x2000n) !== 0n;
+    return long ? rip : (rip + cs_base) & 0xffff_ffffn;
+  }
+
+  async pause(): Promise<D.RunState> {
+    if (!this.running) return this.runState();
+    await this.alone(async () => {
+      const { ran } = await this.take();
+      if (ran && this.running) this.stopped(this.vcpu, { kind: 'paused' });
+    });
+    return this.runState();
+  }
+
+  async resume(): Promise<void> {
+    await this.alone(() => this.#go());
+  }
+
+  async #go(): Promise<void> {
+    if (this.running) return;
+    if (this.ended) throw new Error('the guest has ended');
+    if (!this.points.any && this.points.temporary === undefined && (await this.runWithoutStub())) {
+      this.started();
+      return;
+    }
+    const { stub } = await this.take();
+    const stop = await this.#stepOff(stub);
+    if (stop) {
+      await this.onStop(stop);
+      return;
+    }
+    await this.points.settle(stub);
+    this.noteRun(true);
+    this.started();
+    stub.resume();
+  }
+
+  /**
+   * A vCPU that stands on a breakpoint never leaves it: each such one does a step without it.
+   * @returns a stop that came instead of the end of such a step
+   */
+  async #stepOff(stub: StubControl): Promise<StubStop | undefined> {
+    for (let vcpu = 0; vcpu < this.vcpus; vcpu++) {
+      const address = await this.#next(vcpu);
+      if (!this.points.breaksAt(address)) continue;
+      const stop = await this.#stepOver(stub, vcpu, address);
+      if (stop.exited || stop.watch || stop.signal !== 5) return stop;
+    }
+    return undefined;
+  }
+
+  async #stepOver(stub: StubControl, vcpu: number, address: bigint): Promise<StubStop> {
+    if (this.points.breaksAt(address)) await stub.clearInstruction(address);
+    this.forgetRegisters();
+    const stop = await stub.step(vcpu);
+    this.forgetRegisters();
+    this.stops++;
+    return stop;
+  }
+
+  async step(vcpu: number, count = 1, within?: { start: bigint; end: bigint }): Promise<D.RunState> {
+    return await this.alone(async () => {
+      const { stub, ran } = await this.take();
+      if (ran) this.stopped(vcpu, { kind: 'paused' });
+      this.emit({ type: 'running' });
+      let reason: D.StopReason = { kind: 'step' };
+      try {
+        await this.points.settle(stub);
+        for (let n = 0; n < count || within; n++) {
+          const address = await this.#next(vcpu);
+          if (n >= count && within && !(address >= within.start && address < within.end)) break;
+          if (n >= count && this.points.breaksAt(address)) {
+            reason = this.points.reason({ vcpu, signal: 5 }, address);
+            break;
+          }
+          if (n >= MAX_STEPS) throw new Error(`more than ${MAX_STEPS} steps`);
+          const stop = await this.#stepOver(stub, vcpu, address);
+          if (stop.exited) {
+            this.end('the guest has ended');
+            return this.runState();
+          }
+          if (stop.watch || stop.signal !== 5) {
+            reason = this.points.reason(stop, await this.#next(stop.vcpu));
+            break;
+          }
+        }
+      } finally {
+        if (!this.ended) this.stopped(vcpu, reason);
+      }
+      return this.runState();
+    });
+  }
+
+  async stepToExit(): Promise<D.RunState> {
+    throw new Error('a stub of another program tells of no VM exits');
+  }
+
+  async runUntil(target: D.RunTarget): Promise<D.RunState> {
+    const { gva } = target;
+    if (target.exit) throw new Error('a stub of another program tells of no VM exits');
+    if (target.icount !== undefined) throw new Error('a stub of another program counts no instructions');
+    if (gva === undefined) throw new Error('where to? an address');
+    const stopped = new Promise<D.RunState>((resolve) => this.#waiting.push(resolve));
+    await this.alone(async () => {
+      this.points.temporary = gva;
+      if (this.running) {
+        const { stub } = await this.take();
+        await this.points.settle(stub);
+        stub.resume();
+      } else await this.#go();
+    });
+    return await stopped;
+  }
+
+  async writeRegister(vcpu: number, name: string, value: bigint): Promise<void> {
+    await this.changing(async (stub) => {
+      await stub.writeRegister(vcpu, STUB_NAMES[name] ?? name, value);
+      this.forgetRegisters();
+    });
+  }
+
+  async writeMemory(space: D.AddressSpace, address: bigint, bytes: Uint8Array, vcpu = this.vcpu): Promise<number> {
+    if (space === 'hpa') return 0;
+    // By the stub: TCG has translated code that a write to the process would not reach.
+    return await this.changing((stub) => stub.writeMemory(vcpu, space === 'gpa', address, bytes));
+  }
+
+  /** Changes something while the guest stands; one that ran goes on afterwards. */
+  protected async changing<T>(work: (stub: StubControl) => Promise<T>): Promise<T> {
+    return await this.alone(async () => {
+      const { stub, ran } = await this.take();
+      try {
+        return await work(stub);
+      } finally {
+        if (ran) {
+          await this.points.settle(stub);
+          stub.resume();
+        }
+      }
+    });
+  }
+
+  // --- breakpoints
+
+  async addBreakpoint(spec: D.BreakpointSpec, label?: string): Promise<D.Breakpoint> {
+    StubPoints.check(spec, label);
+    const point = this.points.add(spec, label);
+    try {
+      await this.changing((stub) => this.points.settle(stub));
+    } catch (error) {
+      this.points.remove(point.id);
+      throw new Error(`${(error as Error).message}${this.pointLimit()}`);
+    }
+    return point;
+  }
+
+  async removeBreakpoint(id: number): Promise<boolean> {
+    const there = this.points.remove(id);
+    if (there && this.stub) await this.changing((stub) => this.points.settle(stub));
+    return there;
+  }
+
+  async enableBreakpoint(id: number, enabled: boolean): Promise<boolean> {
+    const point = this.points.find(id);
+    if (!point) return false;
+    point.enabled = enabled;
+    if (this.stub || enabled) await this.changing((stub) => this.points.settle(stub));
+    return true;
+  }
+
+  async breakpoints(): Promise<D.Breakpoint[]> {
+    return this.points.list;
+  }
+}
