@@ -29,6 +29,7 @@ import { UsageError } from './options.js';
 import { openOutput, writeOutput } from './output-file.js';
 import { sourceReader } from './source-files.js';
 import { TraceFile } from './trace-file.js';
+import { VERSION } from './version.js';
 
 const port = parentPort!;
 const hello = (message: WorkerHello): void => port.postMessage(message);
@@ -73,14 +74,20 @@ export function createGuest(
   });
   if (sockets) sockets.onEvent = (bytes) => machine.networkEvent(bytes);
   drives.onFailure = (cause) => machine.onMessage(cause);
+  const trace =
+    data.traceFile === undefined
+      ? undefined
+      : new TraceFile(data.traceFile, vm.host, {
+          program: `vmscope ${VERSION}`,
+          guest: data.name,
+          engine: data.engine,
+        });
+  if (trace) machine.afterSlice = () => trace.drain();
   machine.onClose = () => {
     sockets?.close();
     drives.close();
+    trace?.flush();
   };
-  if (data.traceFile !== undefined) {
-    const trace = new TraceFile(data.traceFile, vm.host);
-    machine.afterSlice = () => trace.drain();
-  }
   const foreseeKernel = kernelForesight(data, image);
   const kernelRelease = firmware ? undefined : linuxRelease(image);
   const activity = data.activity ? new Activity(data.activity) : undefined;

@@ -15,6 +15,7 @@ const VERBS: Record<string, () => Promise<(program: Command) => void>> = {
   attach: async () => (await import('./attach.js')).addAttachCommand,
   gdb: async () => (await import('./gdb.js')).addGdbCommand,
   save: async () => (await import('./save.js')).addSaveCommand,
+  trace: async () => (await import('./trace.js')).addTraceCommand,
   doctor: async () => (await import('./doctor.js')).addDoctorCommand,
   lockstep: async () => (await import('./lockstep.js')).addLockstepCommand,
 };
@@ -90,7 +91,8 @@ function outputErrorLines(text: string): string {
 
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
-  const { message, stack } = error as Error;
+  const { message, stack, cause } = error as Error & { cause?: NodeJS.ErrnoException };
+  if (cause?.code === 'EPIPE') return READER_GONE;
   tell(message);
   if (error instanceof UsageError) return USAGE;
   if (error instanceof StartError) return error.status;

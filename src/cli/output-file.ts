@@ -54,7 +54,7 @@ export function writeOutput(option: string, path: string, fd: number, bytes: Uin
       naps = 0;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EAGAIN')
-        throw new Error(`${place(option, path)}: ${fileCause(error)}`);
+        throw new Error(`${place(option, path)}: ${fileCause(error)}`, { cause: error });
       if (++naps * NAP_MS > STALLED_MS) {
         throw new Error(`${place(option, path)}: its reader has taken nothing for ${STALLED_MS / 1000} s`);
       }

@@ -1,46 +1,71 @@
 import { TRACE_RECORD_BYTES, TRACE_RECORDS, TRACE_SEQUENCE } from '../engine/core/layout.js';
 import { recordAddress } from '../engine/debug/trace-reader.js';
 import type { HostMemory } from '../engine/vmm/host-memory.js';
+import { encodeTraceBlock, encodeTraceHeader, type TraceAbout } from '../formats/exit-trace-file.js';
 import { UsageError } from './options.js';
 import { openOutput, writeOutput } from './output-file.js';
 
-/** Magic, then bytes per record and version as u32; records follow as the core's ring has them. */
-const HEADER = Buffer.concat([Buffer.from('VMSCTRC\0'), Buffer.from(Uint32Array.of(TRACE_RECORD_BYTES, 1).buffer)]);
+/** Records that are compressed and written together, at most a second after the first of them. */
+const BLOCK_RECORDS = 8192;
+const FLUSH_MS = 1000;
 
 /** Records all VM exits to a file. */
 export class TraceFile {
   readonly #file: number;
-  #written = 0;
-  /** Exits that came too fast for the ring. */
-  lost = 0;
+  readonly #block = Buffer.alloc(BLOCK_RECORDS * TRACE_RECORD_BYTES);
+  /** Sequence of the block's first record, and how many it has. */
+  #first = 1;
+  #count = 0;
+  #flushAt = 0;
+  /** Sequence of the newest exit that was taken. */
+  #newest = 0;
 
   /** @throws UsageError when the file cannot be written. */
   constructor(
     readonly path: string,
     readonly host: HostMemory,
+    about: TraceAbout,
   ) {
     this.#file = openOutput('--trace', path);
     try {
-      writeOutput('--trace', path, this.#file, HEADER);
+      writeOutput('--trace', path, this.#file, encodeTraceHeader(TRACE_RECORD_BYTES, about));
     } catch (error) {
       throw new UsageError((error as Error).message);
     }
   }
 
-  /** Appends what is new in the ring. @throws Error naming the file when it cannot be written. */
+  /** Takes what is new in the ring. @throws Error naming the file when it cannot be written. */
   drain(): void {
     const newest = this.host.getNumber(TRACE_SEQUENCE);
-    if (newest < this.#written) this.#written = 0; // the machine was reset
-    if (newest - this.#written > TRACE_RECORDS) {
-      this.lost += newest - this.#written - TRACE_RECORDS;
-      this.#written = newest - TRACE_RECORDS;
+    // the machine was reset, or more exits came than the ring holds: the sequence jumps
+    if (newest < this.#newest) this.#goOnAfter(0);
+    if (newest - this.#newest > TRACE_RECORDS) this.#goOnAfter(newest - TRACE_RECORDS);
+    while (this.#newest < newest) {
+      const inRing = TRACE_RECORDS - (this.#newest % TRACE_RECORDS);
+      const count = Math.min(newest - this.#newest, inRing, BLOCK_RECORDS - this.#count);
+      const at = recordAddress(this.#newest + 1);
+      this.#block.set(this.host.u8.subarray(at, at + count * TRACE_RECORD_BYTES), this.#count * TRACE_RECORD_BYTES);
+      if (this.#count === 0) this.#flushAt = performance.now() + FLUSH_MS;
+      this.#count += count;
+      this.#newest += count;
+      if (this.#count === BLOCK_RECORDS) this.flush();
     }
-    while (this.#written < newest) {
-      const first = this.#written % TRACE_RECORDS;
-      const count = Math.min(newest - this.#written, TRACE_RECORDS - first);
-      const at = recordAddress(this.#written + 1);
-      writeOutput('--trace', this.path, this.#file, this.host.u8.subarray(at, at + count * TRACE_RECORD_BYTES));
-      this.#written += count;
-    }
+    if (this.#count > 0 && performance.now() >= this.#flushAt) this.flush();
+  }
+
+  /** Writes what was taken. @throws Error naming the file when it cannot be written. */
+  flush(): void {
+    if (this.#count === 0) return;
+    const records = this.#block.subarray(0, this.#count * TRACE_RECORD_BYTES);
+    const block = encodeTraceBlock(this.#first, this.#count, records);
+    this.#goOnAfter(this.#newest, false);
+    writeOutput('--trace', this.path, this.#file, block);
+  }
+
+  #goOnAfter(sequence: number, flush = true): void {
+    if (flush) this.flush();
+    this.#newest = sequence;
+    this.#first = sequence + 1;
+    this.#count = 0;
   }
 }

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Disassembler, SymbolTable } from '../../src/disasm/index.js';
+import { parseExitCondition } from '../../src/engine/debug/exit-condition.js';
 import {
   describeAction,
   describeFields,
@@ -9,7 +10,6 @@ import {
   qualificationFields,
 } from '../../src/engine/debug/explain-exit.js';
 import type { ExitRecord, PageWalk, RegisterFile } from '../../src/engine/debugger.js';
-import { parseExitCondition } from '../../src/tui/exit-condition.js';
 import { evaluate, parseBytes } from '../../src/tui/expression.js';
 import { ENCODING } from '../../src/tui/facts.js';
 import { type Layout, layout, VIEW_PANES, VIEWS } from '../../src/tui/layout.js';

@@ -263,7 +263,7 @@ describe('command lines that are wrong', () => {
     ['syntax arm', 'syntax: "arm" is none of intel, att'],
     ['view fleet', 'view: "fleet" is none of'],
     ['vcpu 3', 'vcpu: vCPUs are 0 to 0'],
-    ['export pdf x', 'export: it is csv FILE'],
+    ['export pdf x', 'export: "pdf" is not one of text, csv, json, perfetto'],
     ['export csv /nonexistent/x.csv', 'export: /nonexistent/x.csv: no such file or directory'],
     ['monitor banana', 'monitor: no monitor command "banana"; :monitor help lists them'],
     ['info banana', 'info: no monitor command "info banana"'],

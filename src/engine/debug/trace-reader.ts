@@ -20,28 +20,36 @@ export function recordAddress(sequence: number): number {
 
 export function readRecord(host: HostMemory, sequence: number): ExitRecord {
   const at = recordAddress(sequence);
+  return { ...decodeRecord(host.u8.subarray(at, at + L.TRACE_RECORD_BYTES)), sequence };
+}
+
+/** A record of the ring, or of a file of them: TRACE_RECORD_BYTES bytes. */
+export function decodeRecord(bytes: Uint8Array): ExitRecord {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, L.TRACE_RECORD_BYTES);
+  const u32 = (at: number) => view.getUint32(at, true);
+  const u64 = (at: number) => view.getBigUint64(at, true);
   return {
-    sequence,
-    icount: host.get64(at + L.TR_ICOUNT),
-    clock: host.get64(at + L.TR_CLOCK),
-    vcpu: host.get32(at + L.TR_VCPU),
-    reason: host.get32(at + L.TR_REASON),
-    qualification: host.get64(at + L.TR_QUALIFICATION),
-    rip: host.get64(at + L.TR_RIP),
-    csBase: host.get64(at + L.TR_CS_BASE),
-    gla: host.get64(at + L.TR_GLA),
-    gpa: host.get64(at + L.TR_GPA),
-    instructionLength: host.get32(at + L.TR_LENGTH),
-    instructionInfo: host.get32(at + L.TR_INSTRUCTION_INFO),
-    interruptionInfo: host.get32(at + L.TR_INTR_INFO),
-    interruptionError: host.get32(at + L.TR_INTR_ERROR),
-    vectoringInfo: host.get32(at + L.TR_VECTORING_INFO),
-    vectoringError: host.get32(at + L.TR_VECTORING_ERROR),
-    cr3: host.get64(at + L.TR_CR3),
-    rax: host.get64(at + L.TR_RAX),
-    rcx: host.get64(at + L.TR_RCX),
-    action: ACTIONS[host.get32(at + L.TR_ACTION)] ?? 'none',
-    detail: host.get32(at + L.TR_DETAIL),
+    sequence: Number(u64(L.TR_SEQUENCE)),
+    icount: u64(L.TR_ICOUNT),
+    clock: u64(L.TR_CLOCK),
+    vcpu: u32(L.TR_VCPU),
+    reason: u32(L.TR_REASON),
+    qualification: u64(L.TR_QUALIFICATION),
+    rip: u64(L.TR_RIP),
+    csBase: u64(L.TR_CS_BASE),
+    gla: u64(L.TR_GLA),
+    gpa: u64(L.TR_GPA),
+    instructionLength: u32(L.TR_LENGTH),
+    instructionInfo: u32(L.TR_INSTRUCTION_INFO),
+    interruptionInfo: u32(L.TR_INTR_INFO),
+    interruptionError: u32(L.TR_INTR_ERROR),
+    vectoringInfo: u32(L.TR_VECTORING_INFO),
+    vectoringError: u32(L.TR_VECTORING_ERROR),
+    cr3: u64(L.TR_CR3),
+    rax: u64(L.TR_RAX),
+    rcx: u64(L.TR_RCX),
+    action: ACTIONS[u32(L.TR_ACTION)] ?? 'none',
+    detail: u32(L.TR_DETAIL),
   };
 }
 

@@ -1,7 +1,8 @@
 /** Breakpoints and watchpoints. */
+
+import { parseExitCondition } from '../../engine/debug/exit-condition.js';
 import type { BreakpointSpec } from '../../engine/debugger.js';
 import type { Dashboard } from '../dashboard.js';
-import { parseExitCondition } from '../exit-condition.js';
 import { conditionText } from '../panes/breakpoints.js';
 import { hex } from '../screen/text.js';
 import { type Command, need, space, value, words } from './command.js';

@@ -1,6 +1,7 @@
 /** Letting the guest run, for one instruction or until something happens. */
+
+import { parseExitCondition } from '../../engine/debug/exit-condition.js';
 import type { Dashboard } from '../dashboard.js';
-import { parseExitCondition } from '../exit-condition.js';
 import { grouped } from '../screen/text.js';
 import { stepOut, stepOver } from '../stepping.js';
 import { type Command, need, value } from './command.js';

@@ -2,25 +2,35 @@
 import { constants } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { parseExitCondition } from '../../engine/debug/exit-condition.js';
+import { EXPORT_FORMATS, exitWriter } from '../../engine/debug/exit-export.js';
+import { withTimes } from '../../engine/debug/exit-report.js';
 import { dumpText } from '../../engine/debug/monitor.js';
+import { exitMatches } from '../../engine/debug/trace-reader.js';
 import type { Dashboard } from '../dashboard.js';
 import { reason } from '../sources.js';
-import { traceCsv } from '../trace-csv.js';
-import { type Command, need } from './command.js';
+import { type Command, need, value } from './command.js';
 
 /** A FIFO that nobody reads is refused, not waited for. */
 const WITHOUT_WAITING = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NONBLOCK;
 
 async function exportCommand(d: Dashboard, text: string): Promise<string> {
-  const match = /^csv\s+(.+)$/i.exec(need(text, '"csv FILE"'));
-  if (!match) throw new Error('it is csv FILE');
+  const [, word = '', rest = ''] = /^(\S+)\s*(.*)$/s.exec(need(text, 'a format and a file: :export csv FILE')) ?? [];
+  const format = EXPORT_FORMATS.find((name) => name === word.toLowerCase());
+  if (!format)
+    throw new Error(`"${word}" is not one of ${EXPORT_FORMATS.join(', ')}; :export FORMAT FILE [if CONDITION]`);
+  const [, file, where] = /^(.+?)(?:\s+if\s+(.+))?$/s.exec(need(rest.trim(), `a file: :export ${format} FILE`))!;
   if (!d.debug.exits) throw new Error(d.model.unavailable('exits'));
+  const condition = where === undefined ? {} : parseExitCondition(`any if ${where}`, (term) => value(d, term));
   const records = await d.debug.exits.records(-1, 1_000_000);
-  await writeFile(match[1]!, traceCsv(records, d.model.symbols), { flag: WITHOUT_WAITING }).catch((error: unknown) => {
+  const writer = exitWriter(format, (address) => d.model.symbols.label(address));
+  const chosen = [...withTimes(records)].filter(({ record }) => exitMatches(record, condition));
+  const out = writer.head + chosen.map((exit) => writer.record(exit)).join('') + writer.tail;
+  await writeFile(file!, out, { flag: WITHOUT_WAITING }).catch((error: unknown) => {
     const unread = (error as NodeJS.ErrnoException).code === 'ENXIO';
-    throw new Error(`${match[1]}: ${unread ? 'nobody reads this FIFO' : causeOf(error)}`);
+    throw new Error(`${file}: ${unread ? 'nobody reads this FIFO' : causeOf(error)}`);
   });
-  return `${records.length} exits written to ${match[1]}`;
+  return `${chosen.length} exits written to ${file}`;
 }
 
 /** Node puts a code before the cause and the call behind it. */
@@ -48,7 +58,12 @@ async function snapshotsOf({ debug }: Dashboard): Promise<NonNullable<Dashboard[
 }
 
 export const SESSION_COMMANDS: readonly Command[] = [
-  { name: 'export', usage: 'csv FILE', help: 'write the exit trace', run: exportCommand },
+  {
+    name: 'export',
+    usage: 'text|csv|json|perfetto FILE [if CONDITION]',
+    help: 'write the exit trace',
+    run: exportCommand,
+  },
   {
     name: 'monitor',
     usage: 'LINE',

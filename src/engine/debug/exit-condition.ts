@@ -1,6 +1,7 @@
 /** Conditions on VM exits as people type them. */
-import type { ExitCondition, ExitRecord } from '../engine/debugger.js';
-import { exitReason, exitReasonByName } from './facts.js';
+
+import { exitReason, exitReasonByName } from '../../spec/vmx/exit-reasons.js';
+import type { ExitCondition, ExitRecord } from '../debugger.js';
 
 /** Fields of an exit that a condition can name, and that an export writes. */
 export const EXIT_FIELDS: readonly (keyof ExitRecord)[] = [
