@@ -1,8 +1,8 @@
 import { Disassembler } from '../disasm/index.js';
 import { describeFields, explainExit, instructionFields, qualificationFields } from '../engine/debug/explain-exit.js';
+import { codeBase, codeBits, linearPc } from '../engine/debug/guest-mode.js';
 import type { Debugger, ExitRecord, RegisterFile } from '../engine/debugger.js';
 import { exitReasonName } from '../spec/vmx/exit-reasons.js';
-import { codeBase, codeBits, linearPc } from '../tui/guest-mode.js';
 
 const hex = (value: bigint | number, digits = 0): string => `0x${value.toString(16).padStart(digits, '0')}`;
 

@@ -1,9 +1,10 @@
 /** What stands around the panes: header, tabs, foot, command line, help. */
+
+import { modeText } from '../engine/debug/guest-mode.js';
 import { watchText } from '../engine/debug/watch-text.js';
 import type { Progress, RunState, StopReason } from '../engine/debugger.js';
 import { COMMANDS, completions } from './commands.js';
 import { exitReasonName } from './facts.js';
-import { modeText } from './guest-mode.js';
 import { BINDINGS, showKey } from './keys.js';
 import { VIEW_TABS, VIEWS, type View } from './layout.js';
 import type { Model } from './model.js';

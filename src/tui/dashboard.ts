@@ -1,12 +1,12 @@
 /** The dashboard itself: views, focus, keys and what they do. Drawing goes to CellPanes; the screen is `app.ts`. */
 import type { Disassembler } from '../disasm/index.js';
+import { linearPc } from '../engine/debug/guest-mode.js';
 import type { AddressSpace, Debugger, ExitRecord } from '../engine/debugger.js';
 import type { DashboardOptions, TerminalScreen } from './app.js';
 import { helpLines, progressStatus, type Status } from './chrome.js';
 import { findCommand } from './commands.js';
 import { type Names, UnknownName } from './expression.js';
 import { GuestKeyboard } from './guest-keyboard.js';
-import { linearPc } from './guest-mode.js';
 import { bindingOf } from './keys.js';
 import { type PaneId, VIEW_PANES, type View } from './layout.js';
 import { Margins } from './margins.js';

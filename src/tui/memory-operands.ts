@@ -1,7 +1,7 @@
 /** Which memory an instruction touches, from its text in Intel syntax and the registers. */
 import type { Instruction } from '../disasm/index.js';
+import { codeBits, linearStack, stackBits } from '../engine/debug/guest-mode.js';
 import type { RegisterFile } from '../engine/debugger.js';
-import { codeBits, linearStack, stackBits } from './guest-mode.js';
 
 export interface MemoryAccess {
   /** Linear address. */

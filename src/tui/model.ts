@@ -1,6 +1,9 @@
 /** The debugger's state as the panes see it: synchronous, cached, fetched only for what is on the screen. */
 import { type CodeBits, type Disassembler, SymbolTable } from '../disasm/index.js';
+import { callStack } from '../engine/debug/call-stack.js';
+import { codeBase, codeBits, linearPc } from '../engine/debug/guest-mode.js';
 import { isKernelAddress } from '../engine/debug/linux/kernel-half.js';
+import type { Frame } from '../engine/debug/unwind.js';
 import type {
   AddressSpace,
   Breakpoint,
@@ -19,12 +22,10 @@ import type {
 } from '../engine/debugger.js';
 import { ExitRates, type RateSample } from './exit-rates.js';
 import { ExitTrace } from './exit-trace.js';
-import { codeBase, codeBits, linearPc } from './guest-mode.js';
-import { blockReader, type MemoryView, memoryView } from './memory-blocks.js';
+import { type MemoryView, memoryView } from './memory-blocks.js';
 import { SerialTerminal } from './screen/serial-terminal.js';
 import { reason, type Source, Sources } from './sources.js';
-import { frameRows, readSystem, type SystemView } from './system-view.js';
-import { backtrace, type Frame } from './unwind.js';
+import { readSystem, type SystemView } from './system-view.js';
 
 const MAX_MESSAGES = 500;
 /** A running guest's processes, modules and log are read at most this often. */
@@ -206,13 +207,7 @@ export class Model {
     const vcpu = this.vcpu;
     return this.query(`frames ${vcpu}`, async () => {
       const registers = await this.debug.readRegisters(vcpu);
-      return backtrace({
-        registers,
-        read: blockReader(this.debug, vcpu),
-        disassembler: this.disassembler,
-        symbols: this.symbols,
-        ...frameRows(this.debug),
-      });
+      return callStack(this.debug, vcpu, registers, this.disassembler, this.symbols);
     });
   }
 

@@ -1,9 +1,9 @@
 /** Steps that take more than one request: over a call, out of a function. */
 import type { Disassembler, Instruction, SymbolTable } from '../disasm/index.js';
+import { frameRows } from '../engine/debug/call-stack.js';
+import { codeBase, codeBits, linearPc, stackBits } from '../engine/debug/guest-mode.js';
+import { returnFrame } from '../engine/debug/unwind.js';
 import type { Debugger, RegisterFile, RunState } from '../engine/debugger.js';
-import { codeBase, codeBits, linearPc, stackBits } from './guest-mode.js';
-import { frameRows } from './system-view.js';
-import { returnFrame } from './unwind.js';
 
 /** A function whose return address is not known and that has not returned after this many steps is left there. */
 const MAX_OUT_STEPS = 20_000;

@@ -1,5 +1,5 @@
 /** What the dashboard shows of the guest's operating system. */
-import type { Debugger, OsFrameRow, OsInfo, OsLogRecord, OsModule, OsTask } from '../engine/debugger.js';
+import type { Debugger, OsInfo, OsLogRecord, OsModule, OsTask } from '../engine/debugger.js';
 
 export interface SystemView {
   info: OsInfo;
@@ -30,10 +30,4 @@ export async function readSystem(os: NonNullable<Debugger['os']>, vcpus: number)
     Promise.all(Array.from({ length: vcpus }, (_, vcpu) => os.current(vcpu).catch(() => undefined))),
   ]);
   return { info, processes, modules, log, current, ...(problem === undefined ? {} : { problem }) };
-}
-
-/** The system's own way from a frame to its caller's, where it has one. */
-export function frameRows({ os }: Debugger): { frameRow?: (address: bigint) => Promise<OsFrameRow | undefined> } {
-  // a guest of an older release does not know the question
-  return os ? { frameRow: (address) => os.frameRow(address).catch(() => undefined) } : {};
 }

@@ -1,9 +1,9 @@
 /** Which instructions will cause a VM exit: from the VMCS controls, the bitmaps, the page tables and EPT. */
 import type { Instruction } from '../disasm/index.js';
 import type { FieldReader } from '../engine/debug/explain-exit.js';
+import { privilegeLevel } from '../engine/debug/guest-mode.js';
 import type { PageWalk, RegisterFile } from '../engine/debugger.js';
 import { ENCODING } from './facts.js';
-import { privilegeLevel } from './guest-mode.js';
 import { type MemoryAccess, memoryAccesses, readRegister } from './memory-operands.js';
 
 /** `will`: whenever it runs in this state; `may`: depends on a value that is not known before it runs. */

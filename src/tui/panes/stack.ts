@@ -1,9 +1,9 @@
 /** Who called whom, or the words of the stack with what they point at. */
 import { formatPlace, type SymbolTable } from '../../disasm/index.js';
-import { linearStack, stackBits } from '../guest-mode.js';
+import { linearStack, stackBits } from '../../engine/debug/guest-mode.js';
+import { type Frame, littleEndian } from '../../engine/debug/unwind.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import { hex, rate } from '../screen/text.js';
-import { type Frame, littleEndian } from '../unwind.js';
 import { matches, Pane, type PaneKey } from './pane.js';
 
 interface Word {

@@ -4,9 +4,9 @@
  * with and without frame pointers. Where that fails the RBP chain is tried, then the stack is searched for return
  * addresses: values that point behind a CALL. A kernel that has tables for its own code is believed first.
  */
-import type { Disassembler, Instruction, SymbolTable } from '../disasm/index.js';
-import { callerByRow } from '../engine/debug/frame-step.js';
-import type { OsFrameRow, RegisterFile } from '../engine/debugger.js';
+import type { Disassembler, Instruction, SymbolTable } from '../../disasm/index.js';
+import type { OsFrameRow, RegisterFile } from '../debugger.js';
+import { callerByRow } from './frame-step.js';
 import { codeBase, codeBits, linearPc, stackBits } from './guest-mode.js';
 
 /** How a frame was found, the surest first. */

@@ -1,7 +1,7 @@
 /** What the registers say about how the guest's code is to be read. */
 
-import type { CodeBits } from '../disasm/index.js';
-import type { RegisterFile } from '../engine/debugger.js';
+import type { CodeBits } from '../../disasm/index.js';
+import type { RegisterFile } from '../debugger.js';
 
 const bit = (value: bigint | undefined, n: number) => (((value ?? 0n) >> BigInt(n)) & 1n) === 1n;
 

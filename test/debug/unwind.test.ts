@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Disassembler, SymbolTable } from '../../src/disasm/index.js';
+import { backtrace, returnFrame, type Unwinding } from '../../src/engine/debug/unwind.js';
 import type { OsFrameRow, RegisterFile } from '../../src/engine/debugger.js';
-import { backtrace, returnFrame, type Unwinding } from '../../src/tui/unwind.js';
 
 const parse = (hex: string) => Uint8Array.from(hex.split(' '), (pair) => Number.parseInt(pair, 16));
 let disassembler: Disassembler;
