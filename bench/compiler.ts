@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { format, type Measurement } from './measurement.js';
+import { format, type Measurement, median } from './measurement.js';
 import { LOOPS, ROOT } from './paths.js';
 
 /** Loops with a short and a long count: what is measured is the difference, without start-up. */
@@ -41,8 +41,6 @@ function timed(program: string, args: readonly string[]): { seconds: number; out
   const [user, system] = run.stderr.trim().split(/\s+/).slice(-2).map(Number);
   return { seconds: user + system, output: run.stdout.trim() };
 }
-
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1];
 
 /** Processor time of the interpreter and of compiled code as multiples of QEMU TCG's, runs by turns, medians. */
 export const compiler = GUESTS.map(({ name, short, long }) => (): Measurement[] => {

@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { LOOPS } from './paths.js';
-import { createCore, Machine, TRACE_ENABLED, Vm } from './product.js';
+import { createCore, Jit, Machine, TRACE_ENABLED, Vm } from './product.js';
 
 const MEMORY_BYTES = 64 << 20;
 /** As the product's run loop: a longer call would keep the core in V8's baseline tier. */
 const SLICE = 100_000;
+
+const SLICES_A_TURN = 40;
 
 export interface Run {
   seconds: number;
@@ -15,13 +17,15 @@ export interface Run {
 
 interface Booted {
   vm: InstanceType<typeof Vm>;
+  machine: InstanceType<typeof Machine>;
   output(): string;
 }
 
 /** Boots the loops guest. `command`: `NAME COUNT`, see loops.S. */
-function boot(command: string): Booted {
+function boot(command: string, jit = false): Booted {
   const { core, host } = createCore(MEMORY_BYTES);
   const vm = new Vm(core, host, MEMORY_BYTES, 1);
+  if (jit) vm.jit = new Jit(core, host.memory, 'on');
   const machine = new Machine(vm, {
     name: 'bench',
     image: { name: 'loops.elf', bytes: readFileSync(LOOPS) },
@@ -34,7 +38,7 @@ function boot(command: string): Booted {
   machine.onSerial = (bytes) => {
     output += String.fromCharCode(...bytes);
   };
-  return { vm, output: () => output.trim() };
+  return { vm, machine, output: () => output.trim() };
 }
 
 /** Runs one slice; true while the guest goes on. @throws Error when it stops for any other reason than its end. */
@@ -74,6 +78,28 @@ export function tracedByTurns(command: string, warmUp: number, pairs: number): {
       times[state].push(performance.now() - start);
     }
   }
+  return times;
+}
+
+/**
+ * Milliseconds of turns of one run by which breakpoints are set: `sets[0]` first, then the next, and so on round.
+ * @param jit with compiled code
+ */
+export function brokenByTurns(command: string, jit: boolean, sets: readonly (readonly bigint[])[]): number[][] {
+  const guest = boot(command, jit);
+  const { breakpoints } = guest.machine.view;
+  const turn = (n: number): number => {
+    breakpoints.write(new Set(sets[n]), []);
+    // what the change costs once is not the guest's speed
+    if (!slice(guest)) throw new Error(`${command} is too short`);
+    const start = process.cpuUsage();
+    for (let i = 0; i < SLICES_A_TURN; i++) if (!slice(guest)) throw new Error(`${command} is too short`);
+    const { user, system } = process.cpuUsage(start);
+    return (user + system) / 1000;
+  };
+  for (let round = 0; round < 6; round++) for (let n = 0; n < sets.length; n++) turn(n);
+  const times = sets.map((): number[] => []);
+  for (let round = 0; round < 30; round++) for (let n = 0; n < sets.length; n++) times[n].push(turn(n));
   return times;
 }
 

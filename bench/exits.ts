@@ -1,5 +1,5 @@
 import { fastest, tracedByTurns } from './engine.js';
-import type { Measurement } from './measurement.js';
+import { type Measurement, median } from './measurement.js';
 
 const WARM_UP = 40;
 const PAIRS = 150;
@@ -19,8 +19,4 @@ export function exitRates(): Measurement[] {
 export function traceOverhead(): Measurement[] {
   const { on, off } = tracedByTurns('cpuid 60000', WARM_UP, PAIRS);
   return [{ name: 'exits.trace-overhead', value: median(on) / median(off), unit: 'ratio', note: 'on / off' }];
-}
-
-function median(values: number[]): number {
-  return values.sort((a, b) => a - b)[values.length >> 1];
 }

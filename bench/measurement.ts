@@ -36,3 +36,5 @@ export function format(value: number): string {
   if (value >= 10_000) return Math.round(value).toLocaleString('en-US').replaceAll(',', ' ');
   return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(3);
 }
+
+export const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1];

@@ -1,9 +1,10 @@
 /**
  * `npm run bench [-- GROUP...] [-- --check]`: measures, prints a table, and with --check ends with status 1 when a
- * figure breaks its promise in baseline.json. Groups: interpreter, compiler, exits, trace, stub, kvm.
+ * figure breaks its promise in baseline.json. Groups: interpreter, compiler, breakpoints, exits, trace, stub, kvm.
  */
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
+import { breakpointCosts } from './breakpoints.js';
 import { compiler } from './compiler.js';
 import { exitRates, traceOverhead } from './exits.js';
 import { interpreter } from './interpreter.js';
@@ -16,6 +17,7 @@ import { stubRates } from './stub.js';
 const GROUPS: Record<string, (() => Measurement[] | Promise<Measurement[]>)[]> = {
   interpreter,
   compiler,
+  breakpoints: breakpointCosts,
   exits: [exitRates],
   trace: [traceOverhead],
   stub: [stubRates],

@@ -234,6 +234,7 @@ function opsText(header: string, handlers: readonly string[]): string {
     constant('OP_NEXT', OP_NEXT),
     constant('OP_REGION', OP_REGION),
     constant('OP_JCC', numberOf('JO')),
+    constant('OP_FUSED', UOPS.find((uop) => uop.fused)!.number),
     constant('OP_VECTOR', OP_END),
     constant('OP_VECTOR_COPY', numberOf('MOVAPS RR')),
     constant('FUSE_EACH', FUSE_EACH),

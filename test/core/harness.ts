@@ -11,6 +11,7 @@ export interface Core {
   dropBlocks(): void;
   invalidatePageCode(hpaPage: number): void;
   addBreakpoint(linear: bigint): number;
+  removeBreakpoint(linear: bigint): void;
   clearBreakpoints(): void;
   selectVcpu(index: number): void;
 }

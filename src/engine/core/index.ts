@@ -1,6 +1,7 @@
 // The exported surface of the core, one list; mirrored by CoreExports in src/engine/vmm/core-exports.ts.
 export { dropDerived, init, selectVcpu } from './machine';
-export { addBreakpoint, clearBreakpoints, run } from './run';
+export { addBreakpoint, clearBreakpoints, removeBreakpoint } from './exec/breakpoints';
+export { run } from './run';
 export { dropBlocks, installRegion, invalidatePageCode } from './decode/cache';
 export { updateMode } from './mmu/mode';
 export { flushAllVcpus, flushTlb } from './mmu/tlb';

@@ -329,7 +329,7 @@ export const ABSENT_FEATURES = GLOBAL + 0x58;
  * longer than one call of execBlocks().
  */
 export const BLOCK_UOPS = GLOBAL + 0x300; // u32: first micro-op of the running block, its header before it
-export const CODE_CAREFUL = GLOBAL + 0x304; // u32: 1 when blocks are tested for the limit of CS or breakpoints
+export const CODE_CAREFUL = GLOBAL + 0x304; // u32: 1 when blocks are tested for the limit of CS
 export const CODE_BASE = GLOBAL + 0x308; // u64: base of CS, 0 in 64-bit mode
 export const SELF_RIP = GLOBAL + 0x310; // u64: RIP that leads back to the running block without a look at the jump cache
 export const CODE_MODE = GLOBAL + 0x318; // u32: MODE
@@ -341,7 +341,7 @@ export const CARRY_OPERAND = GLOBAL + 0x328; // u64
 export const LINEAR_SHIFT = GLOBAL + 0x330; // u32
 /** What a compiled region leaves (src/engine/jit/region-writer.ts). */
 export const JIT_LEFT = GLOBAL + 0x340; // i32: instructions that may still run
-export const JIT_UOP = GLOBAL + 0x344; // u32: micro-op that the interpreter goes on at; 0: at JIT_RIP
+export const JIT_UOP = GLOBAL + 0x344; // u32: micro-op that the interpreter goes on at, bit 0: by its instruction alone; 0: at JIT_RIP
 export const JIT_BLOCK = GLOBAL + 0x348; // u32: first micro-op of its block, whose RIP is JIT_RIP
 export const JIT_KIND = GLOBAL + 0x34c; // u32, with the next two: the lazy flags
 export const JIT_RESULT = GLOBAL + 0x350; // i64
@@ -362,6 +362,15 @@ export const JIT_QUEUE_ENTRIES = 16;
 export const JIT_PAGES = GLOBAL + 0xc00;
 /** ICOUNT at which a region was left last: a slice that ends there ended in compiled code. */
 export const JIT_LEFT_AT = GLOBAL + 0x3c0; // u64
+/** u32: breakpoints have changed since blocks ran last; and a number that grows with each change. */
+export const BREAKS_CHANGED = GLOBAL + 0x3d0;
+export const BREAK_GEN = GLOBAL + 0x3d4;
+/**
+ * Where the region to be installed has code and what it ends before: RIP of its first block u64, count u32, BREAK_GEN u32 as it was
+ * compiled, from + 16 {distance from the first block i32, bytes u32}; no bytes: a breakpoint that it ends before.
+ */
+export const JIT_RANGES = GLOBAL + 0xc48;
+export const MAX_JIT_RANGES = 112;
 /** Exit breakpoint: 1 stops run() with RUN_EXIT_BREAK semantics in the VMM; unused by the core. */
 export const MAX_PHYS_BITS = 39;
 /** 128 x u64 slots of counters (COUNTER_*), for benchmarks and the dashboard. */
@@ -394,7 +403,7 @@ export const FAULT_LOG_VCPU_SHIFT = 16;
 /** Bitmap over hash(linear page): bit (page & 32767) set when the page has a breakpoint. */
 export const BREAK_PAGES = BREAKPOINTS;
 export const BREAK_PAGE_BITS = 32768;
-/** Open-addressed set of linear addresses, stored as u64 + 1 (0 = free), at most half full; see addBreakpoint in run.ts. */
+/** Open-addressed set of linear addresses, stored as u64 + 1 (0 = free), at most half full; see exec/breakpoints.ts. */
 export const BREAK_SET_ENTRIES = 131072; // 1 MiB at BREAK_SET
 /** Watchpoints: {first u64, last u64 inclusive, flags u32 (1 read, 2 write, 4 physical: GPA), id u32, pad} */
 export const WATCH_TABLE = BREAKPOINTS + 0x6000;

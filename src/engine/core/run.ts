@@ -1,7 +1,7 @@
 // The run loop: boundary work, breakpoints, single steps, blocks, faults.
 import {
-  ACTIVITY, ATTENTION, ATT_MTF, ATT_RETRY, ATT_SHADOW, ATT_STEP, ATT_TPR, ATT_TRAP, ATT_WATCH, BREAKPOINT_COUNT, BREAK_PAGES,
-  BREAK_PAGE_BITS, BREAK_SET, BREAK_SET_ENTRIES, ICOUNT, IDLE_ICOUNT, IDLE_ROUNDS, JIT_LEFT_AT, JIT_SLICE, MAX_IDLE_ROUNDS,
+  ACTIVITY, ATTENTION, ATT_MTF, ATT_RETRY, ATT_SHADOW, ATT_STEP, ATT_TPR, ATT_TRAP, ATT_WATCH, BREAKPOINT_COUNT,
+  ICOUNT, IDLE_ICOUNT, IDLE_ROUNDS, JIT_LEFT_AT, JIT_SLICE, MAX_IDLE_ROUNDS,
   RIP, RUN_BREAKPOINT, RUN_HALTED, RUN_LIMIT, RUN_VMEXIT, RUN_WATCHPOINT, SEG_CS, SINGLE,
   SLICE_END, STEPPED, TOLD_ICOUNT, TOLD_RIP, WATCH_HIT, XS_EXIT, XS_FAULT, XS_LIMIT, XS_OK, XS_RETRY, XS_SINGLE,
 } from './layout';
@@ -9,7 +9,7 @@ import { clearDecision, code64, decided, segBase } from './state';
 import { MAX_BLOCK_INSTRUCTIONS } from './decode/cache';
 import { debugAfter, debugBefore } from './events/debug';
 import { deliverFault } from './events/deliver';
-import { pageMayBreak } from './exec/breakpoint-pages';
+import { breaksAt, isTold, seeBreakpoints } from './exec/breakpoints';
 import { execSingle } from './exec/dispatch';
 import { execBlocks } from './generated/dispatch';
 import { sampleBlock } from './exec/regions';
@@ -24,48 +24,6 @@ const ALONE: u32 = ATT_SHADOW | ATT_TRAP | ATT_MTF | ATT_RETRY | ATT_TPR | ATT_S
 @inline function linearRip(): u64 {
   const rip = load<u64>(RIP);
   return code64() ? rip : (rip + segBase(SEG_CS)) & 0xffffffff;
-}
-
-/** Where the search for a linear address begins: code is aligned, so its low bits say little. */
-@inline function breakSlot(linear: u64): u32 {
-  return u32((linear * 0x9e3779b97f4a7c15) >> 32) & (BREAK_SET_ENTRIES - 1);
-}
-
-/** Is there a breakpoint at this linear address? */
-function breaksAt(linear: u64): bool {
-  let slot = breakSlot(linear);
-  for (let n = 0; n < BREAK_SET_ENTRIES; n++) {
-    const entry = load<u64>((slot << 3) + BREAK_SET);
-    if (entry == 0) return false;
-    if (entry == linear + 1) return true;
-    slot = (slot + 1) & (BREAK_SET_ENTRIES - 1);
-  }
-  return false;
-}
-
-/** A debugger knows that the vCPU stands at this linear address. */
-@inline function isTold(linear: u64): bool {
-  return load<u64>(TOLD_RIP) == linear + 1 && load<u64>(TOLD_ICOUNT) == load<u64>(ICOUNT);
-}
-
-/** Forgets all of the debugger's breakpoints. */
-export function clearBreakpoints(): void {
-  memory.fill(BREAK_PAGES, 0, BREAK_PAGE_BITS / 8);
-  memory.fill(BREAK_SET, 0, BREAK_SET_ENTRIES * 8);
-  store<u32>(BREAKPOINT_COUNT, 0);
-}
-
-/** Adds a breakpoint at a linear address; false: the table is full. Removal is clearBreakpoints() and adding the rest. */
-export function addBreakpoint(linear: u64): bool {
-  if (load<u32>(BREAKPOINT_COUNT) >= <u32>BREAK_SET_ENTRIES - 1) return false;
-  if (breaksAt(linear)) return true;
-  const page = u32(linear >> 12) & (BREAK_PAGE_BITS - 1);
-  store<u8>((page >> 3) + BREAK_PAGES, load<u8>((page >> 3) + BREAK_PAGES) | <u8>(<u32>1 << (page & 7)));
-  let slot = breakSlot(linear);
-  while (load<u64>((slot << 3) + BREAK_SET)) slot = (slot + 1) & (BREAK_SET_ENTRIES - 1);
-  store<u64>((slot << 3) + BREAK_SET, linear + 1);
-  store<u32>(BREAKPOINT_COUNT, load<u32>(BREAKPOINT_COUNT) + 1);
-  return true;
 }
 
 /** Runs one instruction (one iteration of a repeated one) with everything exact at its boundaries. */
@@ -113,6 +71,7 @@ function countRound(): void {
 /** Runs the guest until a RUN_* reason. */
 export function run(): i32 {
   let alone = false;
+  seeBreakpoints();
   store<u32>(WATCH_HIT, 0);
   store<u32>(ATTENTION, load<u32>(ATTENTION) & ~ATT_WATCH);
   while (true) {
@@ -135,8 +94,8 @@ export function run(): i32 {
     alone = alone || (attention & ALONE) != 0;
     if (load<u32>(BREAKPOINT_COUNT)) {
       const linear = linearRip();
-      if (pageMayBreak(linear)) {
-        if (breaksAt(linear) && !isTold(linear)) {
+      if (breaksAt(linear)) {
+        if (!isTold(linear)) {
           store<u64>(TOLD_RIP, linear + 1);
           store<u64>(TOLD_ICOUNT, count);
           return RUN_BREAKPOINT;

@@ -57,6 +57,9 @@ export const UF_MAP_0F = 0x40000000; // opcode of a two- or three-byte map
 @inline export function uRep(u: usize): bool { return (uFlags(u) & (UF_REP | UF_REPNE)) != 0; }
 @inline export function uOpcode(u: usize): u32 { return (uFlags(u) >> UF_OPCODE_SHIFT) & 0xff; }
 @inline export function uModReg(u: usize): u32 { return (uFlags(u) >> 24) & 7; }
+/** Length of the branch that was joined with the comparison. */
+export const UF_FUSED_SHIFT = 24;
+@inline export function uFusedLength(u: usize): u32 { return (uFlags(u) >> UF_FUSED_SHIFT) & 15; }
 @inline export function uNoBase(u: usize): bool { return uBase(u) == REG_ZERO; }
 
 // Vector instructions, in uImm2: VEX.vvvv in bits 0-3, the form, the operation.

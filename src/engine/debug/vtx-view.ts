@@ -32,6 +32,10 @@ const MAX_EXECUTE = Math.floor(L.BREAK_SET_ENTRIES / 2);
 
 /** The tables from which the core reads breakpoints. */
 class CoreBreakpoints implements BreakpointSink {
+  /** What the core has. */
+  #execute: ReadonlySet<bigint> = new Set();
+  #watches = 0;
+
   constructor(private readonly vm: Vm) {}
 
   check(spec: BreakpointSpec, count: number): void {
@@ -45,8 +49,13 @@ class CoreBreakpoints implements BreakpointSink {
 
   write(execute: ReadonlySet<bigint>, watches: readonly Watch[]): void {
     const { core, host, vcpus } = this.vm;
-    core.clearBreakpoints();
-    for (const address of execute) core.addBreakpoint(address);
+    const before = this.#execute;
+    this.#execute = new Set(execute);
+    if (execute.size === 0) core.clearBreakpoints();
+    else for (const address of before) if (!execute.has(address)) core.removeBreakpoint(address);
+    for (const address of execute) if (!before.has(address)) core.addBreakpoint(address);
+    if (watches.length === 0 && this.#watches === 0) return;
+    this.#watches = watches.length;
     watches.forEach((watch, i) => {
       const at = L.WATCH_TABLE + i * L.WATCH_BYTES;
       host.set64(at, watch.address);

@@ -27,6 +27,8 @@ export interface DecodedUop {
   readonly highRm: boolean;
   /** Condition in the opcode's low bits. */
   readonly cc: number;
+  /** Where a branch was joined with the comparison: its length; else 0. */
+  readonly branchBytes: number;
   /** Offset of a branch's target from the block's start. */
   readonly target: number;
 }
@@ -49,10 +51,12 @@ const ROWS = new Map<number, NumberedUop>(UOPS.map((uop) => [uop.number, uop]));
 function decodedUop(memory: DataView, at: number): DecodedUop {
   const op = memory.getUint16(at, true);
   const flags = memory.getUint32(at + 24, true);
+  const row = ROWS.get(op);
   return {
     at,
     op,
-    row: ROWS.get(op),
+    row,
+    branchBytes: row?.fused ? (flags >>> 24) & 15 : 0,
     r: memory.getUint8(at + 2),
     rm: memory.getUint8(at + 3),
     base: memory.getUint8(at + 4),
@@ -96,6 +100,15 @@ export function cutBlock(block: DecodedBlock, offset: number): DecodedBlock | un
   const behind = block.uops[n + 1];
   if (n < 0 || behind === undefined || behind.op === OP_NEXT) return undefined;
   return { ...block, bytes: offset, instructions: behind.nth, uops: block.uops.slice(0, n + 1) };
+}
+
+/** Where instructions of the block behind its first one begin, by offset; with the micro-op that begins there or holds it. */
+export function instructionStarts(block: DecodedBlock): { offset: number; uop: number }[] {
+  return block.uops.flatMap(({ op, next, branchBytes }, uop) => {
+    if (op === OP_NEXT) return [];
+    const behind = next < block.bytes ? [{ offset: next, uop: uop + 1 }] : [];
+    return branchBytes === 0 ? behind : [{ offset: next - branchBytes, uop }, ...behind];
+  });
 }
 
 const PAGE_CHAINS = 64;

@@ -1,5 +1,7 @@
 // Compiles what the core found to be hot, and hands the functions to it.
 import {
+  BREAK_GEN,
+  BREAKPOINT_COUNT,
   COUNTER_REGION_ENTRIES,
   COUNTER_REGION_INSTRUCTIONS,
   COUNTER_REGION_MISSES,
@@ -10,12 +12,14 @@ import {
   JIT_QUEUE,
   JIT_QUEUE_BYTES,
   JIT_QUEUE_COUNT,
+  JIT_RANGES,
   JIT_SLICE,
   TLB_CODE,
   TLB_ENTRIES,
 } from '../core/layout.js';
 import type { CompilerCounters } from '../debugger.js';
 import type { CoreExports } from '../vmm/core-exports.js';
+import { findBreakpoint } from './breakpoints.js';
 import { compileRegion, type FindPage, type FurtherPage, type Region } from './region.js';
 import { moduleOf } from './wasm-writer.js';
 
@@ -28,6 +32,8 @@ const SAMPLING = {
   always: { slice: 100, heat: 1 },
 } as const;
 
+/** Offset in a block's header: how hot it is, and whether it was handed to the compiler. */
+const HEAT = 24;
 /** Functions that the table holds at most; then all are forgotten. */
 const MAX_FUNCTIONS = 4096;
 
@@ -78,13 +84,18 @@ export class Jit {
     if (count === 0) return;
     const start = this.clock();
     this.#forgetDropped();
-    const found: { block: number; region: Region }[] = [];
+    const found: { block: number; linear: bigint; region: Region }[] = [];
     for (let n = 0; n < count; n++) {
       const entry = JIT_QUEUE + n * JIT_QUEUE_BYTES;
       const block = this.#u32[entry / 4];
-      const region = compileRegion(this.#view, block, this.#pagesOf(entry));
-      if (region) found.push({ block, region });
-      else this.#made.declined++;
+      const linear = this.#view.getBigUint64(entry + 8, true);
+      const region = compileRegion(this.#view, block, this.#pagesOf(entry), findBreakpoint(this.#view, linear));
+      if (region) found.push({ block, linear, region });
+      else {
+        this.#made.declined++;
+        // without breakpoints there may be something to win
+        if (this.#u32[BREAKPOINT_COUNT / 4] > 0) this.#view.setBigUint64(block + HEAT, 0n, true);
+      }
     }
     this.#u32[JIT_QUEUE_COUNT / 4] = 0;
     if (found.length > 0) this.#install(found);
@@ -121,15 +132,26 @@ export class Jit {
     this.#next = this.#first;
   }
 
-  #install(found: readonly { block: number; region: Region }[]): void {
+  #tellRanges(linear: bigint, { ranges }: Region): void {
+    this.#view.setBigUint64(JIT_RANGES, linear, true);
+    this.#u32[JIT_RANGES / 4 + 2] = ranges.length;
+    this.#u32[JIT_RANGES / 4 + 3] = this.#u32[BREAK_GEN / 4];
+    ranges.forEach(({ delta, bytes }, n) => {
+      this.#u32[JIT_RANGES / 4 + 4 + n * 2] = delta >>> 0;
+      this.#u32[JIT_RANGES / 4 + 5 + n * 2] = bytes;
+    });
+  }
+
+  #install(found: readonly { block: number; linear: bigint; region: Region }[]): void {
     const bytes = moduleOf(found.map(({ region }) => region.code));
     const module = new WebAssembly.Module(bytes);
     const { exports } = new WebAssembly.Instance(module, { env: { memory: this.memory } });
     if (this.#next + found.length > this.core.table.length) this.core.table.grow(Math.max(64, found.length));
-    found.forEach(({ block, region }, n) => {
+    found.forEach(({ block, linear, region }, n) => {
       const index = this.#next++;
       this.core.table.set(index, exports[String(n)] as (...args: never[]) => unknown);
       this.#tellPages(region.pages);
+      this.#tellRanges(linear, region);
       this.core.installRegion(block, index, region.storedFlags);
       this.#made.regions++;
       this.#made.instructions += region.instructions;

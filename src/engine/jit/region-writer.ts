@@ -69,6 +69,7 @@ export class RegionWriter {
   #block!: DecodedBlock;
   /** Offset of the block from the region's first one. */
   #delta = 0;
+  #broken = false;
   #state: FlagState = STORED;
   readonly #long: boolean;
 
@@ -152,8 +153,9 @@ export class RegionWriter {
   }
 
   /** Goes on with another way out of a block, after the blocks behind the first one. */
-  resume({ block, delta }: Site, state: FlagState): void {
+  resume({ block, delta, broken }: Site, state: FlagState): void {
     this.#block = block;
+    this.#broken = broken;
     this.#delta = delta;
     this.#state = state;
   }
@@ -205,7 +207,7 @@ export class RegionWriter {
   leaveBefore(uop: DecodedUop): void {
     const { code } = this;
     code.get(LEFT_LOCAL).i32(this.#block.instructions).op('i32.add').set(LEFT_LOCAL);
-    code.i32(uop.at).set(this.#outUop);
+    code.i32(this.#broken ? uop.at | 1 : uop.at).set(this.#outUop);
     code.i32(this.#block.at + UOP_BYTES).set(this.#outBlock);
     this.#rip(0);
     code.set(this.#outRip).branch(this.#exit);

@@ -1,6 +1,15 @@
 // What a region is made of: blocks along the ways from a hot one, and its function.
 import { OP_NEXT } from '../../spec/uops/index.js';
-import { blocksInPage, cutBlock, type DecodedBlock, type DecodedUop, decodedBlock, findDecoded } from './decoded.js';
+import { MAX_JIT_RANGES } from '../core/layout.js';
+import {
+  blocksInPage,
+  cutBlock,
+  type DecodedBlock,
+  type DecodedUop,
+  decodedBlock,
+  findDecoded,
+  instructionStarts,
+} from './decoded.js';
 import { type BlockFlags, blockFlags, type FlagState, statesAtStart } from './flag-state.js';
 import { RegionWriter } from './region-writer.js';
 import { type Graph, structureOf, writeStructured } from './structure.js';
@@ -24,12 +33,16 @@ const PAGE = 4096;
 export interface Site {
   block: DecodedBlock;
   readonly delta: number;
+  /** The interpreter's own block goes on over a breakpoint: a way out in the middle runs its instruction alone. */
+  readonly broken: boolean;
 }
 
 /** How a block ends. */
 type Ending = 'runs on' | 'branch' | 'jump' | 'call' | 'computed jump' | 'computed call' | 'return' | 'leaves';
 
 interface Node extends Site {
+  /** Bytes of the interpreter's block, which a way out in the middle goes on in. */
+  readonly wholeBytes: number;
   ending: Ending;
   /** Nodes that the ways lead to; undefined: out of the region. */
   taken?: number;
@@ -57,7 +70,20 @@ export interface FurtherPage {
 /** Host page of the linear page so far from the root's page; 0: not known without a walk. */
 export type FindPage = (delta: number) => number;
 
+/** Is there a debugger's breakpoint so far from the root's RIP? */
+export type FindBreakpoint = (delta: number) => boolean;
+
+/** Code of a region, by the distance from its first block; without bytes: a breakpoint that it ends before. */
+export interface Range {
+  readonly delta: number;
+  readonly bytes: number;
+}
+
 class Discovery {
+  /** Breakpoints that ways out of the region lead to. */
+  readonly cuts = new Set<number>();
+  /** Breakpoints inside instructions, which no way leads to. */
+  readonly #beside = new Set<number>();
   nodes: Node[] = [];
   readonly pages = new Map<number, number>();
   /** Nodes behind calls. */
@@ -71,6 +97,7 @@ class Discovery {
     readonly memory: DataView,
     readonly root: DecodedBlock,
     readonly findPage: FindPage,
+    readonly breaksAt: FindBreakpoint,
   ) {
     this.pages.set(0, root.hpa & -PAGE);
     if (this.#add(root, 0) === undefined) return;
@@ -129,7 +156,38 @@ class Discovery {
     return Math.floor(((this.root.hpa % PAGE) + delta) / PAGE) * PAGE;
   }
 
-  #add(block: DecodedBlock, delta: number): number | undefined {
+  /** A block up to the first breakpoint inside it; undefined: its first micro-op cannot be had without one. */
+  #upToBreakpoint(block: DecodedBlock, delta: number): DecodedBlock | undefined {
+    const starts = instructionStarts(block);
+    const first = starts.find(({ offset }) => this.breaksAt(delta + offset));
+    const bytes = first ? (block.uops[first.uop - 1]?.next ?? 0) : block.bytes;
+    for (let n = 1; n < bytes; n++) {
+      if (this.breaksAt(delta + n) && !starts.some(({ offset }) => offset === n)) this.#beside.add(delta + n);
+    }
+    if (!first) return block;
+    this.cuts.add(delta + first.offset);
+    return cutBlock(block, bytes);
+  }
+
+  /** Where the region's code is, breakpoints between instructions left out. */
+  ranges(): Range[] {
+    const out: Range[] = [...this.cuts].map((delta) => ({ delta, bytes: 0 }));
+    const places = new Set<number>();
+    for (const { wholeBytes, delta } of this.nodes) for (let n = 0; n < wholeBytes; n++) places.add(delta + n);
+    for (const delta of this.#beside) places.delete(delta);
+    let start: number | undefined;
+    for (const delta of [...places].sort((a, b) => a - b)) {
+      start ??= delta;
+      if (places.has(delta + 1)) continue;
+      out.push({ delta: start, bytes: delta + 1 - start });
+      start = undefined;
+    }
+    return out;
+  }
+
+  #add(found: DecodedBlock, delta: number): number | undefined {
+    const block = this.#upToBreakpoint(found, delta);
+    if (!block) return undefined;
     if (block.secondPage) {
       const page = this.#page(delta + (PAGE - (block.hpa % PAGE)));
       if (page !== block.secondPage) return undefined;
@@ -137,7 +195,9 @@ class Discovery {
     const node = this.nodes.length;
     this.#known.set(delta, node);
     this.#uops += block.uops.length;
-    this.nodes.push({ block, delta, ending: endingOf(block) });
+    const broken = block !== found;
+    const ending = broken ? 'runs on' : endingOf(block);
+    this.nodes.push({ block, delta, broken, wholeBytes: block.bytes, ending });
     return node;
   }
 
@@ -156,6 +216,10 @@ class Discovery {
     const known = this.#known.get(delta);
     if (known !== undefined) return known;
     if (this.nodes.length >= MAX_BLOCKS || this.#uops >= MAX_UOPS) return undefined;
+    if (this.breaksAt(delta)) {
+      this.cuts.add(delta);
+      return undefined;
+    }
     const page = this.#page(delta);
     if (!page) return undefined;
     const offset = (((this.root.hpa + delta) % PAGE) + PAGE) % PAGE;
@@ -214,17 +278,25 @@ export interface Region {
   readonly blocks: number;
   readonly instructions: number;
   readonly pages: readonly FurtherPage[];
+  readonly ranges: readonly Range[];
   /** Flags must be in RFLAGS at the entry. */
   readonly storedFlags: boolean;
 }
 
 /** Compiles the region of a block; undefined: nothing to win there. */
-export function compileRegion(memory: DataView, rootAddress: number, findPage: FindPage): Region | undefined {
+export function compileRegion(
+  memory: DataView,
+  rootAddress: number,
+  findPage: FindPage,
+  breaksAt: FindBreakpoint,
+): Region | undefined {
   const root = decodedBlock(memory, rootAddress);
-  if (!root.uops[0].row) return undefined;
-  const discovery = new Discovery(memory, root, findPage);
+  if (!root.uops[0].row || breaksAt(0)) return undefined;
+  const discovery = new Discovery(memory, root, findPage, breaksAt);
   const { nodes } = discovery;
   if (nodes.length === 0) return undefined;
+  const ranges = discovery.ranges();
+  if (ranges.length > MAX_JIT_RANGES) return undefined;
   const graph: Graph = {
     successors: nodes.map((node) => discovery.successors(node)),
     labelled: new Set([...discovery.returns, ...discovery.targets]),
@@ -277,6 +349,7 @@ export function compileRegion(memory: DataView, rootAddress: number, findPage: F
     blocks: nodes.length,
     instructions: nodes.reduce((sum, { block }) => sum + block.instructions, 0),
     pages,
+    ranges,
     storedFlags,
   };
 }

@@ -35,6 +35,7 @@ export interface CoreExports {
   /** The debugger's breakpoints: linear addresses; false when the table is full. */
   clearBreakpoints(): void;
   addBreakpoint(linear: bigint): boolean;
+  removeBreakpoint(linear: bigint): void;
   /** The VMCS was written by the host: the next entry checks it again. */
   vmcsTouched(): void;
   /** A host interrupt at this instruction boundary: XS_EXIT when the controls say exit. */
@@ -74,6 +75,7 @@ export const CORE_EXPORTS = [
   'installRegion',
   'clearBreakpoints',
   'addBreakpoint',
+  'removeBreakpoint',
   'vmcsTouched',
   'externalInterrupt',
   'nmi',

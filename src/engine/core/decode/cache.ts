@@ -6,17 +6,18 @@
 //   | page u32 | next u32 | first spilling block u32 | - | 64 chains of blocks by address u32 |
 import {
   BLOCK_HASH, BLOCK_HASH_ENTRIES, BLOCK_UOPS, CODE_LINES, CODE_PAGES, COUNTERS, COUNTER_BLOCKS_DECODED, COUNTER_CODE_INVALIDATED,
-  COUNTER_POOL_DROPPED, JIT_EPOCH, JIT_PAGES, JIT_QUEUE, JIT_QUEUE_BYTES, JIT_QUEUE_COUNT, JUMP_CACHE, JUMP_CACHE_ENTRIES, MODE_CODE64, MODE_FLAT, MODE_SINGLE, POOL_NEXT, SEG_CS, UOP_POOL,
+  COUNTER_POOL_DROPPED, JIT_EPOCH, JIT_PAGES, JIT_QUEUE, JIT_RANGES, JIT_QUEUE_BYTES, JIT_QUEUE_COUNT, JUMP_CACHE, JUMP_CACHE_ENTRIES, MODE_CODE64, MODE_FLAT, MODE_SINGLE, POOL_NEXT, SEG_CS, UOP_POOL,
   UOP_POOL_BYTES, XS_FAULT, XS_OK, XS_SINGLE,
 } from '../layout';
-import { UOP_BYTES } from '../uop';
+import { UOP_BYTES, uFusedLength, uNext, uOp } from '../uop';
 import { VEC_GP, faultCode, segLimit } from '../state';
 import { accessStatus, fetchPage } from '../mmu/access';
 import { clearCode, markCode } from './code-pages';
 import { DECODED, DECODE_STOPPED, decodeInstruction } from './decode';
 import { STOP_LIMIT, fetchStart, fetchStartCrossing, fetchStopped } from './fetch';
 import { finishBlock } from './fuse';
-import { OP_REGION } from '../generated/ops';
+import { OP_FUSED, OP_REGION, OP_VECTOR } from '../generated/ops';
+import { breaksAt, breaksNear } from '../exec/breakpoints';
 
 export const BLOCK_HEADER = 32;
 export const MAX_BLOCK_INSTRUCTIONS = 32;
@@ -30,6 +31,22 @@ const RESERVE = BLOCK_HEADER + (MAX_BLOCK_INSTRUCTIONS + 2) * UOP_BYTES + 2 * PA
 @inline export function blockBytes(block: usize): u32 { return load<u16>(block, 14); }
 /** Host page of the block that the dispatcher runs. */
 export function runningPage(): u32 { return load<u32>(load<u32>(BLOCK_UOPS) - BLOCK_HEADER) & ~0xfff; }
+
+/** Does an instruction of the block behind its first one begin at a breakpoint, when the block lies at this linear address? */
+function breaksInside(block: usize, linear: u64): bool {
+  const bytes = blockBytes(block);
+  if (!breaksNear(linear, bytes)) return false;
+  let u = block + BLOCK_HEADER;
+  if (uOp(u) == OP_REGION) u = load<u32>(u, 20);
+  while (true) {
+    const op = uOp(u);
+    const next = uNext(u);
+    if (op >= OP_FUSED && op < OP_VECTOR && breaksAt(linear + next - uFusedLength(u))) return true;
+    if (next >= bytes) return false;
+    if (breaksAt(linear + next)) return true;
+    u += UOP_BYTES;
+  }
+}
 
 let status: i32 = XS_OK;
 /** Why findBlock() answered 0: XS_FAULT, XS_EXIT, or XS_SINGLE (the code segment's limit cuts the block). */
@@ -160,6 +177,10 @@ export function findBlock(linear: u64, rip: u64, mode: u32): usize {
           status = mode & MODE_SINGLE ? faultCode(VEC_GP, 0) : XS_SINGLE;
           return 0;
         }
+        if (!(mode & MODE_SINGLE) && breaksInside(block, linear)) {
+          block = load<u32>(block, 8);
+          continue;
+        }
         return block;
       }
       block = load<u32>(block, 8);
@@ -180,8 +201,12 @@ function decodeBlock(linear: u64, hpa: u32, mode: u32, inSegment: u64): usize {
   let bytes: u32 = 0;
   let second: u32 = 0;
   const most: u32 = mode & MODE_SINGLE ? 1 : MAX_BLOCK_INSTRUCTIONS;
+  const watchful = breaksNear(linear, 4096);
+  let cut = false;
   let ended = false;
   while (n < most) {
+    cut = watchful && n != 0 && breaksAt(linear + bytes);
+    if (cut) break;
     const inPage = 4096 - ((hpa & 0xfff) + bytes);
     if (inPage == 0) break;
     fetchStart(hpa + bytes, inPage, inSegment - u64(bytes));
@@ -215,7 +240,9 @@ function decodeBlock(linear: u64, hpa: u32, mode: u32, inSegment: u64): usize {
   store<u32>(POOL_NEXT, u32(u));
   store<u32>(block, hpa);
   store<u32>(block, mode, 4);
-  const chain = chainOf(page, hpa);
+  let chain = chainOf(page, hpa);
+  // whole ones are found before those that end at a breakpoint
+  if (cut) while (load<u32>(chain) != 0) chain = usize(load<u32>(chain)) + 8;
   store<u32>(block, load<u32>(chain), 8);
   store<u32>(chain, u32(block));
   store<u16>(block, u16(n), 12);
@@ -237,41 +264,63 @@ function decodeBlock(linear: u64, hpa: u32, mode: u32, inSegment: u64): usize {
 
 /** Marks, as a count of instructions, the records by which a page knows the regions that depend on it. */
 const PAGE_OF_REGION: u32 = 0xffff;
-const REGION_BYTES = BLOCK_HEADER + UOP_BYTES + 16;
+/** Offsets from a region's micro-op, see installRegion(). */
+export const REGION_RIP = UOP_BYTES;
+export const REGION_GEN = UOP_BYTES + 8;
+export const REGION_RANGES = UOP_BYTES + 12;
+export const REGION_BREAK_RIP = UOP_BYTES + 16;
+export const REGION_BREAK_GEN = UOP_BYTES + 24;
+export const REGION_UNBROKEN = UOP_BYTES + 28;
+export const REGION_MADE_RIP = UOP_BYTES + 32;
+export const REGION_MADE_GEN = UOP_BYTES + 40;
+const REGION_SEEN_BYTES = 48;
+export const REGION_LISTS = UOP_BYTES + REGION_SEEN_BYTES;
+const REGION_BYTES = BLOCK_HEADER + UOP_BYTES + REGION_SEEN_BYTES;
 
 /** The region is not found any more; its block may be compiled again. */
-function forgetRegion(region: usize): void {
+export function forgetRegion(region: usize): void {
   store<u32>(region, DEAD, 4);
   store<u64>(load<u32>(region + BLOCK_HEADER, 20) - BLOCK_HEADER, 0, 24);
 }
 
 /**
  * Gives a block compiled code: a block of one micro-op OP_REGION is found in its place from now on. JIT_PAGES holds the
- * further pages that it depends on.
+ * further pages that it depends on, JIT_RANGES where its code is and which breakpoints it ends before.
  *
  *   | header | op u16, - , function u32 @16, micro-op of the block u32 @20, stored flags u32 @24, pages u32 @28 |
- *   | RIP u64, CTX_GEN u32 at which the pages were looked at, - | {distance i32, frame u32} a page |
+ *   | RIP u64, CTX_GEN u32 at which the pages were looked at, ranges u32 |
+ *   | RIP u64, BREAK_GEN u32 at which breakpoints were looked for, 1 when none lies inside u32 | RIP u64, BREAK_GEN u32 when compiled, - |
+ *   | {distance i32, frame u32} a page | {distance i32, bytes u32} a range |
  *
  * @param index place of the function in the table
  * @param storedFlags 1 when it wants the flags in RFLAGS
  */
 export function installRegion(block: usize, index: u32, storedFlags: u32): void {
   const pages = load<u32>(JIT_PAGES);
-  if (load<u32>(block, 4) == DEAD || load<u32>(POOL_NEXT) + RESERVE + pages * 512 > u32(UOP_POOL + UOP_POOL_BYTES)) return;
+  const ranges = load<u32>(JIT_RANGES, 8);
+  if (load<u32>(block, 4) == DEAD || load<u32>(POOL_NEXT) + RESERVE + pages * 512 + ranges * 8 > u32(UOP_POOL + UOP_POOL_BYTES)) return;
   const page = findPage(load<u32>(block) & ~0xfff);
   if (page == 0) return;
   const region: usize = load<u32>(POOL_NEXT);
-  store<u32>(POOL_NEXT, u32(region) + REGION_BYTES + (pages << 3) + (pages & 1) * 8 + pages * BLOCK_HEADER);
+  const lists = (pages + ranges + ((pages + ranges) & 1)) << 3;
+  store<u32>(POOL_NEXT, u32(region) + REGION_BYTES + lists + pages * BLOCK_HEADER);
   memory.copy(region, block, BLOCK_HEADER);
   const u = region + BLOCK_HEADER;
-  memory.fill(u, 0, UOP_BYTES + 16);
+  memory.fill(u, 0, UOP_BYTES + REGION_SEEN_BYTES);
   store<u16>(u, OP_REGION);
   store<u32>(u, index, 16);
   store<u32>(u, u32(block + BLOCK_HEADER), 20);
   store<u32>(u, storedFlags, 24);
   store<u32>(u, pages, 28);
+  store<u32>(u, ranges, REGION_RANGES);
+  store<u64>(u, load<u64>(JIT_RANGES), REGION_BREAK_RIP);
+  store<u32>(u, load<u32>(JIT_RANGES, 12), REGION_BREAK_GEN);
+  store<u32>(u, 1, REGION_UNBROKEN);
+  store<u64>(u, load<u64>(JIT_RANGES), REGION_MADE_RIP);
+  store<u32>(u, load<u32>(JIT_RANGES, 12), REGION_MADE_GEN);
   memory.copy(region + REGION_BYTES, JIT_PAGES + 8, pages << 3);
-  const records = region + REGION_BYTES + (pages << 3) + (pages & 1) * 8;
+  memory.copy(region + REGION_BYTES + (pages << 3), JIT_RANGES + 16, ranges << 3);
+  const records = region + REGION_BYTES + lists;
   for (let n: u32 = 0; n < pages; n++) {
     const frame = load<u32>((n << 3) + JIT_PAGES, 12);
     const record = records + n * BLOCK_HEADER;

@@ -2,7 +2,7 @@
 // one, a compare and the branch behind it become one micro-op, and the last one leads on to the next block.
 import { GPR, MODE_CODE64, MODE_FLAT, MODE_SINGLE, MODE_STACK32, REG_ZERO, SEGMENTS, SEGMENT_BYTES, SEG_BASE, SEG_FS } from '../layout';
 import {
-  UF_DST_REG, UF_HIGH_R, UF_HIGH_RM, UF_IMM, UF_MEM, UF_MOFFS, UF_OPCODE_SHIFT, UF_REP, UF_REPNE, UF_SIMPLE, UOP_BYTES, uAddrSize, uBase, uFlags, uImm, uImm2, uIndex, uLen, uModReg, uNext, uOp,
+  UF_DST_REG, UF_FUSED_SHIFT, UF_HIGH_R, UF_HIGH_RM, UF_IMM, UF_MEM, UF_MOFFS, UF_OPCODE_SHIFT, UF_REP, UF_REPNE, UF_SIMPLE, UOP_BYTES, uAddrSize, uBase, uFlags, uImm, uImm2, uIndex, uLen, uModReg, uNext, uOp,
   uOperation, uOpSize, uOpcode, uReg, uRm, uSeg, UV_L, UV_VEX,
 } from '../uop';
 import {
@@ -180,7 +180,9 @@ function fuse(first: usize, end: usize): usize {
   store<i32>(compare, load<i32>(branch, 28), 28);
   store<u8>(compare, u8(uLen(compare) + uLen(branch)), 14);
   store<u16>(compare, u16(uNext(branch)), 12);
-  store<u32>(compare, (uFlags(compare) & ~(0xff << UF_OPCODE_SHIFT)) | (cc << UF_OPCODE_SHIFT), 24);
+  // of the comparison's opcode and ModRM.reg nobody asks any more
+  const kept = uFlags(compare) & ~((0xff << UF_OPCODE_SHIFT) | (15 << UF_FUSED_SHIFT));
+  store<u32>(compare, kept | (cc << UF_OPCODE_SHIFT) | (uLen(branch) << UF_FUSED_SHIFT), 24);
   return branch;
 }
 

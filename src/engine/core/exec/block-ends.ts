@@ -1,6 +1,6 @@
 // How the dispatcher (generated/dispatch.ts, from execute-blocks.ts) enters blocks, finds the next one and leaves.
 import {
-  BLOCK_UOPS, BREAKPOINT_COUNT, CODE_BASE, CODE_CAREFUL, CODE_MODE, CTX_GEN, ICOUNT, JUMP_CACHE, MODE, MODE_CODE64, MODE_FLAT,
+  BLOCK_UOPS, CODE_BASE, CODE_CAREFUL, CODE_MODE, CTX_GEN, ICOUNT, JUMP_CACHE, MODE, MODE_CODE64, MODE_FLAT,
   NEXT_RIP, RIP, RIP_BASE, SEG_CS, SEG_SS, SELF_RIP, XS_RETRY,
 } from '../layout';
 import { segBase, segLimit } from '../state';
@@ -8,7 +8,6 @@ import { uLen, uNext, uNth, uSeg } from '../uop';
 import { BLOCK_HEADER, blockBytes, findBlock } from '../decode/cache';
 import { callHandler } from '../generated/handlers';
 import { accessStatus, asStackFault } from '../mmu/access';
-import { breakpointsNear } from './breakpoint-pages';
 import { storeStatus } from './lazy-flags';
 
 /** Stands before the first block: a block of no instructions, then the transition. */
@@ -56,15 +55,14 @@ export function enterAt(rip: u64): void {
   const flat = (mode & (MODE_CODE64 | MODE_FLAT)) != 0;
   store<u32>(CODE_MODE, mode);
   store<u64>(CODE_BASE, mode & MODE_CODE64 ? 0 : segBase(SEG_CS));
-  store<u32>(CODE_CAREFUL, flat && load<u32>(BREAKPOINT_COUNT) == 0 ? 0 : 1);
+  store<u32>(CODE_CAREFUL, flat ? 0 : 1);
   store<u32>(BLOCK_UOPS, u32(ENTER + BLOCK_HEADER));
   store<u64>(SELF_RIP, ~rip);
 }
 
-/** Does the block pass the code segment's limit, or lie in a page with a breakpoint? */
-export function mustStop(block: usize, rip: u64, linear: u64): bool {
-  if (!(load<u32>(CODE_MODE) & (MODE_CODE64 | MODE_FLAT)) && rip + blockBytes(block) - 1 > u64(segLimit(SEG_CS))) return true;
-  return breakpointsNear(linear);
+/** Does the block pass the code segment's limit? */
+@inline export function passesLimit(block: usize, rip: u64): bool {
+  return rip + blockBytes(block) - 1 > u64(segLimit(SEG_CS));
 }
 
 /** Instructions of the block whose micro-ops begin here. */

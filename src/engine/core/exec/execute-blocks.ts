@@ -9,9 +9,9 @@ import {
 } from '../layout';
 import { uImm2, uNext, uNth, uOpcode, uReg, uRm } from '../uop';
 import { BLOCK_HEADER, blockStatus } from '../decode/cache';
-import { breakpointsNear } from '../exec/breakpoint-pages';
+import { breaksAt } from '../exec/breakpoints';
 import {
-  ENTER, enterAt, fillSlot, leave, mustStop, runHandler, stop, stopForHandler, stopWith, uopsCount,
+  ENTER, enterAt, fillSlot, leave, passesLimit, runHandler, stop, stopForHandler, stopWith, uopsCount,
 } from '../exec/block-ends';
 import { address, addressPlain, byteR, byteRm, stored, uFusedCondition } from '../exec/inline-operand';
 import { declineRegion, giveFlags, regionFits, runRegion } from '../exec/regions';
@@ -48,6 +48,8 @@ export function execBlocks(): i32 {
         fr = load<i64>(JIT_RESULT);
         fs = load<u64>(JIT_FIRST);
         if (u) {
+          // its block goes on over a breakpoint
+          if (u & 1) return stopWith(u - 1, k, fr, fs, XS_RETRY);
           // the region may have looked at a part of the block only
           if (load<u64>(ICOUNT) + uopsCount(load<u32>(BLOCK_UOPS)) <= load<u64>(SLICE_END)) continue;
           return stopWith(u, k, fr, fs, XS_RETRY);
@@ -85,14 +87,14 @@ export function execBlocks(): i32 {
       if (load<u64>(slot, JUMP_CACHE) != linear || load<u32>(slot, JUMP_CACHE + 8) != load<u32>(CTX_GEN)) {
         if (ic >= load<u64>(SLICE_END)) return leave(rip, k, fr, fs, XS_LIMIT);
         // a breakpoint stops before the fetch, which may find no page
-        if (load<u32>(CODE_CAREFUL) && breakpointsNear(linear)) return leave(rip, k, fr, fs, XS_SINGLE);
+        if (breaksAt(linear)) return leave(rip, k, fr, fs, XS_SINGLE);
         // A fetch may exit, which saves the guest's state at once.
         leave(rip, k, fr, fs, XS_OK);
         k = 0;
         block = fillSlot(slot, linear, rip);
         if (!block) return blockStatus();
       }
-      if (load<u32>(CODE_CAREFUL) && mustStop(block, rip, linear)) {
+      if (load<u32>(CODE_CAREFUL) && passesLimit(block, rip)) {
         return leave(rip, k, fr, fs, ic < load<u64>(SLICE_END) ? XS_SINGLE : XS_LIMIT);
       }
       own = block + BLOCK_HEADER;

@@ -1,15 +1,17 @@
 // Compiled regions: finding what is worth compiling, and running it. The compiler is src/engine/jit.
 import {
-  BLOCK_UOPS, CARRY_KIND, CARRY_OPERAND, CODE_BASE, CODE_CAREFUL, CODE_MODE, COUNTERS, COUNTER_REGION_ENTRIES, COUNTER_REGION_INSTRUCTIONS,
+  BLOCK_UOPS, BREAKPOINT_COUNT, BREAK_GEN, CARRY_KIND, CARRY_OPERAND, CODE_BASE, CODE_CAREFUL, CODE_MODE, COUNTERS, COUNTER_REGION_ENTRIES, COUNTER_REGION_INSTRUCTIONS,
   COUNTER_REGION_MISSES, CTX_GEN, CTX_PLAIN, ICOUNT, JIT_BLOCK, JIT_CARRY, JIT_FIRST, JIT_HEAT, JIT_KIND, JIT_LEFT, JIT_LEFT_AT, JIT_QUEUE, JIT_QUEUE_BYTES, JIT_QUEUE_COUNT, JIT_RESULT,
-  JIT_QUEUE_ENTRIES, JIT_RIP, JIT_UOP, JUMP_CACHE, MODE_CODE64, MODE_FLAT, RIP, RIP_BASE, SELF_RIP, SLICE_END, TLB_CODE, TLB_ENTRIES,
+  JIT_QUEUE_ENTRIES, JIT_RIP, JIT_UOP, JUMP_CACHE, JUMP_CACHE_ENTRIES, MODE_CODE64, MODE_FLAT, RIP, RIP_BASE, SELF_RIP, SLICE_END, TLB_CODE, TLB_ENTRIES,
 } from '../layout';
-import { BLOCK_HEADER } from '../decode/cache';
+import {
+  BLOCK_HEADER, forgetRegion, REGION_BREAK_GEN, REGION_BREAK_RIP, REGION_GEN, REGION_LISTS, REGION_MADE_GEN, REGION_MADE_RIP, REGION_RANGES, REGION_RIP,
+  REGION_UNBROKEN,
+} from '../decode/cache';
 import { OP_REGION } from '../generated/ops';
 import { CTX_AC } from '../mmu/tlb';
-import { UOP_BYTES } from '../uop';
 import { ENTER } from './block-ends';
-import { breakpointsNear } from './breakpoint-pages';
+import { breaksAt } from './breakpoints';
 import { carryOf, storeStatus } from './lazy-flags';
 
 /** Flags of kind 1: CF lies in the operand (lazy-flags.ts). */
@@ -20,39 +22,62 @@ const KIND_INC: u32 = 20;
   store<u64>(COUNTERS + counter * 8, load<u64>(COUNTERS + counter * 8) + by);
 }
 
-/** Is there a breakpoint in a page of the region? */
-function breaksInside(u: usize, pages: u32): bool {
-  const first = load<u64>(RIP_BASE) & ~u64(0xfff);
-  for (let n: u32 = 0; n < pages; n++) {
-    if (breakpointsNear(first + u64(i64(load<i32>(u + UOP_BYTES + 16 + (n << 3)))))) return true;
-  }
+function breaksBetween(linear: u64, bytes: u32): bool {
+  for (let n: u32 = 0; n < bytes; n++) if (breaksAt(linear + n)) return true;
   return false;
+}
+
+/**
+ * Looks for breakpoints in the code of the region at u. One that has come since it was compiled, or that it ended before
+ * and that is gone, lets it be compiled anew.
+ */
+function lookForBreakpoints(u: usize): void {
+  const rip = load<u64>(RIP_BASE);
+  const made = load<u64>(u, REGION_MADE_RIP);
+  const ranges = u + REGION_LISTS + (load<u32>(u, 28) << 3);
+  let stale = false;
+  let unbroken = true;
+  for (let n: u32 = 0; n < load<u32>(u, REGION_RANGES); n++) {
+    const distance = u64(i64(load<i32>(ranges + (n << 3))));
+    const bytes = load<u32>(ranges + (n << 3), 4);
+    if (bytes == 0) stale = stale || !breaksAt(made + distance);
+    else if (load<u32>(BREAKPOINT_COUNT) != 0 && breaksBetween(rip + distance, bytes)) unbroken = false;
+  }
+  store<u64>(u, rip, REGION_BREAK_RIP);
+  store<u32>(u, load<u32>(BREAK_GEN), REGION_BREAK_GEN);
+  store<u32>(u, unbroken ? 1 : 0, REGION_UNBROKEN);
+  if (!stale && (unbroken || load<u32>(u, REGION_MADE_GEN) == load<u32>(BREAK_GEN))) return;
+  forgetRegion(u - BLOCK_HEADER);
+  memory.fill(JUMP_CACHE, 0, JUMP_CACHE_ENTRIES * 16);
 }
 
 /** Do the further pages of the region at u lie where they lay when it was compiled? Nothing is walked to find out. */
 function pagesFit(u: usize, pages: u32): bool {
   const rip = load<u64>(RIP_BASE);
-  const seen = u + UOP_BYTES;
-  if (load<u64>(seen) == rip && load<u32>(seen, 8) == load<u32>(CTX_GEN)) return true;
+  if (load<u64>(u, REGION_RIP) == rip && load<u32>(u, REGION_GEN) == load<u32>(CTX_GEN)) return true;
   const context = u64(load<u32>(CTX_PLAIN) & ~CTX_AC);
   const wide = (load<u32>(CODE_MODE) & MODE_CODE64) != 0;
   for (let n: u32 = 0; n < pages; n++) {
-    const page = seen + 16 + (n << 3);
-    let linear = (rip & ~u64(0xfff)) + u64(i64(load<i32>(page)));
+    const page = u + (n << 3);
+    let linear = (rip & ~u64(0xfff)) + u64(i64(load<i32>(page, REGION_LISTS)));
     if (!wide) linear &= 0xffffffff;
     const entry = (usize(linear >> 12) & (TLB_ENTRIES - 1)) << 4;
     if (load<u64>(entry, TLB_CODE) != (linear | context)) return false;
-    if (u32(linear) + load<u32>(entry, TLB_CODE + 8) != load<u32>(page, 4)) return false;
+    if (u32(linear) + load<u32>(entry, TLB_CODE + 8) != load<u32>(page, REGION_LISTS + 4)) return false;
   }
-  store<u64>(seen, rip);
-  store<u32>(seen, load<u32>(CTX_GEN), 8);
+  store<u64>(u, rip, REGION_RIP);
+  store<u32>(u, load<u32>(CTX_GEN), REGION_GEN);
   return true;
 }
 
-/** May the region at u be entered? Where each block must be looked at, or a page is not known, it may not. */
+/** May the region at u be entered? Where the limit of CS matters, a breakpoint lies inside, or a page is not known, it may not. */
 @inline export function regionFits(u: usize): bool {
+  if (load<u32>(CODE_CAREFUL)) return false;
+  if (load<u32>(u, REGION_BREAK_GEN) != load<u32>(BREAK_GEN) || (load<u32>(BREAKPOINT_COUNT) != 0 && load<u64>(u, REGION_BREAK_RIP) != load<u64>(RIP_BASE))) {
+    lookForBreakpoints(u);
+  }
+  if (!load<u32>(u, REGION_UNBROKEN)) return false;
   const pages = load<u32>(u, 28);
-  if (load<u32>(CODE_CAREFUL) && (!(load<u32>(CODE_MODE) & (MODE_CODE64 | MODE_FLAT)) || breaksInside(u, pages))) return false;
   return pages == 0 || pagesFit(u, pages);
 }
 
