@@ -1,4 +1,5 @@
 /** The GDB stub's view of a guest, over the debugger API. */
+import { monitorEffect } from '../engine/debug/monitor-effects.js';
 import { lastExit } from '../engine/debug/monitor-why.js';
 import { watchText } from '../engine/debug/watch-text.js';
 import type { Condition, Debugger, RunState, StopReason } from '../engine/debugger.js';
@@ -260,7 +261,7 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
       );
     },
 
-    ...(debug.each ? { each: debug.each } : {}),
+    ...(debug.each ? { each: debug.each } : { eachUnavailable: info.unavailable.each ?? 'this guest cannot' }),
     extraRegisters: {
       list: debug.vmcs === undefined ? SYSTEM_REGISTERS : [...SYSTEM_REGISTERS, ...VMCS_REGISTERS],
       read: readExtra,
@@ -268,6 +269,7 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
     },
     ...(interruptHold === undefined ? {} : { interruptHold }),
     monitor: (line, thread) => debug.monitor(line, thread),
+    monitorEffect,
     async threadDetail(thread) {
       const task = await debug.os?.current(thread).catch(() => undefined);
       return task && `${task.name} (pid ${task.pid})`;

@@ -21,6 +21,8 @@ export interface HeadlessOptions {
   dumpOnCrash?: string;
 }
 
+/** What the console's reader may take of when a run was cut short. */
+export const LAST_BYTES_MS = 500;
 /** Process status of a run that a limit ended, as of timeout(1). */
 const LIMIT_STATUS = 124;
 
@@ -31,12 +33,26 @@ export interface HeadlessEnd {
   lines?: string[];
 }
 
+/** @param what was reached: `40 VM exits` */
+export const limitEnd = (what: string): HeadlessEnd => ({ status: LIMIT_STATUS, message: `stopped after ${what}` });
+
+export const timeoutMessage = (seconds: number): string => `${seconds} s`;
+
 /** Runs a guest without a dashboard until it ends or a stop condition holds. */
 export async function runHeadless(target: Debugger, options: HeadlessOptions): Promise<HeadlessEnd> {
   let finish!: (end: HeadlessEnd) => void;
   const ended = new Promise<HeadlessEnd>((resolve) => {
     finish = resolve;
   });
+  let cut!: (end: HeadlessEnd) => void;
+  const wasCut = new Promise<HeadlessEnd>((resolve) => {
+    cut = resolve;
+  });
+  /** Ends it from outside, also while the console's reader is waited for. */
+  const cutShort = (end: HeadlessEnd): void => {
+    finish(end);
+    cut(end);
+  };
   const serial = openSerial(options.serial, target, () => finish({ status: 3 }));
   let lingering: AbortController | undefined;
   const progress = new ProgressLine(process.stderr.isTTY ? (text) => void process.stderr.write(text) : undefined);
@@ -59,14 +75,21 @@ export async function runHeadless(target: Debugger, options: HeadlessOptions): P
   const timer =
     options.timeoutSeconds === undefined
       ? undefined
-      : setTimeout(() => void stopForTime(target, options, finish), options.timeoutSeconds * 1000);
+      : setTimeout(() => void stopForTime(target, options, cutShort), options.timeoutSeconds * 1000);
   const releaseInput = options.input ? feedInput(target, finish) : () => {};
-  const interrupt = () => finish({ status: 130, message: 'interrupted' });
-  process.once('SIGINT', interrupt);
-  process.once('SIGTERM', () => finish({ status: 143, message: 'terminated' }));
-  process.once('SIGHUP', () => finish({ status: 129 }));
+  process.once('SIGINT', () => cutShort({ status: 130, message: 'interrupted' }));
+  process.once('SIGTERM', () => cutShort({ status: 143, message: 'terminated' }));
+  process.once('SIGHUP', () => cutShort({ status: 129 }));
   if (!options.wait) await target.resume();
-  const end = await ended;
+  let end = await ended;
+  // a reader that is slow gets all, but one that has stopped reading keeps nobody from ending this
+  const cutAtEnd = wasCut.then(async (by) => {
+    await Promise.race([serial.drained(), elapsed(LAST_BYTES_MS)]);
+    return by;
+  });
+  end = (await Promise.race([serial.drained(), cutAtEnd])) ?? end;
+  const left = serial.left();
+  if (left !== undefined) end = { ...end, lines: [...(end.lines ?? []), `vmscope: ${left}`] };
   clearTimeout(timer);
   crash?.close();
   releaseInput();
@@ -108,14 +131,14 @@ async function stopForTime(
 ): Promise<void> {
   // an engine that does not answer must not outlive its time
   await Promise.race([target.pause().catch(() => {}), elapsed(ANSWER_MS)]);
-  finish({ status: LIMIT_STATUS, message: `stopped after ${options.timeoutSeconds} s` });
+  finish(limitEnd(timeoutMessage(options.timeoutSeconds as number)));
 }
 
 /** What a stop means for a run without a debugger; undefined: it goes on (a debugger is at work). */
 function describeStop(stop: StopReason): HeadlessEnd | undefined {
   switch (stop.kind) {
     case 'limit':
-      return { status: LIMIT_STATUS, message: `stopped after ${stop.message}` };
+      return limitEnd(stop.message);
     case 'ended':
       return {
         status: stop.end.status,

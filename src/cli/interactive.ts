@@ -1,5 +1,6 @@
 import type { Debugger, DebuggerEvent } from '../engine/debugger.js';
-import type { HeadlessEnd } from './headless.js';
+import { elapsed } from './elapsed.js';
+import { type HeadlessEnd, LAST_BYTES_MS, limitEnd, timeoutMessage } from './headless.js';
 import type { SerialTarget } from './options.js';
 import { openSerial } from './serial-sink.js';
 
@@ -25,24 +26,34 @@ export async function runInteractive(target: Debugger, options: InteractiveOptio
     lost = end;
     left.abort();
   });
+  /** Its time is over, and nobody has let it run on. */
+  let late = false;
   const unsubscribe = target.onEvent((event: DebuggerEvent) => {
     if (event.type === 'serial') serial.write(event.bytes);
+    else if (event.type === 'running') late = false;
   });
-  const timer =
-    options.timeoutSeconds === undefined
-      ? undefined
-      : setTimeout(() => void target.pause().catch(() => {}), options.timeoutSeconds * 1000);
+  const { timeoutSeconds } = options;
+  const stopForTime = (): void => {
+    late = true;
+    void target.pause().catch(() => {});
+  };
+  const timer = timeoutSeconds === undefined ? undefined : setTimeout(stopForTime, timeoutSeconds * 1000);
   if (!options.wait) await target.resume();
   await runDashboard(target, { title: options.title, signal: left.signal, onQuit: () => {} });
   clearTimeout(timer);
   unsubscribe();
+  await Promise.race([serial.drained(), elapsed(LAST_BYTES_MS)]);
   serial.close();
-  return lost ?? serial.failure() ?? (await endOf(target));
+  return lost ?? serial.failure() ?? endOf(target, late ? timeoutMessage(timeoutSeconds as number) : undefined);
 }
 
-async function endOf(target: Debugger): Promise<HeadlessEnd> {
+/** @param late the limit that has paused the guest */
+async function endOf(target: Debugger, late: string | undefined): Promise<HeadlessEnd> {
   const { stop } = (await target.state().catch(() => undefined)) ?? {};
-  if (stop?.kind !== 'ended') return { status: 0 };
+  if (stop?.kind !== 'ended') {
+    const limit = stop?.kind === 'limit' ? stop.message : late;
+    return limit === undefined ? { status: 0 } : limitEnd(limit);
+  }
   const { status, message } = stop.end;
   return { status, ...(status === 0 ? {} : { message }) };
 }

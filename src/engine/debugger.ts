@@ -480,6 +480,11 @@ export interface Debugger {
      * @throws Error when the guest does not read, and too much waits already.
      */
     serialInput(bytes: Uint8Array): Promise<void>;
+    /**
+     * Who takes the serial output falls behind: the guest stands still, as in the middle of an instruction, until that is
+     * over. It counts as running; pause, steps and all else are heard.
+     */
+    holdOutput?(held: boolean): Promise<void>;
     /** One key press and release on the PS/2 keyboard by its name (`a`, `Enter`, `F1`, `ctrl-c`). */
     key(name: string): Promise<void>;
     screen(): Promise<VgaText | undefined>;

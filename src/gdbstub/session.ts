@@ -16,6 +16,7 @@ import { encodeNotification, encodePacket, type PacketEvent, PacketParser } from
 import { ClientBreakpoints } from './breakpoints.js';
 import type { Reply } from './command.js';
 import { dispatch } from './commands/table.js';
+import { selectThread } from './commands/threads.js';
 import type { NonStop } from './non-stop.js';
 import { allPermitted, type Permission, refusalOf } from './permissions.js';
 import { RegisterAccess } from './register-access.js';
@@ -130,6 +131,7 @@ export class Session {
   private readonly queue: QueueItem[] = [];
   /** First item of the queue that is not handled yet. */
   private head = 0;
+  private packetBefore = '';
   private pumping = false;
   /** A monitor command is being served, which may run the guest that stood. */
   private mayRun = false;
@@ -212,9 +214,16 @@ export class Session {
     return this.features.errorStrings ? `E${digits};${encodeHexText(text)}` : `E${digits}`;
   }
 
-  /** The error reply for what the client has forbidden itself. */
-  refusal(permission: Permission): string | undefined {
-    return this.permissions[permission] ? undefined : this.error(EACCES, refusalOf(permission));
+  /** The error reply for what the client has forbidden itself, where one of these is forbidden. */
+  refusal(...needed: Permission[]): string | undefined {
+    const forbidden = this.forbidden(...needed);
+    return forbidden === undefined ? undefined : this.error(EACCES, forbidden);
+  }
+
+  /** The same as plain text. */
+  forbidden(...needed: Permission[]): string | undefined {
+    const permission = needed.find((name) => !this.permissions[name]);
+    return permission && refusalOf(permission);
   }
 
   /**
@@ -240,8 +249,13 @@ export class Session {
     this.wire.end();
   }
 
-  /** The thread that monitor commands are about: the one that the client looks at, unless `monitor cpu` chose another. */
+  /**
+   * The thread that monitor commands are about: the one that the client looks at, unless `monitor cpu` chose another.
+   * `thread apply` of GDB chooses none for a monitor command; it asks whether the thread is alive, and that is all.
+   */
   get monitorThread(): number {
+    const asked = this.packetBefore.startsWith('T') ? selectThread(this, this.packetBefore.slice(1), -1) : undefined;
+    if (asked !== undefined && asked >= 0) return asked;
     const choice = this.monitorChoice;
     return choice?.beside === this.generalThread ? choice.thread : this.generalThread;
   }
@@ -347,6 +361,7 @@ export class Session {
         this.acknowledge();
         this.atWork ||= IS_WORK.test(item.payload);
         const reply = await this.alive(item.payload);
+        this.packetBefore = item.payload;
         if (reply !== undefined) this.send(reply);
       }
     }

@@ -173,6 +173,8 @@ export interface Target {
     stop(threads: readonly number[]): Promise<void>;
     step(thread: number, within?: { start: bigint; end: bigint }): Promise<void>;
   };
+  /** Why there is no such ability. */
+  readonly eachUnavailable?: string;
   /** Registers beyond the standard ones: control registers, MSRs, VMCS fields. */
   readonly extraRegisters?: {
     readonly list: readonly ExtraRegister[];
@@ -185,6 +187,8 @@ export interface Target {
   readonly interruptHold?: { held: boolean };
   /** Monitor commands, about this thread where they are about one; undefined for an unknown one. */
   readonly monitor?: (line: string, thread: number) => Promise<string | undefined>;
+  /** What such a command does: `looks`, or `runs` or `changes` the guest; absent: any may change it. */
+  readonly monitorEffect?: (line: string) => 'looks' | 'runs' | 'changes';
   readonly osTables?: readonly OsTable[];
   /** The VM exit that a thread stands at, or else its newest; undefined: none so far. */
   readonly lastExit?: (thread: number) => Promise<TargetExit | undefined>;

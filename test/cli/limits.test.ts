@@ -3,8 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { Tui } from '../pty.js';
 import { requireTool } from '../tools.js';
-import { vmscope } from './vmscope.js';
+import { PROGRAM, vmscope } from './vmscope.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'vmscope-limits-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -34,9 +35,42 @@ describe('limits', () => {
   });
 
   it('--until-exits bounds it as well', async () => {
-    const { status, stderr } = await run(resets, '--until-exits', '40');
-    expect([status, stderr]).toEqual([124, expect.stringMatching(/stopped after \d+ VM exits\n$/)]);
+    const { status, stderr } = await run(resets, '--until-exits', '40', '--stats', 'json');
+    expect(status).toBe(124);
+    const [message, stats] = stderr.trim().split('\n');
+    expect(message).toBe('vmscope: resets: stopped after 40 VM exits');
+    expect(JSON.parse(stats)).toMatchObject({ exitsTotal: 40 });
   });
+
+  it.each(['1', '7', '8', '1000'])(
+    '--until-exits %s stops at that exit, be it one of an event that is delivered',
+    async (n) => {
+      // sti; out 80h,al; int 40h; jmp $-6 with a stack in device memory, so that pushing exits
+      const pushes = guest('pushes.bin', 'b800fe 8ed0 bc0001 b040 e680 cd40 ebfa');
+      const { status, stderr } = await run(pushes, '--until-exits', n);
+      expect([status, stderr]).toEqual([124, `vmscope: pushes: stopped after ${n} VM exits\n`]);
+    },
+  );
+
+  it.each([
+    ['--timeout', '2', 'stopped after 2 s'],
+    ['--max-instructions', '5000', 'stopped after 5000 instructions'],
+    ['--until-exits', '40', 'stopped after 40 VM exits'],
+  ])(
+    '%s ends the dashboard with 124 too',
+    async (option, value, message) => {
+      const tui = new Tui(PROGRAM, ['run', resets, '--at', '0x7c00', option, value], 100, 30);
+      try {
+        await tui.until(/STOPPED: (paused|40 VM exits|5000 instructions)/, 30_000);
+        tui.send('q');
+        expect(await tui.exit).toBe(124);
+        expect(tui.raw).toContain(message);
+      } finally {
+        tui.kill();
+      }
+    },
+    60_000,
+  );
 
   it('--timeout ends with 124', async () => {
     const { status, stderr } = await run(spins, '--timeout', '1');

@@ -98,6 +98,21 @@ describe('monitor', () => {
     for (const word of ['sendkey', 'nmi', 'memsave', 'walk', 'info pci']) expect(help).toContain(word);
   });
 
+  test('doctor tells which checks of a VM entry would fail, and enters nothing', async () => {
+    const { icount } = await guest.state();
+    const vmcs = guest.vmcs!;
+    expect(await ask('doctor now')).toBe('doctor now: it is doctor, without words behind it');
+    expect(await ask('doctor')).toMatch(/^CPU#0: all \d+ checks of a VM entry hold$/);
+    const pin = (await vmcs.read(0)).find(({ name }) => name === 'PIN_BASED_VM_EXEC_CONTROL')!;
+    await vmcs.write(0, pin.encoding, 0n);
+    expect(await ask('doctor')).toMatch(
+      /^CPU#0: a VM entry would fail; these do not hold:\n- reserved bits of the pin-based controls are set as IA32_VMX_PINBASED_CTLS allows \(SDM 3C 26\.2\.1\.1 .*\): PIN_BASED_VM_EXEC_CONTROL = 0x0/,
+    );
+    await vmcs.write(0, pin.encoding, pin.value);
+    expect(await ask('doctor')).toContain('hold');
+    expect((await guest.state()).icount).toBe(icount);
+  });
+
   test('info irq counts what the guest took, and why explains its last exit', async () => {
     const own = startGuest();
     const say = async (line: string): Promise<string> => (await own.monitor(line)) ?? 'unknown';

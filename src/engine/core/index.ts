@@ -6,6 +6,6 @@ export { dropBlocks, installRegion, invalidatePageCode } from './decode/cache';
 export { updateMode } from './mmu/mode';
 export { flushAllVcpus, flushTlb } from './mmu/tlb';
 export { translateForVmm } from './mmu/vmm-walk';
-export { loadGuest, saveGuest, vmLaunch, vmResume } from './vmx/entry';
+export { checkEntry, loadGuest, saveGuest, vmLaunch, vmResume } from './vmx/entry';
 export { initVmcs, vmRead, vmWriteField, vmcsTouched } from './vmx/vmcs';
 export { externalInterrupt, initSignal, nmi, sipi } from './vmx/boundary';

@@ -4,8 +4,10 @@ import type { StopReason } from '../debugger.js';
 import type { Vcpu } from '../vmm/vcpu.js';
 import type { Vm } from '../vmm/vm.js';
 
+export type EntryFailure = Extract<StopReason, { kind: 'entry-failed' }>;
+
 /** Why the last VM entry failed: every check that did not hold, with the fields and their values. */
-export function entryFailures(vm: Vm, vcpu: Vcpu): StopReason {
+export function entryFailures(vm: Vm, vcpu: Vcpu): EntryFailure {
   const bitmap = vm.host.u8.slice(ENTRY_FAILURES, ENTRY_FAILURES + ENTRY_FAILURES_BYTES);
   const failures = failedChecks(bitmap).map(({ id, sdm, fields }) => ({
     id,

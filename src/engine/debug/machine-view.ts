@@ -49,6 +49,8 @@ export interface MachineView {
   faultChain(): FaultStep[];
   /** Why the last VM entry failed. */
   entryFailures?(vcpu: number): StopReason;
+  /** Why a VM entry would fail now; undefined: all checks hold. */
+  checkEntry?(vcpu: number): Extract<StopReason, { kind: 'entry-failed' }> | undefined;
   /** Exits that the engine handled by itself, by name, for those that the trace does not have. */
   ownExits?(): Record<string, number>;
   readonly ept?: {

@@ -4,6 +4,7 @@ import type { MachineView } from './machine-view.js';
 import { BALLOON_HELP } from './monitor-balloon.js';
 import { codeText, walkText } from './monitor-code.js';
 import { DEVICE_HELP } from './monitor-devices.js';
+import { DOCTOR_COMMANDS, DOCTOR_HELP } from './monitor-doctor.js';
 import { DRIVE_COMMANDS, DRIVE_HELP } from './monitor-drives.js';
 import { evaluateNumber } from './monitor-expression.js';
 import { IRQ_COMMANDS, IRQ_HELP, type IrqDevices } from './monitor-irq.js';
@@ -20,6 +21,7 @@ info exits            VM exits by reason
 info ept              EPT mappings
 info status | version | cpus
 ${WHY_HELP}
+${DOCTOR_HELP}
 ${IRQ_HELP}
 ${DRIVE_HELP}
 ${LINUX_HELP}
@@ -56,6 +58,7 @@ const COMMANDS: Record<string, Command> = {
   ...IRQ_COMMANDS,
   ...SOURCE_COMMANDS,
   ...WHY_COMMANDS,
+  ...DOCTOR_COMMANDS,
   'info registers': ({ view, vcpu, args }) => registersOf(view, vcpu, args),
   cpu: ({ view, args, chooseVcpu }) => {
     const index = /^\d+$/.test(args[0] ?? '') ? Number(args[0]) : Number.NaN;

@@ -15,7 +15,7 @@ import type {
 import { readLinear, readPhysical, writeLinear, writePhysical } from '../memory/physical.js';
 import type { Vcpu } from '../vmm/vcpu.js';
 import type { Vm } from '../vmm/vm.js';
-import { entryFailures } from './entry-failures.js';
+import { type EntryFailure, entryFailures } from './entry-failures.js';
 import { eptRanges, walkEpt } from './ept-walk.js';
 import { faultChain } from './fault-chain.js';
 import { readHost, writeHost } from './host-access.js';
@@ -178,6 +178,11 @@ export class VtxView implements MachineView {
 
   entryFailures(vcpu: number): StopReason {
     return entryFailures(this.vm, this.vm.vcpus[vcpu]);
+  }
+
+  checkEntry(index: number): EntryFailure | undefined {
+    const vcpu = this.settled(index);
+    return this.vm.entryHolds(vcpu) ? undefined : entryFailures(this.vm, vcpu);
   }
 
   /** The vCPU with its guest state in the VMCS. */

@@ -109,6 +109,8 @@ export class Guest implements D.Debugger {
   #serialLog: Uint8Array = new Uint8Array(0);
   #timer: NodeJS.Timeout | undefined;
   #scheduled = false;
+  /** Nobody takes the serial output. */
+  #outputHeld = false;
   readonly #turns: Turns;
   /** Why the vCPU that the engine asked about stops at its breakpoint. */
   #breakpointStop: D.StopReason | undefined;
@@ -314,7 +316,9 @@ export class Guest implements D.Debugger {
   }
 
   #armExitFilter(): void {
-    const wanted = this.#breakpoints.hasExitBreakpoints() || this.#until?.exit !== undefined;
+    const { untilExits } = this.options;
+    const wanted =
+      untilExits !== undefined || this.#breakpoints.hasExitBreakpoints() || this.#until?.exit !== undefined;
     this.#vm.exitFilter = wanted ? (vcpu) => this.#wantsExit(vcpu) : undefined;
   }
 
@@ -324,7 +328,12 @@ export class Guest implements D.Debugger {
     const record = this.#newestExit();
     this.#exitBreakpoint = this.#breakpoints.hitExit(record)?.id;
     if (this.#exitBreakpoint !== undefined) return true;
-    return this.#until?.exit !== undefined && exitMatches(record, this.#until.exit);
+    return this.#exitLimitReached || (this.#until?.exit !== undefined && exitMatches(record, this.#until.exit));
+  }
+
+  get #exitLimitReached(): boolean {
+    const { untilExits } = this.options;
+    return untilExits !== undefined && this.machine.work.exits >= untilExits;
   }
 
   #newestExit(): D.ExitRecord {
@@ -342,7 +351,7 @@ export class Guest implements D.Debugger {
 
   /** One turn of the event loop: slices for some milliseconds, then output and whatever else waits. */
   #turn(): void {
-    if (!this.#running) return;
+    if (!this.#running || (this.#outputHeld && !this.#step)) return;
     this.#breakpoints.flush();
     const start = performance.now();
     const { dma } = this.machine.pc;
@@ -414,10 +423,10 @@ export class Guest implements D.Debugger {
 
   /** Limits over all that the guest has done, its resets included. */
   #checkWork(vcpu: VirtualCpu): void {
-    const { untilExits, maxInstructions } = this.options;
+    const { maxInstructions } = this.options;
     const { work } = this.machine;
     const limit = (message: string) => this.#halt(vcpu.index, { kind: 'limit', message });
-    if (untilExits !== undefined && work.exits >= untilExits) limit(`${work.exits} VM exits`);
+    if (this.#exitLimitReached) limit(`${work.exits} VM exits`);
     else if (maxInstructions !== undefined && work.icount >= maxInstructions) limit(`${work.icount} instructions`);
     else if (this.#vm.now() >= END_OF_TIME) limit(`${Math.floor(END_OF_TIME / DAY_NS)} days of virtual time`);
   }
@@ -445,7 +454,9 @@ export class Guest implements D.Debugger {
       case 'exit': {
         const exit = this.#newestExit();
         const id = this.#exitBreakpoint;
-        this.#halt(vcpu.index, { kind: 'exit', exit, ...(id === undefined ? {} : { id }) });
+        const asked = id !== undefined || (this.#until?.exit !== undefined && exitMatches(exit, this.#until.exit));
+        if (asked) this.#halt(vcpu.index, { kind: 'exit', exit, ...(id === undefined ? {} : { id }) });
+        else this.#checkWork(vcpu);
         return;
       }
       case 'entry-failed':
@@ -813,6 +824,10 @@ export class Guest implements D.Debugger {
       machine.serialInput(bytes);
       this.#wake();
       while (machine.inputWaiting > TYPED_AHEAD && !this.#vm.end) await later(ROOM_MS);
+    },
+    holdOutput: async (held: boolean): Promise<void> => {
+      this.#outputHeld = held;
+      this.#wake();
     },
     key: async (name: string): Promise<void> => {
       this.machine.key(name);

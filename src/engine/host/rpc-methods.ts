@@ -134,6 +134,7 @@ const METHODS: Record<MethodName, readonly Check[]> = {
   'compiler.counters': [],
   'console.serialLog': [],
   'console.serialInput': [bytes],
+  'console.holdOutput': [flag],
   'console.key': [text],
   'console.screen': [],
   'os.info': [],

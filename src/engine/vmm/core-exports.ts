@@ -18,6 +18,8 @@ export interface CoreExports {
   /** VM entry by VMLAUNCH or VMRESUME: 0, or how it failed (XS_* or an entry failure recorded as exit). */
   vmLaunch(): number;
   vmResume(): number;
+  /** Runs all checks of a VM entry and enters nothing: 1 when they hold, else those that do not are in ENTRY_FAILURES. */
+  checkEntry(): number;
   /** Runs the guest after a VM entry until RUN_*. */
   run(): number;
   /** Copies the guest state of the ACTIVE block to the VMCS guest area, without a VM exit. */
@@ -66,6 +68,7 @@ export const CORE_EXPORTS = [
   'initVmcs',
   'vmLaunch',
   'vmResume',
+  'checkEntry',
   'run',
   'saveGuest',
   'flushTlb',

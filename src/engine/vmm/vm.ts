@@ -230,8 +230,11 @@ export class Vm implements Hypervisor<Vcpu> {
         if (!this.#prepareEntry(vcpu)) return { kind: 'idle', deadline: this.board.nextDeadline() };
         if (this.#yields) return { kind: 'limit' };
         if (!this.#enter(vcpu)) return { kind: 'entry-failed' };
-        if (vcpu.pendingExit) continue;
-        if (vcpu.provoked.hostEvent && this.#signal(vcpu)) continue;
+        if (vcpu.pendingExit || (vcpu.provoked.hostEvent && this.#signal(vcpu))) {
+          // a step's trap between the delivery of an event and the instruction is no exit to anybody
+          if (!this.#isStepTrap(vcpu) && this.exitFilter?.(vcpu)) return { kind: 'exit' };
+          continue;
+        }
       }
       if (vcpu.icount >= until) return { kind: 'limit' };
       // an instruction whose device accesses are latched ends before anything else happens
@@ -283,6 +286,16 @@ export class Vm implements Hypervisor<Vcpu> {
   tell(index: number): void {
     this.synchronize();
     this.vcpus[index].tellAt(linearRip(this.vcpus[index]));
+  }
+
+  /** Whether a VM entry of this vCPU would pass all checks, with what its VMCS holds now. */
+  entryHolds(vcpu: Vcpu): boolean {
+    this.synchronize();
+    const running = this.#current;
+    this.#select(vcpu);
+    const holds = this.core.checkEntry() !== 0;
+    this.#select(running);
+    return holds;
   }
 
   /** Forgets how the guest ended, its exits and cached translations: for a reset of the machine. */
@@ -665,6 +678,11 @@ export class Vm implements Hypervisor<Vcpu> {
     this.activity.handles(vcpu, reason, field(RIP_FIELD), field(QUALIFICATION_FIELD), field(GPA_FIELD));
   }
 
+  /** The exit at hand is one that a debugger's step asked for. */
+  #isStepTrap({ vmcs, stepGoal, steppedOver }: Vcpu): boolean {
+    return (vmcs.reason & REASON_MASK) === REASON_MTF && stepGoal !== undefined && !steppedOver;
+  }
+
   #handle(vcpu: Vcpu): Outcome {
     const { vmcs, host } = vcpu;
     const reason = vmcs.reason & REASON_MASK;
@@ -674,7 +692,7 @@ export class Vm implements Hypervisor<Vcpu> {
     this.#tell(vmcs.region, vcpu.index, reason);
     const handler = EXIT_HANDLERS[reason];
     let outcome: Outcome;
-    if (reason === REASON_MTF && vcpu.stepGoal !== undefined && !vcpu.steppedOver) {
+    if (this.#isStepTrap(vcpu)) {
       this.withdrawExit(REASON_MTF);
       return 'resume';
     }

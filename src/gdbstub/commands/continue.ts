@@ -7,6 +7,8 @@ export async function runFrom(session: Session, address: string, request: RunReq
   if (address !== '') {
     const value = parseHexBigInt(address);
     if (value === undefined) return session.error(22, 'malformed address');
+    const refusal = session.refusal('WriteReg');
+    if (refusal !== undefined) return refusal;
     await session.hold('setting the program counter');
     const layout = await session.registers.layout(session.continueThread);
     const digits = BigInt.asUintN(layout.wordBytes * 8, value)

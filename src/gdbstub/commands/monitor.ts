@@ -1,5 +1,6 @@
 import { decodeHex, encodeHexText } from '../../rsp/hex.js';
 import type { Command } from '../command.js';
+import type { Permission } from '../permissions.js';
 import { messageOf, type Session } from '../session.js';
 import { ARCHITECTURE_SETTINGS } from '../settings.js';
 
@@ -9,6 +10,13 @@ const CHUNK = 0x4000;
 const OWN_HELP = `arch [auto|i8086|i386|x86-64] -- registers and disassembly of the gdb connection
 linear-pc [on|off|auto] -- show the program counter as cs base + ip outside 64-bit mode
 `;
+
+/** What the client must allow itself for a command. */
+const NEEDED: Readonly<Record<'looks' | 'runs' | 'changes', readonly Permission[]>> = {
+  looks: [],
+  runs: ['Stop'],
+  changes: ['WriteReg', 'WriteMem'],
+};
 
 function architecture(session: Session, argument: string | undefined): string {
   const { settings } = session;
@@ -32,6 +40,8 @@ async function execute(session: Session, line: string): Promise<string> {
   const [command, argument] = line.trim().split(/\s+/);
   if (command === 'arch') return architecture(session, argument);
   if (command === 'linear-pc') return linearPc(session, argument);
+  const forbidden = session.forbidden(...NEEDED[session.target.monitorEffect?.(line) ?? 'changes']);
+  if (forbidden !== undefined) return `${command}: ${forbidden}\n`;
   const answer = await session.target.monitor?.(line.trim(), session.monitorThread);
   if (command === 'cpu' && answer === '') session.monitorThread = Number(argument);
   if ((command === 'help' || command === '?') && argument === undefined)

@@ -25,8 +25,8 @@ export const querySupported: Command = {
       'binary-upload+',
       'qXfer:siginfo:read+',
       'QAllow+',
+      'QNonStop+',
     ];
-    if (session.target.each !== undefined) reply.push('QNonStop+');
     if (session.target.osTables !== undefined) reply.push('qXfer:osdata:read+');
     if (session.target.libraries !== undefined) reply.push('qXfer:libraries:read+');
     if (session.target.kernel !== undefined) reply.push('qXfer:exec-file:read+');

@@ -80,17 +80,7 @@ export function vmEnter(): i32 {
   let dirty = load<u32>(VMCS_DIRTY);
   // virtual-8086 mode comes and goes with a field that is not followed
   if ((field(GUEST_RFLAGS) ^ load<u64>(RFLAGS)) & 0x20000) dirty = DIRTY_ALL;
-  for (let i = 0; i < 32; i += 8) store<u64>(ENTRY_FAILURES + i, 0);
-  let good = checkInjection();
-  if (dirty) {
-    good = checkControls() && good;
-    good = checkHost() && good;
-    good = checkGuestRegisters() && good;
-    good = checkGuestSegments() && good;
-    good = checkPdptes() && good;
-  } else if (primaryControls() & CPU_USE_TPR_SHADOW) good = checkTpr(secondaryControls()) && good;
-  good = checkGuestState() && good;
-  if (!good) {
+  if (!checksHold(dirty)) {
     store<u32>(VMCS_DIRTY, DIRTY_ALL);
     if (failedBetween(0, FIRST_HOST_CHECK)) return vmFail(ERROR_CONTROLS);
     if (failedBetween(FIRST_HOST_CHECK, FIRST_GUEST_CHECK)) return vmFail(ERROR_HOST);
@@ -105,6 +95,25 @@ export function vmEnter(): i32 {
   }
   store<u32>(VMCS_DIRTY, 0);
   return start();
+}
+
+/** The checks of a VM entry, or those of what is `dirty`; the failed ones stand in ENTRY_FAILURES. */
+function checksHold(dirty: u32): bool {
+  for (let i = 0; i < 32; i += 8) store<u64>(ENTRY_FAILURES + i, 0);
+  let good = checkInjection();
+  if (dirty) {
+    good = checkControls() && good;
+    good = checkHost() && good;
+    good = checkGuestRegisters() && good;
+    good = checkGuestSegments() && good;
+    good = checkPdptes() && good;
+  } else if (primaryControls() & CPU_USE_TPR_SHADOW) good = checkTpr(secondaryControls()) && good;
+  return checkGuestState() && good;
+}
+
+/** Whether the current VMCS would enter, by all checks. Nothing is entered or loaded. */
+export function checkEntry(): bool {
+  return checksHold(DIRTY_ALL);
 }
 
 /** Exit qualification of invalid guest state: 2 PDPTE loading, 4 VMCS link pointer, else 0. */

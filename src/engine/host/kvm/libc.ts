@@ -4,6 +4,9 @@ import { createRequire } from 'node:module';
 import { KvmError } from './errors.js';
 
 export const O_RDWR = 0o2;
+export const O_NONBLOCK = 0o4000;
+export const F_GETFL = 3;
+export const F_SETFL = 4;
 export const O_CLOEXEC = 0o2000000;
 export const PROT_READ = 1;
 export const PROT_WRITE = 2;
@@ -25,6 +28,8 @@ export interface Libc {
   munmap(address: number, bytes: number): number;
   madvise(address: number, bytes: number, advice: number): number;
   fallocate(fd: number, mode: number, offset: number, bytes: number): number;
+  /** F_GETFL and F_SETFL. */
+  fcntl(fd: number, command: number, argument: number): number;
   /** Ends the process at once, threads that hang in the kernel included. */
   exitNow(status: number): void;
   getpid(): number;
@@ -77,6 +82,7 @@ function load(): Libc {
     munmap: func('munmap', 'int', 'uintptr_t', 'size_t'),
     madvise: func('madvise', 'int', 'uintptr_t', 'size_t', 'int'),
     fallocate: func('fallocate', 'int', 'int', 'int', 'int64_t', 'int64_t'),
+    fcntl: func('fcntl', 'int', 'int', 'int', 'int'),
     exitNow: func('_exit', 'void', 'int'),
     getpid: func('getpid', 'int'),
     gettid: func('gettid', 'int'),
