@@ -1,12 +1,14 @@
 /**
  * `npm run bench [-- GROUP...] [-- --check]`: measures, prints a table, and with --check ends with status 1 when a
- * figure breaks its promise in baseline.json. Groups: interpreter, compiler, breakpoints, exits, trace, stub, kvm.
+ * figure breaks its promise in baseline.json. Groups: interpreter, compiler, breakpoints, exits, trace, stub, kvm,
+ * fleet.
  */
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { breakpointCosts } from './breakpoints.js';
 import { compiler } from './compiler.js';
 import { exitRates, traceOverhead } from './exits.js';
+import { fleet } from './fleet.js';
 import { interpreter } from './interpreter.js';
 import { kvmExitRates, kvmInterrupts, kvmThreads } from './kvm.js';
 import { broken, type Floor, format, type Measurement } from './measurement.js';
@@ -22,6 +24,7 @@ const GROUPS: Record<string, (() => Measurement[] | Promise<Measurement[]>)[]> =
   trace: [traceOverhead],
   stub: [stubRates],
   kvm: [kvmExitRates, kvmThreads, kvmInterrupts],
+  fleet,
 };
 
 const words = process.argv.slice(2);

@@ -2,13 +2,16 @@
 
 import type { RunState, TargetInfo } from '../engine/debugger.js';
 import { exitsByReason, totalExits } from '../engine/exit-counts.js';
-import type { FleetSource, GuestAction, GuestSample, GuestState, SourceLook } from '../engine/fleet.js';
+import type { FleetSource, GuestAction, GuestSample, GuestState, SourceLook, Urgent } from '../engine/fleet.js';
 import { isRecord } from '../engine/host/rpc-methods.js';
 import { processLook } from '../targets/host.js';
+import { LookTurns } from '../targets/look-turns.js';
 import { connectGuest, type GuestConnection, guestNames } from './guest-socket.js';
 
 /** A guest whose worker is busy keeps its row. */
 const ANSWER_MS = 1000;
+/** Guests that are asked at once: between them keys are taken. */
+const AT_ONCE = 16;
 
 export class OwnSource implements FleetSource {
   readonly name = 'vmscope';
@@ -16,8 +19,10 @@ export class OwnSource implements FleetSource {
   readonly #last = new Map<string, GuestSample>();
   /** Guests with a question that has had no answer yet. */
   readonly #late = new Set<string>();
+  readonly #turns = new LookTurns();
+  readonly #infos = new WeakMap<GuestConnection, TargetInfo>();
 
-  async look(): Promise<SourceLook> {
+  async look(urgent?: Urgent): Promise<SourceLook> {
     let names: string[];
     try {
       names = guestNames();
@@ -25,7 +30,17 @@ export class OwnSource implements FleetSource {
       return { guests: [], failures: [`${this.name}: ${(error as Error).message}`] };
     }
     for (const name of this.#last.keys()) if (!names.includes(name)) this.#last.delete(name);
-    const samples = await Promise.all(names.map((name) => this.#sample(name)));
+    this.#turns.begin(names);
+    const samples: (GuestSample | undefined)[] = names.map((name) => this.#last.get(name));
+    let next = 0;
+    const worker = async (): Promise<void> => {
+      while (next < names.length) {
+        const n = next++;
+        const name = names[n]!;
+        if (this.#turns.due(name, urgent) || samples[n] === undefined) samples[n] = await this.#sample(name);
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, worker));
     return { guests: samples.filter((sample) => sample !== undefined), failures: [] };
   }
 
@@ -74,8 +89,16 @@ export class OwnSource implements FleetSource {
   }
 
   async #ask(name: string): Promise<GuestSample> {
-    const { target, hello } = await this.#connect(name);
-    const [info, state, counts] = await Promise.all([target.info(), target.state(), target.exits?.counts() ?? {}]);
+    const connection = await this.#connect(name);
+    const { target, hello } = connection;
+    // What it is does not change while it is connected.
+    const known = this.#infos.get(connection);
+    const [info, state, counts] = await Promise.all([
+      known ?? target.info(),
+      target.state(),
+      target.exits?.counts() ?? {},
+    ]);
+    this.#infos.set(connection, info);
     if (!plausible(info, state, counts)) throw new Error('answers nonsense');
     const process = processLook(hello.pid);
     return {

@@ -2,7 +2,7 @@ import { closeSync, createWriteStream, mkdirSync, readFileSync, statSync, writeF
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
-import type { Fleet, FleetLook } from '../engine/fleet.js';
+import type { Fleet, FleetLook, Urgent } from '../engine/fleet.js';
 import { fileCause } from '../engine/host/file-cause.js';
 import { JoinedFleet } from '../targets/fleet.js';
 import { localHost } from '../targets/host.js';
@@ -202,6 +202,11 @@ class Records {
     this.stream.write(`${csvHeader(this.groups, state.blockInBytes)}\n`);
   }
 
+  /** Whether they go to a file. */
+  get kept(): boolean {
+    return this.stream !== undefined;
+  }
+
   /** @returns seconds since the last look; 0 for the first */
   take(interval: Interval, nowMs: number): number {
     const seconds = this.lastMs === undefined ? 0 : (nowMs - this.lastMs) / 1000;
@@ -220,8 +225,9 @@ class Records {
 function recorded(fleet: Fleet, records: Records): Fleet {
   let interval: Interval | undefined;
   return {
-    async look(): Promise<FleetLook> {
-      const look = await fleet.look();
+    async look(urgent?: Urgent): Promise<FleetLook> {
+      // A line of the file has each guest's figures of its interval.
+      const look = await fleet.look(records.kept ? undefined : urgent);
       interval = nextInterval(interval, look);
       records.take(interval, performance.now());
       return look;
@@ -307,8 +313,8 @@ async function interactive(fleet: Fleet, state: TopState, options: TopOptions, l
   let looks = 0;
   const counted: Fleet = {
     ...fleet,
-    async look() {
-      const look = await fleet.look();
+    async look(urgent?: Urgent) {
+      const look = await fleet.look(urgent);
       if (++looks >= (limits.looks ?? Number.POSITIVE_INFINITY)) setTimeout(() => ended.abort(), state.intervalMs);
       return look;
     },

@@ -179,11 +179,17 @@ export type GuestAction = (typeof GUEST_ACTIONS)[number];
 /** More about one guest than a row holds, fetched when it is looked at. */
 export type GuestDetails = [heading: string, rows: [string, string][]][];
 
+/**
+ * Guests that are looked at now, by their keys: those on the screen. Of the others a source may tell what it knew at one
+ * of its last four looks. Absent: all.
+ */
+export type Urgent = (key: string) => boolean;
+
 export interface FleetSource {
   /** As its failures name it: `vmscope`, `qemu:///system`. */
   readonly name: string;
   /** Answers within seconds whatever its peers do; what failed is told in the look. */
-  look(): Promise<SourceLook>;
+  look(urgent?: Urgent): Promise<SourceLook>;
   /** @throws Error with what the other side says, e.g. that the connection is read-only. */
   act?(key: string, action: GuestAction): Promise<void>;
   details?(key: string): Promise<GuestDetails>;
@@ -200,7 +206,7 @@ export interface FleetLook {
 }
 
 export interface Fleet {
-  look(): Promise<FleetLook>;
+  look(urgent?: Urgent): Promise<FleetLook>;
   /** @param key of a sample. @throws Error with the reason */
   act(key: string, action: GuestAction): Promise<void>;
   /** @throws Error with the reason */

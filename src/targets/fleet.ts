@@ -8,6 +8,7 @@ import type {
   GuestSample,
   HostLook,
   SourceLook,
+  Urgent,
 } from '../engine/fleet.js';
 
 /** A source that takes longer is shown as it was; its look goes on. */
@@ -44,8 +45,11 @@ export class JoinedFleet implements Fleet {
     }));
   }
 
-  async look(): Promise<FleetLook> {
-    const looks = await Promise.all(this.#watched.map((watched) => lookAt(watched)));
+  async look(urgent?: Urgent): Promise<FleetLook> {
+    const own = urgent && this.#ownKeys(urgent);
+    const looks = await Promise.all(
+      this.#watched.map((watched) => lookAt(watched, own && ((key) => own.get(watched.source)?.has(key) === true))),
+    );
     const guests: GuestSample[] = [];
     const members = new Map<string, Member[]>();
     const byIdentity = new Map<string, number>();
@@ -78,6 +82,14 @@ export class JoinedFleet implements Fleet {
     return { guests, hosts: [...hosts.values()], failures: looks.flatMap(({ failures }) => failures) };
   }
 
+  /** The sources' own keys of the guests that are wanted. */
+  #ownKeys(urgent: Urgent): Map<FleetSource, Set<string>> {
+    const own = new Map(this.#watched.map(({ source }) => [source, new Set<string>()]));
+    for (const [key, members] of this.#members)
+      if (urgent(key)) for (const member of members) own.get(member.source)!.add(member.key);
+    return own;
+  }
+
   async act(key: string, action: GuestAction): Promise<void> {
     const able = this.#of(key).find(({ source }) => source.act);
     if (!able) throw new Error('this kind of guest cannot be told so');
@@ -102,9 +114,9 @@ export class JoinedFleet implements Fleet {
   }
 }
 
-async function lookAt(watched: Watched): Promise<SourceLook> {
+async function lookAt(watched: Watched, urgent: Urgent | undefined): Promise<SourceLook> {
   watched.looking ??= watched.source
-    .look()
+    .look(urgent)
     .catch((error: Error) => ({ guests: [], failures: [`${watched.source.name}: ${error.message}`] }))
     .then((look) => {
       watched.last = look;

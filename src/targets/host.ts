@@ -1,24 +1,26 @@
 /** This host, by /proc. */
-import { readFileSync } from 'node:fs';
-import { arch, cpus, hostname, totalmem } from 'node:os';
+import { arch, type CpuInfo, cpus, hostname, totalmem } from 'node:os';
 import type { HostLook, PressureLook, ProcessLook } from '../engine/fleet.js';
+import { readProc } from './proc-files.js';
 
 /** Clock ticks of /proc: USER_HZ is 100 on every Linux. */
 const TICK_NS = 10_000_000n;
 const PAGE_BYTES = 4096;
 const ARCHITECTURES: Record<string, string> = { x64: 'x86_64', arm64: 'aarch64', ia32: 'i686' };
 
-function read(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'latin1');
-  } catch {
-    return undefined;
-  }
+/** The CPUs' names and speeds hardly change, and are dear to ask for on a large host. */
+const CPUS_MS = 60_000;
+let known: { ms: number; cpus: CpuInfo[] } | undefined;
+
+function cpuList(): CpuInfo[] {
+  const now = performance.now();
+  if (known === undefined || now - known.ms > CPUS_MS) known = { ms: now, cpus: cpus() };
+  return known.cpus;
 }
 
 export function localHost(): HostLook {
-  const list = cpus();
-  const stat = read('/proc/stat');
+  const list = cpuList();
+  const stat = readProc('/proc/stat');
   return {
     hostname: hostname(),
     arch: ARCHITECTURES[arch()] ?? arch(),
@@ -41,7 +43,7 @@ function cpuTimes(stat: string): HostLook['cpu'] {
 
 export function pressure(): PressureLook | undefined {
   const some = (what: string): number | undefined => {
-    const share = /^some avg10=([\d.]+)/m.exec(read(`/proc/pressure/${what}`) ?? '')?.[1];
+    const share = /^some avg10=([\d.]+)/m.exec(readProc(`/proc/pressure/${what}`) ?? '')?.[1];
     return share === undefined ? undefined : Number(share);
   };
   const [cpuSome, memorySome, ioSome] = [some('cpu'), some('memory'), some('io')];
@@ -51,20 +53,22 @@ export function pressure(): PressureLook | undefined {
 
 /** Fields of /proc/PID/stat from the third on: the name in brackets may hold anything, blanks and brackets too. */
 export function statFields(pid: number, thread?: number): string[] | undefined {
-  const text = read(thread === undefined ? `/proc/${pid}/stat` : `/proc/${pid}/task/${thread}/stat`);
+  const text = readProc(thread === undefined ? `/proc/${pid}/stat` : `/proc/${pid}/task/${thread}/stat`);
   return text?.slice(text.lastIndexOf(')') + 2).split(' ');
 }
 
 /** When the host was started, Unix time in ms. */
 export function bootMs(): number {
-  return Number(/^btime (\d+)$/m.exec(read('/proc/stat') ?? '')?.[1] ?? 0) * 1000;
+  booted ??= Number(/^btime (\d+)$/m.exec(readProc('/proc/stat') ?? '')?.[1] ?? 0) * 1000;
+  return booted;
 }
+let booted: number | undefined;
 
 /** What /proc tells of a process; undefined when it has gone. */
 export function processLook(pid: number): (ProcessLook & { startedMs: number }) | undefined {
   const fields = statFields(pid);
   if (!fields) return undefined;
-  const io = read(`/proc/${pid}/io`);
+  const io = readProc(`/proc/${pid}/io`);
   const of = (name: string): number | undefined => {
     const value = new RegExp(`^${name}: (\\d+)$`, 'm').exec(io ?? '')?.[1];
     return value === undefined ? undefined : Number(value);
@@ -84,6 +88,6 @@ export function processLook(pid: number): (ProcessLook & { startedMs: number }) 
 
 /** ns on a CPU, and ns runnable without one, of a thread. @see Documentation/scheduler/sched-stats.rst */
 export function schedule(pid: number, thread: number): { waitNs: bigint; timeNs: bigint } | undefined {
-  const numbers = /^(\d+) (\d+) /.exec(read(`/proc/${pid}/task/${thread}/schedstat`) ?? '');
+  const numbers = /^(\d+) (\d+) /.exec(readProc(`/proc/${pid}/task/${thread}/schedstat`) ?? '');
   return numbers ? { timeNs: BigInt(numbers[1]!), waitNs: BigInt(numbers[2]!) } : undefined;
 }

@@ -119,6 +119,7 @@ export class Dashboard implements Ui, TerminalScreen {
 
   /** One key press. What goes wrong is shown; it never ends the dashboard. */
   key(name: string): void {
+    this.model.stir();
     // Keys that come faster than frames act on the rows as the key before left them.
     if (this.undrawn) this.draw();
     this.undrawn = true;

@@ -33,6 +33,10 @@ const SYSTEM_MS = 2000;
 /** Work that takes longer is told of. */
 const PROGRESS_MS = 400;
 const PAGE_MASK = 0xfffn;
+/** After so many looks that found nothing new, a halted guest is looked at each so many polls, and all read again at some. */
+const STILL_LOOKS = 3;
+const STILL_TURNS = 5;
+const STILL_REFRESH = 4;
 /** Looks at a running guest between two questions for symbols. */
 const LOOKS_A_QUESTION = 50;
 
@@ -60,6 +64,9 @@ export class Model {
   private serialReady = false;
   private symbolsPending: Promise<void> | undefined;
   private looksWithoutNames = 0;
+  /** Polls, and looks in a row that found a running guest with no instruction more: it is halted and waits. */
+  private turn = 0;
+  private stillLooks = 0;
 
   constructor(
     readonly debug: Debugger,
@@ -126,9 +133,21 @@ export class Model {
   /** One look at a running guest; called at most ten times a second. */
   async poll(): Promise<void> {
     if (this.frozen) return;
+    const turn = this.turn++;
+    const still = this.stillLooks > STILL_LOOKS;
+    if (still && turn % STILL_TURNS !== 0) return;
+    const { icount } = this.state;
     await Promise.all([this.refreshState(), this.sampleCounts()]);
+    this.stillLooks = this.counted && this.state.running && this.state.icount === icount ? this.stillLooks + 1 : 0;
+    // Devices may do something by themselves, but nothing that has to be seen at once.
+    if (still && this.stillLooks > 0 && this.stillLooks % STILL_REFRESH !== 0) return;
     this.nameKernel();
     this.invalidate();
+  }
+
+  /** Something was asked of the guest: it is looked at as often as a busy one again. */
+  stir(): void {
+    this.stillLooks = 0;
   }
 
   /** A guest that runs in a kernel without names: the target may find its symbols in guest memory by now. */
@@ -398,6 +417,7 @@ export class Model {
   }
 
   private onEvent(event: DebuggerEvent): void {
+    this.stir();
     switch (event.type) {
       case 'running': {
         this.rememberRegisters();

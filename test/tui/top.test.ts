@@ -187,6 +187,8 @@ describe('SocketChannel', () => {
       destroyed: false,
       writableLength: 0,
       on: () => undefined,
+      cork: () => undefined,
+      uncork: () => undefined,
       write: (b: Buffer) => written.push(b),
     };
     const sender = new SocketChannel(recorder as never);

@@ -13,6 +13,7 @@ export class SocketChannel implements Channel {
   #bytes = 0;
   /** Bytes with which the next message may be whole. */
   #needed = HEAD_BYTES;
+  #corked = false;
 
   constructor(readonly socket: Socket) {
     socket.on('data', (data) => this.#take(data));
@@ -20,13 +21,23 @@ export class SocketChannel implements Channel {
     socket.on('error', () => undefined);
   }
 
+  /** What is posted in one turn goes out together. */
   postMessage(message: unknown): void {
     const { socket } = this;
     if (socket.destroyed) return;
     const body = serialize(message);
     const head = Buffer.alloc(HEAD_BYTES);
     head.writeUInt32LE(body.length);
-    socket.write(Buffer.concat([head, body]));
+    if (!this.#corked) {
+      this.#corked = true;
+      socket.cork();
+      queueMicrotask(() => {
+        this.#corked = false;
+        socket.uncork();
+      });
+    }
+    socket.write(head);
+    socket.write(body);
     // A peer that does not read must not fill the guest's process.
     if (socket.writableLength > MAX_BYTES) socket.destroy();
   }

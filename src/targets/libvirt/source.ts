@@ -4,9 +4,18 @@
  * its own row only, so there is at most one waiting question a guest until its answer has come, however late, and few
  * at once: libvirtd stops reading a connection with five under way, and has twenty workers for all its clients.
  */
-import type { FleetSource, GuestAction, GuestDetails, GuestSample, HostLook, SourceLook } from '../../engine/fleet.js';
+import type {
+  FleetSource,
+  GuestAction,
+  GuestDetails,
+  GuestSample,
+  HostLook,
+  SourceLook,
+  Urgent,
+} from '../../engine/fleet.js';
+import { LookTurns } from '../look-turns.js';
 import { type Call, DeadlineError, type LibvirtConnection } from './connection.js';
-import { type DomainCounters, domainCounters } from './domain-stats.js';
+import { type DomainCounters, domainCounters, domainState } from './domain-stats.js';
 import { domainDetails } from './domain-xml.js';
 import { attachName } from './monitor.js';
 import { openLibvirt } from './open.js';
@@ -67,6 +76,7 @@ export class LibvirtSource implements FleetSource {
   #domains = new Map<string, DomainName>();
   /** Which guest is asked first: the next one after where the last look ran out of time. */
   #turn = 0;
+  readonly #turns = new LookTurns();
   #silent: Call | undefined;
   #last: SourceLook = { guests: [], failures: [] };
   #closed = false;
@@ -79,10 +89,10 @@ export class LibvirtSource implements FleetSource {
     this.#now = now;
   }
 
-  async look(): Promise<SourceLook> {
+  async look(urgent?: Urgent): Promise<SourceLook> {
     if (this.#silent) return this.#hung();
     try {
-      this.#last = await this.#look();
+      this.#last = await this.#look(urgent);
       return this.#last;
     } catch (error) {
       if (this.#silent) return this.#hung();
@@ -141,7 +151,7 @@ export class LibvirtSource implements FleetSource {
     }
   }
 
-  async #look(): Promise<SourceLook> {
+  async #look(urgent: Urgent | undefined): Promise<SourceLook> {
     const connection = await this.#connect();
     const failures: string[] = [];
     const quickly = (procedure: number, body?: XdrWriter) => this.#quickly(connection, procedure, body);
@@ -154,12 +164,20 @@ export class LibvirtSource implements FleetSource {
     for (const stats of answered) quick.set(keyOf(stats.domain), stats);
     this.#domains = new Map(domains.map((domain) => [keyOf(domain), domain]));
     for (const key of this.#known.keys()) if (!this.#domains.has(key)) this.#known.delete(key);
-    await this.#askAll(domains.filter(({ id }) => id >= 0));
+    this.#turns.begin(this.#domains.keys());
+    const due = new Set(domains.filter((domain) => this.#turns.due(keyOf(domain), urgent)));
+    await this.#askAll(domains.filter((domain) => domain.id >= 0 && due.has(domain)));
     const late = [...this.#known.values()].filter((known) => known.late).length;
     if (late >= MOST_LATE)
       failures.push(`${this.name}: ${late} guests do not answer; the others have to wait for them`);
     const host = await this.#host(quickly);
-    const guests = domains.map((domain) => this.#sample(domain, quick.get(keyOf(domain))));
+    const last = new Map(this.#last.guests.map((guest) => [guest.key, guest]));
+    const guests = domains.map((domain) => {
+      const key = keyOf(domain);
+      const before = due.has(domain) ? undefined : last.get(key);
+      // One that was not looked at keeps all its figures, so that they are of one moment.
+      return before && this.#unchanged(before, domain, quick.get(key)) ? before : this.#sample(domain, quick.get(key));
+    });
     return { guests, host, failures };
   }
 
@@ -263,6 +281,15 @@ export class LibvirtSource implements FleetSource {
         ...(active && !known?.parameters ? { cpu: known?.failure ?? 'not asked yet' } : {}),
       },
     };
+  }
+
+  /** Whether what libvirtd knows by itself, and whether the guest's QEMU answers, is as it was. */
+  #unchanged(before: GuestSample, domain: DomainName, quick: DomainStats | undefined): boolean {
+    const state = domainState(quick?.parameters.get('state.state'));
+    const late = this.#known.get(before.key)?.failure;
+    return (
+      before.state === state && (before.id ?? -1) === domain.id && (late === undefined || late === before.stateText)
+    );
   }
 
   async #host(quickly: Ask): Promise<HostLook> {

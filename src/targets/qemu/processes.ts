@@ -1,5 +1,6 @@
 /** Processes of this host that are virtual machines, by /proc: who they are and where their monitors listen. */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { readProc } from '../proc-files.js';
 
 export interface VmProcess {
   pid: number;
@@ -38,8 +39,8 @@ const text = (path: string): string | undefined => {
   }
 };
 
-function fields(pid: number): { comm: string; startTicks: string } | undefined {
-  const stat = text(`/proc/${pid}/stat`);
+function fields(pid: number, read = text): { comm: string; startTicks: string } | undefined {
+  const stat = read(`/proc/${pid}/stat`);
   const open = stat?.indexOf('(') ?? -1;
   const close = stat?.lastIndexOf(')') ?? -1;
   if (stat === undefined || open < 0 || close < open) return undefined;
@@ -65,32 +66,71 @@ function hasKvm(pid: number): boolean {
   }
 }
 
-/** What a process was looked up as: its descriptors are not read again. */
+/** Every so often all processes are looked at for a KVM guest; new ones each time. */
+const DEEP_MS = 10_000;
+/** A process whose number of descriptors is as it was is taken to hold the same ones for so long. */
+const SAME_MS = 60_000;
+/** Looks at a new process: between fork and exec it is not yet what it will be. */
+const YOUNG_LOOKS = 3;
+
+interface Known {
+  startTicks: string;
+  vm: VmProcess | undefined;
+  looks: number;
+  /** Descriptors when they were read, where Linux tells (since 6.2), and when that was. */
+  descriptors: number;
+  readMs: number;
+}
+
+/** What a process was looked up as: it is not read again at each look. */
 export class ProcessFinder {
-  readonly #known = new Map<number, { startTicks: string; vm: VmProcess | undefined }>();
+  readonly #known = new Map<number, Known>();
   #deepMs = Number.NEGATIVE_INFINITY;
 
-  /** @param now ms; every ten seconds all processes are looked at for a KVM guest, new ones each time */
+  /** @param now ms, of a clock that does not go back */
   find(now: number): VmProcess[] {
-    const deep = now - this.#deepMs >= 10_000;
+    const deep = now - this.#deepMs >= DEEP_MS;
     if (deep) this.#deepMs = now;
     const found: VmProcess[] = [];
     const alive = new Set<number>();
     for (const entry of readdirSync('/proc')) {
+      const first = entry.charCodeAt(0);
+      if (first < 0x31 || first > 0x39) continue;
       const pid = Number(entry);
-      if (!Number.isInteger(pid) || pid <= 0) continue;
-      const stat = fields(pid);
-      if (!stat) continue;
       alive.add(pid);
-      let known = this.#known.get(pid);
-      if (known?.startTicks !== stat.startTicks || (deep && known.vm === undefined)) {
-        known = { startTicks: stat.startTicks, vm: identify(pid, stat) };
-        this.#known.set(pid, known);
-      }
-      if (known.vm) found.push(known.vm);
+      const known = this.#look(pid, now, deep);
+      if (known?.vm) found.push(known.vm);
     }
     for (const pid of this.#known.keys()) if (!alive.has(pid)) this.#known.delete(pid);
     return found;
+  }
+
+  #look(pid: number, now: number, deep: boolean): Known | undefined {
+    const known = this.#known.get(pid);
+    if (known && !known.vm && !deep && ++known.looks > YOUNG_LOOKS) return known;
+    // A guest's file is read at each look anyway.
+    const stat = fields(pid, known?.vm ? readProc : text);
+    if (!stat) {
+      this.#known.delete(pid);
+      return undefined;
+    }
+    const same = known?.startTicks === stat.startTicks;
+    if (same && known.vm) return known;
+    const descriptors = same && known.looks > YOUNG_LOOKS ? descriptorsOf(pid) : 0;
+    if (same && descriptors !== 0 && descriptors === known.descriptors && now - known.readMs < SAME_MS) return known;
+    const looks = same ? known.looks : 0;
+    const next = { startTicks: stat.startTicks, vm: identify(pid, stat), looks, descriptors, readMs: now };
+    this.#known.set(pid, next);
+    return next;
+  }
+}
+
+/** Descriptors of a process; 0 where Linux does not tell. */
+function descriptorsOf(pid: number): number {
+  try {
+    return statSync(`/proc/${pid}/fd`).size;
+  } catch {
+    return 0;
   }
 }
 

@@ -38,6 +38,8 @@ export interface Monitor {
 
 export interface QmpLimits {
   answerMs: number;
+  /** Questions go out with the connection, before the greeting has come: one that does not come ends them all. */
+  hasty?: boolean;
 }
 
 interface Pending {
@@ -59,6 +61,7 @@ export class QmpClient implements Monitor {
   #held: Buffer[] = [];
   #heldBytes = 0;
   #over: string | undefined;
+  #corked = false;
   #end: (reason: string) => void = () => {};
   #greeted: ((greeting: Record<string, unknown>) => void) | undefined;
 
@@ -78,6 +81,11 @@ export class QmpClient implements Monitor {
   /** @throws Error in one line: nobody there, in use, or no QMP */
   static async open(stream: Duplex, limits: QmpLimits = { answerMs: 3000 }): Promise<QmpClient> {
     const client = new QmpClient(stream, limits);
+    if (limits.hasty) {
+      client.#greeting(limits.answerMs).catch((error: Error) => client.#finish(error.message));
+      client.execute('qmp_capabilities').catch(() => {});
+      return client;
+    }
     try {
       const greeting = await client.#greeting();
       const qemu = isObject(greeting.version) && isObject(greeting.version.qemu) ? greeting.version.qemu : {};
@@ -105,6 +113,15 @@ export class QmpClient implements Monitor {
       }, this.limits.answerMs);
       this.#pending.set(id, { resolve, reject, timer });
     });
+    if (!this.#corked) {
+      // What is asked in one turn goes out together.
+      this.#corked = true;
+      this.stream.cork();
+      queueMicrotask(() => {
+        this.#corked = false;
+        this.stream.uncork();
+      });
+    }
     this.stream.write(
       `${JSON.stringify({ execute: command, ...(parameters ? { arguments: parameters } : {}), id })}\n`,
     );
@@ -124,12 +141,12 @@ export class QmpClient implements Monitor {
     this.#finish('closed');
   }
 
-  async #greeting(): Promise<Record<string, unknown>> {
+  async #greeting(limitMs = GREETING_MS): Promise<Record<string, unknown>> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(
         () => reject(new Error('no greeting: another client has the monitor, or QEMU hangs')),
-        GREETING_MS,
+        limitMs,
       );
     });
     const over = this.closed.then((reason) => {

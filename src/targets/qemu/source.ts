@@ -6,10 +6,12 @@ import type {
   GuestSample,
   GuestState,
   SourceLook,
+  Urgent,
   VcpuLook,
 } from '../../engine/fleet.js';
 import { processLook, schedule, statFields } from '../host.js';
 import { addExits, kvmExits } from '../libvirt/domain-stats.js';
+import { LookTurns } from '../look-turns.js';
 import { ProcessFinder, type VmProcess } from './processes.js';
 import { QmpClient } from './qmp.js';
 
@@ -47,7 +49,12 @@ interface Told {
   failure?: string;
   againMs: number;
   asking: boolean;
+  /** Looks for which the balloon is not asked after again: it was not there. */
+  noBalloon: number;
 }
+
+/** A balloon that is not there is hardly ever plugged later. */
+const BALLOON_LOOKS = 16;
 
 type Json = Record<string, unknown>;
 const list = (value: unknown): Json[] =>
@@ -61,24 +68,35 @@ export class ProcessSource implements FleetSource {
   readonly name = 'process';
   readonly #finder = new ProcessFinder();
   readonly #told = new Map<string, Told>();
+  readonly #last = new Map<string, GuestSample>();
+  readonly #turns = new LookTurns();
   #processes = new Map<string, VmProcess>();
 
   /** @param except processes that are not guests of somebody else, by their number */
   constructor(private readonly except: () => ReadonlySet<number> = () => new Set()) {}
 
-  async look(): Promise<SourceLook> {
+  async look(urgent?: Urgent): Promise<SourceLook> {
     const now = performance.now();
     const except = this.except();
     const found = this.#finder.find(now).filter(({ pid }) => !except.has(pid));
     this.#processes = new Map(found.map((vm) => [keyOf(vm), vm]));
     for (const key of this.#told.keys()) if (!this.#processes.has(key)) this.#told.delete(key);
-    const withMonitor = found.filter(({ qmp }) => qmp !== undefined);
+    for (const key of this.#last.keys()) if (!this.#processes.has(key)) this.#last.delete(key);
+    this.#turns.begin(this.#processes.keys());
+    // One that is not looked at keeps all its figures, so that they are of one moment.
+    const due = found.filter((vm) => this.#turns.due(keyOf(vm), urgent) || !this.#last.has(keyOf(vm)));
     let next = 0;
     const worker = async (): Promise<void> => {
-      while (next < withMonitor.length) await this.#ask(withMonitor[next++]!, now);
+      while (next < due.length) {
+        const vm = due[next++]!;
+        if (vm.qmp !== undefined) await this.#ask(vm, now);
+        const sample = this.#sample(vm);
+        if (sample) this.#last.set(sample.key, sample);
+        else this.#last.delete(keyOf(vm));
+      }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, worker));
-    return { guests: found.flatMap((vm) => this.#sample(vm) ?? []), failures: [] };
+    return { guests: found.flatMap((vm) => this.#last.get(keyOf(vm)) ?? []), failures: [] };
   }
 
   close(): void {}
@@ -118,11 +136,13 @@ export class ProcessSource implements FleetSource {
   async #ask(vm: VmProcess, now: number): Promise<void> {
     const key = keyOf(vm);
     let told = this.#told.get(key);
-    if (!told) this.#told.set(key, (told = { part: {}, againMs: 0, asking: false }));
+    if (!told) this.#told.set(key, (told = { part: {}, againMs: 0, asking: false, noBalloon: 0 }));
     if (told.asking || now < told.againMs) return;
     told.asking = true;
     try {
-      told.part = await monitorLook(vm);
+      const asksBalloon = told.noBalloon-- <= 0;
+      told.part = await monitorLook(vm, asksBalloon);
+      if (asksBalloon) told.noBalloon = told.part.memory?.currentBytes === undefined ? BALLOON_LOOKS : 0;
       told.failure = undefined;
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
@@ -172,8 +192,8 @@ export class ProcessSource implements FleetSource {
 const keyOf = ({ pid, startTicks }: VmProcess): string => `pid ${pid} ${startTicks}`;
 
 /** The questions of one look, over a connection that is closed at once. */
-async function monitorLook(vm: VmProcess): Promise<Partial<GuestSample>> {
-  const monitor = await QmpClient.connect(vm.qmp!, { answerMs: ANSWER_MS });
+async function monitorLook(vm: VmProcess, asksBalloon: boolean): Promise<Partial<GuestSample>> {
+  const monitor = await QmpClient.connect(vm.qmp!, { answerMs: ANSWER_MS, hasty: true });
   try {
     const optional = (command: string, parameters?: Json): Promise<unknown> =>
       monitor.execute(command, parameters).catch(() => undefined);
@@ -181,7 +201,7 @@ async function monitorLook(vm: VmProcess): Promise<Partial<GuestSample>> {
       monitor.execute('query-status'),
       monitor.execute('query-cpus-fast'),
       optional('query-blockstats'),
-      optional('query-balloon'),
+      asksBalloon ? optional('query-balloon') : undefined,
       vm.accelerator === 'kvm' ? optional('query-stats', { target: 'vcpu' }) : undefined,
       optional('query-migrate'),
     ]);

@@ -1,5 +1,5 @@
 /** All running guests in a table, with rates: the screen of `vmscope top`. */
-import type { Fleet, GuestAction, GuestDetails } from '../../engine/fleet.js';
+import type { Fleet, GuestAction, GuestDetails, Urgent } from '../../engine/fleet.js';
 import { GUEST_ACTIONS } from '../../engine/fleet.js';
 import { runScreen, type ScreenOptions, type TerminalScreen } from '../app.js';
 import { matches } from '../panes/pane.js';
@@ -132,7 +132,7 @@ class TopScreen implements TerminalScreen {
     this.looking = true;
     this.lookedMs = performance.now();
     try {
-      this.interval = nextInterval(this.interval, await this.fleet.look());
+      this.interval = nextInterval(this.interval, await this.fleet.look(this.urgent()));
       for (const row of this.interval.rows) {
         let history = this.histories.get(row.sample.key);
         if (!history) this.histories.set(row.sample.key, (history = newHistory()));
@@ -150,6 +150,23 @@ class TopScreen implements TerminalScreen {
   }
 
   close(): void {}
+
+  /** The guests on the screen and the one under the cursor; all until there are two looks. */
+  private urgent(): Urgent | undefined {
+    if (this.interval?.before === undefined) return undefined;
+    const keys = new Set(this.visibleKeys());
+    return (key) => keys.has(key);
+  }
+
+  private visibleKeys(): string[] {
+    const { view } = this.state;
+    const shown =
+      view === 'nics' || view === 'disks'
+        ? this.devices[view].visible().map(({ guest }) => guest)
+        : this.guests.visible();
+    const chosen = this.guest;
+    return [...shown, ...(chosen ? [chosen] : [])].map(({ sample }) => sample.key);
+  }
 
   /** Puts the rows into the tables of the view. */
   private arrange(): void {

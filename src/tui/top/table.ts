@@ -106,6 +106,11 @@ export class Table<Row> {
     return [this.top, Math.max(0, this.rows.length - this.top - this.height)];
   }
 
+  /** The rows on the screen. */
+  visible(): Row[] {
+    return this.rows.slice(this.top, this.top + this.height);
+  }
+
   private attribute(column: Column<Row>, row: Row, theme: Theme): number {
     const alarm = column.alarm?.(row);
     return alarm ? theme[alarm] : this.colour(column, row, theme);

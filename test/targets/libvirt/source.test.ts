@@ -52,6 +52,32 @@ describe('a look at libvirt', () => {
     expect(byName(look, 'old')).toMatchObject({ state: 'shut off', attach: undefined });
   });
 
+  it('asks about guests on the screen each time, about the others within four looks, and keeps their figures of one moment', async () => {
+    const fleet = new JoinedFleet([source], localHost);
+    const first = await fleet.look();
+    const keyOf = (name: string) => first.guests.find((guest) => guest.name === name)!.key;
+    const [web, db] = [keyOf('web'), keyOf('db')];
+    const seen: [boolean, bigint | undefined][] = [];
+    for (let n = 1n; n <= 8n; n++) {
+      for (const domain of daemon.domains) Object.assign(domain.parameters, { 'cpu.time': n, 'net.0.rx.bytes': n });
+      const { guests } = await fleet.look((key) => key === web);
+      const of = (key: string) => guests.find((guest) => guest.key === key)!;
+      expect(of(web).cpuNs).toBe(n);
+      const before = seen.at(-1)?.[1];
+      seen.push([of(db).cpuNs !== before, of(db).cpuNs]);
+      const isFirst = of(db).cpuNs === 9_007_199_254_740_993_001n;
+      expect(of(db).nics![0]!.rxBytes).toBe(isFirst ? 100 : Number(of(db).cpuNs));
+    }
+    // Its first figures are kept until its turn, which comes at every fourth look.
+    expect(seen.filter(([fresh]) => fresh).length).toBeLessThanOrEqual(4);
+    expect(seen.at(-1)![1]! >= 5n).toBe(true);
+    // A state that libvirtd knows by itself is shown at once.
+    daemon.domains.find(({ name }) => name === 'db')!.parameters['state.state'] = 3;
+    const { guests } = await fleet.look((key) => key === web);
+    expect(guests.find((guest) => guest.key === db)!.state).toBe('paused');
+    expect((await fleet.look()).guests.find((guest) => guest.key === db)!.cpuNs).toBe(8n);
+  });
+
   it('says why a group of figures is not there', async () => {
     const { parameters } = daemon.domains[0]!;
     for (const field of Object.keys(parameters)) if (/^net\.0|exits/.test(field)) delete parameters[field];
