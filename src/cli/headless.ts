@@ -19,6 +19,8 @@ export interface HeadlessOptions {
   timeoutSeconds?: number;
   /** File for a memory dump when the guest crashes. */
   dumpOnCrash?: string;
+  /** How the guest is run, where not just let go: until it stops for good. */
+  drive?: (target: Debugger) => Promise<unknown>;
 }
 
 /** What the console's reader may take of when a run was cut short. */
@@ -80,7 +82,8 @@ export async function runHeadless(target: Debugger, options: HeadlessOptions): P
   process.once('SIGINT', () => cutShort({ status: 130, message: 'interrupted' }));
   process.once('SIGTERM', () => cutShort({ status: 143, message: 'terminated' }));
   process.once('SIGHUP', () => cutShort({ status: 129 }));
-  if (!options.wait) await target.resume();
+  if (options.drive) options.drive(target).catch((error: Error) => finish({ status: 3, message: error.message }));
+  else if (!options.wait) await target.resume();
   let end = await ended;
   // a reader that is slow gets all, but one that has stopped reading keeps nobody from ending this
   const cutAtEnd = wasCut.then(async (by) => {

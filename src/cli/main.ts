@@ -15,6 +15,7 @@ const VERBS: Record<string, () => Promise<(program: Command) => void>> = {
   attach: async () => (await import('./attach.js')).addAttachCommand,
   gdb: async () => (await import('./gdb.js')).addGdbCommand,
   save: async () => (await import('./save.js')).addSaveCommand,
+  profile: async () => (await import('./profile.js')).addProfileCommand,
   trace: async () => (await import('./trace.js')).addTraceCommand,
   doctor: async () => (await import('./doctor.js')).addDoctorCommand,
   lockstep: async () => (await import('./lockstep.js')).addLockstepCommand,
@@ -77,7 +78,9 @@ function asVerb(argv: string[]): string[] {
   const first = words[0] ?? '';
   const isImage = !Object.hasOwn(VERBS, first) && (existsSync(first) || sampleFolder(first) !== undefined);
   if (isImage || isQemuWord(first)) words.unshift('run');
-  return words[0] === 'run' ? [node, program, 'run', ...withoutQemuWords(words.slice(1))] : argv;
+  return words[0] === 'run' || words[0] === 'profile'
+    ? [node, program, words[0], ...withoutQemuWords(words.slice(1))]
+    : argv;
 }
 
 /** Commander's error: the user's own words in it, and a second line of Commander's at most. */

@@ -17,7 +17,7 @@ import { GDB_PORT, type GdbAddress, parseGdbAddress, readGdbAddress, showGdbAddr
 import type { GuestWorkerData } from './guest-options.js';
 import { type RunningGuest, startGuest } from './guest-process.js';
 import { remove } from './guest-socket.js';
-import { type HeadlessEnd, runHeadless } from './headless.js';
+import { type HeadlessEnd, type HeadlessOptions, runHeadless } from './headless.js';
 import { runInteractive } from './interactive.js';
 import { parseNet } from './net-options.js';
 import {
@@ -36,7 +36,7 @@ import { ProgressLine } from './progress-line.js';
 import { printable, tell } from './tell.js';
 import { BACKGROUND, hasTerminal, isInBackground } from './terminal.js';
 
-interface RunOptions {
+export interface RunOptions {
   kernel?: string;
   initrd?: string;
   append?: string;
@@ -79,10 +79,18 @@ interface RunOptions {
 const MAX = Number.MAX_SAFE_INTEGER;
 
 export function addRunCommand(program: Command): void {
-  program
+  const command = program
     .command('run')
     .summary('boot a guest')
-    .description('Boot a guest: with the dashboard on a terminal, otherwise headless with COM1 on standard output.')
+    .description('Boot a guest: with the dashboard on a terminal, otherwise headless with COM1 on standard output.');
+  addGuestOptions(command).action(async (image: string | undefined, options: RunOptions) => {
+    process.exitCode = await runGuest(image, options);
+  });
+}
+
+/** What says which machine runs what, and until when. */
+export function addGuestOptions(command: Command): Command {
+  return command
     .argument('[image]', 'ELF (multiboot 1, PVH, plain), bzImage, boot sector or flat binary, or a sample folder')
     .option('--kernel <file>', 'kernel image, as IMAGE')
     .option('--initrd <file>', 'initial RAM disk')
@@ -133,17 +141,22 @@ export function addRunCommand(program: Command): void {
         'SeaBIOS shows the screen on COM1 too (default: on where that is a terminal)',
       ).choices(['on', 'off']),
     )
-    .addOption(new Option('--stats <format>', 'at the end: counts to standard error').choices(['json']))
-    .action(async (image: string | undefined, options: RunOptions) => {
-      process.exitCode = await runGuest(image, options);
-    });
+    .addOption(new Option('--stats <format>', 'at the end: counts to standard error').choices(['json']));
 }
 
 /** A path that is empty is a mistake of the script that gives it. */
 const PATHS = ['kernel', 'initrd', 'cdrom', 'bios', 'symbols', 'debugcon', 'trace', 'restore'] as const;
 
-/** The `run` verb. Answers the process status. @throws UsageError, StartError */
-export async function runGuest(image: string | undefined, options: RunOptions): Promise<number> {
+/**
+ * The `run` verb. Answers the process status.
+ * @param drive runs the guest of a headless run, instead of just letting it go
+ * @throws UsageError, StartError
+ */
+export async function runGuest(
+  image: string | undefined,
+  options: RunOptions,
+  drive?: HeadlessOptions['drive'],
+): Promise<number> {
   if (image === '') throw new UsageError('run: IMAGE is empty');
   const { gdb, rest } = gdbOf(image, options);
   image = rest;
@@ -254,6 +267,7 @@ export async function runGuest(image: string | undefined, options: RunOptions): 
         runHeadless(guest.target, {
           ...common,
           input,
+          ...(drive === undefined ? {} : { drive }),
           gdbClientLeft: guest.gdbClientLeft,
           ...(options.dumpOnCrash === undefined ? {} : { dumpOnCrash: options.dumpOnCrash }),
         }),
