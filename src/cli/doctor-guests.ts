@@ -1,12 +1,13 @@
 /** What this host offers for watching and attaching to guests of other programs. */
 import { accessSync, constants, readFileSync } from 'node:fs';
+import { traceRight } from '../targets/kvm-host/rights.js';
 import { openLibvirt } from '../targets/libvirt/open.js';
 import { defaultUris, parseUri, socketPaths } from '../targets/libvirt/uri.js';
 import { ProcessFinder } from '../targets/qemu/processes.js';
 import type { Finding } from './doctor.js';
 
 export async function guestFindings(): Promise<Finding[]> {
-  return [...(await libvirt()), processes(), memory(), tracing()];
+  return [...(await libvirt()), processes(), memory(), counters(), tracing()];
 }
 
 async function libvirt(): Promise<Finding[]> {
@@ -58,20 +59,35 @@ function memory(): Finding {
   };
 }
 
+/** Times of VM exits, as `vmscope top -4` shows them. */
 function tracing(): Finding {
-  const mount = / (\S+) tracefs /.exec(read('/proc/mounts') ?? '')?.[1];
-  if (mount === undefined)
-    return { name: 'tracefs', state: 'note', text: 'not mounted: mount -t tracefs nodev /sys/kernel/tracing (root)' };
+  const right = traceRight();
+  if ('why' in right) return { name: 'exit trace', state: 'no', text: right.why };
+  const by = right.by === 'perf' ? 'perf events' : 'an instance of tracefs';
+  const text = `of KVM guests by ${by} (${right.path})${right.note ? `; ${right.note}` : ''}`;
+  return { name: 'exit trace', state: right.note ? 'note' : 'ok', text };
+}
+
+/** Counters of exits of a guest that tells them by no monitor. */
+function counters(): Finding {
+  const debugfs = / (\S+) debugfs /.exec(read('/proc/mounts') ?? '')?.[1];
+  const root = process.getuid?.() === 0;
+  const text = [
+    'of KVM guests by libvirt (since 8.9) or QMP (since 7.1)',
+    root ? 'by their statistics files (QEMU since 8.1)' : 'by their statistics files for root only (CAP_SYS_PTRACE)',
+    debugfs === undefined
+      ? 'debugfs is not mounted (root: mount -t debugfs nodev /sys/kernel/debug)'
+      : debugfsText(debugfs),
+  ].join('; ');
+  return { name: 'exit counters', state: root ? 'ok' : 'note', text };
+}
+
+function debugfsText(path: string): string {
   try {
-    accessSync(`${mount}/events/kvm`, constants.R_OK);
-    return { name: 'tracefs', state: 'ok', text: `${mount} has KVM's events` };
-  } catch (error) {
-    const denied = (error as NodeJS.ErrnoException).code === 'EACCES';
-    return {
-      name: 'tracefs',
-      state: 'no',
-      text: `${mount}: ${denied ? 'for root only' : "KVM's events are not there: modprobe kvm"}`,
-    };
+    accessSync(`${path}/kvm`, constants.R_OK);
+    return `by ${path}/kvm, unless the kernel is locked down`;
+  } catch {
+    return `${path}/kvm is not for this user`;
   }
 }
 

@@ -2,14 +2,15 @@ import { closeSync, createWriteStream, mkdirSync, readFileSync, statSync, writeF
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
-import type { Fleet, FleetLook, Urgent } from '../engine/fleet.js';
+import type { ExitWatcher, Fleet, FleetLook, Urgent } from '../engine/fleet.js';
 import { fileCause } from '../engine/host/file-cause.js';
 import { JoinedFleet } from '../targets/fleet.js';
 import { localHost } from '../targets/host.js';
 import { LibvirtSource } from '../targets/libvirt/source.js';
 import { defaultUris } from '../targets/libvirt/uri.js';
 import { ProcessSource } from '../targets/qemu/source.js';
-import { COLUMNS, sorted, topTable } from '../tui/top/columns.js';
+import { COLUMNS, sorted, textTable } from '../tui/top/columns.js';
+import { EXIT_COLUMNS, type ExitInterval, type ExitRow, exitRows, traceText } from '../tui/top/exits.js';
 import { type Interval, nextInterval } from '../tui/top/rows.js';
 import { runTop } from '../tui/top/screen.js';
 import {
@@ -53,6 +54,7 @@ interface TopOptions {
   1?: boolean;
   2?: boolean;
   3?: boolean;
+  4?: boolean;
 }
 
 const collect = (value: string, all: string[]): string[] => [...all, value];
@@ -72,6 +74,7 @@ export function addTopCommand(program: Command): void {
     .option('-1', "start with the view of the host's CPUs")
     .option('-2', 'start with the view of network interfaces')
     .option('-3', 'start with the view of disks')
+    .option('-4', 'start with the view of VM exits and their times (KVM guests of this host)')
     .option('--csv <file>', 'write a line a look, in the form of virt-top')
     .option('--no-csv-cpu', 'leave columns out')
     .option('--no-csv-mem', 'leave columns out')
@@ -146,6 +149,7 @@ function stateOf(options: TopOptions): TopState {
     [options[1], 'cpus'],
     [options[2], 'nics'],
     [options[3], 'disks'],
+    [options[4], 'exits'],
   ];
   for (const [wanted, view] of views) if (wanted) state.view = view;
   return state;
@@ -234,6 +238,7 @@ function recorded(fleet: Fleet, records: Records): Fleet {
     },
     act: (key, action) => fleet.act(key, action),
     details: (key) => fleet.details(key),
+    ...(fleet.watchExits ? { watchExits: () => fleet.watchExits!() } : {}),
     close: () => fleet.close(),
   };
 }
@@ -277,8 +282,18 @@ async function printTop(
     said = failures;
     return records.take(interval, performance.now());
   };
+  const exits = table && state.view === 'exits';
+  let watcher: ExitWatcher | undefined;
+  let trace: (ExitInterval & { ms: number }) | undefined;
+  const watch = (): void => {
+    if (!watcher) return;
+    const [ms, now] = [performance.now(), watcher.look()];
+    trace = trace ? { before: trace.now, now, seconds: (ms - trace.ms) / 1000, ms } : { now, ms };
+  };
   if (table) {
     await look();
+    if (exits) watcher = watchedExits(fleet);
+    watch();
     if (interval!.rows.length) await pause(state.intervalMs, limits.endMs);
   }
   for (let n = 0; n < looks; n++) {
@@ -287,17 +302,38 @@ async function printTop(
       if (limits.endMs !== undefined && Date.now() >= limits.endMs) return;
     }
     const seconds = await look();
+    watch();
     if (process.stdout.destroyed) return;
-    if (table) print(tableLines(interval!, state));
+    if (exits) print(exitLines(trace!, interval!, state));
+    else if (table) print(tableLines(interval!, state));
     else if (options.stream) print(streamLines(interval!, state.blockInBytes, new Date()).map(printable));
     else if (options.json) print([jsonLine(interval!, seconds, new Date())]);
   }
+  watcher?.close();
+}
+
+/** @throws UsageError that says what is missing */
+function watchedExits(fleet: Fleet): ExitWatcher {
+  try {
+    return fleet.watchExits!();
+  } catch (error) {
+    throw new UsageError(`top -4: ${(error as Error).message}`);
+  }
+}
+
+function exitLines(trace: ExitInterval, interval: Interval, state: TopState): string[] {
+  const column =
+    EXIT_COLUMNS.find(({ id }) => id === (state.sort === 'cpu' ? 'exits' : state.sort)) ?? EXIT_COLUMNS[0]!;
+  const rows = exitRows(trace, interval.rows, state.perVcpu);
+  const name = (row: ExitRow): string => `${row.guest.sample.name} ${row.reason}`;
+  const lines = textTable(EXIT_COLUMNS, sorted(rows, column, state.reversed, state, name), state);
+  return [...lines, traceText(trace.now)].map(printable);
 }
 
 function tableLines(interval: Interval, state: TopState): string[] {
   const column = COLUMNS.find(({ id }) => id === state.sort) ?? COLUMNS[0]!;
   const rows = sorted(interval.rows, column, state.reversed, state, (row) => row.sample.name);
-  return topTable(rows, state).map(printable);
+  return textTable(COLUMNS, rows, state).map(printable);
 }
 
 const print = (lines: readonly string[]): void => void process.stdout.write(`${lines.join('\n')}\n`);

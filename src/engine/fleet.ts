@@ -165,6 +165,41 @@ export interface HostLook {
   pressure?: PressureLook;
 }
 
+/** VM exits of one vCPU for one reason, as `perf kvm stat` tells them: times are until the guest ran again. */
+export interface ExitTime {
+  vcpu: number;
+  /** In the host kernel's words. */
+  reason: string;
+  count: number;
+  /** How many of them have a time: an end that was lost has none. */
+  timed: number;
+  totalNs: number;
+  minNs?: number;
+  maxNs?: number;
+  meanNs?: number;
+  deviationNs?: number;
+  /** How many were below 1, 2, 4 ... us; the last one counts all above. */
+  histogram: number[];
+}
+
+/** Sums since the watching began. */
+export interface ExitTrace {
+  /** By guest's key. */
+  guests: Map<string, ExitTime[]>;
+  /** Events that the kernel threw away. */
+  lost: number;
+  /** What traces; absent while nothing is traced. */
+  by?: 'perf' | 'tracefs';
+  /** Why something is not there. */
+  note?: string;
+}
+
+/** Traces while it is open. */
+export interface ExitWatcher {
+  look(): ExitTrace;
+  close(): void;
+}
+
 export interface SourceLook {
   guests: GuestSample[];
   host?: HostLook;
@@ -211,5 +246,7 @@ export interface Fleet {
   act(key: string, action: GuestAction): Promise<void>;
   /** @throws Error with the reason */
   details(key: string): Promise<GuestDetails>;
+  /** Traces the VM exits of all KVM guests of this host. @throws Error that says which right is missing and how to get it */
+  watchExits?(): ExitWatcher;
   close(): void;
 }

@@ -1,5 +1,6 @@
 /** All sources as one fleet: looked at side by side, each within its time, and joined where they see the same guest. */
 import type {
+  ExitWatcher,
   Fleet,
   FleetLook,
   FleetSource,
@@ -10,7 +11,11 @@ import type {
   SourceLook,
   Urgent,
 } from '../engine/fleet.js';
+import { ExitWatch, type WatchedGuest } from './kvm-host/exit-watch.js';
+import { hasKvm } from './qemu/processes.js';
 
+/** Whether a process has a machine of KVM is asked again after this. */
+const KVM_MS = 10_000;
 /** A source that takes longer is shown as it was; its look goes on. */
 const SOURCE_MS = 2500;
 
@@ -28,6 +33,8 @@ interface Watched {
 export class JoinedFleet implements Fleet {
   readonly #watched: Watched[];
   #members = new Map<string, Member[]>();
+  /** Guests of this host that were seen last. */
+  #local: WatchedGuest[] = [];
 
   /**
    * @param sources the first that sees a guest gives it its name
@@ -73,6 +80,7 @@ export class JoinedFleet implements Fleet {
       }
     });
     this.#members = members;
+    this.#local = guests.flatMap(({ key, process }) => (process ? [{ key, pid: process.pid }] : []));
     const hosts = new Map<string, HostLook>();
     for (const { host } of looks) if (host && !hosts.has(host.hostname)) hosts.set(host.hostname, host);
     if (hosts.size === 0) {
@@ -101,6 +109,25 @@ export class JoinedFleet implements Fleet {
       this.#of(key).map(async ({ source, key: own }) => (source.details ? await source.details(own) : [])),
     );
     return all.flat();
+  }
+
+  watchExits(): ExitWatcher {
+    const kvm = new Map<number, { has: boolean; ms: number }>();
+    const guests = (): WatchedGuest[] =>
+      this.#local.filter(({ pid }) => {
+        const now = performance.now();
+        let known = kvm.get(pid);
+        if (!known?.has && (!known || now - known.ms > KVM_MS)) kvm.set(pid, (known = { has: hasKvm(pid), ms: now }));
+        return known.has;
+      });
+    const watch = new ExitWatch(guests());
+    return {
+      look: () => {
+        watch.follow(guests());
+        return watch.look();
+      },
+      close: () => watch.close(),
+    };
   }
 
   close(): void {

@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { GuestSample, HostLook } from '../../src/engine/fleet.js';
 import { connectDebugger, serveDebugger } from '../../src/engine/host/rpc.js';
 import { SocketChannel } from '../../src/engine/host/socket-channel.js';
-import { COLUMNS, cpuTime, fourWide, percent, topTable } from '../../src/tui/top/columns.js';
+import { COLUMNS, cpuTime, fourWide, percent, textTable } from '../../src/tui/top/columns.js';
 import { diskRows, guestRows } from '../../src/tui/top/rows.js';
 import { Table } from '../../src/tui/top/table.js';
 import { Tui } from '../pty.js';
@@ -90,7 +90,7 @@ describe('rows of guests', () => {
   });
 
   it('make a table of text', () => {
-    const [head, row] = topTable(guestRows([SAMPLE], [{ ...SAMPLE, ms: 61_000 }], HOST), PLAIN);
+    const [head, row] = textTable(COLUMNS, guestRows([SAMPLE], [{ ...SAMPLE, ms: 61_000 }], HOST), PLAIN);
     expect(head).toMatch(/^ NAME +S +ID +vCPU +%CPU +%RDY +%MEM +MEM +USED .*TIME +UP +PID +SOURCE$/);
     expect(row).toMatch(/^ web +R +- +2 +0\.0 +- +12\.5 +128M .* 0:10\.00 +01:01 +7 +vmscope$/);
   });

@@ -52,7 +52,8 @@ function fields(pid: number, read = text): { comm: string; startTicks: string } 
 
 export const startTicks = (pid: number): string | undefined => fields(pid)?.startTicks;
 
-function hasKvm(pid: number): boolean {
+/** Whether a process has a machine of KVM, as far as this user may see its descriptors. */
+export function hasKvm(pid: number): boolean {
   try {
     return readdirSync(`/proc/${pid}/fd`).some((fd) => {
       try {

@@ -10,6 +10,7 @@ import type {
   VcpuLook,
 } from '../../engine/fleet.js';
 import { processLook, schedule, statFields } from '../host.js';
+import { hostCounters } from '../kvm-host/counters.js';
 import { addExits, kvmExits } from '../libvirt/domain-stats.js';
 import { LookTurns } from '../look-turns.js';
 import { ProcessFinder, type VmProcess } from './processes.js';
@@ -51,8 +52,17 @@ interface Told {
   asking: boolean;
   /** Looks for which the balloon is not asked after again: it was not there. */
   noBalloon: number;
+  /** Its exits are KVM's own counters, read by the host. */
+  counted: boolean;
+  countAgainMs: number;
 }
 
+const newTold = (): Told => ({
+  ...{ part: {}, againMs: 0, asking: false, noBalloon: 0, counted: false, countAgainMs: 0 },
+});
+
+/** Counters that a user may not read are tried again after this. */
+const COUNT_AGAIN_MS = 30_000;
 /** A balloon that is not there is hardly ever plugged later. */
 const BALLOON_LOOKS = 16;
 
@@ -90,6 +100,7 @@ export class ProcessSource implements FleetSource {
       while (next < due.length) {
         const vm = due[next++]!;
         if (vm.qmp !== undefined) await this.#ask(vm, now);
+        if (vm.accelerator !== 'tcg') this.#count(vm, now);
         const sample = this.#sample(vm);
         if (sample) this.#last.set(sample.key, sample);
         else this.#last.delete(keyOf(vm));
@@ -136,7 +147,7 @@ export class ProcessSource implements FleetSource {
   async #ask(vm: VmProcess, now: number): Promise<void> {
     const key = keyOf(vm);
     let told = this.#told.get(key);
-    if (!told) this.#told.set(key, (told = { part: {}, againMs: 0, asking: false, noBalloon: 0 }));
+    if (!told) this.#told.set(key, (told = newTold()));
     if (told.asking || now < told.againMs) return;
     told.asking = true;
     try {
@@ -150,6 +161,35 @@ export class ProcessSource implements FleetSource {
       told.againMs = now + AGAIN_MS;
     }
     told.asking = false;
+  }
+
+  /** KVM's own counters of a guest whose monitor does not tell them. */
+  #count(vm: VmProcess, now: number): void {
+    const key = keyOf(vm);
+    let told = this.#told.get(key);
+    if (told?.part.exits && !told.counted) return;
+    if (!told) this.#told.set(key, (told = newTold()));
+    if (now < told.countAgainMs) return;
+    const found = hostCounters(vm.pid);
+    if ('why' in found) {
+      told.countAgainMs = now + COUNT_AGAIN_MS;
+      told.part = { ...told.part, missing: { ...told.part.missing, exits: found.why } };
+      return;
+    }
+    told.counted = true;
+    const looks = found.vcpus.map(({ vcpu, counters }): VcpuLook => {
+      const known = told.part.vcpu?.find(({ number: own }) => own === vcpu);
+      return { ...known, number: vcpu, ...countedLook((name) => counters.get(name)) };
+    });
+    const missing = { ...told.part.missing };
+    delete missing.exits;
+    told.part = {
+      ...told.part,
+      vcpu: looks,
+      vcpus: looks.length,
+      exits: addExits(looks.map(({ exits }) => exits)),
+      missing,
+    };
   }
 
   #sample(vm: VmProcess): GuestSample | undefined {
@@ -183,7 +223,8 @@ export class ProcessSource implements FleetSource {
           : {}),
       missing: {
         nics: 'QEMU does not count its network',
-        ...(why ? { disks: why, exits: why, 'run queue': why } : told?.part.missing),
+        ...(why ? { disks: why, exits: why, 'run queue': why, ...told?.part.missing } : told?.part.missing),
+        ...(told?.part.exits ? { exits: undefined } : {}),
       },
     };
   }
@@ -272,11 +313,15 @@ async function monitorLook(vm: VmProcess, asksBalloon: boolean): Promise<Partial
 /** One vCPU of query-stats: [{name, value}], in KVM's names. */
 function vcpuStats(item: Json): Pick<VcpuLook, 'exits' | 'haltPolls'> {
   const values = new Map(list(item.stats).map((stat) => [String(stat.name), number(stat.value)]));
-  const of = (name: string): number | undefined => values.get(name.replace(/\.sum$/, ''));
+  return countedLook((name) => values.get(name));
+}
+
+/** KVM's counters of a vCPU, in its own names. */
+function countedLook(of: (name: string) => number | undefined): Pick<VcpuLook, 'exits' | 'haltPolls'> {
   const attempted = of('halt_attempted_poll');
   const wasted = of('halt_poll_fail_ns');
   return {
-    exits: kvmExits(of),
+    exits: kvmExits((name) => of(name.replace(/\.sum$/, ''))),
     ...(attempted === undefined
       ? {}
       : {

@@ -438,10 +438,11 @@ export function sorted<Row>(
   return keyed.map(({ row }) => row);
 }
 
-/** The table as lines of text, for where there is no terminal. */
-export function topTable(rows: readonly GuestRow[], options: CellOptions): string[] {
-  const line = (text: (column: Column<GuestRow>) => string) =>
-    COLUMNS.map((column) => cell(column, text(column)))
+/** A table as lines of text, for where there is no terminal. */
+export function textTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[], options: CellOptions): string[] {
+  const line = (text: (column: Column<Row>) => string) =>
+    columns
+      .map((column) => cell(column, text(column)))
       .join('')
       .trimEnd();
   return [

@@ -1,5 +1,5 @@
 /** All running guests in a table, with rates: the screen of `vmscope top`. */
-import type { Fleet, GuestAction, GuestDetails, Urgent } from '../../engine/fleet.js';
+import type { ExitWatcher, Fleet, GuestAction, GuestDetails, Urgent } from '../../engine/fleet.js';
 import { GUEST_ACTIONS } from '../../engine/fleet.js';
 import { runScreen, type ScreenOptions, type TerminalScreen } from '../app.js';
 import { matches } from '../panes/pane.js';
@@ -12,6 +12,7 @@ import type { Surface } from '../surface.js';
 import { TextPopup } from '../text-popup.js';
 import { COLUMNS, type Column, DISK_COLUMNS, fitting, NIC_COLUMNS, percent, stateLetter, titleOf } from './columns.js';
 import { detailLines, type History, newHistory, remember } from './details.js';
+import { EXIT_COLUMNS, type ExitInterval, type ExitRow, exitRows, traceText } from './exits.js';
 import { helpLines } from './help.js';
 import { cpuShares, type DeviceRow, diskRows, type GuestRow, type Interval, nextInterval, nicRows } from './rows.js';
 import { MAX_INTERVAL_MS, MIN_INTERVAL_MS, newTopState, type TopState, type TopView, VIEWS } from './state.js';
@@ -19,7 +20,7 @@ import { Table } from './table.js';
 
 /** Sorting by one key: virt-top's letters, and E. */
 const SORT_KEYS: Record<string, string> = { P: 'cpu', M: 'mem', T: 'time', N: 'name', E: 'exits' };
-const VIEW_KEYS: Record<string, TopView> = { '0': 'guests', '1': 'cpus', '2': 'nics', '3': 'disks' };
+const VIEW_KEYS: Record<string, TopView> = { '0': 'guests', '1': 'cpus', '2': 'nics', '3': 'disks', '4': 'exits' };
 const ACTION_KEYS: Record<string, GuestAction> = { p: 'pause', r: 'resume', s: 'shutdown', R: 'reset', D: 'destroy' };
 const EMPTY = 'no guest is found: vmscope run IMAGE, virsh start DOMAIN, or qemu-system-x86_64 ...';
 
@@ -69,6 +70,12 @@ class TopScreen implements TerminalScreen {
   private readonly guests: Table<GuestRow>;
   private readonly devices: Record<'nics' | 'disks', Table<DeviceRow>>;
   private readonly cpus: Table<CpuRow>;
+  private readonly exits: Table<ExitRow>;
+  /** Open while the view of exits is. */
+  private watcher: ExitWatcher | undefined;
+  private watched: (ExitInterval & { ms: number }) | undefined;
+  /** Why exits cannot be watched. */
+  private unwatched = '';
   private readonly histories = new Map<string, History>();
   private more: { key: string; answer: GuestDetails | string | undefined } | undefined;
   private lookedMs = Number.NEGATIVE_INFINITY;
@@ -115,6 +122,12 @@ class TopScreen implements TerminalScreen {
       (row) => String(row.number).padStart(6),
       (_column, _row, colours) => colours.normal,
     );
+    this.exits = new Table<ExitRow>(
+      EXIT_COLUMNS,
+      (row) => `${row.guest.sample.key} ${row.vcpu} ${row.reason}`,
+      (row) => `${row.guest.sample.name} ${row.reason}`,
+      (column, row, colours) => guestColour(column.id, row.guest, colours),
+    );
     this.guests.chosen = state.guest;
   }
 
@@ -141,6 +154,7 @@ class TopScreen implements TerminalScreen {
       const keys = new Set(this.interval.rows.map((row) => row.sample.key));
       for (const key of this.histories.keys()) if (!keys.has(key)) this.histories.delete(key);
       if (!this.frozen) this.shown = this.interval;
+      this.watch();
       this.error = this.interval.now.failures.join('   ');
     } catch (error) {
       this.error = reason(error);
@@ -149,7 +163,32 @@ class TopScreen implements TerminalScreen {
     this.arrange();
   }
 
-  close(): void {}
+  close(): void {
+    this.watcher?.close();
+    this.watcher = undefined;
+  }
+
+  /** Traces exits while their view is open, and only then. */
+  private watch(): void {
+    if (this.state.view !== 'exits') {
+      this.close();
+      this.watched = undefined;
+      return;
+    }
+    try {
+      if (!this.watcher) {
+        if (!this.fleet.watchExits) throw new Error('these guests have no exits to watch');
+        this.watcher = this.fleet.watchExits();
+      }
+      if (this.frozen) return;
+      const ms = performance.now();
+      const before = this.watched;
+      const now = this.watcher.look();
+      this.watched = before ? { before: before.now, now, seconds: (ms - before.ms) / 1000, ms } : { now, ms };
+    } catch (error) {
+      this.unwatched = reason(error);
+    }
+  }
 
   /** The guests on the screen and the one under the cursor; all until there are two looks. */
   private urgent(): Urgent | undefined {
@@ -181,18 +220,21 @@ class TopScreen implements TerminalScreen {
       shares.map((busy, number) => ({ number, busy })),
       state,
     );
+    this.exits.set(this.watched ? exitRows(this.watched, rows, state.perVcpu) : [], state);
     this.state.guest = this.guests.chosen;
     this.surface.dirty();
   }
 
-  private get table(): Table<GuestRow> | Table<DeviceRow> | Table<CpuRow> {
+  private get table(): Table<GuestRow> | Table<DeviceRow> | Table<CpuRow> | Table<ExitRow> {
     const { view } = this.state;
-    return view === 'guests' ? this.guests : view === 'cpus' ? this.cpus : this.devices[view];
+    if (view === 'nics' || view === 'disks') return this.devices[view];
+    return view === 'guests' ? this.guests : view === 'cpus' ? this.cpus : this.exits;
   }
 
   /** The guest under the cursor, whatever the view. */
   private get guest(): GuestRow | undefined {
     const { view } = this.state;
+    if (view === 'exits') return this.exits.row?.guest ?? this.guests.row;
     return view === 'nics' || view === 'disks' ? this.devices[view].row?.guest : this.guests.row;
   }
 
@@ -221,6 +263,7 @@ class TopScreen implements TerminalScreen {
   private emptyText(): string {
     const { view, filter } = this.state;
     if (!this.shown) return 'looking ...';
+    if (view === 'exits') return this.watched ? traceText(this.watched.now) : this.unwatched || 'starting to trace ...';
     if (filter) return `no guest matches ${filter}`;
     if (view === 'nics' || view === 'disks') return this.shown.rows.length ? 'no guest shows any' : EMPTY;
     return view === 'cpus' ? 'the host does not say' : EMPTY;
@@ -242,6 +285,7 @@ class TopScreen implements TerminalScreen {
       [`  ${percent(sum((row) => row.cpuPercent)).trim()} % CPU`, theme.header],
       [`  ${rate(sum((row) => row.exitsPerSecond))} exits/s`, theme.header],
       [`  every ${state.intervalMs / 1000} s`, theme.header],
+      [state.view === 'exits' && this.watched ? `  ${traceText(this.watched.now)}` : '', theme.stopped],
       [
         host ? `  ${host.hostname} ${host.arch} ${host.cpus}CPU ${Math.round(host.memoryBytes / 2 ** 20)}MB` : '',
         theme.header,
@@ -306,7 +350,7 @@ class TopScreen implements TerminalScreen {
       ['/', state.filter ? `filter: ${state.filter}` : 'filter'],
       ['v', 'details'],
       ['a', 'act'],
-      ['0 1 2 3', 'guests, CPUs, nets, disks'],
+      ['0 1 2 3 4', 'guests, CPUs, nets, disks, exits'],
       ['< >', 'sort'],
       ['Space', 'freeze'],
       ['?', 'help'],
@@ -371,6 +415,7 @@ class TopScreen implements TerminalScreen {
     else if (name === 'I') this.change({ reversed: !state.reversed });
     else if (name === 'B') this.change({ blockInBytes: !state.blockInBytes });
     else if (name === 'i') this.change({ oneCpu: !state.oneCpu });
+    else if (name === 'V') this.change({ perVcpu: !state.perVcpu });
     else if (name === 'v' || name === 'tab') this.change({ details: !state.details });
     else if (name === 'space') this.freeze();
     else if (name === 'a') this.chooseAction();
@@ -396,7 +441,10 @@ class TopScreen implements TerminalScreen {
   }
 
   private view(view: TopView): void {
-    this.change({ view });
+    this.state.view = view;
+    if (view === 'exits') this.unwatched = '';
+    this.watch();
+    this.arrange();
   }
 
   private freeze(): void {

@@ -1,7 +1,7 @@
 /** What the user of the table has set up: it outlives the look at a guest that was chosen, and can be kept in a file. */
 import type { CellOptions } from './columns.js';
 
-export const VIEWS = ['guests', 'cpus', 'nics', 'disks'] as const;
+export const VIEWS = ['guests', 'cpus', 'nics', 'disks', 'exits'] as const;
 export type TopView = (typeof VIEWS)[number];
 
 export interface TopState extends CellOptions {
@@ -13,6 +13,8 @@ export interface TopState extends CellOptions {
   intervalMs: number;
   /** Key of the guest under the cursor. */
   guest?: string;
+  /** Each vCPU apart in the view of exits. */
+  perVcpu: boolean;
   /** The pane below the table. */
   details: boolean;
   /** Shown at the foot until the next key. */
@@ -28,6 +30,7 @@ export const newTopState = (): TopState => ({
   blockInBytes: false,
   oneCpu: false,
   details: false,
+  perVcpu: false,
 });
 
 /** Shortest and longest time between two looks, ms. */
@@ -45,6 +48,7 @@ export function settingsText(state: TopState): string {
     `block-in-bytes ${state.blockInBytes}`,
     `one-cpu ${state.oneCpu}`,
     `details ${state.details}`,
+    `per-vcpu ${state.perVcpu}`,
     '',
   ].join('\n');
 }
@@ -63,6 +67,7 @@ export function readSettings(text: string, state: TopState): void {
     else if (key === 'reverse' && flag !== undefined) state.reversed = flag;
     else if (key === 'block-in-bytes' && flag !== undefined) state.blockInBytes = flag;
     else if (key === 'one-cpu' && flag !== undefined) state.oneCpu = flag;
+    else if (key === 'per-vcpu' && flag !== undefined) state.perVcpu = flag;
     else if (key === 'details' && flag !== undefined) state.details = flag;
     else throw new Error(`line ${n + 1}: "${line.trim().slice(0, 60)}" is no setting`);
   });

@@ -40,6 +40,9 @@ export interface Libc {
   sigtimedwait(set: Uint8Array, info: null, timeout: Uint8Array): number;
   /** syscall(2) by number, with up to four arguments. */
   systemCall(number: number, a: number, b: Uint8Array | null, c: Uint8Array | null, d: null): number;
+  /** syscall(2) whose first argument is a pointer, with four numbers behind it; and with three numbers. */
+  systemCallPointer(number: number, a: Uint8Array, b: number, c: number, d: number, e: number): number;
+  systemCallNumbers(number: number, a: number, b: number, c: number): number;
   errno(): number;
   /** Bytes at an address, not copied. Valid as long as the mapping is. */
   view(address: number, bytes: number): ArrayBuffer;
@@ -91,6 +94,8 @@ function load(): Libc {
     pthreadSigmask: func('pthread_sigmask', 'int', 'int', 'void *', 'void *'),
     sigtimedwait: func('sigtimedwait', 'int', 'void *', 'void *', 'void *'),
     systemCall: func('syscall', 'long', 'long', 'long', 'void *', 'void *', 'void *'),
+    systemCallPointer: func('syscall', 'long', 'long', 'void *', 'int', 'int', 'int', 'unsigned long'),
+    systemCallNumbers: func('syscall', 'long', 'long', 'long', 'long', 'long'),
     errno: () => koffi.errno(),
     view: (address, bytes) => koffi.view(BigInt(address), bytes),
     addressOf: (bytes) => Number(koffi.address(bytes)),

@@ -27,7 +27,11 @@ export class KvmStats {
   ) {}
 
   static open(handle: KvmHandle): KvmStats {
-    const fd = handle.value('KVM_GET_STATS_FD');
+    return KvmStats.of(handle.value('KVM_GET_STATS_FD'));
+  }
+
+  /** Of a statistics file that is open already; close() closes it. */
+  static of(fd: number): KvmStats {
     const header = new KvmStruct(KVM_STATS_HEADER, readAt(fd, 0, KVM_STATS_HEADER.size));
     const nameSize = header.get('name_size');
     const stride = KVM_STATS_DESC.size + nameSize;
