@@ -28,11 +28,11 @@ export function stopText(stop: StopReason | undefined, symbols: Model['symbols']
     case 'step':
       return stop.note === undefined ? 'STOPPED: step' : 'STOPPED: step, still halted';
     case 'until':
-      return 'STOPPED: reached';
+      return 'STOPPED: target reached';
     case 'breakpoint':
       return `STOPPED: breakpoint ${stop.id} ${at(stop.gva)}`;
     case 'watchpoint':
-      return `STOPPED: ${stop.by === 'device' ? 'DMA ' : ''}${watchText(stop, at(stop.address))} (${stop.id})`;
+      return `STOPPED: ${stop.by === 'device' ? 'DMA ' : ''}${watchText(stop, at(stop.address))} (watchpoint ${stop.id})`;
     case 'exit':
       return `STOPPED: ${exitReasonName(stop.exit.reason)}${stop.id === undefined ? '' : ` (breakpoint ${stop.id})`}`;
     case 'limit':

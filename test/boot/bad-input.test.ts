@@ -31,7 +31,7 @@ const elf32 = elf(32, 0x100000, [{ paddr: 0x100000, bytes: code }]);
 describe('files that are no guests', () => {
   it.each<[string, Uint8Array, RegExp]>([
     ['empty', new Uint8Array(0), /^guest\.img: file is empty$/],
-    ['text', new TextEncoder().encode('hello world\n'), /no ELF, multiboot, Linux or boot sector image/],
+    ['text', new TextEncoder().encode('hello world\n'), /not an ELF, multiboot, Linux or boot sector image/],
     ['gzip', Uint8Array.of(0x1f, 0x8b, 8, 0), /gzip-compressed/],
     ['qcow2', Uint8Array.of(0x51, 0x46, 0x49, 0xfb), /qcow2/],
   ])('%s', (_, bytes, message) => {

@@ -139,7 +139,7 @@ IRQ statistics for apic0, by vector:
 66: 1
 (since the last reset, or since a state was loaded)`);
     expect(await say('why')).toMatch(
-      /^guest powered off\nVM exit #\d+, the last one: 30 IO_INSTRUCTION at .*\nwhat: out 604 2b\nwhy: {2}"Unconditional I\/O exiting" is 1 .*\ndid: {2}port got 2000, and stopped the guest$/,
+      /^guest powered off\nVM exit #\d+, the last one: 30 IO_INSTRUCTION at .*\nwhat: out port 604 word\nwhy: {2}"Unconditional I\/O exiting" is 1 .*\ndid: {2}port got 2000, and stopped the guest$/,
     );
     await own.reset();
     expect(await say('info irq')).not.toMatch(/^ 4:|^6\d:/m);

@@ -46,7 +46,7 @@ describe.skipIf(why !== '')(`engine kvm at 120x40${why === '' ? '' : ` (${why})`
     expect(tui.text()).not.toContain('no instruction ran');
     await press('n', /►[0-9a-f]{8} \+0x2 /);
     await press(':disable 1\r', /○ 1/);
-    await press('f', /STOPPED: reached[\s\S]*►[0-9a-f]{8} \+0xc/);
+    await press('f', /STOPPED: target reached[\s\S]*►[0-9a-f]{8} \+0xc/);
   });
 
   it('shows and changes memory and registers', async () => {

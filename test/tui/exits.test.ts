@@ -92,8 +92,11 @@ describe('explainExit', () => {
     expect(text(28, 0x103n)).toEqual(['register cr3, access MOV to CR, general register rcx', 'mov cr3, rcx']);
     expect(text(28, 0x910n)[1]).toBe('mov r9, cr0');
     expect(text(29, 0x17n)[1]).toBe('mov rax, dr7');
-    expect(text(30, 0x3f80008n)).toEqual(['size 1 byte, direction IN, port encoding DX, port 0x3f8', 'in 3f8 1b']);
-    expect(text(30, 0x600073n)[1]).toBe('outs 060 4b');
+    expect(text(30, 0x3f80008n)).toEqual([
+      'size 1 byte, direction IN, port encoding DX, port 0x3f8',
+      'in port 3f8 byte',
+    ]);
+    expect(text(30, 0x600073n)[1]).toBe('outs port 060 dword');
     expect(text(48, 0x184n, { gpa: 0xfee00000n })).toEqual([
       'fetch, linear address valid, access to translated address',
       'gpa fee00000 X',

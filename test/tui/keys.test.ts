@@ -26,7 +26,7 @@ describe('keys', () => {
     ['f', /STOPPED: step/],
     ['e', /STOPPED: CPUID.*exit #41/],
     ['E', /STOPPED: EPT_VIOLATION.*exit #44/],
-    ['u', /STOPPED: reached/],
+    ['u', /STOPPED: target reached/],
     ['b', /breakpoint 1 at 401041/],
     ['\x1bOQ', /breakpoint 1 at 401041/],
     ['w', /^:watch 0x7ff00 4 w/m],
@@ -267,7 +267,7 @@ describe('command lines that are wrong', () => {
     ['export csv /nonexistent/x.csv', 'export: /nonexistent/x.csv: no such file or directory'],
     ['monitor banana', 'monitor: no monitor command "banana"; :monitor help lists them'],
     ['info banana', 'info: no monitor command "info banana"'],
-    ['info', 'info: what is wanted (:monitor help lists it) is missing'],
+    ['info', 'info: a subject, such as dmesg (:monitor help lists them), is missing'],
     ['until icount 5', 'until: icount 5 is past: the guest stands at 123,456'],
     ['break vmexit 999', 'break: no exit reason "999"'],
     ['set eax 0x123456789', 'set: 123456789 does not fit in eax'],
@@ -303,7 +303,7 @@ describe('command line', () => {
     await press(tui, ':write 0x7ff00 de ad\r', /de ad 0e 15/);
     await press(tui, ':write 0x7ff02 "Hi"\r', /de ad 48 69/);
     await press(tui, ':print main+0x10\r', /0x40102d = 4198445 main\+0x10/);
-    await press(tui, ':until main\r', /STOPPED: reached[\s\S]*►0040101d/);
+    await press(tui, ':until main\r', /STOPPED: target reached[\s\S]*►0040101d/);
     await press(tui, ':step 2\r', /STOPPED: step[\s\S]*►00401021/);
     await press(tui, ':syntax att\r', /AT&T[\s\S]*movq +%rsp, %rbp/);
     await press(tui, ':arch 32\r', /AT&T 32-bit/);

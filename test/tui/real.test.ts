@@ -50,7 +50,7 @@ describe('exit-zoo at 120x40', () => {
     await tui.until(/ 1 {2}[0-9a-f]{8} puts\+0x[0-9a-f]+ {2}@/);
     await tui.until(/ 2 {2}[0-9a-f]{8} print_line\+/);
     await press(':disable 1\r', /○ 1/);
-    await press('f', /STOPPED: reached[\s\S]*►[0-9a-f]{8} \+0xc/);
+    await press('f', /STOPPED: target reached[\s\S]*►[0-9a-f]{8} \+0xc/);
   });
 
   it('edits a register by key and sees it marked after the next step', async () => {
@@ -68,7 +68,7 @@ describe('exit-zoo at 120x40', () => {
     await tui.until(/Walk {2}g[vp]a [0-9a-f]+ of exit #\d+[\s\S]*✗ \w+\[\d+\] not present/);
     const [, rip] = /rip +([0-9a-f]+)/.exec(tui.text())!;
     await press(':reset\r', /STOPPED: start/);
-    await press(`:until 0x${rip}\r`, /STOPPED: reached[\s\S]*►[0-9a-f]+ .*! will exit/);
+    await press(`:until 0x${rip}\r`, /STOPPED: target reached[\s\S]*►[0-9a-f]+ .*! will exit/);
     await press(':next-exit CR_ACCESS\r', /STOPPED: CR_ACCESS[\s\S]*! exit 28[\s\S]*qual +[0-9a-f]+: register cr\d/);
   });
 

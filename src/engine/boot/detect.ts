@@ -70,7 +70,7 @@ function loadContents(name: string, bytes: Uint8Array, options: LoadOptions): Lo
       name,
       known?.[1] ??
         multibootFault(bytes) ??
-        'is no ELF, multiboot, Linux or boot sector image; --at ADDRESS loads it as a flat binary',
+        'is not an ELF, multiboot, Linux or boot sector image; --at ADDRESS loads it as a flat binary',
     );
   }
   return loadFlat(name, bytes, options);

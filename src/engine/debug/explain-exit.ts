@@ -35,6 +35,9 @@ export function describeFields(fields: readonly DecodedBits[]): string {
 
 const short = (value: bigint, digits = 0) => hex(value & 0xffffffffn, digits);
 
+/** Of an I/O instruction's size field. @sdm 3C 27.2.1 "Basic VM-Exit Information" */
+const SIZES = ['byte', 'word', '', 'dword'];
+
 /** What is to say in one short cell: port, MSR, leaf, address, register or vector. */
 export function exitSubject(exit: ExitRecord): string {
   const fields = qualificationFields(exit);
@@ -56,7 +59,7 @@ export function exitSubject(exit: ExitRecord): string {
       return `rax ${hex(exit.rax)}`;
     case 'IO_INSTRUCTION': {
       const string = value('string') ? 's' : '';
-      return `${text('direction').toLowerCase()}${string} ${hex(value('port'), 3)} ${value('size') + 1n}b`;
+      return `${text('direction').toLowerCase()}${string} port ${hex(value('port'), 3)} ${SIZES[Number(value('size'))] ?? ''}`.trimEnd();
     }
     case 'CR_ACCESS': {
       const [cr, gpr] = [text('register'), text('general register')];
@@ -153,7 +156,7 @@ export function describeAction(exit: ExitRecord): string {
   const detail = hex(exit.detail);
   switch (exit.action) {
     case 'none':
-      return 'nothing yet: the guest stands before its handler';
+      return 'nothing yet: its handler has not run';
     case 'inject':
       return `injected ${decodeInterruption(0x80000300 | exit.detail).name}, then resumed`;
     case 'stop':

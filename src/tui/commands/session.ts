@@ -74,7 +74,7 @@ export const SESSION_COMMANDS: readonly Command[] = [
     name: 'info',
     usage: 'ps | stack PID | dmesg | modules ...',
     help: "monitor's info: processes, kernel log, ...",
-    run: (d, text) => monitorCommand(d, `info ${need(text, 'what is wanted (:monitor help lists it)')}`),
+    run: (d, text) => monitorCommand(d, `info ${need(text, 'a subject, such as dmesg (:monitor help lists them),')}`),
   },
   {
     name: 'gdb',

@@ -123,7 +123,7 @@ export class VmcsPane extends Pane {
     const row = this.rows[this.cursor];
     if (!row || 'heading' in row || (!row.bit && row.field.decoded.length === 0)) return [];
     const text = row.bit
-      ? `bit ${row.bit.bit} ${row.bit.name}: ${row.bit.description} Enter turns it over.`
+      ? `bit ${row.bit.bit} ${row.bit.name}: ${row.bit.description} Enter flips it.`
       : `${row.field.name}: ${row.field.decoded.join(', ')}`;
     const lines = wrap(text, width - 2);
     return lines.slice(0, 4).map((line) => [[` ${line}`, this.theme.ok]]);

@@ -74,11 +74,11 @@ export class WalkPane extends TextPane {
     }
     if (height < BRIEF_ROWS) return [this.brief(label, walk)];
     const [from, to] = label === 'EPT' ? ['gpa', 'hpa'] : ['gva', 'gpa'];
-    const mode = walk.mode === 'none' ? 'paging off' : label === 'EPT' ? 'EPT' : `${walk.mode} page tables`;
+    const mode = label === 'EPT' ? 'EPT' : `${walk.mode} page tables`;
     const lines: Segment[][] = [
       [
         [` ${from} ${hex(walk.input)} → ${to}`, theme.title],
-        [`  by ${mode}`, theme.dim],
+        [walk.mode === 'none' ? '  unchanged, paging is off' : `  by ${mode}`, theme.dim],
       ],
     ];
     for (const level of walk.levels) {
@@ -151,7 +151,7 @@ export class WalkPane extends TextPane {
   private brief(label: string, walk: PageWalk): Segment[] {
     const { theme } = this;
     const line: Segment[] = [[` ${label.padEnd(5)} `, theme.label]];
-    if (walk.mode === 'none') line.push(['paging off ', theme.dim]);
+    if (walk.mode === 'none') line.push(['paging is off ', theme.dim]);
     for (const level of walk.levels) {
       const arrow = level === walk.levels.at(-1) ? ' ' : '→';
       line.push([`${level.table}[${level.index}]`], [` ${shortFlags(level.flags)}`, theme.dim], [arrow]);

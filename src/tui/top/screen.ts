@@ -280,7 +280,7 @@ class TopScreen implements TerminalScreen {
     header.line(0, [
       [' vmscope top  ', theme.header],
       [this.frozen ? 'FROZEN ' : '', theme.stopped],
-      [`${rows.length} guests, ${running} running`, theme.running],
+      [`${rows.length} ${rows.length === 1 ? 'guest' : 'guests'}, ${running} running`, theme.running],
       [hidden, theme.stopped],
       [`  ${percent(sum((row) => row.cpuPercent)).trim()} % CPU`, theme.header],
       [`  ${rate(sum((row) => row.exitsPerSecond))} exits/s`, theme.header],
