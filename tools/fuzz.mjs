@@ -3,13 +3,21 @@
 // not carry: `--only '^f(i?div|sqrt)'`.
 // `npm run fuzz -- simd [--cases N] [--seed N] [--only REGEX]` the same for SSE and AVX, with all rounding modes and
 // exceptions: `--only '^V?MUL'`.
+// `npm run fuzz -- peers [--cases N] [--seed N]` what hostile peers may say: libvirt's RPC, QMP, GDB stubs, trace pages.
 import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { prepare, root } from './prepare.mjs';
 
 prepare();
 const [first, ...rest] = process.argv.slice(2);
-const run = first === 'x87' ? x87(rest) : first === 'simd' ? simd(rest) : tester(process.argv.slice(2));
+const run =
+  first === 'x87'
+    ? x87(rest)
+    : first === 'simd'
+      ? simd(rest)
+      : first === 'peers'
+        ? peers(rest)
+        : tester(process.argv.slice(2));
 process.exit(run.status ?? 1);
 
 function tester(args) {
@@ -34,6 +42,12 @@ function simd(args) {
     VMSCOPE_SIMD_ONLY: values.only,
   };
   return vitest(['test/core/simd/native', '-t', 'random cases'], env);
+}
+
+function peers(args) {
+  const values = numbers(args);
+  const env = { ...process.env, VMSCOPE_PEERS_TOTAL: values.cases, VMSCOPE_PEERS_SEED: values.seed };
+  return vitest(['test/targets/fuzz.test.ts'], env);
 }
 
 function x87(args) {

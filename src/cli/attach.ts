@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { Debugger } from '../engine/debugger.js';
 import { fileCause } from '../engine/host/file-cause.js';
 import { startStub } from '../gdbstub/server.js';
-import { freeAtDeath, freeGuests, isForeign, openForeignGuest } from './foreign-guest.js';
+import { freeAtDeath, freeGuests, isForeign, offerToFree, openForeignGuest } from './foreign-guest.js';
 import { type GdbAddress, parseGdbAddress, showGdbAddress, targetOf } from './gdb-address.js';
 import { createGdbTarget } from './gdb-target.js';
 import { connectGuest, guestNames } from './guest-socket.js';
@@ -50,7 +50,7 @@ export function addAttachCommand(program: Command): void {
  * @throws UsageError when there is no such guest
  */
 export async function attachGuest(name: string, options: AttachOptions = {}): Promise<string | undefined> {
-  await freeGuests();
+  await offerToFree();
   if (isForeign(name)) return await attachForeign(name, options);
   const connection = await connectGuest(name).catch((error: Error) => {
     const names = runningGuests().filter((other) => other !== name);

@@ -2,16 +2,19 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { parseSymbolFile } from '../engine/debug/symbol-file.js';
 import type { Debugger, TargetSymbol } from '../engine/debugger.js';
 import { GdbTarget } from '../targets/gdb/target.js';
-import { freeAbandoned } from '../targets/qemu/control.js';
+import { abandonedGuests, freeAbandoned } from '../targets/qemu/control.js';
 import { isQemuTarget, openMonitor } from '../targets/qemu/open.js';
+import type { Monitor } from '../targets/qemu/qmp.js';
 import { QemuTarget } from '../targets/qemu/target.js';
 import { readGdbAddress, showGdbAddress } from './gdb-address.js';
 import { ownFolder } from './guest-socket.js';
 import { UsageError } from './options.js';
-import { tell } from './tell.js';
+import { printable, tell } from './tell.js';
+import { hasTerminal, isInBackground } from './terminal.js';
 
 export interface ForeignGuest {
   target: Debugger;
@@ -71,16 +74,53 @@ function readSymbols(path: string): TargetSymbol[] {
   }
 }
 
+const openNoted = async (target: string): Promise<Monitor> => (await openMonitor(target)).monitor;
+
+/** The folder of notes; undefined where vmscope has none of its own, and so has controlled nothing. */
+function notes(): string | undefined {
+  try {
+    return controlFolder();
+  } catch {
+    return undefined;
+  }
+}
+
 /** Frees guests that a vmscope which died left under its control, and tells of each. */
 export async function freeGuests(): Promise<void> {
-  let folder: string;
-  try {
-    folder = controlFolder();
-  } catch {
-    // Without a folder of its own vmscope has controlled nothing.
-    return;
+  const folder = notes();
+  if (folder === undefined) return;
+  for (const line of await freeAbandoned(folder, openNoted)) tell(line);
+}
+
+/**
+ * Asks of each guest that a vmscope which died left under its control whether to free it; where nobody can be asked,
+ * says how.
+ */
+export async function offerToFree(): Promise<void> {
+  const folder = notes();
+  if (folder === undefined) return;
+  for (const { target, owner } of abandonedGuests(folder)) {
+    const left = `${target}: left stopped by vmscope ${owner}, which died`;
+    if (!hasTerminal() || isInBackground()) tell(`${left}; vmscope attach --free lets it go`);
+    else if (await yes(`${printable(left)}. Free it? [Y/n] `))
+      for (const line of await freeAbandoned(folder, openNoted, target)) tell(line);
   }
-  for (const line of await freeAbandoned(folder, async (target) => (await openMonitor(target)).monitor)) tell(line);
+}
+
+/** A question on the terminal that Enter answers with yes. */
+async function yes(question: string): Promise<boolean> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const answer = await new Promise<string>((resolve) => {
+      lines.question(question, resolve);
+      // Ctrl-c and Ctrl-d: nothing is done to the guest.
+      lines.once('SIGINT', () => resolve('n'));
+      lines.once('close', () => resolve('n'));
+    });
+    return /^\s*(y|yes)?\s*$/i.test(answer);
+  } finally {
+    lines.close();
+  }
 }
 
 /**

@@ -24,7 +24,7 @@ import {
 } from '../tui/top/state.js';
 import { attachGuest } from './attach.js';
 import { OwnSource } from './fleet.js';
-import { freeGuests } from './foreign-guest.js';
+import { offerToFree } from './foreign-guest.js';
 import { parseGdbAddress, showGdbAddress } from './gdb-address.js';
 import { UsageError } from './options.js';
 import { openOutput } from './output-file.js';
@@ -94,7 +94,7 @@ export function addTopCommand(program: Command): void {
         looks: options.iterations === undefined ? undefined : number('--iterations', options.iterations, 1, 1e9),
         endMs: options.endTime === undefined ? undefined : endTime(options.endTime, new Date()),
       };
-      await freeGuests();
+      await offerToFree();
       const fleet = openFleet(options.connect);
       const records = new Records(options, state);
       try {

@@ -100,7 +100,10 @@ export interface ProcessLook {
 
 /** Something long that goes on with a guest: a migration, a backup. */
 export interface JobLook {
+  /** `migration`, `backup`, `mirror`, `commit`, `stream`, `dump` ... */
   kind: string;
+  /** The disk that it is about. */
+  device?: string;
   doneBytes?: number;
   totalBytes?: number;
   dirtyBytesPerSecond?: number;

@@ -1,18 +1,10 @@
 /** The QMP commands that a vmscope guest answers, over the debugger API. @see "QEMU QMP Reference Manual" */
 import { writeFileSync } from 'node:fs';
 import type { Debugger } from '../engine/debugger.js';
+import { CommandError } from './command-error.js';
+import { absent, queryBalloon, queryBlock, queryChardev, queryPci, setBalloon } from './machine-commands.js';
 
 export type Arguments = Record<string, unknown>;
-
-/** What an error reply says. */
-export class CommandError extends Error {
-  constructor(
-    message: string,
-    readonly kind: 'GenericError' | 'CommandNotFound' = 'GenericError',
-  ) {
-    super(message);
-  }
-}
 
 type Command = (target: Debugger, args: Arguments) => Promise<unknown>;
 
@@ -121,6 +113,13 @@ export const COMMANDS: Record<string, Command> = {
     'base-memory': (await target.info()).memoryBytes,
     'plugged-memory': 0,
   }),
+  'query-pci': queryPci,
+  'query-block': queryBlock,
+  'query-chardev': queryChardev,
+  'query-balloon': queryBalloon,
+  balloon: (target, args) => setBalloon(target, number(args, 'value')),
+  screendump: absent('this machine draws no picture of its screen; its text is in vmscope attach'),
+  system_powerdown: absent('this machine has no power button; quit ends it'),
   stop: async (target) => {
     await target.pause();
     return {};
@@ -164,4 +163,4 @@ export async function run(target: Debugger, name: string, args: Arguments): Prom
   return await command(target, args);
 }
 
-export { VERSION };
+export { CommandError, VERSION };

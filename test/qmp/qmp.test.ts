@@ -1,6 +1,6 @@
 /** QMP of vmscope's own guests: what scripts, qmp-shell and vmscope's own client say to it. */
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +11,10 @@ import { JsonStream } from '../../src/qmp/json-stream.js';
 import { serveQmp } from '../../src/qmp/session.js';
 import { QmpClient, type QmpError } from '../../src/targets/qemu/qmp.js';
 import { Tui } from '../pty.js';
+import { requireTool } from '../tools.js';
 import { FakeDebugger } from '../tui/fake-debugger.js';
+
+const socat = requireTool('socat');
 
 /** A client without a network: what it is told is in `told`. */
 class Client extends Duplex {
@@ -130,6 +133,81 @@ describe('the QMP server', () => {
 });
 
 describe('a running vmscope guest', () => {
+  it('tells its PCI functions, disks, balloon and serial port, sizes the balloon, and says what it has not', async () => {
+    const vmscope = fileURLToPath(new URL('../../bin/vmscope', import.meta.url));
+    const sample = fileURLToPath(new URL('../../samples/keyboard/keyboard.elf', import.meta.url));
+    const folder = mkdtempSync(join(tmpdir(), 'qmp-'));
+    const disk = join(folder, 'a b.img');
+    writeFileSync(disk, Buffer.alloc(1 << 20));
+    const machine = ['--disk', `${disk},if=virtio`, '--device', 'virtio-balloon', '--name', 'parts'];
+    const args = ['run', sample, '--headless', '--serial', 'none', ...machine];
+    const child = spawn(process.execPath, [vmscope, ...args], {
+      env: { ...process.env, XDG_RUNTIME_DIR: folder },
+      stdio: 'ignore',
+    });
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    try {
+      const path = join(folder, 'vmscope/parts.qmp');
+      for (let n = 0; n < 400 && !existsSync(path); n++) await new Promise((resolve) => setTimeout(resolve, 50));
+      const client = await QmpClient.connect(path, { answerMs: 20_000 });
+      const [bus] = (await client.execute('query-pci')) as {
+        devices: { slot: number; class_info: object; id: object; regions: { size: number; type: string }[] }[];
+      }[];
+      expect(bus!.devices[0]).toMatchObject({
+        ...{ slot: 0, class_info: { desc: 'Host bridge', class: 0x600 }, id: { vendor: 0x8086, device: 0x1237 } },
+      });
+      // One line of the monitor each, and all regions powers of two.
+      const lines = (await client.human('info pci')).split('\n').filter((line) => /Bus/.test(line));
+      expect(bus!.devices.length).toBe(lines.length);
+      const regions = bus!.devices.flatMap((device) => device.regions);
+      expect(regions.length).toBeGreaterThan(2);
+      for (const { size } of regions) expect(Math.log2(size) % 1).toBe(0);
+      expect(await client.execute('query-block')).toMatchObject([
+        { inserted: { file: disk, ro: false, drv: 'raw', image: { 'virtual-size': 1 << 20 } }, removable: false },
+      ]);
+      expect(await client.execute('query-balloon')).toEqual({ actual: 128 << 20 });
+      expect(await client.execute('balloon', { value: 64 << 20 })).toEqual({});
+      await expect(client.execute('balloon', { value: 2 ** 40 })).rejects.toThrow(/MiB/);
+      await expect(client.execute('balloon', { value: 'much' })).rejects.toThrow(/expected: integer/);
+      expect(await client.execute('query-chardev')).toMatchObject([{ label: 'serial0' }]);
+      for (const command of ['screendump', 'system_powerdown'])
+        expect(((await client.execute(command).catch((error) => error)) as QmpError).kind).toBe('GenericError');
+      client.close();
+    } finally {
+      child.kill('SIGKILL');
+      await ended;
+    }
+  }, 60_000);
+
+  it('says that it has no balloon in the class that QEMU has for it, to socat too', async () => {
+    const path = join(mkdtempSync(join(tmpdir(), 'qmp-')), 's');
+    const target = new FakeDebugger();
+    target.monitor = async (line) =>
+      /balloon/.test(line) ? 'the machine has no balloon: start it with one' : undefined;
+    const server = createServer((socket) => serveQmp(target, socket));
+    await new Promise<void>((resolve) => server.listen(path, resolve));
+    const client = await QmpClient.connect(path);
+    const refusal = (name: string, args?: Record<string, unknown>) =>
+      client.execute(name, args).catch((error: QmpError) => error.kind);
+    expect(await refusal('query-balloon')).toBe('DeviceNotActive');
+    expect(await refusal('balloon', { value: 1 << 30 })).toBe('DeviceNotActive');
+    expect(await refusal('query-pci')).toBe('GenericError');
+    client.close();
+    if (socat.available) {
+      const script = '{"execute":"qmp_capabilities"}{"execute":"query-status","id":7}\n';
+      const child = spawn(socat.path, ['-t2', '-', `UNIX-CONNECT:${path}`]);
+      let said = '';
+      child.stdout.on('data', (bytes) => {
+        said += bytes;
+        if (said.includes('"id":7')) child.stdin.end();
+      });
+      child.stdin.write(script);
+      await new Promise((resolve) => child.once('close', resolve));
+      expect(said).toMatch(/"return":\{"running":.*"id":7/);
+    }
+    server.close();
+  });
+
   it('answers QMP on a socket that only its owner can open, which goes with it', async () => {
     const vmscope = fileURLToPath(new URL('../../bin/vmscope', import.meta.url));
     const sample = fileURLToPath(new URL('../../samples/keyboard', import.meta.url));

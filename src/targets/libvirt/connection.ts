@@ -187,11 +187,13 @@ export class LibvirtConnection {
     if (!pending) throw new XdrError(`an answer to a question that was not asked (serial ${serial})`);
     if (pending.procedure !== procedure || pending.program !== program)
       throw new XdrError(`an answer of procedure ${procedure} to ${pending.procedure}`);
+    // Read before the question is taken for answered: one that is damaged ends with the connection, as all others.
+    const failure = status === STATUS.ok ? undefined : readError(reader);
     this.#pending.delete(serial);
     clearTimeout(pending.timer);
     pending.ended(pending.settled && status === STATUS.ok ? reader : undefined);
     if (pending.settled) return;
-    if (status === STATUS.ok) pending.resolve(reader);
-    else pending.reject(readError(reader));
+    if (failure) pending.reject(failure);
+    else pending.resolve(reader);
   }
 }

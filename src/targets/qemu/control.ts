@@ -145,17 +145,28 @@ function ownSocket(folder: string, pid: number | undefined): string | undefined 
   }
 }
 
+/** Guests that a vmscope which has died left under its control, by their names; notes of those that have gone are removed. */
+export function abandonedGuests(folder: string): { target: string; owner: number }[] {
+  return abandonedNotes(folder).flatMap(({ note, file }) => {
+    if (isThere(note)) return [{ target: note.target, owner: note.owner }];
+    rmSync(file, { force: true });
+    return [];
+  });
+}
+
 /**
  * Frees guests that a vmscope which has died left under its control.
+ * @param only the name of one of them; absent: all
  * @returns a line for each: what was done, or why it was not
  */
-export async function freeAbandoned(folder: string, open: OpenMonitor): Promise<string[]> {
+export async function freeAbandoned(folder: string, open: OpenMonitor, only?: string): Promise<string[]> {
   const lines: string[] = [];
   for (const { note, file } of abandonedNotes(folder)) {
     if (!isThere(note)) {
       rmSync(file, { force: true });
       continue;
     }
+    if (only !== undefined && note.target !== only) continue;
     try {
       await free(note, open);
       rmSync(file, { force: true });

@@ -5,6 +5,7 @@ import type {
   GuestDetails,
   GuestSample,
   GuestState,
+  JobLook,
   SourceLook,
   Urgent,
   VcpuLook,
@@ -238,13 +239,14 @@ async function monitorLook(vm: VmProcess, asksBalloon: boolean): Promise<Partial
   try {
     const optional = (command: string, parameters?: Json): Promise<unknown> =>
       monitor.execute(command, parameters).catch(() => undefined);
-    const [status, cpus, blocks, balloon, stats, migration] = await Promise.all([
+    const [status, cpus, blocks, balloon, stats, migration, jobs] = await Promise.all([
       monitor.execute('query-status'),
       monitor.execute('query-cpus-fast'),
       optional('query-blockstats'),
       asksBalloon ? optional('query-balloon') : undefined,
       vm.accelerator === 'kvm' ? optional('query-stats', { target: 'vcpu' }) : undefined,
       optional('query-migrate'),
+      optional('query-block-jobs'),
     ]);
     const [state, stateText] = STATES[String(object(status).status)] ?? ['unknown'];
     const exits = list(stats).map(vcpuStats);
@@ -277,6 +279,20 @@ async function monitorLook(vm: VmProcess, asksBalloon: boolean): Promise<Partial
     const ram = object(object(migration).ram);
     const migrating = ['active', 'postcopy-active', 'device'].includes(String(object(migration).status));
     const total = addExits(exits.map((one) => one.exits));
+    const running: JobLook[] = list(jobs).map((job) => ({
+      kind: String(job.type),
+      device: String(job.device || '?'),
+      doneBytes: number(job.offset),
+      totalBytes: number(job.len),
+    }));
+    if (migrating)
+      running.unshift({
+        kind: 'migration',
+        doneBytes: number(ram.transferred),
+        totalBytes: number(ram.total),
+        dirtyBytesPerSecond: (number(ram['dirty-pages-rate']) ?? 0) * (number(ram['page-size']) ?? 4096),
+        downtimeMs: number(object(migration)['expected-downtime']),
+      });
     return {
       state,
       stateText,
@@ -285,19 +301,7 @@ async function monitorLook(vm: VmProcess, asksBalloon: boolean): Promise<Partial
       ...(disks.length ? { disks } : {}),
       ...(total ? { exits: total } : {}),
       memory: balloon === undefined ? {} : { currentBytes: number(object(balloon).actual) },
-      ...(migrating
-        ? {
-            jobs: [
-              {
-                kind: 'migration',
-                doneBytes: number(ram.transferred),
-                totalBytes: number(ram.total),
-                dirtyBytesPerSecond: (number(ram['dirty-pages-rate']) ?? 0) * (number(ram['page-size']) ?? 4096),
-                downtimeMs: number(object(migration)['expected-downtime']),
-              },
-            ],
-          }
-        : {}),
+      ...(running.length ? { jobs: running } : {}),
       missing: {
         ...(disks.length ? {} : { disks: 'no disk' }),
         ...(total

@@ -1,4 +1,5 @@
 /** The columns of the table of guests and of the views of their devices: title, text, order, alarm limits. */
+import type { JobLook } from '../../engine/fleet.js';
 import { grouped, rate, size } from '../screen/text.js';
 import type { DeviceRow, GuestRow } from './rows.js';
 
@@ -104,6 +105,11 @@ const diskColumn = (way: 'read' | 'write', id: string): Column<GuestRow> => {
     key: (row, options) => of(row, options) ?? -1,
   };
 };
+
+/** `migration 42 %` */
+export function jobText({ kind, doneBytes, totalBytes }: JobLook): string {
+  return totalBytes ? `${kind} ${Math.floor((100 * (doneBytes ?? 0)) / totalBytes)} %` : kind;
+}
 
 const worseMs = (row: { readMs?: number; writeMs?: number }): number | undefined =>
   row.readMs === undefined ? row.writeMs : Math.max(row.readMs, row.writeMs ?? 0);
@@ -275,6 +281,26 @@ export const COLUMNS: readonly Column<GuestRow>[] = [
     key: (r) => r.majorFaultsPerSecond ?? -1,
     alarm: (r) => above(r.majorFaultsPerSecond, 1, 100),
     limits: 'warns above 1, alarms above 100 major faults of the process a second',
+  },
+  {
+    ...{ id: 'minorfaults', title: 'MINFLT/s', width: 9, dispensable: 17 },
+    text: (r) => or(r.minorFaultsPerSecond, rate),
+    key: (r) => r.minorFaultsPerSecond ?? -1,
+  },
+  {
+    ...{ id: 'processread', title: 'PRDBY', width: 7, dispensable: 17 },
+    text: (r) => or(r.processReadBytes, fourWide),
+    key: (r) => r.processReadBytes ?? -1,
+  },
+  {
+    ...{ id: 'processwrite', title: 'PWRBY', width: 7, dispensable: 17 },
+    text: (r) => or(r.processWriteBytes, fourWide),
+    key: (r) => r.processWriteBytes ?? -1,
+  },
+  {
+    ...{ id: 'job', title: 'JOB', width: 15, dispensable: 9, left: true },
+    text: (r) => or(r.sample.jobs?.[0], jobText),
+    key: (r) => (r.sample.jobs?.length ? jobText(r.sample.jobs[0]!) : '~'),
   },
   {
     id: 'time',

@@ -33,6 +33,9 @@ const mib = (bytes: number): string => size(BigInt(Math.round(bytes / 2 ** 20) *
 const perSecond = (value: number | undefined, row: { seconds?: number }): string =>
   value === undefined || !row.seconds ? '-' : `${rate(value / row.seconds)}/s`;
 
+const wasted = (ns: bigint | undefined): string =>
+  ns === undefined ? '' : `, ${(Number(ns) / 1e6).toFixed(1)} ms for nothing`;
+
 export function detailLines(
   row: GuestRow,
   disks: readonly DeviceRow[],
@@ -79,7 +82,7 @@ export function detailLines(
     const io =
       process.readBytes === undefined
         ? ''
-        : `  storage read ${mib(process.readBytes)} written ${mib(process.writeBytes ?? 0)}`;
+        : `  storage read ${mib(process.readBytes)} (${perSecond(row.processReadBytes, row)}) written ${mib(process.writeBytes ?? 0)} (${perSecond(row.processWriteBytes, row)})`;
     const faults =
       process.majorFaults === undefined
         ? ''
@@ -96,11 +99,13 @@ export function detailLines(
   for (const job of sample.jobs ?? []) {
     const share = job.totalBytes ? ` ${Math.floor((100 * (job.doneBytes ?? 0)) / job.totalBytes)} %` : '';
     const dirty = job.dirtyBytesPerSecond === undefined ? '' : `  dirty ${rate(job.dirtyBytesPerSecond)}B/s`;
-    lines.push(field(job.kind, `${mib(job.doneBytes ?? 0)} of ${mib(job.totalBytes ?? 0)}${share}${dirty}`));
+    const down = job.downtimeMs === undefined ? '' : `  downtime ${job.downtimeMs} ms`;
+    const name = job.device === undefined ? job.kind : `${job.kind} ${job.device}`;
+    lines.push(field(name, `${mib(job.doneBytes ?? 0)} of ${mib(job.totalBytes ?? 0)}${share}${dirty}${down}`));
   }
   for (const vcpu of sample.vcpu ?? []) {
     const polls = vcpu.haltPolls
-      ? `  halt polls ${grouped(vcpu.haltPolls.successful)} of ${grouped(vcpu.haltPolls.attempted)} in time`
+      ? `  halt polls ${grouped(vcpu.haltPolls.successful)} of ${grouped(vcpu.haltPolls.attempted)} in time${wasted(vcpu.haltPolls.wastedNs)}`
       : '';
     const exits = vcpu.exits ? `  exits ${grouped(vcpu.exits.total)}` : '';
     const time = vcpu.timeNs === undefined ? '' : cpuTime(vcpu.timeNs).trim();

@@ -41,6 +41,10 @@ export interface GuestRow extends Traffic {
   topReason?: string;
   haltPollWastedPercent?: number;
   majorFaultsPerSecond?: number;
+  minorFaultsPerSecond?: number;
+  /** Of the guest's process, from and to the host's storage: beside what the guest asked for. */
+  processReadBytes?: number;
+  processWriteBytes?: number;
 }
 
 /** A disk or a network interface with its guest, for the views of devices. */
@@ -134,7 +138,9 @@ function nextRow(old: GuestSample, sample: GuestSample, host: HostLook | undefin
   );
   const exits = delta(sample.exits?.total, old.exits?.total);
   const instructions = deltaNs(sample.instructions, old.instructions);
-  const faults = delta(sample.process?.majorFaults, old.process?.majorFaults);
+  const ofProcess = (name: 'majorFaults' | 'minorFaults' | 'readBytes' | 'writeBytes') =>
+    delta(sample.process?.[name], old.process?.[name]);
+  const each = (value: number | undefined) => (value === undefined ? undefined : value / seconds);
   const oneCpuPercent = cpuNs === undefined ? undefined : (100 * cpuNs) / (seconds * 1e9);
   return {
     sample,
@@ -164,7 +170,10 @@ function nextRow(old: GuestSample, sample: GuestSample, host: HostLook | undefin
     exitsPerSecond: exits === undefined ? undefined : exits / seconds,
     instructionsPerSecond: instructions === undefined ? undefined : instructions / seconds,
     topReason: mostFrequent(reasons),
-    majorFaultsPerSecond: faults === undefined ? undefined : faults / seconds,
+    majorFaultsPerSecond: each(ofProcess('majorFaults')),
+    minorFaultsPerSecond: each(ofProcess('minorFaults')),
+    processReadBytes: ofProcess('readBytes'),
+    processWriteBytes: ofProcess('writeBytes'),
   };
 }
 

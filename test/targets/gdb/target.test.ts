@@ -1,5 +1,5 @@
 /** Attaching to a GDB stub alone: QEMU's, gdbserver's, and one that has only what every stub must have. */
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -188,27 +188,50 @@ describe.skipIf(!tools.every(({ available }) => available))(named("QEMU's stub a
     }
   }, 60_000);
 
-  it('is freed by the next start when vmscope was killed while it stood', async () => {
+  it('is offered to be freed by the next start when vmscope was killed while it stood', async () => {
     const port = await freePort();
     const qemu = new Qemu('tcg', '-gdb', `tcp:127.0.0.1:${port}`);
-    try {
-      await qemu.ready();
-      const runtime = folderOf();
-      const tui = new Tui(PROGRAM, ['attach', `gdb:127.0.0.1:${port}`], 120, 40, { XDG_RUNTIME_DIR: runtime });
+    const runtime = folderOf();
+    const env = { XDG_RUNTIME_DIR: runtime };
+    const killed = async (): Promise<void> => {
+      const tui = new Tui(PROGRAM, ['attach', `gdb:127.0.0.1:${port}`], 120, 40, env);
       await tui.until(/STOPPED: paused/, 30_000);
-      expect(await qemu.human('info status')).toMatch(/paused/);
       process.kill(tui.proc.pid, 'SIGKILL');
       await tui.exit;
       expect(await qemu.human('info status')).toMatch(/paused/);
-      execFileSync(process.execPath, [PROGRAM, 'attach', '--free'], {
-        env: { ...process.env, XDG_RUNTIME_DIR: runtime },
+    };
+    try {
+      await qemu.ready();
+      await killed();
+      // Where nobody can be asked nothing is done.
+      const batch = spawnSync(process.execPath, [PROGRAM, 'top', '-b', '--no-init-file'], {
+        encoding: 'utf8',
+        env: { ...process.env, ...env },
       });
+      expect(batch.stderr).toMatch(/gdb:127\.0\.0\.1:\d+: left stopped by vmscope \d+.*vmscope attach --free/);
+      expect(await qemu.human('info status')).toMatch(/paused/);
+      for (const [answer, status] of [
+        ['n\r', /paused/],
+        ['\r', /running/],
+      ] as const) {
+        const tui = new Tui(PROGRAM, ['top', '--no-init-file'], 120, 40, env);
+        await tui.until(/left stopped by vmscope \d+, which died\. Free it\? \[Y\/n\]/, 30_000);
+        tui.send(answer);
+        // The table comes in either case, and takes keys.
+        await tui.until(/vmscope top .* guests/, 30_000);
+        tui.send('q');
+        expect(await tui.exit).toBe(0);
+        expect(await qemu.human('info status')).toMatch(status);
+      }
+      expect(await qemu.countsOn()).toBe(true);
+      await killed();
+      execFileSync(process.execPath, [PROGRAM, 'attach', '--free'], { env: { ...process.env, ...env } });
       expect(await qemu.countsOn()).toBe(true);
       expect(readdirSync(join(runtime, 'vmscope', 'control'))).toEqual([]);
     } finally {
       await qemu.stop();
     }
-  }, 60_000);
+  }, 120_000);
 });
 
 const server = ['gdbserver', 'gcc'].map(requireTool);

@@ -257,6 +257,27 @@ for (const accelerator of ['tcg', 'kvm'] as const) {
         }
       }, 180_000);
 
+      it('shows a migration as a job, with its bytes, until it is cancelled', async () => {
+        await qemu.human('migrate_set_parameter max-bandwidth 1');
+        await qemu.human('migrate -d "exec:cat >/dev/null"');
+        const source = new ProcessSource();
+        const own = async () => (await source.look()).guests.find(({ name }) => name === 'tiny')!;
+        let guest = await own();
+        for (let n = 0; n < 100 && !guest.jobs?.[0]?.totalBytes; n++) {
+          await sleep(50);
+          guest = await own();
+        }
+        expect(guest.jobs).toMatchObject([{ kind: 'migration', totalBytes: expect.any(Number) }]);
+        expect(guest.jobs![0]!.totalBytes!).toBeGreaterThanOrEqual(16 << 20);
+        await qemu.human('migrate_cancel');
+        for (let n = 0; n < 100 && guest.jobs; n++) {
+          await sleep(50);
+          guest = await own();
+        }
+        expect(guest.jobs).toBeUndefined();
+        expect(await qemu.countsOn()).toBe(true);
+      }, 30_000);
+
       it('is a row of vmscope top with the figures that QEMU has', async () => {
         const source = new ProcessSource();
         await qemu.human('stop');
