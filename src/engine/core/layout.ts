@@ -38,6 +38,13 @@ export const IO_BITMAP_A = 0x00090000;
 export const IO_BITMAP_B = 0x00091000;
 export const MSR_BITMAP = 0x00092000;
 export const VIRTUAL_APIC_BASE = 0x00093000; // MAX_VCPUS pages
+/** A bit for each I/O port: its device may hear late of a write, or there is none (vmm/quick-exits.ts). */
+export const QUICK_PORTS = 0x000a4000; // 8 KiB
+/** Answers to CPUID and RDMSR: {keys 4 x u32, values 4 x u32}, see vmx/quick.ts. */
+export const QUICK_CPUID = 0x000a6000;
+export const QUICK_MSRS = 0x000a7000;
+export const QUICK_ENTRIES = 64;
+export const QUICK_ENTRY_BYTES = 32;
 /** Hash of decoded blocks: 65536 x u32 heads of chains. */
 export const BLOCK_HASH = 0x000b0000;
 export const BLOCK_HASH_ENTRIES = 65536;
@@ -362,6 +369,19 @@ export const JIT_QUEUE_ENTRIES = 16;
 export const JIT_PAGES = GLOBAL + 0xc00;
 /** ICOUNT at which a region was left last: a slice that ends there ended in compiled code. */
 export const JIT_LEFT_AT = GLOBAL + 0x3c0; // u64
+/** An access on the ISA bus takes about a microsecond; guests that delay by `out 0x80` count on it. In ns. */
+export const PORT_ACCESS_NS = 1000;
+/** Under a hypervisor an instruction that it carries out takes its guest half a microsecond, and guests time by it. */
+export const EMULATION_NS = 500;
+/** VM exits that the core may still complete by itself in this run, those that it has completed (u32). */
+export const QUICK_ROOM = GLOBAL + 0x3d8;
+export const QUICK_COUNT = GLOBAL + 0x3dc;
+/** u64: virtual time at which the VMM has work next, all ones: never. */
+export const NEXT_EVENT = GLOBAL + 0x3e0;
+/** Ports whose devices hear late what was written: count u32, then {port u32, byte and 100h once written u32}. */
+export const QUICK_LATCH_COUNT = GLOBAL + 0x3e8;
+export const QUICK_LATCHES = GLOBAL + 0x380;
+export const QUICK_MAX_LATCHES = 8;
 /** u32: breakpoints have changed since blocks ran last; and a number that grows with each change. */
 export const BREAKS_CHANGED = GLOBAL + 0x3d0;
 export const BREAK_GEN = GLOBAL + 0x3d4;

@@ -17,6 +17,9 @@ export class Bus {
   /** A device inside the processor: it answers before all others, and its place may change. */
   private firstMmio: MmioDevice | undefined;
 
+  /** Told when other devices answer at ports than before. */
+  portsChanged: () => void = () => {};
+
   /** @throws Error when a port of the device is taken or outside the 64 KiB port space. */
   addPorts(device: PortDevice): void {
     for (const { first, count } of device.ports) {
@@ -31,6 +34,7 @@ export class Bus {
     for (const { first, count } of device.ports) {
       this.portOwner.fill(this.portDevices.length, first, first + count);
     }
+    this.portsChanged();
   }
 
   /** @throws Error when the range overlaps another device's. */
@@ -48,6 +52,7 @@ export class Bus {
   /** All devices at ports that the guest chose; where two overlap the first one answers. */
   setMovablePorts(devices: readonly PortDevice[]): void {
     this.movablePorts = devices;
+    this.portsChanged();
   }
 
   /** All devices at addresses that the guest chose. */
@@ -75,6 +80,13 @@ export class Bus {
       this.portWrite(port, half, value);
       this.portWrite((port + half) & 0xffff, half, value >>> (8 * half));
     }
+  }
+
+  /** Who minds when a byte's write comes late: a device that only keeps it, or nobody; undefined: the device. */
+  lateWrites(port: number): 'latch' | 'nobody' | undefined {
+    const device = this.soleOwner(port, 1);
+    if (device === undefined) return 'nobody';
+    return device.latches?.includes(port) ? 'latch' : undefined;
   }
 
   /** The device that takes this access whole; undefined when nobody does or when it must be cut in pieces. */

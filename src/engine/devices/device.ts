@@ -37,6 +37,8 @@ export interface PortDevice {
   readonly ports: readonly PortRange[];
   /** Widest access the device decodes (default 4): the bus cuts wider ones into pieces of this size. */
   readonly portWidth?: 1 | 2 | 4;
+  /** Ports whose writes are seen by reads of them and by observers alone: they may come late. */
+  readonly latches?: readonly number[];
   portRead(port: number, bytes: number): number;
   portWrite(port: number, bytes: number, value: number): void;
 }

@@ -51,6 +51,7 @@ export class SystemPorts implements Device<SystemPortsState>, PortDevice {
     { first: 0xed, count: 1 },
   ];
   readonly portWidth = 1;
+  readonly latches = [0x80, 0xed];
   private speaker = false;
   private post = 0;
 

@@ -4,6 +4,11 @@ import type { GuestEnd, Nanoseconds } from '../devices/device.js';
 export interface Board {
   portRead(vcpu: number, port: number, bytes: number): number;
   portWrite(vcpu: number, port: number, bytes: number, value: number): void;
+  /**
+   * A write of one byte to this port may reach its device late: 'latch' where only reads of it and observers see it,
+   * 'nobody' where no device is; else undefined.
+   */
+  lateWrites?(port: number): 'latch' | 'nobody' | undefined;
   /** Device memory; unclaimed addresses read as all ones. */
   mmioRead(vcpu: number, gpa: number, bytes: number): bigint;
   mmioWrite(vcpu: number, gpa: number, bytes: number, value: bigint): void;

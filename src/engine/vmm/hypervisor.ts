@@ -110,6 +110,8 @@ export interface Hypervisor<V extends VirtualCpu = VirtualCpu> {
   tell(vcpu: number): void;
   /** Ends the slice under way at the next instruction boundary where that is cheap. */
   yieldTurn?(): void;
+  /** Other devices answer at I/O ports than before. */
+  portsChanged?(): void;
   /** An interrupt may have become deliverable. */
   wake(vcpu: number): void;
   finish(end: GuestEnd): void;

@@ -110,6 +110,9 @@ export function readMsr(vcpu: Vcpu, vm: Vm, msr: number): bigint | undefined {
   return vcpu.storedMsrs.get(msr) ?? STORED.get(msr) ?? CONSTANT.get(msr);
 }
 
+/** Its value changes by WRMSR alone. */
+export const isSteady = (msr: number): boolean => msr === APIC_BASE || STORED.has(msr) || CONSTANT.has(msr);
+
 /** Writes an intercepted MSR; false when the CPU does not have it or refuses the value (#GP). */
 export function writeMsr(vcpu: Vcpu, vm: Vm, msr: number, value: bigint): boolean {
   const { host, vmcs } = vcpu;

@@ -127,6 +127,7 @@ export class PcBoard implements Board {
       irqchip: vm.irqchip,
       tsc: (vcpu) => ({ hz: TSC_HZ, now: () => vm.tsc(vcpu) }),
     });
+    this.pc.bus.portsChanged = () => vm.portsChanged?.();
     this.journal.take('serial0', (data) => this.pc.serial.receive(data as Uint8Array));
     this.journal.take('console0', (data) => this.console?.receive(data as Uint8Array));
     this.journal.take('net0', (data) => this.net?.hostEvent(data as Uint8Array));
@@ -143,6 +144,10 @@ export class PcBoard implements Board {
   portWrite(vcpu: number, port: number, bytes: number, value: number): void {
     this.pc.activeVcpu = vcpu;
     this.pc.bus.portWrite(port, bytes, value);
+  }
+
+  lateWrites(port: number): 'latch' | 'nobody' | undefined {
+    return this.pc.bus.lateWrites(port);
   }
 
   mmioRead(vcpu: number, gpa: number, bytes: number): bigint {

@@ -4,6 +4,7 @@ import {
   ABSENT_FEATURES,
   CLOCK_OFFSET,
   CR2,
+  EMULATION_NS,
   ENTER_EXIT,
   ENTER_OK,
   EXIT_COUNTS,
@@ -12,6 +13,7 @@ import {
   LIMIT,
   LINEAR_SHIFT,
   MAX_IDLE_ROUNDS,
+  PORT_ACCESS_NS,
   RAM_BASE,
   RUN_BREAKPOINT,
   RUN_HALTED,
@@ -59,6 +61,7 @@ import { setInitialState } from './initial-state.js';
 import { initVcpu, startVcpu } from './multiprocessor.js';
 import { physicalRead } from './physical-access.js';
 import { EPT_PROVOCATIONS, EptProvocations, repairEntry, spoilEntry } from './provocations.js';
+import { QuickExits } from './quick-exits.js';
 import { VCPU_STATE, Vcpu, type VcpuState } from './vcpu.js';
 import { fieldOffset } from './vmcs.js';
 import { fillMsrBitmap, setUpModel, setUpVmcs } from './vmcs-setup.js';
@@ -69,11 +72,9 @@ const BLOCKED_BY_NMI = 8;
 const REASON_MASK = 0xffff;
 const REASON_MTF = 37;
 const ACTION = { resume: 1, inject: 2, stop: 3 } as const;
-/** An access on the ISA bus takes about a microsecond; guests that delay by `out 0x80` count on it. */
-const PORT_ACCESS_NS = 1000;
 const MMIO_ACCESS_NS = 100;
-/** Under a hypervisor an instruction that it carries out takes its guest half a microsecond, and guests time by it. */
-const EMULATION_NS = 500;
+/** A slice ends after so many exits: the ring of the trace holds them until somebody has looked. */
+const SLICE_EXITS = TRACE_RECORDS / 2;
 /** A slice in which devices have moved more ends early: instructions no longer say how long it takes. */
 const SLICE_DMA_BYTES = 16 << 20;
 const RIP_FIELD = fieldOffset('GUEST_RIP');
@@ -99,6 +100,8 @@ export class Vm implements Hypervisor<Vcpu> {
   readonly vcpus: Vcpu[] = [];
   readonly ept: EptBuilder;
   readonly memory: RamView;
+  /** Exits that the core completes by itself. */
+  readonly quick: QuickExits;
   /** EPT leaves that guests had changed by hypercall. */
   readonly provocations = new EptProvocations(this);
   board!: Board;
@@ -128,6 +131,7 @@ export class Vm implements Hypervisor<Vcpu> {
     readonly memoryBytes: number,
     vcpus: number,
   ) {
+    this.quick = new QuickExits(host);
     this.memory = new RamView(this);
     this.ept = new EptBuilder(host);
     this.ept.map(0, RAM_BASE, memoryBytes, { read: true, write: true, execute: true }, EPT_MEMORY_TYPE.WB);
@@ -154,6 +158,7 @@ export class Vm implements Hypervisor<Vcpu> {
 
   set cpu(model: CpuModel) {
     this.#cpu = model;
+    this.quick.forget();
     this.host.set32(LINEAR_SHIFT, 64 - linearBits(model));
     this.host.set32(SYSCALL_MODES, SYSCALL_OF[model.vendor ?? 'none']);
     const absent = OPCODE_FEATURES.map((name, n) => (hasFeature(model, name) ? 0n : 1n << BigInt(n + 1)));
@@ -172,12 +177,17 @@ export class Vm implements Hypervisor<Vcpu> {
 
   set paravirtual(on: boolean) {
     this.#paravirtual = on;
+    this.quick.forget();
     this.host.set32(VMMCALL_EXITS, on ? 1 : 0);
   }
 
   get compilerCounters(): (() => CompilerCounters) | undefined {
     const { jit } = this;
     return jit && (() => jit.counters(this.icount));
+  }
+
+  portsChanged(): void {
+    this.quick.forgetPorts();
   }
 
   /** Virtual time in ns. The vCPUs take turns and time passes for the one that runs: it is one time for all. */
@@ -208,6 +218,7 @@ export class Vm implements Hypervisor<Vcpu> {
     this.#yields = false;
     let rounds = 0;
     const moved = this.memory.moved + SLICE_DMA_BYTES;
+    const full = this.exits + SLICE_EXITS;
     let retired = vcpu.icount;
     for (;;) {
       this.#select(vcpu);
@@ -223,7 +234,7 @@ export class Vm implements Hypervisor<Vcpu> {
         vcpu.pendingExit = false;
         if (this.#handle(vcpu) === 'stop') return { kind: 'ended' };
         if (this.#stepDone(vcpu)) return { kind: 'step' };
-        if (this.#yields || this.memory.moved > moved) return { kind: 'limit' };
+        if (this.#yields || this.memory.moved > moved || this.exits >= full) return { kind: 'limit' };
       }
       if (this.end) return { kind: 'ended' };
       if (!vcpu.inGuest) {
@@ -241,7 +252,9 @@ export class Vm implements Hypervisor<Vcpu> {
       const completing = host.get32(LATCH_COUNT) !== 0;
       host.setNumber(LIMIT, completing ? vcpu.icount + 1 : until);
       const before = vcpu.icount;
+      this.quick.allow(this.#handsOver(vcpu) ? full - this.exits - 1 : 0, vcpu.armedFor);
       const result = core.run();
+      this.exits += this.quick.take(vcpu, this.board);
       this.jit?.compileWaiting();
       if (completing && vcpu.icount > before) host.set32(LATCH_COUNT, 0);
       switch (result) {
@@ -275,6 +288,12 @@ export class Vm implements Hypervisor<Vcpu> {
     }
   }
 
+  /** Nobody looks at each exit, and nothing is prepared for the next VM entry. */
+  #handsOver({ provoked, stepGoal, steppedOver }: Vcpu): boolean {
+    if (this.exitFilter !== undefined || stepGoal !== undefined || steppedOver !== undefined) return false;
+    return provoked.hostEvent === undefined && provoked.failEntry === undefined && provoked.failing === undefined;
+  }
+
   /** Brings the guest state into the VMCS so that observers see it; the next run enters again. */
   synchronize(): void {
     // an observer may ask for it while a device works in the turn of another vCPU, which goes on with its own
@@ -302,6 +321,7 @@ export class Vm implements Hypervisor<Vcpu> {
   resetState(): void {
     this.end = undefined;
     this.exits = 0;
+    this.quick.forget();
     this.provocations.undo();
     this.host.u8.fill(0, EXIT_COUNTS, EXIT_COUNTS + 128 * 8);
     this.host.setNumber(TRACE_SEQUENCE, 0);
@@ -388,6 +408,7 @@ export class Vm implements Hypervisor<Vcpu> {
     this.provocations.load(provocations);
     this.exits = exits;
     this.end = end;
+    this.quick.forget();
     this.core.dropDerived();
   }
 

@@ -170,7 +170,10 @@ export const oneByte: readonly OpcodeRow[] = [
   ...rows({ handler: 'execLoop', title: 'LOOP/LOOPcc', all: 'end f64' }, 'E0 : LOOPNE Jb\nE1 : LOOPE Jb\nE2 : LOOP Jb'),
   ...rows({ handler: 'execJcxz', title: 'Jcc', all: 'end f64' }, 'E3 : JRCXZ Jb'),
   ...rows({ handler: 'execIn' }, 'E4 : IN AL,Ib\nE5 : IN eAX,Ib\nEC : IN AL,DX\nED : IN eAX,DX'),
-  ...rows({ handler: 'execOut' }, 'E6 : OUT Ib,AL\nE7 : OUT Ib,eAX\nEE : OUT DX,AL\nEF : OUT DX,eAX'),
+  ...rows(
+    { handler: 'execOut' },
+    'E6 : OUT Ib,AL : end\nE7 : OUT Ib,eAX : end\nEE : OUT DX,AL : end\nEF : OUT DX,eAX : end',
+  ),
   ...rows({ handler: 'execCall', all: 'end f64' }, 'E8 : CALL Jz'),
   ...rows({ handler: 'execJmp', all: 'end f64' }, 'E9 : JMP Jz\nEB : JMP Jb'),
   ...rows({ handler: 'execJmpFar', title: 'JMP' }, 'EA : JMP Ap : i64 end'),

@@ -1,6 +1,6 @@
 // Instructions on the processor itself: identification, waiting, caches, random numbers.
 import {
-  ACTIVITY, ATT_HALT, CLOCK_OFFSET, ICOUNT, MONITOR_ARMED, OP_LINEAR, PLE_FIRST, PLE_LAST, RANDOM_QUEUE, RANDOM_QUEUE_ENTRIES, RAX, RCX, RFLAGS, SLICE_END,
+  ACTIVITY, ATT_HALT, CLOCK_OFFSET, MONITOR_ARMED, OP_LINEAR, PLE_FIRST, PLE_LAST, RANDOM_QUEUE, RANDOM_QUEUE_ENTRIES, RAX, RCX, RFLAGS,
   XS_OK,
 } from '../layout';
 import { attend, cpl, fault, faultCode, VEC_GP, VEC_UD } from '../state';
@@ -17,7 +17,8 @@ import {
 import { accessStatus } from '../mmu/access';
 import { vmExit } from '../vmx/exit';
 import { exitRandom } from '../vmx/intercept';
-import { clock } from '../vmx/preemption';
+import { clock, limitSlice } from '../vmx/preemption';
+import { quickCpuid } from '../vmx/quick';
 import { field32, primaryControls, secondaryControls } from '../vmx/vmcs';
 import { cutAddress, readLinear, registerPointer, storeRegister } from './operand';
 import { segmentLinear } from './segment';
@@ -26,8 +27,8 @@ const HLT: u32 = 1;
 /** CF PF AF ZF SF OF. */
 const STATUS_FLAGS: u64 = 0x8d5;
 
-/** Exits unconditionally. @sdm 2A "CPUID" */
-export function execCpuid(u: usize): i32 { return vmExit(EXIT_REASON_CPUID, 0); }
+/** Exits unconditionally; an answer that the VMM has given is repeated here. @sdm 2A "CPUID" */
+export function execCpuid(u: usize): i32 { return quickCpuid() ? XS_OK : vmExit(EXIT_REASON_CPUID, 0); }
 
 /** Without the exit the vCPU becomes inactive and run() answers RUN_HALTED. @sdm 2A "HLT" */
 export function execHlt(u: usize): i32 {
@@ -56,10 +57,10 @@ export function execPause(u: usize): i32 {
   return XS_OK;
 }
 
-/** The running instruction takes so many ns. The block ends after it, since a deadline may have come. */
+/** The running instruction takes so many ns. It ends its block: a deadline may have come. */
 export function takeTime(ns: u64): void {
   store<u64>(CLOCK_OFFSET, load<u64>(CLOCK_OFFSET) + ns - 1);
-  store<u64>(SLICE_END, load<u64>(ICOUNT) + 1);
+  limitSlice();
 }
 
 function pauseLoop(): i32 {

@@ -10,6 +10,7 @@ import { debugPort } from '../events/debug';
 import { accessStatus, sysReadable, writable } from '../mmu/access';
 import { interceptIo } from '../vmx/bitmaps';
 import { exitGla, exitInstructionInfo, vmExit } from '../vmx/exit';
+import { quickOut } from '../vmx/quick';
 import { goesOn } from './repeat';
 import { cutAddress, readLinear, writeLinear } from './operand';
 import { segmentLinear } from './segment';
@@ -47,8 +48,10 @@ function permitted(port: u32, bytes: u32): i32 {
 @inline function immediatePort(u: usize): bool { return uOpcode(u) < 0xe8; }
 @inline function portOf(u: usize): u32 { return immediatePort(u) ? <u32>uImm(u) & 0xff : load<u16>(RDX); }
 
+@inline function qualification(port: u32, bytes: u32, bits: u64): u64 { return <u64>(bytes - 1) | bits | <u64>port << 16; }
+
 @inline function ioExit(u: usize, port: u32, bytes: u32, bits: u64): i32 {
-  return vmExit(EXIT_REASON_IO_INSTRUCTION, <u64>(bytes - 1) | bits | <u64>port << 16);
+  return vmExit(EXIT_REASON_IO_INSTRUCTION, qualification(port, bytes, bits));
 }
 
 @inline function byteForm(u: usize): u32 { return uOpcode(u) & 1 ? min<u32>(uOpSize(u), 4) : 1; }
@@ -73,7 +76,10 @@ export function execOut(u: usize): i32 {
   const bytes = byteForm(u);
   const status = permitted(port, bytes);
   if (status != XS_OK) return status;
-  if (interceptIo(port, bytes)) return ioExit(u, port, bytes, immediatePort(u) ? QUAL_IMMEDIATE : 0);
+  if (interceptIo(port, bytes)) {
+    const bits = immediatePort(u) ? QUAL_IMMEDIATE : 0;
+    return quickOut(port, bytes, qualification(port, bytes, bits)) ? XS_OK : ioExit(u, port, bytes, bits);
+  }
   debugPort(port, bytes);
   return XS_OK;
 }

@@ -22,6 +22,7 @@ import { DEBUGCTL_BITS } from '../vmx/entry-checks-guest';
 import { EFER_BITS, validPat } from '../vmx/entry-checks-host';
 import { vmExit } from '../vmx/exit';
 import { clock } from '../vmx/preemption';
+import { quickRdmsr } from '../vmx/quick';
 import { field, primaryControls, secondaryControls } from '../vmx/vmcs';
 
 const CR0_PG: u64 = 0x80000000;
@@ -162,7 +163,7 @@ export function writeMsr(index: u32, value: u64): bool {
 export function execRdmsr(u: usize): i32 {
   if (cpl()) return faultCode(VEC_GP, 0);
   const index = load<u32>(RCX);
-  if (interceptMsr(index, false)) return vmExit(EXIT_REASON_MSR_READ, 0);
+  if (interceptMsr(index, false)) return quickRdmsr() ? XS_OK : vmExit(EXIT_REASON_MSR_READ, 0);
   if (!readMsr(index)) return faultCode(VEC_GP, 0);
   store<u64>(RAX, msrValue & 0xffffffff);
   store<u64>(RDX, msrValue >> 32);

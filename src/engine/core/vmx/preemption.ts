@@ -1,5 +1,5 @@
 // The VMX-preemption timer: it counts virtual time at the rate of the TSC (IA32_VMX_MISC bits 4:0 = 0).
-import { CLOCK_OFFSET, ICOUNT, LIMIT, PREEMPTION_DEADLINE, XS_LIMIT } from '../layout';
+import { CLOCK_OFFSET, ICOUNT, LIMIT, PREEMPTION_DEADLINE, SLICE_END, XS_LIMIT } from '../layout';
 import { VMX_PREEMPTION_TIMER_VALUE } from '../generated/vmcs';
 import { PIN_ACTIVATE_VMX_PREEMPTION_TIMER } from '../generated/controls';
 import { EXIT_REASON_PREEMPTION_TIMER } from '../generated/exits';
@@ -37,6 +37,16 @@ export function runLimit(): u64 {
   const offset = load<u64>(CLOCK_OFFSET);
   const count = deadline > offset ? deadline - offset : 0;
   return count < limit ? count : limit;
+}
+
+/** Virtual time has passed in the middle of a slice: it ends when the timer fires. */
+export function limitSlice(): void {
+  const deadline = load<u64>(PREEMPTION_DEADLINE);
+  if (deadline == NEVER) return;
+  const offset = load<u64>(CLOCK_OFFSET);
+  // not before the end of the running instruction
+  const end = max<u64>(deadline > offset ? deadline - offset : 0, load<u64>(ICOUNT) + 1);
+  if (end < load<u64>(SLICE_END)) store<u64>(SLICE_END, end);
 }
 
 /** ICOUNT reached runLimit(): XS_EXIT when the VMX-preemption timer fired, else XS_LIMIT. */

@@ -4,7 +4,8 @@ import type { ExitHandler } from '../exit.js';
 
 /** CPUID always exits; the answer comes from the CPU model. @sdm 3C 25.1.2 "Instructions That Cause VM Exits Unconditionally" */
 export const cpuidExit: ExitHandler = (vcpu, vm) => {
-  const answer = cpuid(vcpu.gprLow(0), vcpu.gprLow(1), {
+  const [leaf, subleaf] = [vcpu.gprLow(0), vcpu.gprLow(1)];
+  const answer = cpuid(leaf, subleaf, {
     model: vm.cpu,
     vcpu: vcpu.index,
     osxsave: (vcpu.vmcs.get('GUEST_CR4') & 0x40000n) !== 0n,
@@ -13,6 +14,7 @@ export const cpuidExit: ExitHandler = (vcpu, vm) => {
     xcr0: vcpu.host.get64(vcpu.at(XCR0)),
     apicEnabled: (vm.board.apicBase(vcpu.index) & 0x800n) !== 0n,
   });
+  vm.quick.keepCpuid(vcpu, leaf, subleaf, answer);
   vcpu.setGpr32(0, answer.eax);
   vcpu.setGpr32(3, answer.ebx);
   vcpu.setGpr32(1, answer.ecx);

@@ -39,6 +39,7 @@ export const ioExit: ExitHandler = (vcpu, vm) => {
     const value = vcpu.gprLow(0) & (bytes === 4 ? -1 : (1 << (bytes * 8)) - 1);
     complete(vcpu, port, bytes);
     vm.portWrite(vcpu, port, bytes, value >>> 0);
+    vm.quick.keepPort(vm.board, port, bytes);
     vm.exitDetail = value >>> 0;
   }
   return vm.end ? 'stop' : 'resume';

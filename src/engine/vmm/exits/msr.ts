@@ -1,5 +1,5 @@
 import type { ExitHandler } from '../exit.js';
-import { readMsr, writeMsr } from '../msrs.js';
+import { isSteady, readMsr, writeMsr } from '../msrs.js';
 
 const GP = 13;
 
@@ -10,6 +10,8 @@ export const msrReadExit: ExitHandler = (vcpu, vm) => {
     vcpu.exception(GP, 0);
     return 'inject';
   }
+  const msr = vcpu.gprLow(1);
+  if (isSteady(msr)) vm.quick.keepMsr(vcpu, msr, value);
   vcpu.setGpr32(0, Number(value & 0xffffffffn));
   vcpu.setGpr32(2, Number(value >> 32n));
   vm.exitDetail = Number(value & 0xffffffffn);
@@ -21,6 +23,7 @@ export const msrReadExit: ExitHandler = (vcpu, vm) => {
 export const msrWriteExit: ExitHandler = (vcpu, vm) => {
   const value = (BigInt(vcpu.gprLow(2)) << 32n) | BigInt(vcpu.gprLow(0));
   vm.exitDetail = vcpu.gprLow(0);
+  vm.quick.forget();
   if (!writeMsr(vcpu, vm, vcpu.gprLow(1), value)) {
     vcpu.exception(GP, 0);
     return 'inject';

@@ -1,0 +1,109 @@
+// VM exits that need no VMM: recorded as any other, and completed here. Their answers stand in tables that the VMM fills
+// when it has answered once (src/engine/vmm/quick-exits.ts). Nothing tells the guest, the trace or the clock the difference:
+// where a VM entry after the exit would find something to do, the VMM does both.
+import {
+  ATTENTION, CLOCK_OFFSET, CR4, DR7, EMULATION_NS, NEXT_EVENT, NEXT_RIP, PENDING_DBG, PLE_LAST, PORT_ACCESS_NS, PREEMPTION_DEADLINE, QUICK_COUNT, QUICK_CPUID, QUICK_ENTRIES, QUICK_ENTRY_BYTES,
+  QUICK_LATCHES, QUICK_LATCH_COUNT, QUICK_MSRS, QUICK_PORTS, QUICK_ROOM, RAX, RBX, RCX, RDX, RIP, STEPPED, TRACE_ENABLED,
+  TRACE_RECORDS, TRACE_RECORD_BYTES, TRACE_RING, TRACE_SEQUENCE, TR_ACTION, TR_DETAIL, VCPU_INDEX, VECTORING_INFO, XCR0,
+} from '../layout';
+import {
+  EXIT_QUALIFICATION, GUEST_LINEAR_ADDRESS, GUEST_PHYSICAL_ADDRESS, IDT_VECTORING_ERROR_CODE, IDT_VECTORING_INFO_FIELD,
+  VMX_INSTRUCTION_INFO, VMX_PREEMPTION_TIMER_VALUE, VM_ENTRY_MSR_LOAD_COUNT, VM_EXIT_INSTRUCTION_LEN, VM_EXIT_INTR_ERROR_CODE,
+  VM_EXIT_INTR_INFO, VM_EXIT_MSR_LOAD_COUNT, VM_EXIT_MSR_STORE_COUNT, VM_EXIT_REASON,
+} from '../generated/vmcs';
+import { PIN_ACTIVATE_VMX_PREEMPTION_TIMER } from '../generated/controls';
+import { EXIT_REASON_CPUID, EXIT_REASON_IO_INSTRUCTION, EXIT_REASON_MSR_READ } from '../generated/exits';
+import { vpid } from '../mmu/ept';
+import { clock, limitSlice } from './preemption';
+import { traceExit } from './trace';
+import { pinControls, vmcs } from './vmcs';
+
+const RESUMED: u32 = 1;
+const CR4_SHOWN: u32 = 0x440000; // OSXSAVE PKE: CPUID tells them
+
+/** Would the VM entry after an exit that takes so long only load what the exit saved? */
+function mayComplete(ns: u64): bool {
+  if (load<u32>(QUICK_ROOM) == 0 || load<u32>(ATTENTION) != 0) return false;
+  if (load<u64>(PENDING_DBG) != 0 || load<u32>(VECTORING_INFO) != 0 || (load<u32>(DR7) & 0xff) != 0 || vpid() == 0) return false;
+  const v = vmcs();
+  if (load<u32>(v + VM_EXIT_MSR_STORE_COUNT) | load<u32>(v + VM_EXIT_MSR_LOAD_COUNT) | load<u32>(v + VM_ENTRY_MSR_LOAD_COUNT)) return false;
+  return load<u64>(NEXT_EVENT) > clock() + 1 + ns;
+}
+
+/** Records the exit, with what the VMM would add to the record, and lets the time pass that it takes. */
+function complete(reason: u32, qualification: u64, detail: u32, ns: u64): void {
+  const v = vmcs();
+  store<u64>(v + VM_EXIT_REASON, reason);
+  store<u64>(v + EXIT_QUALIFICATION, qualification);
+  store<u64>(v + GUEST_LINEAR_ADDRESS, 0);
+  store<u64>(v + GUEST_PHYSICAL_ADDRESS, 0);
+  store<u64>(v + VMX_INSTRUCTION_INFO, 0);
+  store<u64>(v + VM_EXIT_INTR_INFO, 0);
+  store<u64>(v + VM_EXIT_INTR_ERROR_CODE, 0);
+  store<u64>(v + VM_EXIT_INSTRUCTION_LEN, (load<u64>(NEXT_RIP) - load<u64>(RIP)) & 15);
+  store<u64>(v + IDT_VECTORING_INFO_FIELD, 0);
+  store<u64>(v + IDT_VECTORING_ERROR_CODE, 0);
+  traceExit(v, reason);
+  if (load<u32>(TRACE_ENABLED)) {
+    const r: usize = TRACE_RING + ((load<u32>(TRACE_SEQUENCE) - 1) & (TRACE_RECORDS - 1)) * TRACE_RECORD_BYTES;
+    store<u32>(r, RESUMED, TR_ACTION);
+    store<u32>(r, detail, TR_DETAIL);
+  }
+  store<u32>(QUICK_ROOM, load<u32>(QUICK_ROOM) - 1);
+  store<u32>(QUICK_COUNT, load<u32>(QUICK_COUNT) + 1);
+  store<u64>(PLE_LAST, ~(<u64>0));
+  store<u32>(STEPPED, 0);
+  store<u64>(CLOCK_OFFSET, load<u64>(CLOCK_OFFSET) + ns);
+  // the timer, as the VMM arms it at each entry: the dispatcher counts the instruction
+  const now = clock() + 1;
+  const wait = min<u64>(load<u64>(NEXT_EVENT) - now, 0xffffffff);
+  store<u32>(v + VMX_PREEMPTION_TIMER_VALUE, u32(wait));
+  if (pinControls() & PIN_ACTIVATE_VMX_PREEMPTION_TIMER) store<u64>(PREEMPTION_DEADLINE, now + wait);
+  limitSlice();
+}
+
+/** An answer in a table: {key u32, key u32, key u32, key u32, answer 4 x u32}, found by its first two keys. */
+@inline function entryOf(table: usize, first: u32, second: u32): usize {
+  return table + (((first ^ (first >> 8) ^ (second << 3) ^ (load<u32>(VCPU_INDEX) << 4)) & (QUICK_ENTRIES - 1)) * QUICK_ENTRY_BYTES);
+}
+
+export function quickCpuid(): bool {
+  const leaf = load<u32>(RAX);
+  const subleaf = load<u32>(RCX);
+  const entry = entryOf(QUICK_CPUID, leaf, subleaf);
+  if (load<u32>(entry) != leaf || load<u32>(entry, 4) != subleaf) return false;
+  if (load<u32>(entry, 8) != ((load<u32>(CR4) & CR4_SHOWN) | (load<u32>(VCPU_INDEX) + 1)) || load<u32>(entry, 12) != load<u32>(XCR0)) return false;
+  if (!mayComplete(EMULATION_NS)) return false;
+  complete(EXIT_REASON_CPUID, 0, 0, EMULATION_NS);
+  store<u64>(RAX, load<u32>(entry, 16));
+  store<u64>(RBX, load<u32>(entry, 20));
+  store<u64>(RCX, load<u32>(entry, 24));
+  store<u64>(RDX, load<u32>(entry, 28));
+  return true;
+}
+
+export function quickRdmsr(): bool {
+  const index = load<u32>(RCX);
+  const entry = entryOf(QUICK_MSRS, index, 0);
+  if (load<u32>(entry) != index || load<u32>(entry, 8) != load<u32>(VCPU_INDEX) + 1 || !mayComplete(EMULATION_NS)) return false;
+  complete(EXIT_REASON_MSR_READ, 0, load<u32>(entry, 16), EMULATION_NS);
+  store<u64>(RAX, load<u32>(entry, 16));
+  store<u64>(RDX, load<u32>(entry, 20));
+  return true;
+}
+
+@inline function mayWait(port: u32): bool { return (load<u8>((port >> 3) + QUICK_PORTS) >> (port & 7) & 1) != 0; }
+
+/** An OUT to ports whose devices may hear of it later, or where there is none. */
+export function quickOut(port: u32, bytes: u32, qualification: u64): bool {
+  for (let n: u32 = 0; n < bytes; n++) if (!mayWait((port + n) & 0xffff)) return false;
+  if (!mayComplete(PORT_ACCESS_NS)) return false;
+  const value = load<u32>(RAX) & (bytes == 4 ? ~(<u32>0) : (<u32>1 << (bytes << 3)) - 1);
+  complete(EXIT_REASON_IO_INSTRUCTION, qualification, value, PORT_ACCESS_NS);
+  for (let n: u32 = 0; n < load<u32>(QUICK_LATCH_COUNT); n++) {
+    const latch = QUICK_LATCHES + (n << 3);
+    const at = load<u32>(latch) - port;
+    if (at < bytes) store<u32>(latch, 0x100 | (value >> (at << 3) & 0xff), 4);
+  }
+  return true;
+}

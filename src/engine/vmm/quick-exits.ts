@@ -1,0 +1,114 @@
+// What the core may answer by itself to exits that repeat: the tables of core/vmx/quick.ts, filled when an exit was handled.
+import {
+  NEXT_EVENT,
+  QUICK_COUNT,
+  QUICK_CPUID,
+  QUICK_ENTRIES,
+  QUICK_ENTRY_BYTES,
+  QUICK_LATCH_COUNT,
+  QUICK_LATCHES,
+  QUICK_MAX_LATCHES,
+  QUICK_MSRS,
+  QUICK_PORTS,
+  QUICK_ROOM,
+  XCR0,
+} from '../core/layout.js';
+import type { Board } from './board.js';
+import type { CpuidRegisters } from './cpuid-model.js';
+import type { Vcpu } from './vcpu.js';
+
+const TABLE_BYTES = QUICK_ENTRIES * QUICK_ENTRY_BYTES;
+const PORT_BYTES = 0x10000 / 8;
+/** CPUID tells OSXSAVE and PKE of CR4. */
+const CR4_SHOWN = 0x440000;
+const WRITTEN = 0x100;
+
+export class QuickExits {
+  /** False: every exit goes to the VMM. */
+  on = true;
+  readonly #host;
+
+  constructor(host: Vcpu['host']) {
+    this.#host = host;
+  }
+
+  /**
+   * Before a run of the core.
+   * @param room exits that it may complete
+   * @param event virtual time at which devices have work next; undefined: never
+   */
+  allow(room: number, event: number | undefined): void {
+    const host = this.#host;
+    host.set32(QUICK_ROOM, this.on ? room : 0);
+    if (event !== undefined) host.setNumber(NEXT_EVENT, Math.floor(event));
+    else host.u32.fill(0xffffffff, NEXT_EVENT / 4, NEXT_EVENT / 4 + 2);
+  }
+
+  /** After a run: how many exits the core completed. Devices hear of what was written to them meanwhile. */
+  take(vcpu: Vcpu, board: Board): number {
+    const host = this.#host;
+    const count = host.get32(QUICK_COUNT);
+    if (count === 0) return 0;
+    host.set32(QUICK_COUNT, 0);
+    for (let n = 0; n < host.get32(QUICK_LATCH_COUNT); n++) {
+      const latch = QUICK_LATCHES + n * 8;
+      const value = host.get32(latch + 4);
+      if ((value & WRITTEN) === 0) continue;
+      host.set32(latch + 4, 0);
+      board.portWrite(vcpu.index, host.get32(latch), 1, value & 0xff);
+    }
+    return count;
+  }
+
+  /** Answers may be others now. */
+  forget(): void {
+    this.#host.u8.fill(0, QUICK_CPUID, QUICK_CPUID + TABLE_BYTES);
+    this.#host.u8.fill(0, QUICK_MSRS, QUICK_MSRS + TABLE_BYTES);
+  }
+
+  /** Other devices may be at the ports now. */
+  forgetPorts(): void {
+    this.#host.u8.fill(0, QUICK_PORTS, QUICK_PORTS + PORT_BYTES);
+    this.#host.set32(QUICK_LATCH_COUNT, 0);
+  }
+
+  keepCpuid(vcpu: Vcpu, leaf: number, subleaf: number, answer: CpuidRegisters): void {
+    const { host, index, vmcs } = vcpu;
+    const context = (vmcs.cr4 & CR4_SHOWN) | (index + 1);
+    const { eax, ebx, ecx, edx } = answer;
+    this.#keep(QUICK_CPUID, index, [leaf, subleaf, context, host.get32(vcpu.at(XCR0)), eax, ebx, ecx, edx]);
+  }
+
+  keepMsr({ index }: Vcpu, msr: number, value: bigint): void {
+    this.#keep(QUICK_MSRS, index, [msr, 0, index + 1, 0, Number(value & 0xffffffffn), Number(value >> 32n)]);
+  }
+
+  /** A port was written. */
+  keepPort(board: Board, port: number, bytes: number): void {
+    const host = this.#host;
+    for (let at = port; at < port + bytes && at < 0x10000; at++) {
+      const kind = board.lateWrites?.(at);
+      if (kind === undefined) continue;
+      if (kind === 'latch') {
+        const count = host.get32(QUICK_LATCH_COUNT);
+        let n = 0;
+        while (n < count && host.get32(QUICK_LATCHES + n * 8) !== at) n++;
+        if (n >= QUICK_MAX_LATCHES) continue;
+        if (n === count) {
+          host.set32(QUICK_LATCHES + n * 8, at);
+          host.set32(QUICK_LATCHES + n * 8 + 4, 0);
+          host.set32(QUICK_LATCH_COUNT, count + 1);
+        }
+      }
+      host.u8[QUICK_PORTS + (at >> 3)] |= 1 << (at & 7);
+    }
+  }
+
+  #keep(table: number, vcpu: number, words: readonly number[]): void {
+    const [first, second] = words;
+    const slot = (first ^ (first >>> 8) ^ (second << 3) ^ (vcpu << 4)) & (QUICK_ENTRIES - 1);
+    words.forEach((word, n) => {
+      this.#host.set32(table + slot * QUICK_ENTRY_BYTES + n * 4, word >>> 0);
+    });
+  }
+}
