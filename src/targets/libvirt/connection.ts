@@ -3,6 +3,7 @@
  * alone; the answer, if it ever comes, is told by `ended`. A peer that breaks the protocol is left.
  */
 import type { Duplex } from 'node:stream';
+import { ByteStream } from './byte-stream.js';
 import {
   AUTH,
   HEADER_BYTES,
@@ -38,11 +39,13 @@ export interface Call {
   answer: Promise<XdrReader>;
   /** The daemon has answered, or the connection is over; with the result, if that came after the deadline. */
   ended: Promise<XdrReader | undefined>;
+  serial: number;
 }
 
 export class LibvirtConnection {
   readonly closed: Promise<string>;
   readonly #pending = new Map<number, Pending>();
+  readonly #streams = new Map<number, ByteStream>();
   #serial = 1;
   #held: Buffer[] = [];
   #heldBytes = 0;
@@ -97,13 +100,13 @@ export class LibvirtConnection {
     const end = new Promise<XdrReader | undefined>((resolve) => {
       ended = resolve;
     });
+    const serial = this.#serial;
     const answer = new Promise<XdrReader>((resolve, reject) => {
       if (this.#over !== undefined) {
         ended();
         reject(new Error(this.#over));
         return;
       }
-      const serial = this.#serial;
       this.#serial = (this.#serial + 1) >>> 0 || 1;
       const pending: Pending = { procedure, program, resolve, reject, timer: undefined, settled: false, ended };
       pending.timer = setTimeout(() => {
@@ -113,7 +116,25 @@ export class LibvirtConnection {
       this.#pending.set(serial, pending);
       this.#send(program, procedure, MESSAGE_TYPE.call, serial, body?.bytes());
     });
-    return { answer, ended: end };
+    return { answer, ended: end, serial };
+  }
+
+  /** A call that opens a stream of bytes, on this connection. */
+  async openStream(procedure: number, body: XdrWriter, deadlineMs: number): Promise<ByteStream> {
+    const { answer, serial } = this.begin(procedure, body, deadlineMs);
+    const stream = new ByteStream((status, bytes) =>
+      this.#send(REMOTE_PROGRAM, procedure, MESSAGE_TYPE.stream, serial, Buffer.from(bytes), status),
+    );
+    // Its first bytes may come with the answer.
+    this.#streams.set(serial, stream);
+    void stream.closed.then(() => this.#streams.delete(serial));
+    try {
+      await answer;
+      return stream;
+    } catch (error) {
+      this.#streams.delete(serial);
+      throw error;
+    }
   }
 
   close(reason = 'closed'): void {
@@ -126,11 +147,20 @@ export class LibvirtConnection {
       pending.ended();
     }
     this.#pending.clear();
+    for (const stream of this.#streams.values()) stream.end(reason);
     this.#held = [];
     this.#close(reason);
   }
 
-  #send(program: number, procedure: number, type: number, serial: number, body: Buffer = Buffer.alloc(0)): void {
+  #send(
+    program: number,
+    procedure: number,
+    type: number,
+    serial: number,
+    body: Buffer = Buffer.alloc(0),
+    status: number = STATUS.ok,
+  ): void {
+    if (this.#over !== undefined) return;
     const header = new XdrWriter()
       .uint(HEADER_BYTES + body.length)
       .uint(program)
@@ -138,7 +168,7 @@ export class LibvirtConnection {
       .int(procedure)
       .int(type)
       .uint(serial)
-      .int(STATUS.ok);
+      .int(status);
     this.stream.write(Buffer.concat([header.bytes(), body]));
   }
 
@@ -181,7 +211,10 @@ export class LibvirtConnection {
     }
     if (version !== PROTOCOL_VERSION) throw new XdrError(`version ${version} of program ${program.toString(16)}`);
     if (type === MESSAGE_TYPE.message) this.onMessage(program, procedure, reader);
-    // Streams were not asked for.
+    if (type === MESSAGE_TYPE.stream) {
+      const bytes = packet.subarray(packet.length - reader.left);
+      this.#streams.get(serial)?.take(status, bytes, () => readError(reader).message);
+    }
     if (type !== MESSAGE_TYPE.reply) return;
     const pending = this.#pending.get(serial);
     if (!pending) throw new XdrError(`an answer to a question that was not asked (serial ${serial})`);

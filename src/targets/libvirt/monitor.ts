@@ -1,5 +1,6 @@
 /** A domain's QEMU monitor through libvirt, which holds QEMU's own: needs the right to change domains. */
 import { humanCommand, type Monitor, QmpError, type QmpEvent } from '../qemu/qmp.js';
+import type { SerialLine } from '../serial-line.js';
 import type { LibvirtConnection } from './connection.js';
 import { openLibvirt } from './open.js';
 import { type DomainName, PROCEDURE, QEMU_PROCEDURE, QEMU_PROGRAM, readDomain, writeDomain } from './protocol.js';
@@ -76,6 +77,15 @@ export class LibvirtMonitor implements Monitor {
   onEvent(listener: (event: QmpEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** The guest's first console. @throws Error when another client has it, or it has none */
+  async console(): Promise<SerialLine> {
+    const body = new XdrWriter();
+    writeDomain(body, this.domain);
+    // No device by name; taken from nobody.
+    body.optional(undefined, (writer, name: string) => writer.string(name)).uint(0);
+    return await this.connection.openStream(PROCEDURE.domainOpenConsole, body, ANSWER_MS);
   }
 
   close(): void {

@@ -1,7 +1,9 @@
 /** From what a user names to a QEMU guest: its monitor, and its process where that is on this host. */
 import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { LibvirtMonitor, parseAttachName } from '../libvirt/monitor.js';
+import type { SerialLine } from '../serial-line.js';
 import { ProcessFinder, type VmProcess, vmProcess } from './processes.js';
+import { openPty, serialPty } from './pty-line.js';
 import { type Monitor, QmpClient } from './qmp.js';
 
 export interface OpenedMonitor {
@@ -10,6 +12,8 @@ export interface OpenedMonitor {
   engine: 'qemu' | 'libvirt';
   /** The whole name, with which the guest is found again. */
   target: string;
+  /** Its first serial port, where that can be had: libvirt's console, or the terminal that QEMU made. */
+  serial?: () => Promise<SerialLine>;
 }
 
 /** What begins like this is a guest of QEMU. */
@@ -30,7 +34,8 @@ export async function openMonitor(target: string, uri?: string): Promise<OpenedM
     const process = local
       ? new ProcessFinder().find(0).find((vm) => vm.uuid?.replaceAll('-', '').toLowerCase() === uuid)
       : undefined;
-    return { monitor, process, engine: 'libvirt', target: `libvirt:${parsed.text}#${domain}` };
+    const serial = () => monitor.console();
+    return { monitor, process, engine: 'libvirt', target: `libvirt:${parsed.text}#${domain}`, serial };
   }
   let path = rest;
   let process: VmProcess | undefined;
@@ -51,7 +56,9 @@ export async function openMonitor(target: string, uri?: string): Promise<OpenedM
   const monitor = await QmpClient.connect(path).catch((error: Error) => {
     throw new Error(`${target}: ${error.message}`);
   });
-  return { monitor, process: process ?? ownerOf(path), engine: 'qemu', target: `qmp:${path}` };
+  const pty = await serialPty(monitor).catch(() => undefined);
+  const serial = pty === undefined ? {} : { serial: () => openPty(pty) };
+  return { monitor, process: process ?? ownerOf(path), engine: 'qemu', target: `qmp:${path}`, ...serial };
 }
 
 /** The virtual machine that listens on a unix socket, where this user may see it. */

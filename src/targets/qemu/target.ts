@@ -9,6 +9,7 @@ import { relocated } from '../../engine/debug/symbol-file.js';
 import type * as D from '../../engine/debugger.js';
 import { GuestKernel } from '../../engine/host/guest-kernel.js';
 import { MonitorMemory, readLinear, type SlowMemory, walkSlowly } from '../memory.js';
+import { type SerialLine, SerialPort } from '../serial-line.js';
 import type { StubControl } from '../stub-control.js';
 import { StubGuest } from '../stub-guest.js';
 import { QemuControl } from './control.js';
@@ -28,6 +29,8 @@ export interface QemuTargetOptions {
   /** For notes and the stub's socket. */
   folder: string;
   process?: VmProcess;
+  /** Its serial port, where another program holds it. */
+  serial?: () => Promise<SerialLine>;
   /** From a file that the user named. */
   symbols?: D.TargetSymbol[];
 }
@@ -54,15 +57,19 @@ export class QemuTarget extends StubGuest implements D.Debugger {
   #control: QemuControl | undefined;
   #detached: Promise<void> | undefined;
   #memoryBytes = 0;
+  readonly #serial: SerialPort | undefined;
   #name = 'guest';
   readonly #registers = new Map<number, { at: number; stop: number; file: Promise<D.RegisterFile> }>();
 
   private constructor(private readonly options: QemuTargetOptions) {
     super();
+    const { serial } = options;
+    if (serial) this.#serial = new SerialPort(serial, (bytes) => this.emit({ type: 'serial', bytes }));
     this.console = {
       serialLog: async () => this.#serialLog(),
-      serialInput: async () => {
-        throw new Error("this guest's serial port is not vmscope's: use its console");
+      serialInput: async (bytes) => {
+        if (!this.#serial) throw new Error("this guest's serial port is not vmscope's: use its console");
+        await this.#serial.write(bytes);
       },
       key: (name) => sendKey(this.options.monitor, name),
       screen: async () => (this.#process ? textScreen(this.#process, this.options.monitor) : undefined),
@@ -234,9 +241,13 @@ export class QemuTarget extends StubGuest implements D.Debugger {
     return [...own, ...kernel.filter(({ name }) => !names.has(name))].sort((a, b) => (a.address < b.address ? -1 : 1));
   }
 
-  #serialLog(): Uint8Array {
+  async #serialLog(): Promise<Uint8Array> {
+    if (this.#serial) return await this.#serial.log();
     const path = this.options.process?.serialFile;
-    if (!path) return Buffer.from('(no serial log: vmscope sees one that goes to a file, -serial file:PATH)\r\n');
+    if (!path)
+      return Buffer.from(
+        '(no serial log: vmscope sees one that goes to a file or a terminal, -serial file:PATH or -serial pty)\r\n',
+      );
     try {
       return readFileSync(path).subarray(-SERIAL_BYTES);
     } catch (error) {
@@ -294,6 +305,7 @@ export class QemuTarget extends StubGuest implements D.Debugger {
       await control?.leave();
     });
     this.ended = true;
+    this.#serial?.close();
     this.#process?.close();
     this.options.monitor.close();
   }

@@ -1,13 +1,15 @@
 /** `vmscope top` over a real libvirtd and real QEMU domains: figures to the digit, and guests that change under its eyes. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freeAbandoned } from '../../../src/targets/qemu/control.js';
 import { openMonitor } from '../../../src/targets/qemu/open.js';
 import { QemuTarget } from '../../../src/targets/qemu/target.js';
 import { named, requireTool } from '../../tools.js';
+import { echoes } from '../guests/echo.js';
 import { Libvirtd } from './libvirtd.js';
 
 const vmscope = fileURLToPath(new URL('../../../bin/vmscope', import.meta.url));
@@ -203,6 +205,55 @@ describe.skipIf(!usable)(named('vmscope top with libvirt', ...tools), () => {
     expect(BigInt(/: (0x[0-9a-f]+)/.exec(after)![1]!)).toBeGreaterThan(last);
     expect(daemon.virsh('domstate', 'one').trim()).toBe('running');
   }, 60_000);
+
+  it("has a domain's console both ways by libvirt's stream, and tells who else has it", async () => {
+    const name = `libvirt:qemu+unix:///system?socket=${daemon.socket}#one`;
+    const open = async () =>
+      await QemuTarget.open({ ...(await openMonitor(name)), folder: join(daemon.folder, 'control') });
+    const guest = await open();
+    try {
+      await echoes(guest);
+      const other = await open();
+      expect(Buffer.from(await other.console!.serialLog()).toString()).toMatch(
+        /\(.*(console session|in use|busy).*\)/i,
+      );
+      await other.detach();
+    } finally {
+      await guest.detach();
+    }
+    // It is free again.
+    const again = await open();
+    expect((await again.console!.serialLog()).length).toBe(0);
+    await again.detach();
+    expect(daemon.virsh('domstate', 'one').trim()).toBe('running');
+  }, 60_000);
+
+  it('has the domain of a vmscope that was killed at any of ten moments freed by the next', async () => {
+    const name = `libvirt:qemu+unix:///system?socket=${daemon.socket}#one`;
+    const folder = join(daemon.folder, 'control');
+    const script = fileURLToPath(new URL('../qemu/controller.mjs', import.meta.url));
+    const args = [script, name, folder, String(daemon.symbols.get('count'))];
+    const counter = () => {
+      const text = daemon.virsh('qemu-monitor-command', 'one', '--hmp', 'xp /1xg 0x500');
+      return BigInt(/: (0x[0-9a-f]+)/.exec(text)![1]!);
+    };
+    const { start, words } = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8', timeout: 60_000 }));
+    for (let moment = 0; moment < 10; moment++) {
+      const at = Math.round(start + 1 + ((words - start - 2) * moment) / 9);
+      const child = spawn(process.execPath, [...args, String(at)], { stdio: 'ignore' });
+      const signal = await new Promise((resolve) => child.once('exit', (_code, by) => resolve(by)));
+      expect(signal, `word ${at} of ${words}`).toBe('SIGKILL');
+      const lines = await freeAbandoned(folder, async (target) => (await openMonitor(target)).monitor);
+      expect(
+        readdirSync(folder).filter((file) => file.endsWith('.json')),
+        lines.join(),
+      ).toEqual([]);
+      const before = counter();
+      await sleep(300);
+      expect(counter() > before, `after word ${at} of ${words}`).toBe(true);
+      expect(daemon.virsh('domstate', 'one').trim()).toBe('running');
+    }
+  }, 180_000);
 
   it.skipIf(!hasKvm())(
     'counts the exits of a KVM guest as libvirt does',

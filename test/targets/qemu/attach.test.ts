@@ -14,6 +14,7 @@ import { ProcessSource } from '../../../src/targets/qemu/source.js';
 import { QemuTarget } from '../../../src/targets/qemu/target.js';
 import { Tui } from '../../pty.js';
 import { named, requireTool } from '../../tools.js';
+import { echoes } from '../guests/echo.js';
 import { hasKvm, Qemu } from './qemu.js';
 
 const tools = ['qemu-system-x86_64', 'as'].map(requireTool);
@@ -257,8 +258,22 @@ for (const accelerator of ['tcg', 'kvm'] as const) {
         }
       }, 180_000);
 
+      it('has the serial port both ways by the terminal that QEMU made for it', async () => {
+        const own = new Qemu(accelerator, '-serial', 'pty');
+        try {
+          await own.ready();
+          folder = mkdtempSync(join(tmpdir(), 'ctl-'));
+          guest = await QemuTarget.open({ ...(await openMonitor(`qmp:${own.qmp}`)), folder });
+          await echoes(guest);
+          await guest.detach();
+          expect(await own.countsOn()).toBe(true);
+        } finally {
+          await own.stop();
+        }
+      }, 60_000);
+
       it('shows a migration as a job, with its bytes, until it is cancelled', async () => {
-        await qemu.human('migrate_set_parameter max-bandwidth 1');
+        await qemu.human('migrate_set_parameter max-bandwidth 1000B');
         await qemu.human('migrate -d "exec:cat >/dev/null"');
         const source = new ProcessSource();
         const own = async () => (await source.look()).guests.find(({ name }) => name === 'tiny')!;
@@ -275,6 +290,8 @@ for (const accelerator of ['tcg', 'kvm'] as const) {
           guest = await own();
         }
         expect(guest.jobs).toBeUndefined();
+        // One that was about to be handed over stands.
+        await qemu.human('cont');
         expect(await qemu.countsOn()).toBe(true);
       }, 30_000);
 

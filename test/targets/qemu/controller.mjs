@@ -1,5 +1,6 @@
 /** A vmscope that takes control of a guest and dies by SIGKILL after its Nth word to QEMU; without N it says how many there are. */
 import { RspClient } from '../../../dist/rsp/client.js';
+import { LibvirtMonitor } from '../../../dist/targets/libvirt/monitor.js';
 import { openMonitor } from '../../../dist/targets/qemu/open.js';
 import { QmpClient } from '../../../dist/targets/qemu/qmp.js';
 import { QemuTarget } from '../../../dist/targets/qemu/target.js';
@@ -16,6 +17,7 @@ const counted = (prototype, name) => {
   };
 };
 counted(QmpClient.prototype, 'execute');
+counted(LibvirtMonitor.prototype, 'execute');
 counted(RspClient.prototype, 'ask');
 counted(RspClient.prototype, 'run');
 
