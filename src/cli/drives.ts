@@ -1,6 +1,6 @@
 import type { Drive } from '../engine/devices/block.js';
 import { DiskImageError } from '../engine/disk/byte-file.js';
-import { type OpenDisk, openDisk } from '../engine/host/disk/open-disk.js';
+import { PassedDisk } from '../engine/host/disk/passed-disk.js';
 import type { DriveArgument } from './drive-options.js';
 import { FailingStore } from './failing-store.js';
 import { UsageError } from './options.js';
@@ -14,43 +14,62 @@ export interface OpenDrives {
   onFailure: (cause: string) => void;
   /** Writes back what is in memory and closes the files. @throws Error naming the first image that this fails for. */
   close(): void;
+  /** Closes the images for another process; `take` opens them again, or those of a guest that comes from one. */
+  letGo(): void;
+  /** @throws DiskImageError, and then none of them is open */
+  take(): void;
 }
 
-/** Opens the drives of a guest. @throws UsageError, and then none of them is open. */
-export function openDrives(list: readonly DriveArgument[], defaultBus: 'ide' | 'virtio'): OpenDrives {
-  const opened: OpenDisk[] = [];
+/**
+ * Opens the drives of a guest; those of one that is to come are only looked at.
+ * @throws UsageError, and then none of them is open.
+ */
+export function openDrives(list: readonly DriveArgument[], defaultBus: 'ide' | 'virtio', incoming = false): OpenDrives {
+  const opened: PassedDisk[] = [];
   const drives: Drive[] = [];
-  const close = () => {
+  const each = (action: (disk: PassedDisk) => void) => {
     let failure: unknown;
     for (const disk of opened) {
       try {
-        disk.close();
+        action(disk);
       } catch (error) {
         failure ??= error;
       }
     }
     if (failure !== undefined) throw failure;
   };
-  const result: OpenDrives = { drives, warnings: [], onFailure: () => {}, close };
+  const close = () => each((disk) => disk.close());
+  const letGo = () => each((disk) => disk.letGo());
+  const take = () => {
+    try {
+      each((disk) => disk.take());
+    } catch (error) {
+      letGo();
+      throw error;
+    }
+  };
+  const result: OpenDrives = { drives, warnings: [], onFailure: () => {}, close, letGo, take };
   try {
     const ide = list.filter(({ kind, bus }) => kind === 'cdrom' || (bus ?? defaultBus) === 'ide');
     if (ide.length > IDE_DRIVES) throw new UsageError(`${ide[IDE_DRIVES].path}: IDE has room for ${IDE_DRIVES} drives`);
     for (const { path, kind, format, bus, readonly, snapshot, snapshotName } of list) {
       const number = drives.filter((drive) => drive.kind === kind).length;
-      const disk = openDisk({
+      const options = {
         ...{ path, readonly, snapshot, cdrom: kind === 'cdrom' },
         ...(format === undefined ? {} : { format }),
         ...(snapshotName === undefined ? {} : { snapshotName }),
-      });
+      };
+      const disk = new PassedDisk(options, !incoming);
       opened.push(disk);
       drives.push({
         ...{ kind, name: `${kind}${number}`, bus: bus ?? defaultBus },
-        store: new FailingStore(disk.store, (cause) => result.onFailure(cause)),
-        image: { file: path, format: disk.format, snapshots: disk.snapshots },
+        store: new FailingStore(disk, (cause) => result.onFailure(cause)),
+        image: { file: path, format: disk.image.format, snapshots: disk.image.snapshots },
+        ...(snapshot ? { overlaid: true } : {}),
         serial: `VMS${kind === 'disk' ? 'D' : 'C'}${String(number).padStart(5, '0')}`,
       });
     }
-    result.warnings.push(...opened.flatMap(({ warnings }) => warnings));
+    result.warnings.push(...opened.flatMap(({ image }) => image.warnings));
     return result;
   } catch (error) {
     close();

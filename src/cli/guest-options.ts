@@ -1,4 +1,5 @@
 import type { KernelIrqchipMode } from '../engine/host/kvm-engine/kernel-irqchip.js';
+import type { MigrationUri } from '../engine/host/migration/uri.js';
 import type { JitMode } from '../engine/jit/jit.js';
 import type { Card } from '../engine/vmm/cards.js';
 import type { CpuModel } from '../engine/vmm/cpu-models.js';
@@ -45,6 +46,8 @@ export interface GuestWorkerData {
   gdb?: GdbAddress;
   /** A saved state to go on from. */
   restore?: string;
+  /** The guest comes from another process; `wait`: it is not let run when it has come. */
+  incoming?: { uri: MigrationUri; wait: boolean };
   drives?: DriveArgument[];
   net?: NetArgument;
   cards?: Card[];
@@ -59,7 +62,8 @@ export interface GuestWorkerData {
 /** First message of the worker: it is up, or why it is not. */
 export type WorkerHello =
   /** `socket`: path at which `top` and `attach` find the guest. */
-  | { ready: true; gdb?: GdbAddress; warnings?: string[]; socket?: string }
+  /** `stands`: the guest came from another process and stood there. */
+  | { ready: true; gdb?: GdbAddress; warnings?: string[]; socket?: string; stands?: boolean }
   | { ready: false; message: string; status: number; stack?: string };
 
 /** What the engine's thread says besides answers and events. */
@@ -67,4 +71,6 @@ export type WorkerNotice =
   /** Whether a GDB client is connected. */
   | { gdbClient: boolean }
   /** The debugger at standard input has gone. */
-  | { pipeClosed: true };
+  | { pipeClosed: true }
+  /** A line for the user. */
+  | { tell: string };

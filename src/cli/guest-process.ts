@@ -33,6 +33,8 @@ export interface RunningGuest {
   closed: Promise<string>;
   /** Resolves when no GDB client is connected; undefined when none is now. */
   gdbClientLeft(): Promise<void> | undefined;
+  /** It has come from another process where it stood. */
+  stands: boolean;
   /** Resolves when the debugger at standard input has gone. */
   pipeClosed: Promise<void>;
   /** Ends the engine's thread. */
@@ -76,7 +78,8 @@ export async function startGuest(data: GuestWorkerData): Promise<RunningGuest> {
   const hello = await Promise.race([
     new Promise<WorkerHello>((resolve) => {
       // a GDB client may be there before the guest is ready
-      worker.on('message', (message: Partial<WorkerHello>) => {
+      worker.on('message', (message: Partial<WorkerHello> & { tell?: string }) => {
+        if (message.tell !== undefined) tell(message.tell);
         if (message.ready !== undefined) resolve(message as WorkerHello);
       });
     }),
@@ -113,6 +116,7 @@ export async function startGuest(data: GuestWorkerData): Promise<RunningGuest> {
   return {
     target,
     gdb: hello.gdb,
+    stands: hello.stands === true,
     closed,
     gdbClientLeft: () => left?.promise,
     pipeClosed,

@@ -10,6 +10,8 @@ import { fileCause } from '../engine/host/file-cause.js';
 import { Guest, type GuestOptions } from '../engine/host/guest.js';
 import { KvmError } from '../engine/host/kvm/errors.js';
 import { KvmHypervisor } from '../engine/host/kvm-engine/kvm-hypervisor.js';
+import { type Arrival, IncomingError, receiveGuest } from '../engine/host/migration/incoming.js';
+import { type MigrationUri, showUri } from '../engine/host/migration/uri.js';
 import { type PortForward, UserSockets } from '../engine/host/net/user-sockets.js';
 import { serveDebugger } from '../engine/host/rpc.js';
 import { Jit } from '../engine/jit/jit.js';
@@ -44,7 +46,7 @@ export function createGuest(
   const { firmware } = data;
   const image = readInput(data.image);
   const initrd = data.initrd === undefined ? undefined : { name: data.initrd, bytes: readInput(data.initrd) };
-  const drives = openDrives(data.drives ?? [], firmware ? 'ide' : 'virtio');
+  const drives = openDrives(data.drives ?? [], firmware ? 'ide' : 'virtio', data.incoming !== undefined);
   drives.warnings.forEach(warn);
   const vm = createHypervisor(data, firmware ? romFrameBytes(image.length) : 0);
   const machine = new Machine(vm, {
@@ -83,6 +85,7 @@ export function createGuest(
           engine: data.engine,
         });
   if (trace) machine.afterSlice = () => trace.drain();
+  machine.passDrives = (give) => (give ? drives.letGo() : drives.take());
   machine.onClose = () => {
     sockets?.close();
     drives.close();
@@ -151,6 +154,21 @@ async function openForward(sockets: UserSockets | undefined, forward: PortForwar
   }
 }
 
+/** Waits for the guest that another process sends. @throws IncomingError; UsageError when the place cannot be had */
+async function arrive(guest: Guest, uri: MigrationUri): Promise<Arrival> {
+  const off = guest.onEvent((event) => {
+    if (event.type === 'message') notice({ tell: event.text });
+  });
+  try {
+    return await receiveGuest(guest.moving, uri, (at) => notice({ tell: `waiting for a guest on ${showUri(at)}` }));
+  } catch (error) {
+    if (error instanceof IncomingError) throw error;
+    throw new UsageError(`--incoming ${showUri(uri)}: ${fileCause(error)}`);
+  } finally {
+    off();
+  }
+}
+
 async function main(): Promise<void> {
   const data = workerData as GuestWorkerData;
   try {
@@ -168,14 +186,19 @@ async function main(): Promise<void> {
         throw new UsageError(`--restore ${data.restore}: engine ${data.engine} cannot go on from a state`);
       await guest.snapshots.load(data.restore);
     }
+    const arrival = data.incoming && (await arrive(guest, data.incoming.uri));
     for (const forward of data.net?.forwards ?? []) await openForward(sockets, forward, warnings);
     const gdb = data.gdb && (await servers.open(data.gdb));
     const published = data.aside ? {} : await publishGuest(guest, data.name, data.image);
     if (published.warning !== undefined) warnings.push(published.warning);
     serveDebugger(guest, port);
+    const stands = arrival?.ran === false;
+    if (arrival && (stands || data.incoming?.wait)) arrival.started();
+    else if (arrival) guest.moving.onceRunning(arrival.started);
     hello({
       ready: true,
       warnings,
+      stands,
       ...(gdb === undefined ? {} : { gdb }),
       ...(published.path === undefined ? {} : { socket: published.path }),
     });
@@ -184,6 +207,11 @@ async function main(): Promise<void> {
       [ImageError, UsageError, PciBusFullError, StateError].some((kind) => error instanceof kind) ||
       (error instanceof KvmError && error.hostLacks);
     const { message, stack } = error as Error;
+    if (error instanceof IncomingError) {
+      hello({ ready: false, message: `--incoming: ${message}`, status: error.refused ? 2 : 1 });
+      port.close();
+      return;
+    }
     hello({ ready: false, message, status: expected ? 2 : 3, ...(expected || !stack ? {} : { stack }) });
     port.close();
   }

@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
 import { totalExits } from '../engine/exit-counts.js';
 import type { KernelIrqchipMode } from '../engine/host/kvm-engine/kernel-irqchip.js';
+import { type MigrationUri, parseUri } from '../engine/host/migration/uri.js';
 import type { JitMode } from '../engine/jit/jit.js';
 import { CARDS, type Card } from '../engine/vmm/cards.js';
 import { CPU_MODELS, DEFAULT_CPU_MODEL } from '../engine/vmm/cpu-models.js';
@@ -74,6 +75,7 @@ export interface RunOptions {
   jit: JitMode;
   stats?: string;
   restore?: string;
+  incoming?: string;
 }
 
 const MAX = Number.MAX_SAFE_INTEGER;
@@ -123,6 +125,10 @@ export function addGuestOptions(command: Command): Command {
     .option('--wait', 'start stopped')
     .option('-S', 'as --wait')
     .option('--restore <file>', 'go on from a state that `vmscope save` or `:save` wrote, all other options as then')
+    .option(
+      '--incoming <uri>',
+      "wait on tcp:HOST:PORT or unix:PATH for a guest that another vmscope's monitor sends by `migrate URI`, all other options as there",
+    )
     .option('--headless', 'no dashboard')
     .option('--serial <target>', 'COM1: stdio, none, file:F, unix:PATH')
     .option('--trace <file>', 'record the VM exits')
@@ -201,6 +207,10 @@ export async function runGuest(
     );
   }
   if (line !== undefined) tell(line);
+  const wait = options.wait === true || options.S === true;
+  const incoming = options.incoming === undefined ? undefined : parseIncoming(options.incoming);
+  if (incoming !== undefined && options.restore !== undefined)
+    throw new UsageError('--incoming and --restore both say where the guest comes from; give one of them');
   const data: GuestWorkerData = {
     engine,
     name:
@@ -243,6 +253,7 @@ export async function runGuest(
     ...(options.symbols === undefined ? {} : { symbols: options.symbols }),
     ...(options.trace === undefined ? {} : { traceFile: options.trace }),
     ...(options.restore === undefined ? {} : { restore: options.restore }),
+    ...(incoming === undefined ? {} : { incoming: { uri: incoming, wait } }),
     ...(options.kernelIrqchip === undefined ? {} : { kernelIrqchip: options.kernelIrqchip as KernelIrqchipMode }),
     ...(gdb === undefined ? {} : { gdb }),
   };
@@ -257,7 +268,8 @@ export async function runGuest(
   if (address?.kind === 'unix') process.once('exit', () => remove(address.path));
   const common = {
     serial,
-    wait: options.wait === true || options.S === true,
+    // one that stood at its source stands here
+    wait: wait || guest.stands,
     ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }),
   };
   const lost = guest.closed.then((message): HeadlessEnd => ({ status: 3, message }));
@@ -294,6 +306,15 @@ function gdbOf(image: string | undefined, options: RunOptions): { gdb?: GdbAddre
   const alone = image === undefined && options.kernel === undefined && readGdbAddress(gdb) === undefined;
   if (alone && existsSync(gdb)) return { gdb: usual, rest: gdb };
   return { gdb: parseGdbAddress('--gdb', gdb), rest: image };
+}
+
+/** @throws UsageError */
+function parseIncoming(text: string): MigrationUri {
+  try {
+    return parseUri(text);
+  } catch (error) {
+    throw new UsageError(`--incoming ${text}: ${(error as Error).message}`);
+  }
 }
 
 /** @throws UsageError */

@@ -28,10 +28,31 @@ export interface TargetInfo {
       | 'source'
       | 'icount'
       | 'compiler'
-      | 'snapshots',
+      | 'snapshots'
+      | 'migration',
       string
     >
   >;
+}
+
+export type MigrationPhase = 'setup' | 'active' | 'device' | 'completed' | 'failed' | 'cancelling' | 'cancelled';
+
+/** A migration to another process. Times in ms. */
+export interface MigrationStatus {
+  readonly phase: MigrationPhase;
+  readonly to: string;
+  readonly error?: string;
+  readonly totalMs: number;
+  readonly setupMs: number;
+  /** Known at the end. */
+  readonly downtimeMs?: number;
+  readonly transferredBytes: number;
+  readonly remainingBytes: number;
+  readonly totalBytes: number;
+  /** Pages sent that held zeros only, and others. */
+  readonly zeroPages: number;
+  readonly normalPages: number;
+  readonly rounds: number;
 }
 
 /** The engine's compiler of guest code. */
@@ -531,6 +552,15 @@ export interface Debugger {
      * @throws Error naming the file and what is wrong with it, or does not fit; nothing has changed then
      */
     load(file: string): Promise<void>;
+  };
+  /** Moves the guest to another vmscope, which waits for it with `--incoming`. */
+  readonly migration?: {
+    /** Begins; the guest runs on meanwhile. @param uri tcp:HOST:PORT or unix:PATH @throws Error in one line */
+    start(uri: string): Promise<void>;
+    /** @throws Error when it is too late */
+    cancel(): Promise<void>;
+    /** Of the newest one; undefined before the first. */
+    status(): Promise<MigrationStatus | undefined>;
   };
   /** Devices with their rows for the devices view. */
   devices(): Promise<{ name: string; rows: [string, string][] }[]>;

@@ -1,6 +1,6 @@
 /** The QMP commands that a vmscope guest answers, over the debugger API. @see "QEMU QMP Reference Manual" */
 import { writeFileSync } from 'node:fs';
-import type { Debugger } from '../engine/debugger.js';
+import type { Debugger, MigrationStatus } from '../engine/debugger.js';
 import { CommandError } from './command-error.js';
 import { absent, queryBalloon, queryBlock, queryChardev, queryPci, setBalloon } from './machine-commands.js';
 
@@ -11,6 +11,7 @@ type Command = (target: Debugger, args: Arguments) => Promise<unknown>;
 /** Bytes that memsave writes at most. */
 const MAX_SAVE = 2 ** 32;
 const PIECE = 1 << 20;
+const PAGE_BYTES = 4096;
 const VERSION = { qemu: { major: 7, minor: 2, micro: 0 }, package: 'vmscope' };
 export const EVENTS = ['STOP', 'RESUME', 'SHUTDOWN', 'RESET'] as const;
 
@@ -146,6 +147,15 @@ export const COMMANDS: Record<string, Command> = {
     await target.dumpMemory(file);
     return {};
   },
+  migrate: async (target, args) => {
+    await migration(target).start(text(args, 'uri'));
+    return {};
+  },
+  migrate_cancel: async (target) => {
+    await migration(target).cancel();
+    return {};
+  },
+  'query-migrate': async (target) => migrationInfo(await target.migration?.status()),
   'human-monitor-command': async (target, args) => {
     const vcpu = args['cpu-index'] === undefined ? undefined : number(args, 'cpu-index');
     const line = text(args, 'command-line');
@@ -155,6 +165,27 @@ export const COMMANDS: Record<string, Command> = {
       : answer && `${answer.replace(/\r?\n/g, '\r\n')}\r\n`;
   },
 };
+
+function migration(target: Debugger): NonNullable<Debugger['migration']> {
+  if (!target.migration) throw new CommandError('this guest does not migrate');
+  return target.migration;
+}
+
+/** Of `query-migrate`: an empty object before the first one. @see "QEMU QMP Reference Manual", MigrationInfo */
+function migrationInfo(status: MigrationStatus | undefined): object {
+  if (status === undefined) return {};
+  const { phase, error, totalMs, setupMs, downtimeMs } = status;
+  return {
+    ...{ status: phase, 'total-time': totalMs, 'setup-time': setupMs },
+    ...(downtimeMs === undefined ? {} : { downtime: downtimeMs }),
+    ...(error === undefined ? {} : { 'error-desc': error }),
+    ram: {
+      ...{ transferred: status.transferredBytes, remaining: status.remainingBytes, total: status.totalBytes },
+      ...{ duplicate: status.zeroPages, skipped: 0, normal: status.normalPages, 'page-size': PAGE_BYTES },
+      ...{ 'normal-bytes': status.normalPages * PAGE_BYTES, 'dirty-sync-count': status.rounds },
+    },
+  };
+}
 
 /** @throws CommandError, or what the debugger throws */
 export async function run(target: Debugger, name: string, args: Arguments): Promise<unknown> {

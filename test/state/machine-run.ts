@@ -2,10 +2,14 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createCore } from '../../src/engine/host/core-instance.js';
+import { Jit, type JitMode } from '../../src/engine/jit/jit.js';
 import { romFrameBytes } from '../../src/engine/vmm/firmware-rom.js';
 import { Machine, type MachineOptions } from '../../src/engine/vmm/machine.js';
 import { saveMachine } from '../../src/engine/vmm/machine-state.js';
 import { Vm } from '../../src/engine/vmm/vm.js';
+
+/** What `--jit` says, for all machines of a run of the tests. */
+const JIT = (process.env.VMSCOPE_TEST_JIT ?? 'off') as JitMode;
 
 export interface BuildOptions extends Partial<MachineOptions> {
   file: string;
@@ -27,6 +31,7 @@ export function build({ file, memoryMib = 16, vcpus = 1, ...options }: BuildOpti
   const bytes = readFileSync(file);
   const { core, host } = createCore(memoryBytes, options.firmware ? romFrameBytes(bytes.length) : 0);
   const vm = new Vm(core, host, memoryBytes, vcpus);
+  if (JIT !== 'off') vm.jit = new Jit(core, host.memory, JIT);
   const machine = new Machine(vm, {
     ...{ name: 'test', isaDebugExit: true, noReboot: true, wallSeconds: 1_700_000_000 },
     ...options,

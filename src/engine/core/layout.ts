@@ -60,7 +60,7 @@ export const TRACE_RECORD_BYTES = 128;
 /** EPT paging structures, filled by the VMM in the hardware's format. */
 export const EPT_POOL = 0x01300000;
 export const EPT_POOL_BYTES = 0x00f00000;
-/** Per host page: 1 when it may have been written since this was cleared, see mmu/ept.ts. */
+/** Per host page: bit 0 when it may have been written since this was cleared, see mmu/ept.ts. */
 export const DIRTY_FRAMES = 0x02200000;
 export const DIRTY_FRAMES_BYTES = 0x00100000;
 /** Per host page: 0 no decoded code, 1 some. */

@@ -12,6 +12,10 @@ import { LINUX_COMMANDS, LINUX_HELP } from './monitor-linux.js';
 import { SOURCE_COMMANDS, SOURCE_HELP } from './monitor-source.js';
 import { WHY_COMMANDS, WHY_HELP } from './monitor-why.js';
 
+/** Carried out by `host`, which has files and sockets. */
+const STATE_HELP = `migrate [-d] URI      move the guest to a vmscope that waits with --incoming URI; -d: at once
+migrate_cancel | info migrate`;
+
 const HELP = `info registers [-a]   registers in QEMU's layout, of all vCPUs
 cpu N                 the vCPU of later commands, until the next stop
 info mem              guest's linear mappings
@@ -33,6 +37,7 @@ walk ADDR             a linear address through the guest's tables and the EPT
 memsave | pmemsave ADDR SIZE FILE   linear or physical memory into a file
 gva2gpa ADDR          translate           gpa2hva ADDR
 p | print EXPR        numbers, $registers, + - * / % & | ^ ~ ( )
+${STATE_HELP}
 dump-guest-memory F   memory and CPUs as an ELF core for drgn, crash and gdb
 system_reset          reset the machine   stop | cont`;
 

@@ -40,6 +40,8 @@ export interface Drive {
   readonly kind: 'disk' | 'cdrom';
   /** Undefined: a CD-ROM drive without a disc. */
   readonly store: BlockStore | undefined;
+  /** What the guest writes is kept by this process, and in no image. */
+  readonly overlaid?: boolean;
   /** What the storage is, for the user. */
   readonly image?: ImageInfo;
 }

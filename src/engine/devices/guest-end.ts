@@ -3,7 +3,7 @@ import { int, oneOf, record, type StateOf, text } from '../state/schema.js';
 
 const KINDS = [
   ...(['powered-off', 'reset', 'suspended', 'resumed', 'debug-exit', 'triple-fault'] as const),
-  ...(['halted-forever', 'error'] as const),
+  ...(['halted-forever', 'error', 'migrated'] as const),
 ] as const;
 
 /** `status` is the process status of the command line. */

@@ -23,6 +23,8 @@ import type { Machine } from '../vmm/machine.js';
 import { loadMachine, saveMachine } from '../vmm/machine-state.js';
 import { type ForeseenKernel, GuestKernel } from './guest-kernel.js';
 import { Independent } from './independent.js';
+import { Migrations } from './migration/migrations.js';
+import type { MovingGuest } from './migration/moving-guest.js';
 import { saveCommand } from './monitor-save.js';
 import { inSlices } from './slices.js';
 import { readState, writeState } from './state-file.js';
@@ -99,7 +101,8 @@ export class Guest implements D.Debugger {
   /** The search for a kernel that the run waits for. */
   #awaited: Promise<boolean> | undefined;
   #running = false;
-  #dumping = false;
+  /** Why the guest stands, whatever its user says. */
+  #stands: string | undefined;
   #stop: D.StopReason = { kind: 'start' };
   #toldOfReset = false;
   #stopVcpu = 0;
@@ -680,12 +683,12 @@ export class Guest implements D.Debugger {
   }
 
   #mustBeStopped(): void {
-    if (this.#dumping) throw new Error('memory is being written to a file: the guest stands until that is done');
+    if (this.#stands !== undefined) throw new Error(`${this.#stands}: the guest stands until that is done`);
     if (this.#running) throw new Error('the guest is running');
   }
 
   #mustBeAlive(): void {
-    if (this.#dumping) throw new Error('memory is being written to a file: the guest stands until that is done');
+    if (this.#stands !== undefined) throw new Error(`${this.#stands}: the guest stands until that is done`);
     if (this.#vm.end) throw new Error(`the guest has ended: ${this.#vm.end.message}`);
   }
 
@@ -847,7 +850,10 @@ export class Guest implements D.Debugger {
     const { index } = this.#vcpu(vcpu);
     const read = (text: string): bigint => number(this.#view, index, text);
     try {
-      const answer = balloonCommand(this.machine, line) ?? saveCommand(this.#view, index, line, read);
+      const answer =
+        balloonCommand(this.machine, line) ??
+        saveCommand(this.#view, index, line, read) ??
+        (await this.migration.command(line));
       if (answer !== undefined) return answer;
       const device = deviceCommand(this.machine, line, read);
       if (device !== undefined) {
@@ -879,16 +885,66 @@ export class Guest implements D.Debugger {
 
   /** Work on a guest that stands until it is done. */
   async #standing<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#dumping) throw new Error('memory is being written to a file already');
-    const running = this.#running;
-    if (running) await this.pause();
-    this.#dumping = true;
+    const running = this.#hold('memory is being written to a file');
     try {
       return await work();
     } finally {
-      this.#dumping = false;
-      if (running) this.#start();
+      this.#letGo(running);
     }
+  }
+
+  /** Stops the guest, which nobody lets run until `#letGo`. Answers whether it ran. */
+  #hold(why: string): boolean {
+    if (this.#stands !== undefined) throw new Error(`${this.#stands} already`);
+    const running = this.#running;
+    if (running) this.#halt(this.#stopVcpu, { kind: 'paused' });
+    this.#stands = why;
+    return running;
+  }
+
+  #letGo(run: boolean): void {
+    this.#stands = undefined;
+    if (run) this.#start();
+  }
+
+  /** What a migration needs of this guest, at either end. */
+  readonly moving: MovingGuest = this.#asMoving();
+  readonly migration = new Migrations(this.moving);
+
+  #asMoving(): MovingGuest {
+    const guest = this;
+    return {
+      get machine() {
+        return guest.machine;
+      },
+      get runs() {
+        return [guest.#turns];
+      },
+      get ended() {
+        return guest.#vm.end?.message;
+      },
+      stand: (why) => this.#hold(why),
+      release: (run) => this.#letGo(run),
+      moved: (message) => {
+        this.#stands = undefined;
+        this.#vm.finish({ kind: 'migrated', status: 0, message });
+        this.#emit({ type: 'message', text: message });
+        this.#haltAll(this.#stopVcpu, this.#ended());
+      },
+      arrived: () => {
+        this.machine.pc.loseConnections();
+        this.#kernel.forget();
+        this.#halt(0, { kind: 'start' });
+      },
+      onceRunning: (call) => {
+        const off = this.onEvent(({ type }) => {
+          if (type !== 'running') return;
+          off();
+          call();
+        });
+      },
+      tell: (text) => this.#emit({ type: 'message', text }),
+    };
   }
 
   get snapshots(): D.Debugger['snapshots'] {
@@ -907,6 +963,7 @@ export class Guest implements D.Debugger {
   async #load(file: string): Promise<void> {
     if (this.#running) this.#halt(this.#stopVcpu, { kind: 'paused' });
     this.#mustBeStopped();
+    this.#mustBeHere();
     const { state, frames } = readState(file);
     try {
       loadMachine(this.machine, state, frames, [this.#turns]);
@@ -917,7 +974,14 @@ export class Guest implements D.Debugger {
     this.#halt(0, { kind: 'start' });
   }
 
+  /** A guest that was moved away has given up its disks. */
+  #mustBeHere(): void {
+    if (this.#stands !== undefined) throw new Error(`${this.#stands}: the guest stands until that is done`);
+    if (this.#vm.end?.kind === 'migrated') throw new Error(this.#vm.end.message);
+  }
+
   async reset(): Promise<void> {
+    this.#mustBeHere();
     const running = this.#running;
     if (running) this.#halt(0, { kind: 'paused' });
     this.machine.reset();

@@ -8,7 +8,7 @@ type Check = (value: unknown) => boolean;
 
 type Groups = Pick<
   Debugger,
-  'ept' | 'vmcs' | 'exits' | 'compiler' | 'console' | 'os' | 'source' | 'snapshots' | 'each'
+  'ept' | 'vmcs' | 'exits' | 'compiler' | 'console' | 'os' | 'source' | 'snapshots' | 'migration' | 'each'
 >;
 export const GROUPS = [
   'ept',
@@ -19,6 +19,7 @@ export const GROUPS = [
   'os',
   'source',
   'snapshots',
+  'migration',
   'each',
 ] as const satisfies (keyof Groups)[];
 type MemberOf<Group extends keyof Groups> = `${Group}.${keyof NonNullable<Groups[Group]> & string}`;
@@ -118,6 +119,9 @@ const METHODS: Record<MethodName, readonly Check[]> = {
   dumpMemory: [text],
   'snapshots.save': [text],
   'snapshots.load': [text],
+  'migration.start': [text],
+  'migration.cancel': [],
+  'migration.status': [],
   reset: [],
   quit: [],
   'each.independent': [flag],

@@ -15,6 +15,7 @@ import { StateError } from '../state/schema.js';
 import type { Frame } from '../vmm/core-image.js';
 import type { MachineState } from '../vmm/machine-state.js';
 import { fileCause, outputCause } from './file-cause.js';
+import { deflateTree, inflateTree } from './state-tree.js';
 
 const MAGIC = Buffer.from('VMSCOPE STATE\n', 'latin1');
 const VERSION = 1;
@@ -27,38 +28,7 @@ const DIGEST_BYTES = 32;
 const PAGE = 4096;
 /** Pages in a record: some milliseconds of work. */
 const FRAMES_A_RECORD = 256;
-/** A tree is some 100 KiB; more than this no machine has. */
-const MAX_TREE_BYTES = 1 << 26;
 const FASTEST = { level: 1 };
-
-/** What JSON has no word for: 64-bit numbers, bytes and 32-bit words. */
-const U64 = '$u64';
-const BYTES = '$bytes';
-const WORDS = '$words';
-
-function toJson(tree: MachineState): string {
-  return JSON.stringify(tree, (_, value: unknown) => {
-    if (typeof value === 'bigint') return { [U64]: value.toString(16) };
-    if (value instanceof Uint8Array) return { [BYTES]: base64(value) };
-    return value instanceof Uint32Array
-      ? { [WORDS]: base64(new Uint8Array(value.buffer, value.byteOffset, value.byteLength)) }
-      : value;
-  });
-}
-
-const base64 = (bytes: Uint8Array): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
-
-function fromJson(text: string): unknown {
-  return JSON.parse(text, (_, value: unknown) => {
-    if (typeof value !== 'object' || value === null) return value;
-    const [[name, content] = [], ...more] = Object.entries(value);
-    if (more.length > 0 || typeof content !== 'string') return value;
-    if (name === U64 && /^[0-9a-f]{1,16}$/.test(content)) return BigInt(`0x${content}`);
-    if (name === BYTES) return Uint8Array.from(Buffer.from(content, 'base64'));
-    return name === WORDS ? new Uint32Array(Uint8Array.from(Buffer.from(content, 'base64')).buffer) : value;
-  });
-}
 
 /** A file that is written beside its place and takes it when it is whole. */
 class Output {
@@ -126,7 +96,7 @@ export function* writeState(
     MAGIC.copy(head);
     head.writeUInt16BE(VERSION, MAGIC.length);
     out.write(head);
-    out.record(TREE, deflateRawSync(toJson(state), FASTEST));
+    out.record(TREE, deflateTree(state));
     let batch: Frame[] = [];
     for (const frame of frames) {
       batch.push(frame);
@@ -175,7 +145,7 @@ export function readState(file: string): StateFile {
   }
   try {
     const { tree, records } = parse(bytes);
-    return { state: stateOf(tree), frames: { [Symbol.iterator]: () => framesOf(records) } };
+    return { state: inflateTree(tree), frames: { [Symbol.iterator]: () => framesOf(records) } };
   } catch (error) {
     if (error instanceof StateError) throw new StateError(`${path}: ${error.message}`);
     throw error;
@@ -210,19 +180,6 @@ function parse(bytes: Buffer): { tree: Buffer; records: Buffer[] } {
   }
   if (tree === undefined) throw new StateError('is damaged: it has no tree');
   return { tree, records };
-}
-
-function stateOf(tree: Buffer): MachineState {
-  let value: unknown;
-  try {
-    value = fromJson(inflateRawSync(tree, { maxOutputLength: MAX_TREE_BYTES }).toString());
-  } catch (error) {
-    throw new StateError(`is damaged: ${(error as Error).message}`);
-  }
-  const { identity, parts } = (value ?? {}) as Partial<MachineState>;
-  if (typeof identity !== 'object' || typeof parts !== 'object' || identity === null || parts === null)
-    throw new StateError('is damaged: its tree has no identity or no parts');
-  return { identity, parts };
 }
 
 function* framesOf(records: readonly Buffer[]): Generator<Frame> {

@@ -356,10 +356,20 @@ export class UserNet implements NetBackend<UserNetState> {
 
   // --- state -------------------------------------------------------------------------------------------------
 
-  /** The machine was reset: the guest knows of no connection any more. */
-  reset(): void {
+  /** Ids of the guest's connections. */
+  get connections(): number[] {
+    return [...this.tcp.values()].map(({ id }) => id);
+  }
+
+  /** Gives up the host's ends of all connections: the machine goes on from another state. */
+  abandon(): void {
     for (const { id } of this.tcp.values()) this.options.host.abort(id);
     for (const { id } of this.udp.values()) this.options.host.closeDatagrams(id);
+  }
+
+  /** The machine was reset: the guest knows of no connection any more. */
+  reset(): void {
+    this.abandon();
     this.tcp.clear();
     this.udp.clear();
     this.timer.cancel();

@@ -75,16 +75,39 @@ export function loadMachine(
   runs: readonly Stateful[] = [],
 ): void {
   const vm = vtx(machine);
-  const own = identity(vm);
-  for (const [name, value] of Object.entries(MACHINE_IDENTITY.check(state.identity, 'identity'))) {
-    const here = own[name as keyof MachineIdentity];
-    if (value !== here) throw new StateError(`the state is of a machine with ${name} ${value}; this one has ${here}`);
-  }
-  const all = parts(machine, vm, runs);
-  checkAll(all, state.parts);
-  checkCore(vm, (state.parts[ENGINE].state as VmState).core);
+  checkState(machine, state, runs);
   for (const frame of saved) checkFrame(vm, frame);
   clearFrames(vm);
   for (const { hpa, bytes } of saved) vm.host.u8.set(bytes, hpa);
-  loadAll(all, state.parts);
+  loadState(machine, state, runs);
+}
+
+/** Whether a state fits this machine; nothing is changed. @throws StateError naming what does not fit. */
+export function checkState(machine: Machine, state: MachineState, runs: readonly Stateful[] = []): void {
+  const vm = vtx(machine);
+  checkIdentity(machine, state.identity);
+  checkAll(parts(machine, vm, runs), state.parts);
+  checkCore(vm, (state.parts[ENGINE].state as VmState).core);
+}
+
+/** Puts a state back that `checkState` has found to fit, where the frames are in place already. */
+export function loadState(machine: Machine, state: MachineState, runs: readonly Stateful[] = []): void {
+  loadAll(parts(machine, vtx(machine), runs), state.parts);
+}
+
+/** @throws StateError naming how this machine is built otherwise than the one that the identity is of. */
+export function checkIdentity(machine: Machine, of: unknown): void {
+  const own = machineIdentity(machine);
+  for (const [name, value] of Object.entries(MACHINE_IDENTITY.check(of, 'identity'))) {
+    const here = own[name as keyof MachineIdentity];
+    if (value !== here) throw new StateError(`the state is of a machine with ${name} ${value}; this one has ${here}`);
+  }
+}
+
+export const machineIdentity = (machine: Machine): MachineIdentity => identity(vtx(machine));
+
+/** Kind and version of each part's state, by name: what two programs must agree on. */
+export function machineFormats(machine: Machine, runs: readonly Stateful[] = []): Record<string, string> {
+  const all = parts(machine, vtx(machine), runs);
+  return Object.fromEntries(all.map(({ name, format: { kind, version } }) => [name, `${kind} version ${version}`]));
 }

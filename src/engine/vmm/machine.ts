@@ -61,6 +61,8 @@ export class Machine {
   readonly work: Work;
   /** Called when the machine is given up: disks are written back here. */
   onClose: () => void = () => {};
+  /** Gives the images of its drives up for another process, or takes them. @throws Error naming the one that cannot be had */
+  passDrives: (give: boolean) => void = () => {};
   readonly #rom: Firmware | undefined;
 
   /** @throws ImageError when the image cannot be used. */

@@ -13,7 +13,7 @@ import type { VirtioDevice } from '../devices/virtio/device.js';
 import { VirtioNet } from '../devices/virtio/net.js';
 import { VirtioRng } from '../devices/virtio/rng.js';
 import { DeviceView } from '../memory/device-view.js';
-import type { HostNetwork } from '../net/host-network.js';
+import { encodeEvent, type HostNetwork } from '../net/host-network.js';
 import { UserNet } from '../net/user-net.js';
 import type { Stateful } from '../state/saved.js';
 import { count, optional, record, type StateOf } from '../state/schema.js';
@@ -278,6 +278,11 @@ export class PcBoard implements Board {
   /** An event of the host's network. */
   networkEvent(bytes: Uint8Array): void {
     this.journal.input('net0', bytes);
+  }
+
+  /** The guest's connections have no other end any more: it is in another process, or back at an earlier time. */
+  loseConnections(): void {
+    for (const id of this.net?.connections ?? []) this.networkEvent(encodeEvent({ kind: 'error', id }));
   }
 
   /** Asks the guest to give up so many pages of 4 KiB. */

@@ -51,6 +51,7 @@ import { PRIMARY } from './controls.js';
 import type { CoreExports } from './core-exports.js';
 import { type CoreState, coreShape, loadCore, saveCore } from './core-image.js';
 import { type CpuModel, cpuModel, DEFAULT_CPU_MODEL, hasFeature, linearBits } from './cpu-models.js';
+import { DirtyFrames } from './dirty-frames.js';
 import { EPT_MEMORY_TYPE, EptBuilder } from './ept-builder.js';
 import { EVENT_VALID, type Outcome } from './exit.js';
 import { EXIT_HANDLERS } from './exits/index.js';
@@ -104,6 +105,7 @@ export class Vm implements Hypervisor<Vcpu> {
   readonly quick: QuickExits;
   /** EPT leaves that guests had changed by hypercall. */
   readonly provocations = new EptProvocations(this);
+  readonly dirtyFrames = new DirtyFrames(this);
   board!: Board;
   /** How the guest ended, once it has. */
   end: GuestEnd | undefined;

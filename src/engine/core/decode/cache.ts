@@ -6,7 +6,7 @@
 //   | page u32 | next u32 | first spilling block u32 | - | 64 chains of blocks by address u32 |
 import {
   BLOCK_HASH, BLOCK_HASH_ENTRIES, BLOCK_UOPS, CODE_LINES, CODE_PAGES, COUNTERS, COUNTER_BLOCKS_DECODED, COUNTER_CODE_INVALIDATED,
-  COUNTER_POOL_DROPPED, JIT_EPOCH, JIT_PAGES, JIT_QUEUE, JIT_RANGES, JIT_QUEUE_BYTES, JIT_QUEUE_COUNT, JUMP_CACHE, JUMP_CACHE_ENTRIES, MODE_CODE64, MODE_FLAT, MODE_SINGLE, POOL_NEXT, SEG_CS, UOP_POOL,
+  COUNTER_POOL_DROPPED, DIRTY_FRAMES, JIT_EPOCH, JIT_PAGES, JIT_QUEUE, JIT_RANGES, JIT_QUEUE_BYTES, JIT_QUEUE_COUNT, JUMP_CACHE, JUMP_CACHE_ENTRIES, MODE_CODE64, MODE_FLAT, MODE_SINGLE, POOL_NEXT, SEG_CS, UOP_POOL,
   UOP_POOL_BYTES, XS_FAULT, XS_OK, XS_SINGLE,
 } from '../layout';
 import { UOP_BYTES, uFusedLength, uNext, uOp } from '../uop';
@@ -116,9 +116,14 @@ export function holdsBlock(host: usize, bytes: u32): bool {
   return false;
 }
 
-/** Forgets the blocks that have bytes in this page; called for writes to decoded code. */
+/**
+ * Forgets the blocks that have bytes in this page; called for writes to decoded code, and by the VMM for whatever it or
+ * a device wrote: so the frame is noted as written too.
+ */
 export function invalidatePageCode(hpaPage: usize): void {
   const page = u32(hpaPage) & ~0xfff;
+  const frame = <usize>(page >> 12);
+  store<u8>(frame, load<u8>(frame, DIRTY_FRAMES) | 1, DIRTY_FRAMES);
   clearCode(page);
   const d = findPage(page);
   if (d == 0) return;

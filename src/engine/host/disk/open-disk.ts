@@ -30,6 +30,8 @@ export interface DiskOptions {
   /** An internal snapshot of a qcow2 image to show, read-only. */
   snapshotName?: string;
   cdrom?: boolean;
+  /** Only looked at, while another process uses it. */
+  unlocked?: boolean;
 }
 
 export interface OpenDisk {
@@ -60,6 +62,7 @@ interface Zstd {
 }
 
 interface Opened {
+  unlocked: boolean;
   files: HostFile[];
   warnings: string[];
   identities: Set<string>;
@@ -67,16 +70,19 @@ interface Opened {
 
 /** @throws DiskImageError, and then no file has been changed or is kept open. */
 export function openDisk(options: DiskOptions): OpenDisk {
-  const opened: Opened = { files: [], warnings: [], identities: new Set() };
+  const opened: Opened = { unlocked: options.unlocked === true, files: [], warnings: [], identities: new Set() };
   try {
     const writable = !options.readonly && !options.snapshot && options.snapshotName === undefined && !options.cdrom;
     const top = openLayer(options.path, options.format, writable, opened, 'disk', options);
     const overlay = options.snapshot && !options.cdrom ? new Overlay(top.store, HostFile.scratch) : undefined;
     const store = overlay ?? top.store;
+    let closed = false;
     if (store.sectors === 0) throw new DiskImageError(options.path, 'is empty: a disk has at least one sector');
     return {
       ...{ store, format: top.format, snapshots: top.snapshots, warnings: opened.warnings },
       close: () => {
+        if (closed) return;
+        closed = true;
         try {
           store.flush();
         } finally {
@@ -137,7 +143,7 @@ function openLayer(
   if (opened.identities.has(file.identity)) throw new DiskImageError(path, 'is its own backing file');
   if (opened.identities.size >= MAX_DEPTH) throw new DiskImageError(path, `has more than ${MAX_DEPTH} backing files`);
   opened.identities.add(file.identity);
-  const unlocked = lockImage(file, writable ? 'write' : 'read');
+  const unlocked = opened.unlocked ? undefined : lockImage(file, writable ? 'write' : 'read');
   if (unlocked !== undefined) opened.warnings.push(`${path}: not locked against other programs: ${unlocked}`);
 
   if ((format ?? probe(file, role)) === 'raw') {
