@@ -64,7 +64,7 @@ export function openDrives(list: readonly DriveArgument[], defaultBus: 'ide' | '
       drives.push({
         ...{ kind, name: `${kind}${number}`, bus: bus ?? defaultBus },
         store: new FailingStore(disk, (cause) => result.onFailure(cause)),
-        image: { file: path, format: disk.image.format, snapshots: disk.image.snapshots },
+        image: disk.info,
         ...(snapshot ? { overlaid: true } : {}),
         serial: `VMS${kind === 'disk' ? 'D' : 'C'}${String(number).padStart(5, '0')}`,
       });

@@ -13,7 +13,9 @@ import { SOURCE_COMMANDS, SOURCE_HELP } from './monitor-source.js';
 import { WHY_COMMANDS, WHY_HELP } from './monitor-why.js';
 
 /** Carried out by `host`, which has files and sockets. */
-const STATE_HELP = `migrate [-d] URI      move the guest to a vmscope that waits with --incoming URI; -d: at once
+const STATE_HELP = `savevm [NAME] | loadvm NAME | delvm NAME   the machine's state and its disks, in a qcow2 disk or a file
+info snapshots        those, and others inside the disks' images
+migrate [-d] URI      move the guest to a vmscope that waits with --incoming URI; -d: at once
 migrate_cancel | info migrate`;
 
 const HELP = `info registers [-a]   registers in QEMU's layout, of all vCPUs

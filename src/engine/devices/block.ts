@@ -50,8 +50,34 @@ export interface Drive {
 export interface ImageInfo {
   readonly file: string;
   readonly format: string;
-  /** Snapshots inside the image; `dateSeconds` since 1970. */
-  readonly snapshots: readonly { id: string; name: string; dateSeconds: number }[];
+  /** Snapshots inside the image. */
+  readonly snapshots: readonly DiskSnapshot[];
+  /** Makes and takes them; absent where the image, or how it is used, has none. */
+  readonly snapshotStore?: DiskSnapshots;
+}
+
+/** A snapshot inside an image. */
+export interface DiskSnapshot {
+  readonly id: string;
+  readonly name: string;
+  /** Since 1970. */
+  readonly dateSeconds: number;
+  /** Virtual time, and instructions where they are counted. */
+  readonly clockNs: number;
+  readonly icount: bigint;
+  /** Size of the machine's state in it; 0: it is of the disk alone. */
+  readonly vmStateBytes: number;
+}
+
+/** The snapshots of an image that can be written. All throw BlockError. */
+export interface DiskSnapshots {
+  /** @param vmState of the machine, in pieces; none: of the disk alone */
+  create(what: Omit<DiskSnapshot, 'id' | 'vmStateBytes'>, vmState: readonly Uint8Array[]): void;
+  /** The disk becomes what it was then. */
+  apply(id: string): void;
+  delete(id: string): void;
+  /** The state of the machine in one; undefined: it has none. */
+  vmState(id: string): Uint8Array | undefined;
 }
 
 /** @throws BlockError when the sectors are not all on the disk. */

@@ -18,6 +18,8 @@ const MAX_BACKING_NAME = 1023;
 /** Header fields that change while an image is in use, by their offset. */
 export const FIELD = {
   refcountTable: 48,
+  /** Count of snapshots, u32, and where their table is, u64. */
+  snapshots: 60,
   incompatible: 72,
   autoclear: 88,
 } as const;

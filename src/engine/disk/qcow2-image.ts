@@ -5,12 +5,13 @@
  * counts, then the L2 tables that point to them, then the L1 table, then lowered counts; a sync between each.
  * @qcow2 "Cluster mapping"
  */
-import { BlockError, type BlockStore, checkSectors, SECTOR_BYTES } from '../devices/block.js';
+import { BlockError, type BlockStore, checkSectors, type DiskSnapshots, SECTOR_BYTES } from '../devices/block.js';
 import { type ByteFile, type Decompressors, DiskImageError } from './byte-file.js';
 import { ClusterSet, type TableRun } from './cluster-set.js';
 import { FIELD, INCOMPATIBLE, l1EntriesFor, type Qcow2Header } from './qcow2-header.js';
 import { Refcounts } from './qcow2-refcounts.js';
 import { repairRefcounts } from './qcow2-repair.js';
+import { SnapshotStore } from './qcow2-snapshot-store.js';
 import { type SnapshotTable, snapshotFault } from './qcow2-snapshots.js';
 
 const COPIED = 0x8000_0000;
@@ -53,7 +54,7 @@ export class Qcow2Image implements BlockStore {
   readonly readOnly: boolean;
   readonly #file: ByteFile;
   readonly #clusterBytes: number;
-  readonly #l1: DataView;
+  #l1: DataView;
   readonly #l1Offset: number;
   readonly #l1Dirty = new Set<number>();
   readonly #tables = new Map<number, Table>();
@@ -157,6 +158,36 @@ export class Qcow2Image implements BlockStore {
     if (this.readOnly) return;
     this.#writeBack();
     this.#file.sync();
+  }
+
+  /** The image's snapshots, made and taken while it is in use. */
+  readonly snapshotStore: DiskSnapshots = {
+    create: (what, vmState) => this.#withSnapshots((store) => store.create({ ...what, vmState })),
+    apply: (id) => this.#withSnapshots((store) => store.apply(id)),
+    delete: (id) => this.#withSnapshots((store) => store.delete(id)),
+    vmState: (id) => this.#withSnapshots((store) => store.vmState(id)),
+  };
+
+  /** Works on the snapshots while everything of the image is in the file; afterwards its tables are read anew. */
+  #withSnapshots<T>(work: (store: SnapshotStore) => T): T {
+    this.#beforeWrite();
+    this.#writeBack();
+    this.#file.sync();
+    const { snapshots, header, file } = this.options;
+    const refcounts = this.#refcounts!;
+    const options = { file, header, refcounts, list: snapshots.list, tableBytes: snapshots.bytes };
+    try {
+      return work(new SnapshotStore(options));
+    } finally {
+      snapshots.bytes = options.tableBytes;
+      refcounts.writeBack();
+      this.#tables.clear();
+      this.#inflated = undefined;
+      const l1 = new Uint8Array(this.#l1.byteLength);
+      file.read(this.#l1Offset, l1);
+      this.#l1 = new DataView(l1.buffer);
+      this.#metadata = this.#findTables();
+    }
   }
 
   // ---- finding clusters ----

@@ -3,6 +3,9 @@ import { type ByteFile, DiskImageError } from './byte-file.js';
 import { MAX_L1_BYTES, type Qcow2Header } from './qcow2-header.js';
 
 const FIXED_BYTES = 40;
+/** state size u64, disk size u64, icount u64 */
+const EXTRA_BYTES = 24;
+const NO_ICOUNT = 2n ** 64n - 1n;
 const MAX_EXTRA_BYTES = 1024;
 /** The whole table, as QEMU's limit. */
 const MAX_TABLE_BYTES = 64 * 1024 * 1024;
@@ -18,6 +21,11 @@ export interface Qcow2Snapshot {
   diskBytes: number;
   /** Seconds since 1970. */
   dateSeconds: number;
+  /** Virtual time, and instructions where they are counted. */
+  clockNs: number;
+  icount: bigint;
+  /** Size of the machine's state that goes with it; 0: none does. */
+  vmStateBytes: number;
 }
 
 export interface SnapshotTable {
@@ -55,16 +63,52 @@ export function readSnapshots(file: ByteFile, header: Qcow2Header): SnapshotTabl
     const name = new TextDecoder().decode(need(fixed.getUint16(14)));
     const l1Offset = fixed.getBigUint64(0);
     const l1Entries = fixed.getUint32(8);
+    const vmStateBytes = extraBytes >= 8 ? extra.getBigUint64(0) : BigInt(fixed.getUint32(32));
+    const icount = extraBytes >= 24 ? extra.getBigUint64(16) : NO_ICOUNT;
     const diskBytes = extraBytes >= 16 ? extra.getBigUint64(8) : BigInt(header.diskBytes);
     list.push({
       ...{ id, name, l1Entries },
       l1Offset: checkedNumber(file, l1Offset),
       diskBytes: checkedNumber(file, diskBytes),
       dateSeconds: fixed.getUint32(16),
+      clockNs: Number(fixed.getBigUint64(24)),
+      icount: icount === NO_ICOUNT ? 0n : icount,
+      vmStateBytes: checkedNumber(file, vmStateBytes),
     });
     at = Math.ceil(at / 8) * 8;
   }
   return { list, bytes: at - header.snapshotsOffset };
+}
+
+/** The table of these snapshots, as it stands in the file. */
+export function encodeSnapshots(list: readonly Qcow2Snapshot[]): Uint8Array {
+  const parts = list.map((snapshot) => {
+    const [id, name] = [snapshot.id, snapshot.name].map((text) => new TextEncoder().encode(text));
+    const length = FIXED_BYTES + EXTRA_BYTES + id.length + name.length;
+    const bytes = new Uint8Array(Math.ceil(length / 8) * 8);
+    const view = new DataView(bytes.buffer);
+    view.setBigUint64(0, BigInt(snapshot.l1Offset));
+    view.setUint32(8, snapshot.l1Entries);
+    view.setUint16(12, id.length);
+    view.setUint16(14, name.length);
+    view.setUint32(16, snapshot.dateSeconds);
+    view.setBigUint64(24, BigInt(snapshot.clockNs));
+    view.setUint32(32, snapshot.vmStateBytes < 2 ** 32 ? snapshot.vmStateBytes : 0);
+    view.setUint32(36, EXTRA_BYTES);
+    view.setBigUint64(40, BigInt(snapshot.vmStateBytes));
+    view.setBigUint64(48, BigInt(snapshot.diskBytes));
+    view.setBigUint64(56, snapshot.icount);
+    bytes.set(id, FIXED_BYTES + EXTRA_BYTES);
+    bytes.set(name, FIXED_BYTES + EXTRA_BYTES + id.length);
+    return bytes;
+  });
+  const table = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    table.set(part, at);
+    at += part.length;
+  }
+  return table;
 }
 
 /** Why the L1 table of a snapshot cannot be what it says; undefined when it can. */

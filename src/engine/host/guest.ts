@@ -26,6 +26,7 @@ import { Independent } from './independent.js';
 import { Migrations } from './migration/migrations.js';
 import type { MovingGuest } from './migration/moving-guest.js';
 import { saveCommand } from './monitor-save.js';
+import { SavedMachines } from './saved-machines.js';
 import { inSlices } from './slices.js';
 import { readState, writeState } from './state-file.js';
 import { Turns } from './turns.js';
@@ -853,7 +854,8 @@ export class Guest implements D.Debugger {
       const answer =
         balloonCommand(this.machine, line) ??
         saveCommand(this.#view, index, line, read) ??
-        (await this.migration.command(line));
+        (await this.migration.command(line)) ??
+        (await this.#saved.command(line));
       if (answer !== undefined) return answer;
       const device = deviceCommand(this.machine, line, read);
       if (device !== undefined) {
@@ -910,6 +912,7 @@ export class Guest implements D.Debugger {
   /** What a migration needs of this guest, at either end. */
   readonly moving: MovingGuest = this.#asMoving();
   readonly migration = new Migrations(this.moving);
+  readonly #saved = new SavedMachines(this.moving, () => Math.floor(Date.now() / 1000));
 
   #asMoving(): MovingGuest {
     const guest = this;
@@ -922,6 +925,10 @@ export class Guest implements D.Debugger {
       },
       get ended() {
         return guest.#vm.end?.message;
+      },
+      get away() {
+        const { end } = guest.#vm;
+        return end?.kind === 'migrated' ? end.message : undefined;
       },
       stand: (why) => this.#hold(why),
       release: (run) => this.#letGo(run),

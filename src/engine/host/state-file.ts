@@ -30,89 +30,83 @@ const PAGE = 4096;
 const FRAMES_A_RECORD = 256;
 const FASTEST = { level: 1 };
 
-/** A file that is written beside its place and takes it when it is whole. */
-class Output {
-  readonly #hash = createHash('sha256');
-  readonly #part: string;
-  readonly #fd: number;
-
-  constructor(readonly path: string) {
-    const stat = statSync(path, { throwIfNoEntry: false });
-    if (stat !== undefined && !stat.isFile())
-      throw new Error(stat.isDirectory() ? 'is a folder' : 'is no ordinary file');
-    this.#part = `${path}.part`;
-    try {
-      this.#fd = openSync(this.#part, 'w', 0o600);
-    } catch (error) {
-      throw new Error(outputCause(error));
-    }
+/**
+ * The bytes of a state, piece by piece. The frames are read as it goes on, so the guest stands meanwhile.
+ * @param memoryBytes of the machine, for the share of the work that is done at each piece
+ */
+export function* stateBytes(
+  { state, frames }: SavedMachine,
+  memoryBytes: number,
+): Generator<{ bytes: Uint8Array; share: number }> {
+  const hash = createHash('sha256');
+  const head = Buffer.alloc(HEAD_BYTES);
+  MAGIC.copy(head);
+  head.writeUInt16BE(VERSION, MAGIC.length);
+  const piece = (bytes: Uint8Array, share: number) => {
+    hash.update(bytes);
+    return { bytes, share };
+  };
+  yield piece(head, 0);
+  yield piece(record(TREE, deflateTree(state)), 0);
+  let batch: Frame[] = [];
+  for (const frame of frames) {
+    if (batch.push(frame) < FRAMES_A_RECORD) continue;
+    yield piece(record(FRAMES, framesBody(batch)), Math.min(1, frame.hpa / memoryBytes));
+    batch = [];
   }
+  if (batch.length > 0) yield piece(record(FRAMES, framesBody(batch)), 1);
+  const end = record(END, Buffer.alloc(DIGEST_BYTES));
+  hash.update(end.subarray(0, RECORD_HEAD_BYTES));
+  end.set(hash.digest(), RECORD_HEAD_BYTES);
+  yield { bytes: end, share: 1 };
+}
 
-  write(bytes: Uint8Array): void {
-    this.#hash.update(bytes);
-    for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd, bytes, at);
-  }
+function record(kind: number, body: Uint8Array): Buffer {
+  const whole = Buffer.alloc(RECORD_HEAD_BYTES + body.length);
+  whole[0] = kind;
+  whole.writeUInt32BE(body.length, 1);
+  whole.set(body, RECORD_HEAD_BYTES);
+  return whole;
+}
 
-  record(kind: number, body: Uint8Array): void {
-    const head = Buffer.alloc(RECORD_HEAD_BYTES);
-    head[0] = kind;
-    head.writeUInt32BE(body.length, 1);
-    this.write(head);
-    this.write(body);
-  }
-
-  finish(): void {
-    const head = Buffer.alloc(RECORD_HEAD_BYTES);
-    head[0] = END;
-    head.writeUInt32BE(DIGEST_BYTES, 1);
-    this.write(head);
-    this.write(this.#hash.copy().digest());
-    closeSync(this.#fd);
-    renameSync(this.#part, this.path);
-  }
-
-  /** Nothing stays of it. */
-  abandon(): void {
-    closeSync(this.#fd);
-    unlinkSync(this.#part);
-  }
+export interface SavedMachine {
+  readonly state: MachineState;
+  readonly frames: Iterable<Frame>;
 }
 
 /**
- * Writes a state. The frames are read as it goes on, so the guest stands meanwhile. Yields the share that is done.
+ * Writes a state into a file that takes its place when it is whole. Yields the share that is done.
  * @returns the file's full path
  * @throws Error naming the file and the cause; a file that was there before is left as it was
  */
-export function* writeState(
-  file: string,
-  { state, frames }: { state: MachineState; frames: Iterable<Frame> },
-  memoryBytes: number,
-): Generator<number, string> {
+export function* writeState(file: string, saved: SavedMachine, memoryBytes: number): Generator<number, string> {
   const path = resolve(file);
-  let out: Output | undefined;
+  const part = `${path}.part`;
+  let fd: number | undefined;
   try {
-    out = new Output(path);
-    const head = Buffer.alloc(HEAD_BYTES);
-    MAGIC.copy(head);
-    head.writeUInt16BE(VERSION, MAGIC.length);
-    out.write(head);
-    out.record(TREE, deflateTree(state));
-    let batch: Frame[] = [];
-    for (const frame of frames) {
-      batch.push(frame);
-      if (batch.length < FRAMES_A_RECORD) continue;
-      out.record(FRAMES, framesBody(batch));
-      batch = [];
-      yield Math.min(1, frame.hpa / memoryBytes);
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (stat !== undefined && !stat.isFile())
+      throw new Error(stat.isDirectory() ? 'is a folder' : 'is no ordinary file');
+    try {
+      fd = openSync(part, 'w', 0o600);
+    } catch (error) {
+      throw new Error(outputCause(error));
     }
-    if (batch.length > 0) out.record(FRAMES, framesBody(batch));
-    out.finish();
-    out = undefined;
+    for (const { bytes, share } of stateBytes(saved, memoryBytes)) {
+      for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+      yield share;
+    }
+    closeSync(fd);
+    fd = undefined;
+    renameSync(part, path);
     return path;
   } catch (error) {
     throw new Error(`${path}: ${fileCause(error)}`);
   } finally {
-    out?.abandon();
+    if (fd !== undefined) {
+      closeSync(fd);
+      unlinkSync(part);
+    }
   }
 }
 
@@ -143,11 +137,16 @@ export function readState(file: string): StateFile {
   } catch (error) {
     throw new StateError(`${path}: ${fileCause(error)}`);
   }
+  return parseState(bytes, path);
+}
+
+/** The same for a state that is in memory. @param from where it comes from, for messages */
+export function parseState(bytes: Buffer, from: string): StateFile {
   try {
     const { tree, records } = parse(bytes);
     return { state: inflateTree(tree), frames: { [Symbol.iterator]: () => framesOf(records) } };
   } catch (error) {
-    if (error instanceof StateError) throw new StateError(`${path}: ${error.message}`);
+    if (error instanceof StateError) throw new StateError(`${from}: ${error.message}`);
     throw error;
   }
 }

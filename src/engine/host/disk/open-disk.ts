@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 import * as zlib from 'node:zlib';
 import { inflateRawSync } from 'node:zlib';
-import { BlockError, type BlockStore, SECTOR_BYTES } from '../../devices/block.js';
+import { BlockError, type BlockStore, type DiskSnapshots, SECTOR_BYTES } from '../../devices/block.js';
 import { type Decompressors, DiskImageError } from '../../disk/byte-file.js';
 import { probedFormat } from '../../disk/format-probe.js';
 import { Overlay } from '../../disk/overlay.js';
@@ -39,6 +39,8 @@ export interface OpenDisk {
   format: DiskFormat;
   /** Internal snapshots of the image. */
   snapshots: readonly Qcow2Snapshot[];
+  /** Makes and takes them; absent where the image, or how it is used, has none. */
+  snapshotStore?: DiskSnapshots;
   /** What the user should know, one line each. */
   warnings: string[];
   /** Writes back what is held in memory and gives the files up. */
@@ -80,6 +82,7 @@ export function openDisk(options: DiskOptions): OpenDisk {
     if (store.sectors === 0) throw new DiskImageError(options.path, 'is empty: a disk has at least one sector');
     return {
       ...{ store, format: top.format, snapshots: top.snapshots, warnings: opened.warnings },
+      ...(top.store instanceof Qcow2Image && writable ? { snapshotStore: top.store.snapshotStore } : {}),
       close: () => {
         if (closed) return;
         closed = true;

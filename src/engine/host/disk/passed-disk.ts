@@ -1,5 +1,5 @@
 /** A disk image behind a store that stays while the image goes to another process, and comes from one. */
-import { BlockError, type BlockStore } from '../../devices/block.js';
+import { BlockError, type BlockStore, type ImageInfo } from '../../devices/block.js';
 import { type DiskOptions, type OpenDisk, openDisk } from './open-disk.js';
 
 export class PassedDisk implements BlockStore {
@@ -29,6 +29,21 @@ export class PassedDisk implements BlockStore {
   /** The image as it is open now. */
   get image(): OpenDisk {
     return this.#open;
+  }
+
+  /** The image for the user, and for who makes snapshots. It may be opened anew meanwhile. */
+  get info(): ImageInfo {
+    const disk = this;
+    return {
+      file: this.options.path,
+      format: this.#open.format,
+      get snapshots() {
+        return disk.#open.snapshots;
+      },
+      get snapshotStore() {
+        return disk.#open.snapshotStore;
+      },
+    };
   }
 
   /** Flushes and closes the image, so that another process can take it. What it is stays known. */

@@ -8,6 +8,8 @@ export interface MovingGuest {
   readonly runs: readonly Stateful[];
   /** Why it has ended, if it has. */
   readonly ended: string | undefined;
+  /** Where it goes on, when it was moved away. */
+  readonly away: string | undefined;
   /** Stops it, and nobody lets it run, or resets it, until `release`. Answers whether it ran. */
   stand(why: string): boolean;
   /** It is its user's again; `run` lets it go on. */
