@@ -2,7 +2,7 @@ import { closeSync, createWriteStream, mkdirSync, readFileSync, statSync, writeF
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
-import type { ExitWatcher, Fleet, FleetLook, Urgent } from '../engine/fleet.js';
+import type { ExitWatcher, Fleet, FleetLook, Urgent, Wants } from '../engine/fleet.js';
 import { fileCause } from '../engine/host/file-cause.js';
 import { JoinedFleet } from '../targets/fleet.js';
 import { localHost } from '../targets/host.js';
@@ -51,6 +51,7 @@ interface TopOptions {
   endTime?: string;
   blockInBytes?: boolean;
   initFile: string | false;
+  agent?: boolean;
   1?: boolean;
   2?: boolean;
   3?: boolean;
@@ -86,6 +87,7 @@ export function addTopCommand(program: Command): void {
     .option('--json', 'each look as a line of JSON')
     .option('--metrics <[host:]port>', 'serve the newest look to Prometheus, until ended')
     .option('--end-time <time>', 'YYYY-MM-DD HH:MM:SS, HH:MM:SS, +HH:MM:SS or +SECONDS')
+    .option('--agent', 'ask guest agents for addresses: takes the right to change guests')
     .option('--init-file <file>', 'settings (default: vmscope/top in the configuration folder)', settingsPath())
     .option('--no-init-file', 'no settings')
     .action(async (options: TopOptions) => {
@@ -95,7 +97,7 @@ export function addTopCommand(program: Command): void {
         endMs: options.endTime === undefined ? undefined : endTime(options.endTime, new Date()),
       };
       await offerToFree();
-      const fleet = openFleet(options.connect);
+      const fleet = openFleet(options.connect, options.agent === true);
       const records = new Records(options, state);
       try {
         if (options.metrics !== undefined) {
@@ -114,9 +116,9 @@ export function addTopCommand(program: Command): void {
 }
 
 /** The guests of the libvirts that were named, or all of this host. @throws UsageError */
-function openFleet(uris: readonly string[]): Fleet {
+function openFleet(uris: readonly string[], agent: boolean): Fleet {
   try {
-    const libvirts = (uris.length ? uris : defaultUris()).map((uri) => new LibvirtSource(uri));
+    const libvirts = (uris.length ? uris : defaultUris()).map((uri) => new LibvirtSource(uri, undefined, { agent }));
     const processes = new ProcessSource();
     if (uris.length) return new JoinedFleet(libvirts, localHost, [processes]);
     return new JoinedFleet([new OwnSource(), ...libvirts, processes], localHost);
@@ -229,9 +231,9 @@ class Records {
 function recorded(fleet: Fleet, records: Records): Fleet {
   let interval: Interval | undefined;
   return {
-    async look(urgent?: Urgent): Promise<FleetLook> {
+    async look(urgent?: Urgent, wants?: Wants): Promise<FleetLook> {
       // A line of the file has each guest's figures of its interval.
-      const look = await fleet.look(records.kept ? undefined : urgent);
+      const look = await fleet.look(records.kept ? undefined : urgent, wants);
       interval = nextInterval(interval, look);
       records.take(interval, performance.now());
       return look;
@@ -349,8 +351,8 @@ async function interactive(fleet: Fleet, state: TopState, options: TopOptions, l
   let looks = 0;
   const counted: Fleet = {
     ...fleet,
-    async look(urgent?: Urgent) {
-      const look = await fleet.look(urgent);
+    async look(urgent?: Urgent, wants?: Wants) {
+      const look = await fleet.look(urgent, wants);
       if (++looks >= (limits.looks ?? Number.POSITIVE_INFINITY)) setTimeout(() => ended.abort(), state.intervalMs);
       return look;
     },

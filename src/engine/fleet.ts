@@ -110,7 +110,7 @@ export interface JobLook {
   downtimeMs?: number;
 }
 
-export type Missing = 'cpu' | 'memory' | 'disks' | 'nics' | 'exits' | 'used memory' | 'run queue';
+export type Missing = 'cpu' | 'memory' | 'disks' | 'nics' | 'exits' | 'used memory' | 'run queue' | 'host CPUs';
 
 /** One look at one guest. */
 export interface GuestSample {
@@ -144,6 +144,8 @@ export interface GuestSample {
   /** Retired instructions, where the engine counts them. */
   instructions?: bigint;
   jobs?: JobLook[];
+  /** Where it has run, by CPU of the host: ns, and of these its vCPUs'; only where it was asked for. */
+  pcpu?: { cpuNs: bigint; guestNs: bigint | undefined }[];
   /** Why a group is not there. */
   missing?: Partial<Record<Missing, string>>;
 }
@@ -223,11 +225,17 @@ export type GuestDetails = [heading: string, rows: [string, string][]][];
  */
 export type Urgent = (key: string) => boolean;
 
+/** What is dear to ask for and looked at by few. */
+export interface Wants {
+  /** GuestSample.pcpu. */
+  pcpu?: boolean;
+}
+
 export interface FleetSource {
   /** As its failures name it: `vmscope`, `qemu:///system`. */
   readonly name: string;
   /** Answers within seconds whatever its peers do; what failed is told in the look. */
-  look(urgent?: Urgent): Promise<SourceLook>;
+  look(urgent?: Urgent, wants?: Wants): Promise<SourceLook>;
   /** @throws Error with what the other side says, e.g. that the connection is read-only. */
   act?(key: string, action: GuestAction): Promise<void>;
   details?(key: string): Promise<GuestDetails>;
@@ -244,7 +252,7 @@ export interface FleetLook {
 }
 
 export interface Fleet {
-  look(urgent?: Urgent): Promise<FleetLook>;
+  look(urgent?: Urgent, wants?: Wants): Promise<FleetLook>;
   /** @param key of a sample. @throws Error with the reason */
   act(key: string, action: GuestAction): Promise<void>;
   /** @throws Error with the reason */

@@ -54,6 +54,8 @@ export class RspClient {
   /** The packet that lets the target run, until the questions before it are answered. */
   #toRun: string | undefined;
   #interruptAfter = false;
+  /** Of the monitor command that is under way. */
+  #output = '';
   /** Told each stop reply of a target that ran. */
   onStop: (reply: string) => void = () => {};
 
@@ -90,7 +92,9 @@ export class RspClient {
   /** A monitor command of the stub: its output. */
   async monitor(line: string): Promise<string> {
     const reply = await this.must(`qRcmd,${encodeHexText(line)}`);
-    return reply === 'OK' ? '' : bytesToLatin1(decodeHex(reply) ?? new Uint8Array());
+    const output = this.#output;
+    this.#output = '';
+    return output + (reply === 'OK' ? '' : bytesToLatin1(decodeHex(reply) ?? new Uint8Array()));
   }
 
   /** An object of qXfer, whole. @param most bytes at most */
@@ -152,8 +156,13 @@ export class RspClient {
 
   #packet(raw: string): void {
     this.wire.write(Uint8Array.of(0x2b));
-    // Console output of the target.
-    if (/^O[0-9a-fA-F]/.test(raw) && raw !== 'OK') return;
+    // Console output of the target; that of a monitor command comes so too, before its OK.
+    if (/^O[0-9a-fA-F]/.test(raw) && raw !== 'OK') {
+      const text = expandRuns(raw.slice(1));
+      if (this.#waiting?.payload.startsWith('qRcmd') && text !== undefined && this.#output.length < MAX_PACKET)
+        this.#output += bytesToLatin1(decodeHex(text) ?? new Uint8Array());
+      return;
+    }
     if (this.#running && this.#toRun === undefined) {
       if (!/^[TSWXN]/.test(raw)) return;
       this.#running = false;

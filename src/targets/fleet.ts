@@ -10,6 +10,7 @@ import type {
   HostLook,
   SourceLook,
   Urgent,
+  Wants,
 } from '../engine/fleet.js';
 import { ExitWatch, type WatchedGuest } from './kvm-host/exit-watch.js';
 import { hasKvm } from './qemu/processes.js';
@@ -52,10 +53,12 @@ export class JoinedFleet implements Fleet {
     }));
   }
 
-  async look(urgent?: Urgent): Promise<FleetLook> {
+  async look(urgent?: Urgent, wants?: Wants): Promise<FleetLook> {
     const own = urgent && this.#ownKeys(urgent);
     const looks = await Promise.all(
-      this.#watched.map((watched) => lookAt(watched, own && ((key) => own.get(watched.source)?.has(key) === true))),
+      this.#watched.map((watched) =>
+        lookAt(watched, own && ((key) => own.get(watched.source)?.has(key) === true), wants),
+      ),
     );
     const guests: GuestSample[] = [];
     const members = new Map<string, Member[]>();
@@ -141,9 +144,9 @@ export class JoinedFleet implements Fleet {
   }
 }
 
-async function lookAt(watched: Watched, urgent: Urgent | undefined): Promise<SourceLook> {
+async function lookAt(watched: Watched, urgent: Urgent | undefined, wants: Wants | undefined): Promise<SourceLook> {
   watched.looking ??= watched.source
-    .look(urgent)
+    .look(urgent, wants)
     .catch((error: Error) => ({ guests: [], failures: [`${watched.source.name}: ${error.message}`] }))
     .then((look) => {
       watched.last = look;

@@ -20,11 +20,19 @@ export class MonitorMemory implements SlowMemory {
     const bytes = new Uint8Array(length);
     for (let at = 0; at < length; ) {
       const count = Math.min(PIECE, length - at);
-      const text = await this.monitor.human(`xp /${count}xb 0x${(gpa + BigInt(at)).toString(16)}`);
-      const values = [...text.replace(/^[0-9a-f]+:/gm, '').matchAll(/0x([0-9a-f]{2})\b/g)];
-      for (const [n, match] of values.slice(0, count).entries()) bytes[at + n] = Number.parseInt(match[1]!, 16);
-      at += values.length;
-      if (values.length < count) return bytes.subarray(0, at);
+      // By words where it is much: half the text for the same bytes.
+      const unit = count >= 8 ? 8 : 1;
+      const items = Math.floor(count / unit);
+      const text = await this.monitor.human(
+        `xp /${items}x${unit === 8 ? 'g' : 'b'} 0x${(gpa + BigInt(at)).toString(16)}`,
+      );
+      const values = [
+        ...text.replace(/^[0-9a-f]+:/gm, '').matchAll(unit === 8 ? /0x([0-9a-f]{16})\b/g : /0x([0-9a-f]{2})\b/g),
+      ];
+      for (const [n, match] of values.slice(0, items).entries())
+        bytes.set(Buffer.from(match[1]!, 'hex').reverse(), at + n * unit);
+      at += Math.min(items, values.length) * unit;
+      if (values.length < items) return bytes.subarray(0, at);
     }
     return bytes;
   }

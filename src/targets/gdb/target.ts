@@ -2,9 +2,11 @@
  * A guest behind a GDB stub alone, whoever's it is: QEMU's `-s`, gdbserver, Linux's kgdb, an emulator. A stub shows only a
  * guest that stands, so attaching stops it, and what is asked while it runs is answered when it stands again.
  */
+import { relocated } from '../../engine/debug/symbol-file.js';
 import type * as D from '../../engine/debugger.js';
 import { readLinear, type SlowMemory, walkSlowly } from '../memory.js';
 import { parseRegisters } from '../qemu/registers.js';
+import { SlowKernel } from '../slow-kernel.js';
 import type { StubControl } from '../stub-control.js';
 import { StubGuest } from '../stub-guest.js';
 import { StubHold } from './hold.js';
@@ -20,6 +22,8 @@ export interface GdbTargetOptions {
 }
 
 const MAX_READ = 16 << 20;
+/** A stub does not say how much memory there is. */
+const MAX_MEMORY = 2 ** 46;
 /** The debugger API's names of what stubs call otherwise. */
 const API_NAMES: Record<string, string> = { eflags: 'rflags', k_gs_base: 'kernel_gs_base', eip: 'rip' };
 for (const name of ['ax', 'bx', 'cx', 'dx', 'si', 'di', 'bp', 'sp']) API_NAMES[`e${name}`] = `r${name}`;
@@ -36,6 +40,8 @@ const CODE_16 = 0x9bn;
 const LONG_MODE = 0x500n;
 
 export class GdbTarget extends StubGuest implements D.Debugger {
+  readonly os: D.Debugger['os'];
+  #kernel: SlowKernel | undefined;
   readonly #registers = new Map<number, Promise<D.RegisterFile>>();
   readonly #memory: SlowMemory;
   #hold!: StubHold;
@@ -74,6 +80,15 @@ export class GdbTarget extends StubGuest implements D.Debugger {
     this.#physical = await stub.hasPhysical();
     // QEMU's monitor behind its stub, and what understands its words.
     this.#tellsAll = /\bRIP=|\bEIP=/.test(await stub.monitor('info registers').catch(() => ''));
+    if (!this.#physical) return;
+    this.#kernel = new SlowKernel(
+      this.#memory,
+      MAX_MEMORY,
+      () => this.readRegisters(this.vcpu),
+      (event) => this.emit(event),
+      this.vcpus,
+    );
+    (this as { os: D.Debugger['os'] }).os = this.#kernel.os;
   }
 
   async info(): Promise<D.TargetInfo> {
@@ -91,7 +106,7 @@ export class GdbTarget extends StubGuest implements D.Debugger {
         console: 'a GDB stub has no console: use the one of the program behind it',
         snapshots: 'a GDB stub of another program saves no states',
         source: 'no line table: attach with --symbols FILE',
-        os: 'a GDB stub alone: attach by qmp:, pid: or libvirt: for the view of the kernel',
+        ...(this.#kernel ? {} : { os: 'the stub reads no guest-physical memory' }),
       },
     };
   }
@@ -171,7 +186,12 @@ export class GdbTarget extends StubGuest implements D.Debugger {
   // --- views
 
   async symbols(): Promise<D.TargetSymbol[]> {
-    return this.options.symbols ?? [];
+    const { symbols } = this.options;
+    const kernel = (await this.#kernel?.symbols().catch(() => [])) ?? [];
+    if (!symbols) return kernel;
+    const own = relocated(symbols, this.#kernel?.info?.base);
+    const names = new Set(own.map(({ name }) => name));
+    return [...own, ...kernel.filter(({ name }) => !names.has(name))].sort((a, b) => (a.address < b.address ? -1 : 1));
   }
 
   async devices(): Promise<{ name: string; rows: [string, string][] }[]> {

@@ -37,7 +37,9 @@ export const PROCEDURE = {
   domainReset: 245,
   domainGetCpuStats: 262,
   listAllDomains: 273,
+  domainGetJobStats: 298,
   getAllDomainStats: 344,
+  domainInterfaceAddresses: 353,
 } as const;
 
 /** Procedures of QEMU_PROGRAM. */
@@ -128,13 +130,20 @@ function readValue(reader: XdrReader): ParameterValue {
   }
 }
 
+export const readParameter = (reader: XdrReader): [field: string, value: ParameterValue] => [
+  reader.string(),
+  readValue(reader),
+];
+
+/** Typed parameters by field; of a field that comes twice the last. */
+export function readParameters(reader: XdrReader): Parameters {
+  return new Map(reader.array(MAX_PARAMETERS, 12, readParameter));
+}
+
 export function readDomainStats(reader: XdrReader): DomainStats[] {
   return reader.array(MAX_DOMAINS, 28, () => {
     const domain = readDomain(reader);
-    const parameters: Parameters = new Map();
-    const pairs = reader.array(MAX_PARAMETERS, 12, () => [reader.string(), readValue(reader)] as const);
-    for (const [field, value] of pairs) parameters.set(field, value);
-    return { domain, parameters };
+    return { domain, parameters: readParameters(reader) };
   });
 }
 

@@ -10,11 +10,14 @@ import type {
   GuestDetails,
   GuestSample,
   HostLook,
+  JobLook,
   SourceLook,
   Urgent,
+  Wants,
 } from '../../engine/fleet.js';
 import { LookTurns } from '../look-turns.js';
 import { type Call, DeadlineError, type LibvirtConnection } from './connection.js';
+import { addressesOf, jobOf, type PcpuTime, pcpuTimes } from './domain-facts.js';
 import { type DomainCounters, domainCounters, domainState } from './domain-stats.js';
 import { domainDetails } from './domain-xml.js';
 import { attachName } from './monitor.js';
@@ -38,6 +41,8 @@ import { type XdrReader, XdrWriter } from './xdr.js';
 const QUICK_MS = 3000;
 const WAITING_MS = 600;
 const ACTION_MS = 10_000;
+/** An agent of a guest that is stopped answers never. */
+const AGENT_MS = 2000;
 /** Waiting questions under way on a connection, late ones included; a quick one still fits. */
 const MOST_WAITING = 3;
 /** Guests that may have a late question in all: further ones have to wait for these to come back. */
@@ -45,6 +50,8 @@ const MOST_LATE = 8;
 /** Waiting questions of one look are given up after this; the rest keep what is known of them. */
 const LOOK_MS = 1500;
 const RETRY_MS = 3000;
+/** A guest without a job is asked about one again after so many of its looks. */
+const JOB_LOOKS = 3;
 const QUICK = STATS.state | STATS.interface;
 const WAITING = STATS.cpu | STATS.balloon | STATS.vcpu | STATS.block;
 const ACTIVE = 1;
@@ -58,6 +65,12 @@ interface Known {
   /** A question that is over its deadline. */
   late: boolean;
   failure?: string;
+  job?: JobLook;
+  /** Looks until its job is asked for again. */
+  jobLooks: number;
+  pcpu?: PcpuTime[];
+  /** Why there is none. */
+  noPcpu?: string;
 }
 
 export class LibvirtSource implements FleetSource {
@@ -81,18 +94,25 @@ export class LibvirtSource implements FleetSource {
   #last: SourceLook = { guests: [], failures: [] };
   #closed = false;
 
-  /** @throws Error when the URI cannot be one */
-  constructor(uri: string, now: () => number = () => performance.now()) {
+  /**
+   * @param options `agent`: guests' agents may be asked, which takes the right to change guests and taints them
+   * @throws Error when the URI cannot be one
+   */
+  constructor(
+    uri: string,
+    now: () => number = () => performance.now(),
+    private readonly options: { agent?: boolean } = {},
+  ) {
     this.#uri = parseUri(uri);
     this.name = uri;
     this.#short = uri.replace(/\?.*$/, '').replace('+unix:', ':');
     this.#now = now;
   }
 
-  async look(urgent?: Urgent): Promise<SourceLook> {
+  async look(urgent?: Urgent, wants?: Wants): Promise<SourceLook> {
     if (this.#silent) return this.#hung();
     try {
-      this.#last = await this.#look(urgent);
+      this.#last = await this.#look(urgent, wants);
       return this.#last;
     } catch (error) {
       if (this.#silent) return this.#hung();
@@ -151,7 +171,7 @@ export class LibvirtSource implements FleetSource {
     }
   }
 
-  async #look(urgent: Urgent | undefined): Promise<SourceLook> {
+  async #look(urgent: Urgent | undefined, wants: Wants | undefined): Promise<SourceLook> {
     const connection = await this.#connect();
     const failures: string[] = [];
     const quickly = (procedure: number, body?: XdrWriter) => this.#quickly(connection, procedure, body);
@@ -166,7 +186,9 @@ export class LibvirtSource implements FleetSource {
     for (const key of this.#known.keys()) if (!this.#domains.has(key)) this.#known.delete(key);
     this.#turns.begin(this.#domains.keys());
     const due = new Set(domains.filter((domain) => this.#turns.due(keyOf(domain), urgent)));
-    await this.#askAll(domains.filter((domain) => domain.id >= 0 && due.has(domain)));
+    const running = domains.filter((domain) => domain.id >= 0 && due.has(domain));
+    await this.#askAll(running);
+    for (const domain of running) await this.#askMore(connection, domain, wants);
     const late = [...this.#known.values()].filter((known) => known.late).length;
     if (late >= MOST_LATE)
       failures.push(`${this.name}: ${late} guests do not answer; the others have to wait for them`);
@@ -200,7 +222,7 @@ export class LibvirtSource implements FleetSource {
   async #ask(domain: DomainName): Promise<void> {
     const key = keyOf(domain);
     let known = this.#known.get(key);
-    if (!known) this.#known.set(key, (known = { ms: 0, late: false }));
+    if (!known) this.#known.set(key, (known = { ms: 0, late: false, jobLooks: 0 }));
     if (known.late || this.#lateOnes() >= MOST_LATE) return;
     const entry = known;
     try {
@@ -222,6 +244,23 @@ export class LibvirtSource implements FleetSource {
       if (error instanceof LibvirtError && error.code === ERROR.noDomain) return;
       entry.failure = entry.late ? 'QEMU does not answer' : (error as Error).message;
     }
+  }
+
+  /** What libvirtd knows without its guest: its job, unless it had none lately, and where it has run. */
+  async #askMore(connection: LibvirtConnection, domain: DomainName, wants: Wants | undefined): Promise<void> {
+    const known = this.#known.get(keyOf(domain));
+    if (!known?.parameters || known.late) return;
+    const ask = (procedure: number, body: XdrWriter) => this.#quickly(connection, procedure, body);
+    if (known.job || known.jobLooks-- <= 0) {
+      known.job = await jobOf(ask, domain).catch(ignoreRefusal);
+      known.jobLooks = JOB_LOOKS;
+    }
+    if (!wants?.pcpu || known.noPcpu !== undefined) return;
+    known.pcpu = await pcpuTimes(ask, domain, this.#node!.info.cpus).catch((error: Error) => {
+      if (!(error instanceof LibvirtError)) throw error;
+      known.noPcpu = error.message;
+      return undefined;
+    });
   }
 
   #take(known: Known, answer: XdrReader): void {
@@ -276,7 +315,10 @@ export class LibvirtSource implements FleetSource {
       ...(active ? { id: domain.id } : {}),
       ms: active && known?.ms ? known.ms : this.#now(),
       stateText: active ? (known?.failure ?? counters.stateText) : undefined,
+      ...(active && known?.job ? { jobs: [known.job] } : {}),
+      ...(active && known?.pcpu ? { pcpu: known.pcpu } : {}),
       missing: {
+        ...(known?.noPcpu === undefined ? {} : { 'host CPUs': known.noPcpu }),
         ...counters.missing,
         ...(active && !known?.parameters ? { cpu: known?.failure ?? 'not asked yet' } : {}),
       },
@@ -332,8 +374,36 @@ export class LibvirtSource implements FleetSource {
     const body = new XdrWriter();
     writeDomain(body, domain);
     const answer = await connection.call(PROCEDURE.domainGetXmlDesc, body.uint(0), QUICK_MS);
-    return domainDetails(answer.string());
+    const details = domainDetails(answer.string());
+    return domain.id < 0 ? details : [...details, ...(await this.#addresses(connection, domain))];
   }
+
+  /** By libvirt's leases and the host's ARP table; by the guest's agent only where the user has allowed it. */
+  async #addresses(connection: LibvirtConnection, domain: DomainName): Promise<GuestDetails> {
+    const ask = (procedure: number, body: XdrWriter) => connection.call(procedure, body, QUICK_MS);
+    for (const source of ['lease', 'arp'] as const) {
+      const rows = await addressesOf(ask, domain, source).catch(() => []);
+      if (rows.length) return [[`addresses (${source})`, rows]];
+    }
+    if (!this.options.agent) return [];
+    try {
+      const writable = await openLibvirt(this.#uri, true);
+      try {
+        const byAgent = (procedure: number, body: XdrWriter) => writable.call(procedure, body, AGENT_MS);
+        return [['addresses (guest agent)', await addressesOf(byAgent, domain, 'agent')]];
+      } finally {
+        writable.close();
+      }
+    } catch (error) {
+      return [['addresses (guest agent)', [['none', (error as Error).message]]]];
+    }
+  }
+}
+
+/** What libvirtd refuses is not there; what does not come in time is told by who asked. */
+function ignoreRefusal(error: Error): undefined {
+  if (!(error instanceof LibvirtError)) throw error;
+  return undefined;
 }
 
 async function closeWhenQuiet(connection: LibvirtConnection): Promise<void> {

@@ -10,6 +10,7 @@ import type * as D from '../../engine/debugger.js';
 import { GuestKernel } from '../../engine/host/guest-kernel.js';
 import { MonitorMemory, readLinear, type SlowMemory, walkSlowly } from '../memory.js';
 import { type SerialLine, SerialPort } from '../serial-line.js';
+import { SlowKernel } from '../slow-kernel.js';
 import type { StubControl } from '../stub-control.js';
 import { StubGuest } from '../stub-guest.js';
 import { QemuControl } from './control.js';
@@ -52,7 +53,7 @@ export class QemuTarget extends StubGuest implements D.Debugger {
   readonly console: D.Debugger['console'];
   #memory!: SlowMemory;
   #process: ProcessMemory | undefined;
-  #noMemory = '';
+  #slowKernel: SlowKernel | undefined;
   #kernel: GuestKernel | undefined;
   #control: QemuControl | undefined;
   #detached: Promise<void> | undefined;
@@ -109,9 +110,17 @@ export class QemuTarget extends StubGuest implements D.Debugger {
       const linux = new LinuxView(this.#process, () => performance.now() * 1e6);
       this.#kernel = new GuestKernel(linux, undefined, (event) => this.emit(event), this.vcpus);
       (this as { os: D.Debugger['os'] }).os = this.#kernel.os;
-    } catch (error) {
-      this.#noMemory = (error as Error).message;
+    } catch {
+      // Not this user's, or not on this host: slowly, by the monitor.
       this.#memory = new MonitorMemory(monitor);
+      this.#slowKernel = new SlowKernel(
+        this.#memory,
+        this.#memoryBytes,
+        () => this.readRegisters(this.vcpu),
+        (event) => this.emit(event),
+        this.vcpus,
+      );
+      (this as { os: D.Debugger['os'] }).os = this.#slowKernel.os;
     }
   }
 
@@ -130,7 +139,6 @@ export class QemuTarget extends StubGuest implements D.Debugger {
         exits: 'QEMU records no VM exits; vmscope top counts them',
         icount: 'QEMU counts no instructions',
         source: 'no line table: attach with --symbols VMLINUX',
-        ...(this.#noMemory ? { os: this.#noMemory } : {}),
       },
     };
   }
@@ -141,6 +149,7 @@ export class QemuTarget extends StubGuest implements D.Debugger {
   #event({ event, data }: QmpEvent): void {
     if (event === 'RESET') {
       this.#kernel?.forget();
+      this.#slowKernel?.forget();
       this.emit({ type: 'message', text: 'the guest was reset' });
     } else if (event === 'SHUTDOWN') {
       const reason = String(data.reason ?? '');
@@ -232,13 +241,17 @@ export class QemuTarget extends StubGuest implements D.Debugger {
 
   async symbols(): Promise<D.TargetSymbol[]> {
     const { symbols } = this.options;
-    if (!this.#kernel) return symbols ?? [];
-    await this.#kernel.find();
-    const kernel = this.#kernel.symbols;
+    const kernel = await this.#kernelSymbols();
     if (!symbols) return kernel;
-    const own = relocated(symbols, this.#kernel.info?.base);
+    const own = relocated(symbols, (this.#kernel ?? this.#slowKernel)?.info?.base);
     const names = new Set(own.map(({ name }) => name));
     return [...own, ...kernel.filter(({ name }) => !names.has(name))].sort((a, b) => (a.address < b.address ? -1 : 1));
+  }
+
+  async #kernelSymbols(): Promise<D.TargetSymbol[]> {
+    if (this.#slowKernel) return await this.#slowKernel.symbols();
+    await this.#kernel?.find();
+    return this.#kernel?.symbols ?? [];
   }
 
   async #serialLog(): Promise<Uint8Array> {

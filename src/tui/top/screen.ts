@@ -11,10 +11,11 @@ import { reason } from '../sources.js';
 import type { Surface } from '../surface.js';
 import { TextPopup } from '../text-popup.js';
 import { COLUMNS, type Column, DISK_COLUMNS, fitting, NIC_COLUMNS, percent, stateLetter, titleOf } from './columns.js';
+import { CPU_COLUMNS, type CpuRow, cpuRows } from './cpus.js';
 import { detailLines, type History, newHistory, remember } from './details.js';
 import { EXIT_COLUMNS, type ExitInterval, type ExitRow, exitRows, traceText } from './exits.js';
 import { helpLines } from './help.js';
-import { cpuShares, type DeviceRow, diskRows, type GuestRow, type Interval, nextInterval, nicRows } from './rows.js';
+import { type DeviceRow, diskRows, type GuestRow, type Interval, nextInterval, nicRows } from './rows.js';
 import { MAX_INTERVAL_MS, MIN_INTERVAL_MS, newTopState, type TopState, type TopView, VIEWS } from './state.js';
 import { Table } from './table.js';
 
@@ -24,32 +25,8 @@ const VIEW_KEYS: Record<string, TopView> = { '0': 'guests', '1': 'cpus', '2': 'n
 const ACTION_KEYS: Record<string, GuestAction> = { p: 'pause', r: 'resume', s: 'shutdown', R: 'reset', D: 'destroy' };
 const EMPTY = 'no guest is found: vmscope run IMAGE, virsh start DOMAIN, or qemu-system-x86_64 ...';
 
-interface CpuRow {
-  number: number;
-  busy?: number;
-}
-
-const CPU_COLUMNS: readonly Column<CpuRow>[] = [
-  { id: 'cpu', title: 'CPU', width: 6, dispensable: 0, text: (r) => String(r.number), key: (r) => -r.number },
-  {
-    id: 'busy',
-    title: '%BUSY',
-    width: 8,
-    dispensable: 0,
-    text: (r) => (r.busy === undefined ? undefined : percent(r.busy)),
-    key: (r) => r.busy ?? -1,
-    alarm: (r) => (r.busy === undefined || r.busy < 80 ? undefined : r.busy < 95 ? 'warn' : 'crit'),
-  },
-  {
-    id: 'bar',
-    title: '',
-    width: 52,
-    dispensable: 1,
-    left: true,
-    text: (r) => '█'.repeat(Math.round((r.busy ?? 0) / 2)),
-    key: (r) => r.busy ?? -1,
-  },
-];
+/** The screen asks ten times a second: a look may be half of that before its time, so that a quarter of a second is one. */
+const EARLY_MS = 50;
 
 /** What is typed at the foot. */
 type Typing = { mark: ':' | '/' | 'delay'; prompt: Prompt } | undefined;
@@ -78,7 +55,7 @@ class TopScreen implements TerminalScreen {
   private unwatched = '';
   private readonly histories = new Map<string, History>();
   private more: { key: string; answer: GuestDetails | string | undefined } | undefined;
-  private lookedMs = Number.NEGATIVE_INFINITY;
+  private dueMs = Number.NEGATIVE_INFINITY;
   private looking = false;
   private frozen = false;
   private mouseOn = true;
@@ -136,16 +113,22 @@ class TopScreen implements TerminalScreen {
   }
 
   async poll(): Promise<void> {
-    if (performance.now() - this.lookedMs < this.state.intervalMs) return;
+    if (performance.now() < this.dueMs - EARLY_MS) return;
     // A look that takes long must not hold the screen up.
     if (!this.looking) void this.look();
   }
 
   private async look(): Promise<void> {
     this.looking = true;
-    this.lookedMs = performance.now();
+    // By the clock and not by the last look, so that looks do not come later and later.
+    const now = performance.now();
+    const punctual = now - this.dueMs < this.state.intervalMs;
+    this.dueMs = (punctual ? this.dueMs : now) + this.state.intervalMs;
     try {
-      this.interval = nextInterval(this.interval, await this.fleet.look(this.urgent()));
+      this.interval = nextInterval(
+        this.interval,
+        await this.fleet.look(this.urgent(), { pcpu: this.state.view === 'cpus' }),
+      );
       for (const row of this.interval.rows) {
         let history = this.histories.get(row.sample.key);
         if (!history) this.histories.set(row.sample.key, (history = newHistory()));
@@ -215,11 +198,7 @@ class TopScreen implements TerminalScreen {
     this.guests.set(rows, state);
     this.devices.nics.set(nicRows(before, rows), state);
     this.devices.disks.set(diskRows(before, rows), state);
-    const shares = cpuShares(this.shown?.before?.hosts[0], this.shown?.now.hosts[0]);
-    this.cpus.set(
-      shares.map((busy, number) => ({ number, busy })),
-      state,
-    );
+    this.cpus.set(cpuRows(this.shown?.before, this.shown?.now, rows), state);
     this.exits.set(this.watched ? exitRows(this.watched, rows, state.perVcpu) : [], state);
     this.state.guest = this.guests.chosen;
     this.surface.dirty();
@@ -455,6 +434,7 @@ class TopScreen implements TerminalScreen {
 
   private setInterval(ms: number): void {
     this.change({ intervalMs: Math.max(MIN_INTERVAL_MS, Math.min(MAX_INTERVAL_MS, Math.round(ms))) });
+    this.dueMs = performance.now() + this.state.intervalMs;
   }
 
   private type(mark: ':' | '/' | 'delay', text: string): void {
@@ -547,7 +527,7 @@ class TopScreen implements TerminalScreen {
         if (answer !== 'y' && answer !== 'Y') return;
         this.fleet.act(key, action).then(
           () => {
-            this.lookedMs = Number.NEGATIVE_INFINITY;
+            this.dueMs = Number.NEGATIVE_INFINITY;
           },
           (error) => {
             this.state.notice = `${action} ${name}: ${reason(error)}`;

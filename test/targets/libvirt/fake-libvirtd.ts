@@ -8,6 +8,10 @@ export interface FakeDomain {
   id: number;
   /** Typed parameters: bigint u64, number u32, text. */
   parameters: Record<string, bigint | number | string>;
+  /** What its job tells, with its type; ns by CPU of the host and of its vCPUs there; its addresses. */
+  job?: { type: number; parameters: Record<string, bigint | number> };
+  pcpu?: [bigint, bigint][];
+  addresses?: Record<string, string[]>;
   /** Waiting questions about it get no answer until this is cleared. */
   hangs?: boolean;
 }
@@ -115,7 +119,42 @@ export class FakeLibvirtd {
       if (this.fault === 'count') send(new XdrWriter().uint(0x7fffffff));
       else send(new XdrWriter().array(this.domains, writeDomain).uint(this.domains.length));
     } else if (procedure === PROCEDURE.getAllDomainStats) this.stats(body, send);
+    else if (this.facts(procedure, body, send)) return;
     else send(new XdrWriter().int(55).int(10).uint(0).int(2).uint(0).uint(0).uint(0).uint(0).int(0).int(0).uint(0), 1);
+  }
+
+  /** What libvirtd knows of a domain by itself. */
+  private facts(procedure: number, body: XdrReader, send: (result: XdrWriter) => void): boolean {
+    const domain = (): FakeDomain | undefined => {
+      const name = body.string();
+      body.opaque(16);
+      body.int();
+      return this.domains.find((one) => one.name === name);
+    };
+    if (procedure === PROCEDURE.domainGetXmlDesc) send(new XdrWriter().string('<domain/>'));
+    else if (procedure === PROCEDURE.domainGetJobStats) {
+      const { type, parameters } = domain()?.job ?? { type: 0, parameters: {} };
+      send(writeParameters(new XdrWriter().int(type), Object.entries(parameters)));
+    } else if (procedure === PROCEDURE.domainGetCpuStats) {
+      const times = domain()?.pcpu;
+      if (!times) return false;
+      const [each, , count] = [body.uint(), body.int(), body.uint()];
+      const fields = times.slice(0, count).flatMap(([cpu, vcpu]): [string, bigint][] => [
+        ['cpu_time', cpu],
+        ['vcpu_time', vcpu],
+      ]);
+      send(writeParameters(new XdrWriter(), each ? fields : []).int(2));
+    } else if (procedure === PROCEDURE.domainInterfaceAddresses) {
+      const found = domain()?.addresses;
+      if (!found || body.uint() !== 0) return false;
+      send(
+        new XdrWriter().array(Object.entries(found), (writer, [name, addresses]) => {
+          writer.string(name).optional('52:54:00:00:00:01', (w, text) => w.string(text));
+          writer.array(addresses, (w, address) => w.int(0).string(address).uint(24));
+        }),
+      );
+    } else return false;
+    return true;
   }
 
   private stats(body: XdrReader, send: (result: XdrWriter) => void): void {
@@ -149,6 +188,14 @@ export class FakeLibvirtd {
       this.mostAtOnce = Math.max(this.mostAtOnce, this.held.length);
     } else answer();
   }
+}
+
+function writeParameters(writer: XdrWriter, fields: [string, bigint | number][]): XdrWriter {
+  return writer.array(fields, (w, [field, value]) => {
+    w.string(field);
+    if (typeof value === 'bigint') w.int(4).uhyper(value);
+    else w.int(1).int(value);
+  });
 }
 
 function writeDomain(writer: XdrWriter, domain: FakeDomain): void {

@@ -7,7 +7,7 @@ import { JoinedFleet } from '../../../src/targets/fleet.js';
 import { localHost } from '../../../src/targets/host.js';
 import { domainCounters } from '../../../src/targets/libvirt/domain-stats.js';
 import { domainDetails } from '../../../src/targets/libvirt/domain-xml.js';
-import { readDomainStats } from '../../../src/targets/libvirt/protocol.js';
+import { PROCEDURE, readDomainStats } from '../../../src/targets/libvirt/protocol.js';
 import { LibvirtSource } from '../../../src/targets/libvirt/source.js';
 import { parseUri, socketPaths } from '../../../src/targets/libvirt/uri.js';
 import { XdrReader } from '../../../src/targets/libvirt/xdr.js';
@@ -76,6 +76,60 @@ describe('a look at libvirt', () => {
     const { guests } = await fleet.look((key) => key === web);
     expect(guests.find((guest) => guest.key === db)!.state).toBe('paused');
     expect((await fleet.look()).guests.find((guest) => guest.key === db)!.cpuNs).toBe(8n);
+  });
+
+  it('tells how a job goes on, in the words of its operation, and when it is over', async () => {
+    const [web] = daemon.domains;
+    web!.job = {
+      type: 2,
+      parameters: {
+        ...{ operation: 5, memory_total: 1000n, memory_processed: 400n, disk_total: 0n, disk_processed: 0n },
+        ...{ memory_dirty_rate: 3n, memory_page_size: 4096n, downtime: 17n },
+      },
+    };
+    expect(byName(await source.look(), 'web').jobs).toEqual([
+      { kind: 'migration', doneBytes: 400, totalBytes: 1000, dirtyBytesPerSecond: 12_288, downtimeMs: 17 },
+    ]);
+    expect(byName(await source.look(), 'db').jobs).toBeUndefined();
+    web!.job.parameters = { operation: 9, memory_processed: 500n };
+    expect(byName(await source.look(), 'web').jobs).toMatchObject([{ kind: 'backup', doneBytes: 500 }]);
+    delete web!.job;
+    expect(byName(await source.look(), 'web').jobs).toBeUndefined();
+    // One without a job is asked again soon, not at once.
+    web!.job = { type: 1, parameters: {} };
+    const kinds: unknown[] = [];
+    for (let n = 0; n < 5; n++) kinds.push(byName(await source.look(), 'web').jobs?.[0]?.kind);
+    expect(kinds).toContain('job');
+  });
+
+  it('tells where a guest has run only when that is wanted, and why it cannot', async () => {
+    const [web] = daemon.domains;
+    web!.pcpu = [
+      [100n, 90n],
+      [7n, 5n],
+    ];
+    expect(byName(await source.look(), 'web').pcpu).toBeUndefined();
+    const look = await source.look(undefined, { pcpu: true });
+    expect(byName(look, 'web').pcpu).toEqual([
+      { cpuNs: 100n, guestNs: 90n },
+      { cpuNs: 7n, guestNs: 5n },
+    ]);
+    expect(byName(look, 'db').missing!['host CPUs']).toBeTruthy();
+    const calls = daemon.calls.length;
+    await source.look();
+    expect(daemon.calls.slice(calls)).not.toContain(PROCEDURE.domainGetCpuStats);
+  });
+
+  it('has the addresses of a guest in its details, by leases', async () => {
+    const look = await source.look();
+    daemon.domains[0]!.addresses = { vnet0: ['192.168.122.5', '10.0.0.1'] };
+    const details = await source.details(byName(look, 'web').key).catch((error: Error) => error.message);
+    // The fake knows no definitions; what it knows is enough here.
+    expect(details).toEqual(
+      expect.arrayContaining([
+        ['addresses (lease)', [['vnet0', '192.168.122.5/24  10.0.0.1/24  (52:54:00:00:00:01)']]],
+      ]),
+    );
   });
 
   it('says why a group of figures is not there', async () => {

@@ -234,6 +234,25 @@ describe('a GDB stub', () => {
     }
   });
 
+  it('sends what a monitor command prints before its OK, as console output or as the answer', async () => {
+    const rsp = new RspClient({ write: () => {}, close: () => {} }, 1000);
+    const hex = (text: string) => Buffer.from(text).toString('hex');
+    const first = rsp.monitor('info registers');
+    for (const packet of [`O${hex('RAX=1\n')}`, `O${hex('RIP=2\n')}`, 'OK']) rsp.feed(encodePacket(packet));
+    expect(await first).toBe('RAX=1\nRIP=2\n');
+    const second = rsp.monitor('help');
+    rsp.feed(encodePacket(hex('all of it')));
+    expect(await second).toBe('all of it');
+    // What the program prints meanwhile is no answer to anything else.
+    const other = rsp.ask('g');
+    rsp.feed(encodePacket(`O${hex('noise')}`));
+    rsp.feed(encodePacket('0011'));
+    expect(await other).toBe('0011');
+    const third = rsp.monitor('x');
+    rsp.feed(encodePacket('OK'));
+    expect(await third).toBe('');
+  });
+
   it('that vanishes while a stop is waited for', async () => {
     const peer = new Peer((text, self) => {
       const payload = /\$(.*)#../s.exec(text)?.[1];

@@ -1,0 +1,156 @@
+/**
+ * The Linux kernel of a guest whose memory is read slowly, by questions to a monitor or a stub: not all of memory is
+ * searched, but the kernel's image, which the interrupt table and the page tables lead to.
+ */
+import { LinuxView } from '../engine/debug/linux/view.js';
+import type * as D from '../engine/debugger.js';
+import { GuestKernel } from '../engine/host/guest-kernel.js';
+import type { PagingState } from '../engine/memory/guest-walk.js';
+import { FetchedMemory } from './fetched-memory.js';
+import { readLinear, type SlowMemory, walkSlowly } from './memory.js';
+
+type Os = NonNullable<D.Debugger['os']>;
+
+const LARGE_PAGE = 1n << 21n;
+/** The image is not taken to go further than this from its interrupt handlers. */
+const MAX_REACH = 64n << 20n;
+/** The page-fault handler's gate, of 16 bytes. @sdm 3A 6.14.1 "64-Bit Mode IDT" */
+const GATE = 14n * 16n;
+/** What a retry waits for before it searches again, ns: LinuxView does not search twice within a moment. */
+const SEARCH_STEP = 1e9;
+/** No kernel with its symbols is smaller. */
+const SMALLEST = 6 << 20;
+const TASK = "fetching the kernel's image, slowly";
+
+export class SlowKernel {
+  readonly #memory: FetchedMemory;
+  readonly #kernel: GuestKernel;
+  readonly os: Os;
+  #finding: Promise<boolean> | undefined;
+  #rounds = 0;
+
+  constructor(
+    private readonly slow: SlowMemory,
+    private readonly bytes: number,
+    private readonly registers: () => Promise<D.RegisterFile>,
+    private readonly emit: (event: D.DebuggerEvent) => void,
+    vcpus: number,
+  ) {
+    this.#memory = new FetchedMemory(slow, bytes);
+    const linux = new LinuxView(this.#memory, () => performance.now() * 1e6 + this.#rounds * SEARCH_STEP);
+    // What it tells of its progress is told here, once for all rounds.
+    this.#kernel = new GuestKernel(linux, undefined, (event) => event.type !== 'progress' && emit(event), vcpus);
+    const own = this.#kernel.os as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
+    this.os = Object.fromEntries(
+      Object.keys(own).map((name) => [
+        name,
+        async (...args: unknown[]) => {
+          if (name !== 'absence') await this.find();
+          return await this.#read(() => own[name]!(...args));
+        },
+      ]),
+    ) as unknown as Os;
+  }
+
+  get info(): D.OsInfo | undefined {
+    return this.#kernel.info;
+  }
+
+  forget(): void {
+    this.#memory.clear();
+    this.#kernel.forget();
+    this.#finding = undefined;
+  }
+
+  async symbols(): Promise<D.TargetSymbol[]> {
+    if (!(await this.find())) return [];
+    return await this.#read(async () => this.#kernel.symbols);
+  }
+
+  /** Each reading is of the guest as it is now, but for what does not change. */
+  #read<T>(work: () => Promise<T>, fresh = true): Promise<T> {
+    return this.#memory.run(() => {
+      this.#rounds++;
+      return work();
+    }, fresh);
+  }
+
+  /** Whether there is a kernel; looked for once, and again after a reset or where there was none. */
+  async find(): Promise<boolean> {
+    this.#finding ??= this.#find().catch((error: Error) => {
+      this.emit({ type: 'message', text: `no view of the kernel: ${error.message}` });
+      return false;
+    });
+    const found = await this.#finding;
+    if (!found) this.#finding = undefined;
+    return found;
+  }
+
+  async #find(): Promise<boolean> {
+    const registers = await this.registers();
+    const image = await imageOf(registers, this.slow);
+    if (!image) return false;
+    const progress = (share: number): void => this.emit({ type: 'progress', task: TASK, share });
+    try {
+      await this.#memory.fetch(image.start, image.end, progress);
+      this.#memory.bytes = image.end;
+      const found = await this.#read(() => this.#kernel.find(), false);
+      if (!found) return false;
+      // From the data on things change.
+      const data = await this.#read(
+        async () => this.#kernel.symbols.find(({ name }) => name === '_sdata')?.address,
+        false,
+      );
+      const base = this.#kernel.info!.base;
+      const constant = data === undefined || data < base ? 0 : Number(data - base);
+      const text = await this.#read(async () => this.#kernel.linux.kernel()?.translate(base), false);
+      if (text !== undefined) this.#memory.keep(Number(text), Number(text) + constant);
+      this.emit({ type: 'symbols' });
+      return true;
+    } finally {
+      this.#memory.bytes = this.bytes;
+      this.emit({ type: 'progress', task: TASK, done: true });
+    }
+  }
+}
+
+/** Guest-physical bytes of the image that an interrupt handler of the running system lies in; undefined in real mode. */
+async function imageOf(
+  registers: D.RegisterFile,
+  slow: SlowMemory,
+): Promise<{ start: number; end: number } | undefined> {
+  const { cr0 = 0n, cr3 = 0n, cr4 = 0n, efer = 0n, idtr_base } = registers;
+  if (idtr_base === undefined || (efer & 0x400n) === 0n) return undefined;
+  // In a program the page tables may hold the kernel's entries only (PTI): its own lie a page before them.
+  for (const root of new Set([cr3 & ~0x1fffn, cr3])) {
+    const image = await imageBy({ cr0, cr3: root, cr4, efer }, idtr_base, slow);
+    if (image && image.end - image.start >= SMALLEST) return image;
+  }
+  return undefined;
+}
+
+async function imageBy(
+  paging: PagingState,
+  idtr_base: bigint,
+  slow: SlowMemory,
+): Promise<{ start: number; end: number } | undefined> {
+  const gate = Buffer.from(await readLinear(paging, idtr_base + GATE, 12, slow));
+  if (gate.length < 12) return undefined;
+  const handler =
+    BigInt(gate.readUInt16LE(0)) | (BigInt(gate.readUInt16LE(6)) << 16n) | (BigInt(gate.readUInt32LE(8)) << 32n);
+  const page = handler & ~(LARGE_PAGE - 1n);
+  const first = (await walkSlowly(paging, page, slow)).output;
+  if (first === undefined) return undefined;
+  /** How far the image is mapped in one piece in a direction. */
+  const reach = async (step: bigint): Promise<bigint> => {
+    let far = 0n;
+    while (far < MAX_REACH) {
+      const { output } = await walkSlowly(paging, BigInt.asUintN(64, page + step * (far + LARGE_PAGE)), slow);
+      if (output !== first + step * (far + LARGE_PAGE)) break;
+      far += LARGE_PAGE;
+    }
+    return far;
+  };
+  const [below, above] = [await reach(-1n), await reach(1n)];
+  return { start: Number(first - below), end: Number(first + above + LARGE_PAGE) };
+}
