@@ -18,6 +18,8 @@ const MAX_REACH = 64n << 20n;
 const GATE = 14n * 16n;
 /** What a retry waits for before it searches again, ns: LinuxView does not search twice within a moment. */
 const SEARCH_STEP = 1e9;
+/** Where Linux maps its image. @see Documentation/arch/x86/x86_64/mm.rst */
+const KERNEL_IMAGE = 0xffff_ffff_8000_0000n;
 /** No kernel with its symbols is smaller. */
 const SMALLEST = 6 << 20;
 const TASK = "fetching the kernel's image, slowly";
@@ -138,6 +140,8 @@ async function imageBy(
   if (gate.length < 12) return undefined;
   const handler =
     BigInt(gate.readUInt16LE(0)) | (BigInt(gate.readUInt16LE(6)) << 16n) | (BigInt(gate.readUInt32LE(8)) << 32n);
+  // What lies lower is another system's: all memory may be mapped there in one piece.
+  if (handler < KERNEL_IMAGE) return undefined;
   const page = handler & ~(LARGE_PAGE - 1n);
   const first = (await walkSlowly(paging, page, slow)).output;
   if (first === undefined) return undefined;

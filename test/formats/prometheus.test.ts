@@ -61,7 +61,7 @@ describe.skipIf(!prometheus.available || !promtool.available)(named('Prometheus'
       return (answer as { data?: { result?: [] } } | undefined)?.data?.result ?? [];
     };
     const settled = async (query: string, holds: (value: number) => boolean): Promise<void> => {
-      for (let n = 0; n < 600; n++) {
+      for (let n = 0; n < 900; n++) {
         const [sample] = await ask(query);
         if (sample && holds(Number(sample.value[1]))) return;
         await new Promise((resolve) => setTimeout(resolve, 100));
@@ -73,24 +73,20 @@ describe.skipIf(!prometheus.available || !promtool.available)(named('Prometheus'
       await settled('min(count_over_time(vmscope_guest_exits_total[20s]))', (count) => count >= 12);
       expect((await ask('up'))[0]!.value[1]).toBe('1');
       expect((await ask('libvirt_up'))[0]!.value[1]).toBe('1');
-      const rates = new Map(
-        (await ask('rate(vmscope_guest_exits_total[10s])')).map(({ metric, value }) => [
-          metric.domain,
-          Number(value[1]),
-        ]),
-      );
-      // This process is the libvirtd that it asks.
-      const { stdout: json } = await vmscope([...top, '--json', '-n', '2', '-d', '2']);
-      const { guests } = JSON.parse(json.trim().split('\n').at(-1)!) as {
-        guests: { name: string; interval: { exitsPerSecond: number } }[];
-      };
+      // A scrape has the figures of a look that is a moment old, on a host without time longer ago: until one fits.
+      const near = (value: number, rate: number): boolean => Math.abs(value / rate - 1) < 0.1;
       for (const [name, rate] of Object.entries(RATES)) {
-        // A scrape has the figures of a look that is a moment old, two of which bound the window.
-        expect(rates.get(name)! / rate, `rate() of ${name}`).toBeGreaterThan(0.85);
-        expect(rates.get(name)! / rate, `rate() of ${name}`).toBeLessThan(1.15);
-        const shown = guests.find((guest) => guest.name === name)!.interval.exitsPerSecond;
-        expect(shown / rate, `top of ${name}`).toBeGreaterThan(0.9);
-        expect(shown / rate, `top of ${name}`).toBeLessThan(1.1);
+        await settled(`rate(vmscope_guest_exits_total{domain="${name}"}[10s])`, (value) => near(value, rate));
+        let shown = 0;
+        for (let n = 0; n < 5 && !near(shown, rate); n++) {
+          // This process is the libvirtd that it asks.
+          const { stdout } = await vmscope([...top, '--json', '-n', '2', '-d', '2']);
+          const { guests } = JSON.parse(stdout.trim().split('\n').at(-1)!) as {
+            guests: { name: string; interval: { exitsPerSecond: number } }[];
+          };
+          shown = guests.find((guest) => guest.name === name)!.interval.exitsPerSecond;
+        }
+        expect(Math.abs(shown / rate - 1), `top of ${name}: ${shown}`).toBeLessThan(0.1);
       }
       const classic = await fetch(`http://127.0.0.1:${port}/metrics`).then((response) => response.text());
       execFileSync(promtool.path, ['check', 'metrics'], { input: classic });
@@ -101,5 +97,5 @@ describe.skipIf(!prometheus.available || !promtool.available)(named('Prometheus'
       await daemon.stop();
       rmSync(folder, { recursive: true, force: true });
     }
-  }, 120_000);
+  }, 240_000);
 });

@@ -10,6 +10,7 @@ import { FetchedMemory } from '../../../src/targets/fetched-memory.js';
 import { GdbTarget } from '../../../src/targets/gdb/target.js';
 import { QmpClient } from '../../../src/targets/qemu/qmp.js';
 import { QemuTarget } from '../../../src/targets/qemu/target.js';
+import { SlowKernel } from '../../../src/targets/slow-kernel.js';
 import { named, requireScript, requireTool } from '../../tools.js';
 
 describe('memory that is fetched', () => {
@@ -56,6 +57,34 @@ describe('memory that is fetched', () => {
       throw new Error('reads on');
     };
     await expect(memory.run(endless, true)).rejects.toThrow(/reads on|pages of guest memory/);
+  });
+});
+
+describe('a guest without Linux', () => {
+  it('is not searched: its interrupt handlers lie where no kernel has its image', async () => {
+    // Long mode with all memory mapped one to one by a page of a gigabyte, and an IDT of one handler.
+    const ram = Buffer.alloc(1 << 20);
+    ram.writeBigUInt64LE(0x2003n, 0x1000);
+    ram.writeBigUInt64LE(0x83n, 0x2000);
+    ram.writeUInt16LE(0x4000, 0x3000 + 14 * 16);
+    let bytes = 0;
+    const slow = {
+      read: async (gpa: bigint, length: number) => {
+        bytes += length;
+        return ram.subarray(Number(gpa), Number(gpa) + length);
+      },
+    };
+    const registers = { cr0: 0x8000_0001n, cr3: 0x1000n, cr4: 0x20n, efer: 0x500n, idtr_base: 0x3000n };
+    const kernel = new SlowKernel(
+      slow,
+      2 ** 40,
+      async () => registers,
+      () => {},
+      1,
+    );
+    expect(await kernel.find()).toBe(false);
+    expect([await kernel.symbols(), await kernel.os.info()]).toEqual([[], undefined]);
+    expect(bytes).toBeLessThan(4096);
   });
 });
 
