@@ -15,6 +15,8 @@ export interface BuildOptions extends Partial<MachineOptions> {
   file: string;
   memoryMib?: number;
   vcpus?: number;
+  /** Instead of a new one. */
+  core?: ReturnType<typeof createCore>;
 }
 
 export interface TestMachine {
@@ -26,10 +28,10 @@ export interface TestMachine {
   next: number;
 }
 
-export function build({ file, memoryMib = 16, vcpus = 1, ...options }: BuildOptions): TestMachine {
+export function build({ file, memoryMib = 16, vcpus = 1, core: given, ...options }: BuildOptions): TestMachine {
   const memoryBytes = memoryMib << 20;
   const bytes = readFileSync(file);
-  const { core, host } = createCore(memoryBytes, options.firmware ? romFrameBytes(bytes.length) : 0);
+  const { core, host } = given ?? createCore(memoryBytes, options.firmware ? romFrameBytes(bytes.length) : 0);
   const vm = new Vm(core, host, memoryBytes, vcpus);
   if (JIT !== 'off') vm.jit = new Jit(core, host.memory, JIT);
   const machine = new Machine(vm, {
