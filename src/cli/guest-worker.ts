@@ -156,6 +156,8 @@ async function openForward(sockets: UserSockets | undefined, forward: PortForwar
 
 /** Waits for the guest that another process sends. @throws IncomingError; UsageError when the place cannot be had */
 async function arrive(guest: Guest, uri: MigrationUri): Promise<Arrival> {
+  const { engine } = guest.machine.vm;
+  if (!guest.snapshots) throw new UsageError(`--incoming ${showUri(uri)}: engine ${engine} takes no guest over`);
   const off = guest.onEvent((event) => {
     if (event.type === 'message') notice({ tell: event.text });
   });

@@ -57,6 +57,15 @@ async function snapshotsOf({ debug }: Dashboard): Promise<NonNullable<Dashboard[
   throw new Error((await debug.info()).unavailable.snapshots ?? 'this target saves no states');
 }
 
+/** The monitor's, which a user of QEMU types here too. */
+const MACHINE_COMMANDS = [
+  ['savevm', '[NAME]', 'the machine and its disks, in a qcow2 disk or a file'],
+  ['loadvm', 'NAME', 'the machine as savevm kept it'],
+  ['delvm', 'NAME', 'what savevm kept is no more; :info snapshots lists it'],
+  ['migrate', '[-d] URI', 'to a vmscope that waits with --incoming URI; :info migrate'],
+  ['migrate_cancel', '', 'the guest stays here'],
+] as const;
+
 export const SESSION_COMMANDS: readonly Command[] = [
   {
     name: 'export',
@@ -121,6 +130,18 @@ export const SESSION_COMMANDS: readonly Command[] = [
       return 'restored';
     },
   },
+  ...MACHINE_COMMANDS.map(
+    ([name, usage, help]): Command => ({
+      name,
+      usage,
+      help,
+      run: async (d, text) => {
+        await monitorCommand(d, `${name} ${text}`.trim());
+        if (name === 'loadvm') d.model.reset();
+        return undefined;
+      },
+    }),
+  ),
   {
     name: 'reset',
     usage: '',
