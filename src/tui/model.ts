@@ -37,6 +37,9 @@ const PAGE_MASK = 0xfffn;
 const STILL_LOOKS = 3;
 const STILL_TURNS = 5;
 const STILL_REFRESH = 4;
+/** One that has been halted for long is looked at once a second. */
+const LONG_LOOKS = 16;
+const LONG_TURNS = 10;
 /** Looks at a running guest between two questions for symbols. */
 const LOOKS_A_QUESTION = 50;
 
@@ -135,7 +138,8 @@ export class Model {
     if (this.frozen) return;
     const turn = this.turn++;
     const still = this.stillLooks > STILL_LOOKS;
-    if (still && turn % STILL_TURNS !== 0) return;
+    const turns = this.stillLooks > LONG_LOOKS ? LONG_TURNS : STILL_TURNS;
+    if (still && turn % turns !== 0) return;
     const { icount } = this.state;
     await Promise.all([this.refreshState(), this.sampleCounts()]);
     this.stillLooks = this.counted && this.state.running && this.state.icount === icount ? this.stillLooks + 1 : 0;

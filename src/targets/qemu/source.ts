@@ -53,19 +53,22 @@ interface Told {
   asking: boolean;
   /** Looks for which the balloon is not asked after again: it was not there. */
   noBalloon: number;
+  /** The same for jobs: there was none. */
+  noJobs: number;
   /** Its exits are KVM's own counters, read by the host. */
   counted: boolean;
   countAgainMs: number;
 }
 
 const newTold = (): Told => ({
-  ...{ part: {}, againMs: 0, asking: false, noBalloon: 0, counted: false, countAgainMs: 0 },
+  ...{ part: {}, againMs: 0, asking: false, noBalloon: 0, noJobs: 0, counted: false, countAgainMs: 0 },
 });
 
 /** Counters that a user may not read are tried again after this. */
 const COUNT_AGAIN_MS = 30_000;
 /** A balloon that is not there is hardly ever plugged later. */
 const BALLOON_LOOKS = 16;
+const JOB_LOOKS = 3;
 
 type Json = Record<string, unknown>;
 const list = (value: unknown): Json[] =>
@@ -152,9 +155,10 @@ export class ProcessSource implements FleetSource {
     if (told.asking || now < told.againMs) return;
     told.asking = true;
     try {
-      const asksBalloon = told.noBalloon-- <= 0;
-      told.part = await monitorLook(vm, asksBalloon);
-      if (asksBalloon) told.noBalloon = told.part.memory?.currentBytes === undefined ? BALLOON_LOOKS : 0;
+      const asks = { balloon: told.noBalloon-- <= 0, jobs: told.noJobs-- <= 0 };
+      told.part = await monitorLook(vm, asks);
+      if (asks.balloon) told.noBalloon = told.part.memory?.currentBytes === undefined ? BALLOON_LOOKS : 0;
+      if (asks.jobs) told.noJobs = told.part.jobs ? 0 : JOB_LOOKS;
       told.failure = undefined;
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
@@ -234,7 +238,7 @@ export class ProcessSource implements FleetSource {
 const keyOf = ({ pid, startTicks }: VmProcess): string => `pid ${pid} ${startTicks}`;
 
 /** The questions of one look, over a connection that is closed at once. */
-async function monitorLook(vm: VmProcess, asksBalloon: boolean): Promise<Partial<GuestSample>> {
+async function monitorLook(vm: VmProcess, asks: { balloon: boolean; jobs: boolean }): Promise<Partial<GuestSample>> {
   const monitor = await QmpClient.connect(vm.qmp!, { answerMs: ANSWER_MS, hasty: true });
   try {
     const optional = (command: string, parameters?: Json): Promise<unknown> =>
@@ -243,10 +247,10 @@ async function monitorLook(vm: VmProcess, asksBalloon: boolean): Promise<Partial
       monitor.execute('query-status'),
       monitor.execute('query-cpus-fast'),
       optional('query-blockstats'),
-      asksBalloon ? optional('query-balloon') : undefined,
+      asks.balloon ? optional('query-balloon') : undefined,
       vm.accelerator === 'kvm' ? optional('query-stats', { target: 'vcpu' }) : undefined,
-      optional('query-migrate'),
-      optional('query-block-jobs'),
+      asks.jobs ? optional('query-migrate') : undefined,
+      asks.jobs ? optional('query-block-jobs') : undefined,
     ]);
     const [state, stateText] = STATES[String(object(status).status)] ?? ['unknown'];
     const exits = list(stats).map(vcpuStats);
