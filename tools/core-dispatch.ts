@@ -13,6 +13,7 @@ import {
   OP_ENTER,
   OP_NEXT,
   OP_REGION,
+  operandAccess,
   UOP_ROWS,
   UOPS,
 } from '../src/spec/uops/index.js';
@@ -85,8 +86,9 @@ function bodyText(body: readonly Step[]): string {
         break;
       case 'access': {
         const type = step.size === 5 ? '32' : `<${TYPES[step.size]}>`;
-        const onStack = step.at === 'top' || step.at === 'frame';
-        out.push(`const p = ${ACCESSES[step.kind]}${type}(${PLACES[step.at]}); if (!p) ${onStack ? STACK_FAIL : FAIL}`);
+        const onStack = step.at === 'top' || step.at === 'frame' || typeof step.at !== 'string';
+        const place = typeof step.at === 'string' ? PLACES[step.at] : text(step.at, flagsSet);
+        out.push(`const p = ${ACCESSES[step.kind]}${type}(${place}); if (!p) ${onStack ? STACK_FAIL : FAIL}`);
         break;
       }
       case 'store': {
@@ -216,6 +218,18 @@ function data(name: string, type: string, values: number[], doc: string): string
   return `/** ${doc} */\nexport const ${name}: usize = memory.data<${type}>([\n${lines.join('\n')}\n]);\n`;
 }
 
+const ACCESS_WRITES = 0x80;
+
+/** By number: bytes of the memory operand, and ACCESS_WRITES; 0: none. */
+function accessTable(): number[] {
+  const table = new Array<number>(OP_END).fill(0);
+  for (const { number, row, body } of UOPS) {
+    const access = row.guard ? undefined : operandAccess(body);
+    if (access) table[number] = access.bytes | (access.writes ? ACCESS_WRITES : 0);
+  }
+  return table;
+}
+
 function vectorNumber(kind: 'load' | 'store'): string {
   const handler = kind === 'load' ? 'execVectorLoad' : 'execVectorStore';
   const rows = UOPS.filter((uop) => uop.row.handler === handler && uop.row.form !== 'RR');
@@ -237,6 +251,9 @@ function opsText(header: string, handlers: readonly string[]): string {
     constant('OP_FUSED', UOPS.find((uop) => uop.fused)!.number),
     constant('OP_VECTOR', OP_END),
     constant('OP_VECTOR_COPY', numberOf('MOVAPS RR')),
+    constant('OP_SEGMENT_16', numberOf('SEGMENT 16')),
+    constant('OP_SEGMENT_32', numberOf('SEGMENT 32')),
+    constant('ACCESS_WRITES', ACCESS_WRITES),
     constant('FUSE_EACH', FUSE_EACH),
     constant('FUSE_ALL', FUSE_ALL),
     constant('FUSE_ZERO', FUSE_ZERO),
@@ -246,6 +263,7 @@ function opsText(header: string, handlers: readonly string[]): string {
     data('ROW_OPERATIONS', 'u8', operations, 'By handler: how many operations have rows.'),
     data('ROW_PLACES', 'u16', places, 'Number by operation, form, size, plain; 0 none.'),
     data('FUSED', 'u16', fusedTable(), 'By number: {first fused number, FUSE_*}.'),
+    data('ROW_ACCESS', 'u8', accessTable(), 'By number: bytes of the memory operand, and ACCESS_WRITES; 0 none.'),
     vectorNumber('load'),
     vectorNumber('store'),
   ].join('');

@@ -204,6 +204,13 @@ export const ASSIST_BYTES = ACTIVE + 0x388;
 export const ASSIST_ADDRESS = ACTIVE + 0x390; // GPA or port
 export const ASSIST_DATA = ACTIVE + 0x398; // of a write
 export const LATCH_COUNT = ACTIVE + 0x3a0;
+/**
+ * Outside 64-bit mode, for each segment: how many bytes from offset 0 on may be read, and written, without a look at its descriptor
+ * (u64 each); kept by updateMode(). Then the linear address that a SEGMENT micro-op has found.
+ */
+export const READ_ROOMS = ACTIVE + 0x3b0;
+export const WRITE_ROOMS = ACTIVE + 0x3e0;
+export const SEGMENT_LINEAR = ACTIVE + 0x410;
 export const LATCHES = ACTIVE + 0x1000;
 export const LATCH_BYTES = 24;
 /** More than XSAVE of all state to device memory takes, 8 bytes at a time. */
@@ -387,7 +394,8 @@ export const BREAKS_CHANGED = GLOBAL + 0x3d0;
 export const BREAK_GEN = GLOBAL + 0x3d4;
 /**
  * Where the region to be installed has code and what it ends before: RIP of its first block u64, count u32, BREAK_GEN u32 as it was
- * compiled, from + 16 {distance from the first block i32, bytes u32}; no bytes: a breakpoint that it ends before.
+ * compiled, distances i32 to which its code and its branches reach back and ahead, from + 24 {distance from the first block i32,
+ * bytes u32}; no bytes: a breakpoint that it ends before.
  */
 export const JIT_RANGES = GLOBAL + 0xc48;
 export const MAX_JIT_RANGES = 112;

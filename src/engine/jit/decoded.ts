@@ -41,6 +41,8 @@ export interface DecodedBlock {
   /** x86 instructions. */
   readonly instructions: number;
   readonly bytes: number;
+  /** Where the direct branch at its end leads to, by offset; 0: there is none. */
+  readonly branch: number;
   /** Host page in which it goes on; 0: it lies in one. */
   readonly secondPage: number;
   readonly uops: readonly DecodedUop[];
@@ -89,6 +91,7 @@ export function decodedBlock(memory: DataView, at: number): DecodedBlock {
     mode: memory.getUint32(at + 4, true),
     instructions,
     bytes,
+    branch: memory.getInt32(at + 28, true),
     secondPage: memory.getUint32(at + 16, true),
     uops,
   };

@@ -83,8 +83,12 @@ export function operandOf(uop: DecodedUop, which: 'r' | 'rm', size: Size): { reg
   return { register: high ? number - 4 : number, high };
 }
 
+/** Registers have numbers below it; others are places of the vCPU's state behind them. */
+export const GENERAL_REGISTERS = 16;
+
 function readRegister({ code, register }: Scope, index: number, size: Size, high = false): void {
-  code.get(register(index));
+  if (index < GENERAL_REGISTERS) code.get(register(index));
+  else code.i32(0).memory('i64.load', GPR + index * 8);
   if (size === 3) return;
   code.op('i32.wrap');
   if (high) code.i32(8).op('i32.shr_u');

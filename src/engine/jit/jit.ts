@@ -94,7 +94,7 @@ export class Jit {
       else {
         this.#made.declined++;
         // without breakpoints there may be something to win
-        if (this.#u32[BREAKPOINT_COUNT / 4] > 0) this.#view.setBigUint64(block + HEAT, 0n, true);
+        if (this.#u32[BREAKPOINT_COUNT / 4] > 0) this.#view.setUint32(block + HEAT, 0, true);
       }
     }
     this.#u32[JIT_QUEUE_COUNT / 4] = 0;
@@ -132,13 +132,15 @@ export class Jit {
     this.#next = this.#first;
   }
 
-  #tellRanges(linear: bigint, { ranges }: Region): void {
+  #tellRanges(linear: bigint, { ranges, reach }: Region): void {
     this.#view.setBigUint64(JIT_RANGES, linear, true);
     this.#u32[JIT_RANGES / 4 + 2] = ranges.length;
     this.#u32[JIT_RANGES / 4 + 3] = this.#u32[BREAK_GEN / 4];
+    this.#u32[JIT_RANGES / 4 + 4] = reach.low >>> 0;
+    this.#u32[JIT_RANGES / 4 + 5] = reach.high >>> 0;
     ranges.forEach(({ delta, bytes }, n) => {
-      this.#u32[JIT_RANGES / 4 + 4 + n * 2] = delta >>> 0;
-      this.#u32[JIT_RANGES / 4 + 5 + n * 2] = bytes;
+      this.#u32[JIT_RANGES / 4 + 6 + n * 2] = delta >>> 0;
+      this.#u32[JIT_RANGES / 4 + 7 + n * 2] = bytes;
     });
   }
 

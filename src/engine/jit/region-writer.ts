@@ -25,7 +25,7 @@ import {
   YMM,
 } from '../core/layout.js';
 import { type DecodedBlock, type DecodedUop, UOP_BYTES } from './decoded.js';
-import { address, evaluate, operandOf, type Scope, signed, vexRegister } from './expression-code.js';
+import { address, evaluate, GENERAL_REGISTERS, operandOf, type Scope, signed, vexRegister } from './expression-code.js';
 import { type FlagLocals, FlagReader } from './flag-code.js';
 import {
   after,
@@ -382,7 +382,11 @@ export class RegionWriter {
     else if (step.at === 'frame') code.get(scope.register(RBP));
     else if (step.at === 'source') code.get(scope.register(RSI));
     else if (step.at === 'destination') code.get(scope.register(RDI));
-    else address(scope);
+    else if (typeof step.at === 'string') address(scope);
+    else {
+      evaluate(scope, step.at);
+      return;
+    }
     if (!this.#long) code.i64(0xffffffffn).op('i64.and');
   }
 
@@ -420,6 +424,12 @@ export class RegionWriter {
   #set({ to, size, value }: Extract<Step, { step: 'set' }>, scope: Scope): void {
     const { code } = this;
     const { register, high } = registerOf(scope.uop, to, size);
+    if (register >= GENERAL_REGISTERS) {
+      code.i32(0);
+      evaluate(scope, value);
+      code.memory('i64.store', GPR + register * 8);
+      return;
+    }
     const own = this.#registers.get(register)!;
     this.#written.add(register);
     if (size === 3) {
@@ -586,5 +596,5 @@ function usedRegisters(blocks: readonly DecodedBlock[]): number[] {
       steps(uop.row.body);
     }
   }
-  return [...used].sort((a, b) => a - b);
+  return [...used].filter((register) => register < GENERAL_REGISTERS).sort((a, b) => a - b);
 }

@@ -79,7 +79,14 @@ export interface Range {
   readonly bytes: number;
 }
 
+/** How far a region's code and branches reach from its first block. */
+export interface Reach {
+  low: number;
+  high: number;
+}
+
 class Discovery {
+  readonly reach: Reach = { low: 0, high: 0 };
   /** Breakpoints that ways out of the region lead to. */
   readonly cuts = new Set<number>();
   /** Breakpoints inside instructions, which no way leads to. */
@@ -195,6 +202,10 @@ class Discovery {
     const node = this.nodes.length;
     this.#known.set(delta, node);
     this.#uops += block.uops.length;
+    for (const to of [delta, delta + found.bytes - 1, delta + found.branch]) {
+      this.reach.low = Math.min(this.reach.low, to);
+      this.reach.high = Math.max(this.reach.high, to);
+    }
     const broken = block !== found;
     const ending = broken ? 'runs on' : endingOf(block);
     this.nodes.push({ block, delta, broken, wholeBytes: block.bytes, ending });
@@ -279,6 +290,7 @@ export interface Region {
   readonly instructions: number;
   readonly pages: readonly FurtherPage[];
   readonly ranges: readonly Range[];
+  readonly reach: Reach;
   /** Flags must be in RFLAGS at the entry. */
   readonly storedFlags: boolean;
 }
@@ -350,6 +362,7 @@ export function compileRegion(
     instructions: nodes.reduce((sum, { block }) => sum + block.instructions, 0),
     pages,
     ranges,
+    reach: discovery.reach,
     storedFlags,
   };
 }

@@ -75,10 +75,9 @@ function put(form: Form, size: Size): Step {
 function comparison(name: 'CMP' | 'TEST', form: Form, size: Size, body: readonly Step[]): readonly FusedRow[] {
   const inMemory = form.includes('M');
   const label = `${name} ${form} ${bits(size)}`;
-  if (size === 1) return [];
   if (name === 'TEST' && form === 'MR') return [];
   if (name === 'TEST' && form === 'MI' && size === 3) return [];
-  const own = !inMemory && (size >= 2 || form === 'RI');
+  const own = !inMemory && size !== 1 && (size >= 2 || form === 'RI');
   return branchFusions(name === 'CMP' ? 'compared' : 'tested', label, size, body, own);
 }
 

@@ -6,6 +6,7 @@ import { divideRows } from './divide.js';
 import { exchangeRows } from './exchange.js';
 import { moveRows } from './move.js';
 import type { Form, FusedRow, Step, UopRow } from './row.js';
+import { segmentRows } from './segment.js';
 import { shiftRows } from './shift.js';
 import { stackRows } from './stack.js';
 import { vectorRows } from './vector.js';
@@ -20,6 +21,7 @@ export const UOP_ROWS: readonly UopRow[] = [
   ...stackRows,
   ...branchRows,
   ...vectorRows,
+  ...segmentRows,
 ];
 
 /** Numbers below the first row's: the place before the first block, the end of a block that runs into the next. */
@@ -68,4 +70,5 @@ export function decodedForms(form: Form): readonly number[] {
   }
 }
 
-export { factsOf } from './row.js';
+export { factsOf, operandAccess } from './row.js';
+export { SLOTS } from './segment.js';

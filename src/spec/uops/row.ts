@@ -36,7 +36,12 @@ export interface FlagStep {
  */
 export type Step =
   | { readonly step: 'let'; readonly name: string; readonly value: Expression }
-  | { readonly step: 'access'; readonly kind: 'read' | 'write' | 'modify'; readonly size: Size | 5; readonly at: Place }
+  | {
+      readonly step: 'access';
+      readonly kind: 'read' | 'write' | 'modify';
+      readonly size: Size | 5;
+      readonly at: Place | Expression;
+    }
   | {
       readonly step: 'store';
       readonly size: Size;
@@ -107,6 +112,9 @@ export function eachExpression(body: readonly Step[], visit: (e: Expression) => 
       case 'setVector':
       case 'noncanonical':
         walk(step.value);
+        break;
+      case 'access':
+        if (typeof step.at !== 'string') walk(step.at);
         break;
       case 'store':
         if (typeof step.at !== 'string') walk(step.at);
@@ -190,4 +198,14 @@ function findFacts(body: readonly Step[]): UopFacts {
     if (e.op === 'carry' || e.op === 'condition' || e.op === 'status') readsFlags = true;
   });
   return { memory, stops, ends, readsFlags, writesFlags };
+}
+
+/** Bytes of the memory operand that a body accesses, and whether it writes them; undefined: it has none. */
+export function operandAccess(body: readonly Step[]): { bytes: number; writes: boolean } | undefined {
+  for (const step of body) {
+    if (step.step !== 'access' && step.step !== 'store') continue;
+    if (step.at !== 'operand' && step.at !== 'plain') continue;
+    return { bytes: 1 << step.size, writes: step.step === 'store' || step.kind !== 'read' };
+  }
+  return undefined;
 }

@@ -1,7 +1,8 @@
 // Decoded blocks, keyed by host-physical address and decode mode.
 //
 // Block header, 32 bytes, then the micro-ops:
-//   | hpa u32 | mode u32 | next u32 | count u16 | bytes u16 | second page u32 | next spilling u32 | heat u32 | compiled u32 |
+//   | hpa u32 | mode u32 | next u32 | count u16 | bytes u16 | second page u32 | next spilling u32 | heat u16 | compiled u16 | branch i32 |
+// branch: the direct branch's target at its end, as an offset; 0: there is none.
 // Page descriptor, found through BLOCK_HASH by page number:
 //   | page u32 | next u32 | first spilling block u32 | - | 64 chains of blocks by address u32 |
 import {
@@ -15,7 +16,7 @@ import { accessStatus, fetchPage } from '../mmu/access';
 import { clearCode, markCode } from './code-pages';
 import { DECODED, DECODE_STOPPED, decodeInstruction } from './decode';
 import { STOP_LIMIT, fetchStart, fetchStartCrossing, fetchStopped } from './fetch';
-import { finishBlock } from './fuse';
+import { branchTarget, finishBlock } from './fuse';
 import { OP_FUSED, OP_REGION, OP_VECTOR } from '../generated/ops';
 import { breaksAt, breaksNear } from '../exec/breakpoints';
 
@@ -25,7 +26,7 @@ const DEAD: u32 = 0xffffffff;
 const PAGE_CHAINS = 64;
 const PAGE_BYTES = 16 + PAGE_CHAINS * 4;
 /** Room for one block and two page descriptors. */
-const RESERVE = BLOCK_HEADER + (MAX_BLOCK_INSTRUCTIONS + 2) * UOP_BYTES + 2 * PAGE_BYTES;
+const RESERVE = BLOCK_HEADER + (2 * MAX_BLOCK_INSTRUCTIONS + 2) * UOP_BYTES + 2 * PAGE_BYTES;
 
 @inline export function blockCount(block: usize): u32 { return load<u16>(block, 12); }
 @inline export function blockBytes(block: usize): u32 { return load<u16>(block, 14); }
@@ -70,7 +71,7 @@ export function dropBlocks(): void {
 /** Takes back what waits for the compiler. */
 function emptyQueue(): void {
   const count = load<u32>(JIT_QUEUE_COUNT);
-  for (let n: u32 = 0; n < count; n++) store<u32>(load<u32>(n * JIT_QUEUE_BYTES + JIT_QUEUE), 0, 28);
+  for (let n: u32 = 0; n < count; n++) store<u16>(load<u32>(n * JIT_QUEUE_BYTES + JIT_QUEUE), 0, 26);
   store<u32>(JIT_QUEUE_COUNT, 0);
 }
 
@@ -254,7 +255,8 @@ function decodeBlock(linear: u64, hpa: u32, mode: u32, inSegment: u64): usize {
   store<u16>(block, u16(bytes), 14);
   store<u32>(block, second, 16);
   store<u32>(block, 0, 20);
-  store<u64>(block, 0, 24);
+  store<u32>(block, 0, 24);
+  store<i32>(block, branchTarget(), 28);
   if (second != 0) {
     const inFirst = 4096 - (hpa & 0xfff);
     markCode(hpa, inFirst);
@@ -278,14 +280,17 @@ export const REGION_BREAK_GEN = UOP_BYTES + 24;
 export const REGION_UNBROKEN = UOP_BYTES + 28;
 export const REGION_MADE_RIP = UOP_BYTES + 32;
 export const REGION_MADE_GEN = UOP_BYTES + 40;
-const REGION_SEEN_BYTES = 48;
+/** How far its code and its branches reach. */
+export const REGION_LOW = UOP_BYTES + 44;
+export const REGION_HIGH = UOP_BYTES + 48;
+const REGION_SEEN_BYTES = 64;
 export const REGION_LISTS = UOP_BYTES + REGION_SEEN_BYTES;
 const REGION_BYTES = BLOCK_HEADER + UOP_BYTES + REGION_SEEN_BYTES;
 
 /** The region is not found any more; its block may be compiled again. */
 export function forgetRegion(region: usize): void {
   store<u32>(region, DEAD, 4);
-  store<u64>(load<u32>(region + BLOCK_HEADER, 20) - BLOCK_HEADER, 0, 24);
+  store<u32>(load<u32>(region + BLOCK_HEADER, 20) - BLOCK_HEADER, 0, 24);
 }
 
 /**
@@ -294,7 +299,7 @@ export function forgetRegion(region: usize): void {
  *
  *   | header | op u16, - , function u32 @16, micro-op of the block u32 @20, stored flags u32 @24, pages u32 @28 |
  *   | RIP u64, CTX_GEN u32 at which the pages were looked at, ranges u32 |
- *   | RIP u64, BREAK_GEN u32 at which breakpoints were looked for, 1 when none lies inside u32 | RIP u64, BREAK_GEN u32 when compiled, - |
+ *   | RIP u64, BREAK_GEN u32 at which breakpoints were looked for, 1 when none lies inside u32 | RIP u64, BREAK_GEN u32 when compiled, reach back i32, ahead i32 |
  *   | {distance i32, frame u32} a page | {distance i32, bytes u32} a range |
  *
  * @param index place of the function in the table
@@ -324,7 +329,8 @@ export function installRegion(block: usize, index: u32, storedFlags: u32): void 
   store<u64>(u, load<u64>(JIT_RANGES), REGION_MADE_RIP);
   store<u32>(u, load<u32>(JIT_RANGES, 12), REGION_MADE_GEN);
   memory.copy(region + REGION_BYTES, JIT_PAGES + 8, pages << 3);
-  memory.copy(region + REGION_BYTES + (pages << 3), JIT_RANGES + 16, ranges << 3);
+  store<u64>(u, load<u64>(JIT_RANGES, 16), REGION_LOW); // and REGION_HIGH
+  memory.copy(region + REGION_BYTES + (pages << 3), JIT_RANGES + 24, ranges << 3);
   const records = region + REGION_BYTES + lists;
   for (let n: u32 = 0; n < pages; n++) {
     const frame = load<u32>((n << 3) + JIT_PAGES, 12);
@@ -339,7 +345,7 @@ export function installRegion(block: usize, index: u32, storedFlags: u32): void 
     store<u32>(record, load<u32>(other, 8), 20);
     store<u32>(other, u32(record), 8);
   }
-  store<u32>(block, 1, 28);
+  store<u16>(block, 1, 26);
   const chain = chainOf(page, load<u32>(block));
   store<u32>(region, load<u32>(chain), 8);
   store<u32>(chain, u32(region));

@@ -1,6 +1,6 @@
 // How the dispatcher (generated/dispatch.ts, from execute-blocks.ts) enters blocks, finds the next one and leaves.
 import {
-  BLOCK_UOPS, CODE_BASE, CODE_CAREFUL, CODE_MODE, CTX_GEN, ICOUNT, JUMP_CACHE, MODE, MODE_CODE64, MODE_FLAT,
+  BLOCK_UOPS, CODE_BASE, CODE_CAREFUL, CODE_MODE, CTX_GEN, ICOUNT, JUMP_CACHE, MODE, MODE_CODE32, MODE_CODE64, MODE_FLAT,
   NEXT_RIP, RIP, RIP_BASE, SEG_CS, SEG_SS, SELF_RIP, XS_RETRY,
 } from '../layout';
 import { segBase, segLimit } from '../state';
@@ -60,9 +60,16 @@ export function enterAt(rip: u64): void {
   store<u64>(SELF_RIP, ~rip);
 }
 
-/** Does the block pass the code segment's limit? */
-@inline export function passesLimit(block: usize, rip: u64): bool {
-  return rip + blockBytes(block) - 1 > u64(segLimit(SEG_CS));
+/** Highest offset that code of the mode may have and branch to: those of 16 bits wrap, which is left to the handlers. */
+@inline export function codeLimit(): u64 {
+  const limit = u64(segLimit(SEG_CS));
+  return load<u32>(CODE_MODE) & MODE_CODE32 ? limit : min<u64>(limit, 0xffff);
+}
+
+/** Does the block, or the branch at its end, pass the code segment's limit? */
+export function passesLimit(block: usize, rip: u64): bool {
+  const limit = codeLimit();
+  return rip + blockBytes(block) - 1 > limit || rip + u64(i64(load<i32>(block, 28))) > limit;
 }
 
 /** Instructions of the block whose micro-ops begin here. */

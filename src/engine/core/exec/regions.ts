@@ -2,15 +2,15 @@
 import {
   BLOCK_UOPS, BREAKPOINT_COUNT, BREAK_GEN, CARRY_KIND, CARRY_OPERAND, CODE_BASE, CODE_CAREFUL, CODE_MODE, COUNTERS, COUNTER_REGION_ENTRIES, COUNTER_REGION_INSTRUCTIONS,
   COUNTER_REGION_MISSES, CTX_GEN, CTX_PLAIN, ICOUNT, JIT_BLOCK, JIT_CARRY, JIT_FIRST, JIT_HEAT, JIT_KIND, JIT_LEFT, JIT_LEFT_AT, JIT_QUEUE, JIT_QUEUE_BYTES, JIT_QUEUE_COUNT, JIT_RESULT,
-  JIT_QUEUE_ENTRIES, JIT_RIP, JIT_UOP, JUMP_CACHE, JUMP_CACHE_ENTRIES, MODE_CODE64, MODE_FLAT, RIP, RIP_BASE, SELF_RIP, SLICE_END, TLB_CODE, TLB_ENTRIES,
+  JIT_QUEUE_ENTRIES, JIT_RIP, JIT_UOP, JUMP_CACHE, JUMP_CACHE_ENTRIES, MODE_CODE64, RIP, RIP_BASE, SELF_RIP, SLICE_END, TLB_CODE, TLB_ENTRIES,
 } from '../layout';
 import {
-  BLOCK_HEADER, forgetRegion, REGION_BREAK_GEN, REGION_BREAK_RIP, REGION_GEN, REGION_LISTS, REGION_MADE_GEN, REGION_MADE_RIP, REGION_RANGES, REGION_RIP,
+  BLOCK_HEADER, forgetRegion, REGION_BREAK_GEN, REGION_BREAK_RIP, REGION_GEN, REGION_HIGH, REGION_LISTS, REGION_LOW, REGION_MADE_GEN, REGION_MADE_RIP, REGION_RANGES, REGION_RIP,
   REGION_UNBROKEN,
 } from '../decode/cache';
 import { OP_REGION } from '../generated/ops';
 import { CTX_AC } from '../mmu/tlb';
-import { ENTER } from './block-ends';
+import { codeLimit, ENTER } from './block-ends';
 import { breaksAt } from './breakpoints';
 import { carryOf, storeStatus } from './lazy-flags';
 
@@ -20,6 +20,12 @@ const KIND_INC: u32 = 20;
 
 @inline function count(counter: u32, by: u64): void {
   store<u64>(COUNTERS + counter * 8, load<u64>(COUNTERS + counter * 8) + by);
+}
+
+/** Linear address of the block that begins. */
+@inline function linearBase(): u64 {
+  const linear = load<u64>(RIP_BASE) + load<u64>(CODE_BASE);
+  return load<u32>(CODE_MODE) & MODE_CODE64 ? linear : linear & 0xffffffff;
 }
 
 function breaksBetween(linear: u64, bytes: u32): bool {
@@ -32,7 +38,7 @@ function breaksBetween(linear: u64, bytes: u32): bool {
  * and that is gone, lets it be compiled anew.
  */
 function lookForBreakpoints(u: usize): void {
-  const rip = load<u64>(RIP_BASE);
+  const rip = linearBase();
   const made = load<u64>(u, REGION_MADE_RIP);
   const ranges = u + REGION_LISTS + (load<u32>(u, 28) << 3);
   let stale = false;
@@ -53,7 +59,7 @@ function lookForBreakpoints(u: usize): void {
 
 /** Do the further pages of the region at u lie where they lay when it was compiled? Nothing is walked to find out. */
 function pagesFit(u: usize, pages: u32): bool {
-  const rip = load<u64>(RIP_BASE);
+  const rip = linearBase();
   if (load<u64>(u, REGION_RIP) == rip && load<u32>(u, REGION_GEN) == load<u32>(CTX_GEN)) return true;
   const context = u64(load<u32>(CTX_PLAIN) & ~CTX_AC);
   const wide = (load<u32>(CODE_MODE) & MODE_CODE64) != 0;
@@ -70,10 +76,16 @@ function pagesFit(u: usize, pages: u32): bool {
   return true;
 }
 
+/** Does all code of the region at u, and where it branches to, lie in the code segment? */
+function reachesFit(u: usize): bool {
+  const rip = load<u64>(RIP_BASE);
+  return i64(rip) + load<i32>(u, REGION_LOW) >= 0 && rip + u64(i64(load<i32>(u, REGION_HIGH))) <= codeLimit();
+}
+
 /** May the region at u be entered? Where the limit of CS matters, a breakpoint lies inside, or a page is not known, it may not. */
 @inline export function regionFits(u: usize): bool {
-  if (load<u32>(CODE_CAREFUL)) return false;
-  if (load<u32>(u, REGION_BREAK_GEN) != load<u32>(BREAK_GEN) || (load<u32>(BREAKPOINT_COUNT) != 0 && load<u64>(u, REGION_BREAK_RIP) != load<u64>(RIP_BASE))) {
+  if (load<u32>(CODE_CAREFUL) && !reachesFit(u)) return false;
+  if (load<u32>(u, REGION_BREAK_GEN) != load<u32>(BREAK_GEN) || (load<u32>(BREAKPOINT_COUNT) != 0 && load<u64>(u, REGION_BREAK_RIP) != linearBase())) {
     lookForBreakpoints(u);
   }
   if (!load<u32>(u, REGION_UNBROKEN)) return false;
@@ -137,17 +149,16 @@ export function sampleBlock(): void {
   const heat = load<u32>(JIT_HEAT);
   if (heat == 0 || load<u64>(JIT_LEFT_AT) == load<u64>(ICOUNT)) return;
   const mode = load<u32>(CODE_MODE);
-  if (!(mode & (MODE_CODE64 | MODE_FLAT))) return;
   const linear = (load<u64>(RIP) + load<u64>(CODE_BASE)) & (mode & MODE_CODE64 ? ~u64(0) : 0xffffffff);
   const slot = (u32(linear ^ (linear >> 12)) & 4095) << 4;
   if (load<u64>(slot, JUMP_CACHE) != linear || load<u32>(slot, JUMP_CACHE + 8) != load<u32>(CTX_GEN)) return;
   const block: usize = load<u32>(slot, JUMP_CACHE + 12);
-  if (load<u16>(block + BLOCK_HEADER) == OP_REGION || load<u32>(block, 28)) return;
-  const now = load<u32>(block, 24) + 1;
-  store<u32>(block, now, 24);
+  if (load<u16>(block + BLOCK_HEADER) == OP_REGION || load<u16>(block, 26)) return;
+  const now: u32 = u32(load<u16>(block, 24)) + 1;
+  store<u16>(block, u16(now), 24);
   const waiting = load<u32>(JIT_QUEUE_COUNT);
   if (now < heat || waiting >= <u32>JIT_QUEUE_ENTRIES) return;
-  store<u32>(block, 1, 28);
+  store<u16>(block, 1, 26);
   const entry = waiting * JIT_QUEUE_BYTES + JIT_QUEUE;
   store<u32>(entry, u32(block));
   store<u32>(entry, load<u32>(CTX_PLAIN) & ~CTX_AC, 4);

@@ -7,7 +7,7 @@ import {
   canonicalAddress, code64, cpl, fault, protectedMode, refuse, segAr, segBase, segLimit, segSelector, v8086, VEC_GP, VEC_NP, VEC_SS, VEC_UD,
 } from '../state';
 import { accessStatus, readSlow, sysReadable, sysWritable, wrote } from '../mmu/access';
-import { updateMode } from '../mmu/mode';
+import { updateMode, updateRooms } from '../mmu/mode';
 import { beginShadow } from '../vmx/boundary';
 import { uIsMem, uModReg, uOpcode, uOpSize, uReg } from '../uop';
 import {
@@ -193,6 +193,7 @@ export function loadSegment(seg: u32, selector: u32): bool {
   }
   // FS and GS take no part in MODE; SS decides the stack size and flatness
   if (seg < <u32>SEG_FS) updateMode();
+  else updateRooms(seg);
   return true;
 }
 

@@ -1,7 +1,7 @@
 // What the decoder and the fast paths need to know about the mode, derived from control state.
 import {
-  ATTENTION, ATT_STEP, CPL, CR0, DR7, EFER, MODE, MODE_CODE32, MODE_CODE64, MODE_FLAT, MODE_STACK32, RFLAGS, SEGMENTS,
-  SEGMENT_BYTES, SEG_AR, SEG_BASE, SEG_CS, SEG_DS, SEG_ES, SEG_LIMIT, SEG_SS,
+  ATTENTION, ATT_STEP, CPL, CR0, DR7, EFER, MODE, MODE_CODE32, MODE_CODE64, MODE_FLAT, MODE_STACK32, READ_ROOMS, RFLAGS, SEGMENTS,
+  SEGMENT_BYTES, SEG_AR, SEG_BASE, SEG_CS, SEG_DS, SEG_ES, SEG_LIMIT, SEG_SS, WRITE_ROOMS,
 } from '../layout';
 import { segAr } from '../state';
 import { checkContext } from './tlb';
@@ -11,6 +11,8 @@ import { executionBreakpointsEnabled } from './watch';
 /** Segment rights: usable and present code or data (S). */
 const USABLE_MASK: u32 = 0x10090;
 const USABLE: u32 = 0x90;
+const UNUSABLE: u32 = 0x10000;
+const RFLAGS_VM: u64 = 0x20000;
 
 /** Base 0, limit 4 GiB, usable, and of the wanted type. */
 function flat(seg: u32, typeMask: u32, type: u32): bool {
@@ -19,6 +21,19 @@ function flat(seg: u32, typeMask: u32, type: u32): bool {
   return (
     load<u64>(p, SEG_BASE) == 0 && load<u32>(p, SEG_LIMIT) == 0xffffffff && (ar & USABLE_MASK) == USABLE && (ar & typeMask) == type
   );
+}
+
+/** Bytes of a segment that accesses may use without a look at its descriptor. @sdm 3A 5.3 "Limit Checking" 5.4 "Type Checking" */
+export function updateRooms(seg: u32): void {
+  const p = SEGMENTS + seg * SEGMENT_BYTES;
+  const ar = load<u32>(p, SEG_AR);
+  const typed = (load<u64>(CR0) & 1) != 0 && (load<u64>(RFLAGS) & RFLAGS_VM) == 0;
+  // expand-down data is the handlers'
+  const room: u64 = (ar & 0x1c) == 0x14 ? 0 : u64(load<u32>(p, SEG_LIMIT)) + 1;
+  const usable = !typed || (ar & UNUSABLE) == 0;
+  const kind = ar & 10;
+  store<u64>(READ_ROOMS + (seg << 3), usable && (!typed || kind != 8) ? room : 0);
+  store<u64>(WRITE_ROOMS + (seg << 3), usable && (!typed || kind == 2) ? room : 0);
 }
 
 /**
@@ -35,6 +50,7 @@ export function updateMode(): void {
     if (cs & 0x4000) mode |= MODE_CODE32;
     if (segAr(SEG_SS) & 0x4000) mode |= MODE_STACK32;
     // code readable (bits 3, 1), data writable and expand-up (bits 3, 2, 1 = 001)
+    for (let seg: u32 = 0; seg < 6; seg++) updateRooms(seg);
     if (flat(SEG_CS, 10, 10) && flat(SEG_DS, 14, 2) && flat(SEG_ES, 14, 2) && flat(SEG_SS, 14, 2)) mode |= MODE_FLAT;
   }
   store<u32>(MODE, mode);
