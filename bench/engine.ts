@@ -21,16 +21,28 @@ interface Booted {
   output(): string;
 }
 
+interface Image {
+  name: string;
+  bytes: Uint8Array;
+  append?: string;
+  /** Of a flat image. */
+  at?: number;
+}
+
 /** Boots the loops guest. `command`: `NAME COUNT`, see loops.S. */
-function boot(command: string, jit = false): Booted {
+const boot = (command: string, jit = false): Booted =>
+  bootImage({ name: 'loops.elf', bytes: readFileSync(LOOPS), append: command }, jit);
+
+function bootImage({ name, bytes, append, at }: Image, jit: boolean): Booted {
   const { core, host } = createCore(MEMORY_BYTES);
   const vm = new Vm(core, host, MEMORY_BYTES, 1);
   if (jit) vm.jit = new Jit(core, host.memory, 'on');
   const machine = new Machine(vm, {
     name: 'bench',
-    image: { name: 'loops.elf', bytes: readFileSync(LOOPS) },
-    append: command,
-    isaDebugExit: false,
+    image: { name, bytes },
+    ...(append === undefined ? {} : { append }),
+    ...(at === undefined ? {} : { at }),
+    isaDebugExit: at !== undefined,
     noReboot: true,
     wallSeconds: 0,
   });
@@ -66,6 +78,16 @@ export function runLoop(command: string, { jit = false, traced = true, quick = t
   const { vm } = guest;
   if (vm.end?.status !== 0) throw new Error(`${command}: ${vm.end?.message}`);
   return { seconds, instructions: vm.vcpus[0].icount, exits: vm.exits, output: guest.output() };
+}
+
+/** Processor seconds of an image from its start to its end. */
+export function runImage(image: Image, jit: boolean): number {
+  const guest = bootImage(image, jit);
+  const start = process.cpuUsage();
+  while (slice(guest));
+  const { user, system } = process.cpuUsage(start);
+  if (guest.vm.end === undefined || guest.vm.end.status > 1) throw new Error(`${image.name}: ${guest.vm.end?.message}`);
+  return (user + system) / 1e6;
 }
 
 /** Milliseconds of the slices of one run in which the exit trace is on and off by turns. */

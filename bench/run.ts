@@ -1,7 +1,7 @@
 /**
  * `npm run bench [-- GROUP...] [-- --check]`: measures, prints a table, and with --check ends with status 1 when a
- * figure breaks its promise in baseline.json. Groups: interpreter, compiler, breakpoints, exits, trace, stub, kvm,
- * fleet.
+ * figure breaks its promise in baseline.json. Groups: interpreter, compiler, kinds, breakpoints, exits, trace, stub,
+ * kvm, fleet.
  */
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -10,6 +10,7 @@ import { compiler } from './compiler.js';
 import { exitRates, traceOverhead } from './exits.js';
 import { fleet } from './fleet.js';
 import { interpreter } from './interpreter.js';
+import { kinds } from './kinds.js';
 import { kvmExitRates, kvmInterrupts, kvmThreads } from './kvm.js';
 import { broken, type Floor, format, type Measurement } from './measurement.js';
 import { ROOT } from './paths.js';
@@ -19,6 +20,7 @@ import { stubRates } from './stub.js';
 const GROUPS: Record<string, (() => Measurement[] | Promise<Measurement[]>)[]> = {
   interpreter,
   compiler,
+  kinds,
   breakpoints: breakpointCosts,
   exits: [exitRates],
   trace: [traceOverhead],

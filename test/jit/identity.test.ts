@@ -60,6 +60,11 @@ const LOOPS: Loop[] = [
     prepare: (m) => m.setReg('rsp', 0x80000),
   },
   {
+    // 40 branches to the instruction behind: L: cmp eax,ecx; jb +0; ...; inc eax; jmp L
+    name: 'branches over nothing',
+    code: `${'39c8 7200 '.repeat(40)} ffc0 e959ffffff`,
+  },
+  {
     // stores into its own page: L: add [rip+0x100],eax; inc eax; cmp eax,[rip+0x100]; jne L; jmp L
     name: 'data in its own page',
     code: '010500010000 ffc0 3b05f8000000 75f0 ebee',

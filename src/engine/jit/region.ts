@@ -24,6 +24,9 @@ const MAX_STRAIGHT_BLOCKS = 10;
 export const MAX_PAGES = 7;
 /** Places that a computed jump leads to inside the region. */
 const MAX_TARGETS = 48;
+/** What a region's code may grow to: V8 refuses functions of 7 MiB, and takes long for much less. */
+const MAX_CODE_BYTES = 1 << 19;
+class RegionTooLarge extends Error {}
 /** How far they may lie apart for a table of each byte between. */
 const MAX_TABLE = 1024;
 const MAX_CHAIN = 6;
@@ -325,36 +328,39 @@ export function compileRegion(
     root,
     storedFlags,
   );
-  writeStructured(graph, structure, {
-    open: (kind) => writer.code.open(kind),
-    close: () => {
-      writer.code.close();
-    },
-    branch: (place) => {
-      writer.code.branch(place);
-    },
-    node: (n, go, label) => {
-      const inside = (to: number | undefined): to is number => to !== undefined && !structure.breaks(n, to);
-      writeNode(writer, nodes[n], start[n], {
-        go: (to, delta) => {
-          if (!inside(to)) {
-            writer.leaveAt(delta - nodes[n].delta);
-            return;
-          }
-          if (forced[to]) writer.storeFlags();
-          go(to);
-        },
-        choose: () => {
-          const targets = discovery.computed(nodes[n]).filter(inside);
-          if (targets.some((to) => forced[to])) writer.storeFlags();
-          choose(
-            writer,
-            targets.map((to) => ({ delta: nodes[to].delta, place: label(to) })),
-          );
-        },
-      });
-    },
-  });
+  const written = writeRegion(() =>
+    writeStructured(graph, structure, {
+      open: (kind) => writer.code.open(kind),
+      close: () => {
+        writer.code.close();
+      },
+      branch: (place) => {
+        writer.code.branch(place);
+      },
+      node: (n, go, label) => {
+        const inside = (to: number | undefined): to is number => to !== undefined && !structure.breaks(n, to);
+        writeNode(writer, nodes[n], start[n], {
+          go: (to, delta) => {
+            if (!inside(to)) {
+              writer.leaveAt(delta - nodes[n].delta);
+              return;
+            }
+            if (forced[to]) writer.storeFlags();
+            go(to);
+          },
+          choose: () => {
+            const targets = discovery.computed(nodes[n]).filter(inside);
+            if (targets.some((to) => forced[to])) writer.storeFlags();
+            choose(
+              writer,
+              targets.map((to) => ({ delta: nodes[to].delta, place: label(to) })),
+            );
+          },
+        });
+      },
+    }),
+  );
+  if (!written) return undefined;
   const pages = [...discovery.pages].filter(([delta]) => delta !== 0).map(([delta, hpa]) => ({ delta, hpa }));
   return {
     code: writer.finish(),
@@ -367,6 +373,17 @@ export function compileRegion(
   };
 }
 
+/** False: the code grew beyond what a region may have. */
+function writeRegion(write: () => void): boolean {
+  try {
+    write();
+    return true;
+  } catch (error) {
+    if (error instanceof RegionTooLarge) return false;
+    throw error;
+  }
+}
+
 interface WaysOn {
   /** To a node, or out of the region at a distance from the root. */
   go(to: number | undefined, delta: number): void;
@@ -376,6 +393,7 @@ interface WaysOn {
 
 function writeNode(writer: RegionWriter, node: Node, start: FlagState, on: WaysOn): void {
   const { block, delta, ending, taken, next } = node;
+  if (writer.code.size > MAX_CODE_BYTES) throw new RegionTooLarge();
   writer.begin(node, start);
   const last = block.uops.length - 1;
   for (let n = 0; n <= last; n++) {
@@ -391,6 +409,12 @@ function writeNode(writer: RegionWriter, node: Node, start: FlagState, on: WaysO
       on.go(next, behind);
       return;
     case 'branch': {
+      // both ways to the one place: a branch over nothing
+      if (taken !== undefined && taken === next) {
+        writer.code.op('drop');
+        on.go(next, behind);
+        return;
+      }
       const { state } = writer;
       writer.code.open('if');
       on.go(taken, target);

@@ -1,0 +1,237 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runImage } from './engine.js';
+import { format, type Measurement } from './measurement.js';
+import { ROOT } from './paths.js';
+
+/** Kinds of instruction in 64-bit code: RBX and RSI point to memory, RCX counts. A number divides the turns of slow ones. */
+const KINDS_64: Record<string, [string, number?]> = {
+  'add r,r': ['add %rdx, %rax'],
+  lea: ['lea 7(%rdx,%rax,2), %rax'],
+  'imul r,r': ['imul %rdx, %rax'],
+  'mul r': ['mul %rdi'],
+  'shl cl': ['shl %cl, %rax'],
+  'cmp, jcc': ['cmp %rdx, %rax; jb 9f; 9:', 2],
+  'test, setcc': ['test %edx, %edx; setne %al', 2],
+  cmov: ['cmp %edx, %edi; cmovb %rdi, %rax', 2],
+  adc: ['adc %rdx, %rax'],
+  popcnt: ['popcnt %rax, %rax'],
+  load: ['mov 8(%rbx), %rax'],
+  store: ['mov %rax, 8(%rbx)'],
+  'add mem': ['add %rax, 8(%rbx)'],
+  'load rip': ['mov target0(%rip), %rax'],
+  'load fs': ['mov %fs:0x400100, %rax'],
+  'inc gs': ['incl %gs:0x400100'],
+  'push, pop': ['push %rax; pop %rdx', 2],
+  'call, ret': ['call 8f; jmp 9f; 8: ret; 9:', 2],
+  'lock xadd': ['lock xadd %rax, 8(%rbx)', 2],
+  'lock cmpxchg': ['lock cmpxchg %rdx, 8(%rbx)', 2],
+  'lodsb, stosb': ['lodsb; stosb; mov %rbx, %rsi; mov %rbx, %rdi', 4],
+  'rep movsb 64': [
+    'mov %rcx, %r8; mov $64, %ecx; mov $0x400000, %esi; mov $0x600000, %edi; rep movsb; mov %r8, %rcx',
+    40,
+  ],
+  addsd: ['addsd %xmm1, %xmm0', 8],
+  mulsd: ['mulsd %xmm1, %xmm0', 8],
+  ucomisd: ['ucomisd %xmm1, %xmm0', 8],
+  paddd: ['paddd %xmm1, %xmm0', 4],
+  'movups load': ['movups (%rbx), %xmm0', 4],
+  'fadd st': ['fadd %st(1), %st', 16],
+  pause: ['pause', 16],
+  cpuid: ['mov %rcx, %r8; xor %eax, %eax; cpuid; mov %r8, %rcx; mov $0x400000, %ebx', 40],
+  'out 80h': ['out %al, $0x80', 40],
+  'mov cr0': ['mov %cr0, %rax; mov %rax, %cr0', 40],
+  invlpg: ['invlpg (%rbx)', 40],
+};
+
+/** In real mode with segments of their own: BX and SI point to memory, CX counts turns of DI. */
+const KINDS_16: Record<string, [string, number?]> = {
+  'registers 16': ['addw %dx, %ax; xorw %ax, %dx; shlw $1, %ax', 3],
+  'load, store 16': ['movw 8(%bx), %ax; movw %ax, 4(%bx,%si)', 2],
+  'other segment 16': ['movw %es:8(%bx), %ax; addw %ax, %gs:2(%si)', 2],
+  'branches 16': ['cmpw %dx, %ax; jb 9f; incw %ax; 9: testb $1, %al; jz 9f; incw %dx; 9:', 5],
+  'push, pop 16': ['pushw %ax; popw %dx', 2],
+  'call, ret 16': ['call 8f; jmp 9f; 8: ret; 9:', 2],
+  'rep movsw 32 in 16': [
+    'pushw %cx; movw $32, %cx; movw $0x100, %si; movw $0x800, %di; rep movsw; popw %cx; movw $0x100, %si',
+    40,
+  ],
+};
+
+const COPIES = 20;
+const TURNS = 2_000_000;
+const QEMU = '-accel tcg -machine pc -cpu max -display none -monitor none -no-reboot'.split(' ');
+
+interface Guest {
+  readonly name: string;
+  /** Instructions or groups that `turns` turns run. */
+  readonly turns: number;
+  readonly options: (turns: number) => Parameters<typeof runImage>[0];
+  readonly qemu: (turns: number) => string[];
+}
+
+function build64(folder: string): string {
+  const [parser, rest] = readFileSync(`${ROOT}bench/loops/loops.S`, 'utf8').split('# Each loop:');
+  const [, table] = rest.split('.section .rodata');
+  const names = Object.keys(KINDS_64);
+  const loops = names.map(
+    (name, n) => `func kind${n}
+  imul $1000, %r12d, %ecx
+  mov $0x400000, %ebx
+  mov %rbx, %rsi
+  mov $3, %edx
+  mov %cr0, %rax
+  and $~4, %al
+  mov %rax, %cr0
+  mov %cr4, %rax
+  or $0x600, %eax
+  mov %rax, %cr4
+  fninit
+  fld1
+  fld1
+1: .rept ${COPIES}
+  ${KINDS_64[name][0]}
+  .endr
+  dec %ecx
+  jnz 1b
+  xor %eax, %eax
+  ret
+endfunc kind${n}
+`,
+  );
+  const source = join(folder, 'kinds.S');
+  const entries = names.map((_, n) => `entry k${n}, kind${n}`).join('\n');
+  const macro = table.slice(0, table.indexOf('names:'));
+  writeFileSync(
+    source,
+    `${parser}\n${loops.join('\n')}\n.section .rodata${macro}names:\n${entries}\n.byte 0\n.data\n.balign 8\ntarget0: .quad 1\n`,
+  );
+  const lib = `${ROOT}samples/lib/`;
+  const objects = [source, ...['start64', 'serial64'].map((one) => `${lib}${one}.S`)].map((file, n) => {
+    const object = join(folder, `kinds${n}.o`);
+    execFileSync('as', ['--64', '-I', lib, '-o', object, file]);
+    return object;
+  });
+  const elf = join(folder, 'kinds.elf');
+  execFileSync('ld', [
+    '--build-id=none',
+    '--no-warn-rwx-segments',
+    '-n',
+    '-T',
+    `${lib}sample.ld`,
+    ...objects,
+    '-o',
+    elf,
+  ]);
+  return elf;
+}
+
+/** A boot sector that ends by the debug-exit port. */
+function build16(folder: string, name: string, code: string, turns: number): string {
+  const source = join(folder, 'kind16.S');
+  const [object, image] = ['kind16.o', `${name.replace(/\W+/g, '-')}-${turns}.img`].map((file) => join(folder, file));
+  writeFileSync(
+    source,
+    `.code16
+  cli
+  ljmp $0x7c0, $start
+start:
+  movw $0x2000, %ax
+  movw %ax, %ds
+  movw %ax, %es
+  movw $0x3000, %ax
+  movw %ax, %ss
+  movw %ax, %gs
+  movw $0x8000, %sp
+  cld
+  movw $0x100, %bx
+  movw $0x100, %si
+  movw $3, %dx
+  movl $${turns}, %ecx
+1: .rept ${COPIES}
+  ${code}
+  .endr
+  decl %ecx
+  jnz 1b
+  movb $0, %al
+  outb %al, $0xf4
+  hlt
+  .org 510
+  .word 0xaa55
+`,
+  );
+  execFileSync('as', ['--32', '-o', object, source]);
+  execFileSync('objcopy', ['-O', 'binary', object, image]);
+  return image;
+}
+
+function guests(folder: string): Guest[] {
+  const elf = build64(folder);
+  const long = Object.entries(KINDS_64).map(([name, [, slow = 1]], n): Guest => {
+    const append = (turns: number): string => `k${n} ${Math.max(1, Math.round(turns / 1000))}`;
+    return {
+      name,
+      turns: Math.round(TURNS / slow),
+      options: (turns) => ({ name: elf, bytes: readFileSync(elf), append: append(turns) }),
+      qemu: (turns) => ['-kernel', elf, '-append', append(turns), '-serial', 'null'],
+    };
+  });
+  const real = Object.entries(KINDS_16).map(([name, [code, slow = 1]]): Guest => {
+    const image = (turns: number): string => build16(folder, name, code, turns);
+    return {
+      name,
+      turns: Math.round(TURNS / slow),
+      options: (turns) => ({ name: 'kind', bytes: readFileSync(image(turns)), at: 0x7c00 }),
+      qemu: (turns) => [
+        '-drive',
+        `file=${image(turns)},format=raw,if=floppy`,
+        '-device',
+        'isa-debug-exit,iobase=0xf4',
+        '-serial',
+        'null',
+      ],
+    };
+  });
+  return [...long, ...real];
+}
+
+function tcgSeconds(args: readonly string[]): number | undefined {
+  const script = 'TIMEFORMAT="%U %S"; exec 3>&1; time "$0" "$@" 2>/dev/null >&3';
+  const run = spawnSync('bash', ['-c', script, 'qemu-system-x86_64', ...QEMU, ...args], {
+    encoding: 'utf8',
+    timeout: 120_000,
+  });
+  if (run.status !== 0 && run.status !== 1) return undefined;
+  const [user, system] = run.stderr.trim().split(/\s+/).slice(-2).map(Number);
+  return user + system;
+}
+
+const SHORT = 1000;
+
+let built: Guest[] | undefined;
+
+/** Builds them once, in a folder that goes with the process. */
+function allGuests(): Guest[] {
+  if (!built) {
+    const folder = mkdtempSync(join(tmpdir(), 'vmscope-kinds-'));
+    process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+    built = guests(folder);
+  }
+  return built;
+}
+
+function measure(wanted: string): Measurement {
+  const { name, turns, options, qemu } = allGuests().find((guest) => guest.name === wanted)!;
+  const each = (seconds: number): number => (seconds / ((turns - SHORT) * COPIES)) * 1e9;
+  const own = (jit: boolean): number => each(runImage(options(turns), jit) - runImage(options(SHORT), jit));
+  const [compiled, interpreted] = [own(true), own(false)];
+  const [short, long] = [tcgSeconds(qemu(SHORT)), tcgSeconds(qemu(turns))];
+  const tcg = short === undefined || long === undefined ? undefined : each(long - short);
+  const beside = tcg === undefined ? '' : `, QEMU TCG ${format(Math.max(tcg, 0))}`;
+  return { name: `kinds.${name}`, value: compiled, unit: 'ns', note: `interpreted ${format(interpreted)}${beside}` };
+}
+
+/** Processor time of an instruction by kind, compiled and interpreted, in ns, beside QEMU TCG's; the loop's own counted in. */
+export const kinds = [...Object.keys(KINDS_64), ...Object.keys(KINDS_16)].map((name) => () => [measure(name)]);
