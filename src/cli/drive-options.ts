@@ -1,4 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs';
+import { floppyFor, floppyFormat } from '../engine/devices/floppy/medium.js';
 import { fileCause } from '../engine/host/file-cause.js';
 import { regularFileBytes } from './files.js';
 import { UsageError } from './options.js';
@@ -6,16 +7,16 @@ import { UsageError } from './options.js';
 /** A drive of the command line. */
 export interface DriveArgument {
   path: string;
-  kind: 'disk' | 'cdrom';
+  kind: 'disk' | 'cdrom' | 'floppy';
   format?: 'raw' | 'qcow2';
   /** Absent: what suits the way the guest boots. */
-  bus?: 'ide' | 'virtio';
+  bus?: 'ide' | 'virtio' | 'floppy';
   readonly: boolean;
   snapshot: boolean;
   snapshotName?: string;
 }
 
-const USE = 'FILE[,format=raw|qcow2][,if=virtio|ide][,readonly][,snapshot=on][,snapshot-name=NAME]';
+const USE = 'FILE[,format=raw|qcow2][,if=virtio|ide|floppy][,readonly][,snapshot=on][,snapshot-name=NAME]';
 
 /** --disk's value; a comma in the file's name is doubled, as for QEMU. @throws UsageError */
 export function parseDisk(text: string): DriveArgument {
@@ -33,8 +34,10 @@ export function parseDisk(text: string): DriveArgument {
         drive.format = value;
         break;
       case 'if':
-        if (value !== 'virtio' && value !== 'ide') return fail(`if=${value ?? ''} is not virtio or ide`);
+        if (value !== 'virtio' && value !== 'ide' && value !== 'floppy')
+          return fail(`if=${value ?? ''} is not virtio, ide or floppy`);
         drive.bus = value;
+        drive.kind = value === 'floppy' ? 'floppy' : 'disk';
         break;
       case 'readonly':
         drive.readonly = onOff(value) ?? fail(`readonly=${value} is not on or off`);
@@ -58,6 +61,10 @@ function onOff(value: string | undefined): boolean | undefined {
   return value === 'off' ? false : undefined;
 }
 
+export function floppy(path: string): DriveArgument {
+  return { path, kind: 'floppy', bus: 'floppy', readonly: false, snapshot: false };
+}
+
 export function cdrom(path: string): DriveArgument {
   return { path, kind: 'cdrom', bus: 'ide', readonly: true, snapshot: false };
 }
@@ -66,24 +73,28 @@ const QCOW = [0x51, 0x46, 0x49, 0xfb];
 const ISO_SIGNATURE_AT = 0x8001;
 const ISO_SIGNATURE = 'CD001';
 const BOOT_SIGNATURE_AT = 510;
-/** What a boot sector with its program can be when it is loaded whole: conventional memory from 7C00h up. */
-const FLAT_BYTES = 0x9fc00 - 0x7c00;
+/** Of a partition table: four entries from here on, with a type each. */
+const PARTITIONS_AT = 446;
+
+/** Four entries as a partitioning program leaves them: no flag but "active", and one of them with a type. */
+function isPartitioned(head: Buffer): boolean {
+  const entries = [0, 1, 2, 3].map((n) => head.subarray(PARTITIONS_AT + n * 16, PARTITIONS_AT + n * 16 + 16));
+  const fits = entries.every((entry) => (entry[0] & 0x7f) === 0);
+  return fits && entries.some((entry) => entry[4] !== 0 && entry.readUInt32LE(12) !== 0);
+}
 
 /**
- * Tells a disk or CD image from something that is loaded into memory, by the content. A boot sector and what fits
- * conventional memory behind it is loaded.
+ * Tells an image that a BIOS boots from something that is loaded into memory, by the content: a boot sector is on a floppy
+ * disk where it fits one, or on a hard disk.
  * @throws UsageError when the file cannot be read.
  */
-export function mediumOf(path: string): 'disk' | 'cdrom' | undefined {
+export function mediumOf(path: string): 'disk' | 'cdrom' | 'floppy' | undefined {
   const head = Buffer.alloc(ISO_SIGNATURE_AT + ISO_SIGNATURE.length);
-  let size = 0;
-  regularFileBytes(path);
+  const size = regularFileBytes(path);
   try {
     const fd = openSync(path, 'r');
     try {
-      size = readSync(fd, head, 0, head.length, 0);
-      const more = Buffer.alloc(1);
-      if (size === head.length && readSync(fd, more, 0, 1, FLAT_BYTES) === 1) size = FLAT_BYTES + 1;
+      readSync(fd, head, 0, head.length, 0);
     } finally {
       closeSync(fd);
     }
@@ -95,5 +106,8 @@ export function mediumOf(path: string): 'disk' | 'cdrom' | undefined {
   const isLinux = head.toString('latin1', 0x202, 0x206) === 'HdrS';
   const isMultiboot = head.subarray(0, 8192).includes(Buffer.of(0x02, 0xb0, 0xad, 0x1b));
   const boots = head[BOOT_SIGNATURE_AT] === 0x55 && head[BOOT_SIGNATURE_AT + 1] === 0xaa;
-  return boots && size > FLAT_BYTES && !isLinux && !isMultiboot ? 'disk' : undefined;
+  if (!boots || isLinux || isMultiboot) return undefined;
+  const sectors = Math.ceil(size / 512);
+  if (floppyFormat(sectors)) return 'floppy';
+  return floppyFor(sectors) && !isPartitioned(head) ? 'floppy' : 'disk';
 }

@@ -1,4 +1,6 @@
 import type { Drive } from '../engine/devices/block.js';
+import { FLOPPY_DRIVES } from '../engine/devices/floppy/controller.js';
+import { floppyFor } from '../engine/devices/floppy/medium.js';
 import { DiskImageError } from '../engine/disk/byte-file.js';
 import { PassedDisk } from '../engine/host/disk/passed-disk.js';
 import type { DriveArgument } from './drive-options.js';
@@ -6,6 +8,8 @@ import { FailingStore } from './failing-store.js';
 import { UsageError } from './options.js';
 
 const IDE_DRIVES = 4;
+/** Letters in serial numbers. */
+const KINDS = { disk: 'D', cdrom: 'C', floppy: 'F' };
 
 export interface OpenDrives {
   drives: Drive[];
@@ -50,8 +54,11 @@ export function openDrives(list: readonly DriveArgument[], defaultBus: 'ide' | '
   };
   const result: OpenDrives = { drives, warnings: [], onFailure: () => {}, close, letGo, take };
   try {
-    const ide = list.filter(({ kind, bus }) => kind === 'cdrom' || (bus ?? defaultBus) === 'ide');
+    const ide = list.filter(({ bus }) => (bus ?? defaultBus) === 'ide');
     if (ide.length > IDE_DRIVES) throw new UsageError(`${ide[IDE_DRIVES].path}: IDE has room for ${IDE_DRIVES} drives`);
+    const floppies = list.filter(({ kind }) => kind === 'floppy');
+    if (floppies.length > FLOPPY_DRIVES)
+      throw new UsageError(`${floppies[FLOPPY_DRIVES].path}: there are ${FLOPPY_DRIVES} floppy drives`);
     for (const { path, kind, format, bus, readonly, snapshot, snapshotName } of list) {
       const number = drives.filter((drive) => drive.kind === kind).length;
       const options = {
@@ -61,12 +68,14 @@ export function openDrives(list: readonly DriveArgument[], defaultBus: 'ide' | '
       };
       const disk = new PassedDisk(options, !incoming);
       opened.push(disk);
+      if (kind === 'floppy' && !floppyFor(disk.sectors))
+        throw new UsageError(`${path}: ${disk.sectors / 2} KiB do not fit a floppy disk: 2880 KiB are the largest`);
       drives.push({
         ...{ kind, name: `${kind}${number}`, bus: bus ?? defaultBus },
         store: new FailingStore(disk, (cause) => result.onFailure(cause)),
         image: disk.info,
         ...(snapshot ? { overlaid: true } : {}),
-        serial: `VMS${kind === 'disk' ? 'D' : 'C'}${String(number).padStart(5, '0')}`,
+        serial: `VMS${KINDS[kind]}${String(number).padStart(5, '0')}`,
       });
     }
     result.warnings.push(...opened.flatMap(({ image }) => image.warnings));

@@ -23,6 +23,11 @@ export function findFirmware(bios: string | undefined): FirmwarePaths {
   return { bios: found, ...(vgaBios === undefined ? {} : { vgaBios }) };
 }
 
+/** SeaBIOS is where distributions put it. */
+export function isFirmwareInstalled(): boolean {
+  return first(FOLDERS, BIOS) !== undefined;
+}
+
 function first(folders: readonly string[], names: readonly string[]): string | undefined {
   for (const folder of folders) {
     for (const name of names) if (existsSync(join(folder, name))) return join(folder, name);

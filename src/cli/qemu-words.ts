@@ -18,6 +18,8 @@ const WITH_VALUE: Readonly<Record<string, Words>> = {
   bios: (file) => ['--bios', file],
   hda: drive('ide'),
   hdb: drive('ide'),
+  fda: drive('floppy'),
+  fdb: drive('floppy'),
   cdrom: (file) => ['--cdrom', file],
   drive: driveOf,
   smp: (text) => ['--vcpus', vcpusOf(text)],

@@ -9,11 +9,11 @@ import { CARDS, type Card } from '../engine/vmm/cards.js';
 import { CPU_MODELS, DEFAULT_CPU_MODEL } from '../engine/vmm/cpu-models.js';
 import type { EngineName } from '../engine/vmm/hypervisor.js';
 import { checkDumpFile } from './crash-dump.js';
-import { cdrom, type DriveArgument, mediumOf, parseDisk } from './drive-options.js';
+import { cdrom, type DriveArgument, floppy, mediumOf, parseDisk } from './drive-options.js';
 import { ANSWER_MS, elapsed } from './elapsed.js';
 import { chooseEngine } from './engine.js';
 import { resolveImage } from './files.js';
-import { type FirmwarePaths, findFirmware } from './firmware.js';
+import { type FirmwarePaths, findFirmware, isFirmwareInstalled } from './firmware.js';
 import { GDB_PORT, type GdbAddress, parseGdbAddress, readGdbAddress, showGdbAddress } from './gdb-address.js';
 import type { GuestWorkerData } from './guest-options.js';
 import { type RunningGuest, startGuest } from './guest-process.js';
@@ -59,6 +59,7 @@ export interface RunOptions {
   timeout?: string;
   disk?: string[];
   cdrom?: string;
+  floppy?: string[];
   bios?: string;
   rtc?: string;
   symbols?: string;
@@ -98,8 +99,13 @@ export function addGuestOptions(command: Command): Command {
     .option('--initrd <file>', 'initial RAM disk')
     .option('--append <string>', 'kernel command line')
     .option('--at <address>', 'load address and entry of a flat binary')
-    .option('--disk <file>', 'disk: FILE[,format=raw|qcow2][,if=virtio|ide][,readonly][,snapshot=on]; repeatable', also)
+    .option(
+      '--disk <file>',
+      'disk: FILE[,format=raw|qcow2][,if=virtio|ide|floppy][,readonly][,snapshot=on]; repeatable',
+      also,
+    )
     .option('--cdrom <file>', 'CD-ROM image')
+    .option('--floppy <file>', 'floppy disk image, 160K to 2.88M; twice for drives A and B', also)
     .option('--net <network>', 'none, or user[,hostfwd=tcp:[ADDRESS]:PORT-:PORT][,mac=ADDRESS]', 'none')
     .option('--device <name>', `further device: ${CARDS.join(', ')}; repeatable`, also)
     .option('--bios <file>', 'boot by this BIOS (SeaBIOS when disks are all that is given)')
@@ -336,17 +342,29 @@ interface Boot {
   firmware?: FirmwarePaths;
 }
 
+function driveOf(medium: 'disk' | 'cdrom' | 'floppy', file: string): DriveArgument {
+  if (medium === 'cdrom') return cdrom(file);
+  return medium === 'floppy' ? floppy(file) : { path: file, kind: 'disk', readonly: false, snapshot: false };
+}
+
 /** A kernel is loaded into memory; disks without one, and images of disks, are booted by a BIOS. @throws UsageError */
 function bootOf(image: string | undefined, options: RunOptions): Boot {
   const { kernel, bios } = options;
   if (image !== undefined && kernel !== undefined) throw new UsageError('give IMAGE or --kernel, not both');
   const drives = (options.disk ?? []).map(parseDisk);
   if (options.cdrom !== undefined) drives.push(cdrom(options.cdrom));
+  drives.push(...(options.floppy ?? []).map(floppy));
   const given = image ?? kernel;
   const file = given === undefined ? undefined : resolveImage(given);
-  const medium = file === undefined || kernel !== undefined || options.at !== undefined ? undefined : mediumOf(file);
+  // a sample's folder is for the machine without a BIOS
+  const loaded = file === undefined || kernel !== undefined || options.at !== undefined || file !== given;
+  const medium = loaded ? undefined : mediumOf(file);
+  if (file !== undefined && medium === 'floppy' && bios === undefined && !isFirmwareInstalled()) {
+    tell(`${file}: SeaBIOS is not installed: loaded at 7C00h, where INT 10h, 13h and 16h do nothing; install seabios`);
+    return { file, drives };
+  }
   if (file !== undefined && medium !== undefined) {
-    drives.unshift(medium === 'cdrom' ? cdrom(file) : { path: file, kind: 'disk', readonly: false, snapshot: false });
+    drives.unshift(driveOf(medium, file));
   } else if (file !== undefined) {
     if (bios !== undefined)
       throw new UsageError(`--bios ${bios}: a BIOS boots from disks, and ${file} is no disk image`);

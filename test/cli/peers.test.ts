@@ -72,7 +72,9 @@ const runtimeFolder = (): string => mkdtempSync(join(folder, 'runtime-'));
 
 /** Starts a guest and waits until it runs. */
 async function startGuest(runtime: string, name = 'loop'): Promise<Started & { path: string }> {
-  const started = start(['run', image, '--headless', '--serial', 'none', '--name', name], { XDG_RUNTIME_DIR: runtime });
+  const started = start(['run', image, '--at', '0x7c00', '--headless', '--serial', 'none', '--name', name], {
+    XDG_RUNTIME_DIR: runtime,
+  });
   const path = join(runtime, 'vmscope', `${name}.sock`);
   await appears(path);
   const peer = await Peer.connect(path);
@@ -396,7 +398,10 @@ describe('the folder of the sockets', () => {
     writeFileSync(join(victim, 'loop.sock'), 'precious');
     symlinkSync(victim, join(runtime, 'vmscope'));
     const environment = { XDG_RUNTIME_DIR: runtime };
-    const run = await start(['run', image, '--headless', '--serial', 'none', '--timeout', '1'], environment).ended;
+    const run = await start(
+      ['run', image, '--at', '0x7c00', '--headless', '--serial', 'none', '--timeout', '1'],
+      environment,
+    ).ended;
     expect(run.status).toBe(124);
     expect(run.stderr).toContain('top and attach will not find this guest');
     expect(run.stderr).toContain(`${join(runtime, 'vmscope')} is no folder but a symbolic link`);
@@ -413,7 +418,10 @@ describe('the folder of the sockets', () => {
     const { chownSync } = await import('node:fs');
     chownSync(own, 65_534, 65_534);
     const environment = { XDG_RUNTIME_DIR: runtime };
-    const run = await start(['run', image, '--headless', '--serial', 'none', '--timeout', '1'], environment).ended;
+    const run = await start(
+      ['run', image, '--at', '0x7c00', '--headless', '--serial', 'none', '--timeout', '1'],
+      environment,
+    ).ended;
     expect(run.stderr).toContain(`${own} belongs to user 65534`);
     expect(run.status).toBe(124);
     expect(readdirSync(own)).toEqual([]);

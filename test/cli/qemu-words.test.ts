@@ -9,6 +9,7 @@ describe("QEMU's words", () => {
     const rows: [string, string][] = [
       ['-kernel bzImage -initrd rd.gz -append quiet', '--kernel bzImage --initrd rd.gz --append quiet'],
       ['-hda a.img -hdb b.qcow2', '--disk a.img,if=ide --disk b.qcow2,if=ide'],
+      ['-fda a.img -snapshot', '--disk a.img,if=floppy,snapshot=on'],
       ['-cdrom x.iso -bios b.bin', '--cdrom x.iso --bios b.bin'],
       ['-drive file=a.img,format=raw,if=virtio,cache=none', '--disk a.img,format=raw,if=virtio'],
       ['-drive file=x.iso,media=cdrom', '--cdrom x.iso'],

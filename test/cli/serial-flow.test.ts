@@ -35,7 +35,7 @@ async function pour(to: NodeJS.WritableStream, done: Promise<unknown>): Promise<
 }
 
 it('standard input is left in its pipe', { timeout: 60_000 }, async () => {
-  const args = ['run', image, '--headless', '--serial', 'stdio', '--timeout', '3'];
+  const args = ['run', image, '--at', '0x7c00', '--headless', '--serial', 'stdio', '--timeout', '3'];
   const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['pipe', 'ignore', 'ignore'] });
   const ended = once(child, 'close');
   expect(await pour(child.stdin, ended)).toBeLessThan(MOST);
@@ -47,7 +47,7 @@ it('a socket’s bytes are left in the socket', { timeout: 60_000 }, async () =>
   const server = createServer();
   server.listen(path);
   const connected = once(server, 'connection') as Promise<[Socket]>;
-  const args = ['run', image, '--headless', '--serial', `unix:${path}`, '--timeout', '3'];
+  const args = ['run', image, '--at', '0x7c00', '--headless', '--serial', `unix:${path}`, '--timeout', '3'];
   const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: 'ignore' });
   const ended = once(child, 'close');
   const [socket] = await connected;

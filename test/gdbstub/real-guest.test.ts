@@ -322,7 +322,7 @@ describe.skipIf(!gdb.available)(named('gdb on a real guest', gdb), () => {
 
 describe.skipIf(!gdb.available)(named('gdb and the modes of a guest', gdb), () => {
   test('real mode as i8086: linear addresses, disassembly, break by symbol, run to the end', async () => {
-    guest = await RunningGuest.start('real-mode/real-mode.bin');
+    guest = await RunningGuest.start('real-mode');
     await runBare(attach(), 'monitor arch i8086', 'disconnect');
     const symbols = sampleFile('real-mode/real-mode.sym');
     const all = [attach(), `add-symbol-file ${symbols}`, 'show architecture', 'x/2i $pc', 'break segments', 'continue'];

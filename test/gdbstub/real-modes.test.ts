@@ -64,7 +64,7 @@ describe.skipIf(!gdb.available)(named('gdb and the mode of a guest', gdb), () =>
   );
 
   test('real mode is shown as such from the connection on, and the user is told', async () => {
-    guest = await RunningGuest.start('real-mode/real-mode.bin');
+    guest = await RunningGuest.start('real-mode');
     const out = await runGdb([], 'x/2i $pc', 'stepi', 'x/2i $pc');
     expect(out).toMatch(/=> 0x7c00:\s+ljmp +\$0x0,\$0x7c05/);
     expect(out).toMatch(/go with the guest's mode; monitor arch x86-64 keeps one/);
@@ -108,7 +108,7 @@ describe.skipIf(!lldb.available)(named('lldb and the mode of a guest', lldb), ()
   });
 
   test('16-bit code is disassembled as such', async () => {
-    guest = await RunningGuest.start('real-mode/real-mode.bin');
+    guest = await RunningGuest.start('real-mode');
     await runGdb([], 'monitor arch i8086');
     const out = await runLldb([], 'disassemble --start-address 0x7c00 --count 3', 'target list');
     expect(out).toMatch(/arch=i386-unknown-unknown-code16/);

@@ -71,7 +71,9 @@ function bootPaths(drives: readonly Drive[]): string[] {
   const ide = drives.filter(({ bus }) => bus === 'ide');
   const places = new Map([...idePlaces(ide)].map(([place, drive]) => [drive, place]));
   const virtio = drives.filter(({ bus }) => bus === 'virtio');
+  const floppies = drives.filter(({ bus }) => bus === 'floppy');
   return drives.map((drive) => {
+    if (drive.bus === 'floppy') return `/pci@i0cf8/isa@1/fdc@03f0/floppy@${floppies.indexOf(drive)}`;
     const place = places.get(drive);
     if (place === undefined)
       return `/pci@i0cf8/scsi@${(FIRST_FREE_SLOT + virtio.indexOf(drive)).toString(16)}/disk@0,0`;

@@ -32,12 +32,12 @@ export class BlockError extends Error {
 
 /** A drive of the machine in the order of the command line. */
 export interface Drive {
-  /** Name in messages and views: `disk0`, `cdrom0`. */
+  /** Name in messages and views: `disk0`, `cdrom0`, `floppy0`. */
   readonly name: string;
   /** Identity that the guest can read, at most 20 characters. */
   readonly serial: string;
-  readonly bus: 'ide' | 'virtio';
-  readonly kind: 'disk' | 'cdrom';
+  readonly bus: 'ide' | 'virtio' | 'floppy';
+  readonly kind: 'disk' | 'cdrom' | 'floppy';
   /** Undefined: a CD-ROM drive without a disc. */
   readonly store: BlockStore | undefined;
   /** What the guest writes is kept by this process, and in no image. */

@@ -11,6 +11,9 @@ import { Bus } from './bus.js';
 import { DebugExit } from './debug-exit.js';
 import { Debugcon } from './debugcon.js';
 import type { Device, GuestEnd, GuestMemory, IrqLine, MmioDevice, PortDevice } from './device.js';
+import { Dma8237 } from './dma-8237.js';
+import { FLOPPY_IRQ, FloppyController } from './floppy/controller.js';
+import { floppyType } from './floppy/medium.js';
 import { FpuError } from './fpu-error.js';
 import { type FirmwareFile, FwCfg } from './fw-cfg.js';
 import { Hpet } from './hpet.js';
@@ -163,6 +166,7 @@ export class Pc {
 
   constructor(private readonly options: PcOptions) {
     const { clock, vcpus } = options;
+    const floppies = (options.drives ?? []).filter(({ bus }) => bus === 'floppy');
     const resetRequest = () => this.options.end({ kind: 'reset', status: 0, message: 'guest reset the machine' });
     this.nmi = new Array(vcpus).fill(false);
     this.lapic = Array.from({ length: vcpus }, (_, id) => this.makeLapic(id));
@@ -208,6 +212,7 @@ export class Pc {
       irq: clockLine,
       memoryBytes: options.memory.bytes,
       vcpus,
+      floppies: floppies.map(floppyType),
       startSeconds: options.startSeconds,
       alarm: () => this.pm.alarm(),
     });
@@ -265,6 +270,10 @@ export class Pc {
     const irqLine = (irq: number) => this.irqs.line(irq);
     const ide = hasIde ? buildIde({ clock, memory: options.memory, irqLine, drives: ideDrives }) : undefined;
     if (ide) extra.push(...ide.cables);
+    if (floppies.length > 0 || options.bios === true) {
+      const dma = new Dma8237(options.memory);
+      extra.push(dma, new FloppyController({ dma, irq: this.irqs.line(FLOPPY_IRQ), drives: floppies }));
+    }
     if (options.debugExit) {
       extra.push(new DebugExit((status, value) => this.debugExit(status, value)));
       const testdev = new PcTestdev(Array.from({ length: 24 }, (_, n) => (n === 2 ? undefined : this.irqs.line(n))));

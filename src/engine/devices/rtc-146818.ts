@@ -50,6 +50,8 @@ export interface RtcOptions {
   irq: IrqLine;
   memoryBytes: number;
   vcpus: number;
+  /** Types of the floppy drives A and B. */
+  floppies?: readonly number[];
   /** Wall-clock time at virtual time 0, seconds since 1970; comes from the journal. */
   startSeconds: number;
   /** An enabled alarm, whose interrupt goes by `irq`, may wake the machine too. */
@@ -345,7 +347,7 @@ export class Rtc146818 implements Device<RtcState>, PortDevice {
 
   /** CMOS bytes by which firmware and old guests learn the machine, at QEMU's places. */
   private firstContents(): Uint8Array {
-    const { memoryBytes, vcpus } = this.options;
+    const { memoryBytes, vcpus, floppies = [] } = this.options;
     const cmos = new Uint8Array(128);
     const put16 = (index: number, value: number) => {
       cmos[index] = value & 0xff;
@@ -353,8 +355,10 @@ export class Rtc146818 implements Device<RtcState>, PortDevice {
     };
     cmos[REG_A] = 0x26;
     cmos[REG_B] = B_24_HOURS;
-    // Equipment: FPU, 80x25 colour text.
-    cmos[0x14] = 0x22;
+    const [a = 0, b = 0] = floppies;
+    cmos[0x10] = (a << 4) | b;
+    // Equipment: FPU, 80x25 colour text, floppy drives and how many beyond the first.
+    cmos[0x14] = 0x22 | (a ? 1 : 0) | (b ? 0x40 : 0);
     put16(0x15, 640);
     const low = lowRamEnd(memoryBytes);
     const extendedKib = Math.min((low - 0x100000) / 1024, 0xffff);
