@@ -3,7 +3,7 @@ import { bareName } from '../disasm/index.js';
 import { unwindRows } from '../engine/debug/linux/orc.js';
 import type { Debugger, OsInfo, OsModule, OsUnwindTable, TargetSymbol } from '../engine/debugger.js';
 import { inSlices } from '../engine/host/slices.js';
-import { buildDebugFrame } from '../gdbstub/debug-frame.js';
+import { buildDebugFrame, type FrameRow } from '../gdbstub/debug-frame.js';
 import { buildSymbolElf } from '../gdbstub/symbol-elf.js';
 import type { Target } from '../gdbstub/target.js';
 import { elapsed } from './elapsed.js';
@@ -33,6 +33,27 @@ function frameMaker(): (table: OsUnwindTable) => Promise<Uint8Array> {
   };
 }
 
+const linkedTo = (base: bigint): bigint => (base < FOUR_GIB ? LINKED[1] : LINKED[0]);
+const less = (address: bigint, by: bigint): bigint => BigInt.asUintN(64, address - by);
+
+/**
+ * The rows, `by` lower, and one at the start of each function: LLDB takes a description for that of one function.
+ * @param functions their addresses, ascending
+ */
+function* rowsByFunction(table: OsUnwindTable, functions: readonly bigint[], by: bigint): Generator<FrameRow> {
+  let next = 0;
+  let before: FrameRow | undefined;
+  for (const row of unwindRows(table)) {
+    for (; next < functions.length && functions[next] <= row.address; next++) {
+      if (before !== undefined && before.address < functions[next] && functions[next] < row.address)
+        yield { ...before, address: less(functions[next], by), first: true };
+    }
+    const starts = functions[next - 1] === row.address;
+    before = row;
+    yield { ...row, address: less(row.address, by), ...(starts ? { first: true } : {}) };
+  }
+}
+
 /** Without paging no kernel runs, and a search of the whole memory is for nothing. */
 async function pagingOf(debug: Debugger): Promise<boolean> {
   const { vcpus } = await debug.info();
@@ -59,28 +80,34 @@ export function kernelOf(debug: Debugger, os: NonNullable<Debugger['os']>): NonN
       const found = (await paging()) ? await within(NAME_MS, os.info()) : undefined;
       return found && `${found.kind}-${found.release}`;
     },
-    async symbols() {
+    async symbols(linked = false) {
       const info = await system().catch(() => undefined);
       if (info === undefined) return undefined;
       const unwind = await os.unwind().catch(() => undefined);
+      // the client keeps the file, and may be LLDB
+      const by = linked ? info.base - linkedTo(info.base) : 0n;
       const lowest = info.base < FOUR_GIB ? info.base : KERNEL_HALF;
       const named = (await debug.symbols())
         .filter(({ address }) => address >= lowest)
         .map(({ name, address, size, kind }) => ({
           // gdb takes what stands in brackets for something else
           name: bareName(name),
-          address,
+          address: less(address, by),
           size,
           code: kind === 'function',
         }));
-      return buildSymbolElf(named, unwind && (await frames(unwind)));
+      if (unwind === undefined) return buildSymbolElf(named);
+      if (!linked) return buildSymbolElf(named, await frames(unwind));
+      const functions = named.filter(({ code }) => code).map(({ address }) => BigInt.asUintN(64, address + by));
+      const rows = rowsByFunction(unwind, functions, by);
+      return buildSymbolElf(named, await inSlices(buildDebugFrame(rows), () => {}));
     },
     async place() {
       const info = await within(PLACE_MS, system());
       if (info === undefined || LINKED.includes(info.base)) return undefined;
-      const wide = info.base >= FOUR_GIB;
-      const fromZero = wide && !perCpuIsLinked(info.release);
-      return { text: info.base, ...(fromZero ? { perCpuMovedBy: info.base - LINKED[0] } : {}) };
+      const fromZero = info.base >= FOUR_GIB && !perCpuIsLinked(info.release);
+      const movedBy = info.base - linkedTo(info.base);
+      return { text: info.base, movedBy, ...(fromZero ? { perCpuMoved: true } : {}) };
     },
   };
 }

@@ -11,6 +11,8 @@ export interface FrameRow {
   register: number;
   offset: number;
   load?: 'first' | 'last';
+  /** A description of its own begins here. */
+  first?: true;
   /** RBP's slot from the place; absent: RBP is unchanged. */
   rbp?: number;
 }
@@ -197,7 +199,7 @@ export function* buildDebugFrame(rows: Iterable<FrameRow>): Generator<number, Ui
   };
   for (const row of rows) {
     const last = run.at(-1);
-    if (last !== undefined && (run.length >= ROWS_IN_ONE || !together(last, row))) {
+    if (last !== undefined && (row.first || run.length >= ROWS_IN_ONE || !together(last, row))) {
       flush(row.address);
       run = [];
       yield out.length;

@@ -62,6 +62,8 @@ export interface ClientFeatures {
   /** LLDB's QEnableErrorStrings: `Exx;hextext`. */
   errorStrings: boolean;
   threadsInStopReply: boolean;
+  /** The client is LLDB. */
+  lldb: boolean;
   extended: boolean;
 }
 
@@ -98,6 +100,7 @@ export class Session {
     errorMessage: false,
     errorStrings: false,
     threadsInStopReply: false,
+    lldb: false,
     extended: false,
   };
   /** What the client has not forbidden itself. */
@@ -120,6 +123,8 @@ export class Session {
   atWork = false;
   /** The client has asked which program runs, and will have a look at it. */
   programAsked = false;
+  /** It asked at any time: GDB does when it connects, LLDB never. */
+  takesProgram = false;
   /** The client has the kernel's symbols from here. */
   symbolsServed = false;
   /** Files that the client has open, by descriptor. */

@@ -198,13 +198,16 @@ export interface Target {
   readonly kernel?: {
     /** Name of its file of symbols, without a slash, known at once; undefined while no kernel is or will be there. */
     name(): Promise<string | undefined>;
-    /** Its symbols as an ELF file; looking for them may take seconds. Undefined where none is found. */
-    symbols(): Promise<Uint8Array | undefined>;
     /**
-     * Where its code lies, if not where it was linked to; looking for it may take a second. `perCpuMovedBy`: the
-     * distance, where per-CPU symbols are offsets that should not move with the code.
+     * Its symbols as an ELF file, where they lie now or, `linked`, where the kernel was linked to; looking for them may
+     * take seconds. Undefined where none is found.
      */
-    place(): Promise<{ text: bigint; perCpuMovedBy?: bigint } | undefined>;
+    symbols(linked?: boolean): Promise<Uint8Array | undefined>;
+    /**
+     * Where its code lies, if not where it was linked to, and the distance; looking for it may take a second.
+     * `perCpuMoved`: per-CPU symbols are offsets that should not move with the code.
+     */
+    place(): Promise<{ text: bigint; movedBy: bigint; perCpuMoved?: true } | undefined>;
   };
   /** Modules that the guest's system has loaded. */
   readonly libraries?: {

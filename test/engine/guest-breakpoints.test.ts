@@ -143,3 +143,35 @@ describe("a guest's breakpoint on a port", () => {
     expect(hits(code)[0]).toEqual({ dr6: BS | 2, at: 0x26, rf: false });
   });
 });
+
+describe("a guest's breakpoint on data that a delivery writes", () => {
+  const HANDLER = 0x100040 - CODE;
+  /** mov eax, address; mov dr0, eax; DR7: DR0 on writes of four bytes: 16 bytes */
+  const watch = (address: string): string => `b8${address} 0f23c0 b801040d00 0f23f8`;
+  /** mov esp, 20000h; mov [1fffch], eax */
+  const write = 'bc00000200 a3fcff0100';
+
+  it('traps before the first instruction of a handler of #DB', () => {
+    // the second #DB's frame lies below
+    expect(hits(`${watch('fcff0100')} ${write}`)).toEqual([
+      { dr6: 1, at: HANDLER, rf: false },
+      { dr6: 0, at: 0x1a, rf: false },
+    ]);
+  });
+
+  it('may trap without end, where each slice comes back', () => {
+    // long mode; the gate of #DB has IST1 = 20000h, DR0 is on the RSP that each delivery writes there, and a write to it
+    const code = `
+      0f0115cc001000c7050000010003100100c7050010010003200100c7050020010083000000b8200000000f22e0b8000001000f22d8b980
+      0000c0b80001000031d20f30b8110000800f22c0ea5200100008000f011c25d2001000b8100000000f00d8b8f0ff01000f23c0b801040d
+      000f23f8890425f0ff0100b001e6f40f1f000000000000000000ffff0000009baf006700a0001089000000000000000000000000000000
+      0000000000000000000000000000000000000000000000000000000000000000000200000000001f00800010001f00e000100000000000
+      0f1f40000000000000000000000000000000000079000800018e1000`;
+    const guest = flatGuest(code.padEnd(code.length + 32, '0'), { at: 0x100000 });
+    const [vcpu] = guest.vm.vcpus;
+    const ends = [1, 2, 3].map(() => guest.vm.runSlice(vcpu, 1000).kind);
+    expect(ends).toEqual(['limit', 'limit', 'limit']);
+    expect(guest.vm.end).toBeUndefined();
+    expect(guest.machine.view.readRegisters(0)).toMatchObject({ rip: 0x100079n, rsp: 0x1ffd8n });
+  });
+});

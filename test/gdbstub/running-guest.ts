@@ -64,6 +64,10 @@ export class RunningGuest {
     this.child.stdin?.write(text);
   }
 
+  signal(name: NodeJS.Signals): void {
+    this.child.kill(name);
+  }
+
   /** Exit status once the program has ended. */
   async ended(ms = PATIENCE_MS): Promise<number | null> {
     await until('the guest ends', () => this.status !== undefined, ms);
@@ -109,6 +113,10 @@ export class Prompt {
     const from = this.out.length;
     this.child.stdin?.write(`${line}\n`);
     return this.expect(expected, from);
+  }
+
+  send(text: string): void {
+    this.child.stdin?.write(text);
   }
 
   async expect(expected: RegExp, from = 0): Promise<string> {

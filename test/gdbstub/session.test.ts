@@ -384,12 +384,54 @@ describe('memory', () => {
   });
 
   test('qOffsets tells where the kernel lies, and what that does to per-CPU symbols', async () => {
-    const place = { text: 0xffffffffb9600000n, perCpuMovedBy: 0x38600000n };
+    const place = { text: 0xffffffffb9600000n, movedBy: 0x38600000n, perCpuMoved: true as const };
     const kernel = { name: async () => undefined, symbols: async () => undefined, place: async () => place };
     const client = new WireClient(Object.assign(new FakeTarget(), { kernel }));
     expect(await client.ask('qOffsets')).toBe('TextSeg=ffffffffb9600000');
     expect(fromHex((await client.ask('s')).slice(1))).toMatch(/moved to where the kernel's code lies, 0xffffffffb96/);
     expect(fromHex((await client.receive()).slice(1))).toMatch(/0x38600000 less/);
+  });
+
+  test('LLDB is told the distance that its program is moved by, and gets symbols as they were linked', async () => {
+    const place = { text: 0xffffffffb9600000n, movedBy: 0x38600000n };
+    const asked: (boolean | undefined)[] = [];
+    const symbols = async (linked?: boolean) => {
+      asked.push(linked);
+      return Uint8Array.of(1);
+    };
+    const kernel = { name: async () => 'linux-6.1', symbols, place: async () => place };
+    const client = new WireClient(Object.assign(new FakeTarget(), { kernel }));
+    expect(await client.ask('QThreadSuffixSupported')).toBe('OK');
+    expect(await client.ask('qOffsets')).toBe('Text=38600000;Data=38600000;Bss=38600000');
+    const platform = new WireClient(Object.assign(new FakeTarget(), { kernel }));
+    expect(await platform.ask(`vFile:open:${toHex('/vmlinux')},0,0`)).toBe('F3');
+    const gdb = new WireClient(Object.assign(new FakeTarget(), { kernel }));
+    await gdb.ask('qXfer:exec-file:read::0,fff');
+    // compared first, then read
+    for (const descriptor of ['F3', 'F4'])
+      expect(await gdb.ask(`vFile:open:${toHex('/linux-6.1')},0,0`)).toBe(descriptor);
+    expect(asked).toEqual([true, false]);
+  });
+
+  test('serves the files of a process that GEF fetches', async () => {
+    const target = new FakeTarget();
+    const monitor = async () =>
+      '00007fff00000000-00007fff00001000 0000000000001000 urw\n0000000000001000-0000000000003000 0000000000002000 -r-';
+    const client = new WireClient(Object.assign(target, { monitor }));
+    const read = async (path: string): Promise<string> => {
+      const opened = await client.ask(`vFile:open:${toHex(path)},0,0`);
+      if (!/^F[0-9a-f]+$/.test(opened)) return opened;
+      const answer = await client.ask(`vFile:pread:${opened.slice(1)},fff,0`);
+      return answer.slice(answer.indexOf(';') + 1);
+    };
+    expect(await read('/proc/1/exe')).toMatch(/^\x7fELF/);
+    expect(await read('/proc/1/cmdline')).toBe(`${target.name}\0`);
+    expect(await read('/proc/1/environ')).toBe('\0');
+    expect(await read('/proc/1/maps')).toMatch(
+      /^7fff00000000-7fff00001000 rw.p 00000000 00:00 0 \n00001000-00003000 r-xp 00000000 00:00 0 \n$/,
+    );
+    for (const path of ['/proc/1/mem', '/proc/self/exe', '/proc/1/../1/exe', '/etc/passwd'])
+      expect(await read(path)).toBe('F-1,2');
   });
 
   test('search finds across the borders of its pieces', async () => {

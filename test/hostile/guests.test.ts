@@ -1,7 +1,8 @@
 /**
  * Guests that try to break what runs them: random ones whose tables and stacks lie anywhere, and random hypercalls. Each
  * must end by itself or go on in slices that come back; none may end as an engine's error. A few here; with
- * VMSCOPE_LONG_TESTS=1 20,000 guests and 5,000 sequences of hypercalls, which take an hour of a processor.
+ * VMSCOPE_LONG_TESTS=1 20,000 guests and 5,000 sequences of hypercalls, which take an hour of a processor: a test for
+ * each thousand seeds, so that `-t 'guests 3000 to'` runs those again and a stop loses one thousand.
  */
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,47 +12,33 @@ import { vmscope } from '../cli/vmscope.js';
 import { type FlatGuest, flatGuest } from '../engine/flat-guest.js';
 import { hostileGuest, LOAD_AT } from './guest.js';
 import { hypercallGuest } from './hypercalls.js';
+import { outcome } from './outcome.js';
 
 const long = process.env.VMSCOPE_LONG_TESTS === '1';
 const GUESTS = long ? 20_000 : 80;
 const SEQUENCES = long ? 5_000 : 40;
 const PROGRAMS = long ? 200 : 2;
-const SLICE = 1000;
-const SLICES = 30;
-const WARPS = 10;
-/** A slice of so few instructions that takes so much of the processor is one in which nobody is heard. */
-const HEARD_US = 2_000_000;
-
 const folder = mkdtempSync(join(tmpdir(), 'vmscope-hostile-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** How the guest ended, or that it goes on. @throws whatever the engine throws */
-function outcome({ vm, machine }: FlatGuest): string {
-  const [vcpu] = vm.vcpus;
-  let warps = 0;
-  for (let slice = 0; slice < SLICES; slice++) {
-    const before = process.cpuUsage();
-    const end = vm.runSlice(vcpu, SLICE);
-    const { user, system } = process.cpuUsage(before);
-    if (user + system > HEARD_US) return 'a slice that takes too long';
-    if (vm.end) return vm.end.kind === 'error' && vm.end.status === 3 ? vm.end.message : vm.end.kind;
-    if (end.kind === 'entry-failed') {
-      const stop = machine.view.entryFailures?.(0);
-      return stop?.kind === 'entry-failed' ? stop.message : 'entry failed';
-    }
-    if (end.kind !== 'idle') continue;
-    if (end.deadline === undefined || ++warps > WARPS) return 'halted';
-    vm.warpTo(end.deadline);
-  }
-  return 'goes on';
-}
-
 const GOOD = new Set(['triple-fault', 'debug-exit', 'error', 'reset', 'shutdown', 'halted', 'goes on', 'suspended']);
 
+interface Seeds {
+  first: number;
+  last: number;
+}
+
+/** The seeds below `count`, a thousand at a time. */
+const thousands = (count: number): Seeds[] =>
+  Array.from({ length: Math.ceil(count / 1000) }, (_, n) => ({
+    first: n * 1000,
+    last: Math.min(count, (n + 1) * 1000) - 1,
+  }));
+
 /** The seeds whose guest did not end well, with how. */
-function failures(count: number, make: (seed: number) => FlatGuest): string[] {
+function failures({ first, last }: Seeds, make: (seed: number) => FlatGuest): string[] {
   const failed: string[] = [];
-  for (let seed = 0; seed < count; seed++) {
+  for (let seed = first; seed <= last; seed++) {
     let result: string;
     try {
       result = outcome(make(seed));
@@ -65,13 +52,15 @@ function failures(count: number, make: (seed: number) => FlatGuest): string[] {
 
 const image = (seed: number): string => Buffer.from(hostileGuest(seed)).toString('hex');
 
-it(`${GUESTS} guests with hostile tables end well or go on`, { timeout: 7_200_000 }, () => {
-  expect(failures(GUESTS, (seed) => flatGuest(image(seed), { at: LOAD_AT }))).toEqual([]);
-});
+for (const seeds of thousands(GUESTS))
+  it(`guests ${seeds.first} to ${seeds.last} with hostile tables end well or go on`, { timeout: 3_600_000 }, () => {
+    expect(failures(seeds, (seed) => flatGuest(image(seed), { at: LOAD_AT }))).toEqual([]);
+  });
 
-it(`${SEQUENCES} sequences of hypercalls end well or go on`, { timeout: 3_600_000 }, () => {
-  expect(failures(SEQUENCES, hypercallGuest)).toEqual([]);
-});
+for (const seeds of thousands(SEQUENCES))
+  it(`hypercall sequences ${seeds.first} to ${seeds.last} end well or go on`, { timeout: 3_600_000 }, () => {
+    expect(failures(seeds, hypercallGuest)).toEqual([]);
+  });
 
 it(`${PROGRAMS} of the guests under the program: a status of its own, within its time`, {
   timeout: 3_600_000,

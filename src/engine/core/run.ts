@@ -13,7 +13,7 @@ import { breaksAt, isTold, seeBreakpoints } from './exec/breakpoints';
 import { execSingle } from './exec/dispatch';
 import { execBlocks } from './generated/dispatch';
 import { sampleBlock } from './exec/regions';
-import { boundary } from './vmx/boundary';
+import { boundary, debugTrapDue } from './vmx/boundary';
 import { limitReached, runLimit } from './vmx/preemption';
 
 /** Longest run of blocks in one call: V8 changes to optimised code only between calls. */
@@ -91,6 +91,7 @@ export function run(): i32 {
     const count = load<u64>(ICOUNT);
     if (count >= limit) return limitReached() == XS_EXIT ? RUN_VMEXIT : RUN_LIMIT;
     if (load<u32>(ACTIVITY)) return RUN_HALTED;
+    if (attention & ATT_TRAP && debugTrapDue()) continue;
     alone = alone || (attention & ALONE) != 0;
     if (load<u32>(BREAKPOINT_COUNT)) {
       const linear = linearRip();

@@ -33,6 +33,10 @@ import { Turns } from './turns.js';
 
 /** A slice returns often enough for V8 to move the core's loop to optimised code. */
 const SLICE = 100_000;
+/** The first one, and that of a guest whose instructions all exit: the host is heard between two slices. */
+const SHORT_SLICE = 1000;
+/** A slice that takes longer is followed by a shorter one, and one of half that by a longer one. */
+const SLICE_MS = 30;
 const DAY_NS = 86_400e9;
 /** While a kernel is waited for: it is to be caught before it has done much. */
 const KERNEL_TURN = 1000;
@@ -115,6 +119,8 @@ export class Guest implements D.Debugger {
   #scheduled = false;
   /** Nobody takes the serial output. */
   #outputHeld = false;
+  /** Instructions of the next slice of a guest with one vCPU. */
+  #slice = SHORT_SLICE;
   readonly #turns: Turns;
   /** Why the vCPU that the engine asked about stops at its breakpoint. */
   #breakpointStop: D.StopReason | undefined;
@@ -368,7 +374,9 @@ export class Guest implements D.Debugger {
           break;
         }
         if (this.#vm.end?.kind === 'resumed') this.machine.resume();
+        const began = performance.now();
         const turn = this.#turns.take(this.#sliceLength());
+        this.#pace(performance.now() - began);
         if (turn === undefined) {
           this.#checkWork(this.#vm.vcpus[0]);
           if (!this.#running || this.#idle(this.#vm.board.nextDeadline()) === 'wait') break;
@@ -392,8 +400,14 @@ export class Guest implements D.Debugger {
     if (this.#running && !this.#timer) this.#schedule();
   }
 
+  /** Sets the next slice's length by how long the last one took. A turn of one of several vCPUs is part of the run and stays. */
+  #pace(ms: number): void {
+    if (ms > SLICE_MS) this.#slice = Math.max(SHORT_SLICE, this.#slice >> 1);
+    else if (ms < SLICE_MS / 2 && this.#slice < SLICE) this.#slice = Math.min(SLICE, this.#slice << 1);
+  }
+
   #sliceLength(): number {
-    const several = this.#vm.vcpus.length > 1 ? TURN_INSTRUCTIONS : SLICE;
+    const several = this.#vm.vcpus.length > 1 ? TURN_INSTRUCTIONS : this.#slice;
     const turn = this.#until?.kernel ? KERNEL_TURN : several;
     const until = this.#until?.icount ?? Number.POSITIVE_INFINITY;
     const max = this.options.maxInstructions ?? Number.POSITIVE_INFINITY;

@@ -6,8 +6,12 @@
 
 import { bytesToLatin1, decodeHex, parseHexNumber } from '../../rsp/hex.js';
 import type { Command } from '../command.js';
+import { processFile } from '../process-files.js';
 import type { Session } from '../session.js';
 import { buildSymbolElf } from '../symbol-elf.js';
+
+/** What a user calls the kernel's file who does not know its release. */
+const ANY_KERNEL = 'vmlinux';
 
 /** errno as the File-I/O protocol numbers it. */
 const ENOENT = 2;
@@ -34,7 +38,8 @@ function stat(bytes: number): string {
 }
 
 /**
- * GDB that asked for the program opens it twice: it first compares it with its own, and comes back for the symbols only
+ * A client that never asked for the program is LLDB's platform: it keeps the file, and moves it by qOffsets when it
+ * connects; so there the symbols are where the kernel was linked to. GDB that asked for the program opens it twice: it first compares it with its own, and comes back for the symbols only
  * if it has none. So the first time there is an empty program, which costs no search.
  */
 async function open(session: Session, hexName: string): Promise<string> {
@@ -42,10 +47,13 @@ async function open(session: Session, hexName: string): Promise<string> {
   const { kernel, libraries } = session.target;
   const module = await libraries?.symbols(name);
   if (module !== undefined) return `F${session.openFile(module).toString(16)}`;
-  if (kernel === undefined || name.replace(/^\/+/, '') !== (await kernel.name())) return failure(ENOENT);
+  const process = await processFile(session, name);
+  if (process !== undefined) return `F${session.openFile(process).toString(16)}`;
+  const file = name.replace(/^\/+/, '');
+  if (kernel === undefined || (file !== ANY_KERNEL && file !== (await kernel.name()))) return failure(ENOENT);
   const compared = session.programAsked;
   session.programAsked = false;
-  const bytes = compared ? buildSymbolElf([]) : await kernel.symbols();
+  const bytes = compared ? buildSymbolElf([]) : await kernel.symbols(!session.takesProgram);
   if (!compared && bytes !== undefined) session.symbolsServed = true;
   return bytes === undefined ? failure(ENOENT) : `F${session.openFile(bytes).toString(16)}`;
 }

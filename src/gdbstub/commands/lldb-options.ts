@@ -2,7 +2,13 @@
 import type { Command } from '../command.js';
 
 /** g, G, p and P may end in `;thread:ID;`. */
-export const threadSuffixSupported: Command = { name: 'QThreadSuffixSupported', run: () => 'OK' };
+export const threadSuffixSupported: Command = {
+  name: 'QThreadSuffixSupported',
+  run(_args, session) {
+    session.features.lldb = true;
+    return 'OK';
+  },
+};
 
 export const threadsInStopReply: Command = {
   name: 'QListThreadsInStopReply',

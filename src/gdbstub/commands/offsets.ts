@@ -3,7 +3,7 @@ import type { Command } from '../command.js';
 /**
  * `qOffsets`: where the client's program lies. It is taken for the guest's kernel, which KASLR moves: with the address
  * of its first segment GDB is at source level from the reset on. `Text=` would make GEF and pwndbg take the guest for a
- * process.
+ * process. LLDB takes either form for the distance from where the program was linked to.
  */
 export const offsets: Command = {
   name: 'qOffsets',
@@ -14,11 +14,13 @@ export const offsets: Command = {
     const place = await session.target.kernel?.place();
     if (place === undefined) return '';
     const text = place.text.toString(16);
-    session.note(`The symbols of gdb's program are moved to where the kernel's code lies, 0x${text}.`);
-    if (place.perCpuMovedBy !== undefined) {
-      const by = place.perCpuMovedBy.toString(16);
+    const { lldb } = session.features;
+    session.note(
+      `The symbols of ${lldb ? 'LLDB' : 'gdb'}'s program are moved to where the kernel's code lies, 0x${text}.`,
+    );
+    const by = place.movedBy.toString(16);
+    if (place.perCpuMoved)
       session.note(`Per-CPU symbols are offsets from 0 in this kernel, and moved too: theirs are 0x${by} less.`);
-    }
-    return `TextSeg=${text}`;
+    return lldb ? `Text=${by};Data=${by};Bss=${by}` : `TextSeg=${text}`;
   },
 };

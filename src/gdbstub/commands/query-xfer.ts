@@ -22,6 +22,7 @@ async function documentOf(
       if (kernel === undefined) return undefined;
       const name = await kernel.name();
       session.programAsked = true;
+      session.takesProgram = true;
       return name === undefined ? null : `/${name}`;
     }
     case 'libraries': {

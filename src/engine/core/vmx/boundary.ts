@@ -65,10 +65,14 @@ export function boundary(): i32 {
       if (tprBelowThreshold()) return vmExit(EXIT_REASON_TPR_BELOW_THRESHOLD, 0);
     }
     if (attention & ATT_MTF && stepped) return vmExit(EXIT_REASON_MONITOR_TRAP_FLAG, 0);
-    if (!(attention & ATT_TRAP) || blocked() & BLOCKED_BY_MOV_SS) break;
+    if (!debugTrapDue()) break;
     store<u32>(ACTIVITY, 0);
     if (deliverDebugTrap() != XS_OK) return XS_EXIT;
-    drop(ATT_TRAP);
+    if (debugTrapDue()) {
+      // its own delivery has hit a breakpoint: the next one follows at once, and may do so without end
+      store<u32>(STEPPED, 1);
+      return XS_OK;
+    }
     stepped = 1;
   }
   if (timerFired() && load<u32>(ACTIVITY) != WAIT_FOR_SIPI) return vmExit(EXIT_REASON_PREEMPTION_TIMER, 0);
@@ -76,6 +80,9 @@ export function boundary(): i32 {
   if (load<u32>(ACTIVITY) == 0) drop(ATT_HALT);
   return XS_OK;
 }
+
+/** A trap-class #DB is to be delivered before another instruction runs. */
+export function debugTrapDue(): bool { return (load<u32>(ATTENTION) & ATT_TRAP) != 0 && !(blocked() & BLOCKED_BY_MOV_SS); }
 
 function endShadow(): void {
   if (blocked() & 3 && load<u64>(SHADOW_ICOUNT) == load<u64>(ICOUNT)) return;
