@@ -36,6 +36,29 @@ function startGuest(
   return new Guest(machine, { paced: false, waitForInput: true, ...options });
 }
 
+test('info mem and info tlb end on tables that lead to each other, and say so', async () => {
+  const guest = startGuest();
+  await guest.runUntil({ gva: (await guest.symbols()).find(({ name }) => name === 'main')?.address ?? 0n });
+  const [pml4, pdpt, pd, pt] = [0x200000n, 0x201000n, 0x202000n, 0x203000n];
+  const all = (to: bigint): Uint8Array => {
+    const table = Buffer.alloc(4096);
+    for (let entry = 0; entry < 512; entry++) table.writeBigUInt64LE(to, entry * 8);
+    return table;
+  };
+  await guest.writeMemory('gpa', pml4, all(pdpt | 3n));
+  await guest.writeMemory('gpa', pdpt, all(pd | 3n));
+  await guest.writeMemory('gpa', pd, all(pt | 3n));
+  await guest.writeMemory('gpa', pt, Buffer.alloc(4096));
+  await guest.writeRegister(0, 'cr3', pml4);
+  // 2^36 entries that map nothing
+  expect(await guest.monitor('info mem')).toBe('(the rest is left out)');
+  expect(await guest.monitor('info tlb')).toBe('(the rest is left out)');
+  await guest.writeMemory('gpa', pt, all(0x1003n));
+  expect(await guest.monitor('info mem')).toMatch(
+    /^0+-0000000010000000 0000000010000000 -rw\n\(the rest is left out\)$/,
+  );
+});
+
 describe('monitor', () => {
   let guest: Guest;
   const ask = async (line: string): Promise<string> => (await guest.monitor(line)) ?? 'unknown';
@@ -57,6 +80,9 @@ describe('monitor', () => {
     expect(await ask('p 1 +')).toBe('p 1 +: a number is missing');
     expect(await ask('p (1')).toBe('p (1: a ) is missing');
     expect(await ask('p 1 2')).toBe('p 1 2: 2 is left over');
+    // an answer does not repeat a line of any length
+    expect(await ask(`p ${'('.repeat(20_000)}1`)).toMatch(/^p \({198}\.\.\.: .{1,100}$/);
+    expect(await ask(`memsave 0 0x4000001 ${tmpdir()}/vmscope-none`)).toMatch(/the guest has 67108864 bytes of memory/);
     expect(await ask('p $nothing')).toBe('p $nothing: no register $nothing');
     expect(await ask(`p ${'('.repeat(5000)}`)).toContain('too many parentheses');
     expect(await ask('x /1xw $rip + 0')).toBe(await ask(`x /1xw 0x${rip.toString(16)}`));

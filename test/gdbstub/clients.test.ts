@@ -91,7 +91,7 @@ for (const client of gdbClients) {
 }
 
 describe.skipIf(!lldb.available || !gcc.available)(named('lldb on a 32-bit kernel', lldb, gcc), () => {
-  test('a whole session, and the next at once', async () => {
+  test('a whole session, and the next at once', { timeout: SLOW }, async () => {
     guest = await RunningGuest.start(kernel);
     const run = (...commands: string[]): Promise<string> =>
       runDebugger(lldb.path, ['--no-lldbinit', '--batch', kernel, ...commands.flatMap((line) => ['-o', line])], 60_000);
@@ -112,7 +112,7 @@ describe.skipIf(!lldb.available || !gcc.available)(named('lldb on a 32-bit kerne
 describe.skipIf(!gdb.available || !gcc.available)(
   named('gdb’s machine interface, as VS Code’s cpptools speaks it', gdb, gcc),
   () => {
-    test('breakpoints, a stop, the stack, variables, registers, an interrupt', async () => {
+    test('breakpoints, a stop, the stack, variables, registers, an interrupt', { timeout: SLOW }, async () => {
       guest = await RunningGuest.start(kernel);
       const mi = new Prompt(spawn(gdb.path, ['-nx', '-q', '--interpreter=mi'], { stdio: 'pipe' }), SLOW / 4);
       prompt = mi;
@@ -157,7 +157,7 @@ describe.skipIf(!gdb.available || !gcc.available)(
 );
 
 describe.skipIf(!newGdb.available || !gcc.available)(named('gdb -i dap', newGdb, gcc), () => {
-  test('attach, break by name, stack, variables, registers, step out, evaluate, pause', async () => {
+  test('attach, break by name, stack, variables, registers, step out, evaluate, pause', { timeout: SLOW }, async () => {
     guest = await RunningGuest.start(kernel);
     const client = new DapClient(spawn(newGdbProgram, ['-nx', '-q', '-i', 'dap'], { stdio: 'pipe' }));
     try {
@@ -168,8 +168,7 @@ describe.skipIf(!newGdb.available || !gcc.available)(named('gdb -i dap', newGdb,
       await client.ask('configurationDone', {});
       await attached;
       await client.event('stopped');
-      await client.ask('continue', { threadId: 1 });
-      expect((await client.event('stopped')).reason).toMatch(/breakpoint/);
+      expect((await client.run('continue', { threadId: 1 })).reason).toMatch(/breakpoint/);
       const { stackFrames } = await client.ask('stackTrace', { threadId: 1 });
       expect(stackFrames.map(({ name }: { name: string }) => name)).toEqual(['add', 'twice', 'kmain', '_start']);
       const { scopes } = await client.ask('scopes', { frameId: stackFrames[0].id });
@@ -181,14 +180,13 @@ describe.skipIf(!newGdb.available || !gcc.available)(named('gdb -i dap', newGdb,
       expect((await valuesOf('Arguments')).get('a')).toBe('1');
       const registers = await valuesOf('Registers');
       expect(registers.get('eip')).toMatch(/0x10001b/);
-      await client.ask('stepOut', { threadId: 1 });
-      await client.event('stopped');
+      await client.run('stepOut', { threadId: 1 });
       const { result } = await client.ask('evaluate', { expression: 'counter' });
       expect(result).toBe('2');
       await client.ask('setFunctionBreakpoints', { breakpoints: [] });
       await client.ask('continue', { threadId: 1 });
-      await client.ask('pause', { threadId: 1 });
-      await client.event('stopped');
+      await until('the kernel is done', () => guest?.stdout.includes('done') === true, SLOW / 4);
+      await client.run('pause', { threadId: 1 });
       expect((await client.ask('evaluate', { expression: 'spot.x' })).result).toBe('12');
     } finally {
       await client.close();

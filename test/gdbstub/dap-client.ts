@@ -9,7 +9,7 @@ export class DapClient {
   private rest = Buffer.alloc(0);
   private sequence = 0;
   private readonly answers = new Map<number, { success: boolean; message?: string; body?: Body }>();
-  private readonly events: { event: string; body: Body }[] = [];
+  private events: { event: string; body: Body }[] = [];
   private exited = false;
 
   constructor(private readonly child: ChildProcess) {
@@ -49,6 +49,18 @@ export class DapClient {
     const at = (): number => this.events.findIndex(({ event }) => event === name);
     await until(`the event ${name}`, () => at() >= 0, 60_000);
     return this.events.splice(at(), 1)[0].body ?? {};
+  }
+
+  /** Asks for something that resumes the guest, and waits for its next stop. */
+  async run(command: string, args: object): Promise<Body> {
+    this.forget('stopped');
+    await this.ask(command, args);
+    return this.event('stopped');
+  }
+
+  /** Drops what events of a name have come so far. */
+  forget(name: string): void {
+    this.events = this.events.filter(({ event }) => event !== name);
   }
 
   async close(): Promise<void> {

@@ -29,15 +29,19 @@ const PATIENCE = 90_000;
 let linux: RunningGuest;
 let client: { close(): Promise<void> } | undefined;
 
+/** A client that knows no symbols and asks for none comes and goes: the guest runs. */
+async function letGo(guest: RunningGuest): Promise<void> {
+  const lines = ['set sysroot', 'set auto-solib-add off', `target remote 127.0.0.1:${guest.port}`, 'detach'];
+  await runDebugger(gdb.path, ['-nx', '-q', '-batch', ...lines.flatMap((line) => ['-ex', line])], PATIENCE);
+}
+
 /** A Linux in user space that opens a file some 20 times a second and says so at each tenth of them. */
 async function boot(vcpus: number): Promise<RunningGuest> {
   const work =
     'set -- /proc/[0-9]*; echo PROCESSES $#; cat /proc/version; n=0; while :; do cat /proc/stat >/dev/null; sleep 0.05; n=$((n+1)); [ $((n%10)) = 0 ] && echo AT $n; done';
   const size = ['--initrd', `${folder}/initrd.gz`, '-m', '256M', '--vcpus', `${vcpus}`];
   const started = await RunningGuest.start(`${folder}/vmlinuz`, ...size, '--append', `console=ttyS0 RUN="${work}"`);
-  // it waits for a first client; this one knows no symbols and asks for none
-  const first = ['set sysroot', 'set auto-solib-add off', `target remote 127.0.0.1:${started.port}`, 'detach'];
-  await runDebugger(gdb.path, ['-nx', '-q', '-batch', ...first.flatMap((line) => ['-ex', line])], PATIENCE);
+  await letGo(started);
   await until('the guest works', () => started.stdout.includes('AT 10'), SLOW / 2);
   return started;
 }
@@ -60,8 +64,8 @@ const version = (): string =>
   /Linux version [^\r\n]{40}/.exec(linux.stdout.slice(linux.stdout.indexOf('PROCESSES')))?.[0] ?? 'none';
 
 const JIFFIES = '*(unsigned long *)&jiffies';
-/** Where it stands; a process's code has no names. */
-const SOMEWHERE = /0x[0-9a-f]+ in (?:[\w.]+|\?\?) \(\)/;
+/** Where it stands: a process's code has no names, and the kernel's entry is an interrupt's frame to gdb. */
+const SOMEWHERE = /0x[0-9a-f]+ in (?:[\w.]+|\?\?) \(\)|<signal handler called>/;
 
 async function gdbSession(shell: GdbShell, vcpus: number): Promise<void> {
   const at = `target remote 127.0.0.1:${linux.port}`;
@@ -80,10 +84,12 @@ async function gdbSession(shell: GdbShell, vcpus: number): Promise<void> {
   expect(await shell.ask('finish')).toMatch(/Run till exit[\s\S]*in path_openat \(\)/);
   // the file was there
   expect(await shell.value('(int)$eax')).toBe(0n);
-  // without lines, next goes on to the function's end
-  expect(await shell.ask('next')).toMatch(
-    /Single stepping until exit from function path_openat[\s\S]*in do_filp_open \(\)/,
+  // without lines, next goes on to the function's end; pwndbg makes it a nexti
+  const next = await shell.ask('next');
+  expect(next).toMatch(
+    /Single stepping until exit from function path_openat[\s\S]*in do_filp_open \(\)|0x[0-9a-f]+ in path_openat \(\)/,
   );
+  if (!next.includes('Single stepping')) expect(await shell.ask('finish')).toMatch(/in do_filp_open \(\)/);
   await shell.ask('delete');
 
   // a call leaves the registers and the place as they were
@@ -109,7 +115,7 @@ async function gdbSession(shell: GdbShell, vcpus: number): Promise<void> {
 
   const stacks = await shell.ask('thread apply all backtrace');
   for (let n = 1; n <= vcpus; n++) expect(stacks).toMatch(new RegExp(`Thread ${n} \\(Thread 1\\.${n} "CPU#${n - 1}"`));
-  expect(stacks.match(/\n#0 +0x[0-9a-f]+ in (?:[\w.]+|\?\?) \(\)/g)).toHaveLength(vcpus);
+  expect(stacks.match(/\n#0 +(?:0x[0-9a-f]+ in (?:[\w.]+|\?\?) \(\)|<signal handler called>)/g)).toHaveLength(vcpus);
   expect(stacks).toMatch(/\n#0 .* tick_do_update_jiffies64 \(\)/);
 
   if (vcpus > 1) {
@@ -128,7 +134,7 @@ async function gdbSession(shell: GdbShell, vcpus: number): Promise<void> {
   const running = shell.begin('continue');
   await goesOn();
   shell.interrupt();
-  expect(await running()).toMatch(/received signal SIGINT, Interrupt\.\s+0x[0-9a-f]+ in/);
+  expect(await running()).toMatch(/received signal SIGINT, Interrupt\.\s+(?:0x[0-9a-f]+ in|<signal)/);
   const later = await shell.value(JIFFIES);
   expect(later).toBeGreaterThan(last);
   expect(await shell.ask('detach')).toMatch(/Inferior 1 \(process 1\) detached/);
@@ -205,26 +211,22 @@ async function dapSession(vcpus: number): Promise<void> {
     (await dap.ask('stackTrace', { threadId })).stackFrames.map(({ name }: { name: string }) => name);
   const evaluate = async (expression: string, context = 'watch'): Promise<string> =>
     (await dap.ask('evaluate', { expression, context })).result;
-  await dap.ask('continue', { threadId: 1 });
-  const stop = await dap.event('stopped');
+  const stop = await dap.run('continue', { threadId: 1 });
   expect(stop.reason).toMatch(/breakpoint/);
   const { threadId } = stop;
   expect((await names(threadId)).slice(0, 3)).toEqual(['vfs_open', 'path_openat', 'do_filp_open']);
   await dap.ask('setFunctionBreakpoints', { breakpoints: [] });
-  await dap.ask('stepOut', { threadId, singleThread: true });
-  await dap.event('stopped');
+  await dap.run('stepOut', { threadId, singleThread: true });
   expect((await names(threadId))[0]).toBe('path_openat');
   expect(await evaluate('(int)$eax')).toBe('0');
-  await dap.ask('next', { threadId });
-  await dap.event('stopped');
+  await dap.run('next', { threadId });
   expect((await names(threadId))[0]).toBe('do_filp_open');
   expectProcesses(BigInt(await evaluate('((int (*)(void))nr_processes)()')));
   for (const { id } of threads) expect((await names(id)).length).toBeGreaterThan(0);
   const last = BigInt(await evaluate(JIFFIES));
   await dap.ask('continue', { threadId });
   await goesOn();
-  await dap.ask('pause', { threadId });
-  await dap.event('stopped');
+  await dap.run('pause', { threadId });
   expect(BigInt(await evaluate(JIFFIES))).toBeGreaterThan(last);
   await dap.ask('disconnect', { terminateDebuggee: false });
 }
@@ -240,9 +242,11 @@ for (const vcpus of [1, 4]) {
     beforeAll(async () => {
       linux = await boot(vcpus);
     }, SLOW);
-    afterEach(async () => {
+    afterEach(async ({ task }) => {
       await client?.close();
       client = undefined;
+      // one that has not come to its detach leaves the guest as it is
+      if (task.result?.state === 'fail') await letGo(linux);
       await goesOn();
       expect(linux.stdout).not.toMatch(/Oops|BUG:|Call Trace/);
     }, SLOW);

@@ -153,7 +153,7 @@ export async function monitorCommand(
       address: (text) => number(view, vcpu, text),
     });
   } catch (error) {
-    return `${line.trim()}: ${(error as Error).message}`;
+    return `${shownCommand(line)}: ${(error as Error).message}`;
   }
 }
 
@@ -275,12 +275,27 @@ interface Mapping {
   flags: string;
 }
 
-/** Present leaf mappings of the guest's page tables, ascending, at most 65536 of them. */
-function* mappings(view: MachineView, vcpu: number): Generator<Mapping> {
+/** A line as an answer repeats it. */
+export function shownCommand(line: string): string {
+  const text = line.trim();
+  return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}...`;
+}
+
+/** So many entries are walked to: tables that lead to each other have more than anybody waits for. */
+const MAX_WALKS = 1 << 16;
+const MAX_SHOWN = 200;
+const CUT = '(the rest is left out)';
+
+/** Present leaf mappings of the guest's page tables, ascending; undefined last where not all were looked at. */
+function* mappings(view: MachineView, vcpu: number): Generator<Mapping | undefined> {
   const long = (view.readRegisters(vcpu).efer & 0x400n) !== 0n;
   const end = long ? 1n << 48n : 1n << 32n;
-  let count = 0;
-  for (let at = 0n; at < end && count < 65536; ) {
+  let walks = 0;
+  for (let at = 0n; at < end; ) {
+    if (walks++ === MAX_WALKS) {
+      yield undefined;
+      return;
+    }
     const gva = long ? BigInt.asUintN(64, BigInt.asIntN(48, at)) : at;
     const walk = view.walk(vcpu, gva);
     if (walk.output === undefined) {
@@ -288,7 +303,6 @@ function* mappings(view: MachineView, vcpu: number): Generator<Mapping> {
       continue;
     }
     const bytes = BigInt(walk.pageBytes ?? 4096);
-    count++;
     yield { gva, gpa: walk.output, bytes, flags: leafFlags(walk) };
     at += bytes;
   }
@@ -320,6 +334,10 @@ function infoMem(view: MachineView, vcpu: number): string {
       lines.push(`${hex(run.gva)}-${hex(BigInt.asUintN(64, run.gva + run.bytes))} ${hex(run.bytes)} ${run.flags}`);
   };
   for (const mapping of mappings(view, vcpu)) {
+    if (mapping === undefined) {
+      flush();
+      return [...lines, CUT].join('\n');
+    }
     if (run && run.gva + run.bytes === mapping.gva && run.flags === mapping.flags) run.bytes += mapping.bytes;
     else {
       flush();
@@ -332,5 +350,5 @@ function infoMem(view: MachineView, vcpu: number): string {
 
 function infoTlb(view: MachineView, vcpu: number): string {
   if ((view.readRegisters(vcpu).cr0 & (1n << 31n)) === 0n) return 'PG disabled';
-  return [...mappings(view, vcpu)].map((m) => `${hex(m.gva)}: ${hex(m.gpa)} ${m.flags}`).join('\n');
+  return Array.from(mappings(view, vcpu), (m) => (m ? `${hex(m.gva)}: ${hex(m.gpa)} ${m.flags}` : CUT)).join('\n');
 }

@@ -6,7 +6,7 @@ import { conditionHolds } from '../debug/condition.js';
 import { deviceWatch } from '../debug/device-watch.js';
 import { LinuxView } from '../debug/linux/view.js';
 import type { MachineView } from '../debug/machine-view.js';
-import { monitorCommand, number } from '../debug/monitor.js';
+import { monitorCommand, number, shownCommand } from '../debug/monitor.js';
 import { balloonCommand } from '../debug/monitor-balloon.js';
 import { deviceCommand } from '../debug/monitor-devices.js';
 import { relocated, sized } from '../debug/symbol-file.js';
@@ -867,7 +867,7 @@ export class Guest implements D.Debugger {
     try {
       const answer =
         balloonCommand(this.machine, line) ??
-        saveCommand(this.#view, index, line, read) ??
+        saveCommand(this.#view, index, line, read, this.#vm.memoryBytes) ??
         (await this.migration.command(line)) ??
         (await this.#saved.command(line));
       if (answer !== undefined) return answer;
@@ -878,7 +878,7 @@ export class Guest implements D.Debugger {
         return device;
       }
     } catch (error) {
-      return `${line.trim()}: ${(error as Error).message}`;
+      return `${shownCommand(line)}: ${(error as Error).message}`;
     }
     const text = await monitorCommand(
       this,

@@ -17,6 +17,7 @@ export function saveCommand(
   vcpu: number,
   line: string,
   number: (text: string) => bigint,
+  memoryBytes: number,
 ): string | undefined {
   const match = /^\s*(p?memsave)(?:\s+(\S+)\s+(\S+)\s+(.+?)|\b.*)?\s*$/.exec(line);
   if (match === null) return undefined;
@@ -27,6 +28,9 @@ export function saveCommand(
   const file = quoted.replace(/^"(.*)"$/, '$1');
   const space = name === 'pmemsave' ? 'gpa' : 'gva';
   if (total === 0n) throw new Error('a size of at least 1 byte is needed');
+  // a guest's tables may show one page everywhere
+  if (total > BigInt(memoryBytes))
+    throw new Error(`the guest has ${memoryBytes} bytes of memory, which is the most to save`);
   // never over what is there: the client may be another user's
   let handle: number;
   try {
