@@ -61,7 +61,7 @@ const KINDS_16: Record<string, [string, number?]> = {
 };
 
 const COPIES = 20;
-const TURNS = 4_000_000;
+const TURNS = 2_000_000;
 const QEMU = '-accel tcg -machine pc -cpu max -display none -monitor none -no-reboot'.split(' ');
 
 interface Guest {
@@ -173,7 +173,7 @@ function guests(folder: string): Guest[] {
     const append = (turns: number): string => `k${n} ${Math.max(1, Math.round(turns / 1000))}`;
     return {
       name,
-      turns: Math.round(TURNS / slow),
+      turns: 2000 * Math.round(TURNS / slow / 2000),
       options: (turns) => ({ name: elf, bytes: readFileSync(elf), append: append(turns) }),
       qemu: (turns) => ['-kernel', elf, '-append', append(turns), '-serial', 'null'],
     };
@@ -182,7 +182,7 @@ function guests(folder: string): Guest[] {
     const image = (turns: number): string => build16(folder, name, code, turns);
     return {
       name,
-      turns: Math.round(TURNS / slow),
+      turns: 2000 * Math.round(TURNS / slow / 2000),
       options: (turns) => ({ name: 'kind', bytes: readFileSync(image(turns)), at: 0x7c00 }),
       qemu: (turns) => [
         '-drive',
@@ -208,7 +208,8 @@ function tcgSeconds(args: readonly string[]): number | undefined {
   return user + system;
 }
 
-const SHORTER = 4;
+/** Compiled code runs so much longer: V8 takes its time to optimize it. */
+const COMPILED = 8;
 
 let built: Guest[] | undefined;
 
@@ -224,13 +225,13 @@ function allGuests(): Guest[] {
 
 function measure(wanted: string): Measurement {
   const { name, turns, options, qemu } = allGuests().find((guest) => guest.name === wanted)!;
-  // what a start and a compilation cost is in both runs
-  const short = Math.round(turns / SHORTER);
-  const each = (seconds: number): number => (seconds / ((turns - short) * COPIES)) * 1e9;
-  const own = (jit: boolean): number => each(runImage(options(turns), jit) - runImage(options(short), jit));
-  const [compiled, interpreted] = [own(true), own(false)];
-  const [less, more] = [tcgSeconds(qemu(short)), tcgSeconds(qemu(turns))];
-  const tcg = less === undefined || more === undefined ? undefined : each(more - less);
+  // what a start and two compilers cost, V8's included, is in both runs
+  const each = (less: number, more: number, of: number): number => ((more - less) / ((of / 2) * COPIES)) * 1e9;
+  const own = (jit: boolean, of: number): number =>
+    each(runImage(options(of / 2), jit), runImage(options(of), jit), of);
+  const [compiled, interpreted] = [own(true, turns * COMPILED), own(false, turns)];
+  const [less, more] = [turns * COMPILED * 0.5, turns * COMPILED].map((of) => tcgSeconds(qemu(of)));
+  const tcg = less === undefined || more === undefined ? undefined : each(less, more, turns * COMPILED);
   const beside = tcg === undefined ? '' : `, QEMU TCG ${format(Math.max(tcg, 0))}`;
   return { name: `kinds.${name}`, value: compiled, unit: 'ns', note: `interpreted ${format(interpreted)}${beside}` };
 }

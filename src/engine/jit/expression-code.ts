@@ -1,6 +1,7 @@
 // Expressions of micro-ops as WebAssembly. Values of 8, 16 and 32 bits are i32 with the upper bits clear, 64 bits i64.
 
 import type { BinaryOp, CompareOp, Expression, Size } from '../../spec/uops/expression.js';
+import { SLOTS } from '../../spec/uops/index.js';
 import { GPR, REG_RIP, REG_ZERO, RFLAGS, YMM } from '../core/layout.js';
 import type { DecodedUop } from './decoded.js';
 import { type FunctionWriter, I32, I64, type MemoryOp, type Op } from './wasm-writer.js';
@@ -109,9 +110,13 @@ export function address(scope: Scope): void {
   if (uop.displacement !== 0) code.i64(BigInt(uop.displacement)).op('i64.add');
 }
 
-/** A register of address generation: a general one, or a segment's base by its place behind them. */
-function slot({ code, register }: Scope, index: number): void {
-  if (index < 16) code.get(register(index));
+/**
+ * A register of address generation: a general one, a segment's base by its place behind them, or what the micro-op before found,
+ * which is in a local too.
+ */
+function slot({ code, register, temporary }: Scope, index: number): void {
+  if (index < GENERAL_REGISTERS) code.get(register(index));
+  else if (index === SLOTS.linear) code.get(temporary('segment linear', I64));
   else code.i32(0).memory('i64.load', GPR + index * 8);
 }
 

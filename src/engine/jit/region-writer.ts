@@ -5,6 +5,7 @@
 // on: at a RIP, or at a micro-op that is to be carried out by the interpreter, which has not begun.
 
 import type { Expression, Size } from '../../spec/uops/expression.js';
+import { SLOTS } from '../../spec/uops/index.js';
 import { eachExpression, type FlagStep, STATUS_FLAGS, type Step } from '../../spec/uops/row.js';
 import {
   CTX,
@@ -427,6 +428,8 @@ export class RegionWriter {
     if (register >= GENERAL_REGISTERS) {
       code.i32(0);
       evaluate(scope, value);
+      // the interpreter finds it in memory
+      if (register === SLOTS.linear) code.tee(scope.temporary('segment linear', I64));
       code.memory('i64.store', GPR + register * 8);
       return;
     }
