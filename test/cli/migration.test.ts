@@ -188,6 +188,34 @@ test(
 );
 
 test(
+  'a receiver that dies when the guest is already its own gives it back, disks and all',
+  async () => {
+    const disk = join(folder, 'last-moment.img');
+    writeFileSync(disk, Buffer.alloc(1 << 20));
+    const drive = ['--disk', `${disk},format=raw`];
+    const source = start(...drive);
+    await prints(source);
+    const target = start(...drive, '--incoming', `unix:${folder}/last-moment`);
+    const uri = await between(await waits(target), (piece) => {
+      // GO: the head of a record and one byte
+      if (piece.length !== 10 || piece[0] !== KIND.go) return piece;
+      target.child.kill('SIGKILL');
+      return Buffer.alloc(0);
+    });
+    expect(await monitor(source, `migrate ${uri}`)).toBe(`migrate ${uri}: the receiver has gone`);
+    await prints(source);
+    // the disk is locked by the source again
+    const third = start(...drive);
+    expect(await third.ended).toBe(2);
+    expect(third.err).toMatch(/is in use by another program/);
+    source.child.kill('SIGKILL');
+    await source.ended;
+    expect(source.out).toBe(digits(source.out.length));
+  },
+  SLOW,
+);
+
+test(
   'a source that dies ends the receiver with status 1 and one line',
   async () => {
     const source = start();
