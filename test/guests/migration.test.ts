@@ -79,8 +79,9 @@ test.skipIf(tools.some(({ available }) => !available)).each([1, 2])(
         downtimes.push(Number(/downtime (\d+) ms/.exec(source.err)?.[1]));
         source = target;
       }
+      // an empty line: its echo comes between two lines of output at worst
       const last = await connectGuest(source.name);
-      await last.target.console!.serialInput(Buffer.from('stop\n'));
+      await last.target.console!.serialInput(Buffer.from('\n'));
       last.close();
       expect(await source.ended, source.err).toBe(0);
       process.stdout.write(`downtimes of ${vcpus} vCPUs in ms: ${downtimes.join(' ')}\n`);
