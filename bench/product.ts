@@ -9,6 +9,7 @@ export const { TRACE_ENABLED } = (await built(
 export const { createCore } = (await built(
   'engine/host/core-instance.js',
 )) as typeof import('../src/engine/host/core-instance.js');
+export const { Guest } = (await built('engine/host/guest.js')) as typeof import('../src/engine/host/guest.js');
 export const { Jit } = (await built('engine/jit/jit.js')) as typeof import('../src/engine/jit/jit.js');
 export const { Machine } = (await built('engine/vmm/machine.js')) as typeof import('../src/engine/vmm/machine.js');
 export const { Vm } = (await built('engine/vmm/vm.js')) as typeof import('../src/engine/vmm/vm.js');

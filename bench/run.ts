@@ -1,12 +1,13 @@
 /**
  * `npm run bench [-- GROUP...] [-- --check]`: measures, prints a table, and with --check ends with status 1 when a
- * figure breaks its promise in baseline.json. Groups: interpreter, compiler, kinds, breakpoints, exits, trace, stub,
+ * figure breaks its promise in baseline.json. Groups: interpreter, compiler, kinds, breakpoints, conditions, exits, trace, stub,
  * kvm, fleet.
  */
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { breakpointCosts } from './breakpoints.js';
 import { compiler } from './compiler.js';
+import { conditionCosts } from './conditions.js';
 import { exitRates, traceOverhead } from './exits.js';
 import { fleet } from './fleet.js';
 import { interpreter } from './interpreter.js';
@@ -22,6 +23,7 @@ const GROUPS: Record<string, (() => Measurement[] | Promise<Measurement[]>)[]> =
   compiler,
   kinds,
   breakpoints: breakpointCosts,
+  conditions: [conditionCosts],
   exits: [exitRates],
   trace: [traceOverhead],
   stub: [stubRates],

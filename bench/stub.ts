@@ -98,9 +98,11 @@ async function largeReads(client: GdbClient, packet: 'm' | 'x'): Promise<number>
 
 /** Steps in a range for a while, then interrupts; the guest's TSC counts its instructions. */
 async function rangeRate(client: GdbClient): Promise<number> {
-  const xml = await client.request('qXfer:features:read:target.xml:0,fffff');
-  const number = Number(/name="tsc"[^>]* regnum="(\d+)"/.exec(xml)?.[1]);
-  const tsc = async () => Buffer.from(await client.request(`p${number.toString(16)}`), 'hex').readUInt32LE(0);
+  let variable = await client.request('qTfV');
+  const name = Buffer.from('tsc').toString('hex');
+  while (variable !== 'l' && !variable.endsWith(`:${name}`)) variable = await client.request('qTsV');
+  const number = variable.split(':')[0];
+  const tsc = async () => Number(BigInt(`0x${(await client.request(`qTV:${number}`)).slice(1)}`) & 0xffffffffn);
   const before = await tsc();
   const time = await seconds(async () => {
     const stop = client.request('vCont;r0,7fffffffffff:1');

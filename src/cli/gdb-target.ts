@@ -2,12 +2,13 @@
 import { monitorEffect } from '../engine/debug/monitor-effects.js';
 import { lastExit } from '../engine/debug/monitor-why.js';
 import { watchText } from '../engine/debug/watch-text.js';
-import type { Condition, Debugger, RunState, StopReason } from '../engine/debugger.js';
+import type { BreakpointAction, Condition, Debugger, RunState, StopReason } from '../engine/debugger.js';
 import type {
   Architecture,
   MemoryRegion,
   StopCause,
   Target,
+  TargetAction,
   TargetCondition,
   TargetEvent,
   ThreadRegisters,
@@ -63,6 +64,12 @@ function causeOf(stop: StopReason | undefined): StopCause {
       };
     case 'exit':
       return { kind: 'event', message: `VM exit ${exitReasonName(stop.exit.reason)} at rip ${hex(stop.exit.rip)}.` };
+    case 'syscall':
+      return {
+        ...{ kind: 'syscall', phase: stop.phase, number: stop.number },
+        // gdb names calls by the 64-bit table
+        ...(stop.by === 'syscall' ? {} : { note: `By ${stop.by}: call ${stop.number} of the 32-bit table.` }),
+      };
     case 'limit':
       return { kind: 'event', message: stop.message };
     case 'entry-failed':
@@ -79,8 +86,22 @@ function causeOf(stop: StopReason | undefined): StopCause {
 }
 
 /** With registers named as the debugger names them. */
-function conditionOf({ expressions, registers, space }: TargetCondition): Condition {
-  return { expressions, registers: registers.map(debuggerName), space: space === 'physical' ? 'gpa' : 'gva' };
+function conditionOf({ expressions, registers, space, variables }: TargetCondition): Condition {
+  return {
+    ...{ expressions, registers: registers.map(debuggerName), variables: variables.map(debuggerName) },
+    space: space === 'physical' ? 'gpa' : 'gva',
+  };
+}
+
+function actionOf(action: TargetAction): BreakpointAction {
+  if (action.kind === 'print') return { kind: 'print', ...conditionOf(action) };
+  const { kind, tracepoint, passes, allRegisters, memory } = action;
+  return { ...{ kind, tracepoint, passes, allRegisters, memory }, ...conditionOf(action) };
+}
+
+function threadRegisters(values: Record<string, bigint>): ThreadRegisters {
+  const architecture = architectureOf(values);
+  return { architecture, csBase: architecture === 'x86-64' ? 0n : (values.cs_base ?? 0n), values };
 }
 
 function debuggerName(name: string | undefined): string | undefined {
@@ -88,6 +109,22 @@ function debuggerName(name: string | undefined): string | undefined {
   if (name === 'linear-pc') return 'linear_rip';
   const encoding = VMCS_ENCODINGS.get(name);
   return encoding === undefined ? (DEBUGGER_NAMES[name] ?? name) : `vmcs:${encoding.toString(16)}`;
+}
+
+function tracingOf(tracing: NonNullable<Debugger['tracing']>): NonNullable<Target['tracing']> {
+  return {
+    start: (options) => tracing.start(options),
+    stop: () => tracing.stop(),
+    status: () => tracing.status(),
+    async frame(index) {
+      const frame = await tracing.frame(index);
+      if (frame === undefined) return undefined;
+      const { registers, ...rest } = frame;
+      return registers === undefined ? rest : { ...rest, registers: threadRegisters(registers) };
+    },
+    list: () => tracing.list(),
+    variable: (number) => tracing.variable(number),
+  };
 }
 
 /** Linear bytes that an entry of each table maps. */
@@ -175,6 +212,7 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
   debug.onEvent((event) => {
     if (event.type === 'running') started();
     else if (event.type === 'stopped') stopped(event.vcpu, event.stop);
+    else if (event.type === 'printed') emit({ type: 'printed', text: event.text });
     else if (event.type === 'vcpu-stopped')
       emit({ type: 'thread-stopped', thread: event.vcpu, cause: causeOf(event.stop) });
   });
@@ -226,9 +264,7 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
     },
 
     async readRegisters(thread, names): Promise<ThreadRegisters> {
-      const values = await debug.readRegisters(thread, names && [...names, ...MODE]);
-      const architecture = architectureOf(values);
-      return { architecture, csBase: architecture === 'x86-64' ? 0n : (values.cs_base ?? 0n), values };
+      return threadRegisters(await debug.readRegisters(thread, names && [...names, ...MODE]));
     },
     writeRegister: (thread, name, value) => debug.writeRegister(thread, name, value),
     readMemory: (space, address, length, thread) =>
@@ -243,6 +279,7 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
               kind: 'execute',
               gva: spec.address,
               ...(spec.condition ? { condition: conditionOf(spec.condition) } : {}),
+              ...(spec.action ? { action: actionOf(spec.action) } : {}),
             }
           : { ...spec, space: spec.space === 'physical' ? 'gpa' : 'gva' },
         'gdb',
@@ -262,6 +299,8 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
     },
 
     ...(debug.each ? { each: debug.each } : { eachUnavailable: info.unavailable.each ?? 'this guest cannot' }),
+    ...(debug.syscalls ? { catchSyscalls: debug.syscalls.catch } : {}),
+    ...(debug.tracing ? { tracing: tracingOf(debug.tracing) } : {}),
     extraRegisters: {
       list: debug.vmcs === undefined ? SYSTEM_REGISTERS : [...SYSTEM_REGISTERS, ...VMCS_REGISTERS],
       read: readExtra,

@@ -19,6 +19,8 @@ export interface TargetInfo {
   unavailable: Partial<
     Record<
       | 'each'
+      | 'tracing'
+      | 'syscalls'
       | 'vmcs'
       | 'ept'
       | 'exits'
@@ -120,11 +122,65 @@ export interface Condition {
   registers: (string | undefined)[];
   /** What its addresses are. */
   space: 'gva' | 'gpa';
+  /** Trace state variables that are registers, by their number. */
+  variables?: (string | undefined)[];
+}
+
+/** What is done at an execute breakpoint instead of stopping there. Its expressions may have effects. */
+export type BreakpointAction =
+  /** What they print comes as `printed` events. */
+  | ({ kind: 'print' } & Condition)
+  /** A frame is kept while `tracing` is on. `passes`: the frame after which tracing ends; 0: none. */
+  | ({
+      kind: 'collect';
+      tracepoint: number;
+      passes: number;
+      allRegisters: boolean;
+      /** `base`: number of a register that `offset` counts from. */
+      memory: { base?: number; offset: bigint; length: number }[];
+    } & Condition);
+
+/** What a tracepoint has collected at one of its hits. */
+export interface TraceFrame {
+  tracepoint: number;
+  /** Linear address of the tracepoint. */
+  address: bigint;
+  vcpu: number;
+  icount: bigint;
+  registers?: RegisterFile;
+  memory: { address: bigint; bytes: Uint8Array }[];
+  variables: { number: number; value: bigint }[];
+  /** Why it could not collect all. */
+  failure?: string;
+}
+
+export interface TraceOptions {
+  /** Of the buffer; the oldest frames give way when it is `circular`, else tracing ends when it is full. */
+  bytes: number;
+  circular: boolean;
+  /** Trace state variables and what they begin with. */
+  variables: { number: number; value: bigint }[];
+}
+
+export interface TraceStatus {
+  running: boolean;
+  /** Why it does not run. */
+  stopped?:
+    | { why: 'never run' | 'asked' | 'full' }
+    | { why: 'passes'; tracepoint: number }
+    | { why: 'error'; tracepoint: number; text: string };
+  frames: number;
+  /** Since it was started, those that gave way included. */
+  created: number;
+  bytes: number;
+  free: number;
+  circular: boolean;
+  hits: { tracepoint: number; hits: number }[];
 }
 
 export type BreakpointSpec =
-  /** Stops before the instruction at this linear address runs. Never touches guest memory. */
-  | { kind: 'execute'; gva: bigint; condition?: Condition }
+  /** Stops before the instruction at this linear address runs, or acts there. Never touches guest memory. */
+  | { kind: 'execute'; gva: bigint; condition?: Condition; action?: BreakpointAction }
   /** Stops after an access to [address, address + length). `space` gva (linear) or gpa. */
   | { kind: 'watch'; space: 'gva' | 'gpa'; address: bigint; length: number; access: 'read' | 'write' | 'access' }
   /** Stops when a VM exit matches, before the VMM handles it. */
@@ -155,6 +211,8 @@ export type StopReason =
       by?: 'device';
     }
   | { kind: 'exit'; id?: number; exit: ExitRecord }
+  /** A vCPU stands at the kernel's entry, or behind the call in the program again. `number` as the kernel counts calls. */
+  | { kind: 'syscall'; phase: 'entry' | 'return'; number: number; by: 'syscall' | 'sysenter' | 'int 80h' }
   | { kind: 'limit'; message: string }
   | {
       kind: 'entry-failed';
@@ -191,6 +249,8 @@ export type DebuggerEvent =
   | { type: 'stopped'; vcpu: number; stop: StopReason; icount: bigint }
   /** One vCPU stopped by itself, see Debugger.each. */
   | { type: 'vcpu-stopped'; vcpu: number; stop: StopReason }
+  /** What breakpoints have printed. */
+  | { type: 'printed'; text: string }
   /** Bytes that the guest wrote to its first serial port. */
   | { type: 'serial'; bytes: Uint8Array }
   /** `symbols()` answers anew: the guest's kernel was found in its memory. */
@@ -472,6 +532,23 @@ export interface Debugger {
     stop(vcpus: readonly number[]): Promise<void>;
     /** As Debugger.step; the stop comes as an event. */
     step(vcpu: number, within?: { start: bigint; end: bigint }): Promise<void>;
+  };
+  /** Frames that breakpoints collect. */
+  readonly tracing?: {
+    start(options: TraceOptions): Promise<void>;
+    stop(): Promise<void>;
+    status(): Promise<TraceStatus>;
+    /** By its number from 0, the oldest; undefined when there is none. */
+    frame(index: number): Promise<TraceFrame | undefined>;
+    /** What tells the frames apart, oldest first. */
+    list(): Promise<{ tracepoint: number; address: bigint }[]>;
+    /** A trace state variable as it is now. */
+    variable(number: number): Promise<bigint | undefined>;
+  };
+  /** The system calls of the guest's programs. */
+  readonly syscalls?: {
+    /** From now on the guest stops where one begins or ends: all, or those of these numbers; undefined: it does not. */
+    catch(wanted: { numbers?: number[] } | undefined): Promise<void>;
   };
   readonly ept?: {
     /** GPA -> HPA with each entry. */

@@ -5,7 +5,7 @@
  * put off to the next run: a breakpoint that comes back keeps its id and hit count, and a stop costs no
  * round trips to the engine. Until then `wanted` is false and a hit is not reported as the client's.
  */
-import type { Access, MemorySpace, StopCause, Target, TargetCondition } from './target.js';
+import type { Access, MemorySpace, StopCause, Target, TargetAction, TargetCondition } from './target.js';
 
 /** Z packet types: software, hardware, write, read, access. */
 export type BreakpointType = 0 | 1 | 2 | 3 | 4;
@@ -17,6 +17,7 @@ export interface ClientBreakpoint {
   length: number;
   space: MemorySpace;
   condition: TargetCondition | undefined;
+  action: TargetAction | undefined;
   wanted: boolean;
   id: number;
 }
@@ -54,21 +55,27 @@ export class ClientBreakpoints {
     address: bigint,
     length: number,
     condition?: TargetCondition,
+    action?: TargetAction,
   ): Promise<void> {
     const key = keyOf(type, space, address, length);
     const present = this.entries.get(key);
     if (present !== undefined) {
       present.wanted = true;
-      if (sameCondition(present.condition, condition)) return;
+      if (sameCondition(present.condition, condition) && sameCondition(present.action, action)) return;
     }
     if (this.entries.size >= MAX_BREAKPOINTS) await this.reconcile();
-    if (this.entries.size >= MAX_BREAKPOINTS) throw new Error(`more than ${MAX_BREAKPOINTS} breakpoints`);
+    if (this.entries.size >= MAX_BREAKPOINTS)
+      throw new Error(`no room: ${MAX_BREAKPOINTS} breakpoints of this connection are set; delete some`);
     const id = await this.target.addBreakpoint(
       type === 0 || type === 1
-        ? { kind: 'execute', address, ...(condition === undefined ? {} : { condition }) }
+        ? {
+            ...{ kind: 'execute', address },
+            ...(condition === undefined ? {} : { condition }),
+            ...(action === undefined ? {} : { action }),
+          }
         : { kind: 'watch', space, address, length, access: WATCH_ACCESS[type] },
     );
-    this.entries.set(key, { type, address, length, space, condition, wanted: true, id });
+    this.entries.set(key, { type, address, length, space, condition, action, wanted: true, id });
     if (present !== undefined) await this.target.removeBreakpoint(present.id);
   }
 
@@ -111,7 +118,7 @@ export class ClientBreakpoints {
     const found: ClientBreakpoint[] = [];
     for (const type of [0, 1] as const) {
       const entry = this.entries.get(keyOf(type, 'virtual', address, 0));
-      if (entry?.wanted) found.push(entry);
+      if (entry?.wanted && entry.action === undefined) found.push(entry);
     }
     return found;
   }

@@ -55,7 +55,7 @@ export class NonStop {
 
   /** @throws Error while it runs: its registers mean nothing. */
   mustStand(thread: number): void {
-    if (this.running.has(thread)) throw new Error(`thread ${thread + 1} is running`);
+    if (this.running.has(thread)) throw new Error(`thread ${thread + 1} is running; interrupt it first`);
   }
 
   /**

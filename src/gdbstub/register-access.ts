@@ -2,7 +2,7 @@
 import { decodeLittleEndian, encodeLittleEndian } from '../rsp/hex.js';
 import { buildLayout, type RegisterLayout, type RegisterSlot, slotBytes } from './register-layout.js';
 import type { StubSettings } from './settings.js';
-import type { Architecture, Target, ThreadRegisters } from './target.js';
+import type { Architecture, ExtraRegister, Target, ThreadRegisters } from './target.js';
 
 /** IA32_EFER.LMA. @sdm 3A 2.2.1 "Extended Feature Enable Register" */
 const LMA = 1n << 10n;
@@ -24,7 +24,18 @@ export class RegisterAccess {
     private readonly settings: StubSettings,
     /** Whether the client can be told that the guest's mode has changed. */
     private readonly followsModes: () => boolean,
+    /** Whether the client tells its registers apart by group, as LLDB does. */
+    private readonly hasGroups: () => boolean,
   ) {}
+
+  /**
+   * Registers that the client is not shown as such: GDB prints all that it knows of in `info registers`, whatever their
+   * group, so those that have one are variables to it (see Tracepoints).
+   */
+  get hidden(): readonly ExtraRegister[] {
+    if (this.settings.registers === 'all' || this.hasGroups()) return [];
+    return this.target.extraRegisters?.list.filter(({ group }) => group !== undefined) ?? [];
+  }
 
   /** The layout that the client holds; chosen at its first use. */
   async layout(thread = 0): Promise<RegisterLayout> {
@@ -70,7 +81,9 @@ export class RegisterAccess {
   /** Switches to the wanted layout; the client must be told, or be about to ask. `registers` are all of them. */
   async choose(registers: ThreadRegisters): Promise<RegisterLayout> {
     const known = new Set(Object.keys(registers.values));
-    this.current = buildLayout(await this.wanted(registers), known, this.target.extraRegisters?.list);
+    const hidden = new Set(this.hidden);
+    const shown = this.target.extraRegisters?.list.filter((register) => !hidden.has(register));
+    this.current = buildLayout(await this.wanted(registers), known, shown, this.settings.linuxAbi);
     return this.current;
   }
 
@@ -97,6 +110,7 @@ export class RegisterAccess {
 
   /** Value of a standard slot; undefined when the target does not know it. */
   value(slot: RegisterSlot, registers: ThreadRegisters): bigint | undefined {
+    if (slot.source === 'none') return -1n;
     if (slot.key === 'rip' && this.linear()) return this.linearPc(registers);
     return registers.values[slot.key];
   }
@@ -108,19 +122,25 @@ export class RegisterAccess {
     return value === undefined ? 'x'.repeat(bytes * 2) : encodeLittleEndian(value, bytes);
   }
 
-  /** The `g` payload: the standard registers and no more. */
-  async readAll(thread: number): Promise<string> {
-    const registers = await this.target.readRegisters(thread);
+  /** The `g` payload: the standard registers and no more. @param file those of a trace frame; null: it has none */
+  async readAll(thread: number, file?: ThreadRegisters | null): Promise<string> {
+    const registers = file ?? (await this.target.readRegisters(thread));
     const layout = this.current ?? (await this.choose(registers));
     let out = '';
-    for (let number = 0; number < layout.standardCount; number++) out += this.hex(layout.slots[number], registers);
+    for (let number = 0; number < layout.standardCount; number++) {
+      const slot = layout.slots[number];
+      out += file === null ? 'x'.repeat(slotBytes(slot) * 2) : this.hex(slot, registers);
+    }
     return out;
   }
 
-  /** Undefined: no register of that number. */
-  async readOne(thread: number, number: number): Promise<string | undefined> {
+  /** Undefined: no register of that number. @param file as readAll */
+  async readOne(thread: number, number: number, file?: ThreadRegisters | null): Promise<string | undefined> {
     const slot = (await this.layout(thread)).slots[number];
     if (slot === undefined) return undefined;
+    if (file === null) return 'x'.repeat(slotBytes(slot) * 2);
+    if (file !== undefined) return this.hex(slot, file);
+    if (slot.source === 'none') return 'f'.repeat(slotBytes(slot) * 2);
     if (slot.source === 'thread') return this.hex(slot, await this.target.readRegisters(thread, [slot.key]));
     const value = await this.target.extraRegisters?.read(thread, slot.key);
     if (value === undefined) return 'x'.repeat(slotBytes(slot) * 2);
@@ -148,6 +168,7 @@ export class RegisterAccess {
     if (slot === undefined) throw new Error(`no register ${number}`);
     const value = hex.length === slotBytes(slot) * 2 ? decodeLittleEndian(hex) : undefined;
     if (value === undefined) throw new Error(`${slot.name} needs ${slotBytes(slot) * 2} hex digits`);
+    if (slot.source === 'none') return;
     if (slot.source === 'extra') {
       if (!(await this.puttingBack(thread, slot, value)))
         await this.target.extraRegisters?.write(thread, slot.key, value);

@@ -34,8 +34,8 @@ export interface RegisterSlot {
   group?: string;
   /** LLDB's generic role. */
   generic?: 'pc' | 'sp' | 'fp' | 'flags';
-  /** Which target group holds the value. */
-  source: 'thread' | 'extra';
+  /** Which target group holds the value; `none`: it is there for the client's sake, all ones. */
+  source: 'thread' | 'extra' | 'none';
   /** See ExtraRegister. */
   moves?: boolean;
 }
@@ -117,11 +117,13 @@ export const SYSTEM_FEATURE = 'org.vmscope.x86.system';
 /**
  * @param available register names that the target knows; the AVX halves are described only when it has them.
  * @param extras the target's extra registers; those that a standard feature names are not repeated.
+ * @param linuxAbi GDB is told that programs are Linux's.
  */
 export function buildLayout(
   architecture: Architecture,
   available: ReadonlySet<string>,
   extras: readonly ExtraRegister[] = [],
+  linuxAbi = false,
 ): RegisterLayout {
   const long = architecture === 'x86-64';
   const vectors = long ? 16 : 8;
@@ -144,6 +146,12 @@ export function buildLayout(
       'org.gnu.gdb.i386.avx',
       Array.from({ length: vectors }, (_, at) => slot(`ymm${at}h`, 128, 'uint128')),
     );
+  }
+  // with it GDB takes the guest's programs for Linux's, and knows the names of their system calls
+  if (linuxAbi && architecture !== 'i8086') {
+    const name = long ? 'orig_rax' : 'orig_eax';
+    const bits = long ? 64 : 32;
+    add('org.gnu.gdb.i386.linux', [slot(name, bits, long ? 'int64' : 'int32', { source: 'none' })]);
   }
   const taken = new Set(slots.map((member) => member.name));
   const own = extras.filter((register) => !taken.has(register.name)).map(extraSlot);

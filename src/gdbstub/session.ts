@@ -22,8 +22,10 @@ import { allPermitted, type Permission, refusalOf } from './permissions.js';
 import { RegisterAccess } from './register-access.js';
 import type { StubSettings } from './settings.js';
 import { SIGNAL_NONE, SIGNAL_TRAP, summarizeStop } from './stop-reply.js';
-import type { StopCause, Target, ThreadRegisters } from './target.js';
+import { SyscallCatches } from './syscall-catches.js';
+import type { StopCause, Target, TargetCondition, ThreadRegisters } from './target.js';
 import { formatThreadId, PROCESS_ID } from './thread-id.js';
+import { Tracepoints } from './tracepoints.js';
 
 /** Announced as PacketSize: largest payload in either direction, in bytes. */
 export const PACKET_SIZE = 0x100000;
@@ -71,10 +73,22 @@ export interface ClientFeatures {
 export type RunRequest =
   /** Absent: all threads. */
   | { kind: 'continue'; threads?: readonly number[] }
-  /** `others` run meanwhile. With `within`, steps while the program counter, as the client sees it, is in it. */
-  | { kind: 'step'; thread: number; within?: { start: bigint; end: bigint }; others?: readonly number[] };
+  /**
+   * `others` run meanwhile, and each of `before` makes one step before: what stops one of these ends it there. With
+   * `within`, steps while the program counter, as the client sees it, is in it.
+   */
+  | {
+      kind: 'step';
+      thread: number;
+      within?: { start: bigint; end: bigint };
+      others?: readonly number[];
+      before?: readonly number[];
+    };
 
 const EACCES = 13;
+/** Characters that wait for a client which does not take them, and of one packet. */
+const MAX_PRINTED = 2 ** 20;
+const PRINTED_PIECE = 0x4000;
 
 /** What a stop reply shows. */
 const STOP_REGISTERS = ['rip', 'rsp', 'rbp'];
@@ -103,6 +117,9 @@ export class Session {
     lldb: false,
     extended: false,
   };
+  readonly syscalls: SyscallCatches;
+  /** Tracepoints, and the frame that is looked at. */
+  readonly trace: Tracepoints;
   /** What the client has not forbidden itself. */
   readonly permissions = allPermitted();
   readonly breakpoints: ClientBreakpoints;
@@ -127,6 +144,8 @@ export class Session {
   takesProgram = false;
   /** The client has the kernel's symbols from here. */
   symbolsServed = false;
+  /** How many trace state variables the client has been told of. */
+  variablesTold = 0;
   /** Files that the client has open, by descriptor. */
   readonly files = new Map<number, Uint8Array>();
   /** Half a packet, since a byte may need an escape. */
@@ -137,6 +156,8 @@ export class Session {
   /** First item of the queue that is not handled yet. */
   private head = 0;
   private packetBefore = '';
+  /** Stops are not told: there is more to do. */
+  private quiet = false;
   private pumping = false;
   /** A monitor command is being served, which may run the guest that stood. */
   private mayRun = false;
@@ -148,6 +169,8 @@ export class Session {
   /** The stop that stands behind an exec event, given when the client resumes from that. */
   private behindExec: BehindExec | undefined;
   private notes: string[] = [];
+  /** Printed, and not sent yet. */
+  private printed = '';
   /** The client is still to be told how its view goes with the guest's mode. */
   private modeToTell = false;
   private lastTurn = performance.now();
@@ -159,9 +182,18 @@ export class Session {
     private readonly wire: Wire,
   ) {
     this.breakpoints = new ClientBreakpoints(target);
-    this.registers = new RegisterAccess(target, settings, () => this.features.execEvents);
+    this.registers = new RegisterAccess(
+      target,
+      settings,
+      () => this.features.execEvents,
+      () => this.features.threadsInStopReply,
+    );
+    this.trace = new Tracepoints(this);
+    this.syscalls = new SyscallCatches(target);
     this.unsubscribe = target.onEvent((event) => {
-      if (event.type !== 'running') this.enqueue([{ kind: event.type, thread: event.thread, cause: event.cause }]);
+      if (event.type === 'printed') this.print(event.text);
+      else if (event.type !== 'running' && !this.quiet)
+        this.enqueue([{ kind: event.type, thread: event.thread, cause: event.cause }]);
     });
   }
 
@@ -184,13 +216,14 @@ export class Session {
     const forNobody =
       this.nonStop === undefined ? this.view === 'running' && (await this.stoppedByOwn()) : await this.nonStop.end();
     this.nonStop = undefined;
-    await this.breakpoints.clear();
+    await this.forgetStops();
     if (forNobody) await this.target.resume();
   }
 
   /** The guest stands at what this client alone asked for. */
   private async stoppedByOwn(): Promise<boolean> {
     const cause = this.target.lastStop()?.cause;
+    if (cause?.kind === 'syscall') return this.syscalls.any;
     if (cause?.kind === 'watchpoint') return this.breakpoints.watching(cause) !== undefined;
     if (cause?.kind !== 'breakpoint' || this.breakpoints.at(cause.address).length === 0) return false;
     return !((await this.target.othersBreakAt?.(cause.address)) ?? false);
@@ -285,8 +318,15 @@ export class Session {
     const registers = await this.target.readRegisters(thread, STOP_REGISTERS);
     // a thread that the client asked to stop has met no signal
     const { signal, reason } =
-      cause.kind === 'paused' ? { signal: 0, reason: '' } : summarizeStop(cause, this.breakpoints, this.features);
+      cause.kind === 'paused'
+        ? { signal: 0, reason: '' }
+        : summarizeStop(cause, this.breakpoints, { ...this.features, syscalls: this.syscalls.any });
     return this.stopPacket(thread, registers, signal, reason);
+  }
+
+  /** What the numbers in agent expressions are to the target. */
+  async expressionNames(): Promise<Pick<TargetCondition, 'registers' | 'variables'>> {
+    return { registers: await this.registers.conditionNames(), variables: this.trace.registerVariables };
   }
 
   /** Text for the user, printed with the next stop: GDB takes console output only while it waits for one. */
@@ -422,11 +462,33 @@ export class Session {
     this.view = 'stopped';
     this.behindExec = undefined;
     this.physicalMemory = false;
+    await this.forgetStops();
+  }
+
+  /** All that this client has had the target stop or act at goes. */
+  private async forgetStops(): Promise<void> {
     await this.breakpoints.clear();
+    await this.trace.end();
+    await this.syscalls.clear();
+  }
+
+  /** What breakpoints print, while GDB waits for a stop; else with the next one. */
+  private print(text: string): void {
+    if (this.closed) return;
+    this.printed = this.printed.length < MAX_PRINTED ? this.printed + text : this.printed;
+    if ((this.view === 'running' || this.nonStop) && !this.full) this.sendPrinted();
+  }
+
+  private sendPrinted(): void {
+    const text = this.printed;
+    this.printed = '';
+    for (let at = 0; at < text.length; at += PRINTED_PIECE)
+      this.send(`O${encodeHexText(text.slice(at, at + PRINTED_PIECE))}`);
   }
 
   /** Serves c, s and vCont. @returns a reply only when the guest cannot run. */
   async run(request: RunRequest): Promise<string | undefined> {
+    this.trace.frame = undefined;
     const behind = this.behindExec;
     const stop = this.target.lastStop();
     this.behindExec = undefined;
@@ -448,6 +510,7 @@ export class Session {
       // a plain step meets no breakpoint: those that the client has taken out for it come back
       const plain = request.kind === 'step' && request.within === undefined && !request.others?.length;
       if (!plain) await this.breakpoints.reconcile();
+      await this.syscalls.reconcile();
       if (request.kind === 'continue') await this.target.resume(request.threads);
       else await this.step(request);
       return undefined;
@@ -466,7 +529,10 @@ export class Session {
     const breakpoint = cause.kind === 'breakpoint' && this.breakpoints.at(cause.address).length > 0;
     const registers = await this.target.readRegisters(thread, STOP_REGISTERS);
     // a reason that GDB cannot match has it resume for ever
-    const { signal, reason } = summarizeStop(cause, this.breakpoints, { swbreak: false, hwbreak: false });
+    const { signal, reason } = summarizeStop(cause, this.breakpoints, {
+      ...{ swbreak: false, hwbreak: false },
+      syscalls: this.syscalls.any,
+    });
     const explained = breakpoint || reason !== '' || signal !== SIGNAL_TRAP;
     await this.sendStop(thread, registers, explained ? signal : SIGNAL_NONE, reason);
   }
@@ -477,12 +543,31 @@ export class Session {
   }
 
   /** Starts a step. It may go on for long, or never end: packets are served meanwhile. */
-  private async step({ thread, within, others }: RunRequest & { kind: 'step' }): Promise<void> {
+  private async step({ thread, within, others, before = [] }: RunRequest & { kind: 'step' }): Promise<void> {
     const range = within && (await this.linearRange(thread, within));
-    void this.target.step(thread, range, others).catch((error: unknown) => {
+    const all = async (): Promise<void> => {
+      for (const other of before) if (!(await this.stepQuietly(other))) return;
+      await this.target.step(thread, range, others);
+    };
+    void all().catch((error: unknown) => {
       this.view = 'stopped';
       this.send(this.error(22, messageOf(error)));
     });
+  }
+
+  /** One of several threads that step: the client is told of the last one's. False: something else has stopped it. */
+  private async stepQuietly(thread: number): Promise<boolean> {
+    this.quiet = true;
+    try {
+      await this.target.step(thread);
+    } finally {
+      this.quiet = false;
+    }
+    const cause = this.target.lastStop()?.cause;
+    if (cause?.kind === 'step') return true;
+    // an interrupt is told by itself
+    if (cause !== undefined && cause.kind !== 'paused') this.enqueue([{ kind: 'stopped', thread, cause }]);
+    return false;
   }
 
   /** A range of the program counter as the client sees it, by linear addresses. */
@@ -510,7 +595,7 @@ export class Session {
     }
     const registers = await this.target.readRegisters(thread, STOP_REGISTERS);
     const layout = await this.registers.layout(thread);
-    const summary = summarizeStop(cause, this.breakpoints, this.features);
+    const summary = summarizeStop(cause, this.breakpoints, { ...this.features, syscalls: this.syscalls.any });
     if (summary.message) this.note(summary.message);
     if ((await this.registers.wanted(registers)) === layout.architecture) {
       return this.sendStop(thread, registers, summary.signal, summary.reason);
@@ -598,6 +683,7 @@ export class Session {
           : 'The guest is shown in 64-bit registers, as its image is; monitor arch auto goes with its mode.',
       );
     }
+    this.sendPrinted();
     for (const note of this.notes) this.send(`O${encodeHexText(`vmscope: ${note}\n`)}`);
     this.notes = [];
   }

@@ -14,6 +14,13 @@ export interface StubSettings {
    * queries (pwndbg, GEF) shows up, since these add the segment themselves.
    */
   linearPc: 'on' | 'off' | 'auto';
+  /**
+   * Which registers GDB is told of: those that it shows by `info registers` with QEMU, or every one, VMCS fields
+   * included. LLDB, which shows them by group, has all.
+   */
+  registers: 'few' | 'all';
+  /** GDB takes the guest's programs for Linux's: `catch syscall` needs that, and modules are no libraries then. */
+  linuxAbi: boolean;
 }
 
 export const ARCHITECTURE_SETTINGS: readonly NonNullable<StubSettings['architecture']>[] = [
@@ -24,5 +31,5 @@ export const ARCHITECTURE_SETTINGS: readonly NonNullable<StubSettings['architect
 ];
 
 export function defaultSettings(): StubSettings {
-  return { linearPc: 'auto' };
+  return { linearPc: 'auto', registers: 'few', linuxAbi: false };
 }

@@ -42,6 +42,8 @@ function signalAndCode(cause: StopCause, exit: TargetExit | undefined): [signal:
     case 'event':
       if (!exit?.stoppedHere) return [SIGNAL_TRAP, 0, 0n];
       return [SIGNAL_TRAP, VM_EXIT | (exit.reason & 0xffff), exit.gpa || exit.linearRip];
+    case 'syscall':
+      return [SIGNAL_TRAP, 0, 0n];
     case 'exited':
       return [SIGNAL_NONE, 0, 0n];
   }

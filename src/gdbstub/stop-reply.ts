@@ -26,7 +26,7 @@ export interface StopSummary {
 export function summarizeStop(
   cause: Exclude<StopCause, { kind: 'exited' }>,
   breakpoints: ClientBreakpoints,
-  announced: { swbreak: boolean; hwbreak: boolean },
+  announced: { swbreak: boolean; hwbreak: boolean; syscalls: boolean },
 ): StopSummary {
   switch (cause.kind) {
     case 'paused':
@@ -46,6 +46,17 @@ export function summarizeStop(
       if (hit === undefined) return { signal: SIGNAL_TRAP, reason: '', ...note };
       const name = { 2: 'watch', 3: 'rwatch', 4: 'awatch' }[hit.entry.type as 2 | 3 | 4];
       return { signal: SIGNAL_TRAP, reason: `${name}:${hit.address.toString(16)};`, ...note };
+    }
+    case 'syscall': {
+      const note = cause.note === undefined ? {} : { message: cause.note };
+      if (announced.syscalls)
+        return { signal: SIGNAL_TRAP, reason: `syscall_${cause.phase}:${cause.number.toString(16)};`, ...note };
+      const what = cause.phase === 'entry' ? 'is called' : 'has returned';
+      return {
+        signal: SIGNAL_TRAP,
+        reason: '',
+        message: `System call ${cause.number} ${what}; another view catches it.`,
+      };
     }
     case 'fault':
       return { signal: cause.signal, reason: '', message: cause.message };

@@ -26,6 +26,8 @@ export type StopCause =
   | { kind: 'step'; note?: string }
   /** An execute breakpoint at this linear address, whoever set it; `note` is for the user. */
   | { kind: 'breakpoint'; address: bigint; note?: string }
+  /** A system call that somebody catches: the kernel's entry, or the program behind it. `note` is for the user. */
+  | { kind: 'syscall'; phase: 'entry' | 'return'; number: number; note?: string }
   /** `note` is for the user. */
   | { kind: 'watchpoint'; access: Access; address: bigint; length: number; note?: string }
   /**
@@ -42,7 +44,9 @@ export type TargetEvent =
   | { type: 'running' }
   | { type: 'stopped'; thread: number; cause: StopCause }
   /** One vCPU stopped by itself, see Target.each. */
-  | { type: 'thread-stopped'; thread: number; cause: StopCause };
+  | { type: 'thread-stopped'; thread: number; cause: StopCause }
+  /** What breakpoints that do not stop have printed. */
+  | { type: 'printed'; text: string };
 
 /** Agent expressions, all of which are 0 where a breakpoint does not stop. */
 export interface TargetCondition {
@@ -50,10 +54,24 @@ export interface TargetCondition {
   /** By the number that the expressions have: a name of the target's, `linear-pc` for the linear address of RIP. */
   registers: (string | undefined)[];
   space: MemorySpace;
+  /** Trace state variables that are registers, by their number. */
+  variables: (string | undefined)[];
 }
 
+/** What is done at an execute breakpoint that does not stop: print, or collect a frame of a trace. */
+export type TargetAction =
+  | ({ kind: 'print' } & TargetCondition)
+  | ({
+      kind: 'collect';
+      tracepoint: number;
+      /** The frame after which the trace ends; 0: none. */
+      passes: number;
+      allRegisters: boolean;
+      memory: { base?: number; offset: bigint; length: number }[];
+    } & TargetCondition);
+
 export type TargetBreakpoint =
-  | { kind: 'execute'; address: bigint; condition?: TargetCondition }
+  | { kind: 'execute'; address: bigint; condition?: TargetCondition; action?: TargetAction }
   | { kind: 'watch'; space: MemorySpace; address: bigint; length: number; access: Access };
 
 export type MemorySpace = 'virtual' | 'physical';
@@ -81,6 +99,27 @@ export interface EnumType {
   kind: 'enum';
   id: string;
   values: { name: string; value: number }[];
+}
+
+/** What a tracepoint has collected. */
+export interface TargetFrame {
+  tracepoint: number;
+  address: bigint;
+  registers?: ThreadRegisters;
+  memory: readonly { address: bigint; bytes: Uint8Array }[];
+  variables: readonly { number: number; value: bigint }[];
+}
+
+export interface TargetTraceStatus {
+  running: boolean;
+  /** Why it does not run; `tracepoint` of a pass count or an error. */
+  stopped?: { why: 'never run' | 'asked' | 'full' | 'passes' | 'error'; tracepoint?: number; text?: string };
+  frames: number;
+  created: number;
+  bytes: number;
+  free: number;
+  circular: boolean;
+  hits: readonly { tracepoint: number; hits: number }[];
 }
 
 /** A table for `info os NAME`. */
@@ -172,6 +211,18 @@ export interface Target {
     /** Those that run stop, as paused. */
     stop(threads: readonly number[]): Promise<void>;
     step(thread: number, within?: { start: bigint; end: bigint }): Promise<void>;
+  };
+  /** Has system calls stop the guest: all, or those of these numbers; undefined: no longer. */
+  readonly catchSyscalls?: (wanted: { numbers?: number[] } | undefined) => Promise<void>;
+  /** Frames that breakpoints collect. */
+  readonly tracing?: {
+    /** @throws Error naming what is too much */
+    start(options: { bytes: number; circular: boolean; variables: { number: number; value: bigint }[] }): Promise<void>;
+    stop(): Promise<void>;
+    status(): Promise<TargetTraceStatus>;
+    frame(index: number): Promise<TargetFrame | undefined>;
+    list(): Promise<{ tracepoint: number; address: bigint }[]>;
+    variable(number: number): Promise<bigint | undefined>;
   };
   /** Why there is no such ability. */
   readonly eachUnavailable?: string;

@@ -21,6 +21,13 @@ export function parseThreadId(text: string): ThreadSelector | undefined {
   return parsePart(text.slice(dot + 1));
 }
 
+/** Whether a packet is about the guest: `;PID` of process 1 as hexadecimal, or nothing. */
+export const isGuest = (args: string): boolean =>
+  args === '' || (args[0] === ';' && parsePart(args.slice(1)) === PROCESS_ID);
+
+export const NO_SUCH_PROCESS =
+  'no such process: to gdb the guest is process 1, its vCPUs are the threads; info os processes lists what runs in it';
+
 /** @param thread the target's number, from 0. */
 export function formatThreadId(thread: number, multiprocess: boolean): string {
   const id = (thread + 1).toString(16).padStart(2, '0');

@@ -35,6 +35,8 @@ export function stopText(stop: StopReason | undefined, symbols: Model['symbols']
       return `STOPPED: ${stop.by === 'device' ? 'DMA ' : ''}${watchText(stop, at(stop.address))} (watchpoint ${stop.id})`;
     case 'exit':
       return `STOPPED: ${exitReasonName(stop.exit.reason)}${stop.id === undefined ? '' : ` (breakpoint ${stop.id})`}`;
+    case 'syscall':
+      return `STOPPED: ${stop.by} ${stop.number} ${stop.phase === 'entry' ? 'called' : 'returned'}`;
     case 'limit':
       return `STOPPED: ${stop.message}`;
     case 'entry-failed':

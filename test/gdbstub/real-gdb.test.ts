@@ -84,6 +84,7 @@ describe.skipIf(!gdb.available)(named('gdb', gdb), () => {
   });
 
   test('shows registers of every feature, decoded', async () => {
+    stub.settings.registers = 'all';
     const out = await runGdb(
       'info registers',
       'p $vmcs_exit_reason',
@@ -106,6 +107,7 @@ describe.skipIf(!gdb.available)(named('gdb', gdb), () => {
   });
 
   test('writes registers and memory, and says when a register refuses', async () => {
+    stub.settings.registers = 'all';
     const out = await runGdb(
       'set $rax = 0x1122334455667788',
       'set $eflags = 0x246',

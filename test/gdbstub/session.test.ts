@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { monitorEffect } from '../../src/engine/debug/monitor-effects.js';
 import { checksum, encodePacket, unescapePayload } from '../../src/rsp/packet.js';
-import { COUNTER, CRASH, FakeTarget, HALT, MODE_SWITCH, READER } from './fake-target.js';
+import { CODE, COUNTER, CRASH, FakeTarget, HALT, MODE_SWITCH, READER } from './fake-target.js';
 import { WireClient } from './wire-client.js';
 
 const fromHex = (text: string): string => Buffer.from(text, 'hex').toString('utf8');
@@ -59,7 +59,9 @@ describe('connecting', () => {
     ['y', ''],
     ['', ''],
     ['qOffsets', ''],
-    ['qTStatus', ''],
+    ['qTStatus', 'T0;tnotrun:0'],
+    ['QTinit', ''],
+    ['QCatchSyscalls:1', ''],
     ['!', 'OK'],
     ['qAttached', '1'],
     ['qAttached:1', '1'],
@@ -138,7 +140,7 @@ describe('registers', () => {
   });
 
   test('extras have numbers behind mxcsr and are served by p only', async () => {
-    const client = new WireClient();
+    const client = new WireClient(undefined, { registers: 'all' });
     const xml = await client.ask('qXfer:features:read:target.xml:0,fffff');
     const number = (name: string): string =>
       Number(new RegExp(`name="${name}"[^>]*regnum="(\\d+)"`).exec(xml)?.[1]).toString(16);
@@ -153,7 +155,7 @@ describe('registers', () => {
   });
 
   test('the description comes in pieces that fit together', async () => {
-    const client = new WireClient();
+    const client = new WireClient(undefined, { registers: 'all' });
     const whole = await client.ask('qXfer:features:read:target.xml:0,fffff');
     let pieces = '';
     for (let at = 0; ; at += 0x200) {
@@ -456,7 +458,7 @@ describe('memory', () => {
   });
 
   test('a register that moves by itself takes an old value that was read, without effect', async () => {
-    const client = new WireClient();
+    const client = new WireClient(undefined, { registers: 'all' });
     const xml = await client.ask('qXfer:features:read:target.xml:0,ffff');
     const number = (name: string) => Number(new RegExp(`<reg name="${name}"[^>]*regnum="(\\d+)"`).exec(xml)?.[1]);
     for (const name of ['cr0', 'tsc', 'vmcs_exit_reason'])
@@ -673,7 +675,9 @@ describe('running', () => {
     ['Z0,1000,1;X2,zzzz', 'E16'],
     ['Z0,1000,1;X9,27', 'E16'],
     ['Z0,1000,1;X1,0c', 'E16'],
-    ['Z0,1000,1;cmds:0,X1,27', 'E16'],
+    ['Z0,1000,1;cmds:2,X1,27', 'E16'],
+    ['Z0,1000,1;cmds:0,X1,2', 'E16'],
+    ['Z0,1000,1;cmds:0,', 'E16'],
   ])('%s answers %j', async (packet, reply) => {
     const client = new WireClient();
     expect(await client.ask(packet)).toBe(reply);
@@ -974,6 +978,38 @@ describe('siginfo and permissions', () => {
     expect(asked).toEqual(['reset']);
   });
 
+  test('of several threads that step in one vCont each makes a step, and the client is told once', async () => {
+    const client = new WireClient(new FakeTarget(3));
+    const places = () => client.target.cpus.map(({ values }) => values.rip);
+    const [first, , third] = places();
+    client.target.cpus[1].values.rip = CODE;
+    await client.ask('Hc1');
+    expect(await client.ask('vCont;s:1;s:2')).toMatch(/^T05thread:01;/);
+    expect(client.target.executed).toBe(2);
+    expect(places()).toEqual([first + 1n, CODE + 1n, third]);
+    expect(await client.pending()).toEqual([]);
+    // one that ends the guest's run ends it there: the first has not moved
+    client.target.cpus[1].values.rip = CRASH + 1n;
+    expect(await client.ask('vCont;s:2;s:1')).toMatch(/^O/);
+    expect(await client.receive()).toMatch(/^T0bthread:02;/);
+    expect(places()[0]).toBe(first + 1n);
+    expect(await client.pending()).toEqual([]);
+  });
+
+  test.each([
+    ['D;2', 'D;1'],
+    ['vKill;2', 'vKill;1'],
+    ['vAttach;2', 'vAttach;1'],
+  ])('%s is refused and changes nothing, where %s is about the guest', async (wrong, right) => {
+    const client = new WireClient();
+    await client.ask('qSupported:error-message+;multiprocess+');
+    await client.ask('Z1,1004,1');
+    expect(await client.ask(wrong)).toMatch(/^E\.no such process: to gdb the guest is process 1, .*info os processes/);
+    expect([client.target.running(), client.target.breakpoints.size]).toEqual([false, 1]);
+    expect(await client.ask(right)).toMatch(/^(OK|T05)/);
+    expect(client.target.breakpoints.size).toBe(0);
+  });
+
   test('monitor is about the thread of thread apply, which only asks whether that lives', async () => {
     const client = new WireClient(new FakeTarget(3));
     const about: number[] = [];
@@ -1151,14 +1187,14 @@ describe('leaving', () => {
   });
 });
 
-test('each of thousands of steps over the wire runs one instruction', async () => {
+test('each of thousands of steps over the wire runs one instruction', { timeout: 60_000 }, async () => {
   const client = new WireClient();
   await client.ask('QStartNoAckMode');
   for (let count = 0; count < 2000; count++) await client.ask('vCont;s:1');
   expect(client.target.executed).toBe(2000);
 });
 
-test('a flood of packets slows the sender and keeps the order', async () => {
+test('a flood of packets slows the sender and keeps the order', { timeout: 60_000 }, async () => {
   const client = new WireClient();
   await client.ask('QStartNoAckMode');
   const packets = Array.from({ length: 5000 }, (_, at) => encodePacket(`m${(0x1000 + (at % 4)).toString(16)},1`));

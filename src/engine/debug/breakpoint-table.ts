@@ -1,5 +1,5 @@
-import type { Breakpoint, BreakpointSpec, Condition, ExitRecord } from '../debugger.js';
-import { checkAgentExpression } from './agent-expression.js';
+import type { Breakpoint, BreakpointAction, BreakpointSpec, Condition, ExitRecord } from '../debugger.js';
+import { checkAgentExpression, programOf } from './agent-expression.js';
 import type { BreakpointSink, Watch } from './machine-view.js';
 import { exitMatches } from './trace-reader.js';
 
@@ -11,6 +11,8 @@ export class BreakpointTable {
   readonly #at = new Map<bigint, ExecuteBreakpoint[]>();
   /** Addresses of run-until targets, which are no breakpoints to anybody else. */
   readonly #temporary = new Set<bigint>();
+  /** Places that are looked at for somebody's sake, and are no breakpoints to anybody either. */
+  #places: ReadonlySet<bigint> = new Set();
   /** Exit breakpoints, and how many there are of each kind. */
   readonly #exits = new Set<Breakpoint>();
   readonly #counts: Record<BreakpointSpec['kind'], number> = { execute: 0, watch: 0, exit: 0 };
@@ -79,17 +81,29 @@ export class BreakpointTable {
   }
 
   /**
-   * The first enabled breakpoint at this address that `holds`; all that do are counted as hit.
+   * The first enabled breakpoint at this address that `holds` and is to stop; all that hold are counted as hit.
    * @param holds whether its condition lets it stop
+   * @param act carries out the action of one that does not stop
    */
-  hitAt(gva: bigint, holds: (condition: Condition) => boolean): ExecuteBreakpoint | undefined {
+  hitAt(
+    gva: bigint,
+    holds: (condition: Condition) => boolean,
+    act: (action: BreakpointAction) => void,
+  ): ExecuteBreakpoint | undefined {
     let first: ExecuteBreakpoint | undefined;
     for (const item of this.#at.get(gva) ?? []) {
       if (!item.enabled || (item.condition !== undefined && !holds(item.condition))) continue;
       item.hits++;
-      first ??= item;
+      if (item.action) act(item.action);
+      else first ??= item;
     }
     return first;
+  }
+
+  /** Those that there were before go. */
+  setPlaces(places: ReadonlySet<bigint>): void {
+    this.#places = places;
+    this.#stale = true;
   }
 
   isTemporary(gva: bigint): boolean {
@@ -112,7 +126,10 @@ export class BreakpointTable {
   }
 
   #check(spec: BreakpointSpec): void {
-    if (spec.kind === 'execute') spec.condition?.expressions.forEach(checkAgentExpression);
+    if (spec.kind === 'execute') {
+      spec.condition?.expressions.forEach(checkAgentExpression);
+      spec.action?.expressions.forEach(programOf);
+    }
     if (spec.kind === 'watch' && spec.length < 1) throw new Error('a watchpoint needs at least 1 byte');
     this.sink.check(spec, this.#counts[spec.kind], () => this.list());
   }
@@ -121,7 +138,7 @@ export class BreakpointTable {
   flush(): void {
     if (!this.#stale) return;
     this.#stale = false;
-    const execute = new Set(this.#temporary);
+    const execute = new Set([...this.#temporary, ...this.#places]);
     const watches: Watch[] = [];
     for (const item of this.#all.values()) {
       if (!item.enabled) continue;

@@ -1,6 +1,64 @@
 import type { Condition } from '../debugger.js';
-import { type AgentContext, AgentExpressionError, evaluateAgentExpression } from './agent-expression.js';
+import { type AgentContext, AgentExpressionError, programOf } from './agent-expression.js';
 import type { MachineView } from './machine-view.js';
+
+/** What the expressions of one condition or action find where a vCPU stands. */
+export class ExpressionContext implements AgentContext {
+  vcpu = 0;
+  collect: AgentContext['collect'];
+  print: AgentContext['print'];
+  /** Trace state variables that a client has defined. */
+  variables: Map<number, bigint> | undefined;
+
+  constructor(
+    private readonly view: MachineView,
+    private readonly condition: Condition,
+  ) {}
+
+  register(number: number): bigint | undefined {
+    const name = this.condition.registers[number];
+    return name === undefined ? undefined : this.named(name);
+  }
+
+  memory(address: bigint, length: number): Uint8Array {
+    return this.view.readMemory(this.vcpu, this.condition.space, address, length);
+  }
+
+  load(address: bigint, bytes: number): bigint | undefined {
+    return this.condition.space === 'gva' ? this.view.liveLoad?.(this.vcpu, address, bytes) : undefined;
+  }
+
+  variable(number: number): bigint | undefined {
+    const name = this.condition.variables?.[number];
+    return name === undefined ? this.variables?.get(number) : this.named(name);
+  }
+
+  setVariable(number: number, value: bigint): void {
+    if (this.variables?.has(number)) this.variables.set(number, value);
+  }
+
+  private named(name: string): bigint | undefined {
+    const { view, vcpu } = this;
+    if (name === 'linear_rip') return view.linearRip(vcpu);
+    const live = view.liveRegister?.(vcpu, name);
+    if (live !== undefined) return live;
+    if (name.startsWith('vmcs:')) return view.vmcsField?.(vcpu, Number.parseInt(name.slice(5), 16));
+    return view.readRegisters(vcpu, [name])[name];
+  }
+}
+
+const contexts = new WeakMap<Condition, ExpressionContext>();
+
+/** The context of a condition, for a vCPU; one for its whole life. */
+export function contextOf(view: MachineView, vcpu: number, condition: Condition): ExpressionContext {
+  let context = contexts.get(condition);
+  if (context === undefined) {
+    context = new ExpressionContext(view, condition);
+    contexts.set(condition, context);
+  }
+  context.vcpu = vcpu;
+  return context;
+}
 
 /**
  * Whether a breakpoint's condition lets it stop a vCPU where that stands now. One that cannot be evaluated does.
@@ -9,27 +67,18 @@ import type { MachineView } from './machine-view.js';
 export function conditionHolds(
   view: MachineView,
   vcpu: number,
-  { expressions, registers, space }: Condition,
+  condition: Condition,
   failed: (why: string) => void,
 ): boolean {
-  const context: AgentContext = {
-    register: (number) => registerOf(view, vcpu, registers[number]),
-    memory: (address, length) => view.readMemory(vcpu, space, address, length),
-  };
-  return expressions.some((code) => {
+  const context = contextOf(view, vcpu, condition);
+  for (const code of condition.expressions) {
     try {
-      return evaluateAgentExpression(code, context) !== 0n;
+      if (programOf(code).run(context) !== 0n) return true;
     } catch (error) {
       if (!(error instanceof AgentExpressionError)) throw error;
       failed(error.message);
       return true;
     }
-  });
-}
-
-function registerOf(view: MachineView, vcpu: number, name: string | undefined): bigint | undefined {
-  if (name === undefined) return undefined;
-  if (name === 'linear_rip') return view.linearRip(vcpu);
-  if (name.startsWith('vmcs:')) return view.vmcsField?.(vcpu, Number.parseInt(name.slice(5), 16));
-  return view.readRegisters(vcpu, [name])[name];
+  }
+  return false;
 }

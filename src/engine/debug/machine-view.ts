@@ -42,6 +42,12 @@ export interface MachineView {
   translate(vcpu: number, gva: bigint): bigint | undefined;
   /** Linear address of the next instruction. */
   linearRip(vcpu: number): bigint;
+  /**
+   * A register, and memory by linear address, of a vCPU that is in the middle of running, without taking it out of the
+   * guest; undefined where only readRegisters and readMemory tell.
+   */
+  liveRegister?(vcpu: number, name: string): bigint | undefined;
+  liveLoad?(vcpu: number, gva: bigint, bytes: number): bigint | undefined;
   halted(vcpu: number): boolean;
   /** The access that the last watchpoint stopped at. */
   takeWatchHit(vcpu: number): Omit<Extract<StopReason, { kind: 'watchpoint' }>, 'kind' | 'by'>;

@@ -53,6 +53,26 @@ const IN_STATE = new Map<string, number>([
 ]);
 IN_STATE.delete('rsp');
 
+/** Registers that the state block holds while the vCPU is in the guest. */
+export const LIVE = new Map<string, number>([
+  ...IN_STATE,
+  ...[...GENERAL_REGISTERS].map((name, i): [string, number] => [name, L.GPR + i * 8]),
+  ['rip', L.RIP],
+  ['cr3', L.CR3],
+  ['fs_base', L.SEGMENTS + SEGMENT_REGISTERS.indexOf('fs') * L.SEGMENT_BYTES + L.SEG_BASE],
+  ['gs_base', L.SEGMENTS + SEGMENT_REGISTERS.indexOf('gs') * L.SEGMENT_BYTES + L.SEG_BASE],
+]);
+
+const CS_BASE = L.SEGMENTS + L.SEG_CS * L.SEGMENT_BYTES + L.SEG_BASE;
+
+/** As linearRip, of a vCPU that is in the guest. */
+export function liveLinearRip(vcpu: Vcpu): bigint {
+  const { host } = vcpu;
+  const rip = host.get64(L.RIP);
+  if ((host.get32(L.MODE) & L.MODE_CODE64) !== 0) return rip;
+  return BigInt.asUintN(32, rip + host.get64(CS_BASE));
+}
+
 /** Bit widths of what is narrower than 64 bits. */
 const WIDTHS = new Map<string, number>([
   ...SEGMENT_REGISTERS.flatMap((segment): [string, number][] => [
@@ -163,7 +183,7 @@ export function writeRegister(vm: Vm, vcpu: Vcpu, name: string, value: bigint): 
     const delta = value - vm.tsc(vcpu.index);
     vcpu.host.set64(vcpu.at(L.TSC_ADJUST), BigInt.asUintN(64, vcpu.host.get64(vcpu.at(L.TSC_ADJUST)) + delta));
   } else if (!writeFpu(vcpu, name, value)) {
-    throw new Error(`no register ${name}`);
+    throw new Error(`no register ${name}; info registers lists them`);
   }
   if (/^(cr|efer|pat)/.test(name)) vm.flushTlb(vcpu);
 }

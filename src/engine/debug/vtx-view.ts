@@ -20,7 +20,7 @@ import { eptRanges, walkEpt } from './ept-walk.js';
 import { faultChain } from './fault-chain.js';
 import { readHost, writeHost } from './host-access.js';
 import type { BreakpointSink, MachineView, Watch } from './machine-view.js';
-import { linearRip, readNamedRegisters, readRegisters, writeRegister } from './register-access.js';
+import { LIVE, linearRip, liveLinearRip, readNamedRegisters, readRegisters, writeRegister } from './register-access.js';
 import { guestWalk, hostReader, physicalMemory } from './translate.js';
 import { viewVmcs, writeVmcs } from './vmcs-view.js';
 
@@ -40,10 +40,10 @@ class CoreBreakpoints implements BreakpointSink {
 
   check(spec: BreakpointSpec, count: number): void {
     if (spec.kind === 'execute' && count >= MAX_EXECUTE) {
-      throw new Error(`no room for more than ${MAX_EXECUTE} breakpoints`);
+      throw new Error(`no room for more than ${MAX_EXECUTE} breakpoints; delete some`);
     }
     if (spec.kind === 'watch' && count >= L.MAX_WATCHPOINTS) {
-      throw new Error(`no room for more than ${L.MAX_WATCHPOINTS} watchpoints`);
+      throw new Error(`no room for more than ${L.MAX_WATCHPOINTS} watchpoints; delete some, or watch one range`);
     }
   }
 
@@ -67,6 +67,9 @@ class CoreBreakpoints implements BreakpointSink {
     for (const vcpu of vcpus) this.vm.flushTlb(vcpu);
   }
 }
+
+/** Its state is the core's: it is in the guest, and the one that runs. */
+const isLive = (vcpu: Vcpu): boolean => vcpu.inGuest && vcpu.active;
 
 export class VtxView implements MachineView {
   readonly unavailable = {};
@@ -147,8 +150,34 @@ export class VtxView implements MachineView {
     return guestWalk(this.settled(vcpu), this.vm, gva);
   }
 
-  linearRip(vcpu: number): bigint {
-    return linearRip(this.settled(vcpu));
+  linearRip(index: number): bigint {
+    const vcpu = this.vm.vcpus[index];
+    return isLive(vcpu) ? liveLinearRip(vcpu) : linearRip(this.settled(index));
+  }
+
+  liveRegister(index: number, name: string): bigint | undefined {
+    if (!isLive(this.vm.vcpus[index])) return undefined;
+    const address = LIVE.get(name);
+    return address === undefined ? undefined : this.vm.host.get64(address);
+  }
+
+  /** By the core's TLBs: what is in them the guest itself could read there now, without any effect. */
+  liveLoad(index: number, gva: bigint, bytes: number): bigint | undefined {
+    if (!isLive(this.vm.vcpus[index])) return undefined;
+    const { u8, u32 } = this.vm.host;
+    const low = Number(BigInt.asUintN(32, gva));
+    if ((low & 0xfff) + bytes > 4096) return undefined;
+    const high = Number(gva >> 32n);
+    const tag = ((low & ~0xfff) | u32[L.CTX >>> 2]) >>> 0;
+    const entry = ((low >>> 12) & (L.TLB_ENTRIES - 1)) * 16;
+    let slot = (L.TLB_READ + entry) >>> 2;
+    if (u32[slot] !== tag || u32[slot + 1] !== high) slot = (L.TLB_WRITE + entry) >>> 2;
+    if (u32[slot] !== tag || u32[slot + 1] !== high) return undefined;
+    const at = (low + u32[slot + 2]) >>> 0;
+    if (bytes === 8 && at % 8 === 0) return this.vm.host.u64[at / 8];
+    let value = 0n;
+    for (let byte = bytes - 1; byte >= 0; byte--) value = (value << 8n) | BigInt(u8[at + byte]);
+    return value;
   }
 
   halted(vcpu: number): boolean {

@@ -1,6 +1,7 @@
 import type { LineTable } from '../../disasm/dwarf-line.js';
 import { EMULATED_BY_VMSCOPE, EXIT_REASONS, exitReasonName } from '../../spec/vmx/exit-reasons.js';
 import { TRACE_SEQUENCE } from '../core/layout.js';
+import { BreakpointActions } from '../debug/breakpoint-actions.js';
 import { BreakpointTable } from '../debug/breakpoint-table.js';
 import { conditionHolds } from '../debug/condition.js';
 import { deviceWatch } from '../debug/device-watch.js';
@@ -10,6 +11,8 @@ import { monitorCommand, number, shownCommand } from '../debug/monitor.js';
 import { balloonCommand } from '../debug/monitor-balloon.js';
 import { deviceCommand } from '../debug/monitor-devices.js';
 import { relocated, sized } from '../debug/symbol-file.js';
+import { SyscallCatch } from '../debug/syscall-catch.js';
+import { TraceFrames } from '../debug/trace-frames.js';
 import { exitMatches, readRecord, readTrace } from '../debug/trace-reader.js';
 import type * as D from '../debugger.js';
 import type { GuestEnd } from '../devices/device.js';
@@ -55,9 +58,11 @@ const DEAF_REAL_NS = 2e9;
 const STEP_PATIENCE_MS = 4000;
 /** Until then it looks this often. */
 const STEP_LOOK_MS = 50;
+/** Characters that breakpoints print in one turn. */
+const MAX_PRINTED = 0x10000;
 
 /** What stops one vCPU where they stop each by itself; all else is the whole guest's. */
-const STOPS_ONE: ReadonlySet<D.StopReason['kind']> = new Set(['breakpoint', 'watchpoint', 'step', 'exit']);
+const STOPS_ONE: ReadonlySet<D.StopReason['kind']> = new Set(['breakpoint', 'watchpoint', 'step', 'exit', 'syscall']);
 
 interface Step {
   vcpu: VirtualCpu;
@@ -98,6 +103,11 @@ export class Guest implements D.Debugger {
   readonly #listeners = new Set<(event: D.DebuggerEvent) => void>();
   readonly #view: MachineView;
   readonly #breakpoints: BreakpointTable;
+  readonly #actions: BreakpointActions;
+  readonly #frames = new TraceFrames();
+  #syscalls: SyscallCatch | undefined;
+  #printed = '';
+  #unprinted = 0;
   readonly ept: D.Debugger['ept'];
   readonly vmcs: D.Debugger['vmcs'];
   readonly source: D.Debugger['source'];
@@ -151,6 +161,12 @@ export class Guest implements D.Debugger {
         machine.pc.dma.watches = watches.map((watch) => deviceWatch(view, watch));
       },
     });
+    this.#actions = new BreakpointActions(
+      view,
+      this.#frames,
+      (text) => this.#print(text),
+      () => machine.vm.icount,
+    );
     // on KVM they run at once, each in its own thread or in none
     if (!machine.vm.realTime) {
       this.each = {
@@ -362,7 +378,6 @@ export class Guest implements D.Debugger {
   /** One turn of the event loop: slices for some milliseconds, then output and whatever else waits. */
   #turn(): void {
     if (!this.#running || (this.#outputHeld && !this.#step)) return;
-    this.#breakpoints.flush();
     const start = performance.now();
     const { dma } = this.machine.pc;
     dma.live = true;
@@ -374,6 +389,9 @@ export class Guest implements D.Debugger {
           break;
         }
         if (this.#vm.end?.kind === 'resumed') this.machine.resume();
+        const places = this.#syscalls?.places();
+        if (places) this.#breakpoints.setPlaces(places);
+        this.#breakpoints.flush();
         const began = performance.now();
         const turn = this.#turns.take(this.#sliceLength());
         this.#pace(performance.now() - began);
@@ -396,6 +414,7 @@ export class Guest implements D.Debugger {
       dma.live = false;
     }
     this.options.activity?.turns(false);
+    this.#flushPrinted();
     this.#flushSerial();
     if (this.#running && !this.#timer) this.#schedule();
   }
@@ -407,7 +426,8 @@ export class Guest implements D.Debugger {
   }
 
   #sliceLength(): number {
-    const several = this.#vm.vcpus.length > 1 ? TURN_INSTRUCTIONS : this.#slice;
+    const one = this.#syscalls ? Math.min(TURN_INSTRUCTIONS, this.#slice) : this.#slice;
+    const several = this.#vm.vcpus.length > 1 ? TURN_INSTRUCTIONS : one;
     const turn = this.#until?.kernel ? KERNEL_TURN : several;
     const until = this.#until?.icount ?? Number.POSITIVE_INFINITY;
     const max = this.options.maxInstructions ?? Number.POSITIVE_INFINITY;
@@ -495,11 +515,16 @@ export class Guest implements D.Debugger {
   #stopAtBreakpoint(vcpu: VirtualCpu): D.StopReason | undefined {
     const gva = this.#view.linearRip(vcpu.index);
     let failure: string | undefined;
-    const hit = this.#breakpoints.hitAt(gva, (condition) =>
-      conditionHolds(this.#view, vcpu.index, condition, (why) => {
-        failure ??= why;
-      }),
+    const hit = this.#breakpoints.hitAt(
+      gva,
+      (condition) =>
+        conditionHolds(this.#view, vcpu.index, condition, (why) => {
+          failure ??= why;
+        }),
+      (action) => this.#actions.run(vcpu.index, gva, action),
     );
+    const call = this.#syscalls?.at(gva, vcpu.index);
+    if (hit === undefined && call !== undefined) return call;
     if (hit) return { kind: 'breakpoint', id: hit.id, gva, ...(failure === undefined ? {} : { failure }) };
     return this.#breakpoints.isTemporary(gva) ? { kind: 'until' } : undefined;
   }
@@ -541,6 +566,7 @@ export class Guest implements D.Debugger {
     const { waitsForHost } = this.machine;
     const waits = this.#step && this.#stepWaits(this.#step, deadline);
     if (waits !== undefined) return waits;
+    if (!this.#step && this.machine.showLastCharacter()) return 'go on';
     if (deadline === undefined || (!this.options.paced && !waitsForHost && this.#deaf(deadline))) {
       if (this.options.waitForInput || waitsForHost || this.#turns.partial) return this.#sleep(1000);
       this.#vm.finish(this.machine.haltedForever());
@@ -632,6 +658,7 @@ export class Guest implements D.Debugger {
     this.#timer = undefined;
     this.#stop = stop;
     this.#stopVcpu = vcpu;
+    this.#flushPrinted();
     this.#flushSerial();
     const state = this.#state();
     this.#emit({ type: 'stopped', vcpu, stop, icount: state.icount });
@@ -801,6 +828,23 @@ export class Guest implements D.Debugger {
       });
     });
   }
+
+  readonly tracing = {
+    start: async (options: D.TraceOptions): Promise<void> => this.#frames.start(options),
+    stop: async (): Promise<void> => this.#frames.stop(),
+    status: async (): Promise<D.TraceStatus> => this.#frames.status,
+    frame: async (index: number): Promise<D.TraceFrame | undefined> => this.#frames.at(index),
+    list: async (): Promise<{ tracepoint: number; address: bigint }[]> => this.#frames.list(),
+    variable: async (number: number): Promise<bigint | undefined> => this.#frames.variables.get(number),
+  };
+
+  readonly syscalls = {
+    catch: async (wanted: { numbers?: number[] } | undefined): Promise<void> => {
+      const numbers = wanted?.numbers && new Set(wanted.numbers);
+      this.#syscalls = wanted && new SyscallCatch(this.#view, numbers);
+      this.#breakpoints.setPlaces(new Set());
+    },
+  };
 
   get compiler(): D.Debugger['compiler'] {
     const { compilerCounters } = this.#vm;
@@ -1027,6 +1071,21 @@ export class Guest implements D.Debugger {
     const log = concatenate([this.#serialLog, bytes]);
     this.#serialLog = log.length > SERIAL_LOG_BYTES ? log.slice(log.length - SERIAL_LOG_BYTES) : log;
     this.#emit({ type: 'serial', bytes });
+  }
+
+  /** What breakpoints print in a turn; a client that prints in the guest's hottest loop gets a part of it. */
+  #print(text: string): void {
+    if (this.#printed.length < MAX_PRINTED) this.#printed += text;
+    else this.#unprinted++;
+  }
+
+  #flushPrinted(): void {
+    if (this.#printed === '') return;
+    const lost = this.#unprinted > 0 ? `<${this.#unprinted} more were too many>\n` : '';
+    const text = this.#printed + lost;
+    this.#printed = '';
+    this.#unprinted = 0;
+    this.#emit({ type: 'printed', text });
   }
 
   #emit(event: D.DebuggerEvent): void {

@@ -8,7 +8,18 @@ type Check = (value: unknown) => boolean;
 
 type Groups = Pick<
   Debugger,
-  'ept' | 'vmcs' | 'exits' | 'compiler' | 'console' | 'os' | 'source' | 'snapshots' | 'migration' | 'each'
+  | 'ept'
+  | 'vmcs'
+  | 'exits'
+  | 'compiler'
+  | 'console'
+  | 'os'
+  | 'source'
+  | 'snapshots'
+  | 'migration'
+  | 'each'
+  | 'tracing'
+  | 'syscalls'
 >;
 export const GROUPS = [
   'ept',
@@ -21,6 +32,8 @@ export const GROUPS = [
   'snapshots',
   'migration',
   'each',
+  'tracing',
+  'syscalls',
 ] as const satisfies (keyof Groups)[];
 type MemberOf<Group extends keyof Groups> = `${Group}.${keyof NonNullable<Groups[Group]> & string}`;
 /** `onEvent` is no call: events are sent unasked. */
@@ -75,9 +88,25 @@ const condition = record({
   registers: listOf(optional(text)),
   space: oneOf('gva', 'gpa'),
 });
+const action = either(
+  record({
+    kind: oneOf('print'),
+    expressions: listOf(bytes),
+    registers: listOf(optional(text)),
+    space: oneOf('gva', 'gpa'),
+  }),
+  record({
+    ...{ kind: oneOf('collect'), tracepoint: count, passes: count, allRegisters: flag },
+    ...{ expressions: listOf(bytes), registers: listOf(optional(text)), space: oneOf('gva', 'gpa') },
+    memory: listOf(record({ base: optional(count), offset: word, length })),
+  }),
+);
 const range = record({ start: address, end: address });
 const breakpoint = either(
-  record({ kind: oneOf('execute'), gva: address, condition: optional(condition) }),
+  record({
+    ...{ kind: oneOf('execute'), gva: address },
+    ...{ condition: optional(condition), action: optional(action) },
+  }),
   record({
     kind: oneOf('watch'),
     space: oneOf('gva', 'gpa'),
@@ -124,6 +153,15 @@ const METHODS: Record<MethodName, readonly Check[]> = {
   'migration.status': [],
   reset: [],
   quit: [],
+  'tracing.start': [
+    record({ bytes: count, circular: flag, variables: listOf(record({ number: count, value: word })) }),
+  ],
+  'tracing.stop': [],
+  'tracing.status': [],
+  'tracing.frame': [count],
+  'tracing.list': [],
+  'tracing.variable': [count],
+  'syscalls.catch': [optional(record({ numbers: optional(listOf(count)) }))],
   'each.independent': [flag],
   'each.resume': [listOf(vcpu)],
   'each.stop': [listOf(vcpu)],

@@ -112,6 +112,11 @@ export interface Hypervisor<V extends VirtualCpu = VirtualCpu> {
   yieldTurn?(): void;
   /** Other devices answer at I/O ports than before. */
   portsChanged?(): void;
+  /**
+   * Delivers an interrupt to the first vCPU, which is halted in real mode with interrupts off, if the handler's segment is
+   * this one; behind it the vCPU halts again. False where that is not so; absent where the engine cannot.
+   */
+  interruptHalted?(vector: number, segment: number): boolean;
   /** An interrupt may have become deliverable. */
   wake(vcpu: number): void;
   finish(end: GuestEnd): void;

@@ -8,7 +8,7 @@ import type { VgaText } from '../debugger.js';
 import type { Drive } from '../devices/block.js';
 import type { GuestEnd } from '../devices/device.js';
 import type { Stateful } from '../state/saved.js';
-import { flag, record, type StateOf } from '../state/schema.js';
+import { count, flag, record, type StateOf } from '../state/schema.js';
 import type { InputKeeper } from '../time/input-keeper.js';
 import type { Card } from './cards.js';
 import type { Firmware, Hypervisor } from './hypervisor.js';
@@ -39,7 +39,12 @@ export interface MachineOptions {
   firmware?: { vgaBios?: Uint8Array; serialConsole: boolean };
 }
 
-const STATE = record({ asleep: flag });
+const STATE = record({ asleep: flag, shownAt: count });
+/** Vector of IRQ 0 under a BIOS, and where its handler is. */
+const TIMER_VECTOR = 8;
+const BIOS_SEGMENT = 0xf000;
+/** More than that handler takes. */
+const TICK_INSTRUCTIONS = 100_000;
 
 /** A guest: the virtual machine, its devices and the image that it boots. */
 export class Machine {
@@ -64,6 +69,8 @@ export class Machine {
   /** Gives the images of its drives up for another process, or takes them. @throws Error naming the one that cannot be had */
   passDrives: (give: boolean) => void = () => {};
   readonly #rom: Firmware | undefined;
+  /** Instructions retired when the last character was asked for. */
+  #shownAt = 0;
 
   /** @throws ImageError when the image cannot be used. */
   constructor(
@@ -118,6 +125,7 @@ export class Machine {
   reset(): void {
     const { vm } = this;
     this.asleep = false;
+    this.#shownAt = 0;
     vm.memory.read(0, vm.memoryBytes).fill(0);
     this.#rom?.restore();
     this.work.beforeReset(true);
@@ -130,9 +138,10 @@ export class Machine {
   get ownState(): Stateful<StateOf<typeof STATE>> {
     return {
       name: 'machine',
-      format: { kind: 'machine', version: 1, shape: STATE },
-      save: () => ({ asleep: this.asleep }),
-      load: ({ asleep }) => {
+      format: { kind: 'machine', version: 2, shape: STATE },
+      save: () => ({ asleep: this.asleep, shownAt: this.#shownAt }),
+      load: ({ asleep, shownAt }) => {
+        this.#shownAt = shownAt;
         this.asleep = asleep;
       },
     };
@@ -207,6 +216,19 @@ export class Machine {
     if (gpa >= 0xa0000 && gpa < 0xc0000) return 'VGA memory';
     if (gpa >= 0xc0000 && gpa < 0x100000) return 'firmware';
     return 'RAM';
+  }
+
+  /**
+   * SeaBIOS keeps the last character that it shows on COM1 back until the timer's next interrupt, which a guest that is
+   * halted with interrupts off never takes: it gets one, and halts again. True where it did.
+   */
+  showLastCharacter(): boolean {
+    const { vm } = this;
+    if (!this.options.firmware?.serialConsole || vm.icount < this.#shownAt + TICK_INSTRUCTIONS) return false;
+    if (vm.vcpus.some((vcpu) => vcpu.runnable && (!vcpu.halted || vcpu.interruptsEnabled))) return false;
+    if (!vm.interruptHalted?.(TIMER_VECTOR, BIOS_SEGMENT)) return false;
+    this.#shownAt = vm.icount;
+    return true;
   }
 
   /** How a guest ended that is halted with nothing to wake it. */

@@ -53,7 +53,7 @@ import { type CoreState, coreShape, loadCore, saveCore } from './core-image.js';
 import { type CpuModel, cpuModel, DEFAULT_CPU_MODEL, hasFeature, linearBits } from './cpu-models.js';
 import { DirtyFrames } from './dirty-frames.js';
 import { EPT_MEMORY_TYPE, EptBuilder } from './ept-builder.js';
-import { EVENT_VALID, type Outcome } from './exit.js';
+import { EVENT_TYPE, EVENT_VALID, type Outcome } from './exit.js';
 import { EXIT_HANDLERS } from './exits/index.js';
 import { FirmwareRom } from './firmware-rom.js';
 import type { HostMemory } from './host-memory.js';
@@ -68,6 +68,8 @@ import { fieldOffset } from './vmcs.js';
 import { fillMsrBitmap, setUpModel, setUpVmcs } from './vmcs-setup.js';
 
 const RFLAGS_IF = 0x200;
+const CR0_PE = 1n;
+const HLT = 0xf4;
 const BLOCKED_BY_STI_OR_MOV_SS = 3;
 const BLOCKED_BY_NMI = 8;
 const REASON_MASK = 0xffff;
@@ -278,8 +280,9 @@ export class Vm implements Hypervisor<Vcpu> {
           if (this.#stepDone(vcpu)) return { kind: 'step' };
           break;
         case RUN_BREAKPOINT:
-          this.#leave(vcpu);
+          // asked while the guest's state is still the core's: a condition that does not hold costs no VM entry
           if (this.breakpointFilter?.(vcpu) === false) break;
+          if (vcpu.inGuest) this.#leave(vcpu);
           return { kind: 'breakpoint' };
         case RUN_WATCHPOINT:
           this.#leave(vcpu);
@@ -317,6 +320,25 @@ export class Vm implements Hypervisor<Vcpu> {
     const holds = this.core.checkEntry() !== 0;
     this.#select(running);
     return holds;
+  }
+
+  interruptHalted(vector: number, segment: number): boolean {
+    this.synchronize();
+    const [vcpu] = this.vcpus;
+    const { vmcs } = vcpu;
+    const real = (vmcs.get('GUEST_CR0') & CR0_PE) === 0n && vmcs.get('GUEST_IDTR_BASE') === 0n;
+    const rip = vmcs.rip;
+    if (!real || !vcpu.halted || rip < 2n || (vmcs.entryInfo & EVENT_VALID) !== 0) return false;
+    const at = Number(vmcs.get('GUEST_CS_BASE') + rip) - 1;
+    const entry = this.memory.read(vector * 4, 4);
+    if ((entry[2] | (entry[3] << 8)) !== segment || at >= this.memoryBytes) return false;
+    if (this.memory.read(at, 1)[0] !== HLT) return false;
+    // a software interrupt pushes the address behind its own byte: that of HLT
+    vmcs.set('GUEST_RIP', rip - 2n);
+    vmcs.setEvent((EVENT_VALID | (EVENT_TYPE.softwareInterrupt << 8) | vector) >>> 0, 0, 1);
+    vmcs.activity = 0;
+    vcpu.halted = false;
+    return true;
   }
 
   /** Forgets how the guest ended, its exits and cached translations: for a reset of the machine. */

@@ -2,7 +2,7 @@ import { decodeHex, parseAddressLength, parseHexNumber } from '../../rsp/hex.js'
 import type { BreakpointType } from '../breakpoints.js';
 import type { Command } from '../command.js';
 import { messageOf, type Session } from '../session.js';
-import type { MemorySpace } from '../target.js';
+import type { MemorySpace, TargetCondition } from '../target.js';
 
 const UPPER_HALF = 1n << 31n;
 const FOUR_GIB = 1n << 32n;
@@ -23,17 +23,26 @@ function parse(args: string): Request | undefined {
 }
 
 /** The agent expressions of `X len,hexX len,hex`. @throws Error naming what is wrong. */
-function parseConditions(text: string): Uint8Array[] {
+export function parseConditions(text: string): Uint8Array[] {
   const conditions: Uint8Array[] = [];
   for (let at = 0; at < text.length; ) {
     const comma = text.indexOf(',', at);
     const length = text[at] === 'X' && comma > 0 ? parseHexNumber(text.slice(at + 1, comma)) : undefined;
     const code = length === undefined ? undefined : decodeHex(text.slice(comma + 1, comma + 1 + length * 2));
-    if (code === undefined || code.length === 0 || code.length !== length) throw new Error('malformed condition');
+    if (code === undefined || code.length === 0 || code.length !== length) throw new Error('malformed expression');
     conditions.push(code);
     at = comma + 1 + length * 2;
   }
   return conditions;
+}
+
+/** `cmds:PERSIST,` is followed by what is done there instead of stopping. It goes with the client as all breakpoints do. */
+function splitRest(rest: string): { conditions: Uint8Array[]; commands: Uint8Array[] } {
+  const at = rest.indexOf('cmds:');
+  if (at < 0) return { conditions: parseConditions(rest), commands: [] };
+  const commands = /^cmds:[01],(.*)$/s.exec(rest.slice(at))?.[1];
+  if (commands === undefined || commands === '') throw new Error('malformed breakpoint commands');
+  return { conditions: parseConditions(rest.slice(0, at).replace(/;$/, '')), commands: parseConditions(commands) };
 }
 
 /**
@@ -47,7 +56,7 @@ async function placesOf(session: Session, address: bigint): Promise<bigint[]> {
 }
 
 /**
- * `Z TYPE,ADDR,KIND[;X...]`. None of them touches guest memory, so Z0 and Z1 differ in name only and there is no
+ * `Z TYPE,ADDR,KIND[;X...][;cmds:PERSIST,X...]`. None of them touches guest memory, so Z0 and Z1 differ in name only and there is no
  * limit on either. A condition that cannot be evaluated is refused here: ignoring it would stop always.
  */
 export const insertBreakpoint: Command = {
@@ -59,17 +68,16 @@ export const insertBreakpoint: Command = {
     const refusal = session.refusal('InsertBreak');
     if (refusal !== undefined) return refusal;
     if (request.type >= 2 && request.length === 0) return session.error(22, 'a watchpoint needs a length');
-    if (request.rest.includes('cmds:')) return session.error(22, 'breakpoint commands are not supported');
     try {
-      const expressions = parseConditions(request.rest);
-      const space = session.physicalMemory ? 'physical' : 'virtual';
-      const condition =
-        expressions.length === 0 || request.type >= 2
-          ? undefined
-          : { expressions, registers: await session.registers.conditionNames(), space: space as MemorySpace };
-      for (const address of await placesOf(session, request.address)) {
-        await session.breakpoints.insert(request.type, space, address, request.length, condition);
-      }
+      const { conditions, commands } = splitRest(request.rest);
+      const space: MemorySpace = session.physicalMemory ? 'physical' : 'virtual';
+      const names = await session.expressionNames();
+      const of = (expressions: Uint8Array[]): TargetCondition | undefined =>
+        expressions.length === 0 || request.type >= 2 ? undefined : { expressions, space, ...names };
+      const printing = of(commands);
+      const action = printing && ({ kind: 'print', ...printing } as const);
+      for (const address of await placesOf(session, request.address))
+        await session.breakpoints.insert(request.type, space, address, request.length, of(conditions), action);
       return 'OK';
     } catch (error) {
       return session.error(22, messageOf(error));

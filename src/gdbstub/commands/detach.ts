@@ -1,6 +1,6 @@
 import type { Command } from '../command.js';
 import type { Session } from '../session.js';
-import { parseThreadId } from '../thread-id.js';
+import { isGuest, NO_SUCH_PROCESS } from '../thread-id.js';
 
 /** Takes the client's breakpoints out and lets a guest that can run go on. */
 export async function detachFrom(session: Session): Promise<void> {
@@ -14,9 +14,7 @@ export async function detachFrom(session: Session): Promise<void> {
 export const detach: Command = {
   name: 'D',
   async run(args, session) {
-    if (args !== '' && (args[0] !== ';' || parseThreadId(`p${args.slice(1)}`) === undefined)) {
-      return session.error(22, 'no such process');
-    }
+    if (!isGuest(args)) return session.error(22, NO_SUCH_PROCESS);
     await detachFrom(session);
     return 'OK';
   },

@@ -1,4 +1,5 @@
 import type { Command } from '../command.js';
+import { isGuest, NO_SUCH_PROCESS } from '../thread-id.js';
 import { detachFrom } from './detach.js';
 
 /**
@@ -18,7 +19,8 @@ export const kill: Command = {
 /** `vKill;PID`: as `k`, with a reply. */
 export const killProcess: Command = {
   name: 'vKill',
-  async run(_args, session) {
+  async run(args, session) {
+    if (!isGuest(args)) return session.error(22, NO_SUCH_PROCESS);
     await detachFrom(session);
     return 'OK';
   },

@@ -8,6 +8,8 @@ import { ARCHITECTURE_SETTINGS } from '../settings.js';
 const CHUNK = 0x4000;
 
 const OWN_HELP = `arch [auto|i8086|i386|x86-64] -- registers and disassembly of the gdb connection
+registers [few|all] -- system registers and VMCS fields as variables ($lstar, info tvariables), or as registers that gdb prints and writes
+linux-abi [on|off] -- gdb's catch syscall, which needs a guest whose programs are Linux's; modules are no libraries then
 linear-pc [on|off|auto] -- show the program counter as cs base + ip outside 64-bit mode
 `;
 
@@ -36,9 +38,27 @@ function linearPc(session: Session, argument: string | undefined): string {
   return `linear-pc ${argument}; registers that gdb holds change at the next stop\n`;
 }
 
+function registersShown(session: Session, argument: string | undefined): string {
+  const { settings } = session;
+  if (argument === undefined) return `registers ${settings.registers}\n`;
+  if (argument !== 'few' && argument !== 'all') return 'registers: choose few or all\n';
+  settings.registers = argument;
+  return `registers ${argument}, when you disconnect and connect again\n`;
+}
+
+function linuxAbi(session: Session, argument: string | undefined): string {
+  const { settings } = session;
+  if (argument === undefined) return `linux-abi ${settings.linuxAbi ? 'on' : 'off'}\n`;
+  if (argument !== 'on' && argument !== 'off') return 'linux-abi: choose on or off\n';
+  settings.linuxAbi = argument === 'on';
+  return `linux-abi ${argument}, when you disconnect and connect again\n`;
+}
+
 async function execute(session: Session, line: string): Promise<string> {
   const [command, argument] = line.trim().split(/\s+/);
   if (command === 'arch') return architecture(session, argument);
+  if (command === 'registers') return registersShown(session, argument);
+  if (command === 'linux-abi') return linuxAbi(session, argument);
   if (command === 'linear-pc') return linearPc(session, argument);
   const forbidden = session.forbidden(...NEEDED[session.target.monitorEffect?.(line) ?? 'changes']);
   if (forbidden !== undefined) return `${command}: ${forbidden}\n`;

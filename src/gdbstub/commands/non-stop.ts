@@ -27,5 +27,7 @@ export const nonStop: Command = {
 /** `vStopped`: the client has seen the stop it was notified of. */
 export const vStopped: Command = {
   name: 'vStopped',
-  run: (_args, session) => session.nonStop?.nextStop() ?? session.error(22, 'vStopped needs non-stop mode'),
+  run: (_args, session) =>
+    session.nonStop?.nextStop() ??
+    session.error(22, 'vStopped needs non-stop mode (set non-stop on before connecting)'),
 };

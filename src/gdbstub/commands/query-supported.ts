@@ -22,11 +22,15 @@ export const querySupported: Command = {
       'qXfer:threads:read+',
       'vContSupported+',
       'ConditionalBreakpoints+',
+      'BreakpointCommands+',
       'binary-upload+',
       'qXfer:siginfo:read+',
       'QAllow+',
       'QNonStop+',
     ];
+    if (session.target.catchSyscalls !== undefined) reply.push('QCatchSyscalls+');
+    if (session.target.tracing !== undefined)
+      reply.push('ConditionalTracepoints+', 'tracenz+', 'QTBuffer:size+', 'qXfer:traceframe-info:read+');
     if (session.target.osTables !== undefined) reply.push('qXfer:osdata:read+');
     if (session.target.libraries !== undefined) reply.push('qXfer:libraries:read+');
     if (session.target.kernel !== undefined) reply.push('qXfer:exec-file:read+');

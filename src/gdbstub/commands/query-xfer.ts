@@ -3,6 +3,7 @@ import type { Command } from '../command.js';
 import { osDataXml, osTypesXml } from '../os-data.js';
 import type { Session } from '../session.js';
 import { siginfo } from '../siginfo.js';
+import type { TargetFrame } from '../target.js';
 import { escapeXml, targetXml } from '../target-xml.js';
 import { threadInfo } from './threads.js';
 
@@ -38,6 +39,10 @@ async function documentOf(
       const { wordBytes } = await session.registers.layout(thread);
       return siginfo(cause, await target.lastExit?.(thread), wordBytes);
     }
+    case 'traceframe-info': {
+      if (session.target.tracing === undefined) return undefined;
+      return annex === '' && session.trace.frame ? frameXml(session.trace.frame.frame) : null;
+    }
     case 'osdata': {
       const tables = session.target.osTables;
       if (tables === undefined) return undefined;
@@ -48,6 +53,15 @@ async function documentOf(
     default:
       return undefined;
   }
+}
+
+/** What of the guest a trace frame holds. @gdb "Traceframe Info Format" */
+function frameXml({ memory, variables }: TargetFrame): string {
+  const blocks = memory.map(
+    ({ address, bytes }) => `  <memory start="0x${address.toString(16)}" length="0x${bytes.length.toString(16)}"/>\n`,
+  );
+  const tvars = variables.map(({ number }) => `  <tvar id="0x${number.toString(16)}"/>\n`);
+  return `<?xml version="1.0"?>\n<traceframe-info>\n${blocks.join('')}${tvars.join('')}</traceframe-info>\n`;
 }
 
 /** @gdb "Library List Format" */

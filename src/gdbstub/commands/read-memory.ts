@@ -9,6 +9,7 @@ async function read(session: Session, args: string, max: number): Promise<Uint8A
   const range = parseAddressLength(args);
   if (range === undefined) return undefined;
   const length = Math.min(range.length, max);
+  if (session.trace.frame) return session.trace.memoryAt(range.address, length);
   const space = session.physicalMemory ? 'physical' : 'virtual';
   return session.target.readMemory(space, range.address, length, session.generalThread);
 }

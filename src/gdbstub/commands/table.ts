@@ -7,6 +7,7 @@ import { allow } from './allow.js';
 import { attach } from './attach.js';
 import { attached } from './attached.js';
 import { insertBreakpoint, removeBreakpoint } from './breakpoint.js';
+import { catchSyscalls } from './catch-syscalls.js';
 import { continueRun, continueSignal } from './continue.js';
 import { crc } from './crc.js';
 import { detach } from './detach.js';
@@ -35,6 +36,7 @@ import { stopReason } from './stop-reason.js';
 import { symbol } from './symbol.js';
 import { currentThread, firstThreads, moreThreads, setThread, threadAlive, threadExtraInfo } from './threads.js';
 import { threadsInfo } from './threads-info.js';
+import { tracepointCommands } from './tracepoint.js';
 import { vCont, vContQuery } from './vcont.js';
 import { writeMemory, writeMemoryBinary } from './write-memory.js';
 import { writeRegister } from './write-register.js';
@@ -84,6 +86,8 @@ export const COMMANDS: readonly Command[] = [
   interrupt,
   insertBreakpoint,
   removeBreakpoint,
+  catchSyscalls,
+  ...tracepointCommands,
   // threads
   setThread,
   threadAlive,

@@ -6,7 +6,7 @@ export const threadsInfo: Command = {
   name: 'jThreadsInfo',
   async run(_args, session) {
     const { target, registers } = session;
-    if (target.running()) return session.error(22, 'the guest is running');
+    if (target.running()) return session.error(22, 'the guest is running; interrupt it first');
     const stop = target.lastStop();
     const threads = [];
     for (let thread = 0; thread < target.threads; thread++) {

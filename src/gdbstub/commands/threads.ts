@@ -13,6 +13,10 @@ export function selectThread(session: Session, text: string, fallback: number): 
   return id <= session.target.threads ? id - 1 : undefined;
 }
 
+/** Threads are vCPUs, from 1 on. */
+export const noSuchThread = ({ target }: Session): string =>
+  `no such thread: the guest has ${target.threads === 1 ? 'thread 1 alone' : `threads 1 to ${target.threads}`}`;
+
 /** `Hg` and `Hc`: the thread of later packets. */
 export const setThread: Command = {
   name: 'H',
@@ -21,7 +25,7 @@ export const setThread: Command = {
     if (purpose !== 'g' && purpose !== 'c') return session.error(22, 'H needs g or c');
     const current = purpose === 'g' ? session.generalThread : session.continueThread;
     const thread = selectThread(session, args.slice(1), current);
-    if (thread === undefined) return session.error(22, 'no such thread');
+    if (thread === undefined) return session.error(22, noSuchThread(session));
     if (purpose === 'g') session.generalThread = thread;
     else session.continueThread = thread;
     return 'OK';
@@ -33,7 +37,7 @@ export const threadAlive: Command = {
   name: 'T',
   run(args, session) {
     const id = parseThreadId(args);
-    return id !== undefined && id >= 1 && id <= session.target.threads ? 'OK' : session.error(1, 'no such thread');
+    return id !== undefined && id >= 1 && id <= session.target.threads ? 'OK' : session.error(1, noSuchThread(session));
   },
 };
 
@@ -67,7 +71,7 @@ export const threadExtraInfo: Command = {
   name: 'qThreadExtraInfo',
   async run(args, session) {
     const thread = selectThread(session, args.slice(1), session.generalThread);
-    if (thread === undefined) return session.error(22, 'no such thread');
+    if (thread === undefined) return session.error(22, noSuchThread(session));
     return encodeHexText(await threadInfo(session, thread));
   },
 };

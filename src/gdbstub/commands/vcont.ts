@@ -41,8 +41,8 @@ function actionsByThread(session: Session, actions: readonly Action[]): (Act | u
 }
 
 /**
- * `vCont;action[:thread]...`: threads that no action names stand. One thread is stepped at a time: of several the one
- * that the client looks at, and those that were to step beside it stand. `t` belongs to non-stop mode.
+ * `vCont;action[:thread]...`: threads that no action names stand. Of several that are to step each makes one step, one
+ * after the other, the one that the client looks at last, with whoever runs on. `t` belongs to non-stop mode.
  */
 export const vCont: Command = {
   name: 'vCont',
@@ -67,9 +67,14 @@ export const vCont: Command = {
     if (stepping.length > 0) {
       const thread = stepping.includes(session.continueThread) ? session.continueThread : stepping[0];
       const { within } = acts[thread] as Extract<Act, { kind: 'step' }>;
-      return session.run({ kind: 'step', thread, ...(within ? { within } : {}), others: continuing });
+      const before = stepping.filter((other) => other !== thread);
+      return session.run({ kind: 'step', thread, ...(within ? { within } : {}), others: continuing, before });
     }
-    if (continuing.length === 0) return session.error(22, 'vCont;t needs non-stop mode');
+    if (continuing.length === 0)
+      return session.error(
+        22,
+        'vCont;t stops one thread, which needs non-stop mode (set non-stop on before connecting)',
+      );
     return session.run({
       kind: 'continue',
       ...(continuing.length < session.target.threads ? { threads: continuing } : {}),

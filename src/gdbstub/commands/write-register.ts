@@ -1,7 +1,7 @@
 import { parseHexNumber } from '../../rsp/hex.js';
 import type { Command } from '../command.js';
 import { messageOf } from '../session.js';
-import { threadSuffix } from './threads.js';
+import { noSuchThread, threadSuffix } from './threads.js';
 
 /** `P N=hex`: writes one register. */
 export const writeRegister: Command = {
@@ -10,7 +10,7 @@ export const writeRegister: Command = {
     const refusal = session.refusal('WriteReg');
     if (refusal !== undefined) return refusal;
     const suffix = threadSuffix(session, args);
-    if (suffix === undefined) return session.error(22, 'no such thread');
+    if (suffix === undefined) return session.error(22, noSuchThread(session));
     const equals = suffix.args.indexOf('=');
     const number = equals < 0 ? undefined : parseHexNumber(suffix.args.slice(0, equals));
     if (number === undefined) return session.error(22, 'malformed register number');

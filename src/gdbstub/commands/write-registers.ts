@@ -1,6 +1,6 @@
 import type { Command } from '../command.js';
 import { messageOf } from '../session.js';
-import { threadSuffix } from './threads.js';
+import { noSuchThread, threadSuffix } from './threads.js';
 
 /** `G`: writes the standard registers; those given as they are stay untouched. */
 export const writeRegisters: Command = {
@@ -9,7 +9,7 @@ export const writeRegisters: Command = {
     const refusal = session.refusal('WriteReg');
     if (refusal !== undefined) return refusal;
     const suffix = threadSuffix(session, args);
-    if (suffix === undefined) return session.error(22, 'no such thread');
+    if (suffix === undefined) return session.error(22, noSuchThread(session));
     await session.hold('writing registers');
     try {
       await session.registers.writeAll(suffix.thread, suffix.args);

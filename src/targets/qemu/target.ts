@@ -138,6 +138,8 @@ export class QemuTarget extends StubGuest implements D.Debugger {
         ept: 'QEMU gives no second-level page tables to other programs',
         exits: 'QEMU records no VM exits; vmscope top counts them',
         icount: 'QEMU counts no instructions',
+        tracing: 'QEMU collects nothing at breakpoints',
+        syscalls: 'QEMU catches no system calls',
         source: 'no line table: attach with --symbols VMLINUX',
       },
     };

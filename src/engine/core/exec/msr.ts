@@ -1,7 +1,7 @@
 // Model-specific registers of the CPU itself, the time-stamp counter, and the bases of FS and GS.
 import {
-  CSTAR, DEBUGCTL, EFER, FMASK, GPR, KERNEL_GS_BASE, LSTAR, PAT, RAX, RCX, RDX, SEGMENTS, SEGMENT_BYTES, SEG_BASE, SEG_FS,
-  SEG_GS, STAR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP, TSC_ADJUST, TSC_AUX, XS_OK,
+  CSTAR, DEBUGCTL, EFER, FMASK, GPR, ICOUNT, KERNEL_GS_BASE, LIMIT, LSTAR, PAT, RAX, RCX, RDX, SEGMENTS, SEGMENT_BYTES, SEG_BASE, SEG_FS,
+  SEG_GS, SLICE_END, STAR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP, TSC_ADJUST, TSC_AUX, XS_OK,
 } from '../layout';
 import { canonicalBase, code64, cpl, cr0, cr4, fault, faultCode, VEC_GP, VEC_UD } from '../state';
 import { uModReg, uOpSize, uRm } from '../uop';
@@ -127,6 +127,13 @@ function writeEfer(value: u64): bool {
   return true;
 }
 
+/** Where system calls enter: whoever catches them looks at it between slices, so this one ends. */
+function writeEntry(address: usize, value: u64): bool {
+  store<u64>(SLICE_END, load<u64>(ICOUNT));
+  store<u64>(LIMIT, load<u64>(ICOUNT));
+  return writeAddress(address, value);
+}
+
 /** Writes an MSR; false: no such MSR, or the value is not allowed (#GP). */
 export function writeMsr(index: u32, value: u64): bool {
   switch (index) {
@@ -134,7 +141,7 @@ export function writeMsr(index: u32, value: u64): bool {
     case 0x3b: store<u64>(TSC_ADJUST, value); return true;
     case 0x174: store<u64>(SYSENTER_CS, value & 0xffffffff); return true;
     case 0x175: return writeAddress(SYSENTER_ESP, value);
-    case 0x176: return writeAddress(SYSENTER_EIP, value);
+    case 0x176: return writeEntry(SYSENTER_EIP, value);
     case 0x1d9:
       if (value & ~DEBUGCTL_BITS) return false;
       store<u64>(DEBUGCTL, value);
@@ -145,8 +152,8 @@ export function writeMsr(index: u32, value: u64): bool {
       return true;
     case 0xc0000080: return writeEfer(value);
     case 0xc0000081: store<u64>(STAR, value); return true;
-    case 0xc0000082: return writeAddress(LSTAR, value);
-    case 0xc0000083: return writeAddress(CSTAR, value);
+    case 0xc0000082: return writeEntry(LSTAR, value);
+    case 0xc0000083: return writeEntry(CSTAR, value);
     case 0xc0000084: store<u64>(FMASK, value & 0xffffffff); return true;
     case 0xc0000100: return writeAddress(segmentBase(SEG_FS), value);
     case 0xc0000101: return writeAddress(segmentBase(SEG_GS), value);
