@@ -70,6 +70,8 @@ function causeOf(stop: StopReason | undefined): StopCause {
         // gdb names calls by the 64-bit table
         ...(stop.by === 'syscall' ? {} : { note: `By ${stop.by}: call ${stop.number} of the 32-bit table.` }),
       };
+    case 'history':
+      return { kind: 'history', at: stop.at };
     case 'limit':
       return { kind: 'event', message: stop.message };
     case 'entry-failed':
@@ -175,6 +177,23 @@ async function memoryRegion(debug: Debugger, address: bigint, thread: number): P
   return region;
 }
 
+function reverseOf(
+  history: NonNullable<Debugger['history']>,
+  settle: (state: RunState, stopsBefore: number) => void,
+  stops: () => number,
+): NonNullable<Target['reverse']> {
+  return {
+    async step(thread) {
+      const before = stops();
+      settle(await history.stepBack(thread), before);
+    },
+    async resume() {
+      const before = stops();
+      settle(await history.continueBack(), before);
+    },
+  };
+}
+
 /**
  * Adapts a debugger. Its `stopped` event is expected before the call that caused the stop resolves, as both sides of
  * the worker's port keep the order of messages.
@@ -262,6 +281,9 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
       const before = stops;
       settle(await debug.step(thread, 1, within, others), before);
     },
+
+    ...(debug.history ? { reverse: reverseOf(debug.history, settle, () => stops) } : {}),
+    position: async () => (await debug.state()).position,
 
     async readRegisters(thread, names): Promise<ThreadRegisters> {
       return threadRegisters(await debug.readRegisters(thread, names && [...names, ...MODE]));

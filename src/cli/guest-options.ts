@@ -44,6 +44,8 @@ export interface GuestWorkerData {
   symbols?: string;
   traceFile?: string;
   gdb?: GdbAddress;
+  /** Bytes of memory for going back; absent: nothing is kept. */
+  history?: number;
   /** A saved state to go on from. */
   restore?: string;
   /** The guest comes from another process; `wait`: it is not let run when it has come. */

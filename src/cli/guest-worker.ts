@@ -4,10 +4,13 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { LineTable } from '../disasm/dwarf-line.js';
 import { ImageError } from '../engine/boot/image.js';
 import { parseSymbolFile } from '../engine/debug/symbol-file.js';
+import type { Drive } from '../engine/devices/block.js';
 import { PciBusFullError } from '../engine/devices/pci/bus.js';
+import { RewindableStore } from '../engine/disk/rewindable-store.js';
 import { createCore } from '../engine/host/core-instance.js';
 import { fileCause } from '../engine/host/file-cause.js';
 import { Guest, type GuestOptions } from '../engine/host/guest.js';
+import type { HistoryOptions } from '../engine/host/guest-history.js';
 import { KvmError } from '../engine/host/kvm/errors.js';
 import { KvmHypervisor } from '../engine/host/kvm-engine/kvm-hypervisor.js';
 import { type Arrival, IncomingError, receiveGuest } from '../engine/host/migration/incoming.js';
@@ -16,6 +19,7 @@ import { type PortForward, UserSockets } from '../engine/host/net/user-sockets.j
 import { serveDebugger } from '../engine/host/rpc.js';
 import { Jit } from '../engine/jit/jit.js';
 import { StateError } from '../engine/state/schema.js';
+import { InputLog } from '../engine/time/input-keeper.js';
 import { Activity } from '../engine/vmm/activity.js';
 import { romFrameBytes } from '../engine/vmm/firmware-rom.js';
 import type { Hypervisor } from '../engine/vmm/hypervisor.js';
@@ -48,6 +52,7 @@ export function createGuest(
   const initrd = data.initrd === undefined ? undefined : { name: data.initrd, bytes: readInput(data.initrd) };
   const drives = openDrives(data.drives ?? [], firmware ? 'ide' : 'virtio', data.incoming !== undefined);
   drives.warnings.forEach(warn);
+  const history = historyOf(data, drives.drives);
   const vm = createHypervisor(data, firmware ? romFrameBytes(image.length) : 0);
   const machine = new Machine(vm, {
     name: data.name,
@@ -59,7 +64,8 @@ export function createGuest(
     noReboot: data.noReboot,
     ...(data.rebootOnTripleFault ? { rebootOnTripleFault: true } : {}),
     wallSeconds: data.rtcSeconds,
-    drives: drives.drives,
+    drives: history?.drives ?? drives.drives,
+    ...(history ? { inputs: history.inputs } : {}),
     ...(data.cards ? { cards: data.cards } : {}),
     ...(data.net && sockets
       ? { network: { mac: Uint8Array.from(data.net.mac), host: sockets, forwards: data.net.forwards.length > 0 } }
@@ -97,6 +103,7 @@ export function createGuest(
   if (vm instanceof Vm) vm.activity = activity;
   return new Guest(machine, {
     ...(activity ? { activity } : {}),
+    ...(history ? { history } : {}),
     ...symbolsOf(data, image),
     ...(foreseeKernel && !data.aside ? { foreseeKernel } : {}),
     ...(kernelRelease === undefined ? {} : { kernelRelease }),
@@ -106,6 +113,25 @@ export function createGuest(
     ...(data.maxInstructions === undefined ? {} : { maxInstructions: data.maxInstructions }),
   });
 }
+
+/** What keeps the run for going back, over these drives; undefined where nothing does. */
+function historyOf(
+  { engine, history: budgetBytes, aside }: GuestWorkerData,
+  drives: readonly Drive[],
+): (HistoryOptions & { drives: Drive[] }) | undefined {
+  if (engine === 'kvm' || budgetBytes === undefined || aside) return undefined;
+  const disks: RewindableStore[] = [];
+  const rewindable = drives.map((drive) => {
+    if (drive.store === undefined || drive.store.readOnly) return drive;
+    const store = new RewindableStore(drive.store);
+    disks.push(store);
+    return { ...drive, store };
+  });
+  return { inputs: new InputLog(budgetBytes * INPUTS_SHARE), budgetBytes, disks, drives: rewindable };
+}
+
+/** Of the history's memory, what inputs may take at most. */
+const INPUTS_SHARE = 1 / 4;
 
 /** Symbols and line numbers from the file of --symbols; without one, line numbers of the image. */
 function symbolsOf(data: GuestWorkerData, image: Uint8Array): Partial<GuestOptions> {

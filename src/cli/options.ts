@@ -18,6 +18,14 @@ export function parseMemory(text: string): number {
   return Math.ceil(bytes / 65536) * 65536;
 }
 
+/** A size as of --memory, at least 1 MiB. Answers bytes. @throws UsageError naming the option */
+export function parseSize(option: string, text: string): number {
+  const match = /^(\d+(?:\.\d+)?)([KMG]?)(?:i?B)?$/i.exec(text);
+  const bytes = match ? Math.floor(Number(match[1]) * UNITS[match[2].toUpperCase()]) : Number.NaN;
+  if (!(bytes >= 2 ** 20 && bytes <= 2 ** 40)) throw new UsageError(`${option} ${text}: not a size such as 256M or 1G`);
+  return bytes;
+}
+
 /** The engine's own tables and everything below the PCI hole. */
 export const MAX_MEMORY_BYTES = 3 * 2 ** 30;
 

@@ -28,6 +28,7 @@ import {
   parseName,
   parseRtc,
   parseSerial,
+  parseSize,
   parseTimeout,
   SCRIPTED_RTC,
   UsageError,
@@ -77,6 +78,8 @@ export interface RunOptions {
   stats?: string;
   restore?: string;
   incoming?: string;
+  /** False: --no-history. */
+  history?: string | boolean;
 }
 
 const MAX = Number.MAX_SAFE_INTEGER;
@@ -135,6 +138,11 @@ export function addGuestOptions(command: Command): Command {
       '--incoming <uri>',
       "wait on tcp:HOST:PORT or unix:PATH for a guest that another vmscope's monitor sends by `migrate URI`, all other options as there",
     )
+    .option(
+      '--history <size>',
+      'memory for going back in the run (default: 256M with the dashboard or --gdb, else none)',
+    )
+    .option('--no-history', 'keep nothing to go back to')
     .option('--headless', 'no dashboard')
     .option('--serial <target>', 'COM1: stdio, none, file:F, unix:PATH')
     .option('--trace <file>', 'record the VM exits')
@@ -217,6 +225,7 @@ export async function runGuest(
   const incoming = options.incoming === undefined ? undefined : parseIncoming(options.incoming);
   if (incoming !== undefined && options.restore !== undefined)
     throw new UsageError('--incoming and --restore both say where the guest comes from; give one of them');
+  const history = historyOf(options.history, interactive || gdb !== undefined, engine);
   const data: GuestWorkerData = {
     engine,
     name:
@@ -262,6 +271,7 @@ export async function runGuest(
     ...(incoming === undefined ? {} : { incoming: { uri: incoming, wait } }),
     ...(options.kernelIrqchip === undefined ? {} : { kernelIrqchip: options.kernelIrqchip as KernelIrqchipMode }),
     ...(gdb === undefined ? {} : { gdb }),
+    ...(history === undefined ? {} : { history }),
   };
   const timeoutSeconds = options.timeout === undefined ? undefined : parseTimeout(options.timeout);
   const started = performance.now();
@@ -301,6 +311,17 @@ export async function runGuest(
   }
   await guest.terminate();
   return end.status;
+}
+
+const HISTORY_BYTES = 256 * 2 ** 20;
+
+/** Bytes for going back; undefined: nothing is kept. @throws UsageError */
+function historyOf(option: string | boolean | undefined, observed: boolean, engine: EngineName): number | undefined {
+  if (option === false) return undefined;
+  if (typeof option !== 'string') return observed && engine !== 'kvm' ? HISTORY_BYTES : undefined;
+  if (engine === 'kvm')
+    throw new UsageError(`--history ${option}: KVM does not run a guest the same way twice; --engine vtx does`);
+  return parseSize('--history', option);
 }
 
 /** Where GDB is served, and the image: `--gdb IMAGE` has taken it for an address. @throws UsageError */

@@ -31,7 +31,8 @@ export interface TargetInfo {
       | 'icount'
       | 'compiler'
       | 'snapshots'
-      | 'migration',
+      | 'migration'
+      | 'history',
       string
     >
   >;
@@ -214,6 +215,8 @@ export type StopReason =
   /** A vCPU stands at the kernel's entry, or behind the call in the program again. `number` as the kernel counts calls. */
   | { kind: 'syscall'; phase: 'entry' | 'return'; number: number; by: 'syscall' | 'sysenter' | 'int 80h' }
   | { kind: 'limit'; message: string }
+  /** The history ends here: its oldest instant, or the live run that goes on from here. */
+  | { kind: 'history'; at: 'begin' | 'end' }
   | {
       kind: 'entry-failed';
       failures: { id: string; sdm: string; fields: { name: string; value: bigint }[] }[];
@@ -232,6 +235,37 @@ export interface FaultStep {
   text: string;
 }
 
+/** Where in its run a guest is: counts since power-on, over its resets. */
+export interface Position {
+  /** Retired instructions of all vCPUs. */
+  icount: bigint;
+  /** VM exits so far. */
+  exit: number;
+}
+
+export interface HistoryPlace extends Position {
+  /** Behind the live end. */
+  past: boolean;
+  /** How far the history reaches. */
+  first: Position;
+  last: Position;
+  snapshots: Position[];
+  /** Memory that it takes. */
+  bytes: number;
+}
+
+/** A place in the history: one of these. */
+export interface HistoryTarget {
+  icount?: bigint;
+  /** Number of an exit, from 1: stops before it is handled. */
+  exit?: number;
+  /** 0 to 1, of the instructions that the history has. */
+  share?: number;
+  begin?: true;
+  end?: true;
+  bookmark?: string;
+}
+
 export interface RunState {
   running: boolean;
   /** vCPU that the stop concerns. */
@@ -242,6 +276,8 @@ export interface RunState {
   /** Retired instructions of all vCPUs. */
   icount: bigint;
   clock: bigint;
+  /** Over the guest's resets; absent where there is no history. */
+  position?: Position & { past: boolean };
 }
 
 export type DebuggerEvent =
@@ -638,6 +674,21 @@ export interface Debugger {
     cancel(): Promise<void>;
     /** Of the newest one; undefined before the first. */
     status(): Promise<MigrationStatus | undefined>;
+  };
+  /** Going back in the run. All verbs but `where` resolve at the stop; a pause ends them where they are. */
+  readonly history?: {
+    where(): Promise<HistoryPlace>;
+    /** @throws Error when the history has no such place */
+    goTo(target: HistoryTarget): Promise<RunState>;
+    /** Back by so many instructions of a vCPU, with all that the others did meanwhile. */
+    stepBack(vcpu: number, count?: number): Promise<RunState>;
+    /** Back to the last breakpoint, watched access or exit that would have stopped the guest; before a write is made. */
+    continueBack(): Promise<RunState>;
+    /** Names the instant at which the guest stands; a name that is taken moves there. */
+    bookmark(name: string): Promise<Position>;
+    bookmarks(): Promise<(Position & { name: string })[]>;
+    /** Back to the last exit that matches, before it is handled. */
+    previousExit(condition?: ExitCondition): Promise<RunState>;
   };
   /** Devices with their rows for the devices view. */
   devices(): Promise<{ name: string; rows: [string, string][] }[]>;

@@ -83,7 +83,10 @@ export type RunRequest =
       within?: { start: bigint; end: bigint };
       others?: readonly number[];
       before?: readonly number[];
-    };
+    }
+  /** Backwards. */
+  | { kind: 'back' }
+  | { kind: 'step-back'; thread: number };
 
 const EACCES = 13;
 /** Characters that wait for a client which does not take them, and of one packet. */
@@ -497,7 +500,11 @@ export class Session {
       await this.giveBehindExec(behind);
       return undefined;
     }
-    if (stop?.cause.kind === 'exited' || (stop?.cause.kind === 'fault' && stop.cause.status !== undefined)) {
+    const backwards = request.kind === 'back' || request.kind === 'step-back';
+    if (
+      !backwards &&
+      (stop?.cause.kind === 'exited' || (stop?.cause.kind === 'fault' && stop.cause.status !== undefined))
+    ) {
       return this.exitReply(stop.cause.status as number);
     }
     this.view = 'running';
@@ -512,6 +519,7 @@ export class Session {
       if (!plain) await this.breakpoints.reconcile();
       await this.syscalls.reconcile();
       if (request.kind === 'continue') await this.target.resume(request.threads);
+      else if (request.kind === 'back' || request.kind === 'step-back') this.goBack(request);
       else await this.step(request);
       return undefined;
     } catch (error) {
@@ -568,6 +576,16 @@ export class Session {
     // an interrupt is told by itself
     if (cause !== undefined && cause.kind !== 'paused') this.enqueue([{ kind: 'stopped', thread, cause }]);
     return false;
+  }
+
+  /** Starts a way back, which may take long: packets are served meanwhile. */
+  private goBack(request: RunRequest & { kind: 'back' | 'step-back' }): void {
+    const { reverse } = this.target;
+    const way = request.kind === 'back' ? reverse?.resume() : reverse?.step(request.thread);
+    void way?.catch((error: unknown) => {
+      this.view = 'stopped';
+      this.send(this.error(22, messageOf(error)));
+    });
   }
 
   /** A range of the program counter as the client sees it, by linear addresses. */
@@ -645,7 +663,13 @@ export class Session {
   private async stopPacket(thread: number, registers: ThreadRegisters, signal: number, tail: string): Promise<string> {
     const layout = await this.registers.layout(thread);
     const head = `T${signal.toString(16).padStart(2, '0')}thread:${this.threadId(thread)};core:${thread.toString(16)};`;
-    return head + this.registers.expedited(layout, registers) + tail;
+    return head + this.registers.expedited(layout, registers) + tail + (await this.positionField());
+  }
+
+  /** Clients skip what they do not know, unless it looks like a register's number. */
+  private async positionField(): Promise<string> {
+    const position = await this.target.position?.();
+    return position ? `vmscope-at:${position.icount.toString(16)},${position.exit.toString(16)};` : '';
   }
 
   /** LLDB's `threads:` and `thread-pcs:`, which save it a round trip for each thread. */

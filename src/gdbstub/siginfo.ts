@@ -39,6 +39,8 @@ function signalAndCode(cause: StopCause, exit: TargetExit | undefined): [signal:
       return [SIGNAL_TRAP, TRAP_HWBKPT, cause.address];
     case 'fault':
       return [cause.signal, SI_KERNEL, 0n];
+    case 'history':
+      return [SIGNAL_TRAP, 0, 0n];
     case 'event':
       if (!exit?.stoppedHere) return [SIGNAL_TRAP, 0, 0n];
       return [SIGNAL_TRAP, VM_EXIT | (exit.reason & 0xffff), exit.gpa || exit.linearRip];

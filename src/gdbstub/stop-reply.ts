@@ -58,6 +58,8 @@ export function summarizeStop(
         message: `System call ${cause.number} ${what}; another view catches it.`,
       };
     }
+    case 'history':
+      return { signal: SIGNAL_TRAP, reason: `replaylog:${cause.at};` };
     case 'fault':
       return { signal: cause.signal, reason: '', message: cause.message };
     case 'event':

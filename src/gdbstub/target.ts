@@ -35,6 +35,8 @@ export type StopCause =
    * With `status` it is over: a resume reports an exit with that status.
    */
   | { kind: 'fault'; signal: number; message: string; status?: number }
+  /** The history ends: its oldest instant, or the live run. */
+  | { kind: 'history'; at: 'begin' | 'end' }
   /** Another event that an observer asked for, e.g. a VM exit. */
   | { kind: 'event'; message: string }
   /** The guest is over. */
@@ -226,6 +228,15 @@ export interface Target {
   };
   /** Why there is no such ability. */
   readonly eachUnavailable?: string;
+  /** Going back in the run; absent where nothing is kept for it. Both emit one `stopped`. */
+  readonly reverse?: {
+    /** One instruction of a thread. */
+    step(thread: number): Promise<void>;
+    /** To what would have stopped the guest. */
+    resume(): Promise<void>;
+  };
+  /** Where in its run the guest stands, for programs: counts of instructions and of VM exits; absent where unknown. */
+  readonly position?: () => Promise<{ icount: bigint; exit: number } | undefined>;
   /** Registers beyond the standard ones: control registers, MSRs, VMCS fields. */
   readonly extraRegisters?: {
     readonly list: readonly ExtraRegister[];

@@ -37,6 +37,8 @@ export function stopText(stop: StopReason | undefined, symbols: Model['symbols']
       return `STOPPED: ${exitReasonName(stop.exit.reason)}${stop.id === undefined ? '' : ` (breakpoint ${stop.id})`}`;
     case 'syscall':
       return `STOPPED: ${stop.by} ${stop.number} ${stop.phase === 'entry' ? 'called' : 'returned'}`;
+    case 'history':
+      return stop.at === 'end' ? 'STOPPED: live end' : 'STOPPED: start of the history';
     case 'limit':
       return `STOPPED: ${stop.message}`;
     case 'entry-failed':

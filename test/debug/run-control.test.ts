@@ -82,7 +82,9 @@ it('a breakpoint that several vCPUs run lets each of them on', async () => {
   const { id } = await guest.addBreakpoint({ kind: 'execute', gva });
   const counts = [0n, 0n];
   const places = new Set<string>();
-  for (let n = 1; n <= 40; n++) {
+  let stops = 0;
+  // a turn that a stop cuts short goes on: each vCPU has thousands of stops before the next one's turn
+  for (; stops < 40 || (stops < 20_000 && counts.some((count) => count < 2n)); stops++) {
     const { stop, vcpu, icount } = await go(guest);
     expect(stop).toEqual({ kind: 'breakpoint', id, gva });
     // the loop's turn is done once between two stops of the same vCPU
@@ -91,8 +93,8 @@ it('a breakpoint that several vCPUs run lets each of them on', async () => {
     counts[vcpu] = rax;
     places.add(`${vcpu} ${icount}`);
   }
-  expect(places.size).toBe(40);
-  expect(counts.every((count) => count > 0n)).toBe(true);
+  expect(places.size).toBe(stops);
+  expect(counts.every((count) => count > 1n)).toBe(true);
 });
 
 it('a vCPU that was put onto a breakpoint stops there', async () => {

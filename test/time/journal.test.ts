@@ -2,11 +2,15 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { type InputKeeper, InputLog } from '../../src/engine/time/input-keeper.js';
+import { PHASE } from '../../src/engine/time/instant.js';
 import { Journal } from '../../src/engine/time/journal.js';
 
 function machine(keeper?: InputKeeper) {
   let now = 0;
-  const journal = new Journal(() => ({ at: now, icount: BigInt(now) }), keeper);
+  const journal = new Journal(
+    () => ({ at: now, icount: BigInt(now), exits: 0, turn: 0, phase: PHASE.entered }),
+    keeper,
+  );
   const seen: [number, unknown][] = [];
   journal.take('key', (data) => seen.push([now, data]));
   const runTo = (end: number) => {
@@ -81,7 +85,10 @@ describe('journal', () => {
 });
 
 describe('log of inputs', () => {
-  const input = (at: number, data: string | Uint8Array) => ({ at, icount: BigInt(at), kind: 'key', data });
+  const input = (at: number, data: string | Uint8Array) => ({
+    ...{ at, icount: BigInt(at), exits: 0, turn: 0, phase: PHASE.entered },
+    ...{ kind: 'key', data },
+  });
 
   it('keeps its own copy of bytes', () => {
     const log = new InputLog();

@@ -4,7 +4,7 @@ export { addBreakpoint, clearBreakpoints, removeBreakpoint } from './exec/breakp
 export { run } from './run';
 export { dropBlocks, installRegion, invalidatePageCode } from './decode/cache';
 export { updateMode } from './mmu/mode';
-export { flushAllVcpus, flushTlb } from './mmu/tlb';
+export { flushAllVcpus, flushTlb, forgetTranslations } from './mmu/tlb';
 export { translateForVmm } from './mmu/vmm-walk';
 export { checkEntry, loadGuest, saveGuest, vmLaunch, vmResume } from './vmx/entry';
 export { initVmcs, vmRead, vmWriteField, vmcsTouched } from './vmx/vmcs';

@@ -60,9 +60,14 @@ export const TRACE_RECORD_BYTES = 128;
 /** EPT paging structures, filled by the VMM in the hardware's format. */
 export const EPT_POOL = 0x01300000;
 export const EPT_POOL_BYTES = 0x00f00000;
-/** Per host page: bit 0 when it may have been written since this was cleared, see mmu/ept.ts. */
+/** Per host page: bits that say for whom it may have been written since he cleared his, see mmu/ept.ts. */
 export const DIRTY_FRAMES = 0x02200000;
 export const DIRTY_FRAMES_BYTES = 0x00100000;
+/** For whoever copies memory that changes meanwhile. */
+export const DIRTY_FOR_COPY = 1;
+/** For the history, which was shown what stood there before the first write. */
+export const DIRTY_FOR_HISTORY = 2;
+export const DIRTY_FOR_ALL = 3;
 /** Per host page: 0 no decoded code, 1 some. */
 export const CODE_PAGES = 0x02300000;
 /** Per host page: bit n set when the 128-byte line n holds decoded code. */

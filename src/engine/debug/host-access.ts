@@ -13,6 +13,7 @@ export function writeHost(vm: Vm, address: bigint, bytes: Uint8Array): number {
   if (address < BigInt(RAM_BASE) || address >= BigInt(vm.host.bytes)) return 0;
   const at = Number(address);
   const fits = Math.min(bytes.length, vm.host.bytes - at);
+  vm.host.willWrite(at, fits);
   vm.host.u8.set(bytes.subarray(0, fits), at);
   for (let page = at - (at % 4096); page < at + fits; page += 4096) vm.core.invalidatePageCode(page);
   return fits;

@@ -7,6 +7,7 @@ import { DEVICE_HELP } from './monitor-devices.js';
 import { DOCTOR_COMMANDS, DOCTOR_HELP } from './monitor-doctor.js';
 import { DRIVE_COMMANDS, DRIVE_HELP } from './monitor-drives.js';
 import { evaluateNumber } from './monitor-expression.js';
+import { HISTORY_COMMANDS, HISTORY_HELP } from './monitor-history.js';
 import { IRQ_COMMANDS, IRQ_HELP, type IrqDevices } from './monitor-irq.js';
 import { LINUX_COMMANDS, LINUX_HELP } from './monitor-linux.js';
 import { SOURCE_COMMANDS, SOURCE_HELP } from './monitor-source.js';
@@ -28,6 +29,7 @@ info ept              EPT mappings
 info status | version | cpus
 ${WHY_HELP}
 ${DOCTOR_HELP}
+${HISTORY_HELP}
 ${IRQ_HELP}
 ${DRIVE_HELP}
 ${LINUX_HELP}
@@ -66,6 +68,7 @@ const COMMANDS: Record<string, Command> = {
   ...SOURCE_COMMANDS,
   ...WHY_COMMANDS,
   ...DOCTOR_COMMANDS,
+  ...HISTORY_COMMANDS,
   'info registers': ({ view, vcpu, args }) => registersOf(view, vcpu, args),
   cpu: ({ view, args, chooseVcpu }) => {
     const index = /^\d+$/.test(args[0] ?? '') ? Number(args[0]) : Number.NaN;

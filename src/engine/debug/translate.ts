@@ -21,6 +21,7 @@ export function physicalMemory(vm: Vm, vcpu: Vcpu): PhysicalMemory {
       const at = vm.frameOf(gpa);
       return at === undefined ? undefined : host.u8.subarray(at, at + 4096 - (at % 4096));
     },
+    changing: (gpa) => vm.host.willWrite(vm.frameOf(gpa) as number, 1),
     changed(gpa) {
       const at = vm.frameOf(gpa) as number;
       vm.core.invalidatePageCode(at - (at % 4096));

@@ -29,7 +29,8 @@ export function createCore(
   // one more page behind guest RAM: the APIC-access page
   const pages = Math.ceil((RAM_BASE + guestBytes + extraBytes) / PAGE) + 1;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: 65536 });
-  return { core: start(module, memory), host: new HostMemory(memory, releaseFrames) };
+  const host = new HostMemory(memory, releaseFrames);
+  return { core: start(module, memory, (frame) => host.firstWrite(frame)), host };
 }
 
 /**
@@ -45,11 +46,15 @@ export function coreOverShared(memory: WebAssembly.Memory): CoreExports {
     bytes[at] = LIMITS_SHARED;
     compiledShared = new WebAssembly.Module(bytes);
   }
-  return start(compiledShared, memory);
+  return start(compiledShared, memory, () => {});
 }
 
-function start(module: WebAssembly.Module, memory: WebAssembly.Memory): CoreExports {
-  const instance = new WebAssembly.Instance(module, { env: { memory } });
+function start(
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+  firstWrite: (frame: number) => void,
+): CoreExports {
+  const instance = new WebAssembly.Instance(module, { env: { memory, firstWrite } });
   const core = instance.exports as unknown as CoreExports & { _start?: () => void };
   core._start?.();
   core.init();

@@ -24,6 +24,8 @@ import type { Activity } from '../vmm/activity.js';
 import type { Hypervisor, SliceEnd, VirtualCpu } from '../vmm/hypervisor.js';
 import type { Machine } from '../vmm/machine.js';
 import { loadMachine, saveMachine } from '../vmm/machine-state.js';
+import { Vm } from '../vmm/vm.js';
+import { GuestHistory, type HistoryHooks, type HistoryOptions } from './guest-history.js';
 import { type ForeseenKernel, GuestKernel } from './guest-kernel.js';
 import { Independent } from './independent.js';
 import { Migrations } from './migration/migrations.js';
@@ -43,11 +45,11 @@ const SLICE_MS = 30;
 const DAY_NS = 86_400e9;
 /** While a kernel is waited for: it is to be caught before it has done much. */
 const KERNEL_TURN = 1000;
-/** A turn of one of several vCPUs. */
-const TURN_INSTRUCTIONS = 20_000;
 const TURN_MS = 8;
 /** Where the kernels that are foreseen run. */
 const KERNEL_HALF = 0xffff_8000_0000_0000n;
+/** A turn while system calls are caught: where the guest's handlers are may change in it. */
+const SYSCALL_SLICE = 20_000;
 const SERIAL_LOG_BYTES = 65536;
 /** So much virtual time a guest is given that halts with interrupts off. */
 const DEAF_NS = 10e9;
@@ -63,6 +65,15 @@ const MAX_PRINTED = 0x10000;
 
 /** What stops one vCPU where they stop each by itself; all else is the whole guest's. */
 const STOPS_ONE: ReadonlySet<D.StopReason['kind']> = new Set(['breakpoint', 'watchpoint', 'step', 'exit', 'syscall']);
+
+/** What a debugger does to the machine, as the journal keeps it. Numbers of 64 bits are decimal. */
+type Change = { vcpu: number } & (
+  | { kind: 'register'; name: string; value: string }
+  | { kind: 'memory'; space: D.AddressSpace; address: string; bytes: string }
+  | { kind: 'vmcs'; encoding: number; value: string }
+  | { kind: 'monitor'; line: string }
+  | { kind: 'reset' }
+);
 
 interface Step {
   vcpu: VirtualCpu;
@@ -87,6 +98,8 @@ export interface GuestOptions {
   kernelRelease?: string;
   /** Told when a turn of the guest begins and ends, for who watches this thread. */
   activity?: Activity;
+  /** Keeps what is needed to go back; the machine's inputs go into the same log. */
+  history?: HistoryOptions;
   /** Stop conditions of scripts. */
   untilExits?: number;
   maxInstructions?: number;
@@ -119,7 +132,6 @@ export class Guest implements D.Debugger {
   /** Why the guest stands, whatever its user says. */
   #stands: string | undefined;
   #stop: D.StopReason = { kind: 'start' };
-  #toldOfReset = false;
   #stopVcpu = 0;
   #waiters: ((state: D.RunState) => void)[] = [];
   #until: { icount?: number; exit?: D.ExitCondition; kernel?: boolean } | undefined;
@@ -142,6 +154,10 @@ export class Guest implements D.Debugger {
   #independent: Independent | undefined;
   readonly each: D.Debugger['each'];
   #deafSince: { progress: number; clock: number } | undefined;
+  /** Going back; undefined where nothing is kept for it. */
+  readonly #past: GuestHistory | undefined;
+  /** Nothing stops the guest: it is on its way to a place in the history. */
+  #passing = false;
   #paceBase: { wallMs: number; clock: number } | undefined;
 
   /** Opens GDB stubs on this guest by QEMU's `gdbserver`, where the program has one. */
@@ -180,7 +196,15 @@ export class Guest implements D.Debugger {
     if (ept) {
       this.ept = { walk: async (gpa, vcpu = this.#stopVcpu) => ept.walk(vcpu, gpa), ranges: () => ept.ranges() };
     }
-    if (vmcs) this.vmcs = vmcs;
+    if (vmcs) {
+      this.vmcs = {
+        read: (vcpu) => vmcs.read(vcpu),
+        write: async (vcpu, encoding, value) => {
+          this.#changes({ kind: 'vmcs', vcpu, encoding, value: value.toString() });
+          await vmcs.write(vcpu, encoding, value);
+        },
+      };
+    }
     const { lines } = options;
     if (lines) {
       this.source = {
@@ -189,7 +213,9 @@ export class Guest implements D.Debugger {
       };
     }
     const { vm } = machine;
-    this.#turns = new Turns(vm, () => machine.afterSlice?.());
+    this.#turns = new Turns(vm, () => {
+      if (!this.#past?.inPast) machine.afterSlice?.();
+    });
     const memory = { bytes: vm.memoryBytes, view: (gpa: number, length: number) => vm.memory.read(gpa, length) };
     const walk = (gva: bigint): number | undefined => {
       const gpa = view.walk(this.#stopVcpu, gva).output;
@@ -206,10 +232,17 @@ export class Guest implements D.Debugger {
     );
     this.os = this.#kernel.os;
     vm.breakpointFilter = (vcpu) => {
+      if (this.#passing) return false;
       this.#breakpointStop = this.#stopAtBreakpoint(vcpu);
       return this.#breakpointStop !== undefined;
     };
-    machine.onSerial = (bytes) => this.#serialOut.push(bytes);
+    const { history } = options;
+    machine.pc.journal.take('debugger', (data) => this.#repeat(JSON.parse(data as string)));
+    if (history && vm instanceof Vm)
+      this.#past = new GuestHistory(machine, vm, this.#turns, this.#historyHooks(), history);
+    machine.onSerial = (bytes) => {
+      if (!this.#past?.inPast) this.#serialOut.push(bytes);
+    };
     machine.onHostInput = () => this.#wake();
     machine.onMessage = (text) => this.#emit({ type: 'message', text });
   }
@@ -239,6 +272,14 @@ export class Guest implements D.Debugger {
       unavailable: {
         ...this.#view.unavailable,
         ...(this.snapshots === undefined ? { snapshots: 'KVM keeps a part of the state that it does not give' } : {}),
+        ...(this.history === undefined
+          ? {
+              history:
+                this.#vm.engine === 'kvm'
+                  ? 'KVM does not run a guest the same way twice'
+                  : 'nothing is kept to go back to: --history SIZE keeps it',
+            }
+          : {}),
         ...(this.compiler === undefined ? { compiler: 'the engine compiles nothing' } : {}),
         ...(this.source === undefined ? { source: 'the image has no line numbers (.debug_line)' } : {}),
       },
@@ -256,6 +297,7 @@ export class Guest implements D.Debugger {
       ...(this.#running ? this.#standstill() : { stop: this.#stop }),
       icount: BigInt(this.#vm.icount),
       clock: BigInt(this.#vm.now()),
+      ...(this.#past ? { position: this.#past.position } : {}),
     };
   }
 
@@ -278,6 +320,10 @@ export class Guest implements D.Debugger {
   }
 
   async pause(): Promise<D.RunState> {
+    if (this.#past?.travelling) {
+      this.#past.stopped();
+      return new Promise((resolve) => this.#waiters.push(resolve));
+    }
     if (this.#running) this.#halt(this.#stopVcpu, { kind: 'paused' });
     return this.#state();
   }
@@ -291,6 +337,7 @@ export class Guest implements D.Debugger {
     this.#mustBeStopped();
     const target = this.#vcpu(vcpu);
     this.#vm.tell(vcpu);
+    if (this.#past?.inPast) return this.#stepInPast(this.#past, target, count, within);
     this.#vm.armStep(target, count);
     this.#turns.step(target, others, this.machine.holdInterruptsOnStep);
     this.#step = { vcpu: target, within, idle: undefined };
@@ -303,6 +350,20 @@ export class Guest implements D.Debugger {
     if (target.waitsForSipi && others.length === 0) this.#halt(vcpu, { kind: 'step' });
     this.#turn();
     if (this.#running) this.#emit({ type: 'running' });
+    return stopped;
+  }
+
+  /** In the past a step follows the run as it was: interrupts come where they came, and the other vCPUs run along. */
+  async #stepInPast(past: GuestHistory, vcpu: VirtualCpu, count: number, within: Step['within']): Promise<D.RunState> {
+    past.aimStep(vcpu, count, within && (() => this.#isWithin(vcpu, within)));
+    this.#stopVcpu = vcpu.index;
+    return this.#untilStop(() => this.#start());
+  }
+
+  /** Resolves at the next stop of the guest. */
+  #untilStop(run: () => void): Promise<D.RunState> {
+    const stopped = new Promise<D.RunState>((resolve) => this.#waiters.push(resolve));
+    run();
     return stopped;
   }
 
@@ -326,6 +387,8 @@ export class Guest implements D.Debugger {
       ...(target.exit ? { exit: target.exit } : {}),
       ...(target.kernel ? { kernel: true } : {}),
     };
+    if (this.#past?.inPast && target.icount !== undefined)
+      this.#past.aim({ kind: 'icount', icount: target.icount }, { kind: 'until' });
     const stopped = new Promise<D.RunState>((resolve) => this.#waiters.push(resolve));
     this.#turns.release();
     this.#independent?.release(this.#vm);
@@ -342,9 +405,9 @@ export class Guest implements D.Debugger {
   }
 
   #armExitFilter(): void {
-    const { untilExits } = this.options;
-    const wanted =
-      untilExits !== undefined || this.#breakpoints.hasExitBreakpoints() || this.#until?.exit !== undefined;
+    const asked = this.#breakpoints.hasExitBreakpoints() || this.#until?.exit !== undefined;
+    const limited = this.options.untilExits !== undefined && !this.#past?.inPast;
+    const wanted = !this.#passing && (asked || limited);
     this.#vm.exitFilter = wanted ? (vcpu) => this.#wantsExit(vcpu) : undefined;
   }
 
@@ -359,7 +422,7 @@ export class Guest implements D.Debugger {
 
   get #exitLimitReached(): boolean {
     const { untilExits } = this.options;
-    return untilExits !== undefined && this.machine.work.exits >= untilExits;
+    return untilExits !== undefined && !this.#past?.inPast && this.machine.work.exits >= untilExits;
   }
 
   #newestExit(): D.ExitRecord {
@@ -377,35 +440,42 @@ export class Guest implements D.Debugger {
 
   /** One turn of the event loop: slices for some milliseconds, then output and whatever else waits. */
   #turn(): void {
-    if (!this.#running || (this.#outputHeld && !this.#step)) return;
+    if (!this.#running || (this.#outputHeld && !this.#step) || this.#past?.travelling) return;
     const start = performance.now();
     const { dma } = this.machine.pc;
     dma.live = true;
     this.options.activity?.turns(true);
     try {
-      do {
-        if (dma.hit) {
-          this.#stopAtDeviceAccess(dma);
-          break;
-        }
-        if (this.#vm.end?.kind === 'resumed') this.machine.resume();
-        const places = this.#syscalls?.places();
-        if (places) this.#breakpoints.setPlaces(places);
+      if (this.#past?.inPast) {
         this.#breakpoints.flush();
-        const began = performance.now();
-        const turn = this.#turns.take(this.#sliceLength());
-        this.#pace(performance.now() - began);
-        if (turn === undefined) {
-          this.#checkWork(this.#vm.vcpus[0]);
-          if (!this.#running || this.#idle(this.#vm.board.nextDeadline()) === 'wait') break;
-          continue;
-        }
-        const { vcpu, end } = turn;
-        if (end.kind === 'idle') continue;
-        if (this.#step?.vcpu === vcpu) this.#step.idle = undefined;
-        if (end.kind !== 'limit') this.#afterSlice(vcpu, end);
-        else this.#checkLimits(vcpu);
-      } while (this.#running && !this.#awaited && performance.now() - start < TURN_MS);
+        this.#past.turn();
+      }
+      else
+        do {
+          if (dma.hit) {
+            this.#stopAtDeviceAccess(dma);
+            break;
+          }
+          if (this.#vm.end?.kind === 'resumed') this.machine.resume();
+          const places = this.#syscalls?.places();
+          if (places) this.#breakpoints.setPlaces(places);
+          this.#breakpoints.flush();
+          this.#past?.noteControl();
+          const began = performance.now();
+          const turn = this.#turns.take(this.#sliceLength());
+          this.#pace(performance.now() - began);
+          if (turn === undefined) {
+            this.#checkWork(this.#vm.vcpus[0]);
+            if (!this.#running || this.#idle(this.#vm.board.nextDeadline()) === 'wait') break;
+            continue;
+          }
+          const { vcpu, end } = turn;
+          if (end.kind === 'idle') continue;
+          if (this.#step?.vcpu === vcpu) this.#step.idle = undefined;
+          if (end.kind !== 'limit') this.#afterSlice(vcpu, end);
+          else this.#checkLimits(vcpu);
+        } while (this.#running && !this.#awaited && performance.now() - start < TURN_MS);
+      if (this.#running && !this.#past?.inPast) this.#past?.afterTurn();
     } catch (error) {
       this.#vm.finish({ kind: 'error', status: 3, message: `engine: ${(error as Error).message}` });
       this.machine.lastError = error as Error;
@@ -426,9 +496,8 @@ export class Guest implements D.Debugger {
   }
 
   #sliceLength(): number {
-    const one = this.#syscalls ? Math.min(TURN_INSTRUCTIONS, this.#slice) : this.#slice;
-    const several = this.#vm.vcpus.length > 1 ? TURN_INSTRUCTIONS : one;
-    const turn = this.#until?.kernel ? KERNEL_TURN : several;
+    const one = this.#syscalls ? Math.min(SYSCALL_SLICE, this.#slice) : this.#slice;
+    const turn = this.#until?.kernel ? KERNEL_TURN : one;
     const until = this.#until?.icount ?? Number.POSITIVE_INFINITY;
     const max = this.options.maxInstructions ?? Number.POSITIVE_INFINITY;
     return Math.max(0, Math.min(turn, until - this.#vm.icount, max - this.machine.work.icount));
@@ -468,47 +537,45 @@ export class Guest implements D.Debugger {
     else if (maxInstructions !== undefined && work.icount >= maxInstructions) limit(`${work.icount} instructions`);
     else if (this.#vm.now() >= END_OF_TIME) limit(`${Math.floor(END_OF_TIME / DAY_NS)} days of virtual time`);
   }
-  #afterSlice(vcpu: VirtualCpu, end: SliceEnd): void {
+
+  /** What a slice's end has come to that stops the guest, of what a debugger asked for. */
+  #metBy(vcpu: VirtualCpu, end: SliceEnd): D.StopReason | undefined {
     switch (end.kind) {
-      case 'limit':
-      case 'idle':
-        return;
       case 'breakpoint': {
         const stop = this.#breakpointStop ?? this.#stopAtBreakpoint(vcpu);
         this.#breakpointStop = undefined;
         // without one the vCPU goes on from there
-        if (stop) this.#halt(vcpu.index, stop);
-        return;
+        return stop;
       }
       case 'watchpoint':
-        this.#halt(vcpu.index, this.#watchStop(vcpu));
-        return;
-      case 'step': {
-        const within = this.#independent ? this.#independent.within(vcpu) : this.#step?.within;
-        if (within !== undefined && this.#isWithin(vcpu, within)) this.#vm.armStep(vcpu, 1);
-        else this.#halt(vcpu.index, { kind: 'step' });
-        return;
-      }
+        return this.#watchStop(vcpu);
       case 'exit': {
         const exit = this.#newestExit();
         const id = this.#exitBreakpoint;
         const asked = id !== undefined || (this.#until?.exit !== undefined && exitMatches(exit, this.#until.exit));
-        if (asked) this.#halt(vcpu.index, { kind: 'exit', exit, ...(id === undefined ? {} : { id }) });
-        else this.#checkWork(vcpu);
-        return;
+        return asked ? { kind: 'exit', exit, ...(id === undefined ? {} : { id }) } : undefined;
       }
       case 'entry-failed':
-        this.#halt(vcpu.index, this.#view.entryFailures?.(vcpu.index) ?? { kind: 'paused' });
-        return;
-      case 'ended':
-        if (this.#resets(this.#vm.end)) {
-          this.machine.reset();
-          this.#checkWork(vcpu);
-        } else if (this.#vm.end?.kind === 'suspended' && this.#vm.stopVcpus) this.machine.suspend();
-        else this.#halt(vcpu.index, this.#ended());
-        // a step ends where the guest's reset has led
-        if (this.#step) this.#halt(this.#step.vcpu.index, { kind: 'step' });
+        return this.#view.entryFailures?.(vcpu.index) ?? { kind: 'paused' };
+      default:
+        return undefined;
     }
+  }
+
+  #afterSlice(vcpu: VirtualCpu, end: SliceEnd): void {
+    const met = this.#metBy(vcpu, end);
+    if (met) this.#halt(vcpu.index, met);
+    else if (end.kind === 'exit') this.#checkWork(vcpu);
+    if (end.kind === 'step') {
+      const within = this.#independent ? this.#independent.within(vcpu) : this.#step?.within;
+      if (within !== undefined && this.#isWithin(vcpu, within)) this.#vm.armStep(vcpu, 1);
+      else this.#halt(vcpu.index, { kind: 'step' });
+    }
+    if (end.kind !== 'ended') return;
+    if (this.machine.outlives()) this.#checkWork(vcpu);
+    else this.#halt(vcpu.index, this.#ended());
+    // a step ends where the guest's reset has led
+    if (this.#step) this.#halt(this.#step.vcpu.index, { kind: 'step' });
   }
 
   /** Why a vCPU at a breakpoint is to stop there; undefined when no condition holds. */
@@ -529,16 +596,6 @@ export class Guest implements D.Debugger {
     return this.#breakpoints.isTemporary(gva) ? { kind: 'until' } : undefined;
   }
 
-  /** Whether the guest's end is only one of its resets. */
-  #resets(end: GuestEnd | undefined): boolean {
-    const { noReboot, rebootOnTripleFault } = this.machine.options;
-    if (end?.kind === 'reset') return !noReboot;
-    if (end?.kind !== 'triple-fault' || !rebootOnTripleFault) return false;
-    if (!this.#toldOfReset) this.#emit({ type: 'message', text: `${end.message}: it is reset (told once)` });
-    this.#toldOfReset = true;
-    return true;
-  }
-
   #ended(): D.StopReason {
     const end = this.#vm.end as GuestEnd;
     return { kind: 'ended', end, ...(end.kind === 'triple-fault' ? { faults: this.#view.faultChain() } : {}) };
@@ -546,12 +603,17 @@ export class Guest implements D.Debugger {
 
   /** A device has reached what is watched. Where a vCPU stops at the same moment that is told, and this is dropped. */
   #stopAtDeviceAccess(dma: DeviceView): void {
-    const hit = dma.hit as DeviceHit;
+    const stop = this.#deviceStop(dma);
+    if (stop) this.#halt(this.#stopVcpu, stop);
+  }
+
+  #deviceStop(dma: DeviceView): D.StopReason | undefined {
+    const { hit } = dma;
     dma.hit = undefined;
-    const breakpoint = this.#breakpoints.get(hit.id);
-    if (!breakpoint) return;
+    const breakpoint = hit && this.#breakpoints.get(hit.id);
+    if (!breakpoint) return undefined;
     breakpoint.hits++;
-    this.#halt(this.#stopVcpu, { kind: 'watchpoint', ...hit, by: 'device' });
+    return { kind: 'watchpoint', ...(hit as DeviceHit), by: 'device' };
   }
 
   #watchStop(vcpu: VirtualCpu): D.StopReason {
@@ -643,6 +705,7 @@ export class Guest implements D.Debugger {
   }
 
   #haltAll(vcpu: number, stop: D.StopReason): void {
+    this.#past?.stopped();
     this.#vm.synchronize();
     this.#vm.tell(vcpu);
     if (this.#step) this.#vm.disarmStep(this.#step.vcpu);
@@ -666,6 +729,104 @@ export class Guest implements D.Debugger {
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const resolve of waiters) resolve(state);
+  }
+
+  // ---- going back ----
+
+  #historyHooks(): HistoryHooks {
+    return {
+      start: () => {
+        this.#running = true;
+        this.#breakpoints.flush();
+        this.#emit({ type: 'running' });
+      },
+      halt: (vcpu, stop) => this.#haltAll(vcpu, stop),
+      stopVcpu: () => this.#stopVcpu,
+      judge: (vcpu, end) => this.#metBy(vcpu, end),
+      ended: () => this.#vm.end && this.#ended(),
+      deviceStop: () => this.#deviceStop(this.machine.pc.dma),
+      arm: (on) => {
+        this.#passing = !on;
+        this.machine.pc.dma.live = on;
+        this.#armExitFilter();
+      },
+      emit: (event) => this.#emit(event),
+    };
+  }
+
+  get history(): D.Debugger['history'] {
+    const past = this.#past;
+    if (!past) return undefined;
+    const goes = (run: () => Promise<void>): Promise<D.RunState> => {
+      this.#mustBeStopped();
+      return this.#untilStop(() => void run().catch(() => {}));
+    };
+    return {
+      where: async () => past.where(),
+      goTo: async (target) => {
+        past.check(target);
+        return goes(() => past.goTo(target));
+      },
+      stepBack: async (vcpu, count = 1) => {
+        const target = this.#vcpu(vcpu);
+        return goes(() => past.stepBack(target, count));
+      },
+      bookmark: async (name) => {
+        this.#mustBeStopped();
+        return past.bookmark(name);
+      },
+      bookmarks: async () => past.bookmarks(),
+      continueBack: async () => goes(() => past.continueBack()),
+      previousExit: async (condition = {}) => {
+        this.#mustBeStopped();
+        this.#until = { exit: condition };
+        return goes(() => past.previousExit());
+      },
+    };
+  }
+
+  #mustBeLive(): void {
+    if (this.#past?.inPast) throw new Error('the guest stands in its past, where nothing changes: monitor goto end');
+  }
+
+  /** What a debugger is about to do to the machine belongs to the run. @throws Error in the past, which is as it was */
+  #changes(change: Change | 'flush'): void {
+    const past = this.#past;
+    if (!past) return;
+    this.#mustBeLive();
+    if (change === 'flush') this.machine.pc.journal.note('flush', 0);
+    else this.machine.pc.journal.note('debugger', JSON.stringify(change));
+  }
+
+  /** Does again what `#changes` was told of. What the machine refused then it refuses now. */
+  #repeat(change: Change): void {
+    try {
+      this.#perform(change);
+    } catch {}
+  }
+
+  #perform(change: Change): number {
+    const view = this.#view;
+    const { index } = this.#vcpu(change.vcpu);
+    switch (change.kind) {
+      case 'register':
+        view.writeRegister(index, change.name, BigInt(change.value));
+        this.#vm.vcpus[index].woken = true;
+        return 0;
+      case 'memory': {
+        const { space, address, bytes } = change;
+        return view.writeMemory(index, space, BigInt(address), Buffer.from(bytes, 'hex'));
+      }
+      case 'vmcs':
+        void view.vmcs?.write(index, change.encoding, BigInt(change.value));
+        return 0;
+      case 'reset':
+        this.machine.reset();
+        return 0;
+      case 'monitor':
+        deviceCommand(this.machine, change.line, (text) => number(view, index, text));
+        return 0;
+    }
   }
 
   // ---- vCPUs each by itself ----
@@ -747,7 +908,10 @@ export class Guest implements D.Debugger {
   }
 
   async writeRegister(vcpu: number, name: string, value: bigint): Promise<void> {
-    this.#view.writeRegister(this.#vcpu(vcpu).index, name, value);
+    const { index } = this.#vcpu(vcpu);
+    const change: Change = { kind: 'register', vcpu: index, name, value: value.toString() };
+    this.#changes(change);
+    this.#perform(change);
   }
 
   async readMemory(space: D.AddressSpace, address: bigint, length: number, vcpu = this.#stopVcpu): Promise<Uint8Array> {
@@ -755,7 +919,10 @@ export class Guest implements D.Debugger {
   }
 
   async writeMemory(space: D.AddressSpace, address: bigint, bytes: Uint8Array, vcpu = this.#stopVcpu): Promise<number> {
-    return this.#view.writeMemory(this.#vcpu(vcpu).index, space, address, bytes);
+    const { index } = this.#vcpu(vcpu);
+    const hex = Buffer.from(bytes).toString('hex');
+    this.#changes({ kind: 'memory', vcpu: index, space, address: address.toString(), bytes: hex });
+    return this.#view.writeMemory(index, space, address, bytes);
   }
 
   async walk(gva: bigint, vcpu = this.#stopVcpu): Promise<D.PageWalk> {
@@ -880,6 +1047,7 @@ export class Guest implements D.Debugger {
     serialLog: async (): Promise<Uint8Array> => this.#serialLog,
     serialInput: async (bytes: Uint8Array): Promise<void> => {
       const { machine } = this;
+      this.#mustBeLive();
       const waiting = machine.inputWaiting;
       if (waiting + bytes.length > MAX_TYPED_AHEAD)
         throw new Error(`the guest does not read its serial port, where ${waiting} bytes wait: no more is taken`);
@@ -892,6 +1060,7 @@ export class Guest implements D.Debugger {
       this.#wake();
     },
     key: async (name: string): Promise<void> => {
+      this.#mustBeLive();
       this.machine.key(name);
       this.#wake();
     },
@@ -910,11 +1079,13 @@ export class Guest implements D.Debugger {
     const read = (text: string): bigint => number(this.#view, index, text);
     try {
       const answer =
+        (/^\s*balloon\b/.test(line) ? this.#mustBeLive() : undefined) ??
         balloonCommand(this.machine, line) ??
         saveCommand(this.#view, index, line, read, this.#vm.memoryBytes) ??
         (await this.migration.command(line)) ??
         (await this.#saved.command(line));
       if (answer !== undefined) return answer;
+      if (/^\s*(?:[io]\s*\/|nmi\b|sendkey\b)/.test(line)) this.#changes({ kind: 'monitor', vcpu: index, line });
       const device = deviceCommand(this.machine, line, read);
       if (device !== undefined) {
         // a port that was written, a key or an NMI may wake who sleeps
@@ -1019,6 +1190,7 @@ export class Guest implements D.Debugger {
 
   async #save(file: string): Promise<D.SavedState> {
     return this.#standing(async () => {
+      if (!this.#past?.inPast) this.#changes('flush');
       const saved = saveMachine(this.machine, [this.#turns]);
       const path = await inSlices(writeState(file, saved, this.#vm.host.bytes), () => {});
       return { file: path, memoryBytes: this.#vm.memoryBytes, icount: BigInt(this.#vm.icount) };
@@ -1035,6 +1207,7 @@ export class Guest implements D.Debugger {
     } catch (error) {
       throw error instanceof StateError ? new StateError(`${file}: ${error.message}`) : error;
     }
+    this.#past?.restart();
     this.#kernel.forget();
     this.#halt(0, { kind: 'start' });
   }
@@ -1049,6 +1222,8 @@ export class Guest implements D.Debugger {
     this.#mustBeHere();
     const running = this.#running;
     if (running) this.#halt(0, { kind: 'paused' });
+    this.#past?.rejoin();
+    this.#changes({ kind: 'reset', vcpu: 0 });
     this.machine.reset();
     this.#kernel.forget();
     this.#stop = { kind: 'start' };

@@ -17,6 +17,7 @@ type Groups = Pick<
   | 'source'
   | 'snapshots'
   | 'migration'
+  | 'history'
   | 'each'
   | 'tracing'
   | 'syscalls'
@@ -31,6 +32,7 @@ export const GROUPS = [
   'source',
   'snapshots',
   'migration',
+  'history',
   'each',
   'tracing',
   'syscalls',
@@ -123,6 +125,15 @@ const runTarget = record({
   kernel: optional(flag),
 });
 
+const historyTarget = record({
+  icount: optional(address),
+  exit: optional(count),
+  share: optional((value) => typeof value === 'number' && value >= 0 && value <= 1),
+  begin: optional(oneOf(true)),
+  end: optional(oneOf(true)),
+  bookmark: optional(text),
+});
+
 /** Each method's arguments in order. */
 const METHODS: Record<MethodName, readonly Check[]> = {
   info: [],
@@ -151,6 +162,13 @@ const METHODS: Record<MethodName, readonly Check[]> = {
   'migration.start': [text],
   'migration.cancel': [],
   'migration.status': [],
+  'history.where': [],
+  'history.goTo': [historyTarget],
+  'history.stepBack': [vcpu, optional(count)],
+  'history.continueBack': [],
+  'history.bookmark': [text],
+  'history.bookmarks': [],
+  'history.previousExit': [optional(exitCondition)],
   reset: [],
   quit: [],
   'tracing.start': [

@@ -1,8 +1,11 @@
 // Whose turn it is to run: all vCPUs that a debugger has not held, or the one that it steps and who may run beside it.
 import type { Stateful } from '../state/saved.js';
-import { int, record, type StateOf } from '../state/schema.js';
+import { count, flag, int, list, optional, record, type StateOf } from '../state/schema.js';
 import type { Hypervisor, SliceEnd, VirtualCpu } from '../vmm/hypervisor.js';
 
+/** Instructions of a turn, where one vCPU or several take them. */
+const ALONE_INSTRUCTIONS = 100_000;
+const TURN_INSTRUCTIONS = 20_000;
 /** A slice ends after so many steps of a vCPU, for the others' turns. */
 const STEPS_A_ROUND = 16;
 /** What the others run meanwhile, each: far more than the stepped one, as beside a debugger's steps on a real machine. */
@@ -21,13 +24,27 @@ interface Stepped {
   left: number;
 }
 
-const state = (vcpus: number) => record({ next: int(0, vcpus - 1) });
+const state = (vcpus: number) => record({ next: int(0, vcpus - 1), left: count, begun: count });
 type TurnsState = StateOf<ReturnType<typeof state>>;
 
+/** What a debugger lets run: which vCPUs stand, which hold their interrupts, which is stepped, how far each steps. */
+export const CONTROL = record({
+  held: list(flag, { atMost: 64 }),
+  holdsInterrupts: list(flag, { atMost: 64 }),
+  stepped: optional(record({ vcpu: count, beside: flag, left: count })),
+});
+export type Control = StateOf<typeof CONTROL>;
+
+/**
+ * A turn that a stop cuts short is not over: its vCPU goes on with the rest of it, so that whoever stops the guest to look
+ * at it does not change the order of turns.
+ */
 export class Turns implements Stateful<TurnsState> {
   readonly name = 'turns';
-  /** The vCPU that had the last turn. */
+  /** The vCPU that had the last turn, what is left of that, and turns so far. */
   #next = 0;
+  #left = 0;
+  #begun = 0;
   #stepped: Stepped | undefined;
 
   constructor(
@@ -37,25 +54,32 @@ export class Turns implements Stateful<TurnsState> {
   ) {}
 
   get format() {
-    return { kind: 'turns', version: 1, shape: state(this.vm.vcpus.length) };
+    return { kind: 'turns', version: 2, shape: state(this.vm.vcpus.length) };
   }
 
   /** No step is under way. */
   save(): TurnsState {
-    return { next: this.#next };
+    return { next: this.#next, left: this.#left, begun: this.#begun };
   }
 
-  load({ next }: TurnsState): void {
+  load({ next, left, begun }: TurnsState): void {
     this.stop();
     this.#next = next;
+    this.#left = left;
+    this.#begun = begun;
+  }
+
+  /** Turns begun so far. */
+  get begun(): number {
+    return this.#begun;
   }
 
   /** All vCPUs run from now on, or only these. */
   release(vcpus?: readonly number[]): void {
     for (const vcpu of this.vm.vcpus) {
       vcpu.held = vcpus !== undefined && !vcpus.includes(vcpu.index);
-      // a debugger may have changed what a halted vCPU waits for
-      vcpu.woken = true;
+      // where the host's kernel runs them, a debugger may have changed what a halted one waits for
+      if (this.vm.realTime) vcpu.woken = true;
     }
   }
 
@@ -63,6 +87,8 @@ export class Turns implements Stateful<TurnsState> {
   step(vcpu: VirtualCpu, others: readonly number[], holdInterrupts: boolean): void {
     this.release([vcpu.index, ...others]);
     vcpu.holdsInterrupts = holdInterrupts;
+    // it is to look whether something would wake it
+    vcpu.woken = true;
     this.#stepped = { vcpu, beside: others.some((index) => index !== vcpu.index), left: 0 };
   }
 
@@ -70,9 +96,34 @@ export class Turns implements Stateful<TurnsState> {
   stop(): void {
     this.#stepped = undefined;
     for (const vcpu of this.vm.vcpus) {
+      // what it held back is to be looked at
+      if (vcpu.holdsInterrupts) vcpu.woken = true;
       vcpu.held = false;
       vcpu.holdsInterrupts = false;
     }
+  }
+
+  /** What the debugger lets run now. */
+  get control(): Control {
+    const { vcpus } = this.vm;
+    const stepped = this.#stepped;
+    return {
+      held: vcpus.map(({ held }) => held),
+      holdsInterrupts: vcpus.map(({ holdsInterrupts }) => holdsInterrupts),
+      stepped: stepped && { vcpu: stepped.vcpu.index, beside: stepped.beside, left: Math.max(0, stepped.left) },
+    };
+  }
+
+  /** As a debugger let it run before. */
+  apply({ held, holdsInterrupts, stepped }: Control): void {
+    for (const vcpu of this.vm.vcpus) {
+      const { index } = vcpu;
+      const holds = holdsInterrupts[index] === true;
+      if (holds !== vcpu.holdsInterrupts || stepped?.vcpu === index) vcpu.woken = true;
+      vcpu.held = held[index] === true;
+      vcpu.holdsInterrupts = holds;
+    }
+    this.#stepped = stepped && { vcpu: this.vm.vcpus[stepped.vcpu], beside: stepped.beside, left: stepped.left };
   }
 
   /** Some vCPUs stand by a debugger's will, or one of them is stepped: that nothing runs does not end the guest. */
@@ -81,12 +132,13 @@ export class Turns implements Stateful<TurnsState> {
   }
 
   /** The slice of whoever's turn it is; undefined when all who may run are halted. */
-  take(instructions: number): Turn | undefined {
-    if (this.#stepped) return this.#stepTurn(this.#stepped, instructions);
-    return this.vm.runTogether ? this.#together(this.vm.runTogether) : this.#ofNext(instructions);
+  take(instructions: number | ((vcpu: VirtualCpu) => number)): Turn | undefined {
+    const most = typeof instructions === 'number' ? () => instructions : instructions;
+    if (this.#stepped) return this.#stepTurn(this.#stepped, most);
+    return this.vm.runTogether ? this.#together(this.vm.runTogether) : this.#ofNext(most);
   }
 
-  #stepTurn(stepped: Stepped, instructions: number): Turn | undefined {
+  #stepTurn(stepped: Stepped, most: (vcpu: VirtualCpu) => number): Turn | undefined {
     const { vcpu } = stepped;
     let active = false;
     if (stepped.beside && stepped.left-- <= 0) {
@@ -96,7 +148,7 @@ export class Turns implements Stateful<TurnsState> {
       active = turn !== undefined;
     }
     if (vcpu.runnable) {
-      const end = this.#slice(vcpu, instructions);
+      const end = this.#slice(vcpu, most(vcpu));
       if (end.kind !== 'idle') return { vcpu, end };
     }
     stepped.left = 0;
@@ -131,22 +183,39 @@ export class Turns implements Stateful<TurnsState> {
     return turn.end.kind === 'idle' ? undefined : turn;
   }
 
-  /** A slice of the next vCPU; undefined when all are halted. */
-  #ofNext(instructions: number): Turn | undefined {
-    const vcpu = this.#pick();
+  /** A slice of the vCPU whose turn goes on, or of the next one; undefined when all are halted. */
+  #ofNext(instructions: (vcpu: VirtualCpu) => number): Turn | undefined {
+    const vcpu = this.#left > 0 && this.#mayRun(this.#next) ? this.vm.vcpus[this.#next] : this.#pick();
     if (!vcpu) return undefined;
-    const end = this.#slice(vcpu, instructions);
+    const most = Math.min(instructions(vcpu), this.#left);
+    const before = vcpu.icount;
+    const end = this.#slice(vcpu, most);
+    this.#account(vcpu.icount - before, end);
     // one that the host's kernel holds halted looks as if it ran
     return end.kind === 'idle' && !vcpu.halted && this.vm.vcpus.length === 1 ? undefined : { vcpu, end };
+  }
+
+  /** One that waits for another gives the rest of its turn away; one that somebody stops does not. */
+  #account(ran: number, end: SliceEnd): void {
+    const gaveUp = end.kind === 'idle' || (end.kind === 'limit' && end.yields === true);
+    this.#left = gaveUp ? 0 : Math.max(0, this.#left - ran);
+  }
+
+  #mayRun(index: number): boolean {
+    const vcpu = this.vm.vcpus[index];
+    return vcpu.runnable && !vcpu.held;
   }
 
   #pick(): VirtualCpu | undefined {
     const { vcpus } = this.vm;
     for (let tried = 0; tried < vcpus.length; tried++) {
       this.#next = (this.#next + 1) % vcpus.length;
-      const vcpu = vcpus[this.#next];
-      if (vcpu.runnable && !vcpu.held) return vcpu;
+      if (!this.#mayRun(this.#next)) continue;
+      this.#left = vcpus.length > 1 ? TURN_INSTRUCTIONS : ALONE_INSTRUCTIONS;
+      this.#begun++;
+      return vcpus[this.#next];
     }
+    this.#left = 0;
     return undefined;
   }
 

@@ -7,7 +7,8 @@ const REGISTER_BYTES = 4n;
 export interface PhysicalMemory {
   /** From an address to the end of its page of 4 KiB, in place; undefined where there is neither RAM nor ROM. */
   page(gpa: bigint): Uint8Array | undefined;
-  /** Something has been written into that page. */
+  /** Something is about to be written into that page, and has been. */
+  changing(gpa: bigint): void;
   changed(gpa: bigint): void;
   /**
    * A device's register of 4 aligned bytes, without the effects that a read of the guest's would have; undefined where
@@ -47,6 +48,7 @@ export function writePhysical(memory: PhysicalMemory, gpa: bigint, bytes: Uint8A
     const at = gpa + BigInt(done);
     const piece = memory.page(at)?.subarray(0, bytes.length - done);
     if (!piece) break;
+    memory.changing(at);
     piece.set(bytes.subarray(done, done + piece.length));
     memory.changed(at);
     done += piece.length;

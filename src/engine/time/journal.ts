@@ -6,12 +6,10 @@
  */
 import type { Nanoseconds } from '../devices/device.js';
 import { FORGETTING, type InputKeeper } from './input-keeper.js';
+import type { Instant } from './instant.js';
 
-export interface HostInput {
-  /** Virtual time of delivery. */
-  readonly at: Nanoseconds;
-  /** Retired instructions at delivery, for people and traces; `at` alone decides the order. */
-  readonly icount: bigint;
+/** With the instant of its delivery. */
+export interface HostInput extends Instant {
   /** What it is and for whom: `serial0`, `key`, `wall-clock`, `seed`. */
   readonly kind: string;
   readonly data: Uint8Array | string | number;
@@ -25,7 +23,8 @@ export class Journal {
 
   /** `keeper` may hold the inputs of an earlier run already: then they are repeated. */
   constructor(
-    private readonly stamp: () => { at: Nanoseconds; icount: bigint },
+    /** The instant that it is. Who knows it better replaces it. */
+    public stamp: () => Instant,
     private readonly keeper: InputKeeper = FORGETTING,
   ) {}
 
@@ -65,6 +64,25 @@ export class Journal {
     this.keeper.keep(this.cursor, { ...this.stamp(), kind, data });
     this.cursor++;
     this.sinks.get(kind)?.(data);
+  }
+
+  /** What a debugger does to the machine at this instant: kept, for a sink of that kind to do it again in a repetition. */
+  note(kind: string, data: HostInput['data']): void {
+    this.keeper.keep(this.cursor, { ...this.stamp(), kind, data });
+    this.cursor++;
+  }
+
+  /** The next recorded input; undefined when none is to come. */
+  upcoming(): HostInput | undefined {
+    return this.keeper.at(this.cursor);
+  }
+
+  /** Delivers the next recorded input, whatever time it is. */
+  deliver(): void {
+    const entry = this.keeper.at(this.cursor);
+    if (!entry) return;
+    this.cursor++;
+    this.sinks.get(entry.kind)?.(entry.data);
   }
 
   /** A value needed at power-on: the recorded one when this run repeats another, else `live`, which is kept. */

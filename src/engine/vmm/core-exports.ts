@@ -32,6 +32,8 @@ export interface CoreExports {
   dropBlocks(): void;
   /** Drops all that follows from the state: translations, contexts, decoded code. No vCPU is in the guest. */
   dropDerived(): void;
+  /** Drops the translations and contexts of all vCPUs. No vCPU is in the guest. */
+  forgetTranslations(): void;
   /** Gives a decoded block a compiled function; JIT_PAGES holds the pages that it depends on beside the block's. */
   installRegion(block: number, index: number, storedFlags: boolean): void;
   /** The debugger's breakpoints: linear addresses; false when the table is full. */
@@ -86,6 +88,7 @@ export const CORE_EXPORTS = [
   'sipi',
   'updateMode',
   'flushAllVcpus',
+  'forgetTranslations',
   'loadGuest',
   'translateForVmm',
   'vmRead',

@@ -36,6 +36,7 @@ export class FirmwareRom implements Firmware {
 
   /** As after power-on, whatever a debugger has written into it. */
   restore(): void {
+    this.vm.host.willWrite(this.#frames, this.bytes.length);
     this.vm.host.u8.set(this.bytes, this.#frames);
     for (let at = 0; at < this.bytes.length; at += 4096) this.vm.core.invalidatePageCode(this.#frames + at);
   }

@@ -1,3 +1,5 @@
+import { DIRTY_FOR_ALL, DIRTY_FOR_HISTORY, DIRTY_FRAMES } from '../core/layout.js';
+
 /**
  * The engine's one WebAssembly memory seen from TypeScript. Addresses are host-physical (HPA) and
  * must be aligned to the access for the typed accessors.
@@ -7,6 +9,12 @@ export class HostMemory {
   readonly u16: Uint16Array;
   readonly u32: Uint32Array;
   readonly u64: BigUint64Array;
+
+  /**
+   * Told of each frame, by its number, before its first write after its DIRTY_FOR_HISTORY was cleared: by the core, and by
+   * `willWrite` for whoever writes frames beside it.
+   */
+  firstWrite: (frame: number) => void = () => {};
 
   /** @param clear zeroes frames; a host may take their pages back to do so */
   constructor(
@@ -21,6 +29,16 @@ export class HostMemory {
 
   get bytes(): number {
     return this.memory.buffer.byteLength;
+  }
+
+  /** Somebody other than the guest's instructions is about to write into [hpa, hpa + bytes): call it before. */
+  willWrite(hpa: number, bytes: number): void {
+    const end = (hpa + bytes + 4095) >>> 12;
+    for (let frame = hpa >>> 12; frame < end; frame++) {
+      const marks = this.u8[DIRTY_FRAMES + frame];
+      if ((marks & DIRTY_FOR_HISTORY) === 0) this.firstWrite(frame);
+      this.u8[DIRTY_FRAMES + frame] = DIRTY_FOR_ALL;
+    }
   }
 
   /** The frames read as zeros afterwards; `hpa` and `bytes` are multiples of the page size. */

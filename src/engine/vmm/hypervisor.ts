@@ -14,7 +14,8 @@ export type EngineName = 'vtx' | 'kvm';
 
 /** Why runSlice came back. */
 export type SliceEnd =
-  | { kind: 'limit' }
+  /** `yields`: its vCPU waits for another one, and gives the rest of its turn away. */
+  | { kind: 'limit'; yields?: true }
   /** Halted; `deadline` is the virtual time of the next device event, if there is any. */
   | { kind: 'idle'; deadline: number | undefined }
   | { kind: 'breakpoint' }
@@ -109,7 +110,7 @@ export interface Hypervisor<V extends VirtualCpu = VirtualCpu> {
    */
   tell(vcpu: number): void;
   /** Ends the slice under way at the next instruction boundary where that is cheap. */
-  yieldTurn?(): void;
+  endSlice?(): void;
   /** Other devices answer at I/O ports than before. */
   portsChanged?(): void;
   /**

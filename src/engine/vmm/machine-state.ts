@@ -39,7 +39,21 @@ function parts(machine: Machine, vm: Vm, runs: readonly Stateful[]): Stateful[] 
     save: () => vm.save(),
     load: (state) => vm.load(state),
   };
-  return [engine, machine.ownState, machine.pc.ownState, ...machine.pc.pc.parts, ...runs];
+  return [engine, machine.ownState, machine.work, machine.pc.ownState, ...machine.pc.pc.parts, ...runs];
+}
+
+/**
+ * The parts for who goes back and forth in one machine: translations are dropped as it loads, decoded code stays. Between
+ * `vm.synchronize` and the next slice they can be saved as often as wanted without an effect on the run.
+ */
+export function partsInPlace(machine: Machine, runs: readonly Stateful[]): Stateful[] {
+  const vm = vtx(machine);
+  const engine: Stateful<VmState> = {
+    ...{ name: ENGINE, format: vm.format },
+    save: () => vm.capture(),
+    load: (state) => vm.restore(state),
+  };
+  return [engine, ...parts(machine, vm, runs).slice(1)];
 }
 
 /** @throws StateError where the engine's state is not the program's own. */

@@ -6,7 +6,7 @@ import type { GuestSymbol, LoadedImage } from '../boot/image.js';
 import type { MachineView } from '../debug/machine-view.js';
 import type { VgaText } from '../debugger.js';
 import type { Drive } from '../devices/block.js';
-import type { GuestEnd } from '../devices/device.js';
+import type { GuestEnd, GuestMemory } from '../devices/device.js';
 import type { Stateful } from '../state/saved.js';
 import { count, flag, record, type StateOf } from '../state/schema.js';
 import type { InputKeeper } from '../time/input-keeper.js';
@@ -46,6 +46,14 @@ const BIOS_SEGMENT = 0xf000;
 /** More than that handler takes. */
 const TICK_INSTRUCTIONS = 100_000;
 
+const ZEROS = new Uint8Array(1 << 20);
+
+/** Zeros in memory, written as devices write, so that whoever watches frames sees them go. */
+function clear(memory: GuestMemory, gpa: number, bytes: number): void {
+  for (let done = 0; done < bytes; done += ZEROS.length)
+    memory.write(gpa + done, ZEROS.subarray(0, Math.min(ZEROS.length, bytes - done)));
+}
+
 /** A guest: the virtual machine, its devices and the image that it boots. */
 export class Machine {
   readonly pc: PcBoard;
@@ -71,6 +79,7 @@ export class Machine {
   readonly #rom: Firmware | undefined;
   /** Instructions retired when the last character was asked for. */
   #shownAt = 0;
+  #toldOfReset = false;
 
   /** @throws ImageError when the image cannot be used. */
   constructor(
@@ -126,7 +135,7 @@ export class Machine {
     const { vm } = this;
     this.asleep = false;
     this.#shownAt = 0;
-    vm.memory.read(0, vm.memoryBytes).fill(0);
+    clear(vm.memory, 0, vm.memoryBytes);
     this.#rom?.restore();
     this.work.beforeReset(true);
     vm.resetState();
@@ -172,6 +181,22 @@ export class Machine {
     this.pc.reset();
     if (this.#rom || vector === 0) vm.start(this.loaded.initial);
     else vm.start(realModeState(vector >>> 4, vector & 15, {}, 0));
+  }
+
+  /** The guest has ended: true when that was a reset or a sleep, through which it is taken. */
+  outlives(): boolean {
+    const { noReboot, rebootOnTripleFault } = this.options;
+    const { end } = this.vm;
+    const resets = end?.kind === 'reset' ? !noReboot : end?.kind === 'triple-fault' && rebootOnTripleFault === true;
+    if (resets) {
+      if (end?.kind === 'triple-fault' && !this.#toldOfReset) this.onMessage(`${end.message}: it is reset (told once)`);
+      this.#toldOfReset ||= end?.kind === 'triple-fault';
+      this.reset();
+      return true;
+    }
+    if (end?.kind !== 'suspended' || !this.vm.stopVcpus) return false;
+    this.suspend();
+    return true;
   }
 
   /** Bytes of the BIOS's ROM at the top of 4 GiB; 0: there is none. */
@@ -250,7 +275,7 @@ export class Machine {
 
   #boot(): void {
     const { vm, loaded } = this;
-    for (const { gpa, bytes } of loaded.zero) vm.memory.read(gpa, bytes).fill(0);
+    for (const { gpa, bytes } of loaded.zero) clear(vm.memory, gpa, bytes);
     for (const { gpa, bytes } of loaded.chunks) vm.memory.write(gpa, bytes);
     vm.start(loaded.initial);
   }

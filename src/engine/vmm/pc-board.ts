@@ -13,12 +13,14 @@ import type { VirtioDevice } from '../devices/virtio/device.js';
 import { VirtioNet } from '../devices/virtio/net.js';
 import { VirtioRng } from '../devices/virtio/rng.js';
 import { DeviceView } from '../memory/device-view.js';
+import { gatedHost } from '../net/gated-host.js';
 import { encodeEvent, type HostNetwork } from '../net/host-network.js';
 import { UserNet } from '../net/user-net.js';
 import type { Stateful } from '../state/saved.js';
 import { count, optional, record, type StateOf } from '../state/schema.js';
 import { VirtualClock } from '../time/clock.js';
 import type { InputKeeper } from '../time/input-keeper.js';
+import { PHASE } from '../time/instant.js';
 import { Journal } from '../time/journal.js';
 import type { Board } from './board.js';
 import type { Card } from './cards.js';
@@ -77,23 +79,35 @@ export class PcBoard implements Board {
   readonly dma: DeviceView;
   readonly #clock: VirtualClock;
   #end: GuestEnd | undefined;
+  #repeats = false;
+  /** Of the host's network, meanwhile. */
+  readonly #waiting: Uint8Array[] = [];
 
   constructor(
     readonly vm: Hypervisor,
     options: PcBoardOptions,
   ) {
-    this.dma = new DeviceView(vm.memory, () => vm.yieldTurn?.());
+    this.dma = new DeviceView(vm.memory, () => vm.endSlice?.());
     this.#clock = new VirtualClock(() => vm.now());
-    this.journal = new Journal(() => ({ at: vm.now(), icount: BigInt(vm.icount) }), options.inputs);
+    this.journal = new Journal(
+      () => ({ at: vm.now(), icount: BigInt(vm.icount), exits: vm.exits, turn: 0, phase: PHASE.entered }),
+      options.inputs,
+    );
     this.bootSeconds = this.journal.initial('wall-clock', options.wallSeconds);
     const seed = this.journal.initial('seed', options.seed ?? DEFAULT_SEED);
     vm.host.setNumber(RANDOM_QUEUE + 8, seed);
     const { network } = options;
     const has = (card: Card) => options.cards?.includes(card) === true;
-    this.net = network ? new UserNet({ clock: this.#clock, ...network }) : undefined;
+    this.net = network
+      ? new UserNet({ clock: this.#clock, ...network, host: gatedHost(network.host, () => this.#repeats) })
+      : undefined;
+    const serial = (bytes: Uint8Array): void => {
+      if (!this.#repeats) options.serial(bytes);
+    };
+    const { debugOutput } = options;
     this.balloon = has('virtio-balloon') ? new VirtioBalloon('balloon0') : undefined;
     this.console = has('virtio-console')
-      ? new VirtioConsole({ name: 'console0', output: (bytes) => options.serial(bytes) })
+      ? new VirtioConsole({ name: 'console0', output: (bytes) => serial(bytes) })
       : undefined;
     const cards: VirtioDevice[] = [];
     if (network && this.net) cards.push(new VirtioNet({ name: 'net0', mac: network.mac, backend: this.net }));
@@ -105,11 +119,17 @@ export class PcBoard implements Board {
       memory: this.dma,
       vcpus: vm.vcpus.length,
       startSeconds: this.bootSeconds,
-      serialOutput: (byte) => options.serial(Uint8Array.of(byte)),
+      serialOutput: (byte) => serial(Uint8Array.of(byte)),
       debugExit: options.isaDebugExit,
       ...(options.drives ? { drives: options.drives } : {}),
       cards,
-      ...(options.debugOutput ? { debugOutput: options.debugOutput } : {}),
+      ...(debugOutput
+        ? {
+            debugOutput: (byte: number) => {
+              if (!this.#repeats) debugOutput(byte);
+            },
+          }
+        : {}),
       ...(options.bios
         ? { bios: true, firmwareFiles: options.bios.files, shadowChanged: options.bios.shadowChanged }
         : {}),
@@ -277,7 +297,17 @@ export class PcBoard implements Board {
 
   /** An event of the host's network. */
   networkEvent(bytes: Uint8Array): void {
-    this.journal.input('net0', bytes);
+    if (this.#repeats) this.#waiting.push(bytes);
+    else this.journal.input('net0', bytes);
+  }
+
+  /**
+   * The machine repeats its past: what leaves it has left before, and what comes from the host's network waits for the
+   * live end.
+   */
+  set repeats(on: boolean) {
+    this.#repeats = on;
+    if (!on) for (const bytes of this.#waiting.splice(0)) this.journal.input('net0', bytes);
   }
 
   /** The guest's connections have no other end any more: it is in another process, or back at an earlier time. */

@@ -33,6 +33,7 @@ export function physicalWrite(vcpu: Vcpu, vm: Vm, gpa: number, bytes: number, va
     vm.mmioWrite(vcpu, gpa, bytes, value);
     return;
   }
+  vm.host.willWrite(at, bytes);
   for (let i = 0; i < bytes; i++) vm.host.u8[at + i] = Number((value >> BigInt(8 * i)) & 0xffn);
   vm.core.invalidatePageCode(at - (at % 4096));
 }

@@ -23,7 +23,7 @@ import {
   X87_FCW,
   XCR0,
 } from '../core/layout.js';
-import { flag, list, optional, record, type StateOf, text, time, tuple, u8, u32, u64 } from '../state/schema.js';
+import { count, flag, list, optional, record, type StateOf, text, time, tuple, u8, u32, u64 } from '../state/schema.js';
 import { EVENT_ERROR_CODE, EVENT_TYPE, EVENT_VALID } from './exit.js';
 import type { HostMemory } from './host-memory.js';
 import { noProvocations, VCPU_PROVOCATIONS } from './provocations.js';
@@ -39,6 +39,8 @@ const MAX_STORED_MSRS = 1024;
 export const VCPU_STATE = record({
   launched: flag,
   pendingExit: flag,
+  entered: flag,
+  fruitless: record({ icount: count, exits: count }),
   halted: flag,
   waitsForSipi: flag,
   woken: flag,
@@ -63,6 +65,10 @@ export class Vcpu {
   launched = false;
   /** A VM exit is recorded and not yet handled. */
   pendingExit = false;
+  /** The guest was entered since the last exit; an observer who has it left meanwhile does not change that. */
+  entered = false;
+  /** Exits in a row that have retired nothing, and where they began. */
+  fruitless = { icount: 0, exits: 0 };
   /** Waiting in HLT for an interrupt, or after INIT for a start-up IPI. */
   halted = false;
   /** After INIT: only a start-up IPI makes it run. */
@@ -228,6 +234,8 @@ export class Vcpu {
     this.host.u16[this.at(X87_FCW) >>> 1] = 0x37f;
     this.inGuest = false;
     this.pendingExit = false;
+    this.entered = false;
+    this.fruitless = { icount: 0, exits: 0 };
     this.halted = false;
     this.unhalted = false;
     this.waitsForSipi = false;
@@ -244,11 +252,11 @@ export class Vcpu {
 
   /** @see VCPU_STATE. No debugger's step is under way, and the guest is left. */
   save(): VcpuState {
-    const { launched, pendingExit, halted, waitsForSipi, woken, pendingInit, pendingSipi } = this;
+    const { launched, pendingExit, entered, fruitless, halted, waitsForSipi, woken, pendingInit, pendingSipi } = this;
     const { armedFor, steppedOver, unhalted, nmiPending, provoked } = this;
     const storedMsrs = [...this.storedMsrs].sort(([a], [b]) => a - b);
     return {
-      ...{ launched, pendingExit, halted, waitsForSipi, woken, pendingInit, pendingSipi },
+      ...{ launched, pendingExit, entered, fruitless, halted, waitsForSipi, woken, pendingInit, pendingSipi },
       ...{ armedFor, steppedOver, unhalted, nmiPending, provoked, storedMsrs },
     };
   }

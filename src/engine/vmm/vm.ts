@@ -116,6 +116,8 @@ export class Vm implements Hypervisor<Vcpu> {
   /** Asked at each exit before it is handled: true stops there. */
   exitFilter: ((vcpu: VirtualCpu) => boolean) | undefined;
   breakpointFilter: ((vcpu: VirtualCpu) => boolean) | undefined;
+  /** A slice ends, as at its limit, when so many exits are handled; where that is `pending`, before that. */
+  exitGoal: { exits: number; pending: boolean } | undefined;
   /** Where this thread tells another one what it does. */
   activity: Activity | undefined;
   /** Exits handled so far. */
@@ -128,6 +130,8 @@ export class Vm implements Hypervisor<Vcpu> {
   #current!: Vcpu;
   /** The vCPU that runs only waits for another one. */
   #yields = false;
+  /** Somebody wants the slice to end; the turn goes on. */
+  #interrupted = false;
 
   constructor(
     readonly core: CoreExports,
@@ -220,30 +224,25 @@ export class Vm implements Hypervisor<Vcpu> {
     // what came up since this vCPU's last turn is for the VM entry to see
     if (vcpu.inGuest && (vcpu.woken || vcpu.armedFor !== this.#nextEvent(vcpu))) this.#leave(vcpu);
     this.#yields = false;
-    let rounds = 0;
+    this.#interrupted = false;
     const moved = this.memory.moved + SLICE_DMA_BYTES;
     const full = this.exits + SLICE_EXITS;
-    let retired = vcpu.icount;
     for (;;) {
       this.#select(vcpu);
-      if (vcpu.icount !== retired) {
-        retired = vcpu.icount;
-        rounds = 0;
-      } else if (++rounds > MAX_IDLE_ROUNDS) {
-        // exits that repeat and retire nothing: time passes and the host is heard, as on a processor
-        vcpu.icount += 1;
-        return { kind: 'limit' };
-      }
       if (vcpu.pendingExit) {
         vcpu.pendingExit = false;
         if (this.#handle(vcpu) === 'stop') return { kind: 'ended' };
         if (this.#stepDone(vcpu)) return { kind: 'step' };
-        if (this.#yields || this.memory.moved > moved || this.exits >= full) return { kind: 'limit' };
+        if (this.#yields) return { kind: 'limit', yields: true };
+        // a limit that the exit's instruction reaches is met here: what comes after it belongs to the next slice
+        if (this.#interrupted || this.memory.moved > moved || vcpu.icount >= until) return { kind: 'limit' };
+        if (this.exits >= full) return { kind: 'limit' };
+        if (this.exitGoal?.pending === false && this.exits >= this.exitGoal.exits) return { kind: 'limit' };
       }
       if (this.end) return { kind: 'ended' };
       if (!vcpu.inGuest) {
         if (!this.#prepareEntry(vcpu)) return { kind: 'idle', deadline: this.board.nextDeadline() };
-        if (this.#yields) return { kind: 'limit' };
+        if (this.#interrupted) return { kind: 'limit' };
         if (!this.#enter(vcpu)) return { kind: 'entry-failed' };
         if (vcpu.pendingExit || (vcpu.provoked.hostEvent && this.#signal(vcpu))) {
           // a step's trap between the delivery of an event and the instruction is no exit to anybody
@@ -266,6 +265,8 @@ export class Vm implements Hypervisor<Vcpu> {
           vcpu.inGuest = false;
           this.exits++;
           vcpu.pendingExit = true;
+          vcpu.entered = false;
+          if (this.exitGoal?.pending && this.exits === this.exitGoal.exits) return { kind: 'limit' };
           if (this.exitFilter?.(vcpu)) return { kind: 'exit' };
           break;
         case RUN_HALTED:
@@ -295,8 +296,19 @@ export class Vm implements Hypervisor<Vcpu> {
 
   /** Nobody looks at each exit, and nothing is prepared for the next VM entry. */
   #handsOver({ provoked, stepGoal, steppedOver }: Vcpu): boolean {
-    if (this.exitFilter !== undefined || stepGoal !== undefined || steppedOver !== undefined) return false;
+    if (this.exitFilter !== undefined || this.exitGoal !== undefined) return false;
+    if (stepGoal !== undefined || steppedOver !== undefined) return false;
     return provoked.hostEvent === undefined && provoked.failEntry === undefined && provoked.failing === undefined;
+  }
+
+  /** Exits that repeat and retire nothing: time passes and the host is heard, as on a processor. */
+  #stuck(vcpu: Vcpu): boolean {
+    const { icount, fruitless } = vcpu;
+    if (fruitless.icount !== icount) fruitless.exits = 0;
+    fruitless.icount = icount;
+    if (++fruitless.exits <= MAX_IDLE_ROUNDS) return false;
+    vcpu.icount = icount + 1;
+    return true;
   }
 
   /** Brings the guest state into the VMCS so that observers see it; the next run enters again. */
@@ -404,7 +416,7 @@ export class Vm implements Hypervisor<Vcpu> {
       exits: count,
       end: optional(GUEST_END),
     });
-    return { kind: 'vtx', version: 1, shape };
+    return { kind: 'vtx', version: 2, shape };
   }
 
   /**
@@ -414,6 +426,17 @@ export class Vm implements Hypervisor<Vcpu> {
   save(): VmState {
     this.synchronize();
     this.core.dropDerived();
+    return this.capture();
+  }
+
+  /** As `save` for who stays in this machine: decoded code follows from memory, only translations are dropped. */
+  forgetTranslations(): void {
+    this.synchronize();
+    this.core.forgetTranslations();
+  }
+
+  /** The state alone, after `synchronize`; it shares the machine's objects. */
+  capture(): VmState {
     const { end, exits } = this;
     return {
       core: saveCore(this, this.#current.index),
@@ -424,8 +447,14 @@ export class Vm implements Hypervisor<Vcpu> {
     };
   }
 
-  load({ core, vcpus, provocations, exits, end }: VmState): void {
-    this.synchronize();
+  load(state: VmState): void {
+    this.restore(state);
+    this.core.dropDerived();
+  }
+
+  /** As `load` where decoded code is that of the memory that goes with the state. */
+  restore({ core, vcpus, provocations, exits, end }: VmState): void {
+    for (const vcpu of this.vcpus) vcpu.inGuest = false;
     this.#select(this.vcpus[core.current]);
     loadCore(this, core);
     for (const [i, state] of vcpus.entries()) this.vcpus[i].load(state);
@@ -433,7 +462,7 @@ export class Vm implements Hypervisor<Vcpu> {
     this.exits = exits;
     this.end = end;
     this.quick.forget();
-    this.core.dropDerived();
+    this.core.forgetTranslations();
   }
 
   /** Asks for a stop after one more instruction of this vCPU (by MTF). */
@@ -510,6 +539,10 @@ export class Vm implements Hypervisor<Vcpu> {
   /** Ends the running vCPU's turn early: it waits for another one. */
   yieldTurn(): void {
     this.#yields = true;
+  }
+
+  endSlice(): void {
+    this.#interrupted = true;
   }
 
   /** Turns an intercept off for one instruction; MTF ends that, and puts the APIC-access page back if it was taken out. */
@@ -681,11 +714,13 @@ export class Vm implements Hypervisor<Vcpu> {
       case ENTER_OK:
         vcpu.launched = true;
         vcpu.inGuest = true;
+        vcpu.entered = true;
         return true;
       case ENTER_EXIT:
         // delivering the injected event caused an exit
         vcpu.launched = true;
         vcpu.pendingExit = true;
+        vcpu.entered = false;
         this.exits++;
         return true;
       default:
@@ -711,6 +746,7 @@ export class Vm implements Hypervisor<Vcpu> {
     if (status !== XS_EXIT) return false;
     vcpu.inGuest = false;
     vcpu.pendingExit = true;
+    vcpu.entered = false;
     this.exits++;
     return true;
   }
@@ -736,6 +772,7 @@ export class Vm implements Hypervisor<Vcpu> {
     this.#reinject(vcpu);
     this.#tell(vmcs.region, vcpu.index, reason);
     const handler = EXIT_HANDLERS[reason];
+    const before = vcpu.icount;
     let outcome: Outcome;
     if (this.#isStepTrap(vcpu)) {
       this.withdrawExit(REASON_MTF);
@@ -746,6 +783,7 @@ export class Vm implements Hypervisor<Vcpu> {
       this.finish({ kind: 'error', status: 3, message: `no handler for VM exit ${reason}` });
       outcome = 'stop';
     }
+    if (vcpu.icount === before && this.#stuck(vcpu)) this.#interrupted = true;
     this.activity?.resumes();
     host.set32(slot + TR_ACTION, ACTION[outcome]);
     host.set32(slot + TR_DETAIL, outcome === 'inject' ? vmcs.entryInfo & 0xff : this.exitDetail >>> 0);
@@ -797,6 +835,7 @@ class RamView implements GuestMemory {
   write(gpa: number, bytes: Uint8Array): void {
     this.#check(gpa, bytes.length);
     this.moved += bytes.length;
+    this.vm.host.willWrite(RAM_BASE + gpa, bytes.length);
     this.vm.host.u8.set(bytes, RAM_BASE + gpa);
     const first = gpa - (gpa % 4096);
     for (let page = first; page < gpa + bytes.length; page += 4096) this.vm.core.invalidatePageCode(RAM_BASE + page);
@@ -804,6 +843,7 @@ class RamView implements GuestMemory {
 
   release(gpa: number, bytes: number): void {
     this.#check(gpa, bytes);
+    this.vm.host.willWrite(RAM_BASE + gpa, bytes);
     this.vm.host.release(RAM_BASE + gpa, bytes);
     for (let page = gpa; page < gpa + bytes; page += 4096) this.vm.core.invalidatePageCode(RAM_BASE + page);
   }

@@ -1,9 +1,16 @@
+import type { Stateful } from '../state/saved.js';
+import { count, list, record, type StateOf, time } from '../state/schema.js';
 import type { Hypervisor } from './hypervisor.js';
 
 const REASONS = 128;
 
+const STATE = record({ resets: count, icount: count, exits: count, clockNs: time, reasons: list(count, REASONS) });
+type WorkState = StateOf<typeof STATE>;
+
 /** What a guest has done since power-on: a reset of the guest counts on, so that limits bound a guest that resets in a loop. */
-export class Work {
+export class Work implements Stateful<WorkState> {
+  readonly name = 'work';
+  readonly format = { kind: 'work', version: 1, shape: STATE };
   resets = 0;
   #icount = 0;
   #exits = 0;
@@ -24,6 +31,20 @@ export class Work {
   /** Virtual time in ns. */
   get clockNs(): number {
     return this.#clockNs + this.vm.now();
+  }
+
+  /** Of the time before the last reset. */
+  save(): WorkState {
+    const reasons = [...this.#reasons];
+    return { resets: this.resets, icount: this.#icount, exits: this.#exits, clockNs: this.#clockNs, reasons };
+  }
+
+  load({ resets, icount, exits, clockNs, reasons }: WorkState): void {
+    this.resets = resets;
+    this.#icount = icount;
+    this.#exits = exits;
+    this.#clockNs = clockNs;
+    this.#reasons.set(reasons);
   }
 
   /** Exits with this basic exit reason. */

@@ -31,6 +31,7 @@ export const querySupported: Command = {
     if (session.target.catchSyscalls !== undefined) reply.push('QCatchSyscalls+');
     if (session.target.tracing !== undefined)
       reply.push('ConditionalTracepoints+', 'tracenz+', 'QTBuffer:size+', 'qXfer:traceframe-info:read+');
+    if (session.target.reverse !== undefined) reply.push('ReverseStep+', 'ReverseContinue+');
     if (session.target.osTables !== undefined) reply.push('qXfer:osdata:read+');
     if (session.target.libraries !== undefined) reply.push('qXfer:libraries:read+');
     if (session.target.kernel !== undefined) reply.push('qXfer:exec-file:read+');

@@ -29,6 +29,7 @@ import { readMemory, readMemoryBinary } from './read-memory.js';
 import { readRegister } from './read-register.js';
 import { readRegisters } from './read-registers.js';
 import { restart, runProgram } from './restart.js';
+import { reverse } from './reverse.js';
 import { searchMemory } from './search-memory.js';
 import { startNoAck } from './start-no-ack.js';
 import { step, stepSignal } from './step.js';
@@ -84,6 +85,7 @@ export const COMMANDS: readonly Command[] = [
   nonStop,
   vStopped,
   interrupt,
+  reverse,
   insertBreakpoint,
   removeBreakpoint,
   catchSyscalls,

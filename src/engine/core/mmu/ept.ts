@@ -3,7 +3,7 @@
 //   entry:  63        51     12 11..  8     7    6    5..3      2   1   0
 //           | ignored | HPA    |    | D | A  | leaf | IPAT | type | X | W | R |
 import {
-  CODE_PAGES, CTX_EPTP, DIRTY_FRAMES, EPT_CACHE, EPT_CACHE_ENTRIES, EPT_CACHE_EPTP, MAX_PHYS_BITS, MEMORY_END, RAM_BASE, VMCS_PTR,
+  CODE_PAGES, CTX_EPTP, DIRTY_FOR_ALL, DIRTY_FOR_HISTORY, DIRTY_FRAMES, EPT_CACHE, EPT_CACHE_ENTRIES, EPT_CACHE_EPTP, MAX_PHYS_BITS, MEMORY_END, RAM_BASE, VMCS_PTR,
 } from '../layout';
 import {
   APIC_ACCESS_ADDR, CPU_BASED_VM_EXEC_CONTROL, EPT_POINTER, SECONDARY_VM_EXEC_CONTROL, VIRTUAL_APIC_PAGE_ADDR,
@@ -69,9 +69,21 @@ function misconfigured(): usize {
   return 0;
 }
 
+/** Tells the host of a frame, by its number, that is about to be written for the first time since it cleared DIRTY_FOR_HISTORY. */
+// @ts-ignore: decorator
+@external("env", "firstWrite")
+declare function firstWrite(frame: u32): void;
+
 /** A host address that is about to be accessed: its frame is noted when it may be written, once until the TLBs are empty again. */
 function frame(hpa: u64, access: u32): usize {
-  if (access & ACCESS_WRITE) store<u8>(<usize>(hpa >> 12), 1, DIRTY_FRAMES);
+  if (access & ACCESS_WRITE) {
+    const number = <usize>(hpa >> 12);
+    const marks: u32 = load<u8>(number, DIRTY_FRAMES);
+    if (marks != DIRTY_FOR_ALL) {
+      if (!(marks & DIRTY_FOR_HISTORY)) firstWrite(<u32>number);
+      store<u8>(number, DIRTY_FOR_ALL, DIRTY_FRAMES);
+    }
+  }
   return <usize>hpa;
 }
 

@@ -35,6 +35,7 @@ export function walkOnKvm(vm: KvmHypervisor, vcpu: number, gva: bigint): PageWal
 export function physicalOnKvm(vm: KvmHypervisor, vcpu: number): PhysicalMemory {
   return {
     page: (gpa) => vm.pageAt(gpa),
+    changing() {},
     changed() {},
     peek: (gpa) => (gpa >> 52n ? undefined : vm.board.mmioPeek(vcpu, Number(gpa), 4)),
   };

@@ -1,0 +1,116 @@
+/** The monitor's commands for going back in the run. */
+import { EXIT_REASONS, exitReasonByName, exitReasonName } from '../../spec/vmx/exit-reasons.js';
+import type { Debugger, ExitCondition, HistoryTarget, Position, RunState, StopReason } from '../debugger.js';
+import { watchText } from './watch-text.js';
+
+export const HISTORY_HELP = `where                 the instant of the run: instruction, exit, how far the history reaches
+goto PLACE            go to an instruction (N, +N, -N), exit (#N), share (N%), begin, end, @BOOKMARK
+reverse-step [N] | reverse-continue | reverse-exit [REASON]   back by instructions, to a stop, to a VM exit
+bookmark [NAME]       name this instant; without NAME those that have one`;
+
+type Groups = NonNullable<Debugger['history']>;
+
+async function groupOf(target: Debugger): Promise<Groups> {
+  const { history } = target;
+  if (history) return history;
+  const { unavailable } = await target.info();
+  throw new Error(unavailable.history ?? 'this guest has no history');
+}
+
+const positionText = ({ icount, exit }: Position): string => `instruction ${icount}, exit ${exit}`;
+
+/** @throws Error naming what is not understood */
+export function placeOf(text: string, now: Position): HistoryTarget {
+  const number = (digits: string): bigint => BigInt(digits);
+  if (text === 'begin' || text === 'start') return { begin: true };
+  if (text === 'end' || text === 'live') return { end: true };
+  if (/^@.+/.test(text)) return { bookmark: text.slice(1) };
+  const exit = /^#(\d{1,15})$/.exec(text);
+  if (exit) return { exit: Number(exit[1]) };
+  const share = /^(\d+(?:\.\d+)?)%$/.exec(text);
+  if (share && Number(share[1]) <= 100) return { share: Number(share[1]) / 100 };
+  const step = /^([+-]?)(0x[0-9a-f]{1,16}|\d{1,19})$/i.exec(text);
+  if (!step) throw new Error(`${text}: a place is N, +N, -N, #EXIT, N%, begin, end or @BOOKMARK`);
+  const value = number(step[2]);
+  const icount = step[1] === '+' ? now.icount + value : step[1] === '-' ? now.icount - value : value;
+  if (icount < 0n) throw new Error(`${text}: the run has ${now.icount} instructions up to here`);
+  return { icount };
+}
+
+function arrived({ stop, position }: RunState): string {
+  const where = position ? `${positionText(position)}${position.past ? '' : ', the live end'}` : '';
+  return [stopReason(stop), where].filter((part) => part !== '').join('; ');
+}
+
+/** What a way back has come to, in a few words; nothing for where it was to go. */
+function stopReason(stop: StopReason | undefined): string {
+  switch (stop?.kind) {
+    case 'breakpoint':
+      return `breakpoint ${stop.id} at 0x${stop.gva.toString(16)}`;
+    case 'watchpoint':
+      return `before the ${watchText(stop)}${stop.by === 'device' ? ' by a device' : ''}`;
+    case 'exit':
+      return `VM exit #${stop.exit.sequence} ${exitReasonName(stop.exit.reason)}`;
+    case 'history':
+      return stop.at === 'begin' ? 'the history begins here' : '';
+    case 'paused':
+      return 'stopped on the way';
+    default:
+      return '';
+  }
+}
+
+interface Context {
+  target: Debugger;
+  vcpu: number;
+  args: string[];
+}
+
+const count = (text: string | undefined): number => {
+  if (text === undefined) return 1;
+  if (!/^\d{1,15}$/.test(text) || Number(text) === 0) throw new Error(`${text}: not a count from 1`);
+  return Number(text);
+};
+
+export const HISTORY_COMMANDS = {
+  where: async ({ target }: Context): Promise<string> => {
+    const { first, last, past, snapshots, bytes, ...here } = await (await groupOf(target)).where();
+    const size = `${snapshots.length} snapshots, ${(bytes / 2 ** 20).toFixed(1)} MiB`;
+    return [
+      `${positionText(here)}${past ? ', in the past' : ', at the live end'}`,
+      `history: ${positionText(first)} to ${positionText(last)}; ${size}`,
+    ].join('\n');
+  },
+  goto: async ({ target, args }: Context): Promise<string> => {
+    const history = await groupOf(target);
+    if (args.length !== 1) throw new Error('it is goto PLACE: N, +N, -N, #EXIT, N%, begin, end or @BOOKMARK');
+    return arrived(await history.goTo(placeOf(args[0], await history.where())));
+  },
+  'reverse-step': async ({ target, vcpu, args }: Context): Promise<string> =>
+    arrived(await (await groupOf(target)).stepBack(vcpu, count(args[0]))),
+  'reverse-continue': async ({ target }: Context): Promise<string> =>
+    arrived(await (await groupOf(target)).continueBack()),
+  'reverse-exit': async ({ target, args }: Context): Promise<string> =>
+    arrived(await (await groupOf(target)).previousExit(args.length > 0 ? exitCondition(args) : {})),
+  bookmark: async ({ target, args }: Context): Promise<string> => {
+    const history = await groupOf(target);
+    if (args.length > 1) throw new Error('it is bookmark NAME');
+    if (args.length === 1) return positionText(await history.bookmark(args[0]));
+    const all = await history.bookmarks();
+    return all.length === 0
+      ? 'no bookmarks: bookmark NAME names this instant'
+      : all.map(({ name, ...position }) => `@${name}: ${positionText(position)}`).join('\n');
+  },
+};
+
+/** @throws Error naming what is no exit reason */
+function exitCondition(args: readonly string[]): ExitCondition {
+  const reasons = args.map((text) => {
+    const row = /^\d+$/.test(text)
+      ? EXIT_REASONS.find(({ number }) => number === Number(text))
+      : exitReasonByName(text);
+    if (!row) throw new Error(`${text}: no VM-exit reason; a number or a name as info exits prints it`);
+    return row.number;
+  });
+  return { reasons };
+}

@@ -1,0 +1,107 @@
+/** A disk under a history: what its sectors held is kept, and in the past the image itself is left alone. */
+import { type BlockStore, SECTOR_BYTES } from '../devices/block.js';
+
+/** What sectors held before an interval of the run wrote them. */
+export type SectorLog = Map<number, Uint8Array>;
+
+/** What a kept sector takes in memory, about. */
+export const KEPT_SECTOR_BYTES = SECTOR_BYTES + 120;
+/** More than this an interval does not keep. */
+const MAX_SECTORS = 1 << 17;
+
+export class RewindableStore implements BlockStore {
+  /** Since the last `cut`. */
+  #open: SectorLog = new Map();
+  #overflowed = false;
+  /** In the past: what differs from the image, which is that of the live end. */
+  #overlay: SectorLog | undefined;
+
+  constructor(private readonly inner: BlockStore) {}
+
+  get sectors(): number {
+    return this.inner.sectors;
+  }
+
+  get readOnly(): boolean {
+    return this.inner.readOnly;
+  }
+
+  read(sector: number, into: Uint8Array): void {
+    this.inner.read(sector, into);
+    if (!this.#overlay?.size) return;
+    for (let at = 0; at < into.length; at += SECTOR_BYTES) {
+      const kept = this.#overlay.get(sector + at / SECTOR_BYTES);
+      if (kept) into.set(kept, at);
+    }
+  }
+
+  write(sector: number, bytes: Uint8Array): void {
+    if (this.#overlay) {
+      for (let at = 0; at < bytes.length; at += SECTOR_BYTES)
+        this.#overlay.set(sector + at / SECTOR_BYTES, bytes.slice(at, at + SECTOR_BYTES));
+      return;
+    }
+    this.#keep(sector, bytes.length / SECTOR_BYTES);
+    this.inner.write(sector, bytes);
+  }
+
+  writeZeroes(sector: number, count: number): void {
+    if (this.#overlay) {
+      const zeros = new Uint8Array(SECTOR_BYTES);
+      for (let n = 0; n < count && n < MAX_SECTORS; n++) this.#overlay.set(sector + n, zeros);
+      return;
+    }
+    this.#keep(sector, count);
+    this.inner.writeZeroes(sector, count);
+  }
+
+  flush(): void {
+    if (!this.#overlay) this.inner.flush();
+  }
+
+  /** An interval ends: what its sectors held before; undefined: it was too much to keep. */
+  cut(): SectorLog | undefined {
+    const log = this.#overflowed ? undefined : this.#open;
+    this.#open = new Map();
+    this.#overflowed = false;
+    return log;
+  }
+
+  /** Shows the disk as it was before these intervals, which are those up to the live end in order. */
+  showBefore(intervals: readonly SectorLog[]): void {
+    this.#overlay = new Map();
+    for (const log of [...intervals].reverse()) for (const [sector, bytes] of log) this.#overlay.set(sector, bytes);
+  }
+
+  /** Back at the live end: the image is the disk. */
+  showLive(): void {
+    this.#overlay = undefined;
+  }
+
+  #keep(sector: number, count: number): void {
+    if (this.#overflowed || sector < 0 || sector + count > this.sectors) return;
+    if (this.#open.size + count > MAX_SECTORS) {
+      this.#overflowed = true;
+      this.#open = new Map();
+      return;
+    }
+    for (let n = 0; n < count; n++) {
+      if (this.#open.has(sector + n)) continue;
+      const bytes = new Uint8Array(SECTOR_BYTES);
+      try {
+        this.inner.read(sector + n, bytes);
+      } catch {
+        // what cannot be read cannot be had again
+        this.#overflowed = true;
+        return;
+      }
+      this.#open.set(sector + n, bytes);
+    }
+  }
+}
+
+/** Two intervals in a row as one. */
+export function mergeSectors(first: SectorLog, second: SectorLog): SectorLog {
+  for (const [sector, bytes] of second) if (!first.has(sector)) first.set(sector, bytes);
+  return first;
+}

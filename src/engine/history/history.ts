@@ -1,0 +1,298 @@
+/**
+ * The history of a run: what is needed to put the machine to any of its instants since the oldest snapshot. At the live
+ * end the run goes on and is recorded; in the past it is repeated from the nearest snapshot before, with the inputs that
+ * the journal has.
+ */
+import type { RewindableStore } from '../disk/rewindable-store.js';
+import type { Stateful } from '../state/saved.js';
+import type { InputLog } from '../time/input-keeper.js';
+import { compareInstants, type Instant, PHASE, type Phase } from '../time/instant.js';
+import type { HostInput } from '../time/journal.js';
+import type { SliceEnd, VirtualCpu } from '../vmm/hypervisor.js';
+import type { Machine } from '../vmm/machine.js';
+import { partsInPlace } from '../vmm/machine-state.js';
+import type { Vcpu } from '../vmm/vcpu.js';
+import type { Vm } from '../vmm/vm.js';
+import { Timeline } from './timeline.js';
+
+/** Who decides whose turn it is. */
+export interface TurnTaker extends Stateful {
+  readonly begun: number;
+  stop(): void;
+  /** @param most instructions that a vCPU may run. Undefined: all who may run are halted. */
+  take(most: (vcpu: VirtualCpu) => number): { vcpu: VirtualCpu; end: SliceEnd } | undefined;
+}
+
+/** Where a repetition is to end. */
+export type Goal =
+  /** The very instant. */
+  | { kind: 'instant'; instant: Instant }
+  /** The first instant with so many instructions. */
+  | { kind: 'icount'; icount: bigint }
+  /** The first instant at which one vCPU has retired so many since its last reset. */
+  | { kind: 'vcpu'; vcpu: VirtualCpu; icount: number }
+  /** The exit of that number, from 1, before it is handled. */
+  | { kind: 'exit'; exits: number }
+  /** The live end. */
+  | { kind: 'end' };
+
+type Bound = Instant & { exact: boolean };
+
+export type Progress =
+  | { kind: 'reached' }
+  | { kind: 'going' }
+  /** Something that a debugger waits for; the machine stands there. */
+  | { kind: 'met'; vcpu: VirtualCpu; end: SliceEnd }
+  /** The live end is reached; the machine is there again, as it was left. */
+  | { kind: 'end' };
+
+/** The run did not repeat itself: a fault of the program. */
+export class Divergence extends Error {
+  override readonly name = 'Divergence';
+}
+
+function phaseOf({ pendingExit, halted, entered }: Vcpu): Phase {
+  if (pendingExit) return PHASE.exited;
+  if (halted) return PHASE.halted;
+  return entered ? PHASE.entered : PHASE.handled;
+}
+
+/** Before everything else at its instruction count. */
+const START: Omit<Instant, 'icount'> = { exits: 0, at: 0, turn: 0, phase: PHASE.exited };
+
+const stripped = ({ icount, exits, at, turn, phase }: Instant): Instant => ({ icount, exits, at, turn, phase });
+
+/** Frames that a repetition may have written before it changes over to the next snapshot. */
+const MANY_FRAMES = 16384;
+const LONGEST_STEP = 1_000_000;
+
+export class History {
+  readonly timeline: Timeline;
+  /** Instructions at the last snapshot of the live run. */
+  #snapshotAt = 0;
+  #live = true;
+
+  constructor(
+    readonly machine: Machine,
+    private readonly vm: Vm,
+    private readonly turns: TurnTaker,
+    private readonly inputs: InputLog,
+    private readonly budgetBytes: number,
+    disks: readonly RewindableStore[] = [],
+  ) {
+    const { journal } = machine.pc;
+    journal.stamp = () => this.now();
+    journal.take('flush', () => vm.forgetTranslations());
+    journal.note('flush', 0);
+    vm.forgetTranslations();
+    this.timeline = new Timeline(vm, () => partsInPlace(machine, [turns]), disks, this.now());
+    this.#snapshotAt = machine.work.icount;
+  }
+
+  close(): void {
+    this.timeline.close();
+  }
+
+  /** The machine stands where the run has come to, not in its past. */
+  get live(): boolean {
+    return this.#live;
+  }
+
+  now(): Instant {
+    const { machine, vm } = this;
+    const { work } = machine;
+    const current = vm.vcpus.find(({ active }) => active) ?? vm.vcpus[0];
+    const phase = phaseOf(current);
+    return { icount: BigInt(work.icount), exits: work.exits, at: work.clockNs, turn: this.turns.begun, phase };
+  }
+
+  /** The oldest instant that can be had, and the live end. */
+  get first(): Instant {
+    return this.timeline.instant(0);
+  }
+
+  get last(): Instant {
+    return this.#live ? this.now() : this.timeline.instant(this.timeline.length - 1);
+  }
+
+  /** Instructions since the last snapshot. */
+  get sinceSnapshot(): number {
+    return this.machine.work.icount - this.#snapshotAt;
+  }
+
+  /** Keeps this instant of the live run. No debugger's step is under way. */
+  snapshot(): void {
+    if (!this.#live) return;
+    const { timeline, vm } = this;
+    if (compareInstants(this.now(), timeline.instant(timeline.length - 1)) === 0 && timeline.openFrames === 0) return;
+    this.machine.pc.journal.note('flush', 0);
+    vm.forgetTranslations();
+    timeline.append(this.now());
+    this.#snapshotAt = this.machine.work.icount;
+    timeline.thin(this.budgetBytes);
+    this.#forget();
+  }
+
+  /** Inputs of before the oldest snapshot help nobody; the other way round, a history reaches as far as its inputs. */
+  #forget(): void {
+    this.inputs.forget(this.timeline.inputs(0));
+  }
+
+  /** The machine as at a snapshot. The live end becomes one first. */
+  moveTo(index: number): void {
+    this.leave();
+    this.timeline.moveTo(index);
+  }
+
+  /** Leaves the live end, which stays the last snapshot. */
+  leave(): void {
+    if (!this.#live) return;
+    this.turns.stop();
+    this.snapshot();
+    this.#setLive(false);
+  }
+
+  #setLive(live: boolean): void {
+    this.#live = live;
+    if (live) this.timeline.goLive();
+    this.machine.pc.repeats = !live;
+  }
+
+  /** Back to the live end, as it was left. */
+  rejoin(): void {
+    if (this.#live) return;
+    this.timeline.moveTo(this.timeline.length - 1);
+    this.#setLive(true);
+  }
+
+  /** The live run was put elsewhere: all that was before cannot be had any more. */
+  restart(): void {
+    this.#setLive(true);
+    this.timeline.restart(() => {
+      this.machine.pc.journal.note('flush', 0);
+      this.vm.forgetTranslations();
+      return this.now();
+    });
+    this.#snapshotAt = this.machine.work.icount;
+    this.#forget();
+  }
+
+  /** The last snapshot before a goal. */
+  startFor(goal: Exclude<Goal, { kind: 'vcpu' }>): number {
+    const { timeline } = this;
+    switch (goal.kind) {
+      case 'instant':
+        return timeline.lastWhere((instant) => compareInstants(instant, goal.instant) <= 0);
+      case 'icount':
+        return timeline.lastWhere(({ icount }) => icount < goal.icount);
+      case 'exit':
+        return timeline.lastWhere(({ exits }) => exits < goal.exits);
+      case 'end':
+        return timeline.length - 1;
+    }
+  }
+
+  /**
+   * Repeats the run for a piece, towards a goal. Only in the past; what stops the guest is told, and whoever goes on from
+   * there calls again.
+   * @throws Divergence
+   */
+  repeat(goal: Goal): Progress {
+    const { vm, machine } = this;
+    const here = this.now();
+    if (compareInstants(here, this.last) >= 0) return this.#end();
+    if (this.isReached(goal, here)) return { kind: 'reached' };
+    const input = machine.pc.journal.upcoming();
+    if (input && compareInstants(here, input) >= 0) {
+      this.#deliver(input, here);
+      return { kind: 'going' };
+    }
+    if (vm.end?.kind === 'resumed') machine.resume();
+    const bound = this.#bound(goal, input);
+    this.#aim(goal, bound, here);
+    const vcpuGoal = goal.kind === 'vcpu' ? goal : undefined;
+    const most = (room: number) => (vcpu: VirtualCpu) =>
+      vcpuGoal?.vcpu === vcpu ? Math.max(0, Math.min(room, vcpuGoal.icount - vcpu.icount)) : room;
+    const room = Math.min(LONGEST_STEP, Number(bound.icount - here.icount));
+    let turn = this.turns.take(most(room));
+    if (room === 0 && turn?.end.kind === 'limit' && compareInstants(this.now(), here) === 0) {
+      turn = this.turns.take(most(1));
+    }
+    vm.exitGoal = undefined;
+    if (turn === undefined) return this.#idle(bound);
+    if (bound.exact && compareInstants(this.now(), bound) > 0) this.#diverged(bound);
+    switch (turn.end.kind) {
+      case 'limit':
+      case 'idle':
+        return { kind: 'going' };
+      case 'ended':
+        return machine.outlives() ? { kind: 'going' } : this.#end();
+      default:
+        return { kind: 'met', ...turn };
+    }
+  }
+
+  #end(): Progress {
+    this.rejoin();
+    return { kind: 'end' };
+  }
+
+  /** Whether the machine stands at a goal or behind it. */
+  isReached(goal: Goal, here = this.now()): boolean {
+    switch (goal.kind) {
+      case 'icount':
+        return here.icount >= goal.icount;
+      case 'vcpu':
+        return goal.vcpu.icount >= goal.icount;
+      case 'exit':
+        return here.exits >= goal.exits;
+      case 'instant':
+        return compareInstants(here, goal.instant) >= 0;
+      case 'end':
+        return false;
+    }
+  }
+
+  #deliver(input: HostInput, here: Instant): void {
+    if (compareInstants(here, input) > 0) this.#diverged(input);
+    this.machine.pc.journal.deliver();
+    if (input.kind !== 'flush' || this.timeline.openFrames < MANY_FRAMES) return;
+    const next = this.timeline.withInputs(this.machine.pc.journal.position);
+    if (next !== undefined) this.timeline.moveTo(next);
+  }
+
+  /** The nearest instant that is known to come: the goal, the next input, or the live end. */
+  #bound(goal: Goal, input: HostInput | undefined): Bound {
+    let bound: Bound = { ...this.last, exact: true };
+    if (input && compareInstants(input, bound) < 0) bound = { ...stripped(input), exact: true };
+    if (goal.kind === 'instant' && compareInstants(goal.instant, bound) <= 0) return { ...goal.instant, exact: true };
+    if (goal.kind === 'icount' && goal.icount <= bound.icount) return { ...START, icount: goal.icount, exact: false };
+    return bound;
+  }
+
+  /** An instant among the exits of one instruction is told by their number. */
+  #aim(goal: Goal, bound: Bound, here: Instant): void {
+    const before = here.exits - this.vm.exits;
+    if (goal.kind === 'exit') this.vm.exitGoal = { exits: goal.exits - before, pending: true };
+    if (!bound.exact) return;
+    const exits = bound.exits - before;
+    if (bound.phase === PHASE.exited) this.vm.exitGoal ??= { exits, pending: true };
+    else if (bound.icount === here.icount && here.exits < bound.exits) this.vm.exitGoal ??= { exits, pending: false };
+  }
+
+  #idle(bound: Bound): Progress {
+    const { vm, machine } = this;
+    const deadline = vm.board.nextDeadline();
+    const at = deadline === undefined ? Infinity : machine.work.clockNs + Math.max(0, deadline - vm.now());
+    if (bound.exact && bound.icount === BigInt(machine.work.icount) && at > bound.at) this.#diverged(bound);
+    if (deadline === undefined) this.#diverged(bound);
+    vm.warpTo(deadline);
+    return { kind: 'going' };
+  }
+
+  #diverged(expected: Instant): never {
+    const text = ({ icount, exits, at, turn, phase }: Instant): string =>
+      `instruction ${icount}, exit ${exits}, ${at} ns, turn ${turn}, phase ${phase}`;
+    throw new Divergence(`the run did not repeat itself: expected ${text(expected)}; it is at ${text(this.now())}`);
+  }
+}

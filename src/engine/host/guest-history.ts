@@ -1,0 +1,445 @@
+/**
+ * Going back in a guest that runs: its history beside the run control. In the past the guest's turns repeat what was
+ * recorded; searches backwards run between turns of the event loop and end when the guest is paused.
+ */
+import type * as D from '../debugger.js';
+import type { RewindableStore } from '../disk/rewindable-store.js';
+import { type Goal, History } from '../history/history.js';
+import { type Found, type Place, searchBack, travel } from '../history/travel.js';
+import type { InputLog } from '../time/input-keeper.js';
+import { compareInstants, type Instant } from '../time/instant.js';
+import type { SliceEnd, VirtualCpu } from '../vmm/hypervisor.js';
+import type { Machine } from '../vmm/machine.js';
+import type { Vm } from '../vmm/vm.js';
+import type { Control, Turns } from './turns.js';
+
+/** Time at most between two turns of the event loop, in ms. */
+const SLICE_MS = 6;
+/** A snapshot of the live run after so many instructions, and not before so much time has passed for what the last one cost. */
+const SPACING_INSTRUCTIONS = 20_000_000;
+const SPACING_COST = 20;
+
+export interface HistoryOptions {
+  inputs: InputLog;
+  budgetBytes: number;
+  disks: readonly RewindableStore[];
+}
+
+/** What run control does for the history. */
+export interface HistoryHooks {
+  /** The guest counts as running until `halt`. */
+  start(): void;
+  halt(vcpu: number, stop: D.StopReason): void;
+  stopVcpu(): number;
+  /** What a slice's end stops the guest with; undefined: nothing. */
+  judge(vcpu: VirtualCpu, end: SliceEnd): D.StopReason | undefined;
+  /** How the guest ended, once it has. */
+  ended(): D.StopReason | undefined;
+  /** A device's access to what is watched, since it was asked last. */
+  deviceStop(): D.StopReason | undefined;
+  /** Breakpoints stop the guest, or not. */
+  arm(on: boolean): void;
+  emit(event: D.DebuggerEvent): void;
+}
+
+interface Stop {
+  vcpu: number;
+  stop: D.StopReason;
+}
+
+export class GuestHistory {
+  readonly history: History;
+  #control = '';
+  #snapshotMs = 0;
+  #lastSnapshot = 0;
+  /** A way through the history is under way; `cancelled` by a pause. */
+  #journey: { cancelled: boolean } | undefined;
+  readonly #bookmarks = new Map<string, Instant>();
+  #again: (() => boolean) | undefined;
+  /** Where a run forward in the past ends. */
+  #goal: { goal: Goal; stop: D.StopReason } | undefined;
+
+  constructor(
+    private readonly machine: Machine,
+    private readonly vm: Vm,
+    private readonly turns: Turns,
+    private readonly hooks: HistoryHooks,
+    { inputs, budgetBytes, disks }: HistoryOptions,
+  ) {
+    this.history = new History(machine, vm, turns, inputs, budgetBytes, disks);
+    const { journal } = machine.pc;
+    journal.take('control', (data) => this.#apply(JSON.parse(data as string)));
+    this.#control = this.#controlText();
+  }
+
+  get inPast(): boolean {
+    return !this.history.live;
+  }
+
+  /** A search or a journey is under way: turns are its own. */
+  get travelling(): boolean {
+    return this.#journey !== undefined;
+  }
+
+  // ---- at the live end ----
+
+  /** Before a slice: what a debugger lets run is an input of the run. */
+  noteControl(): void {
+    const text = this.#controlText();
+    if (text === this.#control) return;
+    this.#control = text;
+    this.machine.pc.journal.note('control', text);
+  }
+
+  #controlText(): string {
+    const { control } = this.turns;
+    const goals = this.vm.vcpus.map(({ stepGoal, icount }) => (stepGoal === undefined ? 0 : stepGoal - icount));
+    return JSON.stringify({ ...control, goals, at: goals.some((goal) => goal > 0) ? this.machine.work.icount : 0 });
+  }
+
+  #apply({ goals, ...control }: Control & { goals: number[] }): void {
+    this.turns.apply(control);
+    for (const [index, goal] of goals.entries()) {
+      const vcpu = this.vm.vcpus[index];
+      if (goal > 0) this.vm.armStep(vcpu, goal);
+      else this.vm.disarmStep(vcpu);
+    }
+  }
+
+  /** After a turn of the event loop that began at `start` (ms). */
+  afterTurn(): void {
+    const { history } = this;
+    if (history.sinceSnapshot < SPACING_INSTRUCTIONS || this.turns.partial) return;
+    const start = performance.now();
+    if (start - this.#lastSnapshot < this.#snapshotMs * SPACING_COST) return;
+    history.snapshot();
+    this.#lastSnapshot = performance.now();
+    this.#snapshotMs = this.#lastSnapshot - start;
+  }
+
+  /** The live run was put elsewhere from outside. */
+  restart(): void {
+    this.history.restart();
+    this.#control = this.#controlText();
+  }
+
+  // ---- in the past ----
+
+  /** Run forward from here stops at a goal, with that reason. */
+  aim(goal: Goal, stop: D.StopReason): void {
+    this.#goal = { goal, stop };
+  }
+
+  /** Run forward from here ends when a vCPU has run so many more instructions, and on while `again` holds. */
+  aimStep(vcpu: VirtualCpu, count: number, again: (() => boolean) | undefined): void {
+    const own = this.vm.vcpus[vcpu.index];
+    this.aim({ kind: 'vcpu', vcpu: own, icount: own.icount + count }, { kind: 'step' });
+    this.#again = again;
+  }
+
+  /** A turn of the event loop while the guest runs in the past. */
+  turn(): void {
+    const begin = performance.now();
+    do {
+      const stop = this.#piece();
+      if (!stop) continue;
+      this.#goal = undefined;
+      this.#again = undefined;
+      this.hooks.halt(stop.vcpu, stop.stop);
+      return;
+    } while (performance.now() - begin < SLICE_MS);
+  }
+
+  /** Repeats a piece of the run; what stops the guest in it. */
+  #piece(): Stop | undefined {
+    const { hooks } = this;
+    const { goal, stop } = this.#goal ?? { goal: { kind: 'end' } as const, stop: undefined };
+    const progress = this.history.repeat(goal);
+    const device = hooks.deviceStop();
+    if (device) return { vcpu: hooks.stopVcpu(), stop: device };
+    switch (progress.kind) {
+      case 'going':
+        return undefined;
+      case 'reached':
+        if (goal.kind === 'vcpu' && this.#again?.()) {
+          this.aimStep(goal.vcpu, 1, this.#again);
+          return undefined;
+        }
+        return { vcpu: this.#vcpuOf(goal), stop: stop ?? { kind: 'until' } };
+      case 'end':
+        return stop && this.history.isReached(goal) ? { vcpu: this.#vcpuOf(goal), stop } : this.#atEnd();
+      case 'met': {
+        const met = hooks.judge(progress.vcpu, progress.end);
+        return met && { vcpu: progress.vcpu.index, stop: met };
+      }
+    }
+  }
+
+  /** The live end is where the guest ended, or where it goes on. */
+  #atEnd(): Stop {
+    return { vcpu: this.hooks.stopVcpu(), stop: this.hooks.ended() ?? { kind: 'history', at: 'end' } };
+  }
+
+  #vcpuOf(goal: Goal): number {
+    return goal.kind === 'vcpu' ? goal.vcpu.index : this.#current();
+  }
+
+  #current(): number {
+    return this.vm.vcpus.find(({ active }) => active)?.index ?? 0;
+  }
+
+  /** The guest is paused. */
+  stopped(): void {
+    this.#goal = undefined;
+    if (this.#journey) this.#journey.cancelled = true;
+  }
+
+  // ---- verbs ----
+
+  get position(): D.Position & { past: boolean } {
+    return { ...positionOf(this.history.now()), past: this.inPast };
+  }
+
+  rejoin(): void {
+    this.history.rejoin();
+  }
+
+  where(): D.HistoryPlace {
+    const { history } = this;
+    return {
+      ...positionOf(history.now()),
+      past: !history.live,
+      first: positionOf(history.first),
+      last: positionOf(history.last),
+      snapshots: history.timeline.instants.map(positionOf),
+      bytes: history.timeline.bytes,
+    };
+  }
+
+  /** @throws Error when the history has no such place */
+  check(target: D.HistoryTarget): void {
+    this.#place(target);
+  }
+
+  /** Puts the guest to a place. */
+  async goTo(target: D.HistoryTarget): Promise<void> {
+    await this.#travels('going there', async (journey) => {
+      const place = this.#place(target);
+      const end = await this.#go(journey, place);
+      if (end === 'cancelled') return this.#caught();
+      if (end) return this.#atEnd();
+      return { vcpu: this.#current(), stop: this.#begins() ? { kind: 'history', at: 'begin' } : { kind: 'until' } };
+    });
+  }
+
+  #place(target: D.HistoryTarget): Place {
+    const { first, last } = this.history;
+    if (target.end) return { kind: 'end' };
+    if (target.bookmark !== undefined) {
+      const instant = this.#bookmarks.get(target.bookmark);
+      if (!instant) throw new Error(`there is no bookmark ${target.bookmark}`);
+      if (compareInstants(instant, first) < 0)
+        throw new Error(
+          `bookmark ${target.bookmark} lies before the history, which begins at instruction ${first.icount}`,
+        );
+      return { kind: 'instant', instant };
+    }
+    if (target.begin) return { kind: 'instant', instant: first };
+    if (target.exit !== undefined) {
+      if (target.exit > last.exits || target.exit <= first.exits)
+        throw new Error(`exit ${target.exit} is not in the history: it has exits ${first.exits + 1} to ${last.exits}`);
+      return { kind: 'exit', exits: target.exit };
+    }
+    const icount =
+      target.share === undefined
+        ? (target.icount ?? last.icount)
+        : first.icount + BigInt(Math.round(Number(last.icount - first.icount) * target.share));
+    if (icount > last.icount || icount < first.icount)
+      throw new Error(`instruction ${icount} is not in the history: it has ${first.icount} to ${last.icount}`);
+    return { kind: 'icount', icount };
+  }
+
+  bookmark(name: string): D.Position {
+    if (!/^[^\s@]{1,40}$/.test(name)) throw new Error(`${name}: a bookmark's name has 1 to 40 characters, no blanks`);
+    if (this.#bookmarks.size >= MAX_BOOKMARKS && !this.#bookmarks.has(name))
+      throw new Error(`there are ${MAX_BOOKMARKS} bookmarks already`);
+    const now = this.history.now();
+    this.#bookmarks.set(name, now);
+    return positionOf(now);
+  }
+
+  bookmarks(): (D.Position & { name: string })[] {
+    return [...this.#bookmarks].map(([name, instant]) => ({ name, ...positionOf(instant) }));
+  }
+
+  #begins(): boolean {
+    return this.history.now().icount <= this.history.first.icount;
+  }
+
+  /** Back by instructions of one vCPU. */
+  async stepBack(vcpu: VirtualCpu, count: number): Promise<void> {
+    await this.#travels('going back', async (journey) => {
+      const target = this.vm.vcpus[vcpu.index];
+      const place = await this.#instructionsBefore(journey, target, count);
+      if (place === 'cancelled') return this.#caught();
+      if (place === undefined) {
+        await this.#go(journey, { kind: 'instant', instant: this.history.first });
+        return { vcpu: vcpu.index, stop: { kind: 'history', at: 'begin' } };
+      }
+      if ((await this.#go(journey, place)) === 'cancelled') return this.#caught();
+      return { vcpu: vcpu.index, stop: { kind: 'step' } };
+    });
+  }
+
+  /** The place just before a vCPU ran its last `count` instructions; undefined: the history does not reach so far. */
+  async #instructionsBefore(
+    journey: Journey,
+    vcpu: VirtualCpu,
+    count: number,
+  ): Promise<Place | undefined | 'cancelled'> {
+    const here = this.history.now();
+    const { first } = this.history;
+    if (this.vm.vcpus.length === 1) {
+      // an interrupt that was delivered here is undone first
+      const icount = here.icount - BigInt(count);
+      return icount < first.icount ? undefined : { kind: 'icount', icount };
+    }
+    const wanted = vcpu.icount - count;
+    if (wanted < 0) return undefined;
+    // where it retired the instruction before that one, in the interval that has it
+    let until = here;
+    this.history.leave();
+    const { timeline } = this.history;
+    for (
+      let index = timeline.lastWhere((instant) => instant.icount < until.icount);
+      index >= 0;
+      until = timeline.instant(index--)
+    ) {
+      this.history.moveTo(index);
+      if (vcpu.icount > wanted) continue;
+      const end = await this.#runTo(journey, { kind: 'vcpu', vcpu, icount: wanted + 1 });
+      if (end === 'cancelled') return end;
+      return { kind: 'icount', icount: this.history.now().icount - 1n };
+    }
+    return undefined;
+  }
+
+  /** Back to the last thing that would have stopped the guest. */
+  async continueBack(): Promise<void> {
+    await this.#back('going back', (stop) => stop);
+  }
+
+  /** Back to the last exit that matches. */
+  async previousExit(): Promise<void> {
+    await this.#back('looking for the exit', (stop) => (stop.kind === 'exit' ? stop : undefined));
+  }
+
+  async #back(task: string, wanted: (stop: D.StopReason) => D.StopReason | undefined): Promise<void> {
+    await this.#travels(task, async (journey) => {
+      const { history, hooks } = this;
+      const judge = (vcpu: VirtualCpu | undefined, end: SliceEnd | undefined): Found<Stop> | undefined => {
+        const stop = vcpu && end ? hooks.judge(vcpu, end) : hooks.deviceStop();
+        const found = stop && wanted(stop);
+        if (!found) return undefined;
+        return { place: placeOf(found, history.now()), what: { vcpu: vcpu?.index ?? hooks.stopVcpu(), stop: found } };
+      };
+      const found = await this.#work(journey, searchBack(history, history.now(), judge), true);
+      if (found === 'cancelled') return this.#caught();
+      if (found === undefined) {
+        if ((await this.#go(journey, { kind: 'instant', instant: history.first })) === 'cancelled')
+          return this.#caught();
+        return { vcpu: this.#current(), stop: { kind: 'history', at: 'begin' } };
+      }
+      if ((await this.#go(journey, found.place)) === 'cancelled') return this.#caught();
+      return found.what;
+    });
+  }
+
+  #caught(): Stop {
+    return { vcpu: this.#current(), stop: { kind: 'paused' } };
+  }
+
+  // ---- work in pieces ----
+
+  async #travels(task: string, way: (journey: Journey) => Promise<Stop>): Promise<void> {
+    const journey: Journey = { cancelled: false, task, told: performance.now() };
+    this.#journey = journey;
+    this.hooks.start();
+    let stop: Stop;
+    try {
+      stop = await way(journey);
+    } catch (error) {
+      if (this.inPast) this.history.rejoin();
+      this.hooks.emit({ type: 'message', text: (error as Error).message });
+      stop = { vcpu: this.#current(), stop: { kind: 'history', at: 'end' } };
+      this.#journey = undefined;
+      this.#finish(journey, stop);
+      throw error;
+    }
+    this.#journey = undefined;
+    this.#finish(journey, stop);
+  }
+
+  #finish(journey: Journey, { vcpu, stop }: Stop): void {
+    this.hooks.arm(true);
+    if (journey.shown) this.hooks.emit({ type: 'progress', task: journey.task, done: true });
+    this.hooks.halt(vcpu, stop);
+  }
+
+  async #go(journey: Journey, place: Place): Promise<boolean | 'cancelled'> {
+    return this.#work(journey, travel(this.history, place), false);
+  }
+
+  async #runTo(journey: Journey, goal: Goal): Promise<true | 'cancelled'> {
+    const { history } = this;
+    function* run(): Generator<number, true> {
+      for (;;) {
+        const { kind } = history.repeat(goal);
+        if (kind === 'reached' || kind === 'end') return true;
+        yield 0;
+      }
+    }
+    return this.#work(journey, run(), false);
+  }
+
+  async #work<T>(journey: Journey, work: Generator<number, T>, armed: boolean): Promise<T | 'cancelled'> {
+    this.hooks.arm(armed);
+    for (;;) {
+      const start = performance.now();
+      let share = 0;
+      do {
+        const { done, value } = work.next();
+        if (done) return value;
+        share = value;
+      } while (performance.now() - start < SLICE_MS);
+      if (start - journey.told > SHOW_MS) {
+        journey.told = start;
+        journey.shown = true;
+        this.hooks.emit({ type: 'progress', task: journey.task, share: Math.max(0, Math.min(1, share)) });
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+      if (journey.cancelled) return 'cancelled';
+    }
+  }
+}
+
+const MAX_BOOKMARKS = 1000;
+/** Between two reports of progress, in ms. */
+const SHOW_MS = 250;
+
+interface Journey {
+  cancelled: boolean;
+  readonly task: string;
+  told: number;
+  shown?: boolean;
+}
+
+/** Where to stand to have what happened before oneself: a write is about to be made again. */
+function placeOf(stop: D.StopReason, instant: Instant): Place {
+  if (stop.kind !== 'watchpoint') return { kind: 'instant', instant };
+  return { kind: 'icount', icount: instant.icount > 0n ? instant.icount - 1n : 0n };
+}
+
+function positionOf({ icount, exits }: Instant): D.Position {
+  return { icount, exit: exits };
+}
