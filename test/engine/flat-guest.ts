@@ -1,5 +1,6 @@
 import type { GuestEnd } from '../../src/engine/devices/device.js';
 import { createCore } from '../../src/engine/host/core-instance.js';
+import type { InputKeeper } from '../../src/engine/time/input-keeper.js';
 import { Machine } from '../../src/engine/vmm/machine.js';
 import { Vm } from '../../src/engine/vmm/vm.js';
 
@@ -11,13 +12,19 @@ export interface FlatGuest {
 }
 
 /** A machine whose first vCPU starts in real mode at 0:7c00h on these bytes, given in hexadecimal. */
-export function flatGuest(code: string, { vcpus = 1, at = 0x7c00 } = {}): FlatGuest {
+export function flatGuest(
+  code: string,
+  { vcpus = 1, at = 0x7c00, inputs }: { vcpus?: number; at?: number; inputs?: InputKeeper } = {},
+): FlatGuest {
   const bytes = Uint8Array.from(Buffer.from(code.replace(/\s+/g, ''), 'hex'));
   const memoryBytes = 4 << 20;
   const { core, host } = createCore(memoryBytes);
   const vm = new Vm(core, host, memoryBytes, vcpus);
   const image = { name: 'test', bytes };
-  const machine = new Machine(vm, { name: 'test', image, at, isaDebugExit: true, noReboot: true, wallSeconds: 0 });
+  const machine = new Machine(vm, {
+    ...{ name: 'test', image, at, isaDebugExit: true, noReboot: true, wallSeconds: 0 },
+    ...(inputs ? { inputs } : {}),
+  });
   const serial: number[] = [];
   machine.onSerial = (sent) => serial.push(...sent);
   return { vm, machine, serial };
