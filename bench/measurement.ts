@@ -3,7 +3,19 @@ export interface Measurement {
   /** `group.what`, the key in baseline.json. */
   name: string;
   value: number;
-  unit: 'MIPS' | 's' | 'ns' | 'exits/s' | 'interrupts/s' | 'ratio' | 'steps/s' | 'MB/s' | 'round trips/s';
+  unit:
+    | 'MIPS'
+    | '%'
+    | 'MiB'
+    | 'ms'
+    | 's'
+    | 'ns'
+    | 'exits/s'
+    | 'interrupts/s'
+    | 'ratio'
+    | 'steps/s'
+    | 'MB/s'
+    | 'round trips/s';
   /** How it compares, for the reader. */
   note?: string;
 }

@@ -1,7 +1,7 @@
 /**
  * `npm run bench [-- GROUP...] [-- --check]`: measures, prints a table, and with --check ends with status 1 when a
- * figure breaks its promise in baseline.json. Groups: interpreter, compiler, kinds, breakpoints, conditions, exits, trace, stub,
- * kvm, fleet.
+ * figure breaks its promise in baseline.json. Groups: interpreter, compiler, kinds, breakpoints, conditions, exits,
+ * trace, stub, kvm, fleet, history.
  */
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -10,6 +10,7 @@ import { compiler } from './compiler.js';
 import { conditionCosts } from './conditions.js';
 import { exitRates, traceOverhead } from './exits.js';
 import { fleet } from './fleet.js';
+import { history } from './history.js';
 import { interpreter } from './interpreter.js';
 import { kinds } from './kinds.js';
 import { kvmExitRates, kvmInterrupts, kvmThreads } from './kvm.js';
@@ -29,6 +30,7 @@ const GROUPS: Record<string, (() => Measurement[] | Promise<Measurement[]>)[]> =
   stub: [stubRates],
   kvm: [kvmExitRates, kvmThreads, kvmInterrupts],
   fleet,
+  history: [history],
 };
 
 const words = process.argv.slice(2);

@@ -266,6 +266,17 @@ export interface HistoryTarget {
   bookmark?: string;
 }
 
+/** What may have been written in the past. Registers by their names of REGISTER_NAMES, control registers and MSRs too. */
+export type Written =
+  | { kind: 'memory'; space: 'gva' | 'gpa'; address: bigint; length: number }
+  | { kind: 'register'; name: string }
+  | { kind: 'vmcs'; encoding: number }
+  /** The guest's paging-structure entry that maps a linear address, or stops its walk. */
+  | { kind: 'pte'; gva: bigint }
+  /** The same of the EPT. */
+  | { kind: 'ept'; gpa: bigint }
+  | { kind: 'idt' | 'gdt'; index: number };
+
 export interface RunState {
   running: boolean;
   /** vCPU that the stop concerns. */
@@ -684,6 +695,11 @@ export interface Debugger {
     stepBack(vcpu: number, count?: number): Promise<RunState>;
     /** Back to the last breakpoint, watched access or exit that would have stopped the guest; before a write is made. */
     continueBack(): Promise<RunState>;
+    /**
+     * Back to the last write: the guest stands before the instruction, or the exit whose handler or device made it. Of
+     * what no watchpoint can watch, to when it became what it is.
+     */
+    wrote(what: Written, vcpu?: number): Promise<RunState>;
     /** Names the instant at which the guest stands; a name that is taken moves there. */
     bookmark(name: string): Promise<Position>;
     bookmarks(): Promise<(Position & { name: string })[]>;

@@ -67,6 +67,7 @@ export function drawHeader(cells: CellPane, model: Model, title: string, end: nu
   const parts: { text: string; attr: number; weight: number }[] = [
     { text: ` ${title} `, attr: theme.header, weight: 9 },
     { text: vcpus > 1 ? `vcpu${model.vcpu}/${vcpus}  ` : `vcpu${model.vcpu}  `, attr: theme.header, weight: 3 },
+    { text: state.position?.past && !state.running ? 'PAST ' : '', attr: theme.stopped, weight: 11 },
     { text: model.frozen ? 'FROZEN ' : '', attr: theme.stopped, weight: 12 },
     { text: status, attr: state.running && !state.standstill ? theme.running : theme.stopped, weight: 10 },
     { text: registers ? `  ${modeText(registers)}` : '', attr: theme.header, weight: 6 },

@@ -2,6 +2,7 @@
 import { BREAKPOINT_COMMANDS } from './commands/breakpoints.js';
 import type { Command } from './commands/command.js';
 import { DISPLAY_COMMANDS } from './commands/display.js';
+import { HISTORY_COMMANDS } from './commands/history.js';
 import { RUN_COMMANDS } from './commands/running.js';
 import { SESSION_COMMANDS } from './commands/session.js';
 import { STATE_COMMANDS } from './commands/state.js';
@@ -9,6 +10,7 @@ import { STATE_COMMANDS } from './commands/state.js';
 export const COMMANDS: readonly Command[] = [
   ...BREAKPOINT_COMMANDS,
   ...RUN_COMMANDS,
+  ...HISTORY_COMMANDS,
   ...STATE_COMMANDS,
   ...DISPLAY_COMMANDS,
   ...SESSION_COMMANDS,

@@ -38,6 +38,18 @@ export const BINDINGS: readonly BindingGroup[] = [
     ],
   },
   {
+    title: 'Back in the run',
+    bindings: [
+      { keys: ['S'], help: 'one instruction back', run: (d) => d.command('back') },
+      { keys: ['N'], help: 'back over calls', run: (d) => d.command('back-over') },
+      { keys: ['F'], help: 'back to the call of this function', run: (d) => d.command('back-out') },
+      { keys: ['C'], help: 'back to what would have stopped the guest', run: (d) => d.command('back-run') },
+      { keys: ['X'], help: 'back to the VM exit before', run: (d) => d.command('back-exit') },
+      { keys: ['G'], help: 'go to an instant: N, -N, #EXIT, N%, begin, end', run: (d) => d.prompt('goto ') },
+      { keys: ['W'], help: 'back to who last wrote it', run: (d) => d.prompt('wrote ') },
+    ],
+  },
+  {
     title: 'Break and look',
     bindings: [
       {

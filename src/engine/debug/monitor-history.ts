@@ -1,11 +1,14 @@
 /** The monitor's commands for going back in the run. */
 import { EXIT_REASONS, exitReasonByName, exitReasonName } from '../../spec/vmx/exit-reasons.js';
-import type { Debugger, ExitCondition, HistoryTarget, Position, RunState, StopReason } from '../debugger.js';
+import { VMCS_FIELDS } from '../../spec/vmx/vmcs-fields.js';
+import type { Debugger, ExitCondition, HistoryTarget, Position, RunState, StopReason, Written } from '../debugger.js';
 import { watchText } from './watch-text.js';
 
 export const HISTORY_HELP = `where                 the instant of the run: instruction, exit, how far the history reaches
 goto PLACE            go to an instruction (N, +N, -N), exit (#N), share (N%), begin, end, @BOOKMARK
 reverse-step [N] | reverse-continue | reverse-exit [REASON]   back by instructions, to a stop, to a VM exit
+wrote WHAT            back to its last write: ADDR [LENGTH], phys ADDR [LENGTH], $REGISTER, vmcs FIELD,
+                      pte ADDR, ept ADDR, idt N, gdt N; again: the one before
 bookmark [NAME]       name this instant; without NAME those that have one`;
 
 type Groups = NonNullable<Debugger['history']>;
@@ -60,7 +63,42 @@ function stopReason(stop: StopReason | undefined): string {
   }
 }
 
+const WRITTEN = 'ADDR [LENGTH], phys ADDR [LENGTH], $REGISTER, vmcs FIELD, pte ADDR, ept ADDR, idt N or gdt N';
+const MAX_WRITTEN = 4096n;
+
+/** What `wrote` is asked about. @param value of an expression @throws Error naming what is not understood */
+export function wroteTarget(text: string, value: (text: string) => bigint): Written {
+  const [word, ...rest] = text.trim().split(/\s+/);
+  const register = /^\$(\w+)$/.exec(text.trim());
+  if (register) return { kind: 'register', name: register[1].toLowerCase() };
+  const argument = rest.join(' ');
+  switch (word.toLowerCase()) {
+    case 'pte':
+      return { kind: 'pte', gva: value(argument) };
+    case 'ept':
+      return { kind: 'ept', gpa: value(argument) };
+    case 'idt':
+    case 'gdt': {
+      const index = value(argument);
+      if (index > 0xffffn) throw new Error(`${argument}: no table has so many entries`);
+      return { kind: word.toLowerCase() as 'idt' | 'gdt', index: Number(index) };
+    }
+    case 'vmcs': {
+      const field = VMCS_FIELDS.find(({ name }) => name === argument.toUpperCase());
+      if (!field) throw new Error(`${argument}: no VMCS field`);
+      return { kind: 'vmcs', encoding: field.encoding };
+    }
+  }
+  const physical = word.toLowerCase() === 'phys';
+  const [address, length = '8', ...more] = physical ? rest : [word, ...rest];
+  if (address === undefined || more.length > 0) throw new Error(`it is wrote ${WRITTEN}`);
+  const bytes = value(length);
+  if (bytes < 1n || bytes > MAX_WRITTEN) throw new Error(`${length}: a length is 1 to ${MAX_WRITTEN} bytes`);
+  return { kind: 'memory', space: physical ? 'gpa' : 'gva', address: value(address), length: Number(bytes) };
+}
+
 interface Context {
+  address(text: string): bigint;
   target: Debugger;
   vcpu: number;
   args: string[];
@@ -92,6 +130,12 @@ export const HISTORY_COMMANDS = {
     arrived(await (await groupOf(target)).continueBack()),
   'reverse-exit': async ({ target, args }: Context): Promise<string> =>
     arrived(await (await groupOf(target)).previousExit(args.length > 0 ? exitCondition(args) : {})),
+  wrote: async ({ target, vcpu, args, address }: Context): Promise<string> => {
+    const history = await groupOf(target);
+    const text = args.join(' ');
+    if (text === '') throw new Error(`it is wrote ${WRITTEN}`);
+    return arrived(await history.wrote(wroteTarget(text, address), vcpu));
+  },
   bookmark: async ({ target, args }: Context): Promise<string> => {
     const history = await groupOf(target);
     if (args.length > 1) throw new Error('it is bookmark NAME');

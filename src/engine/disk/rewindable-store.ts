@@ -73,6 +73,15 @@ export class RewindableStore implements BlockStore {
     for (const log of [...intervals].reverse()) for (const [sector, bytes] of log) this.#overlay.set(sector, bytes);
   }
 
+  /** In the past: what differs from the image now, and to have that again. */
+  get difference(): SectorLog {
+    return new Map(this.#overlay);
+  }
+
+  set difference(sectors: SectorLog) {
+    this.#overlay = new Map(sectors);
+  }
+
   /** Back at the live end: the image is the disk. */
   showLive(): void {
     this.#overlay = undefined;

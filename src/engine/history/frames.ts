@@ -25,6 +25,12 @@ export interface FrameLog {
 
 const empty = (): FrameLog => ({ frames: [], places: [] });
 
+/** What the frames of the open interval hold at an instant in it. */
+export interface OpenFrames {
+  readonly places: readonly number[];
+  readonly ring: Uint8Array;
+}
+
 export class Frames {
   readonly store = new PageStore();
   /** Since the last `cut`. */
@@ -57,6 +63,24 @@ export class Frames {
     this.#takeRing();
     for (const frame of log.frames) this.#clear(frame);
     return log;
+  }
+
+  /** Keeps what the frames written since the last `cut` hold now. */
+  hold(): OpenFrames {
+    const { u8, u32 } = this.vm.host;
+    const places = this.#open.frames.map((frame) => this.store.keep(u8, u32, frame * PAGE));
+    return { places, ring: u8.slice(TRACE_RING, TRACE_RING + RING_BYTES) };
+  }
+
+  /** Back, within the open interval, to where that was held. */
+  backTo({ places, ring }: OpenFrames): void {
+    const { frames, places: before } = this.#open;
+    for (const [i, frame] of frames.entries()) this.#put(frame, i < places.length ? places[i] : before[i]);
+    this.vm.host.u8.set(ring, TRACE_RING);
+  }
+
+  release({ places }: OpenFrames): void {
+    for (const place of places) this.store.free(place);
   }
 
   /** Everything as at the last `cut`. */
@@ -114,8 +138,10 @@ export class Frames {
 
   #put(frame: number, place: number): void {
     const { core, host } = this.vm;
+    const code = host.u8[CODE_PAGES + frame] !== 0;
+    if (code && this.store.equals(place, host.u8, frame * PAGE)) return;
     this.store.copy(place, host.u8, frame * PAGE);
-    if (host.u8[CODE_PAGES + frame] !== 0) core.invalidatePageCode(frame * PAGE);
+    if (code) core.invalidatePageCode(frame * PAGE);
   }
 
   /** The open interval with the pages of the trace that it has written. */
@@ -123,6 +149,7 @@ export class Frames {
     const log = this.#open;
     this.#open = empty();
     const { u8 } = this.vm.host;
+    if (Buffer.compare(u8.subarray(TRACE_RING, TRACE_RING + RING_BYTES), this.#ring) === 0) return log;
     for (let at = 0; at < RING_BYTES; at += PAGE) {
       const now = u8.subarray(TRACE_RING + at, TRACE_RING + at + PAGE);
       if (Buffer.compare(now, this.#ring.subarray(at, at + PAGE)) === 0) continue;

@@ -6,7 +6,7 @@
 import type { RewindableStore } from '../disk/rewindable-store.js';
 import type { Stateful } from '../state/saved.js';
 import type { InputLog } from '../time/input-keeper.js';
-import { compareInstants, type Instant, PHASE, type Phase } from '../time/instant.js';
+import { compareInstants, type Instant, isBehind, PHASE, type Phase } from '../time/instant.js';
 import type { HostInput } from '../time/journal.js';
 import type { SliceEnd, VirtualCpu } from '../vmm/hypervisor.js';
 import type { Machine } from '../vmm/machine.js';
@@ -18,6 +18,8 @@ import { Timeline } from './timeline.js';
 /** Who decides whose turn it is. */
 export interface TurnTaker extends Stateful {
   readonly begun: number;
+  /** A debugger holds or steps some. */
+  readonly partial: boolean;
   stop(): void;
   /** @param most instructions that a vCPU may run. Undefined: all who may run are halted. */
   take(most: (vcpu: VirtualCpu) => number): { vcpu: VirtualCpu; end: SliceEnd } | undefined;
@@ -35,6 +37,20 @@ export type Goal =
   | { kind: 'exit'; exits: number }
   /** The live end. */
   | { kind: 'end' };
+
+export type Place = Exclude<Goal, { kind: 'vcpu' }>;
+
+/** Whether an instant is one from which a repetition comes to a goal. */
+function isBefore(goal: Exclude<Place, { kind: 'end' }>): (instant: Instant) => boolean {
+  switch (goal.kind) {
+    case 'instant':
+      return (instant) => compareInstants(instant, goal.instant) <= 0;
+    case 'icount':
+      return ({ icount }) => icount < goal.icount;
+    case 'exit':
+      return ({ exits }) => exits < goal.exits;
+  }
+}
 
 type Bound = Instant & { exact: boolean };
 
@@ -178,18 +194,29 @@ export class History {
   }
 
   /** The last snapshot before a goal. */
-  startFor(goal: Exclude<Goal, { kind: 'vcpu' }>): number {
+  startFor(goal: Place): number {
+    if (goal.kind === 'end') return this.timeline.length - 1;
+    return this.timeline.lastWhere(isBefore(goal));
+  }
+
+  /** Puts the machine to the nearest instant before a goal from which it can be repeated; leaves the live end. */
+  approach(goal: Place): void {
+    this.leave();
     const { timeline } = this;
-    switch (goal.kind) {
-      case 'instant':
-        return timeline.lastWhere((instant) => compareInstants(instant, goal.instant) <= 0);
-      case 'icount':
-        return timeline.lastWhere(({ icount }) => icount < goal.icount);
-      case 'exit':
-        return timeline.lastWhere(({ exits }) => exits < goal.exits);
-      case 'end':
-        return timeline.length - 1;
-    }
+    const start = this.startFor(goal);
+    const here = this.now();
+    let best = timeline.instant(start);
+    const halt = goal.kind === 'end' ? undefined : timeline.haltWhere(isBefore(goal));
+    if (halt && compareInstants(halt, best) >= 0) best = halt;
+    const ahead = goal.kind === 'end' || (isBefore(goal)(here) && !this.isReached(goal, here));
+    if (ahead && compareInstants(here, best) >= 0) return;
+    if (best === halt) timeline.moveToHalt(halt);
+    else timeline.moveTo(start);
+  }
+
+  /** Keeps this instant of a repetition, for who comes back to about here. */
+  halt(): void {
+    if (!this.#live && !this.turns.partial) this.timeline.halt(this.now());
   }
 
   /**
@@ -220,7 +247,7 @@ export class History {
     }
     vm.exitGoal = undefined;
     if (turn === undefined) return this.#idle(bound);
-    if (bound.exact && compareInstants(this.now(), bound) > 0) this.#diverged(bound);
+    if (bound.exact && isBehind(this.now(), bound)) this.#diverged(bound);
     switch (turn.end.kind) {
       case 'limit':
       case 'idle':
@@ -254,7 +281,7 @@ export class History {
   }
 
   #deliver(input: HostInput, here: Instant): void {
-    if (compareInstants(here, input) > 0) this.#diverged(input);
+    if (isBehind(here, input)) this.#diverged(input);
     this.machine.pc.journal.deliver();
     if (input.kind !== 'flush' || this.timeline.openFrames < MANY_FRAMES) return;
     const next = this.timeline.withInputs(this.machine.pc.journal.position);

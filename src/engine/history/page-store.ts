@@ -31,6 +31,11 @@ export class PageStore {
     else memory.set(this.#page(place), at);
   }
 
+  equals(place: number, memory: Uint8Array, at: number): boolean {
+    if (place === ZEROS) return false;
+    return Buffer.compare(this.#page(place), memory.subarray(at, at + PAGE)) === 0;
+  }
+
   free(place: number): void {
     if (place === ZEROS) return;
     this.#used--;

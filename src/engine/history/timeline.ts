@@ -6,10 +6,20 @@
 
 import { KEPT_SECTOR_BYTES, mergeSectors, type RewindableStore, type SectorLog } from '../disk/rewindable-store.js';
 import type { Stateful } from '../state/saved.js';
-import type { Instant } from '../time/instant.js';
+import { compareInstants, type Instant } from '../time/instant.js';
 import type { Vm } from '../vmm/vm.js';
-import { type FrameLog, Frames } from './frames.js';
+import { type FrameLog, Frames, type OpenFrames } from './frames.js';
 import { putBack, type Snapshot, takeSnapshot } from './snapshot.js';
+
+/** An instant between the base and the next snapshot, for who comes back to about there. */
+interface Halt extends Snapshot {
+  readonly frames: OpenFrames;
+  readonly sectors: readonly SectorLog[];
+}
+
+/** So many are kept, and none of more frames. */
+const MAX_HALTS = 3;
+const MAX_HALT_FRAMES = 8192;
 
 export class Timeline {
   readonly #frames: Frames;
@@ -19,6 +29,8 @@ export class Timeline {
   /** The same of each disk's sectors. */
   readonly #sectors: SectorLog[][] = [];
   #base = 0;
+  /** In the past: by instant. */
+  #halts: Halt[] = [];
 
   constructor(
     private readonly vm: Vm,
@@ -89,9 +101,40 @@ export class Timeline {
     return index;
   }
 
+  /** Keeps this instant of a repetition. */
+  halt(instant: Instant): void {
+    if (this.#frames.openFrames > MAX_HALT_FRAMES) return;
+    this.vm.synchronize();
+    const before = this.#halts.at(-1) ?? this.#snapshots[this.#base];
+    const sectors = this.disks.map((disk) => disk.difference);
+    this.#halts.push({ ...takeSnapshot(this.parts(), instant, before), frames: this.#frames.hold(), sectors });
+    this.#halts.sort((a, b) => compareInstants(a.instant, b.instant));
+    if (this.#halts.length > MAX_HALTS) this.#frames.release(this.#halts.shift()!.frames);
+  }
+
+  /** The last of the instants between snapshots that are kept at which something holds. */
+  haltWhere(holds: (instant: Instant) => boolean): Instant | undefined {
+    return this.#halts.findLast(({ instant }) => holds(instant))?.instant;
+  }
+
+  /** The machine as it was there. */
+  moveToHalt(instant: Instant): void {
+    this.vm.synchronize();
+    const halt = this.#halts.find((it) => it.instant === instant);
+    if (!halt) throw new Error('no such halt');
+    this.#frames.backTo(halt.frames);
+    for (const [i, disk] of this.disks.entries()) disk.difference = halt.sectors[i];
+    putBack(this.parts(), halt);
+  }
+
+  #dropHalts(): void {
+    for (const { frames } of this.#halts.splice(0)) this.#frames.release(frames);
+  }
+
   /** The machine as it was at a snapshot. */
   moveTo(index: number): void {
     this.vm.synchronize();
+    this.#dropHalts();
     this.#frames.undo();
     while (this.#base > index) this.#frames.exchange(this.#logs[--this.#base]);
     while (this.#base < index) this.#frames.exchange(this.#logs[this.#base++]);
@@ -119,6 +162,7 @@ export class Timeline {
   /** Forgets all and begins here; the base is the last snapshot. @param flush drops translations and tells the instant */
   restart(flush: () => Instant): void {
     const instant = flush();
+    this.#dropHalts();
     this.#frames.drop(this.#frames.cut());
     for (const log of this.#logs.splice(0)) this.#frames.drop(log);
     this.#sectors.length = 0;

@@ -1,19 +1,25 @@
 /** Ways through the history, in pieces: each yields the share that is done, so that its host can show it and end it. */
 import { compareInstants, type Instant } from '../time/instant.js';
 import type { SliceEnd, VirtualCpu } from '../vmm/hypervisor.js';
-import type { Goal, History } from './history.js';
+import type { History, Place } from './history.js';
 
-export type Place = Exclude<Goal, { kind: 'vcpu' }>;
+/** Instructions before a goal at which a halt is made, for who steps back from there. */
+const HALTS = [100_000n, 1000n];
 
 /** Puts the machine to a goal, whatever lies on the way there. True: that is the live end. */
 export function* travel(history: History, goal: Place): Generator<number, boolean> {
   if (history.live && isLiveEnd(history, goal)) return true;
-  history.leave();
-  const start = history.startFor(goal);
-  // from where it stands, where that is nearer
-  const here = history.now();
-  if (history.live || !isBefore(here, goal) || compareInstants(here, history.timeline.instant(start)) < 0)
-    history.moveTo(start);
+  history.approach(goal);
+  const icount = goal.kind === 'icount' ? goal.icount : goal.kind === 'instant' ? goal.instant.icount : undefined;
+  for (const distance of icount === undefined ? [] : HALTS) {
+    if (history.now().icount + distance >= icount!) continue;
+    if (yield* repeatTo(history, { kind: 'icount', icount: icount! - distance })) return true;
+    history.halt();
+  }
+  return yield* repeatTo(history, goal);
+}
+
+function* repeatTo(history: History, goal: Place): Generator<number, boolean> {
   const from = Number(history.now().icount);
   const to =
     goal.kind === 'icount' ? Number(goal.icount) : goal.kind === 'instant' ? Number(goal.instant.icount) : from;

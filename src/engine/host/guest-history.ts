@@ -4,8 +4,9 @@
  */
 import type * as D from '../debugger.js';
 import type { RewindableStore } from '../disk/rewindable-store.js';
-import { type Goal, History } from '../history/history.js';
-import { type Found, type Place, searchBack, travel } from '../history/travel.js';
+import { whenItBecame } from '../history/change.js';
+import { type Goal, History, type Place } from '../history/history.js';
+import { type Found, searchBack, travel } from '../history/travel.js';
 import type { InputLog } from '../time/input-keeper.js';
 import { compareInstants, type Instant } from '../time/instant.js';
 import type { SliceEnd, VirtualCpu } from '../vmm/hypervisor.js';
@@ -306,6 +307,12 @@ export class GuestHistory {
     }
     const wanted = vcpu.icount - count;
     if (wanted < 0) return undefined;
+    // where no other one ran meanwhile
+    const near = here.icount - BigInt(count);
+    if (near >= first.icount) {
+      if ((await this.#go(journey, { kind: 'icount', icount: near })) === 'cancelled') return 'cancelled';
+      if (vcpu.icount === wanted) return { kind: 'icount', icount: near };
+    }
     // where it retired the instruction before that one, in the interval that has it
     let until = here;
     this.history.leave();
@@ -327,6 +334,24 @@ export class GuestHistory {
   /** Back to the last thing that would have stopped the guest. */
   async continueBack(): Promise<void> {
     await this.#back('going back', (stop) => stop);
+  }
+
+  /** Back to the last access that a watchpoint of this number would have seen. */
+  async backToWatch(id: number): Promise<void> {
+    await this.#back('looking for the write', (stop) =>
+      stop.kind === 'watchpoint' && stop.id === id ? stop : undefined,
+    );
+  }
+
+  /** Back to before the instruction that made a value what it is. */
+  async backToChange(read: () => bigint | undefined): Promise<void> {
+    await this.#travels('looking for the change', async (journey) => {
+      const found = await this.#work(journey, whenItBecame(this.history, read), false);
+      if (found === 'cancelled') return this.#caught();
+      if (found) return { vcpu: this.#current(), stop: { kind: 'until' } };
+      await this.#go(journey, { kind: 'instant', instant: this.history.first });
+      return { vcpu: this.#current(), stop: { kind: 'history', at: 'begin' } };
+    });
   }
 
   /** Back to the last exit that matches. */

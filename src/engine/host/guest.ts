@@ -771,6 +771,17 @@ export class Guest implements D.Debugger {
         const target = this.#vcpu(vcpu);
         return goes(() => past.stepBack(target, count));
       },
+      wrote: async (what, vcpu = this.#stopVcpu) => {
+        const written = this.#written(what, this.#vcpu(vcpu).index);
+        if ('read' in written) return goes(() => past.backToChange(written.read));
+        this.#mustBeStopped();
+        const { id } = this.#breakpoints.add({ kind: 'watch', access: 'write', ...written });
+        try {
+          return await goes(() => past.backToWatch(id));
+        } finally {
+          this.#breakpoints.remove(id);
+        }
+      },
       bookmark: async (name) => {
         this.#mustBeStopped();
         return past.bookmark(name);
@@ -783,6 +794,47 @@ export class Guest implements D.Debugger {
         return goes(() => past.previousExit());
       },
     };
+  }
+
+  /** Where something stands that a watchpoint can watch, or how its value is read. @throws Error when it is nowhere */
+  #written(
+    what: D.Written,
+    vcpu: number,
+  ): { space: 'gva' | 'gpa'; address: bigint; length: number } | { read: () => bigint | undefined } {
+    const view = this.#view;
+    switch (what.kind) {
+      case 'memory':
+        return { space: what.space, address: what.address, length: what.length };
+      case 'register':
+        if (view.readRegisters(vcpu, [what.name])[what.name] === undefined)
+          throw new Error(`there is no register ${what.name}`);
+        return { read: () => view.readRegisters(vcpu, [what.name])[what.name] };
+      case 'vmcs':
+        if (view.vmcsField?.(vcpu, what.encoding) === undefined)
+          throw new Error(`there is no VMCS field 0x${what.encoding.toString(16)}`);
+        return { read: () => view.vmcsField?.(vcpu, what.encoding) };
+      case 'pte': {
+        const { levels, mode } = view.walk(vcpu, what.gva);
+        const entry = levels.at(-1);
+        if (!entry) throw new Error('paging is off: there is no entry');
+        return { space: 'gpa', address: entry.entryAddress, length: mode === '32-bit' ? 4 : 8 };
+      }
+      case 'ept': {
+        const address = view.ept?.walk(vcpu, what.gpa).levels.at(-1)?.entryAddress;
+        if (address === undefined) throw new Error('there is no EPT');
+        const bytes = (): Buffer => Buffer.from(view.readMemory(vcpu, 'hpa', address, 8));
+        // accessed and dirty flags aside, which each access sets
+        return { read: () => bytes().readBigUInt64LE() & ~0x300n };
+      }
+      case 'idt':
+      case 'gdt': {
+        const table = `${what.kind}r_base`;
+        const long = (view.readRegisters(vcpu, ['efer']).efer & 0x400n) !== 0n;
+        const length = what.kind === 'idt' && long ? 16 : 8;
+        const address = view.readRegisters(vcpu, [table])[table] + BigInt(what.index * length);
+        return { space: 'gva', address, length };
+      }
+    }
   }
 
   #mustBeLive(): void {

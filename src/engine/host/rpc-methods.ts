@@ -134,6 +134,15 @@ const historyTarget = record({
   bookmark: optional(text),
 });
 
+const written = either(
+  record({ kind: oneOf('memory'), space: oneOf('gva', 'gpa'), address, length }),
+  record({ kind: oneOf('register'), name: text }),
+  record({ kind: oneOf('vmcs'), encoding: count }),
+  record({ kind: oneOf('pte'), gva: address }),
+  record({ kind: oneOf('ept'), gpa: address }),
+  record({ kind: oneOf('idt', 'gdt'), index: count }),
+);
+
 /** Each method's arguments in order. */
 const METHODS: Record<MethodName, readonly Check[]> = {
   info: [],
@@ -166,6 +175,7 @@ const METHODS: Record<MethodName, readonly Check[]> = {
   'history.goTo': [historyTarget],
   'history.stepBack': [vcpu, optional(count)],
   'history.continueBack': [],
+  'history.wrote': [written, optional(vcpu)],
   'history.bookmark': [text],
   'history.bookmarks': [],
   'history.previousExit': [optional(exitCondition)],

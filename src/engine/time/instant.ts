@@ -27,6 +27,15 @@ export interface Instant {
   readonly phase: Phase;
 }
 
+/**
+ * Whether an instant lies behind another one. Where an exit had nothing to deliver the core may have gone on by itself:
+ * then it was entered, which is as good as handled.
+ */
+export function isBehind(here: Instant, other: Instant): boolean {
+  const entered = here.phase === PHASE.entered && other.phase === PHASE.handled;
+  return compareInstants(entered ? { ...here, phase: other.phase } : here, other) > 0;
+}
+
 /** Below 0: a comes before b; 0: they are the same instant. */
 export function compareInstants(a: Instant, b: Instant): number {
   if (a.icount !== b.icount) return a.icount < b.icount ? -1 : 1;
