@@ -1211,7 +1211,11 @@ export class Guest implements D.Debugger {
         const { end } = guest.#vm;
         return end?.kind === 'migrated' ? end.message : undefined;
       },
-      stand: (why) => this.#hold(why),
+      stand: (why) => {
+        // to save is an event of the run
+        this.#changes('flush');
+        return this.#hold(why);
+      },
       release: (run) => this.#letGo(run),
       moved: (message) => {
         this.#stands = undefined;
@@ -1220,6 +1224,7 @@ export class Guest implements D.Debugger {
         this.#haltAll(this.#stopVcpu, this.#ended());
       },
       arrived: () => {
+        this.#past?.restart();
         this.machine.pc.loseConnections();
         this.#kernel.forget();
         this.#halt(0, { kind: 'start' });

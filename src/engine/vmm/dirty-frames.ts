@@ -2,12 +2,17 @@
  * Which frames of a machine were written: by its vCPUs (the core notes a frame when it fills the write TLB), by devices
  * and the VMM (they tell the core), and by the exit trace. Several may watch, each since its own last look.
  */
-import { DIRTY_FRAMES, TRACE_RECORD_BYTES, TRACE_RECORDS, TRACE_RING, TRACE_SEQUENCE } from '../core/layout.js';
+import {
+  DIRTY_FOR_COPY,
+  DIRTY_FRAMES,
+  TRACE_RECORD_BYTES,
+  TRACE_RECORDS,
+  TRACE_RING,
+  TRACE_SEQUENCE,
+} from '../core/layout.js';
 import type { Vm } from './vm.js';
 
 const PAGE = 4096;
-/** The mark of a frame for those who copy memory. */
-const FOR_COPY = 1;
 
 /** One who watches. A frame is named by its host-physical address. */
 export interface DirtyWatch {
@@ -51,8 +56,8 @@ export class DirtyFrames {
     const pages = Math.ceil(host.bytes / PAGE);
     const noted = host.u8.subarray(DIRTY_FRAMES, DIRTY_FRAMES + pages);
     for (let page = 0; page < pages; page++) {
-      if ((noted[page] & FOR_COPY) === 0) continue;
-      noted[page] &= ~FOR_COPY;
+      if ((noted[page] & DIRTY_FOR_COPY) === 0) continue;
+      noted[page] &= ~DIRTY_FOR_COPY;
       for (const watcher of this.#watchers) watcher[page] = 1;
     }
     core.flushAllVcpus();
