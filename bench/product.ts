@@ -20,7 +20,6 @@ export const { KvmHypervisor } = (await built(
 export const { probeKvm } = (await built(
   'engine/host/kvm/probe.js',
 )) as typeof import('../src/engine/host/kvm/probe.js');
-export const { Guest } = (await built('engine/host/guest.js')) as typeof import('../src/engine/host/guest.js');
 export const { InputLog } = (await built(
   'engine/time/input-keeper.js',
 )) as typeof import('../src/engine/time/input-keeper.js');

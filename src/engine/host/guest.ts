@@ -449,8 +449,7 @@ export class Guest implements D.Debugger {
       if (this.#past?.inPast) {
         this.#breakpoints.flush();
         this.#past.turn();
-      }
-      else
+      } else
         do {
           if (dma.hit) {
             this.#stopAtDeviceAccess(dma);
