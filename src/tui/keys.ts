@@ -45,7 +45,7 @@ export const BINDINGS: readonly BindingGroup[] = [
       { keys: ['F'], help: 'back to the call of this function', run: (d) => d.command('back-out') },
       { keys: ['C'], help: 'back to what would have stopped the guest', run: (d) => d.command('back-run') },
       { keys: ['X'], help: 'back to the VM exit before', run: (d) => d.command('back-exit') },
-      { keys: ['G'], help: 'go to an instant: N, -N, #EXIT, N%, begin, end', run: (d) => d.prompt('goto ') },
+      { keys: ['G'], help: 'go to an instant: N, -N, #EXIT, N%, begin, end', run: (d) => d.prompt('travel ') },
       { keys: ['W'], help: 'back to who last wrote it', run: (d) => d.prompt('wrote ') },
     ],
   },

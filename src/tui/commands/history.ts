@@ -72,9 +72,9 @@ export const HISTORY_COMMANDS: readonly Command[] = [
       told(await historyOf(d).previousExit(text.trim() ? parseExitCondition(text, (term) => value(d, term)) : {})),
   },
   {
-    name: 'goto',
+    name: 'travel',
     moves: true,
-    usage: 'N | +N | -N | #EXIT | N% | begin | end | @BOOKMARK',
+    usage: 'N | -N | #EXIT | N% | end | @NAME',
     help: 'go to an instant of the run',
     key: 'G',
     run: async (d, text) => {
@@ -86,7 +86,7 @@ export const HISTORY_COMMANDS: readonly Command[] = [
   {
     name: 'wrote',
     moves: true,
-    usage: 'ADDR [LENGTH] | phys ADDR [LENGTH] | $REGISTER | pte ADDR | ept ADDR | idt N | gdt N | vmcs FIELD',
+    usage: 'ADDR | $REGISTER | pte ADDR | ...',
     help: 'back to who last wrote it',
     key: 'W',
     run: async (d, text) => {
