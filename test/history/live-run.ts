@@ -68,9 +68,7 @@ export function state({ machine, vm, turns }: LiveRun): object {
   vm.synchronize();
   const registers = vm.vcpus.map(({ index }) => machine.view.readRegisters(index));
   const { vtx, ...devices } = saveAll(partsInPlace(machine, [turns]));
-  const { vcpus, exits, end } = vtx.state as { vcpus: { entered?: boolean }[]; exits: number; end: unknown };
-  // whether an exit's entry is made yet is the host's business where it delivers nothing
-  for (const vcpu of vcpus) delete vcpu.entered;
+  const { vcpus, exits, end } = vtx.state as { vcpus: unknown; exits: number; end: unknown };
   const { inputs, ...board } = devices.board0.state as Record<string, unknown>;
   void inputs;
   return { registers, devices: { ...devices, board0: board }, vcpus, exits, end };

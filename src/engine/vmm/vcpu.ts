@@ -39,7 +39,6 @@ const MAX_STORED_MSRS = 1024;
 export const VCPU_STATE = record({
   launched: flag,
   pendingExit: flag,
-  entered: flag,
   fruitless: record({ icount: count, exits: count }),
   halted: flag,
   waitsForSipi: flag,
@@ -65,7 +64,10 @@ export class Vcpu {
   launched = false;
   /** A VM exit is recorded and not yet handled. */
   pendingExit = false;
-  /** The guest was entered since the last exit; an observer who has it left meanwhile does not change that. */
+  /**
+   * The guest was entered since the last exit; an observer who has it left meanwhile does not change that. No state: a loaded
+   * machine enters anew, which delivers nothing that was not due.
+   */
   entered = false;
   /** Exits in a row that have retired nothing, and where they began. */
   fruitless = { icount: 0, exits: 0 };
@@ -252,11 +254,11 @@ export class Vcpu {
 
   /** @see VCPU_STATE. No debugger's step is under way, and the guest is left. */
   save(): VcpuState {
-    const { launched, pendingExit, entered, fruitless, halted, waitsForSipi, woken, pendingInit, pendingSipi } = this;
+    const { launched, pendingExit, fruitless, halted, waitsForSipi, woken, pendingInit, pendingSipi } = this;
     const { armedFor, steppedOver, unhalted, nmiPending, provoked } = this;
     const storedMsrs = [...this.storedMsrs].sort(([a], [b]) => a - b);
     return {
-      ...{ launched, pendingExit, entered, fruitless, halted, waitsForSipi, woken, pendingInit, pendingSipi },
+      ...{ launched, pendingExit, fruitless, halted, waitsForSipi, woken, pendingInit, pendingSipi },
       ...{ armedFor, steppedOver, unhalted, nmiPending, provoked, storedMsrs },
     };
   }
@@ -264,6 +266,7 @@ export class Vcpu {
   load({ storedMsrs, ...state }: VcpuState): void {
     Object.assign(this, state);
     this.inGuest = false;
+    this.entered = false;
     this.stepGoal = undefined;
     this.storedMsrs.clear();
     for (const [msr, value] of storedMsrs) this.storedMsrs.set(msr, value);

@@ -234,8 +234,9 @@ export class Vm implements Hypervisor<Vcpu> {
         if (this.#handle(vcpu) === 'stop') return { kind: 'ended' };
         if (this.#stepDone(vcpu)) return { kind: 'step' };
         if (this.#yields) return { kind: 'limit', yields: true };
-        // a limit that the exit's instruction reaches is met here: what comes after it belongs to the next slice
-        if (this.#interrupted || this.memory.moved > moved || vcpu.icount >= until) return { kind: 'limit' };
+        if (this.#interrupted || this.memory.moved > moved) return { kind: 'limit' };
+        // a limit that the exit's instruction reaches is met before what the next VM entry delivers
+        if (vcpu.icount >= until && this.#entryDelivers(vcpu)) return { kind: 'limit' };
         if (this.exits >= full) return { kind: 'limit' };
         if (this.exitGoal?.pending === false && this.exits >= this.exitGoal.exits) return { kind: 'limit' };
       }
@@ -655,6 +656,16 @@ export class Vm implements Hypervisor<Vcpu> {
     const { timerRequest } = vcpu.provoked;
     if (deadline === undefined || timerRequest === undefined) return deadline ?? timerRequest;
     return Math.min(deadline, timerRequest);
+  }
+
+  /** The next VM entry would do more than go on with the guest. */
+  #entryDelivers(vcpu: Vcpu): boolean {
+    const { woken, nmiPending, provoked, pendingInit, pendingSipi, index, vmcs } = vcpu;
+    if (woken || nmiPending || pendingInit || pendingSipi !== undefined) return true;
+    if (provoked.hostEvent !== undefined || (vmcs.entryInfo & EVENT_VALID) !== 0) return true;
+    if (this.board.nmiWaits(index) || (vcpu.interruptsEnabled && this.board.interruptPending(index))) return true;
+    const deadline = this.board.nextDeadline();
+    return deadline !== undefined && deadline <= this.now();
   }
 
   /** Something waits that only a VM entry delivers. */
