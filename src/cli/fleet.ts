@@ -41,7 +41,11 @@ export class OwnSource implements FleetSource {
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, worker));
-    return { guests: samples.filter((sample) => sample !== undefined), failures: [] };
+    const silent = names.filter((name, n) => samples[n] === undefined && this.#late.has(name));
+    return {
+      guests: samples.filter((sample) => sample !== undefined),
+      failures: silent.map((name) => `guest ${name} does not answer`),
+    };
   }
 
   close(): void {
