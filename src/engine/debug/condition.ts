@@ -43,7 +43,9 @@ export class ExpressionContext implements AgentContext {
     const live = view.liveRegister?.(vcpu, name);
     if (live !== undefined) return live;
     if (name.startsWith('vmcs:')) return view.vmcsField?.(vcpu, Number.parseInt(name.slice(5), 16));
-    return view.readRegisters(vcpu, [name])[name];
+    // a peer's name may be one that every object has
+    const file = view.readRegisters(vcpu, [name]);
+    return Object.hasOwn(file, name) ? file[name] : undefined;
   }
 }
 

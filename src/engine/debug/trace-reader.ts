@@ -58,8 +58,9 @@ export function exitMatches(record: ExitRecord, condition: ExitCondition): boole
   const reasons = condition.reasons ?? [];
   if (reasons.length > 0 && !reasons.includes(record.reason & 0xffff)) return false;
   return (condition.where ?? []).every(({ field, op, value }) => {
-    const actual = record[field];
-    if (typeof actual === 'string') return false;
+    // a field that a peer made up may be one that every object has
+    const actual = Object.hasOwn(record, field) ? record[field] : undefined;
+    if (typeof actual !== 'number' && typeof actual !== 'bigint') return false;
     const left = BigInt(actual);
     switch (op) {
       case '==':
