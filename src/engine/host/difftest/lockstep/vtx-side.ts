@@ -96,8 +96,11 @@ export class VtxSide {
 
   /** One instruction, the delivery of an interrupt before it included. */
   one(): SliceEnd {
-    const end = this.vm.runSlice(this.vm.vcpus[0], 1);
+    const [vcpu] = this.vm.vcpus;
+    const end = this.vm.runSlice(vcpu, 1);
     this.refresh();
+    // a HLT whose limit comes before the interrupt that ends it
+    if (end.kind === 'limit' && vcpu.halted) return { kind: 'idle', deadline: this.vm.board.nextDeadline() };
     return end;
   }
 
