@@ -66,15 +66,15 @@ class Interrupter {
     return client;
   }
 
-  /** Sends it and waits for the stop reply. */
+  /** Sends it and waits for the stop reply; the guest may have stopped by itself just before. */
   async stopAfter(bytes: string): Promise<string> {
-    this.answers = '';
     this.socket.write(bytes);
     await until('the guest stands', () => /\$[TWX][^#]*#../.test(this.answers), HANG_MS);
     return this.answers;
   }
 
   continue(): void {
+    this.answers = '';
     this.socket.write(encodePacket('vCont;c'));
   }
 
@@ -106,7 +106,9 @@ describe('a hostile guest hears', () => {
         for (let n = 0; n < 3; n++) {
           gdb.continue();
           await new Promise((resolve) => setTimeout(resolve, 200));
-          expect(await measured("gdb's interrupt", () => gdb.stopAfter('\x03')), `seed ${seed}`).toMatch(/\$[TWX]/);
+          const stop = await measured("gdb's interrupt", () => gdb.stopAfter('\x03'));
+          expect(stop, `seed ${seed}`).toMatch(/\$[TWX]/);
+          if (!/\$T/.test(stop)) break;
         }
         gdb.detach();
         await until('the client has left', () => / left; the guest /.test(guest.stderr) || guest.status !== undefined);
