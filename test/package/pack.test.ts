@@ -61,7 +61,7 @@ describe.skipIf(!ONLINE)('the package', () => {
             '-ex',
             'stepi',
             '-ex',
-            'info registers rip',
+            'print/x $pc',
             '-ex',
             'kill',
           ],
