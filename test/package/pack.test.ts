@@ -53,18 +53,7 @@ describe.skipIf(!ONLINE)('the package', () => {
         await new Promise((resolve) => guest.stderr.once('data', resolve));
         const session = spawnSync(
           'gdb',
-          [
-            '-nx',
-            '-batch',
-            '-ex',
-            `target remote ${socket}`,
-            '-ex',
-            'stepi',
-            '-ex',
-            'print/x $pc',
-            '-ex',
-            'kill',
-          ],
+          ['-nx', '-batch', '-ex', `target remote ${socket}`, '-ex', 'stepi', '-ex', 'print/x $pc', '-ex', 'kill'],
           { encoding: 'utf8' },
         );
         expect(session.stdout).toMatch(/^\$1 = 0x100021$/m);
