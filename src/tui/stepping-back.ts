@@ -1,13 +1,12 @@
 /** Steps back over a call, and out of a function to its call. */
 import type { Disassembler, SymbolTable } from '../disasm/index.js';
-import { frameRows } from '../engine/debug/call-stack.js';
+import { callerOf } from '../engine/debug/call-stack.js';
 import { codeBase, codeBits, linearPc, stackBits } from '../engine/debug/guest-mode.js';
-import { returnFrame } from '../engine/debug/unwind.js';
 import type { Debugger, RunState } from '../engine/debugger.js';
+import { isReturn } from './stepping.js';
 
 type History = NonNullable<Debugger['history']>;
 
-const RETURN = /^(?:ret|lret|retf|iret|sysret|sysexit)/;
 /** Deeper recursion comes by the same place; so often it is passed. */
 const MAX_TRIES = 1000;
 
@@ -25,7 +24,7 @@ export async function backOver(
   const [instruction] = disassembler.disassemble(await debug.readMemory('gva', pc, 15, vcpu), pc, {
     ...{ bits: codeBits(before), segmentBase: codeBase(before), count: 1 },
   });
-  if (!instruction || !RETURN.test(instruction.mnemonic.replace(/^(?:bnd|rep[a-z]*) /, ''))) return state;
+  if (!instruction || !isReturn(instruction)) return state;
   return backToCall(debug, history, vcpu, linearPc(here), here.rsp ?? 0n, stackBits(here));
 }
 
@@ -38,8 +37,7 @@ export async function backOut(
   symbols?: SymbolTable,
 ): Promise<RunState> {
   const registers = await debug.readRegisters(vcpu);
-  const read = (gva: bigint, length: number) => debug.readMemory('gva', gva, length, vcpu);
-  const caller = await returnFrame({ disassembler, registers, read, symbols, ...frameRows(debug) });
+  const caller = await callerOf(debug, vcpu, registers, disassembler, symbols);
   if (!caller) throw new Error('the caller is not known: its return address is not found on the stack');
   return backToCall(debug, history, vcpu, caller.pc, caller.sp, stackBits(registers));
 }

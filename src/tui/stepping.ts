@@ -1,8 +1,7 @@
 /** Steps that take more than one request: over a call, out of a function. */
 import type { Disassembler, Instruction, SymbolTable } from '../disasm/index.js';
-import { frameRows } from '../engine/debug/call-stack.js';
+import { callerOf } from '../engine/debug/call-stack.js';
 import { codeBase, codeBits, linearPc, stackBits } from '../engine/debug/guest-mode.js';
-import { returnFrame } from '../engine/debug/unwind.js';
 import type { Debugger, RegisterFile, RunState } from '../engine/debugger.js';
 
 /** A function whose return address is not known and that has not returned after this many steps is left there. */
@@ -10,6 +9,11 @@ const MAX_OUT_STEPS = 20_000;
 
 const CALL = /^(?:l?call|int\d?|into|syscall|rep|repe|repne|loop)/;
 const RETURN = /^(?:ret|lret|retf|iret|sysret|sysexit)/;
+
+/** It leaves a function, an interrupt's handler or a system call. */
+export function isReturn({ mnemonic }: Instruction): boolean {
+  return RETURN.test(mnemonic.replace(/^(?:bnd|rep[a-z]*) /, ''));
+}
 
 async function current(debug: Debugger, disassembler: Disassembler, vcpu: number) {
   const registers = await debug.readRegisters(vcpu);
@@ -67,8 +71,7 @@ export async function stepOut(
   symbols?: SymbolTable,
 ): Promise<RunState> {
   const registers = await debug.readRegisters(vcpu);
-  const read = (gva: bigint, length: number) => debug.readMemory('gva', gva, length, vcpu);
-  const caller = await returnFrame({ disassembler, registers, read, symbols, ...frameRows(debug) });
+  const caller = await callerOf(debug, vcpu, registers, disassembler, symbols);
   if (!caller) return stepOutBySteps(debug, disassembler, vcpu);
   const bits = stackBits(registers);
   return runTo(debug, vcpu, caller.pc, (now) => BigInt.asUintN(bits, now.rsp ?? 0n) >= caller.sp);
@@ -78,7 +81,7 @@ async function stepOutBySteps(debug: Debugger, disassembler: Disassembler, vcpu:
   for (let count = 0; count < MAX_OUT_STEPS; count++) {
     const { registers, pc, instruction } = await current(debug, disassembler, vcpu);
     if (!instruction) break;
-    if (RETURN.test(instruction.mnemonic.replace(/^(?:bnd|rep[a-z]*) /, ''))) return debug.step(vcpu);
+    if (isReturn(instruction)) return debug.step(vcpu);
     const state = CALL.test(instruction.mnemonic)
       ? await runPast(debug, vcpu, registers, pc, instruction)
       : await debug.step(vcpu);

@@ -12,10 +12,9 @@ import { compareInstants, type Instant } from '../time/instant.js';
 import type { SliceEnd, VirtualCpu } from '../vmm/hypervisor.js';
 import type { Machine } from '../vmm/machine.js';
 import type { Vm } from '../vmm/vm.js';
+import { inSlicesUnless, SLICE_MS } from './slices.js';
 import type { Control, Turns } from './turns.js';
 
-/** Time at most between two turns of the event loop, in ms. */
-const SLICE_MS = 6;
 /** A snapshot of the live run after so many instructions, and not before so much time has passed for what the last one cost. */
 const SPACING_INSTRUCTIONS = 20_000_000;
 const SPACING_COST = 20;
@@ -429,22 +428,19 @@ export class GuestHistory {
 
   async #work<T>(journey: Journey, work: Generator<number, T>, armed: boolean): Promise<T | 'cancelled'> {
     this.hooks.arm(armed);
-    for (;;) {
-      const start = performance.now();
-      let share = 0;
-      do {
-        const { done, value } = work.next();
-        if (done) return value;
-        share = value;
-      } while (performance.now() - start < SLICE_MS);
-      if (start - journey.told > SHOW_MS) {
-        journey.told = start;
-        journey.shown = true;
-        this.hooks.emit({ type: 'progress', task: journey.task, share: Math.max(0, Math.min(1, share)) });
-      }
-      await new Promise((resolve) => setImmediate(resolve));
-      if (journey.cancelled) return 'cancelled';
-    }
+    return inSlicesUnless(
+      work,
+      (share) => this.#show(journey, share),
+      () => journey.cancelled,
+    );
+  }
+
+  #show(journey: Journey, share: number): void {
+    const now = performance.now();
+    if (now - journey.told <= SHOW_MS) return;
+    journey.told = now;
+    journey.shown = true;
+    this.hooks.emit({ type: 'progress', task: journey.task, share: Math.max(0, Math.min(1, share)) });
   }
 }
 

@@ -342,15 +342,15 @@ export class Guest implements D.Debugger {
     this.#turns.step(target, others, this.machine.holdInterruptsOnStep);
     this.#step = { vcpu: target, within, idle: undefined };
     this.#stopVcpu = vcpu;
-    const stopped = new Promise<D.RunState>((resolve) => this.#waiters.push(resolve));
-    this.#running = true;
-    this.#paceBase = undefined;
-    this.#armExitFilter();
-    // nothing that a step of this one waits for can come
-    if (target.waitsForSipi && others.length === 0) this.#halt(vcpu, { kind: 'step' });
-    this.#turn();
-    if (this.#running) this.#emit({ type: 'running' });
-    return stopped;
+    return this.#untilStop(() => {
+      this.#running = true;
+      this.#paceBase = undefined;
+      this.#armExitFilter();
+      // nothing that a step of this one waits for can come
+      if (target.waitsForSipi && others.length === 0) this.#halt(vcpu, { kind: 'step' });
+      this.#turn();
+      if (this.#running) this.#emit({ type: 'running' });
+    });
   }
 
   /** In the past a step follows the run as it was: interrupts come where they came, and the other vCPUs run along. */
@@ -389,11 +389,11 @@ export class Guest implements D.Debugger {
     };
     if (this.#past?.inPast && target.icount !== undefined)
       this.#past.aim({ kind: 'icount', icount: target.icount }, { kind: 'until' });
-    const stopped = new Promise<D.RunState>((resolve) => this.#waiters.push(resolve));
-    this.#turns.release();
-    this.#independent?.release(this.#vm);
-    this.#start();
-    return stopped;
+    return this.#untilStop(() => {
+      this.#turns.release();
+      this.#independent?.release(this.#vm);
+      this.#start();
+    });
   }
 
   #start(): void {
