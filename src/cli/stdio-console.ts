@@ -11,8 +11,13 @@ const CTRL_C = 0x03;
 const CTRL_D = 0x04;
 const BACKSPACE = 0x08;
 const CTRL_U = 0x15;
+const ESCAPE = 0x1b;
 const DELETE = 0x7f;
 const PROMPT = '(vmscope) ';
+/** A longer control sequence is none. */
+const SEQUENCE_BYTES = 32;
+/** What a terminal answers to the guest's questions: cursor position, status, device attributes (ECMA-48, DEC). */
+const REPORT = /^\x1b\[[?>]?[\d;]*[Rnc]$/;
 const HELP = [
   'ctrl-a x       quit',
   'ctrl-a c       between the guest and the monitor',
@@ -24,6 +29,8 @@ export class StdioConsole {
   #escaped = false;
   #monitor = false;
   #line = '';
+  /** What came of a control sequence while the monitor is at the keyboard; empty: none is under way. */
+  #sequence = '';
 
   constructor(
     readonly target: Debugger,
@@ -41,6 +48,7 @@ export class StdioConsole {
       if (!this.interactive) out.push(byte);
       else if (this.#escaped) this.#command(byte, out);
       else if (byte === CTRL_A) this.#escaped = true;
+      else if (this.#sequence !== '') this.#sequenceByte(byte, out);
       else if (this.#monitor) this.#edit(byte);
       else out.push(byte);
     }
@@ -69,8 +77,21 @@ export class StdioConsole {
     }
   }
 
+  /** A control sequence is no text of the line: the terminal's answers belong to the guest that asked, keys have no use. */
+  #sequenceByte(byte: number, out: number[]): void {
+    this.#sequence += String.fromCharCode(byte);
+    const { length } = this.#sequence;
+    const under = length === 2 ? byte === 0x5b : length < SEQUENCE_BYTES && (byte < 0x40 || byte > 0x7e);
+    if (under) return;
+    if (REPORT.test(this.#sequence)) out.push(...Buffer.from(this.#sequence, 'latin1'));
+    this.#sequence = '';
+  }
+
   #edit(byte: number): void {
     switch (byte) {
+      case ESCAPE:
+        this.#sequence = '\x1b';
+        break;
       case 0x0d:
       case 0x0a: {
         const line = this.#line.trim();

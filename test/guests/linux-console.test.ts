@@ -26,6 +26,7 @@ describe("the console of Debian's Linux", () => {
         const start = performance.now();
         await tui.until(/real\s+0m 2\.\d\ds/, 30_000);
         expect(performance.now() - start).toBeGreaterThan(1950);
+        await tui.until(/sys.*\n\/root # $/m, 30_000);
         tui.send('\x01c');
         await tui.until(/\(vmscope\) $/m);
         tui.send('info ps\r');
