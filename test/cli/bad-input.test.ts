@@ -215,6 +215,9 @@ it('ends with a message when the disk is full', async () => {
   expect(result.status).toBe(3);
 });
 
+/** Each is a run of the whole program, half a second of a processor and more. */
+const RANDOM_FILES = process.env.VMSCOPE_LONG_TESTS === '1' ? 300 : 30;
+
 it('random files give one line or run, and never a stack trace', async () => {
   let seed = 0x2545f491;
   const random = () => {
@@ -223,7 +226,7 @@ it('random files give one line or run, and never a stack trace', async () => {
     seed ^= seed << 5;
     return seed >>> 0;
   };
-  for (let n = 0; n < 100; n++) {
+  for (let n = 0; n < RANDOM_FILES; n++) {
     const bytes = Uint8Array.from({ length: (random() % 4096) + 1 }, () => random() & 0xff);
     if (n % 3 === 1) bytes.set([0x7f, 0x45, 0x4c, 0x46]);
     if (n % 3 === 2 && bytes.length >= 512) bytes.set([0x55, 0xaa], 510);
