@@ -11,6 +11,8 @@ import type { Access, MemorySpace, StopCause, Target, TargetAction, TargetCondit
 export type BreakpointType = 0 | 1 | 2 | 3 | 4;
 
 export interface ClientBreakpoint {
+  /** The client's process whose it is: each has its own, though all stop the one guest. */
+  process: number;
   type: BreakpointType;
   address: bigint;
   /** Bytes for watchpoints; the client's `kind` for execute breakpoints. */
@@ -27,8 +29,8 @@ const WATCH_ACCESS: Record<2 | 3 | 4, Access> = { 2: 'write', 3: 'read', 4: 'acc
 /** As many as the engine takes, and as many again that are on their way out; keeps a client in a loop from more. */
 const MAX_BREAKPOINTS = 131_072;
 
-function keyOf(type: BreakpointType, space: MemorySpace, address: bigint, length: number): string {
-  return `${type} ${type < 2 ? 'virtual' : space} ${address.toString(16)} ${type < 2 ? 0 : length}`;
+function keyOf(process: number, type: BreakpointType, space: MemorySpace, address: bigint, length: number): string {
+  return `${process} ${type} ${type < 2 ? 'virtual' : space} ${address.toString(16)} ${type < 2 ? 0 : length}`;
 }
 
 function sameCondition(a: TargetCondition | undefined, b: TargetCondition | undefined): boolean {
@@ -50,6 +52,7 @@ export class ClientBreakpoints {
 
   /** Idempotent. @throws Error when the target cannot have it. */
   async insert(
+    process: number,
     type: BreakpointType,
     space: MemorySpace,
     address: bigint,
@@ -57,7 +60,7 @@ export class ClientBreakpoints {
     condition?: TargetCondition,
     action?: TargetAction,
   ): Promise<void> {
-    const key = keyOf(type, space, address, length);
+    const key = keyOf(process, type, space, address, length);
     const present = this.entries.get(key);
     if (present !== undefined) {
       present.wanted = true;
@@ -75,14 +78,14 @@ export class ClientBreakpoints {
           }
         : { kind: 'watch', space, address, length, access: WATCH_ACCESS[type] },
     );
-    this.entries.set(key, { type, address, length, space, condition, action, wanted: true, id });
+    this.entries.set(key, { process, type, address, length, space, condition, action, wanted: true, id });
     if (present !== undefined) await this.target.removeBreakpoint(present.id);
   }
 
   /** Idempotent: removing what is not there is no error. */
-  remove(type: BreakpointType, address: bigint, length: number): void {
+  remove(process: number, type: BreakpointType, address: bigint, length: number): void {
     for (const space of ['virtual', 'physical'] as const) {
-      const entry = this.entries.get(keyOf(type, space, address, length));
+      const entry = this.entries.get(keyOf(process, type, space, address, length));
       if (entry !== undefined) entry.wanted = false;
     }
   }
@@ -103,32 +106,38 @@ export class ClientBreakpoints {
     return count;
   }
 
-  /** All are as if removed, until the client puts them back. */
-  release(): void {
-    for (const entry of this.entries.values()) entry.wanted = false;
+  /** All, or those of one process, are as if removed, until the client puts them back. */
+  release(process?: number): void {
+    for (const entry of this.entries.values())
+      if (process === undefined || entry.process === process) entry.wanted = false;
   }
 
-  async clear(): Promise<void> {
-    this.release();
+  async clear(process?: number): Promise<void> {
+    this.release(process);
     await this.reconcile();
   }
 
-  /** The client's execute breakpoints at a linear address. */
-  at(address: bigint): ClientBreakpoint[] {
+  /** The execute breakpoints of these processes at a linear address. */
+  at(address: bigint, processes: readonly number[]): ClientBreakpoint[] {
     const found: ClientBreakpoint[] = [];
-    for (const type of [0, 1] as const) {
-      const entry = this.entries.get(keyOf(type, 'virtual', address, 0));
-      if (entry?.wanted && entry.action === undefined) found.push(entry);
+    for (const process of processes) {
+      for (const type of [0, 1] as const) {
+        const entry = this.entries.get(keyOf(process, type, 'virtual', address, 0));
+        if (entry?.wanted && entry.action === undefined) found.push(entry);
+      }
     }
     return found;
   }
 
-  /** The client's watchpoint that an access hit, and the first byte of it that lies inside. */
-  watching(cause: StopCause & { kind: 'watchpoint' }): { entry: ClientBreakpoint; address: bigint } | undefined {
+  /** The watchpoint of these processes that an access hit, and the first byte of it that lies inside. */
+  watching(
+    cause: StopCause & { kind: 'watchpoint' },
+    processes: readonly number[],
+  ): { entry: ClientBreakpoint; address: bigint } | undefined {
     const end = cause.address + BigInt(Math.max(cause.length, 1));
     let best: ClientBreakpoint | undefined;
     for (const entry of this.entries.values()) {
-      if (!entry.wanted || entry.type < 2) continue;
+      if (!entry.wanted || entry.type < 2 || !processes.includes(entry.process)) continue;
       if (end <= entry.address || cause.address >= entry.address + BigInt(entry.length)) continue;
       const access = WATCH_ACCESS[entry.type as 2 | 3 | 4];
       if (cause.access !== 'access' && access !== 'access' && access !== cause.access) continue;

@@ -1,6 +1,7 @@
 /** Registers as the client numbers them, over the target's names. */
 import { decodeLittleEndian, encodeLittleEndian } from '../rsp/hex.js';
 import { buildLayout, type RegisterLayout, type RegisterSlot, slotBytes } from './register-layout.js';
+import type { ClientFeatures } from './session.js';
 import type { StubSettings } from './settings.js';
 import type { Architecture, ExtraRegister, Target, ThreadRegisters } from './target.js';
 
@@ -10,30 +11,47 @@ const LMA = 1n << 10n;
 /** Values of a register that moves which a client may put back. */
 const TOLD_VALUES = 16;
 
+/** Which of a client's processes the registers are shown to. */
+export interface RegisterView {
+  /** The one that it shows for good. */
+  architecture?: Architecture;
+  /** Whether views of other modes stand beside it: it need not follow the guest's mode then. */
+  beside?: () => boolean;
+}
+
 export class RegisterAccess {
   /** By thread and name. */
   private readonly moving = new Map<string, bigint[]>();
   private current: RegisterLayout | undefined;
-  /** A plug-in that computes CS base + IP itself is connected. */
-  pluginDetected = false;
   /** The client has told that it holds symbols. */
   clientHasProgram = false;
 
   constructor(
     private readonly target: Target,
     private readonly settings: StubSettings,
-    /** Whether the client can be told that the guest's mode has changed. */
-    private readonly followsModes: () => boolean,
-    /** Whether the client tells its registers apart by group, as LLDB does. */
-    private readonly hasGroups: () => boolean,
+    private readonly features: ClientFeatures,
+    private readonly view: RegisterView = {},
   ) {}
+
+  /** Whether GDB can be told that the guest's mode has changed. */
+  private get followsModes(): boolean {
+    return this.features.execEvents;
+  }
+
+  /** One for good, whatever the settings say. */
+  private get fixed(): Architecture | undefined {
+    const { architecture } = this.settings;
+    if (this.view.architecture !== undefined) return this.view.architecture;
+    return this.view.beside?.() && (architecture === undefined || architecture === 'auto') ? 'x86-64' : undefined;
+  }
 
   /**
    * Registers that the client is not shown as such: GDB prints all that it knows of in `info registers`, whatever their
    * group, so those that have one are variables to it (see Tracepoints).
    */
   get hidden(): readonly ExtraRegister[] {
-    if (this.settings.registers === 'all' || this.hasGroups()) return [];
+    // LLDB tells registers apart by group
+    if (this.settings.registers === 'all' || this.features.threadsInStopReply) return [];
     return this.target.extraRegisters?.list.filter(({ group }) => group !== undefined) ?? [];
   }
 
@@ -44,7 +62,8 @@ export class RegisterAccess {
 
   /** How the architecture is chosen, for the user. */
   get setting(): string {
-    if (this.settings.architecture !== undefined) return this.settings.architecture;
+    const chosen = this.fixed ?? this.settings.architecture;
+    if (chosen !== undefined) return chosen;
     return this.follows ? 'auto' : (this.current?.architecture ?? 'x86-64');
   }
 
@@ -53,19 +72,26 @@ export class RegisterAccess {
    * client holds: in another its pointers would not fit, and a change costs GDB its watchpoints.
    */
   get follows(): boolean {
+    if (this.fixed !== undefined) return false;
     if (this.settings.architecture !== undefined) return this.settings.architecture === 'auto';
     const keeps = this.target.programBits === 64 && (this.clientHasProgram || this.current === undefined);
-    return this.followsModes() && !keeps;
+    return this.followsModes && !keeps;
   }
 
   /** The architecture that the settings want for a guest in this state. */
   async wanted(registers: ThreadRegisters): Promise<Architecture> {
-    const { architecture } = this.settings;
+    const architecture = this.fixed ?? this.settings.architecture;
     if (architecture === 'auto') return registers.architecture;
     if (architecture !== undefined) return architecture;
     if (this.follows) return (await this.inLongMode(registers)) ? 'x86-64' : registers.architecture;
-    if (this.current !== undefined && !this.followsModes()) return this.current.architecture;
+    if (this.current !== undefined && !this.followsModes) return this.current.architecture;
     return this.target.programBits === 32 && registers.architecture === 'i386' ? 'i386' : 'x86-64';
+  }
+
+  /** Whether the client is to be given another layout than the one that it holds. */
+  async outdated(thread: number): Promise<boolean> {
+    if (this.current === undefined) return false;
+    return this.current.architecture !== (await this.wanted(await this.target.readRegisters(thread, [])));
   }
 
   /** Any vCPU: the others are being started, or run a 16- or 32-bit piece of a 64-bit system. */
@@ -89,7 +115,7 @@ export class RegisterAccess {
 
   private linear(): boolean {
     const { linearPc } = this.settings;
-    return linearPc === 'on' || (linearPc === 'auto' && !this.pluginDetected);
+    return linearPc === 'on' || (linearPc === 'auto' && !this.features.plugin);
   }
 
   /** What the client's register numbers are to the target, for the conditions of breakpoints. */
@@ -206,6 +232,9 @@ export class RegisterAccess {
       // A 16 or 32-bit IP wraps at 32 bits; in 64-bit mode the base is 0.
       stored = BigInt.asUintN(now.architecture === 'x86-64' ? 64 : 32, value - now.csBase);
     }
+    // a view of fewer bits that puts back what it was shown leaves the others alone
+    const before = this.value(slot, now);
+    if (before !== undefined && slot.bits < 64 && BigInt.asUintN(slot.bits, before) === value) return;
     await this.target.writeRegister(thread, slot.key, stored);
   }
 

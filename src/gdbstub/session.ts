@@ -19,13 +19,14 @@ import { dispatch } from './commands/table.js';
 import { selectThread } from './commands/threads.js';
 import type { NonStop } from './non-stop.js';
 import { allPermitted, type Permission, refusalOf } from './permissions.js';
-import { RegisterAccess } from './register-access.js';
+import type { RegisterAccess } from './register-access.js';
 import type { StubSettings } from './settings.js';
-import { SIGNAL_NONE, SIGNAL_TRAP, summarizeStop } from './stop-reply.js';
+import { SIGNAL_NONE, SIGNAL_TRAP, type StopSummary, summarizeStop } from './stop-reply.js';
 import { SyscallCatches } from './syscall-catches.js';
 import type { StopCause, Target, TargetCondition, ThreadRegisters } from './target.js';
 import { formatThreadId, PROCESS_ID } from './thread-id.js';
 import { Tracepoints } from './tracepoints.js';
+import { Views } from './views.js';
 
 /** Announced as PacketSize: largest payload in either direction, in bytes. */
 export const PACKET_SIZE = 0x100000;
@@ -67,6 +68,8 @@ export interface ClientFeatures {
   /** The client is LLDB. */
   lldb: boolean;
   extended: boolean;
+  /** A plug-in that computes CS base + IP itself is connected. */
+  plugin: boolean;
 }
 
 /** What a client wants to run. Threads that are named nowhere stand. */
@@ -119,6 +122,7 @@ export class Session {
     threadsInStopReply: false,
     lldb: false,
     extended: false,
+    plugin: false,
   };
   readonly syscalls: SyscallCatches;
   /** Tracepoints, and the frame that is looked at. */
@@ -126,7 +130,8 @@ export class Session {
   /** What the client has not forbidden itself. */
   readonly permissions = allPermitted();
   readonly breakpoints: ClientBreakpoints;
-  readonly registers: RegisterAccess;
+  /** The processes that the client sees in the guest. */
+  readonly views: Views;
   /** Threads stop and go each by itself; undefined in all-stop mode. */
   nonStop: NonStop | undefined;
   /** Thread of g, p, m and so on (`Hg`), and of c and s (`Hc`); from 0. */
@@ -185,12 +190,7 @@ export class Session {
     private readonly wire: Wire,
   ) {
     this.breakpoints = new ClientBreakpoints(target);
-    this.registers = new RegisterAccess(
-      target,
-      settings,
-      () => this.features.execEvents,
-      () => this.features.threadsInStopReply,
-    );
+    this.views = new Views(target, settings, this.features);
     this.trace = new Tracepoints(this);
     this.syscalls = new SyscallCatches(target);
     this.unsubscribe = target.onEvent((event) => {
@@ -198,6 +198,11 @@ export class Session {
       else if (event.type !== 'running' && !this.quiet)
         this.enqueue([{ kind: event.type, thread: event.thread, cause: event.cause }]);
     });
+  }
+
+  /** Registers as the process that the client looks at shows them. */
+  get registers(): RegisterAccess {
+    return this.views.registers;
   }
 
   /** Takes bytes from the client. */
@@ -227,8 +232,9 @@ export class Session {
   private async stoppedByOwn(): Promise<boolean> {
     const cause = this.target.lastStop()?.cause;
     if (cause?.kind === 'syscall') return this.syscalls.any;
-    if (cause?.kind === 'watchpoint') return this.breakpoints.watching(cause) !== undefined;
-    if (cause?.kind !== 'breakpoint' || this.breakpoints.at(cause.address).length === 0) return false;
+    if (cause?.kind === 'watchpoint') return this.breakpoints.watching(cause, this.views.attached) !== undefined;
+    if (cause?.kind !== 'breakpoint' || this.breakpoints.at(cause.address, this.views.attached).length === 0)
+      return false;
     return !((await this.target.othersBreakAt?.(cause.address)) ?? false);
   }
 
@@ -320,10 +326,7 @@ export class Session {
     if (cause.kind === 'exited') return this.exitReply(cause.status);
     const registers = await this.target.readRegisters(thread, STOP_REGISTERS);
     // a thread that the client asked to stop has met no signal
-    const { signal, reason } =
-      cause.kind === 'paused'
-        ? { signal: 0, reason: '' }
-        : summarizeStop(cause, this.breakpoints, { ...this.features, syscalls: this.syscalls.any });
+    const { signal, reason } = cause.kind === 'paused' ? { signal: 0, reason: '' } : this.summarize(cause);
     return this.stopPacket(thread, registers, signal, reason);
   }
 
@@ -342,8 +345,8 @@ export class Session {
     this.parser.ignoreChecksum = true;
   }
 
-  threadId(thread: number): string {
-    return formatThreadId(thread, this.features.multiprocess);
+  threadId(thread: number, process = this.views.general): string {
+    return formatThreadId(thread, this.features.multiprocess ? process : undefined);
   }
 
   private enqueue(items: QueueItem[]): void {
@@ -489,9 +492,14 @@ export class Session {
       this.send(`O${encodeHexText(text.slice(at, at + PRINTED_PIECE))}`);
   }
 
-  /** Serves c, s and vCont. @returns a reply only when the guest cannot run. */
-  async run(request: RunRequest): Promise<string | undefined> {
+  /**
+   * Serves c, s and vCont.
+   * @param processes those that run
+   * @returns a reply only when the guest cannot run
+   */
+  async run(request: RunRequest, processes: readonly number[] = [this.views.continuing]): Promise<string | undefined> {
     this.trace.frame = undefined;
+    this.views.resume(processes);
     const behind = this.behindExec;
     const stop = this.target.lastStop();
     this.behindExec = undefined;
@@ -534,15 +542,30 @@ export class Session {
    * the guest go.
    */
   private async giveBehindExec({ thread, cause }: BehindExec): Promise<void> {
-    const breakpoint = cause.kind === 'breakpoint' && this.breakpoints.at(cause.address).length > 0;
+    const own = [this.views.resumed];
+    const breakpoint = cause.kind === 'breakpoint' && this.breakpoints.at(cause.address, own).length > 0;
     const registers = await this.target.readRegisters(thread, STOP_REGISTERS);
     // a reason that GDB cannot match has it resume for ever
-    const { signal, reason } = summarizeStop(cause, this.breakpoints, {
-      ...{ swbreak: false, hwbreak: false },
-      syscalls: this.syscalls.any,
-    });
+    const { signal, reason } = this.summarize(cause, { swbreak: false, hwbreak: false });
     const explained = breakpoint || reason !== '' || signal !== SIGNAL_TRAP;
     await this.sendStop(thread, registers, explained ? signal : SIGNAL_NONE, reason);
+  }
+
+  /** Of the processes that run, the one whose breakpoint or watchpoint has stopped the guest. */
+  private ownerOf(cause: StopCause): number | undefined {
+    const { running } = this.views;
+    if (running.length < 2) return undefined;
+    if (cause.kind === 'breakpoint') return this.breakpoints.at(cause.address, running)[0]?.process;
+    return cause.kind === 'watchpoint' ? this.breakpoints.watching(cause, running)?.entry.process : undefined;
+  }
+
+  /** @param announced which reasons of breakpoints the client may be given */
+  private summarize(
+    cause: BehindExec['cause'],
+    announced: { swbreak: boolean; hwbreak: boolean } = this.features,
+  ): StopSummary {
+    const { swbreak, hwbreak } = announced;
+    return summarizeStop(cause, this.breakpoints, { swbreak, hwbreak, syscalls: this.syscalls.any }, this.views);
   }
 
   private async stopped(thread: number, cause: StopCause): Promise<void> {
@@ -598,13 +621,17 @@ export class Session {
   }
 
   private exitReply(status: number): string {
-    const process = this.features.multiprocess ? `;process:${PROCESS_ID.toString(16)}` : '';
+    const { resumed } = this.views;
+    const process = this.features.multiprocess ? `;process:${resumed.toString(16)}` : '';
+    // for the client the others are still to end
+    if (this.views.attached.length > 1) this.views.leave(resumed);
     return `W${(status & 0xff).toString(16).padStart(2, '0')}${process}`;
   }
 
   /** Tells a waiting client that the guest stands. */
   async report(thread: number, cause: StopCause): Promise<void> {
     this.monitorChoice = undefined;
+    this.views.look(this.ownerOf(cause) ?? this.views.resumed);
     if (cause.kind === 'exited') {
       if (cause.message !== '') this.note(cause.message);
       this.sendNotes();
@@ -613,7 +640,7 @@ export class Session {
     }
     const registers = await this.target.readRegisters(thread, STOP_REGISTERS);
     const layout = await this.registers.layout(thread);
-    const summary = summarizeStop(cause, this.breakpoints, { ...this.features, syscalls: this.syscalls.any });
+    const summary = this.summarize(cause);
     if (summary.message) this.note(summary.message);
     if ((await this.registers.wanted(registers)) === layout.architecture) {
       return this.sendStop(thread, registers, summary.signal, summary.reason);
@@ -632,7 +659,7 @@ export class Session {
     this.behindExec = { thread, cause };
     if (this.breakpoints.watches > 0) this.note('gdb drops its watchpoints as the mode changes; set them again.');
     // GDB takes its breakpoints for gone with the old program
-    this.breakpoints.release();
+    this.breakpoints.release(this.views.resumed);
     this.generalThread = this.continueThread = thread;
     this.view = 'stopped';
     const { architecture } = await this.registers.layout(thread);
@@ -699,7 +726,7 @@ export class Session {
   }
 
   private sendNotes(): void {
-    if (this.modeToTell) {
+    if (this.modeToTell && this.views.attached.length === 1 && this.views.has(PROCESS_ID)) {
       this.modeToTell = false;
       this.note(
         this.registers.follows

@@ -22,11 +22,13 @@ export interface StopSummary {
  * GDB resumes for ever on a swbreak or hwbreak that it cannot match, so these are given only for its own
  * breakpoints; a stop at somebody else's is a plain SIGTRAP.
  * @param announced what the client said in qSupported.
+ * @param processes the one that is told, and those whose breakpoints stop it too.
  */
 export function summarizeStop(
   cause: Exclude<StopCause, { kind: 'exited' }>,
   breakpoints: ClientBreakpoints,
   announced: { swbreak: boolean; hwbreak: boolean; syscalls: boolean },
+  { resumed, attached }: { resumed: number; attached: readonly number[] },
 ): StopSummary {
   switch (cause.kind) {
     case 'paused':
@@ -34,15 +36,19 @@ export function summarizeStop(
     case 'step':
       return { signal: SIGNAL_TRAP, reason: '', ...(cause.note === undefined ? {} : { message: cause.note }) };
     case 'breakpoint': {
-      const types = breakpoints.at(cause.address).map((entry) => entry.type);
-      const note = cause.note === undefined ? {} : { message: cause.note };
+      const types = breakpoints.at(cause.address, [resumed]).map((entry) => entry.type);
+      const [other] = types.length > 0 ? [] : breakpoints.at(cause.address, attached);
+      const text = cause.note ?? (other && `A breakpoint of process ${other.process}, which is the same guest.`);
+      const note = text === undefined ? {} : { message: text };
       if (types.includes(0) && announced.swbreak) return { signal: SIGNAL_TRAP, reason: 'swbreak:;', ...note };
       if (types.includes(1) && announced.hwbreak) return { signal: SIGNAL_TRAP, reason: 'hwbreak:;', ...note };
       return { signal: SIGNAL_TRAP, reason: '', ...note };
     }
     case 'watchpoint': {
-      const hit = breakpoints.watching(cause);
-      const note = cause.note === undefined ? {} : { message: cause.note };
+      const hit = breakpoints.watching(cause, [resumed]);
+      const other = hit === undefined ? breakpoints.watching(cause, attached)?.entry : undefined;
+      const text = cause.note ?? (other && `A watchpoint of process ${other.process}, which is the same guest.`);
+      const note = text === undefined ? {} : { message: text };
       if (hit === undefined) return { signal: SIGNAL_TRAP, reason: '', ...note };
       const name = { 2: 'watch', 3: 'rwatch', 4: 'awatch' }[hit.entry.type as 2 | 3 | 4];
       return { signal: SIGNAL_TRAP, reason: `${name}:${hit.address.toString(16)};`, ...note };

@@ -999,7 +999,7 @@ describe('siginfo and permissions', () => {
   test.each([
     ['D;2', 'D;1'],
     ['vKill;2', 'vKill;1'],
-    ['vAttach;2', 'vAttach;1'],
+    ['vAttach;4', 'vAttach;1'],
   ])('%s is refused and changes nothing, where %s is about the guest', async (wrong, right) => {
     const client = new WireClient();
     await client.ask('qSupported:error-message+;multiprocess+');

@@ -77,7 +77,15 @@ export const insertBreakpoint: Command = {
       const printing = of(commands);
       const action = printing && ({ kind: 'print', ...printing } as const);
       for (const address of await placesOf(session, request.address))
-        await session.breakpoints.insert(request.type, space, address, request.length, of(conditions), action);
+        await session.breakpoints.insert(
+          session.views.general,
+          request.type,
+          space,
+          address,
+          request.length,
+          of(conditions),
+          action,
+        );
       return 'OK';
     } catch (error) {
       return session.error(22, messageOf(error));
@@ -93,7 +101,7 @@ export const removeBreakpoint: Command = {
     const request = parse(args);
     if (request === undefined) return session.error(22, 'malformed breakpoint');
     for (const address of await placesOf(session, request.address)) {
-      session.breakpoints.remove(request.type, address, request.length);
+      session.breakpoints.remove(session.views.general, request.type, address, request.length);
     }
     // threads run on: they are not to meet it
     if (session.nonStop) await session.breakpoints.reconcile();

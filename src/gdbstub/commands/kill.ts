@@ -1,6 +1,6 @@
 import type { Command } from '../command.js';
-import { isGuest, NO_SUCH_PROCESS } from '../thread-id.js';
-import { detachFrom } from './detach.js';
+import { NO_SUCH_PROCESS } from '../thread-id.js';
+import { detachFrom, processToLeave } from './detach.js';
 
 /**
  * `k`: LLDB sends it when it leaves a plain gdb-remote session, so it detaches: a debugger that was attached to a
@@ -20,8 +20,9 @@ export const kill: Command = {
 export const killProcess: Command = {
   name: 'vKill',
   async run(args, session) {
-    if (!isGuest(args)) return session.error(22, NO_SUCH_PROCESS);
-    await detachFrom(session);
+    const process = processToLeave(session, args);
+    if (process === false) return session.error(22, NO_SUCH_PROCESS);
+    await detachFrom(session, process);
     return 'OK';
   },
 };

@@ -11,7 +11,7 @@ const ENABLE = 1;
 const NOIRQ = 2;
 
 function stepBits(session: Session): string {
-  session.registers.pluginDetected = true;
+  session.features.plugin = true;
   return session.target.interruptHold === undefined ? `ENABLE=${ENABLE}` : `ENABLE=${ENABLE},NOIRQ=${NOIRQ}`;
 }
 

@@ -5,6 +5,7 @@ import type { Session } from '../session.js';
 import { siginfo } from '../siginfo.js';
 import type { TargetFrame } from '../target.js';
 import { escapeXml, targetXml } from '../target-xml.js';
+import { PROCESS_ID } from '../thread-id.js';
 import { threadInfo } from './threads.js';
 
 /** A document by object and annex: undefined for an unknown object, null for an unknown annex. */
@@ -21,6 +22,8 @@ async function documentOf(
     case 'exec-file': {
       const { kernel } = session.target;
       if (kernel === undefined) return undefined;
+      // the annex is the process: its program is no program of 16 or 32 bits
+      if (session.views.general !== PROCESS_ID) return null;
       const name = await kernel.name();
       session.programAsked = true;
       session.takesProgram = true;
@@ -75,9 +78,12 @@ function librariesXml(libraries: readonly { path: string; address: bigint }[]): 
 
 async function threadsXml(session: Session): Promise<string> {
   const threads: string[] = [];
-  for (let thread = 0; thread < session.target.threads; thread++) {
-    const title = escapeXml(await threadInfo(session, thread));
-    threads.push(`<thread id="${session.threadId(thread)}" core="${thread}" name="CPU#${thread}">${title}</thread>\n`);
+  for (const process of session.views.attached) {
+    for (let thread = 0; thread < session.target.threads; thread++) {
+      const title = escapeXml(await threadInfo(session, thread, process));
+      const id = session.threadId(thread, process);
+      threads.push(`<thread id="${id}" core="${thread}" name="CPU#${thread}">${title}</thread>\n`);
+    }
   }
   return `<?xml version="1.0"?>\n<threads>\n${threads.join('')}</threads>\n`;
 }
@@ -95,7 +101,7 @@ export const queryXfer: Command = {
     const [offset, length, ...rest] = range.split(',').map(parseHexNumber);
     if (direction === 'write') return '';
     if (offset === undefined || length === undefined || rest.length > 0) return session.error(22, 'malformed qXfer');
-    const name = `${object}:${annex}`;
+    const name = `${object}:${annex}:${session.views.general}`;
     let bytes = offset === 0 ? undefined : session.documents.get(name);
     if (bytes === undefined) {
       const document = await documentOf(session, object, annex);

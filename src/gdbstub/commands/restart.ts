@@ -1,4 +1,5 @@
 import type { Command } from '../command.js';
+import { PROCESS_ID } from '../thread-id.js';
 
 /** A reset changes all. */
 const NEEDED = ['WriteReg', 'WriteMem', 'Stop'] as const;
@@ -22,7 +23,11 @@ export const runProgram: Command = {
     if (session.target.reset === undefined) return '';
     const refusal = session.refusal(...NEEDED);
     if (refusal !== undefined) return refusal;
+    const process = session.features.multiprocess ? session.views.free : PROCESS_ID;
+    if (process === undefined)
+      return session.error(22, 'processes 1 to 3 are the guest, and all attached: kill or detach one');
     await session.target.reset();
+    session.views.attach(process);
     return session.currentStop();
   },
 };

@@ -3,14 +3,20 @@
 import { encodeHexText } from '../../rsp/hex.js';
 import type { Command } from '../command.js';
 import type { Session } from '../session.js';
-import { parseThreadId } from '../thread-id.js';
+import { parseThreadId, type ThreadSelector } from '../thread-id.js';
+
+/** A selector whose process the client has, and whose thread there is; undefined otherwise. */
+export function parseSelector(session: Session, text: string): ThreadSelector | undefined {
+  const id = parseThreadId(text);
+  if (id === undefined || id.thread > session.target.threads) return undefined;
+  return id.process <= 0 || session.views.has(id.process) ? id : undefined;
+}
 
 /** A selector's thread from 0, `fallback` for any or all; undefined when there is no such thread. */
 export function selectThread(session: Session, text: string, fallback: number): number | undefined {
-  const id = parseThreadId(text);
+  const id = parseSelector(session, text);
   if (id === undefined) return undefined;
-  if (id <= 0) return fallback;
-  return id <= session.target.threads ? id - 1 : undefined;
+  return id.thread <= 0 ? fallback : id.thread - 1;
 }
 
 /** Threads are vCPUs, from 1 on. */
@@ -23,11 +29,16 @@ export const setThread: Command = {
   run(args, session) {
     const purpose = args[0];
     if (purpose !== 'g' && purpose !== 'c') return session.error(22, 'H needs g or c');
-    const current = purpose === 'g' ? session.generalThread : session.continueThread;
-    const thread = selectThread(session, args.slice(1), current);
-    if (thread === undefined) return session.error(22, noSuchThread(session));
-    if (purpose === 'g') session.generalThread = thread;
-    else session.continueThread = thread;
+    const id = parseSelector(session, args.slice(1));
+    if (id === undefined) return session.error(22, noSuchThread(session));
+    const { views } = session;
+    if (id.process > 0) views[purpose === 'g' ? 'general' : 'continuing'] = id.process;
+    if (id.thread <= 0) return 'OK';
+    if (purpose === 'g') {
+      session.generalThread = id.thread - 1;
+      // GDB names a process alone for breakpoints and other things of a process's
+      if (id.process > 0) views.shown = id.process;
+    } else session.continueThread = id.thread - 1;
     return 'OK';
   },
 };
@@ -36,8 +47,8 @@ export const setThread: Command = {
 export const threadAlive: Command = {
   name: 'T',
   run(args, session) {
-    const id = parseThreadId(args);
-    return id !== undefined && id >= 1 && id <= session.target.threads ? 'OK' : session.error(1, noSuchThread(session));
+    const id = parseSelector(session, args);
+    return id !== undefined && id.thread >= 1 ? 'OK' : session.error(1, noSuchThread(session));
   },
 };
 
@@ -49,7 +60,9 @@ export const currentThread: Command = {
 export const firstThreads: Command = {
   name: 'qfThreadInfo',
   run(_args, session) {
-    return `m${Array.from({ length: session.target.threads }, (_, thread) => session.threadId(thread)).join(',')}`;
+    const threads = Array.from({ length: session.target.threads }, (_, thread) => thread);
+    const ids = session.views.attached.flatMap((process) => threads.map((thread) => session.threadId(thread, process)));
+    return ids.length > 0 ? `m${ids.join(',')}` : 'l';
   },
 };
 
@@ -61,18 +74,21 @@ export function threadTitle(session: Session, thread: number): string {
   return `${session.target.name} CPU#${thread} [${session.runs(thread) ? 'running' : 'stopped'}]`;
 }
 
-/** The title and what the guest's system runs there. */
-export async function threadInfo(session: Session, thread: number): Promise<string> {
+/** The title, what the guest's system runs there, and how a process beside the first one shows it. */
+export async function threadInfo(session: Session, thread: number, process: number): Promise<string> {
   const detail = await session.target.threadDetail?.(thread);
-  return detail === undefined ? threadTitle(session, thread) : `${threadTitle(session, thread)} ${detail}`;
+  const architecture = session.views.architecture(process);
+  const seen = architecture === undefined ? '' : `, seen as ${architecture}`;
+  return `${threadTitle(session, thread)}${detail === undefined ? '' : ` ${detail}`}${seen}`;
 }
 
 export const threadExtraInfo: Command = {
   name: 'qThreadExtraInfo',
   async run(args, session) {
-    const thread = selectThread(session, args.slice(1), session.generalThread);
-    if (thread === undefined) return session.error(22, noSuchThread(session));
-    return encodeHexText(await threadInfo(session, thread));
+    const id = parseSelector(session, args.slice(1));
+    if (id === undefined) return session.error(22, noSuchThread(session));
+    const thread = id.thread <= 0 ? session.generalThread : id.thread - 1;
+    return encodeHexText(await threadInfo(session, thread, id.process <= 0 ? session.views.general : id.process));
   },
 };
 
