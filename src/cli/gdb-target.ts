@@ -1,5 +1,5 @@
 /** The GDB stub's view of a guest, over the debugger API. */
-import { monitorEffect } from '../engine/debug/monitor-effects.js';
+import { lineEffect, monitorLine } from '../commands/monitor-door.js';
 import { lastExit } from '../engine/debug/monitor-why.js';
 import { watchText } from '../engine/debug/watch-text.js';
 import type { BreakpointAction, Condition, Debugger, RunState, StopReason } from '../engine/debugger.js';
@@ -329,8 +329,8 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
       write: writeExtra,
     },
     ...(interruptHold === undefined ? {} : { interruptHold }),
-    monitor: (line, thread) => debug.monitor(line, thread),
-    monitorEffect,
+    monitor: (line, thread) => monitorLine(debug, line, thread),
+    monitorEffect: lineEffect,
     async threadDetail(thread) {
       const task = await debug.os?.current(thread).catch(() => undefined);
       return task && `${task.name} (pid ${task.pid})`;

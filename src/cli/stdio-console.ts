@@ -2,6 +2,7 @@
  * The user's terminal as the guest's serial console, with QEMU's escape keys: ctrl-a x quits, ctrl-a c changes
  * between the guest and the monitor prompt, ctrl-a ctrl-a sends ctrl-a.
  */
+import { monitorLine } from '../commands/monitor-door.js';
 import type { Debugger } from '../engine/debugger.js';
 
 /** As much as the guest's side takes in before its sender waits. */
@@ -128,7 +129,7 @@ export class StdioConsole {
 
   async #answer(line: string): Promise<string> {
     try {
-      const text = await this.target.monitor(line);
+      const text = await monitorLine(this.target, line);
       if (text === undefined) return `unknown command: ${line.split(' ')[0]}; help lists them\n`;
       return text === '' || text.endsWith('\n') ? text : `${text}\n`;
     } catch (error) {

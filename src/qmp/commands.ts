@@ -1,5 +1,6 @@
 /** The QMP commands that a vmscope guest answers, over the debugger API. @see "QEMU QMP Reference Manual" */
 import { writeFileSync } from 'node:fs';
+import { monitorLine } from '../commands/monitor-door.js';
 import type { Debugger, MigrationStatus } from '../engine/debugger.js';
 import { CommandError } from './command-error.js';
 import { absent, queryBalloon, queryBlock, queryChardev, queryPci, setBalloon } from './machine-commands.js';
@@ -159,7 +160,7 @@ export const COMMANDS: Record<string, Command> = {
   'human-monitor-command': async (target, args) => {
     const vcpu = args['cpu-index'] === undefined ? undefined : number(args, 'cpu-index');
     const line = text(args, 'command-line');
-    const answer = await target.monitor(line, vcpu);
+    const answer = await monitorLine(target, line, vcpu);
     return answer === undefined
       ? `unknown command: '${line}'\r\n`
       : answer && `${answer.replace(/\r?\n/g, '\r\n')}\r\n`;

@@ -1,52 +1,19 @@
 /** What stands around the panes: header, tabs, foot, command line, help. */
 
+import { stopText } from '../commands/stop-text.js';
 import { modeText } from '../engine/debug/guest-mode.js';
-import { watchText } from '../engine/debug/watch-text.js';
-import type { Progress, RunState, StopReason } from '../engine/debugger.js';
+import type { Progress, RunState } from '../engine/debugger.js';
 import { COMMANDS, completions } from './commands.js';
-import { exitReasonName } from './facts.js';
 import { BINDINGS, showKey } from './keys.js';
 import { VIEW_TABS, VIEWS, type View } from './layout.js';
 import type { Model } from './model.js';
 import type { Prompt } from './prompt.js';
 import type { CellPane, Segment } from './screen/cell-pane.js';
-import { grouped, hex, rate as rateText } from './screen/text.js';
+import { grouped, rate as rateText } from './screen/text.js';
 import { INVERSE } from './screen/theme.js';
 
 /** Width of the longest command's name, in lists of commands. */
 const NAME_COLUMNS = Math.max(...COMMANDS.map(({ name }) => name.length));
-
-/** Why the guest stands, in a few words. */
-export function stopText(stop: StopReason | undefined, symbols: Model['symbols']): string {
-  if (!stop) return 'STOPPED';
-  const at = (address: bigint) => symbols.label(address) ?? hex(address);
-  switch (stop.kind) {
-    case 'start':
-      return 'STOPPED: start';
-    case 'paused':
-      return 'STOPPED: paused';
-    case 'step':
-      return stop.note === undefined ? 'STOPPED: step' : 'STOPPED: step, still halted';
-    case 'until':
-      return 'STOPPED: target reached';
-    case 'breakpoint':
-      return `STOPPED: breakpoint ${stop.id} ${at(stop.gva)}`;
-    case 'watchpoint':
-      return `STOPPED: ${stop.by === 'device' ? 'DMA ' : ''}${watchText(stop, at(stop.address))} (watchpoint ${stop.id})`;
-    case 'exit':
-      return `STOPPED: ${exitReasonName(stop.exit.reason)}${stop.id === undefined ? '' : ` (breakpoint ${stop.id})`}`;
-    case 'syscall':
-      return `STOPPED: ${stop.by} ${stop.number} ${stop.phase === 'entry' ? 'called' : 'returned'}`;
-    case 'history':
-      return stop.at === 'end' ? 'STOPPED: live end' : 'STOPPED: start of the history';
-    case 'limit':
-      return `STOPPED: ${stop.message}`;
-    case 'entry-failed':
-      return `VM ENTRY FAILED: ${stop.failures[0]?.id ?? stop.message}`;
-    case 'ended':
-      return `ENDED: ${stop.end.message || stop.end.kind}`;
-  }
-}
 
 function runningText({ standstill }: RunState): string {
   return standstill === undefined ? 'RUNNING' : standstill.toUpperCase();

@@ -1,25 +1,24 @@
-/** The command line: every action by name. */
-import { BREAKPOINT_COMMANDS } from './commands/breakpoints.js';
-import type { Command } from './commands/command.js';
+/** The command line: the table that all doors share, and what only a screen has. */
+import type { Command } from '../commands/command.js';
+import { find, MONITOR_COMMANDS, OWN_COMMANDS, split } from '../commands/table.js';
+import type { ScreenCommand } from './commands/command.js';
 import { DISPLAY_COMMANDS } from './commands/display.js';
-import { HISTORY_COMMANDS } from './commands/history.js';
-import { RUN_COMMANDS } from './commands/running.js';
 import { SESSION_COMMANDS } from './commands/session.js';
-import { STATE_COMMANDS } from './commands/state.js';
 
-export const COMMANDS: readonly Command[] = [
-  ...BREAKPOINT_COMMANDS,
-  ...RUN_COMMANDS,
-  ...HISTORY_COMMANDS,
-  ...STATE_COMMANDS,
-  ...DISPLAY_COMMANDS,
-  ...SESSION_COMMANDS,
-];
+export type AnyCommand = Command | ScreenCommand;
+
+const BY_BEGINNING: readonly AnyCommand[] = [...OWN_COMMANDS, ...DISPLAY_COMMANDS, ...SESSION_COMMANDS];
+const TAKEN = new Set(BY_BEGINNING.map(({ name }) => name));
+/** The monitor's, where the screen has no command of that name. */
+const BY_WHOLE_NAME: readonly AnyCommand[] = MONITOR_COMMANDS.filter(({ name }) => !TAKEN.has(name));
+
+export const COMMANDS: readonly AnyCommand[] = [...BY_BEGINNING, ...BY_WHOLE_NAME];
 
 /** Commands whose name holds the typed letters in order; those that start with them first. */
-export function completions(text: string): Command[] {
+export function completions(text: string): AnyCommand[] {
   const word = text.trimStart().split(/\s/)[0]!.toLowerCase();
-  if (text.trimStart().includes(' ')) return COMMANDS.filter((command) => command.name === word);
+  if (text.trimStart().includes(' '))
+    return COMMANDS.filter((command) => command.name === split(text).word.toLowerCase());
   const starts = COMMANDS.filter((command) => command.name.startsWith(word));
   const fuzzy = COMMANDS.filter((command) => !command.name.startsWith(word) && subsequence(word, command.name));
   return [...starts, ...fuzzy];
@@ -35,13 +34,6 @@ function subsequence(letters: string, text: string): boolean {
 }
 
 /** The command of a line: its whole name, or a beginning that only one has. @throws Error when there is none. */
-export function findCommand(line: string): { command: Command; argument: string } {
-  const [, word = '', argument = ''] = /^\s*(\S*)\s*(.*)$/s.exec(line) ?? [];
-  const name = word.toLowerCase();
-  const exact = COMMANDS.find((command) => command.name === name);
-  if (exact) return { command: exact, argument };
-  const starts = COMMANDS.filter((command) => command.name.startsWith(name));
-  if (starts.length === 1) return { command: starts[0]!, argument };
-  if (starts.length > 1) throw new Error(`"${word}" may be ${starts.map((command) => command.name).join(', ')}`);
-  throw new Error(`no command "${word}"; : lists them`);
+export function findCommand(line: string): { command: AnyCommand; argument: string } {
+  return find(line, BY_BEGINNING, BY_WHOLE_NAME);
 }

@@ -1,11 +1,13 @@
 /** The dashboard itself: views, focus, keys and what they do. Drawing goes to CellPanes; the screen is `app.ts`. */
+import type { Command, Session } from '../commands/command.js';
+import { mustBeAlive } from '../commands/command.js';
+import { type Names, UnknownName } from '../commands/expression.js';
 import type { Disassembler } from '../disasm/index.js';
 import { linearPc } from '../engine/debug/guest-mode.js';
 import type { AddressSpace, Debugger, ExitRecord } from '../engine/debugger.js';
 import type { DashboardOptions, TerminalScreen } from './app.js';
 import { helpLines, progressStatus, type Status } from './chrome.js';
 import { findCommand } from './commands.js';
-import { type Names, UnknownName } from './expression.js';
 import { GuestKeyboard } from './guest-keyboard.js';
 import { bindingOf } from './keys.js';
 import { type PaneId, VIEW_PANES, type View } from './layout.js';
@@ -28,6 +30,7 @@ const CONSOLES: readonly PaneId[] = ['console', 'serial', 'vga'];
 
 export class Dashboard implements Ui, TerminalScreen {
   readonly model: Model;
+  private readonly session: Session;
   syntax: 'intel' | 'att' = 'intel';
   private readonly panes: Panes;
   private readonly stage: Stage;
@@ -54,6 +57,7 @@ export class Dashboard implements Ui, TerminalScreen {
   ) {
     const view = options.initialView ?? 'debug';
     this.model = new Model(debug, disassembler, () => surface.dirty(), options.now ?? (() => Date.now()));
+    this.session = this.openSession();
     this.panes = createPanes(this, disassembler);
     debug.onEvent((event) => {
       // What is looked at is where the guest stands now.
@@ -77,6 +81,30 @@ export class Dashboard implements Ui, TerminalScreen {
 
   get focus(): PaneId {
     return this.stage.focus;
+  }
+
+  /** The guest as commands see it: what the panes look at, of values that are on the screen. */
+  private openSession(): Session {
+    const { model } = this;
+    return {
+      debug: this.debug,
+      waits: false,
+      get vcpu() {
+        return model.vcpu;
+      },
+      set vcpu(index) {
+        model.vcpu = index;
+      },
+      disassembler: async () => this.disassembler,
+      symbols: async () => model.symbols,
+      names: async () => this.names(),
+      info: async () => model.info ?? (await this.debug.info()),
+      state: async () => model.state,
+      changed: (what) => {
+        if (what === 'machine') model.reset();
+        else model.invalidate();
+      },
+    };
   }
 
   private newCells(): CellPane {
@@ -264,14 +292,28 @@ export class Dashboard implements Ui, TerminalScreen {
     const run = async () => {
       for (;;) {
         try {
-          return await command.run(this, argument);
+          if ('show' in command) return command.show(this, argument);
+          return await this.shown(command, argument);
         } catch (error) {
           if (error instanceof UnknownName && (await this.model.moreNames())) continue;
           throw new Error(`${command.name}: ${reason(error)}`);
         }
       }
     };
-    return command.moves ? this.turns.step(run) : this.turns.change(run);
+    return 'moves' in command && command.moves ? this.turns.step(run) : this.turns.change(run);
+  }
+
+  /** Runs a command and answers what its foot says; a page comes up by itself. */
+  private async shown(command: Command, argument: string): Promise<string | undefined> {
+    const { session } = this;
+    const result = await command.run(session, argument);
+    if (command.foot) return command.foot(result);
+    const text = await command.text(result, session);
+    if (!command.page) return text;
+    // the monitor's cpu N is seen where the vCPU's registers are
+    if (/^cpu\s*\d/.test(command.name === 'monitor' ? argument : `${command.name} ${argument}`)) return undefined;
+    this.showText(command.name === 'monitor' ? argument : `${command.name} ${argument}`.trim(), text || 'done');
+    return undefined;
   }
 
   async toggleRun(): Promise<void> {
@@ -281,15 +323,9 @@ export class Dashboard implements Ui, TerminalScreen {
       return;
     }
     await this.turns.changes;
-    this.mustBeAlive();
+    await mustBeAlive(this.session);
     this.selectExit(undefined);
     await this.debug.resume();
-  }
-
-  /** @throws Error when the guest has ended. */
-  mustBeAlive(): void {
-    const { stop } = this.model;
-    if (stop?.kind === 'ended') throw new Error(`${stop.end.message || 'the guest has ended'}; :reset starts it anew`);
   }
 
   nextSameExit(): void {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { monitorEffect } from '../../src/engine/debug/monitor-effects.js';
+import { monitorEffect } from '../../src/engine/debug/monitor-rows.js';
 import { checksum, encodePacket, unescapePayload } from '../../src/rsp/packet.js';
 import { CODE, COUNTER, CRASH, FakeTarget, HALT, MODE_SWITCH, READER } from './fake-target.js';
 import { WireClient } from './wire-client.js';

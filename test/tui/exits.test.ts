@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { evaluate, parseBytes } from '../../src/commands/expression.js';
 import { Disassembler, SymbolTable } from '../../src/disasm/index.js';
 import { parseExitCondition } from '../../src/engine/debug/exit-condition.js';
 import {
@@ -10,7 +11,6 @@ import {
   qualificationFields,
 } from '../../src/engine/debug/explain-exit.js';
 import type { ExitRecord, PageWalk, RegisterFile } from '../../src/engine/debugger.js';
-import { evaluate, parseBytes } from '../../src/tui/expression.js';
 import { ENCODING } from '../../src/tui/facts.js';
 import { type Layout, layout, VIEW_PANES, VIEWS } from '../../src/tui/layout.js';
 import { type ExitControls, willExit } from '../../src/tui/will-exit.js';

@@ -244,7 +244,7 @@ describe('command lines that are wrong', () => {
 
   it.each([
     ['nonsense', 'no command "nonsense"; : lists them'],
-    ['s', '"s" may be step, set, syntax'],
+    ['s', '"s" may be step, set, state, save, savevm, syntax'],
     ['break', 'break: an address, a symbol or "vmexit REASON" is missing'],
     ['break nowhere', 'break: no symbol, register or number "nowhere"'],
     ['break vmexit BANANA', 'break: no exit reason "BANANA"'],

@@ -2,7 +2,6 @@
 import type { Machine } from '../vmm/machine.js';
 
 const MIB = 1 << 20;
-export const BALLOON_HELP = 'balloon MIB | info balloon   memory that the guest keeps (needs --device virtio-balloon)';
 
 /** Answers a balloon command; undefined when the line is another one. */
 export function balloonCommand(machine: Machine, line: string): string | undefined {

@@ -4,13 +4,6 @@ import { keysOf } from '../devices/scancodes.js';
 import type { Machine } from '../vmm/machine.js';
 import { memoryMapText } from './monitor-memory-map.js';
 
-export const DEVICE_HELP = `info pci | qtree      PCI functions; all devices
-info mtree            RAM, ROM, device memory and ports, flat
-i /FMT PORT           read a port, as the guest would
-o /FMT PORT VALUE     write a port (b, h or w)
-sendkey KEYS          keys held together: ctrl-alt-delete, ret, f1
-nmi                   a non-maskable interrupt to every vCPU`;
-
 const BYTES: Readonly<Record<string, number>> = { b: 1, h: 2, w: 4 };
 /** QEMU's names of keys that are called otherwise here. */
 const QEMU_KEYS: Readonly<Record<string, string>> = {

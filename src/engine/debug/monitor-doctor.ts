@@ -15,5 +15,3 @@ export const DOCTOR_COMMANDS = {
     return [`CPU#${vcpu}: a VM entry would fail; these do not hold:`, ...lines].join('\n');
   },
 };
-
-export const DOCTOR_HELP = 'doctor                whether the next VM entry passes its checks; those that would fail';

@@ -13,5 +13,3 @@ function driveLine({ name, bus, kind, store, image }: Drive): string {
 export const DRIVE_COMMANDS: Record<string, Command> = {
   'info block': ({ drives }) => drives.map(driveLine).join('\n\n') || 'no drives',
 };
-
-export const DRIVE_HELP = `info block            disks and CD-ROM drives`;

@@ -4,13 +4,6 @@ import { VMCS_FIELDS } from '../../spec/vmx/vmcs-fields.js';
 import type { Debugger, ExitCondition, HistoryTarget, Position, RunState, StopReason, Written } from '../debugger.js';
 import { watchText } from './watch-text.js';
 
-export const HISTORY_HELP = `where                 the instant of the run: instruction, exit, how far the history reaches
-goto PLACE            go to an instruction (N, +N, -N), exit (#N), share (N%), begin, end, @BOOKMARK
-reverse-step [N] | reverse-continue | reverse-exit [REASON]   back by instructions, to a stop, to a VM exit
-wrote WHAT            back to its last write: ADDR [LENGTH], phys ADDR [LENGTH], $REGISTER, vmcs FIELD,
-                      pte ADDR, ept ADDR, idt N, gdt N; again: the one before
-bookmark [NAME]       name this instant; without NAME those that have one`;
-
 type Groups = NonNullable<Debugger['history']>;
 
 async function groupOf(target: Debugger): Promise<Groups> {

@@ -164,7 +164,3 @@ export const IRQ_COMMANDS: Record<string, Command> = {
     return lapicState(lapic, cpu);
   },
 };
-
-export const IRQ_HELP = `info pic              I/O APIC and 8259 pair
-info lapic [CPU]      local APIC
-info irq              interrupts so far by pin and vector`;

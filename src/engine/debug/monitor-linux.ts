@@ -80,10 +80,3 @@ const runToKernel: Command = async ({ target }) => {
 gdb has its symbols if it was connected since the reset; if not: symbol-file target:/${info.kind}-${info.release}`;
 };
 LINUX_COMMANDS.run_to_kernel = runToKernel;
-
-export const LINUX_HELP = `run_to_kernel         run to the first code of an unpacked Linux kernel
-info os               the operating system in guest memory
-info dmesg            Linux: the kernel's log
-info ps | current     Linux: processes; the task of each CPU
-info stack PID        Linux: where a process or thread waits in the kernel
-info modules          Linux: loaded modules`;

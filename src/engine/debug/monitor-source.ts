@@ -34,5 +34,3 @@ export const SOURCE_COMMANDS: Record<string, Command> = {
       .join('\n');
   },
 };
-
-export const SOURCE_HELP = `info line | list [ADDR]   source line of an address; the lines around it`;

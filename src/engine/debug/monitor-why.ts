@@ -47,5 +47,3 @@ export const WHY_COMMANDS = {
     return [...stopText(stop), last].join('\n');
   },
 };
-
-export const WHY_HELP = 'why                   what the last VM exit was about, and what made it exit';

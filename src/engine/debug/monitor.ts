@@ -1,49 +1,16 @@
 import type { Debugger, DumpResult, PageWalk } from '../debugger.js';
 import type { Drive } from '../devices/block.js';
 import type { MachineView } from './machine-view.js';
-import { BALLOON_HELP } from './monitor-balloon.js';
 import { codeText, walkText } from './monitor-code.js';
-import { DEVICE_HELP } from './monitor-devices.js';
-import { DOCTOR_COMMANDS, DOCTOR_HELP } from './monitor-doctor.js';
-import { DRIVE_COMMANDS, DRIVE_HELP } from './monitor-drives.js';
+import { DOCTOR_COMMANDS } from './monitor-doctor.js';
+import { DRIVE_COMMANDS } from './monitor-drives.js';
 import { evaluateNumber } from './monitor-expression.js';
-import { HISTORY_COMMANDS, HISTORY_HELP } from './monitor-history.js';
-import { IRQ_COMMANDS, IRQ_HELP, type IrqDevices } from './monitor-irq.js';
-import { LINUX_COMMANDS, LINUX_HELP } from './monitor-linux.js';
-import { SOURCE_COMMANDS, SOURCE_HELP } from './monitor-source.js';
-import { WHY_COMMANDS, WHY_HELP } from './monitor-why.js';
-
-/** Carried out by `host`, which has files and sockets. */
-const STATE_HELP = `savevm [NAME] | loadvm NAME | delvm NAME   the machine's state and its disks, in a qcow2 disk or a file
-info snapshots        those, and others inside the disks' images
-migrate [-d] URI      move the guest to a vmscope that waits with --incoming URI; -d: at once
-migrate_cancel | info migrate`;
-
-const HELP = `info registers [-a]   registers in QEMU's layout, of all vCPUs
-cpu N                 the vCPU of later commands, until the next stop
-info mem              guest's linear mappings
-info tlb              guest's linear to physical mappings, a line each
-info vmcs             every VMCS field
-info exits            VM exits by reason
-info ept              EPT mappings
-info status | version | cpus
-${WHY_HELP}
-${DOCTOR_HELP}
-${HISTORY_HELP}
-${IRQ_HELP}
-${DRIVE_HELP}
-${LINUX_HELP}
-${BALLOON_HELP}
-${DEVICE_HELP}
-${SOURCE_HELP}
-xp /FMT ADDR          physical memory     x /FMT ADDR   linear memory; /5i code
-walk ADDR             a linear address through the guest's tables and the EPT
-memsave | pmemsave ADDR SIZE FILE   linear or physical memory into a file
-gva2gpa ADDR          translate           gpa2hva ADDR
-p | print EXPR        numbers, $registers, + - * / % & | ^ ~ ( )
-${STATE_HELP}
-dump-guest-memory F   memory and CPUs as an ELF core for drgn, crash and gdb
-system_reset          reset the machine   stop | cont`;
+import { HISTORY_COMMANDS } from './monitor-history.js';
+import { IRQ_COMMANDS, type IrqDevices } from './monitor-irq.js';
+import { LINUX_COMMANDS } from './monitor-linux.js';
+import { MONITOR_ROWS, rowsText } from './monitor-rows.js';
+import { SOURCE_COMMANDS } from './monitor-source.js';
+import { WHY_COMMANDS } from './monitor-why.js';
 
 type Command = (context: {
   target: Debugger;
@@ -61,7 +28,7 @@ type Command = (context: {
 const hex = (value: bigint, digits = 16): string => value.toString(16).padStart(digits, '0');
 
 const COMMANDS: Record<string, Command> = {
-  help: () => HELP,
+  help: ({ args }) => helpText(args.join(' ')),
   ...LINUX_COMMANDS,
   ...DRIVE_COMMANDS,
   ...IRQ_COMMANDS,
@@ -129,6 +96,14 @@ const COMMANDS: Record<string, Command> = {
   },
 };
 COMMANDS.c = COMMANDS.cont;
+COMMANDS['?'] = COMMANDS.help;
+
+/** All commands, or those whose name begins so. @throws Error when none does */
+function helpText(name: string): string {
+  const rows = MONITOR_ROWS.filter((row) => row.name.startsWith(name) || row.alias === name);
+  if (rows.length === 0) throw new Error(`no monitor command "${name}"`);
+  return rowsText(rows);
+}
 
 /** Runs a monitor command in QEMU's wording; undefined when there is none of that name. */
 export async function monitorCommand(

@@ -3,8 +3,6 @@ import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import type { MachineView } from '../debug/machine-view.js';
 import { fileCause } from './file-cause.js';
 
-export const SAVE_HELP = 'memsave | pmemsave ADDR SIZE FILE   linear or physical memory into a file';
-
 const PIECE = 1 << 20;
 
 /**

@@ -1,13 +1,15 @@
 /** What the panes show, and how. */
+import { need, oneOf, space, words } from '../../commands/command.js';
 import { VIEWS, type View } from '../layout.js';
-import { type Command, need, oneOf, space, value, words } from './command.js';
+import { type ScreenCommand, value } from './command.js';
 
-export const DISPLAY_COMMANDS: readonly Command[] = [
+export const DISPLAY_COMMANDS: readonly ScreenCommand[] = [
   {
     name: 'goto',
     usage: 'ADDR | SYMBOL',
+    kinds: ['address'],
     help: 'show code there',
-    run: (d, text) => {
+    show: (d, text) => {
       d.gotoCode(value(d, need(text, 'an address')));
       return undefined;
     },
@@ -15,8 +17,10 @@ export const DISPLAY_COMMANDS: readonly Command[] = [
   {
     name: 'memory',
     usage: '[gva|gpa|hpa] ADDR',
+    words: ['gva', 'gpa', 'hpa'],
+    kinds: ['address'],
     help: 'show memory and its walk there',
-    run: (d, text) => {
+    show: (d, text) => {
       const list = words(need(text, 'an address'));
       const where = space(list);
       d.gotoMemory(value(d, list.join(' ')), where);
@@ -26,8 +30,9 @@ export const DISPLAY_COMMANDS: readonly Command[] = [
   {
     name: 'syntax',
     usage: 'intel | att',
+    words: ['intel', 'att'],
     help: 'of the disassembly',
-    run: (d, text) => {
+    show: (d, text) => {
       d.syntax = oneOf(text, ['intel', 'att']);
       return undefined;
     },
@@ -35,8 +40,9 @@ export const DISPLAY_COMMANDS: readonly Command[] = [
   {
     name: 'arch',
     usage: 'auto | 16 | 32 | 64',
+    words: ['auto', '16', '32', '64'],
     help: 'width in which code is read',
-    run: (d, text) => {
+    show: (d, text) => {
       const choice = oneOf(text, ['auto', '16', '32', '64']);
       d.model.forcedBits = choice === 'auto' ? undefined : (Number(choice) as 16 | 32 | 64);
       d.followCode();
@@ -44,23 +50,11 @@ export const DISPLAY_COMMANDS: readonly Command[] = [
     },
   },
   {
-    name: 'vcpu',
-    usage: 'N',
-    help: 'look at another vCPU',
-    run: (d, text) => {
-      const count = d.model.info?.vcpus ?? 1;
-      const n = Number(need(text, 'a number'));
-      if (!Number.isInteger(n) || n < 0 || n >= count) throw new Error(`vCPUs are 0 to ${count - 1}`);
-      d.model.vcpu = n;
-      d.model.invalidate();
-      return undefined;
-    },
-  },
-  {
     name: 'view',
     usage: VIEWS.join(' | '),
+    words: VIEWS,
     help: 'change the view',
-    run: (d, text) => {
+    show: (d, text) => {
       d.show(oneOf<View>(text, VIEWS));
       return undefined;
     },
@@ -70,7 +64,7 @@ export const DISPLAY_COMMANDS: readonly Command[] = [
     usage: '[REGEX]',
     help: 'rows of the pane in focus',
     key: '/',
-    run: (d, text) => {
+    show: (d, text) => {
       d.filter(d.focus, text);
       return undefined;
     },

@@ -1,6 +1,6 @@
 /** Breakpoints, watchpoints and exit breakpoints. */
-import type { Breakpoint, ExitCondition } from '../../engine/debugger.js';
-import { exitReasonName } from '../facts.js';
+import { conditionText } from '../../commands/breakpoint-text.js';
+import type { Breakpoint } from '../../engine/debugger.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import { hex } from '../screen/text.js';
 import { Pane, type PaneKey } from './pane.js';
@@ -62,10 +62,4 @@ export class BreakpointsPane extends Pane {
     const row = this.rows[this.cursor];
     return row && this.text(row);
   }
-}
-
-export function conditionText(condition: ExitCondition): string {
-  const reasons = condition.reasons?.length ? condition.reasons.map(exitReasonName).join('|') : 'any';
-  const where = condition.where?.map(({ field, op, value }) => `${field} ${op} 0x${hex(value)}`).join(' and ');
-  return where ? `${reasons} if ${where}` : reasons;
 }

@@ -1,8 +1,8 @@
 /** Memory in hexadecimal and as text, by linear, guest-physical or host-physical address. */
 
+import { parseBytes } from '../../commands/expression.js';
 import { linearStack } from '../../engine/debug/guest-mode.js';
 import type { AddressSpace } from '../../engine/debugger.js';
-import { parseBytes } from '../expression.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import { hex } from '../screen/text.js';
 import { onBackground } from '../screen/theme.js';

@@ -1,9 +1,6 @@
 /** All VMCS fields by area, with their bits by name; Enter edits one. */
-import { fieldBits } from '../../engine/debug/field-decode.js';
+import { bitsOf, type FieldBit } from '../../commands/vmcs-bits.js';
 import type { VmcsFieldValue } from '../../engine/debugger.js';
-import { EXCEPTIONS } from '../../spec/exceptions.js';
-import { CONTROL_FIELD, CONTROLS, type ControlWord } from '../../spec/vmx/controls.js';
-import { vmcsFieldByEncoding } from '../../spec/vmx/vmcs-fields.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import { hex } from '../screen/text.js';
 import { matches, Pane, type PaneKey, wrap } from './pane.js';
@@ -16,35 +13,7 @@ const HEADINGS: Record<VmcsFieldValue['area'], string> = {
   host: 'Host state',
 };
 
-/** A bit of a field that is opened. */
-interface Bit {
-  bit: number;
-  name: string;
-  description: string;
-  supported: boolean;
-}
-
-type Row = { heading: string } | { field: VmcsFieldValue; bit?: Bit };
-
-const WORDS = new Map(Object.entries(CONTROL_FIELD).map(([word, field]) => [field, word as ControlWord]));
-
-/** The bits of a field that can be set one by one; empty for a field that is a number. */
-export function bitsOf(field: VmcsFieldValue): Bit[] {
-  const word = WORDS.get(field.name);
-  if (word)
-    return CONTROLS[word].map(({ bit, name, description, supported }) => ({ bit, name, description, supported }));
-  if (field.name === 'EXCEPTION_BITMAP') {
-    return EXCEPTIONS.map(({ vector, mnemonic, title }) => ({
-      bit: vector,
-      name: mnemonic,
-      description: `${title} causes VM exits.`,
-      supported: true,
-    }));
-  }
-  const row = vmcsFieldByEncoding(field.encoding);
-  const single = row ? fieldBits(row).filter(({ hi, lo }) => hi === lo) : [];
-  return single.map(({ lo, name, title }) => ({ bit: lo, name, description: `${title}.`, supported: true }));
-}
+type Row = { heading: string } | { field: VmcsFieldValue; bit?: FieldBit };
 
 export class VmcsPane extends Pane {
   readonly id = 'vmcs';
@@ -109,7 +78,7 @@ export class VmcsPane extends Pane {
     ];
   }
 
-  private bitRow(field: VmcsFieldValue, { bit, name, description, supported }: Bit): Segment[] {
+  private bitRow(field: VmcsFieldValue, { bit, name, description, supported }: FieldBit): Segment[] {
     const { theme } = this;
     const set = isSet(field, bit);
     return [

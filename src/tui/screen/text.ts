@@ -1,4 +1,7 @@
 /** Text as terminal cells: which characters may reach the terminal, and numbers as text. */
+import { hex } from '../../commands/numbers.js';
+
+export { grouped, hex } from '../../commands/numbers.js';
 
 /** Stands for every character that must not reach the terminal. */
 export const UNSAFE = '·';
@@ -37,21 +40,11 @@ export function cellCharacter(character: string): string {
   return UNSAFE;
 }
 
-/** Lower-case hexadecimal without a prefix, at least `digits` long. */
-export function hex(value: bigint | number, digits = 0): string {
-  return (typeof value === 'bigint' ? BigInt.asUintN(64, value) : value >>> 0).toString(16).padStart(digits, '0');
-}
-
 /** `serial_ini~+0x15`: a place cut to `width` cells in its name, since half an offset would be another one. */
 export function fitPlace(place: string, width: number): string {
   if (place.length <= width) return place;
   const offset = /\+0x[0-9a-f]+(?: \[[\w-]+\])?$/.exec(place)?.[0] ?? '';
   return `${place.slice(0, Math.max(0, width - offset.length - 1))}~${offset}`;
-}
-
-/** `48213` as `48,213`. */
-export function grouped(value: bigint | number): string {
-  return value.toString().replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
 /** 4096 as `4K`, 3145728 as `3M`; sizes that are no whole unit in hexadecimal bytes. */

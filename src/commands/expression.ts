@@ -8,6 +8,10 @@ export class UnknownName extends Error {}
 export interface Names {
   symbols?: SymbolTable;
   registers?: RegisterFile;
+  /** Numbers that are no register's: `icount`. */
+  facts?: Readonly<Record<string, bigint>>;
+  /** What a name means that nothing else has: `CPUID` is an exit reason. */
+  constant?(name: string): bigint | undefined;
 }
 
 const MAX = (1n << 64n) - 1n;
@@ -69,6 +73,9 @@ function term(text: string, names: Names): bigint {
   if (symbol) return symbol.address;
   const value = register(name.toLowerCase(), names.registers);
   if (value !== undefined) return value;
+  if (names.facts && Object.hasOwn(names.facts, name)) return names.facts[name];
+  const constant = names.constant?.(name);
+  if (constant !== undefined) return constant;
   if (/^[0-9a-f]+$/i.test(text)) return number(text, BigInt(`0x${text}`));
   throw new UnknownName(`no symbol, register or number "${text}"`);
 }

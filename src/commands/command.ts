@@ -1,0 +1,104 @@
+/** What a command is, whichever door it comes in by, and how its arguments are read. */
+import type { Disassembler, SymbolTable } from '../disasm/index.js';
+import type { AddressSpace, Debugger, RunState, TargetInfo } from '../engine/debugger.js';
+import { evaluate, type Names } from './expression.js';
+
+/** `looks`: the guest is as before; `runs`: it may stop or go on; `changes`: it may become another. */
+export type Effect = 'looks' | 'runs' | 'changes';
+
+/** What an argument names, for completion. */
+export type ArgumentKind = 'address' | 'register' | 'vmcs-field' | 'exit-reason' | 'breakpoint' | 'bookmark' | 'file';
+
+/** Who gives commands: the dashboard, a script, a client of a socket. */
+export interface Session {
+  readonly debug: Debugger;
+  /** vCPU that commands are about. */
+  vcpu: number;
+  /** A command that lets the guest run is over when the guest stands again. */
+  readonly waits: boolean;
+  disassembler(): Promise<Disassembler>;
+  symbols(): Promise<SymbolTable>;
+  /** What expressions may name. */
+  names(): Promise<Names>;
+  info(): Promise<TargetInfo>;
+  state(): Promise<RunState>;
+  /** Values of the guest were changed, or all of the machine: what was read before is out of date. */
+  changed(what: 'values' | 'machine'): void;
+}
+
+export interface Command<R = unknown> {
+  readonly name: string;
+  /** Arguments as the help shows them. */
+  readonly usage: string;
+  readonly help: string;
+  /** The dashboard's key that does the same. */
+  readonly key?: string;
+  readonly effect: Effect;
+  /** Runs the guest and is over when it stands: typed ahead, it waits for its turn. */
+  readonly moves?: boolean;
+  /** Its text has many lines. */
+  readonly page?: boolean;
+  /** Words that an argument may be, and kinds of names. */
+  readonly words?: readonly string[];
+  readonly kinds?: readonly ArgumentKind[];
+  /** @throws Error in one line; UnknownName where a name is not known (yet). */
+  run(session: Session, argument: string): Promise<R>;
+  /** The result as people read it; empty: it says nothing. */
+  text(result: R, session: Session): Promise<string> | string;
+  /** The result for programs, where it is not the result itself. */
+  json?(result: R, session: Session, argument: string): Promise<unknown>;
+  /** What the dashboard says instead, whose screen shows the rest. */
+  foot?(result: R): string | undefined;
+}
+
+/** Keeps the type of a command's result together. */
+export const command = <R>(row: Command<R>): Command<R> => row;
+
+/** The text of commands whose result is what they say. */
+export const asText = (text: string): string => text;
+
+/** A number, symbol, register or sum. @throws Error that names what cannot be read. */
+export async function value(session: Session, text: string): Promise<bigint> {
+  return evaluate(text, await session.names());
+}
+
+export function words(text: string): string[] {
+  return text.split(/\s+/).filter(Boolean);
+}
+
+/** @throws Error when nothing is there. */
+export function need(text: string, what: string): string {
+  if (!text.trim()) throw new Error(`${what} is missing`);
+  return text.trim();
+}
+
+/** Takes `gva`, `gpa` or `hpa` from the front. */
+export function space(list: string[]): AddressSpace {
+  const first = list[0]?.toLowerCase();
+  if (first === 'gva' || first === 'gpa' || first === 'hpa') {
+    list.shift();
+    return first;
+  }
+  return 'gva';
+}
+
+/** @throws Error that lists what is allowed. */
+export function oneOf<T extends string>(text: string, allowed: readonly T[]): T {
+  const found = allowed.find((name) => name === text.trim().toLowerCase());
+  if (!found) throw new Error(`"${text.trim()}" is none of ${allowed.join(', ')}`);
+  return found;
+}
+
+/** Why a target lacks a group of calls. */
+export async function lacking(session: Session, group: keyof TargetInfo['unavailable']): Promise<Error> {
+  return new Error((await session.info()).unavailable[group] ?? `this target has no ${group}`);
+}
+
+/** @throws Error when the guest has ended. */
+export async function mustBeAlive(session: Session): Promise<RunState> {
+  const state = await session.state();
+  const { stop } = state;
+  if (!state.running && stop?.kind === 'ended')
+    throw new Error(`${stop.end.message || 'the guest has ended'}; :reset starts it anew`);
+  return state;
+}

@@ -1,0 +1,149 @@
+/** Going back in the run, beside the commands that go forward. */
+import { parseExitCondition } from '../engine/debug/exit-condition.js';
+import { placeOf, wroteTarget } from '../engine/debug/monitor-history.js';
+import type { Debugger, HistoryPlace, Position, RunState } from '../engine/debugger.js';
+import { type Command, command, lacking, need, type Session } from './command.js';
+import { evaluate } from './expression.js';
+import { grouped } from './numbers.js';
+import { instructionCount, MOVING, nothing } from './running.js';
+import { backOut, backOver } from './stepping-back.js';
+
+type History = NonNullable<Debugger['history']>;
+
+async function historyOf(session: Session): Promise<History> {
+  const { history } = session.debug;
+  if (!history) throw await lacking(session, 'history');
+  return history;
+}
+
+/** What the foot says after a way back that found nothing. */
+function told({ stop }: RunState): string | undefined {
+  return stop?.kind === 'history' && stop.at === 'begin' ? 'the history begins here' : undefined;
+}
+
+function whereText({ icount, exit, past, first, last, snapshots, bytes }: HistoryPlace): string {
+  const at = `instruction ${grouped(icount)}, exit ${grouped(exit)}${past ? ', in the past' : ', the live end'}`;
+  return `${at}; history from ${grouped(first.icount)} to ${grouped(last.icount)}, ${snapshots.length} snapshots, ${Math.round(bytes / 2 ** 20)} MiB`;
+}
+
+const BACK = { ...MOVING, foot: told } as const;
+
+type Bookmark = Position & { name: string };
+
+export const HISTORY_COMMANDS: readonly Command[] = [
+  command({
+    ...BACK,
+    name: 'back',
+    usage: '[N]',
+    help: 'N instructions back',
+    key: 'S',
+    run: async (session, text) => {
+      const count = instructionCount(text);
+      return (await historyOf(session)).stepBack(session.vcpu, count);
+    },
+  }),
+  command({
+    ...BACK,
+    name: 'back-over',
+    usage: '',
+    help: 'one instruction back, calls as one',
+    key: 'N',
+    run: async (session, text) => {
+      nothing(text);
+      return backOver(session.debug, await historyOf(session), await session.disassembler(), session.vcpu);
+    },
+  }),
+  command({
+    ...BACK,
+    name: 'back-out',
+    usage: '',
+    help: 'back to the call of this function',
+    key: 'F',
+    run: async (session, text) => {
+      nothing(text);
+      const history = await historyOf(session);
+      return backOut(session.debug, history, await session.disassembler(), session.vcpu, await session.symbols());
+    },
+  }),
+  command({
+    ...BACK,
+    name: 'back-run',
+    usage: '',
+    help: 'back to what would have stopped the guest',
+    key: 'C',
+    run: async (session, text) => {
+      nothing(text);
+      return (await historyOf(session)).continueBack();
+    },
+  }),
+  command({
+    ...BACK,
+    name: 'back-exit',
+    usage: '[REASON [if FIELD OP VALUE]]',
+    help: 'back to the VM exit before',
+    key: 'X',
+    kinds: ['exit-reason'],
+    run: async (session, text) => {
+      const names = await session.names();
+      const condition = text.trim() ? parseExitCondition(text, (term) => evaluate(term, names)) : {};
+      return (await historyOf(session)).previousExit(condition);
+    },
+  }),
+  command({
+    ...BACK,
+    name: 'travel',
+    usage: 'N | -N | #EXIT | N% | end | @NAME',
+    help: 'go to an instant of the run',
+    key: 'G',
+    words: ['begin', 'end'],
+    kinds: ['bookmark'],
+    foot: () => undefined,
+    run: async (session, text) => {
+      const history = await historyOf(session);
+      return history.goTo(placeOf(need(text, 'a place'), await history.where()));
+    },
+  }),
+  command({
+    ...BACK,
+    name: 'wrote',
+    usage: 'ADDR | $REGISTER | pte ADDR | ...',
+    help: 'back to who last wrote it',
+    key: 'W',
+    words: ['phys', 'pte', 'ept', 'vmcs', 'idt', 'gdt'],
+    kinds: ['address', 'vmcs-field'],
+    run: async (session, text) => {
+      const history = await historyOf(session);
+      const names = await session.names();
+      return history.wrote(
+        wroteTarget(need(text, 'what is written'), (term) => evaluate(term, names)),
+        session.vcpu,
+      );
+    },
+  }),
+  command<Bookmark | Bookmark[]>({
+    name: 'bookmark',
+    usage: '[NAME]',
+    help: 'name this instant; without NAME those that have one',
+    effect: 'runs',
+    kinds: ['bookmark'],
+    run: async (session, text) => {
+      const history = await historyOf(session);
+      const name = text.trim();
+      return name ? { name, ...(await history.bookmark(name)) } : history.bookmarks();
+    },
+    text: (result) => {
+      if (!Array.isArray(result))
+        return `@${result.name}: instruction ${grouped(result.icount)}, exit ${grouped(result.exit)}`;
+      const all = result.map(({ name, icount }) => `@${name} ${grouped(icount)}`);
+      return all.length === 0 ? 'no bookmarks' : all.join('  ');
+    },
+  }),
+  command({
+    name: 'where',
+    usage: '',
+    help: 'the instant of the run, and how far the history reaches',
+    effect: 'looks',
+    run: async (session) => (await historyOf(session)).where(),
+    text: whereText,
+  }),
+];

@@ -1,0 +1,156 @@
+/** The trace as a file, the machine's state in files, and the guest as a whole. */
+import { constants } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { parseExitCondition } from '../engine/debug/exit-condition.js';
+import { EXPORT_FORMATS, exitWriter } from '../engine/debug/exit-export.js';
+import { withTimes } from '../engine/debug/exit-report.js';
+import { dumpText } from '../engine/debug/monitor.js';
+import { exitMatches } from '../engine/debug/trace-reader.js';
+import type { Debugger, RunState } from '../engine/debugger.js';
+import { asText, type Command, command, lacking, need, type Session } from './command.js';
+import { evaluate } from './expression.js';
+import { monitor } from './monitor.js';
+import { nothing } from './running.js';
+import { arrivalText } from './stop-text.js';
+
+/** A FIFO that nobody reads is refused, not waited for. */
+const WITHOUT_WAITING = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NONBLOCK;
+
+async function exportTrace(session: Session, text: string): Promise<{ exits: number; file: string }> {
+  const [, word = '', rest = ''] = /^(\S+)\s*(.*)$/s.exec(need(text, 'a format and a file: :export csv FILE')) ?? [];
+  const format = EXPORT_FORMATS.find((name) => name === word.toLowerCase());
+  if (!format)
+    throw new Error(`"${word}" is not one of ${EXPORT_FORMATS.join(', ')}; :export FORMAT FILE [if CONDITION]`);
+  const [, file, where] = /^(.+?)(?:\s+if\s+(.+))?$/s.exec(need(rest.trim(), `a file: :export ${format} FILE`))!;
+  if (!session.debug.exits) throw await lacking(session, 'exits');
+  const names = await session.names();
+  const condition = where === undefined ? {} : parseExitCondition(`any if ${where}`, (term) => evaluate(term, names));
+  const records = await session.debug.exits.records(-1, 1_000_000);
+  const symbols = await session.symbols();
+  const writer = exitWriter(format, (address) => symbols.label(address));
+  const chosen = [...withTimes(records)].filter(({ record }) => exitMatches(record, condition));
+  const out = writer.head + chosen.map((exit) => writer.record(exit)).join('') + writer.tail;
+  await writeFile(file!, out, { flag: WITHOUT_WAITING }).catch((error: unknown) => {
+    const unread = (error as NodeJS.ErrnoException).code === 'ENXIO';
+    throw new Error(`${file}: ${unread ? 'nobody reads this FIFO' : causeOf(error)}`);
+  });
+  return { exits: chosen.length, file: file! };
+}
+
+/** Node puts a code before the cause and the call behind it. */
+function causeOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.replace(/^[A-Z0-9]+: (.*?), \w+(?: '.*')?$/, '$1');
+}
+
+/** @throws Error that says why the guest's engine has none */
+async function snapshotsOf({ debug }: Session): Promise<NonNullable<Debugger['snapshots']>> {
+  if (debug.snapshots) return debug.snapshots;
+  throw new Error((await debug.info()).unavailable.snapshots ?? 'this target saves no states');
+}
+
+export const MACHINE_COMMANDS: readonly Command[] = [
+  command({
+    name: 'export',
+    usage: 'text|csv|json|perfetto FILE [if CONDITION]',
+    help: 'write the exit trace',
+    effect: 'looks',
+    words: EXPORT_FORMATS,
+    kinds: ['file'],
+    run: exportTrace,
+    text: ({ exits, file }) => `${exits} exits written to ${file}`,
+  }),
+  command({
+    name: 'state',
+    usage: '',
+    help: 'whether the guest runs, why it stands and where',
+    effect: 'looks',
+    run: async (session, text): Promise<RunState> => {
+      nothing(text);
+      return session.debug.state();
+    },
+    text: arrivalText,
+  }),
+  command({
+    name: 'gdb',
+    usage: '[ADDRESS | none]',
+    help: 'a GDB stub for this guest: [HOST:]PORT, unix:PATH',
+    effect: 'changes',
+    words: ['none'],
+    run: async (session, text) => {
+      const answer = await session.debug.monitor(`gdbserver ${text.trim() || '1234'}`);
+      if (answer === undefined) throw new Error('this target opens no GDB stub');
+      if (answer.startsWith('gdbserver ')) throw new Error(answer);
+      return answer.split('\n').at(-1) ?? '';
+    },
+    text: asText,
+  }),
+  command({
+    name: 'dump-guest-memory',
+    usage: 'FILE',
+    help: 'memory and vCPUs as an ELF core for drgn, crash and gdb',
+    effect: 'runs',
+    kinds: ['file'],
+    run: (session, text) => session.debug.dumpMemory(resolve(need(text, 'a file'))),
+    text: dumpText,
+  }),
+  command({
+    name: 'save',
+    usage: 'FILE',
+    help: 'state in a file, for :restore or run --restore',
+    effect: 'runs',
+    kinds: ['file'],
+    run: async (session, text) => (await snapshotsOf(session)).save(resolve(need(text, 'a file'))),
+    text: ({ file, icount }) => `state at icount ${icount} saved in ${file}`,
+  }),
+  command({
+    name: 'restore',
+    usage: 'FILE',
+    help: 'the machine as it was when FILE was saved',
+    effect: 'changes',
+    kinds: ['file'],
+    run: async (session, text) => {
+      await (await snapshotsOf(session)).load(resolve(need(text, 'a file')));
+      session.changed('machine');
+      return session.debug.state();
+    },
+    text: () => 'restored',
+  }),
+  ...(
+    [
+      ['savevm', '[NAME]', 'the machine and its disks, in a qcow2 disk or a file'],
+      ['loadvm', 'NAME', 'the machine as savevm kept it'],
+      ['delvm', 'NAME', 'what savevm kept is no more; :info snapshots lists it'],
+      ['migrate', '[-d] URI', 'to a vmscope that waits with --incoming URI; :info migrate'],
+      ['migrate_cancel', '', 'the guest stays here'],
+    ] as const
+  ).map(([name, usage, help]) =>
+    command({
+      name,
+      usage,
+      help,
+      effect: name === 'savevm' ? 'runs' : 'changes',
+      page: true,
+      run: async (session, text) => {
+        const result = await monitor(session, `${name} ${text}`.trim());
+        if (name === 'loadvm') session.changed('machine');
+        return result;
+      },
+      text: asText,
+    }),
+  ),
+  command({
+    name: 'reset',
+    usage: '',
+    help: 'the machine as it was at its start',
+    effect: 'changes',
+    run: async (session, text) => {
+      nothing(text);
+      await session.debug.reset();
+      session.changed('machine');
+      return session.debug.state();
+    },
+    text: () => 'reset',
+  }),
+];

@@ -1,0 +1,42 @@
+/** Doors that speak in QEMU's words (gdb's `monitor`, QMP's human-monitor-command): its commands first, then all others. */
+import { monitorEffect, monitorRow, rowsText } from '../engine/debug/monitor-rows.js';
+import type { Debugger } from '../engine/debugger.js';
+import type { Effect } from './command.js';
+import { type OpenSession, openSession } from './session.js';
+import { OWN_COMMANDS, split } from './table.js';
+
+const sessions = new WeakMap<Debugger, OpenSession>();
+
+const ownCommand = (line: string) => {
+  const { word, argument } = split(line);
+  const command = monitorRow(line) ? undefined : OWN_COMMANDS.find(({ name }) => name === word);
+  return command && { command, argument };
+};
+
+/** Those that the monitor has no word for, as its help lists them. */
+const ownHelp = (): string => rowsText(OWN_COMMANDS.filter(({ name }) => !monitorRow(name) && name !== 'monitor'));
+
+/**
+ * Text of a line, undefined where nobody knows it. What goes wrong is text too.
+ * @param vcpu whose registers and memory; absent: as the monitor's `cpu` or the last stop says
+ */
+export async function monitorLine(debug: Debugger, line: string, vcpu?: number): Promise<string | undefined> {
+  const answer = await debug.monitor(line, vcpu);
+  if (answer !== undefined) return /^\s*(?:help|\?)\s*$/.test(line) ? `${answer.trimEnd()}\n${ownHelp()}` : answer;
+  const found = ownCommand(line);
+  if (!found) return undefined;
+  let session = sessions.get(debug);
+  if (!session) sessions.set(debug, (session = openSession(debug, { waits: false })));
+  if (vcpu !== undefined) session.vcpu = vcpu;
+  const { command, argument } = found;
+  try {
+    return await command.text(await command.run(session, argument), session);
+  } catch (error) {
+    return `${command.name}: ${(error as Error).message}`;
+  }
+}
+
+/** What a line does to the guest, for clients that may do less than all. */
+export function lineEffect(line: string): Effect {
+  return ownCommand(line)?.command.effect ?? monitorEffect(line);
+}

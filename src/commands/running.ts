@@ -1,0 +1,154 @@
+/** Letting the guest run, for one instruction or until something happens. */
+
+import { parseExitCondition } from '../engine/debug/exit-condition.js';
+import type { RunState } from '../engine/debugger.js';
+import { type Command, command, lacking, mustBeAlive, need, type Session } from './command.js';
+import { evaluate } from './expression.js';
+import { grouped } from './numbers.js';
+import { stepOut, stepOver } from './stepping.js';
+import { arrivalText } from './stop-text.js';
+
+/** What all commands share that move the guest: the dashboard shows where it stands by itself. */
+export const MOVING = {
+  effect: 'runs',
+  moves: true,
+  text: arrivalText,
+  foot: (): string | undefined => undefined,
+} as const;
+
+/** @throws Error naming what is no count */
+export function instructionCount(text: string): number {
+  const count = text.trim() ? Number(text) : 1;
+  if (!Number.isSafeInteger(count) || count < 1) throw new Error(`"${text.trim()}" is not a number of instructions`);
+  return count;
+}
+
+/** @throws Error where there is something that is not taken: `run 5` is not `step 5`. */
+export function nothing(text: string): void {
+  if (text.trim()) throw new Error(`"${text.trim()}" is too much: it takes no argument`);
+}
+
+async function run(session: Session, text: string): Promise<RunState> {
+  nothing(text);
+  const { debug } = session;
+  await mustBeAlive(session);
+  if (!session.waits) {
+    await debug.resume();
+    return session.state();
+  }
+  let off = (): void => {};
+  const stopped = new Promise<void>((resolve) => {
+    off = debug.onEvent((event) => {
+      if (event.type === 'stopped') resolve();
+    });
+  });
+  try {
+    await debug.resume();
+    await stopped;
+  } finally {
+    off();
+  }
+  return debug.state();
+}
+
+async function until(session: Session, text: string): Promise<RunState> {
+  const { debug } = session;
+  const argument = need(text, 'an address, "icount N" or "vmexit REASON"');
+  const now = await mustBeAlive(session);
+  const icount = /^icount\s+(.+)$/i.exec(argument);
+  const exit = /^(?:vmexit|exit)\b(.*)$/is.exec(argument);
+  const names = await session.names();
+  if (icount) {
+    const wanted = evaluate(icount[1]!, names);
+    if (wanted <= now.icount)
+      throw new Error(`icount ${grouped(wanted)} is past: the guest stands at ${grouped(now.icount)}`);
+    return debug.runUntil({ icount: wanted });
+  }
+  if (exit) return debug.runUntil({ exit: parseExitCondition(exit[1]!, (term) => evaluate(term, names)) });
+  return debug.runUntil({ gva: evaluate(argument, names) });
+}
+
+async function step(session: Session, text: string): Promise<RunState> {
+  const count = instructionCount(text);
+  const before = await mustBeAlive(session);
+  const after = await session.debug.step(session.vcpu, count);
+  const counted = (await session.info()).unavailable.icount === undefined;
+  if (!counted || after.stop?.kind !== 'step' || after.icount !== before.icount) return after;
+  throw new Error('no instruction ran: the vCPU is halted and waits for an interrupt');
+}
+
+export const RUN_COMMANDS: readonly Command[] = [
+  command({
+    ...MOVING,
+    name: 'run',
+    // typed ahead, what follows does not wait for it
+    moves: false,
+    usage: '',
+    help: 'let the guest run',
+    key: 'c',
+    run,
+  }),
+  command({
+    ...MOVING,
+    name: 'pause',
+    moves: false,
+    usage: '',
+    help: 'stop the guest',
+    key: 'c',
+    run: (session, text) => {
+      nothing(text);
+      return session.debug.pause();
+    },
+  }),
+  command({ ...MOVING, name: 'step', usage: '[N]', help: 'N instructions', key: 's', run: step }),
+  command({
+    ...MOVING,
+    name: 'over',
+    usage: '',
+    help: 'one instruction, calls as one',
+    key: 'n',
+    run: async (session, text) => {
+      nothing(text);
+      await mustBeAlive(session);
+      return stepOver(session.debug, await session.disassembler(), session.vcpu);
+    },
+  }),
+  command({
+    ...MOVING,
+    name: 'out',
+    usage: '',
+    help: 'until the function returns',
+    key: 'f',
+    run: async (session, text) => {
+      nothing(text);
+      await mustBeAlive(session);
+      return stepOut(session.debug, await session.disassembler(), session.vcpu, await session.symbols());
+    },
+  }),
+  command({
+    ...MOVING,
+    name: 'until',
+    usage: 'ADDR | SYMBOL | icount N | vmexit REASON [if ...]',
+    help: 'run until then',
+    key: 'u',
+    words: ['icount', 'vmexit'],
+    kinds: ['address', 'exit-reason'],
+    run: until,
+  }),
+  command({
+    ...MOVING,
+    name: 'next-exit',
+    usage: '[REASON [if FIELD OP VALUE]]',
+    help: 'run to the next VM exit',
+    key: 'e',
+    kinds: ['exit-reason'],
+    run: async (session, text) => {
+      if (!session.debug.exits) throw await lacking(session, 'exits');
+      await mustBeAlive(session);
+      const names = await session.names();
+      return session.debug.stepToExit(
+        text.trim() ? parseExitCondition(text, (term) => evaluate(term, names)) : undefined,
+      );
+    },
+  }),
+];

@@ -1,0 +1,130 @@
+/** Reading and changing registers, the VMCS and memory. */
+import type { AddressSpace, VmcsFieldValue } from '../engine/debugger.js';
+import { type Command, command, lacking, need, type Session, space, value, words } from './command.js';
+import { evaluate, parseBytes, wholeRegister } from './expression.js';
+import { hex } from './numbers.js';
+import { bitsOf } from './vmcs-bits.js';
+
+async function setRegister(session: Session, text: string): Promise<{ name: string; value: bigint }> {
+  const match = /^(\w+)(?:\s*=\s*|\s+)(.+)$/.exec(need(text, 'a register'));
+  if (!match) throw new Error('it is REGISTER VALUE');
+  const typed = match[1]!.toLowerCase();
+  const name = wholeRegister(typed) ?? typed;
+  const number = await value(session, match[2]!);
+  if (name !== typed && BigInt.asUintN(32, number) !== number)
+    throw new Error(`${hex(number)} does not fit in ${typed}`);
+  // as the CPU writes a 32-bit register: the upper half becomes 0
+  await session.debug.writeRegister(session.vcpu, name, number);
+  session.changed('values');
+  return { name, value: number };
+}
+
+interface FieldChange {
+  name: string;
+  encoding: number;
+  value: bigint;
+  before: bigint;
+}
+
+async function setVmcs(session: Session, text: string): Promise<FieldChange> {
+  const { vmcs } = session.debug;
+  if (!vmcs) throw await lacking(session, 'vmcs');
+  const match = /^([^\s=]+)(?:\s*=\s*|\s+)(.+)$/.exec(need(text, 'a field'));
+  if (!match) throw new Error('it is FIELD VALUE, FIELD +BIT or FIELD -BIT');
+  const fields = await vmcs.read(session.vcpu);
+  const name = match[1]!.toUpperCase();
+  const field = fields.find((f) => f.name.toUpperCase() === name || `0X${hex(f.encoding).toUpperCase()}` === name);
+  if (!field) throw new Error(`the VMCS has no field "${match[1]}"`);
+  const number = bitChange(field, match[2]!) ?? (await value(session, match[2]!));
+  await vmcs.write(session.vcpu, field.encoding, number);
+  session.changed('values');
+  return { name: field.name, encoding: field.encoding, value: number, before: field.value };
+}
+
+/** `+HLT exiting`, `+7`, `-HLT exiting` set and clear a bit by its name, the beginning of it, or its number. */
+function bitChange(field: VmcsFieldValue, text: string): bigint | undefined {
+  const match = /^([+-])\s*(\S.*)$/.exec(text.trim());
+  if (!match) return undefined;
+  const mask = 1n << BigInt(bitNumber(field, match[2]!));
+  return match[1] === '+' ? field.value | mask : field.value & ~mask;
+}
+
+/** @throws Error naming a bit that the field does not have. */
+function bitNumber(field: VmcsFieldValue, text: string): number {
+  const bits = bitsOf(field);
+  if (bits.length === 0) throw new Error(`${field.name} is not made of bits: give its value`);
+  if (/^(?:0x[0-9a-f]+|\d+)$/i.test(text)) {
+    const number = Number(text);
+    if (number < field.widthBits) return number;
+    throw new Error(`${field.name} has bits 0 to ${field.widthBits - 1}, none of number ${text}`);
+  }
+  const name = text.toLowerCase();
+  const found =
+    bits.find((b) => b.name.toLowerCase() === name) ?? bits.find((b) => b.name.toLowerCase().startsWith(name));
+  if (!found) throw new Error(`${field.name} has no bit "${text}"`);
+  return found.bit;
+}
+
+interface Written {
+  space: AddressSpace;
+  address: bigint;
+  bytes: number;
+}
+
+async function writeMemory(session: Session, text: string): Promise<Written> {
+  const list = words(need(text, 'an address'));
+  const where = space(list);
+  const address = await value(session, need(list.shift() ?? '', 'an address'));
+  const bytes = parseBytes(list.join(' '));
+  const written = await session.debug.writeMemory(where, address, bytes, session.vcpu);
+  session.changed('values');
+  if (written < bytes.length)
+    throw new Error(`${written} of ${bytes.length} bytes written: memory ends or is not mapped`);
+  return { space: where, address, bytes: written };
+}
+
+async function printed(session: Session, text: string): Promise<{ value: bigint; place?: string }> {
+  const number = evaluate(need(text, 'an expression'), await session.names());
+  const place = (await session.symbols()).label(number);
+  return { value: number, ...(place === undefined ? {} : { place }) };
+}
+
+export const STATE_COMMANDS: readonly Command[] = [
+  command({
+    name: 'set',
+    usage: 'REGISTER VALUE',
+    help: 'change a register',
+    effect: 'changes',
+    kinds: ['register'],
+    run: setRegister,
+    text: ({ name, value }) => `${name} = ${hex(value)}`,
+  }),
+  command({
+    name: 'vmcs',
+    usage: 'FIELD VALUE | +BIT | -BIT',
+    help: 'change a VMCS field, or a bit by name or number',
+    effect: 'changes',
+    kinds: ['vmcs-field'],
+    run: setVmcs,
+    text: ({ name, value, before }) => `${name} = ${hex(value)} (was ${hex(before)})`,
+  }),
+  command({
+    name: 'write',
+    usage: '[gva|gpa|hpa] ADDR BYTES | "TEXT"',
+    help: 'change memory',
+    effect: 'changes',
+    words: ['gva', 'gpa', 'hpa'],
+    kinds: ['address'],
+    run: writeMemory,
+    text: ({ space, address, bytes }) => `${bytes} byte${bytes === 1 ? '' : 's'} at ${space} ${hex(address)}`,
+  }),
+  command({
+    name: 'print',
+    usage: 'EXPRESSION',
+    help: 'value of a symbol, register or sum',
+    effect: 'looks',
+    kinds: ['address', 'register'],
+    run: printed,
+    text: ({ value, place }) => `0x${hex(value)} = ${value}${place ? ` ${place}` : ''}`,
+  }),
+];

@@ -1,0 +1,59 @@
+/** The one table of commands: the dashboard's `:`, gdb's `monitor`, scripts, sockets and assistants look here. */
+import { ASSERT_COMMANDS } from './assertion.js';
+import { BREAKPOINT_COMMANDS } from './breakpoints.js';
+import type { Command } from './command.js';
+import { HISTORY_COMMANDS } from './history.js';
+import { MACHINE_COMMANDS } from './machine.js';
+import { INFO_COMMANDS, monitorCommands } from './monitor.js';
+import { RUN_COMMANDS } from './running.js';
+import { STATE_COMMANDS } from './state.js';
+import { VIEWPOINT_COMMANDS } from './viewpoint.js';
+
+const OWN: readonly Command[] = [
+  ...BREAKPOINT_COMMANDS,
+  ...RUN_COMMANDS,
+  ...HISTORY_COMMANDS,
+  ...STATE_COMMANDS,
+  ...VIEWPOINT_COMMANDS,
+  ...MACHINE_COMMANDS,
+  ...ASSERT_COMMANDS,
+  ...INFO_COMMANDS,
+];
+
+/** `monitor` is the machine's monitor: of these a whole name is needed, and QEMU's `x/4wx` is x. */
+export const MONITOR_COMMANDS: readonly Command[] = monitorCommands(new Set(OWN.map(({ name }) => name)));
+
+export const COMMANDS: readonly Command[] = [...OWN, ...MONITOR_COMMANDS];
+
+/** What any table of commands can be searched by. */
+interface Named {
+  readonly name: string;
+}
+
+/** A line's first word and the rest; `x/4wx 0` is `x` of `/4wx 0`. */
+export function split(line: string): { word: string; argument: string } {
+  const text = line.replace(/^(\s*(?:xp?|[io]))\//, '$1 /');
+  const [, word = '', argument = ''] = /^\s*(\S*)\s*(.*)$/s.exec(text) ?? [];
+  return { word, argument: argument.trim() };
+}
+
+/**
+ * The command of a line: its whole name, or a beginning that only one has; of `exact` ones the whole name.
+ * @throws Error when there is none
+ */
+export function find<T extends Named>(
+  line: string,
+  table: readonly T[],
+  exact: readonly T[],
+): { command: T; argument: string } {
+  const { word, argument } = split(line);
+  const name = word.toLowerCase();
+  const whole = [...table, ...exact].find((row) => row.name === name);
+  if (whole) return { command: whole, argument };
+  const starts = table.filter((row) => row.name.startsWith(name));
+  if (starts.length === 1) return { command: starts[0]!, argument };
+  if (starts.length > 1) throw new Error(`"${word}" may be ${starts.map((row) => row.name).join(', ')}`);
+  throw new Error(`no command "${word}"; : lists them`);
+}
+
+export const OWN_COMMANDS = OWN;

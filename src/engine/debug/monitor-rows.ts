@@ -1,0 +1,130 @@
+/** The commands of the machine's monitor: what each is called, takes and does to the guest. Their help is made from this. */
+
+/** `looks`: nothing; `runs`: it may stop or resume the guest; `changes`: it may change what the guest is or has. */
+export type MonitorEffect = 'looks' | 'runs' | 'changes';
+
+export interface MonitorRow {
+  /** One word, or `info` and another. */
+  readonly name: string;
+  readonly usage: string;
+  readonly help: string;
+  readonly effect: MonitorEffect;
+  /** What may follow: `file`s of the host are read or written, not the guest's. */
+  readonly kinds?: readonly ('address' | 'file')[];
+  /** Another name of it. */
+  readonly alias?: string;
+}
+
+const row = (
+  effect: MonitorEffect,
+  name: string,
+  usage: string,
+  help: string,
+  more: Pick<MonitorRow, 'kinds' | 'alias'> = {},
+): MonitorRow => ({ effect, name, usage, help, ...more });
+
+const ADDRESS = { kinds: ['address'] } as const;
+const FILE = { kinds: ['file'] } as const;
+
+export const MONITOR_ROWS: readonly MonitorRow[] = [
+  row('looks', 'help', '[COMMAND]', 'this list', { alias: '?' }),
+  row('looks', 'info registers', '[-a]', "registers in QEMU's layout, of all vCPUs"),
+  row('looks', 'cpu', 'N', 'the vCPU of later commands, until the next stop'),
+  row('looks', 'info mem', '', "guest's linear mappings"),
+  row('looks', 'info tlb', '', "guest's linear to physical mappings, a line each"),
+  row('looks', 'info vmcs', '', 'every VMCS field'),
+  row('looks', 'info exits', '', 'VM exits by reason'),
+  row('looks', 'info ept', '', 'EPT mappings'),
+  row('looks', 'info status', '', 'running or paused'),
+  row('looks', 'info version', '', 'of this program'),
+  row('looks', 'info cpus', '', 'vCPUs'),
+  row('looks', 'why', '', 'what the last VM exit was about, and what made it exit'),
+  row('looks', 'doctor', '', 'whether the next VM entry passes its checks; those that would fail'),
+  row('looks', 'where', '', 'the instant of the run: instruction, exit, how far the history reaches'),
+  row('runs', 'goto', 'PLACE', 'go to an instruction (N, +N, -N), exit (#N), share (N%), begin, end, @BOOKMARK'),
+  row('runs', 'reverse-step', '[N]', 'back by instructions'),
+  row('runs', 'reverse-continue', '', 'back to what would have stopped the guest'),
+  row('runs', 'reverse-exit', '[REASON]', 'back to a VM exit'),
+  row(
+    'runs',
+    'wrote',
+    'WHAT',
+    'back to the last write of ADDR [LENGTH], phys ADDR [LENGTH], $REGISTER, vmcs FIELD, pte ADDR, ept ADDR, idt N, gdt N; again: the one before',
+    ADDRESS,
+  ),
+  row('runs', 'bookmark', '[NAME]', 'name this instant; without NAME those that have one'),
+  row('looks', 'info pic', '', 'I/O APIC and 8259 pair'),
+  row('looks', 'info lapic', '[CPU]', 'local APIC'),
+  row('looks', 'info irq', '', 'interrupts so far by pin and vector'),
+  row('looks', 'info block', '', 'disks and CD-ROM drives'),
+  row('runs', 'run_to_kernel', '', 'run to the first code of an unpacked Linux kernel'),
+  row('looks', 'info os', '', 'the operating system in guest memory'),
+  row('looks', 'info dmesg', '', "Linux: the kernel's log"),
+  row('looks', 'info ps', '', 'Linux: processes'),
+  row('looks', 'info current', '', 'Linux: the task of each CPU'),
+  row('looks', 'info stack', 'PID', 'Linux: where a process or thread waits in the kernel'),
+  row('looks', 'info modules', '', 'Linux: loaded modules'),
+  row('looks', 'info balloon', '', 'memory that the guest has (needs --device virtio-balloon)'),
+  row('changes', 'balloon', 'MIB', 'memory that the guest keeps'),
+  row('looks', 'info pci', '', 'PCI functions'),
+  row('looks', 'info qtree', '', 'all devices'),
+  row('looks', 'info mtree', '[-f]', 'RAM, ROM, device memory and ports, flat'),
+  row('changes', 'i', '/FMT PORT', 'read a port, as the guest would'),
+  row('changes', 'o', '/FMT PORT VALUE', 'write a port (b, h or w)'),
+  row('changes', 'sendkey', 'KEYS', 'keys held together: ctrl-alt-delete, ret, f1'),
+  row('changes', 'nmi', '', 'a non-maskable interrupt to every vCPU'),
+  row('looks', 'info line', '[ADDR]', 'source line of an address', ADDRESS),
+  row('looks', 'list', '[ADDR]', 'the source lines around an address', ADDRESS),
+  row('looks', 'xp', '/FMT ADDR', 'physical memory'),
+  row('looks', 'x', '/FMT ADDR', 'linear memory; /5i code', ADDRESS),
+  row('looks', 'walk', 'ADDR', "a linear address through the guest's tables and the EPT", ADDRESS),
+  row('looks', 'memsave', 'ADDR SIZE FILE', 'linear memory into a file', FILE),
+  row('looks', 'pmemsave', 'ADDR SIZE FILE', 'physical memory into a file', FILE),
+  row('looks', 'gva2gpa', 'ADDR', 'translate', ADDRESS),
+  row('looks', 'gpa2hva', 'ADDR', 'translate'),
+  row('looks', 'print', 'EXPR', 'numbers, $registers, + - * / % & | ^ ~ ( )', { alias: 'p' }),
+  row('runs', 'savevm', '[NAME]', 'the machine and its disks, in a qcow2 disk or a file'),
+  row('changes', 'loadvm', 'NAME', 'the machine as savevm kept it'),
+  row('changes', 'delvm', 'NAME', 'what savevm kept is no more'),
+  row('looks', 'info snapshots', '', "what savevm kept, and others inside the disks' images"),
+  row('changes', 'migrate', '[-d] URI', 'move the guest to a vmscope that waits with --incoming URI; -d: at once'),
+  row('changes', 'migrate_cancel', '', 'the guest stays here'),
+  row('looks', 'info migrate', '', 'how far that is'),
+  row('runs', 'dump-guest-memory', 'FILE', 'memory and CPUs as an ELF core for drgn, crash and gdb', FILE),
+  row('changes', 'system_reset', '', 'reset the machine'),
+  row('runs', 'stop', '', 'stop the guest'),
+  row('runs', 'cont', '', 'let it run', { alias: 'c' }),
+  row('changes', 'gdbserver', '[ADDRESS | none]', 'a GDB stub: [HOST:]PORT, unix:PATH'),
+];
+
+const BY_NAME = new Map(
+  MONITOR_ROWS.flatMap((it) => [it.name, it.alias ?? it.name].map((name) => [name, it] as const)),
+);
+
+/** The row of a line, undefined where the monitor has no such command. */
+export function monitorRow(line: string): MonitorRow | undefined {
+  const [first = '', second = ''] = line
+    .trim()
+    .replace(/^(xp?|[io])\//, '$1 /')
+    .split(/\s+/);
+  return BY_NAME.get(`${first} ${second}`) ?? BY_NAME.get(first);
+}
+
+/** What a line does to the guest, for clients that may do less than all. One that is not known counts as a change. */
+export function monitorEffect(line: string): MonitorEffect {
+  if (/^\s*info\b/.test(line)) return 'looks';
+  return monitorRow(line)?.effect ?? 'changes';
+}
+
+/** Columns of a name and its arguments. */
+const NAME_COLUMNS = 21;
+
+/** A line for each row: `info mem              guest's linear mappings`. */
+export function rowsText(rows: readonly Pick<MonitorRow, 'name' | 'usage' | 'help' | 'alias'>[]): string {
+  return rows
+    .map(({ name, usage, help, alias }) => {
+      const names = alias === undefined ? name : `${name} | ${alias}`;
+      return `${`${names} ${usage}`.trim().padEnd(NAME_COLUMNS)} ${help}`;
+    })
+    .join('\n');
+}
