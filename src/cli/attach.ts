@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { Debugger } from '../engine/debugger.js';
 import { fileCause } from '../engine/host/file-cause.js';
 import { startStub } from '../gdbstub/server.js';
+import type { OpenedView } from '../tui/top/screen.js';
 import { freeAtDeath, freeGuests, isForeign, offerToFree, openForeignGuest } from './foreign-guest.js';
 import { type GdbAddress, parseGdbAddress, showGdbAddress, targetOf } from './gdb-address.js';
 import { createGdbTarget } from './gdb-target.js';
@@ -15,6 +16,8 @@ interface AttachOptions {
   symbols?: string;
   gdb?: string;
   free?: boolean;
+  /** Where the dashboard begins. */
+  view?: OpenedView;
 }
 
 export function addAttachCommand(program: Command): void {
@@ -63,7 +66,9 @@ export async function attachGuest(name: string, options: AttachOptions = {}): Pr
     reason = text;
     gone.abort();
   });
-  await runDashboard(connection.target, { title: name, detach: true, signal: gone.signal, onQuit: () => undefined });
+  await runDashboard(connection.target, {
+    ...{ title: name, detach: true, signal: gone.signal, onQuit: () => undefined, initialView: options.view },
+  });
   const why = reason;
   connection.close();
   return why;
@@ -86,7 +91,9 @@ async function attachForeign(name: string, options: AttachOptions): Promise<stri
     if (hasTerminal()) {
       const { runDashboard } = await import('../tui/app.js');
       const onQuit = (): void => undefined;
-      await runDashboard(guest.target, { title: guest.name, detach: true, signal: ended.signal, onQuit });
+      await runDashboard(guest.target, {
+        ...{ title: guest.name, detach: true, signal: ended.signal, onQuit, initialView: options.view },
+      });
     } else await untilSignal(ended.signal);
   } finally {
     await guest.detach();

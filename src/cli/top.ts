@@ -18,6 +18,7 @@ import {
   MIN_INTERVAL_MS,
   newTopState,
   readSettings,
+  type StartSettings,
   settingsText,
   type TopState,
   type TopView,
@@ -52,6 +53,7 @@ interface TopOptions {
   blockInBytes?: boolean;
   initFile: string | false;
   agent?: boolean;
+  secure?: boolean;
   1?: boolean;
   2?: boolean;
   3?: boolean;
@@ -88,10 +90,16 @@ export function addTopCommand(program: Command): void {
     .option('--metrics <[host:]port>', 'serve the newest look to Prometheus, until ended')
     .option('--end-time <time>', 'YYYY-MM-DD HH:MM:SS, HH:MM:SS, +HH:MM:SS or +SECONDS')
     .option('--agent', 'ask guest agents for addresses: takes the right to change guests')
-    .option('--init-file <file>', 'settings (default: vmscope/top in the configuration folder)', settingsPath())
+    .option(
+      '--init-file <file>',
+      "settings, or virt-top's ~/.virt-toprc (default: vmscope/top in the configuration folder)",
+      settingsPath(),
+    )
     .option('--no-init-file', 'no settings')
-    .action(async (options: TopOptions) => {
-      const state = stateOf(options);
+    .option('--secure', 'nothing but looking: no action, no attach, nothing written')
+    .action(async (given: TopOptions) => {
+      const state = stateOf(given);
+      const options = startOptions(given, state.start);
       const limits = {
         looks: options.iterations === undefined ? undefined : number('--iterations', options.iterations, 1, 1e9),
         endMs: options.endTime === undefined ? undefined : endTime(options.endTime, new Date()),
@@ -147,6 +155,7 @@ function stateOf(options: TopOptions): TopState {
     state.sort = column.id;
   }
   if (options.blockInBytes) state.blockInBytes = true;
+  if (options.secure) state.secure = true;
   const views: [boolean | undefined, TopView][] = [
     [options[1], 'cpus'],
     [options[2], 'nics'],
@@ -155,6 +164,25 @@ function stateOf(options: TopOptions): TopState {
   ];
   for (const [wanted, view] of views) if (wanted) state.view = view;
   return state;
+}
+
+/** The options with what the settings have where none is given: a given one wins. */
+function startOptions(given: TopOptions, start: StartSettings): TopOptions {
+  const { flags } = start;
+  return {
+    ...given,
+    connect: given.connect.length ? given.connect : (start.connect ?? []),
+    iterations: given.iterations ?? start.iterations,
+    csv: given.csv ?? start.csv,
+    endTime: given.endTime ?? start.endTime,
+    batch: given.batch || flags.batch,
+    script: given.script || flags.script,
+    stream: given.stream || flags.stream,
+    csvCpu: given.csvCpu && flags['csv-cpu'] !== false,
+    csvMem: given.csvMem && flags['csv-mem'] !== false,
+    csvBlock: given.csvBlock && flags['csv-block'] !== false,
+    csvNet: given.csvNet && flags['csv-net'] !== false,
+  };
 }
 
 function number(option: string, text: string, low: number, high: number): number {
@@ -362,11 +390,13 @@ async function interactive(fleet: Fleet, state: TopState, options: TopOptions, l
   while (!ended.signal.aborted) {
     const chosen = await runTop(counted, state, door, { signal: ended.signal });
     if (chosen === undefined) return;
-    state.notice = await attachGuest(chosen.attach).catch((error: Error) => error.message);
+    state.notice = await attachGuest(chosen.attach, { view: chosen.view }).catch((error: Error) => error.message);
   }
 }
 
 function saveSettings(state: TopState, path: string): string {
+  if (state.start.flags['overwrite-init-file'] === false)
+    throw new Error(`${path} is not written over: it says overwrite-init-file false`);
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, settingsText(state));
   return path;

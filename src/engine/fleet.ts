@@ -157,6 +157,14 @@ export interface PressureLook {
   ioSome: number;
 }
 
+/** One CPU of a host: ns since the host's start. */
+export interface HostCpuLook {
+  busyNs: bigint;
+  allNs: bigint;
+  /** Wanted to run while the host's own host had the CPU: the host is a guest itself. Part of busyNs. */
+  stealNs?: bigint;
+}
+
 /** One look at a host. */
 export interface HostLook {
   hostname: string;
@@ -165,8 +173,7 @@ export interface HostLook {
   cpus: number;
   mhz: number;
   memoryBytes: number;
-  /** Of each CPU: ns busy and ns in all since the host's start. */
-  cpu?: { busyNs: bigint; allNs: bigint }[];
+  cpu?: HostCpuLook[];
   pressure?: PressureLook;
 }
 

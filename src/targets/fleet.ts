@@ -85,11 +85,12 @@ export class JoinedFleet implements Fleet {
     this.#members = members;
     this.#local = guests.flatMap(({ key, process }) => (process ? [{ key, pid: process.pid }] : []));
     const hosts = new Map<string, HostLook>();
-    for (const { host } of looks) if (host && !hosts.has(host.hostname)) hosts.set(host.hostname, host);
-    if (hosts.size === 0) {
-      const here = this.localHost();
-      hosts.set(here.hostname, here);
-    }
+    const here = this.localHost();
+    for (const { host } of looks)
+      if (host && !hosts.has(host.hostname))
+        // libvirt knows neither pressure nor steal.
+        hosts.set(host.hostname, host.hostname === here.hostname ? { ...host, ...shared(here) } : host);
+    if (hosts.size === 0) hosts.set(here.hostname, here);
     return { guests, hosts: [...hosts.values()], failures: looks.flatMap(({ failures }) => failures) };
   }
 
@@ -144,6 +145,11 @@ export class JoinedFleet implements Fleet {
   }
 }
 
+/** What this host tells of itself whoever else tells of it. */
+function shared({ cpu, pressure }: HostLook): Partial<HostLook> {
+  return { ...(cpu ? { cpu } : {}), ...(pressure ? { pressure } : {}) };
+}
+
 async function lookAt(watched: Watched, urgent: Urgent | undefined, wants: Wants | undefined): Promise<SourceLook> {
   watched.looking ??= watched.source
     .look(urgent, wants)
@@ -180,6 +186,8 @@ function joined(first: GuestSample, second: GuestSample): GuestSample {
     ['nics', sum.nics],
     ['exits', sum.exits],
     ['cpu', sum.cpuNs],
+    ['used memory', sum.memory.availableBytes],
+    ['run queue', sum.vcpu?.find(({ waitNs }) => waitNs !== undefined)],
   ] as const)
     if (value !== undefined) delete missing[group];
   // The clock of the counters that were taken.

@@ -37,7 +37,8 @@ function cpuTimes(stat: string): HostLook['cpu'] {
   return [...stat.matchAll(/^cpu\d+ (.*)$/gm)].map(([, fields]) => {
     const ticks = fields!.trim().split(/\s+/).slice(0, 8).map(BigInt);
     const all = ticks.reduce((sum, n) => sum + n, 0n);
-    return { busyNs: (all - ticks[3]! - (ticks[4] ?? 0n)) * TICK_NS, allNs: all * TICK_NS };
+    const stealNs = (ticks[7] ?? 0n) * TICK_NS;
+    return { busyNs: (all - ticks[3]! - (ticks[4] ?? 0n)) * TICK_NS, allNs: all * TICK_NS, stealNs };
   });
 }
 

@@ -61,13 +61,19 @@ export class TextPopup {
   }
 }
 
-/** A line of one segment that is longer than `width` goes on in further ones, indented; others are cut. */
+/**
+ * A line that is longer than `width` goes on in further ones, indented: by two where it is one segment, below the text
+ * where that stands behind a label. Others are cut.
+ */
 function wrapped(line: Segment[], width: number): Segment[][] {
-  const [text, attr] = line[0] ?? [''];
-  if (line.length !== 1 || text.length <= width) return [line];
-  const indent = ' '.repeat(Math.min(/^ */.exec(text)![0].length + 2, width >> 1));
+  const label: Segment[] = line.length === 2 ? [line[0]!] : [];
+  const from = label[0]?.[0].length ?? 0;
+  const [text, attr] = line.at(-1) ?? [''];
+  if (line.length > 2 || from > width >> 1 || from + text.length <= width) return [line];
+  const indent = ' '.repeat(label.length ? from : Math.min(/^ */.exec(text)![0].length + 2, width >> 1));
   const room = Math.max(1, width - indent.length);
-  const lines: Segment[][] = [[[text.slice(0, width), attr]]];
-  for (let at = width; at < text.length; at += room) lines.push([[indent + text.slice(at, at + room), attr]]);
+  const first = width - from;
+  const lines: Segment[][] = [[...label, [text.slice(0, first), attr]]];
+  for (let at = first; at < text.length; at += room) lines.push([[indent + text.slice(at, at + room), attr]]);
   return lines;
 }

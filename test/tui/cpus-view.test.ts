@@ -37,6 +37,12 @@ describe('a CPU of the host', () => {
     expect(cpuRows(undefined, now, guestRows([], now.guests, now.hosts[0]))[0]!.guests).toEqual([]);
   });
 
+  it("has its steal where the host's own host took it away", () => {
+    const [before, now] = [look(1000, {}), look(3000, {})];
+    for (const [n, { hosts }] of [before, now].entries()) hosts[0]!.cpu![0]!.stealNs = BigInt(n) * 200_000_000n;
+    expect(cpuRows(before, now, []).map((row) => row.steal)).toEqual([10, undefined]);
+  });
+
   it('says why no guest is told of', () => {
     const now = look(3000, { web: [] });
     now.guests[0]!.missing = { 'host CPUs': 'cgroup CPUACCT controller is not mounted' };

@@ -9,8 +9,11 @@ import type { GuestSample, HostLook } from '../../src/engine/fleet.js';
 import { connectDebugger, serveDebugger } from '../../src/engine/host/rpc.js';
 import { SocketChannel } from '../../src/engine/host/socket-channel.js';
 import { COLUMNS, cpuTime, fourWide, percent, textTable } from '../../src/tui/top/columns.js';
+import { passes } from '../../src/tui/top/filter.js';
 import { diskRows, guestRows } from '../../src/tui/top/rows.js';
+import { newTopState, readSettings, settingsText } from '../../src/tui/top/state.js';
 import { Table } from '../../src/tui/top/table.js';
+import { whyEmpty, whyLine } from '../../src/tui/top/why.js';
 import { Tui } from '../pty.js';
 import { FakeDebugger } from './fake-debugger.js';
 
@@ -139,6 +142,68 @@ describe('the cursor', () => {
       order,
     );
     expect(table.row!.name).toBe('c');
+    table.seek(({ name }) => name === 'a');
+    expect(table.chosen).toBe('a');
+    table.seek(() => false);
+    expect(table.chosen).toBe('a');
+  });
+});
+
+describe('an empty cell', () => {
+  it('says why, each reason once: what the source said, or what the figure needs', () => {
+    const sample: GuestSample = {
+      ...{ key: 'q', name: 'q', source: 'process', ms: 1, state: 'running', vcpus: 1, memory: {} },
+      missing: { nics: 'QEMU does not count its network', 'used memory': 'no balloon driver' },
+    };
+    const [row] = guestRows([{ ...sample, ms: 0 }], [sample], HOST);
+    const columns = [
+      { id: 'used', title: 'USED' },
+      { id: 'netrx', title: 'RXBY' },
+      { id: 'nettx', title: 'TXBY' },
+      { id: 'pid', title: 'PID' },
+    ];
+    expect(whyLine(columns, row!, whyEmpty)).toBe(
+      'USED: no balloon driver; RXBY TXBY: QEMU does not count its network; PID: its process is not on this host',
+    );
+    expect(whyEmpty('cpu', guestRows([], [sample], HOST)[0]!)).toBe('a rate needs two looks');
+    expect(whyEmpty('cpu', { sample: { ...sample, state: 'shut off' } })).toBe('it does not run');
+    // Every column has a reason for every guest.
+    for (const { id, text } of COLUMNS)
+      if (text(row!, PLAIN) === undefined) expect(whyEmpty(id, row!)).toMatch(/\w \w/);
+  });
+});
+
+describe('a filter', () => {
+  it('is an expression, what does not match, or letters in order', () => {
+    const names = ['web-01', 'db-02', 'wiki'];
+    const of = (filter: string) => names.filter((name) => passes(filter, name));
+    expect(of('')).toEqual(names);
+    expect(of('^W')).toEqual(['web-01', 'wiki']);
+    expect(of('!web')).toEqual(['db-02', 'wiki']);
+    expect(of('!')).toEqual(names);
+    expect(of('-f w1')).toEqual(['web-01']);
+    expect(of('(')).toEqual([]);
+  });
+});
+
+describe('settings', () => {
+  it("are virt-top's ~/.virt-toprc too, and outlive W", () => {
+    const state = newTopState();
+    readSettings(
+      '# mine\ndisplay net\ndelay 5\nsort netrx\nhist-cpu 20\nconnect qemu:///session\ncsv-mem no\nbatch false\noverwrite-init-file no\n',
+      state,
+    );
+    expect(state).toMatchObject({ view: 'nics', intervalMs: 5000, sort: 'netrx' });
+    const start = {
+      connect: ['qemu:///session'],
+      flags: { 'csv-mem': false, batch: false, 'overwrite-init-file': false },
+    };
+    expect(state.start).toEqual(start);
+    const again = newTopState();
+    readSettings(settingsText(state), again);
+    expect(again).toEqual(state);
+    for (const line of ['display toString', 'csv-mem maybe', 'delay 0', 'toString x', 'view tasks', 'sort'])
+      expect(() => readSettings(line, newTopState()), line).toThrow(/line 1: .* is no setting/);
   });
 });
 
@@ -254,6 +319,16 @@ describe('vmscope top', () => {
     // sorted and filtered as before
     await top.until(/vmscope top[\s\S]*NAME▼[\s\S]*filter: kern.*q quit/, 20_000);
     await top.until(/kernel +P/, 20_000);
+  });
+
+  it('says why cells are empty, completes commands, and opens the console of the chosen guest', async () => {
+    await top.until(/kernel +P[\s\S]*RDRQ WRRQ: its disks are/, 20_000);
+    top.send(':con\t');
+    await top.until(/^:console/m);
+    top.send('\r');
+    await top.until(/\[Console\][\s\S]*─ Console /, 20_000);
+    top.send('q');
+    await top.until(/vmscope top[\s\S]*filter: kern.*q quit/, 20_000);
   });
 
   it('loses the row of a guest that ends, and its socket', async () => {

@@ -27,7 +27,14 @@ export class ConsolePane extends Pane {
   captured = false;
 
   get kind(): ConsoleKind {
-    return this.only ?? this.chosen ?? (this.model.serial.lines()[0]?.length ? 'serial' : 'vga');
+    return this.only ?? this.chosen ?? (this.model.serial.lines()[0]?.length || this.hasNoScreen() ? 'serial' : 'vga');
+  }
+
+  /** Whether the guest has been asked for its screen and shows no text there. */
+  private hasNoScreen(): boolean {
+    if (!this.model.debug.console) return false;
+    const { value, pending, error } = this.model.screen();
+    return value === undefined && !pending && !error;
   }
 
   toggle(): void {

@@ -6,6 +6,8 @@ import { cpuShares, type GuestRow } from './rows.js';
 export interface CpuRow {
   number: number;
   busy?: number;
+  /** Percent in which the host's own host had it. */
+  steal?: number;
   /** Guests that ran there in the interval, those that ran most first: percent of the CPU, and of this by its vCPUs. */
   guests: { name: string; total: number; guest: number | undefined }[];
   /** Why none is told. */
@@ -19,7 +21,7 @@ export function cpuRows(
 ): CpuRow[] {
   const olds = new Map((before?.guests ?? []).map((sample) => [sample.key, sample]));
   const why = guests.map(({ sample }) => sample.missing?.['host CPUs']).find((text) => text !== undefined);
-  return cpuShares(before?.hosts[0], now?.hosts[0]).map((busy, number) => {
+  return cpuShares(before?.hosts[0], now?.hosts[0]).map(({ busy, steal }, number) => {
     const ran = guests.flatMap(({ sample }) => {
       const [old, time] = [olds.get(sample.key), sample.pcpu?.[number]];
       const last = old?.pcpu?.[number];
@@ -32,7 +34,7 @@ export function cpuRows(
       return [{ name: sample.name, total, guest: both ? share(time.guestNs!, last.guestNs!) : undefined }];
     });
     ran.sort((a, b) => b.total - a.total);
-    return { number, busy, guests: ran, ...(why === undefined ? {} : { why }) };
+    return { number, busy, steal, guests: ran, ...(why === undefined ? {} : { why }) };
   });
 }
 
@@ -55,6 +57,12 @@ export const CPU_COLUMNS: readonly Column<CpuRow>[] = [
     text: (r) => (r.busy === undefined ? undefined : percent(r.busy)),
     key: (r) => r.busy ?? -1,
     alarm: (r) => (r.busy === undefined || r.busy < 80 ? undefined : r.busy < 95 ? 'warn' : 'crit'),
+  },
+  {
+    ...{ id: 'steal', title: '%STEAL', width: 8, dispensable: 1 },
+    text: (r) => (r.steal === undefined ? undefined : percent(r.steal)),
+    key: (r) => r.steal ?? -1,
+    alarm: (r) => (r.steal === undefined || r.steal < 5 ? undefined : r.steal < 10 ? 'warn' : 'crit'),
   },
   {
     ...{ id: 'bar', title: '', width: 22, dispensable: 1, left: true },

@@ -7,10 +7,13 @@ import type { TopState } from './state.js';
 const KEYS: readonly [string, string][] = [
   ['↑ ↓ k j PgUp PgDn', 'choose a guest; the cursor stays with it while rows move'],
   ['Enter', 'attach to it'],
-  ['v, Tab', 'what is known of it, below the table'],
-  ['a', 'act on it: pause, resume, shut down, reset, destroy'],
-  ['/', 'filter by name (a regular expression)'],
-  [':', 'a command: sort COLUMN, view NAME, delay SECONDS, filter TEXT, pause, resume, ..., attach, quit'],
+  ['v, Tab', 'what is known of it, below the table; J K scroll there'],
+  ['a', 'act on it: pause, resume, shut down, reset, destroy, its console, attach'],
+  ['/', 'filter by name (a regular expression; !WORD: those without; -f WORD: fuzzy)'],
+  [
+    ':',
+    'a command: sort COLUMN, view NAME, delay SECONDS, filter TEXT, pause, resume, ..., attach, console, quit; Tab completes',
+  ],
   ['0 1 2 3 4', 'guests, CPUs of the host, network interfaces, disks, exits of KVM guests with their times'],
   ['V', 'exits of each vCPU apart'],
   ['P M T N E', 'sort by CPU, memory, CPU time, name, exits'],

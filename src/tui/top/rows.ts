@@ -223,12 +223,16 @@ export function nicRows(before: readonly GuestSample[], rows: readonly GuestRow[
   );
 }
 
-/** How much each CPU of the host did, percent. */
-export function cpuShares(before: HostLook | undefined, now: HostLook | undefined): (number | undefined)[] {
+/** How much each CPU of the host did, and how much of it the host's own host took away, percent. */
+export function cpuShares(
+  before: HostLook | undefined,
+  now: HostLook | undefined,
+): { busy: number | undefined; steal: number | undefined }[] {
   return (now?.cpu ?? []).map((cpu, n) => {
     const old = before?.cpu?.[n];
     const all = deltaNs(cpu.allNs, old?.allNs);
-    return old && all ? (100 * deltaNs(cpu.busyNs, old.busyNs)!) / all : undefined;
+    const share = (part: number | undefined) => (all && part !== undefined ? (100 * part) / all : undefined);
+    return { busy: share(deltaNs(cpu.busyNs, old?.busyNs)), steal: share(deltaNs(cpu.stealNs, old?.stealNs)) };
   });
 }
 

@@ -2,7 +2,6 @@
 import type { ExitWatcher, Fleet, GuestAction, GuestDetails, Urgent } from '../../engine/fleet.js';
 import { GUEST_ACTIONS } from '../../engine/fleet.js';
 import { runScreen, type ScreenOptions, type TerminalScreen } from '../app.js';
-import { matches } from '../panes/pane.js';
 import { Prompt } from '../prompt.js';
 import { CellPane } from '../screen/cell-pane.js';
 import { rate } from '../screen/text.js';
@@ -14,19 +13,34 @@ import { COLUMNS, type Column, DISK_COLUMNS, fitting, NIC_COLUMNS, percent, stat
 import { CPU_COLUMNS, type CpuRow, cpuRows } from './cpus.js';
 import { detailLines, type History, newHistory, remember } from './details.js';
 import { EXIT_COLUMNS, type ExitInterval, type ExitRow, exitRows, traceText } from './exits.js';
+import { passes } from './filter.js';
 import { helpLines } from './help.js';
 import { type DeviceRow, diskRows, type GuestRow, type Interval, nextInterval, nicRows } from './rows.js';
 import { MAX_INTERVAL_MS, MIN_INTERVAL_MS, newTopState, type TopState, type TopView, VIEWS } from './state.js';
 import { Table } from './table.js';
+import { whyDeviceEmpty, whyEmpty, whyLine } from './why.js';
 
 /** Sorting by one key: virt-top's letters, and E. */
 const SORT_KEYS: Record<string, string> = { P: 'cpu', M: 'mem', T: 'time', N: 'name', E: 'exits' };
 const VIEW_KEYS: Record<string, TopView> = { '0': 'guests', '1': 'cpus', '2': 'nics', '3': 'disks', '4': 'exits' };
 const ACTION_KEYS: Record<string, GuestAction> = { p: 'pause', r: 'resume', s: 'shutdown', R: 'reset', D: 'destroy' };
+/** What takes from the table to the guest itself. */
+const OPEN_KEYS: Record<string, OpenedView> = { c: 'console', o: 'debug' };
+const OPEN_WORDS: Record<OpenedView, string> = { console: 'console', debug: 'attach' };
+const COMMANDS = ['sort', 'view', 'delay', 'filter', ...GUEST_ACTIONS, 'attach', 'console', 'help', 'quit'];
 const EMPTY = 'no guest is found: vmscope run IMAGE, virsh start DOMAIN, or qemu-system-x86_64 ...';
 
 /** The screen asks ten times a second: a look may be half of that before its time, so that a quarter of a second is one. */
 const EARLY_MS = 50;
+
+/** Where the dashboard of a guest begins. */
+export type OpenedView = 'debug' | 'console';
+/** What `runTop` was left for. */
+export interface Opened {
+  attach: string;
+  name: string;
+  view: OpenedView;
+}
 
 /** What is typed at the foot. */
 type Typing = { mark: ':' | '/' | 'delay'; prompt: Prompt } | undefined;
@@ -38,7 +52,7 @@ export interface TopDoor {
 }
 
 class TopScreen implements TerminalScreen {
-  chosen: { attach: string; name: string } | undefined;
+  chosen: Opened | undefined;
   private interval: Interval | undefined;
   /** The one that is shown: stands still while frozen. */
   private shown: Interval | undefined;
@@ -64,6 +78,8 @@ class TopScreen implements TerminalScreen {
   /** A question that y or a letter answers. */
   private question: { text: string; answer(key: string): void } | undefined;
   private error = '';
+  /** First line of the details that is shown, and of which guest. */
+  private detailsTop = { key: '', line: 0 };
 
   constructor(
     private readonly fleet: Fleet,
@@ -193,7 +209,7 @@ class TopScreen implements TerminalScreen {
   /** Puts the rows into the tables of the view. */
   private arrange(): void {
     const { state } = this;
-    const rows = (this.shown?.rows ?? []).filter(({ sample }) => matches(state.filter, sample.name));
+    const rows = (this.shown?.rows ?? []).filter(({ sample }) => passes(state.filter, sample.name));
     const before = this.shown?.before?.guests ?? [];
     this.guests.set(rows, state);
     this.devices.nics.set(nicRows(before, rows), state);
@@ -223,12 +239,15 @@ class TopScreen implements TerminalScreen {
     const { header, table, details, footer } = this.cells;
     header.place({ x: 0, y: 0, width: columns, height: 1 });
     header.clear(theme.header);
-    this.drawHeader(header);
     const room = Math.max(0, rows - 2);
     const below = state.details && room >= 8 ? Math.max(4, Math.floor(room / 2)) : 0;
+    const why = (state.view === 'guests' || state.view === 'nics' || state.view === 'disks') && room >= 8 ? 1 : 0;
     table.place({ x: 0, y: 1, width: columns, height: room - below });
     table.clear(theme.normal);
-    this.table.draw(table, state, this.emptyText());
+    this.table.draw(table, state, this.emptyText(), why);
+    // After the table, which settles how many rows are hidden.
+    this.drawHeader(header);
+    if (why) table.put(1, room - below - 1, this.whyText(), theme.dim);
     details.visible = below > 0;
     details.place({ x: 0, y: 1 + room - below, width: columns, height: below });
     details.clear(theme.normal);
@@ -237,6 +256,14 @@ class TopScreen implements TerminalScreen {
     footer.clear(this.typing ? theme.input : theme.normal);
     this.drawFooter(footer);
     this.popup.draw(columns, rows);
+  }
+
+  /** Why cells of the row under the cursor are empty. */
+  private whyText(): string {
+    const { state, guests } = this;
+    if (state.view === 'guests') return guests.row ? whyLine(guests.emptyCells(state), guests.row, whyEmpty) : '';
+    const table = this.devices[state.view as 'nics' | 'disks'];
+    return table.row ? whyLine(table.emptyCells(state), table.row, whyDeviceEmpty) : '';
   }
 
   private emptyText(): string {
@@ -294,7 +321,15 @@ class TopScreen implements TerminalScreen {
       this.theme,
       pane.width,
     );
-    lines.slice(0, pane.height).forEach((line, y) => pane.line(y, line));
+    const top = this.detailsTop;
+    if (top.key !== row.sample.key) Object.assign(top, { key: row.sample.key, line: 0 });
+    top.line = Math.max(0, Math.min(top.line, lines.length - pane.height));
+    const rest = lines.length - pane.height - top.line;
+    if (top.line > 0 || rest > 0) {
+      const more = `${top.line > 0 ? `↑${top.line} ` : ''}${rest > 0 ? `↓${rest} ` : ''}more: J K `;
+      pane.heading([[` ${row.sample.name} `], [` ${more}`, this.theme.dim]]);
+    }
+    lines.slice(top.line, top.line + pane.height).forEach((line, y) => pane.line(y, line));
   }
 
   private fetchDetails(key: string): void {
@@ -317,7 +352,8 @@ class TopScreen implements TerminalScreen {
     if (this.question) footer.put(1, 0, this.question.text, theme.warn);
     else if (this.typing) {
       const mark = this.typing.mark === 'delay' ? 'seconds between looks: ' : this.typing.mark;
-      footer.line(0, [[mark, theme.key], [this.typing.prompt.text]]);
+      const rest = this.typing.mark === ':' && state.notice ? `   ${state.notice}` : '';
+      footer.line(0, [[mark, theme.key], [this.typing.prompt.text], [rest, theme.dim]]);
     } else if (state.notice || this.error) footer.put(1, 0, state.notice || this.error, theme.crit);
     else this.drawKeys(footer);
   }
@@ -396,6 +432,7 @@ class TopScreen implements TerminalScreen {
     else if (name === 'i') this.change({ oneCpu: !state.oneCpu });
     else if (name === 'V') this.change({ perVcpu: !state.perVcpu });
     else if (name === 'v' || name === 'tab') this.change({ details: !state.details });
+    else if (state.details && (name === 'J' || name === 'K')) this.detailsTop.line += name === 'J' ? 1 : -1;
     else if (name === 'space') this.freeze();
     else if (name === 'a') this.chooseAction();
     else if (name === 'W') this.save();
@@ -403,7 +440,7 @@ class TopScreen implements TerminalScreen {
       this.popup.show('Keys of vmscope top', helpLines(this.theme, state));
     else if (name === 'escape') this.change({ filter: '' });
     else if (name === 'C-l') this.surface.redraw();
-    else if (name === 'C-z') this.surface.suspend();
+    else if (name === 'C-z' && !state.secure) this.surface.suspend();
     else if (name === 'C-t') {
       this.mouseOn = !this.mouseOn;
       this.showMouse();
@@ -420,10 +457,17 @@ class TopScreen implements TerminalScreen {
   }
 
   private view(view: TopView): void {
+    const guest = this.guest?.sample.key;
     this.state.view = view;
     if (view === 'exits') this.unwatched = '';
     this.watch();
     this.arrange();
+    // The cursor stays with its guest in another view.
+    const isIt = (row: { guest: GuestRow }): boolean => row.guest.sample.key === guest;
+    if (view === 'nics' || view === 'disks') this.devices[view].seek(isIt);
+    else if (view === 'exits') this.exits.seek(isIt);
+    else this.guests.seek((row) => row.sample.key === guest);
+    this.state.guest = this.guests.chosen;
   }
 
   private freeze(): void {
@@ -452,7 +496,19 @@ class TopScreen implements TerminalScreen {
       const text = prompt.accept();
       if (mark === ':') this.command(text);
       else if (mark === 'delay') this.delay(text);
-    } else if (prompt.key(name) && mark === '/') this.change({ filter: prompt.text });
+    } else if (name === 'tab' && mark === ':') this.complete(prompt);
+    else if (prompt.key(name) && mark === '/') this.change({ filter: prompt.text });
+  }
+
+  /** Goes on with the word as far as it is clear; where it is not, tells what there is. */
+  private complete(prompt: Prompt): void {
+    const [, before, word] = /^(.*?)(\S*)$/s.exec(prompt.text) as unknown as [string, string, string];
+    const lists: Record<string, readonly string[]> = { sort: this.table.columns.map(({ id }) => id), view: VIEWS };
+    const all = before.trim() ? (lists[before.trim()] ?? []) : COMMANDS;
+    const fitting = all.filter((name) => name.startsWith(word));
+    if (fitting.length === 1) prompt.open(`${before}${fitting[0]} `);
+    else if (fitting.length > 1) prompt.open(`${before}${commonStart(fitting)}`);
+    this.state.notice = fitting.length > 1 ? fitting.join(' ') : undefined;
   }
 
   private delay(text: string): void {
@@ -477,10 +533,10 @@ class TopScreen implements TerminalScreen {
     else if (word === 'delay') this.delay(argument);
     else if (word === 'filter') this.change({ filter: argument });
     else if (word === 'attach') this.attach();
+    else if (word === 'console') this.attach('console');
     else if (word === 'help') this.popup.show('Keys of vmscope top', helpLines(this.theme, this.state));
     else if (word === 'q' || word === 'quit') this.surface.quit();
-    else
-      this.state.notice = `${word}: no command; there are sort view delay filter ${GUEST_ACTIONS.join(' ')} attach help quit`;
+    else this.state.notice = `${word}: no command; there are ${COMMANDS.join(' ')}`;
   }
 
   private columnOf(text: string): string | undefined {
@@ -508,18 +564,28 @@ class TopScreen implements TerminalScreen {
   private chooseAction(): void {
     const row = this.guest;
     if (!row) return;
-    const items = Object.entries(ACTION_KEYS).map(([key, action]) => `${key} ${action}`);
+    const items = [
+      ...Object.entries(ACTION_KEYS),
+      ...Object.entries(OPEN_KEYS).map(([key, view]) => [key, OPEN_WORDS[view]]),
+    ].map(([key, action]) => `${key} ${action}`);
     this.question = {
       text: `${row.sample.name}: ${items.join('  ')}`,
       answer: (key) => {
         if (ACTION_KEYS[key]) this.ask(ACTION_KEYS[key]!);
+        else if (OPEN_KEYS[key]) this.attach(OPEN_KEYS[key]!);
       },
     };
   }
 
+  /** Whether somebody may do more than look. */
+  private refuses(what: string): boolean {
+    if (this.state.secure) this.state.notice = `${what}: not in secure mode`;
+    return this.state.secure;
+  }
+
   private ask(action: GuestAction): void {
     const row = this.guest;
-    if (!row) return;
+    if (!row || this.refuses(action)) return;
     const { key, name } = row.sample;
     this.question = {
       text: `${action} ${name}? y: yes, any other key: no`,
@@ -539,6 +605,7 @@ class TopScreen implements TerminalScreen {
   }
 
   private save(): void {
+    if (this.refuses('save')) return;
     try {
       this.state.notice = `settings kept in ${this.door.save(this.state)}`;
     } catch (error) {
@@ -546,14 +613,14 @@ class TopScreen implements TerminalScreen {
     }
   }
 
-  private attach(): void {
+  private attach(view: OpenedView = 'debug'): void {
     const row = this.guest;
-    if (!row) return;
+    if (!row || this.refuses('attach')) return;
     if (row.sample.attach === undefined) {
       this.state.notice = `${row.sample.name}: ${row.sample.state === 'shut off' ? 'does not run' : 'offers no way to attach'}`;
       return;
     }
-    this.chosen = { attach: row.sample.attach, name: row.sample.name };
+    this.chosen = { attach: row.sample.attach, name: row.sample.name, view };
     this.state.guest = row.sample.key;
     this.surface.quit();
   }
@@ -577,8 +644,10 @@ class TopScreen implements TerminalScreen {
   drag(): void {}
   drop(): void {}
 
-  wheel(_x: number, _y: number, delta: number): void {
+  wheel(_x: number, y: number, delta: number): void {
     if (this.popup.open) this.popup.scroll(delta * 3);
+    else if (this.state.details && this.cells.details.visible && y > this.cells.table.height)
+      this.detailsTop.line += delta;
     else this.table.move(delta);
     this.surface.dirty();
   }
@@ -586,6 +655,13 @@ class TopScreen implements TerminalScreen {
   showMouse(): void {
     this.surface.mouse(this.mouseOn);
   }
+}
+
+/** What all of them begin with. */
+function commonStart(names: readonly string[]): string {
+  let length = names[0]!.length;
+  for (const name of names) while (!name.startsWith(names[0]!.slice(0, length))) length--;
+  return names[0]!.slice(0, length);
 }
 
 function guestColour(column: string, row: GuestRow, theme: Theme): number {
@@ -608,7 +684,7 @@ export async function runTop(
     },
   },
   options: Omit<ScreenOptions, 'title' | 'onQuit'> = {},
-): Promise<{ attach: string; name: string } | undefined> {
+): Promise<Opened | undefined> {
   let screen: TopScreen | undefined;
   await runScreen({ ...options, title: 'top', onQuit: () => undefined }, (surface, theme) => {
     screen = new TopScreen(fleet, surface, theme, state, door);

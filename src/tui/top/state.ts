@@ -17,9 +17,25 @@ export interface TopState extends CellOptions {
   perVcpu: boolean;
   /** The pane below the table. */
   details: boolean;
+  /** Nothing but looking: no action, no attach, nothing written. */
+  secure: boolean;
+  /** How to start, as the settings have it: they outlive `W`. */
+  start: StartSettings;
   /** Shown at the foot until the next key. */
   notice?: string;
 }
+
+/** What virt-top's ~/.virt-toprc has beside the screen's state; each is what the option of that name is. */
+export interface StartSettings {
+  connect?: string[];
+  iterations?: string;
+  csv?: string;
+  endTime?: string;
+  flags: Partial<Record<StartFlag, boolean>>;
+}
+// biome-ignore format: a list
+const START_FLAGS = ['batch', 'script', 'stream', 'csv-cpu', 'csv-mem', 'csv-block', 'csv-net', 'overwrite-init-file'] as const;
+export type StartFlag = (typeof START_FLAGS)[number];
 
 export const newTopState = (): TopState => ({
   sort: 'cpu',
@@ -31,6 +47,8 @@ export const newTopState = (): TopState => ({
   oneCpu: false,
   details: false,
   perVcpu: false,
+  secure: false,
+  start: { flags: {} },
 });
 
 /** Shortest and longest time between two looks, ms. */
@@ -49,26 +67,79 @@ export function settingsText(state: TopState): string {
     `one-cpu ${state.oneCpu}`,
     `details ${state.details}`,
     `per-vcpu ${state.perVcpu}`,
+    ...startLines(state.start),
     '',
   ].join('\n');
 }
 
-/** @throws Error naming the line and what is wrong with it */
+function startLines({ connect = [], iterations, csv, endTime, flags }: StartSettings): string[] {
+  const texts: [string, string | undefined][] = [
+    ...connect.map((uri): [string, string] => ['connect', uri]),
+    ...([
+      ['iterations', iterations],
+      ['csv', csv],
+      ['end-time', endTime],
+    ] as [string, string | undefined][]),
+    ...Object.entries(flags).map(([key, value]): [string, string] => [key, String(value)]),
+  ];
+  return texts.flatMap(([key, value]) => (value === undefined ? [] : [`${key} ${value}`]));
+}
+
+/** virt-top's `display`. */
+const DISPLAYS = new Map<string, TopView>([
+  ['task', 'guests'],
+  ['pcpu', 'cpus'],
+  ['net', 'nics'],
+  ['block', 'disks'],
+]);
+/** Of virt-top's settings those that mean nothing here: the length of its list of history, and its log. */
+const WITHOUT_MEANING = new Set(['hist-cpu', 'debug']);
+const YES = new Set(['true', 'yes', 'on', '1']);
+const NO = new Set(['false', 'no', 'off', '0']);
+
+/** @returns whether the value is one of the setting's */
+type SettingReader = (state: TopState, value: string) => boolean;
+
+/** A setting that is true or false. */
+const flag =
+  (set: (state: TopState, value: boolean) => void): SettingReader =>
+  (state, value) => {
+    const known = YES.has(value) || NO.has(value);
+    if (known) set(state, YES.has(value));
+    return known;
+  };
+
+/** A row a setting. */
+const SETTINGS: Record<string, SettingReader> = {
+  sort: (state, value) => Boolean((state.sort = value)),
+  view: (state, value) => (VIEWS as readonly string[]).includes(value) && Boolean((state.view = value as TopView)),
+  display: (state, value) => DISPLAYS.has(value) && Boolean((state.view = DISPLAYS.get(value)!)),
+  delay: (state, value) => {
+    const ms = Number(value) * 1000;
+    if (ms >= MIN_INTERVAL_MS && ms <= MAX_INTERVAL_MS) state.intervalMs = ms;
+    return state.intervalMs === ms;
+  },
+  connect: (state, value) => Boolean((state.start.connect ??= []).push(value)),
+  iterations: (state, value) => Boolean((state.start.iterations = value)),
+  csv: (state, value) => Boolean((state.start.csv = value)),
+  'end-time': (state, value) => Boolean((state.start.endTime = value)),
+  reverse: flag((state, value) => void (state.reversed = value)),
+  'block-in-bytes': flag((state, value) => void (state.blockInBytes = value)),
+  'one-cpu': flag((state, value) => void (state.oneCpu = value)),
+  'per-vcpu': flag((state, value) => void (state.perVcpu = value)),
+  details: flag((state, value) => void (state.details = value)),
+  secure: flag((state, value) => void (state.secure = value)),
+  ...Object.fromEntries(
+    START_FLAGS.map((name) => [name, flag((state, value) => void (state.start.flags[name] = value))]),
+  ),
+};
+
+/** Own settings, or virt-top's ~/.virt-toprc. @throws Error naming the line and what is wrong with it */
 export function readSettings(text: string, state: TopState): void {
   text.split('\n').forEach((line, n) => {
-    const [, key, value] = /^\s*([\w-]+)\s+(.*?)\s*$/.exec(line) ?? [];
-    if (!line.trim() || line.trim().startsWith('#')) return;
-    const flag = value === 'true' || value === 'false' ? value === 'true' : undefined;
-    const seconds = Number(value);
-    if (key === 'sort' && value) state.sort = value;
-    else if (key === 'view' && (VIEWS as readonly string[]).includes(value!)) state.view = value as TopView;
-    else if (key === 'delay' && seconds * 1000 >= MIN_INTERVAL_MS && seconds * 1000 <= MAX_INTERVAL_MS)
-      state.intervalMs = seconds * 1000;
-    else if (key === 'reverse' && flag !== undefined) state.reversed = flag;
-    else if (key === 'block-in-bytes' && flag !== undefined) state.blockInBytes = flag;
-    else if (key === 'one-cpu' && flag !== undefined) state.oneCpu = flag;
-    else if (key === 'per-vcpu' && flag !== undefined) state.perVcpu = flag;
-    else if (key === 'details' && flag !== undefined) state.details = flag;
-    else throw new Error(`line ${n + 1}: "${line.trim().slice(0, 60)}" is no setting`);
+    const [, key = '', value = ''] = /^\s*([\w-]+)\s+(.*?)\s*$/.exec(line) ?? [];
+    if (!line.trim() || line.trim().startsWith('#') || WITHOUT_MEANING.has(key)) return;
+    const read = Object.hasOwn(SETTINGS, key) ? SETTINGS[key] : undefined;
+    if (!value || !read?.(state, value)) throw new Error(`line ${n + 1}: "${line.trim().slice(0, 60)}" is no setting`);
   });
 }

@@ -8,6 +8,9 @@ export interface TableOptions extends CellOptions {
   reversed: boolean;
 }
 
+/** Columns up to this are missed where they are left out. */
+const ASKED_FOR = 7;
+
 export class Table<Row> {
   private rows: Row[] = [];
   private shown: Column<Row>[] = [];
@@ -77,7 +80,8 @@ export class Table<Row> {
     return this.shown[(at + step + this.shown.length) % this.shown.length]?.id ?? id;
   }
 
-  draw(pane: CellPane, options: TableOptions, empty: string): void {
+  /** @param spare lines at the foot of the pane that are not the table's */
+  draw(pane: CellPane, options: TableOptions, empty: string, spare = 0): void {
     const { theme } = pane;
     this.shown = fitting(this.columns, pane.width, options.sort, this.empty);
     let x = 0;
@@ -86,7 +90,7 @@ export class Table<Row> {
       const title = `${titleOf(column, options)}${isSort ? (options.reversed ? '▲' : '▼') : ''}`;
       x = pane.put(x, 0, cell(column, title), isSort ? theme.title : theme.dim);
     }
-    this.height = Math.max(1, pane.height - 1);
+    this.height = Math.max(1, pane.height - 1 - spare);
     this.top = Math.max(0, Math.min(this.top, this.at, this.rows.length - this.height));
     if (this.at >= this.top + this.height) this.top = this.at - this.height + 1;
     if (this.rows.length === 0) pane.put(1, 2, empty, theme.dim);
@@ -99,6 +103,22 @@ export class Table<Row> {
       pane.line(y + 1, segments);
       if (this.top + y === this.at) pane.shade(0, y + 1, pane.width, (attr) => onBackground(attr, theme.sel));
     }
+  }
+
+  /** Columns in which the row under the cursor has nothing: on the screen, or left out since no row has anything. */
+  emptyCells(options: TableOptions): { id: string; title: string }[] {
+    const { row } = this;
+    if (!row) return [];
+    const asked = (column: Column<Row>) =>
+      this.shown.includes(column) || (this.empty.has(column) && column.dispensable <= ASKED_FOR);
+    const empty = this.columns.filter((column) => asked(column) && column.text(row, options) === undefined);
+    return empty.map((column) => ({ id: column.id, title: titleOf(column, options) }));
+  }
+
+  /** Puts the cursor on the first row for which it holds, if there is one. */
+  seek(wanted: (row: Row) => boolean): void {
+    const at = this.rows.findIndex(wanted);
+    if (at >= 0) this.choose(at);
   }
 
   /** Rows above and below what is on the screen. */

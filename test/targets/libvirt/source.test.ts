@@ -285,6 +285,35 @@ describe('two sources', () => {
     });
   });
 
+  it("have this host's pressure and steal whoever tells of it, and no reason for what another source knows", async () => {
+    const { hosts } = await new JoinedFleet([source], localHost).look();
+    const here = { ...localHost(), hostname: hosts[0]!.hostname, pressure: { cpuSome: 1, memorySome: 2, ioSome: 3 } };
+    const uuid = (await source.look()).guests[0]!.uuid!;
+    const other = {
+      name: 'process',
+      look: async () => ({
+        guests: [
+          {
+            ...{ key: 'pid 77', name: '-', source: 'process', uuid, process: { pid: 77 }, ms: 1, vcpus: 0 },
+            ...{ state: 'unknown' as const, vcpu: [{ number: 0, waitNs: 1n }], memory: { availableBytes: 5 } },
+          },
+        ],
+        failures: [],
+      }),
+      close: () => {},
+    };
+    const reasons = { 'run queue': 'no socket', 'used memory': 'no balloon' };
+    const silent = { ...other, look: async () => ({ guests: [{ ...(await source.look()).guests[0]!, missing: reasons }], failures: [], host: hosts[0]! }) }; // biome-ignore format: one look
+    const look = await new JoinedFleet([silent, other], () => here).look();
+    expect(look.hosts).toHaveLength(1);
+    expect(look.hosts[0]).toMatchObject({ pressure: here.pressure, arch: hosts[0]!.arch });
+    const waits = look.guests[0]!.vcpu?.some(({ waitNs }) => waitNs !== undefined) ?? false;
+    expect(look.guests[0]!.missing?.['run queue']).toBe(waits ? undefined : 'no socket');
+    expect(look.guests[0]!.missing?.['used memory']).toBeUndefined();
+    const elsewhere = await new JoinedFleet([silent], () => ({ ...here, hostname: 'another' })).look();
+    expect(elsewhere.hosts[0]!.pressure).toBeUndefined();
+  });
+
   it('fail by themselves: a source that hangs or throws costs its own rows only', async () => {
     const hanging = { name: 'hangs', look: () => new Promise<never>(() => {}), close: () => {} };
     const throwing = { name: 'throws', look: () => Promise.reject(new Error('broken')), close: () => {} };

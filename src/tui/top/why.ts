@@ -1,0 +1,76 @@
+/** Why a cell of the table of guests is empty: what its source said, or what the figure needs. */
+import type { Missing } from '../../engine/fleet.js';
+import type { DeviceRow, GuestRow } from './rows.js';
+
+/** The group of counters that a column is from. */
+const GROUPS: Record<string, Missing> = {
+  cpu: 'cpu',
+  time: 'cpu',
+  ready: 'run queue',
+  mem: 'memory',
+  memory: 'memory',
+  used: 'used memory',
+  blockrdrq: 'disks',
+  blockwrrq: 'disks',
+  latency: 'disks',
+  netrx: 'nics',
+  nettx: 'nics',
+  exits: 'exits',
+  reason: 'exits',
+  allexits: 'exits',
+  polls: 'exits',
+};
+/** Sums and rates of an interval. */
+const OF_INTERVAL = new Set([
+  ...['cpu', 'ready', 'blockrdrq', 'blockwrrq', 'latency', 'netrx', 'nettx', 'exits', 'reason', 'instructions'],
+  ...['polls', 'faults', 'minorfaults', 'processread', 'processwrite'],
+]);
+/** Of the process that the guest is. */
+const OF_PROCESS = new Set(['rss', 'faults', 'minorfaults', 'processread', 'processwrite', 'pid', 'up']);
+
+const OTHERS: Record<string, string> = {
+  latency: 'no request in this interval',
+  reason: 'no exit in this interval',
+  instructions: "only vmscope's own engine counts them",
+  job: 'no migration, backup or other job',
+  id: 'libvirt numbers its running domains, and no others',
+  processread: "its process' I/O is for its own user or root only",
+  processwrite: "its process' I/O is for its own user or root only",
+  polls: 'KVM polls before halts are not counted by its source',
+  used: 'its source does not tell',
+};
+
+/** @param id of a column in which the row has nothing */
+export function whyEmpty(id: string, row: GuestRow): string {
+  const { sample } = row;
+  if (id !== 'id' && sample.state === 'shut off') return 'it does not run';
+  const group = GROUPS[id];
+  const told = group && sample.missing?.[group];
+  if (told) return told;
+  if (OF_INTERVAL.has(id) && row.seconds === undefined) return 'a rate needs two looks';
+  if (OF_PROCESS.has(id) && sample.process === undefined) return 'its process is not on this host';
+  return OTHERS[id] ?? sample.stateText ?? 'its source does not tell';
+}
+
+/** As whyEmpty(), for a disk or network interface. */
+export function whyDeviceEmpty(id: string, row: DeviceRow): string {
+  if (row.guest.seconds === undefined) return 'a rate needs two looks';
+  if (id === 'path') return 'nothing is in it, or its source does not tell';
+  return id === 'readms' || id === 'writems' ? 'no request in this interval' : 'its source does not count it';
+}
+
+/** `USED: no balloon driver; RXBY TXBY: QEMU does not count its network`: each reason once. */
+export function whyLine<Row>(
+  columns: readonly { id: string; title: string }[],
+  row: Row,
+  whyOf: (id: string, row: Row) => string,
+): string {
+  const reasons = new Map<string, string[]>();
+  for (const { id, title } of columns) {
+    const why = whyOf(id, row);
+    const titles = reasons.get(why);
+    if (titles) titles.push(title);
+    else reasons.set(why, [title]);
+  }
+  return [...reasons].map(([why, titles]) => `${titles.join(' ')}: ${why}`).join('; ');
+}
