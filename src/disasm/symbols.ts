@@ -37,10 +37,7 @@ export class SymbolTable {
   private readonly names = new Map<string, Symbol>();
 
   constructor(symbols: readonly Symbol[] = []) {
-    // Of symbols at one address the one with a size stands last, so that the search finds it.
-    this.sorted = [...symbols].sort((a, b) =>
-      a.address < b.address ? -1 : a.address > b.address ? 1 : a.size < b.size ? -1 : a.size > b.size ? 1 : 0,
-    );
+    this.sorted = [...symbols].sort(inOrder);
     for (const symbol of this.sorted) if (!this.names.has(symbol.name)) this.names.set(symbol.name, symbol);
     for (const symbol of this.sorted) {
       const bare = bareName(symbol.name);
@@ -61,10 +58,16 @@ export class SymbolTable {
       if (this.sorted[middle]!.address <= address) low = middle + 1;
       else high = middle;
     }
-    const symbol = this.sorted[low - 1];
-    if (!symbol) return undefined;
-    const offset = address - symbol.address;
-    return offset < (symbol.size || (symbol.reach ?? UNSIZED_BYTES)) ? { symbol, offset } : undefined;
+    const nearest = this.sorted[low - 1];
+    if (!nearest) return undefined;
+    const offset = address - nearest.address;
+    const covers = ({ size, reach }: Symbol) => offset < (size || (reach ?? UNSIZED_BYTES));
+    if (nearest.size === 0n) return covers(nearest) ? { symbol: nearest, offset } : undefined;
+    for (let at = low - 1; this.sorted[at]?.address === nearest.address; at--) {
+      const symbol = this.sorted[at]!;
+      if (symbol.size !== 0n && covers(symbol)) return { symbol, offset };
+    }
+    return undefined;
   }
 
   /** A module's symbol answers to its bare name too, unless the kernel itself has one of that name. */
@@ -87,4 +90,14 @@ export class SymbolTable {
     if (!match) return undefined;
     return formatPlace(match.symbol.name, match.offset);
   }
+}
+
+/**
+ * By address. Of symbols at one address the one that gdb prints stands last: it prefers those with a size, and of these
+ * the last by name, byte for byte (tried with gdb 13); marks such as `__cpuidle_text_start` so give way to functions.
+ */
+function inOrder(a: Symbol, b: Symbol): number {
+  if (a.address !== b.address) return a.address < b.address ? -1 : 1;
+  if ((a.size === 0n) !== (b.size === 0n)) return a.size === 0n ? -1 : 1;
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 }

@@ -90,6 +90,8 @@ export interface ExitRecord {
   gla: bigint;
   gpa: bigint;
   instructionLength: number;
+  /** Of the code that exited, by CS as it was; absent where that was not recorded. */
+  bits?: 16 | 32 | 64;
   instructionInfo: number;
   interruptionInfo: number;
   interruptionError: number;
@@ -614,6 +616,11 @@ export interface Debugger {
   readonly exits?: {
     /** The newest `max` records with sequence > `after`, oldest first. */
     records(after: number, max: number): Promise<ExitRecord[]>;
+    /**
+     * The control fields of the VMCS as they were at an exit of the trace; undefined where that is not known: where there
+     * is no VMCS, and of exits before a state was loaded.
+     */
+    controls?(sequence: number): Promise<{ encoding: number; value: bigint }[] | undefined>;
     /** Exits so far by reason name. */
     counts(): Promise<Record<string, number>>;
   };

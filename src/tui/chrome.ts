@@ -33,7 +33,12 @@ export function drawHeader(cells: CellPane, model: Model, title: string, end: nu
   // What has no room is left out as a whole, the least wanted first.
   const parts: { text: string; attr: number; weight: number }[] = [
     { text: ` ${title} `, attr: theme.header, weight: 9 },
-    { text: vcpus > 1 ? `vcpu${model.vcpu}/${vcpus}  ` : `vcpu${model.vcpu}  `, attr: theme.header, weight: 3 },
+    // Of several it is never left out: all that is shown is of this one.
+    {
+      text: vcpus > 1 ? `vcpu${model.vcpu}/${vcpus}  ` : `vcpu${model.vcpu}  `,
+      attr: theme.header,
+      weight: vcpus > 1 ? 13 : 3,
+    },
     { text: state.position?.past && !state.running ? 'PAST ' : '', attr: theme.stopped, weight: 11 },
     { text: model.frozen ? 'FROZEN ' : '', attr: theme.stopped, weight: 12 },
     { text: status, attr: state.running && !state.standstill ? theme.running : theme.stopped, weight: 10 },
@@ -181,7 +186,7 @@ export function helpLines(cells: CellPane): Segment[][] {
     ['Enter', 'follow: code target, exit, frame, range to walk; edit: register, VMCS field, memory'],
     ['t', 'memory: gva, gpa, hpa'],
     ['v', 'console: serial or VGA; stack: frames or words'],
-    ['o', 'VMCS: bits of a control field, Enter turns one over'],
+    ['o', 'VMCS: bits of a control field, Enter sets or clears one'],
     ['< > I', 'exits by reason: sort column, reverse'],
     ['b', 'exits by reason: break on that reason'],
     ['d', 'breakpoints: delete'],

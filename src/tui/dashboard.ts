@@ -3,6 +3,7 @@ import type { Command, Session } from '../commands/command.js';
 import { mustBeAlive } from '../commands/command.js';
 import { type Names, UnknownName } from '../commands/expression.js';
 import type { Disassembler } from '../disasm/index.js';
+import { exitRip } from '../engine/debug/exit-place.js';
 import { linearPc } from '../engine/debug/guest-mode.js';
 import type { AddressSpace, Debugger, ExitRecord } from '../engine/debugger.js';
 import type { DashboardOptions, TerminalScreen } from './app.js';
@@ -131,6 +132,7 @@ export class Dashboard implements Ui, TerminalScreen {
   draw(): void {
     this.undrawn = false;
     const { columns, rows } = this.surface;
+    this.model.readAllRegisters();
     const plan = this.stage.draw(columns, rows, this.keyboard.held);
     this.margins.drawTop(plan, this.stage.view, columns);
     this.margins.drawFoot(plan, columns, rows, { prompts: this.prompts, status: this.footStatus(), chord: this.chord });
@@ -359,7 +361,10 @@ export class Dashboard implements Ui, TerminalScreen {
   selectExit(record: ExitRecord | undefined): void {
     this.chosenExit = record;
     if (record)
-      this.panes.disassembly.goto(record.csBase && this.model.bits() !== 64 ? record.csBase + record.rip : record.rip);
+      this.panes.disassembly.goto(
+        exitRip(record, this.model.bits()),
+        record.bits && { bits: record.bits, base: record.bits === 64 ? 0n : record.csBase },
+      );
     else this.panes.disassembly.follow();
     this.surface.dirty();
   }

@@ -33,6 +33,7 @@ export const PANES = [
   'processes',
   'modules',
   'log',
+  'vcpus',
 ] as const;
 export type PaneId = (typeof PANES)[number];
 
@@ -48,6 +49,7 @@ export const VIEW_PANES: Record<View, readonly PaneId[]> = {
     'trace',
     'reasons',
     'breakpoints',
+    'vcpus',
     'console',
     'devices',
   ],
@@ -215,7 +217,7 @@ function compact(tiles: Tiles, view: View, body: Rectangle, focus: PaneId): void
 }
 
 /** Panes without a place of their own take that of the breakpoints while they have the focus. */
-const GUESTS: readonly PaneId[] = ['console', 'devices', 'reasons'];
+const GUESTS: readonly PaneId[] = ['console', 'devices', 'reasons', 'vcpus'];
 
 function medium(tiles: Tiles, view: View, body: Rectangle, focus: PaneId): void {
   const { height, width } = body;
@@ -294,7 +296,7 @@ function large(tiles: Tiles, view: View, body: Rectangle, focus: PaneId): void {
       tiles.column(left!, [
         ['console', 0],
         ['stack', 10],
-        ['breakpoints', 6],
+        [focus === 'vcpus' ? focus : 'breakpoints', 6],
         ['devices', 10],
       ]);
       tiles.column(middle!, [

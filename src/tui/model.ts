@@ -32,6 +32,8 @@ const MAX_MESSAGES = 500;
 const SYSTEM_MS = 2000;
 /** Work that takes longer is told of. */
 const PROGRESS_MS = 400;
+/** vCPUs whose registers are read at each stop, for the marks. */
+const MAX_MARKED_VCPUS = 16;
 const PAGE_MASK = 0xfffn;
 /** After so many looks that found nothing new, a halted guest is looked at each so many polls, and all read again at some. */
 const STILL_LOOKS = 3;
@@ -58,8 +60,11 @@ export class Model {
   serialError: string | undefined;
   /** Stops so far: what is remembered of one holds until the next. */
   halts = 0;
-  /** Registers at the last two stops before this one: what changed is marked, what changed one stop ago fades. */
-  private stops: RegisterFile[] = [];
+  /**
+   * Registers of each vCPU at the last two stops before this one: what changed is marked, what changed one stop ago fades.
+   * A stop at which they were not looked at says nothing.
+   */
+  private stops: Map<number, RegisterFile>[] = [];
   private readonly sources: Sources;
   private readonly exitTrace: ExitTrace;
   private readonly rates: ExitRates;
@@ -175,8 +180,14 @@ export class Model {
     return this.state.running ? undefined : this.state.stop;
   }
 
-  registers(): Source<RegisterFile> {
-    return this.query(`registers ${this.vcpu}`, () => this.debug.readRegisters(this.vcpu));
+  registers(vcpu = this.vcpu): Source<RegisterFile> {
+    return this.query(`registers ${vcpu}`, () => this.debug.readRegisters(vcpu));
+  }
+
+  /** Asks for the registers of all vCPUs of a guest that stands, so that each has its marks when it is looked at. */
+  readAllRegisters(): void {
+    if (this.state.running) return;
+    for (let vcpu = 0; vcpu < Math.min(this.info?.vcpus ?? 1, MAX_MARKED_VCPUS); vcpu++) this.registers(vcpu);
   }
 
   /** `file:line  text` by the address of the first instruction of each line among these, where the source is known. */
@@ -198,8 +209,8 @@ export class Model {
 
   /** 0: unchanged; 1: changed one stop ago; 2: changed since the last stop. */
   registerChange(name: string): 0 | 1 | 2 {
-    const old = this.stops.at(-1);
-    const older = this.stops.at(-2);
+    const old = this.stops.at(-1)?.get(this.vcpu);
+    const older = this.stops.at(-2)?.get(this.vcpu);
     const now = this.registers().value;
     if (!now || !old) return 0;
     if (now[name] !== old[name]) return 2;
@@ -291,6 +302,24 @@ export class Model {
 
   vmcsField(encoding: number): bigint | undefined {
     return this.vmcs().value?.find((field) => field.encoding === encoding)?.value;
+  }
+
+  /**
+   * How the VMCS's controls were at an exit; a field that is not here yet, or that no VMCS has, reads undefined.
+   * `now`: the target does not keep them, so they are those of now.
+   */
+  controlsAt(exit: ExitRecord): { field(encoding: number): bigint | undefined; now: boolean } {
+    const { exits } = this.debug;
+    // a guest of an older release does not know the question
+    const source = this.query(`controls ${exit.sequence}`, async () => {
+      const list = await exits?.controls?.(exit.sequence).catch(() => undefined);
+      return list === undefined ? null : new Map(list.map(({ encoding, value }) => [encoding, value]));
+    });
+    if (source.value === undefined) return { field: () => undefined, now: false };
+    const then = source.value;
+    return then === null
+      ? { field: (encoding) => this.vmcsField(encoding), now: true }
+      : { field: (encoding) => then.get(encoding), now: false };
   }
 
   counts(): Source<Record<string, number>> {
@@ -456,8 +485,13 @@ export class Model {
   }
 
   private rememberRegisters(): void {
-    const registers = this.sources.known(`registers ${this.vcpu}`) as RegisterFile | undefined;
-    if (registers && !this.state.running) this.stops = [...this.stops, registers].slice(-2);
+    if (this.state.running) return;
+    const stop = new Map<number, RegisterFile>();
+    for (let vcpu = 0; vcpu < Math.min(this.info?.vcpus ?? 1, MAX_MARKED_VCPUS); vcpu++) {
+      const registers = this.sources.current(`registers ${vcpu}`) as RegisterFile | undefined;
+      if (registers) stop.set(vcpu, registers);
+    }
+    this.stops = [...this.stops, stop].slice(-2);
   }
 
   private async loadSerial(): Promise<void> {

@@ -44,6 +44,12 @@ export class Sources {
     return this.entries.get(key)?.value;
   }
 
+  /** What is known and of the guest's state as it is. */
+  current(key: string): unknown {
+    const entry = this.entries.get(key);
+    return entry?.generation === this.generation ? entry.value : undefined;
+  }
+
   private fetch(entry: Entry, fetch: () => Promise<unknown>): void {
     entry.pending = true;
     const { generation } = this;

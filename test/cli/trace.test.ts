@@ -55,7 +55,7 @@ describe('vmscope trace', () => {
     expect(csv[2]).toContain(',do_cpuid+0x2');
     const text = (await trace('--format', 'text', ...where)).stdout.trimEnd().split('\n');
     expect(text).toHaveLength(4);
-    expect(text[2]).toMatch(/MSR_READ +msr 1b +[0-9a-f]{16} do_rdmsr\+0x5 +gave fee00900, then resumed$/);
+    expect(text[2]).toMatch(/MSR_READ +IA32_APIC_BASE +[0-9a-f]{16} do_rdmsr\+0x5 +gave fee00900, then resumed$/);
   });
 
   it("gives Perfetto's trace events", async () => {

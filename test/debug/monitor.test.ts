@@ -139,6 +139,37 @@ describe('monitor', () => {
     expect((await guest.state()).icount).toBe(icount);
   });
 
+  test('why an exit took place is told by the controls as they were, not as the handlers have left them', async () => {
+    const own = startGuest(new URL('../../samples/long-mode/long-mode.elf', import.meta.url));
+    const { stop } = await own.stepToExit({ reasons: [28] });
+    if (stop?.kind !== 'exit') throw new Error('no CR_ACCESS');
+    const { sequence } = stop.exit;
+    const read = async () => (await own.vmcs!.read(0)).filter(({ area }) => area === 'control');
+    const then = new Map((await read()).map(({ encoding, value }) => [encoding, value]));
+    const shadow = 0x6004;
+    expect(then.get(shadow)).toBe(0x11n);
+    for (let n = 0; n < 40; n++) await own.step(0);
+    await own.stepToExit();
+    await own.stepToExit({ reasons: [28] });
+    const now = new Map((await read()).map(({ encoding, value }) => [encoding, value]));
+    expect(now.get(shadow)).toBe(0x10n);
+    const kept = new Map((await own.exits.controls(sequence))!.map(({ encoding, value }) => [encoding, value]));
+    // What the VMM injects is set for the entry behind an exit.
+    for (const event of [0x4016, 0x4018, 0x401a]) for (const map of [kept, then]) map.delete(event);
+    expect(kept).toEqual(then);
+    const [record] = await own.exits.records(sequence - 1, 1_000_000);
+    expect(record).toMatchObject({ sequence, bits: 16 });
+    // A reset begins with exit 1 again, and of what is not there nothing is known.
+    expect(await own.exits.controls(1_000_000)).toBeUndefined();
+    await own.reset();
+    expect(await own.exits.controls(sequence)).toBeUndefined();
+    await own.stepToExit({ reasons: [28] });
+    expect(
+      new Map((await own.exits.controls(sequence))!.map(({ encoding, value }) => [encoding, value])).get(shadow),
+    ).toBe(0x11n);
+    await own.quit();
+  });
+
   test('info irq counts what the guest took, and why explains its last exit', async () => {
     const own = startGuest();
     const say = async (line: string): Promise<string> => (await own.monitor(line)) ?? 'unknown';
@@ -146,7 +177,7 @@ describe('monitor', () => {
     expect(await say('why not')).toBe('why not: it is why, without words behind it');
     await own.stepToExit();
     expect(await say('why')).toMatch(
-      /^VM exit #1, where the guest stands: 31 MSR_READ at rip 0x[0-9a-f]+, instruction \d+, CPU#0\nwhat: msr c0000080\nwhy: {2}bit 0x80 of the read bitmap for high MSRs is 1 \(MSR_BITMAP at hpa [0-9a-f]+\)\ndid: {2}nothing yet/,
+      /^VM exit #1, where the guest stands: 31 MSR_READ at rip 0x[0-9a-f]+, instruction \d+, CPU#0\nwhat: IA32_EFER\nwhy: {2}bit 0x80 of the read bitmap for high MSRs is 1 \(MSR_BITMAP at hpa [0-9a-f]+\)\ndid: {2}nothing yet/,
     );
     const ended = new Promise<void>((done) => {
       own.onEvent((event) => event.type === 'stopped' && done());

@@ -42,3 +42,28 @@ it('names targets and rip-relative operands', async () => {
   expect(formatInstruction(lea, table)).toBe('lea    rax, [rip + 0x2005]  # data+0xc');
   expect(formatBytes(Uint8Array.of(1, 2, 0xff), 2)).toBe('0102+');
 });
+
+it('names what has several names as gdb does: by those with a size, the last of them', () => {
+  // As gdb 13 prints an ELF file with these symbols.
+  const alias = (name: string, address: bigint, size: bigint) => ({ name, address, size });
+  const aliases = new SymbolTable([
+    alias('zalias', 0x1000n, 3n),
+    alias('mark_glob', 0x1000n, 0n),
+    alias('_start', 0x1000n, 3n),
+    alias('weakone2', 0x1003n, 1n),
+    alias('weakone', 0x1003n, 1n),
+    alias('ccc', 0x1004n, 0n),
+    alias('bbb', 0x1004n, 0n),
+  ]);
+  expect(aliases.label(0x1001n)).toBe('zalias+0x1');
+  expect(aliases.label(0x1003n)).toBe('weakone2');
+  expect(aliases.label(0x1004n)).toBe('ccc');
+  const kernel = new SymbolTable([
+    alias('default_idle', 0x5000n, 0x20n),
+    alias('__cpuidle_text_start', 0x5000n, 0x20n),
+  ]);
+  expect(kernel.label(0x5000n)).toBe('default_idle');
+  // One that ends before the address does not hide one that covers it.
+  const nested = new SymbolTable([alias('outer', 0x6000n, 0x20n), alias('start', 0x6000n, 4n)]);
+  expect(nested.label(0x6010n)).toBe('outer+0x10');
+});

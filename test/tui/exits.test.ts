@@ -104,7 +104,7 @@ describe('explainExit', () => {
     expect(text(9, 0x40000028n)[0]).toBe('selector 0x28, source IRET');
     expect(text(10, 0n, { rax: 7n, rcx: 1n })).toEqual(['', 'leaf 7.1']);
     expect(text(0, 0x1234n, { interruptionInfo: 0x80000b0e })[1]).toBe('#PF at 1234');
-    expect(text(32, 0n, { rcx: 0xc0000080n })[1]).toBe('msr c0000080');
+    expect(text(32, 0n, { rcx: 0xc0000080n })[1]).toBe('IA32_EFER');
     const lgdt = record({ reason: 46, instructionInfo: 0x20c1_8100, qualification: 0x10n });
     expect(describeFields(instructionFields(lgdt))).toMatch(
       /^instruction LGDT, operand size 64 bits \(10 bytes\), operand ds:\[rcx\+0x10\]$/,

@@ -96,7 +96,11 @@ export class FakeDebugger implements Debugger {
   private readonly fields: VmcsFieldValue[];
   private serial = 'memtest ready\r\n\x1b[1mbold\x1b[0m line\r\nlast';
 
-  constructor(readonly kind: FakeKind = 'full') {
+  constructor(
+    readonly kind: FakeKind = 'full',
+    /** Exits are of each in turn. */
+    readonly vcpus = 1,
+  ) {
     this.registers = this.initialRegisters();
     for (const { address, bytes } of this.code.lines) {
       for (const [n, byte] of bytes.entries()) this.memory.set(address + BigInt(n), byte);
@@ -132,6 +136,10 @@ export class FakeDebugger implements Debugger {
     this.exits = {
       records: (after, max) =>
         this.answer('exits.records', () => this.trace.filter((r) => r.sequence > after).slice(-max)),
+      controls: (sequence) =>
+        this.answer(`exits.controls ${sequence}`, () =>
+          this.fields.filter(({ area }) => area === 'control').map(({ encoding, value }) => ({ encoding, value })),
+        ),
       counts: () => this.answer('exits.counts', () => this.counts()),
     };
     if (kind === 'hostile') this.serial = `${HOSTILE}\r\n`;
@@ -170,7 +178,7 @@ export class FakeDebugger implements Debugger {
       name: 'demo',
       engine: 'vtx',
       image: 'demo.elf',
-      vcpus: 1,
+      vcpus: this.vcpus,
       memoryBytes: 1 << 20,
       unavailable:
         this.kind === 'bare'
@@ -410,7 +418,7 @@ export class FakeDebugger implements Debugger {
       sequence: n + 1,
       icount: 1000n * BigInt(n),
       clock: 500n * BigInt(n),
-      vcpu: 0,
+      vcpu: n % this.vcpus,
       csBase: 0n,
       gla: 0n,
       gpa: 0n,

@@ -1,5 +1,6 @@
 /** A VM exit in words: what it was about, and the control that made it exit. */
 
+import { msrName } from '../../spec/msrs.js';
 import { mnemonicOf } from '../../spec/opcodes/mnemonic.js';
 import { exitCause } from '../../spec/vmx/exit-cause.js';
 import { type DecodedBits, decodeQualification } from '../../spec/vmx/exit-qualifications.js';
@@ -54,7 +55,7 @@ export function exitSubject(exit: ExitRecord): string {
       return `leaf ${short(exit.rax)}.${short(exit.rcx)}`;
     case 'MSR_READ':
     case 'MSR_WRITE':
-      return `msr ${short(exit.rcx)}`;
+      return msrName(Number(exit.rcx & 0xffffffffn));
     case 'VMCALL':
       return `rax ${hex(exit.rax)}`;
     case 'IO_INSTRUCTION': {
@@ -106,8 +107,8 @@ function wantedAccess(fields: readonly DecodedBits[]): string {
 }
 
 /**
- * Why this exit happened: the control bit, bitmap, mask or EPT permission that caused it, with the value that the
- * field has now.
+ * Why this exit happened: the control bit, bitmap, mask or EPT permission that caused it, with the field's value.
+ * `field` reads the controls as they were then.
  */
 export function explainExit(exit: ExitRecord, field: FieldReader): string {
   const read = (name: string) => {

@@ -64,6 +64,8 @@ export interface MachineView {
     ranges: NonNullable<Debugger['ept']>['ranges'];
   };
   readonly vmcs?: NonNullable<Debugger['vmcs']>;
+  /** The VMCS's controls as they were at an exit of the trace; undefined where that is not known. */
+  controlsAt?(exit: number): { encoding: number; value: bigint }[] | undefined;
   /** Value of a VMCS field by its encoding; undefined when there is none. */
   vmcsField?(vcpu: number, encoding: number): bigint | undefined;
 }

@@ -16,8 +16,12 @@ export async function lastExit(target: Debugger, vcpu: number): Promise<ExitReco
   return records.findLast((exit) => exit.vcpu === vcpu);
 }
 
+const controlsAt = (target: Debugger, exit: ExitRecord) =>
+  target.exits?.controls?.(exit.sequence).catch(() => undefined);
+
 async function exitText(target: Debugger, exit: ExitRecord, here: boolean): Promise<string> {
-  const fields = await target.vmcs?.read(exit.vcpu);
+  // a guest of an older release does not know the first question
+  const fields = target.vmcs && ((await controlsAt(target, exit)) ?? (await target.vmcs.read(exit.vcpu)));
   const field = (encoding: number): bigint | undefined => fields?.find((it) => it.encoding === encoding)?.value;
   const name = exitReasonName(exit.reason);
   const subject = exitSubject(exit);

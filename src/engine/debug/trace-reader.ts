@@ -39,7 +39,8 @@ export function decodeRecord(bytes: Uint8Array): ExitRecord {
     csBase: u64(L.TR_CS_BASE),
     gla: u64(L.TR_GLA),
     gpa: u64(L.TR_GPA),
-    instructionLength: u32(L.TR_LENGTH),
+    instructionLength: view.getUint16(L.TR_LENGTH, true),
+    ...codeBits(view.getUint16(L.TR_CODE, true)),
     instructionInfo: u32(L.TR_INSTRUCTION_INFO),
     interruptionInfo: u32(L.TR_INTR_INFO),
     interruptionError: u32(L.TR_INTR_ERROR),
@@ -51,6 +52,12 @@ export function decodeRecord(bytes: Uint8Array): ExitRecord {
     action: ACTIONS[u32(L.TR_ACTION)] ?? 'none',
     detail: u32(L.TR_DETAIL),
   };
+}
+
+/** Records of older trace files do not say it. */
+function codeBits(code: number): Pick<ExitRecord, 'bits'> {
+  if (!(code & 0x8000)) return {};
+  return { bits: code & 1 ? 64 : code & 2 ? 32 : 16 };
 }
 
 /** Whether an exit meets a condition. */

@@ -50,10 +50,17 @@ const DWARF: Record<number, string> = { 1: 'rdx', 5: 'rdi', 10: 'r10', 13: 'r13'
 export async function backtrace(context: Unwinding): Promise<Frame[]> {
   const unwinder = new Unwinder(context);
   const frames = [unwinder.innermost()];
+  const slots = new Set<bigint>();
   while (frames.length < MAX_FRAMES) {
-    const caller = await unwinder.caller(frames.at(-1)!);
-    if (!caller || caller.sp === frames.at(-1)!.sp) break;
-    frames.push(caller);
+    const last = frames.at(-1)!;
+    const caller = await unwinder.caller(last);
+    if (!caller || caller.sp === last.sp) break;
+    // Of a return address that was found before this is the end: the chain runs in a circle.
+    if (caller.slot !== undefined && slots.has(caller.slot)) break;
+    if (caller.slot !== undefined) slots.add(caller.slot);
+    // A word that was searched for and says the same again is a copy of it that an earlier call has left.
+    if (caller.found === 'scan' && caller.pc === last.pc) frames[frames.length - 1] = { ...last, sp: caller.sp };
+    else frames.push(caller);
   }
   return frames;
 }

@@ -20,6 +20,18 @@ export function viewVmcs(vcpu: Vcpu): VmcsFieldValue[] {
   });
 }
 
+/** The control fields as they were at one of the vCPU's exits; undefined where that is no longer known. */
+export function controlsAt(vcpu: Vcpu, exit: number): { encoding: number; value: bigint }[] | undefined {
+  const before = vcpu.vmcs.controls.before(exit);
+  return (
+    before &&
+    VMCS_FIELDS.filter(({ type }) => type === 'control').map((field) => ({
+      encoding: field.encoding,
+      value: before.get(field.offset) ?? vcpu.vmcs.readField(field),
+    }))
+  );
+}
+
 /** Writes a field. @throws Error naming it when it is unknown, read-only or the value too wide. */
 export function writeVmcs(vcpu: Vcpu, encoding: number, value: bigint): void {
   const field = vmcsFieldByEncoding(encoding);

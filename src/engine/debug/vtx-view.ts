@@ -21,8 +21,9 @@ import { faultChain } from './fault-chain.js';
 import { readHost, writeHost } from './host-access.js';
 import type { BreakpointSink, MachineView, Watch } from './machine-view.js';
 import { LIVE, linearRip, liveLinearRip, readNamedRegisters, readRegisters, writeRegister } from './register-access.js';
+import { readRecord } from './trace-reader.js';
 import { guestWalk, hostReader, physicalMemory } from './translate.js';
-import { viewVmcs, writeVmcs } from './vmcs-view.js';
+import { controlsAt, viewVmcs, writeVmcs } from './vmcs-view.js';
 
 const WATCH_FLAGS = { read: 1, write: 2, access: 3 } as const;
 const WATCH_PHYSICAL = 4;
@@ -144,6 +145,12 @@ export class VtxView implements MachineView {
   vmcsField(vcpu: number, encoding: number): bigint | undefined {
     const field = vmcsFieldByEncoding(encoding);
     return field && this.settled(vcpu).vmcs.readField(field);
+  }
+
+  controlsAt(exit: number): { encoding: number; value: bigint }[] | undefined {
+    const newest = this.vm.host.getNumber(L.TRACE_SEQUENCE);
+    if (exit < 1 || exit > newest || exit <= newest - L.TRACE_RECORDS) return undefined;
+    return controlsAt(this.settled(readRecord(this.vm.host, exit).vcpu), exit);
   }
 
   walk(vcpu: number, gva: bigint): PageWalk {

@@ -1071,6 +1071,8 @@ export class Guest implements D.Debugger {
 
   readonly exits = {
     records: async (after: number, max: number): Promise<D.ExitRecord[]> => readTrace(this.#vm.host, after, max),
+    controls: async (sequence: number): Promise<{ encoding: number; value: bigint }[] | undefined> =>
+      this.#view.controlsAt?.(sequence),
     counts: async (): Promise<Record<string, number>> => this.exitCounts(),
   };
 

@@ -200,6 +200,7 @@ const METHODS: Record<MethodName, readonly Check[]> = {
   'vmcs.write': [vcpu, count, word],
   // -1: from the first one on
   'exits.records': [(value) => value === -1 || count(value), count],
+  'exits.controls': [count],
   'exits.counts': [],
   'compiler.counters': [],
   'console.serialLog': [],

@@ -229,6 +229,7 @@ export class Vcpu {
     const start = this.at(ACTIVE);
     this.host.u8.fill(0, start, start + VCPU_STATE_BYTES);
     this.host.u8.fill(0, this.vmcs.region + 16, this.vmcs.region + 4096);
+    this.vmcs.controls.forget();
     this.host.set32(this.at(VMCS_PTR), this.vmcs.region);
     this.host.set32(this.at(VCPU_INDEX), this.index);
     this.host.set64(this.at(XCR0), 1n);
@@ -265,6 +266,7 @@ export class Vcpu {
 
   load({ storedMsrs, ...state }: VcpuState): void {
     Object.assign(this, state);
+    this.vmcs.controls.forget();
     this.inGuest = false;
     this.entered = false;
     this.stepGoal = undefined;

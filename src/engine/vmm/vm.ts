@@ -586,6 +586,7 @@ export class Vm implements Hypervisor<Vcpu> {
   withdrawExit(reason: number): void {
     const { host } = this;
     host.setNumber(TRACE_SEQUENCE, host.getNumber(TRACE_SEQUENCE) - 1);
+    for (const vcpu of this.vcpus) vcpu.vmcs.controls.withdrawn();
     const count = EXIT_COUNTS + reason * 8;
     host.setNumber(count, host.getNumber(count) - 1);
     this.exits--;

@@ -1,4 +1,5 @@
 import { type VmcsField, vmcsField } from '../../spec/vmx/vmcs-fields.js';
+import { ControlHistory } from './control-history.js';
 import type { HostMemory } from './host-memory.js';
 
 /** Slot offset of a field by its name. @throws Error when there is no such field. */
@@ -36,20 +37,31 @@ const PENDING_ENABLED = 1 << 12;
 
 /** One VMCS region as the VMM reads and writes it (VMREAD and VMWRITE of root mode). */
 export class Vmcs {
+  readonly controls: ControlHistory;
+
   constructor(
     readonly host: HostMemory,
     /** Host-physical address of the region. */
     readonly region: number,
     /** Told of every write, so that the next VM entry checks the VMCS again. */
     readonly touched: () => void,
-  ) {}
+  ) {
+    this.controls = new ControlHistory(host);
+  }
 
   get(name: string): bigint {
     return this.host.get64(this.region + fieldOffset(name));
   }
 
   set(name: string, value: bigint | number): void {
-    this.host.set64(this.region + fieldOffset(name), BigInt(value));
+    const field = vmcsField(name);
+    if (!field) throw new Error(`no VMCS field ${name}`);
+    const at = this.region + field.offset;
+    if (field.type === 'control') {
+      const before = this.host.get64(at);
+      if (before !== BigInt.asUintN(64, BigInt(value))) this.controls.note(field.offset, before);
+    }
+    this.host.set64(at, BigInt(value));
     this.touched();
   }
 
@@ -107,7 +119,9 @@ export class Vmcs {
   }
 
   set primary(value: number) {
-    if (this.primary === value >>> 0) return;
+    const before = this.primary;
+    if (before === value >>> 0) return;
+    this.controls.note(F.primary, BigInt(before));
     this.host.set32(this.region + F.primary, value >>> 0);
     this.touched();
   }

@@ -16,6 +16,7 @@ import { ReasonsPane } from './reasons.js';
 import { RegistersPane } from './registers.js';
 import { StackPane } from './stack.js';
 import { TracePane } from './trace.js';
+import { VcpusPane } from './vcpus.js';
 import { VmcsPane } from './vmcs.js';
 import { WalkPane } from './walk.js';
 
@@ -40,6 +41,7 @@ export function createPanes(ui: Ui, disassembler: Disassembler): Panes {
     modules: new ModulesPane(ui),
     log: new LogPane(ui),
     reasons: new ReasonsPane(ui),
+    vcpus: new VcpusPane(ui),
     vmcs: new VmcsPane(ui),
     ept: new EptPane(ui),
   };

@@ -19,16 +19,22 @@ export class BreakpointsPane extends Pane {
     this.rows = source.value;
     const { theme } = this;
     if (this.rows.length === 0) cells.put(1, 0, 'none: b at the cursor, :break ADDR, :break vmexit REASON', theme.dim);
-    this.list(cells, this.rows.length, focused, (index) => {
-      const row = this.rows[index]!;
-      return [
-        [row.enabled ? '● ' : '○ ', theme.bp],
-        [`${row.id}`.padEnd(3), theme.dim],
-        [this.text(row), row.enabled ? theme.normal : theme.dim],
-        [row.hits ? `  ${row.hits}×` : '', theme.number],
-        [row.label ? `  ${row.label}` : '', theme.dim],
-      ];
-    });
+    this.list(
+      cells,
+      this.rows.length,
+      focused,
+      (index) => {
+        const row = this.rows[index]!;
+        return [
+          [row.enabled ? '● ' : '○ ', theme.bp],
+          [`${row.id}`.padEnd(3), theme.dim],
+          [this.text(row), row.enabled ? theme.normal : theme.dim],
+          [row.hits ? `  ${row.hits}×` : '', theme.number],
+          [row.label ? `  ${row.label}` : '', theme.dim],
+        ];
+      },
+      (index) => String(this.rows[index]!.id),
+    );
   }
 
   private text(row: Breakpoint): string {

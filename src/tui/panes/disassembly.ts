@@ -1,6 +1,7 @@
 /** Code around an address: symbols, the current line, breakpoints, and what exits. */
 import {
   BACKWARD_BYTES_PER_INSTRUCTION,
+  type CodeBits,
   type Disassembler,
   disassembleBackward,
   formatBytes,
@@ -9,6 +10,7 @@ import {
   type Instruction,
   isData,
 } from '../../disasm/index.js';
+import { exitedAt, exitRip } from '../../engine/debug/exit-place.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import { hex } from '../screen/text.js';
 import { onBackground } from '../screen/theme.js';
@@ -26,6 +28,7 @@ export class DisassemblyPane extends Pane {
   /** Linear address of the cursor's line; follows the program counter until it is moved. */
   selected: bigint | undefined;
   private first: bigint | undefined;
+  private code: { bits: CodeBits; base: bigint } | undefined;
   private lastPc: bigint | undefined;
   private shown: Instruction[] = [];
   private rows = 10;
@@ -40,7 +43,7 @@ export class DisassemblyPane extends Pane {
   override title(): Segment[] {
     const { theme, ui } = this;
     const syntax = ui.syntax === 'intel' ? 'Intel' : 'AT&T';
-    return [[' Disassembly '], [` ${syntax} ${this.model.bits()}-bit `, theme.dim]];
+    return [[' Disassembly '], [` ${syntax} ${this.bits()}-bit `, theme.dim]];
   }
 
   /** Address that commands such as "breakpoint here" mean. */
@@ -48,14 +51,25 @@ export class DisassemblyPane extends Pane {
     return this.selected ?? this.model.pc();
   }
 
-  goto(address: bigint): void {
+  /** @param code how the code there was read when it ran, where that may be another way than now */
+  goto(address: bigint, code?: { bits: CodeBits; base: bigint }): void {
     this.selected = address;
     this.first = undefined;
+    this.code = code;
+  }
+
+  private bits(): CodeBits {
+    return this.model.forcedBits ?? this.code?.bits ?? this.model.bits();
+  }
+
+  private segmentBase(): bigint {
+    return this.code?.base ?? this.model.segmentBase();
   }
 
   /** Back to the program counter. */
   follow(): void {
     this.selected = undefined;
+    this.code = undefined;
     this.first = undefined;
   }
 
@@ -67,6 +81,7 @@ export class DisassemblyPane extends Pane {
     if (pc !== this.lastPc) {
       this.lastPc = pc;
       this.selected = undefined;
+      this.code = undefined;
       if (!this.visible(pc)) this.first = undefined;
     }
     const target = this.selected ?? pc;
@@ -137,8 +152,9 @@ export class DisassemblyPane extends Pane {
     const { model, theme } = this;
     const exit = this.ui.exit();
     if (exit) {
-      const at = model.bits() === 64 ? exit.rip : BigInt.asUintN(32, exit.csBase + exit.rip);
-      if (at === line.address) return [`! exit ${exit.reason & 0xffff}`, theme.crit];
+      const rip = exitRip(exit, this.bits());
+      if (exitedAt(exit, rip, this.shown, model.info?.engine === 'kvm') === line.address)
+        return [`! exit ${exit.reason & 0xffff}`, theme.crit];
     }
     if (isData(line)) return undefined;
     const registers = model.registers().value;
@@ -160,7 +176,7 @@ export class DisassemblyPane extends Pane {
 
   private inIntelSyntax(line: Instruction): Instruction {
     if (this.ui.syntax === 'intel') return line;
-    const options = { bits: this.model.bits(), segmentBase: this.model.segmentBase(), count: 1 };
+    const options = { bits: this.bits(), segmentBase: this.segmentBase(), count: 1 };
     return this.disassembler.disassemble(line.bytes, line.address, options)[0] ?? line;
   }
 
@@ -172,9 +188,9 @@ export class DisassemblyPane extends Pane {
   private read(address: bigint, count: number): Instruction[] {
     const view = this.model.memory('gva', address, count * BACKWARD_BYTES_PER_INSTRUCTION);
     return this.disassembler.disassemble(view.bytes, address, {
-      bits: this.model.bits(),
+      bits: this.bits(),
       syntax: this.ui.syntax,
-      segmentBase: this.model.segmentBase(),
+      segmentBase: this.segmentBase(),
       count,
     });
   }
@@ -190,9 +206,9 @@ export class DisassemblyPane extends Pane {
     const view = this.model.memory('gva', start, Number(address - start));
     if (view.bytes.length < Number(address - start)) return view.pending ? undefined : address;
     const options = {
-      bits: this.model.bits(),
+      bits: this.bits(),
       syntax: this.ui.syntax,
-      segmentBase: this.model.segmentBase(),
+      segmentBase: this.segmentBase(),
     };
     const known = match && match.offset > 0n ? match.symbol.address : undefined;
     const back = disassembleBackward(this.disassembler, view.bytes, address, count, options, known);
@@ -204,7 +220,7 @@ export class DisassemblyPane extends Pane {
     const start = this.address;
     if (start === undefined) throw new Error('no code here');
     let at = start;
-    const options = { bits: this.model.bits(), syntax: this.ui.syntax, segmentBase: this.model.segmentBase() };
+    const options = { bits: this.bits(), syntax: this.ui.syntax, segmentBase: this.segmentBase() };
     while (at - start < MAX_FIND_BYTES) {
       const bytes = await this.model.debug.readMemory('gva', at, 4096, this.model.vcpu);
       const list = this.disassembler.disassemble(bytes, at, options);

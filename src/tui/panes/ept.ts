@@ -24,19 +24,25 @@ export class EptPane extends Pane {
     );
     const { theme } = this;
     const wide = cells.width >= 60;
-    this.list(cells, this.rows.length, focused, (index) => {
-      const range = this.rows[index]!;
-      const extent = size(range.bytes).padStart(6);
-      const detail = `${range.memoryType.padEnd(2)} ${wide ? `${size(BigInt(range.pageBytes)).padStart(2)} ${extent} ` : ''}`;
-      return [
-        [` ${hex(range.gpa, 8)}`, theme.number],
-        [wide ? `-${hex(range.gpa + range.bytes - 1n, 8)} ` : `${extent} `, theme.dim],
-        [`→ ${hex(range.hpa, 8)} `],
-        [permissions(range), range.write && range.execute ? theme.ok : theme.warn],
-        [` ${detail}`, theme.dim],
-        [range.label, theme.label],
-      ];
-    });
+    this.list(
+      cells,
+      this.rows.length,
+      focused,
+      (index) => {
+        const range = this.rows[index]!;
+        const extent = size(range.bytes).padStart(6);
+        const detail = `${range.memoryType.padEnd(2)} ${wide ? `${size(BigInt(range.pageBytes)).padStart(2)} ${extent} ` : ''}`;
+        return [
+          [` ${hex(range.gpa, 8)}`, theme.number],
+          [wide ? `-${hex(range.gpa + range.bytes - 1n, 8)} ` : `${extent} `, theme.dim],
+          [`→ ${hex(range.hpa, 8)} `],
+          [permissions(range), range.write && range.execute ? theme.ok : theme.warn],
+          [` ${detail}`, theme.dim],
+          [range.label, theme.label],
+        ];
+      },
+      (index) => hex(this.rows[index]!.gpa),
+    );
   }
 
   override key({ name }: PaneKey): boolean {

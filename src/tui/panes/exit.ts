@@ -67,7 +67,8 @@ export class ExitPane extends TextPane {
       theme.crit,
     );
     if (row) item('', row.title, theme.dim);
-    const field = (encoding: number) => model.vmcsField(encoding);
+    const controls = model.controlsAt(exit);
+    const { field } = controls;
     item('why', model.debug.vmcs ? explainExit(exit, field) : explainWithoutControls(exit), theme.warn);
     item('did', describeAction(exit), exit.action === 'stop' ? theme.crit : theme.normal);
     const qualification = qualificationFields(exit);
@@ -97,7 +98,7 @@ export class ExitPane extends TextPane {
         .map((name) => [name, field(ENCODING[name])] as const)
         .filter(([, value]) => value !== undefined)
         .map(([name, value]) => `${SHORT[name]} ${hex(value!)}`);
-      item('ctls', words.join('  '), theme.dim);
+      item('ctls', `${words.join('  ')}${controls.now ? ' (as they are now)' : ''}`, theme.dim);
     } else item('ctls', model.unavailable('vmcs'), theme.dim);
     for (const field of qualification) lines.push(this.bits('qual', field));
     for (const field of instruction) lines.push(this.bits('insn', field));

@@ -88,13 +88,26 @@ export abstract class Pane {
     for (const [y, line] of lines.entries()) cells.put(1, y, line, error ? this.theme.warn : this.theme.dim);
   }
 
-  /** Draws the rows of a list around its cursor. */
-  protected list(cells: CellPane, count: number, focused: boolean, row: (index: number) => readonly Segment[]): void {
-    this.clamp(count, cells.height);
-    for (let y = 0; y < cells.height && this.top + y < count; y++) {
+  /**
+   * Draws the rows of a list around its cursor.
+   * @param name what a row is by, where rows come, go or change places: the cursor stays on the row of its name
+   * @param head lines above it
+   */
+  protected list(
+    cells: CellPane,
+    count: number,
+    focused: boolean,
+    row: (index: number) => readonly Segment[],
+    name?: (index: number) => string,
+    head = 0,
+  ): void {
+    if (name) this.stayOnRow(count, name);
+    const height = Math.max(0, cells.height - head);
+    this.clamp(count, height);
+    for (let y = 0; y < height && this.top + y < count; y++) {
       const index = this.top + y;
-      cells.line(y, row(index));
-      if (index === this.cursor) this.highlight(cells, y, focused);
+      cells.line(y + head, row(index));
+      if (index === this.cursor) this.highlight(cells, y + head, focused);
     }
   }
 
@@ -110,6 +123,25 @@ export abstract class Pane {
     this.page = Math.max(1, height - 1);
   }
   private page = 10;
+
+  /** Of the row under the cursor, in lists whose rows move. */
+  private chosenRow: string | undefined;
+  /** The cursor as it was left by `stayOnRow`: elsewhere it was moved. */
+  private followedTo = -1;
+
+  /** Puts the cursor to the row that it was on, wherever that is now; to its old place when that row has gone. */
+  protected stayOnRow(count: number, name: (index: number) => string): void {
+    if (count === 0) return;
+    if (this.cursor === this.followedTo && this.chosenRow !== undefined) {
+      const named = this.chosenRow;
+      if (this.cursor >= count || name(this.cursor) !== named) {
+        for (let index = 0; index < count; index++) if (name(index) === named) this.cursor = index;
+      }
+    }
+    this.cursor = Math.max(0, Math.min(count - 1, this.cursor));
+    this.chosenRow = name(this.cursor);
+    this.followedTo = this.cursor;
+  }
 
   /** Moves a list's cursor. */
   protected move(name: string): boolean {

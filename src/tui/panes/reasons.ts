@@ -62,6 +62,7 @@ export class ReasonsPane extends Pane {
     const body = cells.height - 1;
     if (this.rows.length === 0)
       cells.put(1, 1, this.filterText ? 'no exit reason matches' : 'no VM exit so far', theme.dim);
+    this.stayOnRow(this.rows.length, (index) => this.rows[index]!.name);
     this.clamp(this.rows.length, body);
     for (let y = 0; y < body && this.top + y < this.rows.length; y++) {
       const index = this.top + y;

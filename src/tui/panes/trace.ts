@@ -39,7 +39,13 @@ export class TracePane extends Pane {
     if (this.following) this.cursor = Math.max(0, this.rows.length - 1);
     if (this.rows.length === 0)
       cells.put(1, 0, this.filterText ? 'no VM exit matches' : 'no VM exit so far', this.theme.dim);
-    this.list(cells, this.rows.length, focused, (index) => this.row(this.rows[index]!, chosen, cells.width));
+    this.list(
+      cells,
+      this.rows.length,
+      focused,
+      (index) => this.row(this.rows[index]!, chosen, cells.width),
+      (index) => String(this.rows[index]!.sequence),
+    );
   }
 
   private row(record: ExitRecord, chosen: ExitRecord | undefined, width: number): Segment[] {
@@ -47,10 +53,14 @@ export class TracePane extends Pane {
     const here = chosen?.sequence === record.sequence;
     const label = this.label(record);
     const place = width < NARROW && label ? '' : ` ${hex(record.csBase + record.rip)}`;
-    const room = width - HEAD_CELLS - this.digits - place.length;
+    // Of a guest with several vCPUs each row says whose it is.
+    const vcpus = this.model.info?.vcpus ?? 1;
+    const cpu = vcpus > 1 ? `${record.vcpu}`.padStart(String(vcpus - 1).length + 1) : '';
+    const room = width - HEAD_CELLS - this.digits - place.length - (cpu ? cpu.length + 1 : 0);
     return [
       [here ? '►' : ' ', theme.warn],
       [`#${record.sequence}`.padEnd(this.digits), theme.dim],
+      [cpu ? `v${cpu.trim().padEnd(cpu.length)}` : '', record.vcpu === this.model.vcpu ? theme.label : theme.dim],
       [exitReasonName(record.reason).padEnd(19).slice(0, 19), record.reason >>> 31 ? theme.crit : theme.mnemonic],
       [` ${exitSubject(record).padEnd(18).slice(0, 18)}`, theme.number],
       [` ${record.action.padEnd(6)}`, record.action === 'stop' ? theme.crit : theme.dim],

@@ -20,9 +20,12 @@ export class VmcsPane extends Pane {
   override readonly filterable = true;
   private rows: Row[] = [];
   private readonly opened = new Set<number>();
-  private previous = new Map<number, bigint>();
-  private changed = new Set<number>();
-  private seen: readonly VmcsFieldValue[] | undefined;
+  /** By vCPU: the fields as they were last shown, and those that were other before. */
+  private readonly looks = new Map<
+    number,
+    { seen: readonly VmcsFieldValue[]; values: Map<number, bigint>; changed: Set<number> }
+  >();
+  private changed: ReadonlySet<number> = new Set();
 
   override title(): Segment[] {
     return [
@@ -99,13 +102,14 @@ export class VmcsPane extends Pane {
   }
 
   private compare(fields: readonly VmcsFieldValue[]): void {
-    if (fields === this.seen) return;
-    this.seen = fields;
-    const next = new Map(fields.map((field) => [field.encoding, field.value]));
-    if (this.previous.size) {
-      this.changed = new Set([...next].filter(([key, value]) => this.previous.get(key) !== value).map(([key]) => key));
+    const { vcpu } = this.model;
+    const last = this.looks.get(vcpu);
+    if (fields !== last?.seen) {
+      const values = new Map(fields.map((field) => [field.encoding, field.value]));
+      const other = [...values].filter(([key, value]) => last && last.values.get(key) !== value);
+      this.looks.set(vcpu, { seen: fields, values, changed: new Set(other.map(([key]) => key)) });
     }
-    this.previous = next;
+    this.changed = this.looks.get(vcpu)!.changed;
   }
 
   override key({ name }: PaneKey): boolean {

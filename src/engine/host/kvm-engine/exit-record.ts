@@ -78,6 +78,9 @@ export class ExitTrace {
       host.set32(at + to, page.getUint32(from, true));
       host.set32(at + to + 4, page.getUint32(from + 4, true));
     }
+    // struct kvm_segment: db and l
+    const code = (page.getUint8(RUN.csBase + 17) << 1) | page.getUint8(RUN.csBase + 19) | 0x8000;
+    host.set32(at + L.TR_LENGTH, code << 16);
     host.setNumber(at + L.TR_CLOCK, facts.clock);
     host.setNumber(L.TRACE_SEQUENCE, sequence);
   }
