@@ -8,15 +8,22 @@ import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { prepare, root } from './prepare.mjs';
 
-prepare();
+const HELP = {
+  x87: 'x87 instructions on the host CPU',
+  simd: 'SSE and AVX instructions on the host CPU, all rounding modes',
+  peers: 'what hostile peers may say: RPC, QMP, GDB stubs, trace pages',
+};
+
 const [first, ...rest] = process.argv.slice(2);
+const values = first in HELP ? numbers(first, rest) : undefined;
+prepare();
 const run =
   first === 'x87'
-    ? x87(rest)
+    ? x87(values)
     : first === 'simd'
-      ? simd(rest)
+      ? simd(values)
       : first === 'peers'
-        ? peers(rest)
+        ? peers(values)
         : tester(process.argv.slice(2));
 process.exit(run.status ?? 1);
 
@@ -24,17 +31,27 @@ function tester(args) {
   return spawnSync(process.execPath, ['dist/engine/host/difftest/main.js', ...args], { cwd: root, stdio: 'inherit' });
 }
 
-function numbers(args) {
+/** The options of one of the sets; help, or what is wrong with them, ends the program. */
+function numbers(set, args) {
+  const usage = `usage: npm run fuzz -- ${set} [--cases N] [--seed N] [--only REGEX]   ${HELP[set]}`;
   const options = {
+    help: { type: 'boolean', default: false },
     cases: { type: 'string', default: '100000' },
     seed: { type: 'string', default: '1' },
     only: { type: 'string', default: '' },
   };
-  return parseArgs({ args, options }).values;
+  try {
+    const { values } = parseArgs({ args, options });
+    if (!values.help) return values;
+    console.log(usage);
+    process.exit(0);
+  } catch (error) {
+    console.error(`fuzz: ${error.message.split('\n')[0]}\n${usage}`);
+    process.exit(2);
+  }
 }
 
-function simd(args) {
-  const values = numbers(args);
+function simd(values) {
   const env = {
     ...process.env,
     VMSCOPE_SIMD_TOTAL: values.cases,
@@ -44,14 +61,12 @@ function simd(args) {
   return vitest(['test/core/simd/native', '-t', 'random cases'], env);
 }
 
-function peers(args) {
-  const values = numbers(args);
+function peers(values) {
   const env = { ...process.env, VMSCOPE_PEERS_TOTAL: values.cases, VMSCOPE_PEERS_SEED: values.seed };
   return vitest(['test/targets/fuzz.test.ts'], env);
 }
 
-function x87(args) {
-  const values = numbers(args);
+function x87(values) {
   const env = {
     ...process.env,
     VMSCOPE_X87_TOTAL: values.cases,
