@@ -1,6 +1,7 @@
 // Writes src/engine/core/generated/*.ts from the opcode table and the VMX tables. Run by the build of the core.
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { featureOf, OPCODE_FEATURES, wideFeatureOf } from '../src/spec/opcodes/features.js';
+import { FIRST_HANDLER, FIRST_LEAN_HANDLER, HANDLERS, LEAN_HANDLERS } from '../src/spec/opcodes/handlers.js';
 import { OPCODES, type OpcodeRow, VECTOR_GROUPS } from '../src/spec/opcodes/index.js';
 import { dispatchText } from './core-dispatch.js';
 import { vmcsTables } from './gen-vmcs-tables.js';
@@ -128,7 +129,7 @@ function encode(row: OpcodeRow, handlerId: number): Entry[] {
   const mode = row.attributes.includes('i64') ? 1 : row.attributes.includes('o64') ? 2 : 0;
   let attributes = (modrm ? ATTRIBUTE_MODRM : 0) | (control ? ATTRIBUTE_REGISTER : 0);
   for (const attribute of row.attributes) attributes |= ATTRIBUTE_BITS[attribute] ?? 0;
-  const op = 1024 + handlerId * 2;
+  const op = FIRST_HANDLER + handlerId * 2;
   const codes = [0, 1, 2].map((n) => {
     const operand = operands[n];
     return operand ? KINDS.indexOf(operand.kind) * 8 + SIZES.indexOf(operand.size) : 0;
@@ -182,20 +183,6 @@ function operationId(row: OpcodeRow): number {
   return VECTOR_GROUPS.indexOf(row.group) * 64 + place;
 }
 
-/**
- * Vector instructions that touch no flags: the dispatcher calls them without putting its state into memory. Their
- * numbers come last.
- */
-const leanHandlers = [
-  ...new Set(OPCODES.filter((row) => row.group !== undefined && row.writes === '').map((row) => row.handler)),
-].sort();
-const handlers = [
-  ...[...new Set([...OPCODES.map((row) => row.handler), 'execGeneralProtection'])]
-    .filter((name) => !leanHandlers.includes(name))
-    .sort(),
-  ...leanHandlers,
-];
-
 /** Folders of the core that carry out instructions. */
 const HANDLER_FOLDERS = ['exec', 'fpu', 'simd'];
 
@@ -215,7 +202,7 @@ function findHandlers(): Map<string, string> {
 function writeOpcodeTable(): void {
   const lists: number[][][] = Array.from({ length: 7 * 256 }, () => []);
   for (const row of OPCODES) {
-    for (const entry of encode(row, handlers.indexOf(row.handler)))
+    for (const entry of encode(row, HANDLERS.indexOf(row.handler)))
       lists[entry.map * 256 + entry.opcode]?.push(entry.bytes);
   }
   const records: number[][] = [Array(16).fill(0)];
@@ -257,29 +244,29 @@ function writeOpcodeTable(): void {
 
 function writeHandlers(): void {
   const found = findHandlers();
-  const missing = handlers.filter((name) => !found.has(name));
+  const missing = HANDLERS.filter((name) => !found.has(name));
   if (missing.length > 0) console.warn(`not there yet, answered with #UD: ${missing.join(' ')}`);
   const byFile = new Map<string, string[]>();
-  for (const name of handlers) {
+  for (const name of HANDLERS) {
     const file = found.get(name);
     if (file !== undefined) byFile.set(file, [...(byFile.get(file) ?? []), name]);
   }
   const imports = [...byFile].map(([file, names]) => `import { ${names.join(', ')} } from '../${file}';`);
-  const ids = handlers.map(
+  const ids = HANDLERS.map(
     (name, n) =>
       `export const H_${name
         .slice(4)
         .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
-        .toUpperCase()}: u32 = ${1024 + n * 2};`,
+        .toUpperCase()}: u32 = ${FIRST_HANDLER + n * 2};`,
   );
-  const cases = handlers.map((name, n) => `    case ${n}: return ${found.has(name) ? name : 'execUd'}(u);`);
+  const cases = HANDLERS.map((name, n) => `    case ${n}: return ${found.has(name) ? name : 'execUd'}(u);`);
   if (!found.has('execUd')) throw new Error('exec/ has no execUd');
   writeFileSync(
     `${CORE}/generated/handlers.ts`,
     `${HEADER}${imports.join('\n')}\n\n` +
       '// Micro-op numbers of the handlers; the odd number that follows is the same handler ending its block.\n' +
-      `export const H_FIRST = 1024;\n${ids.join('\n')}\n\n` +
-      `/** From here on: handlers that the dispatcher calls directly, its cases from OP_VECTOR on. */\nexport const H_LEAN: u32 = ${1024 + (handlers.length - leanHandlers.length) * 2};\n\n` +
+      `export const H_FIRST = ${FIRST_HANDLER};\n${ids.join('\n')}\n\n` +
+      `/** From here on: handlers that the dispatcher calls directly, its cases from OP_VECTOR on. */\nexport const H_LEAN: u32 = ${FIRST_LEAN_HANDLER};\n\n` +
       '/** Carries out a micro-op that has no case of its own in the dispatcher. */\n' +
       `export function callHandler(op: u32, u: usize): i32 {\n  switch ((op - H_FIRST) >> 1) {\n${cases.join('\n')}\n    default: return execUd(u);\n  }\n}\n`,
   );
@@ -312,8 +299,8 @@ function writeDispatch(): void {
   const { dispatch, ops } = dispatchText(
     HEADER,
     readFileSync(`${CORE}/exec/execute-blocks.ts`, 'utf8'),
-    handlers,
-    leanHandlers.map((name) => ({ name, file: found.get(name) ?? '' })),
+    HANDLERS,
+    LEAN_HANDLERS.map((name) => ({ name, file: found.get(name) ?? '' })),
   );
   writeFileSync(`${CORE}/generated/dispatch.ts`, dispatch);
   writeFileSync(`${CORE}/generated/ops.ts`, ops);

@@ -4,7 +4,11 @@ export class RandomProgram {
   /** Registers that code may write: rbx, rbp, rsi and rsp keep addresses, r9 and r15 count. */
   static readonly FREE = [0, 1, 2, 7, 8, 10, 11, 12];
 
-  constructor(seed: number) {
+  /** @param repeats with repeated string instructions, whose iterations count one by one */
+  constructor(
+    seed: number,
+    readonly repeats = true,
+  ) {
     this.#seed = seed >>> 0;
   }
 
@@ -54,7 +58,7 @@ export class RandomProgram {
     const low = size === 0 ? 0 : 1;
     const high = size === 0 && this.below(2) === 0;
     const imm = (bytes: number): number[] => Array.from({ length: bytes }, () => this.below(256));
-    switch (this.below(20)) {
+    switch (this.below(22)) {
       case 0:
       case 1:
       case 2:
@@ -96,6 +100,10 @@ export class RandomProgram {
       }
       case 17:
         return this.#rarer(reg & 7);
+      case 20:
+        return this.#called(reg & 7);
+      case 21:
+        return this.#vector();
       case 16:
         return this.pick([
           [0x48 | (reg >> 3), 0x0f, 0xc8 + (reg & 7)],
@@ -151,6 +159,64 @@ export class RandomProgram {
       [...wide, 0xd1, 0xd0 | (this.below(2) << 3) | this.pick(low)],
       [0x0f, 0x90 + this.below(16), 0x43, this.below(100)],
       [0x0f, 0xae, 0xf0],
+    ]);
+  }
+
+  /** Instructions that have no row: LOCKed and repeated ones, x87, what asks for flags and registers as a whole. */
+  #called(reg: number): number[] {
+    const low = [0, 1, 2, 7];
+    const place = (register: number): number[] => [0xb8 + register, 0, 0x18, 4, 0];
+    const size = this.below(2) ? [0x48] : [];
+    const disp = this.below(100);
+    const count = [0xb9, this.below(20), 0, 0, 0];
+    const repeated = [
+      [0xfc, ...place(6), ...place(7), ...count, 0xf3, ...size, this.pick([0xa4, 0xa5])],
+      [0xfc, ...place(7), ...count, 0xf3, ...size, this.pick([0xaa, 0xab])],
+      [0xfc, ...place(7), ...count, this.pick([0xf2, 0xf3]), ...size, this.pick([0xae, 0xaf])],
+      [0xfc, ...place(6), ...place(7), ...count, this.pick([0xf2, 0xf3]), this.pick([0xa6, 0xa7])],
+    ];
+    if (this.repeats && this.below(4) === 0) return this.pick(repeated);
+    return this.pick([
+      [0xf0, ...size, this.pick([0x01, 0x09, 0x11, 0x29, 0x31]), 0x43 | ((reg & 3) << 3), disp],
+      [0xf0, ...size, 0x0f, this.pick([0xb1, 0xc1]), 0x43 | (((reg & 3) % 3) << 3), disp],
+      [0xf0, ...size, 0xff, 0x43 | (this.below(2) << 3), disp],
+      [...size, 0x0f, this.pick([0xa3, 0xab, 0xb3, 0xbb]), 0xc0 | (this.pick(low) << 3) | this.pick(low)],
+      [...size, 0x87, 0x43 | (((reg & 3) % 3) << 3), disp],
+      [...size, this.pick([0xd1, 0xd3]), 0xc0 | (this.pick([2, 3]) << 3) | this.pick(low)],
+      [0x9c, 0x8f, 0x43, disp & 0x78],
+      [0x9c, 0x9d],
+      [0xd9, 0xe8, 0xd8, 0x43, disp, 0xd9, 0x5b, disp],
+      [0xdb, 0x43, disp, 0xd9, 0xe1, 0xdd, 0x5b, disp],
+      [0x8c, 0xd8 | this.pick(low)],
+      [0x0f, 0x20, 0xc0 | this.pick(low)],
+      [0x0f, 0x01, 0xe0 | this.pick(low)],
+      [0xd7],
+      [0xfa],
+    ]);
+  }
+
+  /** SSE of both kinds, between registers, general ones and memory. */
+  #vector(): number[] {
+    const rm = (r: number): number[] =>
+      this.below(2) ? [0x43 | (r << 3), this.below(7) * 16] : [0xc0 | (r << 3) | this.below(8)];
+    const xmm = this.below(8);
+    const wide = this.below(2) ? [0x48] : [];
+    const low = this.pick([0, 1, 2, 7]);
+    return this.pick([
+      [0x66, 0x0f, this.pick([0xef, 0xeb, 0xdb, 0xdf, 0xfe, 0xd4, 0xfa, 0xfb, 0x74, 0x66, 0xda, 0xf4, 0x62, 0x6c]), ...rm(xmm)],
+      [0x66, 0x0f, 0x70, ...rm(xmm), this.below(256)],
+      [this.pick([0xf2, 0xf3]), 0x0f, this.pick([0x51, 0x58, 0x59, 0x5c, 0x5d, 0x5e, 0x5f, 0x10]), ...rm(xmm)],
+      [0x66, 0x0f, this.pick([0x2e, 0x2f]), ...rm(xmm)],
+      [0x66, ...wide, 0x0f, this.pick([0x6e, 0x7e]), 0xc0 | (xmm << 3) | low],
+      [0xf2, ...wide, 0x0f, this.pick([0x2a]), 0xc0 | (xmm << 3) | low],
+      [0xf2, ...wide, 0x0f, this.pick([0x2c, 0x2d]), 0xc0 | (low << 3) | xmm],
+      [0x66, 0x0f, 0xd7, 0xc0 | (low << 3) | xmm],
+      [0x66, 0x0f, 0x73, 0xc0 | (this.pick([2, 3, 6, 7]) << 3) | xmm, this.below(70)],
+      [0xf3, 0x0f, 0x7e, ...rm(xmm)],
+      [0x0f, this.pick([0x10, 0x11, 0x28]), 0x43 | (xmm << 3), this.below(7) * 16],
+      [0x66, 0x0f, 0xd6, 0x43 | (xmm << 3), this.below(100)],
+      [0xf2, 0x0f, 0x11, 0x43 | (xmm << 3), this.below(100)],
+      [0x0f, 0xae, 0x5b, this.below(25) * 4],
     ]);
   }
 

@@ -21,6 +21,8 @@ it('random programs: registers, flags, memory and icount at random moments', { t
       m.setReg('rsi', 0x41800);
       m.setReg('rsp', 0x80000);
       m.setReg('rbp', 0x81000);
+      m.set(L.CR4, m.get(L.CR4) | 0x600n); // OSFXSR, OSXMMEXCPT
+      m.core.updateMode();
       m.load(start, code);
       m.set(L.RIP, start);
     });

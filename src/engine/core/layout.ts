@@ -358,14 +358,21 @@ export const CARRY_RESULT = GLOBAL + 0x320; // i64
 export const CARRY_OPERAND = GLOBAL + 0x328; // u64
 /** What canonical bases leave of 64 bits: 7 on a CPU with 57-bit linear addresses, 16 on one with 48. */
 export const LINEAR_SHIFT = GLOBAL + 0x330; // u32
+/** u32: 1 while a region runs, 2 when decoded code was dropped meanwhile. */
+export const JIT_INSIDE = GLOBAL + 0x334;
+export const JIT_RUNNING = 1;
+export const JIT_STALE = 2;
 /** What a compiled region leaves (src/engine/jit/region-writer.ts). */
 export const JIT_LEFT = GLOBAL + 0x340; // i32: instructions that may still run
-export const JIT_UOP = GLOBAL + 0x344; // u32: micro-op that the interpreter goes on at, bit 0: by its instruction alone; 0: at JIT_RIP
+export const JIT_UOP = GLOBAL + 0x344; // u32: micro-op that the interpreter goes on at, bit 0: by its instruction alone; 0: at JIT_RIP; JIT_HANDLED
+/** In JIT_UOP: a handler was called, whose status is JIT_STATUS; where it has completed, the guest goes on at NEXT_RIP. */
+export const JIT_HANDLED = 2;
 export const JIT_BLOCK = GLOBAL + 0x348; // u32: first micro-op of its block, whose RIP is JIT_RIP
 export const JIT_KIND = GLOBAL + 0x34c; // u32, with the next two: the lazy flags
 export const JIT_RESULT = GLOBAL + 0x350; // i64
 export const JIT_FIRST = GLOBAL + 0x358; // u64
 export const JIT_CARRY = GLOBAL + 0x360; // u32: CF as INC or DEC left it
+export const JIT_STATUS = GLOBAL + 0x364; // u32: XS_* of the handler that a region was left for, XS_OK: it has completed
 export const JIT_RIP = GLOBAL + 0x368; // u64
 /** Instructions between two samples of where the guest is; samples that make a block hot, 0: nothing is compiled. */
 export const JIT_SLICE = GLOBAL + 0x370; // u32
@@ -417,6 +424,8 @@ export const COUNTER_POOL_DROPPED = 4;
 export const COUNTER_REGION_ENTRIES = 5;
 export const COUNTER_REGION_INSTRUCTIONS = 6;
 export const COUNTER_REGION_MISSES = 7;
+/** How often a region was left behind or at an instruction that it had called the handler of. */
+export const COUNTER_REGION_HANDLED = 8;
 
 /** Events delivered, or turned into a double or triple fault: count u32, then a ring of entries (events/fault-log.ts). */
 export const FAULT_LOG = GLOBAL + 0x800;

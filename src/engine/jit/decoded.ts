@@ -1,6 +1,8 @@
 // Decoded blocks as they lie in the core's memory: what a region is made of. See core/uop.ts and core/decode/cache.ts.
-import { type NumberedUop, OP_NEXT, OP_REGION, UOPS } from '../../spec/uops/index.js';
+import { FIRST_HANDLER } from '../../spec/opcodes/handlers.js';
+import { type NumberedUop, OP_END, OP_NEXT, OP_REGION, UOPS } from '../../spec/uops/index.js';
 import { BLOCK_HASH, BLOCK_HASH_ENTRIES } from '../core/layout.js';
+import { type Called, leanHandler, numberedHandler } from './handlers.js';
 
 export const UOP_BYTES = 32;
 export const BLOCK_HEADER = 32;
@@ -12,6 +14,8 @@ export interface DecodedUop {
   readonly at: number;
   readonly op: number;
   readonly row: NumberedUop | undefined;
+  /** Where there is no row, or its guard does not hold. */
+  readonly handler: Called | undefined;
   readonly r: number;
   readonly rm: number;
   readonly base: number;
@@ -58,6 +62,7 @@ function decodedUop(memory: DataView, at: number): DecodedUop {
     at,
     op,
     row,
+    handler: row ? undefined : op >= FIRST_HANDLER ? numberedHandler(op) : op >= OP_END ? leanHandler(op - OP_END) : undefined,
     branchBytes: row?.fused ? (flags >>> 24) & 15 : 0,
     r: memory.getUint8(at + 2),
     rm: memory.getUint8(at + 3),

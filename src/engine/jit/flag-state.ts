@@ -3,7 +3,7 @@
 import type { Size } from '../../spec/uops/expression.js';
 import { FLAG_KINDS } from '../../spec/uops/flags.js';
 import { type FlagStep, factsOf, type Step } from '../../spec/uops/row.js';
-import type { DecodedBlock } from './decoded.js';
+import type { DecodedBlock, DecodedUop } from './decoded.js';
 
 /** stored: in RFLAGS. unknown: any of them, only k tells. */
 export type FlagRuleState = 'stored' | 'given' | 'added' | 'subtracted' | 'increment' | 'decrement' | 'unknown';
@@ -77,8 +77,8 @@ const READS_AFTER = new WeakMap<readonly Step[], boolean>();
 
 /** Does the micro-op need to know how the flags before it were made? */
 export function needsState(block: DecodedBlock, at: number): boolean {
-  const { row } = block.uops[at];
-  if (!row) return false;
+  const { row, handler } = block.uops[at];
+  if (!row) return handler !== undefined && !handler.lean;
   const facts = factsOf(row.body);
   if (facts.readsFlags && !readsAfterWriting(row.body)) return true;
   if (facts.writesFlags !== 'some' || oldFlagsDie(block, at)) return false;
@@ -98,13 +98,12 @@ export interface BlockFlags {
 export function blockFlags(block: DecodedBlock): BlockFlags {
   let needs = false;
   let fixed: FlagState | undefined;
-  const steps: FlagStep[] = [];
   block.uops.forEach((uop, n) => {
-    if (!uop.row) return;
     if (fixed === undefined && needsState(block, n)) needs = true;
+    if (isWhole(uop)) fixed = STORED;
+    if (!uop.row) return;
     const step = flagStep(uop.row.body);
     if (!step) return;
-    steps.push(step);
     if (factsOf(uop.row.body).writesFlags === 'all') fixed = after(step, UNKNOWN);
     else if (fixed !== undefined) fixed = partly(step, uop.row.body, fixed);
   });
@@ -112,7 +111,9 @@ export function blockFlags(block: DecodedBlock): BlockFlags {
     needs,
     end: (start) => {
       let state = start;
-      for (const { row } of block.uops) {
+      for (const uop of block.uops) {
+        const { row } = uop;
+        if (isWhole(uop)) state = STORED;
         const step = row && flagStep(row.body);
         if (!step) continue;
         state = factsOf(row.body).writesFlags === 'all' ? after(step, state) : partly(step, row.body, state);
@@ -121,6 +122,9 @@ export function blockFlags(block: DecodedBlock): BlockFlags {
     },
   };
 }
+
+/** Its handler finds and leaves the flags in RFLAGS. */
+const isWhole = ({ handler }: DecodedUop): boolean => handler !== undefined && !handler.lean;
 
 /** Flags that are changed in RFLAGS itself. */
 export const toStored = ({ rule, mask }: FlagStep): boolean => rule === 'some' && mask !== CARRY_AND_OVERFLOW;

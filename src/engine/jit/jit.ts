@@ -45,6 +45,8 @@ export class Jit {
   /** Place of the next function. */
   #next: number;
   readonly #first: number;
+  /** What a module of regions gets: the core alone owns the table. */
+  readonly #imports: { memory: WebAssembly.Memory; callLean: CoreExports['callLean']; callWhole: CoreExports['callWhole'] };
   #epoch = 0;
 
   /**
@@ -56,6 +58,8 @@ export class Jit {
     readonly mode: JitMode,
     readonly clock: () => number = () => 0,
   ) {
+    const { callLean, callWhole } = core;
+    this.#imports = { memory, callLean, callWhole };
     this.#view = new DataView(memory.buffer);
     this.#u32 = new Uint32Array(memory.buffer);
     this.#first = core.table.length;
@@ -147,7 +151,7 @@ export class Jit {
   #install(found: readonly { block: number; linear: bigint; region: Region }[]): void {
     const bytes = moduleOf(found.map(({ region }) => region.code));
     const module = new WebAssembly.Module(bytes);
-    const { exports } = new WebAssembly.Instance(module, { env: { memory: this.memory } });
+    const { exports } = new WebAssembly.Instance(module, { env: this.#imports });
     if (this.#next + found.length > this.core.table.length) this.core.table.grow(Math.max(64, found.length));
     found.forEach(({ block, linear, region }, n) => {
       const index = this.#next++;

@@ -13,6 +13,7 @@ import {
   JIT_BLOCK,
   JIT_CARRY,
   JIT_FIRST,
+  JIT_HANDLED,
   JIT_KIND,
   JIT_LEFT,
   JIT_RESULT,
@@ -20,6 +21,8 @@ import {
   JIT_UOP,
   MODE_CODE64,
   RFLAGS,
+  RIP_BASE,
+  REG_RIP,
   TLB_READ,
   TLB_WRITE,
   VECTORS_OFF,
@@ -39,8 +42,9 @@ import {
   STORED,
   toStored,
 } from './flag-state.js';
+import { type Called, leanHandlerOf } from './handlers.js';
 import type { Site } from './region.js';
-import { FunctionWriter, I32, I64, type MemoryOp } from './wasm-writer.js';
+import { FunctionWriter, I32, I64, IMPORTS, type MemoryOp } from './wasm-writer.js';
 
 const RSP = 4;
 const RBP = 5;
@@ -52,11 +56,16 @@ const STORES: Record<number, MemoryOp> = { 0: 'i32.store8', 1: 'i32.store16', 2:
 export const REGION_PARAMETERS = [I64, I32] as const;
 const RIP_LOCAL = 0;
 const LEFT_LOCAL = 1;
+const CALL_LEAN = IMPORTS.findIndex(({ name }) => name === 'callLean');
+const CALL_WHOLE = IMPORTS.findIndex(({ name }) => name === 'callWhole');
+/** REGION_STOPPED of core/exec/regions.ts. */
+const STOPPED = -0x8000_0000;
 
 export class RegionWriter {
   readonly code = new FunctionWriter(REGION_PARAMETERS);
   readonly #registers = new Map<number, number>();
-  readonly #written = new Set<number>();
+  /** Registers that rows write: their places in memory are stale inside the region. */
+  readonly #written: readonly number[];
   readonly #temporaries = new Map<string, number>();
   readonly #flags: FlagLocals;
   readonly #context: number;
@@ -91,7 +100,9 @@ export class RegionWriter {
     this.#outUop = local(I32);
     this.#outBlock = local(I32);
     this.#outRip = local(I64);
-    for (const register of usedRegisters(blocks)) {
+    const { used, written } = registersOf(blocks);
+    this.#written = written;
+    for (const register of used) {
       const own = local(I64);
       this.#registers.set(register, own);
       code
@@ -221,9 +232,14 @@ export class RegionWriter {
   uop(at: number): boolean {
     const uop = this.#block.uops[at];
     const { row } = uop;
-    if (!row || (needsState(this.#block, at) && this.#state.rule === 'unknown')) {
+    if ((!row && !uop.handler) || (needsState(this.#block, at) && this.#state.rule === 'unknown')) {
       this.leaveBefore(uop);
       return false;
+    }
+    if (!row) {
+      if (uop.handler!.lean) this.#callLean(uop.handler!, uop);
+      else this.#callWhole(uop);
+      return true;
     }
     const { guard } = row.row;
     if (guard) {
@@ -238,11 +254,66 @@ export class RegionWriter {
         code.op('i32.wrap').i32(15).op('i32.and', 'i32.or');
       }
       code.open('if');
-      this.leaveBefore(uop);
+      this.#callLean(leanHandlerOf(row.row.handler), uop);
+      code.op('else');
+      this.#body(row.body, uop, at);
       code.close();
+      return true;
     }
     this.#body(row.body, uop, at);
     return true;
+  }
+
+  #spill(registers: Iterable<number>): void {
+    for (const register of registers) {
+      this.code.i32(0).get(this.#registers.get(register)!).memory('i64.store', GPR + register * 8);
+    }
+  }
+
+  #reload(registers: Iterable<number>): void {
+    for (const register of registers) {
+      this.code.i32(0).memory('i64.load', GPR + register * 8).set(this.#registers.get(register)!);
+    }
+  }
+
+  /** Calls a handler that needs nothing but its operands in memory; leaves before it where it does not complete. */
+  #callLean({ number, registers }: Called, uop: DecodedUop): void {
+    const { code } = this;
+    const operands = registers ? [uop.r, uop.rm, vexRegister(uop)] : [];
+    this.#spill(this.#written.filter((register) => [uop.base, uop.index, ...operands].includes(register)));
+    if (uop.base === REG_RIP) {
+      code.i32(0);
+      this.#rip(0);
+      code.memory('i64.store', RIP_BASE);
+    }
+    const answer = this.#temporary('answer', I32);
+    code.i32(number).i32(uop.at).get(LEFT_LOCAL).call(CALL_LEAN).tee(answer).i32(STOPPED).op('i32.eq');
+    code.open('if');
+    this.leaveBefore(uop);
+    code.close();
+    code.get(answer).set(LEFT_LOCAL);
+    this.#reload(new Set(operands.filter((register) => this.#registers.has(register))));
+  }
+
+  /** Calls a handler with everything in memory; where it ends otherwise than at the next instruction the region is left. */
+  #callWhole(uop: DecodedUop): void {
+    const { code } = this;
+    this.#spill(this.#written);
+    this.storeFlags();
+    this.#state = STORED;
+    const answer = this.#temporary('answer', I32);
+    code.i32(uop.at);
+    this.#rip(0);
+    code
+      .get(LEFT_LOCAL)
+      .i32(this.#block.instructions - uop.nth)
+      .call(CALL_WHOLE)
+      .set(answer);
+    this.#reload(this.#registers.keys());
+    code.get(answer).i32(STOPPED).op('i32.eq').open('if');
+    code.i32(JIT_HANDLED).set(this.#outUop).branch(this.#exit);
+    code.close();
+    code.get(answer).set(LEFT_LOCAL);
   }
 
   #body(body: readonly Step[], uop: DecodedUop, at: number): void {
@@ -434,7 +505,6 @@ export class RegionWriter {
       return;
     }
     const own = this.#registers.get(register)!;
-    this.#written.add(register);
     if (size === 3) {
       evaluate(scope, value);
       code.set(own);
@@ -569,9 +639,10 @@ function registerOf(uop: DecodedUop, to: 'r' | 'rm' | 'vex' | number, size: Size
   return to === 'vex' ? { register: vexRegister(uop), high: false } : operandOf(uop, to, size);
 }
 
-/** General registers that blocks name. */
-function usedRegisters(blocks: readonly DecodedBlock[]): number[] {
+/** General registers that the rows of blocks name, and those that they write. */
+function registersOf(blocks: readonly DecodedBlock[]): { used: number[]; written: number[] } {
   const used = new Set<number>();
+  const written = new Set<number>();
   for (const { uops } of blocks) {
     for (const uop of uops) {
       if (!uop.row) continue;
@@ -587,7 +658,9 @@ function usedRegisters(blocks: readonly DecodedBlock[]): number[] {
       const steps = (body: readonly Step[]): void => {
         for (const step of body) {
           if (step.step === 'set') {
-            used.add(registerOf(uop, step.to, step.size).register);
+            const { register } = registerOf(uop, step.to, step.size);
+            used.add(register);
+            written.add(register);
           }
           if (step.step === 'access' && step.at === 'top') used.add(RSP);
           if (step.step === 'access' && step.at === 'frame') used.add(RBP);
@@ -599,5 +672,7 @@ function usedRegisters(blocks: readonly DecodedBlock[]): number[] {
       steps(uop.row.body);
     }
   }
-  return [...used].filter((register) => register < GENERAL_REGISTERS).sort((a, b) => a - b);
+  const general = (registers: Iterable<number>): number[] =>
+    [...registers].filter((register) => register < GENERAL_REGISTERS).sort((a, b) => a - b);
+  return { used: general(used), written: general(written) };
 }

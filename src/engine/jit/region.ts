@@ -41,7 +41,7 @@ export interface Site {
 }
 
 /** How a block ends. */
-type Ending = 'runs on' | 'branch' | 'jump' | 'call' | 'computed jump' | 'computed call' | 'return' | 'leaves';
+type Ending = 'runs on' | 'handler' | 'branch' | 'jump' | 'call' | 'computed jump' | 'computed call' | 'return' | 'leaves';
 
 interface Node extends Site {
   /** Bytes of the interpreter's block, which a way out in the middle goes on in. */
@@ -55,6 +55,7 @@ interface Node extends Site {
 function endingOf(block: DecodedBlock): Ending {
   const last = block.uops.at(-1) as DecodedUop;
   if (last.op === OP_NEXT) return 'runs on';
+  if (last.handler) return last.handler.ends ? 'handler' : 'runs on';
   const step = last.row?.body.at(-1);
   const handler = last.row?.row.handler;
   if (step?.step === 'branch') return 'branch';
@@ -245,7 +246,7 @@ class Discovery {
     const { block, delta, ending } = node;
     const last = block.uops.at(-1) as DecodedUop;
     if (ending === 'branch' || ending === 'jump' || ending === 'call') node.taken = this.#reach(delta + last.target);
-    if (ending === 'runs on' || ending === 'branch') node.next = this.#reach(delta + block.bytes);
+    if (ending === 'runs on' || ending === 'handler' || ending === 'branch') node.next = this.#reach(delta + block.bytes);
     if (ending === 'call' || ending === 'computed call') {
       const back = this.#reach(delta + block.bytes);
       if (back !== undefined) this.returns.add(back);
@@ -306,10 +307,11 @@ export function compileRegion(
   breaksAt: FindBreakpoint,
 ): Region | undefined {
   const root = decodedBlock(memory, rootAddress);
-  if (!root.uops[0].row || breaksAt(0)) return undefined;
+  if ((!root.uops[0].row && !root.uops[0].handler) || breaksAt(0)) return undefined;
   const discovery = new Discovery(memory, root, findPage, breaksAt);
   const { nodes } = discovery;
-  if (nodes.length === 0) return undefined;
+  // handlers alone are no faster than in the interpreter
+  if (!nodes.some(({ block }) => block.uops.some(({ row }) => row))) return undefined;
   const ranges = discovery.ranges();
   if (ranges.length > MAX_JIT_RANGES) return undefined;
   const graph: Graph = {
@@ -406,6 +408,7 @@ function writeNode(writer: RegionWriter, node: Node, start: FlagState, on: WaysO
     case 'leaves':
       return;
     case 'runs on':
+    case 'handler':
       on.go(next, behind);
       return;
     case 'branch': {

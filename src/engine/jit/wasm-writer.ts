@@ -195,6 +195,13 @@ export class FunctionWriter {
     return this;
   }
 
+  /** Calls an imported function by its place in IMPORTS. */
+  call(place: number): this {
+    this.#code.push(0x10);
+    pushUnsigned(this.#code, place);
+    return this;
+  }
+
   /** Opens a block, loop or if; answers its place for branch(). */
   open(kind: 'block' | 'loop' | 'if'): number {
     this.#code.push({ block: 0x02, loop: 0x03, if: 0x04 }[kind], VOID);
@@ -255,19 +262,27 @@ const unsigned = (value: number): number[] => {
   return out;
 };
 
-/** A module that imports `env.memory` and exports functions of one type, without result, as 0, 1, ... */
+/** Functions of the core that a module imports, with the types of their parameters; each answers an i32. */
+export const IMPORTS = [
+  { name: 'callLean', parameters: [I32, I32, I32] },
+  { name: 'callWhole', parameters: [I32, I64, I32, I32] },
+] as const;
+
+/** A module that imports `env.memory` and IMPORTS, and exports functions of one type, without result, as 0, 1, ... */
 export function moduleOf(functions: readonly FunctionWriter[]): Uint8Array<ArrayBuffer> {
   const parameters = functions[0]?.parameters ?? [];
   const head: number[] = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
   const section = (id: number, content: readonly number[]): void => {
     head.push(id, ...unsigned(content.length), ...content);
   };
-  section(1, [1, FUNCTION_TYPE, parameters.length, ...parameters, 0]);
+  const imported = IMPORTS.flatMap(({ parameters: of }) => [FUNCTION_TYPE, of.length, ...of, 1, I32]);
+  section(1, [1 + IMPORTS.length, ...imported, FUNCTION_TYPE, parameters.length, ...parameters, 0]);
+  const imports = IMPORTS.flatMap(({ name }, type) => [...text('env'), ...text(name), 0, type]);
   // memory of 0 to 65536 pages
-  section(2, [1, ...text('env'), ...text('memory'), 2, 1, 0, 0x80, 0x80, 4]);
+  section(2, [1 + IMPORTS.length, ...imports, ...text('env'), ...text('memory'), 2, 1, 0, 0x80, 0x80, 4]);
   const count = unsigned(functions.length);
-  section(3, [...count, ...functions.map(() => 0)]);
-  section(7, [...count, ...functions.flatMap((_, n) => [...text(String(n)), 0, ...unsigned(n)])]);
+  section(3, [...count, ...functions.map(() => IMPORTS.length)]);
+  section(7, [...count, ...functions.flatMap((_, n) => [...text(String(n)), 0, ...unsigned(IMPORTS.length + n)])]);
   const code = new Pieces();
   code.add(count);
   for (const one of functions) {

@@ -36,6 +36,9 @@ export interface CoreExports {
   forgetTranslations(): void;
   /** Gives a decoded block a compiled function; JIT_PAGES holds the pages that it depends on beside the block's. */
   installRegion(block: number, index: number, storedFlags: boolean): void;
+  /** What compiled regions call, with registers in memory: a vector instruction's handler, any handler. */
+  callLean(op: number, uop: number, left: number): number;
+  callWhole(uop: number, rip: bigint, left: number, ahead: number): number;
   /** The debugger's breakpoints: linear addresses; false when the table is full. */
   clearBreakpoints(): void;
   addBreakpoint(linear: bigint): boolean;
@@ -78,6 +81,8 @@ export const CORE_EXPORTS = [
   'dropBlocks',
   'dropDerived',
   'installRegion',
+  'callLean',
+  'callWhole',
   'clearBreakpoints',
   'addBreakpoint',
   'removeBreakpoint',

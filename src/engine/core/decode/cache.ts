@@ -7,7 +7,7 @@
 //   | page u32 | next u32 | first spilling block u32 | - | 64 chains of blocks by address u32 |
 import {
   BLOCK_HASH, BLOCK_HASH_ENTRIES, BLOCK_UOPS, CODE_LINES, CODE_PAGES, COUNTERS, COUNTER_BLOCKS_DECODED, COUNTER_CODE_INVALIDATED,
-  COUNTER_POOL_DROPPED, DIRTY_FRAMES, JIT_EPOCH, JIT_PAGES, JIT_QUEUE, JIT_RANGES, JIT_QUEUE_BYTES, JIT_QUEUE_COUNT, JUMP_CACHE, JUMP_CACHE_ENTRIES, MODE_CODE64, MODE_FLAT, MODE_SINGLE, POOL_NEXT, SEG_CS, UOP_POOL,
+  COUNTER_POOL_DROPPED, DIRTY_FRAMES, JIT_EPOCH, JIT_INSIDE, JIT_PAGES, JIT_QUEUE, JIT_RANGES, JIT_QUEUE_BYTES, JIT_QUEUE_COUNT, JIT_STALE, JUMP_CACHE, JUMP_CACHE_ENTRIES, MODE_CODE64, MODE_FLAT, MODE_SINGLE, POOL_NEXT, SEG_CS, UOP_POOL,
   UOP_POOL_BYTES, XS_FAULT, XS_OK, XS_SINGLE,
 } from '../layout';
 import { UOP_BYTES, uFusedLength, uNext, uOp } from '../uop';
@@ -57,8 +57,14 @@ function count(counter: u32): void {
   store<u64>(COUNTERS + counter * 8, load<u64>(COUNTERS + counter * 8) + 1);
 }
 
+/** A region that runs ends before its next block. */
+function leaveRegion(): void {
+  if (load<u32>(JIT_INSIDE)) store<u32>(JIT_INSIDE, JIT_STALE);
+}
+
 /** Forgets all decoded code of all vCPUs. */
 export function dropBlocks(): void {
+  leaveRegion();
   store<u32>(POOL_NEXT, UOP_POOL);
   memory.fill(BLOCK_HASH, 0, BLOCK_HASH_ENTRIES * 4);
   memory.fill(JUMP_CACHE, 0, JUMP_CACHE_ENTRIES * 16);
@@ -129,6 +135,7 @@ export function invalidatePageCode(hpaPage: usize): void {
   const d = findPage(page);
   if (d == 0) return;
   count(COUNTER_CODE_INVALIDATED);
+  leaveRegion();
   let block: usize = load<u32>(d, 8);
   while (block != 0) {
     if (blockCount(block) == PAGE_OF_REGION) forgetRegion(load<u32>(block, 8));

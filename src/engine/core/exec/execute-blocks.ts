@@ -4,7 +4,7 @@
 // Flags live in locals: kind k with result fr and first operand fs. Few locals go round the loop: V8 shuffles them on
 // each of its back edges, so what is needed once per block is in memory.
 import {
-  ATTENTION, BLOCK_UOPS, CODE_BASE, CODE_CAREFUL, CODE_MODE, CTX_GEN, GPR, ICOUNT, JIT_FIRST, JIT_KIND, JIT_RESULT, JIT_RIP, JUMP_CACHE, MODE_CODE64, NEXT_RIP, RBP, RDI, RFLAGS, RIP,
+  ATTENTION, BLOCK_UOPS, CODE_BASE, CODE_CAREFUL, CODE_MODE, CTX_GEN, GPR, ICOUNT, JIT_FIRST, JIT_HANDLED, JIT_KIND, JIT_RESULT, JIT_RIP, JIT_STATUS, JUMP_CACHE, MODE_CODE64, NEXT_RIP, RBP, RDI, RFLAGS, RIP,
   RIP_BASE, RSI, RSP, SELF_RIP, SLICE_END, XS_LIMIT, XS_OK, XS_RETRY, XS_SINGLE, YMM,
 } from '../layout';
 import { uImm2, uNext, uNth, uOpcode, uReg, uRm } from '../uop';
@@ -48,6 +48,16 @@ export function execBlocks(): i32 {
         fr = load<i64>(JIT_RESULT);
         fs = load<u64>(JIT_FIRST);
         if (u) {
+          if (u == JIT_HANDLED) {
+            const status = load<u32>(JIT_STATUS);
+            if (status != XS_OK) return status;
+            k = 0;
+            rip = load<u64>(NEXT_RIP);
+            if (load<u32>(ATTENTION)) return leave(rip, 0, 0, 0, XS_OK);
+            enterAt(rip);
+            mask = load<u32>(CODE_MODE) & MODE_CODE64 ? ~u64(0) : 0xffffffff;
+            break;
+          }
           // its block goes on over a breakpoint
           if (u & 1) return stopWith(u - 1, k, fr, fs, XS_RETRY);
           // the region may have looked at a part of the block only

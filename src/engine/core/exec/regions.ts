@@ -1,18 +1,20 @@
 // Compiled regions: finding what is worth compiling, and running it. The compiler is src/engine/jit.
 import {
-  BLOCK_UOPS, BREAKPOINT_COUNT, BREAK_GEN, CARRY_KIND, CARRY_OPERAND, CODE_BASE, CODE_CAREFUL, CODE_MODE, COUNTERS, COUNTER_REGION_ENTRIES, COUNTER_REGION_INSTRUCTIONS,
-  COUNTER_REGION_MISSES, CTX_GEN, CTX_PLAIN, ICOUNT, JIT_BLOCK, JIT_CARRY, JIT_FIRST, JIT_HEAT, JIT_KIND, JIT_LEFT, JIT_LEFT_AT, JIT_QUEUE, JIT_QUEUE_BYTES, JIT_QUEUE_COUNT, JIT_RESULT,
-  JIT_QUEUE_ENTRIES, JIT_RIP, JIT_UOP, JUMP_CACHE, JUMP_CACHE_ENTRIES, MODE_CODE64, RIP, RIP_BASE, SELF_RIP, SLICE_END, TLB_CODE, TLB_ENTRIES,
+  ATTENTION, BLOCK_UOPS, BREAKPOINT_COUNT, BREAK_GEN, CARRY_KIND, CARRY_OPERAND, CODE_BASE, CODE_CAREFUL, CODE_MODE, COUNTERS, COUNTER_REGION_ENTRIES, COUNTER_REGION_INSTRUCTIONS,
+  COUNTER_REGION_HANDLED, COUNTER_REGION_MISSES, CTX, CTX_GEN, CTX_PLAIN, ICOUNT, JIT_BLOCK, JIT_CARRY, JIT_FIRST, JIT_HANDLED, JIT_HEAT, JIT_INSIDE, JIT_KIND, JIT_LEFT, JIT_LEFT_AT, JIT_QUEUE, JIT_QUEUE_BYTES, JIT_QUEUE_COUNT, JIT_RESULT,
+  JIT_QUEUE_ENTRIES, JIT_RIP, JIT_RUNNING, JIT_STALE, JIT_STATUS, JIT_UOP, JUMP_CACHE, JUMP_CACHE_ENTRIES, MODE, MODE_CODE64, NEXT_RIP, RIP, RIP_BASE, SELF_RIP, SLICE_END, TLB_CODE, TLB_ENTRIES, XS_OK,
 } from '../layout';
 import {
   BLOCK_HEADER, forgetRegion, REGION_BREAK_GEN, REGION_BREAK_RIP, REGION_GEN, REGION_HIGH, REGION_LISTS, REGION_LOW, REGION_MADE_GEN, REGION_MADE_RIP, REGION_RANGES, REGION_RIP,
   REGION_UNBROKEN,
 } from '../decode/cache';
+import { callHandler } from '../generated/handlers';
 import { OP_REGION } from '../generated/ops';
 import { CTX_AC } from '../mmu/tlb';
 import { codeLimit, ENTER } from './block-ends';
 import { breaksAt } from './breakpoints';
 import { carryOf, storeStatus } from './lazy-flags';
+import { uLen, uNext } from '../uop';
 
 /** Flags of kind 1: CF lies in the operand (lazy-flags.ts). */
 const KIND_GIVEN: u32 = 1;
@@ -106,21 +108,31 @@ function reachesFit(u: usize): bool {
 }
 
 /**
- * Runs the region whose micro-op is at u. Answers the micro-op of the interpreter's to go on at, or
- * 0 to go on at JIT_RIP; JIT_KIND, JIT_RESULT and JIT_FIRST are the flags.
+ * Runs the region whose micro-op is at u. Answers the micro-op of the interpreter's to go on at, 0 to go on at JIT_RIP,
+ * or JIT_HANDLED; JIT_KIND, JIT_RESULT and JIT_FIRST are the flags.
  */
 export function runRegion(u: usize): usize {
   const before = load<u64>(ICOUNT);
-  const room = i32(min<u64>(load<u64>(SLICE_END) - before, 0x7fffffff));
+  // a slice is short
+  const room = i32(load<u64>(SLICE_END) - before);
+  store<u32>(JIT_INSIDE, JIT_RUNNING);
   call_indirect<void>(load<u32>(u, 16), load<u64>(RIP_BASE), room);
-  const done = u64(room - load<i32>(JIT_LEFT));
+  store<u32>(JIT_INSIDE, 0);
   store<u32>(CARRY_KIND, KIND_GIVEN);
   store<u64>(CARRY_OPERAND, u64(load<u32>(JIT_CARRY)));
   count(COUNTER_REGION_ENTRIES, 1);
   const next: usize = load<u32>(JIT_UOP);
+  if (next == JIT_HANDLED) {
+    count(COUNTER_REGION_INSTRUCTIONS, load<u64>(ICOUNT) - before);
+    count(COUNTER_REGION_HANDLED, 1);
+    return next;
+  }
+  // a handler may have moved the slice's end
+  const after = load<u64>(SLICE_END) - u64(i64(load<i32>(JIT_LEFT)));
+  const done = after - before;
   if (next) {
     // in the middle of a block, whose own instructions are counted at its end
-    store<u64>(ICOUNT, before + done);
+    store<u64>(ICOUNT, after);
     store<u32>(BLOCK_UOPS, load<u32>(JIT_BLOCK));
     store<u64>(RIP_BASE, load<u64>(JIT_RIP));
     // if the block leads back to itself, that is to its region
@@ -129,12 +141,54 @@ export function runRegion(u: usize): usize {
     count(COUNTER_REGION_MISSES, 1);
     return next;
   }
-  store<u64>(ICOUNT, before + done);
-  store<u64>(JIT_LEFT_AT, before + done);
+  store<u64>(ICOUNT, after);
+  store<u64>(JIT_LEFT_AT, after);
   store<u32>(BLOCK_UOPS, u32(ENTER + BLOCK_HEADER));
   store<u64>(SELF_RIP, ~load<u64>(JIT_RIP));
   count(COUNTER_REGION_INSTRUCTIONS, done);
   return 0;
+}
+
+/** What a region that calls a handler gets for the instructions left when it has to be left. */
+export const REGION_STOPPED: i32 = i32.MIN_VALUE;
+
+/** After decoded code was dropped no further block may begin: the slice ends where `left` is 0. */
+@inline function endSlice(left: i32): i32 {
+  store<u64>(SLICE_END, load<u64>(SLICE_END) - u64(i64(left)));
+  return 0;
+}
+
+/**
+ * For a region: carries out a vector instruction that touches no flags, with whatever is in locals left there. Answers
+ * the instructions left, or REGION_STOPPED when it did not complete and nothing of it was done.
+ */
+export function callLean(op: u32, u: usize, left: i32): i32 {
+  if (callHandler(op, u) != XS_OK) return REGION_STOPPED;
+  return load<u32>(JIT_INSIDE) == JIT_STALE ? endSlice(left) : left;
+}
+
+/**
+ * For a region: carries out an instruction by its handler, with registers and flags in memory. The block at offset `rip`
+ * had `ahead` instructions to go at it, and `left` remain behind the block. Answers the instructions left, or
+ * REGION_STOPPED when the region must be left: then JIT_STATUS tells how it ended, and all is in memory.
+ */
+export function callWhole(u: usize, rip: u64, left: i32, ahead: i32): i32 {
+  const mask: u64 = load<u32>(CODE_MODE) & MODE_CODE64 ? ~u64(0) : 0xffffffff;
+  const next = (rip + uNext(u)) & mask;
+  store<u64>(RIP_BASE, rip);
+  store<u64>(RIP, (next - uLen(u)) & mask);
+  store<u64>(NEXT_RIP, next);
+  store<u64>(ICOUNT, load<u64>(SLICE_END) - u64(i64(left)) - u64(ahead));
+  const context = u64(load<u32>(CTX)) << 32 | load<u32>(CTX_GEN);
+  const status = callHandler(load<u16>(u), u);
+  store<u32>(JIT_STATUS, status);
+  if (status != XS_OK) return REGION_STOPPED;
+  if (!(load<u16>(u) & 1)) return load<u32>(JIT_INSIDE) == JIT_STALE ? endSlice(left) : left;
+  const count = load<u64>(ICOUNT) + 1;
+  store<u64>(ICOUNT, count);
+  if (load<u64>(NEXT_RIP) != next || load<u32>(ATTENTION) != 0 || load<u32>(JIT_INSIDE) == JIT_STALE) return REGION_STOPPED;
+  if (load<u32>(MODE) != load<u32>(CODE_MODE) || (u64(load<u32>(CTX)) << 32 | load<u32>(CTX_GEN)) != context) return REGION_STOPPED;
+  return i32(load<u64>(SLICE_END) - count);
 }
 
 /** The block behind a region's micro-op begins by the interpreter: something must look at each block. */

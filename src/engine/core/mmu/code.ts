@@ -1,5 +1,5 @@
 // Writes to frames that hold decoded code.
-import { CODE_LINES, SINGLE } from '../layout';
+import { CODE_LINES, JIT_INSIDE, SINGLE } from '../layout';
 import { holdsBlock, invalidatePageCode, runningPage } from '../decode/cache';
 
 /** True when the bytes at host belong to decoded code: their 128-byte lines tell quickly that most do not. */
@@ -15,7 +15,8 @@ export function codeTouched(host: usize, bytes: u32): void {
   if (codeCovers(host, bytes)) invalidatePageCode(host & ~0xfff);
 }
 
-/** A write to the frame of the running block: the instruction must run alone, so that no stale one follows it. */
+/** A write to the frame of the running block, or to code of any while a region runs: the instruction must run alone, so that no stale one follows it. */
 export function mustRunAlone(host: usize, bytes: u32): bool {
-  return load<u32>(SINGLE) == 0 && runningPage() == <u32>(host & ~0xfff) && codeCovers(host, bytes);
+  if (load<u32>(SINGLE) != 0 || (load<u32>(JIT_INSIDE) == 0 && runningPage() != <u32>(host & ~0xfff))) return false;
+  return codeCovers(host, bytes);
 }

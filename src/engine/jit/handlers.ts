@@ -1,0 +1,58 @@
+// Instructions that compiled code calls the core's handler for (core/exec/regions.ts callLean and callWhole).
+import { FIRST_HANDLER, FIRST_LEAN_HANDLER, HANDLERS, LEAN_HANDLERS } from '../../spec/opcodes/handlers.js';
+import { OPCODES } from '../../spec/opcodes/index.js';
+
+export interface Called {
+  /** Micro-op number by which the core knows the handler. */
+  readonly number: number;
+  /** Touches neither flags nor RIP, and no general register but its operands. */
+  readonly lean: boolean;
+  /** Operands may be general registers, beside those of an address. */
+  readonly registers: boolean;
+  /** Ends its block. */
+  readonly ends: boolean;
+}
+
+/** They go elsewhere, or out of the guest: nothing of a region follows them. */
+const ELSEWHERE = new Set(
+  (
+    'CallFar CallFarMem GeneralProtection Getsec Hlt Icebp Int Int3 Into Iret JmpFar JmpFarMem Monitor Mwait RetFar Rsm ' +
+    'Syscall Sysenter Sysexit Sysret Ud Vmcall Vmmcall VmxInstruction'
+  )
+    .split(' ')
+    .map((name) => `exec${name}`),
+);
+
+/** Operands that are, or may be, general registers: the kinds of the SDM's appendix A. @sdm 2D A.2.1 "Codes for Addressing Method" */
+const GENERAL = /^[EGRB]/;
+/** These have an operand that no row names. */
+const IMPLICIT = new Set(['execMaskmovdqu', 'execMaskmovq']);
+
+const WITH_REGISTERS = new Set(
+  OPCODES.filter(({ operands }) => operands.split(',').some((operand) => GENERAL.test(operand))).map((row) => row.handler),
+);
+
+const LEAN: readonly (Called | undefined)[] = LEAN_HANDLERS.map((name, n) =>
+  IMPLICIT.has(name)
+    ? undefined
+    : { number: FIRST_LEAN_HANDLER + n * 2, lean: true, registers: WITH_REGISTERS.has(name), ends: false },
+);
+
+const WHOLE: readonly (readonly (Called | undefined)[])[] = HANDLERS.map((name, n) =>
+  [false, true].map((ends) =>
+    ELSEWHERE.has(name) ? undefined : { number: FIRST_HANDLER + n * 2, lean: false, registers: true, ends },
+  ),
+);
+
+/** The handler of the nth micro-op that the dispatcher calls directly. */
+export const leanHandler = (n: number): Called | undefined => LEAN[n];
+
+/** The handler of a micro-op by its number; undefined: it is left to the interpreter. */
+export const numberedHandler = (op: number): Called | undefined => WHOLE[(op - FIRST_HANDLER) >> 1]?.[op & 1];
+
+/** The lean handler of that name. */
+export function leanHandlerOf(name: string): Called {
+  const found = LEAN[LEAN_HANDLERS.indexOf(name)];
+  if (!found) throw new Error(`${name} cannot be called alone`);
+  return found;
+}
