@@ -62,7 +62,13 @@ function decodedUop(memory: DataView, at: number): DecodedUop {
     at,
     op,
     row,
-    handler: row ? undefined : op >= FIRST_HANDLER ? numberedHandler(op) : op >= OP_END ? leanHandler(op - OP_END) : undefined,
+    handler: row
+      ? undefined
+      : op >= FIRST_HANDLER
+        ? numberedHandler(op)
+        : op >= OP_END
+          ? leanHandler(op - OP_END)
+          : undefined,
     branchBytes: row?.fused ? (flags >>> 24) & 15 : 0,
     r: memory.getUint8(at + 2),
     rm: memory.getUint8(at + 3),

@@ -29,7 +29,9 @@ const GENERAL = /^[EGRB]/;
 const IMPLICIT = new Set(['execMaskmovdqu', 'execMaskmovq']);
 
 const WITH_REGISTERS = new Set(
-  OPCODES.filter(({ operands }) => operands.split(',').some((operand) => GENERAL.test(operand))).map((row) => row.handler),
+  OPCODES.filter(({ operands }) => operands.split(',').some((operand) => GENERAL.test(operand))).map(
+    (row) => row.handler,
+  ),
 );
 
 const LEAN: readonly (Called | undefined)[] = LEAN_HANDLERS.map((name, n) =>

@@ -46,7 +46,11 @@ export class Jit {
   #next: number;
   readonly #first: number;
   /** What a module of regions gets: the core alone owns the table. */
-  readonly #imports: { memory: WebAssembly.Memory; callLean: CoreExports['callLean']; callWhole: CoreExports['callWhole'] };
+  readonly #imports: {
+    memory: WebAssembly.Memory;
+    callLean: CoreExports['callLean'];
+    callWhole: CoreExports['callWhole'];
+  };
   #epoch = 0;
 
   /**

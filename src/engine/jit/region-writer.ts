@@ -20,9 +20,9 @@ import {
   JIT_RIP,
   JIT_UOP,
   MODE_CODE64,
+  REG_RIP,
   RFLAGS,
   RIP_BASE,
-  REG_RIP,
   TLB_READ,
   TLB_WRITE,
   VECTORS_OFF,
@@ -266,13 +266,19 @@ export class RegionWriter {
 
   #spill(registers: Iterable<number>): void {
     for (const register of registers) {
-      this.code.i32(0).get(this.#registers.get(register)!).memory('i64.store', GPR + register * 8);
+      this.code
+        .i32(0)
+        .get(this.#registers.get(register)!)
+        .memory('i64.store', GPR + register * 8);
     }
   }
 
   #reload(registers: Iterable<number>): void {
     for (const register of registers) {
-      this.code.i32(0).memory('i64.load', GPR + register * 8).set(this.#registers.get(register)!);
+      this.code
+        .i32(0)
+        .memory('i64.load', GPR + register * 8)
+        .set(this.#registers.get(register)!);
     }
   }
 

@@ -41,7 +41,16 @@ export interface Site {
 }
 
 /** How a block ends. */
-type Ending = 'runs on' | 'handler' | 'branch' | 'jump' | 'call' | 'computed jump' | 'computed call' | 'return' | 'leaves';
+type Ending =
+  | 'runs on'
+  | 'handler'
+  | 'branch'
+  | 'jump'
+  | 'call'
+  | 'computed jump'
+  | 'computed call'
+  | 'return'
+  | 'leaves';
 
 interface Node extends Site {
   /** Bytes of the interpreter's block, which a way out in the middle goes on in. */
@@ -246,7 +255,8 @@ class Discovery {
     const { block, delta, ending } = node;
     const last = block.uops.at(-1) as DecodedUop;
     if (ending === 'branch' || ending === 'jump' || ending === 'call') node.taken = this.#reach(delta + last.target);
-    if (ending === 'runs on' || ending === 'handler' || ending === 'branch') node.next = this.#reach(delta + block.bytes);
+    if (ending === 'runs on' || ending === 'handler' || ending === 'branch')
+      node.next = this.#reach(delta + block.bytes);
     if (ending === 'call' || ending === 'computed call') {
       const back = this.#reach(delta + block.bytes);
       if (back !== undefined) this.returns.add(back);
