@@ -17,7 +17,7 @@ import { exitReasonName } from '../spec/vmx/exit-reasons.js';
 import { kernelOf, librariesOf } from './gdb-kernel.js';
 import { DEBUGGER_NAMES, SYSTEM_REGISTERS, VMCS_ENCODINGS, VMCS_REGISTERS } from './gdb-registers.js';
 import { osTables } from './gdb-tables.js';
-import { programBits } from './program-bits.js';
+import { programOf } from './program.js';
 
 const SIGNAL_ABORT = 6;
 const SIGNAL_SEGV = 11;
@@ -255,11 +255,12 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
     else await debug.writeRegister(thread, DEBUGGER_NAMES[name] ?? name, value);
   };
 
-  const bits = programBits(info.image);
+  const program = programOf(info.image);
 
   return {
     name: info.name,
-    ...(bits === undefined ? {} : { programBits: bits }),
+    ...(program === undefined ? {} : { programBits: program.bits }),
+    ...(program?.threadLocal ? { threadLocal: program.threadLocal } : {}),
     threads: info.vcpus,
     running: () => running,
     lastStop: () => stop,

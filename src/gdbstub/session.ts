@@ -152,6 +152,8 @@ export class Session {
   takesProgram = false;
   /** The client has the kernel's symbols from here. */
   symbolsServed = false;
+  /** Where the client's program has its ELF header, as its symbols say. */
+  programHeader: bigint | undefined;
   /** How many trace state variables the client has been told of. */
   variablesTold = 0;
   /** Files that the client has open, by descriptor. */

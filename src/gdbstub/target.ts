@@ -155,6 +155,14 @@ export interface TargetExit {
   stoppedHere: boolean;
 }
 
+/** What a program's PT_TLS says. */
+export interface ThreadLocalSegment {
+  /** Of the initial values. */
+  address: bigint;
+  bytes: bigint;
+  alignment: bigint;
+}
+
 export interface MemoryRegion {
   start: bigint;
   bytes: bigint;
@@ -169,6 +177,8 @@ export interface Target {
   readonly name: string;
   /** Bits of the program that the guest was started from, which a client will have too; absent for disks and flat code. */
   readonly programBits?: 32 | 64;
+  /** Of that program; absent where it has none. */
+  readonly threadLocal?: ThreadLocalSegment;
   readonly threads: number;
   /** Whether the guest runs now. */
   running(): boolean;

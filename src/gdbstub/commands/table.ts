@@ -35,6 +35,7 @@ import { startNoAck } from './start-no-ack.js';
 import { step, stepSignal } from './step.js';
 import { stopReason } from './stop-reason.js';
 import { symbol } from './symbol.js';
+import { getTlsAddress } from './thread-local.js';
 import { currentThread, firstThreads, moreThreads, setThread, threadAlive, threadExtraInfo } from './threads.js';
 import { threadsInfo } from './threads-info.js';
 import { tracepointCommands } from './tracepoint.js';
@@ -97,6 +98,7 @@ export const COMMANDS: readonly Command[] = [
   firstThreads,
   moreThreads,
   threadExtraInfo,
+  getTlsAddress,
   // LLDB
   threadSuffixSupported,
   threadsInStopReply,
