@@ -2,15 +2,25 @@
 import { lineEffect, monitorLine } from '../commands/monitor-door.js';
 import { lastExit } from '../engine/debug/monitor-why.js';
 import { watchText } from '../engine/debug/watch-text.js';
-import type { BreakpointAction, Condition, Debugger, RunState, StopReason } from '../engine/debugger.js';
+import type {
+  BreakpointAction,
+  BreakpointSpec,
+  Condition,
+  Debugger,
+  ExitRecord,
+  RunState,
+  StopReason,
+} from '../engine/debugger.js';
 import type {
   Architecture,
   MemoryRegion,
   StopCause,
   Target,
   TargetAction,
+  TargetBreakpoint,
   TargetCondition,
   TargetEvent,
+  TargetExit,
   ThreadRegisters,
 } from '../gdbstub/target.js';
 import { exitReasonName } from '../spec/vmx/exit-reasons.js';
@@ -121,11 +131,35 @@ function tracingOf(tracing: NonNullable<Debugger['tracing']>): NonNullable<Targe
     async frame(index) {
       const frame = await tracing.frame(index);
       if (frame === undefined) return undefined;
-      const { registers, ...rest } = frame;
-      return registers === undefined ? rest : { ...rest, registers: threadRegisters(registers) };
+      const { registers, exit, ...rest } = frame;
+      return {
+        ...rest,
+        ...(exit === undefined ? {} : { exit: targetExit(exit) }),
+        ...(registers === undefined ? {} : { registers: threadRegisters(registers) }),
+      };
     },
     list: () => tracing.list(),
     variable: (number) => tracing.variable(number),
+  };
+}
+
+const targetExit = (exit: ExitRecord, stoppedHere = false): TargetExit => ({
+  ...exit,
+  linearRip: exit.csBase + exit.rip,
+  stoppedHere,
+});
+
+/** An exit breakpoint that does not stop. */
+function exitPoint({ reason, place, condition, action }: TargetBreakpoint & { kind: 'exit' }): BreakpointSpec {
+  const where = place && [
+    { field: 'rip' as const, op: '==' as const, value: place.rip },
+    { field: 'csBase' as const, op: '==' as const, value: place.csBase },
+  ];
+  return {
+    kind: 'exit',
+    condition: { ...(reason === undefined ? {} : { reasons: [reason] }), ...(where ? { where } : {}) },
+    ...(condition ? { when: conditionOf(condition) } : {}),
+    action: actionOf(action),
   };
 }
 
@@ -176,6 +210,12 @@ async function memoryRegion(debug: Debugger, address: bigint, thread: number): P
   }
   return region;
 }
+
+/** Of which places the exits come is asked of this many. */
+const RECENT_EXITS = 4096;
+
+const recentExitsOf = (exits: NonNullable<Debugger['exits']>) => async (): Promise<TargetExit[]> =>
+  (await exits.records(-1, RECENT_EXITS)).map((exit) => targetExit(exit));
 
 function reverseOf(
   history: NonNullable<Debugger['history']>,
@@ -297,14 +337,16 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
 
     async addBreakpoint(spec) {
       const { id } = await debug.addBreakpoint(
-        spec.kind === 'execute'
-          ? {
-              kind: 'execute',
-              gva: spec.address,
-              ...(spec.condition ? { condition: conditionOf(spec.condition) } : {}),
-              ...(spec.action ? { action: actionOf(spec.action) } : {}),
-            }
-          : { ...spec, space: spec.space === 'physical' ? 'gpa' : 'gva' },
+        spec.kind === 'exit'
+          ? exitPoint(spec)
+          : spec.kind === 'execute'
+            ? {
+                kind: 'execute',
+                gva: spec.address,
+                ...(spec.condition ? { condition: conditionOf(spec.condition) } : {}),
+                ...(spec.action ? { action: actionOf(spec.action) } : {}),
+              }
+            : { ...spec, space: spec.space === 'physical' ? 'gpa' : 'gva' },
         'gdb',
       );
       own.add(id);
@@ -340,14 +382,9 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
     async lastExit(thread) {
       const exit = await lastExit(debug, thread);
       const at = (await debug.state()).stop;
-      return (
-        exit && {
-          ...exit,
-          linearRip: exit.csBase + exit.rip,
-          stoppedHere: at?.kind === 'exit' && at.exit.sequence === exit.sequence,
-        }
-      );
+      return exit && targetExit(exit, at?.kind === 'exit' && at.exit.sequence === exit.sequence);
     },
+    ...(debug.tracing && debug.exits ? { recentExits: recentExitsOf(debug.exits) } : {}),
     ...(debug.os === undefined ? {} : { libraries: librariesOf(debug, debug.os) }),
     osTables: osTables(debug, () => stop?.thread ?? 0),
     memoryRegion: (address, thread) => memoryRegion(debug, address, thread),

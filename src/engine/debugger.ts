@@ -121,7 +121,10 @@ export interface ExitCondition {
  */
 export interface Condition {
   expressions: Uint8Array[];
-  /** By the number that the bytecode has: a register's name, `linear_rip`, or `vmcs:` and an encoding in hexadecimal. */
+  /**
+   * By the number that the bytecode has: a register's name, `linear_rip`, `vmcs:` and an encoding in hexadecimal, or
+   * `exit_` and a field of the VM exit where it is evaluated at one.
+   */
   registers: (string | undefined)[];
   /** What its addresses are. */
   space: 'gva' | 'gpa';
@@ -146,8 +149,10 @@ export type BreakpointAction =
 /** What a tracepoint has collected at one of its hits. */
 export interface TraceFrame {
   tracepoint: number;
-  /** Linear address of the tracepoint. */
+  /** Linear address of the tracepoint, or of the instruction that exited. */
   address: bigint;
+  /** The VM exit, of a tracepoint at those. */
+  exit?: ExitRecord;
   vcpu: number;
   icount: bigint;
   registers?: RegisterFile;
@@ -186,8 +191,8 @@ export type BreakpointSpec =
   | { kind: 'execute'; gva: bigint; condition?: Condition; action?: BreakpointAction }
   /** Stops after an access to [address, address + length). `space` gva (linear) or gpa. */
   | { kind: 'watch'; space: 'gva' | 'gpa'; address: bigint; length: number; access: 'read' | 'write' | 'access' }
-  /** Stops when a VM exit matches, before the VMM handles it. */
-  | { kind: 'exit'; condition: ExitCondition };
+  /** Stops when a VM exit matches, before the VMM handles it, or acts there. `when` as of execute breakpoints. */
+  | { kind: 'exit'; condition: ExitCondition; when?: Condition; action?: BreakpointAction };
 
 export type Breakpoint = BreakpointSpec & { id: number; enabled: boolean; hits: number; label?: string };
 

@@ -334,7 +334,7 @@ export class Session {
 
   /** What the numbers in agent expressions are to the target. */
   async expressionNames(): Promise<Pick<TargetCondition, 'registers' | 'variables'>> {
-    return { registers: await this.registers.conditionNames(), variables: this.trace.registerVariables };
+    return { registers: await this.registers.conditionNames(), variables: this.trace.builtinVariables };
   }
 
   /** Text for the user, printed with the next stop: GDB takes console output only while it waits for one. */

@@ -53,7 +53,10 @@ export type TargetEvent =
 /** Agent expressions, all of which are 0 where a breakpoint does not stop. */
 export interface TargetCondition {
   expressions: Uint8Array[];
-  /** By the number that the expressions have: a name of the target's, `linear-pc` for the linear address of RIP. */
+  /**
+   * By the number that the expressions have: a name of the target's, `linear-pc` for the linear address of RIP, or one of
+   * EXIT_VARIABLES at a VM exit.
+   */
   registers: (string | undefined)[];
   space: MemorySpace;
   /** Trace state variables that are registers, by their number. */
@@ -74,6 +77,14 @@ export type TargetAction =
 
 export type TargetBreakpoint =
   | { kind: 'execute'; address: bigint; condition?: TargetCondition; action?: TargetAction }
+  /** VM exits of a reason, or all, where the guest acts: at one place, or anywhere. */
+  | {
+      kind: 'exit';
+      reason?: number;
+      place?: { rip: bigint; csBase: bigint };
+      condition?: TargetCondition;
+      action: TargetAction;
+    }
   | { kind: 'watch'; space: MemorySpace; address: bigint; length: number; access: Access };
 
 export type MemorySpace = 'virtual' | 'physical';
@@ -107,6 +118,8 @@ export interface EnumType {
 export interface TargetFrame {
   tracepoint: number;
   address: bigint;
+  /** Of a tracepoint at VM exits. */
+  exit?: TargetExit;
   registers?: ThreadRegisters;
   memory: readonly { address: bigint; bytes: Uint8Array }[];
   variables: readonly { number: number; value: bigint }[];
@@ -123,6 +136,15 @@ export interface TargetTraceStatus {
   circular: boolean;
   hits: readonly { tracepoint: number; hits: number }[];
 }
+
+/** Trace state variables about a VM exit. */
+export const EXIT_VARIABLES: Readonly<Record<string, (exit: TargetExit) => bigint>> = {
+  exit_reason: ({ reason }) => BigInt(reason & 0xffff),
+  exit_number: ({ sequence }) => BigInt(sequence),
+  exit_qualification: ({ qualification }) => qualification,
+  exit_gpa: ({ gpa }) => gpa,
+  exit_gla: ({ gla }) => gla,
+};
 
 /** A table for `info os NAME`. */
 export interface OsTable {
@@ -264,6 +286,8 @@ export interface Target {
   readonly osTables?: readonly OsTable[];
   /** The VM exit that a thread stands at, or else its newest; undefined: none so far. */
   readonly lastExit?: (thread: number) => Promise<TargetExit | undefined>;
+  /** The newest VM exits, oldest first; absent where those cannot be collected. */
+  readonly recentExits?: () => Promise<TargetExit[]>;
   /** What a thread does, for the user: the task that the guest's system runs on it. */
   readonly threadDetail?: (thread: number) => Promise<string | undefined>;
   /** The guest's kernel, where the target looks for one. */

@@ -3,12 +3,22 @@
  * client defines is kept here until it starts the trace, and ends with its connection.
  * @gdb "Tracepoint Packets"
  */
+
+import { type ExitMarker, exitMarkers } from './exit-markers.js';
 import type { Session } from './session.js';
-import type { ExtraRegister, TargetAction, TargetCondition, TargetFrame } from './target.js';
+import {
+  EXIT_VARIABLES,
+  type ExtraRegister,
+  type TargetAction,
+  type TargetCondition,
+  type TargetFrame,
+} from './target.js';
 
 export interface Tracepoint {
   number: number;
   address: bigint;
+  /** It is one at VM exits: the address is a marker's. */
+  exits: boolean;
   enabled: boolean;
   /** Hits after which the trace ends; 0: never. */
   passes: number;
@@ -24,8 +34,8 @@ export interface Variable {
   name: string;
   /** What it begins with. */
   value: bigint;
-  /** A register of the target's that the description leaves out. */
-  register?: ExtraRegister;
+  /** A register of the target's that the description leaves out, or a word of EXIT_VARIABLES. */
+  builtin?: ExtraRegister | string;
 }
 
 const DEFAULT_BUFFER = 5 * 2 ** 20;
@@ -42,27 +52,44 @@ export class Tracepoints {
   circular = false;
   private readonly points = new Map<string, Tracepoint>();
   private readonly defined = new Map<number, Variable>();
+  /** As the client was told of them last. */
+  markers: ExitMarker[] = [];
+  /** How many of them. */
+  markersTold = 0;
   /** The target's breakpoints that collect. */
   private ids: number[] = [];
 
   constructor(private readonly session: Session) {}
 
-  /** Those that the client has defined, and the registers that are variables. */
+  /** Those that the client has defined, the registers that are variables, and those about VM exits. */
   get variables(): Variable[] {
-    const hidden = this.session.registers.hidden.map(
-      (register, at): Variable => ({ number: at + 1, name: register.name, value: 0n, register }),
+    const builtin = this.builtins.map(
+      (variable, at): Variable => ({ number: at + 1, name: nameOf(variable), value: 0n, builtin: variable }),
     );
-    return [...hidden, ...this.defined.values()];
+    return [...builtin, ...this.defined.values()];
   }
 
-  /** Registers that are variables, by the variables' numbers. */
-  get registerVariables(): (string | undefined)[] {
-    return [undefined, ...this.session.registers.hidden.map(({ name }) => name)];
+  /** By their number less 1. */
+  private get builtins(): (ExtraRegister | string)[] {
+    const { target, registers } = this.session;
+    return [...registers.hidden, ...(target.recentExits === undefined ? [] : Object.keys(EXIT_VARIABLES))];
+  }
+
+  /** What is a variable without the client's doing, by the variables' numbers. */
+  get builtinVariables(): (string | undefined)[] {
+    return [undefined, ...this.builtins.map(nameOf)];
+  }
+
+  /** Markers anew. */
+  async findMarkers(): Promise<ExitMarker[]> {
+    const { recentExits } = this.session.target;
+    this.markers = recentExits === undefined ? [] : exitMarkers(await recentExits());
+    return this.markers;
   }
 
   /** @throws Error naming what is too much */
   define(variable: Variable): void {
-    if (variable.number <= this.session.registers.hidden.length) return;
+    if (variable.number <= this.builtins.length) return;
     if (this.defined.size >= MAX_TRACEPOINTS)
       throw new Error(`no room for more than ${MAX_TRACEPOINTS} trace state variables; delete tvariable some`);
     this.defined.set(variable.number, variable);
@@ -71,9 +98,13 @@ export class Tracepoints {
   /** Value of a variable, in the frame that is looked at; undefined when it is not known. */
   async valueOf(number: number): Promise<bigint | undefined> {
     const { target, generalThread } = this.session;
+    const builtin = this.builtins[number - 1];
+    if (typeof builtin === 'string') {
+      const exit = this.frame ? this.frame.frame.exit : await target.lastExit?.(generalThread);
+      return exit && EXIT_VARIABLES[builtin](exit);
+    }
     if (this.frame) return this.frame.frame.variables.find((variable) => variable.number === number)?.value;
-    const register = this.session.registers.hidden[number - 1];
-    if (register) return target.extraRegisters?.read(generalThread, register.name);
+    if (builtin) return target.extraRegisters?.read(generalThread, builtin.name);
     return (await target.tracing?.variable(number)) ?? this.defined.get(number)?.value;
   }
 
@@ -118,16 +149,30 @@ export class Tracepoints {
         const of = (expressions: Uint8Array[]): TargetCondition => ({ expressions, space, ...names });
         const { number: tracepoint, passes, allRegisters, memory, address } = point;
         const action: TargetAction = {
-          ...{ kind: 'collect', tracepoint, passes, allRegisters, memory },
+          // an exit's frame is nothing without
+          ...{ kind: 'collect', tracepoint, passes, memory, allRegisters: allRegisters || point.exits },
           ...of(point.expressions),
         };
         const condition = point.condition === undefined ? {} : { condition: of([point.condition]) };
-        this.ids.push(await target.addBreakpoint({ kind: 'execute', address, action, ...condition }));
+        if (!point.exits) {
+          this.ids.push(await target.addBreakpoint({ kind: 'execute', address, action, ...condition }));
+          continue;
+        }
+        const { reason, place } = this.markerAt(address);
+        const spec = { ...(reason === undefined ? {} : { reason }), ...(place === undefined ? {} : { place }) };
+        this.ids.push(await target.addBreakpoint({ kind: 'exit', ...spec, action, ...condition }));
       }
     } catch (error) {
       await this.end();
       throw error;
     }
+  }
+
+  private markerAt(address: bigint): ExitMarker {
+    const marker = this.markers.find((one) => one.address === address);
+    if (marker === undefined)
+      throw new Error(`no marker at 0x${address.toString(16)}: see info static-tracepoint-markers`);
+    return marker;
   }
 
   /** The trace ends; its frames stay. */
@@ -166,4 +211,5 @@ export class Tracepoints {
   }
 }
 
+const nameOf = (variable: ExtraRegister | string): string => (typeof variable === 'string' ? variable : variable.name);
 const keyOf = (number: number, address: bigint): string => `${number} ${address}`;

@@ -174,7 +174,7 @@ describe('monitor', () => {
     const own = startGuest();
     const say = async (line: string): Promise<string> => (await own.monitor(line)) ?? 'unknown';
     expect(await say('why')).toBe('CPU#0 has made no VM exit so far');
-    expect(await say('why not')).toBe('why not: it is why, without words behind it');
+    expect(await say('why not')).toBe('why not: it is why, or why and the number of a VM exit');
     await own.stepToExit();
     expect(await say('why')).toMatch(
       /^VM exit #1, where the guest stands: 31 MSR_READ at rip 0x[0-9a-f]+, instruction \d+, CPU#0\nwhat: IA32_EFER\nwhy: {2}bit 0x80 of the read bitmap for high MSRs is 1 \(MSR_BITMAP at hpa [0-9a-f]+\)\ndid: {2}nothing yet/,

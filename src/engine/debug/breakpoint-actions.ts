@@ -1,5 +1,5 @@
 /** What is done at a breakpoint that does not stop: it prints, or collects a frame of a trace. */
-import type { BreakpointAction, TraceFrame } from '../debugger.js';
+import type { BreakpointAction, ExitRecord, TraceFrame } from '../debugger.js';
 import { AgentExpressionError, programOf } from './agent-expression.js';
 import { contextOf } from './condition.js';
 import type { MachineView } from './machine-view.js';
@@ -17,14 +17,14 @@ export class BreakpointActions {
     private readonly icount: () => number,
   ) {}
 
-  /** @param gva of the breakpoint, where the vCPU stands */
-  run(vcpu: number, gva: bigint, action: BreakpointAction): void {
-    if (action.kind === 'print') this.print(vcpu, gva, action);
-    else if (this.frames.running) this.frames.add(this.collect(vcpu, gva, action), action.passes);
+  /** @param gva of the breakpoint, or of the instruction that made the exit, where the vCPU stands */
+  run(vcpu: number, gva: bigint, action: BreakpointAction, exit?: ExitRecord): void {
+    if (action.kind === 'print') this.print(vcpu, gva, action, exit);
+    else if (this.frames.running) this.frames.add(this.collect(vcpu, gva, action, exit), action.passes);
   }
 
-  private print(vcpu: number, gva: bigint, action: BreakpointAction & { kind: 'print' }): void {
-    const context = contextOf(this.view, vcpu, action);
+  private print(vcpu: number, gva: bigint, action: BreakpointAction & { kind: 'print' }, exit?: ExitRecord): void {
+    const context = contextOf(this.view, vcpu, action, exit);
     context.print = this.say;
     context.variables = this.frames.variables;
     try {
@@ -35,13 +35,19 @@ export class BreakpointActions {
     }
   }
 
-  private collect(vcpu: number, gva: bigint, action: BreakpointAction & { kind: 'collect' }): TraceFrame {
+  private collect(
+    vcpu: number,
+    gva: bigint,
+    action: BreakpointAction & { kind: 'collect' },
+    exit?: ExitRecord,
+  ): TraceFrame {
     const { view } = this;
     const frame: TraceFrame = {
       ...{ tracepoint: action.tracepoint, address: gva, vcpu, icount: BigInt(this.icount()) },
       ...{ memory: [], variables: [] },
+      ...(exit ? { exit } : {}),
     };
-    const context = contextOf(view, vcpu, action);
+    const context = contextOf(view, vcpu, action, exit);
     let collected = 0;
     const take = (address: bigint, length: number): void => {
       collected += length;

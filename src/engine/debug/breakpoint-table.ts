@@ -115,19 +115,33 @@ export class BreakpointTable {
     return false;
   }
 
-  /** The enabled exit breakpoint that this exit meets, counted as hit. */
-  hitExit(record: ExitRecord): Breakpoint | undefined {
+  /**
+   * The first enabled exit breakpoint that this exit meets and that is to stop; all that it meets are counted as hit.
+   * @param holds and `act` as for hitAt
+   */
+  hitExit(
+    record: ExitRecord,
+    holds: (condition: Condition) => boolean,
+    act: (action: BreakpointAction) => void,
+  ): Breakpoint | undefined {
+    let first: Breakpoint | undefined;
     for (const item of this.#exits) {
       if (!item.enabled || item.kind !== 'exit' || !exitMatches(record, item.condition)) continue;
+      if (item.when !== undefined && !holds(item.when)) continue;
       item.hits++;
-      return item;
+      if (item.action) act(item.action);
+      else first ??= item;
     }
-    return undefined;
+    return first;
   }
 
   #check(spec: BreakpointSpec): void {
     if (spec.kind === 'execute') {
       spec.condition?.expressions.forEach(checkAgentExpression);
+      spec.action?.expressions.forEach(programOf);
+    }
+    if (spec.kind === 'exit') {
+      spec.when?.expressions.forEach(checkAgentExpression);
       spec.action?.expressions.forEach(programOf);
     }
     if (spec.kind === 'watch' && spec.length < 1) throw new Error('a watchpoint needs at least 1 byte');

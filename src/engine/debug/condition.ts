@@ -1,12 +1,27 @@
-import type { Condition } from '../debugger.js';
+import type { Condition, ExitRecord } from '../debugger.js';
 import { type AgentContext, AgentExpressionError, programOf } from './agent-expression.js';
 import type { MachineView } from './machine-view.js';
+
+/** Fields of a VM exit that expressions name; the reason is the basic one. */
+const EXIT_FIELDS: Readonly<Record<string, (exit: ExitRecord) => number | bigint>> = {
+  exit_number: (exit) => exit.sequence,
+  exit_reason: (exit) => exit.reason & 0xffff,
+  exit_qualification: (exit) => exit.qualification,
+  exit_gpa: (exit) => exit.gpa,
+  exit_gla: (exit) => exit.gla,
+};
+
+function exitField(exit: ExitRecord, name: string): bigint | undefined {
+  return Object.hasOwn(EXIT_FIELDS, name) ? BigInt(EXIT_FIELDS[name](exit)) : undefined;
+}
 
 /** What the expressions of one condition or action find where a vCPU stands. */
 export class ExpressionContext implements AgentContext {
   vcpu = 0;
   collect: AgentContext['collect'];
   print: AgentContext['print'];
+  /** Where it is evaluated at a VM exit. */
+  exit: ExitRecord | undefined;
   /** Trace state variables that a client has defined. */
   variables: Map<number, bigint> | undefined;
 
@@ -40,6 +55,7 @@ export class ExpressionContext implements AgentContext {
   private named(name: string): bigint | undefined {
     const { view, vcpu } = this;
     if (name === 'linear_rip') return view.linearRip(vcpu);
+    if (name.startsWith('exit_')) return this.exit && exitField(this.exit, name);
     const live = view.liveRegister?.(vcpu, name);
     if (live !== undefined) return live;
     if (name.startsWith('vmcs:')) return view.vmcsField?.(vcpu, Number.parseInt(name.slice(5), 16));
@@ -51,28 +67,31 @@ export class ExpressionContext implements AgentContext {
 
 const contexts = new WeakMap<Condition, ExpressionContext>();
 
-/** The context of a condition, for a vCPU; one for its whole life. */
-export function contextOf(view: MachineView, vcpu: number, condition: Condition): ExpressionContext {
+/** The context of a condition, for a vCPU that may stand at an exit; one for its whole life. */
+export function contextOf(view: MachineView, vcpu: number, condition: Condition, exit?: ExitRecord): ExpressionContext {
   let context = contexts.get(condition);
   if (context === undefined) {
     context = new ExpressionContext(view, condition);
     contexts.set(condition, context);
   }
   context.vcpu = vcpu;
+  context.exit = exit;
   return context;
 }
 
 /**
  * Whether a breakpoint's condition lets it stop a vCPU where that stands now. One that cannot be evaluated does.
  * @param failed told why it cannot be evaluated
+ * @param exit where it stands at one
  */
 export function conditionHolds(
   view: MachineView,
   vcpu: number,
   condition: Condition,
   failed: (why: string) => void,
+  exit?: ExitRecord,
 ): boolean {
-  const context = contextOf(view, vcpu, condition);
+  const context = contextOf(view, vcpu, condition, exit);
   for (const code of condition.expressions) {
     try {
       if (programOf(code).run(context) !== 0n) return true;

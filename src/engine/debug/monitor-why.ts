@@ -19,7 +19,8 @@ export async function lastExit(target: Debugger, vcpu: number): Promise<ExitReco
 const controlsAt = (target: Debugger, exit: ExitRecord) =>
   target.exits?.controls?.(exit.sequence).catch(() => undefined);
 
-async function exitText(target: Debugger, exit: ExitRecord, here: boolean): Promise<string> {
+/** @param which of the exits it is, for the user */
+async function exitText(target: Debugger, exit: ExitRecord, which: string): Promise<string> {
   // a guest of an older release does not know the first question
   const fields = target.vmcs && ((await controlsAt(target, exit)) ?? (await target.vmcs.read(exit.vcpu)));
   const field = (encoding: number): bigint | undefined => fields?.find((it) => it.encoding === encoding)?.value;
@@ -27,11 +28,21 @@ async function exitText(target: Debugger, exit: ExitRecord, here: boolean): Prom
   const subject = exitSubject(exit);
   const place = `at rip ${hex(exit.rip)}, instruction ${exit.icount}, CPU#${exit.vcpu}`;
   return [
-    `VM exit #${exit.sequence}${here ? ', where the guest stands' : ', the last one'}: ${exit.reason & 0xffff} ${name}${exit.reason >>> 31 ? ' (VM-entry failure)' : ''} ${place}`,
+    `VM exit #${exit.sequence}, ${which}: ${exit.reason & 0xffff} ${name}${exit.reason >>> 31 ? ' (VM-entry failure)' : ''} ${place}`,
     ...(subject === '' ? [] : [`what: ${subject}`]),
     `why:  ${fields ? explainExit(exit, field) : explainWithoutControls(exit)}`,
     `did:  ${describeAction(exit)}`,
   ].join('\n');
+}
+
+/** An exit by its number, as long as it is kept. */
+async function olderText(target: Debugger, number: string): Promise<string> {
+  if (!/^\d{1,15}$/.test(number)) throw new Error('it is why, or why and the number of a VM exit');
+  const sequence = Number(number);
+  const [exit] = ((await target.exits?.records(sequence - 1, 1 << 20)) ?? []).slice(0, 1);
+  if (exit?.sequence === sequence) return exitText(target, exit, 'an earlier one');
+  const kept = exit === undefined ? 'it has not happened' : `the oldest that is kept is #${exit.sequence}`;
+  throw new Error(`no VM exit #${sequence}: ${kept}`);
 }
 
 /** What a stop says beyond its last exit. */
@@ -43,11 +54,13 @@ function stopText(stop: StopReason | undefined): string[] {
 
 export const WHY_COMMANDS = {
   why: async ({ target, vcpu, args }: { target: Debugger; vcpu: number; args: readonly string[] }): Promise<string> => {
-    if (args.length > 0) throw new Error('it is why, without words behind it');
+    if (args.length > 0) return olderText(target, args.join(' '));
     const { stop } = await target.state();
     const exit = await lastExit(target, vcpu);
     const here = stop?.kind === 'exit' && stop.exit.sequence === exit?.sequence;
-    const last = exit ? await exitText(target, exit, here) : `CPU#${vcpu} has made no VM exit so far`;
+    const last = exit
+      ? await exitText(target, exit, here ? 'where the guest stands' : 'the last one')
+      : `CPU#${vcpu} has made no VM exit so far`;
     return [...stopText(stop), last].join('\n');
   },
 };

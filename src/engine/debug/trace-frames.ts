@@ -4,14 +4,17 @@ import type { TraceFrame, TraceOptions, TraceStatus } from '../debugger.js';
 /** Bytes of a frame beside what it collects, and of its registers; the buffer counts as if they were packed so. */
 const FRAME_BYTES = 32;
 const REGISTERS_BYTES = 1024;
+const EXIT_BYTES = 160;
 const BLOCK_BYTES = 16;
 const MAX_BUFFER = 64 * 2 ** 20;
 const MAX_VARIABLES = 4096;
 const MAX_TEXT = 200;
 
-function sizeOf({ registers, memory, variables }: TraceFrame): number {
+function sizeOf({ registers, memory, variables, exit }: TraceFrame): number {
   const blocks = memory.reduce((sum, { bytes }) => sum + BLOCK_BYTES + bytes.length, 0);
-  return FRAME_BYTES + (registers ? REGISTERS_BYTES : 0) + blocks + variables.length * BLOCK_BYTES;
+  return (
+    FRAME_BYTES + (registers ? REGISTERS_BYTES : 0) + (exit ? EXIT_BYTES : 0) + blocks + variables.length * BLOCK_BYTES
+  );
 }
 
 export class TraceFrames {

@@ -413,9 +413,14 @@ export class Guest implements D.Debugger {
 
   #exitBreakpoint: number | undefined;
 
-  #wantsExit(_vcpu: VirtualCpu): boolean {
+  #wantsExit(vcpu: VirtualCpu): boolean {
     const record = this.#newestExit();
-    this.#exitBreakpoint = this.#breakpoints.hitExit(record)?.id;
+    this.#exitBreakpoint = this.#breakpoints.hitExit(
+      record,
+      // one that cannot be evaluated acts, as at other breakpoints
+      (condition) => conditionHolds(this.#view, vcpu.index, condition, () => {}, record),
+      (action) => this.#actions.run(vcpu.index, record.csBase + record.rip, action, record),
+    )?.id;
     if (this.#exitBreakpoint !== undefined) return true;
     return this.#exitLimitReached || (this.#until?.exit !== undefined && exitMatches(record, this.#until.exit));
   }

@@ -116,7 +116,10 @@ const breakpoint = either(
     length,
     access: oneOf('read', 'write', 'access'),
   }),
-  record({ kind: oneOf('exit'), condition: exitCondition }),
+  record({
+    ...{ kind: oneOf('exit'), condition: exitCondition },
+    ...{ when: optional(condition), action: optional(action) },
+  }),
 );
 const runTarget = record({
   gva: optional(address),

@@ -62,7 +62,9 @@ async function execute(session: Session, line: string): Promise<string> {
   if (command === 'linear-pc') return linearPc(session, argument);
   const forbidden = session.forbidden(...NEEDED[session.target.monitorEffect?.(line) ?? 'changes']);
   if (forbidden !== undefined) return `${command}: ${forbidden}\n`;
-  const answer = await session.target.monitor?.(line.trim(), session.monitorThread);
+  const exit = command === 'why' && argument === undefined ? session.trace.frame?.frame.exit : undefined;
+  const asked = exit === undefined ? line.trim() : `why ${exit.sequence}`;
+  const answer = await session.target.monitor?.(asked, session.monitorThread);
   if (command === 'cpu' && answer === '') session.monitorThread = Number(argument);
   if ((command === 'help' || command === '?') && argument === undefined)
     return `${(answer ?? '').trimEnd()}\n${OWN_HELP}`;

@@ -31,6 +31,7 @@ export const querySupported: Command = {
     if (session.target.catchSyscalls !== undefined) reply.push('QCatchSyscalls+');
     if (session.target.tracing !== undefined)
       reply.push('ConditionalTracepoints+', 'tracenz+', 'QTBuffer:size+', 'qXfer:traceframe-info:read+');
+    if (session.target.recentExits !== undefined) reply.push('StaticTracepoints+', 'qXfer:statictrace:read+');
     if (session.target.reverse !== undefined) reply.push('ReverseStep+', 'ReverseContinue+');
     if (session.target.osTables !== undefined) reply.push('qXfer:osdata:read+');
     if (session.target.libraries !== undefined) reply.push('qXfer:libraries:read+');

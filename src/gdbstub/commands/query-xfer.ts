@@ -1,9 +1,10 @@
 import { parseHexNumber } from '../../rsp/hex.js';
+import { exitReasonName } from '../../spec/vmx/exit-reasons.js';
 import type { Command } from '../command.js';
 import { osDataXml, osTypesXml } from '../os-data.js';
 import type { Session } from '../session.js';
 import { siginfo } from '../siginfo.js';
-import type { TargetFrame } from '../target.js';
+import type { TargetExit, TargetFrame } from '../target.js';
 import { escapeXml, targetXml } from '../target-xml.js';
 import { PROCESS_ID } from '../thread-id.js';
 import { threadInfo } from './threads.js';
@@ -44,7 +45,11 @@ async function documentOf(
     }
     case 'traceframe-info': {
       if (session.target.tracing === undefined) return undefined;
-      return annex === '' && session.trace.frame ? frameXml(session.trace.frame.frame) : null;
+      return annex === '' && session.trace.frame ? frameXml(session, session.trace.frame.frame) : null;
+    }
+    case 'statictrace': {
+      const exit = session.trace.frame?.frame.exit;
+      return annex === '' && exit ? exitText(exit) : null;
     }
     case 'osdata': {
       const tables = session.target.osTables;
@@ -58,12 +63,20 @@ async function documentOf(
   }
 }
 
+/** What `$_sdata` shows of a VM exit. */
+const exitText = (exit: TargetExit): string => {
+  const hex = (value: bigint): string => `0x${value.toString(16)}`;
+  const { sequence, vcpu, icount, qualification, gpa, gla } = exit;
+  return `#${sequence} ${exitReasonName(exit.reason)} vcpu ${vcpu} icount ${icount} qualification ${hex(qualification)} gpa ${hex(gpa)} gla ${hex(gla)}`;
+};
+
 /** What of the guest a trace frame holds. @gdb "Traceframe Info Format" */
-function frameXml({ memory, variables }: TargetFrame): string {
+function frameXml({ trace }: Session, { memory, variables, exit }: TargetFrame): string {
   const blocks = memory.map(
     ({ address, bytes }) => `  <memory start="0x${address.toString(16)}" length="0x${bytes.length.toString(16)}"/>\n`,
   );
-  const tvars = variables.map(({ number }) => `  <tvar id="0x${number.toString(16)}"/>\n`);
+  const known = trace.variables.filter(({ builtin }) => exit && typeof builtin === 'string');
+  const tvars = [...variables, ...known].map(({ number }) => `  <tvar id="0x${number.toString(16)}"/>\n`);
   return `<?xml version="1.0"?>\n<traceframe-info>\n${blocks.join('')}${tvars.join('')}</traceframe-info>\n`;
 }
 

@@ -1,6 +1,7 @@
 /** Tracepoints: what they are, when they collect, and what they have collected. */
 import { decodeHex, encodeHexText, parseHexBigInt, parseHexNumber } from '../../rsp/hex.js';
 import type { Command } from '../command.js';
+import type { ExitMarker } from '../exit-markers.js';
 import { messageOf, type Session } from '../session.js';
 import type { TargetTraceStatus } from '../target.js';
 import type { Tracepoint } from '../tracepoints.js';
@@ -43,8 +44,11 @@ function parseActions(text: string): Collected {
     const registers = /^R[0-9a-fA-F]+/.exec(rest);
     const memory = /^M(-1|[0-9a-fA-F]+),([0-9a-fA-F]+),([0-9a-fA-F]+)/.exec(rest);
     const expression = /^X([0-9a-fA-F]+),/.exec(rest);
+    const data = /^L/.exec(rest);
     if (registers) result.allRegisters = true;
-    else if (memory) {
+    else if (data) {
+      // an exit's frame has it
+    } else if (memory) {
       const base = /^(-1|f{8,16})$/i.test(memory[1]) ? {} : { base: number(memory[1], 'register') };
       result.memory.push({ ...base, offset: address(memory[2]), length: number(memory[3], 'length') });
     } else if (expression) {
@@ -54,7 +58,7 @@ function parseActions(text: string): Collected {
       continue;
     } else if (rest.startsWith('S')) throw new Error('while-stepping is not done here: collect at the later address');
     else throw new Error(`no such action of a tracepoint: ${rest.slice(0, 20)}`);
-    rest = rest.slice((registers ?? memory)?.[0].length);
+    rest = rest.slice((registers ?? memory ?? data)?.[0].length);
   }
   return result;
 }
@@ -77,11 +81,12 @@ const DEFINE = traced('QTDP', async (args, session) => {
   const [which, at, enabled, step, passes, ...more] = text.split(':');
   if (enabled !== 'E' && enabled !== 'D') throw new Error('a tracepoint is E or D');
   if (number(step, 'step count') > 0) throw new Error('while-stepping is not done here: collect at the later address');
-  if (more.some((part) => !part.startsWith('X'))) throw new Error('a fast tracepoint needs an agent in the program');
-  const [condition] = more.flatMap((part) => parseConditions(part));
+  const exits = more.includes('S');
+  if (more.some((part) => !/^(?:X|S$)/.test(part))) throw new Error('a fast tracepoint needs an agent in the program');
+  const [condition] = more.filter((part) => part !== 'S').flatMap((part) => parseConditions(part));
   session.trace.add({
     ...{ number: number(which, 'tracepoint'), address: address(at), enabled: enabled === 'E' },
-    ...{ passes: number(passes, 'pass count'), condition },
+    ...{ passes: number(passes, 'pass count'), condition, exits },
     ...{ allRegisters: false, memory: [], expressions: [] },
   });
   return 'OK';
@@ -193,8 +198,8 @@ function variableText(session: Session, at: number): string {
   const variable = session.trace.variables[at];
   session.variablesTold = at + 1;
   if (variable === undefined) return 'l';
-  const { number, value, name, register } = variable;
-  return `${number.toString(16)}:${BigInt.asUintN(64, value).toString(16)}:${register ? 1 : 0}:${encodeHexText(name)}`;
+  const { number, value, name, builtin } = variable;
+  return `${number.toString(16)}:${BigInt.asUintN(64, value).toString(16)}:${builtin ? 1 : 0}:${encodeHexText(name)}`;
 }
 
 const FIRST_VARIABLE: Command = { name: 'qTfV', run: (_args, session) => variableText(session, 0) };
@@ -203,8 +208,33 @@ const NEXT_VARIABLE: Command = {
   run: (_args, session) => variableText(session, session.variablesTold),
 };
 
-/** No tracepoint outlives a connection, and there are no static markers. */
-const NONE: Command[] = ['qTfP', 'qTsP', 'qTfSTM', 'qTsSTM'].map((name) => traced(name, async () => 'l'));
+const markerText = ({ address, id, extra }: ExitMarker): string =>
+  `${address.toString(16)}:${encodeHexText(id)}:${encodeHexText(extra)}`;
+
+/** Markers of a piece of the list; a packet holds them with ease. */
+const MARKERS = 100;
+
+/** Static markers, one piece after the other; `l` is the end. */
+function markersText({ trace }: Session, from: number): string {
+  const piece = trace.markers.slice(from, from + MARKERS);
+  trace.markersTold = from + piece.length;
+  return piece.length > 0 ? `m${piece.map(markerText).join(',')}` : 'l';
+}
+
+const FIRST_MARKERS = traced('qTfSTM', async (_args, session) => {
+  await session.trace.findMarkers();
+  return markersText(session, 0);
+});
+const NEXT_MARKERS = traced('qTsSTM', async (_args, session) => markersText(session, session.trace.markersTold));
+/** `qTSTMat:ADDRESS`: a marker there. */
+const MARKER_AT = traced('qTSTMat', async (args, session) => {
+  const at = address(args);
+  const marker = session.trace.markers.find((one) => one.address === at);
+  return marker ? `m${markerText(marker)}` : 'l';
+});
+
+/** No tracepoint outlives a connection. */
+const NONE: Command[] = ['qTfP', 'qTsP'].map((name) => traced(name, async () => 'l'));
 /** Ranges that never change need not be collected: GDB reads them from its own file. */
 const READ_ONLY = traced('QTro', async () => 'OK');
 /** What the user says of the trace, which GDB keeps too. */
@@ -213,4 +243,5 @@ const NOTES = traced('QTNotes', async () => 'OK');
 export const tracepointCommands: Command[] = [
   ...[INIT, DEFINE, START, STOP, STATUS, POINT_STATUS, BUFFER, FRAME],
   ...[DEFINE_VARIABLE, VALUE, FIRST_VARIABLE, NEXT_VARIABLE, READ_ONLY, NOTES, ...NONE],
+  ...[FIRST_MARKERS, NEXT_MARKERS, MARKER_AT],
 ];
