@@ -6,7 +6,8 @@ import type { OpenedView } from '../tui/top/screen.js';
 import { freeAtDeath, freeGuests, isForeign, offerToFree, openForeignGuest } from './foreign-guest.js';
 import { type GdbAddress, parseGdbAddress, showGdbAddress, targetOf } from './gdb-address.js';
 import { createGdbTarget } from './gdb-target.js';
-import { connectGuest, guestNames } from './guest-socket.js';
+import { connectGuest } from './guest-socket.js';
+import { runningGuests } from './open-guest.js';
 import { UsageError } from './options.js';
 import { tell } from './tell.js';
 import { BACKGROUND, hasTerminal, isInBackground } from './terminal.js';
@@ -121,13 +122,4 @@ function untilSignal(signal: AbortSignal): Promise<void> {
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, done);
     signal.addEventListener('abort', done);
   });
-}
-
-function runningGuests(): string[] {
-  try {
-    return guestNames();
-  } catch {
-    // the connection has failed for the same reason, which is told
-    return [];
-  }
 }

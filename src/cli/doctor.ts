@@ -26,10 +26,15 @@ export function addDoctorCommand(program: Command): void {
     .description(
       'What this host offers for virtual machines: CPU flags, /dev/kvm, kernel modules, libvirt, guests of other programs, terminal.',
     )
-    .action(async () => {
+    .option('--json', 'the findings as JSON')
+    .action(async ({ json }: { json?: boolean }) => {
       const probe = probeKvm();
       const abilities = probe.usable ? await debugging(probe) : undefined;
       const findings = [...kvmFindings(probe, abilities), engine(), ...(await guestFindings()), ...terminal()];
+      if (json) {
+        process.stdout.write(`${JSON.stringify(findings)}\n`);
+        return;
+      }
       const signs = { ok: '+', no: '-', note: ' ' };
       for (const { name, state, text } of findings)
         process.stdout.write(`${signs[state]} ${name.padEnd(14)} ${text}\n`);

@@ -21,6 +21,8 @@ export interface HeadlessOptions {
   dumpOnCrash?: string;
   /** How the guest is run, where not just let go: until it stops for good. */
   drive?: (target: Debugger) => Promise<unknown>;
+  /** Commands that run it; the run is over with them: why they ended early, undefined when they did not. */
+  script?: (target: Debugger) => Promise<HeadlessEnd | undefined>;
 }
 
 /** What the console's reader may take of when a run was cut short. */
@@ -57,6 +59,8 @@ export async function runHeadless(target: Debugger, options: HeadlessOptions): P
   };
   const serial = openSerial(options.serial, target, () => finish({ status: 3 }));
   let lingering: AbortController | undefined;
+  /** How the guest ended, for the commands of a script to go on from. */
+  let failed: HeadlessEnd | undefined;
   const progress = new ProgressLine(process.stderr.isTTY ? (text) => void process.stderr.write(text) : undefined);
   const crash = options.dumpOnCrash === undefined ? undefined : new CrashDump(target, options.dumpOnCrash, tell);
   const finishAt = (end: HeadlessEnd): void => {
@@ -68,10 +72,18 @@ export async function runHeadless(target: Debugger, options: HeadlessOptions): P
     else if (event.type === 'progress') progress.update(event);
     else if (event.type === 'stopped') {
       const end = describeStop(event.stop);
+      // commands look at a guest that has failed, but none outlives a limit
+      if (end && options.script && event.stop.kind !== 'limit') {
+        failed = end;
+        return;
+      }
       const dumped = crash?.onStop(event);
       if (end && dumped) void dumped.then(() => finishAt(end));
       else if (end) finishAt(end);
-    } else if (event.type === 'running') lingering?.abort();
+    } else if (event.type === 'running') {
+      lingering?.abort();
+      failed = undefined;
+    }
   };
   const unsubscribe = target.onEvent(listener);
   const timer =
@@ -83,7 +95,12 @@ export async function runHeadless(target: Debugger, options: HeadlessOptions): P
   process.once('SIGTERM', () => cutShort({ status: 143, message: 'terminated' }));
   process.once('SIGHUP', () => cutShort({ status: 129 }));
   if (options.drive) options.drive(target).catch((error: Error) => finish({ status: 3, message: error.message }));
-  else if (!options.wait) await target.resume();
+  else if (options.script) {
+    options.script(target).then(
+      (end) => finish(end ?? failed ?? { status: 0 }),
+      (error: Error) => finish({ status: 3, message: error.message }),
+    );
+  } else if (!options.wait) await target.resume();
   let end = await ended;
   // a reader that is slow gets all, but one that has stopped reading keeps nobody from ending this
   const cutAtEnd = wasCut.then(async (by) => {

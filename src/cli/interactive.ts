@@ -12,6 +12,8 @@ export interface InteractiveOptions {
   wait: boolean;
   /** The guest is paused after this time. */
   timeoutSeconds?: number;
+  /** What the dashboard does first. */
+  commands: readonly { text: string }[];
   /** Resolves when the engine is no more. */
   lost: Promise<HeadlessEnd>;
 }
@@ -39,7 +41,12 @@ export async function runInteractive(target: Debugger, options: InteractiveOptio
   };
   const timer = timeoutSeconds === undefined ? undefined : setTimeout(stopForTime, timeoutSeconds * 1000);
   if (!options.wait) await target.resume();
-  await runDashboard(target, { title: options.title, signal: left.signal, onQuit: () => {} });
+  await runDashboard(target, {
+    title: options.title,
+    signal: left.signal,
+    commands: options.commands.map(({ text }) => text),
+    onQuit: () => {},
+  });
   clearTimeout(timer);
   unsubscribe();
   await Promise.race([serial.drained(), elapsed(LAST_BYTES_MS)]);

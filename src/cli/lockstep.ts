@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { toJson } from '../commands/json.js';
 import { Disassembler } from '../disasm/index.js';
 import type { LockstepReport } from '../engine/difftest/lockstep-report.js';
 import { KvmSide } from '../engine/host/difftest/lockstep/kvm-side.js';
@@ -22,6 +23,7 @@ interface LockstepCommandOptions {
   memoryEvery: string;
   append?: string;
   input?: string;
+  json?: boolean;
   patience: string;
 }
 
@@ -48,6 +50,7 @@ export function addLockstepCommand(program: Command): void {
     .option('--append <string>', 'kernel command line')
     .option('--patience <seconds>', 'wall-clock time that KVM may take from one access to a device to the next', '60')
     .option('--input <file>', 'bytes for the first serial port, given when the guest waits')
+    .option('--json', 'the report as JSON')
     .action(async (image: string, options: LockstepCommandOptions) => {
       process.exitCode = await lockstepVerb(image, options);
     });
@@ -89,7 +92,8 @@ async function lockstepVerb(image: string, options: LockstepCommandOptions): Pro
       return true;
     },
   });
-  for (const line of await describeLockstep(report)) process.stdout.write(`${line}\n`);
+  const lines = options.json ? [toJson(report)] : await describeLockstep(report);
+  for (const line of lines) process.stdout.write(`${line}\n`);
   if (report.ended === 'cannot go on')
     tell('lockstep: --patience SECONDS gives KVM longer; run --engine vtx runs the guest');
   judge.close();

@@ -14,6 +14,7 @@ const VERBS: Record<string, () => Promise<(program: Command) => void>> = {
   top: async () => (await import('./top.js')).addTopCommand,
   attach: async () => (await import('./attach.js')).addAttachCommand,
   gdb: async () => (await import('./gdb.js')).addGdbCommand,
+  send: async () => (await import('./send.js')).addSendCommand,
   save: async () => (await import('./save.js')).addSaveCommand,
   profile: async () => (await import('./profile.js')).addProfileCommand,
   trace: async () => (await import('./trace.js')).addTraceCommand,
@@ -37,6 +38,7 @@ export async function main(argv: string[]): Promise<void> {
     .description('Debugger and monitor for virtual-machine guests')
     .version(VERSION, '-V, --version')
     .exitOverride()
+    .enablePositionalOptions()
     .configureOutput({
       outputError: (text, write) => write(`${outputErrorLines(text)}\n`),
     });
@@ -53,7 +55,7 @@ export async function main(argv: string[]): Promise<void> {
       found.outputHelp();
     });
   program.allowExcessArguments().hook('preAction', (_, { args, registeredArguments }) => {
-    const extra = args[registeredArguments.length];
+    const extra = registeredArguments.at(-1)?.variadic ? undefined : args[registeredArguments.length];
     if (extra !== undefined) throw new UsageError(`${JSON.stringify(extra)} is one argument too many`);
   });
   for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);

@@ -26,10 +26,11 @@ export function addProfileCommand(program: Command): void {
   addGuestOptions(command)
     .option('--every <n>', 'instructions from one sample to the next', '1000000')
     .addOption(
-      new Option('--format <format>', 'table, folded stacks for flame graphs, or JSON for speedscope')
+      new Option('--format <format>', 'table, folded stacks for flame graphs, JSON for speedscope, or of the table')
         .choices([...PROFILE_FORMATS])
         .default('text'),
     )
+    .option('--json', 'as --format json')
     .option('--rows <n>', 'rows of the table at most', '40')
     .option('-o, --output <file>', 'where to', '/dev/stderr')
     .action(async (image: string | undefined, options: ProfileOptions) => {
@@ -58,7 +59,7 @@ async function profileGuest(image: string | undefined, options: ProfileOptions):
     '--output',
     options.output,
     output,
-    Buffer.from(profileText(options.format, { name, every, samples }, rows)),
+    Buffer.from(profileText(options.json ? 'json' : options.format, { name, every, samples }, rows)),
   );
   return status;
 }

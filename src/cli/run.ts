@@ -33,12 +33,13 @@ import {
   SCRIPTED_RTC,
   UsageError,
 } from './options.js';
-import { streamOf } from './output-file.js';
+import { openOutput, streamOf, writeOutput } from './output-file.js';
 import { ProgressLine } from './progress-line.js';
+import { addScriptOptions, runCommands, type ScriptOptions, scriptOf } from './script-options.js';
 import { printable, tell } from './tell.js';
 import { BACKGROUND, hasTerminal, isInBackground } from './terminal.js';
 
-export interface RunOptions {
+export interface RunOptions extends ScriptOptions {
   kernel?: string;
   initrd?: string;
   append?: string;
@@ -89,7 +90,7 @@ export function addRunCommand(program: Command): void {
     .command('run')
     .summary('boot a guest')
     .description('Boot a guest: with the dashboard on a terminal, otherwise headless with COM1 on standard output.');
-  addGuestOptions(command).action(async (image: string | undefined, options: RunOptions) => {
+  addScriptOptions(addGuestOptions(command)).action(async (image: string | undefined, options: RunOptions) => {
     process.exitCode = await runGuest(image, options);
   });
 }
@@ -161,7 +162,7 @@ export function addGuestOptions(command: Command): Command {
         'SeaBIOS shows the screen on COM1 too (default: on where that is a terminal)',
       ).choices(['on', 'off']),
     )
-    .addOption(new Option('--stats <format>', 'at the end: counts to standard error').choices(['json']));
+    .option('--stats <format>', 'at the end: counts as json to standard error, or json:FILE', statsOf);
 }
 
 /** A path that is empty is a mistake of the script that gives it. */
@@ -184,9 +185,11 @@ export async function runGuest(
   const { file, drives, firmware } = bootOf(image, options);
   if (options.dumpOnCrash !== undefined) checkDumpFile(options.dumpOnCrash);
   const piped = gdb?.kind === 'stdio';
+  const script = scriptOf(options);
+  if (script && piped) throw new UsageError('--gdb stdio: gdb has standard output, which --ex and --exec write to');
   const interactive = !options.headless && !piped && hasTerminal();
   if (interactive && isInBackground()) throw new UsageError(`run: ${BACKGROUND}`);
-  const serial = parseSerial(options.serial ?? (interactive || piped ? 'none' : 'stdio'));
+  const serial = parseSerial(options.serial ?? (interactive || piped || script ? 'none' : 'stdio'));
   if (piped && serial.kind === 'stdio')
     throw new UsageError('--gdb stdio: --serial stdio is taken; try file:F or unix:PATH');
   if (interactive && options.dumpOnCrash !== undefined)
@@ -225,7 +228,7 @@ export async function runGuest(
   const incoming = options.incoming === undefined ? undefined : parseIncoming(options.incoming);
   if (incoming !== undefined && options.restore !== undefined)
     throw new UsageError('--incoming and --restore both say where the guest comes from; give one of them');
-  const history = historyOf(options.history, interactive || gdb !== undefined, engine);
+  const history = historyOf(options.history, interactive || gdb !== undefined || script !== undefined, engine);
   const data: GuestWorkerData = {
     engine,
     name:
@@ -274,6 +277,7 @@ export async function runGuest(
     ...(history === undefined ? {} : { history }),
   };
   const timeoutSeconds = options.timeout === undefined ? undefined : parseTimeout(options.timeout);
+  const statistics = options.stats === undefined ? undefined : openStatistics(options.stats);
   const started = performance.now();
   const progress = new ProgressLine(process.stderr.isTTY ? (text) => void process.stderr.write(text) : undefined);
   const loading = { type: 'progress', task: `loading ${data.image}` } as const;
@@ -285,17 +289,18 @@ export async function runGuest(
   const common = {
     serial,
     // one that stood at its source stands here
-    wait: wait || guest.stands,
+    wait: wait || guest.stands || script !== undefined,
     ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }),
   };
   const lost = guest.closed.then((message): HeadlessEnd => ({ status: 3, message }));
   const end = await (interactive
-    ? runInteractive(guest.target, { title: data.name, ...common, lost })
+    ? runInteractive(guest.target, { title: data.name, ...common, lost, commands: script ?? [] })
     : Promise.race([
         runHeadless(guest.target, {
           ...common,
           input,
           ...(drive === undefined ? {} : { drive }),
+          ...(script === undefined ? {} : { script: (target) => runCommands(target, script, options.json === true) }),
           gdbClientLeft: guest.gdbClientLeft,
           ...(options.dumpOnCrash === undefined ? {} : { dumpOnCrash: options.dumpOnCrash }),
         }),
@@ -304,8 +309,8 @@ export async function runGuest(
       ]));
   if (end.message) tell(`${data.name}: ${end.message}`);
   for (const line of end.lines ?? []) process.stderr.write(`${printable(line)}\n`);
-  if (options.stats) {
-    const printed = printStats(guest, (performance.now() - started) / 1000).catch(() => 'late');
+  if (statistics) {
+    const printed = printStats(guest, (performance.now() - started) / 1000, statistics).catch(() => 'late');
     if ((await Promise.race([printed, elapsed(ANSWER_MS)])) === 'late')
       tell('no statistics: the engine does not answer');
   }
@@ -402,7 +407,21 @@ function bootOf(image: string | undefined, options: RunOptions): Boot {
   return { file: firmware.bios, drives, firmware };
 }
 
-async function printStats({ target }: RunningGuest, wallSeconds: number): Promise<void> {
+/** @throws UsageError */
+function statsOf(text: string): string {
+  if (text === 'json' || /^json:./s.test(text)) return text;
+  throw new UsageError(`--stats ${text}: it is json, or json:FILE`);
+}
+
+/** Where the counts go: a file is opened before the guest runs, since it may not be there to write to. @throws UsageError */
+function openStatistics(format: string): (text: string) => void {
+  const file = format.slice('json:'.length);
+  if (file === '') return (text) => void process.stderr.write(text);
+  const fd = openOutput('--stats', file);
+  return (text) => writeOutput('--stats', file, fd, Buffer.from(text));
+}
+
+async function printStats({ target }: RunningGuest, wallSeconds: number, write: (text: string) => void): Promise<void> {
   const totals = await target.totals?.();
   const { icount, clock } = totals ?? (await target.state());
   const exits = totals?.exits ?? {};
@@ -416,5 +435,5 @@ async function printStats({ target }: RunningGuest, wallSeconds: number): Promis
     exits,
     ...(compiler ? { compiler } : {}),
   };
-  process.stderr.write(`${JSON.stringify(stats)}\n`);
+  write(`${JSON.stringify(stats)}\n`);
 }

@@ -8,6 +8,7 @@ import {
   ExitReport,
   REPORT_KEYS,
   type ReportKey,
+  reportData,
   reportText,
   type TimedExit,
   withTimes,
@@ -24,6 +25,7 @@ import { tell } from './tell.js';
 
 interface TraceOptions {
   format: 'report' | ExportFormat;
+  json?: boolean;
   by: ReportKey;
   if?: string;
   symbols?: string;
@@ -45,6 +47,7 @@ export function addTraceCommand(program: Command): void {
     )
     .addOption(new Option('--by <key>', 'rows of the report').choices([...REPORT_KEYS]).default('reason'))
     .option('--rows <n>', 'rows of the report at most', '50')
+    .option('--json', 'the report as JSON')
     .option('--if <condition>', 'exits that meet it only, as `IO_INSTRUCTION|CPUID if rcx == 1`')
     .option('--symbols <file>', "names of addresses: the guest's ELF image or System.map")
     .option('-o, --output <file>', 'where to', '/dev/stdout')
@@ -58,6 +61,8 @@ const CHUNK_CHARACTERS = 65_536;
 
 /** Answers the process status: 1 for a trace that is damaged behind what was printed. @throws UsageError */
 function printTrace(file: string, options: TraceOptions): number {
+  if (options.json && options.format !== 'report')
+    throw new UsageError(`--json: it is the report, not --format ${options.format}; --format json gives each exit`);
   const rows = parseCount('--rows', options.rows, 1, 1_000_000);
   const meets = conditionOf(options.if);
   const label = labelsOf(options.symbols);
@@ -67,7 +72,7 @@ function printTrace(file: string, options: TraceOptions): number {
   if (options.format === 'report') {
     const report = new ExitReport(options.by, label);
     for (const exit of trace.exits()) if (meets(exit.record)) report.add(exit);
-    write(reportText(report, rows));
+    write(options.json ? `${JSON.stringify(reportData(report, rows))}\n` : reportText(report, rows));
   } else {
     const writer = exitWriter(options.format, label);
     let text = writer.head;

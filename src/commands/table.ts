@@ -1,7 +1,9 @@
 /** The one table of commands: the dashboard's `:`, gdb's `monitor`, scripts, sockets and assistants look here. */
+
+import { rowsText } from '../engine/debug/monitor-rows.js';
 import { ASSERT_COMMANDS } from './assertion.js';
 import { BREAKPOINT_COMMANDS } from './breakpoints.js';
-import type { Command } from './command.js';
+import { asText, type Command, command } from './command.js';
 import { HISTORY_COMMANDS } from './history.js';
 import { MACHINE_COMMANDS } from './machine.js';
 import { INFO_COMMANDS, monitorCommands } from './monitor.js';
@@ -21,7 +23,25 @@ const OWN: readonly Command[] = [
 ];
 
 /** `monitor` is the machine's monitor: of these a whole name is needed, and QEMU's `x/4wx` is x. */
-export const MONITOR_COMMANDS: readonly Command[] = monitorCommands(new Set(OWN.map(({ name }) => name)));
+export const MONITOR_COMMANDS: readonly Command[] = [
+  command({
+    name: 'help',
+    usage: '[COMMAND]',
+    help: 'all commands, or those whose name begins so',
+    effect: 'looks',
+    page: true,
+    run: async (_session, text) => helpText(text.trim()),
+    text: asText,
+  }),
+  ...monitorCommands(new Set(['help', ...OWN.map(({ name }) => name)])),
+];
+
+/** @throws Error when no name begins so */
+function helpText(name: string): string {
+  const rows = COMMANDS.filter((row) => row.name.startsWith(name));
+  if (rows.length === 0) throw new Error(`no command "${name}"`);
+  return rowsText(rows);
+}
 
 export const COMMANDS: readonly Command[] = [...OWN, ...MONITOR_COMMANDS];
 

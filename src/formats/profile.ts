@@ -3,7 +3,7 @@
 /** Names of functions, the outermost first. */
 export type Stack = readonly string[];
 
-export const PROFILE_FORMATS = ['text', 'folded', 'speedscope'] as const;
+export const PROFILE_FORMATS = ['text', 'folded', 'speedscope', 'json'] as const;
 export type ProfileFormat = (typeof PROFILE_FORMATS)[number];
 
 export interface Profile {
@@ -19,6 +19,8 @@ export function profileText(format: ProfileFormat, profile: Profile, rows: numbe
       return table(profile, rows);
     case 'folded':
       return folded(profile);
+    case 'json':
+      return `${JSON.stringify({ name: profile.name, every: profile.every, samples: profile.samples.length, functions: byFunction(profile.samples) })}\n`;
     case 'speedscope':
       return `${JSON.stringify(speedscope(profile))}\n`;
   }
@@ -71,7 +73,7 @@ function speedscope({ name, every, samples }: Profile): object {
 }
 
 /** Functions by their own samples, with those of all that they called. */
-function table({ samples, every }: Profile, rows: number): string {
+function byFunction(samples: readonly Stack[]): { name: string; self: number; total: number }[] {
   const own = new Map<string, number>();
   const total = new Map<string, number>();
   for (const stack of samples) {
@@ -79,9 +81,14 @@ function table({ samples, every }: Profile, rows: number): string {
     if (leaf !== undefined) own.set(leaf, (own.get(leaf) ?? 0) + 1);
     for (const name of new Set(stack)) total.set(name, (total.get(name) ?? 0) + 1);
   }
-  const share = (count: number) => `${((100 * count) / samples.length).toFixed(2)}%`.padStart(8);
   const sorted = [...own].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
-  const lines = sorted.slice(0, rows).map(([name, count]) => `${share(count)}${share(total.get(name)!)}  ${name}`);
+  return sorted.map(([name, self]) => ({ name, self, total: total.get(name)! }));
+}
+
+function table({ samples, every }: Profile, rows: number): string {
+  const share = (count: number) => `${((100 * count) / samples.length).toFixed(2)}%`.padStart(8);
+  const sorted = byFunction(samples);
+  const lines = sorted.slice(0, rows).map(({ name, self, total }) => `${share(self)}${share(total)}  ${name}`);
   const more = sorted.length > rows ? [`${sorted.length - rows} more functions`] : [];
   return `${['    Self   Total  Function', ...lines, ...more, '', `${samples.length} samples, one every ${every} instructions`].join('\n')}\n`;
 }

@@ -31,6 +31,8 @@ export interface TerminalScreen {
 }
 
 export interface DashboardOptions extends ScreenOptions {
+  /** Command lines to begin with. */
+  commands?: readonly string[];
   initialView?: View;
   /** Leaving does not end the guest, so nothing is asked. */
   detach?: boolean;

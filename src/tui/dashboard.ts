@@ -114,8 +114,16 @@ export class Dashboard implements Ui, TerminalScreen {
     return cells;
   }
 
-  start(): Promise<void> {
-    return this.model.start();
+  async start(): Promise<void> {
+    await this.model.start();
+    this.act(this.begin(this.options.commands ?? []));
+  }
+
+  /** One after the other; one that fails ends them. */
+  private async begin(commands: readonly string[]): Promise<string | undefined> {
+    let said: string | undefined;
+    for (const line of commands) said = await this.perform(line);
+    return said;
   }
 
   poll(): Promise<void> {

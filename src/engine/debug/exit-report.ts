@@ -108,6 +108,19 @@ const us = (ns: number) => `${(ns / 1000).toFixed(2)}us`;
 const share = (part: number, whole: number) => `${(whole === 0 ? 0 : (100 * part) / whole).toFixed(2)}%`;
 const HEAD = ['VM-EXIT', 'Samples', 'Samples%', 'Time%', 'Min Time', 'Max Time', 'Avg time'];
 
+/** The same for programs: times in ns, absent for rows of which none is known. */
+export function reportData(report: ExitReport, maxRows: number) {
+  const { rows, samples, ns } = report;
+  return {
+    samples,
+    ns,
+    rows: rows.slice(0, maxRows).map(({ name, samples, timed, ns, minNs, maxNs }) => ({
+      ...{ name, samples },
+      ...(timed === 0 ? {} : { timed, ns, minNs, maxNs }),
+    })),
+  };
+}
+
 /** The table, at most `maxRows` rows of it. */
 export function reportText(report: ExitReport, maxRows: number): string {
   const { rows, samples, ns } = report;

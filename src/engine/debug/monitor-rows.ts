@@ -117,9 +117,9 @@ export function monitorEffect(line: string): MonitorEffect {
 }
 
 /** Columns of a name and its arguments. */
-const NAME_COLUMNS = 21;
+const NAME_COLUMNS = 24;
 
-/** A line for each row: `info mem              guest's linear mappings`. */
+/** A line for each row: `info mem                 guest's linear mappings`. */
 export function rowsText(rows: readonly Pick<MonitorRow, 'name' | 'usage' | 'help' | 'alias'>[]): string {
   return rows
     .map(({ name, usage, help, alias }) => {

@@ -69,7 +69,10 @@ export async function connectDebugger(port: Channel, closed: Promise<string>): P
   const proxy = (prefix: string): Record<string, unknown> =>
     new Proxy({} as Record<string, unknown>, {
       get: (_, member) =>
-        typeof member === 'string' ? (...args: unknown[]) => call(prefix + member, args) : undefined,
+        // a group that is awaited is no promise
+        typeof member === 'string' && member !== 'then'
+          ? (...args: unknown[]) => call(prefix + member, args)
+          : undefined,
     });
   const info = (await call('info', [])) as TargetInfo;
   if (!isRecord(info) || !isRecord(info.unavailable)) throw new Error('the guest says nothing of itself');
