@@ -53,6 +53,7 @@ interface TopOptions {
   blockInBytes?: boolean;
   initFile: string | false;
   agent?: boolean;
+  guestMemory: boolean;
   secure?: boolean;
   1?: boolean;
   2?: boolean;
@@ -96,6 +97,7 @@ export function addTopCommand(program: Command): void {
       settingsPath(),
     )
     .option('--no-init-file', 'no settings')
+    .option('--no-guest-memory', "do not read guests' memory for what they use of it, where no balloon driver tells")
     .option('--secure', 'nothing but looking: no action, no attach, nothing written')
     .action(async (given: TopOptions) => {
       const state = stateOf(given);
@@ -105,7 +107,7 @@ export function addTopCommand(program: Command): void {
         endMs: options.endTime === undefined ? undefined : endTime(options.endTime, new Date()),
       };
       await offerToFree();
-      const fleet = openFleet(options.connect, options.agent === true);
+      const fleet = openFleet(options);
       const records = new Records(options, state);
       try {
         if (options.metrics !== undefined) {
@@ -124,12 +126,12 @@ export function addTopCommand(program: Command): void {
 }
 
 /** The guests of the libvirts that were named, or all of this host. @throws UsageError */
-function openFleet(uris: readonly string[], agent: boolean): Fleet {
+function openFleet({ connect: uris, agent, guestMemory: readMemory }: TopOptions): Fleet {
   try {
     const libvirts = (uris.length ? uris : defaultUris()).map((uri) => new LibvirtSource(uri, undefined, { agent }));
     const processes = new ProcessSource();
-    if (uris.length) return new JoinedFleet(libvirts, localHost, [processes]);
-    return new JoinedFleet([new OwnSource(), ...libvirts, processes], localHost);
+    if (uris.length) return new JoinedFleet(libvirts, localHost, [processes], { readMemory });
+    return new JoinedFleet([new OwnSource(), ...libvirts, processes], localHost, [], { readMemory });
   } catch (error) {
     throw new UsageError(`--connect ${(error as Error).message}`);
   }

@@ -83,6 +83,8 @@ export interface MemoryLook {
   minorFaults?: number;
   /** Of the guest's process on the host. */
   residentBytes?: number;
+  /** The guest's words are from its kernel's counters in its memory, not from its balloon driver. */
+  readFromGuest?: boolean;
 }
 
 /** The process on this host that is the guest. */
@@ -236,6 +238,8 @@ export type Urgent = (key: string) => boolean;
 export interface Wants {
   /** GuestSample.pcpu. */
   pcpu?: boolean;
+  /** Processes whose guests' memory may be read for what they use of it: nobody else tells. */
+  usedMemory?: ReadonlySet<number>;
 }
 
 export interface FleetSource {

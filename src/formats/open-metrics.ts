@@ -115,7 +115,7 @@ export function metricsText(look: FleetLook, dialect: Dialect): string {
   );
   all('libvirt_domain_info_virtual_cpus', 'gauge', 'vCPUs.', undefined, (g) => g.vcpus);
   all('libvirt_domain_info_vstate', 'gauge', 'virDomainState.', undefined, (g) => STATES[g.state]);
-  const memory: [string, string, keyof GuestSample['memory']][] = [
+  const memory: [string, string, Exclude<keyof GuestSample['memory'], 'readFromGuest'>][] = [
     ['unused', 'Not used by the guest.', 'unusedBytes'],
     ['available', 'What the guest calls its memory.', 'availableBytes'],
     ['usable', 'Free, or freed without swapping.', 'usableBytes'],

@@ -36,6 +36,8 @@ export class JoinedFleet implements Fleet {
   #members = new Map<string, Member[]>();
   /** Guests of this host that were seen last. */
   #local: WatchedGuest[] = [];
+  /** Processes of guests of which no balloon driver tells what they use. */
+  #untold = new Set<number>();
 
   /**
    * @param sources the first that sees a guest gives it its name
@@ -45,6 +47,7 @@ export class JoinedFleet implements Fleet {
     sources: readonly FleetSource[],
     private readonly localHost: () => HostLook,
     private readonly helpers: readonly FleetSource[] = [],
+    private readonly options: { readMemory?: boolean } = {},
   ) {
     this.#watched = [...sources, ...helpers].map((source) => ({
       source,
@@ -55,11 +58,13 @@ export class JoinedFleet implements Fleet {
 
   async look(urgent?: Urgent, wants?: Wants): Promise<FleetLook> {
     const own = urgent && this.#ownKeys(urgent);
+    const all: Wants = { ...wants, ...(this.options.readMemory ? { usedMemory: this.#untold } : {}) };
     const looks = await Promise.all(
       this.#watched.map((watched) =>
-        lookAt(watched, own && ((key) => own.get(watched.source)?.has(key) === true), wants),
+        lookAt(watched, own && ((key) => own.get(watched.source)?.has(key) === true), all),
       ),
     );
+    const told = new Set<string>();
     const guests: GuestSample[] = [];
     const members = new Map<string, Member[]>();
     const byIdentity = new Map<string, number>();
@@ -80,10 +85,12 @@ export class JoinedFleet implements Fleet {
         }
         const at = twin ?? guests.length - 1;
         for (const id of identities(guest)) byIdentity.set(id, at);
+        if (guest.memory.availableBytes !== undefined && !guest.memory.readFromGuest) told.add(guests[at]!.key);
       }
     });
     this.#members = members;
     this.#local = guests.flatMap(({ key, process }) => (process ? [{ key, pid: process.pid }] : []));
+    this.#untold = new Set(this.#local.filter(({ key }) => !told.has(key)).map(({ pid }) => pid));
     const hosts = new Map<string, HostLook>();
     const here = this.localHost();
     for (const { host } of looks)
@@ -178,6 +185,8 @@ function identities({ uuid, process }: GuestSample): string[] {
 function joined(first: GuestSample, second: GuestSample): GuestSample {
   const known = Object.fromEntries(Object.entries(first).filter(([, value]) => value !== undefined));
   const missing = { ...second.missing, ...first.missing };
+  const [mine, other] = [first.missing?.['used memory'], second.missing?.['used memory']];
+  if (mine && other && mine !== other) missing['used memory'] = `${mine}; ${other}`;
   const sum = { ...second, ...known, source: `${first.source}+${second.source}` } as GuestSample;
   sum.memory = { ...second.memory, ...definedOf(first.memory) };
   sum.vcpus = first.vcpus || second.vcpus;

@@ -29,6 +29,7 @@ const AT = {
   moduleUnwind: 0x1_6000n,
   stack: 0x1_7000n,
   note: 0x1_8000n,
+  pages: 0x1_9000n,
   btf: 0x2_0000n,
   kallsyms: 0x10_0000n,
 };
@@ -624,6 +625,16 @@ function writePageTables(to: Writer): void {
   to.u64(table + 0x2000n + index(21n), BigInt(TEXT_GPA) | 0xe3n);
 }
 
+/** What /proc/meminfo is made of, each 100h after the one before. */
+export const PAGE_COUNTERS = [
+  '_totalram_pages',
+  'vm_zone_stat',
+  'vm_node_stat',
+  'totalreserve_pages',
+  'min_free_kbytes',
+];
+export const PAGE_COUNTERS_GPA = TEXT_GPA + Number(AT.pages);
+
 const RECORD_SYMBOLS = ['log_buf', 'log_buf_len', 'log_first_idx', 'log_next_idx', 'log_first_seq'];
 const RECORD_BYTES = 128;
 
@@ -656,6 +667,7 @@ export function linuxImage(
     place('__start_BTF', AT.btf, 'R'),
     place('__stop_BTF', AT.btf + BigInt(btf.length), 'R'),
     ...Array.from({ length: FILLER }, (_, n) => place(`filler_${n}`, 0x18_0000n + BigInt(n * 16), 't')),
+    ...PAGE_COUNTERS.map((name, n) => place(name, AT.pages + BigInt(n * 0x100))),
     place('_end', 0x1a_0000n, 'B'),
   ];
   // kernels without per-CPU symbols apart have addresses only

@@ -17,6 +17,8 @@ export interface VmProcess {
   vcpus?: number;
   image?: string;
   accelerator?: 'tcg' | 'kvm';
+  /** QEMU's machine type, where one is named: `pc-q35-7.2`. */
+  machine?: string;
   /** File that its first serial port is written to. */
   serialFile?: string;
 }
@@ -213,6 +215,7 @@ export function qemuFacts(args: readonly string[], pid: number): Omit<VmProcess,
       case 'machine':
       case 'M':
         if (/\bkvm\b/.test(values.get('accel') ?? '')) facts.accelerator = 'kvm';
+        facts.machine = values.get('type') ?? values.get('') ?? facts.machine;
         break;
       case 'qmp':
       case 'qmp-pretty':

@@ -9,11 +9,13 @@ import type {
   SourceLook,
   Urgent,
   VcpuLook,
+  Wants,
 } from '../../engine/fleet.js';
 import { processLook, schedule, statFields } from '../host.js';
 import { hostCounters } from '../kvm-host/counters.js';
 import { addExits, kvmExits } from '../libvirt/domain-stats.js';
 import { LookTurns } from '../look-turns.js';
+import { GuestMemoryUse } from './guest-memory-use.js';
 import { ProcessFinder, type VmProcess } from './processes.js';
 import { QmpClient } from './qmp.js';
 
@@ -84,18 +86,20 @@ export class ProcessSource implements FleetSource {
   readonly #told = new Map<string, Told>();
   readonly #last = new Map<string, GuestSample>();
   readonly #turns = new LookTurns();
+  readonly #memoryUse = new GuestMemoryUse();
   #processes = new Map<string, VmProcess>();
 
   /** @param except processes that are not guests of somebody else, by their number */
   constructor(private readonly except: () => ReadonlySet<number> = () => new Set()) {}
 
-  async look(urgent?: Urgent): Promise<SourceLook> {
+  async look(urgent?: Urgent, wants?: Wants): Promise<SourceLook> {
     const now = performance.now();
     const except = this.except();
     const found = this.#finder.find(now).filter(({ pid }) => !except.has(pid));
     this.#processes = new Map(found.map((vm) => [keyOf(vm), vm]));
     for (const key of this.#told.keys()) if (!this.#processes.has(key)) this.#told.delete(key);
     for (const key of this.#last.keys()) if (!this.#processes.has(key)) this.#last.delete(key);
+    this.#memoryUse.keep(found);
     this.#turns.begin(this.#processes.keys());
     // One that is not looked at keeps all its figures, so that they are of one moment.
     const due = found.filter((vm) => this.#turns.due(keyOf(vm), urgent) || !this.#last.has(keyOf(vm)));
@@ -105,7 +109,7 @@ export class ProcessSource implements FleetSource {
         const vm = due[next++]!;
         if (vm.qmp !== undefined) await this.#ask(vm, now);
         if (vm.accelerator !== 'tcg') this.#count(vm, now);
-        const sample = this.#sample(vm);
+        const sample = this.#sample(vm, wants?.usedMemory?.has(vm.pid) ? this.#used(vm, now) : undefined);
         if (sample) this.#last.set(sample.key, sample);
         else this.#last.delete(keyOf(vm));
       }
@@ -114,7 +118,9 @@ export class ProcessSource implements FleetSource {
     return { guests: found.flatMap((vm) => this.#last.get(keyOf(vm)) ?? []), failures: [] };
   }
 
-  close(): void {}
+  close(): void {
+    this.#memoryUse.close();
+  }
 
   async act(key: string, action: GuestAction): Promise<void> {
     const vm = this.#processes.get(key);
@@ -197,7 +203,16 @@ export class ProcessSource implements FleetSource {
     };
   }
 
-  #sample(vm: VmProcess): GuestSample | undefined {
+  /** What the guest's kernel says that it uses, by its counters in its memory. */
+  #used(vm: VmProcess, now: number): Pick<GuestSample, 'memory' | 'missing'> {
+    const use = this.#memoryUse.look(vm, now);
+    if ('why' in use) return { memory: {}, missing: { 'used memory': use.why } };
+    const { totalBytes, availableBytes, freeBytes, cacheBytes } = use;
+    const told = { availableBytes: totalBytes, usableBytes: availableBytes, unusedBytes: freeBytes };
+    return { memory: { ...told, diskCacheBytes: cacheBytes, readFromGuest: true } };
+  }
+
+  #sample(vm: VmProcess, used: Pick<GuestSample, 'memory' | 'missing'> | undefined): GuestSample | undefined {
     const look = processLook(vm.pid);
     if (!look) return undefined;
     const { startedMs, ...process } = look;
@@ -220,7 +235,10 @@ export class ProcessSource implements FleetSource {
       vcpus: vm.vcpus ?? 0,
       cpuNs: process.cpuNs,
       ...told?.part,
-      memory: { currentBytes: vm.memoryBytes, ...told?.part.memory, residentBytes: process.residentBytes },
+      memory: {
+        ...{ currentBytes: vm.memoryBytes, ...told?.part.memory, residentBytes: process.residentBytes },
+        ...used?.memory,
+      },
       ...(stopped
         ? { stateText: 'the process is stopped (SIGSTOP)' }
         : told?.failure
@@ -228,6 +246,7 @@ export class ProcessSource implements FleetSource {
           : {}),
       missing: {
         nics: 'QEMU does not count its network',
+        ...used?.missing,
         ...(why ? { disks: why, exits: why, 'run queue': why, ...told?.part.missing } : told?.part.missing),
         ...(told?.part.exits ? { exits: undefined } : {}),
       },

@@ -77,7 +77,8 @@ export function detailLines(
     ['swapped in', memory.swapInBytes],
   ];
   const known = parts.filter(([, value]) => value !== undefined).map(([name, value]) => `${name} ${mib(value!)}`);
-  if (known.length) lines.push(field('memory', known.join('  ')));
+  const by = memory.readFromGuest ? "  (by its kernel's counters)" : '';
+  if (known.length) lines.push(field('memory', known.join('  ') + by));
   if (process) {
     const io =
       process.readBytes === undefined
