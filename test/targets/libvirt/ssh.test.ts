@@ -1,6 +1,6 @@
 /** Another host's libvirt by ssh: a real sshd on loopback, in front of a libvirtd of the test's own. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,8 +31,13 @@ describe.skipIf(!usable)(named("another host's libvirt by ssh", ...tools), () =>
 
   beforeAll(async () => {
     port = await freePort();
-    for (const key of ['host', 'user']) execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', file(key)]);
-    writeFileSync(file('authorized'), execFileSync('cat', [file('user.pub')]));
+    for (const key of ['host', 'user', 'bare'])
+      execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', file(key)]);
+    // The second user of this key file has no shell there.
+    writeFileSync(
+      file('authorized'),
+      `${readFileSync(file('user.pub'), 'latin1')}command="echo no shell here >&2; exit 127" ${readFileSync(file('bare.pub'), 'latin1')}`,
+    );
     if (!existsSync('/run/sshd')) mkdirSync('/run/sshd', { mode: 0o755 });
     const lines = [
       `Port ${port}`,
@@ -46,11 +51,15 @@ describe.skipIf(!usable)(named("another host's libvirt by ssh", ...tools), () =>
     );
     sshd = spawn(tools[0]!.path, ['-D', '-f', file('sshd_config'), '-E', file('log')], { stdio: 'ignore' });
     writeFileSync(file('known'), '');
-    const options = `-F none -o UserKnownHostsFile=${file('known')} -o StrictHostKeyChecking=no -o LogLevel=ERROR -i ${file('user')}`;
-    writeFileSync(file('sshw'), `#!/bin/sh\nexec ssh ${options} "$@"\n`);
-    chmodSync(file('sshw'), 0o755);
+    const options = (key: string): string =>
+      `-F none -o UserKnownHostsFile=${file('known')} -o StrictHostKeyChecking=no -o LogLevel=ERROR -i ${file(key)}`;
+    for (const key of ['user', 'bare']) {
+      const wrapper = file(`ssh-${key}`);
+      writeFileSync(wrapper, `#!/bin/sh\nexec ssh ${options(key)} "$@"\n`);
+      chmodSync(wrapper, 0o755);
+    }
     daemon = await FakeLibvirtd.start(file('libvirt'), [fakeDomain('far', 4, 5n)]);
-    uri = `qemu+ssh://127.0.0.1:${port}/system?socket=${file('libvirt')}&command=${file('sshw')}`;
+    uri = `qemu+ssh://127.0.0.1:${port}/system?socket=${file('libvirt')}&command=${file('ssh-user')}`;
     for (let n = 0; n < 100; n++) {
       const up = await new Promise((resolve) => {
         const socket = connect(port, '127.0.0.1', () => resolve(true));
@@ -86,6 +95,18 @@ describe.skipIf(!usable)(named("another host's libvirt by ssh", ...tools), () =>
     expect(again.guests).toMatchObject([{ name: 'far', cpuNs: 9n }]);
     source.close();
   }, 90_000);
+
+  it('forwards the socket where the other side has no program for it, or no shell', async () => {
+    const bare = uri.replace('ssh-user', 'ssh-bare');
+    const source = new LibvirtSource(bare);
+    const look = await source.look();
+    expect(look.failures).toEqual([]);
+    expect(look.guests).toMatchObject([{ name: 'far', attach: `libvirt:${bare}#far` }]);
+    source.close();
+    const nowhere = new LibvirtSource(bare.replace(file('libvirt'), file('nothing')));
+    expect((await nowhere.look()).failures[0]).toMatch(/no shell here; by a forwarded socket: /);
+    nowhere.close();
+  }, 60_000);
 
   it("shows ssh's own words when it fails", async () => {
     const wrong = new LibvirtSource(uri.replace(`:${port}/`, ':1/'));
