@@ -15,11 +15,11 @@ const LONGEST_WAIT_MS = 5000;
 const PANIC = 'panic';
 
 /** @throws UsageError when the file's folder cannot be written: a crash is too late to notice */
-export function checkDumpFile(file: string): void {
+export function checkDumpFile(option: string, file: string): void {
   try {
     accessSync(dirname(resolve(file)), constants.W_OK);
   } catch (error) {
-    throw new UsageError(`--dump-on-crash ${file}: ${outputCause(error)}`);
+    throw new UsageError(`${option} ${file}: ${outputCause(error)}`);
   }
 }
 

@@ -5,7 +5,7 @@ import { UsageError } from './options.js';
 /** Where distributions put SeaBIOS. */
 const FOLDERS = ['/usr/share/seabios', '/usr/share/qemu', '/usr/share/qemu-kvm', '/usr/local/share/qemu'];
 const BIOS = ['bios-256k.bin', 'bios.bin'];
-const VGA_BIOS = ['vgabios-isavga.bin', 'vgabios-stdvga.bin', 'vgabios.bin'];
+const VGA_BIOS = ['vgabios-stdvga.bin', 'vgabios-isavga.bin', 'vgabios.bin'];
 
 export interface FirmwarePaths {
   bios: string;
@@ -21,6 +21,11 @@ export function findFirmware(bios: string | undefined): FirmwarePaths {
   }
   const vgaBios = first([dirname(found), ...FOLDERS], VGA_BIOS);
   return { bios: found, ...(vgaBios === undefined ? {} : { vgaBios }) };
+}
+
+/** A video BIOS where it is installed: what has its font. */
+export function findVgaBios(): string | undefined {
+  return first(FOLDERS, VGA_BIOS);
 }
 
 /** SeaBIOS is where distributions put it. */

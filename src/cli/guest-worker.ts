@@ -6,6 +6,7 @@ import { ImageError } from '../engine/boot/image.js';
 import { parseSymbolFile } from '../engine/debug/symbol-file.js';
 import type { Drive } from '../engine/devices/block.js';
 import { PciBusFullError } from '../engine/devices/pci/bus.js';
+import { romFont } from '../engine/devices/vga/rom-font.js';
 import { RewindableStore } from '../engine/disk/rewindable-store.js';
 import { createCore } from '../engine/host/core-instance.js';
 import { fileCause } from '../engine/host/file-cause.js';
@@ -21,12 +22,13 @@ import { Jit } from '../engine/jit/jit.js';
 import { StateError } from '../engine/state/schema.js';
 import { InputLog } from '../engine/time/input-keeper.js';
 import { Activity } from '../engine/vmm/activity.js';
-import { romFrameBytes } from '../engine/vmm/firmware-rom.js';
 import type { Hypervisor } from '../engine/vmm/hypervisor.js';
 import { Machine } from '../engine/vmm/machine.js';
+import { framesBehindRam } from '../engine/vmm/video-frames.js';
 import { Vm } from '../engine/vmm/vm.js';
 import { openDrives } from './drives.js';
 import { readInput } from './files.js';
+import { findVgaBios } from './firmware.js';
 import { GdbServers } from './gdb-server.js';
 import type { GuestWorkerData, WorkerHello, WorkerNotice } from './guest-options.js';
 import { publishGuest } from './guest-socket.js';
@@ -53,7 +55,7 @@ export function createGuest(
   const drives = openDrives(data.drives ?? [], firmware ? 'ide' : 'virtio', data.incoming !== undefined);
   drives.warnings.forEach(warn);
   const history = historyOf(data, drives.drives);
-  const vm = createHypervisor(data, firmware ? romFrameBytes(image.length) : 0);
+  const vm = createHypervisor(data, firmware ? image.length : 0);
   const machine = new Machine(vm, {
     name: data.name,
     image: { name: data.image, bytes: image },
@@ -64,6 +66,7 @@ export function createGuest(
     noReboot: data.noReboot,
     ...(data.rebootOnTripleFault ? { rebootOnTripleFault: true } : {}),
     wallSeconds: data.rtcSeconds,
+    ...fontOf(),
     drives: history?.drives ?? drives.drives,
     ...(history ? { inputs: history.inputs } : {}),
     ...(data.cards ? { cards: data.cards } : {}),
@@ -114,6 +117,18 @@ export function createGuest(
   });
 }
 
+/** The font of the video BIOS that is installed, for guests that have none load it. */
+function fontOf(): { font?: Uint8Array } {
+  const path = findVgaBios();
+  if (path === undefined) return {};
+  try {
+    const font = romFont(readInput(path));
+    return font ? { font } : {};
+  } catch {
+    return {};
+  }
+}
+
 /** What keeps the run for going back, over these drives; undefined where nothing does. */
 function historyOf(
   { engine, history: budgetBytes, aside }: GuestWorkerData,
@@ -148,9 +163,9 @@ function symbolsOf(data: GuestWorkerData, image: Uint8Array): Partial<GuestOptio
 function createHypervisor(data: GuestWorkerData, romBytes: number): Hypervisor {
   const { cpu } = data;
   if (data.engine === 'kvm') {
-    return KvmHypervisor.create({ ...data, irqchip: data.kernelIrqchip, romBytes });
+    return KvmHypervisor.create({ ...data, irqchip: data.kernelIrqchip, romBytes, video: true });
   }
-  const { core, host } = createCore(data.memoryBytes, romBytes);
+  const { core, host } = createCore(data.memoryBytes, framesBehindRam(romBytes));
   const vm = new Vm(core, host, data.memoryBytes, data.vcpus);
   vm.paravirtual = data.noParavirtual !== true;
   if (cpu) vm.cpu = cpu;

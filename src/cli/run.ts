@@ -70,6 +70,7 @@ export interface RunOptions extends ScriptOptions {
   debugcon?: string;
   sercon?: string;
   dumpOnCrash?: string;
+  screendumpAtEnd?: string;
   isaDebugExit?: boolean;
   reboot: boolean;
   rebootOnTripleFault?: boolean;
@@ -151,6 +152,10 @@ export function addGuestOptions(command: Command): Command {
     .option('--max-instructions <n>', 'stop after N instructions')
     .option('--timeout <seconds>', 'stop after this wall-clock time')
     .option('--dump-on-crash <file>', 'memory as an ELF core when the guest ends in a triple fault or Linux panics')
+    .option(
+      '--screendump-at-end <file>',
+      'the screen as a picture when the run ends: PNG, or PPM where the name ends so',
+    )
     .option('--isa-debug-exit', "QEMU's device at port 0xf4: exit status (value << 1) | 1")
     .option('--no-reboot', 'a reset of the guest ends it')
     .addOption(new Option('--jit <mode>', 'compile hot guest code').choices(['off', 'on', 'always']).default('on'))
@@ -183,7 +188,8 @@ export async function runGuest(
   image = rest;
   for (const option of PATHS) if (options[option] === '') throw new UsageError(`--${option}: no file is named`);
   const { file, drives, firmware } = bootOf(image, options);
-  if (options.dumpOnCrash !== undefined) checkDumpFile(options.dumpOnCrash);
+  if (options.dumpOnCrash !== undefined) checkDumpFile('--dump-on-crash', options.dumpOnCrash);
+  if (options.screendumpAtEnd !== undefined) checkDumpFile('--screendump-at-end', options.screendumpAtEnd);
   const piped = gdb?.kind === 'stdio';
   const script = scriptOf(options);
   if (script && piped) throw new UsageError('--gdb stdio: gdb has standard output, which --ex and --exec write to');
@@ -309,6 +315,7 @@ export async function runGuest(
       ]));
   if (end.message) tell(`${data.name}: ${end.message}`);
   for (const line of end.lines ?? []) process.stderr.write(`${printable(line)}\n`);
+  if (options.screendumpAtEnd !== undefined) await dumpScreen(guest, options.screendumpAtEnd);
   if (statistics) {
     const printed = printStats(guest, (performance.now() - started) / 1000, statistics).catch(() => 'late');
     if ((await Promise.race([printed, elapsed(ANSWER_MS)])) === 'late')
@@ -419,6 +426,16 @@ function openStatistics(format: string): (text: string) => void {
   if (file === '') return (text) => void process.stderr.write(text);
   const fd = openOutput('--stats', file);
   return (text) => writeOutput('--stats', file, fd, Buffer.from(text));
+}
+
+/** The screen as it is at the end; what goes wrong is told, and the run's status stays. */
+async function dumpScreen({ target }: RunningGuest, file: string): Promise<void> {
+  const written = target.console?.screendump?.(file).then(
+    () => undefined,
+    (error: Error) => error.message,
+  );
+  const cause = await Promise.race([written, elapsed(ANSWER_MS).then(() => 'the engine does not answer')]);
+  if (cause !== undefined) tell(`no picture: ${cause}`);
 }
 
 async function printStats({ target }: RunningGuest, wallSeconds: number, write: (text: string) => void): Promise<void> {

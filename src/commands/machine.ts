@@ -6,6 +6,7 @@ import { parseExitCondition } from '../engine/debug/exit-condition.js';
 import { EXPORT_FORMATS, exitWriter } from '../engine/debug/exit-export.js';
 import { withTimes } from '../engine/debug/exit-report.js';
 import { dumpText } from '../engine/debug/monitor.js';
+import { screendumpText } from '../engine/debug/monitor-screen.js';
 import { exitMatches } from '../engine/debug/trace-reader.js';
 import type { Debugger, RunState } from '../engine/debugger.js';
 import { asText, type Command, command, lacking, need, type Session } from './command.js';
@@ -94,6 +95,19 @@ export const MACHINE_COMMANDS: readonly Command[] = [
     kinds: ['file'],
     run: (session, text) => session.debug.dumpMemory(resolve(need(text, 'a file'))),
     text: dumpText,
+  }),
+  command({
+    name: 'screendump',
+    usage: 'FILE',
+    help: "the guest's screen as a picture: PNG, or PPM where FILE ends so",
+    effect: 'looks',
+    kinds: ['file'],
+    run: async (session, text) => {
+      const { console } = session.debug;
+      if (!console?.screendump) throw new Error('this target shows no pictures');
+      return console.screendump(resolve(need(text, 'a file')));
+    },
+    text: screendumpText,
   }),
   command({
     name: 'save',

@@ -377,6 +377,25 @@ export interface VgaText {
   cursor?: { column: number; row: number };
 }
 
+/** The guest's screen as pixels. */
+export interface Picture {
+  /** What the guest's card shows: `text 80x25`, `320x200, 256 colours`, `800x600x32`. */
+  mode: string;
+  width: number;
+  height: number;
+  /** Red, green and blue of each pixel, line by line. */
+  rgb: Uint8Array;
+}
+
+/** A picture of the screen that was written to a file of the host. */
+export interface ScreenDump {
+  file: string;
+  format: 'png' | 'ppm';
+  mode: string;
+  width: number;
+  height: number;
+}
+
 export interface TargetSymbol {
   name: string;
   address: bigint;
@@ -645,6 +664,13 @@ export interface Debugger {
     /** One key press and release on the PS/2 keyboard by its name (`a`, `Enter`, `F1`, `ctrl-c`). */
     key(name: string): Promise<void>;
     screen(): Promise<VgaText | undefined>;
+    /** The screen as pixels in any mode, made smaller where it does not fit into the given size; absent where nobody tells. */
+    picture?(mostWidth?: number, mostHeight?: number): Promise<Picture>;
+    /**
+     * Writes the screen to a file of the host that the guest runs on: PNG, or PPM where its name ends so or `format` says it.
+     * @throws Error naming the file and the cause
+     */
+    screendump?(file: string, format?: ScreenDump['format']): Promise<ScreenDump>;
   };
   /** What the guest's operating system is about, read from its memory. */
   readonly os?: {

@@ -120,7 +120,6 @@ export const COMMANDS: Record<string, Command> = {
   'query-chardev': queryChardev,
   'query-balloon': queryBalloon,
   balloon: (target, args) => setBalloon(target, number(args, 'value')),
-  screendump: absent('this machine draws no picture of its screen; its text is in vmscope attach'),
   system_powerdown: absent('this machine has no power button; quit ends it'),
   stop: async (target) => {
     await target.pause();
@@ -146,6 +145,14 @@ export const COMMANDS: Record<string, Command> = {
     const file = /^file:(.+)$/s.exec(text(args, 'protocol'))?.[1];
     if (file === undefined) throw new CommandError("parameter 'protocol' must start with 'file:'");
     await target.dumpMemory(file);
+    return {};
+  },
+  screendump: async (target, args) => {
+    const format = args.format === undefined ? 'ppm' : text(args, 'format');
+    if (format !== 'ppm' && format !== 'png')
+      throw new CommandError(`Parameter 'format' does not accept value '${format}'`);
+    if (!target.console?.screendump) throw new CommandError('this guest shows no pictures');
+    await target.console.screendump(text(args, 'filename'), format);
     return {};
   },
   migrate: async (target, args) => {

@@ -12,6 +12,7 @@ import type {
   EptRange,
   ExitRecord,
   PageWalk,
+  Picture,
   Progress,
   RegisterFile,
   RunState,
@@ -364,6 +365,13 @@ export class Model {
     const { console } = this.debug;
     if (!console) return this.absent('console');
     return this.query('screen', () => console.screen());
+  }
+
+  /** The screen as pixels, made smaller where it does not fit. */
+  picture(mostWidth: number, mostHeight: number): Source<Picture> {
+    const { console } = this.debug;
+    if (!console?.picture) return this.absent('console');
+    return this.query(`picture ${mostWidth}x${mostHeight}`, () => console.picture!(mostWidth, mostHeight));
   }
 
   /** Bytes from `address` on, as far as they are here. */

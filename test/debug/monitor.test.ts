@@ -209,6 +209,8 @@ IRQ statistics for apic0, by vector:
  AS "memory", root: system
  Root memory region: system
   0000000000000000-0000000003ffffff (prio 0, ram): pc.ram
+  00000000fcfff000-00000000fcffffff (prio 0, i/o): std-vga-bar2
+  00000000fd000000-00000000fdffffff (prio 0, i/o): std-vga-bar0
   00000000fec00000-00000000fec00fff (prio 0, i/o): ioapic
   00000000fed00000-00000000fed003ff (prio 0, i/o): hpet
   00000000fee00000-00000000fee00fff (prio 0, i/o): apic-msi

@@ -111,7 +111,7 @@ describe('PC', () => {
     for (let device = 0; device < 32; device++) {
       for (let fn = 0; fn < 8; fn++) if (config(device, fn, 0) !== 0xffffffff) found.push(`${device}.${fn}`);
     }
-    expect(found).toEqual(['0.0', '1.0', '1.3']);
+    expect(found).toEqual(['0.0', '1.0', '1.3', '2.0']);
     // Identity is read-only, the interrupt line is not; sub-word access reaches the right byte.
     // the SCI, as the FADT says, not where the pin would be routed
     expect(config(1, 3, 0x3c) & 0xffff).toBe(0x0109);

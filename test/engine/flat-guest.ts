@@ -2,6 +2,7 @@ import type { GuestEnd } from '../../src/engine/devices/device.js';
 import { createCore } from '../../src/engine/host/core-instance.js';
 import type { InputKeeper } from '../../src/engine/time/input-keeper.js';
 import { Machine } from '../../src/engine/vmm/machine.js';
+import { framesBehindRam } from '../../src/engine/vmm/video-frames.js';
 import { Vm } from '../../src/engine/vmm/vm.js';
 
 export interface FlatGuest {
@@ -18,7 +19,7 @@ export function flatGuest(
 ): FlatGuest {
   const bytes = Uint8Array.from(Buffer.from(code.replace(/\s+/g, ''), 'hex'));
   const memoryBytes = 4 << 20;
-  const { core, host } = createCore(memoryBytes);
+  const { core, host } = createCore(memoryBytes, framesBehindRam(0));
   const vm = new Vm(core, host, memoryBytes, vcpus);
   const image = { name: 'test', bytes };
   const machine = new Machine(vm, {

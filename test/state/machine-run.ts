@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createCore } from '../../src/engine/host/core-instance.js';
 import { Jit, type JitMode } from '../../src/engine/jit/jit.js';
-import { romFrameBytes } from '../../src/engine/vmm/firmware-rom.js';
 import { Machine, type MachineOptions } from '../../src/engine/vmm/machine.js';
 import { saveMachine } from '../../src/engine/vmm/machine-state.js';
+import { framesBehindRam } from '../../src/engine/vmm/video-frames.js';
 import { Vm } from '../../src/engine/vmm/vm.js';
 
 /** What `--jit` says, for all machines of a run of the tests. */
@@ -31,7 +31,7 @@ export interface TestMachine {
 export function build({ file, memoryMib = 16, vcpus = 1, core: given, ...options }: BuildOptions): TestMachine {
   const memoryBytes = memoryMib << 20;
   const bytes = readFileSync(file);
-  const { core, host } = given ?? createCore(memoryBytes, options.firmware ? romFrameBytes(bytes.length) : 0);
+  const { core, host } = given ?? createCore(memoryBytes, framesBehindRam(options.firmware ? bytes.length : 0));
   const vm = new Vm(core, host, memoryBytes, vcpus);
   if (JIT !== 'off') vm.jit = new Jit(core, host.memory, JIT);
   const machine = new Machine(vm, {

@@ -20,6 +20,9 @@ const RESET_CR0 = 0x6000_0010n;
 const CPU_SIGNATURE = 0x306c3n;
 
 const COM1 = 0x3f8;
+/** @pci-firmware 5.1 "PCI Expansion ROM Header Contents" */
+const PCI_DATA_POINTER = 0x18;
+const PCI_DATA_SIGNATURE = 0x52494350;
 
 export interface BiosOptions {
   memoryBytes: number;
@@ -61,9 +64,22 @@ export function biosFiles(options: BiosOptions): FirmwareFile[] {
   if (order !== '') files.set('bootorder', zeroTerminated(order));
   // with nothing to boot it says so and waits, rather than start again each minute
   files.set('etc/boot-fail-wait', new TableWriter(4).u32(0, 0xffff_ffff).bytes);
-  if (vgaBios) files.set('vgaroms/vgabios.bin', vgaBios);
+  if (vgaBios) files.set(videoRomName(vgaBios), vgaBios);
   if (serialConsole) files.set('etc/sercon-port', new TableWriter(2).u16(0, COM1).bytes);
   return [...files].map(([name, bytes]) => ({ name, bytes })).sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** SeaBIOS runs the ROM of a PCI card by the card's name, with its place on the bus. */
+function videoRomName(rom: Uint8Array): string {
+  const view = new DataView(rom.buffer, rom.byteOffset, rom.byteLength);
+  const at = rom.length > PCI_DATA_POINTER + 2 ? view.getUint16(PCI_DATA_POINTER, true) : rom.length;
+  if (at + 8 > rom.length || view.getUint32(at, true) !== PCI_DATA_SIGNATURE) return 'vgaroms/vgabios.bin';
+  const digits = (offset: number) =>
+    view
+      .getUint16(at + offset, true)
+      .toString(16)
+      .padStart(4, '0');
+  return `pci${digits(4)},${digits(6)}.rom`;
 }
 
 /** Places of the drives as Open Firmware names them, which is how SeaBIOS wants its boot order. */

@@ -40,6 +40,7 @@ function memoryLayers(machine: Machine): Layer[] {
   const ram = ramRanges(memoryBytes).map(
     ({ gpa, bytes, offset }): Layer => ({ first: gpa, bytes, kind: 'ram', name: 'pc.ram', offset }),
   );
+  ram.unshift(...videoLayers(machine));
   const { romBytes } = machine;
   if (romBytes === 0) return ram;
   const low = LOW_END - Math.min(LOW_BYTES, romBytes);
@@ -53,6 +54,17 @@ function memoryLayers(machine: Machine): Layer[] {
     ...joined(shadows),
     ...ram,
   ];
+}
+
+/** Windows at which the guest reaches the video card's memory by itself; the card answers in the rest of the legacy one. */
+function videoLayers(machine: Machine): Layer[] {
+  if (!machine.hasVideoFrames) return [];
+  const windows = machine.pc.pc.vga.windows.map(({ gpa, bytes, from }): Layer => {
+    const place = { first: gpa, bytes, kind: 'ram' } as const;
+    return from === 'text' ? { ...place, name: 'vga.text', offset: 0 } : { ...place, name: 'vga.vram', offset: from };
+  });
+  const { mmio, name = 'vga' } = machine.pc.pc.vga.legacy;
+  return [...windows, { first: mmio.gpa, bytes: mmio.bytes, kind: 'i/o', name, offset: 0 }];
 }
 
 /** Neighbours of one kind as one. */

@@ -91,6 +91,7 @@ export const MONITOR_ROWS: readonly MonitorRow[] = [
   row('changes', 'migrate_cancel', '', 'the guest stays here'),
   row('looks', 'info migrate', '', 'how far that is'),
   row('runs', 'dump-guest-memory', 'FILE', 'memory and CPUs as an ELF core for drgn, crash and gdb', FILE),
+  row('looks', 'screendump', 'FILE [-f png|ppm]', 'the screen as a picture: png, or ppm where FILE ends so', FILE),
   row('changes', 'system_reset', '', 'reset the machine'),
   row('runs', 'stop', '', 'stop the guest'),
   row('runs', 'cont', '', 'let it run', { alias: 'c' }),

@@ -9,6 +9,7 @@ import { HISTORY_COMMANDS } from './monitor-history.js';
 import { IRQ_COMMANDS, type IrqDevices } from './monitor-irq.js';
 import { LINUX_COMMANDS } from './monitor-linux.js';
 import { MONITOR_ROWS, rowsText } from './monitor-rows.js';
+import { screendump } from './monitor-screen.js';
 import { SOURCE_COMMANDS } from './monitor-source.js';
 import { WHY_COMMANDS } from './monitor-why.js';
 
@@ -86,6 +87,7 @@ const COMMANDS: Record<string, Command> = {
     return '';
   },
   'dump-guest-memory': async ({ target, args }) => dumpText(await target.dumpMemory(dumpFile(args))),
+  screendump: ({ target, args }) => screendump(target, args),
   stop: async ({ target }) => {
     await target.pause();
     return '';

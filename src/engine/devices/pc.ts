@@ -4,6 +4,7 @@ import { checkAll, loadAll, type Saved, type Stateful, saveAll } from '../state/
 import { flag, list, record, type StateOf, tuple } from '../state/schema.js';
 import type { VirtualClock } from '../time/clock.js';
 import type { Deadlines } from '../time/deadlines.js';
+import { lowRamEnd, PCI_HOLE_END } from '../vmm/memory-map.js';
 import { AcpiPm } from './acpi-pm.js';
 import { ApicBus } from './apic-bus.js';
 import type { Drive } from './block.js';
@@ -34,7 +35,9 @@ import { COM1_BASE, COM1_IRQ, FIRST_FREE_SLOT, FPU_IRQ, KEYBOARD_IRQ, RTC_IRQ, S
 import { Rtc146818 } from './rtc-146818.js';
 import { Serial16550 } from './serial-16550.js';
 import { A20Gate, SystemPorts } from './system-ports.js';
-import { VgaTextDevice } from './vga-text.js';
+import { VgaCard } from './vga/card.js';
+import { VgaRegisters } from './vga/registers.js';
+import { UnmappedVideoMemory, type VideoMemory } from './vga/video-memory.js';
 import { VirtioBlk } from './virtio/blk.js';
 import type { VirtioDevice } from './virtio/device.js';
 import { VirtioPci } from './virtio/pci.js';
@@ -51,6 +54,10 @@ export interface PcOptions {
   debugOutput?(byte: number): void;
   /** Disks and CD-ROMs, in the order of the command line. */
   drives?: readonly Drive[];
+  /** Memory of the video card that the guest reaches by itself; without it each access comes to the card. */
+  video?: VideoMemory;
+  /** Glyphs of 16 lines for text modes in which the guest has loaded none. */
+  font?: Uint8Array;
   /** Further virtio devices, each on a PCI slot of its own. */
   cards?: readonly VirtioDevice[];
   /** Add what tests of hypervisors need of QEMU: isa-debug-exit at port f4h, and pc-testdev. */
@@ -149,7 +156,7 @@ export class Pc {
   readonly keyboard: I8042;
   readonly pm: AcpiPm;
   readonly fpuError: FpuError;
-  readonly vga: VgaTextDevice;
+  readonly vga: VgaCard;
   readonly hpet: Hpet;
   readonly pci: PciBus;
   readonly hostBridge: HostBridge;
@@ -224,7 +231,12 @@ export class Pc {
       suspend: () => options.end({ kind: 'suspended', status: 0, message: 'guest suspended itself to memory' }),
       resume: () => options.end({ kind: 'resumed', status: 0, message: 'guest wakes from memory' }),
     });
-    this.vga = new VgaTextDevice(clock);
+    const vgaRegisters = new VgaRegisters(clock);
+    this.vga = new VgaCard({
+      ...{ registers: vgaRegisters, clock, memory: options.memory, font: options.font },
+      video: options.video ?? new UnmappedVideoMemory(),
+      hole: { first: lowRamEnd(options.memory.bytes), end: PCI_HOLE_END },
+    });
     this.hpet = new Hpet({
       clock,
       line: (irq) => this.irqs.line(irq),
@@ -257,7 +269,7 @@ export class Pc {
       this.keyboard,
       this.rtc,
       this.pm,
-      this.vga,
+      vgaRegisters,
       this.pci,
       board,
       this.fpuError,
@@ -281,11 +293,15 @@ export class Pc {
       extra.push(testdev);
     }
     for (const device of [...onPorts, ...extra]) this.bus.addPorts(device);
+    this.bus.addPorts(this.vga.vbe);
+    this.bus.addMmio(this.vga.legacy);
     this.bus.addMmio(this.ioapic);
     this.bus.setFirstMmio(this.window);
     this.bus.addMmio(this.hpet);
     this.devices = [...onPorts, ...extra, this.hpet, this.ioapic, ...this.lapic];
     for (const chip of [this.hostBridge, this.isaBridge, new PowerManagement()]) this.plug(chip);
+    // before what else has memory: its frame buffer keeps its place whatever cards there are
+    this.plug(this.vga);
     if (ide) this.plug(ide.pci);
     for (const drive of options.drives ?? []) if (drive.bus === 'virtio') this.plugVirtioDisk(drive);
     for (const card of options.cards ?? []) this.plugVirtio(card);
@@ -434,7 +450,7 @@ export class Pc {
 
   /** The text screen, or undefined in a graphics mode. */
   screen(): VgaText | undefined {
-    return this.vga.render((gpa, length) => this.options.memory.read(gpa, length));
+    return this.vga.screen();
   }
 
   reset(): void {

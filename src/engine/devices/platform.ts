@@ -32,5 +32,7 @@ export const SLEEP_TYPE_S5 = 0;
 /** Registers of the HPET, and the period of its counter in femtoseconds: 100 MHz. */
 export const HPET_BASE = 0xfed00000;
 export const HPET_PERIOD_FS = 10_000_000;
-/** PCI slots for disks and cards: 0 and 1 are the chipset's, 2 the video card's on other machines. */
+/** PCI slot of the video card. */
+export const VIDEO_SLOT = 2;
+/** PCI slots for disks and cards: 0 and 1 are the chipset's, 2 the video card's. */
 export const FIRST_FREE_SLOT = 3;

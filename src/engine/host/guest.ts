@@ -31,6 +31,7 @@ import { Independent } from './independent.js';
 import { Migrations } from './migration/migrations.js';
 import type { MovingGuest } from './migration/moving-guest.js';
 import { saveCommand } from './monitor-save.js';
+import { formatOf, writePicture } from './picture-file.js';
 import { SavedMachines } from './saved-machines.js';
 import { inSlices } from './slices.js';
 import { readState, writeState } from './state-file.js';
@@ -1123,6 +1124,13 @@ export class Guest implements D.Debugger {
       this.#wake();
     },
     screen: async (): Promise<D.VgaText | undefined> => this.machine.screen(),
+    picture: async (width?: number, height?: number): Promise<D.Picture> =>
+      this.machine.picture(width === undefined || height === undefined ? undefined : { width, height }),
+    screendump: async (path: string, format = formatOf(path)): Promise<D.ScreenDump> => {
+      const picture = this.machine.picture();
+      const { mode, width, height } = picture;
+      return { file: writePicture(path, picture, format), format, mode, width, height };
+    },
   };
 
   async devices(): Promise<{ name: string; rows: [string, string][] }[]> {

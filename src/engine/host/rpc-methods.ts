@@ -211,6 +211,8 @@ const METHODS: Record<MethodName, readonly Check[]> = {
   'console.holdOutput': [flag],
   'console.key': [text],
   'console.screen': [],
+  'console.picture': [optional(count), optional(count)],
+  'console.screendump': [text, optional((value) => value === 'png' || value === 'ppm')],
   'os.info': [],
   'os.foresee': [],
   'os.release': [],

@@ -66,9 +66,25 @@ export class EptBuilder {
     }
   }
 
+  /** Maps as `map` does, but with leaves of 4 KiB: mapped and unmapped again and again, they take no further structures. */
+  mapPages(gpa: number, hpa: number, bytes: number, permissions: EptPermissions, memoryType: number): void {
+    const bits =
+      (permissions.read ? 1 : 0) | (permissions.write ? 2 : 0) | (permissions.execute ? 4 : 0) | (memoryType << 3);
+    this.#eachLeaf(gpa, bytes, (entry, at) => this.host.setNumber(entry, hpa + at - gpa + bits));
+  }
+
   /** Makes [gpa, gpa + bytes) cause EPT violations. */
   unmap(gpa: number, bytes: number): void {
-    for (let at = gpa; at < gpa + bytes; at += PAGE_4K) this.host.set64(this.entryAddress(at, 1, true)!, 0n);
+    this.#eachLeaf(gpa, bytes, (entry) => this.host.setNumber(entry, 0));
+  }
+
+  /** All leaves of 4 KiB in a range, with the addresses that they map. */
+  #eachLeaf(gpa: number, bytes: number, each: (entry: number, at: number) => void): void {
+    let entry = 0;
+    for (let at = gpa; at < gpa + bytes; at += PAGE_4K, entry += 8) {
+      if (at === gpa || at % PAGE_2M === 0) entry = this.entryAddress(at, 1, true)!;
+      each(entry, at);
+    }
   }
 
   /** Host-physical address of a guest-physical one, as these structures map it; undefined where they do not. */

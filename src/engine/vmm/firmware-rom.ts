@@ -2,21 +2,20 @@ import { RAM_BASE } from '../core/layout.js';
 import type { ShadowArea } from '../devices/pci/chipset.js';
 import { EPT_MEMORY_TYPE } from './ept-builder.js';
 import type { Firmware } from './hypervisor.js';
+import { FRAMES_BEHIND_RAM } from './memory-map.js';
 import type { Vm } from './vm.js';
 
 const FOUR_GIB = 2 ** 32;
 /** The end of the ROM also shows below 1 MiB while the chipset does not put RAM there. */
 const LOW_END = 0x100000;
 const LOW_BYTES = 0x20000;
-/** The frame behind guest RAM is the APIC-access page's. */
-const GAP_BYTES = 0x10000;
 
 const READ_EXECUTE = { read: true, write: false, execute: true };
 const ALL = { read: true, write: true, execute: true };
 
 /** Host memory that a ROM takes beyond guest RAM, in bytes. */
 export function romFrameBytes(romBytes: number): number {
-  return romBytes === 0 ? 0 : GAP_BYTES + romBytes;
+  return romBytes === 0 ? 0 : FRAMES_BEHIND_RAM + romBytes;
 }
 
 /** The BIOS's ROM at the top of 4 GiB, and what of it or of RAM shows from C0000h to FFFFFh. */
@@ -29,7 +28,7 @@ export class FirmwareRom implements Firmware {
     private readonly bytes: Uint8Array,
   ) {
     this.gpa = FOUR_GIB - bytes.length;
-    this.#frames = RAM_BASE + vm.memoryBytes + GAP_BYTES;
+    this.#frames = RAM_BASE + vm.memoryBytes + FRAMES_BEHIND_RAM;
     vm.host.u8.set(bytes, this.#frames);
     vm.ept.map(this.gpa, this.#frames, bytes.length, READ_EXECUTE, EPT_MEMORY_TYPE.WB);
   }

@@ -7,6 +7,7 @@ import type { CompilerCounters } from '../debugger.js';
 import type { GuestEnd, GuestMemory, Nanoseconds } from '../devices/device.js';
 import type { OutsideIrqchip } from '../devices/outside-irqchip.js';
 import type { ShadowArea } from '../devices/pci/chipset.js';
+import type { VideoMemory } from '../devices/vga/video-memory.js';
 import type { Board } from './board.js';
 import type { HostMemory } from './host-memory.js';
 
@@ -127,6 +128,11 @@ export interface Hypervisor<V extends VirtualCpu = VirtualCpu> {
   view(label: (gpa: number) => string): MachineView;
   /** Puts a BIOS's ROM at the top of 4 GiB; absent where the engine cannot. */
   mapFirmware?(rom: Uint8Array): Firmware;
+  /**
+   * Frames for the memory of a video card, behind a ROM of so many bytes; undefined where the host's memory has no room for
+   * them, absent where the engine cannot.
+   */
+  mapVideo?(romBytes: number): (VideoMemory & { clear(): void }) | undefined;
   /** Exits so far with this basic exit reason. */
   exitCount(reason: number): number;
   /** Frees what the engine holds of the host. */

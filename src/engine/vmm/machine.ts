@@ -4,7 +4,7 @@ import { loadImage } from '../boot/detect.js';
 import { realModeState } from '../boot/entry-state.js';
 import type { GuestSymbol, LoadedImage } from '../boot/image.js';
 import type { MachineView } from '../debug/machine-view.js';
-import type { VgaText } from '../debugger.js';
+import type { Picture, VgaText } from '../debugger.js';
 import type { Drive } from '../devices/block.js';
 import type { GuestEnd, GuestMemory } from '../devices/device.js';
 import type { Stateful } from '../state/saved.js';
@@ -33,6 +33,8 @@ export interface MachineOptions {
   /** Keeps what enters from the host, for a history or a recording; without one nothing is kept. */
   inputs?: InputKeeper;
   cards?: readonly Card[];
+  /** Glyphs of 16 lines for text modes in which the guest has loaded none. */
+  font?: Uint8Array;
   /** A byte to port 402h or e9h; without it the ports do not exist. */
   debugOutput?: (byte: number) => void;
   /** The image is a BIOS, which finds something to boot itself. */
@@ -77,6 +79,7 @@ export class Machine {
   /** Gives the images of its drives up for another process, or takes them. @throws Error naming the one that cannot be had */
   passDrives: (give: boolean) => void = () => {};
   readonly #rom: Firmware | undefined;
+  readonly #video: ReturnType<NonNullable<Hypervisor['mapVideo']>>;
   /** Instructions retired when the last character was asked for. */
   #shownAt = 0;
   #toldOfReset = false;
@@ -104,9 +107,11 @@ export class Machine {
     this.view = vm.view((gpa) => this.regionLabel(gpa));
     if (firmware && !vm.mapFirmware) throw new Error(`engine ${vm.engine} has no ROM: a BIOS needs --engine vtx`);
     this.#rom = firmware ? vm.mapFirmware?.(image.bytes) : undefined;
+    this.#video = vm.mapVideo?.(this.romBytes);
     const machine = { memoryBytes: vm.memoryBytes, vcpus: vm.vcpus.length };
     this.pc = new PcBoard(vm, {
       ...options,
+      ...(this.#video ? { video: this.#video } : {}),
       serial: (bytes) => this.onSerial(bytes),
       ...(firmware
         ? {
@@ -137,6 +142,7 @@ export class Machine {
     this.#shownAt = 0;
     clear(vm.memory, 0, vm.memoryBytes);
     this.#rom?.restore();
+    this.#video?.clear();
     this.work.beforeReset(true);
     vm.resetState();
     this.pc.reset();
@@ -204,6 +210,11 @@ export class Machine {
     return this.#rom ? 2 ** 32 - this.#rom.gpa : 0;
   }
 
+  /** The engine has frames for the video card's memory. */
+  get hasVideoFrames(): boolean {
+    return this.#video !== undefined;
+  }
+
   serialInput(bytes: Uint8Array): void {
     this.pc.serialInput(bytes);
   }
@@ -231,6 +242,11 @@ export class Machine {
     return this.pc.screen();
   }
 
+  /** The screen as pixels, made smaller to fit into `most`. */
+  picture(most?: { width: number; height: number }): Picture {
+    return this.pc.picture(most);
+  }
+
   devices(): { name: string; rows: [string, string][] }[] {
     return this.pc.describe();
   }
@@ -238,6 +254,7 @@ export class Machine {
   /** What a guest-physical address is, for the EPT view. */
   regionLabel(gpa: number): string {
     if (this.#rom && gpa >= this.#rom.gpa) return 'BIOS ROM';
+    if (this.pc.pc.vga.windows.some((it) => gpa >= it.gpa && gpa < it.gpa + it.bytes)) return 'VGA memory';
     if (gpa >= 0xa0000 && gpa < 0xc0000) return 'VGA memory';
     if (gpa >= 0xc0000 && gpa < 0x100000) return 'firmware';
     return 'RAM';

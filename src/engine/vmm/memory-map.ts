@@ -7,9 +7,8 @@ const FOUR_GIB = 4 * GIB;
 /** Conventional memory ends here: the extended BIOS data area begins. */
 export const EBDA_BASE = 0x9fc00;
 export const EBDA_BYTES = 0x400;
-/** Text memory of the VGA: plain RAM that the guest is told not to use. */
-export const VGA_TEXT_BASE = 0xb8000;
-export const VGA_TEXT_BYTES = 0x8000;
+/** Host memory between guest RAM and what lies behind it; its first frame is the APIC-access page. */
+export const FRAMES_BEHIND_RAM = 0x10000;
 /** Tables and the few routines that stand where a BIOS would. */
 export const FIRMWARE_BASE = 0xe0000;
 export const FIRMWARE_BYTES = 0x20000;

@@ -1,11 +1,12 @@
 import { RANDOM_QUEUE } from '../core/layout.js';
-import type { VgaText } from '../debugger.js';
+import type { Picture, VgaText } from '../debugger.js';
 import type { Drive } from '../devices/block.js';
 import type { GuestEnd, Nanoseconds } from '../devices/device.js';
 import type { FirmwareFile } from '../devices/fw-cfg.js';
 import { GUEST_END } from '../devices/guest-end.js';
 import { buildPc, type Pc } from '../devices/pc.js';
 import type { ShadowArea } from '../devices/pci/chipset.js';
+import type { VideoMemory } from '../devices/vga/video-memory.js';
 import { VirtioBalloon } from '../devices/virtio/balloon.js';
 import { ChaChaSource } from '../devices/virtio/chacha.js';
 import { VirtioConsole } from '../devices/virtio/console.js';
@@ -58,6 +59,9 @@ export interface PcBoardOptions {
   inputs?: InputKeeper;
   serial(bytes: Uint8Array): void;
   drives?: readonly Drive[];
+  /** Memory of the video card that the guest reaches by itself. */
+  video?: VideoMemory;
+  font?: Uint8Array;
   /** A byte to a debug console port. */
   debugOutput?: (byte: number) => void;
   /** A BIOS runs: what it is told, and who shows RAM or ROM in the firmware area. */
@@ -123,6 +127,8 @@ export class PcBoard implements Board {
       debugExit: options.isaDebugExit,
       ...(options.drives ? { drives: options.drives } : {}),
       cards,
+      ...(options.video ? { video: options.video } : {}),
+      ...(options.font ? { font: options.font } : {}),
       ...(debugOutput
         ? {
             debugOutput: (byte: number) => {
@@ -331,6 +337,10 @@ export class PcBoard implements Board {
 
   screen(): VgaText | undefined {
     return this.pc.screen();
+  }
+
+  picture(most?: { width: number; height: number }): Picture {
+    return this.pc.vga.picture(most);
   }
 
   describe(): { name: string; rows: [string, string][] }[] {

@@ -64,6 +64,7 @@ import { physicalRead } from './physical-access.js';
 import { EPT_PROVOCATIONS, EptProvocations, repairEntry, spoilEntry } from './provocations.js';
 import { QuickExits } from './quick-exits.js';
 import { VCPU_STATE, Vcpu, type VcpuState } from './vcpu.js';
+import { hasVideoFrames, VideoFrames } from './video-frames.js';
 import { fieldOffset } from './vmcs.js';
 import { fillMsrBitmap, setUpModel, setUpVmcs } from './vmcs-setup.js';
 
@@ -387,6 +388,10 @@ export class Vm implements Hypervisor<Vcpu> {
 
   mapFirmware(rom: Uint8Array): FirmwareRom {
     return new FirmwareRom(this, rom);
+  }
+
+  mapVideo(romBytes: number): VideoFrames | undefined {
+    return hasVideoFrames(this, romBytes) ? new VideoFrames(this, romBytes) : undefined;
   }
 
   close(): void {}

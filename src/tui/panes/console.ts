@@ -2,6 +2,7 @@
 import type { VgaText } from '../../engine/debugger.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import { ansiColour, CP437 } from '../screen/cp437.js';
+import { drawPicture } from '../screen/half-blocks.js';
 import { attribute, BOLD, DEFAULT, INVERSE } from '../screen/theme.js';
 import { matches, Pane, type PaneKey } from './pane.js';
 
@@ -23,6 +24,8 @@ export class ConsolePane extends Pane {
   }
 
   private chosen: ConsoleKind | undefined;
+  /** What the card shows where that are pixels. */
+  private mode: string | undefined;
   /** Where keys go while the pane holds the keyboard. */
   captured = false;
 
@@ -43,7 +46,7 @@ export class ConsolePane extends Pane {
 
   override title(): Segment[] {
     const { theme } = this;
-    const kind = this.kind === 'serial' ? 'serial COM1' : 'VGA text';
+    const kind = this.kind === 'serial' ? 'serial COM1' : `VGA ${this.mode ?? 'text'}`;
     if (this.captured) {
       const keys = this.kind === 'serial' ? 'keys go to COM1' : 'keys go to the PS/2 keyboard';
       return [[` Console ${kind} `], [` ${keys}; ctrl-] or ctrl-a leaves `, theme.crit]];
@@ -52,6 +55,7 @@ export class ConsolePane extends Pane {
   }
 
   override draw(cells: CellPane): void {
+    this.mode = undefined;
     if (!this.model.debug.console) {
       this.reason(cells, this.model.unavailable('console'));
       return;
@@ -61,8 +65,17 @@ export class ConsolePane extends Pane {
       const screen = this.model.screen();
       if (screen.error) this.reason(cells, screen.error);
       else if (screen.value) this.drawVga(cells, screen.value);
+      else if (!screen.pending && this.model.debug.console.picture) this.drawGraphics(cells);
       else this.reason(cells, screen.pending ? undefined : 'the display is not in a text mode');
     }
+  }
+
+  /** Two pixels a cell, one above the other. */
+  private drawGraphics(cells: CellPane): void {
+    const picture = this.model.picture(cells.width, cells.height * 2);
+    this.mode = picture.value?.mode;
+    if (picture.value) drawPicture(cells, picture.value, this.theme.depth);
+    else this.reason(cells, picture.error);
   }
 
   private drawSerial(cells: CellPane): void {

@@ -25,7 +25,8 @@ const RESET_CPU = 0x04;
 
 /** Where firmware puts base address registers. */
 const FIRMWARE_IO = 0xc000;
-const FIRMWARE_MEMORY = 0xfe000000;
+/** The video card is first: a page of registers, then 16 MiB. */
+const FIRMWARE_MEMORY = 0xfcfff000;
 
 /** The interrupt wires PIRQA to PIRQD end here. */
 export interface PirqSink {

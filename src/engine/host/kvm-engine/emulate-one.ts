@@ -19,6 +19,7 @@ import { coreOverShared } from '../core-instance.js';
 import type { KvmStruct } from '../kvm/structs.js';
 import type { KvmCpu } from './kvm-cpu.js';
 import type { KvmFirmware } from './kvm-firmware.js';
+import type { KvmVideo } from './kvm-video.js';
 import { basicRegisters, otherRegisters, putRegister } from './registers.js';
 
 /** What the emulator borrows of a machine on KVM. */
@@ -30,6 +31,8 @@ export interface EmulatedMachine {
   readonly model: CpuModel;
   /** A BIOS's ROM, where the machine has one. */
   readonly firmware: KvmFirmware | undefined;
+  /** The video card's memory, where the machine has frames for it. */
+  readonly video?: KvmVideo | undefined;
   /** Nanoseconds since power-on. */
   now(): number;
 }
@@ -91,6 +94,11 @@ export class InstructionEmulator {
       const mirror = this.vm.mapFirmware(firmware.rom);
       for (const area of firmware.areas.values()) mirror.show(area);
       firmware.mirror = mirror;
+    }
+    if (machine.video) {
+      const mirror = this.vm.mapVideo(firmware?.rom.length ?? 0);
+      for (const window of machine.video.windows) mirror?.map(window);
+      machine.video.mirror = mirror;
     }
   }
 

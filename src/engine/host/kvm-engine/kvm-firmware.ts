@@ -6,6 +6,7 @@ import { KvmError } from '../kvm/errors.js';
 import { KVM_MEM_READONLY } from '../kvm/exits.js';
 import type { GuestMemory } from '../kvm/memory.js';
 import type { KvmVm } from '../kvm/vm.js';
+import { SLOT } from './memory-slots.js';
 
 const FOUR_GIB = 2 ** 32;
 const AREAS = 0xc0000;
@@ -13,7 +14,6 @@ const AREA_BYTES = 0x4000;
 const LOW_END = 0x100000;
 /** The end of the ROM also shows below 1 MiB while the chipset does not put RAM there. */
 const LOW_BYTES = 0x20000;
-const SLOT = { low: 0, high: 1, rom: 2, areas: 3 } as const;
 
 export class KvmFirmware implements Firmware {
   readonly gpa: number;

@@ -4,10 +4,12 @@ import type { InitialState } from '../../boot/image.js';
 import { RAM_BASE } from '../../core/layout.js';
 import type { MachineView } from '../../debug/machine-view.js';
 import type { GuestEnd, GuestMemory as Ram } from '../../devices/device.js';
+import { VIDEO_BYTES } from '../../devices/vga/video-memory.js';
 import type { Board } from '../../vmm/board.js';
 import type { CpuModel } from '../../vmm/cpu-models.js';
 import { HostMemory } from '../../vmm/host-memory.js';
 import type { Firmware, Hypervisor, SliceEnd, VirtualCpu } from '../../vmm/hypervisor.js';
+import { FRAMES_BEHIND_RAM } from '../../vmm/memory-map.js';
 import { KvmError } from '../kvm/errors.js';
 import { EXIT_REASONS as KVM, MP_STATES } from '../kvm/exits.js';
 import { Kvm } from '../kvm/kvm.js';
@@ -28,6 +30,7 @@ import { Interrupts } from './interrupts.js';
 import { KernelIrqchip, type KernelIrqchipMode } from './kernel-irqchip.js';
 import { KvmCpu, RUN } from './kvm-cpu.js';
 import { KvmFirmware } from './kvm-firmware.js';
+import { KvmVideo } from './kvm-video.js';
 import { KvmView, walkOnKvm } from './kvm-view.js';
 import { SilenceNote } from './paravirtual-notes.js';
 import { RamAccess } from './ram-access.js';
@@ -47,8 +50,7 @@ const SLICE_MS = 4;
 const QUIET_MS = 500;
 /** Devices of the PCI bus and the APICs lie above: RAM ends below them. */
 const MAX_MEMORY_BYTES = 0xe000_0000;
-/** The core's APIC-access page. */
-const FRAMES_BEHIND_RAM = 0x10000;
+
 /** Where KVM on Intel keeps its own real-mode pages: below the BIOS's ROM, as other user-space machines put them. */
 const IDENTITY_MAP = 0xfeff_c000;
 const TSS_PAGES = 0xfeff_d000;
@@ -61,6 +63,8 @@ export interface KvmOptions {
   heartbeat?: Int32Array | undefined;
   /** Frames behind guest RAM for a BIOS's ROM. */
   romBytes?: number;
+  /** Frames for a video card's memory. */
+  video?: boolean;
   /** Each vCPU has a thread of its own; by default where there are several. */
   threads?: boolean;
   /** Which interrupt controllers are the kernel's; off by default, so that the trace has every access to them. */
@@ -99,6 +103,8 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
   readonly repairs: CoreRepairs;
   private readonly guestMemory: GuestMemory;
   firmware: KvmFirmware | undefined;
+  video: KvmVideo | undefined;
+  private readonly hasVideo: boolean;
   private closed = false;
 
   private constructor(
@@ -115,7 +121,9 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     this.heartbeat = options.heartbeat && new Heartbeat(options.heartbeat);
     if (paravirtual) this.silence = new SilenceNote((text) => this.onMessage?.(text));
     // laid out as the embedded core has it, which can so run an instruction of this guest
-    const memory = new GuestMemory(memoryBytes, RAM_BASE, FRAMES_BEHIND_RAM + (options.romBytes ?? 0));
+    const behind = FRAMES_BEHIND_RAM + (options.romBytes ?? 0) + (options.video ? VIDEO_BYTES : 0);
+    const memory = new GuestMemory(memoryBytes, RAM_BASE, behind);
+    this.hasVideo = options.video === true;
     this.guestMemory = memory;
     vm.mapMemory(0, 0, memory);
     this.ram = memory.bytes;
@@ -261,12 +269,27 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     return this.firmware;
   }
 
+  mapVideo(romBytes: number): KvmVideo | undefined {
+    if (!this.hasVideo) return undefined;
+    const offset = this.memoryBytes + FRAMES_BEHIND_RAM + romBytes;
+    this.video = new KvmVideo(this.vm, this.guestMemory, offset, this.firmware !== undefined);
+    return this.video;
+  }
+
   /** The rest of the page at a guest-physical address, RAM or ROM; undefined where there is neither. */
   pageAt(gpa: bigint): Uint8Array | undefined {
-    const offset = this.firmware ? this.firmware.offsetOf(Number(gpa)) : Number(gpa);
-    if (offset === undefined || (!this.firmware && gpa >= BigInt(this.memoryBytes))) return undefined;
+    const offset = this.offsetOf(Number(gpa));
+    if (offset === undefined) return undefined;
     const { buffer, byteOffset } = this.ram;
     return new Uint8Array(buffer, byteOffset + offset, 4096 - (offset % 4096));
+  }
+
+  /** Where the guest finds an address, from the start of its RAM. */
+  private offsetOf(gpa: number): number | undefined {
+    const shown = this.video?.offsetOf(gpa);
+    if (shown !== undefined) return shown === 'none' ? undefined : shown;
+    if (this.firmware) return this.firmware.offsetOf(gpa);
+    return gpa < this.memoryBytes ? gpa : undefined;
   }
 
   view(): MachineView {

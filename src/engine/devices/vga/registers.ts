@@ -1,33 +1,42 @@
-/** The VGA's registers, for text modes. Text memory is guest RAM at b8000h, which the screen is read from. */
-import type { VgaText } from '../debugger.js';
-import { flag, list, record, type StateOf, u8, u16 } from '../state/schema.js';
-import { VGA_TEXT_BASE, VGA_TEXT_BYTES } from '../vmm/memory-map.js';
-import type { Clock, Device, PortDevice, PortRange } from './device.js';
-import { hex } from './device-state.js';
+/** The VGA's registers: sequencer, CRT controller, graphics and attribute controllers, palette. */
+import { flag, list, record, type StateOf, u8, u16, u32 } from '../../state/schema.js';
+import type { Clock, Device, PortDevice, PortRange } from '../device.js';
+import { hex } from '../device-state.js';
+import type { VbeMode } from './vbe.js';
 
-const CRTC_HORIZONTAL_END = 0x01;
-const CRTC_MAX_SCAN_LINE = 0x09;
-const CRTC_CURSOR_START = 0x0a;
-const CRTC_CURSOR_END = 0x0b;
-const CRTC_START_HIGH = 0x0c;
-const CRTC_START_LOW = 0x0d;
-const CRTC_CURSOR_HIGH = 0x0e;
-const CRTC_CURSOR_LOW = 0x0f;
-const CRTC_RETRACE_END = 0x11;
-const CRTC_VERTICAL_END = 0x12;
-const CRTC_OVERFLOW = 0x07;
-const CRTC_PITCH = 0x13;
-const CURSOR_OFF = 0x20;
+export const CRTC = {
+  horizontalEnd: 0x01,
+  verticalTotal: 0x06,
+  overflow: 0x07,
+  maxScanLine: 0x09,
+  cursorStart: 0x0a,
+  cursorEnd: 0x0b,
+  startHigh: 0x0c,
+  startLow: 0x0d,
+  cursorHigh: 0x0e,
+  cursorLow: 0x0f,
+  retraceEnd: 0x11,
+  verticalEnd: 0x12,
+  pitch: 0x13,
+  mode: 0x17,
+  lineCompare: 0x18,
+} as const;
+export const CURSOR_OFF = 0x20;
 const CRTC_PROTECT = 0x80;
-/** Graphics controller: miscellaneous register, bit 0 is graphics mode. */
-const GRAPHICS_MISC = 0x06;
+/** Attribute index: the screen shows video memory. */
+export const SCREEN_ON = 0x20;
+
+/** Bits that exist in the sequencer's and the graphics controller's registers. */
+const SEQUENCER_BITS = [0x03, 0x3d, 0x0f, 0x3f, 0x0e, 0x00, 0x00, 0xff];
+const GRAPHICS_BITS = [0x0f, 0x0f, 0x0f, 0x1f, 0x03, 0x7b, 0x0f, 0x0f, 0xff, 0, 0, 0, 0, 0, 0, 0];
 
 const MISC_COLOUR = 0x01;
-/** Field of 70 Hz with 449 lines, 49 of them blank: what text modes use. */
+/** A line of 31.47 kHz, which all modes of the VGA have. */
 const LINE_NS = 31_778;
-const LINES = 449;
-const VISIBLE_LINES = 400;
 const LINE_VISIBLE_NS = 25_422;
+/** Lines of a field at least, whatever the registers say. */
+const LEAST_LINES = 100;
+const RETRACE_LINES = 37;
 
 /** Registers of mode 3 as a video BIOS sets them. */
 const MODE3_CRTC = [
@@ -59,8 +68,10 @@ const STATE = record({
   dacWrite: u16,
   dacStep: u8,
   palette: list(u8, 768),
+  /** A byte of each plane, as the last read left them. */
+  latch: u32,
 });
-type VgaState = StateOf<typeof STATE>;
+export type VgaState = StateOf<typeof STATE>;
 
 function padded(values: readonly number[], length: number): number[] {
   return [...values, ...new Array<number>(length - values.length).fill(0)];
@@ -84,6 +95,7 @@ function mode3(): VgaState {
     dacWrite: 0,
     dacStep: 0,
     palette: textPalette(),
+    latch: 0,
   };
 }
 
@@ -100,9 +112,9 @@ function textPalette(): number[] {
   return palette;
 }
 
-export class VgaTextDevice implements Device<VgaState>, PortDevice {
+export class VgaRegisters implements Device<VgaState>, PortDevice {
   readonly name = 'vga';
-  readonly format = { kind: 'vga-text', version: 1, shape: STATE };
+  readonly format = { kind: 'vga', version: 1, shape: STATE };
   readonly ports: readonly PortRange[] = [
     { first: 0x3b4, count: 2 },
     { first: 0x3ba, count: 1 },
@@ -111,48 +123,37 @@ export class VgaTextDevice implements Device<VgaState>, PortDevice {
     { first: 0x3da, count: 1 },
   ];
   readonly portWidth = 1;
-  private s = mode3();
+  s = mode3();
+  /** Told after a register that decides how the guest reaches video memory was written, or all of them were. */
+  mapChanged: () => void = () => {};
+  /** The palette's components have 8 bits. */
+  wideDac: () => boolean = () => false;
 
   constructor(private readonly clock: Clock) {}
 
   reset(): void {
     this.s = mode3();
+    this.mapChanged();
   }
 
-  /**
-   * The screen now. `read` answers guest memory; undefined while the guest has the card in a graphics mode.
-   * Text memory wraps at 32 KiB, as the card's address counter does.
-   */
-  render(read: (gpa: number, length: number) => Uint8Array): VgaText | undefined {
-    const { crtc, graphics } = this.s;
-    if (graphics[GRAPHICS_MISC] & 1) return undefined;
-    const columns = crtc[CRTC_HORIZONTAL_END] + 1;
-    const overflow = crtc[CRTC_OVERFLOW];
-    const lines = (crtc[CRTC_VERTICAL_END] | ((overflow & 0x02) << 7) | ((overflow & 0x40) << 3)) + 1;
-    const height = (crtc[CRTC_MAX_SCAN_LINE] & 0x1f) + 1;
-    const doubled = crtc[CRTC_MAX_SCAN_LINE] & 0x80 ? 2 : 1;
-    const rows = Math.max(1, Math.min(60, Math.floor(lines / (height * doubled))));
-    const pitch = crtc[CRTC_PITCH] * 2 || columns;
-    const start = (crtc[CRTC_START_HIGH] << 8) | crtc[CRTC_START_LOW];
-    const memory = read(VGA_TEXT_BASE, VGA_TEXT_BYTES);
-    const cells = new Uint16Array(columns * rows);
-    for (let row = 0; row < rows; row++) {
-      for (let column = 0; column < columns; column++) {
-        const at = ((start + row * pitch + column) * 2) % VGA_TEXT_BYTES;
-        cells[row * columns + column] = memory[at] | (memory[at + 1] << 8);
-      }
+  /** Puts the registers as a mode beyond the VGA's needs them. */
+  enterVbe({ width, height, bpp, pitch }: VbeMode): void {
+    const { crtc, graphics, sequencer } = this.s;
+    graphics[6] = (graphics[6] & ~0x0c) | 0x05;
+    crtc[CRTC.mode] |= 3;
+    crtc[CRTC.pitch] = (pitch >> 3) & 0xff;
+    crtc[CRTC.horizontalEnd] = ((width >> 3) - 1) & 0xff;
+    const last = height - 1;
+    crtc[CRTC.verticalEnd] = last & 0xff;
+    crtc[CRTC.overflow] = (crtc[CRTC.overflow] & ~0x42) | ((last >> 7) & 0x02) | ((last >> 3) & 0x40) | 0x10;
+    crtc[CRTC.lineCompare] = 0xff;
+    crtc[CRTC.maxScanLine] = (crtc[CRTC.maxScanLine] | 0x40) & ~0x9f;
+    if (bpp === 4) sequencer[1] &= ~8;
+    else {
+      sequencer[4] |= 0x08;
+      sequencer[2] |= 0x0f;
     }
-    return { columns, rows, cells, cursor: this.cursor(start, pitch, columns, rows) };
-  }
-
-  private cursor(start: number, pitch: number, columns: number, rows: number): VgaText['cursor'] {
-    const { crtc } = this.s;
-    const hidden = crtc[CRTC_CURSOR_START] & CURSOR_OFF;
-    if (hidden || (crtc[CRTC_CURSOR_START] & 0x1f) > (crtc[CRTC_CURSOR_END] & 0x1f)) return undefined;
-    const place = ((crtc[CRTC_CURSOR_HIGH] << 8) | crtc[CRTC_CURSOR_LOW]) - start;
-    const row = Math.floor(place / pitch);
-    const column = place - row * pitch;
-    return place >= 0 && row < rows && column < columns ? { column, row } : undefined;
+    graphics[5] = (graphics[5] & ~0x60) | (bpp === 4 ? 0 : 0x40);
   }
 
   portRead(port: number): number {
@@ -216,7 +217,8 @@ export class VgaTextDevice implements Device<VgaState>, PortDevice {
         s.sequencerIndex = value & 7;
         break;
       case 0x3c5:
-        s.sequencer[s.sequencerIndex] = value;
+        s.sequencer[s.sequencerIndex] = value & SEQUENCER_BITS[s.sequencerIndex];
+        this.mapChanged();
         break;
       case 0x3c6:
         s.dacMask = value;
@@ -236,7 +238,8 @@ export class VgaTextDevice implements Device<VgaState>, PortDevice {
         s.graphicsIndex = value & 15;
         break;
       case 0x3cf:
-        s.graphics[s.graphicsIndex] = value;
+        s.graphics[s.graphicsIndex] = value & GRAPHICS_BITS[s.graphicsIndex];
+        if (s.graphicsIndex >= 4 && s.graphicsIndex <= 6) this.mapChanged();
         break;
       case 0x3b4:
       case 0x3d4:
@@ -261,9 +264,9 @@ export class VgaTextDevice implements Device<VgaState>, PortDevice {
 
   private writeCrtc(index: number, value: number): void {
     const { crtc } = this.s;
-    if (index <= 7 && crtc[CRTC_RETRACE_END] & CRTC_PROTECT) {
+    if (index <= 7 && crtc[CRTC.retraceEnd] & CRTC_PROTECT) {
       // Only bit 4 of the overflow register is open under write protection.
-      if (index === CRTC_OVERFLOW) crtc[index] = (crtc[index] & ~0x10) | (value & 0x10);
+      if (index === CRTC.overflow) crtc[index] = (crtc[index] & ~0x10) | (value & 0x10);
       return;
     }
     crtc[index] = value;
@@ -271,16 +274,21 @@ export class VgaTextDevice implements Device<VgaState>, PortDevice {
 
   /** Bit 3 vertical retrace, bit 0 no pixels now: guests wait for either. */
   private inputStatus(): number {
-    const inField = this.clock.now() % (LINE_NS * LINES);
+    const { crtc } = this.s;
+    const overflow = crtc[CRTC.overflow];
+    const total = (crtc[CRTC.verticalTotal] | ((overflow & 0x01) << 8) | ((overflow & 0x20) << 4)) + 2;
+    const lines = Math.max(total, LEAST_LINES);
+    const visible = Math.min(visibleLines(this.s), lines - RETRACE_LINES);
+    const inField = this.clock.now() % (LINE_NS * lines);
     const line = Math.floor(inField / LINE_NS);
-    if (line >= VISIBLE_LINES) return line < VISIBLE_LINES + 37 ? 0x09 : 0x01;
+    if (line >= visible) return line < visible + RETRACE_LINES ? 0x09 : 0x01;
     return inField % LINE_NS >= LINE_VISIBLE_NS ? 0x01 : 0x00;
   }
 
   private readPalette(): number {
     const s = this.s;
     const component = s.dacStep & 3;
-    const value = s.palette[3 * s.dacRead + component];
+    const value = s.palette[3 * s.dacRead + component] & (this.wideDac() ? 0xff : 0x3f);
     if (component === 2) s.dacRead = (s.dacRead + 1) & 0xff;
     s.dacStep = 0x10 | ((component + 1) % 3);
     return value;
@@ -289,7 +297,7 @@ export class VgaTextDevice implements Device<VgaState>, PortDevice {
   private writePalette(value: number): void {
     const s = this.s;
     const component = s.dacStep & 3;
-    s.palette[3 * s.dacWrite + component] = value & 0x3f;
+    s.palette[3 * s.dacWrite + component] = value & (this.wideDac() ? 0xff : 0x3f);
     if (component === 2) s.dacWrite = (s.dacWrite + 1) & 0xff;
     s.dacStep = (component + 1) % 3;
   }
@@ -304,12 +312,34 @@ export class VgaTextDevice implements Device<VgaState>, PortDevice {
 
   describe(): [string, string][] {
     const { crtc, misc } = this.s;
-    const cursor = (crtc[CRTC_CURSOR_HIGH] << 8) | crtc[CRTC_CURSOR_LOW];
+    const cursor = (crtc[CRTC.cursorHigh] << 8) | crtc[CRTC.cursorLow];
     return [
       ['misc output', hex(misc)],
-      ['columns', String(crtc[CRTC_HORIZONTAL_END] + 1)],
-      ['start', hex((crtc[CRTC_START_HIGH] << 8) | crtc[CRTC_START_LOW], 4)],
-      ['cursor', `${hex(cursor, 4)}${crtc[CRTC_CURSOR_START] & CURSOR_OFF ? ' hidden' : ''}`],
+      ['start', hex(startAddress(this.s), 4)],
+      ['cursor', `${hex(cursor, 4)}${crtc[CRTC.cursorStart] & CURSOR_OFF ? ' hidden' : ''}`],
+      ['planes written', hex(this.s.sequencer[2] & 15, 1)],
+      ['latches', hex(this.s.latch, 8)],
     ];
   }
+}
+
+/** Lines of the picture, each as often as it is scanned. */
+export function visibleLines({ crtc }: VgaState): number {
+  const overflow = crtc[CRTC.overflow];
+  return (crtc[CRTC.verticalEnd] | ((overflow & 0x02) << 7) | ((overflow & 0x40) << 3)) + 1;
+}
+
+/** Where the picture begins, in bytes of a plane. */
+export function startAddress({ crtc }: VgaState): number {
+  return (crtc[CRTC.startHigh] << 8) | crtc[CRTC.startLow];
+}
+
+/** The line at which the picture goes on at the start of video memory. */
+export function lineCompare({ crtc }: VgaState): number {
+  return crtc[CRTC.lineCompare] | ((crtc[CRTC.overflow] & 0x10) << 4) | ((crtc[CRTC.maxScanLine] & 0x40) << 3);
+}
+
+/** The card shows pixels and not characters. */
+export function isGraphics({ graphics }: VgaState): boolean {
+  return (graphics[6] & 1) !== 0;
 }
