@@ -2,7 +2,7 @@ import { closeSync, createWriteStream, mkdirSync, readFileSync, statSync, writeF
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
-import type { ExitWatcher, Fleet, FleetLook, Urgent, Wants } from '../engine/fleet.js';
+import { EXIT_KINDS, type ExitWatcher, type Fleet, type FleetLook, type Urgent, type Wants } from '../engine/fleet.js';
 import { fileCause } from '../engine/host/file-cause.js';
 import { JoinedFleet } from '../targets/fleet.js';
 import { localHost } from '../targets/host.js';
@@ -59,6 +59,7 @@ interface TopOptions {
   2?: boolean;
   3?: boolean;
   4?: boolean;
+  event?: string;
 }
 
 const collect = (value: string, all: string[]): string[] => [...all, value];
@@ -79,6 +80,7 @@ export function addTopCommand(program: Command): void {
     .option('-2', 'start with the view of network interfaces')
     .option('-3', 'start with the view of disks')
     .option('-4', 'start with the view of VM exits and their times (KVM guests of this host)')
+    .option('--event <kind>', 'what -4 shows: vmexit, mmio or ioport (by address), as perf kvm stat has them')
     .option('--csv <file>', 'write a line a look, in the form of virt-top')
     .option('--no-csv-cpu', 'leave columns out')
     .option('--no-csv-mem', 'leave columns out')
@@ -158,6 +160,11 @@ function stateOf(options: TopOptions): TopState {
   }
   if (options.blockInBytes) state.blockInBytes = true;
   if (options.secure) state.secure = true;
+  if (options.event !== undefined) {
+    const kind = EXIT_KINDS.find((one) => one === options.event);
+    if (!kind) throw new UsageError(`--event ${options.event}: not one of ${EXIT_KINDS.join(', ')}`);
+    state.exitKind = kind;
+  }
   const views: [boolean | undefined, TopView][] = [
     [options[1], 'cpus'],
     [options[2], 'nics'],
@@ -356,7 +363,7 @@ function watchedExits(fleet: Fleet): ExitWatcher {
 function exitLines(trace: ExitInterval, interval: Interval, state: TopState): string[] {
   const column =
     EXIT_COLUMNS.find(({ id }) => id === (state.sort === 'cpu' ? 'exits' : state.sort)) ?? EXIT_COLUMNS[0]!;
-  const rows = exitRows(trace, interval.rows, state.perVcpu);
+  const rows = exitRows(trace, interval.rows, state.perVcpu, state.exitKind);
   const name = (row: ExitRow): string => `${row.guest.sample.name} ${row.reason}`;
   const lines = textTable(EXIT_COLUMNS, sorted(rows, column, state.reversed, state, name), state);
   return [...lines, traceText(trace.now)].map(printable);

@@ -179,10 +179,15 @@ export interface HostLook {
   pressure?: PressureLook;
 }
 
+/** What `perf kvm stat --event` tells apart: VM exits by reason, MMIO and port I/O by address. */
+export const EXIT_KINDS = ['vmexit', 'mmio', 'ioport'] as const;
+export type ExitKind = (typeof EXIT_KINDS)[number];
+
 /** VM exits of one vCPU for one reason, as `perf kvm stat` tells them: times are until the guest ran again. */
 export interface ExitTime {
   vcpu: number;
-  /** In the host kernel's words. */
+  kind: ExitKind;
+  /** In the host kernel's words; of MMIO and ports the address with the direction, as perf has it: `0xfee000b0:W`. */
   reason: string;
   count: number;
   /** How many of them have a time: an end that was lost has none. */

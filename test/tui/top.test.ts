@@ -328,7 +328,7 @@ describe('vmscope top', () => {
     top.send('\r');
     await top.until(/\[Console\][\s\S]*─ Console /, 20_000);
     top.send('q');
-    await top.until(/vmscope top[\s\S]*filter: kern.*q quit/, 20_000);
+    await top.until(/vmscope top[\s\S]*kernel +P[\s\S]*filter: kern.*q quit/, 20_000);
   });
 
   it('loses the row of a guest that ends, and its socket', async () => {

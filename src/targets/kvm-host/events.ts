@@ -6,14 +6,21 @@ import { kvmEvent } from './place.js';
 export interface ExitEvent {
   tid: number;
   ns: bigint;
-  /** `count`: something that KVM did for the guest, where it tells of no exits. */
-  kind: 'exit' | 'entry' | 'count';
+  /**
+   * `count`: something that KVM did for the guest, where it tells of no exits. `port`, `mmio write`: begins there, and
+   * ends with the entry; `mmio read`: ends there, and has begun with the exit.
+   */
+  kind: 'exit' | 'entry' | 'count' | 'port' | 'mmio read' | 'mmio write';
+  /** Of port and MMIO the address with the direction. */
   reason: string;
   /** vCPU's number, where the event has it. */
   vcpu?: number;
 }
 
-type Decode = (tid: number, ns: bigint, record: DataView, at: number) => ExitEvent;
+type Decode = (tid: number, ns: bigint, record: DataView, at: number) => ExitEvent | undefined;
+
+/** KVM_TRACE_MMIO_READ and _WRITE; 0 is a read that nobody has answered yet. @linux include/trace/events/kvm.h */
+const [MMIO_READ, MMIO_WRITE] = [1, 2];
 
 /** What KVM does for a guest, by the event that tells of it, with the field whose value makes it out. */
 const DEEDS: Record<string, string> = {
@@ -56,7 +63,7 @@ export class ExitEvents {
   static of(path: string, modules: readonly string[] = kvmModules()): ExitEvents {
     const named = (names: string[]): EventFormat[] => names.flatMap((name) => kvmEvent(path, name) ?? []);
     const silent = modules.includes('kvm_pvm') && !modules.some((name) => /^kvm_(intel|amd)$/.test(name));
-    const formats = silent ? named(Object.keys(DEEDS)) : named(['kvm_exit', 'kvm_entry']);
+    const formats = named(silent ? Object.keys(DEEDS) : ['kvm_exit', 'kvm_entry', 'kvm_pio', 'kvm_mmio']);
     if (formats.length === 0) throw new Error(`${path}: this kernel has no events of KVM's exits`);
     const note = silent
       ? "this host's KVM (kvm_pvm) tells of no exits: what it did for guests is counted instead"
@@ -77,6 +84,8 @@ export class ExitEvents {
   }
 }
 
+const hex = (value: number | undefined): string => `0x${(value ?? 0).toString(16)}`;
+
 function decoderOf(format: EventFormat): Decode {
   const vcpu = fieldReader(format, 'vcpu_id');
   if (format.name === 'kvm_exit') {
@@ -85,6 +94,22 @@ function decoderOf(format: EventFormat): Decode {
   }
   if (format.name === 'kvm_entry')
     return (tid, ns, record, at) => ({ tid, ns, kind: 'entry', reason: '', vcpu: vcpu(record, at) });
+  if (format.name === 'kvm_pio') {
+    const [port, rw] = [fieldReader(format, 'port'), fieldReader(format, 'rw')];
+    return (tid, ns, record, at) => {
+      const reason = `${hex(port(record, at))}:${rw(record, at) ? 'POUT' : 'PIN'}`;
+      return { tid, ns, kind: 'port', reason };
+    };
+  }
+  if (format.name === 'kvm_mmio') {
+    const [gpa, type] = [fieldReader(format, 'gpa'), fieldReader(format, 'type')];
+    return (tid, ns, record, at) => {
+      const way = type(record, at);
+      if (way !== MMIO_READ && way !== MMIO_WRITE) return undefined;
+      const [letter, kind] = way === MMIO_READ ? (['R', 'mmio read'] as const) : (['W', 'mmio write'] as const);
+      return { tid, ns, kind, reason: `${hex(gpa(record, at))}:${letter}` };
+    };
+  }
   const reason = DEEDS[format.name] ?? format.name;
   return (tid, ns) => ({ tid, ns, kind: 'count', reason });
 }

@@ -104,7 +104,8 @@ export class ExitWatch implements ExitWatcher {
     }
   }
 
-  #take({ tid, ns, kind, reason, vcpu }: ExitEvent): void {
+  #take(event: ExitEvent): void {
+    const { tid, vcpu } = event;
     const thread = this.#threads.get(tid);
     if (!thread) return;
     let guest = this.#times.get(thread.key);
@@ -113,9 +114,7 @@ export class ExitWatch implements ExitWatcher {
     thread.vcpu ??= vcpu ?? guest.size;
     let times = guest.get(thread.vcpu);
     if (!times) guest.set(thread.vcpu, (times = new ExitTimes()));
-    if (kind === 'exit') times.exit(reason, ns);
-    else if (kind === 'entry') times.entry(ns);
-    else times.count(reason);
+    times.take(event, this.#events.note !== undefined);
   }
 
   #gap(): void {

@@ -1,5 +1,5 @@
 /** The view of VM exits: what `perf kvm stat` tells, live, of each guest and reason, or each vCPU apart. */
-import type { ExitTime, ExitTrace } from '../../engine/fleet.js';
+import type { ExitKind, ExitTime, ExitTrace } from '../../engine/fleet.js';
 import { grouped, rate, sparkline } from '../screen/text.js';
 import { type Column, percent } from './columns.js';
 import type { GuestRow } from './rows.js';
@@ -59,10 +59,15 @@ function joined(times: readonly ExitTime[]): ExitTime[] {
   return [...sums.values()];
 }
 
-export function exitRows(interval: ExitInterval, guests: readonly GuestRow[], perVcpu: boolean): ExitRow[] {
+export function exitRows(
+  interval: ExitInterval,
+  guests: readonly GuestRow[],
+  perVcpu: boolean,
+  kind: ExitKind = 'vmexit',
+): ExitRow[] {
   return guests.flatMap((guest) => {
     const of = (trace: ExitTrace | undefined): ExitTime[] => {
-      const times = trace?.guests.get(guest.sample.key) ?? [];
+      const times = (trace?.guests.get(guest.sample.key) ?? []).filter((time) => time.kind === kind);
       return perVcpu ? times : joined(times);
     };
     const keyOf = ({ vcpu, reason }: ExitTime): string => (perVcpu ? `${vcpu} ${reason}` : reason);

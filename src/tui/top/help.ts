@@ -15,7 +15,7 @@ const KEYS: readonly [string, string][] = [
     'a command: sort COLUMN, view NAME, delay SECONDS, filter TEXT, pause, resume, ..., attach, console, quit; Tab completes',
   ],
   ['0 1 2 3 4', 'guests, CPUs of the host, network interfaces, disks, exits of KVM guests with their times'],
-  ['V', 'exits of each vCPU apart'],
+  ['V e', 'exits of each vCPU apart; VM exits, MMIO by address or ports, as perf kvm stat --event has them'],
   ['P M T N E', 'sort by CPU, memory, CPU time, name, exits'],
   ['< > F', 'sort by the column beside; choose one'],
   ['I', 'reverse the order'],

@@ -1,6 +1,6 @@
 /** All running guests in a table, with rates: the screen of `vmscope top`. */
 import type { ExitWatcher, Fleet, GuestAction, GuestDetails, Urgent } from '../../engine/fleet.js';
-import { GUEST_ACTIONS } from '../../engine/fleet.js';
+import { EXIT_KINDS, GUEST_ACTIONS } from '../../engine/fleet.js';
 import { runScreen, type ScreenOptions, type TerminalScreen } from '../app.js';
 import { Prompt } from '../prompt.js';
 import { CellPane } from '../screen/cell-pane.js';
@@ -215,9 +215,16 @@ class TopScreen implements TerminalScreen {
     this.devices.nics.set(nicRows(before, rows), state);
     this.devices.disks.set(diskRows(before, rows), state);
     this.cpus.set(cpuRows(this.shown?.before, this.shown?.now, rows), state);
-    this.exits.set(this.watched ? exitRows(this.watched, rows, state.perVcpu) : [], state);
+    this.exits.set(this.watched ? exitRows(this.watched, rows, state.perVcpu, state.exitKind) : [], this.order);
     this.state.guest = this.guests.chosen;
     this.surface.dirty();
+  }
+
+  /** The state with an order that the view has: exits by their rate, where it is none of their columns. */
+  private get order(): TopState {
+    const { state } = this;
+    const known = state.view !== 'exits' || EXIT_COLUMNS.some(({ id }) => id === state.sort);
+    return known ? state : { ...state, sort: 'exits' };
   }
 
   private get table(): Table<GuestRow> | Table<DeviceRow> | Table<CpuRow> | Table<ExitRow> {
@@ -244,7 +251,7 @@ class TopScreen implements TerminalScreen {
     const why = (state.view === 'guests' || state.view === 'nics' || state.view === 'disks') && room >= 8 ? 1 : 0;
     table.place({ x: 0, y: 1, width: columns, height: room - below });
     table.clear(theme.normal);
-    this.table.draw(table, state, this.emptyText(), why);
+    this.table.draw(table, this.order, this.emptyText(), why);
     // After the table, which settles how many rows are hidden.
     this.drawHeader(header);
     if (why) table.put(1, room - below - 1, this.whyText(), theme.dim);
@@ -291,7 +298,10 @@ class TopScreen implements TerminalScreen {
       [`  ${percent(sum((row) => row.cpuPercent)).trim()} % CPU`, theme.header],
       [`  ${rate(sum((row) => row.exitsPerSecond))} exits/s`, theme.header],
       [`  every ${state.intervalMs / 1000} s`, theme.header],
-      [state.view === 'exits' && this.watched ? `  ${traceText(this.watched.now)}` : '', theme.stopped],
+      [
+        state.view === 'exits' && this.watched ? `  ${state.exitKind}  ${traceText(this.watched.now)}` : '',
+        theme.stopped,
+      ],
       [
         host ? `  ${host.hostname} ${host.arch} ${host.cpus}CPU ${Math.round(host.memoryBytes / 2 ** 20)}MB` : '',
         theme.header,
@@ -423,13 +433,14 @@ class TopScreen implements TerminalScreen {
     else if (name === '/' || name === ':') this.type(name, name === '/' ? state.filter : '');
     else if (name === 's' || name === 'd') this.type('delay', '');
     else if (name === '+' || name === '-') this.setInterval(state.intervalMs * (name === '+' ? 2 : 0.5));
-    else if (name === '<' || name === '>') this.sort(table.beside(state.sort, name === '>' ? 1 : -1));
+    else if (name === '<' || name === '>') this.sort(table.beside(this.order.sort, name === '>' ? 1 : -1));
     else if (SORT_KEYS[name]) this.sort(SORT_KEYS[name]!);
     else if (name === 'F') this.chooseSort();
     else if (VIEW_KEYS[name]) this.view(VIEW_KEYS[name]!);
     else if (name === 'I') this.change({ reversed: !state.reversed });
     else if (name === 'B') this.change({ blockInBytes: !state.blockInBytes });
     else if (name === 'i') this.change({ oneCpu: !state.oneCpu });
+    else if (name === 'e' && state.view === 'exits') this.change({ exitKind: after(EXIT_KINDS, state.exitKind) });
     else if (name === 'V') this.change({ perVcpu: !state.perVcpu });
     else if (name === 'v' || name === 'tab') this.change({ details: !state.details });
     else if (state.details && (name === 'J' || name === 'K')) this.detailsTop.line += name === 'J' ? 1 : -1;
@@ -635,7 +646,7 @@ class TopScreen implements TerminalScreen {
   click(x: number, y: number): void {
     if (this.popup.open || y < 1) return;
     const id = this.table.click(x, y - 1);
-    if (id === this.state.sort) this.change({ reversed: !this.state.reversed });
+    if (id === this.order.sort) this.change({ reversed: !this.state.reversed });
     else if (id) this.sort(id);
     if (this.state.view === 'guests') this.state.guest = this.guests.chosen;
     this.surface.dirty();
@@ -656,6 +667,9 @@ class TopScreen implements TerminalScreen {
     this.surface.mouse(this.mouseOn);
   }
 }
+
+/** The one behind `one`, round and round. */
+const after = <T>(all: readonly T[], one: T): T => all[(all.indexOf(one) + 1) % all.length]!;
 
 /** What all of them begin with. */
 function commonStart(names: readonly string[]): string {

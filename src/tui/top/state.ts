@@ -1,4 +1,5 @@
 /** What the user of the table has set up: it outlives the look at a guest that was chosen, and can be kept in a file. */
+import { EXIT_KINDS, type ExitKind } from '../../engine/fleet.js';
 import type { CellOptions } from './columns.js';
 
 export const VIEWS = ['guests', 'cpus', 'nics', 'disks', 'exits'] as const;
@@ -15,6 +16,8 @@ export interface TopState extends CellOptions {
   guest?: string;
   /** Each vCPU apart in the view of exits. */
   perVcpu: boolean;
+  /** What the view of exits shows. */
+  exitKind: ExitKind;
   /** The pane below the table. */
   details: boolean;
   /** Nothing but looking: no action, no attach, nothing written. */
@@ -47,6 +50,7 @@ export const newTopState = (): TopState => ({
   oneCpu: false,
   details: false,
   perVcpu: false,
+  exitKind: 'vmexit',
   secure: false,
   start: { flags: {} },
 });
@@ -67,6 +71,7 @@ export function settingsText(state: TopState): string {
     `one-cpu ${state.oneCpu}`,
     `details ${state.details}`,
     `per-vcpu ${state.perVcpu}`,
+    `event ${state.exitKind}`,
     ...startLines(state.start),
     '',
   ].join('\n');
@@ -119,6 +124,8 @@ const SETTINGS: Record<string, SettingReader> = {
     if (ms >= MIN_INTERVAL_MS && ms <= MAX_INTERVAL_MS) state.intervalMs = ms;
     return state.intervalMs === ms;
   },
+  event: (state, value) =>
+    (EXIT_KINDS as readonly string[]).includes(value) && Boolean((state.exitKind = value as ExitKind)),
   connect: (state, value) => Boolean((state.start.connect ??= []).push(value)),
   iterations: (state, value) => Boolean((state.start.iterations = value)),
   csv: (state, value) => Boolean((state.start.csv = value)),

@@ -12,6 +12,8 @@ export interface FakeDomain {
   job?: { type: number; parameters: Record<string, bigint | number> };
   pcpu?: [bigint, bigint][];
   addresses?: Record<string, string[]>;
+  /** The same by its agent, which only a connection that may write is told; 'hangs': it never answers. */
+  agent?: Record<string, string[]> | 'hangs';
   /** Waiting questions about it get no answer until this is cleared. */
   hangs?: boolean;
 }
@@ -24,6 +26,8 @@ export class FakeLibvirtd {
   mostAtOnce = 0;
   calls: number[] = [];
   readonly sockets = new Set<Socket>();
+  /** Connections that may change something. */
+  readonly writers = new Set<Socket>();
   private held: (() => void)[] = [];
 
   private constructor(
@@ -106,8 +110,11 @@ export class FakeLibvirtd {
       return;
     }
     if (procedure === PROCEDURE.authList) send(new XdrWriter().array([0], (w, type) => w.int(type)));
-    else if (procedure === PROCEDURE.open) send(new XdrWriter());
-    else if (procedure === PROCEDURE.nodeGetInfo) {
+    else if (procedure === PROCEDURE.open) {
+      body.optional((name) => name.string());
+      if ((body.uint() & 1) === 0) this.writers.add(socket);
+      send(new XdrWriter());
+    } else if (procedure === PROCEDURE.nodeGetInfo) {
       const info = new XdrWriter();
       for (let n = 0; n < 32; n++) info.int('x86_64'.charCodeAt(n) || 0);
       send(info.uhyper(8_388_608n).int(4).int(2600).int(1).int(1).int(4).int(1));
@@ -119,12 +126,12 @@ export class FakeLibvirtd {
       if (this.fault === 'count') send(new XdrWriter().uint(0x7fffffff));
       else send(new XdrWriter().array(this.domains, writeDomain).uint(this.domains.length));
     } else if (procedure === PROCEDURE.getAllDomainStats) this.stats(body, send);
-    else if (this.facts(procedure, body, send)) return;
+    else if (this.facts(socket, procedure, body, send)) return;
     else send(new XdrWriter().int(55).int(10).uint(0).int(2).uint(0).uint(0).uint(0).uint(0).int(0).int(0).uint(0), 1);
   }
 
   /** What libvirtd knows of a domain by itself. */
-  private facts(procedure: number, body: XdrReader, send: (result: XdrWriter) => void): boolean {
+  private facts(socket: Socket, procedure: number, body: XdrReader, send: (result: XdrWriter) => void): boolean {
     const domain = (): FakeDomain | undefined => {
       const name = body.string();
       body.opaque(16);
@@ -145,8 +152,11 @@ export class FakeLibvirtd {
       ]);
       send(writeParameters(new XdrWriter(), each ? fields : []).int(2));
     } else if (procedure === PROCEDURE.domainInterfaceAddresses) {
-      const found = domain()?.addresses;
-      if (!found || body.uint() !== 0) return false;
+      const [asked, source] = [domain(), body.uint()];
+      if (source === 1 && asked?.agent === 'hangs') return true;
+      const found =
+        source === 0 ? asked?.addresses : source === 1 && this.writers.has(socket) ? asked?.agent : undefined;
+      if (!found || found === 'hangs') return false;
       send(
         new XdrWriter().array(Object.entries(found), (writer, [name, addresses]) => {
           writer.string(name).optional('52:54:00:00:00:01', (w, text) => w.string(text));

@@ -132,6 +132,33 @@ describe('a look at libvirt', () => {
     );
   });
 
+  it("asks a guest's agent only where that is allowed, by a connection of its own that may write", async () => {
+    daemon.domains[0]!.agent = { eth0: ['10.1.2.3'] };
+    const look = await source.look();
+    const { key } = byName(look, 'web');
+    expect(JSON.stringify(await source.details(key))).not.toContain('agent');
+    expect(daemon.writers.size).toBe(0);
+    const allowed = new LibvirtSource(`qemu+unix:///system?socket=${daemon.path}`, undefined, { agent: true });
+    await allowed.look();
+    expect(daemon.writers.size).toBe(0);
+    expect(await allowed.details(key)).toContainEqual([
+      'addresses (guest agent)',
+      [['eth0', '10.1.2.3/24  (52:54:00:00:00:01)']],
+    ]);
+    expect(daemon.writers.size).toBe(1);
+    // One that does not answer, and one that is not there, cost nothing but their own line.
+    daemon.domains[0]!.agent = 'hangs';
+    expect(await allowed.details(key)).toContainEqual([
+      'addresses (guest agent)',
+      [['none', expect.stringMatching(/answer/)]],
+    ]);
+    expect(await allowed.details(byName(look, 'db').key)).toContainEqual([
+      'addresses (guest agent)',
+      [['none', expect.any(String)]],
+    ]);
+    allowed.close();
+  });
+
   it('says why a group of figures is not there', async () => {
     const { parameters } = daemon.domains[0]!;
     for (const field of Object.keys(parameters)) if (/^net\.0|exits/.test(field)) delete parameters[field];
