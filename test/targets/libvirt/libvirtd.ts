@@ -47,15 +47,19 @@ export class Libvirtd {
   create(name: string, type: 'qemu' | 'kvm'): void {
     const image = join(this.folder, `${name}.img`);
     writeFileSync(image, Buffer.alloc(1 << 20));
-    const xml = join(this.folder, `${name}.xml`);
-    writeFileSync(
-      xml,
+    this.createFrom(
       `<domain type='${type}'><name>${name}</name><memory unit='MiB'>16</memory><vcpu>1</vcpu>
        <os><type arch='x86_64' machine='pc'>hvm</type><loader type='rom'>${this.rom}</loader></os>
        <devices><emulator>/usr/bin/qemu-system-x86_64</emulator>
        <disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='${image}'/><target dev='hda' bus='ide'/></disk>
        <serial type='pty'/><memballoon model='none'/></devices></domain>`,
     );
+  }
+
+  /** Starts the domain of a definition. */
+  createFrom(definition: string): void {
+    const xml = join(this.folder, 'definition.xml');
+    writeFileSync(xml, definition);
     this.virsh('create', xml);
   }
 
