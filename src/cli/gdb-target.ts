@@ -163,6 +163,12 @@ function exitPoint({ reason, place, condition, action }: TargetBreakpoint & { ki
   };
 }
 
+/** Engines whose machine is this program's. */
+const OWN_ENGINES: ReadonlySet<string> = new Set(['vtx', 'kvm']);
+const MEBIBYTE = 2 ** 20;
+/** Of the RAM where a PC's adapters have their ROMs; none has one here, and the memory map that systems get leaves it out. */
+const SCRATCH = { gpa: 0xd0000n, bytes: 0x10000 };
+
 /** Linear bytes that an entry of each table maps. */
 const ENTRY_BYTES: Record<string, Record<string, bigint>> = {
   '32-bit': { PD: 1n << 22n, PT: 1n << 12n },
@@ -335,6 +341,7 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
     writeMemory: (space, address, bytes, thread) =>
       debug.writeMemory(space === 'physical' ? 'gpa' : 'gva', address, bytes, thread),
 
+    ...(OWN_ENGINES.has(info.engine) && info.memoryBytes >= MEBIBYTE ? { scratch: SCRATCH } : {}),
     async addBreakpoint(spec) {
       const { id } = await debug.addBreakpoint(
         spec.kind === 'exit'

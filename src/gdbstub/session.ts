@@ -20,10 +20,11 @@ import { selectThread } from './commands/threads.js';
 import type { NonStop } from './non-stop.js';
 import { allPermitted, type Permission, refusalOf } from './permissions.js';
 import type { RegisterAccess } from './register-access.js';
+import { ScratchMemory } from './scratch-memory.js';
 import type { StubSettings } from './settings.js';
 import { SIGNAL_NONE, SIGNAL_TRAP, type StopSummary, summarizeStop } from './stop-reply.js';
 import { SyscallCatches } from './syscall-catches.js';
-import type { StopCause, Target, TargetCondition, ThreadRegisters } from './target.js';
+import type { MemorySpace, StopCause, Target, TargetCondition, ThreadRegisters } from './target.js';
 import { formatThreadId, PROCESS_ID } from './thread-id.js';
 import { Tracepoints } from './tracepoints.js';
 import { Views } from './views.js';
@@ -127,6 +128,8 @@ export class Session {
   readonly syscalls: SyscallCatches;
   /** Tracepoints, and the frame that is looked at. */
   readonly trace: Tracepoints;
+  /** Memory that the client has in the guest. */
+  readonly scratch: ScratchMemory;
   /** What the client has not forbidden itself. */
   readonly permissions = allPermitted();
   readonly breakpoints: ClientBreakpoints;
@@ -195,6 +198,7 @@ export class Session {
     this.views = new Views(target, settings, this.features);
     this.trace = new Tracepoints(this);
     this.syscalls = new SyscallCatches(target);
+    this.scratch = new ScratchMemory(target);
     this.unsubscribe = target.onEvent((event) => {
       if (event.type === 'printed') this.print(event.text);
       else if (event.type !== 'running' && !this.quiet)
@@ -291,6 +295,14 @@ export class Session {
     while (this.files.has(descriptor)) descriptor++;
     this.files.set(descriptor, bytes);
     return descriptor;
+  }
+
+  /** What a client's address is to the target. */
+  whereIs(address: bigint): { space: MemorySpace; at: bigint } {
+    if (this.physicalMemory) return { space: 'physical', at: address };
+    if (this.scratch.isBare(address)) throw new Error(`no memory is behind 0x${address.toString(16)}`);
+    const gpa = this.scratch.physical(address);
+    return gpa === undefined ? { space: 'virtual', at: address } : { space: 'physical', at: gpa };
   }
 
   /** Ends the connection from this side. */
@@ -478,6 +490,8 @@ export class Session {
     await this.breakpoints.clear();
     await this.trace.end();
     await this.syscalls.clear();
+    // in the past nothing is written, and what the client had there is not there
+    await this.scratch.release().catch(() => {});
   }
 
   /** What breakpoints print, while GDB waits for a stop; else with the next one. */
@@ -528,6 +542,7 @@ export class Session {
       const plain = request.kind === 'step' && request.within === undefined && !request.others?.length;
       if (!plain) await this.breakpoints.reconcile();
       await this.syscalls.reconcile();
+      if (!backwards) await this.scratch.prepare();
       if (request.kind === 'continue') await this.target.resume(request.threads);
       else if (request.kind === 'back' || request.kind === 'step-back') this.goBack(request);
       else await this.step(request);

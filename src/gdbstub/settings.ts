@@ -19,6 +19,8 @@ export interface StubSettings {
    * included. LLDB, which shows them by group, has all.
    */
   registers: 'few' | 'all';
+  /** LLDB is to call functions of the guest: see host-info.ts. */
+  calls: boolean;
   /** GDB takes the guest's programs for Linux's: `catch syscall` needs that, and modules are no libraries then. */
   linuxAbi: boolean;
 }
@@ -31,5 +33,5 @@ export const ARCHITECTURE_SETTINGS: readonly NonNullable<StubSettings['architect
 ];
 
 export function defaultSettings(): StubSettings {
-  return { linearPc: 'auto', registers: 'few', linuxAbi: false };
+  return { linearPc: 'auto', registers: 'few', linuxAbi: false, calls: false };
 }

@@ -231,6 +231,9 @@ export interface Target {
   /** Answers how many bytes were written. */
   writeMemory(space: MemorySpace, address: bigint, bytes: Uint8Array, thread: number): Promise<number>;
 
+  /** Guest-physical memory that no system uses, for a client; whole pages. Absent where none is known. */
+  readonly scratch?: { gpa: bigint; bytes: number };
+
   /** Answers an id. @throws Error when the target cannot have it. */
   addBreakpoint(spec: TargetBreakpoint): Promise<number>;
   /** No error when it is gone already. */

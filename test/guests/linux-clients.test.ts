@@ -164,7 +164,20 @@ async function lldbSession(to: string, vcpus: number): Promise<void> {
       'thread backtrace all',
       'watchpoint delete --force',
     ],
-    ...['p/d *(unsigned long *)&jiffies', 'thread step-inst', 'process detach'],
+    ...['p/d *(unsigned long *)&jiffies', 'thread step-inst'],
+    // calls of the kernel's functions, by code of LLDB's own in the guest
+    ...[
+      'process plugin packet monitor lldb-calls on',
+      'process detach',
+      at,
+      'breakpoint set --name vfs_open',
+      'continue',
+    ],
+    ...[
+      'breakpoint delete --force',
+      'expression (unsigned long)int_sqrt(1764) * 1000 + (unsigned int)jiffies_to_msecs(25)',
+    ],
+    ...['bt', 'process plugin packet monitor lldb-calls off', 'process detach'],
   ];
   const out = await batch(`target create ${file}`, ...session);
   expect(out.match(/tid = 0x000\d, 0x[0-9a-f]+/g)?.slice(0, vcpus)).toHaveLength(vcpus);
@@ -181,6 +194,8 @@ async function lldbSession(to: string, vcpus: number): Promise<void> {
   expect(BigInt(second)).toBe(BigInt(is));
   expect(out).toMatch(/stop reason = watchpoint 1\s+\* frame #0: 0x[0-9a-f]+ vmlinux`tick_do_update_jiffies64 \+ \d+/);
   expect(out.slice(out.indexOf('thread backtrace all')).match(/frame #0: /g)?.length).toBeGreaterThanOrEqual(vcpus);
+  expect(out).toMatch(/\(unsigned long\) \$0 = 42100\n/);
+  expect(out.slice(out.indexOf('= 42100'))).toMatch(/frame #0: .*`vfs_open\s+frame #1: .*`path_openat/);
   expect(out).toMatch(/Process 1 detached/);
   // the next one at once, which runs and is interrupted
   const prompt = new Prompt(spawn(lldb.path, ['--no-lldbinit', '--no-use-colors', file], { stdio: 'pipe' }), PATIENCE);

@@ -13,9 +13,17 @@ const TRIPLE: Record<Architecture, string> = {
   'x86-64': 'x86_64-unknown-unknown',
 };
 
+/**
+ * A system whose calling convention LLDB knows and whose loader it does not. Programs of no system it takes for ones that
+ * lie where they were linked to, and then never runs code in the guest.
+ */
+const LOADERLESS = 'solaris';
+
 async function machine(session: Session): Promise<string> {
   const layout = await session.registers.layout(session.generalThread);
-  return `triple:${encodeHexText(TRIPLE[layout.architecture])};endian:little;ptrsize:${layout.wordBytes};`;
+  const bare = TRIPLE[layout.architecture];
+  const triple = session.settings.calls ? bare.replace('-unknown-unknown', `-unknown-${LOADERLESS}`) : bare;
+  return `triple:${encodeHexText(triple)};endian:little;ptrsize:${layout.wordBytes};`;
 }
 
 export const hostInfo: Command = {

@@ -10,6 +10,7 @@ const CHUNK = 0x4000;
 const OWN_HELP = `arch [auto|i8086|i386|x86-64] -- registers and disassembly of the gdb connection
 registers [few|all] -- system registers and VMCS fields as variables ($lstar, info tvariables), or as registers that gdb prints and writes
 linux-abi [on|off] -- gdb's catch syscall, which needs a guest whose programs are Linux's; modules are no libraries then
+lldb-calls [on|off] -- LLDB's expressions call functions of the guest
 linear-pc [on|off|auto] -- show the program counter as cs base + ip outside 64-bit mode
 `;
 
@@ -54,11 +55,20 @@ function linuxAbi(session: Session, argument: string | undefined): string {
   return `linux-abi ${argument}, when you disconnect and connect again\n`;
 }
 
+function lldbCalls(session: Session, argument: string | undefined): string {
+  const { settings } = session;
+  if (argument === undefined) return `lldb-calls ${settings.calls ? 'on' : 'off'}\n`;
+  if (argument !== 'on' && argument !== 'off') return 'lldb-calls: choose on or off\n';
+  settings.calls = argument === 'on';
+  return `lldb-calls ${argument}, when you disconnect and connect again\n`;
+}
+
 async function execute(session: Session, line: string): Promise<string> {
   const [command, argument] = line.trim().split(/\s+/);
   if (command === 'arch') return architecture(session, argument);
   if (command === 'registers') return registersShown(session, argument);
   if (command === 'linux-abi') return linuxAbi(session, argument);
+  if (command === 'lldb-calls') return lldbCalls(session, argument);
   if (command === 'linear-pc') return linearPc(session, argument);
   const forbidden = session.forbidden(...NEEDED[session.target.monitorEffect?.(line) ?? 'changes']);
   if (forbidden !== undefined) return `${command}: ${forbidden}\n`;

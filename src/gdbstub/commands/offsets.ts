@@ -12,9 +12,10 @@ export const offsets: Command = {
     // those that were read from here have the right addresses
     if (session.symbolsServed) return '';
     const place = await session.target.kernel?.place();
-    if (place === undefined) return '';
-    const text = place.text.toString(16);
     const { lldb } = session.features;
+    // without a loader of its own LLDB wants to be told also that nothing was moved
+    if (place === undefined) return lldb && session.settings.calls ? 'Text=0;Data=0;Bss=0' : '';
+    const text = place.text.toString(16);
     session.note(
       `The symbols of ${lldb ? 'LLDB' : 'gdb'}'s program are moved to where the kernel's code lies, 0x${text}.`,
     );

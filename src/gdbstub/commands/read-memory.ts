@@ -10,8 +10,8 @@ async function read(session: Session, args: string, max: number): Promise<Uint8A
   if (range === undefined) return undefined;
   const length = Math.min(range.length, max);
   if (session.trace.frame) return session.trace.memoryAt(range.address, length);
-  const space = session.physicalMemory ? 'physical' : 'virtual';
-  return session.target.readMemory(space, range.address, length, session.generalThread);
+  const { space, at } = session.whereIs(range.address);
+  return session.target.readMemory(space, at, length, session.generalThread);
 }
 
 /** `m ADDR,LENGTH`: hex of the bytes; short where memory ends, an error when there is none at ADDR. */

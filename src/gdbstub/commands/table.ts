@@ -3,6 +3,7 @@
 import { expandRuns } from '../../rsp/packet.js';
 import type { Command, Reply } from '../command.js';
 import type { Session } from '../session.js';
+import { allocate, deallocate } from './allocate.js';
 import { allow } from './allow.js';
 import { attach } from './attach.js';
 import { attached } from './attached.js';
@@ -107,6 +108,8 @@ export const COMMANDS: readonly Command[] = [
   processInfo,
   memoryRegionInfo,
   threadsInfo,
+  allocate,
+  deallocate,
 ];
 
 const BY_NAME = new Map(COMMANDS.map((command) => [command.name, command]));
@@ -115,6 +118,7 @@ const BY_NAME = new Map(COMMANDS.map((command) => [command.name, command]));
 const NAMED = new Set(['q', 'Q', 'v', 'j']);
 
 function nameOf(payload: string): string {
+  if (payload[0] === '_') return payload.slice(0, 2);
   if (!NAMED.has(payload[0])) return payload[0] ?? '';
   const delimiter = payload.search(/[:;,=]/);
   return delimiter < 0 ? payload : payload.slice(0, delimiter);

@@ -7,8 +7,8 @@ import { BAD_ADDRESS } from './read-memory.js';
 async function write(session: Session, address: bigint, bytes: Uint8Array): Promise<string> {
   const refusal = session.refusal('WriteMem');
   if (refusal !== undefined) return refusal;
-  const space = session.physicalMemory ? 'physical' : 'virtual';
-  const written = await session.target.writeMemory(space, address, bytes, session.generalThread);
+  const { space, at } = session.whereIs(address);
+  const written = await session.target.writeMemory(space, at, bytes, session.generalThread);
   return written === bytes.length ? 'OK' : BAD_ADDRESS;
 }
 
