@@ -1,4 +1,5 @@
 import type { Drive } from '../engine/devices/block.js';
+import { CountedStore } from '../engine/devices/counted-store.js';
 import { FLOPPY_DRIVES } from '../engine/devices/floppy/controller.js';
 import { floppyFor } from '../engine/devices/floppy/medium.js';
 import { DiskImageError } from '../engine/disk/byte-file.js';
@@ -70,9 +71,10 @@ export function openDrives(list: readonly DriveArgument[], defaultBus: 'ide' | '
       opened.push(disk);
       if (kind === 'floppy' && !floppyFor(disk.sectors))
         throw new UsageError(`${path}: ${disk.sectors / 2} KiB do not fit a floppy disk: 2880 KiB are the largest`);
+      const store = new CountedStore(new FailingStore(disk, (cause) => result.onFailure(cause)));
       drives.push({
         ...{ kind, name: `${kind}${number}`, bus: bus ?? defaultBus },
-        store: new FailingStore(disk, (cause) => result.onFailure(cause)),
+        ...{ store, traffic: store.traffic },
         image: disk.info,
         ...(snapshot ? { overlaid: true } : {}),
         serial: `VMS${KINDS[kind]}${String(number).padStart(5, '0')}`,

@@ -2,8 +2,17 @@
 
 import type { RunState, TargetInfo } from '../engine/debugger.js';
 import { exitsByReason, totalExits } from '../engine/exit-counts.js';
-import type { FleetSource, GuestAction, GuestSample, GuestState, SourceLook, Urgent } from '../engine/fleet.js';
+import type {
+  DiskLook,
+  FleetSource,
+  GuestAction,
+  GuestSample,
+  GuestState,
+  SourceLook,
+  Urgent,
+} from '../engine/fleet.js';
 import { isRecord } from '../engine/host/rpc-methods.js';
+import { blockTraffic } from '../qmp/machine-commands.js';
 import { processLook } from '../targets/host.js';
 import { LookTurns } from '../targets/look-turns.js';
 import { connectGuest, type GuestConnection, guestNames } from './guest-socket.js';
@@ -21,6 +30,7 @@ export class OwnSource implements FleetSource {
   readonly #late = new Set<string>();
   readonly #turns = new LookTurns();
   readonly #infos = new WeakMap<GuestConnection, TargetInfo>();
+  readonly #diskless = new WeakSet<GuestConnection>();
 
   async look(urgent?: Urgent): Promise<SourceLook> {
     let names: string[];
@@ -92,6 +102,16 @@ export class OwnSource implements FleetSource {
     return sample;
   }
 
+  /** What was done to its drives; a guest that has none is not asked again. */
+  async #disks(connection: GuestConnection): Promise<DiskLook[] | undefined> {
+    if (this.#diskless.has(connection)) return undefined;
+    const lines = await connection.target.monitor('info blockstats');
+    const disks = blockTraffic(typeof lines === 'string' ? lines : '').slice(0, MAX_DISKS);
+    if (disks.length) return disks.map(diskLook);
+    this.#diskless.add(connection);
+    return undefined;
+  }
+
   async #ask(name: string): Promise<GuestSample> {
     const connection = await this.#connect(name);
     const { target, hello } = connection;
@@ -102,6 +122,7 @@ export class OwnSource implements FleetSource {
       target.state(),
       target.exits?.counts() ?? {},
     ]);
+    const disks = await this.#disks(connection);
     this.#infos.set(connection, info);
     if (!plausible(info, state, counts)) throw new Error('answers nonsense');
     const process = processLook(hello.pid);
@@ -119,16 +140,30 @@ export class OwnSource implements FleetSource {
       vcpus: info.vcpus,
       cpuNs: process?.cpuNs,
       memory: { currentBytes: info.memoryBytes, residentBytes: process?.residentBytes },
+      ...(disks ? { disks } : {}),
       exits: { total: totalExits(counts), byReason: Object.fromEntries(exitsByReason(counts)) },
       // KVM does not count instructions.
       ...(state.running && state.icount === 0n ? {} : { instructions: state.icount }),
       missing: {
-        disks: 'its disks are in the Devices view of the attached guest',
+        ...(disks ? {} : { disks: 'no disk' }),
         nics: 'its network is in the Devices view of the attached guest',
         'used memory': 'attach and see the OS view',
       },
     };
   }
+}
+
+const MAX_DISKS = 64;
+
+function diskLook({ device, stats }: ReturnType<typeof blockTraffic>[number]): DiskLook {
+  return {
+    device,
+    readRequests: stats.rd_operations,
+    readBytes: stats.rd_bytes,
+    writeRequests: stats.wr_operations,
+    writeBytes: stats.wr_bytes,
+    flushRequests: stats.flush_operations,
+  };
 }
 
 function stateOf(state: RunState): GuestState {

@@ -3,7 +3,15 @@ import { writeFileSync } from 'node:fs';
 import { monitorLine } from '../commands/monitor-door.js';
 import type { Debugger, MigrationStatus } from '../engine/debugger.js';
 import { CommandError } from './command-error.js';
-import { absent, queryBalloon, queryBlock, queryChardev, queryPci, setBalloon } from './machine-commands.js';
+import {
+  absent,
+  queryBalloon,
+  queryBlock,
+  queryBlockstats,
+  queryChardev,
+  queryPci,
+  setBalloon,
+} from './machine-commands.js';
 
 export type Arguments = Record<string, unknown>;
 
@@ -18,6 +26,7 @@ export const EVENTS = ['STOP', 'RESUME', 'SHUTDOWN', 'RESET'] as const;
 
 const number = (args: Arguments, name: string): number => {
   const value = args[name];
+  if (value === undefined) throw new CommandError(`Parameter '${name}' is missing`);
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
     throw new CommandError(`Invalid parameter type for '${name}', expected: integer`);
   return value;
@@ -117,6 +126,20 @@ export const COMMANDS: Record<string, Command> = {
   }),
   'query-pci': queryPci,
   'query-block': queryBlock,
+  'query-blockstats': queryBlockstats,
+  // What a machine of vmscope's has none of, as scripts for any QEMU ask for it.
+  ...Object.fromEntries(
+    ['query-block-jobs', 'query-jobs', 'query-iothreads', 'query-rx-filter', 'query-memory-devices'].map((name) => [
+      name,
+      async () => [],
+    ]),
+  ),
+  'query-target': async () => ({ arch: 'x86_64' }),
+  'query-current-machine': async () => ({ 'wakeup-suspend-support': false }),
+  'inject-nmi': async (target) => {
+    await target.monitor('nmi');
+    return {};
+  },
   'query-chardev': queryChardev,
   'query-balloon': queryBalloon,
   balloon: (target, args) => setBalloon(target, number(args, 'value')),

@@ -130,6 +130,26 @@ export async function queryBlock(target: Debugger): Promise<object[]> {
   });
 }
 
+/** Of each drive, in QEMU's names. */
+export async function queryBlockstats(target: Debugger): Promise<object[]> {
+  return blockTraffic(await text(target, 'info blockstats')).map(({ device, stats }) => ({
+    device,
+    qdev: device,
+    stats,
+  }));
+}
+
+/** What `info blockstats` prints, by drive. */
+export function blockTraffic(lines: string): { device: string; stats: Record<string, number> }[] {
+  return lines.split('\n').flatMap((line) => {
+    const drive = /^([\w-]{1,64}): (.*)$/.exec(line.trim());
+    const stats = [...(drive?.[2] ?? '').matchAll(/\b(\w+)=(\d{1,15})\b/g)].map(([, name, n]) => [name!, Number(n)]);
+    return drive && stats.length
+      ? [{ device: drive[1]!, stats: Object.fromEntries(stats) as Record<string, number> }]
+      : [];
+  });
+}
+
 /** The first serial port is what a guest of vmscope's has of them. */
 export async function queryChardev(target: Debugger): Promise<object[]> {
   return target.console ? [{ label: 'serial0', filename: 'vmscope', 'frontend-open': true }] : [];

@@ -63,6 +63,8 @@ export function serveQmp(target: Debugger, stream: Duplex): void {
     if (told.type === 'running') event('RESUME');
     else if (told.type === 'stopped' && told.stop.kind === 'ended')
       event('SHUTDOWN', { guest: true, reason: told.stop.end.kind === 'reset' ? 'guest-reset' : 'guest-shutdown' });
+    else if (told.type === 'stopped' && told.stop.kind === 'start')
+      event('RESET', { guest: false, reason: 'host-qmp-system-reset' });
     else if (told.type === 'stopped') event('STOP');
   });
 

@@ -7,7 +7,11 @@ import { join } from 'node:path';
 import { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { DRIVE_COMMANDS } from '../../src/engine/debug/monitor-drives.js';
+import { BlockError, type BlockStore, type Drive } from '../../src/engine/devices/block.js';
+import { CountedStore } from '../../src/engine/devices/counted-store.js';
 import { JsonStream } from '../../src/qmp/json-stream.js';
+import { blockTraffic } from '../../src/qmp/machine-commands.js';
 import { serveQmp } from '../../src/qmp/session.js';
 import { QmpClient, type QmpError } from '../../src/targets/qemu/qmp.js';
 import { Tui } from '../pty.js';
@@ -132,6 +136,35 @@ describe('the QMP server', () => {
   });
 });
 
+describe('the counters of a drive', () => {
+  it('count what is done to its storage, and not what fails', () => {
+    const store: BlockStore = {
+      ...{ sectors: 8, readOnly: false, flush: () => {}, writeZeroes: () => {} },
+      read: (sector) => {
+        if (sector >= 8) throw new BlockError('beyond', 'range');
+      },
+      write: () => {},
+    };
+    const counted = new CountedStore(store);
+    counted.read(0, new Uint8Array(1024));
+    counted.read(1, new Uint8Array(512));
+    expect(() => counted.read(9, new Uint8Array(512))).toThrow('beyond');
+    counted.write(0, new Uint8Array(512));
+    counted.writeZeroes(0, 4);
+    counted.flush();
+    const { traffic } = counted;
+    expect(traffic).toEqual({ readRequests: 2, readBytes: 1536, writeRequests: 2, writeBytes: 512, flushRequests: 1 });
+    const drive: Drive = { name: 'disk0', serial: '', bus: 'ide', kind: 'disk', store, traffic };
+    const lines = DRIVE_COMMANDS['info blockstats']!({ drives: [drive] });
+    expect(blockTraffic(`${lines}\ncdrom0: not counted\nnonsense\n`)).toEqual([
+      {
+        device: 'disk0',
+        stats: { rd_bytes: 1536, wr_bytes: 512, rd_operations: 2, wr_operations: 2, flush_operations: 1 },
+      },
+    ]);
+  });
+});
+
 describe('a running vmscope guest', () => {
   it('tells its PCI functions, disks, balloon and serial port, sizes the balloon, and says what it has not', async () => {
     const vmscope = fileURLToPath(new URL('../../bin/vmscope', import.meta.url));
@@ -165,6 +198,25 @@ describe('a running vmscope guest', () => {
       expect(await client.execute('query-block')).toMatchObject([
         { inserted: { file: disk, ro: false, drv: 'raw', image: { 'virtual-size': 1 << 20 } }, removable: false },
       ]);
+      const stats = { rd_bytes: 0, wr_bytes: 0, rd_operations: 0, wr_operations: 0, flush_operations: 0 };
+      expect(await client.execute('query-blockstats')).toEqual([{ device: 'disk0', qdev: 'disk0', stats }]);
+      expect(await client.execute('query-block-jobs')).toEqual([]);
+      // What qmp-shell -H makes its list of words of: the second of each line.
+      const subjects = (await client.human('info'))
+        .trimEnd()
+        .split('\n')
+        .map((line) => line.split(/\s+/)[1]);
+      expect(subjects).toEqual(expect.arrayContaining(['registers', 'blockstats', 'mtree']));
+      expect(await client.human('info network')).toMatch(/unknown command|no monitor command/);
+      await client.execute('stop');
+      expect(await client.human('print $eip')).toBe(await client.human('print $rip'));
+      const events: string[] = [];
+      client.onEvent(({ event }) => events.push(event));
+      await client.execute('system_reset');
+      for (let n = 0; n < 200 && !events.includes('RESET'); n++)
+        await new Promise((resolve) => setTimeout(resolve, 25));
+      expect(events).toEqual(['RESET']);
+      await client.execute('cont');
       expect(await client.execute('query-balloon')).toEqual({ actual: 128 << 20 });
       expect(await client.execute('balloon', { value: 64 << 20 })).toEqual({});
       await expect(client.execute('balloon', { value: 2 ** 40 })).rejects.toThrow(/MiB/);

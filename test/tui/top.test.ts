@@ -322,7 +322,7 @@ describe('vmscope top', () => {
   });
 
   it('says why cells are empty, completes commands, and opens the console of the chosen guest', async () => {
-    await top.until(/kernel +P[\s\S]*RDRQ WRRQ: its disks are/, 20_000);
+    await top.until(/kernel +P[\s\S]*RDRQ WRRQ: no disk/, 20_000);
     top.send(':con\t');
     await top.until(/^:console/m);
     top.send('\r');

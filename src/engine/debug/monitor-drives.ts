@@ -1,4 +1,4 @@
-/** Monitor commands about disks: `info block`. */
+/** Monitor commands about disks: `info block`, `info blockstats`. */
 import type { Drive } from '../devices/block.js';
 import { printable } from '../printable.js';
 
@@ -10,6 +10,14 @@ function driveLine({ name, bus, kind, store, image }: Drive): string {
   return `${name}: ${what}\n    Attached to: ${bus}, ${kind}${size}`;
 }
 
+/** In QEMU's words; how long requests take is virtual time and no measure. */
+function trafficLine({ name, traffic }: Drive): string {
+  if (traffic === undefined) return `${name}: not counted`;
+  const { readBytes, writeBytes, readRequests, writeRequests, flushRequests } = traffic;
+  return `${name}: rd_bytes=${readBytes} wr_bytes=${writeBytes} rd_operations=${readRequests} wr_operations=${writeRequests} flush_operations=${flushRequests}`;
+}
+
 export const DRIVE_COMMANDS: Record<string, Command> = {
   'info block': ({ drives }) => drives.map(driveLine).join('\n\n') || 'no drives',
+  'info blockstats': ({ drives }) => drives.map(trafficLine).join('\n') || 'no drives',
 };

@@ -57,6 +57,7 @@ export const MONITOR_ROWS: readonly MonitorRow[] = [
   row('looks', 'info lapic', '[CPU]', 'local APIC'),
   row('looks', 'info irq', '', 'interrupts so far by pin and vector'),
   row('looks', 'info block', '', 'disks and CD-ROM drives'),
+  row('looks', 'info blockstats', '', 'what was read from their images and written to them'),
   row('runs', 'run_to_kernel', '', 'run to the first code of an unpacked Linux kernel'),
   row('looks', 'info os', '', 'the operating system in guest memory'),
   row('looks', 'info dmesg', '', "Linux: the kernel's log"),

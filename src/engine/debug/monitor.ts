@@ -121,6 +121,9 @@ export async function monitorCommand(
     .trim()
     .replace(/^(xp?)\//, '$1 /')
     .split(/\s+/);
+  // Alone it lists its subjects, as QEMU's does: clients complete by that list.
+  if (words.length === 1 && words[0] === 'info')
+    return rowsText(MONITOR_ROWS.filter((row) => row.name.startsWith('info ')));
   const two = words.slice(0, 2).join(' ');
   const name = two in COMMANDS ? two : words[0];
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
@@ -155,8 +158,17 @@ export function dumpText({ file, memoryBytes, vcpus, release }: DumpResult): str
 /** Value of an expression. @throws Error that names what cannot be read */
 export function number(view: MachineView, vcpu: number, text: string | undefined): bigint {
   if (text === undefined || text === '') throw new Error('an address is missing');
-  return evaluateNumber(text, (name) => view.readRegisters(vcpu)[name]);
+  return evaluateNumber(text, (name) => {
+    const registers = view.readRegisters(vcpu);
+    return registers[name] ?? registers[QEMU_NAMES[name] ?? ''];
+  });
 }
+
+/** QEMU's monitor has the registers of 64 bits under their names of 32 too. @see qemu target/i386/monitor.c */
+const QEMU_NAMES: Readonly<Record<string, string>> = {
+  ...{ eax: 'rax', ebx: 'rbx', ecx: 'rcx', edx: 'rdx', esi: 'rsi', edi: 'rdi', ebp: 'rbp', esp: 'rsp', eip: 'rip' },
+  ...{ eflags: 'rflags', pc: 'rip', sp: 'rsp', fp: 'rbp' },
+};
 
 /** QEMU's x and xp: /COUNT FORMAT SIZE, formats x d u o c, and i for code. */
 function examine(view: MachineView, vcpu: number, space: 'gva' | 'gpa', args: string[]): Promise<string> | string {

@@ -1,4 +1,5 @@
 /** What a disk device needs of the storage behind it. */
+import type { StoreTraffic } from './counted-store.js';
 
 export const SECTOR_BYTES = 512;
 
@@ -40,6 +41,8 @@ export interface Drive {
   readonly kind: 'disk' | 'cdrom' | 'floppy';
   /** Undefined: a CD-ROM drive without a disc. */
   readonly store: BlockStore | undefined;
+  /** What was done to the storage, where that is counted. */
+  readonly traffic?: Readonly<StoreTraffic>;
   /** What the guest writes is kept by this process, and in no image. */
   readonly overlaid?: boolean;
   /** What the storage is, for the user. */
