@@ -99,9 +99,17 @@ export class Tui extends TerminalView {
   readonly proc: pty.IPty;
   readonly exit: Promise<number>;
 
-  constructor(file: string, args: string[] = [], cols = 80, rows = 24, env: Record<string, string> = {}) {
+  /** @param file a program of Node's, or with `native` any other */
+  constructor(
+    file: string,
+    args: string[] = [],
+    cols = 80,
+    rows = 24,
+    env: Record<string, string> = {},
+    native = false,
+  ) {
     super(cols, rows);
-    this.proc = pty.spawn(process.execPath, [file, ...args], {
+    this.proc = pty.spawn(native ? file : process.execPath, native ? args : [file, ...args], {
       name: 'xterm-256color',
       cols,
       rows,

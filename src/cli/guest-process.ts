@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Debugger } from '../engine/debugger.js';
 import { heartbeatCells, watchHeartbeat } from '../engine/host/kvm-engine/heartbeat.js';
@@ -27,6 +28,8 @@ export class StartError extends Error {
 
 export interface RunningGuest {
   target: Debugger;
+  /** By which `attach` and `send` find it; undefined where it has no socket. */
+  published: string | undefined;
   /** Where its GDB stub listens. */
   gdb: GdbAddress | undefined;
   /** Resolves with the reason when the engine's thread is no more, or no longer answers. */
@@ -115,6 +118,7 @@ export async function startGuest(data: GuestWorkerData): Promise<RunningGuest> {
   const target = await connectDebugger(worker, closed);
   return {
     target,
+    published: socket === undefined ? undefined : basename(socket, '.sock'),
     gdb: hello.gdb,
     stands: hello.stands === true,
     closed,

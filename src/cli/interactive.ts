@@ -1,6 +1,7 @@
 import type { Debugger, DebuggerEvent } from '../engine/debugger.js';
 import { elapsed } from './elapsed.js';
 import { type HeadlessEnd, LAST_BYTES_MS, limitEnd, timeoutMessage } from './headless.js';
+import { leaveTerminal } from './leave-terminal.js';
 import type { SerialTarget } from './options.js';
 import { openSerial } from './serial-sink.js';
 
@@ -12,6 +13,8 @@ export interface InteractiveOptions {
   wait: boolean;
   /** The guest is paused after this time. */
   timeoutSeconds?: number;
+  /** By which `attach` finds it. */
+  name: string | undefined;
   /** What the dashboard does first. */
   commands: readonly { text: string }[];
   /** Resolves when the engine is no more. */
@@ -34,10 +37,12 @@ export async function runInteractive(target: Debugger, options: InteractiveOptio
     if (event.type === 'serial') serial.write(event.bytes);
     else if (event.type === 'running') late = false;
   });
-  const { timeoutSeconds } = options;
+  const { timeoutSeconds, name } = options;
+  let detached = false;
   const stopForTime = (): void => {
     late = true;
     void target.pause().catch(() => {});
+    if (detached) left.abort();
   };
   const timer = timeoutSeconds === undefined ? undefined : setTimeout(stopForTime, timeoutSeconds * 1000);
   if (!options.wait) await target.resume();
@@ -45,13 +50,39 @@ export async function runInteractive(target: Debugger, options: InteractiveOptio
     title: options.title,
     signal: left.signal,
     commands: options.commands.map(({ text }) => text),
+    onDetach:
+      name === undefined
+        ? 'the guest has no socket, so nobody could attach to it again'
+        : () => {
+            detached = true;
+          },
     onQuit: () => {},
   });
+  if (detached && lost === undefined) {
+    process.stdout.write(
+      `vmscope: ${name} goes on in the background; vmscope attach ${name} shows it, vmscope send ${name} quit ends it\n`,
+    );
+    const end = untilEnd(target, left.signal);
+    leaveTerminal();
+    await end;
+  }
   clearTimeout(timer);
   unsubscribe();
   await Promise.race([serial.drained(), elapsed(LAST_BYTES_MS)]);
   serial.close();
   return lost ?? serial.failure() ?? endOf(target, late ? timeoutMessage(timeoutSeconds as number) : undefined);
+}
+
+/** Until the guest ends, its engine does, or somebody ends the process. */
+function untilEnd(target: Debugger, gone: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (gone.aborted) resolve();
+    gone.addEventListener('abort', () => resolve());
+    process.once('SIGTERM', () => resolve());
+    target.onEvent((event) => {
+      if (event.type === 'stopped' && ['ended', 'limit'].includes(event.stop.kind)) resolve();
+    });
+  });
 }
 
 /** @param late the limit that has paused the guest */

@@ -300,7 +300,7 @@ export async function runGuest(
   };
   const lost = guest.closed.then((message): HeadlessEnd => ({ status: 3, message }));
   const end = await (interactive
-    ? runInteractive(guest.target, { title: data.name, ...common, lost, commands: script ?? [] })
+    ? runInteractive(guest.target, { title: data.name, ...common, lost, commands: script ?? [], name: guest.published })
     : Promise.race([
         runHeadless(guest.target, {
           ...common,

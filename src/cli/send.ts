@@ -5,6 +5,8 @@ import { addScriptOptions, runCommands, type ScriptOptions, scriptOf } from './s
 import { tell } from './tell.js';
 
 const GONE_STATUS = 1;
+/** For a command that is about to be over without the guest. */
+const LAST_WORD_MS = 500;
 
 export function addSendCommand(program: Command): void {
   const command = program
@@ -51,7 +53,11 @@ async function send(name: string, words: readonly string[], options: SendOptions
   try {
     const failure = await Promise.race([
       runCommands(guest.target, lines, options.json === true),
-      guest.closed.then((message) => ({ status: GONE_STATUS, message })),
+      // what was asked last may have been `quit`
+      guest.closed.then(async (message) => {
+        await new Promise((resolve) => setTimeout(resolve, LAST_WORD_MS));
+        return { status: GONE_STATUS, message };
+      }),
     ]);
     if (failure === undefined) return 0;
     tell(failure.message);

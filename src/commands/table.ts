@@ -7,7 +7,7 @@ import { asText, type Command, command } from './command.js';
 import { HISTORY_COMMANDS } from './history.js';
 import { MACHINE_COMMANDS } from './machine.js';
 import { INFO_COMMANDS, monitorCommands } from './monitor.js';
-import { RUN_COMMANDS } from './running.js';
+import { nothing, RUN_COMMANDS } from './running.js';
 import { STATE_COMMANDS } from './state.js';
 import { VIEWPOINT_COMMANDS } from './viewpoint.js';
 
@@ -22,6 +22,9 @@ const OWN: readonly Command[] = [
   ...INFO_COMMANDS,
 ];
 
+/** Time for the request to leave. */
+const QUIT_MS = 50;
+
 /** `monitor` is the machine's monitor: of these a whole name is needed, and QEMU's `x/4wx` is x. */
 export const MONITOR_COMMANDS: readonly Command[] = [
   command({
@@ -33,7 +36,21 @@ export const MONITOR_COMMANDS: readonly Command[] = [
     run: async (_session, text) => helpText(text.trim()),
     text: asText,
   }),
-  ...monitorCommands(new Set(['help', ...OWN.map(({ name }) => name)])),
+  command({
+    name: 'quit',
+    usage: '',
+    help: 'end the guest',
+    effect: 'changes',
+    run: async (session, text) => {
+      nothing(text);
+      // the answer to this may not come any more
+      void session.debug.quit().catch(() => {});
+      await new Promise((resolve) => setTimeout(resolve, QUIT_MS));
+      return 'the guest is ended';
+    },
+    text: asText,
+  }),
+  ...monitorCommands(new Set(['help', 'quit', ...OWN.map(({ name }) => name)])),
 ];
 
 /** @throws Error when no name begins so */

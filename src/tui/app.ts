@@ -36,6 +36,8 @@ export interface DashboardOptions extends ScreenOptions {
   initialView?: View;
   /** Leaving does not end the guest, so nothing is asked. */
   detach?: boolean;
+  /** The guest can go on without a screen: `:detach` tells who runs it, and leaves. Otherwise why it cannot. */
+  onDetach?: (() => void) | string;
   /** Milliseconds, for rates; default the wall clock. */
   now?: () => number;
 }

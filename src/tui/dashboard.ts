@@ -58,7 +58,7 @@ export class Dashboard implements Ui, TerminalScreen {
   ) {
     const view = options.initialView ?? 'debug';
     this.model = new Model(debug, disassembler, () => surface.dirty(), options.now ?? (() => Date.now()));
-    this.session = this.openSession();
+    this.session = this.openSession(false);
     this.panes = createPanes(this, disassembler);
     debug.onEvent((event) => {
       // What is looked at is where the guest stands now.
@@ -85,11 +85,11 @@ export class Dashboard implements Ui, TerminalScreen {
   }
 
   /** The guest as commands see it: what the panes look at, of values that are on the screen. */
-  private openSession(): Session {
+  private openSession(waits: boolean): Session {
     const { model } = this;
     return {
       debug: this.debug,
-      waits: false,
+      waits,
       get vcpu() {
         return model.vcpu;
       },
@@ -122,7 +122,8 @@ export class Dashboard implements Ui, TerminalScreen {
   /** One after the other; one that fails ends them. */
   private async begin(commands: readonly string[]): Promise<string | undefined> {
     let said: string | undefined;
-    for (const line of commands) said = await this.perform(line);
+    const session = this.openSession(true);
+    for (const line of commands) said = await this.perform(line, session);
     return said;
   }
 
@@ -148,7 +149,11 @@ export class Dashboard implements Ui, TerminalScreen {
   }
 
   private footStatus(): Status | undefined {
-    if (this.asking) return { text: 'The guest is running. End it and quit? y/n', bad: true };
+    if (this.asking) {
+      const how = this.model.state.running ? 'is running' : 'has not ended';
+      const leave = typeof this.options.onDetach === 'function' ? ', d leaves it running without a screen' : '';
+      return { text: `The guest ${how}. End it and quit? y/n${leave}`, bad: true };
+    }
     const progress = this.model.longWork();
     return progress && !this.status?.bad ? progressStatus(progress) : this.status;
   }
@@ -173,6 +178,7 @@ export class Dashboard implements Ui, TerminalScreen {
     if (this.asking) {
       this.asking = false;
       if (name === 'y' || name === 'Y') this.surface.quit();
+      else if (name === 'd') this.detach();
       return;
     }
     if (this.popup.open) {
@@ -297,13 +303,13 @@ export class Dashboard implements Ui, TerminalScreen {
     this.act(this.perform(line));
   }
 
-  private async perform(line: string): Promise<string | undefined> {
+  private async perform(line: string, session = this.session): Promise<string | undefined> {
     const { command, argument } = findCommand(line);
     const run = async () => {
       for (;;) {
         try {
           if ('show' in command) return command.show(this, argument);
-          return await this.shown(command, argument);
+          return await this.shown(command, argument, session);
         } catch (error) {
           if (error instanceof UnknownName && (await this.model.moreNames())) continue;
           throw new Error(`${command.name}: ${reason(error)}`);
@@ -314,8 +320,7 @@ export class Dashboard implements Ui, TerminalScreen {
   }
 
   /** Runs a command and answers what its foot says; a page comes up by itself. */
-  private async shown(command: Command, argument: string): Promise<string | undefined> {
-    const { session } = this;
+  private async shown(command: Command, argument: string, session: Session): Promise<string | undefined> {
     const result = await command.run(session, argument);
     if (command.foot) return command.foot(result);
     const text = await command.text(result, session);
@@ -517,9 +522,26 @@ export class Dashboard implements Ui, TerminalScreen {
   }
 
   askQuit(): void {
-    if (this.model.state.running && !this.options.detach) this.asking = true;
+    if (this.losesGuest()) this.asking = true;
     else this.surface.quit();
     this.surface.dirty();
+  }
+
+  /** Leaving ends a guest that has come further than its start and has not ended by itself. */
+  private losesGuest(): boolean {
+    const { running, stop } = this.model.state;
+    if (this.options.detach) return false;
+    return running || !['start', 'ended', 'limit'].includes(stop?.kind ?? 'start');
+  }
+
+  /** Leaves the guest as it is, for `vmscope attach`. @throws Error that says why it cannot go on by itself */
+  detach(): void {
+    const { detach, onDetach } = this.options;
+    if (!detach) {
+      if (typeof onDetach !== 'function') throw new Error(onDetach ?? 'this guest lives in the dashboard alone');
+      onDetach();
+    }
+    this.surface.quit();
   }
 
   names(): Names {

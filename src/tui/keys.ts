@@ -96,7 +96,7 @@ export const BINDINGS: readonly BindingGroup[] = [
       { keys: ['C-z'], help: 'to the shell; fg comes back', run: (d) => d.suspend() },
       { keys: [':'], short: 'cmd', help: 'command line', run: (d) => d.prompt('') },
       { keys: ['?', 'f1'], short: 'help', help: 'this help', run: (d) => d.help() },
-      { keys: ['q', 'C-c'], short: 'quit', help: 'quit; asks while the guest runs', run: (d) => d.askQuit() },
+      { keys: ['q', 'C-c'], short: 'quit', help: 'quit; asks before a guest is lost', run: (d) => d.askQuit() },
     ],
   },
 ];

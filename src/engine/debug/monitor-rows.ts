@@ -38,7 +38,7 @@ export const MONITOR_ROWS: readonly MonitorRow[] = [
   row('looks', 'info status', '', 'running or paused'),
   row('looks', 'info version', '', 'of this program'),
   row('looks', 'info cpus', '', 'vCPUs'),
-  row('looks', 'why', '[EXIT]', 'what the last VM exit was about, or one by its number, and what made it exit'),
+  row('looks', 'why', '[EXIT]', 'what the last VM exit, or #N, was about, and what made it exit'),
   row('looks', 'doctor', '', 'whether the next VM entry passes its checks; those that would fail'),
   row('looks', 'where', '', 'the instant of the run: instruction, exit, how far the history reaches'),
   row('runs', 'goto', 'PLACE', 'go to an instruction (N, +N, -N), exit (#N), share (N%), begin, end, @BOOKMARK'),

@@ -1303,7 +1303,9 @@ export class Guest implements D.Debugger {
   }
 
   async quit(): Promise<void> {
-    if (this.#running) this.#halt(this.#stopVcpu, { kind: 'paused' });
+    const end = { kind: 'powered-off', status: 0, message: 'the guest was ended' } as const;
+    // whoever runs this guest learns that somebody else has ended it
+    if (this.#running || this.#stop.kind !== 'ended') this.#haltAll(this.#stopVcpu, { kind: 'ended', end });
     this.#listeners.clear();
     this.machine.close();
   }

@@ -22,6 +22,15 @@ export const SESSION_COMMANDS: readonly ScreenCommand[] = [
     },
   },
   {
+    name: 'detach',
+    usage: '',
+    help: 'leave the guest as it is, without a screen; vmscope attach comes back',
+    show: (d) => {
+      d.detach();
+      return undefined;
+    },
+  },
+  {
     name: 'quit',
     usage: '',
     help: 'end',
