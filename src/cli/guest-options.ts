@@ -35,6 +35,8 @@ export interface GuestWorkerData {
   /** KVM's paravirtual interface is hidden. */
   noParavirtual?: boolean;
   paced: boolean;
+  /** Virtual time follows the host's clock. */
+  followsHost?: boolean;
   waitForInput: boolean;
   untilExits?: number;
   maxInstructions?: number;

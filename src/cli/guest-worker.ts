@@ -100,7 +100,8 @@ export function createGuest(
     drives.close();
     trace?.flush();
   };
-  const foreseeKernel = kernelForesight(data, image);
+  // a guest that follows the host's clock runs another way each time, and KASLR picks another place
+  const foreseeKernel = data.followsHost ? undefined : kernelForesight(data, image);
   const kernelRelease = firmware ? undefined : linuxRelease(image);
   const activity = data.activity ? new Activity(data.activity) : undefined;
   if (vm instanceof Vm) vm.activity = activity;
@@ -111,6 +112,7 @@ export function createGuest(
     ...(foreseeKernel && !data.aside ? { foreseeKernel } : {}),
     ...(kernelRelease === undefined ? {} : { kernelRelease }),
     paced: data.paced,
+    ...(data.followsHost ? { followsHost: true } : {}),
     waitForInput: data.waitForInput,
     ...(data.untilExits === undefined ? {} : { untilExits: data.untilExits }),
     ...(data.maxInstructions === undefined ? {} : { maxInstructions: data.maxInstructions }),

@@ -64,6 +64,7 @@ export interface RunOptions extends ScriptOptions {
   floppy?: string[];
   bios?: string;
   rtc?: string;
+  clock?: string;
   symbols?: string;
   net: string;
   device?: string[];
@@ -115,6 +116,10 @@ export function addGuestOptions(command: Command): Command {
     .option('--device <name>', `further device: ${CARDS.join(', ')}; repeatable`, also)
     .option('--bios <file>', 'boot by this BIOS (SeaBIOS when disks are all that is given)')
     .option('--rtc <base>', 'clock at power-on: utc, or a date such as 2026-01-31T12:00:00 (default: interactive utc)')
+    .option(
+      '--clock <clock>',
+      "icount: time is instructions, and a run repeats; wall: it follows the host's clock (engine kvm: always)",
+    )
     .option('--symbols <file>', 'symbols of the guest: ELF (vmlinux) or System.map')
     .option('--debugcon <file>', 'what the guest writes to ports 0xe9 and 0x402: a file, or stdio')
     .option('-m, --memory <size>', 'guest RAM: MiB, or with K, M, G', '128M')
@@ -267,6 +272,7 @@ export async function runGuest(
     ...(options.rebootOnTripleFault ? { rebootOnTripleFault: true } : {}),
     ...(options.pv ? {} : { noParavirtual: true }),
     paced: interactive || input,
+    ...(followsHost(options.clock, engine) ? { followsHost: true } : {}),
     waitForInput: interactive || input || gdb !== undefined,
     ...(options.untilExits === undefined
       ? {}
@@ -326,6 +332,23 @@ export async function runGuest(
 }
 
 const HISTORY_BYTES = 256 * 2 ** 20;
+
+/**
+ * What --clock says. @throws UsageError; QEMU's shift stands for 2^N ns an instruction, which is 1 ns here
+ */
+function followsHost(clock: string | undefined, engine: EngineName): boolean {
+  const [kind = 'icount', ...settings] = clock?.split(',') ?? [];
+  const [setting] = settings;
+  if (kind === 'wall' && setting === undefined) return engine !== 'kvm';
+  if (kind !== 'icount') throw new UsageError(`--clock ${clock}: it is icount or wall`);
+  if (setting !== undefined && setting !== 'shift=0')
+    throw new UsageError(
+      `--clock ${clock}: an instruction takes 1 ns, which is shift=0; wall follows the host's clock`,
+    );
+  if (clock !== undefined && engine === 'kvm')
+    throw new UsageError(`--clock ${clock}: time on engine kvm is the host's; --engine vtx counts instructions`);
+  return false;
+}
 
 /** Bytes for going back; undefined: nothing is kept. @throws UsageError */
 function historyOf(option: string | boolean | undefined, observed: boolean, engine: EngineName): number | undefined {

@@ -388,10 +388,6 @@ export const JIT_QUEUE_ENTRIES = 16;
 export const JIT_PAGES = GLOBAL + 0xc00;
 /** ICOUNT at which a region was left last: a slice that ends there ended in compiled code. */
 export const JIT_LEFT_AT = GLOBAL + 0x3c0; // u64
-/** An access on the ISA bus takes about a microsecond; guests that delay by `out 0x80` count on it. In ns. */
-export const PORT_ACCESS_NS = 1000;
-/** Under a hypervisor an instruction that it carries out takes its guest half a microsecond, and guests time by it. */
-export const EMULATION_NS = 500;
 /** VM exits that the core may still complete by itself in this run, those that it has completed (u32). */
 export const QUICK_ROOM = GLOBAL + 0x3d8;
 export const QUICK_COUNT = GLOBAL + 0x3dc;

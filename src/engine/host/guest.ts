@@ -20,6 +20,7 @@ import type { DeviceHit, DeviceView } from '../memory/device-view.js';
 import { printableLines } from '../printable.js';
 import { StateError } from '../state/schema.js';
 import { END_OF_TIME } from '../time/deadlines.js';
+import { HostPace } from '../time/host-pace.js';
 import type { Activity } from '../vmm/activity.js';
 import type { Hypervisor, SliceEnd, VirtualCpu } from '../vmm/hypervisor.js';
 import type { Machine } from '../vmm/machine.js';
@@ -49,6 +50,11 @@ const KERNEL_TURN = 1000;
 const TURN_MS = 8;
 /** Where the kernels that are foreseen run. */
 const KERNEL_HALF = 0xffff_8000_0000_0000n;
+/** A turn while virtual time is far behind the host's clock: ticks that are due come one after the other. */
+const LATE_SLICE = 10_000;
+const LATE_NS = 1e6;
+/** So far ahead of the host's clock a guest waits for it. */
+const EARLY_MS = 4;
 /** A turn while system calls are caught: where the guest's handlers are may change in it. */
 const SYSCALL_SLICE = 20_000;
 const SERIAL_LOG_BYTES = 65536;
@@ -86,6 +92,10 @@ interface Step {
 export interface GuestOptions {
   /** Idle time passes at the pace of the wall clock. */
   paced: boolean;
+  /** Virtual time follows the host's clock while the guest runs, and idle time passes at its pace. */
+  followsHost?: boolean;
+  /** The host's clock in ns; by default the process's own. */
+  hostClock?(): number;
   /** A guest that is halted for good waits for input instead of ending. */
   waitForInput: boolean;
   /** Symbols from a file, instead of the image's. */
@@ -160,6 +170,10 @@ export class Guest implements D.Debugger {
   /** Nothing stops the guest: it is on its way to a place in the history. */
   #passing = false;
   #paceBase: { wallMs: number; clock: number } | undefined;
+  /** The host's clock, where virtual time follows it. */
+  readonly #hostPace: HostPace | undefined;
+  /** What virtual time was behind it, ns. */
+  #lag = 0;
 
   /** Opens GDB stubs on this guest by QEMU's `gdbserver`, where the program has one. */
   gdbServer: ((argument: string) => Promise<string>) | undefined;
@@ -238,6 +252,9 @@ export class Guest implements D.Debugger {
       return this.#breakpointStop !== undefined;
     };
     const { history } = options;
+    if (options.followsHost && !vm.realTime)
+      this.#hostPace = new HostPace(options.hostClock ?? (() => performance.now() * 1e6));
+    machine.pc.journal.take('clock', (to) => vm.warpTo(to as number));
     machine.pc.journal.take('debugger', (data) => this.#repeat(JSON.parse(data as string)));
     if (history && vm instanceof Vm)
       this.#past = new GuestHistory(machine, vm, this.#turns, this.#historyHooks(), history);
@@ -250,7 +267,7 @@ export class Guest implements D.Debugger {
 
   /** Idle time passes at the pace of the wall clock. */
   get #paced(): boolean {
-    return this.options.paced || this.#vm.realTime;
+    return this.options.paced || this.#vm.realTime || this.#hostPace !== undefined;
   }
 
   get #vm(): Hypervisor {
@@ -345,7 +362,7 @@ export class Guest implements D.Debugger {
     this.#stopVcpu = vcpu;
     return this.#untilStop(() => {
       this.#running = true;
-      this.#paceBase = undefined;
+      this.#restartPace();
       this.#armExitFilter();
       // nothing that a step of this one waits for can come
       if (target.waitsForSipi && others.length === 0) this.#halt(vcpu, { kind: 'step' });
@@ -399,10 +416,17 @@ export class Guest implements D.Debugger {
 
   #start(): void {
     this.#running = true;
-    this.#paceBase = undefined;
+    this.#restartPace();
     this.#armExitFilter();
     this.#emit({ type: 'running' });
     this.#schedule();
+  }
+
+  /** What passes of the host's time while the guest stands passes for nobody in it. */
+  #restartPace(): void {
+    this.#paceBase = undefined;
+    this.#hostPace?.restart();
+    this.#lag = 0;
   }
 
   #armExitFilter(): void {
@@ -479,6 +503,7 @@ export class Guest implements D.Debugger {
           if (this.#step?.vcpu === vcpu) this.#step.idle = undefined;
           if (end.kind !== 'limit') this.#afterSlice(vcpu, end);
           else this.#checkLimits(vcpu);
+          if (this.#hostPace && this.#running && !this.#step && this.#followHost(this.#hostPace) === 'wait') break;
         } while (this.#running && !this.#awaited && performance.now() - start < TURN_MS);
       if (this.#running && !this.#past?.inPast) this.#past?.afterTurn();
     } catch (error) {
@@ -494,6 +519,17 @@ export class Guest implements D.Debugger {
     if (this.#running && !this.#timer) this.#schedule();
   }
 
+  /** Moves virtual time towards the host's clock, or waits for that. */
+  #followHost(pace: HostPace): 'go on' | 'wait' {
+    const vm = this.#vm;
+    const now = vm.now();
+    this.#lag = pace.target(now) - now;
+    if (-this.#lag > EARLY_MS * 1e6 && !this.#awaited) return this.#sleep(-this.#lag / 1e6);
+    const to = pace.move(now, vm.board.nextDeadline());
+    if (to !== undefined) this.machine.pc.journal.input('clock', to);
+    return 'go on';
+  }
+
   /** Sets the next slice's length by how long the last one took. A turn of one of several vCPUs is part of the run and stays. */
   #pace(ms: number): void {
     if (ms > SLICE_MS) this.#slice = Math.max(SHORT_SLICE, this.#slice >> 1);
@@ -501,7 +537,8 @@ export class Guest implements D.Debugger {
   }
 
   #sliceLength(): number {
-    const one = this.#syscalls ? Math.min(SYSCALL_SLICE, this.#slice) : this.#slice;
+    const own = this.#lag > LATE_NS ? Math.min(LATE_SLICE, this.#slice) : this.#slice;
+    const one = this.#syscalls ? Math.min(SYSCALL_SLICE, own) : own;
     const turn = this.#until?.kernel ? KERNEL_TURN : one;
     const until = this.#until?.icount ?? Number.POSITIVE_INFINITY;
     const max = this.options.maxInstructions ?? Number.POSITIVE_INFINITY;
@@ -643,16 +680,22 @@ export class Guest implements D.Debugger {
     if (!this.#paced && !waitsForHost) this.#paceBase = undefined;
     else {
       const clock = this.#vm.now();
-      const wallMs = performance.now();
-      const base = (this.#paceBase ??= { wallMs, clock });
-      const waitMs = base.wallMs + (deadline - base.clock) / 1e6 - wallMs;
-      // a guest that fell behind the wall clock does not hurry to catch up
-      if (waitMs < 0) this.#paceBase = { wallMs, clock: deadline };
+      const waitMs = this.#hostPace
+        ? (deadline - this.#hostPace.target(clock)) / 1e6
+        : this.#waitOf(clock, deadline, performance.now());
       if (this.#step && waitMs > STEP_LOOK_MS) return this.#sleep(STEP_LOOK_MS);
       if (waitMs >= 1) return this.#sleep(waitMs, () => this.#vm.warpTo(deadline));
     }
     this.#vm.warpTo(deadline);
     return 'go on';
+  }
+
+  /** Milliseconds until a deadline at the pace of the wall clock: a guest that fell behind it does not hurry to catch up. */
+  #waitOf(clock: number, deadline: number, wallMs: number): number {
+    const base = (this.#paceBase ??= { wallMs, clock });
+    const waitMs = base.wallMs + (deadline - base.clock) / 1e6 - wallMs;
+    if (waitMs < 0) this.#paceBase = { wallMs, clock: deadline };
+    return waitMs;
   }
 
   /**
@@ -680,7 +723,7 @@ export class Guest implements D.Debugger {
     const progress = this.#vm.icount + this.#vm.exits;
     if (!deaf || this.#deafSince?.progress !== progress)
       this.#deafSince = deaf ? { progress, clock: this.#vm.now() } : undefined;
-    const limit = this.#vm.realTime ? DEAF_REAL_NS : DEAF_NS;
+    const limit = this.#vm.realTime || this.#hostPace ? DEAF_REAL_NS : DEAF_NS;
     return this.#deafSince !== undefined && deadline - this.#deafSince.clock > limit;
   }
 

@@ -4,7 +4,6 @@ import {
   ABSENT_FEATURES,
   CLOCK_OFFSET,
   CR2,
-  EMULATION_NS,
   ENTER_EXIT,
   ENTER_OK,
   EXIT_COUNTS,
@@ -13,7 +12,6 @@ import {
   LIMIT,
   LINEAR_SHIFT,
   MAX_IDLE_ROUNDS,
-  PORT_ACCESS_NS,
   RAM_BASE,
   RUN_BREAKPOINT,
   RUN_HALTED,
@@ -36,6 +34,7 @@ import {
   VMMCALL_EXITS,
   XS_EXIT,
 } from '../core/layout.js';
+import { EMULATION_NS, MMIO_ACCESS_NS, PORT_ACCESS_NS } from '../core/prices.js';
 import type { MachineView } from '../debug/machine-view.js';
 import { linearRip } from '../debug/register-access.js';
 import { VtxView } from '../debug/vtx-view.js';
@@ -76,7 +75,6 @@ const BLOCKED_BY_NMI = 8;
 const REASON_MASK = 0xffff;
 const REASON_MTF = 37;
 const ACTION = { resume: 1, inject: 2, stop: 3 } as const;
-const MMIO_ACCESS_NS = 100;
 /** A slice ends after so many exits: the ring of the trace holds them until somebody has looked. */
 const SLICE_EXITS = TRACE_RECORDS / 2;
 /** A slice in which devices have moved more ends early: instructions no longer say how long it takes. */

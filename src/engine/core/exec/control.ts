@@ -6,6 +6,7 @@ import {
 import {
   canonicalAddress, canonicalBase, code64, cpl, cr0, cr4, efer, fault, faultCode, longMode, reg64, segAr, segBase, setReg64, VEC_GP, VEC_UD,
 } from '../state';
+import { TRANSLATION_CHANGE_NS } from '../prices';
 import { uIsMem, uOpSize, uReg, uRm, uSeg } from '../uop';
 import {
   CR0_GUEST_HOST_MASK, CR0_READ_SHADOW, CR3_TARGET_COUNT, CR3_TARGET_VALUE0, CR4_GUEST_HOST_MASK, CR4_READ_SHADOW,
@@ -50,8 +51,6 @@ const CR4_PCIDE: u64 = 0x20000;
 const CR4_OSXSAVE: u64 = 0x40000;
 const CR4_SMEP: u64 = 0x100000;
 const CR4_KEYS: u64 = 0x1400000; // PKE PKS
-/** What a write costs that changes how addresses are translated, ns: translations are gone, the pipeline is empty. */
-const TRANSLATION_CHANGE: u64 = 200;
 const EFER_LME: u64 = 0x100;
 const EFER_LMA: u64 = 0x400;
 
@@ -158,7 +157,7 @@ function setCr0(value: u64): i32 {
   store<u64>(EFER, mode);
   updateMode();
   if (changed & (CR0_PG | CR0_PE)) flushTlb();
-  if (changed & (CR0_PG | CR0_WP)) takeTime(TRANSLATION_CHANGE);
+  if (changed & (CR0_PG | CR0_WP)) takeTime(TRANSLATION_CHANGE_NS);
   return XS_OK;
 }
 
@@ -208,7 +207,7 @@ function movToCr4(value: u64, register: u32): i32 {
   updateMode();
   if (changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP | CR4_PCIDE | CR4_LA57 | CR4_KEYS)) {
     flushTlb();
-    takeTime(TRANSLATION_CHANGE);
+    takeTime(TRANSLATION_CHANGE_NS);
   }
   return XS_OK;
 }

@@ -1,4 +1,5 @@
 // Instructions on the processor itself: identification, waiting, caches, random numbers.
+import { PAUSE_NS } from '../prices';
 import {
   ACTIVITY, ATT_HALT, CLOCK_OFFSET, MONITOR_ARMED, OP_LINEAR, PLE_FIRST, PLE_LAST, RANDOM_QUEUE, RANDOM_QUEUE_ENTRIES, RAX, RCX, RFLAGS,
   XS_OK,
@@ -39,9 +40,6 @@ export function execHlt(u: usize): i32 {
   return XS_OK;
 }
 
-/** Cycles of a PAUSE on processors from Skylake on, and of this one, whose clock is 1 GHz. */
-const PAUSE_CYCLES: u64 = 140;
-
 /**
  * Takes virtual time, so that loops that wait for a time end as soon as on hardware. It ends its block: the next one
  * begins with the new limit.
@@ -53,7 +51,7 @@ export function execPause(u: usize): i32 {
   if (primaryControls() & CPU_PAUSE_EXITING) return vmExit(EXIT_REASON_PAUSE_INSTRUCTION, 0);
   const status = pauseLoop();
   if (status != XS_OK) return status;
-  takeTime(PAUSE_CYCLES);
+  takeTime(PAUSE_NS);
   return XS_OK;
 }
 

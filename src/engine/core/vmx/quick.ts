@@ -2,7 +2,7 @@
 // when it has answered once (src/engine/vmm/quick-exits.ts). Nothing tells the guest, the trace or the clock the difference:
 // where a VM entry after the exit would find something to do, the VMM does both.
 import {
-  ATTENTION, CLOCK_OFFSET, CR4, DR7, EMULATION_NS, NEXT_EVENT, NEXT_RIP, PENDING_DBG, PLE_LAST, PORT_ACCESS_NS, PREEMPTION_DEADLINE, QUICK_COUNT, QUICK_CPUID, QUICK_ENTRIES, QUICK_ENTRY_BYTES,
+  ATTENTION, CLOCK_OFFSET, CR4, DR7, NEXT_EVENT, NEXT_RIP, PENDING_DBG, PLE_LAST, PREEMPTION_DEADLINE, QUICK_COUNT, QUICK_CPUID, QUICK_ENTRIES, QUICK_ENTRY_BYTES,
   QUICK_LATCHES, QUICK_LATCH_COUNT, QUICK_MSRS, QUICK_PORTS, QUICK_ROOM, RAX, RBX, RCX, RDX, RIP, STEPPED, TRACE_ENABLED,
   TRACE_RECORDS, TRACE_RECORD_BYTES, TRACE_RING, TRACE_SEQUENCE, TR_ACTION, TR_DETAIL, VCPU_INDEX, VECTORING_INFO, XCR0,
 } from '../layout';
@@ -13,6 +13,7 @@ import {
 } from '../generated/vmcs';
 import { PIN_ACTIVATE_VMX_PREEMPTION_TIMER } from '../generated/controls';
 import { EXIT_REASON_CPUID, EXIT_REASON_IO_INSTRUCTION, EXIT_REASON_MSR_READ } from '../generated/exits';
+import { EMULATION_NS, PORT_ACCESS_NS } from '../prices';
 import { vpid } from '../mmu/ept';
 import { clock, limitSlice } from './preemption';
 import { traceExit } from './trace';
