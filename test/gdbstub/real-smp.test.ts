@@ -6,10 +6,13 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { kvmSkipReason } from '../kvm/tools.js';
 import { named, requireTool } from '../tools.js';
+import { DapClient } from './dap-client.js';
+import { newGdb, newGdbProgram } from './gdb-shell.js';
 import { Prompt, RunningGuest, runDebugger } from './running-guest.js';
 
 const tools = ['gdb', 'as', 'ld'].map(requireTool);
 const [gdb, as, ld] = tools;
+const lldb = requireTool('lldb');
 
 /** The first vCPU wakes the second, which counts in real mode at 70000h; then it counts itself. */
 const SOURCE = `.globl _start, first_loop, counter
@@ -191,4 +194,88 @@ describe.skipIf(absent).each([
     },
     120_000,
   );
+});
+
+/** The two counters as LLDB's `memory read` prints them, in the order of the reads: the second vCPU's, the first one's. */
+const COUNTERS = ['memory read -s 4 -f d -c 1 0x500', 'memory read -s 4 -f d -c 1 `(long)&counter`'];
+
+describe.skipIf(absent || !lldb.available)(named('lldb and two vCPUs', ...tools, lldb), () => {
+  test('runs and steps one of them while the other stands, and both again', { timeout: 90_000 }, async () => {
+    guest = await RunningGuest.start(join(folder, 'smp.elf'), '--vcpus', '2');
+    const lines = [`gdb-remote 127.0.0.1:${guest.port}`, 'breakpoint set --hardware --address 0x70004', 'continue'];
+    lines.push('breakpoint delete --force', ...COUNTERS);
+    // the second one alone, to its sixth pass of the jump; then its step over the jump
+    lines.push('breakpoint set --hardware --address 0x70009 --ignore-count 5', 'thread continue 2', ...COUNTERS);
+    lines.push(
+      'breakpoint delete --force',
+      'thread step-inst --run-mode this-thread',
+      'register read rip',
+      ...COUNTERS,
+    );
+    // the first one alone, which the other's breakpoint does not concern
+    lines.push('thread select 1', 'breakpoint set --hardware --name first_loop --ignore-count 20');
+    lines.push('breakpoint set --hardware --address 0x70004', 'thread continue 1', 'thread list', ...COUNTERS);
+    lines.push('breakpoint delete --force', 'watchpoint set expression -w write -s 4 -- 0x500', 'thread continue 1 2');
+    lines.push('thread list', ...COUNTERS);
+    const out = await runDebugger(
+      lldb.path,
+      ['--no-lldbinit', '--batch', join(folder, 'smp.elf'), ...lines.flatMap((line) => ['-o', line])],
+      80_000,
+    );
+    const values = [...out.matchAll(/^0x00[0-9a-f]+: (\d+)$/gm)].map(([, value]) => Number(value));
+    expect(values).toHaveLength(10);
+    const [, first] = values;
+    expect(values.slice(0, 6)).toEqual([0, first, 6, first, 6, first]);
+    expect(out).toContain('rip = 0x0000000000070004');
+    expect(values[6]).toBe(6);
+    expect(values[7] - first).toBeGreaterThanOrEqual(20);
+    expect(out).toMatch(/\* thread #1: .*stop reason = breakpoint 3\.1\s+thread #2: .*0x0*70004/);
+    expect(out).toMatch(/\* thread #2: .*stop reason = watchpoint 1/);
+    expect(values[8]).toBe(7);
+    expect(values[9]).toBeGreaterThan(values[7]);
+  });
+});
+
+describe.skipIf(absent || !newGdb.available)(named('gdb -i dap and two vCPUs', ...tools, newGdb), () => {
+  test('steps and runs a single thread, and stops at a watch that was typed', { timeout: 90_000 }, async () => {
+    const program = join(folder, 'smp.elf');
+    guest = await RunningGuest.start(program, '--vcpus', '2');
+    const client = new DapClient(spawn(newGdbProgram, ['-nx', '-q', '-i', 'dap'], { stdio: 'pipe' }));
+    const value = async (expression: string): Promise<number> =>
+      Number((await client.ask('evaluate', { expression })).result);
+    const counters = async (): Promise<number[]> => [await value('*(int *)0x500'), await value('*(int *)&counter')];
+    const breakAt = (...places: string[]): Promise<unknown> =>
+      client.ask('setInstructionBreakpoints', {
+        breakpoints: places.map((instructionReference) => ({ instructionReference })),
+      });
+    try {
+      await client.ask('initialize', { adapterID: 'gdb', linesStartAt1: true, columnsStartAt1: true });
+      const attached = client.ask('attach', { program, target: `127.0.0.1:${guest.port}` });
+      await client.event('initialized');
+      await breakAt('0x70004');
+      await client.ask('configurationDone', {});
+      await attached;
+      await client.event('stopped');
+      expect(await client.run('continue', { threadId: 1 })).toMatchObject({ threadId: 2 });
+      await breakAt();
+      const [none, first] = await counters();
+      expect(none).toBe(0);
+      for (let step = 0; step < 6; step++)
+        await client.run('next', { threadId: 2, singleThread: true, granularity: 'instruction' });
+      expect(await counters()).toEqual([3, first]);
+      await breakAt(`0x${(await value('(long)&first_loop')).toString(16)}`);
+      for (let pass = 0; pass < 5; pass++) await client.run('continue', { threadId: 1, singleThread: true });
+      const [held, moved] = await counters();
+      expect(held).toBe(3);
+      expect(moved - first).toBeGreaterThanOrEqual(4);
+      expect(moved - first).toBeLessThanOrEqual(5);
+      await breakAt();
+      // gdb's adapter has no request for data breakpoints: they are typed
+      await client.ask('evaluate', { expression: 'watch *(int *)0x500', context: 'repl' });
+      expect(await client.run('continue', { threadId: 1 })).toMatchObject({ threadId: 2 });
+      expect((await counters())[0]).toBe(4);
+    } finally {
+      await client.close();
+    }
+  });
 });
