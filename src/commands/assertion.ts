@@ -4,7 +4,9 @@ import { evaluate, type Names } from './expression.js';
 import { hex } from './numbers.js';
 
 /** It does not hold. */
-export class AssertionFailed extends Error {}
+export class AssertionFailed extends Error {
+  override readonly name = 'AssertionFailed';
+}
 
 const COMPARISONS: Readonly<Record<string, (a: bigint, b: bigint) => boolean>> = {
   '==': (a, b) => a === b,

@@ -64,6 +64,18 @@ describe.skipIf(!ONLINE)('the package', () => {
     120_000,
   );
 
+  it('is a library: the example of docs/library.md runs, and its types hold', () => {
+    const page = readFileSync(join(folder, 'node_modules/vmscope/docs/library.md'), 'utf8');
+    writeFileSync(join(folder, 'example.mts'), /```ts\n([\s\S]*?)```/.exec(page)![1]!);
+    const tsc = join(root, 'node_modules/typescript/bin/tsc');
+    const types = ['--types', 'node', '--typeRoots', join(root, 'node_modules/@types')];
+    const options = ['--strict', '--module', 'nodenext', '--target', 'es2022', ...types, 'example.mts'];
+    expect(spawnSync(process.execPath, [tsc, ...options], { cwd: folder, encoding: 'utf8' }).stdout).toBe('');
+    const run = spawnSync(process.execPath, ['example.mjs'], { cwd: folder, encoding: 'utf8' });
+    expect(run.stderr).toBe('');
+    expect(run.stdout).toMatch(/^CPUID leaf 0 at .*\nAssertionFailed: /);
+  }, 120_000);
+
   it('without koffi runs all but engine kvm', () => {
     rmSync(join(folder, 'node_modules/koffi'), { recursive: true, force: true });
     const run = spawnSync(program, ['run', 'long-mode', '--headless'], { cwd: folder, encoding: 'utf8' });
