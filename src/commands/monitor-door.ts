@@ -13,8 +13,16 @@ const ownCommand = (line: string) => {
   return command && { command, argument };
 };
 
-/** Those that the monitor has no word for, as its help lists them. */
-const ownHelp = (): string => rowsText(OWN_COMMANDS.filter(({ name }) => !monitorRow(name) && name !== 'monitor'));
+/** Those that the monitor has no word for and whose names begin so, as its help lists them. */
+const ownHelp = (beginning: string): string =>
+  rowsText(OWN_COMMANDS.filter(({ name }) => name.startsWith(beginning) && !monitorRow(name) && name !== 'monitor'));
+
+/** The monitor's help and that of the commands that are not its own; it refuses names that are only theirs. */
+function withOwnHelp(answer: string, line: string, beginning: string): string {
+  const own = ownHelp(beginning);
+  const refused = answer.startsWith(`${line.trim()}: `);
+  return own === '' ? answer : refused ? own : `${answer.trimEnd()}\n${own}`;
+}
 
 /**
  * Text of a line, undefined where nobody knows it. What goes wrong is text too.
@@ -22,7 +30,8 @@ const ownHelp = (): string => rowsText(OWN_COMMANDS.filter(({ name }) => !monito
  */
 export async function monitorLine(debug: Debugger, line: string, vcpu?: number): Promise<string | undefined> {
   const answer = await debug.monitor(line, vcpu);
-  if (answer !== undefined) return /^\s*(?:help|\?)\s*$/.test(line) ? `${answer.trimEnd()}\n${ownHelp()}` : answer;
+  const help = /^\s*(?:help|\?)(?:\s+(\S+))?\s*$/.exec(line);
+  if (answer !== undefined) return help ? withOwnHelp(answer, line, help[1] ?? '') : answer;
   const found = ownCommand(line);
   if (!found) return undefined;
   let session = sessions.get(debug);

@@ -12,7 +12,12 @@ import { FakeDebugger } from '../tui/fake-debugger.js';
 /** A guest whose monitor has two commands. */
 class Known extends FakeDebugger {
   override async monitor(line: string) {
-    return ({ help: 'engine', 'info exits': 'CPUID 3' } as Record<string, string>)[line];
+    return (
+      { help: 'engine', 'help next': 'help next: no monitor command "next"', 'info exits': 'CPUID 3' } as Record<
+        string,
+        string
+      >
+    )[line];
   }
 }
 
@@ -41,6 +46,7 @@ describe('the table', () => {
     for (const { name, help: told } of OWN_COMMANDS)
       if (!words.has(name) && name !== 'monitor')
         expect(help).toMatch(new RegExp(`^${name}\\b.*${told.slice(0, 12)}`, 'm'));
+    expect(await monitorLine(new Known(), 'help next')).toMatch(/^next-exit .*run to the next VM exit$/);
     expect(await monitorLine(new Known(), 'break main')).toBe('breakpoint 1 at 40101d');
     expect(await monitorLine(new Known(), 'delete 9')).toBe('delete: no breakpoint 9');
     expect(await monitorLine(new Known(), 'frobnicate')).toBeUndefined();
