@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { type KvmProbe, probeKvm } from '../engine/host/kvm/probe.js';
 import type { DebugAbilities } from '../engine/host/kvm-engine/debug-abilities.js';
 import { guestFindings } from './doctor-guests.js';
+import { toolFindings } from './doctor-tools.js';
 import { elapsed } from './elapsed.js';
 import { chooseEngine } from './engine.js';
 import { exitWithoutThreads } from './exit-without-threads.js';
@@ -30,7 +31,13 @@ export function addDoctorCommand(program: Command): void {
     .action(async ({ json }: { json?: boolean }) => {
       const probe = probeKvm();
       const abilities = probe.usable ? await debugging(probe) : undefined;
-      const findings = [...kvmFindings(probe, abilities), engine(), ...(await guestFindings()), ...terminal()];
+      const findings = [
+        ...kvmFindings(probe, abilities),
+        engine(),
+        ...toolFindings(),
+        ...(await guestFindings()),
+        ...terminal(),
+      ];
       if (json) {
         process.stdout.write(`${JSON.stringify(findings)}\n`);
         return;

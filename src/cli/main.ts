@@ -19,8 +19,13 @@ const VERBS: Record<string, () => Promise<(program: Command) => void>> = {
   profile: async () => (await import('./profile.js')).addProfileCommand,
   trace: async () => (await import('./trace.js')).addTraceCommand,
   doctor: async () => (await import('./doctor.js')).addDoctorCommand,
+  mcp: async () => (await import('./mcp.js')).addMcpCommand,
+  completion: async () => (await import('./completion.js')).addCompletionCommand,
+  man: async () => (await import('./completion.js')).addManCommand,
   lockstep: async () => (await import('./lockstep.js')).addLockstepCommand,
 };
+/** What these print is made from all the others. */
+const OF_ALL: ReadonlySet<string> = new Set(['completion', 'man']);
 const USAGE = 2;
 const ENGINE = 3;
 /** As a shell tells of a program that SIGPIPE ended: `| head` has read enough. */
@@ -42,7 +47,7 @@ export async function main(argv: string[]): Promise<void> {
     .configureOutput({
       outputError: (text, write) => write(`${outputErrorLines(text)}\n`),
     });
-  const called = Object.hasOwn(VERBS, argv[2] ?? '') ? [VERBS[argv[2]]] : Object.values(VERBS);
+  const called = Object.hasOwn(VERBS, argv[2] ?? '') && !OF_ALL.has(argv[2]) ? [VERBS[argv[2]]] : Object.values(VERBS);
   for (const load of called) (await load())(program);
   program
     .helpCommand(false)
