@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { featureOf, OPCODE_FEATURES, wideFeatureOf } from '../src/spec/opcodes/features.js';
 import { FIRST_HANDLER, FIRST_LEAN_HANDLER, HANDLERS, LEAN_HANDLERS } from '../src/spec/opcodes/handlers.js';
 import { OPCODES, type OpcodeRow, VECTOR_GROUPS } from '../src/spec/opcodes/index.js';
+import { operationId, VECTOR_OPERATIONS } from '../src/spec/opcodes/vector-operations.js';
 import { dispatchText } from './core-dispatch.js';
 import { vmcsTables } from './gen-vmcs-tables.js';
 
@@ -166,23 +167,6 @@ function featureNumber(feature: string | undefined): number {
   return place + 1;
 }
 
-/** Operations of each vector group, in the table's order. */
-const operations = new Map<string, string[]>(
-  VECTOR_GROUPS.map((group) => [
-    group,
-    group === 'none'
-      ? []
-      : [...new Set(OPCODES.filter((row) => row.group === group).map((row) => row.operation ?? ''))],
-  ]),
-);
-
-function operationId(row: OpcodeRow): number {
-  if (row.group === undefined || row.group === 'none') return 0;
-  const place = operations.get(row.group)?.indexOf(row.operation ?? '') ?? -1;
-  if (place < 0 || place > 63) throw new Error(`operation of ${row.mnemonic}`);
-  return VECTOR_GROUPS.indexOf(row.group) * 64 + place;
-}
-
 /** Folders of the core that carry out instructions. */
 const HANDLER_FOLDERS = ['exec', 'fpu', 'simd'];
 
@@ -274,7 +258,7 @@ function writeHandlers(): void {
 
 function writeOperations(): void {
   const lines = VECTOR_GROUPS.flatMap((group, n) => {
-    const names = operations.get(group) ?? [];
+    const names = VECTOR_OPERATIONS.get(group) ?? [];
     if (names.length === 0) return [];
     const first = n * 64;
     return [

@@ -29,11 +29,13 @@ export interface DecodedUop {
   /** ah, ch, dh or bh: register number + 4. */
   readonly highR: boolean;
   readonly highRm: boolean;
+  /** UF_* of core/uop.ts. */
+  readonly flags: number;
   /** Condition in the opcode's low bits. */
   readonly cc: number;
   /** Where a branch was joined with the comparison: its length; else 0. */
   readonly branchBytes: number;
-  /** Offset of a branch's target from the block's start. */
+  /** Offset of a branch's target from the block's start; of vector instructions UV_* of core/uop.ts. */
   readonly target: number;
 }
 
@@ -81,6 +83,7 @@ function decodedUop(memory: DataView, at: number): DecodedUop {
     immediate: memory.getBigUint64(at + 16, true),
     highR: (flags & UF_HIGH_R) !== 0,
     highRm: (flags & UF_HIGH_RM) !== 0,
+    flags,
     cc: (flags >>> 16) & 15,
     target: memory.getInt32(at + 28, true),
   };

@@ -14,6 +14,8 @@ export interface Scope {
   readonly long: boolean;
   /** Local of a general register. */
   register(index: number): number;
+  /** Local of a vector register's low 128 bits. */
+  vector(index: number): number;
   /** Local of a body's variable, or of what the lowering needs itself. */
   temporary(name: string, type: number): number;
   /** Puts RIP plus an offset from the block's start on the stack, cut to the mode. */
@@ -189,7 +191,8 @@ export function evaluate(scope: Scope, e: Expression): void {
       scope.condition(e.cc ?? uop.cc);
       return;
     case 'xmm':
-      code.i32((e.operand === 'r' ? uop.r : uop.rm) * 32).v128Load(YMM + (e.high ? 16 : 0));
+      if (e.high) code.i32((e.operand === 'r' ? uop.r : uop.rm) * 32).v128Load(YMM + 16);
+      else code.get(scope.vector(e.operand === 'r' ? uop.r : uop.rm));
       return;
     case 'not':
       evaluate(scope, e.a);

@@ -3,6 +3,9 @@ import { FIRST_HANDLER, FIRST_LEAN_HANDLER, HANDLERS, LEAN_HANDLERS } from '../.
 import { OPCODES } from '../../spec/opcodes/index.js';
 
 export interface Called {
+  readonly name: string;
+  /** A vector instruction. */
+  readonly vector: boolean;
   /** Micro-op number by which the core knows the handler. */
   readonly number: number;
   /** Touches neither flags nor RIP, and no general register but its operands. */
@@ -34,15 +37,26 @@ const WITH_REGISTERS = new Set(
   ),
 );
 
+const VECTOR = new Set(OPCODES.filter(({ group }) => group !== undefined).map((row) => row.handler));
+
 const LEAN: readonly (Called | undefined)[] = LEAN_HANDLERS.map((name, n) =>
   IMPLICIT.has(name)
     ? undefined
-    : { number: FIRST_LEAN_HANDLER + n * 2, lean: true, registers: WITH_REGISTERS.has(name), ends: false },
+    : {
+        name,
+        vector: true,
+        number: FIRST_LEAN_HANDLER + n * 2,
+        lean: true,
+        registers: WITH_REGISTERS.has(name),
+        ends: false,
+      },
 );
 
 const WHOLE: readonly (readonly (Called | undefined)[])[] = HANDLERS.map((name, n) =>
   [false, true].map((ends) =>
-    ELSEWHERE.has(name) ? undefined : { number: FIRST_HANDLER + n * 2, lean: false, registers: true, ends },
+    ELSEWHERE.has(name)
+      ? undefined
+      : { name, vector: VECTOR.has(name), number: FIRST_HANDLER + n * 2, lean: false, registers: true, ends },
   ),
 );
 

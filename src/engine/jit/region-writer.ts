@@ -20,6 +20,7 @@ import {
   JIT_RIP,
   JIT_UOP,
   MODE_CODE64,
+  MXCSR,
   REG_RIP,
   RFLAGS,
   RIP_BASE,
@@ -44,7 +45,8 @@ import {
 } from './flag-state.js';
 import { type Called, leanHandlerOf } from './handlers.js';
 import type { Site } from './region.js';
-import { FunctionWriter, I32, I64, IMPORTS, type MemoryOp } from './wasm-writer.js';
+import { inMemory, type VectorCode, type VectorScope, vectorCode } from './vector-code.js';
+import { FunctionWriter, I32, I64, IMPORTS, type MemoryOp, V128 } from './wasm-writer.js';
 
 const RSP = 4;
 const RBP = 5;
@@ -60,12 +62,24 @@ const CALL_LEAN = IMPORTS.findIndex(({ name }) => name === 'callLean');
 const CALL_WHOLE = IMPORTS.findIndex(({ name }) => name === 'callWhole');
 /** REGION_STOPPED of core/exec/regions.ts. */
 const STOPPED = -0x8000_0000;
+/** What is asked of MXCSR and VECTORS_OFF, in a local: SSE instructions run; and plain arithmetic answers as they do. */
+const SSE_RUNS = 1;
+const QUICK = 2;
+/** Nearest rounding, all exceptions masked, PE set. @sdm 1 10.2.3 "MXCSR Control and Status Register" */
+const MXCSR_QUICK = 0x1fa0;
+const MXCSR_QUICK_MASK = 0x7fa0;
+/** May stand for bits 127:0 of any register. */
+const ALL_VECTORS = /^execVzero/;
 
 export class RegionWriter {
   readonly code = new FunctionWriter(REGION_PARAMETERS);
   readonly #registers = new Map<number, number>();
   /** Registers that rows write: their places in memory are stale inside the region. */
   readonly #written: readonly number[];
+  readonly #vectors = new Map<number, number>();
+  readonly #vectorsWritten: readonly number[];
+  /** SSE_RUNS and QUICK; undefined: no vector instruction asks. */
+  readonly #vectorMode: number | undefined;
   readonly #temporaries = new Map<string, number>();
   readonly #flags: FlagLocals;
   readonly #context: number;
@@ -100,8 +114,13 @@ export class RegionWriter {
     this.#outUop = local(I32);
     this.#outBlock = local(I32);
     this.#outRip = local(I64);
-    const { used, written } = registersOf(blocks);
+    const { used, written, vectors, vectorsWritten, asksMode } = registersOf(blocks);
     this.#written = written;
+    this.#vectorsWritten = vectorsWritten;
+    for (const register of vectors) this.#vectors.set(register, local(V128));
+    this.#reloadVectors(vectors);
+    this.#vectorMode = asksMode ? local(I32) : undefined;
+    this.#lookAtVectorMode();
     for (const register of used) {
       const own = local(I64);
       this.#registers.set(register, own);
@@ -131,6 +150,7 @@ export class RegionWriter {
       code.i32(0).get(local).memory(`${type}.store`, at);
     };
     for (const register of this.#written) out(GPR + register * 8, this.#registers.get(register)!, 'i64');
+    this.#spillVectors(this.#vectorsWritten);
     out(JIT_LEFT, LEFT_LOCAL, 'i32');
     out(JIT_UOP, this.#outUop, 'i32');
     out(JIT_BLOCK, this.#outBlock, 'i32');
@@ -237,7 +257,9 @@ export class RegionWriter {
       return false;
     }
     if (!row) {
-      if (uop.handler!.lean) this.#callLean(uop.handler!, uop);
+      const inPlace = vectorCode(uop);
+      if (inPlace) this.#vector(inPlace, uop);
+      else if (uop.handler!.lean) this.#callLean(uop.handler!, uop);
       else this.#callWhole(uop);
       return true;
     }
@@ -282,11 +304,92 @@ export class RegionWriter {
     }
   }
 
+  #spillVectors(registers: Iterable<number>): void {
+    for (const register of registers) {
+      this.code
+        .i32(register * 32)
+        .get(this.#vectors.get(register)!)
+        .v128Store(YMM);
+    }
+  }
+
+  #reloadVectors(registers: Iterable<number>): void {
+    for (const register of registers) {
+      this.code
+        .i32(register * 32)
+        .v128Load(YMM)
+        .set(this.#vectors.get(register)!);
+    }
+  }
+
+  /** After a handler that may have changed MXCSR, or whether vector instructions run. */
+  #lookAtVectorMode(): void {
+    if (this.#vectorMode === undefined) return;
+    const { code } = this;
+    code.i32(0).memory('i32.load', VECTORS_OFF).i32(SSE_RUNS).op('i32.and').i32(SSE_RUNS).op('i32.xor');
+    code.i32(0).memory('i32.load', MXCSR).i32(MXCSR_QUICK_MASK).op('i32.and').i32(MXCSR_QUICK).op('i32.eq');
+    code.i32(1).op('i32.shl', 'i32.or').set(this.#vectorMode);
+  }
+
+  /** Carries out a vector instruction; its handler does where something is out of the ordinary. */
+  #vector(of: VectorCode, uop: DecodedUop): void {
+    const { code } = this;
+    const before = this.#state;
+    const done = code.open('block');
+    const handled = code.open('block');
+    const giveUpIf = (): void => {
+      code.branch(handled, true);
+    };
+    const asked = of.quick ? SSE_RUNS | QUICK : SSE_RUNS;
+    code.get(this.#vectorMode!).i32(asked).op('i32.and').i32(asked).op('i32.ne');
+    giveUpIf();
+    if (inMemory(uop)) {
+      this.#address({ step: 'access', kind: 'read', size: 3, at: 'operand' }, uop);
+      code.set(this.#linear);
+      if (of.aligned) {
+        code.get(this.#linear).op('i32.wrap').i32(15).op('i32.and');
+        giveUpIf();
+      }
+      const size = of.bytes === 16 ? 4 : of.bytes === 8 ? 3 : 2;
+      this.#translate(of.writesMemory ? TLB_WRITE : TLB_READ, size, giveUpIf);
+    }
+    const scope: VectorScope = {
+      code,
+      uop,
+      xmm: (register) => this.#vectors.get(register)!,
+      gpr: (register) => this.#registers.get(register)!,
+      temporary: (name, type) => this.#temporary(name, type),
+      pointer: this.#pointer,
+      giveUpIf,
+      setStatus: () => {
+        const bits = this.#temporary('status', I32);
+        code.set(bits);
+        code.i32(0).i32(0).memory('i32.load', RFLAGS).i32(~STATUS_FLAGS).op('i32.and').get(bits);
+        code.op('i32.or').memory('i32.store', RFLAGS);
+        code.i32(0).set(this.#flags.kind);
+        this.#state = STORED;
+      },
+    };
+    of.write(scope);
+    const after = this.#state;
+    code.branch(done);
+    code.close();
+    this.#state = before;
+    if (uop.handler!.lean) this.#callLean(uop.handler!, uop);
+    else this.#callWhole(uop);
+    this.#state = after;
+    code.close();
+  }
+
   /** Calls a handler that needs nothing but its operands in memory; leaves before it where it does not complete. */
-  #callLean({ number, registers }: Called, uop: DecodedUop): void {
+  #callLean({ name, number, registers }: Called, uop: DecodedUop): void {
     const { code } = this;
     const operands = registers ? [uop.r, uop.rm, vexRegister(uop)] : [];
     this.#spill(this.#written.filter((register) => [uop.base, uop.index, ...operands].includes(register)));
+    // BLENDVPS and its like take XMM0
+    const near = [uop.r, uop.rm, vexRegister(uop), 0];
+    const named = (register: number): boolean => ALL_VECTORS.test(name) || near.includes(register);
+    this.#spillVectors(this.#vectorsWritten.filter(named));
     if (uop.base === REG_RIP) {
       code.i32(0);
       this.#rip(0);
@@ -299,12 +402,15 @@ export class RegionWriter {
     code.close();
     code.get(answer).set(LEFT_LOCAL);
     this.#reload(new Set(operands.filter((register) => this.#registers.has(register))));
+    this.#reloadVectors([...this.#vectors.keys()].filter(named));
+    this.#lookAtVectorMode();
   }
 
   /** Calls a handler with everything in memory; where it ends otherwise than at the next instruction the region is left. */
   #callWhole(uop: DecodedUop): void {
     const { code } = this;
     this.#spill(this.#written);
+    this.#spillVectors(this.#vectorsWritten);
     this.storeFlags();
     this.#state = STORED;
     const answer = this.#temporary('answer', I32);
@@ -316,6 +422,8 @@ export class RegionWriter {
       .call(CALL_WHOLE)
       .set(answer);
     this.#reload(this.#registers.keys());
+    this.#reloadVectors(this.#vectors.keys());
+    this.#lookAtVectorMode();
     code.get(answer).i32(STOPPED).op('i32.eq').open('if');
     code.i32(JIT_HANDLED).set(this.#outUop).branch(this.#exit);
     code.close();
@@ -325,6 +433,11 @@ export class RegionWriter {
   #body(body: readonly Step[], uop: DecodedUop, at: number): void {
     const { code } = this;
     const scope = this.#scope(uop);
+    const leave = (): void => {
+      code.open('if');
+      this.leaveBefore(uop);
+      code.close();
+    };
     for (const step of body) {
       switch (step.step) {
         case 'let':
@@ -334,14 +447,14 @@ export class RegionWriter {
         case 'access':
           this.#address(step, uop);
           code.set(this.#linear);
-          this.#translate(step.kind === 'read' ? TLB_READ : TLB_WRITE, step.size, uop);
+          this.#translate(step.kind === 'read' ? TLB_READ : TLB_WRITE, step.size, leave);
           break;
         case 'store':
           if (typeof step.at === 'string')
             this.#address({ step: 'access', kind: 'write', size: step.size, at: step.at }, uop);
           else evaluate(scope, step.at);
           code.set(this.#linear);
-          this.#translate(TLB_WRITE, step.size, uop);
+          this.#translate(TLB_WRITE, step.size, leave);
           code.get(this.#pointer);
           evaluate(scope, step.value);
           code.memory(STORES[step.size], 0);
@@ -358,9 +471,10 @@ export class RegionWriter {
           this.#set(step, scope);
           break;
         case 'setVector':
-          code.i32(uop.r * 32);
+          if (step.high) code.i32(uop.r * 32);
           evaluate(scope, step.value);
-          code.v128Store(YMM + (step.high ? 16 : 0));
+          if (step.high) code.v128Store(YMM + 16);
+          else code.set(this.#vectors.get(uop.r)!);
           break;
         case 'flags':
           this.#setFlags(step, scope, body, at);
@@ -419,6 +533,7 @@ export class RegionWriter {
       uop,
       long: this.#long,
       register: (index) => this.#registers.get(index)!,
+      vector: (index) => this.#vectors.get(index)!,
       temporary: (name, type) => this.#temporary(name, type),
       rip: (offset) => this.#rip(offset),
       pointer: this.#pointer,
@@ -468,9 +583,9 @@ export class RegionWriter {
     if (!this.#long) code.i64(0xffffffffn).op('i64.and');
   }
 
-  /** Host address of the linear one, by the TLB; leaves when it has none. */
+  /** Host address of the linear one, by the TLB; `missesIf` takes an i32, 1 when it has none. */
   // 10 operations, 2 loads
-  #translate(table: number, size: Size | 5, uop: DecodedUop): void {
+  #translate(table: number, size: Size | 5, missesIf: () => void): void {
     const { code } = this;
     const bytes = 1 << size;
     code
@@ -487,9 +602,7 @@ export class RegionWriter {
     code.get(this.#linear);
     if (bytes > 1) code.i64(BigInt(bytes - 1)).op('i64.add');
     code.i64(-4096n).op('i64.and').get(this.#context).op('i64.or', 'i64.ne');
-    code.open('if');
-    this.leaveBefore(uop);
-    code.close();
+    missesIf();
     code
       .get(this.#linear)
       .op('i32.wrap')
@@ -645,13 +758,35 @@ function registerOf(uop: DecodedUop, to: 'r' | 'rm' | 'vex' | number, size: Size
   return to === 'vex' ? { register: vexRegister(uop), high: false } : operandOf(uop, to, size);
 }
 
-/** General registers that the rows of blocks name, and those that they write. */
-function registersOf(blocks: readonly DecodedBlock[]): { used: number[]; written: number[] } {
+interface RegionRegisters {
+  /** General registers that are named, and those that are written, by other code than handlers. */
+  readonly used: readonly number[];
+  readonly written: readonly number[];
+  readonly vectors: readonly number[];
+  readonly vectorsWritten: readonly number[];
+  /** A vector instruction is carried out in place. */
+  readonly asksMode: boolean;
+}
+
+function registersOf(blocks: readonly DecodedBlock[]): RegionRegisters {
+  const vectors = new Set<number>();
+  const vectorsWritten = new Set<number>();
+  let asksMode = false;
   const used = new Set<number>();
   const written = new Set<number>();
   for (const { uops } of blocks) {
     for (const uop of uops) {
-      if (!uop.row) continue;
+      if (!uop.row) {
+        const of = vectorCode(uop);
+        if (!of) continue;
+        asksMode = true;
+        for (const register of [...of.reads, ...of.writes]) vectors.add(register);
+        for (const register of of.writes) vectorsWritten.add(register);
+        for (const register of [...of.readsGeneral, ...of.writesGeneral]) used.add(register);
+        for (const register of of.writesGeneral) written.add(register);
+        if (inMemory(uop)) for (const index of [uop.base, uop.index]) used.add(index);
+        continue;
+      }
       for (const index of [uop.base, uop.index]) if (index < 16) used.add(index);
       const operand = (which: 'r' | 'rm', size: Size): void => {
         used.add(operandOf(uop, which, size).register);
@@ -660,6 +795,7 @@ function registersOf(blocks: readonly DecodedBlock[]): { used: number[]; written
         if (e.op === 'r' || e.op === 'rm') operand(e.op, e.size);
         if (e.op === 'gpr') used.add(e.register);
         if (e.op === 'vex') used.add(vexRegister(uop));
+        if (e.op === 'xmm' && !e.high) vectors.add(e.operand === 'r' ? uop.r : uop.rm);
       });
       const steps = (body: readonly Step[]): void => {
         for (const step of body) {
@@ -667,6 +803,10 @@ function registersOf(blocks: readonly DecodedBlock[]): { used: number[]; written
             const { register } = registerOf(uop, step.to, step.size);
             used.add(register);
             written.add(register);
+          }
+          if (step.step === 'setVector' && !step.high) {
+            vectors.add(uop.r);
+            vectorsWritten.add(uop.r);
           }
           if (step.step === 'access' && step.at === 'top') used.add(RSP);
           if (step.step === 'access' && step.at === 'frame') used.add(RBP);
@@ -680,5 +820,11 @@ function registersOf(blocks: readonly DecodedBlock[]): { used: number[]; written
   }
   const general = (registers: Iterable<number>): number[] =>
     [...registers].filter((register) => register < GENERAL_REGISTERS).sort((a, b) => a - b);
-  return { used: general(used), written: general(written) };
+  return {
+    used: general(used),
+    written: general(written),
+    vectors: [...vectors],
+    vectorsWritten: [...vectorsWritten],
+    asksMode,
+  };
 }

@@ -2,6 +2,9 @@
 
 export const I32 = 0x7f;
 export const I64 = 0x7e;
+export const F32 = 0x7d;
+export const F64 = 0x7c;
+export const V128 = 0x7b;
 const VOID = 0x40;
 const FUNCTION_TYPE = 0x60;
 
@@ -67,7 +70,41 @@ export const OP = {
   'i64.shr_u': 0x88,
   'i64.rotl': 0x89,
   'i64.rotr': 0x8a,
+  'f32.eq': 0x5b,
+  'f32.lt': 0x5d,
+  'f32.le': 0x5f,
+  'f32.ge': 0x60,
+  'f64.eq': 0x61,
+  'f64.lt': 0x63,
+  'f64.le': 0x65,
+  'f64.ge': 0x66,
+  'f32.abs': 0x8b,
+  'f32.nearest': 0x90,
+  'f32.sqrt': 0x91,
+  'f32.add': 0x92,
+  'f32.sub': 0x93,
+  'f32.mul': 0x94,
+  'f32.div': 0x95,
+  'f32.min': 0x96,
+  'f64.abs': 0x99,
+  'f64.nearest': 0x9e,
+  'f64.sqrt': 0x9f,
+  'f64.add': 0xa0,
+  'f64.sub': 0xa1,
+  'f64.mul': 0xa2,
+  'f64.div': 0xa3,
+  'f64.min': 0xa4,
   'i32.wrap': 0xa7,
+  'i32.trunc_f32_s': 0xa8,
+  'i32.trunc_f64_s': 0xaa,
+  'i64.trunc_f32_s': 0xae,
+  'i64.trunc_f64_s': 0xb0,
+  'f32.convert_i32_s': 0xb2,
+  'f32.convert_i64_s': 0xb4,
+  'f32.demote_f64': 0xb6,
+  'f64.convert_i32_s': 0xb7,
+  'f64.convert_i64_s': 0xb9,
+  'f64.promote_f32': 0xbb,
   'i64.extend_s': 0xac,
   'i64.extend_u': 0xad,
   'i32.extend8_s': 0xc0,
@@ -82,16 +119,114 @@ export type Op = keyof typeof OP;
 const MEMORY = {
   'i32.load': [0x28, 2],
   'i64.load': [0x29, 3],
+  'f32.load': [0x2a, 2],
+  'f64.load': [0x2b, 3],
   'i32.load8_s': [0x2c, 0],
   'i32.load8_u': [0x2d, 0],
   'i32.load16_s': [0x2e, 1],
   'i32.load16_u': [0x2f, 1],
   'i32.store': [0x36, 2],
   'i64.store': [0x37, 3],
+  'f32.store': [0x38, 2],
+  'f64.store': [0x39, 3],
   'i32.store8': [0x3a, 0],
   'i32.store16': [0x3b, 1],
 } as const;
 export type MemoryOp = keyof typeof MEMORY;
+
+/** Vector opcodes, behind the prefix FDh. @wasm 5.4.8 "Vector Instructions" */
+export const SIMD = {
+  'i8x16.shuffle': 13,
+  'i32x4.extract_lane': 27,
+  'i32x4.replace_lane': 28,
+  'i64x2.extract_lane': 29,
+  'i64x2.replace_lane': 30,
+  'f32x4.extract_lane': 31,
+  'f32x4.replace_lane': 32,
+  'f64x2.extract_lane': 33,
+  'f64x2.replace_lane': 34,
+  'i8x16.eq': 35,
+  'i8x16.gt_s': 39,
+  'i16x8.eq': 45,
+  'i16x8.gt_s': 49,
+  'i32x4.eq': 55,
+  'i32x4.gt_s': 59,
+  'f32x4.le': 69,
+  'f32x4.ge': 70,
+  'f64x2.le': 75,
+  'f64x2.ge': 76,
+  'v128.and': 78,
+  'v128.andnot': 79,
+  'v128.or': 80,
+  'v128.xor': 81,
+  'i8x16.bitmask': 100,
+  'i8x16.narrow_i16x8_s': 101,
+  'i8x16.narrow_i16x8_u': 102,
+  'i8x16.add': 110,
+  'i8x16.add_sat_s': 111,
+  'i8x16.add_sat_u': 112,
+  'i8x16.sub': 113,
+  'i8x16.sub_sat_s': 114,
+  'i8x16.sub_sat_u': 115,
+  'i8x16.min_s': 118,
+  'i8x16.min_u': 119,
+  'i8x16.max_s': 120,
+  'i8x16.max_u': 121,
+  'i8x16.avgr_u': 123,
+  'i16x8.narrow_i32x4_s': 133,
+  'i16x8.shl': 139,
+  'i16x8.shr_s': 140,
+  'i16x8.shr_u': 141,
+  'i16x8.add': 142,
+  'i16x8.add_sat_s': 143,
+  'i16x8.add_sat_u': 144,
+  'i16x8.sub': 145,
+  'i16x8.sub_sat_s': 146,
+  'i16x8.sub_sat_u': 147,
+  'i16x8.mul': 149,
+  'i16x8.min_s': 150,
+  'i16x8.min_u': 151,
+  'i16x8.max_s': 152,
+  'i16x8.max_u': 153,
+  'i16x8.avgr_u': 155,
+  'i32x4.all_true': 163,
+  'i32x4.bitmask': 164,
+  'i32x4.shl': 171,
+  'i32x4.shr_s': 172,
+  'i32x4.shr_u': 173,
+  'i32x4.add': 174,
+  'i32x4.sub': 177,
+  'i32x4.mul': 181,
+  'i32x4.min_s': 182,
+  'i32x4.min_u': 183,
+  'i32x4.max_s': 184,
+  'i32x4.max_u': 185,
+  'i32x4.dot_i16x8_s': 186,
+  'i64x2.all_true': 195,
+  'i64x2.bitmask': 196,
+  'i64x2.shl': 203,
+  'i64x2.shr_u': 205,
+  'i64x2.add': 206,
+  'i64x2.sub': 209,
+  'i64x2.eq': 214,
+  'i64x2.gt_s': 217,
+  'i64x2.extmul_low_i32x4_u': 222,
+  'f32x4.abs': 224,
+  'f32x4.sqrt': 227,
+  'f32x4.add': 228,
+  'f32x4.sub': 229,
+  'f32x4.mul': 230,
+  'f32x4.div': 231,
+  'f32x4.min': 232,
+  'f64x2.abs': 236,
+  'f64x2.sqrt': 239,
+  'f64x2.add': 240,
+  'f64x2.sub': 241,
+  'f64x2.mul': 242,
+  'f64x2.div': 243,
+  'f64x2.min': 244,
+} as const;
+export type SimdOp = keyof typeof SIMD;
 
 /** Unsigned LEB128. */
 function pushUnsigned(out: number[], value: number): void {
@@ -187,6 +322,35 @@ export class FunctionWriter {
   v128Store(offset: number): this {
     this.#code.push(0xfd, 11, 4);
     pushUnsigned(this.#code, offset);
+    return this;
+  }
+
+  /** Loads 4 or 8 bytes into the lowest element, zeros above. */
+  v128LoadZero(bytes: 4 | 8): this {
+    this.#code.push(0xfd, bytes === 4 ? 92 : 93, bytes === 4 ? 2 : 3, 0);
+    return this;
+  }
+
+  /** Vector instructions; bytes: the lane, or those of a shuffle. */
+  simd(name: SimdOp, ...bytes: number[]): this {
+    this.#code.push(0xfd);
+    pushUnsigned(this.#code, SIMD[name]);
+    this.#code.push(...bytes);
+    return this;
+  }
+
+  v128Const(bytes: readonly number[]): this {
+    this.#code.push(0xfd, 12, ...bytes);
+    return this;
+  }
+
+  f32(value: number): this {
+    this.#code.push(0x43, ...new Uint8Array(Float32Array.of(value).buffer));
+    return this;
+  }
+
+  f64(value: number): this {
+    this.#code.push(0x44, ...new Uint8Array(Float64Array.of(value).buffer));
     return this;
   }
 
