@@ -1,7 +1,7 @@
 // The run loop: boundary work, breakpoints, single steps, blocks, faults.
 import {
   ACTIVITY, ATTENTION, ATT_MTF, ATT_RETRY, ATT_SHADOW, ATT_STEP, ATT_TPR, ATT_TRAP, ATT_WATCH, BREAKPOINT_COUNT,
-  ICOUNT, IDLE_ICOUNT, IDLE_ROUNDS, JIT_LEFT_AT, JIT_SLICE, MAX_IDLE_ROUNDS,
+  ICOUNT, IDLE_ICOUNT, IDLE_ROUNDS, JIT_HEAT, JIT_LEFT_AT, JIT_SLICE, MAX_IDLE_ROUNDS,
   RIP, RUN_BREAKPOINT, RUN_HALTED, RUN_LIMIT, RUN_VMEXIT, RUN_WATCHPOINT, SEG_CS, SINGLE,
   SLICE_END, STEPPED, TOLD_ICOUNT, TOLD_RIP, WATCH_HIT, XS_EXIT, XS_FAULT, XS_LIMIT, XS_OK, XS_RETRY, XS_SINGLE,
 } from './layout';
@@ -115,9 +115,12 @@ export function run(): i32 {
       const end = min<u64>(limit, count + slice);
       store<u64>(SLICE_END, end);
       status = execBlocks();
-      if (status == XS_LIMIT) sampleBlock();
       // A block that would pass the real limit is run up to it one by one; one that only passes the slice is not.
-      if (status == XS_LIMIT) alone = load<u64>(ICOUNT) + MAX_BLOCK_INSTRUCTIONS > limit;
+      if (status == XS_LIMIT) {
+        alone = load<u64>(ICOUNT) + MAX_BLOCK_INSTRUCTIONS > limit;
+        // up to the limit blocks begin wherever the last one alone ended: no samples, unless one is enough (--jit always)
+        if (!alone || load<u32>(JIT_HEAT) == 1) sampleBlock();
+      }
     }
     switch (status) {
       case XS_FAULT:

@@ -20,7 +20,8 @@ import {
 import type { CompilerCounters } from '../debugger.js';
 import type { CoreExports } from '../vmm/core-exports.js';
 import { findBreakpoint } from './breakpoints.js';
-import { compileRegion, type FindPage, type FurtherPage, type Region } from './region.js';
+import { CoveredCode } from './covered.js';
+import { compileRegion, type FindPage, type FurtherPage, loopHead, type Region } from './region.js';
 import { moduleOf } from './wasm-writer.js';
 
 export type JitMode = 'off' | 'on' | 'always';
@@ -34,6 +35,7 @@ const SAMPLING = {
 
 /** Offset in a block's header: how hot it is, and whether it was handed to the compiler. */
 const HEAT = 24;
+const COMPILED = 26;
 /** Functions that the table holds at most; then all are forgotten. */
 const MAX_FUNCTIONS = 4096;
 
@@ -42,6 +44,7 @@ export class Jit {
   readonly #made = { regions: 0, instructions: 0, codeBytes: 0, declined: 0, compileMs: 0 };
   readonly #view: DataView;
   readonly #u32: Uint32Array;
+  readonly #covered = new CoveredCode();
   /** Place of the next function. */
   #next: number;
   readonly #first: number;
@@ -95,11 +98,26 @@ export class Jit {
     const found: { block: number; linear: bigint; region: Region }[] = [];
     for (let n = 0; n < count; n++) {
       const entry = JIT_QUEUE + n * JIT_QUEUE_BYTES;
-      const block = this.#u32[entry / 4];
-      const linear = this.#view.getBigUint64(entry + 8, true);
-      const region = compileRegion(this.#view, block, this.#pagesOf(entry), findBreakpoint(this.#view, linear));
-      if (region) found.push({ block, linear, region });
-      else {
+      const waiting = this.#u32[entry / 4];
+      const { block, linear } = this.#entered(
+        waiting,
+        this.#view.getBigUint64(entry + 8, true),
+        this.#u32[entry / 4 + 1],
+      );
+      const [hpa, mode] = [this.#u32[block / 4], this.#u32[block / 4 + 1]];
+      if (block !== waiting) {
+        this.#view.setUint32(waiting + HEAT, 0, true);
+        this.#view.setUint16(block + COMPILED, 1, true);
+      } else if (this.mode !== 'always' && this.#covered.sendsBack(block, hpa, mode)) {
+        this.#view.setUint32(block + HEAT, 0, true);
+        continue;
+      }
+      const pages = this.#pagesOf(linear, this.#u32[entry / 4 + 1]);
+      const region = compileRegion(this.#view, block, pages, findBreakpoint(this.#view, linear));
+      if (region) {
+        found.push({ block, linear, region });
+        for (const place of region.places) this.#covered.add(place.hpa, mode, place.bytes);
+      } else {
         this.#made.declined++;
         // without breakpoints there may be something to win
         if (this.#u32[BREAKPOINT_COUNT / 4] > 0) this.#view.setUint32(block + HEAT, 0, true);
@@ -110,10 +128,23 @@ export class Jit {
     this.#made.compileMs += this.clock() - start;
   }
 
+  /** The block by which the region around a waiting one is entered: itself, or the head of its loop that has none yet. */
+  #entered(waiting: number, linear: bigint, fetches: number): { block: number; linear: bigint } {
+    const own = { block: waiting, linear };
+    if (this.mode === 'always') return own;
+    const { at, delta } = loopHead(
+      this.#view,
+      waiting,
+      this.#pagesOf(linear, fetches),
+      findBreakpoint(this.#view, linear),
+    );
+    if (this.#view.getUint16(at + COMPILED, true) !== 0) return own;
+    return { block: at, linear: BigInt.asUintN(64, linear + BigInt(delta)) };
+  }
+
   /** Frames of the pages around a waiting block, as the code TLB had them: nothing is walked for the compiler's sake. */
-  #pagesOf(entry: number): FindPage {
-    const linear = this.#view.getBigUint64(entry + 8, true);
-    const context = BigInt(this.#u32[entry / 4 + 1]);
+  #pagesOf(linear: bigint, fetches: number): FindPage {
+    const context = BigInt(fetches);
     const first = linear - (linear % 4096n);
     return (delta) => {
       const page = BigInt.asUintN(64, first + BigInt(delta));
@@ -138,6 +169,7 @@ export class Jit {
     this.#epoch = epoch;
     for (let n = this.#first; n < this.#next; n++) this.core.table.set(n, null);
     this.#next = this.#first;
+    this.#covered.clear();
   }
 
   #tellRanges(linear: bigint, { ranges, reach }: Region): void {

@@ -94,6 +94,9 @@ export class RegionWriter {
   /** Offset of the block from the region's first one. */
   #delta = 0;
   #broken = false;
+  /** Labels behind the running block's micro-ops, and of the way out in their middle. */
+  #behind = 0;
+  #leave = 0;
   #state: FlagState = STORED;
   readonly #long: boolean;
 
@@ -235,11 +238,35 @@ export class RegionWriter {
     this.code.i32(0).set(this.#outUop).branch(this.#exit);
   }
 
+  /** The micro-ops of a block follow: ways out in their middle share one end. */
+  openMicroOps(): void {
+    this.#behind = this.code.open('block');
+    this.#leave = this.code.open('block');
+  }
+
+  /** They end; a value of that type is left on the stack. */
+  closeMicroOps(type: number | undefined): void {
+    const { code } = this;
+    const kept = type === undefined ? undefined : this.#temporary('kept', type);
+    if (kept !== undefined) code.set(kept);
+    code.branch(this.#behind);
+    code.close();
+    this.#leaveBlock();
+    code.close();
+    if (kept !== undefined) code.get(kept);
+  }
+
   /** Leaves before a micro-op; the interpreter counts the block's instructions. */
   leaveBefore(uop: DecodedUop): void {
+    this.code
+      .i32(this.#broken ? uop.at | 1 : uop.at)
+      .set(this.#outUop)
+      .branch(this.#leave);
+  }
+
+  #leaveBlock(): void {
     const { code } = this;
     code.get(LEFT_LOCAL).i32(this.#block.instructions).op('i32.add').set(LEFT_LOCAL);
-    code.i32(this.#broken ? uop.at | 1 : uop.at).set(this.#outUop);
     code.i32(this.#block.at + UOP_BYTES).set(this.#outBlock);
     this.#rip(0);
     code.set(this.#outRip).branch(this.#exit);
@@ -375,21 +402,23 @@ export class RegionWriter {
     code.branch(done);
     code.close();
     this.#state = before;
-    if (uop.handler!.lean) this.#callLean(uop.handler!, uop);
+    if (uop.handler!.lean) this.#callLean(uop.handler!, uop, of);
     else this.#callWhole(uop);
     this.#state = after;
     code.close();
   }
 
   /** Calls a handler that needs nothing but its operands in memory; leaves before it where it does not complete. */
-  #callLean({ name, number, registers }: Called, uop: DecodedUop): void {
+  #callLean({ name, number, registers }: Called, uop: DecodedUop, of?: VectorCode): void {
     const { code } = this;
-    const operands = registers ? [uop.r, uop.rm, vexRegister(uop)] : [];
-    this.#spill(this.#written.filter((register) => [uop.base, uop.index, ...operands].includes(register)));
+    const operands = of ? of.readsGeneral : registers ? [uop.r, uop.rm, vexRegister(uop)] : [];
+    const addressed = of && !inMemory(uop) ? [] : [uop.base, uop.index];
+    this.#spill(this.#written.filter((register) => [...addressed, ...operands].includes(register)));
     // BLENDVPS and its like take XMM0
     const near = [uop.r, uop.rm, vexRegister(uop), 0];
-    const named = (register: number): boolean => ALL_VECTORS.test(name) || near.includes(register);
-    this.#spillVectors(this.#vectorsWritten.filter(named));
+    const named = (registers: readonly number[], of: readonly number[] = near): number[] =>
+      registers.filter((register) => ALL_VECTORS.test(name) || of.includes(register));
+    this.#spillVectors(named(this.#vectorsWritten, of && [...of.reads, ...of.writes]));
     if (uop.base === REG_RIP) {
       code.i32(0);
       this.#rip(0);
@@ -401,9 +430,10 @@ export class RegionWriter {
     this.leaveBefore(uop);
     code.close();
     code.get(answer).set(LEFT_LOCAL);
-    this.#reload(new Set(operands.filter((register) => this.#registers.has(register))));
-    this.#reloadVectors([...this.#vectors.keys()].filter(named));
-    this.#lookAtVectorMode();
+    this.#reload(new Set((of?.writesGeneral ?? operands).filter((register) => this.#registers.has(register))));
+    this.#reloadVectors(named([...this.#vectors.keys()], of?.writes));
+    // sticky exceptions that others raise are seen when the region is entered again
+    if (name === 'execLdmxcsr') this.#lookAtVectorMode();
   }
 
   /** Calls a handler with everything in memory; where it ends otherwise than at the next instruction the region is left. */

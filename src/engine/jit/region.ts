@@ -13,7 +13,7 @@ import {
 import { type BlockFlags, blockFlags, type FlagState, statesAtStart } from './flag-state.js';
 import { RegionWriter } from './region-writer.js';
 import { type Graph, structureOf, writeStructured } from './structure.js';
-import type { FunctionWriter } from './wasm-writer.js';
+import { type FunctionWriter, I32, I64 } from './wasm-writer.js';
 
 /** More would keep V8's optimizing compiler busy for long. */
 const MAX_BLOCKS = 96;
@@ -51,6 +51,9 @@ type Ending =
   | 'computed call'
   | 'return'
   | 'leaves';
+
+/** The address is on the stack. */
+const HAS_TARGET: ReadonlySet<Ending> = new Set(['jump', 'call', 'computed jump', 'computed call', 'return']);
 
 interface Node extends Site {
   /** Bytes of the interpreter's block, which a way out in the middle goes on in. */
@@ -299,6 +302,8 @@ class Discovery {
 }
 
 export interface Region {
+  /** Where its blocks lie. */
+  readonly places: readonly { readonly hpa: number; readonly bytes: number }[];
   readonly code: FunctionWriter;
   readonly blocks: number;
   readonly instructions: number;
@@ -307,6 +312,28 @@ export interface Region {
   readonly reach: Reach;
   /** Flags must be in RFLAGS at the entry. */
   readonly storedFlags: boolean;
+}
+
+/**
+ * Where the loop around a block begins. A slice ends anywhere, and blocks end after so many instructions: one that no branch
+ * leads to is seldom entered again, the head of its loop in each turn. Answers the block's address and its distance.
+ */
+export function loopHead(
+  memory: DataView,
+  rootAddress: number,
+  findPage: FindPage,
+  breaksAt: FindBreakpoint,
+): { at: number; delta: number } {
+  const own = { at: rootAddress, delta: 0 };
+  const { nodes } = new Discovery(memory, decodedBlock(memory, rootAddress), findPage, breaksAt);
+  if (nodes.some(({ taken }) => taken === 0)) return own;
+  const heads = nodes.flatMap(({ taken, delta }) => {
+    const head = taken === undefined ? undefined : nodes[taken];
+    return head && head.delta <= delta ? [{ at: head.block.at, delta: head.delta }] : [];
+  });
+  // the innermost one: what begins last before the block
+  const before = heads.filter(({ delta }) => delta < 0).sort((a, b) => b.delta - a.delta);
+  return before[0] ?? own;
 }
 
 /** Compiles the region of a block; undefined: nothing to win there. */
@@ -376,6 +403,7 @@ export function compileRegion(
   const pages = [...discovery.pages].filter(([delta]) => delta !== 0).map(([delta, hpa]) => ({ delta, hpa }));
   return {
     code: writer.finish(),
+    places: nodes.map(({ block }) => ({ hpa: block.hpa, bytes: block.bytes })),
     blocks: nodes.length,
     instructions: nodes.reduce((sum, { block }) => sum + block.instructions, 0),
     pages,
@@ -408,10 +436,15 @@ function writeNode(writer: RegionWriter, node: Node, start: FlagState, on: WaysO
   if (writer.code.size > MAX_CODE_BYTES) throw new RegionTooLarge();
   writer.begin(node, start);
   const last = block.uops.length - 1;
+  writer.openMicroOps();
   for (let n = 0; n <= last; n++) {
     if (n === last && block.uops[n].op === OP_NEXT) break;
-    if (!writer.uop(n)) return;
+    if (!writer.uop(n)) {
+      writer.closeMicroOps(undefined);
+      return;
+    }
   }
+  writer.closeMicroOps(ending === 'branch' ? I32 : HAS_TARGET.has(ending) ? I64 : undefined);
   const target = delta + block.uops[last].target;
   const behind = delta + block.bytes;
   switch (ending) {

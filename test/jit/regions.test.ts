@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest';
+import * as L from '../../src/engine/core/layout.js';
+import { Pair } from './pair.js';
+
+/** Runs a loop at 1000h compiled and interpreted; both must agree at each stop. */
+function ran(code: string, runs: number, count: number): Pair {
+  const pair = new Pair(
+    'long',
+    (m) => {
+      m.set(L.CR4, m.get(L.CR4) | 0x600n); // OSFXSR, OSXMMEXCPT
+      m.core.updateMode();
+      m.setReg('rbx', 0x40000);
+      m.setReg('rsp', 0x80000);
+      m.load(0x1000, code);
+      m.set(L.RIP, 0x1000);
+    },
+    'on',
+  );
+  for (let n = 0; n < runs; n++) pair.run(count + n);
+  return pair;
+}
+
+const regionsOf = ({ jit }: Pair): number => jit.counters(1).regions;
+const counterOf = ({ compiled }: Pair, counter: number): number => Number(compiled.get(L.COUNTERS + counter * 8));
+
+describe('regions', () => {
+  it('are entered where a loop begins, not where slices happened to end in it', () => {
+    // 90 times inc rax, then jmp back: three blocks, and others from wherever a run ended
+    const pair = ran(`${'48ffc0'.repeat(90)} e9edfeffff`, 40, 100_000);
+    expect(regionsOf(pair)).toBeGreaterThan(0);
+    expect(regionsOf(pair)).toBeLessThan(4);
+    expect(pair.inRegions).toBeGreaterThan(3_000_000);
+  });
+
+  it.each([
+    ['LOCKed', '31c9 f0480fc10b f0ff4308 ebf5'],
+    ['repeated', 'b910000000 488d7b40 f3aa b910000000 488d7340 488d7b80 f3a4 ebe4'],
+    ['of the x87', 'd9e8 d84310 d95b10 ebf6'],
+    ['of flags', '9c 58 f5 fa 9c 59 ebf8'],
+    // L: paddd xmm0,xmm1; pshufb xmm0,xmm2; movd eax,xmm0; mulsd xmm3,xmm4; jmp L
+    ['of vectors', '660ffec1 660f3800c2 660f7ec0 f20f59dc ebed'],
+  ])('go on behind instructions %s', (_, code) => {
+    const pair = ran(code, 20, 100_000);
+    expect(pair.inRegions).toBeGreaterThan(1_000_000);
+    const left = counterOf(pair, L.COUNTER_REGION_MISSES) + counterOf(pair, L.COUNTER_REGION_HANDLED);
+    expect(left).toBeLessThan(2_000);
+  });
+
+  it('end where a handler writes into their code', () => {
+    // L: mov rdi,1020h; mov al,[rbx]; stosb by REP; the byte is the immediate of mov edx,imm8 at 1020h
+    // L: lea rdi,[rip+x]; mov ecx,1; mov al,r8b; rep stosb; inc r8b; mov dl,0 (changed); add r9,rdx; jmp L
+    const pair = ran('488d3d10000000 b901000000 4488c0 f3aa 41fec0 9090 b200 4901d1 ebe3', 12, 20_000);
+    expect(pair.compiled.reg('r9')).toBe(pair.plain.reg('r9'));
+    expect(pair.compiled.reg('rdx')).not.toBe(0n);
+  });
+});
