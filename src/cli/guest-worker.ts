@@ -32,6 +32,7 @@ import { findVgaBios } from './firmware.js';
 import { GdbServers } from './gdb-server.js';
 import type { GuestWorkerData, WorkerHello, WorkerNotice } from './guest-options.js';
 import { publishGuest } from './guest-socket.js';
+import { readModules } from './initrd-option.js';
 import { kernelForesight, linuxRelease } from './kernel-foresight.js';
 import { UsageError } from './options.js';
 import { openOutput, writeOutput } from './output-file.js';
@@ -51,7 +52,7 @@ export function createGuest(
 ): Guest {
   const { firmware } = data;
   const image = readInput(data.image);
-  const initrd = data.initrd === undefined ? undefined : { name: data.initrd, bytes: readInput(data.initrd) };
+  const [initrd, ...modules] = data.initrd === undefined ? [] : readModules(data.initrd);
   const drives = openDrives(data.drives ?? [], firmware ? 'ide' : 'virtio', data.incoming !== undefined);
   drives.warnings.forEach(warn);
   const history = historyOf(data, drives.drives);
@@ -61,6 +62,7 @@ export function createGuest(
     image: { name: data.image, bytes: image },
     ...(data.append === undefined ? {} : { append: data.append }),
     ...(initrd ? { initrd } : {}),
+    ...(modules.length > 0 ? { modules } : {}),
     ...(data.at === undefined ? {} : { at: data.at }),
     isaDebugExit: data.isaDebugExit,
     noReboot: data.noReboot,

@@ -102,7 +102,7 @@ export function addGuestOptions(command: Command): Command {
   return command
     .argument('[image]', 'ELF (multiboot 1, PVH, plain), bzImage, boot sector or flat binary, or a sample folder')
     .option('--kernel <file>', 'kernel image, as IMAGE')
-    .option('--initrd <file>', 'initial RAM disk')
+    .option('--initrd <file>', "initial RAM disk, or modules of a multiboot kernel: 'FILE ARGS,FILE ARGS'")
     .option('--append <string>', 'kernel command line')
     .option('--at <address>', 'load address and entry of a flat binary')
     .option(

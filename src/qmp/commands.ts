@@ -3,15 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { monitorLine } from '../commands/monitor-door.js';
 import type { Debugger, MigrationStatus } from '../engine/debugger.js';
 import { CommandError } from './command-error.js';
-import {
-  absent,
-  queryBalloon,
-  queryBlock,
-  queryBlockstats,
-  queryChardev,
-  queryPci,
-  setBalloon,
-} from './machine-commands.js';
+import { queryBalloon, queryBlock, queryBlockstats, queryChardev, queryPci, setBalloon } from './machine-commands.js';
 
 export type Arguments = Record<string, unknown>;
 
@@ -143,7 +135,11 @@ export const COMMANDS: Record<string, Command> = {
   'query-chardev': queryChardev,
   'query-balloon': queryBalloon,
   balloon: (target, args) => setBalloon(target, number(args, 'value')),
-  system_powerdown: absent('this machine has no power button; quit ends it'),
+  system_powerdown: async (target) => {
+    if ((await target.monitor('system_powerdown')) === undefined)
+      throw new CommandError('this machine has no power button; quit ends it');
+    return {};
+  },
   stop: async (target) => {
     await target.pause();
     return {};

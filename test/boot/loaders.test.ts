@@ -118,6 +118,27 @@ describe('multiboot', () => {
     expect(map).toContainEqual([0x100000, 63 * MIB, 1]);
   });
 
+  it('hands over modules with what belongs to them, where no two share a byte', () => {
+    const kernel = elf(32, 0x100080, [{ paddr: 0x100000, bytes: withHeader(multibootHeader(3)), memoryBytes: 0x2000 }]);
+    const module = (n: number, args?: string) => ({
+      ...{ name: `dir/m${n}`, bytes: new Uint8Array(5000 * n).fill(n) },
+      ...(args === undefined ? {} : { args }),
+    });
+    const image = load(kernel, { initrd: module(1, 'a=1 b'), modules: [module(2), module(3, 'c')] });
+    expectDisjoint(image, 64 * MIB);
+    const memory = memoryOf(image);
+    const info = Number(image.initial.registers!.rbx);
+    expect(memory.getUint32(info + 20, true)).toBe(3);
+    const list = memory.getUint32(info + 24, true);
+    for (const n of [1, 2, 3]) {
+      const at = list + 16 * (n - 1);
+      const [start, end, text] = [0, 4, 8].map((offset) => memory.getUint32(at + offset, true));
+      expect([start % 4096, end - start]).toEqual([0, 5000 * n]);
+      expect([memory.getUint8(start), memory.getUint8(end - 1)]).toEqual([n, n]);
+      expect(textAt(memory, text)).toBe(['m1 a=1 b', 'm2', 'm3 c'][n - 1]);
+    }
+  });
+
   it('loads by the addresses of the header, also from a file that is not ELF', () => {
     const file = new Uint8Array(0x1100).fill(0x90);
     file.set(multibootHeader(0x10003, [0x200100, 0x200000, 0x201000, 0x203000, 0x200200]), 0x200);

@@ -222,8 +222,14 @@ describe('a running vmscope guest', () => {
       await expect(client.execute('balloon', { value: 2 ** 40 })).rejects.toThrow(/MiB/);
       await expect(client.execute('balloon', { value: 'much' })).rejects.toThrow(/expected: integer/);
       expect(await client.execute('query-chardev')).toMatchObject([{ label: 'serial0' }]);
-      for (const command of ['screendump', 'system_powerdown'])
-        expect(((await client.execute(command).catch((error) => error)) as QmpError).kind).toBe('GenericError');
+      const picture = `${disk}.ppm`;
+      expect(await client.execute('screendump', { filename: picture })).toEqual({});
+      expect(readFileSync(picture, 'latin1').slice(0, 15)).toBe('P6\n720 400\n255\n');
+      for (const args of [undefined, { filename: picture, format: 'gif' }, { filename: '/no/such/folder/x' }])
+        expect(((await client.execute('screendump', args).catch((error) => error)) as QmpError).kind).toBe(
+          'GenericError',
+        );
+      expect(await client.execute('system_powerdown')).toEqual({});
       client.close();
     } finally {
       child.kill('SIGKILL');

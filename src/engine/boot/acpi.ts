@@ -3,6 +3,7 @@
  * root with its interrupts.
  * @acpi 5.2 "ACPI System Description Tables"
  */
+import { FLOPPY_IRQ } from '../devices/floppy/controller.js';
 import { HPET_ID } from '../devices/hpet.js';
 import { pirqOf } from '../devices/pci/bus.js';
 import { FIRMWARE_ROUTES, PIRQ_GSI } from '../devices/pci/chipset.js';
@@ -38,9 +39,12 @@ const RSDP_BYTES = 36;
 const FADT_BYTES = 244;
 const FACS_BYTES = 64;
 
+/** The registers of the floppy controller that guests use: 3F2h to 3F5h, and 3F7h. */
+const FLOPPY_PORTS = 0x3f2;
+const FLOPPY_DMA = 2;
+
 const FADT_WBINVD = 1 << 0;
 const FADT_C1 = 1 << 2;
-const FADT_NO_POWER_BUTTON = 1 << 4;
 const FADT_NO_SLEEP_BUTTON = 1 << 5;
 const FADT_NO_RTC_WAKE = 1 << 6;
 const FADT_RESET_REGISTER = 1 << 10;
@@ -50,6 +54,8 @@ const BOOT_8042 = 1 << 1;
 export interface MachineShape {
   vcpus: number;
   memoryBytes: number;
+  /** The machine has a floppy controller. */
+  floppy?: boolean;
 }
 
 /** Places in the FACS. @acpi 5.2.10 "Firmware ACPI Control Structure (FACS)" */
@@ -136,7 +142,8 @@ function buildFadt(facs: number, dsdt: number): Uint8Array {
     // Latencies above 100 and 1000 us say that there is no C2 and no C3.
     t.u16(96, 0xfff).u16(98, 0xfff).u8(108, CMOS_CENTURY);
     t.u16(109, BOOT_LEGACY_DEVICES | BOOT_8042);
-    const absent = FADT_NO_POWER_BUTTON | FADT_NO_SLEEP_BUTTON | FADT_NO_RTC_WAKE;
+    // the power button is PM1's own
+    const absent = FADT_NO_SLEEP_BUTTON | FADT_NO_RTC_WAKE;
     t.u32(112, FADT_WBINVD | FADT_C1 | FADT_RESET_REGISTER | absent);
     ioRegister(t, 116, RESET_CONTROL, 1);
     t.u8(128, RESET_CONTROL_VALUE);
@@ -194,7 +201,7 @@ function routingTable(input: (pirq: number) => number): aml.Aml {
   return aml.packageOf(...rows);
 }
 
-function buildDsdt({ vcpus, memoryBytes }: MachineShape): Uint8Array {
+function buildDsdt({ vcpus, memoryBytes, floppy }: MachineShape): Uint8Array {
   const isaDevice = (name: string, id: string, ...crs: aml.Aml[]) =>
     aml.device(name, aml.named('_HID', aml.eisaId(id)), aml.named('_CRS', aml.resources(...crs)));
   const isa = aml.device(
@@ -202,6 +209,18 @@ function buildDsdt({ vcpus, memoryBytes }: MachineShape): Uint8Array {
     aml.named('_ADR', aml.integer(0x0001_0000)),
     isaDevice('RTC', 'PNP0B00', aml.ioPorts(0x70, 2), aml.isaIrq(RTC_IRQ)),
     isaDevice('KBD', 'PNP0303', aml.ioPorts(0x60, 1), aml.ioPorts(0x64, 1), aml.isaIrq(KEYBOARD_IRQ)),
+    ...(floppy
+      ? [
+          isaDevice(
+            'FDC0',
+            'PNP0700',
+            aml.ioPorts(FLOPPY_PORTS, 4),
+            aml.ioPorts(FLOPPY_PORTS + 5, 1),
+            aml.isaIrq(FLOPPY_IRQ),
+            aml.isaDma(FLOPPY_DMA),
+          ),
+        ]
+      : []),
     isaDevice('COM1', 'PNP0501', aml.ioPorts(COM1_BASE, 8), aml.isaIrq(COM1_IRQ)),
   );
   const windows = aml.resources(

@@ -110,6 +110,11 @@ export function isaIrq(irq: number): Aml {
   return [0x22, (1 << irq) & 0xff, (1 << irq) >> 8];
 }
 
+/** A channel of the ISA's DMA controller, 8 bits a transfer. @acpi 6.4.2.2 "DMA Descriptor" */
+export function isaDma(channel: number): Aml {
+  return [0x2a, 1 << channel, 0];
+}
+
 const le = (value: number, bytes: number) =>
   Array.from({ length: bytes }, (_, i) => Math.floor(value / 2 ** (8 * i)) % 256);
 

@@ -58,7 +58,7 @@ export function loadBios(name: string, bytes: Uint8Array): LoadedImage {
 /** What the BIOS finds by name in the firmware configuration device, in order of names as QEMU has them. */
 export function biosFiles(options: BiosOptions): FirmwareFile[] {
   const { memoryBytes, vcpus, vgaBios, serialConsole, drives = [] } = options;
-  const files = new Map([...acpiFiles({ memoryBytes, vcpus }), ...smbiosFiles({ memoryBytes, vcpus })]);
+  const files = new Map([...acpiFiles({ memoryBytes, vcpus, floppy: true }), ...smbiosFiles({ memoryBytes, vcpus })]);
   files.set('etc/e820', e820File(memoryBytes));
   const order = bootPaths(drives).join('\n');
   if (order !== '') files.set('bootorder', zeroTerminated(order));

@@ -49,15 +49,32 @@ export interface LoadedImage {
   symbols: GuestSymbol[];
 }
 
+/** A file that a kernel finds in memory. */
+export interface Module {
+  name: string;
+  bytes: Uint8Array;
+  /** What its command line has behind its name. */
+  args?: string;
+}
+
+/** All of them, the initrd first. */
+export function modulesOf({ initrd, modules = [] }: LoadOptions): Module[] {
+  return initrd ? [initrd, ...modules] : [];
+}
+
 export interface LoadOptions {
   /** Guest RAM in bytes. */
   memoryBytes: number;
   /** Kernel command line. */
   append?: string;
-  initrd?: { name: string; bytes: Uint8Array };
+  initrd?: Module;
+  /** Further modules, of multiboot and PVH kernels. */
+  modules?: readonly Module[];
   /** Flat binaries: load address and entry (default 0x7c00 in real mode, as a boot sector). */
   at?: number;
   vcpus: number;
+  /** The machine has a floppy controller. */
+  floppy?: boolean;
 }
 
 /** The one error for an image that cannot be used: `message` names the file and the cause in one line. */

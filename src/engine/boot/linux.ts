@@ -6,7 +6,7 @@ import { e820, isRam, lowRamEnd } from '../vmm/memory-map.js';
 import { RSDP_ADDRESS } from './acpi.js';
 import { alignUp, checkPlacement, ImageReader, Placement, sizeText, TableWriter, zeroTerminated } from './binary.js';
 import { flatGdt, GDT_BYTES, identityTables, longModeState, protectedState } from './entry-state.js';
-import type { Chunk, LoadedImage, LoadOptions } from './image.js';
+import { type Chunk, ImageError, type LoadedImage, type LoadOptions, modulesOf } from './image.js';
 import { initrdDoesNotFit } from './multiboot-image.js';
 
 const HEADER_START = 0x1f1;
@@ -86,6 +86,9 @@ export function loadLinux(file: string, bytes: Uint8Array, options: LoadOptions)
   chunks.push({ gpa: commandLineGpa, bytes: commandLine, label: 'command line' });
   params.u32(CMD_LINE_PTR, commandLineGpa);
 
+  const [, second] = modulesOf(options);
+  if (second)
+    throw new ImageError(second.name, 'a Linux kernel takes one initrd; several are modules of a multiboot kernel');
   if (options.initrd) {
     const { name, bytes: contents } = options.initrd;
     const gpa = room.tryHighest('initrd', contents.length, kernel.end, kernel.initrdMax + 1);

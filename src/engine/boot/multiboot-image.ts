@@ -1,7 +1,7 @@
 /** What both versions of multiboot say of an image: where it is loaded, and what is wrong with a header. */
-import { checkPlacement, hexRange, ImageReader, sizeText } from './binary.js';
+import { checkPlacement, hexRange, ImageReader, type Placement, sizeText } from './binary.js';
 import { type ElfFile, isElf, parseElf, physicalEntry, placeSegments } from './elf.js';
-import { ImageError, type LoadedImage, type LoadOptions } from './image.js';
+import { type Chunk, ImageError, type LoadedImage, type LoadOptions, type Module } from './image.js';
 
 export const MULTIBOOT_MAGIC = 0x1badb002;
 export const MULTIBOOT2_MAGIC = 0xe85250d6;
@@ -128,6 +128,19 @@ function nameOf(version: 1 | 2): string {
 
 export function baseName(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
+}
+
+/** A module's command line: its name, as boot loaders give it, and what belongs to it. */
+export function moduleText({ name, args }: Module): string {
+  return args === undefined ? baseName(name) : `${baseName(name)} ${args}`;
+}
+
+/** Finds room for a module from 1 MiB on. Answers its place. @throws ImageError */
+export function placeModule(room: Placement, chunks: Chunk[], module: Module, memoryBytes: number): number {
+  const gpa = room.tryLowest('initrd', module.bytes.length, 0x100000, 0x1_0000_0000);
+  if (gpa === undefined) throw initrdDoesNotFit(module.name, module.bytes.length, memoryBytes);
+  chunks.push({ gpa, bytes: module.bytes, label: 'initrd' });
+  return gpa;
 }
 
 export function initrdDoesNotFit(name: string, bytes: number, memoryBytes: number): ImageError {

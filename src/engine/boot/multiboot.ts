@@ -1,15 +1,16 @@
-/** Multiboot 1 kernels: 32-bit protected mode with a memory map, a command line and the initrd as a module. */
+/** Multiboot 1 kernels: 32-bit protected mode with a memory map, a command line and modules. */
 import { EBDA_BASE, e820, lowRamEnd } from '../vmm/memory-map.js';
 import { ImageReader, occupied, Placement, TableWriter, zeroTerminated } from './binary.js';
 import { flatGdt, GDT_BYTES, protectedState } from './entry-state.js';
-import { type Chunk, ImageError, type LoadedImage, type LoadOptions } from './image.js';
+import { type Chunk, ImageError, type LoadedImage, type LoadOptions, modulesOf } from './image.js';
 import {
   baseName,
   type Contents,
-  initrdDoesNotFit,
   loadByAddresses,
   loadByElf,
   MULTIBOOT_MAGIC,
+  moduleText,
+  placeModule,
   SEARCH,
   sumsToZero,
 } from './multiboot-image.js';
@@ -31,6 +32,7 @@ const INFO_LOADER_NAME = 1 << 9;
 const INFO_FRAMEBUFFER = 1 << 12;
 const INFO_BYTES = 116;
 const MAP_ENTRY_BYTES = 24;
+const MODULE_BYTES = 16;
 const STACK_BYTES = 0x1000;
 
 interface Header {
@@ -112,14 +114,16 @@ function buildInfo(
   }
   info.u32(44, entries.bytes.length).u32(48, place(entries.bytes, 'multiboot memory map'));
 
-  if (options.initrd) {
-    const module = options.initrd;
-    const gpa = room.tryLowest('initrd', module.bytes.length, 0x100000, 0x1_0000_0000);
-    if (gpa === undefined) throw initrdDoesNotFit(module.name, module.bytes.length, options.memoryBytes);
-    chunks.push({ gpa, bytes: module.bytes, label: 'initrd' });
-    const list = new TableWriter(16).u32(0, gpa).u32(4, gpa + module.bytes.length);
-    list.u32(8, place(zeroTerminated(baseName(module.name)), 'module name'));
-    info.u32(20, 1).u32(24, place(list.bytes, 'module list'));
+  const modules = modulesOf(options);
+  if (modules.length > 0) {
+    const list = new TableWriter(MODULE_BYTES * modules.length);
+    for (const [i, module] of modules.entries()) {
+      const gpa = placeModule(room, chunks, module, options.memoryBytes);
+      const at = MODULE_BYTES * i;
+      list.u32(at, gpa).u32(at + 4, gpa + module.bytes.length);
+      list.u32(at + 8, place(zeroTerminated(moduleText(module)), 'module name'));
+    }
+    info.u32(20, modules.length).u32(24, place(list.bytes, 'module list'));
     flags |= INFO_MODULES;
   }
   if (header.flags & WANTS_VIDEO) {

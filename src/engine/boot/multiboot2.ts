@@ -6,15 +6,16 @@ import { EBDA_BASE, e820, lowRamEnd } from '../vmm/memory-map.js';
 import { acpiTables, RSDP_ADDRESS } from './acpi.js';
 import { alignUp, ImageReader, occupied, Placement, TableWriter, zeroTerminated } from './binary.js';
 import { flatGdt, GDT_BYTES, protectedState } from './entry-state.js';
-import { type Chunk, ImageError, type LoadedImage, type LoadOptions } from './image.js';
+import { type Chunk, ImageError, type LoadedImage, type LoadOptions, modulesOf } from './image.js';
 import {
   baseName,
   type Contents,
-  initrdDoesNotFit,
   type LoadAddresses,
   loadByAddresses,
   loadByElf,
   MULTIBOOT2_MAGIC,
+  moduleText,
+  placeModule,
   SEARCH,
   sumsToZero,
 } from './multiboot-image.js';
@@ -204,19 +205,17 @@ function buildInfo(
     t.bytes.set(contents, 8);
     tags.push(t.bytes);
   };
-  const { memoryBytes, append, initrd } = options;
+  const { memoryBytes, append } = options;
   const name = baseName(file);
   // the first word is the kernel's name, as boot loaders give it
   tag(TAG.commandLine, zeroTerminated(append ? `${name} ${append}` : name));
   tag(TAG.loaderName, zeroTerminated('vmscope'));
-  if (initrd) {
-    const gpa = room.tryLowest('initrd', initrd.bytes.length, 0x100000, 0x1_0000_0000);
-    if (gpa === undefined) throw initrdDoesNotFit(initrd.name, initrd.bytes.length, memoryBytes);
-    chunks.push({ gpa, bytes: initrd.bytes, label: 'initrd' });
-    const text = zeroTerminated(baseName(initrd.name));
-    const module = new TableWriter(8 + text.length).u32(0, gpa).u32(4, gpa + initrd.bytes.length);
-    module.bytes.set(text, 8);
-    tag(TAG.module, module.bytes);
+  for (const module of modulesOf(options)) {
+    const gpa = placeModule(room, chunks, module, memoryBytes);
+    const text = zeroTerminated(moduleText(module));
+    const contents = new TableWriter(8 + text.length).u32(0, gpa).u32(4, gpa + module.bytes.length);
+    contents.bytes.set(text, 8);
+    tag(TAG.module, contents.bytes);
   }
   tag(TAG.memory, new TableWriter(8).u32(0, EBDA_BASE >> 10).u32(4, (lowRamEnd(memoryBytes) - 0x100000) >>> 10).bytes);
   const map = e820(memoryBytes);

@@ -4,7 +4,7 @@ import { RSDP_ADDRESS } from './acpi.js';
 import { occupied, Placement, TableWriter, zeroTerminated } from './binary.js';
 import { type ElfFile, placeSegments } from './elf.js';
 import { flatGdt, GDT_BYTES, protectedState } from './entry-state.js';
-import { type Chunk, ImageError, type LoadedImage, type LoadOptions } from './image.js';
+import { type Chunk, ImageError, type LoadedImage, type LoadOptions, modulesOf } from './image.js';
 import { initrdDoesNotFit } from './multiboot-image.js';
 
 const NOTE_OWNER = 'Xen';
@@ -54,13 +54,18 @@ export function loadPvh(
   }
   start.u64(40, place(entries.bytes, 'PVH memory map')).u32(48, map.length);
 
-  if (options.initrd) {
-    const initrd = options.initrd;
-    const gpa = room.tryHighest('initrd', initrd.bytes.length, 0x100000, 0x1_0000_0000);
-    if (gpa === undefined) throw initrdDoesNotFit(initrd.name, initrd.bytes.length, options.memoryBytes);
-    added.push({ gpa, bytes: initrd.bytes, label: 'initrd' });
-    const list = new TableWriter(MODULE_BYTES).u64(0, gpa).u64(8, initrd.bytes.length);
-    start.u32(12, 1).u64(16, place(list.bytes, 'PVH module list'));
+  const modules = modulesOf(options);
+  if (modules.length > 0) {
+    const list = new TableWriter(MODULE_BYTES * modules.length);
+    for (const [i, { name, bytes: contents, args }] of modules.entries()) {
+      const gpa = room.tryHighest('initrd', contents.length, 0x100000, 0x1_0000_0000);
+      if (gpa === undefined) throw initrdDoesNotFit(name, contents.length, options.memoryBytes);
+      added.push({ gpa, bytes: contents, label: 'initrd' });
+      const at = MODULE_BYTES * i;
+      list.u64(at, gpa).u64(at + 8, contents.length);
+      if (args !== undefined) list.u64(at + 16, place(zeroTerminated(args), 'module command line'));
+    }
+    start.u32(12, modules.length).u64(16, place(list.bytes, 'PVH module list'));
   }
   const info = place(start.bytes, 'PVH start information');
   return {

@@ -90,6 +90,9 @@ export function deviceCommand(machine: Machine, line: string, number: (text: str
       if (words[2] !== undefined && words[2] !== '-f')
         throw new Error('it is info mtree, or info mtree -f: both are flat');
       return memoryMapText(machine);
+    case 'system_powerdown':
+      machine.pc.pc.pm.pressPowerButton();
+      return '';
     case 'nmi':
       machine.pc.pc.raiseNmi();
       return '';

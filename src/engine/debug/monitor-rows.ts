@@ -73,6 +73,7 @@ export const MONITOR_ROWS: readonly MonitorRow[] = [
   row('changes', 'i', '/FMT PORT', 'read a port, as the guest would'),
   row('changes', 'o', '/FMT PORT VALUE', 'write a port (b, h or w)'),
   row('changes', 'sendkey', 'KEYS', 'keys held together: ctrl-alt-delete, ret, f1'),
+  row('changes', 'system_powerdown', '', 'press the power button: the guest shuts down where it obeys ACPI'),
   row('changes', 'nmi', '', 'a non-maskable interrupt to every vCPU'),
   row('looks', 'info line', '[ADDR]', 'source line of an address', ADDRESS),
   row('looks', 'list', '[ADDR]', 'the source lines around an address', ADDRESS),

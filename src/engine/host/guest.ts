@@ -1194,7 +1194,8 @@ export class Guest implements D.Debugger {
         (await this.migration.command(line)) ??
         (await this.#saved.command(line));
       if (answer !== undefined) return answer;
-      if (/^\s*(?:[io]\s*\/|nmi\b|sendkey\b)/.test(line)) this.#changes({ kind: 'monitor', vcpu: index, line });
+      if (/^\s*(?:[io]\s*\/|nmi\b|sendkey\b|system_powerdown\b)/.test(line))
+        this.#changes({ kind: 'monitor', vcpu: index, line });
       const device = deviceCommand(this.machine, line, read);
       if (device !== undefined) {
         // a port that was written, a key or an NMI may wake who sleeps

@@ -2,7 +2,7 @@ import { wakingVector } from '../boot/acpi.js';
 import { biosFiles, loadBios } from '../boot/bios.js';
 import { loadImage } from '../boot/detect.js';
 import { realModeState } from '../boot/entry-state.js';
-import type { GuestSymbol, LoadedImage } from '../boot/image.js';
+import type { GuestSymbol, LoadedImage, Module } from '../boot/image.js';
 import type { MachineView } from '../debug/machine-view.js';
 import type { Picture, VgaText } from '../debugger.js';
 import type { Drive } from '../devices/block.js';
@@ -19,7 +19,9 @@ export interface MachineOptions {
   name: string;
   image: { name: string; bytes: Uint8Array };
   append?: string;
-  initrd?: { name: string; bytes: Uint8Array };
+  initrd?: Module;
+  /** Further modules of a kernel that takes some. */
+  modules?: readonly Module[];
   at?: number;
   isaDebugExit: boolean;
   /** A guest's reset ends it instead of starting it again. */
@@ -98,6 +100,8 @@ export class Machine {
           vcpus: vm.vcpus.length,
           ...(options.append === undefined ? {} : { append: options.append }),
           ...(options.initrd ? { initrd: options.initrd } : {}),
+          ...(options.drives?.some(({ bus }) => bus === 'floppy') ? { floppy: true } : {}),
+          ...(options.modules ? { modules: options.modules } : {}),
           ...(options.at === undefined ? {} : { at: options.at }),
         });
     this.symbols = [...this.loaded.symbols].sort((a, b) =>
