@@ -96,7 +96,7 @@ export function kernelOf(debug: Debugger, os: NonNullable<Debugger['os']>): NonN
           size,
           code: kind === 'function',
         }));
-      if (unwind === undefined) return buildSymbolElf(named);
+      if (unwind === undefined) return buildSymbolElf(named, undefined, undefined, info.bits);
       if (!linked) return buildSymbolElf(named, await frames(unwind));
       const functions = named.filter(({ code }) => code).map(({ address }) => BigInt.asUintN(64, address + by));
       const rows = rowsByFunction(unwind, functions, by);

@@ -1,5 +1,6 @@
 /** Tables of `info os`: GDB prints any type that the stub lists. @gdb "Operating System Information" */
 
+import { messageOf } from './session.js';
 import type { OsTable } from './target.js';
 import { escapeXml } from './target-xml.js';
 
@@ -25,6 +26,8 @@ export function osTypesXml(tables: readonly OsTable[]): string {
   );
 }
 
+/** GDB shows no error's text here: why there are no rows is a row. */
 export async function osDataXml(table: OsTable): Promise<string> {
-  return osXml(table.name, await table.rows());
+  const rows = await table.rows().catch((error: unknown) => [{ 'not known': messageOf(error) }]);
+  return osXml(table.name, rows);
 }

@@ -7,11 +7,12 @@ export interface ElfSymbol {
   code: boolean;
 }
 
-const HEADER_BYTES = 64;
-const SECTION_BYTES = 64;
-const SYMBOL_BYTES = 24;
+/** What a file of each class has: EI_CLASS, e_machine, bytes of the header, of a section's header and of a symbol. */
+const CLASSES = {
+  32: { code: 1, machine: 3, header: 52, section: 40, symbol: 16 },
+  64: { code: 2, machine: 62, header: 64, section: 64, symbol: 24 },
+} as const;
 const ET_EXEC = 2;
-const EM_X86_64 = 62;
 const SHT = { progbits: 1, symtab: 2, strtab: 3, nobits: 8 };
 const SHF = { write: 1, alloc: 2, exec: 4 };
 const STT = { object: 1, func: 2 };
@@ -28,17 +29,33 @@ interface Run {
   code: boolean;
 }
 
+/** Fields that follow one another, each of 1, 2, 4 or 8 bytes. */
+function fields(bytes: number, ...values: [width: number, value: number | bigint][]): Buffer {
+  const buffer = Buffer.alloc(bytes);
+  let at = 0;
+  for (const [width, value] of values) {
+    if (width === 8) buffer.writeBigUInt64LE(BigInt(value), at);
+    else buffer.writeUIntLE(Number(value), at, width);
+    at += width;
+  }
+  return buffer;
+}
+
 /**
- * An ELF64 executable without contents. GDB tells functions from data by their section, so each run of symbols of
+ * An ELF executable without contents. GDB tells functions from data by their section, so each run of symbols of
  * one kind gets a section of its own. `symbols` are sorted by address.
  * @param debugFrame contents of .debug_frame
  * @param from where the first section begins; not above the first symbol
+ * @param bits of its class; addresses of 32 bits are below 4 GiB
  */
 export function buildSymbolElf(
   symbols: readonly ElfSymbol[],
   debugFrame: Uint8Array = new Uint8Array(),
   from = symbols[0]?.address,
+  bits: 32 | 64 = 64,
 ): Uint8Array {
+  const sizes = CLASSES[bits];
+  const word = bits / 8;
   const runs: Run[] = [];
   const indices = symbols.map(({ address, size, code }) => {
     const end = address + (size === 0n ? 1n : size);
@@ -55,57 +72,67 @@ export function buildSymbolElf(
   });
   const strings: string[] = [''];
   let stringBytes = 1;
-  const table = Buffer.alloc((symbols.length + 1) * SYMBOL_BYTES);
+  const table = Buffer.alloc((symbols.length + 1) * sizes.symbol);
   symbols.forEach(({ name, address, size, code }, index) => {
-    const at = (index + 1) * SYMBOL_BYTES;
+    const at = (index + 1) * sizes.symbol;
+    const info = GLOBAL | (code ? STT.func : STT.object);
     table.writeUInt32LE(stringBytes, at);
-    table[at + 4] = GLOBAL | (code ? STT.func : STT.object);
-    table.writeUInt16LE(indices[index], at + 6);
-    table.writeBigUInt64LE(address, at + 8);
-    table.writeBigUInt64LE(size, at + 16);
+    table[at + (bits === 64 ? 4 : 12)] = info;
+    table.writeUInt16LE(indices[index], at + (bits === 64 ? 6 : 14));
+    if (bits === 64) {
+      table.writeBigUInt64LE(address, at + 8);
+      table.writeBigUInt64LE(size, at + 16);
+    } else {
+      table.writeUInt32LE(Number(address), at + 4);
+      table.writeUInt32LE(Number(BigInt.asUintN(32, size)), at + 8);
+    }
     strings.push(name);
     stringBytes += Buffer.byteLength(name) + 1;
   });
   const stringTable = Buffer.from(`${strings.join('\0')}\0`);
   const sectionNames = Buffer.from(SECTION_NAMES);
-  const headers: Buffer[] = [Buffer.alloc(SECTION_BYTES)];
+  const headers: Buffer[] = [Buffer.alloc(sizes.section)];
   const section = (name: number, type: number, flags: number, rest: bigint[], link = 0, info = 0): void => {
-    const header = Buffer.alloc(SECTION_BYTES);
     const [address, offset, size, align, entry] = rest;
-    header.writeUInt32LE(name, 0);
-    header.writeUInt32LE(type, 4);
-    header.writeBigUInt64LE(BigInt(flags), 8);
-    header.writeBigUInt64LE(address, 16);
-    header.writeBigUInt64LE(offset, 24);
-    header.writeBigUInt64LE(size, 32);
-    header.writeUInt32LE(link, 40);
-    header.writeUInt32LE(info, 44);
-    header.writeBigUInt64LE(align, 48);
-    header.writeBigUInt64LE(entry, 56);
-    headers.push(header);
+    const place: [number, bigint][] = [address, offset, size].map((value) => [word, value]);
+    const links: [number, number][] = [link, info].map((value) => [4, value]);
+    headers.push(
+      fields(sizes.section, [4, name], [4, type], [word, flags], ...place, ...links, [word, align], [word, entry]),
+    );
   };
   for (const { start, end, code } of runs) {
     const flags = SHF.alloc | (code ? SHF.exec : SHF.write);
-    section(code ? NAME.text : NAME.data, SHT.nobits, flags, [start, BigInt(HEADER_BYTES), end - start, 1n, 0n]);
+    section(code ? NAME.text : NAME.data, SHT.nobits, flags, [start, BigInt(sizes.header), end - start, 1n, 0n]);
   }
-  const at = { symtab: HEADER_BYTES, strtab: HEADER_BYTES + table.length, names: 0, frame: 0 };
+  const at = { symtab: sizes.header, strtab: sizes.header + table.length, names: 0, frame: 0 };
   at.names = at.strtab + stringTable.length;
   at.frame = at.names + sectionNames.length;
   const first = runs.length + 1;
-  section(NAME.symtab, SHT.symtab, 0, [0n, BigInt(at.symtab), BigInt(table.length), 8n, 24n], first + 1, 1);
+  section(
+    NAME.symtab,
+    SHT.symtab,
+    0,
+    [0n, BigInt(at.symtab), BigInt(table.length), BigInt(word), BigInt(sizes.symbol)],
+    first + 1,
+    1,
+  );
   section(NAME.strtab, SHT.strtab, 0, [0n, BigInt(at.strtab), BigInt(stringTable.length), 1n, 0n]);
   section(NAME.shstrtab, SHT.strtab, 0, [0n, BigInt(at.names), BigInt(sectionNames.length), 1n, 0n]);
   section(NAME.debugFrame, SHT.progbits, 0, [0n, BigInt(at.frame), BigInt(debugFrame.length), 1n, 0n]);
   const padding = Buffer.alloc(-(at.frame + debugFrame.length) & 7);
-  const header = Buffer.alloc(HEADER_BYTES);
-  header.write('\x7fELF\x02\x01\x01', 'latin1');
-  header.writeUInt16LE(ET_EXEC, 16);
-  header.writeUInt16LE(EM_X86_64, 18);
-  header.writeUInt32LE(1, 20);
-  header.writeBigUInt64LE(BigInt(at.frame + debugFrame.length + padding.length), 40);
-  header.writeUInt16LE(HEADER_BYTES, 52);
-  header.writeUInt16LE(SECTION_BYTES, 58);
-  header.writeUInt16LE(headers.length, 60);
-  header.writeUInt16LE(first + 2, 62);
+  const tables: [number, number][] = [0, 0, at.frame + debugFrame.length + padding.length].map((value) => [
+    word,
+    value,
+  ]);
+  const header = fields(
+    sizes.header,
+    ...[0x464c457f, sizes.code | 0x10100, 0, 0].map((value): [number, number] => [4, value]),
+    [2, ET_EXEC],
+    [2, sizes.machine],
+    [4, 1],
+    ...tables,
+    [4, 0],
+    ...[sizes.header, 0, 0, sizes.section, headers.length, first + 2].map((value): [number, number] => [2, value]),
+  );
   return Buffer.concat([header, table, stringTable, sectionNames, debugFrame, padding, ...headers]);
 }

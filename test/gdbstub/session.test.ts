@@ -884,6 +884,12 @@ describe('monitor', () => {
     const client = new WireClient();
     expect(await client.ask('qXfer:osdata:read::0,1000')).toContain('<column name="Type">exits</column>');
     expect(await client.ask('qXfer:osdata:read:exits:0,1000')).toContain('<column name="rip">&lt;2&amp;&gt;</column>');
+    // gdb would say that it cannot fetch data now
+    const [table] = client.target.osTables;
+    table.rows = () => Promise.reject(new Error('the kernel has no <type> information'));
+    expect(await client.ask('qXfer:osdata:read:exits:0,1000')).toContain(
+      '<column name="not known">the kernel has no &lt;type&gt; information</column>',
+    );
   });
 });
 
