@@ -1,10 +1,11 @@
 /** `--ex` and `--exec`: commands for a guest, from the command line and from files. */
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import type { Command } from 'commander';
 import { runScript, type ScriptFailure, type ScriptLine, scriptLines } from '../commands/script.js';
 import { openSession } from '../commands/session.js';
 import type { Debugger } from '../engine/debugger.js';
 import { fileCause } from '../engine/host/file-cause.js';
+import { printableLines } from '../engine/printable.js';
 import { UsageError } from './options.js';
 
 /** As they came on the command line, over both options. */
@@ -39,19 +40,38 @@ export function scriptOf({ ex = [], exec = [] }: ScriptOptions): ScriptLine[] | 
   const given = ex.length > exec.length ? ex : exec;
   if (given.length === 0) return undefined;
   return given.flatMap((one) => {
-    if ('ex' in one)
-      return one.ex.trim() === '' ? [] : [{ place: `--ex ${JSON.stringify(one.ex)}`, text: one.ex.trim() }];
+    if ('ex' in one) {
+      const text = one.ex.trim();
+      if (text === '') throw new UsageError('--ex: the command is empty');
+      return [{ place: `--ex ${JSON.stringify(text)}`, text }];
+    }
     return scriptLines(readScript(one.exec), one.exec === '-' ? 'standard input' : one.exec);
   });
 }
 
 function readScript(file: string): string {
   try {
-    const bytes = readFileSync(file === '-' ? 0 : file);
-    if (bytes.length > MAX_BYTES) throw new Error(`${bytes.length} bytes are no script`);
-    return bytes.toString('utf8');
+    const fd = file === '-' ? 0 : openSync(file, 'r');
+    try {
+      return readAll(fd).toString('utf8');
+    } finally {
+      if (fd !== 0) closeSync(fd);
+    }
   } catch (error) {
     throw new UsageError(`--exec ${file}: ${fileCause(error)}`);
+  }
+}
+
+/** A device or a pipe may have no end. @throws Error for more than a script has */
+function readAll(fd: number): Buffer {
+  const pieces: Buffer[] = [];
+  for (let total = 0; ; ) {
+    const piece = Buffer.alloc(65_536);
+    const read = readSync(fd, piece);
+    if (read === 0) return Buffer.concat(pieces);
+    total += read;
+    if (total > MAX_BYTES) throw new Error(`more than ${MAX_BYTES} bytes are no script`);
+    pieces.push(piece.subarray(0, read));
   }
 }
 
@@ -63,7 +83,9 @@ export async function runCommands(
 ): Promise<ScriptFailure | undefined> {
   const session = openSession(target, { waits: true });
   try {
-    return await runScript(session, lines, { json, write: (text) => void process.stdout.write(text) });
+    // names and messages of a guest must not drive the terminal that shows them
+    const shown = (text: string): string => (json && !process.stdout.isTTY ? text : printableLines(text));
+    return await runScript(session, lines, { json, write: (text) => void process.stdout.write(shown(text)) });
   } finally {
     session.close();
   }

@@ -1,6 +1,7 @@
 /** The lines that are typed at the foot of the screen: a command, a filter, text to find. */
+import { candidates, completed } from '../commands/candidates.js';
 import type { SymbolTable } from '../disasm/index.js';
-import { completions } from './commands.js';
+import { type AnyCommand, completions, findCommand } from './commands.js';
 import { Prompt } from './prompt.js';
 
 /** What the lines do. */
@@ -10,6 +11,15 @@ export interface PromptActions {
   filter(text: string): void;
   find(text: string): void;
   symbols(): SymbolTable;
+}
+
+/** The command of a line that is being typed; undefined while there is none. */
+function commandOf(text: string): AnyCommand | undefined {
+  try {
+    return findCommand(text).command;
+  } catch {
+    return undefined;
+  }
 }
 
 export class Prompts {
@@ -50,19 +60,17 @@ export class Prompts {
     }
   }
 
-  /** Tab: the command's name, else the symbol that the last word begins. */
+  /** Tab: the command's name, else what its argument may be: a word of the command, a name, a symbol. */
   private complete(line: Prompt): void {
     if (!line.text.includes(' ')) {
       const first = completions(line.text)[0];
       if (first) line.open(`${first.name} `);
       return;
     }
-    const word = /[\w.$@]+$/.exec(line.text)?.[0];
-    if (!word) return;
-    const symbol = this.actions
-      .symbols()
-      .find(word, 50)
-      .find((entry) => entry.name.startsWith(word));
-    if (symbol) line.open(line.text.slice(0, -word.length) + symbol.name);
+    const command = commandOf(line.text);
+    if (!command) return;
+    const word = /[\w.$@-]*$/.exec(line.text)?.[0] ?? '';
+    const whole = completed(candidates(command, word, this.actions.symbols()), word);
+    if (whole !== undefined) line.open(line.text.slice(0, line.text.length - word.length) + whole);
   }
 }

@@ -74,6 +74,10 @@ describe('run', () => {
     expect(status).toBe(0);
     expect(stdout).toMatch(/^ENDED: guest powered off at /);
     expect(JSON.parse(readFileSync(stats, 'utf8')).exits.CPUID).toBeGreaterThan(0);
+    expect((await vmscope([...ZOO, '--exec', '/dev/zero'])).stderr).toMatch(
+      /^vmscope: --exec \/dev\/zero: more than \d+ bytes are no script\n$/,
+    );
+    expect((await vmscope([...ZOO, '--ex', ''])).stderr).toBe('vmscope: --ex: the command is empty\n');
     const bad = await vmscope([...ZOO, '--stats', 'yaml']);
     expect([bad.status, bad.stderr]).toEqual([2, 'vmscope: --stats yaml: it is json, or json:FILE\n']);
   });

@@ -1,10 +1,12 @@
 /** One table of commands behind every door. */
 import { describe, expect, it } from 'vitest';
+import { candidates, completed } from '../../src/commands/candidates.js';
 import { toJson } from '../../src/commands/json.js';
 import { lineEffect, monitorLine } from '../../src/commands/monitor-door.js';
 import { runScript, scriptLines } from '../../src/commands/script.js';
 import { openSession } from '../../src/commands/session.js';
 import { COMMANDS, OWN_COMMANDS } from '../../src/commands/table.js';
+import { SymbolTable } from '../../src/disasm/index.js';
 import { MONITOR_ROWS } from '../../src/engine/debug/monitor-rows.js';
 import { COMMANDS as DASHBOARD } from '../../src/tui/commands.js';
 import { FakeDebugger } from '../tui/fake-debugger.js';
@@ -58,6 +60,27 @@ describe('the table', () => {
     for (const line of ['cont', 'next-exit', 'break main', 'goto 5']) expect(lineEffect(line), line).toBe('runs');
     for (const line of ['set rax 1', 'o /b 0x80 1', 'unheard of', 'i/b 0x60'])
       expect(lineEffect(line), line).toBe('changes');
+  });
+});
+
+describe('completion', () => {
+  const symbols = new SymbolTable([{ name: 'expire', address: 1n, size: 1n }]);
+
+  it('gives words of the command, names of its kinds, and symbols', () => {
+    expect(candidates({ kinds: ['exit-reason', 'address'] }, 'ex', symbols)).toEqual([
+      'EXCEPTION_NMI',
+      'EXTERNAL_INTERRUPT',
+      'expire',
+    ]);
+    expect(candidates({ words: ['intel', 'att'] }, '', symbols)).toEqual(['intel', 'att']);
+    expect(candidates({ kinds: ['vmcs-field'] }, 'guest_rip', symbols)).toEqual(['GUEST_RIP']);
+    expect(candidates({ kinds: ['file'] }, 'ex', symbols)).toEqual([]);
+  });
+
+  it('types what all of them have in common, else the first', () => {
+    expect(completed(['EPT_VIOLATION', 'EPT_MISCONFIG'], 'ep')).toBe('EPT_');
+    expect(completed(['rsp', 'rsi'], 'rs')).toBe('rsp');
+    expect(completed([], 'x')).toBeUndefined();
   });
 });
 

@@ -333,6 +333,10 @@ describe('command line', () => {
     await press(tui, ':go\t', /^:goto *$/m);
     await press(tui, 'uar\t', /^:goto uart_putc/m);
     await press(tui, '\r', /<uart_putc>/);
+    await press(tui, ':break vmexit ept_v\t', /^:break vmexit EPT_VIOLATION *$/m);
+    await press(tui, ' if gpa\x15', /^: *$/m);
+    await press(tui, 'view ex\t\r', /\[Exits\]/);
+    await press(tui, ':view debug\r:goto uart_putc\r', /<uart_putc>/);
     await press(tui, ':\x1b[A', /^:goto uart_putc/m);
     await press(tui, '\x15', /^: *$/m);
     await press(tui, '\x1b[200~print 1\n+1\x1b[201~', /^:print 1 \+1/m);

@@ -1,0 +1,40 @@
+/** What may stand where a command's argument is being typed. */
+import type { SymbolTable } from '../disasm/index.js';
+import { REGISTER_NAMES } from '../engine/registers-view.js';
+import { EXIT_REASONS } from '../spec/vmx/exit-reasons.js';
+import { VMCS_FIELDS } from '../spec/vmx/vmcs-fields.js';
+import type { ArgumentKind } from './command.js';
+
+/** Symbols that are looked through. */
+const MAX_SYMBOLS = 50;
+
+/** The names of a kind that are always the same. */
+const NAMES: Partial<Record<ArgumentKind, readonly string[]>> = {
+  'exit-reason': EXIT_REASONS.map(({ name }) => name),
+  register: REGISTER_NAMES,
+  'vmcs-field': VMCS_FIELDS.map(({ name }) => name),
+};
+
+interface Argued {
+  readonly words?: readonly string[];
+  readonly kinds?: readonly ArgumentKind[];
+}
+
+/** Words and names that begin with what is typed, whatever its case; the command's own words first, symbols last. */
+export function candidates({ words = [], kinds = [] }: Argued, typed: string, symbols: SymbolTable): string[] {
+  const beginning = typed.toLowerCase();
+  const fixed = [...words, ...kinds.flatMap((kind) => NAMES[kind] ?? [])];
+  const found = fixed.filter((name) => name.toLowerCase().startsWith(beginning));
+  if (!kinds.includes('address') || typed === '') return found;
+  const named = symbols.find(typed, MAX_SYMBOLS).filter(({ name }) => name.startsWith(typed));
+  return [...found, ...named.map(({ name }) => name)];
+}
+
+/** What all of them begin with, as far as that is more than what is typed; else the first. */
+export function completed(found: readonly string[], typed: string): string | undefined {
+  const [first] = found;
+  if (first === undefined) return undefined;
+  let end = first.length;
+  for (const name of found) while (!name.toLowerCase().startsWith(first.slice(0, end).toLowerCase())) end--;
+  return end > typed.length ? first.slice(0, end) : first;
+}
