@@ -65,7 +65,7 @@ async function qmp(folder: string): Promise<ChildProcess[]> {
         held = lines.pop()!;
         for (const line of lines) {
           const { execute, id } = JSON.parse(line) as { execute: string; id: number };
-          socket.write(`${JSON.stringify({ return: answerOf(execute, n), id })}\r\n`);
+          socket.write(`${JSON.stringify({ return: answerOf(execute, n, machines[n]?.pid), id })}\r\n`);
         }
       });
     });
@@ -87,9 +87,10 @@ async function qmp(folder: string): Promise<ChildProcess[]> {
   return machines;
 }
 
-function answerOf(command: string, n: number): unknown {
+/** @param pid of the guest's process, whose first thread is its vCPU */
+function answerOf(command: string, n: number, pid: number | undefined): unknown {
   if (command === 'query-status') return { running: true, singlestep: false, status: 'running' };
-  if (command === 'query-cpus-fast') return [{ 'cpu-index': 0, 'thread-id': process.pid, target: 'x86_64' }];
+  if (command === 'query-cpus-fast') return [{ 'cpu-index': 0, 'thread-id': pid, target: 'x86_64' }];
   if (command === 'query-blockstats')
     return [{ device: 'ide0-hd0', stats: { rd_bytes: elapsedMs(), rd_operations: n, wr_bytes: 0, wr_operations: 0 } }];
   if (command === 'query-stats')

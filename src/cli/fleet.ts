@@ -125,7 +125,8 @@ export class OwnSource implements FleetSource {
     const disks = await this.#disks(connection);
     this.#infos.set(connection, info);
     if (!plausible(info, state, counts)) throw new Error('answers nonsense');
-    const process = processLook(hello.pid);
+    const looked = processLook(hello.pid);
+    const process = looked && own(looked);
     return {
       key: name,
       name,
@@ -164,6 +165,11 @@ function diskLook({ device, stats }: ReturnType<typeof blockTraffic>[number]): D
     writeBytes: stats.wr_bytes,
     flushRequests: stats.flush_operations,
   };
+}
+
+/** What is told of the process, without what is about its start and state. */
+function own({ startedMs: _started, stopped: _stopped, ...process }: NonNullable<ReturnType<typeof processLook>>) {
+  return process;
 }
 
 function stateOf(state: RunState): GuestState {

@@ -33,6 +33,8 @@ interface Watched {
 
 export class JoinedFleet implements Fleet {
   readonly #watched: Watched[];
+  /** Samples under the keys of all sources together, by those of their source. */
+  readonly #keyed = new WeakMap<GuestSample, GuestSample>();
   #members = new Map<string, Member[]>();
   /** Guests of this host that were seen last. */
   #local: WatchedGuest[] = [];
@@ -72,19 +74,22 @@ export class JoinedFleet implements Fleet {
       const { source } = this.#watched[n]!;
       for (const guest of look.guests) {
         const member = { source, key: guest.key };
-        const twin = identities(guest)
-          .map((id) => byIdentity.get(id))
-          .find((at) => at !== undefined);
+        const ids = identities(guest);
+        const known = ids.find((id) => byIdentity.has(id));
+        const twin = known === undefined ? undefined : byIdentity.get(known);
         if (twin !== undefined) {
           guests[twin] = joined(guests[twin]!, guest);
           members.get(guests[twin]!.key)!.push(member);
         } else if (this.helpers.includes(source)) continue;
         else {
-          guests.push({ ...guest, key: `${source.name} ${guest.key}` });
-          members.set(guests.at(-1)!.key, [member]);
+          // One that was not looked at again is the same object as before.
+          let keyed = this.#keyed.get(guest);
+          if (!keyed) this.#keyed.set(guest, (keyed = { ...guest, key: `${source.name} ${guest.key}` }));
+          guests.push(keyed);
+          members.set(keyed.key, [member]);
         }
         const at = twin ?? guests.length - 1;
-        for (const id of identities(guest)) byIdentity.set(id, at);
+        for (const id of ids) byIdentity.set(id, at);
         if (guest.memory.availableBytes !== undefined && !guest.memory.readFromGuest) told.add(guests[at]!.key);
       }
     });

@@ -65,24 +65,33 @@ export function bootMs(): number {
 }
 let booted: number | undefined;
 
-/** What /proc tells of a process; undefined when it has gone. */
-export function processLook(pid: number): (ProcessLook & { startedMs: number }) | undefined {
+/** Fields of /proc/PID/io. */
+const IO_READ = /^read_bytes: (\d+)$/m;
+const IO_WRITTEN = /^write_bytes: (\d+)$/m;
+
+/** What /proc tells of a process; undefined when it has gone, or another one has its number. @param started in ticks */
+export function processLook(
+  pid: number,
+  started?: string,
+): (ProcessLook & { startedMs: number; stopped: boolean }) | undefined {
   const fields = statFields(pid);
-  if (!fields) return undefined;
+  if (!fields || (started !== undefined && (fields[19] !== started || fields[0] === 'Z' || fields[0] === 'X')))
+    return undefined;
   const io = readProc(`/proc/${pid}/io`);
-  const of = (name: string): number | undefined => {
-    const value = new RegExp(`^${name}: (\\d+)$`, 'm').exec(io ?? '')?.[1];
+  const of = (field: RegExp): number | undefined => {
+    const value = io === undefined ? undefined : field.exec(io)?.[1];
     return value === undefined ? undefined : Number(value);
   };
   return {
+    stopped: fields[0] === 'T',
     pid,
     cpuNs: (BigInt(fields[11]!) + BigInt(fields[12]!)) * TICK_NS,
     residentBytes: Number(fields[21]) * PAGE_BYTES,
     minorFaults: Number(fields[7]),
     majorFaults: Number(fields[9]),
     threads: Number(fields[17]),
-    readBytes: of('read_bytes'),
-    writeBytes: of('write_bytes'),
+    readBytes: of(IO_READ),
+    writeBytes: of(IO_WRITTEN),
     startedMs: bootMs() + Number(fields[19]) * 10,
   };
 }

@@ -108,10 +108,15 @@ export class ProcessFinder {
     return found;
   }
 
+  /** What is known of a process is over: it has ended. */
+  forget(pid: number): void {
+    this.#known.delete(pid);
+  }
+
   #look(pid: number, now: number, deep: boolean): Known | undefined {
     const known = this.#known.get(pid);
-    if (known && !known.vm && !deep && ++known.looks > YOUNG_LOOKS) return known;
-    // A guest's file is read at each look anyway.
+    // A guest is known by its number until somebody finds that it has gone.
+    if (known && !deep && (known.vm || ++known.looks > YOUNG_LOOKS)) return known;
     const stat = fields(pid, known?.vm ? readProc : text);
     if (!stat) {
       this.#known.delete(pid);

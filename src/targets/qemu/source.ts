@@ -213,12 +213,14 @@ export class ProcessSource implements FleetSource {
   }
 
   #sample(vm: VmProcess, used: Pick<GuestSample, 'memory' | 'missing'> | undefined): GuestSample | undefined {
-    const look = processLook(vm.pid);
-    if (!look) return undefined;
-    const { startedMs, ...process } = look;
+    const look = processLook(vm.pid, vm.startTicks);
+    if (!look) {
+      this.#finder.forget(vm.pid);
+      return undefined;
+    }
+    const { startedMs, stopped, ...process } = look;
     const key = keyOf(vm);
     const told = this.#told.get(key);
-    const stopped = statFields(vm.pid)?.[0] === 'T';
     const why =
       vm.qmp === undefined ? 'no QMP socket: start QEMU with -qmp unix:PATH,server=on,wait=off' : told?.failure;
     return {

@@ -89,6 +89,7 @@ export function guestRows(
   return now.map((sample) => {
     const old = olds.get(sample.key);
     const same = old !== undefined && old.process?.pid === sample.process?.pid && old.id === sample.id;
+    if (sample === old && rows.has(sample.key)) return rows.get(sample.key)!;
     if (same && sample.ms === old.ms) return { ...(rows.get(sample.key) ?? firstRow(sample, host)), sample };
     return same && sample.ms > old.ms ? nextRow(old, sample, host) : firstRow(sample, host);
   });
