@@ -13,6 +13,7 @@ import { RspClient } from '../../src/rsp/client.js';
 import { encodePacket } from '../../src/rsp/packet.js';
 import { parseEventFormat } from '../../src/targets/kvm-host/event-format.js';
 import { ExitEvents } from '../../src/targets/kvm-host/events.js';
+import { ExitTimes } from '../../src/targets/kvm-host/exit-times.js';
 import { readPerfRecords } from '../../src/targets/kvm-host/perf-records.js';
 import { PAGE_HEADER, readPage } from '../../src/targets/kvm-host/ring-page.js';
 import { LibvirtConnection } from '../../src/targets/libvirt/connection.js';
@@ -20,7 +21,17 @@ import { domainCounters } from '../../src/targets/libvirt/domain-stats.js';
 import { PROCEDURE, REMOTE_PROGRAM, readDomainStats } from '../../src/targets/libvirt/protocol.js';
 import { XdrWriter } from '../../src/targets/libvirt/xdr.js';
 import { QmpClient } from '../../src/targets/qemu/qmp.js';
-import { entryRecord, exitRecord, KERNELS, perfLost, perfSample, ringPage } from './kvm-host/formats.js';
+import {
+  accessRecord,
+  entryRecord,
+  exitRecord,
+  KERNELS,
+  MMIO,
+  PIO,
+  perfLost,
+  perfSample,
+  ringPage,
+} from './kvm-host/formats.js';
 
 const TOTAL = Number(process.env.VMSCOPE_PEERS_TOTAL ?? 1000);
 const SEED = Number(process.env.VMSCOPE_PEERS_SEED ?? 1);
@@ -248,14 +259,19 @@ describe(`${TOTAL} hostile answers`, () => {
     () => {
       const chance = new Chance(SEED + 4);
       let seen = 0;
+      const times = new ExitTimes();
       const made = KERNELS.map((kernel) => {
         const story = Array.from({ length: 20 }, (_, n) => ({
           ns: BigInt(n) * 1_000_003n,
-          record: n % 2 ? entryRecord(kernel, 7, 0) : exitRecord(kernel, 7, 0, n),
+          record: [
+            () => exitRecord(kernel, 7, 0, n),
+            () => accessRecord(n % 2 ? PIO : MMIO, 7, n % 4, n * 0x1001),
+            () => entryRecord(kernel, 7, 0),
+          ][n % 3]!(),
         }));
         return {
-          events: ExitEvents.from([parseEventFormat(kernel.exit), parseEventFormat(kernel.entry)]),
-          formats: [kernel.exit, kernel.entry],
+          events: ExitEvents.from([kernel.exit, kernel.entry, PIO, MMIO].map(parseEventFormat)),
+          formats: [kernel.exit, kernel.entry, PIO, MMIO],
           page: ringPage(story, 'some'),
           records: Buffer.concat([...story.map((one) => perfSample(7, one)), perfLost(3)]),
         };
@@ -266,6 +282,7 @@ describe(`${TOTAL} hostile answers`, () => {
         const take = (tid: number, ns: bigint, record: DataView, at: number, length: number) => {
           const event = events.decode(tid, ns, record, at, length);
           if (event) expect(typeof event.reason).toBe('string');
+          if (event) times.take(event);
           found++;
         };
         const lost = readPage(chance.damaged(page), PAGE_HEADER, (ns, record, at, length) =>
@@ -278,12 +295,15 @@ describe(`${TOTAL} hostile answers`, () => {
         seen += found;
         if (n % 10) continue;
         try {
-          parseEventFormat(chance.damaged(Buffer.from(formats[n % 2]!)).toString('latin1'));
+          parseEventFormat(chance.damaged(Buffer.from(formats[(n / 10) % 4]!)).toString('latin1'));
         } catch (error) {
           expect((error as Error).message).toMatch(/format of an event/);
         }
       }
       expect(seen).toBeGreaterThan(TOTAL);
+      const rows = times.rows(0);
+      expect(rows.length).toBeLessThanOrEqual(1024);
+      for (const { timed, count, totalNs } of rows) expect(timed <= count && totalNs >= 0).toBe(true);
     },
     LIMIT_MS,
   );

@@ -335,6 +335,8 @@ describe('vmscope top', () => {
     top.send('\r');
     await top.until(/kernel .*STOPPED/, 20_000);
     guests[1]!.send('q');
+    await guests[1]!.until(/End it and quit/, 20_000);
+    guests[1]!.send('y');
     expect(await guests[1]!.exit).toBe(0);
     await top.until(/kernel: the guest has gone/, 20_000);
     await top.until(/no guest matches kern/, 20_000);

@@ -13,6 +13,7 @@ import type {
 } from '../../engine/fleet.js';
 import { processLook, schedule, statFields } from '../host.js';
 import { hostCounters } from '../kvm-host/counters.js';
+import { vcpuThreads } from '../kvm-host/exit-watch.js';
 import { addExits, kvmExits } from '../libvirt/domain-stats.js';
 import { LookTurns } from '../look-turns.js';
 import { GuestMemoryUse } from './guest-memory-use.js';
@@ -60,14 +61,20 @@ interface Told {
   /** Its exits are KVM's own counters, read by the host. */
   counted: boolean;
   countAgainMs: number;
+  /** Threads that are vCPUs by their names, where no monitor tells them. */
+  threads: { tid: number; vcpu: number }[];
+  threadsAgainMs: number;
 }
 
 const newTold = (): Told => ({
   ...{ part: {}, againMs: 0, asking: false, noBalloon: 0, noJobs: 0, counted: false, countAgainMs: 0 },
+  ...{ threads: [], threadsAgainMs: 0 },
 });
 
 /** Counters that a user may not read are tried again after this. */
 const COUNT_AGAIN_MS = 30_000;
+/** vCPUs come and go as seldom. */
+const THREADS_AGAIN_MS = 10_000;
 /** A balloon that is not there is hardly ever plugged later. */
 const BALLOON_LOOKS = 16;
 const JOB_LOOKS = 3;
@@ -108,6 +115,7 @@ export class ProcessSource implements FleetSource {
       while (next < due.length) {
         const vm = due[next++]!;
         if (vm.qmp !== undefined) await this.#ask(vm, now);
+        else this.#vcpus(vm, now);
         if (vm.accelerator !== 'tcg') this.#count(vm, now);
         const sample = this.#sample(vm, wants?.usedMemory?.has(vm.pid) ? this.#used(vm, now) : undefined);
         if (sample) this.#last.set(sample.key, sample);
@@ -172,6 +180,22 @@ export class ProcessSource implements FleetSource {
       told.againMs = now + AGAIN_MS;
     }
     told.asking = false;
+  }
+
+  /** vCPUs of a guest without a monitor, by the names of their threads: libvirt's have them, others with debug-threads. */
+  #vcpus(vm: VmProcess, now: number): void {
+    const key = keyOf(vm);
+    let told = this.#told.get(key);
+    if (!told) this.#told.set(key, (told = newTold()));
+    if (now >= told.threadsAgainMs) {
+      told.threadsAgainMs = now + THREADS_AGAIN_MS;
+      told.threads = vcpuThreads(vm.pid).flatMap(({ tid, vcpu }) => (vcpu === undefined ? [] : [{ tid, vcpu }]));
+    }
+    if (told.threads.length === 0) return;
+    const vcpu = told.threads
+      .map((thread) => threadLook(vm.pid, thread.vcpu, thread.tid))
+      .sort((a, b) => a.number - b.number);
+    told.part = { ...told.part, vcpu, vcpus: vcpu.length };
   }
 
   /** KVM's own counters of a guest whose monitor does not tell them. */
@@ -249,7 +273,8 @@ export class ProcessSource implements FleetSource {
       missing: {
         nics: 'QEMU does not count its network',
         ...used?.missing,
-        ...(why ? { disks: why, exits: why, 'run queue': why, ...told?.part.missing } : told?.part.missing),
+        ...(why ? { disks: why, exits: why, ...(told?.part.vcpu ? {} : { 'run queue': why }) } : {}),
+        ...told?.part.missing,
         ...(told?.part.exits ? { exits: undefined } : {}),
       },
     };
@@ -257,6 +282,14 @@ export class ProcessSource implements FleetSource {
 }
 
 const keyOf = ({ pid, startTicks }: VmProcess): string => `pid ${pid} ${startTicks}`;
+
+/** What the host knows of a vCPU by its thread. */
+function threadLook(pid: number, vcpu: number, thread: number | undefined): VcpuLook {
+  if (thread === undefined) return { number: vcpu };
+  const stat = statFields(pid, thread);
+  const timeNs = stat && (BigInt(stat[11]!) + BigInt(stat[12]!)) * TICK_NS;
+  return { number: vcpu, timeNs, waitNs: schedule(pid, thread)?.waitNs };
+}
 
 /** The questions of one look, over a connection that is closed at once. */
 async function monitorLook(vm: VmProcess, asks: { balloon: boolean; jobs: boolean }): Promise<Partial<GuestSample>> {
@@ -276,11 +309,7 @@ async function monitorLook(vm: VmProcess, asks: { balloon: boolean; jobs: boolea
     const [state, stateText] = STATES[String(object(status).status)] ?? ['unknown'];
     const exits = list(stats).map(vcpuStats);
     const vcpu = list(cpus).map((cpu, n): VcpuLook => {
-      const thread = number(cpu['thread-id']);
-      const times = thread === undefined ? undefined : schedule(vm.pid, thread);
-      const stat = thread === undefined ? undefined : statFields(vm.pid, thread);
-      const timeNs = stat && (BigInt(stat[11]!) + BigInt(stat[12]!)) * TICK_NS;
-      return { number: number(cpu['cpu-index']) ?? n, timeNs, waitNs: times?.waitNs, ...exits[n] };
+      return { ...threadLook(vm.pid, number(cpu['cpu-index']) ?? n, number(cpu['thread-id'])), ...exits[n] };
     });
     const disks = list(blocks).flatMap((block) => {
       const figures = object(block.stats);

@@ -130,6 +130,43 @@ export function entryRecord(kernel: Kernel, tid: number, vcpu: number): Buffer {
   return record;
 }
 
+/** kvm_pio and kvm_mmio of 4.19 to 6.18: the same in all of them. */
+const ACCESS = `	field:unsigned short common_type;	offset:0;	size:2;	signed:0;
+	field:int common_pid;	offset:4;	size:4;	signed:1;
+`;
+export const PIO = `name: kvm_pio
+ID: 90
+format:
+${ACCESS}	field:unsigned int rw;	offset:8;	size:4;	signed:0;
+	field:unsigned int port;	offset:12;	size:4;	signed:0;
+	field:unsigned int size;	offset:16;	size:4;	signed:0;
+	field:unsigned int count;	offset:20;	size:4;	signed:0;
+	field:unsigned int val;	offset:24;	size:4;	signed:0;
+
+print fmt: "pio_%s"
+`;
+export const MMIO = `name: kvm_mmio
+ID: 91
+format:
+${ACCESS}	field:u32 type;	offset:8;	size:4;	signed:0;
+	field:u32 len;	offset:12;	size:4;	signed:0;
+	field:u64 gpa;	offset:16;	size:8;	signed:0;
+	field:u64 val;	offset:24;	size:8;	signed:0;
+
+print fmt: "mmio"
+`;
+
+/** @param way direction of a port, type of MMIO. @param address of the port or guest-physical */
+export function accessRecord(format: string, tid: number, way: number, address: number): Buffer {
+  const isPort = format === PIO;
+  const record = Buffer.alloc(isPort ? 28 : 32);
+  record.writeUInt16LE(idOf(format), 0);
+  record.writeInt32LE(tid, 4);
+  record.writeUInt32LE(way, 8);
+  record.writeUInt32LE(address, isPort ? 12 : 16);
+  return record;
+}
+
 export interface Timed {
   ns: bigint;
   record: Buffer;

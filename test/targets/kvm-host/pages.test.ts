@@ -7,10 +7,13 @@ import { readPerfRecords } from '../../../src/targets/kvm-host/perf-records.js';
 import { findTracing } from '../../../src/targets/kvm-host/place.js';
 import { PAGE_HEADER, parsePageHeader, readPage } from '../../../src/targets/kvm-host/ring-page.js';
 import {
+  accessRecord,
   entryRecord,
   exitRecord,
   KERNELS,
   type Kernel,
+  MMIO,
+  PIO,
   perfLost,
   perfSample,
   ringPage,
@@ -159,43 +162,10 @@ describe('times', () => {
   });
 });
 
-/** kvm_pio and kvm_mmio of 4.19 to 6.18: the same in all of them. */
-const ACCESS = `	field:unsigned short common_type;	offset:0;	size:2;	signed:0;
-	field:int common_pid;	offset:4;	size:4;	signed:1;
-`;
-const PIO = `name: kvm_pio
-ID: 90
-format:
-${ACCESS}	field:unsigned int rw;	offset:8;	size:4;	signed:0;
-	field:unsigned int port;	offset:12;	size:4;	signed:0;
-	field:unsigned int size;	offset:16;	size:4;	signed:0;
-	field:unsigned int count;	offset:20;	size:4;	signed:0;
-	field:unsigned int val;	offset:24;	size:4;	signed:0;
-
-print fmt: "pio_%s"
-`;
-const MMIO = `name: kvm_mmio
-ID: 91
-format:
-${ACCESS}	field:u32 type;	offset:8;	size:4;	signed:0;
-	field:u32 len;	offset:12;	size:4;	signed:0;
-	field:u64 gpa;	offset:16;	size:8;	signed:0;
-	field:u64 val;	offset:24;	size:8;	signed:0;
-
-print fmt: "mmio"
-`;
-
 describe.each(KERNELS)('ports and MMIO of Linux $release', (kernel) => {
   const decoder = ExitEvents.from([kernel.exit, kernel.entry, PIO, MMIO].map(parseEventFormat));
-  const record = (id: number, bytes: number, ...words: [number, number][]): Buffer => {
-    const made = Buffer.alloc(bytes);
-    made.writeUInt16LE(id, 0);
-    made.writeInt32LE(TID, 4);
-    for (const [at, value] of words) made.writeUInt32LE(value, at);
-    return made;
-  };
-  const pio = (rw: number, port: number): Buffer => record(90, 28, [8, rw], [12, port]);
-  const mmio = (type: number, gpa: number): Buffer => record(91, 32, [8, type], [16, gpa]);
+  const pio = (rw: number, port: number): Buffer => accessRecord(PIO, TID, rw, port);
+  const mmio = (type: number, gpa: number): Buffer => accessRecord(MMIO, TID, type, gpa);
   const exit = exitRecord(kernel, TID, 1, 30);
   const entry = entryRecord(kernel, TID, 1);
 
