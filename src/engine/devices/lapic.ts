@@ -170,6 +170,11 @@ export class Lapic implements Device<LapicState> {
     return this.x2apic ? this.id : this.s.xapicId;
   }
 
+  /** The guest may have ended an interrupt without an exit. */
+  seeEndOfInterrupt(): void {
+    if (this.enabled) this.eoi.sync();
+  }
+
   /** Vector that the processor would get now, or undefined. The software-disabled APIC gives none. */
   pending(): number | undefined {
     if (!this.enabled) return undefined;

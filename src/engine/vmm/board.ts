@@ -15,6 +15,8 @@ export interface Board {
   /** What a load would answer, without its effects; undefined where no device answers or it cannot tell. */
   mmioPeek(vcpu: number, gpa: number, bytes: number): bigint | undefined;
   interruptPending(vcpu: number): boolean;
+  /** Takes over what a guest that ends interrupts without an exit has done by now; that may wake the vCPU. */
+  seeEndOfInterrupt?(vcpu: number): void;
   /** Vector of the highest-priority interrupt, which becomes in service. */
   acknowledgeInterrupt(vcpu: number): number;
   /** An x87 error of a processor whose CR0.NE is clear: false asks for IRQ 13, true where the handler has it ignored. */

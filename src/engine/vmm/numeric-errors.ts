@@ -36,6 +36,7 @@ export function numericError(vcpu: Vcpu, vm: Vm): Outcome | undefined {
   if (vm.board.numericError()) host.u16[vcpu.at(X87_FSW) >>> 1] &= ~FSW_PENDING;
   else {
     vcpu.halted = true;
+    vcpu.justHalted = true;
     // the instruction after STI has begun: what is to end its wait may come
     vmcs.set('GUEST_INTERRUPTIBILITY_INFO', vmcs.interruptibility & ~BLOCKED_BY_STI_OR_MOV_SS);
   }

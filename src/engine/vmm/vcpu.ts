@@ -41,6 +41,7 @@ export const VCPU_STATE = record({
   pendingExit: flag,
   fruitless: record({ icount: count, exits: count }),
   halted: flag,
+  justHalted: flag,
   waitsForSipi: flag,
   woken: flag,
   pendingInit: flag,
@@ -73,6 +74,8 @@ export class Vcpu {
   fruitless = { icount: 0, exits: 0 };
   /** Waiting in HLT for an interrupt, or after INIT for a start-up IPI. */
   halted = false;
+  /** The exit that halted it is handled, and it has not looked yet whether something wakes it. */
+  justHalted = false;
   /** After INIT: only a start-up IPI makes it run. */
   waitsForSipi = false;
   /** Something happened since it halted that it has to look at. */
@@ -240,6 +243,7 @@ export class Vcpu {
     this.entered = false;
     this.fruitless = { icount: 0, exits: 0 };
     this.halted = false;
+    this.justHalted = false;
     this.unhalted = false;
     this.waitsForSipi = false;
     this.woken = false;
@@ -256,11 +260,11 @@ export class Vcpu {
   /** @see VCPU_STATE. No debugger's step is under way, and the guest is left. */
   save(): VcpuState {
     const { launched, pendingExit, fruitless, halted, waitsForSipi, woken, pendingInit, pendingSipi } = this;
-    const { armedFor, steppedOver, unhalted, nmiPending, provoked } = this;
+    const { justHalted, armedFor, steppedOver, unhalted, nmiPending, provoked } = this;
     const storedMsrs = [...this.storedMsrs].sort(([a], [b]) => a - b);
     return {
       ...{ launched, pendingExit, fruitless, halted, waitsForSipi, woken, pendingInit, pendingSipi },
-      ...{ armedFor, steppedOver, unhalted, nmiPending, provoked, storedMsrs },
+      ...{ justHalted, armedFor, steppedOver, unhalted, nmiPending, provoked, storedMsrs },
     };
   }
 
@@ -284,6 +288,6 @@ export class Vcpu {
 
   /** It would run if it had its turn now, or must look whether it can. */
   get runnable(): boolean {
-    return !this.halted || this.woken;
+    return !this.halted || this.woken || this.justHalted;
   }
 }

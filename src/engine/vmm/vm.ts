@@ -420,7 +420,7 @@ export class Vm implements Hypervisor<Vcpu> {
       exits: count,
       end: optional(GUEST_END),
     });
-    return { kind: 'vtx', version: 2, shape };
+    return { kind: 'vtx', version: 3, shape };
   }
 
   /**
@@ -625,8 +625,11 @@ export class Vm implements Hypervisor<Vcpu> {
   #prepareEntry(vcpu: Vcpu): boolean {
     const { board } = this;
     const completing = this.host.get32(vcpu.at(LATCH_COUNT)) !== 0;
+    // what that wakes is looked at here, wherever a limit has had it seen before
+    board.seeEndOfInterrupt?.(vcpu.index);
     // what woke it waits for the entry after this one
     if (!completing) vcpu.woken = false;
+    vcpu.justHalted = false;
     if (vcpu.pendingInit) {
       vcpu.pendingInit = false;
       initVcpu(vcpu);
@@ -664,6 +667,7 @@ export class Vm implements Hypervisor<Vcpu> {
 
   /** The next VM entry would do more than go on with the guest. */
   #entryDelivers(vcpu: Vcpu): boolean {
+    this.board.seeEndOfInterrupt?.(vcpu.index);
     const { woken, nmiPending, provoked, pendingInit, pendingSipi, index, vmcs } = vcpu;
     if (woken || nmiPending || pendingInit || pendingSipi !== undefined) return true;
     if (provoked.hostEvent !== undefined || (vmcs.entryInfo & EVENT_VALID) !== 0) return true;

@@ -8,6 +8,7 @@ export const hltExit: ExitHandler = (vcpu) => {
   const trapped = (vcpu.vmcs.get('GUEST_PENDING_DBG_EXCEPTIONS') & SINGLE_STEP) !== 0n;
   // a vCPU that was kicked on its way here does not sleep either
   vcpu.halted = !trapped && !vcpu.unhalted;
+  vcpu.justHalted = vcpu.halted;
   vcpu.unhalted = false;
   return 'resume';
 };
