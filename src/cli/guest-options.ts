@@ -48,6 +48,16 @@ export interface GuestWorkerData {
   gdb?: GdbAddress;
   /** Bytes of memory for going back; absent: nothing is kept. */
   history?: number;
+  /** File for a recording of the run. `pack`: with all that the guest begins with in it. */
+  record?: { path: string; pack: boolean };
+  /** The recording that the guest repeats. */
+  replay?: string;
+  /** Where files are now that were called otherwise when the guest was recorded. */
+  sources?: Readonly<Record<string, string>>;
+  /** In a repeated run: the video BIOS that its font came from. */
+  font?: string;
+  /** The debug console's ports exist, also where nobody takes what is written there. */
+  debugPorts?: boolean;
   /** A saved state to go on from. */
   restore?: string;
   /** The guest comes from another process; `wait`: it is not let run when it has come. */

@@ -17,10 +17,12 @@ import { KvmHypervisor } from '../engine/host/kvm-engine/kvm-hypervisor.js';
 import { type Arrival, IncomingError, receiveGuest } from '../engine/host/migration/incoming.js';
 import { type MigrationUri, showUri } from '../engine/host/migration/uri.js';
 import { type PortForward, UserSockets } from '../engine/host/net/user-sockets.js';
+import { Recording } from '../engine/host/recording/recording.js';
 import { serveDebugger } from '../engine/host/rpc.js';
 import { Jit } from '../engine/jit/jit.js';
+import { NO_HOST } from '../engine/net/host-network.js';
 import { StateError } from '../engine/state/schema.js';
-import { InputLog } from '../engine/time/input-keeper.js';
+import { FORGETTING, InputLog } from '../engine/time/input-keeper.js';
 import { Activity } from '../engine/vmm/activity.js';
 import type { Hypervisor } from '../engine/vmm/hypervisor.js';
 import { Machine } from '../engine/vmm/machine.js';
@@ -36,6 +38,7 @@ import { readModules } from './initrd-option.js';
 import { kernelForesight, linuxRelease } from './kernel-foresight.js';
 import { UsageError } from './options.js';
 import { openOutput, writeOutput } from './output-file.js';
+import { describeRun, startRecorder } from './record.js';
 import { sourceReader } from './source-files.js';
 import { TraceFile } from './trace-file.js';
 import { VERSION } from './version.js';
@@ -51,11 +54,17 @@ export function createGuest(
   sockets?: UserSockets,
 ): Guest {
   const { firmware } = data;
-  const image = readInput(data.image);
-  const [initrd, ...modules] = data.initrd === undefined ? [] : readModules(data.initrd);
+  const read = (path: string): Uint8Array => readInput(sourceOf(data, path));
+  const image = read(data.image);
+  const [initrd, ...modules] = data.initrd === undefined ? [] : readModules(data.initrd, read);
+  const recording = data.replay === undefined ? undefined : Recording.open(data.replay);
+  const begun = data.record && describeRun(data, data.record);
+  begun?.warnings.forEach(warn);
   const drives = openDrives(data.drives ?? [], firmware ? 'ide' : 'virtio', data.incoming !== undefined);
   drives.warnings.forEach(warn);
-  const history = historyOf(data, drives.drives);
+  const history = historyOf(data, drives.drives, recording);
+  const recorder = begun && startRecorder(begun, history?.log ?? FORGETTING);
+  const inputs = recording ?? recorder ?? history?.log;
   const vm = createHypervisor(data, firmware ? image.length : 0);
   const machine = new Machine(vm, {
     name: data.name,
@@ -68,19 +77,29 @@ export function createGuest(
     noReboot: data.noReboot,
     ...(data.rebootOnTripleFault ? { rebootOnTripleFault: true } : {}),
     wallSeconds: data.rtcSeconds,
-    ...fontOf(),
+    ...fontOf(data),
     drives: history?.drives ?? drives.drives,
-    ...(history ? { inputs: history.inputs } : {}),
+    ...(inputs ? { inputs } : {}),
     ...(data.cards ? { cards: data.cards } : {}),
-    ...(data.net && sockets
-      ? { network: { mac: Uint8Array.from(data.net.mac), host: sockets, forwards: data.net.forwards.length > 0 } }
+    ...(data.net && (sockets || recording)
+      ? {
+          network: {
+            mac: Uint8Array.from(data.net.mac),
+            host: sockets ?? NO_HOST,
+            forwards: data.net.forwards.length > 0,
+          },
+        }
       : {}),
-    ...(data.debugcon === undefined ? {} : { debugOutput: debugOutput(data.debugcon) }),
+    ...(data.debugcon === undefined
+      ? data.debugPorts
+        ? { debugOutput: () => {} }
+        : {}
+      : { debugOutput: debugOutput(data.debugcon) }),
     ...(firmware
       ? {
           firmware: {
             serialConsole: firmware.serialConsole,
-            ...(firmware.vgaBios === undefined ? {} : { vgaBios: readInput(firmware.vgaBios) }),
+            ...(firmware.vgaBios === undefined ? {} : { vgaBios: read(firmware.vgaBios) }),
           },
         }
       : {}),
@@ -110,6 +129,8 @@ export function createGuest(
   return new Guest(machine, {
     ...(activity ? { activity } : {}),
     ...(history ? { history } : {}),
+    ...(recorder ? { recorder } : {}),
+    ...(recording ? { recording } : {}),
     ...symbolsOf(data, image),
     ...(foreseeKernel && !data.aside ? { foreseeKernel } : {}),
     ...(kernelRelease === undefined ? {} : { kernelRelease }),
@@ -122,8 +143,8 @@ export function createGuest(
 }
 
 /** The font of the video BIOS that is installed, for guests that have none load it. */
-function fontOf(): { font?: Uint8Array } {
-  const path = findVgaBios();
+function fontOf(data: GuestWorkerData): { font?: Uint8Array } {
+  const path = data.replay === undefined ? findVgaBios() : data.font && sourceOf(data, data.font);
   if (path === undefined) return {};
   try {
     const font = romFont(readInput(path));
@@ -133,20 +154,31 @@ function fontOf(): { font?: Uint8Array } {
   }
 }
 
+/** Where a file is that the options name. */
+const sourceOf = ({ sources }: GuestWorkerData, path: string): string =>
+  sources !== undefined && Object.hasOwn(sources, path) ? sources[path] : path;
+
 /** What keeps the run for going back, over these drives; undefined where nothing does. */
 function historyOf(
   { engine, history: budgetBytes, aside }: GuestWorkerData,
   drives: readonly Drive[],
-): (HistoryOptions & { drives: Drive[] }) | undefined {
+  recording: Recording | undefined,
+): (HistoryOptions & { drives: Drive[]; log: InputLog | undefined }) | undefined {
   if (engine === 'kvm' || budgetBytes === undefined || aside) return undefined;
   const disks: RewindableStore[] = [];
   const rewindable = drives.map((drive) => {
     if (drive.store === undefined || drive.store.readOnly) return drive;
-    const store = new RewindableStore(drive.store);
+    const store = new RewindableStore(drive.store, recording !== undefined);
     disks.push(store);
     return { ...drive, store };
   });
-  return { inputs: new InputLog(budgetBytes * INPUTS_SHARE), budgetBytes, disks, drives: rewindable };
+  const common = { budgetBytes, disks, drives: rewindable };
+  if (recording) {
+    const recorded = { last: recording.last, end: recording.recordedEnd?.end };
+    return { ...common, inputs: recording, log: undefined, recorded };
+  }
+  const log = new InputLog(budgetBytes * INPUTS_SHARE);
+  return { ...common, inputs: log, log };
 }
 
 /** Of the history's memory, what inputs may take at most. */
@@ -220,7 +252,7 @@ async function main(): Promise<void> {
   const data = workerData as GuestWorkerData;
   try {
     const warnings: string[] = [];
-    const sockets = data.net ? new UserSockets() : undefined;
+    const sockets = data.net && data.replay === undefined ? new UserSockets() : undefined;
     const guest = createGuest(data, (line) => warnings.push(line), sockets);
     const servers = new GdbServers(
       guest,
@@ -231,10 +263,10 @@ async function main(): Promise<void> {
     if (data.restore !== undefined) {
       if (!guest.snapshots)
         throw new UsageError(`--restore ${data.restore}: engine ${data.engine} cannot go on from a state`);
-      await guest.snapshots.load(data.restore);
+      await guest.snapshots.load(sourceOf(data, data.restore));
     }
     const arrival = data.incoming && (await arrive(guest, data.incoming.uri));
-    for (const forward of data.net?.forwards ?? []) await openForward(sockets, forward, warnings);
+    for (const forward of (sockets && data.net?.forwards) ?? []) await openForward(sockets, forward, warnings);
     const gdb = data.gdb && (await servers.open(data.gdb));
     const published = data.aside ? {} : await publishGuest(guest, data.name, data.image);
     if (published.warning !== undefined) warnings.push(published.warning);

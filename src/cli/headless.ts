@@ -19,6 +19,8 @@ export interface HeadlessOptions {
   timeoutSeconds?: number;
   /** File for a memory dump when the guest crashes. */
   dumpOnCrash?: string;
+  /** The run is over where its history ends: it repeats another one. */
+  endsWithHistory?: boolean;
   /** How the guest is run, where not just let go: until it stops for good. */
   drive?: (target: Debugger) => Promise<unknown>;
   /** Commands that run it; the run is over with them: why they ended early, undefined when they did not. */
@@ -71,7 +73,8 @@ export async function runHeadless(target: Debugger, options: HeadlessOptions): P
     else if (event.type === 'message') tell(event.text);
     else if (event.type === 'progress') progress.update(event);
     else if (event.type === 'stopped') {
-      const end = describeStop(event.stop);
+      const over = options.endsWithHistory && event.stop.kind === 'history' && event.stop.at === 'end';
+      const end = over ? { status: 0 } : describeStop(event.stop);
       // commands look at a guest that has failed, but none outlives a limit
       if (end && options.script && event.stop.kind !== 'limit') {
         failed = end;

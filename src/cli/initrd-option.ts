@@ -18,10 +18,10 @@ export function parseModules(text: string): { file: string; args?: string }[] {
 }
 
 /** @throws UsageError naming the file and the cause */
-export function readModules(text: string): Module[] {
+export function readModules(text: string, read = readInput): Module[] {
   return parseModules(text).map(({ file, args }) => ({
     name: file,
-    bytes: readInput(file),
+    bytes: read(file),
     ...(args === undefined ? {} : { args }),
   }));
 }

@@ -15,6 +15,7 @@ const VERBS: Record<string, () => Promise<(program: Command) => void>> = {
   attach: async () => (await import('./attach.js')).addAttachCommand,
   gdb: async () => (await import('./gdb.js')).addGdbCommand,
   send: async () => (await import('./send.js')).addSendCommand,
+  replay: async () => (await import('./replay.js')).addReplayCommand,
   save: async () => (await import('./save.js')).addSaveCommand,
   profile: async () => (await import('./profile.js')).addProfileCommand,
   trace: async () => (await import('./trace.js')).addTraceCommand,

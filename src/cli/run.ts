@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
-import { totalExits } from '../engine/exit-counts.js';
 import type { KernelIrqchipMode } from '../engine/host/kvm-engine/kernel-irqchip.js';
 import { type MigrationUri, parseUri } from '../engine/host/migration/uri.js';
 import type { JitMode } from '../engine/jit/jit.js';
@@ -10,16 +9,13 @@ import { CPU_MODELS, DEFAULT_CPU_MODEL } from '../engine/vmm/cpu-models.js';
 import type { EngineName } from '../engine/vmm/hypervisor.js';
 import { checkDumpFile } from './crash-dump.js';
 import { cdrom, type DriveArgument, floppy, mediumOf, parseDisk } from './drive-options.js';
-import { ANSWER_MS, elapsed } from './elapsed.js';
 import { chooseEngine } from './engine.js';
 import { resolveImage } from './files.js';
 import { type FirmwarePaths, findFirmware, isFirmwareInstalled } from './firmware.js';
-import { GDB_PORT, type GdbAddress, parseGdbAddress, readGdbAddress, showGdbAddress } from './gdb-address.js';
+import { GDB_PORT, type GdbAddress, parseGdbAddress, readGdbAddress } from './gdb-address.js';
 import type { GuestWorkerData } from './guest-options.js';
-import { type RunningGuest, startGuest } from './guest-process.js';
-import { remove } from './guest-socket.js';
-import { type HeadlessEnd, type HeadlessOptions, runHeadless } from './headless.js';
-import { runInteractive } from './interactive.js';
+import type { HeadlessOptions } from './headless.js';
+import { launch } from './launch.js';
 import { parseNet } from './net-options.js';
 import {
   parseCount,
@@ -34,9 +30,8 @@ import {
   UsageError,
 } from './options.js';
 import { openOutput, streamOf, writeOutput } from './output-file.js';
-import { ProgressLine } from './progress-line.js';
 import { addScriptOptions, runCommands, type ScriptOptions, scriptOf } from './script-options.js';
-import { printable, tell } from './tell.js';
+import { tell } from './tell.js';
 import { BACKGROUND, hasTerminal, isInBackground } from './terminal.js';
 
 export interface RunOptions extends ScriptOptions {
@@ -83,6 +78,8 @@ export interface RunOptions extends ScriptOptions {
   incoming?: string;
   /** False: --no-history. */
   history?: string | boolean;
+  record?: string;
+  pack?: boolean;
 }
 
 const MAX = Number.MAX_SAFE_INTEGER;
@@ -150,6 +147,8 @@ export function addGuestOptions(command: Command): Command {
       'memory for going back in the run (default: 256M with the dashboard or --gdb, else none)',
     )
     .option('--no-history', 'keep nothing to go back to')
+    .option('--record <file>', 'record the run, for `vmscope replay`')
+    .option('--pack', 'with --record: keep a copy of all images in the recording')
     .option('--headless', 'no dashboard')
     .option('--serial <target>', 'COM1: stdio, none, file:F, unix:PATH')
     .option('--trace <file>', 'record the VM exits')
@@ -176,7 +175,7 @@ export function addGuestOptions(command: Command): Command {
 }
 
 /** A path that is empty is a mistake of the script that gives it. */
-const PATHS = ['kernel', 'initrd', 'cdrom', 'bios', 'symbols', 'debugcon', 'trace', 'restore'] as const;
+const PATHS = ['kernel', 'initrd', 'cdrom', 'bios', 'symbols', 'debugcon', 'trace', 'restore', 'record'] as const;
 
 /**
  * The `run` verb. Answers the process status.
@@ -239,6 +238,7 @@ export async function runGuest(
   const incoming = options.incoming === undefined ? undefined : parseIncoming(options.incoming);
   if (incoming !== undefined && options.restore !== undefined)
     throw new UsageError('--incoming and --restore both say where the guest comes from; give one of them');
+  const record = recordOf(options, engine);
   const history = historyOf(options.history, interactive || gdb !== undefined || script !== undefined, engine);
   const data: GuestWorkerData = {
     engine,
@@ -287,51 +287,22 @@ export async function runGuest(
     ...(options.kernelIrqchip === undefined ? {} : { kernelIrqchip: options.kernelIrqchip as KernelIrqchipMode }),
     ...(gdb === undefined ? {} : { gdb }),
     ...(history === undefined ? {} : { history }),
+    ...(record === undefined ? {} : { record }),
   };
-  const timeoutSeconds = options.timeout === undefined ? undefined : parseTimeout(options.timeout);
-  const statistics = options.stats === undefined ? undefined : openStatistics(options.stats);
-  const started = performance.now();
-  const progress = new ProgressLine(process.stderr.isTTY ? (text) => void process.stderr.write(text) : undefined);
-  const loading = { type: 'progress', task: `loading ${data.image}` } as const;
-  progress.update(loading);
-  const guest = await startGuest(data).finally(() => progress.update({ ...loading, done: true }));
-  if (guest.gdb !== undefined) tell(`GDB stub on ${showGdbAddress(guest.gdb)}`);
-  const { gdb: address } = guest;
-  if (address?.kind === 'unix') process.once('exit', () => remove(address.path));
-  const common = {
-    serial,
-    // one that stood at its source stands here
-    wait: wait || guest.stands || script !== undefined,
-    ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }),
-  };
-  const lost = guest.closed.then((message): HeadlessEnd => ({ status: 3, message }));
-  const end = await (interactive
-    ? runInteractive(guest.target, { title: data.name, ...common, lost, commands: script ?? [], name: guest.published })
-    : Promise.race([
-        runHeadless(guest.target, {
-          ...common,
-          input,
-          ...(drive === undefined ? {} : { drive }),
-          ...(script === undefined ? {} : { script: (target) => runCommands(target, script, options.json === true) }),
-          gdbClientLeft: guest.gdbClientLeft,
-          ...(options.dumpOnCrash === undefined ? {} : { dumpOnCrash: options.dumpOnCrash }),
-        }),
-        guest.pipeClosed.then((): HeadlessEnd => ({ status: 0 })),
-        lost,
-      ]));
-  if (end.message) tell(`${data.name}: ${end.message}`);
-  for (const line of end.lines ?? []) process.stderr.write(`${printable(line)}\n`);
-  if (options.screendumpAtEnd !== undefined) await dumpScreen(guest, options.screendumpAtEnd);
-  if (statistics) {
-    const printed = printStats(guest, (performance.now() - started) / 1000, statistics).catch(() => 'late');
-    if ((await Promise.race([printed, elapsed(ANSWER_MS)])) === 'late')
-      tell('no statistics: the engine does not answer');
-  }
-  await guest.terminate();
-  return end.status;
+  return launch(data, {
+    ...{ interactive, serial, wait: wait || script !== undefined, input },
+    ...(options.timeout === undefined ? {} : { timeoutSeconds: parseTimeout(options.timeout) }),
+    ...(options.stats === undefined ? {} : { statistics: openStatistics(options.stats) }),
+    ...(drive === undefined ? {} : { drive }),
+    ...(script === undefined
+      ? {}
+      : { commands: script, script: (target) => runCommands(target, script, options.json === true) }),
+    ...(options.dumpOnCrash === undefined ? {} : { dumpOnCrash: options.dumpOnCrash }),
+    ...(options.screendumpAtEnd === undefined ? {} : { screendumpAtEnd: options.screendumpAtEnd }),
+  });
 }
 
-const HISTORY_BYTES = 256 * 2 ** 20;
+export const HISTORY_BYTES = 256 * 2 ** 20;
 
 /**
  * What --clock says. @throws UsageError; QEMU's shift stands for 2^N ns an instruction, which is 1 ns here
@@ -357,6 +328,19 @@ function historyOf(option: string | boolean | undefined, observed: boolean, engi
   if (engine === 'kvm')
     throw new UsageError(`--history ${option}: KVM does not run a guest the same way twice; --engine vtx does`);
   return parseSize('--history', option);
+}
+
+/** @throws UsageError */
+function recordOf({ record, pack, incoming }: RunOptions, engine: EngineName): GuestWorkerData['record'] {
+  if (record === undefined) {
+    if (pack) throw new UsageError('--pack: says what --record FILE keeps; give both');
+    return undefined;
+  }
+  if (engine === 'kvm')
+    throw new UsageError(`--record ${record}: KVM does not run a guest the same way twice; --engine vtx does`);
+  if (incoming !== undefined)
+    throw new UsageError('--record and --incoming: what the guest did elsewhere cannot be recorded here');
+  return { path: record, pack: pack === true };
 }
 
 /** Where GDB is served, and the image: `--gdb IMAGE` has taken it for an address. @throws UsageError */
@@ -449,31 +433,4 @@ function openStatistics(format: string): (text: string) => void {
   if (file === '') return (text) => void process.stderr.write(text);
   const fd = openOutput('--stats', file);
   return (text) => writeOutput('--stats', file, fd, Buffer.from(text));
-}
-
-/** The screen as it is at the end; what goes wrong is told, and the run's status stays. */
-async function dumpScreen({ target }: RunningGuest, file: string): Promise<void> {
-  const written = target.console?.screendump?.(file).then(
-    () => undefined,
-    (error: Error) => error.message,
-  );
-  const cause = await Promise.race([written, elapsed(ANSWER_MS).then(() => 'the engine does not answer')]);
-  if (cause !== undefined) tell(`no picture: ${cause}`);
-}
-
-async function printStats({ target }: RunningGuest, wallSeconds: number, write: (text: string) => void): Promise<void> {
-  const totals = await target.totals?.();
-  const { icount, clock } = totals ?? (await target.state());
-  const exits = totals?.exits ?? {};
-  const compiler = await target.compiler?.counters();
-  const stats = {
-    icount: Number(icount),
-    clockNs: Number(clock),
-    ...(totals === undefined ? {} : { resets: totals.resets }),
-    wallSeconds: Math.round(wallSeconds * 1000) / 1000,
-    exitsTotal: totalExits(exits),
-    exits,
-    ...(compiler ? { compiler } : {}),
-  };
-  write(`${JSON.stringify(stats)}\n`);
 }

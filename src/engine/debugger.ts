@@ -32,7 +32,8 @@ export interface TargetInfo {
       | 'compiler'
       | 'snapshots'
       | 'migration'
-      | 'history',
+      | 'history'
+      | 'recording',
       string
     >
   >;
@@ -259,6 +260,21 @@ export interface HistoryPlace extends Position {
   snapshots: Position[];
   /** Memory that it takes. */
   bytes: number;
+}
+
+export interface RecordingAbout {
+  file: string;
+  /** False: what recorded was ended before its run, and the state at the end is not known. */
+  whole: boolean;
+}
+
+export interface RecordingVerdict {
+  at: Position;
+  /** Of memory, registers and devices, as SHA-256. */
+  hash: string;
+  recordedHash: string;
+  /** Parts of the machine that are another one than in the recording: `memory`, `vCPU 0`, a device's name. */
+  differing: string[];
 }
 
 /** A place in the history: one of these. */
@@ -743,6 +759,12 @@ export interface Debugger {
     bookmarks(): Promise<(Position & { name: string })[]>;
     /** Back to the last exit that matches, before it is handled. */
     previousExit(condition?: ExitCondition): Promise<RunState>;
+  };
+  /** The recording that the guest repeats; absent where it repeats none. */
+  readonly recording?: {
+    about(): Promise<RecordingAbout>;
+    /** Compares the machine with what it was at the recording's end. @throws Error when it does not stand there */
+    compare(): Promise<RecordingVerdict>;
   };
   /** Devices with their rows for the devices view. */
   devices(): Promise<{ name: string; rows: [string, string][] }[]>;

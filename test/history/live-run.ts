@@ -9,8 +9,12 @@ import { InputLog } from '../../src/engine/time/input-keeper.js';
 import { partsInPlace } from '../../src/engine/vmm/machine-state.js';
 import { type BuildOptions, build, type TestMachine } from '../state/machine-run.js';
 
-export interface LiveRun extends TestMachine {
+/** A machine with what decides whose turn it is. */
+export interface TurnedRun extends TestMachine {
   turns: Turns;
+}
+
+export interface LiveRun extends TurnedRun {
   history: History;
 }
 
@@ -25,7 +29,7 @@ export function liveRun(options: BuildOptions & { budget?: number; jit?: 'on' | 
 }
 
 /** Runs on at the live end up to an instruction count; false: the guest ended. */
-export function runTo({ vm, machine, turns }: LiveRun, icount: number): boolean {
+export function runTo({ vm, machine, turns }: TurnedRun, icount: number): boolean {
   for (let n = 0; machine.work.icount < icount; n++) {
     if (n > 1_000_000) throw new Error('it does not get on');
     if (vm.end?.kind === 'resumed') machine.resume();
@@ -50,7 +54,7 @@ export function goTo({ history }: LiveRun, goal: Exclude<Goal, { kind: 'vcpu' }>
 }
 
 /** Registers, devices, counts and all of RAM; not what is cached, nor what a debugger keeps. */
-export function digest(run: LiveRun): string {
+export function digest(run: TurnedRun): string {
   const { vm } = run;
   const hash = createHash('sha256');
   hash.update(
@@ -64,7 +68,7 @@ export function digest(run: LiveRun): string {
   return hash.digest('hex');
 }
 
-export function state({ machine, vm, turns }: LiveRun): object {
+export function state({ machine, vm, turns }: TurnedRun): object {
   vm.synchronize();
   const registers = vm.vcpus.map(({ index }) => machine.view.readRegisters(index));
   const { vtx, ...devices } = saveAll(partsInPlace(machine, [turns]));

@@ -1,5 +1,5 @@
 /** A disk under a history: what its sectors held is kept, and in the past the image itself is left alone. */
-import { type BlockStore, SECTOR_BYTES } from '../devices/block.js';
+import { BlockError, type BlockStore, SECTOR_BYTES } from '../devices/block.js';
 
 /** What sectors held before an interval of the run wrote them. */
 export type SectorLog = Map<number, Uint8Array>;
@@ -16,7 +16,16 @@ export class RewindableStore implements BlockStore {
   /** In the past: what differs from the image, which is that of the live end. */
   #overlay: SectorLog | undefined;
 
-  constructor(private readonly inner: BlockStore) {}
+  /** @param scratch what is written to `inner` is forgotten at the end */
+  constructor(
+    private readonly inner: BlockStore,
+    private readonly scratch = false,
+  ) {}
+
+  /** What it held at the last `cut` is not kept. */
+  get overflowed(): boolean {
+    return this.#overflowed;
+  }
 
   get sectors(): number {
     return this.inner.sectors;
@@ -46,17 +55,32 @@ export class RewindableStore implements BlockStore {
   }
 
   writeZeroes(sector: number, count: number): void {
-    if (this.#overlay) {
+    if (this.#overlay && count <= MAX_SECTORS) {
       const zeros = new Uint8Array(SECTOR_BYTES);
-      for (let n = 0; n < count && n < MAX_SECTORS; n++) this.#overlay.set(sector + n, zeros);
+      for (let n = 0; n < count; n++) this.#overlay.set(sector + n, zeros);
       return;
     }
+    // a history does not lead to where so much was written; a run that is repeated for the first time does
+    if (this.#overlay && !this.scratch) throw new BlockError('so much is not written in the past at once', 'write');
+    if (this.#overlay) this.commit();
     this.#keep(sector, count);
     this.inner.writeZeroes(sector, count);
   }
 
   flush(): void {
     if (!this.#overlay) this.inner.flush();
+  }
+
+  /**
+   * What was written in the past goes to the image, and stands there as if it had been written at the live end: a run that
+   * is repeated to behind its last snapshot goes on from there.
+   */
+  commit(): void {
+    const overlay = this.#overlay;
+    if (overlay === undefined) return;
+    this.#overlay = undefined;
+    for (const [sector, bytes] of overlay) this.write(sector, bytes);
+    this.#overlay = new Map();
   }
 
   /** An interval ends: what its sectors held before; undefined: it was too much to keep. */

@@ -3,16 +3,17 @@
  * end the run goes on and is recorded; in the past it is repeated from the nearest snapshot before, with the inputs that
  * the journal has.
  */
+
+import type { GuestEnd } from '../devices/device.js';
 import type { RewindableStore } from '../disk/rewindable-store.js';
 import type { Stateful } from '../state/saved.js';
-import type { InputLog } from '../time/input-keeper.js';
-import { compareInstants, type Instant, isBehind, PHASE, type Phase } from '../time/instant.js';
+import { compareInstants, type Instant, isBehind, PHASE } from '../time/instant.js';
 import type { HostInput } from '../time/journal.js';
 import type { SliceEnd, VirtualCpu } from '../vmm/hypervisor.js';
 import type { Machine } from '../vmm/machine.js';
 import { partsInPlace } from '../vmm/machine-state.js';
-import type { Vcpu } from '../vmm/vcpu.js';
 import type { Vm } from '../vmm/vm.js';
+import { runInstant } from './run-instant.js';
 import { Timeline } from './timeline.js';
 
 /** Who decides whose turn it is. */
@@ -20,6 +21,8 @@ export interface TurnTaker extends Stateful {
   readonly begun: number;
   /** A debugger holds or steps some. */
   readonly partial: boolean;
+  /** A debugger steps one. */
+  readonly stepping: boolean;
   stop(): void;
   /** @param most instructions that a vCPU may run. Undefined: all who may run are halted. */
   take(most: (vcpu: VirtualCpu) => number): { vcpu: VirtualCpu; end: SliceEnd } | undefined;
@@ -67,16 +70,21 @@ export class Divergence extends Error {
   override readonly name = 'Divergence';
 }
 
-function phaseOf({ pendingExit, halted, entered }: Vcpu): Phase {
-  if (pendingExit) return PHASE.exited;
-  if (halted) return PHASE.halted;
-  return entered ? PHASE.entered : PHASE.handled;
-}
-
 /** Before everything else at its instruction count. */
 const START: Omit<Instant, 'icount'> = { exits: 0, at: 0, turn: 0, phase: PHASE.exited };
 
+/** A vCPU that is put back to where it had been entered stands before that again. */
+const asHandled = (instant: Instant): Instant =>
+  instant.phase === PHASE.entered ? { ...instant, phase: PHASE.handled } : instant;
+
 const stripped = ({ icount, exits, at, turn, phase }: Instant): Instant => ({ icount, exits, at, turn, phase });
+
+/** A run that was made elsewhere: all its inputs are known, and where it ends. */
+export interface RecordedRun {
+  readonly last: Instant;
+  /** How the guest ended there, if it did. */
+  readonly end?: GuestEnd | undefined;
+}
 
 /** Frames that a repetition may have written before it changes over to the next snapshot. */
 const MANY_FRAMES = 16384;
@@ -86,22 +94,34 @@ export class History {
   readonly timeline: Timeline;
   /** Instructions at the last snapshot of the live run. */
   #snapshotAt = 0;
-  #live = true;
+  #live: boolean;
+  /** How far a recorded run has been repeated. */
+  #furthest: Instant;
+  /** All of a recorded run has been: the last snapshot is its end. */
+  #whole = false;
+  /** Takes a snapshot of a recorded run where one is possible, or finds that it is not worth its time. */
+  pace: (snapshot: () => void) => void = (snapshot) => snapshot();
 
+  /** @param recorded repeats a run that was made elsewhere, from its first instant, where the machine stands */
   constructor(
     readonly machine: Machine,
     private readonly vm: Vm,
     private readonly turns: TurnTaker,
-    private readonly inputs: InputLog,
+    private readonly inputs: { forget(position: number): void },
     private readonly budgetBytes: number,
     disks: readonly RewindableStore[] = [],
+    readonly recorded?: RecordedRun,
   ) {
     const { journal } = machine.pc;
     journal.stamp = () => this.now();
     journal.take('flush', () => vm.forgetTranslations());
-    journal.note('flush', 0);
+    this.#live = recorded === undefined;
+    if (!recorded) journal.note('flush', 0);
     vm.forgetTranslations();
-    this.timeline = new Timeline(vm, () => partsInPlace(machine, [turns]), disks, this.now());
+    this.#furthest = this.now();
+    machine.pc.repeats = !this.#live;
+    machine.pc.isNews = () => this.unseen;
+    this.timeline = new Timeline(vm, () => partsInPlace(machine, [turns]), disks, this.now(), this.#live);
     this.#snapshotAt = machine.work.icount;
   }
 
@@ -115,11 +135,22 @@ export class History {
   }
 
   now(): Instant {
-    const { machine, vm } = this;
-    const { work } = machine;
-    const current = vm.vcpus.find(({ active }) => active) ?? vm.vcpus[0];
-    const phase = phaseOf(current);
-    return { icount: BigInt(work.icount), exits: work.exits, at: work.clockNs, turn: this.turns.begun, phase };
+    return runInstant(this.machine, this.vm, this.turns.begun);
+  }
+
+  /** What a recorded run does here it does for the first time: its output is news. */
+  get unseen(): boolean {
+    return this.recorded !== undefined && compareInstants(this.now(), this.#furthest) > 0;
+  }
+
+  /** The machine stands at the end of a recorded run, which is known whole. */
+  get atRecordedEnd(): boolean {
+    return this.recorded !== undefined && this.#whole && !isBehind(asHandled(this.last), this.now());
+  }
+
+  /** Between the last snapshot of a recorded run and the next one, which will be. */
+  get #atFrontier(): boolean {
+    return this.recorded !== undefined && !this.#whole && this.timeline.base === this.timeline.length - 1;
   }
 
   /** The oldest instant that can be had, and the live end. */
@@ -128,6 +159,7 @@ export class History {
   }
 
   get last(): Instant {
+    if (this.recorded && !this.#whole) return this.recorded.last;
     return this.#live ? this.now() : this.timeline.instant(this.timeline.length - 1);
   }
 
@@ -174,21 +206,22 @@ export class History {
     this.machine.pc.repeats = !live;
   }
 
-  /** Back to the live end, as it was left. */
+  /** Back to the live end, as it was left; of a recorded run to what was repeated last. */
   rejoin(): void {
     if (this.#live) return;
     this.timeline.moveTo(this.timeline.length - 1);
-    this.#setLive(true);
+    if (!this.recorded) this.#setLive(true);
   }
 
-  /** The live run was put elsewhere: all that was before cannot be had any more. */
+  /** The live run was put elsewhere: all that was before cannot be had any more. A recorded run begins there. */
   restart(): void {
-    this.#setLive(true);
+    if (!this.recorded) this.#setLive(true);
     this.timeline.restart(() => {
-      this.machine.pc.journal.note('flush', 0);
+      if (!this.recorded) this.machine.pc.journal.note('flush', 0);
       this.vm.forgetTranslations();
       return this.now();
     });
+    this.#furthest = this.now();
     this.#snapshotAt = this.machine.work.icount;
     this.#forget();
   }
@@ -225,11 +258,22 @@ export class History {
    * @throws Divergence
    */
   repeat(goal: Goal): Progress {
+    const progress = this.#repeat(goal);
+    if (this.recorded) {
+      const now = this.now();
+      if (compareInstants(now, this.#furthest) > 0) this.#furthest = now;
+    }
+    return progress;
+  }
+
+  #repeat(goal: Goal): Progress {
     const { vm, machine } = this;
     const here = this.now();
-    if (compareInstants(here, this.last) >= 0) return this.#end();
-    if (this.isReached(goal, here)) return { kind: 'reached' };
     const input = machine.pc.journal.upcoming();
+    const ends = compareInstants(here, this.last) >= 0;
+    // what came at a recorded run's last instant is a part of it
+    if (ends && !(input && this.#atFrontier)) return this.#end();
+    if (!ends && this.isReached(goal, here)) return { kind: 'reached' };
     if (input && compareInstants(here, input) >= 0) {
       this.#deliver(input, here);
       return { kind: 'going' };
@@ -253,15 +297,48 @@ export class History {
       case 'idle':
         return { kind: 'going' };
       case 'ended':
-        return machine.outlives() ? { kind: 'going' } : this.#end();
+        return machine.outlives() || this.#isAtInput() ? { kind: 'going' } : this.#ended(here, bound);
       default:
         return { kind: 'met', ...turn };
     }
   }
 
   #end(): Progress {
-    this.rejoin();
-    return { kind: 'end' };
+    if (this.#atFrontier) this.#completeRecorded();
+    else this.rejoin();
+    // the last instant was seen, and not yet what came there
+    return this.#atFrontier ? { kind: 'going' } : { kind: 'end' };
+  }
+
+  /** A debugger may have reset a guest that had ended. */
+  #isAtInput(): boolean {
+    const input = this.machine.pc.journal.upcoming();
+    return input !== undefined && compareInstants(this.now(), input) >= 0;
+  }
+
+  #ended(before: Instant, bound: Bound): Progress {
+    if (!this.#atFrontier) return this.#end();
+    if (compareInstants(before, this.now()) === 0) this.#diverged(bound);
+    return { kind: 'going' };
+  }
+
+  /** The end of a recorded run is an instant to come back to, as others are. */
+  #completeRecorded(): void {
+    const { vm, recorded } = this;
+    this.turns.stop();
+    vm.forgetTranslations();
+    if (recorded?.end) vm.finish(recorded.end);
+    this.timeline.append(this.now());
+    this.#whole = true;
+  }
+
+  /** A snapshot where the recorded run dropped its translations. */
+  #snapshotRecorded(): void {
+    if (this.turns.partial || compareInstants(this.now(), this.timeline.instant(this.timeline.base)) === 0) return;
+    this.pace(() => {
+      this.timeline.append(this.now());
+      this.timeline.thin(this.budgetBytes);
+    });
   }
 
   /** Whether the machine stands at a goal or behind it. */
@@ -283,9 +360,17 @@ export class History {
   #deliver(input: HostInput, here: Instant): void {
     if (isBehind(here, input)) this.#diverged(input);
     this.machine.pc.journal.deliver();
-    if (input.kind !== 'flush' || this.timeline.openFrames < MANY_FRAMES) return;
-    const next = this.timeline.withInputs(this.machine.pc.journal.position);
-    if (next !== undefined) this.timeline.moveTo(next);
+    if (input.kind !== 'flush') return;
+    if (this.#atFrontier) {
+      this.#snapshotRecorded();
+      return;
+    }
+    const { timeline } = this;
+    const next = timeline.withInputs(this.machine.pc.journal.position);
+    if (next === undefined) return;
+    // behind the last snapshot of a recorded run new ones are made
+    const newIsNext = this.recorded !== undefined && !this.#whole && next === timeline.length - 1;
+    if (newIsNext || timeline.openFrames >= MANY_FRAMES) timeline.moveTo(next);
   }
 
   /** The nearest instant that is known to come: the goal, the next input, or the live end. */
@@ -309,6 +394,7 @@ export class History {
 
   #idle(bound: Bound): Progress {
     const { vm, machine } = this;
+    if (!this.turns.stepping && machine.showLastCharacter()) return { kind: 'going' };
     const deadline = vm.board.nextDeadline();
     const at = deadline === undefined ? Infinity : machine.work.clockNs + Math.max(0, deadline - vm.now());
     if (bound.exact && bound.icount === BigInt(machine.work.icount) && at > bound.at) this.#diverged(bound);

@@ -37,8 +37,11 @@ export class Timeline {
     private readonly parts: () => Stateful[],
     private readonly disks: readonly RewindableStore[],
     instant: Instant,
+    /** Not of a run that was recorded elsewhere: what that writes to disks is committed at each snapshot. */
+    private readonly live = true,
   ) {
     this.#frames = new Frames(vm);
+    if (!live) for (const disk of disks) disk.showBefore([]);
     this.#snapshots.push(takeSnapshot(this.parts(), instant, undefined));
   }
 
@@ -82,6 +85,7 @@ export class Timeline {
    * a disk that it is not kept; the history begins here.
    */
   append(instant: Instant): boolean {
+    if (!this.live) for (const disk of this.disks) disk.commit();
     const sectors = this.disks.map((disk) => disk.cut());
     if (sectors.includes(undefined)) {
       this.restart(() => instant);
@@ -131,8 +135,10 @@ export class Timeline {
     for (const { frames } of this.#halts.splice(0)) this.#frames.release(frames);
   }
 
-  /** The machine as it was at a snapshot. */
+  /** The machine as it was at a snapshot. @throws Error where a disk cannot be had as it was */
   moveTo(index: number): void {
+    if (this.disks.some(({ overflowed }) => overflowed))
+      throw new Error('more was written to a disk at once than the history keeps: it begins anew in some instructions');
     this.vm.synchronize();
     this.#dropHalts();
     this.#frames.undo();
@@ -169,6 +175,7 @@ export class Timeline {
     for (const disk of this.disks) {
       disk.showLive();
       disk.cut();
+      if (!this.live) disk.showBefore([]);
     }
     this.#snapshots.length = 0;
     this.#snapshots.push(takeSnapshot(this.parts(), instant, undefined));

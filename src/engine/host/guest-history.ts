@@ -5,24 +5,30 @@
 import type * as D from '../debugger.js';
 import type { RewindableStore } from '../disk/rewindable-store.js';
 import { whenItBecame } from '../history/change.js';
-import { type Goal, History, type Place } from '../history/history.js';
+import { type Goal, History, type Place, type RecordedRun } from '../history/history.js';
 import { type Found, searchBack, travel } from '../history/travel.js';
-import type { InputLog } from '../time/input-keeper.js';
 import { compareInstants, type Instant } from '../time/instant.js';
 import type { SliceEnd, VirtualCpu } from '../vmm/hypervisor.js';
 import type { Machine } from '../vmm/machine.js';
 import type { Vm } from '../vmm/vm.js';
+import type { RunNotes } from './run-notes.js';
 import { inSlicesUnless, SLICE_MS } from './slices.js';
-import type { Control, Turns } from './turns.js';
+import type { Turns } from './turns.js';
 
 /** A snapshot of the live run after so many instructions, and not before so much time has passed for what the last one cost. */
 const SPACING_INSTRUCTIONS = 20_000_000;
 const SPACING_COST = 20;
 
+/** The same after so many bytes that devices have moved: more than that no interval keeps of a disk. */
+const SPACING_MOVED_BYTES = 32 << 20;
+
 export interface HistoryOptions {
-  inputs: InputLog;
+  /** Told of inputs that nobody will want again. */
+  inputs: { forget(position: number): void };
   budgetBytes: number;
   disks: readonly RewindableStore[];
+  /** The guest repeats a run that was made elsewhere. */
+  recorded?: RecordedRun;
 }
 
 /** What run control does for the history. */
@@ -42,6 +48,11 @@ export interface HistoryHooks {
   emit(event: D.DebuggerEvent): void;
 }
 
+/** Whether it is time for translations to be dropped, and for a snapshot. @param moved bytes that devices have moved */
+export function isSpaced(instructions: number, moved: number): boolean {
+  return instructions >= SPACING_INSTRUCTIONS || moved >= SPACING_MOVED_BYTES;
+}
+
 interface Stop {
   vcpu: number;
   stop: D.StopReason;
@@ -49,8 +60,8 @@ interface Stop {
 
 export class GuestHistory {
   readonly history: History;
-  #control = '';
   #snapshotMs = 0;
+  #movedAtSnapshot = 0;
   #lastSnapshot = 0;
   /** A way through the history is under way; `cancelled` by a pause. */
   #journey: { cancelled: boolean } | undefined;
@@ -60,20 +71,24 @@ export class GuestHistory {
   #goal: { goal: Goal; stop: D.StopReason } | undefined;
 
   constructor(
-    private readonly machine: Machine,
+    machine: Machine,
     private readonly vm: Vm,
     private readonly turns: Turns,
+    private readonly notes: RunNotes,
     private readonly hooks: HistoryHooks,
-    { inputs, budgetBytes, disks }: HistoryOptions,
+    { inputs, budgetBytes, disks, recorded }: HistoryOptions,
   ) {
-    this.history = new History(machine, vm, turns, inputs, budgetBytes, disks);
-    const { journal } = machine.pc;
-    journal.take('control', (data) => this.#apply(JSON.parse(data as string)));
-    this.#control = this.#controlText();
+    this.history = new History(machine, vm, turns, inputs, budgetBytes, disks, recorded);
+    this.history.pace = (snapshot) => this.#pace(snapshot);
   }
 
   get inPast(): boolean {
     return !this.history.live;
+  }
+
+  /** What it repeats was made elsewhere. */
+  get isRecorded(): boolean {
+    return this.history.recorded !== undefined;
   }
 
   /** A search or a journey is under way: turns are its own. */
@@ -83,36 +98,19 @@ export class GuestHistory {
 
   // ---- at the live end ----
 
-  /** Before a slice: what a debugger lets run is an input of the run. */
-  noteControl(): void {
-    const text = this.#controlText();
-    if (text === this.#control) return;
-    this.#control = text;
-    this.machine.pc.journal.note('control', text);
-  }
-
-  #controlText(): string {
-    const { control } = this.turns;
-    const goals = this.vm.vcpus.map(({ stepGoal, icount }) => (stepGoal === undefined ? 0 : stepGoal - icount));
-    return JSON.stringify({ ...control, goals, at: goals.some((goal) => goal > 0) ? this.machine.work.icount : 0 });
-  }
-
-  #apply({ goals, ...control }: Control & { goals: number[] }): void {
-    this.turns.apply(control);
-    for (const [index, goal] of goals.entries()) {
-      const vcpu = this.vm.vcpus[index];
-      if (goal > 0) this.vm.armStep(vcpu, goal);
-      else this.vm.disarmStep(vcpu);
-    }
-  }
-
   /** After a turn of the event loop that began at `start` (ms). */
   afterTurn(): void {
     const { history } = this;
-    if (history.sinceSnapshot < SPACING_INSTRUCTIONS || this.turns.partial) return;
+    if (this.turns.partial || !isSpaced(history.sinceSnapshot, this.vm.memory.moved - this.#movedAtSnapshot)) return;
+    this.#pace(() => history.snapshot());
+  }
+
+  /** Snapshots take no more than their share of the time. */
+  #pace(snapshot: () => void): void {
     const start = performance.now();
     if (start - this.#lastSnapshot < this.#snapshotMs * SPACING_COST) return;
-    history.snapshot();
+    snapshot();
+    this.#movedAtSnapshot = this.vm.memory.moved;
     this.#lastSnapshot = performance.now();
     this.#snapshotMs = this.#lastSnapshot - start;
   }
@@ -120,7 +118,7 @@ export class GuestHistory {
   /** The live run was put elsewhere from outside. */
   restart(): void {
     this.history.restart();
-    this.#control = this.#controlText();
+    this.notes.restart();
   }
 
   // ---- in the past ----

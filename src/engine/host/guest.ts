@@ -16,6 +16,7 @@ import { TraceFrames } from '../debug/trace-frames.js';
 import { exitMatches, readRecord, readTrace } from '../debug/trace-reader.js';
 import type * as D from '../debugger.js';
 import type { GuestEnd } from '../devices/device.js';
+import { Divergence } from '../history/history.js';
 import type { DeviceHit, DeviceView } from '../memory/device-view.js';
 import { printableLines } from '../printable.js';
 import { StateError } from '../state/schema.js';
@@ -33,6 +34,9 @@ import { Migrations } from './migration/migrations.js';
 import type { MovingGuest } from './migration/moving-guest.js';
 import { saveCommand } from './monitor-save.js';
 import { formatOf, writePicture } from './picture-file.js';
+import { compareEnd, GuestRecording, type RecordingFile } from './recording/guest-recording.js';
+import type { Recorder } from './recording/recorder.js';
+import { RunNotes } from './run-notes.js';
 import { SavedMachines } from './saved-machines.js';
 import { inSlices } from './slices.js';
 import { readState, writeState } from './state-file.js';
@@ -111,6 +115,10 @@ export interface GuestOptions {
   activity?: Activity;
   /** Keeps what is needed to go back; the machine's inputs go into the same log. */
   history?: HistoryOptions;
+  /** Has the machine's inputs too, and writes them to a file. */
+  recorder?: Recorder;
+  /** Of the recording that the history repeats. */
+  recording?: RecordingFile;
   /** Stop conditions of scripts. */
   untilExits?: number;
   maxInstructions?: number;
@@ -167,6 +175,9 @@ export class Guest implements D.Debugger {
   #deafSince: { progress: number; clock: number } | undefined;
   /** Going back; undefined where nothing is kept for it. */
   readonly #past: GuestHistory | undefined;
+  /** What a debugger does is kept, for who repeats the run. */
+  readonly #notes: RunNotes | undefined;
+  readonly #recording: GuestRecording | undefined;
   /** Nothing stops the guest: it is on its way to a place in the history. */
   #passing = false;
   #paceBase: { wallMs: number; clock: number } | undefined;
@@ -251,16 +262,18 @@ export class Guest implements D.Debugger {
       this.#breakpointStop = this.#stopAtBreakpoint(vcpu);
       return this.#breakpointStop !== undefined;
     };
-    const { history } = options;
+    const { history, recorder } = options;
     if (options.followsHost && !vm.realTime)
       this.#hostPace = new HostPace(options.hostClock ?? (() => performance.now() * 1e6));
     machine.pc.journal.take('clock', (to) => vm.warpTo(to as number));
     machine.pc.journal.take('debugger', (data) => this.#repeat(JSON.parse(data as string)));
-    if (history && vm instanceof Vm)
-      this.#past = new GuestHistory(machine, vm, this.#turns, this.#historyHooks(), history);
-    machine.onSerial = (bytes) => {
-      if (!this.#past?.inPast) this.#serialOut.push(bytes);
-    };
+    if (vm instanceof Vm && (history || recorder)) {
+      const notes = new RunNotes(machine, vm, this.#turns);
+      this.#notes = notes;
+      if (history) this.#past = new GuestHistory(machine, vm, this.#turns, notes, this.#historyHooks(), history);
+      if (recorder) this.#recording = new GuestRecording(machine, vm, this.#turns, notes, recorder);
+    }
+    machine.onSerial = (bytes) => void this.#serialOut.push(bytes);
     machine.onHostInput = () => this.#wake();
     machine.onMessage = (text) => this.#emit({ type: 'message', text });
   }
@@ -298,6 +311,7 @@ export class Guest implements D.Debugger {
                   : 'nothing is kept to go back to: --history SIZE keeps it',
             }
           : {}),
+        ...(this.recording === undefined ? { recording: 'the guest repeats no recording' } : {}),
         ...(this.compiler === undefined ? { compiler: 'the engine compiles nothing' } : {}),
         ...(this.source === undefined ? { source: 'the image has no line numbers (.debug_line)' } : {}),
       },
@@ -489,7 +503,7 @@ export class Guest implements D.Debugger {
           const places = this.#syscalls?.places();
           if (places) this.#breakpoints.setPlaces(places);
           this.#breakpoints.flush();
-          this.#past?.noteControl();
+          this.#notes?.control();
           const began = performance.now();
           const turn = this.#turns.take(this.#sliceLength());
           this.#pace(performance.now() - began);
@@ -505,9 +519,9 @@ export class Guest implements D.Debugger {
           else this.#checkLimits(vcpu);
           if (this.#hostPace && this.#running && !this.#step && this.#followHost(this.#hostPace) === 'wait') break;
         } while (this.#running && !this.#awaited && performance.now() - start < TURN_MS);
-      if (this.#running && !this.#past?.inPast) this.#past?.afterTurn();
+      if (this.#running && !this.#past?.inPast) (this.#past ?? this.#recording)?.afterTurn();
     } catch (error) {
-      this.#vm.finish({ kind: 'error', status: 3, message: `engine: ${(error as Error).message}` });
+      this.#vm.finish(this.#errorEnd(error as Error));
       this.machine.lastError = error as Error;
       this.#halt(this.#stopVcpu, this.#ended());
     } finally {
@@ -528,6 +542,14 @@ export class Guest implements D.Debugger {
     const to = pace.move(now, vm.board.nextDeadline());
     if (to !== undefined) this.machine.pc.journal.input('clock', to);
     return 'go on';
+  }
+
+  /** An error is the program's own, but where a recording is not of a run of this machine. */
+  #errorEnd(error: Error): GuestEnd {
+    const { message } = error;
+    if (this.#past?.isRecorded && (error instanceof Divergence || error instanceof StateError))
+      return { kind: 'error', status: 1, message: `the recording does not fit: ${message}` };
+    return { kind: 'error', status: 3, message: `engine: ${message}` };
   }
 
   /** Sets the next slice's length by how long the last one took. A turn of one of several vCPUs is part of the run and stays. */
@@ -886,16 +908,16 @@ export class Guest implements D.Debugger {
   }
 
   #mustBeLive(): void {
+    if (this.#past?.isRecorded) throw new Error('the guest repeats a recording, where nothing changes');
     if (this.#past?.inPast) throw new Error('the guest stands in its past, where nothing changes: monitor goto end');
   }
 
   /** What a debugger is about to do to the machine belongs to the run. @throws Error in the past, which is as it was */
   #changes(change: Change | 'flush'): void {
-    const past = this.#past;
-    if (!past) return;
+    if (!this.#notes) return;
     this.#mustBeLive();
-    if (change === 'flush') this.machine.pc.journal.note('flush', 0);
-    else this.machine.pc.journal.note('debugger', JSON.stringify(change));
+    if (change === 'flush') this.#notes.flush();
+    else this.#notes.change(change);
   }
 
   /** Does again what `#changes` was told of. What the machine refused then it refuses now. */
@@ -1274,6 +1296,7 @@ export class Guest implements D.Debugger {
         this.#changes('flush');
         return this.#hold(why);
       },
+      replaced: () => this.#recording?.finish('another state is loaded'),
       release: (run) => this.#letGo(run),
       moved: (message) => {
         this.#stands = undefined;
@@ -1298,6 +1321,16 @@ export class Guest implements D.Debugger {
     };
   }
 
+  get recording(): D.Debugger['recording'] {
+    const { recording } = this.options;
+    const past = this.#past;
+    if (!recording || !past) return undefined;
+    return {
+      about: async () => ({ file: recording.path, whole: recording.recordedEnd !== undefined }),
+      compare: async () => compareEnd(this.machine, past.history, [this.#turns], recording),
+    };
+  }
+
   get snapshots(): D.Debugger['snapshots'] {
     if (this.#vm.engine === 'kvm') return undefined;
     return { save: (file) => this.#save(file), load: (file) => this.#load(file) };
@@ -1316,7 +1349,10 @@ export class Guest implements D.Debugger {
     if (this.#running) this.#halt(this.#stopVcpu, { kind: 'paused' });
     this.#mustBeStopped();
     this.#mustBeHere();
+    // a recording may begin with a state, which is nobody's change
+    if (this.#vm.icount > 0 && this.#past?.isRecorded) this.#mustBeLive();
     const { state, frames } = readState(file);
+    if (this.#vm.icount > 0) this.#recording?.finish('another state is loaded');
     try {
       loadMachine(this.machine, state, frames, [this.#turns]);
     } catch (error) {
@@ -1335,6 +1371,7 @@ export class Guest implements D.Debugger {
 
   async reset(): Promise<void> {
     this.#mustBeHere();
+    if (this.#past?.isRecorded) this.#mustBeLive();
     const running = this.#running;
     if (running) this.#halt(0, { kind: 'paused' });
     this.#past?.rejoin();
@@ -1351,6 +1388,10 @@ export class Guest implements D.Debugger {
     // whoever runs this guest learns that somebody else has ended it
     if (this.#running || this.#stop.kind !== 'ended') this.#haltAll(this.#stopVcpu, { kind: 'ended', end });
     this.#listeners.clear();
+    if (this.#recording?.done === false) {
+      this.#past?.rejoin();
+      this.#recording.finish();
+    }
     this.machine.close();
   }
 

@@ -18,6 +18,7 @@ type Groups = Pick<
   | 'snapshots'
   | 'migration'
   | 'history'
+  | 'recording'
   | 'each'
   | 'tracing'
   | 'syscalls'
@@ -33,6 +34,7 @@ export const GROUPS = [
   'snapshots',
   'migration',
   'history',
+  'recording',
   'each',
   'tracing',
   'syscalls',
@@ -182,6 +184,8 @@ const METHODS: Record<MethodName, readonly Check[]> = {
   'history.bookmark': [text],
   'history.bookmarks': [],
   'history.previousExit': [optional(exitCondition)],
+  'recording.about': [],
+  'recording.compare': [],
   reset: [],
   quit: [],
   'tracing.start': [

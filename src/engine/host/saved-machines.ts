@@ -92,6 +92,7 @@ export class SavedMachines {
     checkState(machine, state, guest.runs);
     const ran = guest.stand('a saved machine is being loaded');
     try {
+      guest.replaced();
       machine.pc.net?.abandon();
       for (const [i, { snapshots }] of stores.entries()) snapshots.apply(ids[i]);
       loadMachine(machine, state, frames, guest.runs);

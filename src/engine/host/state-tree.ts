@@ -12,8 +12,10 @@ const U64 = '$u64';
 const BYTES = '$bytes';
 const WORDS = '$words';
 
-function toJson(tree: MachineState): string {
-  return JSON.stringify(tree, (_, value: unknown) => {
+export function toJson(tree: unknown): string {
+  return JSON.stringify(tree, function (this: Record<string, unknown>, name, converted: unknown) {
+    // a Buffer has converted itself already
+    const value = this[name] instanceof Uint8Array ? this[name] : converted;
     if (typeof value === 'bigint') return { [U64]: value.toString(16) };
     if (value instanceof Uint8Array) return { [BYTES]: base64(value) };
     return value instanceof Uint32Array
@@ -25,7 +27,7 @@ function toJson(tree: MachineState): string {
 const base64 = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
 
-function fromJson(text: string): unknown {
+export function fromJson(text: string): unknown {
   return JSON.parse(text, (_, value: unknown) => {
     if (typeof value !== 'object' || value === null) return value;
     const [[name, content] = [], ...more] = Object.entries(value);

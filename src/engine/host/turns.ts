@@ -131,6 +131,11 @@ export class Turns implements Stateful<TurnsState> {
     return this.#stepped !== undefined || this.vm.vcpus.some(({ held }) => held);
   }
 
+  /** A debugger steps one of them. */
+  get stepping(): boolean {
+    return this.#stepped !== undefined;
+  }
+
   /** The slice of whoever's turn it is; undefined when all who may run are halted. */
   take(instructions: number | ((vcpu: VirtualCpu) => number)): Turn | undefined {
     const most = typeof instructions === 'number' ? () => instructions : instructions;

@@ -12,6 +12,8 @@ export interface MovingGuest {
   readonly away: string | undefined;
   /** Stops it, and nobody lets it run, or resets it, until `release`. Answers whether it ran. */
   stand(why: string): boolean;
+  /** It stands, and its state is about to be another one's: what is recorded of its run ends. */
+  replaced(): void;
   /** It is its user's again; `run` lets it go on. */
   release(run: boolean): void;
   /** It goes on elsewhere, and is no more here. */

@@ -1,0 +1,70 @@
+/**
+ * What a debugger does to the machine at the live end of a run, as inputs of the run: who repeats it, from memory or from a
+ * recording, does the same at the same instants.
+ */
+import { runInstant } from '../history/run-instant.js';
+import type { Instant } from '../time/instant.js';
+import type { Machine } from '../vmm/machine.js';
+import type { Vm } from '../vmm/vm.js';
+import { CONTROL, type Control, type Turns } from './turns.js';
+
+export class RunNotes {
+  #control: string;
+
+  constructor(
+    private readonly machine: Machine,
+    private readonly vm: Vm,
+    private readonly turns: Turns,
+  ) {
+    const { journal } = machine.pc;
+    journal.stamp = () => this.now();
+    journal.take('control', (data) => this.#apply(JSON.parse(data as string)));
+    journal.take('flush', () => vm.forgetTranslations());
+    this.#control = this.#controlText();
+  }
+
+  now(): Instant {
+    return runInstant(this.machine, this.vm, this.turns.begun);
+  }
+
+  /** Before a slice: what a debugger lets run. */
+  control(): void {
+    const text = this.#controlText();
+    if (text === this.#control) return;
+    this.#control = text;
+    this.machine.pc.journal.note('control', text);
+  }
+
+  /** The machine was put elsewhere from outside; nothing is held or stepped there. */
+  restart(): void {
+    this.#control = this.#controlText();
+  }
+
+  /** Translations are dropped, or are about to be. */
+  flush(): void {
+    this.machine.pc.journal.note('flush', 0);
+  }
+
+  /** A change that a sink of kind `debugger` makes again. */
+  change(change: object): void {
+    this.machine.pc.journal.note('debugger', JSON.stringify(change));
+  }
+
+  #controlText(): string {
+    const { control } = this.turns;
+    const goals = this.vm.vcpus.map(({ stepGoal, icount }) => (stepGoal === undefined ? 0 : stepGoal - icount));
+    return JSON.stringify({ ...control, goals, at: goals.some((goal) => goal > 0) ? this.machine.work.icount : 0 });
+  }
+
+  #apply({ goals, at: _, ...control }: Control & { goals: number[]; at: number }): void {
+    const { vcpus } = this.vm;
+    CONTROL.check(control, 'control');
+    if (control.stepped && control.stepped.vcpu >= vcpus.length) throw new Error('no such vCPU');
+    this.turns.apply(control);
+    for (const vcpu of vcpus) {
+      const goal = goals[vcpu.index];
+      if (goal > 0) this.vm.armStep(vcpu, goal);
+      else this.vm.disarmStep(vcpu);
+    }
+  }
+}
