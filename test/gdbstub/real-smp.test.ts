@@ -200,7 +200,7 @@ describe.skipIf(absent).each([
 const COUNTERS = ['memory read -s 4 -f d -c 1 0x500', 'memory read -s 4 -f d -c 1 `(long)&counter`'];
 
 describe.skipIf(absent || !lldb.available)(named('lldb and two vCPUs', ...tools, lldb), () => {
-  test('runs and steps one of them while the other stands, and both again', { timeout: 90_000 }, async () => {
+  test('runs and steps one of them while the other stands, and both again', { timeout: 120_000 }, async () => {
     guest = await RunningGuest.start(join(folder, 'smp.elf'), '--vcpus', '2');
     const lines = [`gdb-remote 127.0.0.1:${guest.port}`, 'breakpoint set --hardware --address 0x70004', 'continue'];
     lines.push('breakpoint delete --force', ...COUNTERS);
@@ -220,7 +220,7 @@ describe.skipIf(absent || !lldb.available)(named('lldb and two vCPUs', ...tools,
     const out = await runDebugger(
       lldb.path,
       ['--no-lldbinit', '--batch', join(folder, 'smp.elf'), ...lines.flatMap((line) => ['-o', line])],
-      80_000,
+      110_000,
     );
     const values = [...out.matchAll(/^0x00[0-9a-f]+: (\d+)$/gm)].map(([, value]) => Number(value));
     expect(values).toHaveLength(10);
@@ -237,7 +237,7 @@ describe.skipIf(absent || !lldb.available)(named('lldb and two vCPUs', ...tools,
 });
 
 describe.skipIf(absent || !newGdb.available)(named('gdb -i dap and two vCPUs', ...tools, newGdb), () => {
-  test('steps and runs a single thread, and stops at a watch that was typed', { timeout: 90_000 }, async () => {
+  test('steps and runs a single thread, and stops at a watch that was typed', { timeout: 180_000 }, async () => {
     const program = join(folder, 'smp.elf');
     guest = await RunningGuest.start(program, '--vcpus', '2');
     const client = new DapClient(spawn(newGdbProgram, ['-nx', '-q', '-i', 'dap'], { stdio: 'pipe' }));

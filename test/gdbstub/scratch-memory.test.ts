@@ -184,7 +184,7 @@ describe.skipIf(tools.some(({ available }) => !available))(named('lldb', ...tool
   };
   test.each(Object.entries(kernels))(
     'calls functions of a kernel %s in expressions',
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     async (name, build) => {
       const file = join(folder, `kernel-${name.slice(3, 5)}.elf`);
       build(file);
@@ -200,7 +200,7 @@ describe.skipIf(tools.some(({ available }) => !available))(named('lldb', ...tool
       const out = await runDebugger(
         lldb.path,
         ['--no-lldbinit', '--batch', ...lines.flatMap((line) => ['-o', line])],
-        50_000,
+        100_000,
       );
       expect(out).toMatch(/\(int\) \$0 = 40\n/);
       expect(out).toMatch(/\(bool\) \$1 = true\n/);

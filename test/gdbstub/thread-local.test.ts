@@ -54,7 +54,7 @@ describe.skipIf(tools.some(({ available }) => !available))(named('gdb', ...tools
   test.each(Object.entries(PLACES))(
     'prints and sets thread-local variables of a program with its header %s',
     {
-      timeout: 60_000,
+      timeout: 120_000,
     },
     async (place, flags) => {
       const program = join(folder, `tls-${flags.length}.elf`);
@@ -69,10 +69,11 @@ describe.skipIf(tools.some(({ available }) => !available))(named('gdb', ...tools
       const commands = ['set pagination off', connect, 'monitor linux-abi on', 'disconnect', connect];
       commands.push('break ready', 'continue', 'print first', 'continue', 'print first', 'print second', 'print zero');
       commands.push('set variable first = 5', 'up', 'print first', 'x/dw &second', 'disconnect');
-      const out = await runDebugger(gdb.path, [
-        ...['-nx', '-q', '-batch', program],
-        ...commands.flatMap((line) => ['-ex', line]),
-      ]);
+      const out = await runDebugger(
+        gdb.path,
+        [...['-nx', '-q', '-batch', program], ...commands.flatMap((line) => ['-ex', line])],
+        100_000,
+      );
       expect(out).toMatch(/Cannot find thread-local storage.*\n.*failed to process qGetTLSAddr/);
       expect(out).toMatch(/\$1 = 100\n\$2 = 1000\n\$3 = \{0, 0, 7\}/);
       expect(out).toMatch(/ = 5\n/);

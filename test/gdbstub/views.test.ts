@@ -126,9 +126,9 @@ afterEach(async () => {
 
 for (const client of shells) {
   describe.skipIf(client.tools.some(({ available }) => !available))(named(client.name, ...client.tools), () => {
-    test('sees a boot sector in 16-bit and in 64-bit registers side by side', { timeout: 60_000 }, async () => {
+    test('sees a boot sector in 16-bit and in 64-bit registers side by side', { timeout: 180_000 }, async () => {
       guest = await RunningGuest.start('real-mode');
-      shell = new GdbShell(client, [], 15_000);
+      shell = new GdbShell(client, [], 60_000);
       const say = shell.ask.bind(shell);
       await say(`target extended-remote 127.0.0.1:${guest.port}`);
       await say('add-inferior');

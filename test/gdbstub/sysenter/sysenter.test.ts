@@ -23,7 +23,7 @@ afterEach(async () => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe.skipIf(tools.some(({ available }) => !available))(named('gdb', ...tools), () => {
-  test('catches calls by SYSENTER and their returns, where the program goes on', { timeout: 60_000 }, async () => {
+  test('catches calls by SYSENTER and their returns, where the program goes on', { timeout: 120_000 }, async () => {
     const file = join(folder, 'kernel.elf');
     const source = fileURLToPath(new URL('kernel.S', import.meta.url));
     execFileSync(gcc.path, [...FLAGS.split(' '), '-o', file, source], { stdio: 'pipe' });
@@ -36,7 +36,7 @@ describe.skipIf(tools.some(({ available }) => !available))(named('gdb', ...tools
     const out = await runDebugger(
       gdb.path,
       ['-nx', '-q', '-batch', file, ...commands.flatMap((line) => ['-ex', line])],
-      50_000,
+      100_000,
     );
     expect(out).toMatch(/\(call to syscall write\), entry \(\).*[\s\S]*?<1 0 4 0>/);
     expect(out).toMatch(/\(returned from syscall write\), (?:0x\w+ in )?first \(\)[\s\S]*?<0 1 1004 3>/);
