@@ -197,7 +197,100 @@ export function metricsText(look: FleetLook, dialect: Dialect): string {
     undefined,
     (g) => g.process?.majorFaults,
   );
+  all(
+    'vmscope_guest_minor_faults',
+    'counter',
+    'Minor faults of its process.',
+    undefined,
+    (g) => g.process?.minorFaults,
+  );
+  all(
+    'vmscope_guest_process_read_bytes',
+    'counter',
+    'Read from storage by its process.',
+    'bytes',
+    (g) => g.process?.readBytes,
+  );
+  all(
+    'vmscope_guest_process_written_bytes',
+    'counter',
+    'Written to storage by its process.',
+    'bytes',
+    (g) => g.process?.writeBytes,
+  );
+  vcpu('vmscope_vcpu_halt_polls', 'Polls before halts.', undefined, (one) => one.haltPolls?.attempted);
+  vcpu(
+    'vmscope_vcpu_successful_halt_polls',
+    'Polls before halts that ended in time.',
+    undefined,
+    (one) => one.haltPolls?.successful,
+  );
+  vcpu(
+    'vmscope_vcpu_halt_poll_wasted_seconds',
+    'Time of polls before halts for nothing.',
+    'seconds',
+    (one) => one.haltPolls?.wastedNs,
+    NS,
+  );
+  jobs(look, family);
+  hosts(look, family);
   return [...families.flatMap((made) => made.text()), ...(dialect === 'openmetrics' ? ['# EOF'] : []), ''].join('\n');
+}
+
+type MakeFamily = (name: string, type: 'gauge' | 'counter', help: string, unit?: string) => Family;
+
+/** Of migrations, backups and the like: a guest has one of a kind and device. */
+function jobs(look: FleetLook, family: MakeFamily): void {
+  const job = (
+    name: string,
+    help: string,
+    unit: string | undefined,
+    of: (one: NonNullable<GuestSample['jobs']>[number]) => Value,
+    divisor = 1,
+  ): void => {
+    const made = family(`vmscope_job_${name}`, 'gauge', help, unit);
+    for (const guest of look.guests) {
+      const seen = new Set<string>();
+      for (const one of guest.jobs ?? []) {
+        const labels = { ...labelsOf(guest), kind: one.kind, target_device: one.device ?? '' };
+        const key = `${one.kind} ${one.device}`;
+        if (!seen.has(key)) made.add(labels, of(one), divisor);
+        seen.add(key);
+      }
+    }
+  };
+  job('done_bytes', 'Bytes that a migration, a backup or another job has done.', 'bytes', (one) => one.doneBytes);
+  job('total_bytes', 'Bytes that it has to do.', 'bytes', (one) => one.totalBytes);
+  job(
+    'dirty_bytes_per_second',
+    'Memory that the guest changes meanwhile.',
+    undefined,
+    (one) => one.dirtyBytesPerSecond,
+  );
+  job('downtime_seconds', 'How long the guest is expected to stand.', 'seconds', (one) => one.downtimeMs, 1000);
+}
+
+function hosts(look: FleetLook, family: MakeFamily): void {
+  const pressure = family(
+    'vmscope_host_pressure_ratio',
+    'gauge',
+    'Part of the time in which work waited, over 10 s.',
+    'ratio',
+  );
+  const busy = family('vmscope_host_cpu_busy_seconds', 'counter', 'Time that a CPU was not idle.', 'seconds');
+  const steal = family('vmscope_host_cpu_steal_seconds', 'counter', "Time that the host's own host took.", 'seconds');
+  for (const { hostname: host, cpu, pressure: part } of look.hosts) {
+    for (const [resource, percent] of [
+      ['cpu', part?.cpuSome],
+      ['memory', part?.memorySome],
+      ['io', part?.ioSome],
+    ] as const)
+      pressure.add({ host, resource }, percent === undefined ? undefined : percent / 100);
+    for (const [number, { busyNs, stealNs }] of (cpu ?? []).entries()) {
+      busy.add({ host, cpu: String(number) }, busyNs, NS);
+      steal.add({ host, cpu: String(number) }, stealNs, NS);
+    }
+  }
 }
 
 /** `uuid` tells guests of the same name apart; where there is none, the key does. */

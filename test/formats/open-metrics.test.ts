@@ -40,6 +40,43 @@ describe('metrics', () => {
     expect(text.endsWith('# EOF\n')).toBe(true);
   });
 
+  it('have jobs, halt polls, the process and the host as the table has them', () => {
+    const [guest] = LOOK.guests;
+    const look: FleetLook = {
+      ...LOOK,
+      guests: [
+        {
+          ...guest!,
+          process: { pid: 1, minorFaults: 8, readBytes: 9, writeBytes: 10 },
+          vcpu: [{ number: 0, haltPolls: { attempted: 7, successful: 6, wastedNs: 1_500_000_000n } }],
+          jobs: [
+            { kind: 'migration', doneBytes: 1, totalBytes: 4, dirtyBytesPerSecond: 2, downtimeMs: 300 },
+            { kind: 'migration', doneBytes: 5 },
+          ],
+        },
+      ],
+      hosts: [
+        {
+          ...{ hostname: 'h', arch: 'x86_64', cpus: 1, mhz: 1, memoryBytes: 1 },
+          cpu: [{ busyNs: 2_500_000_000n, allNs: 9n, stealNs: 500_000_000n }],
+          pressure: { cpuSome: 12.5, memorySome: 0, ioSome: 1 },
+        },
+      ],
+    };
+    const labels = 'domain="a \\"b\\"\\\\\\nc",uuid="u-1"';
+    const text = metricsText(look, 'openmetrics');
+    for (const line of [
+      `vmscope_job_done_bytes{${labels},kind="migration",target_device=""} 1`,
+      `vmscope_job_downtime_seconds{${labels},kind="migration",target_device=""} 0.3`,
+      `vmscope_vcpu_halt_poll_wasted_seconds_total{${labels},vcpu="0"} 1.5`,
+      `vmscope_guest_process_written_bytes_total{${labels}} 10`,
+      'vmscope_host_pressure_ratio{host="h",resource="cpu"} 0.125',
+      'vmscope_host_cpu_steal_seconds_total{host="h",cpu="0"} 0.5',
+    ])
+      expect(text).toContain(`${line}\n`);
+    expect(text.match(/vmscope_job_done_bytes\{/g)).toHaveLength(1);
+  });
+
   const promtool = spawnSync('promtool', ['--version']).status === 0;
   it.skipIf(!promtool)('are text that promtool takes', () => {
     const { status, stderr, stdout } = spawnSync('promtool', ['check', 'metrics'], {

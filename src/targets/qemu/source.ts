@@ -64,16 +64,17 @@ interface Told {
   /** Threads that are vCPUs by their names, where no monitor tells them. */
   threads: { tid: number; vcpu: number }[];
   threadsAgainMs: number;
+  threadsWaitMs: number;
 }
 
 const newTold = (): Told => ({
   ...{ part: {}, againMs: 0, asking: false, noBalloon: 0, noJobs: 0, counted: false, countAgainMs: 0 },
-  ...{ threads: [], threadsAgainMs: 0 },
+  ...{ threads: [], threadsAgainMs: 0, threadsWaitMs: 250 },
 });
 
 /** Counters that a user may not read are tried again after this. */
 const COUNT_AGAIN_MS = 30_000;
-/** vCPUs come and go as seldom. */
+/** vCPUs come and go seldom; a guest that starts has none yet, and is looked at again sooner, then later and later. */
 const THREADS_AGAIN_MS = 10_000;
 /** A balloon that is not there is hardly ever plugged later. */
 const BALLOON_LOOKS = 16;
@@ -188,8 +189,9 @@ export class ProcessSource implements FleetSource {
     let told = this.#told.get(key);
     if (!told) this.#told.set(key, (told = newTold()));
     if (now >= told.threadsAgainMs) {
-      told.threadsAgainMs = now + THREADS_AGAIN_MS;
       told.threads = vcpuThreads(vm.pid).flatMap(({ tid, vcpu }) => (vcpu === undefined ? [] : [{ tid, vcpu }]));
+      told.threadsWaitMs = Math.min(THREADS_AGAIN_MS, told.threads.length ? THREADS_AGAIN_MS : 2 * told.threadsWaitMs);
+      told.threadsAgainMs = now + told.threadsWaitMs;
     }
     if (told.threads.length === 0) return;
     const vcpu = told.threads
