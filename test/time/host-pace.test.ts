@@ -1,4 +1,7 @@
 /** `--clock wall`: virtual time that follows the host's clock, whose moves are inputs of the run. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Guest } from '../../src/engine/host/guest.js';
 import { HostPace } from '../../src/engine/time/host-pace.js';
@@ -68,6 +71,39 @@ describe('--clock', () => {
     expect([status, stderr]).toEqual([2, `vmscope: --clock ${clock}: ${why}\n`]);
   });
 });
+
+it('a recording of a run with --clock wall repeats to the same state', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'vmscope-pace-'));
+  try {
+    const [image, recording] = [join(folder, 'wait.bin'), join(folder, 'run')];
+    // behind the wait it ends: mov al, 0; out 0f4h, al
+    writeFileSync(image, Buffer.from(WAIT.replace(/ebfb$/, 'b000 e6f4 ebfe').replaceAll(' ', ''), 'hex'));
+    const run = await vmscope([
+      ...[
+        'run',
+        image,
+        '--at',
+        '0x100000',
+        '-m',
+        '8',
+        '--headless',
+        '--isa-debug-exit',
+        '--clock',
+        'wall',
+        '--record',
+        recording,
+      ],
+    ]);
+    expect([run.status, run.stderr]).toEqual([1, 'vmscope: wait: guest wrote 0x0 to the debug exit port\n']);
+    const again = await vmscope(['replay', recording, '--verify']);
+    expect([again.status, again.stdout]).toEqual([
+      0,
+      expect.stringMatching(/^equal at instruction \d+, exit \d+: state /),
+    ]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}, 120_000);
 
 describe('a guest that follows the host', () => {
   it('comes to the end of a wait without 200 million instructions, and a repetition is the same to the instruction', async () => {
