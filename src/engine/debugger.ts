@@ -69,9 +69,13 @@ export interface CompilerCounters {
   compileMs: number;
   /** Hot blocks that were not worth a region. */
   declined: number;
-  /** How often a region was entered, and left for the interpreter in the middle of a block. */
+  /**
+   * How often a region was entered; left for the interpreter in the middle of a block, mostly by a TLB miss; left at an instruction
+   * that it had called the handler of, by a fault, an exit or a change of mode. All others ended at a block outside.
+   */
   entered: number;
   left: number;
+  handled: number;
   /** Share of the guest's instructions that ran in regions, 0 to 1. */
   share: number;
 }

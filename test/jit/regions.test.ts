@@ -46,6 +46,27 @@ describe('regions', () => {
     expect(left).toBeLessThan(2_000);
   });
 
+  it('go on through calls by pointer and a table of jumps, whatever else is decoded in the page', () => {
+    // 60 blocks before the loop, as other code of the page: jmp +0
+    const before = 'eb00'.repeat(60);
+    // L: mov eax,ecx; and eax,3; call [rbx+rax*8]; inc ecx; jmp L; then 4 times: add rdx,n; xor rdx,rcx; ret
+    const functions = [1, 2, 3, 4].map((n) => `4883c20${n} 4831ca c3`).join('');
+    const pair = new Pair(
+      'long',
+      (m) => {
+        m.setReg('rbx', 0x40000);
+        m.setReg('rsp', 0x80000);
+        for (let n = 0; n < 4; n++) m.set(L.RAM_BASE + 0x40000 + n * 8, 0x1000 + 120 + 12 + n * 8);
+        m.load(0x1000, `${before} 89c8 83e003 ff14c3 ffc1 ebf4 ${functions}`);
+        m.set(L.RIP, 0x1000);
+      },
+      'on',
+    );
+    for (let n = 0; n < 20; n++) pair.run(100_000 + n);
+    expect(pair.inRegions).toBeGreaterThan(1_000_000);
+    expect(counterOf(pair, L.COUNTER_REGION_ENTRIES)).toBeLessThan(50_000);
+  });
+
   it('end where a handler writes into their code', () => {
     // L: mov rdi,1020h; mov al,[rbx]; stosb by REP; the byte is the immediate of mov edx,imm8 at 1020h
     // L: lea rdi,[rip+x]; mov ecx,1; mov al,r8b; rep stosb; inc r8b; mov dl,0 (changed); add r9,rdx; jmp L

@@ -3,6 +3,7 @@ import {
   BREAK_GEN,
   BREAKPOINT_COUNT,
   COUNTER_REGION_ENTRIES,
+  COUNTER_REGION_HANDLED,
   COUNTER_REGION_INSTRUCTIONS,
   COUNTER_REGION_MISSES,
   COUNTERS,
@@ -29,7 +30,7 @@ export type JitMode = 'off' | 'on' | 'always';
 /** Instructions between two looks at where the guest is, and how many of them make a block hot. */
 const SAMPLING = {
   off: { slice: 100_000, heat: 0 },
-  on: { slice: 20_000, heat: 10 },
+  on: { slice: 20_000, heat: 5 },
   always: { slice: 100, heat: 1 },
 } as const;
 
@@ -85,6 +86,7 @@ export class Jit {
       compileMs: Math.round(this.#made.compileMs * 10) / 10,
       entered: counter(COUNTER_REGION_ENTRIES),
       left: counter(COUNTER_REGION_MISSES),
+      handled: counter(COUNTER_REGION_HANDLED),
       share: icount === 0 ? 0 : Math.round((counter(COUNTER_REGION_INSTRUCTIONS) / icount) * 1000) / 1000,
     };
   }

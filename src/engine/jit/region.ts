@@ -52,6 +52,8 @@ type Ending =
   | 'return'
   | 'leaves';
 
+/** Where they lead to is not known. */
+const GOES_ANYWHERE: ReadonlySet<Ending> = new Set(['computed jump', 'computed call']);
 /** The address is on the stack. */
 const HAS_TARGET: ReadonlySet<Ending> = new Set(['jump', 'call', 'computed jump', 'computed call', 'return']);
 
@@ -125,7 +127,7 @@ class Discovery {
     this.pages.set(0, root.hpa & -PAGE);
     if (this.#add(root, 0) === undefined) return;
     for (let n = 0; n < this.nodes.length; n++) this.#follow(this.nodes[n]);
-    if (this.nodes.some(({ ending }) => ending === 'computed jump')) {
+    if (this.nodes.some(({ ending }) => GOES_ANYWHERE.has(ending))) {
       const before = this.nodes.length;
       this.#addTargets();
       for (let n = before; n < this.nodes.length; n++) this.#follow(this.nodes[n]);
@@ -266,13 +268,22 @@ class Discovery {
     }
   }
 
-  /** What else is decoded in the first page may be where a table of jumps leads to. */
+  /** What else is decoded in the first page may be where a table of jumps or calls leads to. */
   #addTargets(): void {
     const first = this.root.hpa;
-    for (const hpa of blocksInPage(this.memory, first & -PAGE, this.root.mode)) {
-      if (this.targets.size >= MAX_TARGETS) return;
-      if (this.#known.has(hpa - first)) continue;
-      const node = this.#reach(hpa - first);
+    const jumps = this.nodes.filter(({ ending }) => GOES_ANYWHERE.has(ending));
+    // the nearest ones, so near that a table of each byte between holds them
+    const near = blocksInPage(this.memory, first & -PAGE, this.root.mode)
+      .map((hpa) => hpa - first)
+      .map((delta) => ({
+        delta,
+        far: Math.min(...jumps.map((jump) => Math.abs(delta - jump.delta - jump.block.bytes))),
+      }))
+      .filter(({ far }) => far < MAX_TABLE / 2)
+      .sort((a, b) => a.far - b.far);
+    for (const { delta } of near.slice(0, MAX_TARGETS)) {
+      const known = this.#known.get(delta);
+      const node = known ?? this.#reach(delta);
       if (node !== undefined) this.targets.add(node);
     }
   }
@@ -297,7 +308,7 @@ class Discovery {
   /** Nodes that a block's end may lead to by an address from memory or a register. */
   computed(node: Node): readonly number[] {
     if (node.ending === 'return') return [...this.returns];
-    return node.ending === 'computed jump' ? [...this.targets] : [];
+    return GOES_ANYWHERE.has(node.ending) ? [...this.targets] : [];
   }
 }
 
