@@ -4,6 +4,7 @@
  */
 import {
   CODE_PAGES,
+  DIRTY_FOR_COPY,
   DIRTY_FOR_HISTORY,
   DIRTY_FRAMES,
   RAM_BASE,
@@ -141,6 +142,8 @@ export class Frames {
     const code = host.u8[CODE_PAGES + frame] !== 0;
     if (code && this.store.equals(place, host.u8, frame * PAGE)) return;
     this.store.copy(place, host.u8, frame * PAGE);
+    // who copies the machine elsewhere meanwhile has to copy that
+    host.u8[DIRTY_FRAMES + frame] |= DIRTY_FOR_COPY;
     if (code) core.invalidatePageCode(frame * PAGE);
   }
 

@@ -200,6 +200,8 @@ export class Guest implements D.Debugger {
       check: (spec, count, others) => breakpoints.check(spec, count, others),
       write: (execute, watches) => {
         breakpoints.write(execute, watches);
+        if (watches.length > 0 || this.#watched) this.#watchesChanged();
+        this.#watched = watches.length > 0;
         machine.pc.dma.watches = watches.map((watch) => deviceWatch(view, watch));
       },
     });
@@ -268,7 +270,7 @@ export class Guest implements D.Debugger {
     machine.pc.journal.take('clock', (to) => vm.warpTo(to as number));
     machine.pc.journal.take('debugger', (data) => this.#repeat(JSON.parse(data as string)));
     if (vm instanceof Vm && (history || recorder)) {
-      const notes = new RunNotes(machine, vm, this.#turns);
+      const notes = new RunNotes(machine, vm, this.#turns, () => this.#mustBeLive());
       this.#notes = notes;
       if (history) this.#past = new GuestHistory(machine, vm, this.#turns, notes, this.#historyHooks(), history);
       if (recorder) this.#recording = new GuestRecording(machine, vm, this.#turns, notes, recorder);
@@ -451,6 +453,8 @@ export class Guest implements D.Debugger {
   }
 
   #exitBreakpoint: number | undefined;
+  /** Memory is watched. */
+  #watched = false;
 
   #wantsExit(vcpu: VirtualCpu): boolean {
     const record = this.#newestExit();
@@ -876,7 +880,7 @@ export class Guest implements D.Debugger {
       case 'memory':
         return { space: what.space, address: what.address, length: what.length };
       case 'register':
-        if (view.readRegisters(vcpu, [what.name])[what.name] === undefined)
+        if (!Object.hasOwn(view.readRegisters(vcpu, [what.name]), what.name))
           throw new Error(`there is no register ${what.name}`);
         return { read: () => view.readRegisters(vcpu, [what.name])[what.name] };
       case 'vmcs':
@@ -910,6 +914,11 @@ export class Guest implements D.Debugger {
   #mustBeLive(): void {
     if (this.#past?.isRecorded) throw new Error('the guest repeats a recording, where nothing changes');
     if (this.#past?.inPast) throw new Error('the guest stands in its past, where nothing changes: monitor goto end');
+  }
+
+  /** To watch memory, or other memory, drops translations, which may show in the guest's paging structures. */
+  #watchesChanged(): void {
+    if (!this.#past?.inPast) this.#notes?.dropTranslations();
   }
 
   /** What a debugger is about to do to the machine belongs to the run. @throws Error in the past, which is as it was */

@@ -15,12 +15,15 @@ export class RunNotes {
     private readonly machine: Machine,
     private readonly vm: Vm,
     private readonly turns: Turns,
+    /** @throws Error where nothing of the run may change */
+    private readonly mayChange: () => void = () => {},
   ) {
     const { journal } = machine.pc;
     journal.stamp = () => this.now();
     journal.take('control', (data) => this.#apply(JSON.parse(data as string)));
     journal.take('flush', () => vm.forgetTranslations());
     this.#control = this.#controlText();
+    vm.dirtyFrames.flush = () => this.dropTranslations();
   }
 
   now(): Instant {
@@ -43,6 +46,13 @@ export class RunNotes {
   /** Translations are dropped, or are about to be. */
   flush(): void {
     this.machine.pc.journal.note('flush', 0);
+  }
+
+  /** Drops translations here, and in each repetition. @throws Error where nothing of the run may change */
+  dropTranslations(): void {
+    this.mayChange();
+    this.flush();
+    this.vm.forgetTranslations();
   }
 
   /** A change that a sink of kind `debugger` makes again. */

@@ -26,6 +26,8 @@ export interface DirtyWatch {
 
 export class DirtyFrames {
   readonly #watchers = new Set<Uint8Array>();
+  /** Drops all translations. Who keeps the run for a repetition has that noted as well. @throws Error where it may not be */
+  flush: () => void = () => this.vm.core.flushAllVcpus();
   #traced = 0;
 
   constructor(private readonly vm: Vm) {}
@@ -52,7 +54,8 @@ export class DirtyFrames {
 
   /** Tells all who watch what is new. From then on the core notes a frame at its first write again. */
   #collect(): void {
-    const { host, core } = this.vm;
+    const { host } = this.vm;
+    this.flush();
     const pages = Math.ceil(host.bytes / PAGE);
     const noted = host.u8.subarray(DIRTY_FRAMES, DIRTY_FRAMES + pages);
     for (let page = 0; page < pages; page++) {
@@ -60,7 +63,6 @@ export class DirtyFrames {
       noted[page] &= ~DIRTY_FOR_COPY;
       for (const watcher of this.#watchers) watcher[page] = 1;
     }
-    core.flushAllVcpus();
     this.#collectTrace();
   }
 

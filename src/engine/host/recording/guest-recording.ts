@@ -36,8 +36,7 @@ export class GuestRecording {
     const { machine, vm } = this;
     if (this.done || this.turns.partial) return;
     if (!isSpaced(machine.work.icount - this.#flushedAt, vm.memory.moved - this.#movedAtFlush)) return;
-    this.notes.flush();
-    vm.forgetTranslations();
+    this.notes.dropTranslations();
     this.#flushedAt = machine.work.icount;
     this.#movedAtFlush = vm.memory.moved;
   }

@@ -1,0 +1,72 @@
+/** What touches translations or frames beside the guest: a run that is kept knows of it. */
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { Guest } from '../../src/engine/host/guest.js';
+import { RunNotes } from '../../src/engine/host/run-notes.js';
+import { Turns } from '../../src/engine/host/turns.js';
+import { InputLog } from '../../src/engine/time/input-keeper.js';
+import { build } from '../state/machine-run.js';
+import { liveRun, runTo } from './live-run.js';
+
+const sample = (name: string) => ({
+  file: fileURLToPath(new URL(`../../samples/${name}/${name}.elf`, import.meta.url)),
+  memoryMib: 8,
+});
+
+function guestWithHistory(): { guest: Guest; flushes: () => number } {
+  const inputs = new InputLog();
+  const { machine } = build({ ...sample('exit-zoo'), inputs });
+  const guest = new Guest(machine, {
+    ...{ paced: false, waitForInput: true },
+    history: { inputs, budgetBytes: 1 << 26, disks: [] },
+  });
+  return { guest, flushes: () => inputs.entries.filter(({ kind }) => kind === 'flush').length };
+}
+
+test('who looks for dirty frames drops translations as an input of the run', () => {
+  const inputs = new InputLog();
+  const { machine, vm } = build({ ...sample('exit-zoo'), inputs });
+  let mayChange = (): void => {};
+  new RunNotes(machine, vm, new Turns(vm, () => {}), () => mayChange());
+  const watch = vm.dirtyFrames.watch();
+  watch.take();
+  expect(inputs.entries.filter(({ kind }) => kind === 'flush')).toHaveLength(2);
+  mayChange = () => {
+    throw new Error('in the past');
+  };
+  expect(() => watch.take()).toThrow('in the past');
+  watch.close();
+});
+
+test('frames that a history puts back are copied again by a migration', () => {
+  const run = liveRun(sample('exit-zoo'));
+  runTo(run, 20_000);
+  run.history.snapshot();
+  runTo(run, 40_000);
+  const watch = run.vm.dirtyFrames.watch();
+  watch.take();
+  run.history.moveTo(0);
+  expect(watch.take().length).toBeGreaterThan(5);
+  watch.close();
+});
+
+test('a watchpoint that is set and removed drops translations as inputs of the run', async () => {
+  const { guest, flushes } = guestWithHistory();
+  await guest.runUntil({ icount: 1000n });
+  const before = flushes();
+  const watch = { kind: 'watch', space: 'gpa', address: 0x500n, length: 8, access: 'write' } as const;
+  const { id } = await guest.addBreakpoint(watch);
+  await guest.runUntil({ icount: 2000n });
+  expect(flushes()).toBe(before + 1);
+  await guest.removeBreakpoint(id);
+  await guest.runUntil({ icount: 3000n });
+  expect(flushes()).toBe(before + 2);
+  await guest.quit();
+});
+
+test.each(['constructor', '__proto__', 'toString', 'nonsense'])('who wrote register %s is refused', async (name) => {
+  const { guest } = guestWithHistory();
+  await guest.runUntil({ icount: 1000n });
+  await expect(guest.history!.wrote({ kind: 'register', name })).rejects.toThrow(`there is no register ${name}`);
+  await guest.quit();
+});
