@@ -15,7 +15,11 @@ export interface Measurement {
     | 'ratio'
     | 'steps/s'
     | 'MB/s'
-    | 'round trips/s';
+    | 'round trips/s'
+    | 'frames/s'
+    | 'bytes'
+    | '% of a core'
+    | 'ms CPU';
   /** How it compares, for the reader. */
   note?: string;
 }

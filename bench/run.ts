@@ -1,13 +1,14 @@
 /**
  * `npm run bench [-- GROUP...] [-- --check]`: measures, prints a table, and with --check ends with status 1 when a
  * figure breaks its promise in baseline.json. Groups: interpreter, compiler, kinds, breakpoints, conditions, exits,
- * trace, stub, kvm, fleet, history.
+ * trace, stub, kvm, fleet, history, dashboard.
  */
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { breakpointCosts } from './breakpoints.js';
 import { compiler } from './compiler.js';
 import { conditionCosts } from './conditions.js';
+import { dashboard } from './dashboard.js';
 import { exitRates, traceOverhead } from './exits.js';
 import { fleet } from './fleet.js';
 import { history } from './history.js';
@@ -31,6 +32,7 @@ const GROUPS: Record<string, (() => Measurement[] | Promise<Measurement[]>)[]> =
   kvm: [kvmExitRates, kvmThreads, kvmInterrupts],
   fleet,
   history: [history],
+  dashboard,
 };
 
 const words = process.argv.slice(2);

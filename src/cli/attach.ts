@@ -11,6 +11,7 @@ import { runningGuests } from './open-guest.js';
 import { UsageError } from './options.js';
 import { tell } from './tell.js';
 import { BACKGROUND, hasTerminal, isInBackground } from './terminal.js';
+import { themeOption } from './theme-option.js';
 
 interface AttachOptions {
   connect?: string;
@@ -29,6 +30,7 @@ export function addAttachCommand(program: Command): void {
       "The dashboard of a running guest of vmscope's, libvirt's or QEMU's, or behind any GDB stub. A QEMU guest is observed without being stopped, until the first pause, breakpoint or step; leaving gives it back as it was found. A GDB stub alone shows only a guest that stands: gdb: stops it, and leaving lets it run.",
     )
     .argument('[guest]', "a vmscope guest's name, libvirt:DOMAIN, qmp:PATH, pid:PID or gdb:HOST:PORT")
+    .addOption(themeOption())
     .option('-c, --connect <uri>', 'the libvirt of libvirt:DOMAIN (default: qemu:///system)')
     .option('--symbols <file>', 'symbols of the guest: ELF (vmlinux) or System.map')
     .option('--gdb <[host:]port>', 'a GDB stub in front of a QEMU guest, with kernel symbols')

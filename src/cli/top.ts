@@ -31,6 +31,7 @@ import { UsageError } from './options.js';
 import { openOutput } from './output-file.js';
 import { printable, tell } from './tell.js';
 import { hasTerminal, isInBackground } from './terminal.js';
+import { themeOption } from './theme-option.js';
 import { serveMetrics } from './top-metrics.js';
 import { type CsvGroups, csvHeader, csvRow, jsonLine, streamLines } from './top-records.js';
 
@@ -71,6 +72,7 @@ export function addTopCommand(program: Command): void {
     .description(
       "All guests: vmscope's own, libvirt's, and other QEMU or KVM processes, with rates; Enter opens one. As text where there is no terminal. Options and keys are virt-top's where it has them.",
     )
+    .addOption(themeOption())
     .option('-c, --connect <uri>', 'only guests of this libvirt, e.g. qemu+ssh://HOST/system; repeatable', collect, [])
     .option('-d, --delay <seconds>', 'time between looks (default: 2)')
     .option('-n, --iterations <n>', 'looks, then end')

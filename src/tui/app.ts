@@ -6,7 +6,7 @@ import { keyName, type ParsedKey } from './keys.js';
 import type { View } from './layout.js';
 import type { CellPane, ScreenLine } from './screen/cell-pane.js';
 import { InputFilter, type Terminal } from './screen/input-filter.js';
-import { createTheme, type Theme } from './screen/theme.js';
+import { createTheme, lightByAnswer, parseTheme, type Theme } from './screen/theme.js';
 import { reason } from './sources.js';
 import type { Surface } from './surface.js';
 
@@ -55,6 +55,8 @@ export interface ScreenOptions {
   onQuit: () => Promise<void> | void;
   /** Ends the dashboard as `q` does, without a question. */
   signal?: AbortSignal;
+  /** Of the terminal: TERM, locale, NO_COLOR, COLORFGBG, VMSCOPE_THEME; default the process's. */
+  environment?: Record<string, string | undefined>;
   /** Milliseconds without another resize before the screen is laid out anew; default 50. */
   resizeTimeout?: number;
 }
@@ -108,8 +110,11 @@ export async function runScreen(
   const { default: blessed } = await import('blessed');
 
   const input = new InputFilter(options.input ?? process.stdin);
+  const environment = options.environment ?? process.env;
   // Other terminals' terminfo entries make blessed print compile errors; all of these understand xterm's.
-  const terminal = /^(linux|vt\d+|dumb)/.test(process.env.TERM ?? '') ? process.env.TERM : 'xterm-256color';
+  const own = /^(linux|vt\d|dumb|ansi|cons25)|-(?:16|8|88)color|-mono|-m$/.test(environment.TERM ?? '');
+  const terminal = own ? environment.TERM : 'xterm-256color';
+  const choice = parseTheme(environment.VMSCOPE_THEME || 'auto');
   const screen = blessed.screen({
     input,
     output,
@@ -121,7 +126,7 @@ export async function runScreen(
     title: `vmscope ${options.title}`.replace(/[^\x20-\x7e]/g, '.'),
   } as object) as unknown as BlessedScreen;
   const { program } = screen;
-  const theme = createTheme(program.tput.colors, process.env);
+  const theme = createTheme(program.tput.colors, environment, choice);
 
   return await new Promise<void>((resolve, rejectRun) => {
     let frameMs = 1000 / (options.fps ?? 30);
@@ -297,10 +302,18 @@ export async function runScreen(
       else if (event.action === 'mousedown') view.click(event.x, event.y);
     }) as never);
     input.onPaste = (text) => view.paste(text);
+    input.onReply = (reply) => {
+      const light = lightByAnswer(reply);
+      if (light === undefined || light === theme.light || choice.light !== undefined) return;
+      Object.assign(theme, createTheme(program.tput.colors, environment, { ...choice, light }));
+      surface.redraw();
+    };
     screen.on('resize', () => surface.dirty());
     options.signal?.addEventListener('abort', () => surface.quit());
     surface.mouse(true);
     program._write('\x1b[?2004h');
+    // which background it has; what does not know the question says nothing
+    if (!own && choice.light === undefined && theme.depth !== 0) program._write('\x1b]11;?\x1b\\');
 
     view.start().then(poll, (error: unknown) => {
       close();

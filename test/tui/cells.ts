@@ -39,12 +39,18 @@ export class Cells {
       rows: 0,
     };
     Object.defineProperties(surface, { columns: { get: () => this.columns }, rows: { get: () => this.rows } });
-    this.dashboard = new Dashboard(debug, disassembler, options.theme ?? createTheme(256, {}), surface, {
-      title: 'demo',
-      initialView: options.view,
-      now: options.now ?? (() => 0),
-      onQuit: () => undefined,
-    });
+    this.dashboard = new Dashboard(
+      debug,
+      disassembler,
+      options.theme ?? createTheme(256, { LANG: 'C.UTF-8' }),
+      surface,
+      {
+        title: 'demo',
+        initialView: options.view,
+        now: options.now ?? (() => 0),
+        onQuit: () => undefined,
+      },
+    );
   }
 
   static async open(debug: Debugger, options: CellsOptions = {}): Promise<Cells> {

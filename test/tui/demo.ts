@@ -29,7 +29,13 @@ export class Demo extends TerminalView {
   private readonly output: Output;
   private readonly closed = new AbortController();
 
-  constructor(kind: FakeKind, view: View, cols: number, rows: number) {
+  constructor(
+    kind: FakeKind,
+    view: View,
+    cols: number,
+    rows: number,
+    private readonly environment: Record<string, string> = {},
+  ) {
     super(cols, rows);
     this.lookMs = 4;
     this.quietMs = 40;
@@ -44,6 +50,7 @@ export class Demo extends TerminalView {
       maxFrameMs: 5,
       resizeTimeout: 5,
       now: () => (ticks += 500),
+      environment: { TERM: 'xterm-256color', LANG: 'C.UTF-8', ...this.environment },
       input: this.input as never,
       output: this.output as never,
       signal: this.closed.signal,
@@ -85,7 +92,7 @@ export async function startDemo(
   const before = { ...process.env };
   delete process.env.NO_COLOR;
   Object.assign(process.env, { TERM: 'xterm-256color' }, env);
-  const tui = new Demo(kind, view, cols, rows);
+  const tui = new Demo(kind, view, cols, rows, env);
   running.add(tui);
   await tui.until(kind === 'failing' ? /failed/ : /STOPPED/);
   await tui.settle();

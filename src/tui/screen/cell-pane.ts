@@ -1,5 +1,5 @@
 /** A rectangle of cells that panes write and that goes straight into the screen's line buffer. */
-import { cellCharacter } from './text.js';
+import { asciiCharacter, cellCharacter } from './text.js';
 import type { Theme } from './theme.js';
 
 /** One row of blessed's screen buffer: [attribute, character] a cell. */
@@ -93,11 +93,12 @@ export class CellPane {
     const limit = Math.min(end, this.inner.width);
     if (y < 0 || y >= this.inner.height) return x;
     const row = (this.inner.y + y) * this.rectangle.width + this.inner.x;
+    const safe = this.theme.ascii ? asciiCharacter : cellCharacter;
     let column = x;
     for (const character of text) {
       if (column >= limit) break;
       if (column >= 0) {
-        this.chars[row + column] = cellCharacter(character);
+        this.chars[row + column] = safe(character);
         this.attrs[row + column] = attr;
       }
       column++;

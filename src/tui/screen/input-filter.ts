@@ -32,6 +32,8 @@ export class InputFilter extends Transform {
   isRaw = false;
   capture: ((sequence: string) => void) | undefined;
   onPaste: ((text: string) => void) | undefined;
+  /** Answers of the terminal. */
+  onReply: ((reply: string) => void) | undefined;
   private readonly decoder = new StringDecoder('utf8');
   private pending = '';
   private timer: NodeJS.Timeout | undefined;
@@ -96,7 +98,10 @@ export class InputFilter extends Transform {
   }
 
   private emitToken(token: string): void {
-    if (REPLY.test(token)) return;
+    if (REPLY.test(token)) {
+      this.onReply?.(token);
+      return;
+    }
     if (MOUSE.test(token)) this.push(token);
     else if (this.capture) this.capture(token);
     // A character outside the BMP is no key of ours, and blessed would split it into surrogates.

@@ -32,6 +32,35 @@ const NARROW: readonly [number, number][] = [
   [0x2800, 0x28ff],
 ];
 
+/** What stands for a character where only ASCII may be written. */
+const ASCII: Record<string, string> = {
+  ...Object.fromEntries([...'┌┐└┘├┤┬┴┼'].map((corner) => [corner, '+'])),
+  ...{ '─': '-', '│': '|', '►': '>', '●': '*', '○': 'o', '→': '>', '←': '<', '↑': '^', '↓': 'v', '↳': '>' },
+  ...{ '✗': 'x', '✓': '+', '·': '.', '…': '~', '×': 'x', '▲': '^', '▼': 'v' },
+  ...{
+    ' ': ' ',
+    '▁': '_',
+    '▂': '_',
+    '▃': '.',
+    '▄': 'o',
+    '▅': 'o',
+    '▆': 'O',
+    '▇': 'O',
+    '█': '#',
+    '░': '.',
+    '▒': ':',
+    '▓': '#',
+  },
+};
+
+/** The same for a terminal that takes no UTF-8; what has no likeness is a question mark. */
+export function asciiCharacter(character: string): string {
+  const code = character.codePointAt(0)!;
+  if (code >= 0x20 && code < 0x7f) return character;
+  const likeness = ASCII[cellCharacter(character)];
+  return likeness ?? '?';
+}
+
 /** The character as it may be written to one cell. */
 export function cellCharacter(character: string): string {
   const code = character.codePointAt(0)!;

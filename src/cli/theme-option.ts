@@ -1,0 +1,33 @@
+import { Option } from 'commander';
+import { parseTheme } from '../tui/screen/theme.js';
+import { UsageError } from './options.js';
+
+/** Where the dashboard reads it. */
+const VARIABLE = 'VMSCOPE_THEME';
+
+/** @throws UsageError naming where it was said and the words that there are */
+function check(text: string, where: string): void {
+  try {
+    parseTheme(text);
+  } catch (error) {
+    throw new UsageError(`${where}: ${(error as Error).message}`);
+  }
+}
+
+/** `--theme`, for every command that has a screen. */
+export function themeOption(): Option {
+  return new Option(
+    '--theme <words>',
+    `colours and borders: auto, dark, light, mono, 8, 16, 256, ascii, utf8, several with commas; also ${VARIABLE}`,
+  ).argParser((text) => {
+    check(text, '--theme');
+    process.env[VARIABLE] = text;
+    return text;
+  });
+}
+
+/** What the environment says, before anything is drawn. */
+export function checkTheme(): void {
+  const text = process.env[VARIABLE];
+  if (text) check(text, VARIABLE);
+}
