@@ -14,6 +14,8 @@ export type { View } from './layout.js';
 
 /** What is shown and takes the keys: the dashboard of a guest, the table of all guests. */
 export interface TerminalScreen {
+  /** What is shown changes all the time by itself: RUNNING_FRAME_MS is often enough. */
+  readonly lively?: boolean;
   /** Fetches what the first frame needs. */
   start(): Promise<void>;
   /** One look at what is shown, between frames; at most ten a second. */
@@ -62,6 +64,9 @@ export interface ScreenOptions {
 }
 
 const POLL_MS = 100;
+const RUNNING_FRAME_MS = 100;
+/** So long after a key each change is shown at once. */
+const AFTER_KEY_MS = 250;
 const MAX_POLL_MS = 10_000;
 /** A terminal that takes longer than this for a frame gets fewer of them. */
 const SLOW_FRAME_MS = 50;
@@ -133,7 +138,10 @@ export async function runScreen(
     const minFrameMs = frameMs;
     let pollMs = POLL_MS;
     let timer: NodeJS.Timeout | undefined;
+    let shown: TerminalScreen | undefined;
     let lastFrame = 0;
+    let lastKey = 0;
+    let timerDue = 0;
     let closed = false;
     let suspended = false;
     let laidOut = { columns: 0, rows: 0 };
@@ -184,8 +192,14 @@ export async function runScreen(
         };
       },
       dirty() {
-        if (timer || closed || suspended) return;
-        timer = setTimeout(tick, Math.max(0, lastFrame + frameMs - Date.now()));
+        if (closed || suspended) return;
+        const now = Date.now();
+        const often = shown?.lively !== true || now - lastKey < AFTER_KEY_MS;
+        const due = Math.max(now, lastFrame + (often ? frameMs : Math.max(frameMs, RUNNING_FRAME_MS)));
+        if (timer && due >= timerDue) return;
+        clearTimeout(timer);
+        timerDue = due;
+        timer = setTimeout(tick, due - now);
       },
       capture(sink) {
         input.capture = sink;
@@ -244,6 +258,7 @@ export async function runScreen(
     };
 
     const view = build(surface, theme);
+    shown = view;
 
     let pollTimer: NodeJS.Timeout | undefined;
     const poll = () => {
@@ -290,9 +305,11 @@ export async function runScreen(
 
     program.on('keypress', ((character: string | undefined, key: ParsedKey) => {
       const name = keyName(character, key);
+      lastKey = Date.now();
       if (name) view.key(name);
     }) as never);
     program.on('mouse', ((event: { action: string; x: number; y: number; raw?: unknown[] }) => {
+      lastKey = Date.now();
       // blessed takes a move with the button held for another press; the report's bit 5 tells.
       const moving = event.action === 'mousemove' || (Number(event.raw?.[0]) & 32) !== 0;
       if (event.action === 'wheelup') view.wheel(event.x, event.y, -1);

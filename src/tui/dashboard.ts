@@ -80,6 +80,10 @@ export class Dashboard implements Ui, TerminalScreen {
     );
   }
 
+  get lively(): boolean {
+    return this.model.state.running;
+  }
+
   get focus(): PaneId {
     return this.stage.focus;
   }

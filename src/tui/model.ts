@@ -36,7 +36,9 @@ const PROGRESS_MS = 400;
 /** vCPUs whose registers are read at each stop, for the marks. */
 const MAX_MARKED_VCPUS = 16;
 const PAGE_MASK = 0xfffn;
-/** After so many looks that found nothing new, a halted guest is looked at each so many polls, and all read again at some. */
+/** A guest that runs for a smaller share of its time than one in so many does little that has to be seen at once. */
+const DROWSY = 16n;
+/** After so many looks that found little or nothing new, it is looked at each so many polls, and if there is nothing new, all read again at some. */
 const STILL_LOOKS = 3;
 const STILL_TURNS = 5;
 const STILL_REFRESH = 4;
@@ -146,11 +148,13 @@ export class Model {
     const still = this.stillLooks > STILL_LOOKS;
     const turns = this.stillLooks > LONG_LOOKS ? LONG_TURNS : STILL_TURNS;
     if (still && turn % turns !== 0) return;
-    const { icount } = this.state;
+    const { icount, clock } = this.state;
     await Promise.all([this.refreshState(), this.sampleCounts()]);
-    this.stillLooks = this.counted && this.state.running && this.state.icount === icount ? this.stillLooks + 1 : 0;
+    const moved = this.state.icount - icount;
+    const drowsy = moved === 0n || moved * DROWSY < this.state.clock - clock;
+    this.stillLooks = this.counted && this.state.running && drowsy ? this.stillLooks + 1 : 0;
     // Devices may do something by themselves, but nothing that has to be seen at once.
-    if (still && this.stillLooks > 0 && this.stillLooks % STILL_REFRESH !== 0) return;
+    if (still && moved === 0n && this.stillLooks > 0 && this.stillLooks % STILL_REFRESH !== 0) return;
     this.nameKernel();
     this.invalidate();
   }

@@ -5,13 +5,13 @@ import type { Debugger, DebuggerEvent } from '../../src/engine/debugger.js';
 import { Model } from '../../src/tui/model.js';
 
 const guest = () => {
-  const asked = { state: 0, drawn: 0, icount: 100n };
+  const asked = { state: 0, drawn: 0, icount: 100n, clock: 0n };
   let tell: (event: DebuggerEvent) => void = () => {};
   const debug = {
     info: async () => ({ name: 'g', engine: 'vtx', image: '', vcpus: 1, memoryBytes: 0, unavailable: {} }),
     state: async () => {
       asked.state++;
-      return { running: true, vcpu: 0, icount: asked.icount, clock: 0n };
+      return { running: true, vcpu: 0, icount: asked.icount, clock: asked.clock };
     },
     symbols: async () => [],
     readRegisters: async () => ({ rip: 0n }),
@@ -59,6 +59,39 @@ describe('the dashboard of a guest that runs and does nothing', () => {
     await polls(5);
     asked.icount++;
     expect((await polls(2))[0]).toBe(2);
+    model.close();
+  });
+});
+
+describe('the dashboard of a guest that runs now and then', () => {
+  it('looks at one that is nearly always halted once a second, and reads all then', async () => {
+    const { asked, debug, tell } = guest();
+    const model = new Model(
+      debug,
+      await Disassembler.load(),
+      () => void asked.drawn++,
+      () => 0,
+    );
+    await model.start();
+    const polls = async (count: number, instructions: bigint) => {
+      const before = asked.state;
+      for (let n = 0; n < count; n++) {
+        // a tenth of a second
+        asked.clock += 100_000_000n;
+        asked.icount += instructions;
+        await model.poll();
+      }
+      return asked.state - before;
+    };
+    expect(await polls(40, 50_000_000n)).toBe(40);
+    // A timer that ticks: 20,000 instructions in 100 ms.
+    await polls(100, 20_000n);
+    const drawn = asked.drawn;
+    expect(await polls(100, 20_000n)).toBe(10);
+    expect(asked.drawn - drawn).toBeGreaterThanOrEqual(10);
+    // What it writes is shown at once, and it is looked at as before.
+    tell({ type: 'serial', bytes: Uint8Array.of(65) });
+    expect(await polls(3, 20_000n)).toBe(3);
     model.close();
   });
 });
