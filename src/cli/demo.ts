@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
+import type { Debugger } from '../engine/debugger.js';
 import { runDashboard } from '../tui/app.js';
 import { resolveImage } from './files.js';
 import { startGuest } from './guest-process.js';
@@ -9,6 +10,7 @@ import { themeOption } from './theme-option.js';
 import { printTour } from './tour.js';
 
 /** The guest of the tour: it goes from real to long mode, so that every pane has something to show. */
+const TOUR_HISTORY_BYTES = 32 * 2 ** 20;
 const SAMPLE = fileURLToPath(new URL('../../samples/long-mode', import.meta.url));
 
 export function addDemoCommand(program: Command): void {
@@ -30,13 +32,21 @@ export function addDemoCommand(program: Command): void {
         noReboot: true,
         paced: terminal,
         waitForInput: terminal,
+        ...(terminal ? { history: TOUR_HISTORY_BYTES } : {}),
       });
       if (terminal) {
-        await guest.target.stepToExit();
-        await runDashboard(guest.target, { title: 'long-mode (demo)', onQuit: () => {} });
+        await startTour(guest.target);
+        await runDashboard(guest.target, { title: 'long-mode (demo)', tour: true, onQuit: () => {} });
       } else {
         await printTour(guest.target, (line) => process.stdout.write(`${line}\n`));
       }
       await guest.terminate();
     });
+}
+
+/** The guest stands at its first instruction of 64-bit code. @throws Error when the sample has none */
+async function startTour(target: Debugger): Promise<void> {
+  const long = (await target.symbols()).find(({ name }) => name === 'long');
+  if (long === undefined) throw new Error(`${SAMPLE} has no symbol "long"`);
+  await target.runUntil({ gva: long.address });
 }

@@ -36,6 +36,8 @@ export interface DashboardOptions extends ScreenOptions {
   /** Command lines to begin with. */
   commands?: readonly string[];
   initialView?: View;
+  /** A strip explains the dashboard step by step. */
+  tour?: boolean;
   /** Leaving does not end the guest, so nothing is asked. */
   detach?: boolean;
   /** The guest can go on without a screen: `:detach` tells who runs it, and leaves. Otherwise why it cannot. */

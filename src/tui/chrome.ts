@@ -89,13 +89,25 @@ export function progressStatus({ task, share }: Progress): Status {
   return { text: `${task} …${share === undefined ? '' : ` ${Math.floor(share * 100)} %`}`, bad: false };
 }
 
+/** A part of the foot that can be clicked: it is the key. */
+export interface KeyArea {
+  key: string;
+  from: number;
+  to: number;
+}
+
+/** Where there is no room for all, these come first. */
+const FIRST = ['c', 's', 'n', 'e', 'b', 'tab', 'f', 'E', 'w', ','];
+
+/** @returns the keys that it shows, for clicks */
 export function drawFooter(
   cells: CellPane,
   status: Status | undefined,
   chord: string,
   small: boolean,
   running: boolean,
-): void {
+): KeyArea[] {
+  const areas: KeyArea[] = [];
   const { theme } = cells;
   cells.clear(theme.normal);
   if (status) {
@@ -106,40 +118,49 @@ export function drawFooter(
         ? status.text.slice(0, Math.max(0, room - more.length)) + more
         : status.text;
     cells.put(1, 0, text, status.bad ? theme.crit : theme.ok);
-    return;
+    return areas;
   }
   if (chord) {
-    cells.put(
-      1,
-      0,
-      `${chord} then ${VIEWS.map((view) => `${VIEW_TABS[view].key} ${VIEW_TABS[view].title}`).join('  ')}  Esc`,
-      theme.key,
-    );
-    return;
+    let end = cells.put(1, 0, `${chord} then `, theme.key);
+    for (const view of VIEWS) {
+      const { key, title } = VIEW_TABS[view];
+      const from = end;
+      end = cells.put(end, 0, `${key} ${title}`, theme.key);
+      areas.push({ key, from, to: end });
+      end += 2;
+    }
+    cells.put(end, 0, 'Esc', theme.key);
+    areas.push({ key: 'escape', from: end, to: end + 3 });
+    return areas;
   }
   let x = 1;
-  if (small) x = cells.put(x, 0, 'needs 80x24 for panes; Tab next  ', theme.warn);
+  if (small) x = cells.put(x, 0, 'needs 80x24 for panes  ', theme.warn);
   const shown = BINDINGS.flatMap((group) => group.bindings)
     .filter((binding) => binding.short)
     .map((binding) => ({
+      name: binding.keys[0]!,
       key: showKey(binding.keys[0]!),
       text: ` ${running && binding.shortRunning ? binding.shortRunning : binding.short}  `,
     }));
   // Whatever the width: how to get help and how to get out.
   const always = shown.filter(({ key }) => [':', '?', 'q'].includes(key));
-  const room = cells.width - always.reduce((sum, item) => sum + item.key.length + item.text.length, 0);
-  const others = shown.filter((item) => !always.includes(item));
-  const put = ({ key, text }: { key: string; text: string }) => {
+  const width = (items: typeof shown) => items.reduce((sum, item) => sum + item.key.length + item.text.length, 0);
+  const chosen = [...always];
+  for (const name of small ? ['tab', ...FIRST] : FIRST) {
+    const item = shown.find((one) => one.name === name);
+    if (!item || chosen.includes(item)) continue;
+    if (x + width([...chosen, item]) > cells.width + 1) break;
+    chosen.push(item);
+  }
+  for (const { name, key, text } of shown.filter((item) => chosen.includes(item))) {
+    const from = x;
     x = cells.put(x, 0, key, theme.key);
     x = cells.put(x, 0, text, theme.dim);
-  };
-  for (const item of others) {
-    if (x + item.key.length + item.text.length > room) break;
-    put(item);
+    areas.push({ key: name, from, to: x - 2 });
   }
-  for (const item of always) put(item);
   const hint = '(F-keys too)';
   if (x + hint.length <= cells.width) cells.put(x, 0, hint, theme.dim);
+  return areas;
 }
 
 export function drawPrompt(cells: CellPane, prompt: Prompt): void {

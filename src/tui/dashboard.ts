@@ -25,6 +25,8 @@ import { reason } from './sources.js';
 import { Stage } from './stage.js';
 import type { Surface } from './surface.js';
 import { TextPopup } from './text-popup.js';
+import type { TourFacts } from './tour/steps.js';
+import { Tour, type TourButton } from './tour/tour.js';
 import { Turns } from './turns.js';
 
 const CONSOLES: readonly PaneId[] = ['console', 'serial', 'vga'];
@@ -48,6 +50,8 @@ export class Dashboard implements Ui, TerminalScreen {
   private mouseOn = true;
   private readonly keyboard: GuestKeyboard;
   private readonly places = new Places();
+  private readonly tour: Tour | undefined;
+  private readonly tourCells: CellPane | undefined;
 
   constructor(
     readonly debug: Debugger,
@@ -64,8 +68,15 @@ export class Dashboard implements Ui, TerminalScreen {
       // What is looked at is where the guest stands now.
       if (event.type === 'stopped') this.chosenExit = undefined;
     });
-    this.stage = new Stage(this.panes, () => this.newCells(), view);
+    this.stage = new Stage(
+      this.panes,
+      () => this.newCells(),
+      view,
+      (pane) => pane === 'vcpus' && (this.model.info?.vcpus ?? 1) < 2,
+    );
     this.margins = new Margins(() => this.newCells(), this.model, options.title);
+    this.tour = options.tour ? new Tour() : undefined;
+    this.tourCells = this.tour && this.newCells();
     this.popup = new TextPopup(this.newCells());
     this.prompts = new Prompts({
       command: (line) => this.command(line),
@@ -146,10 +157,60 @@ export class Dashboard implements Ui, TerminalScreen {
     this.undrawn = false;
     const { columns, rows } = this.surface;
     this.model.readAllRegisters();
-    const plan = this.stage.draw(columns, rows, this.keyboard.held);
+    const strip = this.tourRows(columns, rows);
+    const plan = this.stage.draw(columns, rows, this.keyboard.held, strip);
+    this.drawTour(columns, rows, strip);
     this.margins.drawTop(plan, this.stage.view, columns);
     this.margins.drawFoot(plan, columns, rows, { prompts: this.prompts, status: this.footStatus(), chord: this.chord });
     this.popup.draw(columns, rows);
+  }
+
+  /** A screen on which the panes have no room beside the tour shows the tour alone. */
+  private tourRows(columns: number, rows: number): number {
+    return Math.min(this.tour?.height(columns) ?? 0, Math.max(0, rows - 6));
+  }
+
+  private drawTour(columns: number, rows: number, height: number): void {
+    const { tour, tourCells } = this;
+    if (!tour || !tourCells) return;
+    tour.look(this.tourFacts());
+    tourCells.visible = height > 2;
+    tourCells.place({ x: 0, y: rows - 1 - height, width: columns, height });
+    if (tourCells.visible) tour.draw(tourCells);
+  }
+
+  private tourFacts(): TourFacts {
+    const { model } = this;
+    return {
+      stop: model.stop,
+      running: model.state.running,
+      icount: model.state.icount,
+      halts: model.halts,
+      view: this.stage.view,
+      focus: this.stage.focus,
+      chosenExit: this.chosenExit?.sequence,
+      rax: model.registers().value?.rax,
+      breakpoints: model.breakpoints().value ?? [],
+      commands: this.tour?.commandsGiven ?? new Set(),
+      past: model.state.position?.past ?? false,
+      history: this.debug.history !== undefined && model.info?.unavailable.history === undefined,
+    };
+  }
+
+  /** The next step of the tour, or the one before; comes back to it where it was left. */
+  moveTour(step: 1 | -1): void {
+    if (!this.tour) this.say('the tour is in vmscope demo', true);
+    else this.tour.go(step);
+  }
+
+  private async tourButton(button: TourButton): Promise<void> {
+    if (button.kind === 'command') await this.perform(button.line);
+    else if (button.kind === 'key') this.key(button.name);
+    else if (button.kind === 'leave') {
+      this.tour!.open = false;
+      this.say('T comes back to the tour');
+    } else this.moveTour(button.kind === 'next' ? 1 : -1);
+    this.surface.dirty();
   }
 
   private footStatus(): Status | undefined {
@@ -245,6 +306,16 @@ export class Dashboard implements Ui, TerminalScreen {
       this.surface.dirty();
       return;
     }
+    const button = this.tourCells?.visible ? this.tour?.buttonAt(x, y) : undefined;
+    if (button) {
+      this.act(this.tourButton(button));
+      return;
+    }
+    const key = this.margins.keyAt(x, y);
+    if (key !== undefined) {
+      this.key(key);
+      return;
+    }
     const tab = this.margins.tabAt(x, y);
     if (tab) this.show(tab);
     this.stage.takeBorder(x, y);
@@ -312,8 +383,10 @@ export class Dashboard implements Ui, TerminalScreen {
     const run = async () => {
       for (;;) {
         try {
-          if ('show' in command) return command.show(this, argument);
-          return await this.shown(command, argument, session);
+          const answer =
+            'show' in command ? command.show(this, argument) : await this.shown(command, argument, session);
+          this.tour?.noteCommand(command.name);
+          return answer;
         } catch (error) {
           if (error instanceof UnknownName && (await this.model.moreNames())) continue;
           throw new Error(`${command.name}: ${reason(error)}`);
@@ -435,6 +508,13 @@ export class Dashboard implements Ui, TerminalScreen {
   show(view: View): void {
     this.keyboard.release();
     this.stage.view = view;
+    this.surface.dirty();
+  }
+
+  /** @throws Error when the view has no such pane */
+  focusPane(pane: PaneId): void {
+    if (!VIEW_PANES[this.stage.view].includes(pane)) throw new Error(`the view ${this.stage.view} has no ${pane} pane`);
+    this.stage.focus = pane;
     this.surface.dirty();
   }
 

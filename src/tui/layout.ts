@@ -109,17 +109,24 @@ export function layout(
   focus: PaneId,
   zoomed: boolean,
   shifts: Shifts = new Map(),
+  /** Rows above the foot that are somebody else's. */
+  reserved = 0,
 ): Layout {
   const small = columns < MIN_COLUMNS || rows < MIN_ROWS;
   const header = { x: 0, y: 0, width: columns, height: 1 };
   const tabs = !small && columns < 110 ? { x: 0, y: 1, width: columns, height: 1 } : undefined;
   const footer = rows >= 4 ? { x: 0, y: rows - 1, width: columns, height: 1 } : undefined;
   const top = tabs ? 2 : 1;
-  const body: Rectangle = { x: 0, y: top, width: columns, height: Math.max(0, rows - top - (footer ? 1 : 0)) };
+  const body: Rectangle = {
+    x: 0,
+    y: top,
+    width: columns,
+    height: Math.max(0, rows - top - (footer ? 1 : 0) - reserved),
+  };
   const tiles = new Tiles(view, shifts);
   if (small || zoomed) tiles.column(body, [[focus, 0]]);
-  else if (columns < 110 || rows < 30) compact(tiles, view, body, focus);
-  else if (columns >= 180 && rows >= 50) large(tiles, view, body, focus);
+  else if (columns < 110 || rows - reserved < 30) compact(tiles, view, body, focus);
+  else if (columns >= 180 && rows - reserved >= 50) large(tiles, view, body, focus);
   else medium(tiles, view, body, focus);
   return { header, tabs, footer, slots: tiles.slots, splitters: tiles.splitters, small };
 }

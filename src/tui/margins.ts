@@ -6,6 +6,7 @@ import {
   drawHeader,
   drawPrompt,
   drawTabs,
+  type KeyArea,
   type Status,
   TABS_WIDTH,
 } from './chrome.js';
@@ -29,6 +30,8 @@ export class Margins {
   private readonly tabs: CellPane;
   private readonly footer: CellPane;
   private readonly list: CellPane;
+  private keys: KeyArea[] = [];
+  private footAt = 0;
   private areas: { view: View; from: number; to: number; y: number }[] = [];
 
   constructor(
@@ -57,12 +60,14 @@ export class Margins {
   }
 
   drawFoot(plan: Layout, columns: number, rows: number, { prompts, status, chord }: Foot): void {
+    this.keys = [];
     this.footer.visible = plan.footer !== undefined;
     this.list.visible = false;
     if (!plan.footer) return;
     this.footer.place(plan.footer);
     if (!prompts.active) {
-      drawFooter(this.footer, status, chord, plan.small, this.model.state.running);
+      this.keys = drawFooter(this.footer, status, chord, plan.small, this.model.state.running);
+      this.footAt = plan.footer.y;
       return;
     }
     drawPrompt(this.footer, prompts.active);
@@ -73,6 +78,11 @@ export class Margins {
     this.list.visible = true;
     this.list.place({ x: 0, y: rows - 1 - height, width: columns, height });
     drawCompletions(this.list, command.text);
+  }
+
+  /** The key that the foot shows there. */
+  keyAt(x: number, y: number): string | undefined {
+    return y === this.footAt ? this.keys.find(({ from, to }) => x >= from && x < to)?.key : undefined;
   }
 
   /** The view whose tab is there. */

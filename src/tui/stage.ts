@@ -18,6 +18,8 @@ export class Stage {
     readonly panes: Panes,
     newCells: () => CellPane,
     view: View,
+    /** Panes that have nothing to show of this guest: Tab passes them. */
+    private readonly hides: (pane: PaneId) => boolean = () => false,
   ) {
     this.shownView = view;
     this.focus = VIEW_PANES[view][0]!;
@@ -41,8 +43,8 @@ export class Stage {
   }
 
   /** Draws the panes of the view. `held`: the guest has the keyboard, so no pane shows a cursor. */
-  draw(columns: number, rows: number, held: boolean): Layout {
-    const plan = layout(this.view, columns, rows, this.focus, this.zoomed, this.borders.shifts);
+  draw(columns: number, rows: number, held: boolean, reserved = 0): Layout {
+    const plan = layout(this.view, columns, rows, this.focus, this.zoomed, this.borders.shifts, reserved);
     this.plan = plan;
     if (!plan.slots.some((slot) => slot.pane === this.focus) && plan.slots[0]) this.focus = plan.slots[0].pane;
     for (const cells of this.cells.values()) cells.visible = false;
@@ -67,7 +69,8 @@ export class Stage {
 
   focusNext(step: number): void {
     // Panes that stand on the screen come in the order of the view; those without a place come when focused.
-    const order = this.plan && !this.plan.small ? this.tabOrder(this.plan) : VIEW_PANES[this.view];
+    const all = this.plan && !this.plan.small ? this.tabOrder(this.plan) : VIEW_PANES[this.view];
+    const order = all.filter((pane) => pane === this.focus || !this.hides(pane));
     const at = order.indexOf(this.focus);
     this.focus = order[(at + step + order.length) % order.length]!;
   }

@@ -13,6 +13,7 @@ export interface CellsOptions {
   view?: View;
   theme?: Theme;
   now?: () => number;
+  tour?: boolean;
 }
 
 export class Cells {
@@ -47,6 +48,7 @@ export class Cells {
       {
         title: 'demo',
         initialView: options.view,
+        tour: options.tour,
         now: options.now ?? (() => 0),
         onQuit: () => undefined,
       },
@@ -75,6 +77,15 @@ export class Cells {
     for (const name of names) {
       this.dashboard.key(name);
       await this.settle();
+    }
+  }
+
+  /** Waits until the screen matches. @throws Error with the screen when it does not for long */
+  async until(pattern: RegExp, max = 20_000): Promise<void> {
+    for (const start = Date.now(); ; await new Promise((resolve) => setTimeout(resolve, 2))) {
+      await this.settle();
+      if (pattern.test(this.text())) return;
+      if (Date.now() - start > max) throw new Error(`no ${pattern} in\n${this.text()}`);
     }
   }
 

@@ -1,6 +1,6 @@
 /** What the panes show, and how. */
 import { need, oneOf, space, words } from '../../commands/command.js';
-import { VIEWS, type View } from '../layout.js';
+import { PANES, VIEWS, type View } from '../layout.js';
 import { type ScreenCommand, value } from './command.js';
 
 export const DISPLAY_COMMANDS: readonly ScreenCommand[] = [
@@ -56,6 +56,27 @@ export const DISPLAY_COMMANDS: readonly ScreenCommand[] = [
     help: 'change the view',
     show: (d, text) => {
       d.show(oneOf<View>(text, VIEWS));
+      return undefined;
+    },
+  },
+  {
+    name: 'look-back',
+    usage: '',
+    help: 'at the exit before the one that is shown',
+    key: ',',
+    show: (d) => {
+      d.moveExit(-1);
+      return undefined;
+    },
+  },
+  {
+    name: 'focus',
+    usage: 'PANE',
+    words: PANES,
+    help: 'the pane that has the keys',
+    key: 'Tab',
+    show: (d, text) => {
+      d.focusPane(oneOf(text, PANES));
       return undefined;
     },
   },
