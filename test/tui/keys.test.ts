@@ -225,7 +225,7 @@ describe('panes', () => {
 
 describe('help', () => {
   it('shows every key and every command', async () => {
-    const tui = await startDemo({ cols: 120, rows: 200 });
+    const tui = await startDemo({ cols: 120, rows: 300 });
     await press(tui, '?', /Keys and commands/);
     await tui.settle();
     const text = tui.text();
