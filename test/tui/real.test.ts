@@ -248,13 +248,15 @@ describe('interrupted from outside', () => {
 });
 
 describe('the tour', () => {
-  program(['demo'], 120, 40, /STOPPED: \w+ .*exit #1\b/);
+  program(['demo'], 120, 40, /Tour 1 of \d+/);
 
-  it('stands at the first exit, says why, and goes on', async () => {
-    await tui.until(/►[0-9a-f]+ .*! exit \d+/);
-    await tui.until(/why +\S/);
-    await press('s', /STOPPED: step/);
-    await press('e', /STOPPED: [A-Z_]+ .*exit #2\b/);
+  it('begins at 64-bit code, sees what is done, and opens a port for gdb', async () => {
+    await tui.until(/►[0-9a-f]+ <long>/);
+    await press('s', /STOPPED: step[\s\S]*✓ Done/);
+    await press('T', /Tour 2 of \d+/);
+    await press('e', /STOPPED: IO_INSTRUCTION [\s\S]*why +\S[\s\S]*✓ Done/);
+    await press('S', /STOPPED: step/);
+    await press(':gdb 0\r', /GDB stub on 127\.0\.0\.1:\d+/);
     tui.send('qy');
     expect(await tui.exit).toBe(0);
   });
