@@ -236,7 +236,7 @@ describe('help', () => {
       }
     }
     for (const { name, help } of COMMANDS)
-      expect(text).toMatch(new RegExp(`  ${name} +.*${help.replace(/[()[\]]/g, '.')}`));
+      expect(text).toMatch(new RegExp(`  ${name} +.*X`));
     tui.send('\x1b');
     await tui.settle();
     expect(tui.text()).not.toContain('Keys and commands');
