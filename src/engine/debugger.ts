@@ -112,12 +112,15 @@ export interface ExitRecord {
   detail: number;
 }
 
-/** Fields that an exit condition can test: those of ExitRecord. */
+/** What an exit was about: port and bytes of an I/O instruction, MSR, CPUID's leaf, vector of an event, control register. */
+export type ExitFact = 'port' | 'size' | 'msr' | 'leaf' | 'subleaf' | 'vector' | 'cr';
+
+/** Fields that an exit condition can test: those of ExitRecord, and what it was about. */
 export interface ExitCondition {
   /** Exit reason numbers; empty or absent: any. */
   reasons?: number[];
   /** All of these must hold, e.g. `{ field: 'gpa', op: '>=', value: 0xfee00000n }`. */
-  where?: { field: keyof ExitRecord; op: '==' | '!=' | '<' | '<=' | '>' | '>=' | '&'; value: bigint }[];
+  where?: { field: keyof ExitRecord | ExitFact; op: '==' | '!=' | '<' | '<=' | '>' | '>=' | '&'; value: bigint }[];
 }
 
 /**

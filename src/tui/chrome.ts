@@ -7,6 +7,7 @@ import { COMMANDS, completions } from './commands.js';
 import { BINDINGS, showKey } from './keys.js';
 import { VIEW_TABS, VIEWS, type View } from './layout.js';
 import type { Model } from './model.js';
+import type { PaneKeyHelp } from './panes/pane.js';
 import type { Prompt } from './prompt.js';
 import type { CellPane, Segment } from './screen/cell-pane.js';
 import { grouped, rate as rateText } from './screen/text.js';
@@ -192,9 +193,13 @@ export function drawCompletions(cells: CellPane, text: string): void {
 }
 
 /** Lines of the help: keys in columns, then commands. */
-export function helpLines(cells: CellPane): Segment[][] {
+export function helpLines(cells: CellPane, pane?: { id: string; keys: readonly PaneKeyHelp[] }): Segment[][] {
   const { theme } = cells;
   const lines: Segment[][] = [];
+  if (pane?.keys.length) {
+    lines.push([[` In this pane: ${pane.id}`, theme.title]]);
+    for (const [shown, , help] of pane.keys) lines.push([[`   ${shown.padEnd(14)}`, theme.key], [help]]);
+  }
   for (const group of BINDINGS) {
     lines.push([[` ${group.title}`, theme.title]]);
     for (const binding of group.bindings) {

@@ -16,7 +16,7 @@ import { Margins } from './margins.js';
 import { Model } from './model.js';
 import { createPanes, type Panes } from './panes/all.js';
 import { ConsolePane } from './panes/console.js';
-import type { Ui } from './panes/pane.js';
+import type { Pane, Ui } from './panes/pane.js';
 import { Places } from './places.js';
 import { Prompts } from './prompts.js';
 import { CellPane } from './screen/cell-pane.js';
@@ -322,10 +322,27 @@ export class Dashboard implements Ui, TerminalScreen {
     const slot = this.stage.slotAt(x, y);
     if (slot) {
       if (slot.pane !== this.stage.focus && this.keyboard.held) this.keyboard.release();
+      const focused = slot.pane === this.stage.focus;
       this.stage.focus = slot.pane;
-      if (y > slot.y) this.panes[slot.pane].click(y - slot.y - 1, x - slot.x - 1);
+      const pane = this.panes[slot.pane];
+      const before = pane.cursorAt;
+      if (y > slot.y) pane.click(y - slot.y - 1, x - slot.x - 1);
+      else this.clickTitle(pane, x - slot.x - 2);
+      if (y > slot.y && focused && pane.clickEnters && pane.cursorAt === before) this.key('enter');
     }
     this.surface.dirty();
+  }
+
+  /** What a title says of keys can be clicked: `Enter edits`, `/ filter`. */
+  private clickTitle(pane: Pane, column: number): void {
+    const title = pane
+      .title()
+      .map(([text]) => text)
+      .join('');
+    for (const [shown, name] of pane.keys) {
+      const at = new RegExp(`(?<=^|[\\s(])${shown.replace(/[^\w\s]/g, '\\$&')}(?= )(?: [\\w/]+)?`).exec(title);
+      if (at && column >= at.index && column < at.index + at[0].length) this.key(name);
+    }
   }
 
   /** The pointer moved with its button down. */
@@ -594,7 +611,27 @@ export class Dashboard implements Ui, TerminalScreen {
   }
 
   help(): void {
-    this.popup.show('Keys and commands', helpLines(this.popup.cells));
+    this.popup.show('Keys and commands', helpLines(this.popup.cells, this.stage.pane));
+  }
+
+  /** What stands under the cursor of the pane in focus; where nothing is to say of it, the pane's keys. */
+  explain(): void {
+    const { pane } = this.stage;
+    const subject = pane.explain();
+    const { theme } = this;
+    const lines: readonly (readonly string[])[] = subject?.lines ?? pane.keys.map(([shown, , help]) => [shown, help]);
+    const width = Math.min(34, Math.max(0, ...lines.map((line) => (line.length > 1 ? line[0]!.length : 0))));
+    this.popup.show(
+      subject?.title ?? pane.id,
+      lines.map(([what, text]) =>
+        text === undefined
+          ? [[` ${what}`, theme.dim]]
+          : [
+              [` ${what!.padEnd(width)} `, theme.label],
+              [text, theme.normal],
+            ],
+      ),
+    );
   }
 
   showText(title: string, text: string): void {

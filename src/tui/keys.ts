@@ -97,6 +97,7 @@ export const BINDINGS: readonly BindingGroup[] = [
       { keys: ['C-l'], help: 'draw again', run: (d) => d.redraw() },
       { keys: ['C-z'], help: 'to the shell; fg comes back', run: (d) => d.suspend() },
       { keys: [':'], short: 'cmd', help: 'command line', run: (d) => d.prompt('') },
+      { keys: ['h'], help: 'what stands under the cursor: bits, meaning, section of the SDM', run: (d) => d.explain() },
       { keys: ['?', 'f1'], short: 'help', help: 'this help', run: (d) => d.help() },
       { keys: ['q', 'C-c'], short: 'quit', help: 'quit; asks before a guest is lost', run: (d) => d.askQuit() },
     ],

@@ -2,6 +2,7 @@
 
 import { exitReason, exitReasonByName } from '../../spec/vmx/exit-reasons.js';
 import type { ExitCondition, ExitRecord } from '../debugger.js';
+import { EXIT_FACT_NAMES } from './exit-facts.js';
 
 /** Fields of an exit that a condition can name, and that an export writes. */
 export const EXIT_FIELDS: readonly (keyof ExitRecord)[] = [
@@ -43,8 +44,9 @@ export function parseExitCondition(text: string, evaluateTerm: (text: string) =>
   condition.where = rest.split(/\band\b|&&/i).map((term) => {
     const match = /^\s*(\w+)\s*(==|!=|<=|>=|<|>|=|&)\s*(.+?)\s*$/.exec(term);
     if (!match) throw new Error(`"${term.trim()}" is not FIELD OP VALUE`);
-    const field = EXIT_FIELDS.find((name) => name.toLowerCase() === match[1]!.toLowerCase());
-    if (!field) throw new Error(`an exit has no field "${match[1]}"; it has ${EXIT_FIELDS.join(', ')}`);
+    const named = [...EXIT_FACT_NAMES, ...EXIT_FIELDS];
+    const field = named.find((name) => name.toLowerCase() === match[1]!.toLowerCase());
+    if (!field) throw new Error(`an exit has no field "${match[1]}"; it has ${named.join(', ')}`);
     const op = (match[2] === '=' ? '==' : match[2]) as NonNullable<ExitCondition['where']>[number]['op'];
     return { field, op, value: evaluateTerm(match[3]!) };
   });

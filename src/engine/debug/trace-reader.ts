@@ -1,6 +1,7 @@
 import * as L from '../core/layout.js';
-import type { ExitCondition, ExitRecord } from '../debugger.js';
+import type { ExitCondition, ExitFact, ExitRecord } from '../debugger.js';
 import type { HostMemory } from '../vmm/host-memory.js';
+import { EXIT_FACTS } from './exit-facts.js';
 
 const ACTIONS = ['none', 'resume', 'inject', 'stop'] as const;
 
@@ -66,7 +67,11 @@ export function exitMatches(record: ExitRecord, condition: ExitCondition): boole
   if (reasons.length > 0 && !reasons.includes(record.reason & 0xffff)) return false;
   return (condition.where ?? []).every(({ field, op, value }) => {
     // a field that a peer made up may be one that every object has
-    const actual = Object.hasOwn(record, field) ? record[field] : undefined;
+    const actual = Object.hasOwn(EXIT_FACTS, field)
+      ? EXIT_FACTS[field as ExitFact](record)
+      : Object.hasOwn(record, field)
+        ? record[field as keyof ExitRecord]
+        : undefined;
     if (typeof actual !== 'number' && typeof actual !== 'bigint') return false;
     const left = BigInt(actual);
     switch (op) {

@@ -7,6 +7,11 @@ import { Pane, type PaneKey } from './pane.js';
 
 export class BreakpointsPane extends Pane {
   readonly id = 'breakpoints';
+  override readonly keys = [
+    ['Enter', 'enter', 'on or off'],
+    ['d', 'd', 'delete'],
+  ] as const;
+  override readonly clickEnters = true;
   private rows: Breakpoint[] = [];
 
   override title(): Segment[] {

@@ -10,6 +10,10 @@ export type ConsoleKind = 'serial' | 'vga';
 
 export class ConsolePane extends Pane {
   readonly id: string;
+  override readonly keys = [
+    ['i', 'i', 'types into the guest'],
+    ['v', 'v', 'serial port or VGA'],
+  ] as const;
   private back = 0;
   /** Lines above the newest where the last search ended. */
   private foundBack: number | undefined;

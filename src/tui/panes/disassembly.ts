@@ -1,4 +1,5 @@
 /** Code around an address: symbols, the current line, breakpoints, and what exits. */
+
 import {
   BACKWARD_BYTES_PER_INSTRUCTION,
   type CodeBits,
@@ -14,6 +15,7 @@ import { exitedAt, exitRip } from '../../engine/debug/exit-place.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import { hex } from '../screen/text.js';
 import { onBackground } from '../screen/theme.js';
+import { exitHelp, type SubjectHelp } from '../subject-help.js';
 import { willExit } from '../will-exit.js';
 import { matches, Pane, type PaneKey, type Ui } from './pane.js';
 
@@ -25,6 +27,13 @@ const MAX_FIND_BYTES = 0x10000n;
 
 export class DisassemblyPane extends Pane {
   readonly id = 'disassembly';
+  override readonly keys = [
+    ['Enter', 'enter', 'follow the target of a jump, call or address'],
+    ['b', 'b', 'breakpoint here, on or off'],
+    ['u', 'u', 'run to here'],
+    ['Home', 'home', 'back to the line that runs next'],
+    ['/', '/', 'find an instruction'],
+  ] as const;
   /** Linear address of the cursor's line; follows the program counter until it is moved. */
   selected: bigint | undefined;
   private first: bigint | undefined;
@@ -38,6 +47,23 @@ export class DisassemblyPane extends Pane {
     private readonly disassembler: Disassembler,
   ) {
     super(ui);
+  }
+
+  override explain(): SubjectHelp | undefined {
+    const line = this.shown.find(({ address }) => address === this.address);
+    if (!line) return undefined;
+    const exit = this.ui.exit();
+    const mark = this.mark(line, line.address === this.model.pc(), 60)?.[0];
+    if (mark?.startsWith('! exit') && exit) return exitHelp(exit);
+    return {
+      title: line.text,
+      lines: [
+        ['at', `${hex(line.address)} ${this.model.symbols.label(line.address) ?? ''}`.trim()],
+        ['bytes', formatBytes(line.bytes, 15)],
+        ['exits', mark?.replace(/^[!?] /, '') ?? 'by no control that is set'],
+        ['SDM 2 "Instruction Set Reference", 3C 25 "VMX Non-Root Operation"'],
+      ],
+    };
   }
 
   override title(): Segment[] {

@@ -6,6 +6,11 @@ import { matches, Pane, type PaneKey } from './pane.js';
 
 export class EptPane extends Pane {
   readonly id = 'ept';
+  override readonly keys = [
+    ['Enter', 'enter', 'walk it'],
+    ['/', '/', 'filter'],
+  ] as const;
+  override readonly clickEnters = true;
   override readonly filterable = true;
   private rows: EptRange[] = [];
 

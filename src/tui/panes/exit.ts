@@ -14,11 +14,18 @@ import { describeInterruption } from '../../spec/vmx/interruption-info.js';
 import { ENCODING, exitReason, exitReasonName } from '../facts.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import { grouped, hex } from '../screen/text.js';
+import { exitHelp, type SubjectHelp } from '../subject-help.js';
 import { wrap } from './pane.js';
 import { TextPane } from './text-pane.js';
 
 export class ExitPane extends TextPane {
   readonly id = 'exit';
+  override readonly keys = [['/', '/', 'find']] as const;
+
+  override explain(): SubjectHelp | undefined {
+    const exit = this.ui.exit();
+    return exit && exitHelp(exit);
+  }
 
   override title(): Segment[] {
     const exit = this.ui.exit();

@@ -6,6 +6,7 @@ import type { CellPane, Segment } from '../screen/cell-pane.js';
 import type { Theme } from '../screen/theme.js';
 import { onBackground } from '../screen/theme.js';
 import type { Source } from '../sources.js';
+import type { SubjectHelp } from '../subject-help.js';
 
 /** What panes may do to the rest of the dashboard. */
 export interface Ui {
@@ -33,8 +34,25 @@ export interface PaneKey {
   name: string;
 }
 
+/** As titles and the help show a key of a pane, as it is named, and what it does. */
+export type PaneKeyHelp = readonly [shown: string, name: string, help: string];
+
 export abstract class Pane {
   abstract readonly id: string;
+  /** Its own keys. */
+  readonly keys: readonly PaneKeyHelp[] = [];
+  /** A click on the row under the cursor is Enter. */
+  readonly clickEnters: boolean = false;
+
+  /** What stands under the cursor. */
+  explain(): SubjectHelp | undefined {
+    return undefined;
+  }
+
+  /** What tells whether a click has found the row that the cursor was on. */
+  get cursorAt(): unknown {
+    return this.cursor;
+  }
   /** Filter of the rows, typed after `/`. */
   filterText = '';
   readonly filterable: boolean = false;

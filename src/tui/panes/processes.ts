@@ -8,6 +8,11 @@ const HEAD = '     PID    PPID S  THR CR3              NAME';
 
 export class ProcessesPane extends Pane {
   readonly id = 'processes';
+  override readonly keys = [
+    ['Enter', 'enter', 'its kernel stack'],
+    ['/', '/', 'filter'],
+  ] as const;
+  override readonly clickEnters = true;
   override readonly filterable = true;
   private rows: OsTask[] = [];
   private head = 1;

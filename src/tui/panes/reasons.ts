@@ -5,6 +5,7 @@ import type { RateSample } from '../exit-rates.js';
 import { exitReasonByName } from '../facts.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import { grouped, rate, sparkline } from '../screen/text.js';
+import { reasonHelp, type SubjectHelp } from '../subject-help.js';
 import { matches, Pane, type PaneKey } from './pane.js';
 
 interface Row {
@@ -23,6 +24,15 @@ const SORTS = ['rate', 'count', 'average', 'peak', 'name'] as const;
 
 export class ReasonsPane extends Pane {
   readonly id = 'reasons';
+  override readonly keys = [
+    ['Enter', 'enter', 'only these in the trace'],
+    ['b', 'b', 'break on the reason'],
+    ['<', '<', 'sort by another column'],
+    ['>', '>', 'sort by the next column'],
+    ['I', 'I', 'reverse'],
+    ['/', '/', 'filter'],
+  ] as const;
+  override readonly clickEnters = true;
   override readonly filterable = true;
   private rows: Row[] = [];
   private total = 0;
@@ -33,6 +43,11 @@ export class ReasonsPane extends Pane {
 
   private get sort(): (typeof SORTS)[number] {
     return this.chosen ?? (this.model.state.running ? 'rate' : 'count');
+  }
+
+  override explain(): SubjectHelp | undefined {
+    const row = this.rows[this.cursor];
+    return row && reasonHelp(row.name);
   }
 
   override title(): Segment[] {

@@ -1,4 +1,5 @@
 /** Registers, changed ones marked, flags and control bits by name. */
+
 import type { RegisterFile } from '../../engine/debugger.js';
 import {
   CONTROL_REGISTERS,
@@ -11,6 +12,8 @@ import { registerBits } from '../facts.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import { hex } from '../screen/text.js';
 import { onBackground } from '../screen/theme.js';
+import { registerHelp, type SubjectHelp } from '../subject-help.js';
+import { telescope } from '../telescope.js';
 import type { PaneKey } from './pane.js';
 import { TextPane } from './text-pane.js';
 
@@ -23,9 +26,26 @@ interface Place {
 
 export class RegistersPane extends TextPane {
   readonly id = 'registers';
+  override readonly keys = [
+    ['Enter', 'enter', 'edit the register'],
+    ['← →', 'right', 'choose another'],
+  ] as const;
+  override readonly clickEnters = true;
   /** Registers in the order of the lines, and where each stands. */
   private places: Place[] = [];
   private chosen = 'rax';
+
+  override get cursorAt(): string {
+    return this.chosen;
+  }
+
+  override explain(): SubjectHelp | undefined {
+    const registers = this.model.registers().value;
+    if (!registers) return undefined;
+    const value = registers[this.chosen] ?? 0n;
+    const linear = this.chosen === 'rip' ? this.model.pc() : value;
+    return registerHelp(this.chosen, registers, linear ? this.model.symbols.label(linear) : undefined);
+  }
 
   override title(): Segment[] {
     return [[' Registers '], ['(* changed)  Enter edits ', this.theme.dim]];
@@ -143,7 +163,7 @@ export class RegistersPane extends TextPane {
 
   private pointsAt(value: bigint): string {
     const label = value > 0xffn ? this.model.symbols.label(value) : undefined;
-    return label ? `→ ${label}` : '';
+    return label ? `→ ${label}` : telescope(this.model, value);
   }
 
   override key(key: PaneKey): boolean {

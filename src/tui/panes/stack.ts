@@ -4,6 +4,7 @@ import { linearStack, stackBits } from '../../engine/debug/guest-mode.js';
 import { type Frame, littleEndian } from '../../engine/debug/unwind.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import { hex, rate } from '../screen/text.js';
+import { telescope } from '../telescope.js';
 import { matches, Pane, type PaneKey } from './pane.js';
 
 interface Word {
@@ -18,6 +19,11 @@ const STACK_REACH = 0x10000n;
 
 export class StackPane extends Pane {
   readonly id = 'stack';
+  override readonly keys = [
+    ['Enter', 'enter', 'go to the code of the frame, or the word'],
+    ['v', 'v', 'frames or words'],
+  ] as const;
+  override readonly clickEnters = true;
   override readonly filterable = true;
   private words = false;
   private frames: Frame[] = [];
@@ -101,8 +107,8 @@ export class StackPane extends Pane {
     if (index > 0) return `return to ${this.name(frames[index]!) || 'caller'} (frame ${index})`;
     const label = value > 0xffn ? this.model.symbols.label(value) : undefined;
     if (label) return `→ ${label}`;
-    if (value >= top && value < top + STACK_REACH) return `→ stack +${hex(value - top)}`;
-    return '';
+    const inStack = value >= top && value < top + STACK_REACH ? `→ stack +${hex(value - top)}` : '';
+    return [inStack, telescope(this.model, value)].filter(Boolean).join(' ');
   }
 
   private wordRow(row: Word): Segment[] {

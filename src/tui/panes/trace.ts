@@ -5,6 +5,7 @@ import type { ExitRecord } from '../../engine/debugger.js';
 import { exitReasonName } from '../facts.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import { fitPlace, grouped, hex } from '../screen/text.js';
+import { exitHelp, type SubjectHelp } from '../subject-help.js';
 import { matches, Pane, type PaneKey } from './pane.js';
 
 /** A narrower pane shows addresses that have no name only. */
@@ -14,11 +15,22 @@ const HEAD_CELLS = 1 + 19 + 19 + 7 + 1;
 
 export class TracePane extends Pane {
   readonly id = 'trace';
+  override readonly keys = [
+    ['Enter', 'enter', 'look at this exit'],
+    ['e', 'e', 'run to the next exit'],
+    [',', ',', 'one back'],
+    ['/', '/', 'filter'],
+  ] as const;
   override readonly filterable = true;
   private rows: readonly ExitRecord[] = [];
   /** Follows the newest until the cursor is moved off the end. */
   private following = true;
   private digits = 8;
+
+  override explain(): SubjectHelp | undefined {
+    const record = this.rows[this.cursor];
+    return record && exitHelp(record);
+  }
 
   override title(): Segment[] {
     const shown = this.filterText ? ` ${grouped(this.rows.length)} match / ${this.filterText} ` : ` / filter `;

@@ -13,6 +13,7 @@ const MODE_CELLS = 27;
 
 export class VcpusPane extends Pane {
   readonly id = 'vcpus';
+  override readonly keys = [['Enter', 'enter', 'look at this vCPU']] as const;
   private count = 1;
 
   override title(): Segment[] {

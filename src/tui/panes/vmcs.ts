@@ -1,8 +1,10 @@
 /** All VMCS fields by area, with their bits by name; Enter edits one. */
+
 import { bitsOf, type FieldBit } from '../../commands/vmcs-bits.js';
 import type { VmcsFieldValue } from '../../engine/debugger.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import { hex } from '../screen/text.js';
+import { type SubjectHelp, vmcsHelp } from '../subject-help.js';
 import { matches, Pane, type PaneKey, wrap } from './pane.js';
 
 const AREAS = ['read-only', 'control', 'guest', 'host'] as const;
@@ -17,6 +19,12 @@ type Row = { heading: string } | { field: VmcsFieldValue; bit?: FieldBit };
 
 export class VmcsPane extends Pane {
   readonly id = 'vmcs';
+  override readonly keys = [
+    ['Enter', 'enter', 'edit the field, or set or clear the bit'],
+    ['o', 'o', 'open or close the bits'],
+    ['/', '/', 'filter'],
+  ] as const;
+  override readonly clickEnters = true;
   override readonly filterable = true;
   private rows: Row[] = [];
   private readonly opened = new Set<number>();
@@ -26,6 +34,11 @@ export class VmcsPane extends Pane {
     { seen: readonly VmcsFieldValue[]; values: Map<number, bigint>; changed: Set<number> }
   >();
   private changed: ReadonlySet<number> = new Set();
+
+  override explain(): SubjectHelp | undefined {
+    const row = this.rows[this.cursor];
+    return row && 'field' in row ? vmcsHelp(row.field, row.bit?.bit) : undefined;
+  }
 
   override title(): Segment[] {
     return [

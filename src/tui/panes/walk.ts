@@ -1,9 +1,11 @@
 /** The walk of an address: guest page tables, then EPT, each entry shown and, with room, taken apart. */
+
 import type { AddressSpace, PageWalk, PageWalkLevel } from '../../engine/debugger.js';
 import { PAGING_LEVELS } from '../../spec/paging.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import { hex, size } from '../screen/text.js';
 import type { Source } from '../sources.js';
+import { type SubjectHelp, walkHelp } from '../subject-help.js';
 import type { MemoryPane } from './memory.js';
 import type { Ui } from './pane.js';
 import { TextPane } from './text-pane.js';
@@ -37,6 +39,17 @@ export class WalkPane extends TextPane {
       };
     }
     return { space: this.memory.space, address: this.memory.address, why: '' };
+  }
+
+  override explain(): SubjectHelp | undefined {
+    const { space, address } = this.target();
+    const guest = space === 'gva' ? this.model.walk(address).value : undefined;
+    const gpa = space === 'gpa' ? address : guest?.output;
+    const ept = gpa === undefined || space === 'hpa' ? undefined : this.model.eptWalk(gpa).value;
+    return walkHelp(
+      `${space} ${hex(address)}`,
+      [guest, ept].filter((walk) => walk !== undefined),
+    );
   }
 
   override title(): Segment[] {

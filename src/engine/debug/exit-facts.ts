@@ -1,0 +1,18 @@
+/** What an exit was about, as numbers that a condition can name; each has those of some reasons only. */
+import type { ExitFact, ExitRecord } from '../debugger.js';
+
+const LOW = 0xffff_ffffn;
+const reasonOf = (exit: ExitRecord): number => exit.reason & 0xffff;
+
+/** Undefined where the exit has none: no condition on it holds then. @sdm 3C 27.2.1 "Basic VM-Exit Information" */
+export const EXIT_FACTS: Readonly<Record<ExitFact, (exit: ExitRecord) => bigint | undefined>> = {
+  port: (exit) => (reasonOf(exit) === 30 ? (exit.qualification >> 16n) & 0xffffn : undefined),
+  size: (exit) => (reasonOf(exit) === 30 ? (exit.qualification & 7n) + 1n : undefined),
+  msr: (exit) => (reasonOf(exit) === 31 || reasonOf(exit) === 32 ? exit.rcx & LOW : undefined),
+  leaf: (exit) => (reasonOf(exit) === 10 ? exit.rax & LOW : undefined),
+  subleaf: (exit) => (reasonOf(exit) === 10 ? exit.rcx & LOW : undefined),
+  vector: ({ interruptionInfo }) => (interruptionInfo >>> 31 ? BigInt(interruptionInfo & 0xff) : undefined),
+  cr: (exit) => (reasonOf(exit) === 28 ? exit.qualification & 15n : undefined),
+};
+
+export const EXIT_FACT_NAMES = Object.keys(EXIT_FACTS) as ExitFact[];

@@ -1,0 +1,68 @@
+/** Conditions by what an exit was about, and chains of pointers. */
+import { describe, expect, it } from 'vitest';
+import { parseExitCondition } from '../../src/engine/debug/exit-condition.js';
+import { exitMatches } from '../../src/engine/debug/trace-reader.js';
+import type { ExitRecord } from '../../src/engine/debugger.js';
+import { Cells } from './cells.js';
+import { FakeDebugger } from './fake-debugger.js';
+
+const exit = (reason: number, more: Partial<ExitRecord> = {}): ExitRecord =>
+  ({ reason, qualification: 0n, rax: 0n, rcx: 0n, interruptionInfo: 0, ...more }) as ExitRecord;
+const holds = (text: string, record: ExitRecord) => exitMatches(record, parseExitCondition(text, BigInt));
+
+describe('conditions on exits', () => {
+  it('name port, size, msr, leaf, vector and control register', () => {
+    const out = exit(30, { qualification: 0x3f80003n });
+    expect(holds('IO_INSTRUCTION if port == 0x3f8', out)).toBe(true);
+    expect(holds('any if port == 0x3f8 and size == 4', out)).toBe(true);
+    expect(holds('any if port >= 0x400', out)).toBe(false);
+    expect(holds('any if msr == 0xc0000080', exit(32, { rcx: 0xffff_ffff_c000_0080n }))).toBe(true);
+    expect(holds('any if leaf == 7 and subleaf == 1', exit(10, { rax: 7n, rcx: 1n }))).toBe(true);
+    expect(holds('EXCEPTION_NMI if vector == 14', exit(0, { interruptionInfo: 0x80000b0e | 0 }))).toBe(true);
+    expect(holds('CR_ACCESS if cr = 4', exit(28, { qualification: 0x104n }))).toBe(true);
+  });
+
+  it('do not hold for exits that are about something else', () => {
+    for (const text of [
+      'any if port != 1',
+      'any if msr != 1',
+      'any if leaf != 1',
+      'any if vector != 1',
+      'any if cr != 9',
+    ])
+      expect(holds(text, exit(12)), text).toBe(false);
+    expect(() => parseExitCondition('any if ports == 1', BigInt)).toThrow(
+      /an exit has no field "ports"; it has port, size, msr, leaf, subleaf, vector, cr, sequence/,
+    );
+  });
+});
+
+describe('the words of the stack', () => {
+  it('follow pointers to names and text, with what is permitted there', async () => {
+    const debug = new FakeDebugger();
+    const put = async (address: bigint, value: bigint) =>
+      void (await debug.writeMemory('gva', address, new Uint8Array(new BigUint64Array([value]).buffer)));
+    const top = 0x7ff00n;
+    await put(top, 0x401020n); // code
+    await put(top + 8n, 0x403000n); // pointer to a pointer to text
+    await put(0x403000n, 0x404000n);
+    await debug.writeMemory('gva', 0x404000n, new TextEncoder().encode('hello, world\0'));
+    await put(top + 16n, 0x405000n); // to itself
+    await put(0x405000n, 0x405000n);
+    await put(top + 24n, 5n);
+    await put(top + 32n, 0xffff_ffff_ffff_ffffn);
+    const cells = await Cells.open(debug, { columns: 200, rows: 60 });
+    for (let n = 0; n < 20 && cells.dashboard.focus !== 'stack'; n++) await cells.key('tab');
+    await cells.key('v', 'z');
+    const row = (address: bigint) =>
+      cells
+        .text()
+        .split('\n')
+        .find((line) => line.includes(` ${address.toString(16).padStart(8, '0')} `))!;
+    expect(row(top)).toMatch(/→ main/);
+    expect(row(top + 8n)).toMatch(/0000000000403000 → rwx → rwx 404000 "hello, world"/);
+    expect(row(top + 16n)).toMatch(/→ rwx\b/);
+    expect(row(top + 24n)).not.toContain('→');
+    expect(row(top + 32n)).not.toContain('→');
+  });
+});
