@@ -60,9 +60,12 @@ export async function main(argv: string[]): Promise<void> {
       if (!found) throw new UsageError(`unknown command '${name}'`);
       found.outputHelp();
     });
-  program.allowExcessArguments().hook('preAction', (_, { args, registeredArguments }) => {
+  program.allowExcessArguments().hook('preAction', (_, command) => {
+    const { args, registeredArguments } = command;
     const extra = registeredArguments.at(-1)?.variadic ? undefined : args[registeredArguments.length];
     if (extra !== undefined) throw new UsageError(`${JSON.stringify(extra)} is one argument too many`);
+    // the dashboard reads it where it looks for its files
+    if (command.opts().config === false) process.env.VMSCOPE_NO_CONFIG = '1';
   });
   for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);
   keepGoingWithoutReader();

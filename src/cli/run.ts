@@ -33,7 +33,7 @@ import { openOutput, streamOf, writeOutput } from './output-file.js';
 import { addScriptOptions, runCommands, type ScriptOptions, scriptOf } from './script-options.js';
 import { tell } from './tell.js';
 import { BACKGROUND, hasTerminal, isInBackground } from './terminal.js';
-import { themeOption } from './theme-option.js';
+import { noConfigOption, themeOption } from './theme-option.js';
 
 export interface RunOptions extends ScriptOptions {
   kernel?: string;
@@ -100,6 +100,7 @@ export function addGuestOptions(command: Command): Command {
   return command
     .argument('[image]', 'ELF (multiboot 1, PVH, plain), bzImage, boot sector or flat binary, or a sample folder')
     .addOption(themeOption())
+    .addOption(noConfigOption())
     .option('--kernel <file>', 'kernel image, as IMAGE')
     .option('--initrd <file>', "initial RAM disk, or modules of a multiboot kernel: 'FILE ARGS,FILE ARGS'")
     .option('--append <string>', 'kernel command line')

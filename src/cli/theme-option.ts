@@ -31,3 +31,7 @@ export function checkTheme(): void {
   const text = process.env[VARIABLE];
   if (text) check(text, VARIABLE);
 }
+
+/** `--no-config`, beside it: it reaches the dashboard as VMSCOPE_NO_CONFIG. */
+export const noConfigOption = (): Option =>
+  new Option('--no-config', 'read and keep no settings and no typed commands');

@@ -9,6 +9,7 @@ import { InputFilter, type Terminal } from './screen/input-filter.js';
 import { createTheme, lightByAnswer, parseTheme, type Theme } from './screen/theme.js';
 import { reason } from './sources.js';
 import type { Surface } from './surface.js';
+import { UserMemory } from './user-memory.js';
 
 export type { View } from './layout.js';
 
@@ -59,6 +60,8 @@ export interface ScreenOptions {
   onQuit: () => Promise<void> | void;
   /** Ends the dashboard as `q` does, without a question. */
   signal?: AbortSignal;
+  /** What is kept from session to session; absent: nothing. */
+  memory?: UserMemory;
   /** Of the terminal: TERM, locale, NO_COLOR, COLORFGBG, VMSCOPE_THEME; default the process's. */
   environment?: Record<string, string | undefined>;
   /** Milliseconds without another resize before the screen is laid out anew; default 50. */
@@ -101,7 +104,11 @@ interface BlessedScreen {
 /** Shows the dashboard until it is quit. @throws Error when the output is no terminal. */
 export async function runDashboard(debug: Debugger, options: DashboardOptions): Promise<void> {
   const disassembler = await Disassembler.load();
-  await runScreen(options, (surface, theme) => new Dashboard(debug, disassembler, theme, surface, options));
+  const environment = options.environment ?? process.env;
+  const memory = options.memory ?? new UserMemory(environment);
+  const theme = environment.VMSCOPE_THEME || memory.settings.theme;
+  const kept = { ...options, memory, environment: { ...environment, VMSCOPE_THEME: theme } };
+  await runScreen(kept, (surface, colours) => new Dashboard(debug, disassembler, colours, surface, kept));
 }
 
 /** Shows a screen until it is quit. @throws Error when the output is no terminal. */
@@ -121,7 +128,14 @@ export async function runScreen(
   // Other terminals' terminfo entries make blessed print compile errors; all of these understand xterm's.
   const own = /^(linux|vt\d|dumb|ansi|cons25)|-(?:16|8|88)color|-mono|-m$/.test(environment.TERM ?? '');
   const terminal = own ? environment.TERM : 'xterm-256color';
-  const choice = parseTheme(environment.VMSCOPE_THEME || 'auto');
+  let choice: ReturnType<typeof parseTheme>;
+  try {
+    choice = parseTheme(environment.VMSCOPE_THEME || 'auto');
+  } catch (error) {
+    // of the settings; the command line's was looked at before
+    options.memory?.problems.push(reason(error));
+    choice = {};
+  }
   const screen = blessed.screen({
     input,
     output,

@@ -2,8 +2,13 @@
 import type { Layout, PaneId, Shifts, Splitter } from './layout.js';
 
 export class Borders {
-  private readonly moved = new Map<string, number>();
+  private readonly moved: Map<string, number>;
   private dragged: { splitter: Splitter; from: number } | undefined;
+
+  /** @param moved as they were left by an earlier session */
+  constructor(moved: Readonly<Record<string, number>> = {}) {
+    this.moved = new Map(Object.entries(moved));
+  }
 
   /** How far each border has been moved. */
   get shifts(): Shifts {

@@ -14,6 +14,7 @@ import { bindingOf } from './keys.js';
 import { type PaneId, VIEW_PANES, type View } from './layout.js';
 import { Margins } from './margins.js';
 import { Model } from './model.js';
+import { Palette, type PaletteChoice } from './palette.js';
 import { createPanes, type Panes } from './panes/all.js';
 import { ConsolePane } from './panes/console.js';
 import type { Pane, Ui } from './panes/pane.js';
@@ -50,6 +51,7 @@ export class Dashboard implements Ui, TerminalScreen {
   private mouseOn = true;
   private readonly keyboard: GuestKeyboard;
   private readonly places = new Places();
+  private readonly palette: Palette;
   private readonly tour: Tour | undefined;
   private readonly tourCells: CellPane | undefined;
 
@@ -73,17 +75,25 @@ export class Dashboard implements Ui, TerminalScreen {
       () => this.newCells(),
       view,
       (pane) => pane === 'vcpus' && (this.model.info?.vcpus ?? 1) < 2,
+      options.memory?.settings.borders,
     );
     this.margins = new Margins(() => this.newCells(), this.model, options.title);
+    this.palette = new Palette(this.newCells());
     this.tour = options.tour ? new Tour() : undefined;
     this.tourCells = this.tour && this.newCells();
     this.popup = new TextPopup(this.newCells());
-    this.prompts = new Prompts({
-      command: (line) => this.command(line),
-      filter: (text) => this.filter(this.stage.focus, text),
-      find: (text) => this.find(text),
-      symbols: () => this.model.symbols,
-    });
+    this.prompts = new Prompts(
+      {
+        command: (line) => {
+          options.memory?.note(line);
+          this.command(line);
+        },
+        filter: (text) => this.filter(this.stage.focus, text),
+        find: (text) => this.find(text),
+        symbols: () => this.model.symbols,
+      },
+      options.memory?.lines,
+    );
     this.keyboard = new GuestKeyboard(
       surface,
       (work) => this.act(work),
@@ -130,7 +140,10 @@ export class Dashboard implements Ui, TerminalScreen {
   }
 
   async start(): Promise<void> {
+    const { memory } = this.options;
+    this.syntax = memory?.settings.syntax ?? 'intel';
     await this.model.start();
+    for (const problem of memory?.problems ?? []) this.say(problem, true);
     this.act(this.begin(this.options.commands ?? []));
   }
 
@@ -147,6 +160,12 @@ export class Dashboard implements Ui, TerminalScreen {
   }
 
   close(): void {
+    const { memory } = this.options;
+    if (memory) {
+      memory.settings.syntax = this.syntax;
+      memory.settings.borders = this.stage.moved;
+      memory.keep();
+    }
     this.model.close();
   }
 
@@ -163,6 +182,7 @@ export class Dashboard implements Ui, TerminalScreen {
     this.margins.drawTop(plan, this.stage.view, columns);
     this.margins.drawFoot(plan, columns, rows, { prompts: this.prompts, status: this.footStatus(), chord: this.chord });
     this.popup.draw(columns, rows);
+    this.palette.draw(columns, rows);
   }
 
   /** A screen on which the panes have no room beside the tour shows the tour alone. */
@@ -250,6 +270,10 @@ export class Dashboard implements Ui, TerminalScreen {
       this.popup.key(name);
       return;
     }
+    if (this.palette.open) {
+      this.take(this.palette.key(name));
+      return;
+    }
     if (this.prompts.active) {
       this.prompts.key(name);
       return;
@@ -286,6 +310,20 @@ export class Dashboard implements Ui, TerminalScreen {
     bindingOf(name)?.run(this);
   }
 
+  /** Does what was chosen in the palette; what needs arguments is put on the command line. */
+  private take(choice: PaletteChoice | undefined): void {
+    if (!choice) return;
+    this.status = undefined;
+    if ('binding' in choice) choice.binding.run(this);
+    else if (choice.takesArguments) this.prompt(`${choice.command} `);
+    else this.command(choice.command);
+  }
+
+  openPalette(): void {
+    this.palette.show();
+    this.surface.dirty();
+  }
+
   paste(text: string): void {
     if (!this.prompts.active) return;
     this.prompts.active.insert(text);
@@ -303,6 +341,11 @@ export class Dashboard implements Ui, TerminalScreen {
     if (this.popup.open || this.asking) {
       this.popup.close();
       this.asking = false;
+      this.surface.dirty();
+      return;
+    }
+    if (this.palette.open) {
+      this.take(this.palette.click(x, y));
       this.surface.dirty();
       return;
     }
@@ -365,6 +408,7 @@ export class Dashboard implements Ui, TerminalScreen {
 
   wheel(x: number, y: number, delta: number): void {
     if (this.popup.open) this.popup.scroll(delta * 3);
+    else if (this.palette.open) this.palette.scroll(delta);
     else {
       const slot = this.stage.slotAt(x, y);
       if (slot) for (let n = 0; n < 3; n++) this.panes[slot.pane].wheel(delta);

@@ -1,6 +1,6 @@
 /** A line of text being typed: cursor, history, and what it is for. */
 
-const MAX_HISTORY = 100;
+const MAX_HISTORY = 1000;
 
 export class Prompt {
   text = '';
@@ -8,7 +8,16 @@ export class Prompt {
   private readonly history: string[] = [];
   private recalled: number | undefined;
 
-  constructor(readonly mark: string) {}
+  /** Found by ctrl-R: what was searched for, and where. */
+  private searched: { text: string; at: number } | undefined;
+
+  /** @param before lines of earlier sessions, oldest first */
+  constructor(
+    readonly mark: string,
+    before: readonly string[] = [],
+  ) {
+    this.history.push(...before.slice(-MAX_HISTORY));
+  }
 
   open(text: string): void {
     this.text = text;
@@ -32,6 +41,8 @@ export class Prompt {
 
   /** @returns whether the key edited the line. */
   key(name: string): boolean {
+    if (name === 'C-r') return this.search();
+    this.searched = undefined;
     switch (name) {
       case 'left':
         this.cursor = Math.max(0, this.cursor - 1);
@@ -78,6 +89,17 @@ export class Prompt {
         this.insert(name);
         return true;
     }
+  }
+
+  /** The newest line before that has the text; pressed again, the one before it. */
+  private search(): boolean {
+    const { text, at } = this.searched ?? { text: this.text, at: this.history.length };
+    const found = this.history.findLastIndex((line, index) => index < at && line.includes(text));
+    if (found < 0) return true;
+    this.searched = { text, at: found };
+    this.text = this.history[found]!;
+    this.cursor = this.text.length;
+    return true;
   }
 
   private remove(at: number): void {

@@ -23,11 +23,17 @@ function commandOf(text: string): AnyCommand | undefined {
 }
 
 export class Prompts {
-  private readonly lines = { command: new Prompt(':'), filter: new Prompt('/'), find: new Prompt('find ') };
+  private readonly lines;
   /** The line that takes the keys. */
   active: Prompt | undefined;
 
-  constructor(private readonly actions: PromptActions) {}
+  /** @param before command lines of earlier sessions */
+  constructor(
+    private readonly actions: PromptActions,
+    before: readonly string[] = [],
+  ) {
+    this.lines = { command: new Prompt(':', before), filter: new Prompt('/'), find: new Prompt('find ') };
+  }
 
   open(kind: keyof Prompts['lines'], text = ''): void {
     this.active = this.lines[kind];

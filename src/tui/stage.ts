@@ -11,7 +11,7 @@ export class Stage {
   zoomed = false;
   private shownView: View;
   private readonly cells = new Map<string, CellPane>();
-  private readonly borders = new Borders();
+  private readonly borders: Borders;
   private plan: Layout | undefined;
 
   constructor(
@@ -20,7 +20,9 @@ export class Stage {
     view: View,
     /** Panes that have nothing to show of this guest: Tab passes them. */
     private readonly hides: (pane: PaneId) => boolean = () => false,
+    moved: Readonly<Record<string, number>> = {},
   ) {
+    this.borders = new Borders(moved);
     this.shownView = view;
     this.focus = VIEW_PANES[view][0]!;
     for (const id of Object.keys(panes)) this.cells.set(id, newCells());
@@ -99,6 +101,11 @@ export class Stage {
   /** Moves a border of the pane in focus. @throws Error where it has none. */
   moveBorder(axis: 'x' | 'y', step: number): void {
     this.borders.move(this.plan, this.focus, axis, step);
+  }
+
+  /** How far each border stands from its place. */
+  get moved(): Record<string, number> {
+    return Object.fromEntries(this.borders.shifts);
   }
 
   resetBorders(): void {

@@ -6,6 +6,7 @@ import type { View } from '../../src/tui/layout.js';
 import type { CellPane, ScreenLine } from '../../src/tui/screen/cell-pane.js';
 import { createTheme, type Theme } from '../../src/tui/screen/theme.js';
 import type { Surface } from '../../src/tui/surface.js';
+import type { UserMemory } from '../../src/tui/user-memory.js';
 
 export interface CellsOptions {
   columns?: number;
@@ -14,6 +15,7 @@ export interface CellsOptions {
   theme?: Theme;
   now?: () => number;
   tour?: boolean;
+  memory?: UserMemory;
 }
 
 export class Cells {
@@ -49,6 +51,7 @@ export class Cells {
         title: 'demo',
         initialView: options.view,
         tour: options.tour,
+        memory: options.memory,
         now: options.now ?? (() => 0),
         onQuit: () => undefined,
       },

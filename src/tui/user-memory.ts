@@ -1,0 +1,118 @@
+/** What the dashboard keeps from one session to the next: settings in the config folder, typed lines in the state folder. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+export interface Settings {
+  syntax?: 'intel' | 'att';
+  theme?: string;
+  /** How far borders were moved, by their keys. */
+  borders: Record<string, number>;
+}
+
+const MAX_LINES = 1000;
+const MAX_BYTES = 1 << 20;
+
+type Environment = Record<string, string | undefined>;
+
+/** A folder of the XDG base directories; undefined where there is no home. @xdg "Base Directory Specification" 0.8 */
+function folder(environment: Environment, variable: string, fallback: string): string | undefined {
+  const named = environment[variable];
+  // relative ones are to be ignored
+  // a home that is not there is not made
+  const home = environment.HOME && existsSync(environment.HOME) ? environment.HOME : undefined;
+  const base = named?.startsWith('/') ? named : home && join(home, fallback);
+  return base ? join(base, 'vmscope') : undefined;
+}
+
+export class UserMemory {
+  readonly settings: Settings = { borders: {} };
+  /** Lines of earlier sessions, oldest first. */
+  readonly lines: readonly string[];
+  /** What could not be read, for the messages. */
+  readonly problems: string[] = [];
+  private readonly settingsFile: string | undefined;
+  private readonly linesFile: string | undefined;
+  private readonly typed: string[] = [];
+  private kept = '';
+
+  /** Reads nothing and keeps nothing with VMSCOPE_NO_CONFIG, which `--no-config` sets. */
+  constructor(environment: Environment) {
+    const off = Boolean(environment.VMSCOPE_NO_CONFIG);
+    const config = off ? undefined : folder(environment, 'XDG_CONFIG_HOME', '.config');
+    const state = off ? undefined : folder(environment, 'XDG_STATE_HOME', '.local/state');
+    this.settingsFile = config && join(config, 'dashboard');
+    this.linesFile = state && join(state, 'commands');
+    this.readSettings();
+    this.lines = this.read(this.linesFile).split('\n').filter(Boolean).slice(-MAX_LINES);
+  }
+
+  private read(file: string | undefined): string {
+    if (!file) return '';
+    try {
+      const text = readFileSync(file, 'utf8');
+      return text.length > MAX_BYTES ? text.slice(-MAX_BYTES).replace(/^.*\n/, '') : text;
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOENT' && code !== 'ENOTDIR') this.problems.push(`${file}: ${message}`);
+      return '';
+    }
+  }
+
+  /** `key value` lines; what is not understood is told, and kept out. */
+  private readSettings(): void {
+    const text = this.read(this.settingsFile);
+    text.split('\n').forEach((line, n) => {
+      if (!line.trim() || line.trim().startsWith('#')) return;
+      const [, key = '', value = ''] = /^(\S+)\s+(.*?)\s*$/.exec(line.trim()) ?? [];
+      const border = /^(.+) (-?\d{1,4})$/.exec(value);
+      if (key === 'syntax' && (value === 'intel' || value === 'att')) this.settings.syntax = value;
+      else if (key === 'theme' && value) this.settings.theme = value;
+      else if (key === 'border' && border) this.settings.borders[border[1]!] = Number(border[2]);
+      else this.problems.push(`${this.settingsFile}: line ${n + 1}: "${line.trim().slice(0, 60)}" is no setting`);
+    });
+    this.kept = settingsText(this.settings);
+  }
+
+  note(line: string): void {
+    this.typed.push(line);
+  }
+
+  /** Writes what is new. A folder that cannot be written is no reason to disturb the end of a session. */
+  keep(): void {
+    const text = settingsText(this.settings);
+    if (this.settingsFile && text !== this.kept) write(this.settingsFile, text);
+    if (!this.linesFile || this.typed.length === 0) return;
+    // other sessions may have written meanwhile
+    const before = this.read(this.linesFile).split('\n').filter(Boolean);
+    write(this.linesFile, `${[...before, ...this.typed].slice(-MAX_LINES).join('\n')}\n`);
+    this.typed.length = 0;
+  }
+}
+
+function settingsText({ syntax, theme, borders }: Settings): string {
+  return [
+    '# vmscope: kept by the dashboard when it is left',
+    ...(syntax ? [`syntax ${syntax}`] : []),
+    ...(theme ? [`theme ${theme}`] : []),
+    ...Object.entries(borders)
+      .filter(([, shift]) => shift !== 0)
+      .map(([key, shift]) => `border ${key} ${shift}`),
+    '',
+  ].join('\n');
+}
+
+function write(file: string, text: string): void {
+  try {
+    makeFolder(dirname(file), 3);
+    writeFileSync(file, text, { mode: 0o600 });
+  } catch {
+    // Nothing is lost but the convenience.
+  }
+}
+
+/** As mkdir -p, a few levels at most: Node's own goes on for ever where no folder can be made, as in /proc. */
+function makeFolder(path: string, levels: number): void {
+  if (existsSync(path)) return;
+  if (levels > 0) makeFolder(dirname(path), levels - 1);
+  mkdirSync(path, { mode: 0o700 });
+}
