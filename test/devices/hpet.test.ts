@@ -130,4 +130,34 @@ describe('HPET', () => {
     expect(read(0xf0)).toBe(50n);
     before.clock.advance(0);
   });
+
+  it.each([
+    ['64 bits', 0n, 1000n, 700n, [40_000_000]],
+    ['32 bits', 1n << 8n, 0xffff_ff00n, 0x8000_0000n, [40_000_000_000]],
+    ['a period of a tick', 0n, 5n, 1n, []],
+  ])(
+    'wakes nobody for a periodic timer without an interrupt, whose comparator goes on: %s',
+    (_, mode, first, period, longer) => {
+      const heard = 1;
+      const unheard = 0;
+      for (const n of [heard, unheard]) {
+        write(0x100 + 0x20 * n, mode | (1n << 3n) | (1n << 6n) | (n === heard ? 4n : 0n));
+        write(0x108 + 0x20 * n, first);
+        write(0x108 + 0x20 * n, period);
+      }
+      write(0x10, 1);
+      const names = () => rig.clock.deadlines.list().map(({ name }) => name);
+      expect(names()).toContain('hpet 1');
+      expect(names()).not.toContain('hpet 0');
+      for (const ns of [10, 9990, 10, 123_450, ...longer, 70_000]) {
+        rig.clock.advance(ns);
+        expect(read(0x108)).toBe(read(0x128));
+        if (ns === 123_450) write(0x20, 0);
+      }
+      write(0x100, mode | (1n << 3n) | 4n);
+      expect(names()).toContain('hpet 0');
+      rig.clock.advance(12_340);
+      expect(read(0x108)).toBe(read(0x128));
+    },
+  );
 });

@@ -37,6 +37,8 @@ const TIMER = record({
   config: u64,
   comparator: u64,
   period: u64,
+  /** What the counter was when the comparator was worked out, of a timer that has no alarm. */
+  seen: u64,
   /** Level of the interrupt output. */
   high: flag,
   armed: optional(time),
@@ -63,7 +65,7 @@ export interface HpetOptions {
 
 export class Hpet implements Device<HpetState>, MmioDevice {
   readonly name = 'hpet';
-  readonly format = { kind: 'hpet', version: 1, shape: STATE };
+  readonly format = { kind: 'hpet', version: 2, shape: STATE };
   readonly mmio = { gpa: HPET_BASE, bytes: 0x400 };
   private s = powerOn();
   private readonly alarms: Timer[];
@@ -117,8 +119,7 @@ export class Hpet implements Device<HpetState>, MmioDevice {
   private expire(n: number): void {
     const timer = this.s.timers[n];
     if (timer.config & T_PERIODIC && timer.period > 0n) {
-      const width = timer.config & T_32_BIT_MODE ? 32 : 64;
-      timer.comparator = BigInt.asUintN(width, timer.comparator + timer.period);
+      timer.comparator = BigInt.asUintN(widthOf(timer), timer.comparator + timer.period);
     }
     this.arm(n);
     const level = (timer.config & T_LEVEL) !== 0n;
@@ -130,15 +131,33 @@ export class Hpet implements Device<HpetState>, MmioDevice {
 
   private arm(n: number): void {
     const timer = this.s.timers[n];
-    if (!this.running) {
+    const counter = this.counter();
+    if (!this.running || isUnheard(timer)) {
+      timer.seen = counter;
       this.alarms[n].cancel();
       return;
     }
-    const width = timer.config & T_32_BIT_MODE ? 32 : 64;
-    const wait = BigInt.asUintN(width, timer.comparator - this.counter());
-    // Equal now has matched already: the next match is a whole turn away.
-    const ticks = Number(wait === 0n ? 1n << BigInt(width) : wait);
+    const ticks = Number(wait(timer, counter));
     this.alarms[n].arm(this.s.since + Math.ceil((this.ticks() + ticks) * TICK_NS));
+  }
+
+  /** The comparator with what its matches have added: those of an unheard timer wake nobody, a guest that idles least of all. */
+  private comparator(n: number): bigint {
+    const timer = this.s.timers[n];
+    if (!this.running || !isUnheard(timer) || !(timer.config & T_PERIODIC) || timer.period === 0n)
+      return timer.comparator;
+    const passed = BigInt.asUintN(64, this.counter() - timer.seen);
+    const first = wait(timer, timer.seen);
+    if (passed < first) return timer.comparator;
+    const matches = 1n + (passed - first) / timer.period;
+    return BigInt.asUintN(widthOf(timer), timer.comparator + matches * timer.period);
+  }
+
+  private catchUp(): void {
+    for (let n = 0; n < TIMERS; n++) {
+      this.s.timers[n].comparator = this.comparator(n);
+      this.s.timers[n].seen = this.counter();
+    }
   }
 
   // --- registers ---------------------------------------------------------------------------------------------
@@ -165,7 +184,7 @@ export class Hpet implements Device<HpetState>, MmioDevice {
     const timer = s.timers[n];
     const register = (offset - FIRST_TIMER) % TIMER_STRIDE;
     if (register === T_CONFIG) return timer.config | T_CAN_BE_PERIODIC | T_64_BIT | T_ROUTES;
-    return register === T_COMPARATOR ? timer.comparator : 0n;
+    return register === T_COMPARATOR ? this.comparator(n) : 0n;
   }
 
   /** Reads have no effects. */
@@ -175,6 +194,7 @@ export class Hpet implements Device<HpetState>, MmioDevice {
 
   mmioWrite(offset: number, bytes: number, value: bigint): void {
     if (bytes < 4) return;
+    this.catchUp();
     const register = offset & ~7;
     const old = register === COUNTER ? this.counter() : this.readRegister(register);
     const shift = BigInt(8 * (offset & 7));
@@ -260,9 +280,9 @@ export class Hpet implements Device<HpetState>, MmioDevice {
 
   describe(): [string, string][] {
     const { s } = this;
-    const timer = ({ config, comparator, period }: TimerState, n: number): [string, string] => [
+    const timer = ({ config, period }: TimerState, n: number): [string, string] => [
       `timer ${n}`,
-      `${config & T_INTERRUPTS ? 'interrupts' : 'silent'} at 0x${comparator.toString(16)}` +
+      `${config & T_INTERRUPTS ? 'interrupts' : 'silent'} at 0x${this.comparator(n).toString(16)}` +
         `${config & T_PERIODIC ? ` every ${period}` : ''}`,
     ];
     return [
@@ -274,11 +294,27 @@ export class Hpet implements Device<HpetState>, MmioDevice {
   }
 }
 
+/** No interrupt and no status bit comes of a match. */
+function isUnheard({ config }: TimerState): boolean {
+  return (config & (T_INTERRUPTS | T_LEVEL)) === 0n;
+}
+
+function widthOf({ config }: TimerState): number {
+  return config & T_32_BIT_MODE ? 32 : 64;
+}
+
+/** Ticks from `counter` to the next match: equal has matched already, the next one is a whole turn away. */
+function wait(timer: TimerState, counter: bigint): bigint {
+  const width = widthOf(timer);
+  return BigInt.asUintN(width, timer.comparator - counter) || 1n << BigInt(width);
+}
+
 function powerOn(): HpetState {
   const timer = (): TimerState => ({
     config: 0n,
     comparator: 0xffff_ffff_ffff_ffffn,
     period: 0n,
+    seen: 0n,
     high: false,
     armed: undefined,
   });
