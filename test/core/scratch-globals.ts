@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { createCore } from '../../src/engine/host/core-instance.js';
 import type { CoreExports } from '../../src/engine/vmm/core-exports.js';
 import type { HostMemory } from '../../src/engine/vmm/host-memory.js';
+import { framesBehindRam } from '../../src/engine/vmm/video-frames.js';
 
 const SECTION = { import: 2, global: 6, export: 7 } as const;
 const GLOBAL = 3;
@@ -143,7 +144,7 @@ export function forgetfulCore(guestBytes: number): {
   fills(): number;
 } {
   made ??= withGlobals(readFileSync(BUILT));
-  const { core, host } = createCore(guestBytes, 0, made.module);
+  const { core, host } = createCore(guestBytes, framesBehindRam(0), made.module);
   const exports = core as unknown as Record<string, unknown>;
   const globals = Object.entries(exports).flatMap(([name, value]) =>
     name.startsWith(PREFIX) ? [value as { value: number | bigint }] : [],
