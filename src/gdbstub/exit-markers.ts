@@ -23,6 +23,9 @@ const ALL = 'exits';
 /** No canonical address. */
 const ANYWHERE = 0x8000_0000_0000_0000n;
 const ALL_ANYWHERE = ANYWHERE + 0xffffn;
+/** Is it the address of a marker that is none of code? */
+export const isMarkerOnly = (address: bigint): boolean => address >= ANYWHERE && address <= ALL_ANYWHERE;
+
 /** Places, the most frequent ones. */
 const MAX_PLACES = 256;
 

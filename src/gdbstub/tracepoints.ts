@@ -158,7 +158,7 @@ export class Tracepoints {
           this.ids.push(await target.addBreakpoint({ kind: 'execute', address, action, ...condition }));
           continue;
         }
-        const { reason, place } = this.markerAt(address);
+        const { reason, place } = await this.markerAt(address);
         const spec = { ...(reason === undefined ? {} : { reason }), ...(place === undefined ? {} : { place }) };
         this.ids.push(await target.addBreakpoint({ kind: 'exit', ...spec, action, ...condition }));
       }
@@ -168,7 +168,8 @@ export class Tracepoints {
     }
   }
 
-  private markerAt(address: bigint): ExitMarker {
+  private async markerAt(address: bigint): Promise<ExitMarker> {
+    if (this.markers.length === 0) await this.findMarkers();
     const marker = this.markers.find((one) => one.address === address);
     if (marker === undefined)
       throw new Error(`no marker at 0x${address.toString(16)}: see info static-tracepoint-markers`);

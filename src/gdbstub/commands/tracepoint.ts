@@ -1,7 +1,7 @@
 /** Tracepoints: what they are, when they collect, and what they have collected. */
 import { decodeHex, encodeHexText, parseHexBigInt, parseHexNumber } from '../../rsp/hex.js';
 import type { Command } from '../command.js';
-import type { ExitMarker } from '../exit-markers.js';
+import { type ExitMarker, isMarkerOnly } from '../exit-markers.js';
 import { messageOf, type Session } from '../session.js';
 import type { TargetTraceStatus } from '../target.js';
 import type { Tracepoint } from '../tracepoints.js';
@@ -81,11 +81,12 @@ const DEFINE = traced('QTDP', async (args, session) => {
   const [which, at, enabled, step, passes, ...more] = text.split(':');
   if (enabled !== 'E' && enabled !== 'D') throw new Error('a tracepoint is E or D');
   if (number(step, 'step count') > 0) throw new Error('while-stepping is not done here: collect at the later address');
-  const exits = more.includes('S');
+  const place = address(at);
+  const exits = more.includes('S') || isMarkerOnly(place);
   if (more.some((part) => !/^(?:X|S$)/.test(part))) throw new Error('a fast tracepoint needs an agent in the program');
   const [condition] = more.filter((part) => part !== 'S').flatMap((part) => parseConditions(part));
   session.trace.add({
-    ...{ number: number(which, 'tracepoint'), address: address(at), enabled: enabled === 'E' },
+    ...{ number: number(which, 'tracepoint'), address: place, enabled: enabled === 'E' },
     ...{ passes: number(passes, 'pass count'), condition, exits },
     ...{ allRegisters: false, memory: [], expressions: [] },
   });
@@ -229,7 +230,9 @@ const NEXT_MARKERS = traced('qTsSTM', async (_args, session) => markersText(sess
 /** `qTSTMat:ADDRESS`: a marker there. */
 const MARKER_AT = traced('qTSTMat', async (args, session) => {
   const at = address(args);
-  const marker = session.trace.markers.find((one) => one.address === at);
+  // `strace *ADDRESS` comes without a look at the list
+  const markers = session.trace.markers.length > 0 ? session.trace.markers : await session.trace.findMarkers();
+  const marker = markers.find((one) => one.address === at);
   return marker ? `m${markerText(marker)}` : 'l';
 });
 
