@@ -149,7 +149,8 @@ test('a recording that is cut, flipped or truncated is refused in one line, or r
     repeatAll(again);
     again.close();
   }
-  expect(refused).toBeGreaterThan(150);
+  // how many of each depends on how long the first part of the file is
+  expect(refused).toBeGreaterThan(50);
   expect(repeats).toBeGreaterThan(10);
 });
 
