@@ -94,10 +94,7 @@ function printTrace(file: string, options: TraceOptions): number {
 function conditionOf(text: string | undefined): (record: ExitRecord) => boolean {
   if (text === undefined) return () => true;
   try {
-    const condition = parseExitCondition(text, (term) => {
-      if (/^(0x[0-9a-f]+|\d+)$/i.test(term)) return BigInt(term);
-      throw new Error(`"${term}" is no number: decimal, or 0x and hexadecimal`);
-    });
+    const condition = parseExitCondition(text, {});
     return (record) => exitMatches(record, condition);
   } catch (error) {
     throw new UsageError(`--if ${text}: ${(error as Error).message}`);

@@ -17,6 +17,7 @@ export function specText(spec: BreakpointSpec): string {
 
 export function conditionText(condition: ExitCondition): string {
   const reasons = condition.reasons?.length ? condition.reasons.map(exitReasonName).join('|') : 'any';
-  const where = condition.where?.map(({ field, op, value }) => `${field} ${op} 0x${hex(value)}`).join(' and ');
+  const terms = condition.where?.map(({ field, op, value }) => `${field} ${op} 0x${hex(value)}`).join(' and ');
+  const where = condition.test?.text ?? terms;
   return where ? `${reasons} if ${where}` : reasons;
 }

@@ -3,8 +3,7 @@
 import { parseExitCondition } from '../engine/debug/exit-condition.js';
 import type { Breakpoint, BreakpointSpec } from '../engine/debugger.js';
 import { specText } from './breakpoint-text.js';
-import { type Command, command, lacking, need, type Session, space, words } from './command.js';
-import { evaluate } from './expression.js';
+import { type Command, command, firstValue, lacking, need, type Session, space, value, words } from './command.js';
 
 /** A breakpoint that was set, or one that was there and is no more. */
 type Toggled = { breakpoint: Breakpoint } | { removed: number };
@@ -25,9 +24,8 @@ async function toggle(session: Session, text: string): Promise<Toggled> {
   const argument = need(text, 'an address, a symbol or "vmexit REASON"');
   const exit = /^(?:vmexit|exit)\b(.*)$/is.exec(argument);
   if (exit && !debug.exits) throw await lacking(session, 'exits');
-  const names = await session.names();
-  if (exit) return add(session, { kind: 'exit', condition: parseExitCondition(exit[1]!, (it) => evaluate(it, names)) });
-  const gva = evaluate(argument, names);
+  if (exit) return add(session, { kind: 'exit', condition: parseExitCondition(exit[1]!, await session.names()) });
+  const gva = await value(session, argument);
   const there = (await debug.breakpoints()).find((b) => b.kind === 'execute' && b.gva === gva);
   if (!there) return add(session, { kind: 'execute', gva });
   await debug.removeBreakpoint(there.id);
@@ -43,20 +41,12 @@ async function watch(session: Session, text: string): Promise<Toggled> {
   const list = words(need(text, 'an address'));
   const where = space(list);
   if (where === 'hpa') throw new Error('a watchpoint is on gva or gpa');
-  const last = list.at(-1)?.toLowerCase() ?? '';
-  const access = Object.hasOwn(ACCESSES, last) ? ACCESSES[last] : undefined;
-  if (access && list.length > 1) list.pop();
-  const [address, length = '4'] = list.join(' ').split(/\s*,\s*|\s+(?=\S+$)/);
-  const names = await session.names();
-  const bytes = Number(evaluate(length, names));
-  if (bytes < 1 || bytes > 4096) throw new Error(`a length of ${bytes} is not 1 to 4096`);
-  return add(session, {
-    kind: 'watch',
-    space: where,
-    address: evaluate(need(address ?? '', 'an address'), names),
-    length: bytes,
-    access: access ?? 'write',
-  });
+  const { value: address, rest } = await firstValue(session, need(list.join(' '), 'an address'));
+  const [, given, last = ''] = /^,?\s*(.*?)\s*((?<![\w$%])(?:r|w|rw|read|write|access))?$/i.exec(rest)!;
+  const access = last === '' ? 'write' : ACCESSES[last.toLowerCase()]!;
+  const length = given ? await value(session, given) : 4n;
+  if (length < 1n || length > 4096n) throw new Error(`a length of ${length} is not 1 to 4096`);
+  return add(session, { kind: 'watch', space: where, address, length: Number(length), access });
 }
 
 async function setEnabled(session: Session, text: string, enabled: boolean) {
@@ -81,7 +71,7 @@ async function remove(session: Session, text: string): Promise<{ removed: number
 export const BREAKPOINT_COMMANDS: readonly Command[] = [
   command({
     name: 'break',
-    usage: 'ADDR | SYMBOL | vmexit REASON [if FIELD OP VALUE]',
+    usage: 'ADDR | SYMBOL | vmexit REASON [if EXPRESSION]',
     help: 'breakpoint, or off again',
     key: 'b',
     effect: 'runs',

@@ -1,7 +1,9 @@
 /** What a command is, whichever door it comes in by, and how its arguments are read. */
 import type { Disassembler, SymbolTable } from '../disasm/index.js';
+import { evaluateNode } from '../engine/debug/expression/evaluate.js';
+import type { Names } from '../engine/debug/expression/names.js';
+import { type Expression, firstExpression, parseExpression } from '../engine/debug/expression/syntax.js';
 import type { AddressSpace, Debugger, RunState, TargetInfo } from '../engine/debugger.js';
-import { evaluate, type Names } from './expression.js';
 
 /** `looks`: the guest is as before; `runs`: it may stop or go on; `changes`: it may become another. */
 export type Effect = 'looks' | 'runs' | 'changes';
@@ -57,9 +59,20 @@ export const command = <R>(row: Command<R>): Command<R> => row;
 /** The text of commands whose result is what they say. */
 export const asText = (text: string): string => text;
 
-/** A number, symbol, register or sum. @throws Error that names what cannot be read. */
-export async function value(session: Session, text: string): Promise<bigint> {
-  return evaluate(text, await session.names());
+/** A number, symbol, register, what lies in memory, or what is computed of them. @throws Error that names what cannot be read. */
+export const value = (session: Session, text: string): Promise<bigint> => valueNow(session, parseExpression(text));
+
+/** As value, of what an argument begins with; and the rest of it. */
+export async function firstValue(session: Session, text: string): Promise<{ value: bigint; rest: string }> {
+  const { expression, rest } = firstExpression(text);
+  return { value: await valueNow(session, expression), rest };
+}
+
+export async function valueNow(session: Session, expression: Expression): Promise<bigint> {
+  const { debug, vcpu } = session;
+  return evaluateNode(expression, await session.names(), ({ space, address, bytes }) =>
+    debug.readMemory(space, address, bytes, vcpu),
+  );
 }
 
 export function words(text: string): string[] {

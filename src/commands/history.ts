@@ -2,8 +2,7 @@
 import { parseExitCondition } from '../engine/debug/exit-condition.js';
 import { placeOf, wroteTarget } from '../engine/debug/monitor-history.js';
 import type { Debugger, HistoryPlace, Position, RunState } from '../engine/debugger.js';
-import { type Command, command, lacking, need, type Session } from './command.js';
-import { evaluate } from './expression.js';
+import { type Command, command, lacking, need, type Session, value } from './command.js';
 import { grouped } from './numbers.js';
 import { instructionCount, MOVING, nothing } from './running.js';
 import { backOut, backOver } from './stepping-back.js';
@@ -79,13 +78,13 @@ export const HISTORY_COMMANDS: readonly Command[] = [
   command({
     ...BACK,
     name: 'back-exit',
-    usage: '[REASON [if FIELD OP VALUE]]',
+    usage: '[REASON [if EXPRESSION]]',
     help: 'back to the VM exit before',
     key: 'X',
     kinds: ['exit-reason'],
     run: async (session, text) => {
       const names = await session.names();
-      const condition = text.trim() ? parseExitCondition(text, (term) => evaluate(term, names)) : {};
+      const condition = text.trim() ? parseExitCondition(text, names) : {};
       return (await historyOf(session)).previousExit(condition);
     },
   }),
@@ -113,11 +112,8 @@ export const HISTORY_COMMANDS: readonly Command[] = [
     kinds: ['address', 'vmcs-field'],
     run: async (session, text) => {
       const history = await historyOf(session);
-      const names = await session.names();
-      return history.wrote(
-        wroteTarget(need(text, 'what is written'), (term) => evaluate(term, names)),
-        session.vcpu,
-      );
+      const wanted = await wroteTarget(need(text, 'what is written'), (term) => value(session, term));
+      return history.wrote(wanted, session.vcpu);
     },
   }),
   command<Bookmark | Bookmark[]>({

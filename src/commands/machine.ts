@@ -10,7 +10,6 @@ import { screendumpText } from '../engine/debug/monitor-screen.js';
 import { exitMatches } from '../engine/debug/trace-reader.js';
 import type { Debugger, RunState } from '../engine/debugger.js';
 import { asText, type Command, command, lacking, need, type Session } from './command.js';
-import { evaluate } from './expression.js';
 import { monitor } from './monitor.js';
 import { nothing } from './running.js';
 import { arrivalText } from './stop-text.js';
@@ -26,7 +25,7 @@ async function exportTrace(session: Session, text: string): Promise<{ exits: num
   const [, file, where] = /^(.+?)(?:\s+if\s+(.+))?$/s.exec(need(rest.trim(), `a file: :export ${format} FILE`))!;
   if (!session.debug.exits) throw await lacking(session, 'exits');
   const names = await session.names();
-  const condition = where === undefined ? {} : parseExitCondition(`any if ${where}`, (term) => evaluate(term, names));
+  const condition = where === undefined ? {} : parseExitCondition(`any if ${where}`, { ...names, registers: {} });
   const records = await session.debug.exits.records(-1, 1_000_000);
   const symbols = await session.symbols();
   const writer = exitWriter(format, (address) => symbols.label(address));

@@ -2,8 +2,7 @@
 
 import { parseExitCondition } from '../engine/debug/exit-condition.js';
 import type { RunState } from '../engine/debugger.js';
-import { type Command, command, lacking, mustBeAlive, need, type Session } from './command.js';
-import { evaluate } from './expression.js';
+import { type Command, command, lacking, mustBeAlive, need, type Session, value } from './command.js';
 import { grouped } from './numbers.js';
 import { stepOut, stepOver } from './stepping.js';
 import { arrivalText } from './stop-text.js';
@@ -57,15 +56,14 @@ async function until(session: Session, text: string): Promise<RunState> {
   const now = await mustBeAlive(session);
   const icount = /^icount\s+(.+)$/i.exec(argument);
   const exit = /^(?:vmexit|exit)\b(.*)$/is.exec(argument);
-  const names = await session.names();
   if (icount) {
-    const wanted = evaluate(icount[1]!, names);
+    const wanted = await value(session, icount[1]!);
     if (wanted <= now.icount)
       throw new Error(`icount ${grouped(wanted)} is past: the guest stands at ${grouped(now.icount)}`);
     return debug.runUntil({ icount: wanted });
   }
-  if (exit) return debug.runUntil({ exit: parseExitCondition(exit[1]!, (term) => evaluate(term, names)) });
-  return debug.runUntil({ gva: evaluate(argument, names) });
+  if (exit) return debug.runUntil({ exit: parseExitCondition(exit[1]!, await session.names()) });
+  return debug.runUntil({ gva: await value(session, argument) });
 }
 
 async function step(session: Session, text: string): Promise<RunState> {
@@ -138,17 +136,14 @@ export const RUN_COMMANDS: readonly Command[] = [
   command({
     ...MOVING,
     name: 'next-exit',
-    usage: '[REASON [if FIELD OP VALUE]]',
+    usage: '[REASON [if EXPRESSION]]',
     help: 'run to the next VM exit',
     key: 'e',
     kinds: ['exit-reason'],
     run: async (session, text) => {
       if (!session.debug.exits) throw await lacking(session, 'exits');
       await mustBeAlive(session);
-      const names = await session.names();
-      return session.debug.stepToExit(
-        text.trim() ? parseExitCondition(text, (term) => evaluate(term, names)) : undefined,
-      );
+      return session.debug.stepToExit(text.trim() ? parseExitCondition(text, await session.names()) : undefined);
     },
   }),
 ];

@@ -1,6 +1,7 @@
 /** Lines of commands without a screen: each one's result on the output, and the status of the whole. */
+
+import { UnknownName } from '../engine/debug/expression/names.js';
 import { AssertionFailed } from './assertion.js';
-import { UnknownName } from './expression.js';
 import { toJson } from './json.js';
 import type { OpenSession } from './session.js';
 import { find, MONITOR_COMMANDS, OWN_COMMANDS } from './table.js';

@@ -1,10 +1,9 @@
 /** Commands without a screen: of a script, a socket, gdb. */
 import { Disassembler, SymbolTable } from '../disasm/index.js';
-import { linearPc } from '../engine/debug/guest-mode.js';
+import type { Names } from '../engine/debug/expression/names.js';
 import type { Debugger, TargetInfo } from '../engine/debugger.js';
-import { exitReasonByName } from '../spec/vmx/exit-reasons.js';
 import type { Session } from './command.js';
-import type { Names } from './expression.js';
+import { namesOf } from './names.js';
 
 export interface OpenSession extends Session {
   /** Symbols that the guest may have got meanwhile are taken; answers whether there are new ones. */
@@ -40,25 +39,7 @@ export function openSession(debug: Debugger, options: { waits: boolean; vcpu?: n
       const state = await debug.state();
       if (vcpu === undefined) vcpu = state.vcpu;
       const registers = await debug.readRegisters(vcpu);
-      const { stop } = state;
-      const exit = stop?.kind === 'exit' && !state.running ? stop.exit : undefined;
-      return {
-        symbols: await session.symbols(),
-        registers: { ...registers, pc: linearPc(registers) },
-        facts: {
-          icount: state.icount,
-          ...(exit === undefined
-            ? {}
-            : {
-                ...{ reason: BigInt(exit.reason), exit: BigInt(exit.sequence), qualification: exit.qualification },
-                ...{ gpa: exit.gpa, gla: exit.gla },
-              }),
-        },
-        constant: (name) => {
-          const reason = exitReasonByName(name);
-          return reason && BigInt(reason.number);
-        },
-      };
+      return namesOf(await session.symbols(), registers, state);
     },
     changed: () => {},
     async moreNames() {

@@ -1,7 +1,8 @@
 /** Reading and changing registers, the VMCS and memory. */
+import { wholeRegister } from '../engine/debug/expression/names.js';
 import type { AddressSpace, VmcsFieldValue } from '../engine/debugger.js';
-import { type Command, command, lacking, need, type Session, space, value, words } from './command.js';
-import { evaluate, parseBytes, wholeRegister } from './expression.js';
+import { parseBytes } from './bytes.js';
+import { type Command, command, firstValue, lacking, need, type Session, space, value, words } from './command.js';
 import { hex } from './numbers.js';
 import { bitsOf } from './vmcs-bits.js';
 
@@ -74,8 +75,8 @@ interface Written {
 async function writeMemory(session: Session, text: string): Promise<Written> {
   const list = words(need(text, 'an address'));
   const where = space(list);
-  const address = await value(session, need(list.shift() ?? '', 'an address'));
-  const bytes = parseBytes(list.join(' '));
+  const { value: address, rest } = await firstValue(session, need(list.join(' '), 'an address'));
+  const bytes = parseBytes(rest);
   const written = await session.debug.writeMemory(where, address, bytes, session.vcpu);
   session.changed('values');
   if (written < bytes.length)
@@ -84,7 +85,7 @@ async function writeMemory(session: Session, text: string): Promise<Written> {
 }
 
 async function printed(session: Session, text: string): Promise<{ value: bigint; place?: string }> {
-  const number = evaluate(need(text, 'an expression'), await session.names());
+  const number = await value(session, need(text, 'an expression'));
   const place = (await session.symbols()).label(number);
   return { value: number, ...(place === undefined ? {} : { place }) };
 }
@@ -121,7 +122,7 @@ export const STATE_COMMANDS: readonly Command[] = [
   command({
     name: 'print',
     usage: 'EXPRESSION',
-    help: 'value of a symbol, register or sum',
+    help: 'value of registers, symbols, memory [rsp+8]:u32, + - * / % << >> & | ^ ~, comparisons, and, or',
     effect: 'looks',
     kinds: ['address', 'register'],
     run: printed,

@@ -121,6 +121,8 @@ export interface ExitCondition {
   reasons?: number[];
   /** All of these must hold, e.g. `{ field: 'gpa', op: '>=', value: 0xfee00000n }`. */
   where?: { field: keyof ExitRecord | ExitFact; op: '==' | '!=' | '<' | '<=' | '>' | '>=' | '&'; value: bigint }[];
+  /** And this, where more than fields and numbers are compared; its names of the exit are `exit:` and a field. */
+  test?: Condition;
 }
 
 /**
@@ -131,13 +133,16 @@ export interface Condition {
   expressions: Uint8Array[];
   /**
    * By the number that the bytecode has: a register's name, `linear_rip`, `vmcs:` and an encoding in hexadecimal, or
-   * `exit_` and a field of the VM exit where it is evaluated at one.
+   * of the VM exit where it is evaluated at one `exit_` and a field, `exit:` and a field or fact (0 where it has none),
+   * `exit?` and such a name for whether it has one.
    */
   registers: (string | undefined)[];
   /** What its addresses are. */
   space: 'gva' | 'gpa';
   /** Trace state variables that are registers, by their number. */
   variables?: (string | undefined)[];
+  /** As somebody typed it. */
+  text?: string;
 }
 
 /** What is done at an execute breakpoint instead of stopping there. Its expressions may have effects. */

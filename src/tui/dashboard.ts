@@ -1,10 +1,10 @@
 /** The dashboard itself: views, focus, keys and what they do. Drawing goes to CellPanes; the screen is `app.ts`. */
 import type { Command, Session } from '../commands/command.js';
-import { mustBeAlive } from '../commands/command.js';
-import { type Names, UnknownName } from '../commands/expression.js';
+import { mustBeAlive, value } from '../commands/command.js';
+import { namesOf } from '../commands/names.js';
 import type { Disassembler } from '../disasm/index.js';
 import { exitRip } from '../engine/debug/exit-place.js';
-import { linearPc } from '../engine/debug/guest-mode.js';
+import { type Names, UnknownName } from '../engine/debug/expression/names.js';
 import type { AddressSpace, Debugger, ExitRecord } from '../engine/debugger.js';
 import type { DashboardOptions, TerminalScreen } from './app.js';
 import { helpLines, progressStatus, type Status } from './chrome.js';
@@ -445,7 +445,7 @@ export class Dashboard implements Ui, TerminalScreen {
       for (;;) {
         try {
           const answer =
-            'show' in command ? command.show(this, argument) : await this.shown(command, argument, session);
+            'show' in command ? await command.show(this, argument) : await this.shown(command, argument, session);
           this.tour?.noteCommand(command.name);
           return answer;
         } catch (error) {
@@ -712,8 +712,12 @@ export class Dashboard implements Ui, TerminalScreen {
   names(): Names {
     const { symbols } = this.model;
     const registers = this.model.registers().value;
-    // As an address, rip is where the code is.
-    return { symbols, registers: registers && { ...registers, pc: linearPc(registers) } };
+    return namesOf(symbols, registers, this.model.state);
+  }
+
+  /** A number, symbol, register, what lies in memory, or what is computed of them. @throws Error in one line */
+  value(text: string): Promise<bigint> {
+    return value(this.session, text);
   }
 
   dirty(): void {

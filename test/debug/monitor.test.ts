@@ -77,12 +77,17 @@ describe('monitor', () => {
     expect(await ask("print ~0 & 0xff00 | 'a'")).toBe('0xff61');
     expect(await ask('p -1')).toBe('0xffffffffffffffff');
     expect(await ask('p 7 / 0')).toBe('p 7 / 0: division by zero');
-    expect(await ask('p 1 +')).toBe('p 1 +: a number is missing');
-    expect(await ask('p (1')).toBe('p (1: a ) is missing');
-    expect(await ask('p 1 2')).toBe('p 1 2: 2 is left over');
+    expect(await ask('p 1 +')).toBe('p 1 +: a value is missing at column 4 of "1 +"');
+    expect(await ask('p (1')).toBe('p (1: a ) for the sign at column 1 is missing at column 3 of "(1"');
+    expect(await ask('p 1 2')).toBe('p 1 2: "2" is left over at column 3 of "1 2"');
     // an answer does not repeat a line of any length
     expect(await ask(`p ${'('.repeat(20_000)}1`)).toMatch(/^p \({198}\.\.\.: .{1,100}$/);
     expect(await ask(`memsave 0 0x4000001 ${tmpdir()}/vmscope-none`)).toMatch(/the guest has 67108864 bytes of memory/);
+    // and what all commands have
+    const main = (await guest.symbols()).find(({ name }) => name === 'main')!;
+    expect(await ask('p main + 0b10')).toBe(`0x${(main.address + 2n).toString(16)}`);
+    expect(await ask('p [main]:u8 == [rip]:u8 or rip != 0')).toBe('0x1');
+    expect(await ask('x /1xb main')).toMatch(/^[0-9a-f]{16}: 0x[0-9a-f]{2}$/);
     expect(await ask('p $nothing')).toBe('p $nothing: no register $nothing');
     expect(await ask(`p ${'('.repeat(5000)}`)).toContain('too many parentheses');
     expect(await ask('x /1xw $rip + 0')).toBe(await ask(`x /1xw 0x${rip.toString(16)}`));

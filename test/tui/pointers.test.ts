@@ -8,7 +8,7 @@ import { FakeDebugger } from './fake-debugger.js';
 
 const exit = (reason: number, more: Partial<ExitRecord> = {}): ExitRecord =>
   ({ reason, qualification: 0n, rax: 0n, rcx: 0n, interruptionInfo: 0, ...more }) as ExitRecord;
-const holds = (text: string, record: ExitRecord) => exitMatches(record, parseExitCondition(text, BigInt));
+const holds = (text: string, record: ExitRecord) => exitMatches(record, parseExitCondition(text, {}));
 
 describe('conditions on exits', () => {
   it('name port, size, msr, leaf, vector and control register', () => {
@@ -31,7 +31,7 @@ describe('conditions on exits', () => {
       'any if cr != 9',
     ])
       expect(holds(text, exit(12)), text).toBe(false);
-    expect(() => parseExitCondition('any if ports == 1', BigInt)).toThrow(
+    expect(() => parseExitCondition('any if ports == 1', {})).toThrow(
       /an exit has no field "ports"; it has port, size, msr, leaf, subleaf, vector, cr, sequence/,
     );
   });

@@ -126,7 +126,7 @@ export class BreakpointTable {
   ): Breakpoint | undefined {
     let first: Breakpoint | undefined;
     for (const item of this.#exits) {
-      if (!item.enabled || item.kind !== 'exit' || !exitMatches(record, item.condition)) continue;
+      if (!item.enabled || item.kind !== 'exit' || !exitMatches(record, item.condition, holds)) continue;
       if (item.when !== undefined && !holds(item.when)) continue;
       item.hits++;
       if (item.action) act(item.action);

@@ -1,8 +1,9 @@
 import type { Condition, ExitRecord } from '../debugger.js';
 import { type AgentContext, AgentExpressionError, programOf } from './agent-expression.js';
+import { exitValue } from './exit-facts.js';
 import type { MachineView } from './machine-view.js';
 
-/** Fields of a VM exit that expressions name; the reason is the basic one. */
+/** Fields of a VM exit that gdb's expressions name; the reason is the basic one. */
 const EXIT_FIELDS: Readonly<Record<string, (exit: ExitRecord) => number | bigint>> = {
   exit_number: (exit) => exit.sequence,
   exit_reason: (exit) => exit.reason & 0xffff,
@@ -12,6 +13,8 @@ const EXIT_FIELDS: Readonly<Record<string, (exit: ExitRecord) => number | bigint
 };
 
 function exitField(exit: ExitRecord, name: string): bigint | undefined {
+  if (name.startsWith('exit:')) return exitValue(exit, name.slice(5)) ?? 0n;
+  if (name.startsWith('exit?')) return exitValue(exit, name.slice(5)) === undefined ? 0n : 1n;
   return Object.hasOwn(EXIT_FIELDS, name) ? BigInt(EXIT_FIELDS[name](exit)) : undefined;
 }
 
@@ -55,7 +58,7 @@ export class ExpressionContext implements AgentContext {
   private named(name: string): bigint | undefined {
     const { view, vcpu } = this;
     if (name === 'linear_rip') return view.linearRip(vcpu);
-    if (name.startsWith('exit_')) return this.exit && exitField(this.exit, name);
+    if (/^exit[_:?]/.test(name)) return this.exit && exitField(this.exit, name);
     const live = view.liveRegister?.(vcpu, name);
     if (live !== undefined) return live;
     if (name.startsWith('vmcs:')) return view.vmcsField?.(vcpu, Number.parseInt(name.slice(5), 16));
@@ -102,4 +105,18 @@ export function conditionHolds(
     }
   }
   return false;
+}
+
+/** Whether an exit of a trace meets an expression on its fields alone. */
+export function recordHolds(record: ExitRecord, { expressions, registers }: Condition): boolean {
+  const context: AgentContext = {
+    register: (number) => exitField(record, registers[number] ?? ''),
+    memory: () => new Uint8Array(0),
+  };
+  try {
+    return expressions.some((code) => programOf(code).run(context) !== 0n);
+  } catch (error) {
+    if (error instanceof AgentExpressionError) return false;
+    throw error;
+  }
 }

@@ -1,8 +1,15 @@
 /** Conditions on VM exits as people type them. */
 
 import { exitReason, exitReasonByName } from '../../spec/vmx/exit-reasons.js';
-import type { ExitCondition, ExitRecord } from '../debugger.js';
-import { EXIT_FACT_NAMES } from './exit-facts.js';
+import type { ExitCondition, ExitFact, ExitRecord } from '../debugger.js';
+import { EXIT_FACT_NAMES, exitValue } from './exit-facts.js';
+import { compileExpression } from './expression/compile.js';
+import { constantOf } from './expression/evaluate.js';
+import { type Later, meaningOf, type Names, UnknownName } from './expression/names.js';
+import { type Expression, ExpressionError, isComparison, parseExpression, partsOf } from './expression/syntax.js';
+
+type Field = keyof ExitRecord | ExitFact;
+type Term = NonNullable<ExitCondition['where']>[number];
 
 /** Fields of an exit that a condition can name, and that an export writes. */
 export const EXIT_FIELDS: readonly (keyof ExitRecord)[] = [
@@ -27,11 +34,37 @@ export const EXIT_FIELDS: readonly (keyof ExitRecord)[] = [
   'rcx',
   'detail',
 ];
+const NAMED: readonly Field[] = [...EXIT_FACT_NAMES, ...EXIT_FIELDS];
 
-/** `EPT_VIOLATION|CPUID if gpa >= 0xfee00000 and rcx == 1`; `any` for every reason. */
-export function parseExitCondition(text: string, evaluateTerm: (text: string) => bigint): ExitCondition {
-  const [, names = '', rest] = /^(.*?)(?:\bif\b(.*))?$/is.exec(text.trim()) ?? [];
-  const reasons = names
+const fieldNamed = (name: string): Field | undefined =>
+  NAMED.find((field) => field.toLowerCase() === name.toLowerCase());
+
+function later(name: string): Later | undefined {
+  const field = fieldNamed(name);
+  if (field === undefined) return undefined;
+  const fact = (EXIT_FACT_NAMES as readonly string[]).includes(field);
+  return { live: `exit:${field}`, ...(fact ? { has: `exit?${field}` } : {}) };
+}
+
+/** What an exit was about, under the names that conditions have for it; those only that it has. */
+export function exitNames(exit: ExitRecord): Record<string, bigint> {
+  const named: Record<string, bigint> = { exit: BigInt(exit.sequence) };
+  for (const field of NAMED) {
+    const value = exitValue(exit, field);
+    if (value !== undefined) named[field] = value;
+  }
+  return named;
+}
+
+/**
+ * `EPT_VIOLATION|CPUID if gpa >= 0xfee00000 and rcx == 1`; `any` for every reason. An exit's own fields and facts win
+ * over other names. One that an exit has not meets no comparison.
+ * @param names what else an expression may name, as of now: registers stand for their values at the exit
+ * @throws Error in one line
+ */
+export function parseExitCondition(text: string, names: Names): ExitCondition {
+  const [, reasonNames = '', rest] = /^(.*?)(?:\bif\b(.*))?$/is.exec(text.trim()) ?? [];
+  const reasons = reasonNames
     .split(/[|,\s]+/)
     .filter((name) => name && name.toLowerCase() !== 'any')
     .map((name) => {
@@ -41,14 +74,38 @@ export function parseExitCondition(text: string, evaluateTerm: (text: string) =>
     });
   const condition: ExitCondition = reasons.length ? { reasons } : {};
   if (rest === undefined) return condition;
-  condition.where = rest.split(/\band\b|&&/i).map((term) => {
-    const match = /^\s*(\w+)\s*(==|!=|<=|>=|<|>|=|&)\s*(.+?)\s*$/.exec(term);
-    if (!match) throw new Error(`"${term.trim()}" is not FIELD OP VALUE`);
-    const named = [...EXIT_FACT_NAMES, ...EXIT_FIELDS];
-    const field = named.find((name) => name.toLowerCase() === match[1]!.toLowerCase());
-    if (!field) throw new Error(`an exit has no field "${match[1]}"; it has ${named.join(', ')}`);
-    const op = (match[2] === '=' ? '==' : match[2]) as NonNullable<ExitCondition['where']>[number]['op'];
-    return { field, op, value: evaluateTerm(match[3]!) };
-  });
+  if (rest.trim() === '') throw new ExpressionError('what must hold is missing behind "if"');
+  const expression = parseExpression(rest.trim(), true);
+  const atExit: Names = {
+    ...names,
+    facts: {},
+    later,
+    unknown: (name) => new UnknownName(`an exit has no field "${name}"; it has ${NAMED.join(', ')}`),
+  };
+  for (const part of partsOf(expression)) if (part.kind === 'name') meaningOf(part, atExit);
+  const where = termsOf(expression, atExit);
+  if (where !== undefined) condition.where = where;
+  else condition.test = { ...compileExpression(expression, atExit), text: rest.trim() };
   return condition;
+}
+
+/** `FIELD OP NUMBER and ...`, which needs no machine; undefined for more than that. */
+function termsOf(node: Expression, names: Names): Term[] | undefined {
+  if (node.kind !== 'binary') return undefined;
+  const { op, a, b } = node;
+  if (op === 'and') {
+    const [first, second] = [termsOf(a, names), termsOf(b, names)];
+    return first && second && [...first, ...second];
+  }
+  if (!(isComparison(op) || op === '&') || a.kind !== 'name' || !isConstant(b, names)) return undefined;
+  const field = fieldNamed(a.name);
+  return field && [{ field, op, value: constantOf(b, names) }];
+}
+
+function isConstant(node: Expression, names: Names): boolean {
+  for (const part of partsOf(node)) {
+    if (part.kind === 'memory') return false;
+    if (part.kind === 'name' && meaningOf(part, names).kind !== 'constant') return false;
+  }
+  return true;
 }

@@ -16,3 +16,14 @@ export const EXIT_FACTS: Readonly<Record<ExitFact, (exit: ExitRecord) => bigint 
 };
 
 export const EXIT_FACT_NAMES = Object.keys(EXIT_FACTS) as ExitFact[];
+
+/** A fact or numeric field of an exit by its name; undefined where it has none. */
+export function exitValue(record: ExitRecord, name: string): bigint | undefined {
+  // a field that a peer made up may be one that every object has
+  const value = Object.hasOwn(EXIT_FACTS, name)
+    ? EXIT_FACTS[name as ExitFact](record)
+    : Object.hasOwn(record, name)
+      ? record[name as keyof ExitRecord]
+      : undefined;
+  return typeof value === 'number' || typeof value === 'bigint' ? BigInt(value) : undefined;
+}

@@ -60,19 +60,19 @@ const WRITTEN = 'ADDR [LENGTH], phys ADDR [LENGTH], $REGISTER, vmcs FIELD, pte A
 const MAX_WRITTEN = 4096n;
 
 /** What `wrote` is asked about. @param value of an expression @throws Error naming what is not understood */
-export function wroteTarget(text: string, value: (text: string) => bigint): Written {
+export async function wroteTarget(text: string, value: (text: string) => bigint | Promise<bigint>): Promise<Written> {
   const [word, ...rest] = text.trim().split(/\s+/);
   const register = /^\$(\w+)$/.exec(text.trim());
   if (register) return { kind: 'register', name: register[1].toLowerCase() };
   const argument = rest.join(' ');
   switch (word.toLowerCase()) {
     case 'pte':
-      return { kind: 'pte', gva: value(argument) };
+      return { kind: 'pte', gva: await value(argument) };
     case 'ept':
-      return { kind: 'ept', gpa: value(argument) };
+      return { kind: 'ept', gpa: await value(argument) };
     case 'idt':
     case 'gdt': {
-      const index = value(argument);
+      const index = await value(argument);
       if (index > 0xffffn) throw new Error(`${argument}: no table has so many entries`);
       return { kind: word.toLowerCase() as 'idt' | 'gdt', index: Number(index) };
     }
@@ -85,9 +85,9 @@ export function wroteTarget(text: string, value: (text: string) => bigint): Writ
   const physical = word.toLowerCase() === 'phys';
   const [address, length = '8', ...more] = physical ? rest : [word, ...rest];
   if (address === undefined || more.length > 0) throw new Error(`it is wrote ${WRITTEN}`);
-  const bytes = value(length);
+  const bytes = await value(length);
   if (bytes < 1n || bytes > MAX_WRITTEN) throw new Error(`${length}: a length is 1 to ${MAX_WRITTEN} bytes`);
-  return { kind: 'memory', space: physical ? 'gpa' : 'gva', address: value(address), length: Number(bytes) };
+  return { kind: 'memory', space: physical ? 'gpa' : 'gva', address: await value(address), length: Number(bytes) };
 }
 
 interface Context {
@@ -127,7 +127,7 @@ export const HISTORY_COMMANDS = {
     const history = await groupOf(target);
     const text = args.join(' ');
     if (text === '') throw new Error(`it is wrote ${WRITTEN}`);
-    return arrived(await history.wrote(wroteTarget(text, address), vcpu));
+    return arrived(await history.wrote(await wroteTarget(text, address), vcpu));
   },
   bookmark: async ({ target, args }: Context): Promise<string> => {
     const history = await groupOf(target);

@@ -1,10 +1,13 @@
-import type { Debugger, DumpResult, PageWalk } from '../debugger.js';
+import type { Debugger, DumpResult, PageWalk, TargetSymbol } from '../debugger.js';
 import type { Drive } from '../devices/block.js';
+import { REGISTER_NAMES } from '../registers-view.js';
+import { evaluate } from './expression/evaluate.js';
+import type { Names } from './expression/names.js';
+import { linearPc } from './guest-mode.js';
 import type { MachineView } from './machine-view.js';
 import { codeText, walkText } from './monitor-code.js';
 import { DOCTOR_COMMANDS } from './monitor-doctor.js';
 import { DRIVE_COMMANDS } from './monitor-drives.js';
-import { evaluateNumber } from './monitor-expression.js';
 import { HISTORY_COMMANDS } from './monitor-history.js';
 import { IRQ_COMMANDS, type IrqDevices } from './monitor-irq.js';
 import { LINUX_COMMANDS } from './monitor-linux.js';
@@ -68,20 +71,20 @@ const COMMANDS: Record<string, Command> = {
           `${hex(BigInt(field.encoding), 4)} ${field.name.padEnd(32)} ${hex(field.value, field.widthBits / 4)} ${field.decoded.join(' ')}`,
       )
       .join('\n'),
-  xp: ({ view, vcpu, args }) => examine(view, vcpu, 'gpa', args),
-  x: ({ view, vcpu, args }) => examine(view, vcpu, 'gva', args),
-  walk: ({ target, view, vcpu, args }) => walkText(target, view, vcpu, number(view, vcpu, args.join(' '))),
-  gva2gpa: ({ view, vcpu, args }) => {
-    const gpa = view.walk(vcpu, number(view, vcpu, args.join(' '))).output;
+  xp: ({ view, vcpu, args, address }) => examine(view, vcpu, 'gpa', args, address),
+  x: ({ view, vcpu, args, address }) => examine(view, vcpu, 'gva', args, address),
+  walk: ({ target, view, vcpu, args, address }) => walkText(target, view, vcpu, address(args.join(' '))),
+  gva2gpa: ({ view, vcpu, args, address }) => {
+    const gpa = view.walk(vcpu, address(args.join(' '))).output;
     return gpa === undefined ? 'Unmapped' : `gpa: 0x${gpa.toString(16)}`;
   },
-  gpa2hva: ({ view, vcpu, args }) => {
-    const gpa = number(view, vcpu, args.join(' '));
+  gpa2hva: ({ view, args, address }) => {
+    const gpa = address(args.join(' '));
     if (gpa >= BigInt(view.memoryBytes)) return `No memory is mapped at address 0x${gpa.toString(16)}`;
     return `Host virtual address for 0x${gpa.toString(16)} (ram) is 0x${gpa.toString(16)}`;
   },
-  print: ({ view, vcpu, args }) => `0x${number(view, vcpu, args.join(' ')).toString(16)}`,
-  p: ({ view, vcpu, args }) => `0x${number(view, vcpu, args.join(' ')).toString(16)}`,
+  print: ({ args, address }) => `0x${address(args.join(' ')).toString(16)}`,
+  p: ({ args, address }) => `0x${address(args.join(' ')).toString(16)}`,
   system_reset: async ({ target }) => {
     await target.reset();
     return '';
@@ -99,6 +102,10 @@ const COMMANDS: Record<string, Command> = {
 };
 COMMANDS.c = COMMANDS.cont;
 COMMANDS['?'] = COMMANDS.help;
+/** Those whose arguments are expressions. */
+const EXPRESSIONS: ReadonlySet<string> = new Set([
+  ...['xp', 'x', 'walk', 'gva2gpa', 'gpa2hva', 'print', 'p', 'wrote', 'list', 'info line'],
+]);
 
 /** All commands, or those whose name begins so. @throws Error when none does */
 function helpText(name: string): string {
@@ -129,11 +136,12 @@ export async function monitorCommand(
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (!command) return undefined;
   try {
+    const args = words.slice(name.split(' ').length);
+    const symbols = EXPRESSIONS.has(name) ? await symbolsOf(target, args.join(' ')) : undefined;
     return await command({
-      ...{ target, view, vcpu, drives, irq, chooseVcpu },
-      args: words.slice(name.split(' ').length),
+      ...{ target, view, vcpu, drives, irq, chooseVcpu, args },
       pc: view.linearRip(vcpu),
-      address: (text) => number(view, vcpu, text),
+      address: (text) => number(view, vcpu, text, symbols),
     });
   } catch (error) {
     return `${shownCommand(line)}: ${(error as Error).message}`;
@@ -156,30 +164,47 @@ export function dumpText({ file, memoryBytes, vcpus, release }: DumpResult): str
 }
 
 /** Value of an expression. @throws Error that names what cannot be read */
-export function number(view: MachineView, vcpu: number, text: string | undefined): bigint {
-  if (text === undefined || text === '') throw new Error('an address is missing');
-  return evaluateNumber(text, (name) => {
-    const registers = view.readRegisters(vcpu);
-    return registers[name] ?? registers[QEMU_NAMES[name] ?? ''];
-  });
+export function number(view: MachineView, vcpu: number, text: string | undefined, symbols?: Names['symbols']): bigint {
+  if (text === undefined || text.trim() === '') throw new Error('an address is missing');
+  const registers = /[a-z]/i.test(text) ? view.readRegisters(vcpu) : undefined;
+  // QEMU's monitor has these names too. @see qemu target/i386/monitor.c
+  const also = registers && { pc: linearPc(registers), sp: registers.rsp!, fp: registers.rbp! };
+  return evaluate(
+    text,
+    { ...(registers && { registers: { ...registers, ...also } }), ...(symbols && { symbols }) },
+    (load) => view.readMemory(vcpu, load.space, load.address, load.bytes),
+  );
 }
 
-/** QEMU's monitor has the registers of 64 bits under their names of 32 too. @see qemu target/i386/monitor.c */
-const QEMU_NAMES: Readonly<Record<string, string>> = {
-  ...{ eax: 'rax', ebx: 'rbx', ecx: 'rcx', edx: 'rdx', esi: 'rsi', edi: 'rdi', ebp: 'rbp', esp: 'rsp', eip: 'rip' },
-  ...{ eflags: 'rflags', pc: 'rip', sp: 'rsp', fp: 'rbp' },
-};
+/** Words that may be symbols. */
+const WORD = /[a-z_.][\w.$@]*/gi;
+
+/** The guest's symbols of the names in a line: there may be many thousands of others. */
+async function symbolsOf(target: Debugger, line: string): Promise<Names['symbols']> {
+  const wanted = new Set((line.match(WORD) ?? []).filter((word) => !REGISTER_NAMES.includes(word)));
+  if (wanted.size === 0) return undefined;
+  const found = new Map<string, TargetSymbol>();
+  for (const symbol of await target.symbols())
+    if (wanted.has(symbol.name) && !found.has(symbol.name)) found.set(symbol.name, symbol);
+  return { byName: (name) => found.get(name) };
+}
 
 /** QEMU's x and xp: /COUNT FORMAT SIZE, formats x d u o c, and i for code. */
-function examine(view: MachineView, vcpu: number, space: 'gva' | 'gpa', args: string[]): Promise<string> | string {
+function examine(
+  view: MachineView,
+  vcpu: number,
+  space: 'gva' | 'gpa',
+  args: string[],
+  value: (text: string) => bigint,
+): Promise<string> | string {
   const format = args[0]?.startsWith('/') ? args.shift()!.slice(1) : '1xw';
   const code = /^(\d*)i$/.exec(format);
-  if (code) return codeText(view, vcpu, space, number(view, vcpu, args.join(' ')), Number(code[1] || 1));
+  if (code) return codeText(view, vcpu, space, value(args.join(' ')), Number(code[1] || 1));
   const match = /^(\d*)([xduoc]?)([bhwg]?)$/.exec(format) ?? /^(\d*)()([bhwg]?)[xduoc]?$/.exec(format);
   if (!match) throw new Error(`format /${format} is not count, x d u o c i, b h w g`);
   const count = Math.min(Number(match[1] || 1), 4096);
   const size = { b: 1, h: 2, w: 4, g: 8 }[match[3] || 'w'] as number;
-  const start = number(view, vcpu, args.join(' '));
+  const start = value(args.join(' '));
   const bytes = view.readMemory(vcpu, space, start, count * size);
   const perLine = Math.max(1, Math.floor((size === 1 ? 8 : 16) / size));
   const lines: string[] = [];

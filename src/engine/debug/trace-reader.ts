@@ -1,7 +1,8 @@
 import * as L from '../core/layout.js';
-import type { ExitCondition, ExitFact, ExitRecord } from '../debugger.js';
+import type { Condition, ExitCondition, ExitRecord } from '../debugger.js';
 import type { HostMemory } from '../vmm/host-memory.js';
-import { EXIT_FACTS } from './exit-facts.js';
+import { recordHolds } from './condition.js';
+import { exitValue } from './exit-facts.js';
 
 const ACTIONS = ['none', 'resume', 'inject', 'stop'] as const;
 
@@ -61,19 +62,20 @@ function codeBits(code: number): Pick<ExitRecord, 'bits'> {
   return { bits: code & 1 ? 64 : code & 2 ? 32 : 16 };
 }
 
-/** Whether an exit meets a condition. */
-export function exitMatches(record: ExitRecord, condition: ExitCondition): boolean {
+/**
+ * Whether an exit meets a condition.
+ * @param holds evaluates what its fields alone do not tell; by default those are all that there is
+ */
+export function exitMatches(
+  record: ExitRecord,
+  condition: ExitCondition,
+  holds: (test: Condition) => boolean = (test) => recordHolds(record, test),
+): boolean {
   const reasons = condition.reasons ?? [];
   if (reasons.length > 0 && !reasons.includes(record.reason & 0xffff)) return false;
-  return (condition.where ?? []).every(({ field, op, value }) => {
-    // a field that a peer made up may be one that every object has
-    const actual = Object.hasOwn(EXIT_FACTS, field)
-      ? EXIT_FACTS[field as ExitFact](record)
-      : Object.hasOwn(record, field)
-        ? record[field as keyof ExitRecord]
-        : undefined;
-    if (typeof actual !== 'number' && typeof actual !== 'bigint') return false;
-    const left = BigInt(actual);
+  const met = (condition.where ?? []).every(({ field, op, value }) => {
+    const left = exitValue(record, field);
+    if (left === undefined) return false;
     switch (op) {
       case '==':
         return left === value;
@@ -91,4 +93,5 @@ export function exitMatches(record: ExitRecord, condition: ExitCondition): boole
         return (left & value) !== 0n;
     }
   });
+  return met && (condition.test === undefined || holds(condition.test));
 }

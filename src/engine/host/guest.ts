@@ -465,7 +465,14 @@ export class Guest implements D.Debugger {
       (action) => this.#actions.run(vcpu.index, record.csBase + record.rip, action, record),
     )?.id;
     if (this.#exitBreakpoint !== undefined) return true;
-    return this.#exitLimitReached || (this.#until?.exit !== undefined && exitMatches(record, this.#until.exit));
+    return this.#exitLimitReached || this.#isUntil(vcpu, record);
+  }
+
+  /** The run is to end at this exit. */
+  #isUntil(vcpu: VirtualCpu, record: D.ExitRecord): boolean {
+    const wanted = this.#until?.exit;
+    const holds = (test: D.Condition) => conditionHolds(this.#view, vcpu.index, test, () => {}, record);
+    return wanted !== undefined && exitMatches(record, wanted, holds);
   }
 
   get #exitLimitReached(): boolean {
@@ -620,7 +627,7 @@ export class Guest implements D.Debugger {
       case 'exit': {
         const exit = this.#newestExit();
         const id = this.#exitBreakpoint;
-        const asked = id !== undefined || (this.#until?.exit !== undefined && exitMatches(exit, this.#until.exit));
+        const asked = id !== undefined || this.#isUntil(vcpu, exit);
         return asked ? { kind: 'exit', exit, ...(id === undefined ? {} : { id }) } : undefined;
       }
       case 'entry-failed':

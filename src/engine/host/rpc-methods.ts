@@ -83,14 +83,16 @@ const either =
     checks.some((check) => check(value));
 
 const space = oneOf('gva', 'gpa', 'hpa');
-const exitCondition = record({
-  reasons: optional(listOf(count)),
-  where: optional(listOf(record({ field: text, op: oneOf('==', '!=', '<', '<=', '>', '>=', '&'), value: word }))),
-});
 const condition = record({
   expressions: listOf(bytes),
   registers: listOf(optional(text)),
   space: oneOf('gva', 'gpa'),
+  text: optional(text),
+});
+const exitCondition = record({
+  test: optional(condition),
+  reasons: optional(listOf(count)),
+  where: optional(listOf(record({ field: text, op: oneOf('==', '!=', '<', '<=', '>', '>=', '&'), value: word }))),
 });
 const action = either(
   record({

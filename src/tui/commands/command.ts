@@ -1,5 +1,4 @@
 /** Commands about what the screen shows: no other door has them. */
-import { evaluate } from '../../commands/expression.js';
 import type { Dashboard } from '../dashboard.js';
 
 export interface ScreenCommand {
@@ -12,8 +11,5 @@ export interface ScreenCommand {
   readonly words?: readonly string[];
   readonly kinds?: readonly ('address' | 'file')[];
   /** @returns a message for the foot of the screen. @throws Error whose message is shown. */
-  show(dashboard: Dashboard, argument: string): string | undefined;
+  show(dashboard: Dashboard, argument: string): string | undefined | Promise<string | undefined>;
 }
-
-/** A number, symbol, register or sum. @throws Error that names what cannot be read. */
-export const value = (d: Dashboard, text: string) => evaluate(text, d.names());

@@ -1,7 +1,7 @@
 /** What the panes show, and how. */
 import { need, oneOf, space, words } from '../../commands/command.js';
 import { PANES, VIEWS, type View } from '../layout.js';
-import { type ScreenCommand, value } from './command.js';
+import type { ScreenCommand } from './command.js';
 
 export const DISPLAY_COMMANDS: readonly ScreenCommand[] = [
   {
@@ -9,8 +9,8 @@ export const DISPLAY_COMMANDS: readonly ScreenCommand[] = [
     usage: 'ADDR | SYMBOL',
     kinds: ['address'],
     help: 'show code there',
-    show: (d, text) => {
-      d.gotoCode(value(d, need(text, 'an address')));
+    show: async (d, text) => {
+      d.gotoCode(await d.value(need(text, 'an address')));
       return undefined;
     },
   },
@@ -20,10 +20,10 @@ export const DISPLAY_COMMANDS: readonly ScreenCommand[] = [
     words: ['gva', 'gpa', 'hpa'],
     kinds: ['address'],
     help: 'show memory and its walk there',
-    show: (d, text) => {
+    show: async (d, text) => {
       const list = words(need(text, 'an address'));
       const where = space(list);
-      d.gotoMemory(value(d, list.join(' ')), where);
+      d.gotoMemory(await d.value(list.join(' ')), where);
       return undefined;
     },
   },

@@ -1,6 +1,6 @@
 /** Memory in hexadecimal and as text, by linear, guest-physical or host-physical address. */
 
-import { parseBytes } from '../../commands/expression.js';
+import { parseBytes } from '../../commands/bytes.js';
 import { linearStack } from '../../engine/debug/guest-mode.js';
 import type { AddressSpace } from '../../engine/debugger.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
