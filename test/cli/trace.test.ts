@@ -93,7 +93,7 @@ describe('vmscope trace', () => {
       [[join(folder, 'none')], 'none: no such file'],
       [[folder], `${folder}: is a folder`],
       [[zoo, '--if', 'NONSENSE'], '--if NONSENSE: no exit reason "NONSENSE"'],
-      [[zoo, '--if', 'any if rcx == rax'], '"rax" is no number'],
+      [[zoo, '--if', 'any if rcx == rbx'], 'an exit has no field "rbx"; it has port,'],
       [[zoo, '--format', 'pdf'], 'Allowed choices are report, text, csv, json, perfetto'],
       [[zoo, '--symbols', other], `${other}: `],
     ] as [string[], string][]) {
