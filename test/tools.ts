@@ -44,7 +44,10 @@ export function requireFile(path: string, packageName: string): Tool {
 
 /** The same for what a script of the project fetches or builds. */
 export function requireScript(script: string, ...args: string[]): Tool {
-  const run = spawnSync(script, args, { encoding: 'utf8', timeout: 300_000 });
+  // two files that run at the same time may want the same guest: the second waits until it is there
+  const flock = findProgram('flock');
+  const [program, words] = flock === '' ? [script, args] : [flock, [script, script, ...args]];
+  const run = spawnSync(program, words, { encoding: 'utf8', timeout: 300_000 });
   if (run.status === 0) return { available: true, reason: '', path: script };
   const lines = `${run.error?.message ?? run.stderr}`.trim().split('\n');
   return absent(`${basename(script)} failed: ${lines[lines.length - 1]}`);
