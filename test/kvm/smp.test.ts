@@ -114,7 +114,7 @@ describe.skipIf(why !== '')(`several vCPUs on /dev/kvm${why === '' ? '' : ` (${w
     await guest.quit();
   });
 
-  it('100 machines of two vCPUs leave no descriptor, thread, timer or mapping behind', async () => {
+  it('40 machines of two vCPUs leave no descriptor, thread, timer or mapping behind', async () => {
     const count = () => ({
       descriptors: readdirSync('/proc/self/fd').length,
       timers: readFileSync('/proc/self/timers', 'latin1').match(/^ID:/gm)?.length ?? 0,
@@ -130,7 +130,7 @@ describe.skipIf(why !== '')(`several vCPUs on /dev/kvm${why === '' ? '' : ` (${w
     await once();
     await settled();
     const before = count();
-    for (let i = 0; i < 100; i++) await once();
+    for (let i = 0; i < 40; i++) await once();
     await settled();
     expect(count()).toEqual(before);
   }, 90_000);
