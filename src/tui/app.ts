@@ -21,6 +21,8 @@ export interface TerminalScreen {
   start(): Promise<void>;
   /** One look at what is shown, between frames; at most ten a second. */
   poll(): Promise<void>;
+  /** How many of the next polls would look at nothing: they are left out, unless something happens. */
+  skip?(pollMs: number): number;
   close(): void;
   draw(): void;
   key(name: string): void;
@@ -217,6 +219,12 @@ export async function runScreen(
         timerDue = due;
         timer = setTimeout(tick, due - now);
       },
+      hurry() {
+        if (closed || !resting) return;
+        clearTimeout(pollTimer);
+        resting = false;
+        pollTimer = setTimeout(poll, pollMs);
+      },
       capture(sink) {
         input.capture = sink;
       },
@@ -273,16 +281,22 @@ export async function runScreen(
       },
     };
 
-    const view = build(surface, theme);
-    shown = view;
-
     let pollTimer: NodeJS.Timeout | undefined;
+    /** The next poll is not the very next one. */
+    let resting = false;
     const poll = () => {
+      resting = false;
       if (closed) return;
       view.poll().finally(() => {
-        if (!closed) pollTimer = setTimeout(poll, pollMs);
+        if (closed) return;
+        const skipped = view.skip?.(pollMs) ?? 0;
+        resting = skipped > 0;
+        pollTimer = setTimeout(poll, pollMs * (1 + skipped));
       });
     };
+
+    const view = build(surface, theme);
+    shown = view;
 
     const close = () => {
       closed = true;
@@ -322,10 +336,12 @@ export async function runScreen(
     program.on('keypress', ((character: string | undefined, key: ParsedKey) => {
       const name = keyName(character, key);
       lastKey = Date.now();
+      surface.hurry?.();
       if (name) view.key(name);
     }) as never);
     program.on('mouse', ((event: { action: string; x: number; y: number; raw?: unknown[] }) => {
       lastKey = Date.now();
+      surface.hurry?.();
       // blessed takes a move with the button held for another press; the report's bit 5 tells.
       const moving = event.action === 'mousemove' || (Number(event.raw?.[0]) & 32) !== 0;
       if (event.action === 'wheelup') view.wheel(event.x, event.y, -1);
@@ -334,7 +350,10 @@ export async function runScreen(
       else if (moving) view.drag(event.x, event.y);
       else if (event.action === 'mousedown') view.click(event.x, event.y);
     }) as never);
-    input.onPaste = (text) => view.paste(text);
+    input.onPaste = (text) => {
+      surface.hurry?.();
+      view.paste(text);
+    };
     input.onReply = (reply) => {
       const light = lightByAnswer(reply);
       if (light === undefined || light === theme.light || choice.light !== undefined) return;

@@ -30,6 +30,8 @@ import type { TourFacts } from './tour/steps.js';
 import { Tour, type TourButton } from './tour/tour.js';
 import { Turns } from './turns.js';
 
+/** A guest that stands tells when it runs on. */
+const STANDING_POLLS = 9;
 const CONSOLES: readonly PaneId[] = ['console', 'serial', 'vga'];
 
 export class Dashboard implements Ui, TerminalScreen {
@@ -67,6 +69,7 @@ export class Dashboard implements Ui, TerminalScreen {
     this.session = this.openSession(false);
     this.panes = createPanes(this, disassembler);
     debug.onEvent((event) => {
+      surface.hurry?.();
       // What is looked at is where the guest stands now.
       if (event.type === 'stopped') this.chosenExit = undefined;
     });
@@ -157,6 +160,10 @@ export class Dashboard implements Ui, TerminalScreen {
 
   poll(): Promise<void> {
     return this.model.state.running ? this.model.poll() : Promise.resolve();
+  }
+
+  skip(): number {
+    return this.model.state.running ? this.model.skip() : STANDING_POLLS;
   }
 
   close(): void {

@@ -145,9 +145,9 @@ export class Model {
   async poll(): Promise<void> {
     if (this.frozen) return;
     const turn = this.turn++;
-    const still = this.stillLooks > STILL_LOOKS;
-    const turns = this.stillLooks > LONG_LOOKS ? LONG_TURNS : STILL_TURNS;
-    if (still && turn % turns !== 0) return;
+    const { turns } = this;
+    const still = turns > 1;
+    if (turn % turns !== 0) return;
     const { icount, clock } = this.state;
     await Promise.all([this.refreshState(), this.sampleCounts()]);
     const moved = this.state.icount - icount;
@@ -157,6 +157,20 @@ export class Model {
     if (still && moved === 0n && this.stillLooks > 0 && this.stillLooks % STILL_REFRESH !== 0) return;
     this.nameKernel();
     this.invalidate();
+  }
+
+  /** Polls from one look to the next. */
+  private get turns(): number {
+    if (this.stillLooks <= STILL_LOOKS) return 1;
+    return this.stillLooks > LONG_LOOKS ? LONG_TURNS : STILL_TURNS;
+  }
+
+  /** Leaves out the polls until the next look. @returns how many */
+  skip(): number {
+    const { turns } = this;
+    const skipped = (turns - (this.turn % turns)) % turns;
+    this.turn += skipped;
+    return skipped;
   }
 
   /** Something was asked of the guest: it is looked at as often as a busy one again. */

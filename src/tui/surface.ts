@@ -8,6 +8,8 @@ export interface Surface {
   add(pane: CellPane): void;
   /** Asks for a tick. */
   dirty(): void;
+  /** What is shown may change from now on: it is looked at soon, whatever was to be skipped. */
+  hurry?(): void;
   /** Sends all keys there, until undefined. */
   capture(sink: ((sequence: string) => void) | undefined): void;
   mouse(on: boolean): void;

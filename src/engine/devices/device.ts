@@ -24,6 +24,11 @@ export interface Clock {
 /** An interrupt request line into the PIC or IOAPIC. Level-held; an edge is a low-to-high change. */
 export interface IrqLine {
   set(high: boolean): void;
+  /**
+   * The wire is high, and were it to fall and rise at once, nothing would change: its request waits already, or nobody
+   * listens. Absent: nobody can tell. Who pulses it may rest until `Pc` says that somebody listens again.
+   */
+  ignoresPulse?(): boolean;
 }
 
 export interface PortRange {

@@ -68,6 +68,10 @@ export class Ioapic implements Device<IoapicState>, MmioDevice, IrqSink {
     if (s.low[pin] & LEVEL ? high : rising) this.serve(pin);
   }
 
+  ignoresPulse(pin: number): boolean {
+    return (this.s.low[pin] & MASKED) !== 0 && (this.s.lines & (1 << pin)) !== 0;
+  }
+
   /** A local APIC ended a level-triggered interrupt with this vector. */
   endOfInterrupt(vector: number): void {
     const s = this.s;

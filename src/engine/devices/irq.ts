@@ -4,6 +4,8 @@ import type { IrqLine } from './device.js';
 /** Where a wire ends: an input pin of a controller. */
 export interface IrqSink {
   setLine(pin: number, high: boolean): void;
+  /** A pin that is high may fall and rise without any effect. */
+  ignoresPulse?(pin: number): boolean;
 }
 
 /**
@@ -14,7 +16,10 @@ export class IrqRouter {
   /** How many wires hold each input high. */
   private readonly high: number[] = new Array(24).fill(0);
   private readonly wires: { irq: number; high: boolean }[] = [];
-  /** How often each input went high, for whoever debugs: no state of the machine, it begins anew where one is loaded. */
+  /**
+   * How often each input went high, for whoever debugs: no state of the machine, it begins anew where one is loaded.
+   * Ticks of a timer while its request waits, which change nothing, count once.
+   */
   readonly raised = new Float64Array(24);
 
   constructor(
@@ -27,7 +32,14 @@ export class IrqRouter {
     if (irq < 0 || irq > 23 || irq === 2) throw new RangeError(`no interrupt wire ${irq}`);
     const wire = { irq, high: false };
     this.wires.push(wire);
-    return { set: (high) => this.set(wire, high) };
+    return { set: (high) => this.set(wire, high), ignoresPulse: () => wire.high && this.ignoresPulse(irq) };
+  }
+
+  /** Another wire holds the input high as well, or no controller would notice. */
+  private ignoresPulse(irq: number): boolean {
+    if (this.high[irq] > 1) return true;
+    const pic = irq >= 16 || this.pic.ignoresPulse?.(irq) === true;
+    return pic && this.ioapic.ignoresPulse?.(ioapicPin(irq)) === true;
   }
 
   private set(wire: { irq: number; high: boolean }, high: boolean): void {
@@ -38,7 +50,7 @@ export class IrqRouter {
     if (this.high[irq] !== (high ? 1 : 0)) return;
     if (high) this.raised[irq]++;
     if (irq < 16) this.pic.setLine(irq, high);
-    this.ioapic.setLine(irq === 0 ? 2 : irq, high);
+    this.ioapic.setLine(ioapicPin(irq), high);
   }
 
   /** Level of each wire, in the order in which they were made. */
@@ -59,3 +71,5 @@ export class IrqRouter {
     }
   }
 }
+
+const ioapicPin = (irq: number): number => (irq === 0 ? 2 : irq);

@@ -123,6 +123,10 @@ class GatedLine implements IrqLine {
     if (this.connected) this.wire.set(high);
   }
 
+  ignoresPulse(): boolean {
+    return this.level && (!this.connected || this.wire.ignoresPulse?.() === true);
+  }
+
   set open(connected: boolean) {
     this.connected = connected;
     this.wire.set(connected && this.level);
@@ -189,9 +193,12 @@ export class Pc {
           irqchip.message(address, data);
         }
       },
-      irqchip && (() => irqchip.routesChanged()),
+      () => {
+        irqchip?.routesChanged();
+        this.pit?.heard();
+      },
     );
-    this.pic = new Pic8259({ output: (high) => this.picOutput(high) });
+    this.pic = new Pic8259({ output: (high) => this.picOutput(high), listens: () => this.pit?.heard() });
     irqchip?.attach({ pic: this.pic, ioapic: this.ioapic, lapics: this.lapic });
     this.irqs =
       irqchip?.extent === 'all'
@@ -243,6 +250,7 @@ export class Pc {
       replaceLegacy: (on) => {
         timerLine.open = !on;
         clockLine.open = !on;
+        this.pit.heard();
       },
     });
     this.hostBridge = new HostBridge(options.shadowChanged);

@@ -67,6 +67,8 @@ function chipReset(): PicChipState {
 export interface PicOptions {
   /** The pair's INT output changed. */
   output?(high: boolean): void;
+  /** A request may have gone, so that an edge would make one again. */
+  listens?(): void;
 }
 
 export class Pic8259 implements Device<PicState>, PortDevice, IrqSink {
@@ -86,6 +88,7 @@ export class Pic8259 implements Device<PicState>, PortDevice, IrqSink {
   reset(): void {
     for (const i of [0, 1]) this.chips[i] = { ...chipReset(), lines: this.chips[i].lines };
     this.update();
+    this.options.listens?.();
   }
 
   /** Input pin 0 to 15; pin 2 is the cascade and takes nothing. */
@@ -101,6 +104,12 @@ export class Pic8259 implements Device<PicState>, PortDevice, IrqSink {
     }
     chip.lines = high ? chip.lines | bit : chip.lines & ~bit;
     this.update();
+  }
+
+  ignoresPulse(pin: number): boolean {
+    const chip = this.chips[pin >> 3];
+    const bit = 1 << (pin & 7);
+    return !chip.levelMode && (chip.elcr & chip.lines & bit) === 0 && (chip.irr & chip.lines & bit) !== 0;
   }
 
   /** True while the INT output is high: some unmasked request outranks what is in service. */
@@ -147,6 +156,7 @@ export class Pic8259 implements Device<PicState>, PortDevice, IrqSink {
   portWrite(port: number, _bytes: number, value: number): void {
     if (port >= 0x4d0) {
       this.chips[port & 1].elcr = value & ELCR_WRITABLE[port & 1];
+      this.options.listens?.();
       return;
     }
     const chip = this.chips[port >> 7];
@@ -166,6 +176,7 @@ export class Pic8259 implements Device<PicState>, PortDevice, IrqSink {
     chip.init = 2;
     chip.needsIcw4 = (value & ICW1_NEEDS_ICW4) !== 0;
     chip.single = (value & ICW1_SINGLE) !== 0;
+    this.options.listens?.();
   }
 
   private writeData(chip: PicChipState, value: number): void {
@@ -266,7 +277,9 @@ export class Pic8259 implements Device<PicState>, PortDevice, IrqSink {
       chip.isr |= 1 << pin;
     }
     // An edge is used up; a level stays requested until its wire falls.
-    if (!(chip.levelMode || chip.elcr & (1 << pin))) chip.irr &= ~(1 << pin);
+    if (chip.levelMode || chip.elcr & (1 << pin)) return;
+    chip.irr &= ~(1 << pin);
+    this.options.listens?.();
   }
 
   private update(): void {

@@ -344,7 +344,14 @@ export class Pit8254 implements Device<PitState>, PortDevice {
     // Periods that passed unseen while nobody ran the timers melt into one edge, as on a masked wire.
     this.irq.set(false);
     this.irq.set(true);
-    if (this.channels[0].mode !== 0 && this.channels[0].mode !== 4) this.rearm();
+    if (this.channels[0].mode === 0 || this.channels[0].mode === 4) return;
+    // As firmware leaves it to a system that has another clock: an idle guest is not woken for what nobody takes.
+    if (this.irq.ignoresPulse?.() !== true) this.rearm();
+  }
+
+  /** An edge of counter 0's output, which may have rested, would be noticed again. */
+  heard(): void {
+    if (this.timer.deadline === undefined) this.rearm();
   }
 
   save(): PitState {

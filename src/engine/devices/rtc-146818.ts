@@ -327,7 +327,9 @@ export class Rtc146818 implements Device<RtcState>, PortDevice {
     const enabled = s.cmos[REG_B];
     const now = clock.now();
     const period = this.periodTicks();
-    if (enabled & B_PERIODIC && period > 0) {
+    // A flag whose request waits already brings no further edge until register C is read, which comes here.
+    const flagged = s.cmos[REG_C];
+    if (enabled & B_PERIODIC && period > 0 && !(flagged & C_PERIODIC)) {
       const tick = (Math.floor(ticksOf(now, OSCILLATOR_HZ) / period) + 1) * period;
       this.periodicTimer.arm(timeOfTick(tick, OSCILLATOR_HZ));
     } else {
@@ -335,7 +337,7 @@ export class Rtc146818 implements Device<RtcState>, PortDevice {
     }
     const { seconds, ns } = this.time(now);
     let wait: number | undefined;
-    if (!s.held && enabled & B_UPDATE) {
+    if (!s.held && enabled & B_UPDATE && !(flagged & C_UPDATE)) {
       wait = 1;
     } else if (!s.held && enabled & B_ALARM) {
       const alarm = this.nextAlarm(seconds + 1, seconds + 86_400);

@@ -134,6 +134,10 @@ class TopScreen implements TerminalScreen {
     if (!this.looking) void this.look();
   }
 
+  skip(pollMs: number): number {
+    return this.looking ? 0 : Math.max(0, Math.floor((this.dueMs - performance.now()) / pollMs) - 1);
+  }
+
   private async look(): Promise<void> {
     this.looking = true;
     // By the clock and not by the last look, so that looks do not come later and later.
