@@ -414,8 +414,18 @@ async function closeWhenQuiet(connection: LibvirtConnection): Promise<void> {
   connection.close();
 }
 
-const keyOf = (domain: DomainName): string =>
-  domain.uuid.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+/** Domains are asked for their keys several times a look. */
+const keys = new WeakMap<DomainName, string>();
+
+function keyOf(domain: DomainName): string {
+  let key = keys.get(domain);
+  if (key === undefined) {
+    const hex = domain.uuid.toString('hex');
+    key = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+    keys.set(domain, key);
+  }
+  return key;
+}
 
 function statsRequest(domains: readonly DomainName[], groups: number): XdrWriter {
   return new XdrWriter()

@@ -73,6 +73,8 @@ export function hasKvm(pid: number): boolean {
 const DEEP_MS = 10_000;
 /** A process whose number of descriptors is as it was is taken to hold the same ones for so long. */
 const SAME_MS = 60_000;
+/** Time between two reads of a process's descriptors, of which it may have thousands, for each ms that one takes. */
+const REST_A_MS = 5000;
 /** Looks at a new process: between fork and exec it is not yet what it will be. */
 const YOUNG_LOOKS = 3;
 
@@ -83,6 +85,8 @@ interface Known {
   /** Descriptors when they were read, where Linux tells (since 6.2), and when that was. */
   descriptors: number;
   readMs: number;
+  /** What that took, ms. */
+  tookMs: number;
 }
 
 /** What a process was looked up as: it is not read again at each look. */
@@ -100,6 +104,8 @@ export class ProcessFinder {
       const first = entry.charCodeAt(0);
       if (first < 0x31 || first > 0x39) continue;
       const pid = Number(entry);
+      // this program is nobody's guest, and has a descriptor for each file that it looks at
+      if (pid === process.pid) continue;
       alive.add(pid);
       const known = this.#look(pid, now, deep);
       if (known?.vm) found.push(known.vm);
@@ -123,11 +129,16 @@ export class ProcessFinder {
       return undefined;
     }
     const same = known?.startTicks === stat.startTicks;
-    if (same && known.vm) return known;
+    if (same && (known.vm || now - known.readMs < REST_A_MS * known.tookMs)) return known;
     const descriptors = same && known.looks > YOUNG_LOOKS ? descriptorsOf(pid) : 0;
     if (same && descriptors !== 0 && descriptors === known.descriptors && now - known.readMs < SAME_MS) return known;
     const looks = same ? known.looks : 0;
-    const next = { startTicks: stat.startTicks, vm: identify(pid, stat), looks, descriptors, readMs: now };
+    const start = performance.now();
+    const vm = identify(pid, stat);
+    const next = {
+      ...{ startTicks: stat.startTicks, vm, looks, descriptors, readMs: now },
+      tookMs: performance.now() - start,
+    };
     this.#known.set(pid, next);
     return next;
   }

@@ -8,6 +8,7 @@ import type { Duplex } from 'node:stream';
 /** A reply of QEMU; a screendump or a long tree stays below. */
 const MAX_LINE_BYTES = 16 * 2 ** 20;
 const GREETING_MS = 1000;
+const NO_GREETING = 'no greeting: another client has the monitor, or QEMU hangs';
 
 /** QEMU's refusal: `class` is CommandNotFound, GenericError, DeviceNotFound ... */
 export class QmpError extends Error {
@@ -38,14 +39,19 @@ export interface Monitor {
 
 export interface QmpLimits {
   answerMs: number;
-  /** Questions go out with the connection, before the greeting has come: one that does not come ends them all. */
+  /**
+   * Questions go out with the connection, before the greeting has come: one that does not come ends them all. `answerMs`
+   * is for all of them together.
+   */
   hasty?: boolean;
 }
 
 interface Pending {
   resolve(value: unknown): void;
   reject(error: Error): void;
-  timer: NodeJS.Timeout;
+  command: string;
+  /** Absent: the deadline is that of all questions. */
+  timer: NodeJS.Timeout | undefined;
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -61,9 +67,13 @@ export class QmpClient implements Monitor {
   #held: Buffer[] = [];
   #heldBytes = 0;
   #over: string | undefined;
-  #corked = false;
+  /** What is asked in one turn goes out together. */
+  #unsent = '';
+  /** For all answers, where they have one deadline. */
+  #deadline: NodeJS.Timeout | undefined;
   #end: (reason: string) => void = () => {};
   #greeted: ((greeting: Record<string, unknown>) => void) | undefined;
+  #isGreeted = false;
 
   private constructor(
     private readonly stream: Duplex,
@@ -82,7 +92,7 @@ export class QmpClient implements Monitor {
   static async open(stream: Duplex, limits: QmpLimits = { answerMs: 3000 }): Promise<QmpClient> {
     const client = new QmpClient(stream, limits);
     if (limits.hasty) {
-      client.#greeting(limits.answerMs).catch((error: Error) => client.#finish(error.message));
+      client.#deadline = setTimeout(() => client.#late(), limits.answerMs);
       client.execute('qmp_capabilities').catch(() => {});
       return client;
     }
@@ -106,26 +116,29 @@ export class QmpClient implements Monitor {
     if (this.#over !== undefined) throw new Error(this.#over);
     const id = this.#nextId++;
     const answer = new Promise<unknown>((resolve, reject) => {
-      const timer = setTimeout(() => {
-        // What comes later finds nobody waiting.
-        this.#pending.delete(id);
-        reject(new Error(`QEMU does not answer ${command} in ${this.limits.answerMs} ms`));
-      }, this.limits.answerMs);
-      this.#pending.set(id, { resolve, reject, timer });
+      const timer = this.limits.hasty ? undefined : setTimeout(() => this.#giveUp(id), this.limits.answerMs);
+      this.#pending.set(id, { resolve, reject, command, timer });
     });
-    if (!this.#corked) {
-      // What is asked in one turn goes out together.
-      this.#corked = true;
-      this.stream.cork();
+    if (this.#unsent === '')
       queueMicrotask(() => {
-        this.#corked = false;
-        this.stream.uncork();
+        if (this.#over === undefined) this.stream.write(this.#unsent);
+        this.#unsent = '';
       });
-    }
-    this.stream.write(
-      `${JSON.stringify({ execute: command, ...(parameters ? { arguments: parameters } : {}), id })}\n`,
-    );
+    this.#unsent += `${JSON.stringify({ execute: command, ...(parameters ? { arguments: parameters } : {}), id })}\n`;
     return await answer;
+  }
+
+  /** What comes later finds nobody waiting. */
+  #giveUp(id: number): void {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    pending?.reject(new Error(`QEMU does not answer ${pending.command} in ${this.limits.answerMs} ms`));
+  }
+
+  /** The time for all answers is over. */
+  #late(): void {
+    if (this.#isGreeted) for (const id of [...this.#pending.keys()]) this.#giveUp(id);
+    else this.#finish(NO_GREETING);
   }
 
   human(line: string, cpu?: number): Promise<string> {
@@ -141,13 +154,10 @@ export class QmpClient implements Monitor {
     this.#finish('closed');
   }
 
-  async #greeting(limitMs = GREETING_MS): Promise<Record<string, unknown>> {
+  async #greeting(): Promise<Record<string, unknown>> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () => reject(new Error('no greeting: another client has the monitor, or QEMU hangs')),
-        limitMs,
-      );
+      timer = setTimeout(() => reject(new Error(NO_GREETING)), GREETING_MS);
     });
     const over = this.closed.then((reason) => {
       throw new Error(reason);
@@ -166,6 +176,7 @@ export class QmpClient implements Monitor {
   #finish(reason: string): void {
     if (this.#over !== undefined) return;
     this.#over = reason;
+    clearTimeout(this.#deadline);
     this.stream.destroy();
     for (const { reject, timer } of this.#pending.values()) {
       clearTimeout(timer);
@@ -179,13 +190,18 @@ export class QmpClient implements Monitor {
   #feed(bytes: Buffer): void {
     let from = 0;
     for (let at = bytes.indexOf(10); at >= 0 && this.#over === undefined; at = bytes.indexOf(10, from)) {
-      this.#held.push(bytes.subarray(from, at));
-      const line = Buffer.concat(this.#held).toString('utf8').trim();
-      this.#held = [];
-      this.#heldBytes = 0;
+      let line: string;
+      if (this.#heldBytes === 0) line = bytes.toString('utf8', from, at).trim();
+      else {
+        this.#held.push(bytes.subarray(from, at));
+        line = Buffer.concat(this.#held).toString('utf8').trim();
+        this.#held = [];
+        this.#heldBytes = 0;
+      }
       from = at + 1;
       if (line) this.#line(line);
     }
+    if (from === bytes.length) return;
     this.#held.push(bytes.subarray(from));
     this.#heldBytes += bytes.length - from;
     if (this.#heldBytes > MAX_LINE_BYTES)
@@ -204,8 +220,10 @@ export class QmpClient implements Monitor {
       this.#finish('the monitor talks nonsense: no object');
       return;
     }
-    if (isObject(message.QMP)) this.#greeted?.(message.QMP);
-    else if (typeof message.event === 'string') this.#event(message.event, message.data);
+    if (isObject(message.QMP)) {
+      this.#isGreeted = true;
+      this.#greeted?.(message.QMP);
+    } else if (typeof message.event === 'string') this.#event(message.event, message.data);
     else this.#answer(message);
   }
 
