@@ -84,6 +84,7 @@ export function createGuest(
     ...(data.net && (sockets || recording)
       ? {
           network: {
+            ...(data.net.model === undefined ? {} : { model: data.net.model }),
             mac: Uint8Array.from(data.net.mac),
             host: sockets ?? NO_HOST,
             forwards: data.net.forwards.length > 0,

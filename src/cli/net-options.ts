@@ -1,14 +1,24 @@
 import { isIP } from 'node:net';
 import type { PortForward } from '../engine/host/net/user-sockets.js';
+import { NET_MODELS, type NetModel } from '../engine/vmm/cards.js';
 import { UsageError } from './options.js';
 
 /** The network of the command line: crosses to the engine's thread. */
 export interface NetArgument {
+  /** Absent: a virtio card. */
+  model?: NetModel;
   mac: number[];
   forwards: PortForward[];
 }
 
-const USE = 'none or user[,hostfwd=tcp:[ADDRESS]:PORT-[GUEST]:PORT][,mac=XX:XX:XX:XX:XX:XX]';
+const USE = `none or user[,model=${NET_MODELS.join('|')}][,hostfwd=tcp:[ADDRESS]:PORT-[GUEST]:PORT][,mac=XX:XX:XX:XX:XX:XX]`;
+/** QEMU's other words for the same cards. */
+const MODEL_WORDS: Readonly<Record<string, NetModel>> = {
+  ...Object.fromEntries(NET_MODELS.map((model) => [model, model])),
+  'virtio-net-pci': 'virtio',
+  'virtio-net': 'virtio',
+  'e1000-82540em': 'e1000',
+};
 /** As QEMU's first card. */
 const DEFAULT_MAC = '52:54:00:12:34:56';
 const GUEST_ADDRESS = '10.0.2.15';
@@ -28,6 +38,8 @@ export function parseNet(text: string): NetArgument | undefined {
     if (key === 'hostfwd')
       net.forwards.push(parseForward(value ?? '') ?? fail(`hostfwd=${value ?? ''} is not a forward`));
     else if (key === 'mac') mac = value ?? '';
+    else if (key === 'model')
+      net.model = MODEL_WORDS[value ?? ''] ?? fail(`model=${value ?? ''} is not ${NET_MODELS.join(' or ')}`);
     else fail(`${key} is not an option`);
   }
   if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(mac)) fail(`mac=${mac} is not an address`);

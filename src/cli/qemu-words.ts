@@ -2,6 +2,7 @@
  * QEMU's options for what `run` does too: `vmscope run -kernel bzImage -hda disk.img -smp 2 -nographic` starts the guest that
  * these words start there. A word that has no counterpart is refused with the option that comes closest.
  */
+import { NET_MODELS, type NetModel } from '../engine/vmm/cards.js';
 import { UsageError } from './options.js';
 
 /** Ours for a value; `word` is the option as it was written. */
@@ -70,7 +71,12 @@ export function withoutQemuWords(words: readonly string[]): string[] {
     } else throw new UsageError(`${word}: no option of \`vmscope run\` stands for it; vmscope run --help lists them`);
   }
   const snapshot = words.includes('-snapshot');
-  return out.map((word, at) => (snapshot && out[at - 1] === '--disk' ? `${word},snapshot=on` : word));
+  const model = words.map((word, at) => netModelOf(words[at - 1], word)).find((found) => found !== undefined);
+  return out.map((word, at) => {
+    if (snapshot && out[at - 1] === '--disk') return `${word},snapshot=on`;
+    const names = model !== undefined && out[at - 1] === '--net' && word.startsWith('user') && !word.includes('model=');
+    return names ? `${word},model=${model}` : word;
+  });
 }
 
 /** One dash and more than a letter, as QEMU's options are. */
@@ -138,13 +144,26 @@ function netOf(text: string, word: string): string[] {
   if (text === 'none') return [];
   const [kind, ...rest] = text.split(',');
   if (kind !== 'user') return refuse(`${word} ${text}`, `there is no ${kind} network; --net takes none and user`);
-  return ['--net', ['user', ...rest.filter((part) => !/^(id|model)=/.test(part))].join(',')];
+  return ['--net', ['user', ...rest.filter((part) => !/^id=|^model=virtio/.test(part))].join(',')];
+}
+
+/** QEMU's card where none is named. */
+const USUAL_CARD = 'e1000';
+
+/** The card that an option puts on the network of another one, or of its own; undefined: none, or a virtio card. */
+function netModelOf(option: string | undefined, value: string): NetModel | undefined {
+  const keys = keysOf(value, 'name');
+  const name = keys.get('name');
+  const isCard = (option === '-net' && name === 'nic') || (option === '-nic' && name === 'user');
+  const card = option === '-device' ? name : isCard ? (keys.get('model') ?? USUAL_CARD) : undefined;
+  return NET_MODELS.find((model) => model !== 'virtio' && model === card);
 }
 
 function deviceOf(text: string): string[] {
   const [name] = text.split(',');
   // what stands for the other half of -netdev and -drive is there by itself
   if (/^virtio-(net|blk)(-pci)?$|^ide-(hd|cd)$/.test(name)) return [];
+  if (netModelOf('-device', text)) return [];
   if (name === 'isa-debug-exit') return ['--isa-debug-exit'];
   return ['--device', name.replace(/-pci$/, '')];
 }

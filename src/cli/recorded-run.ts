@@ -17,7 +17,7 @@ import {
   u64,
   word,
 } from '../engine/state/schema.js';
-import { CARDS } from '../engine/vmm/cards.js';
+import { CARDS, NET_MODELS } from '../engine/vmm/cards.js';
 import { CPU_MODELS, VENDORS } from '../engine/vmm/cpu-models.js';
 import { findVgaBios } from './firmware.js';
 import type { GuestWorkerData } from './guest-options.js';
@@ -59,6 +59,7 @@ const MACHINE = {
   drives: optional(list(DRIVE, { atMost: 64 })),
   net: optional(
     record({
+      model: optional(oneOf(...NET_MODELS)),
       mac: list(u8, 6),
       forwards: list(record({ address: text, port: u16, guestPort: u16 }), { atMost: 1024 }),
     }),

@@ -4,7 +4,7 @@ import { type Command, Option } from 'commander';
 import type { KernelIrqchipMode } from '../engine/host/kvm-engine/kernel-irqchip.js';
 import { type MigrationUri, parseUri } from '../engine/host/migration/uri.js';
 import type { JitMode } from '../engine/jit/jit.js';
-import { CARDS, type Card } from '../engine/vmm/cards.js';
+import { CARDS, type Card, NET_MODELS } from '../engine/vmm/cards.js';
 import { CPU_MODELS, DEFAULT_CPU_MODEL } from '../engine/vmm/cpu-models.js';
 import type { EngineName } from '../engine/vmm/hypervisor.js';
 import { checkDumpFile } from './crash-dump.js';
@@ -112,7 +112,11 @@ export function addGuestOptions(command: Command): Command {
     )
     .option('--cdrom <file>', 'CD-ROM image')
     .option('--floppy <file>', 'floppy disk image, 160K to 2.88M; twice for drives A and B', also)
-    .option('--net <network>', 'none, or user[,hostfwd=tcp:[ADDRESS]:PORT-:PORT][,mac=ADDRESS]', 'none')
+    .option(
+      '--net <network>',
+      `none, or user[,model=${NET_MODELS.join('|')}][,hostfwd=tcp:[ADDRESS]:PORT-:PORT][,mac=ADDRESS]`,
+      'none',
+    )
     .option('--device <name>', `further device: ${CARDS.join(', ')}; repeatable`, also)
     .option('--bios <file>', 'boot by this BIOS (SeaBIOS when disks are all that is given)')
     .option('--rtc <base>', 'clock at power-on: utc, or a date such as 2026-01-31T12:00:00 (default: interactive utc)')

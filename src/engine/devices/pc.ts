@@ -27,6 +27,7 @@ import type { TscView } from './lapic-timer.js';
 import { asWrite, type OutsideIrqchip } from './outside-irqchip.js';
 import { PcTestdev } from './pc-testdev.js';
 import { PciBus } from './pci/bus.js';
+import type { CardMaker } from './pci/card.js';
 import { HostBridge, IsaBridge, PowerManagement, type ShadowArea } from './pci/chipset.js';
 import type { PciFunction } from './pci/function.js';
 import { Pic8259 } from './pic-8259.js';
@@ -39,8 +40,7 @@ import { VgaCard } from './vga/card.js';
 import { VgaRegisters } from './vga/registers.js';
 import { UnmappedVideoMemory, type VideoMemory } from './vga/video-memory.js';
 import { VirtioBlk } from './virtio/blk.js';
-import type { VirtioDevice } from './virtio/device.js';
-import { VirtioPci } from './virtio/pci.js';
+import { virtioCard } from './virtio/pci.js';
 
 export interface PcOptions {
   clock: VirtualClock;
@@ -58,8 +58,8 @@ export interface PcOptions {
   video?: VideoMemory;
   /** Glyphs of 16 lines for text modes in which the guest has loaded none. */
   font?: Uint8Array;
-  /** Further virtio devices, each on a PCI slot of its own. */
-  cards?: readonly VirtioDevice[];
+  /** Further PCI cards, each on a slot of its own. */
+  cards?: readonly CardMaker[];
   /** Add what tests of hypervisors need of QEMU: isa-debug-exit at port f4h, and pc-testdev. */
   debugExit?: boolean;
   /** The guest ended by its own doing: power-off, reset or debug exit. */
@@ -312,7 +312,7 @@ export class Pc {
     this.plug(this.vga);
     if (ide) this.plug(ide.pci);
     for (const drive of options.drives ?? []) if (drive.bus === 'virtio') this.plugVirtioDisk(drive);
-    for (const card of options.cards ?? []) this.plugVirtio(card);
+    for (const card of options.cards ?? []) this.plugCard(card);
     this.firmwareInit();
   }
 
@@ -324,12 +324,13 @@ export class Pc {
 
   private plugVirtioDisk({ name, store, serial }: Drive): void {
     if (!store) throw new Error(`${name}: a virtio drive has a disk`);
-    this.plugVirtio(new VirtioBlk({ name, store, serial }));
+    this.plugCard(virtioCard(new VirtioBlk({ name, store, serial })));
   }
 
-  private plugVirtio(device: VirtioDevice): void {
+  private plugCard(make: CardMaker): void {
     const place = { device: this.pci.freeDevice(FIRST_FREE_SLOT), function: 0 };
-    this.plug(new VirtioPci(place, device, this.options.memory, this.options.clock));
+    const { memory, clock } = this.options;
+    this.plug(make({ place, memory, clock }));
   }
 
   private plug(pciFunction: PciFunction): void {

@@ -5,13 +5,13 @@ import type { GuestEnd, Nanoseconds } from '../devices/device.js';
 import type { FirmwareFile } from '../devices/fw-cfg.js';
 import { GUEST_END } from '../devices/guest-end.js';
 import { buildPc, type Pc } from '../devices/pc.js';
+import type { CardMaker } from '../devices/pci/card.js';
 import type { ShadowArea } from '../devices/pci/chipset.js';
 import type { VideoMemory } from '../devices/vga/video-memory.js';
 import { VirtioBalloon } from '../devices/virtio/balloon.js';
 import { ChaChaSource } from '../devices/virtio/chacha.js';
 import { VirtioConsole } from '../devices/virtio/console.js';
-import type { VirtioDevice } from '../devices/virtio/device.js';
-import { VirtioNet } from '../devices/virtio/net.js';
+import { virtioCard } from '../devices/virtio/pci.js';
 import { VirtioRng } from '../devices/virtio/rng.js';
 import { DeviceView } from '../memory/device-view.js';
 import { gatedHost } from '../net/gated-host.js';
@@ -24,8 +24,9 @@ import type { InputKeeper } from '../time/input-keeper.js';
 import { PHASE } from '../time/instant.js';
 import { Journal } from '../time/journal.js';
 import type { Board } from './board.js';
-import type { Card } from './cards.js';
+import type { Card, NetModel } from './cards.js';
 import type { Hypervisor } from './hypervisor.js';
+import { netCard } from './net-models.js';
 
 const STATE = record({
   /** What the devices told and the VMM has not taken yet. */
@@ -43,6 +44,8 @@ const DEFAULT_SEED = 0x9e3779b97f4a7;
 
 /** A network card on the user-mode network, whose outer end is the host's. */
 export interface NetworkOptions {
+  /** Absent: a virtio card. */
+  model?: NetModel;
   mac: Uint8Array;
   host: HostNetwork;
   /** Ports of the host lead to the guest. */
@@ -115,11 +118,13 @@ export class PcBoard implements Board {
     this.console = has('virtio-console')
       ? new VirtioConsole({ name: 'console0', output: (bytes) => serial(bytes) })
       : undefined;
-    const cards: VirtioDevice[] = [];
-    if (network && this.net) cards.push(new VirtioNet({ name: 'net0', mac: network.mac, backend: this.net }));
-    if (has('virtio-rng')) cards.push(new VirtioRng('rng0', new ChaChaSource(seedBytes(seed))));
-    if (this.balloon) cards.push(this.balloon);
-    if (this.console) cards.push(this.console);
+    const cards: CardMaker[] = [];
+    if (network && this.net) {
+      cards.push(netCard(network.model, { name: 'net0', mac: network.mac, backend: this.net }));
+    }
+    if (has('virtio-rng')) cards.push(virtioCard(new VirtioRng('rng0', new ChaChaSource(seedBytes(seed)))));
+    if (this.balloon) cards.push(virtioCard(this.balloon));
+    if (this.console) cards.push(virtioCard(this.console));
     this.pc = buildPc({
       clock: this.#clock,
       memory: this.dma,

@@ -151,7 +151,10 @@ export abstract class PciFunction<D extends object = object> implements Device<P
     this.open(register, 4, -bytes >>> 0);
     if (kind === 'memory64') this.open(register + 4, 4);
     this.writable[COMMAND] |= kind === 'io' ? COMMAND_IO : COMMAND_MEMORY;
-    this.bars.push({ index, kind, bytes, read: region.read.bind(region), write: region.write.bind(region) });
+    const peek = region.peek?.bind(region);
+    const read = region.read.bind(region);
+    const write = region.write.bind(region);
+    this.bars.push({ index, kind, bytes, read, write, ...(peek ? { peek } : {}) });
   }
 
   /**

@@ -15,6 +15,7 @@ import {
 } from '../../state/schema.js';
 import type { Clock, GuestMemory, Timer } from '../device.js';
 import { bitNames, hex, restoreTimer } from '../device-state.js';
+import type { CardMaker } from '../pci/card.js';
 import { type BarRegion, PciFunction, type PciPlace } from '../pci/function.js';
 import { CAPABILITY_MSIX, type MsixState, MsixTable, msixCapability } from '../pci/msix.js';
 import type { VirtioDevice, VirtioTransport } from './device.js';
@@ -461,6 +462,11 @@ export class VirtioPci extends PciFunction<VirtioPciState> implements VirtioTran
       ...this.device.describe(),
     ];
   }
+}
+
+/** Puts a virtio device on a PCI card. */
+export function virtioCard(device: VirtioDevice): CardMaker {
+  return ({ place, memory, clock }) => new VirtioPci(place, device, memory, clock);
 }
 
 function low(value: number): number {

@@ -1,0 +1,15 @@
+/** Makes the network card of a model. */
+import { E1000, type NetCardOptions } from '../devices/e1000/nic.js';
+import type { CardMaker } from '../devices/pci/card.js';
+import { VirtioNet } from '../devices/virtio/net.js';
+import { virtioCard } from '../devices/virtio/pci.js';
+import type { NetModel } from './cards.js';
+
+const MAKERS: Readonly<Record<NetModel, (options: NetCardOptions) => CardMaker>> = {
+  virtio: (options) => virtioCard(new VirtioNet(options)),
+  e1000: (options) => (slot) => new E1000(slot, options),
+};
+
+export function netCard(model: NetModel = 'virtio', options: NetCardOptions): CardMaker {
+  return MAKERS[model](options);
+}
