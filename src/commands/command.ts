@@ -9,7 +9,15 @@ import type { AddressSpace, Debugger, RunState, TargetInfo } from '../engine/deb
 export type Effect = 'looks' | 'runs' | 'changes';
 
 /** What an argument names, for completion. */
-export type ArgumentKind = 'address' | 'register' | 'vmcs-field' | 'exit-reason' | 'breakpoint' | 'bookmark' | 'file';
+export type ArgumentKind =
+  | 'address'
+  | 'register'
+  | 'vmcs-field'
+  | 'exit-reason'
+  | 'breakpoint'
+  | 'bookmark'
+  | 'branch'
+  | 'file';
 
 /** Who gives commands: the dashboard, a script, a client of a socket. */
 export interface Session {

@@ -1,15 +1,18 @@
 /** Going back in the run, beside the commands that go forward. */
 import { parseExitCondition } from '../engine/debug/exit-condition.js';
 import { placeOf, wroteTarget } from '../engine/debug/monitor-history.js';
-import type { Debugger, HistoryPlace, Position, RunState } from '../engine/debugger.js';
+import type { Bookmark, Debugger, HistoryPlace, RunState } from '../engine/debugger.js';
 import { type Command, command, lacking, need, type Session, value } from './command.js';
 import { grouped } from './numbers.js';
 import { instructionCount, MOVING, nothing } from './running.js';
 import { backOut, backOver } from './stepping-back.js';
 
+/** What the run itself is called, beside its branches. */
+export const TRUNK = 'trunk';
+
 type History = NonNullable<Debugger['history']>;
 
-async function historyOf(session: Session): Promise<History> {
+export async function historyOf(session: Session): Promise<History> {
   const { history } = session.debug;
   if (!history) throw await lacking(session, 'history');
   return history;
@@ -20,14 +23,13 @@ function told({ stop }: RunState): string | undefined {
   return stop?.kind === 'history' && stop.at === 'begin' ? 'the history begins here' : undefined;
 }
 
-function whereText({ icount, exit, past, first, last, snapshots, bytes }: HistoryPlace): string {
-  const at = `instruction ${grouped(icount)}, exit ${grouped(exit)}${past ? ', in the past' : ', the live end'}`;
+function whereText({ line, icount, exit, past, first, last, snapshots, bytes }: HistoryPlace): string {
+  const on = line === TRUNK ? '' : ` of ${line}`;
+  const at = `instruction ${grouped(icount)}, exit ${grouped(exit)}${past ? `, in the past${on}` : `, the live end${on}`}`;
   return `${at}; history from ${grouped(first.icount)} to ${grouped(last.icount)}, ${snapshots.length} snapshots, ${Math.round(bytes / 2 ** 20)} MiB`;
 }
 
 const BACK = { ...MOVING, foot: told } as const;
-
-type Bookmark = Position & { name: string };
 
 export const HISTORY_COMMANDS: readonly Command[] = [
   command({
@@ -125,7 +127,9 @@ export const HISTORY_COMMANDS: readonly Command[] = [
     run: async (session, text) => {
       const history = await historyOf(session);
       const name = text.trim();
-      return name ? { name, ...(await history.bookmark(name)) } : history.bookmarks();
+      if (!name) return history.bookmarks();
+      const position = await history.bookmark(name);
+      return { name, line: (await history.where()).line, ...position };
     },
     text: (result) => {
       if (!Array.isArray(result))

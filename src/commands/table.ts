@@ -2,6 +2,7 @@
 
 import { rowsText } from '../engine/debug/monitor-rows.js';
 import { ASSERT_COMMANDS } from './assertion.js';
+import { BRANCH_COMMANDS } from './branches.js';
 import { BREAKPOINT_COMMANDS } from './breakpoints.js';
 import { asText, type Command, command } from './command.js';
 import { HISTORY_COMMANDS } from './history.js';
@@ -15,6 +16,7 @@ const OWN: readonly Command[] = [
   ...BREAKPOINT_COMMANDS,
   ...RUN_COMMANDS,
   ...HISTORY_COMMANDS,
+  ...BRANCH_COMMANDS,
   ...STATE_COMMANDS,
   ...VIEWPOINT_COMMANDS,
   ...MACHINE_COMMANDS,

@@ -264,6 +264,8 @@ export interface Position {
 }
 
 export interface HistoryPlace extends Position {
+  /** Of the line that the guest is on: `trunk`, or a branch's. */
+  line: string;
   /** Behind the live end. */
   past: boolean;
   /** How far the history reaches. */
@@ -272,6 +274,49 @@ export interface HistoryPlace extends Position {
   snapshots: Position[];
   /** Memory that it takes. */
   bytes: number;
+}
+
+export interface Bookmark extends Position {
+  name: string;
+  /** Of the run, on which it was made. */
+  line: string;
+}
+
+/** A line of the run: the trunk, or a branch that leaves another one where somebody changed the machine. */
+export interface Branch {
+  name: string;
+  /** The guest is on it. */
+  here: boolean;
+  /** Which line it leaves, and where; the trunk leaves none. */
+  parent?: string;
+  fork?: Position;
+  /** How far it has run, and how the guest ended there if it did. */
+  last: Position;
+  end?: GuestEnd;
+}
+
+/** Two lines' first exits that are not the same. */
+export interface ExitDifference {
+  /** Number of both, counted from power-on. */
+  exit: number;
+  a: ExitRecord;
+  b: ExitRecord;
+  /** In which they differ. */
+  fields: (keyof ExitRecord)[];
+}
+
+/** The exits of two lines, from where they part. */
+export interface BranchComparison {
+  a: Branch;
+  b: Branch;
+  /** Where they part. */
+  fork: Position;
+  /** Number of the last exit up to which both are the same. */
+  same: number;
+  /** Exits among these that could not be compared: the records just before a reset of the guest may be gone. */
+  unseen: number;
+  /** Absent where one of them ends after that exit. */
+  difference?: ExitDifference;
 }
 
 export interface RecordingAbout {
@@ -768,9 +813,27 @@ export interface Debugger {
     wrote(what: Written, vcpu?: number): Promise<RunState>;
     /** Names the instant at which the guest stands; a name that is taken moves there. */
     bookmark(name: string): Promise<Position>;
-    bookmarks(): Promise<(Position & { name: string })[]>;
+    bookmarks(): Promise<Bookmark[]>;
     /** Back to the last exit that matches, before it is handled. */
     previousExit(condition?: ExitCondition): Promise<RunState>;
+    /**
+     * Begins a branch here, on which the guest goes on; the line that it leaves stays as it was. A change of the machine in
+     * the past begins one by itself.
+     * @throws Error when the name is taken, or is none
+     */
+    branch(name?: string): Promise<Branch>;
+    /** The trunk, and the branches in the order in which they were made. */
+    branches(): Promise<Branch[]>;
+    /** Goes to the end of a line. @throws Error when there is none of that name */
+    switchTo(name: string): Promise<RunState>;
+    /** @throws Error when the guest is on it, or another one leaves it */
+    deleteBranch(name: string): Promise<void>;
+    renameBranch(name: string, to: string): Promise<Branch>;
+    /**
+     * Compares the exits of two lines, by default of the one that the guest is on with the trunk. A pause ends it; the
+     * guest stands where it stood in any case.
+     */
+    compare(a?: string, b?: string): Promise<BranchComparison>;
   };
   /** The recording that the guest repeats; absent where it repeats none. */
   readonly recording?: {

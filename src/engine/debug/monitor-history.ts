@@ -105,10 +105,11 @@ const count = (text: string | undefined): number => {
 
 export const HISTORY_COMMANDS = {
   where: async ({ target }: Context): Promise<string> => {
-    const { first, last, past, snapshots, bytes, ...here } = await (await groupOf(target)).where();
+    const { line, first, last, past, snapshots, bytes, ...here } = await (await groupOf(target)).where();
+    const on = line === 'trunk' ? '' : ` of ${line}`;
     const size = `${snapshots.length} snapshots, ${(bytes / 2 ** 20).toFixed(1)} MiB`;
     return [
-      `${positionText(here)}${past ? ', in the past' : ', at the live end'}`,
+      `${positionText(here)}${past ? ', in the past' : ', at the live end'}${on}`,
       `history: ${positionText(first)} to ${positionText(last)}; ${size}`,
     ].join('\n');
   },

@@ -25,6 +25,14 @@ export function readRecord(host: HostMemory, sequence: number): ExitRecord {
   return { ...decodeRecord(host.u8.subarray(at, at + L.TRACE_RECORD_BYTES)), sequence };
 }
 
+/** The record of just this sequence; undefined where another one stands in its place. */
+export function readRecordOf(host: HostMemory, sequence: number): ExitRecord | undefined {
+  const at = recordAddress(sequence);
+  const record = decodeRecord(host.u8.subarray(at, at + L.TRACE_RECORD_BYTES));
+  // the ring counts from 0
+  return record.sequence + 1 === sequence ? { ...record, sequence } : undefined;
+}
+
 /** A record of the ring, or of a file of them: TRACE_RECORD_BYTES bytes. */
 export function decodeRecord(bytes: Uint8Array): ExitRecord {
   const view = new DataView(bytes.buffer, bytes.byteOffset, L.TRACE_RECORD_BYTES);

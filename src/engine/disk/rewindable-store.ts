@@ -6,8 +6,14 @@ export type SectorLog = Map<number, Uint8Array>;
 
 /** What a kept sector takes in memory, about. */
 export const KEPT_SECTOR_BYTES = SECTOR_BYTES + 120;
-/** More than this an interval does not keep. */
-const MAX_SECTORS = 1 << 17;
+/** More than this an interval does not keep, and a branch does not write. */
+export const MAX_SECTORS = 1 << 17;
+
+/** What differs from the image, and which of that the open interval has written. */
+export interface DiskDifference {
+  readonly overlay: SectorLog;
+  readonly written: SectorLog;
+}
 
 export class RewindableStore implements BlockStore {
   /** Since the last `cut`. */
@@ -15,6 +21,8 @@ export class RewindableStore implements BlockStore {
   #overflowed = false;
   /** In the past: what differs from the image, which is that of the live end. */
   #overlay: SectorLog | undefined;
+  /** In the past: what was written there since `showBefore` or `cutAside`. */
+  #written: SectorLog = new Map();
 
   /** @param scratch what is written to `inner` is forgotten at the end */
   constructor(
@@ -47,7 +55,7 @@ export class RewindableStore implements BlockStore {
   write(sector: number, bytes: Uint8Array): void {
     if (this.#overlay) {
       for (let at = 0; at < bytes.length; at += SECTOR_BYTES)
-        this.#overlay.set(sector + at / SECTOR_BYTES, bytes.slice(at, at + SECTOR_BYTES));
+        this.#put(this.#overlay, sector + at / SECTOR_BYTES, bytes.slice(at, at + SECTOR_BYTES));
       return;
     }
     this.#keep(sector, bytes.length / SECTOR_BYTES);
@@ -57,7 +65,7 @@ export class RewindableStore implements BlockStore {
   writeZeroes(sector: number, count: number): void {
     if (this.#overlay && count <= MAX_SECTORS) {
       const zeros = new Uint8Array(SECTOR_BYTES);
-      for (let n = 0; n < count; n++) this.#overlay.set(sector + n, zeros);
+      for (let n = 0; n < count; n++) this.#put(this.#overlay, sector + n, zeros);
       return;
     }
     // a history does not lead to where so much was written; a run that is repeated for the first time does
@@ -81,6 +89,12 @@ export class RewindableStore implements BlockStore {
     this.#overlay = undefined;
     for (const [sector, bytes] of overlay) this.write(sector, bytes);
     this.#overlay = new Map();
+    this.#written = new Map();
+  }
+
+  #put(overlay: SectorLog, sector: number, bytes: Uint8Array): void {
+    overlay.set(sector, bytes);
+    this.#written.set(sector, bytes);
   }
 
   /** An interval ends: what its sectors held before; undefined: it was too much to keep. */
@@ -91,19 +105,38 @@ export class RewindableStore implements BlockStore {
     return log;
   }
 
-  /** Shows the disk as it was before these intervals, which are those up to the live end in order. */
-  showBefore(intervals: readonly SectorLog[]): void {
-    this.#overlay = new Map();
-    for (const log of [...intervals].reverse()) for (const [sector, bytes] of log) this.#overlay.set(sector, bytes);
+  /** An interval of a branch ends: what its sectors hold now. */
+  cutAside(): SectorLog {
+    const log = this.#written;
+    this.#written = new Map();
+    return log;
+  }
+
+  /**
+   * Shows the disk as it was before the first of these intervals, which are those up to the live end in order, and then
+   * wrote the others, which are of a branch.
+   */
+  showBefore(intervals: readonly SectorLog[], branch: readonly SectorLog[] = []): void {
+    const overlay: SectorLog = new Map();
+    for (const log of [...intervals].reverse()) for (const [sector, bytes] of log) overlay.set(sector, bytes);
+    for (const log of branch) for (const [sector, bytes] of log) overlay.set(sector, bytes);
+    this.#overlay = overlay;
+    this.#written = new Map();
+  }
+
+  /** Sectors written in the past since `showBefore` or `cutAside`. */
+  get writtenAside(): number {
+    return this.#written.size;
   }
 
   /** In the past: what differs from the image now, and to have that again. */
-  get difference(): SectorLog {
-    return new Map(this.#overlay);
+  get difference(): DiskDifference {
+    return { overlay: new Map(this.#overlay), written: new Map(this.#written) };
   }
 
-  set difference(sectors: SectorLog) {
-    this.#overlay = new Map(sectors);
+  set difference({ overlay, written }: DiskDifference) {
+    this.#overlay = new Map(overlay);
+    this.#written = new Map(written);
   }
 
   /** Back at the live end: the image is the disk. */

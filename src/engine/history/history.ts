@@ -13,7 +13,9 @@ import type { SliceEnd, VirtualCpu } from '../vmm/hypervisor.js';
 import type { Machine } from '../vmm/machine.js';
 import { partsInPlace } from '../vmm/machine-state.js';
 import type { Vm } from '../vmm/vm.js';
+import { type Line, Lines } from './lines.js';
 import { runInstant } from './run-instant.js';
+import { endOf } from './snapshot.js';
 import { Timeline } from './timeline.js';
 
 /** Who decides whose turn it is. */
@@ -89,9 +91,12 @@ export interface RecordedRun {
 /** Frames that a repetition may have written before it changes over to the next snapshot. */
 const MANY_FRAMES = 16384;
 const LONGEST_STEP = 1_000_000;
+/** Of the history's memory, what the inputs of one branch may take. */
+const BRANCH_INPUTS_SHARE = 1 / 16;
 
 export class History {
   readonly timeline: Timeline;
+  readonly lines: Lines;
   /** Instructions at the last snapshot of the live run. */
   #snapshotAt = 0;
   #live: boolean;
@@ -101,6 +106,8 @@ export class History {
   #whole = false;
   /** Takes a snapshot of a recorded run where one is possible, or finds that it is not worth its time. */
   pace: (snapshot: () => void) => void = (snapshot) => snapshot();
+  /** Told which branches are gone, and why. */
+  onLost: (names: readonly string[], why: string) => void = () => {};
 
   /** @param recorded repeats a run that was made elsewhere, from its first instant, where the machine stands */
   constructor(
@@ -110,9 +117,11 @@ export class History {
     private readonly inputs: { forget(position: number): void },
     private readonly budgetBytes: number,
     disks: readonly RewindableStore[] = [],
-    readonly recorded?: RecordedRun,
+    /** The trunk. */
+    private readonly recordedTrunk?: RecordedRun,
   ) {
     const { journal } = machine.pc;
+    const recorded = recordedTrunk;
     journal.stamp = () => this.now();
     journal.take('flush', () => vm.forgetTranslations());
     this.#live = recorded === undefined;
@@ -122,6 +131,7 @@ export class History {
     machine.pc.repeats = !this.#live;
     machine.pc.isNews = () => this.unseen;
     this.timeline = new Timeline(vm, () => partsInPlace(machine, [turns]), disks, this.now(), this.#live);
+    this.lines = new Lines(this.timeline, journal, budgetBytes * BRANCH_INPUTS_SHARE);
     this.#snapshotAt = machine.work.icount;
   }
 
@@ -138,8 +148,19 @@ export class History {
     return runInstant(this.machine, this.vm, this.turns.begun);
   }
 
-  /** What a recorded run does here it does for the first time: its output is news. */
+  /** The run that is repeated was made elsewhere, and the machine is in it. */
+  get recorded(): RecordedRun | undefined {
+    return this.lines === undefined || this.lines.onTrunk ? this.recordedTrunk : undefined;
+  }
+
+  /** At the end of a run that is no longer what was there first. */
+  get onBranch(): boolean {
+    return !this.lines.onTrunk;
+  }
+
+  /** What the machine does here it does for the first time, though not for the world: its output is news. */
   get unseen(): boolean {
+    if (this.onBranch) return this.#live;
     return this.recorded !== undefined && compareInstants(this.now(), this.#furthest) > 0;
   }
 
@@ -175,15 +196,64 @@ export class History {
     if (compareInstants(this.now(), timeline.instant(timeline.length - 1)) === 0 && timeline.openFrames === 0) return;
     this.machine.pc.journal.note('flush', 0);
     vm.forgetTranslations();
-    timeline.append(this.now());
+    if (!timeline.append(this.now())) this.#loseBranches('more was written to a disk than the history keeps');
     this.#snapshotAt = this.machine.work.icount;
-    timeline.thin(this.budgetBytes);
+    this.#thin();
     this.#forget();
+  }
+
+  #thin(): void {
+    const { timeline, lines } = this;
+    const lost: string[] = [];
+    while (!timeline.thin(this.budgetBytes - lines.bytes)) {
+      const name = lines.giveUp();
+      if (name === undefined) break;
+      lost.push(name);
+    }
+    if (lost.length > 0) this.onLost(lost, 'the memory of --history is full');
+  }
+
+  #loseBranches(why: string): void {
+    const lost = this.lines.restart();
+    if (lost.length > 0) this.onLost(lost, why);
   }
 
   /** Inputs of before the oldest snapshot help nobody; the other way round, a history reaches as far as its inputs. */
   #forget(): void {
     this.inputs.forget(this.timeline.inputs(0));
+  }
+
+  // ---- lines of the run ----
+
+  /** A branch from here: the machine goes on in it live, and what has been stays as it was. @throws Error in one line */
+  fork(wanted?: string): Line {
+    const name = this.lines.name(wanted);
+    this.turns.stop();
+    // at the live end that becomes an instant to come back to
+    if (this.#live) this.leave();
+    const line = this.lines.fork(name, this.now());
+    this.#snapshotAt = Number(this.timeline.instant(this.timeline.base).icount);
+    this.#setLive(true);
+    return line;
+  }
+
+  /** Puts the machine into a line, at or before where that leaves this one; in the past. */
+  enter(line: Line): void {
+    if (line === this.lines.active) return;
+    this.leave();
+    this.lines.enter(line);
+  }
+
+  /** The last instant of a line, and how the guest ended there if it did. */
+  tip(line: Line): { instant: Instant; end: GuestEnd | undefined } {
+    if (line === this.lines.active) {
+      const end = this.#live ? this.vm.end : this.recorded && !this.#whole ? this.recorded.end : this.timeline.end;
+      return { instant: this.last, end };
+    }
+    if (line === this.lines.trunk && this.recordedTrunk && !this.#whole)
+      return { instant: this.recordedTrunk.last, end: this.recordedTrunk.end };
+    const last = line.tail!.snapshots.at(-1) ?? line.tail!.anchor;
+    return { instant: last.instant, end: endOf(last) };
   }
 
   /** The machine as at a snapshot. The live end becomes one first. */
@@ -200,10 +270,11 @@ export class History {
     this.#setLive(false);
   }
 
+  /** What a branch sends the world never hears: its network is silent, its disks are in memory. */
   #setLive(live: boolean): void {
     this.#live = live;
     if (live) this.timeline.goLive();
-    this.machine.pc.repeats = !live;
+    this.machine.pc.repeats = !live || this.onBranch;
   }
 
   /** Back to the live end, as it was left; of a recorded run to what was repeated last. */
@@ -215,6 +286,7 @@ export class History {
 
   /** The live run was put elsewhere: all that was before cannot be had any more. A recorded run begins there. */
   restart(): void {
+    this.#loseBranches('another state is loaded');
     if (!this.recorded) this.#setLive(true);
     this.timeline.restart(() => {
       if (!this.recorded) this.machine.pc.journal.note('flush', 0);
@@ -337,7 +409,7 @@ export class History {
     if (this.turns.partial || compareInstants(this.now(), this.timeline.instant(this.timeline.base)) === 0) return;
     this.pace(() => {
       this.timeline.append(this.now());
-      this.timeline.thin(this.budgetBytes);
+      this.#thin();
     });
   }
 
@@ -382,14 +454,16 @@ export class History {
     return bound;
   }
 
-  /** An instant among the exits of one instruction is told by their number. */
+  /** An instant among the exits of one instruction is told by their number; the nearest one ends the piece. */
   #aim(goal: Goal, bound: Bound, here: Instant): void {
     const before = here.exits - this.vm.exits;
+    const wanted = goal.kind === 'exit' ? goal.exits : Number.POSITIVE_INFINITY;
     if (goal.kind === 'exit') this.vm.exitGoal = { exits: goal.exits - before, pending: true };
-    if (!bound.exact) return;
+    if (!bound.exact || bound.exits > wanted) return;
     const exits = bound.exits - before;
-    if (bound.phase === PHASE.exited) this.vm.exitGoal ??= { exits, pending: true };
-    else if (bound.icount === here.icount && here.exits < bound.exits) this.vm.exitGoal ??= { exits, pending: false };
+    if (bound.phase === PHASE.exited) this.vm.exitGoal = { exits, pending: true };
+    else if (bound.exits < wanted && bound.icount === here.icount && here.exits < bound.exits)
+      this.vm.exitGoal = { exits, pending: false };
   }
 
   #idle(bound: Bound): Progress {

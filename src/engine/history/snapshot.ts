@@ -1,7 +1,9 @@
 /** The machine's state at an instant of the run, but for the frames. */
+import type { GuestEnd } from '../devices/device.js';
 import { loadAll, type Saved, type Stateful, saveAll } from '../state/saved.js';
 import type { Instant } from '../time/instant.js';
 import type { CoreState } from '../vmm/core-image.js';
+import type { VmState } from '../vmm/vm.js';
 
 export interface Snapshot {
   readonly instant: Instant;
@@ -23,6 +25,9 @@ export function takeSnapshot(parts: Iterable<Stateful>, instant: Instant, before
 export function putBack(parts: Iterable<Stateful>, { parts: saved }: Snapshot): void {
   loadAll(parts, saved);
 }
+
+/** How the guest ended there, if it did. */
+export const endOf = ({ parts }: Snapshot): GuestEnd | undefined => (parts[ENGINE].state as VmState).end;
 
 const coreOf = (parts: Readonly<Record<string, Saved>>): CoreState => (parts[ENGINE].state as { core: CoreState }).core;
 

@@ -4,17 +4,37 @@
  * behind it for going forth.
  */
 
-import { KEPT_SECTOR_BYTES, mergeSectors, type RewindableStore, type SectorLog } from '../disk/rewindable-store.js';
+import type { GuestEnd } from '../devices/device.js';
+import {
+  type DiskDifference,
+  KEPT_SECTOR_BYTES,
+  MAX_SECTORS,
+  mergeSectors,
+  type RewindableStore,
+  type SectorLog,
+} from '../disk/rewindable-store.js';
 import type { Stateful } from '../state/saved.js';
 import { compareInstants, type Instant } from '../time/instant.js';
 import type { Vm } from '../vmm/vm.js';
 import { type FrameLog, Frames, type OpenFrames } from './frames.js';
-import { putBack, type Snapshot, takeSnapshot } from './snapshot.js';
+import { endOf, putBack, type Snapshot, takeSnapshot } from './snapshot.js';
 
 /** An instant between the base and the next snapshot, for who comes back to about there. */
 interface Halt extends Snapshot {
   readonly frames: OpenFrames;
-  readonly sectors: readonly SectorLog[];
+  readonly sectors: readonly DiskDifference[];
+}
+
+/**
+ * What lies behind a snapshot in a line of the run that the machine is not in. All of it is kept for going forth from
+ * there; `logs[i]` and `sectors[i]` are of the interval before `snapshots[i]`.
+ */
+export interface Tail {
+  /** The snapshot that it goes on from, which stays as long as this does. */
+  readonly anchor: Snapshot;
+  readonly snapshots: Snapshot[];
+  readonly logs: FrameLog[];
+  readonly sectors: SectorLog[][];
 }
 
 /** So many are kept, and none of more frames. */
@@ -26,9 +46,12 @@ export class Timeline {
   readonly #snapshots: Snapshot[] = [];
   /** `#logs[i]`: frames written between snapshot i and the next. */
   readonly #logs: FrameLog[] = [];
-  /** The same of each disk's sectors. */
+  /** The same of each disk's sectors: what they held before; on a branch what they hold afterwards. */
   readonly #sectors: SectorLog[][] = [];
   #base = 0;
+  /** On a branch: of which snapshot on the run is not the trunk's, and what that has behind it. */
+  #aside: { from: Snapshot; trunk: Tail } | undefined;
+  readonly #tails = new Set<Tail>();
   /** In the past: by instant. */
   #halts: Halt[] = [];
 
@@ -65,14 +88,19 @@ export class Timeline {
     return this.#snapshots[index].instant;
   }
 
-  /** Memory that it takes, in bytes. */
+  /** Memory that it takes with all lines of the run, in bytes. */
   get bytes(): number {
-    const sectors = this.#sectors.reduce((sum, logs) => sum + logs.reduce((all, { size }) => all + size, 0), 0);
-    return (
-      sectors * KEPT_SECTOR_BYTES +
-      this.#frames.store.bytes +
-      this.#snapshots.reduce((sum, { bytes }) => sum + bytes, 0)
-    );
+    let sum = this.#frames.store.bytes;
+    for (const { snapshots, sectors } of [{ snapshots: this.#snapshots, sectors: this.#sectors }, ...this.#tails]) {
+      for (const logs of sectors) for (const { size } of logs) sum += size * KEPT_SECTOR_BYTES;
+      for (const { bytes } of snapshots) sum += bytes;
+    }
+    return sum;
+  }
+
+  /** How the guest ended at the last snapshot, if it did. */
+  get end(): GuestEnd | undefined {
+    return endOf(this.#snapshots.at(-1)!);
   }
 
   /** Frames written since the base. */
@@ -85,8 +113,9 @@ export class Timeline {
    * a disk that it is not kept; the history begins here.
    */
   append(instant: Instant): boolean {
-    if (!this.live) for (const disk of this.disks) disk.commit();
-    const sectors = this.disks.map((disk) => disk.cut());
+    this.#dropHalts();
+    if (!this.live && !this.#aside) for (const disk of this.disks) disk.commit();
+    const sectors = this.disks.map((disk) => (this.#aside ? disk.cutAside() : disk.cut()));
     if (sectors.includes(undefined)) {
       this.restart(() => instant);
       return false;
@@ -145,13 +174,87 @@ export class Timeline {
     while (this.#base > index) this.#frames.exchange(this.#logs[--this.#base]);
     while (this.#base < index) this.#frames.exchange(this.#logs[this.#base++]);
     this.#frames.settle();
-    for (const [i, disk] of this.disks.entries()) disk.showBefore(this.#sectors.slice(index).map((logs) => logs[i]));
+    this.#showDisks(index);
     putBack(this.parts(), this.#snapshots[index]);
   }
 
-  /** The base is the live end. */
+  /** The disks as they were at a snapshot: the images are those of the trunk's live end. */
+  #showDisks(index: number): void {
+    const aside = this.#aside;
+    const leaves = aside ? this.#snapshots.indexOf(aside.from) : this.#sectors.length;
+    const back = [...this.#sectors.slice(Math.min(index, leaves), leaves), ...(aside?.trunk.sectors ?? [])];
+    const forth = this.#sectors.slice(leaves, Math.max(index, leaves));
+    for (const [i, disk] of this.disks.entries())
+      disk.showBefore(
+        back.map((logs) => logs[i]),
+        forth.map((logs) => logs[i]),
+      );
+  }
+
+  /** The base is the live end. On a branch the images stay the trunk's. */
   goLive(): void {
-    for (const disk of this.disks) disk.showLive();
+    if (!this.#aside) for (const disk of this.disks) disk.showLive();
+  }
+
+  // ---- lines of the run ----
+
+  /** The index of a snapshot that lies on this line; -1: on another one. */
+  indexOf(snapshot: Snapshot): number {
+    return this.#snapshots.indexOf(snapshot);
+  }
+
+  snapshot(index: number): Snapshot {
+    return this.#snapshots[index];
+  }
+
+  /** Takes away what lies behind a snapshot that is not before the base. The machine stays where it is. */
+  detach(index: number): Tail {
+    if (index < this.#base) throw new Error('the machine is behind that');
+    this.#dropHalts();
+    const tail: Tail = {
+      anchor: this.#snapshots[index],
+      snapshots: this.#snapshots.splice(index + 1),
+      logs: this.#logs.splice(index),
+      sectors: this.#sectors.splice(index),
+    };
+    this.#tails.add(tail);
+    return tail;
+  }
+
+  /** The line goes on with this behind its last snapshot. */
+  attach(tail: Tail): void {
+    if (this.#snapshots.at(-1) !== tail.anchor) throw new Error('it goes on from elsewhere');
+    this.#tails.delete(tail);
+    this.#snapshots.push(...tail.snapshots);
+    this.#logs.push(...tail.logs);
+    this.#sectors.push(...tail.sectors);
+    if (tail === this.#aside?.trunk) this.#aside = undefined;
+  }
+
+  /** From the last snapshot on the run is not the trunk's, which has this behind it. */
+  leaveTrunk(trunk: Tail): void {
+    this.#aside = { from: trunk.anchor, trunk };
+  }
+
+  /** A branch has written so much to its disks that no more is kept. */
+  get full(): boolean {
+    const { from } = this.#aside ?? {};
+    if (from === undefined) return false;
+    const kept = this.#sectors.slice(this.#snapshots.indexOf(from));
+    return this.disks.some(
+      (disk, i) => kept.reduce((sum, logs) => sum + logs[i].size, disk.writtenAside) > MAX_SECTORS,
+    );
+  }
+
+  drop(tail: Tail): void {
+    this.#tails.delete(tail);
+    for (const log of tail.logs) this.#frames.drop(log);
+  }
+
+  /** Whether another line goes on from a snapshot. */
+  #pinned(snapshot: Snapshot): boolean {
+    for (const { anchor } of this.#tails) if (anchor === snapshot) return true;
+    return false;
   }
 
   /** Inputs that had been delivered at a snapshot. */
@@ -171,6 +274,8 @@ export class Timeline {
     this.#dropHalts();
     this.#frames.drop(this.#frames.cut());
     for (const log of this.#logs.splice(0)) this.#frames.drop(log);
+    for (const tail of this.#tails) this.drop(tail);
+    this.#aside = undefined;
     this.#sectors.length = 0;
     for (const disk of this.disks) {
       disk.showLive();
@@ -182,22 +287,18 @@ export class Timeline {
     this.#base = 0;
   }
 
-  /** Forgets all snapshots behind the base. */
-  cutAfterBase(): void {
-    for (const log of this.#logs.splice(this.#base)) this.#frames.drop(log);
-    this.#snapshots.length = this.#base + 1;
-  }
-
   /**
    * Keeps within `budget` bytes: those go first that are nearest to their neighbours for their age; with none left to go
-   * between, the oldest. The base is the last one. Answers how many of the oldest are gone.
+   * between, the oldest, then such of the other lines. The base is the last one. False: that is not enough, and a line has
+   * to go.
    */
-  thin(budget: number): void {
-    while (this.bytes > budget && this.#snapshots.length > 2) {
-      const victim = this.#leastMissed();
-      if (victim === undefined) return;
-      this.#remove(victim);
+  thin(budget: number): boolean {
+    while (this.bytes > budget) {
+      const victim = this.#snapshots.length > 2 ? this.#leastMissed() : undefined;
+      if (victim !== undefined) this.#remove(victim);
+      else if (!this.#thinTails()) return this.#tails.size === 0;
     }
+    return true;
   }
 
   #leastMissed(): number | undefined {
@@ -206,6 +307,7 @@ export class Timeline {
     let least: number | undefined;
     let leastCost = Number.POSITIVE_INFINITY;
     for (let i = 1; i < last; i++) {
+      if (this.#pinned(this.#snapshots[i])) continue;
       const gap = Number(this.#snapshots[i + 1].instant.icount - this.#snapshots[i - 1].instant.icount);
       const age = now - Number(this.#snapshots[i].instant.icount) + 1;
       const cost = (gap + 1) / age;
@@ -215,7 +317,8 @@ export class Timeline {
       }
     }
     // gaps as long as half the run help nobody: then the start of the history moves
-    return least !== undefined && this.#snapshots.length <= MIN_SNAPSHOTS ? 0 : least;
+    const oldest = this.#pinned(this.#snapshots[0]) ? undefined : 0;
+    return least === undefined || this.#snapshots.length <= MIN_SNAPSHOTS ? (oldest ?? least) : least;
   }
 
   #remove(index: number): void {
@@ -228,13 +331,30 @@ export class Timeline {
     }
     const merged = this.#frames.merge(this.#logs[index - 1], this.#logs[index]);
     this.#logs.splice(index - 1, 2, merged);
-    const [first, second] = [this.#sectors[index - 1], this.#sectors[index]];
-    this.#sectors.splice(
-      index - 1,
-      2,
-      first.map((log, i) => mergeSectors(log, second[i])),
-    );
+    const aside = this.#aside && index > this.#snapshots.indexOf(this.#aside.from);
+    this.#sectors.splice(index - 1, 2, joined(this.#sectors[index - 1], this.#sectors[index], aside === true));
   }
+
+  /** Takes a snapshot out of the line that has most of them. False: none has one to give. */
+  #thinTails(): boolean {
+    const [most] = [...this.#tails]
+      .map((tail) => ({ tail, free: tail.snapshots.slice(0, -1).filter((snapshot) => !this.#pinned(snapshot)) }))
+      .sort((a, b) => b.free.length - a.free.length);
+    if (!most || most.free.length === 0) return false;
+    const { tail, free } = most;
+    const { snapshots, logs, sectors } = tail;
+    const index = snapshots.indexOf(free[free.length >> 1]);
+    snapshots.splice(index, 1);
+    // kept for going forth: the later one counts
+    logs.splice(index, 2, this.#frames.merge(logs[index + 1], logs[index]));
+    sectors.splice(index, 2, joined(sectors[index], sectors[index + 1], tail !== this.#aside?.trunk));
+    return true;
+  }
+}
+
+/** Two intervals' sectors as one. @param after they are kept as they are after them, not before */
+function joined(first: readonly SectorLog[], second: readonly SectorLog[], after: boolean): SectorLog[] {
+  return first.map((log, i) => (after ? mergeSectors(second[i], log) : mergeSectors(log, second[i])));
 }
 
 /** With no more than these left, the oldest goes. */

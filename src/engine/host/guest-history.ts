@@ -6,13 +6,15 @@ import type * as D from '../debugger.js';
 import type { RewindableStore } from '../disk/rewindable-store.js';
 import { whenItBecame } from '../history/change.js';
 import { type Goal, History, type Place, type RecordedRun } from '../history/history.js';
+import type { Line } from '../history/lines.js';
 import { type Found, searchBack, travel } from '../history/travel.js';
 import { compareInstants, type Instant } from '../time/instant.js';
 import type { SliceEnd, VirtualCpu } from '../vmm/hypervisor.js';
 import type { Machine } from '../vmm/machine.js';
 import type { Vm } from '../vmm/vm.js';
+import { backTo, branchesOf, branchOf, comparison, standingOf, toEnd } from './guest-branches.js';
 import type { RunNotes } from './run-notes.js';
-import { inSlicesUnless, SLICE_MS } from './slices.js';
+import { inSlices, inSlicesUnless, SLICE_MS } from './slices.js';
 import type { Turns } from './turns.js';
 
 /** A snapshot of the live run after so many instructions, and not before so much time has passed for what the last one cost. */
@@ -65,7 +67,7 @@ export class GuestHistory {
   #lastSnapshot = 0;
   /** A way through the history is under way; `cancelled` by a pause. */
   #journey: { cancelled: boolean } | undefined;
-  readonly #bookmarks = new Map<string, Instant>();
+  readonly #bookmarks = new Map<string, { instant: Instant; line: Line }>();
   #again: (() => boolean) | undefined;
   /** Where a run forward in the past ends. */
   #goal: { goal: Goal; stop: D.StopReason } | undefined;
@@ -80,6 +82,8 @@ export class GuestHistory {
   ) {
     this.history = new History(machine, vm, turns, inputs, budgetBytes, disks, recorded);
     this.history.pace = (snapshot) => this.#pace(snapshot);
+    this.history.onLost = (names, why) =>
+      hooks.emit({ type: 'message', text: `${names.join(', ')}: gone, since ${why}` });
   }
 
   get inPast(): boolean {
@@ -89,6 +93,11 @@ export class GuestHistory {
   /** What it repeats was made elsewhere. */
   get isRecorded(): boolean {
     return this.history.recorded !== undefined;
+  }
+
+  /** The guest is on a branch, of which nobody outside is to know. */
+  get onBranch(): boolean {
+    return this.history.onBranch;
   }
 
   /** A search or a journey is under way: turns are its own. */
@@ -101,6 +110,11 @@ export class GuestHistory {
   /** After a turn of the event loop that began at `start` (ms). */
   afterTurn(): void {
     const { history } = this;
+    if (history.onBranch && history.timeline.full) {
+      this.hooks.emit({ type: 'message', text: FULL });
+      this.hooks.halt(this.hooks.stopVcpu(), { kind: 'limit', message: FULL });
+      return;
+    }
     if (this.turns.partial || !isSpaced(history.sinceSnapshot, this.vm.memory.moved - this.#movedAtSnapshot)) return;
     this.#pace(() => history.snapshot());
   }
@@ -205,6 +219,7 @@ export class GuestHistory {
   where(): D.HistoryPlace {
     const { history } = this;
     return {
+      line: history.lines.active.name,
       ...positionOf(history.now()),
       past: !history.live,
       first: positionOf(history.first),
@@ -223,6 +238,7 @@ export class GuestHistory {
   async goTo(target: D.HistoryTarget): Promise<void> {
     await this.#travels('going there', async (journey) => {
       const place = this.#place(target);
+      this.#enterLineOf(target);
       const end = await this.#go(journey, place);
       if (end === 'cancelled') return this.#caught();
       if (end) return this.#atEnd();
@@ -234,8 +250,11 @@ export class GuestHistory {
     const { first, last } = this.history;
     if (target.end) return { kind: 'end' };
     if (target.bookmark !== undefined) {
-      const instant = this.#bookmarks.get(target.bookmark);
-      if (!instant) throw new Error(`there is no bookmark ${target.bookmark}`);
+      const found = this.#bookmarks.get(target.bookmark);
+      if (!found) throw new Error(`there is no bookmark ${target.bookmark}`);
+      const { instant, line } = found;
+      if (!this.history.lines.has(line))
+        throw new Error(`bookmark ${target.bookmark} was on ${line.name}, which is gone`);
       if (compareInstants(instant, first) < 0)
         throw new Error(
           `bookmark ${target.bookmark} lies before the history, which begins at instruction ${first.icount}`,
@@ -257,17 +276,104 @@ export class GuestHistory {
     return { kind: 'icount', icount };
   }
 
+  /** A bookmark may be on another line. */
+  #enterLineOf({ bookmark }: D.HistoryTarget): void {
+    const { instant, line } = (bookmark !== undefined && this.#bookmarks.get(bookmark)) || {};
+    if (!instant || !line) return;
+    const { lines } = this.history;
+    const parting = lines.parting(line, lines.active);
+    if (parting && compareInstants(instant, parting) > 0) this.history.enter(line);
+  }
+
   bookmark(name: string): D.Position {
     if (!/^[^\s@]{1,40}$/.test(name)) throw new Error(`${name}: a bookmark's name has 1 to 40 characters, no blanks`);
     if (this.#bookmarks.size >= MAX_BOOKMARKS && !this.#bookmarks.has(name))
       throw new Error(`there are ${MAX_BOOKMARKS} bookmarks already`);
     const now = this.history.now();
-    this.#bookmarks.set(name, now);
+    this.#bookmarks.set(name, { instant: now, line: this.history.lines.active });
     return positionOf(now);
   }
 
-  bookmarks(): (D.Position & { name: string })[] {
-    return [...this.#bookmarks].map(([name, instant]) => ({ name, ...positionOf(instant) }));
+  bookmarks(): D.Bookmark[] {
+    return [...this.#bookmarks]
+      .filter(([, { line }]) => this.history.lines.has(line))
+      .map(([name, { instant, line }]) => ({ name, line: line.name, ...positionOf(instant) }));
+  }
+
+  // ---- lines of the run ----
+
+  /** @throws Error when the name is taken, or is none */
+  branch(name?: string): D.Branch {
+    const { history } = this;
+    if (this.vm.end && this.vm.end.kind !== 'resumed')
+      throw new Error(`the guest has ended here: ${this.vm.end.message || this.vm.end.kind}; go back first`);
+    const line = history.fork(name);
+    this.notes.forked();
+    this.#goal = undefined;
+    this.#again = undefined;
+    this.#movedAtSnapshot = this.vm.memory.moved;
+    const { icount, exits } = history.now();
+    const text = `${line.name} leaves ${line.parent!.name} at instruction ${icount}, exit ${exits}, which stays as it was`;
+    this.hooks.emit({ type: 'message', text: `${text}: switch ${line.parent!.name} returns` });
+    return branchOf(history, line);
+  }
+
+  branches(): D.Branch[] {
+    return branchesOf(this.history);
+  }
+
+  deleteBranch(name: string): void {
+    const { lines } = this.history;
+    lines.delete(lines.get(name));
+  }
+
+  renameBranch(name: string, to: string): D.Branch {
+    const { lines } = this.history;
+    const line = lines.get(name);
+    lines.rename(line, to);
+    return branchOf(this.history, line);
+  }
+
+  /** @throws Error when there is no such line */
+  checkLine(name: string): void {
+    this.history.lines.get(name);
+  }
+
+  /** To the end of a line. */
+  async switchTo(name: string): Promise<void> {
+    await this.#travels('going there', async () => {
+      toEnd(this.history, this.history.lines.get(name));
+      return this.#atEnd();
+    });
+  }
+
+  /** The live end of the trunk, at once. */
+  toTrunk(): void {
+    toEnd(this.history, this.history.lines.trunk);
+  }
+
+  /**
+   * Compares two lines; the machine comes back to where it was.
+   * @param here the stop that the guest stands at
+   * @throws Error where there is nothing to compare, or when it was given up
+   */
+  async compare(a: string | undefined, b: string | undefined, here: Stop): Promise<D.BranchComparison> {
+    const { history } = this;
+    const { lines } = history;
+    const one = a === undefined ? lines.active : lines.get(a);
+    if (a === undefined && one === lines.trunk)
+      throw new Error('the guest is on the trunk: compare A compares a branch with it');
+    const { work, result } = comparison(history, this.vm, one, b === undefined ? lines.trunk : lines.get(b));
+    let found: D.BranchComparison | undefined;
+    await this.#travels('comparing', async (journey) => {
+      const standing = standingOf(history);
+      const parted = await this.#work(journey, work, false);
+      if (parted !== 'cancelled') found = result(parted);
+      await inSlices(backTo(history, standing), (share) => this.#show(journey, share));
+      return here;
+    });
+    if (!found) throw new Error('given up on the way');
+    return found;
   }
 
   #begins(): boolean {
@@ -442,6 +548,7 @@ export class GuestHistory {
   }
 }
 
+const FULL = 'the branch has written 64 MiB to its disks, which it keeps in memory: it goes no further';
 const MAX_BOOKMARKS = 1000;
 /** Between two reports of progress, in ms. */
 const SHOW_MS = 250;

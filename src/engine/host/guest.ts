@@ -48,7 +48,7 @@ export class Guest implements D.Debugger {
     const status = new RunStatus(vm);
     const output = new GuestOutput((event) => status.emit(event));
     const turns: Turns = new Turns(vm, () => {
-      if (!kept.inPast) machine.afterSlice?.();
+      if (!kept.inPast && !kept.onBranch) machine.afterSlice?.();
     });
     const kept: KeptRun = new KeptRun(machine, turns, status, options);
     const stops = new Stops(machine, options, kept, (text) => output.print(text));
@@ -81,8 +81,8 @@ export class Guest implements D.Debugger {
       this.vmcs = {
         read: (vcpu) => vmcs.read(vcpu),
         write: async (vcpu, encoding, value) => {
-          kept.note({ kind: 'vmcs', vcpu, encoding, value: value.toString() });
-          await vmcs.write(vcpu, encoding, value);
+          const change = { kind: 'vmcs', vcpu, encoding, value: value.toString() } as const;
+          await kept.make(change, () => vmcs.write(vcpu, encoding, value));
         },
       };
     }
@@ -164,7 +164,7 @@ export class Guest implements D.Debugger {
     if (status.running || status.stop.kind !== 'ended') this.#loop.haltAll(status.vcpu, { kind: 'ended', end });
     status.forgetListeners();
     if (kept.recording?.done === false) {
-      kept.past?.rejoin();
+      kept.past?.toTrunk();
       kept.recording.finish();
     }
     this.machine.close();
@@ -185,7 +185,7 @@ export class Guest implements D.Debugger {
   }
 
   async writeRegister(vcpu: number, name: string, value: bigint): Promise<void> {
-    this.#parts.kept.change({ kind: 'register', vcpu: this.#index(vcpu), name, value: value.toString() });
+    await this.#parts.kept.change({ kind: 'register', vcpu: this.#index(vcpu), name, value: value.toString() });
   }
 
   async readMemory(space: D.AddressSpace, address: bigint, length: number, vcpu = this.#vcpu): Promise<Uint8Array> {
@@ -195,8 +195,8 @@ export class Guest implements D.Debugger {
   async writeMemory(space: D.AddressSpace, address: bigint, bytes: Uint8Array, vcpu = this.#vcpu): Promise<number> {
     const index = this.#index(vcpu);
     const hex = Buffer.from(bytes).toString('hex');
-    this.#parts.kept.note({ kind: 'memory', vcpu: index, space, address: address.toString(), bytes: hex });
-    return this.machine.view.writeMemory(index, space, address, bytes);
+    const change = { kind: 'memory', vcpu: index, space, address: address.toString(), bytes: hex } as const;
+    return this.#parts.kept.make(change, () => this.machine.view.writeMemory(index, space, address, bytes));
   }
 
   async walk(gva: bigint, vcpu = this.#vcpu): Promise<D.PageWalk> {

@@ -43,6 +43,13 @@ export class RunNotes {
     this.#control = this.#controlText();
   }
 
+  /** A branch begins here, where nothing is held or stepped, whatever the run that it leaves did. */
+  forked(): void {
+    for (const vcpu of this.vm.vcpus) this.vm.disarmStep(vcpu);
+    this.#control = '';
+    this.control();
+  }
+
   /** Translations are dropped, or are about to be. */
   flush(): void {
     this.machine.pc.journal.note('flush', 0);

@@ -26,11 +26,13 @@ export class InputLog implements InputKeeper {
   #base = 0;
   #bytes = 0;
 
-  /** `recorded` are the inputs of an earlier run from its power-on. */
+  /** `recorded` are the inputs of an earlier run from its power-on. @param base position of the first one that comes */
   constructor(
     private readonly budgetBytes = Number.POSITIVE_INFINITY,
     recorded: Iterable<HostInput> = [],
+    base = 0,
   ) {
+    this.#base = base;
     for (const input of recorded) this.keep(this.end, input);
   }
 
@@ -95,6 +97,45 @@ export class InputLog implements InputKeeper {
     this.#list = this.#list.slice(this.#dropped);
     this.#base += this.#dropped;
     this.#dropped = 0;
+  }
+}
+
+/** The inputs of a branch: those of the run that it leaves, up to the fork, and its own from there on. */
+export class BranchInputs implements InputKeeper {
+  readonly #own: InputLog;
+
+  /** @param fork position of the first input that is its own */
+  constructor(
+    private readonly before: Pick<InputKeeper, 'first' | 'at'>,
+    readonly fork: number,
+    budgetBytes: number,
+  ) {
+    this.#own = new InputLog(budgetBytes, [], fork);
+  }
+
+  get first(): number {
+    return this.#own.first > this.fork ? this.#own.first : Math.min(this.before.first, this.fork);
+  }
+
+  get end(): number {
+    return this.#own.end;
+  }
+
+  /** Memory that its own take, about. */
+  get bytes(): number {
+    return this.#own.bytes;
+  }
+
+  at(position: number): HostInput | undefined {
+    return position < this.fork ? this.before.at(position) : this.#own.at(position);
+  }
+
+  keep(position: number, input: HostInput): void {
+    this.#own.keep(position, input);
+  }
+
+  forget(position: number): void {
+    this.#own.forget(position);
   }
 }
 

@@ -25,7 +25,8 @@ export class Journal {
   constructor(
     /** The instant that it is. Who knows it better replaces it. */
     public stamp: () => Instant,
-    private readonly keeper: InputKeeper = FORGETTING,
+    /** Another line of the run has its own. */
+    public keeper: InputKeeper = FORGETTING,
   ) {}
 
   /** Count of inputs already delivered: a snapshot keeps it. */

@@ -62,6 +62,11 @@ export class KeptRun {
     return this.#past?.inPast === true;
   }
 
+  /** The guest is on a branch, of which nobody outside is to know. */
+  get onBranch(): boolean {
+    return this.#past?.onBranch === true;
+  }
+
   /** What is repeated was made elsewhere. */
   get isRecorded(): boolean {
     return this.#past?.isRecorded === true;
@@ -72,8 +77,21 @@ export class KeptRun {
   }
 
   mustBeLive(): void {
-    if (this.isRecorded) throw new Error('the guest repeats a recording, where nothing changes');
-    if (this.inPast) throw new Error('the guest stands in its past, where nothing changes: monitor goto end');
+    if (this.isRecorded) throw new Error('the guest repeats a recording, where nothing changes: branch leaves it');
+    if (this.inPast)
+      throw new Error(
+        'the guest stands in its past, where nothing changes: branch leaves it, monitor goto end returns',
+      );
+  }
+
+  /** What is to go elsewhere, or to stay when the program ends, is the trunk's. @throws Error on a branch */
+  mustBeOnTrunk(): void {
+    if (this.onBranch) throw new Error('the guest is on a branch of its run, which is its own: switch trunk first');
+  }
+
+  /** Leaves a branch for the trunk's live end. */
+  toTrunk(): void {
+    if (this.onBranch) this.#past?.toTrunk();
   }
 
   /** To watch memory, or other memory, drops translations, which may show in the guest's paging structures. */
@@ -98,9 +116,27 @@ export class KeptRun {
   }
 
   /** Notes it and does it. */
-  change(change: Change): number {
+  change(change: Change): Promise<number> {
+    return this.make(change, () => this.#perform(change));
+  }
+
+  /**
+   * Notes it and does it by `act`. In the past that begins a branch, once it is known that the machine takes the change.
+   * @throws Error what `act` does, and where the guest runs in its past
+   */
+  async make<T>(change: Change, act: () => T | Promise<T>): Promise<T> {
+    const past = this.#past;
+    if (!past?.inPast) {
+      this.note(change);
+      return act();
+    }
+    this.status.mustBeStopped();
+    const result = await act();
+    // nothing was written, or nobody knows the command
+    if (result === undefined ? change.kind === 'monitor' : change.kind === 'memory' && result === 0) return result;
+    past.branch();
     this.note(change);
-    return this.#perform(change);
+    return result;
   }
 
   /** Does again what was noted. What the machine refused then it refuses now. */

@@ -37,8 +37,8 @@ export async function monitorLine(parts: MonitorParts, line: string, vcpu: numbe
       saveCommand(view, index, line, read, vm.memoryBytes) ??
       (await moves.command(line));
     if (answer !== undefined) return answer;
-    if (CHANGES.test(line)) kept.note({ kind: 'monitor', vcpu: index, line });
-    const device = deviceCommand(machine, line, read);
+    const act = (): string | undefined => deviceCommand(machine, line, read);
+    const device = CHANGES.test(line) ? await kept.make({ kind: 'monitor', vcpu: index, line }, act) : act();
     if (device !== undefined) {
       // a port that was written, a key or an NMI may wake who sleeps
       loop.wake();

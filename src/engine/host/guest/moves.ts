@@ -85,6 +85,7 @@ export class Moves {
     // a recording may begin with a state, which is nobody's change
     if (vm.icount > 0 && kept.isRecorded) kept.mustBeLive();
     const { state, frames } = readState(file);
+    kept.toTrunk();
     if (vm.icount > 0) kept.recording?.finish('another state is loaded');
     try {
       loadMachine(this.#machine, state, frames, [turns]);
@@ -141,7 +142,9 @@ export class Moves {
         const { end } = vm;
         return end?.kind === 'migrated' ? end.message : undefined;
       },
+      mayMove: () => kept.mustBeOnTrunk(),
       stand: (why) => {
+        kept.mustBeOnTrunk();
         // to save is an event of the run
         kept.flush();
         return this.#hold(why);

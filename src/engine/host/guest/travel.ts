@@ -41,6 +41,21 @@ export function historyGroup(
       return past.bookmark(name);
     },
     bookmarks: async () => past.bookmarks(),
+    branch: async (name) => {
+      status.mustBeStopped();
+      return past.branch(name);
+    },
+    branches: async () => past.branches(),
+    switchTo: async (name) => {
+      past.checkLine(name);
+      return goes(() => past.switchTo(name));
+    },
+    deleteBranch: async (name) => past.deleteBranch(name),
+    renameBranch: async (name, to) => past.renameBranch(name, to),
+    compare: async (a, b) => {
+      status.mustBeStopped();
+      return past.compare(a, b, { vcpu: status.vcpu, stop: status.stop });
+    },
     continueBack: async () => goes(() => past.continueBack()),
     previousExit: async (condition = {}) => {
       status.mustBeStopped();

@@ -51,6 +51,7 @@ export class Migrations {
       throw new Error('there is a migration under way: info migrate, migrate_cancel');
     const { ended, machine } = this.guest;
     if (ended !== undefined) throw new Error(`the guest has ended: ${ended}`);
+    this.guest.mayMove();
     const { engine } = machine.vm;
     if (engine === 'kvm')
       throw new Error('engine kvm keeps a part of the state that it does not give: the guest cannot move');

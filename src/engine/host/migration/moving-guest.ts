@@ -10,6 +10,8 @@ export interface MovingGuest {
   readonly ended: string | undefined;
   /** Where it goes on, when it was moved away. */
   readonly away: string | undefined;
+  /** @throws Error where it is not itself that would go: it stands on a branch of its run */
+  mayMove(): void;
   /** Stops it, and nobody lets it run, or resets it, until `release`. Answers whether it ran. */
   stand(why: string): boolean;
   /** It stands, and its state is about to be another one's: what is recorded of its run ends. */
