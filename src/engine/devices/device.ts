@@ -60,7 +60,13 @@ export interface MmioDevice {
 
 /** A chip or card, with state of its own; its name is for example `serial0`. */
 export interface Device<S = unknown> extends Stateful<S> {
+  /** RESET# at whatever time: where the machine begins anew, its state at power-on is loaded instead. */
   reset(): void;
+  /**
+   * What the machine's beginning anew leaves, of the state at power-on, which may be changed in place: what a battery
+   * keeps, and what waits at the host. Absent: that state itself.
+   */
+  beginAgain?(powerOn: S): S;
   /** Rows for the devices view: register or field, value. */
   describe?(): [string, string][];
 }

@@ -168,6 +168,8 @@ export class Pc {
   readonly apicBus = new ApicBus();
   readonly a20: A20Gate;
   readonly devices: Device[];
+  /** State of all at power-on. */
+  private powerOn: Readonly<Record<string, Saved>>;
   /** The host's kernel takes the interrupts of the local APICs. */
   readonly outsideApics: boolean;
   readonly irqs: IrqRouter;
@@ -314,12 +316,14 @@ export class Pc {
     for (const drive of options.drives ?? []) if (drive.bus === 'virtio') this.plugVirtioDisk(drive);
     for (const card of options.cards ?? []) this.plugCard(card);
     this.firmwareInit();
+    this.powerOn = this.save();
   }
 
   /** Plugs a PCI function in; it is configured as firmware would unless a BIOS runs. @throws Error when its place is taken. */
   addPci(pciFunction: PciFunction): void {
     this.plug(pciFunction);
     if (!this.options.bios) this.pci.configure(pciFunction);
+    this.powerOn = { ...this.powerOn, ...saveAll([pciFunction]) };
   }
 
   private plugVirtioDisk({ name, store, serial }: Drive): void {
@@ -462,12 +466,32 @@ export class Pc {
     return this.vga.screen();
   }
 
+  /** RESET# on all devices, at whatever time: behind S3. */
   reset(): void {
     for (const device of this.devices) device.reset();
-    this.irqs.raised.fill(0);
-    for (const { accepted } of this.lapic) accepted.fill(0);
     this.nmi.fill(false);
     this.firmwareInit();
+    this.forgetCounts();
+  }
+
+  /** The machine begins anew, and its clock: all devices as at power-on but for what a battery or the host keeps. */
+  beginAgain(): void {
+    for (const device of this.devices) {
+      const powerOn = this.powerOnOf(device);
+      device.load(device.beginAgain ? device.beginAgain(powerOn) : powerOn);
+    }
+    this.wires.load(this.powerOnOf(this.wires) as WiringState);
+    this.forgetCounts();
+  }
+
+  private powerOnOf({ name }: Stateful): unknown {
+    return structuredClone(this.powerOn[name].state);
+  }
+
+  /** Of interrupts, for observers: no state. */
+  private forgetCounts(): void {
+    this.irqs.raised.fill(0);
+    for (const { accepted } of this.lapic) accepted.fill(0);
   }
 
   /** What lies between the devices; it is loaded last, since a device may drive its wires. */

@@ -110,6 +110,15 @@ export class Rtc146818 implements Device<RtcState>, PortDevice {
     this.rearm();
   }
 
+  /** The battery holds time and memory. Virtual time begins anew, and the date with it. */
+  beginAgain(powerOn: RtcState): RtcState {
+    const { cmos, baseSeconds, baseNs, held } = this.s;
+    const kept = cmos.slice();
+    kept[REG_B] &= ~(B_PERIODIC | B_ALARM | B_UPDATE);
+    kept[REG_C] = 0;
+    return { ...powerOn, cmos: kept, baseSeconds, baseNs, held };
+  }
+
   /** Bit 7 of port 70h keeps NMI from the processor. */
   get nmiMasked(): boolean {
     return this.s.nmiMasked;

@@ -111,6 +111,10 @@ export class Serial16550 implements Device<SerialState>, PortDevice {
     this.updateIrq();
   }
 
+  beginAgain(powerOn: SerialState): SerialState {
+    return { ...powerOn, queue: this.s.queue };
+  }
+
   /** Bytes of the host that the guest has not taken into its FIFO yet. */
   get waiting(): number {
     return this.s.queue.length;

@@ -376,6 +376,14 @@ export class UserNet implements NetBackend<UserNetState> {
     this.guestMac = EVERYONE;
   }
 
+  /** The machine begins anew by `load`: the guest's connections end. Their numbers go on: the host may still tell of them. */
+  beginAgain(load: () => void): void {
+    const { nextId } = this;
+    this.abandon();
+    load();
+    this.nextId = nextId;
+  }
+
   save(): UserNetState {
     const { guestMac, nextId, identification, counts } = this;
     const tcp = [...this.tcp.values()].map(({ connection, ...rest }) => ({ ...rest, state: connection.s }));

@@ -4,6 +4,8 @@
  */
 import {
   ACTIVE,
+  DIRTY_FOR_COPY,
+  DIRTY_FRAMES,
   ENTRY_FAILURES,
   ENTRY_FAILURES_BYTES,
   EPT_POOL,
@@ -24,6 +26,7 @@ import {
   VIRTUAL_APIC_BASE,
 } from '../core/layout.js';
 import { bytes, count, int, list, record, StateError, type StateOf } from '../state/schema.js';
+import type { HostMemory } from './host-memory.js';
 import type { Vm } from './vm.js';
 
 const PAGE = 4096;
@@ -123,6 +126,14 @@ export function loadCore(vm: Vm, state: CoreState): void {
   host.u8.set(state.random, RANDOM_QUEUE);
   host.u8.set(state.faultLog, FAULT_LOG);
   vm.ept.load(state.ept);
+}
+
+/** No exit is recorded. */
+export function clearTrace({ u8 }: HostMemory): void {
+  u8.fill(0, TRACE_RING, TRACE_RING + TRACE_RECORDS * TRACE_RECORD_BYTES);
+  // whoever copies the machine's frames meanwhile is to copy these once more
+  const first = DIRTY_FRAMES + TRACE_RING / PAGE;
+  for (let page = 0; page < (TRACE_RECORDS * TRACE_RECORD_BYTES) / PAGE; page++) u8[first + page] |= DIRTY_FOR_COPY;
 }
 
 /** Every frame reads as zeros. */

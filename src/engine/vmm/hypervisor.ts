@@ -87,7 +87,7 @@ export interface Hypervisor<V extends VirtualCpu = VirtualCpu> {
 
   now(): Nanoseconds;
   tsc(vcpu: number): bigint;
-  /** Every vCPU as after INIT, nothing pending, no exits; guest memory stays. */
+  /** As before the first instruction: the vCPUs, nothing pending, no exits, the clock at 0; guest memory stays. */
   resetState(): void;
   /** The boot vCPU stands where the boot protocol wants it; the others wait for a SIPI. */
   start(state: InitialState): void;

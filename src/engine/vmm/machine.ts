@@ -50,12 +50,27 @@ const BIOS_SEGMENT = 0xf000;
 /** More than that handler takes. */
 const TICK_INSTRUCTIONS = 100_000;
 
-const ZEROS = new Uint8Array(1 << 20);
+const PAGE = 4096;
+const ZEROS = new Uint8Array(PAGE);
 
-/** Zeros in memory, written as devices write, so that whoever watches frames sees them go. */
+/** Zeros in memory, written as devices write, so that whoever watches frames sees them go. Whole pages go back to the host. */
 function clear(memory: GuestMemory, gpa: number, bytes: number): void {
-  for (let done = 0; done < bytes; done += ZEROS.length)
-    memory.write(gpa + done, ZEROS.subarray(0, Math.min(ZEROS.length, bytes - done)));
+  const end = gpa + bytes;
+  for (let at = gpa; at < end; ) {
+    const length = Math.min(PAGE - (at % PAGE), end - at);
+    if (!isZero(memory.read(at, length))) {
+      if (length === PAGE && memory.release) memory.release(at, PAGE);
+      else memory.write(at, ZEROS.subarray(0, length));
+    }
+    at += length;
+  }
+}
+
+function isZero(bytes: Uint8Array): boolean {
+  if (bytes.byteOffset % 4 !== 0 || bytes.length % 4 !== 0) return bytes.every((byte) => byte === 0);
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
+  for (let i = 0; i < words.length; i++) if (words[i] !== 0) return false;
+  return true;
 }
 
 /** A guest: the virtual machine, its devices and the image that it boots. */
@@ -139,17 +154,19 @@ export class Machine {
     return this.options.image.name;
   }
 
-  /** Everything as at power-on: memory, vCPUs, devices; the debugger's breakpoints stay. */
+  /**
+   * Begins anew: loads the state at power-on, frames from where they came from. The debugger's breakpoints stay, and so does
+   * what a battery or the host keeps.
+   */
   reset(): void {
-    const { vm } = this;
-    this.asleep = false;
-    this.#shownAt = 0;
+    const { vm, pc } = this;
+    this.work.beforeReset(true);
     clear(vm.memory, 0, vm.memoryBytes);
     this.#rom?.restore();
     this.#video?.clear();
-    this.work.beforeReset(true);
     vm.resetState();
-    this.pc.reset();
+    pc.beginAgain();
+    this.ownState.load({ asleep: false, shownAt: 0 });
     this.#boot();
   }
 

@@ -359,10 +359,19 @@ export class PcBoard implements Board {
     return this.pc.devices.map((device) => ({ name: device.name, rows: device.describe?.() ?? [] }));
   }
 
+  /** RESET# on all devices, at whatever time. */
   reset(): void {
     this.#end = undefined;
     this.net?.reset();
     this.pc.reset();
+  }
+
+  /** The machine begins anew, as at power-on; the journal goes on. */
+  beginAgain(): void {
+    this.#end = undefined;
+    const load = () => this.pc.beginAgain();
+    if (this.net) this.net.beginAgain(load);
+    else load();
   }
 }
 

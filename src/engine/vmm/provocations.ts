@@ -162,15 +162,6 @@ export class EptProvocations {
     vm.flushTlb(vcpu);
   }
 
-  /** All as if no guest had asked for anything. */
-  undo(): void {
-    for (const { entry, value } of this.#spoilt.values()) this.vm.host.set64(entry, value);
-    this.#spoilt.clear();
-    if (this.#apicPage) this.vm.ept.unmap(APIC_PAGE, PAGE_BYTES);
-    this.#apicPage = false;
-    this.#flush();
-  }
-
   save(): StateOf<typeof EPT_PROVOCATIONS> {
     const spoilt = [...this.#spoilt].map(([page, { entry, value }]): [number, number, bigint] => [page, entry, value]);
     return { spoilt, apicPage: this.#apicPage };

@@ -8,20 +8,15 @@ import {
   LATCHES,
   MAX_LATCHES,
   MAX_OUTSIDE_ENTRIES,
-  MXCSR,
   OUTSIDE_COUNT,
   OUTSIDE_ENTRIES,
   OUTSIDE_ENTRY_BYTES,
   PARKED_BASE,
   TOLD_ICOUNT,
   TOLD_RIP,
-  VCPU_INDEX,
   VCPU_STATE_BYTES,
   VMCS_BASE,
   VMCS_DIRTY,
-  VMCS_PTR,
-  X87_FCW,
-  XCR0,
 } from '../core/layout.js';
 import { count, flag, list, optional, record, type StateOf, text, time, tuple, u8, u32, u64 } from '../state/schema.js';
 import { EVENT_ERROR_CODE, EVENT_TYPE, EVENT_VALID } from './exit.js';
@@ -225,36 +220,6 @@ export class Vcpu {
 
   nmi(): void {
     this.vmcs.setEvent((EVENT_VALID | (EVENT_TYPE.nmi << 8) | 2) >>> 0, 0, 0);
-  }
-
-  /** Power-on: registers to 0, nothing pending; the VMCS is set up apart. */
-  reset(): void {
-    const start = this.at(ACTIVE);
-    this.host.u8.fill(0, start, start + VCPU_STATE_BYTES);
-    this.host.u8.fill(0, this.vmcs.region + 16, this.vmcs.region + 4096);
-    this.vmcs.controls.forget();
-    this.host.set32(this.at(VMCS_PTR), this.vmcs.region);
-    this.host.set32(this.at(VCPU_INDEX), this.index);
-    this.host.set64(this.at(XCR0), 1n);
-    this.host.set32(this.at(MXCSR), 0x1f80);
-    this.host.u16[this.at(X87_FCW) >>> 1] = 0x37f;
-    this.inGuest = false;
-    this.pendingExit = false;
-    this.entered = false;
-    this.fruitless = { icount: 0, exits: 0 };
-    this.halted = false;
-    this.justHalted = false;
-    this.unhalted = false;
-    this.waitsForSipi = false;
-    this.woken = false;
-    this.pendingInit = false;
-    this.pendingSipi = undefined;
-    this.armedFor = undefined;
-    this.nmiPending = false;
-    this.steppedOver = undefined;
-    this.stepGoal = undefined;
-    this.storedMsrs.clear();
-    this.provoked = noProvocations();
   }
 
   /** @see VCPU_STATE. No debugger's step is under way, and the guest is left. */

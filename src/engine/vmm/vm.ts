@@ -48,7 +48,7 @@ import type { Activity } from './activity.js';
 import type { Board } from './board.js';
 import { PRIMARY } from './controls.js';
 import type { CoreExports } from './core-exports.js';
-import { type CoreState, coreShape, loadCore, saveCore } from './core-image.js';
+import { type CoreState, clearTrace, coreShape, loadCore, saveCore } from './core-image.js';
 import { type CpuModel, cpuModel, DEFAULT_CPU_MODEL, hasFeature, linearBits } from './cpu-models.js';
 import { DirtyFrames } from './dirty-frames.js';
 import { EPT_MEMORY_TYPE, EptBuilder } from './ept-builder.js';
@@ -125,6 +125,8 @@ export class Vm implements Hypervisor<Vcpu> {
   #cpu: CpuModel = cpuModel(DEFAULT_CPU_MODEL);
   /** Compiles hot code; absent where all is interpreted. */
   jit: Jit | undefined;
+  /** The state before the first instruction, which a reset loads. */
+  #powerOn: VmState | undefined;
   /** The vCPU that the core holds. */
   #current!: Vcpu;
   /** The vCPU that runs only waits for another one. */
@@ -353,25 +355,17 @@ export class Vm implements Hypervisor<Vcpu> {
     return true;
   }
 
-  /** Forgets how the guest ended, its exits and cached translations: for a reset of the machine. */
+  /** Loads the state before the first instruction. */
   resetState(): void {
-    this.end = undefined;
-    this.exits = 0;
-    this.quick.forget();
-    this.provocations.undo();
-    this.host.u8.fill(0, EXIT_COUNTS, EXIT_COUNTS + 128 * 8);
-    this.host.setNumber(TRACE_SEQUENCE, 0);
-    for (const vcpu of this.vcpus) this.flushTlb(vcpu);
-    for (let page = 0; page < this.memoryBytes; page += 4096) this.core.invalidatePageCode(RAM_BASE + page);
-    for (const vcpu of this.vcpus) {
-      vcpu.reset();
-      setUpVmcs(vcpu, this.ept.eptp, this.#cpu, this.vcpus.length);
-    }
+    if (!this.#powerOn) throw new Error('the machine was never started');
+    clearTrace(this.host);
+    this.load(structuredClone(this.#powerOn));
   }
 
   start(state: InitialState): void {
     setInitialState(this.vcpus[0], state);
     for (const vcpu of this.vcpus.slice(1)) vcpu.waitForSipi();
+    this.#powerOn ??= structuredClone(this.capture());
   }
 
   stopVcpus(): void {

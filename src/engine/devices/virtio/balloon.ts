@@ -155,6 +155,11 @@ export class VirtioBalloon extends VirtioDevice<BalloonState> {
     this.statsChain = undefined;
   }
 
+  /** The host wants its pages still. */
+  override beginAgain(powerOn: BalloonState): BalloonState {
+    return { ...powerOn, target: this.target };
+  }
+
   save(): BalloonState {
     const { target, actual, released, stats } = this;
     return { target, actual, released, stats, statsHead: this.statsChain?.head };

@@ -43,6 +43,10 @@ export abstract class VirtioDevice<S = object> {
   /** Requests may have come into a queue. @throws RingError */
   abstract notify(queue: number): void;
   reset(): void {}
+  /** See `Device`. */
+  beginAgain(powerOn: S): S {
+    return powerOn;
+  }
   abstract save(): S;
   abstract load(state: S): void;
   describe(): [string, string][] {

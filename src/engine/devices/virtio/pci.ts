@@ -16,7 +16,7 @@ import {
 import type { Clock, GuestMemory, Timer } from '../device.js';
 import { bitNames, hex, restoreTimer } from '../device-state.js';
 import type { CardMaker } from '../pci/card.js';
-import { type BarRegion, PciFunction, type PciPlace } from '../pci/function.js';
+import { type BarRegion, PciFunction, type PciPlace, type PciState } from '../pci/function.js';
 import { CAPABILITY_MSIX, type MsixState, MsixTable, msixCapability } from '../pci/msix.js';
 import type { VirtioDevice, VirtioTransport } from './device.js';
 import { NO_VECTOR, RING_STATE, RingError, RingMemory, type RingState, Virtqueue } from './ring.js';
@@ -419,6 +419,10 @@ export class VirtioPci extends PciFunction<VirtioPciState> implements VirtioTran
     this.msix.reset();
     this.lastError = undefined;
     this.resetTransport();
+  }
+
+  beginAgain(powerOn: PciState<VirtioPciState>): PciState<VirtioPciState> {
+    return { ...powerOn, device: { ...powerOn.device, device: this.device.beginAgain(powerOn.device.device) } };
   }
 
   protected override get deviceFormat(): StateFormat<VirtioPciState> {
