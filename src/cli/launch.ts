@@ -39,7 +39,10 @@ export async function launch(data: GuestWorkerData, options: LaunchOptions): Pro
   const progress = new ProgressLine(process.stderr.isTTY ? (text) => void process.stderr.write(text) : undefined);
   const loading = { type: 'progress', task: `loading ${data.image}` } as const;
   progress.update(loading);
-  const guest = await startGuest(data).finally(() => progress.update({ ...loading, done: true }));
+  const starting = startGuest(data);
+  // while the engine's thread loads its part, this one does
+  if (interactive) void import('../tui/app.js').then(({ preload }) => preload()).catch(() => {});
+  const guest = await starting.finally(() => progress.update({ ...loading, done: true }));
   if (guest.gdb !== undefined) tell(`GDB stub on ${showGdbAddress(guest.gdb)}`);
   const { gdb: address } = guest;
   if (address?.kind === 'unix') process.once('exit', () => remove(address.path));

@@ -103,6 +103,18 @@ interface BlessedScreen {
   };
 }
 
+/** Loads what the dashboard needs ahead of time: what goes wrong is told by who shows it. */
+export function preload(): void {
+  void Promise.all([loadBlessed(), Disassembler.load()]).catch(() => {});
+}
+
+async function loadBlessed() {
+  // Read by blessed when it loads: box characters as UTF-8, and the mouse in SGR coordinates.
+  process.env.NCURSES_NO_UTF8_ACS = '1';
+  process.env.BLESSED_FORCE_MODES = 'SGRMOUSE=1,CELLMOTION=1,VT200MOUSE=1';
+  return (await import('blessed')).default;
+}
+
 /** Shows the dashboard until it is quit. @throws Error when the output is no terminal. */
 export async function runDashboard(debug: Debugger, options: DashboardOptions): Promise<void> {
   const disassembler = await Disassembler.load();
@@ -120,11 +132,7 @@ export async function runScreen(
 ): Promise<void> {
   const output = options.output ?? process.stdout;
   if (!output.isTTY) throw new Error('the dashboard needs a terminal');
-  // Read by blessed when it loads: box characters as UTF-8, and the mouse in SGR coordinates.
-  process.env.NCURSES_NO_UTF8_ACS = '1';
-  process.env.BLESSED_FORCE_MODES = 'SGRMOUSE=1,CELLMOTION=1,VT200MOUSE=1';
-  const { default: blessed } = await import('blessed');
-
+  const blessed = await loadBlessed();
   const input = new InputFilter(options.input ?? process.stdin);
   const environment = options.environment ?? process.env;
   // Other terminals' terminfo entries make blessed print compile errors; all of these understand xterm's.
@@ -213,7 +221,9 @@ export async function runScreen(
         if (closed || suspended) return;
         const now = Date.now();
         const often = shown?.lively !== true || now - lastKey < AFTER_KEY_MS;
-        const due = Math.max(now, lastFrame + (often ? frameMs : Math.max(frameMs, RUNNING_FRAME_MS)));
+        const paced = lastFrame + (often ? frameMs : Math.max(frameMs, RUNNING_FRAME_MS));
+        // what a key does is shown at once, by a terminal that keeps up
+        const due = lastKey > lastFrame && frameMs <= minFrameMs ? now : Math.max(now, paced);
         if (timer && due >= timerDue) return;
         clearTimeout(timer);
         timerDue = due;
