@@ -1,6 +1,6 @@
 /** All running guests of this user, looked at over their sockets. */
 
-import type { RunState, TargetInfo } from '../engine/debugger.js';
+import type { GuestUsage, RunState, TargetInfo } from '../engine/debugger.js';
 import { exitsByReason, totalExits } from '../engine/exit-counts.js';
 import type {
   DiskLook,
@@ -8,8 +8,10 @@ import type {
   GuestAction,
   GuestSample,
   GuestState,
+  MemoryLook,
   SourceLook,
   Urgent,
+  Wants,
 } from '../engine/fleet.js';
 import { isRecord } from '../engine/host/rpc-methods.js';
 import { blockTraffic } from '../qmp/machine-commands.js';
@@ -31,8 +33,11 @@ export class OwnSource implements FleetSource {
   readonly #turns = new LookTurns();
   readonly #infos = new WeakMap<GuestConnection, TargetInfo>();
   readonly #diskless = new WeakSet<GuestConnection>();
+  /** Guests of an older release, which do not know the question. */
+  readonly #mute = new WeakSet<GuestConnection>();
 
-  async look(urgent?: Urgent): Promise<SourceLook> {
+  async look(urgent?: Urgent, wants?: Wants): Promise<SourceLook> {
+    const memory = wants?.usedMemory !== undefined;
     let names: string[];
     try {
       names = guestNames();
@@ -47,7 +52,7 @@ export class OwnSource implements FleetSource {
       while (next < names.length) {
         const n = next++;
         const name = names[n]!;
-        if (this.#turns.due(name, urgent) || samples[n] === undefined) samples[n] = await this.#sample(name);
+        if (this.#turns.due(name, urgent) || samples[n] === undefined) samples[n] = await this.#sample(name, memory);
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, worker));
@@ -85,7 +90,7 @@ export class OwnSource implements FleetSource {
   }
 
   /** One that has gone or answers nonsense is left out; one that does not answer keeps its row, with the reason. */
-  async #sample(name: string): Promise<GuestSample | undefined> {
+  async #sample(name: string, memory: boolean): Promise<GuestSample | undefined> {
     const last = this.#last.get(name);
     if (this.#late.has(name)) return last && { ...last, stateText: 'does not answer' };
     let timer: NodeJS.Timeout | undefined;
@@ -93,7 +98,7 @@ export class OwnSource implements FleetSource {
       timer = setTimeout(() => resolve('late'), ANSWER_MS);
     });
     this.#late.add(name);
-    const asked = this.#ask(name).finally(() => this.#late.delete(name));
+    const asked = this.#ask(name, memory).finally(() => this.#late.delete(name));
     const sample = await Promise.race([asked.catch(() => undefined), late]);
     clearTimeout(timer);
     if (sample === 'late') return last && { ...last, stateText: 'does not answer' };
@@ -112,15 +117,25 @@ export class OwnSource implements FleetSource {
     return undefined;
   }
 
-  async #ask(name: string): Promise<GuestSample> {
+  /** What only the guest's own thread knows. */
+  async #usage(connection: GuestConnection, memory: boolean): Promise<GuestUsage | undefined> {
+    if (this.#mute.has(connection)) return undefined;
+    const usage = await connection.target.usage?.(memory).catch(() => undefined);
+    if (plausibleUsage(usage)) return usage;
+    this.#mute.add(connection);
+    return undefined;
+  }
+
+  async #ask(name: string, memory: boolean): Promise<GuestSample> {
     const connection = await this.#connect(name);
     const { target, hello } = connection;
     // What it is does not change while it is connected.
     const known = this.#infos.get(connection);
-    const [info, state, counts] = await Promise.all([
+    const [info, state, counts, usage] = await Promise.all([
       known ?? target.info(),
       target.state(),
       target.exits?.counts() ?? {},
+      this.#usage(connection, memory),
     ]);
     const disks = await this.#disks(connection);
     this.#infos.set(connection, info);
@@ -140,21 +155,56 @@ export class OwnSource implements FleetSource {
       stateText: state.standstill,
       vcpus: info.vcpus,
       cpuNs: process?.cpuNs,
-      memory: { currentBytes: info.memoryBytes, residentBytes: process?.residentBytes },
+      memory: {
+        ...{ currentBytes: info.memoryBytes, residentBytes: process?.residentBytes },
+        ...usedMemory(usage),
+      },
       ...(disks ? { disks } : {}),
+      ...(usage?.nics.length ? { nics: usage.nics } : {}),
       exits: { total: totalExits(counts), byReason: Object.fromEntries(exitsByReason(counts)) },
       // KVM does not count instructions.
       ...(state.running && state.icount === 0n ? {} : { instructions: state.icount }),
       missing: {
         ...(disks ? {} : { disks: 'no disk' }),
-        nics: 'its network is in the Devices view of the attached guest',
-        'used memory': 'attach and see the OS view',
+        ...(usage?.nics.length ? {} : { nics: usage ? 'no network card (--net user gives it one)' : OLDER }),
+        ...(usage?.memory && !('why' in usage.memory) ? {} : { 'used memory': whyNoMemory(usage, memory) }),
       },
     };
   }
 }
 
 const MAX_DISKS = 64;
+const MAX_NICS = 64;
+const OLDER = 'a guest of an older vmscope does not tell';
+const WHY_LENGTH = 200;
+
+function usedMemory(usage: GuestUsage | undefined): MemoryLook {
+  const use = usage?.memory;
+  if (!use || 'why' in use) return {};
+  const { totalBytes, availableBytes, freeBytes, cacheBytes } = use;
+  const told = { availableBytes: totalBytes, usableBytes: availableBytes, unusedBytes: freeBytes };
+  return { ...told, diskCacheBytes: cacheBytes, readFromGuest: true };
+}
+
+function whyNoMemory(usage: GuestUsage | undefined, asked: boolean): string {
+  if (usage === undefined) return OLDER;
+  const { memory } = usage;
+  if (memory && 'why' in memory) return memory.why;
+  return asked ? 'not looked at yet' : "guests' memory is not read (--no-guest-memory)";
+}
+
+/** The other end is any process that this user runs. */
+function plausibleUsage(usage: unknown): usage is GuestUsage {
+  const counts = (value: unknown, names: readonly string[]): boolean =>
+    isRecord(value) && names.every((name) => Number.isSafeInteger(value[name]) && (value[name] as number) >= 0);
+  if (!isRecord(usage) || !Array.isArray(usage.nics) || usage.nics.length > MAX_NICS) return false;
+  const counted = ['rxBytes', 'rxPackets', 'txBytes', 'txPackets'];
+  if (!usage.nics.every((nic) => counts(nic, counted) && typeof nic.device === 'string')) return false;
+  const { memory } = usage;
+  if (memory === undefined) return true;
+  if (isRecord(memory) && typeof memory.why === 'string') return memory.why.length <= WHY_LENGTH;
+  return counts(memory, ['totalBytes', 'availableBytes', 'freeBytes', 'cacheBytes']);
+}
 
 function diskLook({ device, stats }: ReturnType<typeof blockTraffic>[number]): DiskLook {
   return {

@@ -606,6 +606,22 @@ export interface RunTarget {
   kernel?: boolean;
 }
 
+/** What a guest uses that its host does not see. */
+export interface GuestUsage {
+  nics: NicCounts[];
+  /** As the guest's Linux counts, or why nobody knows; absent where it was not asked for. */
+  memory?: { totalBytes: number; availableBytes: number; freeBytes: number; cacheBytes: number } | { why: string };
+}
+
+/** Frames and bytes since the machine was made; receive is what the guest got. */
+export interface NicCounts {
+  device: string;
+  rxBytes: number;
+  rxPackets: number;
+  txBytes: number;
+  txPackets: number;
+}
+
 /** Work of a guest over all its resets. */
 export interface Totals {
   icount: bigint;
@@ -855,6 +871,11 @@ export interface Debugger {
   dumpMemory(file: string): Promise<DumpResult>;
   /** What the guest has done since it was started, over its resets; absent where the target does not know. */
   totals?(): Promise<Totals>;
+  /**
+   * What a guest uses that its host does not see; absent where the target does not know.
+   * @param memory its kernel's figures are wanted: a kernel that is not known yet is searched for meanwhile
+   */
+  usage?(memory: boolean): Promise<GuestUsage>;
   /** Resets the machine to its first state. */
   reset(): Promise<void>;
   /** Ends the guest and frees its engine. */

@@ -276,6 +276,11 @@ export class Guest implements D.Debugger {
     };
   }
 
+  async usage(memory: boolean): Promise<D.GuestUsage> {
+    const nics = this.machine.nics();
+    return { nics, ...(memory ? { memory: this.#parts.kernel.memoryUse(performance.now()) } : {}) };
+  }
+
   /** Exits so far by reason name, most frequent first. */
   exitCounts(countOf = (reason: number) => this.machine.vm.exitCount(reason)): Record<string, number> {
     const rows = [...EXIT_REASONS, EMULATED_BY_VMSCOPE].map(({ number }): [string, number] => [

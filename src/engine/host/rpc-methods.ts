@@ -171,6 +171,7 @@ const METHODS: Record<MethodName, readonly Check[]> = {
   symbols: [],
   devices: [],
   totals: [],
+  usage: [flag],
   monitor: [text, optional(vcpu)],
   dumpMemory: [text],
   'snapshots.save': [text],

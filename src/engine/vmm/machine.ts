@@ -4,7 +4,7 @@ import { loadImage } from '../boot/detect.js';
 import { realModeState } from '../boot/entry-state.js';
 import type { GuestSymbol, LoadedImage, Module } from '../boot/image.js';
 import type { MachineView } from '../debug/machine-view.js';
-import type { Picture, VgaText } from '../debugger.js';
+import type { NicCounts, Picture, VgaText } from '../debugger.js';
 import type { Drive } from '../devices/block.js';
 import type { GuestEnd, GuestMemory } from '../devices/device.js';
 import type { Stateful } from '../state/saved.js';
@@ -270,6 +270,11 @@ export class Machine {
 
   devices(): { name: string; rows: [string, string][] }[] {
     return this.pc.describe();
+  }
+
+  /** What went through its network cards. */
+  nics(): NicCounts[] {
+    return this.pc.net ? [{ device: 'net0', ...this.pc.traffic }] : [];
   }
 
   /** What a guest-physical address is, for the EPT view. */

@@ -1,6 +1,7 @@
 import { RANDOM_QUEUE } from '../core/layout.js';
 import type { Picture, VgaText } from '../debugger.js';
 import type { Drive } from '../devices/block.js';
+import { countedCable, noTraffic } from '../devices/counted-cable.js';
 import type { GuestEnd, Nanoseconds } from '../devices/device.js';
 import type { FirmwareFile } from '../devices/fw-cfg.js';
 import { GUEST_END } from '../devices/guest-end.js';
@@ -80,6 +81,8 @@ export class PcBoard implements Board {
   /** Seconds since 1970 at power-on. */
   bootSeconds: number;
   readonly net: UserNet | undefined;
+  /** What has passed the cable of its network card. */
+  readonly traffic = noTraffic();
   readonly balloon: VirtioBalloon | undefined;
   readonly console: VirtioConsole | undefined;
   /** Guest memory as the devices reach it. */
@@ -120,7 +123,8 @@ export class PcBoard implements Board {
       : undefined;
     const cards: CardMaker[] = [];
     if (network && this.net) {
-      cards.push(netCard(network.model, { name: 'net0', mac: network.mac, backend: this.net }));
+      const backend = countedCable(this.net, this.traffic, () => !this.#repeats);
+      cards.push(netCard(network.model, { name: 'net0', mac: network.mac, backend }));
     }
     if (has('virtio-rng')) cards.push(virtioCard(new VirtioRng('rng0', new ChaChaSource(seedBytes(seed)))));
     if (this.balloon) cards.push(virtioCard(this.balloon));

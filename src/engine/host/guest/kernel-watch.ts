@@ -4,6 +4,7 @@ import type * as D from '../../debugger.js';
 import type { VirtualCpu } from '../../vmm/hypervisor.js';
 import type { Machine } from '../../vmm/machine.js';
 import { GuestKernel } from '../guest-kernel.js';
+import { KernelMemoryUse } from './kernel-memory-use.js';
 import type { GuestOptions } from './options.js';
 import type { RunStatus } from './status.js';
 
@@ -13,6 +14,7 @@ const KERNEL_HALF = 0xffff_8000_0000_0000n;
 /** The kernel of a guest that runs: when it is looked for, and what names and lines it gives to addresses. */
 export class GuestKernelWatch {
   readonly kernel: GuestKernel;
+  readonly #memoryUse: KernelMemoryUse;
 
   constructor(
     private readonly machine: Machine,
@@ -34,6 +36,12 @@ export class GuestKernelWatch {
       vm.vcpus.length,
       options.kernelRelease,
     );
+    this.#memoryUse = new KernelMemoryUse(this.kernel, memory.view, () => this.mayStandIn(vm.vcpus[0]));
+  }
+
+  /** @param nowMs of a clock that does not go back */
+  memoryUse(nowMs: number): NonNullable<D.GuestUsage['memory']> {
+    return this.#memoryUse.look(nowMs);
   }
 
   find(): Promise<boolean> {
