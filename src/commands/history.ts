@@ -1,7 +1,9 @@
 /** Going back in the run, beside the commands that go forward. */
 import { parseExitCondition } from '../engine/debug/exit-condition.js';
-import { placeOf, wroteTarget } from '../engine/debug/monitor-history.js';
-import type { Bookmark, Debugger, HistoryPlace, RunState } from '../engine/debugger.js';
+import { placeOf } from '../engine/debug/monitor-history.js';
+import { doneText } from '../engine/debug/written-text.js';
+import { becameTarget, wroteTarget } from '../engine/debug/written-what.js';
+import type { Bookmark, Debugger, Done, HistoryPlace, RunState } from '../engine/debugger.js';
 import { type Command, command, lacking, need, type Session, value } from './command.js';
 import { grouped } from './numbers.js';
 import { instructionCount, MOVING, nothing } from './running.js';
@@ -30,6 +32,18 @@ function whereText({ line, icount, exit, past, first, last, snapshots, bytes }: 
 }
 
 const BACK = { ...MOVING, foot: told } as const;
+
+type Found = RunState & { done?: Done };
+
+/** A way to who did something: that is told, and the guest stands before it. */
+const FOUND = {
+  ...BACK,
+  words: ['phys', 'msr', 'pte', 'ept', 'vmcs', 'idt', 'gdt', 'ldt', 'selector'],
+  kinds: ['address', 'register', 'vmcs-field'],
+  foot: (state: Found) => (state.done ? doneText(state.done, 'written') : told(state)),
+  text: async (state: Found, session: Session) =>
+    state.done ? doneText(state.done, 'written', await session.symbols()) : (told(state) ?? ''),
+} as const;
 
 export const HISTORY_COMMANDS: readonly Command[] = [
   command({
@@ -104,18 +118,28 @@ export const HISTORY_COMMANDS: readonly Command[] = [
       return history.goTo(placeOf(need(text, 'a place'), await history.where()));
     },
   }),
-  command({
-    ...BACK,
+  command<Found>({
+    ...FOUND,
     name: 'wrote',
     usage: 'ADDR | $REGISTER | pte ADDR | ...',
     help: 'back to who last wrote it',
     key: 'W',
-    words: ['phys', 'pte', 'ept', 'vmcs', 'idt', 'gdt'],
-    kinds: ['address', 'vmcs-field'],
     run: async (session, text) => {
       const history = await historyOf(session);
-      const wanted = await wroteTarget(need(text, 'what is written'), (term) => value(session, term));
-      return history.wrote(wanted, session.vcpu);
+      const what = await wroteTarget(need(text, 'what is written'), (term) => value(session, term));
+      return history.wrote(what, session.vcpu);
+    },
+  }),
+  command<Found>({
+    ...FOUND,
+    name: 'became',
+    usage: 'WHAT [== VALUE]',
+    help: 'back to when it became this',
+    run: async (session, text) => {
+      const history = await historyOf(session);
+      const wanted = await becameTarget(need(text, 'what became'), (term) => value(session, term));
+      const { what, became } = wanted;
+      return history.wrote(what, session.vcpu, became);
     },
   }),
   command<Bookmark | Bookmark[]>({

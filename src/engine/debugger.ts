@@ -350,12 +350,55 @@ export interface HistoryTarget {
 export type Written =
   | { kind: 'memory'; space: 'gva' | 'gpa'; address: bigint; length: number }
   | { kind: 'register'; name: string }
+  | { kind: 'msr'; number: number }
   | { kind: 'vmcs'; encoding: number }
-  /** The guest's paging-structure entry that maps a linear address, or stops its walk. */
-  | { kind: 'pte'; gva: bigint }
+  /** The guest's paging-structure entry that maps a linear address, or stops its walk; or that of a level, `PML4`. */
+  | { kind: 'pte'; gva: bigint; level?: string }
   /** The same of the EPT. */
-  | { kind: 'ept'; gpa: bigint }
-  | { kind: 'idt' | 'gdt'; index: number };
+  | { kind: 'ept'; gpa: bigint; level?: string }
+  | { kind: 'idt' | 'gdt' | 'ldt'; index: number }
+  /** A sector of 512 bytes of a disk by its name, `disk0`. */
+  | { kind: 'sector'; disk: string; sector: number };
+
+/** What a value is to have become: little-endian, of all bytes that were asked about. */
+export type Became =
+  | { op: '==' | '!=' | '<' | '<=' | '>' | '>=' | '&'; value: bigint }
+  /** What it is now. */
+  | 'now';
+
+/** Who did something to what was asked about. Exits by their numbers in the run, reasons as the SDM's. */
+export type Doer =
+  /** `rip`: linear. */
+  | { by: 'instruction'; vcpu: number; rip: bigint }
+  /** The processor delivered an event: it pushes a frame, loads CS and RIP. `name`: `#PF`, `external interrupt 0x20`. */
+  | { by: 'event'; vcpu: number; name: string }
+  /** The processor saved or loaded it at a VM exit. */
+  | { by: 'exit'; vcpu: number; exit: number; reason: number }
+  /** The VMM: its handler of an exit, or what it prepared for a VM entry. */
+  | { by: 'vmm'; vcpu: number; exit?: number; reason?: number }
+  /**
+   * A device, by DMA or at its disk; in the handler of an exit, or by itself, later. `request`: the guest's last write
+   * to the device's registers before.
+   */
+  | { by: 'device'; device: string; exit?: number; reason?: number; request?: DeviceRequest }
+  /** An input of the host: `debugger`, `key`. */
+  | { by: 'input'; input: string };
+
+export interface DeviceRequest extends Position {
+  vcpu: number;
+  /** Linear. */
+  rip: bigint;
+}
+
+/** A write, or what was read, and where the run has it. */
+export interface Done {
+  doer: Doer;
+  /** Just after it. */
+  at: Position;
+  /** Undefined: it was nowhere. */
+  before?: bigint;
+  after?: bigint;
+}
 
 export interface RunState {
   running: boolean;
@@ -823,10 +866,12 @@ export interface Debugger {
     /** Back to the last breakpoint, watched access or exit that would have stopped the guest; before a write is made. */
     continueBack(): Promise<RunState>;
     /**
-     * Back to the last write: the guest stands before the instruction, or the exit whose handler or device made it. Of
-     * what no watchpoint can watch, to when it became what it is.
+     * Back to the last write: the guest stands before the instruction, or the exit whose handler or device made it. Asked
+     * again there it goes to the one before. Of what is no memory and no sector, only changes are seen.
+     * @param became only to a write that made the condition hold, which did not hold before
+     * @throws Error when it is nowhere
      */
-    wrote(what: Written, vcpu?: number): Promise<RunState>;
+    wrote(what: Written, vcpu?: number, became?: Became): Promise<RunState & { done?: Done }>;
     /** Names the instant at which the guest stands; a name that is taken moves there. */
     bookmark(name: string): Promise<Position>;
     bookmarks(): Promise<Bookmark[]>;

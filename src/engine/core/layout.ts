@@ -447,6 +447,17 @@ export const BREAK_SET_ENTRIES = 131072; // 1 MiB at BREAK_SET
 export const WATCH_TABLE = BREAKPOINTS + 0x6000;
 export const WATCH_BYTES = 32;
 export const MAX_WATCHPOINTS = 64;
+/**
+ * Words of the running vCPU's block whose change ends run() while there are some: {address u32, pad, value u64}. Then each
+ * instruction runs alone.
+ */
+export const PROBE_COUNT = BREAKPOINTS + 0x6800; // u32
+/** ICOUNT and RIP before the last instruction that ran alone. */
+export const ALONE_ICOUNT = BREAKPOINTS + 0x6808; // u64
+export const ALONE_RIP = BREAKPOINTS + 0x6810; // u64
+export const PROBE_TABLE = BREAKPOINTS + 0x6820;
+export const PROBE_BYTES = 16;
+export const MAX_PROBES = 32;
 
 // ---- MODE bits ----
 export const MODE_CODE64 = 1; // CS.L and LMA
@@ -485,6 +496,7 @@ export const RUN_LIMIT = 2; // LIMIT reached
 export const RUN_BREAKPOINT = 3; // RIP is at a breakpoint of the debugger, not yet executed
 export const RUN_WATCHPOINT = 4; // WATCH_* tells; the instruction has completed
 export const RUN_HALTED = 6; // ACTIVITY is not active and no event is due before LIMIT: the host warps the clock or waits
+export const RUN_PROBE = 7; // a word of PROBE_TABLE has changed, which has its value now
 export const RUN_ENTRY_FAILED = 5; // VMfailValid or entry failure: see vmEnter
 
 // ---- result of vmLaunch() and vmResume() ----

@@ -1,8 +1,8 @@
 // The run loop: boundary work, breakpoints, single steps, blocks, faults.
 import {
   ACTIVITY, ATTENTION, ATT_MTF, ATT_RETRY, ATT_SHADOW, ATT_STEP, ATT_TPR, ATT_TRAP, ATT_WATCH, BREAKPOINT_COUNT,
-  ICOUNT, IDLE_ICOUNT, IDLE_ROUNDS, JIT_HEAT, JIT_LEFT_AT, JIT_SLICE, MAX_IDLE_ROUNDS,
-  RIP, RUN_BREAKPOINT, RUN_HALTED, RUN_LIMIT, RUN_VMEXIT, RUN_WATCHPOINT, SEG_CS, SINGLE,
+  ALONE_ICOUNT, ALONE_RIP, ICOUNT, IDLE_ICOUNT, IDLE_ROUNDS, JIT_HEAT, JIT_LEFT_AT, JIT_SLICE, MAX_IDLE_ROUNDS,
+  RIP, RUN_BREAKPOINT, RUN_HALTED, PROBE_BYTES, PROBE_COUNT, PROBE_TABLE, RUN_LIMIT, RUN_PROBE, RUN_VMEXIT, RUN_WATCHPOINT, SEG_CS, SINGLE,
   SLICE_END, STEPPED, TOLD_ICOUNT, TOLD_RIP, WATCH_HIT, XS_EXIT, XS_FAULT, XS_LIMIT, XS_OK, XS_RETRY, XS_SINGLE,
 } from './layout';
 import { clearDecision, code64, decided, segBase } from './state';
@@ -29,6 +29,8 @@ const ALONE: u32 = ATT_SHADOW | ATT_TRAP | ATT_MTF | ATT_RETRY | ATT_TPR | ATT_S
 /** Runs one instruction (one iteration of a repeated one) with everything exact at its boundaries. */
 function single(): i32 {
   const stepping = (load<u32>(ATTENTION) & ATT_STEP) != 0;
+  store<u64>(ALONE_ICOUNT, load<u64>(ICOUNT));
+  store<u64>(ALONE_RIP, load<u64>(RIP));
   store<u32>(ATTENTION, load<u32>(ATTENTION) & ~ATT_RETRY);
   store<u64>(SLICE_END, load<u64>(ICOUNT) + 1);
   store<u32>(SINGLE, 1);
@@ -68,13 +70,29 @@ function countRound(): void {
   store<u64>(IDLE_ICOUNT, count + 1);
 }
 
+/** Whether a word that is watched is another than before; what it is now is what it is compared with from here on. */
+function probeChanged(count: u32): bool {
+  let changed = false;
+  for (let n: u32 = 0; n < count; n++) {
+    const row = PROBE_TABLE + n * PROBE_BYTES;
+    const now = load<u64>(load<u32>(row));
+    if (now == load<u64>(row, 8)) continue;
+    store<u64>(row, now, 8);
+    changed = true;
+  }
+  return changed;
+}
+
 /** Runs the guest until a RUN_* reason. */
 export function run(): i32 {
-  let alone = false;
+  const probes = load<u32>(PROBE_COUNT);
+  let alone = probes != 0;
   seeBreakpoints();
   store<u32>(WATCH_HIT, 0);
   store<u32>(ATTENTION, load<u32>(ATTENTION) & ~ATT_WATCH);
   while (true) {
+    // before the round counts, which goes on in the next run()
+    if (probes != 0 && probeChanged(probes)) return RUN_PROBE;
     countRound();
     let attention = load<u32>(ATTENTION);
     if (attention) {
@@ -107,7 +125,7 @@ export function run(): i32 {
 
     let status: i32;
     if (alone) {
-      alone = false;
+      alone = probes != 0;
       status = single();
     } else {
       // compiled code is not sampled

@@ -48,6 +48,12 @@ export function faultChain(vm: Vm): FaultStep[] {
   return own.slice(Math.max(first, 0)).map((entry, i, chain) => step(entry, chain[i - 1]));
 }
 
+/** Name of the event that was delivered last: `#PF`, `external interrupt 0x20`. */
+export function newestEvent(vm: Vm): string | undefined {
+  const newest = entries(vm).at(-1);
+  return newest && eventName(newest);
+}
+
 function entries(vm: Vm): Entry[] {
   const { host } = vm;
   const count = host.get32(FAULT_LOG);

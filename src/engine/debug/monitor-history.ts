@@ -1,8 +1,11 @@
 /** The monitor's commands for going back in the run. */
+
+import { SymbolTable } from '../../disasm/symbols.js';
 import { EXIT_REASONS, exitReasonByName, exitReasonName } from '../../spec/vmx/exit-reasons.js';
-import { VMCS_FIELDS } from '../../spec/vmx/vmcs-fields.js';
-import type { Debugger, ExitCondition, HistoryTarget, Position, RunState, StopReason, Written } from '../debugger.js';
+import type { Debugger, Done, ExitCondition, HistoryTarget, Position, RunState, StopReason } from '../debugger.js';
 import { watchText } from './watch-text.js';
+import { doneText } from './written-text.js';
+import { becameTarget, WRITTEN, wroteTarget } from './written-what.js';
 
 type Groups = NonNullable<Debugger['history']>;
 
@@ -56,45 +59,19 @@ function stopReason(stop: StopReason | undefined): string {
   }
 }
 
-const WRITTEN = 'ADDR [LENGTH], phys ADDR [LENGTH], $REGISTER, vmcs FIELD, pte ADDR, ept ADDR, idt N or gdt N';
-const MAX_WRITTEN = 4096n;
-
-/** What `wrote` is asked about. @param value of an expression @throws Error naming what is not understood */
-export async function wroteTarget(text: string, value: (text: string) => bigint | Promise<bigint>): Promise<Written> {
-  const [word, ...rest] = text.trim().split(/\s+/);
-  const register = /^\$(\w+)$/.exec(text.trim());
-  if (register) return { kind: 'register', name: register[1].toLowerCase() };
-  const argument = rest.join(' ');
-  switch (word.toLowerCase()) {
-    case 'pte':
-      return { kind: 'pte', gva: await value(argument) };
-    case 'ept':
-      return { kind: 'ept', gpa: await value(argument) };
-    case 'idt':
-    case 'gdt': {
-      const index = await value(argument);
-      if (index > 0xffffn) throw new Error(`${argument}: no table has so many entries`);
-      return { kind: word.toLowerCase() as 'idt' | 'gdt', index: Number(index) };
-    }
-    case 'vmcs': {
-      const field = VMCS_FIELDS.find(({ name }) => name === argument.toUpperCase());
-      if (!field) throw new Error(`${argument}: no VMCS field`);
-      return { kind: 'vmcs', encoding: field.encoding };
-    }
-  }
-  const physical = word.toLowerCase() === 'phys';
-  const [address, length = '8', ...more] = physical ? rest : [word, ...rest];
-  if (address === undefined || more.length > 0) throw new Error(`it is wrote ${WRITTEN}`);
-  const bytes = await value(length);
-  if (bytes < 1n || bytes > MAX_WRITTEN) throw new Error(`${length}: a length is 1 to ${MAX_WRITTEN} bytes`);
-  return { kind: 'memory', space: physical ? 'gpa' : 'gva', address: await value(address), length: Number(bytes) };
-}
-
 interface Context {
   address(text: string): bigint;
   target: Debugger;
   vcpu: number;
   args: string[];
+}
+
+/** What a search has found, and where the guest stands now. */
+async function found(target: Debugger, verb: 'written' | 'read', { done, ...state }: RunState & { done?: Done }) {
+  if (!done) return arrived(state);
+  const symbols = new SymbolTable(await target.symbols());
+  const { stop: _, ...rest } = state;
+  return `${doneText(done, verb, symbols)}\n${arrived(rest)}`;
 }
 
 const count = (text: string | undefined): number => {
@@ -128,7 +105,14 @@ export const HISTORY_COMMANDS = {
     const history = await groupOf(target);
     const text = args.join(' ');
     if (text === '') throw new Error(`it is wrote ${WRITTEN}`);
-    return arrived(await history.wrote(await wroteTarget(text, address), vcpu));
+    return found(target, 'written', await history.wrote(await wroteTarget(text, address), vcpu));
+  },
+  became: async ({ target, vcpu, args, address }: Context): Promise<string> => {
+    const history = await groupOf(target);
+    const text = args.join(' ');
+    if (text === '') throw new Error(`it is became WHAT [== VALUE]; WHAT is ${WRITTEN}`);
+    const { what, became } = await becameTarget(text, address);
+    return found(target, 'written', await history.wrote(what, vcpu, became));
   },
   bookmark: async ({ target, args }: Context): Promise<string> => {
     const history = await groupOf(target);

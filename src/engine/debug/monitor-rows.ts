@@ -1,5 +1,7 @@
 /** The commands of the machine's monitor: what each is called, takes and does to the guest. Their help is made from this. */
 
+import { WRITTEN } from './written-what.js';
+
 /** `looks`: nothing; `runs`: it may stop or resume the guest; `changes`: it may change what the guest is or has. */
 export type MonitorEffect = 'looks' | 'runs' | 'changes';
 
@@ -45,11 +47,12 @@ export const MONITOR_ROWS: readonly MonitorRow[] = [
   row('runs', 'reverse-step', '[N]', 'back by instructions'),
   row('runs', 'reverse-continue', '', 'back to what would have stopped the guest'),
   row('runs', 'reverse-exit', '[REASON]', 'back to a VM exit'),
+  row('runs', 'wrote', 'WHAT', `back to the last write, and who made it; again: the one before. ${WRITTEN}`, ADDRESS),
   row(
     'runs',
-    'wrote',
-    'WHAT',
-    'back to the last write of ADDR [LENGTH], phys ADDR [LENGTH], $REGISTER, vmcs FIELD, pte ADDR, ept ADDR, idt N, gdt N; again: the one before',
+    'became',
+    'WHAT [OP VALUE]',
+    'back to the write that made it what it is, or made == != < <= > >= has hold',
     ADDRESS,
   ),
   row('runs', 'bookmark', '[NAME]', 'name this instant; without NAME those that have one'),

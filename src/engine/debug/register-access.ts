@@ -5,7 +5,7 @@ import type { Vcpu } from '../vmm/vcpu.js';
 import type { Vm } from '../vmm/vm.js';
 
 /** Registers that the VMCS guest area holds, and the field of each. */
-const IN_VMCS = new Map<string, string>([
+export const IN_VMCS = new Map<string, string>([
   ['rip', 'GUEST_RIP'],
   ['rsp', 'GUEST_RSP'],
   ['rflags', 'GUEST_RFLAGS'],
@@ -35,7 +35,7 @@ const IN_VMCS = new Map<string, string>([
 ]);
 
 /** Registers that live in the vCPU's state block, 64 bits each. */
-const IN_STATE = new Map<string, number>([
+export const IN_STATE = new Map<string, number>([
   ...GENERAL_REGISTERS.map((name, i): [string, number] => [name, L.GPR + i * 8]),
   ['cr2', L.CR2],
   ['xcr0', L.XCR0],
@@ -71,6 +71,15 @@ export function liveLinearRip(vcpu: Vcpu): bigint {
   const rip = host.get64(L.RIP);
   if ((host.get32(L.MODE) & L.MODE_CODE64) !== 0) return rip;
   return BigInt.asUintN(32, rip + host.get64(CS_BASE));
+}
+
+/** Linear address of an offset in the running code, whether the vCPU is in the guest or not. */
+export function linearAt(vcpu: Vcpu, rip: bigint): bigint {
+  if (vcpu.inGuest) {
+    if ((vcpu.host.get32(vcpu.at(L.MODE)) & L.MODE_CODE64) !== 0) return rip;
+    return BigInt.asUintN(32, rip + vcpu.host.get64(vcpu.at(CS_BASE)));
+  }
+  return isIn64BitMode(vcpu) ? rip : BigInt.asUintN(32, rip + vcpu.vmcs.get('GUEST_CS_BASE'));
 }
 
 /** Bit widths of what is narrower than 64 bits. */
@@ -122,12 +131,14 @@ export function readNamedRegisters(vm: Vm, vcpu: Vcpu, names: readonly string[])
 /** Linear address of the next instruction. */
 export function linearRip(vcpu: Vcpu): bigint {
   const { vmcs } = vcpu;
-  const inLongMode = (vmcs.get('GUEST_IA32_EFER') & 0x400n) !== 0n && (vmcs.get('GUEST_CS_AR_BYTES') & 0x2000n) !== 0n;
-  if (inLongMode) return vmcs.rip;
-  return BigInt.asUintN(32, vmcs.rip + vmcs.get('GUEST_CS_BASE'));
+  return isIn64BitMode(vcpu) ? vmcs.rip : BigInt.asUintN(32, vmcs.rip + vmcs.get('GUEST_CS_BASE'));
 }
 
-function readFpu(vcpu: Vcpu, file: RegisterFile): void {
+function isIn64BitMode({ vmcs }: Vcpu): boolean {
+  return (vmcs.get('GUEST_IA32_EFER') & 0x400n) !== 0n && (vmcs.get('GUEST_CS_AR_BYTES') & 0x2000n) !== 0n;
+}
+
+export function readFpu(vcpu: Vcpu, file: RegisterFile): void {
   const read = (address: number, bytes: number) =>
     bytesToBigint(vcpu.host.u8.subarray(vcpu.at(address), vcpu.at(address) + bytes));
   const top = stackTop(vcpu);

@@ -19,6 +19,8 @@ export class Bus {
 
   /** Told when other devices answer at ports than before. */
   portsChanged: () => void = () => {};
+  /** Told of each write to a device before it, while somebody looks for who asked it for something. */
+  writes: ((device: string | undefined) => void) | undefined;
 
   /** @throws Error when a port of the device is taken or outside the 64 KiB port space. */
   addPorts(device: PortDevice): void {
@@ -74,6 +76,7 @@ export class Bus {
   portWrite(port: number, bytes: number, value: number): void {
     const device = this.soleOwner(port, bytes);
     if (device !== undefined) {
+      this.writes?.(device.name);
       device.portWrite(port, bytes, (value & ALL_ONES[bytes]) >>> 0);
     } else if (bytes > 1) {
       const half = bytes >> 1;
@@ -132,6 +135,7 @@ export class Bus {
   mmioWrite(gpa: number, bytes: number, value: bigint): void {
     const device = this.mmioAt(gpa);
     if (device !== undefined && gpa + bytes <= device.mmio.gpa + device.mmio.bytes) {
+      this.writes?.(device.name);
       device.mmioWrite(gpa - device.mmio.gpa, bytes, BigInt.asUintN(8 * bytes, value));
     } else if (bytes > 1) {
       const low = bytes >> 1;

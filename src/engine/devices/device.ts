@@ -79,6 +79,8 @@ export interface GuestMemory {
   write(gpa: number, bytes: Uint8Array): void;
   /** Gives whole pages back to the host; they read as zeros until they are written again. */
   release?(gpa: number, bytes: number): void;
+  /** The same for the device of that name, so that an observer can tell who reaches it. */
+  of?(device: string): GuestMemory;
 }
 
 export type { GuestEnd } from './guest-end.js';

@@ -180,6 +180,7 @@ export class Pc {
   constructor(private readonly options: PcOptions) {
     const { clock, vcpus } = options;
     const floppies = (options.drives ?? []).filter(({ bus }) => bus === 'floppy');
+    const memoryOf = (device: string): GuestMemory => options.memory.of?.(device) ?? options.memory;
     const resetRequest = () => this.options.end({ kind: 'reset', status: 0, message: 'guest reset the machine' });
     this.nmi = new Array(vcpus).fill(false);
     this.lapic = Array.from({ length: vcpus }, (_, id) => this.makeLapic(id));
@@ -242,7 +243,7 @@ export class Pc {
     });
     const vgaRegisters = new VgaRegisters(clock);
     this.vga = new VgaCard({
-      ...{ registers: vgaRegisters, clock, memory: options.memory, font: options.font },
+      ...{ registers: vgaRegisters, clock, memory: memoryOf('vga'), font: options.font },
       video: options.video ?? new UnmappedVideoMemory(),
       hole: { first: lowRamEnd(options.memory.bytes), end: PCI_HOLE_END },
     });
@@ -271,7 +272,7 @@ export class Pc {
     const board = new SystemPorts({ clock, pit: this.pit, a20: this.a20, resetRequest });
 
     const firmware = options.firmwareFiles ? { files: options.firmwareFiles } : {};
-    const fwCfg = new FwCfg({ memoryBytes: options.memory.bytes, vcpus, memory: options.memory, ...firmware });
+    const fwCfg = new FwCfg({ memoryBytes: options.memory.bytes, vcpus, memory: memoryOf('fw-cfg'), ...firmware });
     const onPorts = [
       this.serial,
       this.pic,
@@ -290,10 +291,10 @@ export class Pc {
     const ideDrives = (options.drives ?? []).filter(({ bus }) => bus === 'ide');
     const hasIde = ideDrives.length > 0 || options.bios === true;
     const irqLine = (irq: number) => this.irqs.line(irq);
-    const ide = hasIde ? buildIde({ clock, memory: options.memory, irqLine, drives: ideDrives }) : undefined;
+    const ide = hasIde ? buildIde({ clock, memory: memoryOf('ide'), irqLine, drives: ideDrives }) : undefined;
     if (ide) extra.push(...ide.cables);
     if (floppies.length > 0 || options.bios === true) {
-      const dma = new Dma8237(options.memory);
+      const dma = new Dma8237(memoryOf('floppy'));
       extra.push(dma, new FloppyController({ dma, irq: this.irqs.line(FLOPPY_IRQ), drives: floppies }));
     }
     if (options.debugExit) {

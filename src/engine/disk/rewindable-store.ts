@@ -23,6 +23,8 @@ export class RewindableStore implements BlockStore {
   #overlay: SectorLog | undefined;
   /** In the past: what was written there since `showBefore` or `cutAside`. */
   #written: SectorLog = new Map();
+  /** Told of what the guest's devices do, while somebody looks for it. */
+  accesses: ((sector: number, count: number, access: 'read' | 'write') => void) | undefined;
 
   /** @param scratch what is written to `inner` is forgotten at the end */
   constructor(
@@ -44,6 +46,7 @@ export class RewindableStore implements BlockStore {
   }
 
   read(sector: number, into: Uint8Array): void {
+    this.accesses?.(sector, into.length / SECTOR_BYTES, 'read');
     this.inner.read(sector, into);
     if (!this.#overlay?.size) return;
     for (let at = 0; at < into.length; at += SECTOR_BYTES) {
@@ -53,6 +56,7 @@ export class RewindableStore implements BlockStore {
   }
 
   write(sector: number, bytes: Uint8Array): void {
+    this.accesses?.(sector, bytes.length / SECTOR_BYTES, 'write');
     if (this.#overlay) {
       for (let at = 0; at < bytes.length; at += SECTOR_BYTES)
         this.#put(this.#overlay, sector + at / SECTOR_BYTES, bytes.slice(at, at + SECTOR_BYTES));
@@ -63,6 +67,7 @@ export class RewindableStore implements BlockStore {
   }
 
   writeZeroes(sector: number, count: number): void {
+    this.accesses?.(sector, count, 'write');
     if (this.#overlay && count <= MAX_SECTORS) {
       const zeros = new Uint8Array(SECTOR_BYTES);
       for (let n = 0; n < count; n++) this.#put(this.#overlay, sector + n, zeros);

@@ -4,10 +4,11 @@
  */
 import type * as D from '../debugger.js';
 import type { RewindableStore } from '../disk/rewindable-store.js';
-import { whenItBecame } from '../history/change.js';
 import { type Goal, History, type Place, type RecordedRun } from '../history/history.js';
+import { lastWrite, type Ordinal } from '../history/last-write.js';
 import type { Line } from '../history/lines.js';
 import { type Found, searchBack, travel } from '../history/travel.js';
+import type { Watched } from '../history/watched.js';
 import { compareInstants, type Instant } from '../time/instant.js';
 import type { SliceEnd, VirtualCpu } from '../vmm/hypervisor.js';
 import type { Machine } from '../vmm/machine.js';
@@ -68,6 +69,8 @@ export class GuestHistory {
   /** A way through the history is under way; `cancelled` by a pause. */
   #journey: { cancelled: boolean } | undefined;
   readonly #bookmarks = new Map<string, { instant: Instant; line: Line }>();
+  /** Where the last search for a write has led. */
+  #lastWrite: { what: string; at: Instant; line: Line; ordinal: Ordinal } | undefined;
   #again: (() => boolean) | undefined;
   /** Where a run forward in the past ends. */
   #goal: { goal: Goal; stop: D.StopReason } | undefined;
@@ -439,22 +442,57 @@ export class GuestHistory {
     await this.#back('going back', (stop) => stop);
   }
 
-  /** Back to the last access that a watchpoint of this number would have seen. */
-  async backToWatch(id: number): Promise<void> {
-    await this.#back('looking for the write', (stop) =>
-      stop.kind === 'watchpoint' && stop.id === id ? stop : undefined,
-    );
+  /**
+   * Back to the last write; where this was asked last for the same, to the one before.
+   * @param what the same text for the same question
+   * @param watchIds watchpoints of the core on it
+   * @param tell told of the write before the guest stands
+   */
+  async backToWrite(
+    what: string,
+    watched: Watched,
+    watchIds: ReadonlySet<number>,
+    became: ((value: bigint | undefined) => boolean) | undefined,
+    tell: (done: D.Done) => void,
+  ): Promise<void> {
+    await this.#travels('looking for who wrote it', async (journey) => {
+      const { history } = this;
+      const here = history.now();
+      const last = this.#lastWrite;
+      const again = last?.what === what && last.line === history.lines.active && compareInstants(last.at, here) === 0;
+      const before = again ? last.ordinal : undefined;
+      const wants = (write: { before?: bigint | undefined; after?: bigint | undefined }): boolean =>
+        became === undefined || (became(write.after) && !became(write.before));
+      const found = await this.#work(journey, lastWrite(history, this.vm, { watched, watchIds, before, wants }), false);
+      if (found === 'cancelled') return this.#caught();
+      if (found === undefined) {
+        await this.#go(journey, { kind: 'instant', instant: history.first });
+        return { vcpu: this.#current(), stop: { kind: 'history', at: 'begin' } };
+      }
+      if ((await this.#go(journey, found.place)) === 'cancelled') return this.#caught();
+      this.#lastWrite = { what, at: history.now(), line: history.lines.active, ordinal: found.ordinal };
+      const { doer, at, before: old, after } = found;
+      const done: D.Done = {
+        ...{ doer, at },
+        ...(old === undefined ? {} : { before: old }),
+        ...(after === undefined ? {} : { after }),
+      };
+      tell(done);
+      return { vcpu: 'vcpu' in doer ? doer.vcpu : this.#current(), stop: this.#atWrite(watched, done) };
+    });
   }
 
-  /** Back to before the instruction that made a value what it is. */
-  async backToChange(read: () => bigint | undefined): Promise<void> {
-    await this.#travels('looking for the change', async (journey) => {
-      const found = await this.#work(journey, whenItBecame(this.history, read), false);
-      if (found === 'cancelled') return this.#caught();
-      if (found) return { vcpu: this.#current(), stop: { kind: 'until' } };
-      await this.#go(journey, { kind: 'instant', instant: this.history.first });
-      return { vcpu: this.#current(), stop: { kind: 'history', at: 'begin' } };
-    });
+  /** A write to memory stops as at a watchpoint, but before it. */
+  #atWrite(watched: Watched, { doer, before, after }: D.Done): D.StopReason {
+    if (watched.kind !== 'memory') return { kind: 'until' };
+    const [{ gpa }] = watched.pieces;
+    const length = watched.pieces.reduce((sum, { bytes }) => sum + bytes, 0);
+    const bytes = (value: bigint | undefined) => Uint8Array.from(littleEndianBytes(value ?? 0n, length));
+    return {
+      ...{ kind: 'watchpoint', id: 0, access: 'write', address: BigInt(gpa), length },
+      ...{ before: bytes(before), after: bytes(after) },
+      ...(doer.by === 'device' ? { by: 'device' } : {}),
+    };
   }
 
   /** Back to the last exit that matches. */
@@ -549,6 +587,11 @@ export class GuestHistory {
 }
 
 const FULL = 'the branch has written 64 MiB to its disks, which it keeps in memory: it goes no further';
+function littleEndianBytes(value: bigint, length: number): number[] {
+  const hex = value.toString(16).padStart(2 * length, '0');
+  return Array.from({ length }, (_, n) => Number.parseInt(hex.slice(2 * (length - 1 - n), 2 * (length - n)), 16));
+}
+
 const MAX_BOOKMARKS = 1000;
 /** Between two reports of progress, in ms. */
 const SHOW_MS = 250;

@@ -144,11 +144,14 @@ const historyTarget = record({
 const written = either(
   record({ kind: oneOf('memory'), space: oneOf('gva', 'gpa'), address, length }),
   record({ kind: oneOf('register'), name: text }),
+  record({ kind: oneOf('msr'), number: count }),
   record({ kind: oneOf('vmcs'), encoding: count }),
-  record({ kind: oneOf('pte'), gva: address }),
-  record({ kind: oneOf('ept'), gpa: address }),
-  record({ kind: oneOf('idt', 'gdt'), index: count }),
+  record({ kind: oneOf('pte'), gva: address, level: optional(text) }),
+  record({ kind: oneOf('ept'), gpa: address, level: optional(text) }),
+  record({ kind: oneOf('idt', 'gdt', 'ldt'), index: count }),
+  record({ kind: oneOf('sector'), disk: text, sector: count }),
 );
+const became = either(record({ op: oneOf('==', '!=', '<', '<=', '>', '>=', '&'), value: word }), oneOf('now'));
 
 /** Each method's arguments in order. */
 const METHODS: Record<MethodName, readonly Check[]> = {
@@ -183,7 +186,7 @@ const METHODS: Record<MethodName, readonly Check[]> = {
   'history.goTo': [historyTarget],
   'history.stepBack': [vcpu, optional(count)],
   'history.continueBack': [],
-  'history.wrote': [written, optional(vcpu)],
+  'history.wrote': [written, optional(vcpu), optional(became)],
   'history.bookmark': [text],
   'history.bookmarks': [],
   'history.previousExit': [optional(exitCondition)],

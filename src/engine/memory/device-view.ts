@@ -17,6 +17,8 @@ export interface DeviceHit {
   length: number;
   before: Uint8Array;
   after: Uint8Array;
+  /** Name of the device. */
+  device?: string;
 }
 
 /** Guest memory as devices reach it by DMA; tells of accesses to what a debugger watches. */
@@ -27,6 +29,10 @@ export class DeviceView implements GuestMemory {
   /** The first access that hit one, until it is taken. */
   hit: DeviceHit | undefined;
   readonly release: NonNullable<GuestMemory['release']> | undefined;
+  /** The device whose access is under way. */
+  device: string | undefined;
+  /** Told of each access of a device, while somebody looks for it. */
+  accesses: ((gpa: number, bytes: number, access: 'read' | 'write') => void) | undefined;
 
   constructor(
     private readonly memory: GuestMemory,
@@ -45,13 +51,20 @@ export class DeviceView implements GuestMemory {
     return this.memory.bytes;
   }
 
+  /** The same for the device of that name. */
+  of(device: string): GuestMemory {
+    return new OneDevice(this, device);
+  }
+
   read(gpa: number, length: number): Uint8Array {
+    this.accesses?.(gpa, length, 'read');
     const bytes = this.memory.read(gpa, length);
     if (this.live && this.watches.length > 0) this.look(gpa, length, 'read', bytes);
     return bytes;
   }
 
   write(gpa: number, bytes: Uint8Array): void {
+    this.accesses?.(gpa, bytes.length, 'write');
     if (this.live && this.watches.length > 0) this.look(gpa, bytes.length, 'write', bytes);
     this.memory.write(gpa, bytes);
   }
@@ -69,10 +82,47 @@ export class DeviceView implements GuestMemory {
         const after = new Uint8Array(to - from);
         after.set(data.subarray(from - gpa, to - gpa));
         const address = watch.address + BigInt(offset + from - first);
-        this.hit = { id: watch.id, access, address, length: to - from, before, after };
+        const { device } = this;
+        this.hit = {
+          ...{ id: watch.id, access, address, length: to - from, before, after },
+          ...(device === undefined ? {} : { device }),
+        };
         this.noticed();
         return;
       }
+    }
+  }
+}
+
+/** Guest memory as one device reaches it. */
+class OneDevice implements GuestMemory {
+  readonly release: GuestMemory['release'];
+
+  constructor(
+    private readonly view: DeviceView,
+    private readonly name: string,
+  ) {
+    if (view.release) this.release = (gpa, bytes) => this.as(() => view.release!(gpa, bytes));
+  }
+
+  get bytes(): number {
+    return this.view.bytes;
+  }
+
+  read(gpa: number, length: number): Uint8Array {
+    return this.as(() => this.view.read(gpa, length));
+  }
+
+  write(gpa: number, bytes: Uint8Array): void {
+    this.as(() => this.view.write(gpa, bytes));
+  }
+
+  private as<T>(access: () => T): T {
+    this.view.device = this.name;
+    try {
+      return access();
+    } finally {
+      this.view.device = undefined;
     }
   }
 }

@@ -15,6 +15,8 @@ export class HostMemory {
    * `willWrite` for whoever writes frames beside it.
    */
   firstWrite: (frame: number) => void = () => {};
+  /** Told of each `willWrite`, while somebody looks for who writes. */
+  writes: ((hpa: number, bytes: number) => void) | undefined;
 
   /** @param clear zeroes frames; a host may take their pages back to do so */
   constructor(
@@ -33,6 +35,7 @@ export class HostMemory {
 
   /** Somebody other than the guest's instructions is about to write into [hpa, hpa + bytes): call it before. */
   willWrite(hpa: number, bytes: number): void {
+    this.writes?.(hpa, bytes);
     const end = (hpa + bytes + 4095) >>> 12;
     for (let frame = hpa >>> 12; frame < end; frame++) {
       const marks = this.u8[DIRTY_FRAMES + frame];

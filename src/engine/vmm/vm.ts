@@ -12,10 +12,14 @@ import {
   LIMIT,
   LINEAR_SHIFT,
   MAX_IDLE_ROUNDS,
+  PROBE_BYTES,
+  PROBE_COUNT,
+  PROBE_TABLE,
   RAM_BASE,
   RUN_BREAKPOINT,
   RUN_HALTED,
   RUN_LIMIT,
+  RUN_PROBE,
   RUN_VMEXIT,
   RUN_WATCHPOINT,
   SYSCALL_LONG,
@@ -66,6 +70,7 @@ import { VCPU_STATE, Vcpu, type VcpuState } from './vcpu.js';
 import { hasVideoFrames, VideoFrames } from './video-frames.js';
 import { fieldOffset } from './vmcs.js';
 import { fillMsrBitmap, setUpModel, setUpVmcs } from './vmcs-setup.js';
+import type { Witness } from './witness.js';
 
 const RFLAGS_IF = 0x200;
 const CR0_PE = 1n;
@@ -117,6 +122,7 @@ export class Vm implements Hypervisor<Vcpu> {
   breakpointFilter: ((vcpu: VirtualCpu) => boolean) | undefined;
   /** A slice ends, as at its limit, when so many exits are handled; where that is `pending`, before that. */
   exitGoal: { exits: number; pending: boolean } | undefined;
+  #witness: Witness | undefined;
   /** Where this thread tells another one what it does. */
   activity: Activity | undefined;
   /** Exits handled so far. */
@@ -158,6 +164,16 @@ export class Vm implements Hypervisor<Vcpu> {
     }
     this.cpu = this.#cpu;
     this.#select(this.vcpus[0]);
+  }
+
+  /** Looks for who changes something. */
+  get witness(): Witness | undefined {
+    return this.#witness;
+  }
+
+  set witness(witness: Witness | undefined) {
+    this.#witness = witness;
+    if (!witness) this.#armProbes([]);
   }
 
   /** What CPUID shows, XCR0 and CR4 take, and how wide linear addresses are. Changed before the guest starts. */
@@ -232,7 +248,9 @@ export class Vm implements Hypervisor<Vcpu> {
       this.#select(vcpu);
       if (vcpu.pendingExit) {
         vcpu.pendingExit = false;
-        if (this.#handle(vcpu) === 'stop') return { kind: 'ended' };
+        const outcome = this.#handle(vcpu);
+        this.#witness?.sees('handled', vcpu);
+        if (outcome === 'stop') return { kind: 'ended' };
         if (this.#stepDone(vcpu)) return { kind: 'step' };
         if (this.#yields) return { kind: 'limit', yields: true };
         if (this.#interrupted || this.memory.moved > moved) return { kind: 'limit' };
@@ -243,9 +261,13 @@ export class Vm implements Hypervisor<Vcpu> {
       }
       if (this.end) return { kind: 'ended' };
       if (!vcpu.inGuest) {
-        if (!this.#prepareEntry(vcpu)) return { kind: 'idle', deadline: this.board.nextDeadline() };
+        const goes = this.#prepareEntry(vcpu);
+        this.#witness?.sees('prepared', vcpu);
+        if (!goes) return { kind: 'idle', deadline: this.board.nextDeadline() };
         if (this.#interrupted) return { kind: 'limit' };
-        if (!this.#enter(vcpu)) return { kind: 'entry-failed' };
+        const entered = this.#enter(vcpu);
+        this.#witness?.sees(entered && !vcpu.pendingExit ? 'entered' : 'exited', vcpu);
+        if (!entered) return { kind: 'entry-failed' };
         if (vcpu.pendingExit || (vcpu.provoked.hostEvent && this.#signal(vcpu))) {
           // a step's trap between the delivery of an event and the instruction is no exit to anybody
           if (!this.#isStepTrap(vcpu) && this.exitFilter?.(vcpu)) return { kind: 'exit' };
@@ -258,6 +280,7 @@ export class Vm implements Hypervisor<Vcpu> {
       host.setNumber(LIMIT, completing ? vcpu.icount + 1 : until);
       const before = vcpu.icount;
       this.quick.allow(this.#handsOver(vcpu) ? full - this.exits - 1 : 0, vcpu.armedFor);
+      if (this.#witness) this.#armProbes(this.#witness.probes(vcpu));
       const result = core.run();
       this.exits += this.quick.take(vcpu, this.board);
       this.jit?.compileWaiting();
@@ -268,6 +291,7 @@ export class Vm implements Hypervisor<Vcpu> {
           this.exits++;
           vcpu.pendingExit = true;
           vcpu.entered = false;
+          this.#witness?.sees('exited', vcpu);
           if (this.exitGoal?.pending && this.exits === this.exitGoal.exits) return { kind: 'limit' };
           if (this.exitFilter?.(vcpu)) return { kind: 'exit' };
           break;
@@ -277,10 +301,11 @@ export class Vm implements Hypervisor<Vcpu> {
           break;
         case RUN_LIMIT:
           if (!completing) return { kind: 'limit' };
-          // the common case of a device access: nothing came up meanwhile, so the guest goes on without another entry
-          if (vcpu.stepGoal === undefined && !this.#hasEvent(vcpu)) break;
-          this.#leave(vcpu);
-          if (this.#stepDone(vcpu)) return { kind: 'step' };
+          if (this.#hasCompleted(vcpu)) return { kind: 'step' };
+          break;
+        case RUN_PROBE:
+          this.#witness?.sees('ran', vcpu);
+          if (completing && vcpu.icount > before && this.#hasCompleted(vcpu)) return { kind: 'step' };
           break;
         case RUN_BREAKPOINT:
           // asked while the guest's state is still the core's: a condition that does not hold costs no VM entry
@@ -288,6 +313,7 @@ export class Vm implements Hypervisor<Vcpu> {
           if (vcpu.inGuest) this.#leave(vcpu);
           return { kind: 'breakpoint' };
         case RUN_WATCHPOINT:
+          this.#witness?.sees('watched', vcpu);
           this.#leave(vcpu);
           return { kind: 'watchpoint' };
         default:
@@ -298,9 +324,26 @@ export class Vm implements Hypervisor<Vcpu> {
 
   /** Nobody looks at each exit, and nothing is prepared for the next VM entry. */
   #handsOver({ provoked, stepGoal, steppedOver }: Vcpu): boolean {
-    if (this.exitFilter !== undefined || this.exitGoal !== undefined) return false;
+    if (this.exitFilter !== undefined || this.exitGoal !== undefined || this.#witness !== undefined) return false;
     if (stepGoal !== undefined || steppedOver !== undefined) return false;
     return provoked.hostEvent === undefined && provoked.failEntry === undefined && provoked.failing === undefined;
+  }
+
+  /** An instruction has taken its latches: true where that was a debugger's step. */
+  #hasCompleted(vcpu: Vcpu): boolean {
+    // the common case of a device access: nothing came up meanwhile, so the guest goes on without another entry
+    if (vcpu.stepGoal === undefined && !this.#hasEvent(vcpu)) return false;
+    this.#leave(vcpu);
+    return this.#stepDone(vcpu);
+  }
+
+  #armProbes(words: readonly number[]): void {
+    const { host } = this;
+    for (const [n, address] of words.entries()) {
+      host.set32(PROBE_TABLE + n * PROBE_BYTES, address);
+      host.set64(PROBE_TABLE + n * PROBE_BYTES + 8, host.get64(address));
+    }
+    host.set32(PROBE_COUNT, words.length);
   }
 
   /** Exits that repeat and retire nothing: time passes and the host is heard, as on a processor. */
@@ -394,6 +437,7 @@ export class Vm implements Hypervisor<Vcpu> {
     if (ahead > 0) this.spend(ahead);
     this.board.runDue(this.now());
     this.#takeEnd();
+    this.#witness?.sees('prepared', this.#current);
   }
 
   /**

@@ -75,7 +75,7 @@ export class E1000 extends PciFunction<E1000State> {
     });
     const { registers, statistics } = this;
     this.clock = clock;
-    this.bus = new BusMaster(memory);
+    this.bus = new BusMaster(memory.of?.(options.name) ?? memory);
     this.eeprom = new Eeprom(eepromOf(options.mac, QEMU_VENDOR, QEMU_CARD));
     this.interrupts = new Interrupts(options.name, registers, clock, (high) => this.setIntx(high));
     this.phy = new Phy(options.name, clock, (up) => this.linkChanged(up));

@@ -470,7 +470,7 @@ export class VirtioPci extends PciFunction<VirtioPciState> implements VirtioTran
 
 /** Puts a virtio device on a PCI card. */
 export function virtioCard(device: VirtioDevice): CardMaker {
-  return ({ place, memory, clock }) => new VirtioPci(place, device, memory, clock);
+  return ({ place, memory, clock }) => new VirtioPci(place, device, memory.of?.(device.name) ?? memory, clock);
 }
 
 function low(value: number): number {

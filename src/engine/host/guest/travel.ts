@@ -1,13 +1,14 @@
-import type { MachineView } from '../../debug/machine-view.js';
 import type * as D from '../../debugger.js';
+import type { Machine } from '../../vmm/machine.js';
 import type { GuestHistory } from '../guest-history.js';
 import type { RunStatus } from './status.js';
 import type { Stops } from './stops.js';
+import { writeSearch } from './write-search.js';
 
 /** The verbs of going back, for a guest that keeps a history. */
 export function historyGroup(
   past: GuestHistory,
-  view: MachineView,
+  machine: Machine,
   status: RunStatus,
   stops: Stops,
 ): NonNullable<D.Debugger['history']> {
@@ -25,15 +26,21 @@ export function historyGroup(
       const target = status.vcpuOf(vcpu);
       return goes(() => past.stepBack(target, count));
     },
-    wrote: async (what, vcpu = status.vcpu) => {
-      const written = placeOf(view, what, status.vcpuOf(vcpu).index);
-      if ('read' in written) return goes(() => past.backToChange(written.read));
+    wrote: async (what, vcpu = status.vcpu, became) => {
       status.mustBeStopped();
-      const { id } = stops.breakpoints.add({ kind: 'watch', access: 'write', ...written });
+      const search = writeSearch(machine, what, status.vcpuOf(vcpu).index, became);
+      const ids = search.watches.map((watch) => stops.breakpoints.add(watch).id);
+      let done: D.Done | undefined;
+      const tell = (found: D.Done): void => {
+        done = found;
+      };
       try {
-        return await goes(() => past.backToWatch(id));
+        const state = await goes(() =>
+          past.backToWrite(search.name, search.watched, new Set(ids), search.became, tell),
+        );
+        return { ...state, ...(done ? { done } : {}) };
       } finally {
-        stops.breakpoints.remove(id);
+        for (const id of ids) stops.breakpoints.remove(id);
       }
     },
     bookmark: async (name) => {
@@ -63,45 +70,4 @@ export function historyGroup(
       return goes(() => past.previousExit());
     },
   };
-}
-
-/** Where something stands that a watchpoint can watch, or how its value is read. @throws Error when it is nowhere */
-function placeOf(
-  view: MachineView,
-  what: D.Written,
-  vcpu: number,
-): { space: 'gva' | 'gpa'; address: bigint; length: number } | { read: () => bigint | undefined } {
-  switch (what.kind) {
-    case 'memory':
-      return { space: what.space, address: what.address, length: what.length };
-    case 'register':
-      if (!Object.hasOwn(view.readRegisters(vcpu, [what.name]), what.name))
-        throw new Error(`there is no register ${what.name}`);
-      return { read: () => view.readRegisters(vcpu, [what.name])[what.name] };
-    case 'vmcs':
-      if (view.vmcsField?.(vcpu, what.encoding) === undefined)
-        throw new Error(`there is no VMCS field 0x${what.encoding.toString(16)}`);
-      return { read: () => view.vmcsField?.(vcpu, what.encoding) };
-    case 'pte': {
-      const { levels, mode } = view.walk(vcpu, what.gva);
-      const entry = levels.at(-1);
-      if (!entry) throw new Error('paging is off: there is no entry');
-      return { space: 'gpa', address: entry.entryAddress, length: mode === '32-bit' ? 4 : 8 };
-    }
-    case 'ept': {
-      const address = view.ept?.walk(vcpu, what.gpa).levels.at(-1)?.entryAddress;
-      if (address === undefined) throw new Error('there is no EPT');
-      const bytes = (): Buffer => Buffer.from(view.readMemory(vcpu, 'hpa', address, 8));
-      // accessed and dirty flags aside, which each access sets
-      return { read: () => bytes().readBigUInt64LE() & ~0x300n };
-    }
-    case 'idt':
-    case 'gdt': {
-      const table = `${what.kind}r_base`;
-      const long = (view.readRegisters(vcpu, ['efer']).efer & 0x400n) !== 0n;
-      const length = what.kind === 'idt' && long ? 16 : 8;
-      const address = view.readRegisters(vcpu, [table])[table] + BigInt(what.index * length);
-      return { space: 'gva', address, length };
-    }
-  }
 }
