@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { serveStopCommands } from '../commands/stop-commands.js';
 import type { Debugger } from '../engine/debugger.js';
 import { fileCause } from '../engine/host/file-cause.js';
 import { startStub } from '../gdbstub/server.js';
@@ -82,6 +83,7 @@ export async function attachGuest(name: string, options: AttachOptions = {}): Pr
 async function attachForeign(name: string, options: AttachOptions): Promise<string | undefined> {
   const stub = options.gdb === undefined ? undefined : parseGdbAddress('--gdb', options.gdb);
   const guest = await openForeignGuest(name, options);
+  serveStopCommands(guest.target);
   const keep = freeAtDeath();
   const ended = new AbortController();
   let reason: string | undefined;

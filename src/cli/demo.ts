@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
+import { serveStopCommands } from '../commands/stop-commands.js';
 import type { Debugger } from '../engine/debugger.js';
 import { runDashboard } from '../tui/app.js';
 import { resolveImage } from './files.js';
@@ -35,6 +36,7 @@ export function addDemoCommand(program: Command): void {
         waitForInput: terminal,
         ...(terminal ? { history: TOUR_HISTORY_BYTES } : {}),
       });
+      serveStopCommands(guest.target);
       if (terminal) {
         await startTour(guest.target);
         await runDashboard(guest.target, { title: 'long-mode (demo)', tour: true, onQuit: () => {} });

@@ -1,4 +1,5 @@
 import type { Debugger, DebuggerEvent, FaultStep, StopReason } from '../engine/debugger.js';
+import { printableLines } from '../engine/printable.js';
 import { CrashDump } from './crash-dump.js';
 import { ANSWER_MS, elapsed } from './elapsed.js';
 import type { SerialTarget } from './options.js';
@@ -71,6 +72,7 @@ export async function runHeadless(target: Debugger, options: HeadlessOptions): P
   const listener = (event: DebuggerEvent): void => {
     if (event.type === 'serial') serial.write(event.bytes);
     else if (event.type === 'message') tell(event.text);
+    else if (event.type === 'printed' && !options.script) process.stderr.write(printableLines(event.text));
     else if (event.type === 'progress') progress.update(event);
     else if (event.type === 'stopped') {
       const over = options.endsWithHistory && event.stop.kind === 'history' && event.stop.at === 'end';

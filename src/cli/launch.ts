@@ -1,6 +1,7 @@
 /** Starts a guest and stays with it to its end: in the dashboard, or headless. */
 
 import type { ScriptLine } from '../commands/script.js';
+import { serveStopCommands } from '../commands/stop-commands.js';
 import type { Debugger } from '../engine/debugger.js';
 import { totalExits } from '../engine/exit-counts.js';
 import { ANSWER_MS, elapsed } from './elapsed.js';
@@ -43,6 +44,7 @@ export async function launch(data: GuestWorkerData, options: LaunchOptions): Pro
   // while the engine's thread loads its part, this one does
   if (interactive) void import('../tui/app.js').then(({ preload }) => preload()).catch(() => {});
   const guest = await starting.finally(() => progress.update({ ...loading, done: true }));
+  serveStopCommands(guest.target);
   if (guest.gdb !== undefined) tell(`GDB stub on ${showGdbAddress(guest.gdb)}`);
   const { gdb: address } = guest;
   if (address?.kind === 'unix') process.once('exit', () => remove(address.path));

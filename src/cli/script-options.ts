@@ -1,6 +1,7 @@
 /** `--ex` and `--exec`: commands for a guest, from the command line and from files. */
 import { closeSync, openSync, readSync } from 'node:fs';
 import type { Command } from 'commander';
+import { toJson } from '../commands/json.js';
 import { runScript, type ScriptFailure, type ScriptLine, scriptLines } from '../commands/script.js';
 import { openSession } from '../commands/session.js';
 import type { Debugger } from '../engine/debugger.js';
@@ -82,11 +83,17 @@ export async function runCommands(
   json: boolean,
 ): Promise<ScriptFailure | undefined> {
   const session = openSession(target, { waits: true });
+  let off = (): void => {};
   try {
     // names and messages of a guest must not drive the terminal that shows them
     const shown = (text: string): string => (json && !process.stdout.isTTY ? text : printableLines(text));
-    return await runScript(session, lines, { json, write: (text) => void process.stdout.write(shown(text)) });
+    const write = (text: string): void => void process.stdout.write(shown(text));
+    off = target.onEvent((event) => {
+      if (event.type === 'printed') write(json ? `${toJson({ printed: event.text })}\n` : event.text);
+    });
+    return await runScript(session, lines, { json, write });
   } finally {
+    off();
     session.close();
   }
 }

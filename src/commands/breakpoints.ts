@@ -1,7 +1,9 @@
 /** Breakpoints and watchpoints. */
 
 import { parseExitCondition } from '../engine/debug/exit-condition.js';
-import type { Breakpoint, BreakpointSpec } from '../engine/debugger.js';
+import { compileExpression, compilePrint } from '../engine/debug/expression/compile.js';
+import { parseExpression } from '../engine/debug/expression/syntax.js';
+import type { Breakpoint, BreakpointAction, BreakpointSpec, Condition } from '../engine/debugger.js';
 import { specText } from './breakpoint-text.js';
 import { type Command, command, firstValue, lacking, need, type Session, space, value, words } from './command.js';
 
@@ -16,21 +18,82 @@ async function add(session: Session, spec: BreakpointSpec): Promise<Toggled> {
 
 function toggledText(result: Toggled): string {
   if ('removed' in result) return `breakpoint ${result.removed} removed`;
-  return `breakpoint ${result.breakpoint.id} ${specText(result.breakpoint)}`;
+  const { breakpoint } = result;
+  return `${breakpoint.temporary ? 'temporary ' : ''}breakpoint ${breakpoint.id} ${specText(breakpoint)}`;
 }
+
+/** `if EXPRESSION` as what the engine evaluates there; undefined where there is none. @throws Error for anything else */
+async function conditionOf(session: Session, text: string): Promise<Condition | undefined> {
+  if (text === '') return undefined;
+  const condition = /^if\b(.*)$/is.exec(text)?.[1]?.trim();
+  if (condition === undefined) throw new Error(`"${text}" is too much: behind the place stands "if EXPRESSION"`);
+  return compiled(session, need(condition, 'what must hold'));
+}
+
+const compiled = async (session: Session, text: string): Promise<Condition> => ({
+  ...compileExpression(parseExpression(text), await session.names()),
+  text,
+});
+
+/** Names of files have dots; those of symbols with colons have two. */
+const LINE = /^([^\s:]+):(\d+)(?!\S)\s*(.*)$/s;
+
+/** An address, a symbol or `FILE:LINE` at the beginning of a text, and the rest of it. */
+async function placeOf(session: Session, given: string): Promise<{ gva: bigint; rest: string }> {
+  // gdb's users write an address as *0x1000
+  const text = given.replace(/^\*\s*/, '');
+  const [, file, line, rest = ''] = LINE.exec(text) ?? [];
+  if (file === undefined) {
+    const { value: gva, rest } = await firstValue(session, text);
+    return { gva, rest };
+  }
+  const { source } = session.debug;
+  if (source === undefined) throw await lacking(session, 'source');
+  const found = await source.address(file, Number(line));
+  if (found === undefined) throw new Error(`${file}:${line}: no code, by the image's line numbers`);
+  return { gva: found.address, rest };
+}
+
+const EXIT = /^(?:vmexit|exit)\b(.*)$/is;
+
+async function spec(session: Session, argument: string): Promise<BreakpointSpec> {
+  const exit = EXIT.exec(argument);
+  if (exit) {
+    if (!session.debug.exits) throw await lacking(session, 'exits');
+    return { kind: 'exit', condition: parseExitCondition(exit[1]!, await session.names()) };
+  }
+  const { gva, rest } = await placeOf(session, argument);
+  const condition = await conditionOf(session, rest);
+  return { kind: 'execute', gva, ...(condition ? { condition } : {}) };
+}
+
+const WHERE = 'an address, a symbol, FILE:LINE or "vmexit REASON"';
 
 async function toggle(session: Session, text: string): Promise<Toggled> {
   const { debug } = session;
-  const argument = need(text, 'an address, a symbol or "vmexit REASON"');
-  const exit = /^(?:vmexit|exit)\b(.*)$/is.exec(argument);
-  if (exit && !debug.exits) throw await lacking(session, 'exits');
-  if (exit) return add(session, { kind: 'exit', condition: parseExitCondition(exit[1]!, await session.names()) });
-  const gva = await value(session, argument);
-  const there = (await debug.breakpoints()).find((b) => b.kind === 'execute' && b.gva === gva);
-  if (!there) return add(session, { kind: 'execute', gva });
+  const wanted = await spec(session, need(text, WHERE));
+  const there =
+    wanted.kind === 'execute' && wanted.condition === undefined
+      ? (await debug.breakpoints()).find((b) => b.kind === 'execute' && b.gva === wanted.gva)
+      : undefined;
+  if (!there) return add(session, wanted);
   await debug.removeBreakpoint(there.id);
   session.changed('values');
   return { removed: there.id };
+}
+
+/** `PLACE,"format",VALUE,...` as gdb's. Commas between brackets and quotes part nothing. */
+async function printAt(session: Session, text: string): Promise<Toggled> {
+  const usage = 'it is dprintf PLACE,"FORMAT",VALUE,...: dprintf main,"rax %lx\\n",rax';
+  const [, place, format, rest = ''] = /^(.*?)\s*,\s*("(?:[^"\\]|\\.)*")\s*((?:,.*)?)$/s.exec(need(text, usage)) ?? [];
+  if (place === undefined || format === undefined || place.trim() === '') throw new Error(usage);
+  const values = rest === '' ? [] : rest.slice(1).split(',');
+  const names = await session.names();
+  const compiledPrint = compilePrint(format.slice(1, -1), values, names);
+  const action: BreakpointAction = { kind: 'print', ...compiledPrint, text: `${format}${rest}` };
+  const wanted = await spec(session, place.trim());
+  if (wanted.kind === 'watch') throw new Error(usage);
+  return add(session, { ...wanted, action });
 }
 
 const ACCESSES: Readonly<Record<string, 'read' | 'write' | 'access'>> = {
@@ -42,59 +105,178 @@ async function watch(session: Session, text: string): Promise<Toggled> {
   const where = space(list);
   if (where === 'hpa') throw new Error('a watchpoint is on gva or gpa');
   const { value: address, rest } = await firstValue(session, need(list.join(' '), 'an address'));
-  const [, given, last = ''] = /^,?\s*(.*?)\s*((?<![\w$%])(?:r|w|rw|read|write|access))?$/i.exec(rest)!;
+  const [, range = '', when = ''] = /^(.*?)\s*(\bif\b.*)?$/is.exec(rest)!;
+  const [, given, last = ''] = /^,?\s*(.*?)\s*((?<![\w$%])(?:r|w|rw|read|write|access))?$/i.exec(range)!;
   const access = last === '' ? 'write' : ACCESSES[last.toLowerCase()]!;
   const length = given ? await value(session, given) : 4n;
   if (length < 1n || length > 4096n) throw new Error(`a length of ${length} is not 1 to 4096`);
-  return add(session, { kind: 'watch', space: where, address, length: Number(length), access });
+  const condition = await conditionOf(session, when);
+  const spec = { kind: 'watch', space: where, address, length: Number(length), access } as const;
+  return add(session, { ...spec, ...(condition ? { condition } : {}) });
+}
+
+/** Numbers of breakpoints that there are: `1 3`, `2-4`, `all`. @throws Error naming one that there is not */
+async function chosen(session: Session, text: string): Promise<number[]> {
+  const ids = (await session.debug.breakpoints()).map(({ id }) => id);
+  const argument = need(text, 'a breakpoint number, or "all",');
+  if (argument.toLowerCase() === 'all') return ids;
+  return argument.split(/[\s,]+/).flatMap((word) => {
+    const [, first, last = first] = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(word) ?? [];
+    if (first === undefined) throw new Error(`"${word}" is no number of a breakpoint`);
+    const found = ids.filter((id) => id >= Number(first) && id <= Number(last));
+    if (found.length === 0) throw new Error(`no breakpoint ${word}`);
+    return found;
+  });
 }
 
 async function setEnabled(session: Session, text: string, enabled: boolean) {
-  const id = Number(need(text, 'a breakpoint number'));
-  if (!(await session.debug.enableBreakpoint(id, enabled))) throw new Error(`no breakpoint ${text}`);
+  const ids = await chosen(session, text);
+  for (const id of ids) await session.debug.enableBreakpoint(id, enabled);
   session.changed('values');
-  return { id, enabled };
+  return { id: ids.length === 1 ? ids[0]! : ids, enabled };
 }
 
-const enabledText = ({ id, enabled }: { id: number; enabled: boolean }): string =>
-  `breakpoint ${id} ${enabled ? 'on' : 'off'}`;
+const enabledText = ({ id, enabled }: { id: number | number[]; enabled: boolean }): string => {
+  const what = typeof id === 'number' ? `breakpoint ${id}` : `breakpoints ${id.join(', ') || '(none)'}`;
+  return `${what} ${enabled ? 'on' : 'off'}`;
+};
 
 async function remove(session: Session, text: string): Promise<{ removed: number[] }> {
-  const { debug } = session;
-  const argument = need(text, 'a breakpoint number, or "all",');
-  const list = argument === 'all' ? (await debug.breakpoints()).map((b) => b.id) : [Number(argument)];
-  for (const id of list) if (!(await debug.removeBreakpoint(id))) throw new Error(`no breakpoint ${argument}`);
+  const list = await chosen(session, text);
+  for (const id of list) await session.debug.removeBreakpoint(id);
   session.changed('values');
   return { removed: list };
 }
 
+/** A breakpoint's number at the beginning of a text, and the rest. */
+async function numbered(session: Session, text: string): Promise<{ breakpoint: Breakpoint; rest: string }> {
+  const [, id = '', rest = ''] = /^(\S+)\s*(.*)$/s.exec(need(text, 'a breakpoint number')) ?? [];
+  if (!/^\d+$/.test(id)) throw new Error(`"${id}" is no number of a breakpoint`);
+  const [only] = await chosen(session, id);
+  const breakpoint = (await session.debug.breakpoints()).find((one) => one.id === only)!;
+  return { breakpoint, rest: rest.trim() };
+}
+
+interface Changed {
+  id: number;
+  told: string;
+}
+
+async function setCondition(session: Session, text: string): Promise<Changed> {
+  const { breakpoint, rest } = await numbered(session, text);
+  const { id } = breakpoint;
+  if (breakpoint.kind === 'exit') {
+    const { reasons } = breakpoint.condition;
+    const when = rest === '' ? {} : parseExitCondition(`any if ${rest}`, await session.names());
+    await session.debug.changeBreakpoint(id, { exits: { ...(reasons ? { reasons } : {}), ...when } });
+  } else await session.debug.changeBreakpoint(id, { condition: rest === '' ? null : await compiled(session, rest) });
+  session.changed('values');
+  return { id, told: rest === '' ? 'has no condition' : `if ${rest}` };
+}
+
+async function setIgnore(session: Session, text: string): Promise<Changed> {
+  const { breakpoint, rest } = await numbered(session, text);
+  const count = await value(session, need(rest, 'how many hits are to pass'));
+  if (count > 0xffff_ffffn) throw new Error(`${count} hits are more than anybody waits for`);
+  await session.debug.changeBreakpoint(breakpoint.id, { ignore: Number(count) });
+  session.changed('values');
+  return { id: breakpoint.id, told: count === 0n ? 'stops at its next hit' : `passes ${count} hits` };
+}
+
+const MAX_COMMANDS = 100;
+
+async function setCommands(session: Session, text: string): Promise<Changed> {
+  const { breakpoint, rest } = await numbered(session, text);
+  const lines = partsOf(rest);
+  if (lines.length > MAX_COMMANDS) throw new Error(`more than ${MAX_COMMANDS} commands`);
+  await session.debug.changeBreakpoint(breakpoint.id, { commands: lines.length === 0 ? null : lines });
+  session.changed('values');
+  return { id: breakpoint.id, told: lines.length === 0 ? 'has no commands' : `: ${lines.join('; ')}` };
+}
+
+/** The lines between semicolons; one between quotes parts nothing. */
+function partsOf(text: string): string[] {
+  const parts = text.match(/(?:"(?:[^"\\]|\\.)*"|'[^']'|[^;])+/g) ?? [];
+  return parts.map((part) => part.trim()).filter(Boolean);
+}
+
+const changedText = ({ id, told }: Changed): string => `breakpoint ${id} ${told}`;
+
 export const BREAKPOINT_COMMANDS: readonly Command[] = [
   command({
     name: 'break',
-    usage: 'ADDR | SYMBOL | vmexit REASON [if EXPRESSION]',
+    usage: 'ADDR | SYMBOL | FILE:LINE | vmexit REASON [if EXPRESSION]',
     help: 'breakpoint, or off again',
     key: 'b',
     effect: 'runs',
-    words: ['vmexit'],
-    kinds: ['address', 'exit-reason'],
+    words: ['vmexit', 'if'],
+    kinds: ['address', 'exit-reason', 'register'],
     run: toggle,
     text: toggledText,
   }),
   command({
+    name: 'tbreak',
+    usage: 'PLACE [if EXPRESSION]',
+    help: 'breakpoint that stops once, as break takes it',
+    effect: 'runs',
+    words: ['vmexit', 'if'],
+    kinds: ['address', 'exit-reason', 'register'],
+    run: async (session, text) => add(session, { ...(await spec(session, need(text, WHERE))), temporary: true }),
+    text: toggledText,
+  }),
+  command({
     name: 'watch',
-    usage: '[gpa] ADDR [LENGTH] [r|w|rw]',
+    usage: '[gpa] ADDR [LENGTH] [r|w|rw] [if EXPRESSION]',
     help: 'stop after an access',
     key: 'w',
     effect: 'runs',
-    words: ['gva', 'gpa', 'r', 'w', 'rw'],
-    kinds: ['address'],
+    words: ['gva', 'gpa', 'r', 'w', 'rw', 'if'],
+    kinds: ['address', 'register'],
     run: watch,
     text: toggledText,
   }),
   command({
+    name: 'dprintf',
+    usage: 'PLACE,"FORMAT"[,VALUE...]',
+    help: 'print a line there instead of stopping: dprintf main,"rax %lx\\n",rax',
+    effect: 'runs',
+    words: ['vmexit'],
+    kinds: ['address', 'exit-reason', 'register'],
+    run: printAt,
+    text: toggledText,
+  }),
+  command({
+    name: 'condition',
+    usage: 'N [EXPRESSION]',
+    help: 'what must hold for a breakpoint to stop; none: it always does',
+    effect: 'runs',
+    kinds: ['breakpoint', 'address', 'register'],
+    run: setCondition,
+    text: changedText,
+  }),
+  command({
+    name: 'ignore',
+    usage: 'N COUNT',
+    help: 'hits of a breakpoint that pass first',
+    effect: 'runs',
+    kinds: ['breakpoint'],
+    run: setIgnore,
+    text: changedText,
+  }),
+  command({
+    name: 'commands',
+    usage: 'N [COMMAND; COMMAND...]',
+    help: 'what is done at each stop of a breakpoint; none: nothing',
+    // they may be any
+    effect: 'changes',
+    kinds: ['breakpoint'],
+    run: setCommands,
+    text: changedText,
+  }),
+  command({
     name: 'delete',
-    usage: 'N | all',
-    help: 'remove a breakpoint',
+    usage: 'N... | all',
+    help: 'remove breakpoints',
     effect: 'runs',
     words: ['all'],
     kinds: ['breakpoint'],
@@ -103,18 +285,20 @@ export const BREAKPOINT_COMMANDS: readonly Command[] = [
   }),
   command({
     name: 'enable',
-    usage: 'N',
-    help: 'breakpoint on',
+    usage: 'N... | all',
+    help: 'breakpoints on',
     effect: 'runs',
+    words: ['all'],
     kinds: ['breakpoint'],
     run: (session, text) => setEnabled(session, text, true),
     text: enabledText,
   }),
   command({
     name: 'disable',
-    usage: 'N',
-    help: 'breakpoint off',
+    usage: 'N... | all',
+    help: 'breakpoints off',
     effect: 'runs',
+    words: ['all'],
     kinds: ['breakpoint'],
     run: (session, text) => setEnabled(session, text, false),
     text: enabledText,

@@ -20,10 +20,30 @@ interface Argued {
   readonly kinds?: readonly ArgumentKind[];
 }
 
+/** Names that the guest and the host have now. */
+export interface Offers {
+  readonly breakpoints?: readonly { id: number }[];
+  readonly bookmarks?: readonly { name: string }[];
+  /** Files and folders whose path begins so. */
+  files?(typed: string): readonly string[];
+}
+
+const OFFERED: Partial<Record<ArgumentKind, (offers: Offers, typed: string) => readonly string[]>> = {
+  breakpoint: ({ breakpoints = [] }) => breakpoints.map(({ id }) => String(id)),
+  bookmark: ({ bookmarks = [] }) => bookmarks.map(({ name }) => name),
+  place: ({ bookmarks = [] }) => bookmarks.map(({ name }) => `@${name}`),
+  file: ({ files }, typed) => files?.(typed) ?? [],
+};
+
 /** Words and names that begin with what is typed, whatever its case; the command's own words first, symbols last. */
-export function candidates({ words = [], kinds = [] }: Argued, typed: string, symbols: SymbolTable): string[] {
+export function candidates(
+  { words = [], kinds = [] }: Argued,
+  typed: string,
+  symbols: SymbolTable,
+  offers: Offers = {},
+): string[] {
   const beginning = typed.toLowerCase();
-  const fixed = [...words, ...kinds.flatMap((kind) => NAMES[kind] ?? [])];
+  const fixed = [...words, ...kinds.flatMap((kind) => NAMES[kind] ?? OFFERED[kind]?.(offers, typed) ?? [])];
   const found = fixed.filter((name) => name.toLowerCase().startsWith(beginning));
   if (!kinds.includes('address') || typed === '') return found;
   const named = symbols.find(typed, MAX_SYMBOLS).filter(({ name }) => name.startsWith(typed));

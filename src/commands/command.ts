@@ -17,6 +17,7 @@ export type ArgumentKind =
   | 'breakpoint'
   | 'bookmark'
   | 'branch'
+  | 'place'
   | 'file';
 
 /** Who gives commands: the dashboard, a script, a client of a socket. */

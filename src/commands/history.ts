@@ -111,7 +111,7 @@ export const HISTORY_COMMANDS: readonly Command[] = [
     help: 'go to an instant of the run',
     key: 'G',
     words: ['begin', 'end'],
-    kinds: ['bookmark'],
+    kinds: ['place'],
     foot: () => undefined,
     run: async (session, text) => {
       const history = await historyOf(session);

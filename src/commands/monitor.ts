@@ -1,7 +1,9 @@
 /** The commands of the machine's monitor, in QEMU's words: text from where the guest runs, and the same as values. */
+
 import { shownCommand } from '../engine/debug/monitor.js';
 import { MONITOR_ROWS, type MonitorRow } from '../engine/debug/monitor-rows.js';
 import type { Debugger, TargetInfo } from '../engine/debugger.js';
+import { breakpointsText } from './breakpoint-list.js';
 import { asText, type Command, command, lacking, need, type Session, value } from './command.js';
 
 /** What a line answers. @throws Error where there is no such command, or it could not be done */
@@ -19,6 +21,23 @@ export async function monitor(session: Session, line: string): Promise<string> {
   }
   return answer;
 }
+
+/** Subjects of `info` that are not the monitor's. */
+interface Subject {
+  readonly names: RegExp;
+  value(session: Session): Promise<unknown>;
+  text(session: Session): Promise<string>;
+}
+
+const SUBJECTS: readonly Subject[] = [
+  {
+    names: /^b(?:r(?:eak(?:points?)?)?)?$/,
+    value: ({ debug }) => debug.breakpoints(),
+    text: async (session) => breakpointsText(await session.debug.breakpoints(), session),
+  },
+];
+
+const ownSubject = (argument: string): Subject | undefined => SUBJECTS.find(({ names }) => names.test(argument.trim()));
 
 type Value = (session: Session, argument: string) => Promise<unknown>;
 
@@ -87,15 +106,18 @@ export const INFO_COMMANDS: readonly Command[] = [
   }),
   command({
     name: 'info',
-    usage: 'ps | stack PID | dmesg | modules ...',
+    usage: 'breakpoints | ps | stack PID | dmesg | modules ...',
     help: "monitor's info: processes, kernel log, ...",
     effect: 'looks',
     page: true,
-    words: INFO_ROWS.map(({ name }) => name.slice('info '.length)),
-    run: (session, text) =>
+    words: ['breakpoints', ...INFO_ROWS.map(({ name }) => name.slice('info '.length))],
+    run: async (session, text) =>
+      (await ownSubject(text)?.text(session)) ??
       monitor(session, `info ${need(text, 'a subject, such as dmesg (:monitor help lists them),')}`),
     text: asText,
     json: async (text, session, argument): Promise<Answer> => {
+      const own = ownSubject(argument);
+      if (own) return { text, value: await own.value(session) };
       const [subject = '', ...rest] = argument.trim().split(/\s+/);
       const read = VALUES[`info ${subject}`];
       return read === undefined ? { text } : { text, value: await read(session, rest.join(' ')) };

@@ -5,6 +5,7 @@ import type { RunState } from '../engine/debugger.js';
 import { type Command, command, lacking, mustBeAlive, need, type Session, value } from './command.js';
 import { grouped } from './numbers.js';
 import { stepOut, stepOver } from './stepping.js';
+import { stopCommandsDone } from './stop-done.js';
 import { arrivalText } from './stop-text.js';
 
 /** What all commands share that move the guest: the dashboard shows where it stands by itself. */
@@ -35,19 +36,28 @@ async function run(session: Session, text: string): Promise<RunState> {
     await debug.resume();
     return session.state();
   }
-  let off = (): void => {};
-  const stopped = new Promise<void>((resolve) => {
-    off = debug.onEvent((event) => {
-      if (event.type === 'stopped') resolve();
-    });
+  let stopped = (): void => {};
+  const off = debug.onEvent((event) => {
+    if (event.type === 'stopped') stopped();
   });
+  const stop = (): Promise<void> =>
+    new Promise((resolve) => {
+      stopped = resolve;
+    });
+  let next = stop();
   try {
     await debug.resume();
-    await stopped;
+    for (;;) {
+      await next;
+      next = stop();
+      // a breakpoint's commands may let the guest run on
+      await stopCommandsDone(debug);
+      const state = await debug.state();
+      if (!state.running) return state;
+    }
   } finally {
     off();
   }
-  return debug.state();
 }
 
 async function until(session: Session, text: string): Promise<RunState> {

@@ -4,6 +4,7 @@ import { UnknownName } from '../engine/debug/expression/names.js';
 import { AssertionFailed } from './assertion.js';
 import { toJson } from './json.js';
 import type { OpenSession } from './session.js';
+import { stopCommandsDone } from './stop-done.js';
 import { find, MONITOR_COMMANDS, OWN_COMMANDS } from './table.js';
 
 export interface ScriptLine {
@@ -34,6 +35,7 @@ export async function perform(session: OpenSession, line: string): Promise<Perfo
   for (;;) {
     try {
       const result = await command.run(session, argument);
+      if (session.waits) await stopCommandsDone(session.debug);
       return {
         command: command.name,
         result,

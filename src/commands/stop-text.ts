@@ -21,7 +21,7 @@ export function stopText(stop: StopReason | undefined, symbols: SymbolTable): st
     case 'until':
       return 'STOPPED: target reached';
     case 'breakpoint':
-      return `STOPPED: breakpoint ${stop.id} ${at(stop.gva)}`;
+      return `STOPPED: ${stop.temporary ? 'temporary ' : ''}breakpoint ${stop.id} ${at(stop.gva)}${stop.failure === undefined ? '' : `, its condition: ${stop.failure}`}`;
     case 'watchpoint':
       return `STOPPED: ${stop.by === 'device' ? 'DMA ' : ''}${watchText(stop, at(stop.address))} (watchpoint ${stop.id})`;
     case 'exit':

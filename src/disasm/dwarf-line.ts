@@ -186,6 +186,25 @@ export class LineTable {
     return undefined;
   }
 
+  /**
+   * Where the code of a line begins, or of the first line after it that has code; undefined when the file, found by the
+   * end of its path, has none from there on.
+   */
+  codeFrom(file: string, line: number): (SourcePosition & { address: bigint }) | undefined {
+    const ours = this.#names.map((name) => name === file || name.endsWith(`/${file}`));
+    let found: (SourcePosition & { address: bigint }) | undefined;
+    for (const { start, first, last } of this.#sequences) {
+      for (let row = first; row < last; row++) {
+        const at = this.#lines.values[row];
+        if (at < line || !ours[this.#files.values[row]]) continue;
+        const address = start + BigInt(this.#offsets.values[row]);
+        if (found === undefined || at < found.line || (at === found.line && address < found.address))
+          found = { file: this.#names[this.#files.values[row]], line: at, address };
+      }
+    }
+    return found;
+  }
+
   #readUnit(unit: Reader, end: number): void {
     const version = unit.u16();
     if (version < 2 || version > 5) return;

@@ -199,15 +199,52 @@ export interface TraceStatus {
   hits: { tracepoint: number; hits: number }[];
 }
 
-export type BreakpointSpec =
+/** How a breakpoint goes about its hits, beside what each kind has. */
+export interface BreakpointManner {
+  /** So many hits pass yet, each of which counts one off. */
+  ignore?: number;
+  /** It is gone once it has stopped the guest. */
+  temporary?: boolean;
+  /** Commands, a line each, that the program which has the guest carries out at its stops. */
+  commands?: string[];
+}
+
+/** What is to be another at a breakpoint: `null` takes it away. */
+export interface BreakpointChange {
+  ignore?: number;
+  commands?: string[] | null;
+  /** Of execute breakpoints and watchpoints. */
+  condition?: Condition | null;
+  /** Of exit breakpoints. */
+  exits?: ExitCondition;
+}
+
+export type BreakpointSpec = BreakpointManner &
   /** Stops before the instruction at this linear address runs, or acts there. Never touches guest memory. */
-  | { kind: 'execute'; gva: bigint; condition?: Condition; action?: BreakpointAction }
-  /** Stops after an access to [address, address + length). `space` gva (linear) or gpa. */
-  | { kind: 'watch'; space: 'gva' | 'gpa'; address: bigint; length: number; access: 'read' | 'write' | 'access' }
-  /** Stops when a VM exit matches, before the VMM handles it, or acts there. `when` as of execute breakpoints. */
-  | { kind: 'exit'; condition: ExitCondition; when?: Condition; action?: BreakpointAction };
+  (
+    | { kind: 'execute'; gva: bigint; condition?: Condition; action?: BreakpointAction }
+    /** Stops after an access to [address, address + length). `space` gva (linear) or gpa. */
+    | {
+        kind: 'watch';
+        space: 'gva' | 'gpa';
+        address: bigint;
+        length: number;
+        access: 'read' | 'write' | 'access';
+        condition?: Condition;
+      }
+    /** Stops when a VM exit matches, before the VMM handles it, or acts there. `when` as of execute breakpoints. */
+    | { kind: 'exit'; condition: ExitCondition; when?: Condition; action?: BreakpointAction }
+  );
 
 export type Breakpoint = BreakpointSpec & { id: number; enabled: boolean; hits: number; label?: string };
+
+/** Of the breakpoint that a stop is of. */
+export interface StoppedBy {
+  /** It is no more. */
+  temporary?: true;
+  /** Its commands. */
+  commands?: string[];
+}
 
 export type StopReason =
   | { kind: 'start' }
@@ -216,12 +253,12 @@ export type StopReason =
   | { kind: 'step'; note?: string }
   | { kind: 'until' }
   /** `failure`: its condition could not be evaluated, and why. */
-  | { kind: 'breakpoint'; id: number; gva: bigint; failure?: string }
+  | ({ kind: 'breakpoint'; id: number; gva: bigint; failure?: string } & StoppedBy)
   /**
    * An access to [address, address + length) of a watched range. `after`: what is there now; `before` a write: what was
    * there, where it is known. `by` a device: by DMA.
    */
-  | {
+  | ({
       kind: 'watchpoint';
       id: number;
       access: 'read' | 'write' | 'access';
@@ -230,8 +267,8 @@ export type StopReason =
       before?: Uint8Array;
       after?: Uint8Array;
       by?: 'device';
-    }
-  | { kind: 'exit'; id?: number; exit: ExitRecord }
+    } & StoppedBy)
+  | ({ kind: 'exit'; id?: number; exit: ExitRecord } & StoppedBy)
   /** A vCPU stands at the kernel's entry, or behind the call in the program again. `number` as the kernel counts calls. */
   | { kind: 'syscall'; phase: 'entry' | 'return'; number: number; by: 'syscall' | 'sysenter' | 'int 80h' }
   | { kind: 'limit'; message: string }
@@ -720,7 +757,11 @@ export interface Debugger {
   /** Answers false when there is none of that id. */
   removeBreakpoint(id: number): Promise<boolean>;
   enableBreakpoint(id: number, enabled: boolean): Promise<boolean>;
+  /** As enableBreakpoint. @throws Error where the breakpoint or the target cannot have that */
+  changeBreakpoint(id: number, change: BreakpointChange): Promise<boolean>;
   breakpoints(): Promise<Breakpoint[]>;
+  /** Tells a text to all who listen, as a breakpoint does that prints. */
+  print(text: string): Promise<void>;
 
   /** Symbols of the image and of the kernel that runs, sorted by address. */
   symbols(): Promise<TargetSymbol[]>;
@@ -836,6 +877,11 @@ export interface Debugger {
     locate(addresses: bigint[]): Promise<(SourceLine | undefined)[]>;
     /** The lines of a file as `locate` names it; undefined when it cannot be read. */
     text(file: string): Promise<string[] | undefined>;
+    /**
+     * Where the code of a line begins, by the end of its file's path; of the next line that has some, where it has none.
+     * Undefined where the table has no such file, or no code from there on.
+     */
+    address(file: string, line: number): Promise<(SourceLine & { address: bigint }) | undefined>;
   };
   /** The machine's state in files of the host that the guest runs on. */
   readonly snapshots?: {

@@ -2,6 +2,7 @@
  * A guest under another program's GDB stub: its run control, breakpoints and what is written to it, in the debugger
  * API's words. How the stub is come by, and what is read while the guest runs, is the business of each kind of target.
  */
+import { type AgentContext, programOf } from '../engine/debug/agent-expression.js';
 import type * as D from '../engine/debugger.js';
 import type { StubControl, StubStop } from './stub-control.js';
 import { StubPoints } from './stub-points.js';
@@ -10,6 +11,11 @@ import { StubPoints } from './stub-points.js';
 const STUB_NAMES: Record<string, string> = { rflags: 'eflags', kernel_gs_base: 'k_gs_base' };
 /** Steps that one request takes at most: about two minutes. */
 const MAX_STEPS = 100_000;
+/** Pieces of memory that one expression reads. */
+const MAX_FETCHES = 100;
+
+/** Memory that an expression needs is not here yet. */
+class MissingMemory extends Error {}
 
 export abstract class StubGuest {
   readonly #listeners = new Set<(event: D.DebuggerEvent) => void>();
@@ -31,6 +37,7 @@ export abstract class StubGuest {
   protected abstract take(): Promise<{ stub: StubControl; ran: boolean }>;
   protected abstract readonly stub: StubControl | undefined;
   abstract readRegisters(vcpu: number): Promise<D.RegisterFile>;
+  abstract readMemory(space: D.AddressSpace, address: bigint, length: number, vcpu?: number): Promise<Uint8Array>;
   /** What was read of registers does not hold any more. */
   protected abstract forgetRegisters(): void;
   /** Lets the guest run by another way than the stub, where no breakpoint needs it. @returns whether it did */
@@ -114,9 +121,15 @@ export abstract class StubGuest {
   protected async onStop(stop: StubStop): Promise<void> {
     if (stop.exited) return this.end('the guest has ended');
     this.forgetRegisters();
-    this.stops++;
+    const now = ++this.stops;
     const address = await this.#next(stop.vcpu).catch(() => 0n);
-    const reason = this.points.reason(stop, address);
+    const reason = await this.#judged(this.points.reason(stop, address), stop.vcpu, address);
+    // somebody has stopped it meanwhile
+    if (now !== this.stops) return;
+    if (reason === undefined) {
+      void this.alone(() => this.#runOn()).catch((error: Error) => this.emit({ type: 'message', text: error.message }));
+      return;
+    }
     if (this.points.temporary !== undefined && reason.kind !== 'paused') this.points.temporary = undefined;
     this.stopped(stop.vcpu, reason);
   }
@@ -126,6 +139,93 @@ export abstract class StubGuest {
     const { rip = 0n, cs_base = 0n, efer = 0n, cs_ar = 0n } = await this.readRegisters(vcpu);
     const long = (efer & 0x400n) !== 0n && (cs_ar & 0x2000n) !== 0n;
     return long ? rip : (rip + cs_base) & 0xffff_ffffn;
+  }
+
+  /** A stop at a breakpoint that it does not heed: the guest runs on, and has run for all others. */
+  async #runOn(): Promise<void> {
+    const { stub } = this;
+    if (stub === undefined || this.ended) return;
+    if (!this.running) this.started();
+    const stop = await this.#stepOff(stub);
+    if (stop) return await this.onStop(stop);
+    await this.points.settle(stub);
+    stub.resume();
+  }
+
+  /**
+   * The stop as its breakpoint has it: undefined where its condition does not hold, hits are to pass, or it only prints.
+   * A stub evaluates nothing, so this is done here at each hit.
+   */
+  async #judged(reason: D.StopReason, vcpu: number, address: bigint): Promise<D.StopReason | undefined> {
+    const id = reason.kind === 'breakpoint' || reason.kind === 'watchpoint' ? reason.id : undefined;
+    const point = id === undefined ? undefined : this.points.find(id);
+    if (point === undefined || point.kind === 'exit') return reason;
+    let failure: string | undefined;
+    // gdb evaluates its own itself
+    if (point.condition && point.label !== 'gdb') {
+      const value = await this.#evaluate(point.condition, vcpu, address).catch((error: Error) => {
+        failure = error.message;
+        return 1n;
+      });
+      if (value === 0n) return undefined;
+    }
+    point.hits++;
+    if (point.ignore) {
+      point.ignore--;
+      return undefined;
+    }
+    const action = point.kind === 'execute' ? point.action : undefined;
+    if (action?.kind === 'print') {
+      const say = (text: string): void => this.emit({ type: 'printed', text });
+      await this.#evaluate(action, vcpu, address, say).catch((error: Error) => say(`<${error.message}>\n`));
+      return undefined;
+    }
+    if (point.temporary) this.points.remove(point.id);
+    return {
+      ...(reason as D.StopReason & { kind: 'breakpoint' }),
+      ...(failure === undefined ? {} : { failure }),
+      ...(point.commands ? { commands: point.commands } : {}),
+      ...(point.temporary ? { temporary: true } : {}),
+    };
+  }
+
+  /** Memory that an expression asks for is fetched, and it begins anew. @throws Error that says why it has no value */
+  async #evaluate(
+    { expressions, registers, space }: D.Condition,
+    vcpu: number,
+    address: bigint,
+    print?: (text: string) => void,
+  ): Promise<bigint> {
+    const file = await this.readRegisters(vcpu);
+    const fetched = new Map<string, Uint8Array>();
+    let missing: { address: bigint; length: number } | undefined;
+    const context: AgentContext = {
+      register: (number) => {
+        const name = registers[number] ?? '';
+        return name === 'linear_rip' ? address : Object.hasOwn(file, name) ? file[name] : undefined;
+      },
+      memory: (at, length) => {
+        const bytes = fetched.get(`${at},${length}`);
+        if (bytes) return bytes;
+        missing = { address: at, length };
+        throw new MissingMemory();
+      },
+      ...(print ? { print } : {}),
+    };
+    for (let round = 0; round < MAX_FETCHES; round++) {
+      try {
+        for (const code of expressions) {
+          const value = programOf(code).run(context);
+          if (value !== 0n) return value;
+        }
+        return 0n;
+      } catch (error) {
+        if (!(error instanceof MissingMemory) || !missing) throw error;
+        const { address: at, length } = missing;
+        fetched.set(`${at},${length}`, await this.readMemory(space, at, length, vcpu));
+      }
+    }
+    throw new Error('the expression reads too much memory');
   }
 
   async pause(): Promise<D.RunState> {
@@ -195,8 +295,11 @@ export abstract class StubGuest {
           const address = await this.#next(vcpu);
           if (n >= count && within && !(address >= within.start && address < within.end)) break;
           if (n >= count && this.points.breaksAt(address)) {
-            reason = this.points.reason({ vcpu, signal: 5 }, address);
-            break;
+            const judged = await this.#judged(this.points.reason({ vcpu, signal: 5 }, address), vcpu, address);
+            if (judged) {
+              reason = judged;
+              break;
+            }
           }
           if (n >= MAX_STEPS) throw new Error(`more than ${MAX_STEPS} steps`);
           const stop = await this.#stepOver(stub, vcpu, address);
@@ -205,8 +308,12 @@ export abstract class StubGuest {
             return this.runState();
           }
           if (stop.watch || stop.signal !== 5) {
-            reason = this.points.reason(stop, await this.#next(stop.vcpu));
-            break;
+            const at = await this.#next(stop.vcpu);
+            const judged = await this.#judged(this.points.reason(stop, at), stop.vcpu, at);
+            if (judged) {
+              reason = judged;
+              break;
+            }
           }
         }
       } finally {
@@ -291,6 +398,14 @@ export abstract class StubGuest {
     point.enabled = enabled;
     if (this.stub || enabled) await this.changing((stub) => this.points.settle(stub));
     return true;
+  }
+
+  async changeBreakpoint(id: number, change: D.BreakpointChange): Promise<boolean> {
+    return this.points.change(id, change);
+  }
+
+  async print(text: string): Promise<void> {
+    this.emit({ type: 'printed', text });
   }
 
   async breakpoints(): Promise<D.Breakpoint[]> {

@@ -1,5 +1,6 @@
 /** Breakpoints of a guest under a stub: what the user has set, and what stands in the stub while the guest stands. */
-import type { Breakpoint, BreakpointSpec, StopReason } from '../engine/debugger.js';
+import { checkAgentExpression } from '../engine/debug/agent-expression.js';
+import type { Breakpoint, BreakpointChange, BreakpointSpec, StopReason } from '../engine/debugger.js';
 import { POINT, type StubControl, type StubStop } from './stub-control.js';
 
 type Watch = Extract<BreakpointSpec, { kind: 'watch' }>;
@@ -20,13 +21,26 @@ export class StubPoints {
 
   /** @throws Error when a stub cannot have it */
   static check(spec: BreakpointSpec, label?: string): void {
-    // gdb evaluates its conditions itself at each stop, whoever else may have done so.
-    if (spec.kind === 'execute' && spec.condition && label !== 'gdb')
-      throw new Error('a stub of another program evaluates no conditions: attach with --gdb and give it to gdb');
+    if (spec.kind !== 'exit' && spec.condition && label !== 'gdb')
+      spec.condition.expressions.forEach(checkAgentExpression);
     if (spec.kind === 'exit') throw new Error('a stub does not tell of VM exits: break at an address');
     if (spec.kind !== 'watch') return;
     if (spec.space !== 'gva') throw new Error('a stub watches linear addresses only');
     if (!(spec.length >= 1 && spec.length <= 4096)) throw new Error(`a watch of ${spec.length} bytes: 1 to 4096`);
+  }
+
+  /** As of Debugger. @throws Error where the stub cannot have that */
+  change(id: number, { ignore, commands, condition, exits }: BreakpointChange): boolean {
+    const point = this.find(id);
+    if (!point) return false;
+    if (exits !== undefined || point.kind === 'exit') throw new Error('a stub does not tell of VM exits');
+    condition?.expressions.forEach(checkAgentExpression);
+    if (condition === null) delete point.condition;
+    else if (condition !== undefined) point.condition = condition;
+    if (ignore !== undefined) point.ignore = ignore;
+    if (commands === null) delete point.commands;
+    else if (commands !== undefined) point.commands = commands;
+    return true;
   }
 
   add(spec: BreakpointSpec, label?: string): Breakpoint {
@@ -72,7 +86,7 @@ export class StubPoints {
     );
   }
 
-  /** Why the guest stands. @param address linear address of the next instruction of the vCPU that the stop concerns */
+  /** Why the guest stands, whatever the breakpoint's condition says. @param address linear address of the next instruction of the vCPU that the stop concerns */
   reason(stop: StubStop, address: bigint): StopReason {
     if (stop.watch) {
       const { address: at } = stop.watch;
@@ -80,15 +94,11 @@ export class StubPoints {
         point.kind === 'watch' && at >= point.address && at < point.address + BigInt(point.length);
       const point = this.#list.find(covers);
       if (point) {
-        point.hits++;
         return { kind: 'watchpoint', id: point.id, access: point.access, address: at, length: point.length };
       }
     }
     const point = this.#list.find((one) => one.enabled && one.kind === 'execute' && one.gva === address);
-    if (point && stop.signal === SIGTRAP) {
-      point.hits++;
-      return { kind: 'breakpoint', id: point.id, gva: address };
-    }
+    if (point && stop.signal === SIGTRAP) return { kind: 'breakpoint', id: point.id, gva: address };
     if (this.temporary === address && stop.signal === SIGTRAP) return { kind: 'until' };
     if (stop.signal === SIGABRT) return { kind: 'limit', message: 'KVM gave the guest up (internal error)' };
     return { kind: 'paused' };

@@ -9,6 +9,7 @@ import type { AddressSpace, Debugger, ExitRecord } from '../engine/debugger.js';
 import type { DashboardOptions, TerminalScreen } from './app.js';
 import { helpLines, progressStatus, type Status } from './chrome.js';
 import { findCommand } from './commands.js';
+import { filesFrom } from './file-names.js';
 import { GuestKeyboard } from './guest-keyboard.js';
 import { bindingOf } from './keys.js';
 import { type PaneId, VIEW_PANES, type View } from './layout.js';
@@ -72,6 +73,11 @@ export class Dashboard implements Ui, TerminalScreen {
       surface.hurry?.();
       // What is looked at is where the guest stands now.
       if (event.type === 'stopped') this.chosenExit = undefined;
+      else if (event.type === 'printed') {
+        // the rest is in :messages
+        const last = event.text.trimEnd().split('\n').at(-1);
+        if (last) this.say(last);
+      }
     });
     this.stage = new Stage(
       this.panes,
@@ -94,6 +100,11 @@ export class Dashboard implements Ui, TerminalScreen {
         filter: (text) => this.filter(this.stage.focus, text),
         find: (text) => this.find(text),
         symbols: () => this.model.symbols,
+        offers: () => ({
+          breakpoints: this.model.breakpoints().value ?? [],
+          bookmarks: this.model.bookmarks().value ?? [],
+          files: filesFrom,
+        }),
       },
       options.memory?.lines,
     );

@@ -264,6 +264,10 @@ export class Model {
     });
   }
 
+  bookmarks(): Source<{ name: string }[]> {
+    return this.query('bookmarks', async () => (await this.debug.history?.bookmarks()) ?? []);
+  }
+
   breakpoints(): Source<Breakpoint[]> {
     return this.query('breakpoints', () => this.debug.breakpoints());
   }
@@ -502,6 +506,9 @@ export class Model {
         break;
       case 'message':
         this.message(event.text);
+        return;
+      case 'printed':
+        for (const line of event.text.split('\n')) if (line !== '') this.message(line);
         return;
       case 'progress':
         this.showProgress(event);

@@ -1,5 +1,5 @@
 /** The lines that are typed at the foot of the screen: a command, a filter, text to find. */
-import { candidates, completed } from '../commands/candidates.js';
+import { candidates, completed, type Offers } from '../commands/candidates.js';
 import type { SymbolTable } from '../disasm/index.js';
 import { type AnyCommand, completions, findCommand } from './commands.js';
 import { Prompt } from './prompt.js';
@@ -11,6 +11,8 @@ export interface PromptActions {
   filter(text: string): void;
   find(text: string): void;
   symbols(): SymbolTable;
+  /** What else arguments may name. */
+  offers(): Offers;
 }
 
 /** The command of a line that is being typed; undefined while there is none. */
@@ -75,8 +77,8 @@ export class Prompts {
     }
     const command = commandOf(line.text);
     if (!command) return;
-    const word = /[\w.$@-]*$/.exec(line.text)?.[0] ?? '';
-    const whole = completed(candidates(command, word, this.actions.symbols()), word);
+    const word = (command.kinds?.includes('file') ? /\S*$/ : /[\w.$@-]*$/).exec(line.text)?.[0] ?? '';
+    const whole = completed(candidates(command, word, this.actions.symbols(), this.actions.offers()), word);
     if (whole !== undefined) line.open(line.text.slice(0, line.text.length - word.length) + whole);
   }
 }

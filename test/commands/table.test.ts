@@ -1,6 +1,7 @@
 /** One table of commands behind every door. */
 import { describe, expect, it } from 'vitest';
 import { candidates, completed } from '../../src/commands/candidates.js';
+import type { ArgumentKind } from '../../src/commands/command.js';
 import { toJson } from '../../src/commands/json.js';
 import { lineEffect, monitorLine } from '../../src/commands/monitor-door.js';
 import { runScript, scriptLines } from '../../src/commands/script.js';
@@ -9,6 +10,7 @@ import { COMMANDS, OWN_COMMANDS } from '../../src/commands/table.js';
 import { SymbolTable } from '../../src/disasm/index.js';
 import { MONITOR_ROWS } from '../../src/engine/debug/monitor-rows.js';
 import { COMMANDS as DASHBOARD } from '../../src/tui/commands.js';
+import { filesFrom } from '../../src/tui/file-names.js';
 import { FakeDebugger } from '../tui/fake-debugger.js';
 
 /** A guest whose monitor has two commands. */
@@ -75,6 +77,21 @@ describe('completion', () => {
     expect(candidates({ words: ['intel', 'att'] }, '', symbols)).toEqual(['intel', 'att']);
     expect(candidates({ kinds: ['vmcs-field'] }, 'guest_rip', symbols)).toEqual(['GUEST_RIP']);
     expect(candidates({ kinds: ['file'] }, 'ex', symbols)).toEqual([]);
+  });
+
+  it('gives what the guest and the host have now: breakpoints, bookmarks, files', () => {
+    const offers = {
+      breakpoints: [{ id: 1 }, { id: 12 }, { id: 20 }],
+      bookmarks: [{ name: 'boot' }],
+      files: () => ['exits.csv'],
+    };
+    const of = (kind: ArgumentKind, typed: string) => candidates({ kinds: [kind] }, typed, symbols, offers);
+    expect(of('breakpoint', '1')).toEqual(['1', '12']);
+    expect(of('bookmark', 'b')).toEqual(['boot']);
+    expect(of('place', '@')).toEqual(['@boot']);
+    expect(of('file', 'ex')).toEqual(['exits.csv']);
+    expect(filesFrom('test/comm')).toEqual(['test/commands/']);
+    expect(filesFrom('/nonexistent/x')).toEqual([]);
   });
 
   it('types what all of them have in common, else the first', () => {

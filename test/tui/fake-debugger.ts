@@ -2,6 +2,7 @@
 import type {
   AddressSpace,
   Breakpoint,
+  BreakpointChange,
   BreakpointSpec,
   Debugger,
   DebuggerEvent,
@@ -325,6 +326,23 @@ export class FakeDebugger implements Debugger {
       if (found) found.enabled = enabled;
       return found !== undefined;
     });
+  }
+
+  changeBreakpoint(id: number, change: BreakpointChange): Promise<boolean> {
+    return this.answer('changeBreakpoint', () => {
+      const found = this.list.find((b) => b.id === id);
+      if (!found) return false;
+      const { ignore, commands, condition, exits } = change;
+      if (ignore !== undefined) found.ignore = ignore;
+      if (commands !== undefined) found.commands = commands ?? undefined;
+      if (condition !== undefined && found.kind !== 'exit') found.condition = condition ?? undefined;
+      if (exits !== undefined && found.kind === 'exit') found.condition = exits;
+      return true;
+    });
+  }
+
+  print(text: string): Promise<void> {
+    return this.answer('print', () => this.emit({ type: 'printed', text }));
   }
 
   private system(): NonNullable<Debugger['os']> {

@@ -1,4 +1,12 @@
-import type { Breakpoint, BreakpointAction, BreakpointSpec, Condition, ExitRecord } from '../debugger.js';
+import type {
+  Breakpoint,
+  BreakpointAction,
+  BreakpointChange,
+  BreakpointSpec,
+  Condition,
+  ExitRecord,
+  StoppedBy,
+} from '../debugger.js';
 import { checkAgentExpression, programOf } from './agent-expression.js';
 import type { BreakpointSink, Watch } from './machine-view.js';
 import { exitMatches } from './trace-reader.js';
@@ -20,7 +28,11 @@ export class BreakpointTable {
   /** The engine has others than these. */
   #stale = false;
 
-  constructor(private readonly sink: BreakpointSink) {}
+  /** @param again whether the guest does again what it did: then nothing is counted off */
+  constructor(
+    private readonly sink: BreakpointSink,
+    private readonly again: () => boolean = () => false,
+  ) {}
 
   list(): Breakpoint[] {
     return [...this.#all.values()];
@@ -69,6 +81,43 @@ export class BreakpointTable {
     return true;
   }
 
+  /** @throws Error where a breakpoint of its kind cannot have that */
+  change(id: number, { ignore, commands, condition, exits }: BreakpointChange): boolean {
+    const breakpoint = this.#all.get(id);
+    if (!breakpoint) return false;
+    if (breakpoint.kind === 'exit') {
+      if (condition !== undefined) throw new Error('an exit breakpoint has conditions on exits');
+      exits?.test?.expressions.forEach(checkAgentExpression);
+      if (exits !== undefined) breakpoint.condition = exits;
+    } else {
+      if (exits !== undefined) throw new Error('only an exit breakpoint has conditions on exits');
+      condition?.expressions.forEach(checkAgentExpression);
+      if (condition === null) delete breakpoint.condition;
+      else if (condition !== undefined) breakpoint.condition = condition;
+    }
+    if (ignore !== undefined) breakpoint.ignore = ignore;
+    if (commands === null) delete breakpoint.commands;
+    else if (commands !== undefined) breakpoint.commands = commands;
+    return true;
+  }
+
+  /** Counts a hit of one whose condition holds, and answers whether it acts or stops now. */
+  hit(breakpoint: Breakpoint): boolean {
+    breakpoint.hits++;
+    if (!breakpoint.ignore || this.again()) return true;
+    breakpoint.ignore--;
+    return false;
+  }
+
+  /** What the stop at a breakpoint tells of it; one that is temporary goes. */
+  stopped(id: number): StoppedBy {
+    const breakpoint = this.#all.get(id);
+    if (breakpoint === undefined) return {};
+    const { commands, temporary } = breakpoint;
+    if (temporary) this.remove(id);
+    return { ...(commands ? { commands } : {}), ...(temporary ? { temporary } : {}) };
+  }
+
   addTemporary(gva: bigint): void {
     this.#temporary.add(gva);
     this.#stale = true;
@@ -93,7 +142,7 @@ export class BreakpointTable {
     let first: ExecuteBreakpoint | undefined;
     for (const item of this.#at.get(gva) ?? []) {
       if (!item.enabled || (item.condition !== undefined && !holds(item.condition))) continue;
-      item.hits++;
+      if (!this.hit(item)) continue;
       if (item.action) act(item.action);
       else first ??= item;
     }
@@ -128,7 +177,7 @@ export class BreakpointTable {
     for (const item of this.#exits) {
       if (!item.enabled || item.kind !== 'exit' || !exitMatches(record, item.condition, holds)) continue;
       if (item.when !== undefined && !holds(item.when)) continue;
-      item.hits++;
+      if (!this.hit(item)) continue;
       if (item.action) act(item.action);
       else first ??= item;
     }
@@ -141,9 +190,11 @@ export class BreakpointTable {
       spec.action?.expressions.forEach(programOf);
     }
     if (spec.kind === 'exit') {
+      spec.condition.test?.expressions.forEach(checkAgentExpression);
       spec.when?.expressions.forEach(checkAgentExpression);
       spec.action?.expressions.forEach(programOf);
     }
+    if (spec.kind === 'watch') spec.condition?.expressions.forEach(checkAgentExpression);
     if (spec.kind === 'watch' && spec.length < 1) throw new Error('a watchpoint needs at least 1 byte');
     this.sink.check(spec, this.#counts[spec.kind], () => this.list());
   }

@@ -235,6 +235,14 @@ export class Guest implements D.Debugger {
     return this.#parts.stops.change((table) => table.enable(id, enabled));
   }
 
+  async changeBreakpoint(id: number, change: D.BreakpointChange): Promise<boolean> {
+    return this.#parts.stops.change((table) => table.change(id, change));
+  }
+
+  async print(text: string): Promise<void> {
+    this.#parts.status.emit({ type: 'printed', text });
+  }
+
   async breakpoints(): Promise<D.Breakpoint[]> {
     return this.#parts.stops.breakpoints.list();
   }

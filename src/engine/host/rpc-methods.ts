@@ -49,6 +49,8 @@ type MethodName =
 const MAX_BYTES = 2 ** 26;
 const MAX_TEXT = 2 ** 20;
 const MAX_ITEMS = 2 ** 16;
+/** Of a breakpoint's commands. */
+const MAX_LINE = 4096;
 
 const count: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
 const vcpu = count;
@@ -108,12 +110,16 @@ const action = either(
   }),
 );
 const range = record({ start: address, end: address });
+const lines: Check = listOf((value) => text(value) && (value as string).length <= MAX_LINE);
+const manner = { ignore: optional(count), temporary: optional(flag), commands: optional(lines) };
 const breakpoint = either(
   record({
     ...{ kind: oneOf('execute'), gva: address },
-    ...{ condition: optional(condition), action: optional(action) },
+    ...{ condition: optional(condition), action: optional(action), ...manner },
   }),
   record({
+    ...manner,
+    condition: optional(condition),
     kind: oneOf('watch'),
     space: oneOf('gva', 'gpa'),
     address,
@@ -122,9 +128,19 @@ const breakpoint = either(
   }),
   record({
     ...{ kind: oneOf('exit'), condition: exitCondition },
-    ...{ when: optional(condition), action: optional(action) },
+    ...{ when: optional(condition), action: optional(action), ...manner },
   }),
 );
+const orNull =
+  (check: Check): Check =>
+  (value) =>
+    value === null || check(value);
+const breakpointChange = record({
+  ignore: optional(count),
+  commands: optional(orNull(lines)),
+  condition: optional(orNull(condition)),
+  exits: optional(exitCondition),
+});
 const runTarget = record({
   gva: optional(address),
   icount: optional(address),
@@ -170,7 +186,9 @@ const METHODS: Record<MethodName, readonly Check[]> = {
   addBreakpoint: [breakpoint, optional(text)],
   removeBreakpoint: [count],
   enableBreakpoint: [count, flag],
+  changeBreakpoint: [count, breakpointChange],
   breakpoints: [],
+  print: [text],
   symbols: [],
   devices: [],
   totals: [],
@@ -242,6 +260,7 @@ const METHODS: Record<MethodName, readonly Check[]> = {
   'os.absence': [],
   'source.locate': [listOf(address)],
   'source.text': [text],
+  'source.address': [text, count],
 };
 
 export function isRecord(value: unknown): value is Record<string, unknown> {

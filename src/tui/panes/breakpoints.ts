@@ -1,5 +1,5 @@
 /** Breakpoints, watchpoints and exit breakpoints. */
-import { conditionText } from '../../commands/breakpoint-text.js';
+import { conditionText, mannerText, whenText } from '../../commands/breakpoint-text.js';
 import type { Breakpoint } from '../../engine/debugger.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import { hex } from '../screen/text.js';
@@ -10,12 +10,13 @@ export class BreakpointsPane extends Pane {
   override readonly keys = [
     ['Enter', 'enter', 'on or off'],
     ['d', 'd', 'delete'],
+    ['e', 'e', 'condition'],
   ] as const;
   override readonly clickEnters = true;
   private rows: Breakpoint[] = [];
 
   override title(): Segment[] {
-    return [[' Breakpoints '], [' Enter on/off  d delete ', this.theme.dim]];
+    return [[' Breakpoints '], [' Enter on/off  d delete  e condition ', this.theme.dim]];
   }
 
   override draw(cells: CellPane, focused: boolean): void {
@@ -34,6 +35,7 @@ export class BreakpointsPane extends Pane {
           [row.enabled ? '● ' : '○ ', theme.bp],
           [`${row.id}`.padEnd(3), theme.dim],
           [this.text(row), row.enabled ? theme.normal : theme.dim],
+          [mannerText(row) && `  ${mannerText(row)}`, row.enabled ? theme.label : theme.dim],
           [row.hits ? `  ${row.hits}×` : '', theme.number],
           [row.label ? `  ${row.label}` : '', theme.dim],
         ];
@@ -46,7 +48,7 @@ export class BreakpointsPane extends Pane {
     switch (row.kind) {
       case 'execute': {
         const label = this.model.symbols.label(row.gva);
-        return `break ${hex(row.gva)}${label ? ` ${label}` : ''}`;
+        return `${row.action ? 'print' : 'break'} ${hex(row.gva)}${label ? ` ${label}` : ''}`;
       }
       case 'watch':
         return `${row.access} ${row.space} ${hex(row.address)}+${row.length}`;
@@ -61,6 +63,7 @@ export class BreakpointsPane extends Pane {
     if (!row) return false;
     if (name === 'enter') this.ui.command(`${row.enabled ? 'disable' : 'enable'} ${row.id}`);
     else if (name === 'd' || name === 'delete') this.ui.command(`delete ${row.id}`);
+    else if (name === 'e') this.ui.prompt(`condition ${row.id} ${whenText(row) ?? ''}`);
     else return false;
     return true;
   }

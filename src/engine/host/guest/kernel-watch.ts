@@ -92,14 +92,19 @@ export class GuestKernelWatch {
     return {
       locate: async (addresses) => addresses.map((address) => lines.lookup(address - this.#distance(address))),
       text: async (file) => readSource?.(file),
+      address: async (file, line) => {
+        const found = lines.codeFrom(file, line);
+        return found && { ...found, address: found.address + this.#distance(found.address, 'linked') };
+      },
     };
   }
 
   /** How far KASLR moved the code at an address from where the file of symbols has it. */
-  #distance(address: bigint): bigint {
+  #distance(address: bigint, as: 'loaded' | 'linked' = 'loaded'): bigint {
     const linked = this.options.symbols?.find(({ name }) => name === '_text')?.address;
     const base = linked === undefined ? undefined : this.kernel.info?.base;
-    return base === undefined || address < base ? 0n : base - (linked as bigint);
+    if (linked === undefined || base === undefined) return 0n;
+    return address < (as === 'loaded' ? base : linked) ? 0n : base - linked;
   }
 
   /** The kernel's image is still being unpacked: nothing of it, or of a process, has run. */

@@ -239,12 +239,13 @@ export class RunLoop {
 
   /** A vCPU has met what stops it: that is all, or the vCPU alone. */
   halt(vcpu: number, stop: D.StopReason): void {
-    if (this.each.on && STOPS_ONE.has(stop.kind)) this.each.stand(vcpu, stop);
+    if (this.each.on && STOPS_ONE.has(stop.kind)) this.each.stand(vcpu, this.parts.stops.withBreakpoint(stop));
     else this.haltAll(vcpu, stop);
   }
 
-  haltAll(vcpu: number, stop: D.StopReason): void {
+  haltAll(vcpu: number, reason: D.StopReason): void {
     const { machine, status, turns, stops, output, kept, kernel } = this.parts;
+    const stop = stops.withBreakpoint(reason);
     const { vm } = machine;
     kept.past?.stopped();
     vm.synchronize();

@@ -3,6 +3,7 @@ import { BreakpointActions } from '../../debug/breakpoint-actions.js';
 import { BreakpointTable } from '../../debug/breakpoint-table.js';
 import { conditionHolds } from '../../debug/condition.js';
 import { deviceWatch } from '../../debug/device-watch.js';
+import type { BreakpointSink } from '../../debug/machine-view.js';
 import { SyscallCatch } from '../../debug/syscall-catch.js';
 import { TraceFrames } from '../../debug/trace-frames.js';
 import { exitMatches, readRecord } from '../../debug/trace-reader.js';
@@ -54,7 +55,7 @@ export class Stops {
   ) {
     const { view, vm } = machine;
     const { breakpoints } = view;
-    this.breakpoints = new BreakpointTable({
+    const sink: BreakpointSink = {
       check: (spec, count, others) => breakpoints.check(spec, count, others),
       write: (execute, watches) => {
         breakpoints.write(execute, watches);
@@ -62,7 +63,8 @@ export class Stops {
         this.#watched = watches.length > 0;
         machine.pc.dma.watches = watches.map((watch) => deviceWatch(view, watch));
       },
-    });
+    };
+    this.breakpoints = new BreakpointTable(sink, () => history.inPast);
     this.#actions = new BreakpointActions(view, this.frames, print, () => vm.icount);
     vm.breakpointFilter = (vcpu) => {
       if (this.#passing) return false;
@@ -157,10 +159,14 @@ export class Stops {
     const { dma } = this.machine.pc;
     const { hit } = dma;
     dma.hit = undefined;
-    const breakpoint = hit && this.breakpoints.get(hit.id);
-    if (!breakpoint) return undefined;
-    breakpoint.hits++;
-    return { kind: 'watchpoint', ...(hit as DeviceHit), by: 'device' };
+    // whose registers a condition names is not known: those of the first
+    return hit && this.#watchHolds(0, hit.id) ? { kind: 'watchpoint', ...(hit as DeviceHit), by: 'device' } : undefined;
+  }
+
+  /** A stop with what its breakpoint adds; that goes where it is temporary. */
+  withBreakpoint(stop: D.StopReason): D.StopReason {
+    const id = 'id' in stop ? stop.id : undefined;
+    return id === undefined ? stop : { ...stop, ...this.breakpoints.stopped(id) };
   }
 
   /** How the guest ended. */
@@ -237,10 +243,17 @@ export class Stops {
     return this.breakpoints.isTemporary(gva) ? { kind: 'until' } : undefined;
   }
 
-  #watchStop(vcpu: VirtualCpu): D.StopReason {
+  #watchStop(vcpu: VirtualCpu): D.StopReason | undefined {
     const hit = this.machine.view.takeWatchHit(vcpu.index);
-    const breakpoint = this.breakpoints.get(hit.id);
-    if (breakpoint) breakpoint.hits++;
-    return { kind: 'watchpoint', ...hit };
+    return this.#watchHolds(vcpu.index, hit.id) ? { kind: 'watchpoint', ...hit } : undefined;
+  }
+
+  /** Whether an access to what is watched is to stop the guest; it is counted. */
+  #watchHolds(vcpu: number, id: number): boolean {
+    const watch = this.breakpoints.get(id);
+    if (watch?.kind !== 'watch') return false;
+    const { condition } = watch;
+    if (condition !== undefined && !conditionHolds(this.machine.view, vcpu, condition, () => {})) return false;
+    return this.breakpoints.hit(watch);
   }
 }
