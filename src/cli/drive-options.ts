@@ -1,4 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs';
+import { DRIVE_BUSES, type DriveBus } from '../engine/devices/block.js';
 import { floppyFor, floppyFormat } from '../engine/devices/floppy/medium.js';
 import { fileCause } from '../engine/host/file-cause.js';
 import { regularFileBytes } from './files.js';
@@ -10,13 +11,15 @@ export interface DriveArgument {
   kind: 'disk' | 'cdrom' | 'floppy';
   format?: 'raw' | 'qcow2';
   /** Absent: what suits the way the guest boots. */
-  bus?: 'ide' | 'virtio' | 'floppy';
+  bus?: DriveBus;
   readonly: boolean;
   snapshot: boolean;
   snapshotName?: string;
 }
 
-const USE = 'FILE[,format=raw|qcow2][,if=virtio|ide|floppy][,readonly][,snapshot=on][,snapshot-name=NAME]';
+const USE = `FILE[,format=raw|qcow2][,if=${DRIVE_BUSES.join('|')}][,media=cdrom][,readonly][,snapshot=on][,snapshot-name=NAME]`;
+/** Buses with CD-ROM drives. */
+const CDROM_BUSES: readonly (DriveBus | undefined)[] = ['ide', 'sata'];
 
 /** --disk's value; a comma in the file's name is doubled, as for QEMU. @throws UsageError */
 export function parseDisk(text: string): DriveArgument {
@@ -34,10 +37,13 @@ export function parseDisk(text: string): DriveArgument {
         drive.format = value;
         break;
       case 'if':
-        if (value !== 'virtio' && value !== 'ide' && value !== 'floppy')
-          return fail(`if=${value ?? ''} is not virtio, ide or floppy`);
-        drive.bus = value;
-        drive.kind = value === 'floppy' ? 'floppy' : 'disk';
+        drive.bus =
+          busOf(value) ??
+          fail(`if=${value ?? ''} is not ${DRIVE_BUSES.slice(0, -1).join(', ')} or ${DRIVE_BUSES.at(-1)}`);
+        break;
+      case 'media':
+        if (value !== 'cdrom' && value !== 'disk') return fail(`media=${value ?? ''} is not cdrom or disk`);
+        drive.kind = value;
         break;
       case 'readonly':
         drive.readonly = onOff(value) ?? fail(`readonly=${value} is not on or off`);
@@ -53,7 +59,17 @@ export function parseDisk(text: string): DriveArgument {
         fail(`${key} is not an option`);
     }
   }
-  return drive;
+  if (drive.bus === 'floppy') drive.kind = 'floppy';
+  if (drive.kind !== 'cdrom') return drive;
+  drive.bus ??= 'ide';
+  if (!CDROM_BUSES.includes(drive.bus)) fail(`media=cdrom needs if=${CDROM_BUSES.join(' or if=')}`);
+  return { ...drive, readonly: true };
+}
+
+/** `ahci` is what QEMU calls the card that SATA drives are on. */
+function busOf(value: string | undefined): DriveBus | undefined {
+  const word = value === 'ahci' ? 'sata' : value;
+  return DRIVE_BUSES.find((bus) => bus === word);
 }
 
 function onOff(value: string | undefined): boolean | undefined {

@@ -1,4 +1,4 @@
-import type { Drive } from '../engine/devices/block.js';
+import type { Drive, DriveBus } from '../engine/devices/block.js';
 import { CountedStore } from '../engine/devices/counted-store.js';
 import { FLOPPY_DRIVES } from '../engine/devices/floppy/controller.js';
 import { floppyFor } from '../engine/devices/floppy/medium.js';
@@ -8,7 +8,9 @@ import type { DriveArgument } from './drive-options.js';
 import { FailingStore } from './failing-store.js';
 import { UsageError } from './options.js';
 
-const IDE_DRIVES = 4;
+/** Drives that a bus with few places has room for. */
+const ROOM: Partial<Record<DriveBus, number>> = { ide: 4, sata: 6, floppy: FLOPPY_DRIVES };
+const BUS_NAMES: Partial<Record<DriveBus, string>> = { ide: 'IDE', sata: 'SATA' };
 /** Letters in serial numbers. */
 const KINDS = { disk: 'D', cdrom: 'C', floppy: 'F' };
 
@@ -55,11 +57,13 @@ export function openDrives(list: readonly DriveArgument[], defaultBus: 'ide' | '
   };
   const result: OpenDrives = { drives, warnings: [], onFailure: () => {}, close, letGo, take };
   try {
-    const ide = list.filter(({ bus }) => (bus ?? defaultBus) === 'ide');
-    if (ide.length > IDE_DRIVES) throw new UsageError(`${ide[IDE_DRIVES].path}: IDE has room for ${IDE_DRIVES} drives`);
-    const floppies = list.filter(({ kind }) => kind === 'floppy');
-    if (floppies.length > FLOPPY_DRIVES)
-      throw new UsageError(`${floppies[FLOPPY_DRIVES].path}: there are ${FLOPPY_DRIVES} floppy drives`);
+    for (const [bus, room] of Object.entries(ROOM) as [DriveBus, number][]) {
+      const there = list.filter((drive) => (drive.bus ?? defaultBus) === bus);
+      if (there.length <= room) continue;
+      const much =
+        bus === 'floppy' ? `there are ${room} floppy drives` : `${BUS_NAMES[bus]} has room for ${room} drives`;
+      throw new UsageError(`${there[room].path}: ${much}`);
+    }
     for (const { path, kind, format, bus, readonly, snapshot, snapshotName } of list) {
       const number = drives.filter((drive) => drive.kind === kind).length;
       const options = {

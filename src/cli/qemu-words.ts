@@ -2,6 +2,7 @@
  * QEMU's options for what `run` does too: `vmscope run -kernel bzImage -hda disk.img -smp 2 -nographic` starts the guest that
  * these words start there. A word that has no counterpart is refused with the option that comes closest.
  */
+import { DRIVE_BUSES, type DriveBus } from '../engine/devices/block.js';
 import { NET_MODELS, type NetModel } from '../engine/vmm/cards.js';
 import { UsageError } from './options.js';
 
@@ -72,10 +73,37 @@ export function withoutQemuWords(words: readonly string[]): string[] {
   }
   const snapshot = words.includes('-snapshot');
   const model = words.map((word, at) => netModelOf(words[at - 1], word)).find((found) => found !== undefined);
-  return out.map((word, at) => {
+  const disks = placed(out, words);
+  return disks.map((word, at) => {
     if (snapshot && out[at - 1] === '--disk') return `${word},snapshot=on`;
     const names = model !== undefined && out[at - 1] === '--net' && word.startsWith('user') && !word.includes('model=');
     return names ? `${word},model=${model}` : word;
+  });
+}
+
+/** Devices that drives are put on by `drive=ID`, and what `--disk` calls them; a SATA drive is on a bus of the AHCI card. */
+function busOfDevice(text: string): DriveBus | undefined {
+  const keys = keysOf(text, 'name');
+  const name = keys.get('name') ?? '';
+  if (/^ide-(hd|cd)$/.test(name)) return /^(ahci|sata|ich9)/.test(keys.get('bus') ?? '') ? 'sata' : 'ide';
+  if (/^virtio-blk(-pci)?$/.test(name)) return 'virtio';
+  return DRIVE_BUSES.find((bus) => bus === name);
+}
+
+/** Drives of `-drive if=none,id=D` on the bus of the `-device` that names them; a virtio disk where none does. */
+function placed(out: readonly string[], words: readonly string[]): string[] {
+  const buses = new Map<string, DriveBus>();
+  for (const [at, word] of words.entries()) {
+    const bus = words[at - 1] === '-device' ? busOfDevice(word) : undefined;
+    const id = bus && keysOf(word, 'name').get('drive');
+    if (bus && id !== undefined) buses.set(id, bus);
+  }
+  return out.map((word, at) => {
+    if (out[at - 1] !== '--disk') return word;
+    return word.replace(/(?<=,)id=([^,]*)/, (_, id: string) => {
+      const bus = buses.get(id) ?? 'virtio';
+      return `if=${bus}`;
+    });
   });
 }
 
@@ -102,11 +130,13 @@ function driveOf(text: string): string[] {
   const keys = keysOf(text, 'file');
   const file = keys.get('file');
   if (!file) return refuse(`-drive ${text}`, 'no file= in it');
-  if (keys.get('media') === 'cdrom') return ['--cdrom', file.replaceAll(',,', ',')];
-  const parts = [file];
+  const isDisc = keys.get('media') === 'cdrom';
+  if (isDisc && (keys.get('if') ?? 'ide') === 'ide') return ['--cdrom', file.replaceAll(',,', ',')];
+  const parts = isDisc ? [file, 'media=cdrom'] : [file];
   for (const key of ['format', 'readonly', 'snapshot']) if (keys.has(key)) parts.push(`${key}=${keys.get(key)}`);
   const bus = keys.get('if') ?? 'ide';
-  parts.push(`if=${bus === 'none' ? 'virtio' : bus}`);
+  // where a drive without a bus of its own goes, its -device says: see `placed`
+  parts.push(bus === 'none' ? `id=${keys.get('id') ?? ''}` : `if=${bus}`);
   return ['--disk', parts.join(',')];
 }
 
@@ -162,7 +192,7 @@ function netModelOf(option: string | undefined, value: string): NetModel | undef
 function deviceOf(text: string): string[] {
   const [name] = text.split(',');
   // what stands for the other half of -netdev and -drive is there by itself
-  if (/^virtio-(net|blk)(-pci)?$|^ide-(hd|cd)$/.test(name)) return [];
+  if (/^virtio-net(-pci)?$|^(ich9-)?ahci$/.test(name) || busOfDevice(text)) return [];
   if (netModelOf('-device', text)) return [];
   if (name === 'isa-debug-exit') return ['--isa-debug-exit'];
   return ['--device', name.replace(/-pci$/, '')];

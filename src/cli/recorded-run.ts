@@ -1,5 +1,6 @@
 /** What a recorded run began with: the machine's options, and each file and disk by a hash of its content. */
 
+import { DRIVE_BUSES } from '../engine/devices/block.js';
 import {
   count,
   flag,
@@ -28,7 +29,7 @@ const DRIVE = record({
   path: text,
   kind: oneOf('disk', 'cdrom', 'floppy'),
   format: optional(oneOf('raw', 'qcow2')),
-  bus: optional(oneOf('ide', 'virtio', 'floppy')),
+  bus: optional(oneOf(...DRIVE_BUSES)),
   readonly: flag,
   snapshot: flag,
   snapshotName: optional(text),

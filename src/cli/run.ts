@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
+import { DRIVE_BUSES } from '../engine/devices/block.js';
 import type { KernelIrqchipMode } from '../engine/host/kvm-engine/kernel-irqchip.js';
 import { type MigrationUri, parseUri } from '../engine/host/migration/uri.js';
 import type { JitMode } from '../engine/jit/jit.js';
@@ -107,7 +108,7 @@ export function addGuestOptions(command: Command): Command {
     .option('--at <address>', 'load address and entry of a flat binary')
     .option(
       '--disk <file>',
-      'disk: FILE[,format=raw|qcow2][,if=virtio|ide|floppy][,readonly][,snapshot=on]; repeatable',
+      `disk: FILE[,format=raw|qcow2][,if=${DRIVE_BUSES.join('|')}][,media=cdrom][,readonly][,snapshot=on]; repeatable`,
       also,
     )
     .option('--cdrom <file>', 'CD-ROM image')

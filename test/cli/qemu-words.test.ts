@@ -13,6 +13,12 @@ describe("QEMU's words", () => {
       ['-cdrom x.iso -bios b.bin', '--cdrom x.iso --bios b.bin'],
       ['-drive file=a.img,format=raw,if=virtio,cache=none', '--disk a.img,format=raw,if=virtio'],
       ['-drive file=x.iso,media=cdrom', '--cdrom x.iso'],
+      ['-drive file=a.img,if=none,id=d -device ahci,id=ahci -device ide-hd,drive=d,bus=ahci.0', '--disk a.img,if=sata'],
+      [
+        '-drive file=x.iso,media=cdrom,if=none,id=d -device ide-cd,drive=d,bus=ahci.1',
+        '--disk x.iso,media=cdrom,if=sata',
+      ],
+      ['-drive file=a.img,if=none,id=d -device virtio-blk-pci,drive=d', '--disk a.img,if=virtio'],
       ['-hda a.img -snapshot', '--disk a.img,if=ide,snapshot=on'],
       ['-smp 4', '--vcpus 4'],
       ['-smp sockets=2,cores=2,threads=1', '--vcpus 4'],

@@ -1,8 +1,8 @@
 /** A BIOS image: its place at the top of 4 GiB, the state after reset, and what the machine tells it. */
 import type { Drive } from '../devices/block.js';
+import { driveSlots } from '../devices/drive-cards.js';
 import type { FirmwareFile } from '../devices/fw-cfg.js';
 import { idePlaces } from '../devices/ide/controller.js';
-import { FIRST_FREE_SLOT } from '../devices/platform.js';
 import { e820Ram } from '../vmm/memory-map.js';
 import { acpiFiles } from './acpi-loader.js';
 import { sizeText, TableWriter, zeroTerminated } from './binary.js';
@@ -86,14 +86,16 @@ function videoRomName(rom: Uint8Array): string {
 function bootPaths(drives: readonly Drive[]): string[] {
   const ide = drives.filter(({ bus }) => bus === 'ide');
   const places = new Map([...idePlaces(ide)].map(([place, drive]) => [drive, place]));
-  const virtio = drives.filter(({ bus }) => bus === 'virtio');
   const floppies = drives.filter(({ bus }) => bus === 'floppy');
+  const slots = driveSlots(drives);
   return drives.map((drive) => {
     if (drive.bus === 'floppy') return `/pci@i0cf8/isa@1/fdc@03f0/floppy@${floppies.indexOf(drive)}`;
     const place = places.get(drive);
-    if (place === undefined)
-      return `/pci@i0cf8/scsi@${(FIRST_FREE_SLOT + virtio.indexOf(drive)).toString(16)}/disk@0,0`;
-    return `/pci@i0cf8/ide@1,1/drive@${place >> 1}/disk@${place & 1}`;
+    if (place !== undefined) return `/pci@i0cf8/ide@1,1/drive@${place >> 1}/disk@${place & 1}`;
+    const slot = slots.get(drive)!;
+    const card = slot.device.toString(16);
+    if (drive.bus === 'sata') return `/pci@i0cf8/pci8086,2922@${card}/drive@${slot.place}/disk@0`;
+    return `/pci@i0cf8/scsi@${card}/disk@0,0`;
   });
 }
 

@@ -31,13 +31,17 @@ export class BlockError extends Error {
   }
 }
 
+/** Where a drive can be attached, by QEMU's words for `if=`. */
+export const DRIVE_BUSES = ['virtio', 'ide', 'sata', 'floppy'] as const;
+export type DriveBus = (typeof DRIVE_BUSES)[number];
+
 /** A drive of the machine in the order of the command line. */
 export interface Drive {
   /** Name in messages and views: `disk0`, `cdrom0`, `floppy0`. */
   readonly name: string;
   /** Identity that the guest can read, at most 20 characters. */
   readonly serial: string;
-  readonly bus: 'ide' | 'virtio' | 'floppy';
+  readonly bus: DriveBus;
   readonly kind: 'disk' | 'cdrom' | 'floppy';
   /** Undefined: a CD-ROM drive without a disc. */
   readonly store: BlockStore | undefined;

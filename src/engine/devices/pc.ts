@@ -13,6 +13,7 @@ import { DebugExit } from './debug-exit.js';
 import { Debugcon } from './debugcon.js';
 import type { Device, GuestEnd, GuestMemory, IrqLine, MmioDevice, PortDevice } from './device.js';
 import { Dma8237 } from './dma-8237.js';
+import { driveCards } from './drive-cards.js';
 import { FLOPPY_IRQ, FloppyController } from './floppy/controller.js';
 import { floppyType } from './floppy/medium.js';
 import { FpuError } from './fpu-error.js';
@@ -39,8 +40,6 @@ import { A20Gate, SystemPorts } from './system-ports.js';
 import { VgaCard } from './vga/card.js';
 import { VgaRegisters } from './vga/registers.js';
 import { UnmappedVideoMemory, type VideoMemory } from './vga/video-memory.js';
-import { VirtioBlk } from './virtio/blk.js';
-import { virtioCard } from './virtio/pci.js';
 
 export interface PcOptions {
   clock: VirtualClock;
@@ -314,7 +313,7 @@ export class Pc {
     // before what else has memory: its frame buffer keeps its place whatever cards there are
     this.plug(this.vga);
     if (ide) this.plug(ide.pci);
-    for (const drive of options.drives ?? []) if (drive.bus === 'virtio') this.plugVirtioDisk(drive);
+    for (const { make } of driveCards(options.drives ?? [])) this.plugCard(make);
     for (const card of options.cards ?? []) this.plugCard(card);
     this.firmwareInit();
     this.powerOn = this.save();
@@ -325,11 +324,6 @@ export class Pc {
     this.plug(pciFunction);
     if (!this.options.bios) this.pci.configure(pciFunction);
     this.powerOn = { ...this.powerOn, ...saveAll([pciFunction]) };
-  }
-
-  private plugVirtioDisk({ name, store, serial }: Drive): void {
-    if (!store) throw new Error(`${name}: a virtio drive has a disk`);
-    this.plugCard(virtioCard(new VirtioBlk({ name, store, serial })));
   }
 
   private plugCard(make: CardMaker): void {

@@ -84,6 +84,8 @@ export interface CdromOptions {
   serial: string;
   disc: BlockStore | undefined;
   cable: Cable;
+  /** It is a SATA drive. */
+  sata?: boolean;
 }
 
 const STATE = record({
@@ -106,6 +108,7 @@ export class CdromDrive extends IdeDrive<CdromState> {
   protected readonly ownShape = STATE;
   private readonly disc: BlockStore | undefined;
   private readonly serial: string;
+  private readonly sata: boolean;
   private mode = PIO_MODE;
   private sense: { key: number; code: number } = { key: SENSE.none, code: ASC.none };
   private locked = false;
@@ -117,8 +120,9 @@ export class CdromDrive extends IdeDrive<CdromState> {
   private stage: 'none' | 'packet' | 'data' = 'none';
   private dma = false;
 
-  constructor({ name, serial, disc, cable }: CdromOptions) {
+  constructor({ name, serial, disc, cable, sata = false }: CdromOptions) {
     super(name, cable);
+    this.sata = sata;
     this.disc = disc;
     this.serial = serial;
     this.reset();
@@ -180,7 +184,7 @@ export class CdromDrive extends IdeDrive<CdromState> {
   }
 
   protected busyEnds(): void {
-    if (this.s.command === COMMAND.identifyPacket) this.offer(identifyCdrom(this.serial, this.mode));
+    if (this.s.command === COMMAND.identifyPacket) this.offer(identifyCdrom(this.serial, this.mode, this.sata));
     else if (this.stage === 'packet') this.runPacket();
     else if (this.stage === 'data') this.sendByDma();
     else this.done();

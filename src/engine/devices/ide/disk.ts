@@ -57,6 +57,8 @@ export interface AtaDiskOptions {
   serial: string;
   store: BlockStore;
   cable: Cable;
+  /** It is a SATA drive, with command queuing. */
+  sata?: boolean;
 }
 
 const STATE = record({
@@ -73,6 +75,7 @@ export class AtaDisk extends IdeDrive<AtaDiskState> {
   protected readonly ownShape = STATE;
   private readonly store: BlockStore;
   private readonly serial: string;
+  private readonly sata: boolean;
   private readonly physical: Geometry;
   private current: Geometry;
   private multiple = MAX_MULTIPLE;
@@ -82,8 +85,9 @@ export class AtaDisk extends IdeDrive<AtaDiskState> {
   private sector = 0;
   private left = 0;
 
-  constructor({ name, serial, store, cable }: AtaDiskOptions) {
+  constructor({ name, serial, store, cable, sata = false }: AtaDiskOptions) {
     super(name, cable);
+    this.sata = sata;
     this.store = store;
     this.serial = serial;
     this.physical = geometryOf(store.sectors);
@@ -292,8 +296,8 @@ export class AtaDisk extends IdeDrive<AtaDiskState> {
   }
 
   private identity() {
-    const { serial, physical, current, multiple, mode, writeCache } = this;
-    return { serial, physical, current, multiple, mode, writeCache };
+    const { serial, physical, current, multiple, mode, writeCache, sata } = this;
+    return { serial, physical, current, multiple, mode, writeCache, sata };
   }
 
   private fetch(data: DataCommand): void {

@@ -19,6 +19,7 @@ import {
   CONTROL,
   COUNT,
   DEVICE,
+  ERROR,
   ERROR_FEATURES,
   LBA_HIGH,
   LBA_LOW,
@@ -69,6 +70,15 @@ interface DriveState<S> {
   drive: StateOf<typeof REGISTERS>;
   busyUntil: number | undefined;
   own: S;
+}
+
+/** What a command leaves in the drive's registers. */
+export interface TaskFile {
+  status: number;
+  error: number;
+  /** By offset from the command block, and what they held before. */
+  registers: readonly number[];
+  previous: readonly number[];
 }
 
 export abstract class IdeDrive<S = object> {
@@ -180,6 +190,69 @@ export abstract class IdeDrive<S = object> {
     if (s.position >= s.buffer.length) this.bufferWritten();
   }
 
+  // ---- a cable that moves whole buffers, as SATA's ----
+
+  get taskFile(): TaskFile {
+    const { status, error, registers, previous } = this.s;
+    return { status, error, registers, previous };
+  }
+
+  get phase(): Phase {
+    return this.s.phase;
+  }
+
+  /** Bytes that the drive waits for. */
+  get bufferRoom(): number {
+    return this.s.buffer.length - this.s.position;
+  }
+
+  /** It waits for the packet of a PACKET command. */
+  get wantsPacket(): boolean {
+    return this.s.phase === 'out' && this.s.command === COMMAND.packet;
+  }
+
+  /** Software holds the reset bit. */
+  get inReset(): boolean {
+    return (this.s.control & CONTROL.reset) !== 0;
+  }
+
+  /** All that the data port would give now. */
+  takeBuffer(): Uint8Array {
+    const { s } = this;
+    const rest = s.buffer.slice(s.position);
+    s.position = s.buffer.length;
+    this.bufferRead();
+    return rest;
+  }
+
+  /** All that the drive waits for. */
+  fillBuffer(data: Uint8Array): void {
+    const { s } = this;
+    s.buffer.set(data.subarray(0, this.bufferRoom), s.position);
+    s.position = s.buffer.length;
+    this.bufferWritten();
+  }
+
+  /** The host had no room for the data: the command fails. */
+  giveUp(): void {
+    this.abandon();
+    this.fail(ERROR.aborted);
+  }
+
+  /** The host forgot the command. */
+  abort(): void {
+    this.softReset();
+  }
+
+  /** Data that the host's side of the cable knows, as a command's answer; without any the command fails. */
+  answerWith(command: number, data: Uint8Array | undefined): void {
+    this.setInterrupt(false);
+    this.s.command = command;
+    this.s.error = 0;
+    if (data) this.offer(data);
+    else this.fail(ERROR.aborted);
+  }
+
   /** The bus master was started or the drive began to wait for it. */
   dmaReady(): void {
     if (this.s.phase === 'dma' && this.cable.dmaStarted) this.startDma();
@@ -230,10 +303,12 @@ export abstract class IdeDrive<S = object> {
     if (interrupt) this.setInterrupt(true);
   }
 
+  /** The command has failed; who is told by the interrupt sees why. */
   protected fail(error: number): void {
-    this.done();
+    this.done(false);
     this.s.error = error;
     this.s.status |= STATUS.error;
+    this.setInterrupt(true);
   }
 
   protected setInterrupt(high: boolean): void {

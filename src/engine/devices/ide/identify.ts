@@ -50,6 +50,7 @@ export interface DiskIdentity {
   /** Transfer mode as SET FEATURES gave it. */
   mode: number;
   writeCache: boolean;
+  sata: boolean;
 }
 
 export function identifyDisk(disk: DiskIdentity): Uint8Array {
@@ -79,11 +80,17 @@ export function identifyDisk(disk: DiskIdentity): Uint8Array {
     .set(86, 0x3400)
     .set(87, 0x4000);
   w.set(88, ultraDma(disk.mode)).set(93, 0x6001);
+  if (disk.sata) {
+    // 32 commands queued; generation 1 with queuing; ATA-8; no cable that could be measured
+    w.set(75, 31).set(76, 0x0102).set(80, 0x01f0).set(93, 0);
+    // general purpose logging
+    w.set(84, 0x4020).set(87, 0x4020);
+  }
   w.set32(100, sectors % 2 ** 32).set32(102, Math.floor(sectors / 2 ** 32));
   return w.bytes;
 }
 
-export function identifyCdrom(serial: string, mode: number): Uint8Array {
+export function identifyCdrom(serial: string, mode: number, sata: boolean): Uint8Array {
   const w = new Words();
   // packet device, CD-ROM, removable, 12-byte packets
   w.set(0, 0x8580);
@@ -93,6 +100,8 @@ export function identifyCdrom(serial: string, mode: number): Uint8Array {
   for (const word of [65, 66, 67, 68]) w.set(word, 120);
   w.set(71, 30).set(72, 30);
   w.set(80, 0x001e).set(82, 0x4010).set(83, 0x4000).set(85, 0x4010).set(87, 0x4000);
-  w.set(88, ultraDma(mode)).set(93, 0x6001);
+  w.set(88, ultraDma(mode)).set(93, sata ? 0 : 0x6001);
+  // generation 1
+  if (sata) w.set(76, 0x0002).set(80, 0x01f0);
   return w.bytes;
 }
