@@ -31,7 +31,8 @@ export class Machine {
 
   constructor(ramBytes = 4 << 20) {
     this.memory = new WebAssembly.Memory({ initial: Math.max(640, (L.RAM_BASE + ramBytes) >>> 16), maximum: 65536 });
-    const instance = new WebAssembly.Instance(compiled(), { env: { memory: this.memory, firstWrite: () => {} } });
+    const asked = { firstWrite: () => {}, deviceAccess: () => L.ASKED_REFUSED };
+    const instance = new WebAssembly.Instance(compiled(), { env: { memory: this.memory, ...asked } });
     (instance.exports as { _start?: () => void })._start?.();
     this.core = instance.exports as unknown as Core;
     this.view = new DataView(this.memory.buffer);

@@ -396,6 +396,20 @@ export const NEXT_EVENT = GLOBAL + 0x3e0;
 /** Ports whose devices hear late what was written: count u32, then {port u32, byte and 100h once written u32}. */
 export const QUICK_LATCH_COUNT = GLOBAL + 0x3e8;
 export const QUICK_LATCHES = GLOBAL + 0x380;
+/** u64: what a device answered to an access that the core asked it for (vmx/ask.ts). */
+export const DEVICE_DATA = GLOBAL + 0x3f0;
+/** Such an access: to device memory, to a port, to one for a string instruction; an MSR; the task priority as CR8. */
+export const ASK_MMIO = 0;
+export const ASK_PORT = 1;
+export const ASK_STRING = 2;
+export const ASK_MSR = 3;
+export const ASK_CR8 = 4;
+/** Its answers: the guest goes on; so it does, with a VM entry behind an instruction that needs another to take its latches; */
+export const ASKED_GOES_ON = 0;
+export const ASKED_ENTERS = 1;
+/** the device has done it and the guest is left; nobody has done anything, and the VMM handles the exit. */
+export const ASKED_LEAVES = 2;
+export const ASKED_REFUSED = 3;
 export const QUICK_MAX_LATCHES = 8;
 /** u32: breakpoints have changed since blocks ran last; and a number that grows with each change. */
 export const BREAKS_CHANGED = GLOBAL + 0x3d0;

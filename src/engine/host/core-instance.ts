@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { RAM_BASE } from '../core/layout.js';
+import { ASKED_REFUSED, RAM_BASE } from '../core/layout.js';
 import type { CoreExports } from '../vmm/core-exports.js';
 import { HostMemory } from '../vmm/host-memory.js';
 import { releaseFrames } from './release-frames.js';
@@ -30,7 +30,11 @@ export function createCore(
   const pages = Math.ceil((RAM_BASE + guestBytes + extraBytes) / PAGE) + 1;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: 65536 });
   const host = new HostMemory(memory, releaseFrames);
-  return { core: start(module, memory, (frame) => host.firstWrite(frame)), host };
+  const asked = {
+    firstWrite: (frame: number) => host.firstWrite(frame),
+    deviceAccess: (...access: Parameters<HostMemory['deviceAccess']>) => host.deviceAccess(...access),
+  };
+  return { core: start(module, memory, asked), host };
 }
 
 /**
@@ -46,15 +50,15 @@ export function coreOverShared(memory: WebAssembly.Memory): CoreExports {
     bytes[at] = LIMITS_SHARED;
     compiledShared = new WebAssembly.Module(bytes);
   }
-  return start(compiledShared, memory, () => {});
+  return start(compiledShared, memory, { firstWrite: () => {}, deviceAccess: () => ASKED_REFUSED });
 }
 
 function start(
   module: WebAssembly.Module,
   memory: WebAssembly.Memory,
-  firstWrite: (frame: number) => void,
+  asked: Pick<HostMemory, 'firstWrite' | 'deviceAccess'>,
 ): CoreExports {
-  const instance = new WebAssembly.Instance(module, { env: { memory, firstWrite } });
+  const instance = new WebAssembly.Instance(module, { env: { memory, ...asked } });
   const core = instance.exports as unknown as CoreExports & { _start?: () => void };
   core._start?.();
   core.init();

@@ -1,4 +1,4 @@
-import { DIRTY_FOR_ALL, DIRTY_FOR_HISTORY, DIRTY_FRAMES } from '../core/layout.js';
+import { ASKED_REFUSED, DIRTY_FOR_ALL, DIRTY_FOR_HISTORY, DIRTY_FRAMES } from '../core/layout.js';
 
 /**
  * The engine's one WebAssembly memory seen from TypeScript. Addresses are host-physical (HPA) and
@@ -17,6 +17,10 @@ export class HostMemory {
   firstWrite: (frame: number) => void = () => {};
   /** Told of each `willWrite`, while somebody looks for who writes. */
   writes: ((hpa: number, bytes: number) => void) | undefined;
+
+  /** Asked by the core for an access to a device that it has recorded as a VM exit: answers ASKED_* (see core/vmx/ask.ts). */
+  deviceAccess: (kind: number, address: number, bytes: number, write: number, low: number, high: number) => number =
+    () => ASKED_REFUSED;
 
   /** @param clear zeroes frames; a host may take their pages back to do so */
   constructor(

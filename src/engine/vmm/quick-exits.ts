@@ -40,8 +40,15 @@ export class QuickExits {
   allow(room: number, event: number | undefined): void {
     const host = this.#host;
     host.set32(QUICK_ROOM, this.on ? room : 0);
-    if (event !== undefined) host.setNumber(NEXT_EVENT, Math.floor(event));
-    else host.u32.fill(0xffffffff, NEXT_EVENT / 4, NEXT_EVENT / 4 + 2);
+    this.expect(event);
+  }
+
+  /** @param event virtual time at which devices have work next; undefined: never */
+  expect(event: number | undefined): void {
+    const { u32 } = this.#host;
+    const at = NEXT_EVENT / 4;
+    u32[at] = event === undefined ? 0xffffffff : event >>> 0;
+    u32[at + 1] = event === undefined ? 0xffffffff : Math.floor(event / 0x1_0000_0000);
   }
 
   /** After a run: how many exits the core completed. Devices hear of what was written to them meanwhile. */

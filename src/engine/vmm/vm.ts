@@ -2,8 +2,19 @@ import { OPCODE_FEATURES } from '../../spec/opcodes/index.js';
 import type { InitialState } from '../boot/image.js';
 import {
   ABSENT_FEATURES,
+  ASK_CR8,
+  ASK_MMIO,
+  ASK_MSR,
+  ASK_PORT,
+  ASK_STRING,
+  ASKED_ENTERS,
+  ASKED_GOES_ON,
+  ASKED_LEAVES,
+  ASKED_REFUSED,
+  ATTENTION,
   CLOCK_OFFSET,
   CR2,
+  DEVICE_DATA,
   ENTER_EXIT,
   ENTER_OK,
   EXIT_COUNTS,
@@ -16,6 +27,7 @@ import {
   PROBE_COUNT,
   PROBE_TABLE,
   RAM_BASE,
+  RFLAGS,
   RUN_BREAKPOINT,
   RUN_HALTED,
   RUN_LIMIT,
@@ -35,6 +47,7 @@ import {
   TRACE_SEQUENCE,
   TSC_ADJUST,
   TSC_AUX,
+  VMCS_DIRTY,
   VMMCALL_EXITS,
   XS_EXIT,
 } from '../core/layout.js';
@@ -62,6 +75,7 @@ import { FirmwareRom } from './firmware-rom.js';
 import type { HostMemory } from './host-memory.js';
 import type { Hypervisor, SliceEnd, VirtualCpu } from './hypervisor.js';
 import { setInitialState } from './initial-state.js';
+import { isSteady, readMsr, writeMsr } from './msrs.js';
 import { initVcpu, startVcpu } from './multiprocessor.js';
 import { physicalRead } from './physical-access.js';
 import { EPT_PROVOCATIONS, EptProvocations, repairEntry, spoilEntry } from './provocations.js';
@@ -88,6 +102,20 @@ const RIP_FIELD = fieldOffset('GUEST_RIP');
 const QUALIFICATION_FIELD = fieldOffset('EXIT_QUALIFICATION');
 const GPA_FIELD = fieldOffset('GUEST_PHYSICAL_ADDRESS');
 const TIMER_FIELD = fieldOffset('VMX_PREEMPTION_TIMER_VALUE');
+
+/** A datum of so many bytes. */
+const ONES = [
+  0n,
+  0xffn,
+  0xffffn,
+  0xff_ffffn,
+  0xffff_ffffn,
+  2n ** 40n - 1n,
+  2n ** 48n - 1n,
+  2n ** 56n - 1n,
+  2n ** 64n - 1n,
+];
+const wide = (low: number, high: number): bigint => (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
 
 const SYSCALL_OF = { GenuineIntel: SYSCALL_LONG, AuthenticAMD: SYSCALL_PROTECTED, none: SYSCALL_WITH_CSTAR } as const;
 
@@ -139,6 +167,10 @@ export class Vm implements Hypervisor<Vcpu> {
   #yields = false;
   /** Somebody wants the slice to end; the turn goes on. */
   #interrupted = false;
+  /** `memory.moved` that ends the slice. */
+  #mostMoved = 0;
+  /** What the core asked for last: it left the guest with the exit recorded, and handled unless the answer was a refusal. */
+  #left: { kind: number; handled: boolean } | undefined;
 
   constructor(
     readonly core: CoreExports,
@@ -147,6 +179,7 @@ export class Vm implements Hypervisor<Vcpu> {
     vcpus: number,
   ) {
     this.quick = new QuickExits(host);
+    host.deviceAccess = (...access) => this.#deviceAccess(...access);
     this.memory = new RamView(this);
     this.ept = new EptBuilder(host);
     this.ept.map(0, RAM_BASE, memoryBytes, { read: true, write: true, execute: true }, EPT_MEMORY_TYPE.WB);
@@ -242,7 +275,7 @@ export class Vm implements Hypervisor<Vcpu> {
     if (vcpu.inGuest && (vcpu.woken || vcpu.armedFor !== this.#nextEvent(vcpu))) this.#leave(vcpu);
     this.#yields = false;
     this.#interrupted = false;
-    const moved = this.memory.moved + SLICE_DMA_BYTES;
+    this.#mostMoved = this.memory.moved + SLICE_DMA_BYTES;
     const full = this.exits + SLICE_EXITS;
     for (;;) {
       this.#select(vcpu);
@@ -253,7 +286,7 @@ export class Vm implements Hypervisor<Vcpu> {
         if (outcome === 'stop') return { kind: 'ended' };
         if (this.#stepDone(vcpu)) return { kind: 'step' };
         if (this.#yields) return { kind: 'limit', yields: true };
-        if (this.#interrupted || this.memory.moved > moved) return { kind: 'limit' };
+        if (this.#interrupted || this.memory.moved > this.#mostMoved) return { kind: 'limit' };
         // a limit that the exit's instruction reaches is met before what the next VM entry delivers
         if (vcpu.icount >= until && this.#entryDelivers(vcpu)) return { kind: 'limit' };
         if (this.exits >= full) return { kind: 'limit' };
@@ -288,9 +321,11 @@ export class Vm implements Hypervisor<Vcpu> {
       switch (result) {
         case RUN_VMEXIT:
           vcpu.inGuest = false;
-          this.exits++;
           vcpu.pendingExit = true;
           vcpu.entered = false;
+          // counted, and nobody waits for it
+          if (this.#left) break;
+          this.exits++;
           this.#witness?.sees('exited', vcpu);
           if (this.exitGoal?.pending && this.exits === this.exitGoal.exits) return { kind: 'limit' };
           if (this.exitFilter?.(vcpu)) return { kind: 'exit' };
@@ -821,8 +856,114 @@ export class Vm implements Hypervisor<Vcpu> {
     return (vmcs.reason & REASON_MASK) === REASON_MTF && stepGoal !== undefined && !steppedOver;
   }
 
+  /**
+   * The core has recorded an exit for an access to a device and asks for it; the guest is not left yet (core/vmx/ask.ts).
+   * @returns ASKED_*
+   */
+  #deviceAccess(kind: number, address: number, bytes: number, write: number, low: number, high: number): number {
+    const vcpu = this.#current;
+    this.exits += this.quick.take(vcpu, this.board);
+    this.#tell(vcpu.vmcs.region, vcpu.index, vcpu.vmcs.reason);
+    const done = this.#access(vcpu, kind, address, bytes, write !== 0, low, high);
+    this.activity?.resumes();
+    // where anything waits, an instruction that runs again is followed by another VM entry
+    const waits = vcpu.woken || this.board.interruptPending(vcpu.index);
+    const runsAgain = kind === ASK_MMIO || kind === ASK_STRING;
+    // one that reaches the limit ends the slice before what the next VM entry delivers
+    const reaches = !runsAgain && vcpu.icount + (kind === ASK_PORT && write ? 0 : 1) >= this.host.getNumber(LIMIT);
+    if (done && !reaches && this.#goesOn(vcpu, kind === ASK_MSR || kind === ASK_CR8 ? EMULATION_NS : 0))
+      return waits ? ASKED_ENTERS : ASKED_GOES_ON;
+    this.#left = { kind, handled: done };
+    return done ? ASKED_LEAVES : ASKED_REFUSED;
+  }
+
+  /** False: there is no such register, or it does not take the value. */
+  #access(
+    vcpu: Vcpu,
+    kind: number,
+    address: number,
+    bytes: number,
+    write: boolean,
+    low: number,
+    high: number,
+  ): boolean {
+    const { board, host } = this;
+    const { index } = vcpu;
+    switch (kind) {
+      case ASK_MMIO: {
+        const value = write ? wide(low, high) & ONES[bytes] : board.mmioRead(index, address, bytes);
+        if (write) board.mmioWrite(index, address, bytes, value);
+        else host.set64(DEVICE_DATA, value);
+        vcpu.addLatch(address, value, bytes, write);
+        if (this.#stuck(vcpu)) this.#interrupted = true;
+        break;
+      }
+      case ASK_STRING:
+      case ASK_PORT: {
+        const value = write ? low >>> 0 : board.portRead(index, address, bytes);
+        if (write) board.portWrite(index, address, bytes, value);
+        else host.set32(DEVICE_DATA, value);
+        if (kind === ASK_PORT) {
+          if (write) this.quick.keepPort(board, address, bytes);
+          break;
+        }
+        vcpu.addLatch(address, BigInt(value), bytes, write);
+        if (this.#stuck(vcpu)) this.#interrupted = true;
+        break;
+      }
+      case ASK_MSR: {
+        const msr = address >>> 0;
+        if (write) return writeMsr(vcpu, this, msr, wide(low, high));
+        const value = readMsr(vcpu, this, msr);
+        if (value === undefined) return false;
+        if (isSteady(msr)) this.quick.keepMsr(vcpu, msr, value);
+        host.set64(DEVICE_DATA, value);
+        break;
+      }
+      default:
+        if (write) this.setTpr(vcpu, low << 4);
+        else host.setNumber(DEVICE_DATA, this.tpr(vcpu) >> 4);
+    }
+    if (write) this.#takeEnd();
+    return true;
+  }
+
+  /** Would the VM entry after this exit, which takes `ns` from now on, only go on with the guest? Then it has. */
+  #goesOn(vcpu: Vcpu, ns: number): boolean {
+    if (this.end || this.#yields || this.#interrupted || this.memory.moved > this.#mostMoved) return false;
+    const { board, host } = this;
+    const { index } = vcpu;
+    if (!vcpu.inGuest || vcpu.pendingInit || vcpu.pendingSipi !== undefined || vcpu.nmiPending) return false;
+    if (host.get32(VMCS_DIRTY) !== 0 || host.get32(ATTENTION) !== 0) return false;
+    board.seeEndOfInterrupt?.(index);
+    if (board.nmiWaits(index) || (board.interruptPending(index) && !this.#waitsForWindow(vcpu))) return false;
+    const event = this.#nextEvent(vcpu);
+    if (event !== undefined && event <= this.now() + ns + 1) return false;
+    vcpu.woken = false;
+    vcpu.armedFor = event;
+    this.quick.expect(event);
+    return true;
+  }
+
+  /** A pending interrupt changes nothing at VM entry: the guest, which runs, does not take it, and the window is asked for. */
+  #waitsForWindow({ vmcs }: Vcpu): boolean {
+    return (vmcs.primary & PRIMARY.interruptWindowExiting) !== 0 && (this.host.get32(RFLAGS) & RFLAGS_IF) === 0;
+  }
+
+  /** The rest of an exit that a device has answered already. */
+  #conclude(vcpu: Vcpu, kind: number): Outcome {
+    if (kind === ASK_STRING) vcpu.vmcs.rerunInstruction();
+    else if (kind !== ASK_MMIO) vcpu.complete();
+    if (!this.end) return 'resume';
+    vcpu.host.set32(this.#traceSlot() + TR_ACTION, ACTION.stop);
+    return 'stop';
+  }
+
   #handle(vcpu: Vcpu): Outcome {
     const { vmcs, host } = vcpu;
+    const left = this.#left;
+    this.#left = undefined;
+    if (left?.handled) return this.#conclude(vcpu, left.kind);
     const reason = vmcs.reason & REASON_MASK;
     const slot = this.#traceSlot();
     this.exitDetail = 0;

@@ -83,11 +83,11 @@ export const oneByte: readonly OpcodeRow[] = [
   ...rows({ handler: 'execMovsxd', title: 'MOVSX/MOVSXD' }, '63 /r : MOVSXD Gv,Ed : o64'),
   ...rows({ handler: 'execImul3', title: 'IMUL', writes: ALL }, '69 /r : IMUL Gv,Ev,Iz\n6B /r : IMUL Gv,Ev,Ibs'),
   ...rows(
-    { handler: 'execIns', title: 'INS/INSB/INSW/INSD', reads: 'd', all: 'rep' },
+    { handler: 'execIns', title: 'INS/INSB/INSW/INSD', reads: 'd', all: 'rep end' },
     '6C : INS Yb,DX\n6D : INS Yz,DX',
   ),
   ...rows(
-    { handler: 'execOuts', title: 'OUTS/OUTSB/OUTSW/OUTSD', reads: 'd', all: 'rep' },
+    { handler: 'execOuts', title: 'OUTS/OUTSB/OUTSW/OUTSD', reads: 'd', all: 'rep end' },
     '6E : OUTS DX,Xb\n6F : OUTS DX,Xz',
   ),
   ...jcc,
@@ -169,7 +169,7 @@ export const oneByte: readonly OpcodeRow[] = [
   ...rows({ handler: 'execXlat', title: 'XLAT/XLATB' }, 'D7 : XLAT'),
   ...rows({ handler: 'execLoop', title: 'LOOP/LOOPcc', all: 'end f64' }, 'E0 : LOOPNE Jb\nE1 : LOOPE Jb\nE2 : LOOP Jb'),
   ...rows({ handler: 'execJcxz', title: 'Jcc', all: 'end f64' }, 'E3 : JRCXZ Jb'),
-  ...rows({ handler: 'execIn' }, 'E4 : IN AL,Ib\nE5 : IN eAX,Ib\nEC : IN AL,DX\nED : IN eAX,DX'),
+  ...rows({ handler: 'execIn', all: 'end' }, 'E4 : IN AL,Ib\nE5 : IN eAX,Ib\nEC : IN AL,DX\nED : IN eAX,DX'),
   ...rows(
     { handler: 'execOut' },
     'E6 : OUT Ib,AL : end\nE7 : OUT Ib,eAX : end\nEE : OUT DX,AL : end\nEF : OUT DX,eAX : end',

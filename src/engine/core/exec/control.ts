@@ -25,6 +25,7 @@ import { accessStatus, readable } from '../mmu/access';
 import { updateMode } from '../mmu/mode';
 import { flushPage, flushPcid, flushTlb, flushTlbNonGlobal, forgetPages, newContext } from '../mmu/tlb';
 import { loadPdptes } from '../mmu/walk';
+import { askCr8, NOT_ASKED } from '../vmx/ask';
 import { tprBelowThreshold } from '../vmx/boundary';
 import { guestCr0Fixed0 } from '../vmx/entry-checks-guest';
 import { exitGla, vmExit } from '../vmx/exit';
@@ -90,7 +91,10 @@ export function execMovFromCr(u: usize): i32 {
   } else if (cr == 4) value = visibleCr4();
   else {
     const primary = primaryControls();
-    if (primary & CPU_CR8_STORE_EXITING) return crExit(8, MOV_FROM, uRm(u));
+    if (primary & CPU_CR8_STORE_EXITING) {
+      const asked = askCr8(false, uRm(u), 0, 8 | MOV_FROM | u64(uRm(u)) << 8);
+      return asked == NOT_ASKED ? crExit(8, MOV_FROM, uRm(u)) : asked;
+    }
     value = primary & CPU_USE_TPR_SHADOW ? <u64>(load<u8>(virtualTpr()) >> 4) : load<u64>(CR8);
   }
   setReg64(uRm(u), code64() ? value : value & 0xffffffff);
@@ -215,7 +219,10 @@ function movToCr4(value: u64, register: u32): i32 {
 /** With the TPR shadow a VM exit may follow the instruction. @sdm 3C 29.3 "Virtualizing CR8-Based TPR Accesses" */
 function movToCr8(value: u64, register: u32): i32 {
   const primary = primaryControls();
-  if (primary & CPU_CR8_LOAD_EXITING) return crExit(8, MOV_TO, register);
+  if (primary & CPU_CR8_LOAD_EXITING) {
+    const asked = value > 15 ? NOT_ASKED : askCr8(true, register, u32(value), 8 | MOV_TO | u64(register) << 8);
+    return asked == NOT_ASKED ? crExit(8, MOV_TO, register) : asked;
+  }
   if (value & ~(<u64>15)) return faultCode(VEC_GP, 0);
   if (!(primary & CPU_USE_TPR_SHADOW)) {
     store<u64>(CR8, value);

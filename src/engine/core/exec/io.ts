@@ -1,6 +1,6 @@
 // Port I/O. Behind the ports is the VMM alone: an access that does not exit finds no device.
 import {
-  ASSIST_ADDRESS, ASSIST_BYTES, ASSIST_DATA, ASSIST_KIND, ASSIST_STRING, ASSIST_WRITE, ICOUNT, LATCHES, LATCH_BYTES, LATCH_COUNT,
+  ASSIST_ADDRESS, ASSIST_BYTES, ASSIST_DATA, ASSIST_KIND, ASSIST_STRING, ASSIST_WRITE, DEVICE_DATA, ICOUNT, LATCHES, LATCH_BYTES, LATCH_COUNT,
   LATCH_CURSOR, LATCH_EVENT, LATCH_ICOUNT, NEXT_RIP, OP_LINEAR, OP_VALUE, RAX, RCX, RDI, RDX, RFLAGS, RIP, RSI, SEG_ES, SEG_TR, XS_OK,
 } from '../layout';
 import { cpl, faultCode, protectedMode, segAr, segBase, segLimit, v8086, VEC_GP } from '../state';
@@ -10,6 +10,7 @@ import { debugPort } from '../events/debug';
 import { accessStatus, sysReadable, writable } from '../mmu/access';
 import { interceptIo } from '../vmx/bitmaps';
 import { exitGla, exitInstructionInfo, vmExit } from '../vmx/exit';
+import { askPort, askString, NOT_ASKED } from '../vmx/ask';
 import { quickOut } from '../vmx/quick';
 import { goesOn } from './repeat';
 import { cutAddress, readLinear, writeLinear } from './operand';
@@ -62,12 +63,22 @@ export function execIn(u: usize): i32 {
   const bytes = byteForm(u);
   const status = permitted(port, bytes);
   if (status != XS_OK) return status;
-  if (interceptIo(port, bytes)) return ioExit(u, port, bytes, QUAL_IN | (immediatePort(u) ? QUAL_IMMEDIATE : 0));
-  if (bytes == 1) store<u8>(RAX, 0xff);
-  else if (bytes == 2) store<u16>(RAX, 0xffff);
-  else store<u64>(RAX, 0xffffffff);
+  if (interceptIo(port, bytes)) {
+    const bits = QUAL_IN | (immediatePort(u) ? QUAL_IMMEDIATE : 0);
+    const asked = askPort(port, bytes, false, 0, qualification(port, bytes, bits));
+    if (asked == NOT_ASKED) return ioExit(u, port, bytes, bits);
+    giveDatum(bytes, load<u32>(DEVICE_DATA));
+    return asked;
+  }
+  giveDatum(bytes, 0xffffffff);
   debugPort(port, bytes);
   return XS_OK;
+}
+
+function giveDatum(bytes: u32, datum: u32): void {
+  if (bytes == 1) store<u8>(RAX, datum);
+  else if (bytes == 2) store<u16>(RAX, datum);
+  else store<u64>(RAX, datum);
 }
 
 /** @sdm 2B "OUT" */
@@ -78,7 +89,10 @@ export function execOut(u: usize): i32 {
   if (status != XS_OK) return status;
   if (interceptIo(port, bytes)) {
     const bits = immediatePort(u) ? QUAL_IMMEDIATE : 0;
-    return quickOut(port, bytes, qualification(port, bytes, bits)) ? XS_OK : ioExit(u, port, bytes, bits);
+    const value = load<u32>(RAX) & (bytes == 4 ? ~(<u32>0) : (<u32>1 << (bytes << 3)) - 1);
+    if (quickOut(port, bytes, value, qualification(port, bytes, bits))) return XS_OK;
+    const asked = askPort(port, bytes, true, value, qualification(port, bytes, bits));
+    return asked == NOT_ASKED ? ioExit(u, port, bytes, bits) : asked;
   }
   debugPort(port, bytes);
   return XS_OK;
@@ -102,7 +116,7 @@ function portLatch(port: u32, bytes: u32, write: bool): usize {
   return latch;
 }
 
-/** The VMM does one iteration's port access and appends a latch: the instruction then runs again. */
+/** The VMM does one iteration's port access and appends a latch: the instruction then runs again, unless the answer is XS_OK. */
 function stringExit(u: usize, port: u32, bytes: u32, write: bool, data: u64, la: u64): i32 {
   store<u32>(ASSIST_KIND, ASSIST_STRING);
   store<u32>(ASSIST_WRITE, write ? 1 : 0);
@@ -111,11 +125,16 @@ function stringExit(u: usize, port: u32, bytes: u32, write: bool, data: u64, la:
   store<u64>(ASSIST_DATA, data);
   store<u64>(LATCH_ICOUNT, load<u64>(ICOUNT));
   store<u32>(LATCH_EVENT, 0);
-  store<u32>(LATCH_CURSOR, 0);
   const size: u32 = uAddrSize(u) == 8 ? 2 : uAddrSize(u) == 4 ? 1 : 0;
-  exitInstructionInfo(size << 7 | (write ? uSeg(u) << 15 : 0));
+  const info = size << 7 | (write ? uSeg(u) << 15 : 0);
+  const bits = QUAL_STRING | (uRep(u) ? QUAL_REP : 0) | (write ? 0 : QUAL_IN);
+  const asked = askString(port, bytes, write, u32(data), qualification(port, bytes, bits), la, info);
+  if (asked == XS_OK) return XS_OK;
+  store<u32>(LATCH_CURSOR, 0);
+  if (asked != NOT_ASKED) return asked;
+  exitInstructionInfo(info);
   exitGla(la);
-  return ioExit(u, port, bytes, QUAL_STRING | (uRep(u) ? QUAL_REP : 0) | (write ? 0 : QUAL_IN));
+  return ioExit(u, port, bytes, bits);
 }
 
 /** RCX cut to the address size; 1 without REP. */
@@ -153,11 +172,14 @@ export function execIns(u: usize): i32 {
   const la = load<u64>(OP_LINEAR);
   let data: u64 = 0xffffffff;
   if (interceptIo(port, bytes)) {
-    const latch = portLatch(port, bytes, false);
+    let latch = portLatch(port, bytes, false);
     if (!latch) {
       // a destination that faults does so before the device is read
       const p = bytes == 1 ? writable<u8>(la) : bytes == 2 ? writable<u16>(la) : writable<u32>(la);
-      return p ? stringExit(u, port, bytes, false, 0, la) : accessStatus();
+      if (!p) return accessStatus();
+      const asked = stringExit(u, port, bytes, false, 0, la);
+      if (asked != XS_OK) return asked;
+      latch = portLatch(port, bytes, false);
     }
     data = load<u64>(latch, 8);
   }
@@ -178,7 +200,11 @@ export function execOuts(u: usize): i32 {
   const la = load<u64>(OP_LINEAR);
   if (!readLinear(la, bytes)) return accessStatus();
   const data = load<u64>(OP_VALUE);
-  if (interceptIo(port, bytes) && !portLatch(port, bytes, true)) return stringExit(u, port, bytes, true, data, la);
+  if (interceptIo(port, bytes) && !portLatch(port, bytes, true)) {
+    const asked = stringExit(u, port, bytes, true, data, la);
+    if (asked != XS_OK) return asked;
+    portLatch(port, bytes, true);
+  }
   nextIteration(u, RSI, bytes);
   debugPort(port, bytes);
   return XS_OK;

@@ -21,6 +21,7 @@ import { interceptMsr } from '../vmx/bitmaps';
 import { DEBUGCTL_BITS } from '../vmx/entry-checks-guest';
 import { EFER_BITS, validPat } from '../vmx/entry-checks-host';
 import { vmExit } from '../vmx/exit';
+import { askMsr, NOT_ASKED } from '../vmx/ask';
 import { clock } from '../vmx/preemption';
 import { quickRdmsr } from '../vmx/quick';
 import { field, primaryControls, secondaryControls } from '../vmx/vmcs';
@@ -166,11 +167,21 @@ export function writeMsr(index: u32, value: u64): bool {
   }
 }
 
+/** The VMM answers for IA32_EFER, IA32_PAT and IA32_DEBUGCTL from the guest area, which a VM exit fills. */
+@inline function inGuestArea(index: u32): bool { return index == 0xc0000080 || index == 0x277 || index == 0x1d9; }
+
+/** The TSC deadline, and x2APIC's registers. */
+@inline function ofLocalApic(index: u32): bool { return index == 0x6e0 || index - 0x800 < 0x100; }
+
 /** @sdm 2B "RDMSR" */
 export function execRdmsr(u: usize): i32 {
   if (cpl()) return faultCode(VEC_GP, 0);
   const index = load<u32>(RCX);
-  if (interceptMsr(index, false)) return quickRdmsr() ? XS_OK : vmExit(EXIT_REASON_MSR_READ, 0);
+  if (interceptMsr(index, false)) {
+    if (quickRdmsr()) return XS_OK;
+    const asked = inGuestArea(index) ? NOT_ASKED : askMsr(false);
+    return asked == NOT_ASKED ? vmExit(EXIT_REASON_MSR_READ, 0) : asked;
+  }
   if (!readMsr(index)) return faultCode(VEC_GP, 0);
   store<u64>(RAX, msrValue & 0xffffffff);
   store<u64>(RDX, msrValue >> 32);
@@ -181,7 +192,10 @@ export function execRdmsr(u: usize): i32 {
 export function execWrmsr(u: usize): i32 {
   if (cpl()) return faultCode(VEC_GP, 0);
   const index = load<u32>(RCX);
-  if (interceptMsr(index, true)) return vmExit(EXIT_REASON_MSR_WRITE, 0);
+  if (interceptMsr(index, true)) {
+    const asked = ofLocalApic(index) ? askMsr(true) : NOT_ASKED;
+    return asked == NOT_ASKED ? vmExit(EXIT_REASON_MSR_WRITE, 0) : asked;
+  }
   if (!writeMsr(index, load<u64>(RDX) << 32 | load<u32>(RAX))) return faultCode(VEC_GP, 0);
   return XS_OK;
 }

@@ -6,10 +6,11 @@
 import {
   ACCESS_NONCANONICAL, ATT_TPR, ASSIST_ADDRESS, ASSIST_BYTES, ASSIST_DATA, ASSIST_KIND, ASSIST_MMIO, ASSIST_WRITE, BOUNCE, BOUNCE_BYTES,
   COUNTERS, COUNTER_TLB_MISS, CTX, CTX_PLAIN, CTX_SYSTEM, EFER, ICOUNT, CR4, LATCHES, LATCH_BYTES, LATCH_COUNT,
-  LATCH_CURSOR, LATCH_EVENT, LATCH_ICOUNT, NMI_UNBLOCKED, SINGLE, TLB_CODE, TLB_ENTRIES, TLB_READ, TLB_WRITE, VECTORING_INFO,
-  WATCH_HIT, XS_EXIT, XS_RETRY,
+  LATCH_CURSOR, LATCH_EVENT, LATCH_ICOUNT, NEXT_CTX_GEN, NMI_UNBLOCKED, SINGLE, TLB_CODE, TLB_ENTRIES, TLB_READ, TLB_WRITE, VECTORING_INFO,
+  WATCH_HIT, XS_EXIT, XS_OK, XS_RETRY,
 } from '../layout';
 import { canonicalAddress, attend, decide, decided, faultCode, refuse, VEC_AC, VEC_GP, VEC_SS } from '../state';
+import { askMmio } from '../vmx/ask';
 import { exitGla, exitGpa, vmExit } from '../vmx/exit';
 import {
   ACCESS_FETCH, ACCESS_READ, ACCESS_WRITE, eptFailure, eptPermissions, eptTranslate, holdsCode, tprShadowPage,
@@ -120,6 +121,9 @@ function apicAccessType(access: u32, translated: bool): u32 {
   return access & ACCESS_FETCH ? 2 : access & ACCESS_WRITE ? 1 : 0;
 }
 
+/** No linear address: MOV to CR3 loading the PDPTEs. */
+const NO_LINEAR: u64 = ~(<u64>0);
+
 /** EPT violation, misconfiguration or APIC access. `translated`: the access itself, not one to a paging structure. */
 function eptExit(la: u64, gpa: u64, access: u32, permissions: u32, translated: bool, reason: u32): void {
   exitGpa(gpa);
@@ -131,11 +135,14 @@ function eptExit(la: u64, gpa: u64, access: u32, permissions: u32, translated: b
     vmExit(44, (gpa & 0xfff) | <u64>apicAccessType(access, translated) << 12);
     return;
   }
-  // ~0 stands for "no linear address": MOV to CR3 loading the PDPTEs
-  const linear = la != ~(<u64>0);
-  if (linear) exitGla(la);
-  const place: u64 = (linear ? 0x80 : 0) | (translated ? 0x100 : 0);
-  vmExit(48, <u64>access | permissions | place | unblockingBit());
+  if (la != NO_LINEAR) exitGla(la);
+  vmExit(48, violation(la, access, permissions, translated));
+}
+
+/** Exit qualification of an EPT violation. @sdm 3C 28.2.1 "Basic VM-Exit Information", table 28-7 */
+@inline function violation(la: u64, access: u32, permissions: u32, translated: bool): u64 {
+  const place: u64 = (la != NO_LINEAR ? 0x80 : 0) | (translated ? 0x100 : 0);
+  return <u64>access | permissions | place | unblockingBit();
 }
 
 /** The VMM translates: what EPT stops is told to it without a VM exit. */
@@ -243,8 +250,8 @@ function latched(gpa: u64, bytes: u32, write: bool): usize {
   return latch;
 }
 
-/** Takes the exit that asks the VMM to do an access; the instruction starts over with all latches. */
-function assist(la: u64, gpa: u64, bytes: u32, write: bool, data: u64, permissions: u32): void {
+/** Has the access done by the VMM: true where its latch is there now, else an exit, and the instruction starts over with all latches. */
+function assist(la: u64, gpa: u64, bytes: u32, write: bool, data: u64, permissions: u32): bool {
   store<u32>(ASSIST_KIND, ASSIST_MMIO);
   store<u32>(ASSIST_WRITE, write ? 1 : 0);
   store<u32>(ASSIST_BYTES, bytes);
@@ -252,19 +259,30 @@ function assist(la: u64, gpa: u64, bytes: u32, write: bool, data: u64, permissio
   store<u64>(ASSIST_DATA, data);
   store<u64>(LATCH_ICOUNT, load<u64>(ICOUNT));
   store<u32>(LATCH_EVENT, load<u32>(VECTORING_INFO));
-  store<u32>(LATCH_CURSOR, 0);
   const access = write ? (modifies ? ACCESS_READ | ACCESS_WRITE : ACCESS_WRITE) : modifies ? ACCESS_READ | ACCESS_WRITE : ACCESS_READ;
+  if (!exact) {
+    const generation = load<u32>(NEXT_CTX_GEN);
+    const asked = askMmio(la, gpa, bytes, write, data, violation(la, access, permissions, true));
+    // after a flush the other part of the access may lie elsewhere
+    if (asked == XS_OK) return generation == load<u32>(NEXT_CTX_GEN) || retry();
+    if (asked == XS_EXIT) {
+      store<u32>(LATCH_CURSOR, 0);
+      return false;
+    }
+  }
+  store<u32>(LATCH_CURSOR, 0);
   eptExit(la, gpa, access, permissions, true, 48);
+  return false;
 }
 
 /** Reads MMIO in pieces of at most 8 bytes into the buffer. */
 function deviceRead(buffer: usize, la: u64, gpa: u64, bytes: u32, permissions: u32): bool {
   for (let at: u32 = 0; at < bytes; at += 8) {
     const piece = min<u32>(8, bytes - at);
-    const latch = latched(gpa + at, piece, false);
+    let latch = latched(gpa + at, piece, false);
     if (!latch) {
-      assist(la + at, gpa + at, piece, false, 0, permissions);
-      return false;
+      if (!assist(la + at, gpa + at, piece, false, 0, permissions)) return false;
+      latch = latched(gpa + at, piece, false);
     }
     memory.copy(buffer + at, latch + 8, piece);
   }
@@ -277,8 +295,8 @@ function deviceWrite(buffer: usize, la: u64, gpa: u64, bytes: u32, permissions: 
     if (latched(gpa + at, piece, true)) continue;
     let data: u64 = 0;
     for (let i: u32 = piece; i > 0; i--) data = data << 8 | load<u8>(buffer + at + i - 1);
-    assist(la + at, gpa + at, piece, true, data, permissions);
-    return false;
+    if (!assist(la + at, gpa + at, piece, true, data, permissions)) return false;
+    latched(gpa + at, piece, true);
   }
   return true;
 }

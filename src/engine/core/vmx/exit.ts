@@ -170,6 +170,13 @@ function pendingDebug(): u64 {
  * @sdm 3C 27.2 "Recording VM-Exit Information and Updating VM-Entry Control Fields"
  */
 export function vmExit(reason: u32, qualification: u64): i32 {
+  leaveGuest(reason, qualification);
+  traceExit(vmcs(), reason);
+  return decide(XS_EXIT);
+}
+
+/** As vmExit for one that is counted and in the trace already. */
+export function leaveGuest(reason: u32, qualification: u64): i32 {
   const v = vmcs();
   const intr = load<u32>(EXIT_INTR_INFO);
   let vectoring: u32 = load<u32>(VECTORING_INFO);
@@ -199,6 +206,5 @@ export function vmExit(reason: u32, qualification: u64): i32 {
   if (load<u32>(v + VM_EXIT_MSR_STORE_COUNT) | load<u32>(v + VM_EXIT_MSR_LOAD_COUNT)) exitMsrLists();
   store<u32>(ATTENTION, 0);
   store<u32>(IN_ROOT, 1);
-  traceExit(v, reason);
   return decide(XS_EXIT);
 }

@@ -12,7 +12,7 @@ import {
   VM_EXIT_INTR_INFO, VM_EXIT_MSR_LOAD_COUNT, VM_EXIT_MSR_STORE_COUNT, VM_EXIT_REASON,
 } from '../generated/vmcs';
 import { PIN_ACTIVATE_VMX_PREEMPTION_TIMER } from '../generated/controls';
-import { EXIT_REASON_CPUID, EXIT_REASON_IO_INSTRUCTION, EXIT_REASON_MSR_READ } from '../generated/exits';
+import { EXIT_HAS_LENGTH, EXIT_REASON_CPUID, EXIT_REASON_IO_INSTRUCTION, EXIT_REASON_MSR_READ } from '../generated/exits';
 import { EMULATION_NS, PORT_ACCESS_NS } from '../prices';
 import { vpid } from '../mmu/ept';
 import { clock, limitSlice } from './preemption';
@@ -23,7 +23,7 @@ const RESUMED: u32 = 1;
 const CR4_SHOWN: u32 = 0x440000; // OSXSAVE PKE: CPUID tells them
 
 /** Would the VM entry after an exit that takes so long only load what the exit saved? */
-function mayComplete(ns: u64): bool {
+export function mayComplete(ns: u64): bool {
   if (load<u32>(QUICK_ROOM) == 0 || load<u32>(ATTENTION) != 0) return false;
   if (load<u64>(PENDING_DBG) != 0 || load<u32>(VECTORING_INFO) != 0 || (load<u32>(DR7) & 0xff) != 0 || vpid() == 0) return false;
   const v = vmcs();
@@ -31,36 +31,49 @@ function mayComplete(ns: u64): bool {
   return load<u64>(NEXT_EVENT) > clock() + 1 + ns;
 }
 
-/** Records the exit, with what the VMM would add to the record, and lets the time pass that it takes. */
-function complete(reason: u32, qualification: u64, detail: u32, ns: u64): void {
+/** Writes the exit's information into the VMCS, counts it and puts its record into the trace. */
+export function recordQuick(reason: u32, qualification: u64, gla: u64, gpa: u64, info: u32): void {
   const v = vmcs();
   store<u64>(v + VM_EXIT_REASON, reason);
   store<u64>(v + EXIT_QUALIFICATION, qualification);
-  store<u64>(v + GUEST_LINEAR_ADDRESS, 0);
-  store<u64>(v + GUEST_PHYSICAL_ADDRESS, 0);
-  store<u64>(v + VMX_INSTRUCTION_INFO, 0);
+  store<u64>(v + GUEST_LINEAR_ADDRESS, gla);
+  store<u64>(v + GUEST_PHYSICAL_ADDRESS, gpa);
+  store<u64>(v + VMX_INSTRUCTION_INFO, info);
   store<u64>(v + VM_EXIT_INTR_INFO, 0);
   store<u64>(v + VM_EXIT_INTR_ERROR_CODE, 0);
-  store<u64>(v + VM_EXIT_INSTRUCTION_LEN, (load<u64>(NEXT_RIP) - load<u64>(RIP)) & 15);
+  store<u64>(v + VM_EXIT_INSTRUCTION_LEN, load<u8>(EXIT_HAS_LENGTH + reason) ? (load<u64>(NEXT_RIP) - load<u64>(RIP)) & 15 : 0);
   store<u64>(v + IDT_VECTORING_INFO_FIELD, 0);
   store<u64>(v + IDT_VECTORING_ERROR_CODE, 0);
   traceExit(v, reason);
-  if (load<u32>(TRACE_ENABLED)) {
-    const r: usize = TRACE_RING + ((load<u32>(TRACE_SEQUENCE) - 1) & (TRACE_RECORDS - 1)) * TRACE_RECORD_BYTES;
-    store<u32>(r, RESUMED, TR_ACTION);
-    store<u32>(r, detail, TR_DETAIL);
-  }
   store<u32>(QUICK_ROOM, load<u32>(QUICK_ROOM) - 1);
   store<u32>(QUICK_COUNT, load<u32>(QUICK_COUNT) + 1);
+}
+
+/** Adds to the newest record what the VMM does about the exit. */
+export function recordAnswer(detail: u32): void {
+  if (!load<u32>(TRACE_ENABLED)) return;
+  const r: usize = TRACE_RING + ((load<u32>(TRACE_SEQUENCE) - 1) & (TRACE_RECORDS - 1)) * TRACE_RECORD_BYTES;
+  store<u32>(r, RESUMED, TR_ACTION);
+  store<u32>(r, detail, TR_DETAIL);
+}
+
+/** What VM entries do each time. The timer is armed as the VMM does it, at virtual time `now`. */
+export function enterAgain(now: u64): void {
   store<u64>(PLE_LAST, ~(<u64>0));
   store<u32>(STEPPED, 0);
-  store<u64>(CLOCK_OFFSET, load<u64>(CLOCK_OFFSET) + ns);
-  // the timer, as the VMM arms it at each entry: the dispatcher counts the instruction
-  const now = clock() + 1;
   const wait = min<u64>(load<u64>(NEXT_EVENT) - now, 0xffffffff);
-  store<u32>(v + VMX_PREEMPTION_TIMER_VALUE, u32(wait));
+  store<u32>(vmcs() + VMX_PREEMPTION_TIMER_VALUE, u32(wait));
   if (pinControls() & PIN_ACTIVATE_VMX_PREEMPTION_TIMER) store<u64>(PREEMPTION_DEADLINE, now + wait);
   limitSlice();
+}
+
+/** Records the exit, with what the VMM would add to the record, and lets the time pass that it takes. */
+function complete(reason: u32, qualification: u64, detail: u32, ns: u64): void {
+  recordQuick(reason, qualification, 0, 0, 0);
+  recordAnswer(detail);
+  store<u64>(CLOCK_OFFSET, load<u64>(CLOCK_OFFSET) + ns);
+  // the dispatcher counts the instruction
+  enterAgain(clock() + 1);
 }
 
 /** An answer in a table: {key u32, key u32, key u32, key u32, answer 4 x u32}, found by its first two keys. */
@@ -96,10 +109,9 @@ export function quickRdmsr(): bool {
 @inline function mayWait(port: u32): bool { return (load<u8>((port >> 3) + QUICK_PORTS) >> (port & 7) & 1) != 0; }
 
 /** An OUT to ports whose devices may hear of it later, or where there is none. */
-export function quickOut(port: u32, bytes: u32, qualification: u64): bool {
+export function quickOut(port: u32, bytes: u32, value: u32, qualification: u64): bool {
   for (let n: u32 = 0; n < bytes; n++) if (!mayWait((port + n) & 0xffff)) return false;
   if (!mayComplete(PORT_ACCESS_NS)) return false;
-  const value = load<u32>(RAX) & (bytes == 4 ? ~(<u32>0) : (<u32>1 << (bytes << 3)) - 1);
   complete(EXIT_REASON_IO_INSTRUCTION, qualification, value, PORT_ACCESS_NS);
   for (let n: u32 = 0; n < load<u32>(QUICK_LATCH_COUNT); n++) {
     const latch = QUICK_LATCHES + (n << 3);

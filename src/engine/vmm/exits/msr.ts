@@ -23,7 +23,7 @@ export const msrReadExit: ExitHandler = (vcpu, vm) => {
 export const msrWriteExit: ExitHandler = (vcpu, vm) => {
   const value = (BigInt(vcpu.gprLow(2)) << 32n) | BigInt(vcpu.gprLow(0));
   vm.exitDetail = vcpu.gprLow(0);
-  vm.quick.forget();
+  if (isSteady(vcpu.gprLow(1))) vm.quick.forget();
   if (!writeMsr(vcpu, vm, vcpu.gprLow(1), value)) {
     vcpu.exception(GP, 0);
     return 'inject';
