@@ -5,6 +5,7 @@ describe('--disk', () => {
   it('takes a bus by its name, AHCI by both of its names, and CD-ROM drives where there are some', () => {
     expect(parseDisk('a.img,if=sata')).toMatchObject({ bus: 'sata', kind: 'disk', readonly: false });
     expect(parseDisk('a.img,if=ahci')).toMatchObject({ bus: 'sata' });
+    expect(parseDisk('a.img,if=nvme')).toMatchObject({ bus: 'nvme', kind: 'disk' });
     expect(parseDisk('a.iso,if=sata,media=cdrom')).toMatchObject({ bus: 'sata', kind: 'cdrom', readonly: true });
     expect(parseDisk('a.iso,media=cdrom')).toMatchObject({ bus: 'ide', kind: 'cdrom', readonly: true });
     expect(parseDisk('a.img,if=floppy')).toMatchObject({ bus: 'floppy', kind: 'floppy' });

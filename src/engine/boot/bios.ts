@@ -95,6 +95,7 @@ function bootPaths(drives: readonly Drive[]): string[] {
     const slot = slots.get(drive)!;
     const card = slot.device.toString(16);
     if (drive.bus === 'sata') return `/pci@i0cf8/pci8086,2922@${card}/drive@${slot.place}/disk@0`;
+    if (drive.bus === 'nvme') return `/pci@i0cf8/pci1b36,10@${card}/namespace@1,0`;
     return `/pci@i0cf8/scsi@${card}/disk@0,0`;
   });
 }

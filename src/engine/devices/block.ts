@@ -32,7 +32,7 @@ export class BlockError extends Error {
 }
 
 /** Where a drive can be attached, by QEMU's words for `if=`. */
-export const DRIVE_BUSES = ['virtio', 'ide', 'sata', 'floppy'] as const;
+export const DRIVE_BUSES = ['virtio', 'ide', 'sata', 'nvme', 'floppy'] as const;
 export type DriveBus = (typeof DRIVE_BUSES)[number];
 
 /** A drive of the machine in the order of the command line. */

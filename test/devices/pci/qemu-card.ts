@@ -19,6 +19,7 @@ export async function onQemu(
   device: string,
   bar: number,
   accesses: readonly Access[],
+  more: readonly string[] = [],
 ): Promise<number[]> {
   const lines = [
     address(0x10 + 4 * bar),
@@ -40,7 +41,7 @@ export async function onQemu(
     at.push(lines.length - 1);
   }
   const machine = ['-machine', 'pc', '-S', '-m', '16', '-nodefaults', '-display', 'none'];
-  const options = [...machine, '-device', `${device},addr=4`, '-qtest', 'stdio', '-qtest-log', 'none'];
+  const options = [...machine, ...more, '-device', `${device},addr=4`, '-qtest', 'stdio', '-qtest-log', 'none'];
   const answers = await new Promise<string[]>((resolve, reject) => {
     const child = spawn(qemu, options);
     let text = '';
