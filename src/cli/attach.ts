@@ -8,7 +8,7 @@ import { freeAtDeath, freeGuests, isForeign, offerToFree, openForeignGuest } fro
 import { type GdbAddress, parseGdbAddress, showGdbAddress, targetOf } from './gdb-address.js';
 import { createGdbTarget } from './gdb-target.js';
 import { connectGuest } from './guest-socket.js';
-import { runningGuests } from './open-guest.js';
+import { otherGuests } from './open-guest.js';
 import { UsageError } from './options.js';
 import { tell } from './tell.js';
 import { BACKGROUND, hasTerminal, isInBackground } from './terminal.js';
@@ -60,9 +60,8 @@ export function addAttachCommand(program: Command): void {
 export async function attachGuest(name: string, options: AttachOptions = {}): Promise<string | undefined> {
   await offerToFree();
   if (isForeign(name)) return await attachForeign(name, options);
-  const connection = await connectGuest(name).catch((error: Error) => {
-    const names = runningGuests().filter((other) => other !== name);
-    throw new UsageError(`${error.message}; running: ${names.join(', ') || 'none'}`);
+  const connection = await connectGuest(name).catch(async (error: Error) => {
+    throw new UsageError(`${error.message}; ${await otherGuests(name)}`);
   });
   const { runDashboard } = await import('../tui/app.js');
   const gone = new AbortController();

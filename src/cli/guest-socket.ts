@@ -203,6 +203,38 @@ export function guestNames(): string[] {
     .sort();
 }
 
+/** Longer than this a guest that runs does not leave its socket's queue full. */
+const KNOCK_MS = 200;
+
+/**
+ * Names of the guests that run: those that answer at their sockets. The sockets of those that died are removed.
+ * @throws Error when the folder is not this user's own
+ */
+export async function runningGuestNames(): Promise<string[]> {
+  const folder = trustedFolder();
+  const names = guestNames();
+  const there = await Promise.all(names.map((name) => isThere(join(folder ?? '', name + SUFFIX))));
+  return names.filter((_, n) => there[n]);
+}
+
+/** Somebody listens at a guest's socket, or is too busy to take the call. */
+async function isThere(path: string): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const busy = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), KNOCK_MS);
+  });
+  const code = await Promise.race([
+    open(path).then(
+      (socket) => void socket.destroy(),
+      ({ code }: NodeJS.ErrnoException) => code,
+    ),
+    busy,
+  ]);
+  clearTimeout(timer);
+  if (code === 'ECONNREFUSED') removeSockets(path);
+  return code !== 'ECONNREFUSED' && code !== 'ENOENT';
+}
+
 /** Connects to a running guest by name. @throws Error when there is none; the socket of one that died is removed. */
 export async function connectGuest(name: string): Promise<GuestConnection> {
   const folder = trustedFolder();

@@ -20,7 +20,7 @@ export interface McpOptions {
   /** A running guest by its name. @throws Error in one line */
   open(name: string): Promise<OpenSession>;
   /** Names of those that run. */
-  guests(): string[];
+  guests(): Promise<string[]>;
 }
 
 interface Tool {
@@ -109,7 +109,7 @@ export class McpServer {
       inputSchema: { type: 'object', properties: {}, additionalProperties: false },
       annotations: LOOKS,
       call: async () => {
-        const names = this.options.guests();
+        const names = await this.options.guests();
         return { text: names.join('\n') || 'none', json: names };
       },
     };

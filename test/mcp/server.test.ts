@@ -30,7 +30,7 @@ async function talk(
       if (name !== 'demo') throw new Error(`no running guest "${name}"`);
       return session;
     },
-    guests: () => ['demo'],
+    guests: async () => ['demo'],
   });
   const answers: Answer[] = [];
   const rpc = new Lines(

@@ -136,7 +136,10 @@ export class QemuTarget extends StubGuest implements D.Debugger {
       unavailable: {
         vmcs: 'QEMU gives no VMCS to other programs',
         ept: 'QEMU gives no second-level page tables to other programs',
-        exits: 'QEMU records no VM exits; vmscope top counts them',
+        exits:
+          this.options.process?.accelerator === 'tcg'
+            ? 'a guest of QEMU without KVM has no VM exits; vmscope run IMAGE shows each one with what led to it'
+            : 'QEMU does not tell of single VM exits: vmscope top counts them, 4 there gives their times (root); vmscope run IMAGE shows each one with what led to it',
         icount: 'QEMU counts no instructions',
         tracing: 'QEMU collects nothing at breakpoints',
         syscalls: 'QEMU catches no system calls',

@@ -77,7 +77,8 @@ export class RegistersPane extends TextPane {
     if (!this.have(cells, source)) return undefined;
     const registers = source.value;
     const lines: Segment[][] = [];
-    const digits = this.model.bits() === 64 || GENERAL_REGISTERS.some((name) => registers[name]! >> 32n) ? 16 : 8;
+    const digits =
+      this.model.bits() === 64 || GENERAL_REGISTERS.some((name) => (registers[name] ?? 0n) >> 32n) ? 16 : 8;
     const columns = Math.max(1, Math.min(4, Math.floor((cells.width + 2) / (digits + 7))));
     const general = [...GENERAL_REGISTERS].filter((name) => digits === 16 || !/^r\d/.test(name));
     const rows = Math.ceil(general.length / columns);
@@ -88,7 +89,7 @@ export class RegistersPane extends TextPane {
         if (name) line.push([name, this.one(name, registers, digits)], ['', [['  ']]]);
       }
       // With room for one column there is room to say what the value points at.
-      if (columns === 1) line.push(['', [[this.pointsAt(registers[general[row]!]!), this.theme.symbol]]]);
+      if (columns === 1) line.push(['', [[this.pointsAt(registers[general[row]!]), this.theme.symbol]]]);
       this.add(lines, line);
     }
     const rip = this.model.pc();
@@ -110,7 +111,8 @@ export class RegistersPane extends TextPane {
         [`${name}_limit`, [[` limit ${limit}`]]],
       ]);
     }
-    for (const name of DEBUG_REGISTERS) this.add(lines, [[name, this.decoded(name, registers, 1)]]);
+    for (const name of DEBUG_REGISTERS)
+      if (registers[name] !== undefined) this.add(lines, [[name, this.decoded(name, registers, 1)]]);
     for (const name of [...MSR_REGISTERS, 'interruptibility', 'activity']) {
       if (registers[name] === undefined) continue;
       const mark = this.mark(name, name.padEnd(16));
@@ -161,7 +163,8 @@ export class RegistersPane extends TextPane {
     return [this.theme.normal, this.theme.faded, this.theme.changed][this.model.registerChange(name)]!;
   }
 
-  private pointsAt(value: bigint): string {
+  private pointsAt(value: bigint | undefined): string {
+    if (value === undefined) return '';
     const label = value > 0xffn ? this.model.symbols.label(value) : undefined;
     return label ? `→ ${label}` : telescope(this.model, value);
   }
