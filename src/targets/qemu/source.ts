@@ -288,9 +288,11 @@ const keyOf = ({ pid, startTicks }: VmProcess): string => `pid ${pid} ${startTic
 /** What the host knows of a vCPU by its thread. */
 function threadLook(pid: number, vcpu: number, thread: number | undefined): VcpuLook {
   if (thread === undefined) return { number: vcpu };
+  const scheduled = schedule(pid, thread);
+  if (scheduled) return { number: vcpu, ...scheduled };
+  // a kernel without the scheduler's statistics
   const stat = statFields(pid, thread);
-  const timeNs = stat && (BigInt(stat[11]!) + BigInt(stat[12]!)) * TICK_NS;
-  return { number: vcpu, timeNs, waitNs: schedule(pid, thread)?.waitNs };
+  return { number: vcpu, timeNs: stat && (BigInt(stat[11]!) + BigInt(stat[12]!)) * TICK_NS };
 }
 
 /** The questions of one look, over a connection that is closed at once. */
