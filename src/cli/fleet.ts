@@ -161,12 +161,14 @@ export class OwnSource implements FleetSource {
       },
       ...(disks ? { disks } : {}),
       ...(usage?.nics.length ? { nics: usage.nics } : {}),
+      ...(usage?.thread ? { vcpu: [{ number: 0, ...usage.thread }] } : {}),
       exits: { total: totalExits(counts), byReason: Object.fromEntries(exitsByReason(counts)) },
       // KVM does not count instructions.
       ...(state.running && state.icount === 0n ? {} : { instructions: state.icount }),
       missing: {
         ...(disks ? {} : { disks: 'no disk' }),
         ...(usage?.nics.length ? {} : { nics: usage ? 'no network card (--net user gives it one)' : OLDER }),
+        ...(usage?.thread ? {} : { 'run queue': usage ? NO_THREAD : OLDER }),
         ...(usage?.memory && !('why' in usage.memory) ? {} : { 'used memory': whyNoMemory(usage, memory) }),
       },
     };
@@ -176,6 +178,7 @@ export class OwnSource implements FleetSource {
 const MAX_DISKS = 64;
 const MAX_NICS = 64;
 const OLDER = 'a guest of an older vmscope does not tell';
+const NO_THREAD = "its vCPUs have threads of their own, or the host's kernel does not tell";
 const WHY_LENGTH = 200;
 
 function usedMemory(usage: GuestUsage | undefined): MemoryLook {
@@ -193,6 +196,8 @@ function whyNoMemory(usage: GuestUsage | undefined, asked: boolean): string {
   return asked ? 'not looked at yet' : "guests' memory is not read (--no-guest-memory)";
 }
 
+const isTime = (value: unknown): boolean => typeof value === 'bigint' && value >= 0n;
+
 /** The other end is any process that this user runs. */
 function plausibleUsage(usage: unknown): usage is GuestUsage {
   const counts = (value: unknown, names: readonly string[]): boolean =>
@@ -200,7 +205,8 @@ function plausibleUsage(usage: unknown): usage is GuestUsage {
   if (!isRecord(usage) || !Array.isArray(usage.nics) || usage.nics.length > MAX_NICS) return false;
   const counted = ['rxBytes', 'rxPackets', 'txBytes', 'txPackets'];
   if (!usage.nics.every((nic) => counts(nic, counted) && typeof nic.device === 'string')) return false;
-  const { memory } = usage;
+  const { memory, thread } = usage;
+  if (thread !== undefined && !(isRecord(thread) && isTime(thread.timeNs) && isTime(thread.waitNs))) return false;
   if (memory === undefined) return true;
   if (isRecord(memory) && typeof memory.why === 'string') return memory.why.length <= WHY_LENGTH;
   return counts(memory, ['totalBytes', 'availableBytes', 'freeBytes', 'cacheBytes']);

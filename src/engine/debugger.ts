@@ -689,8 +689,16 @@ export interface RunTarget {
 /** What a guest uses that its host does not see. */
 export interface GuestUsage {
   nics: NicCounts[];
+  /** Of the one thread that runs all its vCPUs; absent where each has its own, or the host does not tell. */
+  thread?: ThreadTimes;
   /** As the guest's Linux counts, or why nobody knows; absent where it was not asked for. */
   memory?: { totalBytes: number; availableBytes: number; freeBytes: number; cacheBytes: number } | { why: string };
+}
+
+/** What the host's scheduler tells of a thread, ns: on a CPU, and ready without one. */
+export interface ThreadTimes {
+  timeNs: bigint;
+  waitNs: bigint;
 }
 
 /** Frames and bytes since the machine was made; receive is what the guest got. */

@@ -53,6 +53,7 @@ async function guest(name: string, more: Partial<Debugger>, pid = process.pid): 
 }
 
 const NIC = { device: 'net0', rxBytes: 1000, rxPackets: 10, txBytes: 500, txPackets: 5 };
+const THREAD = { timeNs: 5_000_000n, waitNs: 70_000n };
 const MEMORY = { totalBytes: 200 << 20, availableBytes: 150 << 20, freeBytes: 100 << 20, cacheBytes: 20 << 20 };
 const usage = (of: (memory: boolean) => unknown): Partial<Debugger> => ({
   usage: async (memory) => of(memory) as GuestUsage,
@@ -62,11 +63,12 @@ describe("guests of vmscope's own in the table", () => {
   it('tells what went through their network and what their Linux uses', async () => {
     await guest(
       'lin',
-      usage((memory) => ({ nics: [NIC], ...(memory ? { memory: MEMORY } : {}) })),
+      usage((memory) => ({ nics: [NIC], thread: THREAD, ...(memory ? { memory: MEMORY } : {}) })),
     );
     const fleet = new JoinedFleet([source], localHost, [], { readMemory: true });
     const [lin] = (await fleet.look()).guests;
     expect(lin?.nics).toEqual([NIC]);
+    expect(lin?.vcpu).toEqual([{ number: 0, ...THREAD }]);
     expect(lin?.memory).toMatchObject({
       ...{ currentBytes: 256 << 20, availableBytes: 200 << 20, usableBytes: 150 << 20 },
       ...{ unusedBytes: 100 << 20, diskCacheBytes: 20 << 20, readFromGuest: true },
@@ -92,6 +94,8 @@ describe("guests of vmscope's own in the table", () => {
       'used memory': 'no Linux',
     });
     expect(old?.missing).toMatchObject({ nics: /older vmscope/, 'used memory': /older vmscope/ });
+    expect(old?.missing?.['run queue']).toMatch(/older vmscope/);
+    expect(bare?.missing?.['run queue']).toMatch(/threads of their own/);
     expect(old?.state).toBe('running');
   });
 
@@ -102,6 +106,7 @@ describe("guests of vmscope's own in the table", () => {
     ['a NIC without a name', { nics: [{ ...NIC, device: 5 }] }],
     ['counts below zero', { nics: [{ ...NIC, rxBytes: -1 }] }],
     ['ten thousand NICs', { nics: Array.from({ length: 10_000 }, () => NIC) }],
+    ['times of words', { nics: [], thread: { timeNs: 'long', waitNs: 0n } }],
     ['memory of words', { nics: [], memory: { ...MEMORY, freeBytes: 'many' } }],
     ['a reason without an end', { nics: [], memory: { why: 'x'.repeat(100_000) } }],
   ])('keeps the row of one that answers nonsense: %s', async (_, answer) => {

@@ -28,8 +28,8 @@ class Few extends FakeDebugger {
     super();
   }
 
-  override async readRegisters(vcpu: number): Promise<RegisterFile> {
-    const all = await super.readRegisters(vcpu);
+  override async readRegisters(): Promise<RegisterFile> {
+    const all = await super.readRegisters();
     if (this.real) all.cr0 = 0n;
     if (this.real) all.cs_ar = 0x93n;
     return Object.fromEntries(Object.entries(all).filter(([name]) => this.kept(name)));

@@ -167,6 +167,11 @@ describe('an empty cell', () => {
     );
     expect(whyEmpty('cpu', guestRows([], [sample], HOST)[0]!)).toBe('a rate needs two looks');
     expect(whyEmpty('cpu', { sample: { ...sample, state: 'shut off' } })).toBe('it does not run');
+    const device = { device: 'sda', readRequests: 3, writeRequests: 0 };
+    const [counted] = guestRows([{ ...sample, ms: 0 }], [{ ...sample, disks: [device] }], HOST);
+    expect(whyEmpty('latency', counted!)).toBe('its source does not time requests');
+    const [timed] = guestRows([{ ...sample, ms: 0 }], [{ ...sample, disks: [{ ...device, readNs: 5n }] }], HOST);
+    expect(whyEmpty('latency', timed!)).toBe('no request in this interval');
     // Every column has a reason for every guest.
     for (const { id, text } of COLUMNS)
       if (text(row!, PLAIN) === undefined) expect(whyEmpty(id, row!)).toMatch(/\w \w/);

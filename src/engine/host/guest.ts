@@ -19,6 +19,7 @@ import { historyGroup } from './guest/travel.js';
 import type { Migrations } from './migration/migrations.js';
 import type { MovingGuest } from './migration/moving-guest.js';
 import { compareEnd } from './recording/guest-recording.js';
+import { ownThreadTimes } from './thread-times.js';
 import { Turns } from './turns.js';
 
 export type { GuestOptions } from './guest/options.js';
@@ -286,7 +287,12 @@ export class Guest implements D.Debugger {
 
   async usage(memory: boolean): Promise<D.GuestUsage> {
     const nics = this.machine.nics();
-    return { nics, ...(memory ? { memory: this.#parts.kernel.memoryUse(performance.now()) } : {}) };
+    const thread = this.machine.vm.realTime ? undefined : ownThreadTimes();
+    return {
+      nics,
+      ...(thread ? { thread } : {}),
+      ...(memory ? { memory: this.#parts.kernel.memoryUse(performance.now()) } : {}),
+    };
   }
 
   /** Exits so far by reason name, most frequent first. */

@@ -1,5 +1,5 @@
 /** Why a cell of the table of guests is empty: what its source said, or what the figure needs. */
-import type { Missing } from '../../engine/fleet.js';
+import type { DiskLook, Missing } from '../../engine/fleet.js';
 import type { DeviceRow, GuestRow } from './rows.js';
 
 /** The group of counters that a column is from. */
@@ -49,6 +49,7 @@ export function whyEmpty(id: string, row: GuestRow): string {
   if (told) return told;
   if (OF_INTERVAL.has(id) && row.seconds === undefined) return 'a rate needs two looks';
   if (OF_PROCESS.has(id) && sample.process === undefined) return 'its process is not on this host';
+  if (id === 'latency' && !sample.disks?.some(isTimed)) return UNTIMED;
   return OTHERS[id] ?? sample.stateText ?? 'its source does not tell';
 }
 
@@ -56,8 +57,13 @@ export function whyEmpty(id: string, row: GuestRow): string {
 export function whyDeviceEmpty(id: string, row: DeviceRow): string {
   if (row.guest.seconds === undefined) return 'a rate needs two looks';
   if (id === 'path') return 'nothing is in it, or its source does not tell';
-  return id === 'readms' || id === 'writems' ? 'no request in this interval' : 'its source does not count it';
+  if (id !== 'readms' && id !== 'writems') return 'its source does not count it';
+  const disk = row.guest.sample.disks?.find(({ device }) => device === row.device);
+  return disk && !isTimed(disk) ? UNTIMED : 'no request in this interval';
 }
+
+const UNTIMED = 'its source does not time requests';
+const isTimed = ({ readNs, writeNs }: DiskLook): boolean => readNs !== undefined || writeNs !== undefined;
 
 /** `USED: no balloon driver; RXBY TXBY: QEMU does not count its network`: each reason once. */
 export function whyLine<Row>(
