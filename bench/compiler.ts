@@ -1,49 +1,87 @@
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { format, type Measurement, median } from './measurement.js';
 import { LOOPS, ROOT } from './paths.js';
 
-/** Loops with a short and a long count: what is measured is the difference, without start-up. */
-const GUESTS: { name: string; short: number; long: number }[] = [
-  { name: 'alu', short: 30, long: 600 },
-  { name: 'crc32', short: 2, long: 32 },
-  { name: 'copy', short: 100, long: 1600 },
-  { name: 'fib', short: 24, long: 36 },
-  { name: 'table', short: 8, long: 120 },
-  { name: 'mandel', short: 2, long: 42 },
-  { name: 'nbody', short: 2, long: 62 },
-  { name: 'vector', short: 2, long: 62 },
-  { name: 'sort', short: 2, long: 82 },
-  { name: 'string', short: 20, long: 820 },
-  { name: 'pointer', short: 1, long: 31 },
-  { name: 'locked', short: 1, long: 21 },
+interface Guest {
+  name: string;
+  /** Counts of a short and a long run: what is measured is the difference, without start-up. */
+  short: number;
+  long: number;
+  /** The same for who is slow, and by how much less that difference is than the other's. */
+  slow: { long: number; less: number };
+}
+
+/** A guest whose time grows with its count; it runs an eighth where it is slow. */
+const linear = (name: string, short: number, long: number): Guest => {
+  const part = short + Math.max(1, Math.round((long - short) / 8));
+  return { name, short, long, slow: { long: part, less: (long - short) / (part - short) } };
+};
+
+const fibonacci = (n: number): number => Math.round(1.618033988749895 ** n / 2.23606797749979);
+
+/** Loops of the processor, then of what surrounds it. */
+const GUESTS: Guest[] = [
+  linear('alu', 30, 600),
+  linear('crc32', 2, 32),
+  linear('copy', 100, 1600),
+  {
+    ...{ name: 'fib', short: 24, long: 36 },
+    slow: { long: 32, less: (fibonacci(36) - fibonacci(24)) / (fibonacci(32) - fibonacci(24)) },
+  },
+  linear('table', 8, 120),
+  linear('mandel', 2, 42),
+  linear('nbody', 2, 62),
+  linear('vector', 2, 62),
+  linear('sort', 2, 82),
+  linear('string', 20, 820),
+  linear('pointer', 1, 31),
+  linear('locked', 1, 21),
 ];
 const ROUNDS = 3;
 
 const QEMU = '-machine pc -cpu max -display none -serial stdio -monitor none -no-reboot'.split(' ');
+const LINUX = `${ROOT}build/guests/linux/`;
+
+interface Runner {
+  name: string;
+  program: string;
+  before: string[];
+  image: (file: string) => string[];
+  after: string[];
+  /** It takes so long that it runs once, and less. */
+  slow?: true;
+}
+
+const qemu = (name: string, ...accel: string[]): Runner => ({
+  name,
+  program: 'qemu-system-x86_64',
+  before: ['-accel', 'tcg', ...accel, ...QEMU],
+  image: (file) => ['-kernel', file],
+  after: [],
+});
+
+const vmscope = (jit: 'on' | 'off'): Runner => ({
+  name: `jit ${jit}`,
+  program: `${ROOT}bin/vmscope`,
+  before: ['run'],
+  image: (file) => (file === LOOPS ? [file] : ['--kernel', file]),
+  after: ['--jit', jit, '--headless'],
+  ...(jit === 'off' ? { slow: true } : {}),
+});
 
 /** Who runs a guest. TCG comes first: the others are told as its multiples. */
-const RUNNERS: { name: string; program: string; args: (loop: string) => string[] }[] = [
-  {
-    name: 'tcg',
-    program: 'qemu-system-x86_64',
-    args: (loop) => ['-accel', 'tcg', ...QEMU, '-kernel', LOOPS, '-append', loop],
-  },
-  {
-    name: 'tcg -icount',
-    program: 'qemu-system-x86_64',
-    args: (loop) => ['-accel', 'tcg', '-icount', 'shift=0,sleep=off', ...QEMU, '-kernel', LOOPS, '-append', loop],
-  },
-  ...(['on', 'off'] as const).map((jit) => ({
-    name: `jit ${jit}`,
-    program: `${ROOT}bin/vmscope`,
-    args: (loop: string) => ['run', LOOPS, '--append', loop, '--jit', jit, '--headless'],
-  })),
+const RUNNERS: Runner[] = [
+  qemu('tcg'),
+  qemu('tcg -icount', '-icount', 'shift=0,sleep=off'),
+  vmscope('on'),
+  vmscope('off'),
 ];
 
 /** Processor seconds of a run, children included, and what it printed; undefined: it did not run. */
 function timed(program: string, args: readonly string[]): { seconds: number; output: string } | undefined {
-  const script = 'TIMEFORMAT="%U %S"; exec 3>&1; time "$0" "$@" 2>/dev/null >&3';
-  const run = spawnSync('bash', ['-c', script, program, ...args], { encoding: 'utf8', timeout: 300_000 });
+  const script = 'TIMEFORMAT="%U %S"; exec 3>&1; time "$0" "$@" 2>/dev/null >&3 </dev/null';
+  const run = spawnSync('bash', ['-c', script, program, ...args], { encoding: 'utf8', timeout: 600_000 });
   if (run.status !== 0) return undefined;
   const [user, system] = run.stderr.trim().split(/\s+/).slice(-2).map(Number);
   return { seconds: user + system, output: run.stdout.trim() };
@@ -52,28 +90,51 @@ function timed(program: string, args: readonly string[]): { seconds: number; out
 /** Each runner's times as multiples of TCG's, guest by guest. */
 const ratios = new Map<string, number[]>();
 
-/** Processor time of the interpreter and of compiled code as multiples of QEMU TCG's, runs by turns, medians. */
-const guests = GUESTS.map(({ name, short, long }) => (): Measurement[] => {
-  const times = RUNNERS.map(() => [] as number[]);
-  for (let round = 0; round < ROUNDS; round++) {
-    const outputs = new Set<string>();
-    for (const [n, { program, args }] of RUNNERS.entries()) {
-      const [little, much] = [short, long].map((count) => timed(program, args(`${name} ${count}`)));
-      if (!little || !much) continue;
-      outputs.add(`${little.output} ${much.output}`);
-      times[n].push(much.seconds - little.seconds);
-    }
-    if (outputs.size > 1) throw new Error(`${name}: results differ: ${[...outputs].join(' and ')}`);
-  }
+/** What the runners took, as medians, beside TCG's. */
+function told(what: string, times: readonly (readonly number[])[]): Measurement[] {
   const reference = times[0].length > 0 ? median(times[0]) : undefined;
   return RUNNERS.flatMap((runner, n) => {
     if (times[n].length === 0) return [];
     const seconds = median(times[n]);
     const note = reference === undefined ? '' : `${format(seconds / reference)} of TCG's processor time`;
-    if (reference !== undefined) ratios.set(runner.name, [...(ratios.get(runner.name) ?? []), seconds / reference]);
-    return [{ name: `compiler.${name}, ${runner.name}`, value: seconds, unit: 's' as const, note }];
+    return [{ name: `compiler.${what}, ${runner.name}`, value: seconds, unit: 's' as const, note }];
   });
+}
+
+/** Processor time of the interpreter and of compiled code as multiples of QEMU TCG's, runs by turns, medians. */
+const guests = GUESTS.map((guest) => (): Measurement[] => {
+  const { name, short, long } = guest;
+  const times = RUNNERS.map(() => [] as number[]);
+  for (let round = 0; round < ROUNDS; round++) {
+    const outputs = new Set<string>();
+    for (const [n, { program, before, image, after, slow }] of RUNNERS.entries()) {
+      if (slow && round > 0) continue;
+      const counts = [short, slow ? guest.slow.long : long];
+      const [little, much] = counts.map((count) =>
+        timed(program, [...before, ...image(LOOPS), '--append', `${name} ${count}`, ...after].map(ownOption(program))),
+      );
+      if (!little || !much) continue;
+      outputs.add(slow ? `${little.output}` : `${little.output} ${much.output}`);
+      times[n].push((much.seconds - little.seconds) * (slow ? guest.slow.less : 1));
+    }
+    const [results] = [...outputs].filter((output) => output.includes(' '));
+    if ([...outputs].some((output) => output !== results && output !== results?.split(' ')[0])) {
+      throw new Error(`${name}: results differ: ${[...outputs].join(' and ')}`);
+    }
+  }
+  const reference = times[0].length > 0 ? median(times[0]) : undefined;
+  if (reference !== undefined) {
+    RUNNERS.forEach(({ name: runner }, n) => {
+      if (times[n].length > 0) ratios.set(runner, [...(ratios.get(runner) ?? []), median(times[n]) / reference]);
+    });
+  }
+  return told(name, times);
 });
+
+/** QEMU writes long options with one dash. */
+function ownOption(program: string): (word: string) => string {
+  return program.startsWith('qemu') ? (word) => word.replace(/^--/, '-') : (word) => word;
+}
 
 /** The geometric mean of the multiples. */
 const mean = (): Measurement[] =>
@@ -84,4 +145,22 @@ const mean = (): Measurement[] =>
     note: `of TCG's processor time, geometric mean of ${all.length} guests`,
   }));
 
-export const compiler = [...guests, mean];
+/** Debian's kernel from its start to its power off, where samples/linux/fetch has brought it. */
+const linux = (): Measurement[] => {
+  if (!existsSync(`${LINUX}vmlinuz`)) return [];
+  const times = RUNNERS.map(() => [] as number[]);
+  const append = 'console=ttyS0 RUN="true"';
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [n, { program, before, image, after, slow }] of RUNNERS.entries()) {
+      if (slow && round > 0) continue;
+      const args = [...before, ...image(`${LINUX}vmlinuz`), '--initrd', `${LINUX}initrd.gz`, '-m', '256M'];
+      const run = timed(program, [...args, '--append', append, ...after].map(ownOption(program)));
+      if (!run) continue;
+      if (!run.output.includes('GUEST-UP')) throw new Error(`Linux did not come up: ${run.output.slice(-200)}`);
+      times[n].push(run.seconds);
+    }
+  }
+  return told('Linux', times);
+};
+
+export const compiler = [...guests, mean, linux];

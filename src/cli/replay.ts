@@ -50,7 +50,12 @@ export function addReplayCommand(program: Command): void {
     .option('--trace <file>', 'record the VM exits')
     .option('--debugcon <file>', 'what the guest writes to ports 0xe9 and 0x402: a file, or stdio')
     .option('--timeout <seconds>', 'stop after this wall-clock time')
-    .addOption(new Option('--jit <mode>', 'compile hot guest code').choices(['off', 'on', 'always']).default('on'))
+    .addOption(
+      new Option('--jit <mode>', 'compile hot guest code')
+        .choices(['off', 'on', 'always'])
+        .env('VMSCOPE_JIT')
+        .default('on'),
+    )
     .addOption(new Option('--stats <format>', 'at the end: counts to standard error').choices(['json']))
     .action(async (file: string, options: ReplayOptions) => {
       process.exitCode = await replay(file, options);

@@ -170,7 +170,12 @@ export function addGuestOptions(command: Command): Command {
     )
     .option('--isa-debug-exit', "QEMU's device at port 0xf4: exit status (value << 1) | 1")
     .option('--no-reboot', 'a reset of the guest ends it')
-    .addOption(new Option('--jit <mode>', 'compile hot guest code').choices(['off', 'on', 'always']).default('on'))
+    .addOption(
+      new Option('--jit <mode>', 'compile hot guest code')
+        .choices(['off', 'on', 'always'])
+        .env('VMSCOPE_JIT')
+        .default('on'),
+    )
     .option('--reboot-on-triple-fault', 'a triple fault resets the guest, as hardware does (default: it ends it)')
     .option('--no-pv', "hide KVM's paravirtual interface from the guest")
     .addOption(

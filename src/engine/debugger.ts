@@ -69,13 +69,22 @@ export interface CompilerCounters {
   compileMs: number;
   /** Hot blocks that were not worth a region. */
   declined: number;
-  /**
-   * How often a region was entered; left for the interpreter in the middle of a block, mostly by a TLB miss; left at an instruction
-   * that it had called the handler of, by a fault, an exit or a change of mode. All others ended at a block outside.
-   */
+  /** How often a region was entered. */
   entered: number;
-  left: number;
-  handled: number;
+  /**
+   * How often one was left, by cause: to a block outside by a branch or at a block's end (`out`), by a jump, call or return to an
+   * address that came from a register or memory (`anywhere`), at the end of the slice of instructions (`late`), for the interpreter in
+   * the middle of a block, mostly by a TLB miss (`missed`), and at an instruction that it had called the handler of, by a fault, an
+   * exit or a change of mode (`handled`).
+   */
+  left: { out: number; anywhere: number; late: number; missed: number; handled: number };
+  /**
+   * How often one was not entered, by cause: a further page of it has no translation at hand or another one, a breakpoint lies inside,
+   * it may pass the code segment's limit.
+   */
+  refused: { noPage: number; breakpoint: number; limit: number };
+  /** Looks at where the interpreter is, by which it finds hot blocks. */
+  samples: number;
   /** Share of the guest's instructions that ran in regions, 0 to 1. */
   share: number;
 }

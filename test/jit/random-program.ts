@@ -3,6 +3,8 @@ export class RandomProgram {
   #seed: number;
   /** Registers that code may write: rbx, rbp, rsi and rsp keep addresses, r9 and r15 count. */
   static readonly FREE = [0, 1, 2, 7, 8, 10, 11, 12];
+  /** Byte registers without a REX prefix that it may write: AL, CL, DL, AH, CH and DH. */
+  static readonly BYTES = [0, 1, 2, 4, 5, 6];
 
   /** @param repeats with repeated string instructions, whose iterations count one by one */
   constructor(
@@ -46,14 +48,22 @@ export class RandomProgram {
     const reg = this.pick(RandomProgram.FREE);
     const wide = size === 3 ? 8 : 0;
     const prefix = size === 1 ? [0x66] : [];
-    /** opcode of the byte form, with the operand in memory or a register. */
-    const modrm = (opcode: number[], r: number, memory: boolean, high = false): number[] => {
+    /** The operand in memory or a register; `r` is another register, or a part of the opcode. */
+    const modrm = (opcode: number[], r: number, memory: boolean): number[] => {
       const target = memory ? 0 : this.pick(RandomProgram.FREE);
       const [operand, x, b] = memory ? this.#memory(r) : [[0xc0 | ((r & 7) << 3) | (target & 7)], 0, target >> 3];
       const rex = 0x40 | wide | ((r >> 3) << 2) | (x << 1) | b;
-      const plain = high && rex === 0x40;
-      return [...prefix, ...(plain ? [] : [rex]), ...opcode, ...operand];
+      return [...prefix, rex, ...opcode, ...operand];
     };
+    /** The same of bytes, AH, CH and DH among them, which have no REX prefix beside them. BH is a part of an address. */
+    const bytes = (opcode: number[], r: number | undefined, memory: boolean): number[] => {
+      const field = r ?? this.pick(RandomProgram.BYTES);
+      const target = memory ? this.pick([0x43, 0x03]) : 0xc0 | this.pick(RandomProgram.BYTES);
+      return [...opcode, target | (field << 3), ...(target === 0x43 ? [this.below(100)] : [])];
+    };
+    /** `group`: a part of the opcode; undefined: a register. */
+    const either = (opcode: number[], group: number | undefined, memory: boolean): number[] =>
+      high ? bytes(opcode, group, memory) : modrm(opcode, group ?? reg, memory);
     const memory = this.below(3) === 0;
     const low = size === 0 ? 0 : 1;
     const high = size === 0 && this.below(2) === 0;
@@ -62,26 +72,21 @@ export class RandomProgram {
       case 0:
       case 1:
       case 2:
-        return modrm(
-          [this.below(8) * 8 + low + this.pick([0, 2])],
-          high ? this.below(4) + 4 * (reg & 1) : reg,
-          memory,
-          high,
-        );
+        return either([this.below(8) * 8 + low + this.pick([0, 2])], undefined, memory);
       case 3:
       case 4:
-        return [...modrm([0x80 + low], this.below(8), memory, high), ...imm(size === 0 ? 1 : size === 1 ? 2 : 4)];
+        return [...either([0x80 + low], this.below(8), memory), ...imm(size === 0 ? 1 : size === 1 ? 2 : 4)];
       case 5:
-        return modrm([0x84 + low], reg, memory, high);
+        return either([0x84 + low], undefined, memory);
       case 6:
-        return modrm([0xfe + low], this.below(2), memory, high);
+        return either([0xfe + low], this.below(2), memory);
       case 7:
         return [
-          ...modrm([0xc0 + low], this.pick([0, 1, 2, 3, 4, 5, 7]), memory && this.below(2) === 0, high),
+          ...either([0xc0 + low], this.pick([0, 1, 2, 3, 4, 5, 7]), memory && this.below(2) === 0),
           this.below(66),
         ];
       case 8:
-        return modrm([0xd2 + low], this.pick([0, 1, 4, 5, 7]), memory && this.below(2) === 0, high);
+        return either([0xd2 + low], this.pick([0, 1, 4, 5, 7]), memory && this.below(2) === 0);
       case 9:
         return modrm([0x0f, 0x40 + this.below(16)], reg, memory).filter((_, n) => n > 0 || size !== 1);
       case 10:
@@ -91,9 +96,9 @@ export class RandomProgram {
       case 12:
         return modrm([0x0f, 0xaf], reg, memory);
       case 13:
-        return modrm([0xf6 + low], this.pick([2, 3, 4, 5]), memory && this.below(2) === 0, high);
+        return either([0xf6 + low], this.pick([2, 3, 4, 5]), memory && this.below(2) === 0);
       case 14:
-        return modrm([0x88 + low + this.pick([0, 2])], high ? this.below(8) % 4 : reg, memory, high);
+        return either([0x88 + low + this.pick([0, 2])], undefined, memory);
       case 15: {
         const other = this.pick(RandomProgram.FREE);
         return [...(reg > 7 ? [0x41] : []), 0x50 + (reg & 7), ...(other > 7 ? [0x41] : []), 0x58 + (other & 7)];
@@ -111,12 +116,12 @@ export class RandomProgram {
           [0x98],
           [0x99],
           [0x48, 0x99],
-          modrm([0x86 + low], reg, memory, false),
+          modrm([0x86 + low], reg, memory),
           modrm([0x0f, this.pick([0xbc, 0xbd])], reg, memory),
           [0xf3, ...modrm([0x0f, this.pick([0xb8, 0xbc, 0xbd])], reg, false).filter((_, n) => size !== 1 || n > 0)],
           modrm([0x0f, 0xa3 + 8 * this.below(4)], reg, false),
-          modrm([0x0f, 0xc0 + low], reg, memory, false),
-          modrm([0x0f, 0xb0 + low], reg, memory, false),
+          modrm([0x0f, 0xc0 + low], reg, memory),
+          modrm([0x0f, 0xb0 + low], reg, memory),
           [...modrm([0x0f, this.pick([0xa4, 0xac])], reg, memory), this.below(40)],
           modrm([0x0f, this.pick([0xa5, 0xad])], reg, false),
         ]);

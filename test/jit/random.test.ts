@@ -34,6 +34,9 @@ it('random programs: registers, flags, memory and icount at random moments', { t
         throw new Error(`program ${seed}, run ${n}: ${(error as Error).message}\n${text}`);
       }
     }
+    // a program that loses the base of its data soon does nothing but fault
+    const bases = ['rbx', 'rbp'].map((name) => pair.plain.reg(name));
+    expect(bases, `program ${seed}`).toEqual([0x40100n, 0x81000n]);
     compiled += pair.inRegions;
   }
   expect(compiled).toBeGreaterThan(PROGRAMS * 5_000);

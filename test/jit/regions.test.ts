@@ -24,6 +24,21 @@ const regionsOf = ({ jit }: Pair): number => jit.counters(1).regions;
 const counterOf = ({ compiled }: Pair, counter: number): number => Number(compiled.get(L.COUNTERS + counter * 8));
 
 describe('regions', () => {
+  it.each([
+    // L: inc rax; mov ecx,3; M: dec ecx; jnz M; jmp L
+    ['late', '48ffc0 b903000000 ffc9 75fc ebf2'],
+    // L: lea rax,[L]; push rax; ret
+    ['anywhere', '488d05f9ffffff 50 c3'],
+    // L: inc rax; test eax,255; jnz L; lea rax,[L]; push rax; ret
+    ['out', '48ffc0 a9ff000000 75f6 488d05efffffff 50 c3'],
+  ] as const)('tell by what they were left: %s', (cause, code) => {
+    const pair = ran(code, 40, 50_000);
+    const { entered, left } = pair.jit.counters(1);
+    expect(entered).toBeGreaterThan(0);
+    expect(left[cause]).toBeGreaterThan(0);
+    expect(Object.values(left).reduce((sum, one) => sum + one)).toBe(entered);
+  });
+
   it('are entered where a loop begins, not where slices happened to end in it', () => {
     // 90 times inc rax, then jmp back: three blocks, and others from wherever a run ended
     const pair = ran(`${'48ffc0'.repeat(90)} e9edfeffff`, 40, 100_000);

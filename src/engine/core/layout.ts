@@ -364,7 +364,11 @@ export const JIT_RUNNING = 1;
 export const JIT_STALE = 2;
 /** What a compiled region leaves (src/engine/jit/region-writer.ts). */
 export const JIT_LEFT = GLOBAL + 0x340; // i32: instructions that may still run
-export const JIT_UOP = GLOBAL + 0x344; // u32: micro-op that the interpreter goes on at, bit 0: by its instruction alone; 0: at JIT_RIP; JIT_HANDLED
+export const JIT_UOP = GLOBAL + 0x344; // u32: micro-op that the interpreter goes on at, bit 0: by its instruction alone; or JIT_WENT_*, JIT_HANDLED
+/** In JIT_UOP: the guest goes on at JIT_RIP, where a branch, the slice's end, or an address from memory or a register led. */
+export const JIT_WENT_OUT = 0;
+export const JIT_WENT_LATE = 4;
+export const JIT_WENT_ANYWHERE = 6;
 /** In JIT_UOP: a handler was called, whose status is JIT_STATUS; where it has completed, the guest goes on at NEXT_RIP. */
 export const JIT_HANDLED = 2;
 export const JIT_BLOCK = GLOBAL + 0x348; // u32: first micro-op of its block, whose RIP is JIT_RIP
@@ -436,6 +440,16 @@ export const COUNTER_REGION_INSTRUCTIONS = 6;
 export const COUNTER_REGION_MISSES = 7;
 /** How often a region was left behind or at an instruction that it had called the handler of. */
 export const COUNTER_REGION_HANDLED = 8;
+/** How often one was left at the slice's end, by a branch to elsewhere, and by a jump, call or return to an address from elsewhere. */
+export const COUNTER_REGION_LATE = 9;
+export const COUNTER_REGION_OUT = 10;
+export const COUNTER_REGION_ANYWHERE = 11;
+/** How often one was not entered: a further page is not known, a breakpoint lies inside, it may pass the code segment's limit. */
+export const COUNTER_REGION_NO_PAGE = 12;
+export const COUNTER_REGION_BREAKPOINT = 13;
+export const COUNTER_REGION_LIMIT = 14;
+/** Looks at where the interpreter is. */
+export const COUNTER_SAMPLES = 15;
 
 /** Events delivered, or turned into a double or triple fault: count u32, then a ring of entries (events/fault-log.ts). */
 export const FAULT_LOG = GLOBAL + 0x800;

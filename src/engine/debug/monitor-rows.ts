@@ -37,6 +37,7 @@ export const MONITOR_ROWS: readonly MonitorRow[] = [
   row('looks', 'info vmcs', '', 'every VMCS field'),
   row('looks', 'info exits', '', 'VM exits by reason'),
   row('looks', 'info ept', '', 'EPT mappings'),
+  row('looks', 'info jit', '', 'the compiler of guest code: share of instructions, what it is left by'),
   row('looks', 'info status', '', 'running or paused'),
   row('looks', 'info version', '', 'of this program'),
   row('looks', 'info cpus', '', 'vCPUs'),

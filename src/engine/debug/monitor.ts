@@ -6,6 +6,7 @@ import type { Names } from './expression/names.js';
 import { linearPc } from './guest-mode.js';
 import type { MachineView } from './machine-view.js';
 import { codeText, walkText } from './monitor-code.js';
+import { COMPILER_COMMANDS } from './monitor-compiler.js';
 import { DOCTOR_COMMANDS } from './monitor-doctor.js';
 import { DRIVE_COMMANDS } from './monitor-drives.js';
 import { HISTORY_COMMANDS } from './monitor-history.js';
@@ -40,6 +41,7 @@ const COMMANDS: Record<string, Command> = {
   ...WHY_COMMANDS,
   ...DOCTOR_COMMANDS,
   ...HISTORY_COMMANDS,
+  ...COMPILER_COMMANDS,
   'info registers': ({ view, vcpu, args }) => registersOf(view, vcpu, args),
   cpu: ({ view, args, chooseVcpu }) => {
     const index = /^\d+$/.test(args[0] ?? '') ? Number(args[0]) : Number.NaN;

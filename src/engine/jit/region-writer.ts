@@ -19,6 +19,9 @@ import {
   JIT_RESULT,
   JIT_RIP,
   JIT_UOP,
+  JIT_WENT_ANYWHERE,
+  JIT_WENT_LATE,
+  JIT_WENT_OUT,
   MODE_CODE64,
   MXCSR,
   REG_RIP,
@@ -173,7 +176,7 @@ export class RegionWriter {
     code.get(LEFT_LOCAL).i32(block.instructions).op('i32.sub').tee(LEFT_LOCAL).i32(0).op('i32.lt_s');
     code.open('if');
     code.get(LEFT_LOCAL).i32(block.instructions).op('i32.add').set(LEFT_LOCAL);
-    this.leaveAt(0);
+    this.leaveAt(0, JIT_WENT_LATE);
     code.close();
   }
 
@@ -196,11 +199,11 @@ export class RegionWriter {
   }
 
   /** Leaves the region at an offset from the running block's start. */
-  leaveAt(offset: number): void {
+  leaveAt(offset: number, cause = JIT_WENT_OUT): void {
     const { code } = this;
     this.#rip(offset);
     code.set(this.#outRip);
-    code.i32(0).set(this.#outUop);
+    code.i32(cause).set(this.#outUop);
     code.branch(this.#exit);
   }
 
@@ -235,7 +238,7 @@ export class RegionWriter {
 
   /** Leaves at the RIP that was taken. */
   leaveThere(): void {
-    this.code.i32(0).set(this.#outUop).branch(this.#exit);
+    this.code.i32(JIT_WENT_ANYWHERE).set(this.#outUop).branch(this.#exit);
   }
 
   /** The micro-ops of a block follow: ways out in their middle share one end. */

@@ -1,8 +1,9 @@
 // Compiled regions: finding what is worth compiling, and running it. The compiler is src/engine/jit.
 import {
   ATTENTION, BLOCK_UOPS, BREAKPOINT_COUNT, BREAK_GEN, CARRY_KIND, CARRY_OPERAND, CODE_BASE, CODE_CAREFUL, CODE_MODE, COUNTERS, COUNTER_REGION_ENTRIES, COUNTER_REGION_INSTRUCTIONS,
-  COUNTER_REGION_HANDLED, COUNTER_REGION_MISSES, CTX, CTX_GEN, CTX_PLAIN, ICOUNT, JIT_BLOCK, JIT_CARRY, JIT_FIRST, JIT_HANDLED, JIT_HEAT, JIT_INSIDE, JIT_KIND, JIT_LEFT, JIT_LEFT_AT, JIT_QUEUE, JIT_QUEUE_BYTES, JIT_QUEUE_COUNT, JIT_RESULT,
-  JIT_QUEUE_ENTRIES, JIT_RIP, JIT_RUNNING, JIT_STALE, JIT_STATUS, JIT_UOP, JUMP_CACHE, JUMP_CACHE_ENTRIES, MODE, MODE_CODE64, NEXT_RIP, RIP, RIP_BASE, SELF_RIP, SLICE_END, TLB_CODE, TLB_ENTRIES, XS_OK,
+  COUNTER_REGION_ANYWHERE, COUNTER_REGION_BREAKPOINT, COUNTER_REGION_HANDLED, COUNTER_REGION_LATE, COUNTER_REGION_LIMIT, COUNTER_REGION_MISSES, COUNTER_REGION_NO_PAGE,
+  COUNTER_REGION_OUT, COUNTER_SAMPLES, CTX, CTX_GEN, CTX_PLAIN, ICOUNT, JIT_BLOCK, JIT_CARRY, JIT_FIRST, JIT_HANDLED, JIT_HEAT, JIT_INSIDE, JIT_KIND, JIT_LEFT, JIT_LEFT_AT, JIT_QUEUE, JIT_QUEUE_BYTES, JIT_QUEUE_COUNT, JIT_RESULT,
+  JIT_QUEUE_ENTRIES, JIT_RIP, JIT_RUNNING, JIT_STALE, JIT_STATUS, JIT_UOP, JIT_WENT_ANYWHERE, JIT_WENT_LATE, JUMP_CACHE, JUMP_CACHE_ENTRIES, MODE, MODE_CODE64, NEXT_RIP, RIP, RIP_BASE, SELF_RIP, SLICE_END, TLB_CODE, TLB_ENTRIES, XS_OK,
 } from '../layout';
 import {
   BLOCK_HEADER, forgetRegion, REGION_BREAK_GEN, REGION_BREAK_RIP, REGION_GEN, REGION_HIGH, REGION_LISTS, REGION_LOW, REGION_MADE_GEN, REGION_MADE_RIP, REGION_RANGES, REGION_RIP,
@@ -84,15 +85,20 @@ function reachesFit(u: usize): bool {
   return i64(rip) + load<i32>(u, REGION_LOW) >= 0 && rip + u64(i64(load<i32>(u, REGION_HIGH))) <= codeLimit();
 }
 
+function refuse(counter: u32): bool {
+  count(counter, 1);
+  return false;
+}
+
 /** May the region at u be entered? Where the limit of CS matters, a breakpoint lies inside, or a page is not known, it may not. */
 @inline export function regionFits(u: usize): bool {
-  if (load<u32>(CODE_CAREFUL) && !reachesFit(u)) return false;
+  if (load<u32>(CODE_CAREFUL) && !reachesFit(u)) return refuse(COUNTER_REGION_LIMIT);
   if (load<u32>(u, REGION_BREAK_GEN) != load<u32>(BREAK_GEN) || (load<u32>(BREAKPOINT_COUNT) != 0 && load<u64>(u, REGION_BREAK_RIP) != linearBase())) {
     lookForBreakpoints(u);
   }
-  if (!load<u32>(u, REGION_UNBROKEN)) return false;
+  if (!load<u32>(u, REGION_UNBROKEN)) return refuse(COUNTER_REGION_BREAKPOINT);
   const pages = load<u32>(u, 28);
-  return pages == 0 || pagesFit(u, pages);
+  return pages == 0 || pagesFit(u, pages) || refuse(COUNTER_REGION_NO_PAGE);
 }
 
 /** Hands the lazy flags to the region at u. */
@@ -130,7 +136,7 @@ export function runRegion(u: usize): usize {
   // a handler may have moved the slice's end
   const after = load<u64>(SLICE_END) - u64(i64(load<i32>(JIT_LEFT)));
   const done = after - before;
-  if (next) {
+  if (next > <usize>JIT_WENT_ANYWHERE) {
     // in the middle of a block, whose own instructions are counted at its end
     store<u64>(ICOUNT, after);
     store<u32>(BLOCK_UOPS, load<u32>(JIT_BLOCK));
@@ -146,6 +152,7 @@ export function runRegion(u: usize): usize {
   store<u32>(BLOCK_UOPS, u32(ENTER + BLOCK_HEADER));
   store<u64>(SELF_RIP, ~load<u64>(JIT_RIP));
   count(COUNTER_REGION_INSTRUCTIONS, done);
+  count(u32(next) == JIT_WENT_LATE ? COUNTER_REGION_LATE : u32(next) == JIT_WENT_ANYWHERE ? COUNTER_REGION_ANYWHERE : COUNTER_REGION_OUT, 1);
   return 0;
 }
 
@@ -202,6 +209,7 @@ export function declineRegion(u: usize): usize {
 export function sampleBlock(): void {
   const heat = load<u32>(JIT_HEAT);
   if (heat == 0 || load<u64>(JIT_LEFT_AT) == load<u64>(ICOUNT)) return;
+  count(COUNTER_SAMPLES, 1);
   const mode = load<u32>(CODE_MODE);
   const linear = (load<u64>(RIP) + load<u64>(CODE_BASE)) & (mode & MODE_CODE64 ? ~u64(0) : 0xffffffff);
   const slot = (u32(linear ^ (linear >> 12)) & 4095) << 4;
