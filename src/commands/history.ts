@@ -107,10 +107,10 @@ export const HISTORY_COMMANDS: readonly Command[] = [
   command({
     ...BACK,
     name: 'travel',
-    usage: 'N | -N | #EXIT | N% | end | @NAME',
+    usage: 'N | -N | #EXIT | N% | end | fault N | @NAME',
     help: 'go to an instant of the run',
     key: 'G',
-    words: ['begin', 'end'],
+    words: ['begin', 'end', 'fault'],
     kinds: ['place'],
     foot: () => undefined,
     run: async (session, text) => {

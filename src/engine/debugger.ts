@@ -290,7 +290,7 @@ export type StopReason =
     }
   | { kind: 'ended'; end: GuestEnd; faults?: FaultStep[] };
 
-/** One step of the chain of faults that led to a triple fault. */
+/** One step of the chain of events that led to a triple fault. */
 export interface FaultStep {
   vector: number;
   name: string;
@@ -299,6 +299,8 @@ export interface FaultStep {
   /** CR2 for #PF. */
   address?: bigint;
   text: string;
+  /** Retired instructions before it arose, over the guest's resets: a place in the history to go to. */
+  icount?: bigint;
 }
 
 /** Where in its run a guest is: counts since power-on, over its resets. */
@@ -390,6 +392,8 @@ export interface HistoryTarget {
   begin?: true;
   end?: true;
   bookmark?: string;
+  /** Of the events that led to the guest's end, from 1, the oldest first: where that arose. */
+  fault?: number;
 }
 
 /** What may have been written in the past. Registers by their names of REGISTER_NAMES, control registers and MSRs too. */

@@ -36,6 +36,8 @@ interface Entry {
   /** It arose while the entry before it was being delivered. */
   nested: boolean;
   vcpu: number;
+  /** What its vCPU had retired. */
+  icount: number;
 }
 
 /** The events that led to the newest one, oldest first: a fault, the fault in its delivery, what came of both, and so on. */
@@ -45,8 +47,11 @@ export function faultChain(vm: Vm): FaultStep[] {
   const own = all.filter((entry) => entry.vcpu === last?.vcpu);
   let first = own.length - 1;
   while (first > 0 && own[first].nested) first--;
-  return own.slice(Math.max(first, 0)).map((entry, i, chain) => step(entry, chain[i - 1]));
+  return own.slice(Math.max(first, 0)).map((entry, i, chain) => step(entry, chain[i - 1], icountOf(vm, entry)));
 }
+
+/** Instructions of all vCPUs when it arose: since then, in the turn of its vCPU, that alone has run. */
+const icountOf = (vm: Vm, { vcpu, icount }: Entry): bigint => BigInt(vm.icount - (vm.vcpus[vcpu].icount - icount));
 
 /** Name of the event that was delivered last: `#PF`, `external interrupt 0x20`. */
 export function newestEvent(vm: Vm): string | undefined {
@@ -69,18 +74,20 @@ function entries(vm: Vm): Entry[] {
       address: host.get64(at + 16),
       nested: (flags & FAULT_LOG_NESTED) !== 0,
       vcpu: flags >>> FAULT_LOG_VCPU_SHIFT,
+      icount: host.getNumber(at + 24),
       cs: host.get32(at + 36),
     });
   }
   return found;
 }
 
-function step(entry: Entry, before: Entry | undefined): FaultStep {
+function step(entry: Entry, before: Entry | undefined, icount: bigint): FaultStep {
   const { vector, error, rip, address } = entry;
   return {
     vector,
     name: eventName(entry),
     rip,
+    icount,
     ...(error === undefined ? {} : { error }),
     ...(isException(entry, PAGE_FAULT) ? { address } : {}),
     text: [title(entry), accessText(entry), errorText(entry), cause(entry, before)].join(''),

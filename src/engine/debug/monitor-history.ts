@@ -26,10 +26,12 @@ export function placeOf(text: string, now: Position): HistoryTarget {
   if (/^@.+/.test(text)) return { bookmark: text.slice(1) };
   const exit = /^#(\d{1,15})$/.exec(text);
   if (exit) return { exit: Number(exit[1]) };
+  const fault = /^fault(?:\s*(\d{1,3}))?$/.exec(text);
+  if (fault) return { fault: Number(fault[1] ?? 1) };
   const share = /^(\d+(?:\.\d+)?)%$/.exec(text);
   if (share && Number(share[1]) <= 100) return { share: Number(share[1]) / 100 };
   const step = /^([+-]?)(0x[0-9a-f]{1,16}|\d{1,19})$/i.exec(text);
-  if (!step) throw new Error(`${text}: a place is N, +N, -N, #EXIT, N%, begin, end or @BOOKMARK`);
+  if (!step) throw new Error(`${text}: a place is N, +N, -N, #EXIT, N%, begin, end, fault N or @BOOKMARK`);
   const value = number(step[2]);
   const icount = step[1] === '+' ? now.icount + value : step[1] === '-' ? now.icount - value : value;
   if (icount < 0n) throw new Error(`${text}: the run has ${now.icount} instructions up to here`);
@@ -92,8 +94,8 @@ export const HISTORY_COMMANDS = {
   },
   goto: async ({ target, args }: Context): Promise<string> => {
     const history = await groupOf(target);
-    if (args.length !== 1) throw new Error('it is goto PLACE: N, +N, -N, #EXIT, N%, begin, end or @BOOKMARK');
-    return arrived(await history.goTo(placeOf(args[0], await history.where())));
+    if (args.length === 0) throw new Error('it is goto PLACE: N, +N, -N, #EXIT, N%, begin, end, fault N or @BOOKMARK');
+    return arrived(await history.goTo(placeOf(args.join(' '), await history.where())));
   },
   'reverse-step': async ({ target, vcpu, args }: Context): Promise<string> =>
     arrived(await (await groupOf(target)).stepBack(vcpu, count(args[0]))),

@@ -48,7 +48,10 @@ async function olderText(target: Debugger, number: string): Promise<string> {
 /** What a stop says beyond its last exit. */
 function stopText(stop: StopReason | undefined): string[] {
   if (stop?.kind === 'entry-failed') return [`VM entry failed: ${stop.message}`];
-  if (stop?.kind === 'ended') return [stop.end.message, ...(stop.faults ?? []).map((fault) => fault.text)];
+  if (stop?.kind === 'ended') {
+    const { end, faults = [] } = stop;
+    return [end.message, ...faults.map(({ text }, n) => `fault ${n + 1}: ${text}`)];
+  }
   return [];
 }
 

@@ -144,6 +144,11 @@ export class History {
     return this.#live;
   }
 
+  /** The guest has ended where the machine stands. */
+  get atGuestEnd(): boolean {
+    return this.vm.end !== undefined;
+  }
+
   now(): Instant {
     return runInstant(this.machine, this.vm, this.turns.begun);
   }

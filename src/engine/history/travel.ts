@@ -32,6 +32,8 @@ function* repeatTo(history: History, goal: Place): Generator<number, boolean> {
 }
 
 function isLiveEnd(history: History, goal: Place): boolean {
+  // a guest that has ended did so behind its last instruction, in the exit that followed
+  if (goal.kind === 'icount' && history.atGuestEnd) return goal.icount > history.now().icount;
   return goal.kind === 'end' || !isBefore(goal, history.now());
 }
 

@@ -69,6 +69,8 @@ export class GuestHistory {
   /** A way through the history is under way; `cancelled` by a pause. */
   #journey: { cancelled: boolean } | undefined;
   readonly #bookmarks = new Map<string, { instant: Instant; line: Line }>();
+  /** Where the events arose that have ended the guest, on a line. */
+  #faults: { line: Line; icounts: readonly bigint[] } | undefined;
   /** Where the last search for a write has led. */
   #lastWrite: { what: string; at: Instant; line: Line; ordinal: Ordinal } | undefined;
   #again: (() => boolean) | undefined;
@@ -265,6 +267,7 @@ export class GuestHistory {
       return { kind: 'instant', instant };
     }
     if (target.begin) return { kind: 'instant', instant: first };
+    const fault = target.fault === undefined ? undefined : this.#fault(target.fault);
     if (target.exit !== undefined) {
       if (target.exit > last.exits || target.exit <= first.exits)
         throw new Error(`exit ${target.exit} is not in the history: it has exits ${first.exits + 1} to ${last.exits}`);
@@ -272,11 +275,29 @@ export class GuestHistory {
     }
     const icount =
       target.share === undefined
-        ? (target.icount ?? last.icount)
+        ? (fault ?? target.icount ?? last.icount)
         : first.icount + BigInt(Math.round(Number(last.icount - first.icount) * target.share));
     if (icount > last.icount || icount < first.icount)
       throw new Error(`instruction ${icount} is not in the history: it has ${first.icount} to ${last.icount}`);
     return { kind: 'icount', icount };
+  }
+
+  /** Instructions before an event arose that led to the guest's end, from 1. */
+  #fault(number: number): bigint {
+    this.#learnFaults();
+    const known = this.#faults?.line === this.history.lines.active ? this.#faults.icounts : [];
+    const icount = known[number - 1];
+    if (icount !== undefined) return icount;
+    if (known.length === 0) throw new Error('no chain of faults has ended the guest here: goto end, where it may have');
+    throw new Error(`fault ${number}: ${known.length === 1 ? 'one has' : `${known.length} have`} led to the end`);
+  }
+
+  /** Where the guest stands at its end, what led there is known for the way back. */
+  #learnFaults(): void {
+    const end = this.hooks.ended();
+    if (end?.kind !== 'ended' || !end.faults) return;
+    const icounts = end.faults.flatMap(({ icount }) => icount ?? []);
+    this.#faults = { line: this.history.lines.active, icounts };
   }
 
   /** A bookmark may be on another line. */
@@ -528,6 +549,7 @@ export class GuestHistory {
   // ---- work in pieces ----
 
   async #travels(task: string, way: (journey: Journey) => Promise<Stop>): Promise<void> {
+    this.#learnFaults();
     const journey: Journey = { cancelled: false, task, told: performance.now() };
     this.#journey = journey;
     this.hooks.start();

@@ -155,6 +155,7 @@ const historyTarget = record({
   begin: optional(oneOf(true)),
   end: optional(oneOf(true)),
   bookmark: optional(text),
+  fault: optional(count),
 });
 
 const written = either(

@@ -139,16 +139,20 @@ export class ExitPane extends TextPane {
   }
 
   private end(
-    stop: { end: unknown; faults?: { text: string; rip: bigint; name: string }[] },
+    stop: { end: unknown; faults?: { text: string; rip: bigint; name: string; icount?: bigint }[] },
     width: number,
   ): Segment[][] {
-    const { theme } = this;
+    const { theme, model } = this;
     const lines: Segment[][] = [];
-    for (const fault of stop.faults ?? []) {
-      for (const text of wrap(`${fault.name} at ${hex(fault.rip)}: ${fault.text}`, width - 3)) {
-        lines.push([[' ↳ ', theme.crit], [text]]);
+    const { faults = [] } = stop;
+    for (const [n, fault] of faults.entries()) {
+      for (const [line, text] of wrap(`${fault.name} at ${hex(fault.rip)}: ${fault.text}`, width - 5).entries()) {
+        lines.push([[line === 0 ? ` ↳ ${n + 1} ` : '     ', theme.crit], [text]]);
       }
     }
+    const first = faults[0]?.icount;
+    if (first !== undefined && model.info?.unavailable.history === undefined)
+      lines.push([[' G fault 1', theme.key], [` goes to before it, instruction ${grouped(first)}`, theme.dim]]);
     return lines;
   }
 

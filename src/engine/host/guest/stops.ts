@@ -171,9 +171,15 @@ export class Stops {
 
   /** How the guest ended. */
   ended(): D.StopReason {
-    const { vm, view } = this.machine;
+    const { vm, view, work } = this.machine;
     const end = vm.end as GuestEnd;
-    return { kind: 'ended', end, ...(end.kind === 'triple-fault' ? { faults: view.faultChain() } : {}) };
+    if (end.kind !== 'triple-fault') return { kind: 'ended', end };
+    // the engine counts from the guest's last reset
+    const before = BigInt(work.icount - vm.icount);
+    const faults = view
+      .faultChain()
+      .map(({ icount, ...fault }) => ({ ...fault, ...(icount === undefined ? {} : { icount: before + icount }) }));
+    return { kind: 'ended', end, faults };
   }
 
   /** A limit over all that the guest has done, its resets included, that is reached. */
