@@ -92,6 +92,12 @@ export type RunRequest =
   | { kind: 'back' }
   | { kind: 'step-back'; thread: number };
 
+/** What a client that has no word for going back asks for while `monitor direction back` is on. */
+function turnedRound(request: RunRequest): RunRequest {
+  if (request.kind === 'continue') return { kind: 'back' };
+  return request.kind === 'step' ? { kind: 'step-back', thread: request.thread } : request;
+}
+
 const EACCES = 13;
 /** Characters that wait for a client which does not take them, and of one packet. */
 const MAX_PRINTED = 2 ** 20;
@@ -151,6 +157,10 @@ export class Session {
   atWork = false;
   /** The client has asked which program runs, and will have a look at it. */
   programAsked = false;
+  /** Its steps and runs go back. */
+  backwards = false;
+  /** A monitor command has put the guest elsewhere, and LLDB still shows where it was: its next step only looks at this thread. */
+  moved: number | undefined;
   /** It asked at any time: GDB does when it connects, LLDB never. */
   takesProgram = false;
   /** The client has the kernel's symbols from here. */
@@ -513,9 +523,17 @@ export class Session {
    * @param processes those that run
    * @returns a reply only when the guest cannot run
    */
-  async run(request: RunRequest, processes: readonly number[] = [this.views.continuing]): Promise<string | undefined> {
+  async run(asked: RunRequest, processes: readonly number[] = [this.views.continuing]): Promise<string | undefined> {
+    const request = this.backwards ? turnedRound(asked) : asked;
     this.trace.frame = undefined;
     this.views.resume(processes);
+    const { moved } = this;
+    this.moved = undefined;
+    if (moved !== undefined && asked.kind === 'step') {
+      this.view = 'running';
+      await this.report(moved, { kind: 'step' });
+      return undefined;
+    }
     const behind = this.behindExec;
     const stop = this.target.lastStop();
     this.behindExec = undefined;

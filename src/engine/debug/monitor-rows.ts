@@ -44,7 +44,12 @@ export const MONITOR_ROWS: readonly MonitorRow[] = [
   row('looks', 'why', '[EXIT]', 'what the last VM exit, or #N, was about, and what made it exit'),
   row('looks', 'doctor', '', 'whether the next VM entry passes its checks; those that would fail'),
   row('looks', 'where', '', 'the instant of the run: instruction, exit, how far the history reaches'),
-  row('runs', 'goto', 'PLACE', 'go to an instruction (N, +N, -N), exit (#N), share (N%), begin, end, fault N of those that ended the guest, @BOOKMARK'),
+  row(
+    'runs',
+    'goto',
+    'PLACE',
+    'go to an instruction (N, +N, -N), exit (#N), share (N%), begin, end, fault N of those that ended the guest, @BOOKMARK',
+  ),
   row('runs', 'reverse-step', '[N]', 'back by instructions'),
   row('runs', 'reverse-continue', '', 'back to what would have stopped the guest'),
   row('runs', 'reverse-exit', '[REASON]', 'back to a VM exit'),

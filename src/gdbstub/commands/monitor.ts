@@ -10,6 +10,7 @@ const CHUNK = 0x4000;
 const OWN_HELP = `arch [auto|i8086|i386|x86-64] -- registers and disassembly of the gdb connection
 registers [few|all] -- system registers and VMCS fields as variables ($lstar, info tvariables), or as registers that gdb prints and writes
 linux-abi [on|off] -- gdb's catch syscall, which needs a guest whose programs are Linux's; modules are no libraries then
+direction [back|forward] -- whether the client's continue and instruction steps go back, for one that has no word for that
 lldb-calls [on|off] -- LLDB's expressions call functions of the guest
 linear-pc [on|off|auto] -- show the program counter as cs base + ip outside 64-bit mode
 `;
@@ -63,18 +64,41 @@ function lldbCalls(session: Session, argument: string | undefined): string {
   return `lldb-calls ${argument}, when you disconnect and connect again\n`;
 }
 
+function direction(session: Session, argument: string | undefined): string {
+  if (argument === undefined) return `direction ${session.backwards ? 'back' : 'forward'}\n`;
+  if (argument !== 'back' && argument !== 'forward') return 'direction: choose back or forward\n';
+  if (argument === 'back' && session.target.reverse === undefined)
+    return 'direction: nothing is kept to go back to: start the guest with --history SIZE\n';
+  if (argument === 'back' && session.nonStop) return 'direction: going back moves all threads: leave non-stop mode\n';
+  session.backwards = argument === 'back';
+  return `direction ${argument}\n`;
+}
+
+/** Runs a command of the machine's. LLDB reads nothing anew before it has seen a stop: its next step is to show it one. */
+async function ofMachine(session: Session, line: string): Promise<string | undefined> {
+  const { target, features } = session;
+  const before = features.lldb ? await target.position?.() : undefined;
+  const answer = await target.monitor?.(line, session.monitorThread);
+  if (before === undefined || target.running()) return answer;
+  const after = await target.position?.();
+  if (after === undefined || (after.icount === before.icount && after.exit === before.exit)) return answer;
+  session.moved = target.lastStop()?.thread ?? session.monitorThread;
+  return `${(answer ?? '').trimEnd()}\nthread step-inst shows where the guest stands, and runs nothing\n`;
+}
+
 async function execute(session: Session, line: string): Promise<string> {
   const [command, argument] = line.trim().split(/\s+/);
   if (command === 'arch') return architecture(session, argument);
   if (command === 'registers') return registersShown(session, argument);
   if (command === 'linux-abi') return linuxAbi(session, argument);
+  if (command === 'direction') return direction(session, argument);
   if (command === 'lldb-calls') return lldbCalls(session, argument);
   if (command === 'linear-pc') return linearPc(session, argument);
   const forbidden = session.forbidden(...NEEDED[session.target.monitorEffect?.(line) ?? 'changes']);
   if (forbidden !== undefined) return `${command}: ${forbidden}\n`;
   const exit = command === 'why' && argument === undefined ? session.trace.frame?.frame.exit : undefined;
   const asked = exit === undefined ? line.trim() : `why ${exit.sequence}`;
-  const answer = await session.target.monitor?.(asked, session.monitorThread);
+  const answer = await ofMachine(session, asked);
   if (command === 'cpu' && answer === '') session.monitorThread = Number(argument);
   if ((command === 'help' || command === '?') && argument === undefined)
     return `${(answer ?? '').trimEnd()}\n${OWN_HELP}`;

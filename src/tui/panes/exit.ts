@@ -152,7 +152,10 @@ export class ExitPane extends TextPane {
     }
     const first = faults[0]?.icount;
     if (first !== undefined && model.info?.unavailable.history === undefined)
-      lines.push([[' G fault 1', theme.key], [` goes to before it, instruction ${grouped(first)}`, theme.dim]]);
+      lines.push([
+        [' G fault 1', theme.key],
+        [` goes to before it, instruction ${grouped(first)}`, theme.dim],
+      ]);
     return lines;
   }
 
