@@ -2,6 +2,7 @@
 
 import { parseExitCondition } from '../engine/debug/exit-condition.js';
 import { compileExpression, compilePrint } from '../engine/debug/expression/compile.js';
+import type { Names } from '../engine/debug/expression/names.js';
 import { parseExpression } from '../engine/debug/expression/syntax.js';
 import type { Breakpoint, BreakpointAction, BreakpointSpec, Condition } from '../engine/debugger.js';
 import { specText } from './breakpoint-text.js';
@@ -30,8 +31,11 @@ async function conditionOf(session: Session, text: string): Promise<Condition | 
   return compiled(session, need(condition, 'what must hold'));
 }
 
+/** Names for what is evaluated later: not those that tell of this instant, as `icount` does. */
+const laterNames = async (session: Session): Promise<Names> => ({ ...(await session.names()), facts: {} });
+
 const compiled = async (session: Session, text: string): Promise<Condition> => ({
-  ...compileExpression(parseExpression(text), await session.names()),
+  ...compileExpression(parseExpression(text), await laterNames(session)),
   text,
 });
 
@@ -88,7 +92,7 @@ async function printAt(session: Session, text: string): Promise<Toggled> {
   const [, place, format, rest = ''] = /^(.*?)\s*,\s*("(?:[^"\\]|\\.)*")\s*((?:,.*)?)$/s.exec(need(text, usage)) ?? [];
   if (place === undefined || format === undefined || place.trim() === '') throw new Error(usage);
   const values = rest === '' ? [] : rest.slice(1).split(',');
-  const names = await session.names();
+  const names = await laterNames(session);
   const compiledPrint = compilePrint(format.slice(1, -1), values, names);
   const action: BreakpointAction = { kind: 'print', ...compiledPrint, text: `${format}${rest}` };
   const wanted = await spec(session, place.trim());

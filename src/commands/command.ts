@@ -5,6 +5,15 @@ import type { Names } from '../engine/debug/expression/names.js';
 import { type Expression, firstExpression, parseExpression } from '../engine/debug/expression/syntax.js';
 import type { AddressSpace, Debugger, RunState, TargetInfo } from '../engine/debugger.js';
 
+/** Long work of a command. */
+export interface Work {
+  /** How far it is, 0 to 1. */
+  share(share: number): void;
+  /** Its user does not wait for it any more. */
+  readonly cancelled: boolean;
+  done(): void;
+}
+
 /** `looks`: the guest is as before; `runs`: it may stop or go on; `changes`: it may become another. */
 export type Effect = 'looks' | 'runs' | 'changes';
 
@@ -35,6 +44,8 @@ export interface Session {
   state(): Promise<RunState>;
   /** Values of the guest were changed, or all of the machine: what was read before is out of date. */
   changed(what: 'values' | 'machine'): void;
+  /** Work that may take long begins; absent where nobody could see it, or end it. */
+  work?(task: string): Work;
 }
 
 export interface Command<R = unknown> {
@@ -58,8 +69,16 @@ export interface Command<R = unknown> {
   text(result: R, session: Session): Promise<string> | string;
   /** The result for programs, where it is not the result itself. */
   json?(result: R, session: Session, argument: string): Promise<unknown>;
+  /** Where each line of its text leads in memory, for who can go there. */
+  places?(result: R): readonly (Place | undefined)[];
   /** What the dashboard says instead, whose screen shows the rest. */
   foot?(result: R): string | undefined;
+}
+
+/** A place in memory. */
+export interface Place {
+  readonly space: AddressSpace;
+  readonly address: bigint;
 }
 
 /** Keeps the type of a command's result together. */

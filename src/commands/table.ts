@@ -7,9 +7,12 @@ import { BREAKPOINT_COMMANDS } from './breakpoints.js';
 import { asText, type Command, command } from './command.js';
 import { HISTORY_COMMANDS } from './history.js';
 import { MACHINE_COMMANDS } from './machine.js';
+import { MAPPING_COMMANDS } from './mappings.js';
 import { INFO_COMMANDS, monitorCommands } from './monitor.js';
 import { nothing, RUN_COMMANDS } from './running.js';
+import { SEARCH_COMMANDS } from './search.js';
 import { STATE_COMMANDS } from './state.js';
+import { TELESCOPE_COMMANDS } from './telescope.js';
 import { VIEWPOINT_COMMANDS } from './viewpoint.js';
 
 const OWN: readonly Command[] = [
@@ -18,6 +21,9 @@ const OWN: readonly Command[] = [
   ...HISTORY_COMMANDS,
   ...BRANCH_COMMANDS,
   ...STATE_COMMANDS,
+  ...MAPPING_COMMANDS,
+  ...SEARCH_COMMANDS,
+  ...TELESCOPE_COMMANDS,
   ...VIEWPOINT_COMMANDS,
   ...MACHINE_COMMANDS,
   ...ASSERT_COMMANDS,

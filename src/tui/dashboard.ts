@@ -1,5 +1,5 @@
 /** The dashboard itself: views, focus, keys and what they do. Drawing goes to CellPanes; the screen is `app.ts`. */
-import type { Command, Session } from '../commands/command.js';
+import type { Command, Session, Work } from '../commands/command.js';
 import { mustBeAlive, value } from '../commands/command.js';
 import { namesOf } from '../commands/names.js';
 import type { Disassembler } from '../disasm/index.js';
@@ -33,6 +33,8 @@ import { Turns } from './turns.js';
 
 /** A guest that stands tells when it runs on. */
 const STANDING_POLLS = 9;
+/** Between two looks of how far long work is. */
+const SHARE_MS = 100;
 const CONSOLES: readonly PaneId[] = ['console', 'serial', 'vga'];
 
 export class Dashboard implements Ui, TerminalScreen {
@@ -43,6 +45,8 @@ export class Dashboard implements Ui, TerminalScreen {
   private readonly stage: Stage;
   private readonly margins: Margins;
   private readonly popup: TextPopup;
+  /** Long work of commands. */
+  private readonly works = new Set<{ cancelled: boolean }>();
   private undrawn = false;
   private chord = '';
   private status: Status | undefined;
@@ -137,6 +141,7 @@ export class Dashboard implements Ui, TerminalScreen {
       },
       disassembler: async () => this.disassembler,
       symbols: async () => model.symbols,
+      work: (task) => this.begins(task),
       names: async () => this.names(),
       info: async () => model.info ?? (await this.debug.info()),
       state: async () => model.state,
@@ -348,7 +353,30 @@ export class Dashboard implements Ui, TerminalScreen {
     this.surface.dirty();
   }
 
+  /** What a command does takes long: Esc ends it. */
+  private begins(task: string): Work {
+    const { model } = this;
+    let told = 0;
+    const work = {
+      cancelled: false,
+      share: (share: number) => {
+        const now = performance.now();
+        if (now - told < SHARE_MS) return;
+        told = now;
+        model.showProgress({ type: 'progress', task: `${task} (Esc ends it)`, share });
+      },
+      done: () => {
+        model.showProgress({ type: 'progress', task: `${task} (Esc ends it)`, done: true });
+        this.works.delete(work);
+      },
+    };
+    this.works.add(work);
+    return work;
+  }
+
   private escape(): void {
+    for (const work of this.works) work.cancelled = true;
+    if (this.works.size > 0) return;
     if (this.stage.zoomed) this.stage.zoomed = false;
     else if (this.stage.pane.filterText) this.filter(this.stage.focus, '');
     else if (this.chosenExit) this.selectExit(undefined);
@@ -483,7 +511,18 @@ export class Dashboard implements Ui, TerminalScreen {
     if (!command.page) return text;
     // the monitor's cpu N is seen where the vCPU's registers are
     if (/^cpu\s*\d/.test(command.name === 'monitor' ? argument : `${command.name} ${argument}`)) return undefined;
-    this.showText(command.name === 'monitor' ? argument : `${command.name} ${argument}`.trim(), text || 'done');
+    const title = command.name === 'monitor' ? argument : `${command.name} ${argument}`.trim();
+    const places = command.places?.(result);
+    this.showText(
+      title,
+      text || 'done',
+      places?.some(Boolean)
+        ? (line) => {
+            const place = places[line];
+            if (place) this.gotoMemory(place.address, place.space);
+          }
+        : undefined,
+    );
     return undefined;
   }
 
@@ -696,10 +735,11 @@ export class Dashboard implements Ui, TerminalScreen {
     );
   }
 
-  showText(title: string, text: string): void {
+  showText(title: string, text: string, choose?: (line: number) => void): void {
     this.popup.show(
       title,
       text.split(/\r?\n/).map((line) => [[` ${line}`]]),
+      choose,
     );
     this.surface.dirty();
   }

@@ -430,7 +430,7 @@ export class Model {
     }
   }
 
-  private showProgress(event: Progress): void {
+  showProgress(event: Progress): void {
     const before = this.progress;
     if (event.done) this.progress = undefined;
     else if (before?.task === event.task) this.progress = { ...event, since: before.since };

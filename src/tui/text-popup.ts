@@ -1,10 +1,20 @@
 /** Lines of text over the panes: help, messages, answers. */
 import type { CellPane, Segment } from './screen/cell-pane.js';
+import { INVERSE } from './screen/theme.js';
 
 const MAX_COLUMNS = 100;
 
 export class TextPopup {
-  private text: { title: string; whole: Segment[][]; lines: Segment[][]; top: number } | undefined;
+  private text:
+    | {
+        title: string;
+        whole: Segment[][];
+        lines: Segment[][];
+        top: number;
+        choose?: (line: number) => void;
+        at: number;
+      }
+    | undefined;
 
   constructor(readonly cells: CellPane) {}
 
@@ -12,8 +22,9 @@ export class TextPopup {
     return this.text !== undefined;
   }
 
-  show(title: string, lines: Segment[][]): void {
-    this.text = { title, whole: lines, lines, top: 0 };
+  /** @param choose what Enter does with the line under the cursor; then lines are cut, not broken */
+  show(title: string, lines: Segment[][], choose?: (line: number) => void): void {
+    this.text = { title, whole: lines, lines, top: 0, at: 0, ...(choose ? { choose } : {}) };
   }
 
   close(): void {
@@ -21,7 +32,10 @@ export class TextPopup {
   }
 
   scroll(lines: number): void {
-    if (this.text) this.text.top += lines;
+    const { text } = this;
+    if (!text) return;
+    if (text.choose) text.at = Math.max(0, Math.min(text.lines.length - 1, text.at + lines));
+    else text.top += lines;
   }
 
   /** Scrolls; any other key closes it. */
@@ -32,7 +46,11 @@ export class TextPopup {
     if (name === 'home') this.scroll(-far);
     else if (name === 'end') this.scroll(far);
     else if (steps[name] !== undefined) this.scroll(steps[name]!);
-    else this.close();
+    else if (name === 'enter' && this.text?.choose) {
+      const { choose, at } = this.text;
+      this.close();
+      choose(at);
+    } else this.close();
   }
 
   draw(columns: number, rows: number): void {
@@ -41,14 +59,16 @@ export class TextPopup {
     if (!text) return;
     const { theme } = cells;
     const width = Math.min(columns, MAX_COLUMNS);
-    text.lines = text.whole.flatMap((line) => wrapped(line, width - 2));
+    text.lines = text.choose ? text.whole : text.whole.flatMap((line) => wrapped(line, width - 2));
     const height = Math.min(rows, Math.max(5, Math.min(text.lines.length + 2, rows - 2)));
     cells.place({ x: (columns - width) >> 1, y: (rows - height) >> 1, width, height });
     cells.clear(theme.popup);
-    const more = text.lines.length > height - 2 ? '  ↑ ↓ PgDn scroll' : '';
+    const scrolls = text.lines.length > height - 2 ? '  ↑ ↓ PgDn scroll' : '';
+    const more = text.choose ? '  ↑ ↓  Enter goes there' : scrolls;
     cells.frame({ focused: true, first: true, last: true });
     cells.heading([[` ${text.title} `], [` Esc closes${more} `, theme.dim]]);
     const last = Math.max(0, text.lines.length - cells.height);
+    if (text.choose) text.top = Math.max(text.at - cells.height + 1, Math.min(text.at, text.top));
     text.top = Math.max(0, Math.min(last, text.top));
     for (let y = 0; y < cells.height; y++) {
       const line = text.lines[text.top + y];
@@ -57,6 +77,7 @@ export class TextPopup {
         y,
         line.map(([part, attr]) => [part, attr ?? theme.popup] as const),
       );
+      if (text.choose && text.top + y === text.at) cells.shade(0, y, cells.width, (attr) => attr ^ (INVERSE << 18));
     }
   }
 }

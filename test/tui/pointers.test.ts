@@ -66,3 +66,16 @@ describe('the words of the stack', () => {
     expect(row(top + 32n)).not.toContain('→');
   });
 });
+
+describe('lists of places', () => {
+  it('have a cursor, and Enter goes to the place in memory', async () => {
+    const debug = new FakeDebugger();
+    await debug.writeMemory('gva', 0x7ff10n, new TextEncoder().encode('needle in the stack\0'));
+    const cells = await Cells.open(debug, { columns: 120, rows: 40 });
+    cells.dashboard.command('telescope 0x7ff00 4');
+    await cells.until(/telescope 0x7ff00 4 {2}Esc closes {2}↑ ↓ {2}Enter goes there/);
+    await cells.key('down', 'down', 'enter');
+    await cells.until(/Memory {2}gva 0*7ff10 → gpa 7ff10/);
+    expect(cells.dashboard.focus).toBe('memory');
+  });
+});

@@ -62,7 +62,12 @@ const FOUR: Level[] = [
 ];
 const FIVE: Level[] = [{ table: 'PML5', shift: 48n, bits: 9n, mayBeLarge: false }, ...FOUR];
 
-function pagingMode({ cr0, cr4, efer }: PagingState): { mode: PageWalk['mode']; levels: Level[]; entryBytes: 4 | 8 } {
+/** How addresses are translated now, and the paging structures from the top. */
+export function pagingMode({ cr0, cr4, efer }: PagingState): {
+  mode: PageWalk['mode'];
+  levels: Level[];
+  entryBytes: 4 | 8;
+} {
   if ((cr0 & CR0_PG) === 0n) return { mode: 'none', levels: [], entryBytes: 8 };
   if ((efer & EFER_LMA) !== 0n) {
     return (cr4 & CR4_LA57) !== 0n
