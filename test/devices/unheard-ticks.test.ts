@@ -1,6 +1,9 @@
 /** Clock chips whose ticks nobody takes wake nobody, and whoever listens again hears them at the times they always came. */
 import { describe, expect, it } from 'vitest';
+import type { StopReason } from '../../src/engine/debugger.js';
 import type { IrqLine } from '../../src/engine/devices/device.js';
+import { Guest } from '../../src/engine/host/guest.js';
+import { flatGuest } from '../engine/flat-guest.js';
 import { type PcRig, pcRig } from './rig.js';
 
 const PERIOD_NS = (65_536 * 1e9) / 1_193_182;
@@ -120,5 +123,34 @@ describe('the clock chip', () => {
     expect(flags() & 0x90).toBe(0x90);
     rig.clock.advance(1e9);
     expect(flags() & 0x90).toBe(0x90);
+  });
+});
+
+describe('a guest whose clock nobody hears', () => {
+  /** mov al, ffh; out 21h, al; sti or cli; hlt; jmp to the hlt */
+  const guest = (flag: 'sti' | 'cli'): Guest => {
+    const { machine } = flatGuest(`b0ff e621 ${flag === 'sti' ? 'fb' : 'fa'} f4 ebfd`);
+    return new Guest(machine, { paced: false, waitForInput: false });
+  };
+  const stop = (of: Guest): Promise<StopReason> =>
+    new Promise((resolve) => of.onEvent((event) => event.type === 'stopped' && resolve(event.stop)));
+
+  it('goes on while it takes interrupts: a key may come', async () => {
+    const waits = guest('sti');
+    const ended = stop(waits);
+    await waits.resume();
+    const { pc } = waits.machine.pc;
+    await expect.poll(() => pc.ticksUnheard, { timeout: 20_000 }).toBe(true);
+    const later = new Promise<string>((resolve) => setTimeout(() => resolve('still there'), 200));
+    expect(await Promise.race([ended, later])).toBe('still there');
+    expect((await waits.state()).running).toBe(true);
+    await waits.pause();
+  });
+
+  it('ends where it takes none', async () => {
+    const dead = guest('cli');
+    const ended = stop(dead);
+    await dead.resume();
+    expect(await ended).toMatchObject({ kind: 'ended' });
   });
 });

@@ -412,6 +412,11 @@ export class Pc {
     return this.options.clock.deadlines;
   }
 
+  /** A clock chip ticks, though nobody hears it: time goes on for a guest that waits for nothing else. */
+  get ticksUnheard(): boolean {
+    return this.pit.rests || this.rtc.rests;
+  }
+
   /** An interrupt wire for a further device, for example of PCI. */
   irqLine(irq: number): IrqLine {
     return this.irqs.line(irq);

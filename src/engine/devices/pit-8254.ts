@@ -349,6 +349,12 @@ export class Pit8254 implements Device<PitState>, PortDevice {
     if (this.irq.ignoresPulse?.() !== true) this.rearm();
   }
 
+  /** It runs, and nobody would notice its next edge. */
+  get rests(): boolean {
+    const { mode, count, gate } = this.channels[0];
+    return (mode === 2 || mode === 3) && count !== 0 && gate && this.timer.deadline === undefined;
+  }
+
   /** An edge of counter 0's output, which may have rested, would be noticed again. */
   heard(): void {
     if (this.timer.deadline === undefined) this.rearm();

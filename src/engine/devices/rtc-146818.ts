@@ -329,6 +329,11 @@ export class Rtc146818 implements Device<RtcState>, PortDevice {
     this.rearm();
   }
 
+  /** An interrupt that comes again and again waits to be read, so that it comes no more. */
+  get rests(): boolean {
+    return (this.s.cmos[REG_B] & this.s.cmos[REG_C] & (C_PERIODIC | C_UPDATE)) !== 0;
+  }
+
   /** Timers run only for enabled interrupts; polled flags are worked out when they are read. */
   private rearm(): void {
     const s = this.s;

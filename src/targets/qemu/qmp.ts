@@ -7,7 +7,8 @@ import type { Duplex } from 'node:stream';
 
 /** A reply of QEMU; a screendump or a long tree stays below. */
 const MAX_LINE_BYTES = 16 * 2 ** 20;
-const GREETING_MS = 1000;
+/** It is late where QEMU has not noticed yet that a client before has died, and on a busy host. */
+const GREETING_MS = 3000;
 const NO_GREETING = 'no greeting: another client has the monitor, or QEMU hangs';
 
 /** QEMU's refusal: `class` is CommandNotFound, GenericError, DeviceNotFound ... */

@@ -51,7 +51,7 @@ export class Idle {
     if (stepEnd) return stepEnd;
     if (!step && machine.showLastCharacter()) return { kind: 'go on' };
     if (deadline === undefined || (!options.paced && !waitsForHost && this.#deaf(deadline)))
-      return options.waitForInput || waitsForHost || this.turns.partial
+      return options.waitForInput || waitsForHost || this.turns.partial || this.#mayBeWoken(deadline)
         ? { kind: 'sleep', ms: WAIT_MS }
         : { kind: 'dead' };
     const ms = this.pacing.untilDeadline(deadline, this.pacing.paced || waitsForHost);
@@ -76,6 +76,15 @@ export class Idle {
     }
     const late = !this.pacing.paced && clock - step.idle.clock > DEAF_NS;
     return deadline === undefined || late ? { kind: 'sleep', ms: STEP_LOOK_MS } : undefined;
+  }
+
+  /**
+   * No device will do anything by itself, but a clock ticks that the guest does not hear, and it takes interrupts: a key, or
+   * a byte on its serial port, may come by a socket at any time.
+   */
+  #mayBeWoken(deadline: number | undefined): boolean {
+    const { vm, pc, asleep } = this.machine;
+    return deadline === undefined && !asleep && pc.pc.ticksUnheard && vm.vcpus.some((vcpu) => vcpu.interruptsEnabled);
   }
 
   /** Every vCPU has been halted with interrupts off for so long that no timer's NMI or reset will come either. */
