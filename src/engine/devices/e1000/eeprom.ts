@@ -2,9 +2,9 @@
  * The serial EEPROM of 64 words: its content, and both ways to read it. It cannot be written.
  * @8254x 5 "EEPROM Interface"
  */
-import { flag, int, record, type StateOf, u8, u16 } from '../../state/schema.js';
+import { record, type StateOf, u8 } from '../../state/schema.js';
+import { EEPROM_WORDS, MicrowireEeprom } from '../microwire.js';
 
-const WORDS = 64;
 const CHECKSUM_WORD = 63;
 /** All words together, modulo 2^16. */
 const CHECKSUM = 0xbaba;
@@ -15,7 +15,7 @@ const NOT_USED = 0xffff;
 
 /** @8254x 5.6 "EEPROM Address Map" */
 export function eepromOf(mac: Uint8Array, subsystemVendor: number, subsystem: number): Uint16Array {
-  const image = new Uint16Array(WORDS).fill(NOT_USED);
+  const image = new Uint16Array(EEPROM_WORDS).fill(NOT_USED);
   for (let i = 0; i < 3; i++) image[i] = mac[2 * i] | (mac[2 * i + 1] << 8);
   // compatibility: a plain card
   image.fill(0, 3, 5);
@@ -40,89 +40,56 @@ const PINS = 0x77;
 const REQUEST = 0x40;
 const GRANT = 0x80;
 const PRESENT = 0x100;
-/** Start bit, two of the operation, six of the address. */
-const COMMAND_BITS = 9;
-const READ = 0b110;
 
 const EERD_START = 0x01;
 const EERD_DONE = 0x10;
 
-const STATE = record({
-  pins: u8,
-  /** Bits of the command so far, and how many; the start bit is the first. */
-  command: int(0, 0x1ff),
-  bits: u8,
-  reading: flag,
-  /** Bit of the whole EEPROM that is shown next, and the pin. */
-  next: u16,
-  output: flag,
-});
-type EepromState = StateOf<typeof STATE>;
+function shapeOf(wires: MicrowireEeprom) {
+  return record({ pins: u8, wires: wires.shape });
+}
+type EepromState = StateOf<ReturnType<typeof shapeOf>>;
 
 /** Four wires that software moves bit by bit, and the register that reads a word at once. */
 export class Eeprom {
-  readonly shape = STATE;
-  private s: EepromState = powerOn();
+  readonly shape;
+  private readonly wires: MicrowireEeprom;
+  private pins = 0;
 
-  constructor(readonly image: Uint16Array) {}
+  constructor(readonly image: Uint16Array) {
+    this.wires = new MicrowireEeprom(image);
+    this.shape = shapeOf(this.wires);
+  }
 
   reset(): void {
-    this.s = powerOn();
+    this.pins = 0;
+    this.wires.reset();
   }
 
   /** EECD. @8254x 13.4.3 "EEPROM/Flash Control & Data Register" */
   get control(): number {
-    const { pins, output } = this.s;
-    return pins | PRESENT | ((pins & REQUEST) !== 0 ? GRANT : 0) | (output ? DO : 0);
+    const granted = (this.pins & REQUEST) !== 0 ? GRANT : 0;
+    return this.pins | PRESENT | granted | (this.wires.output ? DO : 0);
   }
 
   set control(value: number) {
-    const { s } = this;
-    const before = s.pins;
-    s.pins = value & PINS;
-    if ((value & CS) === 0) {
-      Object.assign(s, { ...powerOn(), pins: s.pins });
-      return;
-    }
-    if ((value & SK) !== 0 && (before & SK) === 0) this.clock((value & DI) !== 0);
-  }
-
-  private clock(bit: boolean): void {
-    const { s } = this;
-    if (s.reading) {
-      s.output = ((this.image[s.next >> 4] >> (15 - (s.next & 15))) & 1) !== 0;
-      // what follows the last word is the first one again
-      s.next = (s.next + 1) % (16 * WORDS);
-      return;
-    }
-    if (s.bits === 0 && !bit) return;
-    if (s.bits >= COMMAND_BITS) return;
-    s.command = (s.command << 1) | (bit ? 1 : 0);
-    s.bits++;
-    if (s.bits < COMMAND_BITS || s.command >> 6 !== READ) return;
-    s.reading = true;
-    s.next = (s.command & 0x3f) * 16;
-    // a zero is shown before the word
-    s.output = false;
+    this.pins = value & PINS;
+    this.wires.set((value & CS) !== 0, (value & SK) !== 0, (value & DI) !== 0);
   }
 
   /** What EERD holds after a write to it. @8254x 13.4.4 "EEPROM Read Register" */
   read(command: number): number {
     if ((command & EERD_START) === 0) return command;
     const address = (command >>> 8) & 0xff;
-    const word = address < WORDS ? this.image[address] : 0;
+    const word = address < EEPROM_WORDS ? this.image[address] : 0;
     return (((word << 16) | (address << 8)) >>> 0) + EERD_DONE;
   }
 
   save(): EepromState {
-    return this.s;
+    return { pins: this.pins, wires: this.wires.save() };
   }
 
-  load(state: EepromState): void {
-    this.s = state;
+  load({ pins, wires }: EepromState): void {
+    this.pins = pins;
+    this.wires.load(wires);
   }
-}
-
-function powerOn(): EepromState {
-  return { pins: 0, command: 0, bits: 0, reading: false, next: 0, output: true };
 }

@@ -112,19 +112,3 @@ export function checkReceived(frame: Uint8Array): { ip?: boolean; tu?: boolean }
   const pseudo = sum16(frame, at + 12, at + 20) + protocol + (total - header);
   return { ip, tu: sum16(frame, at + header, at + total, pseudo) === 0xffff };
 }
-
-const CRC = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte;
-  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb8_8320 : crc >>> 1;
-  return crc >>> 0;
-});
-
-/** The frame with its check sequence. @802.3 3.2.9 "Frame Check Sequence" */
-export function withFcs(frame: Uint8Array): Uint8Array {
-  let crc = 0xffff_ffff;
-  for (const byte of frame) crc = CRC[(crc ^ byte) & 0xff] ^ (crc >>> 8);
-  const whole = new Uint8Array(frame.length + 4);
-  whole.set(frame);
-  new DataView(whole.buffer).setUint32(frame.length, ~crc >>> 0, true);
-  return whole;
-}

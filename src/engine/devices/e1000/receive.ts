@@ -1,7 +1,8 @@
 /** The receive ring and the filter before it. @8254x 3.2 "Packet Reception", 13.5 "Filter Registers" */
 import { bytes, count, list, record, type StateOf } from '../../state/schema.js';
+import { withFcs } from '../ethernet-fcs.js';
 import type { BusMaster } from '../pci/bus-master.js';
-import { checkReceived, sum16, withFcs } from './offload.js';
+import { checkReceived, sum16 } from './offload.js';
 import {
   CAUSE,
   CTRL,
