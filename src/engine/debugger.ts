@@ -330,6 +330,13 @@ export interface Bookmark extends Position {
   line: string;
 }
 
+/** A place where the guest stood. */
+export interface PastStop extends Position {
+  /** Of the run, on which it stood there. */
+  line: string;
+  kind: StopReason['kind'];
+}
+
 /** A line of the run: the trunk, or a branch that leaves another one where somebody changed the machine. */
 export interface Branch {
   name: string;
@@ -384,6 +391,8 @@ export interface RecordingVerdict {
 
 /** A place in the history: one of these. */
 export interface HistoryTarget {
+  /** Of this line of the run; absent: of the one that the guest is on. */
+  line?: string;
   icount?: bigint;
   /** Number of an exit, from 1: stops before it is handled. */
   exit?: number;
@@ -461,7 +470,7 @@ export interface RunState {
   icount: bigint;
   clock: bigint;
   /** Over the guest's resets; absent where there is no history. */
-  position?: Position & { past: boolean };
+  position?: Position & { past: boolean; line: string };
 }
 
 export type DebuggerEvent =
@@ -942,6 +951,10 @@ export interface Debugger {
     /** Names the instant at which the guest stands; a name that is taken moves there. */
     bookmark(name: string): Promise<Position>;
     bookmarks(): Promise<Bookmark[]>;
+    /** Where the guest stood, the oldest first; the newest hundreds. */
+    stops(): Promise<PastStop[]>;
+    /** The last bytes that a line had printed to the serial console before an instruction. */
+    printed(line: string, icount: bigint, most: number): Promise<Uint8Array>;
     /** Back to the last exit that matches, before it is handled. */
     previousExit(condition?: ExitCondition): Promise<RunState>;
     /**

@@ -20,6 +20,11 @@ function runningText({ standstill }: RunState): string {
   return standstill === undefined ? 'RUNNING' : standstill.toUpperCase();
 }
 
+/** On which branch of its run the guest is; nothing on the trunk. */
+function branchName({ position }: RunState): string {
+  return position === undefined || position.line === 'trunk' ? '' : `${position.line} `;
+}
+
 /** Draws it up to column `end`; the icount goes first when there is no room. */
 export function drawHeader(cells: CellPane, model: Model, title: string, end: number): void {
   const { theme } = cells;
@@ -40,6 +45,7 @@ export function drawHeader(cells: CellPane, model: Model, title: string, end: nu
       attr: theme.header,
       weight: vcpus > 1 ? 13 : 3,
     },
+    { text: branchName(state), attr: theme.stopped, weight: 8 },
     { text: state.position?.past && !state.running ? 'PAST ' : '', attr: theme.stopped, weight: 11 },
     { text: model.frozen ? 'FROZEN ' : '', attr: theme.stopped, weight: 12 },
     { text: status, attr: state.running && !state.standstill ? theme.running : theme.stopped, weight: 10 },

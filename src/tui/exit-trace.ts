@@ -14,6 +14,8 @@ export class ExitTrace {
   /** Newest sequence number that a fetch has given; `note` runs ahead of it. */
   private fetched = 0;
   private error: string | undefined;
+  /** Counts up with each reset: what was asked for before is of no use. */
+  private run = 0;
 
   constructor(private readonly changed: () => void) {}
 
@@ -21,9 +23,13 @@ export class ExitTrace {
     return { value: this.records, error: this.error, pending: this.pending };
   }
 
+  /** Of another run, or of a part of this one that lies ahead again: all is asked for anew. */
   reset(): void {
     this.records.length = 0;
     this.fetched = 0;
+    this.generation = -1;
+    this.partial = true;
+    this.run++;
   }
 
   /** Asks for what is new, unless that was done for this generation of the guest's state. */
@@ -34,10 +40,12 @@ export class ExitTrace {
     const complete = !running && this.partial;
     // The newest record is asked for again: at a stop before its handler ran it does not say what was done yet.
     const after = complete ? -1 : this.fetched - 1;
+    const { run } = this;
     exits
       .records(after, running ? RECORDS_WHILE_RUNNING : MAX_RECORDS)
       .then(
         (list) => {
+          if (run !== this.run) return;
           this.error = undefined;
           this.partial = running;
           this.take(list);
@@ -48,7 +56,7 @@ export class ExitTrace {
       )
       .finally(() => {
         this.pending = false;
-        this.generation = generation;
+        if (run === this.run) this.generation = generation;
         this.changed();
       });
   }

@@ -1,7 +1,7 @@
 /** Which panes stand where, for a view and a size of the terminal. */
 import type { Rectangle } from './screen/cell-pane.js';
 
-export const VIEWS = ['debug', 'exits', 'memory', 'vmcs', 'console', 'system'] as const;
+export const VIEWS = ['debug', 'exits', 'memory', 'vmcs', 'console', 'system', 'time'] as const;
 export type View = (typeof VIEWS)[number];
 
 /** Key after `g`, and the name on the tab. */
@@ -12,6 +12,7 @@ export const VIEW_TABS: Record<View, { key: string; title: string }> = {
   vmcs: { key: 'v', title: 'VMCS' },
   console: { key: 'c', title: 'Console' },
   system: { key: 'o', title: 'OS' },
+  time: { key: 't', title: 'Time' },
 };
 
 export const PANES = [
@@ -34,6 +35,7 @@ export const PANES = [
   'modules',
   'log',
   'vcpus',
+  'timeline',
 ] as const;
 export type PaneId = (typeof PANES)[number];
 
@@ -58,6 +60,7 @@ export const VIEW_PANES: Record<View, readonly PaneId[]> = {
   vmcs: ['vmcs', 'exit'],
   console: ['console', 'devices'],
   system: ['processes', 'log', 'modules'],
+  time: ['timeline', 'exit', 'trace'],
 };
 
 /** Smallest screen that gets more than one pane. */
@@ -216,7 +219,8 @@ function compact(tiles: Tiles, view: View, body: Rectangle, focus: PaneId): void
     tiles.column(body, [[focus, 0]]);
     return;
   }
-  const upper = view === 'debug' ? body.height >> 1 : Math.ceil(body.height * 0.4);
+  const share = view === 'time' ? 0.7 : 0.4;
+  const upper = view === 'debug' ? body.height >> 1 : Math.ceil(body.height * share);
   tiles.column(body, [
     [main!, upper],
     [focus === main ? second! : focus, 0],
@@ -289,6 +293,14 @@ function medium(tiles: Tiles, view: View, body: Rectangle, focus: PaneId): void 
       tiles.column(left!, [['processes', 0]]);
       tiles.column(right!, [['modules', 0]]);
       tiles.column(lower!, [['log', 0]]);
+      return;
+    }
+    case 'time': {
+      const [upper, lower] = tiles.halves(body, 'halves', Math.ceil(height * 0.6));
+      const [left, right] = tiles.split(lower!, 'lower', [Math.round(width * 0.62)]);
+      tiles.column(upper!, [['timeline', 0]]);
+      tiles.column(left!, [['trace', 0]]);
+      tiles.column(right!, [['exit', 0]]);
     }
   }
 }

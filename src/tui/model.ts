@@ -6,12 +6,16 @@ import { isKernelAddress } from '../engine/debug/linux/kernel-half.js';
 import type { Frame } from '../engine/debug/unwind.js';
 import type {
   AddressSpace,
+  Bookmark,
+  Branch,
   Breakpoint,
   Debugger,
   DebuggerEvent,
   EptRange,
   ExitRecord,
+  HistoryPlace,
   PageWalk,
+  PastStop,
   Picture,
   Progress,
   RegisterFile,
@@ -48,6 +52,14 @@ const LONG_TURNS = 10;
 /** Looks at a running guest between two questions for symbols. */
 const LOOKS_A_QUESTION = 50;
 
+/** The run with what is known of it. */
+export interface TimelineView {
+  where: HistoryPlace;
+  bookmarks: Bookmark[];
+  branches: Branch[];
+  stops: PastStop[];
+}
+
 export class Model {
   info: TargetInfo | undefined;
   symbols = new SymbolTable();
@@ -73,6 +85,8 @@ export class Model {
   private readonly rates: ExitRates;
   private readonly removeListener: () => void;
   private serialReady = false;
+  /** Where the guest was when it was looked at last. */
+  private place: { line: string; exit: number } | undefined;
   private symbolsPending: Promise<void> | undefined;
   private looksWithoutNames = 0;
   /** Polls, and looks in a row that found a running guest with no instruction more: it is halted and waits. */
@@ -187,7 +201,12 @@ export class Model {
 
   async refreshState(): Promise<void> {
     try {
+      const before = this.place;
       this.state = await this.debug.state();
+      const { position } = this.state;
+      this.place = position && { line: position.line, exit: position.exit };
+      // back in the run, or on another branch of it, other exits are the newest
+      if (before && position && (before.line !== position.line || position.exit < before.exit)) this.exitTrace.reset();
     } catch (error) {
       this.message(`state: ${reason(error)}`);
     }
@@ -290,6 +309,24 @@ export class Model {
 
   devices(): Source<{ name: string; rows: [string, string][] }[]> {
     return this.query('devices', () => this.debug.devices());
+  }
+
+  timeline(): Source<TimelineView> {
+    const { history } = this.debug;
+    if (!history) return this.absent('history');
+    return this.query('timeline', async () => {
+      const [where, bookmarks, branches, stops] = await Promise.all([
+        ...([history.where(), history.bookmarks(), history.branches(), history.stops()] as const),
+      ]);
+      return { where, bookmarks, branches, stops };
+    });
+  }
+
+  /** The last of what a line of the run had printed before an instruction. */
+  printed(line: string, icount: bigint, most: number): Source<Uint8Array> {
+    const { history } = this.debug;
+    if (!history) return this.absent('history');
+    return this.query(`printed ${line} ${icount}`, () => history.printed(line, icount, most));
   }
 
   walk(gva: bigint): Source<PageWalk> {
@@ -506,6 +543,8 @@ export class Model {
         break;
       case 'message':
         this.message(event.text);
+        // that a branch of the run begins is told so, and no stop follows
+        if (this.state.position && !this.state.running) void this.refreshState().then(() => this.invalidate());
         return;
       case 'printed':
         for (const line of event.text.split('\n')) if (line !== '') this.message(line);

@@ -20,6 +20,8 @@ const positionText = ({ icount, exit }: Position): string => `instruction ${icou
 
 /** @throws Error naming what is not understood */
 export function placeOf(text: string, now: Position): HistoryTarget {
+  const [, line, place] = /^([\w.][\w.-]{0,39}):(.*)$/.exec(text) ?? [];
+  if (line !== undefined && place !== undefined) return { line, ...placeOf(place, now) };
   const number = (digits: string): bigint => BigInt(digits);
   if (text === 'begin' || text === 'start') return { begin: true };
   if (text === 'end' || text === 'live') return { end: true };
@@ -31,7 +33,10 @@ export function placeOf(text: string, now: Position): HistoryTarget {
   const share = /^(\d+(?:\.\d+)?)%$/.exec(text);
   if (share && Number(share[1]) <= 100) return { share: Number(share[1]) / 100 };
   const step = /^([+-]?)(0x[0-9a-f]{1,16}|\d{1,19})$/i.exec(text);
-  if (!step) throw new Error(`${text}: a place is N, +N, -N, #EXIT, N%, begin, end, fault N or @BOOKMARK`);
+  if (!step)
+    throw new Error(
+      `${text}: a place is N, +N, -N, #EXIT, N%, begin, end, fault N or @BOOKMARK; on another branch BRANCH:PLACE`,
+    );
   const value = number(step[2]);
   const icount = step[1] === '+' ? now.icount + value : step[1] === '-' ? now.icount - value : value;
   if (icount < 0n) throw new Error(`${text}: the run has ${now.icount} instructions up to here`);

@@ -7,6 +7,7 @@ import type { RewindableStore } from '../disk/rewindable-store.js';
 import { type Goal, History, type Place, type RecordedRun } from '../history/history.js';
 import { lastWrite, type Ordinal } from '../history/last-write.js';
 import type { Line } from '../history/lines.js';
+import { Printed } from '../history/printed.js';
 import { type Found, searchBack, travel } from '../history/travel.js';
 import type { Watched } from '../history/watched.js';
 import { compareInstants, type Instant } from '../time/instant.js';
@@ -73,12 +74,14 @@ export class GuestHistory {
   #faults: { line: Line; icounts: readonly bigint[] } | undefined;
   /** Where the last search for a write has led. */
   #lastWrite: { what: string; at: Instant; line: Line; ordinal: Ordinal } | undefined;
+  readonly #printed = new Printed();
+  #stops: D.PastStop[] = [];
   #again: (() => boolean) | undefined;
   /** Where a run forward in the past ends. */
   #goal: { goal: Goal; stop: D.StopReason } | undefined;
 
   constructor(
-    machine: Machine,
+    private readonly machine: Machine,
     private readonly vm: Vm,
     private readonly turns: Turns,
     private readonly notes: RunNotes,
@@ -136,6 +139,8 @@ export class GuestHistory {
 
   /** The live run was put elsewhere from outside. */
   restart(): void {
+    this.#printed.forget();
+    this.#stops = [];
     this.history.restart();
     this.notes.restart();
   }
@@ -211,10 +216,37 @@ export class GuestHistory {
     if (this.#journey) this.#journey.cancelled = true;
   }
 
+  /** It stands. */
+  stood(kind: D.StopReason['kind']): void {
+    const line = this.history.lines.active.name;
+    const { icount, exit } = positionOf(this.history.now());
+    const same = (stop: D.PastStop) => stop.icount === icount && stop.exit === exit && stop.line === line;
+    this.#stops = [...this.#stops.filter((stop) => !same(stop)), { line, icount, exit, kind }].slice(-MAX_STOPS);
+  }
+
+  // ---- what was ----
+
+  /** The guest prints. */
+  prints(bytes: Uint8Array): void {
+    const { lines } = this.history;
+    this.#printed.add(lines.active, this.machine.work.icount, bytes);
+  }
+
+  /** @throws Error when there is no such line */
+  printed(line: string, icount: bigint, most: number): Uint8Array {
+    return this.#printed.before(this.history.lines.get(line), icount, most);
+  }
+
+  stops(): D.PastStop[] {
+    const { first, lines } = this.history;
+    const names = new Set([lines.trunk, ...lines.branches].map(({ name }) => name));
+    return this.#stops.filter(({ line, icount }) => names.has(line) && icount >= first.icount);
+  }
+
   // ---- verbs ----
 
-  get position(): D.Position & { past: boolean } {
-    return { ...positionOf(this.history.now()), past: this.inPast };
+  get position(): D.Position & { past: boolean; line: string } {
+    return { ...positionOf(this.history.now()), past: this.inPast, line: this.history.lines.active.name };
   }
 
   rejoin(): void {
@@ -236,14 +268,23 @@ export class GuestHistory {
 
   /** @throws Error when the history has no such place */
   check(target: D.HistoryTarget): void {
-    this.#place(target);
+    if (target.line === undefined || this.history.lines.get(target.line) === this.history.lines.active)
+      this.#place(target);
   }
 
   /** Puts the guest to a place. */
   async goTo(target: D.HistoryTarget): Promise<void> {
     await this.#travels('going there', async (journey) => {
-      const place = this.#place(target);
-      this.#enterLineOf(target);
+      const standing = standingOf(this.history);
+      let place: Place;
+      try {
+        this.#enterLineOf(target);
+        place = this.#place(target);
+      } catch (error) {
+        await inSlices(backTo(this.history, standing), (share) => this.#show(journey, share));
+        this.hooks.emit({ type: 'message', text: (error as Error).message });
+        return this.#caught();
+      }
       const end = await this.#go(journey, place);
       if (end === 'cancelled') return this.#caught();
       if (end) return this.#atEnd();
@@ -301,7 +342,8 @@ export class GuestHistory {
   }
 
   /** A bookmark may be on another line. */
-  #enterLineOf({ bookmark }: D.HistoryTarget): void {
+  #enterLineOf({ line: named, bookmark }: D.HistoryTarget): void {
+    if (named !== undefined) this.history.enter(this.history.lines.get(named));
     const { instant, line } = (bookmark !== undefined && this.#bookmarks.get(bookmark)) || {};
     if (!instant || !line) return;
     const { lines } = this.history;
@@ -615,6 +657,7 @@ function littleEndianBytes(value: bigint, length: number): number[] {
 }
 
 const MAX_BOOKMARKS = 1000;
+const MAX_STOPS = 300;
 /** Between two reports of progress, in ms. */
 const SHOW_MS = 250;
 

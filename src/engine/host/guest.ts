@@ -87,7 +87,10 @@ export class Guest implements D.Debugger {
         },
       };
     }
-    machine.onSerial = (bytes) => output.serial(bytes);
+    machine.onSerial = (bytes) => {
+      output.serial(bytes);
+      kept.past?.prints(bytes);
+    };
     machine.onHostInput = () => loop.wake();
     machine.onMessage = (text) => status.emit({ type: 'message', text });
   }

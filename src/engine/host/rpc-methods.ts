@@ -149,6 +149,7 @@ const runTarget = record({
 });
 
 const historyTarget = record({
+  line: optional(text),
   icount: optional(address),
   exit: optional(count),
   share: optional((value) => typeof value === 'number' && value >= 0 && value <= 1),
@@ -209,6 +210,8 @@ const METHODS: Record<MethodName, readonly Check[]> = {
   'history.bookmark': [text],
   'history.bookmarks': [],
   'history.previousExit': [optional(exitCondition)],
+  'history.stops': [],
+  'history.printed': [text, address, length],
   'history.branch': [optional(text)],
   'history.branches': [],
   'history.switchTo': [text],

@@ -15,6 +15,7 @@ import { ProcessesPane } from './processes.js';
 import { ReasonsPane } from './reasons.js';
 import { RegistersPane } from './registers.js';
 import { StackPane } from './stack.js';
+import { TimelinePane } from './timeline.js';
 import { TracePane } from './trace.js';
 import { VcpusPane } from './vcpus.js';
 import { VmcsPane } from './vmcs.js';
@@ -44,5 +45,6 @@ export function createPanes(ui: Ui, disassembler: Disassembler): Panes {
     vcpus: new VcpusPane(ui),
     vmcs: new VmcsPane(ui),
     ept: new EptPane(ui),
+    timeline: new TimelinePane(ui),
   };
 }

@@ -258,6 +258,7 @@ export class RunLoop {
     stops.clear();
     this.#schedule.cancel();
     status.stood(vcpu, stop);
+    kept.past?.stood(stop.kind);
     output.flush();
     const state = runState(this.parts);
     status.emit({ type: 'stopped', vcpu, stop, icount: state.icount });

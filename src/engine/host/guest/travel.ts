@@ -48,6 +48,8 @@ export function historyGroup(
       return past.bookmark(name);
     },
     bookmarks: async () => past.bookmarks(),
+    stops: async () => past.stops(),
+    printed: async (line, icount, most) => past.printed(line, icount, most),
     branch: async (name) => {
       status.mustBeStopped();
       return past.branch(name);
