@@ -132,6 +132,20 @@ export const HISTORY_COMMANDS: readonly Command[] = [
   }),
   command<Found>({
     ...FOUND,
+    name: 'reads',
+    usage: 'ADDR | phys ADDR | pte ADDR | ...',
+    help: 'forward to who reads it next',
+    foot: (state) => (state.done ? doneText(state.done, 'read') : told(state)),
+    text: async (state, session) =>
+      state.done ? doneText(state.done, 'read', await session.symbols()) : (told(state) ?? ''),
+    run: async (session, text) => {
+      const history = await historyOf(session);
+      const what = await wroteTarget(need(text, 'what is read'), (term) => value(session, term));
+      return history.reads(what, session.vcpu);
+    },
+  }),
+  command<Found>({
+    ...FOUND,
     name: 'became',
     usage: 'WHAT [== VALUE]',
     help: 'back to when it became this',

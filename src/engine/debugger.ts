@@ -276,6 +276,8 @@ export type StopReason =
       before?: Uint8Array;
       after?: Uint8Array;
       by?: 'device';
+      /** Its name. */
+      device?: string;
     } & StoppedBy)
   | ({ kind: 'exit'; id?: number; exit: ExitRecord } & StoppedBy)
   /** A vCPU stands at the kernel's entry, or behind the call in the program again. `number` as the kernel counts calls. */
@@ -948,6 +950,12 @@ export interface Debugger {
      * @throws Error when it is nowhere
      */
     wrote(what: Written, vcpu?: number, became?: Became): Promise<RunState & { done?: Done }>;
+    /**
+     * Forward to the next read of memory, by an instruction or a device: through what is recorded, and on from the live end.
+     * The guest stands behind it; whatever else stops it ends that.
+     * @throws Error when it is nowhere, or no memory
+     */
+    reads(what: Written, vcpu?: number): Promise<RunState & { done?: Done }>;
     /** Names the instant at which the guest stands; a name that is taken moves there. */
     bookmark(name: string): Promise<Position>;
     bookmarks(): Promise<Bookmark[]>;

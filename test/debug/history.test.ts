@@ -1,6 +1,6 @@
 /** Going back in a guest that runs, through the debugger API. */
 import { expect, it } from 'vitest';
-import type { Debugger, RunState } from '../../src/engine/debugger.js';
+import type { Condition, Debugger, RunState } from '../../src/engine/debugger.js';
 import { Guest } from '../../src/engine/host/guest.js';
 import { InputLog } from '../../src/engine/time/input-keeper.js';
 import { flatGuest } from '../engine/flat-guest.js';
@@ -130,4 +130,39 @@ it('a pause ends a long way back', async () => {
   expect((await back).running).toBe(false);
   await history.goTo({ end: true });
   expect((await history.where()).icount).toBe(3_000_000n);
+});
+
+it('the next read of memory is told with who reads, and the run goes on from the live end for it', async () => {
+  // mov ebx, 200000h; 1: inc eax; mov [ebx], eax; mov ecx, [ebx]; cmp eax, 1000; jb 1b; 2: jmp 2b
+  const { guest, history } = guestOf('bb00002000 40 8903 8b0b 3de8030000 72f4 ebfe');
+  const what = { kind: 'memory', space: 'gpa', address: 0x200000n, length: 4 } as const;
+  await guest.runUntil({ icount: 3000n });
+  await history.goTo({ icount: 100n });
+  const past = await history.reads(what);
+  expect([past.position?.past, past.done?.doer]).toEqual([true, { by: 'instruction', vcpu: 0, rip: CODE + 8n }]);
+  expect([past.done?.at.icount, past.done?.after]).toEqual([104n, 21n]);
+  expect((await history.reads(what)).done?.at.icount).toBe(109n);
+  await history.goTo({ end: true });
+  const live = await history.reads(what);
+  expect([live.position?.past, live.done?.at.icount]).toEqual([false, 3004n]);
+  await expect(history.reads({ kind: 'register', name: 'rax' })).rejects.toThrow('reads are seen of memory alone');
+  expect(await guest.monitor('reads phys 0x200000 4')).toMatch(
+    /^read by vCPU 0 at 0x100008: 0x[0-9a-f]+\ninstruction 3009/m,
+  );
+});
+
+it('a condition is evaluated in the engine, forward and back', async () => {
+  const { guest, history } = guestOf(LOOP);
+  await guest.runUntil({ icount: 4000n });
+  // reg 0; const16 500; equal; end
+  const expressions = [Uint8Array.of(0x26, 0, 0, 0x23, 0x01, 0xf4, 0x13, 0x27)];
+  const condition: Condition = { expressions, registers: ['rax'], space: 'gva' };
+  const { id } = await guest.addBreakpoint({ kind: 'execute', gva: OUT, condition });
+  const stop = { kind: 'breakpoint', id, gva: OUT };
+  expect((await history.continueBack()).stop).toEqual(stop);
+  expect((await guest.readRegisters(0)).rax).toBe(500n);
+  expect((await history.continueBack()).stop).toEqual({ kind: 'history', at: 'begin' });
+  expect((await go(guest)).stop).toEqual(stop);
+  expect((await guest.readRegisters(0)).rax).toBe(500n);
+  expect((await go(guest)).stop).toEqual({ kind: 'history', at: 'end' });
 });

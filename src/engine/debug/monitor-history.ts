@@ -121,6 +121,13 @@ export const HISTORY_COMMANDS = {
     const { what, became } = await becameTarget(text, address);
     return found(target, 'written', await history.wrote(what, vcpu, became));
   },
+  reads: async ({ target, vcpu, args, address }: Context): Promise<string> => {
+    const history = await groupOf(target);
+    const text = args.join(' ');
+    if (text === '')
+      throw new Error('it is reads WHAT: ADDR [LENGTH], phys ADDR [LENGTH], pte ADDR, idt N, gdt N or ldt N');
+    return found(target, 'read', await history.reads(await wroteTarget(text, address), vcpu));
+  },
   bookmark: async ({ target, args }: Context): Promise<string> => {
     const history = await groupOf(target);
     if (args.length > 1) throw new Error('it is bookmark NAME');

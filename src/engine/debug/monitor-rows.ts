@@ -61,6 +61,13 @@ export const MONITOR_ROWS: readonly MonitorRow[] = [
     'back to the write that made it what it is, or made == != < <= > >= has hold',
     ADDRESS,
   ),
+  row(
+    'runs',
+    'reads',
+    'WHAT',
+    'forward to the next read of memory, and who reads: ADDR [LENGTH], phys ADDR [LENGTH], pte ADDR, idt N, gdt N',
+    ADDRESS,
+  ),
   row('runs', 'bookmark', '[NAME]', 'name this instant; without NAME those that have one'),
   row('looks', 'info pic', '', 'I/O APIC and 8259 pair'),
   row('looks', 'info lapic', '[CPU]', 'local APIC'),

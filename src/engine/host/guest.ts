@@ -61,7 +61,7 @@ export class Guest implements D.Debugger {
     this.#run = new RunControl(parts, loop);
     this.#moves = new Moves(parts, loop);
     this.console = consoleGroup(machine, output, kept, loop);
-    this.history = kept.past && historyGroup(kept.past, machine, status, stops);
+    this.history = kept.past && historyGroup(kept.past, machine, status, stops, () => this.#run.runUntil({}));
     this.source = kernel.source();
     this.os = kernel.kernel.os;
     // on KVM they run at once, each in its own thread or in none

@@ -207,6 +207,7 @@ const METHODS: Record<MethodName, readonly Check[]> = {
   'history.stepBack': [vcpu, optional(count)],
   'history.continueBack': [],
   'history.wrote': [written, optional(vcpu), optional(became)],
+  'history.reads': [written, optional(vcpu)],
   'history.bookmark': [text],
   'history.bookmarks': [],
   'history.previousExit': [optional(exitCondition)],

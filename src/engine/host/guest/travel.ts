@@ -1,5 +1,8 @@
+import { ALONE_RIP } from '../../core/layout.js';
+import { linearAt } from '../../debug/register-access.js';
 import type * as D from '../../debugger.js';
 import type { Machine } from '../../vmm/machine.js';
+import { Vm } from '../../vmm/vm.js';
 import type { GuestHistory } from '../guest-history.js';
 import type { RunStatus } from './status.js';
 import type { Stops } from './stops.js';
@@ -11,6 +14,8 @@ export function historyGroup(
   machine: Machine,
   status: RunStatus,
   stops: Stops,
+  /** Lets the guest run to its next stop. */
+  run: () => Promise<D.RunState>,
 ): NonNullable<D.Debugger['history']> {
   const goes = (way: () => Promise<void>): Promise<D.RunState> => {
     status.mustBeStopped();
@@ -39,6 +44,25 @@ export function historyGroup(
           past.backToWrite(search.name, search.watched, new Set(ids), search.became, tell),
         );
         return { ...state, ...(done ? { done } : {}) };
+      } finally {
+        for (const id of ids) stops.breakpoints.remove(id);
+      }
+    },
+    reads: async (what, vcpu = status.vcpu) => {
+      status.mustBeStopped();
+      const { watched, watches } = writeSearch(machine, what, status.vcpuOf(vcpu).index, undefined);
+      if (watched.kind !== 'memory')
+        throw new Error('reads are seen of memory alone: of an address, a pte, an idt, gdt or ldt');
+      const ids = watches.map((watch) => stops.breakpoints.add({ ...watch, access: 'read' } as typeof watch).id);
+      try {
+        let state = await run();
+        // the live end is where the guest goes on
+        if (state.stop?.kind === 'history' && state.stop.at === 'end') state = await run();
+        const { stop, position } = state;
+        if (stop?.kind !== 'watchpoint' || !ids.includes(stop.id) || !position) return state;
+        const after = watched.read();
+        const done: D.Done = { doer: reader(machine, state), at: position, ...(after === undefined ? {} : { after }) };
+        return { ...state, done };
       } finally {
         for (const id of ids) stops.breakpoints.remove(id);
       }
@@ -72,4 +96,12 @@ export function historyGroup(
       return goes(() => past.previousExit());
     },
   };
+}
+
+/** Who has made the access that the guest stands behind. */
+function reader({ vm }: Machine, { stop, vcpu }: D.RunState): D.Doer {
+  if (stop?.kind === 'watchpoint' && stop.by === 'device') return { by: 'device', device: stop.device ?? 'a device' };
+  const { host } = vm;
+  const rip = vm instanceof Vm ? linearAt(vm.vcpus[vcpu], host.get64(ALONE_RIP)) : 0n;
+  return { by: 'instruction', vcpu, rip };
 }
