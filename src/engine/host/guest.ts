@@ -110,7 +110,7 @@ export class Guest implements D.Debugger {
       memoryBytes: vm.memoryBytes,
       unavailable: {
         ...machine.view.unavailable,
-        ...(this.snapshots === undefined ? { snapshots: 'KVM keeps a part of the state that it does not give' } : {}),
+        ...(vm.unsavable === undefined ? {} : { snapshots: vm.unsavable }),
         ...(this.history === undefined
           ? {
               history:

@@ -15,6 +15,8 @@ export interface Stateful<S = unknown> {
   readonly format: StateFormat<S>;
   /** The state, which may share the part's own objects: who keeps it copies it, as `saveAll` does. */
   save(): S;
+  /** What the shape cannot say of a state; nothing is changed. @throws StateError when it does not fit this part */
+  check?(state: S): void;
   /** Takes over a state of its format as its own. */
   load(state: S): void;
 }
@@ -43,7 +45,8 @@ export function saveAll(parts: Iterable<Stateful>): Record<string, Saved> {
  */
 export function checkAll(parts: Iterable<Stateful>, states: Readonly<Record<string, Saved>>): void {
   const known = new Set<string>();
-  for (const { name, format } of parts) {
+  for (const part of parts) {
+    const { name, format } = part;
     known.add(name);
     if (!Object.hasOwn(states, name)) throw new StateError(`the state has no ${name}, which this machine has`);
     const { kind, version, state } = states[name];
@@ -52,6 +55,7 @@ export function checkAll(parts: Iterable<Stateful>, states: Readonly<Record<stri
     if (version !== format.version)
       throw new StateError(`${name}: state has version ${version}, this program reads version ${format.version}`);
     format.shape.check(state, name);
+    part.check?.(state);
   }
   for (const name of Object.keys(states)) {
     if (!known.has(name)) throw new StateError(`the state has ${name}, which this machine has not`);

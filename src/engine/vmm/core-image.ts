@@ -53,8 +53,13 @@ export const coreShape = (vcpus: number) =>
   });
 export type CoreState = StateOf<ReturnType<typeof coreShape>>;
 
+/** Host memory with a machine's frames in the places of the core's layout, whatever engine runs it. */
+export interface Framed {
+  readonly host: HostMemory;
+}
+
 /** Where pages of the machine's frames lie: the exit trace, then guest RAM and what is behind it. */
-function frameRanges(vm: Vm): readonly (readonly [start: number, end: number])[] {
+function frameRanges(vm: Framed): readonly (readonly [start: number, end: number])[] {
   return [
     [TRACE_RING, TRACE_RING + TRACE_RECORDS * TRACE_RECORD_BYTES],
     [RAM_BASE, vm.host.bytes],
@@ -68,7 +73,7 @@ export interface Frame {
 }
 
 /** All frames with anything but zeros in them, by address. */
-export function* frames(vm: Vm): Generator<Frame> {
+export function* frames(vm: Framed): Generator<Frame> {
   const { u8, u32 } = vm.host;
   for (const [start, end] of frameRanges(vm)) {
     for (let hpa = start; hpa < end; hpa += PAGE) {
@@ -106,7 +111,7 @@ export function checkCore(vm: Vm, { ept }: CoreState): void {
 }
 
 /** @throws StateError when the machine has no frame there. */
-export function checkFrame(vm: Vm, { hpa, bytes: { length } }: Frame): void {
+export function checkFrame(vm: Framed, { hpa, bytes: { length } }: Frame): void {
   const inside = frameRanges(vm).some(([start, end]) => hpa >= start && hpa + PAGE <= end);
   if (length !== PAGE || hpa % PAGE !== 0 || !inside)
     throw new StateError(`this machine has no frame of ${length} bytes at 0x${hpa.toString(16)}`);
@@ -137,6 +142,6 @@ export function clearTrace({ u8 }: HostMemory): void {
 }
 
 /** Every frame reads as zeros. */
-export function clearFrames(vm: Vm): void {
+export function clearFrames(vm: Framed): void {
   for (const [start, end] of frameRanges(vm)) vm.host.release(start, end - start);
 }

@@ -20,11 +20,18 @@ export interface DirtyWatch {
   take(): number[];
   /** Frames that `take` would tell of now. */
   count(): number;
+  /** These frames were copied so; for who tells by what a frame holds. */
+  copied?(hpa: number, bytes: Uint8Array): void;
   /** Nobody asks any more. */
   close(): void;
 }
 
-export class DirtyFrames {
+export interface FrameWatcher {
+  /** A copy of the frames is made from now on, whose frames are all zeros at first. */
+  watch(): DirtyWatch;
+}
+
+export class DirtyFrames implements FrameWatcher {
   readonly #watchers = new Set<Uint8Array>();
   /** Drops all translations. Who keeps the run for a repetition has that noted as well. @throws Error where it may not be */
   flush: () => void = () => this.vm.core.flushAllVcpus();

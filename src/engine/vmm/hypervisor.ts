@@ -8,7 +8,10 @@ import type { GuestEnd, GuestMemory, Nanoseconds } from '../devices/device.js';
 import type { OutsideIrqchip } from '../devices/outside-irqchip.js';
 import type { ShadowArea } from '../devices/pci/chipset.js';
 import type { VideoMemory } from '../devices/vga/video-memory.js';
+import type { Stateful } from '../state/saved.js';
 import type { Board } from './board.js';
+import type { CpuModel } from './cpu-models.js';
+import type { FrameWatcher } from './dirty-frames.js';
 import type { HostMemory } from './host-memory.js';
 
 export type EngineName = 'vtx' | 'kvm';
@@ -84,6 +87,17 @@ export interface Hypervisor<V extends VirtualCpu = VirtualCpu> {
 
   /** Counters of the compiler of guest code, where there is one. */
   readonly compilerCounters?: (() => CompilerCounters) | undefined;
+
+  /** What a guest sees of the CPU, and whether KVM's paravirtual interface is there: its state fits such a machine alone. */
+  readonly cpu: CpuModel;
+  readonly paravirtual: boolean;
+  /** What survives runSlice in the engine, frames apart. To save is an event of the run; no debugger's step is under way. */
+  readonly state: Stateful;
+  /** Why its state cannot be saved, where it cannot. */
+  readonly unsavable?: string | undefined;
+  /** What can be loaded only once the devices are. */
+  readonly lastState?: Stateful | undefined;
+  readonly dirtyFrames: FrameWatcher;
 
   now(): Nanoseconds;
   tsc(vcpu: number): bigint;

@@ -4,8 +4,9 @@
  */
 import { checkAll, loadAll, type Saved, type Stateful, saveAll } from '../state/saved.js';
 import { count, flag, record, StateError, type StateOf, text, u32 } from '../state/schema.js';
-import { checkCore, checkFrame, clearFrames, type Frame, frames } from './core-image.js';
+import { checkFrame, clearFrames, type Frame, frames } from './core-image.js';
 import type { CpuModel } from './cpu-models.js';
+import type { Hypervisor } from './hypervisor.js';
 import type { Machine } from './machine.js';
 import { Vm, type VmState } from './vm.js';
 
@@ -24,22 +25,15 @@ function cpuText({ vendor, ...model }: CpuModel): string {
   return [vendor ?? 'none', ...Object.values(model).map((word) => word.toString(16))].join(' ');
 }
 
-function identity(vm: Vm): MachineIdentity {
+function identity(vm: Hypervisor): MachineIdentity {
   const { engine, memoryBytes, vcpus, cpu, paravirtual } = vm;
   return { engine, memoryBytes, vcpus: vcpus.length, cpu: cpuText(cpu), paravirtual };
 }
 
-const ENGINE = 'vtx';
-
 /** The engine, the board and its devices, and who decides whose turn it is, in the order of loading. */
-function parts(machine: Machine, vm: Vm, runs: readonly Stateful[]): Stateful[] {
-  const engine: Stateful<VmState> = {
-    name: ENGINE,
-    format: vm.format,
-    save: () => vm.save(),
-    load: (state) => vm.load(state),
-  };
-  return [engine, machine.ownState, machine.work, machine.pc.ownState, ...machine.pc.pc.parts, ...runs];
+function parts({ vm, ownState, work, pc }: Machine, runs: readonly Stateful[]): Stateful[] {
+  const last = vm.lastState === undefined ? [] : [vm.lastState];
+  return [vm.state, ownState, work, pc.ownState, ...pc.pc.parts, ...last, ...runs];
 }
 
 /**
@@ -47,34 +41,25 @@ function parts(machine: Machine, vm: Vm, runs: readonly Stateful[]): Stateful[] 
  * `vm.synchronize` and the next slice they can be saved as often as wanted without an effect on the run.
  */
 export function partsInPlace(machine: Machine, runs: readonly Stateful[]): Stateful[] {
-  const vm = vtx(machine);
-  const engine: Stateful<VmState> = {
-    ...{ name: ENGINE, format: vm.format },
-    save: () => vm.capture(),
-    load: (state) => vm.restore(state),
-  };
-  return [engine, ...parts(machine, vm, runs).slice(1)];
-}
-
-/** @throws StateError where the engine's state is not the program's own. */
-function vtx(machine: Machine): Vm {
-  if (machine.vm instanceof Vm) return machine.vm;
-  throw new StateError(
-    `the state of engine ${machine.vm.engine} cannot be saved: ${machine.vm.engine} keeps part of it`,
-  );
+  const { vm } = machine;
+  if (!(vm instanceof Vm)) throw new StateError(`engine ${vm.engine} does not run a guest the same way twice`);
+  const { name, format } = vm.state;
+  const engine: Stateful<VmState> = { name, format, save: () => vm.capture(), load: (state) => vm.restore(state) };
+  return [engine, ...parts(machine, runs).slice(1)];
 }
 
 /**
  * The state at this instant; `frames` is read with it, before the guest runs on. `runs` is what decides how the machine
  * is run: whose turn it is.
- * @throws StateError when the engine does not give its state.
+ * @throws StateError where the engine does not give its state.
  */
 export function saveMachine(
   machine: Machine,
   runs: readonly Stateful[] = [],
 ): { state: MachineState; frames: Iterable<Frame> } {
-  const vm = vtx(machine);
-  const saved = saveAll(parts(machine, vm, runs));
+  const { vm } = machine;
+  if (vm.unsavable !== undefined) throw new StateError(vm.unsavable);
+  const saved = saveAll(parts(machine, runs));
   return { state: { identity: identity(vm), parts: saved }, frames: { [Symbol.iterator]: () => frames(vm) } };
 }
 
@@ -88,7 +73,7 @@ export function loadMachine(
   saved: Iterable<Frame>,
   runs: readonly Stateful[] = [],
 ): void {
-  const vm = vtx(machine);
+  const { vm } = machine;
   checkState(machine, state, runs);
   for (const frame of saved) checkFrame(vm, frame);
   clearFrames(vm);
@@ -98,15 +83,13 @@ export function loadMachine(
 
 /** Whether a state fits this machine; nothing is changed. @throws StateError naming what does not fit. */
 export function checkState(machine: Machine, state: MachineState, runs: readonly Stateful[] = []): void {
-  const vm = vtx(machine);
   checkIdentity(machine, state.identity);
-  checkAll(parts(machine, vm, runs), state.parts);
-  checkCore(vm, (state.parts[ENGINE].state as VmState).core);
+  checkAll(parts(machine, runs), state.parts);
 }
 
 /** Puts a state back that `checkState` has found to fit, where the frames are in place already. */
 export function loadState(machine: Machine, state: MachineState, runs: readonly Stateful[] = []): void {
-  loadAll(parts(machine, vtx(machine), runs), state.parts);
+  loadAll(parts(machine, runs), state.parts);
 }
 
 /** @throws StateError naming how this machine is built otherwise than the one that the identity is of. */
@@ -118,10 +101,10 @@ export function checkIdentity(machine: Machine, of: unknown): void {
   }
 }
 
-export const machineIdentity = (machine: Machine): MachineIdentity => identity(vtx(machine));
+export const machineIdentity = (machine: Machine): MachineIdentity => identity(machine.vm);
 
 /** Kind and version of each part's state, by name: what two programs must agree on. */
 export function machineFormats(machine: Machine, runs: readonly Stateful[] = []): Record<string, string> {
-  const all = parts(machine, vtx(machine), runs);
+  const all = parts(machine, runs);
   return Object.fromEntries(all.map(({ name, format: { kind, version } }) => [name, `${kind} version ${version}`]));
 }

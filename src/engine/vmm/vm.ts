@@ -59,13 +59,13 @@ import type { CompilerCounters } from '../debugger.js';
 import type { GuestEnd, GuestMemory } from '../devices/device.js';
 import { GUEST_END } from '../devices/guest-end.js';
 import type { Jit } from '../jit/jit.js';
-import type { StateFormat } from '../state/saved.js';
+import type { StateFormat, Stateful } from '../state/saved.js';
 import { count, list, optional, record, type StateOf } from '../state/schema.js';
 import type { Activity } from './activity.js';
 import type { Board } from './board.js';
 import { PRIMARY } from './controls.js';
 import type { CoreExports } from './core-exports.js';
-import { type CoreState, clearTrace, coreShape, loadCore, saveCore } from './core-image.js';
+import { type CoreState, checkCore, clearTrace, coreShape, loadCore, saveCore } from './core-image.js';
 import { type CpuModel, cpuModel, DEFAULT_CPU_MODEL, hasFeature, linearBits } from './cpu-models.js';
 import { DirtyFrames } from './dirty-frames.js';
 import { EPT_MEMORY_TYPE, EptBuilder } from './ept-builder.js';
@@ -482,6 +482,16 @@ export class Vm implements Hypervisor<Vcpu> {
   spend(ns: number): void {
     const vcpu = this.#current;
     vcpu.clockOffset = this.host.getNumber(vcpu.at(CLOCK_OFFSET)) + ns;
+  }
+
+  get state(): Stateful<VmState> {
+    return {
+      name: this.engine,
+      format: this.format,
+      save: () => this.save(),
+      check: ({ core }) => checkCore(this, core),
+      load: (state) => this.load(state),
+    };
   }
 
   get format(): StateFormat<VmState> {

@@ -278,6 +278,7 @@ export class VgaCard extends PciFunction<VbeState> {
     this.#text = isText(this.s);
     this.#legacy = this.legacyWindow();
     this.#linear = this.linearWindow();
+    this.options.video.show?.(this.windows);
   }
 
   override describe(): [string, string][] {

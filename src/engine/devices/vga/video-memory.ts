@@ -23,6 +23,8 @@ export interface VideoMemory {
   /** Lets the guest reach memory in a window; absent where each access comes to the card. */
   map?(window: VideoWindow): void;
   unmap?(window: VideoWindow): void;
+  /** A state was loaded in which these are the windows; absent where the engine's own state has them. */
+  show?(windows: readonly VideoWindow[]): void;
 }
 
 /** Memory of a card whose engine has no frames for it: each access comes to the card. */

@@ -59,9 +59,9 @@ export class Moves {
 
   // ---- files ----
 
-  /** Absent on KVM. */
+  /** Absent where the engine does not give its state. */
   get snapshots(): D.Debugger['snapshots'] {
-    if (this.#machine.vm.engine === 'kvm') return undefined;
+    if (this.#machine.vm.unsavable !== undefined) return undefined;
     return { save: (file) => this.#save(file), load: (file) => this.#load(file) };
   }
 

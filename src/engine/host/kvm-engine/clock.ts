@@ -30,8 +30,10 @@ export class RealClock {
     if (behind > 0) this.offsetMs -= behind / 1e6;
   }
 
-  reset(): void {
+  /** It stands, at this time of the guest's. */
+  reset(ns = 0): void {
     this.stoppedAt = performance.now();
-    this.offsetMs = this.stoppedAt;
+    // in the middle of that nanosecond: `now` rounds down
+    this.offsetMs = this.stoppedAt - (ns === 0 ? 0 : ns + 0.5) / 1e6;
   }
 }

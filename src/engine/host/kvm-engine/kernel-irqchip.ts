@@ -2,6 +2,8 @@
 // 8259 pair and the I/O APIC stay the program's own (split).
 import type { IrqchipModels, OutsideIrqchip } from '../../devices/outside-irqchip.js';
 import type { Pic8259 } from '../../devices/pic-8259.js';
+import type { Stateful } from '../../state/saved.js';
+import { bytes, list, record, type StateOf, u8, u64 } from '../../state/schema.js';
 import { KvmError } from '../kvm/errors.js';
 import {
   KVM_GUESTDBG_BLOCKIRQ,
@@ -10,6 +12,7 @@ import {
   KVM_IRQCHIP_PIC_SLAVE,
   MP_STATES,
 } from '../kvm/exits.js';
+import { KVM_IRQCHIP, KVM_LAPIC_STATE, KvmStruct } from '../kvm/structs.js';
 import type { KvmVm } from '../kvm/vm.js';
 import {
   ioapicFromKernel,
@@ -29,6 +32,16 @@ const MSR_TSC_DEADLINE = 0x6e0;
 const REDIRECTION_LEVEL = 0x8000;
 const REDIRECTION_MASKED = 0x1_0000;
 const REDIRECTION_LOGICAL = 0x800;
+
+const irqchipShape = (vcpus: number, chips: number) =>
+  record({
+    chips: list(bytes(KVM_IRQCHIP.size), chips),
+    levels: list(u8, { atMost: 256 }),
+    lapics: list(bytes(KVM_LAPIC_STATE.size), vcpus),
+    deadlines: list(u64, vcpus),
+    mpStates: list(u8, vcpus),
+  });
+type IrqchipState = StateOf<ReturnType<typeof irqchipShape>>;
 
 /** What the controllers need of the machine. */
 export interface IrqchipMachine {
@@ -157,6 +170,35 @@ export class KernelIrqchip implements OutsideIrqchip {
       vcpu.setLapic(page);
     }
     this.routesChanged();
+  }
+
+  /** What the kernel keeps where it has all controllers. The devices' models are in place before it is loaded. */
+  stateOf(vcpus: readonly KvmCpu[]): Stateful<IrqchipState> {
+    const { vm } = this;
+    const kinds = [KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE, KVM_IRQCHIP_IOAPIC];
+    return {
+      name: 'kernel-irqchip',
+      format: { kind: 'kvm-irqchip', version: 1, shape: irqchipShape(vcpus.length, kinds.length) },
+      save: () => ({
+        chips: kinds.map((chip) => vm.irqchip(chip).bytes),
+        levels: [...this.levels].sort((a, b) => a - b),
+        lapics: vcpus.map(({ vcpu }) => vcpu.lapic().bytes),
+        deadlines: vcpus.map(({ vcpu }) => vcpu.msrs([MSR_TSC_DEADLINE])[0] ?? 0n),
+        mpStates: vcpus.map(({ vcpu }) => vcpu.mpState()),
+      }),
+      load: ({ chips, levels, lapics, deadlines, mpStates }) => {
+        this.levels.clear();
+        for (const gsi of levels) this.levels.add(gsi);
+        for (let gsi = 0; gsi < PINS; gsi++) if (gsi !== 2) vm.irqLine(gsi, this.levels.has(gsi));
+        // what an edge just now has made of them is overwritten
+        for (const bytes of chips) vm.setIrqchip(new KvmStruct(KVM_IRQCHIP, bytes));
+        for (const { index, vcpu } of vcpus) {
+          vcpu.setLapic(new KvmStruct(KVM_LAPIC_STATE, lapics[index]));
+          if (deadlines[index] !== 0n) vcpu.setMsrs([[MSR_TSC_DEADLINE, deadlines[index]]]);
+          vcpu.setMpState(mpStates[index]);
+        }
+      },
+    };
   }
 
   machine: IrqchipMachine | undefined;

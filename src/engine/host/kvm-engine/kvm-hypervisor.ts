@@ -1,12 +1,15 @@
 // A machine on /dev/kvm. This thread runs the devices, and the vCPU where there is one: an exit to user space costs no
 // change of thread, and a timer's signal brings KVM_RUN back for whatever else there is to do. Several have their own.
 import type { InitialState } from '../../boot/image.js';
-import { RAM_BASE } from '../../core/layout.js';
+import { EXIT_COUNTS, RAM_BASE, TRACE_SEQUENCE } from '../../core/layout.js';
 import type { MachineView } from '../../debug/machine-view.js';
 import type { GuestEnd, GuestMemory as Ram } from '../../devices/device.js';
 import { VIDEO_BYTES } from '../../devices/vga/video-memory.js';
+import type { Stateful } from '../../state/saved.js';
+import { StateError } from '../../state/schema.js';
 import type { Board } from '../../vmm/board.js';
 import type { CpuModel } from '../../vmm/cpu-models.js';
+import type { FrameWatcher } from '../../vmm/dirty-frames.js';
 import { HostMemory } from '../../vmm/host-memory.js';
 import type { Firmware, Hypervisor, SliceEnd, VirtualCpu } from '../../vmm/hypervisor.js';
 import { FRAMES_BEHIND_RAM } from '../../vmm/memory-map.js';
@@ -18,7 +21,9 @@ import { probeKvm } from '../kvm/probe.js';
 import { KVM_VCPU_EVENTS, KvmStruct } from '../kvm/structs.js';
 import { INTERRUPTED } from '../kvm/vcpu.js';
 import type { KvmVm } from '../kvm/vm.js';
+import { releaseFrames } from '../release-frames.js';
 import { KvmBreakpoints, type WatchHit } from './breakpoints.js';
+import { ChangedFrames } from './changed-frames.js';
 import { RealClock } from './clock.js';
 import { CoreRepairs } from './core-repairs.js';
 import { guestCpuid, modelOnHost, TSC_DEADLINE, X2APIC } from './cpuid.js';
@@ -30,6 +35,7 @@ import { Interrupts } from './interrupts.js';
 import { KernelIrqchip, type KernelIrqchipMode } from './kernel-irqchip.js';
 import { KvmCpu, RUN } from './kvm-cpu.js';
 import { KvmFirmware } from './kvm-firmware.js';
+import { EXIT_COUNTS_BYTES, type KvmState, kvmFormat, loadCpu, saveCpu } from './kvm-state.js';
 import { KvmVideo } from './kvm-video.js';
 import { KvmView, walkOnKvm } from './kvm-view.js';
 import { SilenceNote } from './paravirtual-notes.js';
@@ -129,7 +135,7 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     this.ram = memory.bytes;
     this.ramView = new DataView(memory.bytes.buffer, memory.bytes.byteOffset, memory.bytes.byteLength);
     this.memory = new RamAccess(memory.bytes);
-    this.host = new HostMemory(memory.memory as unknown as WebAssembly.Memory);
+    this.host = new HostMemory(memory.memory as unknown as WebAssembly.Memory, releaseFrames);
     this.trace = new ExitTrace(this.host);
     this.vcpus = Array.from({ length: vcpus }, (_, index) => {
       const vcpu = vm.createVcpu(index);
@@ -233,6 +239,86 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
       cpu.vcpu.setEvents(new KvmStruct(KVM_VCPU_EVENTS));
     }
   }
+
+  get cpu(): CpuModel {
+    return this.model;
+  }
+
+  get dirtyFrames(): FrameWatcher {
+    return new ChangedFrames(this);
+  }
+
+  get state(): Stateful<KvmState> {
+    const { irqchip } = this;
+    const mode = irqchip === undefined ? 'off' : irqchip.extent === 'all' ? 'on' : 'split';
+    return {
+      name: this.engine,
+      format: kvmFormat(this.vcpus.length, mode),
+      save: () => this.save(),
+      load: (state) => this.load(state),
+    };
+  }
+
+  get unsavable(): string | undefined {
+    if (this.irqchip?.extent !== 'lapics') return undefined;
+    return 'with --kernel-irqchip split KVM does not give an interrupt that it was told of and has not delivered: use on or off';
+  }
+
+  get lastState(): Stateful | undefined {
+    return this.irqchip?.stateOf(this.vcpus);
+  }
+
+  /** The vCPUs stand. @throws StateError where one stands at an exit, whose answer the kernel waits for */
+  private save(): KvmState {
+    const { host, exits, end } = this;
+    this.takeReturns();
+    this.synchronize();
+    const waits = this.vcpus.find(({ pendingExit }) => pendingExit !== undefined);
+    if (waits)
+      throw new StateError(`vCPU ${waits.index} stands at an exit, which KVM has half done: let the guest go on first`);
+    this.irqchip?.refresh();
+    this.msrIndices ??= this.kvm.msrIndices();
+    return {
+      vcpus: this.vcpus.map((cpu) => saveCpu(cpu, this.msrIndices as number[], this.irqchip !== undefined)),
+      clockNs: this.now(),
+      exits,
+      exitCounts: host.u8.slice(EXIT_COUNTS, EXIT_COUNTS + EXIT_COUNTS_BYTES),
+      traceSequence: host.getNumber(TRACE_SEQUENCE),
+      end,
+    };
+  }
+
+  /** Exits that vCPUs have come back with and nobody has been told of are handled. */
+  private takeReturns(): void {
+    const filter = this.exitFilter;
+    this.exitFilter = undefined;
+    this.stand();
+    this.exitFilter = filter;
+  }
+
+  private load(state: KvmState): void {
+    const { host } = this;
+    this.resetState();
+    this.end = state.end;
+    this.exits = state.exits;
+    host.u8.set(state.exitCounts, EXIT_COUNTS);
+    host.setNumber(TRACE_SEQUENCE, state.traceSequence);
+    const refused = new Set<number>();
+    try {
+      for (const cpu of this.vcpus)
+        for (const msr of loadCpu(cpu, state.vcpus[cpu.index], this.irqchip !== undefined)) refused.add(msr);
+    } catch (error) {
+      const message = `this host's KVM does not take the state: ${(error as Error).message}`;
+      this.end = { kind: 'error', status: 1, message };
+      throw new StateError(message);
+    }
+    this.clock.reset(state.clockNs);
+    if (refused.size === 0) return;
+    const list = [...refused].map((msr) => `0x${msr.toString(16)}`).join(', ');
+    this.onMessage?.(`this host's KVM does not take the guest's values of the MSRs ${list}: they are the host's`);
+  }
+
+  private msrIndices: number[] | undefined;
 
   start(state: InitialState): void {
     const [cpu, ...others] = this.vcpus;

@@ -50,6 +50,11 @@ export class KvmVideo implements VideoMemory {
     this.mirror?.unmap?.(window);
   }
 
+  show(windows: readonly VideoWindow[]): void {
+    for (const window of this.windows) this.unmap(window);
+    for (const window of windows) this.map(window);
+  }
+
   clear(): void {
     this.bytes.fill(0);
   }

@@ -2,7 +2,6 @@
 import type { Socket } from 'node:net';
 import { StateError } from '../../state/schema.js';
 import { checkIdentity, checkState, loadState, machineFormats } from '../../vmm/machine-state.js';
-import { Vm } from '../../vmm/vm.js';
 import { inflateTree } from '../state-tree.js';
 import { drivesOf, type MovingGuest } from './moving-guest.js';
 import { prepareFrames, takeFrames } from './pages.js';
@@ -87,7 +86,6 @@ async function takeFrom(guest: MovingGuest, socket: Socket): Promise<Arrival | u
 async function take(guest: MovingGuest, stream: MigrationStream): Promise<Arrival> {
   const { machine, runs } = guest;
   const { vm } = machine;
-  if (!(vm instanceof Vm)) throw new StateError(`engine ${vm.engine} takes no guest over`);
   checkHello(guest, (await expectKind(stream, KIND.hello)).body);
   await stream.send(KIND.yes);
   prepareFrames(vm);

@@ -52,9 +52,8 @@ export class Migrations {
     const { ended, machine } = this.guest;
     if (ended !== undefined) throw new Error(`the guest has ended: ${ended}`);
     this.guest.mayMove();
-    const { engine } = machine.vm;
-    if (engine === 'kvm')
-      throw new Error('engine kvm keeps a part of the state that it does not give: the guest cannot move');
+    const { unsavable } = machine.vm;
+    if (unsavable !== undefined) throw new Error(unsavable);
     const overlaid = machine.options.drives?.find((drive) => drive.overlaid);
     if (overlaid)
       throw new Error(

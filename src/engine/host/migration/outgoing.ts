@@ -1,8 +1,8 @@
 /** A guest on its way to another process: its memory is copied while it runs, round by round, then it stops and follows. */
 import type { MigrationPhase, MigrationStatus } from '../../debugger.js';
-import { StateError } from '../../state/schema.js';
+import type { DirtyWatch } from '../../vmm/dirty-frames.js';
+import type { Hypervisor } from '../../vmm/hypervisor.js';
 import { machineFormats, machineIdentity, saveMachine } from '../../vmm/machine-state.js';
-import { Vm } from '../../vmm/vm.js';
 import { fileCause } from '../file-cause.js';
 import { deflateTree } from '../state-tree.js';
 import { drivesOf, type MovingGuest } from './moving-guest.js';
@@ -73,8 +73,6 @@ export class Outgoing {
     const { guest, uri } = this;
     const { machine } = guest;
     const { vm } = machine;
-    if (!(vm instanceof Vm))
-      throw new StateError(`engine ${vm.engine} keeps a part of the state that it does not give`);
     const socket = await connectTo(uri, CONNECT_MS).catch((error) => {
       throw new Error(fileCause(error));
     });
@@ -92,9 +90,9 @@ export class Outgoing {
       await stream.expect(KIND.yes, ANSWER_MS);
       this.#setupMs = performance.now() - this.#started;
       this.#phase = 'active';
-      await this.#copy(vm, stream, () => watch.take());
+      await this.#copy(vm, stream, watch);
       this.#phase = 'device';
-      await this.#follow(vm, stream, () => watch.take());
+      await this.#follow(vm, stream, watch);
     } finally {
       watch.close();
       stream.finish();
@@ -102,28 +100,28 @@ export class Outgoing {
   }
 
   /** Rounds over what the guest has written in the meantime, until the rest is small. */
-  async #copy(vm: Vm, stream: MigrationStream, dirty: () => number[]): Promise<void> {
-    await this.#round(vm, stream, occupied(vm));
+  async #copy(vm: Hypervisor, stream: MigrationStream, watch: DirtyWatch): Promise<void> {
+    await this.#round(vm, stream, watch, occupied(vm));
     for (let copyMs = 0; ; ) {
       this.#mustGoOn();
-      const list = dirty();
+      const list = watch.take();
       this.#remaining = list.length;
       const rate = stream.sentBytes / Math.max(1, performance.now() - this.#started - this.#setupMs);
       copyMs = (list.length * PAGE) / rate;
       this.#last = list;
       if (copyMs <= DOWNTIME_MS || this.#rounds >= MAX_ROUNDS) return;
-      await this.#round(vm, stream, list);
+      await this.#round(vm, stream, watch, list);
     }
   }
 
   /** What the last look found and no round has sent. */
   #last: readonly number[] = [];
 
-  async #round(vm: Vm, stream: MigrationStream, list: Iterable<number>): Promise<void> {
+  async #round(vm: Hypervisor, stream: MigrationStream, watch: DirtyWatch, list: Iterable<number>): Promise<void> {
     this.#rounds++;
     let batch: number[] = [];
     const flush = async (): Promise<void> => {
-      await sendFrames(vm, stream, batch, this.#counts);
+      await sendFrames(vm, stream, batch, this.#counts, watch);
       this.#remaining = Math.max(0, this.#remaining - batch.length);
       batch = [];
       // the guest has its turn
@@ -135,17 +133,17 @@ export class Outgoing {
   }
 
   /** The guest stops, and what is left of it follows. */
-  async #follow(vm: Vm, stream: MigrationStream, dirty: () => number[]): Promise<void> {
+  async #follow(vm: Hypervisor, stream: MigrationStream, watch: DirtyWatch): Promise<void> {
     const { guest } = this;
     const { machine } = guest;
     const stopped = performance.now();
     const ran = guest.stand('the guest is being moved to another process');
     try {
       const { state } = saveMachine(machine, guest.runs);
-      const rest = [...new Set([...this.#last, ...dirty()])];
+      const rest = [...new Set([...this.#last, ...watch.take()])];
       this.#rounds++;
       for (let at = 0; at < rest.length; at += PAGES_A_RECORD) {
-        await sendFrames(vm, stream, rest.slice(at, at + PAGES_A_RECORD), this.#counts);
+        await sendFrames(vm, stream, rest.slice(at, at + PAGES_A_RECORD), this.#counts, watch);
       }
       this.#remaining = 0;
       await stream.send(KIND.tree, deflateTree(state));

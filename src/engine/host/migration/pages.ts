@@ -1,10 +1,12 @@
 /** Frames of a machine as records of the stream. */
 import { StateError } from '../../state/schema.js';
+import type { Framed } from '../../vmm/core-image.js';
 import { checkFrame, clearFrames, frames } from '../../vmm/core-image.js';
-import type { Vm } from '../../vmm/vm.js';
+import type { DirtyWatch } from '../../vmm/dirty-frames.js';
 import { KIND, type MigrationStream } from './stream.js';
 
 const PAGE = 4096;
+const ZERO_PAGE = Buffer.alloc(PAGE);
 /** Pages in a record: a few milliseconds of work, between turns of the guest. */
 export const PAGES_A_RECORD = 256;
 
@@ -15,25 +17,32 @@ export interface PageCounts {
 }
 
 /** Addresses of all frames with anything in them. They are looked for as they are asked for. */
-export function* occupied(vm: Vm): Generator<number> {
+export function* occupied(vm: Framed): Generator<number> {
   for (const { hpa } of frames(vm)) yield hpa;
 }
 
 /** Sends frames as they are now, up to a record of each kind. */
 export async function sendFrames(
-  vm: Vm,
+  vm: Framed,
   stream: MigrationStream,
   list: readonly number[],
   counts: PageCounts,
+  watch: DirtyWatch,
 ): Promise<void> {
-  const { u8, u32 } = vm.host;
-  const zeros = list.filter((hpa) => !u32.subarray(hpa / 4, (hpa + PAGE) / 4).some((word) => word !== 0));
-  const isZero = new Set(zeros);
-  const full = list.filter((hpa) => !isZero.has(hpa));
-  // copied at once: the guest runs on while the bytes wait for the socket
+  const { u8 } = vm.host;
+  // copied at once: the guest runs on while the bytes wait for the socket, and on KVM while they are copied
+  const zeros: number[] = [];
+  const full: number[] = [];
+  const pages = Buffer.allocUnsafe(PAGE * list.length);
+  for (const hpa of list) {
+    const page = pages.subarray(PAGE * full.length, PAGE * (full.length + 1));
+    page.set(u8.subarray(hpa, hpa + PAGE));
+    watch.copied?.(hpa, page);
+    (page.equals(ZERO_PAGE) ? zeros : full).push(hpa);
+  }
   const body = Buffer.allocUnsafe(2 + (8 + PAGE) * full.length);
   putAddresses(body, full);
-  for (const [i, hpa] of full.entries()) body.set(u8.subarray(hpa, hpa + PAGE), 2 + 8 * full.length + PAGE * i);
+  pages.copy(body, 2 + 8 * full.length, 0, PAGE * full.length);
   counts.normal += full.length;
   counts.zero += zeros.length;
   if (zeros.length > 0) {
@@ -53,7 +62,7 @@ function putAddresses(body: Buffer, list: readonly number[]): void {
 export const prepareFrames = clearFrames;
 
 /** Takes a record of frames over. @throws StateError when the machine has no such frames, or the record is none. */
-export function takeFrames(vm: Vm, kind: number, body: Buffer): void {
+export function takeFrames(vm: Framed, kind: number, body: Buffer): void {
   const count = body.length >= 2 ? body.readUInt16BE() : 0;
   const head = 2 + 8 * count;
   const bytes = kind === KIND.pages ? PAGE : 0;
