@@ -125,6 +125,22 @@ export class Bus {
     return this.mmioRead(gpa, low) | (this.mmioRead(gpa + low, bytes - low) << BigInt(8 * low));
   }
 
+  /** Value of a load of 1 to 4 bytes, unsigned. */
+  mmioRead32(gpa: number, bytes: number): number {
+    const device = this.mmioAt(gpa);
+    if (device?.mmioRead32 === undefined || gpa + bytes > device.mmio.gpa + device.mmio.bytes)
+      return Number(this.mmioRead(gpa, bytes));
+    return device.mmioRead32(gpa - device.mmio.gpa, bytes);
+  }
+
+  /** A store of 1 to 4 bytes. */
+  mmioWrite32(gpa: number, bytes: number, value: number): void {
+    const device = this.mmioAt(gpa);
+    if (device?.mmioWrite32 === undefined || gpa + bytes > device.mmio.gpa + device.mmio.bytes)
+      this.mmioWrite(gpa, bytes, BigInt(value));
+    else device.mmioWrite32(gpa - device.mmio.gpa, bytes, value);
+  }
+
   /** What a load would answer, without its effects; undefined where no device answers or it cannot tell. */
   mmioPeek(gpa: number, bytes: number): bigint | undefined {
     const device = this.mmioAt(gpa);

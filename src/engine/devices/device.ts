@@ -54,6 +54,9 @@ export interface MmioDevice {
   readonly mmio: { readonly gpa: number; readonly bytes: number };
   mmioRead(offset: number, bytes: number): bigint;
   mmioWrite(offset: number, bytes: number, value: bigint): void;
+  /** The same for at most 4 bytes, without the cost of a bigint: for registers that guests touch all the time. */
+  mmioRead32?(offset: number, bytes: number): number;
+  mmioWrite32?(offset: number, bytes: number, value: number): void;
   /** What a read would answer, without its effects; absent: nobody can tell without them. */
   mmioPeek?(offset: number, bytes: number): bigint;
 }

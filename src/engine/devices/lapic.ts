@@ -459,15 +459,25 @@ export class Lapic implements Device<LapicState> {
 
   /** A load from the window at FEE00000h; registers are 32 bits wide at 16-byte boundaries. */
   windowRead(offset: number, bytes: number): bigint {
-    const value = BigInt(this.readRegister(offset >> 4));
-    return (offset & 15) < 4 ? BigInt.asUintN(8 * bytes, value >> BigInt(8 * (offset & 3))) : 0n;
+    return BigInt(this.windowRead32(offset, Math.min(bytes, 4)));
+  }
+
+  /** As windowRead of at most 4 bytes. */
+  windowRead32(offset: number, bytes: number): number {
+    const value = this.readRegister(offset >> 4);
+    if ((offset & 15) >= 4) return 0;
+    return ((value >>> (8 * (offset & 3))) & (bytes === 4 ? -1 : (1 << (8 * bytes)) - 1)) >>> 0;
   }
 
   windowWrite(offset: number, _bytes: number, value: bigint): void {
+    this.windowWrite32(offset, Number(value & 0xffffffffn));
+  }
+
+  windowWrite32(offset: number, value: number): void {
     const index = offset >> 4;
     if (offset & 15) return;
     if (!isRegister(index)) this.error(ERROR_REGISTER);
-    else this.writeRegister(index, Number(value & 0xffffffffn));
+    else this.writeRegister(index, value);
   }
 
   // --- MSRs --------------------------------------------------------------------------------------------------

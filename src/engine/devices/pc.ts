@@ -99,6 +99,16 @@ class LapicWindow implements MmioDevice {
     return lapic.hasWindow ? lapic.windowRead(offset, bytes) : (1n << BigInt(8 * bytes)) - 1n;
   }
 
+  mmioRead32(offset: number, bytes: number): number {
+    const lapic = this.lapics[this.active];
+    return lapic.hasWindow ? lapic.windowRead32(offset, bytes) : 2 ** (8 * bytes) - 1;
+  }
+
+  mmioWrite32(offset: number, _bytes: number, value: number): void {
+    const lapic = this.lapics[this.active];
+    if (lapic.hasWindow) lapic.windowWrite32(offset, value);
+  }
+
   /** Reads have no effects. */
   mmioPeek(offset: number, bytes: number): bigint {
     return this.mmioRead(offset, bytes);

@@ -32,7 +32,8 @@ export function createCore(
   const host = new HostMemory(memory, releaseFrames);
   const asked = {
     firstWrite: (frame: number) => host.firstWrite(frame),
-    deviceAccess: (...access: Parameters<HostMemory['deviceAccess']>) => host.deviceAccess(...access),
+    deviceAccess: (kind: number, address: number, bytes: number, write: number, low: number, high: number) =>
+      host.deviceAccess(kind, address, bytes, write, low, high),
   };
   return { core: start(module, memory, asked), host };
 }

@@ -12,6 +12,9 @@ export interface Board {
   /** Device memory; unclaimed addresses read as all ones. */
   mmioRead(vcpu: number, gpa: number, bytes: number): bigint;
   mmioWrite(vcpu: number, gpa: number, bytes: number, value: bigint): void;
+  /** The same for at most 4 bytes. */
+  mmioRead32(vcpu: number, gpa: number, bytes: number): number;
+  mmioWrite32(vcpu: number, gpa: number, bytes: number, value: number): void;
   /** What a load would answer, without its effects; undefined where no device answers or it cannot tell. */
   mmioPeek(vcpu: number, gpa: number, bytes: number): bigint | undefined;
   interruptPending(vcpu: number): boolean;

@@ -197,6 +197,16 @@ export class PcBoard implements Board {
     this.pc.bus.mmioWrite(gpa, bytes, value);
   }
 
+  mmioRead32(vcpu: number, gpa: number, bytes: number): number {
+    this.pc.activeVcpu = vcpu;
+    return this.pc.bus.mmioRead32(gpa, bytes);
+  }
+
+  mmioWrite32(vcpu: number, gpa: number, bytes: number, value: number): void {
+    this.pc.activeVcpu = vcpu;
+    this.pc.bus.mmioWrite32(gpa, bytes, value);
+  }
+
   mmioPeek(vcpu: number, gpa: number, bytes: number): bigint | undefined {
     const { pc } = this;
     const active = pc.activeVcpu;

@@ -172,15 +172,24 @@ export class Vcpu {
 
   /** Hands the core an access that the VMM has done; the instruction runs again and takes it. */
   addLatch(address: number, data: bigint, bytes: number, write: boolean): void {
+    this.host.set64(this.#latch(address, bytes, write) + 8, data);
+  }
+
+  /** As addLatch for at most 4 bytes. */
+  addLatch32(address: number, data: number, bytes: number, write: boolean): void {
+    this.host.setNumber(this.#latch(address, bytes, write) + 8, data);
+  }
+
+  #latch(address: number, bytes: number, write: boolean): number {
     const count = this.host.get32(this.at(LATCH_COUNT));
     if (count >= MAX_LATCHES)
       throw new Error(`an instruction of vCPU ${this.index} made more than ${MAX_LATCHES} device accesses`);
     const at = this.at(LATCHES) + count * LATCH_BYTES;
     this.host.setNumber(at, address);
-    this.host.set64(at + 8, data);
     this.host.set32(at + 16, bytes);
     this.host.set32(at + 20, write ? 1 : 0);
     this.host.set32(this.at(LATCH_COUNT), count + 1);
+    return at;
   }
 
   /** Hands the core a paging-structure entry that lies in no frame; the walk runs again and finds it. */

@@ -179,7 +179,8 @@ export class Vm implements Hypervisor<Vcpu> {
     vcpus: number,
   ) {
     this.quick = new QuickExits(host);
-    host.deviceAccess = (...access) => this.#deviceAccess(...access);
+    host.deviceAccess = (kind, address, bytes, write, low, high) =>
+      this.#deviceAccess(kind, address, bytes, write, low, high);
     this.memory = new RamView(this);
     this.ept = new EptBuilder(host);
     this.ept.map(0, RAM_BASE, memoryBytes, { read: true, write: true, execute: true }, EPT_MEMORY_TYPE.WB);
@@ -877,11 +878,12 @@ export class Vm implements Hypervisor<Vcpu> {
     const done = this.#access(vcpu, kind, address, bytes, write !== 0, low, high);
     this.activity?.resumes();
     // where anything waits, an instruction that runs again is followed by another VM entry
-    const waits = vcpu.woken || this.board.interruptPending(vcpu.index);
+    const pending = this.board.interruptPending(vcpu.index);
+    const waits = pending || vcpu.woken;
     const runsAgain = kind === ASK_MMIO || kind === ASK_STRING;
     // one that reaches the limit ends the slice before what the next VM entry delivers
     const reaches = !runsAgain && vcpu.icount + (kind === ASK_PORT && write ? 0 : 1) >= this.host.getNumber(LIMIT);
-    if (done && !reaches && this.#goesOn(vcpu, kind === ASK_MSR || kind === ASK_CR8 ? EMULATION_NS : 0))
+    if (done && !reaches && this.#goesOn(vcpu, pending, kind === ASK_MSR || kind === ASK_CR8 ? EMULATION_NS : 0))
       return waits ? ASKED_ENTERS : ASKED_GOES_ON;
     this.#left = { kind, handled: done };
     return done ? ASKED_LEAVES : ASKED_REFUSED;
@@ -901,10 +903,17 @@ export class Vm implements Hypervisor<Vcpu> {
     const { index } = vcpu;
     switch (kind) {
       case ASK_MMIO: {
-        const value = write ? wide(low, high) & ONES[bytes] : board.mmioRead(index, address, bytes);
-        if (write) board.mmioWrite(index, address, bytes, value);
-        else host.set64(DEVICE_DATA, value);
-        vcpu.addLatch(address, value, bytes, write);
+        if (bytes <= 4) {
+          const value = write ? low >>> 0 : board.mmioRead32(index, address, bytes);
+          if (write) board.mmioWrite32(index, address, bytes, value);
+          else host.setNumber(DEVICE_DATA, value);
+          vcpu.addLatch32(address, value, bytes, write);
+        } else {
+          const value = write ? wide(low, high) & ONES[bytes] : board.mmioRead(index, address, bytes);
+          if (write) board.mmioWrite(index, address, bytes, value);
+          else host.set64(DEVICE_DATA, value);
+          vcpu.addLatch(address, value, bytes, write);
+        }
         if (this.#stuck(vcpu)) this.#interrupted = true;
         break;
       }
@@ -917,7 +926,7 @@ export class Vm implements Hypervisor<Vcpu> {
           if (write) this.quick.keepPort(board, address, bytes);
           break;
         }
-        vcpu.addLatch(address, BigInt(value), bytes, write);
+        vcpu.addLatch32(address, value, bytes, write);
         if (this.#stuck(vcpu)) this.#interrupted = true;
         break;
       }
@@ -939,14 +948,13 @@ export class Vm implements Hypervisor<Vcpu> {
   }
 
   /** Would the VM entry after this exit, which takes `ns` from now on, only go on with the guest? Then it has. */
-  #goesOn(vcpu: Vcpu, ns: number): boolean {
+  #goesOn(vcpu: Vcpu, pending: boolean, ns: number): boolean {
     if (this.end || this.#yields || this.#interrupted || this.memory.moved > this.#mostMoved) return false;
     const { board, host } = this;
     const { index } = vcpu;
     if (!vcpu.inGuest || vcpu.pendingInit || vcpu.pendingSipi !== undefined || vcpu.nmiPending) return false;
     if (host.get32(VMCS_DIRTY) !== 0 || host.get32(ATTENTION) !== 0) return false;
-    board.seeEndOfInterrupt?.(index);
-    if (board.nmiWaits(index) || (board.interruptPending(index) && !this.#waitsForWindow(vcpu))) return false;
+    if ((pending && !this.#waitsForWindow(vcpu)) || board.nmiWaits(index)) return false;
     const event = this.#nextEvent(vcpu);
     if (event !== undefined && event <= this.now() + ns + 1) return false;
     vcpu.woken = false;

@@ -15,7 +15,7 @@ import { exitGla, exitGpa, vmExit } from '../vmx/exit';
 import {
   ACCESS_FETCH, ACCESS_READ, ACCESS_WRITE, eptFailure, eptPermissions, eptTranslate, holdsCode, tprShadowPage,
 } from './ept';
-import { codeTouched, mustRunAlone } from './code';
+import { besideCode, codeTouched, mustRunAlone } from './code';
 import { askForEntry } from './outside-entries';
 import { ASID_ALIGNMENT, ASID_SHIFT, CTX_AC, CTX_MARK, CTX_USER, fillTlb, MARK_CODE } from './tlb';
 import { walk, walkGpa, walkShift } from './walk';
@@ -410,7 +410,14 @@ function writeWith(la: u64, bytes: u32, modify: bool, ctx: u32): usize {
 }
 
 export function readSlow(la: u64, bytes: u32): usize { return readWith(la, bytes, load<u32>(CTX_PLAIN)); }
-export function writeSlow(la: u64, bytes: u32, modify: bool): usize { return writeWith(la, bytes, modify, load<u32>(CTX_PLAIN)); }
+export function writeSlow(la: u64, bytes: u32, modify: bool): usize {
+  const entry = TLB_WRITE + ((<usize>(<u32>la >> 12) & (TLB_ENTRIES - 1)) << 4);
+  if (load<u64>(entry) == (((la + (bytes - 1)) & ~(<u64>0xfff)) | CTX_MARK | load<u32>(CTX))) {
+    const host = <usize>(<u32>la + load<u32>(entry, 8));
+    if (besideCode(host, bytes)) return host;
+  }
+  return writeWith(la, bytes, modify, load<u32>(CTX_PLAIN));
+}
 
 /** Moves the bounced data of a write to where they belong. */
 export function wroteSlow(bytes: u32): bool {

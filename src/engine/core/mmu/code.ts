@@ -10,6 +10,12 @@ function codeCovers(host: usize, bytes: u32): bool {
   return ((lines >> first & 1) != 0 || (lines >> last & 1) != 0) && holdsBlock(host, bytes);
 }
 
+/** The page holds decoded code, but not in the 128-byte lines of these bytes, which lie in one page: a variable beside its function. */
+export function besideCode(host: usize, bytes: u32): bool {
+  const lines = load<u32>(host >> 12 << 2, CODE_LINES);
+  return lines != 0 && ((lines >> (<u32>host >> 7 & 31) | lines >> ((<u32>host + bytes - 1) >> 7 & 31)) & 1) == 0;
+}
+
 /** Drops the page's decoded code when the bytes about to change belong to it. */
 export function codeTouched(host: usize, bytes: u32): void {
   if (codeCovers(host, bytes)) invalidatePageCode(host & ~0xfff);
