@@ -98,6 +98,19 @@ describe('execution', () => {
     expect([m.reg('rcx'), dropped()]).toEqual([0x42n, 1n]);
   });
 
+  it('sees a write that begins in 128 bytes without code and ends in decoded code', () => {
+    const m = new Machine();
+    m.mode('long');
+    m.setReg('rbx', 0x1000);
+    m.setReg('rdx', 0x42b80000);
+    m.load(0x1100, 'b811000000'); // mov eax,0x11
+    m.set(L.RIP, 0x1100);
+    m.run(1);
+    // twice mov [rbx+0xc0],ecx, beside all code; mov [rbx+0xfe],edx; jmp to 0x1100
+    m.exec('898bc0000000 898bc0000000 8993fe000000 e9e9000000', 5);
+    expect(m.reg('rax')).toBe(0x42n);
+  });
+
   it('sees a write to the end of an instruction that spills into the next page', () => {
     const m = new Machine();
     m.mode('long');
