@@ -346,3 +346,34 @@ it('memory stays within the budget: snapshots go first, then branches, with a wo
   expect(history.lines.branches.length).toBeGreaterThan(0);
   expect(machineDigest(run)).toBe(before);
 });
+
+it('a pause ends a comparison, and the guest stands where it stood', async () => {
+  const inputs = new InputLog();
+  // 1: inc eax; out 80h, al; jmp 1b
+  const { machine } = flatGuest('40 e680 ebfb', { at: 0x100000, inputs });
+  const guest = new Guest(machine, {
+    paced: false,
+    waitForInput: true,
+    history: { inputs, budgetBytes: 1 << 28, disks: [] },
+  });
+  const history = guest.history!;
+  await guest.runUntil({ icount: 60_000n });
+  await history.goTo({ icount: 1000n });
+  await history.branch('same');
+  await guest.runUntil({ icount: 60_000n });
+  await history.goTo({ icount: 50_000n });
+  const before = await guest.readRegisters(0);
+  const compared = history.compare().catch((error: Error) => error.message);
+  await new Promise((resolve) => setImmediate(resolve));
+  await guest.pause();
+  expect(await compared).toBe('given up on the way');
+  expect(await history.where()).toMatchObject({ line: 'same', icount: 50_000n, past: true });
+  expect(await guest.readRegisters(0)).toEqual(before);
+  const all = await history.compare();
+  expect(all.difference).toBeUndefined();
+  expect(all.same).toBe(all.a.last.exit);
+  // more than the ring of exits holds
+  expect(all.same - all.fork.exit).toBeGreaterThan(16384);
+  expect(all.unseen).toBe(0);
+  await guest.quit();
+});
