@@ -112,6 +112,11 @@ export class Dashboard implements Ui, TerminalScreen {
       },
       options.memory?.lines,
     );
+    // a program that the user has started there may ask the terminal what it is
+    this.model.serial.onReply = (text) => {
+      const { console } = debug;
+      if (this.keyboard.held && console) this.act(console.serialInput(new TextEncoder().encode(text)));
+    };
     this.keyboard = new GuestKeyboard(
       surface,
       (work) => this.act(work),

@@ -71,7 +71,7 @@ export class Model {
   private systemAt: number | undefined;
   private systemNow: Promise<SystemView | null> | undefined;
   private foreseen = false;
-  readonly serial = new SerialTerminal();
+  readonly serial = new SerialTerminal(undefined, undefined, () => this.changed());
   serialError: string | undefined;
   /** Stops so far: what is remembered of one holds until the next. */
   halts = 0;

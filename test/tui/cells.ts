@@ -67,6 +67,7 @@ export class Cells {
 
   /** Draws until nothing asks for another frame. */
   async settle(): Promise<void> {
+    await this.dashboard.model.serial.settled();
     for (let n = 0; n < 100; n++) {
       this.wanted = false;
       this.dashboard.draw();

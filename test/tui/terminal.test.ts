@@ -2,17 +2,13 @@ import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { ps2Key } from '../../src/tui/ps2-keys.js';
 import { InputFilter } from '../../src/tui/screen/input-filter.js';
+import { SerialFilter } from '../../src/tui/screen/serial-filter.js';
 import { SerialTerminal } from '../../src/tui/screen/serial-terminal.js';
 
-const show = (terminal: SerialTerminal) =>
-  terminal.lines().map((line) =>
-    line
-      .map((cell) => cell.character)
-      .join('')
-      .trimEnd(),
-  );
-function feed(text: string, terminal = new SerialTerminal(10, 4)): SerialTerminal {
-  terminal.write(new TextEncoder().encode(text));
+const show = (terminal: SerialTerminal) => Array.from({ length: terminal.length }, (_, index) => terminal.text(index));
+async function feed(text: string | Uint8Array, terminal = new SerialTerminal(10, 4)): Promise<SerialTerminal> {
+  terminal.write(typeof text === 'string' ? new TextEncoder().encode(text) : text);
+  await terminal.settled();
   return terminal;
 }
 
@@ -39,40 +35,85 @@ describe('SerialTerminal', () => {
     ['a\x1b7\x1b[3;3Hz\x1b8b', ['ab', '', '  z']],
     ['x\x1b[999;999Hy', ['x', '', '', '         y']],
     ['\x1b[', ['']],
-  ])('%j', (input, expected) => {
-    expect(show(feed(input)).slice(0, expected.length)).toEqual(expected);
+    // what the own terminal did not know: regions that scroll, lines that go in, a screen beside the first
+    ['1\r\n2\r\n3\r\n4\x1b[2;3r\x1b[3;1H\n\x1b[r', ['1', '3', '', '4']],
+    ['1\r\n2\r\n3\x1b[2;1H\x1b[L+', ['1', '+', '2', '3']],
+    ['1\r\n2\x1b[1;1H\x1bM0', ['0', '1', '2']],
+    ['abcd\x1b[1;2H\x1b[2P\x1b[@-', ['a-d']],
+    ['first\x1b[?1049h\x1b[Hother\x1b[?1049l', ['first']],
+    ['\x1b(0lqk\x1b(B', ['┌─┐']],
+  ])('%j', async (input, expected) => {
+    expect(show(await feed(input)).slice(0, expected.length)).toEqual(expected);
   });
 
-  it('takes sequences and characters cut anywhere', () => {
-    const bytes = new TextEncoder().encode('é\x1b[2;2Hñ\x1b[1mz');
+  it('takes sequences and characters cut anywhere', async () => {
     const terminal = new SerialTerminal(10, 4);
-    for (const byte of bytes) terminal.write(Uint8Array.of(byte));
+    for (const byte of new TextEncoder().encode('é\x1b[2;2Hñ\x1b[1mz')) terminal.write(Uint8Array.of(byte));
+    await terminal.settled();
     expect(show(terminal)).toEqual(['é', ' ñz']);
+    expect(terminal.cursor).toEqual({ line: 1, column: 3 });
   });
 
-  it('keeps colours, bright when bold', () => {
-    const line = feed('\x1b[31ma\x1b[1mb\x1b[7mc\x1b[0md').lines()[0]!;
+  it('keeps colours, bright when bold, those of the palette and of 24 bits', async () => {
+    const line = (await feed('\x1b[31ma\x1b[1mb\x1b[7mc\x1b[0md\x1b[38;5;208me\x1b[38;2;255;0;0mf')).line(0);
     expect(line.map((cell) => [cell.foreground, cell.background])).toEqual([
       [1, -1],
       [9, -1],
       [0, 9],
       [-1, -1],
+      [208, -1],
+      [196, -1],
     ]);
   });
 
-  it('bounds its history and survives noise', () => {
+  it('shows nothing of before a reset, and what comes behind it', async () => {
     const terminal = new SerialTerminal(10, 4);
-    for (let n = 0; n < 3000; n++) feed(`${n}\r\n`, terminal);
-    expect(terminal.history.length).toBe(2000);
+    terminal.write(new TextEncoder().encode('before'));
+    terminal.reset();
+    expect(show(await feed('after', terminal))).toEqual(['after']);
+    terminal.write(new TextEncoder().encode(' more'));
+    terminal.reset();
+    expect(terminal.used).toBe(false);
+    expect(show(await feed('new', terminal))).toEqual(['new']);
+  });
+
+  it('bounds its history and survives noise, and numbers that would take for ever', async () => {
+    const terminal = new SerialTerminal(10, 4);
+    await feed(Array.from({ length: 3000 }, (_, n) => `${n}\r\n`).join(''), terminal);
+    expect(terminal.length).toBe(2004);
+    for (const final of 'STLMPX@bABCDEFGHIZJKde`ar')
+      await feed(`x\x1b[2147483647${final}\x1b[999999999999;2147483647${final}\u009b2147483647${final}`, terminal);
     let seed = 1;
     const noise = Uint8Array.from({ length: 50_000 }, () => {
       seed = (seed * 1103515245 + 12345) & 0x7fffffff;
       return (seed >> 8) % 3 === 0 ? [0x1b, 0x5b, 0x3b, 0x48, 0x4a, 0x39][(seed >> 12) % 6]! : seed >> 16;
     });
-    terminal.write(noise);
-    expect(terminal.row).toBeLessThan(4);
-    expect(terminal.column).toBeLessThanOrEqual(10);
-    for (const line of terminal.screen) expect(line.length).toBeLessThanOrEqual(10);
+    await feed(noise, terminal);
+    expect(terminal.length).toBeLessThanOrEqual(2004);
+    expect(terminal.cursor.column).toBeLessThan(10);
+    for (let index = 0; index < terminal.length; index++) expect(terminal.line(index).length).toBeLessThanOrEqual(10);
+  });
+
+  it('answers what a guest asks its terminal, to who wants that', async () => {
+    const terminal = new SerialTerminal(10, 4);
+    await feed('ab\x1b[6n', terminal);
+    const replies: string[] = [];
+    terminal.onReply = (text) => replies.push(text);
+    await feed('\x1b[6n', terminal);
+    expect(replies).toEqual(['\x1b[1;3R']);
+  });
+});
+
+describe('SerialFilter', () => {
+  it('bounds parameters, wherever they are cut, and nothing else', () => {
+    const take = (...parts: string[]) => {
+      const filter = new SerialFilter();
+      return parts.map((part) => Buffer.from(filter.take(Buffer.from(part))).toString()).join('');
+    };
+    expect(take('\x1b[99', '999;0012;3', 'Hx99999\r\n')).toBe('\x1b[255;12;3Hx99999\r\n');
+    expect(take('\x1b[?1049h\x1b[?123456l\x1b[1000m')).toBe('\x1b[?1049h\x1b[?9999l\x1b[255m');
+    expect(take('\u009b7777S\x1b[38;2;255;128;0m1234')).toBe('\u009b255S\x1b[38;2;255;128;0m1234');
+    expect(take('a\nb\r\nc\nd')).toBe('a\r\nb\r\nc\nd');
   });
 });
 

@@ -1,7 +1,7 @@
 /** The guest's own screens: its serial port and VGA text memory. The keyboard goes to it while it is held. */
 import type { VgaText } from '../../engine/debugger.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
-import { ansiColour, CP437 } from '../screen/cp437.js';
+import { ansiColour, basicColour, CP437 } from '../screen/cp437.js';
 import { drawPicture } from '../screen/half-blocks.js';
 import { attribute, BOLD, DEFAULT, INVERSE } from '../screen/theme.js';
 import { matches, Pane, type PaneKey } from './pane.js';
@@ -34,7 +34,7 @@ export class ConsolePane extends Pane {
   captured = false;
 
   get kind(): ConsoleKind {
-    return this.only ?? this.chosen ?? (this.model.serial.lines()[0]?.length || this.hasNoScreen() ? 'serial' : 'vga');
+    return this.only ?? this.chosen ?? (this.model.serial.used || this.hasNoScreen() ? 'serial' : 'vga');
   }
 
   /** Whether the guest has been asked for its screen and shows no text there. */
@@ -88,19 +88,17 @@ export class ConsolePane extends Pane {
       this.reason(cells, serialError);
       return;
     }
-    const lines = serial.lines();
-    this.back = Math.max(0, Math.min(this.back, lines.length - cells.height));
-    const first = Math.max(0, lines.length - cells.height - this.back);
-    for (let y = 0; y < cells.height && first + y < lines.length; y++) {
-      const line = lines[first + y]!;
-      for (const [x, cell] of line.entries()) {
+    const { length, cursor } = serial;
+    this.back = Math.max(0, Math.min(this.back, length - cells.height));
+    const first = Math.max(0, length - cells.height - this.back);
+    for (let y = 0; y < cells.height && first + y < length; y++) {
+      for (const [x, cell] of serial.line(first + y).entries()) {
         if (x >= cells.width) break;
         cells.put(x, y, cell.character, this.colour(cell.foreground, cell.background));
       }
     }
     if (this.back === 0) {
-      const y = serial.history.length + serial.row - first;
-      cells.shade(serial.column, y, 1, (attr) => attr | (INVERSE << 18));
+      cells.shade(cursor.column, cursor.line - first, 1, (attr) => attr | (INVERSE << 18));
     }
   }
 
@@ -122,7 +120,9 @@ export class ConsolePane extends Pane {
     if (this.theme.depth === 0) {
       return attribute(DEFAULT, DEFAULT, (foreground > 7 ? BOLD : 0) | (background > 0 ? INVERSE : 0));
     }
-    return attribute(foreground < 0 ? DEFAULT : foreground, background < 0 ? DEFAULT : background);
+    const shown = (colour: number): number =>
+      colour < 0 ? DEFAULT : colour > 15 && this.theme.depth < 256 ? basicColour(colour) : colour;
+    return attribute(shown(foreground), shown(background));
   }
 
   override key({ name }: PaneKey): boolean {
@@ -151,12 +151,8 @@ export class ConsolePane extends Pane {
   }
 
   private lineTexts(): string[] {
-    return this.model.serial.lines().map((line) =>
-      line
-        .map((cell) => cell.character)
-        .join('')
-        .trimEnd(),
-    );
+    const { serial } = this.model;
+    return Array.from({ length: serial.length }, (_, index) => serial.text(index));
   }
 
   override copy(): string | undefined {

@@ -5,6 +5,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { compileExpression, compilePrint } from '../../../src/engine/debug/expression/compile.js';
+import { parseExpression } from '../../../src/engine/debug/expression/syntax.js';
 import { parseSymbolFile } from '../../../src/engine/debug/symbol-file.js';
 import type { DebuggerEvent } from '../../../src/engine/debugger.js';
 import { GdbTarget } from '../../../src/targets/gdb/target.js';
@@ -82,6 +84,38 @@ describe('a stub with the least that the protocol asks for', () => {
     expect((await target.breakpoints())[0]).toMatchObject({ hits: 3 });
     await target.detach();
     expect([stub.points.size, stub.detached]).toEqual([0, true]);
+  });
+
+  it('gets conditions, counts and lines to print evaluated here, as it evaluates nothing', async () => {
+    stub = await new SmallStub().listen();
+    stub.set(0, 7n);
+    stub.memory.set([1, 2], 0x1ffe);
+    const guest = await open(stub.port);
+    target = guest;
+    const names = { registers: { rax: 0n } };
+    const gva = 0x1100n;
+    const never = compileExpression(parseExpression('rax == 8'), names);
+    await guest.addBreakpoint({ kind: 'execute', gva, condition: never });
+    await guest.resume();
+    // it runs, as far as anybody sees
+    expect(await guest.pause()).toMatchObject({ running: false, stop: { kind: 'paused' } });
+    expect((await guest.breakpoints())[0]).toMatchObject({ hits: 0 });
+    const condition = compileExpression(parseExpression('rax == 7 and [0x1ffe]:u16 == 0x201'), names);
+    expect(await guest.changeBreakpoint(1, { condition, ignore: 2, commands: ['print 1'] })).toBe(true);
+    const stopped = stopOf(guest);
+    await guest.resume();
+    expect((await stopped).stop).toEqual({ kind: 'breakpoint', id: 1, gva, commands: ['print 1'] });
+    expect((await guest.breakpoints())[0]).toMatchObject({ hits: 3, ignore: 0 });
+    await guest.removeBreakpoint(1);
+    const printed = new Promise<string>((resolve) => {
+      guest.onEvent((event) => event.type === 'printed' && resolve(event.text));
+    });
+    const action = { kind: 'print', ...compilePrint('rax %d\\n', ['rax'], names) } as const;
+    await guest.addBreakpoint({ kind: 'execute', gva, action });
+    await guest.resume();
+    expect(await printed).toBe('rax 7\n');
+    expect(await guest.pause()).toMatchObject({ running: false });
+    expect(await guest.changeBreakpoint(9, { ignore: 1 })).toBe(false);
   });
 
   it('answers what was asked before the guest runs, and says why it answers nothing while it does', async () => {
