@@ -2,6 +2,7 @@ import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { ps2Key } from '../../src/tui/ps2-keys.js';
 import { InputFilter } from '../../src/tui/screen/input-filter.js';
+import { plainLines } from '../../src/tui/screen/plain-lines.js';
 import { SerialFilter } from '../../src/tui/screen/serial-filter.js';
 import { SerialTerminal } from '../../src/tui/screen/serial-terminal.js';
 
@@ -101,6 +102,15 @@ describe('SerialTerminal', () => {
     terminal.onReply = (text) => replies.push(text);
     await feed('\x1b[6n', terminal);
     expect(replies).toEqual(['\x1b[1;3R']);
+  });
+});
+
+describe('plain lines', () => {
+  it('have no sequences, and what was written over others', () => {
+    const lines = (text: string, columns = 20) => plainLines(Buffer.from(text), columns);
+    expect(lines('\x1b[1;32mok\x1b[0m\r\n\x1b]0;title\x07ab\rX\nq\bé\tz\x1b(B')).toEqual(['ok', 'Xb', 'é       z']);
+    expect(lines('0123456789', 4)).toEqual(['0123', '4567', '89']);
+    expect(lines('a\n\nb\x1b[')).toEqual(['a', '', 'b']);
   });
 });
 

@@ -2,7 +2,7 @@
 import type { Branch, PastStop } from '../../engine/debugger.js';
 import type { TimelineView } from '../model.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
-import { SerialTerminal } from '../screen/serial-terminal.js';
+import { plainLines } from '../screen/plain-lines.js';
 import { grouped } from '../screen/text.js';
 import { onBackground } from '../screen/theme.js';
 import type { SubjectHelp } from '../subject-help.js';
@@ -248,9 +248,7 @@ export class TimelinePane extends Pane {
     const source = this.model.printed(line, icount, PRINTED_BYTES);
     if (source.error) cells.put(1, y + 1, source.error, theme.warn);
     if (!source.value) return;
-    const terminal = new SerialTerminal(Math.max(20, cells.width), Math.max(2, left));
-    terminal.write(source.value);
-    const lines = terminal.lines().map((row) => row.map(({ character }) => character).join(''));
+    const lines = plainLines(source.value, Math.max(20, cells.width));
     while (lines.length > 0 && lines.at(-1)!.trim() === '') lines.pop();
     if (lines.length === 0) cells.put(1, y + 1, 'nothing', theme.dim);
     for (const [n, text] of lines.slice(-left).entries()) cells.put(0, y + 1 + n, text, theme.normal);
