@@ -150,8 +150,13 @@ describe.skipIf(why !== '')(`several vCPUs on /dev/kvm${why === '' ? '' : ` (${w
         '--append',
         'cpus=3',
       ]);
-      const running = () => readFileSync(`/proc/${child.pid}/maps`, 'latin1').match(/kvm-vcpu:[01]/g);
-      await expect.poll(running, { timeout: 30_000 }).toHaveLength(2);
+      try {
+        const running = () => readFileSync(`/proc/${child.pid}/maps`, 'latin1').match(/kvm-vcpu:[01]/g);
+        await expect.poll(running, { timeout: 30_000 }).toHaveLength(2);
+      } catch (error) {
+        child.kill('SIGKILL');
+        throw error;
+      }
       child.kill(signal);
       await new Promise((resolve) => child.once('close', resolve));
       expect(readdirSync('/proc').includes(String(child.pid))).toBe(false);
