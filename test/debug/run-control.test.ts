@@ -190,7 +190,7 @@ describe('watchpoints', () => {
     }
     const { stop } = await go(guest);
     expect(stop).toEqual({
-      ...{ kind: 'watchpoint', id: 1, access: 'write', address: 0x3002n, length: 1, by: 'device' },
+      ...{ kind: 'watchpoint', id: 1, access: 'write', address: 0x3002n, length: 1, by: 'device', device: 'fw-cfg' },
       ...{ before: Uint8Array.of(0x33), after: Uint8Array.of('M'.charCodeAt(0)) },
     });
     // it stands behind the OUT that started it

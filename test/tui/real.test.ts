@@ -62,7 +62,7 @@ describe('exit-zoo at 120x40', () => {
   });
 
   it('predicts the exit at which it then stands, and explains it', async () => {
-    await press(':next-exit EPT_VIOLATION if gpa < 0xfee00000 or 1\r', /next-exit: /);
+    await press(':next-exit EPT_VIOLATION if gpa < 0xfee00000 or\r', /next-exit: a value is missing/);
     await press(':until vmexit EPT_VIOLATION\r', /STOPPED: EPT_VIOLATION/);
     await tui.until(/reason 48 EPT_VIOLATION[\s\S]*why +(?:no EPT entry maps|the EPT entries do not permit)/);
     await tui.until(/Walk {2}g[vp]a [0-9a-f]+ of exit #\d+[\s\S]*✗ \w+\[\d+\] not present/);
