@@ -84,17 +84,32 @@ export class TextPopup {
 
 /**
  * A line that is longer than `width` goes on in further ones, indented: by two where it is one segment, below the text
- * where that stands behind a label. Others are cut.
+ * where that stands behind a label. Of three and more the last goes to a line of its own.
  */
 function wrapped(line: Segment[], width: number): Segment[][] {
   const label: Segment[] = line.length === 2 ? [line[0]!] : [];
   const from = label[0]?.[0].length ?? 0;
   const [text, attr] = line.at(-1) ?? [''];
-  if (line.length > 2 || from > width >> 1 || from + text.length <= width) return [line];
+  if (line.length > 2) {
+    const [start] = line[0]!;
+    if (line.reduce((sum, [part]) => sum + part.length, 0) <= width || start.length > width >> 1) return [line];
+    return [...wrapped(line.slice(0, -1), width), ...wrapped([[' '.repeat(start.length)], [text, attr]], width)];
+  }
+  if (from > width >> 1 || from + text.length <= width) return [line];
   const indent = ' '.repeat(label.length ? from : Math.min(/^ */.exec(text)![0].length + 2, width >> 1));
-  const room = Math.max(1, width - indent.length);
-  const first = width - from;
-  const lines: Segment[][] = [[...label, [text.slice(0, first), attr]]];
-  for (let at = first; at < text.length; at += room) lines.push([[indent + text.slice(at, at + room), attr]]);
+  const lines: Segment[][] = [];
+  for (let rest = text; rest; ) {
+    const room = Math.max(1, lines.length === 0 ? width - from : width - indent.length);
+    const cut = rest.length > room ? lineEnd(rest, room, width - indent.length) : room;
+    lines.push(lines.length === 0 ? [...label, [rest.slice(0, cut), attr]] : [[indent + rest.slice(0, cut), attr]]);
+    rest = rest.slice(cut).replace(/^ /, '');
+  }
   return lines;
+}
+
+/** Where the first line of `text` ends: before the word that passes `room`, unless a whole line (`next`) cannot hold that word. */
+function lineEnd(text: string, room: number, next: number): number {
+  const space = text.lastIndexOf(' ', room);
+  const word = text.slice(space + 1).split(' ', 1)[0]!;
+  return text.slice(0, Math.max(0, space)).trim() === '' || word.length > next ? room : space;
 }
