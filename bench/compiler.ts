@@ -35,8 +35,8 @@ const GUESTS: Guest[] = [
   linear('vector', 2, 1202),
   linear('sort', 2, 1202),
   linear('string', 20, 820),
-  linear('pointer', 1, 31),
-  linear('locked', 1, 21),
+  linear('pointer', 1, 61),
+  linear('locked', 1, 401),
 ];
 const ROUNDS = 3;
 
@@ -125,7 +125,10 @@ const guests = GUESTS.map((guest) => (): Measurement[] => {
   const reference = times[0].length > 0 ? median(times[0]) : undefined;
   if (reference !== undefined) {
     RUNNERS.forEach(({ name: runner }, n) => {
-      if (times[n].length > 0) ratios.set(runner, [...(ratios.get(runner) ?? []), median(times[n]) / reference]);
+      if (times[n].length === 0) return;
+      const ratio = median(times[n]) / reference;
+      if (ratio > 0) ratios.set(runner, [...(ratios.get(runner) ?? []), ratio]);
+      else throw new Error(`${name}, ${runner}: the longer run took no longer than the shorter one`);
     });
   }
   return told(name, times);

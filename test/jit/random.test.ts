@@ -5,7 +5,9 @@ import { RandomProgram } from './random-program.js';
 
 const PROGRAMS = Number(process.env.VMSCOPE_JIT_PROGRAMS ?? 60);
 
-it('random programs: registers, flags, memory and icount at random moments', { timeout: 600_000 }, () => {
+it('random programs: registers, flags, memory and icount at random moments', {
+  timeout: Math.max(600_000, PROGRAMS * 10_000),
+}, () => {
   let compiled = 0;
   for (let seed = 1; seed <= PROGRAMS; seed++) {
     const program = new RandomProgram(seed * 7919);
