@@ -133,12 +133,16 @@ export class EptProvocations {
     return this.#spoilt.get(page)?.value;
   }
 
+  /** The leaf of the page is spoilt now. */
+  isSpoilt(gpa: number): boolean {
+    return this.#spoilt.size > 0 && this.#spoilt.has(gpa - (gpa % PAGE_BYTES));
+  }
+
   /** Puts the right leaf of a page back; false: it was not spoilt. */
   repair(gpa: number): boolean {
-    if (this.#spoilt.size === 0) return false;
+    if (!this.isSpoilt(gpa)) return false;
     const page = gpa - (gpa % PAGE_BYTES);
-    const spoilt = this.#spoilt.get(page);
-    if (!spoilt) return false;
+    const spoilt = this.#spoilt.get(page)!;
     this.#spoilt.delete(page);
     this.vm.host.set64(spoilt.entry, spoilt.value);
     this.#flush();

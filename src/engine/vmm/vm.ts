@@ -903,6 +903,7 @@ export class Vm implements Hypervisor<Vcpu> {
     const { index } = vcpu;
     switch (kind) {
       case ASK_MMIO: {
+        if (this.provocations.isSpoilt(address)) return false;
         if (bytes <= 4) {
           const value = write ? low >>> 0 : board.mmioRead32(index, address, bytes);
           if (write) board.mmioWrite32(index, address, bytes, value);

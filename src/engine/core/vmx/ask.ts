@@ -92,6 +92,11 @@ export function askMmio(gla: u64, gpa: u64, bytes: u32, write: bool, data: u64, 
   record(EXIT_REASON_EPT_VIOLATION, qualification, gla, gpa, 0);
   passTime(MMIO_ACCESS_NS);
   const answer = deviceAccess(ASK_MMIO, f64(gpa), bytes, write, u32(data), u32(data >> 32));
+  // no device's: memory whose EPT entry somebody has changed
+  if (answer == ASKED_REFUSED) {
+    store<u64>(CLOCK_OFFSET, load<u64>(CLOCK_OFFSET) - MMIO_ACCESS_NS);
+    return leaveAt(at, EXIT_REASON_EPT_VIOLATION, qualification, gla, gpa, 0);
+  }
   recordAnswer(write ? u32(data) : load<u32>(DEVICE_DATA));
   if (answer >= ASKED_LEAVES) return leaveAt(at, EXIT_REASON_EPT_VIOLATION, qualification, gla, gpa, 0);
   enterAgain(clock() + answer);
