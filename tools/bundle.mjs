@@ -1,11 +1,11 @@
 // Part of `npm run build:host`: puts the modules of dist into few files in dist/bundle, which bin/vmscope starts. Node
 // takes about a millisecond for each of the 700 modules of a guest with its dashboard, most of the time to the first screen.
-// Without the bundler, which comes with vitest, the modules are started as they are.
+// Without the bundler (npm install --omit=dev) the modules are started as they are.
 import { readdirSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const dist = join(dirname(fileURLToPath(import.meta.url)), 'dist');
+const dist = join(dirname(dirname(fileURLToPath(import.meta.url))), 'dist');
 const place = join(dist, 'bundle');
 const ENTRIES = { main: 'cli/main.js', 'guest-worker': 'cli/guest-worker.js' };
 /** The one thread that is started from the bundle too; other threads and processes are started from their own modules. */
@@ -27,7 +27,7 @@ let rolldown;
 try {
   ({ rolldown } = await import('rolldown'));
 } catch {
-  process.stderr.write('vmscope: no bundler (npm install brings rolldown with vitest): dist is started as it is\n');
+  process.stderr.write('vmscope: no bundler (npm install brings it): dist is started as it is\n');
 }
 if (rolldown) {
   const input = Object.fromEntries(Object.entries(ENTRIES).map(([name, file]) => [name, join(dist, file)]));
