@@ -134,8 +134,10 @@ async function* partsOf(
   const end = range.first + range.length;
   const walked: Walked = { whole: true };
   for await (const { gva, bytes } of merged(pages(state, read, walked, range.first, end - 1n), () => undefined)) {
-    const first = gva > range.first ? gva : range.first;
-    const last = gva + bytes < end ? gva + bytes : end;
+    // the walk's pages may begin before the range and end behind it
+    let [first, last] = [gva, gva + bytes];
+    if (first < range.first) first = range.first;
+    if (last > end) last = end;
     if (last > first) yield { first, length: last - first };
   }
 }

@@ -1,7 +1,6 @@
 /** What a guest has printed as lines of text alone, at once: no colours, and no programs that paint the whole screen. */
 
 // CSI, strings (OSC, DCS, APC, PM), character sets, and other sequences of two characters
-// biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is taken out
 const SEQUENCES =
   /\x1b(?:\[[\x20-\x3f]*[\x40-\x7e]|[\]P_^][^\x07\x1b]*(?:\x07|\x1b\\)?|[()#].|[\x30-\x7e])|\x1b\[[\x20-\x3f]*$/g;
 

@@ -411,7 +411,7 @@ function writeWith(la: u64, bytes: u32, modify: bool, ctx: u32): usize {
 
 export function readSlow(la: u64, bytes: u32): usize { return readWith(la, bytes, load<u32>(CTX_PLAIN)); }
 export function writeSlow(la: u64, bytes: u32, modify: bool): usize {
-  const entry = TLB_WRITE + ((<usize>(<u32>la >> 12) & (TLB_ENTRIES - 1)) << 4);
+  const entry: usize = TLB_WRITE + ((<u32>la >> 12 & (TLB_ENTRIES - 1)) << 4);
   if (load<u64>(entry) == (((la + (bytes - 1)) & ~(<u64>0xfff)) | CTX_MARK | load<u32>(CTX))) {
     const host = <usize>(<u32>la + load<u32>(entry, 8));
     if (besideCode(host, bytes)) return host;
