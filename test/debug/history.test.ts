@@ -1,6 +1,7 @@
 /** Going back in a guest that runs, through the debugger API. */
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import type { Condition, Debugger, RunState } from '../../src/engine/debugger.js';
+import { History } from '../../src/engine/history/history.js';
 import { Guest } from '../../src/engine/host/guest.js';
 import { InputLog } from '../../src/engine/time/input-keeper.js';
 import { flatGuest } from '../engine/flat-guest.js';
@@ -74,6 +75,34 @@ it('back to a watched write: it is about to be made, and what was there is there
   expect(await word(guest)).toBe(before - 2);
   expect((await go(guest)).stop).toMatchObject({ kind: 'watchpoint', id });
   expect(await word(guest)).toBe(before - 1);
+});
+
+it('back to a write, past intervals that wrote nothing of that frame', async () => {
+  // inc dword [200000h]; mov ecx, 50,000,000; 1: dec ecx; jnz 1b; inc dword [300000h]; mov ecx, ...; 2: dec ecx; jnz 2b; 3: jmp 3b
+  const wait = 'b980f0fa02 49 75fd';
+  const { guest, history } = guestOf(`ff0500002000 ${wait} ff0500003000 ${wait} ebfe`);
+  await guest.runUntil({ icount: 210_000_000n });
+  expect((await history.where()).snapshots.length).toBeGreaterThan(6);
+  const repeat = vi.spyOn(History.prototype, 'moveTo');
+  try {
+    const { id } = await guest.addBreakpoint({
+      ...{ kind: 'watch', space: 'gpa', address: 0x300000n, length: 4, access: 'write' },
+    });
+    expect((await history.continueBack()).position?.icount).toBe(100_000_002n);
+    await guest.removeBreakpoint(id);
+    await guest.addBreakpoint({ kind: 'watch', space: 'gpa', address: 0x200000n, length: 4, access: 'write' });
+    const { stop, position } = await history.continueBack();
+    expect([stop?.kind, position?.icount, await word(guest)]).toEqual(['watchpoint', 0n, 0]);
+    // the intervals with the two stores, and those in which the searches began
+    expect(repeat.mock.calls.length).toBeLessThanOrEqual(4);
+    await history.goTo({ end: true });
+    repeat.mockClear();
+    const { done } = await history.wrote({ kind: 'memory', space: 'gpa', address: 0x200000n, length: 4 });
+    expect(done).toMatchObject({ doer: { by: 'instruction', rip: CODE }, before: 0n, after: 1n });
+    expect(repeat.mock.calls.length).toBeLessThanOrEqual(2);
+  } finally {
+    repeat.mockRestore();
+  }
 });
 
 it('back to a breakpoint, to an exit, to a condition, to the start', async () => {

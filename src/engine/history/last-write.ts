@@ -13,7 +13,7 @@ import type { Vm } from '../vmm/vm.js';
 import type { Stage, Witness } from '../vmm/witness.js';
 import type { History, Place } from './history.js';
 import { travel } from './travel.js';
-import type { Watched } from './watched.js';
+import { framesOf, type Watched } from './watched.js';
 
 /** When something happened, finer than instants: within what one instant has, by the inputs so far and the stage. */
 export interface Ordinal {
@@ -266,11 +266,16 @@ export function* lastWrite(history: History, vm: Vm, search: Search): Generator<
     if (found) return found;
     until = { kind: 'icount', icount: start };
   }
+  const { watched } = search;
+  const frames = watched.kind === 'memory' ? framesOf(watched.pieces) : undefined;
   for (; index >= 0; index--) {
     const start = timeline.instant(index);
-    history.moveTo(index);
-    const found = yield* walk();
-    if (found) return found;
+    // what wrote none of its frames wrote nothing of it
+    if (!frames || timeline.wrote(index, frames)) {
+      history.moveTo(index);
+      const found = yield* walk();
+      if (found) return found;
+    }
     until = { kind: 'instant', instant: start };
   }
   return undefined;

@@ -134,6 +134,11 @@ export class Timeline {
     return index;
   }
 
+  /** Whether the run wrote one of these frames between a snapshot and the next; behind the last one nobody has looked. */
+  wrote(index: number, frames: ReadonlySet<number>): boolean {
+    return index >= this.#logs.length || this.#logs[index].frames.some((frame) => frames.has(frame));
+  }
+
   /** Keeps this instant of a repetition. */
   halt(instant: Instant): void {
     if (this.#frames.openFrames > MAX_HALT_FRAMES) return;

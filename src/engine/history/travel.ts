@@ -68,12 +68,13 @@ export interface Found<T> {
  * Searches backwards for the last thing before an instant, an interval of the run at a time. The machine is left
  * somewhere: go to the place that is found.
  * @param judge asked at each thing that stops the guest, and after each piece with no `end`
- * @param before whether a place is before the instant
+ * @param frames where only writes to these frames of memory stop the guest: intervals that wrote none are passed over
  */
 export function* searchBack<T>(
   history: History,
   from: Instant,
   judge: (vcpu: VirtualCpu | undefined, end: SliceEnd | undefined) => Found<T> | undefined,
+  frames: ReadonlySet<number> | undefined,
 ): Generator<number, Found<T> | undefined> {
   history.leave();
   const { timeline } = history;
@@ -83,6 +84,10 @@ export function* searchBack<T>(
   for (; index >= 0; index--) {
     const start = timeline.instant(index);
     if (compareInstants(start, until) >= 0) continue;
+    if (frames && !timeline.wrote(index, frames)) {
+      until = start;
+      continue;
+    }
     history.moveTo(index);
     let last: Found<T> | undefined;
     for (;;) {

@@ -23,3 +23,11 @@ export type Watched = Common &
     | { kind: 'structure' }
     | { kind: 'sector'; store: RewindableStore; sector: number; device: string }
   );
+
+/** Frames of the engine's memory, by number, that pieces lie in. */
+export function framesOf(pieces: Iterable<Pick<Piece, 'hpa' | 'bytes'>>): ReadonlySet<number> {
+  const frames = new Set<number>();
+  for (const { hpa, bytes } of pieces)
+    for (let frame = Math.floor(hpa / 4096); frame * 4096 < hpa + bytes; frame++) frames.add(frame);
+  return frames;
+}

@@ -9,7 +9,7 @@ import { lastWrite, type Ordinal } from '../history/last-write.js';
 import type { Line } from '../history/lines.js';
 import { Printed } from '../history/printed.js';
 import { type Found, searchBack, travel } from '../history/travel.js';
-import type { Watched } from '../history/watched.js';
+import { framesOf, type Watched } from '../history/watched.js';
 import { compareInstants, type Instant } from '../time/instant.js';
 import type { SliceEnd, VirtualCpu } from '../vmm/hypervisor.js';
 import type { Machine } from '../vmm/machine.js';
@@ -47,6 +47,8 @@ export interface HistoryHooks {
   ended(): D.StopReason | undefined;
   /** A device's access to what is watched, since it was asked last. */
   deviceStop(): D.StopReason | undefined;
+  /** The guest-physical ranges whose writes are all that a debugger waits for; undefined: it waits for other things too. */
+  onlyWrites(): readonly { gpa: number; bytes: number }[] | undefined;
   /** Breakpoints stop the guest, or not. */
   arm(on: boolean): void;
   emit(event: D.DebuggerEvent): void;
@@ -56,6 +58,9 @@ export interface HistoryHooks {
 export function isSpaced(instructions: number, moved: number): boolean {
   return instructions >= SPACING_INSTRUCTIONS || moved >= SPACING_MOVED_BYTES;
 }
+
+const DISPLAY = 0xa0000;
+const FIRST_MIB = 0x100000;
 
 interface Stop {
   vcpu: number;
@@ -77,6 +82,8 @@ export class GuestHistory {
   readonly #printed = new Printed();
   #stops: D.PastStop[] = [];
   #again: (() => boolean) | undefined;
+  /** A VM entry has failed at some time, which stopped the guest. */
+  #entryFailed = false;
   /** Where a run forward in the past ends. */
   #goal: { goal: Goal; stop: D.StopReason } | undefined;
 
@@ -218,6 +225,7 @@ export class GuestHistory {
 
   /** It stands. */
   stood(kind: D.StopReason['kind']): void {
+    if (kind === 'entry-failed') this.#entryFailed = true;
     const line = this.history.lines.active.name;
     const { icount, exit } = positionOf(this.history.now());
     const same = (stop: D.PastStop) => stop.icount === icount && stop.exit === exit && stop.line === line;
@@ -502,7 +510,7 @@ export class GuestHistory {
 
   /** Back to the last thing that would have stopped the guest. */
   async continueBack(): Promise<void> {
-    await this.#back('going back', (stop) => stop);
+    await this.#back('going back', (stop) => stop, this.#onlyFrames());
   }
 
   /**
@@ -563,7 +571,30 @@ export class GuestHistory {
     await this.#back('looking for the exit', (stop) => (stop.kind === 'exit' ? stop : undefined));
   }
 
-  async #back(task: string, wanted: (stop: D.StopReason) => D.StopReason | undefined): Promise<void> {
+  /** The frames whose writes are all that can stop the guest on the way back. */
+  #onlyFrames(): ReadonlySet<number> | undefined {
+    const writes = this.hooks.onlyWrites();
+    // a failed VM entry stops it too; which ones a recording has is not known
+    if (writes === undefined || this.#entryFailed || this.isRecorded) return undefined;
+    const pieces: { hpa: number; bytes: number }[] = [];
+    for (const { gpa, bytes } of writes) {
+      const end = gpa + bytes;
+      // chipset registers map firmware, the display and RAM there, by turns
+      if (gpa < FIRST_MIB && end > DISPLAY) return undefined;
+      for (let at = gpa; at < end; at = Math.min(end, (Math.floor(at / 4096) + 1) * 4096)) {
+        const hpa = this.vm.frameOf(BigInt(at));
+        if (hpa === undefined) return undefined;
+        pieces.push({ hpa, bytes: 1 });
+      }
+    }
+    return framesOf(pieces);
+  }
+
+  async #back(
+    task: string,
+    wanted: (stop: D.StopReason) => D.StopReason | undefined,
+    frames?: ReadonlySet<number>,
+  ): Promise<void> {
     await this.#travels(task, async (journey) => {
       const { history, hooks } = this;
       const judge = (vcpu: VirtualCpu | undefined, end: SliceEnd | undefined): Found<Stop> | undefined => {
@@ -572,7 +603,7 @@ export class GuestHistory {
         if (!found) return undefined;
         return { place: placeOf(found, history.now()), what: { vcpu: vcpu?.index ?? hooks.stopVcpu(), stop: found } };
       };
-      const found = await this.#work(journey, searchBack(history, history.now(), judge), true);
+      const found = await this.#work(journey, searchBack(history, history.now(), judge, frames), true);
       if (found === 'cancelled') return this.#caught();
       if (found === undefined) {
         if ((await this.#go(journey, { kind: 'instant', instant: history.first })) === 'cancelled')

@@ -279,6 +279,7 @@ export class RunLoop {
       judge: (vcpu, end) => stops.metBy(vcpu, end),
       ended: () => machine.vm.end && stops.ended(),
       deviceStop: () => stops.deviceStop(),
+      onlyWrites: () => stops.onlyWrites(),
       arm: (on) => {
         machine.pc.dma.live = on;
         stops.arm(on);

@@ -163,6 +163,18 @@ export class Stops {
     return hit && this.#watchHolds(0, hit.id) ? { kind: 'watchpoint', ...(hit as DeviceHit), by: 'device' } : undefined;
   }
 
+  /** The guest-physical ranges whose writes are all that stops the guest; undefined: something else does too. */
+  onlyWrites(): { gpa: number; bytes: number }[] | undefined {
+    if (this.#syscalls || this.#until) return undefined;
+    const ranges: { gpa: number; bytes: number }[] = [];
+    for (const breakpoint of this.breakpoints.list()) {
+      if (!breakpoint.enabled) continue;
+      if (breakpoint.kind !== 'watch' || breakpoint.space !== 'gpa' || breakpoint.access !== 'write') return undefined;
+      ranges.push({ gpa: Number(breakpoint.address), bytes: breakpoint.length });
+    }
+    return ranges;
+  }
+
   /** A stop with what its breakpoint adds; that goes where it is temporary. */
   withBreakpoint(stop: D.StopReason): D.StopReason {
     const id = 'id' in stop ? stop.id : undefined;

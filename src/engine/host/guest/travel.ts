@@ -34,6 +34,9 @@ export function historyGroup(
     wrote: async (what, vcpu = status.vcpu, became) => {
       status.mustBeStopped();
       const search = writeSearch(machine, what, status.vcpuOf(vcpu).index, became);
+      const others = stops.breakpoints.list().filter(({ kind, enabled }) => kind === 'watch' && enabled);
+      // the core tells one watchpoint for an access: it has to be the search's
+      for (const { id } of others) stops.breakpoints.enable(id, false);
       const ids = search.watches.map((watch) => stops.breakpoints.add(watch).id);
       let done: D.Done | undefined;
       const tell = (found: D.Done): void => {
@@ -46,6 +49,7 @@ export function historyGroup(
         return { ...state, ...(done ? { done } : {}) };
       } finally {
         for (const id of ids) stops.breakpoints.remove(id);
+        for (const { id } of others) stops.breakpoints.enable(id, true);
       }
     },
     reads: async (what, vcpu = status.vcpu) => {
