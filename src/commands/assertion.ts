@@ -18,7 +18,10 @@ async function seen(session: Session, node: Expression): Promise<string[]> {
   if ((await valueNow(session, node)) !== 0n) return [];
   const sides = node.kind === 'binary' && isComparison(node.op) ? [node.a, node.b] : [node];
   const told = await Promise.all(
-    sides.map(async (side) => `${expressionText(side)} is 0x${hex(await valueNow(session, side))}`),
+    sides.map(async (side) => {
+      const name = side.kind === 'number' ? `${side.value}` : expressionText(side);
+      return `${name} is 0x${hex(await valueNow(session, side))}`;
+    }),
   );
   return [told.join(', ')];
 }
