@@ -40,7 +40,7 @@ export function flatGuests(): (code: string) => FlatKvm {
 
 /** Resumes and answers the stop; after `ms` the guest is paused. */
 export async function runGuest(guest: Guest, ms = 5000): Promise<string> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const timer = setTimeout(() => void guest.pause(), ms);
     const off = guest.onEvent((event) => {
       if (event.type !== 'stopped') return;
@@ -48,6 +48,12 @@ export async function runGuest(guest: Guest, ms = 5000): Promise<string> {
       off();
       resolve(event.stop.kind);
     });
-    void guest.resume();
+    guest.resume().catch((error: Error) => {
+      clearTimeout(timer);
+      off();
+      // a pause may come just when the guest has done its last
+      if (/has ended/.test(error.message)) resolve('ended');
+      else reject(error);
+    });
   });
 }

@@ -276,7 +276,7 @@ describe.skipIf(!server.every(({ available }) => available))(named('gdbserver', 
     writeFileSync(
       source,
       '#include <unistd.h>\nvolatile long counter;\nvoid __attribute__((noinline)) tick(void) { counter++; }\n' +
-        'int main(void) { for (;;) { tick(); usleep(1000); } }\n',
+        'int main(void) { alarm(60); for (;;) { tick(); usleep(1000); } }\n',
     );
     execFileSync('gcc', ['-O1', '-no-pie', '-static', '-o', program, source]);
     const symbols = parseSymbolFile(program, (await import('node:fs')).readFileSync(program));
