@@ -110,7 +110,8 @@ export class OwnSource implements FleetSource {
   /** What was done to its drives; a guest that has none is not asked again. */
   async #disks(connection: GuestConnection): Promise<DiskLook[] | undefined> {
     if (this.#diskless.has(connection)) return undefined;
-    const lines = await connection.target.monitor('info blockstats');
+    // an older vmscope has no such command
+    const lines = await connection.target.monitor('info blockstats').catch(() => '');
     const disks = blockTraffic(typeof lines === 'string' ? lines : '').slice(0, MAX_DISKS);
     if (disks.length) return disks.map(diskLook);
     this.#diskless.add(connection);

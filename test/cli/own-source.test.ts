@@ -86,7 +86,7 @@ describe("guests of vmscope's own in the table", () => {
       'bare',
       usage(() => ({ nics: [], memory: { why: 'no Linux' } })),
     );
-    await guest('old', {}, process.ppid);
+    await guest('old', { monitor: undefined } as unknown as Partial<Debugger>, process.ppid);
     const fleet = new JoinedFleet([source], localHost, [], { readMemory: true });
     const [bare, old] = (await fleet.look()).guests;
     expect(bare?.missing).toMatchObject({
