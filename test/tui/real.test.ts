@@ -86,8 +86,8 @@ describe('exit-zoo at 120x40', () => {
     await press(':memory rsp-0x100\r', /\[Mem\/EPT]/);
     await press('\r', /type hex digits/);
     await press('c0ffee', /c0 ff ee/);
-    await press('\x1b', /c run/);
-    await press(':memory rsp-0x180\r', /Memory/);
+    await press('\x1b', /^(?![\s\S]*type hex digits)/);
+    await press(':memory rsp-0x180\r', /Memory {2}gva stack\+0x1e68/);
     await press('/c0 ff ee\r', /found at gva/);
     await tui.until(/by 4-level page tables[\s\S]*PML4 +\[ {2}0] @[\s\S]*= hpa [0-9a-f]+/);
     bordersStand();
