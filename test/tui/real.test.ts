@@ -83,7 +83,7 @@ describe('exit-zoo at 120x40', () => {
   });
 
   it('edits memory byte by byte in place, and finds it', async () => {
-    await press(':memory rsp-0x100\r', /\[Mem\/EPT]/);
+    await press(':memory rsp-0x100\r', /\[Mem\/EPT][\s\S]*Memory {2}gva stack\+0x1ee8/);
     await press('\r', /type hex digits/);
     await press('c0ffee', /c0 ff ee/);
     await press('\x1b', /^(?![\s\S]*type hex digits)/);
