@@ -1,6 +1,7 @@
 /**
  * Who wrote something last: the run is repeated from places before, the nearest ones first, and everything that writes is
- * looked at as it happens. So nothing is passed over, and the last one before an instant is found.
+ * looked at as it happens. Only intervals that wrote none of the memory's frames are passed over, so the last one before an
+ * instant is found.
  */
 import { ALONE_ICOUNT, ALONE_RIP, FAULT_LOG, TRACE_SEQUENCE, WATCH_ID } from '../core/layout.js';
 import { newestEvent } from '../debug/fault-chain.js';

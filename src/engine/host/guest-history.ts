@@ -9,7 +9,7 @@ import { lastWrite, type Ordinal } from '../history/last-write.js';
 import type { Line } from '../history/lines.js';
 import { Printed } from '../history/printed.js';
 import { type Found, searchBack, travel } from '../history/travel.js';
-import { framesOf, type Watched } from '../history/watched.js';
+import type { Watched } from '../history/watched.js';
 import { compareInstants, type Instant } from '../time/instant.js';
 import type { SliceEnd, VirtualCpu } from '../vmm/hypervisor.js';
 import type { Machine } from '../vmm/machine.js';
@@ -576,18 +576,18 @@ export class GuestHistory {
     const writes = this.hooks.onlyWrites();
     // a failed VM entry stops it too; which ones a recording has is not known
     if (writes === undefined || this.#entryFailed || this.isRecorded) return undefined;
-    const pieces: { hpa: number; bytes: number }[] = [];
+    const frames = new Set<number>();
     for (const { gpa, bytes } of writes) {
       const end = gpa + bytes;
       // chipset registers map firmware, the display and RAM there, by turns
       if (gpa < FIRST_MIB && end > DISPLAY) return undefined;
-      for (let at = gpa; at < end; at = Math.min(end, (Math.floor(at / 4096) + 1) * 4096)) {
-        const hpa = this.vm.frameOf(BigInt(at));
+      for (let page = gpa - (gpa % 4096); page < end; page += 4096) {
+        const hpa = this.vm.frameOf(BigInt(page));
         if (hpa === undefined) return undefined;
-        pieces.push({ hpa, bytes: 1 });
+        frames.add(hpa / 4096);
       }
     }
-    return framesOf(pieces);
+    return frames;
   }
 
   async #back(

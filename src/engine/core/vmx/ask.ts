@@ -2,7 +2,7 @@
 // guest's state stays where it is. Nothing tells the guest, the trace or the clock the difference: where the VM entry after
 // the exit would find something to do, the guest is left and the VMM goes on as after an exit that it has handled.
 import {
-  ASKED_LEAVES, ASKED_REFUSED, ASK_CR8, ASK_MMIO, ASK_MSR, ASK_PORT, ASK_STRING, CLOCK_OFFSET, DEVICE_DATA, ICOUNT, NEXT_RIP, NMI_UNBLOCKED,
+  ASKED_LEAVES, ASKED_REFUSED, ASK_CR8, ASK_MMIO, ASK_MSR, ASK_PORT, ASK_STRING, DEVICE_DATA, ICOUNT, NEXT_RIP, NMI_UNBLOCKED,
   PREEMPTION_DEADLINE, QUICK_ROOM, RAX, RCX, RDX, RIP, SINGLE, XS_OK, XS_RETRY,
 } from '../layout';
 import { decide, setReg64 } from '../state';
@@ -14,7 +14,7 @@ import {
 import { EMULATION_NS, MMIO_ACCESS_NS, PORT_ACCESS_NS } from '../prices';
 import { exitGla, exitGpa, exitInstructionInfo, leaveGuest } from './exit';
 import { clock } from './preemption';
-import { enterAgain, mayComplete, recordAnswer, recordQuick } from './quick';
+import { enterAgain, mayComplete, passTime, recordAnswer, recordQuick } from './quick';
 import { vmcs } from './vmcs';
 
 /** Status of an access that nobody was asked for: it exits as any other. */
@@ -43,8 +43,6 @@ function record(reason: u32, qualification: u64, gla: u64, gpa: u64, info: u32):
   recordQuick(reason, qualification, gla, gpa, info);
   store<u64>(vmcs() + GUEST_RIP, load<u64>(RIP));
 }
-
-@inline function passTime(ns: u64): void { store<u64>(CLOCK_OFFSET, load<u64>(CLOCK_OFFSET) + ns); }
 
 /**
  * Port I/O of `bytes`: XS_OK with the datum in DEVICE_DATA, XS_EXIT where the guest is left, NOT_ASKED. An OUT has retired when
@@ -94,7 +92,8 @@ export function askMmio(gla: u64, gpa: u64, bytes: u32, write: bool, data: u64, 
   const answer = deviceAccess(ASK_MMIO, f64(gpa), bytes, write, u32(data), u32(data >> 32));
   // no device's: memory whose EPT entry somebody has changed
   if (answer == ASKED_REFUSED) {
-    store<u64>(CLOCK_OFFSET, load<u64>(CLOCK_OFFSET) - MMIO_ACCESS_NS);
+    // the VMM's handler counts its own time
+    passTime(0 - MMIO_ACCESS_NS);
     return leaveAt(at, EXIT_REASON_EPT_VIOLATION, qualification, gla, gpa, 0);
   }
   recordAnswer(write ? u32(data) : load<u32>(DEVICE_DATA));
