@@ -377,3 +377,34 @@ it('a pause ends a comparison, and the guest stands where it stood', async () =>
   expect(all.unseen).toBe(0);
   await guest.quit();
 });
+
+it('the way to another line begins where that parts from this one, though the goal lies ahead', async () => {
+  const inputs = new InputLog();
+  const { machine } = flatGuest('40 e680 ebfb', { at: 0x100000, inputs });
+  const guest = new Guest(machine, {
+    paced: false,
+    waitForInput: true,
+    history: { inputs, budgetBytes: 1 << 28, disks: [] },
+  });
+  const history = guest.history!;
+  await guest.runUntil({ icount: 6000n });
+  const rax = async (): Promise<bigint> => (await guest.readRegisters(0)).rax;
+  const at = async (line: string, icount: bigint): Promise<bigint> => {
+    await history.goTo({ line, icount });
+    expect(await history.where()).toMatchObject({ line, icount });
+    return rax();
+  };
+  await history.goTo({ icount: 900n });
+  await history.branch('changed');
+  await guest.writeRegister(0, 'rax', 0x10000n);
+  // where the branch was changed, the trunk was not
+  expect(await at('trunk', 3000n)).toBe(1000n);
+  expect(await at('changed', 900n)).toBe(0x10000n);
+  await history.goTo({ line: 'changed', end: true });
+  await guest.runUntil({ icount: 6000n });
+  for (let icount = 1200n; icount < 6000n; icount += 900n) {
+    expect(await at('changed', icount)).toBe(0x10000n + (icount - 900n) / 3n);
+    expect(await at('trunk', icount + 300n)).toBe((icount + 300n) / 3n);
+  }
+  await guest.quit();
+});

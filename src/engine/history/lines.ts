@@ -120,13 +120,13 @@ export class Lines {
     return line;
   }
 
-  /** The machine stands on another line, at or before where that leaves this one. Not at the live end. */
+  /** Puts the machine into a line, at or before where that parts from this one. Not at the live end. */
   enter(line: Line): void {
     const down: Line[] = [];
     for (let at: Line | undefined = line; at && !this.#isOn(at); at = at.parent) down.unshift(at);
     const common = down.length > 0 ? down[0].parent! : line;
     while (this.#active !== common) this.#toParent();
-    for (const next of down) this.#hang(next, next.anchor!);
+    for (const next of down) this.#hang(next, next);
   }
 
   /** Where two lines part; undefined: they are the same. */
@@ -180,19 +180,24 @@ export class Lines {
   }
 
   #toParent(): void {
-    const { parent, anchor } = this.#active;
-    this.#hang(parent!, anchor!);
+    this.#hang(this.#active.parent!, this.#active);
   }
 
-  /** The rest of a line that hangs at a snapshot takes the place of what the timeline has behind that. */
-  #hang(line: Line, at: Snapshot): void {
+  /** The rest of a line takes the place of what the timeline has behind the snapshot from which a branch parts. */
+  #hang(line: Line, branch: Line): void {
     const { timeline } = this;
-    const index = timeline.indexOf(at);
-    if (timeline.base > index) timeline.moveTo(index);
+    const index = timeline.indexOf(branch.anchor!);
+    if (timeline.base > index || this.#isBehindFork(branch)) timeline.moveTo(index);
     this.#suspend(index);
     timeline.attach(line.tail!);
     line.tail = undefined;
     this.#enter(line);
+  }
+
+  /** What the machine has done, or what was done to it, is of one line alone. */
+  #isBehindFork({ fork, inputs }: Line): boolean {
+    const { journal } = this;
+    return journal.position > (inputs as BranchInputs).fork || compareInstants(journal.stamp(), fork!) > 0;
   }
 
   /** The active line gives away what the timeline has behind a snapshot. */
