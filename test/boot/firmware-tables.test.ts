@@ -104,6 +104,13 @@ describe.skipIf(spawnSync('iasl', ['-v']).status !== 0)("Intel's compiler", () =
       const dsdt = source.get('dsdt')!;
       expect(dsdt).toMatch(/Method \(_PRT, 0, NotSerialized\)/);
       expect(dsdt).toMatch(/Name \(\\_S5, Package/);
+      for (const state of ['\\\\_S3', '\\\\_S4']) expect(dsdt).toMatch(new RegExp(`Name \\(${state}, Package`));
+      const slots = [
+        ...dsdt.matchAll(/Device \(S(\w\w)\)\s*\{\s*Name \(_ADR, 0x00(\w\w)0000\).*\s*Name \(_SUN, 0x(\w\w)\)/g),
+      ];
+      expect(slots.map((match) => match.slice(1).map((digits) => Number.parseInt(digits, 16)))).toEqual(
+        Array.from({ length: 29 }, (_, i) => [(3 + i) * 8, 3 + i, 3 + i]),
+      );
       expect(dsdt.match(/Processor \(C/g)!.length).toBe(vcpus);
       const compiled = spawnSync('iasl', ['-p', 'again', 'dsdt.dsl'], { cwd: folder, encoding: 'utf8' });
       expect(compiled.stdout).toMatch(/ 0 Errors/);

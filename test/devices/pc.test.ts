@@ -43,6 +43,13 @@ describe('PC', () => {
     expect(rig.ends.map((end) => [end.kind, end.status])).toEqual([['powered-off', 0]]);
   });
 
+  it('powers off by ACPI S4, and says that the guest is on its disk', () => {
+    rig.out(0x604, 0x0800 | 0x2000, 2);
+    expect(rig.ends.map(({ kind, message }) => [kind, message])).toEqual([
+      ['powered-off', 'guest suspended itself to its disk and powered off'],
+    ]);
+  });
+
   it('resets by 8042, port 92h and port CF9h', () => {
     rig.out(0x64, 0xfe);
     rig.out(0x92, 0x03);

@@ -13,8 +13,10 @@ import {
   CMOS_CENTURY,
   COM1_BASE,
   COM1_IRQ,
+  FIRST_FREE_SLOT,
   HPET_BASE,
   KEYBOARD_IRQ,
+  LAST_SLOT,
   PM_TIMER,
   PM1_CONTROL,
   PM1_EVENT,
@@ -23,6 +25,7 @@ import {
   RTC_IRQ,
   SCI_IRQ,
   SLEEP_TYPE_S3,
+  SLEEP_TYPE_S4,
   SLEEP_TYPE_S5,
   SMI_COMMAND,
 } from '../devices/platform.js';
@@ -184,8 +187,20 @@ function buildHpet(): Uint8Array {
   });
 }
 
-const PCI_DEVICES = 32;
+const PCI_DEVICES = LAST_SLOT + 1;
 const PINS = 4;
+
+/**
+ * The slots for cards by their numbers, as QEMU's tables name them: by the number systemd calls a network card ens3.
+ * @acpi 6.1.11 "_SUN (Slot User Number)"
+ */
+function cardSlots(): aml.Aml[] {
+  return Array.from({ length: PCI_DEVICES - FIRST_FREE_SLOT }, (_, i) => {
+    const slot = FIRST_FREE_SLOT + i;
+    const name = `S${(slot << 3).toString(16).toUpperCase().padStart(2, '0')}`;
+    return aml.device(name, aml.named('_ADR', aml.integer(slot * 0x10000)), aml.named('_SUN', aml.integer(slot)));
+  });
+}
 
 /** Interrupts of all devices' pins, by what `input` answers for a PIRQ. @acpi 6.2.13 "_PRT (PCI Routing Table)" */
 function routingTable(input: (pirq: number) => number): aml.Aml {
@@ -253,6 +268,7 @@ function buildDsdt({ vcpus, memoryBytes, floppy }: MachineShape): Uint8Array {
     ),
     routing,
     isa,
+    ...cardSlots(),
   );
   const hpet = aml.device(
     'HPET',
@@ -272,6 +288,7 @@ function buildDsdt({ vcpus, memoryBytes, floppy }: MachineShape): Uint8Array {
     aml.method('\\_PIC', 1, aml.storeArgument('PICF')),
     aml.scope('\\_SB', root, hpet, ...processors),
     sleepState('\\_S3', SLEEP_TYPE_S3),
+    sleepState('\\_S4', SLEEP_TYPE_S4),
     sleepState('\\_S5', SLEEP_TYPE_S5),
   ].flat();
   return table('DSDT', 1, HEADER_BYTES + body.length, (t) => t.bytes.set(body, HEADER_BYTES));

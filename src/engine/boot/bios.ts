@@ -31,6 +31,8 @@ export interface BiosOptions {
   vgaBios?: Uint8Array;
   /** In the order in which the BIOS tries them. */
   drives?: readonly Drive[];
+  /** There is a network card, before the disks' cards. */
+  network?: boolean;
   /** The BIOS also talks on COM1. */
   serialConsole?: boolean;
 }
@@ -57,10 +59,10 @@ export function loadBios(name: string, bytes: Uint8Array): LoadedImage {
 
 /** What the BIOS finds by name in the firmware configuration device, in order of names as QEMU has them. */
 export function biosFiles(options: BiosOptions): FirmwareFile[] {
-  const { memoryBytes, vcpus, vgaBios, serialConsole, drives = [] } = options;
+  const { memoryBytes, vcpus, vgaBios, serialConsole, drives = [], network = false } = options;
   const files = new Map([...acpiFiles({ memoryBytes, vcpus, floppy: true }), ...smbiosFiles({ memoryBytes, vcpus })]);
   files.set('etc/e820', e820File(memoryBytes));
-  const order = bootPaths(drives).join('\n');
+  const order = bootPaths(drives, network).join('\n');
   if (order !== '') files.set('bootorder', zeroTerminated(order));
   // with nothing to boot it says so and waits, rather than start again each minute
   files.set('etc/boot-fail-wait', new TableWriter(4).u32(0, 0xffff_ffff).bytes);
@@ -83,11 +85,11 @@ function videoRomName(rom: Uint8Array): string {
 }
 
 /** Places of the drives as Open Firmware names them, which is how SeaBIOS wants its boot order. */
-function bootPaths(drives: readonly Drive[]): string[] {
+function bootPaths(drives: readonly Drive[], network: boolean): string[] {
   const ide = drives.filter(({ bus }) => bus === 'ide');
   const places = new Map([...idePlaces(ide)].map(([place, drive]) => [drive, place]));
   const floppies = drives.filter(({ bus }) => bus === 'floppy');
-  const slots = driveSlots(drives);
+  const slots = driveSlots(drives, network);
   return drives.map((drive) => {
     if (drive.bus === 'floppy') return `/pci@i0cf8/isa@1/fdc@03f0/floppy@${floppies.indexOf(drive)}`;
     const place = places.get(drive);

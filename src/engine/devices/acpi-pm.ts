@@ -15,6 +15,7 @@ import {
   PM1_CONTROL,
   PM1_EVENT,
   SLEEP_TYPE_S3,
+  SLEEP_TYPE_S4,
   SLEEP_TYPE_S5,
   SMI_COMMAND,
 } from './platform.js';
@@ -34,8 +35,8 @@ const HALF_TURN = 1 << (TIMER_BITS - 1);
 export interface AcpiPmOptions {
   clock: Clock;
   sci: IrqLine;
-  /** The guest entered S5. */
-  powerOff(): void;
+  /** The guest entered S5, or S4: its memory is on its disk, from which it goes on when the machine is started anew. */
+  powerOff(hibernated: boolean): void;
   /** The guest entered S3: memory keeps its contents, all else stands still until `resume`. */
   suspend(): void;
   /** An event that may do so wakes the machine. */
@@ -159,7 +160,7 @@ export class AcpiPm implements Device<PmState>, PortDevice {
 
   private sleep(): void {
     const type = (this.s.control >> 10) & 7;
-    if (type === SLEEP_TYPE_S5) this.options.powerOff();
+    if (type === SLEEP_TYPE_S5 || type === SLEEP_TYPE_S4) this.options.powerOff(type === SLEEP_TYPE_S4);
     if (type !== SLEEP_TYPE_S3) return;
     this.s.asleep = true;
     this.options.suspend();

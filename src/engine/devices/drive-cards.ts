@@ -27,11 +27,12 @@ export function driveCards(drives: readonly Drive[]): DriveCard[] {
   return cards;
 }
 
-/** PCI device number of each drive's card, and its place there. */
-export function driveSlots(drives: readonly Drive[]): Map<Drive, { device: number; place: number }> {
+/** PCI device number of each drive's card, and its place there; the network card, where there is one, has the first slot. */
+export function driveSlots(drives: readonly Drive[], network: boolean): Map<Drive, { device: number; place: number }> {
+  const first = FIRST_FREE_SLOT + (network ? 1 : 0);
   const slots = new Map<Drive, { device: number; place: number }>();
   for (const [i, card] of driveCards(drives).entries())
-    for (const [place, drive] of card.drives.entries()) slots.set(drive, { device: FIRST_FREE_SLOT + i, place });
+    for (const [place, drive] of card.drives.entries()) slots.set(drive, { device: first + i, place });
   return slots;
 }
 

@@ -57,7 +57,9 @@ export interface PcOptions {
   video?: VideoMemory;
   /** Glyphs of 16 lines for text modes in which the guest has loaded none. */
   font?: Uint8Array;
-  /** Further PCI cards, each on a slot of its own. */
+  /** The network card: the first of all that are plugged in. */
+  network?: CardMaker;
+  /** Further PCI cards, each on a slot of its own behind the disks'. */
   cards?: readonly CardMaker[];
   /** Add what tests of hypervisors need of QEMU: isa-debug-exit at port f4h, and pc-testdev. */
   debugExit?: boolean;
@@ -242,7 +244,11 @@ export class Pc {
       startSeconds: options.startSeconds,
       alarm: () => this.pm.alarm(),
     });
-    const powerOff = () => options.end({ kind: 'powered-off', status: 0, message: 'guest powered off' });
+    const powerOff = (hibernated: boolean) =>
+      options.end({
+        ...({ kind: 'powered-off', status: 0 } as const),
+        message: hibernated ? 'guest suspended itself to its disk and powered off' : 'guest powered off',
+      });
     this.pm = new AcpiPm({
       clock,
       sci: this.irqs.line(SCI_IRQ),
@@ -323,6 +329,7 @@ export class Pc {
     // before what else has memory: its frame buffer keeps its place whatever cards there are
     this.plug(this.vga);
     if (ide) this.plug(ide.pci);
+    if (options.network) this.plugCard(options.network);
     for (const { make } of driveCards(options.drives ?? [])) this.plugCard(make);
     for (const card of options.cards ?? []) this.plugCard(card);
     this.firmwareInit();

@@ -25,8 +25,9 @@ export const FPU_IRQ = 13;
 export const KEYBOARD_IRQ = 1;
 /** CMOS index of the century, which the FADT names. */
 export const CMOS_CENTURY = 0x32;
-/** SLP_TYP of S3 and S5 in PM1 control, which the DSDT names. */
+/** SLP_TYP of S3, S4 and S5 in PM1 control, which the DSDT names; those of QEMU. */
 export const SLEEP_TYPE_S3 = 1;
+export const SLEEP_TYPE_S4 = 2;
 export const SLEEP_TYPE_S5 = 0;
 
 /** Registers of the HPET, and the period of its counter in femtoseconds: 100 MHz. */
@@ -34,5 +35,9 @@ export const HPET_BASE = 0xfed00000;
 export const HPET_PERIOD_FS = 10_000_000;
 /** PCI slot of the video card. */
 export const VIDEO_SLOT = 2;
-/** PCI slots for disks and cards: 0 and 1 are the chipset's, 2 the video card's. */
+/**
+ * PCI slots for cards: 0 and 1 are the chipset's, 2 the video card's. As on QEMU's pc the network card is first, whose slot is
+ * its name in the guest (ens3); disks follow, then other cards.
+ */
 export const FIRST_FREE_SLOT = 3;
+export const LAST_SLOT = 31;

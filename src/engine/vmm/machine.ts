@@ -135,7 +135,12 @@ export class Machine {
       ...(firmware
         ? {
             bios: {
-              files: biosFiles({ ...machine, ...firmware, drives: options.drives ?? [] }),
+              files: biosFiles({
+                ...machine,
+                ...firmware,
+                drives: options.drives ?? [],
+                network: options.network !== undefined,
+              }),
               shadowChanged: (area) => this.#rom?.show(area),
             },
           }

@@ -121,11 +121,14 @@ export class PcBoard implements Board {
     this.console = has('virtio-console')
       ? new VirtioConsole({ name: 'console0', output: (bytes) => serial(bytes) })
       : undefined;
+    const nic =
+      network && this.net
+        ? netCard(network.model, {
+            ...{ name: 'net0', mac: network.mac },
+            backend: countedCable(this.net, this.traffic, () => !this.#repeats),
+          })
+        : undefined;
     const cards: CardMaker[] = [];
-    if (network && this.net) {
-      const backend = countedCable(this.net, this.traffic, () => !this.#repeats);
-      cards.push(netCard(network.model, { name: 'net0', mac: network.mac, backend }));
-    }
     if (has('virtio-rng')) cards.push(virtioCard(new VirtioRng('rng0', new ChaChaSource(seedBytes(seed)))));
     if (this.balloon) cards.push(virtioCard(this.balloon));
     if (this.console) cards.push(virtioCard(this.console));
@@ -137,6 +140,7 @@ export class PcBoard implements Board {
       serialOutput: (byte) => serial(Uint8Array.of(byte)),
       debugExit: options.isaDebugExit,
       ...(options.drives ? { drives: options.drives } : {}),
+      ...(nic ? { network: nic } : {}),
       cards,
       ...(options.video ? { video: options.video } : {}),
       ...(options.font ? { font: options.font } : {}),

@@ -6,7 +6,7 @@ import { int, list, record, type StateOf, u8, u32 } from '../../state/schema.js'
 import type { Bus } from '../bus.js';
 import type { Device, PortDevice, PortRange } from '../device.js';
 import { hex } from '../device-state.js';
-import { RESET_CONTROL } from '../platform.js';
+import { LAST_SLOT, RESET_CONTROL } from '../platform.js';
 import {
   type Bar,
   COMMAND,
@@ -56,7 +56,7 @@ const STATE = record({
 });
 type PciBusState = StateOf<typeof STATE>;
 
-const DEVICES = 32;
+const DEVICES = LAST_SLOT + 1;
 
 /** A guest was given more cards than a bus has places: one line for who asked for them. */
 export class PciBusFullError extends Error {
@@ -68,7 +68,8 @@ export class PciBusFullError extends Error {
 
 export class PciBus implements Device<PciBusState>, PortDevice, PciHost {
   readonly name = 'pci';
-  readonly format = { kind: 'pci-bus', version: 2, shape: STATE };
+  /** Version 3: the network card's slot is before the disks'. */
+  readonly format = { kind: 'pci-bus', version: 3, shape: STATE };
   readonly ports: readonly PortRange[] = [{ first: ADDRESS, count: 8 }];
   private readonly functions = new Map<number, PciFunction>();
   /** Slots with a high pin, by PIRQ. */
