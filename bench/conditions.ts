@@ -1,5 +1,5 @@
 import type { Measurement } from './measurement.js';
-import { createCore, Guest, Machine, Vm } from './product.js';
+import { createCore, Guest, Machine, Vm, viewOfVm } from './product.js';
 
 const MEMORY_BYTES = 64 << 20;
 const LOAD = 0x7c00;
@@ -22,7 +22,7 @@ const CONDITIONS: [name: string, code: string][] = [
  */
 export async function conditionCosts(): Promise<Measurement[]> {
   const { core, host } = createCore(MEMORY_BYTES, 0);
-  const machine = new Machine(new Vm(core, host, MEMORY_BYTES, 1), {
+  const machine = new Machine(new Vm(core, host, MEMORY_BYTES, 1, viewOfVm), {
     ...{ name: 'bench', image: { name: 'loop.bin', bytes: CODE }, at: LOAD },
     ...{ isaDebugExit: false, noReboot: true, wallSeconds: 0, drives: [] },
   });

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { LOOPS } from './paths.js';
-import { createCore, Jit, Machine, TRACE_ENABLED, Vm } from './product.js';
+import { createCore, Jit, Machine, TRACE_ENABLED, Vm, viewOfVm } from './product.js';
 
 const MEMORY_BYTES = 64 << 20;
 /** As the product's run loop: a longer call would keep the core in V8's baseline tier. */
@@ -35,7 +35,7 @@ const boot = (command: string, jit = false): Booted =>
 
 function bootImage({ name, bytes, append, at }: Image, jit: boolean): Booted {
   const { core, host } = createCore(MEMORY_BYTES);
-  const vm = new Vm(core, host, MEMORY_BYTES, 1);
+  const vm = new Vm(core, host, MEMORY_BYTES, 1, viewOfVm);
   if (jit) vm.jit = new Jit(core, host.memory, 'on');
   const machine = new Machine(vm, {
     name: 'bench',

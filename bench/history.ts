@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Measurement } from './measurement.js';
 import { LOOPS, ROOT } from './paths.js';
-import { createCore, Guest, InputLog, Jit, Machine, Vm } from './product.js';
+import { createCore, Guest, InputLog, Jit, Machine, Vm, viewOfVm } from './product.js';
 
 const FOLDER = `${ROOT}build/guests/linux`;
 const MEMORY_BYTES = 256 << 20;
@@ -36,7 +36,7 @@ const TURN = 50_000_000n;
 
 function make({ name, image, append, initrd }: Kind, history: boolean): InstanceType<typeof Guest> {
   const { core, host } = createCore(MEMORY_BYTES);
-  const vm = new Vm(core, host, MEMORY_BYTES, 1);
+  const vm = new Vm(core, host, MEMORY_BYTES, 1, viewOfVm);
   vm.jit = new Jit(core, host.memory, 'on', () => performance.now());
   const inputs = new InputLog();
   const machine = new Machine(vm, {

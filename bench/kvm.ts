@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Hypervisor } from '../src/engine/vmm/hypervisor.js';
 import type { Measurement } from './measurement.js';
 import { ROOT } from './paths.js';
-import { createCore, KvmHypervisor, Machine, probeKvm, Vm } from './product.js';
+import { createCore, KvmHypervisor, Machine, probeKvm, Vm, viewOfVm } from './product.js';
 
 const MEMORY_BYTES = 4 << 20;
 const SLICE = 100_000;
@@ -70,7 +70,7 @@ const memoryOf = (name: string): number => (name === 'mmio' ? 1 << 20 : MEMORY_B
 
 function vtx(memoryBytes = MEMORY_BYTES): Hypervisor {
   const { core, host } = createCore(memoryBytes);
-  return new Vm(core, host, memoryBytes, 1);
+  return new Vm(core, host, memoryBytes, 1, viewOfVm);
 }
 
 type Options = Partial<Parameters<typeof KvmHypervisor.create>[0]>;

@@ -12,6 +12,9 @@ export const { createCore } = (await built(
 export const { Guest } = (await built('engine/host/guest.js')) as typeof import('../src/engine/host/guest.js');
 export const { Jit } = (await built('engine/jit/jit.js')) as typeof import('../src/engine/jit/jit.js');
 export const { Machine } = (await built('engine/vmm/machine.js')) as typeof import('../src/engine/vmm/machine.js');
+export const { viewOfVm } = (await built(
+  'engine/debug/vtx-view.js',
+)) as typeof import('../src/engine/debug/vtx-view.js');
 export const { Vm } = (await built('engine/vmm/vm.js')) as typeof import('../src/engine/vmm/vm.js');
 export const { loadImage } = (await built('engine/boot/detect.js')) as typeof import('../src/engine/boot/detect.js');
 export const { KvmHypervisor } = (await built(

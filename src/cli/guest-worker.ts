@@ -4,6 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { LineTable } from '../disasm/dwarf-line.js';
 import { ImageError } from '../engine/boot/image.js';
 import { parseSymbolFile } from '../engine/debug/symbol-file.js';
+import { viewOfVm } from '../engine/debug/vtx-view.js';
 import type { Drive } from '../engine/devices/block.js';
 import { PciBusFullError } from '../engine/devices/pci/bus.js';
 import { romFont } from '../engine/devices/vga/rom-font.js';
@@ -203,7 +204,7 @@ function createHypervisor(data: GuestWorkerData, romBytes: number): Hypervisor {
     return KvmHypervisor.create({ ...data, irqchip: data.kernelIrqchip, romBytes, video: true });
   }
   const { core, host } = createCore(data.memoryBytes, framesBehindRam(romBytes));
-  const vm = new Vm(core, host, data.memoryBytes, data.vcpus);
+  const vm = new Vm(core, host, data.memoryBytes, data.vcpus, viewOfVm);
   vm.paravirtual = data.noParavirtual !== true;
   if (cpu) vm.cpu = cpu;
   const { jit = 'off' } = data;

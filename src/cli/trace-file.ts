@@ -1,6 +1,6 @@
 import { TRACE_RECORD_BYTES, TRACE_RECORDS, TRACE_SEQUENCE } from '../engine/core/layout.js';
 import { recordAddress } from '../engine/debug/trace-reader.js';
-import type { HostMemory } from '../engine/vmm/host-memory.js';
+import type { HostMemory } from '../engine/memory/host-memory.js';
 import { encodeTraceBlock, encodeTraceHeader, type TraceAbout } from '../formats/exit-trace-file.js';
 import { UsageError } from './options.js';
 import { openOutput, writeOutput } from './output-file.js';

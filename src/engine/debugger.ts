@@ -4,7 +4,7 @@
  * Optional abilities are optional groups: where a backend cannot know something the group is absent
  * and `unavailable` says why.
  */
-import type { GuestEnd } from './devices/device.js';
+import type { GuestEnd } from './state/guest-end.js';
 
 export type AddressSpace = 'gva' | 'gpa' | 'hpa';
 

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { acpiTables } from '../../src/engine/boot/acpi.js';
 import { mpTable } from '../../src/engine/boot/mp-table.js';
 import { smbiosFiles, smbiosTables } from '../../src/engine/boot/smbios.js';
-import { e820, ramOffset, ramRanges } from '../../src/engine/vmm/memory-map.js';
+import { e820, ramOffset, ramRanges } from '../../src/engine/memory/memory-map.js';
 
 const GIB = 2 ** 30;
 const sum = (bytes: Uint8Array) => bytes.reduce((total, byte) => (total + byte) & 0xff, 0);

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { CORE_EXPORTS } from '../../src/engine/vmm/core-exports.js';
+import { CORE_EXPORTS } from '../../src/engine/core/core-exports.js';
 
 it('CoreExports names what the core exports', () => {
   const module = new WebAssembly.Module(readFileSync(new URL('../../build/core.wasm', import.meta.url)));

@@ -3,9 +3,9 @@
  * tell the next one nothing, since no saved state holds it. The module is the built one with its globals exported.
  */
 import { readFileSync } from 'node:fs';
+import type { CoreExports } from '../../src/engine/core/core-exports.js';
 import { createCore } from '../../src/engine/host/core-instance.js';
-import type { CoreExports } from '../../src/engine/vmm/core-exports.js';
-import type { HostMemory } from '../../src/engine/vmm/host-memory.js';
+import type { HostMemory } from '../../src/engine/memory/host-memory.js';
 import { framesBehindRam } from '../../src/engine/vmm/video-frames.js';
 
 const SECTION = { import: 2, global: 6, export: 7 } as const;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sourceReader } from '../../src/cli/source-files.js';
 import { LineTable } from '../../src/disasm/dwarf-line.js';
+import { viewOfVm } from '../../src/engine/debug/vtx-view.js';
 import { createCore } from '../../src/engine/host/core-instance.js';
 import { Guest, type GuestOptions } from '../../src/engine/host/guest.js';
 import { romFrameBytes } from '../../src/engine/vmm/firmware-rom.js';
@@ -23,7 +24,7 @@ function startGuest(
 ): Guest {
   const rom = more.firmware && more.image ? romFrameBytes(more.image.bytes.length) : 0;
   const { core, host } = createCore(MEMORY, rom);
-  const vm = new Vm(core, host, MEMORY, 1);
+  const vm = new Vm(core, host, MEMORY, 1, viewOfVm);
   const machine = new Machine(vm, {
     name: 'interrupts',
     image: { name: 'interrupts.elf', bytes: readFileSync(image) },

@@ -1,3 +1,4 @@
+import { viewOfVm } from '../../src/engine/debug/vtx-view.js';
 import type { GuestEnd } from '../../src/engine/devices/device.js';
 import { createCore } from '../../src/engine/host/core-instance.js';
 import type { InputKeeper } from '../../src/engine/time/input-keeper.js';
@@ -20,7 +21,7 @@ export function flatGuest(
   const bytes = Uint8Array.from(Buffer.from(code.replace(/\s+/g, ''), 'hex'));
   const memoryBytes = 4 << 20;
   const { core, host } = createCore(memoryBytes, framesBehindRam(0));
-  const vm = new Vm(core, host, memoryBytes, vcpus);
+  const vm = new Vm(core, host, memoryBytes, vcpus, viewOfVm);
   const image = { name: 'test', bytes };
   const machine = new Machine(vm, {
     ...{ name: 'test', image, at, isaDebugExit: true, noReboot: true, wallSeconds: 0 },

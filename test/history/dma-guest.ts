@@ -1,4 +1,6 @@
 // A guest of 32 bits that has a virtio disk and an IDE disk write and read sectors, beside a second vCPU.
+
+import { viewOfVm } from '../../src/engine/debug/vtx-view.js';
 import type { PciFunction } from '../../src/engine/devices/pci/function.js';
 import { RewindableStore } from '../../src/engine/disk/rewindable-store.js';
 import { createCore } from '../../src/engine/host/core-instance.js';
@@ -132,7 +134,7 @@ export function dmaGuest(vcpus: number, inputs?: InputKeeper): DmaGuest {
   const make = (bytes: Uint8Array): { vm: Vm; machine: Machine } => {
     const memoryBytes = 4 << 20;
     const { core, host } = createCore(memoryBytes, framesBehindRam(0));
-    const vm = new Vm(core, host, memoryBytes, vcpus);
+    const vm = new Vm(core, host, memoryBytes, vcpus, viewOfVm);
     const machine = new Machine(vm, {
       ...{ name: 'test', image: { name: 'test', bytes }, at: CODE, isaDebugExit: true, noReboot: true, wallSeconds: 0 },
       drives: [

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { RAM_BASE } from '../../src/engine/core/layout.js';
+import { viewOfVm } from '../../src/engine/debug/vtx-view.js';
 import { createCore } from '../../src/engine/host/core-instance.js';
 import { Vm } from '../../src/engine/vmm/vm.js';
 
@@ -8,7 +9,7 @@ const MIB = 1 << 20;
 describe('frames given back', () => {
   it('read as zeros and no longer take memory of the host', () => {
     const { core, host } = createCore(192 * MIB);
-    const vm = new Vm(core, host, 192 * MIB, 1);
+    const vm = new Vm(core, host, 192 * MIB, 1, viewOfVm);
     host.u8.fill(0x5a, RAM_BASE, RAM_BASE + 160 * MIB);
     const before = process.memoryUsage.rss();
     vm.memory.release?.(16 * MIB, 128 * MIB);

@@ -1,6 +1,6 @@
+import type { CoreExports } from '../../src/engine/core/core-exports.js';
 import * as L from '../../src/engine/core/layout.js';
 import { Jit, type JitMode } from '../../src/engine/jit/jit.js';
-import type { CoreExports } from '../../src/engine/vmm/core-exports.js';
 import { Machine, type Mode } from '../core/harness.js';
 
 /** The same machine three times: one instruction after the other by its handler, without the compiler, and with it. */

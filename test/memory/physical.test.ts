@@ -1,5 +1,6 @@
 /** What a debugger finds at guest-physical and linear addresses is what the guest would find there. */
 import { describe, expect, it } from 'vitest';
+import { viewOfVm } from '../../src/engine/debug/vtx-view.js';
 import { createCore } from '../../src/engine/host/core-instance.js';
 import { Guest } from '../../src/engine/host/guest.js';
 import { romFrameBytes } from '../../src/engine/vmm/firmware-rom.js';
@@ -16,7 +17,7 @@ function biosGuest(code: string): Guest {
   bytes.set(Buffer.from(code.replace(/\s+/g, ''), 'hex'), 0x10000);
   bytes.set([0xea, 0x00, 0x00, 0x00, 0xf0], 0x1fff0);
   const { core, host } = createCore(MEMORY + romFrameBytes(ROM_BYTES));
-  const vm = new Vm(core, host, MEMORY, 1);
+  const vm = new Vm(core, host, MEMORY, 1, viewOfVm);
   const machine = new Machine(vm, {
     ...{ name: 'bios', image: { name: 'bios', bytes }, firmware: { serialConsole: false } },
     ...{ isaDebugExit: true, noReboot: true, wallSeconds: 0 },

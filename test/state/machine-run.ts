@@ -1,6 +1,7 @@
 // Machines that tests run by hand: built alike, run for so many instructions, hashed whole.
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { viewOfVm } from '../../src/engine/debug/vtx-view.js';
 import { createCore } from '../../src/engine/host/core-instance.js';
 import { Jit, type JitMode } from '../../src/engine/jit/jit.js';
 import { Machine, type MachineOptions } from '../../src/engine/vmm/machine.js';
@@ -32,7 +33,7 @@ export function build({ file, memoryMib = 16, vcpus = 1, core: given, ...options
   const memoryBytes = memoryMib << 20;
   const bytes = readFileSync(file);
   const { core, host } = given ?? createCore(memoryBytes, framesBehindRam(options.firmware ? bytes.length : 0));
-  const vm = new Vm(core, host, memoryBytes, vcpus);
+  const vm = new Vm(core, host, memoryBytes, vcpus, viewOfVm);
   if (JIT !== 'off') vm.jit = new Jit(core, host.memory, JIT);
   const machine = new Machine(vm, {
     ...{ name: 'test', isaDebugExit: true, noReboot: true, wallSeconds: 1_700_000_000 },

@@ -1,6 +1,7 @@
 /** The tour of `vmscope demo`: each step can be done with keys alone and with the mouse alone, and sees that it was done. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { viewOfVm } from '../../src/engine/debug/vtx-view.js';
 import { createCore } from '../../src/engine/host/core-instance.js';
 import { Guest } from '../../src/engine/host/guest.js';
 import { InputLog } from '../../src/engine/time/input-keeper.js';
@@ -15,7 +16,7 @@ const MEMORY = 32 << 20;
 async function start(columns: number, rows: number, keepsHistory = true): Promise<Cells> {
   const { core, host } = createCore(MEMORY, 0);
   const inputs = new InputLog();
-  const machine = new Machine(new Vm(core, host, MEMORY, 1), {
+  const machine = new Machine(new Vm(core, host, MEMORY, 1, viewOfVm), {
     ...{ name: 'long-mode', isaDebugExit: false, noReboot: true, wallSeconds: 0, drives: [], inputs },
     image: { name: 'long-mode.elf', bytes: readFileSync(IMAGE) },
   });

@@ -29,7 +29,7 @@ import {
   SLEEP_TYPE_S5,
   SMI_COMMAND,
 } from '../devices/platform.js';
-import { FIRMWARE_BASE, IOAPIC_BASE, LAPIC_BASE, lowRamEnd, PCI_HOLE_END } from '../vmm/memory-map.js';
+import { FIRMWARE_BASE, IOAPIC_BASE, LAPIC_BASE, lowRamEnd, PCI_HOLE_END } from '../memory/memory-map.js';
 import * as aml from './aml.js';
 import { alignUp, TableWriter } from './binary.js';
 import type { Chunk } from './image.js';

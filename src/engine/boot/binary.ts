@@ -1,5 +1,5 @@
 /** Little-endian fields in byte arrays, bounds checked, and room in low memory for boot structures. */
-import { EBDA_BASE, isRam, lowRamEnd, MIN_MEMORY_BYTES } from '../vmm/memory-map.js';
+import { EBDA_BASE, isRam, lowRamEnd, MIN_MEMORY_BYTES } from '../memory/memory-map.js';
 import { type Chunk, ImageError } from './image.js';
 
 /** Reads an image's fields; every read outside it is an ImageError that names what is cut off. */

@@ -2,7 +2,7 @@
  * What a BIOS leaves in low memory: the interrupt vectors, the BIOS data area and the extended one. There are no
  * BIOS services: software interrupts return at once, hardware interrupts are acknowledged.
  */
-import { EBDA_BASE, EBDA_BYTES } from '../vmm/memory-map.js';
+import { EBDA_BASE, EBDA_BYTES } from '../memory/memory-map.js';
 import { TableWriter } from './binary.js';
 import type { Chunk } from './image.js';
 

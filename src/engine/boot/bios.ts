@@ -3,7 +3,7 @@ import type { Drive } from '../devices/block.js';
 import { driveSlots } from '../devices/drive-cards.js';
 import type { FirmwareFile } from '../devices/fw-cfg.js';
 import { idePlaces } from '../devices/ide/controller.js';
-import { e820Ram } from '../vmm/memory-map.js';
+import { e820Ram } from '../memory/memory-map.js';
 import { acpiFiles } from './acpi-loader.js';
 import { sizeText, TableWriter, zeroTerminated } from './binary.js';
 import { realModeState } from './entry-state.js';

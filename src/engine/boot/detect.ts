@@ -1,6 +1,6 @@
 /** Tells an image by its content and loads it together with the firmware's tables. */
 
-import { MIN_MEMORY_BYTES } from '../vmm/memory-map.js';
+import { MIN_MEMORY_BYTES } from '../memory/memory-map.js';
 import { acpiTables } from './acpi.js';
 import { sizeText } from './binary.js';
 import { biosData } from './bios-data.js';

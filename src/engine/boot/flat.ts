@@ -1,5 +1,5 @@
 /** Flat binaries: a boot sector and what follows it, or bytes for an address that the user names. */
-import { EBDA_BASE } from '../vmm/memory-map.js';
+import { EBDA_BASE } from '../memory/memory-map.js';
 import { checkPlacement, occupied, Placement, sizeText } from './binary.js';
 import { flatGdt, GDT_BYTES, protectedState, realModeState } from './entry-state.js';
 import { type Chunk, ImageError, type LoadedImage, type LoadOptions } from './image.js';

@@ -2,7 +2,7 @@
  * Linux boot protocol 2.06 and newer: bzImage, entered at its 64-bit or 32-bit entry with boot_params ready.
  * @linux Documentation/arch/x86/boot.rst
  */
-import { e820, isRam, lowRamEnd } from '../vmm/memory-map.js';
+import { e820, isRam, lowRamEnd } from '../memory/memory-map.js';
 import { RSDP_ADDRESS } from './acpi.js';
 import { alignUp, checkPlacement, ImageReader, Placement, sizeText, TableWriter, zeroTerminated } from './binary.js';
 import { flatGdt, GDT_BYTES, identityTables, longModeState, protectedState } from './entry-state.js';

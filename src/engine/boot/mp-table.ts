@@ -1,5 +1,5 @@
 /** The MultiProcessor tables that guests without ACPI read. @mps 4 "MP Configuration Table", version 1.4 */
-import { IOAPIC_BASE, LAPIC_BASE } from '../vmm/memory-map.js';
+import { IOAPIC_BASE, LAPIC_BASE } from '../memory/memory-map.js';
 import { checksum, type MachineShape } from './acpi.js';
 import { TableWriter } from './binary.js';
 import type { Chunk } from './image.js';

@@ -1,5 +1,5 @@
 /** Multiboot 1 kernels: 32-bit protected mode with a memory map, a command line and modules. */
-import { EBDA_BASE, e820, lowRamEnd } from '../vmm/memory-map.js';
+import { EBDA_BASE, e820, lowRamEnd } from '../memory/memory-map.js';
 import { ImageReader, occupied, Placement, TableWriter, zeroTerminated } from './binary.js';
 import { flatGdt, GDT_BYTES, protectedState } from './entry-state.js';
 import { type Chunk, ImageError, type LoadedImage, type LoadOptions, modulesOf } from './image.js';

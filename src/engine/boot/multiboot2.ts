@@ -2,7 +2,7 @@
  * Multiboot 2 kernels: 32-bit protected mode, with what the loader knows as tags.
  * Source: the Multiboot2 Specification version 2.0, chapters 3.1 (header), 3.3 (machine state), 3.6 (boot information).
  */
-import { EBDA_BASE, e820, lowRamEnd } from '../vmm/memory-map.js';
+import { EBDA_BASE, e820, lowRamEnd } from '../memory/memory-map.js';
 import { acpiTables, RSDP_ADDRESS } from './acpi.js';
 import { alignUp, ImageReader, occupied, Placement, TableWriter, zeroTerminated } from './binary.js';
 import { flatGdt, GDT_BYTES, protectedState } from './entry-state.js';

@@ -1,5 +1,5 @@
 /** PVH entry: an ELF kernel that names a 32-bit entry point in a Xen note. @xen "x86/HVM direct boot ABI" */
-import { e820 } from '../vmm/memory-map.js';
+import { e820 } from '../memory/memory-map.js';
 import { RSDP_ADDRESS } from './acpi.js';
 import { occupied, Placement, TableWriter, zeroTerminated } from './binary.js';
 import { type ElfFile, placeSegments } from './elf.js';

@@ -1,4 +1,4 @@
-// The exported surface of the core, one list; mirrored by CoreExports in src/engine/vmm/core-exports.ts.
+// The exported surface of the core, one list; mirrored by CoreExports in core-exports.ts beside it.
 export { dropDerived, init, selectVcpu } from './machine';
 export { addBreakpoint, clearBreakpoints, removeBreakpoint } from './exec/breakpoints';
 export { run } from './run';

@@ -1,8 +1,8 @@
 /** What is done at a breakpoint that does not stop: it prints, or collects a frame of a trace. */
 import type { BreakpointAction, ExitRecord, TraceFrame } from '../debugger.js';
+import type { MachineView } from '../machine-view.js';
 import { AgentExpressionError, programOf } from './agent-expression.js';
 import { contextOf } from './condition.js';
-import type { MachineView } from './machine-view.js';
 import type { TraceFrames } from './trace-frames.js';
 
 /** Of one frame. */

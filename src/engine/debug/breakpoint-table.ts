@@ -7,8 +7,8 @@ import type {
   ExitRecord,
   StoppedBy,
 } from '../debugger.js';
+import type { BreakpointSink, Watch } from '../machine-view.js';
 import { checkAgentExpression, programOf } from './agent-expression.js';
-import type { BreakpointSink, Watch } from './machine-view.js';
 import { exitMatches } from './trace-reader.js';
 
 type ExecuteBreakpoint = Extract<Breakpoint, { kind: 'execute' }>;

@@ -1,7 +1,7 @@
 import type { Condition, ExitRecord } from '../debugger.js';
+import type { MachineView } from '../machine-view.js';
 import { type AgentContext, AgentExpressionError, programOf } from './agent-expression.js';
 import { exitValue } from './exit-facts.js';
-import type { MachineView } from './machine-view.js';
 
 /** Fields of a VM exit that gdb's expressions name; the reason is the basic one. */
 const EXIT_FIELDS: Readonly<Record<string, (exit: ExitRecord) => number | bigint>> = {

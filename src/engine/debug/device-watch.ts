@@ -1,5 +1,5 @@
+import type { MachineView, Watch } from '../machine-view.js';
 import type { DeviceWatch } from '../memory/device-view.js';
-import type { MachineView, Watch } from './machine-view.js';
 
 const PAGE_BYTES = 4096n;
 

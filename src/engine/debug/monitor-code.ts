@@ -1,6 +1,6 @@
 /** The monitor's `x/i` and `walk`: code, and the way from a linear to a host-physical address. */
 import type { Debugger, PageWalk } from '../debugger.js';
-import type { MachineView } from './machine-view.js';
+import type { MachineView } from '../machine-view.js';
 
 const LMA = 1n << 10n;
 const AR_LONG = 1n << 13n;

@@ -1,6 +1,6 @@
 /** The monitor's `doctor`: whether the next VM entry would pass, and each check of the SDM that would not hold. */
 import { ENTRY_CHECKS } from '../../spec/vmx/entry-checks.js';
-import type { MachineView } from './machine-view.js';
+import type { MachineView } from '../machine-view.js';
 
 export const DOCTOR_COMMANDS = {
   doctor: ({ view, vcpu, args }: { view: MachineView; vcpu: number; args: readonly string[] }): string => {

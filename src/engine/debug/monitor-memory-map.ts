@@ -1,6 +1,7 @@
 /** `info mtree`: what answers at each guest-physical address and I/O port, as QEMU prints its flat views. */
+
+import { ramRanges } from '../memory/memory-map.js';
 import type { Machine } from '../vmm/machine.js';
-import { ramRanges } from '../vmm/memory-map.js';
 
 interface Layer {
   first: number;

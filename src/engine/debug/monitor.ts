@@ -1,10 +1,10 @@
 import type { Debugger, DumpResult, PageWalk, TargetSymbol } from '../debugger.js';
 import type { Drive } from '../devices/block.js';
+import type { MachineView } from '../machine-view.js';
 import { REGISTER_NAMES } from '../registers-view.js';
 import { evaluate } from './expression/evaluate.js';
 import type { Names } from './expression/names.js';
 import { linearPc } from './guest-mode.js';
-import type { MachineView } from './machine-view.js';
 import { codeText, walkText } from './monitor-code.js';
 import { COMPILER_COMMANDS } from './monitor-compiler.js';
 import { DOCTOR_COMMANDS } from './monitor-doctor.js';

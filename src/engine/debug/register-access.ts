@@ -63,25 +63,6 @@ export const LIVE = new Map<string, number>([
   ['gs_base', L.SEGMENTS + SEGMENT_REGISTERS.indexOf('gs') * L.SEGMENT_BYTES + L.SEG_BASE],
 ]);
 
-const CS_BASE = L.SEGMENTS + L.SEG_CS * L.SEGMENT_BYTES + L.SEG_BASE;
-
-/** As linearRip, of a vCPU that is in the guest. */
-export function liveLinearRip(vcpu: Vcpu): bigint {
-  const { host } = vcpu;
-  const rip = host.get64(L.RIP);
-  if ((host.get32(L.MODE) & L.MODE_CODE64) !== 0) return rip;
-  return BigInt.asUintN(32, rip + host.get64(CS_BASE));
-}
-
-/** Linear address of an offset in the running code, whether the vCPU is in the guest or not. */
-export function linearAt(vcpu: Vcpu, rip: bigint): bigint {
-  if (vcpu.inGuest) {
-    if ((vcpu.host.get32(vcpu.at(L.MODE)) & L.MODE_CODE64) !== 0) return rip;
-    return BigInt.asUintN(32, rip + vcpu.host.get64(vcpu.at(CS_BASE)));
-  }
-  return isIn64BitMode(vcpu) ? rip : BigInt.asUintN(32, rip + vcpu.vmcs.get('GUEST_CS_BASE'));
-}
-
 /** Bit widths of what is narrower than 64 bits. */
 const WIDTHS = new Map<string, number>([
   ...SEGMENT_REGISTERS.flatMap((segment): [string, number][] => [
@@ -126,16 +107,6 @@ export function readNamedRegisters(vm: Vm, vcpu: Vcpu, names: readonly string[])
     else return readRegisters(vm, vcpu);
   }
   return file;
-}
-
-/** Linear address of the next instruction. */
-export function linearRip(vcpu: Vcpu): bigint {
-  const { vmcs } = vcpu;
-  return isIn64BitMode(vcpu) ? vmcs.rip : BigInt.asUintN(32, vmcs.rip + vmcs.get('GUEST_CS_BASE'));
-}
-
-function isIn64BitMode({ vmcs }: Vcpu): boolean {
-  return (vmcs.get('GUEST_IA32_EFER') & 0x400n) !== 0n && (vmcs.get('GUEST_CS_AR_BYTES') & 0x2000n) !== 0n;
 }
 
 export function readFpu(vcpu: Vcpu, file: RegisterFile): void {

@@ -5,7 +5,7 @@
  * (exit, execve, sigreturn) has no return.
  */
 import type { StopReason } from '../debugger.js';
-import type { MachineView } from './machine-view.js';
+import type { MachineView } from '../machine-view.js';
 
 type SyscallStop = Extract<StopReason, { kind: 'syscall' }>;
 type By = SyscallStop['by'];

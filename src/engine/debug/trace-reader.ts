@@ -1,6 +1,6 @@
 import * as L from '../core/layout.js';
 import type { Condition, ExitCondition, ExitRecord } from '../debugger.js';
-import type { HostMemory } from '../vmm/host-memory.js';
+import type { HostMemory } from '../memory/host-memory.js';
 import { recordHolds } from './condition.js';
 import { exitValue } from './exit-facts.js';
 

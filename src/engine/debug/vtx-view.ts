@@ -12,17 +12,19 @@ import type {
   StopReason,
   VmcsFieldValue,
 } from '../debugger.js';
+import type { BreakpointSink, MachineView, Watch } from '../machine-view.js';
+import { hostReader } from '../memory/engine-frames.js';
+import { eptRanges, walkEpt } from '../memory/ept-walk.js';
+import { readHost, writeHost } from '../memory/host-access.js';
 import { readLinear, readPhysical, writeLinear, writePhysical } from '../memory/physical.js';
+import { linearRip, liveLinearRip } from '../vmm/code-address.js';
 import type { Vcpu } from '../vmm/vcpu.js';
-import type { Vm } from '../vmm/vm.js';
+import type { Viewer, Vm } from '../vmm/vm.js';
 import { type EntryFailure, entryFailures } from './entry-failures.js';
-import { eptRanges, walkEpt } from './ept-walk.js';
 import { faultChain } from './fault-chain.js';
-import { readHost, writeHost } from './host-access.js';
-import type { BreakpointSink, MachineView, Watch } from './machine-view.js';
-import { LIVE, linearRip, liveLinearRip, readNamedRegisters, readRegisters, writeRegister } from './register-access.js';
+import { LIVE, readNamedRegisters, readRegisters, writeRegister } from './register-access.js';
 import { readRecord } from './trace-reader.js';
-import { guestWalk, hostReader, physicalMemory } from './translate.js';
+import { guestWalk, vcpuMemory } from './translate.js';
 import { controlsAt, viewVmcs, writeVmcs } from './vmcs-view.js';
 
 const WATCH_FLAGS = { read: 1, write: 2, access: 3 } as const;
@@ -98,8 +100,8 @@ export class VtxView implements MachineView {
     this.breakpoints = new CoreBreakpoints(vm);
     const pointer = (vcpu: number): bigint => vm.vcpus[vcpu].vmcs.get('EPT_POINTER');
     this.ept = {
-      walk: (vcpu, gpa) => walkEpt(pointer(vcpu), gpa, hostReader(vm)),
-      ranges: async () => eptRanges(pointer(0), hostReader(vm), (gpa) => label(Number(gpa))),
+      walk: (vcpu, gpa) => walkEpt(pointer(vcpu), gpa, hostReader(vm.host)),
+      ranges: async () => eptRanges(pointer(0), hostReader(vm.host), (gpa) => label(Number(gpa))),
     };
   }
 
@@ -124,15 +126,15 @@ export class VtxView implements MachineView {
 
   readMemory(vcpu: number, space: AddressSpace, address: bigint, length: number): Uint8Array {
     const target = this.settled(vcpu);
-    const memory = physicalMemory(this.vm, target);
-    if (space === 'hpa') return readHost(this.vm, address, length);
+    const memory = vcpuMemory(this.vm, target);
+    if (space === 'hpa') return readHost(this.vm.host, address, length);
     if (space === 'gpa') return readPhysical(memory, address, length);
     return readLinear(memory, (gva) => guestWalk(target, this.vm, gva).output, address, length);
   }
 
   writeMemory(vcpu: number, space: AddressSpace, address: bigint, bytes: Uint8Array): number {
     const target = this.settled(vcpu);
-    const memory = physicalMemory(this.vm, target);
+    const memory = vcpuMemory(this.vm, target);
     if (space === 'hpa') return writeHost(this.vm, address, bytes);
     if (space === 'gpa') return writePhysical(memory, address, bytes);
     return writeLinear(memory, (gva) => guestWalk(target, this.vm, gva).output, address, bytes);
@@ -227,3 +229,5 @@ export class VtxView implements MachineView {
     return this.vm.vcpus[index];
   }
 }
+
+export const viewOfVm: Viewer = (vm, label) => new VtxView(vm, label);

@@ -4,23 +4,6 @@
  */
 import type { Stateful } from '../state/saved.js';
 
-/** Virtual nanoseconds since power-on: retired instructions plus time warped over in HLT. */
-export type Nanoseconds = number;
-
-export interface Timer {
-  /** Arms (or re-arms) the timer for an absolute virtual time. */
-  arm(at: Nanoseconds): void;
-  cancel(): void;
-  /** Absolute expiry, or undefined when not armed. */
-  readonly deadline: Nanoseconds | undefined;
-}
-
-export interface Clock {
-  /** Virtual time of the instruction that runs now. */
-  now(): Nanoseconds;
-  timer(name: string, fire: () => void): Timer;
-}
-
 /** An interrupt request line into the PIC or IOAPIC. Level-held; an edge is a low-to-high change. */
 export interface IrqLine {
   set(high: boolean): void;
@@ -74,16 +57,6 @@ export interface Device<S = unknown> extends Stateful<S> {
   describe?(): [string, string][];
 }
 
-/** Guest-physical memory as DMA and loaders see it. */
-export interface GuestMemory {
-  readonly bytes: number;
-  /** @throws RangeError when the range leaves RAM. */
-  read(gpa: number, length: number): Uint8Array;
-  write(gpa: number, bytes: Uint8Array): void;
-  /** Gives whole pages back to the host; they read as zeros until they are written again. */
-  release?(gpa: number, bytes: number): void;
-  /** The same for the device of that name, so that an observer can tell who reaches it. */
-  of?(device: string): GuestMemory;
-}
-
-export type { GuestEnd } from './guest-end.js';
+export type { GuestMemory } from '../memory/guest-memory.js';
+export type { GuestEnd } from '../state/guest-end.js';
+export type { Clock, Nanoseconds, Timer } from '../time/virtual-time.js';

@@ -1,7 +1,7 @@
 /** 82093AA I/O APIC with 24 inputs. @datasheet Intel 82093AA */
 
+import { IOAPIC_BASE } from '../memory/memory-map.js';
 import { list, record, type StateOf, u8, word } from '../state/schema.js';
-import { IOAPIC_BASE } from '../vmm/memory-map.js';
 import type { ApicMessage } from './apic-bus.js';
 import type { Device, MmioDevice } from './device.js';
 import { hex } from './device-state.js';

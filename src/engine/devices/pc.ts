@@ -1,10 +1,10 @@
 /** The devices of a PC, wired as QEMU's pc machine wires them, and what a VMM needs of them. */
 import type { VgaText } from '../debugger.js';
+import { lowRamEnd, PCI_HOLE_END } from '../memory/memory-map.js';
 import { checkAll, loadAll, type Saved, type Stateful, saveAll } from '../state/saved.js';
 import { flag, list, record, type StateOf, tuple } from '../state/schema.js';
 import type { VirtualClock } from '../time/clock.js';
 import type { Deadlines } from '../time/deadlines.js';
-import { lowRamEnd, PCI_HOLE_END } from '../vmm/memory-map.js';
 import { AcpiPm } from './acpi-pm.js';
 import { ApicBus } from './apic-bus.js';
 import type { Drive } from './block.js';

@@ -1,7 +1,8 @@
 /** MC146818 real-time clock with 128 bytes of CMOS memory. @datasheet Motorola MC146818A */
+
+import { lowRamEnd } from '../memory/memory-map.js';
 import { bytes, flag, optional, record, type StateOf, time, u8 } from '../state/schema.js';
 import { ticksOf, timeOfTick } from '../time/clock.js';
-import { lowRamEnd } from '../vmm/memory-map.js';
 import { fromUnixSeconds, toUnixSeconds } from './calendar.js';
 import type { Clock, Device, IrqLine, Nanoseconds, PortDevice, PortRange, Timer } from './device.js';
 import { bitNames, hex, restoreTimer } from './device-state.js';

@@ -5,10 +5,10 @@
  */
 import { ALONE_ICOUNT, ALONE_RIP, FAULT_LOG, TRACE_SEQUENCE, WATCH_ID } from '../core/layout.js';
 import { newestEvent } from '../debug/fault-chain.js';
-import { linearAt } from '../debug/register-access.js';
 import { readRecord } from '../debug/trace-reader.js';
 import type { DeviceRequest, Doer, Position } from '../debugger.js';
 import type { Instant } from '../time/instant.js';
+import { linearAt } from '../vmm/code-address.js';
 import type { Vcpu } from '../vmm/vcpu.js';
 import type { Vm } from '../vmm/vm.js';
 import type { Stage, Witness } from '../vmm/witness.js';

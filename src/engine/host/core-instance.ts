@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
+import type { CoreExports } from '../core/core-exports.js';
 import { ASKED_REFUSED, RAM_BASE } from '../core/layout.js';
-import type { CoreExports } from '../vmm/core-exports.js';
-import { HostMemory } from '../vmm/host-memory.js';
+import { HostMemory } from '../memory/host-memory.js';
 import { releaseFrames } from './release-frames.js';
 
 const PAGE = 65536;

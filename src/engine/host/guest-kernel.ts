@@ -1,8 +1,8 @@
 /** The Linux kernel of a guest for its debugger: found in memory, or foreseen before it is there. */
 import { type DumpRange, layOutDump } from '../debug/core-dump.js';
 import type { LinuxView } from '../debug/linux/view.js';
-import type { MachineView } from '../debug/machine-view.js';
 import type * as D from '../debugger.js';
+import type { MachineView } from '../machine-view.js';
 import { writeDump } from './dump-file.js';
 import { inSlices } from './slices.js';
 

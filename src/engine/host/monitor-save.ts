@@ -1,6 +1,6 @@
 /** The monitor's `memsave` and `pmemsave`, in QEMU's words: guest memory into a file of the host. */
 import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
-import type { MachineView } from '../debug/machine-view.js';
+import type { MachineView } from '../machine-view.js';
 import { fileCause } from './file-cause.js';
 
 const PIECE = 1 << 20;

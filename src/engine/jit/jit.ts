@@ -1,4 +1,6 @@
 // Compiles what the core found to be hot, and hands the functions to it.
+
+import type { CoreExports } from '../core/core-exports.js';
 import {
   BREAK_GEN,
   BREAKPOINT_COUNT,
@@ -26,7 +28,6 @@ import {
   TLB_ENTRIES,
 } from '../core/layout.js';
 import type { CompilerCounters } from '../debugger.js';
-import type { CoreExports } from '../vmm/core-exports.js';
 import { findBreakpoint } from './breakpoints.js';
 import { CoveredCode } from './covered.js';
 import { compileRegion, type FindPage, type FurtherPage, loopHead, type Region } from './region.js';

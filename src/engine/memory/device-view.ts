@@ -1,4 +1,4 @@
-import type { GuestMemory } from '../devices/device.js';
+import type { GuestMemory } from './guest-memory.js';
 
 /** A range that a debugger watches. */
 export interface DeviceWatch {

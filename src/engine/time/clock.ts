@@ -1,6 +1,7 @@
 /** The clock that devices see: virtual nanoseconds from the retired-instruction count. */
-import type { Clock, Nanoseconds, Timer } from '../devices/device.js';
+
 import { Deadlines } from './deadlines.js';
+import type { Clock, Nanoseconds, Timer } from './virtual-time.js';
 
 export class VirtualClock implements Clock {
   readonly deadlines = new Deadlines();

@@ -1,5 +1,5 @@
 /** Virtual timers in firing order: by time, then by the order in which they were made. */
-import type { Nanoseconds, Timer } from '../devices/device.js';
+import type { Nanoseconds, Timer } from './virtual-time.js';
 
 /**
  * Where virtual time ends, in ns: beyond 2^53, 104 days, it has no exact number. Short of it by what a turn may take.

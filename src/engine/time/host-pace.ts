@@ -2,7 +2,7 @@
  * `--clock wall`: how far virtual time is behind the host's clock, and by how much it is to be moved at the end of a slice.
  * Each move is an input of the journal, so that a run repeats; what is here decides about live runs alone.
  */
-import type { Nanoseconds } from '../devices/device.js';
+import type { Nanoseconds } from './virtual-time.js';
 
 /** A move is worth an input. */
 const LEAST_MOVE_NS = 100_000;

@@ -1,5 +1,5 @@
 /** Instants of a run: what two passes of the same run have in common. */
-import type { Nanoseconds } from '../devices/device.js';
+import type { Nanoseconds } from './virtual-time.js';
 
 /** What the vCPU whose turn it was last has come to at its instruction. */
 export const PHASE = {

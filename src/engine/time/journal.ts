@@ -4,9 +4,10 @@
  *
  * The journal itself keeps none of them: whoever may go back (a history, a recording) gives it an `InputKeeper`.
  */
-import type { Nanoseconds } from '../devices/device.js';
+
 import { FORGETTING, type InputKeeper } from './input-keeper.js';
 import type { Instant } from './instant.js';
+import type { Nanoseconds } from './virtual-time.js';
 
 /** With the instant of its delivery. */
 export interface HostInput extends Instant {

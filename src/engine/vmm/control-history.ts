@@ -1,5 +1,5 @@
 import { TRACE_RECORDS, TRACE_SEQUENCE } from '../core/layout.js';
-import type { HostMemory } from './host-memory.js';
+import type { HostMemory } from '../memory/host-memory.js';
 
 /** Changes kept: some for each exit that the trace has. */
 const CHANGES = 2 * TRACE_RECORDS;

@@ -25,8 +25,8 @@ import {
   VCPU_STATE_BYTES,
   VIRTUAL_APIC_BASE,
 } from '../core/layout.js';
+import type { HostMemory } from '../memory/host-memory.js';
 import { bytes, count, int, list, record, StateError, type StateOf } from '../state/schema.js';
-import type { HostMemory } from './host-memory.js';
 import type { Vm } from './vm.js';
 
 const PAGE = 4096;

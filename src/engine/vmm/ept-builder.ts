@@ -1,5 +1,5 @@
 import { EPT_POOL, EPT_POOL_BYTES } from '../core/layout.js';
-import type { HostMemory } from './host-memory.js';
+import type { HostMemory } from '../memory/host-memory.js';
 
 export const EPT_MEMORY_TYPE = { UC: 0, WC: 1, WT: 4, WP: 5, WB: 6 } as const;
 

@@ -1,8 +1,8 @@
 import { RAM_BASE } from '../core/layout.js';
 import type { ShadowArea } from '../devices/pci/chipset.js';
+import { FRAMES_BEHIND_RAM } from '../memory/memory-map.js';
 import { EPT_MEMORY_TYPE } from './ept-builder.js';
 import type { Firmware } from './hypervisor.js';
-import { FRAMES_BEHIND_RAM } from './memory-map.js';
 import type { Vm } from './vm.js';
 
 const FOUR_GIB = 2 ** 32;

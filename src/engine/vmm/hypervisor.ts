@@ -2,17 +2,17 @@
 // the debugger are the same on both; the words are those of /dev/kvm.
 
 import type { InitialState } from '../boot/image.js';
-import type { MachineView } from '../debug/machine-view.js';
 import type { CompilerCounters } from '../debugger.js';
 import type { GuestEnd, GuestMemory, Nanoseconds } from '../devices/device.js';
 import type { OutsideIrqchip } from '../devices/outside-irqchip.js';
 import type { ShadowArea } from '../devices/pci/chipset.js';
 import type { VideoMemory } from '../devices/vga/video-memory.js';
+import type { MachineView } from '../machine-view.js';
+import type { HostMemory } from '../memory/host-memory.js';
 import type { Stateful } from '../state/saved.js';
 import type { Board } from './board.js';
 import type { CpuModel } from './cpu-models.js';
 import type { FrameWatcher } from './dirty-frames.js';
-import type { HostMemory } from './host-memory.js';
 
 export type EngineName = 'vtx' | 'kvm';
 

@@ -1,18 +1,9 @@
-import { RAM_BASE } from '../core/layout.js';
-import { walkEpt } from '../debug/ept-walk.js';
-import { hostReader } from '../debug/translate.js';
+import { frameByEpt } from '../memory/engine-frames.js';
 import type { Vcpu } from './vcpu.js';
 import type { Vm } from './vm.js';
 
-const EPT_WRITE = 2n;
-
-/** Host address of a guest-physical byte that the EPT maps; undefined: no frame, or not for that access. */
-function frameOf(vcpu: Vcpu, vm: Vm, gpa: number, write: boolean): number | undefined {
-  const { output, levels } = walkEpt(vcpu.vmcs.get('EPT_POINTER'), BigInt(gpa), hostReader(vm));
-  if (output === undefined || output < BigInt(RAM_BASE) || output >= BigInt(vm.host.bytes)) return undefined;
-  if (write && levels.some(({ entry }) => (entry & EPT_WRITE) === 0n)) return undefined;
-  return Number(output);
-}
+const frameOf = (vcpu: Vcpu, { host }: Vm, gpa: number, write: boolean): number | undefined =>
+  frameByEpt(host, vcpu.vmcs.get('EPT_POINTER'), gpa, write);
 
 /**
  * Reads guest-physical memory for the processor, as its own accesses to paging structures or task states: RAM and ROM by

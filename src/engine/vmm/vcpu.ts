@@ -18,9 +18,9 @@ import {
   VMCS_BASE,
   VMCS_DIRTY,
 } from '../core/layout.js';
+import type { HostMemory } from '../memory/host-memory.js';
 import { count, flag, list, optional, record, type StateOf, text, time, tuple, u8, u32, u64 } from '../state/schema.js';
 import { EVENT_ERROR_CODE, EVENT_TYPE, EVENT_VALID } from './exit.js';
-import type { HostMemory } from './host-memory.js';
 import { noProvocations, VCPU_PROVOCATIONS } from './provocations.js';
 import { Vmcs } from './vmcs.js';
 

@@ -6,8 +6,8 @@ import {
   type VideoMemory,
   type VideoWindow,
 } from '../devices/vga/video-memory.js';
+import { FRAMES_BEHIND_RAM } from '../memory/memory-map.js';
 import { EPT_MEMORY_TYPE } from './ept-builder.js';
-import { FRAMES_BEHIND_RAM } from './memory-map.js';
 import type { Vm } from './vm.js';
 
 const ALL = { read: true, write: true, execute: true };

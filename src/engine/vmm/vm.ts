@@ -1,5 +1,6 @@
 import { OPCODE_FEATURES } from '../../spec/opcodes/index.js';
 import type { InitialState } from '../boot/image.js';
+import type { CoreExports } from '../core/core-exports.js';
 import {
   ABSENT_FEATURES,
   ASK_CR8,
@@ -52,19 +53,18 @@ import {
   XS_EXIT,
 } from '../core/layout.js';
 import { EMULATION_NS, MMIO_ACCESS_NS, PORT_ACCESS_NS } from '../core/prices.js';
-import type { MachineView } from '../debug/machine-view.js';
-import { linearRip } from '../debug/register-access.js';
-import { VtxView } from '../debug/vtx-view.js';
 import type { CompilerCounters } from '../debugger.js';
 import type { GuestEnd, GuestMemory } from '../devices/device.js';
-import { GUEST_END } from '../devices/guest-end.js';
 import type { Jit } from '../jit/jit.js';
+import type { MachineView } from '../machine-view.js';
+import type { HostMemory } from '../memory/host-memory.js';
+import { GUEST_END } from '../state/guest-end.js';
 import type { StateFormat, Stateful } from '../state/saved.js';
 import { count, list, optional, record, type StateOf } from '../state/schema.js';
 import type { Activity } from './activity.js';
 import type { Board } from './board.js';
+import { linearRip } from './code-address.js';
 import { PRIMARY } from './controls.js';
-import type { CoreExports } from './core-exports.js';
 import { type CoreState, checkCore, clearTrace, coreShape, loadCore, saveCore } from './core-image.js';
 import { type CpuModel, cpuModel, DEFAULT_CPU_MODEL, hasFeature, linearBits } from './cpu-models.js';
 import { DirtyFrames } from './dirty-frames.js';
@@ -72,7 +72,6 @@ import { EPT_MEMORY_TYPE, EptBuilder } from './ept-builder.js';
 import { EVENT_TYPE, EVENT_VALID, type Outcome } from './exit.js';
 import { EXIT_HANDLERS } from './exits/index.js';
 import { FirmwareRom } from './firmware-rom.js';
-import type { HostMemory } from './host-memory.js';
 import type { Hypervisor, SliceEnd, VirtualCpu } from './hypervisor.js';
 import { setInitialState } from './initial-state.js';
 import { isSteady, readMsr, writeMsr } from './msrs.js';
@@ -118,6 +117,9 @@ const ONES = [
 const wide = (low: number, high: number): bigint => (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
 
 const SYSCALL_OF = { GenuineIntel: SYSCALL_LONG, AuthenticAMD: SYSCALL_PROTECTED, none: SYSCALL_WITH_CSTAR } as const;
+
+/** Makes what a debugger sees of a machine on this engine; `label`: what a guest-physical address is. */
+export type Viewer = (vm: Vm, label: (gpa: number) => string) => MachineView;
 
 /** What survives runSlice in the engine, frames apart. */
 export interface VmState {
@@ -177,6 +179,7 @@ export class Vm implements Hypervisor<Vcpu> {
     readonly host: HostMemory,
     readonly memoryBytes: number,
     vcpus: number,
+    private readonly viewer: Viewer,
   ) {
     this.quick = new QuickExits(host);
     host.deviceAccess = (kind, address, bytes, write, low, high) =>
@@ -454,7 +457,7 @@ export class Vm implements Hypervisor<Vcpu> {
   }
 
   view(label: (gpa: number) => string): MachineView {
-    return new VtxView(this, label);
+    return this.viewer(this, label);
   }
 
   mapFirmware(rom: Uint8Array): FirmwareRom {

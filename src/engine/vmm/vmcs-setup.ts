@@ -1,8 +1,8 @@
 import { mustBeOne } from '../../spec/vmx/controls.js';
 import { IO_BITMAP_A, IO_BITMAP_B, MSR_BITMAP, VIRTUAL_APIC_BASE } from '../core/layout.js';
+import type { HostMemory } from '../memory/host-memory.js';
 import { ENTRY, EXIT, PIN, PRIMARY, SECONDARY } from './controls.js';
 import { type CpuModel, hasFeature } from './cpu-models.js';
-import type { HostMemory } from './host-memory.js';
 import { watchNumericErrors } from './numeric-errors.js';
 import type { Vcpu } from './vcpu.js';
 

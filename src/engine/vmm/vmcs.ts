@@ -1,6 +1,6 @@
 import { type VmcsField, vmcsField } from '../../spec/vmx/vmcs-fields.js';
+import type { HostMemory } from '../memory/host-memory.js';
 import { ControlHistory } from './control-history.js';
-import type { HostMemory } from './host-memory.js';
 
 /** Slot offset of a field by its name. @throws Error when there is no such field. */
 export function fieldOffset(name: string): number {

@@ -1,6 +1,6 @@
 import { ALONE_RIP } from '../../core/layout.js';
-import { linearAt } from '../../debug/register-access.js';
 import type * as D from '../../debugger.js';
+import { linearAt } from '../../vmm/code-address.js';
 import type { Machine } from '../../vmm/machine.js';
 import { Vm } from '../../vmm/vm.js';
 import type { GuestHistory } from '../guest-history.js';

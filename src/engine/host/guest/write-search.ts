@@ -1,8 +1,9 @@
 /** A question of who wrote something, made ready for a search through the history. */
-import { watchedValue } from '../../debug/watched-value.js';
+
 import type { Became, BreakpointSpec, Written } from '../../debugger.js';
 import { RewindableStore } from '../../disk/rewindable-store.js';
 import type { Watched } from '../../history/watched.js';
+import { watchedValue } from '../../history/watched-value.js';
 import type { Machine } from '../../vmm/machine.js';
 import { Vm } from '../../vmm/vm.js';
 

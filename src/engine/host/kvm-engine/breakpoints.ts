@@ -1,8 +1,8 @@
 // The debugger's breakpoints on KVM: in the debug registers where they fit and work, the rest as INT3 that guest
 // memory holds only while it runs, or by stepping through the guest and looking after each instruction.
 
-import type { BreakpointSink, Watch } from '../../debug/machine-view.js';
 import type { Breakpoint, BreakpointSpec } from '../../debugger.js';
+import type { BreakpointSink, Watch } from '../../machine-view.js';
 import type { GuestDebug } from '../kvm/vcpu.js';
 import type { DebugAbilities } from './debug-abilities.js';
 

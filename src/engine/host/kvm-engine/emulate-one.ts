@@ -3,16 +3,17 @@
 // as on engine vtx; KVM's answer stands where KVM has the state.
 import { KVM_ENOSYS } from '../../../spec/kvm-paravirt.js';
 import { opcodeOffset } from '../../../spec/opcodes/mnemonic.js';
+import type { CoreExports } from '../../core/core-exports.js';
 import { CODE_PAGES, EXIT_COUNTS, RAM_BASE, TRACE_ENABLED, TRACE_SEQUENCE } from '../../core/layout.js';
 import { readRegisters, writeRegister } from '../../debug/register-access.js';
+import { viewOfVm } from '../../debug/vtx-view.js';
 import type { RegisterFile } from '../../debugger.js';
 import type { GuestEnd } from '../../devices/device.js';
+import type { HostMemory } from '../../memory/host-memory.js';
 import type { Board } from '../../vmm/board.js';
 import { PRIMARY } from '../../vmm/controls.js';
-import type { CoreExports } from '../../vmm/core-exports.js';
 import type { CpuModel } from '../../vmm/cpu-models.js';
 import { EVENT_ERROR_CODE, EVENT_TYPE, EVENT_VALID } from '../../vmm/exit.js';
-import type { HostMemory } from '../../vmm/host-memory.js';
 import type { Vcpu } from '../../vmm/vcpu.js';
 import { Vm } from '../../vmm/vm.js';
 import { coreOverShared } from '../core-instance.js';
@@ -81,7 +82,7 @@ export class InstructionEmulator {
     const counts = host.u8.slice(EXIT_COUNTS, EXIT_COUNTS + EXIT_COUNT_BYTES);
     const sequence = host.getNumber(TRACE_SEQUENCE);
     this.core = coreOverShared(host.memory);
-    this.vm = new Vm(this.core, host, machine.memoryBytes, 1);
+    this.vm = new Vm(this.core, host, machine.memoryBytes, 1, viewOfVm);
     host.u8.set(counts, EXIT_COUNTS);
     host.setNumber(TRACE_SEQUENCE, sequence);
     host.set32(TRACE_ENABLED, 0);

@@ -1,7 +1,7 @@
 // Exits of KVM_RUN as records of the one exit trace: under the SDM's exit reason that each comes from.
 import { EMULATED_BY_VMSCOPE } from '../../../spec/vmx/exit-reasons.js';
 import * as L from '../../core/layout.js';
-import type { HostMemory } from '../../vmm/host-memory.js';
+import type { HostMemory } from '../../memory/host-memory.js';
 import { EXIT_REASONS as KVM } from '../kvm/exits.js';
 import { RUN } from './kvm-cpu.js';
 

@@ -2,17 +2,17 @@
 // change of thread, and a timer's signal brings KVM_RUN back for whatever else there is to do. Several have their own.
 import type { InitialState } from '../../boot/image.js';
 import { EXIT_COUNTS, RAM_BASE, TRACE_SEQUENCE } from '../../core/layout.js';
-import type { MachineView } from '../../debug/machine-view.js';
 import type { GuestEnd, GuestMemory as Ram } from '../../devices/device.js';
 import { VIDEO_BYTES } from '../../devices/vga/video-memory.js';
+import type { MachineView } from '../../machine-view.js';
+import { HostMemory } from '../../memory/host-memory.js';
+import { FRAMES_BEHIND_RAM } from '../../memory/memory-map.js';
 import type { Stateful } from '../../state/saved.js';
 import { StateError } from '../../state/schema.js';
 import type { Board } from '../../vmm/board.js';
 import type { CpuModel } from '../../vmm/cpu-models.js';
 import type { FrameWatcher } from '../../vmm/dirty-frames.js';
-import { HostMemory } from '../../vmm/host-memory.js';
 import type { Firmware, Hypervisor, SliceEnd, VirtualCpu } from '../../vmm/hypervisor.js';
-import { FRAMES_BEHIND_RAM } from '../../vmm/memory-map.js';
 import { KvmError } from '../kvm/errors.js';
 import { EXIT_REASONS as KVM, MP_STATES } from '../kvm/exits.js';
 import { Kvm } from '../kvm/kvm.js';

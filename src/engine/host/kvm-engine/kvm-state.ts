@@ -1,5 +1,5 @@
 /** The state of a machine on KVM beside its frames and its devices: what the kernel gives of each vCPU, and what the program keeps. */
-import { GUEST_END } from '../../devices/guest-end.js';
+import { GUEST_END } from '../../state/guest-end.js';
 import type { StateFormat } from '../../state/saved.js';
 import {
   bytes,

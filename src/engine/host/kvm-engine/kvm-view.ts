@@ -1,8 +1,8 @@
 // A machine on KVM as the debugger sees it.
 
-import type { MachineView } from '../../debug/machine-view.js';
 import type { AddressSpace, FaultStep, PageWalk, RegisterFile, TargetInfo } from '../../debugger.js';
 import { KERNEL_COUNTER } from '../../exit-counts.js';
+import type { MachineView } from '../../machine-view.js';
 import { type PagingState, walkGuest } from '../../memory/guest-walk.js';
 import {
   type PhysicalMemory,

@@ -1,6 +1,6 @@
 /** A recording that is opened: checked whole, its inputs read again as they are asked for. */
 import { closeSync, openSync, statSync } from 'node:fs';
-import { GUEST_END } from '../../devices/guest-end.js';
+import { GUEST_END } from '../../state/guest-end.js';
 import { named, optional, record, StateError, text } from '../../state/schema.js';
 import type { InputKeeper } from '../../time/input-keeper.js';
 import { compareInstants, type Instant, PHASE } from '../../time/instant.js';

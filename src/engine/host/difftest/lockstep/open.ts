@@ -1,11 +1,12 @@
 // Starts the two sides of a lock-step run from an image: the core with the machine's devices, and its judge with the
 // same memory and registers.
 
+import type { CoreExports } from '../../../core/core-exports.js';
+import { viewOfVm } from '../../../debug/vtx-view.js';
 import { UNSHARED } from '../../../difftest/lockstep-report.js';
+import type { HostMemory } from '../../../memory/host-memory.js';
 import { REGISTER_NAMES } from '../../../registers-view.js';
-import type { CoreExports } from '../../../vmm/core-exports.js';
 import type { CpuModel } from '../../../vmm/cpu-models.js';
-import type { HostMemory } from '../../../vmm/host-memory.js';
 import { Machine, type MachineOptions } from '../../../vmm/machine.js';
 import { Vm } from '../../../vmm/vm.js';
 import { createCore } from '../../core-instance.js';
@@ -27,7 +28,7 @@ export function openVtx(
   guest: GuestToCompare,
   { core, host }: { core: CoreExports; host: HostMemory } = createCore(guest.memoryBytes),
 ): VtxSide {
-  const vm = new Vm(core, host, guest.memoryBytes, 1);
+  const vm = new Vm(core, host, guest.memoryBytes, 1, viewOfVm);
   vm.paravirtual = false;
   if (guest.cpu) vm.cpu = guest.cpu;
   const machine = new Machine(vm, {

@@ -1,5 +1,5 @@
 /** How a guest ended. */
-import { int, oneOf, record, type StateOf, text } from '../state/schema.js';
+import { int, oneOf, record, type StateOf, text } from './schema.js';
 
 const KINDS = [
   ...(['powered-off', 'reset', 'suspended', 'resumed', 'debug-exit', 'triple-fault'] as const),

@@ -2,14 +2,14 @@
 
 import { msrName, msr as msrRow } from '../../spec/msrs.js';
 import { vmcsFieldByEncoding } from '../../spec/vmx/vmcs-fields.js';
+import { fieldWords, type RegisterWords, registerWords } from '../debug/register-words.js';
 import type { PageWalk, Written } from '../debugger.js';
 import { SECTOR_BYTES } from '../devices/block.js';
 import type { RewindableStore } from '../disk/rewindable-store.js';
-import type { Piece, Watched } from '../history/watched.js';
+import type { MachineView } from '../machine-view.js';
 import { readMsr } from '../vmm/msrs.js';
 import type { Vm } from '../vmm/vm.js';
-import type { MachineView } from './machine-view.js';
-import { fieldWords, type RegisterWords, registerWords } from './register-words.js';
+import type { Piece, Watched } from './watched.js';
 
 const PAGE = 4096n;
 /** Accessed and dirty, which the processor sets at each access. */

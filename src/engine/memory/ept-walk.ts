@@ -1,5 +1,5 @@
 import type { EptRange, PageWalk } from '../debugger.js';
-import type { PhysicalReader } from '../memory/guest-walk.js';
+import type { PhysicalReader } from './guest-walk.js';
 
 const TABLES = ['PML4', 'PDPT', 'PD', 'PT'];
 const SHIFTS = [39n, 30n, 21n, 12n];

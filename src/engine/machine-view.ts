@@ -9,7 +9,7 @@ import type {
   RegisterFile,
   StopReason,
   TargetInfo,
-} from '../debugger.js';
+} from './debugger.js';
 
 export type Watch = Extract<BreakpointSpec, { kind: 'watch' }> & { id: number };
 
