@@ -3,19 +3,13 @@ import { type Command, Option } from 'commander';
 import { SymbolTable } from '../disasm/index.js';
 import { TRACE_RECORD_BYTES } from '../engine/core/layout.js';
 import { parseExitCondition } from '../engine/debug/exit-condition.js';
-import { EXPORT_FORMATS, type ExportFormat, exitWriter, type LabelOf } from '../engine/debug/exit-export.js';
-import {
-  ExitReport,
-  REPORT_KEYS,
-  type ReportKey,
-  reportData,
-  reportText,
-  type TimedExit,
-  withTimes,
-} from '../engine/debug/exit-report.js';
+import { EXPORT_FORMATS, type ExportFormat, exitWriter } from '../engine/debug/exit-export.js';
+import { EXIT_GROUP_KEYS, type LabelOf } from '../engine/debug/exit-groups.js';
+import { ExitHints, hintsText } from '../engine/debug/exit-hints.js';
+import { ExitReport, reportJson, reportText, type TimedExit, withTimes } from '../engine/debug/exit-report.js';
 import { parseSymbolFile } from '../engine/debug/symbol-file.js';
 import { decodeRecord, exitMatches } from '../engine/debug/trace-reader.js';
-import type { ExitRecord } from '../engine/debugger.js';
+import type { ExitGroupKey, ExitRecord } from '../engine/debugger.js';
 import { fileCause } from '../engine/host/file-cause.js';
 import { type ReadAt, readTraceBlocks, readTraceHeader, TraceFileError } from '../formats/exit-trace-file.js';
 import { readInput, regularFileBytes, resolveImage } from './files.js';
@@ -24,9 +18,10 @@ import { openOutput, writeOutput } from './output-file.js';
 import { tell } from './tell.js';
 
 interface TraceOptions {
-  format: 'report' | ExportFormat;
+  format: 'report' | 'hints' | ExportFormat;
   json?: boolean;
-  by: ReportKey;
+  by: ExitGroupKey;
+  histogram?: boolean;
   if?: string;
   symbols?: string;
   output: string;
@@ -39,15 +34,18 @@ export function addTraceCommand(program: Command): void {
     .summary('read a trace of VM exits')
     .description(
       'Read a file of `vmscope run --trace`: what the exits cost as `perf kvm stat report` prints it (in virtual time), or each ' +
-        "exit as text, CSV, JSON lines, or as trace events for Perfetto's viewer.",
+        "exit as text, CSV, JSON lines, or as trace events for Perfetto's viewer; or the exits that could be avoided (hints).",
     )
     .argument('<file>', 'the trace')
     .addOption(
-      new Option('--format <format>', 'what to print').choices(['report', ...EXPORT_FORMATS]).default('report'),
+      new Option('--format <format>', 'what to print')
+        .choices(['report', 'hints', ...EXPORT_FORMATS])
+        .default('report'),
     )
-    .addOption(new Option('--by <key>', 'rows of the report').choices([...REPORT_KEYS]).default('reason'))
+    .addOption(new Option('--by <key>', 'rows of the report').choices([...EXIT_GROUP_KEYS]).default('reason'))
     .option('--rows <n>', 'rows of the report at most', '50')
-    .option('--json', 'the report as JSON')
+    .option('--histogram', "how long a row's exits took, by length")
+    .option('--json', 'the report, or the hints, as JSON')
     .option('--if <condition>', 'exits that meet it only, as `IO_INSTRUCTION|CPUID if rcx == 1`')
     .option('--symbols <file>', "names of addresses: the guest's ELF image or System.map")
     .option('-o, --output <file>', 'where to', '/dev/stdout')
@@ -61,7 +59,7 @@ const CHUNK_CHARACTERS = 65_536;
 
 /** Answers the process status: 1 for a trace that is damaged behind what was printed. @throws UsageError */
 function printTrace(file: string, options: TraceOptions): number {
-  if (options.json && options.format !== 'report')
+  if (options.json && options.format !== 'report' && options.format !== 'hints')
     throw new UsageError(`--json: it is the report, not --format ${options.format}; --format json gives each exit`);
   const rows = parseCount('--rows', options.rows, 1, 1_000_000);
   const meets = conditionOf(options.if);
@@ -70,9 +68,18 @@ function printTrace(file: string, options: TraceOptions): number {
   const output = openOutput('--output', options.output);
   const write = (text: string) => writeOutput('--output', options.output, output, Buffer.from(text));
   if (options.format === 'report') {
-    const report = new ExitReport(options.by, label);
+    const report = new ExitReport(options.by);
     for (const exit of trace.exits()) if (meets(exit.record)) report.add(exit);
-    write(options.json ? `${JSON.stringify(reportData(report, rows))}\n` : reportText(report, rows));
+    const { data } = report;
+    write(
+      options.json
+        ? `${JSON.stringify(reportJson(data, label, rows))}\n`
+        : reportText(data, label, rows, options.histogram),
+    );
+  } else if (options.format === 'hints') {
+    const hints = new ExitHints();
+    for (const exit of trace.exits()) if (meets(exit.record)) hints.add(exit);
+    write(`${options.json ? JSON.stringify(hints.found) : hintsText(hints.found)}\n`);
   } else {
     const writer = exitWriter(options.format, label);
     let text = writer.head;

@@ -5,6 +5,7 @@ import { ASSERT_COMMANDS } from './assertion.js';
 import { BRANCH_COMMANDS } from './branches.js';
 import { BREAKPOINT_COMMANDS } from './breakpoints.js';
 import { asText, type Command, command } from './command.js';
+import { EXIT_COMMANDS } from './exits.js';
 import { HISTORY_COMMANDS } from './history.js';
 import { MACHINE_COMMANDS } from './machine.js';
 import { MAPPING_COMMANDS } from './mappings.js';
@@ -26,6 +27,7 @@ const OWN: readonly Command[] = [
   ...TELESCOPE_COMMANDS,
   ...VIEWPOINT_COMMANDS,
   ...MACHINE_COMMANDS,
+  ...EXIT_COMMANDS,
   ...ASSERT_COMMANDS,
   ...INFO_COMMANDS,
 ];

@@ -4,7 +4,10 @@
  * Optional abilities are optional groups: where a backend cannot know something the group is absent
  * and `unavailable` says why.
  */
+import type { ExitGroupKey, ExitHint, ExitReportData, HandlerTime } from './exit-analysis.js';
 import type { GuestEnd } from './state/guest-end.js';
+
+export type * from './exit-analysis.js';
 
 export type AddressSpace = 'gva' | 'gpa' | 'hpa';
 
@@ -852,6 +855,16 @@ export interface Debugger {
     controls?(sequence: number): Promise<{ encoding: number; value: bigint }[] | undefined>;
     /** Exits so far by reason name. */
     counts(): Promise<Record<string, number>>;
+    /** What the exits that the trace has cost, put together: those that meet a condition. */
+    report?(by: ExitGroupKey, condition?: ExitCondition): Promise<ExitReportData>;
+    /** Exits of the trace that could be avoided, those that took most time first. */
+    hints?(): Promise<ExitHint[]>;
+    /**
+     * Host time of the VMM's handlers by exit reason since it is measured; exits that the core completes by itself have none.
+     * @param on measuring begins, or ends; it costs some 100 ns an exit, and nothing while it is off. Absent: as it is.
+     * @returns undefined while it is not measured
+     */
+    handlerTimes?(on?: boolean): Promise<HandlerTime[] | undefined>;
   };
   readonly console?: {
     /** Last bytes (at most 64 KiB) that the guest wrote to its serial port. */

@@ -58,6 +58,38 @@ describe('vmscope trace', () => {
     expect(text[2]).toMatch(/MSR_READ +IA32_APIC_BASE +[0-9a-f]{16} do_rdmsr\+0x5 +gave fee00900, then resumed$/);
   });
 
+  it('puts exits together by what they were about, as the records say', async () => {
+    const json = (...args: string[]) => trace('--json', ...args).then(({ stdout }) => JSON.parse(stdout));
+    const records = (await trace('--format', 'json')).stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const out = records.filter(({ name, subject }) => name === 'IO_INSTRUCTION' && subject.startsWith('out port 3f8'));
+    expect(out.length).toBeGreaterThan(500);
+    const ports = await json('--by', 'port');
+    const row = ports.rows.find(({ name }: { name: string }) => name.startsWith('port 3f8 out'));
+    const ns = out.flatMap(({ ns }) => (ns === undefined ? [] : [ns])).sort((a, b) => a - b);
+    const sum = ns.reduce((all, one) => all + one, 0);
+    expect(row).toMatchObject({ samples: out.length, timed: ns.length, ns: sum, minNs: ns[0], maxNs: ns.at(-1) });
+    expect(row.histogram.reduce((all: number, { count }: { count: number }) => all + count, 0)).toBe(ns.length);
+    expect(row.p99Ns).toBeGreaterThanOrEqual(ns[Math.ceil(0.99 * ns.length) - 1]);
+    expect(ports.samples + ports.others).toBe(total);
+    for (const by of ['gpa', 'task', 'subject']) {
+      const { samples, others } = await json('--by', by);
+      expect([by, samples + others]).toEqual([by, total]);
+    }
+    expect((await trace('--by', 'msr')).stdout).toMatch(/IA32_APIC_BASE read +2 /);
+    expect((await trace('--histogram', '--rows', '2')).stdout).toMatch(/^ +512ns to 1\.02us +\|@+ *\| \d+$/m);
+  });
+
+  it('tells of exits that could be avoided, with the figures', async () => {
+    const { stdout } = await trace('--format', 'hints');
+    expect(stdout).toContain('Data goes to a port byte by byte\n  seen ');
+    const found = JSON.parse((await trace('--format', 'hints', '--json')).stdout);
+    expect(found.map(({ id }: { id: string }) => id)).toEqual(['bytes-to-port']);
+    expect((await trace('--format', 'hints', '--if', 'CPUID')).stdout).toContain('no known avoidable pattern');
+  });
+
   it("gives Perfetto's trace events", async () => {
     const { traceEvents } = JSON.parse((await trace('--format', 'perfetto')).stdout);
     const slices = traceEvents.filter(({ ph }: { ph: string }) => ph === 'X');
@@ -94,7 +126,7 @@ describe('vmscope trace', () => {
       [[folder], `${folder}: is a folder`],
       [[zoo, '--if', 'NONSENSE'], '--if NONSENSE: no exit reason "NONSENSE"'],
       [[zoo, '--if', 'any if rcx == rbx'], 'an exit has no field "rbx"; it has port,'],
-      [[zoo, '--format', 'pdf'], 'Allowed choices are report, text, csv, json, perfetto'],
+      [[zoo, '--format', 'pdf'], 'Allowed choices are report, hints, text, csv, json, perfetto'],
       [[zoo, '--symbols', other], `${other}: `],
     ] as [string[], string][]) {
       const { stdout, stderr, status } = await vmscope(['trace', ...args]);

@@ -2,6 +2,7 @@
 import { exitReasonName } from '../../spec/vmx/exit-reasons.js';
 import type { ExitRecord } from '../debugger.js';
 import { EXIT_FIELDS } from './exit-condition.js';
+import type { LabelOf } from './exit-groups.js';
 import type { TimedExit } from './exit-report.js';
 import { describeAction, exitSubject } from './explain-exit.js';
 
@@ -14,9 +15,6 @@ export interface ExitWriter {
   record(exit: TimedExit): string;
   readonly tail: string;
 }
-
-/** The name of an address; undefined for none. */
-export type LabelOf = (address: bigint) => string | undefined;
 
 const hex = (value: bigint | number) => value.toString(16);
 /** Counts stand in decimal, everything else in hexadecimal. */

@@ -1,7 +1,15 @@
 /** What VM exits cost, by reason or subject, as `perf kvm stat report` prints it. Times are the guest's virtual time. */
-import { exitReasonName } from '../../spec/vmx/exit-reasons.js';
-import type { ExitRecord } from '../debugger.js';
-import { exitSubject } from './explain-exit.js';
+import type { DurationSummary, ExitGroupKey, ExitRecord, ExitReportData, ExitReportRow } from '../debugger.js';
+import { DurationHistogram } from './duration-histogram.js';
+import {
+  EXIT_GROUPS,
+  type ExitGroup,
+  exitGroup,
+  groupId,
+  groupName,
+  type LabelOf,
+  type TaskOf,
+} from './exit-groups.js';
 
 export interface TimedExit {
   readonly record: ExitRecord;
@@ -28,113 +36,147 @@ function timed(record: ExitRecord, next: ExitRecord): TimedExit {
   return follows ? { record, ns } : { record };
 }
 
-export const REPORT_KEYS = ['reason', 'subject', 'rip', 'vcpu', 'cr3', 'gpa'] as const;
-export type ReportKey = (typeof REPORT_KEYS)[number];
-
-export interface ReportRow {
-  readonly name: string;
-  samples: number;
-  /** How many of them have a time. */
-  timed: number;
-  ns: number;
-  minNs: number;
-  maxNs: number;
-}
-
-const PAGE = 0xfffn;
 /** Names that a guest chooses are not kept without bound. */
 const MAX_ROWS = 100_000;
-const OTHERS = '(others)';
+const OTHERS: ExitGroup = { text: '(others)' };
 
-/** Rows by how much time they took, then by count. */
+interface Row {
+  readonly group: ExitGroup;
+  samples: number;
+  readonly times: DurationHistogram;
+}
+
+export function summaryOf(times: DurationHistogram): DurationSummary {
+  const { count: timed, sum: ns, min: minNs, max: maxNs, octaves } = times;
+  return { timed, ns, ...(timed === 0 ? {} : { minNs, maxNs, p99Ns: times.percentile(0.99) }), octaves };
+}
+
 export class ExitReport {
-  readonly #rows = new Map<string, ReportRow>();
-  samples = 0;
-  ns = 0;
+  readonly #rows = new Map<string, Row>();
+  #samples = 0;
+  #others = 0;
+  #ns = 0;
 
   constructor(
-    private readonly by: ReportKey,
-    private readonly label: (address: bigint) => string | undefined,
+    private readonly by: ExitGroupKey,
+    private readonly taskOf?: TaskOf,
+    private readonly maxRows = MAX_ROWS,
   ) {}
 
   add({ record, ns }: TimedExit): void {
-    const row = this.#row(this.#nameOf(record));
+    const group = exitGroup(record, this.by, this.taskOf);
+    if (group === undefined) {
+      this.#others++;
+      return;
+    }
+    const row = this.#row(group);
     row.samples++;
-    this.samples++;
+    this.#samples++;
     if (ns === undefined) return;
-    row.timed++;
-    row.ns += ns;
-    row.minNs = Math.min(row.minNs, ns);
-    row.maxNs = Math.max(row.maxNs, ns);
-    this.ns += ns;
+    row.times.add(ns);
+    this.#ns += ns;
   }
 
-  get rows(): readonly ReportRow[] {
-    return [...this.#rows.values()].sort((a, b) => b.ns - a.ns || b.samples - a.samples || (a.name < b.name ? -1 : 1));
+  get data(): ExitReportData {
+    const rows = [...this.#rows.values()]
+      .map(({ group, samples, times }): ExitReportRow => ({ ...group, samples, ...summaryOf(times) }))
+      .sort((a, b) => b.ns - a.ns || b.samples - a.samples || (groupId(a) < groupId(b) ? -1 : 1));
+    return { by: this.by, samples: this.#samples, others: this.#others, ns: this.#ns, rows };
   }
 
-  #row(name: string): ReportRow {
-    if (!this.#rows.has(name) && this.#rows.size >= MAX_ROWS) name = OTHERS;
-    let row = this.#rows.get(name);
-    if (!row) {
-      row = { name, samples: 0, timed: 0, ns: 0, minNs: Number.POSITIVE_INFINITY, maxNs: 0 };
-      this.#rows.set(name, row);
-    }
+  #row(group: ExitGroup): Row {
+    const name = groupId(group);
+    const found = this.#rows.get(name);
+    if (found) return found;
+    if (this.#rows.size >= this.maxRows && group !== OTHERS) return this.#row(OTHERS);
+    const row = { group, samples: 0, times: new DurationHistogram() };
+    this.#rows.set(name, row);
     return row;
-  }
-
-  #nameOf(record: ExitRecord): string {
-    const reason = exitReasonName(record.reason);
-    switch (this.by) {
-      case 'reason':
-        return reason;
-      case 'subject':
-        return `${reason} ${exitSubject(record).trim()}`.trimEnd();
-      case 'rip': {
-        const at = record.csBase + record.rip;
-        return this.label(at) ?? at.toString(16);
-      }
-      case 'vcpu':
-        return `vcpu ${record.vcpu}`;
-      case 'cr3':
-        return `cr3 ${record.cr3.toString(16)}`;
-      case 'gpa':
-        return record.gpa === 0n ? reason : `${reason} page ${(record.gpa & ~PAGE).toString(16)}`;
-    }
   }
 }
 
+/** A row's name; the one for rows beyond the bound has its own. */
+export const rowName = (by: ExitGroupKey, row: ExitReportRow, label: LabelOf): string =>
+  row.text === OTHERS.text ? OTHERS.text! : groupName(by, row, label);
+
 const us = (ns: number) => `${(ns / 1000).toFixed(2)}us`;
 const share = (part: number, whole: number) => `${(whole === 0 ? 0 : (100 * part) / whole).toFixed(2)}%`;
-const HEAD = ['VM-EXIT', 'Samples', 'Samples%', 'Time%', 'Min Time', 'Max Time', 'Avg time'];
+const HEAD = ['VM-EXIT', 'Samples', 'Samples%', 'Time%', 'Min Time', 'Max Time', 'Avg time', 'P99 time'];
 
 /** The same for programs: times in ns, absent for rows of which none is known. */
-export function reportData(report: ExitReport, maxRows: number) {
-  const { rows, samples, ns } = report;
+export function reportJson({ by, samples, others, ns, rows }: ExitReportData, label: LabelOf, maxRows: number) {
   return {
-    samples,
-    ns,
-    rows: rows.slice(0, maxRows).map(({ name, samples, timed, ns, minNs, maxNs }) => ({
-      ...{ name, samples },
-      ...(timed === 0 ? {} : { timed, ns, minNs, maxNs }),
+    ...{ by, samples, others, ns },
+    rows: rows.slice(0, maxRows).map((row) => ({
+      name: rowName(by, row, label),
+      samples: row.samples,
+      ...(row.timed === 0
+        ? {}
+        : {
+            ...{ timed: row.timed, ns: row.ns, minNs: row.minNs, meanNs: row.ns / row.timed },
+            ...{ p99Ns: row.p99Ns, maxNs: row.maxNs, histogram: bucketsOf(row.octaves) },
+          }),
     })),
   };
 }
 
-/** The table, at most `maxRows` rows of it. */
-export function reportText(report: ExitReport, maxRows: number): string {
-  const { rows, samples, ns } = report;
-  const cells = rows
-    .slice(0, maxRows)
-    .map((row) => [
-      row.name,
-      String(row.samples),
-      share(row.samples, samples),
-      share(row.ns, ns),
-      ...(row.timed === 0 ? ['-', '-', '-'] : [us(row.minNs), us(row.maxNs), us(row.ns / row.timed)]),
-    ]);
+/** Octaves that hold something, and those between: from how many ns on, and how many. */
+export function bucketsOf(octaves: readonly number[]): { fromNs: number; count: number }[] {
+  const first = octaves.findIndex((count) => count > 0);
+  return octaves
+    .slice(Math.max(0, first))
+    .map((count, n) => ({ fromNs: first + n === 0 ? 0 : 2 ** (first + n), count }));
+}
+
+/** The table, at most `maxRows` rows of it. @param histogram each row's times by their length, behind it */
+export function reportText(data: ExitReportData, label: LabelOf, maxRows: number, histogram = false): string {
+  const { by, rows, samples, others, ns } = data;
+  const shown = rows.slice(0, maxRows);
+  const cells = shown.map((row) => [
+    rowName(by, row, label),
+    String(row.samples),
+    share(row.samples, samples),
+    share(row.ns, ns),
+    ...(row.timed === 0 ? ['-', '-', '-', '-'] : [row.minNs!, row.maxNs!, row.ns / row.timed, row.p99Ns!].map(us)),
+  ]);
   const widths = HEAD.map((head, column) => Math.max(head.length, ...cells.map((row) => row[column].length)));
   const line = (row: readonly string[]) => row.map((cell, column) => cell.padStart(widths[column])).join('  ');
   const left = rows.length > maxRows ? [`${rows.length - maxRows} more rows`] : [];
-  return `${[line(HEAD), ...cells.map(line), ...left, '', `Total Samples:${samples}, Total events handled time:${us(ns)}.`].join('\n')}\n`;
+  const none = others > 0 ? [`${others} other exits have no ${EXIT_GROUPS[by]}.`] : [];
+  const pictures = histogram
+    ? shown
+        .filter(({ timed }) => timed > 0)
+        .flatMap((row) => ['', `${rowName(by, row, label)}:`, ...histogramLines(row.octaves)])
+    : [];
+  return `${[
+    ...[line(HEAD), ...cells.map(line), ...left, ...pictures, ''],
+    `Total Samples:${samples}, Total events handled time:${us(ns)}.`,
+    ...none,
+  ].join('\n')}\n`;
+}
+
+const BAR = 40;
+
+/** A bar an octave. */
+export function histogramLines(octaves: readonly number[]): string[] {
+  const buckets = bucketsOf(octaves);
+  const most = Math.max(1, ...buckets.map(({ count }) => count));
+  return buckets.map(({ fromNs, count }) => {
+    const to = durationText(fromNs === 0 ? 2 : fromNs * 2);
+    const bar = '@'.repeat(Math.ceil((count / most) * BAR)).padEnd(BAR);
+    return `  ${durationText(fromNs).padStart(8)} to ${to.padEnd(8)} |${bar}| ${count}`;
+  });
+}
+
+const UNITS: readonly (readonly [ns: number, unit: string])[] = [
+  [1e9, 's'],
+  [1e6, 'ms'],
+  [1e3, 'us'],
+];
+
+/** `512ns`, `1.02us`, `16.4us`, `131us`, `2.10ms`. */
+export function durationText(ns: number): string {
+  const [unit, name] = UNITS.find(([least]) => ns >= least) ?? [1, 'ns'];
+  const value = ns / unit;
+  return `${unit === 1 ? Math.round(value) : value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0)}${name}`;
 }

@@ -3,6 +3,7 @@ import { readTrace } from '../debug/trace-reader.js';
 import type * as D from '../debugger.js';
 import type { Machine } from '../vmm/machine.js';
 import { consoleGroup } from './guest/console.js';
+import { exitAnalysis } from './guest/exit-analysis.js';
 import { KeptRun } from './guest/kept-run.js';
 import { GuestKernelWatch } from './guest/kernel-watch.js';
 import { monitorLine } from './guest/monitor-line.js';
@@ -41,6 +42,8 @@ export class Guest implements D.Debugger {
   /** Opens GDB stubs on this guest by QEMU's `gdbserver`, where the program has one. */
   gdbServer: ((argument: string) => Promise<string>) | undefined;
 
+  readonly #analysis: ReturnType<typeof exitAnalysis>;
+
   constructor(
     readonly machine: Machine,
     readonly options: GuestOptions,
@@ -64,6 +67,7 @@ export class Guest implements D.Debugger {
     this.history = kept.past && historyGroup(kept.past, machine, status, stops, () => this.#run.runUntil({}));
     this.source = kernel.source();
     this.os = kernel.kernel.os;
+    this.#analysis = exitAnalysis(machine, this.os);
     // on KVM they run at once, each in its own thread or in none
     if (!vm.realTime) {
       const { each } = loop;
@@ -276,6 +280,9 @@ export class Guest implements D.Debugger {
     controls: async (sequence: number): Promise<{ encoding: number; value: bigint }[] | undefined> =>
       this.machine.view.controlsAt?.(sequence),
     counts: async (): Promise<Record<string, number>> => this.exitCounts(),
+    report: (by: D.ExitGroupKey, condition?: D.ExitCondition) => this.#analysis.report(by, condition),
+    hints: () => this.#analysis.hints(),
+    handlerTimes: (on?: boolean) => this.#analysis.handlerTimes(on),
   };
 
   async totals(): Promise<D.Totals> {

@@ -2,6 +2,7 @@
  * What can be called over a channel, with the shape of each argument. The other end may be any process of the user:
  * what is not in this table is not called, and no argument of another shape reaches the guest.
  */
+import { EXIT_GROUPS } from '../debug/exit-groups.js';
 import type { Debugger } from '../debugger.js';
 
 type Check = (value: unknown) => boolean;
@@ -244,6 +245,9 @@ const METHODS: Record<MethodName, readonly Check[]> = {
   'exits.records': [(value) => value === -1 || count(value), count],
   'exits.controls': [count],
   'exits.counts': [],
+  'exits.report': [(value) => typeof value === 'string' && Object.hasOwn(EXIT_GROUPS, value), optional(exitCondition)],
+  'exits.hints': [],
+  'exits.handlerTimes': [optional(flag)],
   'compiler.counters': [],
   'console.serialLog': [],
   'console.serialInput': [bytes],

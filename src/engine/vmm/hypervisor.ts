@@ -62,6 +62,12 @@ export interface Firmware {
   restore(): void;
 }
 
+/** Hears when the VMM begins to handle an exit, and when it has. */
+export interface HandlerWatch {
+  begins(): void;
+  ends(reason: number): void;
+}
+
 export interface Hypervisor<V extends VirtualCpu = VirtualCpu> {
   readonly engine: EngineName;
   /** Time is the host's: it goes on whatever the guest does, and cannot be warped over idle phases. */
@@ -84,6 +90,9 @@ export interface Hypervisor<V extends VirtualCpu = VirtualCpu> {
   breakpointFilter?: ((vcpu: VirtualCpu) => boolean) | undefined;
   /** Told what a user should know of how the engine runs the guest. */
   onMessage?: ((text: string) => void) | undefined;
+
+  /** Told of each exit that a handler begins with and has done, while somebody measures how long that takes. */
+  handlerWatch?: HandlerWatch | undefined;
 
   /** Counters of the compiler of guest code, where there is one. */
   readonly compilerCounters?: (() => CompilerCounters) | undefined;

@@ -72,7 +72,7 @@ import { EPT_MEMORY_TYPE, EptBuilder } from './ept-builder.js';
 import { EVENT_TYPE, EVENT_VALID, type Outcome } from './exit.js';
 import { EXIT_HANDLERS } from './exits/index.js';
 import { FirmwareRom } from './firmware-rom.js';
-import type { Hypervisor, SliceEnd, VirtualCpu } from './hypervisor.js';
+import type { HandlerWatch, Hypervisor, SliceEnd, VirtualCpu } from './hypervisor.js';
 import { setInitialState } from './initial-state.js';
 import { isSteady, readMsr, writeMsr } from './msrs.js';
 import { initVcpu, startVcpu } from './multiprocessor.js';
@@ -155,6 +155,7 @@ export class Vm implements Hypervisor<Vcpu> {
   #witness: Witness | undefined;
   /** Where this thread tells another one what it does. */
   activity: Activity | undefined;
+  handlerWatch: HandlerWatch | undefined;
   /** Exits handled so far. */
   exits = 0;
   #paravirtual = true;
@@ -878,7 +879,9 @@ export class Vm implements Hypervisor<Vcpu> {
     const vcpu = this.#current;
     this.exits += this.quick.take(vcpu, this.board);
     this.#tell(vcpu.vmcs.region, vcpu.index, vcpu.vmcs.reason);
+    this.handlerWatch?.begins();
     const done = this.#access(vcpu, kind, address, bytes, write !== 0, low, high);
+    if (done) this.handlerWatch?.ends(vcpu.vmcs.reason & REASON_MASK);
     this.activity?.resumes();
     // where anything waits, an instruction that runs again is followed by another VM entry
     const pending = this.board.interruptPending(vcpu.index);
@@ -998,11 +1001,13 @@ export class Vm implements Hypervisor<Vcpu> {
       this.withdrawExit(REASON_MTF);
       return 'resume';
     }
+    this.handlerWatch?.begins();
     if (handler) outcome = handler(vcpu, this);
     else {
       this.finish({ kind: 'error', status: 3, message: `no handler for VM exit ${reason}` });
       outcome = 'stop';
     }
+    this.handlerWatch?.ends(reason);
     if (vcpu.icount === before && this.#stuck(vcpu)) this.#interrupted = true;
     this.activity?.resumes();
     host.set32(slot + TR_ACTION, ACTION[outcome]);

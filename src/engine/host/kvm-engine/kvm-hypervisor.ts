@@ -12,7 +12,7 @@ import { StateError } from '../../state/schema.js';
 import type { Board } from '../../vmm/board.js';
 import type { CpuModel } from '../../vmm/cpu-models.js';
 import type { FrameWatcher } from '../../vmm/dirty-frames.js';
-import type { Firmware, Hypervisor, SliceEnd, VirtualCpu } from '../../vmm/hypervisor.js';
+import type { Firmware, HandlerWatch, Hypervisor, SliceEnd, VirtualCpu } from '../../vmm/hypervisor.js';
 import { KvmError } from '../kvm/errors.js';
 import { EXIT_REASONS as KVM, MP_STATES } from '../kvm/exits.js';
 import { Kvm } from '../kvm/kvm.js';
@@ -91,6 +91,7 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
   board!: Board;
   end: GuestEnd | undefined;
   exits = 0;
+  handlerWatch: HandlerWatch | undefined;
   exitFilter: ((vcpu: VirtualCpu) => boolean) | undefined;
   onMessage: ((text: string) => void) | undefined;
   /** The access that the last watchpoint stopped at. */
@@ -617,7 +618,9 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
 
   handle(cpu: KvmCpu, reason: number): SliceEnd | undefined {
     cpu.pendingExit = undefined;
+    this.handlerWatch?.begins();
     const detail = this.interrupts.during(cpu, () => handleExit(this, cpu, reason));
+    this.handlerWatch?.ends(vmxReason(reason) ?? reason);
     this.trace.settle(
       this.end ? ACTION.stop : detail.inject === undefined ? ACTION.resume : ACTION.inject,
       detail.value,
