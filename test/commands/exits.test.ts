@@ -10,7 +10,7 @@ const LOOP = 'be 2c 01 66 31 c0 0f a2 4e 75 f8 ba f8 03 ee f4';
 
 function open() {
   const { machine } = flatGuest(LOOP);
-  const debug = new Guest(machine, { paced: false });
+  const debug = new Guest(machine, { paced: false, waitForInput: false });
   const session = openSession(debug, { waits: true });
   // biome-ignore lint/suspicious/noExplicitAny: what programs get
   const json = async (line: string): Promise<any> => (await perform(session, line)).json();
