@@ -9,7 +9,7 @@ import {
   FAULT_LOG_VCPU_SHIFT,
 } from '../core/layout.js';
 import type { FaultStep } from '../debugger.js';
-import { EVENT_TYPE } from '../vmm/exit.js';
+import { EVENT_TYPE } from '../vmm/entry-events.js';
 import type { Vm } from '../vmm/vm.js';
 
 const PAGE_FAULT = 14;

@@ -3,7 +3,7 @@ import type { GuestEnd } from '../devices/device.js';
 import { loadAll, type Saved, type Stateful, saveAll } from '../state/saved.js';
 import type { Instant } from '../time/instant.js';
 import type { CoreState } from '../vmm/core-image.js';
-import type { VmState } from '../vmm/vm.js';
+import type { VmState } from '../vmm/vm-state.js';
 
 export interface Snapshot {
   readonly instant: Instant;

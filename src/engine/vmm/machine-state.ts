@@ -8,7 +8,8 @@ import { checkFrame, clearFrames, type Frame, frames } from './core-image.js';
 import type { CpuModel } from './cpu-models.js';
 import type { Hypervisor } from './hypervisor.js';
 import type { Machine } from './machine.js';
-import { Vm, type VmState } from './vm.js';
+import { Vm } from './vm.js';
+import { captureVm, restoreVm, type VmState } from './vm-state.js';
 
 /** What a state belongs to: it is loaded into a machine built alike. */
 export const MACHINE_IDENTITY = record({ engine: text, memoryBytes: count, vcpus: u32, cpu: text, paravirtual: flag });
@@ -44,7 +45,7 @@ export function partsInPlace(machine: Machine, runs: readonly Stateful[]): State
   const { vm } = machine;
   if (!(vm instanceof Vm)) throw new StateError(`engine ${vm.engine} does not run a guest the same way twice`);
   const { name, format } = vm.state;
-  const engine: Stateful<VmState> = { name, format, save: () => vm.capture(), load: (state) => vm.restore(state) };
+  const engine: Stateful<VmState> = { name, format, save: () => captureVm(vm), load: (state) => restoreVm(vm, state) };
   return [engine, ...parts(machine, runs).slice(1)];
 }
 

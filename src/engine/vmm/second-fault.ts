@@ -1,4 +1,4 @@
-import { EVENT_TYPE, EVENT_VALID } from './exit.js';
+import { EVENT_TYPE, EVENT_VALID } from './entry-events.js';
 
 const DF = 8;
 const PF = 14;

@@ -1,7 +1,9 @@
 import { exceptionRow } from '../../spec/exceptions.js';
 import { CR3, DR6, GPR, PDPTES } from '../core/layout.js';
-import { EVENT_ERROR_CODE, EVENT_TYPE, EVENT_VALID, type Outcome } from './exit.js';
+import { EVENT_ERROR_CODE, EVENT_TYPE, EVENT_VALID } from './entry-events.js';
+import type { Outcome } from './exit.js';
 import { tripleFaultExit } from './exits/triple-fault.js';
+import { loadPdptes } from './pdptes.js';
 import { secondFault } from './second-fault.js';
 import { SystemMemory, SystemPageFault } from './system-memory.js';
 import type { Vcpu } from './vcpu.js';
@@ -265,7 +267,7 @@ function loadPageTables(vcpu: Vcpu, vm: Vm, cr3: number): void {
   const old = vmcs.get('GUEST_CR3');
   vmcs.set('GUEST_CR3', cr3);
   if ((vmcs.get('GUEST_CR4') & CR4_PAE) !== 0n) {
-    if (!vm.loadPdptes(vcpu)) {
+    if (!loadPdptes(vcpu, vm)) {
       vmcs.set('GUEST_CR3', old);
       throw new TaskFault(GP, 0);
     }

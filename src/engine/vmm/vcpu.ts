@@ -6,6 +6,7 @@ import {
   LATCH_BYTES,
   LATCH_COUNT,
   LATCHES,
+  MAX_IDLE_ROUNDS,
   MAX_LATCHES,
   MAX_OUTSIDE_ENTRIES,
   OUTSIDE_COUNT,
@@ -20,7 +21,7 @@ import {
 } from '../core/layout.js';
 import type { HostMemory } from '../memory/host-memory.js';
 import { count, flag, list, optional, record, type StateOf, text, time, tuple, u8, u32, u64 } from '../state/schema.js';
-import { EVENT_ERROR_CODE, EVENT_TYPE, EVENT_VALID } from './exit.js';
+import { EVENT_ERROR_CODE, EVENT_TYPE, EVENT_VALID } from './entry-events.js';
 import { noProvocations, VCPU_PROVOCATIONS } from './provocations.js';
 import { Vmcs } from './vmcs.js';
 
@@ -204,6 +205,16 @@ export class Vcpu {
     host.setNumber(entries + place * OUTSIDE_ENTRY_BYTES, gpa);
     host.set64(entries + place * OUTSIDE_ENTRY_BYTES + 8, value);
     if (place === count % MAX_OUTSIDE_ENTRIES) host.set32(this.at(OUTSIDE_COUNT), count + 1);
+  }
+
+  /** Exits that repeat and retire nothing: time passes, and true says that the host is to be heard, as on a processor. */
+  isStuck(): boolean {
+    const { icount, fruitless } = this;
+    if (fruitless.icount !== icount) fruitless.exits = 0;
+    fruitless.icount = icount;
+    if (++fruitless.exits <= MAX_IDLE_ROUNDS) return false;
+    this.icount = icount + 1;
+    return true;
   }
 
   /** The instruction that exited is done: past it, and counted. */

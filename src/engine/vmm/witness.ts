@@ -1,3 +1,5 @@
+import { PROBE_BYTES, PROBE_COUNT, PROBE_TABLE } from '../core/layout.js';
+import type { HostMemory } from '../memory/host-memory.js';
 import type { Vcpu } from './vcpu.js';
 
 /**
@@ -11,4 +13,13 @@ export interface Witness {
   /** Words of this vCPU's block, by their addresses in the ACTIVE one: the guest's turn is seen at each change of one. */
   probes(vcpu: Vcpu): readonly number[];
   sees(stage: Stage, vcpu: Vcpu): void;
+}
+
+/** The core stops with RUN_PROBE when one of these words changes. */
+export function armProbes(host: HostMemory, words: readonly number[]): void {
+  for (const [n, address] of words.entries()) {
+    host.set32(PROBE_TABLE + n * PROBE_BYTES, address);
+    host.set64(PROBE_TABLE + n * PROBE_BYTES + 8, host.get64(address));
+  }
+  host.set32(PROBE_COUNT, words.length);
 }

@@ -1,6 +1,7 @@
 // What KVM cannot emulate, the embedded core runs: one instruction, or the delivery of one event, on the guest's own
 // memory. The core's machine is a whole one (Vm), so that device accesses, MSRs and control registers take the same way
 // as on engine vtx; KVM's answer stands where KVM has the state.
+
 import { KVM_ENOSYS } from '../../../spec/kvm-paravirt.js';
 import { opcodeOffset } from '../../../spec/opcodes/mnemonic.js';
 import type { CoreExports } from '../../core/core-exports.js';
@@ -13,7 +14,8 @@ import type { HostMemory } from '../../memory/host-memory.js';
 import type { Board } from '../../vmm/board.js';
 import { PRIMARY } from '../../vmm/controls.js';
 import type { CpuModel } from '../../vmm/cpu-models.js';
-import { EVENT_ERROR_CODE, EVENT_TYPE, EVENT_VALID } from '../../vmm/exit.js';
+import { EVENT_ERROR_CODE, EVENT_TYPE, EVENT_VALID } from '../../vmm/entry-events.js';
+import { loadPdptes } from '../../vmm/pdptes.js';
 import type { Vcpu } from '../../vmm/vcpu.js';
 import { Vm } from '../../vmm/vm.js';
 import { coreOverShared } from '../core-instance.js';
@@ -185,7 +187,7 @@ export class InstructionEmulator {
     writeRegister(vm, vcpu, 'tsc', cpu.vcpu.msrs([0x10])[0] ?? 0n);
     const controls = vmcs.get('VM_ENTRY_CONTROLS') & ~ENTRY_IA32E;
     vmcs.set('VM_ENTRY_CONTROLS', controls | (((file.efer ?? 0n) & EFER_LMA) === 0n ? 0n : ENTRY_IA32E));
-    vm.loadPdptes(vcpu);
+    loadPdptes(vcpu, vm);
     vmcs.setEvent(0, 0, 0);
     this.takeEvent(events);
     this.forgetCode();

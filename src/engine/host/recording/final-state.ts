@@ -4,7 +4,8 @@ import { RAM_BASE } from '../../core/layout.js';
 import { type Stateful, saveAll } from '../../state/saved.js';
 import type { Machine } from '../../vmm/machine.js';
 import { partsInPlace } from '../../vmm/machine-state.js';
-import type { Vm, VmState } from '../../vmm/vm.js';
+import type { Vm } from '../../vmm/vm.js';
+import type { VmState } from '../../vmm/vm-state.js';
 import { toJson } from '../state-tree.js';
 
 const PAGE = 4096;

@@ -1,5 +1,6 @@
 import { SECONDARY } from '../controls.js';
 import type { ExitHandler } from '../exit.js';
+import { stepOver } from '../stepping.js';
 
 /**
  * An access to the APIC-access page, answered as MMIO: the page is taken out of the EPT and the
@@ -8,6 +9,6 @@ import type { ExitHandler } from '../exit.js';
  */
 export const apicAccessExit: ExitHandler = (vcpu, vm) => {
   vm.provocations.mapApicPage(vcpu, false);
-  vm.stepOver(vcpu, 'SECONDARY_VM_EXEC_CONTROL', SECONDARY.virtualizeApicAccesses, true);
+  stepOver(vcpu, 'SECONDARY_VM_EXEC_CONTROL', SECONDARY.virtualizeApicAccesses, true);
   return 'resume';
 };

@@ -1,6 +1,8 @@
 import { ENTRY, PRIMARY } from '../controls.js';
 import type { ExitHandler, Outcome } from '../exit.js';
 import { watchNumericErrors } from '../numeric-errors.js';
+import { loadPdptes } from '../pdptes.js';
+import { stepOver } from '../stepping.js';
 import type { Vcpu } from '../vcpu.js';
 import type { Vm } from '../vm.js';
 import { cr4HostOwned } from '../vmcs-setup.js';
@@ -60,7 +62,7 @@ function moveTo(vcpu: Vcpu, vm: Vm, cr: number, value: bigint): Outcome {
   if (cr === 0) return writeCr0(vcpu, vm, value);
   if (cr === 4) return writeCr4(vcpu, vm, value);
   if (cr === 3) {
-    vm.stepOver(vcpu, 'CPU_BASED_VM_EXEC_CONTROL', PRIMARY.cr3LoadExiting);
+    stepOver(vcpu, 'CPU_BASED_VM_EXEC_CONTROL', PRIMARY.cr3LoadExiting);
     return 'resume';
   }
   if (value > 15n) return fail(vcpu);
@@ -71,7 +73,7 @@ function moveTo(vcpu: Vcpu, vm: Vm, cr: number, value: bigint): Outcome {
 
 function moveFrom(vcpu: Vcpu, vm: Vm, cr: number, register: number): Outcome {
   if (cr === 3) {
-    vm.stepOver(vcpu, 'CPU_BASED_VM_EXEC_CONTROL', PRIMARY.cr3StoreExiting);
+    stepOver(vcpu, 'CPU_BASED_VM_EXEC_CONTROL', PRIMARY.cr3StoreExiting);
     return 'resume';
   }
   const value = BigInt(vm.tpr(vcpu) >> 4);
@@ -106,7 +108,7 @@ function writeCr0(vcpu: Vcpu, vm: Vm, value: bigint): Outcome {
     if ((cr4 & CR4.PCIDE) !== 0n || in64BitMode(vcpu)) return fail(vcpu);
   }
   const pae = paging && (cr4 & CR4.PAE) !== 0n && (efer & EFER.LME) === 0n;
-  if (pae && (!wasPaging || ((old ^ next) & (CR0.CD | CR0.NW)) !== 0n) && !vm.loadPdptes(vcpu)) return fail(vcpu);
+  if (pae && (!wasPaging || ((old ^ next) & (CR0.CD | CR0.NW)) !== 0n) && !loadPdptes(vcpu, vm)) return fail(vcpu);
   vmcs.set('CR0_READ_SHADOW', next);
   vmcs.set('GUEST_CR0', next | CR0.NE);
   if (((old ^ next) & CR0.NE) !== 0n) watchNumericErrors(vcpu);

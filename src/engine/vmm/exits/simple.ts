@@ -1,6 +1,7 @@
 import { XCR0 } from '../../core/layout.js';
 import { PRIMARY, SECONDARY } from '../controls.js';
 import type { ExitHandler } from '../exit.js';
+import { stepOver } from '../stepping.js';
 import { validXcr0 } from '../xstate.js';
 
 const UD = 6;
@@ -56,15 +57,15 @@ export const xsetbvExit: ExitHandler = (vcpu, vm) => {
   return 'resume';
 };
 
-const stepOver =
+const steppingOver =
   (field: string, bits: number): ExitHandler =>
-  (vcpu, vm) => {
-    vm.stepOver(vcpu, field, bits);
+  (vcpu) => {
+    stepOver(vcpu, field, bits);
     return 'resume';
   };
 
-export const invlpgExit = stepOver('CPU_BASED_VM_EXEC_CONTROL', PRIMARY.invlpgExiting);
-export const drAccessExit = stepOver('CPU_BASED_VM_EXEC_CONTROL', PRIMARY.movDrExiting);
-export const descriptorTableExit = stepOver('SECONDARY_VM_EXEC_CONTROL', SECONDARY.descriptorTableExiting);
-export const rdrandExit = stepOver('SECONDARY_VM_EXEC_CONTROL', SECONDARY.rdrandExiting);
-export const rdseedExit = stepOver('SECONDARY_VM_EXEC_CONTROL', SECONDARY.rdseedExiting);
+export const invlpgExit = steppingOver('CPU_BASED_VM_EXEC_CONTROL', PRIMARY.invlpgExiting);
+export const drAccessExit = steppingOver('CPU_BASED_VM_EXEC_CONTROL', PRIMARY.movDrExiting);
+export const descriptorTableExit = steppingOver('SECONDARY_VM_EXEC_CONTROL', SECONDARY.descriptorTableExiting);
+export const rdrandExit = steppingOver('SECONDARY_VM_EXEC_CONTROL', SECONDARY.rdrandExiting);
+export const rdseedExit = steppingOver('SECONDARY_VM_EXEC_CONTROL', SECONDARY.rdseedExiting);

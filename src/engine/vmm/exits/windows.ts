@@ -1,5 +1,6 @@
 import { PRIMARY } from '../controls.js';
 import type { ExitHandler } from '../exit.js';
+import { endStepOver } from '../stepping.js';
 
 /** The guest can take an interrupt now; the next entry injects it. */
 export const interruptWindowExit: ExitHandler = (vcpu) => {
@@ -27,7 +28,7 @@ export const tprBelowThresholdExit: ExitHandler = (vcpu) => {
 
 /** A step is done: put back an intercept that was off for one instruction. */
 export const monitorTrapExit: ExitHandler = (vcpu, vm) => {
-  vm.endStepOver(vcpu);
+  endStepOver(vm, vcpu);
   if (vcpu.stepGoal === undefined) vcpu.vmcs.primary &= ~PRIMARY.monitorTrapFlag;
   return 'resume';
 };

@@ -1,0 +1,174 @@
+// An access to a device for which the core asks while the guest stays entered (core/vmx/ask.ts).
+
+import {
+  ASK_CR8,
+  ASK_MMIO,
+  ASK_MSR,
+  ASK_PORT,
+  ASK_STRING,
+  ASKED_ENTERS,
+  ASKED_GOES_ON,
+  ASKED_LEAVES,
+  ASKED_REFUSED,
+  ATTENTION,
+  DEVICE_DATA,
+  LIMIT,
+  VMCS_DIRTY,
+} from '../core/layout.js';
+import { EMULATION_NS } from '../core/prices.js';
+import type { Outcome } from './exit.js';
+import { recordStop, tellActivity } from './exit-handling.js';
+import { isSteady, readMsr, writeMsr } from './msrs.js';
+import { nextEvent, waitsForWindow } from './pending-events.js';
+import type { Vcpu } from './vcpu.js';
+import type { Vm } from './vm.js';
+
+/** A datum of so many bytes. */
+const ONES = [
+  0n,
+  0xffn,
+  0xffffn,
+  0xff_ffffn,
+  0xffff_ffffn,
+  2n ** 40n - 1n,
+  2n ** 48n - 1n,
+  2n ** 56n - 1n,
+  2n ** 64n - 1n,
+];
+const REASON_MASK = 0xffff;
+const wide = (low: number, high: number): bigint => (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
+
+/** An access after which the core left the guest: with the exit recorded, and handled unless the answer was a refusal. */
+interface Left {
+  readonly kind: number;
+  readonly handled: boolean;
+}
+
+export class DeviceAccesses {
+  #left: Left | undefined;
+
+  constructor(private readonly vm: Vm) {}
+
+  /** The newest access left the guest: its exit is counted, and nobody waits for it. */
+  get hasLeft(): boolean {
+    return this.#left !== undefined;
+  }
+
+  /** The access that the exit at hand is of, if a device has answered it already. */
+  takeHandled(): number | undefined {
+    const left = this.#left;
+    this.#left = undefined;
+    return left?.handled ? left.kind : undefined;
+  }
+
+  /**
+   * The core has recorded an exit for an access and asks for it; the guest is not left yet.
+   * @returns ASKED_*
+   */
+  answer(kind: number, address: number, bytes: number, write: number, low: number, high: number): number {
+    const { vm } = this;
+    const vcpu = vm.running;
+    vm.exits += vm.quick.take(vcpu, vm.board);
+    tellActivity(vm, vcpu, vcpu.vmcs.reason);
+    vm.handlerWatch?.begins();
+    const done = this.#access(vcpu, kind, address, bytes, write !== 0, low, high);
+    if (done) vm.handlerWatch?.ends(vcpu.vmcs.reason & REASON_MASK);
+    vm.activity?.resumes();
+    // where anything waits, an instruction that runs again is followed by another VM entry
+    const pending = vm.board.interruptPending(vcpu.index);
+    const waits = pending || vcpu.woken;
+    const runsAgain = kind === ASK_MMIO || kind === ASK_STRING;
+    // one that reaches the limit ends the slice before what the next VM entry delivers
+    const reaches = !runsAgain && vcpu.icount + (kind === ASK_PORT && write ? 0 : 1) >= vm.host.getNumber(LIMIT);
+    if (done && !reaches && this.#goesOn(vcpu, pending, kind === ASK_MSR || kind === ASK_CR8 ? EMULATION_NS : 0))
+      return waits ? ASKED_ENTERS : ASKED_GOES_ON;
+    this.#left = { kind, handled: done };
+    return done ? ASKED_LEAVES : ASKED_REFUSED;
+  }
+
+  /** The rest of an exit that a device has answered already. */
+  conclude(vcpu: Vcpu, kind: number): Outcome {
+    if (kind === ASK_STRING) vcpu.vmcs.rerunInstruction();
+    else if (kind !== ASK_MMIO) vcpu.complete();
+    if (!this.vm.end) return 'resume';
+    recordStop(this.vm);
+    return 'stop';
+  }
+
+  /** False: there is no such register, or it does not take the value. */
+  #access(
+    vcpu: Vcpu,
+    kind: number,
+    address: number,
+    bytes: number,
+    write: boolean,
+    low: number,
+    high: number,
+  ): boolean {
+    const { vm } = this;
+    const { board, host } = vm;
+    const { index } = vcpu;
+    switch (kind) {
+      case ASK_MMIO: {
+        if (vm.provocations.isSpoilt(address)) return false;
+        if (bytes <= 4) {
+          const value = write ? low >>> 0 : board.mmioRead32(index, address, bytes);
+          if (write) board.mmioWrite32(index, address, bytes, value);
+          else host.setNumber(DEVICE_DATA, value);
+          vcpu.addLatch32(address, value, bytes, write);
+        } else {
+          const value = write ? wide(low, high) & ONES[bytes] : board.mmioRead(index, address, bytes);
+          if (write) board.mmioWrite(index, address, bytes, value);
+          else host.set64(DEVICE_DATA, value);
+          vcpu.addLatch(address, value, bytes, write);
+        }
+        if (vcpu.isStuck()) vm.endSlice();
+        break;
+      }
+      case ASK_STRING:
+      case ASK_PORT: {
+        const value = write ? low >>> 0 : board.portRead(index, address, bytes);
+        if (write) board.portWrite(index, address, bytes, value);
+        else host.set32(DEVICE_DATA, value);
+        if (kind === ASK_PORT) {
+          if (write) vm.quick.keepPort(board, address, bytes);
+          break;
+        }
+        vcpu.addLatch32(address, value, bytes, write);
+        if (vcpu.isStuck()) vm.endSlice();
+        break;
+      }
+      case ASK_MSR: {
+        const msr = address >>> 0;
+        if (write) return writeMsr(vcpu, vm, msr, wide(low, high));
+        const value = readMsr(vcpu, vm, msr);
+        if (value === undefined) return false;
+        if (isSteady(msr)) vm.quick.keepMsr(vcpu, msr, value);
+        host.set64(DEVICE_DATA, value);
+        break;
+      }
+      default:
+        if (write) vm.setTpr(vcpu, low << 4);
+        else host.setNumber(DEVICE_DATA, vm.tpr(vcpu) >> 4);
+    }
+    if (write) vm.takeEnd();
+    return true;
+  }
+
+  /** Would the VM entry after this exit, which takes `ns` from now on, only go on with the guest? Then it has. */
+  #goesOn(vcpu: Vcpu, pending: boolean, ns: number): boolean {
+    const { vm } = this;
+    if (vm.end || vm.slice.ends) return false;
+    const { board, host } = vm;
+    const { index } = vcpu;
+    if (!vcpu.inGuest || vcpu.pendingInit || vcpu.pendingSipi !== undefined || vcpu.nmiPending) return false;
+    if (host.get32(VMCS_DIRTY) !== 0 || host.get32(ATTENTION) !== 0) return false;
+    if ((pending && !waitsForWindow(vcpu)) || board.nmiWaits(index)) return false;
+    const event = nextEvent(vm, vcpu);
+    if (event !== undefined && event <= vm.now() + ns + 1) return false;
+    vcpu.woken = false;
+    vcpu.armedFor = event;
+    vm.quick.expect(event);
+    return true;
+  }
+}
