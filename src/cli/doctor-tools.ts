@@ -1,8 +1,9 @@
 /** Programs and firmware beside vmscope that it works with. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { NET_MODELS } from '../engine/vmm/cards.js';
 import type { Finding } from './doctor.js';
-import { findFirmware, isFirmwareInstalled } from './firmware.js';
+import { findFirmware, findNetRom, isFirmwareInstalled } from './firmware.js';
 
 /** Where distributions put OVMF as one image, which `--bios` takes. */
 const OVMF = [
@@ -17,7 +18,7 @@ const NODE_FROM = 20;
 const ANSWER_MS = 5000;
 
 export function toolFindings(): Finding[] {
-  return [node(), seabios(), ovmf(), gdb()];
+  return [node(), seabios(), ovmf(), netRom(), gdb()];
 }
 
 function node(): Finding {
@@ -40,6 +41,13 @@ function ovmf(): Finding {
   return file === undefined
     ? { name: 'OVMF', state: 'note', text: 'not found: only guests that boot by UEFI need it; install ovmf' }
     : { name: 'OVMF', state: 'ok', text: `${file}, by --bios` };
+}
+
+function netRom(): Finding {
+  const found = NET_MODELS.map((model) => findNetRom(model)).filter((file) => file !== undefined);
+  return found.length === 0
+    ? { name: 'iPXE', state: 'note', text: 'not found: guests that boot from the network need it; install ipxe-qemu' }
+    : { name: 'iPXE', state: 'ok', text: found.join(', ') };
 }
 
 function gdb(): Finding {

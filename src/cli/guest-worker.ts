@@ -89,6 +89,8 @@ export function createGuest(
             mac: Uint8Array.from(data.net.mac),
             host: sockets ?? NO_HOST,
             forwards: data.net.forwards.length > 0,
+            boot: { bootFile: data.net.bootFile, hostName: data.net.hostName },
+            ...(firmware?.netRom === undefined ? {} : { rom: read(firmware.netRom) }),
           },
         }
       : {}),
@@ -101,6 +103,7 @@ export function createGuest(
       ? {
           firmware: {
             serialConsole: firmware.serialConsole,
+            ...(firmware.bootOrder === undefined ? {} : { bootOrder: firmware.bootOrder }),
             ...(firmware.vgaBios === undefined ? {} : { vgaBios: read(firmware.vgaBios) }),
           },
         }
@@ -255,6 +258,7 @@ async function main(): Promise<void> {
   try {
     const warnings: string[] = [];
     const sockets = data.net && data.replay === undefined ? new UserSockets() : undefined;
+    if (data.net?.tftp !== undefined) sockets?.serveFiles(data.net.tftp);
     const guest = createGuest(data, (line) => warnings.push(line), sockets);
     const servers = new GdbServers(
       guest,

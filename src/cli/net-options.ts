@@ -1,5 +1,7 @@
+import { statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import type { PortForward } from '../engine/host/net/user-sockets.js';
+import { BOOT_FILE_BYTES } from '../engine/net/dhcp.js';
 import { NET_MODELS, type NetModel } from '../engine/vmm/cards.js';
 import { UsageError } from './options.js';
 
@@ -9,9 +11,15 @@ export interface NetArgument {
   model?: NetModel;
   mac: number[];
   forwards: PortForward[];
+  /** Folder that the guest reads by TFTP. */
+  tftp?: string;
+  /** File that DHCP tells the guest to boot. */
+  bootFile?: string;
+  /** Name that DHCP gives the guest. */
+  hostName?: string;
 }
 
-const USE = `none or user[,model=${NET_MODELS.join('|')}][,hostfwd=tcp:[ADDRESS]:PORT-[GUEST]:PORT][,mac=XX:XX:XX:XX:XX:XX]`;
+const USE = `none or user[,model=${NET_MODELS.join('|')}][,tftp=FOLDER][,bootfile=FILE][,hostname=NAME][,hostfwd=tcp:[ADDRESS]:PORT-[GUEST]:PORT][,mac=XX:XX:XX:XX:XX:XX]`;
 /** QEMU's other words for the same cards. */
 const MODEL_WORDS: Readonly<Record<string, NetModel>> = {
   ...Object.fromEntries(NET_MODELS.map((model) => [model, model])),
@@ -29,7 +37,8 @@ export function parseNet(text: string): NetArgument | undefined {
   const fail = (why: string): never => {
     throw new UsageError(`--net ${text}: ${why}; it is ${USE}`);
   };
-  const [kind, ...rest] = text.split(',');
+  // a comma in a name is doubled, as for QEMU
+  const [kind, ...rest] = text.split(/(?<!,),(?!,)/).map((part) => part.replaceAll(',,', ','));
   if (kind !== 'user') fail(`${kind} is not a kind of network`);
   const net: NetArgument = { mac: [], forwards: [] };
   let mac = DEFAULT_MAC;
@@ -40,12 +49,28 @@ export function parseNet(text: string): NetArgument | undefined {
     else if (key === 'mac') mac = value ?? '';
     else if (key === 'model')
       net.model = MODEL_WORDS[value ?? ''] ?? fail(`model=${value ?? ''} is not ${NET_MODELS.join(' or ')}`);
-    else fail(`${key} is not an option`);
+    else if (key === 'tftp') net.tftp = folderOf(value) ?? fail(`tftp=${value ?? ''} is not a folder`);
+    else if (key === 'bootfile') {
+      if (!value || Buffer.byteLength(value) >= BOOT_FILE_BYTES)
+        fail(`bootfile=${value ?? ''} is not a name of 1 to ${BOOT_FILE_BYTES - 1} bytes`);
+      net.bootFile = value!;
+    } else if (key === 'hostname') {
+      if (!/^[a-z0-9][a-z0-9.-]{0,62}$/i.test(value ?? '')) fail(`hostname=${value ?? ''} is not a name of a host`);
+      net.hostName = value!;
+    } else fail(`${key} is not an option`);
   }
   if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(mac)) fail(`mac=${mac} is not an address`);
   net.mac = mac.split(':').map((byte) => Number.parseInt(byte, 16));
   if (net.mac[0] & 1) fail(`mac=${mac} is a group's address`);
   return net;
+}
+
+function folderOf(path: string | undefined): string | undefined {
+  try {
+    return path && statSync(path).isDirectory() ? path : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** tcp:[ADDRESS]:PORT-[GUEST]:PORT as QEMU writes it; the loopback address unless another one is given. */

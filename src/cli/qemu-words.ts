@@ -18,6 +18,7 @@ const WITH_VALUE: Readonly<Record<string, Words>> = {
   initrd: (file) => ['--initrd', file],
   append: (text) => ['--append', text],
   bios: (file) => ['--bios', file],
+  boot: (text) => ['--boot', text],
   hda: drive('ide'),
   hdb: drive('ide'),
   fda: drive('floppy'),

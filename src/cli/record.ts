@@ -23,7 +23,14 @@ export interface BegunRun {
 
 /** Looks at all that the guest begins with, before it begins. @throws UsageError */
 export function describeRun(data: GuestWorkerData, { path, pack }: { path: string; pack: boolean }): BegunRun {
-  const named = [data.image, ...modulesOf(data), data.firmware?.vgaBios, data.restore, findVgaBios()];
+  const named = [
+    data.image,
+    ...modulesOf(data),
+    data.firmware?.vgaBios,
+    data.firmware?.netRom,
+    data.restore,
+    findVgaBios(),
+  ];
   const files = named.filter((name) => name !== undefined);
   const drives = data.drives ?? [];
   for (const name of [...files, ...drives.map((drive) => drive.path)]) {

@@ -26,7 +26,8 @@ export function findImages(recording: Recording, { machine, contents }: Recorded
   const files = contents.map(({ packed, bytes }, i) => (packed ? { path: places[i], bytes } : undefined));
   if (folder !== undefined) unpack(recording, files);
   const sources = contents.flatMap(({ name, drive }, i) => (drive === undefined ? [[name, places[i]]] : []));
-  for (const name of [machine.image, ...modulesOf(machine), machine.firmware?.vgaBios, machine.restore, machine.font])
+  const { image, firmware, restore, font } = machine;
+  for (const name of [image, ...modulesOf(machine), firmware?.vgaBios, firmware?.netRom, restore, font])
     if (name !== undefined && !sources.some(([known]) => known === name))
       throw new UsageError(`${recording.path}: is damaged: nothing says what ${printable(name)} was`);
   const drives = machine.drives?.map((drive, index): DriveArgument => {

@@ -8,16 +8,17 @@ import type { JitMode } from '../engine/jit/jit.js';
 import { CARDS, type Card, NET_MODELS } from '../engine/vmm/cards.js';
 import { CPU_MODELS, DEFAULT_CPU_MODEL } from '../engine/vmm/cpu-models.js';
 import type { EngineName } from '../engine/vmm/hypervisor.js';
+import { parseBootOrder } from './boot-order.js';
 import { checkDumpFile } from './crash-dump.js';
 import { cdrom, type DriveArgument, floppy, mediumOf, parseDisk } from './drive-options.js';
 import { chooseEngine } from './engine.js';
 import { resolveImage } from './files.js';
-import { type FirmwarePaths, findFirmware, isFirmwareInstalled } from './firmware.js';
+import { type FirmwarePaths, findFirmware, findNetRom, isFirmwareInstalled } from './firmware.js';
 import { GDB_PORT, type GdbAddress, parseGdbAddress, readGdbAddress } from './gdb-address.js';
 import type { GuestWorkerData } from './guest-options.js';
 import type { HeadlessOptions } from './headless.js';
 import { launch } from './launch.js';
-import { parseNet } from './net-options.js';
+import { type NetArgument, parseNet } from './net-options.js';
 import {
   parseCount,
   parseCpuModel,
@@ -60,6 +61,7 @@ export interface RunOptions extends ScriptOptions {
   cdrom?: string;
   floppy?: string[];
   bios?: string;
+  boot?: string;
   rtc?: string;
   clock?: string;
   symbols?: string;
@@ -115,11 +117,15 @@ export function addGuestOptions(command: Command): Command {
     .option('--floppy <file>', 'floppy disk image, 160K to 2.88M; twice for drives A and B', also)
     .option(
       '--net <network>',
-      `none, or user[,model=${NET_MODELS.join('|')}][,hostfwd=tcp:[ADDRESS]:PORT-:PORT][,mac=ADDRESS]`,
+      `none, or user[,model=${NET_MODELS.join('|')}][,tftp=FOLDER][,bootfile=FILE][,hostname=NAME][,hostfwd=tcp:[ADDRESS]:PORT-:PORT][,mac=ADDRESS]`,
       'none',
     )
     .option('--device <name>', `further device: ${CARDS.join(', ')}; repeatable`, also)
     .option('--bios <file>', 'boot by this BIOS (SeaBIOS when disks are all that is given)')
+    .option(
+      '--boot <order>',
+      'what a BIOS tries first: letters of a (floppy), c (disk), d (CD-ROM), n (network); the rest follows',
+    )
     .option('--rtc <base>', 'clock at power-on: utc, or a date such as 2026-01-31T12:00:00 (default: interactive utc)')
     .option(
       '--clock <clock>',
@@ -204,7 +210,8 @@ export async function runGuest(
   const { gdb, rest } = gdbOf(image, options);
   image = rest;
   for (const option of PATHS) if (options[option] === '') throw new UsageError(`--${option}: no file is named`);
-  const { file, drives, firmware } = bootOf(image, options);
+  const net = parseNet(options.net);
+  const { file, drives, firmware } = bootOf(image, options, net);
   if (options.dumpOnCrash !== undefined) checkDumpFile('--dump-on-crash', options.dumpOnCrash);
   if (options.screendumpAtEnd !== undefined) checkDumpFile('--screendump-at-end', options.screendumpAtEnd);
   const piped = gdb?.kind === 'stdio';
@@ -231,7 +238,6 @@ export async function runGuest(
   const input = !interactive && options.serial === 'stdio';
   if (options.rebootOnTripleFault && !options.reboot)
     throw new UsageError('--reboot-on-triple-fault: --no-reboot says that a reset ends the guest; give one of them');
-  const net = parseNet(options.net);
   const { engine, line } =
     options.engine === 'auto'
       ? chooseEngine((await import('../engine/host/kvm/probe.js')).probeKvm())
@@ -257,7 +263,7 @@ export async function runGuest(
     engine,
     name:
       options.name === undefined
-        ? basename(firmware ? (drives[0]?.path ?? file) : file).replace(/\.(elf|bin|img)$/, '')
+        ? basename(firmware ? (drives[0]?.path ?? net?.bootFile ?? file) : file).replace(/\.(elf|bin|img)$/, '')
         : parseName(options.name),
     image: file,
     memoryBytes: parseMemory(options.memory),
@@ -272,6 +278,8 @@ export async function runGuest(
           firmware: {
             serialConsole: options.sercon === undefined ? serialIsTerminal : options.sercon === 'on',
             ...(firmware.vgaBios === undefined ? {} : { vgaBios: firmware.vgaBios }),
+            ...(firmware.netRom === undefined ? {} : { netRom: firmware.netRom }),
+            ...(firmware.bootOrder === undefined ? {} : { bootOrder: firmware.bootOrder }),
           },
         }
       : {}),
@@ -392,7 +400,7 @@ interface Boot {
   /** What is loaded: the image, or the BIOS. */
   file: string;
   drives: DriveArgument[];
-  firmware?: FirmwarePaths;
+  firmware?: FirmwarePaths & { netRom?: string; bootOrder?: string };
 }
 
 function driveOf(medium: 'disk' | 'cdrom' | 'floppy', file: string): DriveArgument {
@@ -401,8 +409,9 @@ function driveOf(medium: 'disk' | 'cdrom' | 'floppy', file: string): DriveArgume
 }
 
 /** A kernel is loaded into memory; disks without one, and images of disks, are booted by a BIOS. @throws UsageError */
-function bootOf(image: string | undefined, options: RunOptions): Boot {
-  const { kernel, bios } = options;
+function bootOf(image: string | undefined, options: RunOptions, net: NetArgument | undefined): Boot {
+  const { kernel, bios, boot } = options;
+  const bootOrder = boot === undefined ? undefined : parseBootOrder(boot);
   if (image !== undefined && kernel !== undefined) throw new UsageError('give IMAGE or --kernel, not both');
   const drives = (options.disk ?? []).map(parseDisk);
   if (options.cdrom !== undefined) drives.push(cdrom(options.cdrom));
@@ -421,9 +430,13 @@ function bootOf(image: string | undefined, options: RunOptions): Boot {
   } else if (file !== undefined) {
     if (bios !== undefined)
       throw new UsageError(`--bios ${bios}: a BIOS boots from disks, and ${file} is no disk image`);
+    if (boot !== undefined) throw new UsageError(`--boot ${boot}: ${file} is loaded without a BIOS`);
     return { file, drives };
   }
-  if (drives.length === 0 && bios === undefined) throw new UsageError('run: no image given');
+  const fromNetwork = bootOrder?.includes('n') || net?.bootFile !== undefined;
+  if (drives.length === 0 && bios === undefined && !fromNetwork) throw new UsageError('run: no image given');
+  if (bootOrder?.includes('n') && net === undefined)
+    throw new UsageError(`--boot ${boot}: there is no network card; --net user gives it one`);
   for (const [option, value] of [
     ['--initrd', options.initrd],
     ['--append', options.append],
@@ -431,7 +444,18 @@ function bootOf(image: string | undefined, options: RunOptions): Boot {
     if (value !== undefined) throw new UsageError(`${option} ${value}: a guest that boots from a disk takes none`);
   }
   const firmware = findFirmware(bios);
-  return { file: firmware.bios, drives, firmware };
+  const netRom = net && findNetRom(net.model);
+  // UEFI may bring a driver of its own
+  if (fromNetwork && net && netRom === undefined && bios === undefined)
+    throw new UsageError(`booting from the network needs iPXE's ROM for ${net.model ?? 'virtio'}: install ipxe-qemu`);
+  return {
+    ...{ file: firmware.bios, drives },
+    firmware: {
+      ...firmware,
+      ...(netRom === undefined ? {} : { netRom }),
+      ...(bootOrder === undefined ? {} : { bootOrder }),
+    },
+  };
 }
 
 /** @throws UsageError */

@@ -20,7 +20,20 @@ describe('--net', () => {
     expect(() => parseNet('user,model=ne2k')).toThrow(/model=ne2k is not virtio.* or .*; it is .*virtio\|e1000/);
   });
 
+  it('reads what DHCP and TFTP offer; a comma in a name is doubled', () => {
+    expect(parseNet('user,tftp=/usr,bootfile=grub/a,,b.0,hostname=node-1.lan')).toMatchObject({
+      ...{ tftp: '/usr', bootFile: 'grub/a,b.0', hostName: 'node-1.lan' },
+    });
+  });
+
   it.each([
+    'user,tftp=/etc/passwd',
+    'user,tftp=/nowhere',
+    'user,tftp',
+    'user,bootfile=',
+    `user,bootfile=${'x'.repeat(128)}`,
+    'user,hostname=a b',
+    'user,hostname',
     'tap',
     'user,ipv6',
     'user,mac=1:2:3',

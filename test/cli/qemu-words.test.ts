@@ -31,6 +31,8 @@ describe("QEMU's words", () => {
       ['-gdb tcp::1234 -s -S', '--gdb 1234 -s -S'],
       ['-nic user,model=virtio,hostfwd=tcp::2222-:22', '--net user,hostfwd=tcp::2222-:22'],
       ['-netdev user,id=n0 -device virtio-net-pci,netdev=n0', '--net user'],
+      ['-netdev user,id=n0,tftp=/srv,bootfile=a.0,hostname=b', '--net user,tftp=/srv,bootfile=a.0,hostname=b'],
+      ['-boot order=nc', '--boot order=nc'],
       ['-netdev user,id=n0 -device e1000,netdev=n0,mac=52:54:00:12:34:57', '--net user,model=e1000'],
       ['-net nic,model=e1000 -net user,hostfwd=tcp::1-:2', '--net user,hostfwd=tcp::1-:2,model=e1000'],
       ['-nic user', '--net user,model=e1000'],

@@ -88,10 +88,25 @@ describe('user-mode network', () => {
     const text = Buffer.from(offer).toString('hex');
     expect(text).toContain('03040a000202');
     expect(text).toContain('06040a000203');
+    expect(offer.subarray(44, 236).every((byte) => byte === 0)).toBe(true);
     expect(message(3, 50, 4, 10, 0, 2, 15)![242]).toBe(5);
     expect(message(3, 50, 4, 10, 0, 2, 99)![242]).toBe(6);
     expect(message(3, 54, 4, 1, 2, 3, 4)).toBeUndefined();
     expect(message(7)).toBeUndefined();
+  });
+
+  it('tells by DHCP what to boot, and how the guest is called', () => {
+    const boot = { bootFile: 'grub/a.0', hostName: 'node' };
+    guest = new GuestEnd(new UserNet({ clock, host, forwards: false, boot }));
+    const bytes = new Uint8Array(300);
+    bytes.set([1, 1, 6, 0]);
+    bytes.set(MAC, 28);
+    bytes.set([0x63, 0x82, 0x53, 0x63, 53, 1, 1, 255], 236);
+    guest.udp(0xffffffff, { fromPort: 68, toPort: 67, payload: bytes }, 0);
+    const offer = Buffer.from(udpOf(guest.packets()[0]).payload);
+    expect(offer.readUInt32BE(20)).toBe(GATEWAY_IP);
+    expect(offer.toString('latin1', 108, 118)).toBe('grub/a.0\0\0');
+    expect(offer.toString('latin1')).toContain('\x0c\x04node');
   });
 
   it('answers echo requests at the gateway and refuses those to others', () => {

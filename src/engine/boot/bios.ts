@@ -1,11 +1,10 @@
 /** A BIOS image: its place at the top of 4 GiB, the state after reset, and what the machine tells it. */
 import type { Drive } from '../devices/block.js';
-import { driveSlots } from '../devices/drive-cards.js';
 import type { FirmwareFile } from '../devices/fw-cfg.js';
-import { idePlaces } from '../devices/ide/controller.js';
 import { e820Ram } from '../memory/memory-map.js';
 import { acpiFiles } from './acpi-loader.js';
 import { sizeText, TableWriter, zeroTerminated } from './binary.js';
+import { bootPaths } from './boot-order.js';
 import { realModeState } from './entry-state.js';
 import { ImageError, type LoadedImage } from './image.js';
 import { smbiosFiles } from './smbios.js';
@@ -29,8 +28,10 @@ export interface BiosOptions {
   vcpus: number;
   /** Video BIOS, run from C0000h. */
   vgaBios?: Uint8Array;
-  /** In the order in which the BIOS tries them. */
+  /** In the order in which the BIOS tries them, but for what `bootOrder` says. */
   drives?: readonly Drive[];
+  /** QEMU's letters for what is tried first: a floppy, c disk, d CD-ROM, n network. */
+  bootOrder?: string;
   /** There is a network card, before the disks' cards. */
   network?: boolean;
   /** The BIOS also talks on COM1. */
@@ -59,10 +60,10 @@ export function loadBios(name: string, bytes: Uint8Array): LoadedImage {
 
 /** What the BIOS finds by name in the firmware configuration device, in order of names as QEMU has them. */
 export function biosFiles(options: BiosOptions): FirmwareFile[] {
-  const { memoryBytes, vcpus, vgaBios, serialConsole, drives = [], network = false } = options;
+  const { memoryBytes, vcpus, vgaBios, serialConsole, drives = [], network = false, bootOrder } = options;
   const files = new Map([...acpiFiles({ memoryBytes, vcpus, floppy: true }), ...smbiosFiles({ memoryBytes, vcpus })]);
   files.set('etc/e820', e820File(memoryBytes));
-  const order = bootPaths(drives, network).join('\n');
+  const order = bootPaths({ drives, network, order: bootOrder }).join('\n');
   if (order !== '') files.set('bootorder', zeroTerminated(order));
   // with nothing to boot it says so and waits, rather than start again each minute
   files.set('etc/boot-fail-wait', new TableWriter(4).u32(0, 0xffff_ffff).bytes);
@@ -82,24 +83,6 @@ function videoRomName(rom: Uint8Array): string {
       .toString(16)
       .padStart(4, '0');
   return `pci${digits(4)},${digits(6)}.rom`;
-}
-
-/** Places of the drives as Open Firmware names them, which is how SeaBIOS wants its boot order. */
-function bootPaths(drives: readonly Drive[], network: boolean): string[] {
-  const ide = drives.filter(({ bus }) => bus === 'ide');
-  const places = new Map([...idePlaces(ide)].map(([place, drive]) => [drive, place]));
-  const floppies = drives.filter(({ bus }) => bus === 'floppy');
-  const slots = driveSlots(drives, network);
-  return drives.map((drive) => {
-    if (drive.bus === 'floppy') return `/pci@i0cf8/isa@1/fdc@03f0/floppy@${floppies.indexOf(drive)}`;
-    const place = places.get(drive);
-    if (place !== undefined) return `/pci@i0cf8/ide@1,1/drive@${place >> 1}/disk@${place & 1}`;
-    const slot = slots.get(drive)!;
-    const card = slot.device.toString(16);
-    if (drive.bus === 'sata') return `/pci@i0cf8/pci8086,2922@${card}/drive@${slot.place}/disk@0`;
-    if (drive.bus === 'nvme') return `/pci@i0cf8/pci1b36,10@${card}/namespace@1,0`;
-    return `/pci@i0cf8/scsi@${card}/disk@0,0`;
-  });
 }
 
 function e820File(memoryBytes: number): Uint8Array {

@@ -6,6 +6,7 @@ const MAGIC = 0x63825363;
 const OPTION_MASK = 1;
 const OPTION_ROUTER = 3;
 const OPTION_DNS = 6;
+const OPTION_HOST_NAME = 12;
 const OPTION_REQUESTED = 50;
 const OPTION_LEASE = 51;
 const OPTION_TYPE = 53;
@@ -21,14 +22,26 @@ const INFORM = 8;
 
 const LEASE_SECONDS = 86_400;
 
-export interface DhcpOffer {
+/** Place and size of the boot file's name. */
+const FILE = 108;
+export const BOOT_FILE_BYTES = 128;
+
+/** What a client is told beside its address. */
+export interface BootOffer {
+  /** File that it boots, which it reads from the server by TFTP; less than BOOT_FILE_BYTES. */
+  bootFile?: string | undefined;
+  hostName?: string | undefined;
+}
+
+export interface DhcpOffer extends BootOffer {
   client: Ipv4;
   server: Ipv4;
   dns: Ipv4;
 }
 
 /** The server's answer to a message; undefined when it wants none. */
-export function dhcpReply(message: Uint8Array, { client, server, dns }: DhcpOffer): Uint8Array | undefined {
+export function dhcpReply(message: Uint8Array, offer: DhcpOffer): Uint8Array | undefined {
+  const { client, server, dns, bootFile, hostName } = offer;
   if (message.length < OPTIONS + 1 || message[0] !== 1) return undefined;
   const v = new DataView(message.buffer, message.byteOffset, message.byteLength);
   if (v.getUint32(236) !== MAGIC) return undefined;
@@ -41,7 +54,8 @@ export function dhcpReply(message: Uint8Array, { client, server, dns }: DhcpOffe
   const wanted = address(options.get(OPTION_REQUESTED)) ?? v.getUint32(12);
   const answer = kind === DISCOVER ? OFFER : kind === INFORM || wanted === client ? ACK : NAK;
 
-  const reply = new Uint8Array(300);
+  const name = Buffer.from(hostName ?? '').subarray(0, 255);
+  const reply = new Uint8Array(300 + name.length);
   const r = new DataView(reply.buffer);
   reply.set(message.subarray(0, OPTIONS));
   reply[0] = 2;
@@ -62,6 +76,8 @@ export function dhcpReply(message: Uint8Array, { client, server, dns }: DhcpOffe
     put(OPTION_MASK, ...word(ipv4('255.255.255.0')));
     put(OPTION_ROUTER, ...word(server));
     put(OPTION_DNS, ...word(dns));
+    if (name.length > 0) put(OPTION_HOST_NAME, ...name);
+    reply.set(Buffer.from(bootFile ?? '').subarray(0, BOOT_FILE_BYTES - 1), FILE);
   }
   reply[at] = OPTION_END;
   return reply;

@@ -8,7 +8,7 @@ import type { Clock, Timer } from '../devices/device.js';
 import { restoreTimer } from '../devices/device-state.js';
 import type { NetBackend } from '../devices/net-backend.js';
 import { bytes, count, list, optional, record, type StateOf, time, u16, u32 } from '../state/schema.js';
-import { dhcpReply } from './dhcp.js';
+import { type BootOffer, dhcpReply } from './dhcp.js';
 import { decodeEvent, FIRST_ACCEPTED_ID, type HostEvent, type HostNetwork } from './host-network.js';
 import {
   buildArp,
@@ -83,6 +83,8 @@ export interface UserNetOptions {
   host: HostNetwork;
   /** Ports of the host lead to the guest, so it may always have something to do. */
   forwards: boolean;
+  /** What DHCP offers beside the address. */
+  boot?: BootOffer;
 }
 
 const STATE = record({
@@ -165,7 +167,10 @@ export class UserNet implements NetBackend<UserNetState> {
     const datagram = parseUdp(packet);
     if (datagram === undefined) return;
     if (datagram.toPort === DHCP_SERVER && datagram.fromPort === DHCP_CLIENT) {
-      const reply = dhcpReply(datagram.payload, { client: GUEST_IP, server: GATEWAY_IP, dns: DNS_IP });
+      const reply = dhcpReply(datagram.payload, {
+        ...{ client: GUEST_IP, server: GATEWAY_IP, dns: DNS_IP },
+        ...this.options.boot,
+      });
       if (reply === undefined) return;
       const answer = { fromPort: DHCP_SERVER, toPort: DHCP_CLIENT, payload: reply };
       const payload = buildUdp(GATEWAY_IP, BROADCAST, answer);

@@ -40,7 +40,7 @@ export interface MachineOptions {
   /** A byte to port 402h or e9h; without it the ports do not exist. */
   debugOutput?: (byte: number) => void;
   /** The image is a BIOS, which finds something to boot itself. */
-  firmware?: { vgaBios?: Uint8Array; serialConsole: boolean };
+  firmware?: { vgaBios?: Uint8Array; serialConsole: boolean; bootOrder?: string };
 }
 
 const STATE = record({ asleep: flag, shownAt: count });

@@ -12,6 +12,13 @@ const MAKERS: Readonly<Record<NetModel, (options: NetCardOptions) => CardMaker>>
   rtl8139: (options) => (slot) => new Rtl8139(slot, options),
 };
 
-export function netCard(model: NetModel = 'virtio', options: NetCardOptions): CardMaker {
-  return MAKERS[model](options);
+/** @param rom the card's expansion ROM; absent: it has none */
+export function netCard(model: NetModel = 'virtio', options: NetCardOptions, rom?: Uint8Array): CardMaker {
+  const make = MAKERS[model](options);
+  if (rom === undefined) return make;
+  return (slot) => {
+    const card = make(slot);
+    card.putRom(rom);
+    return card;
+  };
 }

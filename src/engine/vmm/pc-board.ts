@@ -14,6 +14,7 @@ import { VirtioConsole } from '../devices/virtio/console.js';
 import { virtioCard } from '../devices/virtio/pci.js';
 import { VirtioRng } from '../devices/virtio/rng.js';
 import { DeviceView } from '../memory/device-view.js';
+import type { BootOffer } from '../net/dhcp.js';
 import { gatedHost } from '../net/gated-host.js';
 import { encodeEvent, type HostNetwork } from '../net/host-network.js';
 import { UserNet } from '../net/user-net.js';
@@ -51,6 +52,10 @@ export interface NetworkOptions {
   host: HostNetwork;
   /** Ports of the host lead to the guest. */
   forwards: boolean;
+  /** What DHCP offers beside the address. */
+  boot?: BootOffer;
+  /** Expansion ROM of the card, from which firmware boots over the network. */
+  rom?: Uint8Array;
 }
 
 export interface PcBoardOptions {
@@ -123,10 +128,14 @@ export class PcBoard implements Board {
       : undefined;
     const nic =
       network && this.net
-        ? netCard(network.model, {
-            ...{ name: 'net0', mac: network.mac },
-            backend: countedCable(this.net, this.traffic, () => !this.#repeats),
-          })
+        ? netCard(
+            network.model,
+            {
+              ...{ name: 'net0', mac: network.mac },
+              backend: countedCable(this.net, this.traffic, () => !this.#repeats),
+            },
+            network.rom,
+          )
         : undefined;
     const cards: CardMaker[] = [];
     if (has('virtio-rng')) cards.push(virtioCard(new VirtioRng('rng0', new ChaChaSource(seedBytes(seed)))));

@@ -55,6 +55,62 @@ beforeEach(() => {
   rig.pc.addPci(card);
 });
 
+describe('expansion ROM', () => {
+  const image = Uint8Array.from({ length: 5000 }, (_, i) => i & 0xff);
+
+  it('is found by its size, and read where it is placed and both enables are on', () => {
+    const withRom = new TestCard(6);
+    withRom.putRom(image);
+    rig.pc.addPci(withRom);
+    setConfig(6, 0x30, 0xffffffff);
+    expect(config(6, 0x30)).toBe(0xffffe001);
+    setConfig(6, 0x30, 0xfe100000);
+    const read = () => rig.pc.bus.mmioRead(0xfe100010, 4);
+    expect(read()).toBe(0xffffffffn);
+    setConfig(6, 0x30, 0xfe100001);
+    expect(read()).toBe(0x13121110n);
+    expect(rig.pc.bus.mmioRead(0xfe100000 + 4998, 4)).toBe(0xffff8786n);
+    rig.pc.bus.mmioWrite(0xfe100010, 4, 0n);
+    expect(read()).toBe(0x13121110n);
+    setConfig(6, 0x04, 0, 2);
+    expect(read()).toBe(0xffffffffn);
+    expect(config(5, 0x30)).toBe(0);
+    setConfig(5, 0x30, 0xffffffff);
+    expect(config(5, 0x30)).toBe(0);
+  });
+
+  it('the window of a saved machine stays where the ROM is another one, or none', () => {
+    const machine = (rom?: Uint8Array) => {
+      const made = pcRig({
+        bios: true,
+        cards: [
+          () => {
+            const made = new TestCard(7);
+            if (rom) made.putRom(rom);
+            return made;
+          },
+        ],
+      });
+      rig = made;
+      return made;
+    };
+    const first = machine(image);
+    setConfig(7, 0x04, 2, 2);
+    setConfig(7, 0x30, 0xfe200001);
+    const saved = first.pc.save();
+    const bare = machine();
+    bare.pc.load(structuredClone(saved));
+    expect([config(7, 0x30), bare.pc.bus.mmioRead(0xfe200000, 2)]).toEqual([0xfe200001, 0xffffn]);
+    setConfig(7, 0x30, 0xffffffff);
+    expect(config(7, 0x30)).toBe(0xffffe001);
+    const larger = machine(new Uint8Array(20_000).fill(0x5a));
+    larger.pc.load(structuredClone(saved));
+    expect(larger.pc.bus.mmioRead(0xfe200000, 2)).toBe(0x5a5an);
+    setConfig(7, 0x30, 0xffffffff);
+    expect(config(7, 0x30)).toBe(0xffffe001);
+  });
+});
+
 describe('PCI function', () => {
   it('is placed by firmware and answers at its addresses', () => {
     expect(config(5, 0x10)).toBe(0xc001);

@@ -4,7 +4,7 @@
  */
 
 import type { StateFormat } from '../../state/saved.js';
-import { bytes, flag, record, type Schema } from '../../state/schema.js';
+import { bytes, flag, oneOf, record, type Schema } from '../../state/schema.js';
 import type { Device } from '../device.js';
 import { hex } from '../device-state.js';
 
@@ -13,6 +13,13 @@ export const STATUS = 0x06;
 const HEADER_TYPE = 0x0e;
 const FIRST_BAR = 0x10;
 const BARS = 6;
+/** The expansion ROM's base address register, and what QEMU calls it among the others. */
+const ROM_REGISTER = 0x30;
+const ROM_BAR = 6;
+const ROM_ENABLE = 0x1;
+/** The register has no bits below. */
+const LEAST_ROM_BYTES = 2048;
+const MOST_ROM_BYTES = 16 << 20;
 const CAPABILITIES = 0x34;
 export const INTERRUPT_LINE = 0x3c;
 const INTERRUPT_PIN = 0x3d;
@@ -80,10 +87,13 @@ export interface PciHost {
 export interface PciState<D> {
   config: Uint8Array;
   intx: boolean;
+  /** Size of the expansion ROM's window; 0: there is none. */
+  romBytes: number;
   device: D;
 }
 
 const CONFIG_BYTES = 256;
+const ROM_WINDOW = oneOf(0, ...powersOfTwo(LEAST_ROM_BYTES, MOST_ROM_BYTES));
 const NOTHING: StateFormat<object> = { kind: 'pci-function', version: 1, shape: record({}) };
 
 /**
@@ -97,6 +107,8 @@ export abstract class PciFunction<D extends object = object> implements Device<P
   /** Which bits of each configuration byte the guest may change. */
   protected readonly writable = new Uint8Array(CONFIG_BYTES);
   readonly bars: Bar[] = [];
+  private rom = new Uint8Array(0);
+  private romBytes = 0;
   private powerOn = new Uint8Array(0);
   private host: PciHost | undefined;
   private nextCapability = FIRST_CAPABILITY;
@@ -155,6 +167,32 @@ export abstract class PciFunction<D extends object = object> implements Device<P
     const read = region.read.bind(region);
     const write = region.write.bind(region);
     this.bars.push({ index, kind, bytes, read, write, ...(peek ? { peek } : {}) });
+  }
+
+  /**
+   * Puts an expansion ROM on the card, before it is plugged in.
+   * @pci 6.2.5.2 "Expansion ROM Base Address Register"
+   */
+  putRom(image: Uint8Array): void {
+    if (image.length > MOST_ROM_BYTES) throw new RangeError(`${this.name}: a ROM of ${image.length} bytes`);
+    this.rom = image.slice();
+    this.setRomWindow(2 ** Math.ceil(Math.log2(Math.max(image.length, LEAST_ROM_BYTES))));
+  }
+
+  /** A machine that was saved where the ROM was another one, or none, keeps the window that its guest has found. */
+  private setRomWindow(bytes: number): void {
+    this.romBytes = bytes;
+    const at = this.bars.findIndex(({ index }) => index === ROM_BAR);
+    if (at >= 0) this.bars.splice(at, 1);
+    this.open(ROM_REGISTER, 4, bytes === 0 ? 0 : (-bytes | ROM_ENABLE) >>> 0);
+    if (bytes === 0) return;
+    this.writable[COMMAND] |= COMMAND_MEMORY;
+    const read = (offset: number, width: number): number => {
+      let value = 0;
+      for (let i = 0; i < width; i++) value |= (this.rom[offset + i] ?? 0xff) << (8 * i);
+      return value >>> 0;
+    };
+    this.bars.push({ index: ROM_BAR, kind: 'memory', bytes, read, peek: read, write: () => {} });
   }
 
   /**
@@ -230,7 +268,7 @@ export abstract class PciFunction<D extends object = object> implements Device<P
     }
     const touches = (first: number, count: number) => register < first + count && register + bytes > first;
     if (touches(COMMAND, 2)) this.driveIntx();
-    if (touches(COMMAND, 2) || touches(FIRST_BAR, 4 * BARS)) this.host?.remap();
+    if (touches(COMMAND, 2) || touches(FIRST_BAR, 4 * BARS) || touches(ROM_REGISTER, 4)) this.host?.remap();
     this.configWritten(register, bytes);
   }
 
@@ -238,7 +276,8 @@ export abstract class PciFunction<D extends object = object> implements Device<P
   barBase(bar: Bar): number | undefined {
     const io = bar.kind === 'io';
     if ((this.command & (io ? COMMAND_IO : COMMAND_MEMORY)) === 0) return undefined;
-    const register = FIRST_BAR + 4 * bar.index;
+    const register = registerOf(bar);
+    if (bar.index === ROM_BAR && (this.config[register] & ROM_ENABLE) === 0) return undefined;
     const low = (this.get(register, 4) & (io ? ~3 : ~15)) >>> 0;
     const base = bar.kind === 'memory64' ? low + this.get(register + 4, 4) * 2 ** 32 : low;
     const end = io ? 0x10000 : bar.kind === 'memory64' ? 2 ** 52 : 2 ** 32;
@@ -247,7 +286,7 @@ export abstract class PciFunction<D extends object = object> implements Device<P
 
   /** Firmware places a BAR. */
   placeBar(bar: Bar, base: number): void {
-    const register = FIRST_BAR + 4 * bar.index;
+    const register = registerOf(bar);
     this.configWrite(register, 4, base % 2 ** 32);
     if (bar.kind === 'memory64') this.configWrite(register + 4, 4, Math.floor(base / 2 ** 32));
   }
@@ -263,16 +302,21 @@ export abstract class PciFunction<D extends object = object> implements Device<P
 
   get format(): StateFormat<PciState<D>> {
     const { kind, version, shape } = this.deviceFormat;
-    const whole = record({ config: bytes(CONFIG_BYTES), intx: flag, device: shape });
+    const whole = record({
+      ...{ config: bytes(CONFIG_BYTES), intx: flag },
+      romBytes: ROM_WINDOW,
+      device: shape,
+    });
     return { kind, version, shape: whole as unknown as Schema<PciState<D>> };
   }
 
   save(): PciState<D> {
-    return { config: this.config, intx: this.intx, device: this.saveDevice() };
+    return { config: this.config, intx: this.intx, romBytes: this.romBytes, device: this.saveDevice() };
   }
 
-  load({ config, intx, device }: PciState<D>): void {
+  load({ config, intx, romBytes, device }: PciState<D>): void {
     this.config.set(config);
+    if (romBytes !== this.romBytes) this.setRomWindow(romBytes);
     // The wire's level is part of the bus's state: nothing is driven here.
     this.intx = intx;
     this.loadDevice(device);
@@ -294,4 +338,12 @@ export abstract class PciFunction<D extends object = object> implements Device<P
     }
     return rows;
   }
+}
+
+function registerOf({ index }: Bar): number {
+  return index === ROM_BAR ? ROM_REGISTER : FIRST_BAR + 4 * index;
+}
+
+function powersOfTwo(least: number, most: number): number[] {
+  return least > most ? [] : [least, ...powersOfTwo(2 * least, most)];
 }

@@ -5,6 +5,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { encodeEvent, FIRST_ACCEPTED_ID, type HostEvent, type HostNetwork } from '../../net/host-network.js';
 import { type Ipv4, ipv4, ipv4Text } from '../../net/packet.js';
 import { DNS_IP, GATEWAY_IP, HOST_LOOPBACK } from '../../net/user-net.js';
+import { TftpServer } from './tftp-server.js';
 
 /** A port of the host that leads to a port of the guest. */
 export interface PortForward {
@@ -14,6 +15,7 @@ export interface PortForward {
 }
 
 const DNS_PORT = 53;
+const TFTP_PORT = 69;
 
 export class UserSockets implements HostNetwork {
   /** Set by the machine: takes an event as bytes. */
@@ -23,6 +25,14 @@ export class UserSockets implements HostNetwork {
   private readonly servers: Server[] = [];
   private nextAccepted = FIRST_ACCEPTED_ID;
   private closed = false;
+  private tftp: TftpServer | undefined;
+
+  /** Lets the guest read the files of a folder by TFTP from the gateway. @throws Error of the system when there is no such folder */
+  serveFiles(folder: string): void {
+    this.tftp = new TftpServer(folder, (id, bytes) =>
+      this.emit({ kind: 'datagram', id, address: GATEWAY_IP, port: TFTP_PORT, bytes }),
+    );
+  }
 
   private emit(event: HostEvent): void {
     if (!this.closed) this.onEvent(encodeEvent(event));
@@ -88,6 +98,10 @@ export class UserSockets implements HostNetwork {
   }
 
   sendDatagram(id: number, address: Ipv4, port: number, bytes: Uint8Array): void {
+    if (this.tftp && port === TFTP_PORT && address === GATEWAY_IP) {
+      this.tftp.receive(id, bytes);
+      return;
+    }
     this.datagramSocket(id).send(bytes, port, this.target(address), () => {
       // What cannot be sent is lost, as on a network.
     });
@@ -106,6 +120,7 @@ export class UserSockets implements HostNetwork {
   }
 
   closeDatagrams(id: number): void {
+    this.tftp?.forget(id);
     this.datagrams.get(id)?.close();
     this.datagrams.delete(id);
   }
@@ -124,6 +139,7 @@ export class UserSockets implements HostNetwork {
 
   close(): void {
     this.closed = true;
+    this.tftp?.close();
     for (const server of this.servers) server.close();
     for (const socket of this.streams.values()) socket.destroy();
     for (const socket of this.datagrams.values()) socket.close();
