@@ -1,5 +1,4 @@
-import { lstatSync, unlinkSync } from 'node:fs';
-import { connect, Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { fileCause } from '../engine/host/file-cause.js';
 import type { Guest } from '../engine/host/guest.js';
 import { type Stub, startStub } from '../gdbstub/server.js';
@@ -7,6 +6,7 @@ import type { Target } from '../gdbstub/target.js';
 import { type GdbAddress, readGdbAddress, showGdbAddress, targetOf } from './gdb-address.js';
 import { createGdbTarget } from './gdb-target.js';
 import { UsageError } from './options.js';
+import { removeStale } from './stale-socket.js';
 
 const STDIN = 0;
 const STDOUT = 1;
@@ -36,7 +36,7 @@ export class GdbServers {
       },
     });
     try {
-      if (address.kind === 'unix') await removeStale(address.path);
+      if (address.kind === 'unix') await removeStale(`--gdb unix:${address.path}`, address.path);
       const stub = await startStub({
         target: await this.#target,
         ...(address.kind === 'tcp' ? { host: address.host, port: address.port } : {}),
@@ -83,23 +83,6 @@ export class GdbServers {
     this.#clients += connected ? 1 : -1;
     if (before > 0 !== this.#clients > 0) this.onClient(connected);
   }
-}
-
-/** Removes a socket at which nobody listens any more. */
-async function removeStale(path: string): Promise<void> {
-  const present = lstatSync(path, { throwIfNoEntry: false });
-  if (present === undefined) return;
-  if (!present.isSocket()) throw new UsageError(`--gdb unix:${path}: there is a file of that name, and no socket`);
-  const answered = await new Promise<boolean>((resolve) => {
-    const socket = connect(path);
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
-  if (answered) throw new UsageError(`--gdb unix:${path}: somebody listens there already`);
-  unlinkSync(path);
 }
 
 /** Serves whoever started this process with pipes, as `target remote | vmscope ...` does. @throws UsageError */

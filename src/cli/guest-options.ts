@@ -7,6 +7,7 @@ import type { EngineName } from '../engine/vmm/hypervisor.js';
 import type { DriveArgument } from './drive-options.js';
 import type { GdbAddress } from './gdb-address.js';
 import type { NetArgument } from './net-options.js';
+import type { VncArgument } from './vnc-options.js';
 
 /** What the worker needs to build a guest; crosses to it as workerData. */
 export interface GuestWorkerData {
@@ -46,6 +47,7 @@ export interface GuestWorkerData {
   symbols?: string;
   traceFile?: string;
   gdb?: GdbAddress;
+  vnc?: VncArgument;
   /** Bytes of memory for going back; absent: nothing is kept. */
   history?: number;
   /** File for a recording of the run. `pack`: with all that the guest begins with in it. */

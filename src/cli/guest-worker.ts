@@ -43,6 +43,7 @@ import { describeRun, startRecorder } from './record.js';
 import { sourceReader } from './source-files.js';
 import { TraceFile } from './trace-file.js';
 import { VERSION } from './version.js';
+import { VncServer } from './vnc-server.js';
 
 const port = parentPort!;
 const hello = (message: WorkerHello): void => port.postMessage(message);
@@ -274,6 +275,7 @@ async function main(): Promise<void> {
     const arrival = data.incoming && (await arrive(guest, data.incoming.uri));
     for (const forward of (sockets && data.net?.forwards) ?? []) await openForward(sockets, forward, warnings);
     const gdb = data.gdb && (await servers.open(data.gdb));
+    guest.screenServer = data.vnc && (await VncServer.open(guest, data.vnc));
     const published = data.aside ? {} : await publishGuest(guest, data.name, data.image);
     if (published.warning !== undefined) warnings.push(published.warning);
     serveDebugger(guest, port);

@@ -60,7 +60,7 @@ export function kernelForesight(
   // on KVM the place is random, unless there is none to pick
   const settled = data.engine === 'vtx' || /(?:^|\s)nokaslr(?:\s|$)/.test(data.append ?? '');
   if (data.firmware || !settled || linuxRelease(image) === undefined) return undefined;
-  const { drives, net, cards, gdb, heartbeat, symbols, traceFile, debugcon, untilExits, ...more } = data;
+  const { drives, net, cards, gdb, vnc, heartbeat, symbols, traceFile, debugcon, untilExits, ...more } = data;
   const { record, replay, history, ...same } = more;
   const aside: GuestWorkerData = {
     ...same,

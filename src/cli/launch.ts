@@ -14,6 +14,7 @@ import { runInteractive } from './interactive.js';
 import type { SerialTarget } from './options.js';
 import { ProgressLine } from './progress-line.js';
 import { printable, tell } from './tell.js';
+import { isOpenToAll, showVnc } from './vnc-options.js';
 
 export interface LaunchOptions
   extends Pick<HeadlessOptions, 'timeoutSeconds' | 'drive' | 'script' | 'dumpOnCrash' | 'endsWithHistory'> {
@@ -48,6 +49,14 @@ export async function launch(data: GuestWorkerData, options: LaunchOptions): Pro
   if (guest.gdb !== undefined) tell(`GDB stub on ${showGdbAddress(guest.gdb)}`);
   const { gdb: address } = guest;
   if (address?.kind === 'unix') process.once('exit', () => remove(address.path));
+  const { vnc } = data;
+  if (vnc) {
+    const { at } = vnc;
+    if (!interactive) tell(`VNC server on ${showVnc(vnc)}`);
+    if (isOpenToAll(vnc))
+      tell(`--vnc ${showVnc(vnc)}: whoever reaches this host sees and types there; ,password=on asks for a password`);
+    if (at.kind === 'unix') process.once('exit', () => remove(at.path));
+  }
   const common = {
     serial,
     // one that stood at its source stands here

@@ -32,6 +32,7 @@ const WITH_VALUE: Readonly<Record<string, Words>> = {
   M: machineOf,
   serial: serialOf,
   monitor: () => [],
+  vnc: (text) => ['--vnc', text],
   display: (text) => (text === 'none' ? [] : refuse(`-display ${text}`, 'the screen is in the dashboard')),
   gdb: (text) => ['--gdb', text.replace(/^tcp:/, '').replace(/^:/, '')],
   name: (text) => ['--name', text.replace(/^guest=/, '').replace(/,.*/s, '')],

@@ -36,6 +36,7 @@ import { addScriptOptions, runCommands, type ScriptOptions, scriptOf } from './s
 import { tell } from './tell.js';
 import { BACKGROUND, hasTerminal, isInBackground } from './terminal.js';
 import { noConfigOption, themeOption } from './theme-option.js';
+import { parseVnc } from './vnc-options.js';
 
 export interface RunOptions extends ScriptOptions {
   kernel?: string;
@@ -67,6 +68,7 @@ export interface RunOptions extends ScriptOptions {
   symbols?: string;
   net: string;
   device?: string[];
+  vnc?: string;
   debugcon?: string;
   sercon?: string;
   dumpOnCrash?: string;
@@ -147,6 +149,10 @@ export function addGuestOptions(command: Command): Command {
     .option(
       '--gdb [address]',
       'GDB stub: [HOST:]PORT (default 1234, loopback), unix:PATH, or stdio for `target remote |`',
+    )
+    .option(
+      '--vnc <display>',
+      'serve the screen to VNC clients: [HOST:]N or unix:PATH, then [,password=on][,password-file=FILE]',
     )
     .option('-s', 'as --gdb 1234')
     .option('--wait', 'start stopped')
@@ -238,6 +244,9 @@ export async function runGuest(
   const input = !interactive && options.serial === 'stdio';
   if (options.rebootOnTripleFault && !options.reboot)
     throw new UsageError('--reboot-on-triple-fault: --no-reboot says that a reset ends the guest; give one of them');
+  const vnc = options.vnc === undefined ? undefined : parseVnc(options.vnc);
+  /** Somebody sits before it. */
+  const watched = interactive || input || vnc !== undefined;
   const { engine, line } =
     options.engine === 'auto'
       ? chooseEngine((await import('../engine/host/kvm/probe.js')).probeKvm())
@@ -286,15 +295,15 @@ export async function runGuest(
     ...(net === undefined ? {} : { net }),
     ...(options.device === undefined ? {} : { cards: options.device.map(cardOf) }),
     ...(options.debugcon === undefined ? {} : { debugcon: options.debugcon }),
-    rtcSeconds: parseRtc(options.rtc ?? (interactive || input ? 'utc' : SCRIPTED_RTC)),
+    rtcSeconds: parseRtc(options.rtc ?? (watched ? 'utc' : SCRIPTED_RTC)),
     isaDebugExit: options.isaDebugExit === true,
     noReboot: !options.reboot,
     jit: options.jit,
     ...(options.rebootOnTripleFault ? { rebootOnTripleFault: true } : {}),
     ...(options.pv ? {} : { noParavirtual: true }),
-    paced: interactive || input,
+    paced: watched,
     ...(followsHost(options.clock, engine) ? { followsHost: true } : {}),
-    waitForInput: interactive || input || gdb !== undefined,
+    waitForInput: watched || gdb !== undefined,
     ...(options.untilExits === undefined
       ? {}
       : { untilExits: parseCount('--until-exits', options.untilExits, 1, MAX) }),
@@ -307,6 +316,7 @@ export async function runGuest(
     ...(incoming === undefined ? {} : { incoming: { uri: incoming, wait } }),
     ...(options.kernelIrqchip === undefined ? {} : { kernelIrqchip: options.kernelIrqchip as KernelIrqchipMode }),
     ...(gdb === undefined ? {} : { gdb }),
+    ...(vnc === undefined ? {} : { vnc }),
     ...(history === undefined ? {} : { history }),
     ...(record === undefined ? {} : { record }),
   };

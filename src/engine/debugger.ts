@@ -881,6 +881,13 @@ export interface Debugger {
     holdOutput?(held: boolean): Promise<void>;
     /** One key press and release on the PS/2 keyboard by its name (`a`, `Enter`, `F1`, `ctrl-c`). */
     key(name: string): Promise<void>;
+    /** A key goes down or up, by the name of the key itself: `a` also for a capital. @throws Error when it is no key */
+    keyEvent?(name: string, down: boolean): Promise<void>;
+    /**
+     * Moves the PS/2 mouse to the right and down, and turns its wheel towards the user.
+     * @param buttons held from now on: left 1, right 2, middle 4
+     */
+    mouse?(dx: number, dy: number, wheel: number, buttons: number): Promise<void>;
     screen(): Promise<VgaText | undefined>;
     /** The screen as pixels in any mode, made smaller where it does not fit into the given size; absent where nobody tells. */
     picture?(mostWidth?: number, mostHeight?: number): Promise<Picture>;

@@ -123,6 +123,11 @@ describe('monitor', () => {
     expect(await ask('sendkey ctrl-alt-delete')).toBe('');
     expect(await ask('sendkey ret')).toBe('');
     expect(await ask('sendkey nokey')).toBe('sendkey nokey: nokey is no key');
+    expect(await ask('mouse_move 10 -4')).toBe('');
+    expect(await ask('mouse_button 5')).toBe('');
+    expect(await ask('mouse_move 10')).toBe('mouse_move 10: it is mouse_move DX DY [DZ]');
+    expect(await ask('mouse_button 8')).toMatch(/8: not a whole number from 0 to 7/);
+    expect(await ask('info mice')).toBe('* Mouse #0: PS/2 Mouse (no driver listens)');
     expect(await ask('nmi')).toBe('');
     expect(await ask('info pci')).toMatch(/Bus {2}0, device {3}0, function 0:\n {4}Host bridge: PCI device 8086:/);
     expect(await ask('info qtree')).toMatch(/^bus: main-system-bus\n {2}type System\n {2}dev: /);

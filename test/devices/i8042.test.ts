@@ -5,6 +5,7 @@ import { A20Gate } from '../../src/engine/devices/system-ports.js';
 import { TestLine } from './rig.js';
 
 let irq: TestLine;
+let aux: TestLine;
 let a20: A20Gate;
 let resets: number;
 let kbc: I8042;
@@ -23,9 +24,10 @@ const drain = () => {
 
 beforeEach(() => {
   irq = new TestLine();
+  aux = new TestLine();
   a20 = new A20Gate();
   resets = 0;
-  kbc = new I8042({ irq, a20, resetRequest: () => resets++ });
+  kbc = new I8042({ irq, auxIrq: aux, a20, resetRequest: () => resets++ });
 });
 
 describe('8042 controller', () => {
@@ -40,14 +42,15 @@ describe('8042 controller', () => {
     expect(drain()).toEqual([0x55]);
     command(0xab);
     expect(drain()).toEqual([0x00]);
-    // No second port: the loop test has no answer, the interface test fails.
+    // the second port loops a byte back, passes its test, and has a mouse that resets
     command(0xd3, 0x5a);
-    expect(drain()).toEqual([]);
+    expect(kbc.portRead(0x64) & 0x21).toBe(0x21);
+    expect(drain()).toEqual([0x5a]);
     command(0xa9);
-    expect(drain()).toEqual([0x01]);
+    expect(drain()).toEqual([0x00]);
     command(0xd4, 0xff);
-    expect(kbc.portRead(0x64) & 0x61).toBe(0x61);
-    expect(drain()).toEqual([0xfe]);
+    expect(kbc.portRead(0x64) & 0x61).toBe(0x21);
+    expect(drain()).toEqual([0xfa, 0xaa, 0x00]);
   });
 
   it('resets the machine by pulse and by output port, and nothing else does', () => {
@@ -166,11 +169,98 @@ describe('PS/2 keyboard', () => {
   it('takes typing ahead of the guest without loss, across a saved state', () => {
     for (const key of 'hello world, this is more than sixteen bytes') kbc.press(key);
     const first = [kbc.portRead(0x60), kbc.portRead(0x60)];
-    const copy = new I8042({ irq: new TestLine(), a20, resetRequest: () => {} });
+    const copy = new I8042({ irq: new TestLine(), auxIrq: new TestLine(), a20, resetRequest: () => {} });
     copy.load(structuredClone(kbc.save()));
     kbc = copy;
     const all = [...first, ...drain()];
     expect(all.length).toBe(2 * 44);
     expect(all.slice(0, 4)).toEqual([0x23, 0xa3, 0x12, 0x92]);
+  });
+
+  describe('with a mouse on its second port', () => {
+    const toMouse = (...bytes: number[]): number[] => {
+      for (const byte of bytes) command(0xd4, byte);
+      return drain();
+    };
+    const move = (dx: number, dy: number, wheel = 0, buttons = 0) => kbc.moveMouse({ dx, dy, wheel, buttons });
+    const knock = (...rates: number[]) => toMouse(...rates.flatMap((rate) => [0xf3, rate]));
+
+    it('is a plain mouse that says nothing until it is enabled', () => {
+      expect(toMouse(0xf2)).toEqual([0xfa, 0x00]);
+      move(5, 5);
+      expect(drain()).toEqual([]);
+      expect(toMouse(0xf4)).toEqual([0xfa]);
+      move(5, -3);
+      expect(kbc.portRead(0x64) & 0x21).toBe(0x21);
+      expect(drain()).toEqual([0x08, 5, 3]);
+      move(-1, 2, 0, 1);
+      expect(drain()).toEqual([0x39, 0xff, 0xfe]);
+      expect(toMouse(0xf5)).toEqual([0xfa]);
+      move(1, 1);
+      expect(drain()).toEqual([]);
+    });
+
+    it('has a wheel, and five buttons, for drivers that knock for them', () => {
+      knock(200, 100, 80);
+      expect(toMouse(0xf2)).toEqual([0xfa, 0x03]);
+      toMouse(0xf4);
+      move(0, 0, -1);
+      expect(drain()).toEqual([0x08, 0, 0, 0xff]);
+      knock(200, 200, 80);
+      expect(toMouse(0xf2)).toEqual([0xfa, 0x04]);
+      move(0, 0, 1, 0x1f);
+      expect(drain()).toEqual([0x0f, 0, 0, 0x31]);
+      expect(toMouse(0xff)).toEqual([0xfa, 0xaa, 0x00]);
+      knock(200, 100, 60, 80);
+      expect(toMouse(0xf2)).toEqual([0xfa, 0x00]);
+    });
+
+    it('answers what drivers ask', () => {
+      expect(toMouse(0xe8, 3, 0xf3, 40, 0xe7, 0xf0)).toEqual([0xfa, 0xfa, 0xfa, 0xfa, 0xfa, 0xfa]);
+      expect(toMouse(0xe9)).toEqual([0xfa, 0x50, 3, 40]);
+      toMouse(0xf4);
+      move(3, 0);
+      expect(drain()).toEqual([]);
+      expect(toMouse(0xeb)).toEqual([0xfa, 0x08, 3, 0]);
+      expect(toMouse(0xee, 0x42, 0xec)).toEqual([0xfa, 0x42, 0xfa]);
+      expect(toMouse(0xf6, 0xe9)).toEqual([0xfa, 0xfa, 0, 2, 100]);
+    });
+
+    it('raises IRQ12 for each byte only when enabled, and says in the status whose byte it is', () => {
+      toMouse(0xf4);
+      command(0x60, 0x47);
+      move(1, 1);
+      expect([aux.edges, irq.edges]).toEqual([1, 0]);
+      kbc.portRead(0x60);
+      expect(aux.edges).toBe(2);
+      drain();
+      expect(aux.high).toBe(false);
+      command(0xa7);
+      move(1, 1);
+      expect(drain()).toEqual([]);
+      command(0xa8);
+      expect(drain().length).toBe(3);
+    });
+
+    it('loses no way and no click while nobody reads, in bounded memory, across a saved state', () => {
+      toMouse(0xf4);
+      for (let i = 0; i < 10_000; i++) move(1, 0);
+      for (const buttons of [1, 0, 1, 0]) move(0, 0, 0, buttons);
+      const copy = new I8042({ irq: new TestLine(), auxIrq: new TestLine(), a20, resetRequest: () => {} });
+      copy.load(structuredClone(kbc.save()));
+      kbc = copy;
+      const bytes = drain();
+      let way = 0;
+      const buttons: number[] = [];
+      for (let at = 0; at < bytes.length; at += 3) {
+        way += bytes[at + 1];
+        buttons.push(bytes[at] & 1);
+      }
+      expect(way).toBe(10_000);
+      expect(buttons.join('').replace(/0+/g, '0').replace(/1+/g, '1')).toBe('01010');
+      for (let i = 0; i < 200_000; i++) move(i & 1, 0, 0, i & 1);
+      for (let i = 0; i < 100_000; i++) kbc.portWrite(0x64, 1, 0xd4), kbc.portWrite(0x60, 1, 0xe9);
+      expect(JSON.stringify(kbc.save()).length).toBeLessThan(10_000);
+    });
   });
 });

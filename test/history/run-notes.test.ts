@@ -64,6 +64,27 @@ test('a watchpoint that is set and removed drops translations as inputs of the r
   await guest.quit();
 });
 
+test('keys and mouse of the monitor are one input each, which a repetition makes again and no more', async () => {
+  const inputs = new InputLog();
+  const { machine } = build({ ...sample('exit-zoo'), inputs });
+  const history = { inputs, budgetBytes: 1 << 26, disks: [] };
+  const guest = new Guest(machine, { paced: false, waitForInput: true, history });
+  await guest.runUntil({ icount: 2000n });
+  for (const line of ['sendkey a', 'mouse_move 3 4', 'mouse_button 1']) expect(await guest.monitor(line)).toBe('');
+  await guest.console.keyEvent!('b', true);
+  await guest.console.mouse!(1, 2, 0, 0);
+  await guest.runUntil({ icount: 4000n });
+  const made = () => inputs.entries.map(({ kind }) => kind).filter((kind) => /^(debugger|key|mouse)/.test(kind));
+  const kept = made();
+  const devices = JSON.stringify(machine.pc.pc.keyboard.save());
+  expect(kept).toEqual(['debugger', 'debugger', 'debugger', 'key-down', 'mouse']);
+  await guest.history!.goTo({ icount: 1000n });
+  await guest.history!.goTo({ icount: 4000n });
+  expect(JSON.stringify(machine.pc.pc.keyboard.save())).toBe(devices);
+  expect(made()).toEqual(kept);
+  await guest.quit();
+});
+
 test.each(['constructor', '__proto__', 'toString', 'nonsense'])('who wrote register %s is refused', async (name) => {
   const { guest } = guestWithHistory();
   await guest.runUntil({ icount: 1000n });

@@ -17,6 +17,7 @@ import {
   HPET_BASE,
   KEYBOARD_IRQ,
   LAST_SLOT,
+  MOUSE_IRQ,
   PM_TIMER,
   PM1_CONTROL,
   PM1_EVENT,
@@ -224,6 +225,7 @@ function buildDsdt({ vcpus, memoryBytes, floppy }: MachineShape): Uint8Array {
     aml.named('_ADR', aml.integer(0x0001_0000)),
     isaDevice('RTC', 'PNP0B00', aml.ioPorts(0x70, 2), aml.isaIrq(RTC_IRQ)),
     isaDevice('KBD', 'PNP0303', aml.ioPorts(0x60, 1), aml.ioPorts(0x64, 1), aml.isaIrq(KEYBOARD_IRQ)),
+    isaDevice('MOU', 'PNP0F13', aml.isaIrq(MOUSE_IRQ)),
     ...(floppy
       ? [
           isaDevice(

@@ -3,6 +3,7 @@ import type { PciFunction } from '../devices/pci/function.js';
 import { keysOf } from '../devices/scancodes.js';
 import type { Machine } from '../vmm/machine.js';
 import { memoryMapText } from './monitor-memory-map.js';
+import { mouseCommand } from './monitor-mouse.js';
 
 const BYTES: Readonly<Record<string, number>> = { b: 1, h: 2, w: 4 };
 /** QEMU's names of keys that are called otherwise here. */
@@ -81,7 +82,8 @@ export function deviceCommand(machine: Machine, line: string, number: (text: str
   const format = words[1]?.startsWith('/') ? words[1] : undefined;
   const args = words.slice(format === undefined ? 1 : 2);
   const { bus, pci } = machine.pc.pc;
-  switch (words[0] === 'info' ? `info ${words[1]}` : words[0]) {
+  const name = words[0] === 'info' ? `info ${words[1]}` : words[0];
+  switch (name) {
     case 'info pci':
       return pci.all.map(functionText).join('\n');
     case 'info qtree':
@@ -115,10 +117,11 @@ export function deviceCommand(machine: Machine, line: string, number: (text: str
         .map((key) => QEMU_KEYS[key] ?? key)
         .join('-');
       if (keysOf(keys) === undefined) throw new Error(`${args[0]} is no key`);
-      machine.key(keys);
+      // not as an input of its own: who keeps the run keeps the line
+      machine.pc.pc.keyboard.press(keys);
       return '';
     }
     default:
-      return undefined;
+      return mouseCommand(machine.pc.pc.keyboard, name, args);
   }
 }

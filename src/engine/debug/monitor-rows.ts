@@ -89,6 +89,9 @@ export const MONITOR_ROWS: readonly MonitorRow[] = [
   row('changes', 'i', '/FMT PORT', 'read a port, as the guest would'),
   row('changes', 'o', '/FMT PORT VALUE', 'write a port (b, h or w)'),
   row('changes', 'sendkey', 'KEYS', 'keys held together: ctrl-alt-delete, ret, f1'),
+  row('changes', 'mouse_move', 'DX DY [DZ]', 'move the mouse, to the right and down; DZ turns its wheel'),
+  row('changes', 'mouse_button', 'STATE', 'buttons held from now on: 1 left, 2 middle, 4 right, or their sum'),
+  row('looks', 'info mice', '', 'the mouse'),
   row('changes', 'system_powerdown', '', 'press the power button: the guest shuts down where it obeys ACPI'),
   row('changes', 'nmi', '', 'a non-maskable interrupt to every vCPU'),
   row('looks', 'info line', '[ADDR]', 'source line of an address', ADDRESS),
@@ -119,6 +122,9 @@ export const MONITOR_ROWS: readonly MonitorRow[] = [
   row('changes', 'system_reset', '', 'reset the machine'),
   row('runs', 'stop', '', 'stop the guest'),
   row('runs', 'cont', '', 'let it run', { alias: 'c' }),
+  row('looks', 'info vnc', '', 'the VNC server and its clients'),
+  row('changes', 'set_password', 'vnc WORD', 'the password of VNC clients that come from now on'),
+  row('changes', 'change', 'vnc password WORD', 'the same'),
   row('changes', 'gdbserver', '[ADDRESS | none]', 'a GDB stub: [HOST:]PORT, unix:PATH'),
 ];
 

@@ -1,8 +1,18 @@
-/** 8042 keyboard controller with a PS/2 keyboard on its first port and nothing on its second. */
+/** 8042 keyboard controller with a PS/2 keyboard on its first port and a PS/2 mouse on its second. */
 import { flag, int, list, record, type StateOf, u8 } from '../state/schema.js';
 import type { Device, IrqLine, PortDevice, PortRange } from './device.js';
 import { bitNames, hex } from './device-state.js';
 import { KEYBOARD_STATE, keyboardCommand, keyboardReset, keyEvent, nextByte } from './ps2-keyboard.js';
+import {
+  isReporting,
+  MOUSE_STATE,
+  type MouseMove,
+  mouseCommand,
+  mouseEvent,
+  mouseKind,
+  mouseReset,
+  nextMouseByte,
+} from './ps2-mouse.js';
 import { keysOf, translateToSet1 } from './scancodes.js';
 import type { A20Gate } from './system-ports.js';
 
@@ -13,9 +23,9 @@ const STATUS_SYSTEM = 0x04;
 const STATUS_COMMAND = 0x08;
 const STATUS_UNLOCKED = 0x10;
 const STATUS_AUX = 0x20;
-const STATUS_TIMEOUT = 0x40;
 
 const CONFIG_KEYBOARD_IRQ = 0x01;
+const CONFIG_AUX_IRQ = 0x02;
 const CONFIG_SYSTEM = 0x04;
 const CONFIG_KEYBOARD_OFF = 0x10;
 const CONFIG_AUX_OFF = 0x20;
@@ -24,9 +34,12 @@ const CONFIG_TRANSLATE = 0x40;
 const OUTPUT_RUNNING = 0x01;
 const OUTPUT_A20 = 0x02;
 const OUTPUT_KEYBOARD_IRQ = 0x10;
+const OUTPUT_AUX_IRQ = 0x20;
 /** Keyboard clock and data lines idle high, the rest as a PC wires it. */
 const OUTPUT_IDLE = 0xcc;
-/** More answers than a state can hold. */
+/** Answers that nobody has taken yet; what comes then is lost. */
+const MOST_ANSWERS = 256;
+/** More than a state can hold. */
 const MAX_ANSWERS = 1 << 20;
 
 const STATE = record({
@@ -43,6 +56,7 @@ const STATE = record({
   /** The controller's own answers, ahead of the keyboard's bytes. */
   answers: list(record({ byte: u8, flags: u8 }), { atMost: MAX_ANSWERS }),
   keyboard: KEYBOARD_STATE,
+  mouse: MOUSE_STATE,
   /** The translation has seen f0. */
   release: flag,
   lastByte: u8,
@@ -51,13 +65,15 @@ type ControllerState = StateOf<typeof STATE>;
 
 export interface I8042Options {
   irq: IrqLine;
+  /** Of the second port. */
+  auxIrq: IrqLine;
   a20: A20Gate;
   resetRequest(): void;
 }
 
 export class I8042 implements Device<ControllerState>, PortDevice {
   readonly name = 'i8042';
-  readonly format = { kind: 'i8042', version: 1, shape: STATE };
+  readonly format = { kind: 'i8042', version: 2, shape: STATE };
   readonly ports: readonly PortRange[] = [
     { first: 0x60, count: 1 },
     { first: 0x64, count: 1 },
@@ -70,6 +86,7 @@ export class I8042 implements Device<ControllerState>, PortDevice {
   reset(): void {
     this.s = powerOn();
     this.options.irq.set(false);
+    this.options.auxIrq.set(false);
   }
 
   /**
@@ -90,6 +107,34 @@ export class I8042 implements Device<ControllerState>, PortDevice {
     this.fill();
   }
 
+  /** The mouse moves, to the right and down; its wheel turns towards the user; buttons: left 1, right 2, middle 4. */
+  moveMouse(move: MouseMove): void {
+    mouseEvent(this.s.mouse, move);
+    this.fill();
+  }
+
+  /** Nothing typed or moved waits for the guest to read it. */
+  get idle(): boolean {
+    const { output, keyboard } = this.s;
+    return output < 0 && keyboard.buffer.length === 0 && keyboard.waiting.length === 0;
+  }
+
+  /** The keyboard's lights, as the guest has set them: Scroll Lock 1, Num Lock 2, Caps Lock 4. */
+  get leds(): number {
+    return this.s.keyboard.leds;
+  }
+
+  /** Buttons that the host holds down, also those that the guest has not heard of yet. */
+  get mouseButtons(): number {
+    const { moves, buttons } = this.s.mouse;
+    return moves.at(-1)?.buttons ?? buttons;
+  }
+
+  /** A driver listens to the mouse. */
+  get mouseIsHeard(): boolean {
+    return isReporting(this.s.mouse);
+  }
+
   portRead(port: number): number {
     const s = this.s;
     if (port !== DATA) {
@@ -105,6 +150,7 @@ export class I8042 implements Device<ControllerState>, PortDevice {
     this.lastByte = byte;
     s.output = -1;
     this.options.irq.set(false);
+    this.options.auxIrq.set(false);
     this.fill();
     return byte;
   }
@@ -119,7 +165,7 @@ export class I8042 implements Device<ControllerState>, PortDevice {
   }
 
   private answer(byte: number, flags = 0): void {
-    this.s.answers.push({ byte, flags });
+    if (this.s.answers.length < MOST_ANSWERS) this.s.answers.push({ byte, flags });
   }
 
   private writeCommand(value: number): void {
@@ -147,8 +193,7 @@ export class I8042 implements Device<ControllerState>, PortDevice {
         s.memory[0] &= ~CONFIG_AUX_OFF;
         break;
       case 0xa9:
-        // Clock line stuck low: no mouse.
-        this.answer(0x01);
+        this.answer(0x00);
         break;
       case 0xaa:
         s.memory[0] |= CONFIG_SYSTEM;
@@ -185,7 +230,8 @@ export class I8042 implements Device<ControllerState>, PortDevice {
   }
 
   private outputPort(): number {
-    const full = this.s.output >= 0 ? OUTPUT_KEYBOARD_IRQ : 0;
+    const { output, outputFlags } = this.s;
+    const full = output < 0 ? 0 : outputFlags & STATUS_AUX ? OUTPUT_AUX_IRQ : OUTPUT_KEYBOARD_IRQ;
     return OUTPUT_IDLE | OUTPUT_RUNNING | (this.options.a20.open ? OUTPUT_A20 : 0) | full;
   }
 
@@ -207,10 +253,12 @@ export class I8042 implements Device<ControllerState>, PortDevice {
         this.answer(value);
         break;
       case 0xd3:
-        // A controller without a second port has nowhere to loop the byte to.
+        this.answer(value, STATUS_AUX);
         break;
       case 0xd4:
-        this.answer(0xfe, STATUS_AUX | STATUS_TIMEOUT);
+        // as with the keyboard
+        s.memory[0] &= ~CONFIG_AUX_OFF;
+        mouseCommand(s.mouse, value);
         break;
       default:
         // Sending to the keyboard turns its clock on.
@@ -229,13 +277,18 @@ export class I8042 implements Device<ControllerState>, PortDevice {
         s.outputFlags = own.flags;
         break;
       }
-      if (s.memory[0] & CONFIG_KEYBOARD_OFF) return;
-      const byte = nextByte(s.keyboard);
+      const key = s.memory[0] & CONFIG_KEYBOARD_OFF ? undefined : nextByte(s.keyboard);
+      if (key !== undefined) {
+        const translated = s.memory[0] & CONFIG_TRANSLATE ? this.translate(key) : key;
+        if (translated < 0) continue;
+        s.output = translated;
+        s.outputFlags = 0;
+        break;
+      }
+      const byte = s.memory[0] & CONFIG_AUX_OFF ? undefined : nextMouseByte(s.mouse);
       if (byte === undefined) return;
-      const translated = s.memory[0] & CONFIG_TRANSLATE ? this.translate(byte) : byte;
-      if (translated < 0) continue;
-      s.output = translated;
-      s.outputFlags = 0;
+      s.output = byte;
+      s.outputFlags = STATUS_AUX;
     }
     this.updateIrq();
   }
@@ -251,11 +304,11 @@ export class I8042 implements Device<ControllerState>, PortDevice {
     return code;
   }
 
-  /** Bytes of the second port would raise IRQ12, which is not wired. */
   private updateIrq(): void {
-    const s = this.s;
-    const wanted = s.output >= 0 && !(s.outputFlags & STATUS_AUX) && (s.memory[0] & CONFIG_KEYBOARD_IRQ) !== 0;
-    this.options.irq.set(wanted);
+    const { output, outputFlags, memory } = this.s;
+    const aux = (outputFlags & STATUS_AUX) !== 0;
+    this.options.irq.set(output >= 0 && !aux && (memory[0] & CONFIG_KEYBOARD_IRQ) !== 0);
+    this.options.auxIrq.set(output >= 0 && aux && (memory[0] & CONFIG_AUX_IRQ) !== 0);
   }
 
   save(): ControllerState {
@@ -268,13 +321,14 @@ export class I8042 implements Device<ControllerState>, PortDevice {
   }
 
   describe(): [string, string][] {
-    const { memory, output, keyboard } = this.s;
+    const { memory, output, keyboard, mouse } = this.s;
     const config = bitNames(memory[0], ['IRQ1', 'IRQ12', 'system', '', 'keyboard off', 'mouse off', 'translate']);
     return [
       ['configuration', `${hex(memory[0])} ${config}`],
       ['output buffer', output < 0 ? 'empty' : hex(output)],
       ['keyboard', `set ${keyboard.scanSet}, ${keyboard.enabled ? 'scanning' : 'off'}, LEDs ${keyboard.leds}`],
       ['waiting', `${keyboard.buffer.length} bytes, ${keyboard.waiting.length} keys`],
+      ['mouse', `${mouseKind(mouse)}, ${isReporting(mouse) ? 'reporting' : 'off'}`],
     ];
   }
 }
@@ -291,6 +345,7 @@ function powerOn(): Omit<ControllerState, 'lastByte'> {
     command: 0,
     answers: [],
     keyboard: keyboardReset(),
+    mouse: mouseReset(),
     release: false,
   };
 }

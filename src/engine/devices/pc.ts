@@ -33,7 +33,16 @@ import { HostBridge, IsaBridge, PowerManagement, type ShadowArea } from './pci/c
 import type { PciFunction } from './pci/function.js';
 import { Pic8259 } from './pic-8259.js';
 import { Pit8254 } from './pit-8254.js';
-import { COM1_BASE, COM1_IRQ, FIRST_FREE_SLOT, FPU_IRQ, KEYBOARD_IRQ, RTC_IRQ, SCI_IRQ } from './platform.js';
+import {
+  COM1_BASE,
+  COM1_IRQ,
+  FIRST_FREE_SLOT,
+  FPU_IRQ,
+  KEYBOARD_IRQ,
+  MOUSE_IRQ,
+  RTC_IRQ,
+  SCI_IRQ,
+} from './platform.js';
 import { Rtc146818 } from './rtc-146818.js';
 import { Serial16550 } from './serial-16550.js';
 import { A20Gate, SystemPorts } from './system-ports.js';
@@ -234,7 +243,12 @@ export class Pc {
       clock,
       output: options.serialOutput,
     });
-    this.keyboard = new I8042({ irq: this.irqs.line(KEYBOARD_IRQ), a20: this.a20, resetRequest });
+    this.keyboard = new I8042({
+      irq: this.irqs.line(KEYBOARD_IRQ),
+      auxIrq: this.irqs.line(MOUSE_IRQ),
+      a20: this.a20,
+      resetRequest,
+    });
     this.rtc = new Rtc146818({
       clock,
       irq: clockLine,

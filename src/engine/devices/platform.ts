@@ -23,6 +23,7 @@ export const RTC_IRQ = 8;
 /** The processor's FERR#. */
 export const FPU_IRQ = 13;
 export const KEYBOARD_IRQ = 1;
+export const MOUSE_IRQ = 12;
 /** CMOS index of the century, which the FADT names. */
 export const CMOS_CENTURY = 0x32;
 /** SLP_TYP of S3, S4 and S5 in PM1 control, which the DSDT names; those of QEMU. */

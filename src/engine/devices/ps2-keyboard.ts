@@ -9,6 +9,11 @@ const SELF_TEST_PASSED = 0xaa;
 const BUFFER_BYTES = 16;
 /** More than a state can hold of answers that nobody took, and of keys typed ahead. */
 const MAX_BYTES = 1 << 20;
+/** Answers that nobody has taken yet, with the keys before them. */
+const MOST_ANSWERS = 256;
+/** Presses and releases that wait for the guest, and further releases: of as many keys as there are. */
+const MOST_WAITING = 1 << 14;
+const MOST_HELD = 256;
 
 export const KEYBOARD_STATE = record({
   buffer: list(u8, { atMost: MAX_BYTES }),
@@ -41,6 +46,8 @@ export function keyboardReset(): KeyboardState {
 export function keyEvent(s: KeyboardState, key: string, down: boolean): void {
   const bytes = set2Bytes(key, down);
   if (bytes.length === 0 || !s.enabled) return;
+  // keys that nobody reads are lost, presses before releases: none of those that were taken stays down
+  if (s.waiting.length >= MOST_WAITING + (down ? 0 : MOST_HELD)) return;
   s.waiting.push(s.scanSet === 1 ? toSet1(bytes) : bytes);
   refill(s);
 }
@@ -80,7 +87,10 @@ function defaults(s: KeyboardState): void {
 
 /** A byte from the controller: a command or the argument of one. Answers go ahead of keys. */
 export function keyboardCommand(s: KeyboardState, byte: number): void {
-  const answer = (...bytes: number[]) => s.buffer.push(...bytes);
+  // what nobody takes is lost, as on a wire
+  const answer = (...bytes: number[]): void => {
+    if (s.buffer.length + bytes.length <= MOST_ANSWERS) s.buffer.push(...bytes);
+  };
   const command = s.command;
   s.command = 0;
   // A command where an argument was due is a command: that is how a driver recovers.

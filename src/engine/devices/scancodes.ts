@@ -7,7 +7,7 @@ export const SET2_CODES: Readonly<Record<string, number>> = {
   ...{ y: 0x35, z: 0x1a },
   ...{ '0': 0x45, '1': 0x16, '2': 0x1e, '3': 0x26, '4': 0x25, '5': 0x2e, '6': 0x36, '7': 0x3d, '8': 0x3e, '9': 0x46 },
   ...{ '`': 0x0e, '-': 0x4e, '=': 0x55, '\\': 0x5d, '[': 0x54, ']': 0x5b, ';': 0x4c, "'": 0x52 },
-  ...{ ',': 0x41, '.': 0x49, '/': 0x4a },
+  ...{ ',': 0x41, '.': 0x49, '/': 0x4a, less: 0x61 },
   ...{ space: 0x29, enter: 0x5a, esc: 0x76, tab: 0x0d, backspace: 0x66, capslock: 0x58 },
   ...{ shift: 0x12, 'right-shift': 0x59, ctrl: 0x14, 'right-ctrl': 0x114, alt: 0x11, 'right-alt': 0x111 },
   ...{ meta: 0x11f, 'right-meta': 0x127, menu: 0x12f },
@@ -60,8 +60,13 @@ export function keysOf(name: string): string[] | undefined {
   }
   const lower = rest.toLowerCase();
   const key = ALIASES[lower] ?? lower;
-  if (SET2_CODES[key] === undefined && key !== 'pause' && key !== 'print') return undefined;
+  if (!isKey(key)) return undefined;
   return [...held, key];
+}
+
+/** The keyboard has a key of that name: one of `SET2_CODES`, Pause or Print Screen. */
+export function isKey(key: string): boolean {
+  return Object.hasOwn(SET2_CODES, key) || key === 'pause' || key === 'print';
 }
 
 /** Bytes that a keyboard in scan code set 2 sends for a key going down or up. */
@@ -69,6 +74,7 @@ export function set2Bytes(key: string, down: boolean): number[] {
   // Pause sends make and break at once and nothing on release; Print Screen pretends a shift.
   if (key === 'pause') return down ? [0xe1, 0x14, 0x77, 0xe1, 0xf0, 0x14, 0xf0, 0x77] : [];
   if (key === 'print') return down ? [0xe0, 0x12, 0xe0, 0x7c] : [0xe0, 0xf0, 0x7c, 0xe0, 0xf0, 0x12];
+  if (!isKey(key)) return [];
   const code = SET2_CODES[key];
   return [...(code >= 0x100 ? [0xe0] : []), ...(down ? [] : [0xf0]), code & 0xff];
 }
@@ -88,4 +94,15 @@ const TRANSLATION = [
 export function translateToSet1(code: number): number {
   if (code < 0x80) return TRANSLATION[code];
   return code === 0x83 ? 0x41 : code === 0x84 ? 0x54 : code;
+}
+
+/** Print Screen, as with Alt and without; Pause. @qemu ui/keycodemapdb "qnum" */
+const OTHER_PLACES: Readonly<Record<number, string>> = { 84: 'print', 183: 'print', 198: 'pause' };
+const PLACES = new Map(
+  Object.entries(SET2_CODES).map(([key, code]) => [translateToSet1(code & 0xff) | (code >= 0x100 ? 0x80 : 0), key]),
+);
+
+/** The key whose scan code of set 1 that is, with bit 7 for those behind e0. */
+export function keyAt(place: number): string | undefined {
+  return PLACES.get(place) ?? OTHER_PLACES[place];
 }

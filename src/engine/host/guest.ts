@@ -1,4 +1,5 @@
 import { EMULATED_BY_VMSCOPE, EXIT_REASONS, exitReasonName } from '../../spec/vmx/exit-reasons.js';
+import type { ScreenServer } from '../debug/monitor-vnc.js';
 import { readTrace } from '../debug/trace-reader.js';
 import type * as D from '../debugger.js';
 import type { Machine } from '../vmm/machine.js';
@@ -41,6 +42,9 @@ export class Guest implements D.Debugger {
 
   /** Opens GDB stubs on this guest by QEMU's `gdbserver`, where the program has one. */
   gdbServer: ((argument: string) => Promise<string>) | undefined;
+
+  /** Shows its screen to others, where the program does that. */
+  screenServer: ScreenServer | undefined;
 
   readonly #analysis: ReturnType<typeof exitAnalysis>;
 
@@ -226,7 +230,11 @@ export class Guest implements D.Debugger {
   async monitor(line: string, vcpu = this.#parts.status.monitorVcpu ?? this.#vcpu): Promise<string | undefined> {
     const stub = /^\s*gdbserver(?:\s+(.*?))?\s*$/.exec(line);
     if (stub && this.gdbServer) return this.gdbServer(stub[1] ?? '');
-    return monitorLine({ debugger: this, ...this.#parts, loop: this.#loop, moves: this.#moves }, line, vcpu);
+    return monitorLine(
+      { debugger: this, screenServer: this.screenServer, ...this.#parts, loop: this.#loop, moves: this.#moves },
+      line,
+      vcpu,
+    );
   }
 
   // ---- what stops the guest ----

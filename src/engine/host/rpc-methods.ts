@@ -61,6 +61,7 @@ const word: Check = (value) => typeof value === 'bigint' && value >= -(2n ** 63n
 const address: Check = (value) => word(value) && (value as bigint) >= 0n;
 const text: Check = (value) => typeof value === 'string' && value.length <= MAX_TEXT;
 const flag: Check = (value) => typeof value === 'boolean';
+const step: Check = (value) => Number.isSafeInteger(value) && Math.abs(value as number) < 2 ** 31;
 const bytes: Check = (value) => value instanceof Uint8Array && value.length <= MAX_BYTES;
 
 const oneOf =
@@ -253,6 +254,8 @@ const METHODS: Record<MethodName, readonly Check[]> = {
   'console.serialInput': [bytes],
   'console.holdOutput': [flag],
   'console.key': [text],
+  'console.keyEvent': [text, flag],
+  'console.mouse': [step, step, step, step],
   'console.screen': [],
   'console.picture': [optional(count), optional(count)],
   'console.screendump': [text, optional((value) => value === 'png' || value === 'ppm')],

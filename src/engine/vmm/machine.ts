@@ -6,6 +6,8 @@ import type { GuestSymbol, LoadedImage, Module } from '../boot/image.js';
 import type { NicCounts, Picture, VgaText } from '../debugger.js';
 import type { Drive } from '../devices/block.js';
 import type { GuestEnd, GuestMemory } from '../devices/device.js';
+import type { MouseMove } from '../devices/ps2-mouse.js';
+import type { PictureWatch } from '../devices/vga/picture-watch.js';
 import type { MachineView } from '../machine-view.js';
 import type { Stateful } from '../state/saved.js';
 import { count, flag, record, type StateOf } from '../state/schema.js';
@@ -264,6 +266,14 @@ export class Machine {
     this.pc.key(name);
   }
 
+  keyEvent(name: string, down: boolean): void {
+    this.pc.keyEvent(name, down);
+  }
+
+  moveMouse(move: MouseMove): void {
+    this.pc.moveMouse(move);
+  }
+
   screen(): VgaText | undefined {
     return this.pc.screen();
   }
@@ -271,6 +281,11 @@ export class Machine {
   /** The screen as pixels, made smaller to fit into `most`. */
   picture(most?: { width: number; height: number }): Picture {
     return this.pc.picture(most);
+  }
+
+  /** For who looks at the screen again and again. */
+  watchPicture(): PictureWatch {
+    return this.pc.pc.vga.watch();
   }
 
   devices(): { name: string; rows: [string, string][] }[] {

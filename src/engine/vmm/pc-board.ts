@@ -7,6 +7,8 @@ import type { FirmwareFile } from '../devices/fw-cfg.js';
 import { buildPc, type Pc } from '../devices/pc.js';
 import type { CardMaker } from '../devices/pci/card.js';
 import type { ShadowArea } from '../devices/pci/chipset.js';
+import { decodeMove, encodeMove, type MouseMove } from '../devices/ps2-mouse.js';
+import { isKey } from '../devices/scancodes.js';
 import type { VideoMemory } from '../devices/vga/video-memory.js';
 import { VirtioBalloon } from '../devices/virtio/balloon.js';
 import { ChaChaSource } from '../devices/virtio/chacha.js';
@@ -184,6 +186,9 @@ export class PcBoard implements Board {
     this.journal.take('balloon0', (data) => this.balloon?.inflateTo(data as number));
     this.journal.take('balloon0-stats', () => this.balloon?.refreshStats());
     this.journal.take('key', (data) => void this.pc.keyboard.press(data as string));
+    this.journal.take('key-down', (data) => this.pc.keyboard.key(data as string, true));
+    this.journal.take('key-up', (data) => this.pc.keyboard.key(data as string, false));
+    this.journal.take('mouse', (data) => this.pc.keyboard.moveMouse(decodeMove(data as Uint8Array)));
   }
 
   portRead(vcpu: number, port: number, bytes: number): number {
@@ -371,6 +376,16 @@ export class PcBoard implements Board {
   /** Presses and releases a key. @throws Error when the keyboard has no key of that name. */
   key(name: string): void {
     this.journal.input('key', name);
+  }
+
+  /** A key goes down or up. @throws Error when the keyboard has no key of that name */
+  keyEvent(name: string, down: boolean): void {
+    if (!isKey(name)) throw new Error(`${name} is no key`);
+    this.journal.input(down ? 'key-down' : 'key-up', name);
+  }
+
+  moveMouse(move: MouseMove): void {
+    this.journal.input('mouse', encodeMove(move));
   }
 
   screen(): VgaText | undefined {

@@ -8,7 +8,8 @@ import type { StateFormat } from '../../state/saved.js';
 import type { Clock, GuestMemory, MmioDevice } from '../device.js';
 import { PciFunction } from '../pci/function.js';
 import { VIDEO_SLOT } from '../platform.js';
-import { picture } from './picture.js';
+import { picture, type Shown } from './picture.js';
+import { PictureWatch } from './picture-watch.js';
 import { isLinear, isText, legacyMap, peekByte, readByte, writeByte } from './planes.js';
 import { isGraphics, type VgaRegisters } from './registers.js';
 import { type TextCells, textScreen } from './text-screen.js';
@@ -238,15 +239,21 @@ export class VgaCard extends PciFunction<VbeState> {
 
   /** The screen as pixels, made smaller to fit into `most` where that is given. */
   picture(most?: { width: number; height: number }): Picture {
+    return picture(this.shown, most);
+  }
+
+  /** Somebody looks again and again. */
+  watch(): PictureWatch {
+    return new PictureWatch(() => this.shown);
+  }
+
+  private get shown(): Shown {
     const { video, font, clock } = this.options;
     const planes = this.#text && isGraphics(this.s) ? this.withText() : video.bytes;
-    return picture(
-      {
-        ...{ registers: this.s, mode: this.vbe.mode, wideDac: this.vbe.wideDac },
-        ...{ planes, cells: () => this.cells, font, now: clock.now() },
-      },
-      most,
-    );
+    return {
+      ...{ registers: this.s, mode: this.vbe.mode, wideDac: this.vbe.wideDac },
+      ...{ planes, cells: () => this.cells, font, now: clock.now() },
+    };
   }
 
   /** The planes, and over them the text buffer. */

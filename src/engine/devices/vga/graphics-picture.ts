@@ -7,6 +7,8 @@ import type { VbeMode } from './vbe.js';
 const DOUBLE_DOTS = 0x08;
 const PLANE_ENABLE = 0x12;
 const SHIFT_CGA = 1;
+/** What the VGA's own modes show lies in there. */
+const VGA_BYTES = 4 << 16;
 
 type DrawLine = (from: number, to: Uint8Array) => void;
 
@@ -16,7 +18,14 @@ export function graphicsShape(shown: Shown): Lines {
 
 function vbeShape(shown: Shown, { width, height, bpp, pitch, start }: VbeMode): Lines {
   const line = vbeLine(shown, bpp, width);
-  return { width, height, mode: `${width}x${height}x${bpp}`, draw: (y, to) => line(start + y * pitch, to) };
+  const bytes = bpp === 4 ? (width + 7) >> 1 : width * ((bpp + 7) >> 3);
+  return {
+    ...{ width, height, mode: `${width}x${height}x${bpp}` },
+    draw: (y, to) => line(start + y * pitch, to),
+    memory: shown.planes.subarray(start, start + (height - 1) * pitch + bytes),
+    // lines that overlap are not told apart
+    ...(pitch >= bytes ? { lineIn: (y: number) => ({ from: y * pitch, bytes }) } : {}),
+  };
 }
 
 function vbeLine(shown: Shown, bpp: number, width: number): DrawLine {
@@ -67,7 +76,7 @@ function vgaShape(shown: Shown): Lines {
     line = shift === SHIFT_CGA ? cgaLine(shown, width, wide) : planarLine(shown, width, wide);
     name = `${characters * 8}x${Math.floor(height / scans)}, ${shift === SHIFT_CGA ? 4 : 16} colours`;
   }
-  return { width, height, mode: name, draw: (y, to) => line(starts[y], to) };
+  return { width, height, mode: name, draw: (y, to) => line(starts[y], to), memory: planes.subarray(0, VGA_BYTES) };
 }
 
 /** Byte of video memory at which each line begins, and how often one is scanned. */

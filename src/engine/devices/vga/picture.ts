@@ -27,6 +27,12 @@ export interface Lines {
   mode: string;
   /** Puts a line into `to`, three bytes a pixel: red, green, blue. */
   draw(y: number, to: Uint8Array): void;
+  /** The memory that it is drawn from, beside the registers. */
+  memory: Uint8Array;
+  /** More of what it is drawn from. */
+  also?: readonly Uint8Array[];
+  /** The part of `memory` that a line is drawn from; absent: all of it may be. */
+  lineIn?(y: number): { from: number; bytes: number };
 }
 
 /** Sequencer's clocking mode: nothing is fetched from video memory. */
@@ -36,14 +42,23 @@ const SAMPLES = 4;
 
 /** The whole picture, or one that fits into `most`. */
 export function picture(shown: Shown, most?: { width: number; height: number }): Picture {
-  const { registers, mode } = shown;
-  const lines = mode || isGraphics(registers) ? graphicsShape(shown) : textPicture(shown);
-  const dark = (registers.attributeIndex & SCREEN_ON) === 0 || (registers.sequencer[1] & SCREEN_OFF) !== 0;
-  const seen = dark
-    ? { ...lines, mode: `${lines.mode}, dark`, draw: (_: number, to: Uint8Array) => void to.fill(0) }
-    : lines;
+  const seen = linesOf(shown);
   const share = most ? Math.min(1, most.width / seen.width, most.height / seen.height) : 1;
   return share < 1 ? smaller(seen, share) : whole(seen);
+}
+
+/** What the screen shows, not drawn yet. */
+export function linesOf(shown: Shown): Lines {
+  const { registers, mode } = shown;
+  const lines = mode || isGraphics(registers) ? graphicsShape(shown) : textPicture(shown);
+  return isDark(registers)
+    ? { ...lines, mode: `${lines.mode}, dark`, draw: (_: number, to: Uint8Array) => void to.fill(0) }
+    : lines;
+}
+
+/** The card shows nothing of its memory. */
+export function isDark({ attributeIndex, sequencer }: VgaState): boolean {
+  return (attributeIndex & SCREEN_ON) === 0 || (sequencer[1] & SCREEN_OFF) !== 0;
 }
 
 function whole({ width, height, mode, draw }: Lines): Picture {

@@ -40,6 +40,9 @@ function glyphs(planes: Uint8Array, place: number, fallback: Uint8Array | undefi
   return (character, line) => (line < height ? fallback[character * height + line] : 0);
 }
 
+/** Plane 2 of the VGA, in which all fonts lie, with its neighbours. */
+const fontOf = (planes: Uint8Array): Uint8Array => planes.subarray(0, 8 * FONT_BYTES * 4);
+
 export function textPicture(shown: Shown): Lines {
   const { registers: s, planes, font, wideDac, now } = shown;
   const { columns, rows, height, pitch, start } = textShape(s);
@@ -76,5 +79,9 @@ export function textPicture(shown: Shown): Lines {
       }
     }
   };
-  return { width: columns * dots, height: rows * height * scans, mode: `text ${columns}x${rows}`, draw };
+  return {
+    ...{ width: columns * dots, height: rows * height * scans, mode: `text ${columns}x${rows}`, draw },
+    memory: cells.bytes,
+    also: [fontOf(planes), Uint8Array.of(phase & 3)],
+  };
 }

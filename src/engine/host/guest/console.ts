@@ -38,6 +38,16 @@ export function consoleGroup(
       machine.key(name);
       loop.wake();
     },
+    keyEvent: async (name, down) => {
+      kept.mustBeLive();
+      machine.keyEvent(name, down);
+      loop.wake();
+    },
+    mouse: async (dx, dy, wheel, buttons) => {
+      kept.mustBeLive();
+      machine.moveMouse({ dx, dy, wheel, buttons });
+      loop.wake();
+    },
     screen: async () => machine.screen(),
     picture: async (width, height) =>
       machine.picture(width === undefined || height === undefined ? undefined : { width, height }),

@@ -1,6 +1,7 @@
 import { monitorCommand, number, shownCommand } from '../../debug/monitor.js';
 import { balloonCommand } from '../../debug/monitor-balloon.js';
 import { deviceCommand } from '../../debug/monitor-devices.js';
+import { type ScreenServer, vncCommand } from '../../debug/monitor-vnc.js';
 import type * as D from '../../debugger.js';
 import { printableLines } from '../../printable.js';
 import type { Machine } from '../../vmm/machine.js';
@@ -18,10 +19,11 @@ export interface MonitorParts {
   readonly kept: KeptRun;
   readonly loop: RunLoop;
   readonly moves: Moves;
+  readonly screenServer: ScreenServer | undefined;
 }
 
 /** Commands that change what the run goes on with. */
-const CHANGES = /^\s*(?:[io]\s*\/|nmi\b|sendkey\b|system_powerdown\b)/;
+const CHANGES = /^\s*(?:[io]\s*\/|nmi\b|sendkey\b|mouse_(?:move|button)\b|system_powerdown\b)/;
 
 /** Answers a line of the machine's monitor; undefined where there is no such command. */
 export async function monitorLine(parts: MonitorParts, line: string, vcpu: number): Promise<string | undefined> {
@@ -34,6 +36,7 @@ export async function monitorLine(parts: MonitorParts, line: string, vcpu: numbe
     const answer =
       (/^\s*balloon\b/.test(line) ? kept.mustBeLive() : undefined) ??
       balloonCommand(machine, line) ??
+      vncCommand(line, parts.screenServer) ??
       saveCommand(view, index, line, read, vm.memoryBytes) ??
       (await moves.command(line));
     if (answer !== undefined) return answer;
