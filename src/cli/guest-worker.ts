@@ -1,6 +1,7 @@
 /** The engine's thread: builds the guest, serves the debugger API to the main thread and GDB to the network. */
 
 import { parentPort, workerData } from 'node:worker_threads';
+import { Dwarf } from '../disasm/dwarf/index.js';
 import { LineTable } from '../disasm/dwarf-line.js';
 import { ImageError } from '../engine/boot/image.js';
 import { parseSymbolFile } from '../engine/debug/symbol-file.js';
@@ -194,10 +195,21 @@ const INPUTS_SHARE = 1 / 4;
 function symbolsOf(data: GuestWorkerData, image: Uint8Array): Partial<GuestOptions> {
   const file = data.symbols;
   const bytes = file === undefined ? image : readInput(file);
-  const lines = LineTable.read(bytes);
   return {
     ...(file === undefined ? {} : { symbols: parseSymbolFile(file, bytes) }),
-    ...(lines === undefined ? {} : { lines, readSource: sourceReader(file ?? data.image) }),
+    ...debugFormats(bytes),
+    ...(LineTable.isIn(bytes) ? { readSource: sourceReader(file ?? data.image) } : {}),
+  };
+}
+
+/** Line numbers, types and variables of an ELF file: read when somebody asks for them, which most never do. */
+function debugFormats(bytes: Uint8Array): Pick<GuestOptions, 'lines' | 'dwarf'> {
+  const isElf = Dwarf.isIn(bytes);
+  let lines: { table: LineTable | undefined } | undefined;
+  let dwarf: { of: Dwarf | undefined } | undefined;
+  return {
+    ...(LineTable.isIn(bytes) ? { lines: () => (lines ??= { table: LineTable.read(bytes) }).table } : {}),
+    ...(isElf ? { dwarf: () => (dwarf ??= { of: Dwarf.read(bytes) }).of } : {}),
   };
 }
 

@@ -1,12 +1,13 @@
 /** Breakpoints and watchpoints. */
 
-import { parseExitCondition } from '../engine/debug/exit-condition.js';
 import { compileExpression, compilePrint } from '../engine/debug/expression/compile.js';
-import type { Names } from '../engine/debug/expression/names.js';
-import { parseExpression } from '../engine/debug/expression/syntax.js';
+import { firstExpression, parseExpression } from '../engine/debug/expression/syntax.js';
 import type { Breakpoint, BreakpointAction, BreakpointSpec, Condition } from '../engine/debugger.js';
 import { specText } from './breakpoint-text.js';
 import { type Command, command, firstValue, lacking, need, type Session, space, value, words } from './command.js';
+import { exitCondition } from './exit-conditions.js';
+import { behindPrologue } from './prologue.js';
+import { numberNow, objectNow, type Place, placeAnywhere, placeAt, resolvedAt } from './typed-values.js';
 
 /** A breakpoint that was set, or one that was there and is no more. */
 type Toggled = { breakpoint: Breakpoint } | { removed: number };
@@ -24,20 +25,25 @@ function toggledText(result: Toggled): string {
 }
 
 /** `if EXPRESSION` as what the engine evaluates there; undefined where there is none. @throws Error for anything else */
-async function conditionOf(session: Session, text: string): Promise<Condition | undefined> {
+async function conditionOf(session: Session, text: string, at?: bigint): Promise<Condition | undefined> {
   if (text === '') return undefined;
   const condition = /^if\b(.*)$/is.exec(text)?.[1]?.trim();
   if (condition === undefined) throw new Error(`"${text}" is too much: behind the place stands "if EXPRESSION"`);
-  return compiled(session, need(condition, 'what must hold'));
+  return compiled(session, need(condition, 'what must hold'), at);
 }
 
-/** Names for what is evaluated later: not those that tell of this instant, as `icount` does. */
-const laterNames = async (session: Session): Promise<Names> => ({ ...(await session.names()), facts: {} });
+/** Where it is evaluated later: without the names that tell of this instant, as `icount` does. */
+async function placeLater(session: Session, at: bigint | undefined): Promise<Place> {
+  const place = at === undefined ? await placeAnywhere(session) : await placeAt(session, at);
+  return { ...place, names: { ...place.names, facts: {} } };
+}
 
-const compiled = async (session: Session, text: string): Promise<Condition> => ({
-  ...compileExpression(parseExpression(text), await laterNames(session)),
-  text,
-});
+/** @param at where the guest will stand: the variables there have names */
+async function compiled(session: Session, text: string, at: bigint | undefined): Promise<Condition> {
+  const place = await placeLater(session, at);
+  const node = await resolvedAt(session, parseExpression(text), place);
+  return { ...compileExpression(node, place.names), text };
+}
 
 /** Names of files have dots; those of symbols with colons have two. */
 const LINE = /^([^\s:]+):(\d+)(?!\S)\s*(.*)$/s;
@@ -49,7 +55,10 @@ async function placeOf(session: Session, given: string): Promise<{ gva: bigint; 
   const [, file, line, rest = ''] = LINE.exec(text) ?? [];
   if (file === undefined) {
     const { value: gva, rest } = await firstValue(session, text);
-    return { gva, rest };
+    const named = text.slice(0, text.length - rest.length).trim();
+    // a function's name means where its variables are there
+    const isName = text === given && /^[a-z_][\w.]*$/i.test(named);
+    return { gva: isName ? await behindPrologue(session, gva) : gva, rest };
   }
   const { source } = session.debug;
   if (source === undefined) throw await lacking(session, 'source');
@@ -64,10 +73,10 @@ async function spec(session: Session, argument: string): Promise<BreakpointSpec>
   const exit = EXIT.exec(argument);
   if (exit) {
     if (!session.debug.exits) throw await lacking(session, 'exits');
-    return { kind: 'exit', condition: parseExitCondition(exit[1]!, await session.names()) };
+    return { kind: 'exit', condition: await exitCondition(session, exit[1]!) };
   }
   const { gva, rest } = await placeOf(session, argument);
-  const condition = await conditionOf(session, rest);
+  const condition = await conditionOf(session, rest, gva);
   return { kind: 'execute', gva, ...(condition ? { condition } : {}) };
 }
 
@@ -92,12 +101,30 @@ async function printAt(session: Session, text: string): Promise<Toggled> {
   const [, place, format, rest = ''] = /^(.*?)\s*,\s*("(?:[^"\\]|\\.)*")\s*((?:,.*)?)$/s.exec(need(text, usage)) ?? [];
   if (place === undefined || format === undefined || place.trim() === '') throw new Error(usage);
   const values = rest === '' ? [] : rest.slice(1).split(',');
-  const names = await laterNames(session);
-  const compiledPrint = compilePrint(format.slice(1, -1), values, names);
-  const action: BreakpointAction = { kind: 'print', ...compiledPrint, text: `${format}${rest}` };
   const wanted = await spec(session, place.trim());
   if (wanted.kind === 'watch') throw new Error(usage);
+  const later = await placeLater(session, wanted.kind === 'execute' ? wanted.gva : undefined);
+  const nodes = await Promise.all(values.map((text) => resolvedAt(session, parseExpression(text), later)));
+  const compiledPrint = compilePrint(format.slice(1, -1), nodes, later.names);
+  const action: BreakpointAction = { kind: 'print', ...compiledPrint, text: `${format}${rest}` };
   return add(session, { ...wanted, action });
+}
+
+/** Bytes that one watchpoint may be on. */
+const MAX_WATCHED = 4096;
+
+/** An address, or a variable, member or element, which is watched where it lies, as long as it is. */
+async function watched(
+  session: Session,
+  text: string,
+  where: 'gva' | 'gpa',
+): Promise<{ address: bigint; bytes?: number; rest: string }> {
+  const { expression, rest } = firstExpression(text);
+  if (where === 'gva' && session.debug.types && expression.kind !== 'number') {
+    const found = await objectNow(session, expression);
+    if (found && found.bytes > 0) return { ...found, bytes: Math.min(found.bytes, MAX_WATCHED), rest };
+  }
+  return { address: await numberNow(session, expression, true), rest };
 }
 
 const ACCESSES: Readonly<Record<string, 'read' | 'write' | 'access'>> = {
@@ -108,11 +135,11 @@ async function watch(session: Session, text: string): Promise<Toggled> {
   const list = words(need(text, 'an address'));
   const where = space(list);
   if (where === 'hpa') throw new Error('a watchpoint is on gva or gpa');
-  const { value: address, rest } = await firstValue(session, need(list.join(' '), 'an address'));
+  const { address, bytes, rest } = await watched(session, need(list.join(' '), 'an address'), where);
   const [, range = '', when = ''] = /^(.*?)\s*(\bif\b.*)?$/is.exec(rest)!;
   const [, given, last = ''] = /^,?\s*(.*?)\s*((?<![\w$%])(?:r|w|rw|read|write|access))?$/i.exec(range)!;
   const access = last === '' ? 'write' : ACCESSES[last.toLowerCase()]!;
-  const length = given ? await value(session, given) : 4n;
+  const length = given ? await value(session, given) : BigInt(bytes ?? 4);
   if (length < 1n || length > 4096n) throw new Error(`a length of ${length} is not 1 to 4096`);
   const condition = await conditionOf(session, when);
   const spec = { kind: 'watch', space: where, address, length: Number(length), access } as const;
@@ -166,14 +193,20 @@ interface Changed {
   told: string;
 }
 
+const gvaOf = (breakpoint: Breakpoint): bigint | undefined =>
+  breakpoint.kind === 'execute' ? breakpoint.gva : undefined;
+
 async function setCondition(session: Session, text: string): Promise<Changed> {
   const { breakpoint, rest } = await numbered(session, text);
   const { id } = breakpoint;
   if (breakpoint.kind === 'exit') {
     const { reasons } = breakpoint.condition;
-    const when = rest === '' ? {} : parseExitCondition(`any if ${rest}`, await session.names());
+    const when = rest === '' ? {} : await exitCondition(session, `any if ${rest}`);
     await session.debug.changeBreakpoint(id, { exits: { ...(reasons ? { reasons } : {}), ...when } });
-  } else await session.debug.changeBreakpoint(id, { condition: rest === '' ? null : await compiled(session, rest) });
+  } else
+    await session.debug.changeBreakpoint(id, {
+      condition: rest === '' ? null : await compiled(session, rest, gvaOf(breakpoint)),
+    });
   session.changed('values');
   return { id, told: rest === '' ? 'has no condition' : `if ${rest}` };
 }

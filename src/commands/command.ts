@@ -1,9 +1,9 @@
 /** What a command is, whichever door it comes in by, and how its arguments are read. */
 import type { Disassembler, SymbolTable } from '../disasm/index.js';
-import { evaluateNode } from '../engine/debug/expression/evaluate.js';
 import type { Names } from '../engine/debug/expression/names.js';
 import { type Expression, firstExpression, parseExpression } from '../engine/debug/expression/syntax.js';
 import type { AddressSpace, Debugger, RunState, TargetInfo } from '../engine/debugger.js';
+import { numberNow } from './typed-values.js';
 
 /** Long work of a command. */
 export interface Work {
@@ -87,21 +87,22 @@ export const command = <R>(row: Command<R>): Command<R> => row;
 /** The text of commands whose result is what they say. */
 export const asText = (text: string): string => text;
 
-/** A number, symbol, register, what lies in memory, or what is computed of them. @throws Error that names what cannot be read. */
-export const value = (session: Session, text: string): Promise<bigint> => valueNow(session, parseExpression(text));
+/**
+ * An address or a count: a number, symbol, register, what lies in memory, or what is computed of them. The name of a
+ * variable alone is its address. @throws Error that names what cannot be read.
+ */
+export const value = (session: Session, text: string): Promise<bigint> =>
+  numberNow(session, parseExpression(text), true);
 
 /** As value, of what an argument begins with; and the rest of it. */
 export async function firstValue(session: Session, text: string): Promise<{ value: bigint; rest: string }> {
   const { expression, rest } = firstExpression(text);
-  return { value: await valueNow(session, expression), rest };
+  return { value: await numberNow(session, expression, true), rest };
 }
 
-export async function valueNow(session: Session, expression: Expression): Promise<bigint> {
-  const { debug, vcpu } = session;
-  return evaluateNode(expression, await session.names(), ({ space, address, bytes }) =>
-    debug.readMemory(space, address, bytes, vcpu),
-  );
-}
+/** What an expression is now: of a variable its value. @throws Error as value */
+export const valueNow = (session: Session, expression: Expression): Promise<bigint> =>
+  numberNow(session, expression, false);
 
 export function words(text: string): string[] {
   return text.split(/\s+/).filter(Boolean);

@@ -1,10 +1,10 @@
 /** Going back in the run, beside the commands that go forward. */
-import { parseExitCondition } from '../engine/debug/exit-condition.js';
 import { placeOf } from '../engine/debug/monitor-history.js';
 import { doneText } from '../engine/debug/written-text.js';
 import { becameTarget, wroteTarget } from '../engine/debug/written-what.js';
 import type { Bookmark, Debugger, Done, HistoryPlace, RunState } from '../engine/debugger.js';
 import { type Command, command, lacking, need, type Session, value } from './command.js';
+import { exitCondition } from './exit-conditions.js';
 import { grouped } from './numbers.js';
 import { instructionCount, MOVING, nothing } from './running.js';
 import { backOut, backOver } from './stepping-back.js';
@@ -99,8 +99,7 @@ export const HISTORY_COMMANDS: readonly Command[] = [
     key: 'X',
     kinds: ['exit-reason'],
     run: async (session, text) => {
-      const names = await session.names();
-      const condition = text.trim() ? parseExitCondition(text, names) : {};
+      const condition = text.trim() ? await exitCondition(session, text) : {};
       return (await historyOf(session)).previousExit(condition);
     },
   }),

@@ -3,13 +3,16 @@ import { monitorEffect, monitorRow, rowsText } from '../engine/debug/monitor-row
 import type { Debugger } from '../engine/debugger.js';
 import type { Effect } from './command.js';
 import { type OpenSession, openSession } from './session.js';
-import { OWN_COMMANDS, split } from './table.js';
+import { OWN_COMMANDS, split, wholeName } from './table.js';
 
 const sessions = new WeakMap<Debugger, OpenSession>();
 
-const ownCommand = (line: string) => {
+/** Where the code has types, values are printed with them, not as QEMU's monitor does. */
+const PRINTS = /^\s*(?:p|print)\b/;
+
+const ownCommand = (line: string, first = false) => {
   const { word, argument } = split(line);
-  const command = monitorRow(line) ? undefined : OWN_COMMANDS.find(({ name }) => name === word);
+  const command = !first && monitorRow(line) ? undefined : OWN_COMMANDS.find(({ name }) => name === wholeName(word));
   return command && { command, argument };
 };
 
@@ -29,10 +32,11 @@ function withOwnHelp(answer: string, line: string, beginning: string): string {
  * @param vcpu whose registers and memory; absent: as the monitor's `cpu` or the last stop says
  */
 export async function monitorLine(debug: Debugger, line: string, vcpu?: number): Promise<string | undefined> {
-  const answer = await debug.monitor(line, vcpu);
+  const typed = PRINTS.test(line) && (await debug.types?.from()) === 'DWARF';
+  const answer = typed ? undefined : await debug.monitor(line, vcpu);
   const help = /^\s*(?:help|\?)(?:\s+(\S+))?\s*$/.exec(line);
   if (answer !== undefined) return help ? withOwnHelp(answer, line, help[1] ?? '') : answer;
-  const found = ownCommand(line);
+  const found = ownCommand(line, typed);
   if (!found) return undefined;
   let session = sessions.get(debug);
   if (!session) sessions.set(debug, (session = openSession(debug, { waits: false })));

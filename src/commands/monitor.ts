@@ -5,6 +5,9 @@ import { MONITOR_ROWS, type MonitorRow } from '../engine/debug/monitor-rows.js';
 import type { Debugger, TargetInfo } from '../engine/debugger.js';
 import { breakpointsText } from './breakpoint-list.js';
 import { asText, type Command, command, lacking, need, type Session, value } from './command.js';
+import { FRAME_SUBJECTS } from './frames.js';
+import { SOURCE_SUBJECTS } from './source.js';
+import { VARIABLE_SUBJECTS } from './variables.js';
 
 /** What a line answers. @throws Error where there is no such command, or it could not be done */
 export async function monitor(session: Session, line: string): Promise<string> {
@@ -25,8 +28,11 @@ export async function monitor(session: Session, line: string): Promise<string> {
 /** Subjects of `info` that are not the monitor's. */
 interface Subject {
   readonly names: RegExp;
-  value(session: Session): Promise<unknown>;
-  text(session: Session): Promise<string>;
+  /** As it is completed. */
+  readonly usage?: string;
+  /** @param argument with the subject itself */
+  value(session: Session, argument: string): Promise<unknown>;
+  text(session: Session, argument: string): Promise<string>;
 }
 
 const SUBJECTS: readonly Subject[] = [
@@ -35,6 +41,9 @@ const SUBJECTS: readonly Subject[] = [
     value: ({ debug }) => debug.breakpoints(),
     text: async (session) => breakpointsText(await session.debug.breakpoints(), session),
   },
+  ...VARIABLE_SUBJECTS,
+  ...FRAME_SUBJECTS,
+  ...SOURCE_SUBJECTS,
 ];
 
 const ownSubject = (argument: string): Subject | undefined => SUBJECTS.find(({ names }) => names.test(argument.trim()));
@@ -110,14 +119,18 @@ export const INFO_COMMANDS: readonly Command[] = [
     help: "monitor's info: processes, kernel log, ...",
     effect: 'looks',
     page: true,
-    words: ['breakpoints', ...INFO_ROWS.map(({ name }) => name.slice('info '.length))],
+    words: [
+      'breakpoints',
+      ...SUBJECTS.flatMap(({ usage = [] }) => usage),
+      ...INFO_ROWS.map(({ name }) => name.slice('info '.length)),
+    ],
     run: async (session, text) =>
-      (await ownSubject(text)?.text(session)) ??
+      (await ownSubject(text)?.text(session, text.trim())) ??
       monitor(session, `info ${need(text, 'a subject, such as dmesg (:monitor help lists them),')}`),
     text: asText,
     json: async (text, session, argument): Promise<Answer> => {
       const own = ownSubject(argument);
-      if (own) return { text, value: await own.value(session) };
+      if (own) return { text, value: await own.value(session, argument.trim()) };
       const [subject = '', ...rest] = argument.trim().split(/\s+/);
       const read = VALUES[`info ${subject}`];
       return read === undefined ? { text } : { text, value: await read(session, rest.join(' ')) };

@@ -1,8 +1,8 @@
 /** Letting the guest run, for one instruction or until something happens. */
 
-import { parseExitCondition } from '../engine/debug/exit-condition.js';
 import type { RunState } from '../engine/debugger.js';
 import { type Command, command, lacking, mustBeAlive, need, type Session, value } from './command.js';
+import { exitCondition } from './exit-conditions.js';
 import { grouped } from './numbers.js';
 import { stepOut, stepOver } from './stepping.js';
 import { stopCommandsDone } from './stop-done.js';
@@ -72,7 +72,7 @@ async function until(session: Session, text: string): Promise<RunState> {
       throw new Error(`icount ${grouped(wanted)} is past: the guest stands at ${grouped(now.icount)}`);
     return debug.runUntil({ icount: wanted });
   }
-  if (exit) return debug.runUntil({ exit: parseExitCondition(exit[1]!, await session.names()) });
+  if (exit) return debug.runUntil({ exit: await exitCondition(session, exit[1]!) });
   return debug.runUntil({ gva: await value(session, argument) });
 }
 
@@ -153,7 +153,7 @@ export const RUN_COMMANDS: readonly Command[] = [
     run: async (session, text) => {
       if (!session.debug.exits) throw await lacking(session, 'exits');
       await mustBeAlive(session);
-      return session.debug.stepToExit(text.trim() ? parseExitCondition(text, await session.names()) : undefined);
+      return session.debug.stepToExit(text.trim() ? await exitCondition(session, text) : undefined);
     },
   }),
 ];

@@ -1,14 +1,72 @@
 /** Reading and changing registers, the VMCS and memory. */
 import { wholeRegister } from '../engine/debug/expression/names.js';
+import { parseExpression } from '../engine/debug/expression/syntax.js';
 import type { AddressSpace, VmcsFieldValue } from '../engine/debugger.js';
+import { REGISTER_NAMES } from '../engine/registers-view.js';
 import { parseBytes } from './bytes.js';
-import { type Command, command, firstValue, lacking, need, type Session, space, value, words } from './command.js';
+import {
+  type Command,
+  command,
+  firstValue,
+  lacking,
+  need,
+  type Session,
+  space,
+  value,
+  valueNow,
+  words,
+} from './command.js';
 import { hex } from './numbers.js';
+import { sourcePaths } from './source-paths.js';
+import { objectNow } from './typed-values.js';
 import { bitsOf } from './vmcs-bits.js';
 
-async function setRegister(session: Session, text: string): Promise<{ name: string; value: bigint }> {
+interface Set {
+  name: string;
+  value: bigint | string;
+}
+
+function setSourcePath(session: Session, from: string, to: string): Set {
+  sourcePaths(session.debug).substitute(from, to);
+  session.changed('values');
+  return { name: from, value: to };
+}
+
+/** `p->count = 3`, `var x = 3`; undefined for what is no variable. */
+async function setVariable(session: Session, text: string): Promise<Set | undefined> {
+  const [, word, name = '', given = ''] =
+    /^(var(?:iable)?\s+)?(.+?)\s*(?<![<>=!])=(?!=)\s*(.+)$/s.exec(text.trim()) ?? [];
+  if (name === '' || (word === undefined && isRegister(name))) return undefined;
+  const object = await objectNow(session, parseExpression(name));
+  if (object === undefined) throw new Error(`${name} is no variable that lies in memory`);
+  const { address, bytes, bits } = object;
+  if (bytes > 8) throw new Error(`${name} has ${bytes} bytes: set one of its members`);
+  const number = await valueNow(session, parseExpression(given));
+  const before = bits && (await session.debug.readMemory('gva', address, bytes, session.vcpu));
+  const whole = bits === undefined ? number : merged(before!, number, bits);
+  const data = Uint8Array.from({ length: bytes }, (_, n) => Number((whole >> BigInt(n * 8)) & 0xffn));
+  const written = await session.debug.writeMemory('gva', address, data, session.vcpu);
+  session.changed('values');
+  if (written < bytes) throw new Error(`${name} cannot be written at gva 0x${hex(address)}`);
+  return { name, value: number };
+}
+
+const isRegister = (name: string): boolean =>
+  REGISTER_NAMES.includes(name.toLowerCase()) || wholeRegister(name.toLowerCase()) !== undefined;
+
+function merged(before: Uint8Array, value: bigint, { offset, size }: { offset: number; size: number }): bigint {
+  const old = before.reduceRight((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
+  const mask = ((1n << BigInt(size)) - 1n) << BigInt(offset);
+  return (old & ~mask) | ((value << BigInt(offset)) & mask);
+}
+
+async function setRegister(session: Session, text: string): Promise<Set> {
+  const [, from, to] = /^substitute-path\s+(\S+)\s+(\S+)$/.exec(text.trim()) ?? [];
+  if (from !== undefined && to !== undefined) return setSourcePath(session, from, to);
+  const variable = await setVariable(session, text);
+  if (variable) return variable;
   const match = /^(\w+)(?:\s*=\s*|\s+)(.+)$/.exec(need(text, 'a register'));
-  if (!match) throw new Error('it is REGISTER VALUE');
+  if (!match) throw new Error('it is REGISTER VALUE, VARIABLE = VALUE, or substitute-path FROM TO');
   const typed = match[1]!.toLowerCase();
   const name = wholeRegister(typed) ?? typed;
   const number = await value(session, match[2]!);
@@ -84,21 +142,15 @@ async function writeMemory(session: Session, text: string): Promise<Written> {
   return { space: where, address, bytes: written };
 }
 
-async function printed(session: Session, text: string): Promise<{ value: bigint; place?: string }> {
-  const number = await value(session, need(text, 'an expression'));
-  const place = (await session.symbols()).label(number);
-  return { value: number, ...(place === undefined ? {} : { place }) };
-}
-
 export const STATE_COMMANDS: readonly Command[] = [
   command({
     name: 'set',
-    usage: 'REGISTER VALUE',
-    help: 'change a register',
+    usage: 'REGISTER VALUE | VARIABLE = VALUE | substitute-path FROM TO',
+    help: 'change a register or a variable; where source files lie',
     effect: 'changes',
     kinds: ['register', 'address'],
     run: setRegister,
-    text: ({ name, value }) => `${name} = ${hex(value)}`,
+    text: ({ name, value }) => `${name} = ${typeof value === 'bigint' ? hex(value) : value}`,
   }),
   command({
     name: 'vmcs',
@@ -118,14 +170,5 @@ export const STATE_COMMANDS: readonly Command[] = [
     kinds: ['address'],
     run: writeMemory,
     text: ({ space, address, bytes }) => `${bytes} byte${bytes === 1 ? '' : 's'} at ${space} ${hex(address)}`,
-  }),
-  command({
-    name: 'print',
-    usage: 'EXPRESSION',
-    help: 'value of registers, symbols, memory [rsp+8]:u32, + - * / % << >> & | ^ ~, comparisons, and, or',
-    effect: 'looks',
-    kinds: ['address', 'register'],
-    run: printed,
-    text: ({ value, place }) => `0x${hex(value)} = ${value}${place ? ` ${place}` : ''}`,
   }),
 ];

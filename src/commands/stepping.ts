@@ -46,7 +46,7 @@ async function runPast(
 }
 
 /** Runs until `gva` is reached in a state that `arrived` accepts, or something else stops the guest. */
-async function runTo(
+export async function runTo(
   debug: Debugger,
   vcpu: number,
   gva: bigint,

@@ -6,14 +6,17 @@ import { BRANCH_COMMANDS } from './branches.js';
 import { BREAKPOINT_COMMANDS } from './breakpoints.js';
 import { asText, type Command, command } from './command.js';
 import { EXIT_COMMANDS } from './exits.js';
+import { FRAME_COMMANDS } from './frames.js';
 import { HISTORY_COMMANDS } from './history.js';
 import { MACHINE_COMMANDS } from './machine.js';
 import { MAPPING_COMMANDS } from './mappings.js';
 import { INFO_COMMANDS, monitorCommands } from './monitor.js';
 import { nothing, RUN_COMMANDS } from './running.js';
 import { SEARCH_COMMANDS } from './search.js';
+import { SOURCE_COMMANDS } from './source.js';
 import { STATE_COMMANDS } from './state.js';
 import { TELESCOPE_COMMANDS } from './telescope.js';
+import { VARIABLE_COMMANDS } from './variables.js';
 import { VIEWPOINT_COMMANDS } from './viewpoint.js';
 
 const OWN: readonly Command[] = [
@@ -25,6 +28,9 @@ const OWN: readonly Command[] = [
   ...MAPPING_COMMANDS,
   ...SEARCH_COMMANDS,
   ...TELESCOPE_COMMANDS,
+  ...VARIABLE_COMMANDS,
+  ...FRAME_COMMANDS,
+  ...SOURCE_COMMANDS,
   ...VIEWPOINT_COMMANDS,
   ...MACHINE_COMMANDS,
   ...EXIT_COMMANDS,
@@ -72,6 +78,11 @@ function helpText(name: string): string {
 
 export const COMMANDS: readonly Command[] = [...OWN, ...MONITOR_COMMANDS];
 
+/** What gdb's users type for a name, though others begin so too. */
+const SHORT: Readonly<Record<string, string>> = { p: 'print' };
+
+export const wholeName = (word: string): string => (Object.hasOwn(SHORT, word) ? SHORT[word]! : word);
+
 /** What any table of commands can be searched by. */
 interface Named {
   readonly name: string;
@@ -79,7 +90,7 @@ interface Named {
 
 /** A line's first word and the rest; `x/4wx 0` is `x` of `/4wx 0`. */
 export function split(line: string): { word: string; argument: string } {
-  const text = line.replace(/^(\s*(?:xp?|[io]))\//, '$1 /');
+  const text = line.replace(/^(\s*(?:xp?|[io]|p|print))\//i, '$1 /');
   const [, word = '', argument = ''] = /^\s*(\S*)\s*(.*)$/s.exec(text) ?? [];
   return { word, argument: argument.trim() };
 }
@@ -94,7 +105,7 @@ export function find<T extends Named>(
   exact: readonly T[],
 ): { command: T; argument: string } {
   const { word, argument } = split(line);
-  const name = word.toLowerCase();
+  const name = wholeName(word.toLowerCase());
   const whole = [...table, ...exact].find((row) => row.name === name);
   if (whole) return { command: whole, argument };
   const starts = table.filter((row) => row.name.startsWith(name));

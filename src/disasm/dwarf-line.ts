@@ -1,9 +1,10 @@
 /**
  * Line numbers of code: the line table of DWARF 2 to 5 (.debug_line with its strings). npm has no kept library for
- * it; the rest of DWARF is not needed to show source beside code.
+ * it; the rest of DWARF is in `dwarf/`.
  * @dwarf 5, 6.2 "Line Number Information"
  */
-import { elfSections } from './elf-sections.js';
+import { Reader } from './dwarf/reader.js';
+import { elfSections, hasElfSection } from './elf-sections.js';
 
 export interface SourcePosition {
   /** As the compiler wrote it: absolute, or relative to where it ran. */
@@ -21,80 +22,13 @@ interface Sequence {
 
 const SECTIONS = ['.debug_line', '.debug_line_str', '.debug_str'];
 /** Standard opcodes. */
-const OP = { copy: 1, advancePc: 2, advanceLine: 3, setFile: 4, constAddPc: 8, fixedAdvancePc: 9 };
+const OP = { copy: 1, advancePc: 2, advanceLine: 3, setFile: 4, negate: 6, constAddPc: 8, fixedAdvancePc: 9 };
 const EXTENDED = { endSequence: 1, setAddress: 2 };
 const CONTENT = { path: 1, directory: 2 };
 const FORM = {
   ...{ data2: 0x05, data4: 0x06, data8: 0x07, string: 0x08, block: 0x09, data1: 0x0b, strp: 0x0e, udata: 0x0f },
   ...{ data16: 0x1e, lineStrp: 0x1f },
 };
-
-/** Reads through a section; past its end it throws RangeError. */
-class Reader {
-  readonly #data: DataView;
-
-  constructor(
-    readonly bytes: Uint8Array,
-    public at: number,
-    /** Size of offsets: 8 in 64-bit DWARF. */
-    public offsetBytes = 4,
-  ) {
-    this.#data = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  }
-
-  u8(): number {
-    return this.#data.getUint8(this.at++);
-  }
-
-  i8(): number {
-    return this.#data.getInt8(this.at++);
-  }
-
-  u16(): number {
-    this.at += 2;
-    return this.#data.getUint16(this.at - 2, true);
-  }
-
-  u32(): number {
-    this.at += 4;
-    return this.#data.getUint32(this.at - 4, true);
-  }
-
-  u64(): bigint {
-    this.at += 8;
-    return this.#data.getBigUint64(this.at - 8, true);
-  }
-
-  offset(): number {
-    return this.offsetBytes === 8 ? Number(this.u64()) : this.u32();
-  }
-
-  uleb(): number {
-    let value = 0;
-    for (let scale = 1; ; scale *= 128) {
-      const byte = this.u8();
-      value += (byte & 0x7f) * scale;
-      if (byte < 0x80) return value;
-    }
-  }
-
-  sleb(): number {
-    let value = 0;
-    for (let scale = 1; ; scale *= 128) {
-      const byte = this.u8();
-      value += (byte & 0x7f) * scale;
-      if (byte < 0x80) return (byte & 0x40) === 0 ? value : value - scale * 128;
-    }
-  }
-
-  string(): string {
-    const end = this.bytes.indexOf(0, this.at);
-    if (end < 0) throw new RangeError('a string without an end');
-    const text = Buffer.from(this.bytes.subarray(this.at, end)).toString('utf8');
-    this.at = end + 1;
-    return text;
-  }
-}
 
 /** A table of numbers that grows. */
 class Column {
@@ -113,7 +47,7 @@ class Column {
 
 export class LineTable {
   readonly #sequences: Sequence[] = [];
-  /** Bytes from the start of the sequence; line; file. */
+  /** Bytes from the start of the sequence; line, negative where no statement begins; file. */
   readonly #offsets = new Column();
   readonly #lines = new Column();
   readonly #files = new Column();
@@ -139,6 +73,11 @@ export class LineTable {
       }
     }
     this.#sequences.sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0));
+  }
+
+  /** Whether a file has such a table; it is not read yet. */
+  static isIn(elf: Uint8Array): boolean {
+    return hasElfSection(elf, '.debug_line');
   }
 
   /** The line table of an ELF file; undefined when it has none. */
@@ -168,9 +107,80 @@ export class LineTable {
       if (this.#offsets.values[middle] <= offset) low = middle + 1;
       else high = middle;
     }
-    const line = this.#lines.values[low - 1];
+    const line = Math.abs(this.#lines.values[low - 1]);
     if (low === sequence.first || line === 0) return undefined;
     return { file: this.#names[this.#files.values[low - 1]], line };
+  }
+
+  /** Files by their numbers in the unit whose header stands at an offset of .debug_line; none where it is damaged. */
+  filesAt(offset: number): string[] {
+    const lines = this.sections.get('.debug_line') as Uint8Array;
+    try {
+      const unit = new Reader(lines, offset);
+      if (unit.u32() === 0xffffffff) {
+        unit.u64();
+        unit.offsetBytes = 8;
+      }
+      const version = unit.u16();
+      if (version < 2 || version > 5) return [];
+      if (version === 5) unit.at += 2;
+      unit.offset();
+      unit.at += version >= 4 ? 5 : 4;
+      const opcodeBase = unit.u8();
+      unit.at += Math.max(0, opcodeBase - 1);
+      return (version === 5 ? this.#files5(unit) : this.#files2(unit)).map((file) => this.#names[file]!);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      return [];
+    }
+  }
+
+  /**
+   * The piece of code of one line that an address lies in: [start, end); `begins`: a statement begins there. Pieces of one
+   * line may follow one another.
+   */
+  piece(address: bigint): (SourcePosition & { start: bigint; end: bigint; begins: boolean }) | undefined {
+    const at = this.#rowOf(address);
+    const place = this.lookup(address);
+    if (at === undefined || place === undefined) return undefined;
+    const { sequence, row } = at;
+    let first = row;
+    // of rows at one address the last one counts
+    let next = row + 1;
+    while (
+      first > sequence.first &&
+      this.#lines.values[first]! < 0 &&
+      this.#offsets.values[first - 1] === this.#offsets.values[first]
+    )
+      first--;
+    while (next < sequence.last && this.#offsets.values[next] === this.#offsets.values[row]) next++;
+    const end = next < sequence.last ? sequence.start + BigInt(this.#offsets.values[next]!) : sequence.end;
+    return {
+      ...place,
+      start: sequence.start + BigInt(this.#offsets.values[row]!),
+      end,
+      begins: this.#lines.values[first]! > 0,
+    };
+  }
+
+  /** The last row at or below an address. */
+  #rowOf(address: bigint): { sequence: Sequence; row: number } | undefined {
+    let [low, high] = [0, this.#sequences.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#sequences[middle]!.start <= address) low = middle + 1;
+      else high = middle;
+    }
+    const sequence = this.#sequences[low - 1];
+    if (sequence === undefined || address >= sequence.end) return undefined;
+    const offset = Number(address - sequence.start);
+    [low, high] = [sequence.first, sequence.last];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#offsets.values[middle]! <= offset) low = middle + 1;
+      else high = middle;
+    }
+    return low === sequence.first ? undefined : { sequence, row: low - 1 };
   }
 
   /** First address of the code of a line, by the end of its file's path; undefined when it has no code. */
@@ -178,7 +188,7 @@ export class LineTable {
     const ours = this.#names.map((name) => name === file || name.endsWith(`/${file}`));
     for (const { start, first, last } of this.#sequences) {
       for (let row = first; row < last; row++) {
-        if (this.#lines.values[row] === line && ours[this.#files.values[row]]) {
+        if (Math.abs(this.#lines.values[row]) === line && ours[this.#files.values[row]]) {
           return start + BigInt(this.#offsets.values[row]);
         }
       }
@@ -195,7 +205,7 @@ export class LineTable {
     let found: (SourcePosition & { address: bigint }) | undefined;
     for (const { start, first, last } of this.#sequences) {
       for (let row = first; row < last; row++) {
-        const at = this.#lines.values[row];
+        const at = Math.abs(this.#lines.values[row]);
         if (at < line || !ours[this.#files.values[row]]) continue;
         const address = start + BigInt(this.#offsets.values[row]);
         if (found === undefined || at < found.line || (at === found.line && address < found.address))
@@ -213,7 +223,7 @@ export class LineTable {
     const program = unit.at + headerLength;
     const minimum = unit.u8();
     if (version >= 4) unit.u8(); // operations of an instruction: 1 on x86
-    unit.u8(); // is_stmt
+    const statement = unit.u8() !== 0;
     const lineBase = unit.i8();
     const lineRange = unit.u8();
     const opcodeBase = unit.u8();
@@ -222,7 +232,8 @@ export class LineTable {
     const files = version === 5 ? this.#files5(unit) : this.#files2(unit);
     if (lineRange === 0) return;
     unit.at = program;
-    while (unit.at < end) this.#readSequence(unit, end, { minimum, lineBase, lineRange, opcodeBase, operands, files });
+    while (unit.at < end)
+      this.#readSequence(unit, end, { minimum, statement, lineBase, lineRange, opcodeBase, operands, files });
   }
 
   /** One sequence: addresses only go up in it. */
@@ -231,6 +242,7 @@ export class LineTable {
     end: number,
     header: {
       minimum: number;
+      statement: boolean;
       lineBase: number;
       lineRange: number;
       opcodeBase: number;
@@ -244,9 +256,10 @@ export class LineTable {
     let offset = 0;
     let file = 1;
     let line = 1;
+    let statement = header.statement;
     const row = (): void => {
       this.#offsets.push(offset);
-      this.#lines.push(line);
+      this.#lines.push(statement ? line : -line);
       this.#files.push(files[file] ?? this.#number('?'));
     };
     while (unit.at < end) {
@@ -276,6 +289,7 @@ export class LineTable {
       else if (opcode === OP.advancePc) offset += unit.uleb() * minimum;
       else if (opcode === OP.advanceLine) line += unit.sleb();
       else if (opcode === OP.setFile) file = unit.uleb();
+      else if (opcode === OP.negate) statement = !statement;
       else if (opcode === OP.constAddPc) offset += Math.floor((255 - opcodeBase) / lineRange) * minimum;
       else if (opcode === OP.fixedAdvancePc) offset += unit.u16();
       else for (let operand = 0; operand < operands[opcode]; operand++) unit.uleb();

@@ -39,6 +39,37 @@ export function elfSections(bytes: Uint8Array, wanted: readonly string[]): Map<s
   return found;
 }
 
+/** Where the header of a section of this name stands; undefined where there is none, or the file is none. */
+function headerOf(bytes: Uint8Array, wanted: string): number | undefined {
+  const data = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < 64 || data.getUint32(0) !== 0x7f454c46 || bytes[5] !== 1) return undefined;
+  const wide = bytes[4] === 2;
+  const word = (at: number): number => (wide ? Number(data.getBigUint64(at, true)) : data.getUint32(at, true));
+  const table = word(wide ? 40 : 32);
+  const entry = data.getUint16(wide ? 58 : 46, true);
+  const count = data.getUint16(wide ? 60 : 48, true);
+  const names = data.getUint16(wide ? 62 : 50, true);
+  if (entry < (wide ? 64 : 40) || table + entry * count > bytes.length || names >= count) return undefined;
+  const strings = word(table + names * entry + (wide ? 24 : 16));
+  for (let index = 0; index < count; index++) {
+    const at = table + index * entry;
+    const start = strings + data.getUint32(at, true);
+    const name = Buffer.from(bytes.subarray(start, start + wanted.length + 1)).toString('latin1');
+    if (name === `${wanted}\0`) return at;
+  }
+  return undefined;
+}
+
+export const hasElfSection = (bytes: Uint8Array, name: string): boolean => headerOf(bytes, name) !== undefined;
+
+/** Linked address of a section; 0n where there is none of that name. */
+export function elfSectionAddress(bytes: Uint8Array, name: string): bigint {
+  const at = headerOf(bytes, name);
+  if (at === undefined) return 0n;
+  const data = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return bytes[4] === 2 ? data.getBigUint64(at + 16, true) : BigInt(data.getUint32(at + 12, true));
+}
+
 /** A compressed section starts with its kind, size and alignment. */
 function inflate(contents: Uint8Array, wide: boolean): Uint8Array | undefined {
   const head = wide ? 24 : 12;

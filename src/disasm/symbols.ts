@@ -7,6 +7,8 @@ export interface Symbol {
   size: bigint;
   /** Bytes that one without a size covers at most: 1 for the name of an end, absent where nothing is known. */
   reach?: bigint;
+  /** What it is of, where that is known. */
+  kind?: 'function' | 'object' | 'other';
 }
 
 export interface SymbolMatch {

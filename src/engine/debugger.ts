@@ -4,6 +4,8 @@
  * Optional abilities are optional groups: where a backend cannot know something the group is absent
  * and `unavailable` says why.
  */
+import type { TypeId, TypeNode, TypeWord } from '../disasm/type-node.js';
+import type { Expression } from './debug/expression/syntax.js';
 import type { ExitGroupKey, ExitHint, ExitReportData, HandlerTime } from './exit-analysis.js';
 import type { GuestEnd } from './state/guest-end.js';
 
@@ -31,6 +33,7 @@ export interface TargetInfo {
       | 'watchpoints'
       | 'os'
       | 'source'
+      | 'types'
       | 'icount'
       | 'compiler'
       | 'snapshots'
@@ -650,6 +653,48 @@ export interface SourceLine {
   line: number;
 }
 
+/** Where a variable lies, or what it is, while control stands at an address of code. */
+export type VariablePlace =
+  | { kind: 'memory'; address: Expression }
+  /** In a register, or computed. */
+  | { kind: 'value'; value: Expression }
+  | { kind: 'bytes'; bytes: Uint8Array }
+  /** In parts, from its first byte on; one without a place is lost. */
+  | { kind: 'pieces'; pieces: { bits: number; place?: VariablePlace }[] }
+  /** `why` in some words: `optimized out`. */
+  | { kind: 'none'; why: string };
+
+export interface TypedVariable {
+  name: string;
+  type: TypeId;
+  parameter: boolean;
+  place: VariablePlace;
+  /** Where it is declared. */
+  line?: number;
+}
+
+/** A function, one that was inlined, or a block of one, at an address. */
+export interface CodeBlock {
+  kind: 'function' | 'inlined' | 'block';
+  name?: string;
+  type?: TypeId;
+  variables: TypedVariable[];
+  /** Addresses of its code. */
+  ranges: { low: bigint; high: bigint }[];
+  /** Where an inlined one was called. */
+  call?: SourceLine;
+}
+
+/** How the registers of a caller are had from those of the called, by names of the register file. */
+export interface CallerRules {
+  /** The canonical frame address: the caller's stack pointer behind the call. */
+  cfa: Expression;
+  /** Their values; undefined: lost. One that is not here is as it is, or is not known. */
+  registers: { name: string; value?: Expression }[];
+  /** It was interrupted, and has not called. */
+  interrupted: boolean;
+}
+
 /** How to get from a function's frame to its caller's, by code address: Linux's ORC tables as they stand in memory. */
 export interface OsUnwindTable {
   /** Where each piece of code starts, in order. */
@@ -927,6 +972,10 @@ export interface Debugger {
   readonly source?: {
     /** Where the instruction at each address comes from; undefined where the table does not say. */
     locate(addresses: bigint[]): Promise<(SourceLine | undefined)[]>;
+    /**
+     * The piece of a line's code that an address lies in, [start, end). `begins`: a statement of it begins at its start.
+     */
+    piece?(address: bigint): Promise<(SourceLine & { start: bigint; end: bigint; begins: boolean }) | undefined>;
     /** The lines of a file as `locate` names it; undefined when it cannot be read. */
     text(file: string): Promise<string[] | undefined>;
     /**
@@ -934,6 +983,25 @@ export interface Debugger {
      * Undefined where the table has no such file, or no code from there on.
      */
     address(file: string, line: number): Promise<(SourceLine & { address: bigint }) | undefined>;
+  };
+  /** Types and variables: by the DWARF of the image or the file of `--symbols`, else by the BTF of the kernel that runs. */
+  readonly types?: {
+    /** Where the types are from; undefined while none are known. */
+    from(): Promise<'DWARF' | 'BTF' | undefined>;
+    /** Types with those that they are made of; what pointers lead to is there without its members. */
+    nodes(ids: readonly TypeId[]): Promise<[TypeId, TypeNode][]>;
+    /** A type by its name. @param near address of code whose own types go first */
+    named(word: TypeWord, name: string, near?: bigint): Promise<TypeId | undefined>;
+    /** An enumerator. @param near as of named */
+    enumerator(name: string, near?: bigint): Promise<{ value: bigint; type: TypeId } | undefined>;
+    /** What is in scope at an address of code, outermost first: the function, and what lies in it. */
+    scope(pc: bigint): Promise<CodeBlock[] | undefined>;
+    /** A variable outside of functions, or a function, whose type is known. @param near as of named */
+    variable(name: string, near?: bigint): Promise<TypedVariable | undefined>;
+    /** How the caller's registers are had at an address of code; undefined where the file does not say. */
+    caller(pc: bigint): Promise<CallerRules | undefined>;
+    /** What a register was at a call that returns to an address, over the registers there. */
+    atCall(returnTo: bigint, register: string): Promise<Expression | undefined>;
   };
   /** The machine's state in files of the host that the guest runs on. */
   readonly snapshots?: {

@@ -50,7 +50,7 @@ describe('the table', () => {
     for (const { name, help: told } of OWN_COMMANDS)
       if (!words.has(name) && name !== 'monitor')
         expect(help).toMatch(new RegExp(`^${name}\\b.*${told.slice(0, 12)}`, 'm'));
-    expect(await monitorLine(new Known(), 'help next')).toMatch(/^next-exit .*run to the next VM exit$/);
+    expect(await monitorLine(new Known(), 'help next')).toMatch(/^next-exit .*run to the next VM exit$/m);
     expect(await monitorLine(new Known(), 'break main')).toBe('breakpoint 1 at 40101d');
     expect(await monitorLine(new Known(), 'delete 9')).toBe('delete: no breakpoint 9');
     expect(await monitorLine(new Known(), 'frobnicate')).toBeUndefined();

@@ -343,7 +343,7 @@ describe.skipIf(tools.some((tool) => !tool.available))(named('source of the code
   test('info line and list follow the program counter', async () => {
     const image = join(folder, 'tiny.elf');
     const lines = LineTable.read(readFileSync(image))!;
-    const guest = startGuest(image, { lines, readSource: sourceReader(image) });
+    const guest = startGuest(image, { lines: () => lines, readSource: sourceReader(image) });
     expect((await guest.info()).unavailable.source).toBeUndefined();
     expect(await guest.monitor('info line')).toMatch(/^0x200000 is at .*tiny\.S:3$/);
     await guest.step(0, 2);

@@ -39,7 +39,7 @@ const NAMED: readonly Field[] = [...EXIT_FACT_NAMES, ...EXIT_FIELDS];
 const fieldNamed = (name: string): Field | undefined =>
   NAMED.find((field) => field.toLowerCase() === name.toLowerCase());
 
-function later(name: string): Later | undefined {
+export function exitFieldNamed(name: string): Later | undefined {
   const field = fieldNamed(name);
   if (field === undefined) return undefined;
   const fact = (EXIT_FACT_NAMES as readonly string[]).includes(field);
@@ -56,13 +56,20 @@ export function exitNames(exit: ExitRecord): Record<string, bigint> {
   return named;
 }
 
+/** What stands behind the `if` of an exit condition; undefined where there is none. @throws ExpressionError */
+export function exitTest(text: string): Expression | undefined {
+  const rest = /^.*?\bif\b(.*)$/is.exec(text.trim())?.[1]?.trim();
+  return rest ? parseExpression(rest, true) : undefined;
+}
+
 /**
  * `EPT_VIOLATION|CPUID if gpa >= 0xfee00000 and rcx == 1`; `any` for every reason. An exit's own fields and facts win
  * over other names. One that an exit has not meets no comparison.
  * @param names what else an expression may name, as of now: registers stand for their values at the exit
+ * @param resolved what stands behind `if`, where somebody has read it
  * @throws Error in one line
  */
-export function parseExitCondition(text: string, names: Names): ExitCondition {
+export function parseExitCondition(text: string, names: Names, resolved?: Expression): ExitCondition {
   const [, reasonNames = '', rest] = /^(.*?)(?:\bif\b(.*))?$/is.exec(text.trim()) ?? [];
   const reasons = reasonNames
     .split(/[|,\s]+/)
@@ -75,11 +82,11 @@ export function parseExitCondition(text: string, names: Names): ExitCondition {
   const condition: ExitCondition = reasons.length ? { reasons } : {};
   if (rest === undefined) return condition;
   if (rest.trim() === '') throw new ExpressionError('what must hold is missing behind "if"');
-  const expression = parseExpression(rest.trim(), true);
+  const expression = resolved ?? exitTest(text)!;
   const atExit: Names = {
     ...names,
     facts: {},
-    later,
+    later: exitFieldNamed,
     unknown: (name) => new UnknownName(`an exit has no field "${name}"; it has ${NAMED.join(', ')}`),
   };
   for (const part of partsOf(expression)) if (part.kind === 'name') meaningOf(part, atExit);

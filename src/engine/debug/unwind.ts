@@ -46,12 +46,12 @@ const KERNEL_HALF = 0xffff_8000_0000_0000n;
 /** Registers that a table may start from, besides RBP and RSP, by DWARF number. */
 const DWARF: Record<number, string> = { 1: 'rdx', 5: 'rdi', 10: 'r10', 13: 'r13' };
 
-/** The frames, innermost first. */
-export async function backtrace(context: Unwinding): Promise<Frame[]> {
+/** The frames, innermost first. @param most so many at most */
+export async function backtrace(context: Unwinding, most = MAX_FRAMES): Promise<Frame[]> {
   const unwinder = new Unwinder(context);
   const frames = [unwinder.innermost()];
   const slots = new Set<bigint>();
-  while (frames.length < MAX_FRAMES) {
+  while (frames.length < most) {
     const last = frames.at(-1)!;
     const caller = await unwinder.caller(last);
     if (!caller || caller.sp === last.sp) break;

@@ -35,6 +35,7 @@ export class Guest implements D.Debugger {
   readonly ept: D.Debugger['ept'];
   readonly vmcs: D.Debugger['vmcs'];
   readonly source: D.Debugger['source'];
+  readonly types: NonNullable<D.Debugger['types']>;
   readonly os: D.Debugger['os'];
   readonly each: D.Debugger['each'];
   readonly history: D.Debugger['history'];
@@ -70,6 +71,7 @@ export class Guest implements D.Debugger {
     this.console = consoleGroup(machine, output, kept, loop);
     this.history = kept.past && historyGroup(kept.past, machine, status, stops, () => this.#run.runUntil({}));
     this.source = kernel.source();
+    this.types = kernel.types();
     this.os = kernel.kernel.os;
     this.#analysis = exitAnalysis(machine, this.os);
     // on KVM they run at once, each in its own thread or in none

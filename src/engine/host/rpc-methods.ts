@@ -16,6 +16,7 @@ type Groups = Pick<
   | 'console'
   | 'os'
   | 'source'
+  | 'types'
   | 'snapshots'
   | 'migration'
   | 'history'
@@ -32,6 +33,7 @@ export const GROUPS = [
   'console',
   'os',
   'source',
+  'types',
   'snapshots',
   'migration',
   'history',
@@ -271,8 +273,17 @@ const METHODS: Record<MethodName, readonly Check[]> = {
   'os.stack': [count],
   'os.absence': [],
   'source.locate': [listOf(address)],
+  'source.piece': [address],
   'source.text': [text],
   'source.address': [text, count],
+  'types.from': [],
+  'types.nodes': [listOf(text)],
+  'types.named': [oneOf('struct', 'union', 'enum', 'name'), text, optional(address)],
+  'types.enumerator': [text, optional(address)],
+  'types.scope': [address],
+  'types.variable': [text, optional(address)],
+  'types.caller': [address],
+  'types.atCall': [address, text],
 };
 
 export function isRecord(value: unknown): value is Record<string, unknown> {

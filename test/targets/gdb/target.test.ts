@@ -110,7 +110,7 @@ describe('a stub with the least that the protocol asks for', () => {
     const printed = new Promise<string>((resolve) => {
       guest.onEvent((event) => event.type === 'printed' && resolve(event.text));
     });
-    const action = { kind: 'print', ...compilePrint('rax %d\\n', ['rax'], names) } as const;
+    const action = { kind: 'print', ...compilePrint('rax %d\\n', [parseExpression('rax')], names) } as const;
     await guest.addBreakpoint({ kind: 'execute', gva, action });
     await guest.resume();
     expect(await printed).toBe('rax 7\n');

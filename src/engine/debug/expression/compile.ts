@@ -1,18 +1,37 @@
 /** An expression as the bytecode that the engine evaluates where the guest runs. */
 import type { Condition } from '../../debugger.js';
 import { meaningOf, type Names } from './names.js';
-import { type Binary, type Expression, ExpressionError, isComparison, parseExpression, partsOf } from './syntax.js';
+import { type Binary, type Expression, ExpressionError, isComparison, NEEDS_TYPES, partsOf } from './syntax.js';
 
 /** Opcodes. @gdb "Bytecode Descriptions" */
 const OP = {
-  ...{ add: 2, sub: 3, mul: 4, div: 6, rem: 8, lsh: 9, rsh: 11, not: 14, and: 15, or: 16, xor: 17, invert: 18 },
-  ...{ equal: 19, less: 21, ext: 22, ref8: 23, ref16: 24, ref32: 25, ref64: 26, ifGoto: 32, goto: 33 },
+  ...{
+    add: 2,
+    sub: 3,
+    mul: 4,
+    divSigned: 5,
+    div: 6,
+    remSigned: 7,
+    rem: 8,
+    lsh: 9,
+    rshSigned: 10,
+    rsh: 11,
+    not: 14,
+    and: 15,
+    or: 16,
+    xor: 17,
+    invert: 18,
+  },
+  ...{ equal: 19, lessSigned: 20, less: 21, ext: 22, ref8: 23, ref16: 24, ref32: 25, ref64: 26, ifGoto: 32, goto: 33 },
   ...{ const8: 34, const64: 37, reg: 38, end: 39, zeroExt: 42, printf: 52 },
 } as const;
 
 const PLAIN: Readonly<Partial<Record<Binary, number>>> = {
   ...{ '*': OP.mul, '/': OP.div, '%': OP.rem, '+': OP.add, '-': OP.sub, '<<': OP.lsh, '>>': OP.rsh },
   ...{ '&': OP.and, '^': OP.xor, '|': OP.or, '==': OP.equal, '<': OP.less },
+};
+const SIGNED: Readonly<Partial<Record<Binary, number>>> = {
+  ...{ '/': OP.divSigned, '%': OP.remSigned, '>>': OP.rshSigned },
 };
 const REFERENCES: Readonly<Record<number, number>> = { 1: OP.ref8, 2: OP.ref16, 4: OP.ref32, 8: OP.ref64 };
 /** Names that the engine has for what is no register of the file. */
@@ -49,7 +68,16 @@ class Compiler {
       case 'binary':
         if (node.op === 'and' || node.op === 'or') this.either(node.op, node.a, node.b);
         else if (isComparison(node.op)) this.comparison(node);
-        else this.pair(node.a, node.b, PLAIN[node.op]!);
+        else this.pair(node.a, node.b, ((node.signed ? SIGNED[node.op] : undefined) ?? PLAIN[node.op])!);
+        break;
+      case 'extend':
+        this.expression(node.a);
+        if (node.bits < 64) this.code.push(node.signed ? OP.ext : OP.zeroExt, node.bits);
+        break;
+      case 'entry':
+        throw new ExpressionError('it was optimized out');
+      default:
+        throw new ExpressionError(NEEDS_TYPES);
     }
   }
 
@@ -73,9 +101,10 @@ class Compiler {
       nowhere.push(this.jump(OP.ifGoto));
     }
     const { op, a, b } = node;
+    const less = node.signed ? OP.lessSigned : OP.less;
     if (op === '==' || op === '!=') this.pair(a, b, OP.equal);
-    else if (op === '<' || op === '>=') this.pair(a, b, OP.less);
-    else this.pair(b, a, OP.less);
+    else if (op === '<' || op === '>=') this.pair(a, b, less);
+    else this.pair(b, a, less);
     if (op === '!=' || op === '>=' || op === '<=') this.code.push(OP.not);
     if (nowhere.length === 0) return;
     const end = this.jump(OP.goto);
@@ -157,13 +186,13 @@ const MAX_FORMAT = 1000;
 const MAX_ARGUMENTS = 32;
 
 /** A line to be printed, with values as in printf. @throws ExpressionError, UnknownName */
-export function compilePrint(format: string, values: readonly string[], names: Names): Condition {
+export function compilePrint(format: string, values: readonly Expression[], names: Names): Condition {
   const text = new TextEncoder().encode(`${format}\0`);
   if (text.length > MAX_FORMAT) throw new ExpressionError(`a format of more than ${MAX_FORMAT} bytes`);
   if (values.length > MAX_ARGUMENTS) throw new ExpressionError(`more than ${MAX_ARGUMENTS} values`);
   const compiler = new Compiler(names);
   // the first lies on top, below the two that are gdb's own
-  for (const value of [...values].reverse()) compiler.expression(parseExpression(value));
+  for (const value of [...values].reverse()) compiler.expression(value);
   compiler.constant(0n);
   compiler.constant(0n);
   compiler.code.push(OP.printf, values.length, text.length >> 8, text.length & 0xff, ...text);

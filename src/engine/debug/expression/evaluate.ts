@@ -1,6 +1,6 @@
 /** The value of an expression now: by registers that were read, and memory that is asked for on the way. */
 import { meaningOf, type Names } from './names.js';
-import { type Binary, type Expression, ExpressionError, parseExpression } from './syntax.js';
+import { type Binary, type Expression, ExpressionError, NEEDS_TYPES, parseExpression } from './syntax.js';
 
 /** What is to be read for the value to be known. */
 export interface Load {
@@ -42,7 +42,20 @@ const BINARY: Readonly<Record<Exclude<Binary, 'and' | 'or'>, (a: bigint, b: bigi
   '>=': (a, b) => truth(a >= b),
 };
 
-export const binary = (op: Exclude<Binary, 'and' | 'or'>, a: bigint, b: bigint): bigint => unsigned(BINARY[op](a, b));
+const sign = (value: bigint): bigint => BigInt.asIntN(64, value);
+/** Of two's complement numbers of 64 bits, as far as that is something else. */
+const SIGNED: Readonly<Partial<typeof BINARY>> = {
+  '/': (a, b) => sign(a) / nonZero(sign(b)),
+  '%': (a, b) => sign(a) % nonZero(sign(b)),
+  '>>': (a, b) => sign(a) >> shift(b),
+  '<': (a, b) => truth(sign(a) < sign(b)),
+  '<=': (a, b) => truth(sign(a) <= sign(b)),
+  '>': (a, b) => truth(sign(a) > sign(b)),
+  '>=': (a, b) => truth(sign(a) >= sign(b)),
+};
+
+export const binary = (op: Exclude<Binary, 'and' | 'or'>, a: bigint, b: bigint, signed = false): bigint =>
+  unsigned(((signed ? SIGNED[op] : undefined) ?? BINARY[op])(a, b));
 
 /** Asks for memory on the way; all values are unsigned, of 64 bits. */
 export function* stepsOf(node: Expression, names: Names): Generator<Load, bigint, Uint8Array> {
@@ -73,8 +86,16 @@ export function* stepsOf(node: Expression, names: Names): Generator<Load, bigint
       // what stands behind is not looked at where it does not matter
       if (op === 'and') return a === 0n ? 0n : truth((yield* stepsOf(node.b, names)) !== 0n);
       if (op === 'or') return a !== 0n ? 1n : truth((yield* stepsOf(node.b, names)) !== 0n);
-      return binary(op, a, yield* stepsOf(node.b, names));
+      return binary(op, a, yield* stepsOf(node.b, names), node.signed);
     }
+    case 'extend': {
+      const a = yield* stepsOf(node.a, names);
+      return node.signed ? unsigned(BigInt.asIntN(node.bits, a)) : BigInt.asUintN(node.bits, a);
+    }
+    case 'entry':
+      throw new ExpressionError('it was optimized out');
+    default:
+      throw new ExpressionError(NEEDS_TYPES);
   }
 }
 

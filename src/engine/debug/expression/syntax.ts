@@ -1,4 +1,7 @@
 /** The language of values that all commands share: how a text is read. What its names mean is told elsewhere. */
+import { type TypeName, takeType, typeNameText } from './type-name.js';
+
+export type { TypeName } from './type-name.js';
 
 export type Unary = '-' | '~' | 'not';
 export type Comparison = '==' | '!=' | '<' | '<=' | '>' | '>=';
@@ -15,18 +18,43 @@ export type Expression = Placed &
     /** `sign`: written as `$rax` or `%rax`, so no symbol is meant. `or`: the number that it is where nothing has that name. */
     | { readonly kind: 'name'; readonly name: string; readonly sign?: string; readonly or?: bigint }
     | { readonly kind: 'unary'; readonly op: Unary; readonly a: Expression }
-    | { readonly kind: 'binary'; readonly op: Binary; readonly a: Expression; readonly b: Expression }
+    /** `signed`: of two's complement numbers. */
+    | {
+        readonly kind: 'binary';
+        readonly op: Binary;
+        readonly a: Expression;
+        readonly b: Expression;
+        readonly signed?: boolean;
+      }
+    /** The low bits of a number, with their sign or without. */
+    | { readonly kind: 'extend'; readonly a: Expression; readonly bits: number; readonly signed: boolean }
+    /** What a register was when the function was called. */
+    | { readonly kind: 'entry'; readonly register: string }
     | {
         readonly kind: 'memory';
         readonly space: 'gva' | 'gpa';
         readonly address: Expression;
         readonly bytes: number;
         readonly signed: boolean;
+        /** Written as `*address`: what it points at, where its type says. */
+        readonly star?: true;
       }
+    | TypedExpression
   );
+
+/** What needs types to be known: each becomes one of the others before anything is evaluated. */
+export type TypedExpression =
+  | { readonly kind: 'member'; readonly a: Expression; readonly name: string; readonly arrow: boolean }
+  | { readonly kind: 'index'; readonly a: Expression; readonly index: Expression }
+  | { readonly kind: 'address'; readonly a: Expression }
+  | { readonly kind: 'cast'; readonly type: TypeName; readonly a: Expression }
+  | { readonly kind: 'sizeof'; readonly type?: TypeName; readonly a?: Expression };
 
 /** A text that is no expression, or cannot be evaluated. Its message is one line that tells the place. */
 export class ExpressionError extends Error {}
+
+/** What is said where types matter and nobody has looked at them. */
+export const NEEDS_TYPES = 'types cannot be told here: -> . [N] & and casts do not go';
 
 /** Operators from the loosest to the tightest; those of a row bind alike, from the left. Bits bind tighter than comparisons. */
 const LEVELS: readonly (readonly string[])[] = [
@@ -50,6 +78,8 @@ const MAX_TOKENS = 1000;
 /** Of the text, in a message. */
 const SHOWN = 40;
 
+/** A member, and members of it. */
+const MEMBER = /[a-z_]\w*(?:\.[a-z_]\w*)*/iy;
 const SPACE = /\s*/y;
 const NUMBER = /(?:0x[0-9a-f]*|\d\w*)/iy;
 const CHARACTER = /'([^'\\]|\\.)'/y;
@@ -153,7 +183,62 @@ class Parser {
     if (++this.tokens > MAX_TOKENS) throw this.error(`more than ${MAX_TOKENS} signs and names`);
   }
 
+  /** A value and what is written behind it: members, elements. */
   private operand(depth: number): Expression {
+    let a = this.primary(depth);
+    while (a.kind !== 'number' && a.kind !== 'unary') {
+      const { at } = this;
+      if (this.text[at] === '[') {
+        this.count();
+        this.at++;
+        const index = this.level(0, depth + 1);
+        this.close(']', at);
+        a = { kind: 'index', a, index, at };
+        continue;
+      }
+      const sign = this.take(/\s*->\s*|\.(?=[a-z_])/iy)?.[0];
+      if (sign === undefined) return a;
+      this.count();
+      const name = this.take(MEMBER)?.[0];
+      if (name === undefined) throw this.error(`a member's name is missing`);
+      for (const [n, part] of name.split('.').entries())
+        a = { kind: 'member', a, name: part, arrow: n === 0 && sign.trim() === '->', at };
+    }
+    return a;
+  }
+
+  /** A type behind an opening parenthesis, with the closing one, where that is what stands there. */
+  private cast(): TypeName | undefined {
+    const { at } = this;
+    const type = takeType(this.text, at);
+    if (type === undefined) return undefined;
+    const behind = /\s*\)/y;
+    behind.lastIndex = type.end;
+    if (!behind.test(this.text)) return undefined;
+    // `(name)` alone may be a value between parentheses
+    const sure = type.sure || type.name.stars > 0 || /[\w$`']/.test(this.text[behind.lastIndex] ?? '');
+    if (!sure) return undefined;
+    this.at = behind.lastIndex;
+    return type.name;
+  }
+
+  private sizeOf(at: number, depth: number): Expression {
+    this.skip();
+    const open = this.at;
+    if (this.text[open] === '(') {
+      this.at++;
+      const type = takeType(this.text, this.at);
+      if (type?.sure || (type && type.name.stars > 0)) {
+        this.at = type.end;
+        this.close(')', open);
+        return { kind: 'sizeof', type: type.name, at };
+      }
+      this.at = open;
+    }
+    return { kind: 'sizeof', a: this.operand(depth + 1), at };
+  }
+
+  private primary(depth: number): Expression {
     this.skip();
     const { at } = this;
     this.count();
@@ -179,9 +264,16 @@ class Parser {
         return { kind: 'unary', op: '~', a: this.operand(depth + 1), at };
       case '!':
         return { kind: 'unary', op: 'not', a: this.operand(depth + 1), at };
-      case '*':
-        return { kind: 'memory', space: 'gva', address: this.operand(depth + 1), ...this.size(), at };
+      case '*': {
+        const address = this.operand(depth + 1);
+        const sized = this.text[this.at] === ':';
+        return { kind: 'memory', space: 'gva', address, ...this.size(), ...(sized ? {} : { star: true as const }), at };
+      }
+      case '&':
+        return { kind: 'address', a: this.operand(depth + 1), at };
       case '(': {
+        const type = this.cast();
+        if (type) return { kind: 'cast', type, a: this.operand(depth + 1), at };
         const value = this.level(0, depth + 1);
         this.close(')', at);
         this.closed.add(value);
@@ -224,6 +316,7 @@ class Parser {
       this.at = at;
       throw this.error(`a value is missing before "${written}"`);
     }
+    if (written === 'sizeof') return this.sizeOf(at, depth);
     const sign = /^[$%]/.exec(written)?.[0];
     const name = sign === undefined ? written : written.slice(1);
     const hex = sign === undefined && /^[0-9a-f]+$/i.test(name);
@@ -256,6 +349,7 @@ class Parser {
  * Reads `0x1f`, `0b101`, `42`, `fee00000` (hexadecimal if it has a letter and nothing has that name), `'a'`, names of
  * registers and symbols (`$rax` and `%rax` are registers; a symbol of odd letters stands between backquotes), memory
  * `[rsp+8]:u32` (u8 to u64, s8 to s64 with sign; 8 bytes without; `[gpa 1000]` of a physical address; `*rsp` is `[rsp]`),
+ * members and elements `p->next`, `s.name`, `list[3]`, `&x`, casts `(struct foo *)rdi`, `sizeof(struct foo)`,
  * and, from the tightest to the loosest, `- ~ !`, `* / %`, `+ -`, `<< >>`, `&`, `^`, `|`, comparisons, `not`, `and` (`&&`),
  * `or` (`||`).
  * @param equals `=` compares too
@@ -273,12 +367,10 @@ export function firstExpression(text: string): { expression: Expression; rest: s
 /** Each part of an expression, itself first. */
 export function* partsOf(expression: Expression): Generator<Expression> {
   yield expression;
-  if (expression.kind === 'unary') yield* partsOf(expression.a);
-  else if (expression.kind === 'memory') yield* partsOf(expression.address);
-  else if (expression.kind === 'binary') {
-    yield* partsOf(expression.a);
-    yield* partsOf(expression.b);
-  }
+  if (expression.kind === 'memory') yield* partsOf(expression.address);
+  if ('a' in expression && expression.a !== undefined) yield* partsOf(expression.a);
+  if (expression.kind === 'binary') yield* partsOf(expression.b);
+  if (expression.kind === 'index') yield* partsOf(expression.index);
 }
 
 export const isComparison = (op: Binary): op is Comparison => LEVELS[COMPARISONS]!.includes(op);
@@ -294,7 +386,22 @@ export function expressionText(node: Expression, row = 0): string {
       return node.op === 'not'
         ? `not ${expressionText(node.a, LEVELS.length)}`
         : `${node.op}${expressionText(node.a, LEVELS.length)}`;
+    case 'extend':
+      return expressionText(node.a, row);
+    case 'entry':
+      return `$${node.register}`;
+    case 'member':
+      return `${expressionText(node.a, LEVELS.length)}${node.arrow ? '->' : '.'}${node.name}`;
+    case 'index':
+      return `${expressionText(node.a, LEVELS.length)}[${expressionText(node.index)}]`;
+    case 'address':
+      return `&${expressionText(node.a, LEVELS.length)}`;
+    case 'cast':
+      return `(${typeNameText(node.type)})${expressionText(node.a, LEVELS.length)}`;
+    case 'sizeof':
+      return `sizeof(${node.type ? typeNameText(node.type) : expressionText(node.a!)})`;
     case 'memory': {
+      if (node.star) return `*${expressionText(node.address, LEVELS.length)}`;
       const space = node.space === 'gpa' ? 'gpa ' : '';
       return `[${space}${expressionText(node.address)}]:${node.signed ? 's' : 'u'}${node.bytes * 8}`;
     }

@@ -37,6 +37,19 @@ export interface Member {
   type: number;
 }
 
+export interface BtfRecord {
+  kind: number;
+  /** Of the items behind it. */
+  count: number;
+  /** Of bit fields, signs and 64-bit enumerators. */
+  bitFields: boolean;
+  /** Bytes, or the type that it is of. */
+  value: number;
+  name: string;
+  /** Words behind the record's own twelve bytes. */
+  u32(index: number): number;
+}
+
 export class Btf {
   readonly #data: DataView;
   readonly #bytes: Uint8Array;
@@ -69,6 +82,26 @@ export class Btf {
       }
       at += 12 + (EXTRA[kind] ?? 0) + (PER_ITEM[kind] ?? 0) * count;
     }
+  }
+
+  /** Types that there are, and `void` as number 0. */
+  get count(): number {
+    return this.#types.length;
+  }
+
+  /** A type's record: where its items stand, and what is before them; undefined where there is none of that number. */
+  record(type: number): BtfRecord | undefined {
+    const at = type > 0 ? this.#types[type] : undefined;
+    if (at === undefined || at + 12 > this.#bytes.length) return undefined;
+    const u32 = (item: number): number => {
+      const place = at + 12 + item * 4;
+      return place + 4 <= this.#bytes.length ? this.#data.getUint32(place, true) : 0;
+    };
+    return { ...this.#info(at), name: this.#string(this.#data.getUint32(at, true)), u32 };
+  }
+
+  text(offset: number): string {
+    return this.#string(offset);
   }
 
   has(structure: string): boolean {

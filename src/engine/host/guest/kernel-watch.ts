@@ -1,5 +1,6 @@
 import { LinuxView } from '../../debug/linux/view.js';
 import { relocated, sized } from '../../debug/symbol-file.js';
+import { DebugInfo } from '../../debug/types/debug-info.js';
 import type * as D from '../../debugger.js';
 import type { VirtualCpu } from '../../vmm/hypervisor.js';
 import type { Machine } from '../../vmm/machine.js';
@@ -90,13 +91,39 @@ export class GuestKernelWatch {
     const { lines, readSource } = this.options;
     if (!lines) return undefined;
     return {
-      locate: async (addresses) => addresses.map((address) => lines.lookup(address - this.#distance(address))),
+      locate: async (addresses) => addresses.map((address) => lines()?.lookup(address - this.#distance(address))),
+      piece: async (address) => {
+        const distance = this.#distance(address);
+        const found = lines()?.piece(address - distance);
+        return found && { ...found, start: found.start + distance, end: found.end + distance };
+      },
       text: async (file) => readSource?.(file),
       address: async (file, line) => {
-        const found = lines.codeFrom(file, line);
+        const found = lines()?.codeFrom(file, line);
         return found && { ...found, address: found.address + this.#distance(found.address, 'linked') };
       },
     };
+  }
+
+  /** By the image's DWARF, or the file's, and the types of the kernel that runs. */
+  types(): NonNullable<D.Debugger['types']> {
+    const { lines, dwarf } = this.options;
+    const { linux } = this.kernel;
+    return new DebugInfo(
+      {
+        dwarf: () => dwarf?.(),
+        btf: () => {
+          const kernel = linux.kernel();
+          return kernel?.has('__start_BTF') ? kernel.btf : undefined;
+        },
+        distance: (address, as) => this.#distance(address, as),
+        frameRow: (address) => linux.frameRow(address),
+        files: (offset) => lines?.()?.filesAt(offset) ?? [],
+        symbol: async (name) => (await this.symbols()).find((symbol) => symbol.name === name)?.address,
+      },
+      () => new Promise((resolve) => setImmediate(resolve)),
+      () => performance.now(),
+    );
   }
 
   /** How far KASLR moved the code at an address from where the file of symbols has it. */

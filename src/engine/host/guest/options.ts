@@ -1,3 +1,4 @@
+import type { Dwarf } from '../../../disasm/dwarf/index.js';
 import type { LineTable } from '../../../disasm/dwarf-line.js';
 import type * as D from '../../debugger.js';
 import type { Activity } from '../../vmm/activity.js';
@@ -18,7 +19,9 @@ export interface GuestOptions {
   /** Symbols from a file, instead of the image's. */
   symbols?: D.TargetSymbol[];
   /** Line numbers of the image or that file, and a reader of the files that they name. */
-  lines?: LineTable;
+  lines?(): LineTable | undefined;
+  /** Types and variables of the image or that file. */
+  dwarf?(): Dwarf | undefined;
   readSource?(file: string): string[] | undefined;
   /** Runs the same guest aside until its kernel has unpacked itself; undefined when none appears. */
   foreseeKernel?(): Promise<ForeseenKernel | undefined>;

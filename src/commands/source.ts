@@ -1,0 +1,325 @@
+/** Source files: listed, looked for elsewhere, and run through line by line. */
+
+import { codeBase, codeBits, linearPc, stackBits } from '../engine/debug/guest-mode.js';
+import { littleEndian } from '../engine/debug/unwind.js';
+import type { Debugger, RunState, SourceLine } from '../engine/debugger.js';
+import { chosenFrame } from './chosen-frame.js';
+import { type Command, command, lacking, mustBeAlive, need, type Session } from './command.js';
+import { hex } from './numbers.js';
+import { behindPrologue } from './prologue.js';
+import { instructionCount, MOVING, nothing } from './running.js';
+import { sourcePaths } from './source-paths.js';
+import { runTo, stepOut, stepOver } from './stepping.js';
+import { numberAt, placeOfFrame } from './typed-values.js';
+import { codeAddress } from './variables.js';
+
+type Source = NonNullable<Debugger['source']>;
+
+/** Lines of `list`. */
+const LISTED = 10;
+/** Pieces of code that one step by line may go through: a loop in one line has its own end. */
+const MAX_PIECES = 100_000;
+
+async function sourceOf(session: Session): Promise<Source> {
+  if (!session.debug.source) throw await lacking(session, 'source');
+  return session.debug.source;
+}
+
+interface Listing {
+  file: string;
+  /** Of the first. */
+  first: number;
+  lines: string[];
+  /** Where the chosen frame stands. */
+  current?: number;
+}
+
+/** What was listed last, for `list` alone to go on. */
+const listed = new WeakMap<Debugger, { file: string; next: number; at: string }>();
+
+async function standing(session: Session): Promise<SourceLine | undefined> {
+  if ((await session.state()).running) return undefined;
+  const frame = await chosenFrame(session).catch(() => undefined);
+  return frame?.line;
+}
+
+/** `list`, `list N`, `list FILE:N`, `list FUNCTION`, `list N,M`. */
+async function list(session: Session, text: string): Promise<Listing> {
+  const source = await sourceOf(session);
+  const here = await standing(session);
+  const before = listed.get(session.debug);
+  const wanted = text.trim();
+  const at = here ? `${here.file}:${here.line}` : '';
+  let file = before?.file ?? here?.file;
+  let first: number;
+  let count = LISTED;
+  const span = /^(\d+)\s*,\s*(\d+)?$/.exec(wanted);
+  if (wanted === '') {
+    if (before && before.at === at) first = before.next;
+    else if (here) [file, first] = [here.file, Math.max(1, here.line - LISTED / 2)];
+    else throw new Error('there is no line for the code that runs: list FILE:LINE or FUNCTION');
+  } else if (span) {
+    first = Number(span[1]);
+    if (span[2]) count = Math.max(0, Number(span[2]) - first + 1);
+  } else if (/^\d+$/.test(wanted)) {
+    first = Math.max(1, Number(wanted) - LISTED / 2);
+    file = here?.file ?? file;
+  } else {
+    const address = await codeAddress(session, wanted);
+    const [place] = await source.locate([address]);
+    if (!place) throw new Error(`no line for 0x${hex(address)}`);
+    const line = Number(/:(\d+)$/.exec(wanted)?.[1] ?? place.line);
+    [file, first] = [place.file, Math.max(1, line - LISTED / 2)];
+  }
+  if (file === undefined) throw new Error('of which file? list FILE:LINE or FUNCTION');
+  const lines = await sourcePaths(session.debug).text(session.debug, file);
+  if (lines === undefined) throw new Error(missing(file));
+  if (first > lines.length) throw new Error(`line ${first} is behind the end: ${file} has ${lines.length} lines`);
+  const shown = lines.slice(first - 1, first - 1 + Math.min(count, 1000));
+  listed.set(session.debug, { file, next: first + shown.length, at });
+  return { file, first, lines: shown, ...(here?.file === file ? { current: here.line } : {}) };
+}
+
+/** Why a file is not shown, and what helps. */
+export const missing = (file: string): string =>
+  `${file} cannot be read: directory DIR, or set substitute-path FROM TO, tells where it is`;
+
+const listText = ({ first, lines, current }: Listing): string =>
+  lines
+    .map((line, index) => `${first + index === current ? '>' : ' '}${String(first + index).padStart(5)}  ${line}`)
+    .join('\n');
+
+async function lineInfo(session: Session, argument: string) {
+  const source = await sourceOf(session);
+  const address = await codeAddress(session, argument.replace(/^line\s*/, ''));
+  const found = await source.piece?.(address);
+  const [place] = await source.locate([address]);
+  return { address, ...(found ?? place ?? {}) } as {
+    address: bigint;
+    file?: string;
+    line?: number;
+    start?: bigint;
+    end?: bigint;
+  };
+}
+
+export const SOURCE_SUBJECTS = [
+  {
+    names: /^line\b/,
+    usage: 'line',
+    value: lineInfo,
+    text: async (session: Session, argument: string) => {
+      const { address, file, line, start, end } = await lineInfo(session, argument);
+      if (file === undefined) return `no line for 0x${hex(address)}`;
+      const range = start === undefined ? '' : `, whose code goes from 0x${hex(start)} to 0x${hex(end!)}`;
+      return `0x${hex(address)} is at ${file}:${line}${range}`;
+    },
+  },
+  {
+    names: /^source$/,
+    usage: 'source',
+    value: async (session: Session) => ({ ...(await standing(session)), ...sourcePaths(session.debug).told() }),
+    text: async (session: Session) => {
+      await sourceOf(session);
+      const here = await standing(session);
+      const { directories, substitutes } = sourcePaths(session.debug).told();
+      const text = here && (await sourcePaths(session.debug).text(session.debug, here.file));
+      const from = await session.debug.types?.from();
+      return [
+        here ? `the chosen frame is at ${here.file}:${here.line}` : 'there is no line for the code that runs',
+        ...(here ? [text ? `the file has ${text.length} lines` : missing(here.file)] : []),
+        `types and variables: ${from === 'DWARF' ? 'DWARF' : from === 'BTF' ? "the kernel's BTF (types alone)" : 'none'}`,
+        ...directories.map((directory) => `directory ${directory}`),
+        ...substitutes.map(([a, b]) => `substitute-path ${a} ${b}`),
+      ].join('\n');
+    },
+  },
+] as const;
+
+/** One line further: into functions that have lines, or over calls. */
+async function stepLine(session: Session, into: boolean): Promise<RunState> {
+  const { debug, vcpu } = session;
+  const source = await sourceOf(session);
+  if (!source.piece) throw new Error('this target does not tell where lines begin: step and over go by instructions');
+  const disassembler = await session.disassembler();
+  let registers = await debug.readRegisters(vcpu);
+  let piece = await source.piece(linearPc(registers));
+  if (piece === undefined)
+    throw new Error(
+      `no line for 0x${hex(linearPc(registers))}: step and over go by instructions, out leaves the function`,
+    );
+  const { file, line } = piece;
+  const stack = registers.rsp ?? 0n;
+  const frame = await frameBase(session);
+  for (let count = 0; count < MAX_PIECES; count++) {
+    const state = await debug.step(vcpu, 1, { start: piece.start, end: piece.end });
+    if (state.running || state.stop?.kind !== 'step' || state.stop.note !== undefined) return state;
+    registers = await debug.readRegisters(vcpu);
+    const pc = linearPc(registers);
+    if (pc >= piece.start && pc < piece.end) return state;
+    const back = await returnInto(session, registers, piece);
+    if (back !== undefined) {
+      const callee = into ? await source.piece(pc) : undefined;
+      if (callee !== undefined) return intoFunction(session, pc, state);
+      const bits = stackBits(registers);
+      const sp = registers.rsp ?? 0n;
+      const over = await runTo(debug, vcpu, back, (now) => BigInt.asUintN(bits, now.rsp ?? 0n) > sp);
+      if (over.running || over.stop?.kind !== 'until') return over;
+      registers = await debug.readRegisters(vcpu);
+    }
+    const at = linearPc(registers);
+    const next = await source.piece(at);
+    const now = await frameBase(session);
+    // it has returned: where the call was
+    const returned =
+      frame !== undefined && now !== undefined
+        ? now > frame
+        : (registers.rsp ?? 0n) > stack + 16n && next?.start !== at;
+    if (next === undefined) {
+      // code without lines: out of it
+      if (returned) return debug.state();
+      const out = await stepOut(debug, disassembler, vcpu, await session.symbols());
+      if (out.running || (out.stop?.kind !== 'until' && out.stop?.kind !== 'step')) return out;
+      const there = await source.piece(linearPc(await debug.readRegisters(vcpu)));
+      if (there === undefined) return out;
+      piece = there;
+      continue;
+    }
+    const isOther = next.line !== line || next.file !== file;
+    if (isOther && next.begins && next.start === at) return debug.state();
+    if (returned) return debug.state();
+    piece = next;
+  }
+  return debug.state();
+}
+
+/** The stack pointer that the caller had: the same all through a function. */
+async function frameBase(session: Session): Promise<bigint | undefined> {
+  const frame = await chosenFrame(session).catch(() => undefined);
+  const rules = frame && (await session.debug.types?.caller(frame.at));
+  if (!frame || !rules) return undefined;
+  return numberAt(session, rules.cfa, await placeOfFrame(session, frame)).catch(() => undefined);
+}
+
+/** Where a call out of a piece of code returns to, while the guest stands at the called one's first instruction. */
+async function returnInto(
+  { debug, vcpu }: Session,
+  registers: Record<string, bigint>,
+  piece: { start: bigint; end: bigint },
+): Promise<bigint | undefined> {
+  const bytes = codeBits(registers) / 8;
+  const sp = codeBits(registers) === 64 ? (registers.rsp ?? 0n) : (registers.ss_base ?? 0n) + (registers.rsp ?? 0n);
+  const word = await debug.readMemory('gva', sp, bytes, vcpu);
+  if (word.length < bytes) return undefined;
+  const back = littleEndian(word) + codeBase(registers);
+  if (back <= piece.start || back > piece.end) return undefined;
+  const before = await debug.readMemory('gva', back - 5n, 5, vcpu);
+  // CALL with 32 bits, or FF /2 in two to seven bytes, of which the last are looked at
+  const isDirect = before[0] === 0xe8;
+  const isIndirect = before.includes(0xff);
+  return isDirect || isIndirect ? back : undefined;
+}
+
+/** Behind what sets up the called one's frame. */
+async function intoFunction(session: Session, pc: bigint, state: RunState): Promise<RunState> {
+  const gva = await behindPrologue(session, pc);
+  return gva === pc ? state : session.debug.runUntil({ gva });
+}
+
+async function stepLines(session: Session, text: string, into: boolean): Promise<RunState> {
+  const count = instructionCount(text);
+  let state = await mustBeAlive(session);
+  for (let done = 0; done < count; done++) {
+    state = await stepLine(session, into);
+    if (state.running || (state.stop?.kind !== 'step' && state.stop?.kind !== 'until')) break;
+  }
+  return state;
+}
+
+/** Runs to a place in the code; stops too where the function returns. */
+async function advance(session: Session, text: string): Promise<RunState> {
+  await mustBeAlive(session);
+  const gva = await codeAddress(session, need(text, 'a place: FILE:LINE, a function or an address'));
+  return session.debug.runUntil({ gva });
+}
+
+export const SOURCE_COMMANDS: readonly Command[] = [
+  command({
+    name: 'list',
+    usage: '[N | N,M | FILE:LINE | FUNCTION]',
+    help: 'lines of source; alone it goes on where it ended',
+    effect: 'looks',
+    page: true,
+    kinds: ['address'],
+    run: list,
+    text: listText,
+  }),
+  command({
+    ...MOVING,
+    name: 'next',
+    usage: '[N]',
+    help: 'to the next line, calls as one (N lines)',
+    run: (session, text) => stepLines(session, text, false),
+  }),
+  command({
+    ...MOVING,
+    name: 'step-line',
+    usage: '[N]',
+    help: 'to the next line, into functions that have lines',
+    run: (session, text) => stepLines(session, text, true),
+  }),
+  command({
+    ...MOVING,
+    name: 'stepi',
+    usage: '[N]',
+    help: 'N instructions, as step',
+    run: async (session, text) => {
+      const count = instructionCount(text);
+      await mustBeAlive(session);
+      return session.debug.step(session.vcpu, count);
+    },
+  }),
+  command({
+    ...MOVING,
+    name: 'nexti',
+    usage: '',
+    help: 'one instruction, calls as one, as over',
+    run: async (session, text) => {
+      nothing(text);
+      await mustBeAlive(session);
+      return stepOver(session.debug, await session.disassembler(), session.vcpu);
+    },
+  }),
+  command({
+    ...MOVING,
+    name: 'finish',
+    usage: '',
+    help: 'until the function returns, as out',
+    run: async (session, text) => {
+      nothing(text);
+      await mustBeAlive(session);
+      return stepOut(session.debug, await session.disassembler(), session.vcpu, await session.symbols());
+    },
+  }),
+  command({
+    ...MOVING,
+    name: 'advance',
+    usage: 'FILE:LINE | FUNCTION | ADDR',
+    help: 'run to a place in the code',
+    kinds: ['address'],
+    run: advance,
+  }),
+  command({
+    name: 'directory',
+    usage: '[DIR...]',
+    help: 'where source files are looked for; without one, nowhere but where the compiler saw them',
+    effect: 'looks',
+    kinds: ['file'],
+    run: async (session, text) => {
+      sourcePaths(session.debug).setDirectories(text.split(/[\s:]+/).filter(Boolean));
+      session.changed('values');
+      return sourcePaths(session.debug).told();
+    },
+    text: ({ directories }) => (directories.length === 0 ? 'no directories' : directories.join('\n')),
+  }),
+];
