@@ -53,7 +53,8 @@ function single(): i32 {
 
 /**
  * Work that retires nothing must come to an end where the host is heard and time passes: a handler whose first
- * instruction faults, a fault that its own delivery causes. Each round beyond many counts as an instruction.
+ * instruction faults, a fault that its own delivery causes. Each round beyond many counts as an instruction. Rounds are
+ * counted by what happened in them, never by where run() began or a slice ended: those are no part of the run.
  */
 function countRound(): void {
   const count = load<u64>(ICOUNT);
@@ -92,9 +93,7 @@ export function run(): i32 {
   store<u32>(WATCH_HIT, 0);
   store<u32>(ATTENTION, load<u32>(ATTENTION) & ~ATT_WATCH);
   while (true) {
-    // before the round counts, which goes on in the next run()
     if (probes != 0 && probeChanged(probes)) return RUN_PROBE;
-    countRound();
     let attention = load<u32>(ATTENTION);
     if (attention) {
       if (attention & ATT_WATCH) {
@@ -110,7 +109,10 @@ export function run(): i32 {
     const count = load<u64>(ICOUNT);
     if (count >= limit) return limitReached() == XS_EXIT ? RUN_VMEXIT : RUN_LIMIT;
     if (load<u32>(ACTIVITY)) return RUN_HALTED;
-    if (attention & ATT_TRAP && debugTrapDue()) continue;
+    if (attention & ATT_TRAP && debugTrapDue()) {
+      countRound();
+      continue;
+    }
     alone = alone || (attention & ALONE) != 0;
     if (load<u32>(BREAKPOINT_COUNT)) {
       const linear = linearRip();
@@ -124,6 +126,7 @@ export function run(): i32 {
       }
     }
 
+    const wasAlone = alone;
     let status: i32;
     if (alone) {
       alone = probes != 0;
@@ -145,9 +148,13 @@ export function run(): i32 {
       case XS_FAULT:
         if (deliverFault() == XS_EXIT) return RUN_VMEXIT;
         store<u32>(STEPPED, 1);
+        countRound();
         break;
       case XS_EXIT: return RUN_VMEXIT;
-      case XS_RETRY: case XS_SINGLE: alone = true; break;
+      case XS_RETRY: case XS_SINGLE:
+        if (wasAlone) countRound();
+        alone = true;
+        break;
       default:
     }
   }

@@ -3,30 +3,60 @@
  * translations, contexts and decoded code (see `dropDerived`), what the debugger set, and what one call leaves behind.
  */
 import {
+  ACCESS_NONCANONICAL,
   ACTIVE,
+  ASSIST_DATA,
+  ASSIST_KIND,
+  ATT_MTF,
+  ATTENTION,
+  CLOCK_OFFSET,
   DIRTY_FOR_COPY,
   DIRTY_FRAMES,
   ENTRY_FAILURES,
   ENTRY_FAILURES_BYTES,
   EPT_POOL,
   EXIT_COUNTS,
+  FAULT_ADDRESS,
   FAULT_LOG,
   FAULT_LOG_BYTES,
   FAULT_LOG_ENTRIES,
+  FAULT_VECTOR,
+  ICOUNT,
   IO_BITMAP_A,
+  LATCH_BYTES,
+  LATCH_COUNT,
+  LATCHES,
+  LIMIT,
+  MAX_LATCHES,
   MAX_VCPUS,
+  NEXT_RIP,
+  OP_LINEAR,
+  OP_VALUE,
   RAM_BASE,
   RANDOM_QUEUE,
   RANDOM_QUEUE_ENTRIES,
+  REPEAT_ICOUNT,
+  REPEAT_RIP,
+  RIP_BASE,
+  SEGMENT_LINEAR,
+  SLICE_END,
+  STEPPED,
+  TOLD_ICOUNT,
+  TOLD_RIP,
   TRACE_RECORD_BYTES,
   TRACE_RECORDS,
   TRACE_RING,
   TRACE_SEQUENCE,
   VCPU_STATE_BYTES,
   VIRTUAL_APIC_BASE,
+  WATCH_BEFORE,
+  WATCH_BEFORE_BYTES,
+  WATCH_HIT,
+  WATCH_WRITE,
 } from '../core/layout.js';
 import type { HostMemory } from '../memory/host-memory.js';
 import { bytes, count, int, list, record, StateError, type StateOf } from '../state/schema.js';
+import type { Vcpu } from './vcpu.js';
 import type { Vm } from './vm.js';
 
 const PAGE = 4096;
@@ -87,13 +117,51 @@ function isZero(words: Uint32Array, first: number): boolean {
   return true;
 }
 
+/**
+ * Fields of a vCPU's block, and their bytes, that tell nothing between two runs of the core: how the run was cut into slices,
+ * what is compiled, and who has looked, decides what they hold.
+ */
+const LEFTOVERS: readonly (readonly [field: number, bytes: number])[] = [
+  [RIP_BASE, 8],
+  [NEXT_RIP, 8],
+  [LIMIT, 8],
+  [SLICE_END, 8],
+  [FAULT_VECTOR, FAULT_ADDRESS + 8 - FAULT_VECTOR],
+  [ACCESS_NONCANONICAL, 4],
+  [OP_LINEAR, 8],
+  [OP_VALUE, 8],
+  [SEGMENT_LINEAR, 8],
+  [WATCH_HIT, WATCH_WRITE + 4 - WATCH_HIT],
+  [WATCH_BEFORE, WATCH_BEFORE_BYTES + 4 - WATCH_BEFORE],
+  [TOLD_RIP, 8],
+  [TOLD_ICOUNT, 8],
+];
+
+/** A copy of a vCPU's block without leftovers. @param now virtual time, which stands for one whose turn it is not */
+function blockOf(vcpu: Vcpu, now: number): Uint8Array {
+  const start = vcpu.at(ACTIVE);
+  const block = vcpu.host.u8.slice(start, start + VCPU_STATE_BYTES);
+  const words = new DataView(block.buffer);
+  const u32 = (field: number) => words.getUint32(field - ACTIVE, true);
+  const u64 = (field: number) => words.getBigUint64(field - ACTIVE, true);
+  const clear = (first: number, end: number) => block.fill(0, first - ACTIVE, end - ACTIVE);
+  for (const [field, bytes] of LEFTOVERS) clear(field, field + bytes);
+  words.setBigUint64(CLOCK_OFFSET - ACTIVE, BigInt.asUintN(64, BigInt(now) - u64(ICOUNT)), true);
+  if ((u32(ATTENTION) & ATT_MTF) === 0) clear(STEPPED, STEPPED + 4);
+  if (u64(REPEAT_ICOUNT) !== u64(ICOUNT)) clear(REPEAT_RIP, REPEAT_ICOUNT + 8);
+  if (!vcpu.pendingExit) clear(ASSIST_KIND, ASSIST_DATA + 8);
+  clear(LATCHES + u32(LATCH_COUNT) * LATCH_BYTES, LATCHES + MAX_LATCHES * LATCH_BYTES);
+  return block;
+}
+
 /** The vCPUs are out of the guest, and nothing is cached: see Vm.save. */
 export function saveCore(vm: Vm, current: number): CoreState {
   const { host } = vm;
+  const now = vm.now();
   const copy = (at: number, length: number) => host.u8.slice(at, at + length);
   return {
     current,
-    blocks: vm.vcpus.map((vcpu) => copy(vcpu.at(ACTIVE), VCPU_STATE_BYTES)),
+    blocks: vm.vcpus.map((vcpu) => blockOf(vcpu, now)),
     vmcs: vm.vcpus.map(({ vmcs }) => copy(vmcs.region, PAGE)),
     controlPages: copy(IO_BITMAP_A, CONTROL_PAGES_BYTES),
     exitCounts: copy(EXIT_COUNTS, COUNTS_BYTES),

@@ -56,7 +56,7 @@ export class Slice {
     const { core, host } = vm;
     const until = vcpu.icount + instructions;
     // what came up since this vCPU's last turn is for the VM entry to see
-    if (vcpu.inGuest && (vcpu.woken || vcpu.armedFor !== nextEvent(vm, vcpu))) vm.leave(vcpu);
+    if (vcpu.woken || vcpu.armedFor !== nextEvent(vm, vcpu)) vm.kick(vcpu);
     this.yields = false;
     this.interrupted = false;
     this.#mostMoved = vm.memory.moved + SLICE_DMA_BYTES;
@@ -115,7 +115,7 @@ export class Slice {
           if (vm.exitFilter?.(vcpu)) return { kind: 'exit' };
           break;
         case RUN_HALTED:
-          vm.leave(vcpu);
+          vm.kick(vcpu);
           vcpu.halted = true;
           break;
         case RUN_LIMIT:
@@ -157,8 +157,9 @@ export class Slice {
   /** An instruction has taken its latches: true where that was a debugger's step. */
   #hasCompleted(vcpu: Vcpu): boolean {
     // the common case of a device access: nothing came up meanwhile, so the guest goes on without another entry
-    if (vcpu.stepGoal === undefined && !hasEvent(this.vm, vcpu)) return false;
-    this.vm.leave(vcpu);
+    if (hasEvent(this.vm, vcpu)) this.vm.kick(vcpu);
+    else if (vcpu.stepGoal === undefined) return false;
+    else this.vm.leave(vcpu);
     return stepDone(vcpu);
   }
 }

@@ -1,6 +1,6 @@
 // VM entries: what is done before one, the entry itself, and events of the host that end the guest's turn at once.
 
-import { ENTER_EXIT, ENTER_OK, LATCH_COUNT, XS_EXIT } from '../core/layout.js';
+import { ENTER_EXIT, ENTER_OK, IN_ROOT, LATCH_COUNT, XS_EXIT } from '../core/layout.js';
 import { EVENT_VALID } from './entry-events.js';
 import { initVcpu, startVcpu } from './multiprocessor.js';
 import { couldWake, injectPending, nextEvent } from './pending-events.js';
@@ -11,8 +11,21 @@ import { fieldOffset } from './vmcs.js';
 
 const TIMER_FIELD = fieldOffset('VMX_PREEMPTION_TIMER_VALUE');
 
+/**
+ * Somebody has looked at the guest since its last VM entry, and that is all: it goes back to where it was. What a debugger
+ * changes meanwhile marks the vCPU as woken.
+ */
+function onlyLookedAt(vm: Vm, vcpu: Vcpu): boolean {
+  const { launched, halted, justHalted, waitsForSipi, pendingInit, pendingSipi, nmiPending, provoked, vmcs } = vcpu;
+  if (!launched || vm.host.get32(vcpu.at(IN_ROOT)) !== 0) return false;
+  if (halted || justHalted || waitsForSipi || pendingInit || pendingSipi !== undefined || nmiPending) return false;
+  return provoked.hostEvent === undefined && provoked.failEntry === undefined && (vmcs.entryInfo & EVENT_VALID) === 0;
+}
+
 /** Devices' due work, interrupt injection and the preemption timer; false when the vCPU stays halted. */
 export function prepareEntry(vm: Vm, vcpu: Vcpu): boolean {
+  if (onlyLookedAt(vm, vcpu)) return true;
+  vm.host.set32(vcpu.at(IN_ROOT), 1);
   const { board } = vm;
   const completing = vm.host.get32(vcpu.at(LATCH_COUNT)) !== 0;
   // what that wakes is looked at here, wherever a limit has had it seen before

@@ -6,6 +6,7 @@ import {
   CLOCK_OFFSET,
   CR2,
   EXIT_COUNTS,
+  IN_ROOT,
   LINEAR_SHIFT,
   RAM_BASE,
   SYSCALL_LONG,
@@ -420,6 +421,12 @@ export class Vm implements Hypervisor<Vcpu> {
     this.core.saveGuest();
     vcpu.vmcs.setEvent(vcpu.vmcs.entryInfo & 0x7fffffff, 0, 0);
     vcpu.inGuest = false;
+  }
+
+  /** The guest is left so that a VM entry does what waits; as on a processor by an interrupt of the host. */
+  kick(vcpu: Vcpu): void {
+    if (vcpu.inGuest) this.leave(vcpu);
+    this.host.set32(vcpu.at(IN_ROOT), 1);
   }
 
   /** The board may have ended the guest. */

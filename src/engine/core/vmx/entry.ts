@@ -86,6 +86,7 @@ export function vmEnter(): i32 {
     if (failedBetween(FIRST_HOST_CHECK, FIRST_GUEST_CHECK)) return vmFail(ERROR_HOST);
     return entryFailed(EXIT_REASON_INVALID_STATE, guestFailure());
   }
+  const exited = load<u32>(IN_ROOT) != 0;
   store<u32>(IN_ROOT, 0);
   if (dirty) loadAll();
   else loadLight();
@@ -94,7 +95,7 @@ export function vmEnter(): i32 {
     if (entry) return entryFailed(EXIT_REASON_MSR_LOAD_FAIL, entry);
   }
   store<u32>(VMCS_DIRTY, 0);
-  return start();
+  return start(exited);
 }
 
 /** The checks of a VM entry, or those of what is `dirty`; the failed ones stand in ENTRY_FAILURES. */
@@ -203,26 +204,34 @@ function loadLight(): void {
   store<u64>(PENDING_DBG, load<u64>(v + GUEST_PENDING_DBG_EXCEPTIONS));
 }
 
-/** Sets the attention bits, arms timers, injects. @sdm 3C 26.6 "Event Injection" 26.7 "Special Features of VM Entry" */
-function start(): i32 {
+/**
+ * Sets the attention bits, arms timers, injects. Where the guest was left by `saveGuest` alone, nothing begins anew: it goes
+ * on with its timer and its PAUSE loop, so that whoever looked has not changed its run.
+ * @sdm 3C 26.6 "Event Injection" 26.7 "Special Features of VM Entry"
+ */
+function start(exited: bool): i32 {
   const v = vmcs();
   const primary = primaryControls();
   let attention: u32 = 0;
   if (load<u32>(INTERRUPTIBILITY) & 3) {
     attention |= ATT_SHADOW;
-    store<u64>(SHADOW_ICOUNT, load<u64>(ICOUNT));
+    // an instruction that has run under it already ends it, who looked or not
+    if (exited) store<u64>(SHADOW_ICOUNT, load<u64>(ICOUNT));
   }
   if (load<u64>(PENDING_DBG) & 0x500f) attention |= ATT_TRAP;
   if (primary & (CPU_INTERRUPT_WINDOW_EXITING | CPU_NMI_WINDOW_EXITING)) attention |= ATT_WINDOW;
   if (primary & CPU_MONITOR_TRAP_FLAG) attention |= ATT_MTF;
   if (primary & CPU_USE_TPR_SHADOW) attention |= ATT_TPR;
   if (load<u32>(ACTIVITY)) attention |= ATT_HALT;
+  // a trap that was due when somebody looked still is; one that is asked for only now comes after another instruction
+  if (exited || !(load<u32>(ATTENTION) & ATT_MTF)) store<u32>(STEPPED, 0);
   store<u32>(ATTENTION, attention);
-  store<u32>(STEPPED, 0);
-  store<u64>(PLE_LAST, ~(<u64>0)); // no PAUSE yet
+  if (exited) {
+    store<u64>(PLE_LAST, ~(<u64>0)); // no PAUSE yet
+    armTimer();
+  }
   updateMode();
   enterContext();
-  armTimer();
   const info = load<u32>(v + VM_ENTRY_INTR_INFO);
   return info & 0x80000000 ? inject(v, info) : ENTER_OK;
 }

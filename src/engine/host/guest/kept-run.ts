@@ -162,6 +162,7 @@ export class KeptRun {
       }
       case 'vmcs':
         void view.vmcs?.write(index, change.encoding, BigInt(change.value));
+        vcpu.woken = true;
         return 0;
       case 'reset':
         machine.reset();
