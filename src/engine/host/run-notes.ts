@@ -10,6 +10,8 @@ import { CONTROL, type Control, type Turns } from './turns.js';
 
 export class RunNotes {
   #control: string;
+  /** The text while a debugger holds and steps nobody: that is asked before each slice. */
+  #nothing: string | undefined;
 
   constructor(
     private readonly machine: Machine,
@@ -68,6 +70,12 @@ export class RunNotes {
   }
 
   #controlText(): string {
+    if (!this.turns.controlled && this.vm.vcpus.every(({ stepGoal }) => stepGoal === undefined))
+      return (this.#nothing ??= this.#textOf());
+    return this.#textOf();
+  }
+
+  #textOf(): string {
     const { control } = this.turns;
     const goals = this.vm.vcpus.map(({ stepGoal, icount }) => (stepGoal === undefined ? 0 : stepGoal - icount));
     return JSON.stringify({ ...control, goals, at: goals.some((goal) => goal > 0) ? this.machine.work.icount : 0 });

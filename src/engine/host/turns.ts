@@ -103,6 +103,13 @@ export class Turns implements Stateful<TurnsState> {
     }
   }
 
+  /** A debugger has some say in what runs: `control` is not that of a guest that runs freely. */
+  get controlled(): boolean {
+    if (this.#stepped) return true;
+    for (const { held, holdsInterrupts } of this.vm.vcpus) if (held || holdsInterrupts) return true;
+    return false;
+  }
+
   /** What the debugger lets run now. */
   get control(): Control {
     const { vcpus } = this.vm;
