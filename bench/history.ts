@@ -81,6 +81,19 @@ async function pair(kind: Kind): Promise<{ guest: InstanceType<typeof Guest>; wi
   return { guest, without, kept };
 }
 
+/** Where the kernel's map of all memory has a guest-physical address: that begins at a multiple of 1 GiB. */
+async function linearOf(guest: InstanceType<typeof Guest>, gpa: bigint): Promise<bigint> {
+  for (let slot = 256n; slot < 512n; slot++) {
+    const base = 0xffff_0000_0000_0000n | (slot << 39n);
+    for (let part = 0n; part < 512n; part++) {
+      const { output, levels } = await guest.walk(base + (part << 30n) + gpa);
+      if (output === gpa) return base + (part << 30n) + gpa;
+      if (levels.length < 2) break;
+    }
+  }
+  throw new Error(`no linear address has 0x${gpa.toString(16)}`);
+}
+
 const median = (values: number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1];
 
 /**
@@ -112,9 +125,21 @@ export async function history(): Promise<Measurement[]> {
     jumps.push(await seconds(() => past.goTo({ share: random / 0x7fffffff })));
   }
   await past.goTo({ end: true });
-  await guest.addBreakpoint({ kind: 'watch', space: 'gpa', address: 0x1ff000n, length: 8, access: 'write' });
+  const { id } = await guest.addBreakpoint({
+    kind: 'watch',
+    space: 'gpa',
+    address: 0x1ff000n,
+    length: 8,
+    access: 'write',
+  });
   const search = await seconds(() => past.continueBack());
   const far = (await past.where()).icount;
+  await past.goTo({ end: true });
+  const linear = await linearOf(guest, 0x1ff000n);
+  await guest.removeBreakpoint(id);
+  await guest.addBreakpoint({ kind: 'watch', space: 'gva', address: linear, length: 8, access: 'write' });
+  const linearSearch = await seconds(() => past.continueBack());
+  const linearFar = (await past.where()).icount;
   return [
     ...costs,
     {
@@ -131,5 +156,11 @@ export async function history(): Promise<Measurement[]> {
       note: `median, greatest ${(Math.max(...jumps) * 1000).toFixed(0)} ms`,
     },
     { name: 'history.reverse-continue', value: search, unit: 's', note: `to a write at ${far}` },
+    {
+      name: 'history.reverse-continue, linear',
+      value: linearSearch,
+      unit: 's',
+      note: `to a write at ${linearFar} by 0x${linear.toString(16)}`,
+    },
   ];
 }

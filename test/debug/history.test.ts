@@ -77,7 +77,7 @@ it('back to a watched write: it is about to be made, and what was there is there
   expect(await word(guest)).toBe(before - 1);
 });
 
-it('back to a write, past intervals that wrote nothing of that frame', async () => {
+it.each(['gpa', 'gva'] as const)('back to a write by %s, past intervals that wrote nothing there', async (space) => {
   // inc dword [200000h]; mov ecx, 50,000,000; 1: dec ecx; jnz 1b; inc dword [300000h]; mov ecx, ...; 2: dec ecx; jnz 2b; 3: jmp 3b
   const wait = 'b980f0fa02 49 75fd';
   const { guest, history } = guestOf(`ff0500002000 ${wait} ff0500003000 ${wait} ebfe`);
@@ -86,11 +86,11 @@ it('back to a write, past intervals that wrote nothing of that frame', async () 
   const repeat = vi.spyOn(History.prototype, 'moveTo');
   try {
     const { id } = await guest.addBreakpoint({
-      ...{ kind: 'watch', space: 'gpa', address: 0x300000n, length: 4, access: 'write' },
+      ...{ kind: 'watch', space, address: 0x300000n, length: 4, access: 'write' },
     });
     expect((await history.continueBack()).position?.icount).toBe(100_000_002n);
     await guest.removeBreakpoint(id);
-    await guest.addBreakpoint({ kind: 'watch', space: 'gpa', address: 0x200000n, length: 4, access: 'write' });
+    await guest.addBreakpoint({ kind: 'watch', space, address: 0x200000n, length: 4, access: 'write' });
     const { stop, position } = await history.continueBack();
     expect([stop?.kind, position?.icount, await word(guest)]).toEqual(['watchpoint', 0n, 0]);
     // the intervals with the two stores, and those in which the searches began

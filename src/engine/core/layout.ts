@@ -45,6 +45,9 @@ export const QUICK_CPUID = 0x000a6000;
 export const QUICK_MSRS = 0x000a7000;
 export const QUICK_ENTRIES = 64;
 export const QUICK_ENTRY_BYTES = 32;
+/** A bit for each linear page by its hash: a write translation was made since the history cleared it, see mmu/access.ts. */
+export const WRITTEN_PAGES = 0x000a8000;
+export const WRITTEN_PAGES_BYTES = 0x2000;
 /** Hash of decoded blocks: 65536 x u32 heads of chains. */
 export const BLOCK_HASH = 0x000b0000;
 export const BLOCK_HASH_ENTRIES = 65536;

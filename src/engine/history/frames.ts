@@ -13,6 +13,7 @@ import {
   TRACE_RING,
 } from '../core/layout.js';
 import type { Vm } from '../vmm/vm.js';
+import { type IntervalWrites, joined, WriteNotes } from './interval-writes.js';
 import { PageStore } from './page-store.js';
 
 const PAGE = 4096;
@@ -22,9 +23,11 @@ const RING_BYTES = TRACE_RECORDS * TRACE_RECORD_BYTES;
 export interface FrameLog {
   readonly frames: number[];
   readonly places: number[];
+  /** Where else it may have written. */
+  writes: IntervalWrites | undefined;
 }
 
-const empty = (): FrameLog => ({ frames: [], places: [] });
+const empty = (): FrameLog => ({ frames: [], places: [], writes: undefined });
 
 /** What the frames of the open interval hold at an instant in it. */
 export interface OpenFrames {
@@ -39,6 +42,7 @@ export class Frames {
   /** The exit trace as it stood at the last `cut`; the core writes it without asking. */
   readonly #ring: Uint8Array;
   readonly #ringWords: Uint32Array;
+  readonly #notes: WriteNotes;
 
   constructor(private readonly vm: Vm) {
     const { host } = vm;
@@ -46,11 +50,13 @@ export class Frames {
     this.#ringWords = new Uint32Array(this.#ring.buffer);
     for (let frame = RAM_BASE / PAGE; frame < host.bytes / PAGE; frame++) this.#clear(frame);
     host.firstWrite = (frame) => this.#note(frame);
+    this.#notes = new WriteNotes(vm);
   }
 
   /** No more first writes are noted. */
   close(): void {
     this.vm.host.firstWrite = () => {};
+    this.#notes.close();
   }
 
   /** Frames written since the last `cut`. */
@@ -120,6 +126,8 @@ export class Frames {
         first.places.push(second.places[i]);
       }
     }
+    if (first.writes && second.writes) first.writes = joined(first.writes, second.writes);
+    else first.writes = undefined;
     return first;
   }
 
@@ -150,6 +158,7 @@ export class Frames {
   /** The open interval with the pages of the trace that it has written. */
   #end(): FrameLog {
     const log = this.#open;
+    log.writes = this.#notes.take();
     this.#open = empty();
     const { u8 } = this.vm.host;
     if (Buffer.compare(u8.subarray(TRACE_RING, TRACE_RING + RING_BYTES), this.#ring) === 0) return log;

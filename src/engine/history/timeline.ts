@@ -17,6 +17,7 @@ import type { Stateful } from '../state/saved.js';
 import { compareInstants, type Instant } from '../time/instant.js';
 import type { Vm } from '../vmm/vm.js';
 import { type FrameLog, Frames, type OpenFrames } from './frames.js';
+import { INTERVAL_WRITES_BYTES, type IntervalWrites } from './interval-writes.js';
 import { endOf, putBack, type Snapshot, takeSnapshot } from './snapshot.js';
 
 /** An instant between the base and the next snapshot, for who comes back to about there. */
@@ -93,7 +94,7 @@ export class Timeline {
     let sum = this.#frames.store.bytes;
     for (const { snapshots, sectors } of [{ snapshots: this.#snapshots, sectors: this.#sectors }, ...this.#tails]) {
       for (const logs of sectors) for (const { size } of logs) sum += size * KEPT_SECTOR_BYTES;
-      for (const { bytes } of snapshots) sum += bytes;
+      for (const { bytes } of snapshots) sum += bytes + INTERVAL_WRITES_BYTES;
     }
     return sum;
   }
@@ -137,6 +138,11 @@ export class Timeline {
   /** Whether the run wrote one of these frames between a snapshot and the next; behind the last one nobody has looked. */
   wrote(index: number, frames: ReadonlySet<number>): boolean {
     return index >= this.#logs.length || this.#logs[index].frames.some((frame) => frames.has(frame));
+  }
+
+  /** Where else it may have written; undefined: nobody has looked. */
+  writes(index: number): IntervalWrites | undefined {
+    return this.#logs[index]?.writes;
   }
 
   /** Keeps this instant of a repetition. */

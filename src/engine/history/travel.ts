@@ -68,27 +68,29 @@ export interface Found<T> {
  * Searches backwards for the last thing before an instant, an interval of the run at a time. The machine is left
  * somewhere: go to the place that is found.
  * @param judge asked at each thing that stops the guest, and after each piece with no `end`
- * @param frames where only writes to these frames of memory stop the guest: intervals that wrote none are passed over
+ * @param passes whether nothing in an interval can stop the guest; `stands`: the one that the machine is in, or at whose end
  */
 export function* searchBack<T>(
   history: History,
   from: Instant,
   judge: (vcpu: VirtualCpu | undefined, end: SliceEnd | undefined) => Found<T> | undefined,
-  frames: ReadonlySet<number> | undefined,
+  passes: (index: number, stands: number) => boolean,
 ): Generator<number, Found<T> | undefined> {
   history.leave();
   const { timeline } = history;
   const whole = Number(from.icount - timeline.instant(0).icount) || 1;
   let until = from;
   let index = timeline.lastWhere((instant) => compareInstants(instant, from) < 0);
+  let stands = index;
   for (; index >= 0; index--) {
     const start = timeline.instant(index);
     if (compareInstants(start, until) >= 0) continue;
-    if (frames && !timeline.wrote(index, frames)) {
+    if (passes(index, stands)) {
       until = start;
       continue;
     }
     history.moveTo(index);
+    stands = index;
     let last: Found<T> | undefined;
     for (;;) {
       const progress = history.repeat({ kind: 'instant', instant: until });

@@ -7,6 +7,7 @@ import type { RewindableStore } from '../disk/rewindable-store.js';
 import { type Goal, History, type Place, type RecordedRun } from '../history/history.js';
 import { lastWrite, type Ordinal } from '../history/last-write.js';
 import type { Line } from '../history/lines.js';
+import { type Passes, passesOf, type WatchedRange } from '../history/passes.js';
 import { Printed } from '../history/printed.js';
 import { type Found, searchBack, travel } from '../history/travel.js';
 import type { Watched } from '../history/watched.js';
@@ -47,8 +48,8 @@ export interface HistoryHooks {
   ended(): D.StopReason | undefined;
   /** A device's access to what is watched, since it was asked last. */
   deviceStop(): D.StopReason | undefined;
-  /** The guest-physical ranges whose writes are all that a debugger waits for; undefined: it waits for other things too. */
-  onlyWrites(): readonly { gpa: number; bytes: number }[] | undefined;
+  /** The ranges whose writes are all that a debugger waits for; undefined: it waits for other things too. */
+  onlyWrites(): readonly WatchedRange[] | undefined;
   /** Breakpoints stop the guest, or not. */
   arm(on: boolean): void;
   emit(event: D.DebuggerEvent): void;
@@ -58,9 +59,6 @@ export interface HistoryHooks {
 export function isSpaced(instructions: number, moved: number): boolean {
   return instructions >= SPACING_INSTRUCTIONS || moved >= SPACING_MOVED_BYTES;
 }
-
-const DISPLAY = 0xa0000;
-const FIRST_MIB = 0x100000;
 
 interface Stop {
   vcpu: number;
@@ -510,7 +508,7 @@ export class GuestHistory {
 
   /** Back to the last thing that would have stopped the guest. */
   async continueBack(): Promise<void> {
-    await this.#back('going back', (stop) => stop, this.#onlyFrames());
+    await this.#back('going back', (stop) => stop, this.#passes());
   }
 
   /**
@@ -571,29 +569,18 @@ export class GuestHistory {
     await this.#back('looking for the exit', (stop) => (stop.kind === 'exit' ? stop : undefined));
   }
 
-  /** The frames whose writes are all that can stop the guest on the way back. */
-  #onlyFrames(): ReadonlySet<number> | undefined {
-    const writes = this.hooks.onlyWrites();
+  /** Tells intervals in which nothing can stop the guest on the way back. */
+  #passes(): Passes {
+    const ranges = this.hooks.onlyWrites();
     // a failed VM entry stops it too; which ones a recording has is not known
-    if (writes === undefined || this.#entryFailed || this.isRecorded) return undefined;
-    const frames = new Set<number>();
-    for (const { gpa, bytes } of writes) {
-      const end = gpa + bytes;
-      // chipset registers map firmware, the display and RAM there, by turns
-      if (gpa < FIRST_MIB && end > DISPLAY) return undefined;
-      for (let page = gpa - (gpa % 4096); page < end; page += 4096) {
-        const hpa = this.vm.frameOf(BigInt(page));
-        if (hpa === undefined) return undefined;
-        frames.add(hpa / 4096);
-      }
-    }
-    return frames;
+    if (ranges === undefined || this.#entryFailed || this.isRecorded) return () => false;
+    return passesOf(this.vm, this.history.timeline, ranges);
   }
 
   async #back(
     task: string,
     wanted: (stop: D.StopReason) => D.StopReason | undefined,
-    frames?: ReadonlySet<number>,
+    passes: Passes = () => false,
   ): Promise<void> {
     await this.#travels(task, async (journey) => {
       const { history, hooks } = this;
@@ -603,7 +590,7 @@ export class GuestHistory {
         if (!found) return undefined;
         return { place: placeOf(found, history.now()), what: { vcpu: vcpu?.index ?? hooks.stopVcpu(), stop: found } };
       };
-      const found = await this.#work(journey, searchBack(history, history.now(), judge, frames), true);
+      const found = await this.#work(journey, searchBack(history, history.now(), judge, passes), true);
       if (found === 'cancelled') return this.#caught();
       if (found === undefined) {
         if ((await this.#go(journey, { kind: 'instant', instant: history.first })) === 'cancelled')

@@ -8,6 +8,8 @@ const PAGE = 4096;
 export class RamView implements GuestMemory {
   /** Bytes that devices have read and written. */
   moved = 0;
+  /** Told of each write, while somebody notes where they go. */
+  written: ((gpa: number, bytes: number) => void) | undefined;
 
   constructor(
     private readonly frames: Pick<EngineFrames, 'host' | 'core'>,
@@ -23,6 +25,7 @@ export class RamView implements GuestMemory {
   write(gpa: number, bytes: Uint8Array): void {
     this.#check(gpa, bytes.length);
     this.moved += bytes.length;
+    this.written?.(gpa, bytes.length);
     const { host } = this.frames;
     host.willWrite(RAM_BASE + gpa, bytes.length);
     host.u8.set(bytes, RAM_BASE + gpa);
@@ -31,6 +34,7 @@ export class RamView implements GuestMemory {
 
   release(gpa: number, bytes: number): void {
     this.#check(gpa, bytes);
+    this.written?.(gpa, bytes);
     const { host } = this.frames;
     host.willWrite(RAM_BASE + gpa, bytes);
     host.release(RAM_BASE + gpa, bytes);

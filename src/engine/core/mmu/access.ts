@@ -7,7 +7,7 @@ import {
   ACCESS_NONCANONICAL, ATT_TPR, ASSIST_ADDRESS, ASSIST_BYTES, ASSIST_DATA, ASSIST_KIND, ASSIST_MMIO, ASSIST_WRITE, BOUNCE, BOUNCE_BYTES,
   COUNTERS, COUNTER_TLB_MISS, CTX, CTX_PLAIN, CTX_SYSTEM, EFER, ICOUNT, CR4, LATCHES, LATCH_BYTES, LATCH_COUNT,
   LATCH_CURSOR, LATCH_EVENT, LATCH_ICOUNT, NEXT_CTX_GEN, NMI_UNBLOCKED, SINGLE, TLB_CODE, TLB_ENTRIES, TLB_READ, TLB_WRITE, VECTORING_INFO,
-  WATCH_HIT, XS_EXIT, XS_OK, XS_RETRY,
+  WATCH_HIT, WRITTEN_PAGES, WRITTEN_PAGES_BYTES, XS_EXIT, XS_OK, XS_RETRY,
 } from '../layout';
 import { canonicalAddress, attend, decide, decided, faultCode, refuse, VEC_AC, VEC_GP, VEC_SS } from '../state';
 import { askMmio } from '../vmx/ask';
@@ -196,8 +196,17 @@ function translate(la: u64, access: u32, ctx: u32): usize {
   }
   pageGpa = walkGpa;
   pageShift = walkShift;
+  if (access & ACCESS_WRITE) noteLinear(la);
   const host = eptTranslate(walkGpa, access);
   return host || eptFailure != 44 ? host : virtualTpr(access);
+}
+
+/** The page may be written by this address until the TLBs are empty: the history passes over what has no such page. */
+function noteLinear(la: u64): void {
+  const page = <u32>(la >> 12);
+  const bit = (page ^ page >> 16) & <u32>(WRITTEN_PAGES_BYTES * 8 - 1);
+  const at = <usize>(bit >> 3);
+  store<u8>(at, <u32>load<u8>(at, WRITTEN_PAGES) | <u32>1 << (bit & 7), WRITTEN_PAGES);
 }
 
 /** The TPR of the APIC-access page while the TPR shadow is in use: the virtual-APIC page's. @sdm 3C 30.4 "Virtualizing Memory-Mapped APIC Accesses" */

@@ -8,6 +8,7 @@ import { TraceFrames } from '../../debug/trace-frames.js';
 import { exitMatches, readRecord } from '../../debug/trace-reader.js';
 import type * as D from '../../debugger.js';
 import type { GuestEnd } from '../../devices/device.js';
+import type { WatchedRange } from '../../history/passes.js';
 import type { BreakpointSink } from '../../machine-view.js';
 import type { DeviceHit } from '../../memory/device-view.js';
 import { END_OF_TIME } from '../../time/deadlines.js';
@@ -163,14 +164,15 @@ export class Stops {
     return hit && this.#watchHolds(0, hit.id) ? { kind: 'watchpoint', ...(hit as DeviceHit), by: 'device' } : undefined;
   }
 
-  /** The guest-physical ranges whose writes are all that stops the guest; undefined: something else does too. */
-  onlyWrites(): { gpa: number; bytes: number }[] | undefined {
+  /** The ranges whose writes are all that stops the guest; undefined: something else does too. */
+  onlyWrites(): readonly WatchedRange[] | undefined {
     if (this.#syscalls || this.#until) return undefined;
-    const ranges: { gpa: number; bytes: number }[] = [];
+    const ranges: WatchedRange[] = [];
     for (const breakpoint of this.breakpoints.list()) {
       if (!breakpoint.enabled) continue;
-      if (breakpoint.kind !== 'watch' || breakpoint.space !== 'gpa' || breakpoint.access !== 'write') return undefined;
-      ranges.push({ gpa: Number(breakpoint.address), bytes: breakpoint.length });
+      if (breakpoint.kind !== 'watch' || breakpoint.access !== 'write') return undefined;
+      const { space, address, length } = breakpoint;
+      ranges.push({ space, address, bytes: length });
     }
     return ranges;
   }
