@@ -75,7 +75,7 @@ async function lockstepVerb(image: string, options: LockstepCommandOptions): Pro
     return { core, judge: openKvm(core, cells) };
   };
   const { core, judge } = open();
-  let given = false;
+  const given = new WeakSet<VtxSide>();
   const report = runLockstep(core, judge, {
     every: parseCount('--every', options.every, 1, MAX),
     ...paceOf(options),
@@ -85,9 +85,9 @@ async function lockstepVerb(image: string, options: LockstepCommandOptions): Pro
     progress: progressLine(),
     patienceMs,
     restart: open,
-    input: () => {
-      if (given || !input) return false;
-      given = true;
+    input: (core) => {
+      if (given.has(core) || !input) return false;
+      given.add(core);
       core.machine.serialInput(input);
       return true;
     },
@@ -136,6 +136,8 @@ export async function describeLockstep(report: LockstepReport): Promise<string[]
   if (report.freely > 0) lines.push(`  ${report.freely} instructions ran freely between two accesses to devices`);
   if (report.undefined > 0)
     lines.push(`  ${report.undefined} instructions left flags or results undefined, by the SDM: taken over`);
+  if (report.astray > 0)
+    lines.push(`  begun anew ${report.astray} times, since this KVM delivered an event more than once`);
   const disassembler = await Disassembler.load();
   for (const { reason, count, first, code, bits } of report.notCompared) {
     const [line] = disassembler.disassemble(code, first, { bits, count: 1 });

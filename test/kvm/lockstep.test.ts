@@ -7,7 +7,7 @@ import { CoreJudge } from '../../src/engine/host/difftest/lockstep/core-judge.js
 import { KvmSide } from '../../src/engine/host/difftest/lockstep/kvm-side.js';
 import { openKvm, openVtx } from '../../src/engine/host/difftest/lockstep/open.js';
 import { type RunOptions, runLockstep } from '../../src/engine/host/difftest/lockstep/run.js';
-import type { Judge } from '../../src/engine/host/difftest/lockstep/side.js';
+import type { Judge, JudgeStop } from '../../src/engine/host/difftest/lockstep/side.js';
 import type { VtxSide } from '../../src/engine/host/difftest/lockstep/vtx-side.js';
 import { probeKvm } from '../../src/engine/host/kvm/probe.js';
 import { run, SAMPLES, VMSCOPE } from '../samples/catalogue.js';
@@ -59,6 +59,23 @@ describe('lock-step of two cores', () => {
     expect(report.ended).toBe('difference');
     expect(report.instruction?.address).toBeDefined();
   });
+});
+
+it('a judge that goes astray is not believed: both begin anew', () => {
+  class Astray extends CoreJudge {
+    #left = 5;
+    override step(): JudgeStop {
+      return this.#left-- === 0 ? { kind: 'astray', reason: 'it delivers twice' } : super.step();
+    }
+  }
+  const restart = (): { core: VtxSide; judge: Judge } => ({ core: vtx(), judge: new CoreJudge(vtx()) });
+  expect(compare(vtx(), new Astray(vtx()), { restart })).toMatchObject({ ended: 'guest ended', astray: 1 });
+  const never = { restart: () => ({ core: vtx(), judge: new Astray(vtx()) }) };
+  for (const options of [{}, never])
+    expect(compare(vtx(), new Astray(vtx()), options)).toMatchObject({
+      ended: 'cannot go on',
+      message: expect.stringMatching(/: it delivers twice$/),
+    });
 });
 
 describe('a core with a fault', () => {

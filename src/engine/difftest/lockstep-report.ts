@@ -37,6 +37,8 @@ export interface LockstepReport {
   /** Instructions whose undefined flags or results were taken over from the core. */
   undefined: number;
   notCompared: NotCompared[];
+  /** Faults of the judge's own, after each of which both began anew. */
+  astray: number;
   ended: 'difference' | 'guest ended' | 'waits for input' | 'limit' | 'cannot go on';
   message: string;
   differences: LockstepDifference[];

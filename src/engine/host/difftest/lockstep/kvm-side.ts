@@ -32,7 +32,17 @@ import { basicRegisters, otherRegisters, putRegister } from '../../kvm-engine/re
 import { RunTimer } from '../../kvm-engine/run-timer.js';
 import { translate } from './code-reader.js';
 import type { Access, CoreStep, Judge, JudgeStop } from './side.js';
-import { cplOf, fillFromFile, longMode, newQuick, QUICK_REGISTERS, RFLAGS } from './state.js';
+import {
+  cplOf,
+  fillFromFile,
+  longMode,
+  newQuick,
+  QUICK_REGISTERS,
+  type Quick,
+  RFLAGS,
+  sameRip,
+  toFile,
+} from './state.js';
 
 const TF = 0x100;
 const HLT = 0xf4;
@@ -41,6 +51,14 @@ const STEP_MS = 3000;
 /** A stretch that runs freely is called back so often. */
 const TICK_MS = 1000;
 const MAX_ACCESSES = 1 << 16;
+/** RIP, CS, RFLAGS, RSP, SS. */
+const FRAME_BYTES = 40n;
+const MAX_INSTRUCTION = 15n;
+const NMI_VECTOR = 2;
+const ASTRAY: JudgeStop = {
+  kind: 'astray',
+  reason: 'this KVM delivers an event that it was given once again and again',
+};
 const LSTAR = 0xc000_0082;
 const SYSENTER_EIP = 0x176;
 
@@ -63,6 +81,8 @@ export class KvmSide implements Judge {
   private fresh = true;
   private mustReload = false;
   private readonly log: DirtyLog;
+  /** Of the event that was delivered last. */
+  private lastVector: number | undefined;
 
   private constructor(
     private readonly kvm: Kvm,
@@ -157,15 +177,44 @@ export class KvmSide implements Judge {
     if (event) {
       // what is left of it in the vCPU would be delivered again after IRET
       this.vcpu.setEvents(new KvmStruct(KVM_VCPU_EVENTS));
+      this.lastVector = step.nmi ? NMI_VECTOR : step.interrupt;
     }
+    const before = event ? undefined : this.quick.slice();
     this.refresh();
+    if (before && stop.kind === 'stepped' && !sameRip(step.after, this.quick) && this.deliveredAgain(before))
+      return ASTRAY;
     return stop;
   }
 
   again(step: CoreStep): JudgeStop {
+    const before = this.quick.slice();
     const stop = this.debugStep(step);
     this.refresh();
-    return stop;
+    return this.deliveredAgain(before) ? ASTRAY : stop;
+  }
+
+  /**
+   * On a busy host a paravirtual KVM may deliver an event at each of the steps that follow it, whatever KVM_SET_VCPU_EVENTS
+   * says: its handler is come to again, and its frame leads back to the instruction that was to be stepped.
+   * @sdm 3A 6.14.2 "64-Bit Mode Stack Frame"
+   */
+  private deliveredAgain(before: Quick): boolean {
+    const { quick, ram, lastVector } = this;
+    if (!this.paravirtual || lastVector === undefined || !longMode(before)) return false;
+    const { rip, rsp, cs, idtr_base: idt } = toFile(before);
+    const now = toFile(quick);
+    const stack = (rsp & ~0xfn) - FRAME_BYTES;
+    const frame = now.rsp <= stack ? translate(quick, ram, stack) : undefined;
+    const gate = translate(quick, ram, idt + BigInt(lastVector * 16));
+    if (frame === undefined || gate === undefined || (frame & (PAGE - 1)) > PAGE - 16) return false;
+    const view = new DataView(ram.buffer, ram.byteOffset, ram.byteLength);
+    const inHandler = now.rip - gateTarget(view, gate);
+    return (
+      inHandler >= 0n &&
+      inHandler <= MAX_INSTRUCTION &&
+      view.getBigUint64(frame, true) === rip &&
+      view.getBigUint64(frame + 8, true) === cs
+    );
   }
 
   runToAccess(step: CoreStep, ms: number, tick?: (rip: bigint) => void): JudgeStop {
@@ -425,12 +474,7 @@ export class KvmSide implements Judge {
     for (let i = 0; i < gates; i++) {
       const at = translate(quick, ram, base + BigInt(i * 16));
       if (at === undefined || at + 16 > ram.length || (view.getUint8(at + 5) & 0x80) === 0) continue;
-      const [low, middle, high] = [
-        view.getUint16(at, true),
-        view.getUint16(at + 6, true),
-        view.getUint32(at + 8, true),
-      ];
-      targets.add(BigInt(low) | (BigInt(middle) << 16n) | (BigInt(high) << 32n));
+      targets.add(gateTarget(view, at));
     }
     for (const value of this.vcpu.msrs([LSTAR, SYSENTER_EIP])) if (value) targets.add(value);
     const places = [...targets].map((gva) => translate(quick, ram, gva));
@@ -480,6 +524,12 @@ function accessRights(view: DataView, at: number): number {
     ((view.getUint8(at + UNUSABLE) | (present ^ 1)) << 16)
   );
 }
+
+/** @sdm 3A 6.14.1 "64-Bit Mode IDT" */
+const gateTarget = (view: DataView, at: number): bigint =>
+  BigInt(view.getUint16(at, true)) |
+  (BigInt(view.getUint16(at + 6, true)) << 16n) |
+  (BigInt(view.getUint32(at + 8, true)) << 32n);
 
 /** IRET in each operand size, SYSRET, SYSEXIT. */
 function isReturn(code: Uint8Array): boolean {

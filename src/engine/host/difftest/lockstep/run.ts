@@ -66,7 +66,7 @@ export interface RunOptions {
   /** Starts both again, to find the instruction that made memory differ. */
   restart?(): { core: VtxSide; judge: Judge };
   /** Called at a halt of the guest without an event in sight; true when it brought one. */
-  input?(): boolean;
+  input?(core: VtxSide): boolean;
 }
 
 /** What a run is to do otherwise, after one before it found something. */
@@ -106,11 +106,25 @@ const MAX_REPEATS = 100_000_000;
 /** Runs of a guest, each to step through one more stretch. */
 const MAX_AGAIN = 24;
 
+/** Runs of a guest whose judge may go astray. */
+const MAX_ASTRAY = 8;
+
+/** A judge that `restart` gives is closed here, the first one is the caller's. */
 export function runLockstep(core: VtxSide, judge: Judge, options: RunOptions): LockstepReport {
-  return new Lockstep(core, judge, options, { stretches: new Map() }).run();
+  let sides = { core, judge };
+  for (let astray = 0; ; astray++) {
+    const run = new Lockstep(sides.core, sides.judge, options, { stretches: new Map() });
+    const report = run.run();
+    report.astray = astray;
+    if (sides.judge !== judge) sides.judge.close();
+    if (!run.astray || astray === MAX_ASTRAY || !options.restart) return report;
+    sides = options.restart();
+  }
 }
 
 class Lockstep {
+  /** The judge is not to be believed any more. */
+  astray = false;
   private readonly report: LockstepReport = {
     compared: 0,
     instructions: 0,
@@ -121,6 +135,7 @@ class Lockstep {
     writtenPages: 0,
     undefined: 0,
     notCompared: [],
+    astray: 0,
     ended: 'limit',
     message: '',
     differences: [],
@@ -343,6 +358,10 @@ class Lockstep {
       this.differ([stop.difference]);
       return;
     }
+    if (stop.kind === 'astray') {
+      this.goAstray(stop.reason);
+      return;
+    }
     if (stop.kind === 'cannot') {
       const row = notComparable(this.describe([], stop.reason), this.options.paravirtual);
       if (freely) this.end('cannot go on', `${judge.name}: ${stop.reason}`);
@@ -365,7 +384,13 @@ class Lockstep {
       return;
     }
     // a fault's handler: the judge may stand at its first instruction, the core behind it
-    if (!sameRip(core.step.after, judge.quick) && !freely && stop.kind === 'stepped') judge.again(core.step);
+    if (!sameRip(core.step.after, judge.quick) && !freely && stop.kind === 'stepped') {
+      const more = judge.again(core.step);
+      if (more.kind === 'astray') {
+        this.goAstray(more.reason);
+        return;
+      }
+    }
     const full = !middle && (freely || touchesOtherState(core.step.code, longMode(core.step.before)));
     if (!full && !this.unknownBits()) return;
     const differences = full
@@ -377,6 +402,11 @@ class Lockstep {
       return;
     }
     this.known.set(core.step.after.map((word, i) => word ^ judge.quick[i]));
+  }
+
+  private goAstray(reason: string): void {
+    this.astray = true;
+    this.conclude('cannot go on', `${this.judge.name}: ${reason}`);
   }
 
   private afterStep(end: SliceEnd): void {
@@ -391,8 +421,8 @@ class Lockstep {
       return;
     }
     if (end.kind === 'idle') {
-      if (++this.idles > MAX_IDLE && !options.input?.()) this.end('waits for input', 'the guest waits for input');
-      else if (!core.warp() && !options.input?.()) {
+      if (++this.idles > MAX_IDLE && !options.input?.(core)) this.end('waits for input', 'the guest waits for input');
+      else if (!core.warp() && !options.input?.(core)) {
         this.end('guest ended', 'the guest is halted for good');
         return;
       }

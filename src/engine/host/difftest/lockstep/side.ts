@@ -35,7 +35,9 @@ export type JudgeStop =
   /** An access to a device that the core did not make, or made otherwise. */
   | { kind: 'other access'; difference: LockstepDifference }
   /** The judge cannot run the instruction; its state is as before. */
-  | { kind: 'cannot'; reason: string };
+  | { kind: 'cannot'; reason: string }
+  /** A fault of the judge's own, which shows by chance: only a fresh one can be believed. */
+  | { kind: 'astray'; reason: string };
 
 /** The side that is believed. */
 export interface Judge {
