@@ -5,6 +5,7 @@ import { ASSERT_COMMANDS } from './assertion.js';
 import { BRANCH_COMMANDS } from './branches.js';
 import { BREAKPOINT_COMMANDS } from './breakpoints.js';
 import { asText, type Command, command } from './command.js';
+import { DIFFERENCE_COMMANDS } from './difference.js';
 import { EXIT_COMMANDS } from './exits.js';
 import { FRAME_COMMANDS } from './frames.js';
 import { HISTORY_COMMANDS } from './history.js';
@@ -34,6 +35,7 @@ const OWN: readonly Command[] = [
   ...VIEWPOINT_COMMANDS,
   ...MACHINE_COMMANDS,
   ...EXIT_COMMANDS,
+  ...DIFFERENCE_COMMANDS,
   ...ASSERT_COMMANDS,
   ...INFO_COMMANDS,
 ];

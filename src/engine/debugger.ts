@@ -6,7 +6,7 @@
  */
 import type { TypeId, TypeNode, TypeWord } from '../disasm/type-node.js';
 import type { Expression } from './debug/expression/syntax.js';
-import type { ExitGroupKey, ExitHint, ExitReportData, HandlerTime } from './exit-analysis.js';
+import type { ExitCourse, ExitGroupKey, ExitHint, ExitReportData, HandlerTime } from './exit-analysis.js';
 import type { GuestEnd } from './state/guest-end.js';
 
 export type * from './exit-analysis.js';
@@ -356,6 +356,15 @@ export interface Branch {
   /** How far it has run, and how the guest ended there if it did. */
   last: Position;
   end?: GuestEnd;
+}
+
+/** What the vCPU of an exit had then. */
+export interface ExitState {
+  exit: number;
+  vcpu: number;
+  registers: RegisterFile;
+  /** Absent where there is no VMCS. */
+  vmcs?: VmcsFieldValue[];
 }
 
 /** Two lines' first exits that are not the same. */
@@ -902,6 +911,8 @@ export interface Debugger {
     counts(): Promise<Record<string, number>>;
     /** What the exits that the trace has cost, put together: those that meet a condition. */
     report?(by: ExitGroupKey, condition?: ExitCondition): Promise<ExitReportData>;
+    /** The exits that the trace has, over its time. @param columns 1 to 1000 */
+    course?(columns: number): Promise<ExitCourse>;
     /** Exits of the trace that could be avoided, those that took most time first. */
     hints?(): Promise<ExitHint[]>;
     /**
@@ -1071,6 +1082,13 @@ export interface Debugger {
      * guest stands where it stood in any case.
      */
     compare(a?: string, b?: string): Promise<BranchComparison>;
+    /**
+     * VMCS and registers as they were at exits of the line that the guest is on, before they were handled. A pause ends it;
+     * the guest stands where it stood in any case.
+     * @param exits numbers as of the trace
+     * @throws Error naming one that the history does not have
+     */
+    statesAt?(exits: number[]): Promise<ExitState[]>;
   };
   /** The recording that the guest repeats; absent where it repeats none. */
   readonly recording?: {

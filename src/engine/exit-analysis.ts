@@ -41,6 +41,15 @@ export interface HandlerTime extends DurationSummary {
   reason: number;
 }
 
+/** Exits over the time that the trace covers, in columns of equal length. */
+export interface ExitCourse {
+  /** Virtual time in ns. */
+  first: bigint;
+  last: bigint;
+  /** By reason: how many began in a column, and how long those took. */
+  reasons: { reason: number; counts: number[]; ns: number[] }[];
+}
+
 /** Exits that the guest or its VMM could do without. */
 export interface ExitHint {
   /** A name that stays the same. */

@@ -25,6 +25,7 @@ import type {
   VgaText,
   VmcsFieldValue,
 } from '../engine/debugger.js';
+import { ExitAnalysis } from './exit-analysis.js';
 import { ExitRates, type RateSample } from './exit-rates.js';
 import { ExitTrace } from './exit-trace.js';
 import { type MemoryView, memoryView } from './memory-blocks.js';
@@ -83,6 +84,7 @@ export class Model {
   private readonly sources: Sources;
   private readonly exitTrace: ExitTrace;
   private readonly rates: ExitRates;
+  readonly analysis: ExitAnalysis;
   private readonly removeListener: () => void;
   private serialReady = false;
   /** Where the guest was when it was looked at last. */
@@ -103,6 +105,10 @@ export class Model {
     this.sources = new Sources(changed);
     this.exitTrace = new ExitTrace(changed);
     this.rates = new ExitRates(now);
+    this.analysis = new ExitAnalysis({
+      ...{ debug, now, running: () => this.state.running, unavailable: () => this.unavailable('exits') },
+      query: (key, fetch) => this.query(key, fetch),
+    });
     this.removeListener = debug.onEvent((event) => this.onEvent(event));
   }
 

@@ -448,6 +448,40 @@ export class GuestHistory {
     return found;
   }
 
+  /**
+   * Goes to exits and lets `read` look there, before each is handled; the machine comes back to where it was.
+   * @param exits numbers of exits in the run
+   * @throws Error where the history has no such exit, or when it was given up
+   */
+  async visit<T>(exits: readonly number[], here: Stop, read: () => Promise<T>): Promise<T[]> {
+    const { history } = this;
+    for (const exit of exits) this.#place({ exit });
+    const found: T[] = [];
+    let given = false;
+    await this.#travels('looking at the exits', async (journey) => {
+      const standing = standingOf(history);
+      const line = history.lines.active;
+      for (const exit of exits) {
+        const goal: Goal = { kind: 'exit', exits: exit };
+        const before: Place =
+          exit - 1 > history.first.exits
+            ? { kind: 'exit', exits: exit - 1 }
+            : { kind: 'instant', instant: history.first };
+        history.enter(line);
+        // the newest exit may lie behind the guest: one that stands at the live end goes nowhere to it
+        if ((await this.#go(journey, before)) === 'cancelled' || (await this.#runTo(journey, goal)) === 'cancelled') {
+          given = true;
+          break;
+        }
+        found.push(await read());
+      }
+      await inSlices(backTo(history, standing), (share) => this.#show(journey, share));
+      return here;
+    });
+    if (given) throw new Error('given up on the way');
+    return found;
+  }
+
   #begins(): boolean {
     return this.history.now().icount <= this.history.first.icount;
   }

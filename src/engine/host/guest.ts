@@ -291,6 +291,7 @@ export class Guest implements D.Debugger {
       this.machine.view.controlsAt?.(sequence),
     counts: async (): Promise<Record<string, number>> => this.exitCounts(),
     report: (by: D.ExitGroupKey, condition?: D.ExitCondition) => this.#analysis.report(by, condition),
+    course: (columns: number) => this.#analysis.course(columns),
     hints: () => this.#analysis.hints(),
     handlerTimes: (on?: boolean) => this.#analysis.handlerTimes(on),
   };

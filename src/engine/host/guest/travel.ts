@@ -1,4 +1,5 @@
-import { ALONE_RIP } from '../../core/layout.js';
+import { ALONE_RIP, TRACE_SEQUENCE } from '../../core/layout.js';
+import { readRecord } from '../../debug/trace-reader.js';
 import type * as D from '../../debugger.js';
 import { linearAt } from '../../vmm/code-address.js';
 import type { Machine } from '../../vmm/machine.js';
@@ -93,6 +94,18 @@ export function historyGroup(
       status.mustBeStopped();
       return past.compare(a, b, { vcpu: status.vcpu, stop: status.stop });
     },
+    statesAt: async (exits) => {
+      status.mustBeStopped();
+      const { vm } = machine;
+      // a reset of the guest begins its trace anew
+      const before = past.where().exit - vm.host.getNumber(TRACE_SEQUENCE);
+      const here = { vcpu: status.vcpu, stop: status.stop };
+      return past.visit(
+        exits.map((exit) => exit + before),
+        here,
+        () => stateAt(machine),
+      );
+    },
     continueBack: async () => goes(() => past.continueBack()),
     previousExit: async (condition = {}) => {
       status.mustBeStopped();
@@ -100,6 +113,14 @@ export function historyGroup(
       return goes(() => past.previousExit());
     },
   };
+}
+
+/** What the vCPU of the newest exit has. */
+async function stateAt({ vm, view }: Machine): Promise<D.ExitState> {
+  const record = readRecord(vm.host, vm.host.getNumber(TRACE_SEQUENCE));
+  const { sequence: exit, vcpu } = record;
+  const registers = view.readRegisters(vcpu);
+  return { exit, vcpu, registers, ...(view.vmcs ? { vmcs: await view.vmcs.read(vcpu) } : {}) };
 }
 
 /** Who has made the access that the guest stands behind. */
