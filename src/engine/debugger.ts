@@ -6,7 +6,14 @@
  */
 import type { TypeId, TypeNode, TypeWord } from '../disasm/type-node.js';
 import type { Expression } from './debug/expression/syntax.js';
-import type { ExitCourse, ExitGroupKey, ExitHint, ExitReportData, HandlerTime } from './exit-analysis.js';
+import type {
+  ExitCourse,
+  ExitGroupKey,
+  ExitHint,
+  ExitReportData,
+  HandlerTime,
+  MemoryHeatCells,
+} from './exit-analysis.js';
 import type { GuestEnd } from './state/guest-end.js';
 
 export type * from './exit-analysis.js';
@@ -889,6 +896,13 @@ export interface Debugger {
     /** GPA -> HPA with each entry. */
     walk(gpa: bigint, vcpu?: number): Promise<PageWalk>;
     ranges(): Promise<EptRange[]>;
+    /**
+     * Where in a range of guest-physical memory exits and writes fall. Writes are those since the last look: each look
+     * makes the guest fill its translations anew.
+     * @param cells into so many pieces, 1 to 100,000
+     * @param anew what was counted so far is forgotten
+     */
+    heat?(first: bigint, bytes: bigint, cells: number, anew?: boolean): Promise<MemoryHeatCells>;
   };
   readonly vmcs?: {
     read(vcpu: number): Promise<VmcsFieldValue[]>;

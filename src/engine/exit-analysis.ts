@@ -41,6 +41,18 @@ export interface HandlerTime extends DurationSummary {
   reason: number;
 }
 
+/** How hot pieces of guest-physical memory are, all of one length. */
+export interface MemoryHeatCells {
+  /** Exits that the trace has for an access there. */
+  exits: number[];
+  /** Pages that were found written, added up over the looks. */
+  writes: number[];
+  /** Looks so far at which the guest had moved. */
+  looks: number;
+  /** Why it is not known what was written; absent: it is. */
+  unknown?: string;
+}
+
 /** Exits over the time that the trace covers, in columns of equal length. */
 export interface ExitCourse {
   /** Virtual time in ns. */

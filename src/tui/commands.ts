@@ -3,11 +3,17 @@ import type { Command } from '../commands/command.js';
 import { find, MONITOR_COMMANDS, OWN_COMMANDS, split } from '../commands/table.js';
 import type { ScreenCommand } from './commands/command.js';
 import { DISPLAY_COMMANDS } from './commands/display.js';
+import { EXIT_VIEW_COMMANDS } from './commands/exits.js';
 import { SESSION_COMMANDS } from './commands/session.js';
 
 export type AnyCommand = Command | ScreenCommand;
 
-const BY_BEGINNING: readonly AnyCommand[] = [...OWN_COMMANDS, ...DISPLAY_COMMANDS, ...SESSION_COMMANDS];
+const BY_BEGINNING: readonly AnyCommand[] = [
+  ...OWN_COMMANDS,
+  ...DISPLAY_COMMANDS,
+  ...EXIT_VIEW_COMMANDS,
+  ...SESSION_COMMANDS,
+];
 const TAKEN = new Set(BY_BEGINNING.map(({ name }) => name));
 /** The monitor's, where the screen has no command of that name. */
 const BY_WHOLE_NAME: readonly AnyCommand[] = MONITOR_COMMANDS.filter(({ name }) => !TAKEN.has(name));

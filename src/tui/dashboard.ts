@@ -5,7 +5,7 @@ import { namesOf } from '../commands/names.js';
 import type { Disassembler } from '../disasm/index.js';
 import { exitRip } from '../engine/debug/exit-place.js';
 import { type Names, UnknownName } from '../engine/debug/expression/names.js';
-import type { AddressSpace, Debugger, ExitRecord } from '../engine/debugger.js';
+import type { AddressSpace, Debugger, ExitGroupKey, ExitRecord } from '../engine/debugger.js';
 import type { DashboardOptions, TerminalScreen } from './app.js';
 import { helpLines, progressStatus, type Status } from './chrome.js';
 import { findCommand } from './commands.js';
@@ -631,6 +631,14 @@ export class Dashboard implements Ui, TerminalScreen {
   show(view: View): void {
     this.keyboard.release();
     this.stage.view = view;
+    this.surface.dirty();
+  }
+
+  /** Exits are put together by this where they are shown so. */
+  groupExits(by: ExitGroupKey): void {
+    this.panes.reasons.by = by;
+    if (!VIEW_PANES[this.stage.view].includes('reasons')) this.stage.view = 'exits';
+    this.stage.focus = 'reasons';
     this.surface.dirty();
   }
 

@@ -1,5 +1,5 @@
 /** What is made of many exits, as panes ask for it: summed where the guest runs, at most once a second while it does. */
-import type { Debugger, ExitCourse, ExitGroupKey, ExitReportData } from '../engine/debugger.js';
+import type { Debugger, ExitCourse, ExitGroupKey, ExitReportData, MemoryHeatCells } from '../engine/debugger.js';
 import type { Source } from './sources.js';
 
 const AGAIN_MS = 1000;
@@ -10,11 +10,14 @@ export interface AnalysisHost {
   readonly running: () => boolean;
   readonly now: () => number;
   readonly unavailable: () => string;
+  readonly noEpt: () => string;
   readonly query: <T>(key: string, fetch: () => Promise<T>) => Source<T>;
 }
 
 export class ExitAnalysis {
   private readonly asked = new Map<string, { at: number; answer: Promise<unknown> }>();
+
+  private round = 0;
 
   constructor(private readonly host: AnalysisHost) {}
 
@@ -27,6 +30,19 @@ export class ExitAnalysis {
   course(columns: number): Source<ExitCourse> {
     const { exits } = this.host.debug;
     return exits?.course ? this.paced(`course of exits ${columns}`, () => exits.course!(columns)) : this.absent();
+  }
+
+  /** @param round another one than before: writes are counted anew */
+  heat(first: bigint, bytes: bigint, cells: number, round: number): Source<MemoryHeatCells> {
+    const { ept } = this.host.debug;
+    if (!ept?.heat)
+      return { error: ept ? 'this target does not tell where memory is written' : this.host.noEpt(), pending: false };
+    const key = `heat ${first} ${bytes} ${cells} ${round}`;
+    return this.paced(key, () => {
+      const anew = round !== this.round;
+      this.round = round;
+      return ept.heat!(first, bytes, cells, anew);
+    });
   }
 
   private absent<T>(): Source<T> {

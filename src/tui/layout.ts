@@ -1,7 +1,7 @@
 /** Which panes stand where, for a view and a size of the terminal. */
 import type { Rectangle } from './screen/cell-pane.js';
 
-export const VIEWS = ['debug', 'exits', 'memory', 'vmcs', 'console', 'system', 'time'] as const;
+export const VIEWS = ['debug', 'exits', 'memory', 'vmcs', 'console', 'system', 'time', 'charts'] as const;
 export type View = (typeof VIEWS)[number];
 
 /** Key after `g`, and the name on the tab. */
@@ -13,6 +13,7 @@ export const VIEW_TABS: Record<View, { key: string; title: string }> = {
   console: { key: 'c', title: 'Console' },
   system: { key: 'o', title: 'OS' },
   time: { key: 't', title: 'Time' },
+  charts: { key: 'h', title: 'Charts' },
 };
 
 export const PANES = [
@@ -36,6 +37,10 @@ export const PANES = [
   'log',
   'vcpus',
   'timeline',
+  'rates',
+  'spent',
+  'times',
+  'heat',
 ] as const;
 export type PaneId = (typeof PANES)[number];
 
@@ -61,6 +66,7 @@ export const VIEW_PANES: Record<View, readonly PaneId[]> = {
   console: ['console', 'devices'],
   system: ['processes', 'log', 'modules'],
   time: ['timeline', 'exit', 'trace'],
+  charts: ['rates', 'spent', 'times', 'heat'],
 };
 
 /** Smallest screen that gets more than one pane. */
@@ -215,7 +221,7 @@ class Tiles {
 /** 80x24: the view's first pane, and below it the one in focus. */
 function compact(tiles: Tiles, view: View, body: Rectangle, focus: PaneId): void {
   const [main, second] = VIEW_PANES[view];
-  if (view === 'vmcs' || view === 'console') {
+  if (view === 'vmcs' || view === 'console' || view === 'charts') {
     tiles.column(body, [[focus, 0]]);
     return;
   }
@@ -293,6 +299,18 @@ function medium(tiles: Tiles, view: View, body: Rectangle, focus: PaneId): void 
       tiles.column(left!, [['processes', 0]]);
       tiles.column(right!, [['modules', 0]]);
       tiles.column(lower!, [['log', 0]]);
+      return;
+    }
+    case 'charts': {
+      const [left, right] = tiles.split(body, 'columns', [Math.round(width * 0.5)]);
+      tiles.column(left!, [
+        ['rates', 0],
+        ['times', 0],
+      ]);
+      tiles.column(right!, [
+        ['spent', 0],
+        ['heat', 0],
+      ]);
       return;
     }
     case 'time': {

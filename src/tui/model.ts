@@ -107,6 +107,7 @@ export class Model {
     this.rates = new ExitRates(now);
     this.analysis = new ExitAnalysis({
       ...{ debug, now, running: () => this.state.running, unavailable: () => this.unavailable('exits') },
+      noEpt: () => this.unavailable('ept'),
       query: (key, fetch) => this.query(key, fetch),
     });
     this.removeListener = debug.onEvent((event) => this.onEvent(event));

@@ -1,4 +1,7 @@
 /** A Debugger over a made-up guest: the same answers on every run, so that screens can be compared. */
+
+import { courseOf } from '../../src/engine/debug/exit-course.js';
+import { ExitReport, withTimes } from '../../src/engine/debug/exit-report.js';
 import type {
   AddressSpace,
   Breakpoint,
@@ -133,6 +136,12 @@ export class FakeDebugger implements Debugger {
     this.ept = {
       walk: (gpa) => this.answer('ept.walk', () => eptWalk(gpa)),
       ranges: () => this.answer('ept.ranges', () => this.ranges()),
+      heat: (_first, _bytes, cells) =>
+        this.answer('ept.heat', () => ({
+          exits: Array.from({ length: cells }, (_, n) => (n === 3 ? 5 : 0)),
+          writes: Array.from({ length: cells }, (_, n) => (n % 7 === 0 ? 1 + (n % 5) * 10 : 0)),
+          looks: 12,
+        })),
     };
     this.exits = {
       records: (after, max) =>
@@ -142,6 +151,14 @@ export class FakeDebugger implements Debugger {
           this.fields.filter(({ area }) => area === 'control').map(({ encoding, value }) => ({ encoding, value })),
         ),
       counts: () => this.answer('exits.counts', () => this.counts()),
+      report: (by) =>
+        this.answer('exits.report', () => {
+          const report = new ExitReport(by);
+          for (const exit of withTimes(this.trace)) report.add(exit);
+          return report.data;
+        }),
+      course: (columns) => this.answer('exits.course', () => courseOf([...withTimes(this.trace)], columns)),
+      hints: () => this.answer('exits.hints', () => []),
     };
     if (kind === 'hostile') this.serial = `${HOSTILE}\r\n`;
     this.console = {
@@ -435,7 +452,7 @@ export class FakeDebugger implements Debugger {
     const base = {
       sequence: n + 1,
       icount: 1000n * BigInt(n),
-      clock: 500n * BigInt(n),
+      clock: 1500n * BigInt(n) + 20n * BigInt((n * n) % 7),
       vcpu: n % this.vcpus,
       csBase: 0n,
       gla: 0n,

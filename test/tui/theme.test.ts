@@ -1,6 +1,7 @@
 /** Whatever terminal, background and locale: everything can be read, and every screen is as it was. */
 import { createHash } from 'node:crypto';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { loadCharts } from '../../src/tui/charts/widget.js';
 import { VIEWS } from '../../src/tui/layout.js';
 import {
   attribute,
@@ -30,6 +31,8 @@ const THEMES: Record<string, Theme> = {
   NO_COLOR: createTheme(256, { ...UTF8, NO_COLOR: '1' }),
   ASCII: createTheme(256, { LANG: 'C' }),
 };
+beforeAll(loadCharts);
+
 /** Lines between panes are no text. */
 const LINES: Role[] = ['border', 'focus'];
 

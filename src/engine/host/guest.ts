@@ -5,6 +5,7 @@ import type * as D from '../debugger.js';
 import type { Machine } from '../vmm/machine.js';
 import { consoleGroup } from './guest/console.js';
 import { exitAnalysis } from './guest/exit-analysis.js';
+import { MemoryHeat } from './guest/heat.js';
 import { KeptRun } from './guest/kept-run.js';
 import { GuestKernelWatch } from './guest/kernel-watch.js';
 import { monitorLine } from './guest/monitor-line.js';
@@ -86,7 +87,12 @@ export class Guest implements D.Debugger {
     }
     const { ept, vmcs } = view;
     if (ept) {
-      this.ept = { walk: async (gpa, vcpu = status.vcpu) => ept.walk(vcpu, gpa), ranges: () => ept.ranges() };
+      const heat = new MemoryHeat(machine);
+      this.ept = {
+        walk: async (gpa, vcpu = status.vcpu) => ept.walk(vcpu, gpa),
+        ranges: () => ept.ranges(),
+        heat: async (first, bytes, cells, anew = false) => heat.look(first, bytes, cells, anew),
+      };
     }
     if (vmcs) {
       this.vmcs = {

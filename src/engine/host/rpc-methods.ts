@@ -243,6 +243,12 @@ const METHODS: Record<MethodName, readonly Check[]> = {
   'each.step': [vcpu, optional(range)],
   'ept.walk': [address, optional(vcpu)],
   'ept.ranges': [],
+  'ept.heat': [
+    address,
+    (value) => address(value) && (value as bigint) > 0n,
+    (value) => count(value) && (value as number) >= 1 && (value as number) <= 100_000,
+    optional(flag),
+  ],
   'vmcs.read': [vcpu],
   'vmcs.write': [vcpu, count, word],
   // -1: from the first one on

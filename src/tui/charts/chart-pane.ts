@@ -17,7 +17,7 @@ const LINES = ['red', 'green', 'yellow', 'blue', 'magenta', 'cyan'] as const;
 const TEXT = 'white';
 const AXIS = 'black';
 /** Cells of the list. */
-const LIST = 30;
+const LIST = 34;
 const LEAST_CHART = 24;
 const LEAST_ROWS = 6;
 
@@ -104,7 +104,7 @@ export abstract class ChartPane extends Pane {
     if (this.painted?.key !== key) this.painted = { key, cells: this.picture(makers, shown, width, height) };
     for (const [y, row] of this.painted.cells.slice(0, height).entries()) {
       for (const [column, cell] of row.slice(0, width).entries()) {
-        if (cell.filled !== undefined) cells.put(x + column, y, '█', this.attr(cell.filled));
+        if (cell.filled !== undefined && cell.character === ' ') cells.put(x + column, y, '█', this.attr(cell.filled));
         else if (cell.character !== ' ') cells.put(x + column, y, cell.character, this.attr(cell.colour));
       }
     }
@@ -162,6 +162,9 @@ export function linePicture(
   return paint(Line, options, { width: 2 * width, height: 4 * height }, data);
 }
 
+/** Cells of a bar at most. */
+const MOST_BAR = 12;
+
 /** A bar a value. */
 export function barPicture(
   { Bar }: ChartMakers,
@@ -173,7 +176,7 @@ export function barPicture(
 ): ChartCell[][] {
   const step = Math.max(9, Math.floor((width - 2) / Math.max(1, values.length)));
   const options = {
-    ...{ barWidth: Math.max(1, step - 3), barSpacing: step, xOffset: 1, maxHeight: 1 },
+    ...{ barWidth: Math.min(MOST_BAR, step - 3), barSpacing: Math.min(MOST_BAR + 3, step), xOffset: 1, maxHeight: 1 },
     ...{ barBgColor: colour, barFgColor: TEXT, labelColor: TEXT },
   };
   const fits = Math.max(1, Math.floor((width - 1) / step));

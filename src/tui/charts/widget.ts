@@ -27,17 +27,20 @@ export interface ChartCell {
 }
 
 let makers: ChartMakers | undefined;
-let asked = false;
+let loading: Promise<void> | undefined;
 let failure: string | undefined;
 
 /** The charts, or undefined while they load. @param ready called when they are there @throws Error when they cannot be had */
 export function chartMakers(ready: () => void): ChartMakers | undefined {
   if (failure !== undefined) throw new Error(failure);
-  if (!asked) {
-    asked = true;
-    void load().finally(ready);
-  }
+  if (makers === undefined) void loadCharts().finally(ready);
   return makers;
+}
+
+/** Resolves when charts can be drawn, or cannot. */
+export function loadCharts(): Promise<void> {
+  if (loading === undefined) loading = load();
+  return loading;
 }
 
 async function load(): Promise<void> {
@@ -53,7 +56,7 @@ async function load(): Promise<void> {
 }
 
 /** A screen as far as a widget that is on none asks for one. */
-const NO_SCREEN = { on: () => {}, tput: { colors: 8 } };
+const NO_SCREEN = { on: () => {}, setEffects: () => {}, tput: { colors: 8 } };
 
 /**
  * What a widget draws, row by row.

@@ -1,5 +1,6 @@
 /** Every pane, one of each; the views show some of them. */
 import type { Disassembler } from '../../disasm/index.js';
+import { RateChart, SpentChart, TimesChart } from '../charts/panes.js';
 import type { PaneId } from '../layout.js';
 import { BreakpointsPane } from './breakpoints.js';
 import { ConsolePane } from './console.js';
@@ -7,6 +8,7 @@ import { DevicesPane } from './devices.js';
 import { DisassemblyPane } from './disassembly.js';
 import { EptPane } from './ept.js';
 import { ExitPane } from './exit.js';
+import { HeatPane } from './heat.js';
 import { LogPane } from './log.js';
 import { MemoryPane } from './memory.js';
 import { ModulesPane } from './modules.js';
@@ -21,7 +23,7 @@ import { VcpusPane } from './vcpus.js';
 import { VmcsPane } from './vmcs.js';
 import { WalkPane } from './walk.js';
 
-export type Panes = Record<PaneId, Pane> & { disassembly: DisassemblyPane; memory: MemoryPane };
+export type Panes = Record<PaneId, Pane> & { disassembly: DisassemblyPane; memory: MemoryPane; reasons: ReasonsPane };
 
 export function createPanes(ui: Ui, disassembler: Disassembler): Panes {
   const memory = new MemoryPane(ui);
@@ -46,5 +48,9 @@ export function createPanes(ui: Ui, disassembler: Disassembler): Panes {
     vmcs: new VmcsPane(ui),
     ept: new EptPane(ui),
     timeline: new TimelinePane(ui),
+    rates: new RateChart(ui),
+    spent: new SpentChart(ui),
+    times: new TimesChart(ui),
+    heat: new HeatPane(ui),
   };
 }

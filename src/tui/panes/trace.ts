@@ -19,6 +19,8 @@ export class TracePane extends Pane {
     ['Enter', 'enter', 'look at this exit'],
     ['e', 'e', 'run to the next exit'],
     [',', ',', 'one back'],
+    ['m', 'm', 'mark this exit, or no more'],
+    ['d', 'd', 'what the marked exit and this one do not have in common'],
     ['/', '/', 'filter'],
   ] as const;
   override readonly filterable = true;
@@ -26,6 +28,8 @@ export class TracePane extends Pane {
   /** Follows the newest until the cursor is moved off the end. */
   private following = true;
   private digits = 8;
+  /** Its number: to be compared with another one. */
+  private marked: number | undefined;
 
   override explain(): SubjectHelp | undefined {
     const record = this.rows[this.cursor];
@@ -34,7 +38,7 @@ export class TracePane extends Pane {
 
   override title(): Segment[] {
     const shown = this.filterText ? ` ${grouped(this.rows.length)} match / ${this.filterText} ` : ` / filter `;
-    return [[' Exit trace '], [`(e next exit, , one back)${shown}`, this.theme.dim]];
+    return [[' Exit trace '], [`(e next exit, , one back, m mark, d diff)${shown}`, this.theme.dim]];
   }
 
   override draw(cells: CellPane, focused: boolean): void {
@@ -70,7 +74,7 @@ export class TracePane extends Pane {
     const cpu = vcpus > 1 ? `${record.vcpu}`.padStart(String(vcpus - 1).length + 1) : '';
     const room = width - HEAD_CELLS - this.digits - place.length - (cpu ? cpu.length + 1 : 0);
     return [
-      [here ? '►' : ' ', theme.warn],
+      [here ? '►' : record.sequence === this.marked ? '●' : ' ', theme.warn],
       [`#${record.sequence}`.padEnd(this.digits), theme.dim],
       [cpu ? `v${cpu.trim().padEnd(cpu.length)}` : '', record.vcpu === this.model.vcpu ? theme.label : theme.dim],
       [exitReasonName(record.reason).padEnd(19).slice(0, 19), record.reason >>> 31 ? theme.crit : theme.mnemonic],
@@ -96,9 +100,18 @@ export class TracePane extends Pane {
       return true;
     }
     const record = this.rows[this.cursor];
-    if (name !== 'enter' || !record) return false;
-    this.ui.selectExit(record);
+    if (!record) return false;
+    if (name === 'enter') this.ui.selectExit(record);
+    else if (name === 'm') this.marked = this.marked === record.sequence ? undefined : record.sequence;
+    else if (name === 'd') this.compare(record);
+    else return false;
     return true;
+  }
+
+  /** With the marked one, else with the one before. */
+  private compare({ sequence }: ExitRecord): void {
+    const other = this.marked !== undefined && this.marked !== sequence ? this.marked : sequence - 1;
+    this.ui.command(`diff #${other} #${sequence}`);
   }
 
   override click(row: number): void {

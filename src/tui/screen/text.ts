@@ -58,6 +58,8 @@ const ASCII: Record<string, string> = {
 export function asciiCharacter(character: string): string {
   const code = character.codePointAt(0)!;
   if (code >= 0x20 && code < 0x7f) return character;
+  // dots of a chart
+  if (code >= 0x2800 && code < 0x2900) return code === 0x2800 ? ' ' : '*';
   const likeness = ASCII[cellCharacter(character)];
   return likeness ?? '?';
 }
