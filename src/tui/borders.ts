@@ -55,4 +55,10 @@ export class Borders {
   reset(): void {
     this.moved.clear();
   }
+
+  /** As another layout has them. */
+  set(moved: Readonly<Record<string, number>>): void {
+    this.moved.clear();
+    for (const [key, shift] of Object.entries(moved)) this.moved.set(key, shift);
+  }
 }

@@ -4,6 +4,7 @@ import { find, MONITOR_COMMANDS, OWN_COMMANDS, split } from '../commands/table.j
 import type { ScreenCommand } from './commands/command.js';
 import { DISPLAY_COMMANDS } from './commands/display.js';
 import { EXIT_VIEW_COMMANDS } from './commands/exits.js';
+import { LAYOUT_COMMANDS } from './commands/layout.js';
 import { SESSION_COMMANDS } from './commands/session.js';
 
 export type AnyCommand = Command | ScreenCommand;
@@ -12,6 +13,7 @@ const BY_BEGINNING: readonly AnyCommand[] = [
   ...OWN_COMMANDS,
   ...DISPLAY_COMMANDS,
   ...EXIT_VIEW_COMMANDS,
+  ...LAYOUT_COMMANDS,
   ...SESSION_COMMANDS,
 ];
 const TAKEN = new Set(BY_BEGINNING.map(({ name }) => name));

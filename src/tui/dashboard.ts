@@ -7,12 +7,14 @@ import { exitRip } from '../engine/debug/exit-place.js';
 import { type Names, UnknownName } from '../engine/debug/expression/names.js';
 import type { AddressSpace, Debugger, ExitGroupKey, ExitRecord } from '../engine/debugger.js';
 import type { DashboardOptions, TerminalScreen } from './app.js';
+import { Arrangements } from './arrangement.js';
 import { helpLines, progressStatus, type Status } from './chrome.js';
 import { findCommand } from './commands.js';
 import { filesFrom } from './file-names.js';
 import { GuestKeyboard } from './guest-keyboard.js';
 import { bindingOf } from './keys.js';
-import { type PaneId, VIEW_PANES, type View } from './layout.js';
+import type { PaneId, View } from './layout.js';
+import { Layouts } from './layouts.js';
 import { Margins } from './margins.js';
 import { Model } from './model.js';
 import { Palette, type PaletteChoice } from './palette.js';
@@ -43,6 +45,8 @@ export class Dashboard implements Ui, TerminalScreen {
   syntax: 'intel' | 'att' = 'intel';
   private readonly panes: Panes;
   private readonly stage: Stage;
+  private readonly arrangements: Arrangements;
+  readonly layouts: Layouts;
   private readonly margins: Margins;
   private readonly popup: TextPopup;
   /** Long work of commands. */
@@ -83,13 +87,16 @@ export class Dashboard implements Ui, TerminalScreen {
         if (last) this.say(last);
       }
     });
+    this.arrangements = new Arrangements(options.memory?.settings.changes, options.memory?.settings.layouts);
     this.stage = new Stage(
       this.panes,
       () => this.newCells(),
       view,
       (pane) => pane === 'vcpus' && (this.model.info?.vcpus ?? 1) < 2,
-      options.memory?.settings.borders,
+      options.memory?.settings.borders ?? {},
+      this.arrangements,
     );
+    this.layouts = new Layouts(this.stage, this.arrangements, () => this.keepSettings());
     this.margins = new Margins(() => this.newCells(), this.model, options.title);
     this.palette = new Palette(this.newCells());
     this.tour = options.tour ? new Tour() : undefined;
@@ -188,13 +195,18 @@ export class Dashboard implements Ui, TerminalScreen {
   }
 
   close(): void {
-    const { memory } = this.options;
-    if (memory) {
-      memory.settings.syntax = this.syntax;
-      memory.settings.borders = this.stage.moved;
-      memory.keep();
-    }
+    this.keepSettings();
     this.model.close();
+  }
+
+  private keepSettings(): void {
+    const { memory } = this.options;
+    if (!memory) return;
+    memory.settings.syntax = this.syntax;
+    memory.settings.borders = this.stage.moved;
+    memory.settings.changes = this.arrangements.changes;
+    memory.settings.layouts = this.arrangements.saved;
+    memory.keep();
   }
 
   // --- drawing ---
@@ -602,7 +614,7 @@ export class Dashboard implements Ui, TerminalScreen {
   gotoMemory(address: bigint, space: AddressSpace = 'gva'): void {
     this.remember();
     this.panes.memory.goto(address, space);
-    if (!VIEW_PANES[this.stage.view].includes('memory')) this.stage.view = 'memory';
+    if (!this.stage.has('memory')) this.stage.view = 'memory';
     this.stage.focus = 'memory';
     this.remember();
   }
@@ -637,14 +649,14 @@ export class Dashboard implements Ui, TerminalScreen {
   /** Exits are put together by this where they are shown so. */
   groupExits(by: ExitGroupKey): void {
     this.panes.reasons.by = by;
-    if (!VIEW_PANES[this.stage.view].includes('reasons')) this.stage.view = 'exits';
+    if (!this.stage.has('reasons')) this.stage.view = 'exits';
     this.stage.focus = 'reasons';
     this.surface.dirty();
   }
 
   /** @throws Error when the view has no such pane */
   focusPane(pane: PaneId): void {
-    if (!VIEW_PANES[this.stage.view].includes(pane)) throw new Error(`the view ${this.stage.view} has no ${pane} pane`);
+    if (!this.stage.has(pane)) throw new Error(`the view ${this.stage.view} has no ${pane} pane`);
     this.stage.focus = pane;
     this.surface.dirty();
   }

@@ -105,6 +105,18 @@ export interface Layout {
   small: boolean;
 }
 
+/** What the user has changed of a view, and what its panes need. */
+export interface Wishes {
+  /** Rows of content, by pane, where it is known. */
+  readonly needs: ReadonlyMap<PaneId, number>;
+  readonly change: {
+    readonly hidden: readonly PaneId[];
+    readonly added: readonly { readonly pane: PaneId; readonly below: PaneId }[];
+  };
+  /** Panes of the view. */
+  readonly panes: readonly PaneId[];
+}
+
 /** Height in rows; 0 takes what is left. */
 type Row = readonly [pane: PaneId, height: number];
 
@@ -120,6 +132,7 @@ export function layout(
   shifts: Shifts = new Map(),
   /** Rows above the foot that are somebody else's. */
   reserved = 0,
+  wishes: Wishes = { needs: new Map(), change: { hidden: [], added: [] }, panes: VIEW_PANES[view] },
 ): Layout {
   const small = columns < MIN_COLUMNS || rows < MIN_ROWS;
   const header = { x: 0, y: 0, width: columns, height: 1 };
@@ -132,11 +145,17 @@ export function layout(
     width: columns,
     height: Math.max(0, rows - top - (footer ? 1 : 0) - reserved),
   };
-  const tiles = new Tiles(view, shifts);
-  if (small || zoomed) tiles.column(body, [[focus, 0]]);
-  else if (columns < 110 || rows - reserved < 30) compact(tiles, view, body, focus);
-  else if (columns >= 180 && rows - reserved >= 50) large(tiles, view, body, focus);
-  else medium(tiles, view, body, focus);
+  const tiles = new Tiles(view, shifts, wishes);
+  const own = wishes.change.added.some(({ pane }) => pane === focus);
+  // one that was added has its place, and needs no other's
+  const guest = own ? wishes.panes[0]! : focus;
+  if (small || zoomed) tiles.column(body, [[focus, 0]], true);
+  else if (columns < 110 || rows - reserved < 30) compact(tiles, view, body, focus, wishes.panes);
+  else {
+    if (columns >= 180 && rows - reserved >= 50) large(tiles, view, body, guest);
+    else medium(tiles, view, body, guest);
+    tiles.fill(body);
+  }
   return { header, tabs, footer, slots: tiles.slots, splitters: tiles.splitters, small };
 }
 
@@ -148,10 +167,112 @@ class Tiles {
   constructor(
     private readonly view: View,
     private readonly shifts: Shifts,
+    private readonly wishes: Wishes,
   ) {}
 
+  /** Areas whose panes are all hidden. */
+  private readonly free: Rectangle[] = [];
+
+  /** What the user wants of a column: without the hidden panes, with the added ones. */
+  private wanted(rows: readonly Row[]): Row[] {
+    const { hidden, added } = this.wishes.change;
+    const own = rows.filter(([pane]) => !hidden.includes(pane) && !added.some((one) => one.pane === pane));
+    const list: Row[] = [];
+    const put = (row: Row): void => {
+      list.push(row);
+      for (const { pane, below } of added) if (below === row[0]) put([pane, row[1]]);
+    };
+    for (const row of own) put(row);
+    const last = list.at(-1);
+    if (last && list.every(([, height]) => height !== 0)) list[list.length - 1] = [last[0], 0];
+    return list;
+  }
+
+  /**
+   * Panes beside an area that nobody has any more take it; one that was added below a pane that has no place here takes
+   * half of the tallest.
+   */
+  fill(body: Rectangle): void {
+    const { change, panes } = this.wishes;
+    if (this.slots.length === 0) this.slots.push({ pane: panes[0]!, ...body, first: true, last: true });
+    else this.give(body);
+    for (const { pane } of change.added) {
+      const [tallest] = [...this.slots].sort((a, b) => b.height - a.height);
+      if (this.slots.some((slot) => slot.pane === pane)) continue;
+      const height = Math.floor(tallest!.height / 2);
+      tallest!.height -= height;
+      this.slots.push({ ...tallest!, pane, y: tallest!.y + tallest!.height, height });
+    }
+    for (const slot of this.slots) {
+      const column = this.slots.filter(({ x, width }) => x === slot.x && width === slot.width);
+      slot.first = !column.some(({ y, height }) => y + height === slot.y);
+      slot.last = !column.some(({ y }) => y === slot.y + slot.height);
+    }
+  }
+
+  /** The free areas go to the panes beside them; where none fits, all panes stand in one column. */
+  private give(body: Rectangle): void {
+    const sides = [
+      ['x', true],
+      ['x', false],
+      ['y', true],
+      ['y', false],
+    ] as const;
+    let free = this.free;
+    for (let before = free.length + 1; free.length > 0 && free.length < before; ) {
+      before = free.length;
+      free = free.filter((area) => !sides.some(([axis, first]) => this.grow(area, axis, first)));
+    }
+    if (free.length === 0) return;
+    const rows = this.slots.map(({ pane }): Row => [pane, 0]);
+    this.slots.length = 0;
+    this.splitters.length = 0;
+    this.column(body, rows, true);
+  }
+
+  private grow(area: Rectangle, axis: 'x' | 'y', before: boolean): boolean {
+    const [size, across, length] =
+      axis === 'x' ? (['width', 'y', 'height'] as const) : (['height', 'x', 'width'] as const);
+    const touching = this.slots.filter(
+      (slot) =>
+        (before ? slot[axis] + slot[size] === area[axis] : slot[axis] === area[axis] + area[size]) &&
+        slot[across] >= area[across] &&
+        slot[across] + slot[length] <= area[across] + area[length],
+    );
+    if (touching.reduce((sum, slot) => sum + slot[length], 0) !== area[length]) return false;
+    for (const slot of touching) {
+      slot[size] += area[size];
+      if (!before) slot[axis] = area[axis];
+    }
+    return true;
+  }
+
+  /** Rows that those with a fixed height need more go from those that have them to spare. */
+  private lend(rows: readonly Row[], heights: number[]): void {
+    const needs = rows.map(([pane], n) => {
+      const content = this.wishes.needs.get(pane);
+      return content === undefined ? undefined : content + (n === rows.length - 1 ? 2 : 1);
+    });
+    rows.forEach(([, fixed], to) => {
+      if (fixed === 0) return;
+      let lacking = Math.max(0, (needs[to] ?? 0) - heights[to]!);
+      rows.forEach(([, height], from) => {
+        if (height !== 0 || needs[from] === undefined) return;
+        const lent = Math.min(lacking, Math.max(0, heights[from]! - needs[from]!));
+        heights[from]! -= lent;
+        heights[to]! += lent;
+        lacking -= lent;
+      });
+    });
+  }
+
   /** Panes one above the other. */
-  column(area: Rectangle, rows: readonly Row[]): void {
+  column(area: Rectangle, all: readonly Row[], asTheyAre = false): void {
+    const rows = asTheyAre ? all : this.wanted(all);
+    if (rows.length === 0) {
+      this.free.push(area);
+      return;
+    }
     const fixed = rows.reduce((sum, [, height]) => sum + height, 0);
     let left = rows.filter(([, height]) => height === 0).length;
     let spare = Math.max(0, area.height - fixed);
@@ -161,6 +282,7 @@ class Tiles {
       spare -= share;
       return share;
     });
+    this.lend(rows, heights);
     const keys = rows.slice(1).map(([pane], n) => `${this.view} ${rows[n]![0]} ${pane}`);
     const shifts = keys.map((key, n) => this.shift(heights, n, key, MIN_PANE_ROWS));
     let y = area.y;
@@ -219,18 +341,19 @@ class Tiles {
 }
 
 /** 80x24: the view's first pane, and below it the one in focus. */
-function compact(tiles: Tiles, view: View, body: Rectangle, focus: PaneId): void {
-  const [main, second] = VIEW_PANES[view];
-  if (view === 'vmcs' || view === 'console' || view === 'charts') {
-    tiles.column(body, [[focus, 0]]);
+function compact(tiles: Tiles, view: View, body: Rectangle, focus: PaneId, panes: readonly PaneId[]): void {
+  const [main, second] = panes;
+  if (view === 'vmcs' || view === 'console' || view === 'charts' || second === undefined) {
+    tiles.column(body, [[focus, 0]], true);
     return;
   }
   const share = view === 'time' ? 0.7 : 0.4;
   const upper = view === 'debug' ? body.height >> 1 : Math.ceil(body.height * share);
-  tiles.column(body, [
+  const rows: Row[] = [
     [main!, upper],
-    [focus === main ? second! : focus, 0],
-  ]);
+    [focus === main ? second : focus, 0],
+  ];
+  tiles.column(body, rows, true);
 }
 
 /** Panes without a place of their own take that of the breakpoints while they have the focus. */

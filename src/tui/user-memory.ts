@@ -1,12 +1,17 @@
 /** What the dashboard keeps from one session to the next: settings in the config folder, typed lines in the state folder. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { type Arrangement, arrangementLines, type Changes, withLine } from './arrangement.js';
 
 export interface Settings {
   syntax?: 'intel' | 'att';
   theme?: string;
   /** How far borders were moved, by their keys. */
   borders: Record<string, number>;
+  /** Panes hidden and added. */
+  changes?: Changes;
+  /** Layouts by their names. */
+  layouts?: Readonly<Record<string, Arrangement>>;
 }
 
 const MAX_LINES = 1000;
@@ -64,13 +69,24 @@ export class UserMemory {
     text.split('\n').forEach((line, n) => {
       if (!line.trim() || line.trim().startsWith('#')) return;
       const [, key = '', value = ''] = /^(\S+)\s+(.*?)\s*$/.exec(line.trim()) ?? [];
-      const border = /^(.+) (-?\d{1,4})$/.exec(value);
+      const named = /^(\S+) (\S.*)$/.exec(value);
+      const now = { changes: this.settings.changes ?? {}, borders: this.settings.borders };
       if (key === 'syntax' && (value === 'intel' || value === 'att')) this.settings.syntax = value;
       else if (key === 'theme' && value) this.settings.theme = value;
-      else if (key === 'border' && border) this.settings.borders[border[1]!] = Number(border[2]);
+      else if (key === 'layout' && named && this.readLayout(named[1]!, named[2]!)) return;
+      else if (withLine(now, line.trim())) Object.assign(this.settings, withLine(now, line.trim()));
       else this.problems.push(`${this.settingsFile}: line ${n + 1}: "${line.trim().slice(0, 60)}" is no setting`);
     });
     this.kept = settingsText(this.settings);
+  }
+
+  /** `layout NAME LINE`: a line of a layout that was saved; `as made` for one that changes nothing. */
+  private readLayout(name: string, line: string): boolean {
+    const layouts = this.settings.layouts ?? {};
+    const before = Object.hasOwn(layouts, name) ? layouts[name]! : { changes: {}, borders: {} };
+    const after = line === AS_MADE ? before : withLine(before, line);
+    if (after) this.settings.layouts = { ...layouts, [name]: after };
+    return after !== undefined;
   }
 
   note(line: string): void {
@@ -89,14 +105,18 @@ export class UserMemory {
   }
 }
 
-function settingsText({ syntax, theme, borders }: Settings): string {
+const AS_MADE = 'as made';
+
+function settingsText({ syntax, theme, borders, changes = {}, layouts = {} }: Settings): string {
   return [
     '# vmscope: kept by the dashboard when it is left',
     ...(syntax ? [`syntax ${syntax}`] : []),
     ...(theme ? [`theme ${theme}`] : []),
-    ...Object.entries(borders)
-      .filter(([, shift]) => shift !== 0)
-      .map(([key, shift]) => `border ${key} ${shift}`),
+    ...arrangementLines({ changes, borders }),
+    ...Object.entries(layouts).flatMap(([name, layout]) => {
+      const lines = arrangementLines(layout);
+      return (lines.length ? lines : [AS_MADE]).map((line) => `layout ${name} ${line}`);
+    }),
     '',
   ].join('\n');
 }

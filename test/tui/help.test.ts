@@ -1,8 +1,11 @@
 /** Help for what stands under the cursor, the pane's own keys, and titles that can be clicked. */
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { loadCharts } from '../../src/tui/charts/widget.js';
 import { PANES, VIEWS } from '../../src/tui/layout.js';
 import { Cells } from './cells.js';
 import { FakeDebugger } from './fake-debugger.js';
+
+beforeAll(loadCharts);
 
 describe('h', () => {
   it('says something of what is under the cursor in every pane of every view', async () => {

@@ -47,9 +47,9 @@ const percent = (part: number, whole: number): string => `${((100 * part) / (who
 const perSecond = (value: number): string => (value ? rate(value) : '-');
 const time = (ns: number | undefined): string => (ns === undefined ? '-' : durationText(ns));
 
-/** Of the times of those that the trace has. @param ns that all rows took */
-export const timeColumns = (ns: number): Column[] => [
-  { head: 'TIME%', width: 7, text: ({ times }) => (times?.timed ? percent(times.ns, ns) : '-') },
+/** Of the times of those that the trace has. @param ns that all rows took @param coming they are not known yet */
+export const timeColumns = (ns: number, coming = false): Column[] => [
+  { head: 'TIME%', width: 7, text: ({ times }) => (coming ? '…' : times?.timed ? percent(times.ns, ns) : '-') },
   { head: 'MIN', width: 8, text: ({ times }) => time(times?.minNs) },
   { head: 'MEAN', width: 8, text: (row) => (row.times?.timed ? durationText(meanOf(row)) : '-') },
   { head: 'P99', width: 8, text: ({ times }) => time(times?.p99Ns) },

@@ -85,6 +85,11 @@ export abstract class Pane {
     return undefined;
   }
 
+  /** Rows that all of its content takes; undefined: it shows more the more room it has. */
+  get rowsWanted(): number | undefined {
+    return undefined;
+  }
+
   protected get model(): Model {
     return this.ui.model;
   }

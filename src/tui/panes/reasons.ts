@@ -54,6 +54,8 @@ export class ReasonsPane extends Pane {
   private rows: ExitRow[] = [];
   private total = 0;
   private rate = 0;
+  /** The times of the rows are on their way. */
+  private timesCome = false;
   /** Until one is chosen: the rate while the guest runs, the count while it stands. */
   private chosen: Sort | undefined;
   private reversed = false;
@@ -123,7 +125,7 @@ export class ReasonsPane extends Pane {
   } {
     const { theme } = this;
     const ns = this.rows.reduce((sum, { times }) => sum + (times?.ns ?? 0), 0);
-    const [timeShare, least, ...times] = timeColumns(ns) as [Column, Column, ...Column[]];
+    const [timeShare, least, ...times] = timeColumns(ns, this.timesCome) as [Column, Column, ...Column[]];
     const none = { head: '', segments: () => [] };
     if (this.by !== 'reason') {
       const counted = this.rows.reduce((sum, { count }) => sum + count, 0);
@@ -189,8 +191,10 @@ export class ReasonsPane extends Pane {
 
   /** Summed where somebody sees them alone. */
   private timesOf(width: number): ExitRow[] {
+    this.timesCome = false;
     if (width < WIDE && !['time', 'mean', 'p99', 'max'].includes(this.sort)) return [];
-    const { value } = this.model.analysis.report('reason');
+    const { value, error } = this.model.analysis.report('reason');
+    this.timesCome = value === undefined && error === undefined;
     return value ? groupRows(value, () => undefined) : [];
   }
 

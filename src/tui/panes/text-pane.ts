@@ -10,6 +10,10 @@ export abstract class TextPane extends Pane {
   private found = '';
   private foundAt = -1;
 
+  override get rowsWanted(): number {
+    return this.content.length;
+  }
+
   /** The lines for a width, or undefined with the reason already drawn. */
   protected abstract lines(cells: CellPane): Segment[][] | undefined;
 

@@ -1,0 +1,62 @@
+/** Layouts as the user makes, keeps and takes them: what the `layout` command does. */
+import { type Arrangements, arrangementLines } from './arrangement.js';
+import type { PaneId } from './layout.js';
+import type { Stage } from './stage.js';
+
+export class Layouts {
+  constructor(
+    private readonly stage: Stage,
+    private readonly arrangements: Arrangements,
+    /** Writes them to the settings. */
+    private readonly keep: () => void,
+  ) {}
+
+  hide(pane: PaneId): string {
+    const { view } = this.stage;
+    this.arrangements.hide(view, pane);
+    this.stage.leave(pane);
+    return `${pane} is hidden in the view ${view}; layout add ${pane} brings it back`;
+  }
+
+  add(pane: PaneId, below: PaneId): string {
+    this.arrangements.add(this.stage.view, pane, below);
+    this.stage.focus = pane;
+    return `${pane} stands in the view ${this.stage.view}; layout save NAME keeps it`;
+  }
+
+  reset(): string {
+    this.arrangements.reset();
+    this.stage.resetBorders();
+    this.stage.leave(undefined);
+    return 'all views as they were made';
+  }
+
+  save(name: string): string {
+    this.arrangements.save(name, this.stage.moved);
+    this.keep();
+    return `layout ${name} is saved; layout ${name} takes it`;
+  }
+
+  delete(name: string): string {
+    this.arrangements.delete(name);
+    this.keep();
+    return `layout ${name} is gone`;
+  }
+
+  use(name: string): string {
+    const { borders } = this.arrangements.use(name);
+    this.stage.moveBorders(borders);
+    this.stage.leave(undefined);
+    return `layout ${name}`;
+  }
+
+  text(): string {
+    const now = arrangementLines({ changes: this.arrangements.changes, borders: this.stage.moved });
+    const saved = Object.entries(this.arrangements.saved);
+    return [
+      'as it is',
+      ...(now.length ? now : ['nothing hidden, added or moved']).map((line) => `  ${line}`),
+      ...saved.flatMap(([name, arrangement]) => [name, ...arrangementLines(arrangement).map((line) => `  ${line}`)]),
+    ].join('\n');
+  }
+}
