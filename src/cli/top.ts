@@ -1,7 +1,6 @@
 import { closeSync, createWriteStream, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
 import type { Command } from 'commander';
 import { EXIT_KINDS, type ExitWatcher, type Fleet, type FleetLook, type Urgent, type Wants } from '../engine/fleet.js';
 import { fileCause } from '../engine/host/file-cause.js';
@@ -25,6 +24,7 @@ import {
   type TopView,
 } from '../tui/top/state.js';
 import { attachGuest } from './attach.js';
+import { compileSeldom } from './compile-seldom.js';
 import { OwnSource } from './fleet.js';
 import { offerToFree } from './foreign-guest.js';
 import { parseGdbAddress, showGdbAddress } from './gdb-address.js';
@@ -105,7 +105,8 @@ export function addTopCommand(program: Command): void {
     .option('--no-guest-memory', "do not read guests' memory for what they use of it, where no balloon driver tells")
     .option('--secure', 'nothing but looking: no action, no attach, nothing written')
     .action(async (given: TopOptions) => {
-      compileSeldom();
+      // two looks a second and a screen that is drawn as often: a third of the time went into compiling
+      compileSeldom(11);
       const state = stateOf(given);
       const options = startOptions(given, state.start);
       const limits = {
@@ -132,14 +133,6 @@ export function addTopCommand(program: Command): void {
 }
 
 /** The guests of the libvirts that were named, or all of this host. @throws UsageError */
-/**
- * Two looks a second and a screen that is drawn as often make hundreds of functions warm and none hot: V8 spent a third of
- * this program's time on compiling them. What runs ten times longer is compiled as ever.
- */
-function compileSeldom(): void {
-  setFlagsFromString('--interrupt-budget=1500000');
-}
-
 function openFleet({ connect: uris, agent, guestMemory: readMemory }: TopOptions): Fleet {
   try {
     const libvirts = (uris.length ? uris : defaultUris()).map((uri) => new LibvirtSource(uri, undefined, { agent }));

@@ -30,7 +30,7 @@ import {
 import type { CompilerCounters } from '../debugger.js';
 import { findBreakpoint } from './breakpoints.js';
 import { CoveredCode } from './covered.js';
-import { compileRegion, type FindPage, type FurtherPage, loopHead, type Region } from './region.js';
+import { compileRegion, type Discovery, type FindPage, type FurtherPage, loopHead, type Region } from './region.js';
 import { moduleOf } from './wasm-writer.js';
 
 export type JitMode = 'off' | 'on' | 'always';
@@ -38,7 +38,7 @@ export type JitMode = 'off' | 'on' | 'always';
 /** Instructions between two looks at where the guest is, and how many of them make a block hot. */
 const SAMPLING = {
   off: { slice: 100_000, heat: 0 },
-  on: { slice: 20_000, heat: 5 },
+  on: { slice: 20_000, heat: 8 },
   always: { slice: 100, heat: 1 },
 } as const;
 
@@ -120,7 +120,7 @@ export class Jit {
     for (let n = 0; n < count; n++) {
       const entry = JIT_QUEUE + n * JIT_QUEUE_BYTES;
       const waiting = this.#u32[entry / 4];
-      const { block, linear } = this.#entered(
+      const { block, linear, discovery } = this.#entered(
         waiting,
         this.#view.getBigUint64(entry + 8, true),
         this.#u32[entry / 4 + 1],
@@ -134,7 +134,7 @@ export class Jit {
         continue;
       }
       const pages = this.#pagesOf(linear, this.#u32[entry / 4 + 1]);
-      const region = compileRegion(this.#view, block, pages, findBreakpoint(this.#view, linear));
+      const region = compileRegion(this.#view, block, pages, findBreakpoint(this.#view, linear), discovery);
       if (region) {
         found.push({ block, linear, region });
         for (const place of region.places) this.#covered.add(place.hpa, mode, place.bytes);
@@ -149,17 +149,21 @@ export class Jit {
     this.#made.compileMs += this.clock() - start;
   }
 
-  /** The block by which the region around a waiting one is entered: itself, or the head of its loop that has none yet. */
-  #entered(waiting: number, linear: bigint, fetches: number): { block: number; linear: bigint } {
-    const own = { block: waiting, linear };
-    if (this.mode === 'always') return own;
-    const { at, delta } = loopHead(
+  /**
+   * The block by which the region around a waiting one is entered: the head of its loop that has none yet, or itself, with
+   * what lies around it where that was looked at.
+   */
+  #entered(waiting: number, linear: bigint, fetches: number): { block: number; linear: bigint; discovery?: Discovery } {
+    if (this.mode === 'always') return { block: waiting, linear };
+    const { at, delta, discovery } = loopHead(
       this.#view,
       waiting,
       this.#pagesOf(linear, fetches),
       findBreakpoint(this.#view, linear),
     );
-    if (this.#view.getUint16(at + COMPILED, true) !== 0) return own;
+    if (at === waiting || this.#view.getUint16(at + COMPILED, true) !== 0) {
+      return { block: waiting, linear, discovery };
+    }
     return { block: at, linear: BigInt.asUintN(64, linear + BigInt(delta)) };
   }
 

@@ -103,7 +103,7 @@ export interface Reach {
   high: number;
 }
 
-class Discovery {
+export class Discovery {
   readonly reach: Reach = { low: 0, high: 0 };
   /** Breakpoints that ways out of the region lead to. */
   readonly cuts = new Set<number>();
@@ -327,36 +327,42 @@ export interface Region {
 
 /**
  * Where the loop around a block begins. A slice ends anywhere, and blocks end after so many instructions: one that no branch
- * leads to is seldom entered again, the head of its loop in each turn. Answers the block's address and its distance.
+ * leads to is seldom entered again, the head of its loop in each turn. Answers the block's address and its distance, and
+ * what was found around the given one.
  */
 export function loopHead(
   memory: DataView,
   rootAddress: number,
   findPage: FindPage,
   breaksAt: FindBreakpoint,
-): { at: number; delta: number } {
+): { at: number; delta: number; discovery: Discovery } {
+  const discovery = new Discovery(memory, decodedBlock(memory, rootAddress), findPage, breaksAt);
   const own = { at: rootAddress, delta: 0 };
-  const { nodes } = new Discovery(memory, decodedBlock(memory, rootAddress), findPage, breaksAt);
-  if (nodes.some(({ taken }) => taken === 0)) return own;
+  const { nodes } = discovery;
+  if (nodes.some(({ taken }) => taken === 0)) return { ...own, discovery };
   const heads = nodes.flatMap(({ taken, delta }) => {
     const head = taken === undefined ? undefined : nodes[taken];
     return head && head.delta <= delta ? [{ at: head.block.at, delta: head.delta }] : [];
   });
   // the innermost one: what begins last before the block
   const before = heads.filter(({ delta }) => delta < 0).sort((a, b) => b.delta - a.delta);
-  return before[0] ?? own;
+  return { ...(before[0] ?? own), discovery };
 }
 
-/** Compiles the region of a block; undefined: nothing to win there. */
+/**
+ * Compiles the region of a block; undefined: nothing to win there.
+ * @param found what `loopHead` has found around it
+ */
 export function compileRegion(
   memory: DataView,
   rootAddress: number,
   findPage: FindPage,
   breaksAt: FindBreakpoint,
+  found?: Discovery,
 ): Region | undefined {
   const root = decodedBlock(memory, rootAddress);
   if ((!root.uops[0].row && !root.uops[0].handler) || breaksAt(0)) return undefined;
-  const discovery = new Discovery(memory, root, findPage, breaksAt);
+  const discovery = found ?? new Discovery(memory, root, findPage, breaksAt);
   const { nodes } = discovery;
   // handlers alone are no faster than in the interpreter
   if (!nodes.some(({ block }) => block.uops.some(({ row }) => row))) return undefined;
@@ -396,11 +402,13 @@ export function compileRegion(
               return;
             }
             if (forced[to]) writer.storeFlags();
+            else if (start[to].rule === 'unknown') writer.tellKind();
             go(to);
           },
           choose: () => {
             const targets = discovery.computed(nodes[n]).filter(inside);
             if (targets.some((to) => forced[to])) writer.storeFlags();
+            writer.tellKind();
             choose(
               writer,
               targets.map((to) => ({ delta: nodes[to].delta, place: label(to) })),
@@ -447,7 +455,6 @@ function writeNode(writer: RegionWriter, node: Node, start: FlagState, on: WaysO
   if (writer.code.size > MAX_CODE_BYTES) throw new RegionTooLarge();
   writer.begin(node, start);
   const last = block.uops.length - 1;
-  writer.openMicroOps();
   for (let n = 0; n <= last; n++) {
     if (n === last && block.uops[n].op === OP_NEXT) break;
     if (!writer.uop(n)) {
