@@ -2,7 +2,7 @@
 
 import type { Size } from '../../spec/uops/expression.js';
 import { RFLAGS } from '../core/layout.js';
-import { type FlagState, kindOf } from './flag-state.js';
+import type { FlagState } from './flag-state.js';
 import type { FunctionWriter } from './wasm-writer.js';
 
 /** Locals of the flags. carry: CF as INC and DEC left it, 0 or 1. */
@@ -210,15 +210,14 @@ export class FlagReader {
     }
   }
 
-  /** Puts all six flags into RFLAGS; the locals tell so afterwards. */
+  /** Puts all six flags into RFLAGS. */
   store(): void {
-    const { code, locals, state } = this;
+    const { code, state } = this;
     if (state.rule === 'stored') return;
     code.i32(0).i32(0).memory('i32.load', RFLAGS).i32(~STATUS).op('i32.and');
     this.status();
     code.op('i32.or');
     code.memory('i32.store', RFLAGS);
-    code.i32(0).set(locals.kind);
   }
 
   /** Makes a known state that is not `stored` into `given`. */
@@ -227,6 +226,5 @@ export class FlagReader {
     if (state.rule === 'given') return;
     this.carryAdjustOverflow();
     code.op('i64.extend_u').set(locals.first);
-    code.i32(kindOf({ rule: 'given', size: 0 })).set(locals.kind);
   }
 }

@@ -44,6 +44,7 @@ import {
   oldFlagsDie,
   partly,
   STORED,
+  skips,
   toStored,
 } from './flag-state.js';
 import { type Called, leanHandlerOf } from './handlers.js';
@@ -90,8 +91,8 @@ export class RegionWriter {
   readonly #entry: number;
   readonly #pointer: number;
   readonly #outUop: number;
-  readonly #outBlock: number;
-  readonly #outRip: number;
+  /** RIP that a computed jump takes. */
+  readonly #taken: number;
   readonly #exit: number;
   #block!: DecodedBlock;
   /** Offset of the block from the region's first one. */
@@ -118,8 +119,7 @@ export class RegionWriter {
     this.#entry = local(I32);
     this.#pointer = local(I32);
     this.#outUop = local(I32);
-    this.#outBlock = local(I32);
-    this.#outRip = local(I64);
+    this.#taken = local(I64);
     const { used, written, vectors, vectorsWritten, asksMode } = registersOf(blocks);
     this.#written = written;
     this.#vectorsWritten = vectorsWritten;
@@ -159,8 +159,6 @@ export class RegionWriter {
     this.#spillVectors(this.#vectorsWritten);
     out(JIT_LEFT, LEFT_LOCAL, 'i32');
     out(JIT_UOP, this.#outUop, 'i32');
-    out(JIT_BLOCK, this.#outBlock, 'i32');
-    out(JIT_RIP, this.#outRip, 'i64');
     out(JIT_KIND, this.#flags.kind, 'i32');
     out(JIT_RESULT, this.#flags.result, 'i64');
     out(JIT_FIRST, this.#flags.first, 'i64');
@@ -168,16 +166,29 @@ export class RegionWriter {
     return code;
   }
 
-  /** Begins a block: takes its instructions from what is left, or leaves before it. */
+  /**
+   * Begins a block: takes its instructions from what is left, or leaves before it. Its micro-ops follow: that and the ways
+   * out in their middle share one end, since each way out costs V8 as much as several micro-ops.
+   */
   begin(site: Site, state: FlagState): void {
     const { code } = this;
     const { block } = site;
     this.resume(site, state);
+    this.#behind = code.open('block');
+    this.#leave = code.open('block');
     code.get(LEFT_LOCAL).i32(block.instructions).op('i32.sub').tee(LEFT_LOCAL).i32(0).op('i32.lt_s');
     code.open('if');
-    code.get(LEFT_LOCAL).i32(block.instructions).op('i32.add').set(LEFT_LOCAL);
-    this.leaveAt(0, JIT_WENT_LATE);
+    this.tellKind();
+    code.i32(JIT_WENT_LATE).set(this.#outUop).branch(this.#leave);
     code.close();
+  }
+
+  /**
+   * Puts the number of what is known of the flags into its local: where the region is left, and where one of several states
+   * goes on. Between, nothing reads it.
+   */
+  tellKind(): void {
+    if (this.#state.rule !== 'unknown') this.code.i32(kindOf(this.#state)).set(this.#flags.kind);
   }
 
   /** Puts the flags into RFLAGS, where the next block wants them; `state` goes on from the block's end. */
@@ -199,23 +210,25 @@ export class RegionWriter {
   }
 
   /** Leaves the region at an offset from the running block's start. */
-  leaveAt(offset: number, cause = JIT_WENT_OUT): void {
+  leaveAt(offset: number): void {
     const { code } = this;
+    this.tellKind();
+    code.i32(0);
     this.#rip(offset);
-    code.set(this.#outRip);
-    code.i32(cause).set(this.#outUop);
+    code.memory('i64.store', JIT_RIP);
+    code.i32(JIT_WENT_OUT).set(this.#outUop);
     code.branch(this.#exit);
   }
 
   /** Takes the RIP on the stack as where to go on. */
   takeRip(): void {
-    this.code.set(this.#outRip);
+    this.code.set(this.#taken);
   }
 
   /** Branches when it is so far from the region's first block. */
   branchWhenAt(delta: number, place: number): void {
     this.#ripAt(delta);
-    this.code.get(this.#outRip).op('i64.eq').branch(place, true);
+    this.code.get(this.#taken).op('i64.eq').branch(place, true);
   }
 
   /** Branches by the distance from `first`; places that are undefined, and all others, go on behind. */
@@ -223,7 +236,7 @@ export class RegionWriter {
     const { code } = this;
     const none = code.open('block');
     const distance = this.#temporary('distance', I64);
-    code.get(this.#outRip);
+    code.get(this.#taken);
     this.#ripAt(first);
     code.op('i64.sub').tee(distance).i64(BigInt(places.length)).op('i64.ge_u').branch(none, true);
     code
@@ -238,16 +251,11 @@ export class RegionWriter {
 
   /** Leaves at the RIP that was taken. */
   leaveThere(): void {
+    this.code.i32(0).get(this.#taken).memory('i64.store', JIT_RIP);
     this.code.i32(JIT_WENT_ANYWHERE).set(this.#outUop).branch(this.#exit);
   }
 
-  /** The micro-ops of a block follow: ways out in their middle share one end. */
-  openMicroOps(): void {
-    this.#behind = this.code.open('block');
-    this.#leave = this.code.open('block');
-  }
-
-  /** They end; a value of that type is left on the stack. */
+  /** A block's micro-ops end; a value of that type is left on the stack. */
   closeMicroOps(type: number | undefined): void {
     const { code } = this;
     const kept = type === undefined ? undefined : this.#temporary('kept', type);
@@ -261,6 +269,7 @@ export class RegionWriter {
 
   /** Leaves before a micro-op; the interpreter counts the block's instructions. */
   leaveBefore(uop: DecodedUop): void {
+    this.tellKind();
     this.code
       .i32(this.#broken ? uop.at | 1 : uop.at)
       .set(this.#outUop)
@@ -270,9 +279,13 @@ export class RegionWriter {
   #leaveBlock(): void {
     const { code } = this;
     code.get(LEFT_LOCAL).i32(this.#block.instructions).op('i32.add').set(LEFT_LOCAL);
-    code.i32(this.#block.at + UOP_BYTES).set(this.#outBlock);
+    code
+      .i32(0)
+      .i32(this.#block.at + UOP_BYTES)
+      .memory('i32.store', JIT_BLOCK);
+    code.i32(0);
     this.#rip(0);
-    code.set(this.#outRip).branch(this.#exit);
+    code.memory('i64.store', JIT_RIP).branch(this.#exit);
   }
 
   /**
@@ -396,7 +409,6 @@ export class RegionWriter {
         code.set(bits);
         code.i32(0).i32(0).memory('i32.load', RFLAGS).i32(~STATUS_FLAGS).op('i32.and').get(bits);
         code.op('i32.or').memory('i32.store', RFLAGS);
-        code.i32(0).set(this.#flags.kind);
         this.#state = STORED;
       },
     };
@@ -458,6 +470,7 @@ export class RegionWriter {
     this.#reloadVectors(this.#vectors.keys());
     this.#lookAtVectorMode();
     code.get(answer).i32(STOPPED).op('i32.eq').open('if');
+    this.tellKind();
     code.i32(JIT_HANDLED).set(this.#outUop).branch(this.#exit);
     code.close();
     code.get(answer).set(LEFT_LOCAL);
@@ -689,9 +702,9 @@ export class RegionWriter {
     if (e.size !== 3) this.code.op('i64.extend_u');
   }
 
-  #setFlags(step: FlagStep, scope: Scope, _body: readonly Step[], at: number): void {
+  #setFlags(step: FlagStep, scope: Scope, body: readonly Step[], at: number): void {
     const { code } = this;
-    const { kind, result, first, carry } = this.#flags;
+    const { result, first, carry } = this.#flags;
     const before = this.#state;
     switch (step.rule) {
       case 'added':
@@ -724,7 +737,8 @@ export class RegionWriter {
     this.#extended(step.result!, scope);
     code.set(result);
     this.#state = after(step, before);
-    code.i32(kindOf(this.#state)).set(kind);
+    // a count of 0 leaves the unknown ones as they are
+    if (before.rule === 'unknown' && skips(body)) this.tellKind();
   }
 
   /** ADC and SBB: CF, AF and OF from the carries out of each bit. */
@@ -766,7 +780,7 @@ export class RegionWriter {
   /** Some flags change, in RFLAGS; ROL and ROR change CF and OF, which needs it only when they are there. */
   #some(step: FlagStep, scope: Scope, at: number): void {
     const { code } = this;
-    const { kind, first } = this.#flags;
+    const { first } = this.#flags;
     const state = this.#state;
     if (oldFlagsDie(this.#block, at)) return;
     if (state.rule === 'stored' || toStored(step)) {
@@ -774,14 +788,12 @@ export class RegionWriter {
       code.i32(0).i32(0).memory('i32.load', RFLAGS).i32(~step.mask!).op('i32.and');
       evaluate(scope, step.bits!);
       code.op('i32.or').memory('i32.store', RFLAGS);
-      code.i32(0).set(kind);
       this.#state = STORED;
       return;
     }
     this.#reader().adjust();
     evaluate(scope, step.bits!);
     code.op('i32.or', 'i64.extend_u').set(first);
-    code.i32(kindOf(GIVEN)).set(kind);
     this.#state = GIVEN;
   }
 }
