@@ -21,9 +21,9 @@ export const TLB_WRITE = 0x00024000;
 export const TLB_CODE = 0x00028000;
 /** Who owns an asid: 512 entries of 32 bytes, see mmu/tlb.ts. */
 export const ASID_TABLE = 0x0002c000;
-/** Linear RIP -> block: 4096 entries of 16 bytes {rip u64, ctxGen u32, block u32}. */
-export const JUMP_CACHE = 0x00030000;
-export const JUMP_CACHE_ENTRIES = 4096;
+/** A bit for each linear page that code was fetched from, by the page number's low bits, see mmu/tlb.ts. */
+export const FETCHED_PAGES = 0x00030000;
+export const FETCHED_PAGES_BITS = 65536;
 /** Debugger's breakpoints: see debug tables below. */
 export const BREAKPOINTS = 0x00040000;
 /** Exits by basic reason: 128 x u64. */
@@ -51,9 +51,12 @@ export const WRITTEN_PAGES_BYTES = 0x2000;
 /** Hash of decoded blocks: 65536 x u32 heads of chains. */
 export const BLOCK_HASH = 0x000b0000;
 export const BLOCK_HASH_ENTRIES = 65536;
+/** Linear RIP -> block: entries of 16 bytes {rip u64, ctxGen u32, block u32}. A kernel's boot needs more than 4096. */
+export const JUMP_CACHE = 0x00100000;
+export const JUMP_CACHE_ENTRIES = 16384;
 /** Micro-ops and block headers, a bump pool that is dropped whole when full. */
-export const UOP_POOL = 0x00100000;
-export const UOP_POOL_BYTES = 0x00f00000;
+export const UOP_POOL = 0x00140000;
+export const UOP_POOL_BYTES = 0x00ec0000;
 /** The debugger's breakpoints, see debug tables below. */
 export const BREAK_SET = 0x01000000;
 /** Trace ring of VM exits. */
@@ -329,6 +332,9 @@ export const CTX_GEN_FLOOR = GLOBAL + 0x34;
 /** Lowest and highest linear page number that a large page has put into the TLBs. */
 export const LARGE_FIRST = GLOBAL + 0x38;
 export const LARGE_LAST = GLOBAL + 0x40;
+/** The same of the large pages that code was fetched from. */
+export const LARGE_CODE_FIRST = GLOBAL + 0x60;
+export const LARGE_CODE_LAST = GLOBAL + 0x68;
 /** Bitmap of the VM-entry checks that failed at the last VM entry, in the order of src/spec/vmx/entry-checks.ts. */
 export const ENTRY_FAILURES = GLOBAL + 0x80;
 export const ENTRY_FAILURES_BYTES = 32;

@@ -130,6 +130,38 @@ describe('page faults', () => {
     expect(m.reg('rax')).toBe(2n);
   });
 
+  it('runs code of the new frame after INVLPG', () => {
+    const m = paged(0, {});
+    m.setReg('rbx', at(3));
+    m.setReg('rcx', CODE + 0x40);
+    m.load(CODE + 0x40, 'ebfe'); // jmp to itself: blocks run whole
+    m.load(0x303000, 'b801000000 ffe1'); // mov eax,1; jmp rcx
+    m.load(0x305000, 'b802000000 ffe1');
+    m.exec(JUMP, 40);
+    m.set(L.RAM_BASE + PT + 24, 0x305000n | P | W);
+    m.exec(JUMP, 40);
+    expect(m.reg('rax')).toBe(1n);
+    m.exec(`0f013b ${JUMP}`, 40); // invlpg [rbx]
+    expect(m.reg('rax')).toBe(2n);
+  });
+
+  it('keeps the ways between blocks over INVLPG of data, not over that of code', () => {
+    const m = paged(0, {});
+    const invalidate = (address: number): boolean => {
+      const before = m.get(L.CTX_GEN);
+      m.setReg('rbx', address);
+      m.exec('0f013b', 1);
+      return m.get(L.CTX_GEN) === before;
+    };
+    m.load(0x303000, '90 90');
+    m.setReg('rbx', at(3));
+    m.exec(JUMP, 2);
+    expect(invalidate(at(5))).toBe(true);
+    expect(invalidate(at(3))).toBe(false);
+    // another place in the large page that the code lies in
+    expect(invalidate(0x1ff000)).toBe(false);
+  });
+
   it('runs code that crosses into another frame', () => {
     const m = paged(0, { 3: 0x303000n | P | W, 4: 0x30a000n | P | W });
     m.load(0x303ffe, 'b8 11');

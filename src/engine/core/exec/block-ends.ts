@@ -1,6 +1,6 @@
 // How the dispatcher (generated/dispatch.ts, from execute-blocks.ts) enters blocks, finds the next one and leaves.
 import {
-  BLOCK_UOPS, CODE_BASE, CODE_CAREFUL, CODE_MODE, CTX_GEN, ICOUNT, JUMP_CACHE, MODE, MODE_CODE32, MODE_CODE64, MODE_FLAT,
+  BLOCK_UOPS, CODE_BASE, CODE_CAREFUL, CODE_MODE, CTX_GEN, ICOUNT, JUMP_CACHE, JUMP_CACHE_ENTRIES, MODE, MODE_CODE32, MODE_CODE64, MODE_FLAT,
   NEXT_RIP, RIP, RIP_BASE, SEG_CS, SEG_SS, SELF_RIP, XS_RETRY,
 } from '../layout';
 import { segBase, segLimit } from '../state';
@@ -83,6 +83,11 @@ export function runHandler(u: usize): i32 {
   store<u64>(NEXT_RIP, rip & mask);
   store<u64>(ICOUNT, load<u64>(ICOUNT) + uNth(u));
   return callHandler(load<u16>(u), u);
+}
+
+/** Offset of the jump cache's slot for a linear address. */
+@inline export function jumpSlot(linear: u64): u32 {
+  return (u32(linear ^ (linear >> 12)) & (JUMP_CACHE_ENTRIES - 1)) << 4;
 }
 
 /** Finds the block of the jump cache's slot anew; 0: see blockStatus(). */

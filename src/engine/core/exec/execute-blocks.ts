@@ -11,7 +11,7 @@ import { uImm2, uNext, uNth, uOpcode, uReg, uRm } from '../uop';
 import { BLOCK_HEADER, blockStatus } from '../decode/cache';
 import { breaksAt } from '../exec/breakpoints';
 import {
-  ENTER, enterAt, fillSlot, leave, passesLimit, runHandler, stop, stopForHandler, stopWith, uopsCount,
+  ENTER, enterAt, fillSlot, jumpSlot, leave, passesLimit, runHandler, stop, stopForHandler, stopWith, uopsCount,
 } from '../exec/block-ends';
 import { address, addressPlain, byteR, byteRm, stored, uFusedCondition } from '../exec/inline-operand';
 import { declineRegion, giveFlags, regionFits, runRegion } from '../exec/regions';
@@ -92,7 +92,7 @@ export function execBlocks(): i32 {
     store<u64>(ICOUNT, ic);
     if (rip != load<u64>(SELF_RIP)) {
       const linear = (rip + load<u64>(CODE_BASE)) & mask;
-      const slot = (u32(linear ^ (linear >> 12)) & 4095) << 4;
+      const slot = jumpSlot(linear);
       let block: usize = load<u32>(slot, JUMP_CACHE + 12);
       if (load<u64>(slot, JUMP_CACHE) != linear || load<u32>(slot, JUMP_CACHE + 8) != load<u32>(CTX_GEN)) {
         if (ic >= load<u64>(SLICE_END)) return leave(rip, k, fr, fs, XS_LIMIT);

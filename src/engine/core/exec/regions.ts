@@ -12,7 +12,7 @@ import {
 import { callHandler } from '../generated/handlers';
 import { OP_REGION } from '../generated/ops';
 import { CTX_AC } from '../mmu/tlb';
-import { codeLimit, ENTER } from './block-ends';
+import { codeLimit, ENTER, jumpSlot } from './block-ends';
 import { breaksAt } from './breakpoints';
 import { carryOf, storeStatus } from './lazy-flags';
 import { uLen, uNext } from '../uop';
@@ -212,7 +212,7 @@ export function sampleBlock(): void {
   count(COUNTER_SAMPLES, 1);
   const mode = load<u32>(CODE_MODE);
   const linear = (load<u64>(RIP) + load<u64>(CODE_BASE)) & (mode & MODE_CODE64 ? ~u64(0) : 0xffffffff);
-  const slot = (u32(linear ^ (linear >> 12)) & 4095) << 4;
+  const slot = jumpSlot(linear);
   if (load<u64>(slot, JUMP_CACHE) != linear || load<u32>(slot, JUMP_CACHE + 8) != load<u32>(CTX_GEN)) return;
   const block: usize = load<u32>(slot, JUMP_CACHE + 12);
   if (load<u16>(block + BLOCK_HEADER) == OP_REGION || load<u16>(block, 26)) return;

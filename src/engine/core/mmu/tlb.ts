@@ -12,8 +12,8 @@
 // A frame with decoded code has the mark bit in its write tag: the fast test misses it. A watched page is not entered.
 import {
   ACTIVE, ASID_EPOCH, ASID_TABLE, COUNTERS, COUNTER_TLB_FLUSH, CPL, CR0, CR3, CR4, CTX, CTX_ASID, CTX_CONTROLS, CTX_CR3, CTX_EPOCH,
-  CTX_EPTP, CTX_GEN, CTX_GEN_FLOOR, CTX_PLAIN, CTX_SYSTEM, CTX_VPID, EFER, JUMP_CACHE, JUMP_CACHE_ENTRIES,
-  LARGE_FIRST, LARGE_LAST, MAX_VCPUS, MODE, NEXT_ASID, NEXT_CTX_GEN, PARKED_BASE, RFLAGS, TLB_CODE, TLB_ENTRIES, TLB_READ, TLB_WRITE, VCPU_INDEX,
+  CTX_EPTP, CTX_GEN, CTX_GEN_FLOOR, CTX_PLAIN, CTX_SYSTEM, CTX_VPID, EFER, FETCHED_PAGES, FETCHED_PAGES_BITS, JUMP_CACHE, JUMP_CACHE_ENTRIES,
+  LARGE_CODE_FIRST, LARGE_CODE_LAST, LARGE_FIRST, LARGE_LAST, MAX_VCPUS, MODE, NEXT_ASID, NEXT_CTX_GEN, PARKED_BASE, RFLAGS, TLB_CODE, TLB_ENTRIES, TLB_READ, TLB_WRITE, VCPU_INDEX,
   VCPU_STATE_BYTES,
 } from '../layout';
 import { eptPointer, forgetEptCache, vpid } from './ept';
@@ -52,6 +52,9 @@ function flushEverything(): void {
   store<u32>(NEXT_ASID, 1);
   store<u64>(LARGE_FIRST, ~(<u64>0));
   store<u64>(LARGE_LAST, 0);
+  store<u64>(LARGE_CODE_FIRST, ~(<u64>0));
+  store<u64>(LARGE_CODE_LAST, 0);
+  memory.fill(FETCHED_PAGES, 0, FETCHED_PAGES_BITS / 8);
   store<u64>(COUNTERS + COUNTER_TLB_FLUSH * 8, load<u64>(COUNTERS + COUNTER_TLB_FLUSH * 8) + 1);
 }
 
@@ -256,8 +259,33 @@ export function flushPage(la: u64): void {
     dropLarge(TLB_WRITE, page);
     dropLarge(TLB_CODE, page);
   }
+  if (!mayBeFetched(page)) return;
   store<u32>(CTX_GEN_FLOOR, load<u32>(NEXT_CTX_GEN));
   refreshContext();
+}
+
+@inline function fetchedByte(page: u64): usize {
+  return <usize>FETCHED_PAGES + ((<usize>page & <usize>(FETCHED_PAGES_BITS - 1)) >> 3);
+}
+
+/**
+ * May the jump cache, or a region that was found to fit, depend on the translation of this page? All code is fetched by
+ * TLB_CODE first. Most pages that INVLPG names are data: the ways of code stay.
+ */
+function mayBeFetched(page: u64): bool {
+  if (page >= load<u64>(LARGE_CODE_FIRST) && page <= load<u64>(LARGE_CODE_LAST)) return true;
+  return (load<u8>(fetchedByte(page)) >> (<u8>page & 7) & 1) != 0;
+}
+
+/** Notes that code of a page, or of the large page around it, is known by its linear address. */
+function noteFetch(page: u64, shift: u32): void {
+  const byte = fetchedByte(page);
+  store<u8>(byte, load<u8>(byte) | u8(1) << (<u8>page & 7));
+  if (shift <= 12) return;
+  const first = page >> (shift - 12) << (shift - 12);
+  const last = first + (<u64>1 << (shift - 12)) - 1;
+  if (first < load<u64>(LARGE_CODE_FIRST)) store<u64>(LARGE_CODE_FIRST, first);
+  if (last > load<u64>(LARGE_CODE_LAST)) store<u64>(LARGE_CODE_LAST, last);
 }
 
 /** Enters a translation of one 4-KByte page; `host`: any address in its frame; `shift`: log2 of the guest's page size. */
@@ -267,6 +295,7 @@ export function fillTlb(table: usize, la: u64, ctx: u32, host: usize, mark: u32,
   store<u64>(entry, page << 12 | ctx | (mark ? CTX_MARK : 0));
   store<u32>(entry, (<u32>host & ~0xfff) - <u32>(page << 12), 8);
   store<u32>(entry, mark | shift << MARK_SHIFT, 12);
+  if (table == TLB_CODE) noteFetch(page, shift);
   if (shift > 12) {
     const first = page >> (shift - 12) << (shift - 12);
     const last = first + (<u64>1 << (shift - 12)) - 1;
