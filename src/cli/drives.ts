@@ -1,7 +1,9 @@
-import type { Drive, DriveBus } from '../engine/devices/block.js';
+import { resolve } from 'node:path';
+import type { Drive, DriveBus, Medium, MediumShelf } from '../engine/devices/block.js';
 import { CountedStore } from '../engine/devices/counted-store.js';
 import { FLOPPY_DRIVES } from '../engine/devices/floppy/controller.js';
 import { floppyFor } from '../engine/devices/floppy/medium.js';
+import { CD_PLACE, idePlaces } from '../engine/devices/ide/controller.js';
 import { DiskImageError } from '../engine/disk/byte-file.js';
 import { PassedDisk } from '../engine/host/disk/passed-disk.js';
 import type { DriveArgument } from './drive-options.js';
@@ -14,9 +16,13 @@ const BUS_NAMES: Partial<Record<DriveBus, string>> = { ide: 'IDE', sata: 'SATA' 
 /** Letters in serial numbers. */
 const KINDS = { disk: 'D', cdrom: 'C', floppy: 'F' };
 
+const serialOf = (kind: Drive['kind'], number: number): string => `VMS${KINDS[kind]}${String(number).padStart(5, '0')}`;
+
 export interface OpenDrives {
   drives: Drive[];
   warnings: string[];
+  /** A floppy disk that is put in later is written to its image; a run that is kept cannot go back over that. */
+  writesFloppies: boolean;
   /** Told why storage fails while the guest uses it. */
   onFailure: (cause: string) => void;
   /** Writes back what is in memory and closes the files. @throws Error naming the first image that this fails for. */
@@ -55,7 +61,20 @@ export function openDrives(list: readonly DriveArgument[], defaultBus: 'ide' | '
       throw error;
     }
   };
-  const result: OpenDrives = { drives, warnings: [], onFailure: () => {}, close, letGo, take };
+  const result: OpenDrives = {
+    ...{ drives, warnings: [], writesFloppies: true, onFailure: () => {} },
+    ...{ close, letGo, take },
+  };
+  const media = new Map<string, Medium>();
+  const shelf: MediumShelf = {
+    get: (file, kind) => {
+      const path = resolve(file);
+      const key = `${kind} ${path}`;
+      let medium = media.get(key);
+      if (medium === undefined) media.set(key, (medium = openMedium(path, kind, result, opened)));
+      return medium;
+    },
+  };
   try {
     for (const [bus, room] of Object.entries(ROOM) as [DriveBus, number][]) {
       const there = list.filter((drive) => (drive.bus ?? defaultBus) === bus);
@@ -73,15 +92,24 @@ export function openDrives(list: readonly DriveArgument[], defaultBus: 'ide' | '
       };
       const disk = new PassedDisk(options, !incoming);
       opened.push(disk);
-      if (kind === 'floppy' && !floppyFor(disk.sectors))
-        throw new UsageError(`${path}: ${disk.sectors / 2} KiB do not fit a floppy disk: 2880 KiB are the largest`);
+      checkFits(disk, kind);
       const store = new CountedStore(new FailingStore(disk, (cause) => result.onFailure(cause)));
       drives.push({
         ...{ kind, name: `${kind}${number}`, bus: bus ?? defaultBus },
         ...{ store, traffic: store.traffic },
         image: disk.info,
+        ...(kind === 'disk' ? {} : { shelf }),
         ...(snapshot ? { overlaid: true } : {}),
-        serial: `VMS${KINDS[kind]}${String(number).padStart(5, '0')}`,
+        serial: serialOf(kind, number),
+      });
+    }
+    const ide = drives.filter(({ bus }) => bus === 'ide');
+    // as QEMU's pc: where there are IDE drives, one for CDs is the second cable's first
+    if ((defaultBus === 'ide' || ide.length > 0) && !idePlaces(ide).has(CD_PLACE)) {
+      const number = drives.filter(({ kind }) => kind === 'cdrom').length;
+      drives.push({
+        ...{ kind: 'cdrom', name: `cdrom${number}`, bus: 'ide', store: undefined, shelf },
+        serial: serialOf('cdrom', number),
       });
     }
     result.warnings.push(...opened.flatMap(({ image }) => image.warnings));
@@ -91,4 +119,29 @@ export function openDrives(list: readonly DriveArgument[], defaultBus: 'ide' | '
     if (error instanceof DiskImageError) throw new UsageError(error.message);
     throw error;
   }
+}
+
+/** @throws UsageError */
+function checkFits({ sectors, options: { path } }: PassedDisk, kind: Drive['kind']): void {
+  if (kind === 'floppy' && !floppyFor(sectors))
+    throw new UsageError(`${path}: ${sectors / 2} KiB do not fit a floppy disk: 2880 KiB are the largest`);
+}
+
+/** Media that a run's drives have had, at most: each keeps its file open, so that the run can be gone back in. */
+const MOST_MEDIA = 64;
+
+/** @throws Error naming the file and the cause */
+function openMedium(path: string, kind: Drive['kind'], drives: OpenDrives, opened: PassedDisk[]): Medium {
+  if (opened.length >= MOST_MEDIA) throw new Error(`${path}: ${MOST_MEDIA} images are open already`);
+  const readonly = kind === 'cdrom' || !drives.writesFloppies;
+  const disk = new PassedDisk({ path, readonly, snapshot: false, cdrom: kind === 'cdrom' }, true);
+  try {
+    checkFits(disk, kind);
+  } catch (error) {
+    disk.close();
+    throw error;
+  }
+  opened.push(disk);
+  const store = new CountedStore(new FailingStore(disk, (cause) => drives.onFailure(cause)));
+  return { store, traffic: store.traffic, image: disk.info };
 }

@@ -67,6 +67,7 @@ export function createGuest(
   drives.warnings.forEach(warn);
   const history = historyOf(data, drives.drives, recording);
   const recorder = begun && startRecorder(begun, history?.log ?? FORGETTING);
+  drives.writesFloppies = !history && !recorder;
   const inputs = recording ?? recorder ?? history?.log;
   const vm = createHypervisor(data, firmware ? image.length : 0);
   const machine = new Machine(vm, {

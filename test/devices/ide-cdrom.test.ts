@@ -115,3 +115,80 @@ describe('a CD-ROM drive', () => {
     expect(Buffer.concat([first, ...rest])).toEqual(Buffer.from(disc.sector(16, 8)));
   });
 });
+
+describe('a CD-ROM drive whose disc is changed', () => {
+  const first = new TestDisk(80 * 4, true);
+  const second = new TestDisk(40 * 4, true);
+  const shelf = { get: () => ({ store: second }) };
+  const make = () => ideRig(disk(new TestDisk(300)), { ...cd(first), shelf });
+  const drive = (rig: ReturnType<typeof ideRig>) => rig.cables[1].mediumDrives[0];
+  const event = (rig: ReturnType<typeof ideRig>): number[] => {
+    rig.packet([0x4a, 1, 0, 0, 0x10, 0, 0, 0, 8]);
+    return [...rig.packetData()[0].slice(4, 6)];
+  };
+
+  it('tells that there was none, then that there is another, once each', () => {
+    const rig = make();
+    drive(rig).change('second.iso');
+    expect(rig.packet([0x00])).toBe(CHECK);
+    expect(sense(rig)).toEqual([2, 0x3a]);
+    expect(rig.packet([0x00])).toBe(CHECK);
+    expect(sense(rig)).toEqual([6, 0x28]);
+    expect(rig.packet([0x00])).toBe(READY);
+    expect(event(rig)).toEqual([2, 2]);
+    expect(event(rig)).toEqual([0, 2]);
+    rig.packet([0x25]);
+    expect([...rig.packetData()[0]]).toEqual([0, 0, 0, 39, 0, 0, 8, 0]);
+    rig.packet([0x28, 0, 0, 0, 0, 7, 0, 0, 1]);
+    expect(Buffer.concat(rig.packetData())).toEqual(Buffer.from(second.sector(28, 4)));
+  });
+
+  it('stands open and empty once the disc is out, also in the middle of a read', () => {
+    const rig = make();
+    rig.packet([0x28, 0, 0, 0, 0, 4, 0, 0, 2], 2048);
+    drive(rig).change(undefined);
+    rig.data(2048, 0x170);
+    rig.wait(0x170);
+    expect(rig.in(0x177)).toBe(CHECK);
+    expect(sense(rig)).toEqual([2, 0x3a]);
+    expect(event(rig)).toEqual([3, 1]);
+    expect(rig.packet([0x00])).toBe(CHECK);
+    expect(sense(rig)).toEqual([2, 0x3a]);
+  });
+
+  it('moves its tray for the guest, and holds the disc while the guest says so', () => {
+    const rig = make();
+    rig.packet([0x1e, 0, 0, 0, 1]);
+    expect(drive(rig).locked).toBe(true);
+    expect(rig.packet([0x1b, 0, 0, 0, 2])).toBe(CHECK);
+    expect(sense(rig)).toEqual([5, 0x53]);
+    drive(rig).askForEjection();
+    expect(event(rig)).toEqual([1, 2]);
+    rig.packet([0x1e, 0, 0, 0, 0]);
+    expect(rig.packet([0x1b, 0, 0, 0, 2])).toBe(READY);
+    expect(event(rig)).toEqual([3, 3]);
+    expect(rig.packet([0x00])).toBe(CHECK);
+    expect(sense(rig)).toEqual([2, 0x3a]);
+    expect(rig.packet([0x1b, 0, 0, 0, 3])).toBe(READY);
+    expect(rig.packet([0x00])).toBe(CHECK);
+    expect(sense(rig)).toEqual([6, 0x28]);
+    expect(rig.packet([0x00])).toBe(READY);
+  });
+
+  it('has the disc of its state, and at another start the one that is in it', () => {
+    const rig = make();
+    const begun = structuredClone(rig.cables[1].save());
+    drive(rig).change('second.iso');
+    const twin = make();
+    twin.cables[1].load(structuredClone(rig.cables[1].save()));
+    for (let i = 0; i < 2; i++) twin.packet([0x00]);
+    twin.packet([0x25]);
+    expect(twin.packetData()[0][3]).toBe(39);
+    twin.cables[1].load(structuredClone(begun));
+    twin.packet([0x25]);
+    expect(twin.packetData()[0][3]).toBe(79);
+    rig.cables[1].load(rig.cables[1].beginAgain(structuredClone(begun)));
+    rig.packet([0x25]);
+    expect(rig.packetData()[0][3]).toBe(39);
+  });
+});

@@ -22,10 +22,10 @@ export interface BootSources {
 /** Places of the drives and of the network card, in the order in which they are tried: the network last, unless it is named. */
 export function bootPaths({ drives, network, order = '' }: BootSources): string[] {
   const paths = drivePaths(drives, network);
-  const sources: { kind: Drive['kind'] | 'network'; path: string }[] = drives.map(({ kind }, i) => ({
-    kind,
-    path: paths[i],
-  }));
+  // an empty drive is not named: it is tried after what is, as in QEMU's pc
+  const sources: { kind: Drive['kind'] | 'network'; path: string }[] = drives
+    .map(({ kind, store }, i) => ({ kind, store, path: paths[i] }))
+    .filter(({ store }) => store !== undefined);
   if (network)
     sources.push({ kind: 'network', path: `/pci@i0cf8/ethernet@${FIRST_FREE_SLOT.toString(16)}/ethernet-phy@0` });
   const named = [...order].map((letter) => LETTERS[letter]);

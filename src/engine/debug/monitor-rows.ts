@@ -124,7 +124,8 @@ export const MONITOR_ROWS: readonly MonitorRow[] = [
   row('runs', 'cont', '', 'let it run', { alias: 'c' }),
   row('looks', 'info vnc', '', 'the VNC server and its clients'),
   row('changes', 'set_password', 'vnc WORD', 'the password of VNC clients that come from now on'),
-  row('changes', 'change', 'vnc password WORD', 'the same'),
+  row('changes', 'change', 'DEV FILE', 'another disc or floppy disk; or vnc password WORD', FILE),
+  row('changes', 'eject', '[-f] DEV', 'take out the disc or floppy disk; -f: also where the guest holds it'),
   row('changes', 'gdbserver', '[ADDRESS | none]', 'a GDB stub: [HOST:]PORT, unix:PATH'),
 ];
 

@@ -51,6 +51,21 @@ export interface Drive {
   readonly overlaid?: boolean;
   /** What the storage is, for the user. */
   readonly image?: ImageInfo;
+  /** For drives whose medium can be changed. */
+  readonly shelf?: MediumShelf;
+}
+
+/** What can be put into a drive. */
+export interface Medium {
+  readonly store: BlockStore;
+  readonly image?: ImageInfo;
+  readonly traffic?: Readonly<StoreTraffic>;
+}
+
+/** Where media come from that are put into drives while the machine runs. */
+export interface MediumShelf {
+  /** The same one each time, as long as the machine is there. @throws Error naming the file and the cause */
+  get(file: string, kind: Drive['kind']): Medium;
 }
 
 /** The image behind a drive. */

@@ -3,6 +3,7 @@
  * Everything here is deterministic: time is virtual and host input arrives through the journal.
  */
 import type { Stateful } from '../state/saved.js';
+import type { MediumDrive } from './medium-bay.js';
 
 /** An interrupt request line into the PIC or IOAPIC. Level-held; an edge is a low-to-high change. */
 export interface IrqLine {
@@ -53,6 +54,8 @@ export interface Device<S = unknown> extends Stateful<S> {
    * keeps, and what waits at the host. Absent: that state itself.
    */
   beginAgain?(powerOn: S): S;
+  /** Of those, its drives whose medium can be changed. */
+  readonly mediumDrives?: readonly MediumDrive[];
   /** Rows for the devices view: register or field, value. */
   describe?(): [string, string][];
 }

@@ -157,6 +157,17 @@ export class Machine {
     return this.options.name;
   }
 
+  /** Its drives with what is in them now. */
+  get drives(): Drive[] {
+    const bays = new Map(this.pc.mediumDrives.map(({ bay }) => [bay.name, bay]));
+    return (this.options.drives ?? []).map((drive) => {
+      const bay = bays.get(drive.name);
+      if (!bay) return drive;
+      const { store, image, traffic, ...empty } = drive;
+      return { ...empty, store: bay.medium?.store, ...bay.medium };
+    });
+  }
+
   get image(): string {
     return this.options.image.name;
   }

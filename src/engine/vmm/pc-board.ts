@@ -4,6 +4,7 @@ import type { Drive } from '../devices/block.js';
 import { countedCable, noTraffic } from '../devices/counted-cable.js';
 import type { GuestEnd, Nanoseconds } from '../devices/device.js';
 import type { FirmwareFile } from '../devices/fw-cfg.js';
+import type { MediumDrive } from '../devices/medium-bay.js';
 import { buildPc, type Pc } from '../devices/pc.js';
 import type { CardMaker } from '../devices/pci/card.js';
 import type { ShadowArea } from '../devices/pci/chipset.js';
@@ -188,6 +189,7 @@ export class PcBoard implements Board {
     this.journal.take('key', (data) => void this.pc.keyboard.press(data as string));
     this.journal.take('key-down', (data) => this.pc.keyboard.key(data as string, true));
     this.journal.take('key-up', (data) => this.pc.keyboard.key(data as string, false));
+    this.journal.take('medium', (data) => this.#mediumIs(data as string));
     this.journal.take('mouse', (data) => this.pc.keyboard.moveMouse(decodeMove(data as Uint8Array)));
   }
 
@@ -386,6 +388,28 @@ export class PcBoard implements Board {
 
   moveMouse(move: MouseMove): void {
     this.journal.input('mouse', encodeMove(move));
+  }
+
+  /** Drives whose medium can be changed. */
+  get mediumDrives(): MediumDrive[] {
+    return this.pc.devices.flatMap(({ mediumDrives = [] }) => mediumDrives);
+  }
+
+  /** Another medium for a drive, by its file, or none. */
+  changeMedium(drive: string, file: string | undefined): void {
+    this.journal.input('medium', JSON.stringify(file === undefined ? [drive] : [drive, file]));
+  }
+
+  /** The button of a drive whose door software holds shut. */
+  askForEjection(drive: string): void {
+    this.journal.input('medium', JSON.stringify([drive, null]));
+  }
+
+  #mediumIs(text: string): void {
+    const [name, file] = JSON.parse(text) as unknown[];
+    const drive = this.mediumDrives.find(({ bay }) => bay.name === name);
+    if (file === null) drive?.askForEjection();
+    else if (file === undefined || typeof file === 'string') drive?.change(file);
   }
 
   screen(): VgaText | undefined {

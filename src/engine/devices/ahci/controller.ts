@@ -5,9 +5,10 @@ import type { Drive } from '../block.js';
 import { hex } from '../device-state.js';
 import { CdromDrive } from '../ide/cdrom.js';
 import { AtaDisk } from '../ide/disk.js';
+import { MediumBay, type MediumDrive } from '../medium-bay.js';
 import { BusMaster } from '../pci/bus-master.js';
 import { type CardSlot, narrowed } from '../pci/card.js';
-import { PciFunction } from '../pci/function.js';
+import { PciFunction, type PciState } from '../pci/function.js';
 import { CAPABILITY_MSI, Msi } from '../pci/msix.js';
 import { AhciPort, type PortState } from './port.js';
 import { QueuedCommands } from './queued.js';
@@ -50,7 +51,8 @@ export class AhciController extends PciFunction<AhciState> {
     for (const [n, { kind, name, serial, store }] of drives.entries()) {
       const port = this.ports[n];
       const common = { name, serial, cable: port, sata: true };
-      if (kind === 'cdrom' || store === undefined) port.drive = new CdromDrive({ ...common, disc: store });
+      if (kind === 'cdrom' || store === undefined)
+        port.drive = new CdromDrive({ ...common, bay: new MediumBay(drives[n]) });
       else {
         port.drive = new AtaDisk({ ...common, store });
         port.queued = new QueuedCommands(store);
@@ -126,7 +128,21 @@ export class AhciController extends PciFunction<AhciState> {
       ...{ control: u32, status: u32 },
       ports: record(Object.fromEntries(this.ports.map((it, n) => [`port${n}`, it.shape]))),
     });
-    return { kind: 'ahci', version: 1, shape: shape as unknown as Schema<AhciState> };
+    return { kind: 'ahci', version: 2, shape: shape as unknown as Schema<AhciState> };
+  }
+
+  /** Drives whose medium can be changed. */
+  get mediumDrives(): MediumDrive[] {
+    return this.ports.map(({ drive }) => drive).filter((drive) => drive instanceof CdromDrive);
+  }
+
+  /** Another start finds in the drives what is in them. */
+  beginAgain(powerOn: PciState<AhciState>): PciState<AhciState> {
+    const ports = this.ports.map((port, n): [string, PortState] => {
+      const state = powerOn.device.ports[`port${n}`];
+      return [`port${n}`, { ...state, drive: port.drive?.keepMedium(state.drive as never) ?? state.drive }];
+    });
+    return { ...powerOn, device: { ...powerOn.device, ports: Object.fromEntries(ports) } };
   }
 
   protected override saveDevice(): AhciState {

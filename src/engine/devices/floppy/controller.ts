@@ -7,6 +7,7 @@ import type { Drive } from '../block.js';
 import type { Device, IrqLine, PortDevice, PortRange } from '../device.js';
 import { hex } from '../device-state.js';
 import type { Dma8237 } from '../dma-8237.js';
+import { MEDIUM, MediumBay } from '../medium-bay.js';
 import { FloppyDrive, SECTOR_BYTES, type SectorResult } from './drive.js';
 
 export const FLOPPY_IRQ = 6;
@@ -101,7 +102,7 @@ const STATE = record({
   configure: tuple(u8, u8),
   locked: flag,
   perpendicular: u8,
-  drives: list(record({ cylinder: u8, changed: flag }), FLOPPY_DRIVES),
+  drives: list(record({ cylinder: u8, changed: flag, medium: MEDIUM }), FLOPPY_DRIVES),
 });
 type FloppyState = StateOf<typeof STATE>;
 
@@ -121,7 +122,7 @@ export interface FloppyOptions {
 
 export class FloppyController implements Device<FloppyState>, PortDevice {
   readonly name = 'floppy';
-  readonly format = { kind: 'fdc-82077', version: 1, shape: STATE };
+  readonly format = { kind: 'fdc-82077', version: 2, shape: STATE };
   readonly ports: readonly PortRange[] = [
     { first: PORT_SRA, count: 6 },
     { first: PORT_DIR, count: 1 },
@@ -131,7 +132,11 @@ export class FloppyController implements Device<FloppyState>, PortDevice {
   private s: Omit<FloppyState, 'drives'> = powerOn();
 
   constructor(private readonly options: FloppyOptions) {
-    this.drives = Array.from({ length: FLOPPY_DRIVES }, (_, n) => new FloppyDrive(options.drives[n]?.store));
+    this.drives = Array.from(
+      { length: FLOPPY_DRIVES },
+      (_, n) =>
+        new FloppyDrive(new MediumBay(options.drives[n] ?? { name: `floppy${n}`, kind: 'floppy', store: undefined })),
+    );
   }
 
   reset(): void {
@@ -547,13 +552,29 @@ export class FloppyController implements Device<FloppyState>, PortDevice {
     this.results([st0, st1, scanned, cylinder, head, sector, size], true);
   }
 
+  get mediumDrives(): readonly FloppyDrive[] {
+    return this.drives;
+  }
+
+  /** Another start finds in the drives what is in them. */
+  beginAgain(powerOn: FloppyState): FloppyState {
+    const drives = powerOn.drives.map((state, n) => ({ ...state, medium: this.drives[n].bay.file }));
+    return { ...powerOn, drives };
+  }
+
   save(): FloppyState {
-    return { ...this.s, drives: this.drives.map(({ cylinder, changed }) => ({ cylinder, changed })) };
+    return {
+      ...this.s,
+      drives: this.drives.map(({ cylinder, changed, bay }) => ({ cylinder, changed, medium: bay.file })),
+    };
   }
 
   load({ drives, ...state }: FloppyState): void {
     this.s = state;
-    for (const [n, drive] of drives.entries()) Object.assign(this.drives[n], drive);
+    for (const [n, { medium, ...drive }] of drives.entries()) {
+      this.drives[n].bay.put(medium);
+      Object.assign(this.drives[n], drive);
+    }
     const { transfer, phase } = state;
     if (transfer && phase === 'execution' && this.usesDma)
       this.options.dma.request(DMA_CHANNEL, () => this.transferByDma());

@@ -1,19 +1,34 @@
 /** One floppy drive: its disk, where its head stands, and the lines that tell of them. */
 import { BlockError, type BlockStore, SECTOR_BYTES } from '../block.js';
+import type { MediumBay, MediumDrive } from '../medium-bay.js';
 import { type FloppyFormat, floppyFor } from './medium.js';
 
 export type SectorResult = 'done' | 'absent' | 'failed' | 'protected';
 
-export class FloppyDrive {
+export class FloppyDrive implements MediumDrive {
   /** Cylinder under the head. */
   cylinder = 0;
   /** The disk was changed, and no seek has happened since. */
   changed = true;
-  readonly format: FloppyFormat | undefined;
+  /** No door is held shut by software. */
+  readonly locked = false;
 
-  constructor(private readonly store: BlockStore | undefined) {
-    this.format = store && floppyFor(store.sectors);
+  constructor(readonly bay: MediumBay) {}
+
+  private get store(): BlockStore | undefined {
+    return this.bay.medium?.store;
   }
+
+  get format(): FloppyFormat | undefined {
+    return this.store && floppyFor(this.store.sectors);
+  }
+
+  change(file: string | undefined): void {
+    this.bay.put(file);
+    this.changed = true;
+  }
+
+  askForEjection(): void {}
 
   get hasDisk(): boolean {
     return this.format !== undefined;

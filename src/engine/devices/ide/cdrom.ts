@@ -2,7 +2,8 @@
 
 import { bytes, count, flag, oneOf, record, type StateOf, u8, u16 } from '../../state/schema.js';
 import { BlockError, type BlockStore, SECTOR_BYTES } from '../block.js';
-import { type Cable, IdeDrive } from './drive.js';
+import { MEDIUM, type MediumBay, type MediumDrive } from '../medium-bay.js';
+import { type Cable, type DriveState, IdeDrive } from './drive.js';
 import { identifyCdrom } from './identify.js';
 import {
   COMMAND,
@@ -26,14 +27,16 @@ const FEATURE_DMA = 1;
 const MAX_DMA_BYTES = 64 * 1024 * 1024;
 const PIO_MODE = 0x0c;
 
-const SENSE = { none: 0, notReady: 2, mediumError: 3, illegalRequest: 5 } as const;
+const SENSE = { none: 0, notReady: 2, mediumError: 3, illegalRequest: 5, unitAttention: 6 } as const;
 const ASC = {
   none: 0,
   unrecoveredRead: 0x11,
   invalidOpcode: 0x20,
   outOfRange: 0x21,
   invalidField: 0x24,
+  mediumChanged: 0x28,
   noMedium: 0x3a,
+  removalPrevented: 0x53,
 } as const;
 
 const PACKET = {
@@ -69,6 +72,17 @@ const WITHOUT_DISC: readonly number[] = [
   PACKET.mechanismStatus,
 ];
 
+/** Packets that are carried out though the drive has something to tell first. */
+const BEFORE_ATTENTION: readonly number[] = [
+  PACKET.requestSense,
+  PACKET.inquiry,
+  PACKET.getConfiguration,
+  PACKET.getEventStatus,
+];
+
+/** Events of the medium. @mmc "GET EVENT STATUS NOTIFICATION" */
+const EVENT = { none: 0, ejectRequest: 1, newMedium: 2, removal: 3 } as const;
+
 /** A packet that ends with CHECK CONDITION. */
 class CheckCondition extends Error {
   constructor(
@@ -82,7 +96,7 @@ class CheckCondition extends Error {
 export interface CdromOptions {
   name: string;
   serial: string;
-  disc: BlockStore | undefined;
+  bay: MediumBay;
   cable: Cable;
   /** It is a SATA drive. */
   sata?: boolean;
@@ -92,6 +106,12 @@ const STATE = record({
   mode: u8,
   sense: record({ key: u8, code: u8 }),
   locked: flag,
+  medium: MEDIUM,
+  /** The tray is out: what lies in it is not to be read. */
+  trayOpen: flag,
+  /** What software is still to hear of a change: that there was no medium, then that there is another. */
+  attention: oneOf('none', 'removed', 'changed'),
+  event: u8,
   /** What is left of a data transfer: bytes in memory, then blocks of the disc. */
   pending: bytes(),
   block: count,
@@ -104,14 +124,17 @@ const STATE = record({
 });
 type CdromState = StateOf<typeof STATE>;
 
-export class CdromDrive extends IdeDrive<CdromState> {
+export class CdromDrive extends IdeDrive<CdromState> implements MediumDrive {
   protected readonly ownShape = STATE;
-  private readonly disc: BlockStore | undefined;
+  readonly bay: MediumBay;
   private readonly serial: string;
   private readonly sata: boolean;
   private mode = PIO_MODE;
   private sense: { key: number; code: number } = { key: SENSE.none, code: ASC.none };
-  private locked = false;
+  locked = false;
+  private trayOpen = false;
+  private attention: 'none' | 'removed' | 'changed' = 'none';
+  private event: number = EVENT.none;
   /** What is left of a data transfer: bytes in memory, then blocks of the disc. */
   private pending: Uint8Array = new Uint8Array(0);
   private block = 0;
@@ -120,12 +143,29 @@ export class CdromDrive extends IdeDrive<CdromState> {
   private stage: 'none' | 'packet' | 'data' = 'none';
   private dma = false;
 
-  constructor({ name, serial, disc, cable, sata = false }: CdromOptions) {
+  constructor({ name, serial, bay, cable, sata = false }: CdromOptions) {
     super(name, cable);
     this.sata = sata;
-    this.disc = disc;
+    this.bay = bay;
     this.serial = serial;
     this.reset();
+  }
+
+  /** What can be read: nothing while the tray is out. */
+  private get disc(): BlockStore | undefined {
+    return this.trayOpen ? undefined : this.bay.medium?.store;
+  }
+
+  change(file: string | undefined): void {
+    this.bay.put(file);
+    // an empty drive is left open, as by its button
+    this.trayOpen = file === undefined;
+    this.attention = 'removed';
+    this.event = file === undefined ? EVENT.removal : EVENT.newMedium;
+  }
+
+  askForEjection(): void {
+    this.event = EVENT.ejectRequest;
   }
 
   private get blocks(): number {
@@ -209,6 +249,7 @@ export class CdromDrive extends IdeDrive<CdromState> {
     const packet = new DataView(this.s.buffer.slice().buffer);
     try {
       const opcode = packet.getUint8(0);
+      if (!BEFORE_ATTENTION.includes(opcode)) this.tellChange();
       if (!this.disc && !WITHOUT_DISC.includes(opcode)) throw new CheckCondition(SENSE.notReady, ASC.noMedium);
       const data = this.packet(opcode, packet);
       if (opcode !== PACKET.requestSense) this.sense = { key: SENSE.none, code: ASC.none };
@@ -227,6 +268,35 @@ export class CdromDrive extends IdeDrive<CdromState> {
     }
   }
 
+  /** A host that looks away meanwhile still hears that the disc was out, and that it is another. @qemu hw/ide/atapi.c */
+  private tellChange(): void {
+    if (this.attention === 'none' || !this.disc) return;
+    const first = this.attention === 'removed';
+    this.attention = first ? 'changed' : 'none';
+    if (first) throw new CheckCondition(SENSE.notReady, ASC.noMedium);
+    throw new CheckCondition(SENSE.unitAttention, ASC.mediumChanged);
+  }
+
+  /** START STOP UNIT: with LoEj the tray moves. What lies in it stays. */
+  private moveTray(bits: number): void {
+    if ((bits & 2) === 0) return;
+    const out = (bits & 1) === 0;
+    if (out && !this.trayOpen && this.locked)
+      throw new CheckCondition(this.disc ? SENSE.illegalRequest : SENSE.notReady, ASC.removalPrevented);
+    if (out !== this.trayOpen) this.event = out ? EVENT.removal : this.bay.medium ? EVENT.newMedium : EVENT.none;
+    if (!out && this.trayOpen && this.bay.medium) this.attention = 'changed';
+    this.trayOpen = out;
+  }
+
+  /** Only media events exist; each is told once. */
+  private mediaEvent(classes: number): Uint8Array<ArrayBuffer> {
+    const media = 0x10;
+    if ((classes & media) === 0) return Uint8Array.of(0, 2, 0x80, media);
+    const { event } = this;
+    this.event = EVENT.none;
+    return Uint8Array.of(0, 6, 4, media, event, (this.trayOpen ? 1 : 0) | (this.bay.medium ? 2 : 0), 0, 0);
+  }
+
   /** Data that the packet answers; the blocks of a read are left in `block` and `blocksLeft`. */
   private packet(opcode: number, packet: DataView): Uint8Array<ArrayBuffer> {
     this.blocksLeft = 0;
@@ -236,6 +306,7 @@ export class CdromDrive extends IdeDrive<CdromState> {
       case PACKET.seek10:
       case PACKET.startStop:
         if (opcode === PACKET.preventRemoval) this.locked = (packet.getUint8(4) & 1) !== 0;
+        if (opcode === PACKET.startStop) this.moveTray(packet.getUint8(4));
         return new Uint8Array(0);
       case PACKET.requestSense:
         return this.answer(this.senseData(), packet.getUint8(4));
@@ -262,7 +333,7 @@ export class CdromDrive extends IdeDrive<CdromState> {
       case PACKET.getConfiguration:
         return this.answer(configuration(this.disc !== undefined), packet.getUint16(7));
       case PACKET.getEventStatus:
-        return this.answer(eventStatus(packet.getUint8(4), this.disc !== undefined), packet.getUint16(7));
+        return this.answer(this.mediaEvent(packet.getUint8(4)), packet.getUint16(7));
       case PACKET.readDiscInformation:
         return this.answer(discInformation(), packet.getUint16(7));
       case PACKET.mechanismStatus:
@@ -351,9 +422,12 @@ export class CdromDrive extends IdeDrive<CdromState> {
   private limit = 0;
 
   private nextBlocks(count: number): Uint8Array<ArrayBuffer> {
+    const { disc } = this;
+    // it may have been taken out meanwhile
+    if (!disc) throw new CheckCondition(SENSE.notReady, ASC.noMedium);
     const data = new Uint8Array(count * BLOCK_BYTES);
     try {
-      this.disc!.read(this.block * BLOCK_SECTORS, data);
+      disc.read(this.block * BLOCK_SECTORS, data);
     } catch (error) {
       if (error instanceof BlockError) throw new CheckCondition(SENSE.mediumError, ASC.unrecoveredRead);
       throw error;
@@ -391,16 +465,26 @@ export class CdromDrive extends IdeDrive<CdromState> {
   }
 
   protected saveOwn(): CdromState {
-    const { mode, sense, locked, pending, block, blocksLeft, stage, dma, limit } = this;
-    return { mode, sense, locked, pending, block, blocksLeft, stage, dma, limit };
+    const { mode, sense, locked, pending, block, blocksLeft, stage, dma, limit, trayOpen, attention, event } = this;
+    const medium = this.bay.file;
+    const door = { locked, medium, trayOpen, attention, event };
+    return { mode, sense, ...door, pending, block, blocksLeft, stage, dma, limit };
   }
 
-  protected loadOwn(state: CdromState): void {
+  protected loadOwn({ medium, ...state }: CdromState): void {
+    this.bay.put(medium);
     Object.assign(this, state);
   }
 
+  /** Who begins anew finds in the drive what is in it. */
+  override keepMedium(powerOn: DriveState<CdromState>): DriveState<CdromState> {
+    return { ...powerOn, own: { ...powerOn.own, medium: this.bay.file, trayOpen: this.trayOpen } };
+  }
+
   describe(): string {
-    return this.disc === undefined ? 'CD-ROM drive, empty' : `CD-ROM of ${this.blocks} blocks`;
+    return this.disc === undefined
+      ? `CD-ROM drive, ${this.trayOpen ? 'open' : 'empty'}`
+      : `CD-ROM of ${this.blocks} blocks`;
   }
 }
 
@@ -462,13 +546,6 @@ function configuration(disc: boolean): Uint8Array<ArrayBuffer> {
   const core = [0, 1, 0x0b, 8, 0, 0, 0, 2, 1, 0, 0, 0];
   const length = 4 + profile.length + core.length;
   return Uint8Array.of(0, 0, 0, length, 0, 0, 0, disc ? 8 : 0, ...profile, ...core);
-}
-
-/** Polled events: only media events exist, and nothing happens to the disc. */
-function eventStatus(classes: number, disc: boolean): Uint8Array<ArrayBuffer> {
-  const media = 0x10;
-  if ((classes & media) === 0) return Uint8Array.of(0, 2, 0x80, media);
-  return Uint8Array.of(0, 6, 4, media, 0, disc ? 2 : 0, 0, 0);
 }
 
 function discInformation(): Uint8Array<ArrayBuffer> {

@@ -7,6 +7,7 @@ import { flag, record, type Schema, u8, u32 } from '../../state/schema.js';
 import type { Drive } from '../block.js';
 import type { Clock, Device, GuestMemory, IrqLine, PortDevice, PortRange } from '../device.js';
 import { hex } from '../device-state.js';
+import { MediumBay, type MediumDrive } from '../medium-bay.js';
 import { COMMAND as PCI_COMMAND, STATUS as PCI_STATUS, PciFunction } from '../pci/function.js';
 import { CdromDrive } from './cdrom.js';
 import { AtaDisk } from './disk.js';
@@ -18,6 +19,8 @@ const CABLES = [
   { command: 0x170, control: 0x376, irq: 15 },
 ] as const;
 export const IDE_DRIVES = 4;
+/** The second cable's first place, where PCs have the drive for CDs. */
+export const CD_PLACE = 2;
 
 const BM_COMMAND = 0;
 const BM_STATUS = 2;
@@ -198,7 +201,19 @@ export class IdeCable implements Cable, Device<CableState>, PortDevice {
   get format(): StateFormat<CableState> {
     const [first, other] = this.drives.map((drive): Schema<object> => drive?.shape ?? record({}));
     const shape = record({ second: flag, bm: BUS_MASTER, first, other });
-    return { kind: 'ide-cable', version: 1, shape };
+    return { kind: 'ide-cable', version: 2, shape };
+  }
+
+  /** Drives whose medium can be changed. */
+  get mediumDrives(): MediumDrive[] {
+    return this.drives.filter((drive) => drive instanceof CdromDrive);
+  }
+
+  beginAgain(powerOn: CableState): CableState {
+    const [first, other] = [powerOn.first, powerOn.other].map((state, i): object =>
+      this.drives[i] ? this.drives[i].keepMedium(state as never) : state,
+    );
+    return { ...powerOn, first, other };
   }
 
   save(): CableState {
@@ -256,7 +271,7 @@ export function buildIde({ clock, memory, irqLine, drives }: IdeOptions): { cabl
     const { name, serial } = drive;
     cable.drives[place & 1] =
       drive.kind === 'cdrom' || drive.store === undefined
-        ? new CdromDrive({ name, serial, disc: drive.store, cable })
+        ? new CdromDrive({ name, serial, bay: new MediumBay(drive), cable })
         : new AtaDisk({ name, serial, store: drive.store, cable });
   }
   return { cables, pci: new IdeFunction(cables) };
@@ -268,7 +283,7 @@ export function idePlaces(drives: readonly Drive[]): Map<number, Drive> {
   const disks = drives.filter(({ kind }) => kind === 'disk');
   for (const [place, drive] of disks.entries()) taken.set(place, drive);
   for (const drive of drives.filter(({ kind }) => kind === 'cdrom')) {
-    const place = [2, 3, 1, 0].find((candidate) => !taken.has(candidate));
+    const place = [CD_PLACE, 3, 1, 0].find((candidate) => !taken.has(candidate));
     if (place !== undefined) taken.set(place, drive);
   }
   return taken;

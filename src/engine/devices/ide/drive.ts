@@ -66,7 +66,7 @@ const REGISTERS = record({
 });
 
 /** What a drive saves: what every one has, and its own. */
-interface DriveState<S> {
+export interface DriveState<S> {
   drive: StateOf<typeof REGISTERS>;
   busyUntil: number | undefined;
   own: S;
@@ -356,6 +356,11 @@ export abstract class IdeDrive<S = object> {
     this.s = drive;
     this.loadOwn(own);
     restoreTimer(this.timer, busyUntil);
+  }
+
+  /** The state at power-on, with the medium that is in it now. */
+  keepMedium(powerOn: DriveState<S>): DriveState<S> {
+    return powerOn;
   }
 
   abstract describe(): string;

@@ -1,6 +1,7 @@
 import { monitorCommand, number, shownCommand } from '../../debug/monitor.js';
 import { balloonCommand } from '../../debug/monitor-balloon.js';
 import { deviceCommand } from '../../debug/monitor-devices.js';
+import { type MediaHost, mediaCommand } from '../../debug/monitor-media.js';
 import { type ScreenServer, vncCommand } from '../../debug/monitor-vnc.js';
 import type * as D from '../../debugger.js';
 import { printableLines } from '../../printable.js';
@@ -36,6 +37,7 @@ export async function monitorLine(parts: MonitorParts, line: string, vcpu: numbe
     const answer =
       (/^\s*balloon\b/.test(line) ? kept.mustBeLive() : undefined) ??
       balloonCommand(machine, line) ??
+      mediaCommand(mediaOf(parts), line) ??
       vncCommand(line, parts.screenServer) ??
       saveCommand(view, index, line, read, vm.memoryBytes) ??
       (await moves.command(line));
@@ -50,17 +52,23 @@ export async function monitorLine(parts: MonitorParts, line: string, vcpu: numbe
   } catch (error) {
     return `${shownCommand(line)}: ${(error as Error).message}`;
   }
-  const text = await monitorCommand(
-    parts.debugger,
-    view,
-    index,
-    line,
-    machine.options.drives ?? [],
-    machine.pc.pc,
-    (chosen) => {
-      status.monitorVcpu = chosen;
-    },
-  );
+  const text = await monitorCommand(parts.debugger, view, index, line, machine.drives, machine.pc.pc, (chosen) => {
+    status.monitorVcpu = chosen;
+  });
   // names of tasks, messages of the kernel, names in images: a debugger's terminal shows them, and obeys none
   return text === undefined ? undefined : printableLines(text);
+}
+
+function mediaOf({ machine, kept, loop }: MonitorParts): MediaHost {
+  const { pc, drives } = machine;
+  return {
+    drives,
+    mediumDrives: pc.mediumDrives,
+    mayChange: () => kept.mustBeLive(),
+    changeMedium: (drive, file) => {
+      pc.changeMedium(drive, file);
+      loop.wake();
+    },
+    askForEjection: (drive) => pc.askForEjection(drive),
+  };
 }

@@ -34,6 +34,7 @@ const DATA: Record<string, Schema<HostInput['data']>> = {
   'key-down': text,
   'key-up': text,
   mouse: bytes(),
+  medium: text,
   control: text,
   debugger: text,
   flush: count,
