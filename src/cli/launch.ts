@@ -14,6 +14,7 @@ import { runInteractive } from './interactive.js';
 import type { SerialTarget } from './options.js';
 import { ProgressLine } from './progress-line.js';
 import { printable, tell } from './tell.js';
+import { type TypedStep, Typing } from './typed-text.js';
 import { isOpenToAll, showVnc } from './vnc-options.js';
 
 export interface LaunchOptions
@@ -28,6 +29,8 @@ export interface LaunchOptions
   commands?: readonly ScriptLine[];
   /** Takes the counts at the end. */
   statistics?(text: string): void;
+  /** What is typed on its keyboard. */
+  typed?: readonly TypedStep[];
   /** File for the screen as it is at the end. */
   screendumpAtEnd?: string;
   /** Asked when the guest's run is over, while it is still there: another end. */
@@ -57,6 +60,7 @@ export async function launch(data: GuestWorkerData, options: LaunchOptions): Pro
       tell(`--vnc ${showVnc(vnc)}: whoever reaches this host sees and types there; ,password=on asks for a password`);
     if (at.kind === 'unix') process.once('exit', () => remove(at.path));
   }
+  const typing = options.typed && new Typing(guest.target, options.typed);
   const common = {
     serial,
     // one that stood at its source stands here
@@ -81,7 +85,9 @@ export async function launch(data: GuestWorkerData, options: LaunchOptions): Pro
         guest.pipeClosed.then((): HeadlessEnd => ({ status: 0 })),
         lost,
       ]));
+  const untyped = typing?.close();
   if (options.atEnd) end = await Promise.race([options.atEnd(guest.target, end), lost]);
+  if (untyped !== undefined) tell(untyped);
   if (end.message) tell(`${data.name}: ${end.message}`);
   for (const line of end.lines ?? []) process.stderr.write(`${printable(line)}\n`);
   if (options.screendumpAtEnd !== undefined) await dumpScreen(guest, options.screendumpAtEnd);

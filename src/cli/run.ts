@@ -36,6 +36,7 @@ import { addScriptOptions, runCommands, type ScriptOptions, scriptOf } from './s
 import { tell } from './tell.js';
 import { BACKGROUND, hasTerminal, isInBackground } from './terminal.js';
 import { noConfigOption, themeOption } from './theme-option.js';
+import { parseTyped, readTyped, type TypedStep } from './typed-text.js';
 import { parseVnc } from './vnc-options.js';
 
 export interface RunOptions extends ScriptOptions {
@@ -69,6 +70,8 @@ export interface RunOptions extends ScriptOptions {
   net: string;
   device?: string[];
   vnc?: string;
+  type?: string;
+  typeFile?: string;
   debugcon?: string;
   sercon?: string;
   dumpOnCrash?: string;
@@ -154,6 +157,8 @@ export function addGuestOptions(command: Command): Command {
       '--vnc <display>',
       'serve the screen to VNC clients: [HOST:]N or unix:PATH, then [,password=on][,password-file=FILE]',
     )
+    .option('--type <text>', 'type on the keyboard: \\n, \\{KEYS}, \\{wait TEXT} until the guest shows it')
+    .option('--type-file <file>', 'the same, from a file')
     .option('-s', 'as --gdb 1234')
     .option('--wait', 'start stopped')
     .option('-S', 'as --wait')
@@ -245,8 +250,9 @@ export async function runGuest(
   if (options.rebootOnTripleFault && !options.reboot)
     throw new UsageError('--reboot-on-triple-fault: --no-reboot says that a reset ends the guest; give one of them');
   const vnc = options.vnc === undefined ? undefined : parseVnc(options.vnc);
+  const typed = typedOf(options);
   /** Somebody sits before it. */
-  const watched = interactive || input || vnc !== undefined;
+  const watched = interactive || input || vnc !== undefined || typed !== undefined;
   const { engine, line } =
     options.engine === 'auto'
       ? chooseEngine((await import('../engine/host/kvm/probe.js')).probeKvm())
@@ -295,7 +301,7 @@ export async function runGuest(
     ...(net === undefined ? {} : { net }),
     ...(options.device === undefined ? {} : { cards: options.device.map(cardOf) }),
     ...(options.debugcon === undefined ? {} : { debugcon: options.debugcon }),
-    rtcSeconds: parseRtc(options.rtc ?? (watched ? 'utc' : SCRIPTED_RTC)),
+    rtcSeconds: parseRtc(options.rtc ?? (interactive || input || vnc !== undefined ? 'utc' : SCRIPTED_RTC)),
     isaDebugExit: options.isaDebugExit === true,
     noReboot: !options.reboot,
     jit: options.jit,
@@ -329,8 +335,16 @@ export async function runGuest(
       ? {}
       : { commands: script, script: (target) => runCommands(target, script, options.json === true) }),
     ...(options.dumpOnCrash === undefined ? {} : { dumpOnCrash: options.dumpOnCrash }),
+    ...(typed === undefined ? {} : { typed }),
     ...(options.screendumpAtEnd === undefined ? {} : { screendumpAtEnd: options.screendumpAtEnd }),
   });
+}
+
+/** @throws UsageError */
+function typedOf({ type, typeFile }: RunOptions): TypedStep[] | undefined {
+  if (type !== undefined && typeFile !== undefined) throw new UsageError('--type and --type-file: give one of them');
+  if (typeFile !== undefined) return readTyped(typeFile);
+  return type === undefined ? undefined : parseTyped('--type', type);
 }
 
 export const HISTORY_BYTES = 256 * 2 ** 20;

@@ -951,6 +951,8 @@ export interface Debugger {
     holdOutput?(held: boolean): Promise<void>;
     /** One key press and release on the PS/2 keyboard by its name (`a`, `Enter`, `F1`, `ctrl-c`). */
     key(name: string): Promise<void>;
+    /** The guest has read all that was typed; absent where nobody knows. */
+    keyboardIdle?(): Promise<boolean>;
     /** A key goes down or up, by the name of the key itself: `a` also for a capital. @throws Error when it is no key */
     keyEvent?(name: string, down: boolean): Promise<void>;
     /**

@@ -259,7 +259,7 @@ describe('PS/2 keyboard', () => {
       expect(way).toBe(10_000);
       expect(buttons.join('').replace(/0+/g, '0').replace(/1+/g, '1')).toBe('01010');
       for (let i = 0; i < 200_000; i++) move(i & 1, 0, 0, i & 1);
-      for (let i = 0; i < 100_000; i++) kbc.portWrite(0x64, 1, 0xd4), kbc.portWrite(0x60, 1, 0xe9);
+      for (let i = 0; i < 100_000; i++) command(0xd4, 0xe9);
       expect(JSON.stringify(kbc.save()).length).toBeLessThan(10_000);
     });
   });

@@ -264,6 +264,7 @@ const METHODS: Record<MethodName, readonly Check[]> = {
   'console.serialInput': [bytes],
   'console.holdOutput': [flag],
   'console.key': [text],
+  'console.keyboardIdle': [],
   'console.keyEvent': [text, flag],
   'console.mouse': [step, step, step, step],
   'console.screen': [],

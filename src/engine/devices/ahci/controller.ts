@@ -10,7 +10,8 @@ import { BusMaster } from '../pci/bus-master.js';
 import { type CardSlot, narrowed } from '../pci/card.js';
 import { PciFunction, type PciState } from '../pci/function.js';
 import { CAPABILITY_MSI, Msi } from '../pci/msix.js';
-import { AhciPort, type PortState } from './port.js';
+import { AhciPort } from './port.js';
+import type { PortState } from './port-state.js';
 import { QueuedCommands } from './queued.js';
 import * as R from './registers.js';
 

@@ -1,11 +1,11 @@
 /** A port of the controller with its drive: commands by their slots, FISes, the port's registers. @ahci 5 "Data Transfer Operation" */
-import { flag, int, optional, record, type Schema, type StateOf, time, u8, u32 } from '../../state/schema.js';
+import { record, type Schema } from '../../state/schema.js';
 import type { Clock, Timer } from '../device.js';
 import { bitNames, hex, restoreTimer } from '../device-state.js';
 import type { Cable, IdeDrive } from '../ide/drive.js';
 import { COUNT, DEVICE, ERROR_FEATURES, LBA_HIGH, LBA_LOW, LBA_MID, STATUS } from '../ide/registers.js';
-import type { BusMaster } from '../pci/bus-master.js';
-import { deviceBitsFis, type HostCommand, hostCommand, pioSetupFis, RECEIVED, registersFis } from './fis.js';
+import { deviceBitsFis, type HostCommand, hostCommand, pioSetupFis, RECEIVED } from './fis.js';
+import { OWN, type PortState, powerOn } from './port-state.js';
 import { movePrdt } from './prdt.js';
 import { isQueued, type QueuedCommands, READ_LOG_EXT } from './queued.js';
 import {
@@ -19,13 +19,21 @@ import {
   NO_STATUS,
   PX,
 } from './registers.js';
+import { HEADER_BYTES, type ReportOptions, Reports } from './reports.js';
 
-const HEADER_BYTES = 32;
 const TABLE_PACKET = 0x40;
 const TABLE_PRDT = 0x80;
 const PACKET_BYTES = 12;
 const HEADER_CLEAR_BUSY = 0x400;
 const CONTROL_RESET = 0x04;
+
+/** Those that are read as they are. */
+const PLAIN_REGISTERS = new Map<number, keyof PortState['own']['registers'] & keyof typeof PX>(
+  (['clb', 'clbu', 'fb', 'fbu', 'ie', 'tfd', 'sig', 'sctl', 'serr', 'sact', 'ci'] as const).map((name) => [
+    PX[name],
+    name,
+  ]),
+);
 
 /** What a piece of data or the end of a command costs beside its bytes, in bytes moved. */
 const STEP_WORK = 16384;
@@ -35,39 +43,9 @@ const ISSUE_NS = 2_000;
 /** A port that has worked for a while goes on so much later: the guest has its turn. */
 const REST_NS = 10_000_000;
 
-const REGISTERS = record({
-  ...{ clb: u32, clbu: u32, fb: u32, fbu: u32, is: u32, ie: u32, cmd: u32, sig: u32 },
-  ...{ sctl: u32, serr: u32, sact: u32, ci: u32, tfd: u32 },
-});
-const OWN = record({
-  registers: REGISTERS,
-  /** The device's first FIS is in memory. */
-  greeted: flag,
-  /** Slot that the drive works on; it ended with an error: nothing runs until ST is cleared. */
-  slot: optional(u8),
-  stopped: flag,
-  table: record({ gpa: int(0, 2 ** 64), entries: u32 }),
-  position: record({ entry: u32, offset: u32 }),
-  moved: int(0, 2 ** 48),
-  packetSent: flag,
-  goesOnAt: optional(time),
-});
-type OwnState = StateOf<typeof OWN>;
-
-export interface PortState {
-  own: OwnState;
-  drive: object;
-  queued: object;
-}
-
-export interface PortOptions {
+export interface PortOptions extends ReportOptions {
   name: string;
   clock: Clock;
-  bus: BusMaster;
-  /** PxIS or PxIE changed. */
-  interruptChanged(): void;
-  /** The function may read and write memory. */
-  mayMaster(): boolean;
 }
 
 export class AhciPort implements Cable {
@@ -78,9 +56,11 @@ export class AhciPort implements Cable {
   private s = powerOn();
   private advancing = false;
   private readonly timer: Timer;
+  private readonly reports: Reports;
 
   constructor(private readonly options: PortOptions) {
     this.clock = options.clock;
+    this.reports = new Reports(options, () => this.s.registers);
     this.timer = options.clock.timer(`${options.name} slots`, () => this.run());
   }
 
@@ -98,38 +78,11 @@ export class AhciPort implements Cable {
 
   read(offset: number): number {
     const r = this.s.registers;
-    switch (offset) {
-      case PX.clb:
-        return r.clb;
-      case PX.clbu:
-        return r.clbu;
-      case PX.fb:
-        return r.fb;
-      case PX.fbu:
-        return r.fbu;
-      case PX.is:
-        return this.interruptStatus(r.is) >>> 0;
-      case PX.ie:
-        return r.ie;
-      case PX.cmd:
-        return r.cmd | (r.cmd & CMD.start ? (this.s.slot ?? 0) << 8 : 0);
-      case PX.tfd:
-        return r.tfd;
-      case PX.sig:
-        return r.sig;
-      case PX.ssts:
-        return this.drive && (r.sctl & 0xf) === 0 ? CONNECTED : 0;
-      case PX.sctl:
-        return r.sctl;
-      case PX.serr:
-        return r.serr;
-      case PX.sact:
-        return r.sact;
-      case PX.ci:
-        return r.ci;
-      default:
-        return 0;
-    }
+    if (offset === PX.is) return this.interruptStatus(r.is) >>> 0;
+    if (offset === PX.cmd) return r.cmd | (r.cmd & CMD.start ? (this.s.slot ?? 0) << 8 : 0);
+    if (offset === PX.ssts) return this.drive && (r.sctl & 0xf) === 0 ? CONNECTED : 0;
+    const plain = PLAIN_REGISTERS.get(offset);
+    return plain === undefined ? 0 : r[plain];
   }
 
   write(offset: number, value: number): void {
@@ -222,7 +175,7 @@ export class AhciPort implements Cable {
     const { registers: r } = drive.taskFile;
     s.registers.sig = ((r[LBA_HIGH] << 24) | (r[LBA_MID] << 16) | (r[LBA_LOW] << 8) | r[COUNT]) >>> 0;
     s.registers.cmd = (s.registers.cmd & ~CMD.atapi) | (r[LBA_HIGH] === 0xeb ? CMD.atapi : 0);
-    this.sendRegisters(false);
+    this.reports.sendRegisters(this.drive!.taskFile, false);
   }
 
   /** ST went to 0: what was issued is forgotten, and what the drive was at. */
@@ -288,7 +241,7 @@ export class AhciPort implements Cable {
   /** A host bus error: the list or the table is none. */
   private fatal(): void {
     this.s.stopped = true;
-    this.raise(CAUSE.hostData);
+    this.reports.raise(CAUSE.hostData);
   }
 
   /** The device control register: a reset by software is two of these. */
@@ -301,7 +254,7 @@ export class AhciPort implements Cable {
     if (flags & HEADER_CLEAR_BUSY) s.registers.tfd &= ~STATUS.busy;
     if (resets) {
       this.queued?.reset();
-      this.sendRegisters(true);
+      this.reports.sendRegisters(this.drive!.taskFile, true);
     }
   }
 
@@ -352,15 +305,15 @@ export class AhciPort implements Cable {
       const { taskFile } = drive;
       const data = drive.takeBuffer();
       const file = { ...taskFile, status: taskFile.status };
-      this.post(RECEIVED.pioSetup, pioSetupFis(file, true, data.length, drive.status));
+      this.reports.post(RECEIVED.pioSetup, pioSetupFis(file, true, data.length, drive.status));
       const fits = this.move(data, true);
-      this.raise(CAUSE.pioSetup);
+      this.reports.raise(CAUSE.pioSetup);
       if (!fits) drive.giveUp();
       return true;
     }
     if (phase === 'out') {
       const bytes = drive.bufferRoom;
-      this.post(RECEIVED.pioSetup, pioSetupFis(drive.taskFile, false, bytes, STATUS.busy));
+      this.reports.post(RECEIVED.pioSetup, pioSetupFis(drive.taskFile, false, bytes, STATUS.busy));
       const data = new Uint8Array(bytes);
       if (drive.wantsPacket && !s.packetSent) {
         s.packetSent = true;
@@ -391,21 +344,13 @@ export class AhciPort implements Cable {
     const slot = s.slot!;
     const r = s.registers;
     s.slot = undefined;
-    this.reportBytes(slot, s.moved);
+    this.reports.moved(slot, s.moved);
     const failed = (drive.status & STATUS.error) !== 0;
     if (failed) s.stopped = true;
     else r.ci = (r.ci & ~(1 << slot)) >>> 0;
-    this.sendRegisters(true);
-    if (failed) this.raise(CAUSE.taskFile);
+    this.reports.sendRegisters(this.drive!.taskFile, true);
+    if (failed) this.reports.raise(CAUSE.taskFile);
     else if (r.ci !== 0) this.wake(ISSUE_NS);
-  }
-
-  /** PRDBC. */
-  private reportBytes(slot: number, bytes: number): void {
-    const count = new Uint8Array(4);
-    new DataView(count.buffer).setUint32(0, bytes % 2 ** 32, true);
-    const { clb, clbu } = this.s.registers;
-    this.options.bus.write(clb + clbu * 2 ** 32 + slot * HEADER_BYTES + 4, count);
   }
 
   // --- queued commands ---------------------------------------------------------------------------------------
@@ -417,7 +362,7 @@ export class AhciPort implements Cable {
     r.ci = (r.ci & ~(1 << slot)) >>> 0;
     r.tfd = STATUS.ready | STATUS.seekDone;
     const ok = this.queued!.run(command, (data, toMemory) => this.move(data, toMemory));
-    if (ok) this.reportBytes(slot, s.moved);
+    if (ok) this.reports.moved(slot, s.moved);
     else s.stopped = true;
   }
 
@@ -427,29 +372,8 @@ export class AhciPort implements Cable {
     const status = STATUS.ready | STATUS.seekDone | (failed ? STATUS.error : 0);
     const error = failed ? 0x04 : 0;
     r.tfd = status | (error << 8);
-    this.post(RECEIVED.deviceBits, deviceBitsFis(status, error, tags));
-    this.raise(CAUSE.deviceBits | (failed ? CAUSE.taskFile : 0));
-  }
-
-  // --- to the host -------------------------------------------------------------------------------------------
-
-  private sendRegisters(interrupt: boolean): void {
-    const { drive, s } = this;
-    const file = drive!.taskFile;
-    s.registers.tfd = file.status | (file.error << 8);
-    this.post(RECEIVED.registers, registersFis(file, interrupt));
-    if (interrupt) this.raise(CAUSE.registers);
-  }
-
-  private post(place: number, fis: Uint8Array): void {
-    const { fb, fbu, cmd } = this.s.registers;
-    if (cmd & CMD.receive && this.options.mayMaster()) this.options.bus.write(fb + fbu * 2 ** 32 + place, fis);
-  }
-
-  private raise(causes: number): void {
-    const r = this.s.registers;
-    r.is = (r.is | causes) >>> 0;
-    this.options.interruptChanged();
+    this.reports.post(RECEIVED.deviceBits, deviceBitsFis(status, error, tags));
+    this.reports.raise(CAUSE.deviceBits | (failed ? CAUSE.taskFile : 0));
   }
 
   // --- what the drive asks of its cable ----------------------------------------------------------------------
@@ -507,15 +431,6 @@ export class AhciPort implements Cable {
     const requests = this.queued ? `, ${this.queued.describe()}` : '';
     return `${drive.describe()}, ${running}, ${work}, ${bitNames(this.pending, CAUSE_NAMES)}${requests}`;
   }
-}
-
-function powerOn(): OwnState {
-  const none = { clb: 0, clbu: 0, fb: 0, fbu: 0, is: 0, ie: 0, sctl: 0, serr: 0, sact: 0, ci: 0 };
-  return {
-    registers: { ...none, cmd: CMD.spinUp | CMD.powerOn, sig: NO_SIGNATURE, tfd: NO_STATUS },
-    ...{ greeted: false, slot: undefined, stopped: false, table: { gpa: 0, entries: 0 } },
-    ...{ position: { entry: 0, offset: 0 }, moved: 0, packetSent: false, goesOnAt: undefined },
-  };
 }
 
 function lowestBit(value: number): number {

@@ -38,6 +38,7 @@ export function consoleGroup(
       machine.key(name);
       loop.wake();
     },
+    keyboardIdle: async () => machine.pc.pc.keyboard.idle,
     keyEvent: async (name, down) => {
       kept.mustBeLive();
       machine.keyEvent(name, down);
