@@ -5,6 +5,7 @@ import { ASSERT_COMMANDS } from './assertion.js';
 import { BRANCH_COMMANDS } from './branches.js';
 import { BREAKPOINT_COMMANDS } from './breakpoints.js';
 import { asText, type Command, command } from './command.js';
+import { DESCRIPTOR_COMMANDS } from './descriptors.js';
 import { DIFFERENCE_COMMANDS } from './difference.js';
 import { EXIT_COMMANDS } from './exits.js';
 import { FRAME_COMMANDS } from './frames.js';
@@ -36,6 +37,7 @@ const OWN: readonly Command[] = [
   ...MACHINE_COMMANDS,
   ...EXIT_COMMANDS,
   ...DIFFERENCE_COMMANDS,
+  ...DESCRIPTOR_COMMANDS,
   ...ASSERT_COMMANDS,
   ...INFO_COMMANDS,
 ];

@@ -134,8 +134,8 @@ export interface ExitRecord {
   detail: number;
 }
 
-/** What an exit was about: port and bytes of an I/O instruction, MSR, CPUID's leaf, vector of an event, control register. */
-export type ExitFact = 'port' | 'size' | 'msr' | 'leaf' | 'subleaf' | 'vector' | 'cr';
+/** What an exit was about: port and bytes of an I/O instruction, MSR, CPUID's leaf, vector of an event, control register; and at which level: 1 of the guest, more of guests of its own. */
+export type ExitFact = 'port' | 'size' | 'msr' | 'leaf' | 'subleaf' | 'vector' | 'cr' | 'level';
 
 /** Fields that an exit condition can test: those of ExitRecord, and what it was about. */
 export interface ExitCondition {

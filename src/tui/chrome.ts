@@ -66,25 +66,35 @@ export function drawHeader(cells: CellPane, model: Model, title: string, end: nu
   );
 }
 
+/** A narrower header leaves the room of these tabs to what the guest does, unless one is open. */
+const SELDOM: readonly View[] = ['charts', 'tables'];
+const ROOM_FOR_ALL = 150;
+
+const tabWidth = (view: View): number => VIEW_TABS[view].title.length + 2;
+const widthOf = (views: readonly View[]): number => views.reduce((sum, view) => sum + tabWidth(view), 0);
+
+/** The tabs that the header of a screen shows, and their width. */
+export function headerTabs(view: View, columns: number): { views: readonly View[]; width: number } {
+  const views = VIEWS.filter((one) => columns >= ROOM_FOR_ALL || one === view || !SELDOM.includes(one));
+  return { views, width: widthOf(views) };
+}
+
 /** @returns the columns of each tab, for clicks. */
 export function drawTabs(
   cells: CellPane,
   view: View,
   start: number,
-  y = 0,
+  views: readonly View[] = VIEWS,
 ): { view: View; from: number; to: number }[] {
   const { theme } = cells;
   let x = start;
-  return VIEWS.map((name) => {
+  return views.map((name) => {
     const from = x;
-    const { title, key } = VIEW_TABS[name];
-    x = cells.put(x, y, name === view ? `[${title}]` : ` ${title} `, name === view ? theme.tabActive : theme.tab);
-    void key;
+    const { title } = VIEW_TABS[name];
+    x = cells.put(x, 0, name === view ? `[${title}]` : ` ${title} `, name === view ? theme.tabActive : theme.tab);
     return { view: name, from, to: x };
   });
 }
-
-export const TABS_WIDTH = VIEWS.reduce((sum, view) => sum + VIEW_TABS[view].title.length + 2, 0);
 
 export interface Status {
   text: string;

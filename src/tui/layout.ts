@@ -1,7 +1,7 @@
 /** Which panes stand where, for a view and a size of the terminal. */
 import type { Rectangle } from './screen/cell-pane.js';
 
-export const VIEWS = ['debug', 'exits', 'memory', 'vmcs', 'console', 'system', 'time', 'charts'] as const;
+export const VIEWS = ['debug', 'exits', 'memory', 'vmcs', 'console', 'system', 'time', 'charts', 'tables'] as const;
 export type View = (typeof VIEWS)[number];
 
 /** Key after `g`, and the name on the tab. */
@@ -14,6 +14,7 @@ export const VIEW_TABS: Record<View, { key: string; title: string }> = {
   system: { key: 'o', title: 'OS' },
   time: { key: 't', title: 'Time' },
   charts: { key: 'h', title: 'Charts' },
+  tables: { key: 'b', title: 'Tables' },
 };
 
 export const PANES = [
@@ -41,6 +42,11 @@ export const PANES = [
   'spent',
   'times',
   'heat',
+  'gdt',
+  'idt',
+  'tss',
+  'vectors',
+  'x87',
 ] as const;
 export type PaneId = (typeof PANES)[number];
 
@@ -67,6 +73,7 @@ export const VIEW_PANES: Record<View, readonly PaneId[]> = {
   system: ['processes', 'log', 'modules'],
   time: ['timeline', 'exit', 'trace'],
   charts: ['rates', 'spent', 'times', 'heat'],
+  tables: ['gdt', 'idt', 'tss', 'vectors', 'x87'],
 };
 
 /** Smallest screen that gets more than one pane. */
@@ -433,6 +440,19 @@ function medium(tiles: Tiles, view: View, body: Rectangle, focus: PaneId): void 
       tiles.column(right!, [
         ['spent', 0],
         ['heat', 0],
+      ]);
+      return;
+    }
+    case 'tables': {
+      const [left, right] = tiles.split(body, 'columns', [Math.round(width * 0.5)]);
+      tiles.column(left!, [
+        ['gdt', Math.floor(height * 0.3)],
+        ['idt', 0],
+      ]);
+      tiles.column(right!, [
+        ['vectors', 0],
+        ['x87', Math.min(18, Math.floor(height * 0.35))],
+        ['tss', Math.min(13, Math.floor(height * 0.3))],
       ]);
       return;
     }

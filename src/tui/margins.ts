@@ -6,9 +6,9 @@ import {
   drawHeader,
   drawPrompt,
   drawTabs,
+  headerTabs,
   type KeyArea,
   type Status,
-  TABS_WIDTH,
 } from './chrome.js';
 import type { Layout, View } from './layout.js';
 import type { Model } from './model.js';
@@ -48,14 +48,15 @@ export class Margins {
   drawTop(plan: Layout, view: View, columns: number): void {
     this.header.place(plan.header);
     const inHeader = !plan.tabs && columns >= TABS_IN_HEADER;
-    drawHeader(this.header, this.model, this.title, inHeader ? columns - TABS_WIDTH - 2 : columns);
+    const { views, width } = headerTabs(view, columns);
+    drawHeader(this.header, this.model, this.title, inHeader ? columns - width - 2 : columns);
     this.tabs.visible = plan.tabs !== undefined;
     if (plan.tabs) {
       this.tabs.place(plan.tabs);
       this.tabs.clear(this.tabs.theme.tab);
       this.areas = drawTabs(this.tabs, view, 1).map((area) => ({ ...area, y: 1 }));
     } else if (inHeader) {
-      this.areas = drawTabs(this.header, view, columns - TABS_WIDTH - 1).map((area) => ({ ...area, y: 0 }));
+      this.areas = drawTabs(this.header, view, columns - width - 1, views).map((area) => ({ ...area, y: 0 }));
     } else this.areas = [];
   }
 

@@ -454,6 +454,11 @@ export class Model {
     return this.info?.unavailable[group] ?? `this target has no ${group}`;
   }
 
+  /** What a pane asks by itself. */
+  ask<T>(key: string, fetch: () => Promise<T>): Source<T> {
+    return this.query(key, fetch);
+  }
+
   // --- below ---
 
   private absent<T>(group: keyof TargetInfo['unavailable']): Source<T> {

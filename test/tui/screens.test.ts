@@ -13,7 +13,7 @@ describe('screens', () => {
     expect(tui.text()).toMatchSnapshot();
   });
 
-  it.each(['exits', 'memory', 'vmcs', 'console', 'system', 'charts'] as const)(
+  it.each(['exits', 'memory', 'vmcs', 'console', 'system', 'charts', 'tables'] as const)(
     '%s view at 80x24, 120x40 and 200x60',
     async (view) => {
       for (const [cols, rows] of [
@@ -65,7 +65,7 @@ describe('screens', () => {
 });
 
 describe('what a guest cannot do', () => {
-  it.each(['debug', 'exits', 'memory', 'vmcs', 'console', 'system', 'charts'] as const)(
+  it.each(['debug', 'exits', 'memory', 'vmcs', 'console', 'system', 'charts', 'tables'] as const)(
     'drive the terminal from the %s view',
     async (view) => {
       const tui = await startDemo({ kind: 'hostile', view, cols: 200, rows: 60 });

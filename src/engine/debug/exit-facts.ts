@@ -12,6 +12,8 @@ export const EXIT_FACTS: Readonly<Record<ExitFact, (exit: ExitRecord) => bigint 
   leaf: (exit) => (reasonOf(exit) === 10 ? exit.rax & LOW : undefined),
   subleaf: (exit) => (reasonOf(exit) === 10 ? exit.rcx & LOW : undefined),
   vector: ({ interruptionInfo }) => (interruptionInfo >>> 31 ? BigInt(interruptionInfo & 0xff) : undefined),
+  // a guest of the guest would be at 2; this CPU shows its guests no VMX
+  level: () => 1n,
   cr: (exit) => (reasonOf(exit) === 28 ? exit.qualification & 15n : undefined),
 };
 

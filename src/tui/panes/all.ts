@@ -17,6 +17,7 @@ import { ProcessesPane } from './processes.js';
 import { ReasonsPane } from './reasons.js';
 import { RegistersPane } from './registers.js';
 import { StackPane } from './stack.js';
+import { DescriptorPane, VectorsPane, X87Pane } from './tables.js';
 import { TimelinePane } from './timeline.js';
 import { TracePane } from './trace.js';
 import { VcpusPane } from './vcpus.js';
@@ -52,5 +53,10 @@ export function createPanes(ui: Ui, disassembler: Disassembler): Panes {
     spent: new SpentChart(ui),
     times: new TimesChart(ui),
     heat: new HeatPane(ui),
+    gdt: new DescriptorPane(ui, 'gdt'),
+    idt: new DescriptorPane(ui, 'idt'),
+    tss: new DescriptorPane(ui, 'tss'),
+    vectors: new VectorsPane(ui),
+    x87: new X87Pane(ui),
   };
 }
