@@ -21,7 +21,7 @@ import { inSlices, inSlicesUnless, SLICE_MS } from './slices.js';
 import type { Turns } from './turns.js';
 
 /** A snapshot of the live run after so many instructions, and not before so much time has passed for what the last one cost. */
-const SPACING_INSTRUCTIONS = 20_000_000;
+const SPACING_INSTRUCTIONS = 30_000_000;
 const SPACING_COST = 20;
 
 /** The same after so many bytes that devices have moved: more than that no interval keeps of a disk. */
