@@ -152,7 +152,7 @@ test('a recording that is cut, flipped or truncated is refused in one line, or r
   }
   expect(refused).toBeGreaterThan(150);
   expect(repeats).toBeGreaterThan(10);
-});
+}, 300_000);
 
 test.each<[string, (whole: Buffer) => Buffer, string]>([
   ['another file', () => readFileSync(sample('crc32').file), 'is no recording of vmscope'],
