@@ -105,6 +105,20 @@ it.each(['gpa', 'gva'] as const)('back to a write by %s, past intervals that wro
   }
 });
 
+it('goes to each exit of a run that was stepped through', async () => {
+  const { guest, history } = guestOf(LOOP);
+  await guest.runUntil({ icount: 3000n });
+  const { exit: first } = await history.where();
+  for (let n = 0; n < 40; n++) await guest.step(0);
+  await guest.runUntil({ icount: 3400n });
+  const { exit: last } = await history.where();
+  expect(last).toBeGreaterThan(first + 20);
+  for (let exit = first + 1; exit <= last; exit += 3) {
+    const { position } = await history.goTo({ exit });
+    expect([position?.exit, (await guest.readRegisters(0)).rip]).toEqual([exit, OUT]);
+  }
+});
+
 it('back to a breakpoint, to an exit, to a condition, to the start', async () => {
   const { guest, history } = guestOf(LOOP);
   await guest.runUntil({ icount: 2000n });

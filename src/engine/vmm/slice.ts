@@ -86,8 +86,8 @@ export class Slice {
         vm.witness?.sees(entered && !vcpu.pendingExit ? 'entered' : 'exited', vcpu);
         if (!entered) return { kind: 'entry-failed' };
         if (vcpu.pendingExit || (vcpu.provoked.hostEvent && signal(vm, vcpu))) {
-          // a step's trap between the delivery of an event and the instruction is no exit to anybody
-          if (!isStepTrap(vcpu) && vm.exitFilter?.(vcpu)) return { kind: 'exit' };
+          const stop = this.#stopsAtExit(vcpu);
+          if (stop) return stop;
           continue;
         }
       }
@@ -111,8 +111,10 @@ export class Slice {
           if (this.accesses.hasLeft) break;
           vm.exits++;
           vm.witness?.sees('exited', vcpu);
-          if (vm.exitGoal?.pending && vm.exits === vm.exitGoal.exits) return { kind: 'limit' };
-          if (vm.exitFilter?.(vcpu)) return { kind: 'exit' };
+          {
+            const stop = this.#stopsAtExit(vcpu);
+            if (stop) return stop;
+          }
           break;
         case RUN_HALTED:
           vm.kick(vcpu);
@@ -144,6 +146,14 @@ export class Slice {
   #handle(vcpu: Vcpu): Outcome {
     const handled = this.accesses.takeHandled();
     return handled === undefined ? handleExit(this.vm, vcpu) : this.accesses.conclude(vcpu, handled);
+  }
+
+  /** Somebody waits for the exit at hand, which is counted and not handled. A step's trap is no exit to anybody. */
+  #stopsAtExit(vcpu: Vcpu): SliceEnd | undefined {
+    const { exitGoal, exitFilter, exits } = this.vm;
+    if ((!exitGoal && !exitFilter) || isStepTrap(vcpu)) return undefined;
+    if (exitGoal?.pending && exits >= exitGoal.exits) return { kind: 'limit' };
+    return exitFilter?.(vcpu) ? { kind: 'exit' } : undefined;
   }
 
   /** Nobody looks at each exit, and nothing is prepared for the next VM entry. */
