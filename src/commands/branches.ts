@@ -61,7 +61,7 @@ export const BRANCH_COMMANDS: readonly Command[] = [
     help: 'leave the run here: what is changed from now on is on a branch, the trunk stays',
     effect: 'changes',
     words: ['delete', 'rename'],
-    kinds: ['branch'],
+    behind: { delete: ['branch'], rename: ['branch'] },
     run: async (session, text) => {
       const history = await historyOf(session);
       const [first, second, third, ...more] = words(text);
@@ -69,10 +69,17 @@ export const BRANCH_COMMANDS: readonly Command[] = [
       if (first === 'delete') {
         if (third !== undefined) throw new Error('it is branch delete NAME');
         await history.deleteBranch(need(second ?? '', "the branch's name"));
+        session.changed('values');
         return undefined;
       }
-      if (first === 'rename')
-        return history.renameBranch(need(second ?? '', "the branch's name"), need(third ?? '', 'its new name'));
+      if (first === 'rename') {
+        const renamed = await history.renameBranch(
+          need(second ?? '', "the branch's name"),
+          need(third ?? '', 'its new name'),
+        );
+        session.changed('values');
+        return renamed;
+      }
       if (second !== undefined) throw new Error(`"${second}" is too much: a branch's name has no blanks`);
       const branch = await history.branch(first);
       session.changed('values');

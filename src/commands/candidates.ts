@@ -24,6 +24,10 @@ interface Argued {
 export interface Offers {
   readonly breakpoints?: readonly { id: number }[];
   readonly bookmarks?: readonly { name: string }[];
+  /** Branches of the run, without the trunk. */
+  readonly branches?: readonly { name: string }[];
+  /** What savevm has kept, by name. */
+  readonly snapshots?: readonly string[];
   /** Files and folders whose path begins so. */
   files?(typed: string): readonly string[];
 }
@@ -31,9 +35,31 @@ export interface Offers {
 const OFFERED: Partial<Record<ArgumentKind, (offers: Offers, typed: string) => readonly string[]>> = {
   breakpoint: ({ breakpoints = [] }) => breakpoints.map(({ id }) => String(id)),
   bookmark: ({ bookmarks = [] }) => bookmarks.map(({ name }) => name),
-  place: ({ bookmarks = [] }) => bookmarks.map(({ name }) => `@${name}`),
+  branch: ({ branches = [] }) => branches.map(({ name }) => name),
+  place: ({ bookmarks = [], branches = [] }) => [
+    ...bookmarks.map(({ name }) => `@${name}`),
+    ...branches.map(({ name }) => `${name}:`),
+  ],
+  snapshot: ({ snapshots = [] }) => snapshots,
   file: ({ files }, typed) => files?.(typed) ?? [],
 };
+
+/** The kinds whose names are written as they are, whatever signs they have. */
+const NAMED_KINDS: readonly ArgumentKind[] = ['file', 'place', 'bookmark', 'branch', 'snapshot'];
+
+/** The beginning of an argument that a line ends in. */
+export const wordAt = ({ kinds = [] }: Argued, line: string): string =>
+  (kinds.some((kind) => NAMED_KINDS.includes(kind)) ? /\S*$/ : /[\w.$@-]*$/).exec(line)?.[0] ?? '';
+
+/** What may stand at a line's end, by the words before it. @param line the command's name and what is typed behind it */
+export function arguedAt(
+  command: Argued & { behind?: Readonly<Record<string, readonly ArgumentKind[]>> },
+  line: string,
+): Argued {
+  const [, first, ...more] = line.trimStart().split(/\s+/);
+  const kinds = more.length > 0 && first !== undefined ? command.behind?.[first] : undefined;
+  return kinds ? { kinds } : command;
+}
 
 /** Words and names that begin with what is typed, whatever its case; the command's own words first, symbols last. */
 export function candidates(

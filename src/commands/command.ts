@@ -27,6 +27,7 @@ export type ArgumentKind =
   | 'bookmark'
   | 'branch'
   | 'place'
+  | 'snapshot'
   | 'file';
 
 /** Who gives commands: the dashboard, a script, a client of a socket. */
@@ -63,6 +64,8 @@ export interface Command<R = unknown> {
   /** Words that an argument may be, and kinds of names. */
   readonly words?: readonly string[];
   readonly kinds?: readonly ArgumentKind[];
+  /** What may follow one of the words. */
+  readonly behind?: Readonly<Record<string, readonly ArgumentKind[]>>;
   /** @throws Error in one line; UnknownName where a name is not known (yet). */
   run(session: Session, argument: string): Promise<R>;
   /** The result as people read it; empty: it says nothing. */

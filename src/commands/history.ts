@@ -166,6 +166,7 @@ export const HISTORY_COMMANDS: readonly Command[] = [
       const name = text.trim();
       if (!name) return history.bookmarks();
       const position = await history.bookmark(name);
+      session.changed('values');
       return { name, line: (await history.where()).line, ...position };
     },
     text: (result) => {

@@ -145,9 +145,11 @@ export const MACHINE_COMMANDS: readonly Command[] = [
       help,
       effect: name === 'savevm' ? 'runs' : 'changes',
       page: true,
+      ...(/vm$/.test(name) ? { kinds: ['snapshot'] as const } : {}),
       run: async (session, text) => {
         const result = await monitor(session, `${name} ${text}`.trim());
         if (name === 'loadvm') session.changed('machine');
+        else session.changed('values');
         return result;
       },
       text: asText,

@@ -1039,6 +1039,8 @@ export interface Debugger {
      * @throws Error naming the file and what is wrong with it, or does not fit; nothing has changed then
      */
     load(file: string): Promise<void>;
+    /** Names under which `savevm` has kept the machine. */
+    names(): Promise<string[]>;
   };
   /** Moves the guest to another vmscope, which waits for it with `--incoming`. */
   readonly migration?: {

@@ -15,12 +15,13 @@ export class Borders {
     return this.moved;
   }
 
-  /** The button went down at a cell: takes the border there, if one is there. */
-  take(layout: Layout | undefined, x: number, y: number): void {
+  /** The button went down at a cell: takes the border there. @returns whether one is there */
+  take(layout: Layout | undefined, x: number, y: number): boolean {
     const inside = ({ area }: Splitter) =>
       x >= area.x && x < area.x + area.width && y >= area.y && y < area.y + area.height;
     const splitter = layout?.splitters.find(inside);
     this.dragged = splitter && { splitter, from: splitter.axis === 'x' ? x : y };
+    return splitter !== undefined;
   }
 
   /** The pointer moved with its button down. @returns whether a border moved. */

@@ -232,7 +232,10 @@ export function helpLines(cells: CellPane, pane?: { id: string; keys: readonly P
     ['< > I', 'exits by reason: sort column, reverse'],
     ['b', 'exits by reason: break on that reason'],
     ['d', 'breakpoints: delete'],
-    ['mouse', 'click a row, a tab, the gutter (breakpoint); drag a border; Shift-drag selects text'],
+    [
+      'mouse',
+      'click a row, a tab, the gutter (breakpoint); drag a border or the cursor of Time; Shift-drag selects text',
+    ],
   ];
   for (const [key, help] of inPanes) lines.push([[`   ${key.padEnd(14)}`, theme.key], [help]]);
   lines.push([[' Commands (after :)', theme.title]]);

@@ -13,7 +13,7 @@ import { findCommand } from './commands.js';
 import { filesFrom } from './file-names.js';
 import { GuestKeyboard } from './guest-keyboard.js';
 import { bindingOf } from './keys.js';
-import type { PaneId, View } from './layout.js';
+import type { PaneId, Slot, View } from './layout.js';
 import { Layouts } from './layouts.js';
 import { Margins } from './margins.js';
 import { Model } from './model.js';
@@ -59,6 +59,8 @@ export class Dashboard implements Ui, TerminalScreen {
   private readonly turns = new Turns(() => ['breakpoint', 'watchpoint', 'ended'].includes(this.model.stop?.kind ?? ''));
   private asking = false;
   private chosenExit: ExitRecord | undefined;
+  /** Where the mouse's button was pressed, while it is held. */
+  private dragged: Slot | undefined;
   private mouseOn = true;
   private readonly keyboard: GuestKeyboard;
   private readonly places = new Places();
@@ -114,6 +116,8 @@ export class Dashboard implements Ui, TerminalScreen {
         offers: () => ({
           breakpoints: this.model.breakpoints().value ?? [],
           bookmarks: this.model.bookmarks().value ?? [],
+          branches: this.model.branches().value ?? [],
+          snapshots: this.model.snapshots().value ?? [],
           files: filesFrom,
         }),
       },
@@ -401,6 +405,7 @@ export class Dashboard implements Ui, TerminalScreen {
   }
 
   click(x: number, y: number): void {
+    this.dragged = undefined;
     if (this.popup.open || this.asking) {
       this.popup.close();
       this.asking = false;
@@ -424,8 +429,9 @@ export class Dashboard implements Ui, TerminalScreen {
     }
     const tab = this.margins.tabAt(x, y);
     if (tab) this.show(tab);
-    this.stage.takeBorder(x, y);
+    const border = this.stage.takeBorder(x, y);
     const slot = this.stage.slotAt(x, y);
+    if (!border && slot && y > slot.y) this.dragged = slot;
     if (slot) {
       if (slot.pane !== this.stage.focus && this.keyboard.held) this.keyboard.release();
       const focused = slot.pane === this.stage.focus;
@@ -453,11 +459,17 @@ export class Dashboard implements Ui, TerminalScreen {
 
   /** The pointer moved with its button down. */
   drag(x: number, y: number): void {
-    if (this.stage.dragBorder(x, y)) this.surface.dirty();
+    const { dragged } = this;
+    if (dragged) this.panes[dragged.pane].drag(y - dragged.y - 1, x - dragged.x - 1);
+    else if (!this.stage.dragBorder(x, y)) return;
+    this.surface.dirty();
   }
 
   drop(): void {
     this.stage.dropBorder();
+    const { dragged } = this;
+    this.dragged = undefined;
+    if (dragged) this.panes[dragged.pane].drop();
   }
 
   /** Moves a border of the pane in focus. @throws Error where it has none. */

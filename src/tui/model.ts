@@ -1,3 +1,4 @@
+import { TRUNK } from '../commands/history.js';
 /** The debugger's state as the panes see it: synchronous, cached, fetched only for what is on the screen. */
 import { type CodeBits, type Disassembler, SymbolTable } from '../disasm/index.js';
 import { callStack } from '../engine/debug/call-stack.js';
@@ -292,6 +293,17 @@ export class Model {
 
   bookmarks(): Source<{ name: string }[]> {
     return this.query('bookmarks', async () => (await this.debug.history?.bookmarks()) ?? []);
+  }
+
+  branches(): Source<{ name: string }[]> {
+    return this.query('branches', async () =>
+      ((await this.debug.history?.branches()) ?? []).filter(({ name }) => name !== TRUNK),
+    );
+  }
+
+  /** What savevm has kept, by name. */
+  snapshots(): Source<string[]> {
+    return this.query('snapshots', async () => (await this.debug.snapshots?.names()) ?? []);
   }
 
   breakpoints(): Source<Breakpoint[]> {

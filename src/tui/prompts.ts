@@ -1,6 +1,7 @@
 /** The lines that are typed at the foot of the screen: a command, a filter, text to find. */
-import { candidates, completed, type Offers } from '../commands/candidates.js';
+import { arguedAt, candidates, completed, type Offers, wordAt } from '../commands/candidates.js';
 import type { SymbolTable } from '../disasm/index.js';
+import { monitorRow } from '../engine/debug/monitor-rows.js';
 import { type AnyCommand, completions, findCommand } from './commands.js';
 import { Prompt } from './prompt.js';
 
@@ -40,6 +41,8 @@ export class Prompts {
   open(kind: keyof Prompts['lines'], text = ''): void {
     this.active = this.lines[kind];
     this.active.open(text);
+    // asked for now, they are there when Tab is pressed
+    if (kind === 'command') this.actions.offers();
   }
 
   /** The command line, while it takes the keys. */
@@ -75,10 +78,13 @@ export class Prompts {
       if (first) line.open(`${first.name} `);
       return;
     }
-    const command = commandOf(line.text);
+    // what the monitor's line may have is what its command has
+    const [, text = line.text] = /^\s*monitor\s+(\S+\s.*)$/.exec(line.text) ?? [];
+    const command = (text === line.text ? undefined : monitorRow(text)) ?? commandOf(text);
     if (!command) return;
-    const word = (command.kinds?.includes('file') ? /\S*$/ : /[\w.$@-]*$/).exec(line.text)?.[0] ?? '';
-    const whole = completed(candidates(command, word, this.actions.symbols(), this.actions.offers()), word);
+    const argued = arguedAt(command, text);
+    const word = wordAt(argued, text);
+    const whole = completed(candidates(argued, word, this.actions.symbols(), this.actions.offers()), word);
     if (whole !== undefined) line.open(line.text.slice(0, line.text.length - word.length) + whole);
   }
 }

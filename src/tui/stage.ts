@@ -120,8 +120,9 @@ export class Stage {
   }
 
   /** The button went down at a cell: takes the border there, if one is there. */
-  takeBorder(x: number, y: number): void {
-    this.borders.take(this.plan, x, y);
+  /** @returns whether a border is there. */
+  takeBorder(x: number, y: number): boolean {
+    return this.borders.take(this.plan, x, y);
   }
 
   /** @returns whether a border moved. */

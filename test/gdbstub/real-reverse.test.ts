@@ -93,6 +93,35 @@ describe.skipIf(!gdb.available)(named('gdb', gdb), () => {
     expect(out).toMatch(/written by vCPU 0 at 0x[0-9a-f]+ <\w+/);
   }, 90_000);
 
+  test('branches by monitor: made, compared, gone to, renamed and deleted', async () => {
+    guest = await RunningGuest.start('interrupts/interrupts.elf');
+    const commands = [
+      ...['set pagination off', 'set confirm off', `file ${root}samples/interrupts/interrupts.elf`],
+      // the trunk goes on to the second tick; the branch has no stack at the first one
+      ...[`target remote 127.0.0.1:${guest.port}`, 'hbreak on_tick', 'continue', 'continue', 'reverse-continue'],
+      ...['monitor branch mine', 'set $rsp = 0x8000000000000000', 'stepi'],
+      ...['monitor branches', 'monitor compare', 'monitor compare mine nobody'],
+      ...['monitor switch trunk', 'monitor where', 'monitor print $rsp', 'monitor switch mine', 'monitor print $rsp'],
+      ...['monitor branch rename mine yours', 'monitor branch delete yours', 'monitor switch trunk'],
+      ...['monitor branch delete yours', 'monitor branches', 'monitor branch delete yours'],
+    ];
+    const out = await runDebugger(
+      gdb.path,
+      ['-nx', '-q', '-batch', ...commands.flatMap((line) => ['-ex', line])],
+      60_000,
+    );
+    expect(out).toMatch(/mine: leaves trunk at instruction [\d,]+, exit (\d+); up to instruction/);
+    expect(out).toMatch(
+      /^ {2}trunk: up to instruction .*\n\* mine: leaves trunk at .*, ended: triple fault on vCPU 0/m,
+    );
+    const [, fork = ''] = /mine: leaves trunk at instruction [\d,]+, exit (\d+)/.exec(out) ?? [];
+    expect(out).toContain(`first difference at exit #${Number(fork) + 1}: TRIPLE_FAULT`);
+    expect(out).toContain('compare: there is no branch nobody; there is trunk, mine');
+    expect(out).toMatch(/at the live end\n.*\n0x10\w{4}\nENDED: triple fault .*\n0x8000000000000000\n/);
+    expect(out).toMatch(/yours: leaves trunk at .*\nbranch: the guest is on yours: switch trunk leaves it\n/);
+    expect(out).toMatch(/\* trunk: up to .*\nbranch: there is no branch yours; there is trunk\n/);
+  }, 90_000);
+
   test.runIf(kernel.available && LONG)(
     named('and Linux on two vCPUs: back to the write of a variable, 1000 steps back and forth', kernel),
     async () => {

@@ -434,6 +434,7 @@ export class FakeDebugger implements Debugger {
       this.answer(`load ${file}`, () => {
         this.stop({ kind: 'start' });
       }),
+    names: async (): Promise<string[]> => ['evening', 'morning'],
   };
 
   reset(): Promise<void> {

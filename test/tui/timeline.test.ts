@@ -128,6 +128,99 @@ it('goes to a place of another branch by its name, and stays where it is when th
   expect(await history.where()).toMatchObject({ line: 'one', icount: 700n });
 });
 
+it('is dragged along the run by the mouse, and letting go leads there', async () => {
+  const history = await standing();
+  const cells = await open({ columns: 80, rows: 24 });
+  const [first, row] = [
+    12,
+    cells
+      .text()
+      .split('\n')
+      .findIndex((line) => line.startsWith('│trunk')),
+  ];
+  const { dashboard } = cells;
+  dashboard.click(first + 10, row);
+  for (const x of [first + 20, first + 40, first + 30]) {
+    dashboard.drag(x, row + 5);
+    await cells.settle();
+  }
+  const [, shown = ''] = /cursor at instruction ([\d,]+), /.exec(cells.text()) ?? [];
+  const icount = BigInt(shown.replace(/,/g, ''));
+  expect(Math.abs(Number(icount) - (30 * 10_000) / 66)).toBeLessThan(200);
+  expect((await history.where()).past).toBe(false);
+  dashboard.drop();
+  await came(() => history.where().then(({ icount: now }) => now === icount));
+  await came(() => guest.state().then(({ running }) => !running));
+  await cells.settle();
+  expect(cells.text()).toContain(`the guest stands at instruction ${shown}`);
+  // a click alone goes nowhere, out of the pane the end is the end, and closer the axis stays under the pointer
+  await cells.click(first + 50, row);
+  expect((await history.where()).icount).toBe(icount);
+  await cells.key('escape', 'm');
+  dashboard.click(first + 40, row);
+  await cells.settle();
+  for (const x of [first + 60, 500]) {
+    dashboard.drag(x, 0);
+    await cells.settle();
+  }
+  const [, near = ''] = /cursor at instruction ([\d,]+), /.exec(cells.text()) ?? [];
+  const reached = BigInt(near.replace(/,/g, ''));
+  expect(reached).toBeGreaterThan(icount);
+  expect(reached).toBeLessThanOrEqual(icount + 2600n);
+  dashboard.drop();
+  await came(() => history.where().then(({ icount: now }) => now === reached));
+});
+
+it('branches by keys: made, changed, compared, completed by Tab, gone to and deleted', async () => {
+  const history = await standing();
+  const cells = await open({ columns: 100, rows: 30 });
+  await cells.command('travel 500');
+  await came(() => history.where().then(({ icount }) => icount === 500n));
+  await cells.command('branch mine');
+  await cells.until(/exit 100 of mine /);
+  await cells.command('bookmark here');
+  const typed = () => /^:(.*?)\s*$/m.exec(cells.text().split('\n').at(-1) ?? '')?.[1];
+  const completes = async (line: string, whole: string): Promise<void> => {
+    await cells.key(':', ...line);
+    await cells.key('tab');
+    expect(
+      typed()
+        ?.replace(/[▏█_]$/, '')
+        .trimEnd(),
+    ).toBe(whole);
+    await cells.key('escape');
+  };
+  await completes('switch m', 'switch mine');
+  await completes('switch t', 'switch trunk');
+  await completes('compare trunk m', 'compare trunk mine');
+  await completes('branch d', 'branch delete');
+  await completes('branch delete ', 'branch delete mine');
+  await completes('branch rename m', 'branch rename mine');
+  await completes('travel m', 'travel mine:');
+  await completes('travel @h', 'travel @here');
+  await completes('monitor goto @h', 'monitor goto @here');
+  await completes('monitor switch m', 'monitor switch mine');
+  await cells.command('compare');
+  await cells.until(/no difference up to exit #100 /);
+  await cells.command('switch trunk');
+  await came(() => history.where().then(({ line, past }) => line === 'trunk' && !past));
+  await cells.command('branch delete mine');
+  await came(() => history.branches().then((all) => all.length === 1));
+});
+
+it('completes the names that savevm has kept', async () => {
+  const cells = await Cells.open(new FakeDebugger() as unknown as Debugger, { columns: 80, rows: 24 });
+  for (const [line, whole] of [
+    ['loadvm m', 'loadvm morning'],
+    ['delvm ', 'delvm evening'],
+    ['savevm e', 'savevm evening'],
+  ] as const) {
+    await cells.key(':', ...line, 'tab');
+    expect(cells.text().split('\n').at(-1)).toContain(whole);
+    await cells.key('escape');
+  }
+});
+
 it.each([
   [80, 24],
   [60, 10],

@@ -12,7 +12,7 @@ export interface MonitorRow {
   readonly help: string;
   readonly effect: MonitorEffect;
   /** What may follow: `file`s of the host are read or written, not the guest's. */
-  readonly kinds?: readonly ('address' | 'file')[];
+  readonly kinds?: readonly ('address' | 'file' | 'place')[];
   /** Another name of it. */
   readonly alias?: string;
 }
@@ -49,6 +49,7 @@ export const MONITOR_ROWS: readonly MonitorRow[] = [
     'goto',
     'PLACE',
     'go to an instruction (N, +N, -N), exit (#N), share (N%), begin, end, fault N of those that ended the guest, @BOOKMARK',
+    { kinds: ['place'] },
   ),
   row('runs', 'reverse-step', '[N]', 'back by instructions'),
   row('runs', 'reverse-continue', '', 'back to what would have stopped the guest'),

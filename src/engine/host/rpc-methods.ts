@@ -203,6 +203,7 @@ const METHODS: Record<MethodName, readonly Check[]> = {
   dumpMemory: [text],
   'snapshots.save': [text],
   'snapshots.load': [text],
+  'snapshots.names': [],
   'migration.start': [text],
   'migration.cancel': [],
   'migration.status': [],

@@ -114,6 +114,13 @@ export class SavedMachines {
     for (const { snapshots, id } of found) snapshots.delete(id);
   }
 
+  /** All that `delvm` knows. */
+  names(): string[] {
+    const inside = this.#drives().flatMap(({ image }) => image?.snapshots ?? []);
+    const disks = this.#drives().some(({ image }) => image?.snapshotStore !== undefined);
+    return [...new Set([...inside, ...(disks ? [] : this.#files())].map(({ name }) => name))];
+  }
+
   /** `info snapshots`. */
   list(): string {
     const drives = this.#drives();

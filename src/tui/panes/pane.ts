@@ -77,6 +77,9 @@ export abstract class Pane {
   }
   /** A click at a row and column of the inside. */
   click(_row: number, _column: number): void {}
+  /** The button that was pressed in the pane is held, here by now, inside or not; and let go. */
+  drag(_row: number, _column: number): void {}
+  drop(): void {}
   wheel(delta: number): void {
     this.key({ name: delta < 0 ? 'up' : 'down' });
   }

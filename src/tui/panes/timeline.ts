@@ -51,6 +51,8 @@ export class TimelinePane extends Pane {
   private zoom = 0;
   private firstLine = 0;
   private shownLines = 1;
+  /** The mouse holds the cursor: where the axis begins stays, and letting go leads there once it was moved. */
+  private held: 'pressed' | 'moved' | undefined;
 
   override title(): Segment[] {
     const closer = this.zoom > 0 ? ` ${2 ** this.zoom}x closer ` : '';
@@ -106,6 +108,7 @@ export class TimelinePane extends Pane {
 
   /** All lines of the run, or a part of that around the cursor. */
   private setAxis({ where, branches }: TimelineView, width: number): void {
+    if (this.held && this.axis.columns === width) return;
     let last = where.icount;
     for (const branch of branches) if (branch.last.icount > last) last = branch.last.icount;
     const { icount: first } = where.first;
@@ -281,6 +284,7 @@ export class TimelinePane extends Pane {
 
   override key({ name }: PaneKey): boolean {
     const { view, axis } = this;
+    this.held = undefined;
     if (!view) return false;
     const { icount } = this.mark;
     const steps: Record<string, number> = { left: -1, right: 1, pageup: -10, pagedown: 10 };
@@ -329,6 +333,22 @@ export class TimelinePane extends Pane {
     if (!view || row < 1 || row >= HEAD_ROWS + this.shownLines || column < NAME_CELLS) return;
     const line = row < HEAD_ROWS ? undefined : view.branches[this.firstLine + row - HEAD_ROWS];
     this.moveTo(this.axis.icount(column - NAME_CELLS), view, line?.name);
+    this.held = 'pressed';
+  }
+
+  override drag(_row: number, column: number): void {
+    const { view, axis, held } = this;
+    if (!view || !held) return;
+    const at = Math.max(0, Math.min(axis.columns - 1, column - NAME_CELLS));
+    if (axis.column(this.mark.icount) === at) return;
+    this.held = 'moved';
+    this.moveTo(axis.icount(at), view);
+  }
+
+  override drop(): void {
+    const { view, held } = this;
+    this.held = undefined;
+    if (view && held === 'moved') this.go(view);
   }
 
   override wheel(delta: number): void {

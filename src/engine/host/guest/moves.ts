@@ -62,7 +62,11 @@ export class Moves {
   /** Absent where the engine does not give its state. */
   get snapshots(): D.Debugger['snapshots'] {
     if (this.#machine.vm.unsavable !== undefined) return undefined;
-    return { save: (file) => this.#save(file), load: (file) => this.#load(file) };
+    return {
+      save: (file) => this.#save(file),
+      load: (file) => this.#load(file),
+      names: async () => this.#saved.names(),
+    };
   }
 
   async #save(file: string): Promise<D.SavedState> {
