@@ -1068,9 +1068,9 @@ export interface Debugger {
      */
     wrote(what: Written, vcpu?: number, became?: Became): Promise<RunState & { done?: Done }>;
     /**
-     * Forward to the next read of memory, by an instruction or a device: through what is recorded, and on from the live end.
+     * Forward to the next read of memory, by an instruction or a device, or of a disk's sector: through what is recorded, and on from the live end.
      * The guest stands behind it; whatever else stops it ends that.
-     * @throws Error when it is nowhere, or no memory
+     * @throws Error when it is nowhere, or reads of its kind are not seen
      */
     reads(what: Written, vcpu?: number): Promise<RunState & { done?: Done }>;
     /** Names the instant at which the guest stands; a name that is taken moves there. */

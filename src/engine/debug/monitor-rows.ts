@@ -66,7 +66,7 @@ export const MONITOR_ROWS: readonly MonitorRow[] = [
     'runs',
     'reads',
     'WHAT',
-    'forward to the next read of memory, and who reads: ADDR [LENGTH], phys ADDR [LENGTH], pte ADDR, idt N, gdt N',
+    'forward to the next read, and who reads: ADDR [LENGTH], phys ADDR [LENGTH], pte ADDR, idt N, gdt N, DISK sector N',
     ADDRESS,
   ),
   row('runs', 'bookmark', '[NAME]', 'name this instant; without NAME those that have one'),

@@ -111,10 +111,10 @@ export class RunLoop {
 
   #slices(): void {
     const { machine, status, stops, turns, kept } = this.parts;
-    const { vm, pc } = machine;
+    const { vm } = machine;
     const start = performance.now();
     do {
-      if (pc.dma.hit) {
+      if (stops.deviceHit) {
         // where a vCPU stops at the same moment that is told, and this is dropped
         const stop = stops.deviceStop();
         if (stop) this.halt(status.vcpu, stop);

@@ -155,8 +155,20 @@ export class Stops {
     }
   }
 
+  /** A sector that somebody waits for: set where its disk is asked for it. */
+  sector: { read: boolean } | undefined;
+
+  /** A device has done what `deviceStop` tells. */
+  get deviceHit(): boolean {
+    return this.machine.pc.dma.hit !== undefined || this.sector?.read === true;
+  }
+
   /** A device's access to what is watched, since it was asked last. */
   deviceStop(): D.StopReason | undefined {
+    if (this.sector?.read) {
+      this.sector.read = false;
+      return { kind: 'until' };
+    }
     const { dma } = this.machine.pc;
     const { hit } = dma;
     dma.hit = undefined;

@@ -1,6 +1,7 @@
 import { ALONE_RIP, TRACE_SEQUENCE } from '../../core/layout.js';
 import { readRecord } from '../../debug/trace-reader.js';
 import type * as D from '../../debugger.js';
+import type { Watched } from '../../history/watched.js';
 import { linearAt } from '../../vmm/code-address.js';
 import type { Machine } from '../../vmm/machine.js';
 import { Vm } from '../../vmm/vm.js';
@@ -56,19 +57,23 @@ export function historyGroup(
     reads: async (what, vcpu = status.vcpu) => {
       status.mustBeStopped();
       const { watched, watches } = writeSearch(machine, what, status.vcpuOf(vcpu).index, undefined);
-      if (watched.kind !== 'memory')
-        throw new Error('reads are seen of memory alone: of an address, a pte, an idt, gdt or ldt');
+      if (watched.kind !== 'memory' && watched.kind !== 'sector') throw new Error(UNSEEN[what.kind] ?? UNSEEN.other);
+      const waits = watched.kind === 'sector' ? sectorRead(machine, stops, watched) : undefined;
       const ids = watches.map((watch) => stops.breakpoints.add({ ...watch, access: 'read' } as typeof watch).id);
       try {
         let state = await run();
         // the live end is where the guest goes on
         if (state.stop?.kind === 'history' && state.stop.at === 'end') state = await run();
         const { stop, position } = state;
-        if (stop?.kind !== 'watchpoint' || !ids.includes(stop.id) || !position) return state;
+        const found = stop?.kind === 'watchpoint' ? ids.includes(stop.id) : stop?.kind === 'until' && waits?.seen();
+        if (!found || !position) return state;
         const after = watched.read();
-        const done: D.Done = { doer: reader(machine, state), at: position, ...(after === undefined ? {} : { after }) };
+        const doer: D.Doer =
+          watched.kind === 'sector' ? { by: 'device', device: watched.device } : reader(machine, state);
+        const done: D.Done = { doer, at: position, ...(after === undefined ? {} : { after }) };
         return { ...state, done };
       } finally {
+        waits?.end();
         for (const id of ids) stops.breakpoints.remove(id);
       }
     },
@@ -121,6 +126,38 @@ async function stateAt({ vm, view }: Machine): Promise<D.ExitState> {
   const { sequence: exit, vcpu } = record;
   const registers = view.readRegisters(vcpu);
   return { exit, vcpu, registers, ...(view.vmcs ? { vmcs: await view.vmcs.read(vcpu) } : {}) };
+}
+
+/** Why nobody can tell of reads, by what is asked about. */
+const UNSEEN: Record<string, string> & { other: string } = {
+  register: 'instructions read registers unseen: reads tells of memory, a pte, an idt, gdt or ldt, and of sectors',
+  msr: 'RDMSR is seen where it exits: break on RDMSR; reads tells of memory, a pte, an idt, gdt or ldt, and of sectors',
+  vmcs: 'the processor reads a VMCS at each VM entry and exit: wrote vmcs tells who changed it',
+  ept: 'the processor reads EPT entries whenever it translates: wrote ept tells who changed one',
+  other: 'reads tells of memory, a pte, an idt, gdt or ldt, and of sectors',
+};
+
+/** Stops the guest where a disk is asked for a sector. */
+function sectorRead(
+  { vm }: Machine,
+  stops: Stops,
+  { store, sector }: Extract<Watched, { kind: 'sector' }>,
+): { seen(): boolean; end(): void } {
+  let seen = false;
+  const waiting = { read: false };
+  stops.sector = waiting;
+  store.accesses = (first, count, access) => {
+    if (access !== 'read' || sector < first || sector >= first + count) return;
+    seen = waiting.read = true;
+    vm.endSlice?.();
+  };
+  return {
+    seen: () => seen,
+    end: () => {
+      stops.sector = undefined;
+      store.accesses = undefined;
+    },
+  };
 }
 
 /** Who has made the access that the guest stands behind. */
