@@ -6,6 +6,7 @@ import type { Breakpoint, BreakpointAction, BreakpointSpec, Condition } from '..
 import { specText } from './breakpoint-text.js';
 import { type Command, command, firstValue, lacking, need, type Session, space, value, words } from './command.js';
 import { exitCondition } from './exit-conditions.js';
+import { processTest } from './process-test.js';
 import { behindPrologue } from './prologue.js';
 import { numberNow, objectNow, type Place, placeAnywhere, placeAt, resolvedAt } from './typed-values.js';
 
@@ -69,6 +70,15 @@ async function placeOf(session: Session, given: string): Promise<{ gva: bigint; 
 
 const EXIT = /^(?:vmexit|exit)\b(.*)$/is;
 
+/** `process NAME|PID` behind a place, and what stands behind it. */
+const PROCESS = /^process\s+("[^"]*"|\S+)\s*(.*)$/is;
+
+/** The guest runs on at hits of all other processes: these have other page tables, or another name. */
+async function ofProcess(session: Session, wanted: string, condition: string): Promise<string> {
+  const test = await processTest(session, wanted.replace(/^"(.*)"$/, '$1'));
+  return condition === '' ? `if ${test}` : `if (${test}) and (${condition.replace(/^if\b/i, '').trim()})`;
+}
+
 async function spec(session: Session, argument: string): Promise<BreakpointSpec> {
   const exit = EXIT.exec(argument);
   if (exit) {
@@ -76,7 +86,9 @@ async function spec(session: Session, argument: string): Promise<BreakpointSpec>
     return { kind: 'exit', condition: await exitCondition(session, exit[1]!) };
   }
   const { gva, rest } = await placeOf(session, argument);
-  const condition = await conditionOf(session, rest, gva);
+  const [, process, behind = ''] = PROCESS.exec(rest) ?? [];
+  const when = process === undefined ? rest : await ofProcess(session, process, behind);
+  const condition = await conditionOf(session, when, gva);
   return { kind: 'execute', gva, ...(condition ? { condition } : {}) };
 }
 
@@ -242,7 +254,7 @@ const changedText = ({ id, told }: Changed): string => `breakpoint ${id} ${told}
 export const BREAKPOINT_COMMANDS: readonly Command[] = [
   command({
     name: 'break',
-    usage: 'ADDR | SYMBOL | FILE:LINE | vmexit REASON [if EXPRESSION]',
+    usage: 'ADDR | SYMBOL | FILE:LINE | vmexit REASON [process NAME|PID] [if EXPRESSION]',
     help: 'breakpoint, or off again',
     key: 'b',
     effect: 'runs',
@@ -253,7 +265,7 @@ export const BREAKPOINT_COMMANDS: readonly Command[] = [
   }),
   command({
     name: 'tbreak',
-    usage: 'PLACE [if EXPRESSION]',
+    usage: 'PLACE [process NAME|PID] [if EXPRESSION]',
     help: 'breakpoint that stops once, as break takes it',
     effect: 'runs',
     words: ['vmexit', 'if'],

@@ -639,6 +639,8 @@ export interface OsTask {
   cr3?: bigint;
   /** Undefined where the system does not tell. */
   threads?: number;
+  /** Of its structure in the kernel. */
+  address?: bigint;
 }
 
 /** A frame of a task's kernel stack. */
@@ -660,6 +662,11 @@ export interface OsTaskStack {
   vcpu?: number;
   /** Innermost first. */
   frames: OsStackFrame[];
+  /**
+   * Registers of a task that waits, as far as its kernel stack keeps them: those of its place in the kernel, where it was
+   * switched away, and of its program, where it entered the kernel.
+   */
+  registers?: { kernel: RegisterFile; program?: RegisterFile };
 }
 
 export interface SourceLine {

@@ -54,6 +54,17 @@ export function findTask(kernel: LinuxKernel, pid: number): LinuxTask | undefine
   return undefined;
 }
 
+/** Where from the start of its per-CPU area a CPU notes the task that it runs; undefined where that is not known. */
+export function currentTaskOffset(kernel: LinuxKernel): bigint | undefined {
+  if (kernel.bits !== 64) return undefined;
+  try {
+    if (!kernel.has('pcpu_hot')) return kernel.address('current_task');
+    return kernel.address('pcpu_hot') + BigInt(kernel.btf.offsetOf('pcpu_hot', 'current_task'));
+  } catch {
+    return undefined;
+  }
+}
+
 /** The task that a CPU runs now; undefined before the kernel has set its CPUs up. */
 export function currentTask(kernel: LinuxKernel, cpu: number): LinuxTask | undefined {
   const pointer = kernel.has('pcpu_hot')

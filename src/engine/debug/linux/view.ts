@@ -18,6 +18,7 @@ import { readLog } from './log.js';
 import { endOf, type LinuxModule, moduleSymbols, readModules } from './modules.js';
 import { readUnwindTable, unwindRow } from './orc.js';
 import type { PhysicalMemory, Search } from './physical.js';
+import { taskRegisters } from './task-registers.js';
 import { taskStack } from './task-stack.js';
 import { currentTask, findTask, readTasks } from './tasks.js';
 
@@ -211,7 +212,8 @@ export class LinuxView {
       },
       task.address,
     );
-    return { task, frames };
+    const registers = attempt(() => taskRegisters(kernel, task.address));
+    return { task, frames, ...(registers === undefined ? {} : { registers }) };
   }
 
   #nameTable(): SymbolTable {

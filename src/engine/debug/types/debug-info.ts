@@ -6,7 +6,7 @@ import type { DwarfScope, DwarfVariable } from '../../../disasm/dwarf/scope.js';
 import type { Unit } from '../../../disasm/dwarf/units.js';
 import { partsOfType, type TypeId, type TypeNode, type TypeWord, VOID } from '../../../disasm/type-node.js';
 import type { CallerRules, CodeBlock, Debugger, OsFrameRow, TypedVariable, VariablePlace } from '../../debugger.js';
-import type { Expression } from '../expression/syntax.js';
+import type { Binary, Expression } from '../expression/syntax.js';
 import type { Btf } from '../linux/btf.js';
 import { BtfTypes } from './btf-types.js';
 import { type LocationContext, numberOf, placeOf, sum, Untold } from './location.js';
@@ -15,6 +15,8 @@ import { registerName } from './registers.js';
 export interface DebugInfoSources {
   /** Of the image, or of the file of symbols; looked into when it is asked for. */
   dwarf(): Dwarf | undefined;
+  /** Looks for the guest's kernel, unless that was done lately. */
+  find(): Promise<unknown>;
   /** Of the kernel that runs. @throws Error where it has none */
   btf(): Btf | undefined;
   /** How far the code or datum at an address lies from where it was linked. */
@@ -23,6 +25,8 @@ export interface DebugInfoSources {
   frameRow(address: bigint): OsFrameRow | undefined | Promise<OsFrameRow | undefined>;
   /** Files of the line table that begins at an offset of .debug_line. */
   files(offset: number): string[];
+  /** Where from its per-CPU area a CPU notes what it runs; undefined where no such kernel is known. */
+  currentTask(): bigint | undefined;
   /** Addresses of symbols. */
   symbol(name: string): Promise<bigint | undefined>;
 }
@@ -45,7 +49,14 @@ export class DebugInfo implements NonNullable<Debugger['types']> {
   ) {}
 
   async from(): Promise<'DWARF' | 'BTF' | undefined> {
-    return this.sources.dwarf() ? 'DWARF' : this.#kernelTypes() ? 'BTF' : undefined;
+    return this.sources.dwarf() ? 'DWARF' : (await this.#foundTypes()) ? 'BTF' : undefined;
+  }
+
+  async #foundTypes(): Promise<BtfTypes | undefined> {
+    const known = this.#kernelTypes();
+    if (known !== undefined) return known;
+    await this.sources.find();
+    return this.#kernelTypes();
   }
 
   #kernelTypes(): BtfTypes | undefined {
@@ -100,13 +111,13 @@ export class DebugInfo implements NonNullable<Debugger['types']> {
     const dwarf = this.sources.dwarf();
     const linked = near === undefined ? undefined : this.#linked(near);
     const own = dwarf && (await this.#done(dwarf.named(word, name, linked)));
-    return own ?? this.#kernelTypes()?.named(word, name);
+    return own ?? (await this.#foundTypes())?.named(word, name);
   }
 
   async enumerator(name: string, near?: bigint): Promise<{ value: bigint; type: TypeId } | undefined> {
     const dwarf = this.sources.dwarf();
     const own = dwarf && near !== undefined ? await this.#done(dwarf.enumerator(name, this.#linked(near))) : undefined;
-    return own ?? this.#kernelTypes()?.enumerator(name);
+    return own ?? (await this.#foundTypes())?.enumerator(name);
   }
 
   #linked(address: bigint): bigint {
@@ -210,6 +221,7 @@ export class DebugInfo implements NonNullable<Debugger['types']> {
   }
 
   async variable(name: string, near?: bigint): Promise<TypedVariable | undefined> {
+    if (name === 'current') return this.#current();
     const dwarf = this.sources.dwarf();
     const linked = near === undefined ? undefined : this.#linked(near);
     const own = dwarf && (await this.#done(dwarf.variable(name, linked)));
@@ -224,9 +236,26 @@ export class DebugInfo implements NonNullable<Debugger['types']> {
     const low = first?.ranges[0]?.low;
     if (first && low !== undefined)
       return { name, type: first.type, parameter: false, place: memoryAt(this.#placed(low)) };
-    const type = this.#kernelTypes()?.symbol(name);
+    const type = (await this.#foundTypes())?.symbol(name);
     const at = type === undefined ? undefined : await this.sources.symbol(name);
     return type === undefined || at === undefined ? undefined : { name, type, parameter: false, place: memoryAt(at) };
+  }
+
+  /** The task that the CPU runs: a pointer to its `struct task_struct`, by the per-CPU area that GS leads to in the kernel. */
+  async #current(): Promise<TypedVariable | undefined> {
+    if (this.sources.currentTask() === undefined) await this.sources.find();
+    const offset = this.sources.currentTask();
+    const type = offset === undefined ? undefined : await this.named('struct', 'task_struct');
+    if (offset === undefined || type === undefined) return undefined;
+    const register = (name: string): Expression => ({ kind: 'name', name, sign: `$${name}`, at: 0 });
+    const binary = (op: Binary, a: Expression, b: Expression): Expression => ({ kind: 'binary', op, a, b, at: 0 });
+    const number = (value: bigint): Expression => ({ kind: 'number', value, at: 0 });
+    // programs have a GS of their own, and the kernel's is kept meanwhile
+    const inKernel = binary('==', binary('&', register('cs'), number(3n)), number(0n));
+    const own = binary('*', register('gs_base'), inKernel);
+    const kept = binary('*', register('kernel_gs_base'), binary('-', number(1n), inKernel));
+    const address = sum(binary('+', own, kept), BigInt.asUintN(64, offset));
+    return { name: 'current', type: `p:${type}`, parameter: false, place: { kind: 'memory', address } };
   }
 
   async caller(pc: bigint): Promise<CallerRules | undefined> {

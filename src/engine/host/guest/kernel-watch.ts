@@ -1,3 +1,4 @@
+import { currentTaskOffset } from '../../debug/linux/tasks.js';
 import { LinuxView } from '../../debug/linux/view.js';
 import { relocated, sized } from '../../debug/symbol-file.js';
 import { DebugInfo } from '../../debug/types/debug-info.js';
@@ -112,12 +113,17 @@ export class GuestKernelWatch {
     return new DebugInfo(
       {
         dwarf: () => dwarf?.(),
+        find: () => this.kernel.find(),
         btf: () => {
           const kernel = linux.kernel();
           return kernel?.has('__start_BTF') ? kernel.btf : undefined;
         },
         distance: (address, as) => this.#distance(address, as),
         frameRow: (address) => linux.frameRow(address),
+        currentTask: () => {
+          const kernel = linux.kernel();
+          return kernel && currentTaskOffset(kernel);
+        },
         files: (offset) => lines?.()?.filesAt(offset) ?? [],
         symbol: async (name) => (await this.symbols()).find((symbol) => symbol.name === name)?.address,
       },
