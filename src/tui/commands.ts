@@ -6,6 +6,7 @@ import { DISPLAY_COMMANDS } from './commands/display.js';
 import { EXIT_VIEW_COMMANDS } from './commands/exits.js';
 import { LAYOUT_COMMANDS } from './commands/layout.js';
 import { SESSION_COMMANDS } from './commands/session.js';
+import { WATCH_COMMANDS } from './commands/watches.js';
 
 export type AnyCommand = Command | ScreenCommand;
 
@@ -14,6 +15,7 @@ const BY_BEGINNING: readonly AnyCommand[] = [
   ...DISPLAY_COMMANDS,
   ...EXIT_VIEW_COMMANDS,
   ...LAYOUT_COMMANDS,
+  ...WATCH_COMMANDS,
   ...SESSION_COMMANDS,
 ];
 const TAKEN = new Set(BY_BEGINNING.map(({ name }) => name));

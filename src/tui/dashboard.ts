@@ -21,6 +21,7 @@ import { Palette, type PaletteChoice } from './palette.js';
 import { createPanes, type Panes } from './panes/all.js';
 import { ConsolePane } from './panes/console.js';
 import type { Pane, Ui } from './panes/pane.js';
+import type { WatchesPane } from './panes/watches.js';
 import { Places } from './places.js';
 import { Prompts } from './prompts.js';
 import { CellPane } from './screen/cell-pane.js';
@@ -41,7 +42,7 @@ const CONSOLES: readonly PaneId[] = ['console', 'serial', 'vga'];
 
 export class Dashboard implements Ui, TerminalScreen {
   readonly model: Model;
-  private readonly session: Session;
+  readonly session: Session;
   syntax: 'intel' | 'att' = 'intel';
   private readonly panes: Panes;
   private readonly stage: Stage;
@@ -94,7 +95,7 @@ export class Dashboard implements Ui, TerminalScreen {
       this.panes,
       () => this.newCells(),
       view,
-      (pane) => pane === 'vcpus' && (this.model.info?.vcpus ?? 1) < 2,
+      (pane) => this.nothingIn(pane),
       options.memory?.settings.borders ?? {},
       this.arrangements,
     );
@@ -135,6 +136,14 @@ export class Dashboard implements Ui, TerminalScreen {
     );
   }
 
+  /** Panes that have nothing to show of this guest. */
+  private nothingIn(pane: PaneId): boolean {
+    const { info } = this.model;
+    if (pane === 'vcpus') return (info?.vcpus ?? 1) < 2;
+    if (pane === 'watches') return this.panes.watches.expressions.length === 0;
+    return (pane === 'source' || pane === 'variables') && info?.unavailable.source !== undefined;
+  }
+
   get lively(): boolean {
     return this.model.state.running;
   }
@@ -166,6 +175,10 @@ export class Dashboard implements Ui, TerminalScreen {
         else model.invalidate();
       },
     };
+  }
+
+  get watches(): WatchesPane {
+    return this.panes.watches;
   }
 
   private newCells(): CellPane {
@@ -671,6 +684,12 @@ export class Dashboard implements Ui, TerminalScreen {
     if (!this.stage.has(pane)) throw new Error(`the view ${this.stage.view} has no ${pane} pane`);
     this.stage.focus = pane;
     this.surface.dirty();
+  }
+
+  /** A pane of the debug view, wherever the screen is. */
+  showPane(pane: PaneId): void {
+    if (!VIEW_PANES[this.stage.view].includes(pane)) this.show('debug');
+    this.focusPane(pane);
   }
 
   focusNext(step: number): void {

@@ -47,6 +47,9 @@ export const PANES = [
   'tss',
   'vectors',
   'x87',
+  'source',
+  'variables',
+  'watches',
 ] as const;
 export type PaneId = (typeof PANES)[number];
 
@@ -65,6 +68,9 @@ export const VIEW_PANES: Record<View, readonly PaneId[]> = {
     'vcpus',
     'console',
     'devices',
+    'source',
+    'variables',
+    'watches',
   ],
   exits: ['reasons', 'trace', 'exit'],
   memory: ['memory', 'walk', 'ept', 'devices'],
@@ -364,7 +370,10 @@ function compact(tiles: Tiles, view: View, body: Rectangle, focus: PaneId, panes
 }
 
 /** Panes without a place of their own take that of the breakpoints while they have the focus. */
-const GUESTS: readonly PaneId[] = ['console', 'devices', 'reasons', 'vcpus'];
+const GUESTS: readonly PaneId[] = ['console', 'devices', 'reasons', 'vcpus', 'variables', 'watches'];
+
+/** While one of these has the focus the source stands where the disassembly does. */
+const SOURCES: readonly PaneId[] = ['source', 'variables'];
 
 function medium(tiles: Tiles, view: View, body: Rectangle, focus: PaneId): void {
   const { height, width } = body;
@@ -374,7 +383,7 @@ function medium(tiles: Tiles, view: View, body: Rectangle, focus: PaneId): void 
       const tall = height >= 36;
       const guest: PaneId = GUESTS.includes(focus) ? focus : 'breakpoints';
       tiles.column(left!, [
-        ['disassembly', 0],
+        [SOURCES.includes(focus) ? 'source' : 'disassembly', 0],
         ['memory', tall ? 5 : 3],
         ['walk', 3],
         ['trace', tall ? 9 : 6],
@@ -476,11 +485,11 @@ function large(tiles: Tiles, view: View, body: Rectangle, focus: PaneId): void {
       tiles.column(left!, [
         ['console', 0],
         ['stack', 10],
-        [focus === 'vcpus' ? focus : 'breakpoints', 6],
+        focus === 'variables' || focus === 'watches' ? [focus, 20] : [focus === 'vcpus' ? focus : 'breakpoints', 6],
         ['devices', 10],
       ]);
       tiles.column(middle!, [
-        ['disassembly', 0],
+        [SOURCES.includes(focus) ? 'source' : 'disassembly', 0],
         ['memory', 7],
         ['walk', 15],
       ]);

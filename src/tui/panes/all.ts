@@ -16,15 +16,23 @@ import type { Pane, Ui } from './pane.js';
 import { ProcessesPane } from './processes.js';
 import { ReasonsPane } from './reasons.js';
 import { RegistersPane } from './registers.js';
+import { SourcePane } from './source.js';
 import { StackPane } from './stack.js';
 import { DescriptorPane, VectorsPane, X87Pane } from './tables.js';
 import { TimelinePane } from './timeline.js';
 import { TracePane } from './trace.js';
+import { VariablesPane } from './variables.js';
 import { VcpusPane } from './vcpus.js';
 import { VmcsPane } from './vmcs.js';
 import { WalkPane } from './walk.js';
+import { WatchesPane } from './watches.js';
 
-export type Panes = Record<PaneId, Pane> & { disassembly: DisassemblyPane; memory: MemoryPane; reasons: ReasonsPane };
+export type Panes = Record<PaneId, Pane> & {
+  disassembly: DisassemblyPane;
+  memory: MemoryPane;
+  reasons: ReasonsPane;
+  watches: WatchesPane;
+};
 
 export function createPanes(ui: Ui, disassembler: Disassembler): Panes {
   const memory = new MemoryPane(ui);
@@ -58,5 +66,8 @@ export function createPanes(ui: Ui, disassembler: Disassembler): Panes {
     tss: new DescriptorPane(ui, 'tss'),
     vectors: new VectorsPane(ui),
     x87: new X87Pane(ui),
+    source: new SourcePane(ui),
+    variables: new VariablesPane(ui),
+    watches: new WatchesPane(ui),
   };
 }

@@ -1,5 +1,6 @@
 /** What every pane is: a title, a way to draw itself, and keys of its own. */
 
+import type { Session } from '../../commands/command.js';
 import type { ExitRecord } from '../../engine/debugger.js';
 import type { Model } from '../model.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
@@ -11,6 +12,8 @@ import type { SubjectHelp } from '../subject-help.js';
 /** What panes may do to the rest of the dashboard. */
 export interface Ui {
   readonly model: Model;
+  /** The guest as commands see it. */
+  readonly session: Session;
   readonly theme: Theme;
   /** Intel or AT&T. */
   syntax: 'intel' | 'att';
