@@ -141,7 +141,8 @@ export class Dashboard implements Ui, TerminalScreen {
     const { info } = this.model;
     if (pane === 'vcpus') return (info?.vcpus ?? 1) < 2;
     if (pane === 'watches') return this.panes.watches.expressions.length === 0;
-    return (pane === 'source' || pane === 'variables') && info?.unavailable.source !== undefined;
+    const lines = this.debug.source !== undefined && info?.unavailable.source === undefined;
+    return (pane === 'source' || pane === 'variables') && !lines;
   }
 
   get lively(): boolean {

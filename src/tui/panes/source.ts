@@ -46,7 +46,7 @@ export class SourcePane extends Pane {
 
   override draw(cells: CellPane, focused: boolean): void {
     const { model, theme } = this;
-    if (model.info?.unavailable.source !== undefined) {
+    if (model.debug.source === undefined || model.info?.unavailable.source !== undefined) {
       this.reason(cells, model.unavailable('source'));
       return;
     }
