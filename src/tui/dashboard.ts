@@ -689,7 +689,7 @@ export class Dashboard implements Ui, TerminalScreen {
 
   /** A pane of the debug view, wherever the screen is. */
   showPane(pane: PaneId): void {
-    if (!VIEW_PANES[this.stage.view].includes(pane)) this.show('debug');
+    if (!this.stage.has(pane)) this.show('debug');
     this.focusPane(pane);
   }
 
