@@ -477,11 +477,6 @@ export class Model {
     return { error: this.unavailable(group), pending: false };
   }
 
-  /** What a pane asks of the guest as it stands, kept until that may be another. */
-  ask<T>(key: string, fetch: () => Promise<T>): Source<T> {
-    return this.query(key, fetch);
-  }
-
   private query<T>(key: string, fetch: () => Promise<T>): Source<T> {
     return this.sources.query(key, fetch);
   }
