@@ -123,7 +123,8 @@ test.skipIf(!LONG || [kernel, ...viewer].some(({ available }) => !available))(
         spawn(xdotool, args, { env, stdio: 'ignore' }).once('close', resolve);
       });
     while ((await tool('getmouselocation')) !== 0) await soon();
-    children.push(spawn(tiger, ['-SecurityTypes', 'None', '127.0.0.1:391'], { env, stdio: 'ignore' }));
+    // displays from 100 on are ports to TigerVNC
+    children.push(spawn(tiger, ['-SecurityTypes', 'None', '127.0.0.1::6291'], { env, stdio: 'ignore' }));
     while (!/Client: 127/.test((await target.monitor('info vnc')) ?? '')) await soon();
     while ((await tool('search', '--onlyvisible', '--name', 'vmscope')) !== 0) await soon();
     const screen = async (text: RegExp): Promise<void> => {
