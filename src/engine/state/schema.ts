@@ -49,6 +49,11 @@ export const u32 = int(0, 0xffff_ffff);
 export const word = int(-0x8000_0000, 0xffff_ffff);
 /** A count, or an address below 2^53. */
 export const count = int(0, Number.MAX_SAFE_INTEGER);
+/** An address that a guest gave a device: of 64 bits, and not exact beyond 2^53, where no memory is. */
+export const address = schema<number>(
+  'an address of 64 bits',
+  (value) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 2 ** 64,
+);
 /** Virtual time or an oscillator's tick: not always whole, and before power-on where a count began earlier. */
 export const time = schema<number>('a time', (value) => Number.isFinite(value));
 export const flag = schema<boolean>('true or false', (value) => typeof value === 'boolean');

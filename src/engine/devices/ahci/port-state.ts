@@ -1,5 +1,5 @@
 /** What a port of the controller keeps: its registers, and how far the command under way has got. */
-import { flag, int, optional, record, type StateOf, time, u8, u32 } from '../../state/schema.js';
+import { address, flag, int, optional, record, type StateOf, time, u8, u32 } from '../../state/schema.js';
 import { CMD, NO_SIGNATURE, NO_STATUS } from './registers.js';
 
 const REGISTERS = record({
@@ -13,7 +13,7 @@ export const OWN = record({
   /** Slot that the drive works on; it ended with an error: nothing runs until ST is cleared. */
   slot: optional(u8),
   stopped: flag,
-  table: record({ gpa: int(0, 2 ** 64), entries: u32 }),
+  table: record({ gpa: address, entries: u32 }),
   position: record({ entry: u32, offset: u32 }),
   moved: int(0, 2 ** 48),
   packetSent: flag,

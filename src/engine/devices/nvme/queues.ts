@@ -1,5 +1,5 @@
 /** Submission and completion queues, which lie in the guest's memory. @nvme 4.1 "Submission Queue & Completion Queue Definition" */
-import { flag, int, list, record, type StateOf, u16 } from '../../state/schema.js';
+import { address, flag, int, list, record, type StateOf, u16 } from '../../state/schema.js';
 import type { BusMaster } from '../pci/bus-master.js';
 import { ADMIN_ENTRIES, IO_QUEUES } from './registers.js';
 
@@ -7,7 +7,7 @@ const SUBMISSION_BYTES = 64;
 const COMPLETION_BYTES = 16;
 
 const entries = int(1, ADMIN_ENTRIES);
-const gpa = int(0, 2 ** 64);
+const gpa = address;
 const SUBMISSION = record({ id: u16, gpa, entries, head: u16, tail: u16, completion: u16 });
 const COMPLETION = record({
   ...{ id: u16, gpa, entries, head: u16, tail: u16 },

@@ -3,7 +3,7 @@
  * RingError, which makes the device ask for a reset.
  * @virtio 2.7 "Split Virtqueues"
  */
-import { flag, int, record, type StateOf, u16 } from '../../state/schema.js';
+import { address, flag, record, type StateOf, u16 } from '../../state/schema.js';
 import type { GuestMemory } from '../device.js';
 
 /** The guest's ring or a request in it makes no sense. */
@@ -153,7 +153,6 @@ export function* pieces(segments: readonly Segment[], offset: number, length: nu
 }
 
 /** What the driver wrote, whatever it is: 64 bits as a number. */
-const address = int(0, 2 ** 64);
 export const RING_STATE = record({
   size: u16,
   enabled: flag,
