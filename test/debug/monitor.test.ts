@@ -12,6 +12,7 @@ import { Guest, type GuestOptions } from '../../src/engine/host/guest.js';
 import { romFrameBytes } from '../../src/engine/vmm/firmware-rom.js';
 import { Machine, type MachineOptions } from '../../src/engine/vmm/machine.js';
 import { Vm } from '../../src/engine/vmm/vm.js';
+import { compiled } from '../jit/mode.js';
 import { named, requireTool } from '../tools.js';
 
 const IMAGE = new URL('../../samples/interrupts/interrupts.elf', import.meta.url);
@@ -24,7 +25,7 @@ function startGuest(
 ): Guest {
   const rom = more.firmware && more.image ? romFrameBytes(more.image.bytes.length) : 0;
   const { core, host } = createCore(MEMORY, rom);
-  const vm = new Vm(core, host, MEMORY, 1, viewOfVm);
+  const vm = compiled(new Vm(core, host, MEMORY, 1, viewOfVm));
   const machine = new Machine(vm, {
     name: 'interrupts',
     image: { name: 'interrupts.elf', bytes: readFileSync(image) },

@@ -5,6 +5,7 @@ import type { InputKeeper } from '../../src/engine/time/input-keeper.js';
 import { Machine } from '../../src/engine/vmm/machine.js';
 import { framesBehindRam } from '../../src/engine/vmm/video-frames.js';
 import { Vm } from '../../src/engine/vmm/vm.js';
+import { compiled } from '../jit/mode.js';
 
 export interface FlatGuest {
   vm: Vm;
@@ -21,7 +22,7 @@ export function flatGuest(
   const bytes = Uint8Array.from(Buffer.from(code.replace(/\s+/g, ''), 'hex'));
   const memoryBytes = 4 << 20;
   const { core, host } = createCore(memoryBytes, framesBehindRam(0));
-  const vm = new Vm(core, host, memoryBytes, vcpus, viewOfVm);
+  const vm = compiled(new Vm(core, host, memoryBytes, vcpus, viewOfVm));
   const image = { name: 'test', bytes };
   const machine = new Machine(vm, {
     ...{ name: 'test', image, at, isaDebugExit: true, noReboot: true, wallSeconds: 0 },

@@ -8,6 +8,7 @@ import type { InputKeeper } from '../../src/engine/time/input-keeper.js';
 import { Machine } from '../../src/engine/vmm/machine.js';
 import { framesBehindRam } from '../../src/engine/vmm/video-frames.js';
 import { Vm } from '../../src/engine/vmm/vm.js';
+import { compiled } from '../jit/mode.js';
 import { MemoryDisk } from '../devices/virtio/memory-disk.js';
 
 const CODE = 0x100000;
@@ -134,7 +135,7 @@ export function dmaGuest(vcpus: number, inputs?: InputKeeper): DmaGuest {
   const make = (bytes: Uint8Array): { vm: Vm; machine: Machine } => {
     const memoryBytes = 4 << 20;
     const { core, host } = createCore(memoryBytes, framesBehindRam(0));
-    const vm = new Vm(core, host, memoryBytes, vcpus, viewOfVm);
+    const vm = compiled(new Vm(core, host, memoryBytes, vcpus, viewOfVm));
     const machine = new Machine(vm, {
       ...{ name: 'test', image: { name: 'test', bytes }, at: CODE, isaDebugExit: true, noReboot: true, wallSeconds: 0 },
       drives: [

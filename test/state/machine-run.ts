@@ -3,14 +3,11 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { viewOfVm } from '../../src/engine/debug/vtx-view.js';
 import { createCore } from '../../src/engine/host/core-instance.js';
-import { Jit, type JitMode } from '../../src/engine/jit/jit.js';
 import { Machine, type MachineOptions } from '../../src/engine/vmm/machine.js';
 import { saveMachine } from '../../src/engine/vmm/machine-state.js';
 import { framesBehindRam } from '../../src/engine/vmm/video-frames.js';
 import { Vm } from '../../src/engine/vmm/vm.js';
-
-/** What `--jit` says, for all machines of a run of the tests. */
-const JIT = (process.env.VMSCOPE_TEST_JIT ?? 'off') as JitMode;
+import { compiled } from '../jit/mode.js';
 
 export interface BuildOptions extends Partial<MachineOptions> {
   file: string;
@@ -33,8 +30,7 @@ export function build({ file, memoryMib = 16, vcpus = 1, core: given, ...options
   const memoryBytes = memoryMib << 20;
   const bytes = readFileSync(file);
   const { core, host } = given ?? createCore(memoryBytes, framesBehindRam(options.firmware ? bytes.length : 0));
-  const vm = new Vm(core, host, memoryBytes, vcpus, viewOfVm);
-  if (JIT !== 'off') vm.jit = new Jit(core, host.memory, JIT);
+  const vm = compiled(new Vm(core, host, memoryBytes, vcpus, viewOfVm));
   const machine = new Machine(vm, {
     ...{ name: 'test', isaDebugExit: true, noReboot: true, wallSeconds: 1_700_000_000 },
     ...options,

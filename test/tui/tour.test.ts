@@ -8,6 +8,7 @@ import { InputLog } from '../../src/engine/time/input-keeper.js';
 import { Machine } from '../../src/engine/vmm/machine.js';
 import { Vm } from '../../src/engine/vmm/vm.js';
 import { TOUR } from '../../src/tui/tour/steps.js';
+import { compiled } from '../jit/mode.js';
 import { Cells } from './cells.js';
 
 const IMAGE = new URL('../../samples/long-mode/long-mode.elf', import.meta.url);
@@ -16,7 +17,7 @@ const MEMORY = 32 << 20;
 async function start(columns: number, rows: number, keepsHistory = true): Promise<Cells> {
   const { core, host } = createCore(MEMORY, 0);
   const inputs = new InputLog();
-  const machine = new Machine(new Vm(core, host, MEMORY, 1, viewOfVm), {
+  const machine = new Machine(compiled(new Vm(core, host, MEMORY, 1, viewOfVm)), {
     ...{ name: 'long-mode', isaDebugExit: false, noReboot: true, wallSeconds: 0, drives: [], inputs },
     image: { name: 'long-mode.elf', bytes: readFileSync(IMAGE) },
   });
