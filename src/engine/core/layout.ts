@@ -14,6 +14,13 @@ export const BOUNCE_BYTES = 0x100;
 /** Guest-physical page -> host page for paging structures: 128 entries of 8 bytes, see mmu/ept.ts. */
 export const EPT_CACHE = 0x00013400;
 export const EPT_CACHE_ENTRIES = 128;
+/** Which parts of large pages lie in the TLBs: LARGE_CHUNKS entries of 8 bytes, see mmu/large-pages.ts. */
+export const LARGE_TABLE = 0x00013800;
+export const LARGE_CHUNKS = 256;
+/** Linear pages that lead to no frame: DEVICE_PAGES entries of 32 bytes, see mmu/device-pages.ts. */
+export const DEVICE_TABLE = 0x00014000;
+export const DEVICE_PAGES = 16;
+export const DEVICE_PAGE_BYTES = 32;
 /** Split TLBs: TLB_ENTRIES entries of 16 bytes {tag u64, addend u32, pad u32}. */
 export const TLB_ENTRIES = 1024;
 export const TLB_READ = 0x00020000;
@@ -329,7 +336,7 @@ export const MEMORY_END = GLOBAL + 0x28;
 export const ASID_EPOCH = GLOBAL + 0x30;
 /** Generations of contexts below this one are void (see mmu/tlb.ts). */
 export const CTX_GEN_FLOOR = GLOBAL + 0x34;
-/** Lowest and highest linear page number that a large page has put into the TLBs. */
+/** Lowest and highest linear page number that a page of 1 GiB has put into the TLBs. */
 export const LARGE_FIRST = GLOBAL + 0x38;
 export const LARGE_LAST = GLOBAL + 0x40;
 /** The same of the large pages that code was fetched from. */

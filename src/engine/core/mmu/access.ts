@@ -16,6 +16,7 @@ import {
   ACCESS_FETCH, ACCESS_READ, ACCESS_WRITE, eptFailure, eptPermissions, eptTranslate, holdsCode, tprShadowPage,
 } from './ept';
 import { besideCode, codeTouched, mustRunAlone } from './code';
+import { deviceGpa, devicePage, deviceShift, keepDevicePage } from './device-pages';
 import { askForEntry } from './outside-entries';
 import { ASID_ALIGNMENT, ASID_SHIFT, CTX_AC, CTX_MARK, CTX_USER, fillTlb, MARK_CODE } from './tlb';
 import { walk, walkGpa, walkShift } from './walk';
@@ -190,14 +191,21 @@ function translate(la: u64, access: u32, ctx: u32): usize {
   const misses = COUNTERS + COUNTER_TLB_MISS * 8;
   store<u64>(misses, load<u64>(misses) + 1);
   pageInTlb = false;
-  if (!walk(la, access, ctx)) {
-    pageStopped = true;
-    return 0;
+  const known = devicePage(la, access, ctx);
+  if (known) {
+    pageGpa = deviceGpa(known, la);
+    pageShift = deviceShift(known);
+  } else {
+    if (!walk(la, access, ctx)) {
+      pageStopped = true;
+      return 0;
+    }
+    pageGpa = walkGpa;
+    pageShift = walkShift;
   }
-  pageGpa = walkGpa;
-  pageShift = walkShift;
   if (access & ACCESS_WRITE) noteLinear(la);
-  const host = eptTranslate(walkGpa, access);
+  const host = eptTranslate(pageGpa, access);
+  if (!host && !known) keepDevicePage(la, access, ctx, pageGpa, pageShift);
   return host || eptFailure != 44 ? host : virtualTpr(access);
 }
 

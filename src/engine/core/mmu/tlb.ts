@@ -13,10 +13,12 @@
 import {
   ACTIVE, ASID_EPOCH, ASID_TABLE, COUNTERS, COUNTER_TLB_FLUSH, CPL, CR0, CR3, CR4, CTX, CTX_ASID, CTX_CONTROLS, CTX_CR3, CTX_EPOCH,
   CTX_EPTP, CTX_GEN, CTX_GEN_FLOOR, CTX_PLAIN, CTX_SYSTEM, CTX_VPID, EFER, FETCHED_PAGES, FETCHED_PAGES_BITS, JUMP_CACHE, JUMP_CACHE_ENTRIES,
-  LARGE_CODE_FIRST, LARGE_CODE_LAST, LARGE_FIRST, LARGE_LAST, MAX_VCPUS, MODE, NEXT_ASID, NEXT_CTX_GEN, PARKED_BASE, RFLAGS, TLB_CODE, TLB_ENTRIES, TLB_READ, TLB_WRITE, VCPU_INDEX,
+  LARGE_CODE_FIRST, LARGE_CODE_LAST, MAX_VCPUS, MODE, NEXT_ASID, NEXT_CTX_GEN, PARKED_BASE, RFLAGS, TLB_CODE, TLB_ENTRIES, TLB_READ, TLB_WRITE, VCPU_INDEX,
   VCPU_STATE_BYTES,
 } from '../layout';
+import { forgetDevicePages } from './device-pages';
 import { eptPointer, forgetEptCache, vpid } from './ept';
+import { dropLarge, forgetLarge, keepLarge, MARK_SHIFT } from './large-pages';
 
 export const CTX_USER = 1;
 export const CTX_MARK = 2;
@@ -24,9 +26,8 @@ export const CTX_AC = 4;
 export const ASID_SHIFT = 3;
 export const ASID_ALIGNMENT = 511;
 
-// mark word of an entry
+// mark word of an entry, beside MARK_SHIFT
 export const MARK_CODE = 1; // the frame holds decoded code (write table only)
-export const MARK_SHIFT = 8; // log2 of the size of the page, bits 8-15
 
 // asid record in ASID_TABLE
 const ASID_BYTES = 32;
@@ -50,8 +51,8 @@ function flushEverything(): void {
   forgetEptCache();
   store<u32>(ASID_EPOCH, load<u32>(ASID_EPOCH) + 1);
   store<u32>(NEXT_ASID, 1);
-  store<u64>(LARGE_FIRST, ~(<u64>0));
-  store<u64>(LARGE_LAST, 0);
+  forgetLarge();
+  forgetDevicePages();
   store<u64>(LARGE_CODE_FIRST, ~(<u64>0));
   store<u64>(LARGE_CODE_LAST, 0);
   memory.fill(FETCHED_PAGES, 0, FETCHED_PAGES_BITS / 8);
@@ -63,6 +64,7 @@ function nextGeneration(): u32 {
   let gen = load<u32>(NEXT_CTX_GEN) + 1;
   if (gen >= 1 << 26) {
     memory.fill(JUMP_CACHE, 0, JUMP_CACHE_ENTRIES * 16);
+    forgetDevicePages();
     store<u32>(CTX_GEN_FLOOR, 0);
     for (let asid = 0; asid < 512; asid++) store<u32>(ASID_TABLE + asid * ASID_BYTES, 0, ASID_GEN);
     gen = 1;
@@ -240,25 +242,14 @@ export function flushPcid(pcid: u32): void {
   if (load<u64>(entry) >> 12 == page) store<u64>(entry, 0);
 }
 
-/** Removes the pieces of large pages that cover the linear page. */
-function dropLarge(table: usize, page: u64): void {
-  for (let entry = table; entry < table + TLB_ENTRIES * 16; entry += 16) {
-    const shift: u64 = (load<u32>(entry, 12) >> MARK_SHIFT & 0xff) - 12;
-    if (shift > 0 && load<u64>(entry) >> 12 >> shift == page >> shift) store<u64>(entry, 0);
-  }
-}
-
 /** INVLPG: drops the page (the whole large page) that holds the linear address, in all contexts. */
 export function flushPage(la: u64): void {
   const page = la >> 12;
   dropEntry(TLB_READ, page);
   dropEntry(TLB_WRITE, page);
   dropEntry(TLB_CODE, page);
-  if (page >= load<u64>(LARGE_FIRST) && page <= load<u64>(LARGE_LAST)) {
-    dropLarge(TLB_READ, page);
-    dropLarge(TLB_WRITE, page);
-    dropLarge(TLB_CODE, page);
-  }
+  dropLarge(page);
+  forgetDevicePages();
   if (!mayBeFetched(page)) return;
   store<u32>(CTX_GEN_FLOOR, load<u32>(NEXT_CTX_GEN));
   refreshContext();
@@ -296,12 +287,7 @@ export function fillTlb(table: usize, la: u64, ctx: u32, host: usize, mark: u32,
   store<u32>(entry, (<u32>host & ~0xfff) - <u32>(page << 12), 8);
   store<u32>(entry, mark | shift << MARK_SHIFT, 12);
   if (table == TLB_CODE) noteFetch(page, shift);
-  if (shift > 12) {
-    const first = page >> (shift - 12) << (shift - 12);
-    const last = first + (<u64>1 << (shift - 12)) - 1;
-    if (first < load<u64>(LARGE_FIRST)) store<u64>(LARGE_FIRST, first);
-    if (last > load<u64>(LARGE_LAST)) store<u64>(LARGE_LAST, last);
-  }
+  if (shift > 12) keepLarge(page, shift);
 }
 
 /** Takes a host frame out of the write table: decoded code appeared in it. */

@@ -1,0 +1,31 @@
+// Linear pages that lead to no frame, most of them those of devices: the way through the guest's tables, which no TLB keeps
+// for them. What lies there is the EPT's to say, each time.
+//
+//   0           8              12           16        24
+//   | tag u64   | context u32  | access u32 | gpa u64 | log2 of the page's size u32 |     tag = linear page | context
+import { CTX_GEN, DEVICE_PAGE_BYTES, DEVICE_PAGES, DEVICE_TABLE } from '../layout';
+
+@inline function placeOf(la: u64): usize { return <usize>DEVICE_TABLE + <usize>((<u32>la >> 12 & (DEVICE_PAGES - 1)) * DEVICE_PAGE_BYTES); }
+
+/** Contexts are numbered anew, or a page of theirs was invalidated: the large page around it may be many of these. */
+export function forgetDevicePages(): void { memory.fill(DEVICE_TABLE, 0, DEVICE_PAGES * DEVICE_PAGE_BYTES); }
+
+/** Where the page of the linear address leads for such an access, as it was walked; 0: it has to be. */
+export function devicePage(la: u64, access: u32, ctx: u32): usize {
+  const place = placeOf(la);
+  const known = load<u64>(place) == ((la & ~(<u64>0xfff)) | ctx) && load<u32>(place, 8) == load<u32>(CTX_GEN) && load<u32>(place, 12) == access;
+  return known ? place : 0;
+}
+
+@inline export function deviceGpa(place: usize, la: u64): u64 { return load<u64>(place, 16) | (la & 0xfff); }
+@inline export function deviceShift(place: usize): u32 { return load<u32>(place, 24); }
+
+/** A walk for such an access has led to a guest-physical address without a frame. */
+export function keepDevicePage(la: u64, access: u32, ctx: u32, gpa: u64, shift: u32): void {
+  const place = placeOf(la);
+  store<u64>(place, (la & ~(<u64>0xfff)) | ctx);
+  store<u32>(place, load<u32>(CTX_GEN), 8);
+  store<u32>(place, access, 12);
+  store<u64>(place, gpa & ~(<u64>0xfff), 16);
+  store<u32>(place, shift, 24);
+}
