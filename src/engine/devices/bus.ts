@@ -128,17 +128,22 @@ export class Bus {
   /** Value of a load of 1 to 4 bytes, unsigned. */
   mmioRead32(gpa: number, bytes: number): number {
     const device = this.mmioAt(gpa);
-    if (device?.mmioRead32 === undefined || gpa + bytes > device.mmio.gpa + device.mmio.bytes)
-      return Number(this.mmioRead(gpa, bytes));
-    return device.mmioRead32(gpa - device.mmio.gpa, bytes);
+    if (device?.mmioRead32 === undefined) return Number(this.mmioRead(gpa, bytes));
+    const { mmio } = device;
+    if (gpa + bytes > mmio.gpa + mmio.bytes) return Number(this.mmioRead(gpa, bytes));
+    return device.mmioRead32(gpa - mmio.gpa, bytes);
   }
 
   /** A store of 1 to 4 bytes. */
   mmioWrite32(gpa: number, bytes: number, value: number): void {
     const device = this.mmioAt(gpa);
-    if (device?.mmioWrite32 === undefined || gpa + bytes > device.mmio.gpa + device.mmio.bytes)
+    if (device?.mmioWrite32 === undefined) {
       this.mmioWrite(gpa, bytes, BigInt(value));
-    else device.mmioWrite32(gpa - device.mmio.gpa, bytes, value);
+      return;
+    }
+    const { mmio } = device;
+    if (gpa + bytes > mmio.gpa + mmio.bytes) this.mmioWrite(gpa, bytes, BigInt(value));
+    else device.mmioWrite32(gpa - mmio.gpa, bytes, value);
   }
 
   /** What a load would answer, without its effects; undefined where no device answers or it cannot tell. */
@@ -161,10 +166,12 @@ export class Bus {
   }
 
   private mmioAt(gpa: number): MmioDevice | undefined {
-    if (this.firstMmio && holds(this.firstMmio.mmio.gpa, this.firstMmio.mmio.bytes, gpa, 1)) return this.firstMmio;
+    const first = this.firstMmio?.mmio;
+    if (first && holds(first.gpa, first.bytes, gpa, 1)) return this.firstMmio;
     for (const device of this.mmioDevices) {
-      if (gpa < device.mmio.gpa) break;
-      if (gpa < device.mmio.gpa + device.mmio.bytes) return device;
+      const { mmio } = device;
+      if (gpa < mmio.gpa) break;
+      if (gpa < mmio.gpa + mmio.bytes) return device;
     }
     return this.movableMmio.find(({ mmio }) => holds(mmio.gpa, mmio.bytes, gpa, 1));
   }

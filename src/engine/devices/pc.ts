@@ -101,8 +101,12 @@ class LapicWindow implements MmioDevice {
 
   constructor(private readonly lapics: readonly Lapic[]) {}
 
-  get mmio(): { gpa: number; bytes: number } {
-    return { gpa: this.lapics[this.active].windowBase, bytes: 0x1000 };
+  readonly #place = { gpa: 0, bytes: 0x1000 };
+
+  get mmio(): { readonly gpa: number; readonly bytes: number } {
+    // asked for at each access to any device
+    this.#place.gpa = this.lapics[this.active].windowBase;
+    return this.#place;
   }
 
   mmioRead(offset: number, bytes: number): bigint {

@@ -40,7 +40,7 @@ function leaveAt(at: u64, reason: u32, qualification: u64, gla: u64, gpa: u64, i
 
 /** Has the exit's record, and what whoever watches the VMM is told. */
 function record(reason: u32, qualification: u64, gla: u64, gpa: u64, info: u32): void {
-  recordQuick(reason, qualification, gla, gpa, info);
+  recordQuick(reason, qualification, gla, gpa, info, 0, 0);
   store<u64>(vmcs() + GUEST_RIP, load<u64>(RIP));
 }
 

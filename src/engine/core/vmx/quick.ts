@@ -16,7 +16,7 @@ import { EXIT_HAS_LENGTH, EXIT_REASON_CPUID, EXIT_REASON_IO_INSTRUCTION, EXIT_RE
 import { EMULATION_NS, PORT_ACCESS_NS } from '../prices';
 import { vpid } from '../mmu/ept';
 import { clock, limitSlice } from './preemption';
-import { traceExit } from './trace';
+import { traceInstruction } from './trace';
 import { pinControls, vmcs } from './vmcs';
 
 const RESUMED: u32 = 1;
@@ -31,9 +31,10 @@ export function mayComplete(ns: u64): bool {
   return load<u64>(NEXT_EVENT) > clock() + 1 + ns;
 }
 
-/** Writes the exit's information into the VMCS, counts it and puts its record into the trace. */
-export function recordQuick(reason: u32, qualification: u64, gla: u64, gpa: u64, info: u32): void {
+/** Writes the exit's information into the VMCS, counts it and puts its record into the trace; `action` 0: it is not handled yet. */
+@inline export function recordQuick(reason: u32, qualification: u64, gla: u64, gpa: u64, info: u32, action: u32, detail: u32): void {
   const v = vmcs();
+  const length = load<u8>(EXIT_HAS_LENGTH + reason) ? (load<u64>(NEXT_RIP) - load<u64>(RIP)) & 15 : 0;
   store<u64>(v + VM_EXIT_REASON, reason);
   store<u64>(v + EXIT_QUALIFICATION, qualification);
   store<u64>(v + GUEST_LINEAR_ADDRESS, gla);
@@ -41,10 +42,10 @@ export function recordQuick(reason: u32, qualification: u64, gla: u64, gpa: u64,
   store<u64>(v + VMX_INSTRUCTION_INFO, info);
   store<u64>(v + VM_EXIT_INTR_INFO, 0);
   store<u64>(v + VM_EXIT_INTR_ERROR_CODE, 0);
-  store<u64>(v + VM_EXIT_INSTRUCTION_LEN, load<u8>(EXIT_HAS_LENGTH + reason) ? (load<u64>(NEXT_RIP) - load<u64>(RIP)) & 15 : 0);
+  store<u64>(v + VM_EXIT_INSTRUCTION_LEN, length);
   store<u64>(v + IDT_VECTORING_INFO_FIELD, 0);
   store<u64>(v + IDT_VECTORING_ERROR_CODE, 0);
-  traceExit(v, reason);
+  traceInstruction(reason, qualification, gla, gpa, info, <u32>length, action, detail);
   store<u32>(QUICK_ROOM, load<u32>(QUICK_ROOM) - 1);
   store<u32>(QUICK_COUNT, load<u32>(QUICK_COUNT) + 1);
 }
@@ -71,9 +72,8 @@ export function enterAgain(now: u64): void {
 @inline export function passTime(ns: u64): void { store<u64>(CLOCK_OFFSET, load<u64>(CLOCK_OFFSET) + ns); }
 
 /** Records the exit, with what the VMM would add to the record, and lets the time pass that it takes. */
-function complete(reason: u32, qualification: u64, detail: u32, ns: u64): void {
-  recordQuick(reason, qualification, 0, 0, 0);
-  recordAnswer(detail);
+@inline function complete(reason: u32, qualification: u64, detail: u32, ns: u64): void {
+  recordQuick(reason, qualification, 0, 0, 0, RESUMED, detail);
   passTime(ns);
   // the dispatcher counts the instruction
   enterAgain(clock() + 1);

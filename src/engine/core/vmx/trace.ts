@@ -10,26 +10,63 @@ import {
   VMX_INSTRUCTION_INFO, VM_EXIT_INSTRUCTION_LEN, VM_EXIT_INTR_ERROR_CODE, VM_EXIT_INTR_INFO,
 } from '../generated/vmcs';
 
+/** The place of the newest record. */
+@inline function newRecord(): usize {
+  const sequence = load<u64>(TRACE_SEQUENCE);
+  store<u64>(TRACE_SEQUENCE, sequence + 1);
+  const r: usize = TRACE_RING + (<i32>sequence & (TRACE_RECORDS - 1)) * TRACE_RECORD_BYTES;
+  store<u64>(r, sequence, TR_SEQUENCE);
+  return r;
+}
+
+/** What a record has of the guest's state. Bits 13 and 14 of the access rights are L and D/B. */
+@inline function recordState(r: usize): void {
+  store<u64>(r, load<u64>(ICOUNT), TR_ICOUNT);
+  store<u64>(r, load<u64>(RIP), TR_RIP);
+  store<u64>(r, load<u64>(SEGMENTS + SEG_CS * SEGMENT_BYTES + SEG_BASE), TR_CS_BASE);
+  store<u16>(r, <u16>(load<u32>(SEGMENTS + SEG_CS * SEGMENT_BYTES + SEG_AR) >> 13 & 3 | 0x8000), TR_CODE);
+  store<u64>(r, load<u64>(RAX), TR_RAX);
+  store<u64>(r, load<u64>(RCX), TR_RCX);
+  store<u64>(r, load<u64>(ICOUNT) + load<u64>(CLOCK_OFFSET), TR_CLOCK);
+  store<u64>(r, load<u64>(CR3), TR_CR3);
+}
+
+/**
+ * As traceExit for an exit of an instruction, which has no event's information: from the values that go into the VMCS as
+ * well, and with what is done about it.
+ */
+// a record: 15 stores of 8 bytes, 4 smaller ones
+@inline export function traceInstruction(reason: u32, qualification: u64, gla: u64, gpa: u64, info: u32, length: u32, action: u32, detail: u32): void {
+  const count = EXIT_COUNTS + (reason << 3);
+  store<u64>(count, load<u64>(count) + 1);
+  if (!load<u32>(TRACE_ENABLED)) return;
+  const r = newRecord();
+  recordState(r);
+  store<u32>(r, load<u32>(VCPU_INDEX), TR_VCPU);
+  store<u32>(r, reason, TR_REASON);
+  store<u64>(r, qualification, TR_QUALIFICATION);
+  store<u64>(r, gla, TR_GLA);
+  store<u64>(r, gpa, TR_GPA);
+  store<u16>(r, <u16>length, TR_LENGTH);
+  store<u32>(r, 0, TR_INTR_INFO);
+  store<u64>(r, 0, TR_INTR_ERROR); // and TR_VECTORING_INFO
+  store<u64>(r, <u64>info << 32, TR_VECTORING_ERROR); // and TR_INSTRUCTION_INFO
+  store<u64>(r, <u64>detail << 32 | action, TR_ACTION); // and TR_DETAIL
+}
+
 /** Counts the exit and, while tracing is on, copies its information from the VMCS at `v` into the ring. */
 export function traceExit(v: usize, reason: u32): void {
   const count = EXIT_COUNTS + ((reason & 127) << 3);
   store<u64>(count, load<u64>(count) + 1);
   if (!load<u32>(TRACE_ENABLED)) return;
-  const sequence = load<u64>(TRACE_SEQUENCE);
-  store<u64>(TRACE_SEQUENCE, sequence + 1);
-  const r: usize = TRACE_RING + (<i32>sequence & (TRACE_RECORDS - 1)) * TRACE_RECORD_BYTES;
-  store<u64>(r, sequence, TR_SEQUENCE);
-  store<u64>(r, load<u64>(ICOUNT), TR_ICOUNT);
+  const r = newRecord();
+  recordState(r);
   store<u32>(r, load<u32>(VCPU_INDEX), TR_VCPU);
   store<u32>(r, reason, TR_REASON);
   store<u64>(r, load<u64>(v + EXIT_QUALIFICATION), TR_QUALIFICATION);
-  store<u64>(r, load<u64>(RIP), TR_RIP);
-  store<u64>(r, load<u64>(SEGMENTS + SEG_CS * SEGMENT_BYTES + SEG_BASE), TR_CS_BASE);
   store<u64>(r, load<u64>(v + GUEST_LINEAR_ADDRESS), TR_GLA);
   store<u64>(r, load<u64>(v + GUEST_PHYSICAL_ADDRESS), TR_GPA);
   store<u16>(r, load<u16>(v + VM_EXIT_INSTRUCTION_LEN), TR_LENGTH);
-  // bits 13 and 14 of the access rights are L and D/B
-  store<u16>(r, <u16>(load<u32>(SEGMENTS + SEG_CS * SEGMENT_BYTES + SEG_AR) >> 13 & 3 | 0x8000), TR_CODE);
   store<u32>(r, load<u32>(v + VM_EXIT_INTR_INFO), TR_INTR_INFO);
   store<u32>(r, load<u32>(v + VM_EXIT_INTR_ERROR_CODE), TR_INTR_ERROR);
   store<u32>(r, load<u32>(v + IDT_VECTORING_INFO_FIELD), TR_VECTORING_INFO);
@@ -37,8 +74,4 @@ export function traceExit(v: usize, reason: u32): void {
   store<u32>(r, load<u32>(v + VMX_INSTRUCTION_INFO), TR_INSTRUCTION_INFO);
   store<u32>(r, 0, TR_ACTION);
   store<u32>(r, 0, TR_DETAIL);
-  store<u64>(r, load<u64>(RAX), TR_RAX);
-  store<u64>(r, load<u64>(RCX), TR_RCX);
-  store<u64>(r, load<u64>(ICOUNT) + load<u64>(CLOCK_OFFSET), TR_CLOCK);
-  store<u64>(r, load<u64>(CR3), TR_CR3);
 }
