@@ -1,7 +1,7 @@
-import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { format, type Measurement, median } from './measurement.js';
 import { LOOPS, ROOT } from './paths.js';
+import { timed } from './processor-time.js';
 
 interface Guest {
   name: string;
@@ -77,15 +77,6 @@ const RUNNERS: Runner[] = [
   vmscope('on'),
   vmscope('off'),
 ];
-
-/** Processor seconds of a run, children included, and what it printed; undefined: it did not run. */
-function timed(program: string, args: readonly string[]): { seconds: number; output: string } | undefined {
-  const script = 'TIMEFORMAT="%U %S"; exec 3>&1; time "$0" "$@" 2>/dev/null >&3 </dev/null';
-  const run = spawnSync('bash', ['-c', script, program, ...args], { encoding: 'utf8', timeout: 600_000 });
-  if (run.status !== 0) return undefined;
-  const [user, system] = run.stderr.trim().split(/\s+/).slice(-2).map(Number);
-  return { seconds: user + system, output: run.stdout.trim() };
-}
 
 /** Each runner's times as multiples of TCG's, guest by guest. */
 const ratios = new Map<string, number[]>();

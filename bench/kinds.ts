@@ -1,10 +1,10 @@
-import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { guestOf, ownFolder } from './assembled.js';
 import { runImage } from './engine.js';
 import { format, type Measurement } from './measurement.js';
-import { ROOT } from './paths.js';
+import { QEMU, timed } from './processor-time.js';
 
 /** Kinds of instruction in 64-bit code: RBX and RSI point to memory, RCX counts. A number divides the turns of slow ones. */
 const KINDS_64: Record<string, [string, number?]> = {
@@ -62,7 +62,6 @@ const KINDS_16: Record<string, [string, number?]> = {
 
 const COPIES = 20;
 const TURNS = 2_000_000;
-const QEMU = '-accel tcg -machine pc -cpu max -display none -monitor none -no-reboot'.split(' ');
 
 interface Guest {
   readonly name: string;
@@ -73,12 +72,9 @@ interface Guest {
 }
 
 function build64(folder: string): string {
-  const [parser, rest] = readFileSync(`${ROOT}bench/loops/loops.S`, 'utf8').split('# Each loop:');
-  const [, table] = rest.split('.section .rodata');
-  const names = Object.keys(KINDS_64);
-  const loops = names.map(
-    (name, n) => `func kind${n}
-  imul $1000, %r12d, %ecx
+  const routines = Object.values(KINDS_64).map(([code], n) => ({
+    name: `k${n}`,
+    code: `  imul $1000, %r12d, %ecx
   mov $0x400000, %ebx
   mov %rbx, %rsi
   mov $3, %edx
@@ -92,40 +88,14 @@ function build64(folder: string): string {
   fld1
   fld1
 1: .rept ${COPIES}
-  ${KINDS_64[name][0]}
+  ${code}
   .endr
   dec %ecx
   jnz 1b
   xor %eax, %eax
-  ret
-endfunc kind${n}
-`,
-  );
-  const source = join(folder, 'kinds.S');
-  const entries = names.map((_, n) => `entry k${n}, kind${n}`).join('\n');
-  const macro = table.slice(0, table.indexOf('names:'));
-  writeFileSync(
-    source,
-    `${parser}\n${loops.join('\n')}\n.section .rodata${macro}names:\n${entries}\n.byte 0\n.data\n.balign 8\ntarget0: .quad 1\n`,
-  );
-  const lib = `${ROOT}samples/lib/`;
-  const objects = [source, ...['start64', 'serial64'].map((one) => `${lib}${one}.S`)].map((file, n) => {
-    const object = join(folder, `kinds${n}.o`);
-    execFileSync('as', ['--64', '-I', lib, '-o', object, file]);
-    return object;
-  });
-  const elf = join(folder, 'kinds.elf');
-  execFileSync('ld', [
-    '--build-id=none',
-    '--no-warn-rwx-segments',
-    '-n',
-    '-T',
-    `${lib}sample.ld`,
-    ...objects,
-    '-o',
-    elf,
-  ]);
-  return elf;
+  ret`,
+  }));
+  return guestOf(folder, 'kinds', routines, '.data\n.balign 8\ntarget0: .quad 1\n.text');
 }
 
 /** A boot sector that ends by the debug-exit port. */
@@ -197,16 +167,8 @@ function guests(folder: string): Guest[] {
   return [...long, ...real];
 }
 
-function tcgSeconds(args: readonly string[]): number | undefined {
-  const script = 'TIMEFORMAT="%U %S"; exec 3>&1; time "$0" "$@" 2>/dev/null >&3';
-  const run = spawnSync('bash', ['-c', script, 'qemu-system-x86_64', ...QEMU, ...args], {
-    encoding: 'utf8',
-    timeout: 120_000,
-  });
-  if (run.status !== 0 && run.status !== 1) return undefined;
-  const [user, system] = run.stderr.trim().split(/\s+/).slice(-2).map(Number);
-  return user + system;
-}
+const tcgSeconds = (args: readonly string[]): number | undefined =>
+  timed('qemu-system-x86_64', [...QEMU, ...args], [0, 1])?.seconds;
 
 /** Compiled code runs so much longer: V8 takes its time to optimize it. */
 const COMPILED = 8;
@@ -215,11 +177,7 @@ let built: Guest[] | undefined;
 
 /** Builds them once, in a folder that goes with the process. */
 function allGuests(): Guest[] {
-  if (!built) {
-    const folder = mkdtempSync(join(tmpdir(), 'vmscope-kinds-'));
-    process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
-    built = guests(folder);
-  }
+  built ??= guests(ownFolder());
   return built;
 }
 

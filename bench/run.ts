@@ -1,6 +1,6 @@
 /**
  * `npm run bench [-- GROUP...] [-- --check]`: measures, prints a table, and with --check ends with status 1 when a
- * figure breaks its promise in baseline.json. Groups: interpreter, compiler, kinds, breakpoints, conditions, exits,
+ * figure breaks its promise in baseline.json. Groups: interpreter, compiler, kinds, breakpoints, conditions, exits, vmexits,
  * trace, stub, kvm, fleet, history, dashboard.
  */
 import { readFileSync } from 'node:fs';
@@ -18,6 +18,7 @@ import { kvmExitRates, kvmInterrupts, kvmThreads } from './kvm.js';
 import { broken, type Floor, format, type Measurement } from './measurement.js';
 import { ROOT } from './paths.js';
 import { stubRates } from './stub.js';
+import { vmexits } from './vmexits.js';
 
 /** A group's measurements are taken one by one, so that a failing one does not hide the others. */
 const GROUPS: Record<string, (() => Measurement[] | Promise<Measurement[]>)[]> = {
@@ -27,6 +28,7 @@ const GROUPS: Record<string, (() => Measurement[] | Promise<Measurement[]>)[]> =
   breakpoints: breakpointCosts,
   conditions: [conditionCosts],
   exits: [exitRates],
+  vmexits,
   trace: [traceOverhead],
   stub: [stubRates],
   kvm: [kvmExitRates, kvmThreads, kvmInterrupts],

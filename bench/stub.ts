@@ -2,8 +2,9 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createConnection, createServer } from 'node:net';
 import { GdbClient } from './gdb-client.js';
-import { type Measurement, seconds } from './measurement.js';
+import { format, type Measurement, seconds } from './measurement.js';
 import { LOOPS, ROOT } from './paths.js';
+import { QEMU } from './processor-time.js';
 import { loadImage } from './product.js';
 
 const STEPS = 2000;
@@ -12,76 +13,177 @@ const READS = 2000;
 const LARGE_BYTES = 65536;
 const LARGE_READS = 200;
 const HITS = 1000;
+const REGISTER_READS = 2000;
 const BUFFER = 0x400000;
+const ROUNDS = 3;
+const COMMAND_LINE = 'crc32 1000';
+/** The loop that a stop is made in. */
+const PLACE = 'crc32_byte';
 
-/** Rates of the GDB stub, over TCP to the real program in a process of its own, as gdb would see them. */
+/** Something that a stub is asked again and again, and how often a second it answers. */
+interface Rate {
+  readonly name: string;
+  readonly unit: Measurement['unit'];
+  readonly note?: string;
+  readonly of: (client: GdbClient, place: string) => Promise<number>;
+}
+
+/** What every stub can do. */
+const COMMON: readonly Rate[] = [
+  { name: 'steps', unit: 'steps/s', of: stepRate },
+  { name: 'breakpoint', unit: 'round trips/s', note: 'z0, s, Z0, c', of: breakpointRate },
+  { name: 'registers', unit: 'round trips/s', note: 'g', of: registerRate },
+  { name: 'memory-read', unit: 'MB/s', note: 'm of 1 KiB', of: readRate },
+];
+
+/** What this one can do beside. */
+const OWN: readonly Rate[] = [
+  { name: 'range-step', unit: 'steps/s', note: 'vCont;r', of: rangeRate },
+  { name: 'memory-read-large', unit: 'MB/s', note: 'm of 64 KiB', of: (client) => largeReads(client, 'm') },
+  { name: 'memory-read-binary', unit: 'MB/s', note: 'x of 64 KiB', of: (client) => largeReads(client, 'x') },
+];
+
+/** A program whose stub waits with a guest at its start. */
+const PROGRAMS: Record<'vmscope' | 'qemu', (port: number) => [program: string, args: string[]]> = {
+  vmscope: (port) => [
+    process.execPath,
+    [
+      ...[`${ROOT}bin/vmscope`, 'run', LOOPS, '--append', COMMAND_LINE, '--headless', '--wait'],
+      ...['--gdb', `127.0.0.1:${port}`],
+    ],
+  ],
+  qemu: (port) => [
+    'qemu-system-x86_64',
+    [...QEMU, '-serial', 'null', '-kernel', LOOPS, '-append', COMMAND_LINE, '-S', '-gdb', `tcp:127.0.0.1:${port}`],
+  ],
+};
+
+/**
+ * Rates of the GDB stub, over TCP to the real program in a process of its own, as gdb would see them, and beside those of
+ * QEMU's stub where QEMU is installed: by turns, the best of each.
+ */
 export async function stubRates(): Promise<Measurement[]> {
-  const port = await freePort();
-  const args = ['run', LOOPS, '--append', 'crc32 1000', '--headless', '--wait', '--gdb', `127.0.0.1:${port}`];
-  const child = spawn(process.execPath, [`${ROOT}bin/vmscope`, ...args], { stdio: 'ignore' });
+  const place = `${symbol(PLACE).toString(16)},1`;
+  const own = await opened('vmscope', place);
+  if (!own) throw new Error('the stub does not answer');
+  const other = await opened('qemu', place);
   try {
-    const client = await GdbClient.connect(port);
-    try {
-      const trips = await roundTrips();
-      const measured = await rates(client);
-      const steps = measured.find(({ name }) => name === 'stub.steps')!.value;
-      return [
-        {
-          name: 'stub.round-trips',
-          value: trips,
-          unit: 'round trips/s',
-          note: 'a TCP echo between two processes: the ceiling',
-        },
-        ...measured,
-        { name: 'stub.step-share', value: steps / trips, unit: 'ratio', note: 'of the echo' },
-      ];
-    } finally {
-      client.close();
+    const trips = await roundTrips();
+    const best = new Map<Rate, { own: number; other: number }>();
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const rate of COMMON) {
+        const before = best.get(rate) ?? { own: 0, other: 0 };
+        best.set(rate, {
+          own: Math.max(before.own, await rate.of(own.client, place)),
+          other: other ? Math.max(before.other, await rate.of(other.client, place)) : 0,
+        });
+      }
     }
+    const steps = best.get(COMMON[0])!.own;
+    const told: Measurement[] = [
+      {
+        name: 'stub.round-trips',
+        value: trips,
+        unit: 'round trips/s',
+        note: 'a TCP echo between two processes: the ceiling',
+      },
+    ];
+    for (const [{ name, unit, note }, { own: mine, other: its }] of best) {
+      told.push({ name: `stub.${name}`, value: mine, unit, ...(note ? { note } : {}) });
+      if (its > 0) {
+        const ratio = { name: `stub.${name}-of-qemu`, value: mine / its, unit: 'ratio' as const };
+        told.push({ ...ratio, note: `QEMU's stub: ${format(its)} ${unit}` });
+      }
+    }
+    for (const { name, unit, note, of } of OWN) {
+      told.push({ name: `stub.${name}`, value: await of(own.client, place), unit, ...(note ? { note } : {}) });
+    }
+    return [...told, { name: 'stub.step-share', value: steps / trips, unit: 'ratio', note: 'of the echo' }];
   } finally {
-    child.kill('SIGKILL');
+    own.close();
+    other?.close();
   }
 }
 
-/** Exported for comparison with another stub: the guest must stand at the start of `loops.elf crc32 N`. */
-export async function rates(client: GdbClient): Promise<Measurement[]> {
-  const place = `${symbol('crc32_byte').toString(16)},1`;
-  await client.request('?');
-  await client.must(`Z0,${place}`);
-  const stop = await client.request('c');
-  if (!stop.startsWith('T05')) throw new Error(`no stop at crc32_byte: ${stop}`);
+/** Starts a program and runs its guest to the loop; undefined where there is no such program. */
+async function opened(
+  which: keyof typeof PROGRAMS,
+  place: string,
+): Promise<{ client: GdbClient; close: () => void } | undefined> {
+  const port = await freePort();
+  const [program, args] = PROGRAMS[which](port);
+  const child = spawn(program, args, { stdio: 'ignore' });
+  const started = await new Promise<boolean>((resolve) => {
+    child.once('spawn', () => resolve(true));
+    child.once('error', () => resolve(false));
+  });
+  if (!started) return undefined;
+  try {
+    const client = await GdbClient.connect(port, 60_000);
+    await client.request('?');
+    await client.must(`Z0,${place}`);
+    const stop = await client.request('c');
+    if (!stop.startsWith('T05')) throw new Error(`no stop at ${PLACE}: ${stop}`);
+    await client.must(`z0,${place}`);
+    return {
+      client,
+      close: () => {
+        client.close();
+        child.kill('SIGKILL');
+      },
+    };
+  } catch (error) {
+    child.kill('SIGKILL');
+    throw error;
+  }
+}
 
+async function stepRate(client: GdbClient): Promise<number> {
+  return STEPS / (await seconds(async () => void (await repeat(STEPS, () => client.request('s')))));
+}
+
+/** As gdb steps off a breakpoint, with it taken out. */
+async function breakpointRate(client: GdbClient, place: string): Promise<number> {
+  await client.must(`Z0,${place}`);
+  await client.request('c');
   const before = await counter(client);
-  const hits = await seconds(async () => {
-    for (let i = 0; i < HITS; i++) {
-      // gdb steps off a breakpoint with it taken out
+  const time = await seconds(() =>
+    repeat(HITS, async () => {
       await client.must(`z0,${place}`);
       await client.request('s');
       await client.must(`Z0,${place}`);
       await client.request('c');
-    }
-  });
-  const after = await counter(client);
-  if (before - after !== BigInt(HITS)) throw new Error(`${HITS} stops, but the loop went on by ${before - after}`);
+    }),
+  );
+  const gone = (before - (await counter(client))) & 0xffffffffn;
   await client.must(`z0,${place}`);
-  const steps = await seconds(async () => {
-    for (let i = 0; i < STEPS; i++) await client.request('s');
-  });
-  const range = await rangeRate(client);
-  const reads = await seconds(async () => {
-    for (let i = 0; i < READS; i++) {
+  // a pass of the loop may have ended and begun anew
+  if (gone !== BigInt(HITS) && gone < 0x80000000n) throw new Error(`${HITS} stops, but the loop went on by ${gone}`);
+  return HITS / time;
+}
+
+async function registerRate(client: GdbClient): Promise<number> {
+  const time = await seconds(() =>
+    repeat(REGISTER_READS, async () => {
+      const { length } = await client.request('g');
+      if (length < 2 * 8 * 17) throw new Error(`g was answered by ${length} characters`);
+    }),
+  );
+  return REGISTER_READS / time;
+}
+
+async function readRate(client: GdbClient): Promise<number> {
+  const time = await seconds(() =>
+    repeat(READS, async () => {
       const hex = await client.request(`m${BUFFER.toString(16)},${READ_BYTES.toString(16)}`);
       if (hex.length !== READ_BYTES * 2) throw new Error(`memory read was answered by '${hex.slice(0, 40)}'`);
-    }
-  });
-  return [
-    { name: 'stub.steps', value: STEPS / steps, unit: 'steps/s' },
-    { name: 'stub.breakpoint', value: HITS / hits, unit: 'round trips/s', note: 'z0, s, Z0, c' },
-    { name: 'stub.range-step', value: range, unit: 'steps/s', note: 'vCont;r' },
-    { name: 'stub.memory-read', value: (READS * READ_BYTES) / reads / 1e6, unit: 'MB/s', note: 'm of 1 KiB' },
-    { name: 'stub.memory-read-large', value: await largeReads(client, 'm'), unit: 'MB/s', note: 'm of 64 KiB' },
-    { name: 'stub.memory-read-binary', value: await largeReads(client, 'x'), unit: 'MB/s', note: 'x of 64 KiB' },
-  ];
+    }),
+  );
+  return (READS * READ_BYTES) / time / 1e6;
+}
+
+async function repeat(times: number, work: () => Promise<unknown>): Promise<void> {
+  for (let n = 0; n < times; n++) await work();
 }
 
 async function largeReads(client: GdbClient, packet: 'm' | 'x'): Promise<number> {
