@@ -447,8 +447,18 @@ export function wroteSlow(bytes: u32): bool {
 
 // ---- accesses of the CPU itself ----
 
+/** Host pointer where the TLB has the whole access for a context, else 0. */
+// fast path: as readable, and one compare
+@inline function inTable(table: usize, la: u64, bytes: u32, ctx: u32): usize {
+  if (load<u32>(CTX) >> ASID_SHIFT == ASID_ALIGNMENT) return 0;
+  const entry = table + (<usize>(<u32>la >> 12 & (TLB_ENTRIES - 1)) << 4);
+  return load<u64>(entry) == (((la + (bytes - 1)) & ~(<u64>0xfff)) | ctx) ? <usize>(<u32>la + load<u32>(entry, 8)) : 0;
+}
+
 /** As readable, with the rights of a context (CTX_SYSTEM: supervisor, not subject to RFLAGS.AC). */
 export function readAs(la: u64, bytes: u32, ctx: u32): usize {
+  const known = inTable(TLB_READ, la, bytes, ctx);
+  if (known) return known;
   const before = exact;
   exact = true;
   const p = readWith(la, bytes, ctx);
@@ -458,6 +468,8 @@ export function readAs(la: u64, bytes: u32, ctx: u32): usize {
 
 /** As writable or modifiable, with the rights of a context; then wroteAs. */
 export function writeAs(la: u64, bytes: u32, modify: bool, ctx: u32): usize {
+  const known = inTable(TLB_WRITE, la, bytes, ctx);
+  if (known) return known;
   const before = exact;
   exact = true;
   const p = writeWith(la, bytes, modify, ctx);
