@@ -8,8 +8,8 @@ import type { InputKeeper } from '../../src/engine/time/input-keeper.js';
 import { Machine } from '../../src/engine/vmm/machine.js';
 import { framesBehindRam } from '../../src/engine/vmm/video-frames.js';
 import { Vm } from '../../src/engine/vmm/vm.js';
-import { compiled } from '../jit/mode.js';
 import { MemoryDisk } from '../devices/virtio/memory-disk.js';
+import { compiled } from '../jit/mode.js';
 
 const CODE = 0x100000;
 export const SECTORS = 16;
