@@ -17,7 +17,7 @@ interface Found {
 }
 
 /** Looks at a piece of memory: where in it the wanted begins. */
-interface Wanted {
+export interface Wanted {
   /** Bytes of a match. */
   readonly bytes: number;
   find(memory: Buffer, address: bigint): Iterable<number>;
@@ -109,6 +109,15 @@ async function wantedOf(session: Session, text: string): Promise<{ wanted: Wante
   const bytes = /^((?:(?:0x)?[0-9a-f]{2}\s*)+)(?=$|\bin\b)(.*)$/is.exec(text);
   if (!bytes) throw new Error(USAGE);
   return { wanted: literal(parseBytes(bytes[1]!)), rest: bytes[2]!.trim() };
+}
+
+/** What `search` takes, or any other words as the text that they are. @throws Error in one line */
+export async function memoryPattern(session: Session, text: string): Promise<Wanted> {
+  const own = /^(?:"|u(?:8|16|32|64)\s|pointers?\s)|^(?:(?:0x)?[0-9a-f]{2}\s*)+$/i.test(text);
+  if (!own) return literal(new TextEncoder().encode(text));
+  const { wanted, rest } = await wantedOf(session, text);
+  if (rest !== '') throw new Error(`"${rest}" is too much: it is looked for from the cursor on`);
+  return wanted;
 }
 
 async function pointerBytes(session: Session): Promise<4 | 8> {

@@ -2,6 +2,7 @@
 import type { Command, Session, Work } from '../commands/command.js';
 import { mustBeAlive, value } from '../commands/command.js';
 import { namesOf } from '../commands/names.js';
+import { memoryPattern, type Wanted } from '../commands/search.js';
 import type { Disassembler } from '../disasm/index.js';
 import { exitRip } from '../engine/debug/exit-place.js';
 import { type Names, UnknownName } from '../engine/debug/expression/names.js';
@@ -736,6 +737,10 @@ export class Dashboard implements Ui, TerminalScreen {
     if (!pane?.filterable) throw new Error('this pane has no filter');
     pane.filterText = text;
     this.surface.dirty();
+  }
+
+  memoryPattern(text: string): Promise<Wanted> {
+    return memoryPattern(this.session, text);
   }
 
   copy(): void {

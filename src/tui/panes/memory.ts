@@ -1,6 +1,5 @@
 /** Memory in hexadecimal and as text, by linear, guest-physical or host-physical address. */
 
-import { parseBytes } from '../../commands/bytes.js';
 import { linearStack } from '../../engine/debug/guest-mode.js';
 import type { AddressSpace } from '../../engine/debugger.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
@@ -176,20 +175,18 @@ export class MemoryPane extends Pane {
 
   /** Bytes such as `48 89 e5`, or text, in the 16 MiB behind the start of the view. */
   override async find(text: string): Promise<string> {
-    const hexBytes = /^(?:[0-9a-f]{2}\s*)+$/i.test(text);
-    const wanted = Buffer.from(parseBytes(hexBytes ? text : `"${text.replace(/^"|"$/g, '')}"`));
+    const wanted = await this.ui.memoryPattern(text);
     const first = this.address + 1n;
     const { space } = this;
     for (let at = first; at - first < FIND_BYTES && at <= U64; ) {
       const bytes = await this.model.debug.readMemory(space, at, FIND_BLOCK, this.model.vcpu);
-      const index = Buffer.from(bytes).indexOf(wanted);
-      if (index >= 0) {
+      for (const index of wanted.find(Buffer.from(bytes), at)) {
         this.ui.gotoMemory(at + BigInt(index), space);
         return `found at ${space} ${hex(at + BigInt(index))}`;
       }
       // A block that is short ends at memory that is not mapped: on with the next page.
       const whole = bytes.length === FIND_BLOCK;
-      at = whole ? at + BigInt(FIND_BLOCK - wanted.length + 1) : ((at + BigInt(bytes.length)) | 0xfffn) + 1n;
+      at = whole ? at + BigInt(FIND_BLOCK - wanted.bytes + 1) : ((at + BigInt(bytes.length)) | 0xfffn) + 1n;
     }
     throw new Error(`not in the ${FIND_BYTES >> 20n} MiB behind ${space} ${hex(this.address)}`);
   }

@@ -1,6 +1,7 @@
 /** What every pane is: a title, a way to draw itself, and keys of its own. */
 
 import type { Session } from '../../commands/command.js';
+import type { Wanted } from '../../commands/search.js';
 import type { ExitRecord } from '../../engine/debugger.js';
 import type { Model } from '../model.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
@@ -29,6 +30,8 @@ export interface Ui {
   /** Runs a command line. */
   command(line: string): void;
   filter(pane: string, text: string): void;
+  /** What is to be looked for in memory, as the `search` command takes it. @throws Error in one line */
+  memoryPattern(text: string): Promise<Wanted>;
   dirty(): void;
 }
 
