@@ -100,7 +100,7 @@ describe('memory over sessions', () => {
     mkdirSync(join(config, 'vmscope'), { recursive: true });
     writeFileSync(file, '# kept\nsyntax att\nsyntax masm\nborder debug columns 0 4\nbogus\n');
     const memory = new UserMemory({ HOME: home, XDG_CONFIG_HOME: config });
-    expect(memory.settings).toEqual({ syntax: 'att', borders: { 'debug columns 0': 4 } });
+    expect(memory.settings).toEqual({ syntax: 'att', changes: {}, borders: { 'debug columns 0': 4 } });
     expect(memory.problems).toEqual([
       `${file}: line 3: "syntax masm" is no setting`,
       `${file}: line 5: "bogus" is no setting`,
