@@ -35,10 +35,13 @@ import { moduleOf } from './wasm-writer.js';
 
 export type JitMode = 'off' | 'on' | 'always';
 
-/** Instructions between two looks at where the guest is, and how many of them make a block hot. */
+/**
+ * Instructions between two looks at where the guest is, and how many of them make a block hot. A slice must be shorter than a
+ * vCPU's turn among several (host/turns.ts): one that ends with the turn is not looked at.
+ */
 const SAMPLING = {
   off: { slice: 100_000, heat: 0 },
-  on: { slice: 20_000, heat: 8 },
+  on: { slice: 9_000, heat: 16 },
   always: { slice: 100, heat: 1 },
 } as const;
 
