@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import * as L from '../../src/engine/core/layout.js';
+import { Turns } from '../../src/engine/host/turns.js';
+import { Jit } from '../../src/engine/jit/jit.js';
+import { flatGuest } from '../engine/flat-guest.js';
 import { Pair } from './pair.js';
 
 /** Runs a loop at 1000h compiled and interpreted; both must agree at each stop. */
@@ -89,4 +92,16 @@ describe('regions', () => {
     expect(pair.compiled.reg('r9')).toBe(pair.plain.reg('r9'));
     expect(pair.compiled.reg('rdx')).not.toBe(0n);
   });
+});
+
+it('guests with several vCPUs are compiled: a turn is no shorter than the time between two looks', () => {
+  // L: inc ax; jmp L
+  const { vm } = flatGuest('40 ebfd', { vcpus: 2 });
+  const jit = new Jit(vm.core, vm.host.memory, 'on', () => 0);
+  vm.jit = jit;
+  const turns = new Turns(vm, () => {});
+  while (vm.icount < 3_000_000) turns.take(() => 1_000_000);
+  const { regions, share } = jit.counters(vm.icount);
+  expect(regions).toBeGreaterThan(0);
+  expect(share).toBeGreaterThan(0.5);
 });
