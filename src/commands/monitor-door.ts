@@ -1,4 +1,5 @@
 /** Doors that speak in QEMU's words (gdb's `monitor`, QMP's human-monitor-command): its commands first, then all others. */
+import { shownCommand } from '../engine/debug/monitor.js';
 import { monitorEffect, monitorRow, rowsText } from '../engine/debug/monitor-rows.js';
 import type { Debugger } from '../engine/debugger.js';
 import type { Effect } from './command.js';
@@ -7,7 +8,7 @@ import { OWN_COMMANDS, split, wholeName } from './table.js';
 
 const sessions = new WeakMap<Debugger, OpenSession>();
 
-/** Where the code has types, values are printed with them, not as QEMU's monitor does. */
+/** Where the code has types, values are printed with them, not as QEMU's monitor does; a kernel's BTF helps where that cannot. */
 const PRINTS = /^\s*(?:p|print)\b/;
 
 const ownCommand = (line: string, first = false) => {
@@ -32,8 +33,10 @@ function withOwnHelp(answer: string, line: string, beginning: string): string {
  * @param vcpu whose registers and memory; absent: as the monitor's `cpu` or the last stop says
  */
 export async function monitorLine(debug: Debugger, line: string, vcpu?: number): Promise<string | undefined> {
-  const typed = PRINTS.test(line) && (await debug.types?.from()) === 'DWARF';
-  const answer = typed ? undefined : await debug.monitor(line, vcpu);
+  const types = PRINTS.test(line) ? await debug.types?.from() : undefined;
+  let answer = types === 'DWARF' ? undefined : await debug.monitor(line, vcpu);
+  if (types !== undefined && answer?.startsWith(`${shownCommand(line)}: `)) answer = undefined;
+  const typed = types !== undefined && answer === undefined;
   const help = /^\s*(?:help|\?)(?:\s+(\S+))?\s*$/.exec(line);
   if (answer !== undefined) return help ? withOwnHelp(answer, line, help[1] ?? '') : answer;
   const found = ownCommand(line, typed);
