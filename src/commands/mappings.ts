@@ -54,7 +54,12 @@ async function regionsOf(session: Session): Promise<Region[]> {
 async function mappings(session: Session, text: string): Promise<Mappings> {
   const { state, paging, read } = await spaceOf(session);
   if (!paging) throw new Error('paging is off: linear addresses are physical ones');
-  const wanted = text.trim();
+  const [, pid, wanted] = /^\s*(?:pid\s+(\S+))?\s*(.*?)\s*$/s.exec(text)! as unknown as [
+    string,
+    string | undefined,
+    string,
+  ];
+  if (pid !== undefined) state.cr3 = await tableOf(session, pid);
   const at = wanted === '' ? undefined : await addressOf(session, wanted);
   const regions = await regionsOf(session);
   const walked: Walked = { whole: true };
@@ -75,6 +80,18 @@ async function mappings(session: Session, text: string): Promise<Mappings> {
     if (work.cancelled) walked.whole = false;
     return { mappings: list, whole: walked.whole, devices: await deviceRanges(session, list) };
   });
+}
+
+/** The page table of a process of the guest's. @throws Error where it has none */
+async function tableOf({ debug }: Session, pid: string): Promise<bigint> {
+  if (!/^\d{1,9}$/.test(pid)) throw new Error(`pid ${pid}: the number of a process is wanted, as info ps lists them`);
+  const os = debug.os;
+  if (!os || (await os.info()) === undefined) throw new Error((await os?.absence()) ?? 'this target has no processes');
+  const task = (await os.processes()).find((one) => one.pid === Number(pid));
+  if (!task) throw new Error(`there is no process ${pid}`);
+  if (task.cr3 === undefined)
+    throw new Error(`${task.name} (pid ${pid}) is a thread of the kernel: it has no mappings of its own`);
+  return task.cr3;
 }
 
 /** An address, or undefined for a part of a name. */
@@ -118,8 +135,9 @@ const HEAD = `${'linear'.padEnd(33)}   size  in r/w/x gpa`;
 export const MAPPING_COMMANDS: readonly Command[] = [
   command({
     name: 'vmmap',
-    usage: '[ADDR | NAME]',
-    help: "what the guest's page tables map, with rights; of an address, or of regions by a part of their name",
+    usage: '[pid N] [ADDR | NAME]',
+    help: "what the guest's page tables map, or those of a process; of an address, or of regions by a part of their name",
+    words: ['pid'],
     effect: 'looks',
     page: true,
     kinds: ['address', 'register'],

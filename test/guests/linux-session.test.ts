@@ -67,6 +67,21 @@ ours('break vfs_open if current->pid == 1 && current->mm')
 ask('continue')
 answers['init'] = at_stop()
 answers['maps'] = mappings()
+ours('delete')
+ours('break vfs_open if current->pid > 50 && current->mm')
+ask('continue')
+stack = ours('info stack 1')
+words = stack.split('entered the kernel:')[1].split()
+program = dict(zip(words[::2], words[1::2]))
+answers['waits'] = {
+  'stack': stack,
+  'program': program,
+  'code': ours('vmmap pid 1 0x' + program['rip']),
+  'data': ours('vmmap pid 1 0x' + program['rsp']),
+  'here': ours('vmmap 0x' + program['rsp']),
+  'thread': ours('vmmap pid 2'),
+  'none': ours('vmmap pid 123456'),
+}
 answers['found'] = found('Linux version 6')
 print('ANSWERS' + json.dumps(answers))
 `;
@@ -84,6 +99,7 @@ interface Answers {
   early: AtStop;
   init: AtStop;
   maps: { count: number; gaps: number; inside: boolean; between: string[] };
+  waits: Record<'stack' | 'code' | 'data' | 'here' | 'thread' | 'none', string> & { program: Record<string, string> };
   found: { ours: number[]; theirs: number[] };
 }
 
@@ -141,6 +157,16 @@ describe.skipIf(!gdb.available || !kernel.available)(named("Debian's kernel with
     expect(answers.maps).toMatchObject({ inside: true, between: [] });
     expect(answers.maps.count).toBeGreaterThan(30);
     expect(answers.maps.gaps).toBeGreaterThan(20);
+  });
+
+  test('a process that waits has registers and mappings of its own', () => {
+    const { stack, program, code, data, thread, none } = answers.waits;
+    expect(stack).toMatch(/^\s*init|^\s*sh|pid 1\)/m);
+    expect(program.cs).toMatch(/0033$/);
+    expect(code).toMatch(/ r-xu /);
+    expect(data).toMatch(/ rw[-x]u /);
+    expect(thread).toBe('vmmap: kthreadd (pid 2) is a thread of the kernel: it has no mappings of its own');
+    expect(none).toBe('vmmap: there is no process 123456');
   });
 
   test('a search of all memory', () => {

@@ -1,5 +1,5 @@
 /** Monitor commands about a Linux guest: what its own tools would print, read from its memory. */
-import type { Debugger, OsTask, OsTaskStack } from '../debugger.js';
+import type { Debugger, OsTask, OsTaskStack, RegisterFile } from '../debugger.js';
 import { formatLog } from './linux/log.js';
 
 interface Context {
@@ -29,13 +29,30 @@ function taskLine({ pid, ppid, state, threads, cr3, name }: OsTask): string {
   return `${String(pid).padStart(7)} ${String(ppid).padStart(7)} ${state} ${String(threads ?? '-').padStart(4)} ${table.padEnd(14)} ${title}`;
 }
 
-/** As /proc/PID/stack shows it, the innermost frame first. */
-function stackText({ task, vcpu, frames }: OsTaskStack): string {
+/** A row of register names and values; four a line. */
+function registersText(title: string, file: RegisterFile): string[] {
+  const cells = Object.entries(file).map(
+    ([name, value]) => `${name.padStart(8)} ${value.toString(16).padStart(16, '0')}`,
+  );
+  const lines: string[] = [];
+  for (let at = 0; at < cells.length; at += 4) lines.push(cells.slice(at, at + 4).join(' '));
+  return [title, ...lines];
+}
+
+/** As /proc/PID/stack shows it, the innermost frame first; and the registers that it waits with. */
+function stackText({ task, vcpu, frames, registers }: OsTaskStack): string {
   const head = `${task.name} (pid ${task.pid}), state ${task.state}`;
   if (vcpu !== undefined) return `${head}: runs on CPU #${vcpu}, its stack is that CPU's`;
   if (frames.length === 0) return `${head}: no frames, as it runs now or has not run yet`;
   const sure = (found: string): string => (found === 'scan' ? '  ? (a guess)' : '');
-  return [head, ...frames.map(({ address, name, found }) => `${hex(address)} ${name}${sure(found)}`)].join('\n');
+  return [
+    head,
+    ...frames.map(({ address, name, found }) => `${hex(address)} ${name}${sure(found)}`),
+    ...(registers ? registersText('registers where it was switched away:', registers.kernel) : []),
+    ...(registers?.program
+      ? registersText('registers of its program, where it entered the kernel:', registers.program)
+      : []),
+  ].join('\n');
 }
 
 export const LINUX_COMMANDS: Record<string, Command> = {

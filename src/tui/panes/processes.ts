@@ -1,4 +1,4 @@
-/** Processes of the guest's operating system, and which of them runs on each vCPU; Enter shows the kernel stack of one. */
+/** Processes of the guest's operating system, and which of them runs on each vCPU; Enter shows the kernel stack of one, m what it has mapped. */
 import type { OsTask } from '../../engine/debugger.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import { hex } from '../screen/text.js';
@@ -9,7 +9,8 @@ const HEAD = '     PID    PPID S  THR CR3              NAME';
 export class ProcessesPane extends Pane {
   readonly id = 'processes';
   override readonly keys = [
-    ['Enter', 'enter', 'its kernel stack'],
+    ['Enter', 'enter', 'its kernel stack, and registers'],
+    ['m', 'm', 'its mappings'],
     ['/', '/', 'filter'],
   ] as const;
   override readonly clickEnters = true;
@@ -68,8 +69,8 @@ export class ProcessesPane extends Pane {
   override key({ name }: PaneKey): boolean {
     if (this.move(name)) return true;
     const task = this.rows[this.cursor];
-    if (name !== 'enter' || !task) return false;
-    this.ui.command(`info stack ${task.pid}`);
+    if ((name !== 'enter' && name !== 'm') || !task) return false;
+    this.ui.command(name === 'm' ? `vmmap pid ${task.pid}` : `info stack ${task.pid}`);
     return true;
   }
 
