@@ -82,6 +82,11 @@ answers['waits'] = {
   'thread': ours('vmmap pid 2'),
   'none': ours('vmmap pid 123456'),
 }
+ours('delete')
+answers['set'] = ours('break 0x%s process 1' % program['rip'])
+ask('continue')
+names = ['rip', 'rsp', 'rbp', 'rbx', 'r12', 'r13', 'r14', 'r15']
+answers['back'] = [int(ours('print current->pid')), {name: '%016x' % (int(gdb.parse_and_eval('$' + name)) & (1 << 64) - 1) for name in names}]
 answers['found'] = found('Linux version 6')
 print('ANSWERS' + json.dumps(answers))
 `;
@@ -100,6 +105,8 @@ interface Answers {
   init: AtStop;
   maps: { count: number; gaps: number; inside: boolean; between: string[] };
   waits: Record<'stack' | 'code' | 'data' | 'here' | 'thread' | 'none', string> & { program: Record<string, string> };
+  set: string;
+  back: [number, Record<string, string>];
   found: { ours: number[]; theirs: number[] };
 }
 
@@ -167,6 +174,14 @@ describe.skipIf(!gdb.available || !kernel.available)(named("Debian's kernel with
     expect(data).toMatch(/ rw[-x]u /);
     expect(thread).toBe('vmmap: kthreadd (pid 2) is a thread of the kernel: it has no mappings of its own');
     expect(none).toBe('vmmap: there is no process 123456');
+  });
+
+  test('a breakpoint at an address of one process: there it goes on with what it waited with', () => {
+    const [pid, registers] = answers.back;
+    expect(answers.set).toMatch(/^breakpoint \d+ at [0-9a-f]+/);
+    expect(pid).toBe(1);
+    for (const [name, value] of Object.entries(registers))
+      expect(`${name} ${answers.waits.program[name]}`).toBe(`${name} ${value}`);
   });
 
   test('a search of all memory', () => {
