@@ -19,6 +19,7 @@ describe('conditions on exits', () => {
     expect(holds('any if msr == 0xc0000080', exit(32, { rcx: 0xffff_ffff_c000_0080n }))).toBe(true);
     expect(holds('any if leaf == 7 and subleaf == 1', exit(10, { rax: 7n, rcx: 1n }))).toBe(true);
     expect(holds('EXCEPTION_NMI if vector == 14', exit(0, { interruptionInfo: 0x80000b0e | 0 }))).toBe(true);
+    expect(holds('HLT if level == 1', exit(12))).toBe(true);
     expect(holds('CR_ACCESS if cr = 4', exit(28, { qualification: 0x104n }))).toBe(true);
   });
 
@@ -29,10 +30,12 @@ describe('conditions on exits', () => {
       'any if leaf != 1',
       'any if vector != 1',
       'any if cr != 9',
+      // of guests in guests; this one is of the first
+      'any if level != 1',
     ])
       expect(holds(text, exit(12)), text).toBe(false);
     expect(() => parseExitCondition('any if ports == 1', {})).toThrow(
-      /an exit has no field "ports"; it has port, size, msr, leaf, subleaf, vector, cr, sequence/,
+      /an exit has no field "ports"; it has port, size, msr, leaf, subleaf, vector, level, cr, sequence/,
     );
   });
 });

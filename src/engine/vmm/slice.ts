@@ -86,7 +86,8 @@ export class Slice {
         vm.witness?.sees(entered && !vcpu.pendingExit ? 'entered' : 'exited', vcpu);
         if (!entered) return { kind: 'entry-failed' };
         if (vcpu.pendingExit || (vcpu.provoked.hostEvent && signal(vm, vcpu))) {
-          const stop = this.#stopsAtExit(vcpu);
+          // a step's trap between the delivery of an event and the instruction is no exit to anybody
+          const stop = this.#stopsAtExit(vcpu, false);
           if (stop) return stop;
           continue;
         }
@@ -112,7 +113,7 @@ export class Slice {
           vm.exits++;
           vm.witness?.sees('exited', vcpu);
           {
-            const stop = this.#stopsAtExit(vcpu);
+            const stop = this.#stopsAtExit(vcpu, true);
             if (stop) return stop;
           }
           break;
@@ -148,12 +149,17 @@ export class Slice {
     return handled === undefined ? handleExit(this.vm, vcpu) : this.accesses.conclude(vcpu, handled);
   }
 
-  /** Somebody waits for the exit at hand, which is counted and not handled. A step's trap is no exit to anybody. */
-  #stopsAtExit(vcpu: Vcpu): SliceEnd | undefined {
+  /**
+   * Somebody waits for the exit at hand, which is counted and not handled. A step's trap will be withdrawn: it is none that
+   * the history counts.
+   * @param seesTraps the filter is asked about such a trap, too: the emulator of engine kvm steps by it
+   */
+  #stopsAtExit(vcpu: Vcpu, seesTraps: boolean): SliceEnd | undefined {
     const { exitGoal, exitFilter, exits } = this.vm;
-    if ((!exitGoal && !exitFilter) || isStepTrap(vcpu)) return undefined;
-    if (exitGoal?.pending && exits >= exitGoal.exits) return { kind: 'limit' };
-    return exitFilter?.(vcpu) ? { kind: 'exit' } : undefined;
+    if (!exitGoal && !exitFilter) return undefined;
+    const trap = isStepTrap(vcpu);
+    if (exitGoal?.pending && !trap && exits >= exitGoal.exits) return { kind: 'limit' };
+    return (seesTraps || !trap) && exitFilter?.(vcpu) ? { kind: 'exit' } : undefined;
   }
 
   /** Nobody looks at each exit, and nothing is prepared for the next VM entry. */
