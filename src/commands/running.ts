@@ -85,6 +85,18 @@ async function step(session: Session, text: string): Promise<RunState> {
   throw new Error('no instruction ran: the vCPU is halted and waits for an interrupt');
 }
 
+export async function over(session: Session, text: string): Promise<RunState> {
+  nothing(text);
+  await mustBeAlive(session);
+  return stepOver(session.debug, await session.disassembler(), session.vcpu);
+}
+
+export async function out(session: Session, text: string): Promise<RunState> {
+  nothing(text);
+  await mustBeAlive(session);
+  return stepOut(session.debug, await session.disassembler(), session.vcpu, await session.symbols());
+}
+
 export const RUN_COMMANDS: readonly Command[] = [
   command({
     ...MOVING,
@@ -115,11 +127,7 @@ export const RUN_COMMANDS: readonly Command[] = [
     usage: '',
     help: 'one instruction, calls as one',
     key: 'n',
-    run: async (session, text) => {
-      nothing(text);
-      await mustBeAlive(session);
-      return stepOver(session.debug, await session.disassembler(), session.vcpu);
-    },
+    run: over,
   }),
   command({
     ...MOVING,
@@ -127,11 +135,7 @@ export const RUN_COMMANDS: readonly Command[] = [
     usage: '',
     help: 'until the function returns',
     key: 'f',
-    run: async (session, text) => {
-      nothing(text);
-      await mustBeAlive(session);
-      return stepOut(session.debug, await session.disassembler(), session.vcpu, await session.symbols());
-    },
+    run: out,
   }),
   command({
     ...MOVING,

@@ -7,9 +7,9 @@ import { chosenFrame } from './chosen-frame.js';
 import { type Command, command, lacking, mustBeAlive, need, type Session } from './command.js';
 import { hex } from './numbers.js';
 import { behindPrologue } from './prologue.js';
-import { instructionCount, MOVING, nothing } from './running.js';
+import { instructionCount, MOVING, out, over } from './running.js';
 import { sourcePaths } from './source-paths.js';
-import { runTo, stepOut, stepOver } from './stepping.js';
+import { runTo, stepOut } from './stepping.js';
 import { numberAt, placeOfFrame } from './typed-values.js';
 import { codeAddress } from './variables.js';
 
@@ -284,22 +284,14 @@ export const SOURCE_COMMANDS: readonly Command[] = [
     name: 'nexti',
     usage: '',
     help: 'one instruction, calls as one, as over',
-    run: async (session, text) => {
-      nothing(text);
-      await mustBeAlive(session);
-      return stepOver(session.debug, await session.disassembler(), session.vcpu);
-    },
+    run: over,
   }),
   command({
     ...MOVING,
     name: 'finish',
     usage: '',
     help: 'until the function returns, as out',
-    run: async (session, text) => {
-      nothing(text);
-      await mustBeAlive(session);
-      return stepOut(session.debug, await session.disassembler(), session.vcpu, await session.symbols());
-    },
+    run: out,
   }),
   command({
     ...MOVING,

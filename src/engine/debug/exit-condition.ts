@@ -12,7 +12,7 @@ type Field = keyof ExitRecord | ExitFact;
 type Term = NonNullable<ExitCondition['where']>[number];
 
 /** Fields of an exit that a condition can name, and that an export writes. */
-export const EXIT_FIELDS: readonly (keyof ExitRecord)[] = [
+export const EXIT_FIELDS = [
   'sequence',
   'icount',
   'clock',
@@ -33,7 +33,7 @@ export const EXIT_FIELDS: readonly (keyof ExitRecord)[] = [
   'rax',
   'rcx',
   'detail',
-];
+] as const satisfies readonly (keyof ExitRecord)[];
 const NAMED: readonly Field[] = [...EXIT_FACT_NAMES, ...EXIT_FIELDS];
 
 const fieldNamed = (name: string): Field | undefined =>

@@ -4,6 +4,7 @@ import { describeAccessRights, SYSTEM_REGISTERS } from '../../spec/registers.js'
 import { exitReasonName } from '../../spec/vmx/exit-reasons.js';
 import { vmcsFieldBits, vmcsFieldByEncoding } from '../../spec/vmx/vmcs-fields.js';
 import type { ExitRecord, RegisterFile, VmcsFieldValue } from '../debugger.js';
+import { EXIT_FIELDS } from './exit-condition.js';
 import { instructionFields, qualificationFields } from './explain-exit.js';
 import { decodeField } from './field-decode.js';
 
@@ -37,31 +38,10 @@ function row(group: DifferenceRow['group'], name: string, a: Meant | undefined, 
 }
 
 /** Fields of a record that say what happened, not when. */
-const RECORD = [
-  ...([
-    'vcpu',
-    'reason',
-    'qualification',
-    'rip',
-    'csBase',
-    'gla',
-    'gpa',
-    'instructionLength',
-    'instructionInfo',
-  ] as const),
-  ...([
-    'interruptionInfo',
-    'interruptionError',
-    'vectoringInfo',
-    'vectoringError',
-    'cr3',
-    'rax',
-    'rcx',
-    'detail',
-  ] as const),
-];
+const WHEN = ['sequence', 'icount', 'clock'] as const;
+const RECORD = EXIT_FIELDS.filter((field) => !(WHEN as readonly string[]).includes(field));
 
-function recordWords(exit: ExitRecord, field: (typeof RECORD)[number]): string[] {
+function recordWords(exit: ExitRecord, field: (typeof EXIT_FIELDS)[number]): string[] {
   if (field === 'reason') return [exitReasonName(exit.reason)];
   const fields =
     field === 'qualification' ? qualificationFields(exit) : field === 'instructionInfo' ? instructionFields(exit) : [];

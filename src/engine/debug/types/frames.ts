@@ -1,5 +1,6 @@
 /** Frames of a vCPU's stack with their registers, and with what was inlined as frames of its own. */
 import type { Disassembler, SymbolTable } from '../../../disasm/index.js';
+import { GENERAL_64 } from '../../../spec/registers.js';
 import type { CallerRules, CodeBlock, Debugger, RegisterFile, SourceLine } from '../../debugger.js';
 import { blockReader } from '../block-reader.js';
 import { evaluateNode } from '../expression/evaluate.js';
@@ -27,27 +28,7 @@ export interface CodeFrame {
 }
 
 const MAX_FRAMES = 64;
-const GENERAL: readonly string[] = [
-  ...[
-    'rax',
-    'rbx',
-    'rcx',
-    'rdx',
-    'rsi',
-    'rdi',
-    'rbp',
-    'rsp',
-    'r8',
-    'r9',
-    'r10',
-    'r11',
-    'r12',
-    'r13',
-    'r14',
-    'r15',
-    'rip',
-  ],
-];
+const GENERAL: readonly string[] = [...GENERAL_64, 'rip'];
 
 interface Machine {
   debug: Debugger;
