@@ -59,11 +59,7 @@ export class LineTable {
     for (let at = 0; at + 4 <= lines.length; ) {
       const unit = new Reader(lines, at);
       try {
-        let length = unit.u32();
-        if (length === 0xffffffff) {
-          length = Number(unit.u64());
-          unit.offsetBytes = 8;
-        }
+        const length = unit.initialLength();
         at = unit.at + length;
         this.#readUnit(unit, Math.min(at, lines.length));
       } catch (error) {
@@ -117,10 +113,7 @@ export class LineTable {
     const lines = this.sections.get('.debug_line') as Uint8Array;
     try {
       const unit = new Reader(lines, offset);
-      if (unit.u32() === 0xffffffff) {
-        unit.u64();
-        unit.offsetBytes = 8;
-      }
+      unit.initialLength();
       const version = unit.u16();
       if (version < 2 || version > 5) return [];
       if (version === 5) unit.at += 2;

@@ -6,18 +6,26 @@ const ZLIB = 1;
 /** Far more than any kernel's; keeps a damaged header from asking for all memory. */
 const MAX_INFLATED = 1 << 30;
 
-/** Contents of an ELF file's sections by name, inflated; a damaged or foreign file has none. */
-export function elfSections(bytes: Uint8Array, wanted: readonly string[]): Map<string, Uint8Array> {
-  const found = new Map<string, Uint8Array>();
+/** The table of section headers; undefined where it is damaged, or the file is no ELF file. */
+function sectionHeaders(bytes: Uint8Array) {
   const data = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < 64 || data.getUint32(0) !== 0x7f454c46 || bytes[5] !== 1) return found;
+  if (bytes.length < 64 || data.getUint32(0) !== 0x7f454c46 || bytes[5] !== 1) return undefined;
   const wide = bytes[4] === 2;
   const word = (at: number): number => (wide ? Number(data.getBigUint64(at, true)) : data.getUint32(at, true));
   const table = word(wide ? 40 : 32);
   const entry = data.getUint16(wide ? 58 : 46, true);
   const count = data.getUint16(wide ? 60 : 48, true);
   const names = data.getUint16(wide ? 62 : 50, true);
-  if (entry < (wide ? 64 : 40) || table + entry * count > bytes.length || names >= count) return found;
+  if (entry < (wide ? 64 : 40) || table + entry * count > bytes.length || names >= count) return undefined;
+  return { data, wide, word, table, entry, count, names };
+}
+
+/** Contents of an ELF file's sections by name, inflated; a damaged or foreign file has none. */
+export function elfSections(bytes: Uint8Array, wanted: readonly string[]): Map<string, Uint8Array> {
+  const found = new Map<string, Uint8Array>();
+  const headers = sectionHeaders(bytes);
+  if (headers === undefined) return found;
+  const { data, wide, word, table, entry, count, names } = headers;
   const header = (index: number) => {
     const at = table + index * entry;
     const fields = wide ? [8, 24, 32] : [8, 16, 20];
@@ -41,15 +49,9 @@ export function elfSections(bytes: Uint8Array, wanted: readonly string[]): Map<s
 
 /** Where the header of a section of this name stands; undefined where there is none, or the file is none. */
 function headerOf(bytes: Uint8Array, wanted: string): number | undefined {
-  const data = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < 64 || data.getUint32(0) !== 0x7f454c46 || bytes[5] !== 1) return undefined;
-  const wide = bytes[4] === 2;
-  const word = (at: number): number => (wide ? Number(data.getBigUint64(at, true)) : data.getUint32(at, true));
-  const table = word(wide ? 40 : 32);
-  const entry = data.getUint16(wide ? 58 : 46, true);
-  const count = data.getUint16(wide ? 60 : 48, true);
-  const names = data.getUint16(wide ? 62 : 50, true);
-  if (entry < (wide ? 64 : 40) || table + entry * count > bytes.length || names >= count) return undefined;
+  const headers = sectionHeaders(bytes);
+  if (headers === undefined) return undefined;
+  const { data, wide, word, table, entry, count, names } = headers;
   const strings = word(table + names * entry + (wide ? 24 : 16));
   for (let index = 0; index < count; index++) {
     const at = table + index * entry;

@@ -78,3 +78,14 @@ export function digest({ machine }: TestMachine): string {
   for (const { hpa, bytes } of frames) hash.update(`${hpa}`).update(bytes);
   return hash.digest('hex');
 }
+
+/** Numbers from 0 to below 1, the same for the same seed (xorshift32). */
+export function random(seed: number): () => number {
+  let x = seed;
+  return () => {
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    return (x >>> 0) / 2 ** 32;
+  };
+}

@@ -3,7 +3,7 @@ import { StateError } from '../../src/engine/state/schema.js';
 import type { Frame } from '../../src/engine/vmm/core-image.js';
 import { loadMachine, type MachineState, saveMachine } from '../../src/engine/vmm/machine-state.js';
 import { SAMPLES } from '../samples/catalogue.js';
-import { type BuildOptions, build, digest, run, type TestMachine } from './machine-run.js';
+import { type BuildOptions, build, digest, random, run, type TestMachine } from './machine-run.js';
 
 /** A state that can be kept while its machine runs on. */
 function kept({ machine, next }: TestMachine): { state: MachineState; frames: Frame[]; next: number } {
@@ -19,16 +19,6 @@ function restored(options: BuildOptions, { state, frames, next }: ReturnType<typ
   loadMachine(fresh.machine, state, frames);
   fresh.next = next;
   return fresh;
-}
-
-function random(seed: number): () => number {
-  let x = seed;
-  return () => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return (x >>> 0) / 2 ** 32;
-  };
 }
 
 const POSITIONS = 6;

@@ -16,20 +16,9 @@ import { linearRip } from '../../src/engine/vmm/code-address.js';
 import { partsInPlace } from '../../src/engine/vmm/machine-state.js';
 import { SAMPLES } from '../samples/catalogue.js';
 import { named, requireScript, requireTool } from '../tools.js';
-import { type BuildOptions, build } from './machine-run.js';
+import { type BuildOptions, build, random } from './machine-run.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-
-/** xorshift32. */
-function random(seed: number): () => number {
-  let x = seed;
-  return () => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return (x >>> 0) / 2 ** 32;
-  };
-}
 
 /** Where the run stops each time that it comes by, set by whoever looks. */
 const MAX_BREAKPOINTS = 3;

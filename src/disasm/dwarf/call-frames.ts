@@ -108,11 +108,7 @@ function readSection(bytes: Uint8Array, isEh: boolean, base: bigint, addressByte
   const commons = new Map<number, Common | undefined>();
   for (let at = 0; at + 4 <= bytes.length && pieces.length < MAX_PIECES; ) {
     const reader = new Reader(bytes, at);
-    let length = reader.u32();
-    if (length === 0xffffffff) {
-      length = Number(reader.u64());
-      reader.offsetBytes = 8;
-    }
+    const length = reader.initialLength();
     const end = reader.at + length;
     if (length === 0) {
       // .eh_frame ends so
@@ -173,11 +169,7 @@ function pointer(
 function readCommon(bytes: Uint8Array, at: number, isEh: boolean, addressBytes: number): Common | undefined {
   if (!(at >= 0 && at + 8 <= bytes.length)) return undefined;
   const reader = new Reader(bytes, at);
-  let length = reader.u32();
-  if (length === 0xffffffff) {
-    length = Number(reader.u64());
-    reader.offsetBytes = 8;
-  }
+  const length = reader.initialLength();
   const end = reader.at + length;
   if (!(end <= bytes.length)) return undefined;
   reader.offset();

@@ -34,6 +34,14 @@ export class Reader {
     return this.#data.getBigUint64(this.at - 8, true);
   }
 
+  /** Length of a unit, which tells whether its offsets have 4 or 8 bytes. @dwarf 7.4 "32-Bit and 64-Bit DWARF Formats" */
+  initialLength(): number {
+    const length = this.u32();
+    if (length !== 0xffffffff) return length;
+    this.offsetBytes = 8;
+    return Number(this.u64());
+  }
+
   offset(): number {
     return this.offsetBytes === 8 ? Number(this.u64()) : this.u32();
   }
