@@ -1,18 +1,9 @@
 /** Programs and firmware beside vmscope that it works with. */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { NET_MODELS } from '../engine/vmm/cards.js';
 import type { Finding } from './doctor.js';
-import { findFirmware, findNetRom, isFirmwareInstalled } from './firmware.js';
+import { type Firmware, findFirmware, findNetRom, findOvmf, howToInstall, isFirmwareInstalled } from './firmware.js';
 
-/** Where distributions put OVMF as one image, which `--bios` takes. */
-const OVMF = [
-  '/usr/share/ovmf/OVMF.fd',
-  '/usr/share/OVMF/OVMF.fd',
-  '/usr/share/qemu/OVMF.fd',
-  '/usr/share/edk2/ovmf/OVMF.fd',
-  '/usr/share/edk2-ovmf/x64/OVMF.fd',
-];
 /** As package.json's `engines` says. */
 const NODE_FROM = 20;
 const ANSWER_MS = 5000;
@@ -30,24 +21,29 @@ function node(): Finding {
 }
 
 function seabios(): Finding {
-  if (!isFirmwareInstalled())
-    return { name: 'SeaBIOS', state: 'note', text: 'not found: guests that boot from disks need it; install seabios' };
+  if (!isFirmwareInstalled()) return missing('SeaBIOS', 'guests that boot from disks need it');
   const { bios, vgaBios } = findFirmware(undefined);
-  return { name: 'SeaBIOS', state: 'ok', text: vgaBios === undefined ? `${bios}, without a video BIOS` : bios };
+  if (vgaBios !== undefined) return { name: 'SeaBIOS', state: 'ok', text: `${bios}, ${vgaBios}` };
+  const how = howToInstall('its video BIOS');
+  return { name: 'SeaBIOS', state: 'note', text: `${bios}, without a video BIOS: INT 10h shows nothing; ${how}` };
 }
 
 function ovmf(): Finding {
-  const file = OVMF.find((path) => existsSync(path));
+  const file = findOvmf();
   return file === undefined
-    ? { name: 'OVMF', state: 'note', text: 'not found: only guests that boot by UEFI need it; install ovmf' }
+    ? missing('OVMF', 'only guests that boot by UEFI need it')
     : { name: 'OVMF', state: 'ok', text: `${file}, by --bios` };
 }
 
 function netRom(): Finding {
   const found = NET_MODELS.map((model) => findNetRom(model)).filter((file) => file !== undefined);
   return found.length === 0
-    ? { name: 'iPXE', state: 'note', text: 'not found: guests that boot from the network need it; install ipxe-qemu' }
+    ? missing('iPXE', 'guests that boot from the network need it')
     : { name: 'iPXE', state: 'ok', text: found.join(', ') };
+}
+
+function missing(name: Firmware, why: string): Finding {
+  return { name, state: 'note', text: `not found: ${why}; ${howToInstall(name)}` };
 }
 
 function gdb(): Finding {

@@ -1,8 +1,6 @@
-import { closeSync, openSync, readSync } from 'node:fs';
 import { DRIVE_BUSES, type DriveBus } from '../engine/devices/block.js';
 import { floppyFor, floppyFormat } from '../engine/devices/floppy/medium.js';
-import { fileCause } from '../engine/host/file-cause.js';
-import { regularFileBytes } from './files.js';
+import { readHead, regularFileBytes } from './files.js';
 import { UsageError } from './options.js';
 
 /** A drive of the command line. */
@@ -105,18 +103,8 @@ function isPartitioned(head: Buffer): boolean {
  * @throws UsageError when the file cannot be read.
  */
 export function mediumOf(path: string): 'disk' | 'cdrom' | 'floppy' | undefined {
-  const head = Buffer.alloc(ISO_SIGNATURE_AT + ISO_SIGNATURE.length);
+  const head = readHead(path, ISO_SIGNATURE_AT + ISO_SIGNATURE.length);
   const size = regularFileBytes(path);
-  try {
-    const fd = openSync(path, 'r');
-    try {
-      readSync(fd, head, 0, head.length, 0);
-    } finally {
-      closeSync(fd);
-    }
-  } catch (error) {
-    throw new UsageError(`${path}: ${fileCause(error)}`);
-  }
   if (QCOW.every((byte, i) => head[i] === byte)) return 'disk';
   if (head.toString('latin1', ISO_SIGNATURE_AT) === ISO_SIGNATURE) return 'cdrom';
   const isLinux = head.toString('latin1', 0x202, 0x206) === 'HdrS';

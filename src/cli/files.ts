@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { fileCause } from '../engine/host/file-cause.js';
@@ -17,6 +17,23 @@ export function readInput(path: string): Uint8Array {
     if (error instanceof UsageError) throw error;
     throw new UsageError(`${path}: ${fileCause(error)}`);
   }
+}
+
+/** The first bytes of a file, zeros where it is shorter. @throws UsageError naming it and the cause. */
+export function readHead(path: string, bytes: number): Buffer {
+  const head = Buffer.alloc(bytes);
+  regularFileBytes(path);
+  try {
+    const fd = openSync(path, 'r');
+    try {
+      readSync(fd, head, 0, bytes, 0);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    throw new UsageError(`${path}: ${fileCause(error)}`);
+  }
+  return head;
 }
 
 /** Size of a regular file; to open another one (a FIFO, a device) may hang. @throws UsageError naming it and the cause. */

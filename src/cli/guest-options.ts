@@ -68,7 +68,14 @@ export interface GuestWorkerData {
   net?: NetArgument;
   cards?: Card[];
   /** The image is a BIOS. */
-  firmware?: { vgaBios?: string; serialConsole: boolean; netRom?: string; bootOrder?: string };
+  firmware?: {
+    vgaBios?: string;
+    serialConsole: boolean;
+    netRom?: string;
+    bootOrder?: string;
+    /** A kernel that the BIOS starts. */
+    kernel?: string;
+  };
   /** The guest is another one's copy for a look ahead: nobody is told of it. */
   aside?: boolean;
   /** File for what the guest writes to the debug console's ports. */

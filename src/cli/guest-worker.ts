@@ -59,6 +59,8 @@ export function createGuest(
   const { firmware } = data;
   const read = (path: string): Uint8Array => readInput(sourceOf(data, path));
   const image = read(data.image);
+  const kernelFile = firmware ? firmware.kernel : data.image;
+  const kernel = firmware?.kernel === undefined ? image : read(firmware.kernel);
   const [initrd, ...modules] = data.initrd === undefined ? [] : readModules(data.initrd, read);
   const recording = data.replay === undefined ? undefined : Recording.open(data.replay);
   const begun = data.record && describeRun(data, data.record);
@@ -108,6 +110,7 @@ export function createGuest(
             serialConsole: firmware.serialConsole,
             ...(firmware.bootOrder === undefined ? {} : { bootOrder: firmware.bootOrder }),
             ...(firmware.vgaBios === undefined ? {} : { vgaBios: read(firmware.vgaBios) }),
+            ...(firmware.kernel === undefined ? {} : { kernel: { name: firmware.kernel, bytes: kernel } }),
           },
         }
       : {}),
@@ -131,7 +134,7 @@ export function createGuest(
   };
   // a guest that follows the host's clock runs another way each time, and KASLR picks another place
   const foreseeKernel = data.followsHost ? undefined : kernelForesight(data, image);
-  const kernelRelease = firmware ? undefined : linuxRelease(image);
+  const kernelRelease = kernelFile === undefined ? undefined : linuxRelease(kernel);
   const activity = data.activity ? new Activity(data.activity) : undefined;
   if (vm instanceof Vm) vm.activity = activity;
   return new Guest(machine, {
@@ -139,7 +142,7 @@ export function createGuest(
     ...(history ? { history } : {}),
     ...(recorder ? { recorder } : {}),
     ...(recording ? { recording } : {}),
-    ...symbolsOf(data, image),
+    ...symbolsOf(data, kernelFile ?? data.image, kernel),
     ...(foreseeKernel && !data.aside ? { foreseeKernel } : {}),
     ...(kernelRelease === undefined ? {} : { kernelRelease }),
     paced: data.paced,
@@ -193,13 +196,13 @@ function historyOf(
 const INPUTS_SHARE = 1 / 4;
 
 /** Symbols and line numbers from the file of --symbols; without one, line numbers of the image. */
-function symbolsOf(data: GuestWorkerData, image: Uint8Array): Partial<GuestOptions> {
+function symbolsOf(data: GuestWorkerData, kernelFile: string, image: Uint8Array): Partial<GuestOptions> {
   const file = data.symbols;
   const bytes = file === undefined ? image : readInput(file);
   return {
     ...(file === undefined ? {} : { symbols: parseSymbolFile(file, bytes) }),
     ...debugFormats(bytes),
-    ...(LineTable.isIn(bytes) ? { readSource: sourceReader(file ?? data.image) } : {}),
+    ...(LineTable.isIn(bytes) ? { readSource: sourceReader(file ?? kernelFile) } : {}),
   };
 }
 

@@ -1,4 +1,7 @@
-/** `--initrd`: a file, or modules as QEMU takes them: FILE[ ARGS],FILE[ ARGS]..., where two commas stand for one. */
+/**
+ * `--initrd`: a file, or modules as QEMU takes them: FILE[ ARGS],FILE[ ARGS]..., where two commas stand for one. What is behind
+ * the name's blank goes to the kernel as it is.
+ */
 import { existsSync } from 'node:fs';
 import type { Module } from '../engine/boot/image.js';
 import { readInput } from './files.js';
@@ -11,9 +14,9 @@ export function parseModules(text: string): { file: string; args?: string }[] {
     .replaceAll(',,', '\0')
     .split(',')
     .map((part) => {
-      const [, file, args] = /^(\S*)\s*(.*?)\s*$/s.exec(part.replaceAll('\0', ',').trimStart())!;
+      const [, file, args] = /^(\S*)(?:\s(.*))?$/s.exec(part.replaceAll('\0', ',').trimStart())!;
       if (file === '') throw new UsageError(`--initrd ${text}: a module has no file; ,, stands for a comma in a name`);
-      return { file, ...(args === '' ? {} : { args }) };
+      return { file, ...(args === undefined ? {} : { args }) };
     });
 }
 

@@ -28,6 +28,7 @@ export function describeRun(data: GuestWorkerData, { path, pack }: { path: strin
     ...modulesOf(data),
     data.firmware?.vgaBios,
     data.firmware?.netRom,
+    data.firmware?.kernel,
     data.restore,
     findVgaBios(),
   ];

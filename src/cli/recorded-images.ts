@@ -27,7 +27,15 @@ export function findImages(recording: Recording, { machine, contents }: Recorded
   if (folder !== undefined) unpack(recording, files);
   const sources = contents.flatMap(({ name, drive }, i) => (drive === undefined ? [[name, places[i]]] : []));
   const { image, firmware, restore, font } = machine;
-  for (const name of [image, ...modulesOf(machine), firmware?.vgaBios, firmware?.netRom, restore, font])
+  for (const name of [
+    image,
+    ...modulesOf(machine),
+    firmware?.vgaBios,
+    firmware?.netRom,
+    firmware?.kernel,
+    restore,
+    font,
+  ])
     if (name !== undefined && !sources.some(([known]) => known === name))
       throw new UsageError(`${recording.path}: is damaged: nothing says what ${printable(name)} was`);
   const drives = machine.drives?.map((drive, index): DriveArgument => {

@@ -70,7 +70,13 @@ const MACHINE = {
   ),
   cards: optional(list(oneOf(...CARDS), { atMost: CARDS.length * 8 })),
   firmware: optional(
-    record({ vgaBios: optional(text), serialConsole: flag, netRom: optional(text), bootOrder: optional(text) }),
+    record({
+      vgaBios: optional(text),
+      serialConsole: flag,
+      netRom: optional(text),
+      bootOrder: optional(text),
+      kernel: optional(text),
+    }),
   ),
   font: optional(text),
   debugPorts: optional(flag),

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
+import { LINUX_HEADER_BYTES, needsRealMode } from '../engine/boot/kernel/linux.js';
 import { DRIVE_BUSES } from '../engine/devices/block.js';
 import type { KernelIrqchipMode } from '../engine/host/kvm-engine/kernel-irqchip.js';
 import { type MigrationUri, parseUri } from '../engine/host/migration/uri.js';
@@ -12,8 +13,8 @@ import { parseBootOrder } from './boot-order.js';
 import { checkDumpFile } from './crash-dump.js';
 import { cdrom, type DriveArgument, floppy, mediumOf, parseDisk } from './drive-options.js';
 import { chooseEngine } from './engine.js';
-import { resolveImage } from './files.js';
-import { type FirmwarePaths, findFirmware, findNetRom, isFirmwareInstalled } from './firmware.js';
+import { readHead, resolveImage } from './files.js';
+import { type FirmwarePaths, findFirmware, findNetRom, howToInstall, isFirmwareInstalled } from './firmware.js';
 import { GDB_PORT, type GdbAddress, parseGdbAddress, readGdbAddress } from './gdb-address.js';
 import type { GuestWorkerData } from './guest-options.js';
 import type { HeadlessOptions } from './headless.js';
@@ -126,7 +127,7 @@ export function addGuestOptions(command: Command): Command {
       'none',
     )
     .option('--device <name>', `further device: ${CARDS.join(', ')}; repeatable`, also)
-    .option('--bios <file>', 'boot by this BIOS (SeaBIOS when disks are all that is given)')
+    .option('--bios <file>', 'boot by this BIOS, a kernel too (SeaBIOS for disks, and for kernels that call a BIOS)')
     .option(
       '--boot <order>',
       'what a BIOS tries first: letters of a (floppy), c (disk), d (CD-ROM), n (network); the rest follows',
@@ -278,7 +279,10 @@ export async function runGuest(
     engine,
     name:
       options.name === undefined
-        ? basename(firmware ? (drives[0]?.path ?? net?.bootFile ?? file) : file).replace(/\.(elf|bin|img)$/, '')
+        ? basename(firmware ? (firmware.kernel ?? drives[0]?.path ?? net?.bootFile ?? file) : file).replace(
+            /\.(elf|bin|img)$/,
+            '',
+          )
         : parseName(options.name),
     image: file,
     memoryBytes: parseMemory(options.memory),
@@ -295,6 +299,7 @@ export async function runGuest(
             ...(firmware.vgaBios === undefined ? {} : { vgaBios: firmware.vgaBios }),
             ...(firmware.netRom === undefined ? {} : { netRom: firmware.netRom }),
             ...(firmware.bootOrder === undefined ? {} : { bootOrder: firmware.bootOrder }),
+            ...(firmware.kernel === undefined ? {} : { kernel: firmware.kernel }),
           },
         }
       : {}),
@@ -424,7 +429,7 @@ interface Boot {
   /** What is loaded: the image, or the BIOS. */
   file: string;
   drives: DriveArgument[];
-  firmware?: FirmwarePaths & { netRom?: string; bootOrder?: string };
+  firmware?: FirmwarePaths & { netRom?: string; bootOrder?: string; kernel?: string };
 }
 
 function driveOf(medium: 'disk' | 'cdrom' | 'floppy', file: string): DriveArgument {
@@ -432,7 +437,10 @@ function driveOf(medium: 'disk' | 'cdrom' | 'floppy', file: string): DriveArgume
   return medium === 'floppy' ? floppy(file) : { path: file, kind: 'disk', readonly: false, snapshot: false };
 }
 
-/** A kernel is loaded into memory; disks without one, and images of disks, are booted by a BIOS. @throws UsageError */
+/**
+ * A kernel is loaded into memory, unless a BIOS is asked for or needed; disks without one, and images of disks, are booted by a
+ * BIOS. @throws UsageError
+ */
 function bootOf(image: string | undefined, options: RunOptions, net: NetArgument | undefined): Boot {
   const { kernel, bios, boot } = options;
   const bootOrder = boot === undefined ? undefined : parseBootOrder(boot);
@@ -446,14 +454,14 @@ function bootOf(image: string | undefined, options: RunOptions, net: NetArgument
   const loaded = file === undefined || kernel !== undefined || options.at !== undefined || file !== given;
   const medium = loaded ? undefined : mediumOf(file);
   if (file !== undefined && medium === 'floppy' && bios === undefined && !isFirmwareInstalled()) {
-    tell(`${file}: SeaBIOS is not installed: loaded at 7C00h, where INT 10h, 13h and 16h do nothing; install seabios`);
+    const how = howToInstall('SeaBIOS');
+    tell(`${file}: SeaBIOS is not installed: loaded at 7C00h, where INT 10h, 13h and 16h do nothing; ${how}`);
     return { file, drives };
   }
   if (file !== undefined && medium !== undefined) {
     drives.unshift(driveOf(medium, file));
   } else if (file !== undefined) {
-    if (bios !== undefined)
-      throw new UsageError(`--bios ${bios}: a BIOS boots from disks, and ${file} is no disk image`);
+    if (bios !== undefined || callsBios(file)) return { drives, ...underBios(file, options, bootOrder, net) };
     if (boot !== undefined) throw new UsageError(`--boot ${boot}: ${file} is loaded without a BIOS`);
     return { file, drives };
   }
@@ -471,7 +479,9 @@ function bootOf(image: string | undefined, options: RunOptions, net: NetArgument
   const netRom = net && findNetRom(net.model);
   // UEFI may bring a driver of its own
   if (fromNetwork && net && netRom === undefined && bios === undefined)
-    throw new UsageError(`booting from the network needs iPXE's ROM for ${net.model ?? 'virtio'}: install ipxe-qemu`);
+    throw new UsageError(
+      `booting from the network needs iPXE's ROM for ${net.model ?? 'virtio'}, which is not installed: ${howToInstall('iPXE')}`,
+    );
   return {
     ...{ file: firmware.bios, drives },
     firmware: {
@@ -480,6 +490,31 @@ function bootOf(image: string | undefined, options: RunOptions, net: NetArgument
       ...(bootOrder === undefined ? {} : { bootOrder }),
     },
   };
+}
+
+/** A kernel that a BIOS starts, before it looks at disks. @throws UsageError */
+function underBios(
+  kernel: string,
+  { bios, at }: RunOptions,
+  bootOrder: string | undefined,
+  net: NetArgument | undefined,
+): Pick<Boot, 'file' | 'firmware'> {
+  if (at !== undefined) throw new UsageError(`--at ${at}: a BIOS starts kernels, which name their own addresses`);
+  const firmware = findFirmware(bios, `${kernel}: it calls the BIOS`);
+  const netRom = net && findNetRom(net.model);
+  return {
+    file: firmware.bios,
+    firmware: {
+      ...{ ...firmware, kernel },
+      ...(netRom === undefined ? {} : { netRom }),
+      ...(bootOrder === undefined ? {} : { bootOrder }),
+    },
+  };
+}
+
+/** Its one entry is in real mode. @throws UsageError when it cannot be read */
+function callsBios(file: string): boolean {
+  return needsRealMode(readHead(file, LINUX_HEADER_BYTES));
 }
 
 /** @throws UsageError */

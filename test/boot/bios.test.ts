@@ -176,7 +176,10 @@ describe.skipIf(!nasm.available)(named('a BIOS', nasm), () => {
 
 it('a file that cannot be a BIOS is refused', () => {
   expect(() => loadBios('x.bin', new Uint8Array(0))).toThrow('x.bin: file is empty');
-  expect(() => loadBios('x.bin', new Uint8Array(70000))).toThrow('x.bin: a BIOS has a multiple of 64 KiB');
+  expect(() => loadBios('x.bin', new Uint8Array(70000))).toThrow('x.bin: a BIOS has a multiple of 4 KiB from 64 KiB');
+  expect(() => loadBios('x.bin', new Uint8Array(0x1000))).toThrow('x.bin: a BIOS has a multiple of 4 KiB from 64 KiB');
+  // OVMF's code without its variables
+  expect(loadBios('x.bin', new Uint8Array(0x37c000)).kind).toBe('bios');
 });
 
 /** What a BIOS does with the three files: places them, adds the places to pointers, makes checksums as OVMF does. */

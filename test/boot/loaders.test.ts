@@ -106,7 +106,7 @@ describe('multiboot', () => {
     expect(module).toBeGreaterThanOrEqual(0x102000);
     expect(memory.getUint32(field(24) + 4, true) - module).toBe(5000);
     expect(memory.getUint8(module + 4999)).toBe(7);
-    expect(textAt(memory, memory.getUint32(field(24) + 8, true))).toBe('module.img');
+    expect(textAt(memory, memory.getUint32(field(24) + 8, true))).toBe('dir/module.img');
     // EGA text framebuffer, because the header asked for video.
     expect([memory.getUint32(info + 88, true), field(96), field(100), field(104)]).toEqual([0xb8000, 160, 80, 25]);
     const map: [number, number, number][] = [];
@@ -135,7 +135,7 @@ describe('multiboot', () => {
       const [start, end, text] = [0, 4, 8].map((offset) => memory.getUint32(at + offset, true));
       expect([start % 4096, end - start]).toEqual([0, 5000 * n]);
       expect([memory.getUint8(start), memory.getUint8(end - 1)]).toEqual([n, n]);
-      expect(textAt(memory, text)).toBe(['m1 a=1 b', 'm2', 'm3 c'][n - 1]);
+      expect(textAt(memory, text)).toBe(['dir/m1 a=1 b', 'dir/m2', 'dir/m3 c'][n - 1]);
     }
   });
 
@@ -199,7 +199,7 @@ describe('multiboot 2', () => {
     const start = module.getUint32(0, true);
     expect(start % 4096).toBe(0);
     expect(module.getUint32(4, true) - start).toBe(5000);
-    expect(text(module, 8)).toBe('module.img');
+    expect(text(module, 8)).toBe('dir/module.img');
     expect(memoryOf(image).getUint8(start + 4999)).toBe(7);
     expect([tags.get(4)!.getUint32(0, true), tags.get(4)!.getUint32(4, true)]).toEqual([639, 63 * 1024]);
     const map = tags.get(6)!;

@@ -3,7 +3,7 @@ import { parseModules } from '../../src/cli/initrd-option.js';
 
 it.each([
   ['/a/b', [{ file: '/a/b' }]],
-  ['/a/b x=1  y ,/c', [{ file: '/a/b', args: 'x=1  y' }, { file: '/c' }]],
+  ['/a/b x=1  y ,/c', [{ file: '/a/b', args: 'x=1  y ' }, { file: '/c' }]],
   ['/with,,comma z,,w', [{ file: '/with,comma', args: 'z,w' }]],
   // a file of that name is that file
   [import.meta.filename, [{ file: import.meta.filename }]],

@@ -14,10 +14,11 @@ export interface Result {
 /** Runs the built program with these arguments; ends it after `timeoutMs`. */
 export function vmscope(
   args: string[],
-  options: { stdin?: string; timeoutMs?: number; stdout?: number; stderr?: number } = {},
+  options: { stdin?: string; timeoutMs?: number; stdout?: number; stderr?: number; cwd?: string } = {},
 ): Promise<Result> {
   const child = spawn(process.execPath, [PROGRAM, ...args], {
     stdio: [options.stdin === undefined ? 'ignore' : 'pipe', options.stdout ?? 'pipe', options.stderr ?? 'pipe'],
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
   let stdout = '';
   let stderr = '';

@@ -1,6 +1,7 @@
 /** Little-endian fields in byte arrays, bounds checked, and room in low memory for boot structures. */
 import { EBDA_BASE, isRam, lowRamEnd, MIN_MEMORY_BYTES } from '../memory/memory-map.js';
-import { type Chunk, ImageError } from './image.js';
+import { biosRanges } from './bios-memory.js';
+import { type Chunk, ImageError, type LoadOptions } from './image.js';
 
 /** Reads an image's fields; every read outside it is an ImageError that names what is cut off. */
 export class ImageReader {
@@ -214,6 +215,11 @@ export class Placement {
     }
     return gpa;
   }
+}
+
+/** Room beside an image, and beside a BIOS that runs before it. */
+export function roomBeside(file: string, { memoryBytes, underBios }: LoadOptions, taken: readonly Range[]): Placement {
+  return new Placement(file, memoryBytes, underBios ? [...taken, ...biosRanges(memoryBytes)] : taken);
 }
 
 /** Ranges that an image's chunks and zero areas occupy. */

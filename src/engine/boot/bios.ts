@@ -7,9 +7,12 @@ import { sizeText, TableWriter, zeroTerminated } from './binary.js';
 import { bootPaths } from './boot-order.js';
 import { realModeState } from './entry-state.js';
 import { ImageError, type LoadedImage } from './image.js';
+import type { BiosKernel } from './kernel/index.js';
 import { smbiosFiles } from './smbios.js';
 
-const UNIT = 0x10000;
+/** Pages: OVMF's code without its variables ends no 64 KiB. */
+const UNIT = 0x1000;
+const MIN_BYTES = 0x10000;
 const MAX_BYTES = 16 * 1024 * 1024;
 const RESET_SEGMENT = 0xf000;
 const RESET_BASE = 0xffff0000n;
@@ -34,6 +37,8 @@ export interface BiosOptions {
   bootOrder?: string;
   /** There is a network card, before the disks' cards. */
   network?: boolean;
+  /** A kernel that it starts before it looks elsewhere. */
+  kernel?: BiosKernel | undefined;
   /** The BIOS also talks on COM1. */
   serialConsole?: boolean;
 }
@@ -41,8 +46,8 @@ export interface BiosOptions {
 /** @throws ImageError when the file cannot be a BIOS. */
 export function loadBios(name: string, bytes: Uint8Array): LoadedImage {
   if (bytes.length === 0) throw new ImageError(name, 'file is empty');
-  if (bytes.length % UNIT !== 0 || bytes.length > MAX_BYTES) {
-    throw new ImageError(name, `a BIOS has a multiple of 64 KiB up to 16 MiB, not ${sizeText(bytes.length)}`);
+  if (bytes.length % UNIT !== 0 || bytes.length < MIN_BYTES || bytes.length > MAX_BYTES) {
+    throw new ImageError(name, `a BIOS has a multiple of 4 KiB from 64 KiB to 16 MiB, not ${sizeText(bytes.length)}`);
   }
   const state = realModeState(RESET_SEGMENT, RESET_IP, { rdx: CPU_SIGNATURE }, 0);
   return {
@@ -60,16 +65,18 @@ export function loadBios(name: string, bytes: Uint8Array): LoadedImage {
 
 /** What the BIOS finds by name in the firmware configuration device, in order of names as QEMU has them. */
 export function biosFiles(options: BiosOptions): FirmwareFile[] {
-  const { memoryBytes, vcpus, vgaBios, serialConsole, drives = [], network = false, bootOrder } = options;
+  const { memoryBytes, vcpus, vgaBios, serialConsole, drives = [], network = false, bootOrder, kernel } = options;
   const files = new Map([...acpiFiles({ memoryBytes, vcpus, floppy: true }), ...smbiosFiles({ memoryBytes, vcpus })]);
   files.set('etc/e820', e820File(memoryBytes));
-  const order = bootPaths({ drives, network, order: bootOrder }).join('\n');
+  const paths = bootPaths({ drives, network, order: bootOrder });
+  const order = [...(kernel ? [kernel.path] : []), ...paths].join('\n');
   if (order !== '') files.set('bootorder', zeroTerminated(order));
   // with nothing to boot it says so and waits, rather than start again each minute
   files.set('etc/boot-fail-wait', new TableWriter(4).u32(0, 0xffff_ffff).bytes);
   if (vgaBios) files.set(videoRomName(vgaBios), vgaBios);
   if (serialConsole) files.set('etc/sercon-port', new TableWriter(2).u16(0, COM1).bytes);
-  return [...files].map(([name, bytes]) => ({ name, bytes })).sort((a, b) => (a.name < b.name ? -1 : 1));
+  const all: FirmwareFile[] = [...files].map(([name, bytes]) => ({ name, bytes }));
+  return [...all, ...(kernel?.files ?? [])].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** SeaBIOS runs the ROM of a PCI card by the card's name, with its place on the bus. */

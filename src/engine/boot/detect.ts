@@ -42,7 +42,8 @@ function firmware(options: LoadOptions): LoadedImage['chunks'] {
   return [...biosData(), ...acpiTables(options), ...mpTable(options), ...smbiosTables(options)];
 }
 
-function loadContents(name: string, bytes: Uint8Array, options: LoadOptions): LoadedImage {
+/** The image alone, without the tables that stand for a firmware's. @throws ImageError */
+export function loadContents(name: string, bytes: Uint8Array, options: LoadOptions): LoadedImage {
   if (bytes.length === 0) throw new ImageError(name, 'file is empty');
   const multiboot = findMultibootHeader(bytes);
   const multiboot2 = findMultiboot2Header(bytes);

@@ -40,6 +40,31 @@ export interface GuestSymbol {
 
 export type ImageKind = 'multiboot' | 'multiboot2' | 'elf64' | 'elf32' | 'pvh' | 'linux' | 'flat' | 'bios';
 
+/** Where a boot protocol has the memory map, which the BIOS knows when one runs before; addresses of guest memory. */
+export interface MapPlace {
+  /** Entries of 24 bytes. */
+  gpa: number;
+  /** Entries that there is room for. */
+  most: number;
+  /** Offset of base, length and type in an entry, and of the dword that is left, with what it holds. */
+  rangeAt: number;
+  otherAt: number;
+  other: number;
+  /** Where the map's length is told, in units of which an entry has so many. */
+  countAt: number;
+  unit: number;
+  /** Where the KiB from 1 MiB on are told. */
+  upperAt?: number;
+}
+
+/** Entries that a BIOS's map may have. */
+const BIOS_MAP_ENTRIES = 64;
+
+/** Entries to leave room for in the memory map, of which the machine's own are so many. */
+export function mapRoom({ underBios }: LoadOptions, own: number): number {
+  return underBios ? BIOS_MAP_ENTRIES : own;
+}
+
 export interface LoadedImage {
   kind: ImageKind;
   chunks: Chunk[];
@@ -47,6 +72,8 @@ export interface LoadedImage {
   zero: { gpa: number; bytes: number }[];
   initial: InitialState;
   symbols: GuestSymbol[];
+  /** Where a BIOS's memory map goes; absent: the protocol has none that a BIOS could fill in. */
+  map?: MapPlace;
 }
 
 /** A file that a kernel finds in memory. */
@@ -73,6 +100,8 @@ export interface LoadOptions {
   /** Flat binaries: load address and entry (default 0x7c00 in real mode, as a boot sector). */
   at?: number;
   vcpus: number;
+  /** A BIOS runs before: it has the memory map, and memory of its own. */
+  underBios?: true;
   /** The machine has a floppy controller. */
   floppy?: boolean;
 }

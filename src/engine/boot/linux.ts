@@ -10,29 +10,29 @@ import { type Chunk, ImageError, type LoadedImage, type LoadOptions, modulesOf }
 import { initrdDoesNotFit } from './multiboot-image.js';
 
 const HEADER_START = 0x1f1;
-const SETUP_SECTS = 0x1f1;
-const VID_MODE = 0x1fa;
+export const SETUP_SECTS = 0x1f1;
+export const VID_MODE = 0x1fa;
 const BOOT_FLAG = 0x1fe;
 const HEADER_MAGIC = 0x202;
-const VERSION = 0x206;
-const TYPE_OF_LOADER = 0x210;
-const LOADFLAGS = 0x211;
-const CODE32_START = 0x214;
-const RAMDISK_IMAGE = 0x218;
-const RAMDISK_SIZE = 0x21c;
-const HEAP_END_PTR = 0x224;
-const CMD_LINE_PTR = 0x228;
-const INITRD_ADDR_MAX = 0x22c;
+export const VERSION = 0x206;
+export const TYPE_OF_LOADER = 0x210;
+export const LOADFLAGS = 0x211;
+export const CODE32_START = 0x214;
+export const RAMDISK_IMAGE = 0x218;
+export const RAMDISK_SIZE = 0x21c;
+export const HEAP_END_PTR = 0x224;
+export const CMD_LINE_PTR = 0x228;
+export const INITRD_ADDR_MAX = 0x22c;
 const KERNEL_ALIGNMENT = 0x230;
 const RELOCATABLE_KERNEL = 0x234;
 const XLOADFLAGS = 0x236;
-const CMDLINE_SIZE = 0x238;
+export const CMDLINE_SIZE = 0x238;
 const PREF_ADDRESS = 0x258;
 const INIT_SIZE = 0x260;
 /** `HdrS` */
 const MAGIC = 0x53726448;
-const LOADED_HIGH = 0x01;
-const CAN_USE_HEAP = 0x80;
+export const LOADED_HIGH = 0x01;
+export const CAN_USE_HEAP = 0x80;
 const XLF_KERNEL_64 = 0x01;
 const OLDEST_PROTOCOL = 0x206;
 

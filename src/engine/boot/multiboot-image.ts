@@ -130,9 +130,9 @@ export function baseName(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
 
-/** A module's command line: its name, as boot loaders give it, and what belongs to it. */
+/** A module's command line: its name as it was given, and what belongs to it, as QEMU has them. */
 export function moduleText({ name, args }: Module): string {
-  return args === undefined ? baseName(name) : `${baseName(name)} ${args}`;
+  return args === undefined ? name : `${name} ${args}`;
 }
 
 /** Finds room for a module from 1 MiB on. Answers its place. @throws ImageError */

@@ -1,8 +1,16 @@
 /** Multiboot 1 kernels: 32-bit protected mode with a memory map, a command line and modules. */
 import { EBDA_BASE, e820, lowRamEnd } from '../memory/memory-map.js';
-import { ImageReader, occupied, Placement, TableWriter, zeroTerminated } from './binary.js';
+import { ImageReader, occupied, type Placement, roomBeside, TableWriter, zeroTerminated } from './binary.js';
 import { flatGdt, GDT_BYTES, protectedState } from './entry-state.js';
-import { type Chunk, ImageError, type LoadedImage, type LoadOptions, modulesOf } from './image.js';
+import {
+  type Chunk,
+  ImageError,
+  type LoadedImage,
+  type LoadOptions,
+  type MapPlace,
+  mapRoom,
+  modulesOf,
+} from './image.js';
 import {
   baseName,
   type Contents,
@@ -59,7 +67,7 @@ export function loadMultiboot(file: string, bytes: Uint8Array, header: Header, o
   const contents =
     header.flags & HAS_ADDRESSES ? byAddresses(file, bytes, header, options) : loadByElf(file, bytes, options);
   const { chunks, zero, entry, symbols } = contents;
-  const room = new Placement(file, options.memoryBytes, occupied(chunks, zero));
+  const room = roomBeside(file, options, occupied(chunks, zero));
   const gdt = flatGdt(room.structure('the boot GDT', GDT_BYTES), false);
   const stackTop = BigInt(room.structure('the boot stack', STACK_BYTES) + STACK_BYTES);
   const info = buildInfo(file, header, options, room);
@@ -70,6 +78,7 @@ export function loadMultiboot(file: string, bytes: Uint8Array, header: Header, o
     zero,
     initial: protectedState(entry, gdt, registers, stackTop),
     symbols,
+    map: info.map,
   };
 }
 
@@ -86,7 +95,7 @@ function buildInfo(
   header: Header,
   options: LoadOptions,
   room: Placement,
-): { gpa: number; chunks: Chunk[] } {
+): { gpa: number; chunks: Chunk[]; map: MapPlace } {
   const chunks: Chunk[] = [];
   const place = (bytes: Uint8Array, label: string): number => {
     const gpa = room.structure(label, bytes.length);
@@ -103,7 +112,7 @@ function buildInfo(
   info.u32(64, place(zeroTerminated('vmscope'), 'boot loader name'));
 
   const map = e820(options.memoryBytes);
-  const entries = new TableWriter(MAP_ENTRY_BYTES * map.length);
+  const entries = new TableWriter(MAP_ENTRY_BYTES * mapRoom(options, map.length));
   for (const [i, { gpa, bytes, type }] of map.entries()) {
     // `size` does not count itself.
     entries
@@ -112,7 +121,8 @@ function buildInfo(
       .u64(MAP_ENTRY_BYTES * i + 12, bytes)
       .u32(MAP_ENTRY_BYTES * i + 20, type);
   }
-  info.u32(44, entries.bytes.length).u32(48, place(entries.bytes, 'multiboot memory map'));
+  const mapGpa = place(entries.bytes, 'multiboot memory map');
+  info.u32(44, MAP_ENTRY_BYTES * map.length).u32(48, mapGpa);
 
   const modules = modulesOf(options);
   if (modules.length > 0) {
@@ -133,5 +143,7 @@ function buildInfo(
   }
   info.u32(0, flags);
   const gpa = place(info.bytes, 'multiboot information');
-  return { gpa, chunks };
+  const most = entries.bytes.length / MAP_ENTRY_BYTES;
+  const form = { rangeAt: 4, otherAt: 0, other: MAP_ENTRY_BYTES - 4, unit: MAP_ENTRY_BYTES };
+  return { gpa, chunks, map: { gpa: mapGpa, most, ...form, countAt: gpa + 44, upperAt: gpa + 8 } };
 }

@@ -4,7 +4,7 @@
  */
 import { EBDA_BASE, e820, lowRamEnd } from '../memory/memory-map.js';
 import { acpiTables, RSDP_ADDRESS } from './acpi.js';
-import { alignUp, ImageReader, occupied, Placement, TableWriter, zeroTerminated } from './binary.js';
+import { alignUp, ImageReader, occupied, type Placement, roomBeside, TableWriter, zeroTerminated } from './binary.js';
 import { flatGdt, GDT_BYTES, protectedState } from './entry-state.js';
 import { type Chunk, ImageError, type LoadedImage, type LoadOptions, modulesOf } from './image.js';
 import {
@@ -106,7 +106,7 @@ export function loadMultiboot2(
     const range = `0x${relocatable.min.toString(16)} to 0x${relocatable.max.toString(16)}`;
     throw new ImageError(file, `multiboot 2 header wants to be moved to ${range}, which is not done: link it there`);
   }
-  const room = new Placement(file, options.memoryBytes, occupied(chunks, zero));
+  const room = roomBeside(file, options, occupied(chunks, zero));
   const gdt = flatGdt(room.structure('the boot GDT', GDT_BYTES), false);
   const stackTop = BigInt(room.structure('the boot stack', STACK_BYTES) + STACK_BYTES);
   const info = buildInfo(file, bytes, contents, base, options, room);

@@ -1,10 +1,10 @@
 /** PVH entry: an ELF kernel that names a 32-bit entry point in a Xen note. @xen "x86/HVM direct boot ABI" */
 import { e820 } from '../memory/memory-map.js';
 import { RSDP_ADDRESS } from './acpi.js';
-import { occupied, Placement, TableWriter, zeroTerminated } from './binary.js';
+import { occupied, roomBeside, TableWriter, zeroTerminated } from './binary.js';
 import { type ElfFile, placeSegments } from './elf.js';
 import { flatGdt, GDT_BYTES, protectedState } from './entry-state.js';
-import { type Chunk, ImageError, type LoadedImage, type LoadOptions, modulesOf } from './image.js';
+import { type Chunk, ImageError, type LoadedImage, type LoadOptions, mapRoom, modulesOf } from './image.js';
 import { initrdDoesNotFit } from './multiboot-image.js';
 
 const NOTE_OWNER = 'Xen';
@@ -33,7 +33,7 @@ export function loadPvh(
   options: LoadOptions,
 ): LoadedImage {
   const { chunks, zero } = placeSegments(file, bytes, elf, options.memoryBytes);
-  const room = new Placement(file, options.memoryBytes, occupied(chunks, zero));
+  const room = roomBeside(file, options, occupied(chunks, zero));
   const added: Chunk[] = [];
   const place = (contents: Uint8Array, label: string): number => {
     const gpa = room.structure(label, contents.length);
@@ -41,18 +41,21 @@ export function loadPvh(
     return gpa;
   };
   const gdt = flatGdt(room.structure('the boot GDT', GDT_BYTES), false);
-  const start = new TableWriter(START_BYTES).u32(0, START_MAGIC).u32(4, 1).u64(32, RSDP_ADDRESS);
+  const start = new TableWriter(START_BYTES).u32(0, START_MAGIC).u32(4, 1);
+  // a BIOS puts its tables where the guest finds them by itself
+  if (!options.underBios) start.u64(32, RSDP_ADDRESS);
   start.u64(24, place(zeroTerminated(options.append ?? ''), 'PVH command line'));
 
   const map = e820(options.memoryBytes);
-  const entries = new TableWriter(MAP_ENTRY_BYTES * map.length);
+  const entries = new TableWriter(MAP_ENTRY_BYTES * mapRoom(options, map.length));
   for (const [i, range] of map.entries()) {
     entries
       .u64(MAP_ENTRY_BYTES * i, range.gpa)
       .u64(MAP_ENTRY_BYTES * i + 8, range.bytes)
       .u32(MAP_ENTRY_BYTES * i + 16, range.type);
   }
-  start.u64(40, place(entries.bytes, 'PVH memory map')).u32(48, map.length);
+  const mapGpa = place(entries.bytes, 'PVH memory map');
+  start.u64(40, mapGpa).u32(48, map.length);
 
   const modules = modulesOf(options);
   if (modules.length > 0) {
@@ -74,5 +77,9 @@ export function loadPvh(
     zero,
     initial: protectedState(entry, gdt, { rbx: BigInt(info) }),
     symbols: elf.symbols,
+    map: {
+      ...{ gpa: mapGpa, most: entries.bytes.length / MAP_ENTRY_BYTES },
+      ...{ rangeAt: 0, otherAt: 20, other: 0, countAt: info + 48, unit: 1 },
+    },
   };
 }

@@ -32,6 +32,8 @@ const WITH_DMA = 2;
 /** {control u32, length u32, address u64}, big-endian; the device leaves the control word 0, or `error`. */
 const DMA_DESCRIPTOR_BYTES = 16;
 const DMA = { error: 0x01, read: 0x02, skip: 0x04, select: 0x08, write: 0x10 } as const;
+/** Bytes that are copied at a time. */
+const DMA_PIECE = 2 ** 20;
 /** What the DMA register reads as. */
 const DMA_SIGNATURE = 'QEMU CFG';
 
@@ -46,6 +48,8 @@ export interface FwCfgOptions {
 
 export interface FirmwareFile {
   name: string;
+  /** Number of an item that is asked for by it, and is in no directory. */
+  key?: number;
   bytes: Uint8Array;
 }
 
@@ -74,8 +78,10 @@ export class FwCfg implements Device<FwCfgState>, PortDevice {
     this.items.set(CPUS, integer(vcpus, 2));
     this.items.set(BOOT_MENU, integer(0, 2));
     this.items.set(MAX_CPUS, integer(vcpus, 2));
-    this.items.set(FILE_DIRECTORY, directory(files));
-    for (const [n, { bytes }] of files.entries()) this.items.set(FILE_FIRST + n, bytes);
+    const named = files.filter(({ key }) => key === undefined);
+    this.items.set(FILE_DIRECTORY, directory(named));
+    for (const [n, { bytes }] of named.entries()) this.items.set(FILE_FIRST + n, bytes);
+    for (const { key, bytes } of files) if (key !== undefined) this.items.set(key, bytes);
   }
 
   reset(): void {
@@ -117,7 +123,8 @@ export class FwCfg implements Device<FwCfgState>, PortDevice {
     let failed = false;
     if ((control & DMA.read) !== 0) {
       failed = target + length > memory.bytes;
-      if (!failed) memory.write(target, this.take(length));
+      for (let done = 0; !failed && done < length; done += DMA_PIECE)
+        memory.write(target + done, this.take(Math.min(DMA_PIECE, length - done)));
     } else if ((control & DMA.write) !== 0) failed = true;
     else if ((control & DMA.skip) !== 0) this.offset += length;
     memory.write(gpa, Uint8Array.of(0, 0, 0, failed ? DMA.error : 0));

@@ -2,7 +2,8 @@ import { wakingVector } from '../boot/acpi.js';
 import { biosFiles, loadBios } from '../boot/bios.js';
 import { loadImage } from '../boot/detect.js';
 import { realModeState } from '../boot/entry-state.js';
-import type { GuestSymbol, LoadedImage, Module } from '../boot/image.js';
+import type { GuestSymbol, LoadedImage, LoadOptions, Module } from '../boot/image.js';
+import { biosKernel } from '../boot/kernel/index.js';
 import type { NicCounts, Picture, VgaText } from '../debugger.js';
 import type { Drive } from '../devices/block.js';
 import type { GuestEnd, GuestMemory } from '../devices/device.js';
@@ -42,7 +43,13 @@ export interface MachineOptions {
   /** A byte to port 402h or e9h; without it the ports do not exist. */
   debugOutput?: (byte: number) => void;
   /** The image is a BIOS, which finds something to boot itself. */
-  firmware?: { vgaBios?: Uint8Array; serialConsole: boolean; bootOrder?: string };
+  firmware?: {
+    vgaBios?: Uint8Array;
+    serialConsole: boolean;
+    bootOrder?: string;
+    /** A kernel that the BIOS starts, with `append`, `initrd` and `modules`. */
+    kernel?: { name: string; bytes: Uint8Array };
+  };
 }
 
 const STATE = record({ asleep: flag, shownAt: count });
@@ -110,18 +117,18 @@ export class Machine {
   ) {
     const { image, firmware } = options;
     this.work = new Work(vm);
-    this.loaded = firmware
-      ? loadBios(image.name, image.bytes)
-      : loadImage(image.name, image.bytes, {
-          memoryBytes: vm.memoryBytes,
-          vcpus: vm.vcpus.length,
-          ...(options.append === undefined ? {} : { append: options.append }),
-          ...(options.initrd ? { initrd: options.initrd } : {}),
-          ...(options.drives?.some(({ bus }) => bus === 'floppy') ? { floppy: true } : {}),
-          ...(options.modules ? { modules: options.modules } : {}),
-          ...(options.at === undefined ? {} : { at: options.at }),
-        });
-    this.symbols = [...this.loaded.symbols].sort((a, b) =>
+    const given: LoadOptions = {
+      memoryBytes: vm.memoryBytes,
+      vcpus: vm.vcpus.length,
+      ...(options.append === undefined ? {} : { append: options.append }),
+      ...(options.initrd ? { initrd: options.initrd } : {}),
+      ...(options.drives?.some(({ bus }) => bus === 'floppy') ? { floppy: true } : {}),
+      ...(options.modules ? { modules: options.modules } : {}),
+      ...(options.at === undefined ? {} : { at: options.at }),
+    };
+    this.loaded = firmware ? loadBios(image.name, image.bytes) : loadImage(image.name, image.bytes, given);
+    const kernel = firmware?.kernel && biosKernel(firmware.kernel.name, firmware.kernel.bytes, given);
+    this.symbols = [...(kernel ?? this.loaded).symbols].sort((a, b) =>
       a.address < b.address ? -1 : a.address > b.address ? 1 : 0,
     );
     vm.onMessage = (text) => this.onMessage(text);
@@ -139,7 +146,7 @@ export class Machine {
             bios: {
               files: biosFiles({
                 ...machine,
-                ...firmware,
+                ...{ ...firmware, kernel },
                 drives: options.drives ?? [],
                 network: options.network !== undefined,
               }),
