@@ -119,6 +119,8 @@ export interface ExitRecord {
   instructionLength: number;
   /** Of the code that exited, by CS as it was; absent where that was not recorded. */
   bits?: 16 | 32 | 64;
+  /** String I/O: elements that this exit moved, of those that RCX counts. */
+  elements?: number;
   instructionInfo: number;
   interruptionInfo: number;
   interruptionError: number;
@@ -134,8 +136,8 @@ export interface ExitRecord {
   detail: number;
 }
 
-/** What an exit was about: port and bytes of an I/O instruction, MSR, CPUID's leaf, vector of an event, control register; and at which level: 1 of the guest, more of guests of its own. */
-export type ExitFact = 'port' | 'size' | 'msr' | 'leaf' | 'subleaf' | 'vector' | 'cr' | 'level';
+/** What an exit was about: port and bytes of an I/O instruction, elements that string I/O moved, MSR, CPUID's leaf, vector of an event, control register; and at which level: 1 of the guest, more of guests of its own. */
+export type ExitFact = 'port' | 'size' | 'count' | 'msr' | 'leaf' | 'subleaf' | 'vector' | 'cr' | 'level';
 
 /** Fields that an exit condition can test: those of ExitRecord, and what it was about. */
 export interface ExitCondition {

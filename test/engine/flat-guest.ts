@@ -1,4 +1,5 @@
 import { viewOfVm } from '../../src/engine/debug/vtx-view.js';
+import type { Drive } from '../../src/engine/devices/block.js';
 import type { GuestEnd } from '../../src/engine/devices/device.js';
 import { createCore } from '../../src/engine/host/core-instance.js';
 import type { InputKeeper } from '../../src/engine/time/input-keeper.js';
@@ -14,11 +15,15 @@ export interface FlatGuest {
   serial: number[];
 }
 
+interface Options {
+  vcpus?: number;
+  at?: number;
+  inputs?: InputKeeper;
+  drives?: readonly Drive[];
+}
+
 /** A machine whose first vCPU starts in real mode at 0:7c00h on these bytes, given in hexadecimal. */
-export function flatGuest(
-  code: string,
-  { vcpus = 1, at = 0x7c00, inputs }: { vcpus?: number; at?: number; inputs?: InputKeeper } = {},
-): FlatGuest {
+export function flatGuest(code: string, { vcpus = 1, at = 0x7c00, inputs, drives }: Options = {}): FlatGuest {
   const bytes = Uint8Array.from(Buffer.from(code.replace(/\s+/g, ''), 'hex'));
   const memoryBytes = 4 << 20;
   const { core, host } = createCore(memoryBytes, framesBehindRam(0));
@@ -27,6 +32,7 @@ export function flatGuest(
   const machine = new Machine(vm, {
     ...{ name: 'test', image, at, isaDebugExit: true, noReboot: true, wallSeconds: 0 },
     ...(inputs ? { inputs } : {}),
+    ...(drives ? { drives } : {}),
   });
   const serial: number[] = [];
   machine.onSerial = (sent) => serial.push(...sent);

@@ -211,6 +211,9 @@ export const WATCH_WRITE = ACTIVE + 0x36c;
  * string I/O instruction, exit with the access described here (ASSIST_*). The VMM does it, appends
  * one latch {gpa or port u64, data u64, bytes u32, write u32} and resumes: the instruction runs
  * again and takes the latched accesses as done. Latches die with the instruction.
+ *
+ * A string I/O instruction asks for ASSIST_DATA elements at most. Its latch has the number that was moved for its datum, and
+ * takes as many further places as their bytes need, which follow it; the core puts those of a write there when it asks.
  */
 export const ASSIST_KIND = ACTIVE + 0x380; // 0 none, ASSIST_*
 export const ASSIST_MMIO = 1;
@@ -220,7 +223,7 @@ export const ASSIST_STRUCTURE = 3;
 export const ASSIST_WRITE = ACTIVE + 0x384;
 export const ASSIST_BYTES = ACTIVE + 0x388;
 export const ASSIST_ADDRESS = ACTIVE + 0x390; // GPA or port
-export const ASSIST_DATA = ACTIVE + 0x398; // of a write
+export const ASSIST_DATA = ACTIVE + 0x398; // of a write; ASSIST_STRING: elements
 export const LATCH_COUNT = ACTIVE + 0x3a0;
 /**
  * Outside 64-bit mode, for each segment: how many bytes from offset 0 on may be read, and written, without a look at its descriptor
@@ -233,6 +236,8 @@ export const LATCHES = ACTIVE + 0x1000;
 export const LATCH_BYTES = 24;
 /** More than XSAVE of all state to device memory takes, 8 bytes at a time. */
 export const MAX_LATCHES = 170;
+/** What one exit of a string I/O instruction moves at most: a sector of a CD. */
+export const MAX_STRING_BYTES = 2048;
 
 /** Latches already used by the running instruction, and the ICOUNT of the instruction they belong to. */
 export const LATCH_CURSOR = ACTIVE + 0x480;
@@ -416,7 +421,7 @@ export const NEXT_EVENT = GLOBAL + 0x3e0;
 /** Ports whose devices hear late what was written: count u32, then {port u32, byte and 100h once written u32}. */
 export const QUICK_LATCH_COUNT = GLOBAL + 0x3e8;
 export const QUICK_LATCHES = GLOBAL + 0x380;
-/** u64: what a device answered to an access that the core asked it for (vmx/ask.ts). */
+/** u64: what a device answered to an access that the core asked it for (vmx/ask.ts); of string I/O the first element, then how many u32. */
 export const DEVICE_DATA = GLOBAL + 0x3f0;
 /** Such an access: to device memory, to a port, to one for a string instruction; an MSR; the task priority as CR8. */
 export const ASK_MMIO = 0;
@@ -560,7 +565,7 @@ export const TR_CS_BASE = 40; // u64
 export const TR_GLA = 48; // u64
 export const TR_GPA = 56; // u64
 export const TR_LENGTH = 64; // u16 VM-exit instruction length
-export const TR_CODE = 66; // u16: bit 0 CS.L, bit 1 CS.D of the code that exited, bit 15 that they were recorded
+export const TR_CODE = 66; // u16: bit 0 CS.L, bit 1 CS.D of the code that exited, bit 15 that they were recorded; bits 14:2, as written by the VMM: elements that string I/O moved
 export const TR_INTR_INFO = 68; // u32 VM-exit interruption information
 export const TR_INTR_ERROR = 72; // u32
 export const TR_VECTORING_INFO = 76; // u32 IDT-vectoring information

@@ -8,6 +8,7 @@ const reasonOf = (exit: ExitRecord): number => exit.reason & 0xffff;
 export const EXIT_FACTS: Readonly<Record<ExitFact, (exit: ExitRecord) => bigint | undefined>> = {
   port: (exit) => (reasonOf(exit) === 30 ? (exit.qualification >> 16n) & 0xffffn : undefined),
   size: (exit) => (reasonOf(exit) === 30 ? (exit.qualification & 7n) + 1n : undefined),
+  count: ({ elements }) => (elements === undefined ? undefined : BigInt(elements)),
   msr: (exit) => (reasonOf(exit) === 31 || reasonOf(exit) === 32 ? exit.rcx & LOW : undefined),
   leaf: (exit) => (reasonOf(exit) === 10 ? exit.rax & LOW : undefined),
   subleaf: (exit) => (reasonOf(exit) === 10 ? exit.rcx & LOW : undefined),

@@ -60,7 +60,11 @@ export function exitSubject(exit: ExitRecord): string {
       return `rax ${hex(exit.rax)}`;
     case 'IO_INSTRUCTION': {
       const string = value('string') ? 's' : '';
-      return `${text('direction').toLowerCase()}${string} port ${hex(value('port'), 3)} ${SIZES[Number(value('size'))] ?? ''}`.trimEnd();
+      const times = (exit.elements ?? 1) > 1 ? ` x ${exit.elements}` : '';
+      return (
+        `${text('direction').toLowerCase()}${string} port ${hex(value('port'), 3)} ${SIZES[Number(value('size'))] ?? ''}`.trimEnd() +
+        times
+      );
     }
     case 'CR_ACCESS': {
       const [cr, gpr] = [text('register'), text('general register')];
@@ -152,6 +156,9 @@ export function explainWithoutControls(exit: ExitRecord): string {
   return `the host's KVM left it to user space${name ? `: ${name}` : ''}`;
 }
 
+/** The record has the first element of string I/O. */
+const more = ({ elements = 1 }: ExitRecord): string => (elements > 1 ? ` and ${elements - 1} more` : '');
+
 /** What the VMM did with the exit. */
 export function describeAction(exit: ExitRecord): string {
   const detail = hex(exit.detail);
@@ -168,7 +175,7 @@ export function describeAction(exit: ExitRecord): string {
       const is = (name: string) => fields.some((field) => field.name === name && field.value === 1n);
       switch (exitReason(exit.reason)?.name) {
         case 'IO_INSTRUCTION':
-          return `port ${is('direction') ? 'gave' : 'got'} ${detail}${end}`;
+          return `port ${is('direction') ? 'gave' : 'got'} ${detail}${more(exit)}${end}`;
         case 'MSR_READ':
           return `gave ${detail}${end}`;
         case 'MSR_WRITE':

@@ -65,9 +65,10 @@ export function decodeRecord(bytes: Uint8Array): ExitRecord {
 }
 
 /** Records of older trace files do not say it. */
-function codeBits(code: number): Pick<ExitRecord, 'bits'> {
+function codeBits(code: number): Pick<ExitRecord, 'bits' | 'elements'> {
   if (!(code & 0x8000)) return {};
-  return { bits: code & 1 ? 64 : code & 2 ? 32 : 16 };
+  const elements = (code >> 2) & 0x1fff;
+  return { bits: code & 1 ? 64 : code & 2 ? 32 : 16, ...(elements > 0 ? { elements } : {}) };
 }
 
 /**

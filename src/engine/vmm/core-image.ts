@@ -5,8 +5,11 @@
 import {
   ACCESS_NONCANONICAL,
   ACTIVE,
+  ASSIST_BYTES,
   ASSIST_DATA,
   ASSIST_KIND,
+  ASSIST_STRING,
+  ASSIST_WRITE,
   ATT_MTF,
   ATTENTION,
   CLOCK_OFFSET,
@@ -56,7 +59,7 @@ import {
 } from '../core/layout.js';
 import type { HostMemory } from '../memory/host-memory.js';
 import { bytes, count, int, list, record, StateError, type StateOf } from '../state/schema.js';
-import type { Vcpu } from './vcpu.js';
+import { stringPlaces, type Vcpu } from './vcpu.js';
 import type { Vm } from './vm.js';
 
 const PAGE = 4096;
@@ -150,7 +153,10 @@ function blockOf(vcpu: Vcpu, now: number): Uint8Array {
   if ((u32(ATTENTION) & ATT_MTF) === 0) clear(STEPPED, STEPPED + 4);
   if (u64(REPEAT_ICOUNT) !== u64(ICOUNT)) clear(REPEAT_RIP, REPEAT_ICOUNT + 8);
   if (!vcpu.pendingExit) clear(ASSIST_KIND, ASSIST_DATA + 8);
-  clear(LATCHES + u32(LATCH_COUNT) * LATCH_BYTES, LATCHES + MAX_LATCHES * LATCH_BYTES);
+  // the elements that OUTS would write, while nobody has taken them
+  const waits = vcpu.pendingExit && u32(ASSIST_KIND) === ASSIST_STRING && u32(ASSIST_WRITE) !== 0;
+  const places = waits ? 1 + stringPlaces(u32(ASSIST_DATA), u32(ASSIST_BYTES)) : 0;
+  clear(LATCHES + (u32(LATCH_COUNT) + places) * LATCH_BYTES, LATCHES + MAX_LATCHES * LATCH_BYTES);
   return block;
 }
 

@@ -20,6 +20,7 @@ import type { Outcome } from './exit.js';
 import { recordStop, tellActivity } from './exit-handling.js';
 import { isSteady, readMsr, writeMsr } from './msrs.js';
 import { nextEvent, waitsForWindow } from './pending-events.js';
+import { moveString } from './string-io.js';
 import type { Vcpu } from './vcpu.js';
 import type { Vm } from './vm.js';
 
@@ -125,19 +126,19 @@ export class DeviceAccesses {
         if (vcpu.isStuck()) vm.endSlice();
         break;
       }
-      case ASK_STRING:
-      case ASK_PORT: {
-        const value = write ? low >>> 0 : board.portRead(index, address, bytes);
-        if (write) board.portWrite(index, address, bytes, value);
-        else host.set32(DEVICE_DATA, value);
-        if (kind === ASK_PORT) {
-          if (write) vm.quick.keepPort(board, address, bytes);
-          break;
-        }
-        vcpu.addLatch32(address, value, bytes, write);
+      case ASK_STRING: {
+        const moved = moveString(vm, vcpu, { port: address, bytes, write, most: low >>> 0 });
+        host.set32(DEVICE_DATA, moved.first);
+        host.set32(DEVICE_DATA + 4, moved.count);
         if (vcpu.isStuck()) vm.endSlice();
         break;
       }
+      case ASK_PORT:
+        if (write) {
+          board.portWrite(index, address, bytes, low >>> 0);
+          vm.quick.keepPort(board, address, bytes);
+        } else host.set32(DEVICE_DATA, board.portRead(index, address, bytes));
+        break;
       case ASK_MSR: {
         const msr = address >>> 0;
         if (write) return writeMsr(vcpu, vm, msr, wide(low, high));

@@ -4,6 +4,7 @@ import {
   EXIT_COUNTS,
   INTERRUPTIBILITY,
   TR_ACTION,
+  TR_CODE,
   TR_DETAIL,
   TRACE_RECORD_BYTES,
   TRACE_RECORDS,
@@ -22,10 +23,7 @@ import { fieldOffset } from './vmcs.js';
 const REASON_MASK = 0xffff;
 const NMI_UNBLOCKED = 0x1000;
 const ACTION = { resume: 1, inject: 2, stop: 3 } as const;
-const RIP_FIELD = fieldOffset('GUEST_RIP');
-const QUALIFICATION_FIELD = fieldOffset('EXIT_QUALIFICATION');
 const INTERRUPTIBILITY_FIELD = fieldOffset('GUEST_INTERRUPTIBILITY_INFO');
-const GPA_FIELD = fieldOffset('GUEST_PHYSICAL_ADDRESS');
 
 /** Hands the exit at hand to the handler of its reason. */
 export function handleExit(vm: Vm, vcpu: Vcpu): Outcome {
@@ -33,6 +31,7 @@ export function handleExit(vm: Vm, vcpu: Vcpu): Outcome {
   const reason = vmcs.reason & REASON_MASK;
   const slot = traceSlot(vm);
   vm.exitDetail = 0;
+  vm.exitElements = 0;
   reinject(vcpu);
   tellActivity(vm, vcpu, reason);
   if (isStepTrap(vcpu)) {
@@ -53,6 +52,7 @@ export function handleExit(vm: Vm, vcpu: Vcpu): Outcome {
   vm.activity?.resumes();
   host.set32(slot + TR_ACTION, ACTION[outcome]);
   host.set32(slot + TR_DETAIL, outcome === 'inject' ? vmcs.entryInfo & 0xff : vm.exitDetail >>> 0);
+  if (vm.exitElements > 0) host.u16[(slot + TR_CODE) >>> 1] |= vm.exitElements << 2;
   return outcome;
 }
 
@@ -63,12 +63,7 @@ export function recordStop(vm: Vm): void {
 
 /** Says which exit is handled, for who watches this thread. */
 export function tellActivity({ activity, host }: Vm, { vmcs, index }: Vcpu, reason: number): void {
-  if (!activity) return;
-  const field = (offset: number): [number, number] => {
-    const at = vmcs.region + offset;
-    return [host.get32(at), host.get32(at + 4)];
-  };
-  activity.handles(index, reason, field(RIP_FIELD), field(QUALIFICATION_FIELD), field(GPA_FIELD));
+  activity?.handles(index, reason, host.u32, vmcs.region >>> 2);
 }
 
 /** Takes the newest exit out of trace and counts: it was the debugger's own. */

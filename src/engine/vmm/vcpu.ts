@@ -51,6 +51,9 @@ export const VCPU_STATE = record({
 });
 export type VcpuState = StateOf<typeof VCPU_STATE>;
 
+/** Latches whose place `count` elements of string I/O take. */
+export const stringPlaces = (count: number, bytes: number): number => Math.ceil((count * bytes) / LATCH_BYTES);
+
 /** One virtual CPU: its state block in the core's memory and its VMCS. */
 export class Vcpu {
   readonly vmcs: Vmcs;
@@ -179,6 +182,20 @@ export class Vcpu {
   /** As addLatch for at most 4 bytes. */
   addLatch32(address: number, data: number, bytes: number, write: boolean): void {
     this.host.setNumber(this.#latch(address, bytes, write) + 8, data);
+  }
+
+  /** Where the elements of the string access at hand stand. */
+  stringData(): number {
+    return this.at(LATCHES) + (this.host.get32(this.at(LATCH_COUNT)) + 1) * LATCH_BYTES;
+  }
+
+  /** Hands the core `count` elements of string I/O, which stand at `stringData` already. */
+  addStringLatch(port: number, bytes: number, count: number, write: boolean): void {
+    const data = this.stringData();
+    const end = data + stringPlaces(count, bytes) * LATCH_BYTES;
+    this.host.u8.fill(0, data + count * bytes, end);
+    this.host.setNumber(this.#latch(port, bytes, write) + 8, count);
+    this.host.set32(this.at(LATCH_COUNT), (end - this.at(LATCHES)) / LATCH_BYTES);
   }
 
   #latch(address: number, bytes: number, write: boolean): number {

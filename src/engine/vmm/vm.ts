@@ -70,6 +70,8 @@ export class Vm implements Hypervisor<Vcpu> {
   end: GuestEnd | undefined;
   /** Value that the current exit moved: port, MSR or device data. For the trace. */
   exitDetail = 0;
+  /** Elements that string I/O moved at the current exit; 0: it was no such. For the trace. */
+  exitElements = 0;
   /** Asked at each exit before it is handled: true stops there. */
   exitFilter: ((vcpu: VirtualCpu) => boolean) | undefined;
   breakpointFilter: ((vcpu: VirtualCpu) => boolean) | undefined;

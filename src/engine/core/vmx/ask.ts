@@ -14,7 +14,7 @@ import {
 import { EMULATION_NS, MMIO_ACCESS_NS, PORT_ACCESS_NS } from '../prices';
 import { exitGla, exitGpa, exitInstructionInfo, leaveGuest } from './exit';
 import { clock } from './preemption';
-import { enterAgain, mayComplete, passTime, recordAnswer, recordQuick } from './quick';
+import { enterAgain, mayComplete, passTime, recordAnswer, recordElements, recordQuick } from './quick';
 import { vmcs } from './vmcs';
 
 /** Status of an access that nobody was asked for: it exits as any other. */
@@ -68,14 +68,15 @@ export function askPort(port: u32, bytes: u32, write: bool, data: u32, qualifica
   return XS_OK;
 }
 
-/** One datum of a string instruction, which takes it from the latches. Its linear address and the instruction information are the exit's. */
-export function askString(port: u32, bytes: u32, write: bool, data: u32, qualification: u64, gla: u64, info: u32): i32 {
+/** At most so many elements of a string instruction, which takes them from the latches. Its linear address and the instruction information are the exit's. */
+export function askString(port: u32, bytes: u32, write: bool, most: u32, qualification: u64, gla: u64, info: u32): i32 {
   if (!mayComplete(PORT_ACCESS_NS)) return NOT_ASKED;
   const at = clock();
   record(EXIT_REASON_IO_INSTRUCTION, qualification, gla, 0, info);
   passTime(PORT_ACCESS_NS);
-  const answer = deviceAccess(ASK_STRING, port, bytes, write, data, 0);
-  recordAnswer(write ? data : load<u32>(DEVICE_DATA));
+  const answer = deviceAccess(ASK_STRING, port, bytes, write, most, 0);
+  recordAnswer(load<u32>(DEVICE_DATA));
+  recordElements(load<u32>(DEVICE_DATA, 4));
   if (answer >= ASKED_LEAVES) return leaveAt(at, EXIT_REASON_IO_INSTRUCTION, qualification, gla, 0, info);
   enterAgain(clock() + answer);
   return XS_OK;

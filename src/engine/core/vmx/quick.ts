@@ -4,7 +4,7 @@
 import {
   ATTENTION, CLOCK_OFFSET, CR4, DR7, NEXT_EVENT, NEXT_RIP, PENDING_DBG, PLE_LAST, PREEMPTION_DEADLINE, QUICK_COUNT, QUICK_CPUID, QUICK_ENTRIES, QUICK_ENTRY_BYTES,
   QUICK_LATCHES, QUICK_LATCH_COUNT, QUICK_MSRS, QUICK_PORTS, QUICK_ROOM, RAX, RBX, RCX, RDX, RIP, STEPPED, TRACE_ENABLED,
-  TRACE_RECORDS, TRACE_RECORD_BYTES, TRACE_RING, TRACE_SEQUENCE, TR_ACTION, TR_DETAIL, VCPU_INDEX, VECTORING_INFO, XCR0,
+  TRACE_RECORDS, TRACE_RECORD_BYTES, TRACE_RING, TRACE_SEQUENCE, TR_ACTION, TR_CODE, TR_DETAIL, VCPU_INDEX, VECTORING_INFO, XCR0,
 } from '../layout';
 import {
   EXIT_QUALIFICATION, GUEST_LINEAR_ADDRESS, GUEST_PHYSICAL_ADDRESS, IDT_VECTORING_ERROR_CODE, IDT_VECTORING_INFO_FIELD,
@@ -50,12 +50,23 @@ export function mayComplete(ns: u64): bool {
   store<u32>(QUICK_COUNT, load<u32>(QUICK_COUNT) + 1);
 }
 
+@inline function newestRecord(): usize {
+  return TRACE_RING + ((load<u32>(TRACE_SEQUENCE) - 1) & (TRACE_RECORDS - 1)) * TRACE_RECORD_BYTES;
+}
+
 /** Adds to the newest record what the VMM does about the exit. */
 export function recordAnswer(detail: u32): void {
   if (!load<u32>(TRACE_ENABLED)) return;
-  const r: usize = TRACE_RING + ((load<u32>(TRACE_SEQUENCE) - 1) & (TRACE_RECORDS - 1)) * TRACE_RECORD_BYTES;
+  const r = newestRecord();
   store<u32>(r, RESUMED, TR_ACTION);
   store<u32>(r, detail, TR_DETAIL);
+}
+
+/** Adds to the newest record how many elements string I/O has moved. */
+export function recordElements(count: u32): void {
+  if (!load<u32>(TRACE_ENABLED)) return;
+  const r = newestRecord();
+  store<u16>(r, u16(load<u16>(r, TR_CODE) | count << 2), TR_CODE);
 }
 
 /** What VM entries do each time. The timer is armed as the VMM does it, at virtual time `now`. */

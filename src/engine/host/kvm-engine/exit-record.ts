@@ -39,6 +39,8 @@ export interface ExitFacts {
   clock: number;
   vcpu: number;
   instructionInfo?: number;
+  /** What string I/O moves. */
+  elements?: number | undefined;
 }
 
 export const ACTION = { none: 0, resume: 1, inject: 2, stop: 3 } as const;
@@ -80,7 +82,7 @@ export class ExitTrace {
     }
     // struct kvm_segment: db and l
     const code = (page.getUint8(RUN.csBase + 17) << 1) | page.getUint8(RUN.csBase + 19) | 0x8000;
-    host.set32(at + L.TR_LENGTH, code << 16);
+    host.set32(at + L.TR_LENGTH, (code | ((facts.elements ?? 0) << 2)) << 16);
     host.setNumber(at + L.TR_CLOCK, facts.clock);
     host.setNumber(L.TRACE_SEQUENCE, sequence);
   }

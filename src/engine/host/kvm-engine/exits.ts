@@ -29,18 +29,21 @@ export function traceExit(trace: ExitTrace, cpu: KvmCpu, reason: number, clock: 
   const { view } = cpu.vcpu.page;
   let qualification = 0;
   let gpa = 0;
+  let elements: number | undefined;
   if (reason === REASON.IO_INSTRUCTION) {
+    const count = view.getUint32(RUN.ioCount, true);
+    if (count > 1) elements = count;
     qualification =
       ((view.getUint8(RUN.ioSize) - 1) |
         (view.getUint8(RUN.ioDirection) === KVM_EXIT_IO_OUT ? 0 : QUALIFICATION_IN) |
-        (view.getUint32(RUN.ioCount, true) > 1 ? QUALIFICATION_STRING : 0) |
+        (count > 1 ? QUALIFICATION_STRING : 0) |
         (view.getUint16(RUN.ioPort, true) << 16)) >>>
       0;
   } else if (reason === REASON.EPT_VIOLATION) {
     qualification = view.getUint8(RUN.mmioIsWrite) ? QUALIFICATION_WRITE : QUALIFICATION_READ;
     gpa = getNumber(view, RUN.mmioAddress);
   }
-  trace.add(view, { reason, qualification, gpa, clock, vcpu: cpu.index });
+  trace.add(view, { reason, qualification, gpa, clock, elements, vcpu: cpu.index });
 }
 
 /** 64 bits as a double: guest-physical addresses have 52. */
@@ -96,8 +99,9 @@ function portAccess(vm: KvmHypervisor, cpu: number, page: KvmStruct): Result {
   const count = view.getUint32(RUN.ioCount, true);
   const out = view.getUint8(RUN.ioDirection) === KVM_EXIT_IO_OUT;
   let at = view.getUint32(RUN.ioData, true);
-  let value = 0;
+  let first = 0;
   for (let i = 0; i < count; i++, at += bytes) {
+    let value: number;
     if (out) {
       value = bytes === 1 ? view.getUint8(at) : bytes === 2 ? view.getUint16(at, true) : view.getUint32(at, true);
       vm.portWrite(cpu, port, bytes, value);
@@ -107,8 +111,9 @@ function portAccess(vm: KvmHypervisor, cpu: number, page: KvmStruct): Result {
       else if (bytes === 2) view.setUint16(at, value, true);
       else view.setUint32(at, value, true);
     }
+    if (i === 0) first = value;
   }
-  return { value };
+  return { value: first };
 }
 
 function memoryAccess(vm: KvmHypervisor, cpu: number, page: KvmStruct): Result {

@@ -1,6 +1,8 @@
 import { ASSIST_DATA } from '../../core/layout.js';
+import { PORT_ACCESS_NS } from '../../core/prices.js';
 import type { ExitHandler } from '../exit.js';
 import { portBreakpoints } from '../port-breakpoints.js';
+import { moveString } from '../string-io.js';
 import type { Vcpu } from '../vcpu.js';
 
 const QUALIFICATION = { size: 7, in: 8, string: 16 };
@@ -13,7 +15,7 @@ function complete(vcpu: Vcpu, port: number, bytes: number): void {
 
 /**
  * Port I/O. Plain IN and OUT are done here; string forms are done by the core once the VMM has moved
- * the datum (see ASSIST_* in the core's layout).
+ * their data (see ASSIST_* in the core's layout).
  * @sdm 3C 27.2.1 "Basic VM-Exit Information", table 27-5
  */
 export const ioExit: ExitHandler = (vcpu, vm) => {
@@ -22,12 +24,12 @@ export const ioExit: ExitHandler = (vcpu, vm) => {
   const port = qualification >>> 16;
   const input = (qualification & QUALIFICATION.in) !== 0;
   if ((qualification & QUALIFICATION.string) !== 0) {
-    const written = vcpu.host.get32(vcpu.at(ASSIST_DATA));
-    const value = input ? vm.portRead(vcpu, port, bytes) : written;
-    if (!input) vm.portWrite(vcpu, port, bytes, value);
-    vcpu.addLatch(port, BigInt(value), bytes, !input);
+    vm.spend(PORT_ACCESS_NS);
+    const most = vcpu.host.get32(vcpu.at(ASSIST_DATA));
+    const { first, count } = moveString(vm, vcpu, { port, bytes, write: !input, most });
     vcpu.vmcs.rerunInstruction();
-    vm.exitDetail = value;
+    vm.exitDetail = first;
+    vm.exitElements = count;
   } else if (input) {
     const value = vm.portRead(vcpu, port, bytes);
     if (bytes === 4) vcpu.setGpr32(0, value);
