@@ -35,7 +35,7 @@ describe('conditions on exits', () => {
     ])
       expect(holds(text, exit(12)), text).toBe(false);
     expect(() => parseExitCondition('any if ports == 1', {})).toThrow(
-      /an exit has no field "ports"; it has port, size, msr, leaf, subleaf, vector, level, cr, sequence/,
+      /an exit has no field "ports"; it has port, size, count, msr, leaf, subleaf, vector, level, cr, sequence/,
     );
   });
 });

@@ -83,6 +83,7 @@ function plain(record: ExitRecord, label: LabelOf): Record<string, unknown> {
   return {
     name: exitReasonName(record.reason),
     ...Object.fromEntries(fields),
+    ...(record.elements === undefined ? {} : { elements: record.elements }),
     action: record.action,
     subject: exitSubject(record).trim(),
     ...(symbol === undefined ? {} : { symbol }),
