@@ -252,13 +252,16 @@ describe('ports', () => {
     expect(guest.exit('ed').reason).toBe('IO_INSTRUCTION');
   });
 
-  it('REP INSB and OUTSB go one iteration at a time through latches', () => {
+  it('REP INSB and OUTSB take and give elements through latches, as one instruction what an exit has moved', () => {
     const guest = watched().also('primary', ['Unconditional I/O exiting']);
     guest.setReg('rdx', 0x1f0);
     guest.setReg('rcx', 3);
     guest.setReg('rdi', 0x5000);
     guest.load(CODE, 'f36cf4');
-    for (let n = 0; n < 3; n++) {
+    for (const [most, data] of [
+      [3n, [0x41, 0x42]],
+      [1n, [0x43]],
+    ] as const) {
       expect(guest.go()).toBe(L.RUN_VMEXIT);
       expect(guest.record().reason).toBe('IO_INSTRUCTION');
       expect([guest.get32(L.ASSIST_KIND), guest.get32(L.ASSIST_WRITE), guest.get(L.ASSIST_ADDRESS)]).toEqual([
@@ -266,21 +269,25 @@ describe('ports', () => {
         0,
         0x1f0n,
       ]);
-      latch(guest, 0x1f0n, BigInt(0x41 + n), 1, false);
+      expect(guest.get(L.ASSIST_DATA)).toBe(most);
+      latchBytes(guest, 0x1f0n, data, false);
     }
     expect(guest.go()).toBe(L.RUN_VMEXIT);
     expect(guest.record().reason).toBe('HLT');
     expect([...guest.ram(0x5000, 4)]).toEqual([0x41, 0x42, 0x43, 0]);
-    expect([guest.reg('rcx'), guest.reg('rdi'), guest.icount]).toEqual([0n, 0x5003n, 3n]);
+    expect([guest.reg('rcx'), guest.reg('rdi'), guest.icount]).toEqual([0n, 0x5003n, 2n]);
     guest.field('GUEST_RIP', CODE);
-    guest.setReg('rcx', 1);
+    guest.setReg('rcx', 2);
     guest.setReg('rsi', 0x5001);
     guest.load(CODE, 'f36ef4');
     guest.go();
-    expect([guest.get32(L.ASSIST_WRITE), guest.get(L.ASSIST_DATA)]).toEqual([1, 0x42n]);
-    latch(guest, 0x1f0n, 0x42n, 1, true);
+    expect([guest.get32(L.ASSIST_WRITE), guest.get(L.ASSIST_DATA)]).toEqual([1, 2n]);
+    const data = L.LATCHES + (guest.get32(L.LATCH_COUNT) + 1) * L.LATCH_BYTES;
+    expect([...guest.bytes.subarray(data, data + 3)]).toEqual([0x42, 0x43, 0]);
+    latchBytes(guest, 0x1f0n, [0x42, 0x43], true);
     guest.go();
     expect(guest.record().reason).toBe('HLT');
+    expect([guest.reg('rcx'), guest.reg('rsi')]).toEqual([0n, 0x5003n]);
   });
 
   it('REP with count 0 does nothing', () => {
@@ -297,6 +304,14 @@ function latch(guest: VmxGuest, address: bigint, data: bigint, bytes: number, wr
   guest.set32(at + 16, bytes);
   guest.set32(at + 20, write ? 1 : 0);
   guest.set32(L.LATCH_COUNT, n + 1);
+}
+
+/** Elements of a byte of string I/O, which have places of their own behind their latch. */
+function latchBytes(guest: VmxGuest, port: bigint, data: readonly number[], write: boolean): void {
+  latch(guest, port, BigInt(data.length), 1, write);
+  const n = guest.get32(L.LATCH_COUNT);
+  guest.bytes.set(data, L.LATCHES + n * L.LATCH_BYTES);
+  guest.set32(L.LATCH_COUNT, n + Math.ceil(data.length / L.LATCH_BYTES));
 }
 
 describe('memory exits', () => {
