@@ -1,5 +1,5 @@
 /** Registers as the client numbers them, over the target's names. */
-import { decodeLittleEndian, encodeLittleEndian } from '../rsp/hex.js';
+import { decodeLittleEndian, encodeHex, encodeLittleEndian, putLittleEndian } from '../rsp/hex.js';
 import { buildLayout, type RegisterLayout, type RegisterSlot, slotBytes } from './register-layout.js';
 import type { ClientFeatures } from './session.js';
 import type { StubSettings } from './settings.js';
@@ -150,14 +150,22 @@ export class RegisterAccess {
 
   /** The `g` payload: the standard registers and no more. @param file those of a trace frame; null: it has none */
   async readAll(thread: number, file?: ThreadRegisters | null): Promise<string> {
-    const registers = file ?? (await this.target.readRegisters(thread));
+    const registers = file ?? (await this.target.readRegisters(thread, this.current?.standardKeys));
     const layout = this.current ?? (await this.choose(registers));
-    let out = '';
-    for (let number = 0; number < layout.standardCount; number++) {
-      const slot = layout.slots[number];
-      out += file === null ? 'x'.repeat(slotBytes(slot) * 2) : this.hex(slot, registers);
+    const view = new DataView(new ArrayBuffer(layout.standardBytes));
+    const unknown: { at: number; bytes: number }[] = [];
+    let at = 0;
+    for (const slot of layout.standard) {
+      const value = file === null ? undefined : this.value(slot, registers);
+      const bytes = slotBytes(slot);
+      if (value === undefined) unknown.push({ at, bytes });
+      else putLittleEndian(view, at, value, bytes);
+      at += bytes;
     }
-    return out;
+    let hex = encodeHex(new Uint8Array(view.buffer));
+    for (const { at, bytes } of unknown)
+      hex = hex.slice(0, at * 2) + 'x'.repeat(bytes * 2) + hex.slice((at + bytes) * 2);
+    return hex;
   }
 
   /** Undefined: no register of that number. @param file as readAll */
@@ -211,8 +219,8 @@ export class RegisterAccess {
     const registers = await this.target.readRegisters(thread);
     const changes: { slot: RegisterSlot; value: bigint }[] = [];
     let at = 0;
-    for (let number = 0; number < layout.standardCount && at < hex.length; number++) {
-      const slot = layout.slots[number];
+    for (const slot of layout.standard) {
+      if (at >= hex.length) break;
       const digits = hex.slice(at, at + slotBytes(slot) * 2);
       at += slotBytes(slot) * 2;
       if (digits.length < slotBytes(slot) * 2) throw new Error(`G ends inside ${slot.name}`);

@@ -48,8 +48,10 @@ export interface RegisterLayout {
   slots: RegisterSlot[];
   /** Feature name -> first register number and count, in the order of the description. */
   features: { name: string; first: number; count: number }[];
-  /** How many slots `g` and `G` carry. */
-  standardCount: number;
+  /** The first of them, which `g` and `G` carry; what the target calls those, and their bytes. */
+  standard: readonly RegisterSlot[];
+  standardKeys: readonly string[];
+  standardBytes: number;
   pc: number;
   sp: number;
   fp: number;
@@ -136,7 +138,7 @@ export function buildLayout(
   };
   add('org.gnu.gdb.i386.core', long ? core64() : core32());
   add('org.gnu.gdb.i386.sse', sse(vectors));
-  const standardCount = slots.length;
+  const standard = [...slots];
   // GDB knows the segments feature for 64-bit descriptions only; in 32-bit ones the bases join the system feature.
   const bases = ['fs_base', 'gs_base'].filter((name) => available.has(name));
   const baseSlots = bases.map((name) => slot(name, long ? 64 : 32, long ? 'int64' : 'uint32'));
@@ -162,7 +164,9 @@ export function buildLayout(
     wordBytes: long ? 8 : 4,
     slots,
     features,
-    standardCount,
+    standard,
+    standardKeys: standard.map(({ key }) => key),
+    standardBytes: standard.reduce((sum, register) => sum + slotBytes(register), 0),
     pc: indexOf('pc'),
     sp: indexOf('sp'),
     fp: indexOf('fp'),

@@ -53,6 +53,20 @@ export function encodeLittleEndian(value: bigint, bytes: number): string {
   return out;
 }
 
+/** The value's low bytes, as encodeLittleEndian writes them. */
+export function putLittleEndian(view: DataView, at: number, value: bigint, bytes: number): void {
+  let left = value;
+  let here = at;
+  const end = at + bytes;
+  for (; end - here >= 8; here += 8, left >>= 64n) view.setBigUint64(here, left, true);
+  if (end - here >= 4) {
+    view.setUint32(here, Number(BigInt.asUintN(32, left)), true);
+    here += 4;
+    left >>= 32n;
+  }
+  for (; here < end; here++, left >>= 8n) view.setUint8(here, Number(left & 0xffn));
+}
+
 /** Inverse of encodeLittleEndian; undefined when the text is not an even number of hex digits. */
 export function decodeLittleEndian(text: string): bigint | undefined {
   if (text.length === 0 || text.length % 2 !== 0 || !HEX_NUMBER.test(text)) return undefined;

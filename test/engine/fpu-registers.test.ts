@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { readRegisters, writeRegister } from '../../src/engine/debug/register-access.js';
+import { readNamedRegisters, readRegisters, writeRegister } from '../../src/engine/debug/register-access.js';
 import { flatGuest, runToEnd } from './flat-guest.js';
 
 const EXIT = 'b007e6f4'; // mov al, 7; out 0f4h, al
@@ -28,4 +28,25 @@ it('the debugger writes them', () => {
   runToEnd(guest);
   const bytes = [...guest.vm.memory.read(0x3000, 10)].reverse();
   expect(BigInt(`0x${Buffer.from(bytes).toString('hex')}`)).toBe(PI);
+});
+
+it('registers that are asked for by name are those of the whole file', () => {
+  // fldpi; movd xmm3, eax; end
+  const guest = flatGuest(`dbe3 d9eb 660f6ed8 ${EXIT}`);
+  runToEnd(guest);
+  guest.vm.synchronize();
+  const [vcpu] = guest.vm.vcpus;
+  writeRegister(guest.vm, vcpu, 'xmm15', (0x1234n << 64n) | 0xfedc_ba98_7654_3210n);
+  writeRegister(guest.vm, vcpu, 'ymm7h', (1n << 127n) | 5n);
+  writeRegister(guest.vm, vcpu, 'fiseg', 0xffffn);
+  const file = readRegisters(guest.vm, vcpu);
+  expect([file.xmm15, file.ymm7h, file.fiseg, file.st0]).toEqual([
+    (0x1234n << 64n) | 0xfedc_ba98_7654_3210n,
+    (1n << 127n) | 5n,
+    0xffffn,
+    PI,
+  ]);
+  for (const [name, value] of Object.entries(file))
+    expect(readNamedRegisters(guest.vm, vcpu, [name])).toEqual({ [name]: value });
+  expect(readNamedRegisters(guest.vm, vcpu, ['rax', 'nonsense'])).toEqual(file);
 });

@@ -1,3 +1,4 @@
+import { type VmcsField, vmcsField } from '../../spec/vmx/vmcs-fields.js';
 import * as L from '../core/layout.js';
 import type { RegisterFile } from '../debugger.js';
 import { GENERAL_REGISTERS, SEGMENT_REGISTERS } from '../registers-view.js';
@@ -63,6 +64,17 @@ export const LIVE = new Map<string, number>([
   ['gs_base', L.SEGMENTS + SEGMENT_REGISTERS.indexOf('gs') * L.SEGMENT_BYTES + L.SEG_BASE],
 ]);
 
+const CONTROL_WORDS: [string, number, number][] = [
+  ['fctrl', L.X87_FCW, 2],
+  ['fstat', L.X87_FSW, 2],
+  ['fop', L.X87_FOP, 2],
+  ['fiseg', L.X87_FCS, 2],
+  ['fioff', L.X87_FIP, 4],
+  ['foseg', L.X87_FDS, 2],
+  ['fooff', L.X87_FDP, 4],
+  ['mxcsr', L.MXCSR, 4],
+];
+
 /** Bit widths of what is narrower than 64 bits. */
 const WIDTHS = new Map<string, number>([
   ...SEGMENT_REGISTERS.flatMap((segment): [string, number][] => [
@@ -82,47 +94,81 @@ function shadowed(vcpu: Vcpu, cr: 'CR0' | 'CR4'): bigint {
   return (vcpu.vmcs.get(`GUEST_${cr}`) & ~mask) | (vcpu.vmcs.get(`${cr}_READ_SHADOW`) & mask);
 }
 
+type Reader = (vm: Vm, vcpu: Vcpu) => bigint;
+
+const inVmcs = (field: string): Reader => {
+  const row = vmcsField(field) as VmcsField;
+  return (_, vcpu) => vcpu.vmcs.readField(row);
+};
+const inState = (address: number): Reader => {
+  return (_, vcpu) => vcpu.host.get64(vcpu.at(address));
+};
+
+/** Of each register that is no one of the FPU's. */
+const SYSTEM_READERS = new Map<string, Reader>([
+  ...GENERAL_REGISTERS.map((name): [string, Reader] => [name, inState(IN_STATE.get(name) ?? 0)]),
+  ...[...IN_STATE].map(([name, address]): [string, Reader] => [name, inState(address)]),
+  ...[...IN_VMCS].map(([name, field]): [string, Reader] => [name, inVmcs(field)]),
+  ['cr0', (_, vcpu) => shadowed(vcpu, 'CR0')],
+  ['cr4', (_, vcpu) => shadowed(vcpu, 'CR4')],
+  ['cr8', (vm, vcpu) => BigInt(vm.tpr(vcpu) >> 4)],
+  ['tsc', (vm, vcpu) => vm.tsc(vcpu.index)],
+]);
+
+/** Of the FPU's. */
+const FPU_READERS = new Map<string, (vcpu: Vcpu) => bigint>([
+  ...Array.from({ length: 8 }, (_, i): [string, (vcpu: Vcpu) => bigint] => [`st${i}`, (vcpu) => readStack(vcpu, i)]),
+  ...CONTROL_WORDS.map(([name, address, bytes]): [string, (vcpu: Vcpu) => bigint] => [
+    name,
+    bytes === 2
+      ? (vcpu) => BigInt(vcpu.host.u16[vcpu.at(address) >>> 1])
+      : (vcpu) => BigInt(vcpu.host.get32(vcpu.at(address))),
+  ]),
+  ['ftag', (vcpu) => BigInt(fullTag(vcpu))],
+  ...Array.from({ length: 16 }, (_, i): [string, (vcpu: Vcpu) => bigint][] => [
+    [`xmm${i}`, (vcpu) => read128(vcpu, L.YMM + i * 32)],
+    [`ymm${i}h`, (vcpu) => read128(vcpu, L.YMM + i * 32 + 16)],
+  ]).flat(),
+]);
+
 /** Reads every register of a vCPU whose guest state is in the VMCS (see Vm.synchronize). */
 export function readRegisters(vm: Vm, vcpu: Vcpu): RegisterFile {
   const file: RegisterFile = {};
-  for (const name of GENERAL_REGISTERS) file[name] = 0n;
-  for (const [name, address] of IN_STATE) file[name] = vcpu.host.get64(vcpu.at(address));
-  for (const [name, field] of IN_VMCS) file[name] = vcpu.vmcs.get(field);
-  file.cr0 = shadowed(vcpu, 'CR0');
-  file.cr4 = shadowed(vcpu, 'CR4');
-  file.cr8 = BigInt(vm.tpr(vcpu) >> 4);
-  file.tsc = vm.tsc(vcpu.index);
+  for (const [name, read] of SYSTEM_READERS) file[name] = read(vm, vcpu);
   readFpu(vcpu, file);
   return file;
 }
 
-/** As readRegisters, of these only; a name that is not a general, system or segment register brings all. */
+/** As readRegisters, of these only; a name that is none brings all. */
 export function readNamedRegisters(vm: Vm, vcpu: Vcpu, names: readonly string[]): RegisterFile {
   const file: RegisterFile = {};
   for (const name of names) {
-    const field = IN_VMCS.get(name);
-    const address = IN_STATE.get(name);
-    if (field !== undefined) file[name] = vcpu.vmcs.get(field);
-    else if (address !== undefined) file[name] = vcpu.host.get64(vcpu.at(address));
+    const fpu = FPU_READERS.get(name);
+    const read = SYSTEM_READERS.get(name);
+    if (fpu) file[name] = fpu(vcpu);
+    else if (read) file[name] = read(vm, vcpu);
     else return readRegisters(vm, vcpu);
   }
   return file;
 }
 
 export function readFpu(vcpu: Vcpu, file: RegisterFile): void {
-  const read = (address: number, bytes: number) =>
-    bytesToBigint(vcpu.host.u8.subarray(vcpu.at(address), vcpu.at(address) + bytes));
-  const top = stackTop(vcpu);
-  for (let i = 0; i < 8; i++) file[`st${i}`] = read(L.X87 + ((top + i) & 7) * 16, 10);
-  for (const [name, address, bytes] of CONTROL_WORDS) file[name] = read(address, bytes);
-  file.ftag = BigInt(fullTag(vcpu));
-  for (let i = 0; i < 16; i++) {
-    file[`xmm${i}`] = read(L.YMM + i * 32, 16);
-    file[`ymm${i}h`] = read(L.YMM + i * 32 + 16, 16);
-  }
+  for (const [name, read] of FPU_READERS) file[name] = read(vcpu);
 }
 
 const stackTop = (vcpu: Vcpu): number => (vcpu.host.u16[vcpu.at(L.X87_FSW) >>> 1] >> 11) & 7;
+
+function readStack(vcpu: Vcpu, index: number): bigint {
+  const at = vcpu.at(L.X87 + ((stackTop(vcpu) + index) & 7) * 16);
+  return joined(vcpu.host.get64(at), BigInt(vcpu.host.u16[(at + 8) >>> 1]));
+}
+
+function read128(vcpu: Vcpu, address: number): bigint {
+  const at = vcpu.at(address);
+  return joined(vcpu.host.get64(at), vcpu.host.get64(at + 8));
+}
+
+const joined = (low: bigint, high: bigint): bigint => (high === 0n ? low : (high << 64n) | low);
 
 /** The x87 tag word of 2 bits a register, from the abridged one. @sdm 2A 3.3 "FXSAVE" */
 function fullTag(vcpu: Vcpu): number {
@@ -130,11 +176,14 @@ function fullTag(vcpu: Vcpu): number {
   let tags = 0;
   for (let i = 0; i < 8; i++) {
     const at = vcpu.at(L.X87 + i * 16);
-    const significand = bytesToBigint(vcpu.host.u8.subarray(at, at + 8));
-    const exponent = (vcpu.host.u8[at + 8] | (vcpu.host.u8[at + 9] << 8)) & 0x7fff;
-    const zero = exponent === 0 && significand === 0n;
-    const special = exponent === 0x7fff || exponent === 0 || significand >> 63n === 0n;
-    const tag = (abridged & (1 << i)) === 0 ? 3 : zero ? 1 : special ? 2 : 0;
+    let tag = 3;
+    if ((abridged & (1 << i)) !== 0) {
+      const significand = vcpu.host.get64(at);
+      const exponent = vcpu.host.u16[(at + 8) >>> 1] & 0x7fff;
+      const zero = exponent === 0 && significand === 0n;
+      const special = exponent === 0x7fff || exponent === 0 || significand >> 63n === 0n;
+      tag = zero ? 1 : special ? 2 : 0;
+    }
     tags |= tag << (i * 2);
   }
   return tags;
@@ -168,23 +217,6 @@ export function writeRegister(vm: Vm, vcpu: Vcpu, name: string, value: bigint): 
     throw new Error(`no register ${name}; info registers lists them`);
   }
   if (/^(cr|efer|pat)/.test(name)) vm.flushTlb(vcpu);
-}
-
-const CONTROL_WORDS: [string, number, number][] = [
-  ['fctrl', L.X87_FCW, 2],
-  ['fstat', L.X87_FSW, 2],
-  ['fop', L.X87_FOP, 2],
-  ['fiseg', L.X87_FCS, 2],
-  ['fioff', L.X87_FIP, 4],
-  ['foseg', L.X87_FDS, 2],
-  ['fooff', L.X87_FDP, 4],
-  ['mxcsr', L.MXCSR, 4],
-];
-
-function bytesToBigint(bytes: Uint8Array): bigint {
-  let value = 0n;
-  for (let i = bytes.length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i]);
-  return value;
 }
 
 function writeBytes(vcpu: Vcpu, address: number, bytes: number, value: bigint): void {

@@ -78,7 +78,8 @@ export class GuestHistory {
   /** Where the last search for a write has led. */
   #lastWrite: { what: string; at: Instant; line: Line; ordinal: Ordinal } | undefined;
   readonly #printed = new Printed();
-  #stops: D.PastStop[] = [];
+  /** Where the guest has stopped, the newest last; a place once. */
+  readonly #stops = new Map<string, D.PastStop>();
   #again: (() => boolean) | undefined;
   /** A VM entry has failed at some time, which stopped the guest. */
   #entryFailed = false;
@@ -145,7 +146,7 @@ export class GuestHistory {
   /** The live run was put elsewhere from outside. */
   restart(): void {
     this.#printed.forget();
-    this.#stops = [];
+    this.#stops.clear();
     this.history.restart();
     this.notes.restart();
   }
@@ -226,8 +227,10 @@ export class GuestHistory {
     if (kind === 'entry-failed') this.#entryFailed = true;
     const line = this.history.lines.active.name;
     const { icount, exit } = positionOf(this.history.now());
-    const same = (stop: D.PastStop) => stop.icount === icount && stop.exit === exit && stop.line === line;
-    this.#stops = [...this.#stops.filter((stop) => !same(stop)), { line, icount, exit, kind }].slice(-MAX_STOPS);
+    const key = `${line} ${icount} ${exit}`;
+    this.#stops.delete(key);
+    this.#stops.set(key, { line, icount, exit, kind });
+    if (this.#stops.size > MAX_STOPS) this.#stops.delete(this.#stops.keys().next().value as string);
   }
 
   // ---- what was ----
@@ -246,7 +249,7 @@ export class GuestHistory {
   stops(): D.PastStop[] {
     const { first, lines } = this.history;
     const names = new Set([lines.trunk, ...lines.branches].map(({ name }) => name));
-    return this.#stops.filter(({ line, icount }) => names.has(line) && icount >= first.icount);
+    return [...this.#stops.values()].filter(({ line, icount }) => names.has(line) && icount >= first.icount);
   }
 
   // ---- verbs ----

@@ -76,9 +76,23 @@ export class RunNotes {
   }
 
   #textOf(): string {
-    const { control } = this.turns;
-    const goals = this.vm.vcpus.map(({ stepGoal, icount }) => (stepGoal === undefined ? 0 : stepGoal - icount));
-    return JSON.stringify({ ...control, goals, at: goals.some((goal) => goal > 0) ? this.machine.work.icount : 0 });
+    // by hand, since it is made at each of a debugger's steps
+    let held = '';
+    let holdsInterrupts = '';
+    let goals = '';
+    let at = 0;
+    for (const vcpu of this.vm.vcpus) {
+      const { stepGoal } = vcpu;
+      const comma = held === '' ? '' : ',';
+      const goal = stepGoal === undefined ? 0 : stepGoal - vcpu.icount;
+      held += comma + vcpu.held;
+      holdsInterrupts += comma + vcpu.holdsInterrupts;
+      goals += comma + goal;
+      if (goal > 0) at = this.machine.work.icount;
+    }
+    const { stepped } = this.turns;
+    const step = stepped ? `"stepped":{"vcpu":${stepped.vcpu},"beside":${stepped.beside},"left":${stepped.left}},` : '';
+    return `{"held":[${held}],"holdsInterrupts":[${holdsInterrupts}],${step}"goals":[${goals}],"at":${at}}`;
   }
 
   #apply({ goals, at: _, ...control }: Control & { goals: number[]; at: number }): void {

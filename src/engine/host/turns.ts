@@ -110,15 +110,10 @@ export class Turns implements Stateful<TurnsState> {
     return false;
   }
 
-  /** What the debugger lets run now. */
-  get control(): Control {
-    const { vcpus } = this.vm;
+  /** Who is stepped, as it is in `Control`. */
+  get stepped(): Control['stepped'] {
     const stepped = this.#stepped;
-    return {
-      held: vcpus.map(({ held }) => held),
-      holdsInterrupts: vcpus.map(({ holdsInterrupts }) => holdsInterrupts),
-      stepped: stepped && { vcpu: stepped.vcpu.index, beside: stepped.beside, left: Math.max(0, stepped.left) },
-    };
+    return stepped && { vcpu: stepped.vcpu.index, beside: stepped.beside, left: Math.max(0, stepped.left) };
   }
 
   /** As a debugger let it run before. */

@@ -82,6 +82,8 @@ export class InputLog implements InputKeeper {
       this.#bytes = 0;
       return;
     }
+    // to set the length it has costs an array its spare room
+    if (position === this.end) return;
     for (let at = position; at < this.end; at++) this.#bytes -= bytesOf(this.at(at)!);
     this.#list.length = position - this.#base;
   }

@@ -70,7 +70,8 @@ export class Journal {
 
   /** What a debugger does to the machine at this instant: kept, for a sink of that kind to do it again in a repetition. */
   note(kind: string, data: HostInput['data']): void {
-    this.keeper.keep(this.cursor, { ...this.stamp(), kind, data });
+    const { icount, exits, at, turn, phase } = this.stamp();
+    this.keeper.keep(this.cursor, { icount, exits, at, turn, phase, kind, data });
     this.cursor++;
   }
 

@@ -346,6 +346,8 @@ function shout(title: string): string {
 
 /** The field of a name (any case, aliases too), or undefined. */
 export function vmcsField(name: string): VmcsField | undefined {
+  const exact = BY_NAME.get(name);
+  if (exact) return exact;
   const key = name.toUpperCase();
   return BY_NAME.get(key) ?? BY_NAME.get(ALIASES.get(key) ?? '');
 }
