@@ -4,7 +4,7 @@ import type { Debugger } from '../engine/debugger.js';
 import { heartbeatCells, watchHeartbeat } from '../engine/host/kvm-engine/heartbeat.js';
 import { connectDebugger } from '../engine/host/rpc.js';
 import { activityCells, watchEngine } from '../engine/host/watchdog.js';
-import { compileSeldom } from './compile-seldom.js';
+import { compileSeldom, GUEST_COMPILES_SELDOM } from './compile-seldom.js';
 import { elapsed } from './elapsed.js';
 import { exitWithoutThreads } from './exit-without-threads.js';
 import { flushDrives } from './flush-drives.js';
@@ -53,8 +53,7 @@ function watchdogSeconds(): number {
 
 /** Starts the engine's thread with a guest. @throws StartError */
 export async function startGuest(data: GuestWorkerData): Promise<RunningGuest> {
-  // a seventh of a Linux boot was V8 optimizing what then ran for another moment
-  compileSeldom(5);
+  compileSeldom(GUEST_COMPILES_SELDOM);
   const heartbeat = data.engine === 'kvm' ? heartbeatCells() : undefined;
   const activity = data.engine === 'vtx' ? activityCells() : undefined;
   const worker = new Worker(new URL('./guest-worker.js', import.meta.url), {

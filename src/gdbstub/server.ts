@@ -4,9 +4,10 @@
  * of one that has asked for nothing of the guest yet; else he is told who is there and turned away.
  */
 import { chmodSync } from 'node:fs';
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server, Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { encodePacket } from '../rsp/packet.js';
+import { PromptSocket } from './prompt-socket.js';
 import { Session, type Wire } from './session.js';
 import { defaultSettings, type StubSettings } from './settings.js';
 import type { Target } from './target.js';
@@ -47,8 +48,14 @@ interface Line {
 }
 
 function wireOf({ input, output }: Line): Wire {
+  const prompt = input instanceof Socket && input === output ? PromptSocket.of(input) : undefined;
   return {
-    write: (bytes) => output.writable && output.write(bytes),
+    write: (bytes) => {
+      if (!output.writable) return false;
+      const given = prompt?.give(bytes) ?? 0;
+      return given === bytes.length || output.write(given === 0 ? bytes : bytes.subarray(given));
+    },
+    promptly: () => prompt?.take(),
     // A stream that closes never drains.
     drained: () =>
       new Promise((resolve) => {

@@ -48,6 +48,8 @@ export interface Wire {
   /** Answers false when the stream is full; drained() then says when it is not. */
   write(bytes: Uint8Array): boolean;
   drained(): Promise<void>;
+  /** What a client that answers at once sends now, without a turn of the event loop. Valid until the next call. */
+  promptly?(): Uint8Array | undefined;
   pauseInput(): void;
   resumeInput(): void;
   /** Ends the stream once what was written is out. */
@@ -197,6 +199,9 @@ export class Session {
   /** The client is still to be told how its view goes with the guest's mode. */
   private modeToTell = false;
   private lastTurn = performance.now();
+  private serving = false;
+  /** Counts from the beginning of a packet on. */
+  private readonly heart = setInterval(() => this.showLife(), ALIVE_MS).unref();
   private readonly unsubscribe: () => void;
 
   constructor(
@@ -234,6 +239,7 @@ export class Session {
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
+    clearInterval(this.heart);
     this.unsubscribe();
     this.queue.length = 0;
     this.endCommand();
@@ -404,6 +410,10 @@ export class Session {
         await this.wire.drained();
         this.full = false;
       }
+      if (this.head === this.queue.length && this.waits) {
+        const more = this.wire.promptly?.();
+        if (more) this.enqueue(this.parser.push(more));
+      }
     }
     this.pumping = false;
     if (this.inputPaused && !this.closed) {
@@ -435,28 +445,37 @@ export class Session {
       case 'packet': {
         this.acknowledge();
         this.atWork ||= IS_WORK.test(item.payload);
-        const reply = await this.alive(item.payload);
+        const reply = await this.serve(item.payload);
         this.packetBefore = item.payload;
         if (reply !== undefined) this.send(reply);
       }
     }
   }
 
-  /**
-   * Serves a packet whose answer may take long. GDB gives up after three times two seconds without a byte; an
-   * acknowledgement between packets means nothing and starts its clock anew.
-   */
-  private async alive(payload: string): Promise<Reply> {
-    const timer = setInterval(() => {
-      if (!this.closed && this.view === 'stopped') this.wire.write(Buffer.from('+'));
-    }, ALIVE_MS);
+  /** Serves a packet, whose answer may take long. */
+  private async serve(payload: string): Promise<Reply> {
     this.mayRun = payload.startsWith('qRcmd') && !this.target.running();
+    this.serving = true;
+    this.heart.refresh();
     try {
       return await dispatch(payload, this);
     } finally {
       this.mayRun = false;
-      clearInterval(timer);
+      this.serving = false;
     }
+  }
+
+  /**
+   * GDB gives up after three times two seconds without a byte; an acknowledgement between packets means nothing and starts
+   * its clock anew.
+   */
+  private showLife(): void {
+    if (this.serving && !this.closed && this.view === 'stopped') this.wire.write(Buffer.from('+'));
+  }
+
+  /** The next move is the client's: it has been answered, and nothing runs. */
+  private get waits(): boolean {
+    return !this.closed && this.view === 'stopped' && !this.target.running();
   }
 
   private acknowledge(): void {

@@ -14,6 +14,8 @@ export class WireClient {
   private wake: () => void = () => {};
   paused = false;
   ended = false;
+  /** What it sends without a turn of the event loop. */
+  promptly: () => Uint8Array | undefined = () => undefined;
 
   constructor(
     readonly target: FakeTarget = new FakeTarget(),
@@ -27,6 +29,7 @@ export class WireClient {
         return true;
       },
       drained: async () => {},
+      promptly: () => this.promptly(),
       pauseInput: () => {
         this.paused = true;
       },

@@ -17,21 +17,63 @@ export interface Channel {
 }
 
 /**
+ * Events on their way to another thread or process. Steps that another debugger of this thread makes one right after the
+ * other, far more than anybody looks at, are told as the last of them.
+ */
+class EventOutbox {
+  /** The stop of a step that is not told yet. */
+  #step: DebuggerEvent | undefined;
+
+  constructor(private readonly post: (event: DebuggerEvent) => void) {}
+
+  tell(event: DebuggerEvent): void {
+    if (event.type === 'stopped' && event.stop.kind === 'step') {
+      if (this.#step === undefined) setImmediate(() => this.flush());
+      this.#step = event;
+      return;
+    }
+    // that it goes on says that it stood
+    if (event.type === 'running') this.forget();
+    this.flush();
+    this.post(event);
+  }
+
+  /** Who is told something else hears of the step first. */
+  flush(): void {
+    const step = this.#step;
+    this.#step = undefined;
+    if (step) this.post(step);
+  }
+
+  forget(): void {
+    this.#step = undefined;
+  }
+}
+
+/**
  * Answers calls on `port` from `target` and forwards its events. Whatever arrives there, the guest goes on.
  * @returns a function that forwards no more
  */
 export function serveDebugger(target: Debugger, port: Channel): () => void {
-  const stop = target.onEvent((event) => port.postMessage({ event } satisfies Reply));
+  const events = new EventOutbox((event) => port.postMessage({ event } satisfies Reply));
+  const stop = target.onEvent((event) => events.tell(event));
   port.on('message', (call: unknown) => {
     if (!isRecord(call) || typeof call.id !== 'number') return;
     const { id } = call;
     callMethod(target, call.method, call.args)
-      .then((value) => port.postMessage({ id, value } satisfies Reply))
+      .then((value) => {
+        events.flush();
+        port.postMessage({ id, value } satisfies Reply);
+      })
       .catch((error: unknown) => {
+        events.flush();
         port.postMessage({ id, error: error instanceof Error ? error.message : String(error) } satisfies Reply);
       });
   });
-  return stop;
+  return () => {
+    stop();
+    events.forget();
+  };
 }
 
 /** The debugger API of a target at the other end of `port`. Rejects calls once `closed` settles. */
