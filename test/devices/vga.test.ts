@@ -167,6 +167,21 @@ describe('VBE', () => {
     expect(peek(base + 0x700, 4)).toBe(0xffffffff);
   });
 
+  it('tells beside them what the monitor is: firmware and drivers take their first mode from there', () => {
+    const base = 0xfcfff000;
+    const blob = Array.from({ length: 384 }, (_, i) => peek(base + i));
+    expect(blob.slice(0, 12)).toEqual([0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0x49, 0x14, 0x34, 0x12]);
+    for (const first of [0, 128])
+      expect(blob.slice(first, first + 128).reduce((sum, byte) => sum + byte, 0) & 0xff).toBe(0);
+    const [width, height] = [56, 59].map((at) => blob[at] | ((blob[at + 2] >> 4) << 8));
+    expect([width, height]).toEqual([1280, 800]);
+    // one extension, and nothing behind it
+    expect([blob[126], blob[128], blob.slice(256).some((byte) => byte !== 0)]).toEqual([1, 2, false]);
+    expect([peek(base + 4, 4), peek(base + 380, 4), peek(base + 384, 4)]).toEqual([0x00ffffff, 0, 0xffffffff]);
+    poke(base + 8, 0, 4);
+    expect(peek(base + 8, 2)).toBe(0x1449);
+  });
+
   it('and the palette of 8 bits', () => {
     rig.out(0x3c8, 1);
     for (const value of [0xff, 0x80, 0x01]) rig.out(0x3c9, value);

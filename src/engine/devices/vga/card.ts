@@ -8,6 +8,7 @@ import type { StateFormat } from '../../state/saved.js';
 import type { Clock, GuestMemory, MmioDevice } from '../device.js';
 import { PciFunction } from '../pci/function.js';
 import { VIDEO_SLOT } from '../platform.js';
+import { edid } from './edid.js';
 import { picture, type Shown } from './picture.js';
 import { PictureWatch } from './picture-watch.js';
 import { isLinear, isText, legacyMap, peekByte, readByte, writeByte } from './planes.js';
@@ -27,6 +28,8 @@ import {
 } from './video-memory.js';
 
 const REGISTER_BYTES = 0x1000;
+/** What the monitor says of itself, and zeros behind it; further on nothing answers. */
+const EDID_BYTES = 384;
 const VGA_PORTS = 0x400;
 const VGA_PORTS_BYTES = 0x20;
 const FIRST_VGA_PORT = 0x3c0;
@@ -50,6 +53,9 @@ export interface VgaCardOptions {
   /** Glyphs of 16 lines, shown where the guest has loaded none: no video BIOS has run. */
   font?: Uint8Array | undefined;
 }
+
+const monitor = new Uint8Array(EDID_BYTES);
+monitor.set(edid());
 
 export class VgaCard extends PciFunction<VbeState> {
   readonly vbe: Vbe;
@@ -196,6 +202,7 @@ export class VgaCard extends PciFunction<VbeState> {
 
   private readRegister(offset: number, bytes: number): number {
     const { registers } = this.options;
+    if (offset < EDID_BYTES) return littleEndian(monitor, offset, bytes);
     if (inVga(offset)) {
       let value = 0;
       for (let i = 0; i < Math.min(bytes, 2); i++)
