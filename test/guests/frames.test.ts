@@ -78,7 +78,13 @@ function askGrub(bits: number): Show {
 }
 
 const askUefi: Show = {
-  ...({ name: 'an application that asks UEFI', firmware: 'uefi', memory: 256, medium: 'hda', size: [1024, 768] } as const),
+  ...({
+    name: 'an application that asks UEFI',
+    firmware: 'uefi',
+    memory: 256,
+    medium: 'hda',
+    size: [1024, 768],
+  } as const),
   tools: () => [requireTool('gcc'), requireTool('objcopy'), requireTool('mformat'), requireFile(OVMF, 'ovmf')],
   make: (path) => {
     run('gcc', ...COMPILER, '-mabi=ms', '-mno-red-zone', '-fpic', '-o', `${path}.o`, source('gop.c'));
@@ -175,7 +181,8 @@ const SHOWS: readonly Show[] = [
 ];
 
 /** `P6`, then width and height, as the picture's head says them. */
-const sizeOf = (picture: Buffer): number[] => picture.subarray(0, 20).toString('latin1').split(/\s/).slice(1, 3).map(Number);
+const sizeOf = (picture: Buffer): number[] =>
+  picture.subarray(0, 20).toString('latin1').split(/\s/).slice(1, 3).map(Number);
 
 describe.skipIf(!long)('frame buffers beside QEMU', () => {
   it.each(SHOWS)(
