@@ -85,6 +85,27 @@ describe('regions', () => {
     expect(counterOf(pair, L.COUNTER_REGION_ENTRIES)).toBeLessThan(50_000);
   });
 
+  it('hold what a table of jumps leads to, and nothing else of the page', () => {
+    // 60 blocks of other code, each with a branch to its own place: cmp eax,ecx; jb +0
+    const other = '39c8 7200'.repeat(60);
+    // L: mov eax,ecx; and eax,7; inc ecx; jmp [rax*8+40000h]; then 8 times: add rdx,n; jmp L
+    const places = [1, 2, 3, 4, 5, 6, 7, 8].map((n) => `4883c20${n} eb${(0x100 - 14 - n * 6).toString(16)}`);
+    const pair = new Pair(
+      'long',
+      (m) => {
+        for (let n = 0; n < 8; n++) m.set(L.RAM_BASE + 0x40000 + n * 8, 0x1000 + 240 + 14 + n * 6);
+        m.load(0x1000, `${other} 89c8 83e007 ffc1 ff24c500000400 ${places.join(' ')}`);
+        m.set(L.RIP, 0x1000);
+      },
+      'on',
+    );
+    for (let n = 0; n < 20; n++) pair.run(100_000 + n);
+    const { regions, instructions } = pair.jit.counters(1);
+    expect(pair.inRegions).toBeGreaterThan(1_000_000);
+    expect(instructions / regions).toBeLessThan(24);
+    expect(counterOf(pair, L.COUNTER_REGION_ENTRIES)).toBeLessThan(5_000);
+  });
+
   it('end where a handler writes into their code', () => {
     // L: mov rdi,1020h; mov al,[rbx]; stosb by REP; the byte is the immediate of mov edx,imm8 at 1020h
     // L: lea rdi,[rip+x]; mov ecx,1; mov al,r8b; rep stosb; inc r8b; mov dl,0 (changed); add r9,rdx; jmp L

@@ -35,7 +35,7 @@ export interface CoreExports {
   /** Drops the translations and contexts of all vCPUs. No vCPU is in the guest. */
   forgetTranslations(): void;
   /** Gives a decoded block a compiled function; JIT_PAGES holds the pages that it depends on beside the block's. */
-  installRegion(block: number, index: number, storedFlags: boolean): void;
+  installRegion(block: number, index: number, storedFlags: boolean, ahead: number): void;
   /** What compiled regions call, with registers in memory: a vector instruction's handler, any handler. */
   callLean(op: number, uop: number, left: number): number;
   callWhole(uop: number, rip: bigint, left: number, ahead: number): number;

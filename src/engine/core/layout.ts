@@ -411,7 +411,7 @@ export const JIT_QUEUE_BYTES = 16;
 export const JIT_QUEUE_ENTRIES = 16;
 /** Pages that the region to be installed depends on beside its first: count u32, from + 8 {distance i32, frame u32}. */
 export const JIT_PAGES = GLOBAL + 0xc00;
-/** ICOUNT at which a region was left last: a slice that ends there ended in compiled code. */
+/** SLICE_END of the slice whose last instructions are too few for compiled code, which was left or not entered: it ended in compiled code. */
 export const JIT_LEFT_AT = GLOBAL + 0x3c0; // u64
 /** VM exits that the core may still complete by itself in this run, those that it has completed (u32). */
 export const QUICK_ROOM = GLOBAL + 0x3d8;

@@ -133,7 +133,7 @@ export function run(): i32 {
       status = single();
     } else {
       // compiled code is not sampled
-      const slice = load<u64>(JIT_LEFT_AT) == count ? SLICE : u64(load<u32>(JIT_SLICE));
+      const slice = load<u64>(JIT_LEFT_AT) == load<u64>(SLICE_END) ? SLICE : u64(load<u32>(JIT_SLICE));
       const end = min<u64>(limit, count + slice);
       store<u64>(SLICE_END, end);
       status = execBlocks();

@@ -5,7 +5,7 @@ import { RFLAGS } from '../core/layout.js';
 import type { FlagState } from './flag-state.js';
 import type { FunctionWriter } from './wasm-writer.js';
 
-/** Locals of the flags. carry: CF as INC and DEC left it, 0 or 1. */
+/** Locals of the flags. carry: CF, 0 or 1, where INC and DEC left it, and of those that were given beside `first`. */
 export interface FlagLocals {
   readonly kind: number;
   readonly result: number;
@@ -26,7 +26,16 @@ export class FlagReader {
     if (state.rule === 'unknown') throw new Error('flags of an unknown kind are read');
   }
 
-  /** The result cut to its size. */
+  /** A local cut to the size; below 64 bits in 32, where V8 need not extend what it was made from. */
+  #cut(local: number): FunctionWriter {
+    const { code, state } = this;
+    code.get(local);
+    if (state.size === 3) return code;
+    code.op('i32.wrap');
+    return state.size === 2 ? code : code.i32((1 << (8 << state.size)) - 1).op('i32.and');
+  }
+
+  /** The result cut to its size, of 64 bits. */
   #result(): FunctionWriter {
     const { size } = this.state;
     this.code.get(this.locals.result);
@@ -53,18 +62,24 @@ export class FlagReader {
       case 'stored':
         this.#stored(0);
         return;
-      case 'given':
-        code.get(locals.first).op('i32.wrap').i32(1).op('i32.and');
-        return;
       case 'added':
-        this.#result().get(locals.first).op('i64.lt_u');
+        this.#cut(locals.result);
+        this.#cut(locals.first).op(state.size === 3 ? 'i64.lt_u' : 'i32.lt_u');
         return;
       case 'subtracted':
-        this.#result().get(locals.first).op('i64.gt_u');
+        this.#cut(locals.result);
+        this.#cut(locals.first).op(state.size === 3 ? 'i64.gt_u' : 'i32.gt_u');
         return;
       default:
         code.get(locals.carry);
     }
+  }
+
+  /** Puts CF into its local, if it is not there. */
+  keepCarry(): void {
+    if (/^(?:given|increment|decrement)$/.test(this.state.rule)) return;
+    this.carry();
+    this.code.set(this.locals.carry);
   }
 
   zero(): void {
@@ -224,6 +239,7 @@ export class FlagReader {
   give(): void {
     const { code, locals, state } = this;
     if (state.rule === 'given') return;
+    this.keepCarry();
     this.carryAdjustOverflow();
     code.op('i64.extend_u').set(locals.first);
   }

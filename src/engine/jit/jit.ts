@@ -25,12 +25,12 @@ import {
   JIT_RANGES,
   JIT_SLICE,
   TLB_CODE,
-  TLB_ENTRIES,
 } from '../core/layout.js';
 import type { CompilerCounters } from '../debugger.js';
 import { findBreakpoint } from './breakpoints.js';
 import { CoveredCode } from './covered.js';
-import { compileRegion, type Discovery, type FindPage, type FurtherPage, loopHead, type Region } from './region.js';
+import { findTable, pageOf } from './guest-memory.js';
+import { compileRegion, type Discovery, type FurtherPage, loopHead, type Region, type Surroundings } from './region.js';
 import { moduleOf } from './wasm-writer.js';
 
 export type JitMode = 'off' | 'on' | 'always';
@@ -136,8 +136,8 @@ export class Jit {
         this.#view.setUint32(block + HEAT, 0, true);
         continue;
       }
-      const pages = this.#pagesOf(linear, this.#u32[entry / 4 + 1]);
-      const region = compileRegion(this.#view, block, pages, findBreakpoint(this.#view, linear), discovery);
+      const around = this.#around(linear, this.#u32[entry / 4 + 1]);
+      const region = compileRegion(this.#view, block, around, discovery);
       if (region) {
         found.push({ block, linear, region });
         for (const place of region.places) this.#covered.add(place.hpa, mode, place.bytes);
@@ -158,27 +158,20 @@ export class Jit {
    */
   #entered(waiting: number, linear: bigint, fetches: number): { block: number; linear: bigint; discovery?: Discovery } {
     if (this.mode === 'always') return { block: waiting, linear };
-    const { at, delta, discovery } = loopHead(
-      this.#view,
-      waiting,
-      this.#pagesOf(linear, fetches),
-      findBreakpoint(this.#view, linear),
-    );
+    const { at, delta, discovery } = loopHead(this.#view, waiting, this.#around(linear, fetches));
     if (at === waiting || this.#view.getUint16(at + COMPILED, true) !== 0) {
       return { block: waiting, linear, discovery };
     }
     return { block: at, linear: BigInt.asUintN(64, linear + BigInt(delta)) };
   }
 
-  /** Frames of the pages around a waiting block, as the code TLB had them: nothing is walked for the compiler's sake. */
-  #pagesOf(linear: bigint, fetches: number): FindPage {
-    const context = BigInt(fetches);
+  /** What lies around a waiting block, as the TLBs had it: nothing is walked for the compiler's sake. */
+  #around(linear: bigint, fetches: number): Surroundings {
     const first = linear - (linear % 4096n);
-    return (delta) => {
-      const page = BigInt.asUintN(64, first + BigInt(delta));
-      const slot = TLB_CODE + Number((page >> 12n) & BigInt(TLB_ENTRIES - 1)) * 16;
-      if (this.#view.getBigUint64(slot, true) !== (page | context)) return 0;
-      return (Number(page & 0xffffffffn) + this.#u32[slot / 4 + 2]) >>> 0;
+    return {
+      findPage: (delta) => pageOf(this.#view, TLB_CODE, first + BigInt(delta), fetches),
+      breaksAt: findBreakpoint(this.#view, linear),
+      findTable: findTable(this.#view, linear, fetches),
     };
   }
 
@@ -222,7 +215,7 @@ export class Jit {
       this.core.table.set(index, exports[String(n)] as (...args: never[]) => unknown);
       this.#tellPages(region.pages);
       this.#tellRanges(linear, region);
-      this.core.installRegion(block, index, region.storedFlags);
+      this.core.installRegion(block, index, region.storedFlags, region.ahead);
       this.#made.regions++;
       this.#made.instructions += region.instructions;
     });

@@ -27,11 +27,14 @@ import {
   REG_RIP,
   RFLAGS,
   RIP_BASE,
+  TLB_ENTRIES,
   TLB_READ,
   TLB_WRITE,
   VECTORS_OFF,
   YMM,
 } from '../core/layout.js';
+import { calls } from './budget.js';
+import { carryBit } from './carry-bit.js';
 import { type DecodedBlock, type DecodedUop, UOP_BYTES } from './decoded.js';
 import { address, evaluate, GENERAL_REGISTERS, operandOf, type Scope, signed, vexRegister } from './expression-code.js';
 import { type FlagLocals, FlagReader } from './flag-code.js';
@@ -72,6 +75,8 @@ const QUICK = 2;
 /** Nearest rounding, all exceptions masked, PE set. @sdm 1 10.2.3 "MXCSR Control and Status Register" */
 const MXCSR_QUICK = 0x1fa0;
 const MXCSR_QUICK_MASK = 0x7fa0;
+/** Log2 of the bytes of an entry of a TLB. */
+const TLB_ENTRY_SHIFT = 4;
 /** May stand for bits 127:0 of any register. */
 const ALL_VECTORS = /^execVzero/;
 
@@ -97,6 +102,7 @@ export class RegionWriter {
   #block!: DecodedBlock;
   /** Offset of the block from the region's first one. */
   #delta = 0;
+  #owed = 0;
   #broken = false;
   /** Labels behind the running block's micro-ops, and of the way out in their middle. */
   #behind = 0;
@@ -167,28 +173,55 @@ export class RegionWriter {
   }
 
   /**
-   * Begins a block: takes its instructions from what is left, or leaves before it. Its micro-ops follow: that and the ways
-   * out in their middle share one end, since each way out costs V8 as much as several micro-ops.
+   * Begins a block, which owes its instructions beside those that were owed before. Its micro-ops follow: the ways out in
+   * their middle share one end, since each way out costs V8 as much as several micro-ops.
    */
-  begin(site: Site, state: FlagState): void {
+  begin(site: Site, state: FlagState, owed: number): void {
     const { code } = this;
-    const { block } = site;
-    this.resume(site, state);
+    this.resume(site, state, owed + site.block.instructions);
+    // handlers are told what is left
+    if (calls(site.block)) this.pay();
     this.#behind = code.open('block');
     this.#leave = code.open('block');
-    code.get(LEFT_LOCAL).i32(block.instructions).op('i32.sub').tee(LEFT_LOCAL).i32(0).op('i32.lt_s');
-    code.open('if');
-    this.tellKind();
-    code.i32(JIT_WENT_LATE).set(this.#outUop).branch(this.#leave);
+  }
+
+  /** Takes what is owed from the instructions left. */
+  pay(): void {
+    if (this.#owed !== 0) this.code.get(LEFT_LOCAL).i32(this.#owed).op('i32.sub').set(LEFT_LOCAL);
+    this.#owed = 0;
+  }
+
+  /** Leaves behind a block when fewer than `ahead` instructions are left: at an offset from its start, or where it was taken to. */
+  look(ahead: number, to: number | 'taken'): void {
+    const { code } = this;
+    const owed = this.#owed;
+    code
+      .get(LEFT_LOCAL)
+      .i32(ahead + owed)
+      .op('i32.lt_s')
+      .open('if');
+    if (to === 'taken') this.leaveThere(JIT_WENT_LATE);
+    else this.leaveAt(to, JIT_WENT_LATE);
     code.close();
+    this.#owed = owed;
   }
 
   /**
    * Puts the number of what is known of the flags into its local: where the region is left, and where one of several states
-   * goes on. Between, nothing reads it.
+   * goes on. Between, nothing reads it. What that state does not consist of ends here, unless it is `kept`: V8 would keep it
+   * in a register.
    */
-  tellKind(): void {
-    if (this.#state.rule !== 'unknown') this.code.i32(kindOf(this.#state)).set(this.#flags.kind);
+  tellKind(kept = false): void {
+    const { code } = this;
+    const { rule } = this.#state;
+    if (rule === 'unknown') return;
+    const { kind, result, first, carry } = this.#flags;
+    code.i32(kindOf(this.#state)).set(kind);
+    if (kept) return;
+    const counts = rule === 'increment' || rule === 'decrement';
+    if (rule === 'stored') code.i64(0n).set(result);
+    if (rule === 'stored' || counts) code.i64(0n).set(first);
+    if (!counts) code.i32(0).set(carry);
   }
 
   /** Puts the flags into RFLAGS, where the next block wants them; `state` goes on from the block's end. */
@@ -201,8 +234,14 @@ export class RegionWriter {
     return this.#state;
   }
 
+  /** Instructions that ran since what is left was counted. */
+  get owed(): number {
+    return this.#owed;
+  }
+
   /** Goes on with another way out of a block, after the blocks behind the first one. */
-  resume({ block, delta, broken }: Site, state: FlagState): void {
+  resume({ block, delta, broken }: Site, state: FlagState, owed: number): void {
+    this.#owed = owed;
     this.#block = block;
     this.#broken = broken;
     this.#delta = delta;
@@ -210,13 +249,14 @@ export class RegionWriter {
   }
 
   /** Leaves the region at an offset from the running block's start. */
-  leaveAt(offset: number): void {
+  leaveAt(offset: number, how: number = JIT_WENT_OUT): void {
     const { code } = this;
+    this.pay();
     this.tellKind();
     code.i32(0);
     this.#rip(offset);
     code.memory('i64.store', JIT_RIP);
-    code.i32(JIT_WENT_OUT).set(this.#outUop);
+    code.i32(how).set(this.#outUop);
     code.branch(this.#exit);
   }
 
@@ -250,9 +290,11 @@ export class RegionWriter {
   }
 
   /** Leaves at the RIP that was taken. */
-  leaveThere(): void {
+  leaveThere(how: number = JIT_WENT_ANYWHERE): void {
+    this.pay();
+    this.tellKind();
     this.code.i32(0).get(this.#taken).memory('i64.store', JIT_RIP);
-    this.code.i32(JIT_WENT_ANYWHERE).set(this.#outUop).branch(this.#exit);
+    this.code.i32(how).set(this.#outUop).branch(this.#exit);
   }
 
   /** A block's micro-ops end; a value of that type is left on the stack. */
@@ -278,7 +320,11 @@ export class RegionWriter {
 
   #leaveBlock(): void {
     const { code } = this;
-    code.get(LEFT_LOCAL).i32(this.#block.instructions).op('i32.add').set(LEFT_LOCAL);
+    const owed = this.#owed;
+    // its own instructions are counted at its end
+    this.#owed -= this.#block.instructions;
+    this.pay();
+    this.#owed = owed;
     code
       .i32(0)
       .i32(this.#block.at + UOP_BYTES)
@@ -630,24 +676,24 @@ export class RegionWriter {
   }
 
   /** Host address of the linear one, by the TLB; `missesIf` takes an i32, 1 when it has none. */
-  // 10 operations, 2 loads
+  // 9 operations, 2 loads
   #translate(table: number, size: Size | 5, missesIf: () => void): void {
     const { code } = this;
     const bytes = 1 << size;
     code
       .get(this.#linear)
       .op('i32.wrap')
-      .i32(12)
-      .op('i32.shr_u')
-      .i32(1023)
+      .i32(12 - TLB_ENTRY_SHIFT)
+      .op('i32.shr_u');
+    code
+      .i32((TLB_ENTRIES - 1) << TLB_ENTRY_SHIFT)
       .op('i32.and')
-      .i32(4)
-      .op('i32.shl')
       .tee(this.#entry);
     code.memory('i64.load', table);
-    code.get(this.#linear);
+    // in this order V8 does not copy the context first
+    code.get(this.#context).get(this.#linear);
     if (bytes > 1) code.i64(BigInt(bytes - 1)).op('i64.add');
-    code.i64(-4096n).op('i64.and').get(this.#context).op('i64.or', 'i64.ne');
+    code.i64(-4096n).op('i64.and', 'i64.or', 'i64.ne');
     missesIf();
     code
       .get(this.#linear)
@@ -716,11 +762,13 @@ export class RegionWriter {
         }
         break;
       case 'logic':
-        code.i64(0n).set(first);
+        code.i64(0n).set(first).i32(0).set(carry);
         break;
       case 'given':
         evaluate(scope, step.bits!);
         code.op('i64.extend_u').set(first);
+        evaluate(scope, carryBit(step.bits!));
+        code.set(carry);
         break;
       case 'some':
         this.#some(step, scope, at);
@@ -728,10 +776,7 @@ export class RegionWriter {
       default:
         // INC and DEC keep CF
         if (before.rule !== 'unknown' && before.rule !== 'increment' && before.rule !== 'decrement') {
-          if (!oldFlagsDie(this.#block, at)) {
-            this.#reader().carry();
-            code.set(carry);
-          }
+          if (!oldFlagsDie(this.#block, at)) this.#reader().keepCarry();
         }
     }
     this.#extended(step.result!, scope);
@@ -767,7 +812,7 @@ export class RegionWriter {
     const last = BigInt((8 << size) - 1);
     const bit = (n: bigint): FunctionWriter =>
       code.get(carries).i64(n).op('i64.shr_u', 'i32.wrap').i32(1).op('i32.and');
-    bit(last);
+    bit(last).tee(this.#flags.carry);
     code.get(carries).op('i32.wrap').i32(8).op('i32.and').i32(1).op('i32.shl', 'i32.or');
     bit(last);
     bit(last - 1n)
@@ -780,7 +825,7 @@ export class RegionWriter {
   /** Some flags change, in RFLAGS; ROL and ROR change CF and OF, which needs it only when they are there. */
   #some(step: FlagStep, scope: Scope, at: number): void {
     const { code } = this;
-    const { first } = this.#flags;
+    const { first, carry } = this.#flags;
     const state = this.#state;
     if (oldFlagsDie(this.#block, at)) return;
     if (state.rule === 'stored' || toStored(step)) {
@@ -794,6 +839,8 @@ export class RegionWriter {
     this.#reader().adjust();
     evaluate(scope, step.bits!);
     code.op('i32.or', 'i64.extend_u').set(first);
+    evaluate(scope, carryBit(step.bits!));
+    code.set(carry);
     this.#state = GIVEN;
   }
 }

@@ -1,6 +1,7 @@
 // What a region is made of: blocks along the ways from a hot one, and its function.
 import { OP_NEXT } from '../../spec/uops/index.js';
-import { MAX_JIT_RANGES } from '../core/layout.js';
+import { MAX_JIT_RANGES, REG_RIP, REG_ZERO } from '../core/layout.js';
+import { budgetOf } from './budget.js';
 import {
   blocksInPage,
   cutBlock,
@@ -91,6 +92,19 @@ export type FindPage = (delta: number) => number;
 /** Is there a debugger's breakpoint so far from the root's RIP? */
 export type FindBreakpoint = (delta: number) => boolean;
 
+/**
+ * Where a table of addresses of 4 or 8 bytes leads to, as distances from the root's RIP. It lies at an offset from a base
+ * register as it stands now, from the root's RIP (REG_RIP) or from 0 (REG_ZERO). What it answers is a guess.
+ */
+export type FindTable = (base: number, offset: number, bytes: number) => number[];
+
+/** What surrounds a region's first block, by the distance from it. */
+export interface Surroundings {
+  readonly findPage: FindPage;
+  readonly breaksAt: FindBreakpoint;
+  readonly findTable: FindTable;
+}
+
 /** Code of a region, by the distance from its first block; without bytes: a breakpoint that it ends before. */
 export interface Range {
   readonly delta: number;
@@ -121,8 +135,7 @@ export class Discovery {
   constructor(
     readonly memory: DataView,
     readonly root: DecodedBlock,
-    readonly findPage: FindPage,
-    readonly breaksAt: FindBreakpoint,
+    readonly around: Surroundings,
   ) {
     this.pages.set(0, root.hpa & -PAGE);
     if (this.#add(root, 0) === undefined) return;
@@ -184,10 +197,10 @@ export class Discovery {
   /** A block up to the first breakpoint inside it; undefined: its first micro-op cannot be had without one. */
   #upToBreakpoint(block: DecodedBlock, delta: number): DecodedBlock | undefined {
     const starts = instructionStarts(block);
-    const first = starts.find(({ offset }) => this.breaksAt(delta + offset));
+    const first = starts.find(({ offset }) => this.around.breaksAt(delta + offset));
     const bytes = first ? (block.uops[first.uop - 1]?.next ?? 0) : block.bytes;
     for (let n = 1; n < bytes; n++) {
-      if (this.breaksAt(delta + n) && !starts.some(({ offset }) => offset === n)) this.#beside.add(delta + n);
+      if (this.around.breaksAt(delta + n) && !starts.some(({ offset }) => offset === n)) this.#beside.add(delta + n);
     }
     if (!first) return block;
     this.cuts.add(delta + first.offset);
@@ -236,7 +249,7 @@ export class Discovery {
     const known = this.pages.get(page);
     if (known !== undefined) return known;
     if (this.pages.size > MAX_PAGES) return 0;
-    const found = this.findPage(page);
+    const found = this.around.findPage(page);
     if (found) this.pages.set(page, found);
     return found;
   }
@@ -245,7 +258,7 @@ export class Discovery {
     const known = this.#known.get(delta);
     if (known !== undefined) return known;
     if (this.nodes.length >= MAX_BLOCKS || this.#uops >= MAX_UOPS) return undefined;
-    if (this.breaksAt(delta)) {
+    if (this.around.breaksAt(delta)) {
       this.cuts.add(delta);
       return undefined;
     }
@@ -268,24 +281,43 @@ export class Discovery {
     }
   }
 
-  /** What else is decoded in the first page may be where a table of jumps or calls leads to. */
+  /**
+   * Where computed jumps and calls may lead to: what their table holds; where there is none, whatever else is decoded in the
+   * first page, nearest first.
+   */
   #addTargets(): void {
-    const first = this.root.hpa;
     const jumps = this.nodes.filter(({ ending }) => GOES_ANYWHERE.has(ending));
-    // the nearest ones, so near that a table of each byte between holds them
-    const near = blocksInPage(this.memory, first & -PAGE, this.root.mode)
-      .map((hpa) => hpa - first)
-      .map((delta) => ({
-        delta,
-        far: Math.min(...jumps.map((jump) => Math.abs(delta - jump.delta - jump.block.bytes))),
-      }))
-      .filter(({ far }) => far < MAX_TABLE / 2)
-      .sort((a, b) => a.far - b.far);
-    for (const { delta } of near.slice(0, MAX_TARGETS)) {
-      const known = this.#known.get(delta);
-      const node = known ?? this.#reach(delta);
-      if (node !== undefined) this.targets.add(node);
+    const tables = jumps.map((jump) => this.#table(jump));
+    const unknown = jumps.filter((_, n) => tables[n].length === 0);
+    for (const delta of [...tables.flat(), ...this.#near(unknown)]) {
+      if (this.targets.size >= MAX_TARGETS) break;
+      const node = this.#known.get(delta) ?? this.#reach(delta);
+      // no compiler leaves flags to whoever a computed jump leads to
+      if (node !== undefined && !blockFlags(this.nodes[node].block).needs) this.targets.add(node);
     }
+  }
+
+  #table({ block, delta }: Node): number[] {
+    const { row, base, index, displacement } = block.uops.at(-1) as DecodedUop;
+    if (row?.row.form !== 'M' || index === REG_ZERO) return [];
+    return this.around.findTable(base, base === REG_RIP ? delta + displacement : displacement, 1 << row.row.size);
+  }
+
+  #near(jumps: readonly Node[]): number[] {
+    if (jumps.length === 0) return [];
+    const first = this.root.hpa;
+    return (
+      blocksInPage(this.memory, first & -PAGE, this.root.mode)
+        .map((hpa) => hpa - first)
+        .map((delta) => ({
+          delta,
+          far: Math.min(...jumps.map((jump) => Math.abs(delta - jump.delta - jump.block.bytes))),
+        }))
+        // so near that a table of each byte between holds them
+        .filter(({ far }) => far < MAX_TABLE / 2)
+        .sort((a, b) => a.far - b.far)
+        .map(({ delta }) => delta)
+    );
   }
 
   /** Blocks are decoded from where they were entered and may overlap: each ends where another one starts. */
@@ -323,6 +355,8 @@ export interface Region {
   readonly reach: Reach;
   /** Flags must be in RFLAGS at the entry. */
   readonly storedFlags: boolean;
+  /** Instructions that must be left at the entry. */
+  readonly ahead: number;
 }
 
 /**
@@ -333,10 +367,9 @@ export interface Region {
 export function loopHead(
   memory: DataView,
   rootAddress: number,
-  findPage: FindPage,
-  breaksAt: FindBreakpoint,
+  around: Surroundings,
 ): { at: number; delta: number; discovery: Discovery } {
-  const discovery = new Discovery(memory, decodedBlock(memory, rootAddress), findPage, breaksAt);
+  const discovery = new Discovery(memory, decodedBlock(memory, rootAddress), around);
   const own = { at: rootAddress, delta: 0 };
   const { nodes } = discovery;
   if (nodes.some(({ taken }) => taken === 0)) return { ...own, discovery };
@@ -356,13 +389,12 @@ export function loopHead(
 export function compileRegion(
   memory: DataView,
   rootAddress: number,
-  findPage: FindPage,
-  breaksAt: FindBreakpoint,
+  around: Surroundings,
   found?: Discovery,
 ): Region | undefined {
   const root = decodedBlock(memory, rootAddress);
-  if ((!root.uops[0].row && !root.uops[0].handler) || breaksAt(0)) return undefined;
-  const discovery = found ?? new Discovery(memory, root, findPage, breaksAt);
+  if ((!root.uops[0].row && !root.uops[0].handler) || around.breaksAt(0)) return undefined;
+  const discovery = found ?? new Discovery(memory, root, around);
   const { nodes } = discovery;
   // handlers alone are no faster than in the interpreter
   if (!nodes.some(({ block }) => block.uops.some(({ row }) => row))) return undefined;
@@ -379,11 +411,18 @@ export function compileRegion(
   }
   const flags: BlockFlags[] = nodes.map(({ block }) => blockFlags(block));
   const { start, forced, storedFlags } = statesAtStart(flags, predecessors);
+  const { ahead, looks } = budgetOf(
+    nodes.map(({ block }) => block),
+    graph,
+    structure,
+  );
   const writer = new RegionWriter(
     nodes.map(({ block }) => block),
     root,
     storedFlags,
   );
+  // what is owed where the one way to a node begins it; elsewhere all has been paid
+  const owed = nodes.map(() => 0);
   const written = writeRegion(() =>
     writeStructured(graph, structure, {
       open: (kind) => writer.code.open(kind),
@@ -395,20 +434,30 @@ export function compileRegion(
       },
       node: (n, go, label) => {
         const inside = (to: number | undefined): to is number => to !== undefined && !structure.breaks(n, to);
-        writeNode(writer, nodes[n], start[n], {
+        writeNode(writer, nodes[n], start[n], owed[n], {
           go: (to, delta) => {
             if (!inside(to)) {
               writer.leaveAt(delta - nodes[n].delta);
               return;
             }
+            if (looks(n, to)) writer.look(ahead[to], delta - nodes[n].delta);
             if (forced[to]) writer.storeFlags();
             else if (start[to].rule === 'unknown') writer.tellKind();
+            if (to !== 0 && predecessors[to].length === 1 && !graph.labelled.has(to)) owed[to] = writer.owed;
+            else writer.pay();
             go(to);
           },
           choose: () => {
             const targets = discovery.computed(nodes[n]).filter(inside);
+            writer.takeRip();
+            const looked = targets.filter((to) => looks(n, to)).map((to) => ahead[to]);
+            if (looked.length > 0) writer.look(Math.max(...looked), 'taken');
             if (targets.some((to) => forced[to])) writer.storeFlags();
-            writer.tellKind();
+            const [unknown, known] = [true, false].map((is) =>
+              targets.some((to) => (start[to].rule === 'unknown') === is),
+            );
+            if (unknown) writer.tellKind(known);
+            writer.pay();
             choose(
               writer,
               targets.map((to) => ({ delta: nodes[to].delta, place: label(to) })),
@@ -429,6 +478,7 @@ export function compileRegion(
     ranges,
     reach: discovery.reach,
     storedFlags,
+    ahead: ahead[0],
   };
 }
 
@@ -450,10 +500,10 @@ interface WaysOn {
   choose(): void;
 }
 
-function writeNode(writer: RegionWriter, node: Node, start: FlagState, on: WaysOn): void {
+function writeNode(writer: RegionWriter, node: Node, start: FlagState, owed: number, on: WaysOn): void {
   const { block, delta, ending, taken, next } = node;
   if (writer.code.size > MAX_CODE_BYTES) throw new RegionTooLarge();
-  writer.begin(node, start);
+  writer.begin(node, start, owed);
   const last = block.uops.length - 1;
   for (let n = 0; n <= last; n++) {
     if (n === last && block.uops[n].op === OP_NEXT) break;
@@ -479,11 +529,11 @@ function writeNode(writer: RegionWriter, node: Node, start: FlagState, on: WaysO
         on.go(next, behind);
         return;
       }
-      const { state } = writer;
+      const { state, owed: then } = writer;
       writer.code.open('if');
       on.go(taken, target);
       writer.code.close();
-      writer.resume(node, state);
+      writer.resume(node, state, then);
       on.go(next, behind);
       return;
     }
@@ -498,9 +548,8 @@ function writeNode(writer: RegionWriter, node: Node, start: FlagState, on: WaysO
   }
 }
 
-/** Goes to one of the targets by the RIP on the stack, or leaves there. */
+/** Goes to one of the targets by the RIP that was taken, or leaves there. */
 function choose(writer: RegionWriter, targets: readonly { delta: number; place: number }[]): void {
-  writer.takeRip();
   const sorted = [...targets].sort((a, b) => a.delta - b.delta);
   const [first, last] = [sorted[0]?.delta ?? 0, sorted.at(-1)?.delta ?? 0];
   const range = last - first + 1;

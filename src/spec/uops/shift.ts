@@ -105,16 +105,13 @@ function product(form: 'RR' | 'RM' | 'RI' | 'MI', size: 2 | 3): UopRow {
   const inMemory = form.includes('M');
   const three = form.endsWith('I');
   const [a, b, result] = [variable(size, 'a'), variable(size, 'b'), variable(size, 'r')];
-  const overflow = size === 2 ? compare('ne', variable(3, 'w'), sext(3, result)) : compare('overflows', a, b);
-  const compute: Step[] =
-    size === 2
-      ? [let_('w', binary('mul', sext(3, a), sext(3, b))), let_('r', wrap(2, variable(3, 'w')))]
-      : [let_('r', binary('mul', a, b))];
+  const overflow =
+    size === 2 ? compare('ne', binary('mul', sext(3, a), sext(3, b)), sext(3, result)) : compare('overflows', a, b);
   return row(three ? 'execImul3' : 'execImul2', 0, form, size, `IMUL ${form} ${bits(size)}`, [
     ...(inMemory ? [read(size)] : []),
     let_('a', three ? imm(size) : r(size)),
     let_('b', inMemory ? mem(size) : rm(size)),
-    ...compute,
+    let_('r', binary('mul', a, b)),
     set('r', result),
     given(size, select(overflow, constant(2, 0x801), constant(2, 0))),
   ]);

@@ -304,15 +304,16 @@ export function forgetRegion(region: usize): void {
  * Gives a block compiled code: a block of one micro-op OP_REGION is found in its place from now on. JIT_PAGES holds the
  * further pages that it depends on, JIT_RANGES where its code is and which breakpoints it ends before.
  *
- *   | header | op u16, - , function u32 @16, micro-op of the block u32 @20, stored flags u32 @24, pages u32 @28 |
+ *   | header | op u16, - , instructions ahead u32 @8, function u32 @16, micro-op of the block u32 @20, stored flags u32 @24, pages u32 @28 |
  *   | RIP u64, CTX_GEN u32 at which the pages were looked at, ranges u32 |
  *   | RIP u64, BREAK_GEN u32 at which breakpoints were looked for, 1 when none lies inside u32 | RIP u64, BREAK_GEN u32 when compiled, reach back i32, ahead i32 |
  *   | {distance i32, frame u32} a page | {distance i32, bytes u32} a range |
  *
  * @param index place of the function in the table
  * @param storedFlags 1 when it wants the flags in RFLAGS
+ * @param ahead instructions that must be left for it to begin: with fewer it would end at once
  */
-export function installRegion(block: usize, index: u32, storedFlags: u32): void {
+export function installRegion(block: usize, index: u32, storedFlags: u32, ahead: u32): void {
   const pages = load<u32>(JIT_PAGES);
   const ranges = load<u32>(JIT_RANGES, 8);
   if (load<u32>(block, 4) == DEAD || load<u32>(POOL_NEXT) + RESERVE + pages * 512 + ranges * 8 > u32(UOP_POOL + UOP_POOL_BYTES)) return;
@@ -325,6 +326,7 @@ export function installRegion(block: usize, index: u32, storedFlags: u32): void 
   const u = region + BLOCK_HEADER;
   memory.fill(u, 0, UOP_BYTES + REGION_SEEN_BYTES);
   store<u16>(u, OP_REGION);
+  store<u32>(u, ahead, 8);
   store<u32>(u, index, 16);
   store<u32>(u, u32(block + BLOCK_HEADER), 20);
   store<u32>(u, storedFlags, 24);

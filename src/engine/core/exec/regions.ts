@@ -90,8 +90,15 @@ function refuse(counter: u32): bool {
   return false;
 }
 
-/** May the region at u be entered? Where the limit of CS matters, a breakpoint lies inside, or a page is not known, it may not. */
+/**
+ * May the region at u be entered? Where it would end at once since few instructions are left, the limit of CS matters, a
+ * breakpoint lies inside, or a page is not known, it may not.
+ */
 @inline export function regionFits(u: usize): bool {
+  if (load<u64>(ICOUNT) + load<u32>(u, 8) > load<u64>(SLICE_END)) {
+    store<u64>(JIT_LEFT_AT, load<u64>(SLICE_END));
+    return false;
+  }
   if (load<u32>(CODE_CAREFUL) && !reachesFit(u)) return refuse(COUNTER_REGION_LIMIT);
   if (load<u32>(u, REGION_BREAK_GEN) != load<u32>(BREAK_GEN) || (load<u32>(BREAKPOINT_COUNT) != 0 && load<u64>(u, REGION_BREAK_RIP) != linearBase())) {
     lookForBreakpoints(u);
@@ -148,7 +155,7 @@ export function runRegion(u: usize): usize {
     return next;
   }
   store<u64>(ICOUNT, after);
-  store<u64>(JIT_LEFT_AT, after);
+  if (u32(next) == JIT_WENT_LATE) store<u64>(JIT_LEFT_AT, load<u64>(SLICE_END));
   store<u32>(BLOCK_UOPS, u32(ENTER + BLOCK_HEADER));
   store<u64>(SELF_RIP, ~load<u64>(JIT_RIP));
   count(COUNTER_REGION_INSTRUCTIONS, done);
@@ -208,7 +215,7 @@ export function declineRegion(u: usize): usize {
 /** A slice ended before the block at RIP: a sample of where the guest spends its time. */
 export function sampleBlock(): void {
   const heat = load<u32>(JIT_HEAT);
-  if (heat == 0 || load<u64>(JIT_LEFT_AT) == load<u64>(ICOUNT)) return;
+  if (heat == 0 || load<u64>(JIT_LEFT_AT) == load<u64>(SLICE_END)) return;
   count(COUNTER_SAMPLES, 1);
   const mode = load<u32>(CODE_MODE);
   const linear = (load<u64>(RIP) + load<u64>(CODE_BASE)) & (mode & MODE_CODE64 ? ~u64(0) : 0xffffffff);
