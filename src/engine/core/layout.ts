@@ -52,6 +52,29 @@ export const QUICK_CPUID = 0x000a6000;
 export const QUICK_MSRS = 0x000a7000;
 export const QUICK_ENTRIES = 64;
 export const QUICK_ENTRY_BYTES = 32;
+/** What reads of device registers answer while nothing of the VMM runs: STEADY_ENTRIES places, see vmx/steady.ts. */
+export const STEADY_TABLE = 0x000a6800;
+export const STEADY_ENTRIES = 16;
+export const STEADY_ENTRY_BYTES = 64;
+/** Of an entry: what is read, as steadyKey() has it u64; its generation u32; STEADY_* u32; then u64 value, since, rate, shift. */
+export const SE_KEY = 0;
+export const SE_GENERATION = 8;
+export const SE_KIND = 12;
+export const SE_VALUE = 16;
+export const SE_SINCE = 24;
+export const SE_RATE = 32;
+export const SE_SHIFT = 40;
+export const SE_MASK = 48;
+/** The value; value and one more each `rate` ns since; what a clock of `rate` Hz has counted. */
+export const STEADY_SAME = 1;
+export const STEADY_TICKS = 2;
+export const STEADY_CYCLES = 3;
+/** u32: entries of other generations are void. */
+export const STEADY_GENERATION = 0x000a6c00;
+/** Reads of device memory that the core has answered at one ICOUNT (u64): how many, and how many of them the VMM knows of (u32). */
+export const STEADY_ICOUNT = 0x000a6c08;
+export const STEADY_READS = 0x000a6c10;
+export const STEADY_TOLD = 0x000a6c14;
 /** A bit for each linear page by its hash: a write translation was made since the history cleared it, see mmu/access.ts. */
 export const WRITTEN_PAGES = 0x000a8000;
 export const WRITTEN_PAGES_BYTES = 0x2000;

@@ -4,7 +4,7 @@
  */
 import { count, flag, optional, record, type StateOf, time, u8, u16 } from '../state/schema.js';
 import { ticksOf, timeOfTick } from '../time/clock.js';
-import type { Clock, Device, IrqLine, PortDevice, PortRange, Timer } from './device.js';
+import type { Clock, Device, IrqLine, PortDevice, PortRange, SteadyAnswer, Timer } from './device.js';
 import { bitNames, hex, restoreTimer } from './device-state.js';
 import {
   ACPI_DISABLE,
@@ -111,6 +111,12 @@ export class AcpiPm implements Device<PmState>, PortDevice {
     if (port < PM1_EVENT + 4) return this.shifted(status | (enable << 16), port - PM1_EVENT);
     if (port < PM1_CONTROL + 4) return this.shifted(control, port - PM1_CONTROL);
     return 0;
+  }
+
+  steadyPort(port: number, bytes: number): SteadyAnswer | undefined {
+    if (port < PM_TIMER || port + bytes > PM_TIMER + 4) return undefined;
+    const shift = 8 * (port - PM_TIMER);
+    return { count: 'cycles', rate: PM_TIMER_HZ, shift, mask: BigInt((2 ** TIMER_BITS - 1) >>> shift) };
   }
 
   private shifted(value: number, byte: number): number {

@@ -1,5 +1,5 @@
 /** Routes I/O ports and guest-physical addresses to devices. */
-import type { MmioDevice, PortDevice } from './device.js';
+import type { MmioDevice, PortDevice, SteadyAnswer } from './device.js';
 
 const PORTS = 0x10000;
 const ALL_ONES = [0, 0xff, 0xffff, 0xffffff, 0xffffffff];
@@ -90,6 +90,17 @@ export class Bus {
     const device = this.soleOwner(port, 1);
     if (device === undefined) return 'nobody';
     return device.latches?.includes(port) ? 'latch' : undefined;
+  }
+
+  /** How a register goes on after a read; nobody's ports read as ones. */
+  steadyPort(port: number, bytes: number): SteadyAnswer | undefined {
+    return this.soleOwner(port, bytes)?.steadyPort?.(port, bytes);
+  }
+
+  steadyMmio(gpa: number, bytes: number): SteadyAnswer | undefined {
+    const device = this.mmioAt(gpa);
+    if (device?.steadyMmio === undefined || gpa + bytes > device.mmio.gpa + device.mmio.bytes) return undefined;
+    return device.steadyMmio(gpa - device.mmio.gpa, bytes);
   }
 
   /** The device that takes this access whole; undefined when nobody does or when it must be cut in pieces. */

@@ -3,6 +3,7 @@
  * Everything here is deterministic: time is virtual and host input arrives through the journal.
  */
 import type { Stateful } from '../state/saved.js';
+import type { Nanoseconds } from '../time/virtual-time.js';
 import type { MediumDrive } from './medium-bay.js';
 
 /** An interrupt request line into the PIC or IOAPIC. Level-held; an edge is a low-to-high change. */
@@ -21,6 +22,22 @@ export interface PortRange {
 }
 
 /** A device on the I/O port bus. Values are unsigned; `bytes` is 1, 2 or 4. */
+/**
+ * How a register goes on after a read that had no effects, while nobody else touches its device and none of its timers fires: it has
+ * the same value; or (`value` + what has been counted) >> `shift` & `mask`, of ticks of `rate` ns since `since`, or of the
+ * cycles of a clock of `rate` Hz since power-on.
+ */
+export type SteadyAnswer =
+  | 'same'
+  | {
+      readonly count: 'ticks' | 'cycles';
+      readonly value?: bigint;
+      readonly since?: Nanoseconds;
+      readonly rate: number;
+      readonly shift: number;
+      readonly mask: bigint;
+    };
+
 export interface PortDevice {
   readonly name?: string;
   readonly ports: readonly PortRange[];
@@ -30,6 +47,8 @@ export interface PortDevice {
   readonly latches?: readonly number[];
   portRead(port: number, bytes: number): number;
   portWrite(port: number, bytes: number, value: number): void;
+  /** After a read of a register. */
+  steadyPort?(port: number, bytes: number): SteadyAnswer | undefined;
 }
 
 /** A device in guest-physical memory. `offset` counts from the start of its range; `bytes` is 1 to 8. */
@@ -43,6 +62,8 @@ export interface MmioDevice {
   mmioWrite32?(offset: number, bytes: number, value: number): void;
   /** What a read would answer, without its effects; absent: nobody can tell without them. */
   mmioPeek?(offset: number, bytes: number): bigint;
+  /** After a read of a register. */
+  steadyMmio?(offset: number, bytes: number): SteadyAnswer | undefined;
 }
 
 /** A chip or card, with state of its own; its name is for example `serial0`. */

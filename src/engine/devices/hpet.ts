@@ -1,6 +1,6 @@
 /** High Precision Event Timer with three timers. @datasheet IA-PC HPET 1.0a */
 import { flag, list, optional, record, type StateOf, time, u8, u64 } from '../state/schema.js';
-import type { Clock, Device, IrqLine, MmioDevice, Timer } from './device.js';
+import type { Clock, Device, IrqLine, MmioDevice, SteadyAnswer, Timer } from './device.js';
 import { hex, restoreTimer } from './device-state.js';
 import { HPET_BASE, HPET_PERIOD_FS } from './platform.js';
 
@@ -185,6 +185,15 @@ export class Hpet implements Device<HpetState>, MmioDevice {
     const register = (offset - FIRST_TIMER) % TIMER_STRIDE;
     if (register === T_CONFIG) return timer.config | T_CAN_BE_PERIODIC | T_64_BIT | T_ROUTES;
     return register === T_COMPARATOR ? this.comparator(n) : 0n;
+  }
+
+  steadyMmio(offset: number, bytes: number): SteadyAnswer | undefined {
+    const register = offset & ~7;
+    if ((offset & 7) + bytes > 8) return undefined;
+    if (register !== COUNTER) return register < FIRST_TIMER ? 'same' : undefined;
+    if (!this.running) return 'same';
+    const { counter, since } = this.s;
+    return { count: 'ticks', value: counter, since, rate: TICK_NS, shift: 8 * (offset & 7), mask: 2n ** 64n - 1n };
   }
 
   /** Reads have no effects. */

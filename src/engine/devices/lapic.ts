@@ -63,14 +63,7 @@ import {
   VERSION,
   X2APIC_WRITABLE,
 } from './lapic-registers.js';
-import {
-  type DecodedBase,
-  decodeBase,
-  LAPIC_STATE,
-  type LapicRegisters,
-  type LapicState,
-  powerOn,
-} from './lapic-state.js';
+import { decodeBase, LAPIC_STATE, type LapicRegisters, type LapicState, powerOn } from './lapic-state.js';
 import { LapicTimer, type TscView } from './lapic-timer.js';
 import { ParavirtualEoi } from './paravirtual-eoi.js';
 import { clearBit, highest, setBit, testBit, vectorsOf } from './vector-set.js';
@@ -103,7 +96,7 @@ export class Lapic implements Device<LapicState> {
   private s: LapicRegisters;
   private readonly timer: LapicTimer;
   private readonly eoi: ParavirtualEoi;
-  private decodedBase = decodeBase(DEFAULT_BASE);
+  private base = decodeBase(DEFAULT_BASE);
   /** Interrupts accepted by vector, for whoever debugs: no state of the machine, as IrqRouter's counts. */
   readonly accepted = new Float64Array(256);
 
@@ -111,6 +104,7 @@ export class Lapic implements Device<LapicState> {
     this.id = options.id;
     this.name = `lapic${options.id}`;
     this.s = powerOn(options.id);
+    this.baseChanged();
     this.eoi = new ParavirtualEoi(
       options.memory,
       () => this.s,
@@ -121,6 +115,7 @@ export class Lapic implements Device<LapicState> {
 
   reset(): void {
     this.s = powerOn(this.id);
+    this.baseChanged();
     this.timer.reset();
   }
 
@@ -129,6 +124,7 @@ export class Lapic implements Device<LapicState> {
     const { base, xapicId } = this.s;
     this.reset();
     Object.assign(this.s, { base, xapicId });
+    this.baseChanged();
   }
 
   /** Virtual wire mode, as firmware leaves the boot processor: LINT0 passes the 8259's interrupts, LINT1 is NMI. */
@@ -138,10 +134,9 @@ export class Lapic implements Device<LapicState> {
     this.s.lvt[LVT_LINT1] = DELIVERY_NMI << 8;
   }
 
-  /** IA32_APIC_BASE in parts: asked at every device access, changed next to never. */
-  private get base(): DecodedBase {
-    if (this.decodedBase.msr !== this.s.base) this.decodedBase = decodeBase(this.s.base);
-    return this.decodedBase;
+  /** IA32_APIC_BASE has changed: its parts are asked for at every device access. */
+  private baseChanged(): void {
+    this.base = decodeBase(this.s.base);
   }
 
   // --- what the processor asks -------------------------------------------------------------------------------
@@ -365,6 +360,16 @@ export class Lapic implements Device<LapicState> {
     }
   }
 
+  /** A register that time alone does not change. */
+  isSteady(index: number): boolean {
+    return index !== REG_CURRENT_COUNT;
+  }
+
+  /** The guest may end an interrupt at any time without an exit. */
+  get offersEnd(): boolean {
+    return this.s.eoiOffered;
+  }
+
   writeRegister(index: number, value: number): void {
     const s = this.s;
     const entry = lvtIndex(index);
@@ -500,6 +505,7 @@ export class Lapic implements Device<LapicState> {
       this.reset();
       this.s.base = base;
     }
+    this.baseChanged();
     this.options.wake?.();
     return true;
   }
@@ -542,6 +548,7 @@ export class Lapic implements Device<LapicState> {
 
   load({ timer, ...registers }: LapicState): void {
     this.s = registers;
+    this.baseChanged();
     this.accepted.fill(0);
     this.timer.load(timer);
   }

@@ -11,7 +11,7 @@ import type { Drive } from './block.js';
 import { Bus } from './bus.js';
 import { DebugExit } from './debug-exit.js';
 import { Debugcon } from './debugcon.js';
-import type { Device, GuestEnd, GuestMemory, IrqLine, MmioDevice, PortDevice } from './device.js';
+import type { Device, GuestEnd, GuestMemory, IrqLine, MmioDevice, PortDevice, SteadyAnswer } from './device.js';
 import { Dma8237 } from './dma-8237.js';
 import { driveCards } from './drive-cards.js';
 import { FLOPPY_IRQ, FloppyController } from './floppy/controller.js';
@@ -122,6 +122,11 @@ class LapicWindow implements MmioDevice {
   mmioWrite32(offset: number, _bytes: number, value: number): void {
     const lapic = this.lapics[this.active];
     if (lapic.hasWindow) lapic.windowWrite32(offset, value);
+  }
+
+  steadyMmio(offset: number): SteadyAnswer | undefined {
+    const lapic = this.lapics[this.active];
+    return lapic.hasWindow && lapic.isSteady(offset >> 4) ? 'same' : undefined;
   }
 
   /** Reads have no effects. */

@@ -4,7 +4,7 @@
  * @datasheet National PC16550D
  */
 import { flag, list, optional, record, type StateOf, time, u8, u16 } from '../state/schema.js';
-import type { Clock, Device, IrqLine, PortDevice, PortRange, Timer } from './device.js';
+import type { Clock, Device, IrqLine, PortDevice, PortRange, SteadyAnswer, Timer } from './device.js';
 import { bitNames, hex, restoreTimer } from './device-state.js';
 
 const IER_RECEIVE = 0x01;
@@ -90,6 +90,8 @@ export class Serial16550 implements Device<SerialState>, PortDevice {
   private readonly output: (byte: number) => void;
   private readonly timeout: Timer;
   private s = powerOn();
+  /** The last read of the line status has cleared errors. */
+  private errorsWereRead = false;
 
   constructor(options: SerialOptions) {
     this.name = options.name;
@@ -226,8 +228,16 @@ export class Serial16550 implements Device<SerialState>, PortDevice {
     return reason | (this.fifoOn ? IIR_FIFO : 0);
   }
 
+  /** Reads of these have no effects; that of the line status clears its errors. */
+  steadyPort(port: number): SteadyAnswer | undefined {
+    const register = port - this.base;
+    if (register === 5) return this.errorsWereRead ? undefined : 'same';
+    return register === 3 || register === 4 || register === 7 ? 'same' : undefined;
+  }
+
   private readLineStatus(): number {
     const value = this.s.lsr;
+    this.errorsWereRead = (value & LSR_ERRORS) !== 0;
     this.s.lsr &= ~LSR_ERRORS;
     this.updateIrq();
     return value;

@@ -24,14 +24,19 @@ class QueuedTimer implements Timer {
     this.cancel();
     if (at > END_OF_TIME) return;
     this.deadline = at;
-    let index = this.queue.length;
-    while (index > 0 && runsBefore(this, this.queue[index - 1])) index--;
-    this.queue.splice(index, 0, this);
+    const { queue } = this;
+    // guests arm timers all the time: no arrays are made
+    let index = queue.length;
+    queue.push(this);
+    for (; index > 0 && runsBefore(this, queue[index - 1]); index--) queue[index] = queue[index - 1];
+    queue[index] = this;
   }
 
   cancel(): void {
     if (this.deadline === undefined) return;
-    this.queue.splice(this.queue.indexOf(this), 1);
+    const { queue } = this;
+    for (let index = queue.indexOf(this) + 1; index < queue.length; index++) queue[index - 1] = queue[index];
+    queue.pop();
     this.deadline = undefined;
   }
 }

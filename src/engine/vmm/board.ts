@@ -1,4 +1,4 @@
-import type { GuestEnd, Nanoseconds } from '../devices/device.js';
+import type { GuestEnd, Nanoseconds, SteadyAnswer } from '../devices/device.js';
 
 /** What the VMM needs of the machine's devices: buses, interrupts, deadlines. */
 export interface Board {
@@ -17,6 +17,10 @@ export interface Board {
   mmioWrite32(vcpu: number, gpa: number, bytes: number, value: number): void;
   /** What a load would answer, without its effects; undefined where no device answers or it cannot tell. */
   mmioPeek(vcpu: number, gpa: number, bytes: number): bigint | undefined;
+  /** How the register goes on that was read just now; undefined: nobody can tell, or the read had effects. */
+  steadyPort?(vcpu: number, port: number, bytes: number): SteadyAnswer | undefined;
+  steadyTpr?(vcpu: number): SteadyAnswer | undefined;
+  steadyMmio?(vcpu: number, gpa: number, bytes: number): SteadyAnswer | undefined;
   interruptPending(vcpu: number): boolean;
   /** Takes over what a guest that ends interrupts without an exit has done by now; that may wake the vCPU. */
   seeEndOfInterrupt?(vcpu: number): void;

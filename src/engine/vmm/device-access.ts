@@ -16,6 +16,7 @@ import {
   VMCS_DIRTY,
 } from '../core/layout.js';
 import { EMULATION_NS } from '../core/prices.js';
+import type { SteadyAnswer } from '../devices/device.js';
 import type { Outcome } from './exit.js';
 import { recordStop, tellActivity } from './exit-handling.js';
 import { isSteady, readMsr, writeMsr } from './msrs.js';
@@ -47,6 +48,8 @@ interface Left {
 
 export class DeviceAccesses {
   #left: Left | undefined;
+  /** Which register was read last. */
+  #lastRead = -1;
 
   constructor(private readonly vm: Vm) {}
 
@@ -73,6 +76,9 @@ export class DeviceAccesses {
     tellActivity(vm, vcpu, vcpu.vmcs.reason);
     vm.handlerWatch?.begins();
     const done = this.#access(vcpu, kind, address, bytes, write !== 0, low, high);
+    // what a steady register answers to this read it answers to the next
+    const steady = done && write === 0 ? this.#steady(kind, vcpu.index, address, bytes) : undefined;
+    vm.quick.steady.unsettle();
     if (done) vm.handlerWatch?.ends(vcpu.vmcs.reason & REASON_MASK);
     vm.activity?.resumes();
     // where anything waits, an instruction that runs again is followed by another VM entry
@@ -81,10 +87,31 @@ export class DeviceAccesses {
     const runsAgain = kind === ASK_MMIO || kind === ASK_STRING;
     // one that reaches the limit ends the slice before what the next VM entry delivers
     const reaches = !runsAgain && vcpu.icount + (kind === ASK_PORT && write ? 0 : 1) >= vm.host.getNumber(LIMIT);
-    if (done && !reaches && this.#goesOn(vcpu, pending, kind === ASK_MSR || kind === ASK_CR8 ? EMULATION_NS : 0))
+    if (done && !reaches && this.#goesOn(vcpu, pending, kind === ASK_MSR || kind === ASK_CR8 ? EMULATION_NS : 0)) {
+      // an interrupt that waits for its window waits until the VMM has seen that; a load has its VM entry behind it then
+      if (steady !== undefined && !(runsAgain && pending)) vm.quick.steady.keep(kind, address, bytes, steady);
       return waits ? ASKED_ENTERS : ASKED_GOES_ON;
+    }
     this.#left = { kind, handled: done };
     return done ? ASKED_LEAVES : ASKED_REFUSED;
+  }
+
+  /** How a register goes on that was read without effects; asked only where the same one is read again. */
+  #steady(kind: number, vcpu: number, address: number, bytes: number): SteadyAnswer | undefined {
+    const again = this.#lastRead === address + kind;
+    this.#lastRead = address + kind;
+    if (!again) return undefined;
+    const { board } = this.vm;
+    switch (kind) {
+      case ASK_PORT:
+        return board.steadyPort?.(vcpu, address, bytes);
+      case ASK_MMIO:
+        return board.steadyMmio?.(vcpu, address, bytes);
+      case ASK_CR8:
+        return board.steadyTpr?.(vcpu);
+      default:
+        return undefined;
+    }
   }
 
   /** The rest of an exit that a device has answered already. */

@@ -2,7 +2,7 @@ import { RANDOM_QUEUE } from '../core/layout.js';
 import type { Picture, VgaText } from '../debugger.js';
 import type { Drive } from '../devices/block.js';
 import { countedCable, noTraffic } from '../devices/counted-cable.js';
-import type { GuestEnd, Nanoseconds } from '../devices/device.js';
+import type { GuestEnd, Nanoseconds, SteadyAnswer } from '../devices/device.js';
 import type { FirmwareFile } from '../devices/fw-cfg.js';
 import type { MediumDrive } from '../devices/medium-bay.js';
 import { buildPc, type Pc } from '../devices/pc.js';
@@ -237,6 +237,19 @@ export class PcBoard implements Board {
     } finally {
       pc.activeVcpu = active;
     }
+  }
+
+  steadyPort(vcpu: number, port: number, bytes: number): SteadyAnswer | undefined {
+    return this.pc.lapic[vcpu].offersEnd ? undefined : this.pc.bus.steadyPort(port, bytes);
+  }
+
+  steadyMmio(vcpu: number, gpa: number, bytes: number): SteadyAnswer | undefined {
+    this.pc.activeVcpu = vcpu;
+    return this.pc.lapic[vcpu].offersEnd ? undefined : this.pc.bus.steadyMmio(gpa, bytes);
+  }
+
+  steadyTpr(vcpu: number): SteadyAnswer | undefined {
+    return this.pc.lapic[vcpu].offersEnd ? undefined : 'same';
   }
 
   interruptPending(vcpu: number): boolean {

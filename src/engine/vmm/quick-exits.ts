@@ -15,6 +15,7 @@ import {
 } from '../core/layout.js';
 import type { Board } from './board.js';
 import type { CpuidRegisters } from './cpuid-model.js';
+import { SteadyReads } from './steady-reads.js';
 import type { Vcpu } from './vcpu.js';
 
 const TABLE_BYTES = QUICK_ENTRIES * QUICK_ENTRY_BYTES;
@@ -26,10 +27,13 @@ const WRITTEN = 0x100;
 export class QuickExits {
   /** False: every exit goes to the VMM. */
   on = true;
+  /** Reads of devices that it answers. */
+  readonly steady: SteadyReads;
   readonly #host;
 
   constructor(host: Vcpu['host']) {
     this.#host = host;
+    this.steady = new SteadyReads(host);
   }
 
   /**
@@ -40,6 +44,7 @@ export class QuickExits {
   allow(room: number, event: number | undefined): void {
     const host = this.#host;
     host.set32(QUICK_ROOM, this.on ? room : 0);
+    this.steady.unsettle();
     this.expect(event);
   }
 
@@ -57,6 +62,7 @@ export class QuickExits {
     const count = host.get32(QUICK_COUNT);
     if (count === 0) return 0;
     host.set32(QUICK_COUNT, 0);
+    this.steady.tell(vcpu);
     for (let n = 0; n < host.get32(QUICK_LATCH_COUNT); n++) {
       const latch = QUICK_LATCHES + n * 8;
       const value = host.get32(latch + 4);

@@ -194,10 +194,15 @@ export function callWhole(u: usize, rip: u64, left: i32, ahead: i32): i32 {
   store<u64>(NEXT_RIP, next);
   store<u64>(ICOUNT, load<u64>(SLICE_END) - u64(i64(left)) - u64(ahead));
   const context = u64(load<u32>(CTX)) << 32 | load<u32>(CTX_GEN);
+  const end = load<u64>(SLICE_END);
   const status = callHandler(load<u16>(u), u);
   store<u32>(JIT_STATUS, status);
   if (status != XS_OK) return REGION_STOPPED;
-  if (!(load<u16>(u) & 1)) return load<u32>(JIT_INSIDE) == JIT_STALE ? endSlice(left) : left;
+  if (!(load<u16>(u) & 1)) {
+    // an exit that was completed may have brought the slice's end nearer
+    const rest = left - i32(end - load<u64>(SLICE_END));
+    return load<u32>(JIT_INSIDE) == JIT_STALE ? endSlice(rest) : rest;
+  }
   const count = load<u64>(ICOUNT) + 1;
   store<u64>(ICOUNT, count);
   if (load<u64>(NEXT_RIP) != next || load<u32>(ATTENTION) != 0 || load<u32>(JIT_INSIDE) == JIT_STALE) return REGION_STOPPED;

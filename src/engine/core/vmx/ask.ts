@@ -14,7 +14,9 @@ import {
 import { EMULATION_NS, MMIO_ACCESS_NS, PORT_ACCESS_NS } from '../prices';
 import { exitGla, exitGpa, exitInstructionInfo, leaveGuest } from './exit';
 import { clock } from './preemption';
-import { enterAgain, mayComplete, passTime, recordAnswer, recordElements, recordQuick } from './quick';
+import { MAX_BLOCK_INSTRUCTIONS } from '../decode/cache';
+import { complete, enterAgain, mayComplete, passTime, recordAnswer, recordElements, recordQuick } from './quick';
+import { latchSteady, readsSteadily, steadyDatum, steadyEntry } from './steady';
 import { vmcs } from './vmcs';
 
 /** Status of an access that nobody was asked for: it exits as any other. */
@@ -50,6 +52,12 @@ function record(reason: u32, qualification: u64, gla: u64, gpa: u64, info: u32):
  */
 export function askPort(port: u32, bytes: u32, write: bool, data: u32, qualification: u64): i32 {
   if (!mayComplete(PORT_ACCESS_NS)) return NOT_ASKED;
+  const steady: usize = write ? 0 : steadyEntry(ASK_PORT, port, bytes);
+  if (steady) {
+    const datum = steadyDatum(steady, PORT_ACCESS_NS);
+    complete(EXIT_REASON_IO_INSTRUCTION, qualification, 0, 0, 0, u32(datum), PORT_ACCESS_NS);
+    return XS_OK;
+  }
   const at = clock();
   record(EXIT_REASON_IO_INSTRUCTION, qualification, 0, 0, 0);
   passTime(PORT_ACCESS_NS);
@@ -87,6 +95,13 @@ export function askString(port: u32, bytes: u32, write: bool, most: u32, qualifi
 /** An access to device memory by an instruction that runs alone, which takes it from the latches. */
 export function askMmio(gla: u64, gpa: u64, bytes: u32, write: bool, data: u64, qualification: u64): i32 {
   if (!load<u32>(SINGLE) || load<u32>(NMI_UNBLOCKED) || !mayComplete(MMIO_ACCESS_NS)) return NOT_ASKED;
+  const steady: usize = write ? 0 : steadyEntry(ASK_MMIO, gpa, bytes);
+  if (steady && readsSteadily()) {
+    const datum = steadyDatum(steady, MMIO_ACCESS_NS);
+    latchSteady(gpa, bytes, datum);
+    complete(EXIT_REASON_EPT_VIOLATION, qualification, gla, gpa, 0, u32(datum), MMIO_ACCESS_NS, 0);
+    return XS_OK;
+  }
   const at = clock();
   record(EXIT_REASON_EPT_VIOLATION, qualification, gla, gpa, 0);
   passTime(MMIO_ACCESS_NS);
@@ -122,9 +137,22 @@ export function askMsr(write: bool): i32 {
   return XS_OK;
 }
 
-/** The task priority, read into a register or written. MOV from CR8 does not end its block, so it has to run alone. */
+/** MOV from CR8 does not end its block: where the rest of it may meet a device's work, or has to be left, it runs alone. */
+function readsCr8InBlock(register: u32, qualification: u64): bool {
+  const steady = steadyEntry(ASK_CR8, 0, 8);
+  if (!steady || !mayComplete(<u64>EMULATION_NS + <u64>MAX_BLOCK_INSTRUCTIONS)) return false;
+  const value = steadyDatum(steady, 0);
+  complete(EXIT_REASON_CR_ACCESS, qualification, 0, 0, 0, 0, EMULATION_NS);
+  setReg64(register, value);
+  return true;
+}
+
+/** The task priority, read into a register or written. */
 export function askCr8(write: bool, register: u32, value: u32, qualification: u64): i32 {
-  if (!load<u32>(SINGLE) && !write) return load<u32>(QUICK_ROOM) ? decide(XS_RETRY) : NOT_ASKED;
+  if (!write) {
+    if (readsCr8InBlock(register, qualification)) return XS_OK;
+    if (!load<u32>(SINGLE)) return load<u32>(QUICK_ROOM) ? decide(XS_RETRY) : NOT_ASKED;
+  }
   if (!mayComplete(EMULATION_NS)) return NOT_ASKED;
   const at = clock();
   record(EXIT_REASON_CR_ACCESS, qualification, 0, 0, 0);

@@ -16,6 +16,7 @@ import { EXIT_HAS_LENGTH, EXIT_REASON_CPUID, EXIT_REASON_IO_INSTRUCTION, EXIT_RE
 import { EMULATION_NS, PORT_ACCESS_NS } from '../prices';
 import { vpid } from '../mmu/ept';
 import { clock, limitSlice } from './preemption';
+import { unsettle } from './steady';
 import { traceInstruction } from './trace';
 import { pinControls, vmcs } from './vmcs';
 
@@ -82,12 +83,17 @@ export function enterAgain(now: u64): void {
 /** Virtual time that the VMM's work takes, in ns. */
 @inline export function passTime(ns: u64): void { store<u64>(CLOCK_OFFSET, load<u64>(CLOCK_OFFSET) + ns); }
 
-/** Records the exit, with what the VMM would add to the record, and lets the time pass that it takes. */
-@inline function complete(reason: u32, qualification: u64, detail: u32, ns: u64): void {
-  recordQuick(reason, qualification, 0, 0, 0, RESUMED, detail);
+/**
+ * Records the exit, with what the VMM would add to the record, and lets the time pass that it takes.
+ * @param retires 0: the VM entry is before the instruction, which runs again
+ */
+@inline export function complete(
+  reason: u32, qualification: u64, gla: u64, gpa: u64, info: u32, detail: u32, ns: u64, retires: u64 = 1,
+): void {
+  recordQuick(reason, qualification, gla, gpa, info, RESUMED, detail);
   passTime(ns);
   // the dispatcher counts the instruction
-  enterAgain(clock() + 1);
+  enterAgain(clock() + retires);
 }
 
 /** An answer in a table: {key u32, key u32, key u32, key u32, answer 4 x u32}, found by its first two keys. */
@@ -102,7 +108,7 @@ export function quickCpuid(): bool {
   if (load<u32>(entry) != leaf || load<u32>(entry, 4) != subleaf) return false;
   if (load<u32>(entry, 8) != ((load<u32>(CR4) & CR4_SHOWN) | (load<u32>(VCPU_INDEX) + 1)) || load<u32>(entry, 12) != load<u32>(XCR0)) return false;
   if (!mayComplete(EMULATION_NS)) return false;
-  complete(EXIT_REASON_CPUID, 0, 0, EMULATION_NS);
+  complete(EXIT_REASON_CPUID, 0, 0, 0, 0, 0, EMULATION_NS);
   store<u64>(RAX, load<u32>(entry, 16));
   store<u64>(RBX, load<u32>(entry, 20));
   store<u64>(RCX, load<u32>(entry, 24));
@@ -114,7 +120,7 @@ export function quickRdmsr(): bool {
   const index = load<u32>(RCX);
   const entry = entryOf(QUICK_MSRS, index, 0);
   if (load<u32>(entry) != index || load<u32>(entry, 8) != load<u32>(VCPU_INDEX) + 1 || !mayComplete(EMULATION_NS)) return false;
-  complete(EXIT_REASON_MSR_READ, 0, load<u32>(entry, 16), EMULATION_NS);
+  complete(EXIT_REASON_MSR_READ, 0, 0, 0, 0, load<u32>(entry, 16), EMULATION_NS);
   store<u64>(RAX, load<u32>(entry, 16));
   store<u64>(RDX, load<u32>(entry, 20));
   return true;
@@ -126,7 +132,8 @@ export function quickRdmsr(): bool {
 export function quickOut(port: u32, bytes: u32, value: u32, qualification: u64): bool {
   for (let n: u32 = 0; n < bytes; n++) if (!mayWait((port + n) & 0xffff)) return false;
   if (!mayComplete(PORT_ACCESS_NS)) return false;
-  complete(EXIT_REASON_IO_INSTRUCTION, qualification, value, PORT_ACCESS_NS);
+  complete(EXIT_REASON_IO_INSTRUCTION, qualification, 0, 0, 0, value, PORT_ACCESS_NS);
+  unsettle();
   for (let n: u32 = 0; n < load<u32>(QUICK_LATCH_COUNT); n++) {
     const latch = QUICK_LATCHES + (n << 3);
     const at = load<u32>(latch) - port;

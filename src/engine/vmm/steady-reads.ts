@@ -1,0 +1,76 @@
+// Reads of device registers that the core answers by itself while no device changes: the table of core/vmx/steady.ts.
+import {
+  DEVICE_DATA,
+  SE_GENERATION,
+  SE_KEY,
+  SE_KIND,
+  SE_MASK,
+  SE_RATE,
+  SE_SHIFT,
+  SE_SINCE,
+  SE_VALUE,
+  STEADY_CYCLES,
+  STEADY_ENTRIES,
+  STEADY_ENTRY_BYTES,
+  STEADY_GENERATION,
+  STEADY_ICOUNT,
+  STEADY_READS,
+  STEADY_SAME,
+  STEADY_TABLE,
+  STEADY_TICKS,
+  STEADY_TOLD,
+} from '../core/layout.js';
+import type { SteadyAnswer } from '../devices/device.js';
+import type { Vcpu } from './vcpu.js';
+
+const KINDS = { ticks: STEADY_TICKS, cycles: STEADY_CYCLES } as const;
+
+export class SteadyReads {
+  readonly #host;
+
+  constructor(host: Vcpu['host']) {
+    this.#host = host;
+  }
+
+  /** A device may have changed, or another vCPU's registers are read. */
+  unsettle(): void {
+    const { u32 } = this.#host;
+    u32[STEADY_GENERATION >>> 2]++;
+  }
+
+  /** What was read last, which is in DEVICE_DATA, will be answered so from now on. */
+  keep(kind: number, address: number, bytes: number, answer: SteadyAnswer): void {
+    const host = this.#host;
+    const low = address % 0x1_0000_0000;
+    const place = (low ^ Math.floor(address / 16) ^ kind) & (STEADY_ENTRIES - 1);
+    const entry = STEADY_TABLE + place * STEADY_ENTRY_BYTES;
+    host.setNumber(entry + SE_KEY, address);
+    host.set32(entry + SE_KEY + 4, host.get32(entry + SE_KEY + 4) | (bytes << 16) | (kind << 24));
+    host.set32(entry + SE_GENERATION, host.get32(STEADY_GENERATION));
+    if (answer === 'same') {
+      host.set32(entry + SE_KIND, STEADY_SAME);
+      host.set64(entry + SE_VALUE, host.get64(DEVICE_DATA));
+      host.setNumber(entry + SE_SHIFT, 0);
+      host.set64(entry + SE_MASK, (1n << BigInt(bytes * 8)) - 1n);
+      return;
+    }
+    const { count, value = 0n, since = 0, rate, shift, mask } = answer;
+    host.set32(entry + SE_KIND, KINDS[count]);
+    host.set64(entry + SE_VALUE, value);
+    host.setNumber(entry + SE_SINCE, since);
+    host.setNumber(entry + SE_RATE, rate);
+    host.setNumber(entry + SE_SHIFT, shift);
+    host.set64(entry + SE_MASK, mask & ((1n << BigInt(bytes * 8)) - 1n));
+  }
+
+  /** Exits that have retired nothing count for the vCPU's standstill whoever has answered them. */
+  tell(vcpu: Vcpu): void {
+    const host = this.#host;
+    const news = host.get32(STEADY_READS) - host.get32(STEADY_TOLD);
+    if (news === 0) return;
+    const icount = host.getNumber(STEADY_ICOUNT);
+    const { fruitless } = vcpu;
+    vcpu.fruitless = { icount, exits: (fruitless.icount === icount ? fruitless.exits : 0) + news };
+    host.set32(STEADY_TOLD, host.get32(STEADY_READS));
+  }
+}
