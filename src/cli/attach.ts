@@ -12,7 +12,7 @@ import { otherGuests } from './open-guest.js';
 import { UsageError } from './options.js';
 import { tell } from './tell.js';
 import { BACKGROUND, hasTerminal, isInBackground } from './terminal.js';
-import { noConfigOption, themeOption } from './theme-option.js';
+import { noConfigOption, picturesOption, themeOption } from './theme-option.js';
 
 interface AttachOptions {
   connect?: string;
@@ -32,6 +32,7 @@ export function addAttachCommand(program: Command): void {
     )
     .argument('[guest]', "a vmscope guest's name, libvirt:DOMAIN, qmp:PATH, pid:PID or gdb:HOST:PORT")
     .addOption(themeOption())
+    .addOption(picturesOption())
     .addOption(noConfigOption())
     .option('-c, --connect <uri>', 'the libvirt of libvirt:DOMAIN (default: qemu:///system)')
     .option('--symbols <file>', 'symbols of the guest: ELF (vmlinux) or System.map')

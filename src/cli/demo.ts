@@ -7,7 +7,7 @@ import { resolveImage } from './files.js';
 import { startGuest } from './guest-process.js';
 import { parseRtc, SCRIPTED_RTC } from './options.js';
 import { hasTerminal, isInBackground } from './terminal.js';
-import { noConfigOption, themeOption } from './theme-option.js';
+import { noConfigOption, picturesOption, themeOption } from './theme-option.js';
 import { printTour } from './tour.js';
 
 /** The guest of the tour: it goes from real to long mode, so that every pane has something to show. */
@@ -20,6 +20,7 @@ export function addDemoCommand(program: Command): void {
     .summary('the tour: a sample guest, stopped at its first exit')
     .description('The tour: a sample guest, stopped at its first VM exit; as text where there is no terminal.')
     .addOption(themeOption())
+    .addOption(picturesOption())
     .addOption(noConfigOption())
     .action(async () => {
       const terminal = hasTerminal() && !isInBackground();

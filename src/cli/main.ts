@@ -75,7 +75,7 @@ export async function main(argv: string[]): Promise<void> {
     process.exit(ENGINE);
   });
   try {
-    if (process.env.VMSCOPE_THEME) (await import('./theme-option.js')).checkTheme();
+    if (process.env.VMSCOPE_THEME || process.env.VMSCOPE_PICTURES) (await import('./theme-option.js')).checkTheme();
     await program.parseAsync(argv);
   } catch (error) {
     process.exitCode = report(error);

@@ -36,7 +36,7 @@ import { openOutput, streamOf, writeOutput } from './output-file.js';
 import { addScriptOptions, runCommands, type ScriptOptions, scriptOf } from './script-options.js';
 import { tell } from './tell.js';
 import { BACKGROUND, hasTerminal, isInBackground } from './terminal.js';
-import { noConfigOption, themeOption } from './theme-option.js';
+import { noConfigOption, picturesOption, themeOption } from './theme-option.js';
 import { parseTyped, readTyped, type TypedStep } from './typed-text.js';
 import { parseVnc } from './vnc-options.js';
 
@@ -109,6 +109,7 @@ export function addGuestOptions(command: Command): Command {
   return command
     .argument('[image]', 'ELF (multiboot 1, PVH, plain), bzImage, boot sector or flat binary, or a sample folder')
     .addOption(themeOption())
+    .addOption(picturesOption())
     .addOption(noConfigOption())
     .option('--kernel <file>', 'kernel image, as IMAGE')
     .option('--initrd <file>', "initial RAM disk, or modules of a multiboot kernel: 'FILE ARGS,FILE ARGS'")

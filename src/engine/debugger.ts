@@ -14,9 +14,11 @@ import type {
   HandlerTime,
   MemoryHeatCells,
 } from './exit-analysis.js';
+import type { FitInto } from './smaller-picture.js';
 import type { GuestEnd } from './state/guest-end.js';
 
 export type * from './exit-analysis.js';
+export type { FitInto } from './smaller-picture.js';
 
 export type AddressSpace = 'gva' | 'gpa' | 'hpa';
 
@@ -588,6 +590,21 @@ export interface Picture {
   rgb: Uint8Array;
 }
 
+/** The guest's screen, and what of it has changed since another look. */
+export interface ScreenLook {
+  /** As a Picture's. */
+  mode: string;
+  /** Of the whole screen. */
+  width: number;
+  height: number;
+  /** Grows with each change: what the next look is to begin from. */
+  version: number;
+  /** The whole screen made smaller; absent when nothing has changed. */
+  picture?: { width: number; height: number; rgb: Uint8Array };
+  /** Lines that may have changed, from each `y` on. */
+  lines?: { y: number; rgb: Uint8Array }[];
+}
+
 /** A picture of the screen that was written to a file of the host. */
 export interface ScreenDump {
   file: string;
@@ -972,6 +989,11 @@ export interface Debugger {
     screen(): Promise<VgaText | undefined>;
     /** The screen as pixels in any mode, made smaller where it does not fit into the given size; absent where nobody tells. */
     picture?(mostWidth?: number, mostHeight?: number): Promise<Picture>;
+    /**
+     * What has changed on the screen since a look of that version (0: all of it): its lines, or with `fit` the whole of it,
+     * made smaller where there is less room. Nothing is compared while nobody looks.
+     */
+    look?(since: number, fit?: FitInto): Promise<ScreenLook>;
     /**
      * Writes the screen to a file of the host that the guest runs on: PNG, or PPM where its name ends so or `format` says it.
      * @throws Error naming the file and the cause

@@ -4,9 +4,12 @@ import type { Debugger } from '../engine/debugger.js';
 import { Dashboard } from './dashboard.js';
 import { keyName, type ParsedKey } from './keys.js';
 import type { View } from './layout.js';
+import { parsePictures } from './picture/pictures.js';
+import { TerminalPictures } from './picture/terminal-pictures.js';
 import type { CellPane, ScreenLine } from './screen/cell-pane.js';
 import { InputFilter, type Terminal } from './screen/input-filter.js';
 import { createTheme, lightByAnswer, parseTheme, type Theme } from './screen/theme.js';
+import { drawTrueColour } from './screen/true-colour.js';
 import { reason } from './sources.js';
 import type { Surface } from './surface.js';
 import { UserMemory } from './user-memory.js';
@@ -64,7 +67,7 @@ export interface ScreenOptions {
   signal?: AbortSignal;
   /** What is kept from session to session; absent: nothing. */
   memory?: UserMemory;
-  /** Of the terminal: TERM, locale, NO_COLOR, COLORFGBG, VMSCOPE_THEME; default the process's. */
+  /** Of the terminal: TERM, locale, NO_COLOR, COLORFGBG, VMSCOPE_THEME, VMSCOPE_PICTURES; default the process's. */
   environment?: Record<string, string | undefined>;
   /** Milliseconds without another resize before the screen is laid out anew; default 50. */
   resizeTimeout?: number;
@@ -83,6 +86,9 @@ const MAX_COPY_BYTES = 74_000;
 /** The parts of a blessed screen that its types leave out. */
 interface BlessedScreen {
   lines: ScreenLine[];
+  /** As the terminal shows them. */
+  olines: ScreenLine[];
+  draw(start: number, end: number): void;
   width: number;
   height: number;
   render(): void;
@@ -177,6 +183,7 @@ export async function runScreen(
       if (closed) return;
       lastFrame = Date.now();
       laidOut = { columns: screen.width, rows: screen.height };
+      pictures.begin();
       view.draw();
       writeFrame();
       const took = Date.now() - lastFrame;
@@ -197,10 +204,39 @@ export async function runScreen(
       } finally {
         program._write = write;
       }
+      frame += pictures.output();
       if (frame) {
         program._write(`\x1b[?2026h${frame}\x1b[?2026l`);
         program.flush();
       }
+      pictures.wrote(frame.length);
+    };
+
+    const pictures = new TerminalPictures(
+      {
+        get columns() {
+          return screen.width;
+        },
+        get rows() {
+          return screen.height;
+        },
+        theme,
+        expect: (answers) => {
+          input.expecting = answers;
+        },
+        changed: () => surface.dirty(),
+        coloursOpen: choice.trueColours === undefined && choice.depth === undefined,
+      },
+      parsePictures(environment.VMSCOPE_PICTURES || 'auto'),
+      own || theme.depth === 0,
+      process.pid,
+    );
+    // blessed draws what is left when colours of 24 bits have been drawn
+    const drawCells = screen.draw.bind(screen);
+    screen.draw = (start, end) => {
+      const before = pictures.compose(screen.lines, screen.olines) + drawTrueColour(screen.lines, screen.olines);
+      if (before) program._write(before);
+      drawCells(start, end);
     };
 
     const surface: Surface = {
@@ -235,8 +271,16 @@ export async function runScreen(
         resting = false;
         pollTimer = setTimeout(poll, pollMs);
       },
-      capture(sink) {
+      pictures,
+      capture(sink, mouse) {
         input.capture = sink;
+        const moves = mouse !== undefined;
+        if (moves !== (input.captureMouse !== undefined)) {
+          // without a button they come when they are asked for
+          program._write(moves ? '\x1b[?1003h' : '\x1b[?1003l\x1b[?1002h');
+          program.flush();
+        }
+        input.captureMouse = mouse;
       },
       mouse(on) {
         if (on) program.enableMouse();
@@ -262,6 +306,7 @@ export async function runScreen(
         suspended = true;
         clearTimeout(timer);
         timer = undefined;
+        program._write(pictures.close());
         program._write('\x1b[?2004l');
         program.disableMouse();
         program.normalBuffer();
@@ -315,7 +360,7 @@ export async function runScreen(
       view.close();
       for (const [signal, handler] of Object.entries(signals)) process.removeListener(signal, handler);
       output.removeListener('error', hangUp);
-      program._write('\x1b[?2004l');
+      program._write(`${pictures.close()}\x1b[?2004l`);
       program.disableMouse();
       screen.destroy();
       input.release();
@@ -365,12 +410,16 @@ export async function runScreen(
       view.paste(text);
     };
     input.onReply = (reply) => {
+      pictures.reply(reply);
       const light = lightByAnswer(reply);
       if (light === undefined || light === theme.light || choice.light !== undefined) return;
       Object.assign(theme, createTheme(program.tput.colors, environment, { ...choice, light }));
       surface.redraw();
     };
-    screen.on('resize', () => surface.dirty());
+    screen.on('resize', () => {
+      pictures.resized();
+      surface.dirty();
+    });
     options.signal?.addEventListener('abort', () => surface.quit());
     surface.mouse(true);
     program._write('\x1b[?2004h');

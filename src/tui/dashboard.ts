@@ -23,6 +23,7 @@ import { createPanes, type Panes } from './panes/all.js';
 import { ConsolePane } from './panes/console.js';
 import type { Pane, Ui } from './panes/pane.js';
 import type { WatchesPane } from './panes/watches.js';
+import type { Pictures } from './picture/pictures.js';
 import { Places } from './places.js';
 import { Prompts } from './prompts.js';
 import { CellPane } from './screen/cell-pane.js';
@@ -134,7 +135,13 @@ export class Dashboard implements Ui, TerminalScreen {
       surface,
       (work) => this.act(work),
       () => surface.dirty(),
+      () => this.model.stir(),
     );
+  }
+
+  /** How the guest's screen can be shown. */
+  get pictures(): Pictures | undefined {
+    return this.surface.pictures;
   }
 
   /** Panes that have nothing to show of this guest. */
@@ -293,6 +300,7 @@ export class Dashboard implements Ui, TerminalScreen {
   }
 
   private footStatus(): Status | undefined {
+    if (this.keyboard.held && !this.status?.bad) return { text: this.keyboard.foot, bad: false };
     if (this.asking) {
       const how = this.model.state.running ? 'is running' : 'has not ended';
       const leave = typeof this.options.onDetach === 'function' ? ', d leaves it running without a screen' : '';
@@ -859,6 +867,6 @@ export class Dashboard implements Ui, TerminalScreen {
       this.stage.focus = shown ?? 'console';
     }
     this.status = undefined;
-    this.keyboard.hold(this.stage.pane as ConsolePane, console);
+    this.keyboard.hold(this.stage.pane as ConsolePane, console, this.mouseOn);
   }
 }

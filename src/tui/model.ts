@@ -14,10 +14,10 @@ import type {
   DebuggerEvent,
   EptRange,
   ExitRecord,
+  FitInto,
   HistoryPlace,
   PageWalk,
   PastStop,
-  Picture,
   Progress,
   RegisterFile,
   RunState,
@@ -30,6 +30,8 @@ import { ExitAnalysis } from './exit-analysis.js';
 import { ExitRates, type RateSample } from './exit-rates.js';
 import { ExitTrace } from './exit-trace.js';
 import { type MemoryView, memoryView } from './memory-blocks.js';
+import { ScreenMirror, type SeenScreen } from './picture/mirror.js';
+import { Pace } from './picture/pace.js';
 import { SerialTerminal } from './screen/serial-terminal.js';
 import { reason, type Source, Sources } from './sources.js';
 import { readSystem, type SystemView } from './system-view.js';
@@ -90,6 +92,7 @@ export class Model {
   private serialReady = false;
   /** Where the guest was when it was looked at last. */
   private place: { line: string; exit: number } | undefined;
+  private mirror: ScreenMirror | undefined;
   private symbolsPending: Promise<void> | undefined;
   private looksWithoutNames = 0;
   /** Polls, and looks in a row that found a running guest with no instruction more: it is halted and waits. */
@@ -445,11 +448,18 @@ export class Model {
     return this.query('screen', () => console.screen());
   }
 
-  /** The screen as pixels, made smaller where it does not fit. */
-  picture(mostWidth: number, mostHeight: number): Source<Picture> {
+  /**
+   * The screen as pixels: all of them, or with `fit` made smaller where there is less room.
+   * @param pace of the terminal that they are for
+   */
+  seenScreen(fit?: FitInto, pace = new Pace()): Source<SeenScreen> {
     const { console } = this.debug;
-    if (!console?.picture) return this.absent('console');
-    return this.query(`picture ${mostWidth}x${mostHeight}`, () => console.picture!(mostWidth, mostHeight));
+    if (!console) return this.absent('console');
+    this.mirror ??= new ScreenMirror(console, pace);
+    const { mirror } = this;
+    return fit
+      ? this.query(`screen ${fit.width}x${fit.height} ${fit.aspect}`, () => mirror.small(fit))
+      : this.query('screen pixels', () => mirror.whole());
   }
 
   /** Bytes from `address` on, as far as they are here. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { CellPane, type ScreenLine } from '../../src/tui/screen/cell-pane.js';
-import { drawPicture, nearest16, nearest256 } from '../../src/tui/screen/half-blocks.js';
+import { drawPicture, nearest16, nearest256 } from '../../src/tui/picture/half-blocks.js';
 import { attribute, type Theme } from '../../src/tui/screen/theme.js';
 
 describe('pictures as half blocks', () => {

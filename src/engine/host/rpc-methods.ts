@@ -88,6 +88,9 @@ const either =
   (value) =>
     checks.some((check) => check(value));
 
+const pixels: Check = (value) => count(value) && (value as number) > 0 && (value as number) <= 2 ** 16;
+const ratio: Check = (value) => typeof value === 'number' && value >= 0.01 && value <= 100;
+const fitInto = record({ width: pixels, height: pixels, aspect: optional(ratio) });
 const space = oneOf('gva', 'gpa', 'hpa');
 const condition = record({
   expressions: listOf(bytes),
@@ -270,6 +273,7 @@ const METHODS: Record<MethodName, readonly Check[]> = {
   'console.mouse': [step, step, step, step],
   'console.screen': [],
   'console.picture': [optional(count), optional(count)],
+  'console.look': [count, optional(fitInto)],
   'console.screendump': [text, optional((value) => value === 'png' || value === 'ppm')],
   'os.info': [],
   'os.foresee': [],

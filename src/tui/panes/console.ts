@@ -1,9 +1,13 @@
 /** The guest's own screens: its serial port and VGA text memory. The keyboard goes to it while it is held. */
-import type { VgaText } from '../../engine/debugger.js';
-import type { CellPane, Segment } from '../screen/cell-pane.js';
+import type { FitInto, VgaText } from '../../engine/debugger.js';
+import { fitted } from '../../engine/smaller-picture.js';
+import type { ScreenPlace } from '../guest-pointer.js';
+import { drawPicture } from '../picture/half-blocks.js';
+import type { SeenScreen } from '../picture/mirror.js';
+import type { CellPane, Rectangle, Segment } from '../screen/cell-pane.js';
 import { ansiColour, basicColour, CP437 } from '../screen/cp437.js';
-import { drawPicture } from '../screen/half-blocks.js';
 import { attribute, BOLD, DEFAULT, INVERSE } from '../screen/theme.js';
+import type { Source } from '../sources.js';
 import { matches, Pane, type PaneKey } from './pane.js';
 
 export type ConsoleKind = 'serial' | 'vga';
@@ -11,7 +15,7 @@ export type ConsoleKind = 'serial' | 'vga';
 export class ConsolePane extends Pane {
   readonly id: string;
   override readonly keys = [
-    ['i', 'i', 'types into the guest'],
+    ['i', 'i', 'types into the guest; over its display the mouse is its own, too'],
     ['v', 'v', 'serial port or VGA'],
   ] as const;
   private back = 0;
@@ -30,8 +34,10 @@ export class ConsolePane extends Pane {
   private chosen: ConsoleKind | undefined;
   /** What the card shows where that are pixels. */
   private mode: string | undefined;
-  /** Where keys go while the pane holds the keyboard. */
-  captured = false;
+  /** What the guest has of the user's hands. */
+  captured: 'keys' | 'keys and mouse' | undefined;
+  /** Where the guest's screen stands. */
+  screenPlace: ScreenPlace | undefined;
 
   get kind(): ConsoleKind {
     return this.only ?? this.chosen ?? (this.model.serial.used || this.hasNoScreen() ? 'serial' : 'vga');
@@ -39,7 +45,7 @@ export class ConsolePane extends Pane {
 
   /** Whether the guest has been asked for its screen and shows no text there. */
   private hasNoScreen(): boolean {
-    if (!this.model.debug.console) return false;
+    if (!this.model.debug.console || this.model.debug.console.picture) return false;
     const { value, pending, error } = this.model.screen();
     return value === undefined && !pending && !error;
   }
@@ -52,7 +58,8 @@ export class ConsolePane extends Pane {
     const { theme } = this;
     const kind = this.kind === 'serial' ? 'serial COM1' : `VGA ${this.mode ?? 'text'}`;
     if (this.captured) {
-      const keys = this.kind === 'serial' ? 'keys go to COM1' : 'keys go to the PS/2 keyboard';
+      const to = this.captured === 'keys' ? 'keyboard' : 'keyboard and mouse';
+      const keys = this.kind === 'serial' ? 'keys go to COM1' : `${this.captured} go to the PS/2 ${to}`;
       return [[` Console ${kind} `], [` ${keys}; ctrl-] or ctrl-a leaves `, theme.crit]];
     }
     return [[` Console ${kind} `], [` i types into the guest${this.only ? '' : '  v serial/VGA'} `, theme.dim]];
@@ -60,6 +67,7 @@ export class ConsolePane extends Pane {
 
   override draw(cells: CellPane): void {
     this.mode = undefined;
+    this.screenPlace = undefined;
     if (!this.model.debug.console) {
       this.reason(cells, this.model.unavailable('console'));
       return;
@@ -69,17 +77,61 @@ export class ConsolePane extends Pane {
       const screen = this.model.screen();
       if (screen.error) this.reason(cells, screen.error);
       else if (screen.value) this.drawVga(cells, screen.value);
-      else if (!screen.pending && this.model.debug.console.picture) this.drawGraphics(cells);
+      else if ('value' in screen && this.model.debug.console.picture) this.drawGraphics(cells);
       else this.reason(cells, screen.pending ? undefined : 'the display is not in a text mode');
     }
   }
 
-  /** Two pixels a cell, one above the other. */
   private drawGraphics(cells: CellPane): void {
-    const picture = this.model.picture(cells.width, cells.height * 2);
-    this.mode = picture.value?.mode;
-    if (picture.value) drawPicture(cells, picture.value, this.theme.depth);
-    else this.reason(cells, picture.error);
+    if (cells.width < 1 || cells.height < 1) return;
+    const { pictures } = this.ui;
+    const way = pictures?.way ?? 'blocks';
+    if (way === 'none') this.reason(cells, 'the display shows a picture, and --pictures none was asked for');
+    else if (way === 'blocks') this.drawBlocks(cells);
+    else this.drawPixels(cells);
+  }
+
+  /** Two pixels a cell, one above the other. */
+  private drawBlocks(cells: CellPane): void {
+    const { pictures } = this.ui;
+    const room = this.halves(cells);
+    const seen = this.seen(cells, this.model.seenScreen(room, pictures?.pace));
+    pictures?.note();
+    if (seen) this.drawInto(cells, seen, fitted(seen, room));
+  }
+
+  /** The terminal's pixels over as many cells, which are drawn for what may lie on some of them. */
+  private drawPixels(cells: CellPane): void {
+    const pictures = this.ui.pictures!;
+    const seen = this.seen(cells, this.model.seenScreen(undefined, pictures.pace));
+    if (!seen) return;
+    const place = pictures.place(seen, { columns: cells.width, rows: cells.height });
+    const area = this.drawInto(cells, seen, { width: place.columns, height: place.rows * 2 });
+    pictures.show({ cells, area: cells.onScreen(area), place, seen });
+  }
+
+  /** The pane in half cells. */
+  private halves(cells: CellPane): Required<FitInto> {
+    const cell = this.ui.pictures?.cell ?? { width: 1, height: 2 };
+    return { width: cells.width, height: cells.height * 2, aspect: cell.height / 2 / cell.width };
+  }
+
+  /** Into the middle of the pane. @param size in half cells */
+  private drawInto(cells: CellPane, seen: SeenScreen, size: { width: number; height: number }): Rectangle {
+    const height = Math.ceil(size.height / 2);
+    const x = Math.floor((cells.width - size.width) / 2);
+    const y = Math.floor((cells.height - height) / 2);
+    const area = { x, y, width: size.width, height };
+    drawPicture(cells, seen.pixels, area, size.height);
+    // the VGA's own modes tell their colours instead
+    this.mode = /x\d+x\d+/.test(seen.mode) ? `${seen.mode} VBE` : seen.mode;
+    this.screenPlace = { area: cells.onScreen(area), width: seen.width, height: seen.height };
+    return area;
+  }
+
+  private seen(cells: CellPane, source: Source<SeenScreen>): SeenScreen | undefined {
+    if (!source.value) this.reason(cells, source.error);
+    return source.value;
   }
 
   private drawSerial(cells: CellPane): void {
@@ -112,6 +164,14 @@ export class ConsolePane extends Pane {
         cells.put(x, y, CP437[cell & 0xff]!, this.colour(ansiColour(attr & 15), ansiColour((attr >> 4) & 7)));
       }
     }
+    const area = {
+      x: 0,
+      y: 0,
+      width: Math.min(cells.width, screen.columns),
+      height: Math.min(cells.height, screen.rows),
+    };
+    // as wide and high as the letters of a VGA
+    this.screenPlace = { area: cells.onScreen(area), width: area.width * 9, height: area.height * 16 };
     if (screen.cursor) cells.shade(screen.cursor.column, screen.cursor.row - top, 1, (attr) => attr ^ (INVERSE << 18));
   }
 

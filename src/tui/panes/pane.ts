@@ -4,6 +4,7 @@ import type { Session } from '../../commands/command.js';
 import type { Wanted } from '../../commands/search.js';
 import type { ExitRecord } from '../../engine/debugger.js';
 import type { Model } from '../model.js';
+import type { Pictures } from '../picture/pictures.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import type { Theme } from '../screen/theme.js';
 import { onBackground } from '../screen/theme.js';
@@ -16,6 +17,8 @@ export interface Ui {
   /** The guest as commands see it. */
   readonly session: Session;
   readonly theme: Theme;
+  /** How the guest's screen can be shown; absent: as blocks in cells. */
+  readonly pictures?: Pictures | undefined;
   /** Intel or AT&T. */
   syntax: 'intel' | 'att';
   /** The exit that the views explain: the one chosen in the trace, else the one at which the guest stands. */

@@ -30,7 +30,8 @@ export class CellPane {
   rectangle: Rectangle = { x: 0, y: 0, width: 0, height: 0 };
   visible = true;
   private chars: string[] = [];
-  private attrs = new Int32Array(0);
+  /** Words of blessed's, and larger ones with colours of 24 bits. */
+  private attrs = new Float64Array(0);
   /** Origin and size of the part that `put` addresses: the inside of the frame. */
   private inner: Rectangle = { x: 0, y: 0, width: 0, height: 0 };
 
@@ -51,7 +52,7 @@ export class CellPane {
     const cells = Math.max(0, rectangle.width) * Math.max(0, rectangle.height);
     if (cells !== this.chars.length) {
       this.chars = new Array<string>(cells).fill(' ');
-      this.attrs = new Int32Array(cells);
+      this.attrs = new Float64Array(cells);
     }
     this.rectangle = rectangle;
   }
@@ -121,6 +122,23 @@ export class CellPane {
     for (let column = Math.max(0, x); column < end; column++) {
       this.attrs[row + column] = change(this.attrs[row + column]!);
     }
+  }
+
+  /** A part of what `put` addresses, on the screen. */
+  onScreen({ x, y, width, height }: Rectangle): Rectangle {
+    return { x: this.rectangle.x + this.inner.x + x, y: this.rectangle.y + this.inner.y + y, width, height };
+  }
+
+  /** Whether the screen's lines show the pane's own cells in a part of it, which nothing lies on. */
+  isOnTop(lines: readonly ScreenLine[], { x, y, width, height }: Rectangle): boolean {
+    for (let row = y; row < y + height; row++) {
+      const at = (row - this.rectangle.y) * this.rectangle.width - this.rectangle.x;
+      for (let column = x; column < x + width; column++) {
+        const cell = lines[row]?.[column];
+        if (!cell || cell[0] !== this.attrs[at + column] || cell[1] !== this.chars[at + column]) return false;
+      }
+    }
+    return true;
   }
 
   /** Copies changed cells into the screen's lines and marks those lines dirty. @returns cells changed. */

@@ -48,6 +48,8 @@ export interface Theme extends Record<Role, number> {
   light: boolean;
   /** Only ASCII may be written. */
   ascii: boolean;
+  /** Pictures may have colours of 24 bits. */
+  trueColours: boolean;
 }
 
 /** What the user, or an answer of the terminal, has settled. */
@@ -55,6 +57,7 @@ export interface ThemeChoice {
   light?: boolean;
   depth?: ColourDepth;
   ascii?: boolean;
+  trueColours?: boolean;
 }
 
 type Row = [foreground?: number, background?: number, flags?: number];
@@ -224,6 +227,17 @@ function lightByEnvironment({ COLORFGBG }: Environment): boolean | undefined {
   return background === undefined ? undefined : Number(background) === 7 || Number(background) > 8;
 }
 
+/**
+ * Whether a terminal says of itself that it has colours of 24 bits; undefined: it says nothing. tmux takes them and makes of
+ * them what its own terminal has.
+ */
+export function trueColoursByEnvironment({ COLORTERM, TERM, TERM_PROGRAM, ...rest }: Environment): boolean | undefined {
+  if (/^(truecolor|24bit)$/i.test(COLORTERM ?? '')) return true;
+  if (/-direct$|kitty|alacritty|^foot|ghostty|wezterm|contour/.test(TERM ?? '')) return true;
+  if (/^(iTerm\.app|vscode|WezTerm|ghostty|tmux)$/i.test(TERM_PROGRAM ?? '')) return true;
+  return rest.TMUX || rest.WT_SESSION || Number(rest.VTE_VERSION) >= 3600 || rest.KONSOLE_VERSION ? true : undefined;
+}
+
 /** Colours of a terminal: what the user chose, then NO_COLOR (any value), then what the terminal can do. */
 export function createTheme(terminalColours: number, environment: Environment, choice: ThemeChoice = {}): Theme {
   const able: ColourDepth = terminalColours >= 256 ? 256 : terminalColours >= 16 ? 16 : terminalColours >= 8 ? 8 : 0;
@@ -235,7 +249,8 @@ export function createTheme(terminalColours: number, environment: Environment, c
   const roles = Object.fromEntries(
     Object.entries(rows).map(([role, row]) => [role, attribute(...(depth === 16 ? brightened(row) : row))]),
   );
-  return { ...(roles as Record<Role, number>), depth, light, ascii };
+  const trueColours = depth === 256 && (choice.trueColours ?? trueColoursByEnvironment(environment) ?? false);
+  return { ...(roles as Record<Role, number>), depth, light, ascii, trueColours };
 }
 
 const WORDS: Record<string, ThemeChoice> = {
@@ -245,7 +260,8 @@ const WORDS: Record<string, ThemeChoice> = {
   mono: { depth: 0 },
   '8': { depth: 8 },
   '16': { depth: 16 },
-  '256': { depth: 256 },
+  '256': { depth: 256, trueColours: false },
+  '24bit': { depth: 256, trueColours: true },
   ascii: { ascii: true },
   utf8: { ascii: false },
 };

@@ -1,4 +1,5 @@
 import type * as D from '../../debugger.js';
+import { ScreenLooks } from '../../devices/vga/screen-looks.js';
 import type { Machine } from '../../vmm/machine.js';
 import { formatOf, writePicture } from '../picture-file.js';
 import type { KeptRun } from './kept-run.js';
@@ -18,6 +19,7 @@ export function consoleGroup(
   kept: KeptRun,
   loop: RunLoop,
 ): NonNullable<D.Debugger['console']> {
+  let looks: ScreenLooks | undefined;
   return {
     serialLog: async () => output.serialLog,
     serialInput: async (bytes) => {
@@ -52,6 +54,10 @@ export function consoleGroup(
     screen: async () => machine.screen(),
     picture: async (width, height) =>
       machine.picture(width === undefined || height === undefined ? undefined : { width, height }),
+    look: async (since, fit) => {
+      looks ??= new ScreenLooks(machine.watchPicture());
+      return looks.look(since, fit);
+    },
     screendump: async (path, format = formatOf(path)) => {
       const picture = machine.picture();
       const { mode, width, height } = picture;

@@ -1,0 +1,64 @@
+/** What a terminal is asked about pictures, and what its answers say. Anything else that it sends says nothing. */
+import { KITTY_QUESTION, kittyAnswer } from './kitty.js';
+import type { Size } from './place.js';
+
+/** Whether it would take kitty's images, how large a cell is, whether it keeps 24 bits of a colour; at the end what it is. */
+export const QUESTIONS = [KITTY_QUESTION, '\x1b[16t\x1b[14t', '\x1b[0;48;2;1;2;3m\x1bP$qm\x1b\\\x1b[m', '\x1b[c'].join(
+  '',
+);
+/** Of one with sixels: how many colours they may have, and pixels. @xterm "XTSMGRAPHICS" */
+export const SIXEL_QUESTIONS = '\x1b[?1;1;0S\x1b[?2;1;0S\x1b[c';
+/** How large a cell is, again: the window may have got another font. */
+export const CELL_QUESTION = '\x1b[16t';
+
+const SIXELS = 4;
+const MOST_CELL = 256;
+const MOST_REGISTERS = 256;
+
+export class TerminalAnswers {
+  kitty = false;
+  sixels = false;
+  trueColours = false;
+  cell: Size | undefined;
+  /** Colours of a sixel picture. */
+  registers = 16;
+  /** Of the pixels of a sixel picture. */
+  most: Size = { width: 1000, height: 1000 };
+  #window: Size | undefined;
+
+  /** @returns whether it is the last of what was asked */
+  take(reply: string, columns: number, rows: number): boolean {
+    const kitty = kittyAnswer(reply);
+    if (kitty !== undefined) this.kitty = kitty;
+    const text = /^\x1bP1\$r(?:[\d;:]*[;:])?48[:;]2[:;]{1,2}1[:;]2[:;]3(?:[;:][\d;:]*)?m\x1b\\$/;
+    if (text.test(reply)) this.trueColours = true;
+    const [, kind, numbers, final] = /^\x1b\[(\??)([\d;]*)([ctS])$/.exec(reply) ?? [];
+    if (numbers === undefined) return false;
+    const values = numbers.split(';').map(Number);
+    if (final === 't' && kind === '') this.#takeSize(values, columns, rows);
+    else if (final === 'S' && kind === '?') this.#takeGraphics(values);
+    else if (final === 'c' && kind === '?') {
+      this.sixels ||= values.includes(SIXELS);
+      return true;
+    }
+    return false;
+  }
+
+  #takeSize([what, height = 0, width = 0]: number[], columns: number, rows: number): void {
+    if (what === 6 && isCell({ width, height })) this.cell = { width, height };
+    else if (what === 4 && !this.cell) {
+      const cell = { width: Math.floor(width / columns), height: Math.floor(height / rows) };
+      if (isCell(cell)) this.#window = cell;
+    }
+    this.cell ??= this.#window;
+  }
+
+  #takeGraphics([item, status, first = 0, second = 0]: number[]): void {
+    if (status !== 0) return;
+    if (item === 1 && first >= 2) this.registers = Math.min(MOST_REGISTERS, first);
+    else if (item === 2 && first >= 16 && second >= 16) this.most = { width: first, height: second };
+  }
+}
+
+const isCell = ({ width, height }: Size): boolean =>
+  width >= 1 && height >= 1 && width <= MOST_CELL && height <= MOST_CELL;
