@@ -204,9 +204,11 @@ export async function runScreen(
       } finally {
         program._write = write;
       }
+      if (frame) frame = `\x1b[?2026h${frame}\x1b[?2026l`;
+      // by itself: kitty 0.26 loses what stands in one update with much data
       frame += pictures.output();
       if (frame) {
-        program._write(`\x1b[?2026h${frame}\x1b[?2026l`);
+        program._write(frame);
         program.flush();
       }
       pictures.wrote(frame.length);

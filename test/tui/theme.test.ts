@@ -38,7 +38,7 @@ const LINES: Role[] = ['border', 'focus'];
 
 describe.each(Object.entries(THEMES))('theme %s', (_name, theme) => {
   const roles = (Object.keys(theme) as (keyof Theme)[]).filter(
-    (role): role is Role => !['depth', 'light', 'ascii'].includes(role),
+    (role): role is Role => !['depth', 'light', 'ascii', 'trueColours'].includes(role),
   );
 
   it('has text of 4.5:1 at least, lines of 3:1, the row under the cursor too', () => {

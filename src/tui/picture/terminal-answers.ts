@@ -9,7 +9,7 @@ export const QUESTIONS = [KITTY_QUESTION, '\x1b[16t\x1b[14t', '\x1b[0;48;2;1;2;3
 /** Of one with sixels: how many colours they may have, and pixels. @xterm "XTSMGRAPHICS" */
 export const SIXEL_QUESTIONS = '\x1b[?1;1;0S\x1b[?2;1;0S\x1b[c';
 /** How large a cell is, again: the window may have got another font. */
-export const CELL_QUESTION = '\x1b[16t';
+export const CELL_QUESTIONS = { kitty: '\x1b[16t', sixel: '\x1b[16t\x1b[?2;1;0S' };
 
 const SIXELS = 4;
 const MOST_CELL = 256;
@@ -19,12 +19,17 @@ export class TerminalAnswers {
   kitty = false;
   sixels = false;
   trueColours = false;
-  cell: Size | undefined;
+  /** Pixels of a cell; undefined while nothing tells it. */
+  get cell(): Size | undefined {
+    return this.#cell ?? this.#ofWindow ?? this.#ofGraphics;
+  }
   /** Colours of a sixel picture. */
   registers = 16;
   /** Of the pixels of a sixel picture. */
   most: Size = { width: 1000, height: 1000 };
-  #window: Size | undefined;
+  #cell: Size | undefined;
+  #ofWindow: Size | undefined;
+  #ofGraphics: Size | undefined;
 
   /** @returns whether it is the last of what was asked */
   take(reply: string, columns: number, rows: number): boolean {
@@ -36,7 +41,7 @@ export class TerminalAnswers {
     if (numbers === undefined) return false;
     const values = numbers.split(';').map(Number);
     if (final === 't' && kind === '') this.#takeSize(values, columns, rows);
-    else if (final === 'S' && kind === '?') this.#takeGraphics(values);
+    else if (final === 'S' && kind === '?') this.#takeGraphics(values, columns, rows);
     else if (final === 'c' && kind === '?') {
       this.sixels ||= values.includes(SIXELS);
       return true;
@@ -45,18 +50,20 @@ export class TerminalAnswers {
   }
 
   #takeSize([what, height = 0, width = 0]: number[], columns: number, rows: number): void {
-    if (what === 6 && isCell({ width, height })) this.cell = { width, height };
-    else if (what === 4 && !this.cell) {
-      const cell = { width: Math.floor(width / columns), height: Math.floor(height / rows) };
-      if (isCell(cell)) this.#window = cell;
-    }
-    this.cell ??= this.#window;
+    if (what === 6 && isCell({ width, height })) this.#cell = { width, height };
+    const cell = { width: Math.floor(width / columns), height: Math.floor(height / rows) };
+    if (what === 4 && isCell(cell)) this.#ofWindow = cell;
   }
 
-  #takeGraphics([item, status, first = 0, second = 0]: number[]): void {
+  #takeGraphics([item, status, first = 0, second = 0]: number[], columns: number, rows: number): void {
     if (status !== 0) return;
     if (item === 1 && first >= 2) this.registers = Math.min(MOST_REGISTERS, first);
-    else if (item === 2 && first >= 16 && second >= 16) this.most = { width: first, height: second };
+    if (item !== 2 || first < 16 || second < 16) return;
+    this.most = { width: first, height: second };
+    // xterm tells nobody how large its window is, but that a picture may be as large: a limit of its own is a square
+    const cell = { width: first / columns, height: second / rows };
+    const whole = Number.isInteger(cell.width) && Number.isInteger(cell.height) && first !== second;
+    this.#ofGraphics = whole && isCell(cell) ? cell : undefined;
   }
 }
 

@@ -5,7 +5,7 @@ import { Pace } from './pace.js';
 import type { PictureChoice, Pictures, PictureWay, ShownPicture } from './pictures.js';
 import { PixelLayer, type PixelTerminal } from './pixel-layer.js';
 import { type PixelPlace, placeOf, type Size } from './place.js';
-import { CELL_QUESTION, QUESTIONS, SIXEL_QUESTIONS, TerminalAnswers } from './terminal-answers.js';
+import { CELL_QUESTIONS, QUESTIONS, SIXEL_QUESTIONS, TerminalAnswers } from './terminal-answers.js';
 
 export interface PictureHost {
   readonly columns: number;
@@ -33,7 +33,7 @@ export class TerminalPictures implements Pictures {
   #questions = '';
   #asking: NodeJS.Timeout | undefined;
   #more = false;
-  #sawPicture = false;
+  #drew = false;
 
   /** @param silent a terminal that is not to be asked; it is given blocks */
   constructor(
@@ -94,21 +94,21 @@ export class TerminalPictures implements Pictures {
 
   /** A frame was written. */
   wrote(bytes: number): void {
-    if (this.#wanted || this.#sawPicture) this.pace.wrote(bytes);
-    this.#sawPicture = false;
+    if (this.#wanted || this.#drew) this.pace.wrote(bytes);
+    this.#drew = false;
   }
 
   /** A pane has drawn a picture in cells. */
   note(): void {
-    this.#sawPicture = true;
+    this.#drew = true;
   }
 
   /** The window has another size, and its cells perhaps. */
   resized(): void {
-    if (this.#terminal && this.#asked) {
-      this.#questions += CELL_QUESTION;
-      this.host.changed();
-    }
+    const terminal = this.#terminal;
+    if (!terminal || !this.#asked) return;
+    this.#questions += CELL_QUESTIONS[terminal.protocol];
+    this.host.changed();
   }
 
   get #terminal(): PixelTerminal | undefined {
@@ -129,7 +129,7 @@ export class TerminalPictures implements Pictures {
   /** An answer of the terminal, or what looks like one. */
   reply(text: string): void {
     const asking = this.#asking !== undefined;
-    if (!asking && !(this.#terminal && /^\x1b\[6;/.test(text))) return;
+    if (!asking && !(this.#terminal && /^\x1b\[(?:6|\?2);/.test(text))) return;
     const last = this.#answers.take(text, this.host.columns, this.host.rows);
     if (!asking) this.host.changed();
     else if (last) this.#next();
