@@ -124,8 +124,12 @@ export class Tui extends TerminalView {
     });
     this.proc.onData((data) => this.take(data));
     // Answers to the program's questions about the terminal.
-    this.term.onData((data) => this.proc.write(data));
+    this.term.onData((data) => this.answer(data));
     this.exit = new Promise((resolve) => this.proc.onExit((event) => resolve(event.exitCode)));
+  }
+
+  protected answer(reply: string): void {
+    this.proc.write(reply);
   }
 
   send(keys: string): void {

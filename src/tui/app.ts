@@ -211,7 +211,7 @@ export async function runScreen(
         program._write(frame);
         program.flush();
       }
-      pictures.wrote(frame.length);
+      pictures.wrote(frame.length, Date.now() - lastFrame);
     };
 
     const pictures = new TerminalPictures(

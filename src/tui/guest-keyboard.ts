@@ -34,6 +34,7 @@ export class GuestKeyboard {
   hold(pane: ConsolePane, console: Console, mouse: boolean): void {
     this.release();
     this.pane = pane;
+    pane.stay();
     pane.captured = mouse && pane.kind === 'vga' && console.mouse ? 'keys and mouse' : 'keys';
     const pointer =
       pane.captured === 'keys and mouse'

@@ -1,5 +1,5 @@
 /** A guest's screen for VNC clients: ours, and those of Debian. */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,6 +17,7 @@ const folder = mkdtempSync(join(tmpdir(), 'vmscope-vnc-'));
 const sample = new URL('../../samples/keyboard/keyboard.elf', import.meta.url).pathname;
 const gvnccapture = requireTool('gvnccapture');
 const vncsnapshot = requireTool('vncsnapshot');
+const jpegtopnm = requireTool('jpegtopnm');
 
 let guest: Guest;
 let server: VncServer;
@@ -108,12 +109,29 @@ describe('the screen of a guest by VNC', () => {
     },
   );
 
-  test.skipIf(!vncsnapshot.available)(named('vncsnapshot takes a picture of it', vncsnapshot), async () => {
-    const file = join(folder, 'snapshot.jpg');
-    const said = await run(vncsnapshot.path, ['-quality', '100', `127.0.0.1:${port - 5900}`, file]);
-    expect(said).toMatch(/720x400 screen/);
-    expect(readFileSync(file).length).toBeGreaterThan(1000);
-  });
+  test.skipIf(!vncsnapshot.available || !jpegtopnm.available)(
+    named('vncsnapshot takes a picture equal to screendump, as far as JPEG can be', vncsnapshot, jpegtopnm),
+    async () => {
+      const file = join(folder, 'snapshot.jpg');
+      const said = await run(vncsnapshot.path, ['-quality', '100', `127.0.0.1:${port - 5900}`, file]);
+      expect(said).toMatch(/720x400 screen/);
+      const ppm = execFileSync(jpegtopnm.path, ['-quiet', file]);
+      const picture = guest.machine.picture();
+      const head = Buffer.from(`P6\n${picture.width} ${picture.height}\n255\n`);
+      expect(ppm.subarray(0, head.length)).toEqual(head);
+      // colours stand for two by two pixels there, brightness for each
+      const brightness = (rgb: Uint8Array): number[] =>
+        Array.from(
+          { length: rgb.length / 3 },
+          (_, i) => 0.3 * rgb[3 * i] + 0.59 * rgb[3 * i + 1] + 0.11 * rgb[3 * i + 2],
+        );
+      const wanted = brightness(picture.rgb);
+      const differences = brightness(ppm.subarray(head.length)).map((value, i) => Math.abs(value - wanted[i]));
+      expect(differences).toHaveLength(wanted.length);
+      expect(wanted.some((value) => value > 100)).toBe(true);
+      expect(differences.filter((difference) => difference > 32)).toHaveLength(0);
+    },
+  );
 
   test('asks for a password that the monitor sets', async () => {
     const guarded = await VncServer.open(guest, { at: { kind: 'tcp', host: '127.0.0.1', port: 0 }, password: {} });

@@ -136,12 +136,15 @@ describe('looks at a screen', () => {
     await pace.turn();
     await pace.turn();
     expect(now).toBe(100);
-    pace.wrote(1_000_000);
+    pace.wrote(1_000_000, 5);
     await pace.turn();
     expect(now).toBe(600);
-    pace.wrote(1e12);
+    pace.wrote(1e12, 5);
     await pace.turn();
     expect(now).toBe(2600);
+    pace.wrote(10, 300);
+    await pace.turn();
+    expect(now).toBe(2900);
   });
 });
 

@@ -159,6 +159,9 @@ describe('InputFilter', () => {
     [['\x1b[?62;4c', 'x'], ['x']],
     [['\x1b[24;80R', 'x'], ['x']],
     [['\x1b]11;rgb:1/2/3\x1b\\x'], ['x']],
+    [['\x1b[6;18;9tx'], ['x']],
+    [['\x1b_Gi=31;OK\x1b\\x'], ['x']],
+    [['\x1b[?1;0;256Sx'], ['x']],
     [['\x1bP1$r0m\x1b\\x'], ['x']],
     [['\x1b[97;5ux'], ['x']],
     [['😀x'], ['x']],
@@ -182,6 +185,34 @@ describe('InputFilter', () => {
     });
     expect(pasted).toEqual(['oneq']);
     expect(keys).toEqual(['x']);
+  });
+
+  it('takes no part of an answer that comes slowly for keys, nor of rubbish without an end', async () => {
+    const replies: string[] = [];
+    const expecting = (input: InputFilter): void => {
+      input.expecting = true;
+      input.onReply = (reply) => replies.push(reply);
+    };
+    const slow = ['\x1b_Gi=31;O', '', 'K\x1b', '', '\\\x1b[6;18', '', ';9tx'];
+    expect(await filter(slow, expecting)).toEqual(['x']);
+    expect(replies).toEqual(['\x1b_Gi=31;OK\x1b\\', '\x1b[6;18;9t']);
+    const rubbish = ['\x1bP', 'q'.repeat(5000), 'q'.repeat(100_000), 'q\x1b', '\\x'];
+    expect(await filter(rubbish, expecting)).toEqual(['x']);
+    // what has no end is over when nothing comes for long
+    const endless = [`\x1b_${'q'.repeat(5000)}`, ...new Array<string>(10).fill(''), 'x'];
+    expect(await filter(endless)).toEqual(['x']);
+  });
+
+  it('gives the mouse to who takes it first, and the rest of it to the others', async () => {
+    const taken: string[] = [];
+    const rest = await filter(['\x1b[<0;1;1M\x1b[<0;9;9M\x1b[<200;9;9M'], (input) => {
+      input.captureMouse = ({ x, kind }) => {
+        taken.push(`${kind} ${x}`);
+        return x < 5;
+      };
+    });
+    expect(taken).toEqual(['down 0', 'down 8']);
+    expect(rest).toEqual(['\x1b[<0;9;9M', '\x1b[<200;9;9M']);
   });
 
   it('sends keys to the capture untouched, the mouse past it', async () => {

@@ -50,6 +50,11 @@ export class ConsolePane extends Pane {
     return value === undefined && !pending && !error;
   }
 
+  /** Shows what it shows, whatever the guest begins to do meanwhile. */
+  stay(): void {
+    this.chosen = this.kind;
+  }
+
   toggle(): void {
     this.chosen = this.kind === 'serial' ? 'vga' : 'serial';
   }
@@ -58,8 +63,8 @@ export class ConsolePane extends Pane {
     const { theme } = this;
     const kind = this.kind === 'serial' ? 'serial COM1' : `VGA ${this.mode ?? 'text'}`;
     if (this.captured) {
-      const to = this.captured === 'keys' ? 'keyboard' : 'keyboard and mouse';
-      const keys = this.kind === 'serial' ? 'keys go to COM1' : `${this.captured} go to the PS/2 ${to}`;
+      const to = this.captured === 'keys' ? 'the PS/2 keyboard' : 'the guest';
+      const keys = this.kind === 'serial' ? 'keys go to COM1' : `${this.captured} go to ${to}`;
       return [[` Console ${kind} `], [` ${keys}; ctrl-] or ctrl-a leaves `, theme.crit]];
     }
     return [[` Console ${kind} `], [` i types into the guest${this.only ? '' : '  v serial/VGA'} `, theme.dim]];

@@ -20,8 +20,8 @@ export class Pace {
     this.#due = this.now() + FRAME_MS;
   }
 
-  /** A frame with a picture in it had so many bytes. */
-  wrote(bytes: number): void {
-    this.#due = Math.max(this.#due, this.now() + Math.min(MOST_MS, bytes / BYTES_A_MS));
+  /** A frame with a picture in it had so many bytes, and took so long: as long others have their turn. */
+  wrote(bytes: number, ms: number): void {
+    this.#due = Math.max(this.#due, this.now() + Math.min(MOST_MS, Math.max(ms, bytes / BYTES_A_MS)));
   }
 }

@@ -7,6 +7,8 @@ export interface SixelPalette {
   colours: readonly (readonly [number, number, number])[];
   /** @param x, y place on the screen, for what is dithered */
   register(red: number, green: number, blue: number, x: number, y: number): number;
+  /** A colour has one register, wherever it is. */
+  exact: boolean;
   /** Tells palettes apart. */
   key: string;
 }
@@ -38,7 +40,7 @@ function exactPalette(rgb: Uint8Array, registers: number, before?: SixelPalette)
   }
   const key = `exact ${[...index.keys()].sort((a, b) => a - b).join()}`;
   if (before?.key === key) return before;
-  return { colours, key, register: (red, green, blue) => index.get(told(red, green, blue)) ?? 0 };
+  return { colours, key, exact: true, register: (red, green, blue) => index.get(told(red, green, blue)) ?? 0 };
 }
 
 /** @bayer 4 x 4 ordered dither */
@@ -70,6 +72,7 @@ function evenPalette(registers: number): SixelPalette {
   return {
     colours,
     key: `even ${steps.join()}`,
+    exact: false,
     register: (red, green, blue, x, y) => {
       const threshold = (ORDER[(y & 3) * 4 + (x & 3)]! + 0.5) / 16;
       const [r, g, b] = [step(red, reds, threshold), step(green, greens, threshold), step(blue, blues, threshold)];
@@ -84,6 +87,7 @@ const twoTones: SixelPalette = {
     [100, 100, 100],
   ],
   key: 'two',
+  exact: false,
   register: (red, green, blue, x, y) =>
     (red + green + blue) / 765 + (ORDER[(y & 3) * 4 + (x & 3)]! + 0.5) / 16 >= 1 ? 1 : 0,
 };
@@ -94,60 +98,89 @@ const LEAST_RUN = 4;
 
 /** An image at the cursor, that leaves what it does not cover. `top` is its first line's place on the screen. @vt "Sixel" */
 export function sixelImage({ width, height, rgb }: Pixels, palette: SixelPalette, top: number): string {
-  const { colours } = palette;
-  const out = [`\x1bP0;1;0q"1;1;${width};${height}`];
+  const { colours, exact } = palette;
   const used = new Uint8Array(colours.length);
   const registers = new Uint16Array(width * SIX);
+  const row = new SixelRow(colours.length);
   const body: string[] = [];
+  let register = 0;
+  let before = -1;
   for (let y = 0; y < height; y += SIX) {
     const lines = Math.min(SIX, height - y);
-    const spans = new Map<number, { first: number; last: number }>();
     for (let line = 0; line < lines; line++) {
       for (let x = 0, at = (y + line) * width * 3; x < width; x++, at += 3) {
-        const register = palette.register(rgb[at]!, rgb[at + 1]!, rgb[at + 2]!, x, top + y + line);
+        const colour = (rgb[at]! << 16) | (rgb[at + 1]! << 8) | rgb[at + 2]!;
+        if (!exact || colour !== before)
+          register = palette.register(rgb[at]!, rgb[at + 1]!, rgb[at + 2]!, x, top + y + line);
+        before = colour;
         registers[line * width + x] = register;
-        const span = spans.get(register);
-        if (!span) spans.set(register, { first: x, last: x });
-        else {
-          if (x < span.first) span.first = x;
-          if (x > span.last) span.last = x;
-        }
+        used[register] = 1;
       }
     }
-    const rows: string[] = [];
-    for (const [register, { first, last }] of spans) {
-      used[register] = 1;
-      rows.push(`#${register}${sixelRow(registers, register, width, lines, first, last)}`);
+    for (let x = 0; x < width; x++) {
+      for (let line = 0, done = 0; line < lines; line++) {
+        if (done & (1 << line)) continue;
+        const one = registers[line * width + x]!;
+        let bits = 0;
+        for (let other = line; other < lines; other++) if (registers[other * width + x] === one) bits |= 1 << other;
+        done |= bits;
+        row.put(one, x, bits);
+      }
     }
-    body.push(rows.join('$'));
+    body.push(row.take());
   }
-  for (const [register, [red, green, blue]] of colours.entries())
-    if (used[register]) out.push(`#${register};2;${red};${green};${blue}`);
-  return `${out.join('')}${body.join('-')}\x1b\\`;
+  const head = colours.map(([red, green, blue], one) => (used[one] ? `#${one};2;${red};${green};${blue}` : ''));
+  return `\x1bP0;1;0q"1;1;${width};${height}${head.join('')}${body.join('-')}\x1b\\`;
 }
 
-function sixelRow(
-  registers: Uint16Array,
-  register: number,
-  width: number,
-  lines: number,
-  first: number,
-  last: number,
-): string {
-  let out = first > 0 ? run(0, first) : '';
-  let bits = -1;
-  let count = 0;
-  for (let x = first; x <= last; x++) {
-    let now = 0;
-    for (let line = 0; line < lines; line++) if (registers[line * width + x] === register) now |= 1 << line;
-    if (now === bits) count++;
-    else {
-      if (count > 0) out += run(bits, count);
-      bits = now;
-      count = 1;
-    }
+/** Six lines of a picture: what each register is to draw, from left to right. */
+class SixelRow {
+  /** Registers that are in it. */
+  readonly #here: number[] = [];
+  readonly #text: string[];
+  /** Of each register: the sixel that is under way, how often, and the column behind it; 0 times: it is not here yet. */
+  readonly #bits: Uint8Array;
+  readonly #count: Int32Array;
+  readonly #next: Int32Array;
+
+  constructor(registers: number) {
+    this.#text = new Array<string>(registers).fill('');
+    this.#bits = new Uint8Array(registers);
+    this.#count = new Int32Array(registers);
+    this.#next = new Int32Array(registers);
   }
-  return out + run(bits, count);
+
+  put(register: number, x: number, bits: number): void {
+    if (this.#count[register] === 0) {
+      this.#here.push(register);
+      this.#text[register] = x > 0 ? run(0, x) : '';
+      this.#start(register, bits);
+    } else {
+      const gap = x - this.#next[register]!;
+      if (gap === 0 && this.#bits[register] === bits) this.#count[register]!++;
+      else {
+        this.#text[register] += run(this.#bits[register]!, this.#count[register]!) + (gap > 0 ? run(0, gap) : '');
+        this.#start(register, bits);
+      }
+    }
+    this.#next[register] = x + 1;
+  }
+
+  #start(register: number, bits: number): void {
+    this.#bits[register] = bits;
+    this.#count[register] = 1;
+  }
+
+  /** All of it; then it is empty. */
+  take(): string {
+    const rows = this.#here.map((one) => {
+      const text = `#${one}${this.#text[one]}${run(this.#bits[one]!, this.#count[one]!)}`;
+      this.#count[one] = 0;
+      return text;
+    });
+    this.#here.length = 0;
+    return rows.join('$');
+  }
 }
 
 function run(bits: number, count: number): string {

@@ -93,8 +93,8 @@ export class TerminalPictures implements Pictures {
   }
 
   /** A frame was written. */
-  wrote(bytes: number): void {
-    if (this.#wanted || this.#drew) this.pace.wrote(bytes);
+  wrote(bytes: number, ms: number): void {
+    if (this.#wanted || this.#drew) this.pace.wrote(bytes, ms);
     this.#drew = false;
   }
 
