@@ -52,10 +52,20 @@ export abstract class TerminalView {
     );
   }
 
-  /** Waits until nothing was written or sent for `quiet` ms. */
+  /**
+   * Waits until nothing was written or sent for `quiet` ms, and in as many looks as fit into that: a host that has no time
+   * for this process has none for the program in it.
+   */
   settle(quiet = this.quietMs, max = 8000): Promise<void> {
+    let looks = 0;
+    let seen = -1;
     return this.wait(
-      () => Date.now() - this.last > quiet,
+      () => {
+        const now = this.bytes + this.last;
+        looks = now === seen ? looks + 1 : 0;
+        seen = now;
+        return Date.now() - this.last > quiet && looks >= quiet / this.lookMs;
+      },
       () => 'no rest',
       max,
     );
