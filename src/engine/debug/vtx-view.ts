@@ -24,7 +24,7 @@ import { type EntryFailure, entryFailures } from './entry-failures.js';
 import { faultChain } from './fault-chain.js';
 import { LIVE, readNamedRegisters, readRegisters, writeRegister } from './register-access.js';
 import { readRecord } from './trace-reader.js';
-import { guestWalk, vcpuMemory } from './translate.js';
+import { guestPhysical, guestWalk, vcpuMemory } from './translate.js';
 import { controlsAt, viewVmcs, writeVmcs } from './vmcs-view.js';
 
 const WATCH_FLAGS = { read: 1, write: 2, access: 3 } as const;
@@ -129,7 +129,7 @@ export class VtxView implements MachineView {
     const memory = vcpuMemory(this.vm, target);
     if (space === 'hpa') return readHost(this.vm.host, address, length);
     if (space === 'gpa') return readPhysical(memory, address, length);
-    return readLinear(memory, (gva) => guestWalk(target, this.vm, gva).output, address, length);
+    return readLinear(memory, (gva) => guestPhysical(target, this.vm, gva), address, length);
   }
 
   writeMemory(vcpu: number, space: AddressSpace, address: bigint, bytes: Uint8Array): number {
@@ -137,11 +137,11 @@ export class VtxView implements MachineView {
     const memory = vcpuMemory(this.vm, target);
     if (space === 'hpa') return writeHost(this.vm, address, bytes);
     if (space === 'gpa') return writePhysical(memory, address, bytes);
-    return writeLinear(memory, (gva) => guestWalk(target, this.vm, gva).output, address, bytes);
+    return writeLinear(memory, (gva) => guestPhysical(target, this.vm, gva), address, bytes);
   }
 
   translate(vcpu: number, gva: bigint): bigint | undefined {
-    return this.walk(vcpu, gva).output;
+    return guestPhysical(this.settled(vcpu), this.vm, gva);
   }
 
   vmcsField(vcpu: number, encoding: number): bigint | undefined {

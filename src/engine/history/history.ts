@@ -153,6 +153,12 @@ export class History {
     return runInstant(this.machine, this.vm, this.turns.begun);
   }
 
+  /** Of `now`, what people are told. */
+  get counts(): Pick<Instant, 'icount' | 'exits'> {
+    const { work } = this.machine;
+    return { icount: BigInt(work.icount), exits: work.exits };
+  }
+
   /** The run that is repeated was made elsewhere, and the machine is in it. */
   get recorded(): RecordedRun | undefined {
     return this.lines === undefined || this.lines.onTrunk ? this.recordedTrunk : undefined;

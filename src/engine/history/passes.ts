@@ -1,7 +1,7 @@
 /** Which intervals of the run a search backwards may pass over: nobody wrote there what would stop the guest. */
 
 import { framesAsMemory } from '../memory/engine-frames.js';
-import { type PagingState, walkGuest } from '../memory/guest-walk.js';
+import { type PagingState, translateGuest } from '../memory/guest-walk.js';
 import { readEntry } from '../memory/physical.js';
 import type { Vm } from '../vmm/vm.js';
 import { linearPageBit, wroteLinear } from './interval-writes.js';
@@ -100,7 +100,7 @@ class LinearPasses {
     const memory = framesAsMemory(vm, () => undefined);
     const tables = new Set<number>();
     let unknown = false;
-    const { output } = walkGuest(space, gva, (address, bytes) => {
+    const output = translateGuest(space, gva, (address, bytes) => {
       const hpa = vm.frameOf(address);
       if (hpa === undefined) unknown = true;
       else tables.add(Math.floor(hpa / PAGE));

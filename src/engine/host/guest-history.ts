@@ -226,7 +226,7 @@ export class GuestHistory {
   stood(kind: D.StopReason['kind']): void {
     if (kind === 'entry-failed') this.#entryFailed = true;
     const line = this.history.lines.active.name;
-    const { icount, exit } = positionOf(this.history.now());
+    const { icount, exit } = positionOf(this.history.counts);
     const key = `${line} ${icount} ${exit}`;
     this.#stops.delete(key);
     this.#stops.set(key, { line, icount, exit, kind });
@@ -255,7 +255,8 @@ export class GuestHistory {
   // ---- verbs ----
 
   get position(): D.Position & { past: boolean; line: string } {
-    return { ...positionOf(this.history.now()), past: this.inPast, line: this.history.lines.active.name };
+    const { icount, exits } = this.history.counts;
+    return { icount, exit: exits, past: this.inPast, line: this.history.lines.active.name };
   }
 
   rejoin(): void {
@@ -729,6 +730,6 @@ function placeOf(stop: D.StopReason, instant: Instant): Place {
   return { kind: 'icount', icount: instant.icount > 0n ? instant.icount - 1n : 0n };
 }
 
-function positionOf({ icount, exits }: Instant): D.Position {
+function positionOf({ icount, exits }: Pick<Instant, 'icount' | 'exits'>): D.Position {
   return { icount, exit: exits };
 }

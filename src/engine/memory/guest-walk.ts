@@ -78,50 +78,67 @@ export function pagingMode({ cr0, cr4, efer }: PagingState): {
   return { mode: '32-bit', levels: LEGACY, entryBytes: 4 };
 }
 
+/** Where a walk has led: `output` and the bytes of its page, or why there is none. */
+type WalkEnd = Pick<PageWalk, 'output' | 'pageBytes' | 'failure'>;
+
+/** An entry that a walk has met. */
+interface Met {
+  level: Level;
+  index: number;
+  entryAddress: bigint;
+  entry: bigint;
+  leaf: boolean;
+  large: boolean;
+}
+
 /**
  * Walks the guest's page tables for a linear address (GVA -> GPA) without touching A or D bits.
  * @sdm 3A 4.1 "Paging Modes and Control Bits"
  */
 export function walkGuest(state: PagingState, gva: bigint, read: PhysicalReader): PageWalk {
+  const rows: PageWalkLevel[] = [];
+  const end = follow(state, gva, read, ({ level, index, entryAddress, entry, leaf, large }) =>
+    rows.push({ table: level.table, index, entryAddress, entry, flags: decodeFlags(entry, leaf, large) }),
+  );
+  return { mode: pagingMode(state).mode, input: gva, levels: rows, ...end };
+}
+
+/** Where such a walk leads; undefined where the address is not mapped. */
+export function translateGuest(state: PagingState, gva: bigint, read: PhysicalReader): bigint | undefined {
+  return follow(state, gva, read).output;
+}
+
+function follow(state: PagingState, gva: bigint, read: PhysicalReader, meet?: (met: Met) => void): WalkEnd {
   const { mode, levels, entryBytes } = pagingMode(state);
-  const walk: PageWalk = { mode, input: gva, levels: [] };
-  if (mode !== '4-level' && mode !== '5-level' && gva >> 32n !== 0n) {
-    return { ...walk, failure: 'address is wider than 32 bits' };
-  }
-  if (mode === 'none') return { ...walk, output: gva };
   const long = mode === '4-level' || mode === '5-level';
+  if (!long && gva >> 32n !== 0n) return { failure: 'address is wider than 32 bits' };
+  if (mode === 'none') return { output: gva };
   if (long) {
     const width = mode === '5-level' ? 57 : 48;
-    if (BigInt.asUintN(64, BigInt.asIntN(width, gva)) !== gva) return { ...walk, failure: 'address is not canonical' };
+    if (BigInt.asUintN(64, BigInt.asIntN(width, gva)) !== gva) return { failure: 'address is not canonical' };
   }
+  const pse = mode !== '32-bit' || (state.cr4 & CR4_PSE) !== 0n;
+  const last = levels[levels.length - 1];
   let table = mode === 'PAE' ? state.cr3 & 0xffffffe0n : long ? state.cr3 & ADDRESS_52 : state.cr3 & 0xfffff000n;
-  for (const [i, level] of levels.entries()) {
+  for (const level of levels) {
     const index = Number((gva >> level.shift) & ((1n << level.bits) - 1n));
     const entryAddress = table + BigInt(index * entryBytes);
     const entry = read(entryAddress, entryBytes);
-    const name = `${level.table}[${index}]`;
-    if (entry === undefined) return { ...walk, failure: `${name} at 0x${entryAddress.toString(16)} is not in memory` };
-    const pse = mode !== '32-bit' || (state.cr4 & CR4_PSE) !== 0n;
+    const name = (): string => `${level.table}[${index}]`;
+    if (entry === undefined) return { failure: `${name()} at 0x${entryAddress.toString(16)} is not in memory` };
     const large = level.mayBeLarge && pse && (entry & 0x80n) !== 0n;
-    const leaf = large || i === levels.length - 1;
-    const row: PageWalkLevel = {
-      table: level.table,
-      index,
-      entryAddress,
-      entry,
-      flags: decodeFlags(entry, leaf, large),
-    };
-    walk.levels.push(row);
-    if ((entry & 1n) === 0n) return { ...walk, failure: `${name} not present` };
+    const leaf = large || level === last;
+    meet?.({ level, index, entryAddress, entry, leaf, large });
+    if ((entry & 1n) === 0n) return { failure: `${name()} not present` };
     if (leaf) {
       const size = 1n << level.shift;
       const frame =
         mode === '32-bit' && large
           ? (entry & 0xffc00000n) | (((entry >> 13n) & 0xffn) << 32n)
           : entry & ADDRESS_52 & ~(size - 1n);
-      return { ...walk, output: frame | (gva & (size - 1n)), pageBytes: Number(size) };
+      return { output: frame | (gva & (size - 1n)), pageBytes: Number(size) };
     }
     table = mode === '32-bit' ? entry & 0xfffff000n : entry & ADDRESS_52;
   }
-  return walk;
+  return {};
 }

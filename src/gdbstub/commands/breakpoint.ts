@@ -71,9 +71,10 @@ export const insertBreakpoint: Command = {
     try {
       const { conditions, commands } = splitRest(request.rest);
       const space: MemorySpace = session.physicalMemory ? 'physical' : 'virtual';
-      const names = await session.expressionNames();
+      const bare = request.type >= 2 || (conditions.length === 0 && commands.length === 0);
+      const names = bare ? undefined : await session.expressionNames();
       const of = (expressions: Uint8Array[]): TargetCondition | undefined =>
-        expressions.length === 0 || request.type >= 2 ? undefined : { expressions, space, ...names };
+        names && expressions.length > 0 ? { expressions, space, ...names } : undefined;
       const printing = of(commands);
       const action = printing && ({ kind: 'print', ...printing } as const);
       for (const address of await placesOf(session, request.address))

@@ -1,5 +1,5 @@
 // Bytes of the instruction that comes next, by the guest's page tables, without stopping the guest for it.
-import { walkGuest } from '../../../memory/guest-walk.js';
+import { translateGuest } from '../../../memory/guest-walk.js';
 import { CR0, CR3, cplOf, linearRip, type Quick, toFile } from './state.js';
 
 const PAGE = 4096;
@@ -10,7 +10,7 @@ const MAX_INSTRUCTION = 15;
 export function translate(quick: Quick, ram: Uint8Array, gva: bigint): number | undefined {
   const { cr0, cr3, cr4, efer } = toFile(quick);
   const view = new DataView(ram.buffer, ram.byteOffset, ram.byteLength);
-  const { output } = walkGuest({ cr0, cr3, cr4, efer }, gva, (address, bytes) => {
+  const output = translateGuest({ cr0, cr3, cr4, efer }, gva, (address, bytes) => {
     if (address + BigInt(bytes) > BigInt(ram.length)) return undefined;
     return bytes === 8 ? view.getBigUint64(Number(address), true) : BigInt(view.getUint32(Number(address), true));
   });
