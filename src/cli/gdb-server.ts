@@ -3,7 +3,7 @@ import { fileCause } from '../engine/host/file-cause.js';
 import type { Guest } from '../engine/host/guest.js';
 import { type Stub, startStub } from '../gdbstub/server.js';
 import type { Target } from '../gdbstub/target.js';
-import { compileSeldom, GUEST_COMPILES_SELDOM } from './compile-seldom.js';
+import { compileSeldom, DEBUGGER_COMPILES_SELDOM, GUEST_COMPILES_SELDOM } from './compile-seldom.js';
 import { type GdbAddress, readGdbAddress, showGdbAddress, targetOf } from './gdb-address.js';
 import { createGdbTarget } from './gdb-target.js';
 import { UsageError } from './options.js';
@@ -82,8 +82,7 @@ export class GdbServers {
   #count(connected: boolean): void {
     const before = this.#clients;
     this.#clients += connected ? 1 : -1;
-    // what serves a debugger runs too short between its packets to become hot otherwise
-    compileSeldom(this.#clients > 0 ? 1 : GUEST_COMPILES_SELDOM);
+    compileSeldom(this.#clients > 0 ? DEBUGGER_COMPILES_SELDOM : GUEST_COMPILES_SELDOM);
     if (before > 0 !== this.#clients > 0) this.onClient(connected);
   }
 }

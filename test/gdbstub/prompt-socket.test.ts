@@ -127,4 +127,21 @@ describe('a conversation without turns of the event loop', () => {
     expect(await wire.receive()).toMatch(/^T02/);
     expect(await wire.receive()).toBe('QC01');
   });
+  test('a client that asks for ever leaves the thread to others, and is served to its end', async () => {
+    const wire = new WireClient();
+    let asked = 0;
+    wire.promptly = () => {
+      asked++;
+      return Buffer.from('$qC#b4');
+    };
+    wire.send('QStartNoAckMode');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(asked).toBeGreaterThan(1);
+    expect(await wire.receive()).toBe('OK');
+    await wire.session.close();
+    const before = asked;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(asked - before).toBeLessThanOrEqual(1);
+  });
 });

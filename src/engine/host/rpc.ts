@@ -16,37 +16,44 @@ export interface Channel {
   on(event: 'message', listener: (message: any) => void): unknown;
 }
 
+/** Stops of a guest that a debugger at once goes on with. */
+const PASSING: ReadonlySet<string> = new Set(['step', 'breakpoint', 'watchpoint']);
+
 /**
- * Events on their way to another thread or process. Steps that another debugger of this thread makes one right after the
- * other, far more than anybody looks at, are told as the last of them.
+ * Events on their way to another thread or process, which costs a stop more than all else where it wakes somebody. So what a
+ * debugger of this thread does to the run is told by the next turn of the event loop; steps right after each other, far more
+ * than anybody looks at, are told as the last of them.
  */
 class EventOutbox {
-  /** The stop of a step that is not told yet. */
-  #step: DebuggerEvent | undefined;
+  #waiting: DebuggerEvent[] = [];
 
   constructor(private readonly post: (event: DebuggerEvent) => void) {}
 
   tell(event: DebuggerEvent): void {
-    if (event.type === 'stopped' && event.stop.kind === 'step') {
-      if (this.#step === undefined) setImmediate(() => this.flush());
-      this.#step = event;
+    const stop = event.type === 'stopped' ? event.stop.kind : undefined;
+    if (event.type === 'running' || (stop !== undefined && PASSING.has(stop))) {
+      const last = this.#waiting.at(-1);
+      // that it goes on, or has made another step, says that it stood
+      if (last?.type === 'stopped' && last.stop.kind === 'step' && (stop === undefined || stop === 'step'))
+        this.#waiting.pop();
+      else if (last === undefined) setImmediate(() => this.flush());
+      this.#waiting.push(event);
       return;
     }
-    // that it goes on says that it stood
-    if (event.type === 'running') this.forget();
     this.flush();
     this.post(event);
   }
 
-  /** Who is told something else hears of the step first. */
+  /** Who is told something else hears of these first. */
   flush(): void {
-    const step = this.#step;
-    this.#step = undefined;
-    if (step) this.post(step);
+    const events = this.#waiting;
+    if (events.length === 0) return;
+    this.#waiting = [];
+    for (const event of events) this.post(event);
   }
 
   forget(): void {
-    this.#step = undefined;
+    this.#waiting = [];
   }
 }
 
