@@ -13,9 +13,14 @@ export interface DriveArgument {
   readonly: boolean;
   snapshot: boolean;
   snapshotName?: string;
+  /** What the guest reads as the drive's serial number; absent: one by its place. */
+  serial?: string;
 }
 
-const USE = `FILE[,format=raw|qcow2][,if=${DRIVE_BUSES.join('|')}][,media=cdrom][,readonly][,snapshot=on][,snapshot-name=NAME]`;
+/** ATA's and NVMe's serial numbers have room for so many characters. */
+const SERIAL = /^[\x21-\x7e]{1,20}$/;
+
+const USE = `FILE[,format=raw|qcow2][,if=${DRIVE_BUSES.join('|')}][,media=cdrom][,readonly][,snapshot=on][,snapshot-name=NAME][,serial=TEXT]`;
 /** Buses with CD-ROM drives. */
 const CDROM_BUSES: readonly (DriveBus | undefined)[] = ['ide', 'sata'];
 
@@ -52,6 +57,11 @@ export function parseDisk(text: string): DriveArgument {
       case 'snapshot-name':
         if (!value) return fail('snapshot-name has no name');
         drive.snapshotName = value;
+        break;
+      case 'serial':
+        if (!SERIAL.test(value ?? ''))
+          return fail(`serial=${value ?? ''} is not 1 to 20 characters of ASCII without spaces`);
+        drive.serial = value;
         break;
       default:
         fail(`${key} is not an option`);

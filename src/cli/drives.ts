@@ -18,6 +18,23 @@ const KINDS = { disk: 'D', cdrom: 'C', floppy: 'F' };
 
 const serialOf = (kind: Drive['kind'], number: number): string => `VMS${KINDS[kind]}${String(number).padStart(5, '0')}`;
 
+/** QEMU counts the places of IDE drives from 1, two to a cable; a SATA port is a cable behind both of the PIIX3. */
+const ataSerial = (place: number): string => `QM${String(place + 1).padStart(5, '0')}`;
+const sataPlace = (port: number): number => 4 + 2 * port;
+
+/** Drives of IDE and SATA without a serial number of their own have that of their place. */
+function numberAtaDrives(drives: Drive[], own: ReadonlySet<Drive>): void {
+  const sata = drives.filter(({ bus }) => bus === 'sata');
+  const places = new Map(
+    [...idePlaces(drives.filter(({ bus }) => bus === 'ide'))].map(([place, drive]) => [drive, place]),
+  );
+  for (const [port, drive] of sata.entries()) places.set(drive, sataPlace(port));
+  for (const [at, drive] of drives.entries()) {
+    const place = places.get(drive);
+    if (place !== undefined && !own.has(drive)) drives[at] = { ...drive, serial: ataSerial(place) };
+  }
+}
+
 export interface OpenDrives {
   drives: Drive[];
   warnings: string[];
@@ -83,7 +100,8 @@ export function openDrives(list: readonly DriveArgument[], defaultBus: 'ide' | '
         bus === 'floppy' ? `there are ${room} floppy drives` : `${BUS_NAMES[bus]} has room for ${room} drives`;
       throw new UsageError(`${there[room].path}: ${much}`);
     }
-    for (const { path, kind, format, bus, readonly, snapshot, snapshotName } of list) {
+    const own = new Set<Drive>();
+    for (const { path, kind, format, bus, readonly, snapshot, snapshotName, serial } of list) {
       const number = drives.filter((drive) => drive.kind === kind).length;
       const options = {
         ...{ path, readonly, snapshot, cdrom: kind === 'cdrom' },
@@ -94,14 +112,16 @@ export function openDrives(list: readonly DriveArgument[], defaultBus: 'ide' | '
       opened.push(disk);
       checkFits(disk, kind);
       const store = new CountedStore(new FailingStore(disk, (cause) => result.onFailure(cause)));
-      drives.push({
+      const drive: Drive = {
         ...{ kind, name: `${kind}${number}`, bus: bus ?? defaultBus },
         ...{ store, traffic: store.traffic },
         image: disk.info,
         ...(kind === 'disk' ? {} : { shelf }),
         ...(snapshot ? { overlaid: true } : {}),
-        serial: serialOf(kind, number),
-      });
+        serial: serial ?? serialOf(kind, number),
+      };
+      drives.push(drive);
+      if (serial !== undefined) own.add(drive);
     }
     const ide = drives.filter(({ bus }) => bus === 'ide');
     // as QEMU's pc: where there are IDE drives, one for CDs is the second cable's first
@@ -112,6 +132,7 @@ export function openDrives(list: readonly DriveArgument[], defaultBus: 'ide' | '
         serial: serialOf('cdrom', number),
       });
     }
+    numberAtaDrives(drives, own);
     result.warnings.push(...opened.flatMap(({ image }) => image.warnings));
     return result;
   } catch (error) {

@@ -94,18 +94,16 @@ function busOfDevice(text: string): DriveBus | undefined {
 
 /** Drives of `-drive if=none,id=D` on the bus of the `-device` that names them; a virtio disk where none does. */
 function placed(out: readonly string[], words: readonly string[]): string[] {
-  const buses = new Map<string, DriveBus>();
+  const options = new Map<string, string>();
   for (const [at, word] of words.entries()) {
     const bus = words[at - 1] === '-device' ? busOfDevice(word) : undefined;
-    const id = bus && keysOf(word, 'name').get('drive');
-    if (bus && id !== undefined) buses.set(id, bus);
+    const keys = keysOf(word, 'name');
+    const [id, serial] = [keys.get('drive'), keys.get('serial')];
+    if (bus && id !== undefined) options.set(id, `if=${bus}${serial === undefined ? '' : `,serial=${serial}`}`);
   }
   return out.map((word, at) => {
     if (out[at - 1] !== '--disk') return word;
-    return word.replace(/(?<=,)id=([^,]*)/, (_, id: string) => {
-      const bus = buses.get(id) ?? 'virtio';
-      return `if=${bus}`;
-    });
+    return word.replace(/(?<=,)id=([^,]*)/, (_, id: string) => options.get(id) ?? 'if=virtio');
   });
 }
 
@@ -133,9 +131,11 @@ function driveOf(text: string): string[] {
   const file = keys.get('file');
   if (!file) return refuse(`-drive ${text}`, 'no file= in it');
   const isDisc = keys.get('media') === 'cdrom';
-  if (isDisc && (keys.get('if') ?? 'ide') === 'ide') return ['--cdrom', file.replaceAll(',,', ',')];
+  if (isDisc && (keys.get('if') ?? 'ide') === 'ide' && !keys.has('serial'))
+    return ['--cdrom', file.replaceAll(',,', ',')];
   const parts = isDisc ? [file, 'media=cdrom'] : [file];
-  for (const key of ['format', 'readonly', 'snapshot']) if (keys.has(key)) parts.push(`${key}=${keys.get(key)}`);
+  for (const key of ['format', 'readonly', 'snapshot', 'serial'])
+    if (keys.has(key)) parts.push(`${key}=${keys.get(key)}`);
   const bus = keys.get('if') ?? 'ide';
   // where a drive without a bus of its own goes, its -device says: see `placed`
   parts.push(bus === 'none' ? `id=${keys.get('id') ?? ''}` : `if=${bus}`);

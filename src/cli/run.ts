@@ -117,7 +117,7 @@ export function addGuestOptions(command: Command): Command {
     .option('--at <address>', 'load address and entry of a flat binary')
     .option(
       '--disk <file>',
-      `disk: FILE[,format=raw|qcow2][,if=${DRIVE_BUSES.join('|')}][,media=cdrom][,readonly][,snapshot=on]; repeatable`,
+      `disk: FILE[,format=raw|qcow2][,if=${DRIVE_BUSES.join('|')}][,media=cdrom][,readonly][,snapshot=on][,serial=TEXT]; repeatable`,
       also,
     )
     .option('--cdrom <file>', 'CD-ROM image')

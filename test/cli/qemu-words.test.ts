@@ -19,6 +19,8 @@ describe("QEMU's words", () => {
         '--disk x.iso,media=cdrom,if=sata',
       ],
       ['-drive file=a.img,if=none,id=d -device virtio-blk-pci,drive=d', '--disk a.img,if=virtio'],
+      ['-drive file=a.img,if=none,id=d -device nvme,drive=d,serial=a-1', '--disk a.img,if=nvme,serial=a-1'],
+      ['-drive file=x.iso,media=cdrom,serial=a', '--disk x.iso,media=cdrom,serial=a,if=ide'],
       ['-hda a.img -snapshot', '--disk a.img,if=ide,snapshot=on'],
       ['-smp 4', '--vcpus 4'],
       ['-smp sockets=2,cores=2,threads=1', '--vcpus 4'],

@@ -41,7 +41,7 @@ describe('a CD-ROM drive', () => {
     expect(rig.in(0x172)).toBe(2);
     const [inquiry] = rig.packetData();
     expect([...inquiry.slice(0, 4)]).toEqual([5, 0x80, 0, 0x21]);
-    expect(String.fromCharCode(...inquiry.slice(8, 22))).toBe('VMSCOPE CD-ROM');
+    expect(String.fromCharCode(...inquiry.slice(8))).toBe('QEMU    QEMU DVD-ROM    2.5+');
     expect(rig.in(0x172)).toBe(3);
     expect(rig.in(0x177)).toBe(READY);
     expect(rig.irq15.edges).toBe(2);

@@ -24,7 +24,7 @@ describe('an ATA disk', () => {
         String.fromCharCode(words.getUint8(2 * (first + i) + 1), words.getUint8(2 * (first + i))),
       ).join('');
     expect(text(10, 10).trim()).toBe('SERIAL0');
-    expect(text(27, 20).trim()).toBe('VMSCOPE HARDDISK');
+    expect(text(27, 20).trim()).toBe('QEMU HARDDISK');
     expect([words.getUint16(2, true), words.getUint16(6, true), words.getUint16(12, true)]).toEqual([4, 16, 63]);
     expect(words.getUint32(120, true)).toBe(5000);
     expect(words.getBigUint64(200, true)).toBe(5000n);

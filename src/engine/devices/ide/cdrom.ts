@@ -4,7 +4,7 @@ import { bytes, count, flag, oneOf, record, type StateOf, u8, u16 } from '../../
 import { BlockError, type BlockStore, SECTOR_BYTES } from '../block.js';
 import { MEDIUM, type MediumBay, type MediumDrive } from '../medium-bay.js';
 import { type Cable, type DriveState, IdeDrive } from './drive.js';
-import { identifyCdrom } from './identify.js';
+import { CDROM_MODEL, FIRMWARE_REVISION, identifyCdrom } from './identify.js';
 import {
   COMMAND,
   COUNT,
@@ -515,9 +515,9 @@ function inquiry(): Uint8Array<ArrayBuffer> {
       Array.from(value.padEnd(length), (c) => c.charCodeAt(0)),
       at,
     );
-  text(8, 8, 'VMSCOPE');
-  text(16, 16, 'CD-ROM');
-  text(32, 4, '1.0');
+  text(8, 8, CDROM_MODEL.split(' ')[0]);
+  text(16, 16, CDROM_MODEL);
+  text(32, 4, FIRMWARE_REVISION);
   return data;
 }
 

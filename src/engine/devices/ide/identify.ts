@@ -4,7 +4,10 @@ import type { Geometry } from '../geometry.js';
 
 /** Largest disk that 28-bit addresses reach. */
 const LBA28_SECTORS = 0x0fff_ffff;
-const FIRMWARE_REVISION = '1.0';
+/** Names of QEMU's drives: an image set up there finds its disks by them, in /dev/disk/by-id. */
+const DISK_MODEL = 'QEMU HARDDISK';
+export const CDROM_MODEL = 'QEMU DVD-ROM';
+export const FIRMWARE_REVISION = '2.5+';
 
 class Words {
   readonly bytes = new Uint8Array(512);
@@ -59,7 +62,7 @@ export function identifyDisk(disk: DiskIdentity): Uint8Array {
   // fixed drive
   w.set(0, 0x0040);
   w.set(1, physical.cylinders).set(3, physical.heads).set(6, physical.sectors);
-  w.text(10, 10, disk.serial).text(23, 4, FIRMWARE_REVISION).text(27, 20, 'VMSCOPE HARDDISK');
+  w.text(10, 10, disk.serial).text(23, 4, FIRMWARE_REVISION).text(27, 20, DISK_MODEL);
   w.set(47, 0x8000 | disk.maxMultiple);
   // 32-bit data port; LBA and DMA
   w.set(48, 1).set(49, 0x0300);
@@ -94,7 +97,7 @@ export function identifyCdrom(serial: string, mode: number, sata: boolean): Uint
   const w = new Words();
   // packet device, CD-ROM, removable, 12-byte packets
   w.set(0, 0x8580);
-  w.text(10, 10, serial).text(23, 4, FIRMWARE_REVISION).text(27, 20, 'VMSCOPE CD-ROM');
+  w.text(10, 10, serial).text(23, 4, FIRMWARE_REVISION).text(27, 20, CDROM_MODEL);
   w.set(48, 1).set(49, 0x0300).set(53, 7);
   w.set(63, multiwordDma(mode)).set(64, 3);
   for (const word of [65, 66, 67, 68]) w.set(word, 120);

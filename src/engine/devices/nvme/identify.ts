@@ -7,7 +7,8 @@ export const MAX_TRANSFER_PAGES = 9;
 export const VENDOR = 0x1b36;
 const SUBSYSTEM_VENDOR = 0x1af4;
 const FIRMWARE = '1.0';
-const MODEL = 'VMSCOPE NVME';
+/** QEMU's: an image set up there finds its disk by that and the serial number. */
+const MODEL = 'QEMU NVMe Ctrl';
 const KELVIN = 273;
 
 function text(page: Uint8Array, at: number, bytes: number, value: string): void {
