@@ -250,7 +250,7 @@ describe('disks that cannot be used', () => {
     await refused(`${plain}: is in use by another program`, '--disk', plain, '--disk', plain);
     await refused(`${plain}: is a raw image: it has no snapshots`, '--disk', `${plain},snapshot-name=x`);
     writeFileSync(at('bad.bios'), Buffer.alloc(1000));
-    await refused(`${at('bad.bios')}: a BIOS has a multiple of 64 KiB`, '--bios', at('bad.bios'), '--disk', plain);
+    await refused(`${at('bad.bios')}: a BIOS has a multiple of 4 KiB`, '--bios', at('bad.bios'), '--disk', plain);
     expect(readFileSync(plain).every((byte) => byte === 0)).toBe(true);
   }, 60_000);
 });
