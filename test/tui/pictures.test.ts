@@ -420,6 +420,14 @@ describe('a terminal with pictures', () => {
     rig.frame();
     rig.answer('\x1b[?1;0;1024S', `\x1b[?2;0;${COLUMNS * 9};${ROWS * 19}S`, '\x1b[?63;4c');
     expect([rig.pictures.way, rig.pictures.cell]).toEqual(['sixel', { width: 9, height: 19 }]);
+    // in a window that is no whole number of cells; and one that is larger than its pictures may be
+    rig.answer(`\x1b[?2;0;${COLUMNS * 8 + 7};${ROWS * 16 + 15}S`);
+    expect([rig.pictures.way, rig.pictures.cell]).toEqual(['sixel', { width: 8, height: 16 }]);
+    rig.pictures.resized();
+    rig.answer('\x1b[?2;0;1000;900S');
+    expect([rig.pictures.way, rig.pictures.cell]).toEqual(['blocks', undefined]);
+    rig.answer(`\x1b[?2;0;${COLUMNS * 9};${ROWS * 19}S`);
+    expect(rig.pictures.way).toBe('sixel');
     const other = new Rig();
     other.frame(seenOf(paint(64, 64, few)));
     other.answer('\x1b[?63;1;2;4c');

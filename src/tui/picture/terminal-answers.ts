@@ -14,6 +14,8 @@ export const CELL_QUESTIONS = { kitty: '\x1b[16t', sixel: '\x1b[16t\x1b[?2;1;0S'
 const SIXELS = 4;
 const MOST_CELL = 256;
 const MOST_REGISTERS = 256;
+/** Width and height of a picture at most, unless its user says otherwise. @xterm "maxGraphicSize" */
+const XTERM_LIMIT = 1000;
 
 export class TerminalAnswers {
   kitty = false;
@@ -60,10 +62,10 @@ export class TerminalAnswers {
     if (item === 1 && first >= 2) this.registers = Math.min(MOST_REGISTERS, first);
     if (item !== 2 || first < 16 || second < 16) return;
     this.most = { width: first, height: second };
-    // xterm tells nobody how large its window is, but that a picture may be as large: a limit of its own is a square
-    const cell = { width: first / columns, height: second / rows };
-    const whole = Number.isInteger(cell.width) && Number.isInteger(cell.height) && first !== second;
-    this.#ofGraphics = whole && isCell(cell) ? cell : undefined;
+    // xterm tells nobody how large its window is, but that a picture may be as large, up to a limit
+    const cell = { width: Math.floor(first / columns), height: Math.floor(second / rows) };
+    const limited = first === XTERM_LIMIT || second === XTERM_LIMIT || first === second;
+    this.#ofGraphics = !limited && isCell(cell) ? cell : undefined;
   }
 }
 

@@ -54,11 +54,11 @@ export class TerminalPictures implements Pictures {
 
   get way(): PictureWay {
     if (!this.#asked && !this.#silent && this.choice !== 'blocks' && this.choice !== 'none') this.#ask(QUESTIONS);
-    return this.#way ?? 'blocks';
+    return this.#terminal?.protocol ?? (this.#way === 'none' ? 'none' : 'blocks');
   }
 
   get cell(): Size | undefined {
-    return this.#answers.cell ?? (this.#way === 'sixel' ? VT340_CELL : undefined);
+    return this.#answers.cell ?? (this.choice === 'sixel' ? VT340_CELL : undefined);
   }
 
   place(screen: Size, room: { columns: number; rows: number }): PixelPlace {
@@ -105,15 +105,17 @@ export class TerminalPictures implements Pictures {
 
   /** The window has another size, and its cells perhaps. */
   resized(): void {
-    const terminal = this.#terminal;
-    if (!terminal || !this.#asked) return;
-    this.#questions += CELL_QUESTIONS[terminal.protocol];
+    const way = this.#way;
+    if ((way !== 'kitty' && way !== 'sixel') || !this.#asked) return;
+    this.#questions += CELL_QUESTIONS[way];
     this.host.changed();
   }
 
   get #terminal(): PixelTerminal | undefined {
     const protocol = this.#way;
     if (protocol !== 'kitty' && protocol !== 'sixel') return undefined;
+    // sixels are as large as they are: it has to be known over which cells they stand
+    if (protocol === 'sixel' && !this.cell) return undefined;
     return { protocol, cell: this.cell, registers: this.#answers.registers };
   }
 
@@ -129,7 +131,8 @@ export class TerminalPictures implements Pictures {
   /** An answer of the terminal, or what looks like one. */
   reply(text: string): void {
     const asking = this.#asking !== undefined;
-    if (!asking && !(this.#terminal && /^\x1b\[(?:6|\?2);/.test(text))) return;
+    const pixels = this.#way === 'kitty' || this.#way === 'sixel';
+    if (!asking && !(pixels && /^\x1b\[(?:6|\?2);/.test(text))) return;
     const last = this.#answers.take(text, this.host.columns, this.host.rows);
     if (!asking) this.host.changed();
     else if (last) this.#next();
@@ -149,7 +152,6 @@ export class TerminalPictures implements Pictures {
     this.#asking = undefined;
     this.host.expect(false);
     const { kitty, sixels, cell, trueColours } = this.#answers;
-    // sixels are as large as they are: it has to be known over which cells they stand
     this.#way ??= kitty ? 'kitty' : sixels && cell ? 'sixel' : 'blocks';
     const { theme } = this.host;
     if (trueColours && this.host.coloursOpen && theme.depth === 256) theme.trueColours = true;
