@@ -40,6 +40,15 @@ const AR_DEFAULT_32 = 1n << 14n;
 /** What the architecture and the linear address of code depend on. */
 const MODE = ['efer', 'cs_ar', 'cs_base'];
 
+/** Lists that the stub asks for again and again, with MODE. */
+const WITH_MODE = new WeakMap<readonly string[], readonly string[]>();
+
+function withMode(names: readonly string[]): readonly string[] {
+  let all = WITH_MODE.get(names);
+  if (all === undefined) WITH_MODE.set(names, (all = [...names, ...MODE]));
+  return all;
+}
+
 function architectureOf(values: Record<string, bigint>): Architecture {
   const rights = values.cs_ar ?? 0n;
   if ((values.efer ?? 0n) & LMA && rights & AR_LONG) return 'x86-64';
@@ -333,7 +342,7 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
     position: async () => (await debug.state()).position,
 
     async readRegisters(thread, names): Promise<ThreadRegisters> {
-      return threadRegisters(await debug.readRegisters(thread, names && [...names, ...MODE]));
+      return threadRegisters(await debug.readRegisters(thread, names && withMode(names)));
     },
     writeRegister: (thread, name, value) => debug.writeRegister(thread, name, value),
     readMemory: (space, address, length, thread) =>

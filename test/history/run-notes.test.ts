@@ -91,3 +91,22 @@ test.each(['constructor', '__proto__', 'toString', 'nonsense'])('who wrote regis
   await expect(guest.history!.wrote({ kind: 'register', name })).rejects.toThrow(`there is no register ${name}`);
   await guest.quit();
 });
+
+test('the stops that are told are the newest 300 places, each once, also behind thousands of steps', async () => {
+  const { guest } = guestWithHistory();
+  const history = guest.history!;
+  await guest.runUntil({ icount: 1000n });
+  for (let n = 0; n < 7000; n++) await guest.step(0);
+  const told = await history.stops();
+  const last = (await guest.state()).icount;
+  expect(told.map(({ icount }) => icount)).toEqual(Array.from({ length: 300 }, (_, n) => last - 299n + BigInt(n)));
+  expect(new Set(told.map(({ kind }) => kind))).toEqual(new Set(['step']));
+
+  await history.stepBack(0);
+  await history.stepBack(0);
+  const back = await history.stops();
+  expect(back).toHaveLength(300);
+  // where it stands now is the newest, and no other place is told twice
+  expect(back.slice(-3).map(({ icount }) => icount)).toEqual([last, last - 1n, last - 2n]);
+  expect(new Set(back.map(({ icount, exit }) => `${icount} ${exit}`)).size).toBe(300);
+});

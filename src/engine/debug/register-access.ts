@@ -131,6 +131,11 @@ const FPU_READERS = new Map<string, (vcpu: Vcpu) => bigint>([
   ]).flat(),
 ]);
 
+const READERS = new Map<string, Reader>([
+  ...SYSTEM_READERS,
+  ...[...FPU_READERS].map(([name, read]): [string, Reader] => [name, (_, vcpu) => read(vcpu)]),
+]);
+
 /** Reads every register of a vCPU whose guest state is in the VMCS (see Vm.synchronize). */
 export function readRegisters(vm: Vm, vcpu: Vcpu): RegisterFile {
   const file: RegisterFile = {};
@@ -143,11 +148,9 @@ export function readRegisters(vm: Vm, vcpu: Vcpu): RegisterFile {
 export function readNamedRegisters(vm: Vm, vcpu: Vcpu, names: readonly string[]): RegisterFile {
   const file: RegisterFile = {};
   for (const name of names) {
-    const fpu = FPU_READERS.get(name);
-    const read = SYSTEM_READERS.get(name);
-    if (fpu) file[name] = fpu(vcpu);
-    else if (read) file[name] = read(vm, vcpu);
-    else return readRegisters(vm, vcpu);
+    const read = READERS.get(name);
+    if (read === undefined) return readRegisters(vm, vcpu);
+    file[name] = read(vm, vcpu);
   }
   return file;
 }

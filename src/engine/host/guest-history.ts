@@ -78,8 +78,8 @@ export class GuestHistory {
   /** Where the last search for a write has led. */
   #lastWrite: { what: string; at: Instant; line: Line; ordinal: Ordinal } | undefined;
   readonly #printed = new Printed();
-  /** Where the guest has stopped, the newest last; a place once. */
-  readonly #stops = new Map<string, D.PastStop>();
+  /** Where the guest has stopped, the newest last. */
+  readonly #stops: D.PastStop[] = [];
   #again: (() => boolean) | undefined;
   /** A VM entry has failed at some time, which stopped the guest. */
   #entryFailed = false;
@@ -146,7 +146,7 @@ export class GuestHistory {
   /** The live run was put elsewhere from outside. */
   restart(): void {
     this.#printed.forget();
-    this.#stops.clear();
+    this.#stops.length = 0;
     this.history.restart();
     this.notes.restart();
   }
@@ -227,10 +227,9 @@ export class GuestHistory {
     if (kind === 'entry-failed') this.#entryFailed = true;
     const line = this.history.lines.active.name;
     const { icount, exit } = positionOf(this.history.counts);
-    const key = `${line} ${icount} ${exit}`;
-    this.#stops.delete(key);
-    this.#stops.set(key, { line, icount, exit, kind });
-    if (this.#stops.size > MAX_STOPS) this.#stops.delete(this.#stops.keys().next().value as string);
+    this.#stops.push({ line, icount, exit, kind });
+    // a debugger may step as fast as it can: places are told apart when somebody asks
+    if (this.#stops.length >= 2 * KEPT_STOPS) this.#stops.splice(0, KEPT_STOPS);
   }
 
   // ---- what was ----
@@ -249,7 +248,13 @@ export class GuestHistory {
   stops(): D.PastStop[] {
     const { first, lines } = this.history;
     const names = new Set([lines.trunk, ...lines.branches].map(({ name }) => name));
-    return [...this.#stops.values()].filter(({ line, icount }) => names.has(line) && icount >= first.icount);
+    const newest = new Map<string, D.PastStop>();
+    for (const stop of [...this.#stops].reverse()) {
+      const place = `${stop.line} ${stop.icount} ${stop.exit}`;
+      if (newest.size < MAX_STOPS && !newest.has(place)) newest.set(place, stop);
+    }
+    const told = [...newest.values()].reverse();
+    return told.filter(({ line, icount }) => names.has(line) && icount >= first.icount);
   }
 
   // ---- verbs ----
@@ -714,6 +719,8 @@ function littleEndianBytes(value: bigint, length: number): number[] {
 
 const MAX_BOOKMARKS = 1000;
 const MAX_STOPS = 300;
+/** Stops that these are picked from, at least: a place may come again. */
+const KEPT_STOPS = 3000;
 /** Between two reports of progress, in ms. */
 const SHOW_MS = 250;
 
