@@ -1,7 +1,8 @@
 /**
  * What a BIOS leaves in low memory: the interrupt vectors, the BIOS data area and the extended one. There are no
- * BIOS services: software interrupts return at once, hardware interrupts are acknowledged.
+ * BIOS services: software interrupts tell their vector and return at once, hardware interrupts are acknowledged.
  */
+import { UNSERVED_PORT } from '../devices/unserved-interrupts.js';
 import { EBDA_BASE, EBDA_BYTES } from '../memory/memory-map.js';
 import { TableWriter } from './binary.js';
 import type { Chunk } from './image.js';
@@ -13,6 +14,12 @@ const IRET_ENTRY = 0xff53;
 const RESET_ENTRY = 0xe05b;
 const MASTER_ENTRY = 0xff00;
 const SLAVE_ENTRY = 0xff10;
+/** A routine for each vector that nobody set, and what they have in common behind the last one. */
+const UNSERVED_ENTRY = 0xe100;
+const UNSERVED_STEP = 6;
+const UNSERVED_END = UNSERVED_ENTRY + 0x100 * UNSERVED_STEP;
+/** The timer's routine calls it for who hooks the clock. */
+const TICK_VECTOR = 0x1c;
 
 /** push ds; push ax; mov ax, 40h; mov ds, ax; inc dword [6ch]; mov al, 20h; out 20h, al; int 1ch; pop ax; pop ds; iret */
 const TIMER_CODE = [
@@ -24,6 +31,8 @@ const MASTER_CODE = [0x50, 0xb0, 0x20, 0xe6, 0x20, 0x58, 0xcf];
 /** The same with out a0h, al before it. */
 const SLAVE_CODE = [0x50, 0xb0, 0x20, 0xe6, 0xa0, 0xe6, 0x20, 0x58, 0xcf];
 const IRET_CODE = [0xcf];
+/** push dx; mov dx, port; out dx, al; pop dx; pop ax; iret */
+const UNSERVED_COMMON = [0x52, 0xba, UNSERVED_PORT & 0xff, UNSERVED_PORT >> 8, 0xee, 0x5a, 0x58, 0xcf];
 /** mov al, 0feh; out 64h, al; hlt; jmp $-1: a jump to the reset vector resets the machine. */
 const RESET_CODE = [0xb0, 0xfe, 0xe6, 0x64, 0xf4, 0xeb, 0xfd];
 /** jmp f000:e05b, a date, and the model byte of a PC/AT. */
@@ -53,15 +62,26 @@ export function biosData(): Chunk[] {
     code(MASTER_ENTRY, MASTER_CODE, 'interrupt return'),
     code(SLAVE_ENTRY, SLAVE_CODE, 'interrupt return'),
     code(IRET_ENTRY, IRET_CODE, 'interrupt return'),
+    code(UNSERVED_ENTRY, unservedCode(), 'interrupts without a BIOS'),
     code(0xfff0, RESET_VECTOR, 'reset vector'),
   ];
+}
+
+/** push ax; mov al, vector; jmp common: for each vector */
+function unservedCode(): number[] {
+  const routines = Array.from({ length: 0x100 }, (_, vector) => {
+    const far = UNSERVED_END - (UNSERVED_ENTRY + (vector + 1) * UNSERVED_STEP);
+    return [0x50, 0xb0, vector, 0xe9, far & 0xff, far >> 8];
+  });
+  return [...routines.flat(), ...UNSERVED_COMMON];
 }
 
 function interruptVectors(): Uint8Array {
   const table = new TableWriter(0x400);
   for (let vector = 0; vector < 0x100; vector++) {
-    let entry = IRET_ENTRY;
-    if (vector === 0x08) entry = TIMER_ENTRY;
+    let entry = UNSERVED_ENTRY + vector * UNSERVED_STEP;
+    if (vector === TICK_VECTOR) entry = IRET_ENTRY;
+    else if (vector === 0x08) entry = TIMER_ENTRY;
     else if (vector > 0x08 && vector < 0x10) entry = MASTER_ENTRY;
     else if (vector >= 0x70 && vector < 0x78) entry = SLAVE_ENTRY;
     table.u16(4 * vector, entry).u16(4 * vector + 2, SEGMENT);

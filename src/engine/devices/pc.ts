@@ -46,6 +46,7 @@ import {
 import { Rtc146818 } from './rtc-146818.js';
 import { Serial16550 } from './serial-16550.js';
 import { A20Gate, SystemPorts } from './system-ports.js';
+import { UnservedInterrupts } from './unserved-interrupts.js';
 import { VgaCard } from './vga/card.js';
 import { VgaRegisters } from './vga/registers.js';
 import { UnmappedVideoMemory, type VideoMemory } from './vga/video-memory.js';
@@ -190,6 +191,8 @@ export class Pc {
   readonly pm: AcpiPm;
   readonly fpuError: FpuError;
   readonly vga: VgaCard;
+  /** What the guest calls of a BIOS that is not there; undefined where one is. */
+  readonly unserved: UnservedInterrupts | undefined;
   readonly hpet: Hpet;
   readonly pci: PciBus;
   readonly hostBridge: HostBridge;
@@ -211,6 +214,7 @@ export class Pc {
     const floppies = (options.drives ?? []).filter(({ bus }) => bus === 'floppy');
     const memoryOf = (device: string): GuestMemory => options.memory.of?.(device) ?? options.memory;
     const resetRequest = () => this.options.end({ kind: 'reset', status: 0, message: 'guest reset the machine' });
+    this.unserved = options.bios ? undefined : new UnservedInterrupts();
     this.nmi = new Array(vcpus).fill(false);
     this.lapic = Array.from({ length: vcpus }, (_, id) => this.makeLapic(id));
     this.apicBus.lapics.push(...this.lapic);
@@ -326,6 +330,7 @@ export class Pc {
     ];
     const extra: (Device & PortDevice)[] = [];
     if (options.debugOutput) extra.push(new Debugcon(options.debugOutput));
+    if (this.unserved) extra.push(this.unserved);
     const ideDrives = (options.drives ?? []).filter(({ bus }) => bus === 'ide');
     const hasIde = ideDrives.length > 0 || options.bios === true;
     const irqLine = (irq: number) => this.irqs.line(irq);

@@ -109,6 +109,7 @@ export class Machine {
   /** Instructions retired when the last character was asked for. */
   #shownAt = 0;
   #toldOfReset = false;
+  readonly #toldUnserved = new Set<number>();
 
   /** @throws ImageError when the image cannot be used. */
   constructor(
@@ -335,6 +336,18 @@ export class Machine {
     if (!vm.interruptHalted?.(TIMER_VECTOR, BIOS_SEGMENT)) return false;
     this.#shownAt = vm.icount;
     return true;
+  }
+
+  /** Says which of a BIOS's interrupts the guest has called without one, each once. */
+  tellUnserved(): void {
+    const vectors = this.pc.pc.unserved?.vectors.filter((vector) => !this.#toldUnserved.has(vector)) ?? [];
+    if (vectors.length === 0) return;
+    for (const vector of vectors) this.#toldUnserved.add(vector);
+    const names = vectors.map((vector) => `${vector.toString(16).toUpperCase().padStart(2, '0')}h`);
+    const called = names.length === 1 ? names[0] : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
+    this.onMessage(
+      `INT ${called} did nothing: the guest runs without a BIOS; --bios FILE, or a boot sector without --at, has one`,
+    );
   }
 
   /** How a guest ended that is halted with nothing to wake it. */

@@ -261,6 +261,7 @@ export class RunLoop {
     kept.past?.stood(stop.kind);
     output.flush();
     const state = runState(this.parts);
+    machine.tellUnserved();
     status.emit({ type: 'stopped', vcpu, stop, icount: state.icount });
     kernel.lookAfterStop();
     status.tellWaiters(state);
