@@ -57,7 +57,9 @@ export function parseNet(text: string): NetArgument | undefined {
     } else if (key === 'hostname') {
       if (!/^[a-z0-9][a-z0-9.-]{0,62}$/i.test(value ?? '')) fail(`hostname=${value ?? ''} is not a name of a host`);
       net.hostName = value!;
-    } else fail(`${key} is not an option`);
+    } else if (part === 'ipv6=on' || key.startsWith('ipv6-'))
+      fail(`${part}: the network is IPv4 alone, and no router answers a guest's IPv6`);
+    else if (!/^(ipv4=on|ipv6=off)$/.test(part)) fail(`${key} is not an option`);
   }
   if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(mac)) fail(`mac=${mac} is not an address`);
   net.mac = mac.split(':').map((byte) => Number.parseInt(byte, 16));

@@ -26,6 +26,14 @@ describe('--net', () => {
     });
   });
 
+  it('says of IPv6 that there is none, and takes the words that say the same', () => {
+    expect(parseNet('user,ipv6=off,ipv4=on')).toEqual(parseNet('user'));
+    for (const word of ['ipv6=on', 'ipv6-net=fec0::/64', 'ipv6-host=fec0::2'])
+      expect(() => parseNet(`user,${word}`)).toThrow(
+        `--net user,${word}: ${word}: the network is IPv4 alone, and no router answers a guest's IPv6; it is none or user`,
+      );
+  });
+
   it.each([
     'user,tftp=/etc/passwd',
     'user,tftp=/nowhere',
@@ -36,6 +44,7 @@ describe('--net', () => {
     'user,hostname',
     'tap',
     'user,ipv6',
+    'user,ipv6=maybe',
     'user,mac=1:2:3',
     'user,mac=01:00:00:00:00:00',
     'user,hostfwd=udp::1-:2',

@@ -71,6 +71,20 @@ describe('user-mode network', () => {
     expect(guest.take()).toEqual([]);
   });
 
+  it('lets IPv6 go by: solicitations of routers and neighbours have no answer, and IPv4 goes on', () => {
+    for (const kind of [133, 135]) {
+      const frame = new Uint8Array(14 + 40 + 24);
+      frame.set([0x33, 0x33, 0, 0, 0, 2, ...MAC, 0x86, 0xdd, 0x60, 0, 0, 0, 0, 24, 58, 255]);
+      frame.set([0xfe, 0x80], 22);
+      frame.set([0xff, 0x02], 38);
+      frame[54] = kind;
+      for (const bytes of [frame, frame.subarray(0, 54), frame.subarray(0, 14)]) net.fromGuest(bytes);
+    }
+    expect(guest.take()).toEqual([]);
+    guest.arp(GATEWAY_IP);
+    expect(guest.take()).toHaveLength(1);
+  });
+
   it('gives the guest its address by DHCP', () => {
     const message = (kind: number, ...options: number[]) => {
       const bytes = new Uint8Array(300);
