@@ -42,6 +42,16 @@ describe('calendar', () => {
 });
 
 describe('MC146818', () => {
+  it("tells a BIOS the boot order as QEMU's pc does: of three letters, disk, floppy, CD where none is given", () => {
+    const order = (bootOrder?: string): number[] => {
+      rtc = new Rtc146818({ clock, irq, memoryBytes: 128 << 20, vcpus: 2, startSeconds: 0, bootOrder });
+      return [0x3d, 0x38].map(read);
+    };
+    expect(order()).toEqual([0x12, 0x30]);
+    expect(order('d')).toEqual([0x03, 0x00]);
+    expect(order('ndca')).toEqual([0x34, 0x20]);
+  });
+
   it('gives the journal time in BCD and runs on over midnight of a leap day', () => {
     const shown = [0, 2, 4, 6, 7, 8, 9, 0x32].map(read);
     expect(shown).toEqual([0x56, 0x34, 0x12, 0x05, 0x29, 0x02, 0x24, 0x20]);

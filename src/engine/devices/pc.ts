@@ -86,6 +86,8 @@ export interface PcOptions {
   bios?: boolean;
   /** What a BIOS finds by name in the firmware configuration device. */
   firmwareFiles?: readonly FirmwareFile[];
+  /** QEMU's letters for what it tries first. */
+  bootOrder?: string | undefined;
   /** The guest changed where accesses to a piece of C0000h to FFFFFh go. */
   shadowChanged?(area: ShadowArea): void;
   /** Interrupt controllers of the host's kernel in the place of this machine's own. */
@@ -269,6 +271,7 @@ export class Pc {
       vcpus,
       floppies: floppies.map(floppyType),
       startSeconds: options.startSeconds,
+      bootOrder: options.bootOrder,
       alarm: () => this.pm.alarm(),
     });
     const powerOff = (hibernated: boolean) =>

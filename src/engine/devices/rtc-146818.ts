@@ -45,6 +45,9 @@ const SECOND: Nanoseconds = 1_000_000_000;
 /** Register A shows an update this long before the seconds change. */
 const UPDATE_NOTICE: Nanoseconds = 244_000;
 const OSCILLATOR_HZ = 32_768;
+/** Letters in the order of their numbers, from 1 on, and what QEMU's pc has without --boot. */
+const BOOT_NIBBLES = 'acdn';
+const USUAL_BOOT_ORDER = 'cad';
 
 export interface RtcOptions {
   clock: Clock;
@@ -53,6 +56,8 @@ export interface RtcOptions {
   vcpus: number;
   /** Types of the floppy drives A and B. */
   floppies?: readonly number[];
+  /** QEMU's letters for what a BIOS tries first among what no other list names: a floppy, c disk, d CD-ROM, n network. */
+  bootOrder?: string | undefined;
   /** Wall-clock time at virtual time 0, seconds since 1970; comes from the journal. */
   startSeconds: number;
   /** An enabled alarm, whose interrupt goes by `irq`, may wake the machine too. */
@@ -364,7 +369,7 @@ export class Rtc146818 implements Device<RtcState>, PortDevice {
 
   /** CMOS bytes by which firmware and old guests learn the machine, at QEMU's places. */
   private firstContents(): Uint8Array {
-    const { memoryBytes, vcpus, floppies = [] } = this.options;
+    const { memoryBytes, vcpus, floppies = [], bootOrder = USUAL_BOOT_ORDER } = this.options;
     const cmos = new Uint8Array(128);
     const put16 = (index: number, value: number) => {
       cmos[index] = value & 0xff;
@@ -386,6 +391,10 @@ export class Rtc146818 implements Device<RtcState>, PortDevice {
     put16(0x5b, highUnits & 0xffff);
     cmos[0x5d] = highUnits >> 16;
     cmos[0x5f] = vcpus - 1;
+    const [first = 0, second = 0, third = 0] = [...bootOrder].map((letter) => BOOT_NIBBLES.indexOf(letter) + 1);
+    cmos[0x3d] = (second << 4) | first;
+    // the low half: a floppy's boot sector is looked at before it is run
+    cmos[0x38] = third << 4;
     return cmos;
   }
 

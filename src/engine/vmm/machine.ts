@@ -151,6 +151,7 @@ export class Machine {
                 drives: options.drives ?? [],
                 network: options.network !== undefined,
               }),
+              bootOrder: firmware.bootOrder,
               shadowChanged: (area) => this.#rom?.show(area),
             },
           }

@@ -79,7 +79,11 @@ export interface PcBoardOptions {
   /** A BIOS runs: what it is told, and who shows RAM or ROM in the firmware area. */
   network?: NetworkOptions;
   cards?: readonly Card[];
-  bios?: { files: readonly FirmwareFile[]; shadowChanged(area: ShadowArea): void };
+  bios?: {
+    files: readonly FirmwareFile[];
+    bootOrder?: string | undefined;
+    shadowChanged(area: ShadowArea): void;
+  };
 }
 
 /** The PC's devices as the VMM uses them; host input enters here, through the journal. */
@@ -164,7 +168,12 @@ export class PcBoard implements Board {
           }
         : {}),
       ...(options.bios
-        ? { bios: true, firmwareFiles: options.bios.files, shadowChanged: options.bios.shadowChanged }
+        ? {
+            bios: true,
+            firmwareFiles: options.bios.files,
+            bootOrder: options.bios.bootOrder,
+            shadowChanged: options.bios.shadowChanged,
+          }
         : {}),
       end: (end) => {
         this.#end ??= end;
