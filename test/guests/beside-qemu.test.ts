@@ -164,8 +164,8 @@ const MEDIA: readonly Medium[] = [
     make: (path) => copyFileSync(MEMDISK, path),
     initrd: (path) => makeSyslinuxFloppy(path, 1440),
     append: 'floppy',
-    // above it tells of the memory map, which is each firmware's
-    areas: rows(18, 24),
+    // above it tells of the memory map and of the empty drive, which are each machine's
+    areas: rows(20, 24),
   },
   {
     ...({ name: 'memtest86+ floppy', kind: 'floppy', instructions: 1_000_000_000 } as const),
