@@ -22,7 +22,7 @@ function node(): Finding {
 
 function seabios(): Finding {
   if (!isFirmwareInstalled()) return missing('SeaBIOS', 'guests that boot from disks need it');
-  const { bios, vgaBios } = findFirmware(undefined);
+  const { bios, vgaBios } = findFirmware(undefined, '');
   if (vgaBios !== undefined) return { name: 'SeaBIOS', state: 'ok', text: `${bios}, ${vgaBios}` };
   const how = howToInstall('its video BIOS');
   return { name: 'SeaBIOS', state: 'note', text: `${bios}, without a video BIOS: INT 10h shows nothing; ${how}` };

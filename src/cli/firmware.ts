@@ -89,11 +89,7 @@ export interface FirmwarePaths {
  * @param why what needs it, for the message of a missing one
  * @throws UsageError
  */
-export function findFirmware(
-  bios: string | undefined,
-  why = 'booting from a disk needs a BIOS',
-  host: FirmwareHost = HOST,
-): FirmwarePaths {
+export function findFirmware(bios: string | undefined, why: string, host: FirmwareHost = HOST): FirmwarePaths {
   const found = bios === undefined ? first(host, FOLDERS, BIOS) : named(bios, host);
   if (found === undefined)
     throw new UsageError(`${why}: SeaBIOS is not installed (${howToInstall('SeaBIOS', host)}); --bios names another`);

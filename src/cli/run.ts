@@ -476,7 +476,7 @@ function bootOf(image: string | undefined, options: RunOptions, net: NetArgument
   ]) {
     if (value !== undefined) throw new UsageError(`${option} ${value}: a guest that boots from a disk takes none`);
   }
-  const firmware = findFirmware(bios);
+  const firmware = firmwareFor(bios, 'booting from a disk needs a BIOS');
   const netRom = net && findNetRom(net.model);
   // UEFI may bring a driver of its own
   if (fromNetwork && net && netRom === undefined && bios === undefined)
@@ -493,6 +493,14 @@ function bootOf(image: string | undefined, options: RunOptions, net: NetArgument
   };
 }
 
+/** The BIOS of --bios, or SeaBIOS; what it lacks is told. @throws UsageError */
+function firmwareFor(bios: string | undefined, why: string): FirmwarePaths {
+  const firmware = findFirmware(bios, why);
+  if (bios === undefined && firmware.vgaBios === undefined)
+    tell(`SeaBIOS has no video BIOS: the screen stays empty (${howToInstall('its video BIOS')})`);
+  return firmware;
+}
+
 /** A kernel that a BIOS starts, before it looks at disks. @throws UsageError */
 function underBios(
   kernel: string,
@@ -501,7 +509,7 @@ function underBios(
   net: NetArgument | undefined,
 ): Pick<Boot, 'file' | 'firmware'> {
   if (at !== undefined) throw new UsageError(`--at ${at}: a BIOS starts kernels, which name their own addresses`);
-  const firmware = findFirmware(bios, `${kernel}: it calls the BIOS`);
+  const firmware = firmwareFor(bios, `${kernel}: it calls the BIOS`);
   const netRom = net && findNetRom(net.model);
   return {
     file: firmware.bios,
