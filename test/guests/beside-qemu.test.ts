@@ -157,6 +157,8 @@ const MEDIA: readonly Medium[] = [
     ...({ name: 'iPXE as a kernel', kind: 'kernel', instructions: 800_000_000 } as const),
     tools: () => [requireFile(IPXE_KERNEL, 'ipxe')],
     make: (path) => copyFileSync(IPXE_KERNEL, path),
+    // behind it the BIOS goes on to drives, of which QEMU's pc has others
+    areas: rows(0, 11),
   },
   {
     ...({ name: 'MEMDISK with a floppy', kind: 'kernel', instructions: 250_000_000 } as const),
