@@ -51,6 +51,7 @@ import {
   toStored,
 } from './flag-state.js';
 import { type Called, leanHandlerOf } from './handlers.js';
+import { KnownPages, type Place } from './known-pages.js';
 import type { Site } from './region.js';
 import { inMemory, type VectorCode, type VectorScope, vectorCode } from './vector-code.js';
 import { FunctionWriter, I32, I64, IMPORTS, type MemoryOp, V128 } from './wasm-writer.js';
@@ -96,6 +97,7 @@ export class RegionWriter {
   readonly #entry: number;
   readonly #pointer: number;
   readonly #outUop: number;
+  readonly #pages: KnownPages;
   /** RIP that a computed jump takes. */
   readonly #taken: number;
   readonly #exit: number;
@@ -110,12 +112,8 @@ export class RegionWriter {
   #state: FlagState = STORED;
   readonly #long: boolean;
 
-  /** @param blocks all of the region: its registers are known from them */
-  constructor(
-    readonly blocks: readonly DecodedBlock[],
-    readonly root: DecodedBlock,
-    storedFlags: boolean,
-  ) {
+  /** @param sites all of the region: its registers are known from them */
+  constructor(sites: readonly Site[], root: DecodedBlock, storedFlags: boolean) {
     const { code } = this;
     this.#long = (root.mode & MODE_CODE64) !== 0;
     const local = (type: number): number => code.local(type);
@@ -126,7 +124,7 @@ export class RegionWriter {
     this.#pointer = local(I32);
     this.#outUop = local(I32);
     this.#taken = local(I64);
-    const { used, written, vectors, vectorsWritten, asksMode } = registersOf(blocks);
+    const { used, written, vectors, vectorsWritten, asksMode } = registersOf(sites.map(({ block }) => block));
     this.#written = written;
     this.#vectorsWritten = vectorsWritten;
     for (const register of vectors) this.#vectors.set(register, local(V128));
@@ -151,6 +149,7 @@ export class RegionWriter {
       flag(this.#flags.first, JIT_FIRST, 'i64');
       flag(this.#flags.carry, JIT_CARRY, 'i32');
     }
+    this.#pages = new KnownPages(code, sites, root.hpa & 0xfff);
     this.#exit = code.open('block');
   }
 
@@ -181,6 +180,7 @@ export class RegionWriter {
     this.resume(site, state, owed + site.block.instructions);
     // handlers are told what is left
     if (calls(site.block)) this.pay();
+    this.#pages.begin();
     this.#behind = code.open('block');
     this.#leave = code.open('block');
   }
@@ -348,8 +348,11 @@ export class RegionWriter {
     if (!row) {
       const inPlace = vectorCode(uop);
       if (inPlace) this.#vector(inPlace, uop);
-      else if (uop.handler!.lean) this.#callLean(uop.handler!, uop);
-      else this.#callWhole(uop);
+      else {
+        if (uop.handler!.lean) this.#callLean(uop.handler!, uop);
+        else this.#callWhole(uop);
+        this.#pages.begin();
+      }
       return true;
     }
     const { guard } = row.row;
@@ -440,7 +443,7 @@ export class RegionWriter {
         giveUpIf();
       }
       const size = of.bytes === 16 ? 4 : of.bytes === 8 ? 3 : 2;
-      this.#translate(of.writesMemory ? TLB_WRITE : TLB_READ, size, giveUpIf);
+      this.#translate(of.writesMemory ? TLB_WRITE : TLB_READ, size, giveUpIf, 'operand', uop);
     }
     const scope: VectorScope = {
       code,
@@ -491,6 +494,8 @@ export class RegionWriter {
     this.leaveBefore(uop);
     code.close();
     code.get(answer).set(LEFT_LOCAL);
+    // without an access of its own the TLB stays as it is
+    if (inMemory(uop)) this.#pages.forget();
     this.#reload(new Set((of?.writesGeneral ?? operands).filter((register) => this.#registers.has(register))));
     this.#reloadVectors(named([...this.#vectors.keys()], of?.writes));
     // sticky exceptions that others raise are seen when the region is entered again
@@ -515,6 +520,7 @@ export class RegionWriter {
     this.#reload(this.#registers.keys());
     this.#reloadVectors(this.#vectors.keys());
     this.#lookAtVectorMode();
+    this.#pages.forget();
     code.get(answer).i32(STOPPED).op('i32.eq').open('if');
     this.tellKind();
     code.i32(JIT_HANDLED).set(this.#outUop).branch(this.#exit);
@@ -539,14 +545,14 @@ export class RegionWriter {
         case 'access':
           this.#address(step, uop);
           code.set(this.#linear);
-          this.#translate(step.kind === 'read' ? TLB_READ : TLB_WRITE, step.size, leave);
+          this.#translate(step.kind === 'read' ? TLB_READ : TLB_WRITE, step.size, leave, step.at, uop);
           break;
         case 'store':
           if (typeof step.at === 'string')
             this.#address({ step: 'access', kind: 'write', size: step.size, at: step.at }, uop);
           else evaluate(scope, step.at);
           code.set(this.#linear);
-          this.#translate(TLB_WRITE, step.size, leave);
+          this.#translate(TLB_WRITE, step.size, leave, step.at, uop);
           code.get(this.#pointer);
           evaluate(scope, step.value);
           code.memory(STORES[step.size], 0);
@@ -675,11 +681,40 @@ export class RegionWriter {
     if (!this.#long) code.i64(0xffffffffn).op('i64.and');
   }
 
-  /** Host address of the linear one, by the TLB; `missesIf` takes an i32, 1 when it has none. */
-  // 9 operations, 2 loads
-  #translate(table: number, size: Size | 5, missesIf: () => void): void {
+  /** Host address of the linear one; `missesIf` takes an i32, 1 when the TLB has none. */
+  // a page that is likely: 5 operations; else 9 and 2 loads
+  #translate(table: number, size: Size | 5, missesIf: () => void, at: Place, uop: DecodedUop): void {
     const { code } = this;
     const bytes = 1 << size;
+    const known = this.#pages.of(table, at, uop, this.#delta);
+    if (!known) {
+      this.#lookUp(table, bytes, missesIf);
+      code
+        .get(this.#linear)
+        .op('i32.wrap')
+        .get(this.#entry)
+        .memory('i32.load', table + 8);
+    } else {
+      const { page, likely } = known;
+      if (likely) {
+        // what is not aligned may go on in another page
+        code.get(this.#linear).i64(BigInt(-4096 | (bytes - 1)));
+        code.op('i64.and').get(page.linear).op('i64.ne').open('if');
+      }
+      this.#lookUp(table, bytes, missesIf, page.linear);
+      code
+        .get(this.#entry)
+        .memory('i32.load', table + 8)
+        .set(page.addend);
+      if (likely) code.close();
+      code.get(this.#linear).op('i32.wrap').get(page.addend);
+    }
+    code.op('i32.add').set(this.#pointer);
+  }
+
+  /** Looks for the TLB's entry; its page goes into a local. */
+  #lookUp(table: number, bytes: number, missesIf: () => void, page?: number): void {
+    const { code } = this;
     code
       .get(this.#linear)
       .op('i32.wrap')
@@ -693,15 +728,10 @@ export class RegionWriter {
     // in this order V8 does not copy the context first
     code.get(this.#context).get(this.#linear);
     if (bytes > 1) code.i64(BigInt(bytes - 1)).op('i64.add');
-    code.i64(-4096n).op('i64.and', 'i64.or', 'i64.ne');
+    code.i64(-4096n).op('i64.and');
+    if (page !== undefined) code.tee(page);
+    code.op('i64.or', 'i64.ne');
     missesIf();
-    code
-      .get(this.#linear)
-      .op('i32.wrap')
-      .get(this.#entry)
-      .memory('i32.load', table + 8)
-      .op('i32.add')
-      .set(this.#pointer);
   }
 
   #set({ to, size, value }: Extract<Step, { step: 'set' }>, scope: Scope): void {
@@ -716,6 +746,7 @@ export class RegionWriter {
       return;
     }
     const own = this.#registers.get(register)!;
+    this.#pages.changed(register);
     if (size === 3) {
       evaluate(scope, value);
       code.set(own);

@@ -416,11 +416,7 @@ export function compileRegion(
     graph,
     structure,
   );
-  const writer = new RegionWriter(
-    nodes.map(({ block }) => block),
-    root,
-    storedFlags,
-  );
+  const writer = new RegionWriter(nodes, root, storedFlags);
   // what is owed where the one way to a node begins it; elsewhere all has been paid
   const owed = nodes.map(() => 0);
   const written = writeRegion(() =>

@@ -1,0 +1,63 @@
+import { describe, expect, it } from 'vitest';
+import * as L from '../../src/engine/core/layout.js';
+import type { Machine } from '../core/harness.js';
+import { Pair } from './pair.js';
+
+/** Runs a loop with the compiler and without it, to different moments. */
+function same(code: string, prepare: (machine: Machine) => void): Pair {
+  const pair = new Pair('long', (m) => {
+    m.setReg('rsp', 0x98000);
+    prepare(m);
+    m.load(0x1000, code);
+    m.set(L.RIP, 0x1000);
+  });
+  for (let n = 0; n < 60; n++) pair.run(500 + n * 37);
+  expect(pair.inRegions).toBeGreaterThan(20_000);
+  return pair;
+}
+
+/** Distinct bytes in the pages from 40000h on. */
+function fill(m: Machine): void {
+  for (let n = 0; n < 0x4000; n += 8) m.set(L.RAM_BASE + 0x40000 + n, 0x0101010101010101n * BigInt(n % 251));
+}
+
+describe('accesses that are likely to hit the page of the one before', () => {
+  it('go over the end of a page by an address from a register', () => {
+    // L: mov rax,[rsi]; add r8,[rsi+8]; xor r9,[rsi+1]; mov [rdi],r8; mov [rdi+5],r9; add rsi,13; add rdi,13; and esi,41fffh;
+    // and edi,43fffh; jmp L
+    same('488b06 4c034608 4c334e01 4c8907 4c894f05 4883c60d 4883c70d 81e6ff1f0400 81e7ff3f0400 ebd8', (m) => {
+      fill(m);
+      m.setReg('rsi', 0x40000);
+      m.setReg('rdi', 0x42000);
+    });
+  });
+
+  it('go over the end of a page by a fixed address and an index', () => {
+    // L: mov rax,[rcx+40ff0h]; add r8,rax; mov [rcx+42ff0h],r8; inc ecx; and ecx,31; jmp L
+    same('488b040df00f0400 4901c0 4c89040df02f0400 ffc1 83e11f ebe6', (m) => {
+      fill(m);
+      m.setReg('rcx', 0);
+    });
+  });
+
+  it('follow a stack that goes from page to page, aligned and not', () => {
+    // L: push rax; push rcx; mov rdx,[rsp+8]; add rsp,-123; add rax,rdx; pop r8; inc rcx; and esp,9ffffh; or esp,90000h; jmp L
+    same('50 51 488b542408 4883c485 4801d0 4158 48ffc1 81e4ffff0900 81cc00000900 ebdf', (m) => m.setReg('rax', 3));
+  });
+
+  it('look again behind a handler, which may have put another page into its place in the TLB', () => {
+    // L: and byte [r10],0dfh (page 40000h was not accessed); mov esi,440000h; mov edi,50000h; mov ecx,1; rep movsb;
+    // add r8,[40010h] (it is); jmp L
+    same('418022df be00004400 bf00000500 b901000000 f3a4 4c03042510000400 ebe1', (m) => {
+      fill(m);
+      // pages of 4 KiB for the first 2 MiB
+      const table = 0x73000;
+      for (let n = 0; n < 512; n++) m.set(L.RAM_BASE + table + n * 8, n * 0x1000 + 0x67);
+      m.set(L.RAM_BASE + 0x72000, table + 0x67);
+      // 440000h has the same place in the TLB
+      m.set(L.RAM_BASE + 0x72010, 0x74067);
+      m.set(L.RAM_BASE + 0x74200, 0x52067);
+      m.setReg('r10', table + 0x40 * 8);
+    });
+  });
+});
