@@ -10,6 +10,8 @@ import { partsOf, placeOf } from '../../src/tui/picture/place.js';
 import { TerminalPictures } from '../../src/tui/picture/terminal-pictures.js';
 import { CellPane, type ScreenLine } from '../../src/tui/screen/cell-pane.js';
 import { createTheme, type Theme } from '../../src/tui/screen/theme.js';
+import { Cells } from './cells.js';
+import { FakeDebugger } from './fake-debugger.js';
 import { PictureDecoder } from './picture-decoder.js';
 
 const CELL = { width: 8, height: 16 };
@@ -447,5 +449,41 @@ describe('a terminal with pictures', () => {
     rig.answer('\x1bP1$r0;48:2::1:2:3m\x1b\\', '\x1b[?1;2c');
     expect([rig.pictures.way, rig.theme.trueColours]).toEqual(['blocks', true]);
     expect(() => parsePictures('jpeg')).toThrow('"jpeg" is no way to show pictures: auto, kitty, sixel, blocks, none');
+  });
+});
+
+describe('a guest in a graphics mode', () => {
+  it('is looked at while its screen is on the terminal, and not while nobody sees it', async () => {
+    const debug = new FakeDebugger();
+    let looks = 0;
+    Object.assign(debug.console!, {
+      screen: async () => undefined,
+      picture: async () => paint(64, 48, few),
+      look: async () => {
+        looks++;
+        const { rgb } = paint(16, 12, few);
+        return {
+          mode: '1024x768x32',
+          width: 1024,
+          height: 768,
+          version: looks,
+          picture: { width: 16, height: 12, rgb },
+        };
+      },
+    });
+    const cells = await Cells.open(debug, { view: 'console' });
+    await cells.key('v');
+    await cells.until(/VGA 1024x768x32 VBE[\s\S]*▀/);
+    expect(looks).toBeGreaterThan(0);
+    await cells.key('g', 'd');
+    const seen = looks;
+    for (let n = 0; n < 10; n++) {
+      cells.dashboard.model.invalidate();
+      await cells.settle();
+    }
+    expect(looks).toBe(seen);
+    await cells.key('g', 'c');
+    await cells.until(/VGA 1024x768x32 VBE/);
+    expect(looks).toBeGreaterThan(seen);
   });
 });
