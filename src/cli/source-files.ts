@@ -21,7 +21,10 @@ function read(paths: string[]): string[] | undefined {
   for (const path of paths) {
     try {
       const stat = statSync(path);
-      if (stat.isFile() && stat.size <= MAX_BYTES) return readFileSync(path, 'utf8').split(/\r?\n/);
+      if (stat.isFile() && stat.size <= MAX_BYTES)
+        return readFileSync(path, 'utf8')
+          .replace(/\r?\n$/, '')
+          .split(/\r?\n/);
     } catch {
       // not there, or not to be read
     }

@@ -97,6 +97,7 @@ export const FRAME_SUBJECTS = [
   {
     names: /^frame$/,
     usage: 'frame',
+    help: 'the chosen frame and its registers',
     value: async (session: Session) => {
       await mustStand(session);
       const frame = await chosenFrame(session);

@@ -1,7 +1,7 @@
 /** Going back in the run, beside the commands that go forward. */
 import { placeOf } from '../engine/debug/monitor-history.js';
 import { doneText } from '../engine/debug/written-text.js';
-import { becameTarget, wroteTarget } from '../engine/debug/written-what.js';
+import { becameTarget, registerHint, wroteTarget } from '../engine/debug/written-what.js';
 import type { Bookmark, Debugger, Done, HistoryPlace, RunState } from '../engine/debugger.js';
 import { type Command, command, lacking, need, type Session, value } from './command.js';
 import { exitCondition } from './exit-conditions.js';
@@ -33,16 +33,25 @@ function whereText({ line, icount, exit, past, first, last, snapshots, bytes }: 
 
 const BACK = { ...MOVING, foot: told } as const;
 
-type Found = RunState & { done?: Done };
+/** `note`: what the words that were asked may have meant too. */
+type Found = RunState & { done?: Done; note?: string };
+
+const noted = (asked: string, found: Found): Found => {
+  const note = registerHint(asked);
+  return note === undefined ? found : { ...found, note };
+};
+
+/** Parts of an answer that are there. */
+const parts = (...all: (string | undefined)[]): string | undefined => all.filter(Boolean).join('; ') || undefined;
 
 /** A way to who did something: that is told, and the guest stands before it. */
 const FOUND = {
   ...BACK,
   words: ['phys', 'msr', 'pte', 'ept', 'vmcs', 'idt', 'gdt', 'ldt', 'selector'],
   kinds: ['address', 'register', 'vmcs-field'],
-  foot: (state: Found) => (state.done ? doneText(state.done, 'written') : told(state)),
+  foot: (state: Found) => parts(state.done ? doneText(state.done, 'written') : told(state), state.note),
   text: async (state: Found, session: Session) =>
-    state.done ? doneText(state.done, 'written', await session.symbols()) : (told(state) ?? ''),
+    parts(state.done ? doneText(state.done, 'written', await session.symbols()) : told(state), state.note) ?? '',
 } as const;
 
 export const HISTORY_COMMANDS: readonly Command[] = [
@@ -126,7 +135,7 @@ export const HISTORY_COMMANDS: readonly Command[] = [
     run: async (session, text) => {
       const history = await historyOf(session);
       const what = await wroteTarget(need(text, 'what is written'), (term) => value(session, term));
-      return history.wrote(what, session.vcpu);
+      return noted(text, await history.wrote(what, session.vcpu));
     },
   }),
   command<Found>({
@@ -134,13 +143,13 @@ export const HISTORY_COMMANDS: readonly Command[] = [
     name: 'reads',
     usage: 'ADDR | phys ADDR | pte ADDR | ...',
     help: 'forward to who reads it next',
-    foot: (state) => (state.done ? doneText(state.done, 'read') : told(state)),
+    foot: (state) => parts(state.done ? doneText(state.done, 'read') : told(state), state.note),
     text: async (state, session) =>
-      state.done ? doneText(state.done, 'read', await session.symbols()) : (told(state) ?? ''),
+      parts(state.done ? doneText(state.done, 'read', await session.symbols()) : told(state), state.note) ?? '',
     run: async (session, text) => {
       const history = await historyOf(session);
       const what = await wroteTarget(need(text, 'what is read'), (term) => value(session, term));
-      return history.reads(what, session.vcpu);
+      return noted(text, await history.reads(what, session.vcpu));
     },
   }),
   command<Found>({
@@ -152,7 +161,7 @@ export const HISTORY_COMMANDS: readonly Command[] = [
       const history = await historyOf(session);
       const wanted = await becameTarget(need(text, 'what became'), (term) => value(session, term));
       const { what, became } = wanted;
-      return history.wrote(what, session.vcpu, became);
+      return noted(text, await history.wrote(what, session.vcpu, became));
     },
   }),
   command<Bookmark | Bookmark[]>({

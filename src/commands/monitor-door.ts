@@ -3,6 +3,7 @@ import { shownCommand } from '../engine/debug/monitor.js';
 import { monitorEffect, monitorRow, rowsText } from '../engine/debug/monitor-rows.js';
 import type { Debugger } from '../engine/debugger.js';
 import type { Effect } from './command.js';
+import { SUBJECT_ROWS } from './monitor.js';
 import { type OpenSession, openSession } from './session.js';
 import { OWN_COMMANDS, split, wholeName } from './table.js';
 
@@ -10,6 +11,9 @@ const sessions = new WeakMap<Debugger, OpenSession>();
 
 /** Where the code has types, values are printed with them, not as QEMU's monitor does; a kernel's BTF helps where that cannot. */
 const PRINTS = /^\s*(?:p|print)\b/;
+
+/** Rows that stand for those behind them. */
+const PREFIXES: ReadonlySet<string> = new Set(['monitor', 'info']);
 
 const ownCommand = (line: string, first = false) => {
   const { word, argument } = split(line);
@@ -19,7 +23,10 @@ const ownCommand = (line: string, first = false) => {
 
 /** Those that the monitor has no word for and whose names begin so, as its help lists them. */
 const ownHelp = (beginning: string): string =>
-  rowsText(OWN_COMMANDS.filter(({ name }) => name.startsWith(beginning) && !monitorRow(name) && name !== 'monitor'));
+  rowsText([
+    ...SUBJECT_ROWS.filter(({ name }) => name.startsWith(beginning)),
+    ...OWN_COMMANDS.filter(({ name }) => name.startsWith(beginning) && !monitorRow(name) && !PREFIXES.has(name)),
+  ]);
 
 /** The monitor's help and that of the commands that are not its own; it refuses names that are only theirs. */
 function withOwnHelp(answer: string, line: string, beginning: string): string {
@@ -37,7 +44,9 @@ export async function monitorLine(debug: Debugger, line: string, vcpu?: number):
   let answer = types === 'DWARF' ? undefined : await debug.monitor(line, vcpu);
   if (types !== undefined && answer?.startsWith(`${shownCommand(line)}: `)) answer = undefined;
   const typed = types !== undefined && answer === undefined;
-  const help = /^\s*(?:help|\?)(?:\s+(\S+))?\s*$/.exec(line);
+  const help = /^\s*(?:help|\?)(?:\s+(\S.*?))?\s*$/.exec(line);
+  // clients complete by this list
+  if (answer !== undefined && /^\s*info\s*$/.test(line)) return `${answer.trimEnd()}\n${rowsText(SUBJECT_ROWS)}`;
   if (answer !== undefined) return help ? withOwnHelp(answer, line, help[1] ?? '') : answer;
   const found = ownCommand(line, typed);
   if (!found) return undefined;

@@ -28,8 +28,10 @@ export async function monitor(session: Session, line: string): Promise<string> {
 /** Subjects of `info` that are not the monitor's. */
 interface Subject {
   readonly names: RegExp;
-  /** As it is completed. */
-  readonly usage?: string;
+  readonly usage: string;
+  /** Its arguments. */
+  readonly takes?: string;
+  readonly help: string;
   /** @param argument with the subject itself */
   value(session: Session, argument: string): Promise<unknown>;
   text(session: Session, argument: string): Promise<string>;
@@ -38,6 +40,8 @@ interface Subject {
 const SUBJECTS: readonly Subject[] = [
   {
     names: /^b(?:r(?:eak(?:points?)?)?)?$/,
+    usage: 'breakpoints',
+    help: 'breakpoints of all kinds, with their hits',
     value: ({ debug }) => debug.breakpoints(),
     text: async (session) => breakpointsText(await session.debug.breakpoints(), session),
   },
@@ -45,6 +49,13 @@ const SUBJECTS: readonly Subject[] = [
   ...FRAME_SUBJECTS,
   ...SOURCE_SUBJECTS,
 ];
+
+/** As rows of the monitor's list of subjects. */
+export const SUBJECT_ROWS = SUBJECTS.map(({ usage, takes = '', help }) => ({
+  name: `info ${usage}`,
+  usage: takes,
+  help,
+}));
 
 const ownSubject = (argument: string): Subject | undefined => SUBJECTS.find(({ names }) => names.test(argument.trim()));
 
@@ -119,11 +130,7 @@ export const INFO_COMMANDS: readonly Command[] = [
     help: "monitor's info: processes, kernel log, ...",
     effect: 'looks',
     page: true,
-    words: [
-      'breakpoints',
-      ...SUBJECTS.flatMap(({ usage = [] }) => usage),
-      ...INFO_ROWS.map(({ name }) => name.slice('info '.length)),
-    ],
+    words: [...SUBJECTS.map(({ usage }) => usage), ...INFO_ROWS.map(({ name }) => name.slice('info '.length))],
     run: async (session, text) =>
       (await ownSubject(text)?.text(session, text.trim())) ??
       monitor(session, `info ${need(text, 'a subject, such as dmesg (:monitor help lists them),')}`),

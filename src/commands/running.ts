@@ -1,9 +1,8 @@
 /** Letting the guest run, for one instruction or until something happens. */
 
 import type { RunState } from '../engine/debugger.js';
-import { type Command, command, lacking, mustBeAlive, need, type Session, value } from './command.js';
+import { type Command, command, lacking, mustBeAlive, type Session } from './command.js';
 import { exitCondition } from './exit-conditions.js';
-import { grouped } from './numbers.js';
 import { stepOut, stepOver } from './stepping.js';
 import { stopCommandsDone } from './stop-done.js';
 import { arrivalText } from './stop-text.js';
@@ -58,22 +57,6 @@ async function run(session: Session, text: string): Promise<RunState> {
   } finally {
     off();
   }
-}
-
-async function until(session: Session, text: string): Promise<RunState> {
-  const { debug } = session;
-  const argument = need(text, 'an address, "icount N" or "vmexit REASON"');
-  const now = await mustBeAlive(session);
-  const icount = /^icount\s+(.+)$/i.exec(argument);
-  const exit = /^(?:vmexit|exit)\b(.*)$/is.exec(argument);
-  if (icount) {
-    const wanted = await value(session, icount[1]!);
-    if (wanted <= now.icount)
-      throw new Error(`icount ${grouped(wanted)} is past: the guest stands at ${grouped(now.icount)}`);
-    return debug.runUntil({ icount: wanted });
-  }
-  if (exit) return debug.runUntil({ exit: await exitCondition(session, exit[1]!) });
-  return debug.runUntil({ gva: await value(session, argument) });
 }
 
 async function step(session: Session, text: string): Promise<RunState> {
@@ -136,16 +119,6 @@ export const RUN_COMMANDS: readonly Command[] = [
     help: 'until the function returns',
     key: 'f',
     run: out,
-  }),
-  command({
-    ...MOVING,
-    name: 'until',
-    usage: 'ADDR | SYMBOL | icount N | vmexit REASON [if ...]',
-    help: 'run until then',
-    key: 'u',
-    words: ['icount', 'vmexit'],
-    kinds: ['address', 'exit-reason'],
-    run: until,
   }),
   command({
     ...MOVING,

@@ -19,6 +19,8 @@ type Source = NonNullable<Debugger['source']>;
 const LISTED = 10;
 /** Pieces of code that one step by line may go through: a loop in one line has its own end. */
 const MAX_PIECES = 100_000;
+/** Bytes of an instruction. */
+const MAX_INSTRUCTION = 15n;
 
 async function sourceOf(session: Session): Promise<Source> {
   if (!session.debug.source) throw await lacking(session, 'source');
@@ -107,6 +109,8 @@ export const SOURCE_SUBJECTS = [
   {
     names: /^line\b/,
     usage: 'line',
+    takes: '[FILE:LINE | FUNCTION | ADDR]',
+    help: 'source line of an address, and its code',
     value: lineInfo,
     text: async (session: Session, argument: string) => {
       const { address, file, line, start, end } = await lineInfo(session, argument);
@@ -118,6 +122,7 @@ export const SOURCE_SUBJECTS = [
   {
     names: /^source$/,
     usage: 'source',
+    help: 'the file of the code that runs, and where files are looked for',
     value: async (session: Session) => ({ ...(await standing(session)), ...sourcePaths(session.debug).told() }),
     text: async (session: Session) => {
       await sourceOf(session);
@@ -136,8 +141,11 @@ export const SOURCE_SUBJECTS = [
   },
 ] as const;
 
-/** One line further: into functions that have lines, or over calls. */
-async function stepLine(session: Session, into: boolean): Promise<RunState> {
+/** Where a step by line goes: into functions that have lines, over calls, or over calls and out of loops too. */
+type LineStep = 'into' | 'over' | 'past';
+
+/** One line further. */
+async function stepLine(session: Session, how: LineStep): Promise<RunState> {
   const { debug, vcpu } = session;
   const source = await sourceOf(session);
   if (!source.piece) throw new Error('this target does not tell where lines begin: step and over go by instructions');
@@ -149,6 +157,8 @@ async function stepLine(session: Session, into: boolean): Promise<RunState> {
       `no line for 0x${hex(linearPc(registers))}: step and over go by instructions, out leaves the function`,
     );
   const { file, line } = piece;
+  if (how === 'past') piece = { ...piece, start: await functionStart(session, piece.start) };
+  const own = piece;
   const stack = registers.rsp ?? 0n;
   const frame = await frameBase(session);
   for (let count = 0; count < MAX_PIECES; count++) {
@@ -159,7 +169,7 @@ async function stepLine(session: Session, into: boolean): Promise<RunState> {
     if (pc >= piece.start && pc < piece.end) return state;
     const back = await returnInto(session, registers, piece);
     if (back !== undefined) {
-      const callee = into ? await source.piece(pc) : undefined;
+      const callee = how === 'into' ? await source.piece(pc) : undefined;
       if (callee !== undefined) return intoFunction(session, pc, state);
       const bits = stackBits(registers);
       const sp = registers.rsp ?? 0n;
@@ -168,6 +178,10 @@ async function stepLine(session: Session, into: boolean): Promise<RunState> {
       registers = await debug.readRegisters(vcpu);
     }
     const at = linearPc(registers);
+    if (how === 'past' && at >= own.start && at < own.end) {
+      piece = own;
+      continue;
+    }
     const next = await source.piece(at);
     const now = await frameBase(session);
     // it has returned: where the call was
@@ -191,6 +205,38 @@ async function stepLine(session: Session, into: boolean): Promise<RunState> {
     piece = next;
   }
   return debug.state();
+}
+
+/** Where the function of an address begins, or the code itself where that is not told. */
+async function functionStart(session: Session, address: bigint): Promise<bigint> {
+  const blocks = (await session.debug.types?.scope(address)) ?? [];
+  const whole = blocks.findLast(({ kind }) => kind === 'function')?.ranges ?? [];
+  const range = whole.find(({ low, high }) => address >= low && address < high);
+  return range?.low ?? (await session.symbols()).lookup(address)?.symbol.address ?? address;
+}
+
+/**
+ * As gdb's `until` alone: to a line behind this one, so that a loop that ends here runs to its end; without lines, to an
+ * instruction behind this one in the function.
+ */
+export async function untilPast(session: Session): Promise<RunState> {
+  const { debug, vcpu } = session;
+  await mustBeAlive(session);
+  const pc = linearPc(await debug.readRegisters(vcpu));
+  if (await debug.source?.piece?.(pc)) return stepLine(session, 'past');
+  const start = await functionStart(session, pc);
+  for (;;) {
+    const state = await debug.step(vcpu, 1, { start, end: pc + 1n });
+    if (state.running || state.stop?.kind !== 'step' || state.stop.note !== undefined) return state;
+    const registers = await debug.readRegisters(vcpu);
+    // a call from the instruction itself returns behind it
+    const back = await returnInto(session, registers, { start, end: pc + MAX_INSTRUCTION });
+    if (back === undefined) return state;
+    const sp = registers.rsp ?? 0n;
+    const bits = stackBits(registers);
+    const over = await runTo(debug, vcpu, back, (now) => BigInt.asUintN(bits, now.rsp ?? 0n) > sp);
+    if (over.running || over.stop?.kind !== 'until' || back > pc) return over;
+  }
 }
 
 /** The stack pointer that the caller had: the same all through a function. */
@@ -226,11 +272,11 @@ async function intoFunction(session: Session, pc: bigint, state: RunState): Prom
   return gva === pc ? state : session.debug.runUntil({ gva });
 }
 
-async function stepLines(session: Session, text: string, into: boolean): Promise<RunState> {
+async function stepLines(session: Session, text: string, how: LineStep): Promise<RunState> {
   const count = instructionCount(text);
   let state = await mustBeAlive(session);
   for (let done = 0; done < count; done++) {
-    state = await stepLine(session, into);
+    state = await stepLine(session, how);
     if (state.running || (state.stop?.kind !== 'step' && state.stop?.kind !== 'until')) break;
   }
   return state;
@@ -259,14 +305,14 @@ export const SOURCE_COMMANDS: readonly Command[] = [
     name: 'next',
     usage: '[N]',
     help: 'to the next line, calls as one (N lines)',
-    run: (session, text) => stepLines(session, text, false),
+    run: (session, text) => stepLines(session, text, 'over'),
   }),
   command({
     ...MOVING,
     name: 'step-line',
     usage: '[N]',
     help: 'to the next line, into functions that have lines',
-    run: (session, text) => stepLines(session, text, true),
+    run: (session, text) => stepLines(session, text, 'into'),
   }),
   command({
     ...MOVING,

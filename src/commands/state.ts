@@ -60,16 +60,26 @@ function merged(before: Uint8Array, value: bigint, { offset, size }: { offset: n
   return (old & ~mask) | ((value << BigInt(offset)) & mask);
 }
 
-async function setRegister(session: Session, text: string): Promise<Set> {
+const isSettable = async ({ debug, vcpu }: Session, name: string): Promise<boolean> =>
+  isRegister(name) || Object.hasOwn(await debug.readRegisters(vcpu), name);
+
+const noRegister = (name: string): Error => new Error(`no register ${name}; info registers lists them`);
+
+async function setRegister(session: Session, text: string): Promise<Set | FieldChange> {
+  const field = /^vmcs\b\s*(?!=)(.*)$/is.exec(text.trim());
+  if (field) return setVmcs(session, field[1]!);
   const [, from, to] = /^substitute-path\s+(\S+)\s+(\S+)$/.exec(text.trim()) ?? [];
   if (from !== undefined && to !== undefined) return setSourcePath(session, from, to);
   const variable = await setVariable(session, text);
   if (variable) return variable;
   const match = /^(\w+)(?:\s*=\s*|\s+)(.+)$/.exec(need(text, 'a register'));
-  if (!match) throw new Error('it is REGISTER VALUE, VARIABLE = VALUE, or substitute-path FROM TO');
+  if (!match) throw new Error('it is REGISTER VALUE, VARIABLE = VALUE, vmcs FIELD VALUE, or substitute-path FROM TO');
   const typed = match[1]!.toLowerCase();
   const name = wholeRegister(typed) ?? typed;
-  const number = await value(session, match[2]!);
+  const number = await value(session, match[2]!).catch(async (error) => {
+    // what is to be set comes first, and no value makes it right
+    throw (await isSettable(session, name)) ? error : noRegister(match[1]!);
+  });
   if (name !== typed && BigInt.asUintN(32, number) !== number)
     throw new Error(`${hex(number)} does not fit in ${typed}`);
   // as the CPU writes a 32-bit register: the upper half becomes 0
@@ -93,12 +103,15 @@ async function setVmcs(session: Session, text: string): Promise<FieldChange> {
   const fields = await vmcs.read(session.vcpu);
   const name = match[1]!.toUpperCase();
   const field = fields.find((f) => f.name.toUpperCase() === name || `0X${hex(f.encoding).toUpperCase()}` === name);
-  if (!field) throw new Error(`the VMCS has no field "${match[1]}"`);
+  if (!field) throw new Error(`the VMCS has no field "${match[1]}"; info vmcs lists them`);
   const number = bitChange(field, match[2]!) ?? (await value(session, match[2]!));
   await vmcs.write(session.vcpu, field.encoding, number);
   session.changed('values');
   return { name: field.name, encoding: field.encoding, value: number, before: field.value };
 }
+
+const changeText = ({ name, value }: Set): string => `${name} = ${typeof value === 'bigint' ? hex(value) : value}`;
+const fieldText = ({ name, value, before }: FieldChange): string => `${name} = ${hex(value)} (was ${hex(before)})`;
 
 /** `+HLT exiting`, `+7`, `-HLT exiting` set and clear a bit by its name, the beginning of it, or its number. */
 function bitChange(field: VmcsFieldValue, text: string): bigint | undefined {
@@ -145,12 +158,12 @@ async function writeMemory(session: Session, text: string): Promise<Written> {
 export const STATE_COMMANDS: readonly Command[] = [
   command({
     name: 'set',
-    usage: 'REGISTER VALUE | VARIABLE = VALUE | substitute-path FROM TO',
-    help: 'change a register or a variable; where source files lie',
+    usage: 'REGISTER VALUE | VARIABLE = VALUE | vmcs FIELD VALUE | substitute-path FROM TO',
+    help: 'change a register, a variable or a VMCS field; where source files lie',
     effect: 'changes',
     kinds: ['register', 'address'],
     run: setRegister,
-    text: ({ name, value }) => `${name} = ${typeof value === 'bigint' ? hex(value) : value}`,
+    text: (change) => ('before' in change ? fieldText(change) : changeText(change)),
   }),
   command({
     name: 'vmcs',
@@ -159,7 +172,7 @@ export const STATE_COMMANDS: readonly Command[] = [
     effect: 'changes',
     kinds: ['vmcs-field', 'address'],
     run: setVmcs,
-    text: ({ name, value, before }) => `${name} = ${hex(value)} (was ${hex(before)})`,
+    text: fieldText,
   }),
   command({
     name: 'write',

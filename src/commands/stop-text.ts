@@ -15,7 +15,7 @@ export function stopText(stop: StopReason | undefined, symbols: SymbolTable): st
     case 'start':
       return 'STOPPED: start';
     case 'paused':
-      return 'STOPPED: paused';
+      return `STOPPED: ${stop.note ?? 'paused'}`;
     case 'step':
       return stop.note === undefined ? 'STOPPED: step' : 'STOPPED: step, still halted';
     case 'until':

@@ -18,12 +18,14 @@ import { SEARCH_COMMANDS } from './search.js';
 import { SOURCE_COMMANDS } from './source.js';
 import { STATE_COMMANDS } from './state.js';
 import { TELESCOPE_COMMANDS } from './telescope.js';
+import { UNTIL_COMMANDS } from './until.js';
 import { VARIABLE_COMMANDS } from './variables.js';
 import { VIEWPOINT_COMMANDS } from './viewpoint.js';
 
 const OWN: readonly Command[] = [
   ...BREAKPOINT_COMMANDS,
   ...RUN_COMMANDS,
+  ...UNTIL_COMMANDS,
   ...HISTORY_COMMANDS,
   ...BRANCH_COMMANDS,
   ...STATE_COMMANDS,

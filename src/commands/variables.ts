@@ -199,18 +199,22 @@ export const VARIABLE_SUBJECTS = [
   {
     names: /^locals$/,
     usage: 'locals',
+    help: 'variables of the chosen frame',
     value: (session: Session) => localsOf(session),
     text: async (session: Session) => rows(await localsOf(session), 'No locals.'),
   },
   {
     names: /^args$/,
     usage: 'args',
+    help: 'arguments of the chosen frame',
     value: (session: Session) => argumentsOf(session),
     text: async (session: Session) => rows(await argumentsOf(session), 'No arguments.'),
   },
   {
     names: /^scope\b/,
     usage: 'scope',
+    takes: '[FILE:LINE | FUNCTION | ADDR]',
+    help: 'variables that code there can see, and where they are kept',
     value: (session: Session, argument: string) => scopeRows(session, argument.replace(/^scope\s*/, '')),
     text: async (session: Session, argument: string) => {
       const list = await scopeRows(session, argument.replace(/^scope\s*/, ''));

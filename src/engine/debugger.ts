@@ -274,7 +274,8 @@ export interface StoppedBy {
 
 export type StopReason =
   | { kind: 'start' }
-  | { kind: 'paused' }
+  /** `note`: why it was given up to go on, where nobody has asked for the pause. */
+  | { kind: 'paused'; note?: string }
   /** `note`: why it has not moved. */
   | { kind: 'step'; note?: string }
   | { kind: 'until' }

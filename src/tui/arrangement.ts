@@ -60,15 +60,23 @@ export class Arrangements {
     });
   }
 
-  /** Puts a pane below another, or there where it was hidden. @throws Error when the view has no such other one */
+  /** Brings a pane back to where it was hidden. False: it is not hidden. */
+  bringBack(view: View, pane: PaneId): boolean {
+    const { hidden, added } = this.of(view);
+    if (!hidden.includes(pane)) return false;
+    this.#put(view, { hidden: hidden.filter((one) => one !== pane), added });
+    return true;
+  }
+
+  /** Puts a pane below another, wherever it stood or was hidden. @throws Error when the view has no such other one */
   add(view: View, pane: PaneId, below: PaneId): void {
     const { hidden, added } = this.of(view);
-    if (hidden.includes(pane)) {
-      this.#put(view, { hidden: hidden.filter((one) => one !== pane), added });
-      return;
-    }
-    if (pane === below || !this.panes(view).includes(below)) throw new Error(`the view ${view} has no ${below} pane`);
-    this.#put(view, { hidden, added: [...added.filter((one) => one.pane !== pane), { pane, below }] });
+    if (pane === below) throw new Error(`${pane} cannot stand below itself`);
+    if (!this.panes(view).includes(below)) throw new Error(`the view ${view} has no ${below} pane`);
+    this.#put(view, {
+      hidden: hidden.filter((one) => one !== pane),
+      added: [...added.filter((one) => one.pane !== pane), { pane, below }],
+    });
   }
 
   reset(view?: View): void {

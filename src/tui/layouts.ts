@@ -18,10 +18,13 @@ export class Layouts {
     return `${pane} is hidden in the view ${view}; layout add ${pane} brings it back`;
   }
 
-  add(pane: PaneId, below: PaneId): string {
-    this.arrangements.add(this.stage.view, pane, below);
+  /** @param below without one: back where it was hidden, or below the pane that is chosen */
+  add(pane: PaneId, below?: PaneId): string {
+    const { view, focus } = this.stage;
+    if (below !== undefined || !this.arrangements.bringBack(view, pane))
+      this.arrangements.add(view, pane, below ?? focus);
     this.stage.focus = pane;
-    return `${pane} stands in the view ${this.stage.view}; layout save NAME keeps it`;
+    return `${pane} stands in the view ${view}; layout save NAME keeps it`;
   }
 
   reset(): string {

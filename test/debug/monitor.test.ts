@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sourceReader } from '../../src/cli/source-files.js';
+import { monitorLine } from '../../src/commands/monitor-door.js';
 import { LineTable } from '../../src/disasm/dwarf-line.js';
 import { viewOfVm } from '../../src/engine/debug/vtx-view.js';
 import { createCore } from '../../src/engine/host/core-instance.js';
@@ -297,8 +298,8 @@ APR 0x00 TPR 0x00 DFR 0x0f LDR 0x00 PPR 0x00`);
   });
 
   test('info line and list say why there are none; unknown commands are undefined', async () => {
-    expect(await ask('info line')).toContain('no line numbers');
-    expect(await ask('list')).toContain('.debug_line');
+    expect(await monitorLine(guest, 'info line')).toContain('no line numbers');
+    expect(await monitorLine(guest, 'list')).toContain('.debug_line');
     expect(await guest.monitor('info nonsense')).toBeUndefined();
     expect(await ask('info ps')).toMatch(
       /^no operating system is found: in \d+ MiB .*no symbol table of a Linux kernel \(kallsyms\)/,
@@ -346,15 +347,25 @@ describe.skipIf(tools.some((tool) => !tool.available))(named('source of the code
     const lines = LineTable.read(readFileSync(image))!;
     const guest = startGuest(image, { lines: () => lines, readSource: sourceReader(image) });
     expect((await guest.info()).unavailable.source).toBeUndefined();
-    expect(await guest.monitor('info line')).toMatch(/^0x200000 is at .*tiny\.S:3$/);
+    // the monitor's is the one of the dashboard and scripts: FILE:LINE, spans, and to go on where it ended
+    const ask = (line: string) => monitorLine(guest, line);
+    const shown = (from: number, to: number, current?: number) =>
+      SOURCE.trimEnd()
+        .split('\n')
+        .map((line, at) => `${at + 1 === current ? '>' : ' '}${String(at + 1).padStart(5)}  ${line}`)
+        .slice(from - 1, to)
+        .join('\n');
+    expect(await ask('info line')).toMatch(/^0x200000 is at .*tiny\.S:3, whose code goes from 0x200000 to 0x200005$/);
     await guest.step(0, 2);
-    expect(await guest.monitor('info line')).toMatch(/^0x20000a is at .*tiny\.S:6$/);
-    expect(await guest.monitor('list')).toBe(
-      SOURCE.split('\n')
-        .map((line, at) => `${at === 5 ? '>' : ' '}${String(at + 1).padStart(5)}  ${line}`)
-        .join('\n'),
-    );
-    expect(await guest.monitor('info line 0x100')).toBe('no line for 0x100');
+    expect(await ask('info line')).toMatch(/^0x20000a is at .*tiny\.S:6, /);
+    expect(await ask('list')).toBe(shown(1, 7, 6));
+    expect(await ask('list')).toMatch(/^list: line \d+ is behind the end/);
+    expect(await ask('list 2,4')).toBe(shown(2, 4));
+    expect(await ask('list tiny.S:7')).toBe(shown(2, 7, 6));
+    expect(await ask('info line tiny.S:4')).toMatch(/^0x200005 is at .*tiny\.S:4, /);
+    expect(await ask('info line 0x100')).toBe('no line for 0x100');
+    expect(await ask('help info line')).toMatch(/^info line \[FILE:LINE /);
+    expect(await ask('info')).toMatch(/^info registers[\s\S]*\ninfo locals/);
     expect(await guest.source!.text('/no/such/file')).toBeUndefined();
   });
 });

@@ -406,3 +406,31 @@ describe('vCPUs each by itself', () => {
     await expect(each.resume([0])).rejects.toThrow('do not stop each by itself');
   });
 });
+
+describe('a run to a place that is never reached', () => {
+  const never = { icount: 1_000_000n } as const;
+  // no interrupt of a PIC, and the timer's tick is stopped: mov al, 0ffh; out 21h, al; out 0a1h, al; mov al, 30h; out 43h, al
+  const STILL = 'b0ff e621 e6a1 b030 e643';
+
+  it.each([
+    ['cli; hlt', 'fa f4 ebfd', never, 'the guest is halted with interrupts off'],
+    ['cli; hlt, to code', 'fa f4 ebfd', { gva: CODE + 2n }, 'the guest is halted with interrupts off'],
+    ['cli; hlt, to an exit', 'fa f4 ebfd', { exit: { reasons: [10] } }, 'the guest is halted with interrupts off'],
+    ['sti; hlt', `${STILL} fb f4 ebfd`, never, 'the guest is halted and no device will wake it'],
+  ])('%s: it stops where the guest is halted for good, and tells why', async (_name, code, target, note) => {
+    const guest = guestOf(code);
+    const { stop, running } = await guest.runUntil(target);
+    expect({ stop, running }).toEqual({ stop: { kind: 'paused', note }, running: false });
+    // the guest has not ended: it may be asked again, and answers the same
+    expect((await guest.runUntil(target)).stop).toEqual(stop);
+  });
+
+  it('goes on to wait where a key may bring the guest to the code', async () => {
+    const guest = guestOf(`${STILL} fb f4 ebfd`);
+    const run = guest.runUntil({ gva: CODE + 12n });
+    const slept = await Promise.race([run, new Promise((resolve) => setTimeout(resolve, 50, 'waits'))]);
+    expect(slept).toBe('waits');
+    await guest.pause();
+    expect((await run).stop).toEqual({ kind: 'paused' });
+  });
+});

@@ -91,6 +91,19 @@ describe('layout', () => {
     expect(cells.text()).not.toContain(' Exit trace ');
   });
 
+  it('puts a hidden pane below the one that is named, not where it was', async () => {
+    const cells = await Cells.open(new FakeDebugger(), { columns: 160, rows: 50 });
+    const below = () => cells.find(' Stack ').y > cells.find(' Disassembly ').y;
+    const left = () => cells.find(' Stack ').x === cells.find(' Disassembly ').x;
+    expect(left()).toBe(false);
+    await cells.command('layout hide stack');
+    await cells.command('layout add stack below disassembly');
+    expect([below(), left()]).toEqual([true, true]);
+    await cells.command('layout hide stack');
+    await cells.command('layout add stack');
+    expect(left()).toBe(false);
+  });
+
   it('is kept under a name, over sessions, in the settings', async () => {
     const environment = {
       HOME: folder,
@@ -155,7 +168,8 @@ describe('layout', () => {
     ['layout add', 'the pane to add is missing'],
     ['layout add colour', '"colour" is none of disassembly,'],
     ['layout add ept above walk', 'it is layout [NAME |'],
-    ['layout add ept below ept', 'the view debug has no ept pane'],
+    ['layout add ept below ept', 'ept cannot stand below itself'],
+    ['layout add ept below heat', 'the view debug has no heat pane'],
     ['layout hide timeline', 'the view debug has no timeline pane'],
     ['layout save', 'a name is missing'],
     ['layout save a/b', '"a/b" is no name for a layout'],

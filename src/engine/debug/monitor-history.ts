@@ -5,7 +5,7 @@ import { EXIT_REASONS, exitReasonByName, exitReasonName } from '../../spec/vmx/e
 import type { Debugger, Done, ExitCondition, HistoryTarget, Position, RunState, StopReason } from '../debugger.js';
 import { watchText } from './watch-text.js';
 import { doneText } from './written-text.js';
-import { becameTarget, WRITTEN, wroteTarget } from './written-what.js';
+import { becameTarget, registerHint, WRITTEN, wroteTarget } from './written-what.js';
 
 type Groups = NonNullable<Debugger['history']>;
 
@@ -74,11 +74,18 @@ interface Context {
 }
 
 /** What a search has found, and where the guest stands now. */
-async function found(target: Debugger, verb: 'written' | 'read', { done, ...state }: RunState & { done?: Done }) {
-  if (!done) return arrived(state);
+async function found(
+  target: Debugger,
+  verb: 'written' | 'read',
+  asked: string,
+  { done, ...state }: RunState & { done?: Done },
+) {
+  const hint = registerHint(asked);
+  const note = hint === undefined ? '' : `\n${hint}`;
+  if (!done) return arrived(state) + note;
   const symbols = new SymbolTable(await target.symbols());
   const { stop: _, ...rest } = state;
-  return `${doneText(done, verb, symbols)}\n${arrived(rest)}`;
+  return `${doneText(done, verb, symbols)}\n${arrived(rest)}${note}`;
 }
 
 const count = (text: string | undefined): number => {
@@ -112,21 +119,31 @@ export const HISTORY_COMMANDS = {
     const history = await groupOf(target);
     const text = args.join(' ');
     if (text === '') throw new Error(`it is wrote ${WRITTEN}`);
-    return found(target, 'written', await history.wrote(await wroteTarget(text, address), vcpu));
+    return found(
+      target,
+      'written',
+      text,
+      await history.wrote(await wroteTarget(text, async (term) => address(term)), vcpu),
+    );
   },
   became: async ({ target, vcpu, args, address }: Context): Promise<string> => {
     const history = await groupOf(target);
     const text = args.join(' ');
     if (text === '') throw new Error(`it is became WHAT [== VALUE]; WHAT is ${WRITTEN}`);
-    const { what, became } = await becameTarget(text, address);
-    return found(target, 'written', await history.wrote(what, vcpu, became));
+    const { what, became } = await becameTarget(text, async (term) => address(term));
+    return found(target, 'written', text, await history.wrote(what, vcpu, became));
   },
   reads: async ({ target, vcpu, args, address }: Context): Promise<string> => {
     const history = await groupOf(target);
     const text = args.join(' ');
     if (text === '')
       throw new Error('it is reads WHAT: ADDR [LENGTH], phys ADDR [LENGTH], pte ADDR, idt N, gdt N or ldt N');
-    return found(target, 'read', await history.reads(await wroteTarget(text, address), vcpu));
+    return found(
+      target,
+      'read',
+      text,
+      await history.reads(await wroteTarget(text, async (term) => address(term)), vcpu),
+    );
   },
   bookmark: async ({ target, args }: Context): Promise<string> => {
     const history = await groupOf(target);

@@ -95,8 +95,6 @@ export const MONITOR_ROWS: readonly MonitorRow[] = [
   row('looks', 'info mice', '', 'the mouse'),
   row('changes', 'system_powerdown', '', 'press the power button: the guest shuts down where it obeys ACPI'),
   row('changes', 'nmi', '', 'a non-maskable interrupt to every vCPU'),
-  row('looks', 'info line', '[ADDR]', 'source line of an address', ADDRESS),
-  row('looks', 'list', '[ADDR]', 'the source lines around an address', ADDRESS),
   row('looks', 'xp', '/FMT ADDR', 'physical memory'),
   row('looks', 'x', '/FMT ADDR', 'linear memory; /5i code', ADDRESS),
   row('looks', 'walk', 'ADDR', "a linear address through the guest's tables and the EPT", ADDRESS),

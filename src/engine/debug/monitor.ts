@@ -14,7 +14,6 @@ import { IRQ_COMMANDS, type IrqDevices } from './monitor-irq.js';
 import { LINUX_COMMANDS } from './monitor-linux.js';
 import { MONITOR_ROWS, rowsText } from './monitor-rows.js';
 import { screendump } from './monitor-screen.js';
-import { SOURCE_COMMANDS } from './monitor-source.js';
 import { WHY_COMMANDS } from './monitor-why.js';
 
 type Command = (context: {
@@ -24,7 +23,6 @@ type Command = (context: {
   args: string[];
   drives: readonly Drive[];
   irq: IrqDevices;
-  pc: bigint;
   address(text: string): bigint;
   /** The vCPU of later commands. */
   chooseVcpu(index: number): void;
@@ -37,7 +35,6 @@ const COMMANDS: Record<string, Command> = {
   ...LINUX_COMMANDS,
   ...DRIVE_COMMANDS,
   ...IRQ_COMMANDS,
-  ...SOURCE_COMMANDS,
   ...WHY_COMMANDS,
   ...DOCTOR_COMMANDS,
   ...HISTORY_COMMANDS,
@@ -105,9 +102,7 @@ const COMMANDS: Record<string, Command> = {
 COMMANDS.c = COMMANDS.cont;
 COMMANDS['?'] = COMMANDS.help;
 /** Those whose arguments are expressions. */
-const EXPRESSIONS: ReadonlySet<string> = new Set([
-  ...['xp', 'x', 'walk', 'gva2gpa', 'gpa2hva', 'print', 'p', 'wrote', 'list', 'info line'],
-]);
+const EXPRESSIONS: ReadonlySet<string> = new Set([...['xp', 'x', 'walk', 'gva2gpa', 'gpa2hva', 'print', 'p', 'wrote']]);
 
 /** All commands, or those whose name begins so. @throws Error when none does */
 function helpText(name: string): string {
@@ -142,7 +137,6 @@ export async function monitorCommand(
     const symbols = EXPRESSIONS.has(name) ? await symbolsOf(target, args.join(' ')) : undefined;
     return await command({
       ...{ target, view, vcpu, drives, irq, chooseVcpu, args },
-      pc: view.linearRip(vcpu),
       address: (text) => number(view, vcpu, text, symbols),
     });
   } catch (error) {

@@ -2,13 +2,15 @@
 import { msrByName } from '../../spec/msrs.js';
 import { vmcsField } from '../../spec/vmx/vmcs-fields.js';
 import type { Became, Written } from '../debugger.js';
+import { REGISTER_NAMES } from '../registers-view.js';
+import { registerPart } from './expression/names.js';
 
 export const WRITTEN =
   'ADDR [LENGTH], phys ADDR [LENGTH], $REGISTER, msr NAME, vmcs FIELD, pte ADDR [LEVEL], ept ADDR [LEVEL], idt N, gdt N, ldt N, selector N or DISK sector N';
 const MAX_WRITTEN = 4096n;
 const LEVELS = ['PML5', 'PML4', 'PDPT', 'PD', 'PT'];
 
-type Value = (text: string) => bigint | Promise<bigint>;
+type Value = (text: string) => Promise<bigint>;
 
 /** @param value of an expression @throws Error naming what is not understood */
 export async function wroteTarget(text: string, value: Value): Promise<Written> {
@@ -48,9 +50,29 @@ export async function wroteTarget(text: string, value: Value): Promise<Written> 
   const physical = word.toLowerCase() === 'phys';
   const [address, length = '8', ...more] = physical ? rest : [word, ...rest];
   if (address === undefined || address === '' || more.length > 0) throw new Error(`it is ${WRITTEN}`);
+  const named = physical || more.length > 0 ? undefined : otherName(address);
+  const at = await value(address).catch((error: Error) => {
+    throw named === undefined ? error : new Error(`${error.message}; ${named}`);
+  });
   const bytes = await value(length);
   if (bytes < 1n || bytes > MAX_WRITTEN) throw new Error(`${length}: a length is 1 to ${MAX_WRITTEN} bytes`);
-  return { kind: 'memory', space: physical ? 'gpa' : 'gva', address: await value(address), length: Number(bytes) };
+  return { kind: 'memory', space: physical ? 'gpa' : 'gva', address: at, length: Number(bytes) };
+}
+
+/** What else than an address a name is. */
+function otherName(name: string): string | undefined {
+  const field = vmcsField(name);
+  if (field) return `vmcs ${field.name} is the VMCS field`;
+  const msr = msrByName(name);
+  return msr && `msr ${msr.name} is the MSR`;
+}
+
+/** A register's name without `$` is an address, the one that it holds: people who type it may mean the register. */
+export function registerHint(text: string): string | undefined {
+  const [, name = ''] = /^\s*(\w+)(?:\s+\w+)?\s*(?:(?:[=!<>]|\bhas\b).*)?$/.exec(text) ?? [];
+  const register = name.toLowerCase();
+  if (!REGISTER_NAMES.includes(register) && registerPart(register) === undefined) return undefined;
+  return `this was about the memory that ${name} points to; $${name} is the register itself`;
 }
 
 function needed(text: string, usage: string): string {

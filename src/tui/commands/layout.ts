@@ -33,7 +33,7 @@ export const LAYOUT_COMMANDS: readonly ScreenCommand[] = [
         case 'add': {
           if (first === undefined) throw new Error('the pane to add is missing');
           if (second !== undefined && (second.toLowerCase() !== 'below' || third === undefined)) throw new Error(USAGE);
-          return layouts.add(paneOf(first), third === undefined ? d.focus : paneOf(third));
+          return layouts.add(paneOf(first), third === undefined ? undefined : paneOf(third));
         }
         case 'reset':
           if (rest.length > 0) throw new Error(USAGE);

@@ -4,6 +4,7 @@ import type { Machine } from '../../vmm/machine.js';
 import type { Turns } from '../turns.js';
 import type { GuestOptions } from './options.js';
 import type { Pacing } from './pacing.js';
+import type { Until } from './stops.js';
 
 /** So much virtual time a guest is given that halts with interrupts off. */
 const DEAF_NS = 10e9;
@@ -30,6 +31,8 @@ export type IdleEnd =
   | { kind: 'sleep'; ms: number; after?: () => void }
   /** Nothing will wake it any more. */
   | { kind: 'dead' }
+  /** The same, while a debugger waits for the run to come to a place; the guest goes on to be one that input may wake. */
+  | { kind: 'stranded' }
   | { kind: 'stop'; vcpu: number; stop: D.StopReason };
 
 /** Every vCPU is halted: time warps to the next deadline, passes at the wall clock's pace, or brings nothing any more. */
@@ -43,13 +46,17 @@ export class Idle {
     private readonly options: GuestOptions,
   ) {}
 
-  /** @param step the step under way; @param deadline when a device wants to do something, ns of virtual time */
-  pass(step: Step | undefined, deadline: number | undefined): IdleEnd {
+  /**
+   * @param step the step under way; @param goal where the run is to end, and who waits for that; @param deadline when a
+   * device wants to do something, ns of virtual time
+   */
+  pass(step: Step | undefined, goal: Until | undefined, deadline: number | undefined): IdleEnd {
     const { machine, options } = this;
     const { vm, waitsForHost } = machine;
     const stepEnd = step && this.#step(step, deadline);
     if (stepEnd) return stepEnd;
     if (!step && machine.showLastCharacter()) return { kind: 'go on' };
+    if (goal && options.waitForInput && this.#outOfReach(goal, deadline)) return { kind: 'stranded' };
     if (deadline === undefined || (!options.paced && !waitsForHost && this.#deaf(deadline)))
       return options.waitForInput || waitsForHost || this.turns.partial || this.#mayBeWoken(deadline)
         ? { kind: 'sleep', ms: WAIT_MS }
@@ -85,6 +92,17 @@ export class Idle {
   #mayBeWoken(deadline: number | undefined): boolean {
     const { vm, pc, asleep } = this.machine;
     return deadline === undefined && !asleep && pc.pc.ticksUnheard && vm.vcpus.some((vcpu) => vcpu.interruptsEnabled);
+  }
+
+  /** The run will not come to where it is to end: no interrupt is taken, or none comes that the guest makes by itself. */
+  #outOfReach(goal: Until, deadline: number | undefined): boolean {
+    const { machine } = this;
+    if (machine.waitsForHost || this.turns.partial) return false;
+    if (machine.asleep) return !machine.pc.canWake;
+    if (deadline !== undefined) return this.#deaf(deadline);
+    if (machine.vm.vcpus.every((vcpu) => !vcpu.interruptsEnabled)) return true;
+    // who waits for code or an exit may be about to press a key
+    return goal.icount !== undefined && !this.#mayBeWoken(deadline);
   }
 
   /** Every vCPU has been halted with interrupts off for so long that no timer's NMI or reset will come either. */

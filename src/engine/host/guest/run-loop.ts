@@ -155,7 +155,7 @@ export class RunLoop {
 
   #whenIdle(deadline: number | undefined): 'go on' | 'wait' {
     const { machine, status, stops } = this.parts;
-    const end = this.#idle.pass(this.#step, deadline);
+    const end = this.#idle.pass(this.#step, stops.until, deadline);
     switch (end.kind) {
       case 'go on':
         return 'go on';
@@ -165,6 +165,9 @@ export class RunLoop {
       case 'dead':
         machine.vm.finish(machine.haltedForever());
         this.halt(status.vcpu, stops.ended());
+        return 'wait';
+      case 'stranded':
+        this.halt(status.vcpu, { kind: 'paused', note: machine.haltedForever().message });
         return 'wait';
       case 'stop':
         this.halt(end.vcpu, end.stop);
