@@ -157,7 +157,9 @@ async function stepLine(session: Session, how: LineStep): Promise<RunState> {
       `no line for 0x${hex(linearPc(registers))}: step and over go by instructions, out leaves the function`,
     );
   const { file, line } = piece;
-  if (how === 'past') piece = { ...piece, start: await functionStart(session, piece.start) };
+  const begin = how === 'past' ? await functionStart(session, piece.start) : piece.start;
+  // a call of the function by itself begins at its first instruction: that is not in the range
+  if (begin < piece.start) piece = { ...piece, start: begin + 1n };
   const own = piece;
   const stack = registers.rsp ?? 0n;
   const frame = await frameBase(session);
@@ -178,7 +180,7 @@ async function stepLine(session: Session, how: LineStep): Promise<RunState> {
       registers = await debug.readRegisters(vcpu);
     }
     const at = linearPc(registers);
-    if (how === 'past' && at >= own.start && at < own.end) {
+    if (how === 'past' && at >= begin && at < own.end) {
       piece = own;
       continue;
     }

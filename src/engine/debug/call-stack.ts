@@ -2,6 +2,7 @@
 import type { Disassembler, SymbolTable } from '../../disasm/index.js';
 import type { Debugger, OsFrameRow, RegisterFile } from '../debugger.js';
 import { blockReader } from './block-reader.js';
+import { type CodeFrame, codeFrames } from './types/frames.js';
 import { backtrace, type Frame, returnFrame } from './unwind.js';
 
 /** The system's own way from a frame to its caller's, where it has one. */
@@ -10,15 +11,27 @@ function frameRows({ os }: Debugger): { frameRow?: (address: bigint) => Promise<
   return os ? { frameRow: (address) => os.frameRow(address).catch(() => undefined) } : {};
 }
 
-/** Who called whom, innermost first; of use only while the guest stands. */
-export function callStack(
+/** Who called whom, innermost first, without what was inlined; of use only while the guest stands. */
+export async function callStack(
   debug: Debugger,
   vcpu: number,
   registers: RegisterFile,
   disassembler: Disassembler,
   symbols: SymbolTable,
 ): Promise<Frame[]> {
+  const from = await debug.types?.from().catch(() => undefined);
+  if (from === 'DWARF') return framesByDwarf(codeFrames({ debug, vcpu, disassembler, symbols }, registers));
   return backtrace({ registers, read: blockReader(debug, vcpu), disassembler, symbols, ...frameRows(debug) });
+}
+
+/** By the image's own tables of call frames, where it has some. */
+async function framesByDwarf(all: AsyncIterable<CodeFrame>): Promise<Frame[]> {
+  const frames: Frame[] = [];
+  for await (const { inlined, pc, found, slot, registers } of all) {
+    const place = slot === undefined ? {} : { slot };
+    if (!inlined) frames.push({ pc, found, ...place, sp: registers.rsp ?? 0n, bp: registers.rbp });
+  }
+  return frames;
 }
 
 /** The frame that the innermost function returns to; undefined where its code does not tell. */

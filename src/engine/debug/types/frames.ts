@@ -25,6 +25,8 @@ export interface CodeFrame {
   /** Where it stands in its source. */
   line?: SourceLine;
   found: Found;
+  /** Linear address of the stack slot that holds the address at which it goes on; none for the innermost. */
+  slot?: bigint;
 }
 
 const MAX_FRAMES = 64;
@@ -41,6 +43,7 @@ interface Physical {
   registers: RegisterFile;
   pc: bigint;
   found: Found;
+  slot?: bigint;
 }
 
 const isCall = ({ found }: Physical): boolean => found !== 'rip' && found !== 'iret';
@@ -61,12 +64,13 @@ export async function* codeFrames(machine: Machine, registers: RegisterFile): As
 
 /** A function's blocks, parted at what was inlined: the innermost first. */
 function virtualFrames(
-  { registers, pc, found }: Physical,
+  { registers, pc, found, slot }: Physical,
   at: bigint,
   blocks: CodeBlock[],
   place: SourceLine | undefined,
 ): Omit<CodeFrame, 'level'>[] {
   const frames: Omit<CodeFrame, 'level'>[] = [];
+  const shared = { pc, at, registers, found, ...(slot === undefined ? {} : { slot }) };
   let line = place;
   for (let end = blocks.length; end > 0; ) {
     let start = end - 1;
@@ -74,7 +78,7 @@ function virtualFrames(
     const own = blocks.slice(start, end);
     const [first] = own;
     frames.push({
-      ...{ pc, at, registers, found, blocks: own, inlined: first!.kind === 'inlined' },
+      ...{ ...shared, blocks: own, inlined: first!.kind === 'inlined' },
       ...(first!.name === undefined ? {} : { name: first!.name }),
       ...(line === undefined ? {} : { line }),
     });
@@ -82,7 +86,7 @@ function virtualFrames(
     end = start;
   }
   if (frames.length > 0) return frames;
-  return [{ pc, at, registers, found, blocks: [], inlined: false, ...(place === undefined ? {} : { line: place }) }];
+  return [{ ...shared, blocks: [], inlined: false, ...(place === undefined ? {} : { line: place }) }];
 }
 
 async function callerOf(machine: Machine, now: Physical, at: bigint): Promise<Physical | undefined> {
@@ -110,7 +114,9 @@ async function byRules(machine: Machine, now: Physical, rules: CallerRules): Pro
       if (registers[name] === undefined) delete registers[name];
     }
     const { rip } = registers;
-    return rip === undefined ? undefined : { registers, pc: rip, found: rules.interrupted ? 'iret' : 'table' };
+    if (rip === undefined) return undefined;
+    if (rules.interrupted) return { registers, pc: rip, found: 'iret' };
+    return { registers, pc: rip, found: 'table', slot: cfa - BigInt(codeBits(now.registers) / 8) };
   } catch {
     // its stack is not there
     return undefined;
@@ -137,5 +143,5 @@ async function byCode({ debug, vcpu, disassembler, symbols }: Machine, now: Phys
   registers.rip = next.pc;
   registers.rsp = next.sp;
   if (next.bp !== undefined) registers.rbp = next.bp;
-  return { registers, pc: next.pc, found: next.found };
+  return { registers, pc: next.pc, found: next.found, ...(next.slot === undefined ? {} : { slot: next.slot }) };
 }
