@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import type { Command } from 'commander';
+import { counted } from '../engine/counted.js';
 import { type KvmProbe, probeKvm } from '../engine/host/kvm/probe.js';
 import type { DebugAbilities } from '../engine/host/kvm-engine/debug-abilities.js';
 import { guestFindings } from './doctor-guests.js';
@@ -79,7 +80,7 @@ export function kvmFindings(probe: KvmProbe, abilities?: DebugAbilities | 'stuck
       text: modules.join(', ') || 'none loaded or built in',
     },
     usable
-      ? { name: '/dev/kvm', state: 'ok', text: `makes machines, up to ${probe.maxVcpus} vCPUs` }
+      ? { name: '/dev/kvm', state: 'ok', text: `makes machines, up to ${counted(probe.maxVcpus ?? 1, 'vCPU')}` }
       : { name: '/dev/kvm', state: 'no', text: `${probe.reason}; ${probe.advice}` },
     ...(usable && probe.reason !== ''
       ? [{ name: '', state: 'note' as const, text: `${probe.reason}; ${probe.advice}` }]

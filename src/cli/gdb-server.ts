@@ -97,7 +97,7 @@ function attachStdio(stub: Stub, onClosed: () => void): void {
     stub.attach(input, output, 'standard input');
   } catch {
     throw new UsageError(
-      '--gdb stdio: standard input and output are no pipes; gdb makes them: target remote | vmscope run ... --gdb stdio',
+      '--gdb stdio: standard input and output are not pipes; gdb makes them: target remote | vmscope run ... --gdb stdio',
     );
   }
 }

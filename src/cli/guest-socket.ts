@@ -76,7 +76,9 @@ function trustedFolder(): string | undefined {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return undefined;
     if (code === 'ELOOP' || code === 'ENOTDIR') {
-      throw new UntrustedFolderError(`${folder} is no folder but ${kindOf(folder)}; remove it, or set XDG_RUNTIME_DIR`);
+      throw new UntrustedFolderError(
+        `${folder} is not a folder but ${kindOf(folder)}; remove it, or set XDG_RUNTIME_DIR`,
+      );
     }
     throw new UntrustedFolderError(`${folder}: ${fileCause(error)}`);
   }

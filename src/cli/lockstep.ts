@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { toJson } from '../commands/json.js';
 import { Disassembler } from '../disasm/index.js';
+import { counted } from '../engine/counted.js';
 import type { LockstepReport } from '../engine/difftest/lockstep-report.js';
 import { KvmSide } from '../engine/host/difftest/lockstep/kvm-side.js';
 import { type GuestToCompare, openKvm, openVtx } from '../engine/host/difftest/lockstep/open.js';
@@ -118,7 +119,7 @@ function progressLine(): (compared: number, instructions: number, freelyAt?: big
     next = now + (stderr.isTTY ? PROGRESS_MS : 10 * PROGRESS_MS);
     const rate = Math.round(compared / ((now - start) / 1000));
     const where = freelyAt === undefined ? '' : `; KVM runs to the next access, at RIP ${hex(freelyAt)}`;
-    const text = `lockstep: ${instructions} instructions, ${compared} compared, ${rate} a second${where}`;
+    const text = `lockstep: ${counted(instructions, 'instruction')}, ${compared} compared, ${rate} a second${where}`;
     stderr.write(stderr.isTTY ? `\r${text}\x1b[K` : `${text}\n`);
     return false;
   };
@@ -130,14 +131,15 @@ const hex = (value: bigint): string => `0x${value.toString(16)}`;
 export async function describeLockstep(report: LockstepReport): Promise<string[]> {
   const lines = [
     `lockstep: ${report.message}`,
-    `  ${report.instructions} instructions, ${report.compared} comparisons; ${report.accesses} accesses to devices and ` +
-      `${report.interrupts} interrupts compared, memory ${report.memories} times and ${report.writtenPages} written pages`,
+    `  ${counted(report.instructions, 'instruction')}, ${counted(report.compared, 'comparison')}; ${counted(report.accesses, 'access', 'accesses')} to devices and ` +
+      `${counted(report.interrupts, 'interrupt')} compared, memory ${counted(report.memories, 'time')} and ${counted(report.writtenPages, 'written page')}`,
   ];
-  if (report.freely > 0) lines.push(`  ${report.freely} instructions ran freely between two accesses to devices`);
+  if (report.freely > 0)
+    lines.push(`  ${counted(report.freely, 'instruction')} ran freely between two accesses to devices`);
   if (report.undefined > 0)
-    lines.push(`  ${report.undefined} instructions left flags or results undefined, by the SDM: taken over`);
+    lines.push(`  ${counted(report.undefined, 'instruction')} left flags or results undefined, by the SDM: taken over`);
   if (report.astray > 0)
-    lines.push(`  begun anew ${report.astray} times, since this KVM delivered an event more than once`);
+    lines.push(`  started again ${counted(report.astray, 'time')}, since this KVM delivered an event more than once`);
   const disassembler = await Disassembler.load();
   for (const { reason, count, first, code, bits } of report.notCompared) {
     const [line] = disassembler.disassemble(code, first, { bits, count: 1 });

@@ -152,7 +152,7 @@ function engineOf(text: string, word: string): string[] {
   const name = keysOf(text, 'accel').get('accel');
   if (name === 'kvm') return ['--engine', 'kvm'];
   if (name === 'tcg') return ['--engine', 'vtx'];
-  return refuse(`${word} ${text}`, `${name} is no engine here; --engine takes vtx, kvm and auto`);
+  return refuse(`${word} ${text}`, `${name} is not an engine here; --engine takes vtx, kvm and auto`);
 }
 
 function machineOf(text: string): string[] {

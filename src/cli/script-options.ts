@@ -71,7 +71,7 @@ function readAll(fd: number): Buffer {
     const read = readSync(fd, piece);
     if (read === 0) return Buffer.concat(pieces);
     total += read;
-    if (total > MAX_BYTES) throw new Error(`more than ${MAX_BYTES} bytes are no script`);
+    if (total > MAX_BYTES) throw new Error(`more than ${MAX_BYTES} bytes are not a script`);
     pieces.push(piece.subarray(0, read));
   }
 }

@@ -1,5 +1,7 @@
 /** Where the bytes of COM1 go: standard output, a file, a socket. */
+
 import { connect, type Socket } from 'node:net';
+import { counted } from '../engine/counted.js';
 import type { Debugger } from '../engine/debugger.js';
 import { fileCause } from '../engine/host/file-cause.js';
 import type { SerialTarget } from './options.js';
@@ -50,7 +52,7 @@ export function openSerial(serial: SerialTarget, target: Debugger, failed: () =>
   };
 }
 
-const unread = (name: string, bytes: number): string => `${name}: its reader has left ${bytes} bytes unread`;
+const unread = (name: string, bytes: number): string => `${name}: its reader has left ${counted(bytes, 'byte')} unread`;
 
 function hold(target: Debugger, held: boolean): void {
   // the engine may be gone by now

@@ -1,4 +1,5 @@
 import { Disassembler } from '../disasm/index.js';
+import { counted } from '../engine/counted.js';
 import { describeFields, explainExit, instructionFields, qualificationFields } from '../engine/debug/explain-exit.js';
 import { codeBase, codeBits, linearPc } from '../engine/debug/guest-mode.js';
 import type { Debugger, ExitRecord, RegisterFile } from '../engine/debugger.js';
@@ -12,7 +13,7 @@ export async function printTour(target: Debugger, print: (line: string) => void)
   print(`vmscope: guest ${info.name} on engine ${info.engine}, ${info.memoryBytes / 2 ** 20} MiB, ${info.vcpus} vCPU`);
   const state = await target.stepToExit();
   if (state.stop?.kind !== 'exit') throw new Error('the sample made no VM exit');
-  print(`\nStopped at its first VM exit, after ${state.icount} instructions.\n`);
+  print(`\nStopped at its first VM exit, after ${counted(state.icount, 'instruction')}.\n`);
   const registers = await target.readRegisters(0);
   await showExit(target, state.stop.exit, registers, print);
   showRegisters(registers, print);

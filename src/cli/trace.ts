@@ -2,6 +2,7 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { SymbolTable } from '../disasm/index.js';
 import { TRACE_RECORD_BYTES } from '../engine/core/layout.js';
+import { counted } from '../engine/counted.js';
 import { parseExitCondition } from '../engine/debug/exit-condition.js';
 import { EXPORT_FORMATS, type ExportFormat, exitWriter } from '../engine/debug/exit-export.js';
 import { EXIT_GROUP_KEYS, type LabelOf } from '../engine/debug/exit-groups.js';
@@ -92,7 +93,8 @@ function printTrace(file: string, options: TraceOptions): number {
     write(text + writer.tail);
   }
   closeSync(trace.fd);
-  if (trace.lost > 0) tell(`${file}: ${trace.lost} exits are missing: they came faster than they were taken`);
+  if (trace.lost > 0)
+    tell(`${file}: ${counted(trace.lost, 'exit is', 'exits are')} missing: they came faster than they were taken`);
   if (trace.damage === undefined) return 0;
   tell(`${file}: ${trace.damage}; the exits before it are whole`);
   return 1;

@@ -27,7 +27,7 @@ async function seen(session: Session, node: Expression): Promise<string[]> {
 }
 
 async function assert(session: Session, text: string): Promise<{ holds: true }> {
-  const wanted = need(text, 'what must hold: rax == 5 and [rsp]:u64 != 0');
+  const wanted = need(text, 'a condition, such as rax == 5 and [rsp]:u64 != 0,');
   const node = parseExpression(wanted);
   if ((await valueNow(session, node)) !== 0n) return { holds: true };
   throw new AssertionFailed(`${wanted} does not hold: ${(await seen(session, node)).join('; ')}`);

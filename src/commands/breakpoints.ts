@@ -1,5 +1,6 @@
 /** Breakpoints and watchpoints. */
 
+import { counted } from '../engine/counted.js';
 import { compileExpression, compilePrint } from '../engine/debug/expression/compile.js';
 import { firstExpression, parseExpression } from '../engine/debug/expression/syntax.js';
 import type { Breakpoint, BreakpointAction, BreakpointSpec, Condition } from '../engine/debugger.js';
@@ -29,8 +30,8 @@ function toggledText(result: Toggled): string {
 async function conditionOf(session: Session, text: string, at?: bigint): Promise<Condition | undefined> {
   if (text === '') return undefined;
   const condition = /^if\b(.*)$/is.exec(text)?.[1]?.trim();
-  if (condition === undefined) throw new Error(`"${text}" is too much: behind the place stands "if EXPRESSION"`);
-  return compiled(session, need(condition, 'what must hold'), at);
+  if (condition === undefined) throw new Error(`"${text}" is too much: after the place comes "if EXPRESSION"`);
+  return compiled(session, need(condition, 'a condition after "if"'), at);
 }
 
 /** Where it is evaluated later: without the names that tell of this instant, as `icount` does. */
@@ -165,7 +166,7 @@ async function chosen(session: Session, text: string): Promise<number[]> {
   if (argument.toLowerCase() === 'all') return ids;
   return argument.split(/[\s,]+/).flatMap((word) => {
     const [, first, last = first] = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(word) ?? [];
-    if (first === undefined) throw new Error(`"${word}" is no number of a breakpoint`);
+    if (first === undefined) throw new Error(`"${word}" is not the number of a breakpoint`);
     const found = ids.filter((id) => id >= Number(first) && id <= Number(last));
     if (found.length === 0) throw new Error(`no breakpoint ${word}`);
     return found;
@@ -194,7 +195,7 @@ async function remove(session: Session, text: string): Promise<{ removed: number
 /** A breakpoint's number at the beginning of a text, and the rest. */
 async function numbered(session: Session, text: string): Promise<{ breakpoint: Breakpoint; rest: string }> {
   const [, id = '', rest = ''] = /^(\S+)\s*(.*)$/s.exec(need(text, 'a breakpoint number')) ?? [];
-  if (!/^\d+$/.test(id)) throw new Error(`"${id}" is no number of a breakpoint`);
+  if (!/^\d+$/.test(id)) throw new Error(`"${id}" is not the number of a breakpoint`);
   const [only] = await chosen(session, id);
   const breakpoint = (await session.debug.breakpoints()).find((one) => one.id === only)!;
   return { breakpoint, rest: rest.trim() };
@@ -225,11 +226,11 @@ async function setCondition(session: Session, text: string): Promise<Changed> {
 
 async function setIgnore(session: Session, text: string): Promise<Changed> {
   const { breakpoint, rest } = await numbered(session, text);
-  const count = await value(session, need(rest, 'how many hits are to pass'));
+  const count = await value(session, need(rest, 'the number of hits to pass'));
   if (count > 0xffff_ffffn) throw new Error(`${count} hits are more than anybody waits for`);
   await session.debug.changeBreakpoint(breakpoint.id, { ignore: Number(count) });
   session.changed('values');
-  return { id: breakpoint.id, told: count === 0n ? 'stops at its next hit' : `passes ${count} hits` };
+  return { id: breakpoint.id, told: count === 0n ? 'stops at its next hit' : `passes ${counted(count, 'hit')}` };
 }
 
 const MAX_COMMANDS = 100;

@@ -144,6 +144,6 @@ export async function mustBeAlive(session: Session): Promise<RunState> {
   const state = await session.state();
   const { stop } = state;
   if (!state.running && stop?.kind === 'ended')
-    throw new Error(`${stop.end.message || 'the guest has ended'}; :reset starts it anew`);
+    throw new Error(`${stop.end.message || 'the guest has ended'}; :reset starts it again`);
   return state;
 }

@@ -23,7 +23,7 @@ interface Difference {
 /** `#12`, `12`, or `-3`: so many before the newest. @throws Error that names what it is not */
 function exitNumber(text: string, newest: number): number {
   const match = /^(?:#(\d{1,15})|(-?\d{1,15}))$/.exec(text);
-  if (!match) throw new Error(`"${text}" is no exit: #N as in the trace, or -N before the newest`);
+  if (!match) throw new Error(`"${text}" is not an exit: #N as in the trace, or -N before the newest`);
   const number = Number(match[1] ?? match[2]);
   return number < 0 || match[2]?.startsWith('-') ? newest + number : number;
 }

@@ -35,7 +35,7 @@ async function report(session: Session, text: string): Promise<Reported> {
   const [, head = '', where] = /^(.*?)(?:\bif\b(.*))?$/is.exec(text)!;
   const list = words(head);
   if (list[0]?.toLowerCase() === 'by' && list.shift() && list.length === 0)
-    throw new Error(`by what is missing: ${EXIT_GROUP_KEYS.join(', ')}`);
+    throw new Error(`a key is missing after "by": ${EXIT_GROUP_KEYS.join(', ')}`);
   const histogram = list.at(-1)?.toLowerCase() === 'histogram' && list.pop() !== undefined;
   if (list.length > 1) throw new Error(USAGE);
   const by = oneOf<ExitGroupKey>(list[0] ?? 'reason', EXIT_GROUP_KEYS);

@@ -1,4 +1,5 @@
 /** Going back in the run, beside the commands that go forward. */
+import { counted } from '../engine/counted.js';
 import { placeOf } from '../engine/debug/monitor-history.js';
 import { doneText } from '../engine/debug/written-text.js';
 import { becameTarget, registerHint, wroteTarget } from '../engine/debug/written-what.js';
@@ -28,7 +29,7 @@ function told({ stop }: RunState): string | undefined {
 function whereText({ line, icount, exit, past, first, last, snapshots, bytes }: HistoryPlace): string {
   const on = line === TRUNK ? '' : ` of ${line}`;
   const at = `instruction ${grouped(icount)}, exit ${grouped(exit)}${past ? `, in the past${on}` : `, the live end${on}`}`;
-  return `${at}; history from ${grouped(first.icount)} to ${grouped(last.icount)}, ${snapshots.length} snapshots, ${Math.round(bytes / 2 ** 20)} MiB`;
+  return `${at}; history from ${grouped(first.icount)} to ${grouped(last.icount)}, ${counted(snapshots.length, 'snapshot')}, ${Math.round(bytes / 2 ** 20)} MiB`;
 }
 
 const BACK = { ...MOVING, foot: told } as const;
@@ -134,7 +135,7 @@ export const HISTORY_COMMANDS: readonly Command[] = [
     key: 'W',
     run: async (session, text) => {
       const history = await historyOf(session);
-      const what = await wroteTarget(need(text, 'what is written'), (term) => value(session, term));
+      const what = await wroteTarget(need(text, 'an address or $REGISTER'), (term) => value(session, term));
       return noted(text, await history.wrote(what, session.vcpu));
     },
   }),
@@ -148,7 +149,7 @@ export const HISTORY_COMMANDS: readonly Command[] = [
       parts(state.done ? doneText(state.done, 'read', await session.symbols()) : told(state), state.note) ?? '',
     run: async (session, text) => {
       const history = await historyOf(session);
-      const what = await wroteTarget(need(text, 'what is read'), (term) => value(session, term));
+      const what = await wroteTarget(need(text, 'an address'), (term) => value(session, term));
       return noted(text, await history.reads(what, session.vcpu));
     },
   }),
@@ -159,7 +160,7 @@ export const HISTORY_COMMANDS: readonly Command[] = [
     help: 'back to when it became this',
     run: async (session, text) => {
       const history = await historyOf(session);
-      const wanted = await becameTarget(need(text, 'what became'), (term) => value(session, term));
+      const wanted = await becameTarget(need(text, 'an address or $REGISTER'), (term) => value(session, term));
       const { what, became } = wanted;
       return noted(text, await history.wrote(what, session.vcpu, became));
     },

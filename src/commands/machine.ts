@@ -1,7 +1,9 @@
 /** The trace as a file, the machine's state in files, and the guest as a whole. */
+
 import { constants } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { counted } from '../engine/counted.js';
 import { parseExitCondition } from '../engine/debug/exit-condition.js';
 import { EXPORT_FORMATS, exitWriter } from '../engine/debug/exit-export.js';
 import { withTimes } from '../engine/debug/exit-report.js';
@@ -59,7 +61,7 @@ export const MACHINE_COMMANDS: readonly Command[] = [
     words: EXPORT_FORMATS,
     kinds: ['file'],
     run: exportTrace,
-    text: ({ exits, file }) => `${exits} exits written to ${file}`,
+    text: ({ exits, file }) => `${counted(exits, 'exit')} written to ${file}`,
   }),
   command({
     name: 'state',
@@ -134,7 +136,7 @@ export const MACHINE_COMMANDS: readonly Command[] = [
     [
       ['savevm', '[NAME]', 'the machine and its disks, in a qcow2 disk or a file'],
       ['loadvm', 'NAME', 'the machine as savevm kept it'],
-      ['delvm', 'NAME', 'what savevm kept is no more; :info snapshots lists it'],
+      ['delvm', 'NAME', 'delete what savevm kept; :info snapshots lists it'],
       ['migrate', '[-d] URI', 'to a vmscope that waits with --incoming URI; :info migrate'],
       ['migrate_cancel', '', 'the guest stays here'],
     ] as const

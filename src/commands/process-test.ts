@@ -23,7 +23,7 @@ export async function processTest(session: Session, wanted: string): Promise<str
   }
   const bytes = new TextEncoder().encode(wanted);
   if (bytes.length === 0 || bytes.length >= NAME_BYTES)
-    throw new Error(`"${wanted}" is no name of a process: these have 1 to ${NAME_BYTES - 1} bytes`);
+    throw new Error(`"${wanted}" is not the name of a process: these have 1 to ${NAME_BYTES - 1} bytes`);
   if ((await types?.variable('current')) === undefined)
     throw new Error(
       `the system does not tell what runs (${await os.absence().catch(() => 'no kernel with types')}); a number of a process goes`,

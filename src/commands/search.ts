@@ -70,11 +70,11 @@ async function rangeOf(
   text: string,
 ): Promise<{ space: 'gva' | 'gpa'; first: bigint; length: bigint }> {
   const [, word, rest = ''] = /^(?:(gva|gpa)\s+)?(.*)$/is.exec(text)!;
-  const { value: first, rest: behind } = await firstValue(session, need(rest, 'where the range begins'));
+  const { value: first, rest: behind } = await firstValue(session, need(rest, 'the start of the range'));
   const { value: length, rest: more } = await firstValue(session, need(behind, 'the length of the range'));
   if (more !== '') throw new Error(`"${more}" is too much: it is in [gva|gpa] START LENGTH`);
   if (length === 0n || first + length > 1n << 64n)
-    throw new Error(`0x${hex(first)} and 0x${hex(length)} bytes are no range`);
+    throw new Error(`0x${hex(first)} and 0x${hex(length)} bytes are not a range`);
   return { space: word?.toLowerCase() === 'gpa' ? 'gpa' : 'gva', first, length };
 }
 
@@ -152,7 +152,7 @@ async function* partsOf(
 }
 
 async function search(session: Session, text: string): Promise<Found> {
-  const { wanted, rest } = await wantedOf(session, need(text, 'what is looked for'));
+  const { wanted, rest } = await wantedOf(session, need(text, 'the text, bytes or number to search for'));
   const inside = /^in\b(.*)$/is.exec(rest);
   if (rest !== '' && !inside) throw new Error(`"${rest}" is too much: ${USAGE}`);
   const range = inside ? await rangeOf(session, inside[1]!.trim()) : undefined;

@@ -1,5 +1,6 @@
 /** Source files: listed, looked for elsewhere, and run through line by line. */
 
+import { counted } from '../engine/counted.js';
 import { codeBase, codeBits, linearPc, stackBits } from '../engine/debug/guest-mode.js';
 import { littleEndian } from '../engine/debug/unwind.js';
 import type { Debugger, RunState, SourceLine } from '../engine/debugger.js';
@@ -76,7 +77,8 @@ async function list(session: Session, text: string): Promise<Listing> {
   if (file === undefined) throw new Error('of which file? list FILE:LINE or FUNCTION');
   const lines = await sourcePaths(session.debug).text(session.debug, file);
   if (lines === undefined) throw new Error(missing(file));
-  if (first > lines.length) throw new Error(`line ${first} is behind the end: ${file} has ${lines.length} lines`);
+  if (first > lines.length)
+    throw new Error(`line ${first} is past the end: ${file} has ${counted(lines.length, 'line')}`);
   const shown = lines.slice(first - 1, first - 1 + Math.min(count, 1000));
   listed.set(session.debug, { file, next: first + shown.length, at });
   return { file, first, lines: shown, ...(here?.file === file ? { current: here.line } : {}) };
@@ -132,7 +134,7 @@ export const SOURCE_SUBJECTS = [
       const from = await session.debug.types?.from();
       return [
         here ? `the chosen frame is at ${here.file}:${here.line}` : 'there is no line for the code that runs',
-        ...(here ? [text ? `the file has ${text.length} lines` : missing(here.file)] : []),
+        ...(here ? [text ? `the file has ${counted(text.length, 'line')}` : missing(here.file)] : []),
         `types and variables: ${from === 'DWARF' ? 'DWARF' : from === 'BTF' ? "the kernel's BTF (types alone)" : 'none'}`,
         ...directories.map((directory) => `directory ${directory}`),
         ...substitutes.map(([a, b]) => `substitute-path ${a} ${b}`),

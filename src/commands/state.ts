@@ -1,4 +1,5 @@
 /** Reading and changing registers, the VMCS and memory. */
+import { counted } from '../engine/counted.js';
 import { wholeRegister } from '../engine/debug/expression/names.js';
 import { parseExpression } from '../engine/debug/expression/syntax.js';
 import type { AddressSpace, VmcsFieldValue } from '../engine/debugger.js';
@@ -38,7 +39,7 @@ async function setVariable(session: Session, text: string): Promise<Set | undefi
     /^(var(?:iable)?\s+)?(.+?)\s*(?<![<>=!])=(?!=)\s*(.+)$/s.exec(text.trim()) ?? [];
   if (name === '' || (word === undefined && isRegister(name))) return undefined;
   const object = await objectNow(session, parseExpression(name));
-  if (object === undefined) throw new Error(`${name} is no variable that lies in memory`);
+  if (object === undefined) throw new Error(`${name} is not a variable in memory`);
   const { address, bytes, bits } = object;
   if (bytes > 8) throw new Error(`${name} has ${bytes} bytes: set one of its members`);
   const number = await valueNow(session, parseExpression(given));
@@ -182,6 +183,6 @@ export const STATE_COMMANDS: readonly Command[] = [
     words: ['gva', 'gpa', 'hpa'],
     kinds: ['address'],
     run: writeMemory,
-    text: ({ space, address, bytes }) => `${bytes} byte${bytes === 1 ? '' : 's'} at ${space} ${hex(address)}`,
+    text: ({ space, address, bytes }) => `${counted(bytes, 'byte')} at ${space} ${hex(address)}`,
   }),
 ];

@@ -17,7 +17,7 @@ function formatOf(text: string): { format?: Format; rest: string } {
   const [, letters, rest = ''] = /^\/(\S*)\s*(.*)$/s.exec(text.trim()) ?? [];
   if (letters === undefined) return { rest: text };
   if (letters.length !== 1 || !FORMATS.includes(letters))
-    throw new Error(`/${letters} is no format: ${[...FORMATS].map((letter) => `/${letter}`).join(' ')}`);
+    throw new Error(`/${letters} is not a format: ${[...FORMATS].map((letter) => `/${letter}`).join(' ')}`);
   return { format: letters as Format, rest };
 }
 

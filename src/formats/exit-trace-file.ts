@@ -60,7 +60,7 @@ export type ReadAt = (at: number, bytes: number) => Uint8Array;
 export function readTraceHeader(read: ReadAt, recordBytes: number): { about: TraceAbout; blocksAt: number } {
   const head = Buffer.from(read(0, HEADER_BYTES));
   if (!head.subarray(0, 8).equals(MAGIC))
-    throw new TraceFileError('is no trace of VM exits: vmscope run --trace writes one');
+    throw new TraceFileError('is not a trace of VM exits: vmscope run --trace writes one');
   if (head.length < 16) throw new TraceFileError('ends within its header');
   const version = head.readUInt32LE(12);
   if (version !== TRACE_FILE_VERSION)

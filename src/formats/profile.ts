@@ -1,4 +1,5 @@
 /** Profiles for other programs: folded stacks (flamegraph.pl, inferno), speedscope's JSON, and a table for people. */
+import { counted } from '../engine/counted.js';
 
 /** Names of functions, the outermost first. */
 export type Stack = readonly string[];
@@ -90,5 +91,5 @@ function table({ samples, every }: Profile, rows: number): string {
   const sorted = byFunction(samples);
   const lines = sorted.slice(0, rows).map(({ name, self, total }) => `${share(self)}${share(total)}  ${name}`);
   const more = sorted.length > rows ? [`${sorted.length - rows} more functions`] : [];
-  return `${['    Self   Total  Function', ...lines, ...more, '', `${samples.length} samples, one every ${every} instructions`].join('\n')}\n`;
+  return `${['    Self   Total  Function', ...lines, ...more, '', `${counted(samples.length, 'sample')}, one every ${every} instructions`].join('\n')}\n`;
 }

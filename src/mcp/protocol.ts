@@ -73,7 +73,7 @@ export class Lines {
       return;
     }
     if (!isRecord(message) || message.jsonrpc !== '2.0') {
-      this.#fail(null, new RpcError(INVALID_REQUEST, 'this is no message of JSON-RPC 2.0'));
+      this.#fail(null, new RpcError(INVALID_REQUEST, 'this is not a message of JSON-RPC 2.0'));
       return;
     }
     const { id, method, params = {} } = message;

@@ -87,7 +87,7 @@ export class Arrangements {
   save(name: string, borders: Readonly<Record<string, number>>): void {
     if (!NAME.test(name) || WORDS.has(name))
       throw new Error(
-        `"${name}" is no name for a layout: letters, digits, - _ . up to 40, and none of ${[...WORDS].join(', ')}`,
+        `"${name}" is not a name for a layout: letters, digits, - _ . up to 40, and none of ${[...WORDS].join(', ')}`,
       );
     if (!this.#saved.has(name) && this.#saved.size >= MAX_LAYOUTS)
       throw new Error(`there are ${MAX_LAYOUTS} layouts already`);

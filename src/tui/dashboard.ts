@@ -666,7 +666,7 @@ export class Dashboard implements Ui, TerminalScreen {
     });
   }
 
-  /** Back or forth in the places visited. @throws Error when there is none. */
+  /** Back or forward in the places visited. @throws Error when there is none. */
   jump(step: number): void {
     const place = this.places.go(step);
     this.stage.view = place.view;

@@ -37,7 +37,7 @@ export class Layouts {
   save(name: string): string {
     this.arrangements.save(name, this.stage.moved);
     this.keep();
-    return `layout ${name} is saved; layout ${name} takes it`;
+    return `layout ${name} is saved; layout ${name} brings it back`;
   }
 
   delete(name: string): string {

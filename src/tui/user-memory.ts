@@ -75,7 +75,7 @@ export class UserMemory {
       else if (key === 'theme' && value) this.settings.theme = value;
       else if (key === 'layout' && named && this.readLayout(named[1]!, named[2]!)) return;
       else if (withLine(now, line.trim())) Object.assign(this.settings, withLine(now, line.trim()));
-      else this.problems.push(`${this.settingsFile}: line ${n + 1}: "${line.trim().slice(0, 60)}" is no setting`);
+      else this.problems.push(`${this.settingsFile}: line ${n + 1}: "${line.trim().slice(0, 60)}" is not a setting`);
     });
     this.kept = settingsText(this.settings);
   }

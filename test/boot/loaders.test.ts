@@ -310,13 +310,13 @@ describe('a multiboot header that does not count', () => {
       'behind the first 8192 bytes',
       multibootHeader(3),
       0x2000,
-      /multiboot header at offset 0x2000 is behind the first 8192 bytes/,
+      /multiboot header at offset 0x2000 is past the first 8192 bytes/,
     ],
     [
       'behind the first 32768 bytes',
       multiboot2Header(),
       0x8000,
-      /multiboot 2 header at offset 0x8000 is behind the first 32768 bytes/,
+      /multiboot 2 header at offset 0x8000 is past the first 32768 bytes/,
     ],
     ['between two words', multibootHeader(3), 0x62, /multiboot header at offset 0x62 is not at a multiple of 4/],
     [

@@ -244,7 +244,7 @@ describe('disks that cannot be used', () => {
     await refused(`${folder}: is a folder`, '--disk', folder);
     writeFileSync(at('empty.img'), '');
     await refused(`${at('empty.img')}: is empty`, '--disk', at('empty.img'));
-    await refused(`${plain}: is no qcow2 image`, '--disk', `${plain},format=qcow2`);
+    await refused(`${plain}: is not a qcow2 image`, '--disk', `${plain},format=qcow2`);
     await refused('format vmdk is not raw or qcow2', '--disk', `${plain},format=vmdk`);
     await refused('colour is not an option', '--disk', `${plain},colour=red`);
     await refused(`${plain}: is in use by another program`, '--disk', plain, '--disk', plain);

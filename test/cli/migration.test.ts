@@ -246,7 +246,7 @@ test(
     await waits(target);
     const stranger = connect(`${folder}/version`);
     stranger.end('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
-    await until(() => target.err.includes('a connection is left: what came is no guest of vmscope\n'));
+    await until(() => target.err.includes('a connection is left: what came is not a guest of vmscope\n'));
     const head = Buffer.alloc(HEAD_BYTES);
     MAGIC.copy(head);
     head.writeUInt16BE(VERSION + 1, MAGIC.length);

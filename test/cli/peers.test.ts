@@ -405,11 +405,11 @@ describe('the folder of the sockets', () => {
     ).ended;
     expect(run.status).toBe(124);
     expect(run.stderr).toContain('top and attach will not find this guest');
-    expect(run.stderr).toContain(`${join(runtime, 'vmscope')} is no folder but a symbolic link`);
+    expect(run.stderr).toContain(`${join(runtime, 'vmscope')} is not a folder but a symbolic link`);
     expect(statSync(victim).mode & 0o777).toBe(0o755);
     expect(readdirSync(victim)).toEqual(['loop.sock']);
     const top = await start(['top', '-b'], environment).ended;
-    expect(top.stderr).toContain('is no folder but a symbolic link');
+    expect(top.stderr).toContain('is not a folder but a symbolic link');
   });
 
   it.skipIf(process.getuid?.() !== 0)('is not trusted when it is somebody else’s', { timeout: 120_000 }, async () => {

@@ -80,7 +80,7 @@ test('a writable disk that is not packed is warned of', async () => {
 });
 
 test('what is no recording, or cannot be one, is refused in one line', async () => {
-  expect(await refused(ZOO)).toBe(`vmscope: ${ZOO}: is no recording of vmscope`);
+  expect(await refused(ZOO)).toBe(`vmscope: ${ZOO}: is not a recording of vmscope`);
   expect(await refused(path('none'))).toBe(`vmscope: ${path('none')}: no such file`);
   const mine = path('mine.elf');
   copyFileSync(ZOO, mine);

@@ -48,9 +48,9 @@ test('what cannot be restored is told in one line, with status 2', async () => {
   const broken = join(folder, 'broken.state');
   writeFileSync(broken, readFileSync(image));
   for (const [args, message] of [
-    [['--restore', broken], `vmscope: ${broken}: is no saved state of vmscope\n`],
+    [['--restore', broken], `vmscope: ${broken}: is not a saved state of vmscope\n`],
     [['--restore', join(folder, 'none')], `vmscope: ${join(folder, 'none')}: no such file\n`],
-    [['--restore', folder], `vmscope: ${folder}: is no ordinary file\n`],
+    [['--restore', folder], `vmscope: ${folder}: is not an ordinary file\n`],
     [['--restore', ''], 'vmscope: --restore: no file is named\n'],
   ] as const) {
     const { status, stderr } = await vmscope([...RUN, ...args]);

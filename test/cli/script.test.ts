@@ -53,9 +53,9 @@ describe('run', () => {
       },
       { command: 'assert rip == 1', error: expect.stringContaining('does not hold') },
     ]);
-    const wrong = await vmscope([...ZOO, '--ex', 'until']);
+    const wrong = await vmscope([...ZOO, '--ex', 'until icount 0']);
     expect([wrong.status, wrong.stdout]).toEqual([2, '']);
-    expect(wrong.stderr).toContain('--ex "until": until: an address');
+    expect(wrong.stderr).toContain('--ex "until icount 0": until: icount 0 is past');
     const limit = await vmscope([...ZOO, '--ex', 'run', '--ex', 'print 1', '--max-instructions', '5000']);
     expect([limit.status, limit.stdout]).toEqual([124, '']);
   });
@@ -75,7 +75,7 @@ describe('run', () => {
     expect(stdout).toMatch(/^ENDED: guest powered off at /);
     expect(JSON.parse(readFileSync(stats, 'utf8')).exits.CPUID).toBeGreaterThan(0);
     expect((await vmscope([...ZOO, '--exec', '/dev/zero'])).stderr).toMatch(
-      /^vmscope: --exec \/dev\/zero: more than \d+ bytes are no script\n$/,
+      /^vmscope: --exec \/dev\/zero: more than \d+ bytes are not a script\n$/,
     );
     expect((await vmscope([...ZOO, '--ex', ''])).stderr).toBe('vmscope: --ex: the command is empty\n');
     const bad = await vmscope([...ZOO, '--stats', 'yaml']);

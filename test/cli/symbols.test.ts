@@ -17,7 +17,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 test.each([
   ['no such file', () => join(folder, 'absent')],
-  ['line 1 is no symbol', () => file('notes', 'hello\n')],
+  ['line 1 is not a symbol', () => file('notes', 'hello\n')],
   ['has no symbols', () => file('empty', '\n')],
   ['is a folder', () => folder],
 ])('--symbols: %s', async (cause, path) => {

@@ -120,7 +120,7 @@ describe('vmscope trace', () => {
     const old = join(folder, 'old');
     writeFileSync(old, Buffer.concat([Buffer.from('VMSCTRC\0'), Buffer.from(Uint32Array.of(128, 1).buffer)]));
     for (const [args, message] of [
-      [[other], `${other}: is no trace of VM exits`],
+      [[other], `${other}: is not a trace of VM exits`],
       [[old], `${old}: is a trace of version 1; this program reads version 2`],
       [[join(folder, 'none')], 'none: no such file'],
       [[folder], `${folder}: is a folder`],

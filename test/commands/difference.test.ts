@@ -105,8 +105,8 @@ describe('diff', () => {
     ['diff 999', 'exit 999 is not in the trace'],
     ['diff 0', 'exit 0 is not in the trace'],
     ['diff -999', 'is not in the trace'],
-    ['diff cpuid', '"cpuid" is no exit: #N as in the trace'],
-    ['diff #-1', '"#-1" is no exit'],
+    ['diff cpuid', '"cpuid" is not an exit: #N as in the trace'],
+    ['diff #-1', '"#-1" is not an exit'],
   ])('%s: one line says what is wrong', async (line, message) => {
     const { text } = open();
     await text('until vmexit HLT');

@@ -61,10 +61,10 @@ describe('exits', () => {
   });
 
   it.each([
-    ['exits by', 'by what is missing: reason, subject, port'],
+    ['exits by', 'a key is missing after "by": reason, subject, port'],
     ['exits by colour', '"colour" is none of reason, subject, port'],
     ['exits port msr', 'it is exits [by KEY] [histogram] [if CONDITION]'],
-    ['exits if', 'what must hold is missing behind "if"'],
+    ['exits if', 'a condition is missing after "if"'],
     ['exits if colour == 1', 'an exit has no field "colour"'],
     ['handler-times maybe', '"maybe" is none of on, off'],
     ['hints 5', '"5"'],

@@ -108,13 +108,13 @@ describe('a breakpoint', () => {
   });
 
   it.each([
-    ['break 0x100004 unless ebx', 'break: "unless ebx" is too much: behind the place stands "if EXPRESSION"'],
-    ['break 0x100004 if', 'break: what must hold is missing'],
+    ['break 0x100004 unless ebx', 'break: "unless ebx" is too much: after the place comes "if EXPRESSION"'],
+    ['break 0x100004 if', 'break: a condition after "if" is missing'],
     ['break 0x100004 if ebx ==', 'break: a value is missing at column 7 of "ebx =="'],
     ['break main.c:3', 'break: the image has no line numbers (.debug_line)'],
     ['condition 9 1', 'condition: no breakpoint 9'],
-    ['condition x 1', 'condition: "x" is no number of a breakpoint'],
-    ['ignore 1', 'ignore: how many hits are to pass is missing'],
+    ['condition x 1', 'condition: "x" is not the number of a breakpoint'],
+    ['ignore 1', 'ignore: the number of hits to pass is missing'],
     ['dprintf 0x100004', 'dprintf: it is dprintf PLACE,"FORMAT",VALUE,...'],
     ['dprintf 0x100004,"%d",', 'dprintf: an address or value is missing'],
     ['delete', 'delete: a breakpoint number, or "all", is missing'],

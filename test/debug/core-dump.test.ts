@@ -138,7 +138,7 @@ describe('a guest', () => {
     expect(await ask('')).toBe('dump-guest-memory: the name of a file is missing');
     expect(await ask(` -p ${folder}/x`)).toContain('-p: only dump-guest-memory FILE is known');
     expect(await ask(` ${folder}/x 0 4096`)).toContain('0: only dump-guest-memory FILE is known');
-    expect(await ask(` ${fifo}`)).toContain(`${fifo}: is no ordinary file`);
+    expect(await ask(` ${fifo}`)).toContain(`${fifo}: is not an ordinary file`);
     expect(await ask(` ${folder}/sub`)).toContain('is a folder');
     expect(await ask(` ${folder}/none/x`)).toContain(`${folder}/none/x: no such folder`);
     await guest.quit();

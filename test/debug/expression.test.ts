@@ -109,8 +109,8 @@ describe('an expression', () => {
     ['(1', 'a ) for the sign at column 1 is missing at column 3 of "(1"'],
     ['[rsp', 'a ] for the sign at column 1 is missing'],
     ['[rsp]:u7', 'what is in memory is :u8, :u16, :u32, :u64, or with s for signs, at column 6'],
-    ['0x', '0x is no number at column 1'],
-    ['0b12x', '0b12x is no number'],
+    ['0x', '0x is not a number at column 1'],
+    ['0b12x', '0b12x is not a number'],
     ['1 < 2 < 3', 'a second comparison stands beside the first ("and" joins them) at column 7'],
     ['rax and', 'a value is missing at column 8'],
     ['and 1', 'a value is missing before "and" at column 1'],
@@ -161,7 +161,7 @@ describe('a condition on exits', () => {
       expect(holds(`any if ${text}`, out), text).toBe(false);
     expect(() => parseExitCondition('any if rbx == 1', {})).toThrow('an exit has no field "rbx"; it has port, size,');
     expect(() => parseExitCondition('any if port == 1 or banana', {})).toThrow('an exit has no field "banana"');
-    expect(() => parseExitCondition('CPUID if', {})).toThrow('what must hold is missing');
+    expect(() => parseExitCondition('CPUID if', {})).toThrow('a condition is missing');
   });
 
   it('keeps registers and memory for the engine', () => {

@@ -16,6 +16,7 @@ const FLAGS = [
   ...['-fno-stack-protector', '-fcf-protection=none', '-Wl,-Ttext=0x200000', '-Wl,--build-id=none', '-gdwarf-5'],
 ];
 const MEMORY = 8 << 20;
+const SLOW = { timeoutMs: 100_000 };
 
 /** What all scripts begin with. */
 const HEAD = `
@@ -244,7 +245,8 @@ describe.skipIf(!gcc.available || !gdb.available)(named('memory of a kernel of C
     beforeAll(async () => {
       image = compiled('loops', level);
       const file = `${image}.folded`;
-      await vmscope(['profile', image, '--every', String(EVERY), '--format', 'folded', '-o', file]);
+      const profile = ['profile', image, '--every', String(EVERY), '--format', 'folded', '-o', file];
+      expect(await vmscope(profile, SLOW)).toMatchObject({ status: 1, stderr: expect.stringContaining('halted') });
       for (const line of readFileSync(file, 'latin1').trimEnd().split('\n')) {
         const [, stack = '', count] = /^(\S+) (\d+)$/.exec(line) ?? [];
         folded[stack] = Number(count);
@@ -263,9 +265,9 @@ describe.skipIf(!gcc.available || !gdb.available)(named('memory of a kernel of C
         ...[`tbreak ${place}`, 'run'],
         ...Array.from({ length: steps }, () => ['until', 'print /x pc']).flat(),
       ]);
-      const { stdout } = await vmscope(['run', image, '--headless', ...lines.flatMap((line) => ['--ex', line])]);
+      const { stdout } = await vmscope(['run', image, '--headless', ...lines.flatMap((line) => ['--ex', line])], SLOW);
       expect(stdout.match(/^0x[0-9a-f]+$/gm)).toEqual(theirs.until);
-    });
+    }, 120_000);
 
     test('a run to an instruction that the halted guest never comes to ends, and says so', () => {
       expect(theirs.late).toMatch(/^STOPPED: the guest is halted with interrupts off at 0x/);

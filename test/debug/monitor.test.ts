@@ -124,7 +124,7 @@ describe('monitor', () => {
     expect(await ask('i /q 1')).toMatch(/format \/q is not b, h or w/);
     expect(await ask('sendkey ctrl-alt-delete')).toBe('');
     expect(await ask('sendkey ret')).toBe('');
-    expect(await ask('sendkey nokey')).toBe('sendkey nokey: nokey is no key');
+    expect(await ask('sendkey nokey')).toBe('sendkey nokey: nokey is not a key');
     expect(await ask('mouse_move 10 -4')).toBe('');
     expect(await ask('mouse_button 5')).toBe('');
     expect(await ask('mouse_move 10')).toBe('mouse_move 10: it is mouse_move DX DY [DZ]');
@@ -359,7 +359,7 @@ describe.skipIf(tools.some((tool) => !tool.available))(named('source of the code
     await guest.step(0, 2);
     expect(await ask('info line')).toMatch(/^0x20000a is at .*tiny\.S:6, /);
     expect(await ask('list')).toBe(shown(1, 7, 6));
-    expect(await ask('list')).toMatch(/^list: line \d+ is behind the end/);
+    expect(await ask('list')).toMatch(/^list: line \d+ is past the end/);
     expect(await ask('list 2,4')).toBe(shown(2, 4));
     expect(await ask('list tiny.S:7')).toBe(shown(2, 7, 6));
     expect(await ask('info line tiny.S:4')).toMatch(/^0x200005 is at .*tiny\.S:4, /);

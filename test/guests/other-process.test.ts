@@ -47,7 +47,7 @@ async function guest(
   const { status, stdout, stderr } = await vmscope(['run', ...options(disks), '--headless', ...more, ...ex], {
     timeoutMs: SLOW,
   });
-  if (status === 2 && stderr.includes(':reset starts it anew')) return undefined;
+  if (status === 2 && stderr.includes(':reset starts it again')) return undefined;
   // the guest itself may have ended so, at the place where both stop
   const died = status === 1 && /^vmscope: [\w-]+: triple fault on vCPU \d/.test(stderr);
   if (!died) expect([status, stderr]).toEqual([0, '']);

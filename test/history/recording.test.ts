@@ -155,8 +155,8 @@ test('a recording that is cut, flipped or truncated is refused in one line, or r
 }, 300_000);
 
 test.each<[string, (whole: Buffer) => Buffer, string]>([
-  ['another file', () => readFileSync(sample('crc32').file), 'is no recording of vmscope'],
-  ['an empty file', () => Buffer.alloc(0), 'is no recording of vmscope'],
+  ['another file', () => readFileSync(sample('crc32').file), 'is not a recording of vmscope'],
+  ['an empty file', () => Buffer.alloc(0), 'is not a recording of vmscope'],
   [
     'another version',
     (whole) => Buffer.from(whole).fill(9, 19, 20),

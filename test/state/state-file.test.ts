@@ -35,8 +35,8 @@ it('holds all there is', () => {
 });
 
 it.each<[string, () => Uint8Array, string]>([
-  ['another file', () => readFileSync(zoo.file), 'is no saved state of vmscope'],
-  ['an empty file', () => new Uint8Array(0), 'is no saved state of vmscope'],
+  ['another file', () => readFileSync(zoo.file), 'is not a saved state of vmscope'],
+  ['an empty file', () => new Uint8Array(0), 'is not a saved state of vmscope'],
   [
     'another version',
     () => Uint8Array.from(whole).fill(9, 15, 16),

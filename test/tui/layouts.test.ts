@@ -159,7 +159,7 @@ describe('layout', () => {
     memory0.keep();
     writeFileSync(file, ['hide debug stack', ...wrong, 'layout __proto__ hide debug walk', ''].join('\n'));
     const memory = new UserMemory(environment);
-    expect(memory.problems.map((line) => /line (\d+): "(.*)" is no setting/.exec(line)?.[2])).toEqual(wrong);
+    expect(memory.problems.map((line) => /line (\d+): "(.*)" is not a setting/.exec(line)?.[2])).toEqual(wrong);
     expect(memory.settings.changes?.debug?.hidden).toEqual(['stack']);
     expect(Object.keys(memory.settings.layouts ?? {})).toEqual(['__proto__']);
   });
@@ -172,8 +172,8 @@ describe('layout', () => {
     ['layout add ept below heat', 'the view debug has no heat pane'],
     ['layout hide timeline', 'the view debug has no timeline pane'],
     ['layout save', 'a name is missing'],
-    ['layout save a/b', '"a/b" is no name for a layout'],
-    ['layout save hide', '"hide" is no name for a layout'],
+    ['layout save a/b', '"a/b" is not a name for a layout'],
+    ['layout save hide', '"hide" is not a name for a layout'],
     ['layout nowhere', 'there is no layout "nowhere"; layout save NAME makes one'],
     ['layout delete nowhere', 'there is no layout "nowhere"'],
   ])('%s: one line says what is wrong', async (line, message) => {

@@ -102,8 +102,8 @@ describe('memory over sessions', () => {
     const memory = new UserMemory({ HOME: home, XDG_CONFIG_HOME: config });
     expect(memory.settings).toEqual({ syntax: 'att', changes: {}, borders: { 'debug columns 0': 4 } });
     expect(memory.problems).toEqual([
-      `${file}: line 3: "syntax masm" is no setting`,
-      `${file}: line 5: "bogus" is no setting`,
+      `${file}: line 3: "syntax masm" is not a setting`,
+      `${file}: line 5: "bogus" is not a setting`,
     ]);
     memory.settings.theme = 'light';
     memory.keep();

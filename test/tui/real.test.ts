@@ -106,7 +106,7 @@ describe('exit-zoo at 120x40', () => {
   });
 
   it('says that the guest has ended, starts it anew, and follows every resize', async () => {
-    await press('gdc', /guest powered off; :reset starts it anew/);
+    await press('gdc', /guest powered off; :reset starts it again/);
     await press(':reset\r', /STOPPED: start/);
     for (const [cols, rows] of [
       [80, 24],

@@ -96,7 +96,7 @@ describe('a theme', () => {
       ascii: false,
     });
     expect(parseTheme('auto')).toEqual({});
-    expect(() => parseTheme('solarized')).toThrow(/"solarized" is no theme: .*auto, dark, light/);
+    expect(() => parseTheme('solarized')).toThrow(/"solarized" is not a theme: .*auto, dark, light/);
     expect(() => parseTheme('toString')).toThrow(/no theme/);
   });
 

@@ -208,7 +208,7 @@ describe('settings', () => {
     readSettings(settingsText(state), again);
     expect(again).toEqual(state);
     for (const line of ['display toString', 'csv-mem maybe', 'delay 0', 'toString x', 'view tasks', 'sort'])
-      expect(() => readSettings(line, newTopState()), line).toThrow(/line 1: .* is no setting/);
+      expect(() => readSettings(line, newTopState()), line).toThrow(/line 1: .* is not a setting/);
   });
 });
 

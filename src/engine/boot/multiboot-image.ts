@@ -113,7 +113,7 @@ function misplaced(version: 1 | 2, offset: number): string | undefined {
   const { bytes, alignment } = SEARCH[version];
   const at = `${nameOf(version)} header at offset 0x${offset.toString(16)}`;
   if (offset % alignment !== 0) return `${at} is not at a multiple of ${alignment} bytes: align its section`;
-  return `${at} is behind the first ${bytes} bytes, where no boot loader looks: link its section first`;
+  return `${at} is past the first ${bytes} bytes, where no boot loader looks: link its section first`;
 }
 
 function wrongChecksum(version: 1 | 2, offset: number, is: number, right: number): string {

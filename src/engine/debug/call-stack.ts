@@ -19,9 +19,17 @@ export async function callStack(
   disassembler: Disassembler,
   symbols: SymbolTable,
 ): Promise<Frame[]> {
-  const from = await debug.types?.from().catch(() => undefined);
-  if (from === 'DWARF') return framesByDwarf(codeFrames({ debug, vcpu, disassembler, symbols }, registers));
-  return backtrace({ registers, read: blockReader(debug, vcpu), disassembler, symbols, ...frameRows(debug) });
+  const byCode = await backtrace({
+    ...{ registers, read: blockReader(debug, vcpu), disassembler, symbols },
+    ...frameRows(debug),
+  });
+  // an innermost function in assembly may have no row in the image's table, where its callers have some
+  for (const { pc, found } of byCode.slice(0, 2)) {
+    const at = found === 'rip' || found === 'iret' ? pc : pc - 1n;
+    if (await debug.types?.caller(at))
+      return framesByDwarf(codeFrames({ debug, vcpu, disassembler, symbols }, registers));
+  }
+  return byCode;
 }
 
 /** By the image's own tables of call frames, where it has some. */

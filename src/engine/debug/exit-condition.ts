@@ -81,7 +81,7 @@ export function parseExitCondition(text: string, names: Names, resolved?: Expres
     });
   const condition: ExitCondition = reasons.length ? { reasons } : {};
   if (rest === undefined) return condition;
-  if (rest.trim() === '') throw new ExpressionError('what must hold is missing behind "if"');
+  if (rest.trim() === '') throw new ExpressionError('a condition is missing after "if"');
   const expression = resolved ?? exitTest(text)!;
   const atExit: Names = {
     ...names,

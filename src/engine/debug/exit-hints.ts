@@ -1,4 +1,5 @@
 /** Which known avoidable patterns the exits at hand show. No hint where its numbers do not say so. */
+import { counted } from '../counted.js';
 import type { ExitHint, ExitRecord } from '../debugger.js';
 import { HINT_ROWS, type HintRow } from './exit-hint-rows.js';
 import { durationText, type TimedExit } from './exit-report.js';
@@ -74,7 +75,7 @@ export class ExitHints {
     const top = keys.size > 1 ? `, ${grouped(most)} of them ${name}` : ` of ${name}`;
     return {
       ...{ id: row.id, title: row.title, cause: row.cause, advice: row.advice, source: row.source, exits, ns },
-      evidence: `${grouped(exits)} of ${grouped(this.#all)} exits (${share}%)${how}${top}${rate}; they took ${durationText(ns)}; last at ${rip.toString(16)}`,
+      evidence: `${grouped(exits)} of ${counted(grouped(this.#all), 'exit')} (${share}%)${how}${top}${rate}; they took ${durationText(ns)}; last at ${rip.toString(16)}`,
     };
   }
 }

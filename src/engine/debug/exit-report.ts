@@ -1,4 +1,5 @@
 /** What VM exits cost, by reason or subject, as `perf kvm stat report` prints it. Times are the guest's virtual time. */
+import { counted } from '../counted.js';
 import type { DurationSummary, ExitGroupKey, ExitRecord, ExitReportData, ExitReportRow } from '../debugger.js';
 import { DurationHistogram } from './duration-histogram.js';
 import {
@@ -141,8 +142,8 @@ export function reportText(data: ExitReportData, label: LabelOf, maxRows: number
   ]);
   const widths = HEAD.map((head, column) => Math.max(head.length, ...cells.map((row) => row[column].length)));
   const line = (row: readonly string[]) => row.map((cell, column) => cell.padStart(widths[column])).join('  ');
-  const left = rows.length > maxRows ? [`${rows.length - maxRows} more rows`] : [];
-  const none = others > 0 ? [`${others} other exits have no ${EXIT_GROUPS[by]}.`] : [];
+  const left = rows.length > maxRows ? [counted(rows.length - maxRows, 'more row')] : [];
+  const none = others > 0 ? [`${counted(others, 'other exit has', 'other exits have')} no ${EXIT_GROUPS[by]}.`] : [];
   const pictures = histogram
     ? shown
         .filter(({ timed }) => timed > 0)

@@ -1,4 +1,5 @@
 // What the compiler of guest code has done, as text: QEMU tells such things by the same name.
+import { counted } from '../counted.js';
 import type { CompilerCounters, Debugger } from '../debugger.js';
 
 const percent = (part: number, whole: number): string =>
@@ -11,9 +12,9 @@ export function compilerText(of: CompilerCounters): string {
     rows.map(([count, cause]) => `  ${String(count).padStart(12)} ${percent(count, whole).padStart(7)}  ${cause}`);
   const notEntered = refused.noPage + refused.breakpoint + refused.limit;
   return [
-    `--jit ${of.mode}: ${of.regions} regions of ${of.instructions} instructions, ${of.codeBytes} bytes of WebAssembly, compiled in ${of.compileMs} ms`,
-    `${percent(of.share, 1)} of the guest's instructions ran in them; ${of.declined} hot blocks were not worth a region, ${of.samples} samples taken`,
-    `entered ${entered} times; left`,
+    `--jit ${of.mode}: ${counted(of.regions, 'region')} of ${counted(of.instructions, 'instruction')}, ${counted(of.codeBytes, 'byte')} of WebAssembly, compiled in ${of.compileMs} ms`,
+    `${percent(of.share, 1)} of the guest's instructions ran in them; ${counted(of.declined, 'hot block was', 'hot blocks were')} not worth a region, ${counted(of.samples, 'sample')} taken`,
+    `entered ${counted(entered, 'time')}; left`,
     ...causes(
       [
         [left.anywhere, 'by a return, jump or call to an address from memory or a register'],
@@ -24,7 +25,7 @@ export function compilerText(of: CompilerCounters): string {
       ],
       entered,
     ),
-    `not entered ${notEntered} times`,
+    `not entered ${counted(notEntered, 'time')}`,
     ...causes(
       [
         [refused.noPage, 'a further page of it is not in the TLB'],

@@ -116,7 +116,7 @@ export function deviceCommand(machine: Machine, line: string, number: (text: str
         .split('-')
         .map((key) => QEMU_KEYS[key] ?? key)
         .join('-');
-      if (keysOf(keys) === undefined) throw new Error(`${args[0]} is no key`);
+      if (keysOf(keys) === undefined) throw new Error(`${args[0]} is not a key`);
       // not as an input of its own: who keeps the run keeps the line
       machine.pc.pc.keyboard.press(keys);
       return '';

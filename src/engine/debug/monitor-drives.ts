@@ -1,4 +1,5 @@
 /** Monitor commands about disks: `info block`, `info blockstats`. */
+import { counted } from '../counted.js';
 import type { Drive } from '../devices/block.js';
 import { printable } from '../printable.js';
 
@@ -6,7 +7,7 @@ type Command = (context: { drives: readonly Drive[] }) => string;
 
 function driveLine({ name, bus, kind, store, image }: Drive): string {
   const what = image === undefined ? '[not inserted]' : `${printable(image.file)} (${image.format})`;
-  const size = store === undefined ? '' : `, ${store.sectors} sectors${store.readOnly ? ', read-only' : ''}`;
+  const size = store === undefined ? '' : `, ${counted(store.sectors, 'sector')}${store.readOnly ? ', read-only' : ''}`;
   return `${name}: ${what}\n    Attached to: ${bus}, ${kind}${size}`;
 }
 

@@ -2,6 +2,7 @@
 
 import { SymbolTable } from '../../disasm/symbols.js';
 import { EXIT_REASONS, exitReasonByName, exitReasonName } from '../../spec/vmx/exit-reasons.js';
+import { counted } from '../counted.js';
 import type { Debugger, Done, ExitCondition, HistoryTarget, Position, RunState, StopReason } from '../debugger.js';
 import { watchText } from './watch-text.js';
 import { doneText } from './written-text.js';
@@ -39,7 +40,7 @@ export function placeOf(text: string, now: Position): HistoryTarget {
     );
   const value = number(step[2]);
   const icount = step[1] === '+' ? now.icount + value : step[1] === '-' ? now.icount - value : value;
-  if (icount < 0n) throw new Error(`${text}: the run has ${now.icount} instructions up to here`);
+  if (icount < 0n) throw new Error(`${text}: the run has ${counted(now.icount, 'instruction')} up to here`);
   return { icount };
 }
 
@@ -98,7 +99,7 @@ export const HISTORY_COMMANDS = {
   where: async ({ target }: Context): Promise<string> => {
     const { line, first, last, past, snapshots, bytes, ...here } = await (await groupOf(target)).where();
     const on = line === 'trunk' ? '' : ` of ${line}`;
-    const size = `${snapshots.length} snapshots, ${(bytes / 2 ** 20).toFixed(1)} MiB`;
+    const size = `${counted(snapshots.length, 'snapshot')}, ${(bytes / 2 ** 20).toFixed(1)} MiB`;
     return [
       `${positionText(here)}${past ? ', in the past' : ', at the live end'}${on}`,
       `history: ${positionText(first)} to ${positionText(last)}; ${size}`,

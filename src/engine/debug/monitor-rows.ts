@@ -111,7 +111,7 @@ export const MONITOR_ROWS: readonly MonitorRow[] = [
   ),
   row('runs', 'savevm', '[NAME]', 'the machine and its disks, in a qcow2 disk or a file'),
   row('changes', 'loadvm', 'NAME', 'the machine as savevm kept it'),
-  row('changes', 'delvm', 'NAME', 'what savevm kept is no more'),
+  row('changes', 'delvm', 'NAME', 'delete what savevm kept'),
   row('looks', 'info snapshots', '', "what savevm kept, and others inside the disks' images"),
   row('changes', 'migrate', '[-d] URI', 'move the guest to a vmscope that waits with --incoming URI; -d: at once'),
   row('changes', 'migrate_cancel', '', 'the guest stays here'),
@@ -124,7 +124,7 @@ export const MONITOR_ROWS: readonly MonitorRow[] = [
   row('looks', 'info vnc', '', 'the VNC server and its clients'),
   row('changes', 'set_password', 'vnc WORD', 'the password of VNC clients that come from now on'),
   row('changes', 'change', 'DEV FILE', 'another disc or floppy disk; or vnc password WORD', FILE),
-  row('changes', 'eject', '[-f] DEV', 'take out the disc or floppy disk; -f: also where the guest holds it'),
+  row('changes', 'eject', '[-f] DEV', 'take out the disc or floppy disk; -f: even where the guest has locked it'),
   row('changes', 'gdbserver', '[ADDRESS | none]', 'a GDB stub: [HOST:]PORT, unix:PATH'),
 ];
 

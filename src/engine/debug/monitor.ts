@@ -1,3 +1,4 @@
+import { counted } from '../counted.js';
 import type { Debugger, DumpResult, PageWalk, TargetSymbol } from '../debugger.js';
 import type { Drive } from '../devices/block.js';
 import type { MachineView } from '../machine-view.js';
@@ -155,7 +156,7 @@ function dumpFile(args: readonly string[]): string {
 
 /** One line on a dump that was written. */
 export function dumpText({ file, memoryBytes, vcpus, release }: DumpResult): string {
-  const what = `${memoryBytes / 2 ** 20} MiB and ${vcpus} vCPU${vcpus === 1 ? '' : 's'} written to ${file}`;
+  const what = `${memoryBytes / 2 ** 20} MiB and ${counted(vcpus, 'vCPU')} written to ${file}`;
   return release === undefined ? `${what}; no kernel's VMCOREINFO was found` : `${what}, with VMCOREINFO of ${release}`;
 }
 

@@ -20,7 +20,7 @@ function parseList(file: string, bytes: Uint8Array): TargetSymbol[] {
   lines.forEach((line, index) => {
     if (line.trim() === '') return;
     const match = LINE.exec(line);
-    if (match === null) throw new ImageError(file, `line ${index + 1} is no symbol: neither ELF nor System.map`);
+    if (match === null) throw new ImageError(file, `line ${index + 1} is not a symbol: neither ELF nor System.map`);
     const [, address, type, name] = match;
     if (/[AaU]/.test(type)) return;
     const kind = /[tTwW]/.test(type) ? 'function' : 'object';

@@ -1,4 +1,5 @@
 /** 8042 keyboard controller with a PS/2 keyboard on its first port and a PS/2 mouse on its second. */
+import { counted } from '../counted.js';
 import { flag, int, list, record, type StateOf, u8 } from '../state/schema.js';
 import type { Device, IrqLine, PortDevice, PortRange } from './device.js';
 import { bitNames, hex } from './device-state.js';
@@ -327,7 +328,7 @@ export class I8042 implements Device<ControllerState>, PortDevice {
       ['configuration', `${hex(memory[0])} ${config}`],
       ['output buffer', output < 0 ? 'empty' : hex(output)],
       ['keyboard', `set ${keyboard.scanSet}, ${keyboard.enabled ? 'scanning' : 'off'}, LEDs ${keyboard.leds}`],
-      ['waiting', `${keyboard.buffer.length} bytes, ${keyboard.waiting.length} keys`],
+      ['waiting', `${counted(keyboard.buffer.length, 'byte')}, ${counted(keyboard.waiting.length, 'key')}`],
       ['mouse', `${mouseKind(mouse)}, ${isReporting(mouse) ? 'reporting' : 'off'}`],
     ];
   }

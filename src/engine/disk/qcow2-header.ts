@@ -64,7 +64,7 @@ export function readHeader(file: ByteFile): Qcow2Header {
   const fixed = new Uint8Array(HEADER_BYTES_V3 + 8);
   if (file.size() < HEADER_BYTES_V2) fail('is too short for a qcow2 header');
   file.read(0, fixed);
-  if (!isQcow(fixed)) fail('is no qcow2 image');
+  if (!isQcow(fixed)) fail('is not a qcow2 image');
   const view = new DataView(fixed.buffer);
   const version = view.getUint32(4);
   if (version !== 2 && version !== 3) return fail(`is a qcow image of version ${version}; versions 2 and 3 are read`);

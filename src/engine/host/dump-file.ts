@@ -51,7 +51,7 @@ export function* writeDump(
 function mayBeWritten(file: string): boolean {
   const stat = statSync(file, { throwIfNoEntry: false });
   if (stat === undefined) return false;
-  if (!stat.isFile()) throw new Error(`${file}: ${stat.isDirectory() ? 'is a folder' : 'is no ordinary file'}`);
+  if (!stat.isFile()) throw new Error(`${file}: ${stat.isDirectory() ? 'is a folder' : 'is not an ordinary file'}`);
   return true;
 }
 

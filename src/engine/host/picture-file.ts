@@ -63,7 +63,8 @@ export function formatOf(path: string): PictureFormat {
 export function writePicture(path: string, picture: Picture, format: PictureFormat = formatOf(path)): string {
   const file = resolve(path);
   const stat = statSync(file, { throwIfNoEntry: false });
-  if (stat && !stat.isFile()) throw new Error(`${file}: ${stat.isDirectory() ? 'is a folder' : 'is no ordinary file'}`);
+  if (stat && !stat.isFile())
+    throw new Error(`${file}: ${stat.isDirectory() ? 'is a folder' : 'is not an ordinary file'}`);
   try {
     writeFileSync(file, format === 'ppm' ? encodePpm(picture) : encodePng(picture));
   } catch (error) {

@@ -86,7 +86,7 @@ export function* writeState(file: string, saved: SavedMachine, memoryBytes: numb
   try {
     const stat = statSync(path, { throwIfNoEntry: false });
     if (stat !== undefined && !stat.isFile())
-      throw new Error(stat.isDirectory() ? 'is a folder' : 'is no ordinary file');
+      throw new Error(stat.isDirectory() ? 'is a folder' : 'is not an ordinary file');
     try {
       fd = openSync(part, 'w', 0o600);
     } catch (error) {
@@ -132,7 +132,7 @@ export function readState(file: string): StateFile {
   const path = resolve(file);
   let bytes: Buffer;
   try {
-    if (!statSync(path).isFile()) throw new Error('is no ordinary file');
+    if (!statSync(path).isFile()) throw new Error('is not an ordinary file');
     bytes = readFileSync(path);
   } catch (error) {
     throw new StateError(`${path}: ${fileCause(error)}`);
@@ -153,7 +153,7 @@ export function parseState(bytes: Buffer, from: string): StateFile {
 
 function parse(bytes: Buffer): { tree: Buffer; records: Buffer[] } {
   if (bytes.length < HEAD_BYTES || !bytes.subarray(0, MAGIC.length).equals(MAGIC))
-    throw new StateError('is no saved state of vmscope');
+    throw new StateError('is not a saved state of vmscope');
   const version = bytes.readUInt16BE(MAGIC.length);
   if (version !== VERSION)
     throw new StateError(`has version ${version} of the format, this program reads version ${VERSION}`);

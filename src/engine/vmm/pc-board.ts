@@ -404,7 +404,7 @@ export class PcBoard implements Board {
 
   /** A key goes down or up. @throws Error when the keyboard has no key of that name */
   keyEvent(name: string, down: boolean): void {
-    if (!isKey(name)) throw new Error(`${name} is no key`);
+    if (!isKey(name)) throw new Error(`${name} is not a key`);
     this.journal.input(down ? 'key-down' : 'key-up', name);
   }
 

@@ -4,6 +4,7 @@
  * its own row only, so there is at most one waiting question a guest until its answer has come, however late, and few
  * at once: libvirtd stops reading a connection with five under way, and has twenty workers for all its clients.
  */
+import { counted } from '../../engine/counted.js';
 import type {
   FleetSource,
   GuestAction,
@@ -191,7 +192,9 @@ export class LibvirtSource implements FleetSource {
     for (const domain of running) await this.#askMore(connection, domain, wants);
     const late = [...this.#known.values()].filter((known) => known.late).length;
     if (late >= MOST_LATE)
-      failures.push(`${this.name}: ${late} guests do not answer; the others have to wait for them`);
+      failures.push(
+        `${this.name}: ${counted(late, 'guest does', 'guests do')} not answer; the others have to wait for them`,
+      );
     const host = await this.#host(quickly);
     const last = new Map(this.#last.guests.map((guest) => [guest.key, guest]));
     const guests = domains.map((domain) => {

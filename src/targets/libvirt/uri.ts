@@ -40,8 +40,8 @@ export function parseUri(text: string): LibvirtUri {
   if (way === 'unix' && host)
     throw new Error(`${text}: a unix socket is on this host; for another one: ${driver}+ssh://${host}`);
   if (way === 'ssh' && !host) throw new Error(`${text}: which host?`);
-  if (host && !HOST.test(host)) throw new Error(`${text}: "${host}" is no host name`);
-  if (user && !USER.test(user)) throw new Error(`${text}: "${user}" is no user name`);
+  if (host && !HOST.test(host)) throw new Error(`${text}: "${host}" is not a host name`);
+  if (user && !USER.test(user)) throw new Error(`${text}: "${user}" is not a user name`);
   return {
     text,
     name: `${driver}://${path ?? '/'}`,

@@ -8,7 +8,7 @@ export const EXIT_VIEW_COMMANDS: readonly ScreenCommand[] = [
     name: 'group',
     usage: EXIT_GROUP_KEYS.join(' | '),
     words: EXIT_GROUP_KEYS,
-    help: 'by what the view of exits puts them together',
+    help: 'by what the view of exits groups them',
     key: 'o',
     show: (d, text) => {
       d.groupExits(oneOf(text, EXIT_GROUP_KEYS));

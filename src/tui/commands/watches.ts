@@ -22,12 +22,12 @@ export const WATCH_COMMANDS: readonly ScreenCommand[] = [
     name: 'undisplay',
     usage: 'N | all',
     words: ['all'],
-    help: 'a watched expression away',
+    help: 'delete a watched expression',
     show: (d, text) => {
       const wanted = need(text, 'the number of a watched expression, or all,');
       if (wanted === 'all') d.watches.expressions.length = 0;
       else if (/^\d+$/.test(wanted)) d.watches.remove(Number(wanted));
-      else throw new Error(`"${wanted}" is no number of a watched expression`);
+      else throw new Error(`"${wanted}" is not the number of a watched expression`);
       return undefined;
     },
   },

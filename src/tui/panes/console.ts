@@ -212,7 +212,7 @@ export class ConsolePane extends Pane {
       return `line ${at + 1} of ${lines.length}; / Enter goes further up, End to the newest`;
     }
     this.foundBack = undefined;
-    throw new Error(`"${text}" is not above; / Enter starts anew`);
+    throw new Error(`"${text}" is not above; / Enter searches from the end again`);
   }
 
   private lineTexts(): string[] {

@@ -263,7 +263,7 @@ export class DisassemblyPane extends Pane {
       if (!next || bytes.length < 4096) break;
       at = next.address;
     }
-    throw new Error(`"${text}" is not in the code behind ${hex(start)}`);
+    throw new Error(`"${text}" is not in the code after ${hex(start)}`);
   }
 
   override key({ name }: PaneKey): boolean {

@@ -1,4 +1,5 @@
 /** Guest-physical memory as a map: how often pieces of it are written, and where exits fall. */
+import { counted } from '../../engine/counted.js';
 import type { EptRange, MemoryHeatCells } from '../../engine/debugger.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import { grouped, hex, size } from '../screen/text.js';
@@ -26,7 +27,7 @@ export class HeatPane extends Pane {
     ['Enter', 'enter', 'memory and walk of the piece'],
     ['o', 'o', 'only this row, larger'],
     ['O', 'O', 'all memory'],
-    ['r', 'r', 'count writes anew'],
+    ['r', 'r', 'start counting writes again'],
   ] as const;
   override readonly clickEnters = true;
   /** The map as it was drawn. */
@@ -37,8 +38,10 @@ export class HeatPane extends Pane {
   private round = 0;
 
   override title(): Segment[] {
-    const piece = this.map ? ` ${size(this.map.piece)} a cell, ${grouped(this.heat?.looks ?? 0)} looks ` : ' ';
-    return [[' Memory by writes and exits '], [`${piece} o closer  O all  r anew `, this.theme.dim]];
+    const piece = this.map
+      ? ` ${size(this.map.piece)} a cell, ${counted(grouped(this.heat?.looks ?? 0), 'look')} `
+      : ' ';
+    return [[' Memory by writes and exits '], [`${piece} o closer  O all  r again `, this.theme.dim]];
   }
 
   override explain(): SubjectHelp | undefined {
@@ -48,7 +51,10 @@ export class HeatPane extends Pane {
       title: `guest-physical ${hex(at)}`,
       lines: [
         ['piece', `${size(this.map.piece)} from there on`],
-        ['written', `${this.heat?.writes[this.cursor] ?? 0} pages in ${this.heat?.looks ?? 0} looks`],
+        [
+          'written',
+          `${counted(this.heat?.writes[this.cursor] ?? 0, 'page')} in ${counted(this.heat?.looks ?? 0, 'look')}`,
+        ],
         ['exits', `${this.heat?.exits[this.cursor] ?? 0} in the trace: EPT violations and misconfigurations`],
         ['mapped', this.mappedText(at)],
         ['SDM 3C 29.3.2 "EPT Translation Mechanism"'],

@@ -188,7 +188,7 @@ export class MemoryPane extends Pane {
       const whole = bytes.length === FIND_BLOCK;
       at = whole ? at + BigInt(FIND_BLOCK - wanted.bytes + 1) : ((at + BigInt(bytes.length)) | 0xfffn) + 1n;
     }
-    throw new Error(`not in the ${FIND_BYTES >> 20n} MiB behind ${space} ${hex(this.address)}`);
+    throw new Error(`not in the ${FIND_BYTES >> 20n} MiB after ${space} ${hex(this.address)}`);
   }
 
   override copy(): string | undefined {

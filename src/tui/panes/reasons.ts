@@ -114,7 +114,7 @@ export class ReasonsPane extends Pane {
   private nothing(): string {
     if (this.filterText) return `no ${EXIT_GROUPS[this.by]} matches`;
     if (this.total === 0) return 'no VM exit so far';
-    return `none of the exits that the trace has has a ${EXIT_GROUPS[this.by]}`;
+    return `no exit of the trace has a ${EXIT_GROUPS[this.by]}`;
   }
 
   /** The columns for a width, and what stands behind them. */
@@ -226,7 +226,7 @@ export class ReasonsPane extends Pane {
 
   private break(row: ExitRow): void {
     const condition = this.by === 'reason' ? row.name : row.times && groupCondition(this.by, row.times);
-    if (condition === undefined) throw new Error(`no condition on exits tells a ${EXIT_GROUPS[this.by]}`);
+    if (condition === undefined) throw new Error(`no condition on exits can name a ${EXIT_GROUPS[this.by]}`);
     this.ui.command(`break vmexit ${condition}`);
   }
 

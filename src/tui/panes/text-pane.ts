@@ -1,4 +1,5 @@
 /** A pane of lines that only scrolls. */
+import { counted } from '../../engine/counted.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import { onBackground } from '../screen/theme.js';
 import { matches, Pane, type PaneKey } from './pane.js';
@@ -49,7 +50,7 @@ export abstract class TextPane extends Pane {
       this.foundAt = at(n);
       this.reveal(this.foundAt);
       const count = this.content.filter((line) => matches(text, line)).length;
-      return `${count} line${count === 1 ? '' : 's'}; / Enter goes to the next, Esc ends`;
+      return `${counted(count, 'line')}; / Enter goes to the next, Esc ends`;
     }
     this.found = '';
     throw new Error(`"${text}" is not here`);

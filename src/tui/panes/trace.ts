@@ -19,7 +19,7 @@ export class TracePane extends Pane {
     ['Enter', 'enter', 'look at this exit'],
     ['e', 'e', 'run to the next exit'],
     [',', ',', 'one back'],
-    ['m', 'm', 'mark this exit, or no more'],
+    ['m', 'm', 'mark this exit, or unmark it'],
     ['d', 'd', 'what the marked exit and this one do not have in common'],
     ['/', '/', 'filter'],
   ] as const;

@@ -10,8 +10,8 @@ export class WatchesPane extends ValueTreePane {
   readonly id = 'watches';
   override readonly keys = [
     ['Enter', 'enter', 'unfold, or fold'],
-    ['a', 'a', 'one more expression'],
-    ['d', 'd', 'away with it'],
+    ['a', 'a', 'add an expression'],
+    ['d', 'd', 'delete it'],
     ['e', 'e', 'change its value'],
   ] as const;
   protected readonly none = 'none: a, or :display EXPRESSION, adds one';

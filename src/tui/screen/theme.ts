@@ -272,7 +272,7 @@ export function parseTheme(text: string): ThemeChoice {
   for (const word of text.split(',').map((part) => part.trim().toLowerCase())) {
     const part = Object.hasOwn(WORDS, word) ? WORDS[word] : undefined;
     if (part === undefined)
-      throw new Error(`"${word}" is no theme: ${Object.keys(WORDS).join(', ')}, or several with commas`);
+      throw new Error(`"${word}" is not a theme: ${Object.keys(WORDS).join(', ')}, or several with commas`);
     Object.assign(choice, part);
   }
   return choice;

@@ -1,4 +1,5 @@
 /** The view of VM exits: what `perf kvm stat` tells, live, of each guest and reason, or each vCPU apart. */
+import { counted } from '../../engine/counted.js';
 import type { ExitKind, ExitTime, ExitTrace } from '../../engine/fleet.js';
 import { grouped, rate, sparkline } from '../screen/text.js';
 import { type Column, percent } from './columns.js';
@@ -167,7 +168,7 @@ export const EXIT_COLUMNS: readonly Column<ExitRow>[] = [
 /** What traces, what was lost, and what this host does not tell: one line. */
 export function traceText({ by, lost, note }: ExitTrace): string {
   const parts = [by === undefined ? 'no KVM guest to trace' : `traced by ${by === 'perf' ? 'perf events' : 'tracefs'}`];
-  if (lost > 0) parts.push(`${grouped(lost)} events lost`);
+  if (lost > 0) parts.push(`${counted(grouped(lost), 'event')} lost`);
   if (note) parts.push(note);
   return parts.join('; ');
 }

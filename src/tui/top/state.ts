@@ -147,6 +147,7 @@ export function readSettings(text: string, state: TopState): void {
     const [, key = '', value = ''] = /^\s*([\w-]+)\s+(.*?)\s*$/.exec(line) ?? [];
     if (!line.trim() || line.trim().startsWith('#') || WITHOUT_MEANING.has(key)) return;
     const read = Object.hasOwn(SETTINGS, key) ? SETTINGS[key] : undefined;
-    if (!value || !read?.(state, value)) throw new Error(`line ${n + 1}: "${line.trim().slice(0, 60)}" is no setting`);
+    if (!value || !read?.(state, value))
+      throw new Error(`line ${n + 1}: "${line.trim().slice(0, 60)}" is not a setting`);
   });
 }

@@ -34,8 +34,8 @@ const OTHERS: Record<string, string> = {
   instructions: "only vmscope's own engine counts them",
   job: 'no migration, backup or other job',
   id: 'libvirt numbers its running domains, and no others',
-  processread: "its process' I/O is for its own user or root only",
-  processwrite: "its process' I/O is for its own user or root only",
+  processread: "its process's I/O is for its own user or root only",
+  processwrite: "its process's I/O is for its own user or root only",
   polls: 'KVM polls before halts are not counted by its source',
   used: 'its source does not tell',
 };

@@ -334,7 +334,7 @@ class Parser {
     if (/^(?:0x[0-9a-f]+|0b[01]+|\d+)$/i.test(written)) return { kind: 'number', value: this.fit(written, at), at };
     if (/^[0-9a-f]+$/i.test(written)) return { kind: 'name', name: written, or: this.fit(`0x${written}`, at), at };
     this.at = at;
-    throw this.error(`${written.slice(0, SHOWN)} is no number`);
+    throw this.error(`${written.slice(0, SHOWN)} is not a number`);
   }
 
   private fit(written: string, at = this.at): bigint {

@@ -160,7 +160,7 @@ export class Resolver {
     if (type?.kind === 'function') return pointer;
     if (type?.kind !== 'pointer') {
       if (node.kind === 'index') throw new ExpressionError('[N] is of arrays and pointers whose types are known');
-      throw new ExpressionError('it is no pointer');
+      throw new ExpressionError('it is not a pointer');
     }
     const address = await this.load(pointer);
     const { node: to } = await types.plain(type.to);
@@ -182,7 +182,7 @@ export class Resolver {
         `${name}: what it is a member of has no type; a cast gives it one: ((struct foo *)rdi)->x`,
       );
     if (type.kind !== 'struct' && type.kind !== 'union')
-      throw new ExpressionError(`${name}: what stands before it is no structure or union`);
+      throw new ExpressionError(`${name}: what stands before it is not a structure or union`);
     const found = await types.member(whole.type!, name);
     if (found === undefined) {
       const known = `${type.kind} ${type.name ?? '{...}'}`;
@@ -226,7 +226,7 @@ export class Resolver {
     }
     if (place.kind === 'none') throw new ExpressionError(`it has no value here: ${place.why}`);
     const arithmetic = arithmeticOf(node);
-    if (arithmetic === undefined) throw new ExpressionError(`${wordOf(node)} is no number`);
+    if (arithmetic === undefined) throw new ExpressionError(`${wordOf(node)} is not a number`);
     const loaded = bits
       ? loadBits(place, bits.offset, bits.size, arithmetic.signed)
       : loadBits(place, 0, arithmetic.bits, arithmetic.signed);

@@ -1,4 +1,5 @@
 /** A hard disk on an ATA cable. @ata 7 "Command descriptions" */
+import { counted } from '../../counted.js';
 import { count, flag, int, record, type StateOf, u8 } from '../../state/schema.js';
 import { BlockError, type BlockStore, SECTOR_BYTES } from '../block.js';
 import { type Geometry, geometryOf } from '../geometry.js';
@@ -393,6 +394,6 @@ export class AtaDisk extends IdeDrive<AtaDiskState> {
   }
 
   describe(): string {
-    return `disk of ${this.sectors} sectors${this.store.readOnly ? ', read-only' : ''}`;
+    return `disk of ${counted(this.sectors, 'sector')}${this.store.readOnly ? ', read-only' : ''}`;
   }
 }

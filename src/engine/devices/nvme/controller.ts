@@ -1,4 +1,5 @@
 /** An NVMe controller with one namespace. @nvme NVM Express Base Specification 1.4 */
+import { counted } from '../../counted.js';
 import type { StateFormat } from '../../state/saved.js';
 import { optional, record, type Schema, time, u32 } from '../../state/schema.js';
 import { BlockError, type BlockStore } from '../block.js';
@@ -319,7 +320,7 @@ export class NvmeController extends PciFunction<NvmeState> {
     const state = r.status & R.CSTS_FATAL ? 'failed' : r.status & R.CSTS_READY ? 'ready' : 'off';
     return [
       ...super.describe(),
-      ['namespace 1', `${sectors} sectors${readOnly ? ' read-only' : ''}`],
+      ['namespace 1', `${counted(sectors, 'sector')}${readOnly ? ' read-only' : ''}`],
       ['CC', hex(r.control, 8)],
       ['CSTS', `${hex(r.status, 8)} ${state}`],
       ...queues.submission.map((q): [string, string] => [
@@ -330,7 +331,10 @@ export class NvmeController extends PciFunction<NvmeState> {
         `CQ ${q.id}`,
         `${hex(q.gpa, 8)} of ${q.entries} head ${q.head} tail ${q.tail} vector ${q.vector}`,
       ]),
-      ['requests', `${nvm.work.reads} reads ${nvm.work.writes} writes ${nvm.work.errors} errors`],
+      [
+        'requests',
+        `${counted(nvm.work.reads, 'read')} ${counted(nvm.work.writes, 'write')} ${counted(nvm.work.errors, 'error')}`,
+      ],
       ...(this.bus.aborts > 0 ? [['DMA outside RAM', String(this.bus.aborts)] as [string, string]] : []),
     ];
   }

@@ -1,4 +1,5 @@
 /** virtio-balloon with statistics and free page reporting. @virtio 5.5 "Traditional Memory Balloon Device" */
+import { counted } from '../../counted.js';
 import { count, list, optional, record, type StateOf, text, tuple, u16, u32, u64 } from '../../state/schema.js';
 import { VirtioDevice } from './device.js';
 import { Chain, RingError } from './ring.js';
@@ -175,8 +176,8 @@ export class VirtioBalloon extends VirtioDevice<BalloonState> {
 
   override describe(): [string, string][] {
     return [
-      ['balloon', `${this.actual} of ${this.target} pages`],
-      ['given back', `${this.released} pages`],
+      ['balloon', `${this.actual} of ${counted(this.target, 'page')}`],
+      ['given back', counted(this.released, 'page')],
       ...this.stats.map(([name, value]): [string, string] => [name, value.toString()]),
     ];
   }

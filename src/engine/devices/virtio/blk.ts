@@ -1,4 +1,5 @@
 /** virtio-blk. @virtio 5.2 "Block Device" */
+import { counted } from '../../counted.js';
 import { count, record, type StateOf } from '../../state/schema.js';
 import { BlockError, type BlockStore, SECTOR_BYTES } from '../block.js';
 import { geometryOf } from '../geometry.js';
@@ -203,8 +204,8 @@ export class VirtioBlk extends VirtioDevice<VirtioBlkState> {
   override describe(): [string, string][] {
     const { sectors, readOnly } = this.store;
     return [
-      ['disk', `${sectors} sectors${readOnly ? ' read-only' : ''}`],
-      ['requests', `${this.reads} reads ${this.writes} writes ${this.errors} errors`],
+      ['disk', `${counted(sectors, 'sector')}${readOnly ? ' read-only' : ''}`],
+      ['requests', `${counted(this.reads, 'read')} ${counted(this.writes, 'write')} ${counted(this.errors, 'error')}`],
     ];
   }
 }

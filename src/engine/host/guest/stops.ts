@@ -1,4 +1,5 @@
 import { TRACE_SEQUENCE } from '../../core/layout.js';
+import { counted } from '../../counted.js';
 import { BreakpointActions } from '../../debug/breakpoint-actions.js';
 import { BreakpointTable } from '../../debug/breakpoint-table.js';
 import { conditionHolds } from '../../debug/condition.js';
@@ -212,9 +213,9 @@ export class Stops {
   limit(): D.StopReason | undefined {
     const { maxInstructions } = this.options;
     const { work, vm } = this.machine;
-    if (this.#exitLimitReached) return { kind: 'limit', message: `${work.exits} VM exits` };
+    if (this.#exitLimitReached) return { kind: 'limit', message: counted(work.exits, 'VM exit') };
     if (maxInstructions !== undefined && work.icount >= maxInstructions)
-      return { kind: 'limit', message: `${work.icount} instructions` };
+      return { kind: 'limit', message: counted(work.icount, 'instruction') };
     if (vm.now() < END_OF_TIME) return undefined;
     return { kind: 'limit', message: `${Math.floor(END_OF_TIME / DAY_NS)} days of virtual time` };
   }

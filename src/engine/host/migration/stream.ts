@@ -134,7 +134,7 @@ export class MigrationStream {
   /** @throws PeerGone; Error when it is no such stream at all */
   async receiveHead(timeoutMs: number): Promise<number> {
     const head = await this.#read(HEAD_BYTES, timeoutMs);
-    if (!head.subarray(0, MAGIC.length).equals(MAGIC)) throw new Error('what came is no guest of vmscope');
+    if (!head.subarray(0, MAGIC.length).equals(MAGIC)) throw new Error('what came is not a guest of vmscope');
     this.#received.update(head);
     return head.readUInt16BE(MAGIC.length);
   }

@@ -61,7 +61,7 @@ export function* readBlocks(fd: number): Generator<{ place: BlockPlace; body: Bu
   const size = fstatSync(fd).size;
   const fileHead = readAt(fd, 0, Math.min(size, FILE_HEAD_BYTES));
   if (fileHead.length < FILE_HEAD_BYTES || !fileHead.subarray(0, MAGIC.length).equals(MAGIC))
-    throw new StateError('is no recording of vmscope');
+    throw new StateError('is not a recording of vmscope');
   const version = fileHead.readUInt16BE(MAGIC.length);
   if (version !== RECORDING_VERSION)
     throw new StateError(`has version ${version} of the format, this program reads version ${RECORDING_VERSION}`);

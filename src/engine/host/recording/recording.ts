@@ -66,7 +66,7 @@ export class Recording implements InputKeeper {
   static open(path: string): Recording {
     let fd: number | undefined;
     try {
-      if (!statSync(path).isFile()) throw new StateError('is no ordinary file');
+      if (!statSync(path).isFile()) throw new StateError('is not an ordinary file');
       fd = openSync(path, 'r');
       return Recording.#read(path, fd);
     } catch (error) {

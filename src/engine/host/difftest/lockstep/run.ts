@@ -3,6 +3,7 @@
 // at the same instructions.
 
 import { exitReasonName } from '../../../../spec/vmx/exit-reasons.js';
+import { counted } from '../../../counted.js';
 import type { RegisterFile } from '../../../debugger.js';
 import type { Mode } from '../../../difftest/bed.js';
 import {
@@ -170,7 +171,7 @@ class Lockstep {
     const { core, report, options } = this;
     const limit = options.limit ?? Number.POSITIVE_INFINITY;
     while (report.ended === 'limit' && report.message === '') {
-      if (report.compared >= limit) this.end('limit', `no difference in ${report.compared} comparisons`);
+      if (report.compared >= limit) this.end('limit', `no difference in ${counted(report.compared, 'comparison')}`);
       else if (this.sinceAccess >= this.singly && this.expected === undefined) this.nextStretch();
       else for (let i = 1; i <= options.every && report.message === ''; i++) this.step(i === options.every);
       if (report.message !== '') break;
@@ -519,7 +520,7 @@ class Lockstep {
     const { step } = core;
     report.ended = 'difference';
     report.instructions = core.icount;
-    report.message = `${differences[0].what} differs after ${report.compared} comparisons`;
+    report.message = `${differences[0].what} differs after ${counted(report.compared, 'comparison')}`;
     report.differences = differences;
     report.instruction = { address: linearRip(step.before), bytes: step.code.slice() };
     report.before = { left: toFile(step.before), right: toFile(this.judgeBefore) };
