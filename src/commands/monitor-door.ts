@@ -12,9 +12,6 @@ const sessions = new WeakMap<Debugger, OpenSession>();
 /** Where the code has types, values are printed with them, not as QEMU's monitor does; a kernel's BTF helps where that cannot. */
 const PRINTS = /^\s*(?:p|print)\b/;
 
-/** Rows that stand for those behind them. */
-const PREFIXES: ReadonlySet<string> = new Set(['monitor', 'info']);
-
 const ownCommand = (line: string, first = false) => {
   const { word, argument } = split(line);
   const command = !first && monitorRow(line) ? undefined : OWN_COMMANDS.find(({ name }) => name === wholeName(word));
@@ -25,7 +22,7 @@ const ownCommand = (line: string, first = false) => {
 const ownHelp = (beginning: string): string =>
   rowsText([
     ...SUBJECT_ROWS.filter(({ name }) => name.startsWith(beginning)),
-    ...OWN_COMMANDS.filter(({ name }) => name.startsWith(beginning) && !monitorRow(name) && !PREFIXES.has(name)),
+    ...OWN_COMMANDS.filter(({ name }) => name.startsWith(beginning) && !monitorRow(name) && name !== 'monitor'),
   ]);
 
 /** The monitor's help and that of the commands that are not its own; it refuses names that are only theirs. */

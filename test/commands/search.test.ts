@@ -57,7 +57,7 @@ describe('search', () => {
   });
 
   it.each([
-    ['search', 'what is looked for is missing'],
+    ['search', 'the text, bytes or number to search for is missing'],
     ['search xyz', 'it is search "TEXT"'],
     ['search ""', 'the text is empty'],
     ['search u8 256', '0x100 does not fit in u8'],

@@ -157,7 +157,7 @@ describe('exits put together', () => {
     const all = new ExitReport('port');
     for (const exit of withTimes(run(mixed))) all.add(exit);
     const text = reportText(all.data, () => undefined, 1, true);
-    expect(text).toMatch(/port 3f8 .* 2 +66\.67% +80\.00% +1\.00us +3\.00us +2\.00us +3\.00us\n1 more rows\n/);
+    expect(text).toMatch(/port 3f8 .* 2 +66\.67% +80\.00% +1\.00us +3\.00us +2\.00us +3\.00us\n1 more row\n/);
     expect(text).toContain('\n    2.05us to 4.10us   |@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@| 1\n');
     expect(text).toContain('8 other exits have no I/O port.');
   });

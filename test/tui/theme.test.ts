@@ -97,7 +97,7 @@ describe('a theme', () => {
     });
     expect(parseTheme('auto')).toEqual({});
     expect(() => parseTheme('solarized')).toThrow(/"solarized" is not a theme: .*auto, dark, light/);
-    expect(() => parseTheme('toString')).toThrow(/no theme/);
+    expect(() => parseTheme('toString')).toThrow(/is not a theme/);
   });
 
   it("takes the terminal's answer about its background", () => {
