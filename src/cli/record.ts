@@ -35,7 +35,7 @@ export function describeRun(data: GuestWorkerData, { path, pack }: { path: strin
   const files = named.filter((name) => name !== undefined);
   const drives = data.drives ?? [];
   for (const name of [...files, ...drives.map((drive) => drive.path)]) {
-    if (isSame(name, path)) throw new UsageError(`--record ${path}: is what the guest begins with`);
+    if (isSame(name, path)) throw new UsageError(`--record ${path}: the guest starts from this file; name another`);
   }
   const contents = [
     ...[...new Set(files)].map((name) => ofFile(name, pack)),

@@ -10,7 +10,9 @@ const hex = (value: bigint | number, digits = 0): string => `0x${value.toString(
 /** The tour as text: the first exit of a guest, its registers, VMCS and translations, then the whole run. */
 export async function printTour(target: Debugger, print: (line: string) => void): Promise<void> {
   const info = await target.info();
-  print(`vmscope: guest ${info.name} on engine ${info.engine}, ${info.memoryBytes / 2 ** 20} MiB, ${info.vcpus} vCPU`);
+  print(
+    `vmscope: guest ${info.name} on engine ${info.engine}, ${info.memoryBytes / 2 ** 20} MiB, ${counted(info.vcpus, 'vCPU')}`,
+  );
   const state = await target.stepToExit();
   if (state.stop?.kind !== 'exit') throw new Error('the sample made no VM exit');
   print(`\nStopped at its first VM exit, after ${counted(state.icount, 'instruction')}.\n`);

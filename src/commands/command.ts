@@ -111,6 +111,9 @@ export function words(text: string): string[] {
   return text.split(/\s+/).filter(Boolean);
 }
 
+/** What was looked for is not there, or there is no more: an answer, which a screen shows as one and not as a fault. */
+export class NothingThere extends Error {}
+
 /** @throws Error when nothing is there. */
 export function need(text: string, what: string): string {
   if (!text.trim()) throw new Error(`${what} is missing`);

@@ -3,7 +3,7 @@
 import { formatPlace } from '../disasm/index.js';
 import type { CodeFrame } from '../engine/debug/types/frames.js';
 import { allFrames, chosenFrame, codeView } from './chosen-frame.js';
-import { type Command, command, type Session, value } from './command.js';
+import { type Command, command, NothingThere, type Session, value } from './command.js';
 import { hex } from './numbers.js';
 import { placeOfFrame, variableText } from './typed-values.js';
 
@@ -63,7 +63,7 @@ async function choose(session: Session, level: number): Promise<Chosen> {
   await mustStand(session);
   const frames = await allFrames(session);
   const last = frames.length - 1;
-  if (level < 0) throw new Error('this is the innermost frame');
+  if (level < 0) throw new NothingThere('this is the innermost frame');
   if (level > last) throw new Error(`frames are 0 to ${last}`);
   codeView(session.debug).choose(session.vcpu, level);
   session.changed('values');
@@ -77,8 +77,8 @@ async function moved(session: Session, text: string, direction: 1 | -1): Promise
   const last = (await allFrames(session)).length - 1;
   const wanted = now + direction * count;
   // as gdb: what goes beyond the end goes to it, unless it is there
-  if (direction > 0 && now >= last) throw new Error('this is the outermost frame');
-  if (direction < 0 && now === 0) throw new Error('this is the innermost frame');
+  if (direction > 0 && now >= last) throw new NothingThere('this is the outermost frame');
+  if (direction < 0 && now === 0) throw new NothingThere('this is the innermost frame');
   return choose(session, Math.max(0, Math.min(last, wanted)));
 }
 

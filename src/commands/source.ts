@@ -5,7 +5,7 @@ import { codeBase, codeBits, linearPc, stackBits } from '../engine/debug/guest-m
 import { littleEndian } from '../engine/debug/unwind.js';
 import type { Debugger, RunState, SourceLine } from '../engine/debugger.js';
 import { chosenFrame } from './chosen-frame.js';
-import { type Command, command, lacking, mustBeAlive, need, type Session } from './command.js';
+import { type Command, command, lacking, mustBeAlive, NothingThere, need, type Session } from './command.js';
 import { hex } from './numbers.js';
 import { behindPrologue } from './prologue.js';
 import { instructionCount, MOVING, out, over } from './running.js';
@@ -70,7 +70,7 @@ async function list(session: Session, text: string): Promise<Listing> {
   } else {
     const address = await codeAddress(session, wanted);
     const [place] = await source.locate([address]);
-    if (!place) throw new Error(`no line for 0x${hex(address)}`);
+    if (!place) throw new NothingThere(`no line for 0x${hex(address)}`);
     const line = Number(/:(\d+)$/.exec(wanted)?.[1] ?? place.line);
     [file, first] = [place.file, Math.max(1, line - LISTED / 2)];
   }
@@ -78,7 +78,7 @@ async function list(session: Session, text: string): Promise<Listing> {
   const lines = await sourcePaths(session.debug).text(session.debug, file);
   if (lines === undefined) throw new Error(missing(file));
   if (first > lines.length)
-    throw new Error(`line ${first} is past the end: ${file} has ${counted(lines.length, 'line')}`);
+    throw new NothingThere(`line ${first} is past the end: ${file} has ${counted(lines.length, 'line')}`);
   const shown = lines.slice(first - 1, first - 1 + Math.min(count, 1000));
   listed.set(session.debug, { file, next: first + shown.length, at });
   return { file, first, lines: shown, ...(here?.file === file ? { current: here.line } : {}) };

@@ -90,6 +90,6 @@ function table({ samples, every }: Profile, rows: number): string {
   const share = (count: number) => `${((100 * count) / samples.length).toFixed(2)}%`.padStart(8);
   const sorted = byFunction(samples);
   const lines = sorted.slice(0, rows).map(({ name, self, total }) => `${share(self)}${share(total)}  ${name}`);
-  const more = sorted.length > rows ? [`${sorted.length - rows} more functions`] : [];
+  const more = sorted.length > rows ? [counted(sorted.length - rows, 'more function')] : [];
   return `${['    Self   Total  Function', ...lines, ...more, '', `${counted(samples.length, 'sample')}, one every ${every} instructions`].join('\n')}\n`;
 }

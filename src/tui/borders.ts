@@ -1,4 +1,5 @@
 /** The borders between panes as the user has moved them, by key and by mouse. */
+import { NothingThere } from '../commands/command.js';
 import type { Layout, PaneId, Shifts, Splitter } from './layout.js';
 
 export class Borders {
@@ -49,7 +50,7 @@ export class Borders {
       });
     const after = axis === 'x' ? at(slot.x + slot.width, slot.y) : at(slot.x, slot.y + slot.height);
     const splitter = after ?? at(slot.x, slot.y);
-    if (!splitter) throw new Error('no border to move here');
+    if (!splitter) throw new NothingThere('no border to move here');
     this.moved.set(splitter.key, splitter.shift + step);
   }
 

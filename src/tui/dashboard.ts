@@ -1,6 +1,6 @@
 /** The dashboard itself: views, focus, keys and what they do. Drawing goes to CellPanes; the screen is `app.ts`. */
 import type { Command, Session, Work } from '../commands/command.js';
-import { mustBeAlive, value } from '../commands/command.js';
+import { mustBeAlive, NothingThere, value } from '../commands/command.js';
 import { namesOf } from '../commands/names.js';
 import { memoryPattern, type Wanted } from '../commands/search.js';
 import type { Disassembler } from '../disasm/index.js';
@@ -285,7 +285,7 @@ export class Dashboard implements Ui, TerminalScreen {
 
   /** The next step of the tour, or the one before; comes back to it where it was left. */
   moveTour(step: 1 | -1): void {
-    if (!this.tour) this.say('the tour is in vmscope demo', true);
+    if (!this.tour) this.say('the tour is in vmscope demo');
     else this.tour.go(step);
   }
 
@@ -322,7 +322,7 @@ export class Dashboard implements Ui, TerminalScreen {
     try {
       this.dispatch(name);
     } catch (error) {
-      this.say(reason(error), true);
+      this.sayWhy(error);
     }
   }
 
@@ -523,8 +523,13 @@ export class Dashboard implements Ui, TerminalScreen {
         if (typeof text === 'string') this.say(text);
         this.surface.dirty();
       },
-      (error: unknown) => this.say(reason(error), true),
+      (error: unknown) => this.sayWhy(error),
     );
+  }
+
+  /** Why something was not done; where nothing was there to do, that is an answer. */
+  private sayWhy(error: unknown): void {
+    this.say(reason(error), !(error instanceof NothingThere));
   }
 
   say(text: string, bad = false): void {
@@ -548,6 +553,7 @@ export class Dashboard implements Ui, TerminalScreen {
           return answer;
         } catch (error) {
           if (error instanceof UnknownName && (await this.model.moreNames())) continue;
+          if (error instanceof NothingThere) throw error;
           throw new Error(`${command.name}: ${reason(error)}`);
         }
       }
@@ -592,7 +598,7 @@ export class Dashboard implements Ui, TerminalScreen {
 
   nextSameExit(): void {
     const exit = this.exit();
-    if (!exit) this.say('no exit yet: e runs to the first', true);
+    if (!exit) this.say('no exit yet: e runs to the first');
     else this.command(`next-exit ${exit.reason & 0xffff}`);
   }
 
@@ -634,7 +640,7 @@ export class Dashboard implements Ui, TerminalScreen {
     const now = this.exit();
     const at = now ? records.findIndex((record) => record.sequence === now.sequence) : records.length;
     const next = records[at + step];
-    if (!next) this.say(step < 0 ? 'the trace goes back no further' : 'this is the newest exit', true);
+    if (!next) this.say(step < 0 ? 'the trace goes back no further' : 'this is the newest exit');
     else this.selectExit(next);
   }
 
@@ -728,7 +734,7 @@ export class Dashboard implements Ui, TerminalScreen {
     if (pane.filterable) {
       this.prompts.open('filter', pane.filterText);
     } else if (pane.find) this.prompts.open('find');
-    else this.say('nothing to filter or find in this pane', true);
+    else this.say('nothing to filter or find in this pane');
   }
 
   /** Nothing typed looks for the same again. */
@@ -754,7 +760,7 @@ export class Dashboard implements Ui, TerminalScreen {
   copy(): void {
     const text = this.stage.pane.copy();
     if (text === undefined) {
-      this.say('nothing to copy here', true);
+      this.say('nothing to copy here');
       return;
     }
     this.surface.copy(text);

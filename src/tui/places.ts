@@ -1,4 +1,5 @@
 /** The places visited, to go back to and forth from. */
+import { NothingThere } from '../commands/command.js';
 import type { AddressSpace } from '../engine/debugger.js';
 import type { View } from './layout.js';
 
@@ -33,7 +34,7 @@ export class Places {
   /** Moves by `step`. @throws Error when there is no place there. */
   go(step: number): Place {
     const place = this.list[this.at + step];
-    if (!place) throw new Error(step < 0 ? 'no place before this' : 'no place after this');
+    if (!place) throw new NothingThere(step < 0 ? 'no place before this' : 'no place after this');
     this.at += step;
     return place;
   }

@@ -85,7 +85,7 @@ test('what is no recording, or cannot be one, is refused in one line', async () 
   const mine = path('mine.elf');
   copyFileSync(ZOO, mine);
   const { status, stderr } = await vmscope(['run', mine, '--headless', '--record', mine]);
-  expect([status, stderr]).toEqual([2, `vmscope: --record ${mine}: is what the guest begins with\n`]);
+  expect([status, stderr]).toEqual([2, `vmscope: --record ${mine}: the guest starts from this file; name another\n`]);
   expect(statSync(mine).size).toBe(statSync(ZOO).size);
   const pack = await vmscope(['run', ZOO, '--headless', '--pack']);
   expect([pack.status, pack.stderr]).toEqual([2, 'vmscope: --pack: says what --record FILE keeps; give both\n']);

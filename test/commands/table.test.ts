@@ -138,6 +138,14 @@ describe('a script', () => {
       's:1: break: no symbol, register or number "nowhere"',
     );
     expect((await script('assert')).failure?.status).toBe(2);
+    // what is to be changed is looked at first, not the value
+    for (const [line, message] of [
+      ['set banana split', 'set: no register banana; info registers lists them'],
+      ['set rax split', 'set: no symbol, register or number "split"'],
+      ['set vmcs BANANA 5', 'set: the VMCS has no field "BANANA"; info vmcs lists them'],
+      ['vmcs BANANA 5', 'vmcs: the VMCS has no field "BANANA"; info vmcs lists them'],
+    ])
+      expect((await script(line!)).failure).toEqual({ status: 2, message: `s:1: ${message}` });
   });
 
   it('gives JSON: a line each, 64-bit numbers as strings', async () => {

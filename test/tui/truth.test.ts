@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { exitedAt, exitRip } from '../../src/engine/debug/exit-place.js';
 import type { ExitRecord, RegisterFile } from '../../src/engine/debugger.js';
+import { createTheme } from '../../src/tui/screen/theme.js';
 import { Cells } from './cells.js';
 import { FakeDebugger } from './fake-debugger.js';
 
@@ -182,5 +183,24 @@ describe('several vCPUs', () => {
     await cells.command('vcpu 1');
     expect(cells.text()).toMatch(/4000 PIN_BASED_VM_EXEC_CONTROL +00000001/);
     expect(cells.text()).not.toMatch(/\*4000/);
+  });
+});
+
+describe('the line at the foot', () => {
+  it('shows as a fault what went wrong, and not that nothing is there', async () => {
+    const theme = createTheme(256, { LANG: 'C.UTF-8' });
+    const cells = await Cells.open(new FakeDebugger(), { theme });
+    const shown = (text: string): number => {
+      const { x, y } = cells.find(text);
+      return cells.lines()[y]![x]![0];
+    };
+    await cells.key(']');
+    expect(shown('no place after this')).toBe(theme.ok);
+    await cells.key('.');
+    expect(shown('this is the newest exit')).toBe(theme.ok);
+    await cells.key('/', ...'nowhere', 'enter');
+    expect(shown('"nowhere" is not in the code after ')).toBe(theme.ok);
+    await cells.command('print nowhere');
+    expect(shown('print: no symbol, register or number "nowhere"')).toBe(theme.crit);
   });
 });

@@ -42,8 +42,10 @@ export class Profiler {
   /** Runs the guest until something else than a sample stops it, or `close` is called. @throws Error as runUntil does */
   async run(): Promise<RunState> {
     let state = await this.target.state();
+    let goal = state.icount;
     for (;;) {
-      const goal = state.icount + this.every;
+      // an instruction that may not be parted is passed: the next sample is where it would have been without
+      while (goal <= state.icount) goal += this.every;
       state = await this.target.runUntil({ icount: goal });
       if (this.#ended || state.stop?.kind !== 'until' || state.icount < goal) return state;
       await this.#take(state.vcpu);

@@ -27,7 +27,7 @@ export class RateChart extends ReasonChart {
   override title(): Segment[] {
     return [
       [' Exits a second '],
-      [` last ${Math.max(0, this.model.samples.length - 1)} s  Enter alone `, this.theme.dim],
+      [` last ${Math.max(0, this.model.samples.length - 1)} s  Enter zooms `, this.theme.dim],
     ];
   }
 
@@ -70,7 +70,7 @@ export class SpentChart extends ReasonChart {
   override title(): Segment[] {
     return [
       [' Time in exits, % '],
-      [`${this.span ? ` ${this.span} of virtual time ` : ' '} Enter alone `, this.theme.dim],
+      [`${this.span ? ` ${this.span} of virtual time ` : ' '} Enter zooms `, this.theme.dim],
     ];
   }
 

@@ -1,4 +1,5 @@
 /** The guest's own screens: its serial port and VGA text memory. The keyboard goes to it while it is held. */
+import { NothingThere } from '../../commands/command.js';
 import type { FitInto, VgaText } from '../../engine/debugger.js';
 import { fitted } from '../../engine/smaller-picture.js';
 import type { ScreenPlace } from '../guest-pointer.js';
@@ -212,7 +213,7 @@ export class ConsolePane extends Pane {
       return `line ${at + 1} of ${lines.length}; / Enter goes further up, End to the newest`;
     }
     this.foundBack = undefined;
-    throw new Error(`"${text}" is not above; / Enter searches from the end again`);
+    throw new NothingThere(`"${text}" is not above; / Enter searches from the end again`);
   }
 
   private lineTexts(): string[] {

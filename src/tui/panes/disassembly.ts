@@ -1,5 +1,6 @@
 /** Code around an address: symbols, the current line, breakpoints, and what exits. */
 
+import { NothingThere } from '../../commands/command.js';
 import {
   BACKWARD_BYTES_PER_INSTRUCTION,
   type CodeBits,
@@ -263,7 +264,7 @@ export class DisassemblyPane extends Pane {
       if (!next || bytes.length < 4096) break;
       at = next.address;
     }
-    throw new Error(`"${text}" is not in the code after ${hex(start)}`);
+    throw new NothingThere(`"${text}" is not in the code after ${hex(start)}`);
   }
 
   override key({ name }: PaneKey): boolean {

@@ -1,5 +1,6 @@
 /** Memory in hexadecimal and as text, by linear, guest-physical or host-physical address. */
 
+import { NothingThere } from '../../commands/command.js';
 import { linearStack } from '../../engine/debug/guest-mode.js';
 import type { AddressSpace } from '../../engine/debugger.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
@@ -188,7 +189,7 @@ export class MemoryPane extends Pane {
       const whole = bytes.length === FIND_BLOCK;
       at = whole ? at + BigInt(FIND_BLOCK - wanted.bytes + 1) : ((at + BigInt(bytes.length)) | 0xfffn) + 1n;
     }
-    throw new Error(`not in the ${FIND_BYTES >> 20n} MiB after ${space} ${hex(this.address)}`);
+    throw new NothingThere(`not in the ${FIND_BYTES >> 20n} MiB after ${space} ${hex(this.address)}`);
   }
 
   override copy(): string | undefined {

@@ -1,4 +1,5 @@
 /** A pane of lines that only scrolls. */
+import { NothingThere } from '../../commands/command.js';
 import { counted } from '../../engine/counted.js';
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import { onBackground } from '../screen/theme.js';
@@ -53,7 +54,7 @@ export abstract class TextPane extends Pane {
       return `${counted(count, 'line')}; / Enter goes to the next, Esc ends`;
     }
     this.found = '';
-    throw new Error(`"${text}" is not here`);
+    throw new NothingThere(`"${text}" is not here`);
   }
 
   /** Takes the marks of a search away. @returns whether there were any. */

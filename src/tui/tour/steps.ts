@@ -101,8 +101,8 @@ export const TOUR: readonly TourStep[] = [
   {
     title: 'Breaking on exits',
     text: 'A breakpoint may be on a VM exit, with a condition on what the exit recorded. The guest stops before the exit is handled. Here: a byte written to the serial port, and it is a line feed.',
-    todo: 'Set it, [:break vmexit IO_INSTRUCTION if rax & 0xa], and run, [c].',
-    commands: ['break vmexit IO_INSTRUCTION if rax & 0xa', 'run'],
+    todo: 'Set it, [:break vmexit IO_INSTRUCTION if port == 0x3f8 and al == 0xa], and run, [c].',
+    commands: ['break vmexit IO_INSTRUCTION if port == 0x3f8 and al == 0xa', 'run'],
     done: (now, before) => stepped(now, before) && now.stop?.kind === 'exit' && now.stop.id !== undefined,
   },
   {
