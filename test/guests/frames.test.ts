@@ -101,6 +101,8 @@ const askUefi: Show = {
 const DRAW = (driver: string): string => `
 ${driver}
 echo 0 >/sys/class/graphics/fbcon/cursor_blink
+# what firmware and loader left differs by what they tried to boot
+printf '\\033[2J\\033[H' >/dev/tty1
 echo "frame buffer: $(cat /proc/fb), $(cat /sys/class/graphics/fb0/virtual_size), $(cat /sys/class/graphics/fb0/bits_per_pixel)"
 for back in 0 1 2 3 4 5 6 7; do
   for fore in 30 31 32 33 34 35 36 37 90 97; do printf '\\033[4%d;%dm text of %d on %d ' $back $fore $fore $back; done
