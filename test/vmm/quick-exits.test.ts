@@ -115,9 +115,13 @@ describe('exits that the core completes', () => {
     expect(completed).toBeGreaterThan(slow.vm.exits * 0.4);
   });
 
-  it('ask a device no more for a register that is read again and again', () => {
+  it.each([
     // mov edx, 608h; 1: in eax, dx; jmp 1b
-    const guest = flatGuest('66ba08060000 66ed ebfc');
+    ['a register that is read again and again', '66ba08060000 66ed ebfc', 0x7c00],
+    // mov al, 0ffh; out 21h, al; mov ebx, 0fee000b0h; 1: mov dword [ebx], 0; jmp 1b
+    ['the end of an interrupt while none is in service', 'b0ffe621 bbb000e0fe c70300000000 ebf8', 0x100000],
+  ])('ask a device no more for %s', (_, code, at) => {
+    const guest = flatGuest(code, { at });
     const { host } = guest.vm;
     const ask = host.deviceAccess;
     let asked = 0;
@@ -129,6 +133,19 @@ describe('exits that the core completes', () => {
     for (let n = 0; n < 20; n++) slice(guest, 500);
     expect(guest.vm.exits - before).toBeGreaterThan(4000);
     expect(asked).toBeLessThan(200);
+  });
+
+  it('end the one interrupt in service before the APIC has heard of it', () => {
+    const guest = flatGuest(DEVICES);
+    const { board } = guest.vm;
+    const hear = board.hearEnd!.bind(board);
+    let heard = 0;
+    board.hearEnd = (vcpu) => {
+      heard++;
+      hear(vcpu);
+    };
+    for (let n = 0; n < 40; n++) slice(guest, 3000);
+    expect(heard).toBeGreaterThan(50);
   });
 
   it('are seen by who asks for each exit', () => {

@@ -75,6 +75,17 @@ export const STEADY_GENERATION = 0x000a6c00;
 export const STEADY_ICOUNT = 0x000a6c08;
 export const STEADY_READS = 0x000a6c10;
 export const STEADY_TOLD = 0x000a6c14;
+/**
+ * The local APIC's EOI register: its guest-physical address u64; what a write to it does u32, EOI_*; and 1 where the core has completed
+ * one that ended an interrupt, of which the APIC hears after the run u32.
+ */
+export const EOI_GPA = 0x000a6c18;
+export const EOI_STATE = 0x000a6c20;
+export const EOI_HEARD = 0x000a6c24;
+/** The VMM is asked; it ends the one interrupt in service, and none waits; it does nothing, none is in service. */
+export const EOI_ASKS = 0;
+export const EOI_ENDS = 1;
+export const EOI_IDLE = 2;
 /** A bit for each linear page by its hash: a write translation was made since the history cleared it, see mmu/access.ts. */
 export const WRITTEN_PAGES = 0x000a8000;
 export const WRITTEN_PAGES_BYTES = 0x2000;

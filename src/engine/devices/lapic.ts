@@ -66,7 +66,7 @@ import {
 import { decodeBase, LAPIC_STATE, type LapicRegisters, type LapicState, powerOn } from './lapic-state.js';
 import { LapicTimer, type TscView } from './lapic-timer.js';
 import { ParavirtualEoi } from './paravirtual-eoi.js';
-import { clearBit, highest, setBit, testBit, vectorsOf } from './vector-set.js';
+import { clearBit, highest, isLone, setBit, testBit, vectorsOf } from './vector-set.js';
 
 const SHORTHAND_SELF = 1;
 const SHORTHAND_ALL = 2;
@@ -358,6 +358,28 @@ export class Lapic implements Device<LapicState> {
       default:
         return 0;
     }
+  }
+
+  /**
+   * What a write to EOI would do now: 'ends' the one interrupt in service, behind which nothing waits, and whose end no I/O APIC
+   * hears; 'nothing', with none in service; undefined: more.
+   */
+  get endDoes(): 'ends' | 'nothing' | undefined {
+    const { isr, irr, tmr, eoiOffered } = this.s;
+    if (!this.hasWindow || eoiOffered || highest(irr) >= 0) return undefined;
+    const vector = highest(isr);
+    if (vector < 0) return 'nothing';
+    return isLone(isr, vector) && !testBit(tmr, vector) ? 'ends' : undefined;
+  }
+
+  /** Its address in guest-physical memory. */
+  get endRegister(): number {
+    return this.base.gpa + REG_EOI * 16;
+  }
+
+  /** The guest has written EOI. */
+  hearEnd(): void {
+    this.writeRegister(REG_EOI, 0);
   }
 
   /** A register that time alone does not change. */

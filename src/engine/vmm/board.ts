@@ -21,6 +21,10 @@ export interface Board {
   steadyPort?(vcpu: number, port: number, bytes: number): SteadyAnswer | undefined;
   steadyTpr?(vcpu: number): SteadyAnswer | undefined;
   steadyMmio?(vcpu: number, gpa: number, bytes: number): SteadyAnswer | undefined;
+  /** What a write to the EOI register at this address would do, as `Lapic.endDoes`; absent: it is asked each time. */
+  endOfInterrupt?(vcpu: number): { gpa: number; does: 'ends' | 'nothing' } | undefined;
+  /** The guest has written EOI, since it was asked. */
+  hearEnd?(vcpu: number): void;
   interruptPending(vcpu: number): boolean;
   /** Takes over what a guest that ends interrupts without an exit has done by now; that may wake the vCPU. */
   seeEndOfInterrupt?(vcpu: number): void;

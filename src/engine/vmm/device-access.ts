@@ -89,6 +89,7 @@ export class DeviceAccesses {
     const reaches = !runsAgain && vcpu.icount + (kind === ASK_PORT && write ? 0 : 1) >= vm.host.getNumber(LIMIT);
     if (done && !reaches && this.#goesOn(vcpu, pending, kind === ASK_MSR || kind === ASK_CR8 ? EMULATION_NS : 0)) {
       // an interrupt that waits for its window waits until the VMM has seen that; a load has its VM entry behind it then
+      if (waits || write !== 0) vm.quick.steady.expectEnd(vcpu, vm.board);
       if (steady !== undefined && !(runsAgain && pending)) vm.quick.steady.keep(kind, address, bytes, steady);
       return waits ? ASKED_ENTERS : ASKED_GOES_ON;
     }

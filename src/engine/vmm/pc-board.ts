@@ -257,6 +257,16 @@ export class PcBoard implements Board {
     return this.pc.lapic[vcpu].offersEnd ? undefined : this.pc.bus.steadyMmio(gpa, bytes);
   }
 
+  endOfInterrupt(vcpu: number): { gpa: number; does: 'ends' | 'nothing' } | undefined {
+    const lapic = this.pc.lapic[vcpu];
+    const does = lapic.endDoes;
+    return does === undefined ? undefined : { gpa: lapic.endRegister, does };
+  }
+
+  hearEnd(vcpu: number): void {
+    this.pc.lapic[vcpu].hearEnd();
+  }
+
   steadyTpr(vcpu: number): SteadyAnswer | undefined {
     return this.pc.lapic[vcpu].offersEnd ? undefined : 'same';
   }

@@ -41,10 +41,11 @@ export class QuickExits {
    * @param room exits that it may complete
    * @param event virtual time at which devices have work next; undefined: never
    */
-  allow(room: number, event: number | undefined): void {
+  allow(room: number, event: number | undefined, vcpu: Vcpu, board: Board): void {
     const host = this.#host;
     host.set32(QUICK_ROOM, this.on ? room : 0);
     this.steady.unsettle();
+    this.steady.expectEnd(vcpu, board);
     this.expect(event);
   }
 
@@ -62,7 +63,7 @@ export class QuickExits {
     const count = host.get32(QUICK_COUNT);
     if (count === 0) return 0;
     host.set32(QUICK_COUNT, 0);
-    this.steady.tell(vcpu);
+    this.steady.tell(vcpu, board);
     for (let n = 0; n < host.get32(QUICK_LATCH_COUNT); n++) {
       const latch = QUICK_LATCHES + n * 8;
       const value = host.get32(latch + 4);

@@ -97,7 +97,7 @@ export class Slice {
       const completing = host.get32(LATCH_COUNT) !== 0;
       host.setNumber(LIMIT, completing ? vcpu.icount + 1 : until);
       const before = vcpu.icount;
-      vm.quick.allow(this.#handsOver(vcpu) ? full - vm.exits - 1 : 0, vcpu.armedFor);
+      vm.quick.allow(this.#handsOver(vcpu) ? full - vm.exits - 1 : 0, vcpu.armedFor, vcpu, vm.board);
       if (vm.witness) armProbes(host, vm.witness.probes(vcpu));
       const result = core.run();
       vm.exits += vm.quick.take(vcpu, vm.board);

@@ -193,6 +193,12 @@ function translate(la: u64, access: u32, ctx: u32): usize {
   pageInTlb = false;
   const known = devicePage(la, access, ctx);
   if (known) {
+    // what leads to a device is looked at by the instruction alone
+    if (!exact && !load<u32>(SINGLE) && !(access & ACCESS_FETCH)) {
+      pageStopped = true;
+      retry();
+      return 0;
+    }
     pageGpa = deviceGpa(known, la);
     pageShift = deviceShift(known);
   } else {

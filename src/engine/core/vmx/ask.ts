@@ -2,7 +2,7 @@
 // guest's state stays where it is. Nothing tells the guest, the trace or the clock the difference: where the VM entry after
 // the exit would find something to do, the guest is left and the VMM goes on as after an exit that it has handled.
 import {
-  ASKED_LEAVES, ASKED_REFUSED, ASK_CR8, ASK_MMIO, ASK_MSR, ASK_PORT, ASK_STRING, DEVICE_DATA, ICOUNT, NEXT_RIP, NMI_UNBLOCKED,
+  ASKED_LEAVES, ASKED_REFUSED, ASK_CR8, ASK_MMIO, ASK_MSR, ASK_PORT, ASK_STRING, DEVICE_DATA, EOI_ASKS, EOI_ENDS, ICOUNT, NEXT_RIP, NMI_UNBLOCKED,
   PREEMPTION_DEADLINE, QUICK_ROOM, RAX, RCX, RDX, RIP, SINGLE, XS_OK, XS_RETRY,
 } from '../layout';
 import { decide, setReg64 } from '../state';
@@ -16,7 +16,7 @@ import { exitGla, exitGpa, exitInstructionInfo, leaveGuest } from './exit';
 import { clock } from './preemption';
 import { MAX_BLOCK_INSTRUCTIONS } from '../decode/cache';
 import { complete, enterAgain, mayComplete, passTime, recordAnswer, recordElements, recordQuick } from './quick';
-import { latchSteady, readsSteadily, steadyDatum, steadyEntry } from './steady';
+import { endOfInterrupt, latchSteady, readsSteadily, steadyDatum, steadyEntry } from './steady';
 import { vmcs } from './vmcs';
 
 /** Status of an access that nobody was asked for: it exits as any other. */
@@ -98,8 +98,15 @@ export function askMmio(gla: u64, gpa: u64, bytes: u32, write: bool, data: u64, 
   const steady: usize = write ? 0 : steadyEntry(ASK_MMIO, gpa, bytes);
   if (steady && readsSteadily()) {
     const datum = steadyDatum(steady, MMIO_ACCESS_NS);
-    latchSteady(gpa, bytes, datum);
+    latchSteady(gpa, bytes, datum, false);
     complete(EXIT_REASON_EPT_VIOLATION, qualification, gla, gpa, 0, u32(datum), MMIO_ACCESS_NS, 0);
+    return XS_OK;
+  }
+  const ends = write ? endOfInterrupt(gpa, bytes) : EOI_ASKS;
+  if (ends != EOI_ASKS) {
+    latchSteady(gpa, bytes, data, true);
+    // the end of one looks for others, as ASKED_ENTERS
+    complete(EXIT_REASON_EPT_VIOLATION, qualification, gla, gpa, 0, u32(data), MMIO_ACCESS_NS, ends == EOI_ENDS ? 1 : 0);
     return XS_OK;
   }
   const at = clock();

@@ -2,18 +2,19 @@
 // read once answers the same, or what the clock makes of it. The VMM fills the table after it has answered itself
 // (src/engine/vmm/steady-reads.ts) and voids it whenever a device may have changed: at each other access, and before each run.
 import {
-  DEVICE_DATA, ICOUNT, LATCHES, LATCH_BYTES, LATCH_COUNT, SE_GENERATION, SE_KEY, SE_KIND, SE_MASK, SE_RATE, SE_SHIFT, SE_SINCE, SE_VALUE,
+  DEVICE_DATA, EOI_ASKS, EOI_ENDS, EOI_GPA, EOI_HEARD, EOI_IDLE, EOI_STATE, ICOUNT, LATCHES, LATCH_BYTES, LATCH_COUNT, SE_GENERATION, SE_KEY, SE_KIND, SE_MASK, SE_RATE, SE_SHIFT, SE_SINCE, SE_VALUE,
   STEADY_CYCLES, STEADY_ENTRIES, STEADY_ENTRY_BYTES, STEADY_GENERATION, STEADY_ICOUNT, STEADY_READS, STEADY_TABLE, STEADY_TICKS, STEADY_TOLD,
 } from '../layout';
 import { clock } from './preemption';
 
 const SECOND: u64 = 1000000000;
-/** Reads of device memory by one instruction; the VMM counts exits that retire nothing. */
+/** Accesses to device memory by one instruction; the VMM counts exits that retire nothing. */
 const MOST_READS: u32 = 8;
 
 /** The entry for a read of `bytes` at an address of a kind (ASK_*), or 0. */
 export function steadyEntry(kind: u32, address: u64, bytes: u32): usize {
-  const entry: usize = STEADY_TABLE + ((<usize>address ^ <usize>(address >> 4) ^ kind) & (STEADY_ENTRIES - 1)) * STEADY_ENTRY_BYTES;
+  const place = (<u32>address ^ <u32>(address >> 4) ^ kind) & (STEADY_ENTRIES - 1);
+  const entry = <usize>STEADY_TABLE + <usize>(place * STEADY_ENTRY_BYTES);
   if (load<u32>(entry, SE_GENERATION) != load<u32>(STEADY_GENERATION)) return 0;
   return load<u64>(entry, SE_KEY) == (address | <u64>bytes << 48 | <u64>kind << 56) ? entry : 0;
 }
@@ -34,13 +35,13 @@ export function steadyDatum(entry: usize, ns: u64): u64 {
   return value;
 }
 
-/** May one more read of device memory be answered at this instruction? */
+/** May one more access to device memory be answered at this instruction? */
 export function readsSteadily(): bool {
   return load<u64>(STEADY_ICOUNT) != load<u64>(ICOUNT) || load<u32>(STEADY_READS) < MOST_READS;
 }
 
-/** Counts a read of device memory, and gives it to its instruction. */
-export function latchSteady(address: u64, bytes: u32, value: u64): void {
+/** Counts an access to device memory, and gives it to its instruction. */
+export function latchSteady(address: u64, bytes: u32, value: u64, write: bool): void {
   if (load<u64>(STEADY_ICOUNT) != load<u64>(ICOUNT)) {
     store<u64>(STEADY_ICOUNT, load<u64>(ICOUNT));
     store<u32>(STEADY_READS, 0);
@@ -48,11 +49,26 @@ export function latchSteady(address: u64, bytes: u32, value: u64): void {
   }
   store<u32>(STEADY_READS, load<u32>(STEADY_READS) + 1);
   const count = load<u32>(LATCH_COUNT);
-  const latch: usize = LATCHES + count * LATCH_BYTES;
+  const latch = <usize>LATCHES + <usize>(count * LATCH_BYTES);
   store<u64>(latch, address);
   store<u64>(latch, value, 8);
-  store<u64>(latch, bytes, 16); // and that it is a read
+  store<u64>(latch, <u64>bytes | <u64>write << 32, 16);
   store<u32>(LATCH_COUNT, count + 1);
+}
+
+/**
+ * A write to the APIC's EOI register: EOI_ASKS where it does more than to end an interrupt that nothing waits behind. The APIC
+ * hears of it when the VMM runs next, before anything else.
+ */
+export function endOfInterrupt(address: u64, bytes: u32): u32 {
+  const state = load<u32>(EOI_STATE);
+  if (state == EOI_ASKS || address != load<u64>(EOI_GPA) || bytes != 4 || !readsSteadily()) return EOI_ASKS;
+  if (state == EOI_ENDS) {
+    store<u32>(EOI_STATE, EOI_IDLE);
+    store<u32>(EOI_HEARD, 1);
+    unsettle();
+  }
+  return state;
 }
 
 /** A device has heard something. */
