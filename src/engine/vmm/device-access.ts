@@ -48,7 +48,7 @@ interface Left {
 
 export class DeviceAccesses {
   #left: Left | undefined;
-  /** Which register was read last. */
+  /** Which register was read last, since the last write. */
   #lastRead = -1;
 
   constructor(private readonly vm: Vm) {}
@@ -76,8 +76,7 @@ export class DeviceAccesses {
     tellActivity(vm, vcpu, vcpu.vmcs.reason);
     vm.handlerWatch?.begins();
     const done = this.#access(vcpu, kind, address, bytes, write !== 0, low, high);
-    // what a steady register answers to this read it answers to the next
-    const steady = done && write === 0 ? this.#steady(kind, vcpu.index, address, bytes) : undefined;
+    if (write !== 0) this.#lastRead = -1;
     vm.quick.steady.unsettle();
     if (done) vm.handlerWatch?.ends(vcpu.vmcs.reason & REASON_MASK);
     vm.activity?.resumes();
@@ -88,16 +87,19 @@ export class DeviceAccesses {
     // one that reaches the limit ends the slice before what the next VM entry delivers
     const reaches = !runsAgain && vcpu.icount + (kind === ASK_PORT && write ? 0 : 1) >= vm.host.getNumber(LIMIT);
     if (done && !reaches && this.#goesOn(vcpu, pending, kind === ASK_MSR || kind === ASK_CR8 ? EMULATION_NS : 0)) {
+      if (pending || (waits && write === 0)) vm.quick.steady.askEnd();
+      else if (write !== 0) vm.quick.steady.expectEnd(vcpu, vm.board);
       // an interrupt that waits for its window waits until the VMM has seen that; a load has its VM entry behind it then
-      if (waits || write !== 0) vm.quick.steady.expectEnd(vcpu, vm.board);
-      if (steady !== undefined && !(runsAgain && pending)) vm.quick.steady.keep(kind, address, bytes, steady);
+      const steady = write !== 0 || (runsAgain && pending) ? undefined : this.#steady(kind, vcpu.index, address, bytes);
+      // what a steady register answers to this read it answers to the next
+      if (steady !== undefined) vm.quick.steady.keep(kind, address, bytes, steady);
       return waits ? ASKED_ENTERS : ASKED_GOES_ON;
     }
     this.#left = { kind, handled: done };
     return done ? ASKED_LEAVES : ASKED_REFUSED;
   }
 
-  /** How a register goes on that was read without effects; asked only where the same one is read again. */
+  /** How a register goes on that was read without effects; asked only where the same one is read again, and nothing is written between. */
   #steady(kind: number, vcpu: number, address: number, bytes: number): SteadyAnswer | undefined {
     const again = this.#lastRead === address + kind;
     this.#lastRead = address + kind;

@@ -56,9 +56,11 @@ export class SteadyReads {
     host.set32(entry + SE_GENERATION, host.get32(STEADY_GENERATION));
     if (answer === 'same') {
       host.set32(entry + SE_KIND, STEADY_SAME);
-      host.set64(entry + SE_VALUE, host.get64(DEVICE_DATA));
+      host.set32(entry + SE_VALUE, host.get32(DEVICE_DATA));
+      host.set32(entry + SE_VALUE + 4, host.get32(DEVICE_DATA + 4));
       host.setNumber(entry + SE_SHIFT, 0);
-      host.set64(entry + SE_MASK, (1n << BigInt(bytes * 8)) - 1n);
+      host.set32(entry + SE_MASK, bytes >= 4 ? 0xffffffff : 2 ** (8 * bytes) - 1);
+      host.set32(entry + SE_MASK + 4, bytes > 4 ? 2 ** (8 * (bytes - 4)) - 1 : 0);
       return;
     }
     const { count, value = 0n, since = 0, rate, shift, mask } = answer;
