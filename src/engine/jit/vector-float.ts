@@ -1,5 +1,5 @@
 // Floating-point arithmetic of SSE in compiled code: plain arithmetic where it answers the same, exceptions included.
-// Operands and results out of the ordinary (NaNs, infinities, denormals, zeros, overflow, underflow) are the handler's.
+// Operands and results out of the ordinary (NaNs, infinities, denormals, overflow, underflow) are the handler's.
 import type { DecodedUop } from './decoded.js';
 import { formOf, inMemory, isWide, source, type VectorCode, type VectorScope, vectorOperation } from './vector-code.js';
 import { F32, F64, type FunctionWriter, type MemoryOp, type Op, type SimdOp, V128 } from './wasm-writer.js';
@@ -71,11 +71,10 @@ function isOrdinary(code: FunctionWriter, format: Format, local: number): void {
   constant(code.get(local), format, 0).op(op(format, 'eq'), 'i32.or');
 }
 
-/** Leaves a result to the handler that is not finite, or so small that rounding may have been an underflow. */
-function checkResult({ code, giveUpIf }: VectorScope, format: Format, result: number): void {
+/** Pushes 1 when a result is finite and not so small that rounding may have been an underflow. */
+function isRoomy(code: FunctionWriter, format: Format, result: number): void {
   isLarge(code.get(result), format, format.least * 2);
-  constant(code.get(result).op(op(format, 'abs')), format, format.greatest).op(op(format, 'le'), 'i32.and', 'i32.eqz');
-  giveUpIf();
+  constant(code.get(result).op(op(format, 'abs')), format, format.greatest).op(op(format, 'le'), 'i32.and');
 }
 
 function made(uop: DecodedUop, format: Format, scalar: boolean, more: Partial<VectorCode>): VectorCode {
@@ -99,6 +98,15 @@ function setLowest({ code, uop, xmm }: VectorScope, format: Format, result: numb
   code.get(xmm(uop.r)).get(result).simd(simd(format, 'replace_lane'), 0).set(xmm(uop.r));
 }
 
+/** Pushes 1 when a result is a zero that rounding did not make: any sum, a product or quotient of a zero. */
+function isExactZero(code: FunctionWriter, format: Format, name: string, a: number, b: number, result: number): void {
+  constant(code.get(result), format, 0).op(op(format, 'eq'));
+  if (name === 'add' || name === 'sub') return;
+  constant(code.get(a), format, 0).op(op(format, 'eq'));
+  if (name === 'mul') constant(code.get(b), format, 0).op(op(format, 'eq'), 'i32.or');
+  code.op('i32.and');
+}
+
 function scalarArithmetic(uop: DecodedUop, format: Format, name: string): VectorCode {
   return made(uop, format, true, {
     write(scope) {
@@ -108,12 +116,40 @@ function scalarArithmetic(uop: DecodedUop, format: Format, name: string): Vector
       scalarSource(scope, format).set(b);
       code.get(a).get(b).op(op(format, name)).set(result);
       code.get(a).op(op(format, 'abs')).get(b).op(op(format, 'abs'), op(format, 'min'));
-      constant(code, format, format.least).op(op(format, 'ge'), 'i32.eqz');
+      constant(code, format, format.least).op(op(format, 'ge'));
+      isRoomy(code, format, result);
+      code.op('i32.and', 'i32.eqz').open('if');
+      isOrdinary(code, format, a);
+      isOrdinary(code, format, b);
+      isRoomy(code, format, result);
+      isExactZero(code, format, name, a, b, result);
+      code.op('i32.or', 'i32.and', 'i32.and', 'i32.eqz');
       giveUpIf();
-      checkResult(scope, format, result);
+      code.close();
       setLowest(scope, format, result);
     },
   });
+}
+
+/** All ones in the elements of which isOrdinary() is true. */
+function areOrdinary(code: FunctionWriter, format: Format, local: number): void {
+  splat(code.get(local).simd(simd(format, 'abs')), format, format.least).simd(simd(format, 'ge'));
+  splat(code.get(local), format, 0).simd(simd(format, 'eq')).simd('v128.or');
+}
+
+/** All ones in the elements of which isRoomy() is true. */
+function areRoomy(code: FunctionWriter, format: Format, result: number): void {
+  splat(code.get(result).simd(simd(format, 'abs')), format, format.least * 2).simd(simd(format, 'ge'));
+  splat(code.get(result).simd(simd(format, 'abs')), format, format.greatest).simd(simd(format, 'le')).simd('v128.and');
+}
+
+/** All ones in the elements of which isExactZero() is true. */
+function areExactZeros(code: FunctionWriter, format: Format, name: string, a: number, b: number, result: number): void {
+  splat(code.get(result), format, 0).simd(simd(format, 'eq'));
+  if (name === 'add' || name === 'sub') return;
+  splat(code.get(a), format, 0).simd(simd(format, 'eq'));
+  if (name === 'mul') splat(code.get(b), format, 0).simd(simd(format, 'eq')).simd('v128.or');
+  code.simd('v128.and');
 }
 
 function packedArithmetic(uop: DecodedUop, format: Format, name: string): VectorCode {
@@ -121,17 +157,23 @@ function packedArithmetic(uop: DecodedUop, format: Format, name: string): Vector
     write(scope) {
       const { code, temporary, giveUpIf, xmm } = scope;
       const [b, result] = ['second', 'vector r'].map((one) => temporary(one, V128));
+      const a = xmm(uop.r);
+      const allTrue = format === DOUBLE ? 'i64x2.all_true' : 'i32x4.all_true';
       source(scope);
       code.set(b);
-      code.get(xmm(uop.r)).get(b).simd(simd(format, name)).set(result);
-      code.get(xmm(uop.r)).simd(simd(format, 'abs')).get(b).simd(simd(format, 'abs')).simd(simd(format, 'min'));
+      code.get(a).get(b).simd(simd(format, name)).set(result);
+      code.get(a).simd(simd(format, 'abs')).get(b).simd(simd(format, 'abs')).simd(simd(format, 'min'));
       splat(code, format, format.least).simd(simd(format, 'ge'));
-      splat(code.get(result).simd(simd(format, 'abs')), format, format.least * 2).simd(simd(format, 'ge'));
-      splat(code.get(result).simd(simd(format, 'abs')), format, format.greatest).simd(simd(format, 'le'));
-      code.simd('v128.and').simd('v128.and');
-      code.simd(format === DOUBLE ? 'i64x2.all_true' : 'i32x4.all_true').op('i32.eqz');
+      areRoomy(code, format, result);
+      code.simd('v128.and').simd(allTrue).op('i32.eqz').open('if');
+      areOrdinary(code, format, a);
+      areOrdinary(code, format, b);
+      areRoomy(code, format, result);
+      areExactZeros(code, format, name, a, b, result);
+      code.simd('v128.or').simd('v128.and').simd('v128.and').simd(allTrue).op('i32.eqz');
       giveUpIf();
-      code.get(result).set(xmm(uop.r));
+      code.close();
+      code.get(result).set(a);
     },
   });
 }
@@ -261,7 +303,9 @@ function otherFormat(uop: DecodedUop): VectorCode {
         .get(a)
         .op(from === DOUBLE ? 'f32.demote_f64' : 'f64.promote_f32')
         .set(result);
-      checkResult(scope, to, result);
+      isRoomy(code, to, result);
+      code.op('i32.eqz');
+      giveUpIf();
       setLowest(scope, to, result);
     },
   });

@@ -10,6 +10,10 @@ import { bits32, bits64, order, plain32, plain64 } from './float-lanes';
 import { beginFloat, FLOAT_FAULT, settleFlags } from './mxcsr';
 import { absent, firstSource, high, low, setLow, setWhole, source } from './operand';
 
+/** Least normal numbers. */
+const LEAST64: f64 = 2.2250738585072014e-308;
+const LEAST32: f32 = 1.1754943508222875e-38;
+
 const LESS: u32 = 1;
 const EQUAL: u32 = 2;
 const GREATER: u32 = 4;
@@ -110,6 +114,10 @@ export function execFloatCompare(u: usize): i32 {
   return XS_OK;
 }
 
+/** Neither denormal nor NaN: comparing it raises nothing. */
+@inline function ordinary64(x: f64): bool { return abs(x) >= LEAST64 || x == 0; }
+@inline function ordinary32(x: f32): bool { return abs(x) >= LEAST32 || x == 0; }
+
 /** UCOMIS (2E) and COMIS (2F, quiet NaNs invalid too): no prefix singles, 66 doubles. */
 export function execFloatCompareFlags(u: usize): i32 {
   const vector = absent(u);
@@ -117,8 +125,23 @@ export function execFloatCompareFlags(u: usize): i32 {
   const double = uForm(u) == FORM_66;
   const p = source(u, double ? 8 : 4, false);
   if (!p) return accessStatus();
-  beginFloat();
   const a = low(uReg(u));
+  if (double) {
+    const x = f64x2.extract_lane(a, 0);
+    const y = load<f64>(p);
+    if (ordinary64(x) && ordinary64(y)) {
+      setFlags(STATUS, x < y ? CF : x == y ? ZF : 0);
+      return XS_OK;
+    }
+  } else {
+    const x = f32x4.extract_lane(a, 0);
+    const y = load<f32>(p);
+    if (ordinary32(x) && ordinary32(y)) {
+      setFlags(STATUS, x < y ? CF : x == y ? ZF : 0);
+      return XS_OK;
+    }
+  }
+  beginFloat();
   const found = double
     ? relation(i64x2.extract_lane(a, 0), load<u64>(p), DOUBLE, uOpcode(u) == 0x2f)
     : relation(u32(i32x4.extract_lane(a, 0)), load<u32>(p), SINGLE, uOpcode(u) == 0x2f);

@@ -32,10 +32,13 @@ import { absent, firstSource, high, low, setLow, setWhole, source } from './oper
   return <T>(<T>(a - <T>(r - part)) + <T>(b - part));
 }
 
+/** Is it a normal number or a zero? `e`: its biased exponent, `magnitude`: all of it but the sign. */
+@inline function ordinary<U>(e: u32, magnitude: U, top: u32): bool { return normalExponent(e, 1, top) || magnitude == 0; }
+
 /**
- * ADDSD, ADDSS and their like in place where plain arithmetic answers the same: normal operands, a result with room
- * above the least normal number, and an exact one where PE is not set yet. false: nothing was done. T is f64 or f32,
- * U the integer of its width.
+ * ADDSD, ADDSS and their like in place where plain arithmetic answers the same: operands that are normal or zero, a
+ * result with room above the least normal number or an exact zero, and an exact one where PE is not set yet. false:
+ * nothing was done. T is f64 or f32, U the integer of its width.
  */
 // fast path: 3 loads, 1 store
 function plain<T, U>(op: u32, to: usize, p: usize, inexact: bool): bool {
@@ -48,25 +51,31 @@ function plain<T, U>(op: u32, to: usize, p: usize, inexact: bool): bool {
   const b = reinterpret<T>(y);
   let r: T;
   let kept = inexact;
+  // what a zero result must come of to be exact: any numbers, or a zero
+  let zero = x << 1 == 0;
   switch (op) {
     case F_ADD:
       r = <T>(a + b);
       kept = kept || sumError<T>(a, b, r) == 0;
+      zero = true;
       break;
     case F_SUB:
       r = <T>(a - b);
       kept = kept || sumError<T>(a, <T>-b, r) == 0;
+      zero = true;
       break;
     case F_MUL:
       r = <T>(a * b);
       // a product of n and m significant bits has at most n + m
       kept = kept || u32(ctz<U>(x | one)) + u32(ctz<U>(y | one)) > fraction;
+      zero = zero || y << 1 == 0;
       break;
     case F_DIV: r = <T>(a / b); break;
     default: return false;
   }
-  if (!normalExponent(u32(x >> <U>fraction) & top, 1, top) || !normalExponent(u32(y >> <U>fraction) & top, 1, top)) return false;
-  if (!kept || !normalExponent(u32(reinterpret<U>(r) >> <U>fraction) & top, 2, top)) return false;
+  if (!ordinary<U>(u32(x >> <U>fraction) & top, x << 1, top) || !ordinary<U>(u32(y >> <U>fraction) & top, y << 1, top)) return false;
+  const result = reinterpret<U>(r);
+  if (result << 1 == 0 ? !zero : !kept || !normalExponent(u32(result >> <U>fraction) & top, 2, top)) return false;
   store<T>(to, r);
   return true;
 }
