@@ -26,6 +26,8 @@ const KINDS_64: Record<string, [string, number?]> = {
   'inc gs': ['incl %gs:0x400100'],
   'push, pop': ['push %rax; pop %rdx', 2],
   'call, ret': ['call 8f; jmp 9f; 8: ret; 9:', 2],
+  'inc beside code': ['call 8f; jmp 9f; .balign 128; 7: .quad 0; .balign 128; 8: incl 7b(%rip); ret; 9:', 40],
+  'inc among code': ['call 8f; jmp 9f; .balign 8; 7: .quad 0; 8: incl 7b(%rip); ret; 9:', 40],
   'lock xadd': ['lock xadd %rax, 8(%rbx)', 2],
   'lock cmpxchg': ['lock cmpxchg %rdx, 8(%rbx)', 2],
   'lodsb, stosb': ['lodsb; stosb; mov %rbx, %rsi; mov %rbx, %rdi', 4],
