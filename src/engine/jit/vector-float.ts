@@ -140,7 +140,9 @@ function areOrdinary(code: FunctionWriter, format: Format, local: number): void 
 /** All ones in the elements of which isRoomy() is true. */
 function areRoomy(code: FunctionWriter, format: Format, result: number): void {
   splat(code.get(result).simd(simd(format, 'abs')), format, format.least * 2).simd(simd(format, 'ge'));
-  splat(code.get(result).simd(simd(format, 'abs')), format, format.greatest).simd(simd(format, 'le')).simd('v128.and');
+  splat(code.get(result).simd(simd(format, 'abs')), format, format.greatest)
+    .simd(simd(format, 'le'))
+    .simd('v128.and');
 }
 
 /** All ones in the elements of which isExactZero() is true. */
