@@ -80,10 +80,12 @@ const CASES: readonly Case[] = [
   { bus: 'nvme', firmware: 'uefi', card: 'e1000' },
 ];
 
+/** The empty CD drive of QEMU's pc, which it leaves away once an ide-hd is named. */
+const CD = ['-device', 'ide-cd,bus=ide.1'];
 /** QEMU's words for a disk; `serial` where there is no number by place. */
 const QEMU_DEVICE = {
-  ide: ['-device', 'ide-hd,drive=d,bus=ide.0'],
-  sata: ['-device', 'ich9-ahci,id=ahci', '-device', 'ide-hd,drive=d,bus=ahci.0'],
+  ide: ['-device', 'ide-hd,drive=d,bus=ide.0', ...CD],
+  sata: ['-device', 'ich9-ahci,id=ahci', '-device', 'ide-hd,drive=d,bus=ahci.0', ...CD],
   nvme: ['-device', 'nvme,drive=d,serial=my-disk'],
   virtio: ['-device', 'virtio-blk-pci,drive=d,serial=my-disk'],
 };
