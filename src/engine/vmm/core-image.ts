@@ -149,7 +149,7 @@ function blockOf(vcpu: Vcpu, now: number): Uint8Array {
   const u64 = (field: number) => words.getBigUint64(field - ACTIVE, true);
   const clear = (first: number, end: number) => block.fill(0, first - ACTIVE, end - ACTIVE);
   for (const [field, bytes] of LEFTOVERS) clear(field, field + bytes);
-  words.setBigUint64(CLOCK_OFFSET - ACTIVE, BigInt.asUintN(64, BigInt(now) - u64(ICOUNT)), true);
+  words.setBigUint64(CLOCK_OFFSET - ACTIVE, BigInt(vcpu.clockOffsetAt(now)), true);
   if ((u32(ATTENTION) & ATT_MTF) === 0) clear(STEPPED, STEPPED + 4);
   if (u64(REPEAT_ICOUNT) !== u64(ICOUNT)) clear(REPEAT_RIP, REPEAT_ICOUNT + 8);
   if (!vcpu.pendingExit) clear(ASSIST_KIND, ASSIST_DATA + 8);

@@ -196,7 +196,7 @@ export class DeviceAccesses {
     if (host.get32(VMCS_DIRTY) !== 0 || host.get32(ATTENTION) !== 0) return false;
     if ((pending && !waitsForWindow(vcpu)) || board.nmiWaits(index)) return false;
     const event = nextEvent(vm, vcpu);
-    if (event !== undefined && event <= vm.now() + ns + 1) return false;
+    if (event !== undefined && event <= vcpu.clockBehind + ns) return false;
     vcpu.woken = false;
     vcpu.armedFor = event;
     vm.quick.expect(event);

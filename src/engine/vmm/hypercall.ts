@@ -90,7 +90,7 @@ function setBits(vcpu: Vcpu, vm: Vm, encoding: number, mask: bigint): bigint {
   setGuestBits(vcpu.provoked, encoding, guestSetBits(vcpu.provoked, encoding) | fresh);
   vcpu.vmcs.set(field.name, value | mask);
   if (encoding === PIN_CONTROLS && (mask & BigInt(PIN.preemptionTimer)) !== 0n) {
-    vcpu.provoked.timerRequest = vcpu.clock + 1 + Number(BigInt.asUintN(32, vcpu.gpr(6)));
+    vcpu.provoked.timerRequest = vcpu.clockBehind + Number(BigInt.asUintN(32, vcpu.gpr(6)));
   }
   if (encoding === PRIMARY_CONTROLS && (fresh & TPR_SHADOW) !== 0n) enableTprShadow(vcpu, vm);
   if (encoding === SECONDARY_CONTROLS && (fresh & VIRTUALIZE_APIC) !== 0n) vm.provocations.mapApicPage(vcpu, true);

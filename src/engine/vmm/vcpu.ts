@@ -127,6 +127,27 @@ export class Vcpu {
     return this.icount + this.host.getNumber(this.at(CLOCK_OFFSET));
   }
 
+  /** Its clock stood while it was not its turn, or somebody puts it. */
+  set clock(now: number) {
+    this.host.setNumber(this.at(CLOCK_OFFSET), this.clockOffsetAt(now));
+  }
+
+  /** What has passed at virtual time `now` beside its instructions, ns. */
+  clockOffsetAt(now: number): number {
+    return Math.max(0, now - this.icount);
+  }
+
+  /** Virtual time when the instruction at hand has retired. */
+  get clockBehind(): number {
+    return this.clock + 1;
+  }
+
+  /** Lets ns pass beside what instructions take. */
+  passTime(ns: number): void {
+    const at = this.at(CLOCK_OFFSET);
+    this.host.setNumber(at, this.host.getNumber(at) + ns);
+  }
+
   /** A debugger knows that it stands at this linear address: a breakpoint there does not stop it again before it has moved. */
   tellAt(linear: bigint): void {
     this.host.set64(this.at(TOLD_RIP), BigInt.asUintN(64, linear + 1n));
@@ -140,10 +161,6 @@ export class Vcpu {
 
   get interruptsEnabled(): boolean {
     return (this.vmcs.rflags & 0x200) !== 0;
-  }
-
-  set clockOffset(ns: number) {
-    this.host.setNumber(this.at(CLOCK_OFFSET), ns);
   }
 
   gpr(index: number): bigint {

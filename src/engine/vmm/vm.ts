@@ -3,7 +3,6 @@ import type { InitialState } from '../boot/image.js';
 import type { CoreExports } from '../core/core-exports.js';
 import {
   ABSENT_FEATURES,
-  CLOCK_OFFSET,
   CR2,
   EXIT_COUNTS,
   IN_ROOT,
@@ -276,8 +275,7 @@ export class Vm implements Hypervisor<Vcpu> {
    * millions of exits for the milliseconds that it waits.
    */
   spend(ns: number): void {
-    const vcpu = this.#current;
-    vcpu.clockOffset = this.host.getNumber(vcpu.at(CLOCK_OFFSET)) + ns;
+    this.#current.passTime(ns);
   }
 
   get state(): Stateful<VmState> {
@@ -413,8 +411,7 @@ export class Vm implements Hypervisor<Vcpu> {
     this.core.selectVcpu(vcpu.index);
     vcpu.active = true;
     this.#current = vcpu;
-    // its clock stood while it was not its turn
-    vcpu.clockOffset = now - vcpu.icount;
+    vcpu.clock = now;
   }
 
   /** Takes it out of the guest: its state goes into the VMCS. */

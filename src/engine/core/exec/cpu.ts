@@ -1,7 +1,8 @@
 // Instructions on the processor itself: identification, waiting, caches, random numbers.
+import { clock, instructionNs, passTime } from '../clock';
 import { PAUSE_NS } from '../prices';
 import {
-  ACTIVITY, ATT_HALT, CLOCK_OFFSET, MONITOR_ARMED, OP_LINEAR, PLE_FIRST, PLE_LAST, RANDOM_QUEUE, RANDOM_QUEUE_ENTRIES, RAX, RCX, RFLAGS,
+  ACTIVITY, ATT_HALT, MONITOR_ARMED, OP_LINEAR, PLE_FIRST, PLE_LAST, RANDOM_QUEUE, RANDOM_QUEUE_ENTRIES, RAX, RCX, RFLAGS,
   XS_OK,
 } from '../layout';
 import { attend, cpl, fault, faultCode, VEC_GP, VEC_UD } from '../state';
@@ -18,7 +19,7 @@ import {
 import { accessStatus } from '../mmu/access';
 import { vmExit } from '../vmx/exit';
 import { exitRandom } from '../vmx/intercept';
-import { clock, limitSlice } from '../vmx/preemption';
+import { limitSlice } from '../vmx/preemption';
 import { quickCpuid } from '../vmx/quick';
 import { field32, primaryControls, secondaryControls } from '../vmx/vmcs';
 import { cutAddress, readLinear, registerPointer, storeRegister } from './operand';
@@ -55,9 +56,9 @@ export function execPause(u: usize): i32 {
   return XS_OK;
 }
 
-/** The running instruction takes so many ns. It ends its block: a deadline may have come. */
+/** The running instruction takes so many ns, unless each takes more. It ends its block: a deadline may have come. */
 export function takeTime(ns: u64): void {
-  store<u64>(CLOCK_OFFSET, load<u64>(CLOCK_OFFSET) + ns - 1);
+  if (ns > instructionNs()) passTime(ns - instructionNs());
   limitSlice();
 }
 

@@ -3,6 +3,7 @@ import {
   CSTAR, DEBUGCTL, EFER, FMASK, GPR, ICOUNT, KERNEL_GS_BASE, LIMIT, LSTAR, PAT, RAX, RCX, RDX, SEGMENTS, SEGMENT_BYTES, SEG_BASE, SEG_FS,
   SEG_GS, SLICE_END, STAR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP, TSC_ADJUST, TSC_AUX, XS_OK,
 } from '../layout';
+import { clock } from '../clock';
 import { canonicalBase, code64, cpl, cr0, cr4, fault, faultCode, VEC_GP, VEC_UD } from '../state';
 import { uModReg, uOpSize, uRm } from '../uop';
 import { TSC_MULTIPLIER, TSC_OFFSET } from '../generated/vmcs';
@@ -22,7 +23,6 @@ import { DEBUGCTL_BITS } from '../vmx/entry-checks-guest';
 import { EFER_BITS, validPat } from '../vmx/entry-checks-host';
 import { vmExit } from '../vmx/exit';
 import { askMsr, NOT_ASKED } from '../vmx/ask';
-import { clock } from '../vmx/preemption';
 import { quickRdmsr } from '../vmx/quick';
 import { field, primaryControls, secondaryControls } from '../vmx/vmcs';
 

@@ -2,7 +2,7 @@
 // guest's state stays where it is. Nothing tells the guest, the trace or the clock the difference: where the VM entry after
 // the exit would find something to do, the guest is left and the VMM goes on as after an exit that it has handled.
 import {
-  ASKED_LEAVES, ASKED_REFUSED, ASK_CR8, ASK_MMIO, ASK_MSR, ASK_PORT, ASK_STRING, DEVICE_DATA, EOI_ASKS, EOI_ENDS, ICOUNT, NEXT_RIP, NMI_UNBLOCKED,
+  ASKED_ENTERS, ASKED_LEAVES, ASKED_REFUSED, ASK_CR8, ASK_MMIO, ASK_MSR, ASK_PORT, ASK_STRING, DEVICE_DATA, EOI_ASKS, EOI_ENDS, ICOUNT, NEXT_RIP, NMI_UNBLOCKED,
   PREEMPTION_DEADLINE, QUICK_ROOM, RAX, RCX, RDX, RIP, SINGLE, XS_OK, XS_RETRY,
 } from '../layout';
 import { decide, setReg64 } from '../state';
@@ -11,11 +11,11 @@ import { EXIT_SAVE_VMX_PREEMPTION_TIMER_VALUE } from '../generated/controls';
 import {
   EXIT_REASON_CR_ACCESS, EXIT_REASON_EPT_VIOLATION, EXIT_REASON_IO_INSTRUCTION, EXIT_REASON_MSR_READ, EXIT_REASON_MSR_WRITE,
 } from '../generated/exits';
+import { clock, clockBehind, instructionNs, passTime } from '../clock';
 import { EMULATION_NS, MMIO_ACCESS_NS, PORT_ACCESS_NS } from '../prices';
 import { exitGla, exitGpa, exitInstructionInfo, leaveGuest } from './exit';
-import { clock } from './preemption';
 import { MAX_BLOCK_INSTRUCTIONS } from '../decode/cache';
-import { complete, enterAgain, mayComplete, passTime, recordAnswer, recordElements, recordQuick } from './quick';
+import { complete, enterAgain, mayComplete, recordAnswer, recordElements, recordQuick } from './quick';
 import { endOfInterrupt, latchSteady, readsSteadily, steadyDatum, steadyEntry } from './steady';
 import { vmcs } from './vmcs';
 
@@ -72,7 +72,7 @@ export function askPort(port: u32, bytes: u32, write: bool, data: u32, qualifica
   store<u64>(ICOUNT, count);
   recordAnswer(write ? data : load<u32>(DEVICE_DATA));
   if (answer >= ASKED_LEAVES) return leaveAt(at, EXIT_REASON_IO_INSTRUCTION, qualification, 0, 0, 0);
-  enterAgain(clock() + 1);
+  enterAgain(clockBehind());
   return XS_OK;
 }
 
@@ -86,11 +86,9 @@ export function askString(port: u32, bytes: u32, write: bool, most: u32, qualifi
   recordAnswer(load<u32>(DEVICE_DATA));
   recordElements(load<u32>(DEVICE_DATA, 4));
   if (answer >= ASKED_LEAVES) return leaveAt(at, EXIT_REASON_IO_INSTRUCTION, qualification, gla, 0, info);
-  enterAgain(clock() + answer);
+  enterAgain(answer == ASKED_ENTERS ? clockBehind() : clock());
   return XS_OK;
 }
-
-// ASKED_ENTERS is 1: the last VM entry is one instruction later
 
 /** An access to device memory by an instruction that runs alone, which takes it from the latches. */
 export function askMmio(gla: u64, gpa: u64, bytes: u32, write: bool, data: u64, qualification: u64): i32 {
@@ -121,7 +119,7 @@ export function askMmio(gla: u64, gpa: u64, bytes: u32, write: bool, data: u64, 
   }
   recordAnswer(write ? u32(data) : load<u32>(DEVICE_DATA));
   if (answer >= ASKED_LEAVES) return leaveAt(at, EXIT_REASON_EPT_VIOLATION, qualification, gla, gpa, 0);
-  enterAgain(clock() + answer);
+  enterAgain(answer == ASKED_ENTERS ? clockBehind() : clock());
   return XS_OK;
 }
 
@@ -140,14 +138,14 @@ export function askMsr(write: bool): i32 {
     store<u64>(RDX, load<u32>(DEVICE_DATA, 4));
   }
   if (answer >= ASKED_LEAVES) return leaveAt(at, reason, 0, 0, 0, 0);
-  enterAgain(clock() + 1);
+  enterAgain(clockBehind());
   return XS_OK;
 }
 
 /** MOV from CR8 does not end its block: where the rest of it may meet a device's work, or has to be left, it runs alone. */
 function readsCr8InBlock(register: u32, qualification: u64): bool {
   const steady = steadyEntry(ASK_CR8, 0, 8);
-  if (!steady || !mayComplete(<u64>EMULATION_NS + <u64>MAX_BLOCK_INSTRUCTIONS)) return false;
+  if (!steady || !mayComplete(<u64>EMULATION_NS + <u64>MAX_BLOCK_INSTRUCTIONS * instructionNs())) return false;
   const value = steadyDatum(steady, 0);
   complete(EXIT_REASON_CR_ACCESS, qualification, 0, 0, 0, 0, EMULATION_NS);
   setReg64(register, value);
@@ -168,6 +166,6 @@ export function askCr8(write: bool, register: u32, value: u32, qualification: u6
   passTime(EMULATION_NS);
   if (!write) setReg64(register, load<u64>(DEVICE_DATA));
   if (answer >= ASKED_LEAVES) return leaveAt(at, EXIT_REASON_CR_ACCESS, qualification, 0, 0, 0);
-  enterAgain(clock() + 1);
+  enterAgain(clockBehind());
   return XS_OK;
 }

@@ -1,5 +1,6 @@
 // The VMX-preemption timer: it counts virtual time at the rate of the TSC (IA32_VMX_MISC bits 4:0 = 0).
-import { CLOCK_OFFSET, ICOUNT, LIMIT, PREEMPTION_DEADLINE, SLICE_END, XS_LIMIT } from '../layout';
+import { clock, countAt } from '../clock';
+import { ICOUNT, LIMIT, PREEMPTION_DEADLINE, SLICE_END, XS_LIMIT } from '../layout';
 import { VMX_PREEMPTION_TIMER_VALUE } from '../generated/vmcs';
 import { PIN_ACTIVATE_VMX_PREEMPTION_TIMER } from '../generated/controls';
 import { EXIT_REASON_PREEMPTION_TIMER } from '../generated/exits';
@@ -7,9 +8,6 @@ import { vmExit } from './exit';
 import { field32, pinControls } from './vmcs';
 
 const NEVER: u64 = ~(<u64>0);
-
-/** Virtual time in ns. */
-@inline export function clock(): u64 { return load<u64>(ICOUNT) + load<u64>(CLOCK_OFFSET); }
 
 /** VM entry starts the timer. @sdm 3C 25.5.1 "VMX-Preemption Timer" */
 export function armTimer(): void {
@@ -34,8 +32,7 @@ export function runLimit(): u64 {
   const limit = load<u64>(LIMIT);
   const deadline = load<u64>(PREEMPTION_DEADLINE);
   if (deadline == NEVER) return limit;
-  const offset = load<u64>(CLOCK_OFFSET);
-  const count = deadline > offset ? deadline - offset : 0;
+  const count = countAt(deadline);
   return count < limit ? count : limit;
 }
 
@@ -43,9 +40,8 @@ export function runLimit(): u64 {
 export function limitSlice(): void {
   const deadline = load<u64>(PREEMPTION_DEADLINE);
   if (deadline == NEVER) return;
-  const offset = load<u64>(CLOCK_OFFSET);
   // not before the end of the running instruction
-  const end = max<u64>(deadline > offset ? deadline - offset : 0, load<u64>(ICOUNT) + 1);
+  const end = max<u64>(countAt(deadline), load<u64>(ICOUNT) + 1);
   if (end < load<u64>(SLICE_END)) store<u64>(SLICE_END, end);
 }
 

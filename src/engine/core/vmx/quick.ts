@@ -2,7 +2,7 @@
 // when it has answered once (src/engine/vmm/quick-exits.ts). Nothing tells the guest, the trace or the clock the difference:
 // where a VM entry after the exit would find something to do, the VMM does both.
 import {
-  ATTENTION, CLOCK_OFFSET, CR4, DR7, NEXT_EVENT, NEXT_RIP, PENDING_DBG, PLE_LAST, PREEMPTION_DEADLINE, QUICK_COUNT, QUICK_CPUID, QUICK_ENTRIES, QUICK_ENTRY_BYTES,
+  ATTENTION, CR4, DR7, NEXT_EVENT, NEXT_RIP, PENDING_DBG, PLE_LAST, PREEMPTION_DEADLINE, QUICK_COUNT, QUICK_CPUID, QUICK_ENTRIES, QUICK_ENTRY_BYTES,
   QUICK_LATCHES, QUICK_LATCH_COUNT, QUICK_MSRS, QUICK_PORTS, QUICK_ROOM, RAX, RBX, RCX, RDX, RIP, STEPPED, TRACE_ENABLED,
   TRACE_RECORDS, TRACE_RECORD_BYTES, TRACE_RING, TRACE_SEQUENCE, TR_ACTION, TR_CODE, TR_DETAIL, VCPU_INDEX, VECTORING_INFO, XCR0,
 } from '../layout';
@@ -13,9 +13,10 @@ import {
 } from '../generated/vmcs';
 import { PIN_ACTIVATE_VMX_PREEMPTION_TIMER } from '../generated/controls';
 import { EXIT_HAS_LENGTH, EXIT_REASON_CPUID, EXIT_REASON_IO_INSTRUCTION, EXIT_REASON_MSR_READ } from '../generated/exits';
+import { clock, clockBehind, passTime } from '../clock';
 import { EMULATION_NS, PORT_ACCESS_NS } from '../prices';
 import { vpid } from '../mmu/ept';
-import { clock, limitSlice } from './preemption';
+import { limitSlice } from './preemption';
 import { unsettle } from './steady';
 import { traceInstruction } from './trace';
 import { pinControls, vmcs } from './vmcs';
@@ -29,7 +30,7 @@ export function mayComplete(ns: u64): bool {
   if (load<u64>(PENDING_DBG) != 0 || load<u32>(VECTORING_INFO) != 0 || (load<u32>(DR7) & 0xff) != 0 || vpid() == 0) return false;
   const v = vmcs();
   if (load<u32>(v + VM_EXIT_MSR_STORE_COUNT) | load<u32>(v + VM_EXIT_MSR_LOAD_COUNT) | load<u32>(v + VM_ENTRY_MSR_LOAD_COUNT)) return false;
-  return load<u64>(NEXT_EVENT) > clock() + 1 + ns;
+  return load<u64>(NEXT_EVENT) > clockBehind() + ns;
 }
 
 /** Writes the exit's information into the VMCS, counts it and puts its record into the trace; `action` 0: it is not handled yet. */
@@ -80,9 +81,6 @@ export function enterAgain(now: u64): void {
   limitSlice();
 }
 
-/** Virtual time that the VMM's work takes, in ns. */
-@inline export function passTime(ns: u64): void { store<u64>(CLOCK_OFFSET, load<u64>(CLOCK_OFFSET) + ns); }
-
 /**
  * Records the exit, with what the VMM would add to the record, and lets the time pass that it takes.
  * @param retires 0: the VM entry is before the instruction, which runs again
@@ -93,7 +91,7 @@ export function enterAgain(now: u64): void {
   recordQuick(reason, qualification, gla, gpa, info, RESUMED, detail);
   passTime(ns);
   // the dispatcher counts the instruction
-  enterAgain(clock() + retires);
+  enterAgain(retires ? clockBehind() : clock());
 }
 
 /** An answer in a table: {key u32, key u32, key u32, key u32, answer 4 x u32}, found by its first two keys. */

@@ -5,7 +5,7 @@ import {
   DEVICE_DATA, EOI_ASKS, EOI_ENDS, EOI_GPA, EOI_HEARD, EOI_IDLE, EOI_STATE, ICOUNT, LATCHES, LATCH_BYTES, LATCH_COUNT, SE_GENERATION, SE_KEY, SE_KIND, SE_MASK, SE_RATE, SE_SHIFT, SE_SINCE, SE_VALUE,
   STEADY_CYCLES, STEADY_ENTRIES, STEADY_ENTRY_BYTES, STEADY_GENERATION, STEADY_ICOUNT, STEADY_READS, STEADY_TABLE, STEADY_TICKS, STEADY_TOLD,
 } from '../layout';
-import { clock } from './preemption';
+import { clock } from '../clock';
 
 const SECOND: u64 = 1000000000;
 /** Accesses to device memory by one instruction; the VMM counts exits that retire nothing. */

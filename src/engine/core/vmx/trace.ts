@@ -1,6 +1,7 @@
 // The trace of VM exits: a count by reason always, a record in the ring while tracing is on.
+import { clock } from '../clock';
 import {
-  CLOCK_OFFSET, CR3, EXIT_COUNTS, ICOUNT, RAX, RCX, RIP, SEGMENTS, SEGMENT_BYTES, SEG_AR, SEG_BASE, SEG_CS, TRACE_ENABLED,
+  CR3, EXIT_COUNTS, ICOUNT, RAX, RCX, RIP, SEGMENTS, SEGMENT_BYTES, SEG_AR, SEG_BASE, SEG_CS, TRACE_ENABLED,
   TRACE_RECORDS, TRACE_RECORD_BYTES, TRACE_RING, TRACE_SEQUENCE, TR_ACTION, TR_CLOCK, TR_CR3, TR_CS_BASE, TR_DETAIL, TR_GLA,
   TR_CODE, TR_GPA, TR_ICOUNT, TR_INSTRUCTION_INFO, TR_INTR_ERROR, TR_INTR_INFO, TR_LENGTH, TR_QUALIFICATION, TR_RAX, TR_RCX,
   TR_REASON, TR_RIP, TR_SEQUENCE, TR_VCPU, TR_VECTORING_ERROR, TR_VECTORING_INFO, VCPU_INDEX,
@@ -27,7 +28,7 @@ import {
   store<u16>(r, <u16>(load<u32>(SEGMENTS + SEG_CS * SEGMENT_BYTES + SEG_AR) >> 13 & 3 | 0x8000), TR_CODE);
   store<u64>(r, load<u64>(RAX), TR_RAX);
   store<u64>(r, load<u64>(RCX), TR_RCX);
-  store<u64>(r, load<u64>(ICOUNT) + load<u64>(CLOCK_OFFSET), TR_CLOCK);
+  store<u64>(r, clock(), TR_CLOCK);
   store<u64>(r, load<u64>(CR3), TR_CR3);
 }
 

@@ -183,7 +183,7 @@ export class InstructionEmulator {
     vmcs.set('GUEST_PENDING_DBG_EXCEPTIONS', 0);
     for (const [name, value] of Object.entries(file))
       writeRegister(vm, vcpu, name, name.endsWith('_ar') ? usable(name, value) : value);
-    vcpu.clockOffset = Math.max(0, this.machine.now() - vcpu.icount);
+    vcpu.clock = this.machine.now();
     writeRegister(vm, vcpu, 'tsc', cpu.vcpu.msrs([0x10])[0] ?? 0n);
     const controls = vmcs.get('VM_ENTRY_CONTROLS') & ~ENTRY_IA32E;
     vmcs.set('VM_ENTRY_CONTROLS', controls | (((file.efer ?? 0n) & EFER_LMA) === 0n ? 0n : ENTRY_IA32E));
