@@ -38,6 +38,8 @@ export interface GuestWorkerData {
   paced: boolean;
   /** Virtual time follows the host's clock. */
   followsHost?: boolean;
+  /** An instruction takes 2^n ns of virtual time; absent: 1 ns. */
+  clockShift?: number;
   waitForInput: boolean;
   untilExits?: number;
   maxInstructions?: number;

@@ -124,6 +124,7 @@ export function createGuest(
           program: `vmscope ${VERSION}`,
           guest: data.name,
           engine: data.engine,
+          ...(vm.instructionNs === 1 ? {} : { instructionNs: vm.instructionNs }),
         });
   if (trace) machine.afterSlice = () => trace.drain();
   machine.passDrives = (give) => (give ? drives.letGo() : drives.take());
@@ -227,6 +228,7 @@ function createHypervisor(data: GuestWorkerData, romBytes: number): Hypervisor {
   const vm = new Vm(core, host, data.memoryBytes, data.vcpus, viewOfVm);
   vm.paravirtual = data.noParavirtual !== true;
   if (cpu) vm.cpu = cpu;
+  if (data.clockShift) vm.clockShift = data.clockShift;
   const { jit = 'off' } = data;
   if (jit !== 'off') vm.jit = new Jit(core, host.memory, jit, () => performance.now());
   return vm;

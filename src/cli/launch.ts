@@ -2,6 +2,7 @@
 
 import type { ScriptLine } from '../commands/script.js';
 import { serveStopCommands } from '../commands/stop-commands.js';
+import { clockName } from '../engine/debug/monitor-clock.js';
 import type { Debugger } from '../engine/debugger.js';
 import { totalExits } from '../engine/exit-counts.js';
 import { ANSWER_MS, elapsed } from './elapsed.js';
@@ -114,12 +115,15 @@ async function dumpScreen({ target }: RunningGuest, file: string): Promise<void>
 async function printStats({ target }: RunningGuest, wallSeconds: number, write: (text: string) => void): Promise<void> {
   const totals = await target.totals?.();
   const { icount, clock } = totals ?? (await target.state());
+  const { clock: by } = await target.info();
   const exits = totals?.exits ?? {};
   const compiler = await target.compiler?.counters();
   const stats = {
     icount: Number(icount),
     clockNs: Number(clock),
     ...(totals === undefined ? {} : { resets: totals.resets }),
+    ...(by === undefined ? {} : { clock: clockName(by) }),
+    ...(totals?.pace === undefined ? {} : { pace: Number(totals.pace.toPrecision(4)) }),
     wallSeconds: Math.round(wallSeconds * 1000) / 1000,
     exitsTotal: totalExits(exits),
     exits,

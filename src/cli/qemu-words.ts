@@ -41,6 +41,7 @@ const WITH_VALUE: Readonly<Record<string, Words>> = {
   net: (text, word) => (text.startsWith('nic') ? [] : netOf(text, word)),
   device: deviceOf,
   rtc: (text) => (/^base=/.test(text) ? ['--rtc', text.replace(/^base=/, '').replace(/,.*/s, '')] : []),
+  icount: (text) => ['--clock', `icount,${/^\d+$/.test(text) ? `shift=${text}` : text}`],
   debugcon: (text) => ['--debugcon', text.replace(/^file:/, '')],
   incoming: (uri) => ['--incoming', uri],
 };

@@ -20,6 +20,7 @@ import {
 } from '../engine/state/schema.js';
 import { CARDS, NET_MODELS } from '../engine/vmm/cards.js';
 import { CPU_MODELS, VENDORS } from '../engine/vmm/cpu-models.js';
+import { MAX_CLOCK_SHIFT } from './clock-option.js';
 import { findVgaBios } from './firmware.js';
 import type { GuestWorkerData } from './guest-options.js';
 import { parseModules } from './initrd-option.js';
@@ -57,6 +58,7 @@ const MACHINE = {
   noReboot: flag,
   rebootOnTripleFault: optional(flag),
   noParavirtual: optional(flag),
+  clockShift: optional(int(0, MAX_CLOCK_SHIFT)),
   drives: optional(list(DRIVE, { atMost: 64 })),
   net: optional(
     record({

@@ -10,6 +10,7 @@ import { CARDS, type Card, NET_MODELS } from '../engine/vmm/cards.js';
 import { CPU_MODELS, DEFAULT_CPU_MODEL } from '../engine/vmm/cpu-models.js';
 import type { EngineName } from '../engine/vmm/hypervisor.js';
 import { parseBootOrder } from './boot-order.js';
+import { parseClock } from './clock-option.js';
 import { checkDumpFile } from './crash-dump.js';
 import { cdrom, type DriveArgument, floppy, mediumOf, parseDisk } from './drive-options.js';
 import { chooseEngine } from './engine.js';
@@ -136,7 +137,7 @@ export function addGuestOptions(command: Command): Command {
     .option('--rtc <base>', 'clock at power-on: utc, or a date such as 2026-01-31T12:00:00 (default: interactive utc)')
     .option(
       '--clock <clock>',
-      "icount: time is instructions, and a run repeats; wall: it follows the host's clock (engine kvm: always)",
+      "icount[,shift=N]: an instruction takes 2^N ns, and a run repeats; wall: time follows the host's clock (engine kvm: always)",
     )
     .option('--symbols <file>', 'symbols of the guest: ELF (vmlinux) or System.map')
     .option('--debugcon <file>', 'what the guest writes to ports 0xe9 and 0x402: a file, or stdio')
@@ -314,7 +315,7 @@ export async function runGuest(
     ...(options.rebootOnTripleFault ? { rebootOnTripleFault: true } : {}),
     ...(options.pv ? {} : { noParavirtual: true }),
     paced: watched,
-    ...(followsHost(options.clock, engine) ? { followsHost: true } : {}),
+    ...parseClock(options.clock, engine),
     waitForInput: watched || gdb !== undefined,
     ...(options.untilExits === undefined
       ? {}
@@ -354,23 +355,6 @@ function typedOf({ type, typeFile }: RunOptions): TypedStep[] | undefined {
 }
 
 export const HISTORY_BYTES = 256 * 2 ** 20;
-
-/**
- * What --clock says. @throws UsageError; QEMU's shift stands for 2^N ns an instruction, which is 1 ns here
- */
-function followsHost(clock: string | undefined, engine: EngineName): boolean {
-  const [kind = 'icount', ...settings] = clock?.split(',') ?? [];
-  const [setting] = settings;
-  if (kind === 'wall' && setting === undefined) return engine !== 'kvm';
-  if (kind !== 'icount') throw new UsageError(`--clock ${clock}: it is icount or wall`);
-  if (setting !== undefined && setting !== 'shift=0')
-    throw new UsageError(
-      `--clock ${clock}: an instruction takes 1 ns, which is shift=0; wall follows the host's clock`,
-    );
-  if (clock !== undefined && engine === 'kvm')
-    throw new UsageError(`--clock ${clock}: time on engine kvm is the host's; --engine vtx counts instructions`);
-  return false;
-}
 
 /** Bytes for going back; undefined: nothing is kept. @throws UsageError */
 function historyOf(option: string | boolean | undefined, observed: boolean, engine: EngineName): number | undefined {

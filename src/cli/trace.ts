@@ -144,8 +144,9 @@ function openTrace(file: string): OpenTrace {
     return buffer.subarray(0, readSync(fd, buffer, 0, bytes, at));
   };
   try {
-    const { blocksAt } = readTraceHeader(read, TRACE_RECORD_BYTES);
-    const trace: OpenTrace = { fd, lost: 0, exits: () => withTimes(records(trace, read, blocksAt)) };
+    const { about, blocksAt } = readTraceHeader(read, TRACE_RECORD_BYTES);
+    const exits = () => withTimes(records(trace, read, blocksAt), about.instructionNs);
+    const trace: OpenTrace = { fd, lost: 0, exits };
     return trace;
   } catch (error) {
     closeSync(fd);

@@ -31,7 +31,8 @@ async function exportTrace(session: Session, text: string): Promise<{ exits: num
   const records = await session.debug.exits.records(-1, 1_000_000);
   const symbols = await session.symbols();
   const writer = exitWriter(format, (address) => symbols.label(address));
-  const chosen = [...withTimes(records)].filter(({ record }) => exitMatches(record, condition));
+  const { clock } = await session.info();
+  const chosen = [...withTimes(records, clock?.instructionNs)].filter(({ record }) => exitMatches(record, condition));
   const out = writer.head + chosen.map((exit) => writer.record(exit)).join('') + writer.tail;
   await writeFile(file!, out, { flag: WITHOUT_WAITING }).catch((error: unknown) => {
     const unread = (error as NodeJS.ErrnoException).code === 'ENXIO';

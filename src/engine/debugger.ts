@@ -22,6 +22,13 @@ export type { FitInto } from './smaller-picture.js';
 
 export type AddressSpace = 'gva' | 'gpa' | 'hpa';
 
+/** What a guest's time goes by: the instructions it retires, those moved along with the host's clock, or the host's clock. */
+export interface GuestClock {
+  kind: 'icount' | 'wall' | 'host';
+  /** Virtual time that an instruction takes, where they are counted. */
+  instructionNs?: number;
+}
+
 export interface TargetInfo {
   /** Guest's name (`--name`, or the image's base name). */
   name: string;
@@ -29,6 +36,8 @@ export interface TargetInfo {
   image: string;
   vcpus: number;
   memoryBytes: number;
+  /** What its time goes by; absent where that is not known. */
+  clock?: GuestClock;
   /** Groups that this target does not have, with the reason: `{ vmcs: 'KVM does not give the VMCS to user space' }`. */
   unavailable: Partial<
     Record<
@@ -498,6 +507,8 @@ export interface RunState {
   /** Retired instructions of all vCPUs. */
   icount: bigint;
   clock: bigint;
+  /** How fast its time runs beside the host's, of late; absent while that is not known, and where it is the host's. */
+  pace?: number;
   /** Over the guest's resets; absent where there is no history. */
   position?: Position & { past: boolean; line: string };
 }
@@ -830,6 +841,8 @@ export interface Totals {
   icount: bigint;
   /** Virtual time in ns. */
   clock: bigint;
+  /** How fast that ran beside the host's while the guest did; absent where it is the host's. */
+  pace?: number;
   resets: number;
   /** VM exits by reason name, most frequent first. */
   exits: Record<string, number>;

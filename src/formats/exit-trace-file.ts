@@ -2,7 +2,7 @@
  * The file of `--trace`: every VM exit of a run. docs/trace-file.md describes it for other programs.
  *
  * A header: magic `VMSCTRC\0`, u32 bytes a record, u32 version (2), u32 length of a JSON text (UTF-8) that follows: program,
- * guest, engine. Then blocks until the end of the file: u64 sequence of the block's first record, u32 count, u32 length of the
+ * guest, engine, instructionNs. Then blocks until the end of the file: u64 sequence of the block's first record, u32 count, u32 length of the
  * data, the records in raw deflate. Little-endian. A sequence that jumps tells of exits that were lost; one that begins at 1
  * again, of a reset.
  */
@@ -21,6 +21,8 @@ export interface TraceAbout {
   readonly program: string;
   readonly guest: string;
   readonly engine: string;
+  /** Virtual time that an instruction takes; absent: 1 ns, or not counted. */
+  readonly instructionNs?: number;
 }
 
 export function encodeTraceHeader(recordBytes: number, about: TraceAbout): Buffer {
@@ -76,8 +78,9 @@ export function readTraceHeader(read: ReadAt, recordBytes: number): { about: Tra
 
 function aboutOf(text: string): TraceAbout {
   try {
-    const { program, guest, engine } = JSON.parse(text);
-    return { program: String(program), guest: String(guest), engine: String(engine) };
+    const { program, guest, engine, instructionNs } = JSON.parse(text);
+    const counted = Number.isSafeInteger(instructionNs) && instructionNs > 0 ? { instructionNs } : {};
+    return { program: String(program), guest: String(guest), engine: String(engine), ...counted };
   } catch {
     throw new TraceFileError('is damaged: its description is no JSON');
   }

@@ -2,6 +2,7 @@
 
 import { stopText } from '../commands/stop-text.js';
 import { modeText } from '../engine/debug/guest-mode.js';
+import { paceText } from '../engine/debug/monitor-clock.js';
 import type { Progress, RunState } from '../engine/debugger.js';
 import { COMMANDS, completions } from './commands.js';
 import { BINDINGS, showKey } from './keys.js';
@@ -36,6 +37,7 @@ export function drawHeader(cells: CellPane, model: Model, title: string, end: nu
   model.trace();
   const newest = model.records.at(-1);
   const rate = model.exitRate();
+  const pace = paceText(state.pace);
   // What has no room is left out as a whole, the least wanted first.
   const parts: { text: string; attr: number; weight: number }[] = [
     { text: ` ${title} `, attr: theme.header, weight: 9 },
@@ -51,6 +53,7 @@ export function drawHeader(cells: CellPane, model: Model, title: string, end: nu
     { text: status, attr: state.running && !state.standstill ? theme.running : theme.stopped, weight: 10 },
     { text: registers ? `  ${modeText(registers)}` : '', attr: theme.header, weight: 6 },
     { text: newest ? `  exit #${grouped(newest.sequence)}` : '', attr: theme.header, weight: 5 },
+    { text: pace === undefined ? '' : `  time ${pace}`, attr: theme.header, weight: 7.5 },
     { text: rate === undefined ? '' : `  ${rateText(rate)} exits/s`, attr: theme.header, weight: 7 },
     { text: model.counted ? `  icount ${grouped(state.icount)}` : '', attr: theme.header, weight: 1 },
   ];
@@ -232,6 +235,7 @@ export function helpLines(cells: CellPane, pane?: { id: string; keys: readonly P
     ['< > I', 'exits by reason: sort column, reverse'],
     ['b', 'exits by reason: break on that reason'],
     ['d', 'breakpoints: delete'],
+    ["header: 'time x0.3'", "the guest's time beside the host's; info clock says why"],
     [
       'mouse',
       'click a row, a tab, the gutter (breakpoint); drag a border or the cursor of Time; Shift-drag selects text',

@@ -20,14 +20,19 @@ interface Options {
   at?: number;
   inputs?: InputKeeper;
   drives?: readonly Drive[];
+  clockShift?: number;
 }
 
 /** A machine whose first vCPU starts in real mode at 0:7c00h on these bytes, given in hexadecimal. */
-export function flatGuest(code: string, { vcpus = 1, at = 0x7c00, inputs, drives }: Options = {}): FlatGuest {
+export function flatGuest(
+  code: string,
+  { vcpus = 1, at = 0x7c00, inputs, drives, clockShift = 0 }: Options = {},
+): FlatGuest {
   const bytes = Uint8Array.from(Buffer.from(code.replace(/\s+/g, ''), 'hex'));
   const memoryBytes = 4 << 20;
   const { core, host } = createCore(memoryBytes, framesBehindRam(0));
   const vm = compiled(new Vm(core, host, memoryBytes, vcpus, viewOfVm));
+  vm.clockShift = clockShift;
   const image = { name: 'test', bytes };
   const machine = new Machine(vm, {
     ...{ name: 'test', image, at, isaDebugExit: true, noReboot: true, wallSeconds: 0 },

@@ -40,7 +40,7 @@ it.each<[string, () => Uint8Array, string]>([
   [
     'another version',
     () => Uint8Array.from(whole).fill(9, 15, 16),
-    'has version 9 of the format, this program reads version 1',
+    'has version 9 of the format, this program reads version 2',
   ],
   ['a cut file', () => whole.subarray(0, whole.length - 1), 'is cut short'],
   ['bytes behind the end', () => Buffer.concat([whole, Buffer.of(0)]), 'is damaged: its digest is another one'],

@@ -63,9 +63,9 @@ function follower() {
 
 describe('--clock', () => {
   it.each([
-    ['fast', 'it is icount or wall'],
-    ['wall,shift=2', 'it is icount or wall'],
-    ['icount,shift=3', "an instruction takes 1 ns, which is shift=0; wall follows the host's clock"],
+    ['fast', 'it is icount[,shift=N] or wall'],
+    ['wall,shift=2', "wall follows the host's clock, and takes no settings"],
+    ['icount,shift=11', 'shift is 0 to 10: an instruction takes 2^shift ns'],
   ])('%s is refused in a line', async (clock, why) => {
     const { status, stderr } = await vmscope(['run', 'samples/crc32', '--headless', '--clock', clock]);
     expect([status, stderr]).toEqual([2, `vmscope: --clock ${clock}: ${why}\n`]);

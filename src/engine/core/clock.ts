@@ -1,12 +1,14 @@
-// Virtual time, the clock of the whole machine: what an instruction takes, times those that have retired, and what has passed beside
+// Virtual time, the clock of the whole machine: 2^CLOCK_SHIFT ns for each instruction that has retired, and what has passed beside
 // them. Nothing else in the core knows how long an instruction takes; the VMM's side is vmm/vcpu.ts.
-import { CLOCK_OFFSET, ICOUNT } from './layout';
+import { CLOCK_OFFSET, CLOCK_SHIFT, ICOUNT } from './layout';
+
+@inline function shift(): u64 { return load<u32>(CLOCK_SHIFT); }
 
 /** ns that an instruction takes. */
-@inline export function instructionNs(): u64 { return 1; }
+@inline export function instructionNs(): u64 { return <u64>1 << shift(); }
 
 /** Virtual time in ns. */
-@inline export function clock(): u64 { return load<u64>(ICOUNT) + load<u64>(CLOCK_OFFSET); }
+@inline export function clock(): u64 { return (load<u64>(ICOUNT) << shift()) + load<u64>(CLOCK_OFFSET); }
 
 /** Virtual time when the running instruction has retired. */
 @inline export function clockBehind(): u64 { return clock() + instructionNs(); }
@@ -17,5 +19,5 @@ import { CLOCK_OFFSET, ICOUNT } from './layout';
 /** ICOUNT at which it is this time, or later for the first time. */
 @inline export function countAt(time: u64): u64 {
   const offset = load<u64>(CLOCK_OFFSET);
-  return time > offset ? time - offset : 0;
+  return time > offset ? (time - offset + instructionNs() - 1) >> shift() : 0;
 }

@@ -146,7 +146,7 @@ export const RFLAGS = ACTIVE + 0x0a0;
 export const ICOUNT = ACTIVE + 0x0a8;
 /** Run until ICOUNT reaches this. */
 export const LIMIT = ACTIVE + 0x0b0;
-/** Virtual time in ns = ICOUNT + CLOCK_OFFSET (grows when HLT warps). */
+/** Virtual time in ns = ICOUNT * 2^CLOCK_SHIFT + CLOCK_OFFSET (grows when HLT warps). */
 export const CLOCK_OFFSET = ACTIVE + 0x0b8;
 export const CR0 = ACTIVE + 0x0c0;
 export const CR2 = ACTIVE + 0x0c8;
@@ -192,7 +192,7 @@ export const PAT = ACTIVE + 0x298;
 export const DEBUGCTL = ACTIVE + 0x2a0;
 /** Guest TSC = virtual ns + TSC_ADJUST (the VMCS's TSC offset comes on top). */
 export const TSC_ADJUST = ACTIVE + 0x2a8;
-/** ICOUNT at which this slice ends: min(LIMIT, PREEMPTION_DEADLINE - CLOCK_OFFSET, run loop's own slice). REP stops there. */
+/** ICOUNT at which this slice ends: min(LIMIT, that of PREEMPTION_DEADLINE, run loop's own slice). REP stops there. */
 export const SLICE_END = ACTIVE + 0x2b0;
 /** Blocking by STI (1), MOV SS (2), SMI (4), NMI (8), as the VMCS field. */
 export const INTERRUPTIBILITY = ACTIVE + 0x2c0;
@@ -417,6 +417,8 @@ export const LINEAR_SHIFT = GLOBAL + 0x330; // u32
 export const JIT_INSIDE = GLOBAL + 0x334;
 export const JIT_RUNNING = 1;
 export const JIT_STALE = 2;
+/** u32: an instruction takes 2^n ns of virtual time; set before the first one. */
+export const CLOCK_SHIFT = GLOBAL + 0x338;
 /** What a compiled region leaves (src/engine/jit/region-writer.ts). */
 export const JIT_LEFT = GLOBAL + 0x340; // i32: instructions that may still run
 export const JIT_UOP = GLOBAL + 0x344; // u32: micro-op that the interpreter goes on at, bit 0: by its instruction alone; or JIT_WENT_*, JIT_HANDLED

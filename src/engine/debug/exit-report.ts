@@ -19,20 +19,21 @@ export interface TimedExit {
 }
 
 /**
- * An instruction takes 1 ns of virtual time, so what the clock went on between two exits beyond their instructions
- * belongs to the first. Only a vCPU's exits that follow each other tell: another one's turn takes time too.
+ * What the clock went on between two exits beyond what their instructions take belongs to the first. Only a vCPU's exits
+ * that follow each other tell: another one's turn takes time too.
+ * @param instructionNs virtual time that an instruction takes
  */
-export function* withTimes(records: Iterable<ExitRecord>): Generator<TimedExit> {
+export function* withTimes(records: Iterable<ExitRecord>, instructionNs = 1): Generator<TimedExit> {
   let before: ExitRecord | undefined;
   for (const record of records) {
-    if (before) yield timed(before, record);
+    if (before) yield timed(before, record, BigInt(instructionNs));
     before = record;
   }
   if (before) yield { record: before };
 }
 
-function timed(record: ExitRecord, next: ExitRecord): TimedExit {
-  const ns = Number(next.clock - record.clock - (next.icount - record.icount));
+function timed(record: ExitRecord, next: ExitRecord, instructionNs: bigint): TimedExit {
+  const ns = Number(next.clock - record.clock - (next.icount - record.icount) * instructionNs);
   const follows = next.vcpu === record.vcpu && next.sequence === record.sequence + 1 && ns >= 0;
   return follows ? { record, ns } : { record };
 }

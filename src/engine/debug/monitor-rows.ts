@@ -39,6 +39,7 @@ export const MONITOR_ROWS: readonly MonitorRow[] = [
   row('looks', 'info ept', '', 'EPT mappings'),
   row('looks', 'info jit', '', 'the compiler of guest code: share of instructions, what it is left by'),
   row('looks', 'info status', '', 'running or paused'),
+  row('looks', 'info clock', '', 'what its time goes by, and how fast that runs'),
   row('looks', 'info version', '', 'of this program'),
   row('looks', 'info cpus', '', 'vCPUs'),
   row('looks', 'why', '[EXIT]', 'what the last VM exit, or #N, was about, and what made it exit'),

@@ -6,6 +6,7 @@ import { REGISTER_NAMES } from '../registers-view.js';
 import { evaluate } from './expression/evaluate.js';
 import type { Names } from './expression/names.js';
 import { linearPc } from './guest-mode.js';
+import { CLOCK_COMMANDS } from './monitor-clock.js';
 import { codeText, walkText } from './monitor-code.js';
 import { COMPILER_COMMANDS } from './monitor-compiler.js';
 import { DOCTOR_COMMANDS } from './monitor-doctor.js';
@@ -40,6 +41,7 @@ const COMMANDS: Record<string, Command> = {
   ...DOCTOR_COMMANDS,
   ...HISTORY_COMMANDS,
   ...COMPILER_COMMANDS,
+  ...CLOCK_COMMANDS,
   'info registers': ({ view, vcpu, args }) => registersOf(view, vcpu, args),
   cpu: ({ view, args, chooseVcpu }) => {
     const index = /^\d+$/.test(args[0] ?? '') ? Number(args[0]) : Number.NaN;

@@ -12,6 +12,7 @@ import { monitorLine } from './guest/monitor-line.js';
 import { Moves } from './guest/moves.js';
 import type { GuestOptions } from './guest/options.js';
 import { GuestOutput } from './guest/output.js';
+import { Pace } from './guest/pace.js';
 import type { GuestParts } from './guest/parts.js';
 import { RunControl } from './guest/run-control.js';
 import { RunLoop } from './guest/run-loop.js';
@@ -63,7 +64,7 @@ export class Guest implements D.Debugger {
     const kept: KeptRun = new KeptRun(machine, turns, status, options);
     const stops = new Stops(machine, options, kept, (text) => output.print(text));
     const kernel = new GuestKernelWatch(machine, options, status);
-    const parts: GuestParts = { machine, options, status, turns, stops, output, kept, kernel };
+    const parts: GuestParts = { machine, options, status, turns, stops, output, kept, kernel, pace: new Pace() };
     const loop = new RunLoop(parts);
     this.#parts = parts;
     this.#loop = loop;
@@ -124,6 +125,7 @@ export class Guest implements D.Debugger {
       image: machine.image,
       vcpus: vm.vcpus.length,
       memoryBytes: vm.memoryBytes,
+      clock: this.#clock,
       unavailable: {
         ...machine.view.unavailable,
         ...(vm.unsavable === undefined ? {} : { snapshots: vm.unsavable }),
@@ -140,6 +142,12 @@ export class Guest implements D.Debugger {
         ...(this.source === undefined ? { source: 'the image has no line numbers (.debug_line)' } : {}),
       },
     };
+  }
+
+  get #clock(): D.GuestClock {
+    const { realTime, instructionNs } = this.machine.vm;
+    if (realTime) return { kind: 'host' };
+    return { kind: this.options.followsHost ? 'wall' : 'icount', instructionNs };
   }
 
   // ---- run control ----
@@ -303,10 +311,12 @@ export class Guest implements D.Debugger {
   };
 
   async totals(): Promise<D.Totals> {
-    const { work } = this.machine;
+    const { work, vm } = this.machine;
+    const pace = vm.realTime ? undefined : this.#parts.pace.mean;
     return {
       icount: BigInt(work.icount),
       clock: BigInt(Math.floor(work.clockNs)),
+      ...(pace === undefined ? {} : { pace }),
       resets: work.resets,
       exits: this.exitCounts((reason) => work.exitCount(reason)),
     };

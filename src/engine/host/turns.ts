@@ -6,6 +6,8 @@ import type { Hypervisor, SliceEnd, VirtualCpu } from '../vmm/hypervisor.js';
 /** Instructions of a turn, where one vCPU or several take them. */
 const ALONE_INSTRUCTIONS = 100_000;
 const TURN_INSTRUCTIONS = 20_000;
+/** Fewer where each takes longer: others' timers wait for their turn. */
+const LEAST_TURN_INSTRUCTIONS = 1000;
 /** A slice ends after so many steps of a vCPU, for the others' turns. */
 const STEPS_A_ROUND = 16;
 /** What the others run meanwhile, each: far more than the stepped one, as beside a debugger's steps on a real machine. */
@@ -218,12 +220,16 @@ export class Turns implements Stateful<TurnsState> {
     for (let tried = 0; tried < vcpus.length; tried++) {
       this.#next = (this.#next + 1) % vcpus.length;
       if (!this.#mayRun(this.#next)) continue;
-      this.#left = vcpus.length > 1 ? TURN_INSTRUCTIONS : ALONE_INSTRUCTIONS;
+      this.#left = vcpus.length > 1 ? this.#turnInstructions : ALONE_INSTRUCTIONS;
       this.#begun++;
       return vcpus[this.#next];
     }
     this.#left = 0;
     return undefined;
+  }
+
+  get #turnInstructions(): number {
+    return Math.max(LEAST_TURN_INSTRUCTIONS, Math.floor(TURN_INSTRUCTIONS / this.vm.instructionNs));
   }
 
   #slice(vcpu: VirtualCpu, instructions: number): SliceEnd {

@@ -109,6 +109,8 @@ export interface Hypervisor<V extends VirtualCpu = VirtualCpu> {
   readonly dirtyFrames: FrameWatcher;
 
   now(): Nanoseconds;
+  /** Virtual time that an instruction takes, where they are counted. */
+  readonly instructionNs: Nanoseconds;
   tsc(vcpu: number): bigint;
   /** As before the first instruction: the vCPUs, nothing pending, no exits, the clock at 0; guest memory stays. */
   resetState(): void;

@@ -12,7 +12,14 @@ import { Vm } from './vm.js';
 import { captureVm, restoreVm, type VmState } from './vm-state.js';
 
 /** What a state belongs to: it is loaded into a machine built alike. */
-export const MACHINE_IDENTITY = record({ engine: text, memoryBytes: count, vcpus: u32, cpu: text, paravirtual: flag });
+export const MACHINE_IDENTITY = record({
+  engine: text,
+  memoryBytes: count,
+  vcpus: u32,
+  cpu: text,
+  paravirtual: flag,
+  clock: text,
+});
 export type MachineIdentity = StateOf<typeof MACHINE_IDENTITY>;
 
 /** All but the frames: small, and copied. */
@@ -26,9 +33,13 @@ function cpuText({ vendor, ...model }: CpuModel): string {
   return [vendor ?? 'none', ...Object.values(model).map((word) => word.toString(16))].join(' ');
 }
 
+/** As --clock takes it; that it follows the host's clock is nothing that the machine keeps. */
+const clockText = ({ realTime, instructionNs }: Hypervisor): string =>
+  realTime ? "the host's" : `icount,shift=${Math.log2(instructionNs)}`;
+
 function identity(vm: Hypervisor): MachineIdentity {
   const { engine, memoryBytes, vcpus, cpu, paravirtual } = vm;
-  return { engine, memoryBytes, vcpus: vcpus.length, cpu: cpuText(cpu), paravirtual };
+  return { engine, memoryBytes, vcpus: vcpus.length, cpu: cpuText(cpu), paravirtual, clock: clockText(vm) };
 }
 
 /** The engine, the board and its devices, and who decides whose turn it is, in the order of loading. */

@@ -14,7 +14,7 @@ interface StringAccess {
 }
 
 /** What each element after the first takes, as if it were an instruction of its own. */
-const ELEMENT_NS = PORT_ACCESS_NS + 1;
+const elementNs = ({ instructionNs }: Vcpu): number => PORT_ACCESS_NS + instructionNs;
 
 /**
  * Moves elements until something came up that a VM entry between two of them would see: an interrupt, the guest's end, a device's
@@ -32,7 +32,7 @@ export function moveString(vm: Vm, vcpu: Vcpu, access: StringAccess): { first: n
   vcpu.woken = false;
   let count = 0;
   do {
-    if (count > 0) vm.spend(ELEMENT_NS);
+    if (count > 0) vm.spend(elementNs(vcpu));
     if (write) {
       board.portWrite(vcpu.index, port, bytes, elements[start + count]);
       vm.takeEnd();
@@ -47,5 +47,5 @@ export function moveString(vm: Vm, vcpu: Vcpu, access: StringAccess): { first: n
 /** The next element is done before the devices' next work, which is due when it was. */
 function isAhead(vm: Vm, vcpu: Vcpu, event: number | undefined): boolean {
   const next = nextEvent(vm, vcpu);
-  return next === event && (next === undefined || vm.now() + ELEMENT_NS < next);
+  return next === event && (next === undefined || vm.now() + elementNs(vcpu) < next);
 }

@@ -59,6 +59,8 @@ export class Vcpu {
   readonly vmcs: Vmcs;
   /** The core runs this vCPU now, so its state stands in the ACTIVE block. */
   active = false;
+  /** Virtual time that an instruction takes, ns. @see Vm.clockShift */
+  instructionNs = 1;
   /** The guest is between VM entry and VM exit: the VMCS guest area is stale. */
   inGuest = false;
   launched = false;
@@ -124,7 +126,7 @@ export class Vcpu {
 
   /** Virtual time in ns. */
   get clock(): number {
-    return this.icount + this.host.getNumber(this.at(CLOCK_OFFSET));
+    return this.icount * this.instructionNs + this.host.getNumber(this.at(CLOCK_OFFSET));
   }
 
   /** Its clock stood while it was not its turn, or somebody puts it. */
@@ -134,12 +136,12 @@ export class Vcpu {
 
   /** What has passed at virtual time `now` beside its instructions, ns. */
   clockOffsetAt(now: number): number {
-    return Math.max(0, now - this.icount);
+    return Math.max(0, now - this.icount * this.instructionNs);
   }
 
   /** Virtual time when the instruction at hand has retired. */
   get clockBehind(): number {
-    return this.clock + 1;
+    return this.clock + this.instructionNs;
   }
 
   /** Lets ns pass beside what instructions take. */

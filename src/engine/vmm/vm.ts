@@ -3,6 +3,7 @@ import type { InitialState } from '../boot/image.js';
 import type { CoreExports } from '../core/core-exports.js';
 import {
   ABSENT_FEATURES,
+  CLOCK_SHIFT,
   CR2,
   EXIT_COUNTS,
   IN_ROOT,
@@ -150,6 +151,16 @@ export class Vm implements Hypervisor<Vcpu> {
     );
     this.core.dropBlocks();
     for (const vcpu of this.vcpus) setUpModel(vcpu, model);
+  }
+
+  /** An instruction takes 2^n ns, as QEMU's `-icount shift=n` has it. Changed before the guest starts. */
+  set clockShift(shift: number) {
+    this.host.set32(CLOCK_SHIFT, shift);
+    for (const vcpu of this.vcpus) vcpu.instructionNs = 2 ** shift;
+  }
+
+  get instructionNs(): number {
+    return this.#current.instructionNs;
   }
 
   /** KVM's paravirtual interface is offered to the guest. */

@@ -13,7 +13,8 @@ import type { Machine } from '../../vmm/machine.js';
 type Analysis = Required<Pick<NonNullable<D.Debugger['exits']>, 'report' | 'course' | 'hints' | 'handlerTimes'>>;
 
 export function exitAnalysis(machine: Machine, os: D.Debugger['os']): Analysis {
-  const all = (): Iterable<TimedExit> => withTimes(readTrace(machine.vm.host, -1, TRACE_RECORDS));
+  const all = (): Iterable<TimedExit> =>
+    withTimes(readTrace(machine.vm.host, -1, TRACE_RECORDS), machine.vm.instructionNs);
   let stopwatch: Stopwatch | undefined;
   return {
     report: async (by, condition = {}) => {

@@ -4,6 +4,7 @@ import type { KeptRun } from './kept-run.js';
 import type { GuestKernelWatch } from './kernel-watch.js';
 import type { GuestOptions } from './options.js';
 import type { GuestOutput } from './output.js';
+import type { Pace } from './pace.js';
 import type { RunStatus } from './status.js';
 import type { Stops } from './stops.js';
 
@@ -17,4 +18,5 @@ export interface GuestParts {
   readonly output: GuestOutput;
   readonly kept: KeptRun;
   readonly kernel: GuestKernelWatch;
+  readonly pace: Pace;
 }

@@ -110,9 +110,10 @@ export class RunLoop {
   }
 
   #slices(): void {
-    const { machine, status, stops, turns, kept } = this.parts;
-    const { vm } = machine;
+    const { machine, status, stops, turns, kept, pace } = this.parts;
+    const { vm, work } = machine;
     const start = performance.now();
+    pace.look(start, work.clockNs);
     do {
       if (stops.deviceHit) {
         // where a vCPU stops at the same moment that is told, and this is dropped
@@ -255,6 +256,8 @@ export class RunLoop {
     vm.tell(vcpu);
     if (this.#step) vm.disarmStep(this.#step.vcpu);
     this.#step = undefined;
+    this.parts.pace.look(performance.now(), machine.work.clockNs);
+    this.parts.pace.stop();
     this.each.allStand();
     turns.stop();
     this.#awaited = undefined;

@@ -211,6 +211,9 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     }
   }
 
+  /** They are not counted. */
+  readonly instructionNs = 1;
+
   now(): number {
     return this.clock.now();
   }
