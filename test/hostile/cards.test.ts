@@ -1,12 +1,13 @@
 /**
  * A driver that breaks all cards of a machine at once: random rings and tables in memory, wild addresses, registers, bus mastering,
- * configuration space, in random order. Nothing throws, each access comes back, and in the middle of it the machine's state
+ * configuration space, floppy and DMA controller, keyboard and mouse, the video card's registers and memory, in random order. Nothing throws, each access comes back, and in the middle of it the machine's state
  * goes to another machine, which goes on just the same. More seeds with VMSCOPE_LONG_TESTS=1.
  */
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { Drive, DriveBus } from '../../src/engine/devices/block.js';
 import type { NetBackend } from '../../src/engine/devices/net-backend.js';
+import { UnmappedVideoMemory } from '../../src/engine/devices/vga/video-memory.js';
 import { Rng } from '../../src/engine/difftest/rng.js';
 import { record } from '../../src/engine/state/schema.js';
 import { NET_MODELS, type NetModel } from '../../src/engine/vmm/cards.js';
@@ -17,6 +18,9 @@ import { type PcRig, pcRig } from '../devices/rig.js';
 const SEEDS = process.env.VMSCOPE_LONG_TESTS === '1' ? 200 : 2;
 const STEPS = 300;
 const RAM_BYTES = 4 << 20;
+/** 360K. */
+const FLOPPY_SECTORS = 720;
+const LFB = 0xfd000000;
 const MAC = Uint8Array.of(0x52, 0x54, 0, 0x12, 0x34, 0x56);
 const IDE_PORTS = [0x1f0, 0x1f1, 0x1f2, 0x1f3, 0x1f4, 0x1f5, 0x1f6, 0x1f7, 0x3f6, 0x177];
 
@@ -39,6 +43,7 @@ interface Broken {
   rig: PcRig;
   ram: Uint8Array;
   disks: BusyDisk[];
+  video: UnmappedVideoMemory;
   net: NetBackend;
   /** What the guest has sent, by its length. */
   sent: number[];
@@ -65,13 +70,17 @@ function machine(model: NetModel): Broken {
     ...{ toGuest: () => {}, shape: record({}), save: () => ({}), load: () => {}, describe: () => [] },
     fromGuest: (frame) => void sent.push(frame.length),
   };
-  const buses: DriveBus[] = ['ide', 'sata', 'nvme', 'virtio', 'sata'];
-  const disks = buses.map(() => new BusyDisk(256));
+  const buses: DriveBus[] = ['ide', 'sata', 'nvme', 'virtio', 'sata', 'floppy', 'floppy'];
+  const disks = buses.map((bus) => new BusyDisk(bus === 'floppy' ? FLOPPY_SECTORS : 256));
   const drives = buses.map(
-    (bus, i): Drive => ({ name: `disk${i}`, serial: `D${i}`, bus, kind: 'disk', store: disks[i] }),
+    (bus, i): Drive => ({
+      ...{ name: `disk${i}`, serial: `D${i}`, bus, store: disks[i] },
+      kind: bus === 'floppy' ? 'floppy' : 'disk',
+    }),
   );
-  const rig = pcRig({ memory, network: netCard(model, { name: 'net0', mac: MAC, backend: net }), drives });
-  return { rig, ram, disks, net, sent };
+  const video = new UnmappedVideoMemory();
+  const rig = pcRig({ memory, video, network: netCard(model, { name: 'net0', mac: MAC, backend: net }), drives });
+  return { rig, ram, disks, video, net, sent };
 }
 
 /** A step: the same for each machine, whatever it answers. */
@@ -158,6 +167,94 @@ const STARTS: Readonly<
   },
 };
 
+/** Commands of the floppy controller, and how many parameters each takes. */
+const FLOPPY: readonly (readonly [command: number, parameters: number])[] = [
+  ...([
+    [0xe6, 8],
+    [0xe6, 8],
+    [0xc5, 8],
+    [0x4d, 5],
+    [0x4a, 1],
+    [0x0f, 2],
+    [0x07, 1],
+    [0x08, 0],
+    [0x03, 2],
+    [0x04, 1],
+    [0x0e, 0],
+    [0x10, 0],
+  ] as const),
+];
+
+/** Disks of the machine that the guest means to read, write or format: 8237 channel 2, then a command with parameters. */
+function floppyStep(rng: Rng): Step[] {
+  const drive = rng.below(rng.oneIn(6) ? 4 : 2);
+  const [command, parameters] = rng.oneIn(8) ? [rng.below(256), rng.below(10)] : rng.pick(FLOPPY);
+  const cylinder = rng.oneIn(8) ? rng.below(256) : rng.below(40);
+  const right = [drive | (rng.below(2) << 2), cylinder, rng.below(2), 1 + rng.below(9), 2, 9, 27, 255];
+  const given = right.slice(0, parameters).map((value) => (rng.oneIn(10) ? rng.below(256) : value));
+  const [gpa, bytes, mode] = [rng.below(0x1000000), rng.below(65536), rng.pick([0x46, 0x4a, 0x42, rng.below(256)])];
+  const [select, ns] = [rng.oneIn(8) ? rng.below(256) : 0x3c | drive, rng.below(400_000_000)];
+  return [
+    ({ rig }) => rig.out(0x3f2, select),
+    ({ rig }) => [0x0f, drive, cylinder].forEach((value) => void rig.out(0x3f5, value)),
+    ({ rig }) => rig.clock.advance(ns),
+    ({ rig }) => [rig.out(0x3f5, 8), rig.in(0x3f5), rig.in(0x3f5)],
+    ({ rig }) => rig.out(0x0c, 0),
+    ({ rig }) => rig.out(0x0b, mode),
+    ({ rig }) => [gpa & 0xff, (gpa >> 8) & 0xff].forEach((value) => void rig.out(4, value)),
+    ({ rig }) => [bytes & 0xff, bytes >> 8].forEach((value) => void rig.out(5, value)),
+    ({ rig }) => [rig.out(0x81, gpa >> 16), rig.out(0x0a, 2)],
+    ({ rig }) => [command, ...given].forEach((value) => void rig.out(0x3f5, value)),
+    ({ rig }) => rig.clock.advance(ns),
+    ({ rig }) => Array.from({ length: 1 + (ns & 7) }, () => [rig.in(0x3f4), rig.in(0x3f5)]),
+  ];
+}
+
+/** Keyboard controller, keyboard and mouse: any command, and moves and keys of the host in between. */
+function inputStep(rng: Rng): Step[] {
+  const [command, data] = [
+    rng.pick([0x20, 0x60, 0xa7, 0xa8, 0xaa, 0xad, 0xae, 0xd1, 0xd4, rng.below(256)]),
+    rng.below(256),
+  ];
+  const mouse = rng.pick([0xff, 0xf4, 0xf5, 0xf3, 0xe8, 0xe6, 0xe9, 0xeb, 0xf2, 0xf6, rng.below(256)]);
+  const move = {
+    dx: rng.below(2000) - 1000,
+    dy: rng.below(2000) - 1000,
+    wheel: rng.below(9) - 4,
+    buttons: rng.below(8),
+  };
+  const [down, key] = [rng.oneIn(2), rng.pick(['a', 'f1'])];
+  return [
+    ({ rig }) => rig.out(0x64, command),
+    ({ rig }) => rig.out(0x60, data),
+    ({ rig }) => [rig.out(0x64, 0xd4), rig.out(0x60, mouse)],
+    ({ rig }) => rig.pc.keyboard.moveMouse(move),
+    ({ rig }) => rig.pc.keyboard.key(key, down),
+    ({ rig }) => Array.from({ length: 1 + (data & 7) }, () => [rig.in(0x64), rig.in(0x60)]),
+  ];
+}
+
+/** The video card: registers, VBE, its memory by both windows, and somebody who looks. */
+function videoStep(rng: Rng): Step[] {
+  const [index, value] = [rng.pick([0x3c4, 0x3ce, 0x3d4]), rng.below(0x10000) & 0xff1f];
+  const [port, byte] = [0x3c0 + rng.below(0x20), rng.below(256)];
+  const vbe = rng.pick([0, 1, 0x41, 0x81, 4, 8, 15, 16, 24, 32, 320, 0xffff, rng.below(0x10000)]);
+  const [register, at, word] = [rng.below(12), rng.below(0x1fff8), rng.u32()];
+  const linear = rng.below(1 << 24) & ~7;
+  const most = { width: 1 + rng.below(100), height: 1 + rng.below(60) };
+  const steps: Step[] = [
+    ({ rig }) => rig.out(index, value, 2),
+    ({ rig }) => [rig.out(port, byte), rig.in(port)],
+    ({ rig }) => [rig.out(0x1ce, register, 2), rig.out(0x1cf, vbe, 2), rig.in(0x1d0, 2)],
+    ({ rig }) => rig.pc.bus.mmioWrite(0xa0000 + at, 4, BigInt(word)),
+    ({ rig }) => rig.pc.bus.mmioRead(0xa0000 + at, 4),
+    ({ rig }) => rig.pc.bus.mmioWrite(LFB + linear, 8, BigInt(word)),
+    ({ rig }) => rig.pc.bus.mmioRead(LFB + linear, 4),
+  ];
+  if (rng.oneIn(6)) steps.push(({ rig }) => createHash('sha1').update(rig.pc.vga.picture(most).rgb).digest('hex'));
+  return steps;
+}
+
 const ATA = [0x25, 0x35, 0xc8, 0xca, 0xec, 0x60, 0x61, 0xe7, 0x06, 0xa1];
 
 /** What a page of rings holds: mostly what its device takes, with wild addresses and lengths among it. */
@@ -220,7 +317,13 @@ function program(rng: Rng, cards: readonly Registers[], busMaster: number): Step
   const step = (): Step[] => {
     const card = rng.pick(cards);
     const [offset, small, data, ns] = [rng.below(card.bytes) & ~3, rng.below(16), value(), rng.below(20_000_000)];
-    switch (rng.below(12)) {
+    switch (rng.below(16)) {
+      case 12:
+        return floppyStep(rng);
+      case 13:
+        return inputStep(rng);
+      case 14:
+        return videoStep(rng);
       case 0:
         return start(card);
       case 1: {
@@ -269,9 +372,11 @@ function program(rng: Rng, cards: readonly Registers[], busMaster: number): Step
 }
 
 /** All of a machine: its state is compared as it is, RAM and disks by a hash. */
-const whole = ({ rig, ram, disks }: Broken) => ({
+const whole = ({ rig, ram, disks, video }: Broken) => ({
   state: rig.pc.save(),
-  memory: [ram, ...disks.map(({ bytes }) => bytes)].map((bytes) => createHash('sha1').update(bytes).digest('hex')),
+  memory: [ram, video.bytes, ...disks.map(({ bytes }) => bytes)].map((bytes) =>
+    createHash('sha1').update(bytes).digest('hex'),
+  ),
 });
 
 function cardsOf({ rig }: Broken): Registers[] {
@@ -284,13 +389,14 @@ function cardsOf({ rig }: Broken): Registers[] {
 }
 
 /** What got through in all seeds so far: frames each way, and requests of the IDE, SATA and NVMe disk. */
-const through = { sent: 0, received: 0, ide: 0, sata: 0, nvme: 0 };
+const through = { sent: 0, received: 0, ide: 0, sata: 0, nvme: 0, floppy: 0 };
 
 function count({ rig, sent, disks }: Broken): void {
   const frames = rig.pc.devices.find(({ name }) => name === 'net0')?.describe?.() ?? [];
   through.sent += sent.length;
   through.received += Number(/(\d+) received/.exec(frames.map((row) => row.join(' ')).join('\n'))?.[1] ?? 0);
   for (const [i, name] of (['ide', 'sata', 'nvme'] as const).entries()) through[name] += disks[i].requests;
+  through.floppy += disks[5].requests + disks[6].requests;
 }
 
 describe.each(NET_MODELS)('cards of a machine with %s', (model) => {
@@ -304,6 +410,7 @@ describe.each(NET_MODELS)('cards of a machine with %s', (model) => {
       for (const step of steps.slice(0, half)) step(one);
       const other = machine(model);
       other.ram.set(one.ram);
+      other.video.bytes.set(one.video.bytes);
       for (const [i, { bytes }] of one.disks.entries()) other.disks[i].bytes.set(bytes);
       other.rig.clock.advance(one.rig.clock.now());
       other.rig.pc.load(structuredClone(one.rig.pc.save()));
