@@ -10,7 +10,7 @@ import type { Drive } from '../engine/devices/block.js';
 import { PciBusFullError } from '../engine/devices/pci/bus.js';
 import { romFont } from '../engine/devices/vga/rom-font.js';
 import { RewindableStore } from '../engine/disk/rewindable-store.js';
-import { createCore } from '../engine/host/core-instance.js';
+import { createCore, HostMemoryError } from '../engine/host/core-instance.js';
 import { fileCause } from '../engine/host/file-cause.js';
 import { Guest, type GuestOptions } from '../engine/host/guest.js';
 import type { HistoryOptions } from '../engine/host/guest-history.js';
@@ -309,7 +309,7 @@ async function main(): Promise<void> {
     });
   } catch (error) {
     const expected =
-      [ImageError, UsageError, PciBusFullError, StateError].some((kind) => error instanceof kind) ||
+      [ImageError, UsageError, PciBusFullError, StateError, HostMemoryError].some((kind) => error instanceof kind) ||
       (error instanceof KvmError && error.hostLacks);
     const { message, stack } = error as Error;
     if (error instanceof IncomingError) {

@@ -13,7 +13,10 @@ export function parseMemory(text: string): number {
   if (!Number.isFinite(bytes)) throw new UsageError(`--memory ${text}: not a size such as 128M or 1G`);
   if (bytes < 2 ** 20) throw new UsageError(`--memory ${text}: a guest needs at least 1M`);
   if (bytes > MAX_MEMORY_BYTES) {
-    throw new UsageError(`--memory ${text}: at most ${MAX_MEMORY_BYTES / 2 ** 20}M fit the engine's one 4 GiB memory`);
+    const most = MAX_MEMORY_BYTES / 2 ** 20;
+    throw new UsageError(
+      `--memory ${text}: at most ${most}M: guest RAM lies below the PCI hole, in one WebAssembly memory of 4 GiB; wider ones make guests a third slower`,
+    );
   }
   return Math.ceil(bytes / 65536) * 65536;
 }

@@ -105,3 +105,19 @@ it.skipIf(!mkfifo.available)('an engine that does not come back ends with 3, and
     reader.kill('SIGKILL');
   }
 });
+
+describe('memory', () => {
+  it.each(['3073M', '3.5G', '8G'])('-m %s is refused with the reason', async (size) => {
+    const { status, stderr } = await run(spins, '-m', size);
+    const why =
+      'guest RAM lies below the PCI hole, in one WebAssembly memory of 4 GiB; wider ones make guests a third slower';
+    expect([status, stderr]).toEqual([2, `vmscope: --memory ${size}: at most 3072M: ${why}\n`]);
+  });
+
+  it('that the host does not have is told in a line, with status 2', () => {
+    const limited = `ulimit -v 3500000; exec "${process.execPath}" "${PROGRAM}" run "${spins}" --at 0x7c00 --headless -m 3G`;
+    const { status, stderr } = spawnSync('bash', ['-c', limited], { encoding: 'utf8', timeout: 60_000 });
+    const line = 'vmscope: the host has no room for 3072 MiB of guest memory: give the guest less by -m\n';
+    expect([status, stderr]).toEqual([2, line]);
+  });
+});

@@ -5,11 +5,16 @@ import { HostMemory } from '../memory/host-memory.js';
 import { releaseFrames } from './release-frames.js';
 
 const PAGE = 65536;
+/** 4 GiB, what addresses of 32 bits reach. */
+const MAX_PAGES = 65536;
 
 /** Marks the imported memory of a WebAssembly module as shared. */
 const IMPORT_OF_MEMORY = Buffer.from('\x03env\x06memory\x02', 'latin1');
 const LIMITS_WITH_MAXIMUM = 1;
 const LIMITS_SHARED = 3;
+
+/** The host gives no memory for what is asked. */
+export class HostMemoryError extends Error {}
 
 let file: Buffer | undefined;
 let compiled: WebAssembly.Module | undefined;
@@ -18,8 +23,8 @@ let compiledShared: WebAssembly.Module | undefined;
 const coreFile = (): Buffer => (file ??= readFileSync(new URL('../../../build/core.wasm', import.meta.url)));
 
 /**
- * Loads `build/core.wasm` with a memory for `guestBytes` of RAM and `extraBytes` of frames behind them. @throws Error when the core is not built or memory is
- * short.
+ * Loads `build/core.wasm` with a memory for `guestBytes` of RAM and `extraBytes` of frames behind them.
+ * @throws HostMemoryError when memory is short; Error when the core is not built
  */
 export function createCore(
   guestBytes: number,
@@ -28,7 +33,7 @@ export function createCore(
 ): { core: CoreExports; host: HostMemory } {
   // one more page behind guest RAM: the APIC-access page
   const pages = Math.ceil((RAM_BASE + guestBytes + extraBytes) / PAGE) + 1;
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: 65536 });
+  const memory = memoryOf(pages, guestBytes);
   const host = new HostMemory(memory, releaseFrames);
   const asked = {
     firstWrite: (frame: number) => host.firstWrite(frame),
@@ -36,6 +41,15 @@ export function createCore(
       host.deviceAccess(kind, address, bytes, write, low, high),
   };
   return { core: start(module, memory, asked), host };
+}
+
+function memoryOf(initial: number, guestBytes: number): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial, maximum: MAX_PAGES });
+  } catch {
+    const mib = guestBytes / 2 ** 20;
+    throw new HostMemoryError(`the host has no room for ${mib} MiB of guest memory: give the guest less by -m`);
+  }
 }
 
 /**
