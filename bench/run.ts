@@ -1,11 +1,12 @@
 /**
  * `npm run bench [-- GROUP...] [-- --check]`: measures, prints a table, and with --check ends with status 1 when a
  * figure breaks its promise in baseline.json. Groups: interpreter, compiler, kinds, breakpoints, conditions, exits, vmexits,
- * trace, stub, kvm, fleet, history, dashboard.
+ * trace, stub, kvm, fleet, history, clock, dashboard.
  */
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { breakpointCosts } from './breakpoints.js';
+import { clock } from './clock.js';
 import { compiler } from './compiler.js';
 import { conditionCosts } from './conditions.js';
 import { dashboard } from './dashboard.js';
@@ -34,6 +35,7 @@ const GROUPS: Record<string, (() => Measurement[] | Promise<Measurement[]>)[]> =
   kvm: [kvmExitRates, kvmThreads, kvmInterrupts],
   fleet,
   history: [history],
+  clock,
   dashboard,
 };
 
