@@ -1,6 +1,7 @@
 /** The engine's thread: builds the guest, serves the debugger API to the main thread and GDB to the network. */
 
 import { parentPort, workerData } from 'node:worker_threads';
+import { CallFrames } from '../disasm/dwarf/call-frames.js';
 import { Dwarf } from '../disasm/dwarf/index.js';
 import { LineTable } from '../disasm/dwarf-line.js';
 import { ImageError } from '../engine/boot/image.js';
@@ -207,14 +208,15 @@ function symbolsOf(data: GuestWorkerData, kernelFile: string, image: Uint8Array)
   };
 }
 
-/** Line numbers, types and variables of an ELF file: read when somebody asks for them, which most never do. */
-function debugFormats(bytes: Uint8Array): Pick<GuestOptions, 'lines' | 'dwarf'> {
-  const isElf = Dwarf.isIn(bytes);
+/** Line numbers, types, variables and call frames of an ELF file: read when somebody asks for them, which most never do. */
+function debugFormats(bytes: Uint8Array): Pick<GuestOptions, 'lines' | 'dwarf' | 'frames'> {
   let lines: { table: LineTable | undefined } | undefined;
   let dwarf: { of: Dwarf | undefined } | undefined;
+  let frames: CallFrames | undefined;
   return {
     ...(LineTable.isIn(bytes) ? { lines: () => (lines ??= { table: LineTable.read(bytes) }).table } : {}),
-    ...(isElf ? { dwarf: () => (dwarf ??= { of: Dwarf.read(bytes) }).of } : {}),
+    ...(Dwarf.isIn(bytes) ? { dwarf: () => (dwarf ??= { of: Dwarf.read(bytes) }).of } : {}),
+    ...(CallFrames.isIn(bytes) ? { frames: () => (frames ??= new CallFrames(bytes)) } : {}),
   };
 }
 

@@ -237,6 +237,25 @@ describe.skipIf(!gcc.available || !gdb.available)(named('memory of a kernel of C
     expect(ours).toEqual(theirs);
   });
 
+  test.each([
+    ['.eh_frame', '-fasynchronous-unwind-tables'],
+    ['.debug_frame', '-fno-asynchronous-unwind-tables', '-g'],
+  ])("an image's %s tells of callers, with types or without", async (section, ...flags) => {
+    const image = join(folder, `no-return${section}`);
+    const source = fileURLToPath(new URL('c-kernel/no-return.c', import.meta.url));
+    execFileSync(gcc.path, [...FLAGS, '-g0', '-O2', ...flags, '-o', image, source]);
+    const lines = ['break end', 'run', 'step', 'bt'];
+    const { stdout } = await vmscope(['run', image, '--headless', ...lines.flatMap((line) => ['--ex', line])]);
+    expect([...stdout.matchAll(/^ *#\d+ +0x[0-9a-f]+ in (\w+)/gm)].map(([, name]) => name)).toEqual([
+      'end',
+      'inner',
+      'outer',
+      'main',
+      '_start',
+    ]);
+    expect(stdout).not.toContain('found by a search');
+  });
+
   describe.each(['0', '2'])('loops at -O%s', (level) => {
     const EVERY = 4000;
     let image: string;

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CallFrames } from '../../src/disasm/dwarf/call-frames.js';
 import { Dwarf, type Pieces } from '../../src/disasm/dwarf/index.js';
 import { LineTable } from '../../src/disasm/dwarf-line.js';
 import { DebugInfo } from '../../src/engine/debug/types/debug-info.js';
@@ -45,9 +46,11 @@ describe.skipIf(!gcc.available)(named('damaged DWARF', gcc), () => {
     const dwarf = Dwarf.read(elf);
     if (dwarf === undefined) return 0;
     const lines = LineTable.read(elf);
+    const frames = new CallFrames(elf);
     const info = new DebugInfo(
       {
         dwarf: () => dwarf,
+        frames: () => frames,
         find: async () => false,
         btf: () => undefined,
         distance: () => 0n,

@@ -1,7 +1,7 @@
 /** Call frame information: .debug_frame, and .eh_frame. @dwarf 5, 6.4 "Call Frame Information" */
-import { elfSectionAddress } from '../elf-sections.js';
+import { elfSectionAddress, hasElfSection } from '../elf-sections.js';
 import { Reader } from './reader.js';
-import type { DwarfSections } from './sections.js';
+import { DwarfSections } from './sections.js';
 
 /** How a register of the caller is had: where the frame keeps it, what it is, or as it is. */
 export type FrameRule =
@@ -60,12 +60,20 @@ const PE = {
 };
 
 export class CallFrames {
+  readonly addressBytes: 4 | 8;
+  readonly #sections: DwarfSections;
   #pieces: Piece[] | undefined;
 
-  constructor(
-    private readonly elf: Uint8Array,
-    private readonly sections: DwarfSections,
-  ) {}
+  /** Nothing is read before it is asked for. */
+  constructor(private readonly elf: Uint8Array) {
+    this.addressBytes = elf[4] === 2 ? 8 : 4;
+    this.#sections = new DwarfSections(elf);
+  }
+
+  /** Files without types have some too. */
+  static isIn(elf: Uint8Array): boolean {
+    return hasElfSection(elf, '.eh_frame') || hasElfSection(elf, '.debug_frame');
+  }
 
   /** At a linked address; undefined where nothing is told of it. */
   rules(pc: bigint): FrameRules | undefined {
@@ -90,12 +98,11 @@ export class CallFrames {
   #read(): Piece[] {
     const pieces: Piece[] = [];
     for (const name of ['frame', 'ehFrame'] as const) {
-      const bytes = this.sections.get(name);
+      const bytes = this.#sections.get(name);
       const isEh = name === 'ehFrame';
       const base = isEh ? elfSectionAddress(this.elf, '.eh_frame') : 0n;
-      const wide = this.elf[4] === 2;
       try {
-        readSection(bytes, isEh, base, wide ? 8 : 4, pieces);
+        readSection(bytes, isEh, base, this.addressBytes, pieces);
       } catch (error) {
         if (!(error instanceof RangeError)) throw error;
       }

@@ -6,7 +6,6 @@
 
 import { hasElfSection } from '../elf-sections.js';
 import type { TypeId, TypeNode, TypeWord } from '../type-node.js';
-import { CallFrames, type FrameRules } from './call-frames.js';
 import type { Entry } from './entry.js';
 import { indexedAddress, textAt } from './entry.js';
 import { type Range, rangesOf } from './lists.js';
@@ -44,14 +43,12 @@ export class Dwarf {
   readonly #ofUnit = new Map<Unit, Names>();
   #covered: { ranges: (Range & { unit: Unit })[]; units: number } = { ranges: [], units: 0 };
   readonly #functions = new Map<Unit, (Range & { offset: number })[]>();
-  readonly #frames: CallFrames;
 
   private constructor(elf: Uint8Array) {
     this.#units = new DwarfUnits(elf);
-    this.#frames = new CallFrames(elf, this.#units.sections);
   }
 
-  /** Whether a file has types or frames; they are not read yet. */
+  /** Whether a file has types; they are not read yet. */
   static isIn(elf: Uint8Array): boolean {
     return hasElfSection(elf, '.debug_info');
   }
@@ -74,11 +71,6 @@ export class Dwarf {
   /** A linked address of .debug_addr. */
   indexed(unit: Unit, index: number): bigint | undefined {
     return indexedAddress(this.#units.sections, unit, index);
-  }
-
-  /** How to get from a frame to its caller's at a linked address; undefined where the file does not say. */
-  frameRules(pc: bigint): FrameRules | undefined {
-    return this.#frames.rules(pc);
   }
 
   /** Undefined for what is no type. */

@@ -1,6 +1,6 @@
 /** Types and variables of a guest's code, by DWARF of a file and BTF of its kernel. */
 
-import type { FrameRule, FrameRules } from '../../../disasm/dwarf/call-frames.js';
+import type { CallFrames, FrameRule, FrameRules } from '../../../disasm/dwarf/call-frames.js';
 import type { Dwarf, Pieces } from '../../../disasm/dwarf/index.js';
 import type { DwarfScope, DwarfVariable } from '../../../disasm/dwarf/scope.js';
 import type { Unit } from '../../../disasm/dwarf/units.js';
@@ -15,6 +15,8 @@ import { registerName } from './registers.js';
 export interface DebugInfoSources {
   /** Of the image, or of the file of symbols; looked into when it is asked for. */
   dwarf(): Dwarf | undefined;
+  /** Of the same file, which may have these alone. */
+  frames(): CallFrames | undefined;
   /** Looks for the guest's kernel, unless that was done lately. */
   find(): Promise<unknown>;
   /** Of the kernel that runs. @throws Error where it has none */
@@ -134,7 +136,7 @@ export class DebugInfo implements NonNullable<Debugger['types']> {
     const linked = this.#linked(pc);
     const scope = await this.#done(dwarf.scope(linked));
     if (scope === undefined) return undefined;
-    const rules = dwarf.frameRules(linked);
+    const rules = this.sources.frames()?.rules(linked);
     const row = rules === undefined ? await this.sources.frameRow(pc) : undefined;
     const context = this.#context(dwarf, scope, rules, row);
     const files = scope.lines === undefined ? [] : this.sources.files(scope.lines);
@@ -259,11 +261,11 @@ export class DebugInfo implements NonNullable<Debugger['types']> {
   }
 
   async caller(pc: bigint): Promise<CallerRules | undefined> {
-    const dwarf = this.sources.dwarf();
-    const rules = dwarf?.frameRules(this.#linked(pc));
-    if (dwarf === undefined || rules === undefined) return undefined;
+    const frames = this.sources.frames();
+    const rules = frames?.rules(this.#linked(pc));
+    if (frames === undefined || rules === undefined) return undefined;
     const unit = {
-      addressBytes: dwarf.addressBytes,
+      addressBytes: frames.addressBytes,
       offsetBytes: 4,
       version: 4,
       placed: (at: bigint) => this.#placed(at),
@@ -291,7 +293,7 @@ export class DebugInfo implements NonNullable<Debugger['types']> {
       const scope = found && (await this.#done(dwarf.scope(linked - 1n)));
       if (found === undefined || scope === undefined) return undefined;
       try {
-        const rules = dwarf.frameRules(linked - 1n);
+        const rules = this.sources.frames()?.rules(linked - 1n);
         return numberOf(found, this.#context(dwarf, scope, rules, undefined));
       } catch (error) {
         if (!(error instanceof Untold)) throw error;

@@ -108,11 +108,12 @@ export class GuestKernelWatch {
 
   /** By the image's DWARF, or the file's, and the types of the kernel that runs. */
   types(): NonNullable<D.Debugger['types']> {
-    const { lines, dwarf } = this.options;
+    const { lines, dwarf, frames } = this.options;
     const { linux } = this.kernel;
     return new DebugInfo(
       {
         dwarf: () => dwarf?.(),
+        frames: () => frames?.(),
         find: () => this.kernel.find(),
         btf: () => {
           const kernel = linux.kernel();

@@ -1,3 +1,4 @@
+import type { CallFrames } from '../../../disasm/dwarf/call-frames.js';
 import type { Dwarf } from '../../../disasm/dwarf/index.js';
 import type { LineTable } from '../../../disasm/dwarf-line.js';
 import type * as D from '../../debugger.js';
@@ -22,6 +23,8 @@ export interface GuestOptions {
   lines?(): LineTable | undefined;
   /** Types and variables of the image or that file. */
   dwarf?(): Dwarf | undefined;
+  /** Call frame information of the image or that file. */
+  frames?(): CallFrames | undefined;
   readSource?(file: string): string[] | undefined;
   /** Runs the same guest aside until its kernel has unpacked itself; undefined when none appears. */
   foreseeKernel?(): Promise<ForeseenKernel | undefined>;
