@@ -777,6 +777,8 @@ export interface OsFrameRow {
   load?: 'first' | 'last';
   /** RBP's slot from the place; absent: it is unchanged. */
   rbp?: number;
+  /** The slot counts from RBP itself, as in code that realigns its stack. */
+  rbpFrom?: 'rbp';
 }
 
 export interface OsModule {

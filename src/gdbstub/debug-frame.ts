@@ -15,6 +15,8 @@ export interface FrameRow {
   first?: true;
   /** RBP's slot from the place; absent: RBP is unchanged. */
   rbp?: number;
+  /** The slot counts from RBP itself. */
+  rbpFrom?: 'rbp';
 }
 
 const RSP = 7;
@@ -54,6 +56,7 @@ const CFA = {
   defineCfa: 0x0c,
   defineOffset: 0x0e,
   defineExpression: 0x0f,
+  expression: 0x10,
   offsetExtendedSigned: 0x11,
   defineCfaSigned: 0x12,
   advance: 0x40,
@@ -86,7 +89,7 @@ function signed(value: number): number[] {
 
 /** Rules of a row; `before` are those in force. */
 function rules(row: FrameRow, before: FrameRow | undefined): number[] {
-  const { frame, register, offset, load, rbp } = row;
+  const { frame, register, offset, load, rbp, rbpFrom } = row;
   const out: number[] = [];
   const samePlace = before?.frame !== 'none' && before?.register === register && !before.load && !load;
   if (frame === 'none') return [CFA.defineCfa, RSP, WORD, CFA.undefined, RIP];
@@ -98,11 +101,14 @@ function rules(row: FrameRow, before: FrameRow | undefined): number[] {
   } else if (samePlace) {
     if (before?.offset !== offset) out.push(CFA.defineOffset, ...unsigned(offset));
   } else out.push(CFA.defineCfa, register, ...unsigned(offset));
-  if (before?.frame === frame && before.rbp === rbp) return out;
+  if (before?.frame === frame && before.rbp === rbp && before.rbpFrom === rbpFrom) return out;
   if (frame === 'call') {
     if (before?.frame !== frame) out.push(CFA.offset | RIP, 1);
     if (rbp === undefined) out.push(CFA.sameValue, RBP);
-    else out.push(CFA.offsetExtendedSigned, RBP, ...signed(rbp / -WORD));
+    else if (rbpFrom) {
+      const slot = [OP.breg + RBP, ...signed(rbp)];
+      out.push(CFA.expression, RBP, slot.length, ...slot);
+    } else out.push(CFA.offsetExtendedSigned, RBP, ...signed(rbp / -WORD));
     return out;
   }
   for (const [saved, slot] of frame === 'registers' ? PT_REGS : INTERRUPT_FRAME) {

@@ -79,8 +79,10 @@ test('ORC entries since 7.0: registers have other numbers', () => {
         [16, -16, 4, 8, 2],
         [8, 0, 9, 0, 2],
         [-8, 0, 10, 0, 2],
-        // RBP is kept elsewhere: the table does not know
-        [-8, 0, 10, 4, 2],
+        // RBP is kept where RBP points to, as in code that realigns its stack
+        [-40, 0, 10, 4, 2],
+        // in a register that no unwinder takes it from
+        [-8, 0, 10, 5, 2],
         [0, 0, 3, 0, 3],
         [0, 0, 0, 0, 1],
       ]),
@@ -92,9 +94,15 @@ test('ORC entries since 7.0: registers have other numbers', () => {
     ['call', 6, 16, undefined, -16],
     ['call', 7, 8, 'first', undefined],
     ['call', 6, -8, 'last', undefined],
+    ['call', 6, -40, 'last', 0],
     ['outside', 0, 0, undefined, undefined],
     ['registers', 7, 0, undefined, undefined],
     ['none', 0, 0, undefined, undefined],
+  ]);
+  expect(rows.map(({ rbpFrom }) => rbpFrom)).toEqual([
+    ...new Array(5).fill(undefined),
+    'rbp',
+    ...new Array(3).fill(undefined),
   ]);
 });
 

@@ -177,6 +177,37 @@ describe('with the table of the guest’s system', () => {
     expect(await returnFrame(context)).toMatchObject({ pc: KERNEL + 0x100n, slot: 0x8000n });
   });
 
+  it('goes through a function that realigned its stack, and keeps RBP where RBP points to', async () => {
+    const rows: Record<string, OsFrameRow> = {
+      [at(0)]: row('call', -40, { register: 6, load: 'last', rbp: 0, rbpFrom: 'rbp' }),
+      [at(0x100 - 1)]: row('call', 16, { register: 6, rbp: -16 }),
+      [at(0x200 - 1)]: row('none', 8),
+    };
+    const context: Unwinding = {
+      ...guest(
+        {},
+        {
+          '8078': 0x8140n, // what the caller's stack pointer will be
+          '8138': KERNEL + 0x100n,
+          '80a0': 0x8200n, // RBP
+          // the return address again, which such code pushes beside RBP
+          '80a8': KERNEL + 0x100n,
+          '8200': 0x7777n,
+          '8208': KERNEL + 0x200n,
+        },
+        { ...LONG, rip: KERNEL, rsp: 0x8000n, rbp: 0x80a0n },
+      ),
+      frameRow: async (address) => rows[address.toString(16)],
+    };
+    expect((await backtrace(context)).map(({ pc, sp, bp, slot }) => [pc - KERNEL, sp, bp, slot])).toEqual([
+      [0n, 0x8000n, 0x80a0n, undefined],
+      [0x100n, 0x8140n, 0x8200n, 0x8138n],
+      [0x200n, 0x8210n, 0x7777n, 0x8208n],
+    ]);
+    const lost = { ...context, registers: { ...LONG, rip: KERNEL, rsp: 0x8000n } };
+    expect(await backtrace(lost)).toHaveLength(1);
+  });
+
   it('follows code that the table does not have', async () => {
     const registers = { ...LONG, rip: 0x1000n, rsp: 0x8000n };
     const user = { ...guest({ '1000': 'c3' }, { '8000': AFTER }, registers), frameRow: async () => row('none', 8) };

@@ -90,6 +90,23 @@ describe.skipIf(!readelf.available)(named('.debug_frame', readelf), () => {
     expect(rows.map(({ row }) => row.split(' ')[1])).toEqual(['exp', 'exp', 'rsp+8']);
   });
 
+  test('finds RBP where RBP points to, in code that realigns its stack', () => {
+    const realigned = { frame: 'call', register: 6, offset: -40, load: 'last', rbp: 0 } as const;
+    const rows = interpreted([
+      { address: BASE, ...realigned, rbpFrom: 'rbp' },
+      { address: BASE + 4n, ...realigned },
+      { address: BASE + 8n, ...realigned, rbpFrom: 'rbp' },
+      call(BASE + 12n, 8),
+      call(BASE + 16n, 8),
+    ]);
+    expect(rows.map(({ row }) => row.split(' ').slice(1, 4))).toEqual([
+      ['exp', 'u', 'exp'],
+      ['exp', 'u', 'c+0'],
+      ['exp', 'u', 'exp'],
+      ['rsp+8', 'u', 's'],
+    ]);
+  });
+
   test('starts a description anew before it gets long', () => {
     const rows = interpreted(Array.from({ length: 200 }, (_, n) => call(BASE + BigInt(n * 4), 8 * (1 + (n % 9)))));
     expect(rows).toHaveLength(199);

@@ -1,14 +1,16 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SAMPLES, vmscope } from '../cli/vmscope.js';
+import { RunningGuest, runDebugger } from '../gdbstub/running-guest.js';
 import { named, requireScript, requireTool } from '../tools.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const apt = requireTool('apt-get');
 const linux = apt.available ? requireScript(`${root}samples/linux/fetch`) : apt;
+const gdb = requireTool('gdb');
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'vmscope-'));
@@ -61,29 +63,103 @@ describe('vmscope profile', () => {
       expect(status).toBe(2);
     }
   }, 60_000);
+});
 
-  it.skipIf(!linux.available)(
-    named("names a stock kernel's functions and tasks, from the first to the last caller", linux),
-    async () => {
-      const file = join(folder, 'linux.folded');
-      const guest = (name: string) => join(root, 'build/guests/linux', name);
-      const { status } = await vmscope(
-        [
-          ...['profile', '-kernel', guest('vmlinuz'), '-initrd', guest('initrd.gz'), '-append', 'console=ttyS0 quiet'],
-          ...['-m', '256', '--every', '2000000', '--max-instructions', '900000000', '--format', 'folded', '-o', file],
+const EVERY = 2_000_000;
+/** The kernel's own code runs from here on. */
+const FIRST = 60;
+/** gdb looks at each of so many samples, the last one at most. */
+const [STEP, LAST] = process.env.VMSCOPE_LONG_TESTS ? [1, 450] : [3, 180];
+
+/** Names as they are in the file of symbols: gdb else shows `f.cold` as `f[cold]`. */
+const SCRIPT = `
+import json
+gdb.execute('set stack-cache off')
+gdb.execute('set backtrace past-main on')
+def ask(line): return gdb.execute(line, to_string=True).strip()
+def ours(line): return ask('monitor ' + line)
+def task():
+  comm = int(ours('print /x &current->comm'), 16)
+  return bytes(gdb.selected_inferior().read_memory(comm, 16)).split(b'\\0')[0].decode()
+answers = {}
+for n in range(${FIRST}, ${LAST} + 1, ${STEP}):
+  ours('until icount %d' % (n * ${EVERY}))
+  ask('maintenance flush register-cache')
+  if int(gdb.parse_and_eval('$cs')) & 3 == 3:
+    answers[n] = [task(), '[user]']
+    continue
+  names, frame = [], gdb.newest_frame()
+  while frame is not None:
+    names.append(frame.name())
+    frame = frame.older()
+  answers[n] = [task()] + names[::-1]
+print('ANSWERS' + json.dumps(answers))
+`;
+
+describe.skipIf(!linux.available)(named("vmscope profile of Debian's kernel", linux), () => {
+  const file = (name: string) => join(root, 'build/guests/linux', name);
+  const [image, initrd, append, memory] = [file('vmlinuz'), file('initrd.gz'), 'console=ttyS0 quiet', '256'];
+  let stacks: string[][];
+
+  beforeAll(async () => {
+    const output = join(folder, 'linux.json');
+    const { status } = await vmscope(
+      [
+        ...['profile', '-kernel', image, '-initrd', initrd, '-append', append, '-m', memory],
+        // nothing from outside: both guests do the same
+        ...[
+          '--serial',
+          'none',
+          '--every',
+          String(EVERY),
+          '--max-instructions',
+          '900000000',
+          '--format',
+          'speedscope',
+          '-o',
+          output,
         ],
-        { timeoutMs: 170_000 },
+      ],
+      { timeoutMs: 170_000 },
+    );
+    expect(status).toBe(124);
+    const { shared, profiles } = JSON.parse(readFileSync(output, 'utf8'));
+    stacks = profiles[0].samples.map((sample: number[]) => sample.map((frame) => shared.frames[frame].name));
+  }, 180_000);
+
+  it('names functions and tasks, from the first to the last caller', () => {
+    expect(stacks.filter(([task]) => task === 'swapper/0').length).toBeGreaterThan(10);
+    const threads = stacks.filter((stack) => stack.includes('ret_from_fork'));
+    expect(threads.length).toBeGreaterThan(0);
+    for (const stack of threads) expect(stack.indexOf('ret_from_fork')).toBe(1);
+    const deep = stacks.filter((stack) => stack.length > 5);
+    expect(deep.length).toBeGreaterThan(10);
+  });
+
+  it.skipIf(!gdb.available)(
+    named('has the tasks and the stacks that gdb finds at the same instructions', gdb),
+    async () => {
+      const script = join(folder, 'stacks.py');
+      writeFileSync(script, SCRIPT);
+      const guest = await RunningGuest.start(
+        image,
+        ...['--initrd', initrd, '--append', append, '-m', memory, '--serial', 'none'],
       );
-      expect(status).toBe(124);
-      const lines = readFileSync(file, 'latin1').trimEnd().split('\n');
-      const stacks = lines.map((line) => line.replace(/ \d+$/, '').split(';'));
-      expect(stacks.filter(([task]) => task === 'swapper/0').length).toBeGreaterThan(10);
-      const threads = stacks.filter((stack) => stack.includes('ret_from_fork'));
-      expect(threads.length).toBeGreaterThan(0);
-      for (const stack of threads) expect(stack.indexOf('ret_from_fork')).toBe(1);
-      const deep = stacks.filter((stack) => stack.length > 5);
-      expect(deep.length).toBeGreaterThan(10);
+      try {
+        const start = ['set pagination off', 'set demangle-style none', `target remote 127.0.0.1:${guest.port}`];
+        const commands = start.flatMap((line) => ['-ex', line]);
+        const out = await runDebugger(gdb.path, ['-nx', '-q', '-batch', ...commands, '-x', script], 250_000);
+        const text = /^ANSWERS(.*)$/m.exec(out)?.[1];
+        if (text === undefined) throw new Error(`gdb said ${out.slice(-2000)}`);
+        const theirs = JSON.parse(text) as Record<string, string[]>;
+        // the first sample is the one after so many instructions
+        const ours = Object.fromEntries(Object.keys(theirs).map((n) => [n, stacks[Number(n) - 1]]));
+        expect(Object.keys(theirs).length).toBeGreaterThan(40);
+        expect(ours).toEqual(theirs);
+      } finally {
+        await guest.stop();
+      }
     },
-    180_000,
+    300_000,
   );
 });

@@ -38,7 +38,9 @@ export function* callerByRow(
   const at = (offset: number): bigint => u64((place as bigint) + BigInt(offset));
   if (row.frame === 'call') {
     const pc = yield at(-8);
-    const caller = row.rbp === undefined ? bp : yield at(row.rbp);
+    const from = row.rbpFrom === undefined ? place : bp;
+    let caller = bp;
+    if (row.rbp !== undefined) caller = from === undefined ? undefined : yield u64(from + BigInt(row.rbp));
     return pc === undefined ? undefined : { pc, slot: at(-8), sp: place, bp: caller, interrupted: false };
   }
   const slots = row.frame === 'registers' ? PT_REGS : INTERRUPT_FRAME;

@@ -11,6 +11,7 @@ const ENTRY_BYTES = 6;
 /** DWARF number of the register behind each number, and its meaning beyond that. */
 interface Registers {
   dwarf: Record<number, number>;
+  bp: number;
   previousSp: number;
   spIndirect: number;
   bpIndirect: number;
@@ -19,6 +20,7 @@ interface Registers {
 const UNDEFINED = 0;
 const BEFORE_7: Registers = {
   dwarf: { 2: 1, 3: 5, 4: 6, 5: 7, 6: 10, 7: 13, 8: 6, 9: 7 },
+  bp: 4,
   previousSp: 1,
   bpIndirect: 8,
   spIndirect: 9,
@@ -26,6 +28,7 @@ const BEFORE_7: Registers = {
 };
 const SINCE_7: Registers = {
   dwarf: { 1: 0, 2: 1, 3: 7, 4: 6, 5: 5, 6: 10, 7: 13, 9: 7, 10: 6 },
+  bp: 4,
   previousSp: 8,
   spIndirect: 9,
   bpIndirect: 10,
@@ -184,12 +187,12 @@ function readRow({ addresses, entries, form }: OsUnwindTable, row: number): OsFr
   if (OUTSIDE.every((byte, index) => entries[at + index] === byte)) return outside;
   const data = new DataView(entries.buffer, entries.byteOffset + at, ENTRY_BYTES);
   const kind = KINDS[form === 'before 6.4' ? 'older' : 'newer'][entries[at + 5] & 7];
-  const { dwarf, previousSp, spIndirect, bpIndirect } = form === 'since 7.0' ? SINCE_7 : BEFORE_7;
+  const { dwarf, previousSp, spIndirect, bpIndirect, bp: ownBp } = form === 'since 7.0' ? SINCE_7 : BEFORE_7;
   const sp = entries[at + 4] & 15;
   const bp = entries[at + 4] >> 4;
   const register = dwarf[sp];
-  // code that realigns its stack keeps RBP elsewhere
-  if (bp !== UNDEFINED && bp !== previousSp) return outside;
+  // code that realigns its stack keeps RBP where RBP points to; the kernel's own unwinder knows no other place
+  if (bp !== UNDEFINED && bp !== previousSp && bp !== ownBp) return outside;
   return {
     address: addresses[row],
     frame: register === undefined ? 'none' : kind,
@@ -197,7 +200,8 @@ function readRow({ addresses, entries, form }: OsUnwindTable, row: number): OsFr
     offset: data.getInt16(0, true),
     ...(sp === spIndirect ? { load: 'first' as const } : {}),
     ...(sp === bpIndirect ? { load: 'last' as const } : {}),
-    ...(bp === previousSp ? { rbp: data.getInt16(2, true) } : {}),
+    ...(bp === UNDEFINED ? {} : { rbp: data.getInt16(2, true) }),
+    ...(bp === ownBp ? { rbpFrom: 'rbp' as const } : {}),
   };
 }
 
