@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Random } from '../core/exec/random-code.js';
+import { wrongInTrace } from '../formats/reader-rules.js';
 import { SAMPLES, vmscope } from './vmscope.js';
 
 let folder: string;
@@ -91,7 +92,9 @@ describe('vmscope trace', () => {
   });
 
   it("gives Perfetto's trace events", async () => {
-    const { traceEvents } = JSON.parse((await trace('--format', 'perfetto')).stdout);
+    const file = JSON.parse((await trace('--format', 'perfetto')).stdout);
+    expect(wrongInTrace(file)).toEqual([]);
+    const { traceEvents } = file;
     const slices = traceEvents.filter(({ ph }: { ph: string }) => ph === 'X');
     expect(slices).toHaveLength(total);
     for (const { name, ts, dur, pid, tid } of slices) {
