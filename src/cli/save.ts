@@ -10,7 +10,7 @@ export function addSaveCommand(program: Command): void {
     .summary("write a running guest's state to a file")
     .description(
       "Write a running guest's state to a file, which `vmscope run ... --restore FILE` goes on from, with the options that the " +
-        'guest was started with. The guest stands meanwhile and goes on. Disks are not in it: they must be as they were.',
+        'guest was started with. The guest is paused meanwhile, then goes on. Disks are not in it: they must be as they were.',
     )
     .argument('<guest>', 'its name, as `vmscope top` shows it')
     .argument('<file>', 'where to')

@@ -82,7 +82,7 @@ function aboutOf(text: string): TraceAbout {
     const counted = Number.isSafeInteger(instructionNs) && instructionNs > 0 ? { instructionNs } : {};
     return { program: String(program), guest: String(guest), engine: String(engine), ...counted };
   } catch {
-    throw new TraceFileError('is damaged: its description is no JSON');
+    throw new TraceFileError('is damaged: its description is not JSON');
   }
 }
 

@@ -69,7 +69,7 @@ export class Lines {
     try {
       message = JSON.parse(line);
     } catch {
-      this.#fail(null, new RpcError(PARSE_ERROR, 'this line is no JSON'));
+      this.#fail(null, new RpcError(PARSE_ERROR, 'this line is not JSON'));
       return;
     }
     if (!isRecord(message) || message.jsonrpc !== '2.0') {
