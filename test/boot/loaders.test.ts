@@ -435,9 +435,14 @@ describe('low memory', () => {
     expect(memory.getUint16(0x413, true)).toBe(639);
     expect(memory.getUint8(0x449)).toBe(3);
     expect(memory.getUint8(0x9fc00)).toBe(1);
-    // int 10h goes to an iret, a jump to ffff:0 to a reset through the keyboard controller.
-    const handler = (memory.getUint16(0x42, true) << 4) + memory.getUint16(0x40, true);
-    expect(memory.getUint8(handler)).toBe(0xcf);
+    // int 10h goes to push ax; mov al, 10h; jmp to what tells of it and returns, the timer's own call to an iret
+    const handler = (vector: number): number =>
+      (memory.getUint16(vector * 4 + 2, true) << 4) + memory.getUint16(vector * 4, true);
+    expect([0, 1, 2, 3].map((n) => memory.getUint8(handler(0x10) + n))).toEqual([0x50, 0xb0, 0x10, 0xe9]);
+    const common = handler(0x10) + 6 + memory.getUint16(handler(0x10) + 4, true);
+    expect([memory.getUint8(common), memory.getUint8(common + 7)]).toEqual([0x52, 0xcf]);
+    expect(memory.getUint8(handler(0x1c))).toBe(0xcf);
+    // a jump to ffff:0 goes to a reset through the keyboard controller
     expect(memory.getUint8(0xffff0)).toBe(0xea);
     const reset = (memory.getUint16(0xffff3, true) << 4) + memory.getUint16(0xffff1, true);
     expect([memory.getUint16(reset, true), memory.getUint16(reset + 2, true)]).toEqual([0xfeb0, 0x64e6]);

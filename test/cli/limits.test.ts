@@ -48,7 +48,9 @@ describe('limits', () => {
       // sti; out 80h,al; int 40h; jmp $-6 with a stack in device memory, so that pushing exits
       const pushes = guest('pushes.bin', 'b800fe 8ed0 bc0001 b040 e680 cd40 ebfa');
       const { status, stderr } = await run(pushes, '--until-exits', n);
-      expect([status, stderr]).toEqual([124, `vmscope: pushes: stopped after ${n} VM exits\n`]);
+      expect(status).toBe(124);
+      // before it may stand that nothing serves INT 40h
+      expect(stderr.trim().split('\n').at(-1)).toBe(`vmscope: pushes: stopped after ${n} VM exit${n === '1' ? '' : 's'}`);
     },
   );
 

@@ -153,10 +153,10 @@ describe('createTheme', () => {
   it('has no colour under NO_COLOR, 16 colours on a 16-colour terminal', () => {
     const colours = (value: number) => [(value >> 9) & 0x1ff, value & 0x1ff];
     for (const [role, value] of Object.entries(createTheme(256, { NO_COLOR: '1' }))) {
-      if (!['depth', 'light', 'ascii'].includes(role)) expect(colours(value)).toEqual([0x1ff, 0x1ff]);
+      if (!['depth', 'light', 'ascii', 'trueColours'].includes(role)) expect(colours(value)).toEqual([0x1ff, 0x1ff]);
     }
     for (const [role, value] of Object.entries(createTheme(16, { LANG: 'C.UTF-8' }))) {
-      if (!['depth', 'light', 'ascii'].includes(role))
+      if (!['depth', 'light', 'ascii', 'trueColours'].includes(role))
         for (const colour of colours(value)) expect(colour === 0x1ff || colour < 16).toBe(true);
     }
   });

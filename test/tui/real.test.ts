@@ -158,7 +158,7 @@ describe('keyboard at 80x24', () => {
     await press('c', /serial c/);
     await press('\x1d', /i types into the guest/);
     await press('v', /Console VGA text/);
-    await press('i', /keys go to the PS\/2 keyboard/);
+    await press('i', /keys and mouse go to the guest/);
     tui.send('y');
     await press('\x01', /i types into the guest/);
     await press('v', /ps\/2 y/);

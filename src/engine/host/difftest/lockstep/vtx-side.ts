@@ -158,25 +158,26 @@ export class VtxSide {
       step.exits.push(vm.vcpus[0].vmcs.reason & 0xffff);
       return false;
     };
-    const portRead = vm.portRead.bind(vm);
-    const portWrite = vm.portWrite.bind(vm);
-    const mmioRead = vm.mmioRead.bind(vm);
-    const mmioWrite = vm.mmioWrite.bind(vm);
-    vm.portRead = (vcpu, port, bytes) => {
+    // the board's, which each element of string I/O comes to by itself
+    const portRead = board.portRead.bind(board);
+    const portWrite = board.portWrite.bind(board);
+    const mmioRead = board.mmioRead.bind(board);
+    const mmioWrite = board.mmioWrite.bind(board);
+    board.portRead = (vcpu, port, bytes) => {
       const value = portRead(vcpu, port, bytes);
       step.accesses.push({ kind: 'in', address: port, bytes, value: BigInt(value >>> 0) });
       return value;
     };
-    vm.portWrite = (vcpu, port, bytes, value) => {
+    board.portWrite = (vcpu, port, bytes, value) => {
       step.accesses.push({ kind: 'out', address: port, bytes, value: BigInt.asUintN(bytes * 8, BigInt(value)) });
       portWrite(vcpu, port, bytes, value);
     };
-    vm.mmioRead = (vcpu, gpa, bytes) => {
+    board.mmioRead = (vcpu, gpa, bytes) => {
       const value = mmioRead(vcpu, gpa, bytes);
       step.accesses.push({ kind: 'read', address: gpa, bytes, value });
       return value;
     };
-    vm.mmioWrite = (vcpu, gpa, bytes, value) => {
+    board.mmioWrite = (vcpu, gpa, bytes, value) => {
       step.accesses.push({ kind: 'write', address: gpa, bytes, value: BigInt.asUintN(bytes * 8, value) });
       mmioWrite(vcpu, gpa, bytes, value);
     };
