@@ -50,7 +50,9 @@ describe('limits', () => {
       const { status, stderr } = await run(pushes, '--until-exits', n);
       expect(status).toBe(124);
       // before it may stand that nothing serves INT 40h
-      expect(stderr.trim().split('\n').at(-1)).toBe(`vmscope: pushes: stopped after ${n} VM exit${n === '1' ? '' : 's'}`);
+      expect(stderr.trim().split('\n').at(-1)).toBe(
+        `vmscope: pushes: stopped after ${n} VM exit${n === '1' ? '' : 's'}`,
+      );
     },
   );
 

@@ -10,7 +10,7 @@ it('tells each cause by which regions were left, and as a share of all', () => {
     samples: 77,
     share: 0.797,
   });
-  expect(text).toContain("79.7 % of the guest's instructions ran in them; 1 hot blocks were not worth a region");
+  expect(text).toContain("79.7 % of the guest's instructions ran in them; 1 hot block was not worth a region");
   expect(text).toMatch(/500 +50 % {2}by a return, jump or call/);
   expect(text).toMatch(/25 +2\.5 % {2}by a fault, a VM exit/);
   expect(text).toMatch(/not entered 4 times\n +3 +75 % {2}a further page/);
