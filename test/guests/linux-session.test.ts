@@ -128,7 +128,19 @@ describe.skipIf(!gdb.available || !kernel.available)(named("Debian's kernel with
       const target = `target remote 127.0.0.1:${guest.port}`;
       const out = await runDebugger(
         gdb.path,
-        ['-nx', '-q', '-batch', '-ex', 'set pagination off', '-ex', target, '-x', script],
+        [
+          '-nx',
+          '-q',
+          '-batch',
+          '-ex',
+          'set pagination off',
+          '-ex',
+          'set remotetimeout 100',
+          '-ex',
+          target,
+          '-x',
+          script,
+        ],
         200_000,
       );
       const text = /^ANSWERS(.*)$/m.exec(out)?.[1];

@@ -101,8 +101,9 @@ describe.skipIf(!usable)(named('vmscope top with libvirt', ...tools), () => {
       expect(row[1]).toBe(name);
       expect(changed('cpu.time')).toBeGreaterThan(0n);
       expect(changed('block.0.rd.reqs')).toBeGreaterThan(0n);
-      // Answering costs the standing guest's process a tick now and then; the vCPU's time is exact (below).
-      expect(Math.abs(Number(row[2]) - Number(changed('cpu.time')))).toBeLessThanOrEqual(20_000_000);
+      // Answering costs the standing guest's process a tick of 10 ms now and then, several on a busy host; the vCPU's time
+      // is exact (below). The guests ran for 1.5 s.
+      expect(Math.abs(Number(row[2]) - Number(changed('cpu.time')))).toBeLessThanOrEqual(60_000_000);
       expect([row[4], row[5]]).toEqual(['16384', '0']);
       expect([row[6], row[7]]).toEqual([String(changed('block.0.rd.reqs')), '0']);
       sum += BigInt(row[2]!.replace('.', ''));
