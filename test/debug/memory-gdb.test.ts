@@ -22,6 +22,7 @@ const SLOW = { timeoutMs: 100_000 };
 const HEAD = `
 import json, struct
 gdb.execute('set pagination off')
+gdb.execute('set remotetimeout 100')
 def ask(line): return gdb.execute(line, to_string=True).strip()
 def ours(line): return ask('monitor ' + line)
 def number(text): return int(text, 16)

@@ -148,7 +148,12 @@ describe.skipIf(!linux.available)(named("vmscope profile of Debian's kernel", li
         ...['--initrd', initrd, '--append', append, '-m', memory, '--serial', 'none'],
       );
       try {
-        const start = ['set pagination off', 'set demangle-style none', `target remote 127.0.0.1:${guest.port}`];
+        const start = [
+          'set pagination off',
+          'set remotetimeout 100',
+          'set demangle-style none',
+          `target remote 127.0.0.1:${guest.port}`,
+        ];
         const commands = start.flatMap((line) => ['-ex', line]);
         const out = await runDebugger(gdb.path, ['-nx', '-q', '-batch', ...commands, '-x', script], 250_000);
         const text = /^ANSWERS(.*)$/m.exec(out)?.[1];
