@@ -137,7 +137,7 @@ export class RspClient {
       if (event.kind === 'packet') this.#packet(event.payload);
       else if (event.kind === 'nak') this.#resend();
       else if (event.kind === 'corrupt') this.wire.write(Uint8Array.of(0x2d));
-      else if (event.kind === 'oversized') this.close('the stub talks nonsense: an endless packet');
+      else if (event.kind === 'oversized') this.close('the stub sends a packet without an end');
     }
   }
 
@@ -180,7 +180,7 @@ export class RspClient {
     clearTimeout(question.timer);
     const binary = question.payload.startsWith('qXfer');
     const text = binary ? raw : expandRuns(raw);
-    if (text === undefined) question.reject(new Error('the stub talks nonsense: a run of nothing'));
+    if (text === undefined) question.reject(new Error('the stub sends a run length with nothing before it'));
     else question.resolve(text);
     this.#next();
   }

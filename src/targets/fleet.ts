@@ -116,7 +116,7 @@ export class JoinedFleet implements Fleet {
 
   async act(key: string, action: GuestAction): Promise<void> {
     const able = this.#of(key).find(({ source }) => source.act);
-    if (!able) throw new Error('this kind of guest cannot be told so');
+    if (!able) throw new Error('this kind of guest does not take that');
     await able.source.act!(able.key, action);
   }
 

@@ -331,7 +331,7 @@ export abstract class StubGuest {
     const { gva } = target;
     if (target.exit) throw new Error('a stub of another program tells of no VM exits');
     if (target.icount !== undefined) throw new Error('a stub of another program counts no instructions');
-    if (gva === undefined) throw new Error('where to? an address');
+    if (gva === undefined) throw new Error('no address is given');
     const stopped = new Promise<D.RunState>((resolve) => this.#waiting.push(resolve));
     await this.alone(async () => {
       this.points.temporary = gva;

@@ -179,7 +179,7 @@ export class LibvirtConnection {
     try {
       for (let packet = this.#packet(); packet; packet = this.#packet()) this.#take(packet);
     } catch (error) {
-      this.close(`libvirtd talks nonsense: ${(error as Error).message}`);
+      this.close(`libvirtd sends what is not an answer: ${(error as Error).message}`);
     }
   }
 

@@ -206,7 +206,7 @@ export class QmpClient implements Monitor {
     this.#held.push(bytes.subarray(from));
     this.#heldBytes += bytes.length - from;
     if (this.#heldBytes > MAX_LINE_BYTES)
-      this.#finish(`the monitor talks nonsense: a line above ${MAX_LINE_BYTES} bytes`);
+      this.#finish(`the monitor sends a line of more than ${MAX_LINE_BYTES} bytes`);
   }
 
   #line(line: string): void {
@@ -214,11 +214,11 @@ export class QmpClient implements Monitor {
     try {
       message = JSON.parse(line);
     } catch {
-      this.#finish('the monitor talks nonsense: no JSON');
+      this.#finish('the monitor sends what is not JSON');
       return;
     }
     if (!isObject(message)) {
-      this.#finish('the monitor talks nonsense: no object');
+      this.#finish('the monitor sends JSON that is not an object');
       return;
     }
     if (isObject(message.QMP)) {

@@ -219,9 +219,9 @@ describe('a look at libvirt', () => {
   const faults: [Fault, RegExp][] = [
     ['cut', /closed by the other side/],
     ['close', /closed by the other side/],
-    ['length', /nonsense: a packet of 4294967280 bytes/],
-    ['short', /nonsense: a packet of 5 bytes/],
-    ['serial', /nonsense: an answer to a question that was not asked/],
+    ['length', /not an answer: a packet of 4294967280 bytes/],
+    ['short', /not an answer: a packet of 5 bytes/],
+    ['serial', /not an answer: an answer to a question that was not asked/],
     ['count', /a list of 2147483647 items/],
     ['error', /no .*way/],
   ];

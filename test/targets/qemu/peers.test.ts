@@ -96,17 +96,17 @@ describe('QMP', () => {
   });
 
   const nonsense: [string, string][] = [
-    ['no JSON', 'hello\r\n'],
-    ['no object', '[1,2]\r\n'],
-    ['no object', '3\r\n'],
+    ['what is not JSON', 'hello\r\n'],
+    ['JSON that is not an object', '[1,2]\r\n'],
+    ['JSON that is not an object', '3\r\n'],
   ];
-  it.each(nonsense)('that talks nonsense is left: %s', async (why, text) => {
+  it.each(nonsense)('that sends %s is left', async (why, text) => {
     const client = await QmpClient.open(
       qmp((_, self) => self.say(text)),
       LIMITS,
     );
-    await expect(client.execute('x')).rejects.toThrow(`the monitor talks nonsense: ${why}`);
-    await expect(client.execute('x')).rejects.toThrow(/nonsense/);
+    await expect(client.execute('x')).rejects.toThrow(`the monitor sends ${why}`);
+    await expect(client.execute('x')).rejects.toThrow(/the monitor sends/);
   });
 
   it('that sends a line without an end is left at 16 MiB', async () => {
@@ -116,7 +116,7 @@ describe('QMP', () => {
       }),
       { answerMs: 5000 },
     );
-    await expect(client.execute('x')).rejects.toThrow(/a line above/);
+    await expect(client.execute('x')).rejects.toThrow(/a line of more than/);
   });
 
   it('that goes away in mid-word ends all questions with the reason', async () => {
