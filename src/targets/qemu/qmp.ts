@@ -205,8 +205,7 @@ export class QmpClient implements Monitor {
     if (from === bytes.length) return;
     this.#held.push(bytes.subarray(from));
     this.#heldBytes += bytes.length - from;
-    if (this.#heldBytes > MAX_LINE_BYTES)
-      this.#finish(`the monitor sends a line of more than ${MAX_LINE_BYTES} bytes`);
+    if (this.#heldBytes > MAX_LINE_BYTES) this.#finish(`the monitor sends a line of more than ${MAX_LINE_BYTES} bytes`);
   }
 
   #line(line: string): void {
