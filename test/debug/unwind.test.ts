@@ -112,6 +112,13 @@ describe('backtrace', () => {
     expect((await backtrace(scan))[1]).toMatchObject({ pc: AFTER, found: 'scan', slot: 0x8020n });
   });
 
+  it('has no frame twice: a return address that lies on the stack again is a copy', async () => {
+    const registers = { ...LONG, rip: 0x1000n, rsp: 0x8000n, rbp: 1n };
+    const stack = { '8020': AFTER, '8028': 0n, '8040': AFTER, '8048': 0n, '8060': 0x3005n, '8068': 0n };
+    const copies = guest({ '1000': 'ff e0', '3000': CALL }, stack, registers);
+    expect((await backtrace(copies)).map(({ pc }) => pc)).toEqual([0x1000n, AFTER, 0x3005n]);
+  });
+
   it('ends on a stack of zeros, without a stack, and on one that returns to itself', async () => {
     const registers = { ...LONG, rip: 0x1000n, rsp: 0x8000n };
     expect(await backtrace(guest({ '1000': 'c3' }, { '8000': 0n }, registers))).toHaveLength(1);
