@@ -1,6 +1,6 @@
 // The debugger's breakpoints as the core keeps them (core/exec/breakpoints.ts).
 import { BREAK_PAGE_BITS, BREAK_PAGES, BREAK_SET, BREAK_SET_ENTRIES, BREAKPOINT_COUNT } from '../core/layout.js';
-import type { FindBreakpoint } from './region.js';
+import type { FindBreakpoint } from './discovery.js';
 
 const MULTIPLIER = 0x9e3779b97f4a7c15n;
 

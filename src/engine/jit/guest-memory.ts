@@ -1,6 +1,6 @@
 // Guest memory as the TLBs show it: the compiler looks at it for hints, and walks nothing.
 import { GPR, REG_RIP, REG_ZERO, TLB_ENTRIES, TLB_READ } from '../core/layout.js';
-import type { FindTable } from './region.js';
+import type { FindTable } from './discovery.js';
 
 /** Most entries of a table that are looked at. */
 const MAX_ENTRIES = 256;

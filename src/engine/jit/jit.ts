@@ -29,8 +29,9 @@ import {
 import type { CompilerCounters } from '../debugger.js';
 import { findBreakpoint } from './breakpoints.js';
 import { CoveredCode } from './covered.js';
+import { type Discovery, type FurtherPage, loopHead, type Surroundings } from './discovery.js';
 import { findTable, pageOf } from './guest-memory.js';
-import { compileRegion, type Discovery, type FurtherPage, loopHead, type Region, type Surroundings } from './region.js';
+import { compileRegion, type Region } from './region.js';
 import { moduleOf } from './wasm-writer.js';
 
 export type JitMode = 'off' | 'on' | 'always';

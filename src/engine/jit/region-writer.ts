@@ -4,19 +4,14 @@
 // entry to exit. The function answers in memory (JIT_* of core/layout.ts): instructions left, flags, and where to go
 // on: at a RIP, or at a micro-op that is to be carried out by the interpreter, which has not begun.
 
-import type { Expression, Size } from '../../spec/uops/expression.js';
+import type { Size } from '../../spec/uops/expression.js';
 import { SLOTS } from '../../spec/uops/index.js';
-import { eachExpression, type FlagStep, STATUS_FLAGS, type Step } from '../../spec/uops/row.js';
+import type { FlagStep, Step } from '../../spec/uops/row.js';
 import {
-  CTX,
   GPR,
   JIT_BLOCK,
-  JIT_CARRY,
-  JIT_FIRST,
   JIT_HANDLED,
-  JIT_KIND,
   JIT_LEFT,
-  JIT_RESULT,
   JIT_RIP,
   JIT_UOP,
   JIT_WENT_ANYWHERE,
@@ -27,39 +22,24 @@ import {
   REG_RIP,
   RFLAGS,
   RIP_BASE,
-  TLB_ENTRIES,
   TLB_READ,
   TLB_WRITE,
   VECTORS_OFF,
   YMM,
 } from '../core/layout.js';
 import { calls } from './budget.js';
-import { carryBit } from './carry-bit.js';
 import { type DecodedBlock, type DecodedUop, UOP_BYTES } from './decoded.js';
-import { address, evaluate, GENERAL_REGISTERS, operandOf, type Scope, signed, vexRegister } from './expression-code.js';
-import { type FlagLocals, FlagReader } from './flag-code.js';
-import {
-  after,
-  type FlagState,
-  GIVEN,
-  kindOf,
-  needsState,
-  oldFlagsDie,
-  partly,
-  STORED,
-  skips,
-  toStored,
-} from './flag-state.js';
+import type { Site } from './discovery.js';
+import { evaluate, GENERAL_REGISTERS, type Scope, vexRegister } from './expression-code.js';
+import { type FlagState, needsState, STORED } from './flag-state.js';
+import { FlagWriter } from './flag-writer.js';
 import { type Called, leanHandlerOf } from './handlers.js';
-import { KnownPages, type Place } from './known-pages.js';
-import type { Site } from './region.js';
+import type { Place } from './known-pages.js';
+import { type Accessed, MemoryCode } from './memory-code.js';
+import { registerOf, registersOf } from './region-registers.js';
 import { inMemory, type VectorCode, type VectorScope, vectorCode } from './vector-code.js';
 import { FunctionWriter, I32, I64, IMPORTS, type MemoryOp, V128 } from './wasm-writer.js';
 
-const RSP = 4;
-const RBP = 5;
-const RSI = 6;
-const RDI = 7;
 const STORES: Record<number, MemoryOp> = { 0: 'i32.store8', 1: 'i32.store16', 2: 'i32.store', 3: 'i64.store' };
 
 /** Type of every region's function. */
@@ -76,8 +56,6 @@ const QUICK = 2;
 /** Nearest rounding, all exceptions masked, PE set. @sdm 1 10.2.3 "MXCSR Control and Status Register" */
 const MXCSR_QUICK = 0x1fa0;
 const MXCSR_QUICK_MASK = 0x7fa0;
-/** Log2 of the bytes of an entry of a TLB. */
-const TLB_ENTRY_SHIFT = 4;
 /** May stand for bits 127:0 of any register. */
 const ALL_VECTORS = /^execVzero/;
 
@@ -91,13 +69,9 @@ export class RegionWriter {
   /** SSE_RUNS and QUICK; undefined: no vector instruction asks. */
   readonly #vectorMode: number | undefined;
   readonly #temporaries = new Map<string, number>();
-  readonly #flags: FlagLocals;
-  readonly #context: number;
-  readonly #linear: number;
-  readonly #entry: number;
-  readonly #pointer: number;
+  readonly flags: FlagWriter;
+  readonly #memory: MemoryCode;
   readonly #outUop: number;
-  readonly #pages: KnownPages;
   /** RIP that a computed jump takes. */
   readonly #taken: number;
   readonly #exit: number;
@@ -109,7 +83,6 @@ export class RegionWriter {
   /** Labels behind the running block's micro-ops, and of the way out in their middle. */
   #behind = 0;
   #leave = 0;
-  #state: FlagState = STORED;
   readonly #long: boolean;
 
   /** @param sites all of the region: its registers are known from them */
@@ -117,11 +90,8 @@ export class RegionWriter {
     const { code } = this;
     this.#long = (root.mode & MODE_CODE64) !== 0;
     const local = (type: number): number => code.local(type);
-    this.#flags = { kind: local(I32), result: local(I64), first: local(I64), carry: local(I32) };
-    this.#context = local(I64);
-    this.#linear = local(I64);
-    this.#entry = local(I32);
-    this.#pointer = local(I32);
+    this.flags = new FlagWriter(code);
+    this.#memory = new MemoryCode(code, this.#long);
     this.#outUop = local(I32);
     this.#taken = local(I64);
     const { used, written, vectors, vectorsWritten, asksMode } = registersOf(sites.map(({ block }) => block));
@@ -139,17 +109,9 @@ export class RegionWriter {
         .memory('i64.load', GPR + register * 8)
         .set(own);
     }
-    code.i32(0).memory('i32.load', CTX).op('i64.extend_u').set(this.#context);
-    if (!storedFlags) {
-      const flag = (local: number, at: number, type: 'i32' | 'i64'): void => {
-        code.i32(0).memory(`${type}.load`, at).set(local);
-      };
-      flag(this.#flags.kind, JIT_KIND, 'i32');
-      flag(this.#flags.result, JIT_RESULT, 'i64');
-      flag(this.#flags.first, JIT_FIRST, 'i64');
-      flag(this.#flags.carry, JIT_CARRY, 'i32');
-    }
-    this.#pages = new KnownPages(code, sites, root.hpa & 0xfff);
+    this.#memory.enter();
+    if (!storedFlags) this.flags.enter();
+    this.#memory.knowPages(sites, root.hpa & 0xfff);
     this.#exit = code.open('block');
   }
 
@@ -164,10 +126,7 @@ export class RegionWriter {
     this.#spillVectors(this.#vectorsWritten);
     out(JIT_LEFT, LEFT_LOCAL, 'i32');
     out(JIT_UOP, this.#outUop, 'i32');
-    out(JIT_KIND, this.#flags.kind, 'i32');
-    out(JIT_RESULT, this.#flags.result, 'i64');
-    out(JIT_FIRST, this.#flags.first, 'i64');
-    out(JIT_CARRY, this.#flags.carry, 'i32');
+    this.flags.leave();
     return code;
   }
 
@@ -180,7 +139,7 @@ export class RegionWriter {
     this.resume(site, state, owed + site.block.instructions);
     // handlers are told what is left
     if (calls(site.block)) this.pay();
-    this.#pages.begin();
+    this.#memory.pages.begin();
     this.#behind = code.open('block');
     this.#leave = code.open('block');
   }
@@ -206,34 +165,6 @@ export class RegionWriter {
     this.#owed = owed;
   }
 
-  /**
-   * Puts the number of what is known of the flags into its local: where the region is left, and where one of several states
-   * goes on. Between, nothing reads it. What that state does not consist of ends here, unless it is `kept`: V8 would keep it
-   * in a register.
-   */
-  tellKind(kept = false): void {
-    const { code } = this;
-    const { rule } = this.#state;
-    if (rule === 'unknown') return;
-    const { kind, result, first, carry } = this.#flags;
-    code.i32(kindOf(this.#state)).set(kind);
-    if (kept) return;
-    const counts = rule === 'increment' || rule === 'decrement';
-    if (rule === 'stored') code.i64(0n).set(result);
-    if (rule === 'stored' || counts) code.i64(0n).set(first);
-    if (!counts) code.i32(0).set(carry);
-  }
-
-  /** Puts the flags into RFLAGS, where the next block wants them; `state` goes on from the block's end. */
-  storeFlags(): void {
-    if (this.#state.rule === 'unknown') throw new Error('flags of an unknown kind are stored');
-    this.#reader().store();
-  }
-
-  get state(): FlagState {
-    return this.#state;
-  }
-
   /** Instructions that ran since what is left was counted. */
   get owed(): number {
     return this.#owed;
@@ -245,14 +176,14 @@ export class RegionWriter {
     this.#block = block;
     this.#broken = broken;
     this.#delta = delta;
-    this.#state = state;
+    this.flags.state = state;
   }
 
   /** Leaves the region at an offset from the running block's start. */
   leaveAt(offset: number, how: number = JIT_WENT_OUT): void {
     const { code } = this;
     this.pay();
-    this.tellKind();
+    this.flags.tellKind();
     code.i32(0);
     this.#rip(offset);
     code.memory('i64.store', JIT_RIP);
@@ -292,7 +223,7 @@ export class RegionWriter {
   /** Leaves at the RIP that was taken. */
   leaveThere(how: number = JIT_WENT_ANYWHERE): void {
     this.pay();
-    this.tellKind();
+    this.flags.tellKind();
     this.code.i32(0).get(this.#taken).memory('i64.store', JIT_RIP);
     this.code.i32(how).set(this.#outUop).branch(this.#exit);
   }
@@ -311,7 +242,7 @@ export class RegionWriter {
 
   /** Leaves before a micro-op; the interpreter counts the block's instructions. */
   leaveBefore(uop: DecodedUop): void {
-    this.tellKind();
+    this.flags.tellKind();
     this.code
       .i32(this.#broken ? uop.at | 1 : uop.at)
       .set(this.#outUop)
@@ -341,7 +272,7 @@ export class RegionWriter {
   uop(at: number): boolean {
     const uop = this.#block.uops[at];
     const { row } = uop;
-    if ((!row && !uop.handler) || (needsState(this.#block, at) && this.#state.rule === 'unknown')) {
+    if ((!row && !uop.handler) || (needsState(this.#block, at) && this.flags.state.rule === 'unknown')) {
       this.leaveBefore(uop);
       return false;
     }
@@ -351,7 +282,7 @@ export class RegionWriter {
       else {
         if (uop.handler!.lean) this.#callLean(uop.handler!, uop);
         else this.#callWhole(uop);
-        this.#pages.begin();
+        this.#memory.pages.begin();
       }
       return true;
     }
@@ -364,7 +295,7 @@ export class RegionWriter {
         .i32(guard === 'vex' ? 2 : 1)
         .op('i32.and');
       if (guard === 'sse aligned') {
-        this.#address({ step: 'access', kind: 'read', size: 4, at: 'operand' }, uop);
+        this.#memory.address('operand', this.#scope(uop));
         code.op('i32.wrap').i32(15).op('i32.and', 'i32.or');
       }
       code.open('if');
@@ -426,7 +357,7 @@ export class RegionWriter {
   /** Carries out a vector instruction; its handler does where something is out of the ordinary. */
   #vector(of: VectorCode, uop: DecodedUop): void {
     const { code } = this;
-    const before = this.#state;
+    const before = this.flags.state;
     const done = code.open('block');
     const handled = code.open('block');
     const giveUpIf = (): void => {
@@ -436,14 +367,10 @@ export class RegionWriter {
     code.get(this.#vectorMode!).i32(asked).op('i32.and').i32(asked).op('i32.ne');
     giveUpIf();
     if (inMemory(uop)) {
-      this.#address({ step: 'access', kind: 'read', size: 3, at: 'operand' }, uop);
-      code.set(this.#linear);
-      if (of.aligned) {
-        code.get(this.#linear).op('i32.wrap').i32(15).op('i32.and');
-        giveUpIf();
-      }
       const size = of.bytes === 16 ? 4 : of.bytes === 8 ? 3 : 2;
-      this.#translate(of.writesMemory ? TLB_WRITE : TLB_READ, size, giveUpIf, 'operand', uop);
+      const accessed = this.#accessed(of.writesMemory ? TLB_WRITE : TLB_READ, size, 'operand');
+      if (of.aligned) this.#memory.accessAligned(accessed, 16, this.#scope(uop), giveUpIf);
+      else this.#memory.access(accessed, this.#scope(uop), giveUpIf);
     }
     const scope: VectorScope = {
       code,
@@ -451,24 +378,20 @@ export class RegionWriter {
       xmm: (register) => this.#vectors.get(register)!,
       gpr: (register) => this.#registers.get(register)!,
       temporary: (name, type) => this.#temporary(name, type),
-      pointer: this.#pointer,
+      pointer: this.#memory.pointer,
       giveUpIf,
       setStatus: () => {
-        const bits = this.#temporary('status', I32);
-        code.set(bits);
-        code.i32(0).i32(0).memory('i32.load', RFLAGS).i32(~STATUS_FLAGS).op('i32.and').get(bits);
-        code.op('i32.or').memory('i32.store', RFLAGS);
-        this.#state = STORED;
+        this.flags.setStatus(this.#temporary('status', I32));
       },
     };
     of.write(scope);
-    const after = this.#state;
+    const after = this.flags.state;
     code.branch(done);
     code.close();
-    this.#state = before;
+    this.flags.state = before;
     if (uop.handler!.lean) this.#callLean(uop.handler!, uop, of);
     else this.#callWhole(uop);
-    this.#state = after;
+    this.flags.state = after;
     code.close();
   }
 
@@ -495,7 +418,7 @@ export class RegionWriter {
     code.close();
     code.get(answer).set(LEFT_LOCAL);
     // without an access of its own the TLB stays as it is
-    if (inMemory(uop)) this.#pages.forget();
+    if (inMemory(uop)) this.#memory.pages.forget();
     this.#reload(new Set((of?.writesGeneral ?? operands).filter((register) => this.#registers.has(register))));
     this.#reloadVectors(named([...this.#vectors.keys()], of?.writes));
     // sticky exceptions that others raise are seen when the region is entered again
@@ -507,8 +430,8 @@ export class RegionWriter {
     const { code } = this;
     this.#spill(this.#written);
     this.#spillVectors(this.#vectorsWritten);
-    this.storeFlags();
-    this.#state = STORED;
+    this.flags.store();
+    this.flags.state = STORED;
     const answer = this.#temporary('answer', I32);
     code.i32(uop.at);
     this.#rip(0);
@@ -520,9 +443,9 @@ export class RegionWriter {
     this.#reload(this.#registers.keys());
     this.#reloadVectors(this.#vectors.keys());
     this.#lookAtVectorMode();
-    this.#pages.forget();
+    this.#memory.pages.forget();
     code.get(answer).i32(STOPPED).op('i32.eq').open('if');
-    this.tellKind();
+    this.flags.tellKind();
     code.i32(JIT_HANDLED).set(this.#outUop).branch(this.#exit);
     code.close();
     code.get(answer).set(LEFT_LOCAL);
@@ -543,23 +466,21 @@ export class RegionWriter {
           code.set(scope.temporary(step.name, step.value.size === 3 ? I64 : I32));
           break;
         case 'access':
-          this.#address(step, uop);
-          code.set(this.#linear);
-          this.#translate(step.kind === 'read' ? TLB_READ : TLB_WRITE, step.size, leave, step.at, uop);
+          this.#memory.access(
+            this.#accessed(step.kind === 'read' ? TLB_READ : TLB_WRITE, step.size, step.at),
+            scope,
+            leave,
+          );
           break;
         case 'store':
-          if (typeof step.at === 'string')
-            this.#address({ step: 'access', kind: 'write', size: step.size, at: step.at }, uop);
-          else evaluate(scope, step.at);
-          code.set(this.#linear);
-          this.#translate(TLB_WRITE, step.size, leave, step.at, uop);
-          code.get(this.#pointer);
+          this.#memory.access(this.#accessed(TLB_WRITE, step.size, step.at), scope, leave);
+          code.get(this.#memory.pointer);
           evaluate(scope, step.value);
           code.memory(STORES[step.size], 0);
           break;
         case 'commit':
           step.values.forEach((value, n) => {
-            code.get(this.#pointer);
+            code.get(this.#memory.pointer);
             evaluate(scope, value);
             if (value.size === 4) code.v128Store(n * 16);
             else code.memory(STORES[value.size], 0);
@@ -575,7 +496,7 @@ export class RegionWriter {
           else code.set(this.#vectors.get(uop.r)!);
           break;
         case 'flags':
-          this.#setFlags(step, scope, body, at);
+          this.flags.set(step, scope, body, this.#block, at);
           break;
         case 'leaveIf':
           evaluate(scope, step.test);
@@ -597,22 +518,17 @@ export class RegionWriter {
           break;
         case 'skipIf': {
           // the rest of the body is what happens otherwise
-          const state = this.#state;
+          const { state } = this.flags;
           const flags = body.find((one): one is FlagStep => one.step === 'flags');
-          if (flags && state.rule !== 'unknown' && state.rule !== 'stored' && !oldFlagsDie(this.#block, at)) {
-            // both ways end with the flags kept alike
-            if (toStored(flags)) this.#reader().store();
-            else this.#reader().give();
-            this.#state = toStored(flags) ? STORED : GIVEN;
-          }
+          this.flags.keepAlike(flags, this.#block, at);
           evaluate(scope, step.test);
           code.open('if');
           this.#body(step.instead, uop, at);
           code.op('else');
           this.#body(body.slice(body.indexOf(step) + 1), uop, at);
-          if (state.rule === 'stored') this.#reader().store();
+          if (state.rule === 'stored') this.flags.reader().store();
           code.close();
-          if (flags) this.#state = partly(flags, body, state);
+          this.flags.keptAlike(flags, body, state);
           return;
         }
         case 'branch':
@@ -625,6 +541,10 @@ export class RegionWriter {
     }
   }
 
+  #accessed(table: number, size: Size | 5, at: Place): Accessed {
+    return { table, size, at, delta: this.#delta };
+  }
+
   #scope(uop: DecodedUop): Scope {
     return {
       code: this.code,
@@ -634,15 +554,11 @@ export class RegionWriter {
       vector: (index) => this.#vectors.get(index)!,
       temporary: (name, type) => this.#temporary(name, type),
       rip: (offset) => this.#rip(offset),
-      pointer: this.#pointer,
-      carry: () => this.#reader().carry(),
-      status: () => this.#reader().status(),
-      condition: (cc) => this.#reader().condition(cc),
+      pointer: this.#memory.pointer,
+      carry: () => this.flags.reader().carry(),
+      status: () => this.flags.reader().status(),
+      condition: (cc) => this.flags.reader().condition(cc),
     };
-  }
-
-  #reader(): FlagReader {
-    return new FlagReader(this.code, this.#flags, this.#state);
   }
 
   #temporary(name: string, type: number): number {
@@ -666,74 +582,6 @@ export class RegionWriter {
     if (!this.#long) code.i64(0xffffffffn).op('i64.and');
   }
 
-  #address(step: Extract<Step, { step: 'access' }>, uop: DecodedUop): void {
-    const { code } = this;
-    const scope = this.#scope(uop);
-    if (step.at === 'top') code.get(scope.register(RSP));
-    else if (step.at === 'frame') code.get(scope.register(RBP));
-    else if (step.at === 'source') code.get(scope.register(RSI));
-    else if (step.at === 'destination') code.get(scope.register(RDI));
-    else if (typeof step.at === 'string') address(scope);
-    else {
-      evaluate(scope, step.at);
-      return;
-    }
-    if (!this.#long) code.i64(0xffffffffn).op('i64.and');
-  }
-
-  /** Host address of the linear one; `missesIf` takes an i32, 1 when the TLB has none. */
-  // a page that is likely: 5 operations; else 9 and 2 loads
-  #translate(table: number, size: Size | 5, missesIf: () => void, at: Place, uop: DecodedUop): void {
-    const { code } = this;
-    const bytes = 1 << size;
-    const known = this.#pages.of(table, at, uop, this.#delta);
-    if (!known) {
-      this.#lookUp(table, bytes, missesIf);
-      code
-        .get(this.#linear)
-        .op('i32.wrap')
-        .get(this.#entry)
-        .memory('i32.load', table + 8);
-    } else {
-      const { page, likely } = known;
-      if (likely) {
-        // what is not aligned may go on in another page
-        code.get(this.#linear).i64(BigInt(-4096 | (bytes - 1)));
-        code.op('i64.and').get(page.linear).op('i64.ne').open('if');
-      }
-      this.#lookUp(table, bytes, missesIf, page.linear);
-      code
-        .get(this.#entry)
-        .memory('i32.load', table + 8)
-        .set(page.addend);
-      if (likely) code.close();
-      code.get(this.#linear).op('i32.wrap').get(page.addend);
-    }
-    code.op('i32.add').set(this.#pointer);
-  }
-
-  /** Looks for the TLB's entry; its page goes into a local. */
-  #lookUp(table: number, bytes: number, missesIf: () => void, page?: number): void {
-    const { code } = this;
-    code
-      .get(this.#linear)
-      .op('i32.wrap')
-      .i32(12 - TLB_ENTRY_SHIFT)
-      .op('i32.shr_u');
-    code
-      .i32((TLB_ENTRIES - 1) << TLB_ENTRY_SHIFT)
-      .op('i32.and')
-      .tee(this.#entry);
-    code.memory('i64.load', table);
-    // in this order V8 does not copy the context first
-    code.get(this.#context).get(this.#linear);
-    if (bytes > 1) code.i64(BigInt(bytes - 1)).op('i64.add');
-    code.i64(-4096n).op('i64.and');
-    if (page !== undefined) code.tee(page);
-    code.op('i64.or', 'i64.ne');
-    missesIf();
-  }
-
   #set({ to, size, value }: Extract<Step, { step: 'set' }>, scope: Scope): void {
     const { code } = this;
     const { register, high } = registerOf(scope.uop, to, size);
@@ -746,7 +594,7 @@ export class RegionWriter {
       return;
     }
     const own = this.#registers.get(register)!;
-    this.#pages.changed(register);
+    this.#memory.pages.changed(register);
     if (size === 3) {
       evaluate(scope, value);
       code.set(own);
@@ -765,189 +613,4 @@ export class RegionWriter {
     if (high) code.i64(shift).op('i64.shl');
     code.op('i64.or').set(own);
   }
-
-  /** A value sign-extended to 64 bits, as `fr` has it. */
-  #extended(e: Expression, scope: Scope): void {
-    evaluate(scope, e);
-    signed(this.code, e.size);
-    if (e.size !== 3) this.code.op('i64.extend_s');
-  }
-
-  /** A value zero-extended to 64 bits. */
-  #widened(e: Expression, scope: Scope): void {
-    evaluate(scope, e);
-    if (e.size !== 3) this.code.op('i64.extend_u');
-  }
-
-  #setFlags(step: FlagStep, scope: Scope, body: readonly Step[], at: number): void {
-    const { code } = this;
-    const { result, first, carry } = this.#flags;
-    const before = this.#state;
-    switch (step.rule) {
-      case 'added':
-      case 'subtracted':
-        if (step.carry) this.#carried(step, scope);
-        else {
-          this.#widened(step.first!, scope);
-          code.set(first);
-        }
-        break;
-      case 'logic':
-        code.i64(0n).set(first).i32(0).set(carry);
-        break;
-      case 'given':
-        evaluate(scope, step.bits!);
-        code.op('i64.extend_u').set(first);
-        evaluate(scope, carryBit(step.bits!));
-        code.set(carry);
-        break;
-      case 'some':
-        this.#some(step, scope, at);
-        return;
-      default:
-        // INC and DEC keep CF
-        if (before.rule !== 'unknown' && before.rule !== 'increment' && before.rule !== 'decrement') {
-          if (!oldFlagsDie(this.#block, at)) this.#reader().keepCarry();
-        }
-    }
-    this.#extended(step.result!, scope);
-    code.set(result);
-    this.#state = after(step, before);
-    // a count of 0 leaves the unknown ones as they are
-    if (before.rule === 'unknown' && skips(body)) this.tellKind();
-  }
-
-  /** ADC and SBB: CF, AF and OF from the carries out of each bit. */
-  #carried({ rule, size, result, first, carry }: FlagStep, scope: Scope): void {
-    const { code } = this;
-    const [a, b, res, carries] = ['flag a', 'flag b', 'flag r', 'carries'].map((name) => this.#temporary(name, I64));
-    this.#widened(first!, scope);
-    code.set(a);
-    this.#widened(result!, scope);
-    code.set(res);
-    if (rule === 'added') code.get(res).get(a);
-    else code.get(a).get(res);
-    code.op('i64.sub');
-    this.#widened(carry!, scope);
-    code.op('i64.sub').set(b);
-    if (rule === 'added') {
-      // (a & b) | ((a | b) & ~r)
-      code.get(a).get(b).op('i64.and');
-      code.get(a).get(b).op('i64.or').get(res).i64(-1n).op('i64.xor', 'i64.and', 'i64.or');
-    } else {
-      // (~a & b) | (~(a ^ b) & r)
-      code.get(a).i64(-1n).op('i64.xor').get(b).op('i64.and');
-      code.get(a).get(b).op('i64.xor').i64(-1n).op('i64.xor').get(res).op('i64.and', 'i64.or');
-    }
-    code.set(carries);
-    const last = BigInt((8 << size) - 1);
-    const bit = (n: bigint): FunctionWriter =>
-      code.get(carries).i64(n).op('i64.shr_u', 'i32.wrap').i32(1).op('i32.and');
-    bit(last).tee(this.#flags.carry);
-    code.get(carries).op('i32.wrap').i32(8).op('i32.and').i32(1).op('i32.shl', 'i32.or');
-    bit(last);
-    bit(last - 1n)
-      .op('i32.xor')
-      .i32(11)
-      .op('i32.shl', 'i32.or');
-    code.op('i64.extend_u').set(this.#flags.first);
-  }
-
-  /** Some flags change, in RFLAGS; ROL and ROR change CF and OF, which needs it only when they are there. */
-  #some(step: FlagStep, scope: Scope, at: number): void {
-    const { code } = this;
-    const { first, carry } = this.#flags;
-    const state = this.#state;
-    if (oldFlagsDie(this.#block, at)) return;
-    if (state.rule === 'stored' || toStored(step)) {
-      if (step.mask !== STATUS_FLAGS) this.#reader().store();
-      code.i32(0).i32(0).memory('i32.load', RFLAGS).i32(~step.mask!).op('i32.and');
-      evaluate(scope, step.bits!);
-      code.op('i32.or').memory('i32.store', RFLAGS);
-      this.#state = STORED;
-      return;
-    }
-    this.#reader().adjust();
-    evaluate(scope, step.bits!);
-    code.op('i32.or', 'i64.extend_u').set(first);
-    evaluate(scope, carryBit(step.bits!));
-    code.set(carry);
-    this.#state = GIVEN;
-  }
-}
-
-function registerOf(uop: DecodedUop, to: 'r' | 'rm' | 'vex' | number, size: Size): { register: number; high: boolean } {
-  if (typeof to === 'number') return { register: to, high: false };
-  return to === 'vex' ? { register: vexRegister(uop), high: false } : operandOf(uop, to, size);
-}
-
-interface RegionRegisters {
-  /** General registers that are named, and those that are written, by other code than handlers. */
-  readonly used: readonly number[];
-  readonly written: readonly number[];
-  readonly vectors: readonly number[];
-  readonly vectorsWritten: readonly number[];
-  /** A vector instruction is carried out in place. */
-  readonly asksMode: boolean;
-}
-
-function registersOf(blocks: readonly DecodedBlock[]): RegionRegisters {
-  const vectors = new Set<number>();
-  const vectorsWritten = new Set<number>();
-  let asksMode = false;
-  const used = new Set<number>();
-  const written = new Set<number>();
-  for (const { uops } of blocks) {
-    for (const uop of uops) {
-      if (!uop.row) {
-        const of = vectorCode(uop);
-        if (!of) continue;
-        asksMode = true;
-        for (const register of [...of.reads, ...of.writes]) vectors.add(register);
-        for (const register of of.writes) vectorsWritten.add(register);
-        for (const register of [...of.readsGeneral, ...of.writesGeneral]) used.add(register);
-        for (const register of of.writesGeneral) written.add(register);
-        if (inMemory(uop)) for (const index of [uop.base, uop.index]) used.add(index);
-        continue;
-      }
-      for (const index of [uop.base, uop.index]) if (index < 16) used.add(index);
-      const operand = (which: 'r' | 'rm', size: Size): void => {
-        used.add(operandOf(uop, which, size).register);
-      };
-      eachExpression(uop.row.body, (e) => {
-        if (e.op === 'r' || e.op === 'rm') operand(e.op, e.size);
-        if (e.op === 'gpr') used.add(e.register);
-        if (e.op === 'vex') used.add(vexRegister(uop));
-        if (e.op === 'xmm' && !e.high) vectors.add(e.operand === 'r' ? uop.r : uop.rm);
-      });
-      const steps = (body: readonly Step[]): void => {
-        for (const step of body) {
-          if (step.step === 'set') {
-            const { register } = registerOf(uop, step.to, step.size);
-            used.add(register);
-            written.add(register);
-          }
-          if (step.step === 'setVector' && !step.high) {
-            vectors.add(uop.r);
-            vectorsWritten.add(uop.r);
-          }
-          if (step.step === 'access' && step.at === 'top') used.add(RSP);
-          if (step.step === 'access' && step.at === 'frame') used.add(RBP);
-          if (step.step === 'access' && step.at === 'source') used.add(RSI);
-          if (step.step === 'store' && step.at === 'destination') used.add(RDI);
-          if (step.step === 'skipIf') steps(step.instead);
-        }
-      };
-      steps(uop.row.body);
-    }
-  }
-  const general = (registers: Iterable<number>): number[] =>
-    [...registers].filter((register) => register < GENERAL_REGISTERS).sort((a, b) => a - b);
-  return {
-    used: general(used),
-    written: general(written),
-    vectors: [...vectors],
-    vectorsWritten: [...vectorsWritten],
-    asksMode,
-  };
 }

@@ -1,0 +1,147 @@
+// Memory accesses of a region: the linear address, and the host's by the TLB or by the page of an access before.
+
+import type { Size } from '../../spec/uops/expression.js';
+import { CTX, TLB_ENTRIES } from '../core/layout.js';
+import type { Site } from './discovery.js';
+import { address, evaluate, type Scope } from './expression-code.js';
+import { KnownPages, type Place } from './known-pages.js';
+import { type FunctionWriter, I32, I64 } from './wasm-writer.js';
+
+const RSP = 4;
+const RBP = 5;
+const RSI = 6;
+const RDI = 7;
+/** Log2 of the bytes of an entry of a TLB. */
+const TLB_ENTRY_SHIFT = 4;
+
+/** What is accessed. */
+export interface Accessed {
+  /** TLB_READ or TLB_WRITE. */
+  readonly table: number;
+  readonly size: Size | 5;
+  readonly at: Place;
+  /** Where the block of the micro-op lies. */
+  readonly delta: number;
+}
+
+export class MemoryCode {
+  /** Host address of the last access. */
+  readonly pointer: number;
+  readonly #context: number;
+  readonly #linear: number;
+  readonly #entry: number;
+  #pages!: KnownPages;
+
+  /** @param long 64-bit mode: addresses are not cut */
+  constructor(
+    readonly code: FunctionWriter,
+    readonly long: boolean,
+  ) {
+    this.#context = code.local(I64);
+    this.#linear = code.local(I64);
+    this.#entry = code.local(I32);
+    this.pointer = code.local(I32);
+  }
+
+  /** At the region's entry. */
+  enter(): void {
+    this.code.i32(0).memory('i32.load', CTX).op('i64.extend_u').set(this.#context);
+  }
+
+  /** Pages are known of all accesses of the region; `rootOffset`: place of its first block in its page. */
+  knowPages(sites: readonly Site[], rootOffset: number): void {
+    this.#pages = new KnownPages(this.code, sites, rootOffset);
+  }
+
+  get pages(): KnownPages {
+    return this.#pages;
+  }
+
+  /** Puts a linear address on the stack. */
+  address(at: Place, scope: Scope): void {
+    const { code } = this;
+    if (at === 'top') code.get(scope.register(RSP));
+    else if (at === 'frame') code.get(scope.register(RBP));
+    else if (at === 'source') code.get(scope.register(RSI));
+    else if (at === 'destination') code.get(scope.register(RDI));
+    else if (typeof at === 'string') address(scope);
+    else {
+      evaluate(scope, at);
+      return;
+    }
+    if (!this.long) code.i64(0xffffffffn).op('i64.and');
+  }
+
+  /** Puts the host's address into `pointer`. `missesIf` takes an i32, 1 when the TLB has none. */
+  access(what: Accessed, scope: Scope, missesIf: () => void): void {
+    this.address(what.at, scope);
+    this.code.set(this.#linear);
+    this.#translate(what, scope, missesIf);
+  }
+
+  /** The same, where what is not aligned to that power of two misses. */
+  accessAligned(what: Accessed, bytes: number, scope: Scope, missesIf: () => void): void {
+    this.address(what.at, scope);
+    this.code.set(this.#linear);
+    this.code
+      .get(this.#linear)
+      .op('i32.wrap')
+      .i32(bytes - 1)
+      .op('i32.and');
+    missesIf();
+    this.#translate(what, scope, missesIf);
+  }
+
+  /** Host address of the linear one. */
+  // a page that is likely: 5 operations; else 9 and 2 loads
+  #translate({ table, size, at, delta }: Accessed, { uop }: Scope, missesIf: () => void): void {
+    const { code } = this;
+    const bytes = 1 << size;
+    const known = this.#pages.of(table, at, uop, delta);
+    if (!known) {
+      this.#lookUp(table, bytes, missesIf);
+      code
+        .get(this.#linear)
+        .op('i32.wrap')
+        .get(this.#entry)
+        .memory('i32.load', table + 8);
+    } else {
+      const { page, likely } = known;
+      if (likely) {
+        // what is not aligned may go on in another page
+        code.get(this.#linear).i64(BigInt(-4096 | (bytes - 1)));
+        code.op('i64.and').get(page.linear).op('i64.ne').open('if');
+      }
+      this.#lookUp(table, bytes, missesIf, page.linear);
+      code
+        .get(this.#entry)
+        .memory('i32.load', table + 8)
+        .set(page.addend);
+      if (likely) code.close();
+      code.get(this.#linear).op('i32.wrap').get(page.addend);
+    }
+    code.op('i32.add').set(this.pointer);
+  }
+
+  /** Looks for the TLB's entry; its page goes into a local. */
+  #lookUp(table: number, bytes: number, missesIf: () => void, page?: number): void {
+    const { code } = this;
+    code
+      .get(this.#linear)
+      .op('i32.wrap')
+      .i32(12 - TLB_ENTRY_SHIFT)
+      .op('i32.shr_u');
+    code
+      .i32((TLB_ENTRIES - 1) << TLB_ENTRY_SHIFT)
+      .op('i32.and')
+      .tee(this.#entry);
+    code.memory('i64.load', table);
+    // in this order V8 does not copy the context first
+    code.get(this.#context).get(this.#linear);
+    if (bytes > 1) code.i64(BigInt(bytes - 1)).op('i64.add');
+    code.i64(-4096n).op('i64.and');
+    if (page !== undefined) code.tee(page);
+    code.op('i64.or', 'i64.ne');
+    missesIf();
+  }
+}
