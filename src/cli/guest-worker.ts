@@ -127,7 +127,7 @@ export function createGuest(
           engine: data.engine,
           ...(vm.instructionNs === 1 ? {} : { instructionNs: vm.instructionNs }),
         });
-  if (trace) machine.afterSlice = () => trace.drain();
+  if (trace) machine.afterSlice = () => trace.drain(machine.work.resets);
   machine.passDrives = (give) => (give ? drives.letGo() : drives.take());
   machine.onClose = () => {
     sockets?.close();

@@ -17,8 +17,9 @@ export class TraceFile {
   #first = 1;
   #count = 0;
   #flushAt = 0;
-  /** Sequence of the newest exit that was taken. */
+  /** Sequence of the newest exit that was taken, and how often the machine had been reset then. */
   #newest = 0;
+  #resets = 0;
 
   /** @throws UsageError when the file cannot be written. */
   constructor(
@@ -34,11 +35,16 @@ export class TraceFile {
     }
   }
 
-  /** Takes what is new in the ring. @throws Error naming the file when it cannot be written. */
-  drain(): void {
+  /**
+   * Takes what is new in the ring.
+   * @param resets of the machine so far: each begins the sequence anew
+   * @throws Error naming the file when it cannot be written.
+   */
+  drain(resets: number): void {
     const newest = this.host.getNumber(TRACE_SEQUENCE);
-    // the machine was reset, or more exits came than the ring holds: the sequence jumps
-    if (newest < this.#newest) this.#goOnAfter(0);
+    // another state was loaded, or more exits came than the ring holds: the sequence jumps
+    if (resets !== this.#resets || newest < this.#newest) this.#goOnAfter(0);
+    this.#resets = resets;
     if (newest - this.#newest > TRACE_RECORDS) this.#goOnAfter(newest - TRACE_RECORDS);
     while (this.#newest < newest) {
       const inRing = TRACE_RECORDS - (this.#newest % TRACE_RECORDS);

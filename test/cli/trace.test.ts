@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Random } from '../core/exec/random-code.js';
+import { importTrace } from '../formats/perfetto-import.js';
 import { wrongInTrace } from '../formats/reader-rules.js';
 import { SAMPLES, vmscope } from './vmscope.js';
 
@@ -92,18 +93,28 @@ describe('vmscope trace', () => {
   });
 
   it("gives Perfetto's trace events", async () => {
-    const file = JSON.parse((await trace('--format', 'perfetto')).stdout);
-    expect(wrongInTrace(file)).toEqual([]);
-    const { traceEvents } = file;
-    const slices = traceEvents.filter(({ ph }: { ph: string }) => ph === 'X');
+    const { stdout } = await trace('--format', 'perfetto');
+    expect(wrongInTrace(JSON.parse(stdout))).toEqual([]);
+    const { threads, errors } = importTrace(stdout);
+    expect(errors).toEqual([]);
+    expect([...threads.values()].map(({ name }) => name)).toEqual(['vcpu 0']);
+    const [{ slices }] = [...threads.values()];
     expect(slices).toHaveLength(total);
-    for (const { name, ts, dur, pid, tid } of slices) {
-      expect(typeof name).toBe('string');
-      expect(ts).toBeGreaterThanOrEqual(0);
-      expect(dur).toBeGreaterThanOrEqual(0);
-      expect([pid, tid]).toEqual([1, 0]);
-    }
-    expect(slices.find(({ name }: { name: string }) => name === 'HLT').dur).toBeCloseTo(16, 1);
+    expect(
+      Object.fromEntries(Object.keys(counts).map((name) => [name, slices.filter((one) => one.name === name).length])),
+    ).toEqual(counts);
+    expect(slices.find(({ name }) => name === 'HLT')!.dur).toBeCloseTo(16_000, -2);
+  });
+
+  it("gives Perfetto's trace events one behind the other over resets", async () => {
+    const file = join(folder, 'resets.trace');
+    const resets = ['--reboot-on-triple-fault', '--until-exits', '400', '--trace', file];
+    await vmscope(['run', join(SAMPLES, 'triple-fault'), '--headless', ...resets]);
+    const { stdout } = await vmscope(['trace', file, '--format', 'perfetto']);
+    expect(wrongInTrace(JSON.parse(stdout))).toEqual([]);
+    const [{ slices }] = [...importTrace(stdout).threads.values()];
+    expect(slices.filter(({ name }) => name === 'TRIPLE_FAULT')).toHaveLength(3);
+    expect(slices).toHaveLength(400);
   });
 
   it('keeps exits beyond what the ring holds', async () => {

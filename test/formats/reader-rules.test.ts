@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { profileText } from '../../src/formats/profile.js';
 import { wrongInProfile, wrongInTrace } from './reader-rules.js';
 
-const name = { ph: 'M', name: 'thread_name', pid: 1, tid: 0, args: { name: 'vcpu 0' } };
-const slice = { ph: 'X', name: 'CPUID', cat: 'vmexit', pid: 1, tid: 0, ts: 2, dur: 1, args: {} };
+const name = { ph: 'M', name: 'thread_name', pid: 1, tid: 1, args: { name: 'vcpu 0' } };
+const slice = { ph: 'X', name: 'CPUID', cat: 'vmexit', pid: 1, tid: 1, ts: 2, dur: 1, args: {} };
 const profile = (): Record<string, never> =>
   JSON.parse(profileText('speedscope', { name: 'a', every: 10, samples: [['f', 'g'], ['f'], []] }, 1));
 
@@ -14,7 +14,8 @@ describe('rules of who reads our files', () => {
     ['a time before 0', { ...slice, ts: -1 }, ['event 1: ts', 'event 1: begins within the one before']],
     ['a field that no viewer knows', { ...slice, colour: 1 }, ['event 1: colour']],
     ['another phase', { ...slice, ph: 'Z' }, ['event 1: ph']],
-    ['a thread without a name', { ...slice, tid: 1 }, ['event 1: its thread has no name']],
+    ['a thread without a name', { ...slice, tid: 2 }, ['event 1: its thread has no name']],
+    ['thread 0', { ...slice, tid: 0 }, ['event 1: tid', 'event 1: its thread has no name']],
   ])('trace events: %s', (_, event, wrong) => {
     expect(wrongInTrace({ displayTimeUnit: 'ns', traceEvents: [name, slice] })).toEqual([]);
     expect(wrongInTrace({ traceEvents: [name, event] })).toEqual(wrong);

@@ -24,6 +24,8 @@ function wrongFields(where: string, value: unknown, fields: Record<string, (it: 
 
 const isText = (value: unknown): boolean => typeof value === 'string';
 const isId = (value: unknown): boolean => Number.isInteger(value);
+/** Perfetto takes thread 0 for one that is not told. */
+const isThread = (value: unknown): boolean => isId(value) && value !== 0;
 const isTime = (value: unknown): boolean => isNumber(value) && value >= 0;
 
 /** Metadata events that viewers know, with what their arguments hold. */
@@ -51,7 +53,7 @@ export function wrongInTrace(file: unknown): string[] {
         ph: isText,
         name: (name) => isText(name) && Object.hasOwn(METADATA, name as string),
         pid: isId,
-        [isOfThread ? 'tid' : 'tid?']: isId,
+        [isOfThread ? 'tid' : 'tid?']: isThread,
         args: (args) => METADATA[event.name as string]?.(args) ?? false,
       });
     }
@@ -60,7 +62,7 @@ export function wrongInTrace(file: unknown): string[] {
       name: isText,
       cat: isText,
       pid: isId,
-      tid: isId,
+      tid: isThread,
       ts: isTime,
       dur: isTime,
       'args?': isObject,

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { vmscope } from '../cli/vmscope.js';
+import { importTrace } from '../formats/perfetto-import.js';
 import { named, requireScript, requireTool } from '../tools.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -28,8 +29,29 @@ async function bootWith(initrd: string, vcpus: number, commands: string, ...opti
   const append = `console=ttyS0 RUN="${commands}"`;
   const machine = ['--vcpus', String(vcpus), '--append', append, '--headless', '--stats', 'json', ...options];
   const result = await vmscope(['run', ...files, ...machine], { timeoutMs: SLOW });
-  const statistics = JSON.parse(result.stderr.slice(result.stderr.lastIndexOf('\n{') + 1)) as { icount: number };
-  return { ...result, icount: statistics.icount };
+  const statistics = JSON.parse(result.stderr.slice(result.stderr.lastIndexOf('\n{') + 1)) as {
+    icount: number;
+    exits: Record<string, number>;
+  };
+  return { ...result, icount: statistics.icount, exits: statistics.exits };
+}
+
+/** What Perfetto shows of a trace of two vCPUs: a track each, on which exits lie beside each other, as many of each reason as were counted. */
+async function expectTracks(trace: string, counts: Record<string, number>) {
+  const json = `${trace}.json`;
+  const { status, stderr } = await vmscope(['trace', trace, '--format', 'perfetto', '-o', json], { timeoutMs: SLOW });
+  expect([status, stderr]).toEqual([0, '']);
+  const { threads, errors } = importTrace(readFileSync(json, 'utf8'));
+  expect(errors.slice(0, 5)).toEqual([]);
+  const tracks = [...threads.values()];
+  expect(tracks.map(({ name }) => name).sort()).toEqual(['vcpu 0', 'vcpu 1']);
+  const found: Record<string, number> = {};
+  for (const { slices } of tracks)
+    for (const { name, depth } of slices) {
+      found[name] = (found[name] ?? 0) + 1;
+      if (depth > 0) throw new Error(`${name} lies in another exit`);
+    }
+  expect(found).toEqual(counts);
 }
 
 describe("Debian's Linux", () => {
@@ -49,12 +71,19 @@ describe("Debian's Linux", () => {
   );
 
   test.skipIf(!guest.available).each([2, 4])(
-    named('brings up %d vCPUs', guest),
+    named('brings up %d vCPUs, and Perfetto reads the trace of it', guest),
     async (vcpus) => {
-      const { stdout, status } = await boot(vcpus, 'grep -c ^processor /proc/cpuinfo');
-      expect(stdout).toMatch(new RegExp(`\\nGUEST-UP\\r?\\n${vcpus}\\r?\\n`));
-      expect(stdout).not.toMatch(/WARNING:|BUG:|TSC.*unstable|: Vulnerable/);
-      expect(status).toBe(0);
+      const work = mkdtempSync(join(tmpdir(), 'vmscope-smp-'));
+      try {
+        const file = join(work, 'boot.trace');
+        const { stdout, status, exits } = await boot(vcpus, 'grep -c ^processor /proc/cpuinfo', '--trace', file);
+        expect(stdout).toMatch(new RegExp(`\\nGUEST-UP\\r?\\n${vcpus}\\r?\\n`));
+        expect(stdout).not.toMatch(/WARNING:|BUG:|TSC.*unstable|: Vulnerable/);
+        expect(status).toBe(0);
+        if (vcpus === 2) await expectTracks(file, exits);
+      } finally {
+        rmSync(work, { recursive: true });
+      }
     },
     SLOW,
   );

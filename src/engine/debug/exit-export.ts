@@ -95,28 +95,34 @@ function plain(record: ExitRecord, label: LabelOf): Record<string, unknown> {
  * machine's clock stood at it. Times are virtual, in microseconds.
  */
 class PerfettoWriter implements ExitWriter {
-  readonly head =
-    '{"displayTimeUnit":"ns","traceEvents":[\n{"ph":"M","name":"process_name","pid":1,"args":{"name":"guest"}}';
+  readonly head = `{"displayTimeUnit":"ns","traceEvents":[\n${JSON.stringify(named('process_name', 0, 'guest'))}`;
   readonly tail = '\n]}\n';
   readonly #named = new Set<number>();
 
   constructor(private readonly label: LabelOf) {}
 
-  record({ record, ns }: TimedExit): string {
+  record({ record, at, ns }: TimedExit): string {
     const { vcpu } = record;
-    const thread = { ph: 'M', name: 'thread_name', pid: 1, tid: vcpu, args: { name: `vcpu ${vcpu}` } };
     const slice = {
       ph: 'X',
       name: exitReasonName(record.reason),
       cat: 'vmexit',
-      pid: 1,
-      tid: vcpu,
-      ts: Number(record.clock) / 1000,
+      ...track(vcpu),
+      ts: Number(at) / 1000,
       dur: (ns ?? 0) / 1000,
       args: plain(record, this.label),
     };
-    const lines = this.#named.has(vcpu) ? [slice] : [thread, slice];
+    const lines = this.#named.has(vcpu) ? [slice] : [named('thread_name', vcpu, `vcpu ${vcpu}`), slice];
     this.#named.add(vcpu);
     return lines.map((line) => `,\n${JSON.stringify(line)}`).join('');
   }
 }
+
+/** A vCPU's thread. Perfetto takes thread 0 for one that is not told, and gives it the process's number: no vCPU is thread 0. */
+const track = (vcpu: number) => ({ pid: 1, tid: vcpu + 1 });
+
+const named = (what: 'process_name' | 'thread_name', vcpu: number, name: string) => ({
+  ...{ ph: 'M', name: what },
+  ...track(vcpu),
+  args: { name },
+});

@@ -14,6 +14,8 @@ import {
 
 export interface TimedExit {
   readonly record: ExitRecord;
+  /** Virtual ns of the exit on one time line: the machine's clock begins again at a reset, this goes on. */
+  readonly at: bigint;
   /** Virtual ns that the exit took: handling, or waiting where it halts. Undefined where the vCPU's next exit is not known. */
   readonly ns?: number;
 }
@@ -24,18 +26,20 @@ export interface TimedExit {
  * @param instructionNs virtual time that an instruction takes
  */
 export function* withTimes(records: Iterable<ExitRecord>, instructionNs = 1): Generator<TimedExit> {
-  let before: ExitRecord | undefined;
+  let before: { record: ExitRecord; at: bigint } | undefined;
+  let runBegan = 0n;
   for (const record of records) {
-    if (before) yield timed(before, record, BigInt(instructionNs));
-    before = record;
+    // after a reset exits are counted from 1 again, and the clock begins anew, but for one that S3 led to
+    if (before && record.sequence <= before.record.sequence && record.clock < before.record.clock) runBegan = before.at;
+    if (before) yield { ...before, ns: durationOf(before.record, record, BigInt(instructionNs)) };
+    before = { record, at: runBegan + record.clock };
   }
-  if (before) yield { record: before };
+  if (before) yield before;
 }
 
-function timed(record: ExitRecord, next: ExitRecord, instructionNs: bigint): TimedExit {
+function durationOf(record: ExitRecord, next: ExitRecord, instructionNs: bigint): number | undefined {
   const ns = Number(next.clock - record.clock - (next.icount - record.icount) * instructionNs);
-  const follows = next.vcpu === record.vcpu && next.sequence === record.sequence + 1 && ns >= 0;
-  return follows ? { record, ns } : { record };
+  return next.vcpu === record.vcpu && next.sequence === record.sequence + 1 && ns >= 0 ? ns : undefined;
 }
 
 /** Names that a guest chooses are not kept without bound. */
