@@ -3,13 +3,14 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { parseSymbolFile } from '../engine/debug/symbol-file.js';
-import type { Debugger, TargetSymbol } from '../engine/debugger.js';
+import type { CodeFile } from '../engine/debug/types/code-file.js';
+import type { Debugger } from '../engine/debugger.js';
 import { GdbTarget } from '../targets/gdb/target.js';
 import { abandonedGuests, freeAbandoned } from '../targets/qemu/control.js';
 import { isQemuTarget, openMonitor } from '../targets/qemu/open.js';
 import type { Monitor } from '../targets/qemu/qmp.js';
 import { QemuTarget } from '../targets/qemu/target.js';
+import { symbolFile } from './code-file.js';
 import { readGdbAddress, showGdbAddress } from './gdb-address.js';
 import { ownFolder } from './guest-socket.js';
 import { UsageError } from './options.js';
@@ -42,14 +43,14 @@ function stubPlace(target: string): string {
 async function openTarget(
   target: string,
   options: { connect?: string },
-  symbols: TargetSymbol[] | undefined,
+  file: CodeFile | undefined,
 ): Promise<QemuTarget | GdbTarget> {
   const folder = controlFolder();
   if (target.startsWith('gdb:')) {
     const where = stubPlace(target);
-    return await GdbTarget.open({ target: `gdb:${where}`, where, folder, symbols });
+    return await GdbTarget.open({ target: `gdb:${where}`, where, folder, file });
   }
-  return await QemuTarget.open({ ...(await openMonitor(target, options.connect)), folder, symbols });
+  return await QemuTarget.open({ ...(await openMonitor(target, options.connect)), folder, file });
 }
 
 /** @throws UsageError in one line when it cannot be opened */
@@ -57,18 +58,18 @@ export async function openForeignGuest(
   target: string,
   options: { connect?: string; symbols?: string },
 ): Promise<ForeignGuest> {
-  const symbols = options.symbols === undefined ? undefined : readSymbols(options.symbols);
+  const file = options.symbols === undefined ? undefined : readSymbols(options.symbols);
   try {
-    const guest = await openTarget(target, options, symbols);
+    const guest = await openTarget(target, options, file);
     return { target: guest, name: (await guest.info()).name, detach: () => guest.detach() };
   } catch (error) {
     throw new UsageError(`attach ${target}: ${(error as Error).message.replace(`${target}: `, '')}`);
   }
 }
 
-function readSymbols(path: string): TargetSymbol[] {
+function readSymbols(path: string): CodeFile {
   try {
-    return parseSymbolFile(path, readFileSync(path));
+    return symbolFile(path, readFileSync(path));
   } catch (error) {
     throw new UsageError(`--symbols ${path}: ${(error as Error).message}`);
   }

@@ -1,11 +1,8 @@
 /** The engine's thread: builds the guest, serves the debugger API to the main thread and GDB to the network. */
 
 import { parentPort, workerData } from 'node:worker_threads';
-import { CallFrames } from '../disasm/dwarf/call-frames.js';
-import { Dwarf } from '../disasm/dwarf/index.js';
-import { LineTable } from '../disasm/dwarf-line.js';
 import { ImageError } from '../engine/boot/image.js';
-import { parseSymbolFile } from '../engine/debug/symbol-file.js';
+import type { CodeFile } from '../engine/debug/types/code-file.js';
 import { viewOfVm } from '../engine/debug/vtx-view.js';
 import type { Drive } from '../engine/devices/block.js';
 import { PciBusFullError } from '../engine/devices/pci/bus.js';
@@ -31,6 +28,7 @@ import type { Hypervisor } from '../engine/vmm/hypervisor.js';
 import { Machine } from '../engine/vmm/machine.js';
 import { framesBehindRam } from '../engine/vmm/video-frames.js';
 import { Vm } from '../engine/vmm/vm.js';
+import { codeFile, symbolFile } from './code-file.js';
 import { openDrives } from './drives.js';
 import { readInput } from './files.js';
 import { findVgaBios } from './firmware.js';
@@ -42,7 +40,6 @@ import { kernelForesight, linuxRelease } from './kernel-foresight.js';
 import { UsageError } from './options.js';
 import { openOutput, writeOutput } from './output-file.js';
 import { describeRun, startRecorder } from './record.js';
-import { sourceReader } from './source-files.js';
 import { TraceFile } from './trace-file.js';
 import { VERSION } from './version.js';
 import { VncServer } from './vnc-server.js';
@@ -144,7 +141,7 @@ export function createGuest(
     ...(history ? { history } : {}),
     ...(recorder ? { recorder } : {}),
     ...(recording ? { recording } : {}),
-    ...symbolsOf(data, kernelFile ?? data.image, kernel),
+    ...codeOf(data, kernelFile ?? data.image, kernel),
     ...(foreseeKernel && !data.aside ? { foreseeKernel } : {}),
     ...(kernelRelease === undefined ? {} : { kernelRelease }),
     paced: data.paced,
@@ -197,27 +194,10 @@ function historyOf(
 /** Of the history's memory, what inputs may take at most. */
 const INPUTS_SHARE = 1 / 4;
 
-/** Symbols and line numbers from the file of --symbols; without one, line numbers of the image. */
-function symbolsOf(data: GuestWorkerData, kernelFile: string, image: Uint8Array): Partial<GuestOptions> {
+/** What the file of --symbols tells of the guest's code; without one, the image, whose symbols the loader knows. */
+function codeOf(data: GuestWorkerData, kernelFile: string, image: Uint8Array): CodeFile {
   const file = data.symbols;
-  const bytes = file === undefined ? image : readInput(file);
-  return {
-    ...(file === undefined ? {} : { symbols: parseSymbolFile(file, bytes) }),
-    ...debugFormats(bytes),
-    ...(LineTable.isIn(bytes) ? { readSource: sourceReader(file ?? kernelFile) } : {}),
-  };
-}
-
-/** Line numbers, types, variables and call frames of an ELF file: read when somebody asks for them, which most never do. */
-function debugFormats(bytes: Uint8Array): Pick<GuestOptions, 'lines' | 'dwarf' | 'frames'> {
-  let lines: { table: LineTable | undefined } | undefined;
-  let dwarf: { of: Dwarf | undefined } | undefined;
-  let frames: CallFrames | undefined;
-  return {
-    ...(LineTable.isIn(bytes) ? { lines: () => (lines ??= { table: LineTable.read(bytes) }).table } : {}),
-    ...(Dwarf.isIn(bytes) ? { dwarf: () => (dwarf ??= { of: Dwarf.read(bytes) }).of } : {}),
-    ...(CallFrames.isIn(bytes) ? { frames: () => (frames ??= new CallFrames(bytes)) } : {}),
-  };
+  return file === undefined ? codeFile(kernelFile, image) : symbolFile(file, readInput(file));
 }
 
 /** @throws KvmError when the host cannot run it on engine kvm */

@@ -4,7 +4,8 @@
  */
 import { LinuxView } from '../engine/debug/linux/view.js';
 import type * as D from '../engine/debugger.js';
-import { GuestKernel } from '../engine/host/guest-kernel.js';
+import type { CodeKernel } from '../engine/host/guest-code.js';
+import { GuestKernel, type KernelCode } from '../engine/host/guest-kernel.js';
 import type { PagingState } from '../engine/memory/guest-walk.js';
 import { FetchedMemory } from './fetched-memory.js';
 import { readLinear, type SlowMemory, walkSlowly } from './memory.js';
@@ -24,10 +25,11 @@ const KERNEL_IMAGE = 0xffff_ffff_8000_0000n;
 const SMALLEST = 6 << 20;
 const TASK = "fetching the kernel's image, slowly";
 
-export class SlowKernel {
+export class SlowKernel implements CodeKernel {
   readonly #memory: FetchedMemory;
   readonly #kernel: GuestKernel;
   readonly os: Os;
+  readonly code: KernelCode;
   #finding: Promise<boolean> | undefined;
   #rounds = 0;
 
@@ -52,6 +54,15 @@ export class SlowKernel {
         },
       ]),
     ) as unknown as Os;
+    const { code } = this.#kernel;
+    const found = async <T>(read: () => Promise<T>, none: T): Promise<T> =>
+      (await this.#finding) ? await this.#read(read) : none;
+    this.code = {
+      symbols: async () => ((await this.find()) ? await this.#read(() => code.symbols()) : []),
+      btf: () => found(() => code.btf(), undefined),
+      currentTask: () => found(() => code.currentTask(), undefined),
+      frameRow: (address) => found(() => code.frameRow(address), undefined),
+    };
   }
 
   get info(): D.OsInfo | undefined {
@@ -62,11 +73,6 @@ export class SlowKernel {
     this.#memory.clear();
     this.#kernel.forget();
     this.#finding = undefined;
-  }
-
-  async symbols(): Promise<D.TargetSymbol[]> {
-    if (!(await this.find())) return [];
-    return await this.#read(async () => this.#kernel.symbols);
   }
 
   /** Each reading is of the guest as it is now, but for what does not change. */

@@ -3,7 +3,11 @@
  * API's words. How the stub is come by, and what is read while the guest runs, is the business of each kind of target.
  */
 import { type AgentContext, programOf } from '../engine/debug/agent-expression.js';
+import { codeBits, linearPc } from '../engine/debug/guest-mode.js';
+import { isKernelAddress } from '../engine/debug/linux/kernel-half.js';
+import type { CodeFile } from '../engine/debug/types/code-file.js';
 import type * as D from '../engine/debugger.js';
+import type { KernelSeeking } from '../engine/host/guest-code.js';
 import type { StubControl, StubStop } from './stub-control.js';
 import { StubPoints } from './stub-points.js';
 
@@ -16,6 +20,13 @@ const MAX_FETCHES = 100;
 
 /** Memory that an expression needs is not here yet. */
 class MissingMemory extends Error {}
+
+/** Why there is no source, as `unavailable` has it. */
+export function noLines(file: CodeFile | undefined): Pick<D.TargetInfo['unavailable'], 'source'> {
+  if (file?.lines) return {};
+  const why = file ? 'the file of --symbols has no line numbers (.debug_line)' : 'attach with --symbols FILE';
+  return { source: `no line table: ${why}` };
+}
 
 export abstract class StubGuest {
   readonly #listeners = new Set<(event: D.DebuggerEvent) => void>();
@@ -79,6 +90,22 @@ export abstract class StubGuest {
     if (this.ended) return;
     this.ended = true;
     this.stopped(this.vcpu, { kind: 'ended', end: { kind: 'powered-off', status: 0, message } });
+  }
+
+  #lookedAt: number | undefined;
+  /** When a kernel that is not known yet is looked for. */
+  protected readonly seeking: KernelSeeking = {
+    mayBeThere: () => this.#mayHaveKernel(),
+    found: () => this.emit({ type: 'symbols' }),
+  };
+
+  /** Once at each stop: a kernel unpacks itself before it runs. */
+  async #mayHaveKernel(): Promise<boolean> {
+    if (this.running || this.ended || this.#lookedAt === this.stops) return false;
+    this.#lookedAt = this.stops;
+    const registers = await this.readRegisters(this.vcpu).catch((): D.RegisterFile => ({}));
+    const inProgram = ((registers.cs ?? 0n) & 3n) === 3n && codeBits(registers) !== 16;
+    return inProgram || isKernelAddress(linearPc(registers));
   }
 
   protected started(): void {

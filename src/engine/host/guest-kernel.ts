@@ -1,5 +1,7 @@
 /** The Linux kernel of a guest for its debugger: found in memory, or foreseen before it is there. */
 import { type DumpRange, layOutDump } from '../debug/core-dump.js';
+import type { Btf } from '../debug/linux/btf.js';
+import { currentTaskOffset } from '../debug/linux/tasks.js';
 import type { LinuxView } from '../debug/linux/view.js';
 import type * as D from '../debugger.js';
 import type { MachineView } from '../machine-view.js';
@@ -11,6 +13,18 @@ export interface ForeseenKernel {
   info: D.OsInfo;
   symbols: D.TargetSymbol[];
   unwind?: D.OsUnwindTable;
+}
+
+/** What a kernel that is found tells of its code. */
+export interface KernelCode {
+  /** Its own and its modules', by address; looks for it first. */
+  symbols(): Promise<D.TargetSymbol[]>;
+  /** Its types. @throws Error where they cannot be read */
+  btf(): Promise<Btf | undefined>;
+  /** Where from its per-CPU area a CPU notes what it runs. */
+  currentTask(): Promise<bigint | undefined>;
+  /** Its own way from a frame to its caller's. */
+  frameRow(address: bigint): Promise<D.OsFrameRow | undefined>;
 }
 
 /** No memory. */
@@ -134,6 +148,23 @@ export class GuestKernel {
     stack: (pid: number) => this.#found(() => this.linux.stack(pid, this.vcpus)),
     absence: async (): Promise<string> => this.linux.absence(),
     current: async (vcpu: number): Promise<D.OsTask | undefined> => this.linux.current(vcpu),
+  };
+
+  /** What names and types it gives to its code. */
+  readonly code: KernelCode = {
+    symbols: async () => {
+      await this.find();
+      return this.symbols;
+    },
+    btf: async () => {
+      const kernel = this.linux.kernel();
+      return kernel?.has('__start_BTF') ? kernel.btf : undefined;
+    },
+    currentTask: async () => {
+      const kernel = this.linux.kernel();
+      return kernel && currentTaskOffset(kernel);
+    },
+    frameRow: async (address) => this.linux.frameRow(address),
   };
 
   async #found<T>(read: () => T): Promise<T> {

@@ -72,8 +72,8 @@ export class Guest implements D.Debugger {
     this.#moves = new Moves(parts, loop);
     this.console = consoleGroup(machine, output, kept, loop);
     this.history = kept.past && historyGroup(kept.past, machine, status, stops, () => this.#run.runUntil({}));
-    this.source = kernel.source();
-    this.types = kernel.types();
+    this.source = kernel.code.source;
+    this.types = kernel.code.types;
     this.os = kernel.kernel.os;
     this.#analysis = exitAnalysis(machine, this.os);
     // on KVM they run at once, each in its own thread or in none
@@ -232,7 +232,7 @@ export class Guest implements D.Debugger {
   }
 
   async symbols(): Promise<D.TargetSymbol[]> {
-    return this.#parts.kernel.symbols();
+    return this.#parts.kernel.code.symbols();
   }
 
   async devices(): Promise<{ name: string; rows: [string, string][] }[]> {

@@ -2,13 +2,15 @@
  * A guest behind a GDB stub alone, whoever's it is: QEMU's `-s`, gdbserver, Linux's kgdb, an emulator. A stub shows only a
  * guest that stands, so attaching stops it, and what is asked while it runs is answered when it stands again.
  */
-import { relocated } from '../../engine/debug/symbol-file.js';
+import type { CodeFile } from '../../engine/debug/types/code-file.js';
 import type * as D from '../../engine/debugger.js';
+import { type CodeKernel, GuestCode } from '../../engine/host/guest-code.js';
+import { BannerKernel } from '../banner-kernel.js';
 import { readLinear, type SlowMemory, walkSlowly } from '../memory.js';
 import { parseRegisters } from '../qemu/registers.js';
 import { SlowKernel } from '../slow-kernel.js';
 import type { StubControl } from '../stub-control.js';
-import { StubGuest } from '../stub-guest.js';
+import { noLines, StubGuest } from '../stub-guest.js';
 import { StubHold } from './hold.js';
 
 export interface GdbTargetOptions {
@@ -18,7 +20,8 @@ export interface GdbTargetOptions {
   where: string;
   /** For the note of a guest that is held. */
   folder: string;
-  symbols?: D.TargetSymbol[];
+  /** What a file that the user named tells of its code. */
+  file?: CodeFile;
 }
 
 const MAX_READ = 16 << 20;
@@ -41,7 +44,10 @@ const LONG_MODE = 0x500n;
 
 export class GdbTarget extends StubGuest implements D.Debugger {
   readonly os: D.Debugger['os'];
+  readonly source: D.Debugger['source'];
+  readonly types: D.Debugger['types'];
   #kernel: SlowKernel | undefined;
+  #code!: GuestCode;
   readonly #registers = new Map<number, Promise<D.RegisterFile>>();
   readonly #memory: SlowMemory;
   #hold!: StubHold;
@@ -80,15 +86,30 @@ export class GdbTarget extends StubGuest implements D.Debugger {
     this.#physical = await stub.hasPhysical();
     // QEMU's monitor behind its stub, and what understands its words.
     this.#tellsAll = /\bRIP=|\bEIP=/.test(await stub.monitor('info registers').catch(() => ''));
-    if (!this.#physical) return;
-    this.#kernel = new SlowKernel(
-      this.#memory,
-      MAX_MEMORY,
-      () => this.readRegisters(this.vcpu),
-      (event) => this.emit(event),
-      this.vcpus,
-    );
-    (this as { os: D.Debugger['os'] }).os = this.#kernel.os;
+    if (this.#physical)
+      this.#kernel = new SlowKernel(
+        this.#memory,
+        MAX_MEMORY,
+        () => this.readRegisters(this.vcpu),
+        (event) => this.emit(event),
+        this.vcpus,
+      );
+    const { file = {} } = this.options;
+    const kernel: CodeKernel | undefined =
+      this.#kernel ??
+      BannerKernel.of(
+        file,
+        (gva, length) => this.readMemory('gva', gva, length),
+        () => (this.running ? undefined : this.stops),
+      );
+    this.#code = new GuestCode(file, kernel, [], this.seeking);
+    const views: Partial<Pick<D.Debugger, 'os' | 'source' | 'types'>> = {
+      ...(this.#kernel ? { os: this.#kernel.os } : {}),
+      ...(this.#code.source ? { source: this.#code.source } : {}),
+      // the kernel that runs has some too
+      ...(this.#kernel || file.dwarf || file.frames ? { types: this.#code.types } : {}),
+    };
+    Object.assign(this, views);
   }
 
   async info(): Promise<D.TargetInfo> {
@@ -105,7 +126,8 @@ export class GdbTarget extends StubGuest implements D.Debugger {
         icount: 'a GDB stub of another program counts no instructions',
         console: 'a GDB stub has no console: use the one of the program behind it',
         snapshots: 'a GDB stub of another program saves no states',
-        source: 'no line table: attach with --symbols FILE',
+        ...noLines(this.options.file),
+        ...(this.types ? {} : { types: 'no types: attach with --symbols FILE that has DWARF' }),
         ...(this.#kernel ? {} : { os: 'the stub reads no guest-physical memory' }),
       },
     };
@@ -185,13 +207,8 @@ export class GdbTarget extends StubGuest implements D.Debugger {
 
   // --- views
 
-  async symbols(): Promise<D.TargetSymbol[]> {
-    const { symbols } = this.options;
-    const kernel = (await this.#kernel?.symbols().catch(() => [])) ?? [];
-    if (!symbols) return kernel;
-    const own = relocated(symbols, this.#kernel?.info?.base);
-    const names = new Set(own.map(({ name }) => name));
-    return [...own, ...kernel.filter(({ name }) => !names.has(name))].sort((a, b) => (a.address < b.address ? -1 : 1));
+  symbols(): Promise<D.TargetSymbol[]> {
+    return this.#code.symbols();
   }
 
   async devices(): Promise<{ name: string; rows: [string, string][] }[]> {

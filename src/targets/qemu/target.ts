@@ -5,14 +5,15 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { LinuxView } from '../../engine/debug/linux/view.js';
-import { relocated } from '../../engine/debug/symbol-file.js';
+import type { CodeFile } from '../../engine/debug/types/code-file.js';
 import type * as D from '../../engine/debugger.js';
+import { type CodeKernel, GuestCode } from '../../engine/host/guest-code.js';
 import { GuestKernel } from '../../engine/host/guest-kernel.js';
 import { MonitorMemory, readLinear, type SlowMemory, walkSlowly } from '../memory.js';
 import { type SerialLine, SerialPort } from '../serial-line.js';
 import { SlowKernel } from '../slow-kernel.js';
 import type { StubControl } from '../stub-control.js';
-import { StubGuest } from '../stub-guest.js';
+import { noLines, StubGuest } from '../stub-guest.js';
 import { QemuControl } from './control.js';
 import { deviceRows } from './devices.js';
 import { sendKey } from './keyboard.js';
@@ -32,8 +33,8 @@ export interface QemuTargetOptions {
   process?: VmProcess;
   /** Its serial port, where another program holds it. */
   serial?: () => Promise<SerialLine>;
-  /** From a file that the user named. */
-  symbols?: D.TargetSymbol[];
+  /** What a file that the user named tells of its code. */
+  file?: CodeFile;
 }
 
 const SERIAL_BYTES = 65_536;
@@ -50,11 +51,13 @@ const object = (value: unknown): Record<string, unknown> =>
 
 export class QemuTarget extends StubGuest implements D.Debugger {
   readonly os: D.Debugger['os'];
+  readonly source: D.Debugger['source'];
+  readonly types: D.Debugger['types'];
   readonly console: D.Debugger['console'];
   #memory!: SlowMemory;
   #process: ProcessMemory | undefined;
-  #slowKernel: SlowKernel | undefined;
-  #kernel: GuestKernel | undefined;
+  #kernel!: GuestKernel | SlowKernel;
+  #code!: GuestCode;
   #control: QemuControl | undefined;
   #detached: Promise<void> | undefined;
   #memoryBytes = 0;
@@ -109,19 +112,22 @@ export class QemuTarget extends StubGuest implements D.Debugger {
       };
       const linux = new LinuxView(this.#process, () => performance.now() * 1e6);
       this.#kernel = new GuestKernel(linux, undefined, (event) => this.emit(event), this.vcpus);
-      (this as { os: D.Debugger['os'] }).os = this.#kernel.os;
     } catch {
       // Not this user's, or not on this host: slowly, by the monitor.
       this.#memory = new MonitorMemory(monitor);
-      this.#slowKernel = new SlowKernel(
+      this.#kernel = new SlowKernel(
         this.#memory,
         this.#memoryBytes,
         () => this.readRegisters(this.vcpu),
         (event) => this.emit(event),
         this.vcpus,
       );
-      (this as { os: D.Debugger['os'] }).os = this.#slowKernel.os;
     }
+    const kernel: CodeKernel = this.#kernel;
+    this.#code = new GuestCode(this.options.file ?? {}, kernel, [], this.seeking);
+    const { source, types } = this.#code;
+    const views: Pick<D.Debugger, 'os' | 'source' | 'types'> = { os: this.#kernel.os, types };
+    Object.assign(this, views, source ? { source } : {});
   }
 
   // --- what it is
@@ -143,7 +149,7 @@ export class QemuTarget extends StubGuest implements D.Debugger {
         icount: 'QEMU counts no instructions',
         tracing: 'QEMU collects nothing at breakpoints',
         syscalls: 'QEMU catches no system calls',
-        source: 'no line table: attach with --symbols VMLINUX',
+        ...noLines(this.options.file),
       },
     };
   }
@@ -153,8 +159,7 @@ export class QemuTarget extends StubGuest implements D.Debugger {
   /** QMP tells the truth about whether the guest runs: others may stop it and let it run too. */
   #event({ event, data }: QmpEvent): void {
     if (event === 'RESET') {
-      this.#kernel?.forget();
-      this.#slowKernel?.forget();
+      this.#kernel.forget();
       this.emit({ type: 'message', text: 'the guest was reset' });
     } else if (event === 'SHUTDOWN') {
       const reason = String(data.reason ?? '');
@@ -244,19 +249,8 @@ export class QemuTarget extends StubGuest implements D.Debugger {
 
   // --- views
 
-  async symbols(): Promise<D.TargetSymbol[]> {
-    const { symbols } = this.options;
-    const kernel = await this.#kernelSymbols();
-    if (!symbols) return kernel;
-    const own = relocated(symbols, (this.#kernel ?? this.#slowKernel)?.info?.base);
-    const names = new Set(own.map(({ name }) => name));
-    return [...own, ...kernel.filter(({ name }) => !names.has(name))].sort((a, b) => (a.address < b.address ? -1 : 1));
-  }
-
-  async #kernelSymbols(): Promise<D.TargetSymbol[]> {
-    if (this.#slowKernel) return await this.#slowKernel.symbols();
-    await this.#kernel?.find();
-    return this.#kernel?.symbols ?? [];
+  symbols(): Promise<D.TargetSymbol[]> {
+    return this.#code.symbols();
   }
 
   async #serialLog(): Promise<Uint8Array> {

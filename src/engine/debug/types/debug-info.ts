@@ -17,10 +17,12 @@ export interface DebugInfoSources {
   dwarf(): Dwarf | undefined;
   /** Of the same file, which may have these alone. */
   frames(): CallFrames | undefined;
+  /** Before distances are asked for: where the file is a kernel's, that is looked for. */
+  place(): Promise<void>;
   /** Looks for the guest's kernel, unless that was done lately. */
   find(): Promise<unknown>;
-  /** Of the kernel that runs. @throws Error where it has none */
-  btf(): Btf | undefined;
+  /** Of the kernel that runs; undefined where it has none, or is not found yet. */
+  btf(): Promise<Btf | undefined>;
   /** How far the code or datum at an address lies from where it was linked. */
   distance(address: bigint, as: 'loaded' | 'linked'): bigint;
   /** The system's own way from a frame to its caller's. */
@@ -28,7 +30,7 @@ export interface DebugInfoSources {
   /** Files of the line table that begins at an offset of .debug_line. */
   files(offset: number): string[];
   /** Where from its per-CPU area a CPU notes what it runs; undefined where no such kernel is known. */
-  currentTask(): bigint | undefined;
+  currentTask(): Promise<bigint | undefined>;
   /** Addresses of symbols. */
   symbol(name: string): Promise<bigint | undefined>;
 }
@@ -39,6 +41,9 @@ const MAX_NODES = 3000;
 const SLICE_MS = 8;
 /** Registers that an ORC row may start from. */
 const ROW_REGISTERS = 17;
+
+/** DWARF's and BTF's types never lead to one another. */
+const isBtf = (id: TypeId): boolean => id.startsWith('b');
 
 export class DebugInfo implements NonNullable<Debugger['types']> {
   #btf: { of: Btf; types: BtfTypes } | undefined;
@@ -55,19 +60,15 @@ export class DebugInfo implements NonNullable<Debugger['types']> {
   }
 
   async #foundTypes(): Promise<BtfTypes | undefined> {
-    const known = this.#kernelTypes();
+    const known = await this.#kernelTypes();
     if (known !== undefined) return known;
     await this.sources.find();
     return this.#kernelTypes();
   }
 
-  #kernelTypes(): BtfTypes | undefined {
-    let of: Btf | undefined;
-    try {
-      of = this.sources.btf();
-    } catch {
-      // a kernel without types, or one that starts
-    }
+  async #kernelTypes(): Promise<BtfTypes | undefined> {
+    // a kernel without types, or one that starts
+    const of = await this.sources.btf().catch(() => undefined);
     if (of === undefined) return undefined;
     if (this.#btf?.of !== of) this.#btf = { of, types: new BtfTypes(of) };
     return this.#btf.types;
@@ -83,15 +84,12 @@ export class DebugInfo implements NonNullable<Debugger['types']> {
     }
   }
 
-  #node(id: TypeId): TypeNode | undefined {
-    return id === VOID
-      ? { kind: 'void' }
-      : id.startsWith('b')
-        ? this.#kernelTypes()?.type(id)
-        : this.sources.dwarf()?.type(id);
-  }
-
   async nodes(ids: readonly TypeId[]): Promise<[TypeId, TypeNode][]> {
+    const kernel = ids.some(isBtf) ? await this.#kernelTypes() : undefined;
+    const nodeOf = (id: TypeId): TypeNode | undefined => {
+      if (id === VOID) return { kind: 'void' };
+      return isBtf(id) ? kernel?.type(id) : this.sources.dwarf()?.type(id);
+    };
     const found = new Map<TypeId, TypeNode>();
     const waiting = ids.map((id) => ({ id, far: false }));
     for (let at = 0; at < waiting.length && found.size < MAX_NODES; at++) {
@@ -99,7 +97,7 @@ export class DebugInfo implements NonNullable<Debugger['types']> {
       const there = found.get(id);
       const isWhole = there !== undefined && !('partial' in there);
       if (isWhole || (there !== undefined && far)) continue;
-      const node = this.#node(id);
+      const node = nodeOf(id);
       if (node === undefined) continue;
       const isStruct = node.kind === 'struct' || node.kind === 'union';
       found.set(id, far && isStruct ? { ...node, members: [], partial: true } : node);
@@ -111,15 +109,21 @@ export class DebugInfo implements NonNullable<Debugger['types']> {
 
   async named(word: TypeWord, name: string, near?: bigint): Promise<TypeId | undefined> {
     const dwarf = this.sources.dwarf();
-    const linked = near === undefined ? undefined : this.#linked(near);
+    const linked = near === undefined ? undefined : await this.#linkedNow(near);
     const own = dwarf && (await this.#done(dwarf.named(word, name, linked)));
     return own ?? (await this.#foundTypes())?.named(word, name);
   }
 
   async enumerator(name: string, near?: bigint): Promise<{ value: bigint; type: TypeId } | undefined> {
     const dwarf = this.sources.dwarf();
-    const own = dwarf && near !== undefined ? await this.#done(dwarf.enumerator(name, this.#linked(near))) : undefined;
+    const own =
+      dwarf && near !== undefined ? await this.#done(dwarf.enumerator(name, await this.#linkedNow(near))) : undefined;
     return own ?? (await this.#foundTypes())?.enumerator(name);
+  }
+
+  async #linkedNow(address: bigint): Promise<bigint> {
+    await this.sources.place();
+    return this.#linked(address);
   }
 
   #linked(address: bigint): bigint {
@@ -133,7 +137,7 @@ export class DebugInfo implements NonNullable<Debugger['types']> {
   async scope(pc: bigint): Promise<CodeBlock[] | undefined> {
     const dwarf = this.sources.dwarf();
     if (dwarf === undefined) return undefined;
-    const linked = this.#linked(pc);
+    const linked = await this.#linkedNow(pc);
     const scope = await this.#done(dwarf.scope(linked));
     if (scope === undefined) return undefined;
     const rules = this.sources.frames()?.rules(linked);
@@ -225,6 +229,7 @@ export class DebugInfo implements NonNullable<Debugger['types']> {
   async variable(name: string, near?: bigint): Promise<TypedVariable | undefined> {
     if (name === 'current') return this.#current();
     const dwarf = this.sources.dwarf();
+    await this.sources.place();
     const linked = near === undefined ? undefined : this.#linked(near);
     const own = dwarf && (await this.#done(dwarf.variable(name, linked)));
     if (dwarf && own) {
@@ -245,8 +250,11 @@ export class DebugInfo implements NonNullable<Debugger['types']> {
 
   /** The task that the CPU runs: a pointer to its `struct task_struct`, by the per-CPU area that GS leads to in the kernel. */
   async #current(): Promise<TypedVariable | undefined> {
-    if (this.sources.currentTask() === undefined) await this.sources.find();
-    const offset = this.sources.currentTask();
+    let offset = await this.sources.currentTask();
+    if (offset === undefined) {
+      await this.sources.find();
+      offset = await this.sources.currentTask();
+    }
     const type = offset === undefined ? undefined : await this.named('struct', 'task_struct');
     if (offset === undefined || type === undefined) return undefined;
     const register = (name: string): Expression => ({ kind: 'name', name, sign: `$${name}`, at: 0 });
@@ -262,7 +270,7 @@ export class DebugInfo implements NonNullable<Debugger['types']> {
 
   async caller(pc: bigint): Promise<CallerRules | undefined> {
     const frames = this.sources.frames();
-    const rules = frames?.rules(this.#linked(pc));
+    const rules = frames?.rules(await this.#linkedNow(pc));
     if (frames === undefined || rules === undefined) return undefined;
     const unit = {
       addressBytes: frames.addressBytes,
@@ -286,6 +294,7 @@ export class DebugInfo implements NonNullable<Debugger['types']> {
   async atCall(returnTo: bigint, register: string): Promise<Expression | undefined> {
     const dwarf = this.sources.dwarf();
     if (dwarf === undefined) return undefined;
+    await this.sources.place();
     for (let number = 0; number < ROW_REGISTERS; number++) {
       if (registerName(number, dwarf.addressBytes) !== register) continue;
       const linked = this.#linked(returnTo);

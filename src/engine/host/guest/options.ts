@@ -1,14 +1,11 @@
-import type { CallFrames } from '../../../disasm/dwarf/call-frames.js';
-import type { Dwarf } from '../../../disasm/dwarf/index.js';
-import type { LineTable } from '../../../disasm/dwarf-line.js';
-import type * as D from '../../debugger.js';
+import type { CodeFile } from '../../debug/types/code-file.js';
 import type { Activity } from '../../vmm/activity.js';
 import type { HistoryOptions } from '../guest-history.js';
 import type { ForeseenKernel } from '../guest-kernel.js';
 import type { RecordingFile } from '../recording/guest-recording.js';
 import type { Recorder } from '../recording/recorder.js';
 
-export interface GuestOptions {
+export interface GuestOptions extends CodeFile {
   /** Idle time passes at the pace of the wall clock. */
   paced: boolean;
   /** Virtual time follows the host's clock while the guest runs, and idle time passes at its pace. */
@@ -17,15 +14,6 @@ export interface GuestOptions {
   hostClock?(): number;
   /** A guest that is halted for good waits for input instead of ending. */
   waitForInput: boolean;
-  /** Symbols from a file, instead of the image's. */
-  symbols?: D.TargetSymbol[];
-  /** Line numbers of the image or that file, and a reader of the files that they name. */
-  lines?(): LineTable | undefined;
-  /** Types and variables of the image or that file. */
-  dwarf?(): Dwarf | undefined;
-  /** Call frame information of the image or that file. */
-  frames?(): CallFrames | undefined;
-  readSource?(file: string): string[] | undefined;
   /** Runs the same guest aside until its kernel has unpacked itself; undefined when none appears. */
   foreseeKernel?(): Promise<ForeseenKernel | undefined>;
   /** Release of the kernel in the image. */
