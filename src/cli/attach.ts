@@ -35,7 +35,7 @@ export function addAttachCommand(program: Command): void {
     .addOption(picturesOption())
     .addOption(noConfigOption())
     .option('-c, --connect <uri>', 'the libvirt of libvirt:DOMAIN (default: qemu:///system)')
-    .option('--symbols <file>', 'symbols of the guest: ELF (vmlinux) or System.map')
+    .option('--symbols <file>', 'symbols, types and lines of the guest: ELF (vmlinux), or System.map')
     .option('--gdb <[host:]port>', 'a GDB stub in front of a QEMU guest, with kernel symbols')
     .option('--free', 'only free guests that a vmscope which died left stopped')
     .action(async (name: string | undefined, options: AttachOptions) => {

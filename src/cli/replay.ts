@@ -46,7 +46,7 @@ export function addReplayCommand(program: Command): void {
     .option('--headless', 'no dashboard')
     .option('--serial <target>', 'COM1: stdio, none, file:F, unix:PATH')
     .option('--history <size>', 'memory for going back', '256M')
-    .option('--symbols <file>', 'symbols of the guest: ELF (vmlinux) or System.map')
+    .option('--symbols <file>', 'symbols, types and lines of the guest: ELF (vmlinux), or System.map')
     .option('--trace <file>', 'record the VM exits')
     .option('--debugcon <file>', 'what the guest writes to ports 0xe9 and 0x402: a file, or stdio')
     .option('--timeout <seconds>', 'stop after this wall-clock time')

@@ -139,7 +139,7 @@ export function addGuestOptions(command: Command): Command {
       '--clock <clock>',
       "icount[,shift=N]: an instruction takes 2^N ns, and a run repeats; wall: time follows the host's clock (engine kvm: always)",
     )
-    .option('--symbols <file>', 'symbols of the guest: ELF (vmlinux) or System.map')
+    .option('--symbols <file>', 'symbols, types and lines of the guest: ELF (vmlinux), or System.map')
     .option('--debugcon <file>', 'what the guest writes to ports 0xe9 and 0x402: a file, or stdio')
     .option('-m, --memory <size>', 'guest RAM: MiB, or with K, M, G', '128M')
     .option('--vcpus <n>', 'virtual CPUs', '1')

@@ -12,6 +12,10 @@ const sessions = new WeakMap<Debugger, OpenSession>();
 /** Where the code has types, values are printed with them, not as QEMU's monitor does; a kernel's BTF helps where that cannot. */
 const PRINTS = /^\s*(?:p|print)\b/;
 
+/** In our monitor's words, or in those of QEMU's, whose text may be QEMU's own. */
+const isRefused = (answer: string, line: string): boolean =>
+  answer.startsWith(`${shownCommand(line)}: `) || /Try "help p(?:rint)?" for more information\s*$/.test(answer);
+
 const ownCommand = (line: string, first = false) => {
   const { word, argument } = split(line);
   const command = !first && monitorRow(line) ? undefined : OWN_COMMANDS.find(({ name }) => name === wholeName(word));
@@ -39,7 +43,7 @@ function withOwnHelp(answer: string, line: string, beginning: string): string {
 export async function monitorLine(debug: Debugger, line: string, vcpu?: number): Promise<string | undefined> {
   const types = PRINTS.test(line) ? await debug.types?.from() : undefined;
   let answer = types === 'DWARF' ? undefined : await debug.monitor(line, vcpu);
-  if (types !== undefined && answer?.startsWith(`${shownCommand(line)}: `)) answer = undefined;
+  if (types !== undefined && answer !== undefined && isRefused(answer, line)) answer = undefined;
   const typed = types !== undefined && answer === undefined;
   const help = /^\s*(?:help|\?)(?:\s+(\S.*?))?\s*$/.exec(line);
   // clients complete by this list

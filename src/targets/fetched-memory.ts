@@ -30,9 +30,15 @@ export class FetchedMemory implements PhysicalMemory {
     public bytes: number,
   ) {}
 
+  get whole(): boolean {
+    return this.#missing.size === 0;
+  }
+
   view(gpa: number, length: number): Uint8Array {
     const bytes = new Uint8Array(length);
-    const scans = length > SCAN_BYTES;
+    // a table that is kept has its ends in pages that are not
+    const isKept = length > SCAN_BYTES && this.#constant.has(Math.floor((gpa + length / 2) / PAGE));
+    const scans = length > SCAN_BYTES && !isKept;
     for (let at = 0; at < length; ) {
       const number = Math.floor((gpa + at) / PAGE);
       const from = (gpa + at) % PAGE;

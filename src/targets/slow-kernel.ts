@@ -32,6 +32,7 @@ export class SlowKernel implements CodeKernel {
   readonly code: KernelCode;
   #finding: Promise<boolean> | undefined;
   #rounds = 0;
+  #readAt: number | undefined;
 
   constructor(
     private readonly slow: SlowMemory,
@@ -39,6 +40,8 @@ export class SlowKernel implements CodeKernel {
     private readonly registers: () => Promise<D.RegisterFile>,
     private readonly emit: (event: D.DebuggerEvent) => void,
     vcpus: number,
+    /** Of a guest that stands: what counts up when its memory may have changed. */
+    private readonly moment: () => number | undefined = () => undefined,
   ) {
     this.#memory = new FetchedMemory(slow, bytes);
     const linux = new LinuxView(this.#memory, () => performance.now() * 1e6 + this.#rounds * SEARCH_STEP);
@@ -70,13 +73,17 @@ export class SlowKernel implements CodeKernel {
   }
 
   forget(): void {
+    this.#readAt = undefined;
     this.#memory.clear();
     this.#kernel.forget();
     this.#finding = undefined;
   }
 
   /** Each reading is of the guest as it is now, but for what does not change. */
-  #read<T>(work: () => Promise<T>, fresh = true): Promise<T> {
+  #read<T>(work: () => Promise<T>, again = true): Promise<T> {
+    const now = this.moment();
+    const fresh = again && (now === undefined || now !== this.#readAt);
+    if (fresh) this.#readAt = now;
     return this.#memory.run(() => {
       this.#rounds++;
       return work();
@@ -94,6 +101,22 @@ export class SlowKernel implements CodeKernel {
     return found;
   }
 
+  /** From the data on things change, but for the tables of the unwinder. */
+  #keepConstant(): void {
+    const kernel = this.#kernel.linux.kernel();
+    if (kernel === undefined) return;
+    const { text, textGpa } = kernel;
+    const constant = [
+      ['_text', '_sdata'],
+      ...['orc_unwind_ip', 'orc_unwind'].map((t) => [`__start_${t}`, `__stop_${t}`]),
+    ];
+    for (const [from, to] of constant) {
+      if (!kernel.has(from!) || !kernel.has(to!)) continue;
+      const [start, end] = [kernel.address(from!), kernel.address(to!)];
+      if (start >= text && end > start) this.#memory.keep(textGpa + Number(start - text), textGpa + Number(end - text));
+    }
+  }
+
   async #find(): Promise<boolean> {
     const registers = await this.registers();
     const image = await imageOf(registers, this.slow);
@@ -104,15 +127,7 @@ export class SlowKernel implements CodeKernel {
       this.#memory.bytes = image.end;
       const found = await this.#read(() => this.#kernel.find(), false);
       if (!found) return false;
-      // From the data on things change.
-      const data = await this.#read(
-        async () => this.#kernel.symbols.find(({ name }) => name === '_sdata')?.address,
-        false,
-      );
-      const base = this.#kernel.info!.base;
-      const constant = data === undefined || data < base ? 0 : Number(data - base);
-      const text = await this.#read(async () => this.#kernel.linux.kernel()?.translate(base), false);
-      if (text !== undefined) this.#memory.keep(Number(text), Number(text) + constant);
+      await this.#read(async () => this.#keepConstant(), false);
       this.emit({ type: 'symbols' });
       return true;
     } finally {

@@ -41,6 +41,7 @@ export abstract class StubGuest {
   /** While what others tell of stops and runs is this program's own doing. */
   protected busy = 0;
   #waiting: ((state: D.RunState) => void)[] = [];
+  #writes = 0;
   /** Counts stops, so that what was read at an earlier one is not taken for this. */
   protected stops = 0;
 
@@ -92,6 +93,8 @@ export abstract class StubGuest {
     this.stopped(this.vcpu, { kind: 'ended', end: { kind: 'powered-off', status: 0, message } });
   }
 
+  /** Counts up where memory may have changed; undefined while the guest runs. */
+  protected readonly moment = (): number | undefined => (this.running ? undefined : this.stops + this.#writes);
   #lookedAt: number | undefined;
   /** When a kernel that is not known yet is looked for. */
   protected readonly seeking: KernelSeeking = {
@@ -380,6 +383,7 @@ export abstract class StubGuest {
 
   async writeMemory(space: D.AddressSpace, address: bigint, bytes: Uint8Array, vcpu = this.vcpu): Promise<number> {
     if (space === 'hpa') return 0;
+    this.#writes++;
     // By the stub: TCG has translated code that a write to the process would not reach.
     return await this.changing((stub) => stub.writeMemory(vcpu, space === 'gpa', address, bytes));
   }

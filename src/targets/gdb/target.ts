@@ -93,15 +93,11 @@ export class GdbTarget extends StubGuest implements D.Debugger {
         () => this.readRegisters(this.vcpu),
         (event) => this.emit(event),
         this.vcpus,
+        this.moment,
       );
     const { file = {} } = this.options;
     const kernel: CodeKernel | undefined =
-      this.#kernel ??
-      BannerKernel.of(
-        file,
-        (gva, length) => this.readMemory('gva', gva, length),
-        () => (this.running ? undefined : this.stops),
-      );
+      this.#kernel ?? BannerKernel.of(file, (gva, length) => this.readMemory('gva', gva, length), this.moment);
     this.#code = new GuestCode(file, kernel, [], this.seeking);
     const views: Partial<Pick<D.Debugger, 'os' | 'source' | 'types'>> = {
       ...(this.#kernel ? { os: this.#kernel.os } : {}),

@@ -46,6 +46,7 @@ const ENDED: Record<string, string> = {
   'host-qmp-quit': 'QEMU was told to quit',
   'host-signal': 'QEMU was ended by a signal',
 };
+const KEPT: ReadonlySet<string> = new Set(['k_gs_base']);
 const object = (value: unknown): Record<string, unknown> =>
   value && typeof value === 'object' && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
 
@@ -121,6 +122,7 @@ export class QemuTarget extends StubGuest implements D.Debugger {
         () => this.readRegisters(this.vcpu),
         (event) => this.emit(event),
         this.vcpus,
+        this.moment,
       );
     }
     const kernel: CodeKernel = this.#kernel;
@@ -222,13 +224,23 @@ export class QemuTarget extends StubGuest implements D.Debugger {
     const now = performance.now();
     const known = this.#registers.get(vcpu);
     if (known && known.stop === this.stops && (!this.running || now - known.at < FRESH_MS)) return await known.file;
-    const file = this.options.monitor.human('info registers', vcpu).then(parseRegisters);
+    const file = this.options.monitor
+      .human('info registers', vcpu)
+      .then(async (text) => await this.#withKept(parseRegisters(text), vcpu));
     const entry = { at: now, stop: this.stops, file };
     this.#registers.set(vcpu, entry);
     file.catch(() => {
       if (this.#registers.get(vcpu) === entry) this.#registers.delete(vcpu);
     });
     return await file;
+  }
+
+  /** In a program, what the kernel has kept of GS leads to what the kernel runs; the monitor does not tell it, the stub may. */
+  async #withKept(file: D.RegisterFile, vcpu: number): Promise<D.RegisterFile> {
+    const stub = this.#control?.stub;
+    if (((file.cs ?? 0n) & 3n) !== 3n || stub === undefined || stub.running) return file;
+    const kept = (await stub.readRegisters(vcpu, KEPT).catch(() => new Map())).get('k_gs_base');
+    return kept === undefined ? file : { ...file, kernel_gs_base: kept };
   }
 
   async #paging(vcpu: number): Promise<{ cr0: bigint; cr3: bigint; cr4: bigint; efer: bigint }> {

@@ -12,6 +12,8 @@ export class SmallStub {
   readonly #server: Server;
   readonly registers = Buffer.alloc(DUMP);
   readonly memory = new Uint8Array(0x3000);
+  /** Where the memory lies. */
+  base = 0n;
   readonly points = new Set<number>();
   readonly packets: string[] = [];
   detached = false;
@@ -43,6 +45,7 @@ export class SmallStub {
 
   #serve(socket: Socket): void {
     const parser = new PacketParser(1 << 16);
+    socket.setNoDelay(true);
     socket.on('error', () => {});
     socket.on('data', async (bytes) => {
       for (const event of parser.push(bytes)) {
@@ -73,7 +76,7 @@ export class SmallStub {
 
   #answer(packet: string, socket: Socket): string | undefined {
     const [, address, length] = /^[mMzZ](?:0,)?([0-9a-f]+),([0-9a-f]+)/.exec(packet) ?? [];
-    const at = Number.parseInt(address ?? '0', 16);
+    const at = Number(BigInt.asUintN(64, BigInt(`0x${address ?? 0}`) - this.base));
     const count = Number.parseInt(length ?? '0', 16);
     if (packet === '?') return 'S05';
     if (packet === 'g') return this.registers.toString('hex');

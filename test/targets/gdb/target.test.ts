@@ -290,7 +290,7 @@ describe.skipIf(!server.every(({ available }) => available))(named('gdbserver', 
         child.stderr.on('data', (bytes) => /Listening/.test((said += bytes)) && resolve());
       });
       const where = `127.0.0.1:${port}`;
-      const target = await GdbTarget.open({ target: `gdb:${where}`, where, folder: folderOf(), symbols });
+      const target = await GdbTarget.open({ target: `gdb:${where}`, where, folder: folderOf(), file: { symbols } });
       expect((await target.symbols()).length).toBe(symbols.length);
       const { id } = await target.addBreakpoint({ kind: 'execute', gva: at('tick') });
       const counter = async () => Buffer.from(await target.readMemory('gva', at('counter'), 8)).readBigInt64LE();

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { perform } from '../../../src/commands/script.js';
+import { openSession } from '../../../src/commands/session.js';
 import type { Debugger } from '../../../src/engine/debugger.js';
 import { FetchedMemory } from '../../../src/targets/fetched-memory.js';
 import { GdbTarget } from '../../../src/targets/gdb/target.js';
@@ -83,7 +85,7 @@ describe('a guest without Linux', () => {
       1,
     );
     expect(await kernel.find()).toBe(false);
-    expect([await kernel.symbols(), await kernel.os.info()]).toEqual([[], undefined]);
+    expect([await kernel.code.symbols(), await kernel.os.info()]).toEqual([[], undefined]);
     expect(bytes).toBeLessThan(4096);
   });
 });
@@ -120,12 +122,24 @@ describe.skipIf(!guest.available)(named('Linux in QEMU', guest), () => {
     });
     const symbols = await target.symbols();
     expect(symbols.length).toBeGreaterThan(50_000);
-    expect(symbols.map(({ name }) => name)).toContain('do_syscall_64');
+    const names = new Set(symbols.map(({ name }) => name));
+    expect(['do_syscall_64', 'virtqueue_kick [virtio_ring]'].filter((name) => !names.has(name))).toEqual([]);
     const tasks = await target.os!.processes();
     expect(tasks.find(({ pid }) => pid === 1)?.name).toBeTruthy();
     expect(tasks.find(({ pid }) => pid === 2)?.name).toBe('kthreadd');
     expect((await target.os!.log())[0]!.text).toMatch(/^Linux version /);
     expect((await target.os!.modules()).map(({ name }) => name)).toContain('virtio_ring');
+    // by the kernel's own types, without a file
+    const said = saidBy(target);
+    expect(await said('print ((struct task_struct *)&init_task)->comm')).toMatch(/^"swapper\/0\\000/);
+    expect(await said('ptype struct list_head')).toBe(
+      'type = struct list_head {\n    struct list_head *next;\n    struct list_head *prev;\n}',
+    );
+    expect(await said('whatis vfs_read')).toMatch(/^type = ssize_t \(struct file \*, char \*, size_t, loff_t \*\)$/);
+  };
+  const saidBy = (target: Debugger) => {
+    const session = openSession(target, { waits: true });
+    return async (line: string): Promise<string> => await (await perform(session, line)).text();
   };
 
   it('shows its processes, log, modules and symbols by the monitor, while it runs on', async () => {
@@ -141,6 +155,11 @@ describe.skipIf(!guest.available)(named('Linux in QEMU', guest), () => {
     const where = join(folder, 'gdb');
     const target = await GdbTarget.open({ target: `gdb:${where}`, where, folder });
     await isLinux(target);
+    const said = saidBy(target);
+    expect(await said('print current->pid')).toBe(String((await target.os!.current(0))!.pid));
+    const bt = await said('bt');
+    expect(bt).toMatch(/#1 /);
+    expect(bt.split('\n').filter((line) => /found by a search/.test(line))).toEqual([]);
     await target.resume();
     await expect(target.os!.processes()).rejects.toThrow(/only while it stands/);
     await target.detach();

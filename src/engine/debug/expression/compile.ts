@@ -74,6 +74,16 @@ class Compiler {
         this.expression(node.a);
         if (node.bits < 64) this.code.push(node.signed ? OP.ext : OP.zeroExt, node.bits);
         break;
+      case 'choice': {
+        this.expression(node.test);
+        const first = this.jump(OP.ifGoto);
+        this.expression(node.b);
+        const end = this.jump(OP.goto);
+        this.land(first);
+        this.expression(node.a);
+        this.land(end);
+        break;
+      }
       case 'entry':
         throw new ExpressionError('it was optimized out');
       default:

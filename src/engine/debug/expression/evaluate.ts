@@ -92,6 +92,8 @@ export function* stepsOf(node: Expression, names: Names): Generator<Load, bigint
       const a = yield* stepsOf(node.a, names);
       return node.signed ? unsigned(BigInt.asIntN(node.bits, a)) : BigInt.asUintN(node.bits, a);
     }
+    case 'choice':
+      return yield* stepsOf((yield* stepsOf(node.test, names)) !== 0n ? node.a : node.b, names);
     case 'entry':
       throw new ExpressionError('it was optimized out');
     default:

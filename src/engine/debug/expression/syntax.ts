@@ -28,6 +28,8 @@ export type Expression = Placed &
       }
     /** The low bits of a number, with their sign or without. */
     | { readonly kind: 'extend'; readonly a: Expression; readonly bits: number; readonly signed: boolean }
+    /** The first number where the test is not zero, else the second; the other one is not looked at. */
+    | { readonly kind: 'choice'; readonly test: Expression; readonly a: Expression; readonly b: Expression }
     /** What a register was when the function was called. */
     | { readonly kind: 'entry'; readonly register: string }
     | {
@@ -369,7 +371,8 @@ export function* partsOf(expression: Expression): Generator<Expression> {
   yield expression;
   if (expression.kind === 'memory') yield* partsOf(expression.address);
   if ('a' in expression && expression.a !== undefined) yield* partsOf(expression.a);
-  if (expression.kind === 'binary') yield* partsOf(expression.b);
+  if (expression.kind === 'choice') yield* partsOf(expression.test);
+  if (expression.kind === 'binary' || expression.kind === 'choice') yield* partsOf(expression.b);
   if (expression.kind === 'index') yield* partsOf(expression.index);
 }
 
@@ -388,6 +391,8 @@ export function expressionText(node: Expression, row = 0): string {
         : `${node.op}${expressionText(node.a, LEVELS.length)}`;
     case 'extend':
       return expressionText(node.a, row);
+    case 'choice':
+      return `${expressionText(node.test, LEVELS.length)} ? ${expressionText(node.a, LEVELS.length)} : ${expressionText(node.b, LEVELS.length)}`;
     case 'entry':
       return `$${node.register}`;
     case 'member':

@@ -1,6 +1,11 @@
 /** Guest-physical memory as the Linux views read it: without side effects, in this thread. */
 export interface PhysicalMemory {
   readonly bytes: number;
+  /**
+   * False where some of what was asked for is on its way: who reads is asked again, and what was found without it is
+   * not to be kept. Absent: all is there.
+   */
+  readonly whole?: boolean;
   /** A view, not a copy; the whole range must lie inside. */
   view(gpa: number, length: number): Uint8Array;
 }

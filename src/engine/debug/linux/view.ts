@@ -143,7 +143,9 @@ export class LinuxView {
         room -= symbols.length;
         return symbols;
       });
-      this.#symbols = { key, list: targetSymbols(kernel, list, own) };
+      const symbols = { key, list: targetSymbols(kernel, list, own) };
+      if (this.memory.whole === false) return symbols.list;
+      this.#symbols = symbols;
     }
     return this.#symbols.list;
   }
@@ -152,7 +154,11 @@ export class LinuxView {
     const kernel = this.kernel();
     if (kernel === undefined) return undefined;
     const { list, key } = this.#loaded(kernel);
-    if (this.#unwind?.key !== key) this.#unwind = { key, table: attempt(() => readUnwindTable(kernel, list)) };
+    if (this.#unwind?.key !== key) {
+      const table = attempt(() => readUnwindTable(kernel, list));
+      if (this.memory.whole === false) return table;
+      this.#unwind = { key, table };
+    }
     return this.#unwind.table;
   }
 

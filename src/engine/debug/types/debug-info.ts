@@ -262,9 +262,8 @@ export class DebugInfo implements NonNullable<Debugger['types']> {
     const number = (value: bigint): Expression => ({ kind: 'number', value, at: 0 });
     // programs have a GS of their own, and the kernel's is kept meanwhile
     const inKernel = binary('==', binary('&', register('cs'), number(3n)), number(0n));
-    const own = binary('*', register('gs_base'), inKernel);
-    const kept = binary('*', register('kernel_gs_base'), binary('-', number(1n), inKernel));
-    const address = sum(binary('+', own, kept), BigInt.asUintN(64, offset));
+    const [own, kept] = [register('gs_base'), register('kernel_gs_base')];
+    const address = sum({ kind: 'choice', test: inKernel, a: own, b: kept, at: 0 }, BigInt.asUintN(64, offset));
     return { name: 'current', type: `p:${type}`, parameter: false, place: { kind: 'memory', address } };
   }
 

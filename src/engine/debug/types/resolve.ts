@@ -80,6 +80,10 @@ export class Resolver {
         return this.binary(node);
       case 'extend':
         return { node: { ...node, a: await this.number(node.a) } };
+      case 'choice': {
+        const [test, a, b] = [await this.number(node.test), await this.number(node.a), await this.number(node.b)];
+        return { node: { ...node, test, a, b } };
+      }
       case 'entry': {
         const value = await this.scope.entry?.(node.register);
         if (value === undefined) throw new ExpressionError('it was optimized out');
@@ -240,6 +244,10 @@ export class Resolver {
     if (node.kind === 'memory') return { ...node, address: await this.entered(node.address, depth + 1) };
     if (node.kind === 'binary')
       return { ...node, a: await this.entered(node.a, depth + 1), b: await this.entered(node.b, depth + 1) };
+    if (node.kind === 'choice') {
+      const test = await this.entered(node.test, depth + 1);
+      return { ...node, test, a: await this.entered(node.a, depth + 1), b: await this.entered(node.b, depth + 1) };
+    }
     if (node.kind === 'unary' || node.kind === 'extend') return { ...node, a: await this.entered(node.a, depth + 1) };
     return node;
   }
