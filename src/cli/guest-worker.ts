@@ -10,7 +10,7 @@ import { romFont } from '../engine/devices/vga/rom-font.js';
 import { RewindableStore } from '../engine/disk/rewindable-store.js';
 import { createCore, HostMemoryError } from '../engine/host/core-instance.js';
 import { fileCause } from '../engine/host/file-cause.js';
-import { Guest, type GuestOptions } from '../engine/host/guest.js';
+import { Guest } from '../engine/host/guest.js';
 import type { HistoryOptions } from '../engine/host/guest-history.js';
 import { KvmError } from '../engine/host/kvm/errors.js';
 import { KvmHypervisor } from '../engine/host/kvm-engine/kvm-hypervisor.js';
