@@ -10,6 +10,7 @@ import { linuxParts, needsRealMode } from '../../src/engine/boot/kernel/linux.js
 import { kernelRom, MAX_TRANSFERS } from '../../src/engine/boot/kernel/rom.js';
 import { vmscope } from '../cli/vmscope.js';
 import { scratchFolder } from '../disk/images.js';
+import { speaksByCom1 } from '../guests/qemu-pc.js';
 import { named, requireFile, requireTool } from '../tools.js';
 
 const as = requireTool('as');
@@ -140,22 +141,8 @@ describe.skipIf(!as.available || !seabios.available)(named('a kernel under SeaBI
   const common = ['--headless', '-m', '64', '--isa-debug-exit', '--append', 'one two'];
   const run = (...words: string[]) => vmscope(['run', ...words, ...common], { timeoutMs: SLOW, cwd: folder });
   const onQemu = (kernel: string, ...words: string[]): string => {
-    const machine = [
-      '-M',
-      'pc',
-      '-m',
-      '64',
-      '-display',
-      'none',
-      '-serial',
-      'stdio',
-      '-monitor',
-      'none',
-      '-nic',
-      'none',
-    ];
     const exit = ['-device', 'isa-debug-exit,iobase=0xf4', '-append', 'one two'];
-    const all = [...machine, ...exit, '-kernel', kernel, ...words];
+    const all = [...speaksByCom1(), '-m', '64', ...exit, '-kernel', kernel, ...words];
     return spawnSync(qemu.path, all, { cwd: folder, encoding: 'utf8', timeout: SLOW }).stdout;
   };
   /** Ranges of the first 4 GiB below the BIOS's own tables, whose size is each machine's. */

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { vmscope } from '../cli/vmscope.js';
 import { requireFile, requireScript, requireTool, type Tool } from '../tools.js';
-import { comesOnQemu } from './qemu-screen.js';
+import { comesOnQemu } from './qemu-pc.js';
 
 const long = process.env.VMSCOPE_LONG_TESTS === '1';
 const SLOW = 3_600_000;

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { NET_MODELS } from '../../src/engine/vmm/cards.js';
 import { SAMPLES, vmscope } from '../cli/vmscope.js';
 import { named, requireFile, requireTool } from '../tools.js';
+import { speaksByCom1 } from './qemu-pc.js';
 
 const rom = requireFile('/usr/lib/ipxe/qemu/efi-e1000.rom', 'ipxe-qemu');
 const qemu = requireTool('qemu-system-x86_64');
@@ -30,8 +31,7 @@ describe('network boot', () => {
     named('prints what it prints on QEMU, whose tftp= and bootfile= these words are', qemu),
     () => {
       const nic = `user,model=e1000,tftp=${SAMPLES}/memory,bootfile=memory.elf`;
-      const words = ['-M', 'pc', '-display', 'none', '-serial', 'stdio', '-monitor', 'none', '-no-reboot', '-nic', nic];
-      const run = spawnSync(qemu.path, words, { encoding: 'utf8', timeout: SLOW });
+      const run = spawnSync(qemu.path, [...speaksByCom1(nic), '-no-reboot'], { encoding: 'utf8', timeout: SLOW });
       expect([run.status, run.stdout]).toEqual([0, EXPECTED]);
     },
     SLOW,

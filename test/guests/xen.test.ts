@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { vmscope } from '../cli/vmscope.js';
 import { named, requireScript, requireTool, type Tool } from '../tools.js';
+import { speaksByCom1 } from './qemu-pc.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const asked: Tool = { available: false, reason: 'VMSCOPE_LONG_TESTS=1 is not set', path: '' };
@@ -53,21 +54,8 @@ describe('Xen', () => {
       expect(facts.at(-1)).toBe('THE-END');
       expect(here.stdout).toMatch(/Building a PV Dom0[\s\S]*reboot: Power down[\s\S]*Entering ACPI S5 state/);
 
-      const machine = [
-        '-M',
-        'pc',
-        '-m',
-        '1024',
-        '-display',
-        'none',
-        '-serial',
-        'stdio',
-        '-monitor',
-        'none',
-        '-nic',
-        'none',
-      ];
-      const words = [...machine, '-no-reboot', '-kernel', 'xen/xen', '-append', XEN_LINE, '-initrd', MODULES];
+      const machine = [...speaksByCom1(), '-m', '1024', '-no-reboot'];
+      const words = [...machine, '-kernel', 'xen/xen', '-append', XEN_LINE, '-initrd', MODULES];
       const there = spawnSync(qemu.path, words, { cwd: folder, encoding: 'latin1', timeout: SLOW, maxBuffer: 2 ** 26 });
       expect(factsOf(there.stdout)).toEqual(facts);
       // what differs tells of processor, tables and cards
