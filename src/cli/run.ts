@@ -446,7 +446,8 @@ function bootOf(image: string | undefined, options: RunOptions, net: NetArgument
   if (file !== undefined && medium !== undefined) {
     drives.unshift(driveOf(medium, file));
   } else if (file !== undefined) {
-    if (bios !== undefined || callsBios(file)) return { drives, ...underBios(file, options, bootOrder, net) };
+    if (bios !== undefined || callsBios(file, options.append))
+      return { drives, ...underBios(file, options, bootOrder, net) };
     if (boot !== undefined) throw new UsageError(`--boot ${boot}: ${file} is loaded without a BIOS`);
     return { file, drives };
   }
@@ -505,9 +506,9 @@ function underBios(
   };
 }
 
-/** Its one entry is in real mode. @throws UsageError when it cannot be read */
-function callsBios(file: string): boolean {
-  return needsRealMode(readHead(file, LINUX_HEADER_BYTES));
+/** It begins in real mode. @throws UsageError when it cannot be read */
+function callsBios(file: string, commandLine: string | undefined): boolean {
+  return needsRealMode(readHead(file, LINUX_HEADER_BYTES), commandLine);
 }
 
 /** @throws UsageError */

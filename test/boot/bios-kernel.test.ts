@@ -84,6 +84,30 @@ it.each([
   expect(needsRealMode(bytes)).toBe(needs);
 });
 
+it.each([
+  ['', 0xffff],
+  ['a vga=0x344 b', 0x344],
+  ['vga=791', 791],
+  ['vga=01504', 0x344],
+  ['vga=ask vga=normal', 0xffff],
+  ['vga=ext', 0xfffe],
+  ['vga=ask', 0xfffd],
+  ['xvga=0x344', 0xffff],
+])('"%s" on a command line is video mode %i, which the BIOS sets', (append, mode) => {
+  const { setup } = linuxParts('k', header(0x20f), { memoryBytes: 64 * MIB, vcpus: 1, append });
+  expect(new DataView(setup.bytes.buffer).getUint16(0x1fa, true)).toBe(mode);
+  expect(needsRealMode(header(0x20f), append)).toBe(mode !== 0xffff);
+  expect(needsRealMode(new Uint8Array(2048), append)).toBe(false);
+});
+
+it.each(['', 'x', '0x', '089', '65536', '-1', '1.5', '1e3', '0x344,'])('"vga=%s" names none', (word) => {
+  const append = `vga=${word}`;
+  expect(needsRealMode(header(0x20f), append)).toBe(true);
+  expect(() => linuxParts('k', header(0x20f), { memoryBytes: 64 * MIB, vcpus: 1, append })).toThrow(
+    `k: vga=${word} is no video mode: a number up to 0xffff as 0x344, or normal, ext, ask, current`,
+  );
+});
+
 describe('the parts of a kernel', () => {
   const options = { memoryBytes: 64 * MIB, vcpus: 1 };
 

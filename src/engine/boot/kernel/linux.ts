@@ -50,13 +50,38 @@ const UNDEFINED_LOADER = 0xff;
 /** Where the command line is said to be before protocol 2.02. */
 const OLD_CL_MAGIC = { at: 0x20, value: 0xa33f, offsetAt: 0x22 };
 const NORMAL_VIDEO = 0xffff;
+/** Words of vga= beside numbers; "current" is SYSLINUX's. */
+const VIDEO_MODES = new Map([
+  ['normal', NORMAL_VIDEO],
+  ['ext', 0xfffe],
+  ['ask', 0xfffd],
+  ['current', 0x0f04],
+]);
 
 /** What `needsRealMode` looks at. */
 export const LINUX_HEADER_BYTES = 0x240;
 
-/** A kernel without another entry than its real-mode part: it calls the BIOS. */
-export function needsRealMode(bytes: Uint8Array): boolean {
+/** What vga= says; the last one counts. */
+const videoWord = (commandLine: string): string =>
+  commandLine
+    .split(/\s/)
+    .findLast((word) => word.startsWith('vga='))
+    ?.slice(4) ?? 'normal';
+
+/** vid_mode, which the real-mode part obeys before it reads the command line; undefined: no mode has this name. */
+function videoMode(word: string): number | undefined {
+  const named = VIDEO_MODES.get(word);
+  if (named !== undefined) return named;
+  if (!/^(0x[\da-f]+|0[0-7]*|[1-9]\d*)$/i.test(word)) return undefined;
+  // C's notation
+  const mode = /^0[0-7]+$/.test(word) ? Number.parseInt(word, 8) : Number(word);
+  return mode > 0xffff ? undefined : mode;
+}
+
+/** A kernel that calls the BIOS: without another entry than its real-mode part, or told by vga= which mode that is to set. */
+export function needsRealMode(bytes: Uint8Array, commandLine = ''): boolean {
   if (!isLinux(bytes) || bytes.length < CODE32_START + 4) return false;
+  if (videoMode(videoWord(commandLine)) !== NORMAL_VIDEO) return true;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const hasEntry = (view.getUint8(LOADFLAGS) & LOADED_HIGH) !== 0 && view.getUint32(CODE32_START, true) !== 0;
   return !hasEntry || view.getUint16(VERSION, true) < 0x206;
@@ -84,7 +109,11 @@ export function linuxParts(file: string, image: Uint8Array, options: LoadOptions
 
   const setup = new TableWriter(setupBytes);
   setup.bytes.set(image.subarray(0, setupBytes));
-  setup.u16(VID_MODE, NORMAL_VIDEO);
+  const word = videoWord(options.append ?? '');
+  const named = [...VIDEO_MODES.keys()].join(', ');
+  const mode =
+    videoMode(word) ?? reader.fail(`vga=${word} is no video mode: a number up to 0xffff as 0x344, or ${named}`);
+  setup.u16(VID_MODE, mode);
   if (has(0x200)) setup.u8(TYPE_OF_LOADER, UNDEFINED_LOADER);
   const stack = commandLineGpa - setupGpa - 16;
   if (has(0x201)) {
