@@ -1,8 +1,11 @@
+import { createRequire } from 'node:module';
 import { inflateSync } from 'node:zlib';
 
 const COMPRESSED = 0x800;
 const NOBITS = 8;
+/** ELFCOMPRESS_ZLIB and ELFCOMPRESS_ZSTD. @elf gABI "Section Compression" */
 const ZLIB = 1;
+const ZSTD = 2;
 /** Far more than any kernel's; keeps a damaged header from asking for all memory. */
 const MAX_INFLATED = 1 << 30;
 
@@ -77,10 +80,28 @@ function inflate(contents: Uint8Array, wide: boolean): Uint8Array | undefined {
   const head = wide ? 24 : 12;
   if (contents.length < head) return undefined;
   const data = new DataView(contents.buffer, contents.byteOffset, contents.byteLength);
-  if (data.getUint32(0, true) !== ZLIB) return undefined;
+  const size = wide ? Number(data.getBigUint64(8, true)) : data.getUint32(4, true);
+  if (size > MAX_INFLATED) return undefined;
+  const compressed = contents.subarray(head);
   try {
-    return inflateSync(contents.subarray(head), { maxOutputLength: MAX_INFLATED });
+    switch (data.getUint32(0, true)) {
+      case ZLIB:
+        return inflateSync(compressed, { maxOutputLength: MAX_INFLATED });
+      case ZSTD:
+        return zstd()(compressed, new Uint8Array(size));
+      default:
+        return undefined;
+    }
   } catch {
     return undefined;
   }
+}
+
+type Decompress = (bytes: Uint8Array, into: Uint8Array) => Uint8Array;
+let decompress: Decompress | undefined;
+
+/** Loaded where a file needs it: Node's own zlib has none before 22.15. */
+function zstd(): Decompress {
+  decompress ??= (createRequire(import.meta.url)('fzstd') as { decompress: Decompress }).decompress;
+  return decompress;
 }

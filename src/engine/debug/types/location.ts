@@ -4,6 +4,7 @@
  */
 import { Reader } from '../../../disasm/dwarf/reader.js';
 import type { VariablePlace } from '../../debugger.js';
+import { binary } from '../expression/evaluate.js';
 import type { Binary, Expression } from '../expression/syntax.js';
 import { registerName } from './registers.js';
 
@@ -29,6 +30,8 @@ export class Untold extends Error {}
 
 const MAX_OPERATIONS = 2000;
 const MAX_STACK = 64;
+/** Branches whose way is not known before memory and registers are: both are written down. */
+const MAX_CHOICES = 32;
 /** What is written down may grow with each operation that repeats a part of it. */
 const MAX_NODES = 4000;
 
@@ -46,7 +49,7 @@ export function sum(a: Expression, offset: bigint): Expression {
   return { kind: 'binary', op: '+', a, b: number(offset), at: 0 };
 }
 
-const BINARY: Readonly<Record<number, { op: Binary; signed?: boolean }>> = {
+const BINARY: Readonly<Record<number, { op: Exclude<Binary, 'and' | 'or'>; signed?: boolean }>> = {
   26: { op: '&' },
   27: { op: '/', signed: true },
   28: { op: '-' },
@@ -66,6 +69,15 @@ const BINARY: Readonly<Record<number, { op: Binary; signed?: boolean }>> = {
   46: { op: '!=' },
 };
 
+/** Of all ways through a location together. */
+interface Spent {
+  operations: number;
+  choices: number;
+}
+
+const OP_BRA = 0x28;
+const OP_SKIP = 0x2f;
+
 class Machine {
   private readonly stack: Expression[] = [];
   private readonly pieces: { bits: number; place?: VariablePlace }[] = [];
@@ -76,6 +88,7 @@ class Machine {
   constructor(
     private readonly context: LocationContext,
     private readonly depth: number,
+    private readonly spent: Spent = { operations: 0, choices: 0 },
   ) {
     this.budget = MAX_NODES;
   }
@@ -112,18 +125,51 @@ class Machine {
   }
 
   run(bytes: Uint8Array): VariablePlace {
-    const reader = new Reader(bytes, 0, this.context.offsetBytes);
     try {
-      for (let count = 0; reader.at < bytes.length; count++) {
-        if (count > MAX_OPERATIONS) throw new Untold('its location is too long');
-        this.step(reader.u8(), reader);
-      }
+      return this.from(bytes, 0);
     } catch (error) {
       if (error instanceof RangeError) throw new Untold('its location is damaged');
       throw error;
     }
+  }
+
+  private from(bytes: Uint8Array, start: number): VariablePlace {
+    const reader = new Reader(bytes, start, this.context.offsetBytes);
+    while (reader.at < bytes.length) {
+      if (++this.spent.operations > MAX_OPERATIONS) throw new Untold('its location is too long');
+      const op = reader.u8();
+      if (op !== OP_SKIP && op !== OP_BRA) {
+        this.step(op, reader);
+        continue;
+      }
+      const offset = Number(BigInt.asIntN(16, BigInt(reader.u16())));
+      const target = reader.at + offset;
+      if (target < 0 || target > bytes.length) throw new Untold('its location is damaged');
+      const test = op === OP_SKIP ? number(1n) : this.pop();
+      if (test.kind !== 'number') return this.choice(test, bytes, target, reader.at);
+      if (test.value !== 0n) reader.at = target;
+    }
     if (this.pieces.length > 0) return { kind: 'pieces', pieces: this.pieces };
     return this.place ?? { kind: 'memory', address: this.pop() };
+  }
+
+  /** Both ways from a branch to the end, of which the test takes one. */
+  private choice(test: Expression, bytes: Uint8Array, taken: number, next: number): VariablePlace {
+    if (++this.spent.choices > MAX_CHOICES) throw new Untold('its location goes in a loop');
+    if (this.pieces.length > 0 || this.place) throw new Untold('its parts lie here or there');
+    const other = new Machine(this.context, this.depth, this.spent);
+    other.stack.push(...this.stack);
+    other.budget = this.budget;
+    const [a, b] = [other.from(bytes, taken), this.from(bytes, next)];
+    const chosen = (first: Expression, second: Expression): Expression => {
+      const node: Expression = { kind: 'choice', test, a: first, b: second, at: 0 };
+      // what stands on the stack before the branch is in both
+      if (sizeOf(node, MAX_NODES) > MAX_NODES) throw new Untold('its location is too long');
+      return node;
+    };
+    if (a.kind === 'memory' && b.kind === 'memory') return { kind: 'memory', address: chosen(a.address, b.address) };
+    if (a.kind === 'value' && b.kind === 'value') return { kind: 'value', value: chosen(a.value, b.value) };
+    throw new Untold('it lies in memory or in a register');
   }
 
   private step(op: number, reader: Reader): void {
@@ -136,10 +182,7 @@ class Machine {
       const b = this.pop();
       const a = this.pop();
       const row = BINARY[op]!;
-      const plain = row.op === '+' && b.kind === 'number';
-      this.push(
-        plain ? sum(a, b.value) : { kind: 'binary', op: row.op, a, b, ...(row.signed ? { signed: true } : {}), at: 0 },
-      );
+      this.push(pair(row, a, b));
     } else
       switch (op) {
         case 0x03: // addr
@@ -206,6 +249,13 @@ class Machine {
           this.push(b);
           break;
         }
+        case 0x19: {
+          // abs
+          const a = this.repeated(this.pop());
+          const test = pair(BINARY[0x2d]!, a, number(0n));
+          this.push({ kind: 'choice', test, a: { kind: 'unary', op: '-', a, at: 0 }, b: a, at: 0 });
+          break;
+        }
         case 0x1f:
           this.push({ kind: 'unary', op: '-', a: this.pop(), at: 0 });
           break;
@@ -236,6 +286,9 @@ class Machine {
           break;
         case 0x96: // nop
           break;
+        case 0x9b: // form_tls_address
+        case 0xe0:
+          throw new Untold('each thread has one of its own');
         case 0x9c:
           if (context.cfa === undefined) throw new Untold('its frame is not told');
           this.push(context.cfa());
@@ -319,11 +372,20 @@ class Machine {
 
   private entry(bytes: Uint8Array): Expression {
     if (this.depth > 1) throw new Untold('its location is damaged');
-    const inner = new Machine({ ...this.context, frameBase: undefined, cfa: undefined }, this.depth + 1).run(bytes);
+    const context = { ...this.context, frameBase: undefined, cfa: undefined };
+    const inner = new Machine(context, this.depth + 1, this.spent).run(bytes);
     if (inner.kind === 'value' && inner.value.kind === 'name')
       return { kind: 'entry', register: inner.value.name, at: 0 };
     throw new Untold('it was optimized out');
   }
+}
+
+function pair({ op, signed }: (typeof BINARY)[number], a: Expression, b: Expression): Expression {
+  if (op === '+' && b.kind === 'number') return sum(a, b.value);
+  // where a branch goes may hang on it
+  if (a.kind === 'number' && b.kind === 'number' && (b.value !== 0n || (op !== '/' && op !== '%')))
+    return number(binary(op, BigInt.asUintN(64, a.value), BigInt.asUintN(64, b.value), signed));
+  return { kind: 'binary', op, a, b, ...(signed ? { signed: true } : {}), at: 0 };
 }
 
 function sized(bytes: number): 1 | 2 | 4 | 8 {
@@ -335,7 +397,15 @@ function sized(bytes: number): 1 | 2 | 4 | 8 {
 function sizeOf(node: Expression, limit: number): number {
   let count = 1;
   const inner =
-    'b' in node ? [node.a, node.b] : 'a' in node && node.a ? [node.a] : 'address' in node ? [node.address] : [];
+    node.kind === 'choice'
+      ? [node.test, node.a, node.b]
+      : 'b' in node
+        ? [node.a, node.b]
+        : 'a' in node && node.a
+          ? [node.a]
+          : 'address' in node
+            ? [node.address]
+            : [];
   for (const part of inner) if (count <= limit) count += sizeOf(part, limit - count);
   return count;
 }
