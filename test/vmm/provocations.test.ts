@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { Guest } from '../../src/engine/host/guest.js';
 import { hypercall } from '../../src/engine/vmm/hypercall.js';
 import type { Vcpu } from '../../src/engine/vmm/vcpu.js';
 import { VCPU_STATE } from '../../src/engine/vmm/vcpu.js';
@@ -35,6 +36,28 @@ it('a reset gives the APIC page back to the devices', () => {
   expect(leaf()).not.toBe(0n);
   guest.machine.reset();
   expect(leaf()).toBe(0n);
+});
+
+/** The hypercall that makes the VM entry behind it fail; CPUID; HLT. */
+const FAILS_ENTRY = (kind: number): string =>
+  `66b843534d56 66bb04000000 66b90${kind}000000 6631d2 0f01c1 6631c0 0fa2 f4`;
+const [CPUID, INVALID_STATE, MSR_LOAD_FAIL] = [10, 33, 34];
+
+it.each([
+  ['guest state', 0, INVALID_STATE],
+  ['MSR loading', 1, MSR_LOAD_FAIL],
+])('an entry that fails for %s and goes on is an exit to who waits for it, and to limits', async (_, kind, reason) => {
+  const guest = (options = {}) =>
+    new Guest(flatGuest(FAILS_ENTRY(kind)).machine, { paced: false, waitForInput: false, ...options });
+  const debug = guest();
+  const { stop } = await debug.stepToExit({ reasons: [reason] });
+  expect(stop).toMatchObject({ kind: 'exit', exit: { sequence: 2 } });
+  expect((await debug.stepToExit()).stop).toMatchObject({ kind: 'exit', exit: { sequence: 3, reason: CPUID } });
+  const limited = guest({ untilExits: 2 });
+  const ended = new Promise((resolve) => limited.onEvent((event) => event.type === 'stopped' && resolve(event.stop)));
+  await limited.resume();
+  expect(await ended).toEqual({ kind: 'limit', message: '2 VM exits' });
+  expect((await limited.exits!.records(-1, 100)).map(({ sequence }) => sequence)).toEqual([1, 2]);
 });
 
 it('a vCPU’s saved state holds each field of it that changes', () => {

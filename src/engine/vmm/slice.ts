@@ -82,9 +82,14 @@ export class Slice {
         vm.witness?.sees('prepared', vcpu);
         if (!goes) return { kind: 'idle', deadline: vm.board.nextDeadline() };
         if (this.interrupted) return { kind: 'limit' };
-        const entered = enter(vm, vcpu);
-        vm.witness?.sees(entered && !vcpu.pendingExit ? 'entered' : 'exited', vcpu);
-        if (!entered) return { kind: 'entry-failed' };
+        let entered = enter(vm, vcpu);
+        while (entered === 'repaired') {
+          const stop = this.#stopsAtExit(vcpu, false);
+          if (stop) return stop;
+          entered = enter(vm, vcpu);
+        }
+        vm.witness?.sees(entered === 'entered' && !vcpu.pendingExit ? 'entered' : 'exited', vcpu);
+        if (entered === 'failed') return { kind: 'entry-failed' };
         if (vcpu.pendingExit || (vcpu.provoked.hostEvent && signal(vm, vcpu))) {
           // a step's trap between the delivery of an event and the instruction is no exit to anybody
           const stop = this.#stopsAtExit(vcpu, false);

@@ -69,8 +69,11 @@ function armTimer(vm: Vm, vcpu: Vcpu, now: number, deadline: number | undefined)
   vm.host.set32(vcpu.vmcs.region + TIMER_FIELD, Math.min(Math.max(wait, 0), 0xffffffff));
 }
 
-/** False: a check did not hold. Otherwise the vCPU is in the guest, or has exited already. */
-export function enter(vm: Vm, vcpu: Vcpu): boolean {
+/**
+ * `entered`: the vCPU is in the guest, or has exited already. `failed`: a check did not hold; `repaired`: one did not that was
+ * made to fail, which is an exit, and the next entry can succeed.
+ */
+export function enter(vm: Vm, vcpu: Vcpu): 'entered' | 'repaired' | 'failed' {
   const { core } = vm;
   const status = vcpu.launched ? core.vmResume() : core.vmLaunch();
   switch (status) {
@@ -78,18 +81,18 @@ export function enter(vm: Vm, vcpu: Vcpu): boolean {
       vcpu.launched = true;
       vcpu.inGuest = true;
       vcpu.entered = true;
-      return true;
+      return 'entered';
     case ENTER_EXIT:
       // delivering the injected event caused an exit
       vcpu.launched = true;
       vcpu.pendingExit = true;
       vcpu.entered = false;
       vm.exits++;
-      return true;
+      return 'entered';
     default:
-      if (!repairEntry(vcpu)) return false;
+      if (!repairEntry(vcpu)) return 'failed';
       vm.exits++;
-      return enter(vm, vcpu);
+      return 'repaired';
   }
 }
 
