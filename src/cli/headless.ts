@@ -167,7 +167,7 @@ function describeStop(stop: StopReason): HeadlessEnd | undefined {
     case 'ended':
       return {
         status: stop.end.status,
-        ...(stop.end.status === 0 ? {} : { message: stop.end.message }),
+        ...(stop.end.status === 0 || stop.end.message === '' ? {} : { message: stop.end.message }),
         lines: faultLines(stop.faults ?? []),
       };
     case 'entry-failed':

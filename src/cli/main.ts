@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { isReaderGone, READER_GONE } from '../engine/host/file-cause.js';
 import { sampleFolder } from './files.js';
 import { StartError } from './guest-process.js';
 import { UsageError } from './options.js';
@@ -29,8 +30,6 @@ const VERBS: Record<string, () => Promise<(program: Command) => void>> = {
 const OF_ALL: ReadonlySet<string> = new Set(['completion', 'man']);
 const USAGE = 2;
 const ENGINE = 3;
-/** As a shell tells of a program that SIGPIPE ended: `| head` has read enough. */
-const READER_GONE = 141;
 
 /** Runs the command line; answers nothing, sets process.exitCode. */
 export async function main(argv: string[]): Promise<void> {
@@ -70,7 +69,8 @@ export async function main(argv: string[]): Promise<void> {
   for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);
   keepGoingWithoutReader();
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(READER_GONE);
+    // `| head` has read enough
+    if (isReaderGone(error)) process.exit(READER_GONE);
     tell(`standard output: ${error.message}`);
     process.exit(ENGINE);
   });
@@ -107,7 +107,7 @@ function outputErrorLines(text: string): string {
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
   const { message, stack, cause } = error as Error & { cause?: NodeJS.ErrnoException };
-  if (cause?.code === 'EPIPE') return READER_GONE;
+  if (isReaderGone(cause) && message === '') return READER_GONE;
   tell(message);
   if (error instanceof UsageError) return USAGE;
   if (error instanceof StartError) return error.status;

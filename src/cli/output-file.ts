@@ -1,6 +1,6 @@
 /** Files that a run writes besides the guest's disks: COM1's, the debug console's, the exits'. */
 import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs';
-import { fileCause, outputCause } from '../engine/host/file-cause.js';
+import { fileCause, isReaderGone, outputCause } from '../engine/host/file-cause.js';
 import { UsageError } from './options.js';
 
 const FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NONBLOCK | constants.O_NOCTTY;
@@ -45,7 +45,11 @@ function checkedStream(option: string, path: string, fd: number): number {
   }
 }
 
-/** Writes all bytes. @throws Error naming option and file when they cannot be written, or a pipe stays full. */
+/**
+ * Writes all bytes.
+ * @throws Error naming option and file when they cannot be written, or a pipe stays full; its cause is the host's error. Empty
+ * where a stream of this process has no reader any more: `| head` has read enough, and wants to hear nothing
+ */
 export function writeOutput(option: string, path: string, fd: number, bytes: Uint8Array): void {
   let naps = 0;
   for (let at = 0; at < bytes.length; ) {
@@ -54,7 +58,7 @@ export function writeOutput(option: string, path: string, fd: number, bytes: Uin
       naps = 0;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EAGAIN')
-        throw new Error(`${place(option, path)}: ${fileCause(error)}`, { cause: error });
+        throw new Error(writeFailure(option, path, error), { cause: error });
       if (++naps * NAP_MS > STALLED_MS) {
         throw new Error(`${place(option, path)}: its reader has taken nothing for ${STALLED_MS / 1000} s`);
       }
@@ -62,6 +66,12 @@ export function writeOutput(option: string, path: string, fd: number, bytes: Uin
     }
   }
 }
+
+/** What was not written, and why; empty where nobody wants to hear of it. */
+export const writeFailure = (option: string, path: string, error: unknown): string =>
+  isReaderGone(error) && (path === 'stdio' || streamOf(path) !== undefined)
+    ? ''
+    : `${place(option, path)}: ${fileCause(error)}`;
 
 function place(option: string, path: string): string {
   return option.endsWith(':') ? option + path : `${option} ${path}`;

@@ -3,10 +3,10 @@
 import { connect, type Socket } from 'node:net';
 import { counted } from '../engine/counted.js';
 import type { Debugger } from '../engine/debugger.js';
-import { fileCause } from '../engine/host/file-cause.js';
+import { fileCause, isReaderGone, READER_GONE } from '../engine/host/file-cause.js';
 import type { SerialTarget } from './options.js';
 import { HIGH_BYTES, Output } from './output.js';
-import { openOutput } from './output-file.js';
+import { openOutput, streamOf } from './output-file.js';
 
 const USAGE = 2;
 const LOST = 3;
@@ -22,7 +22,7 @@ export interface SerialSink {
   /** Where bytes are left that the reader has not taken: how many, in words. */
   left(): string | undefined;
   /** Why bytes were lost, if they were, and the process status for that. */
-  failure(): { status: number; message: string } | undefined;
+  failure(): { status: number; message?: string } | undefined;
   close(): void;
 }
 
@@ -39,7 +39,10 @@ export function openSerial(serial: SerialTarget, target: Debugger, failed: () =>
     failed,
     (held) => hold(target, held),
   );
+  const own = serial.kind === 'stdio' || streamOf(serial.path) !== undefined;
   const failure = () => {
+    // `| head` has read enough
+    if (own && isReaderGone(output.failure)) return { status: READER_GONE };
     const message = output.message();
     return message === undefined ? undefined : { status: LOST, message };
   };

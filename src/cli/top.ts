@@ -29,7 +29,7 @@ import { OwnSource } from './fleet.js';
 import { offerToFree } from './foreign-guest.js';
 import { parseGdbAddress, showGdbAddress } from './gdb-address.js';
 import { UsageError } from './options.js';
-import { openOutput } from './output-file.js';
+import { openOutput, streamOf, writeFailure } from './output-file.js';
 import { printable, tell } from './tell.js';
 import { hasTerminal, isInBackground } from './terminal.js';
 import { themeOption } from './theme-option.js';
@@ -234,6 +234,7 @@ class Records {
   private readonly groups: CsvGroups;
   private lastMs: number | undefined;
   private failure: Error | undefined;
+  private readonly path: string = '';
 
   constructor(
     options: TopOptions,
@@ -242,8 +243,13 @@ class Records {
     this.groups = { cpu: options.csvCpu, mem: options.csvMem, block: options.csvBlock, net: options.csvNet };
     if (options.csv === undefined) return;
     // Opened here and now, so that a wrong path is told before anything is shown.
-    closeSync(openOutput('--csv', options.csv));
-    this.stream = createWriteStream(options.csv, { flags: 'a' });
+    const fd = openOutput('--csv', options.csv);
+    const own = streamOf(options.csv) !== undefined;
+    if (!own) closeSync(fd);
+    this.stream = own
+      ? createWriteStream('', { fd, autoClose: false })
+      : createWriteStream(options.csv, { flags: 'a' });
+    this.path = options.csv;
     this.stream.on('error', (error) => {
       this.failure = error;
     });
@@ -259,7 +265,7 @@ class Records {
   take(interval: Interval, nowMs: number): number {
     const seconds = this.lastMs === undefined ? 0 : (nowMs - this.lastMs) / 1000;
     this.lastMs = nowMs;
-    if (this.failure) throw new UsageError(`--csv: ${this.failure.message}`);
+    if (this.failure) throw new UsageError(writeFailure('--csv', this.path, this.failure), { cause: this.failure });
     this.stream?.write(`${csvRow(interval, seconds, this.groups, this.state.blockInBytes, new Date())}\n`);
     return seconds;
   }

@@ -30,3 +30,9 @@ export function fileCause(error: unknown): string {
 export function outputCause(error: unknown): string {
   return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such folder' : fileCause(error);
 }
+
+/** Status of a run that ended because nobody reads what it writes any more: as a shell tells of a program that SIGPIPE ended. */
+export const READER_GONE = 141;
+
+/** Whether an operation failed for want of a reader. */
+export const isReaderGone = (error: unknown): boolean => (error as NodeJS.ErrnoException | undefined)?.code === 'EPIPE';

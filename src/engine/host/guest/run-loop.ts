@@ -3,6 +3,7 @@ import type { GuestEnd } from '../../devices/device.js';
 import { Divergence } from '../../history/history.js';
 import { StateError } from '../../state/schema.js';
 import type { SliceEnd, VirtualCpu } from '../../vmm/hypervisor.js';
+import { isReaderGone, READER_GONE } from '../file-cause.js';
 import type { HistoryHooks } from '../guest-history.js';
 import { EachVcpu } from './each-vcpu.js';
 import { Idle, type Step } from './idle.js';
@@ -183,7 +184,8 @@ export class RunLoop {
 
   /** An error is the program's own, but where a recording is not of a run of this machine. */
   #errorEnd(error: Error): GuestEnd {
-    const { message } = error;
+    const { message, cause } = error;
+    if (isReaderGone(cause)) return { kind: 'error', status: READER_GONE, message };
     if (this.parts.kept.isRecorded && (error instanceof Divergence || error instanceof StateError))
       return { kind: 'error', status: 1, message: `the recording does not fit: ${message}` };
     return { kind: 'error', status: 3, message: `engine: ${message}` };
