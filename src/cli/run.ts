@@ -109,9 +109,7 @@ export function addRunCommand(program: Command): void {
 export function addGuestOptions(command: Command): Command {
   return command
     .argument('[image]', 'ELF (multiboot 1, PVH, plain), bzImage, boot sector or flat binary, or a sample folder')
-    .addOption(themeOption())
-    .addOption(picturesOption())
-    .addOption(noConfigOption())
+    .optionsGroup('What it boots:')
     .option('--kernel <file>', 'kernel image, as IMAGE')
     .option('--initrd <file>', "initial RAM disk, or modules of a multiboot kernel: 'FILE ARGS,FILE ARGS'")
     .option('--append <string>', 'kernel command line')
@@ -123,28 +121,24 @@ export function addGuestOptions(command: Command): Command {
     )
     .option('--cdrom <file>', 'CD-ROM image')
     .option('--floppy <file>', 'floppy disk image, 160K to 2.88M; twice for drives A and B', also)
-    .option(
-      '--net <network>',
-      `none, or user[,model=${NET_MODELS.join('|')}][,tftp=FOLDER][,bootfile=FILE][,hostname=NAME][,hostfwd=tcp:[ADDRESS]:PORT-:PORT][,mac=ADDRESS]`,
-      'none',
-    )
-    .option('--device <name>', `further device: ${CARDS.join(', ')}; repeatable`, also)
     .option('--bios <file>', 'boot by this BIOS, a kernel too (SeaBIOS for disks, and for kernels that call a BIOS)')
     .option(
       '--boot <order>',
       'what a BIOS tries first: letters of a (floppy), c (disk), d (CD-ROM), n (network); the rest follows',
     )
-    .option('--rtc <base>', 'clock at power-on: utc, or a date such as 2026-01-31T12:00:00 (default: interactive utc)')
+    .option('--restore <file>', 'go on from a state that `vmscope save` or `:save` wrote, all other options as then')
     .option(
-      '--clock <clock>',
-      "icount[,shift=N]: an instruction takes 2^N ns, and a run repeats; wall: time follows the host's clock (engine kvm: always)",
+      '--incoming <uri>',
+      "wait on tcp:HOST:PORT or unix:PATH for a guest that another vmscope's monitor sends by `migrate URI`, all other options as there",
     )
-    .option('--symbols <file>', 'symbols, types and lines of the guest: ELF (vmlinux), or System.map')
-    .option('--debugcon <file>', 'what the guest writes to ports 0xe9 and 0x402: a file, or stdio')
+    .optionsGroup('The machine:')
     .option('-m, --memory <size>', 'guest RAM: MiB, or with K, M, G', '128M')
     .option('--vcpus <n>', 'virtual CPUs', '1')
-    .option('--cpu <model>', `${CPU_MODELS.join(', ')}[,vendor=MAKER][,+FEATURE][,-FEATURE]`, DEFAULT_CPU_MODEL)
-    .option('--name <name>', 'name of the guest')
+    .option(
+      '--cpu <model>',
+      `${CPU_MODELS.join(', ')} (all that the engine has, on engine kvm as far as the host has it; host means the same)[,vendor=MAKER][,+FEATURE][,-FEATURE]`,
+      DEFAULT_CPU_MODEL,
+    )
     .addOption(new Option('--engine <engine>', 'engine').choices(['vtx', 'kvm', 'auto']).default('vtx'))
     .addOption(
       new Option(
@@ -153,23 +147,57 @@ export function addGuestOptions(command: Command): Command {
       ).choices(['on', 'split', 'off']),
     )
     .option(
-      '--gdb [address]',
-      'GDB stub: [HOST:]PORT (default 1234, loopback), unix:PATH, or stdio for `target remote |`',
+      '--net <network>',
+      `none, or user[,model=${NET_MODELS.join('|')}][,tftp=FOLDER][,bootfile=FILE][,hostname=NAME][,hostfwd=tcp:[ADDRESS]:PORT-:PORT][,mac=ADDRESS]`,
+      'none',
     )
+    .option('--device <name>', `further device: ${CARDS.join(', ')}; repeatable`, also)
+    .option('--rtc <base>', 'clock at power-on: utc, or a date such as 2026-01-31T12:00:00 (default: interactive utc)')
+    .option(
+      '--clock <clock>',
+      "icount[,shift=N]: an instruction takes 2^N ns, and a run repeats; wall: time follows the host's clock (engine kvm: always)",
+    )
+    .addOption(
+      new Option('--jit <mode>', 'compile hot guest code')
+        .choices(['off', 'on', 'always'])
+        .env('VMSCOPE_JIT')
+        .default('on'),
+    )
+    .option('--no-pv', "hide KVM's paravirtual interface from the guest")
+    .option('--isa-debug-exit', "QEMU's device at port 0xf4: exit status (value << 1) | 1")
+    .option('--no-reboot', 'a reset of the guest ends it')
+    .option('--reboot-on-triple-fault', 'a triple fault resets the guest, as hardware does (default: it ends it)')
+    .option('--name <name>', 'name of the guest')
+    .optionsGroup('Consoles and screen:')
+    .option('--headless', 'no dashboard')
+    .option('--serial <target>', 'COM1: stdio, none, file:F, unix:PATH')
+    .addOption(
+      new Option(
+        '--sercon <mode>',
+        'SeaBIOS shows the screen on COM1 too (default: on where that is a terminal)',
+      ).choices(['on', 'off']),
+    )
+    .option('--debugcon <file>', 'what the guest writes to ports 0xe9 and 0x402: a file, or stdio')
+    .option('--type <text>', 'type on the keyboard: \\n, \\{KEYS}, \\{wait TEXT} until the guest shows it')
+    .option('--type-file <file>', 'the same, from a file')
     .option(
       '--vnc <display>',
       'serve the screen to VNC clients: [HOST:]N or unix:PATH, then [,password=on][,password-file=FILE]',
     )
-    .option('--type <text>', 'type on the keyboard: \\n, \\{KEYS}, \\{wait TEXT} until the guest shows it')
-    .option('--type-file <file>', 'the same, from a file')
+    .addOption(themeOption())
+    .addOption(picturesOption())
+    .addOption(noConfigOption())
+    .optionsGroup('Debugging:')
+    .option(
+      '--gdb [address]',
+      'GDB stub: [HOST:]PORT (default 1234, loopback), unix:PATH, or stdio for `target remote |`',
+    )
     .option('-s', 'as --gdb 1234')
     .option('--wait', 'start stopped')
     .option('-S', 'as --wait')
-    .option('--restore <file>', 'go on from a state that `vmscope save` or `:save` wrote, all other options as then')
-    .option(
-      '--incoming <uri>',
-      "wait on tcp:HOST:PORT or unix:PATH for a guest that another vmscope's monitor sends by `migrate URI`, all other options as there",
-    )
+    .option('--symbols <file>', 'symbols, types and lines of the guest: ELF (vmlinux), or System.map')
+    .option('--trace <file>', 'record the VM exits')
+    .option('--dump-on-crash <file>', 'memory as an ELF core when the guest ends in a triple fault or Linux panics')
     .option(
       '--history <size>',
       'memory for going back in the run (default: 256M with the dashboard or --gdb, else none)',
@@ -177,34 +205,15 @@ export function addGuestOptions(command: Command): Command {
     .option('--no-history', 'keep nothing to go back to')
     .option('--record <file>', 'record the run, for `vmscope replay`')
     .option('--pack', 'with --record: keep a copy of all images in the recording')
-    .option('--headless', 'no dashboard')
-    .option('--serial <target>', 'COM1: stdio, none, file:F, unix:PATH')
-    .option('--trace <file>', 'record the VM exits')
+    .optionsGroup('When it ends, and what is left of it:')
     .option('--until-exits <n>', 'stop after N VM exits')
     .option('--max-instructions <n>', 'stop after N instructions')
     .option('--timeout <seconds>', 'stop after this wall-clock time')
-    .option('--dump-on-crash <file>', 'memory as an ELF core when the guest ends in a triple fault or Linux panics')
+    .option('--stats <format>', 'at the end: counts as json to standard error, or json:FILE', statsOf)
     .option(
       '--screendump-at-end <file>',
       'the screen as a picture when the run ends: PNG, or PPM where the name ends so',
-    )
-    .option('--isa-debug-exit', "QEMU's device at port 0xf4: exit status (value << 1) | 1")
-    .option('--no-reboot', 'a reset of the guest ends it')
-    .addOption(
-      new Option('--jit <mode>', 'compile hot guest code')
-        .choices(['off', 'on', 'always'])
-        .env('VMSCOPE_JIT')
-        .default('on'),
-    )
-    .option('--reboot-on-triple-fault', 'a triple fault resets the guest, as hardware does (default: it ends it)')
-    .option('--no-pv', "hide KVM's paravirtual interface from the guest")
-    .addOption(
-      new Option(
-        '--sercon <mode>',
-        'SeaBIOS shows the screen on COM1 too (default: on where that is a terminal)',
-      ).choices(['on', 'off']),
-    )
-    .option('--stats <format>', 'at the end: counts as json to standard error, or json:FILE', statsOf);
+    );
 }
 
 /** A path that is empty is a mistake of the script that gives it. */

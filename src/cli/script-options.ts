@@ -29,6 +29,7 @@ export function addScriptOptions(command: Command): Command {
     return given;
   };
   return command
+    .optionsGroup('Commands:')
     .option('--ex <command>', "a command of the dashboard's to carry out; repeatable", (ex: string) => also({ ex }))
     .option('--exec <file>', 'a file of them, one a line; - for standard input; repeatable', (exec: string) =>
       also({ exec }),

@@ -37,6 +37,24 @@ describe('completion', () => {
     expect(complete('vmscope', 'doctor', '--j').stderr).toBe('');
   });
 
+  it('of run and profile stand in groups in the help, each once', async () => {
+    for (const verb of ['run', 'profile']) {
+      const { stdout } = await vmscope([verb, '--help']);
+      const groups = [...stdout.matchAll(/^([A-Z].*):\n((?: {2}.*\n)+)/gm)].filter(([, , rows]) =>
+        rows!.includes('  -'),
+      );
+      const names = groups.map(([, title]) => title);
+      expect(names.slice(0, 5)).toEqual([
+        ...['What it boots', 'The machine', 'Consoles and screen', 'Debugging'],
+        'When it ends, and what is left of it',
+      ]);
+      expect(names.slice(5)).toEqual([verb === 'run' ? 'Commands' : 'The profile', 'Options']);
+      // of no group is the help's own
+      expect(groups.at(-1)![2]).toMatch(/^ {2}-h, --help .*\n$/);
+      expect(stdout).toMatch(/--cpu <model>[\s\S]*?\bhost\s+means\s+the\s+same/);
+    }
+  });
+
   it.each(['zsh', 'fish'].filter(has))('is a script that %s reads', async (shell) => {
     const { stdout } = await vmscope(['completion', shell]);
     expect(spawnSync(shell, ['-n'], { input: stdout, encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });
