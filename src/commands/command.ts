@@ -2,6 +2,8 @@
 import type { Disassembler, SymbolTable } from '../disasm/index.js';
 import type { Names } from '../engine/debug/expression/names.js';
 import { type Expression, firstExpression, parseExpression } from '../engine/debug/expression/syntax.js';
+import type { ProfileKey } from '../engine/debug/profile-report.js';
+import type { Profiler } from '../engine/debug/profiler.js';
 import type { AddressSpace, Debugger, RunState, TargetInfo } from '../engine/debugger.js';
 import { numberNow } from './typed-values.js';
 
@@ -45,6 +47,8 @@ export interface Session {
   state(): Promise<RunState>;
   /** Values of the guest were changed, or all of the machine: what was read before is out of date. */
   changed(what: 'values' | 'machine'): void;
+  /** Samples begin to be taken, which somebody may show as they come. */
+  profiled?(profiler: Profiler, by: ProfileKey): void;
   /** Work that may take long begins; absent where nobody could see it, or end it. */
   work?(task: string): Work;
 }

@@ -1,7 +1,5 @@
 /** The trace as a file, the machine's state in files, and the guest as a whole. */
 
-import { constants } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { counted } from '../engine/counted.js';
 import { parseExitCondition } from '../engine/debug/exit-condition.js';
@@ -15,9 +13,7 @@ import { asText, type Command, command, lacking, need, type Session } from './co
 import { monitor } from './monitor.js';
 import { nothing } from './running.js';
 import { arrivalText } from './stop-text.js';
-
-/** A FIFO that nobody reads is refused, not waited for. */
-const WITHOUT_WAITING = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NONBLOCK;
+import { writeTextFile } from './text-file.js';
 
 async function exportTrace(session: Session, text: string): Promise<{ exits: number; file: string }> {
   const [, word = '', rest = ''] = /^(\S+)\s*(.*)$/s.exec(need(text, 'a format and a file: :export csv FILE')) ?? [];
@@ -34,17 +30,8 @@ async function exportTrace(session: Session, text: string): Promise<{ exits: num
   const { clock } = await session.info();
   const chosen = [...withTimes(records, clock?.instructionNs)].filter(({ record }) => exitMatches(record, condition));
   const out = writer.head + chosen.map((exit) => writer.record(exit)).join('') + writer.tail;
-  await writeFile(file!, out, { flag: WITHOUT_WAITING }).catch((error: unknown) => {
-    const unread = (error as NodeJS.ErrnoException).code === 'ENXIO';
-    throw new Error(`${file}: ${unread ? 'nobody reads this FIFO' : causeOf(error)}`);
-  });
+  await writeTextFile(file!, out);
   return { exits: chosen.length, file: file! };
-}
-
-/** Node puts a code before the cause and the call behind it. */
-function causeOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return text.replace(/^[A-Z0-9]+: (.*?), \w+(?: '.*')?$/, '$1');
 }
 
 /** @throws Error that says why the guest's engine has none */

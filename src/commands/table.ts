@@ -13,6 +13,7 @@ import { HISTORY_COMMANDS } from './history.js';
 import { MACHINE_COMMANDS } from './machine.js';
 import { MAPPING_COMMANDS } from './mappings.js';
 import { INFO_COMMANDS, monitorCommands } from './monitor.js';
+import { PROFILE_COMMANDS } from './profile.js';
 import { nothing, RUN_COMMANDS } from './running.js';
 import { SEARCH_COMMANDS } from './search.js';
 import { SOURCE_COMMANDS } from './source.js';
@@ -39,6 +40,7 @@ const OWN: readonly Command[] = [
   ...MACHINE_COMMANDS,
   ...EXIT_COMMANDS,
   ...DIFFERENCE_COMMANDS,
+  ...PROFILE_COMMANDS,
   ...DESCRIPTOR_COMMANDS,
   ...ASSERT_COMMANDS,
   ...INFO_COMMANDS,

@@ -26,7 +26,7 @@ import type { WatchesPane } from './panes/watches.js';
 import type { Pictures } from './picture/pictures.js';
 import { Places } from './places.js';
 import { Prompts } from './prompts.js';
-import { CellPane } from './screen/cell-pane.js';
+import { CellPane, type ScreenLine } from './screen/cell-pane.js';
 import type { Theme } from './screen/theme.js';
 import { reason } from './sources.js';
 import { Stage } from './stage.js';
@@ -52,6 +52,8 @@ export class Dashboard implements Ui, TerminalScreen {
   readonly layouts: Layouts;
   private readonly margins: Margins;
   private readonly popup: TextPopup;
+  /** All that is drawn; later ones lie on top. */
+  private readonly allCells: CellPane[] = [];
   /** Long work of commands. */
   private readonly works = new Set<{ cancelled: boolean }>();
   private undrawn = false;
@@ -148,6 +150,7 @@ export class Dashboard implements Ui, TerminalScreen {
   private nothingIn(pane: PaneId): boolean {
     const { info } = this.model;
     if (pane === 'vcpus') return (info?.vcpus ?? 1) < 2;
+    if (pane === 'profile') return this.panes.profile.empty;
     if (pane === 'watches') return this.panes.watches.expressions.length === 0;
     const lines = this.debug.source !== undefined && info?.unavailable.source === undefined;
     return (pane === 'source' || pane === 'variables') && !lines;
@@ -175,6 +178,10 @@ export class Dashboard implements Ui, TerminalScreen {
       },
       disassembler: async () => this.disassembler,
       symbols: async () => model.symbols,
+      profiled: (profiler, by) => {
+        this.panes.profile.watch(profiler, by);
+        this.showPane('profile');
+      },
       work: (task) => this.begins(task),
       names: async () => this.names(),
       info: async () => model.info ?? (await this.debug.info()),
@@ -193,6 +200,7 @@ export class Dashboard implements Ui, TerminalScreen {
   private newCells(): CellPane {
     const cells = new CellPane(this.theme);
     this.surface.add(cells);
+    this.allCells.push(cells);
     return cells;
   }
 
@@ -249,6 +257,17 @@ export class Dashboard implements Ui, TerminalScreen {
     this.margins.drawFoot(plan, columns, rows, { prompts: this.prompts, status: this.footStatus(), chord: this.chord });
     this.popup.draw(columns, rows);
     this.palette.draw(columns, rows);
+  }
+
+  /** What the screen shows as soon as the command line is closed. */
+  screenLines(): ScreenLine[] {
+    this.draw();
+    const { columns, rows } = this.surface;
+    const lines = Array.from({ length: rows }, () =>
+      Array.from({ length: columns }, (): [number, string] => [this.theme.normal, ' ']),
+    );
+    for (const cells of this.allCells) cells.blit(lines);
+    return lines;
   }
 
   /** A screen on which the panes have no room beside the tour shows the tour alone. */

@@ -77,6 +77,7 @@ export const BINDINGS: readonly BindingGroup[] = [
       { keys: ['g s'], help: 'source, and steps by line there', run: (d) => d.showPane('source') },
       { keys: ['g n'], help: 'variables of the chosen frame', run: (d) => d.showPane('variables') },
       { keys: ['g w'], help: 'watched expressions', run: (d) => d.showPane('watches') },
+      { keys: ['g p'], help: 'profile: where the guest spends its instructions', run: (d) => d.showPane('profile') },
       { keys: ['tab'], short: 'pane', help: 'next pane', run: (d) => d.focusNext(1) },
       { keys: ['S-tab'], help: 'previous pane', run: (d) => d.focusNext(-1) },
       { keys: ['z'], help: 'pane as large as the screen, and back', run: (d) => d.zoom() },

@@ -50,6 +50,7 @@ export const PANES = [
   'source',
   'variables',
   'watches',
+  'profile',
 ] as const;
 export type PaneId = (typeof PANES)[number];
 
@@ -71,6 +72,7 @@ export const VIEW_PANES: Record<View, readonly PaneId[]> = {
     'source',
     'variables',
     'watches',
+    'profile',
   ],
   exits: ['reasons', 'trace', 'exit'],
   memory: ['memory', 'walk', 'ept', 'devices'],
@@ -375,6 +377,10 @@ const GUESTS: readonly PaneId[] = ['console', 'devices', 'reasons', 'vcpus', 'va
 /** While one of these has the focus the source stands where the disassembly does. */
 const SOURCES: readonly PaneId[] = ['source', 'variables'];
 
+/** What stands in the middle of the debug view: the code, unless something that needs its room has the focus. */
+const mainOf = (focus: PaneId): PaneId =>
+  focus === 'profile' ? focus : SOURCES.includes(focus) ? 'source' : 'disassembly';
+
 function medium(tiles: Tiles, view: View, body: Rectangle, focus: PaneId): void {
   const { height, width } = body;
   switch (view) {
@@ -383,7 +389,7 @@ function medium(tiles: Tiles, view: View, body: Rectangle, focus: PaneId): void 
       const tall = height >= 36;
       const guest: PaneId = GUESTS.includes(focus) ? focus : 'breakpoints';
       tiles.column(left!, [
-        [SOURCES.includes(focus) ? 'source' : 'disassembly', 0],
+        [mainOf(focus), 0],
         ['memory', tall ? 5 : 3],
         ['walk', 3],
         ['trace', tall ? 9 : 6],
@@ -489,7 +495,7 @@ function large(tiles: Tiles, view: View, body: Rectangle, focus: PaneId): void {
         ['devices', 10],
       ]);
       tiles.column(middle!, [
-        [SOURCES.includes(focus) ? 'source' : 'disassembly', 0],
+        [mainOf(focus), 0],
         ['memory', 7],
         ['walk', 15],
       ]);

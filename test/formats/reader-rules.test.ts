@@ -4,8 +4,9 @@ import { wrongInProfile, wrongInTrace } from './reader-rules.js';
 
 const name = { ph: 'M', name: 'thread_name', pid: 1, tid: 1, args: { name: 'vcpu 0' } };
 const slice = { ph: 'X', name: 'CPUID', cat: 'vmexit', pid: 1, tid: 1, ts: 2, dur: 1, args: {} };
+const SAMPLES = [{ stack: ['f', 'g'] }, { stack: ['f'] }, { stack: [] }];
 const profile = (): Record<string, never> =>
-  JSON.parse(profileText('speedscope', { name: 'a', every: 10, samples: [['f', 'g'], ['f'], []] }, 1));
+  JSON.parse(profileText('speedscope', { name: 'a', every: 10, unit: 'instruction', samples: SAMPLES }, 'function', 1));
 
 describe('rules of who reads our files', () => {
   test.each([

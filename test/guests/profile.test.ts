@@ -50,12 +50,31 @@ describe('vmscope profile', () => {
     for (const place of samples.flat()) expect(shared.frames[place].name).toBeTypeOf('string');
   }, 60_000);
 
+  it('takes a sample at each exit, as many as --stats counts', async () => {
+    const file = join(folder, 'exits.json');
+    const stats = join(folder, 'stats.json');
+    const zoo = ['profile', join(SAMPLES, 'exit-zoo'), '--serial', 'none', '--at-exits'];
+    await vmscope([...zoo, 'any', '--json', '-o', file, '--stats', `json:${stats}`]);
+    const { unit, every, samples, exits, functions } = JSON.parse(readFileSync(file, 'utf8'));
+    const counts = JSON.parse(readFileSync(stats, 'utf8'));
+    expect([unit, every, samples]).toEqual(['exit', 1, counts.exitsTotal]);
+    expect(Object.fromEntries(exits.map((row: { name: string; samples: number }) => [row.name, row.samples]))).toEqual(
+      counts.exits,
+    );
+    expect(functions.find(({ name }: { name: string }) => name === 'putc').self).toBeGreaterThan(1000);
+    const stacks = await vmscope([...zoo, 'CPUID|INVALID_STATE', '--format', 'folded', '-o', '/dev/stdout']);
+    expect(stacks.stdout).toMatch(/^\S+;do_cpuid;\[CPUID\] 1\n\S+;\[INVALID_STATE\] 1\n$/);
+  }, 60_000);
+
   it('refuses what it cannot do', async () => {
     const image = join(SAMPLES, 'crc32');
     for (const [args, message] of [
       [[image, '--every', '5'], '--every 5: not a whole number from 1000 up'],
       [[image, '--engine', 'kvm'], 'KVM does not count instructions'],
       [[image, '--gdb', '0'], 'not for a debugger'],
+      [[image, '--by', 'exit'], '--by exit: samples are of instructions; --at-exits any'],
+      [[image, '--at-exits', 'NOWHERE'], '--at-exits NOWHERE: no exit reason "NOWHERE"'],
+      [[image, '--at-exits', 'any', '--every', '0'], '--every 0: not a whole number from 1 up'],
       [[image, '-o', '/nonexistent/f'], '--output /nonexistent/f: no such folder'],
       [[], 'no image given'],
     ] as [string[], string][]) {

@@ -1,5 +1,16 @@
 /** The dashboard itself. */
+import { need } from '../../commands/command.js';
+import { writeTextFile } from '../../commands/text-file.js';
+import { formatOfName, SCREENSHOT_FORMATS, screenshot } from '../screen/screenshot.js';
 import type { ScreenCommand } from './command.js';
+
+/** `svg FILE`, or a file whose name tells the format. */
+function screenshotOf(text: string): { format: (typeof SCREENSHOT_FORMATS)[number]; file: string } {
+  const [, word = '', rest = ''] = /^(\S+)(?:\s+(.*))?$/s.exec(need(text, 'a file: :screenshot FILE')) ?? [];
+  const format = SCREENSHOT_FORMATS.find((name) => name === word.toLowerCase());
+  if (format === undefined) return { format: formatOfName(text.trim()), file: text.trim() };
+  return { format, file: need(rest, `a file: :screenshot ${format} FILE`) };
+}
 
 export const SESSION_COMMANDS: readonly ScreenCommand[] = [
   {
@@ -19,6 +30,18 @@ export const SESSION_COMMANDS: readonly ScreenCommand[] = [
     show: (d) => {
       d.help();
       return undefined;
+    },
+  },
+  {
+    name: 'screenshot',
+    usage: '[text|ansi|svg] FILE',
+    words: SCREENSHOT_FORMATS,
+    kinds: ['file'],
+    help: 'write what the screen shows: by the name .svg a drawing, .ansi with colours, else text',
+    show: async (d, text) => {
+      const { format, file } = screenshotOf(text);
+      await writeTextFile(file, screenshot(format, d.screenLines(), d.theme));
+      return `the screen is in ${file}`;
     },
   },
   {

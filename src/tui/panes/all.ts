@@ -14,6 +14,7 @@ import { MemoryPane } from './memory.js';
 import { ModulesPane } from './modules.js';
 import type { Pane, Ui } from './pane.js';
 import { ProcessesPane } from './processes.js';
+import { ProfilePane } from './profile.js';
 import { ReasonsPane } from './reasons.js';
 import { RegistersPane } from './registers.js';
 import { SourcePane } from './source.js';
@@ -31,6 +32,7 @@ export type Panes = Record<PaneId, Pane> & {
   disassembly: DisassemblyPane;
   memory: MemoryPane;
   reasons: ReasonsPane;
+  profile: ProfilePane;
   watches: WatchesPane;
 };
 
@@ -69,5 +71,6 @@ export function createPanes(ui: Ui, disassembler: Disassembler): Panes {
     source: new SourcePane(ui),
     variables: new VariablesPane(ui),
     watches: new WatchesPane(ui),
+    profile: new ProfilePane(ui),
   };
 }

@@ -303,6 +303,10 @@ function colour(index: number): Colour {
   return [CUBE[Math.floor(at / 36)]! / 255, CUBE[Math.floor(at / 6) % 6]! / 255, CUBE[at % 6]! / 255];
 }
 
+/** Red, green and blue in 24 bits of a number of the palette of 256. */
+export const paletteRgb = (index: number): number =>
+  colour(index).reduce((rgb, part) => rgb * 256 + Math.round(part * 255), 0);
+
 /** @wcag 2.1 "relative luminance" */
 function luminance(parts: Colour): number {
   const [red, green, blue] = parts.map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));

@@ -12,6 +12,12 @@ export function trueColour(foreground: number, background: number): number {
 
 export const isTrueColour = (attr: number): boolean => attr >= MARK;
 
+/** What `trueColour` was made of. */
+export const trueColoursOf = (attr: number): { foreground: number; background: number } => ({
+  foreground: Math.floor((attr - MARK) / FOREGROUND),
+  background: (attr - MARK) % FOREGROUND,
+});
+
 const rgb = (colour: number): string => `2;${colour >> 16};${(colour >> 8) & 255};${colour & 255}`;
 
 /**
@@ -35,8 +41,7 @@ export function drawTrueColour(lines: readonly ScreenLine[], shown: readonly Scr
       old[1] = character;
       if (x !== next) out += `\x1b[${y + 1};${x + 1}H`;
       next = x + 1;
-      const fore = Math.floor((attr - MARK) / FOREGROUND);
-      const back = (attr - MARK) % FOREGROUND;
+      const { foreground: fore, background: back } = trueColoursOf(attr);
       const changes: string[] = [];
       if (character !== ' ' && fore !== foreground) {
         changes.push(`38;${rgb(fore)}`);
