@@ -6,7 +6,7 @@ import { runImage } from './engine.js';
 import { format, type Measurement } from './measurement.js';
 import { QEMU, timed } from './processor-time.js';
 
-/** Kinds of instruction in 64-bit code: RBX and RSI point to memory, RCX counts. A number divides the turns of slow ones. */
+/** Kinds of instruction in 64-bit code: RBX and RSI point to memory, a double at 32 of it, RCX counts. A number divides the turns of slow ones. */
 const KINDS_64: Record<string, [string, number?]> = {
   'add r,r': ['add %rdx, %rax'],
   lea: ['lea 7(%rdx,%rax,2), %rax'],
@@ -41,6 +41,16 @@ const KINDS_64: Record<string, [string, number?]> = {
   paddd: ['paddd %xmm1, %xmm0', 4],
   'movups load': ['movups (%rbx), %xmm0', 4],
   'fadd st': ['fadd %st(1), %st', 16],
+  'fsub st': ['fsub %st(1), %st', 16],
+  'fmul st': ['fmul %st(1), %st', 16],
+  'fdiv st': ['fdiv %st(1), %st', 16],
+  'fadd m64': ['faddl 32(%rbx)', 16],
+  'fld, fstp m64': ['fldl 32(%rbx); fstpl 40(%rbx)', 16],
+  'fild, fistp m32': ['fildl (%rbx); fistpl 4(%rbx)', 16],
+  'fld st, fstp st': ['fld %st(1); fstp %st(1)', 16],
+  fxch: ['fxch', 16],
+  fcomi: ['fcomi %st(1), %st', 16],
+  'fcom, fnstsw': ['fcom %st(1); fnstsw %ax', 16],
   pause: ['pause', 16],
   cpuid: ['mov %rcx, %r8; xor %eax, %eax; cpuid; mov %r8, %rcx; mov $0x400000, %ebx', 40],
   'out 80h': ['out %al, $0x80', 40],
@@ -88,7 +98,9 @@ function build64(folder: string): string {
   mov %rax, %cr4
   fninit
   fld1
-  fld1
+  fldl values(%rip)
+  fldl values(%rip)
+  fstpl 32(%rbx)
 1: .rept ${COPIES}
   ${code}
   .endr
@@ -97,7 +109,7 @@ function build64(folder: string): string {
   xor %eax, %eax
   ret`,
   }));
-  return guestOf(folder, 'kinds', routines, '.data\n.balign 8\ntarget0: .quad 1\n.text');
+  return guestOf(folder, 'kinds', routines, '.data\n.balign 8\ntarget0: .quad 1\nvalues: .double 1.0000001\n.text');
 }
 
 /** A boot sector that ends by the debug-exit port. */

@@ -58,6 +58,8 @@ function difference(a: Machine, b: Machine): string[] {
   check('rflags', L.RFLAGS);
   check('icount', L.ICOUNT);
   for (let n = 0; n < 32; n++) check(`ymm ${n}`, L.YMM + n * 16);
+  // registers, control and status, tags, where the last instruction was, MXCSR
+  for (let at = 0; at < 0xa0; at += 8) check(`x87 ${at.toString(16)}`, L.X87 + at);
   const [one, other] = [a.bytes.subarray(L.RAM_BASE), b.bytes.subarray(L.RAM_BASE)];
   if (Buffer.compare(one, other) !== 0) {
     const at = one.findIndex((value, n) => value !== other[n]);

@@ -10,6 +10,8 @@ export interface Called {
   readonly number: number;
   /** Touches neither flags nor RIP, and no general register but its operands. */
   readonly lean: boolean;
+  /** Tells where it is by where its block is. */
+  readonly placed: boolean;
   /** Operands may be general registers, beside those of an address. */
   readonly registers: boolean;
   /** Ends its block. */
@@ -44,10 +46,11 @@ const LEAN: readonly (Called | undefined)[] = LEAN_HANDLERS.map((name, n) =>
     ? undefined
     : {
         name,
-        vector: true,
+        vector: VECTOR.has(name),
         number: FIRST_LEAN_HANDLER + n * 2,
         lean: true,
-        registers: WITH_REGISTERS.has(name),
+        placed: !VECTOR.has(name),
+        registers: VECTOR.has(name) && WITH_REGISTERS.has(name),
         ends: false,
       },
 );
@@ -56,7 +59,15 @@ const WHOLE: readonly (readonly (Called | undefined)[])[] = HANDLERS.map((name, 
   [false, true].map((ends) =>
     ELSEWHERE.has(name)
       ? undefined
-      : { name, vector: VECTOR.has(name), number: FIRST_HANDLER + n * 2, lean: false, registers: true, ends },
+      : {
+          name,
+          vector: VECTOR.has(name),
+          number: FIRST_HANDLER + n * 2,
+          lean: false,
+          placed: false,
+          registers: true,
+          ends,
+        },
   ),
 );
 

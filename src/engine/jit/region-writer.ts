@@ -396,17 +396,17 @@ export class RegionWriter {
   }
 
   /** Calls a handler that needs nothing but its operands in memory; leaves before it where it does not complete. */
-  #callLean({ name, number, registers }: Called, uop: DecodedUop, of?: VectorCode): void {
+  #callLean({ name, number, registers, placed, vector }: Called, uop: DecodedUop, of?: VectorCode): void {
     const { code } = this;
     const operands = of ? of.readsGeneral : registers ? [uop.r, uop.rm, vexRegister(uop)] : [];
     const addressed = of && !inMemory(uop) ? [] : [uop.base, uop.index];
     this.#spill(this.#written.filter((register) => [...addressed, ...operands].includes(register)));
     // BLENDVPS and its like take XMM0
-    const near = [uop.r, uop.rm, vexRegister(uop), 0];
+    const near = vector ? [uop.r, uop.rm, vexRegister(uop), 0] : [];
     const named = (registers: readonly number[], of: readonly number[] = near): number[] =>
       registers.filter((register) => ALL_VECTORS.test(name) || of.includes(register));
     this.#spillVectors(named(this.#vectorsWritten, of && [...of.reads, ...of.writes]));
-    if (uop.base === REG_RIP) {
+    if (placed || uop.base === REG_RIP) {
       code.i32(0);
       this.#rip(0);
       code.memory('i64.store', RIP_BASE);

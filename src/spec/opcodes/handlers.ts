@@ -1,12 +1,14 @@
 // Handlers of the opcode table by number: the core calls them, compiled code too.
 import { OPCODES } from './index.js';
+import { X87_LEAN } from './x87.js';
 
 /**
- * Vector instructions that touch no flags: the dispatcher calls them without putting its state into memory. Their
- * numbers come last.
+ * Vector instructions that touch no flags, and the common x87 ones: the dispatcher calls them without putting its state
+ * into memory. Their numbers come last.
  */
 export const LEAN_HANDLERS: readonly string[] = [
   ...new Set(OPCODES.filter((row) => row.group !== undefined && row.writes === '').map((row) => row.handler)),
+  ...X87_LEAN,
 ].sort();
 
 /** In the order of their numbers. */

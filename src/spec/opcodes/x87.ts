@@ -27,6 +27,18 @@ const INTEGER = 'FIADD FIMUL . . FISUB FISUBR FIDIV FIDIVR';
 const ARITHMETIC = 'execX87Arithmetic';
 const COMPARE = 'execX87Compare';
 
+/**
+ * Handlers that need neither flags nor general registers but those of an address; where they are they tell from where their
+ * block is.
+ */
+export const X87_LEAN: readonly string[] = (
+  'Arithmetic Compare CompareMemory Constant Load LoadExtended LoadInteger LoadRegister Sign Store StoreExtended ' +
+  'StoreInteger StoreRegister Unary'
+)
+  .split(' ')
+  .map((name) => `execX87${name}`)
+  .concat('execFxch', 'execFtst', 'execFxam', 'execFldcw', 'execFnstcw', 'execFwait');
+
 /** Whole ModRM bytes first: their rows win over the families below. */
 export const x87: readonly OpcodeRow[] = [
   ...single('execFnop', 'D9 D0 FNOP'),

@@ -5,6 +5,7 @@ import { accessStatus } from '../mmu/access';
 import { loaded, readNumber } from './arithmetic-instructions';
 import { UNORDERED, compare } from './compare';
 import { DENORMAL, INFINITE, NORMAL, QNAN, SNAN, UNSUPPORTED, ZERO, classOf, resultSe, setRoundedUp, signOf } from './float80';
+import { quickCompare, quickCompareFlags, quickCompareMemory } from './quick-compare';
 import {
   C0, C2, C3, accepted, begin, finish, isEmpty, pop, setConditions, significandOf, underflow, upperOf,
 } from './stack';
@@ -21,6 +22,7 @@ function compareWith(i: u32, quiet: bool): bool {
 
 /** FCOM and FCOMP with memory. @sdm 2A "FCOM/FCOMP/FCOMPP", "FICOM/FICOMP" */
 export function execX87CompareMemory(u: usize): i32 {
+  if (quickCompareMemory(u)) return XS_OK;
   const status = begin();
   if (status != XS_OK) return status;
   if (!readNumber(u)) return accessStatus();
@@ -38,6 +40,7 @@ export function execX87CompareMemory(u: usize): i32 {
 
 /** FCOM, FCOMP, FUCOM, FUCOMP with ST(i); FCOMPP, FUCOMPP. */
 export function execX87Compare(u: usize): i32 {
+  if (quickCompare(u)) return XS_OK;
   const status = begin();
   if (status != XS_OK) return status;
   const opcode = uOpcode(u);
@@ -54,6 +57,11 @@ export function execX87Compare(u: usize): i32 {
 
 /** FCOMI, FUCOMI and their popping forms set ZF, PF, CF. @sdm 2A "FCOMI/FCOMIP/FUCOMI/FUCOMIP" */
 export function execX87CompareFlags(u: usize): i32 {
+  const quick = quickCompareFlags(u);
+  if (quick >= 0) {
+    store<u64>(RFLAGS, load<u64>(RFLAGS) & ~(<u64>0x8d5) | quick);
+    return XS_OK;
+  }
   const status = begin();
   if (status != XS_OK) return status;
   if (compareWith(uRm(u) & 7, uModReg(u) == 5)) {

@@ -8,6 +8,7 @@ import {
   DENORMAL, INDEFINITE, INDEFINITE_SE, NORMAL, QNAN, ROUND_CHOP, ROUND_DOWN, ROUND_UP, SNAN, classOf, noteDenormal, oneNan, resultSe,
   rounding, setResult,
 } from './float80';
+import { quickConstant, quickExchange, quickLoad, quickLoadInteger, quickLoadRegister } from './quick-move';
 import {
   accepted, begin, emptyOperand, finish, isEmpty, keepC1, overflow, push, setIndefinite, setRegister, significandOf,
   underflow, upperOf,
@@ -23,6 +24,7 @@ function pushLoaded(u: usize, se: u32, sig: u64): i32 {
 
 /** FLD m32fp, m64fp. @sdm 2A "FLD" */
 export function execX87Load(u: usize): i32 {
+  if (quickLoad(u)) return XS_OK;
   const status = begin();
   if (status != XS_OK) return status;
   const double = uOpcode(u) == 0xdd;
@@ -51,6 +53,7 @@ export function execX87LoadExtended(u: usize): i32 {
 
 /** FLD ST(i). */
 export function execX87LoadRegister(u: usize): i32 {
+  if (quickLoadRegister(u)) return XS_OK;
   const status = begin();
   if (status != XS_OK) return status;
   const i = uRm(u) & 7;
@@ -64,6 +67,7 @@ export function execX87LoadRegister(u: usize): i32 {
 
 /** FILD m16int, m32int, m64int. @sdm 2A "FILD" */
 export function execX87LoadInteger(u: usize): i32 {
+  if (quickLoadInteger(u)) return XS_OK;
   const status = begin();
   if (status != XS_OK) return status;
   const bytes: u32 = uOpcode(u) == 0xdb ? 4 : uModReg(u) == 5 ? 8 : 2;
@@ -89,6 +93,7 @@ export function execFbld(u: usize): i32 {
  * the exact values lie above (log2 10) or below (the rest) the nearest ones. @sdm 1 8.3.4 "Load Constant Instructions"
  */
 export function execX87Constant(u: usize): i32 {
+  if (quickConstant(u)) return XS_OK;
   const status = begin();
   if (status != XS_OK) return status;
   const lower = u64(rounding == ROUND_DOWN || rounding == ROUND_CHOP);
@@ -107,6 +112,7 @@ export function execX87Constant(u: usize): i32 {
 
 /** @sdm 2A "FXCH" */
 export function execFxch(u: usize): i32 {
+  if (quickExchange(u)) return XS_OK;
   const status = begin();
   if (status != XS_OK) return status;
   const i = uRm(u) & 7;

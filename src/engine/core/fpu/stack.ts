@@ -1,9 +1,9 @@
 // The register stack, and how an instruction begins and ends. @sdm 1 8.1 "x87 FPU Execution Environment"
 import {
-  RIP, X87, X87_FCW, X87_FDP, X87_FIP, X87_FOP, X87_FSW, X87_FTW, XS_OK,
+  MODE, MODE_CODE64, RIP_BASE, X87, X87_FCW, X87_FDP, X87_FIP, X87_FOP, X87_FSW, X87_FTW, XS_OK,
 } from '../layout';
 import { VEC_MF, VEC_NM, cr0, fault } from '../state';
-import { uImm2, uIsMem, uOpcode } from '../uop';
+import { uImm2, uIsMem, uLen, uNext, uOpcode } from '../uop';
 import { effectiveAddress } from '../exec/operand';
 import { DE, IE, INDEFINITE, INDEFINITE_SE, SF, ZE, raise, raised, roundedUp, setRoundedUp, startArithmetic } from './float80';
 
@@ -19,6 +19,12 @@ const FLAGS: u32 = 0x3f;
 
 /** #NM while CR0.EM or CR0.TS is 1: control instructions test nothing else. */
 @inline export function x87Absent(): bool { return (cr0() & CR0_EM_TS) != 0; }
+
+/** Offset of the instruction in its code segment: RIP is not in memory for the handlers that are called without state. */
+@inline export function instructionPointer(u: usize): u64 {
+  const rip = load<u64>(RIP_BASE) + uNext(u) - uLen(u);
+  return load<u32>(MODE) & MODE_CODE64 ? rip : rip & 0xffffffff;
+}
 
 /** Begins a waiting instruction: #NM, then #MF of an exception that is pending. CR0.NE is 1 in VMX operation. */
 export function begin(): i32 {
@@ -128,7 +134,7 @@ export function finish(u: usize): i32 {
   status |= flags;
   if (unmasked) status |= FSW_ES | FSW_BUSY;
   store<u16>(X87_FSW, u16(status));
-  store<u64>(X87_FIP, load<u64>(RIP));
+  store<u64>(X87_FIP, instructionPointer(u));
   if (unmasked) {
     store<u16>(X87_FOP, u16((uOpcode(u) & 7) << 8 | uImm2(u) & 0xff));
     if (uIsMem(u)) store<u64>(X87_FDP, effectiveAddress(u));

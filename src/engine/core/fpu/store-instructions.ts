@@ -5,6 +5,7 @@ import { accessStatus, writeSlow, wroteAs } from '../mmu/access';
 import { operandLinear, operandWrite } from '../exec/operand';
 import { toBcd, toF32, toF64, toInteger } from './convert';
 import { INDEFINITE, INDEFINITE_SE, ROUND_CHOP, rounding } from './float80';
+import { quickStore, quickStoreInteger, quickStoreRegister } from './quick-move';
 import { accepted, begin, finish, isEmpty, pop, setRegister, significandOf, storable, underflow, upperOf } from './stack';
 
 /** ST(0) to be stored: the indefinite when it is empty and that is masked. */
@@ -24,6 +25,7 @@ function take(): bool {
 
 /** FST and FSTP m32fp, m64fp. @sdm 2A "FST/FSTP" */
 export function execX87Store(u: usize): i32 {
+  if (quickStore(u)) return XS_OK;
   const status = begin();
   if (status != XS_OK) return status;
   if (!take()) return finish(u);
@@ -52,6 +54,7 @@ export function execX87StoreExtended(u: usize): i32 {
 
 /** FST and FSTP ST(i), and the aliases of the latter. */
 export function execX87StoreRegister(u: usize): i32 {
+  if (quickStoreRegister(u)) return XS_OK;
   const status = begin();
   if (status != XS_OK) return status;
   if (uOpcode(u) == 0xd9 && isEmpty(0)) {
@@ -67,6 +70,7 @@ export function execX87StoreRegister(u: usize): i32 {
 
 /** FIST, FISTP, FISTTP of 16, 32 and 64 bits. @sdm 2A "FIST/FISTP", "FISTTP" */
 export function execX87StoreInteger(u: usize): i32 {
+  if (quickStoreInteger(u)) return XS_OK;
   const status = begin();
   if (status != XS_OK) return status;
   if (!take()) return finish(u);
