@@ -24,6 +24,8 @@ export class BannerKernel implements CodeKernel {
       return [];
     },
     btf: async () => undefined,
+    typedModules: async () => [],
+    moduleBtf: async () => undefined,
     currentTask: async () => undefined,
     frameRow: async () => undefined,
   };

@@ -63,6 +63,8 @@ export class SlowKernel implements CodeKernel {
     this.code = {
       symbols: async () => ((await this.find()) ? await this.#read(() => code.symbols()) : []),
       btf: () => found(() => code.btf(), undefined),
+      typedModules: () => found(() => code.typedModules(), []),
+      moduleBtf: (module) => found(() => code.moduleBtf(module), undefined),
       currentTask: () => found(() => code.currentTask(), undefined),
       frameRow: (address) => found(() => code.frameRow(address), undefined),
     };

@@ -98,11 +98,16 @@ export class GuestCode {
         place: () => this.#place(),
         find: async () => kernel?.find(),
         btf: async () => kernel?.code.btf(),
+        typedModules: async () => (await kernel?.code.typedModules()) ?? [],
+        moduleBtf: async (module) => kernel?.code.moduleBtf(module),
         distance: (address, as) => this.#distance(address, as),
         frameRow: async (address) => kernel?.code.frameRow(address),
         currentTask: async () => kernel?.code.currentTask(),
         files: (offset) => lines?.()?.filesAt(offset) ?? [],
-        symbol: async (name) => (await this.symbols()).find((symbol) => symbol.name === name)?.address,
+        symbol: async (name, module) => {
+          const wanted = module === undefined ? name : `${name} [${module}]`;
+          return (await this.symbols()).find((symbol) => symbol.name === wanted)?.address;
+        },
       },
       () => new Promise((resolve) => setImmediate(resolve)),
       () => performance.now(),

@@ -21,6 +21,9 @@ export interface KernelCode {
   symbols(): Promise<D.TargetSymbol[]>;
   /** Its types. @throws Error where they cannot be read */
   btf(): Promise<Btf | undefined>;
+  /** Modules that have types, and the types of one. @throws Error where they cannot be read */
+  typedModules(): Promise<string[]>;
+  moduleBtf(module: string): Promise<Btf | undefined>;
   /** Where from its per-CPU area a CPU notes what it runs. */
   currentTask(): Promise<bigint | undefined>;
   /** Its own way from a frame to its caller's. */
@@ -160,6 +163,8 @@ export class GuestKernel {
       const kernel = this.linux.kernel();
       return kernel?.has('__start_BTF') ? kernel.btf : undefined;
     },
+    typedModules: async () => this.linux.typedModules(),
+    moduleBtf: async (module) => this.linux.moduleTypes(module),
     currentTask: async () => {
       const kernel = this.linux.kernel();
       return kernel && currentTaskOffset(kernel);

@@ -136,6 +136,11 @@ describe.skipIf(!guest.available)(named('Linux in QEMU', guest), () => {
       'type = struct list_head {\n    struct list_head *next;\n    struct list_head *prev;\n}',
     );
     expect(await said('whatis vfs_read')).toMatch(/^type = ssize_t \(struct file \*, char \*, size_t, loff_t \*\)$/);
+    // and by its modules'
+    expect(await said('whatis virtqueue_kick')).toBe('type = bool (struct virtqueue *)');
+    expect(await said('ptype struct vring_virtqueue')).toMatch(
+      /^type = struct vring_virtqueue \{\n {4}struct virtqueue vq;\n/,
+    );
   };
   const saidBy = (target: Debugger) => {
     const session = openSession(target, { waits: true });

@@ -54,29 +54,41 @@ export class Btf {
   readonly #data: DataView;
   readonly #bytes: Uint8Array;
   readonly #strings: number;
+  /** Bytes of all strings, the base's with them. */
+  readonly #stringsEnd: number;
   /** Where each type's record stands. */
-  readonly #types: number[] = [0];
+  readonly #types: number[];
+  /** Number of the first type that is its own: of a module, the base's come before. */
+  readonly first: number;
   readonly #structures = new Map<string, number>();
   /** Answers to `find`, by structure and path. */
   readonly #found = new Map<string, Member | undefined>();
   #members = 0;
 
-  /** @throws Error when the bytes are no BTF. */
+  /**
+   * @param base of a module's: the kernel's, whose types and strings its numbers go on from ("split BTF")
+   * @throws Error when the bytes are no BTF.
+   */
   constructor(
     bytes: Uint8Array,
     readonly pointerBytes: 4 | 8 = 8,
+    private readonly base?: Btf,
   ) {
+    this.first = base?.count ?? 1;
+    this.#types = base ? [] : [0];
     this.#bytes = bytes;
     this.#data = dataView(bytes);
     if (bytes.length < 24 || this.#data.getUint16(0, true) !== MAGIC) throw new Error('the .BTF section is not BTF');
     const u32 = (at: number): number => this.#data.getUint32(at, true);
     const header = u32(4);
     this.#strings = header + u32(16);
+    this.#stringsEnd = (base ? base.#stringsEnd : 0) + u32(20);
     const end = header + u32(8) + u32(12);
     for (let at = header + u32(8); at < end; ) {
-      const type = this.#types.push(at) - 1;
+      const type = this.#types.push(at) - 1 + (base ? this.first : 0);
       const { kind, count } = this.#info(at);
-      if (kind === KIND.struct || kind === KIND.union) {
+      // what members are looked up in is the kernel's
+      if (!base && (kind === KIND.struct || kind === KIND.union)) {
         const name = this.#string(u32(at));
         if (name !== '' && !this.#structures.has(name)) this.#structures.set(name, type);
       }
@@ -86,12 +98,13 @@ export class Btf {
 
   /** Types that there are, and `void` as number 0. */
   get count(): number {
-    return this.#types.length;
+    return this.#types.length + (this.base ? this.first : 0);
   }
 
   /** A type's record: where its items stand, and what is before them; undefined where there is none of that number. */
   record(type: number): BtfRecord | undefined {
-    const at = type > 0 ? this.#types[type] : undefined;
+    if (this.base && type < this.first) return this.base.record(type);
+    const at = type > 0 ? this.#types[this.base ? type - this.first : type] : undefined;
     if (at === undefined || at + 12 > this.#bytes.length) return undefined;
     const u32 = (item: number): number => {
       const place = at + 12 + item * 4;
@@ -157,7 +170,11 @@ export class Btf {
   }
 
   #string(offset: number): string {
-    const start = this.#strings + offset;
+    const before = this.base ? this.base.#stringsEnd : 0;
+    if (this.base && offset < before) return this.base.text(offset);
+    const start = this.#strings + offset - before;
+    // one that goes over the end, or has none there
+    if (start >= this.#bytes.length) return '';
     return Buffer.from(this.#bytes.subarray(start, this.#bytes.indexOf(0, start))).toString('latin1');
   }
 

@@ -80,6 +80,33 @@ function memoryAreas(kernel: LinuxKernel, module: bigint): ModuleArea[] {
   });
 }
 
+/** Address of a module's BTF, and its bytes. */
+export interface ModuleTypes {
+  name: string;
+  address: bigint;
+  bytes: number;
+}
+
+/**
+ * Types of modules that are loaded, as /sys/kernel/btf shows them. The kernel frees a module's own section and keeps a
+ * copy (`btf_modules`, CONFIG_DEBUG_INFO_BTF_MODULES), in which all numbers go on from its own.
+ */
+export function moduleTypes(kernel: LinuxKernel): ModuleTypes[] {
+  const { btf } = kernel;
+  if (!kernel.has('btf_modules') || btf.find('btf_module', 'btf') === undefined) return [];
+  const at = (path: string): bigint => BigInt(btf.offsetOf('btf', path));
+  const name = btf.member('btf', 'name');
+  const list = btf.offsetOf('btf_module', 'list');
+  return [...kernel.list(kernel.address('btf_modules'), list, MAX_MODULES)].map((entry) => {
+    const own = kernel.pointer(entry + BigInt(btf.offsetOf('btf_module', 'btf')));
+    return {
+      name: kernel.text8(own + BigInt(name.offset), Math.min(name.bytes, 256)),
+      address: kernel.pointer(own + at('data')),
+      bytes: kernel.u32(own + at('data_size')),
+    };
+  });
+}
+
 /** Whether an address lies in a part of the module that is there now. */
 export function isInModule({ areas }: LinuxModule, address: bigint): boolean {
   return areas.some((area) => area.address !== 0n && address >= area.address && address < endOf(area));

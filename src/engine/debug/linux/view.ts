@@ -11,11 +11,12 @@ import type {
   TargetSymbol,
 } from '../../debugger.js';
 import { sized } from '../symbol-file.js';
+import { Btf } from './btf.js';
 import type { KernelSymbol } from './kallsyms.js';
 import { kernelMappings, LinuxKernel } from './kernel.js';
 import { isKernelAddress, KERNEL_HALF } from './kernel-half.js';
 import { readLog } from './log.js';
-import { endOf, type LinuxModule, moduleSymbols, readModules } from './modules.js';
+import { endOf, type LinuxModule, moduleSymbols, moduleTypes, readModules } from './modules.js';
 import { readUnwindTable, unwindRow } from './orc.js';
 import type { PhysicalMemory, Search } from './physical.js';
 import { taskRegisters } from './task-registers.js';
@@ -41,6 +42,8 @@ export class LinuxView {
   #symbols: { key: string; list: TargetSymbol[] } | undefined;
   #unwind: { key: string; table: OsUnwindTable | undefined } | undefined;
   #names: { of: TargetSymbol[]; table: SymbolTable } | undefined;
+  /** By module, with where its types lie. */
+  readonly #types = new Map<string, { address: bigint; btf: Btf }>();
 
   /**
    * @param now virtual time in ns
@@ -90,6 +93,25 @@ export class LinuxView {
     this.#modules = this.#symbols = this.#unwind = this.#names = undefined;
     this.#searchedAt = this.#notedAt = undefined;
     this.#noteSearches = 0;
+    this.#types.clear();
+  }
+
+  /** Modules that have types. */
+  typedModules(): string[] {
+    const kernel = this.kernel();
+    return (kernel && attempt(() => moduleTypes(kernel)))?.map(({ name }) => name) ?? [];
+  }
+
+  /** Types of a module; undefined where it has none. @throws Error where they are damaged */
+  moduleTypes(module: string): Btf | undefined {
+    const kernel = this.kernel();
+    const found = kernel && moduleTypes(kernel).find(({ name }) => name === module);
+    if (kernel === undefined || found === undefined) return undefined;
+    const known = this.#types.get(module);
+    if (known?.address === found.address) return known.btf;
+    const btf = new Btf(kernel.read(found.address, found.bytes), kernel.pointerBytes, kernel.btf);
+    this.#types.set(module, { address: found.address, btf });
+    return btf;
   }
 
   /** Whether a guest that stands at this address makes a search worth while. */

@@ -16,16 +16,29 @@ const WORDS: Readonly<Record<number, TypeWord>> = {
 const INT = { signed: 1, character: 2, boolean: 4 };
 const MAX_ITEMS = 1 << 16;
 
-const idOf = (type: number): TypeId => (type === 0 ? VOID : `b${type}`);
+/** Of the kernel's types, `b17`; of one of a module, `b170000@nf_tables`. */
+const ID = /^b(\d{1,9})(?:@(\S+))?$/;
+
+/** The module that a type is of; undefined for the kernel's. */
+export const moduleOfType = (id: TypeId): string | undefined => ID.exec(id)?.[2];
 
 export class BtfTypes {
   #names: Map<string, number> | undefined;
   #enumerators: Map<string, number> | undefined;
 
-  constructor(private readonly btf: Btf) {}
+  /** @param module whose types they are, beside the kernel's, which these refer to */
+  constructor(
+    private readonly btf: Btf,
+    private readonly module?: string,
+  ) {}
+
+  #id(type: number): TypeId {
+    if (type === 0) return VOID;
+    return this.module === undefined || type < this.btf.first ? `b${type}` : `b${type}@${this.module}`;
+  }
 
   type(id: TypeId): TypeNode | undefined {
-    const [, digits] = /^b(\d{1,9})$/.exec(id) ?? [];
+    const [, digits] = ID.exec(id) ?? [];
     const record = digits === undefined ? undefined : this.btf.record(Number(digits));
     return record && this.#node(record);
   }
@@ -33,16 +46,16 @@ export class BtfTypes {
   named(word: TypeWord, name: string): TypeId | undefined {
     this.#names ??= this.#readNames();
     const found = this.#names.get(word === 'name' ? name : `${word} ${name}`);
-    return found === undefined ? undefined : idOf(found);
+    return found === undefined ? undefined : this.#id(found);
   }
 
   enumerator(name: string): { value: bigint; type: TypeId } | undefined {
     this.#enumerators ??= this.#readEnumerators();
     const type = this.#enumerators.get(name);
     if (type === undefined) return undefined;
-    const node = this.type(idOf(type));
+    const node = this.type(this.#id(type));
     const found = node?.kind === 'enum' ? node.values.find((value) => value.name === name) : undefined;
-    return found && { value: found.value, type: idOf(type) };
+    return found && { value: found.value, type: this.#id(type) };
   }
 
   /** A function's type, or a per-CPU variable's. */
@@ -50,12 +63,12 @@ export class BtfTypes {
     this.#names ??= this.#readNames();
     const found = this.#names.get(`symbol ${name}`);
     const record = found === undefined ? undefined : this.btf.record(found);
-    return record && idOf(record.value);
+    return record && this.#id(record.value);
   }
 
   #readNames(): Map<string, number> {
     const names = new Map<string, number>();
-    for (let type = 1; type < this.btf.count; type++) {
+    for (let type = this.btf.first; type < this.btf.count; type++) {
       const record = this.btf.record(type);
       if (record === undefined || record.name === '') continue;
       const isSymbol = record.kind === KIND.func || record.kind === KIND.variable;
@@ -69,7 +82,7 @@ export class BtfTypes {
 
   #readEnumerators(): Map<string, number> {
     const found = new Map<string, number>();
-    for (let type = 1; type < this.btf.count; type++) {
+    for (let type = this.btf.first; type < this.btf.count; type++) {
       const record = this.btf.record(type);
       if (record?.kind !== KIND.enum && record?.kind !== KIND.enum64) continue;
       const words = record.kind === KIND.enum64 ? 3 : 2;
@@ -90,9 +103,9 @@ export class BtfTypes {
       case KIND.float:
         return { kind: 'base', name: record.name, bytes: value, encoding: 'float' };
       case KIND.ptr:
-        return { kind: 'pointer', to: idOf(value), bytes: this.btf.pointerBytes };
+        return { kind: 'pointer', to: this.#id(value), bytes: this.btf.pointerBytes };
       case KIND.array:
-        return { kind: 'array', of: idOf(u32(0)), count: u32(2) };
+        return { kind: 'array', of: this.#id(u32(0)), count: u32(2) };
       case KIND.struct:
       case KIND.union:
         return {
@@ -107,23 +120,23 @@ export class BtfTypes {
       case KIND.enum64:
         return this.#enum(record, named);
       case KIND.typedef:
-        return { kind: 'typedef', name: record.name, to: idOf(value) };
+        return { kind: 'typedef', name: record.name, to: this.#id(value) };
       case KIND.volatile:
       case KIND.const:
       case KIND.restrict:
-        return { kind: 'qualified', qualifier: QUALIFIERS[kind]!, to: idOf(value) };
+        return { kind: 'qualified', qualifier: QUALIFIERS[kind]!, to: this.#id(value) };
       // `__user` and such: C's types do not have them
       case KIND.typeTag:
-        return this.type(idOf(value)) ?? { kind: 'void' };
+        return this.type(this.#id(value)) ?? { kind: 'void' };
       case KIND.func:
-        return this.type(idOf(value));
+        return this.type(this.#id(value));
       case KIND.funcProto: {
         const parameters: TypeId[] = [];
-        for (let item = 0; item < Math.min(count, MAX_ITEMS); item++) parameters.push(idOf(u32(item * 2 + 1)));
+        for (let item = 0; item < Math.min(count, MAX_ITEMS); item++) parameters.push(this.#id(u32(item * 2 + 1)));
         // one without a type at the end stands for further ones
         const variadic = parameters.at(-1) === VOID && u32((parameters.length - 1) * 2) === 0;
         if (variadic) parameters.pop();
-        return { kind: 'function', returns: idOf(value), parameters, prototyped: true, variadic };
+        return { kind: 'function', returns: this.#id(value), parameters, prototyped: true, variadic };
       }
       default:
         return undefined;
@@ -139,7 +152,7 @@ export class BtfTypes {
       const offset = bitFields ? bits & 0xffffff : bits;
       members.push({
         ...(name === '' ? {} : { name }),
-        type: idOf(u32(item * 3 + 1)),
+        type: this.#id(u32(item * 3 + 1)),
         offset: offset >>> 3,
         ...(size === 0 ? {} : { bits: { offset, size } }),
       });

@@ -8,7 +8,7 @@ import { partsOfType, type TypeId, type TypeNode, type TypeWord, VOID } from '..
 import type { CallerRules, CodeBlock, Debugger, OsFrameRow, TypedVariable, VariablePlace } from '../../debugger.js';
 import type { Binary, Expression } from '../expression/syntax.js';
 import type { Btf } from '../linux/btf.js';
-import { BtfTypes } from './btf-types.js';
+import { BtfTypes, moduleOfType } from './btf-types.js';
 import { type LocationContext, numberOf, placeOf, sum, Untold } from './location.js';
 import { registerName } from './registers.js';
 
@@ -23,6 +23,9 @@ export interface DebugInfoSources {
   find(): Promise<unknown>;
   /** Of the kernel that runs; undefined where it has none, or is not found yet. */
   btf(): Promise<Btf | undefined>;
+  /** Modules of the kernel that have types, and those of one. */
+  typedModules(): Promise<string[]>;
+  moduleBtf(module: string): Promise<Btf | undefined>;
   /** How far the code or datum at an address lies from where it was linked. */
   distance(address: bigint, as: 'loaded' | 'linked'): bigint;
   /** The system's own way from a frame to its caller's. */
@@ -31,8 +34,8 @@ export interface DebugInfoSources {
   files(offset: number): string[];
   /** Where from its per-CPU area a CPU notes what it runs; undefined where no such kernel is known. */
   currentTask(): Promise<bigint | undefined>;
-  /** Addresses of symbols. */
-  symbol(name: string): Promise<bigint | undefined>;
+  /** Addresses of symbols; of a module's. */
+  symbol(name: string, module?: string): Promise<bigint | undefined>;
 }
 
 /** Of one answer. */
@@ -47,6 +50,7 @@ const isBtf = (id: TypeId): boolean => id.startsWith('b');
 
 export class DebugInfo implements NonNullable<Debugger['types']> {
   #btf: { of: Btf; types: BtfTypes } | undefined;
+  readonly #ofModules = new WeakMap<Btf, BtfTypes>();
 
   /** @param pause lets other work go on between two slices; `now` in ms */
   constructor(
@@ -74,6 +78,28 @@ export class DebugInfo implements NonNullable<Debugger['types']> {
     return this.#btf.types;
   }
 
+  async #moduleTypes(module: string): Promise<BtfTypes | undefined> {
+    // one that is just unloaded, or damaged
+    const of = await this.sources.moduleBtf(module).catch(() => undefined);
+    if (of === undefined) return undefined;
+    let types = this.#ofModules.get(of);
+    if (types === undefined) this.#ofModules.set(of, (types = new BtfTypes(of, module)));
+    return types;
+  }
+
+  /** In the kernel's types, then in those of each module. */
+  async #inKernel<T>(find: (types: BtfTypes, module?: string) => T | undefined): Promise<T | undefined> {
+    const kernel = await this.#foundTypes();
+    const own = kernel && find(kernel);
+    if (kernel === undefined || own !== undefined) return own;
+    for (const module of await this.sources.typedModules().catch(() => [])) {
+      const types = await this.#moduleTypes(module);
+      const found = types && find(types, module);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
   async #done<T>(work: Pieces<T>): Promise<T> {
     for (let since = this.now(); ; ) {
       const step = work.next();
@@ -85,10 +111,16 @@ export class DebugInfo implements NonNullable<Debugger['types']> {
   }
 
   async nodes(ids: readonly TypeId[]): Promise<[TypeId, TypeNode][]> {
-    const kernel = ids.some(isBtf) ? await this.#kernelTypes() : undefined;
+    // types of a module lead to others of its own, or to the kernel's
+    const modules = new Map<string | undefined, BtfTypes | undefined>();
+    for (const id of ids.filter(isBtf)) {
+      const module = moduleOfType(id);
+      if (module !== undefined && !modules.has(module)) modules.set(module, await this.#moduleTypes(module));
+    }
+    if (ids.some(isBtf)) modules.set(undefined, await this.#kernelTypes());
     const nodeOf = (id: TypeId): TypeNode | undefined => {
       if (id === VOID) return { kind: 'void' };
-      return isBtf(id) ? kernel?.type(id) : this.sources.dwarf()?.type(id);
+      return isBtf(id) ? modules.get(moduleOfType(id))?.type(id) : this.sources.dwarf()?.type(id);
     };
     const found = new Map<TypeId, TypeNode>();
     const waiting = ids.map((id) => ({ id, far: false }));
@@ -111,14 +143,14 @@ export class DebugInfo implements NonNullable<Debugger['types']> {
     const dwarf = this.sources.dwarf();
     const linked = near === undefined ? undefined : await this.#linkedNow(near);
     const own = dwarf && (await this.#done(dwarf.named(word, name, linked)));
-    return own ?? (await this.#foundTypes())?.named(word, name);
+    return own ?? (await this.#inKernel((types) => types.named(word, name)));
   }
 
   async enumerator(name: string, near?: bigint): Promise<{ value: bigint; type: TypeId } | undefined> {
     const dwarf = this.sources.dwarf();
     const own =
       dwarf && near !== undefined ? await this.#done(dwarf.enumerator(name, await this.#linkedNow(near))) : undefined;
-    return own ?? (await this.#foundTypes())?.enumerator(name);
+    return own ?? (await this.#inKernel((types) => types.enumerator(name)));
   }
 
   async #linkedNow(address: bigint): Promise<bigint> {
@@ -243,9 +275,14 @@ export class DebugInfo implements NonNullable<Debugger['types']> {
     const low = first?.ranges[0]?.low;
     if (first && low !== undefined)
       return { name, type: first.type, parameter: false, place: memoryAt(this.#placed(low)) };
-    const type = (await this.#foundTypes())?.symbol(name);
-    const at = type === undefined ? undefined : await this.sources.symbol(name);
-    return type === undefined || at === undefined ? undefined : { name, type, parameter: false, place: memoryAt(at) };
+    const found = await this.#inKernel((types, module) => {
+      const type = types.symbol(name);
+      return type === undefined ? undefined : { type, module };
+    });
+    const at = found && (await this.sources.symbol(name, found.module));
+    return found === undefined || at === undefined
+      ? undefined
+      : { name, type: found.type, parameter: false, place: memoryAt(at) };
   }
 
   /** The task that the CPU runs: a pointer to its `struct task_struct`, by the per-CPU area that GS leads to in the kernel. */
