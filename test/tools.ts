@@ -42,12 +42,15 @@ export function requireFile(path: string, packageName: string): Tool {
   return absent(`${path} is absent: package ${packageName} is not installed`);
 }
 
+/** For a script; those that only long tests run build kernels. */
+const SCRIPT_MS = process.env.VMSCOPE_LONG_TESTS === '1' ? 3_600_000 : 300_000;
+
 /** The same for what a script of the project fetches or builds. */
 export function requireScript(script: string, ...args: string[]): Tool {
   // two files that run at the same time may want the same guest: the second waits until it is there
   const flock = findProgram('flock');
   const [program, words] = flock === '' ? [script, args] : [flock, [script, script, ...args]];
-  const run = spawnSync(program, words, { encoding: 'utf8', timeout: 300_000 });
+  const run = spawnSync(program, words, { encoding: 'utf8', timeout: SCRIPT_MS });
   if (run.status === 0) return { available: true, reason: '', path: script };
   const lines = `${run.error?.message ?? run.stderr}`.trim().split('\n');
   return absent(`${basename(script)} failed: ${lines[lines.length - 1]}`);

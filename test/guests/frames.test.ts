@@ -1,10 +1,11 @@
 /**
  * Frame buffers: what our own programs and Linux draw is equal pixel by pixel to QEMU's screen, in modes that they ask the video
  * BIOS, the card's registers, GRUB and UEFI for. With VMSCOPE_LONG_TESTS=1: minutes.
- * Debian's packages for it: qemu-system-x86 gcc binutils grub-pc-bin grub-efi-amd64-bin grub-common xorriso mtools ovmf.
+ * Debian's packages for it: qemu-system-x86 gcc binutils grub-pc-bin grub-efi-amd64-bin grub-common xorriso mtools ovmf, and those of
+ * samples/linux/build-simpledrm.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,7 +18,7 @@ const long = process.env.VMSCOPE_LONG_TESTS === '1';
 const SLOW = 3_600_000;
 const OVMF = '/usr/share/ovmf/OVMF.fd';
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const linux = `${root}build/guests/linux-hardware`;
+const guests = `${root}build/guests`;
 const source = (name: string): string => fileURLToPath(new URL(`frames/${name}`, import.meta.url));
 
 let folder: string;
@@ -31,7 +32,10 @@ interface Show {
   firmware: 'bios' | 'uefi';
   /** MiB. */
   memory: number;
-  medium: 'fda' | 'hda' | 'cdrom';
+  medium: 'fda' | 'hda' | 'cdrom' | 'kernel';
+  /** Of a kernel: its initrd, made beside it, and its command line. */
+  initrd?: (path: string) => string;
+  append?: string;
   tools: () => Tool[];
   make: (path: string) => void;
   /** What the serial port must have told before it counts. */
@@ -116,8 +120,69 @@ printf '\\001' | dd of=/dev/port bs=1 seek=244 2>/dev/null
 sleep 1000000
 `;
 
+const COMMAND = 'console=ttyS0 quiet vt.global_cursor_default=0 RUN="sh /lib/draw"';
+
+/** A kernel and what its first process is in: files of build/guests, and the scripts that put them there. */
+interface Kernel {
+  vmlinuz: string;
+  initrds: readonly string[];
+  scripts: readonly string[];
+}
+
+const STOCK: Kernel = {
+  vmlinuz: 'linux-hardware/vmlinuz',
+  initrds: ['linux-hardware/initrd.gz', 'linux-hardware/bochs.gz'],
+  scripts: ['fetch-hardware', 'fetch'],
+};
+const SIMPLEDRM: Kernel = {
+  vmlinuz: 'linux-simpledrm/vmlinuz',
+  initrds: ['linux/initrd.gz'],
+  scripts: ['build-simpledrm', 'fetch'],
+};
+
+/** What the first process is in, with what it draws behind it. */
+function initrdOf(kernel: Kernel, insmod = ''): Buffer {
+  const tree = mkdtempSync(join(folder, 'initrd-'));
+  mkdirSync(join(tree, 'lib/modules'), { recursive: true });
+  // those of the other kernel's initramfs are not for this one
+  if (kernel === SIMPLEDRM) writeFileSync(join(tree, 'lib/modules/order'), '');
+  writeFileSync(join(tree, 'lib/draw'), DRAW(insmod));
+  // the same bytes each time: an address's hash
+  const noise = Uint8Array.from({ length: 1 << 20 }, (_, at) => Math.imul(at + 1, 0x9e3779b1) >>> 24);
+  writeFileSync(join(tree, 'lib/noise'), noise);
+  run('gzip', '-n', join(tree, 'lib/noise'));
+  const pack = `find . | sort | ${guests}/linux/busybox cpio -o -H newc 2>/dev/null | gzip -n`;
+  const draw = execFileSync('sh', ['-c', pack], { cwd: tree });
+  return Buffer.concat([...kernel.initrds.map((name) => readFileSync(`${guests}/${name}`)), draw]);
+}
+
+const scriptsOf = (kernel: Kernel): Tool[] =>
+  kernel.scripts.map((script) => requireScript(`${root}samples/linux/${script}`));
+
+/** A mode that the kernel's real-mode part asks the video BIOS for; no boot loader but this machine's, and QEMU's. */
+function linuxByVga(mode: string, size: [number, number]): Show {
+  return {
+    ...({
+      name: `Linux with simpledrm by vga=${mode}`,
+      firmware: 'bios',
+      memory: 256,
+      medium: 'kernel',
+      size,
+    } as const),
+    tells: new RegExp(`frame buffer: 0 simpledrm(drmfb)?, ${size}, 32`),
+    append: `vga=${mode} ${COMMAND}`,
+    tools: () => scriptsOf(SIMPLEDRM),
+    make: (path) => copyFileSync(`${guests}/${SIMPLEDRM.vmlinuz}`, path),
+    initrd: (path) => {
+      writeFileSync(`${path}.initrd`, initrdOf(SIMPLEDRM));
+      return `${path}.initrd`;
+    },
+  };
+}
+
 interface LinuxFrames {
   driver: string;
+  kernel?: Kernel;
   firmware: 'bios' | 'uefi';
   tells: RegExp;
   size: [number, number];
@@ -127,7 +192,8 @@ interface LinuxFrames {
   insmod?: string;
 }
 
-function linuxFrames({ driver, firmware, tells, size, video = 'all_video', payload, insmod }: LinuxFrames): Show {
+function linuxFrames(of: LinuxFrames): Show {
+  const { driver, kernel = STOCK, firmware, tells, size, video = 'all_video', payload, insmod } = of;
   return {
     // with 256 MiB Debian's GRUB for UEFI says "out of memory", on QEMU too
     ...({
@@ -142,30 +208,21 @@ function linuxFrames({ driver, firmware, tells, size, video = 'all_video', paylo
       ...(firmware === 'uefi' ? [requireFile(OVMF, 'ovmf')] : []),
       requireFile(`/usr/lib/grub/${firmware === 'uefi' ? 'x86_64-efi' : 'i386-pc'}/linux.mod`, 'grub-efi-amd64-bin'),
       ...rescueTools(),
-      requireScript(`${root}samples/linux/fetch-hardware`),
-      requireScript(`${root}samples/linux/fetch`),
+      ...scriptsOf(kernel),
     ],
     make: (path) => {
-      const tree = mkdtempSync(join(folder, 'initrd-'));
-      mkdirSync(join(tree, 'lib'));
-      writeFileSync(join(tree, 'lib/draw'), DRAW(insmod ?? ''));
-      // the same bytes each time: an address's hash
-      const noise = Uint8Array.from({ length: 1 << 20 }, (_, at) => Math.imul(at + 1, 0x9e3779b1) >>> 24);
-      writeFileSync(join(tree, 'lib/noise'), noise);
-      run('gzip', '-n', join(tree, 'lib/noise'));
-      const pack = `find . | sort | ${root}build/guests/linux/busybox cpio -o -H newc 2>/dev/null | gzip -n`;
-      const draw = execFileSync('sh', ['-c', pack], { cwd: tree });
-      const command = 'console=ttyS0 quiet vt.global_cursor_default=0 RUN="sh /lib/draw"';
+      const files: Record<string, Buffer> = {
+        vmlinuz: readFileSync(`${guests}/${kernel.vmlinuz}`),
+        'initrd.gz': initrdOf(kernel, insmod),
+      };
       const config = [
         `insmod ${video}`,
         `set gfxpayload=${payload}`,
-        `linux /boot/vmlinuz ${command}`,
-        'initrd /boot/initrd.gz /boot/bochs.gz /boot/draw.gz',
+        `linux /boot/vmlinuz ${COMMAND}`,
+        'initrd /boot/initrd.gz',
         'boot',
       ];
-      const file = (name: string): Buffer => readFileSync(`${linux}/${name}`);
-      const [vmlinuz, initrd, bochs] = ['vmlinuz', 'initrd.gz', 'bochs.gz'].map(file);
-      rescueDisc(path, config, { vmlinuz, 'initrd.gz': initrd, 'bochs.gz': bochs, 'draw.gz': draw });
+      rescueDisc(path, config, files);
     },
   };
 }
@@ -191,6 +248,11 @@ const SHOWS: readonly Show[] = [
     ...({ driver: 'bochs-drm', firmware: 'bios', payload: 'text', size: [1280, 800] } as const),
     ...{ insmod: 'sh /lib/modules/bochs', tells: /frame buffer: 0 bochs-drm(drmfb)?, 1280,800, 32/ },
   }),
+  linuxFrames({
+    ...({ driver: 'simpledrm', firmware: 'bios', payload: '1024x768x32', size: [1024, 768] } as const),
+    ...{ kernel: SIMPLEDRM, video: 'vbe', tells: /frame buffer: 0 simpledrm(drmfb)?, 1024,768, 32/ },
+  }),
+  linuxByVga('0x344', [1024, 768]),
 ];
 
 /** `P6`, then width and height, as the picture's head says them. */
@@ -201,13 +263,15 @@ describe.skipIf(!long)('frame buffers beside QEMU', () => {
   it.for(SHOWS)(
     '$name',
     { timeout: SLOW },
-    async ({ name, tools, make, medium, firmware, memory, tells, size }, { skip }) => {
+    async ({ name, tools, make, initrd, append, medium, firmware, memory, tells, size }, { skip }) => {
       const missing = [requireTool('qemu-system-x86_64'), ...tools()].find((tool) => !tool.available);
       if (missing) skip(missing.reason);
       const image = join(folder, `${name.replaceAll(' ', '-')}.img`);
       make(image);
       const picture = join(folder, 'vmscope.ppm');
       const words = ['-m', String(memory), `-${medium}`, image, ...(firmware === 'uefi' ? ['-bios', OVMF] : [])];
+      if (initrd) words.push('-initrd', initrd(image));
+      if (append) words.push('-append', append);
       const until = ['--isa-debug-exit', '--screendump-at-end', picture];
       const machine = ['--headless', '--serial', tells ? 'stdio' : 'none', '--sercon', 'off', '-snapshot'];
       const { stdout, stderr } = await vmscope(['run', ...machine, ...words, ...until], { timeoutMs: SLOW });
