@@ -59,6 +59,8 @@ export async function openForeignGuest(
   options: { connect?: string; symbols?: string },
 ): Promise<ForeignGuest> {
   const file = options.symbols === undefined ? undefined : readSymbols(options.symbols);
+  const lack = file?.lack?.();
+  if (lack !== undefined) tell(printable(lack));
   try {
     const guest = await openTarget(target, options, file);
     return { target: guest, name: (await guest.info()).name, detach: () => guest.detach() };

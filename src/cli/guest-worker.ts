@@ -136,12 +136,15 @@ export function createGuest(
   const kernelRelease = kernelFile === undefined ? undefined : linuxRelease(kernel);
   const activity = data.activity ? new Activity(data.activity) : undefined;
   if (vm instanceof Vm) vm.activity = activity;
+  const code = codeOf(data, kernelFile ?? data.image, kernel);
+  const lack = data.aside ? undefined : code.lack?.();
+  if (lack !== undefined) warn(lack);
   return new Guest(machine, {
     ...(activity ? { activity } : {}),
     ...(history ? { history } : {}),
     ...(recorder ? { recorder } : {}),
     ...(recording ? { recording } : {}),
-    ...codeOf(data, kernelFile ?? data.image, kernel),
+    ...code,
     ...(foreseeKernel && !data.aside ? { foreseeKernel } : {}),
     ...(kernelRelease === undefined ? {} : { kernelRelease }),
     paced: data.paced,

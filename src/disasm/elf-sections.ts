@@ -67,6 +67,12 @@ function headerOf(bytes: Uint8Array, wanted: string): number | undefined {
 
 export const hasElfSection = (bytes: Uint8Array, name: string): boolean => headerOf(bytes, name) !== undefined;
 
+/** Whether a section has to be unpacked to be read. */
+export function isPackedElfSection(bytes: Uint8Array, name: string): boolean {
+  const at = headerOf(bytes, name);
+  return at !== undefined && ((bytes[at + 9] ?? 0) & (COMPRESSED >> 8)) !== 0;
+}
+
 /** Linked address of a section; 0n where there is none of that name. */
 export function elfSectionAddress(bytes: Uint8Array, name: string): bigint {
   const at = headerOf(bytes, name);

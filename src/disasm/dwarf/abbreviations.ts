@@ -67,6 +67,8 @@ export function fixedBytes(
       return version < 3 ? addressBytes : offsetBytes;
     case FORM.strp:
     case FORM.strpSup:
+    case FORM.gnuRefAlt:
+    case FORM.gnuStrpAlt:
     case FORM.lineStrp:
     case FORM.secOffset:
       return offsetBytes;

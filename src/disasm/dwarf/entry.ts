@@ -3,7 +3,7 @@ import type { Abbreviation } from './abbreviations.js';
 import { fixedBytes } from './abbreviations.js';
 import { FORM } from './numbers.js';
 import { Reader } from './reader.js';
-import type { DwarfSections } from './sections.js';
+import { SHARED } from './sections.js';
 import type { Unit } from './units.js';
 
 export type AttributeValue = number | bigint | string | Uint8Array;
@@ -75,6 +75,8 @@ export function readAttribute(reader: Reader, unit: Unit, form: number, implicit
       return { form, value: unit.version < 3 && unit.addressBytes === 8 ? Number(reader.u64()) : reader.offset() };
     case FORM.strp:
     case FORM.strpSup:
+    case FORM.gnuRefAlt:
+    case FORM.gnuStrpAlt:
     case FORM.lineStrp:
     case FORM.secOffset:
       return { form, value: reader.offset() };
@@ -116,16 +118,15 @@ export class Entry {
   readonly next: number;
 
   constructor(
-    private readonly sections: DwarfSections,
     readonly unit: Unit,
-    /** In .debug_info. */
+    /** In .debug_info, behind its file's. */
     readonly offset: number,
     readonly abbreviation: Abbreviation,
     reader: Reader,
   ) {
     for (const { at, form, implicit } of abbreviation.attributes)
       this.#attributes.set(at, readAttribute(reader, unit, form, implicit));
-    this.next = reader.at;
+    this.next = reader.at + unit.behind;
   }
 
   get tag(): number {
@@ -175,10 +176,13 @@ export class Entry {
     const { form, value } = attribute;
     if (typeof value === 'string') return value;
     if (typeof value !== 'number') return undefined;
-    if (form === FORM.strp) return textAt(this.sections.get('str'), value);
-    if (form === FORM.lineStrp) return textAt(this.sections.get('lineStr'), value);
+    const { sections } = this.unit;
+    if (form === FORM.strp) return textAt(sections.get('str'), value);
+    if (form === FORM.lineStrp) return textAt(sections.get('lineStr'), value);
+    if (form === FORM.strpSup || form === FORM.gnuStrpAlt)
+      return sections.shared && textAt(sections.shared.get('str'), value);
     const isIndex = form === FORM.strx || (form >= FORM.strx1 && form <= FORM.strx4);
-    return isIndex ? indexedText(this.sections, this.unit, value) : undefined;
+    return isIndex ? indexedText(this.unit, value) : undefined;
   }
 
   /** A linked address. */
@@ -188,15 +192,16 @@ export class Entry {
     const { form, value } = attribute;
     if (form === FORM.addr) return value as bigint;
     const isIndex = form === FORM.addrx || (form >= FORM.addrx1 && form <= FORM.addrx4);
-    return isIndex ? indexedAddress(this.sections, this.unit, value as number) : undefined;
+    return isIndex ? indexedAddress(this.unit, value as number) : undefined;
   }
 
-  /** Offset in .debug_info of an entry that it refers to; undefined for one of a type unit or another file. */
+  /** Offset in .debug_info of an entry that it refers to; undefined for one of a type unit. */
   reference(at: number): number | undefined {
     const attribute = this.#attributes.get(at);
     if (attribute === undefined || typeof attribute.value !== 'number') return undefined;
     const { form, value } = attribute;
-    if (form === FORM.refAddr) return value;
+    if (form === FORM.refAddr) return value + this.unit.behind;
+    if (form === FORM.refSup4 || form === FORM.gnuRefAlt) return value + SHARED;
     return (form >= FORM.ref1 && form <= FORM.ref8) || form === FORM.refUdata ? this.unit.offset + value : undefined;
   }
 
@@ -224,7 +229,8 @@ export class Entry {
   }
 }
 
-function indexedText(sections: DwarfSections, unit: Unit, index: number): string | undefined {
+function indexedText(unit: Unit, index: number): string | undefined {
+  const { sections } = unit;
   const bytes = sections.get('strOffsets');
   const at = unit.strOffsetsBase + index * unit.offsetBytes;
   if (at + unit.offsetBytes > bytes.length) return undefined;
@@ -232,8 +238,8 @@ function indexedText(sections: DwarfSections, unit: Unit, index: number): string
 }
 
 /** An address of .debug_addr by its index. */
-export function indexedAddress(sections: DwarfSections, unit: Unit, index: number): bigint | undefined {
-  const bytes = sections.get('addr');
+export function indexedAddress(unit: Unit, index: number): bigint | undefined {
+  const bytes = unit.sections.get('addr');
   const at = unit.addrBase + index * unit.addressBytes;
   if (at + unit.addressBytes > bytes.length) return undefined;
   const reader = new Reader(bytes, at);

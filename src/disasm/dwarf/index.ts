@@ -44,8 +44,8 @@ export class Dwarf {
   #covered: { ranges: (Range & { unit: Unit })[]; units: number } = { ranges: [], units: 0 };
   readonly #functions = new Map<Unit, (Range & { offset: number })[]>();
 
-  private constructor(elf: Uint8Array) {
-    this.#units = new DwarfUnits(elf);
+  private constructor(elf: Uint8Array, shared?: Uint8Array) {
+    this.#units = new DwarfUnits(elf, shared);
   }
 
   /** Whether a file has types; they are not read yet. */
@@ -53,9 +53,14 @@ export class Dwarf {
     return hasElfSection(elf, '.debug_info');
   }
 
-  /** Undefined for a file without types and variables. */
-  static read(elf: Uint8Array): Dwarf | undefined {
-    const dwarf = new Dwarf(elf);
+  /** A file that has the types of this one (-gsplit-dwarf), the first of several; undefined where they are here. */
+  static splitOf(elf: Uint8Array): string | undefined {
+    return new DwarfUnits(elf).split;
+  }
+
+  /** Undefined for a file without types and variables. @param shared a file that has what several files share, by dwz */
+  static read(elf: Uint8Array, shared?: Uint8Array): Dwarf | undefined {
+    const dwarf = new Dwarf(elf, shared);
     return dwarf.#units.list.length === 0 ? undefined : dwarf;
   }
 
@@ -70,7 +75,7 @@ export class Dwarf {
 
   /** A linked address of .debug_addr. */
   indexed(unit: Unit, index: number): bigint | undefined {
-    return indexedAddress(this.#units.sections, unit, index);
+    return indexedAddress(unit, index);
   }
 
   /** Undefined for what is no type. */
@@ -125,7 +130,7 @@ export class Dwarf {
     yield* this.#all();
     return (this.#names.functions.get(name) ?? []).flatMap((offset) => {
       const entry = this.#units.entry(offset);
-      return entry ? [{ offset, ranges: rangesOf(this.#units.sections, entry), type: typeIdOf(offset) }] : [];
+      return entry ? [{ offset, ranges: rangesOf(entry), type: typeIdOf(offset) }] : [];
     });
   }
 
@@ -182,7 +187,7 @@ export class Dwarf {
       const unit = this.#units.list[covered.units++]!;
       const root = this.#units.root(unit);
       if (root?.tag === TAG.compileUnit)
-        for (const range of rangesOf(this.#units.sections, root)) {
+        for (const range of rangesOf(root)) {
           if (range.low === 0n) continue;
           covered.ranges.push({ ...range, unit });
           if (pc >= range.low && pc < range.high) found = unit;
@@ -202,7 +207,7 @@ export class Dwarf {
       });
       for (const offset of offsets) {
         const entry = this.#units.entry(offset);
-        if (entry) for (const range of rangesOf(this.#units.sections, entry)) list.push({ ...range, offset });
+        if (entry) for (const range of rangesOf(entry)) list.push({ ...range, offset });
       }
       this.#functions.set(unit, list);
     }
@@ -250,7 +255,7 @@ export class Dwarf {
   }
 
   #read(unit: Unit, names: Names): void {
-    const { sections } = this.#units;
+    const { sections } = unit;
     const str = sections.get('str');
     const info = sections.get('info');
     const view = new DataView(info.buffer, info.byteOffset, info.byteLength);

@@ -2,7 +2,6 @@
 import { type Entry, indexedAddress } from './entry.js';
 import { AT } from './numbers.js';
 import { Reader } from './reader.js';
-import type { DwarfSections } from './sections.js';
 import type { Unit } from './units.js';
 
 /** Linked addresses in [low, high). */
@@ -25,7 +24,7 @@ const RANGE_LIST = { base: 5, startEnd: 6, startLength: 7 };
 const LOCATION_LIST = { default: 5, base: 6, startEnd: 7, startLength: 8, viewPair: 9 };
 
 /** Which addresses an entry is of. */
-export function rangesOf(sections: DwarfSections, entry: Entry): Range[] {
+export function rangesOf(entry: Entry): Range[] {
   const low = entry.address(AT.lowPc);
   if (low !== undefined) {
     // an address where its form is one, else a length
@@ -37,6 +36,7 @@ export function rangesOf(sections: DwarfSections, entry: Entry): Range[] {
   const list = entry.list(AT.ranges);
   if (list === undefined) return [];
   const { unit } = entry;
+  const { sections } = unit;
   const found: Range[] = [];
   try {
     if (unit.version < 5) {
@@ -45,7 +45,7 @@ export function rangesOf(sections: DwarfSections, entry: Entry): Range[] {
     } else {
       const bytes = sections.get('rnglists');
       const at = 'offset' in list ? list.offset : indexed(bytes, unit, unit.rnglistsBase, list.index);
-      for (const range of newList(sections, bytes, at, unit, RANGE_LIST, false)) found.push(range);
+      for (const range of newList(bytes, at, unit, RANGE_LIST, false)) found.push(range);
     }
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
@@ -54,10 +54,11 @@ export function rangesOf(sections: DwarfSections, entry: Entry): Range[] {
 }
 
 /** The expression of a location list that holds at a linked address; undefined where none does. */
-export function locationAt(sections: DwarfSections, entry: Entry, at: number, pc: bigint): Uint8Array | undefined {
+export function locationAt(entry: Entry, at: number, pc: bigint): Uint8Array | undefined {
   const list = entry.list(at);
   if (list === undefined) return undefined;
   const { unit } = entry;
+  const { sections } = unit;
   try {
     let items: Iterable<ListedLocation>;
     if (unit.version < 5) {
@@ -66,7 +67,7 @@ export function locationAt(sections: DwarfSections, entry: Entry, at: number, pc
     } else {
       const bytes = sections.get('loclists');
       const offset = 'offset' in list ? list.offset : indexed(bytes, unit, unit.loclistsBase, list.index);
-      items = newList(sections, bytes, offset, unit, LOCATION_LIST, true);
+      items = newList(bytes, offset, unit, LOCATION_LIST, true);
     }
     for (const { low, high, expression } of items) if (pc >= low && pc < high) return expression;
   } catch (error) {
@@ -99,7 +100,6 @@ function* oldList(bytes: Uint8Array, at: number, unit: Unit, located: boolean): 
 }
 
 function* newList(
-  sections: DwarfSections,
   bytes: Uint8Array,
   at: number,
   unit: Unit,
@@ -108,7 +108,7 @@ function* newList(
 ): Generator<ListedLocation> {
   const reader = new Reader(bytes, at);
   const address = (): bigint => (unit.addressBytes === 8 ? reader.u64() : BigInt(reader.u32()));
-  const byIndex = (): bigint => indexedAddress(sections, unit, reader.uleb()) ?? 0n;
+  const byIndex = (): bigint => indexedAddress(unit, reader.uleb()) ?? 0n;
   let base = unit.low;
   for (let count = 0; count < MAX_ITEMS; count++) {
     const kind = reader.u8();

@@ -66,6 +66,8 @@ export const AT = {
   callReturnPc: 0x7d,
   callValue: 0x7e,
   gnuCallSiteValue: 0x2111,
+  dwoName: 0x76,
+  gnuDwoName: 0x2130,
 } as const;
 
 export const FORM = {
@@ -112,6 +114,9 @@ export const FORM = {
   addrx2: 0x2a,
   addrx3: 0x2b,
   addrx4: 0x2c,
+  /** As refSup and strpSup, by dwz before DWARF 5. */
+  gnuRefAlt: 0x1f20,
+  gnuStrpAlt: 0x1f21,
 } as const;
 
 /** Encodings of base types. */

@@ -53,9 +53,7 @@ export function variableOf(units: DwarfUnits, entry: Entry, pc: bigint | undefin
   if (name === undefined) return undefined;
   const expression =
     units.inherited(entry, (origin) => origin.block(AT.location)) ??
-    (pc === undefined
-      ? undefined
-      : units.inherited(entry, (origin) => locationAt(units.sections, origin, AT.location, pc)));
+    (pc === undefined ? undefined : units.inherited(entry, (origin) => locationAt(origin, AT.location, pc)));
   const constant = units.inherited<bigint | Uint8Array>(
     entry,
     (origin) =>
@@ -92,7 +90,7 @@ export function scopeAt(units: DwarfUnits, func: Entry, pc: bigint): DwarfScope 
       } else if (
         inner === undefined &&
         (child.tag === TAG.lexicalBlock || child.tag === TAG.inlinedSubroutine) &&
-        rangesOf(units.sections, child).some(({ low, high }) => pc >= low && pc < high)
+        rangesOf(child).some(({ low, high }) => pc >= low && pc < high)
       )
         inner = child;
     }
@@ -101,7 +99,7 @@ export function scopeAt(units: DwarfUnits, func: Entry, pc: bigint): DwarfScope 
   }
   const root = units.root(func.unit);
   const lines = root?.list(AT.stmtList);
-  const frameBase = func.block(AT.frameBase) ?? locationAt(units.sections, func, AT.frameBase, pc);
+  const frameBase = func.block(AT.frameBase) ?? locationAt(func, AT.frameBase, pc);
   return {
     blocks,
     ...(frameBase === undefined ? {} : { frameBase }),
@@ -111,7 +109,7 @@ export function scopeAt(units: DwarfUnits, func: Entry, pc: bigint): DwarfScope 
 }
 
 function blockOf(units: DwarfUnits, entry: Entry, variables: DwarfVariable[]): DwarfBlock {
-  const ranges = rangesOf(units.sections, entry);
+  const ranges = rangesOf(entry);
   if (entry.tag === TAG.lexicalBlock) return { kind: 'block', variables, ranges };
   const name = units.inherited(entry, (origin) => origin.text(AT.name));
   const origin = [...units.origins(entry)].at(-1)!;

@@ -18,12 +18,19 @@ const NAMES = {
 
 export type SectionName = keyof typeof NAMES;
 
+/** Offsets in .debug_info of a file that several share (dwz) are counted from here on. */
+export const SHARED = 2 ** 40;
+
 const EMPTY = new Uint8Array(0);
 
 export class DwarfSections {
   readonly #found = new Map<SectionName, Uint8Array>();
 
-  constructor(private readonly elf: Uint8Array) {}
+  /** @param shared of the file that has what several files share */
+  constructor(
+    private readonly elf: Uint8Array,
+    readonly shared?: DwarfSections,
+  ) {}
 
   /** Empty where the file has none. */
   get(name: SectionName): Uint8Array {

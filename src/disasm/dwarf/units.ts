@@ -3,10 +3,14 @@ import { type Abbreviation, type Abbreviations, readAbbreviations } from './abbr
 import { Entry, skipAttributes } from './entry.js';
 import { AT, TAG } from './numbers.js';
 import { Reader } from './reader.js';
-import { DwarfSections } from './sections.js';
+import { DwarfSections, SHARED } from './sections.js';
 
 export interface Unit {
-  /** In .debug_info. */
+  /** Of its file. */
+  readonly sections: DwarfSections;
+  /** What its offsets are larger by than those in its file. */
+  readonly behind: number;
+  /** In .debug_info, with that. */
   readonly offset: number;
   readonly end: number;
   readonly version: number;
@@ -32,26 +36,35 @@ const UNIT_TYPE = { compile: 1, type: 2, partial: 3, skeleton: 4, splitCompile: 
 const MAX_UNITS = 1 << 18;
 const MAX_DEPTH = 256;
 
+/** Of its file's .debug_info, up to the unit's end. */
+const readerOf = (unit: Unit, offset: number): Reader =>
+  new Reader(unit.sections.get('info').subarray(0, unit.end - unit.behind), offset - unit.behind, unit.offsetBytes);
+
 export class DwarfUnits {
-  readonly sections: DwarfSections;
   readonly list: readonly Unit[];
+  /** Of a file whose types are in others. */
+  #skeleton: Unit | undefined;
   readonly #bySignature = new Map<bigint, Unit>();
   readonly #abbreviations = new Map<string, Abbreviations>();
   readonly #roots = new WeakMap<Unit, Entry | null>();
 
-  constructor(elf: Uint8Array) {
-    this.sections = new DwarfSections(elf);
-    this.list = this.#headers();
+  /** @param shared a file that has what several files share, by dwz */
+  constructor(elf: Uint8Array, shared?: Uint8Array) {
+    const others = shared && new DwarfSections(shared);
+    this.list = [...this.#headers(new DwarfSections(elf, others), 0), ...(others ? this.#headers(others, SHARED) : [])];
     for (const unit of this.list) if (unit.signature !== undefined) this.#bySignature.set(unit.signature, unit);
   }
 
-  get #info(): Uint8Array {
-    return this.sections.get('info');
+  /** A file beside this one that has the types (-gsplit-dwarf); undefined where they are here. */
+  get split(): string | undefined {
+    const unit = this.#skeleton ?? this.list[0];
+    const root = unit && this.root(unit);
+    return root?.text(AT.dwoName) ?? root?.text(AT.gnuDwoName);
   }
 
-  #headers(): Unit[] {
+  #headers(sections: DwarfSections, behind: number): Unit[] {
     const units: Unit[] = [];
-    const info = this.#info;
+    const info = sections.get('info');
     for (let at = 0; at + 11 <= info.length && units.length < MAX_UNITS; ) {
       const reader = new Reader(info, at);
       let length = reader.u32();
@@ -62,15 +75,22 @@ export class DwarfUnits {
       }
       const end = reader.at + length;
       if (length < 7 || !(end <= info.length)) break;
-      const unit = this.#header(reader, at, end);
-      if (unit) units.push(unit);
+      const unit = this.#header(reader, at, end, sections, behind);
+      if (unit === 'skeleton') this.#skeleton ??= this.#skeletonOf(reader, at, end, sections);
+      else if (unit) units.push(unit);
       at = end;
     }
     return units;
   }
 
   /** Undefined for one of another version or kind. */
-  #header(reader: Reader, offset: number, end: number): Unit | undefined {
+  #header(
+    reader: Reader,
+    offset: number,
+    end: number,
+    sections: DwarfSections,
+    behind: number,
+  ): Unit | 'skeleton' | undefined {
     const version = reader.u16();
     if (version < 2 || version > 5) return undefined;
     const { offsetBytes } = reader;
@@ -79,14 +99,26 @@ export class DwarfUnits {
     const abbreviations = reader.offset();
     if (version < 5) addressBytes = reader.u8();
     if (addressBytes !== 4 && addressBytes !== 8) return undefined;
+    if (kind === UNIT_TYPE.skeleton) return 'skeleton';
     const isType = kind === UNIT_TYPE.type;
     if (!isType && kind !== UNIT_TYPE.compile && kind !== UNIT_TYPE.partial) return undefined;
     if (reader.at + (isType ? 8 + offsetBytes : 0) > end) return undefined;
-    const typed = isType ? { signature: reader.u64(), type: offset + reader.offset() } : {};
+    const typed = isType ? { signature: reader.u64(), type: behind + offset + reader.offset() } : {};
     const header = 8 + (offsetBytes === 8 ? 8 : 0);
     const bases = { strOffsetsBase: header, addrBase: header, rnglistsBase: 0, loclistsBase: 0, low: 0n };
-    const first = reader.at;
-    return { offset, end, version, offsetBytes, addressBytes, abbreviations, first, ...typed, ...bases };
+    const places = { sections, behind, offset: behind + offset, end: behind + end, first: behind + reader.at };
+    return { ...places, version, offsetBytes, addressBytes, abbreviations, ...typed, ...bases };
+  }
+
+  /** Its header goes on with what the other file is known by. */
+  #skeletonOf(reader: Reader, offset: number, end: number, sections: DwarfSections): Unit {
+    const head = new Reader(sections.get('info'), reader.at - 1 - reader.offsetBytes, reader.offsetBytes);
+    const addressBytes = head.u8();
+    const abbreviations = head.offset();
+    const bases = { strOffsetsBase: 8, addrBase: 8, rnglistsBase: 0, loclistsBase: 0, low: 0n };
+    const { offsetBytes } = reader;
+    const places = { sections, behind: 0, offset, end, first: head.at + 8 };
+    return { ...places, version: 5, offsetBytes, addressBytes, abbreviations, ...bases };
   }
 
   unitOf(offset: number): Unit | undefined {
@@ -105,12 +137,13 @@ export class DwarfUnits {
   }
 
   abbreviationsOf(unit: Unit): Abbreviations {
-    const key = `${unit.abbreviations} ${unit.addressBytes} ${unit.offsetBytes} ${unit.version < 3}`;
+    const key = `${unit.behind} ${unit.abbreviations} ${unit.addressBytes} ${unit.offsetBytes} ${unit.version < 3}`;
     let table = this.#abbreviations.get(key);
     if (table === undefined) {
       const { addressBytes, offsetBytes, version } = unit;
       try {
-        table = readAbbreviations(this.sections.get('abbrev'), unit.abbreviations, addressBytes, offsetBytes, version);
+        const bytes = unit.sections.get('abbrev');
+        table = readAbbreviations(bytes, unit.abbreviations, addressBytes, offsetBytes, version);
       } catch (error) {
         if (!(error instanceof RangeError)) throw error;
         table = new Map();
@@ -148,9 +181,9 @@ export class DwarfUnits {
 
   #read(unit: Unit, offset: number): Entry | undefined {
     try {
-      const reader = new Reader(this.#info.subarray(0, unit.end), offset, unit.offsetBytes);
+      const reader = readerOf(unit, offset);
       const abbreviation = this.abbreviationsOf(unit).get(reader.uleb());
-      return abbreviation && new Entry(this.sections, unit, offset, abbreviation, reader);
+      return abbreviation && new Entry(unit, offset, abbreviation, reader);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       return undefined;
@@ -179,7 +212,7 @@ export class DwarfUnits {
   /** Goes over entries up to the end of the list that begins here. */
   #over(unit: Unit, from: number): number | undefined {
     try {
-      const reader = new Reader(this.#info.subarray(0, unit.end), from, unit.offsetBytes);
+      const reader = readerOf(unit, from);
       const table = this.abbreviationsOf(unit);
       for (let depth = 1; depth > 0 && depth < MAX_DEPTH; ) {
         const code = reader.uleb();
@@ -192,7 +225,7 @@ export class DwarfUnits {
         skipAttributes(reader, unit, abbreviation);
         if (abbreviation.children) depth++;
       }
-      return reader.at;
+      return reader.at + unit.behind;
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       return undefined;
@@ -206,13 +239,13 @@ export class DwarfUnits {
   scan(unit: Unit, visit: (offset: number, abbreviation: Abbreviation, nameAt: number) => void): void {
     const root = this.root(unit);
     if (root === undefined || !root.abbreviation.children) return;
-    const info = this.#info.subarray(0, unit.end);
     const table = this.abbreviationsOf(unit);
-    const reader = new Reader(info, root.next, unit.offsetBytes);
-    const sibling = new Reader(info, 0, unit.offsetBytes);
+    const reader = readerOf(unit, root.next);
+    const sibling = readerOf(unit, unit.behind);
+    const [start, end] = [unit.offset - unit.behind, unit.end - unit.behind];
     try {
-      while (reader.at < unit.end) {
-        const offset = reader.at;
+      while (reader.at < end) {
+        const offset = reader.at + unit.behind;
         const code = reader.uleb();
         if (code === 0) return;
         const abbreviation = table.get(code);
@@ -223,18 +256,17 @@ export class DwarfUnits {
           sibling.at = attributes + abbreviation.sibling;
           const form = abbreviation.siblingForm;
           const behind =
-            unit.offset +
-            (form === 0x13 ? sibling.u32() : form === 0x12 ? sibling.u16() : form === 0x11 ? sibling.u8() : 0);
-          if (behind > attributes && behind <= unit.end) {
+            start + (form === 0x13 ? sibling.u32() : form === 0x12 ? sibling.u16() : form === 0x11 ? sibling.u8() : 0);
+          if (behind > attributes && behind <= end) {
             reader.at = behind;
             continue;
           }
         }
         skipAttributes(reader, unit, abbreviation);
         if (!abbreviation.children) continue;
-        const behind = this.#over(unit, reader.at);
+        const behind = this.#over(unit, reader.at + unit.behind);
         if (behind === undefined) return;
-        reader.at = behind;
+        reader.at = behind - unit.behind;
       }
     } catch (error) {
       // the rest of a damaged unit is left out

@@ -13,5 +13,7 @@ export interface CodeFile {
   dwarf?(): Dwarf | undefined;
   /** Call frame information. */
   frames?(): CallFrames | undefined;
+  /** One line about what the file has not, where another one has it. */
+  lack?(): string | undefined;
   readSource?(file: string): string[] | undefined;
 }

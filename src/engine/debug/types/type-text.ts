@@ -143,6 +143,8 @@ export async function typeBody(types: TypeTable, id: TypeId): Promise<string> {
     if (node.kind !== 'typedef') break;
     at = node.to;
   }
+  const number = await qualifiedNumber(types, at);
+  if (number !== undefined) return number;
   const node = await types.node(at);
   if (node.kind === 'struct' || node.kind === 'union' || node.kind === 'enum') return body(types, node, 0);
   // of a pointer or array of structures the members are shown too
@@ -161,6 +163,20 @@ export async function typeBody(types: TypeTable, id: TypeId): Promise<string> {
   const inner = await types.node(base);
   if (inner.kind !== 'struct' && inner.kind !== 'union' && inner.kind !== 'enum') return declaration(types, at);
   return outer(types, at, '', await body(types, inner, 0));
+}
+
+/** Of a type of numbers: what it stands for, `volatile unsigned int` of `volatile u32`; undefined for others. */
+async function qualifiedNumber(types: TypeTable, id: TypeId): Promise<string | undefined> {
+  const qualifiers = new Set<string>();
+  let at = id;
+  for (let depth = 0; depth < MAX_DEPTH; depth++) {
+    const node = await types.node(at);
+    if (node.kind === 'base') return [...[...qualifiers].sort(), await declaration(types, at)].join(' ');
+    if (node.kind === 'qualified') qualifiers.add(node.qualifier);
+    if (node.kind !== 'qualified' && node.kind !== 'typedef') return undefined;
+    at = node.to;
+  }
+  return undefined;
 }
 
 async function outer(types: TypeTable, id: TypeId, name: string, open: string): Promise<string> {
