@@ -565,13 +565,16 @@ export class Dashboard implements Ui, TerminalScreen {
     const { command, argument } = findCommand(line);
     const run = async () => {
       for (;;) {
+        const { symbols } = this.model;
         try {
           const answer =
             'show' in command ? await command.show(this, argument) : await this.shown(command, argument, session);
           this.tour?.noteCommand(command.name);
           return answer;
         } catch (error) {
-          if (error instanceof UnknownName && (await this.model.moreNames())) continue;
+          // the symbols may have come while it was looked for
+          const newer = this.model.symbols !== symbols;
+          if (error instanceof UnknownName && (newer || (await this.model.moreNames()))) continue;
           if (error instanceof NothingThere) throw error;
           throw new Error(`${command.name}: ${reason(error)}`);
         }
