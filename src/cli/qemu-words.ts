@@ -57,6 +57,9 @@ const ALONE: Readonly<Record<string, readonly string[]>> = {
   snapshot: [],
 };
 
+/** Every one that is taken, without its dash. */
+export const QEMU_WORDS: readonly string[] = [...Object.keys(WITH_VALUE), ...Object.keys(ALONE)];
+
 /** The words of `run` with QEMU's replaced. `-snapshot` belongs to every drive. @throws UsageError */
 export function withoutQemuWords(words: readonly string[]): string[] {
   const out: string[] = [];
@@ -108,9 +111,9 @@ function placed(out: readonly string[], words: readonly string[]): string[] {
   });
 }
 
-/** One dash and more than a letter, as QEMU's options are. */
+/** One dash and more than a letter, as QEMU's options are; of a letter, what is none of ours. */
 export function isQemuWord(word: string): boolean {
-  return /^-[a-zA-Z][\w-]+$/.test(word) && !/^-m\d/.test(word);
+  return word === '-M' || (/^-[a-zA-Z][\w-]+$/.test(word) && !/^-m\d/.test(word));
 }
 
 function refuse(word: string, way: string): never {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { withoutQemuWords } from '../../src/cli/qemu-words.js';
+import { QEMU_WORDS, withoutQemuWords } from '../../src/cli/qemu-words.js';
 import { vmscope } from './vmscope.js';
 
 const ours = (line: string): string => withoutQemuWords(line.split(' ')).join(' ');
@@ -44,8 +44,25 @@ describe("QEMU's words", () => {
       ['-device virtio-rng-pci', '--device virtio-rng'],
       ['-m 512 -m1G', '-m 512 -m1G'],
       ['--append -quiet image', '--append -quiet image'],
+      ['-fdb b.img', '--disk b.img,if=floppy'],
+      ['-cpu host,-avx2', '--cpu host,-avx2'],
+      ['-M pc', ''],
+      ['-M type=pc-i440fx-9.2,accel=tcg', '--engine vtx'],
+      ['-display none -vnc :1', '--vnc :1'],
+      ['-name guest=a,debug-threads=on', '--name a'],
+      ['-rtc base=2026-01-31T12:00:00,clock=vm', '--rtc 2026-01-31T12:00:00'],
+      ['-rtc clock=host', ''],
+      ['-icount 5', '--clock icount,shift=5'],
+      ['-icount shift=3', '--clock icount,shift=3'],
+      ['-debugcon file:log', '--debugcon log'],
+      ['-debugcon stdio', '--debugcon stdio'],
+      ['-incoming tcp:127.0.0.1:9', '--incoming tcp:127.0.0.1:9'],
+      ['-no-reboot -no-shutdown -nodefaults -no-user-config', '--no-reboot'],
+      ['-serial unix:/s,server=on', '--serial unix:/s'],
     ];
     for (const [theirs, expected] of rows) expect(ours(theirs)).toBe(expected);
+    const tried = new Set(rows.flatMap(([theirs]) => theirs.split(' ')));
+    for (const word of QEMU_WORDS) expect(tried).toContain(`-${word}`);
   });
 
   it('without a counterpart are named with the way out', () => {
@@ -54,6 +71,7 @@ describe("QEMU's words", () => {
       ['-machine q35', /^-machine q35: .*i440FX/],
       ['-accel hvf', /^-accel hvf: .*--engine takes vtx, kvm and auto/],
       ['-nic tap', /^-nic tap: .*--net takes none and user/],
+      ['-display gtk', /^-display gtk: the screen is in the dashboard/],
       ['-kernel', /^-kernel: a value is missing/],
       ['-drive format=raw', /^-drive format=raw: no file=/],
     ] as const)
