@@ -141,6 +141,20 @@ describe('exits put together', () => {
     expect(names('subject')).toContain('MSR_READ IA32_APIC_BASE 1');
   });
 
+  it('by the instruction at its linear address, and by the vCPU', () => {
+    const two: Some[] = [
+      { reason: 12, bits: 16, csBase: 0xf_0000n, rip: 0xfff0n },
+      { reason: 12, bits: 32, csBase: 0xffff_f000n, rip: 0x1010n, vcpu: 1 },
+      { reason: 12, bits: 64, csBase: 0x5000n, rip: 0x2000n, vcpu: 1 },
+    ];
+    const of = (by: ExitGroupKey) =>
+      report(two, by)
+        .rows.map(({ name, samples }) => `${name} ${samples}`)
+        .sort();
+    expect(of('rip')).toEqual(['10 1', '2000 1', 'ffff0 1']);
+    expect(of('vcpu')).toEqual(['vcpu 0 1', 'vcpu 1 2']);
+  });
+
   it('by the task whose page table was loaded, where the system names it', () => {
     const rows = report(mixed, 'task', (cr3) => (cr3 === 0x9005n ? 'sh (7)' : undefined)).rows;
     expect(rows.map(({ name }) => name)).toEqual(['sh (7)', 'cr3 5000']);

@@ -4,6 +4,7 @@ import { portName } from '../../spec/ports.js';
 import { exitReasonName } from '../../spec/vmx/exit-reasons.js';
 import type { ExitGroupKey, ExitRecord } from '../debugger.js';
 import { EXIT_FACTS } from './exit-facts.js';
+import { recordedRip } from './exit-place.js';
 import { exitSubject } from './explain-exit.js';
 
 /** Rows that a group can be by, as they are typed, with what `by` of it shows. */
@@ -82,7 +83,7 @@ export function exitGroup(exit: ExitRecord, by: ExitGroupKey, taskOf?: TaskOf): 
     case 'gpa':
       return EPT_REASONS.has(reason) ? { reason, value: exit.gpa & ~PAGE } : undefined;
     case 'rip':
-      return { value: exit.bits === 64 ? exit.rip : BigInt.asUintN(64, exit.csBase + exit.rip) };
+      return { value: recordedRip(exit) };
     case 'task': {
       const text = taskOf?.(exit.cr3);
       return text === undefined ? { value: tableOf(exit.cr3) } : { text };

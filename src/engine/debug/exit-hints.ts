@@ -2,6 +2,7 @@
 import { counted } from '../counted.js';
 import type { ExitHint, ExitRecord } from '../debugger.js';
 import { HINT_ROWS, type HintRow } from './exit-hint-rows.js';
+import { recordedRip } from './exit-place.js';
 import { durationText, type TimedExit } from './exit-report.js';
 
 /** So many exits of a pattern, and so large a share of all, are worth a word. */
@@ -21,8 +22,6 @@ interface Pattern {
   readonly before: Map<number, string>;
 }
 
-const addressOf = (exit: ExitRecord): bigint =>
-  exit.bits === 64 ? exit.rip : BigInt.asUintN(64, exit.csBase + exit.rip);
 const grouped = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)/g, ',');
 
 export class ExitHints {
@@ -84,7 +83,7 @@ function take(pattern: Pattern, record: ExitRecord, ns: number | undefined): voi
   const { row, keys, before } = pattern;
   const key = row.key(record);
   if (row.inARow) {
-    const here = key === undefined ? '' : `${key} ${addressOf(record)}`;
+    const here = key === undefined ? '' : `${key} ${recordedRip(record)}`;
     const again = here !== '' && before.get(record.vcpu) === here;
     if (before.has(record.vcpu) || before.size < MAX_VCPUS) before.set(record.vcpu, here);
     if (!again) return;
@@ -98,8 +97,8 @@ function take(pattern: Pattern, record: ExitRecord, ns: number | undefined): voi
   const found = keys.get(name);
   if (found) {
     found.exits++;
-    found.rip = addressOf(record);
-  } else keys.set(name, { exits: 1, rip: addressOf(record) });
+    found.rip = recordedRip(record);
+  } else keys.set(name, { exits: 1, rip: recordedRip(record) });
 }
 
 /** As people read them; a line for none. */

@@ -14,6 +14,12 @@ export function exitRip({ rip, csBase, bits }: ExitRecord, now: 16 | 32 | 64): b
   return (bits ?? now) === 64 ? rip : BigInt.asUintN(32, csBase + rip);
 }
 
+/** The same for who puts exits together and sees records alone: where one does not say its width, nothing is cut off. */
+export function recordedRip({ rip, csBase, bits }: ExitRecord): bigint {
+  if (bits === 64) return rip;
+  return BigInt.asUintN(bits === undefined ? 64 : 32, csBase + rip);
+}
+
 const IO = /^(?:rep\w* )?(?:in|out)(?:s[bwd])?$/;
 
 /** Whether the instruction can have made the exit; undefined for reasons that many instructions have. */
