@@ -30,7 +30,8 @@ function stale(output, ...sources) {
 
 export function prepare() {
   if (stale('node_modules/.package-lock.json', 'package-lock.json'))
-    step('installing packages', 'npm', ['install', '--no-audit', '--no-fund']);
+    // what the lock says, and the lock stays as it is
+    step('installing packages', 'npm', ['ci', '--no-audit', '--no-fund']);
   // the core's tables are made from the spec by the tools
   if (stale('build/core.wasm', 'src/engine/core', 'src/spec', 'tools', 'asconfig.json'))
     step('building the engine core', 'npm', ['run', '--silent', 'build:core']);
