@@ -39,6 +39,8 @@ export interface CoreExports {
   /** What compiled regions call, with registers in memory: a vector instruction's handler, any handler. */
   callLean(op: number, uop: number, left: number): number;
   callWhole(uop: number, rip: bigint, left: number, ahead: number): number;
+  /** The same for an instruction whose access leads to a device. */
+  callAlone(uop: number, rip: bigint, left: number, ahead: number): number;
   /** The debugger's breakpoints: linear addresses; false when the table is full. */
   clearBreakpoints(): void;
   addBreakpoint(linear: bigint): boolean;
@@ -83,6 +85,7 @@ export const CORE_EXPORTS = [
   'installRegion',
   'callLean',
   'callWhole',
+  'callAlone',
   'clearBreakpoints',
   'addBreakpoint',
   'removeBreakpoint',

@@ -2,7 +2,7 @@
 export { dropDerived, init, selectVcpu } from './machine';
 export { addBreakpoint, clearBreakpoints, removeBreakpoint } from './exec/breakpoints';
 export { run } from './run';
-export { callLean, callWhole } from './exec/regions';
+export { callAlone, callLean, callWhole } from './exec/regions';
 export { dropBlocks, installRegion, invalidatePageCode } from './decode/cache';
 export { updateMode } from './mmu/mode';
 export { flushAllVcpus, flushTlb, forgetTranslations } from './mmu/tlb';

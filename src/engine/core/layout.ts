@@ -449,6 +449,8 @@ export const JIT_QUEUE_ENTRIES = 16;
 export const JIT_PAGES = GLOBAL + 0xc00;
 /** SLICE_END of the slice whose last instructions are too few for compiled code, which was left or not entered: it ended in compiled code. */
 export const JIT_LEFT_AT = GLOBAL + 0x3c0; // u64
+export const JIT_REST = GLOBAL + 0x3c8; // u32: instructions to go until the next sample; 0: as many as from one to the next
+export const JIT_UNEVEN = GLOBAL + 0x3cc; // u32: by how much the last ones were fewer, so that no loop is met at one place alone
 /** VM exits that the core may still complete by itself in this run, those that it has completed (u32). */
 export const QUICK_ROOM = GLOBAL + 0x3d8;
 export const QUICK_COUNT = GLOBAL + 0x3dc;

@@ -1,16 +1,15 @@
 // The run loop: boundary work, breakpoints, single steps, blocks, faults.
 import {
-  ACTIVITY, ATTENTION, ATT_MTF, ATT_RETRY, ATT_SHADOW, ATT_STEP, ATT_TPR, ATT_TRAP, ATT_WATCH, BREAKPOINT_COUNT,
-  ALONE_ICOUNT, ALONE_RIP, ICOUNT, IDLE_ICOUNT, IDLE_ROUNDS, JIT_HEAT, JIT_LEFT_AT, JIT_SLICE, LATCH_COUNT, MAX_IDLE_ROUNDS,
-  RIP, RUN_BREAKPOINT, RUN_HALTED, PROBE_BYTES, PROBE_COUNT, PROBE_TABLE, RUN_LIMIT, RUN_PROBE, RUN_VMEXIT, RUN_WATCHPOINT, SEG_CS, SINGLE,
-  SLICE_END, STEPPED, TOLD_ICOUNT, TOLD_RIP, WATCH_HIT, XS_EXIT, XS_FAULT, XS_LIMIT, XS_OK, XS_RETRY, XS_SINGLE,
+  ACTIVITY, ATTENTION, ATT_MTF, ATT_RETRY, ATT_SHADOW, ATT_STEP, ATT_TPR, ATT_TRAP, ATT_WATCH, BREAKPOINT_COUNT, ICOUNT,
+  JIT_HEAT, JIT_LEFT_AT, JIT_REST, JIT_SLICE, JIT_UNEVEN, RIP, RUN_BREAKPOINT, RUN_HALTED, PROBE_BYTES, PROBE_COUNT, PROBE_TABLE,
+  RUN_LIMIT, RUN_PROBE, RUN_VMEXIT, RUN_WATCHPOINT, SEG_CS, SLICE_END, STEPPED, TOLD_ICOUNT, TOLD_RIP, WATCH_HIT,
+  XS_EXIT, XS_FAULT, XS_LIMIT, XS_RETRY, XS_SINGLE,
 } from './layout';
-import { clearDecision, code64, decided, segBase } from './state';
+import { code64, segBase } from './state';
 import { MAX_BLOCK_INSTRUCTIONS } from './decode/cache';
-import { debugAfter, debugBefore } from './events/debug';
 import { deliverFault } from './events/deliver';
 import { breaksAt, isTold, seeBreakpoints } from './exec/breakpoints';
-import { execSingle } from './exec/dispatch';
+import { countRound, runAlone } from './exec/alone';
 import { execBlocks } from './generated/dispatch';
 import { sampleBlock } from './exec/regions';
 import { boundary, debugTrapDue } from './vmx/boundary';
@@ -26,52 +25,6 @@ const ALONE: u32 = ATT_SHADOW | ATT_TRAP | ATT_MTF | ATT_RETRY | ATT_TPR | ATT_S
   return code64() ? rip : (rip + segBase(SEG_CS)) & 0xffffffff;
 }
 
-/** Runs one instruction (one iteration of a repeated one) with everything exact at its boundaries. */
-function single(): i32 {
-  const stepping = (load<u32>(ATTENTION) & ATT_STEP) != 0;
-  store<u64>(ALONE_ICOUNT, load<u64>(ICOUNT));
-  store<u64>(ALONE_RIP, load<u64>(RIP));
-  store<u32>(ATTENTION, load<u32>(ATTENTION) & ~ATT_RETRY);
-  store<u64>(SLICE_END, load<u64>(ICOUNT) + 1);
-  store<u32>(SINGLE, 1);
-  clearDecision();
-  let status: i32 = XS_OK;
-  if (stepping) status = debugBefore();
-  if (status == XS_OK) {
-    status = execSingle();
-    if (status == XS_OK) {
-      store<u32>(LATCH_COUNT, 0);
-      store<u32>(STEPPED, 1);
-      if (stepping) debugAfter();
-    }
-  }
-  store<u32>(SINGLE, 0);
-  // a handler that answers what nobody decided would run for ever
-  assert(status == XS_OK || status > XS_RETRY || status == decided());
-  return status;
-}
-
-/**
- * Work that retires nothing must come to an end where the host is heard and time passes: a handler whose first
- * instruction faults, a fault that its own delivery causes. Each round beyond many counts as an instruction. Rounds are
- * counted by what happened in them, never by where run() began or a slice ended: those are no part of the run.
- */
-function countRound(): void {
-  const count = load<u64>(ICOUNT);
-  if (load<u64>(IDLE_ICOUNT) != count) {
-    store<u64>(IDLE_ICOUNT, count);
-    store<u32>(IDLE_ROUNDS, 0);
-    return;
-  }
-  const rounds = load<u32>(IDLE_ROUNDS);
-  if (rounds < <u32>MAX_IDLE_ROUNDS) {
-    store<u32>(IDLE_ROUNDS, rounds + 1);
-    return;
-  }
-  store<u64>(ICOUNT, count + 1);
-  store<u64>(IDLE_ICOUNT, count + 1);
-}
-
 /** Whether a word that is watched is another than before; what it is now is what it is compared with from here on. */
 function probeChanged(count: u32): bool {
   let changed = false;
@@ -85,6 +38,19 @@ function probeChanged(count: u32): bool {
   return changed;
 }
 
+/**
+ * Instructions to go until the next sample of where the guest is. What is left of them outlives run(): a guest whose exits follow
+ * each other closely is compiled as any other. Their number varies, so that a loop is not met at one place alone. Compiled
+ * code is not sampled.
+ */
+@inline function untilSample(): u64 {
+  const rest: u64 = load<u32>(JIT_REST);
+  if (rest != 0) return rest;
+  const uneven = (load<u32>(JIT_UNEVEN) + 37) & 63;
+  store<u32>(JIT_UNEVEN, uneven);
+  return (load<u64>(JIT_LEFT_AT) == load<u64>(SLICE_END) ? SLICE : u64(load<u32>(JIT_SLICE))) - u64(uneven);
+}
+
 /** Runs the guest until a RUN_* reason. */
 export function run(): i32 {
   const probes = load<u32>(PROBE_COUNT);
@@ -92,6 +58,8 @@ export function run(): i32 {
   seeBreakpoints();
   store<u32>(WATCH_HIT, 0);
   store<u32>(ATTENTION, load<u32>(ATTENTION) & ~ATT_WATCH);
+  // a long rest, since the last sample met compiled code, is for runs that are long
+  store<u32>(JIT_REST, min<u32>(load<u32>(JIT_REST), load<u32>(JIT_SLICE)));
   while (true) {
     if (probes != 0 && probeChanged(probes)) return RUN_PROBE;
     let attention = load<u32>(ATTENTION);
@@ -130,16 +98,17 @@ export function run(): i32 {
     let status: i32;
     if (alone) {
       alone = probes != 0;
-      status = single();
+      status = runAlone();
     } else {
-      // compiled code is not sampled
-      const slice = load<u64>(JIT_LEFT_AT) == load<u64>(SLICE_END) ? SLICE : u64(load<u32>(JIT_SLICE));
-      const end = min<u64>(limit, count + slice);
-      store<u64>(SLICE_END, end);
+      const rest = untilSample();
+      store<u64>(SLICE_END, min<u64>(limit, count + rest));
       status = execBlocks();
+      const ran = load<u64>(ICOUNT) - count;
+      store<u32>(JIT_REST, ran < rest ? u32(rest - ran) : 0);
       // A block that would pass the real limit is run up to it one by one; one that only passes the slice is not.
       if (status == XS_LIMIT) {
         alone = load<u64>(ICOUNT) + MAX_BLOCK_INSTRUCTIONS > limit;
+        if (!alone) store<u32>(JIT_REST, 0);
         // up to the limit blocks begin wherever the last one alone ended: no samples, unless one is enough (--jit always)
         if (!alone || load<u32>(JIT_HEAT) == 1) sampleBlock();
       }

@@ -24,8 +24,8 @@ export const UOP_BYTES = 32;
 @inline export function uDisp(u: usize): i32 { return load<i32>(u, 8); }
 /** Offset of the next instruction from the start of the block. */
 @inline export function uNext(u: usize): u32 { return load<u16>(u, 12); }
-/** Length of the instruction, prefixes included. */
-@inline export function uLen(u: usize): u32 { return load<u8>(u, 14); }
+/** Length of the instruction, prefixes included; of a fused pair both. */
+@inline export function uLen(u: usize): u32 { return load<u8>(u, 14) & UL_LENGTH; }
 /** Place of the instruction in its block, from 0. */
 @inline export function uNth(u: usize): u32 { return load<u8>(u, 15); }
 /** Immediate, sign-extended; far pointers: offset, selector in aux bits 32-47. */
@@ -33,6 +33,16 @@ export const UOP_BYTES = 32;
 /** Low 32 bits: UF_* flags. High 32 bits: a second immediate (ENTER, far selector) or the fused target. */
 @inline export function uFlags(u: usize): u32 { return load<u32>(u, 24); }
 @inline export function uImm2(u: usize): u32 { return load<u32>(u, 28); }
+
+// beside the length: what the compiler wants to know
+export const UL_LENGTH = 0x3f;
+export const UL_DEVICE = 0x80; // its access has met a device
+export const UL_COMPILED = 0x40; // a region was compiled that knows of it
+
+/** The access of the micro-op leads to a device: compiled code has its instruction run alone there, without leaving. */
+export function markDevice(u: usize): void { store<u8>(u, u8(load<u8>(u, 14) | UL_DEVICE), 14); }
+/** Was a region compiled before that was known? */
+@inline export function metDeviceSince(u: usize): bool { return (load<u8>(u, 14) & (UL_DEVICE | UL_COMPILED)) == UL_DEVICE; }
 
 export const UF_OPSIZE = 0x0f; // operand size in bytes: 1, 2, 4, 8
 export const UF_MEM = 0x10; // the rm operand is memory

@@ -18,7 +18,7 @@ export interface Budget {
 
 /** After a handler fewer may be left than before. */
 export const calls = ({ uops }: DecodedBlock): boolean =>
-  uops.some(({ op, row }) => op !== OP_NEXT && (!row || row.row.guard !== undefined));
+  uops.some(({ op, row, device }) => op !== OP_NEXT && (!row || device || row.row.guard !== undefined));
 
 export function budgetOf(blocks: readonly DecodedBlock[], graph: Graph, structure: Structure): Budget {
   const { order, place, breaks } = structure;

@@ -1,11 +1,14 @@
 // Decoded blocks as they lie in the core's memory: what a region is made of. See core/uop.ts and core/decode/cache.ts.
 import { FIRST_HANDLER } from '../../spec/opcodes/handlers.js';
-import { type NumberedUop, OP_END, OP_NEXT, OP_REGION, UOPS } from '../../spec/uops/index.js';
+import { factsOf, type NumberedUop, OP_END, OP_NEXT, OP_REGION, UOPS } from '../../spec/uops/index.js';
 import { BLOCK_HASH, BLOCK_HASH_ENTRIES } from '../core/layout.js';
 import { type Called, leanHandler, numberedHandler } from './handlers.js';
 
 export const UOP_BYTES = 32;
 export const BLOCK_HEADER = 32;
+/** UL_* of core/uop.ts, beside the length. */
+const UL_DEVICE = 0x80;
+const UL_COMPILED = 0x40;
 const UF_HIGH_R = 0x1000;
 const UF_HIGH_RM = 0x2000;
 
@@ -37,6 +40,8 @@ export interface DecodedUop {
   readonly branchBytes: number;
   /** Offset of a branch's target from the block's start; of vector instructions UV_* of core/uop.ts. */
   readonly target: number;
+  /** Its access has met a device: where the TLB has no page, the instruction runs alone. */
+  readonly device: boolean;
 }
 
 export interface DecodedBlock {
@@ -86,7 +91,21 @@ function decodedUop(memory: DataView, at: number): DecodedUop {
     flags,
     cc: (flags >>> 16) & 15,
     target: memory.getInt32(at + 28, true),
+    device: row !== undefined && (memory.getUint8(at + 14) & UL_DEVICE) !== 0 && mayMeetDevices(row),
   };
+}
+
+/** What ends its block, leaves out its body, or asks for the vector state first is left to the interpreter at a device. */
+function mayMeetDevices({ row, fused, body }: NumberedUop): boolean {
+  return !row.guard && !fused && !factsOf(body).ends && !body.some(({ step }) => step === 'skipIf');
+}
+
+/** From now on a region knows which of the block's micro-ops have met a device. */
+export function noteCompiled(memory: DataView, { uops }: DecodedBlock): void {
+  for (const { at } of uops) {
+    const mark = memory.getUint8(at + 14);
+    if ((mark & UL_DEVICE) !== 0) memory.setUint8(at + 14, mark | UL_COMPILED);
+  }
 }
 
 /** Reads the block whose header lies at an address; its micro-ops end with the one that ends the block. */

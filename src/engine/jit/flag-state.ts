@@ -51,8 +51,8 @@ const flagStep = (body: readonly Step[]): FlagStep | undefined =>
  * writes all of them, with no way out of the block, and no reader, between.
  */
 export function oldFlagsDie(block: DecodedBlock, at: number): boolean {
-  for (const { row } of block.uops.slice(at + 1)) {
-    if (!row) return false;
+  for (const { row, device } of block.uops.slice(at + 1)) {
+    if (!row || device) return false;
     const facts = factsOf(row.body);
     // a fused branch writes its flags before it ends the block
     if (facts.stops || row.row.guard || (facts.readsFlags && !readsAfterWriting(row.body))) return false;
@@ -77,7 +77,8 @@ const READS_AFTER = new WeakMap<readonly Step[], boolean>();
 
 /** Does the micro-op need to know how the flags before it were made? */
 export function needsState(block: DecodedBlock, at: number): boolean {
-  const { row, handler } = block.uops[at];
+  const { row, handler, device } = block.uops[at];
+  if (device) return true;
   if (!row) return handler !== undefined && !handler.lean;
   const facts = factsOf(row.body);
   if (facts.readsFlags && !readsAfterWriting(row.body)) return true;
@@ -101,7 +102,7 @@ export function blockFlags(block: DecodedBlock): BlockFlags {
   block.uops.forEach((uop, n) => {
     if (fixed === undefined && needsState(block, n)) needs = true;
     if (isWhole(uop)) fixed = STORED;
-    if (!uop.row) return;
+    if (!uop.row || isWhole(uop)) return;
     const step = flagStep(uop.row.body);
     if (!step) return;
     if (factsOf(uop.row.body).writesFlags === 'all') fixed = after(step, UNKNOWN);
@@ -113,7 +114,10 @@ export function blockFlags(block: DecodedBlock): BlockFlags {
       let state = start;
       for (const uop of block.uops) {
         const { row } = uop;
-        if (isWhole(uop)) state = STORED;
+        if (isWhole(uop)) {
+          state = STORED;
+          continue;
+        }
         const step = row && flagStep(row.body);
         if (!step) continue;
         state = factsOf(row.body).writesFlags === 'all' ? after(step, state) : partly(step, row.body, state);
@@ -123,8 +127,8 @@ export function blockFlags(block: DecodedBlock): BlockFlags {
   };
 }
 
-/** Its handler finds and leaves the flags in RFLAGS. */
-const isWhole = ({ handler }: DecodedUop): boolean => handler !== undefined && !handler.lean;
+/** Its handler, or who runs it alone, finds and leaves the flags in RFLAGS. */
+const isWhole = ({ handler, device }: DecodedUop): boolean => device || (handler !== undefined && !handler.lean);
 
 /** Flags that are changed in RFLAGS itself. */
 export const toStored = ({ rule, mask }: FlagStep): boolean => rule === 'some' && mask !== CARRY_AND_OVERFLOW;

@@ -66,6 +66,7 @@ export class Jit {
     memory: WebAssembly.Memory;
     callLean: CoreExports['callLean'];
     callWhole: CoreExports['callWhole'];
+    callAlone: CoreExports['callAlone'];
   };
   #epoch = 0;
 
@@ -78,8 +79,8 @@ export class Jit {
     readonly mode: JitMode,
     readonly clock: () => number = () => 0,
   ) {
-    const { callLean, callWhole } = core;
-    this.#imports = { memory, callLean, callWhole };
+    const { callLean, callWhole, callAlone } = core;
+    this.#imports = { memory, callLean, callWhole, callAlone };
     this.#view = new DataView(memory.buffer);
     this.#u32 = new Uint32Array(memory.buffer);
     this.#first = core.table.length;

@@ -48,6 +48,7 @@ const RIP_LOCAL = 0;
 const LEFT_LOCAL = 1;
 const CALL_LEAN = IMPORTS.findIndex(({ name }) => name === 'callLean');
 const CALL_WHOLE = IMPORTS.findIndex(({ name }) => name === 'callWhole');
+const CALL_ALONE = IMPORTS.findIndex(({ name }) => name === 'callAlone');
 /** REGION_STOPPED of core/exec/regions.ts. */
 const STOPPED = -0x8000_0000;
 /** What is asked of MXCSR and VECTORS_OFF, in a local: SSE instructions run; and plain arithmetic answers as they do. */
@@ -286,6 +287,10 @@ export class RegionWriter {
       }
       return true;
     }
+    if (uop.device) {
+      this.#besideDevices(row.body, uop, at);
+      return true;
+    }
     const { guard } = row.row;
     if (guard) {
       const { code } = this;
@@ -426,7 +431,7 @@ export class RegionWriter {
   }
 
   /** Calls a handler with everything in memory; where it ends otherwise than at the next instruction the region is left. */
-  #callWhole(uop: DecodedUop): void {
+  #callWhole(uop: DecodedUop, callee = CALL_WHOLE): void {
     const { code } = this;
     this.#spill(this.#written);
     this.#spillVectors(this.#vectorsWritten);
@@ -438,7 +443,7 @@ export class RegionWriter {
     code
       .get(LEFT_LOCAL)
       .i32(this.#block.instructions - uop.nth)
-      .call(CALL_WHOLE)
+      .call(callee)
       .set(answer);
     this.#reload(this.#registers.keys());
     this.#reloadVectors(this.#vectors.keys());
@@ -451,14 +456,35 @@ export class RegionWriter {
     code.get(answer).set(LEFT_LOCAL);
   }
 
-  #body(body: readonly Step[], uop: DecodedUop, at: number): void {
+  /** A micro-op that has met devices: its instruction runs alone where the TLB has no page. The flags are in RFLAGS then. */
+  #besideDevices(body: readonly Step[], uop: DecodedUop, at: number): void {
+    const { code, flags } = this;
+    const before = flags.state;
+    const done = code.open('block');
+    const missed = code.open('block');
+    this.#body(body, uop, at, () => {
+      code.branch(missed, true);
+    });
+    flags.store();
+    code.branch(done);
+    code.close();
+    flags.state = before;
+    this.#callWhole(uop, CALL_ALONE);
+    code.close();
+    flags.state = STORED;
+  }
+
+  /** @param missesIf takes an i32, 1 when the TLB has no page; without it the micro-op is left to the interpreter */
+  #body(body: readonly Step[], uop: DecodedUop, at: number, missesIf?: () => void): void {
     const { code } = this;
     const scope = this.#scope(uop);
-    const leave = (): void => {
-      code.open('if');
-      this.leaveBefore(uop);
-      code.close();
-    };
+    const leave =
+      missesIf ??
+      ((): void => {
+        code.open('if');
+        this.leaveBefore(uop);
+        code.close();
+      });
     for (const step of body) {
       switch (step.step) {
         case 'let':

@@ -2,7 +2,7 @@
 import { OP_NEXT } from '../../spec/uops/index.js';
 import { MAX_JIT_RANGES } from '../core/layout.js';
 import { budgetOf } from './budget.js';
-import { decodedBlock } from './decoded.js';
+import { decodedBlock, noteCompiled } from './decoded.js';
 import {
   Discovery,
   type FurtherPage,
@@ -121,6 +121,7 @@ export function compileRegion(
     }),
   );
   if (!written) return undefined;
+  for (const { block } of nodes) noteCompiled(memory, block);
   const pages = [...discovery.pages].filter(([delta]) => delta !== 0).map(([delta, hpa]) => ({ delta, hpa }));
   return {
     code: writer.finish(),

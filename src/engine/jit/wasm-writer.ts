@@ -443,6 +443,7 @@ const unsigned = (value: number): number[] => {
 export const IMPORTS = [
   { name: 'callLean', parameters: [I32, I32, I32] },
   { name: 'callWhole', parameters: [I32, I64, I32, I32] },
+  { name: 'callAlone', parameters: [I32, I64, I32, I32] },
 ] as const;
 
 /** A module that imports `env.memory` and IMPORTS, and exports functions of one type, without result, as 0, 1, ... */

@@ -4,10 +4,10 @@ import {
   NEXT_RIP, RIP, RIP_BASE, SEG_CS, SEG_SS, SELF_RIP, XS_RETRY,
 } from '../layout';
 import { segBase, segLimit } from '../state';
-import { uLen, uNext, uNth, uSeg } from '../uop';
+import { markDevice, uLen, uNext, uNth, uSeg } from '../uop';
 import { BLOCK_HEADER, blockBytes, findBlock } from '../decode/cache';
 import { callHandler } from '../generated/handlers';
-import { accessStatus, asStackFault } from '../mmu/access';
+import { accessStatus, asStackFault, leadsToDevice } from '../mmu/access';
 import { storeStatus } from './lazy-flags';
 
 /** Stands before the first block: a block of no instructions, then the transition. */
@@ -32,7 +32,9 @@ export function stop(u: usize, k: u32, fr: i64, fs: u64): i32 {
   if (uSeg(u) == SEG_SS) asStackFault();
   store<u64>(RIP, instructionRip(u));
   store<u64>(ICOUNT, load<u64>(ICOUNT) + uNth(u));
-  return accessStatus();
+  const status = accessStatus();
+  if (status == XS_RETRY && leadsToDevice()) markDevice(u);
+  return status;
 }
 
 /** As stop(), with the status of a handler that the dispatcher called directly. */

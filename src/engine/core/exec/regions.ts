@@ -3,7 +3,7 @@ import {
   ATTENTION, BLOCK_UOPS, BREAKPOINT_COUNT, BREAK_GEN, CARRY_KIND, CARRY_OPERAND, CODE_BASE, CODE_CAREFUL, CODE_MODE, COUNTERS, COUNTER_REGION_ENTRIES, COUNTER_REGION_INSTRUCTIONS,
   COUNTER_REGION_ANYWHERE, COUNTER_REGION_BREAKPOINT, COUNTER_REGION_HANDLED, COUNTER_REGION_LATE, COUNTER_REGION_LIMIT, COUNTER_REGION_MISSES, COUNTER_REGION_NO_PAGE,
   COUNTER_REGION_OUT, COUNTER_SAMPLES, CTX, CTX_GEN, CTX_PLAIN, ICOUNT, JIT_BLOCK, JIT_CARRY, JIT_FIRST, JIT_HANDLED, JIT_HEAT, JIT_INSIDE, JIT_KIND, JIT_LEFT, JIT_LEFT_AT, JIT_QUEUE, JIT_QUEUE_BYTES, JIT_QUEUE_COUNT, JIT_RESULT,
-  JIT_QUEUE_ENTRIES, JIT_RIP, JIT_RUNNING, JIT_STALE, JIT_STATUS, JIT_UOP, JIT_WENT_ANYWHERE, JIT_WENT_LATE, JUMP_CACHE, JUMP_CACHE_ENTRIES, MODE, MODE_CODE64, NEXT_RIP, RIP, RIP_BASE, SELF_RIP, SLICE_END, TLB_CODE, TLB_ENTRIES, XS_OK,
+  JIT_QUEUE_ENTRIES, JIT_RIP, JIT_RUNNING, JIT_STALE, JIT_STATUS, JIT_UOP, JIT_WENT_ANYWHERE, JIT_WENT_LATE, JUMP_CACHE, JUMP_CACHE_ENTRIES, MODE, MODE_CODE64, NEXT_RIP, RIP, RIP_BASE, SELF_RIP, SLICE_END, TLB_CODE, TLB_ENTRIES, XS_OK, XS_RETRY,
 } from '../layout';
 import {
   BLOCK_HEADER, forgetRegion, REGION_BREAK_GEN, REGION_BREAK_RIP, REGION_GEN, REGION_HIGH, REGION_LISTS, REGION_LOW, REGION_MADE_GEN, REGION_MADE_RIP, REGION_RANGES, REGION_RIP,
@@ -15,7 +15,9 @@ import { CTX_AC } from '../mmu/tlb';
 import { codeLimit, ENTER, jumpSlot } from './block-ends';
 import { breaksAt } from './breakpoints';
 import { carryOf, storeStatus } from './lazy-flags';
-import { uLen, uNext } from '../uop';
+import { runLimit } from '../vmx/preemption';
+import { metDeviceSince, uLen, uNext } from '../uop';
+import { countRound, runAlone } from './alone';
 
 /** Flags of kind 1: CF lies in the operand (lazy-flags.ts). */
 const KIND_GIVEN: u32 = 1;
@@ -56,6 +58,11 @@ function lookForBreakpoints(u: usize): void {
   store<u32>(u, load<u32>(BREAK_GEN), REGION_BREAK_GEN);
   store<u32>(u, unbroken ? 1 : 0, REGION_UNBROKEN);
   if (!stale && (unbroken || load<u32>(u, REGION_MADE_GEN) == load<u32>(BREAK_GEN))) return;
+  recompile(u);
+}
+
+/** Lets the blocks of the region at u be compiled anew, when they are hot again. */
+function recompile(u: usize): void {
   forgetRegion(u - BLOCK_HEADER);
   memory.fill(JUMP_CACHE, 0, JUMP_CACHE_ENTRIES * 16);
 }
@@ -152,6 +159,7 @@ export function runRegion(u: usize): usize {
     store<u64>(SELF_RIP, ~load<u64>(JIT_RIP));
     count(COUNTER_REGION_INSTRUCTIONS, done);
     count(COUNTER_REGION_MISSES, 1);
+    if (metDeviceSince(next & ~1)) recompile(u);
     return next;
   }
   store<u64>(ICOUNT, after);
@@ -208,6 +216,30 @@ export function callWhole(u: usize, rip: u64, left: i32, ahead: i32): i32 {
   if (load<u64>(NEXT_RIP) != next || load<u32>(ATTENTION) != 0 || load<u32>(JIT_INSIDE) == JIT_STALE) return REGION_STOPPED;
   if (load<u32>(MODE) != load<u32>(CODE_MODE) || (u64(load<u32>(CTX)) << 32 | load<u32>(CTX_GEN)) != context) return REGION_STOPPED;
   return i32(load<u64>(SLICE_END) - count);
+}
+
+/**
+ * For a region: carries out an instruction whose access the TLB has not, since it leads to a device. As callWhole, but what
+ * the device does may end the slice before the block's end.
+ */
+export function callAlone(u: usize, rip: u64, left: i32, ahead: i32): i32 {
+  const mask: u64 = load<u32>(CODE_MODE) & MODE_CODE64 ? ~u64(0) : 0xffffffff;
+  const next = (rip + uNext(u)) & mask;
+  const end = load<u64>(SLICE_END);
+  const context = u64(load<u32>(CTX)) << 32 | load<u32>(CTX_GEN);
+  store<u64>(RIP, (next - uLen(u)) & mask);
+  store<u64>(ICOUNT, end - u64(i64(left)) - u64(ahead));
+  const status = runAlone();
+  store<u64>(SLICE_END, min<u64>(end, runLimit()));
+  store<u32>(JIT_STATUS, status);
+  if (status != XS_OK) {
+    if (status == XS_RETRY) countRound();
+    return REGION_STOPPED;
+  }
+  if (load<u64>(RIP) != next || load<u32>(ATTENTION) != 0 || load<u32>(JIT_INSIDE) == JIT_STALE) return REGION_STOPPED;
+  if (load<u32>(MODE) != load<u32>(CODE_MODE) || (u64(load<u32>(CTX)) << 32 | load<u32>(CTX_GEN)) != context) return REGION_STOPPED;
+  const rest = i64(load<u64>(SLICE_END) - load<u64>(ICOUNT)) - (ahead - 1);
+  return rest < 0 ? REGION_STOPPED : i32(rest);
 }
 
 /** The block behind a region's micro-op begins by the interpreter: something must look at each block. */

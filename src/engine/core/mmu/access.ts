@@ -76,6 +76,10 @@ import { pageWatched, watchHits, watchRecord } from './watch';
 /** XS_FAULT, XS_EXIT or XS_RETRY of the last access that answered 0 or false. */
 export function accessStatus(): i32 { return decided(); }
 
+let metDevice: bool = false;
+/** Of an access that answered XS_RETRY: does the instruction run alone because of a device? */
+export function leadsToDevice(): bool { return metDevice; }
+
 /** Turns the #GP(0) of a non-canonical address into #SS(0): the access went through SS. */
 export function asStackFault(): void {
   if (load<u32>(ACCESS_NONCANONICAL)) faultCode(VEC_SS, 0);
@@ -197,6 +201,7 @@ function translate(la: u64, access: u32, ctx: u32): usize {
     if (!exact && !load<u32>(SINGLE) && !(access & ACCESS_FETCH)) {
       pageStopped = true;
       retry();
+      metDevice = true;
       return 0;
     }
     pageGpa = deviceGpa(known, la);
@@ -384,6 +389,7 @@ function prepare(linear: u64, bytes: u32, access: u32, ctx: u32): bool {
 /** The instruction starts over, and takes its latches from the first. */
 function retry(): bool {
   store<u32>(LATCH_CURSOR, 0);
+  metDevice = false;
   decide(XS_RETRY);
   return false;
 }

@@ -105,9 +105,11 @@ function window(): i32 {
   return XS_OK;
 }
 
-/** Called by whoever may have set RFLAGS.IF (STI, POPF, IRET, SYSRET, task switch) or ended NMI blocking. */
+/** Called by whoever may have set RFLAGS.IF (STI, POPF, IRET, SYSRET, task switch) or ended NMI blocking, with the new flags in memory. */
 export function windowMayOpen(): void {
-  if (primaryControls() & (CPU_INTERRUPT_WINDOW_EXITING | CPU_NMI_WINDOW_EXITING)) attend(ATT_WINDOW);
+  const primary = primaryControls();
+  // an interrupt window stays shut while RFLAGS.IF is 0, and system calls of who waits for nothing are frequent
+  if (primary & CPU_NMI_WINDOW_EXITING || (primary & CPU_INTERRUPT_WINDOW_EXITING && interruptsOn())) attend(ATT_WINDOW);
 }
 
 /** An event wakes the guest and is delivered through its IDT. */
