@@ -39,6 +39,9 @@ export interface CoreExports {
   /** What compiled regions call, with registers in memory: a vector instruction's handler, any handler. */
   callLean(op: number, uop: number, left: number): number;
   callWhole(uop: number, rip: bigint, left: number, ahead: number): number;
+  /** Where the VMM puts the answers that the core repeats: see core/vmx/steady.ts and quick.ts. */
+  keepSteady(kind: number, address: number, bytes: number): number;
+  quickEntry(table: number, vcpu: number, first: number, second: number): number;
   /** The same for an instruction whose access leads to a device. */
   callAlone(uop: number, rip: bigint, left: number, ahead: number): number;
   /** The debugger's breakpoints: linear addresses; false when the table is full. */
@@ -86,6 +89,8 @@ export const CORE_EXPORTS = [
   'callLean',
   'callWhole',
   'callAlone',
+  'keepSteady',
+  'quickEntry',
   'clearBreakpoints',
   'addBreakpoint',
   'removeBreakpoint',

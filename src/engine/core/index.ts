@@ -10,3 +10,5 @@ export { translateForVmm } from './mmu/vmm-walk';
 export { checkEntry, loadGuest, saveGuest, vmLaunch, vmResume } from './vmx/entry';
 export { initVmcs, vmRead, vmWriteField, vmcsTouched } from './vmx/vmcs';
 export { externalInterrupt, initSignal, nmi, sipi } from './vmx/boundary';
+export { keepSteady } from './vmx/steady';
+export { quickEntry } from './vmx/quick';

@@ -1,4 +1,5 @@
 // What the core may answer by itself to exits that repeat: the tables of core/vmx/quick.ts, filled when an exit was handled.
+import type { CoreExports } from '../core/core-exports.js';
 import {
   NEXT_EVENT,
   QUICK_COUNT,
@@ -30,10 +31,12 @@ export class QuickExits {
   /** Reads of devices that it answers. */
   readonly steady: SteadyReads;
   readonly #host;
+  readonly #core;
 
-  constructor(host: Vcpu['host']) {
+  constructor(host: Vcpu['host'], core: CoreExports) {
     this.#host = host;
-    this.steady = new SteadyReads(host);
+    this.#core = core;
+    this.steady = new SteadyReads(host, core);
   }
 
   /**
@@ -120,9 +123,9 @@ export class QuickExits {
 
   #keep(table: number, vcpu: number, words: readonly number[]): void {
     const [first, second] = words;
-    const slot = (first ^ (first >>> 8) ^ (second << 3) ^ (vcpu << 4)) & (QUICK_ENTRIES - 1);
+    const entry = this.#core.quickEntry(table, vcpu, first, second);
     words.forEach((word, n) => {
-      this.#host.set32(table + slot * QUICK_ENTRY_BYTES + n * 4, word >>> 0);
+      this.#host.set32(entry + n * 4, word >>> 0);
     });
   }
 }

@@ -1,4 +1,5 @@
 // Reads of device registers, and ends of interrupts, that the core answers by itself while no device changes: core/vmx/steady.ts.
+import type { CoreExports } from '../core/core-exports.js';
 import {
   DEVICE_DATA,
   EOI_ASKS,
@@ -7,8 +8,6 @@ import {
   EOI_HEARD,
   EOI_IDLE,
   EOI_STATE,
-  SE_GENERATION,
-  SE_KEY,
   SE_KIND,
   SE_MASK,
   SE_RATE,
@@ -16,13 +15,10 @@ import {
   SE_SINCE,
   SE_VALUE,
   STEADY_CYCLES,
-  STEADY_ENTRIES,
-  STEADY_ENTRY_BYTES,
   STEADY_GENERATION,
   STEADY_ICOUNT,
   STEADY_READS,
   STEADY_SAME,
-  STEADY_TABLE,
   STEADY_TICKS,
   STEADY_TOLD,
 } from '../core/layout.js';
@@ -34,9 +30,11 @@ const KINDS = { ticks: STEADY_TICKS, cycles: STEADY_CYCLES } as const;
 
 export class SteadyReads {
   readonly #host;
+  readonly #core;
 
-  constructor(host: Vcpu['host']) {
+  constructor(host: Vcpu['host'], core: CoreExports) {
     this.#host = host;
+    this.#core = core;
   }
 
   /** A device may have changed, or another vCPU's registers are read. */
@@ -48,12 +46,7 @@ export class SteadyReads {
   /** What was read last, which is in DEVICE_DATA, will be answered so from now on. */
   keep(kind: number, address: number, bytes: number, answer: SteadyAnswer): void {
     const host = this.#host;
-    const low = address % 0x1_0000_0000;
-    const place = (low ^ Math.floor(address / 16) ^ kind) & (STEADY_ENTRIES - 1);
-    const entry = STEADY_TABLE + place * STEADY_ENTRY_BYTES;
-    host.setNumber(entry + SE_KEY, address);
-    host.set32(entry + SE_KEY + 4, host.get32(entry + SE_KEY + 4) | (bytes << 16) | (kind << 24));
-    host.set32(entry + SE_GENERATION, host.get32(STEADY_GENERATION));
+    const entry = this.#core.keepSteady(kind, address, bytes);
     if (answer === 'same') {
       host.set32(entry + SE_KIND, STEADY_SAME);
       host.set32(entry + SE_VALUE, host.get32(DEVICE_DATA));

@@ -102,7 +102,7 @@ export class Vm implements Hypervisor<Vcpu> {
     vcpus: number,
     private readonly viewer: Viewer,
   ) {
-    this.quick = new QuickExits(host);
+    this.quick = new QuickExits(host, core);
     host.deviceAccess = (kind, address, bytes, write, low, high) =>
       this.#accesses.answer(kind, address, bytes, write, low, high);
     this.memory = new RamView(this, memoryBytes);

@@ -95,14 +95,17 @@ export function enterAgain(now: u64): void {
 }
 
 /** An answer in a table: {key u32, key u32, key u32, key u32, answer 4 x u32}, found by its first two keys. */
-@inline function entryOf(table: usize, first: u32, second: u32): usize {
-  return table + (((first ^ (first >> 8) ^ (second << 3) ^ (load<u32>(VCPU_INDEX) << 4)) & (QUICK_ENTRIES - 1)) * QUICK_ENTRY_BYTES);
+@inline function entryOf(table: usize, vcpu: u32, first: u32, second: u32): usize {
+  return table + (((first ^ (first >> 8) ^ (second << 3) ^ (vcpu << 4)) & (QUICK_ENTRIES - 1)) * QUICK_ENTRY_BYTES);
 }
+
+/** For the VMM: the entry of a vCPU's answer, of which all is the VMM's to write. */
+export function quickEntry(table: usize, vcpu: u32, first: u32, second: u32): usize { return entryOf(table, vcpu, first, second); }
 
 export function quickCpuid(): bool {
   const leaf = load<u32>(RAX);
   const subleaf = load<u32>(RCX);
-  const entry = entryOf(QUICK_CPUID, leaf, subleaf);
+  const entry = entryOf(QUICK_CPUID, load<u32>(VCPU_INDEX), leaf, subleaf);
   if (load<u32>(entry) != leaf || load<u32>(entry, 4) != subleaf) return false;
   if (load<u32>(entry, 8) != ((load<u32>(CR4) & CR4_SHOWN) | (load<u32>(VCPU_INDEX) + 1)) || load<u32>(entry, 12) != load<u32>(XCR0)) return false;
   if (!mayComplete(EMULATION_NS)) return false;
@@ -116,7 +119,7 @@ export function quickCpuid(): bool {
 
 export function quickRdmsr(): bool {
   const index = load<u32>(RCX);
-  const entry = entryOf(QUICK_MSRS, index, 0);
+  const entry = entryOf(QUICK_MSRS, load<u32>(VCPU_INDEX), index, 0);
   if (load<u32>(entry) != index || load<u32>(entry, 8) != load<u32>(VCPU_INDEX) + 1 || !mayComplete(EMULATION_NS)) return false;
   complete(EXIT_REASON_MSR_READ, 0, 0, 0, 0, load<u32>(entry, 16), EMULATION_NS);
   store<u64>(RAX, load<u32>(entry, 16));

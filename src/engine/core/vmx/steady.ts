@@ -11,12 +11,26 @@ const SECOND: u64 = 1000000000;
 /** Accesses to device memory by one instruction; the VMM counts exits that retire nothing. */
 const MOST_READS: u32 = 8;
 
+@inline function placeOf(kind: u32, address: u64): usize {
+  const place = (<u32>address ^ <u32>(address >> 4) ^ kind) & (STEADY_ENTRIES - 1);
+  return <usize>STEADY_TABLE + <usize>(place * STEADY_ENTRY_BYTES);
+}
+
+@inline function keyOf(kind: u32, address: u64, bytes: u32): u64 { return address | <u64>bytes << 48 | <u64>kind << 56; }
+
 /** The entry for a read of `bytes` at an address of a kind (ASK_*), or 0. */
 export function steadyEntry(kind: u32, address: u64, bytes: u32): usize {
-  const place = (<u32>address ^ <u32>(address >> 4) ^ kind) & (STEADY_ENTRIES - 1);
-  const entry = <usize>STEADY_TABLE + <usize>(place * STEADY_ENTRY_BYTES);
+  const entry = placeOf(kind, address);
   if (load<u32>(entry, SE_GENERATION) != load<u32>(STEADY_GENERATION)) return 0;
-  return load<u64>(entry, SE_KEY) == (address | <u64>bytes << 48 | <u64>kind << 56) ? entry : 0;
+  return load<u64>(entry, SE_KEY) == keyOf(kind, address, bytes) ? entry : 0;
+}
+
+/** For the VMM: the entry that such a read finds until a device may have changed; how the register goes on is the VMM's to write there. */
+export function keepSteady(kind: u32, address: f64, bytes: u32): usize {
+  const entry = placeOf(kind, <u64>address);
+  store<u64>(entry, keyOf(kind, <u64>address, bytes), SE_KEY);
+  store<u32>(entry, load<u32>(STEADY_GENERATION), SE_GENERATION);
+  return entry;
 }
 
 /** What the register answers `ns` from now. */
