@@ -56,8 +56,8 @@ export class RegisterAccess {
   }
 
   /** The layout that the client holds; chosen at its first use. */
-  async layout(thread = 0): Promise<RegisterLayout> {
-    return this.current ?? this.choose(await this.target.readRegisters(thread));
+  layout(thread = 0): RegisterLayout | Promise<RegisterLayout> {
+    return this.current ?? this.target.readRegisters(thread).then((registers) => this.choose(registers));
   }
 
   /** How the architecture is chosen, for the user. */

@@ -147,6 +147,11 @@ export class ScratchMemory {
     return offset >= 0n && offset < BigInt(this.pages * PAGE) ? this.area.gpa + offset : undefined;
   }
 
+  /** The client has code here that threads run. */
+  get mapped(): boolean {
+    return this.mapping !== undefined;
+  }
+
   /** Before the guest runs: a thread that is to run code here has it in its tables. @throws Error when that cannot be */
   async prepare(): Promise<void> {
     if (this.mapping === undefined) return;

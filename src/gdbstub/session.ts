@@ -578,8 +578,9 @@ export class Session {
       // a plain step meets no breakpoint: those that the client has taken out for it come back
       const plain = request.kind === 'step' && request.within === undefined && !request.others?.length;
       if (!plain) await this.breakpoints.reconcile();
-      await this.syscalls.reconcile();
-      if (!backwards) await this.scratch.prepare();
+      // a debugger steps thousands of times a second: what has nothing to do is not waited for
+      if (this.syscalls.stale) await this.syscalls.reconcile();
+      if (!backwards && this.scratch.mapped) await this.scratch.prepare();
       if (request.kind === 'continue') await this.target.resume(request.threads);
       else if (request.kind === 'back' || request.kind === 'step-back') this.goBack(request);
       else await this.step(request);
@@ -734,7 +735,7 @@ export class Session {
   }
 
   private async sendStop(thread: number, registers: ThreadRegisters, signal: number, reason: string): Promise<void> {
-    const threads = await this.threadList(thread, registers);
+    const threads = this.features.threadsInStopReply ? await this.threadList(thread, registers) : '';
     this.sendNotes();
     this.view = 'stopped';
     this.generalThread = this.continueThread = thread;

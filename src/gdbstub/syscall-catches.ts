@@ -22,12 +22,19 @@ export class SyscallCatches {
     return this.set !== undefined;
   }
 
+  private get wantedText(): string | undefined {
+    return this.wanted && JSON.stringify(this.wanted);
+  }
+
+  /** The target does not have what the client wants. */
+  get stale(): boolean {
+    return this.wantedText !== this.set;
+  }
+
   async reconcile(): Promise<void> {
-    const { wanted } = this;
-    const text = wanted && JSON.stringify(wanted);
-    if (text === this.set) return;
-    this.set = text;
-    await this.target.catchSyscalls?.(wanted);
+    if (!this.stale) return;
+    this.set = this.wantedText;
+    await this.target.catchSyscalls?.(this.wanted);
   }
 
   async clear(): Promise<void> {

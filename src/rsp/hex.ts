@@ -43,8 +43,14 @@ export function encodeHexText(text: string): string {
   return Buffer.from(text, 'utf8').toString('hex');
 }
 
+const EIGHT = Buffer.alloc(8);
+
 /** Little-endian hex of a value: the form of registers in g, p and stop replies. */
 export function encodeLittleEndian(value: bigint, bytes: number): string {
+  if (bytes <= 8) {
+    EIGHT.writeBigUInt64LE(BigInt.asUintN(64, value));
+    return EIGHT.toString('hex', 0, bytes);
+  }
   const big = BigInt.asUintN(bytes * 8, value)
     .toString(16)
     .padStart(bytes * 2, '0');

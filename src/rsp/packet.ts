@@ -20,6 +20,9 @@ const HASH = 0x23;
 const PLUS = 0x2b;
 const MINUS = 0x2d;
 const INTERRUPT = 0x03;
+/** Longest packet that is looked for in one piece. */
+const SHORT_BYTES = 64;
+const DIGITS = Buffer.from('0123456789abcdef');
 const NEEDS_ESCAPE = /[#$}*]/;
 const ESCAPED = /[#$}*]/g;
 
@@ -83,7 +86,8 @@ function frame(lead: number, payload: string): Buffer {
   let sum = 0;
   for (let at = 1; at <= body.length; at++) sum += out[at];
   out[body.length + 1] = HASH;
-  out.write((sum & 0xff).toString(16).padStart(2, '0'), body.length + 2, 'latin1');
+  out[body.length + 2] = DIGITS[(sum >> 4) & 15];
+  out[body.length + 3] = DIGITS[sum & 15];
   return out;
 }
 
@@ -106,6 +110,8 @@ export class PacketParser {
   ignoreChecksum = false;
 
   push(input: Uint8Array): PacketEvent[] {
+    const whole = this.wholePacket(input);
+    if (whole !== undefined) return [{ kind: 'packet', payload: whole }];
     const data = Buffer.from(input.buffer, input.byteOffset, input.byteLength);
     const events: PacketEvent[] = [];
     let at = 0;
@@ -118,6 +124,20 @@ export class PacketParser {
       }
     }
     return events;
+  }
+
+  /** The payload where one short packet, whose checksum does not matter, is all that came: what a step is asked by. */
+  private wholePacket(input: Uint8Array): string | undefined {
+    const end = input.length - 3;
+    if (this.inPacket || !this.ignoreChecksum || end < 1 || end > Math.min(SHORT_BYTES, this.limit)) return undefined;
+    if (input[0] !== DOLLAR || input[end] !== HASH) return undefined;
+    let payload = '';
+    for (let at = 1; at < end; at++) {
+      const byte = input[at];
+      if (byte === DOLLAR || byte === HASH) return undefined;
+      payload += String.fromCharCode(byte);
+    }
+    return payload;
   }
 
   private scanOutside(data: Buffer, at: number, events: PacketEvent[]): number {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { encodeLittleEndian } from '../../src/rsp/hex.js';
 import { encodePacket, expandRuns, PacketParser, unescapePayload } from '../../src/rsp/packet.js';
 
 const parse = (text: string, limit = 100): unknown[] => new PacketParser(limit).push(Buffer.from(text, 'latin1'));
@@ -39,6 +40,42 @@ describe('framing', () => {
       expect(events).toEqual(parse(text));
     }
     expect(parse(text)).toHaveLength(5);
+  });
+
+  test('with acknowledgements off a packet that comes whole is what its bytes one by one are', () => {
+    const long = 'm'.repeat(63);
+    for (const text of [
+      '$s#73',
+      '$#00',
+      '$s#zz',
+      '$a$b#62',
+      '$s#73$g#67',
+      '+$s#73',
+      '$a}\u0003#81',
+      `$${long}#00`,
+      `$${long}m#00`,
+      '$s#7',
+    ]) {
+      for (const limit of [20, 1000]) {
+        const [whole, single] = [new PacketParser(limit), new PacketParser(limit)];
+        whole.ignoreChecksum = single.ignoreChecksum = true;
+        const events = [text, '3$g#67'].flatMap((part) => whole.push(Buffer.from(part, 'latin1')));
+        const each = [...`${text}3$g#67`].flatMap((byte) => single.push(Buffer.from(byte, 'latin1')));
+        expect(events, `${text}, limit ${limit}`).toEqual(each);
+      }
+    }
+  });
+
+  test('registers are written as their bytes lie in memory', () => {
+    expect([1, 2, 4, 8].map((bytes) => encodeLittleEndian(0x8000000000000102n, bytes))).toEqual([
+      '02',
+      '0201',
+      '02010000',
+      '0201000000000080',
+    ]);
+    expect([10, 16].map((bytes) => encodeLittleEndian(-1n, bytes))).toEqual(['f'.repeat(20), 'f'.repeat(32)]);
+    expect(encodeLittleEndian(-2n, 8)).toBe('feffffffffffffff');
+    expect(encodeLittleEndian((1n << 79n) | 1n, 10)).toBe('01000000000000000080');
   });
 
   test('the input buffer may be reused by its owner', () => {
