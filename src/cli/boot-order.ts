@@ -7,7 +7,7 @@ const USE = '[order=]LETTERS of a (floppy), c (disk), d (CD-ROM) and n (network)
 /** The letters of `--boot LETTERS` or `--boot order=LETTERS`. @throws UsageError */
 export function parseBootOrder(text: string): string {
   const fail = (why: string): never => {
-    throw new UsageError(`--boot ${text}: ${why}; it is ${USE}`);
+    throw new UsageError(`--boot ${text}: ${why}; usage: ${USE}`);
   };
   let order = '';
   for (const [at, part] of text.split(',').entries()) {

@@ -20,7 +20,7 @@ export function parseClock(
     if (settings.length > 0) refuse("wall follows the host's clock, and takes no settings");
     return engine === 'kvm' ? {} : { followsHost: true };
   }
-  if (kind !== 'icount') refuse('it is icount[,shift=N] or wall');
+  if (kind !== 'icount') refuse('use icount[,shift=N] or wall');
   if (engine === 'kvm') refuse("time on engine kvm is the host's; --engine vtx counts instructions");
   if (settings.length === 0) return {};
   const [, value] = /^shift=(.*)$/s.exec(settings[0]) ?? [];

@@ -17,7 +17,7 @@ export function addCompletionCommand(program: Command): void {
     .argument('<shell>', SHELLS.join(', '))
     .action((shell: string) => {
       const make = { bash, zsh, fish }[shell as (typeof SHELLS)[number]];
-      if (!make) throw new UsageError(`completion ${shell}: it is ${SHELLS.join(', ')}`);
+      if (!make) throw new UsageError(`completion ${shell}: use one of ${SHELLS.join(', ')}`);
       process.stdout.write(make(verbsOf(program)));
     });
 }

@@ -1,5 +1,6 @@
 /** What this host offers for watching and attaching to guests of other programs. */
 import { accessSync, constants, readFileSync } from 'node:fs';
+import { counted } from '../engine/counted.js';
 import { traceRight } from '../targets/kvm-host/rights.js';
 import { openLibvirt } from '../targets/libvirt/open.js';
 import { defaultUris, parseUri, socketPaths } from '../targets/libvirt/uri.js';
@@ -41,7 +42,7 @@ function processes(): Finding {
   const text =
     machines.length === 0
       ? 'no process is a virtual machine'
-      : `${machines.length} processes, ${reachable} with a QMP socket (-qmp unix:PATH,server=on,wait=off)`;
+      : `${counted(machines.length, 'process', 'processes')}, ${reachable} with a QMP socket (-qmp unix:PATH,server=on,wait=off)`;
   return { name: 'VM processes', state: machines.length ? 'ok' : 'note', text };
 }
 

@@ -28,7 +28,7 @@ const CDROM_BUSES: readonly (DriveBus | undefined)[] = ['ide', 'sata'];
 export function parseDisk(text: string): DriveArgument {
   const [path, ...rest] = text.split(/(?<!,),(?!,)/).map((part) => part.replaceAll(',,', ','));
   const fail = (why: string): never => {
-    throw new UsageError(`--disk ${text}: ${why}; it is ${USE}`);
+    throw new UsageError(`--disk ${text}: ${why}; usage: ${USE}`);
   };
   if (!path) fail('no file');
   const drive: DriveArgument = { path, kind: 'disk', readonly: false, snapshot: false };

@@ -1,5 +1,5 @@
 import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { fileCause } from '../engine/host/file-cause.js';
 import { UsageError } from './options.js';
@@ -57,6 +57,12 @@ export function sampleFolder(name: string): string | undefined {
   const bare = /^(?:samples\/)?([\w-]+)\/?$/.exec(name)?.[1];
   const folder = bare === undefined ? undefined : join(SAMPLES, bare);
   return folder !== undefined && existsSync(folder) ? folder : undefined;
+}
+
+/** Whether an image is one of the program's samples that is over in a moment: all but those that wait for somebody to type. */
+export function isShortSample(image: string): boolean {
+  const folder = dirname(resolve(image));
+  return dirname(folder) === resolve(SAMPLES) && !existsSync(join(folder, 'input.txt'));
 }
 
 /**

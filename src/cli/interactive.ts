@@ -45,11 +45,11 @@ export async function runInteractive(target: Debugger, options: InteractiveOptio
     if (detached) left.abort();
   };
   const timer = timeoutSeconds === undefined ? undefined : setTimeout(stopForTime, timeoutSeconds * 1000);
-  if (!options.wait) await target.resume();
   await runDashboard(target, {
     title: options.title,
     signal: left.signal,
     commands: options.commands.map(({ text }) => text),
+    runs: !options.wait,
     onDetach:
       name === undefined
         ? 'the guest has no socket, so nobody could attach to it again'

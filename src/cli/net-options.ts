@@ -35,7 +35,7 @@ const GUEST_ADDRESS = '10.0.2.15';
 export function parseNet(text: string): NetArgument | undefined {
   if (text === 'none') return undefined;
   const fail = (why: string): never => {
-    throw new UsageError(`--net ${text}: ${why}; it is ${USE}`);
+    throw new UsageError(`--net ${text}: ${why}; usage: ${USE}`);
   };
   // a comma in a name is doubled, as for QEMU
   const [kind, ...rest] = text.split(/(?<!,),(?!,)/).map((part) => part.replaceAll(',,', ','));

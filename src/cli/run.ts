@@ -14,7 +14,7 @@ import { parseClock } from './clock-option.js';
 import { checkDumpFile } from './crash-dump.js';
 import { cdrom, type DriveArgument, floppy, mediumOf, parseDisk } from './drive-options.js';
 import { chooseEngine } from './engine.js';
-import { readHead, resolveImage } from './files.js';
+import { isShortSample, readHead, resolveImage } from './files.js';
 import { type FirmwarePaths, findFirmware, findNetRom, howToInstall, isFirmwareInstalled } from './firmware.js';
 import { GDB_PORT, type GdbAddress, parseGdbAddress, readGdbAddress } from './gdb-address.js';
 import type { GuestWorkerData } from './guest-options.js';
@@ -280,7 +280,9 @@ export async function runGuest(
     );
   }
   if (line !== undefined) tell(line);
-  const wait = options.wait === true || options.S === true;
+  // nobody would see it run
+  const tooShort = interactive && typed === undefined && file !== undefined && isShortSample(file);
+  const wait = options.wait === true || options.S === true || tooShort;
   const incoming = options.incoming === undefined ? undefined : parseIncoming(options.incoming);
   if (incoming !== undefined && options.restore !== undefined)
     throw new UsageError('--incoming and --restore both say where the guest comes from; give one of them');
@@ -523,7 +525,7 @@ function callsBios(file: string, commandLine: string | undefined): boolean {
 /** @throws UsageError */
 function statsOf(text: string): string {
   if (text === 'json' || /^json:./s.test(text)) return text;
-  throw new UsageError(`--stats ${text}: it is json, or json:FILE`);
+  throw new UsageError(`--stats ${text}: use json, or json:FILE`);
 }
 
 /** Where the counts go: a file is opened before the guest runs, since it may not be there to write to. @throws UsageError */

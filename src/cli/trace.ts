@@ -61,7 +61,7 @@ const CHUNK_CHARACTERS = 65_536;
 /** Answers the process status: 1 for a trace that is damaged behind what was printed. @throws UsageError */
 function printTrace(file: string, options: TraceOptions): number {
   if (options.json && options.format !== 'report' && options.format !== 'hints')
-    throw new UsageError(`--json: it is the report, not --format ${options.format}; --format json gives each exit`);
+    throw new UsageError(`--json gives the report, not --format ${options.format}; --format json gives each exit`);
   const rows = parseCount('--rows', options.rows, 1, 1_000_000);
   const meets = conditionOf(options.if);
   const label = labelsOf(options.symbols);

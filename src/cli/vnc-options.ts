@@ -40,7 +40,7 @@ export function parseVnc(text: string): VncArgument | undefined {
   }
   const match = /^(?:(.*):)?(\d{1,5})$/s.exec(place);
   const display = match ? Number(match[2]) : Number.NaN;
-  if (!match || display > LAST_DISPLAY) return refuse(`it is ${FORM}`);
+  if (!match || display > LAST_DISPLAY) return refuse(`use ${FORM}`);
   const host = (match[1] ?? '').replace(/^\[(.*)\]$/, '$1') || '127.0.0.1';
   return { at: { kind: 'tcp', host, port: FIRST_PORT + display }, ...(password ? { password } : {}) };
 }

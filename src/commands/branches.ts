@@ -65,9 +65,9 @@ export const BRANCH_COMMANDS: readonly Command[] = [
     run: async (session, text) => {
       const history = await historyOf(session);
       const [first, second, third, ...more] = words(text);
-      if (more.length > 0) throw new Error('it is branch [NAME], branch delete NAME or branch rename NAME TO');
+      if (more.length > 0) throw new Error('usage: branch [NAME], branch delete NAME or branch rename NAME TO');
       if (first === 'delete') {
-        if (third !== undefined) throw new Error('it is branch delete NAME');
+        if (third !== undefined) throw new Error('usage: branch delete NAME');
         await history.deleteBranch(need(second ?? '', "the branch's name"));
         session.changed('values');
         return undefined;
@@ -120,7 +120,7 @@ export const BRANCH_COMMANDS: readonly Command[] = [
     run: async (session, text) => {
       const history = await historyOf(session);
       const [a, b, ...more] = words(text);
-      if (more.length > 0) throw new Error('it is compare [A [B]]');
+      if (more.length > 0) throw new Error('usage: compare [A [B]]');
       return history.compare(a, b);
     },
     text: comparisonText,

@@ -41,7 +41,7 @@ async function difference(session: Session, text: string): Promise<Difference> {
   const { exits } = session.debug;
   if (!exits) throw await lacking(session, 'exits');
   const list = words(need(text, 'an exit'));
-  if (list.length > 2) throw new Error('it is diff EXIT [EXIT]: two exits, or one and the newest');
+  if (list.length > 2) throw new Error('usage: diff EXIT [EXIT]: two exits, or one and the newest');
   const newest = (await exits.records(-1, 1)).at(-1)?.sequence;
   if (newest === undefined) throw new Error('no VM exit so far');
   const [first, second = newest] = list.map((word) => exitNumber(word, newest));
@@ -112,6 +112,7 @@ export const DIFFERENCE_COMMANDS: readonly Command[] = [
     help: 'what two exits (#N, -N before the newest) do not have in common: VMCS, registers, bits by name',
     effect: 'looks',
     page: true,
+    kinds: ['exit'],
     run: difference,
     text: differenceText,
   }),

@@ -29,7 +29,7 @@ interface Reported {
   readonly histogram: boolean;
 }
 
-const USAGE = 'it is exits [by KEY] [histogram] [if CONDITION]';
+const USAGE = 'usage: exits [by KEY] [histogram] [if CONDITION]';
 
 async function report(session: Session, text: string): Promise<Reported> {
   const [, head = '', where] = /^(.*?)(?:\bif\b(.*))?$/is.exec(text)!;

@@ -16,11 +16,12 @@ import { arrivalText } from './stop-text.js';
 import { writeTextFile } from './text-file.js';
 
 async function exportTrace(session: Session, text: string): Promise<{ exits: number; file: string }> {
-  const [, word = '', rest = ''] = /^(\S+)\s*(.*)$/s.exec(need(text, 'a format and a file: :export csv FILE')) ?? [];
+  const [, word = '', rest = ''] = /^(\S+)\s*(.*)$/s.exec(text.trim()) ?? [];
+  if (word === '') throw new Error(`usage: export FORMAT FILE [if CONDITION]; FORMAT is ${EXPORT_FORMATS.join(', ')}`);
   const format = EXPORT_FORMATS.find((name) => name === word.toLowerCase());
   if (!format)
-    throw new Error(`"${word}" is not one of ${EXPORT_FORMATS.join(', ')}; :export FORMAT FILE [if CONDITION]`);
-  const [, file, where] = /^(.+?)(?:\s+if\s+(.+))?$/s.exec(need(rest.trim(), `a file: :export ${format} FILE`))!;
+    throw new Error(`"${word}" is not one of ${EXPORT_FORMATS.join(', ')}; usage: export FORMAT FILE [if CONDITION]`);
+  const [, file, where] = /^(.+?)(?:\s+if\s+(.+))?$/s.exec(need(rest.trim(), `the FILE of export ${format} FILE`))!;
   if (!session.debug.exits) throw await lacking(session, 'exits');
   const names = await session.names();
   const condition = where === undefined ? {} : parseExitCondition(`any if ${where}`, { ...names, registers: {} });
@@ -67,7 +68,7 @@ export const MACHINE_COMMANDS: readonly Command[] = [
     usage: '[ADDRESS | none]',
     help: 'a GDB stub for this guest: [HOST:]PORT, unix:PATH',
     effect: 'changes',
-    words: ['none'],
+    words: ['none', 'unix:'],
     run: async (session, text) => {
       const answer = await session.debug.monitor(`gdbserver ${text.trim() || '1234'}`);
       if (answer === undefined) throw new Error('this target opens no GDB stub');
@@ -136,6 +137,7 @@ export const MACHINE_COMMANDS: readonly Command[] = [
       effect: name === 'savevm' ? 'runs' : 'changes',
       page: true,
       ...(/vm$/.test(name) ? { kinds: ['snapshot'] as const } : {}),
+      ...(name === 'migrate' ? { words: ['-d', 'tcp:', 'unix:'] } : {}),
       run: async (session, text) => {
         const result = await monitor(session, `${name} ${text}`.trim());
         if (name === 'loadvm') session.changed('machine');

@@ -84,7 +84,7 @@ async function mappings(session: Session, text: string): Promise<Mappings> {
 
 /** The page table of a process of the guest's. @throws Error where it has none */
 async function tableOf({ debug }: Session, pid: string): Promise<bigint> {
-  if (!/^\d{1,9}$/.test(pid)) throw new Error(`pid ${pid}: the number of a process is wanted, as info ps lists them`);
+  if (!/^\d{1,9}$/.test(pid)) throw new Error(`pid ${pid}: not the number of a process; info ps lists them`);
   const os = debug.os;
   if (!os || (await os.info()) === undefined) throw new Error((await os?.absence()) ?? 'this target has no processes');
   const task = (await os.processes()).find((one) => one.pid === Number(pid));
@@ -141,6 +141,7 @@ export const MAPPING_COMMANDS: readonly Command[] = [
     effect: 'looks',
     page: true,
     kinds: ['address', 'register'],
+    behind: { pid: ['process'] },
     run: mappings,
     text: ({ mappings, whole, devices }) => {
       if (mappings.length === 0) return 'nothing is mapped there';

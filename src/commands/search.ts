@@ -72,14 +72,14 @@ async function rangeOf(
   const [, word, rest = ''] = /^(?:(gva|gpa)\s+)?(.*)$/is.exec(text)!;
   const { value: first, rest: behind } = await firstValue(session, need(rest, 'the start of the range'));
   const { value: length, rest: more } = await firstValue(session, need(behind, 'the length of the range'));
-  if (more !== '') throw new Error(`"${more}" is too much: it is in [gva|gpa] START LENGTH`);
+  if (more !== '') throw new Error(`"${more}" is too much; usage: in [gva|gpa] START LENGTH`);
   if (length === 0n || first + length > 1n << 64n)
     throw new Error(`0x${hex(first)} and 0x${hex(length)} bytes are not a range`);
   return { space: word?.toLowerCase() === 'gpa' ? 'gpa' : 'gva', first, length };
 }
 
 const USAGE =
-  'it is search "TEXT" | BYTES | u8..u64 VALUE | pointer ADDR [LENGTH], with "in [gva|gpa] START LENGTH" behind it for a part';
+  'usage: search "TEXT" | BYTES | u8..u64 VALUE | pointer ADDR [LENGTH], with "in [gva|gpa] START LENGTH" behind it for a part';
 
 async function wantedOf(session: Session, text: string): Promise<{ wanted: Wanted; rest: string }> {
   const quoted = /^"((?:[^"\\]|\\.)*)"(.*)$/s.exec(text);
@@ -116,7 +116,7 @@ export async function memoryPattern(session: Session, text: string): Promise<Wan
   const own = /^(?:"|u(?:8|16|32|64)\s|pointers?\s)|^(?:(?:0x)?[0-9a-f]{2}\s*)+$/i.test(text);
   if (!own) return literal(new TextEncoder().encode(text));
   const { wanted, rest } = await wantedOf(session, text);
-  if (rest !== '') throw new Error(`"${rest}" is too much: it is looked for from the cursor on`);
+  if (rest !== '') throw new Error(`"${rest}" is too much: / looks from the cursor on`);
   return wanted;
 }
 

@@ -74,7 +74,10 @@ async function setRegister(session: Session, text: string): Promise<Set | FieldC
   const variable = await setVariable(session, text);
   if (variable) return variable;
   const match = /^(\w+)(?:\s*=\s*|\s+)(.+)$/.exec(need(text, 'a register'));
-  if (!match) throw new Error('it is REGISTER VALUE, VARIABLE = VALUE, vmcs FIELD VALUE, or substitute-path FROM TO');
+  if (!match)
+    throw new Error(
+      'usage: set REGISTER VALUE, set VARIABLE = VALUE, set vmcs FIELD VALUE, or set substitute-path FROM TO',
+    );
   const typed = match[1]!.toLowerCase();
   const name = wholeRegister(typed) ?? typed;
   const number = await value(session, match[2]!).catch(async (error) => {
@@ -100,7 +103,7 @@ async function setVmcs(session: Session, text: string): Promise<FieldChange> {
   const { vmcs } = session.debug;
   if (!vmcs) throw await lacking(session, 'vmcs');
   const match = /^([^\s=]+)(?:\s*=\s*|\s+)(.+)$/.exec(need(text, 'a field'));
-  if (!match) throw new Error('it is FIELD VALUE, FIELD +BIT or FIELD -BIT');
+  if (!match) throw new Error('usage: vmcs FIELD VALUE, vmcs FIELD +BIT or vmcs FIELD -BIT');
   const fields = await vmcs.read(session.vcpu);
   const name = match[1]!.toUpperCase();
   const field = fields.find((f) => f.name.toUpperCase() === name || `0X${hex(f.encoding).toUpperCase()}` === name);
@@ -162,7 +165,9 @@ export const STATE_COMMANDS: readonly Command[] = [
     usage: 'REGISTER VALUE | VARIABLE = VALUE | vmcs FIELD VALUE | substitute-path FROM TO',
     help: 'change a register, a variable or a VMCS field; where source files lie',
     effect: 'changes',
+    words: ['vmcs', 'substitute-path'],
     kinds: ['register', 'address'],
+    behind: { vmcs: ['vmcs-field'], 'substitute-path': ['file'] },
     run: setRegister,
     text: (change) => ('before' in change ? fieldText(change) : changeText(change)),
   }),

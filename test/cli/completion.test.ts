@@ -75,6 +75,6 @@ describe('completion', () => {
     }
     expect(man).not.toMatch(/^[.'](?!TH|SH|SS|TP|B|I|RI)\w/m);
     const wrong = await vmscope(['completion', 'tcsh']);
-    expect([wrong.status, wrong.stderr]).toEqual([2, 'vmscope: completion tcsh: it is bash, zsh, fish\n']);
+    expect([wrong.status, wrong.stderr]).toEqual([2, 'vmscope: completion tcsh: use one of bash, zsh, fish\n']);
   });
 });

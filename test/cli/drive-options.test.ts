@@ -16,7 +16,7 @@ describe('--disk', () => {
   });
 
   it('names what it does not know, and what there is', () => {
-    expect(() => parseDisk('a,if=scsi')).toThrow(/if=scsi is not virtio, ide, sata.* or floppy; it is FILE/);
+    expect(() => parseDisk('a,if=scsi')).toThrow(/if=scsi is not virtio, ide, sata.* or floppy; usage: FILE/);
     expect(() => parseDisk('a,media=tape')).toThrow(/media=tape is not cdrom or disk/);
     for (const serial of ['', 'a b', 'x'.repeat(21), 'ü'])
       expect(() => parseDisk(`a,serial=${serial}`)).toThrow(/serial=.* is not 1 to 20 characters of ASCII/);

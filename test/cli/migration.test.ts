@@ -134,9 +134,9 @@ test(
     const target = start('--incoming', `unix:${folder}/stands`);
     const uri = await waits(target);
     expect(await monitor(source, 'info migrate')).toBe('');
-    expect(await monitor(source, 'migrate -d')).toBe('migrate -d: it is migrate [-d] URI');
-    expect(await monitor(source, 'migrate -x unix:a')).toBe('migrate -x unix:a: it is migrate [-d] URI');
-    expect(await monitor(source, 'migrate exec:cat')).toMatch(/^migrate exec:cat: it is tcp:HOST:PORT, or unix:PATH /);
+    expect(await monitor(source, 'migrate -d')).toBe('migrate -d: usage: migrate [-d] URI');
+    expect(await monitor(source, 'migrate -x unix:a')).toBe('migrate -x unix:a: usage: migrate [-d] URI');
+    expect(await monitor(source, 'migrate exec:cat')).toMatch(/^migrate exec:cat: use tcp:HOST:PORT, or unix:PATH /);
     expect(await monitor(source, `migrate unix:${folder}/nobody`)).toBe(`migrate unix:${folder}/nobody: no such file`);
     expect(await monitor(source, 'info migrate')).toMatch(
       /^Migration status: failed \(no such file\)\ntotal time: \d+ ms\nsetup: /,

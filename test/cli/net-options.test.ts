@@ -30,7 +30,7 @@ describe('--net', () => {
     expect(parseNet('user,ipv6=off,ipv4=on')).toEqual(parseNet('user'));
     for (const word of ['ipv6=on', 'ipv6-net=fec0::/64', 'ipv6-host=fec0::2'])
       expect(() => parseNet(`user,${word}`)).toThrow(
-        `--net user,${word}: ${word}: the network is IPv4 alone, and no router answers a guest's IPv6; it is none or user`,
+        `--net user,${word}: ${word}: the network is IPv4 alone, and no router answers a guest's IPv6; usage: none or user`,
       );
   });
 

@@ -70,7 +70,7 @@ async function savesAndLoads(
     /^loadvm one: .*no snapshot one; info snapshots lists those that there are$/,
   );
   expect(await monitor('delvm one')).toBe('delvm one: there is no snapshot one');
-  expect(await monitor('loadvm')).toBe('loadvm: it is loadvm NAME');
+  expect(await monitor('loadvm')).toBe('loadvm: usage: loadvm NAME');
   expect(await monitor('savevm a/b')).toMatch(/^savevm a\/b: a name has at most 64 letters/);
   expect(await monitor('savevm')).toBe('');
   expect(await monitor('info snapshots')).toMatch(/\n-- +vm-20\d{12} /);

@@ -79,7 +79,7 @@ describe('run', () => {
     );
     expect((await vmscope([...ZOO, '--ex', ''])).stderr).toBe('vmscope: --ex: the command is empty\n');
     const bad = await vmscope([...ZOO, '--stats', 'yaml']);
-    expect([bad.status, bad.stderr]).toEqual([2, 'vmscope: --stats yaml: it is json, or json:FILE\n']);
+    expect([bad.status, bad.stderr]).toEqual([2, 'vmscope: --stats yaml: use json, or json:FILE\n']);
   });
 });
 

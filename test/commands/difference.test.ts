@@ -96,7 +96,7 @@ describe('diff', () => {
   it.each([
     ['diff', 'an exit is missing'],
     ['diff 1', 'no VM exit so far'],
-    ['diff 1 2 3', 'it is diff EXIT [EXIT]'],
+    ['diff 1 2 3', 'usage: diff EXIT [EXIT]'],
   ])('%s at the start: one line says what is wrong', async (line, message) => {
     await expect(open().text(line)).rejects.toThrow(message);
   });

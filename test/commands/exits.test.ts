@@ -63,7 +63,7 @@ describe('exits', () => {
   it.each([
     ['exits by', 'a key is missing after "by": reason, subject, port'],
     ['exits by colour', '"colour" is none of reason, subject, port'],
-    ['exits port msr', 'it is exits [by KEY] [histogram] [if CONDITION]'],
+    ['exits port msr', 'usage: exits [by KEY] [histogram] [if CONDITION]'],
     ['exits if', 'a condition is missing after "if"'],
     ['exits if colour == 1', 'an exit has no field "colour"'],
     ['handler-times maybe', '"maybe" is none of on, off'],

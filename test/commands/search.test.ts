@@ -58,7 +58,7 @@ describe('search', () => {
 
   it.each([
     ['search', 'the text, bytes or number to search for is missing'],
-    ['search xyz', 'it is search "TEXT"'],
+    ['search xyz', 'usage: search "TEXT"'],
     ['search ""', 'the text is empty'],
     ['search u8 256', '0x100 does not fit in u8'],
     ['search 00 in 0x1000', 'the length of the range is missing'],

@@ -115,7 +115,7 @@ describe('a breakpoint', () => {
     ['condition 9 1', 'condition: no breakpoint 9'],
     ['condition x 1', 'condition: "x" is not the number of a breakpoint'],
     ['ignore 1', 'ignore: the number of hits to pass is missing'],
-    ['dprintf 0x100004', 'dprintf: it is dprintf PLACE,"FORMAT",VALUE,...'],
+    ['dprintf 0x100004', 'dprintf: usage: dprintf PLACE,"FORMAT",VALUE,...'],
     ['dprintf 0x100004,"%d",', 'dprintf: an address or value is missing'],
     ['delete', 'delete: a breakpoint number, or "all", is missing'],
   ])('%s is refused in one line', async (line, message) => {

@@ -113,7 +113,7 @@ describe('monitor', () => {
     expect(readFileSync(file).equals(bytes)).toBe(true);
     expect(await ask(`memsave ${rip} 4 ${file}`)).toMatch(/vmscope-save-\w+\/memory: .*exist/i);
     expect(await ask(`pmemsave 0x3fff000 0x2000 ${file}2`)).toMatch(/no memory at 0x4000000/);
-    expect(await ask('memsave 0x1000')).toMatch(/it is memsave ADDR SIZE FILE/);
+    expect(await ask('memsave 0x1000')).toMatch(/usage: memsave ADDR SIZE FILE/);
     rmSync(folder, { recursive: true });
   });
 
@@ -127,7 +127,7 @@ describe('monitor', () => {
     expect(await ask('sendkey nokey')).toBe('sendkey nokey: nokey is not a key');
     expect(await ask('mouse_move 10 -4')).toBe('');
     expect(await ask('mouse_button 5')).toBe('');
-    expect(await ask('mouse_move 10')).toBe('mouse_move 10: it is mouse_move DX DY [DZ]');
+    expect(await ask('mouse_move 10')).toBe('mouse_move 10: usage: mouse_move DX DY [DZ]');
     expect(await ask('mouse_button 8')).toMatch(/8: not a whole number from 0 to 7/);
     expect(await ask('info mice')).toBe('* Mouse #0: PS/2 Mouse (no driver listens)');
     expect(await ask('nmi')).toBe('');
@@ -140,7 +140,7 @@ describe('monitor', () => {
   test('doctor tells which checks of a VM entry would fail, and enters nothing', async () => {
     const { icount } = await guest.state();
     const vmcs = guest.vmcs!;
-    expect(await ask('doctor now')).toBe('doctor now: it is doctor, without words behind it');
+    expect(await ask('doctor now')).toBe('doctor now: doctor takes no words behind it');
     expect(await ask('doctor')).toMatch(/^CPU#0: all \d+ checks of a VM entry hold$/);
     const pin = (await vmcs.read(0)).find(({ name }) => name === 'PIN_BASED_VM_EXEC_CONTROL')!;
     await vmcs.write(0, pin.encoding, 0n);
@@ -170,6 +170,7 @@ describe('monitor', () => {
     // What the VMM injects is set for the entry behind an exit.
     for (const event of [0x4016, 0x4018, 0x401a]) for (const map of [kept, then]) map.delete(event);
     expect(kept).toEqual(then);
+    expect(await own.monitor(`why ${sequence}`)).toMatch(/^why: .*CR0.*shadow 11$/m);
     const [record] = await own.exits.records(sequence - 1, 1_000_000);
     expect(record).toMatchObject({ sequence, bits: 16 });
     // A reset begins with exit 1 again, and of what is not there nothing is known.
@@ -187,7 +188,7 @@ describe('monitor', () => {
     const own = startGuest();
     const say = async (line: string): Promise<string> => (await own.monitor(line)) ?? 'unknown';
     expect(await say('why')).toBe('CPU#0 has made no VM exit so far');
-    expect(await say('why not')).toBe('why not: it is why, or why and the number of a VM exit');
+    expect(await say('why not')).toBe('why not: usage: why, or why and the number of a VM exit');
     await own.stepToExit();
     expect(await say('why')).toMatch(
       /^VM exit #1, where the guest stands: 31 MSR_READ at rip 0x[0-9a-f]+, instruction \d+, CPU#0\nwhat: IA32_EFER\nwhy: {2}bit 0x80 of the read bitmap for high MSRs is 1 \(MSR_BITMAP at hpa [0-9a-f]+\)\ndid: {2}nothing yet/,
@@ -234,7 +235,7 @@ FlatView #1
 `);
     expect(plain).toContain('\n  00000000000003f8-00000000000003ff (prio 0, i/o): serial0\n');
     expect(await ask('info mtree -f')).toBe(plain);
-    expect(await ask('info mtree -o')).toMatch(/^info mtree -o: it is info mtree/);
+    expect(await ask('info mtree -o')).toMatch(/^info mtree -o: usage: info mtree/);
     const rom = new Uint8Array(0x20000).fill(0xf4);
     const bios = startGuest(IMAGE, {}, { image: { name: 'rom', bytes: rom }, firmware: { serialConsole: false } });
     const { hostBridge } = bios.machine.pc.pc;

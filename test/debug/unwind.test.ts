@@ -124,7 +124,13 @@ describe('backtrace', () => {
     expect(await backtrace(guest({ '1000': 'c3' }, { '8000': 0n }, registers))).toHaveLength(1);
     expect(await backtrace(guest({ '1000': 'c3' }, {}, registers))).toHaveLength(1);
     const loop = guest({ '1000': 'c9 c3' }, { '8000': 0x8000n, '8008': AFTER }, { ...registers, rbp: 0x8000n });
-    expect((await backtrace(loop)).length).toBeLessThanOrEqual(64);
+    expect((await backtrace(loop)).map(({ slot }) => slot)).toEqual([undefined, 0x8008n]);
+    const round = guest(
+      { '1000': '48 cf', '3000': '48 cf' },
+      { '8000': 0x3000n, '8008': 8n, '8018': 0x8100n, '8100': 0x1000n, '8108': 8n, '8118': 0x8000n },
+      registers,
+    );
+    expect((await backtrace(round)).map(({ slot }) => slot)).toEqual([undefined, 0x8000n, 0x8100n]);
   });
 });
 

@@ -54,10 +54,13 @@ it('names what has several names as gdb does: by those with a size, the last of 
     alias('weakone', 0x1003n, 1n),
     alias('ccc', 0x1004n, 0n),
     alias('bbb', 0x1004n, 0n),
+    alias('aaa', 0x1005n, 2n),
+    alias('zmark', 0x1005n, 0n),
   ]);
   expect(aliases.label(0x1001n)).toBe('zalias+0x1');
   expect(aliases.label(0x1003n)).toBe('weakone2');
   expect(aliases.label(0x1004n)).toBe('ccc');
+  expect(aliases.label(0x1005n)).toBe('aaa');
   const kernel = new SymbolTable([
     alias('default_idle', 0x5000n, 0x20n),
     alias('__cpuidle_text_start', 0x5000n, 0x20n),

@@ -152,7 +152,7 @@ describe('the screen of a guest by VNC', () => {
       expect(await enter('')).toBe(1);
       expect(await guest.monitor('change vnc password word')).toBe('');
       expect(await enter('word')).toBe(0);
-      expect(await guest.monitor('set_password vnc')).toBe('set_password vnc: it is set_password vnc WORD');
+      expect(await guest.monitor('set_password vnc')).toBe('set_password vnc: usage: set_password vnc WORD');
       expect(await guest.monitor('set_password vnc other')).toBe('');
       expect(await enter('word')).toBe(1);
     } finally {
@@ -172,8 +172,8 @@ describe('the screen of a guest by VNC', () => {
     expect(parseVnc('none')).toBeUndefined();
     writeFileSync(file, '\n');
     const wrong: [string, RegExp][] = [
-      ['screen', /it is \[HOST:\]N/],
-      [':60000', /it is \[HOST:\]N/],
+      ['screen', /use \[HOST:\]N/],
+      [':60000', /use \[HOST:\]N/],
       [':1,websocket=5700', /websockify/],
       [':1,sasl=on', /sasl=on is none of/],
       [`:1,password-file=${file}`, /is empty/],

@@ -28,7 +28,7 @@ describe('the option', () => {
   });
 
   it.each([
-    ['', 'it is icount[,shift=N] or wall'],
+    ['', 'use icount[,shift=N] or wall'],
     ['icount,', 'icount takes shift=N, and nothing else'],
     ['icount,3', 'icount takes shift=N, and nothing else'],
     ['icount,sleep=off', 'icount takes shift=N, and nothing else'],

@@ -63,7 +63,7 @@ function follower() {
 
 describe('--clock', () => {
   it.each([
-    ['fast', 'it is icount[,shift=N] or wall'],
+    ['fast', 'use icount[,shift=N] or wall'],
     ['wall,shift=2', "wall follows the host's clock, and takes no settings"],
     ['icount,shift=11', 'shift is 0 to 10: an instruction takes 2^shift ns'],
   ])('%s is refused in a line', async (clock, why) => {

@@ -100,6 +100,32 @@ describe('charts', () => {
     expect(cells.text()).toContain('█');
   });
 
+  it('keep the cursor on its reason when others come before it', async () => {
+    const debug = new FakeDebugger();
+    let turned = false;
+    const { report } = debug.exits!;
+    debug.exits!.report = async (by, condition) => {
+      const data = await report!(by, condition);
+      const rows = data.rows.filter(({ timed }) => timed > 0);
+      return { ...data, rows: turned ? rows.reverse() : rows };
+    };
+    let time = 0;
+    const cells = await Cells.open(debug, { view: 'charts', columns: 160, rows: 50, now: () => (time += 10_000) });
+    const chosen = () => /How long exits take {2}(\w+)/.exec(cells.text())![1]!;
+    await cells.command('focus times');
+    await cells.key('home');
+    const first = chosen();
+    await cells.key('down');
+    const second = chosen();
+    expect(second).not.toBe(first);
+    turned = true;
+    cells.dashboard.model.invalidate();
+    await cells.settle();
+    expect(chosen()).toBe(second);
+    await cells.key('down');
+    expect(chosen()).toBe(first);
+  });
+
   it('take the colours of the widget apart from its text', () => {
     expect(cellsOf('\x1b[31m⣿\x1b[39m a\n\x1b[44m \x1b[49mx\x1b[0m')).toEqual([
       [{ character: '⣿', colour: 1 }, { character: ' ' }, { character: 'a' }],

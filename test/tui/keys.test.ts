@@ -275,7 +275,7 @@ describe('command lines that are wrong', () => {
     ['watch 0x1000 0', 'watch: a length of 0 is not 1 to 4096'],
     ['watch hpa 0x1000', 'watch: a watchpoint is on gva or gpa'],
     ['step banana', 'step: "banana" is not a number of instructions'],
-    ['set rax', 'set: it is REGISTER VALUE'],
+    ['set rax', 'set: usage: set REGISTER VALUE'],
     ['set nothing 1', 'set: no register nothing'],
     ['vmcs BANANA 1', 'vmcs: the VMCS has no field "BANANA"'],
     ['vmcs VM_EXIT_REASON 1', 'vmcs: VM_EXIT_REASON is read-only'],

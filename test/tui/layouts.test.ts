@@ -167,7 +167,7 @@ describe('layout', () => {
   it.each([
     ['layout add', 'the pane to add is missing'],
     ['layout add colour', '"colour" is none of disassembly,'],
-    ['layout add ept above walk', 'it is layout [NAME |'],
+    ['layout add ept above walk', 'usage: layout [NAME |'],
     ['layout add ept below ept', 'ept cannot stand below itself'],
     ['layout add ept below heat', 'the view debug has no heat pane'],
     ['layout hide timeline', 'the view debug has no timeline pane'],

@@ -448,7 +448,9 @@ describe('a terminal with pictures', () => {
     rig.frame(seenOf(paint(64, 64, few)));
     rig.answer('\x1bP1$r0;48:2::1:2:3m\x1b\\', '\x1b[?1;2c');
     expect([rig.pictures.way, rig.theme.trueColours]).toEqual(['blocks', true]);
-    expect(() => parsePictures('jpeg')).toThrow('"jpeg" is no way to show pictures: auto, kitty, sixel, blocks, none');
+    expect(() => parsePictures('jpeg')).toThrow(
+      '"jpeg" is not a way to show pictures; use one of auto, kitty, sixel, blocks, none',
+    );
   });
 });
 

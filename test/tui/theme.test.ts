@@ -100,6 +100,38 @@ describe('a theme', () => {
     expect(() => parseTheme('toString')).toThrow(/is not a theme/);
   });
 
+  it.each([
+    ['auto', {}],
+    ['dark', { light: false }],
+    ['light', { light: true }],
+    ['mono', { depth: 0 }],
+    ['8', { depth: 8 }],
+    ['16', { depth: 16 }],
+    ['256', { depth: 256, trueColours: false }],
+    ['24bit', { depth: 256, trueColours: true }],
+    ['ascii', { ascii: true }],
+    ['utf8', { ascii: false }],
+  ])('has the word %s', (word, choice) => {
+    expect(parseTheme(word)).toEqual(choice);
+    expect(createTheme(256, { COLORTERM: 'truecolor', ...UTF8 }, parseTheme(word))).toMatchObject(choice);
+  });
+
+  it.each([
+    [{ COLORTERM: 'truecolor' }, true],
+    [{ COLORTERM: '24bit' }, true],
+    [{ TERM: 'xterm-kitty' }, true],
+    [{ TERM: 'xterm-direct' }, true],
+    [{ TERM_PROGRAM: 'vscode' }, true],
+    [{ VTE_VERSION: '7200' }, true],
+    [{ KONSOLE_VERSION: '220401' }, true],
+    [{ TERM: 'xterm-256color' }, false],
+    [{ VTE_VERSION: '3400' }, false],
+  ])('has colours of 24 bits where the terminal offers them: %j', (environment, offered) => {
+    expect(createTheme(256, environment).trueColours).toBe(offered);
+    expect(createTheme(16, environment).trueColours).toBe(false);
+    expect(createTheme(256, { ...environment, NO_COLOR: '1' }).trueColours).toBe(false);
+  });
+
   it("takes the terminal's answer about its background", () => {
     expect(lightByAnswer('\x1b]11;rgb:ffff/fafa/f0f0\x1b\\')).toBe(true);
     expect(lightByAnswer('\x1b]11;rgb:1e/1e/2e\x07')).toBe(false);

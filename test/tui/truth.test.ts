@@ -70,6 +70,22 @@ describe('the instruction that exited', () => {
     expect(at(exit(48, 2n), [line(0x100n, 2, 'nop'), moves[1]!])).toBe(0x102n);
   });
 
+  it.each([
+    ['kvm', '0040100a'],
+    ['vtx', '0040100b'],
+  ] as const)('is the one that is marked, on engine %s', async (engine, marked) => {
+    const debug = new FakeDebugger();
+    const [info, records] = [debug.info.bind(debug), debug.exits!.records];
+    debug.info = async () => ({ ...(await info()), engine });
+    debug.exits!.records = async (after, max) =>
+      (await records(after, max)).map((record) =>
+        record.sequence === 39 ? { ...record, reason: 12, rip: 0x40100bn } : record,
+      );
+    const cells = await Cells.open(debug);
+    await cells.key(',');
+    expect(/([0-9a-f]{8}) [^\n│]*! exit 12\b/.exec(cells.text())![1]).toBe(marked);
+  });
+
   it('has a linear address by its own mode', () => {
     const record = { ...exit(12), csBase: 0xffff_0000n, rip: 0xfff0n };
     expect(exitRip({ ...record, bits: 16 }, 64)).toBe(0xffff_fff0n);

@@ -90,7 +90,7 @@ export function deviceCommand(machine: Machine, line: string, number: (text: str
       return treeText(machine);
     case 'info mtree':
       if (words[2] !== undefined && words[2] !== '-f')
-        throw new Error('it is info mtree, or info mtree -f: both are flat');
+        throw new Error('usage: info mtree, or info mtree -f: both are flat');
       return memoryMapText(machine);
     case 'system_powerdown':
       machine.pc.pc.pm.pressPowerButton();
@@ -105,13 +105,13 @@ export function deviceCommand(machine: Machine, line: string, number: (text: str
     }
     case 'o': {
       const bytes = sizeOf(format, 'b');
-      if (args.length !== 2) throw new Error('it is o /FMT PORT VALUE');
+      if (args.length !== 2) throw new Error('usage: o /FMT PORT VALUE');
       const value = Number(BigInt.asUintN(bytes * 8, number(args[1])));
       bus.portWrite(portOf(number(args[0])), bytes, value);
       return '';
     }
     case 'sendkey': {
-      if (args.length === 0) throw new Error('it is sendkey KEYS, such as ctrl-alt-delete or ret');
+      if (args.length === 0) throw new Error('usage: sendkey KEYS, such as ctrl-alt-delete or ret');
       const keys = args[0]
         .split('-')
         .map((key) => QEMU_KEYS[key] ?? key)

@@ -4,7 +4,7 @@ import type { MachineView } from '../machine-view.js';
 
 export const DOCTOR_COMMANDS = {
   doctor: ({ view, vcpu, args }: { view: MachineView; vcpu: number; args: readonly string[] }): string => {
-    if (args.length > 0) throw new Error('it is doctor, without words behind it');
+    if (args.length > 0) throw new Error('doctor takes no words behind it');
     if (view.checkEntry === undefined) throw new Error(view.unavailable.vmcs ?? 'this guest has no VMCS');
     const failure = view.checkEntry(vcpu);
     if (failure === undefined) return `CPU#${vcpu}: all ${ENTRY_CHECKS.length} checks of a VM entry hold`;

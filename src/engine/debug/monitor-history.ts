@@ -107,7 +107,7 @@ export const HISTORY_COMMANDS = {
   },
   goto: async ({ target, args }: Context): Promise<string> => {
     const history = await groupOf(target);
-    if (args.length === 0) throw new Error('it is goto PLACE: N, +N, -N, #EXIT, N%, begin, end, fault N or @BOOKMARK');
+    if (args.length === 0) throw new Error('usage: goto PLACE: N, +N, -N, #EXIT, N%, begin, end, fault N or @BOOKMARK');
     return arrived(await history.goTo(placeOf(args.join(' '), await history.where())));
   },
   'reverse-step': async ({ target, vcpu, args }: Context): Promise<string> =>
@@ -119,7 +119,7 @@ export const HISTORY_COMMANDS = {
   wrote: async ({ target, vcpu, args, address }: Context): Promise<string> => {
     const history = await groupOf(target);
     const text = args.join(' ');
-    if (text === '') throw new Error(`it is wrote ${WRITTEN}`);
+    if (text === '') throw new Error(`usage: wrote ${WRITTEN}`);
     return found(
       target,
       'written',
@@ -130,7 +130,7 @@ export const HISTORY_COMMANDS = {
   became: async ({ target, vcpu, args, address }: Context): Promise<string> => {
     const history = await groupOf(target);
     const text = args.join(' ');
-    if (text === '') throw new Error(`it is became WHAT [== VALUE]; WHAT is ${WRITTEN}`);
+    if (text === '') throw new Error(`usage: became WHAT [== VALUE]; WHAT is ${WRITTEN}`);
     const { what, became } = await becameTarget(text, async (term) => address(term));
     return found(target, 'written', text, await history.wrote(what, vcpu, became));
   },
@@ -138,7 +138,7 @@ export const HISTORY_COMMANDS = {
     const history = await groupOf(target);
     const text = args.join(' ');
     if (text === '')
-      throw new Error('it is reads WHAT: ADDR [LENGTH], phys ADDR [LENGTH], pte ADDR, idt N, gdt N or ldt N');
+      throw new Error('usage: reads WHAT: ADDR [LENGTH], phys ADDR [LENGTH], pte ADDR, idt N, gdt N or ldt N');
     return found(
       target,
       'read',
@@ -148,7 +148,7 @@ export const HISTORY_COMMANDS = {
   },
   bookmark: async ({ target, args }: Context): Promise<string> => {
     const history = await groupOf(target);
-    if (args.length > 1) throw new Error('it is bookmark NAME');
+    if (args.length > 1) throw new Error('usage: bookmark NAME');
     if (args.length === 1) return positionText(await history.bookmark(args[0]));
     const all = await history.bookmarks();
     return all.length === 0

@@ -19,7 +19,7 @@ export function mediaCommand(host: MediaHost, line: string): string | undefined 
   const change = /^\s*change\s+(?!vnc\b)(\S+)(?:\s+(.+?))?\s*$/s.exec(line);
   if (change) {
     const [, name, file] = change;
-    if (file === undefined) throw new Error('it is change DEV FILE, or change vnc password WORD');
+    if (file === undefined) throw new Error('usage: change DEV FILE, or change vnc password WORD');
     const drive = driveOf(host, name);
     const described = host.drives.find((it) => it.name === drive.bay.name);
     if (!described?.shelf) throw new Error(`${name}: this drive takes no other medium`);
@@ -36,7 +36,7 @@ export function mediaCommand(host: MediaHost, line: string): string | undefined 
   const words = (eject[1] ?? '').trim().split(/\s+/);
   const force = words.includes('-f');
   const [name, ...rest] = words.filter((word) => word !== '-f');
-  if (!name || rest.length > 0) throw new Error('it is eject [-f] DEV');
+  if (!name || rest.length > 0) throw new Error('usage: eject [-f] DEV');
   const drive = driveOf(host, name);
   if (!force) refuseLocked(host, drive);
   host.mayChange();

@@ -19,13 +19,14 @@ const FAR = 0x7fff;
 export function mouseCommand(i8042: I8042, name: string, args: readonly string[]): string | undefined {
   switch (name) {
     case 'mouse_move': {
-      if (args.length < 2 || args.length > 3) throw new Error('it is mouse_move DX DY [DZ]');
+      if (args.length < 2 || args.length > 3) throw new Error('usage: mouse_move DX DY [DZ]');
       const [dx, dy, dz = 0] = numbers(args, -FAR, FAR);
       i8042.moveMouse({ dx, dy, wheel: dz, buttons: i8042.mouseButtons });
       return '';
     }
     case 'mouse_button': {
-      if (args.length !== 1) throw new Error('it is mouse_button STATE: 1 left, 2 middle, 4 right, together their sum');
+      if (args.length !== 1)
+        throw new Error('usage: mouse_button STATE: 1 left, 2 middle, 4 right, together their sum');
       const [buttons] = numbers(args, 0, MOST_BUTTONS);
       i8042.moveMouse({ dx: 0, dy: 0, wheel: 0, buttons: ps2Buttons(buttons) });
       return '';

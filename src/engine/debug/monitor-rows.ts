@@ -12,7 +12,8 @@ export interface MonitorRow {
   readonly help: string;
   readonly effect: MonitorEffect;
   /** What may follow: `file`s of the host are read or written, not the guest's. */
-  readonly kinds?: readonly ('address' | 'file' | 'place')[];
+  readonly kinds?: readonly ('address' | 'file' | 'place' | 'vcpu' | 'exit' | 'exit-reason' | 'drive')[];
+  readonly words?: readonly string[];
   /** Another name of it. */
   readonly alias?: string;
 }
@@ -22,7 +23,7 @@ const row = (
   name: string,
   usage: string,
   help: string,
-  more: Pick<MonitorRow, 'kinds' | 'alias'> = {},
+  more: Pick<MonitorRow, 'kinds' | 'words' | 'alias'> = {},
 ): MonitorRow => ({ effect, name, usage, help, ...more });
 
 const ADDRESS = { kinds: ['address'] } as const;
@@ -31,7 +32,7 @@ const FILE = { kinds: ['file'] } as const;
 export const MONITOR_ROWS: readonly MonitorRow[] = [
   row('looks', 'help', '[COMMAND]', 'this list', { alias: '?' }),
   row('looks', 'info registers', '[-a]', "registers in QEMU's layout, of all vCPUs"),
-  row('looks', 'cpu', 'N', 'the vCPU of later commands, until the next stop'),
+  row('looks', 'cpu', 'N', 'the vCPU of later commands, until the next stop', { kinds: ['vcpu'] }),
   row('looks', 'info mem', '', "guest's linear mappings"),
   row('looks', 'info tlb', '', "guest's linear to physical mappings, a line each"),
   row('looks', 'info vmcs', '', 'every VMCS field'),
@@ -42,7 +43,7 @@ export const MONITOR_ROWS: readonly MonitorRow[] = [
   row('looks', 'info clock', '', 'what its time goes by, and how fast that runs'),
   row('looks', 'info version', '', 'of this program'),
   row('looks', 'info cpus', '', 'vCPUs'),
-  row('looks', 'why', '[EXIT]', 'what the last VM exit, or #N, was about, and what made it exit'),
+  row('looks', 'why', '[EXIT]', 'what the last VM exit, or #N, was about, and what made it exit', { kinds: ['exit'] }),
   row('looks', 'doctor', '', 'whether the next VM entry passes its checks; those that would fail'),
   row('looks', 'where', '', 'the instant of the run: instruction, exit, how far the history reaches'),
   row(
@@ -54,7 +55,7 @@ export const MONITOR_ROWS: readonly MonitorRow[] = [
   ),
   row('runs', 'reverse-step', '[N]', 'back by instructions'),
   row('runs', 'reverse-continue', '', 'back to what would have stopped the guest'),
-  row('runs', 'reverse-exit', '[REASON]', 'back to a VM exit'),
+  row('runs', 'reverse-exit', '[REASON]', 'back to a VM exit', { kinds: ['exit-reason'] }),
   row('runs', 'wrote', 'WHAT', `back to the last write, and who made it; again: the one before. ${WRITTEN}`, ADDRESS),
   row(
     'runs',
@@ -90,19 +91,23 @@ export const MONITOR_ROWS: readonly MonitorRow[] = [
   row('looks', 'info mtree', '[-f]', 'RAM, ROM, device memory and ports, flat'),
   row('changes', 'i', '/FMT PORT', 'read a port, as the guest would'),
   row('changes', 'o', '/FMT PORT VALUE', 'write a port (b, h or w)'),
-  row('changes', 'sendkey', 'KEYS', 'keys held together: ctrl-alt-delete, ret, f1'),
+  row('changes', 'sendkey', 'KEYS', 'keys held together: ctrl-alt-delete, ret, f1', {
+    words: ['ctrl-alt-delete', 'ret', 'esc', 'tab', 'spc', 'up', 'down', 'left', 'right', 'f1'],
+  }),
   row('changes', 'mouse_move', 'DX DY [DZ]', 'move the mouse, to the right and down; DZ turns its wheel'),
-  row('changes', 'mouse_button', 'STATE', 'buttons held from now on: 1 left, 2 middle, 4 right, or their sum'),
+  row('changes', 'mouse_button', 'STATE', 'buttons held from now on: 1 left, 2 middle, 4 right, or their sum', {
+    words: ['0', '1', '2', '4'],
+  }),
   row('looks', 'info mice', '', 'the mouse'),
   row('changes', 'system_powerdown', '', 'press the power button: the guest shuts down where it obeys ACPI'),
   row('changes', 'nmi', '', 'a non-maskable interrupt to every vCPU'),
-  row('looks', 'xp', '/FMT ADDR', 'physical memory'),
+  row('looks', 'xp', '/FMT ADDR', 'physical memory', ADDRESS),
   row('looks', 'x', '/FMT ADDR', 'linear memory; /5i code', ADDRESS),
   row('looks', 'walk', 'ADDR', "a linear address through the guest's tables and the EPT", ADDRESS),
   row('looks', 'memsave', 'ADDR SIZE FILE', 'linear memory into a file', FILE),
   row('looks', 'pmemsave', 'ADDR SIZE FILE', 'physical memory into a file', FILE),
   row('looks', 'gva2gpa', 'ADDR', 'translate', ADDRESS),
-  row('looks', 'gpa2hva', 'ADDR', 'translate'),
+  row('looks', 'gpa2hva', 'ADDR', 'translate', ADDRESS),
   row(
     'looks',
     'print',
@@ -123,10 +128,16 @@ export const MONITOR_ROWS: readonly MonitorRow[] = [
   row('runs', 'stop', '', 'stop the guest'),
   row('runs', 'cont', '', 'let it run', { alias: 'c' }),
   row('looks', 'info vnc', '', 'the VNC server and its clients'),
-  row('changes', 'set_password', 'vnc WORD', 'the password of VNC clients that come from now on'),
-  row('changes', 'change', 'DEV FILE', 'another disc or floppy disk; or vnc password WORD', FILE),
-  row('changes', 'eject', '[-f] DEV', 'take out the disc or floppy disk; -f: even where the guest has locked it'),
-  row('changes', 'gdbserver', '[ADDRESS | none]', 'a GDB stub: [HOST:]PORT, unix:PATH'),
+  row('changes', 'set_password', 'vnc WORD', 'the password of VNC clients that come from now on', { words: ['vnc'] }),
+  row('changes', 'change', 'DEV FILE', 'another disc or floppy disk; or vnc password WORD', {
+    words: ['vnc'],
+    kinds: ['drive', 'file'],
+  }),
+  row('changes', 'eject', '[-f] DEV', 'take out the disc or floppy disk; -f: even where the guest has locked it', {
+    words: ['-f'],
+    kinds: ['drive'],
+  }),
+  row('changes', 'gdbserver', '[ADDRESS | none]', 'a GDB stub: [HOST:]PORT, unix:PATH', { words: ['none', 'unix:'] }),
 ];
 
 const BY_NAME = new Map(

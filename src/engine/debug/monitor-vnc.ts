@@ -15,10 +15,11 @@ export function vncCommand(line: string, server: ScreenServer | undefined): stri
   if (first === 'info' && second === 'vnc') return server?.info() ?? 'no VNC server; run ... --vnc :0 starts one';
   if (first !== 'set_password' && first !== 'change') return undefined;
   const name = first === 'change' ? 'change vnc password' : 'set_password vnc';
-  if (first === 'change' && second === undefined) throw new Error('it is change DEV FILE, or change vnc password WORD');
+  if (first === 'change' && second === undefined)
+    throw new Error('usage: change DEV FILE, or change vnc password WORD');
   const isPassword = second === 'vnc' && (first !== 'change' || third === 'password');
   const [word, ...rest] = words.slice(first === 'change' ? 3 : 2);
-  if (!isPassword || word === undefined || rest.length > 0) throw new Error(`it is ${name} WORD`);
+  if (!isPassword || word === undefined || rest.length > 0) throw new Error(`usage: ${name} WORD`);
   if (!server) throw new Error('no VNC server; run ... --vnc :0,password=on starts one');
   return server.setPassword(word);
 }

@@ -36,8 +36,9 @@ async function exitText(target: Debugger, exit: ExitRecord, which: string): Prom
 }
 
 /** An exit by its number, as long as it is kept. */
-async function olderText(target: Debugger, number: string): Promise<string> {
-  if (!/^\d{1,15}$/.test(number)) throw new Error('it is why, or why and the number of a VM exit');
+async function olderText(target: Debugger, text: string): Promise<string> {
+  const number = /^#?(\d{1,15})$/.exec(text)?.[1];
+  if (number === undefined) throw new Error('usage: why, or why and the number of a VM exit');
   const sequence = Number(number);
   const [exit] = ((await target.exits?.records(sequence - 1, 1 << 20)) ?? []).slice(0, 1);
   if (exit?.sequence === sequence) return exitText(target, exit, 'an earlier one');

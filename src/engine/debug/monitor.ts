@@ -45,7 +45,7 @@ const COMMANDS: Record<string, Command> = {
   'info registers': ({ view, vcpu, args }) => registersOf(view, vcpu, args),
   cpu: ({ view, args, chooseVcpu }) => {
     const index = /^\d+$/.test(args[0] ?? '') ? Number(args[0]) : Number.NaN;
-    if (args.length !== 1 || !(index < view.vcpus)) throw new Error(`it is cpu N, with N from 0 to ${view.vcpus - 1}`);
+    if (args.length !== 1 || !(index < view.vcpus)) throw new Error(`usage: cpu N, with N from 0 to ${view.vcpus - 1}`);
     chooseVcpu(index);
     return '';
   },
@@ -239,7 +239,7 @@ function formatValue(value: bigint, format: string, size: number): string {
 /** `info registers [-a]`: with -a of every vCPU, as QEMU heads them. */
 function registersOf(view: MachineView, vcpu: number, args: readonly string[]): string {
   if (args.length === 0) return infoRegisters(view, vcpu);
-  if (args.length > 1 || args[0] !== '-a') throw new Error('it is info registers, or info registers -a');
+  if (args.length > 1 || args[0] !== '-a') throw new Error('usage: info registers, or info registers -a');
   return Array.from({ length: view.vcpus }, (_, index) => `\nCPU#${index}\n${infoRegisters(view, index)}`).join('\n');
 }
 

@@ -49,7 +49,7 @@ export async function wroteTarget(text: string, value: Value): Promise<Written> 
   }
   const physical = word.toLowerCase() === 'phys';
   const [address, length = '8', ...more] = physical ? rest : [word, ...rest];
-  if (address === undefined || address === '' || more.length > 0) throw new Error(`it is ${WRITTEN}`);
+  if (address === undefined || address === '' || more.length > 0) throw new Error(`usage: ${WRITTEN}`);
   const named = physical || more.length > 0 ? undefined : otherName(address);
   const at = await value(address).catch((error: Error) => {
     throw named === undefined ? error : new Error(`${error.message}; ${named}`);
@@ -76,7 +76,7 @@ export function registerHint(text: string): string | undefined {
 }
 
 function needed(text: string, usage: string): string {
-  if (text === '') throw new Error(`it is ${usage}`);
+  if (text === '') throw new Error(`usage: ${usage}`);
   return text;
 }
 

@@ -169,7 +169,7 @@ function piecesOf(
     const gpa = space === 'gpa' ? at : view.translate(vcpu, at);
     if (gpa === undefined) throw new Error(`0x${at.toString(16)} is not mapped: wrote pte tells who took it away`);
     const hpa = vm.frameOf(gpa);
-    if (hpa === undefined) throw new Error(`guest-physical 0x${gpa.toString(16)} is no memory`);
+    if (hpa === undefined) throw new Error(`guest-physical 0x${gpa.toString(16)} is not memory`);
     pieces.push({ gpa: Number(gpa), bytes, hpa });
     at += BigInt(bytes);
   }

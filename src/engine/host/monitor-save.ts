@@ -20,7 +20,7 @@ export function saveCommand(
   const match = /^\s*(p?memsave)(?:\s+(\S+)\s+(\S+)\s+(.+?)|\b.*)?\s*$/.exec(line);
   if (match === null) return undefined;
   const [, name, from, size, quoted] = match;
-  if (from === undefined) throw new Error(`it is ${name} ADDR SIZE FILE`);
+  if (from === undefined) throw new Error(`usage: ${name} ADDR SIZE FILE`);
   const start = number(from);
   const total = number(size);
   const file = quoted.replace(/^"(.*)"$/, '$1');

@@ -39,7 +39,7 @@ export class SavedMachines {
     if (word === 'info' && name === 'snapshots') return this.list();
     const command = COMMANDS.find((known) => known === word);
     if (command === undefined) return undefined;
-    if (more.length > 0 || (name === undefined && command !== 'savevm')) throw new Error(`it is ${command} NAME`);
+    if (more.length > 0 || (name === undefined && command !== 'savevm')) throw new Error(`usage: ${command} NAME`);
     if (name !== undefined && !NAME.test(name))
       throw new Error('a name has at most 64 letters, digits, dots, dashes, underscores and plus signs');
     if (command === 'savevm') await this.save(name ?? this.#dated());

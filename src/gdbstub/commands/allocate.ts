@@ -12,7 +12,7 @@ export const allocate: Command = {
     if (session.target.scratch === undefined) return '';
     const [, size, rights] = /^([0-9a-fA-F]+),([rwx]*)$/.exec(args) ?? [];
     const bytes = parseHexNumber(size ?? '');
-    if (bytes === undefined) return session.error(22, 'malformed _M: it is _M SIZE,PERMISSIONS');
+    if (bytes === undefined) return session.error(22, 'malformed packet: usage is _M SIZE,PERMISSIONS');
     const refusal = session.refusal('WriteMem', 'WriteReg');
     if (refusal !== undefined) return refusal;
     await session.hold('giving it memory');
@@ -30,7 +30,7 @@ export const deallocate: Command = {
   async run(args, session) {
     if (session.target.scratch === undefined) return '';
     const address = parseHexBigInt(args);
-    if (address === undefined) return session.error(22, 'malformed _m: it is _m ADDRESS');
+    if (address === undefined) return session.error(22, 'malformed packet: usage is _m ADDRESS');
     await session.hold('taking its memory back');
     try {
       await session.scratch.free(address);

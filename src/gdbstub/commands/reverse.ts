@@ -8,7 +8,7 @@ import type { Command } from '../command.js';
 export const reverse: Command = {
   name: 'b',
   run(args, session) {
-    if (args !== 'c' && args !== 's') return session.error(22, 'malformed packet: it is bc or bs');
+    if (args !== 'c' && args !== 's') return session.error(22, 'malformed packet: only bc and bs are known');
     if (session.target.reverse === undefined)
       return session.error(22, 'nothing is kept to go back to: start the guest with --history SIZE');
     if (session.nonStop) return session.error(22, 'going back moves all threads: leave non-stop mode');

@@ -13,7 +13,7 @@ export type PictureChoice = (typeof CHOICES)[number];
 /** @throws Error that lists the words */
 export function parsePictures(text: string): PictureChoice {
   const choice = CHOICES.find((word) => word === text.trim().toLowerCase());
-  if (!choice) throw new Error(`"${text}" is no way to show pictures: ${CHOICES.join(', ')}`);
+  if (!choice) throw new Error(`"${text}" is not a way to show pictures; use one of ${CHOICES.join(', ')}`);
   return choice;
 }
 

@@ -202,7 +202,7 @@ export class LinuxKernel {
   /** A copy of kernel memory. @throws Error naming the address when a page is not mapped or lies outside RAM. */
   read(address: bigint, length: number): Uint8Array {
     if (!(length >= 0 && length <= MAX_READ))
-      throw new Error(`0x${address.toString(16)}: ${length} bytes are no table`);
+      throw new Error(`0x${address.toString(16)}: ${length} bytes are not a table`);
     const result = new Uint8Array(length);
     for (let done = 0; done < length; ) {
       const at = BigInt.asUintN(this.bits, address + BigInt(done));

@@ -68,7 +68,7 @@ function modulePart(kernel: LinuxKernel, module: bigint): Part {
 
 /** @throws Error when a table has more rows than one can have. */
 function checked(count: number, max: number): number {
-  if (!Number.isInteger(count) || count < 0 || count > max) throw new Error(`${count} rows are no unwind table`);
+  if (!Number.isInteger(count) || count < 0 || count > max) throw new Error(`${count} rows are not an unwind table`);
   return count;
 }
 

@@ -1,4 +1,6 @@
 /** Native command queuing: reads and writes that carry a tag and end in any order. @ata 4.15 "Native Command Queuing" */
+
+import { counted } from '../../counted.js';
 import { count, flag, int, optional, record, type StateOf, u8, u32 } from '../../state/schema.js';
 import { BlockError, type BlockStore, SECTOR_BYTES } from '../block.js';
 import type { HostCommand } from './fis.js';
@@ -118,7 +120,7 @@ export class QueuedCommands {
   }
 
   describe(): string {
-    return `queued ${this.s.reads} reads ${this.s.writes} writes`;
+    return `queued ${counted(this.s.reads, 'read')} ${counted(this.s.writes, 'write')}`;
   }
 }
 

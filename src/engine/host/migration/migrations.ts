@@ -37,7 +37,7 @@ export class Migrations {
     const options = words.slice(1).filter((word) => /^-\w+$/.test(word));
     const [uri, ...more] = words.slice(1 + options.length);
     if (options.some((option) => option !== '-d') || uri === undefined || more.length > 0)
-      throw new Error('it is migrate [-d] URI');
+      throw new Error('usage: migrate [-d] URI');
     const outgoing = this.begin(uri);
     if (options.length > 0) return '';
     await outgoing.done;

@@ -14,7 +14,7 @@ export function parseUri(text: string): MigrationUri {
   const match = /^tcp:(.*):(\d{1,5})$/s.exec(text);
   const port = Number(match?.[2]);
   if (!match || port > 65535)
-    throw new Error(`it is tcp:HOST:PORT, or unix:PATH with a path of at most ${MAX_PATH_BYTES} bytes`);
+    throw new Error(`use tcp:HOST:PORT, or unix:PATH with a path of at most ${MAX_PATH_BYTES} bytes`);
   const host = match[1].replace(/^\[(.*)\]$/, '$1');
   // QEMU's 0 is every address of the host
   return { kind: 'tcp', host: host === '0' ? '0.0.0.0' : host || LOOPBACK, port };
