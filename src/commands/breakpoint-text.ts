@@ -28,7 +28,7 @@ export function conditionText(condition: ExitCondition): string {
   return where ? `${reasons} if ${where}` : reasons;
 }
 
-function exitWhenText({ test, where }: ExitCondition): string | undefined {
+export function exitWhenText({ test, where }: ExitCondition): string | undefined {
   const terms = where?.map(({ field, op, value }) => `${field} ${op} 0x${hex(value)}`).join(' and ');
   return test?.text ?? (terms || undefined);
 }

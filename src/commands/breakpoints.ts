@@ -110,8 +110,8 @@ async function toggle(session: Session, text: string): Promise<Toggled> {
 
 /** `PLACE,"format",VALUE,...` as gdb's. Commas between brackets and quotes part nothing. */
 async function printAt(session: Session, text: string): Promise<Toggled> {
-  const usage = 'it is dprintf PLACE,"FORMAT",VALUE,...: dprintf main,"rax %lx\\n",rax';
-  const [, place, format, rest = ''] = /^(.*?)\s*,\s*("(?:[^"\\]|\\.)*")\s*((?:,.*)?)$/s.exec(need(text, usage)) ?? [];
+  const usage = 'usage: dprintf PLACE,"FORMAT",VALUE,...: dprintf main,"rax %lx\\n",rax';
+  const [, place, format, rest = ''] = /^(.*?)\s*,\s*("(?:[^"\\]|\\.)*")\s*((?:,.*)?)$/s.exec(text.trim()) ?? [];
   if (place === undefined || format === undefined || place.trim() === '') throw new Error(usage);
   const values = rest === '' ? [] : rest.slice(1).split(',');
   const wanted = await spec(session, place.trim());
@@ -252,6 +252,12 @@ function partsOf(text: string): string[] {
 
 const changedText = ({ id, told }: Changed): string => `breakpoint ${id} ${told}`;
 
+const WHERE_AND_WHEN = {
+  words: ['vmexit', 'process', 'if'],
+  kinds: ['address', 'exit-reason', 'register'],
+  behind: { vmexit: ['exit-reason'], process: ['process'], if: ['exit-field', 'register', 'address'] },
+} as const satisfies Partial<Command>;
+
 export const BREAKPOINT_COMMANDS: readonly Command[] = [
   command({
     name: 'break',
@@ -259,8 +265,7 @@ export const BREAKPOINT_COMMANDS: readonly Command[] = [
     help: 'breakpoint, or off again',
     key: 'b',
     effect: 'runs',
-    words: ['vmexit', 'if'],
-    kinds: ['address', 'exit-reason', 'register'],
+    ...WHERE_AND_WHEN,
     run: toggle,
     text: toggledText,
   }),
@@ -269,8 +274,7 @@ export const BREAKPOINT_COMMANDS: readonly Command[] = [
     usage: 'PLACE [process NAME|PID] [if EXPRESSION]',
     help: 'breakpoint that stops once, as break takes it',
     effect: 'runs',
-    words: ['vmexit', 'if'],
-    kinds: ['address', 'exit-reason', 'register'],
+    ...WHERE_AND_WHEN,
     run: async (session, text) => add(session, { ...(await spec(session, need(text, WHERE))), temporary: true }),
     text: toggledText,
   }),
@@ -292,6 +296,7 @@ export const BREAKPOINT_COMMANDS: readonly Command[] = [
     effect: 'runs',
     words: ['vmexit'],
     kinds: ['address', 'exit-reason', 'register'],
+    behind: { vmexit: ['exit-reason'] },
     run: printAt,
     text: toggledText,
   }),
@@ -319,7 +324,7 @@ export const BREAKPOINT_COMMANDS: readonly Command[] = [
     help: 'what is done at each stop of a breakpoint; none: nothing',
     // they may be any
     effect: 'changes',
-    kinds: ['breakpoint'],
+    kinds: ['breakpoint', 'command'],
     run: setCommands,
     text: changedText,
   }),

@@ -30,6 +30,16 @@ export type ArgumentKind =
   | 'branch'
   | 'place'
   | 'snapshot'
+  | 'vcpu'
+  | 'frame'
+  | 'exit'
+  | 'exit-field'
+  | 'process'
+  | 'watch'
+  | 'layout'
+  | 'drive'
+  | 'command'
+  | 'monitor'
   | 'file';
 
 /** Who gives commands: the dashboard, a script, a client of a socket. */
@@ -68,7 +78,7 @@ export interface Command<R = unknown> {
   /** Words that an argument may be, and kinds of names. */
   readonly words?: readonly string[];
   readonly kinds?: readonly ArgumentKind[];
-  /** What may follow one of the words. */
+  /** What may follow one of the words, the last or the first that was typed. */
   readonly behind?: Readonly<Record<string, readonly ArgumentKind[]>>;
   /** @throws Error in one line; UnknownName where a name is not known (yet). */
   run(session: Session, argument: string): Promise<R>;

@@ -137,6 +137,7 @@ export const FRAME_COMMANDS: readonly Command[] = [
     name: 'frame',
     usage: '[N]',
     help: 'the frame that variables and registers of expressions are of; or another one',
+    kinds: ['frame'],
     run: async (session, text) => {
       if (text.trim() !== '') return choose(session, Number(await value(session, text)));
       return choose(session, codeView(session.debug).level(session.vcpu));

@@ -107,7 +107,9 @@ export const HISTORY_COMMANDS: readonly Command[] = [
     usage: '[REASON [if EXPRESSION]]',
     help: 'back to the VM exit before',
     key: 'X',
+    words: ['any', 'if'],
     kinds: ['exit-reason'],
+    behind: { if: ['exit-field', 'register', 'address'] },
     run: async (session, text) => {
       const condition = text.trim() ? await exitCondition(session, text) : {};
       return (await historyOf(session)).previousExit(condition);

@@ -96,13 +96,14 @@ interface Answer {
 }
 
 /** As a command of the table; `info X` are words of one. */
-const rowOf = ({ name, usage, help, effect, kinds }: MonitorRow): Command =>
+const rowOf = ({ name, usage, help, effect, words, kinds }: MonitorRow): Command =>
   command({
     name,
     usage,
     help,
     effect,
     page: true,
+    ...(words === undefined ? {} : { words }),
     ...(kinds === undefined ? {} : { kinds }),
     run: (session, argument) => monitor(session, `${name} ${argument}`.trim()),
     text: asText,
@@ -121,6 +122,7 @@ export const INFO_COMMANDS: readonly Command[] = [
     help: "a monitor command in QEMU's wording",
     effect: 'changes',
     page: true,
+    kinds: ['monitor'],
     run: (session, text) => monitor(session, need(text, 'a monitor command')),
     text: asText,
   }),
@@ -131,6 +133,7 @@ export const INFO_COMMANDS: readonly Command[] = [
     effect: 'looks',
     page: true,
     words: [...SUBJECTS.map(({ usage }) => usage), ...INFO_ROWS.map(({ name }) => name.slice('info '.length))],
+    behind: { stack: ['process'], lapic: ['vcpu'] },
     run: async (session, text) =>
       (await ownSubject(text)?.text(session, text.trim())) ??
       monitor(session, `info ${need(text, 'a subject, such as dmesg (:monitor help lists them),')}`),

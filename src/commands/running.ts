@@ -126,7 +126,9 @@ export const RUN_COMMANDS: readonly Command[] = [
     usage: '[REASON [if EXPRESSION]]',
     help: 'run to the next VM exit',
     key: 'e',
+    words: ['any', 'if'],
     kinds: ['exit-reason'],
+    behind: { if: ['exit-field', 'register', 'address'] },
     run: async (session, text) => {
       if (!session.debug.exits) throw await lacking(session, 'exits');
       await mustBeAlive(session);

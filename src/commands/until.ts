@@ -15,7 +15,7 @@ async function until(session: Session, text: string): Promise<RunState> {
   const icount = /^icount\b(.*)$/is.exec(argument);
   const exit = /^(?:vmexit|exit)\b(.*)$/is.exec(argument);
   if (icount) {
-    if (icount[1]!.trim() === '') throw new Error('it is until icount N, the count of instructions from the start');
+    if (icount[1]!.trim() === '') throw new Error('usage: until icount N, the count of instructions from the start');
     const wanted = await value(session, icount[1]!);
     if (wanted <= now.icount)
       throw new Error(`icount ${grouped(wanted)} is past: the guest stands at ${grouped(now.icount)}`);
@@ -33,7 +33,8 @@ export const UNTIL_COMMANDS: readonly Command[] = [
     help: 'run until then; alone past this line, so out of the loop that ends in it',
     key: 'u',
     words: ['icount', 'vmexit'],
-    kinds: ['address', 'exit-reason'],
+    kinds: ['address'],
+    behind: { vmexit: ['exit-reason'], if: ['exit-field', 'register', 'address'] },
     run: until,
   }),
 ];

@@ -7,6 +7,7 @@ export const VIEWPOINT_COMMANDS: readonly Command[] = [
     usage: 'N',
     help: 'look at another vCPU',
     effect: 'looks',
+    kinds: ['vcpu'],
     run: async (session, text) => {
       const count = (await session.info()).vcpus;
       const n = Number(need(text, 'a number'));

@@ -41,6 +41,8 @@ export interface TerminalScreen {
 export interface DashboardOptions extends ScreenOptions {
   /** Command lines to begin with. */
   commands?: readonly string[];
+  /** The guest, which stands, is let run behind them. */
+  runs?: boolean;
   initialView?: View;
   /** A strip explains the dashboard step by step. */
   tour?: boolean;

@@ -193,15 +193,30 @@ export function drawPrompt(cells: CellPane, prompt: Prompt): void {
   cells.shade(x + prompt.cursor - skip, 0, 1, (attr) => attr ^ (INVERSE << 18));
 }
 
-/** Rows that the list above the command line wants. */
-export function completionRows(text: string): number {
-  return Math.min(10, completions(text).length);
+/** Rows of the list above the command line at most. */
+const LIST_ROWS = 10;
+const MOST_COLUMNS = 40;
+
+/** How names stand side by side. */
+function grid(found: readonly string[], width: number): { column: number; across: number } {
+  const column = Math.min(MOST_COLUMNS, Math.max(...found.map(({ length }) => length))) + 2;
+  return { column, across: Math.max(1, Math.floor((width - 2) / column)) };
 }
 
-export function drawCompletions(cells: CellPane, text: string): void {
+/** Rows that the list above the command line wants. @param found what the argument may be */
+export function completionRows(text: string, found: readonly string[], width: number): number {
+  const commands = completions(text).length;
+  const names = found.length === 0 ? 0 : Math.ceil(found.length / grid(found, width).across);
+  return Math.min(LIST_ROWS, commands + names);
+}
+
+/** The commands that a line may be; behind the name of one, what its argument may be. */
+export function drawCompletions(cells: CellPane, text: string, found: readonly string[]): void {
   const { theme } = cells;
   cells.clear(theme.popup);
-  for (const [y, command] of completions(text).slice(0, cells.height).entries()) {
+  const commands = completions(text).slice(0, cells.height);
+  if (found.length > 0) drawNames(cells, found, commands.length);
+  for (const [y, command] of commands.entries()) {
     cells.line(y, [
       [` ${command.name.padEnd(NAME_COLUMNS)} `, theme.key],
       [` ${command.usage.padEnd(50)}`, theme.popup],
@@ -209,6 +224,18 @@ export function drawCompletions(cells: CellPane, text: string): void {
       [command.key ? `  (${command.key})` : '', theme.popup],
     ]);
   }
+}
+
+/** Names in columns from a row on; the last place says how many have none. */
+function drawNames(cells: CellPane, found: readonly string[], top: number): void {
+  const { theme } = cells;
+  const { column, across } = grid(found, cells.width);
+  const room = (cells.height - top) * across;
+  const shown = found.length > room ? found.slice(0, Math.max(0, room - 1)) : found;
+  const place = (n: number) => [1 + (n % across) * column, top + Math.floor(n / across)] as const;
+  for (const [n, name] of shown.entries()) cells.put(...place(n), name.slice(0, column - 1), theme.key);
+  if (shown.length < found.length && room > 0)
+    cells.put(...place(shown.length), `${found.length - shown.length} more`.slice(0, column - 1), theme.dim);
 }
 
 /** Lines of the help: keys in columns, then commands. */

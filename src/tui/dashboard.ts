@@ -1,18 +1,21 @@
 /** The dashboard itself: views, focus, keys and what they do. Drawing goes to CellPanes; the screen is `app.ts`. */
+import type { Offers } from '../commands/candidates.js';
 import type { Command, Session, Work } from '../commands/command.js';
 import { mustBeAlive, NothingThere, value } from '../commands/command.js';
 import { namesOf } from '../commands/names.js';
 import { memoryPattern, type Wanted } from '../commands/search.js';
 import type { Disassembler } from '../disasm/index.js';
+import { counted } from '../engine/counted.js';
 import { exitRip } from '../engine/debug/exit-place.js';
 import { type Names, UnknownName } from '../engine/debug/expression/names.js';
-import type { AddressSpace, Debugger, ExitGroupKey, ExitRecord } from '../engine/debugger.js';
+import type { AddressSpace, Breakpoint, Debugger, ExitGroupKey, ExitRecord } from '../engine/debugger.js';
 import type { DashboardOptions, TerminalScreen } from './app.js';
 import { Arrangements } from './arrangement.js';
 import { helpLines, progressStatus, type Status } from './chrome.js';
-import { findCommand } from './commands.js';
+import { COMMANDS, findCommand } from './commands.js';
 import { filesFrom } from './file-names.js';
 import { GuestKeyboard } from './guest-keyboard.js';
+import { markLines, restoreMarks } from './image-marks.js';
 import { bindingOf } from './keys.js';
 import type { PaneId, Slot, View } from './layout.js';
 import { Layouts } from './layouts.js';
@@ -35,6 +38,7 @@ import { TextPopup } from './text-popup.js';
 import type { TourFacts } from './tour/steps.js';
 import { Tour, type TourButton } from './tour/tour.js';
 import { Turns } from './turns.js';
+import type { ImageMemory } from './user-memory.js';
 
 /** A guest that stands tells when it runs on. */
 const STANDING_POLLS = 9;
@@ -57,6 +61,11 @@ export class Dashboard implements Ui, TerminalScreen {
   /** Long work of commands. */
   private readonly works = new Set<{ cancelled: boolean }>();
   private undrawn = false;
+  private ofImage: ImageMemory | undefined;
+  private lastBreakpoints: readonly Breakpoint[] | undefined;
+  private restoring: Promise<string | undefined> = Promise.resolve(undefined);
+  /** Lines of the last session that mean nothing in this one. */
+  private unrestored: readonly string[] = [];
   private chord = '';
   private status: Status | undefined;
   private readonly prompts: Prompts;
@@ -87,8 +96,11 @@ export class Dashboard implements Ui, TerminalScreen {
     debug.onEvent((event) => {
       surface.hurry?.();
       // What is looked at is where the guest stands now.
-      if (event.type === 'stopped') this.chosenExit = undefined;
-      else if (event.type === 'printed') {
+      if (event.type === 'stopped') {
+        this.chosenExit = undefined;
+        // a temporary one is gone
+        if (event.stop.kind === 'breakpoint') void this.noteBreakpoints();
+      } else if (event.type === 'printed') {
         // the rest is in :messages
         const last = event.text.trimEnd().split('\n').at(-1);
         if (last) this.say(last);
@@ -118,13 +130,7 @@ export class Dashboard implements Ui, TerminalScreen {
         filter: (text) => this.filter(this.stage.focus, text),
         find: (text) => this.find(text),
         symbols: () => this.model.symbols,
-        offers: () => ({
-          breakpoints: this.model.breakpoints().value ?? [],
-          bookmarks: this.model.bookmarks().value ?? [],
-          branches: this.model.branches().value ?? [],
-          snapshots: this.model.snapshots().value ?? [],
-          files: filesFrom,
-        }),
+        offers: () => this.offers(),
       },
       options.memory?.lines,
     );
@@ -197,6 +203,34 @@ export class Dashboard implements Ui, TerminalScreen {
     return this.panes.watches;
   }
 
+  /** What arguments may name; of what is not here yet nothing. Processes and frames are read where they are asked for alone. */
+  private offers(): Offers {
+    const { model } = this;
+    return {
+      breakpoints: model.breakpoints().value ?? [],
+      bookmarks: model.bookmarks().value ?? [],
+      branches: model.branches().value ?? [],
+      snapshots: model.snapshots().value ?? [],
+      get drives() {
+        return model.drives().value ?? [];
+      },
+      get frames() {
+        return model.state.running ? 0 : (model.frames().value?.length ?? 0);
+      },
+      get exits() {
+        return model.records.map(({ sequence }) => sequence);
+      },
+      get processes() {
+        return (model.debug.os ? model.system().value?.processes : undefined) ?? [];
+      },
+      vcpus: model.info?.vcpus ?? 1,
+      watches: this.watches.expressions.map((_, n) => n + 1),
+      layouts: Object.keys(this.arrangements.saved),
+      commands: COMMANDS.map(({ name }) => name),
+      files: filesFrom,
+    };
+  }
+
   private newCells(): CellPane {
     const cells = new CellPane(this.theme);
     this.surface.add(cells);
@@ -212,11 +246,58 @@ export class Dashboard implements Ui, TerminalScreen {
     this.act(this.begin(this.options.commands ?? []));
   }
 
+  /** What is kept of the image; a guest that lives longer than this screen keeps its breakpoints itself. */
+  private get imageMemory(): ImageMemory | undefined {
+    const { detach, tour, memory } = this.options;
+    const { info } = this.model;
+    if (detach || tour || info === undefined) return undefined;
+    return (this.ofImage ??= memory?.ofImage(info.image));
+  }
+
+  /** Sets the breakpoints of the last session, before the guest runs. @returns what the foot says */
+  private async restore(session: Session): Promise<string | undefined> {
+    const lines = this.imageMemory?.lines ?? [];
+    if (lines.length === 0 || (await this.debug.breakpoints()).length > 0) return undefined;
+    const { breakpoints, expressions, failed } = await restoreMarks(
+      lines,
+      async (line) => {
+        const { command, argument } = findCommand(line);
+        if ('show' in command) this.watches.add(argument);
+        else await this.perform(line, session);
+      },
+      async () => (await this.debug.breakpoints()).at(-1)?.id,
+    );
+    this.unrestored = failed;
+    for (const line of failed) this.model.message(`not set: ${line.trim()}`);
+    const parts = [
+      ...(breakpoints ? [counted(breakpoints, 'breakpoint')] : []),
+      ...(expressions ? [counted(expressions, 'watched expression')] : []),
+      ...(failed.length ? [`${failed.length} could not be set, :messages`] : []),
+    ];
+    return `from last time: ${parts.join(', ')}; :delete all takes breakpoints away`;
+  }
+
+  /** What breakpoints there are, for the next session. */
+  private async noteBreakpoints(): Promise<void> {
+    if (this.imageMemory) this.lastBreakpoints = await this.debug.breakpoints().catch(() => this.lastBreakpoints);
+  }
+
+  private keepMarks(): void {
+    const { imageMemory, lastBreakpoints } = this;
+    // where nobody has heard of them, they are as they were
+    if (!imageMemory || lastBreakpoints === undefined) return;
+    const lines = markLines(lastBreakpoints, this.watches.expressions, this.model.symbols);
+    imageMemory.keep([...lines, ...this.unrestored]);
+  }
+
   /** One after the other; one that fails ends them. */
   private async begin(commands: readonly string[]): Promise<string | undefined> {
-    let said: string | undefined;
     const session = this.openSession(true);
+    this.restoring = this.restore(session);
+    let said = await this.restoring;
+    await this.noteBreakpoints();
     for (const line of commands) said = await this.perform(line, session);
+    if (this.options.runs) await this.debug.resume();
     return said;
   }
 
@@ -230,6 +311,7 @@ export class Dashboard implements Ui, TerminalScreen {
 
   close(): void {
     this.keepSettings();
+    this.keepMarks();
     this.model.close();
   }
 
@@ -570,6 +652,7 @@ export class Dashboard implements Ui, TerminalScreen {
           const answer =
             'show' in command ? await command.show(this, argument) : await this.shown(command, argument, session);
           this.tour?.noteCommand(command.name);
+          void this.noteBreakpoints();
           return answer;
         } catch (error) {
           // the symbols may have come while it was looked for
@@ -613,6 +696,8 @@ export class Dashboard implements Ui, TerminalScreen {
       return;
     }
     await this.turns.changes;
+    // it would run past them
+    await this.restoring.catch(() => undefined);
     await mustBeAlive(this.session);
     this.selectExit(undefined);
     await this.debug.resume();
@@ -786,7 +871,7 @@ export class Dashboard implements Ui, TerminalScreen {
       return;
     }
     this.surface.copy(text);
-    this.say(`copied ${text.length} characters`);
+    this.say(`copied ${counted(text.length, 'character')}`);
   }
 
   toggleMouse(): void {

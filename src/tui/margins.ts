@@ -74,11 +74,12 @@ export class Margins {
     drawPrompt(this.footer, prompts.active);
     const { command } = prompts;
     if (!command) return;
-    const height = Math.min(completionRows(command.text), rows - 3);
+    const { found } = prompts.argument(command.text);
+    const height = Math.min(completionRows(command.text, found, columns), rows - 3);
     if (height <= 0) return;
     this.list.visible = true;
     this.list.place({ x: 0, y: rows - 1 - height, width: columns, height });
-    drawCompletions(this.list, command.text);
+    drawCompletions(this.list, command.text, found);
   }
 
   /** The key that the foot shows there. */

@@ -309,6 +309,14 @@ export class Model {
     return this.query('snapshots', async () => (await this.debug.snapshots?.names()) ?? []);
   }
 
+  /** Names of the drives, as the monitor lists them. */
+  drives(): Source<string[]> {
+    return this.query('drives', async () => {
+      const text = (await this.debug.monitor('info block')) ?? '';
+      return [...text.matchAll(/^([\w-]+): /gm)].map(([, name]) => name);
+    });
+  }
+
   breakpoints(): Source<Breakpoint[]> {
     return this.query('breakpoints', () => this.debug.breakpoints());
   }

@@ -78,13 +78,21 @@ export class Prompts {
       if (first) line.open(`${first.name} `);
       return;
     }
+    const { word, found } = this.argument(line.text);
+    const whole = completed(found, word);
+    if (whole !== undefined) line.open(line.text.slice(0, line.text.length - word.length) + whole);
+  }
+
+  /** What the argument that a line ends in may be; none while the command itself is typed. */
+  argument(line: string): { word: string; found: readonly string[] } {
+    const none = { word: '', found: [] };
+    if (!line.trimStart().includes(' ')) return none;
     // what the monitor's line may have is what its command has
-    const [, text = line.text] = /^\s*monitor\s+(\S+\s.*)$/.exec(line.text) ?? [];
-    const command = (text === line.text ? undefined : monitorRow(text)) ?? commandOf(text);
-    if (!command) return;
+    const [, text = line] = /^\s*monitor\s+(\S+\s.*)$/.exec(line) ?? [];
+    const command = (text === line ? undefined : monitorRow(text)) ?? commandOf(text);
+    if (!command) return none;
     const argued = arguedAt(command, text);
     const word = wordAt(argued, text);
-    const whole = completed(candidates(argued, word, this.actions.symbols(), this.actions.offers()), word);
-    if (whole !== undefined) line.open(line.text.slice(0, line.text.length - word.length) + whole);
+    return { word, found: candidates(argued, word, this.actions.symbols(), this.actions.offers()) };
   }
 }

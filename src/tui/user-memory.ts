@@ -1,6 +1,7 @@
 /** What the dashboard keeps from one session to the next: settings in the config folder, typed lines in the state folder. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { type Arrangement, arrangementLines, type Changes, withLine } from './arrangement.js';
 
 export interface Settings {
@@ -37,6 +38,7 @@ export class UserMemory {
   readonly problems: string[] = [];
   private readonly settingsFile: string | undefined;
   private readonly linesFile: string | undefined;
+  private readonly imagesFolder: string | undefined;
   private readonly typed: string[] = [];
   private kept = '';
 
@@ -47,6 +49,7 @@ export class UserMemory {
     const state = off ? undefined : folder(environment, 'XDG_STATE_HOME', '.local/state');
     this.settingsFile = config && join(config, 'dashboard');
     this.linesFile = state && join(state, 'commands');
+    this.imagesFolder = config && join(config, 'images');
     this.readSettings();
     this.lines = this.read(this.linesFile).split('\n').filter(Boolean).slice(-MAX_LINES);
   }
@@ -89,6 +92,18 @@ export class UserMemory {
     return after !== undefined;
   }
 
+  /** Of an image by its path, wherever it is named from; undefined where nothing is kept. */
+  ofImage(image: string): ImageMemory | undefined {
+    if (this.imagesFolder === undefined || image === '') return undefined;
+    const path = resolve(image);
+    const digest = createHash('sha256').update(path).digest('hex').slice(0, 12);
+    const name = basename(path)
+      .replace(/[^\w.-]/g, '_')
+      .slice(0, 80);
+    const file = join(this.imagesFolder, `${name}-${digest}`);
+    return new ImageMemory(file, path.replace(/[\x00-\x1f\x7f]/g, '?'), this.read(file));
+  }
+
   note(line: string): void {
     this.typed.push(line);
   }
@@ -102,6 +117,33 @@ export class UserMemory {
     const before = this.read(this.linesFile).split('\n').filter(Boolean);
     write(this.linesFile, `${[...before, ...this.typed].slice(-MAX_LINES).join('\n')}\n`);
     this.typed.length = 0;
+  }
+}
+
+/** What is kept of one image. */
+export class ImageMemory {
+  readonly lines: readonly string[];
+  private kept: string;
+
+  constructor(
+    private readonly file: string,
+    private readonly image: string,
+    text: string,
+  ) {
+    this.kept = text;
+    this.lines = text
+      .split('\n')
+      .filter((line) => line.trim() !== '' && !line.startsWith('#'))
+      .slice(0, MAX_LINES);
+  }
+
+  /** Writes the lines where they are others than before; none leave no file. */
+  keep(lines: readonly string[]): void {
+    const text = lines.length === 0 ? '' : [`# vmscope: of ${this.image}`, ...lines.slice(0, MAX_LINES), ''].join('\n');
+    if (text === this.kept) return;
+    this.kept = text;
+    if (text === '') rmSync(this.file, { force: true });
+    else write(this.file, text);
   }
 }
 

@@ -1,4 +1,5 @@
 /** Commands about what the screen shows: no other door has them. */
+import type { ArgumentKind } from '../../commands/command.js';
 import type { Dashboard } from '../dashboard.js';
 
 export interface ScreenCommand {
@@ -9,7 +10,8 @@ export interface ScreenCommand {
   /** The key that does the same. */
   readonly key?: string;
   readonly words?: readonly string[];
-  readonly kinds?: readonly ('address' | 'file')[];
+  readonly kinds?: readonly ArgumentKind[];
+  readonly behind?: Readonly<Record<string, readonly ArgumentKind[]>>;
   /** @returns a message for the foot of the screen. @throws Error whose message is shown. */
   show(dashboard: Dashboard, argument: string): string | undefined | Promise<string | undefined>;
 }

@@ -4,7 +4,7 @@ import { WORDS } from '../arrangement.js';
 import { PANES, type PaneId } from '../layout.js';
 import type { ScreenCommand } from './command.js';
 
-const USAGE = 'it is layout [NAME | save NAME | delete NAME | hide [PANE] | add PANE [below PANE] | reset | list]';
+const USAGE = 'usage: layout [NAME | save NAME | delete NAME | hide [PANE] | add PANE [below PANE] | reset | list]';
 
 function paneOf(text: string): PaneId {
   const found = PANES.find((pane) => pane === text.toLowerCase());
@@ -17,6 +17,8 @@ export const LAYOUT_COMMANDS: readonly ScreenCommand[] = [
     name: 'layout',
     usage: '[NAME | save NAME | delete NAME | hide [PANE] | add PANE [below PANE] | reset]',
     words: [...WORDS, ...PANES],
+    kinds: ['layout'],
+    behind: { delete: ['layout'], save: ['layout'] },
     help: 'panes of this view, hidden or added, and borders; kept under names in the settings',
     show: (d, text) => {
       const [verb = 'list', ...rest] = words(text);

@@ -7,7 +7,7 @@ export const WATCH_COMMANDS: readonly ScreenCommand[] = [
   {
     name: 'display',
     usage: '[EXPRESSION]',
-    kinds: ['address'],
+    kinds: ['address', 'register'],
     help: 'watch an expression in a pane; alone: go to it',
     show: (d, text) => {
       if (text.trim() !== '') {
@@ -22,6 +22,7 @@ export const WATCH_COMMANDS: readonly ScreenCommand[] = [
     name: 'undisplay',
     usage: 'N | all',
     words: ['all'],
+    kinds: ['watch'],
     help: 'delete a watched expression',
     show: (d, text) => {
       const wanted = need(text, 'the number of a watched expression, or all,');
