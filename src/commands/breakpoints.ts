@@ -1,6 +1,7 @@
 /** Breakpoints and watchpoints. */
 
 import { counted } from '../engine/counted.js';
+import { exitFieldNamed } from '../engine/debug/exit-condition.js';
 import { compileExpression, compilePrint } from '../engine/debug/expression/compile.js';
 import { firstExpression, parseExpression } from '../engine/debug/expression/syntax.js';
 import type { Breakpoint, BreakpointAction, BreakpointSpec, Condition } from '../engine/debugger.js';
@@ -116,7 +117,9 @@ async function printAt(session: Session, text: string): Promise<Toggled> {
   const values = rest === '' ? [] : rest.slice(1).split(',');
   const wanted = await spec(session, place.trim());
   if (wanted.kind === 'watch') throw new Error(usage);
-  const later = await placeLater(session, wanted.kind === 'execute' ? wanted.gva : undefined);
+  const there = await placeLater(session, wanted.kind === 'execute' ? wanted.gva : undefined);
+  // what an exit was about has a name where it stops at one
+  const later = wanted.kind === 'exit' ? { ...there, names: { ...there.names, later: exitFieldNamed } } : there;
   const nodes = await Promise.all(values.map((text) => resolvedAt(session, parseExpression(text), later)));
   const compiledPrint = compilePrint(format.slice(1, -1), nodes, later.names);
   const action: BreakpointAction = { kind: 'print', ...compiledPrint, text: `${format}${rest}` };

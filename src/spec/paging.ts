@@ -46,8 +46,10 @@ export const EPT_TABLE_ENTRY: readonly BitField[] = [
 ];
 export const EPT_PAGE_ENTRY: readonly BitField[] = [
   ...EPT_TABLE_ENTRY,
-  bit(9, 'D', 'dirty'),
+  field(5, 3, 'MT', 'memory type: 0 UC, 1 WC, 4 WT, 5 WP, 6 WB'),
   bit(6, 'IPAT', "ignore the guest's PAT"),
+  bit(7, 'PS', 'maps a large page'),
+  bit(9, 'D', 'dirty'),
   bit(63, 'SVE', 'violations do not become #VE'),
 ];
 

@@ -34,8 +34,7 @@ function commandOf(breakpoint: Breakpoint, symbols: SymbolTable): string | undef
       : `vmexit ${breakpoint.condition.reasons?.map(exitReasonName).join('|') || 'any'}`;
   const { action } = breakpoint;
   if (action === undefined) return `${temporary ? 'tbreak' : 'break'} ${place}${when}`;
-  // what dprintf takes has no condition
-  return action.kind === 'print' && action.text !== undefined ? `dprintf ${place},${action.text}` : undefined;
+  return action.kind === 'print' && action.text !== undefined ? `dprintf ${place}${when},${action.text}` : undefined;
 }
 
 /** Lines that begin with a blank are about the breakpoint before them. */

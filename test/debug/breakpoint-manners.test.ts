@@ -90,6 +90,14 @@ describe('a breakpoint', () => {
     expect(await give('info breakpoints')).toContain('prints "ebx %d was %u, %s\\n",ebx,[0x101000]:u32,0x100800');
   });
 
+  it('prints what an exit was about', async () => {
+    const { say, give } = loop();
+    await give('dprintf vmexit CPUID if leaf <= 3,"leaf %d of exit %d, ebx %x\\n",leaf,sequence,ebx');
+    await give('tbreak vmexit CPUID if leaf == 4');
+    await give('run');
+    expect(say.join('')).toMatch(/^leaf 1 of exit \d+, ebx 1\nleaf 2 of exit \d+, ebx 2\nleaf 3 of exit \d+, ebx 3\n$/);
+  });
+
   it('has commands carried out at its stops, before who waits for the stop goes on', async () => {
     const { debug, say, give } = loop();
     await give(`break 0x${STORE.toString(16)}`);

@@ -2,6 +2,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadCharts } from '../../src/tui/charts/widget.js';
 import { PANES, VIEWS } from '../../src/tui/layout.js';
+import { registerHelp, walkHelp } from '../../src/tui/subject-help.js';
 import { Cells } from './cells.js';
 import { FakeDebugger } from './fake-debugger.js';
 
@@ -45,8 +46,28 @@ describe('h', () => {
     expect(cells.text()).toMatch(/30 IO_INSTRUCTION: I\/O instruction/);
     expect(cells.text()).toMatch(/when +instead of the instruction/);
     expect(cells.text()).toMatch(/port 3f8 +serial port COM1 \(16550\): RBR\/THR/);
+    // each part of the qualification
+    expect(cells.text()).toMatch(/size \[2:0\] +1 byte[\s\S]*direction \[3\] +OUT[\s\S]*port encoding \[6\] +DX/);
+    expect(cells.text()).toMatch(/SDM 3C 27\.2\.1/);
     await cells.key('escape', 'down', 'h');
-    expect(cells.text()).toMatch(/IA32_EFER +/);
+    expect(cells.text()).toMatch(/│ IA32_EFER +extended feature enables[\s\S]*│ \[10\] +LMA/);
+    expect(cells.text()).toMatch(/controls +Use MSR bitmaps/);
+    await cells.key('escape', 'down', 'h');
+    expect(cells.text()).toMatch(/48 EPT_VIOLATION: [\s\S]*write \[1\] +yes/);
+  });
+
+  it('explains an MSR among the registers, a segment, a reason', async () => {
+    const cells = await Cells.open(new FakeDebugger(), { view: 'exits', rows: 60 });
+    await cells.key('h');
+    expect(cells.text()).toMatch(/10 CPUID: [\s\S]*controls +none prevents it[\s\S]*records [\s\S]*SDM 3D C/);
+    const registers = registerHelp('lstar', { lstar: 0x1234n }).lines.flat().join('\n');
+    expect(registerHelp('lstar', {}).title).toMatch(/^IA32_LSTAR: /);
+    expect(registers).toMatch(/^now\n1234\nSDM 4 2\.1/);
+    const segment = registerHelp('cs', { cs: 8n, cs_ar: 0xa09bn, cs_base: 0n, cs_limit: 0xffffffffn });
+    expect(segment.title).toBe('cs: segment register');
+    expect(segment.lines.flat()).toEqual(
+      expect.arrayContaining(['selector 0008: index 1, GDT, RPL 0', 'L [13] = 1', '64-bit code', 'P [7] = 1']),
+    );
   });
 
   it('explains a VMCS field and one of its bits', async () => {
@@ -56,7 +77,10 @@ describe('h', () => {
     expect(cells.text()).toMatch(/PIN_BASED_VM_EXEC_CONTROL: /);
     expect(cells.text()).toMatch(/External-interrupt exiting \[0\] = 1/);
     await cells.key('escape', 'o', 'down', 'down', 'h');
-    expect(cells.text()).toMatch(/bit \d of PIN_BASED_VM_EXEC_CONTROL/);
+    expect(cells.text()).toMatch(
+      /bit 3 of PIN_BASED_VM_EXEC_CONTROL: NMI exiting[\s\S]*NMI exiting \[3\] = 1[\s\S]*SDM 3C 24\.6/,
+    );
+    expect(cells.text()).not.toMatch(/External-interrupt exiting \[0\] = /);
   });
 
   it('explains page-table and EPT entries', async () => {
@@ -65,6 +89,10 @@ describe('h', () => {
     expect(cells.text()).toMatch(/PML4\[0\] +0000000000002027/);
     expect(cells.text()).toMatch(/U \[2\] = 1 +user-mode accesses allowed/);
     expect(cells.text()).toMatch(/SDM 3A 4\.5\.4/);
+    const debug = new FakeDebugger();
+    const ept = walkHelp('walk', [await debug.ept!.walk(0x402000n)]).lines.flat();
+    expect(ept).toEqual(expect.arrayContaining(['EPT PML4[0]', 'SDM 3C 29.3.2 "EPT Translation Mechanism"']));
+    expect(ept.join('\n')).toMatch(/R \[0\] = 1\n[\s\S]*X \[2\] = [\s\S]*MT \[5:3\] = \d\n/);
   });
 
   it('stays in its pane where a value is missing', async () => {

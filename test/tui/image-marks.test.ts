@@ -29,7 +29,8 @@ const GIVEN = [
   'disable 3',
   'watch 0x402000 8 rw if [rsp]:u32 > 2',
   'watch gpa 0x7ff00 4',
-  'dprintf uart_putc+2,"putc %lx\\n",rdi',
+  'dprintf uart_putc+2 if rdi > 2,"putc %lx\\n",rdi',
+  'dprintf vmexit CPUID if leaf == 1,"leaf %d\\n",leaf',
   'display rax',
   'display [rsp]:u64',
 ];
@@ -42,7 +43,8 @@ const KEPT = [
   ' disable',
   'watch 0x402000 8 rw if [rsp]:u32 > 2',
   'watch gpa 0x7ff00 4 w',
-  'dprintf uart_putc+0x2,"putc %lx\\n",rdi',
+  'dprintf uart_putc+0x2 if rdi > 2,"putc %lx\\n",rdi',
+  'dprintf vmexit CPUID if leaf == 0x1,"leaf %d\\n",leaf',
   'display rax',
   'display [rsp]:u64',
 ];
@@ -64,7 +66,7 @@ it('keeps them as the commands that make them, and makes them anew', async () =>
   const cells = await open(debug);
   expect(await specs(debug)).toEqual(await specs(before));
   expect(cells.dashboard.watches.expressions).toEqual(['rax', '[rsp]:u64']);
-  expect(cells.text()).toContain('from last time: 6 breakpoints, 2 watched expressions');
+  expect(cells.text()).toContain('from last time: 7 breakpoints, 2 watched expressions');
   cells.dashboard.close();
   expect(readFileSync(join(folder(), files()[0]!), 'utf8')).toBe(text);
 });

@@ -8,7 +8,7 @@ import { stopText } from '../../src/commands/stop-text.js';
 import { SymbolTable } from '../../src/disasm/index.js';
 import { counted } from '../../src/engine/counted.js';
 import { exitSubject } from '../../src/engine/debug/explain-exit.js';
-import type { ExitRecord, RegisterFile } from '../../src/engine/debugger.js';
+import type { ExitRecord, PageWalk, RegisterFile } from '../../src/engine/debugger.js';
 import { Cells } from './cells.js';
 import { FakeDebugger } from './fake-debugger.js';
 
@@ -79,8 +79,8 @@ describe('what is said instead', () => {
 
   it('paging that is off, a bit that Enter flips, an exit whose handler has not run', async () => {
     class Unpaged extends FakeDebugger {
-      override async walk(gva: bigint) {
-        return { mode: 'none', input: gva, levels: [], output: gva } as const;
+      override async walk(gva: bigint): Promise<PageWalk> {
+        return { mode: 'none', input: gva, levels: [], output: gva };
       }
       override async readRegisters(): Promise<RegisterFile> {
         return { ...(await super.readRegisters()), cr0: 1n };
