@@ -17,7 +17,7 @@ describe('--net', () => {
   it("reads a model by QEMU's names, and lists them where it is none", () => {
     expect(parseNet('user,model=e1000')?.model).toBe('e1000');
     expect(parseNet('user,model=virtio-net-pci')?.model).toBe('virtio');
-    expect(() => parseNet('user,model=ne2k')).toThrow(/model=ne2k is not virtio.* or .*; it is .*virtio\|e1000/);
+    expect(() => parseNet('user,model=ne2k')).toThrow(/model=ne2k is not virtio.* or .*; usage: .*virtio\|e1000/);
   });
 
   it('reads what DHCP and TFTP offer; a comma in a name is doubled', () => {
