@@ -9,7 +9,7 @@ import { localHost } from '../targets/host.js';
 import { LibvirtSource } from '../targets/libvirt/source.js';
 import { defaultUris } from '../targets/libvirt/uri.js';
 import { ProcessSource } from '../targets/qemu/source.js';
-import { COLUMNS, sorted, textTable } from '../tui/top/columns.js';
+import { COLUMNS, chosenColumns, sorted, textTable } from '../tui/top/columns.js';
 import { EXIT_COLUMNS, type ExitInterval, type ExitRow, exitRows, traceText } from '../tui/top/exits.js';
 import { type Interval, nextInterval } from '../tui/top/rows.js';
 import { runTop } from '../tui/top/screen.js';
@@ -383,7 +383,7 @@ function exitLines(trace: ExitInterval, interval: Interval, state: TopState): st
 function tableLines(interval: Interval, state: TopState): string[] {
   const column = COLUMNS.find(({ id }) => id === state.sort) ?? COLUMNS[0]!;
   const rows = sorted(interval.rows, column, state.reversed, state, (row) => row.sample.name);
-  return textTable(COLUMNS, rows, state).map(printable);
+  return textTable(chosenColumns(COLUMNS, state.columns.guests), rows, state).map(printable);
 }
 
 const print = (lines: readonly string[]): void => void process.stdout.write(`${lines.join('\n')}\n`);

@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { GuestSample, HostLook } from '../../src/engine/fleet.js';
 import { connectDebugger, serveDebugger } from '../../src/engine/host/rpc.js';
 import { SocketChannel } from '../../src/engine/host/socket-channel.js';
-import { COLUMNS, cpuTime, fourWide, percent, textTable } from '../../src/tui/top/columns.js';
+import { COLUMNS, chosenColumns, cpuTime, fourWide, percent, textTable } from '../../src/tui/top/columns.js';
 import { passes } from '../../src/tui/top/filter.js';
 import { diskRows, guestRows } from '../../src/tui/top/rows.js';
 import { newTopState, readSettings, settingsText } from '../../src/tui/top/state.js';
@@ -192,6 +192,22 @@ describe('a filter', () => {
 });
 
 describe('settings', () => {
+  it('have the columns of each view, which outlive W', () => {
+    const state = newTopState();
+    readSettings('columns guests state cpu exits\ncolumns disks readms,writems\n', state);
+    expect(state.columns).toEqual({ guests: ['state', 'cpu', 'exits'], disks: ['readms', 'writems'] });
+    const again = newTopState();
+    readSettings(settingsText(state), again);
+    expect(again.columns).toEqual(state.columns);
+    for (const line of ['columns', 'columns guests', 'columns tasks cpu'])
+      expect(() => readSettings(line, newTopState()), line).toThrow(/is not a setting/);
+    const ids = (wanted?: readonly string[]) => chosenColumns(COLUMNS, wanted).map(({ id }) => id);
+    expect(ids(['exits', 'cpu', 'exits', 'gone'])).toEqual(['name', 'exits', 'cpu']);
+    expect(ids()).toEqual(COLUMNS.map(({ id }) => id));
+    const rows = guestRows([SAMPLE], [{ ...SAMPLE, ms: 61_000 }], HOST);
+    expect(textTable(chosenColumns(COLUMNS, ['state', 'id']), rows, PLAIN)[0]).toMatch(/^ NAME +S +ID$/);
+  });
+
   it("are virt-top's ~/.virt-toprc too, and outlive W", () => {
     const state = newTopState();
     readSettings(
@@ -309,6 +325,12 @@ describe('vmscope top', () => {
     await top.until(/NAME▼[\s\S]*kernel[\s\S]*keyboard/);
     top.send('I');
     await top.until(/NAME▲[\s\S]*keyboard[\s\S]*kernel/);
+    top.send(':columns exits state\r');
+    await top.until(/^ NAME\S* +EXITS\S* +S *$/m);
+    top.send(':columns bogus\r');
+    await top.until(/bogus: no column; there are name/);
+    top.send(':columns all\r');
+    await top.until(/%CPU/);
     top.send('I/kern\r');
     await top.until(/filter: kern/);
     expect(top.text()).not.toContain('keyboard');

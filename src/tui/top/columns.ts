@@ -442,6 +442,19 @@ export function fitting<Row>(
   return all.filter((column) => shown.has(column));
 }
 
+/**
+ * The columns that the user has chosen of a table, in the order in which they were named; all, where none was. The first
+ * one, which names the row, is always there.
+ */
+export function chosenColumns<Row>(
+  all: readonly Column<Row>[],
+  ids: readonly string[] | undefined,
+): readonly Column<Row>[] {
+  if (ids === undefined) return all;
+  const named = ids.flatMap((id) => all.filter((column) => column.id === id));
+  return [...new Set([all[0]!, ...named])];
+}
+
 export const cell = <Row>(column: Column<Row>, text: string): string =>
   column.left
     ? ` ${text.slice(0, column.width - 1).padEnd(column.width - 1)}`

@@ -27,7 +27,7 @@ const ACTION_KEYS: Record<string, GuestAction> = { p: 'pause', r: 'resume', s: '
 /** What takes from the table to the guest itself. */
 const OPEN_KEYS: Record<string, OpenedView> = { c: 'console', o: 'debug' };
 const OPEN_WORDS: Record<OpenedView, string> = { console: 'console', debug: 'attach' };
-const COMMANDS = ['sort', 'view', 'delay', 'filter', ...GUEST_ACTIONS, 'attach', 'console', 'help', 'quit'];
+const COMMANDS = ['sort', 'columns', 'view', 'delay', 'filter', ...GUEST_ACTIONS, 'attach', 'console', 'help', 'quit'];
 const EMPTY = 'no guest is found: vmscope run IMAGE, virsh start DOMAIN, or qemu-system-x86_64 ...';
 
 /** The screen asks ten times a second: a look may be half of that before its time, so that a quarter of a second is one. */
@@ -258,6 +258,7 @@ class TopScreen implements TerminalScreen {
     const why = (state.view === 'guests' || state.view === 'nics' || state.view === 'disks') && room >= 8 ? 1 : 0;
     table.place({ x: 0, y: 1, width: columns, height: room - below });
     table.clear(theme.normal);
+    this.table.wanted = state.columns[state.view];
     this.table.draw(table, this.order, this.emptyText(), why);
     // After the table, which settles how many rows are hidden.
     this.drawHeader(header);
@@ -521,8 +522,10 @@ class TopScreen implements TerminalScreen {
   /** Goes on with the word as far as it is clear; where it is not, tells what there is. */
   private complete(prompt: Prompt): void {
     const [, before, word] = /^(.*?)(\S*)$/s.exec(prompt.text) as unknown as [string, string, string];
-    const lists: Record<string, readonly string[]> = { sort: this.table.columns.map(({ id }) => id), view: VIEWS };
-    const all = before.trim() ? (lists[before.trim()] ?? []) : COMMANDS;
+    const ids = this.table.columns.map(({ id }) => id);
+    const lists: Record<string, readonly string[]> = { sort: ids, columns: ['all', ...ids], view: VIEWS };
+    const [verb = ''] = before.trim().split(/\s+/);
+    const all = verb ? (lists[verb] ?? []) : COMMANDS;
     const fitting = all.filter((name) => name.startsWith(word));
     if (fitting.length === 1) prompt.open(`${before}${fitting[0]} `);
     else if (fitting.length > 1) prompt.open(`${before}${commonStart(fitting)}`);
@@ -546,7 +549,8 @@ class TopScreen implements TerminalScreen {
       const id = this.columnOf(argument);
       if (id) this.sort(id);
       else this.state.notice = `${argument}: no column; there are ${this.table.columns.map((c) => c.id).join(' ')}`;
-    } else if (word === 'view' && (VIEWS as readonly string[]).includes(argument)) this.view(argument as TopView);
+    } else if (word === 'columns') this.chooseColumns(rest.filter(Boolean));
+    else if (word === 'view' && (VIEWS as readonly string[]).includes(argument)) this.view(argument as TopView);
     else if (word === 'view') this.state.notice = `${argument}: no view; there are ${VIEWS.join(' ')}`;
     else if (word === 'delay') this.delay(argument);
     else if (word === 'filter') this.change({ filter: argument });
@@ -555,6 +559,19 @@ class TopScreen implements TerminalScreen {
     else if (word === 'help') this.popup.show('Keys of vmscope top', helpLines(this.theme, this.state));
     else if (word === 'q' || word === 'quit') this.surface.quit();
     else this.state.notice = `${word}: no command; there are ${COMMANDS.join(' ')}`;
+  }
+
+  /** Which columns the view has, in their order; `all`, or none: all of them, as many as fit. */
+  private chooseColumns(names: readonly string[]): void {
+    const { view, columns } = this.state;
+    const { [view]: _before, ...others } = columns;
+    const all = names.length === 0 || (names.length === 1 && names[0] === 'all');
+    const ids = names.map((name) => this.columnOf(name));
+    const unknown = all ? -1 : ids.indexOf(undefined);
+    if (unknown >= 0) {
+      const known = this.table.columns.map(({ id }) => id).join(' ');
+      this.state.notice = `${names[unknown]}: no column; there are ${known}`;
+    } else this.change({ columns: all ? others : { ...others, [view]: ids as string[] } });
   }
 
   private columnOf(text: string): string | undefined {

@@ -20,6 +20,8 @@ export interface TopState extends CellOptions {
   exitKind: ExitKind;
   /** The pane below the table. */
   details: boolean;
+  /** Columns of each view by their ids, in their order; a view that is not here has all. */
+  columns: Partial<Record<TopView, readonly string[]>>;
   /** Nothing but looking: no action, no attach, nothing written. */
   secure: boolean;
   /** How to start, as the settings have it: they outlive `W`. */
@@ -49,6 +51,7 @@ export const newTopState = (): TopState => ({
   blockInBytes: false,
   oneCpu: false,
   details: false,
+  columns: {},
   perVcpu: false,
   exitKind: 'vmexit',
   secure: false,
@@ -70,6 +73,7 @@ export function settingsText(state: TopState): string {
     `block-in-bytes ${state.blockInBytes}`,
     `one-cpu ${state.oneCpu}`,
     `details ${state.details}`,
+    ...Object.entries(state.columns).map(([view, ids]) => `columns ${view} ${ids.join(' ')}`),
     `per-vcpu ${state.perVcpu}`,
     `event ${state.exitKind}`,
     ...startLines(state.start),
@@ -130,6 +134,12 @@ const SETTINGS: Record<string, SettingReader> = {
   iterations: (state, value) => Boolean((state.start.iterations = value)),
   csv: (state, value) => Boolean((state.start.csv = value)),
   'end-time': (state, value) => Boolean((state.start.endTime = value)),
+  columns: (state, value) => {
+    const [view, ...ids] = value.split(/[\s,]+/);
+    const known = (VIEWS as readonly string[]).includes(view ?? '') && ids.length > 0;
+    if (known) state.columns = { ...state.columns, [view as TopView]: ids };
+    return known;
+  },
   reverse: flag((state, value) => void (state.reversed = value)),
   'block-in-bytes': flag((state, value) => void (state.blockInBytes = value)),
   'one-cpu': flag((state, value) => void (state.oneCpu = value)),

@@ -1,7 +1,7 @@
 /** A table with a cursor that stays on its row while rows move, in any of the views. */
 import type { CellPane, Segment } from '../screen/cell-pane.js';
 import { onBackground, type Theme } from '../screen/theme.js';
-import { type CellOptions, type Column, cell, fitting, sorted, titleOf } from './columns.js';
+import { type CellOptions, type Column, cell, chosenColumns, fitting, sorted, titleOf } from './columns.js';
 
 export interface TableOptions extends CellOptions {
   sort: string;
@@ -14,6 +14,8 @@ const ASKED_FOR = 7;
 export class Table<Row> {
   private rows: Row[] = [];
   private shown: Column<Row>[] = [];
+  /** Those that the user wants to see, by their ids; undefined: all. */
+  wanted: readonly string[] | undefined;
   /** Columns in which no row has anything. */
   private empty = new Set<Column<Row>>();
   /** Key of the row under the cursor. */
@@ -83,7 +85,10 @@ export class Table<Row> {
   /** @param spare lines at the foot of the pane that are not the table's */
   draw(pane: CellPane, options: TableOptions, empty: string, spare = 0): void {
     const { theme } = pane;
-    this.shown = fitting(this.columns, pane.width, options.sort, this.empty);
+    const chosen = chosenColumns(this.columns, this.wanted);
+    // what was asked for by name is not left out for being empty
+    const bare = this.wanted ? undefined : this.empty;
+    this.shown = fitting(chosen, pane.width, options.sort, bare);
     let x = 0;
     for (const column of this.shown) {
       const isSort = column.id === options.sort;
@@ -110,7 +115,8 @@ export class Table<Row> {
     const { row } = this;
     if (!row) return [];
     const asked = (column: Column<Row>) =>
-      this.shown.includes(column) || (this.empty.has(column) && column.dispensable <= ASKED_FOR);
+      this.shown.includes(column) ||
+      (this.wanted === undefined && this.empty.has(column) && column.dispensable <= ASKED_FOR);
     const empty = this.columns.filter((column) => asked(column) && column.text(row, options) === undefined);
     return empty.map((column) => ({ id: column.id, title: titleOf(column, options) }));
   }
