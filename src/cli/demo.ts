@@ -17,8 +17,10 @@ const SAMPLE = fileURLToPath(new URL('../../samples/long-mode', import.meta.url)
 export function addDemoCommand(program: Command): void {
   program
     .command('demo')
-    .summary('the tour: a sample guest, stopped at its first exit')
-    .description('The tour: a sample guest, stopped at its first VM exit; as text where there is no terminal.')
+    .summary('the tour of the dashboard, over a sample guest')
+    .description(
+      'The tour of the dashboard in twelve steps, over a sample guest; where there is no terminal, a summary as text.',
+    )
     .addOption(themeOption())
     .addOption(picturesOption())
     .addOption(noConfigOption())

@@ -80,7 +80,11 @@ export function kvmFindings(probe: KvmProbe, abilities?: DebugAbilities | 'stuck
       text: modules.join(', ') || 'none loaded or built in',
     },
     usable
-      ? { name: '/dev/kvm', state: 'ok', text: `makes machines, up to ${counted(probe.maxVcpus ?? 1, 'vCPU')}` }
+      ? {
+          name: '/dev/kvm',
+          state: 'ok',
+          text: `can create machines, with up to ${counted(probe.maxVcpus ?? 1, 'vCPU')}`,
+        }
       : { name: '/dev/kvm', state: 'no', text: `${probe.reason}; ${probe.advice}` },
     ...(usable && probe.reason !== ''
       ? [{ name: '', state: 'note' as const, text: `${probe.reason}; ${probe.advice}` }]

@@ -145,7 +145,7 @@ export function openDrives(list: readonly DriveArgument[], defaultBus: 'ide' | '
 /** @throws UsageError */
 function checkFits({ sectors, options: { path } }: PassedDisk, kind: Drive['kind']): void {
   if (kind === 'floppy' && !floppyFor(sectors))
-    throw new UsageError(`${path}: ${sectors / 2} KiB do not fit a floppy disk: 2880 KiB are the largest`);
+    throw new UsageError(`${path}: ${sectors / 2} KiB do not fit on a floppy disk: the largest has 2880 KiB`);
 }
 
 /** Media that a run's drives have had, at most: each keeps its file open, so that the run can be gone back in. */

@@ -140,7 +140,7 @@ export class OwnSource implements FleetSource {
     ]);
     const disks = await this.#disks(connection);
     this.#infos.set(connection, info);
-    if (!plausible(info, state, counts)) throw new Error('answers nonsense');
+    if (!plausible(info, state, counts)) throw new Error('sends an invalid answer');
     const looked = processLook(hello.pid);
     const process = looked && own(looked);
     return {
@@ -178,8 +178,8 @@ export class OwnSource implements FleetSource {
 
 const MAX_DISKS = 64;
 const MAX_NICS = 64;
-const OLDER = 'a guest of an older vmscope does not tell';
-const NO_THREAD = "its vCPUs have threads of their own, or the host's kernel does not tell";
+const OLDER = 'a guest of an older vmscope does not report it';
+const NO_THREAD = "its vCPUs have threads of their own, or the host's kernel does not report it";
 const WHY_LENGTH = 200;
 
 function usedMemory(usage: GuestUsage | undefined): MemoryLook {
@@ -194,7 +194,7 @@ function whyNoMemory(usage: GuestUsage | undefined, asked: boolean): string {
   if (usage === undefined) return OLDER;
   const { memory } = usage;
   if (memory && 'why' in memory) return memory.why;
-  return asked ? 'not looked at yet' : "guests' memory is not read (--no-guest-memory)";
+  return asked ? 'not read yet' : "guests' memory is not read (--no-guest-memory)";
 }
 
 const isTime = (value: unknown): boolean => typeof value === 'bigint' && value >= 0n;

@@ -257,7 +257,7 @@ export async function connectGuest(name: string): Promise<GuestConnection> {
   const target = hello && (await soon(connectDebugger(channel, closed), closed));
   if (!target) {
     socket.destroy();
-    throw new Error(`${name}: no answer, or none of a vmscope guest`);
+    throw new Error(`${name}: does not answer as a vmscope guest does`);
   }
   return { target, hello, closed, close: () => socket.destroy() };
 }

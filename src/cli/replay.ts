@@ -40,7 +40,7 @@ export function addReplayCommand(program: Command): void {
         'beside the recording, where they are not packed in it, and are not written.',
     )
     .argument('<file>', 'the recording')
-    .option('--verify', 'only repeat it and compare the state at its end; status 1 where it is another one')
+    .option('--verify', 'only repeat it and compare the state at its end; status 1 if it differs')
     .option('--gdb [address]', 'GDB stub: [HOST:]PORT (default 1234, loopback), unix:PATH')
     .option('--wait', 'start stopped')
     .option('--headless', 'no dashboard')

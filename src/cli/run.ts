@@ -108,7 +108,10 @@ export function addRunCommand(program: Command): void {
 /** What says which machine runs what, and until when. */
 export function addGuestOptions(command: Command): Command {
   return command
-    .argument('[image]', 'ELF (multiboot 1, PVH, plain), bzImage, boot sector or flat binary, or a sample folder')
+    .argument(
+      '[image]',
+      'ELF (multiboot 1 or 2, PVH, plain), bzImage, flat binary, disk or CD image, or the name of a sample',
+    )
     .optionsGroup('What it boots:')
     .option('--kernel <file>', 'kernel image, as IMAGE')
     .option('--initrd <file>', "initial RAM disk, or modules of a multiboot kernel: 'FILE ARGS,FILE ARGS'")

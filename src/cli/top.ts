@@ -75,8 +75,8 @@ export function addTopCommand(program: Command): void {
     )
     .addOption(themeOption())
     .option('-c, --connect <uri>', 'only guests of this libvirt, e.g. qemu+ssh://HOST/system; repeatable', collect, [])
-    .option('-d, --delay <seconds>', 'time between looks (default: 2)')
-    .option('-n, --iterations <n>', 'looks, then end')
+    .option('-d, --delay <seconds>', 'seconds between refreshes (default: 2)')
+    .option('-n, --iterations <n>', 'number of refreshes, then exit')
     .option('-b, --batch', 'as text')
     .option('-o, --sort <column>', COLUMNS.map(({ id }) => id).join(', '))
     .option('-1', "start with the view of the host's CPUs")
@@ -84,16 +84,16 @@ export function addTopCommand(program: Command): void {
     .option('-3', 'start with the view of disks')
     .option('-4', 'start with the view of VM exits and their times (KVM guests of this host)')
     .option('--event <kind>', 'what -4 shows: vmexit, mmio or ioport (by address), as perf kvm stat has them')
-    .option('--csv <file>', 'write a line a look, in the form of virt-top')
+    .option('--csv <file>', 'write a line for each refresh, in the form of virt-top')
     .option('--no-csv-cpu', 'leave columns out')
     .option('--no-csv-mem', 'leave columns out')
     .option('--no-csv-block', 'leave columns out')
     .option('--no-csv-net', 'leave columns out')
     .option('--block-in-bytes', 'disks in bytes instead of requests')
     .option('--script', 'nothing but the CSV')
-    .option('--stream', 'each look as text, in the form of virt-top')
-    .option('--json', 'each look as a line of JSON')
-    .option('--metrics <[host:]port>', 'serve the newest look to Prometheus, until ended')
+    .option('--stream', 'print each refresh as text, in the form of virt-top')
+    .option('--json', 'print each refresh as a line of JSON')
+    .option('--metrics <[host:]port>', 'serve the newest figures to Prometheus, until ended')
     .option('--end-time <time>', 'YYYY-MM-DD HH:MM:SS, HH:MM:SS, +HH:MM:SS or +SECONDS')
     .option('--agent', 'ask guest agents for addresses: takes the right to change guests')
     .option(
@@ -102,8 +102,11 @@ export function addTopCommand(program: Command): void {
       settingsPath(),
     )
     .option('--no-init-file', 'no settings')
-    .option('--no-guest-memory', "do not read guests' memory for what they use of it, where no balloon driver tells")
-    .option('--secure', 'nothing but looking: no action, no attach, nothing written')
+    .option(
+      '--no-guest-memory',
+      "do not read guests' memory for what they use of it, where no balloon driver reports it",
+    )
+    .option('--secure', 'only look: no action, no attach, nothing written')
     .action(async (given: TopOptions) => {
       // two looks a second and a screen that is drawn as often: a third of the time went into compiling
       compileSeldom(11);

@@ -1,6 +1,7 @@
 /** `--type TEXT`: types on a guest's keyboard while it runs, as somebody would who waits for what it shows. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { counted } from '../engine/counted.js';
 import type { Debugger, DebuggerEvent } from '../engine/debugger.js';
 import { keysOf } from '../engine/devices/scancodes.js';
 import { fileCause } from '../engine/host/file-cause.js';
@@ -28,7 +29,7 @@ export function parseTyped(option: string, text: string): TypedStep[] {
       continue;
     }
     const keys = braced ?? (escaped === undefined ? whole.replace('\r\n', '\n') : ESCAPES[escaped]);
-    if (keys === undefined) throw new UsageError(`${option}: ${whole} is none of ${FORM}`);
+    if (keys === undefined) throw new UsageError(`${option}: ${whole} is not one of ${FORM}`);
     if (keysOf(keys) === undefined) throw new UsageError(`${option}: ${whole} is on no key of a US keyboard`);
     steps.push({ kind: 'key', keys });
   }
@@ -70,7 +71,7 @@ export class Typing {
     if (left === undefined) return undefined;
     const keys = this.steps.slice(this.#next).filter(({ kind }) => kind === 'key').length;
     const why = left.kind === 'wait' ? `the guest has not shown "${left.text}"` : 'the guest did not read them';
-    return `--type: ${keys} keys were not typed: ${why}`;
+    return `--type: ${counted(keys, 'key was', 'keys were')} not typed: ${why}`;
   }
 
   async #run(): Promise<void> {

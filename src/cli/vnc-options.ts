@@ -31,7 +31,7 @@ export function parseVnc(text: string): VncArgument | undefined {
     else if (key === 'password-file' && value) password = { word: passwordIn(value, text) };
     else if (key === 'websocket')
       refuse('no WebSocket is served; websockify (Debian package of that name) leads noVNC to this port');
-    else refuse(`${setting} is none of password=on and password-file=FILE`);
+    else refuse(`${setting} is neither password=on nor password-file=FILE`);
   }
   const path = /^unix:(.+)$/s.exec(place)?.[1];
   if (path !== undefined) {

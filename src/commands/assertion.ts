@@ -37,7 +37,7 @@ export const ASSERT_COMMANDS: readonly Command[] = [
   command({
     name: 'assert',
     usage: 'EXPRESSION',
-    help: 'ends a script with status 1 where it does not hold',
+    help: 'end a script with status 1 unless this holds',
     effect: 'looks',
     kinds: ['address', 'register', 'exit-reason'],
     run: assert,

@@ -37,7 +37,7 @@ export function comparisonText({ a, b, fork, same, unseen, difference }: BranchC
   const none = `no difference up to exit #${grouped(same)} (${alike})`;
   const [short, long] = a.last.exit <= b.last.exit ? [a, b] : [b, a];
   if (short.last.exit === long.last.exit)
-    return `${none}, where both ${a.end && b.end ? 'end' : 'stand'}${a.end && b.end ? endText(a, b) : ''}`;
+    return `${none}, where both ${a.end && b.end ? 'end' : 'are'}${a.end && b.end ? endText(a, b) : ''}`;
   const next = `${long.name} goes on to exit #${grouped(long.last.exit)}`;
   return short.end
     ? `${none}: ${short.name} ended there (${short.end.message || short.end.kind}), ${next}`
@@ -80,7 +80,7 @@ export const BRANCH_COMMANDS: readonly Command[] = [
         session.changed('values');
         return renamed;
       }
-      if (second !== undefined) throw new Error(`"${second}" is too much: a branch's name has no blanks`);
+      if (second !== undefined) throw new Error(`unexpected "${second}": a branch's name has no blanks`);
       const branch = await history.branch(first);
       session.changed('values');
       return branch;

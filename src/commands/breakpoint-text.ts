@@ -1,5 +1,6 @@
 /** Breakpoints as text. */
 import type { SymbolTable } from '../disasm/index.js';
+import { counted } from '../engine/counted.js';
 import type { Breakpoint, BreakpointSpec, ExitCondition } from '../engine/debugger.js';
 import { exitReasonName } from '../spec/vmx/exit-reasons.js';
 import { hex } from './numbers.js';
@@ -80,6 +81,6 @@ export function mannerText(breakpoint: Breakpoint): string {
     ...(doesText(breakpoint) === undefined ? [] : [doesText(breakpoint)!]),
     ...(ignore ? [`passes ${ignore} more`] : []),
     ...(temporary ? ['temporary'] : []),
-    ...(commands?.length ? [commands.length === 1 ? `: ${commands[0]}` : `${commands.length} commands`] : []),
+    ...(commands?.length ? [commands.length === 1 ? `: ${commands[0]}` : counted(commands.length, 'command')] : []),
   ].join(', ');
 }

@@ -31,7 +31,7 @@ function toggledText(result: Toggled): string {
 async function conditionOf(session: Session, text: string, at?: bigint): Promise<Condition | undefined> {
   if (text === '') return undefined;
   const condition = /^if\b(.*)$/is.exec(text)?.[1]?.trim();
-  if (condition === undefined) throw new Error(`"${text}" is too much: after the place comes "if EXPRESSION"`);
+  if (condition === undefined) throw new Error(`unexpected "${text}": after the place comes "if EXPRESSION"`);
   return compiled(session, need(condition, 'a condition after "if"'), at);
 }
 
@@ -66,7 +66,7 @@ async function placeOf(session: Session, given: string): Promise<{ gva: bigint; 
   const { source } = session.debug;
   if (source === undefined) throw await lacking(session, 'source');
   const found = await source.address(file, Number(line));
-  if (found === undefined) throw new Error(`${file}:${line}: no code, by the image's line numbers`);
+  if (found === undefined) throw new Error(`${file}:${line}: the image's line numbers have no code there`);
   return { gva: found.address, rest };
 }
 
@@ -230,7 +230,7 @@ async function setCondition(session: Session, text: string): Promise<Changed> {
 async function setIgnore(session: Session, text: string): Promise<Changed> {
   const { breakpoint, rest } = await numbered(session, text);
   const count = await value(session, need(rest, 'the number of hits to pass'));
-  if (count > 0xffff_ffffn) throw new Error(`${count} hits are more than anybody waits for`);
+  if (count > 0xffff_ffffn) throw new Error(`${count}: more hits than can be counted`);
   await session.debug.changeBreakpoint(breakpoint.id, { ignore: Number(count) });
   session.changed('values');
   return { id: breakpoint.id, told: count === 0n ? 'stops at its next hit' : `passes ${counted(count, 'hit')}` };
@@ -265,7 +265,7 @@ export const BREAKPOINT_COMMANDS: readonly Command[] = [
   command({
     name: 'break',
     usage: 'ADDR | SYMBOL | FILE:LINE | vmexit REASON [process NAME|PID] [if EXPRESSION]',
-    help: 'breakpoint, or off again',
+    help: 'set a breakpoint, or remove it again',
     key: 'b',
     effect: 'runs',
     ...WHERE_AND_WHEN,
@@ -275,7 +275,7 @@ export const BREAKPOINT_COMMANDS: readonly Command[] = [
   command({
     name: 'tbreak',
     usage: 'PLACE [process NAME|PID] [if EXPRESSION]',
-    help: 'breakpoint that stops once, as break takes it',
+    help: 'breakpoint that stops once; arguments as for break',
     effect: 'runs',
     ...WHERE_AND_WHEN,
     run: async (session, text) => add(session, { ...(await spec(session, need(text, WHERE))), temporary: true }),
@@ -306,7 +306,7 @@ export const BREAKPOINT_COMMANDS: readonly Command[] = [
   command({
     name: 'condition',
     usage: 'N [EXPRESSION]',
-    help: 'what must hold for a breakpoint to stop; none: it always does',
+    help: 'condition for a breakpoint to stop; none: it always stops',
     effect: 'runs',
     kinds: ['breakpoint', 'address', 'register'],
     run: setCondition,
@@ -315,7 +315,7 @@ export const BREAKPOINT_COMMANDS: readonly Command[] = [
   command({
     name: 'ignore',
     usage: 'N COUNT',
-    help: 'hits of a breakpoint that pass first',
+    help: 'how many hits of a breakpoint pass before it stops',
     effect: 'runs',
     kinds: ['breakpoint'],
     run: setIgnore,
@@ -324,7 +324,7 @@ export const BREAKPOINT_COMMANDS: readonly Command[] = [
   command({
     name: 'commands',
     usage: 'N [COMMAND; COMMAND...]',
-    help: 'what is done at each stop of a breakpoint; none: nothing',
+    help: 'commands for each stop of a breakpoint; none: no commands',
     // they may be any
     effect: 'changes',
     kinds: ['breakpoint', 'command'],

@@ -147,7 +147,7 @@ export function space(list: string[]): AddressSpace {
 /** @throws Error that lists what is allowed. */
 export function oneOf<T extends string>(text: string, allowed: readonly T[]): T {
   const found = allowed.find((name) => name === text.trim().toLowerCase());
-  if (!found) throw new Error(`"${text.trim()}" is none of ${allowed.join(', ')}`);
+  if (!found) throw new Error(`"${text.trim()}" is not one of ${allowed.join(', ')}`);
   return found;
 }
 

@@ -62,7 +62,7 @@ async function difference(session: Session, text: string): Promise<Difference> {
 /** VMCS and registers at exits, by going there and back; or why that cannot be. */
 async function statesAt({ debug }: Session, exits: number[]): Promise<ExitState[] | string> {
   if (!debug.history?.statesAt) return (await debug.info()).unavailable.history ?? 'this target keeps no history';
-  if ((await debug.state()).running) return 'the guest runs';
+  if ((await debug.state()).running) return 'the guest is running';
   try {
     return await debug.history.statesAt(exits);
   } catch (error) {
@@ -109,7 +109,7 @@ export const DIFFERENCE_COMMANDS: readonly Command[] = [
   command({
     name: 'diff',
     usage: 'EXIT [EXIT]',
-    help: 'what two exits (#N, -N before the newest) do not have in common: VMCS, registers, bits by name',
+    help: 'how two exits differ (#N, -N before the newest): VMCS, registers, bits by name',
     effect: 'looks',
     page: true,
     kinds: ['exit'],

@@ -10,7 +10,7 @@ import { placeOfFrame, variableText } from './typed-values.js';
 const MAX_SHOWN = 64;
 
 async function mustStand(session: Session): Promise<void> {
-  if ((await session.state()).running) throw new Error('the guest runs: its stack is there while it stands');
+  if ((await session.state()).running) throw new Error('the guest is running: stop it to see its stack');
 }
 
 /** `#1  0xffffffff81000123 in do_idle (cpu=0) at kernel/sched/idle.c:41`, as gdb has it. */
@@ -117,7 +117,7 @@ const backtrace = {
   run: async (session: Session, text: string): Promise<Chosen[]> => {
     await mustStand(session);
     const most = text.trim() === '' ? MAX_SHOWN : Number(await value(session, text));
-    if (!(most >= 1)) throw new Error(`${text.trim()} frames: 1 or more`);
+    if (!(most >= 1)) throw new Error(`"${text.trim()}" is not a number of frames: 1 or more`);
     const list: Chosen[] = [];
     for (const frame of await allFrames(session, Math.min(most, MAX_SHOWN))) list.push(await told(session, frame));
     return list;

@@ -159,7 +159,7 @@ export const HISTORY_COMMANDS: readonly Command[] = [
     ...FOUND,
     name: 'became',
     usage: 'WHAT [== VALUE]',
-    help: 'back to when it became this',
+    help: 'back to the write that gave it its value',
     run: async (session, text) => {
       const history = await historyOf(session);
       const wanted = await becameTarget(need(text, 'an address or $REGISTER'), (term) => value(session, term));

@@ -55,7 +55,7 @@ export const MACHINE_COMMANDS: readonly Command[] = [
   command({
     name: 'state',
     usage: '',
-    help: 'whether the guest runs, why it stands and where',
+    help: 'whether the guest runs, and if not why and where it stopped',
     effect: 'looks',
     run: async (session, text): Promise<RunState> => {
       nothing(text);
@@ -80,7 +80,7 @@ export const MACHINE_COMMANDS: readonly Command[] = [
   command({
     name: 'dump-guest-memory',
     usage: 'FILE',
-    help: 'memory and vCPUs as an ELF core for drgn, crash and gdb',
+    help: 'write memory and vCPUs as an ELF core for drgn, crash and gdb',
     effect: 'runs',
     kinds: ['file'],
     run: (session, text) => session.debug.dumpMemory(resolve(need(text, 'a file'))),
@@ -89,7 +89,7 @@ export const MACHINE_COMMANDS: readonly Command[] = [
   command({
     name: 'screendump',
     usage: 'FILE',
-    help: "the guest's screen as a picture: PNG, or PPM where FILE ends so",
+    help: "write the guest's screen as a picture: PNG, or PPM where FILE ends so",
     effect: 'looks',
     kinds: ['file'],
     run: async (session, text) => {
@@ -102,7 +102,7 @@ export const MACHINE_COMMANDS: readonly Command[] = [
   command({
     name: 'save',
     usage: 'FILE',
-    help: 'state in a file, for :restore or run --restore',
+    help: 'save the state in a file, for :restore or run --restore',
     effect: 'runs',
     kinds: ['file'],
     run: async (session, text) => (await snapshotsOf(session)).save(resolve(need(text, 'a file'))),
@@ -111,7 +111,7 @@ export const MACHINE_COMMANDS: readonly Command[] = [
   command({
     name: 'restore',
     usage: 'FILE',
-    help: 'the machine as it was when FILE was saved',
+    help: 'load the machine as it was when FILE was saved',
     effect: 'changes',
     kinds: ['file'],
     run: async (session, text) => {
@@ -123,11 +123,11 @@ export const MACHINE_COMMANDS: readonly Command[] = [
   }),
   ...(
     [
-      ['savevm', '[NAME]', 'the machine and its disks, in a qcow2 disk or a file'],
-      ['loadvm', 'NAME', 'the machine as savevm kept it'],
-      ['delvm', 'NAME', 'delete what savevm kept; :info snapshots lists it'],
-      ['migrate', '[-d] URI', 'to a vmscope that waits with --incoming URI; :info migrate'],
-      ['migrate_cancel', '', 'the guest stays here'],
+      ['savevm', '[NAME]', 'save the machine and its disks in a qcow2 disk or a file'],
+      ['loadvm', 'NAME', 'load what savevm saved'],
+      ['delvm', 'NAME', 'delete what savevm saved; :info snapshots lists it'],
+      ['migrate', '[-d] URI', 'move the guest to a vmscope started with --incoming URI; :info migrate shows how far'],
+      ['migrate_cancel', '', 'cancel the migration: the guest stays here'],
     ] as const
   ).map(([name, usage, help]) =>
     command({
@@ -150,7 +150,7 @@ export const MACHINE_COMMANDS: readonly Command[] = [
   command({
     name: 'reset',
     usage: '',
-    help: 'the machine as it was at its start',
+    help: 'reset the machine',
     effect: 'changes',
     run: async (session, text) => {
       nothing(text);

@@ -99,7 +99,7 @@ async function addressOf(session: Session, text: string): Promise<bigint | undef
   try {
     return await value(session, text);
   } catch (error) {
-    if (error instanceof UnknownName || /left over/.test((error as Error).message)) return undefined;
+    if (error instanceof UnknownName || /^unexpected /.test((error as Error).message)) return undefined;
     throw error;
   }
 }

@@ -119,7 +119,7 @@ export const INFO_COMMANDS: readonly Command[] = [
   command({
     name: 'monitor',
     usage: 'LINE',
-    help: "a monitor command in QEMU's wording",
+    help: "a monitor command in QEMU's words",
     effect: 'changes',
     page: true,
     kinds: ['monitor'],

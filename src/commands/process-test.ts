@@ -26,7 +26,7 @@ export async function processTest(session: Session, wanted: string): Promise<str
     throw new Error(`"${wanted}" is not the name of a process: these have 1 to ${NAME_BYTES - 1} bytes`);
   if ((await types?.variable('current')) === undefined)
     throw new Error(
-      `the system does not tell what runs (${await os.absence().catch(() => 'no kernel with types')}); a number of a process goes`,
+      `the running process is not known (${await os.absence().catch(() => 'no kernel with types')}); give the number of a process instead`,
     );
   const comm = Uint8Array.from({ length: NAME_BYTES }, (_, n) => bytes[n] ?? 0);
   const word = (from: number): bigint =>

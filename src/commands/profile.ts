@@ -14,7 +14,7 @@ import { exitCondition } from './exit-conditions.js';
 import { arrivalText } from './stop-text.js';
 import { working } from './work.js';
 
-const USAGE = 'it is profile [SAMPLES] [every N] [by function|task|exit] [at any|REASON [if ...]]';
+const USAGE = 'usage: profile [SAMPLES] [every N] [by function|task|exit] [at any|REASON [if ...]]';
 const USUAL = { samples: 200, every: 1_000_000 };
 const MOST_SAMPLES = 1_000_000;
 const LEAST_INSTRUCTIONS = 1000;
@@ -59,7 +59,7 @@ async function asked(session: Session, text: string): Promise<Asked> {
     if (word === 'every')
       every = count(value, exit ? 'a number of exits' : 'a number of instructions', exit ? 1 : LEAST_INSTRUCTIONS);
     else if (word === 'by' && key) by = key;
-    else if (word === 'by') throw new Error(`"${value ?? ''}" is none of ${PROFILE_KEYS.join(', ')}`);
+    else if (word === 'by') throw new Error(`"${value ?? ''}" is not one of ${PROFILE_KEYS.join(', ')}`);
     else throw new Error(`"${word}": ${USAGE}`);
   }
   if (by === 'exit' && !exit)

@@ -24,7 +24,7 @@ export function instructionCount(text: string): number {
 
 /** @throws Error where there is something that is not taken: `run 5` is not `step 5`. */
 export function nothing(text: string): void {
-  if (text.trim()) throw new Error(`"${text.trim()}" is too much: it takes no argument`);
+  if (text.trim()) throw new Error(`unexpected "${text.trim()}": the command takes no argument`);
 }
 
 async function run(session: Session, text: string): Promise<RunState> {

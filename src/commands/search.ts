@@ -72,7 +72,7 @@ async function rangeOf(
   const [, word, rest = ''] = /^(?:(gva|gpa)\s+)?(.*)$/is.exec(text)!;
   const { value: first, rest: behind } = await firstValue(session, need(rest, 'the start of the range'));
   const { value: length, rest: more } = await firstValue(session, need(behind, 'the length of the range'));
-  if (more !== '') throw new Error(`"${more}" is too much; usage: in [gva|gpa] START LENGTH`);
+  if (more !== '') throw new Error(`unexpected "${more}"; usage: in [gva|gpa] START LENGTH`);
   if (length === 0n || first + length > 1n << 64n)
     throw new Error(`0x${hex(first)} and 0x${hex(length)} bytes are not a range`);
   return { space: word?.toLowerCase() === 'gpa' ? 'gpa' : 'gva', first, length };
@@ -116,7 +116,7 @@ export async function memoryPattern(session: Session, text: string): Promise<Wan
   const own = /^(?:"|u(?:8|16|32|64)\s|pointers?\s)|^(?:(?:0x)?[0-9a-f]{2}\s*)+$/i.test(text);
   if (!own) return literal(new TextEncoder().encode(text));
   const { wanted, rest } = await wantedOf(session, text);
-  if (rest !== '') throw new Error(`"${rest}" is too much: / looks from the cursor on`);
+  if (rest !== '') throw new Error(`unexpected "${rest}": / searches from the cursor on`);
   return wanted;
 }
 
@@ -154,7 +154,7 @@ async function* partsOf(
 async function search(session: Session, text: string): Promise<Found> {
   const { wanted, rest } = await wantedOf(session, need(text, 'the text, bytes or number to search for'));
   const inside = /^in\b(.*)$/is.exec(rest);
-  if (rest !== '' && !inside) throw new Error(`"${rest}" is too much: ${USAGE}`);
+  if (rest !== '' && !inside) throw new Error(`unexpected "${rest}"; ${USAGE}`);
   const range = inside ? await rangeOf(session, inside[1]!.trim()) : undefined;
   const space = range?.space ?? 'gpa';
   const total = range?.length ?? BigInt((await session.info()).memoryBytes);

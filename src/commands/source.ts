@@ -60,7 +60,7 @@ async function list(session: Session, text: string): Promise<Listing> {
   if (wanted === '') {
     if (before && before.at === at) first = before.next;
     else if (here) [file, first] = [here.file, Math.max(1, here.line - LISTED / 2)];
-    else throw new Error('there is no line for the code that runs: list FILE:LINE or FUNCTION');
+    else throw new Error('no line information for this code: list FILE:LINE or FUNCTION');
   } else if (span) {
     first = Number(span[1]);
     if (span[2]) count = Math.max(0, Number(span[2]) - first + 1);
@@ -133,7 +133,7 @@ export const SOURCE_SUBJECTS = [
       const text = here && (await sourcePaths(session.debug).text(session.debug, here.file));
       const from = await session.debug.types?.from();
       return [
-        here ? `the chosen frame is at ${here.file}:${here.line}` : 'there is no line for the code that runs',
+        here ? `the chosen frame is at ${here.file}:${here.line}` : 'no line information for this code',
         ...(here ? [text ? `the file has ${counted(text.length, 'line')}` : missing(here.file)] : []),
         `types and variables: ${from === 'DWARF' ? 'DWARF' : from === 'BTF' ? "the kernel's BTF (types alone)" : 'none'}`,
         ...directories.map((directory) => `directory ${directory}`),
@@ -150,13 +150,13 @@ type LineStep = 'into' | 'over' | 'past';
 async function stepLine(session: Session, how: LineStep): Promise<RunState> {
   const { debug, vcpu } = session;
   const source = await sourceOf(session);
-  if (!source.piece) throw new Error('this target does not tell where lines begin: step and over go by instructions');
+  if (!source.piece) throw new Error('this target has no line numbers: step and over go by instruction');
   const disassembler = await session.disassembler();
   let registers = await debug.readRegisters(vcpu);
   let piece = await source.piece(linearPc(registers));
   if (piece === undefined)
     throw new Error(
-      `no line for 0x${hex(linearPc(registers))}: step and over go by instructions, out leaves the function`,
+      `no line for 0x${hex(linearPc(registers))}: step and over go by instruction, out leaves the function`,
     );
   const { file, line } = piece;
   const begin = how === 'past' ? await functionStart(session, piece.start) : piece.start;

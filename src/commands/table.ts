@@ -70,7 +70,7 @@ export const MONITOR_COMMANDS: readonly Command[] = [
       // the answer to this may not come any more
       void session.debug.quit().catch(() => {});
       await new Promise((resolve) => setTimeout(resolve, QUIT_MS));
-      return 'the guest is ended';
+      return 'guest ended';
     },
     text: asText,
   }),

@@ -159,7 +159,7 @@ export async function numberAt(session: Session, node: Expression, place: Place)
 function lostRegister(error: unknown, { frame }: Place): unknown {
   const lost = /^no register \$(\w+)$/.exec((error as Error).message)?.[1];
   if (lost === undefined || frame === undefined || frame.level === 0) return error;
-  return new ExpressionError(`${lost} of frame ${frame.level} is not known: its callee has not saved it`);
+  return new ExpressionError(`${lost} of frame ${frame.level} is not known: the function it calls did not save it`);
 }
 
 export interface TypedValue {

@@ -18,7 +18,7 @@ async function until(session: Session, text: string): Promise<RunState> {
     if (icount[1]!.trim() === '') throw new Error('usage: until icount N, the count of instructions from the start');
     const wanted = await value(session, icount[1]!);
     if (wanted <= now.icount)
-      throw new Error(`icount ${grouped(wanted)} is past: the guest stands at ${grouped(now.icount)}`);
+      throw new Error(`icount ${grouped(wanted)} is in the past: the guest is at ${grouped(now.icount)}`);
     return debug.runUntil({ icount: wanted });
   }
   if (exit) return debug.runUntil({ exit: await exitCondition(session, exit[1]!) });

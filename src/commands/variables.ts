@@ -118,7 +118,7 @@ interface Shown {
 async function variablesOf(session: Session, wanted: (variable: TypedVariable) => boolean): Promise<Shown[]> {
   await mustHaveTypes(session);
   const state = await session.state();
-  if (state.running) throw new Error('the guest runs: variables are there while it stands');
+  if (state.running) throw new Error('the guest is running: stop it to see variables');
   const frame = await chosenFrame(session);
   if (frame === undefined || frame.blocks.length === 0) {
     const from = await session.debug.types?.from();
@@ -126,7 +126,7 @@ async function variablesOf(session: Session, wanted: (variable: TypedVariable) =
       from === 'DWARF'
         ? 'it has none in the image, or in the file of --symbols'
         : 'that needs an image with DWARF, or --symbols FILE';
-    throw new Error(`nothing is told of the variables of the code at 0x${hex(frame?.pc ?? 0n)}: ${why}`);
+    throw new Error(`no debug information for the variables of the code at 0x${hex(frame?.pc ?? 0n)}: ${why}`);
   }
   const place = await placeNow(session);
   const shown: Shown[] = [];
@@ -157,7 +157,7 @@ async function scopeRows(
   await mustHaveTypes(session);
   const at = await codeAddress(session, text);
   const blocks: readonly CodeBlock[] = (await session.debug.types!.scope(at)) ?? [];
-  if (blocks.length === 0) throw new Error(`nothing is told of the variables of the code at 0x${hex(at)}`);
+  if (blocks.length === 0) throw new Error(`no debug information for the variables of the code at 0x${hex(at)}`);
   const { types } = codeView(session.debug);
   const found: { name: string; type: string; where: string; block: string }[] = [];
   for (const block of [...blocks].reverse())
@@ -190,7 +190,7 @@ export async function codeAddress(session: Session, text: string): Promise<bigin
   const { source } = session.debug;
   if (source === undefined) throw await lacking(session, 'source');
   const found = await source.address(file, Number(line));
-  if (found === undefined) throw new Error(`${wanted}: no code, by the image's line numbers`);
+  if (found === undefined) throw new Error(`${wanted}: the image's line numbers have no code there`);
   return found.address;
 }
 

@@ -267,7 +267,7 @@ function jobs(look: FleetLook, family: MakeFamily): void {
     undefined,
     (one) => one.dirtyBytesPerSecond,
   );
-  job('downtime_seconds', 'How long the guest is expected to stand.', 'seconds', (one) => one.downtimeMs, 1000);
+  job('downtime_seconds', 'Expected downtime of the guest.', 'seconds', (one) => one.downtimeMs, 1000);
 }
 
 function hosts(look: FleetLook, family: MakeFamily): void {
@@ -278,7 +278,12 @@ function hosts(look: FleetLook, family: MakeFamily): void {
     'ratio',
   );
   const busy = family('vmscope_host_cpu_busy_seconds', 'counter', 'Time that a CPU was not idle.', 'seconds');
-  const steal = family('vmscope_host_cpu_steal_seconds', 'counter', "Time that the host's own host took.", 'seconds');
+  const steal = family(
+    'vmscope_host_cpu_steal_seconds',
+    'counter',
+    'Steal time: time that the hypervisor below the host took.',
+    'seconds',
+  );
   for (const { hostname: host, cpu, pressure: part } of look.hosts) {
     for (const [resource, percent] of [
       ['cpu', part?.cpuSome],

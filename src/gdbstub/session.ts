@@ -572,7 +572,7 @@ export class Session {
     try {
       if (this.target.running()) {
         if (request.kind === 'continue') return undefined;
-        await this.hold('a step; it stands where it was caught');
+        await this.hold('a step; it stopped where it was caught');
         return undefined;
       }
       // a plain step meets no breakpoint: those that the client has taken out for it come back

@@ -86,7 +86,7 @@ export async function threadLocalAddress(
   const segment = (header === undefined ? undefined : await inMemory(target, header, thread)) ?? target.threadLocal;
   if (segment === undefined)
     throw new Error(
-      `where thread-local variables lie is told by the program's PT_TLS: its ELF header is not in memory (${HEADER_SYMBOL}), and the guest's image has none`,
+      `the program's PT_TLS says where thread-local variables lie: its ELF header is not in memory (${HEADER_SYMBOL}), and the guest's image has none`,
     );
   const base = wordBytes === 8 ? 'fs_base' : 'gs_base';
   const pointer = (await target.readRegisters(thread, [base])).values[base];

@@ -4,6 +4,7 @@ import { toJson } from '../commands/json.js';
 import { perform } from '../commands/script.js';
 import type { OpenSession } from '../commands/session.js';
 import { COMMANDS } from '../commands/table.js';
+import { counted } from '../engine/counted.js';
 import { INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, type Params, RpcError } from './protocol.js';
 
 /** Newest first. */
@@ -90,7 +91,9 @@ export class McpServer {
     try {
       const { text, json } = await tool.call(args as Params);
       const shown =
-        text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}\n(${text.length - MAX_TEXT} characters more)` : text;
+        text.length > MAX_TEXT
+          ? `${text.slice(0, MAX_TEXT)}\n(${counted(text.length - MAX_TEXT, 'more character')})`
+          : text;
       const structured = toJson({ result: json });
       return {
         content: [{ type: 'text', text: shown }],

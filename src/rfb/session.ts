@@ -150,8 +150,8 @@ export class Session {
 
   #answerIs(response: Buffer): void {
     const { word } = this.password ?? { word: undefined };
-    if (word === undefined) this.#refuse('no password has been set: set_password vnc WORD in the monitor does');
-    else if (!isRight(response, this.#challenge, word)) this.#refuse('the password is another one');
+    if (word === undefined) this.#refuse('no password is set: set_password vnc WORD in the monitor sets one');
+    else if (!isRight(response, this.#challenge, word)) this.#refuse('wrong password');
     else {
       this.wire.write(Buffer.alloc(4));
       this.#state = 'share';

@@ -74,7 +74,8 @@ export class RspClient {
 
   /** The reply to a packet. @throws Error when the target runs, since any packet would stop it, or nothing comes in time */
   ask(payload: string): Promise<string> {
-    if (this.#running) return Promise.reject(new Error('the guest runs: its stub answers nothing'));
+    if (this.#running)
+      return Promise.reject(new Error('the guest is running: its stub answers only while it is stopped'));
     return new Promise((resolve, reject) => {
       if (this.#over !== undefined) return reject(new Error(this.#over));
       this.#queue.push({ payload, resolve, reject, timer: undefined, resends: 0 });

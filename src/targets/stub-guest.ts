@@ -354,13 +354,13 @@ export abstract class StubGuest {
   }
 
   async stepToExit(): Promise<D.RunState> {
-    throw new Error('a stub of another program tells of no VM exits');
+    throw new Error('a GDB stub of another program does not report VM exits');
   }
 
   async runUntil(target: D.RunTarget): Promise<D.RunState> {
     const { gva } = target;
-    if (target.exit) throw new Error('a stub of another program tells of no VM exits');
-    if (target.icount !== undefined) throw new Error('a stub of another program counts no instructions');
+    if (target.exit) throw new Error('a GDB stub of another program does not report VM exits');
+    if (target.icount !== undefined) throw new Error('a GDB stub of another program counts no instructions');
     if (gva === undefined) throw new Error('no address is given');
     const stopped = new Promise<D.RunState>((resolve) => this.#waiting.push(resolve));
     await this.alone(async () => {

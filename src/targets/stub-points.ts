@@ -23,7 +23,7 @@ export class StubPoints {
   static check(spec: BreakpointSpec, label?: string): void {
     if (spec.kind !== 'exit' && spec.condition && label !== 'gdb')
       spec.condition.expressions.forEach(checkAgentExpression);
-    if (spec.kind === 'exit') throw new Error('a stub does not tell of VM exits: break at an address');
+    if (spec.kind === 'exit') throw new Error('a GDB stub does not report VM exits: break at an address');
     if (spec.kind !== 'watch') return;
     if (spec.space !== 'gva') throw new Error('a stub watches linear addresses only');
     if (!(spec.length >= 1 && spec.length <= 4096)) throw new Error(`a watch of ${spec.length} bytes: 1 to 4096`);
@@ -33,7 +33,7 @@ export class StubPoints {
   change(id: number, { ignore, commands, condition, exits }: BreakpointChange): boolean {
     const point = this.find(id);
     if (!point) return false;
-    if (exits !== undefined || point.kind === 'exit') throw new Error('a stub does not tell of VM exits');
+    if (exits !== undefined || point.kind === 'exit') throw new Error('a GDB stub does not report VM exits');
     condition?.expressions.forEach(checkAgentExpression);
     if (condition === null) delete point.condition;
     else if (condition !== undefined) point.condition = condition;

@@ -71,7 +71,7 @@ export class Arrangements {
   /** Puts a pane below another, wherever it stood or was hidden. @throws Error when the view has no such other one */
   add(view: View, pane: PaneId, below: PaneId): void {
     const { hidden, added } = this.of(view);
-    if (pane === below) throw new Error(`${pane} cannot stand below itself`);
+    if (pane === below) throw new Error(`${pane} cannot be below itself`);
     if (!this.panes(view).includes(below)) throw new Error(`the view ${view} has no ${below} pane`);
     this.#put(view, {
       hidden: hidden.filter((one) => one !== pane),

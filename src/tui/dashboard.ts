@@ -944,7 +944,7 @@ export class Dashboard implements Ui, TerminalScreen {
   detach(): void {
     const { detach, onDetach } = this.options;
     if (!detach) {
-      if (typeof onDetach !== 'function') throw new Error(onDetach ?? 'this guest lives in the dashboard alone');
+      if (typeof onDetach !== 'function') throw new Error(onDetach ?? 'this guest exists only in this dashboard');
       onDetach();
     }
     this.surface.quit();

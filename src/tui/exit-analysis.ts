@@ -36,7 +36,7 @@ export class ExitAnalysis {
   heat(first: bigint, bytes: bigint, cells: number, round: number): Source<MemoryHeatCells> {
     const { ept } = this.host.debug;
     if (!ept?.heat)
-      return { error: ept ? 'this target does not tell where memory is written' : this.host.noEpt(), pending: false };
+      return { error: ept ? 'this target does not report writes to memory' : this.host.noEpt(), pending: false };
     const key = `heat ${first} ${bytes} ${cells} ${round}`;
     return this.paced(key, () => {
       const anew = round !== this.round;

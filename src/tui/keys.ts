@@ -111,7 +111,11 @@ export const BINDINGS: readonly BindingGroup[] = [
         help: 'command line; ctrl-R searches the lines typed before',
         run: (d) => d.prompt(''),
       },
-      { keys: ['h'], help: 'what stands under the cursor: bits, meaning, section of the SDM', run: (d) => d.explain() },
+      {
+        keys: ['h'],
+        help: 'explain what is under the cursor: bits, meaning, section of the SDM',
+        run: (d) => d.explain(),
+      },
       { keys: ['?', 'f1'], short: 'help', help: 'this help', run: (d) => d.help() },
       { keys: ['q', 'C-c'], short: 'quit', help: 'quit; asks before a guest is lost', run: (d) => d.askQuit() },
     ],

@@ -24,14 +24,14 @@ export class Layouts {
     if (below !== undefined || !this.arrangements.bringBack(view, pane))
       this.arrangements.add(view, pane, below ?? focus);
     this.stage.focus = pane;
-    return `${pane} stands in the view ${view}; layout save NAME keeps it`;
+    return `${pane} is in the view ${view} now; layout save NAME keeps it`;
   }
 
   reset(): string {
     this.arrangements.reset();
     this.stage.resetBorders();
     this.stage.leave(undefined);
-    return 'all views as they were made';
+    return 'all views are back to their defaults';
   }
 
   save(name: string): string {
@@ -43,7 +43,7 @@ export class Layouts {
   delete(name: string): string {
     this.arrangements.delete(name);
     this.keep();
-    return `layout ${name} is gone`;
+    return `layout ${name} is deleted`;
   }
 
   use(name: string): string {
@@ -58,7 +58,7 @@ export class Layouts {
     const saved = Object.entries(this.arrangements.saved);
     return [
       'as it is',
-      ...(now.length ? now : ['nothing hidden, added or moved']).map((line) => `  ${line}`),
+      ...(now.length ? now : ['no pane hidden, added or moved']).map((line) => `  ${line}`),
       ...saved.flatMap(([name, arrangement]) => [name, ...arrangementLines(arrangement).map((line) => `  ${line}`)]),
     ].join('\n');
   }

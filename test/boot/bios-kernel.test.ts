@@ -104,7 +104,7 @@ it.each(['', 'x', '0x', '089', '65536', '-1', '1.5', '1e3', '0x344,'])('"vga=%s"
   const append = `vga=${word}`;
   expect(needsRealMode(header(0x20f), append)).toBe(true);
   expect(() => linuxParts('k', header(0x20f), { memoryBytes: 64 * MIB, vcpus: 1, append })).toThrow(
-    `k: vga=${word} is no video mode: a number up to 0xffff as 0x344, or normal, ext, ask, current`,
+    `k: vga=${word} is not a video mode: a number up to 0xffff as 0x344, or normal, ext, ask, current`,
   );
 });
 

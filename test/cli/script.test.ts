@@ -55,7 +55,7 @@ describe('run', () => {
     ]);
     const wrong = await vmscope([...ZOO, '--ex', 'until icount 0']);
     expect([wrong.status, wrong.stdout]).toEqual([2, '']);
-    expect(wrong.stderr).toContain('--ex "until icount 0": until: icount 0 is past');
+    expect(wrong.stderr).toContain('--ex "until icount 0": until: icount 0 is in the past');
     const limit = await vmscope([...ZOO, '--ex', 'run', '--ex', 'print 1', '--max-instructions', '5000']);
     expect([limit.status, limit.stdout]).toEqual([124, '']);
   });

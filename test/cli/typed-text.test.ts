@@ -20,8 +20,8 @@ test('escapes are keys, keys held together, and waits', () => {
 });
 
 test.each([
-  ['\\q', /--type: \\q is none of \\n/],
-  ['\\', /--type: \\ is none of/],
+  ['\\q', /--type: \\q is not one of \\n/],
+  ['\\', /--type: \\ is not one of/],
   ['\\{nokey}', /--type: \\\{nokey\} is on no key/],
   ['€', /--type: € is on no key/],
   ['😀', /--type: 😀 is on no key/],

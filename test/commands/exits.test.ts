@@ -62,11 +62,11 @@ describe('exits', () => {
 
   it.each([
     ['exits by', 'a key is missing after "by": reason, subject, port'],
-    ['exits by colour', '"colour" is none of reason, subject, port'],
+    ['exits by colour', '"colour" is not one of reason, subject, port'],
     ['exits port msr', 'usage: exits [by KEY] [histogram] [if CONDITION]'],
     ['exits if', 'a condition is missing after "if"'],
     ['exits if colour == 1', 'an exit has no field "colour"'],
-    ['handler-times maybe', '"maybe" is none of on, off'],
+    ['handler-times maybe', '"maybe" is not one of on, off'],
     ['hints 5', '"5"'],
   ])('%s: one line says what is wrong', async (line, message) => {
     await expect(open().text(line)).rejects.toThrow(message);

@@ -31,5 +31,7 @@ test('a name is that of the task that runs, up to its end', async () => {
     '[&current->comm+0]:u64 == 0x2d646d6574737973 and ([&current->comm+8]:u64 & 0xffff) == 0x78',
   );
   await expect(processTest(session(true), 'a name far too long')).rejects.toThrow('1 to 15 bytes');
-  await expect(processTest(session(false), 'sh')).rejects.toThrow('does not tell what runs (no kernel is found)');
+  await expect(processTest(session(false), 'sh')).rejects.toThrow(
+    'the running process is not known (no kernel is found)',
+  );
 });

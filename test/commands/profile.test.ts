@@ -61,9 +61,9 @@ describe('profile', () => {
     ['profile every', 'nothing is not a number of instructions'],
     ['profile 5 every 0 at any', '"0" is not a number of exits: a whole number from 1 up'],
     ['profile 1000001', 'at most 1000000 samples'],
-    ['profile by colour', '"colour" is none of function, task, exit'],
+    ['profile by colour', '"colour" is not one of function, task, exit'],
     ['profile by exit', 'samples are of instructions; profile at any takes them at exits'],
-    ['profile slowly', '"slowly": it is profile [SAMPLES]'],
+    ['profile slowly', '"slowly": usage: profile [SAMPLES]'],
     ['profile at NOWHERE', 'no exit reason "NOWHERE"'],
   ])('%s: one line says what is wrong', async (line, message) => {
     await expect(open().text(line)).rejects.toThrow(message);

@@ -63,7 +63,7 @@ describe('search', () => {
     ['search u8 256', '0x100 does not fit in u8'],
     ['search 00 in 0x1000', 'the length of the range is missing'],
     ['search 00 in 0x1000 0', '0x1000 and 0x0 bytes are not a range'],
-    ['search 00 in 0x1000 1 2', '"2" is too much'],
+    ['search 00 in 0x1000 1 2', 'unexpected "2"; usage: in'],
     ['search pointer 5 0', 'a length of 0'],
     ['vmmap', 'paging is off'],
     ['telescope 0xfff00000', 'nothing is mapped at 0xfff00000'],

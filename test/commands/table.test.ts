@@ -132,7 +132,7 @@ describe('a script', () => {
     });
     expect((await script('run 5')).failure).toEqual({
       status: 2,
-      message: 's:1: run: "5" is too much: it takes no argument',
+      message: 's:1: run: unexpected "5": the command takes no argument',
     });
     expect((await script('break nowhere')).failure?.message).toBe(
       's:1: break: no symbol, register or number "nowhere"',

@@ -36,7 +36,7 @@ describe('an expression', () => {
     ['an empty stack', '02 27', /stack underflow/],
     ['no value', '27', /stack underflow/],
     ['a jump into an operand', '210001 27', /no opcode at offset 1/],
-    ['no end', '2201', /runs over its end/],
+    ['no end', '2201', /runs past its end/],
     ['a loop', '210000', /more than 10000 steps/],
     ['a stack without end', '2201 28 210002', /stack overflow/],
     ['division by zero', '2201 2200 05 27', /division by zero/],

@@ -116,7 +116,7 @@ describe('a breakpoint', () => {
   });
 
   it.each([
-    ['break 0x100004 unless ebx', 'break: "unless ebx" is too much: after the place comes "if EXPRESSION"'],
+    ['break 0x100004 unless ebx', 'break: unexpected "unless ebx": after the place comes "if EXPRESSION"'],
     ['break 0x100004 if', 'break: a condition after "if" is missing'],
     ['break 0x100004 if ebx ==', 'break: a value is missing at column 7 of "ebx =="'],
     ['break main.c:3', 'break: the image has no line numbers (.debug_line)'],

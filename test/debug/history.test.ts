@@ -195,7 +195,7 @@ it('the next read of memory is told with who reads, and the run goes on from the
   const live = await history.reads(what);
   expect([live.position?.past, live.done?.at.icount]).toEqual([false, 3004n]);
   await expect(history.reads({ kind: 'register', name: 'rax' })).rejects.toThrow(
-    'instructions read registers unseen: reads tells of',
+    'reads of registers are not seen: reads takes',
   );
   expect(await guest.monitor('reads phys 0x200000 4')).toMatch(
     /^read by vCPU 0 at 0x100008: 0x[0-9a-f]+\ninstruction 3009/m,

@@ -79,7 +79,9 @@ describe('a 32-bit kernel without data in its symbol table and without types', (
     image.bytes.fill(0, 0x60_e000, 0x61_2000);
     const other = new LinuxView(image.memory, () => 1);
     finish(other.search());
-    expect(() => other.tasks()).toThrow(/6\.1\.0-test-686 has no type information .* tasks do not tell their layout/);
+    expect(() => other.tasks()).toThrow(
+      /6\.1\.0-test-686 has no type information .* the layout of its tasks cannot be inferred/,
+    );
   });
 
   test('is found before it has noted anything', () => {

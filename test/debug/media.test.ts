@@ -78,7 +78,7 @@ test('a run that is repeated has the same medium at the same instants', async ()
   expect(inside()).toEqual(['a.iso', undefined, undefined]);
   await guest.history!.goTo({ icount: 1000n });
   expect(inside()).toEqual([undefined, 'fd.img', undefined]);
-  expect(await guest.monitor('change cdrom0 a.iso')).toMatch(/stands in its past/);
+  expect(await guest.monitor('change cdrom0 a.iso')).toMatch(/is in its past/);
   await guest.history!.goTo({ icount: 3000n });
   expect(inside()).toEqual(['a.iso', 'fd.img', undefined]);
   await guest.history!.goTo({ icount: 5000n });

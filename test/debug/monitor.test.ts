@@ -82,7 +82,7 @@ describe('monitor', () => {
     expect(await ask('p 7 / 0')).toBe('p 7 / 0: division by zero');
     expect(await ask('p 1 +')).toBe('p 1 +: a value is missing at column 4 of "1 +"');
     expect(await ask('p (1')).toBe('p (1: a ) for the sign at column 1 is missing at column 3 of "(1"');
-    expect(await ask('p 1 2')).toBe('p 1 2: "2" is left over at column 3 of "1 2"');
+    expect(await ask('p 1 2')).toBe('p 1 2: unexpected "2" at column 3 of "1 2"');
     // an answer does not repeat a line of any length
     expect(await ask(`p ${'('.repeat(20_000)}1`)).toMatch(/^p \({198}\.\.\.: .{1,100}$/);
     expect(await ask(`memsave 0 0x4000001 ${tmpdir()}/vmscope-none`)).toMatch(/the guest has 67108864 bytes of memory/);
@@ -191,7 +191,7 @@ describe('monitor', () => {
     expect(await say('why not')).toBe('why not: usage: why, or why and the number of a VM exit');
     await own.stepToExit();
     expect(await say('why')).toMatch(
-      /^VM exit #1, where the guest stands: 31 MSR_READ at rip 0x[0-9a-f]+, instruction \d+, CPU#0\nwhat: IA32_EFER\nwhy: {2}bit 0x80 of the read bitmap for high MSRs is 1 \(MSR_BITMAP at hpa [0-9a-f]+\)\ndid: {2}nothing yet/,
+      /^VM exit #1, where the guest is stopped: 31 MSR_READ at rip 0x[0-9a-f]+, instruction \d+, CPU#0\nwhat: IA32_EFER\nwhy: {2}bit 0x80 of the read bitmap for high MSRs is 1 \(MSR_BITMAP at hpa [0-9a-f]+\)\ndid: {2}nothing yet/,
     );
     const ended = new Promise<void>((done) => {
       own.onEvent((event) => event.type === 'stopped' && done());
@@ -303,7 +303,7 @@ APR 0x00 TPR 0x00 DFR 0x0f LDR 0x00 PPR 0x00`);
     expect(await monitorLine(guest, 'list')).toContain('.debug_line');
     expect(await guest.monitor('info nonsense')).toBeUndefined();
     expect(await ask('info ps')).toMatch(
-      /^no operating system is found: in \d+ MiB .*no symbol table of a Linux kernel \(kallsyms\)/,
+      /^no operating system is found: in \d+ MiB .*no symbol table \(kallsyms\) of an unpacked Linux kernel/,
     );
   });
 

@@ -121,7 +121,7 @@ describe('a conversation without turns of the event loop', () => {
     expect(await wire.receive()).toBe('QC01');
     expect(await wire.receive()).toMatch(/^T05thread:01/);
     expect(await wire.receive()).toBe('QC01');
-    await until('the guest runs', () => wire.target.running());
+    await until('the guest is running', () => wire.target.running());
     expect(asked).toBe(3);
     wire.bytes('\x03');
     expect(await wire.receive()).toMatch(/^T02/);

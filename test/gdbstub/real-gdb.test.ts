@@ -187,7 +187,7 @@ describe.skipIf(!gdb.available)(named('gdb', gdb), () => {
     const child = spawn(gdb.path, args, { stdio: ['pipe', 'pipe', 'pipe'] });
     let out = '';
     child.stdout.on('data', (data) => (out += data));
-    await until('the guest runs', () => target.running());
+    await until('the guest is running', () => target.running());
     await new Promise((resolve) => setTimeout(resolve, 300));
     child.kill('SIGINT');
     await until('gdb shows the stop', () => out.includes('SIGINT'));
@@ -299,7 +299,7 @@ describe.skipIf(!gdb.available)(named('gdb', gdb), () => {
       return spawn(gdb.path, [...args, ...commands.flatMap((command) => ['-ex', command])], { stdio: 'pipe' });
     };
     const runs = spawnGdb('hbreak *0x1300', 'continue');
-    await until('the guest runs', () => target.running());
+    await until('the guest is running', () => target.running());
     expect(target.breakpoints.size).toBe(1);
     runs.kill('SIGKILL');
     await until('the breakpoint is out', () => target.breakpoints.size === 0);
@@ -317,7 +317,7 @@ describe.skipIf(!gdb.available)(named('gdb', gdb), () => {
 
   test('a stop by another observer reaches gdb, as does a stop at another observer’s breakpoint', async () => {
     const pending = runGdb('continue', 'p $rax > 0', 'continue', 'p/x $pc');
-    await until('the guest runs', () => target.running());
+    await until('the guest is running', () => target.running());
     await target.pause();
     target.foreign.add(0x1004n);
     const out = await pending;

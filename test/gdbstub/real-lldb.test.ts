@@ -100,7 +100,7 @@ describe.skipIf(!lldb.available)(named('lldb', lldb), () => {
       child.stdin.write(`script None\nsettings set auto-confirm true\ngdb-remote 127.0.0.1:${stub.port}\n`);
       await until('it is connected', () => stub.client() !== undefined && /stop/.test(out));
       child.stdin.write('continue\n');
-      await until('the guest runs', () => target.running());
+      await until('the guest is running', () => target.running());
       child.stdin.write('process interrupt\n');
       await until('the guest stands', () => !target.running());
       child.stdin.write('register read rip\n');

@@ -109,7 +109,7 @@ describe('views of the guest', () => {
   test('they are refused with the reason', async () => {
     const plain = new WireClient();
     await plain.ask('qSupported:error-message+');
-    expect(await plain.ask('vAttach;3')).toMatch(/^E\.process 3, .*needs a client that tells processes apart/);
+    expect(await plain.ask('vAttach;3')).toMatch(/^E\.process 3, .*needs a client with the multiprocess feature/);
     expect(await (await connected()).ask('vAttach;4')).toMatch(/^E\.no such process/);
   });
 });

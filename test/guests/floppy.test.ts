@@ -79,7 +79,7 @@ describe.skipIf(!as.available || !bios.available)(named('floppy disks', as, bios
       const refused = await vmscope(['run', '--floppy', large, '--headless']);
       expect([refused.status, refused.stderr]).toEqual([
         2,
-        `vmscope: ${large}: 3000 KiB do not fit a floppy disk: 2880 KiB are the largest\n`,
+        `vmscope: ${large}: 3000 KiB do not fit on a floppy disk: the largest has 2880 KiB\n`,
       ]);
     },
     SLOW,

@@ -33,8 +33,8 @@ test('the reads of a sector by its disk, in the past and live; what is unseen is
   expect(await guest.monitor('reads disk1 sector 6')).toMatch(/^read by device disk1: 0x/);
   expect((await history.where()).icount).toBe(seen[1][1]);
   for (const [what, why] of [
-    [{ kind: 'register', name: 'cr3' }, 'instructions read registers unseen'],
-    [{ kind: 'msr', number: 0x10a }, 'RDMSR is seen where it exits'],
+    [{ kind: 'register', name: 'cr3' }, 'reads of registers are not seen'],
+    [{ kind: 'msr', number: 0x10a }, 'RDMSR is seen only where it exits'],
     [{ kind: 'vmcs', encoding: 0x681e }, 'the processor reads a VMCS at each VM entry'],
     [{ kind: 'ept', gpa: 0x1000n }, 'the processor reads EPT entries whenever'],
   ] as const)

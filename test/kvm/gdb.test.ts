@@ -129,7 +129,7 @@ describe.skipIf(!gdb.available || why !== '')(named(`gdb and engine kvm ${why}`,
     const prompt = startGdb('keyboard');
     await prompt.type(attach(), /in _start/);
     await prompt.type('continue', /Continuing/);
-    await until('the guest runs', () => guest.stdout.includes('q ends'));
+    await until('the guest is running', () => guest.stdout.includes('q ends'));
     prompt.signal('SIGINT');
     await prompt.expect(/SIGINT/);
     await prompt.type('p $pc', /wait_key|main/);

@@ -120,7 +120,7 @@ describe.skipIf(why !== '')(`the state of engine kvm${why === '' ? '' : ` (${why
     try {
       await one.guest.stepToExit();
       await expect(one.guest.snapshots!.save(join(folder, 'refused.state'))).rejects.toThrow(
-        'vCPU 0 stands at an exit, which KVM has half done: let the guest go on first',
+        'vCPU 0 is stopped at an exit that KVM has half done: let the guest run first',
       );
       expect(split.guest.snapshots).toBeUndefined();
       const reason = /^with --kernel-irqchip split KVM does not give an interrupt .*: use on or off$/;

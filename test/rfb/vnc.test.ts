@@ -175,7 +175,7 @@ describe('the screen of a guest by VNC', () => {
       ['screen', /use \[HOST:\]N/],
       [':60000', /use \[HOST:\]N/],
       [':1,websocket=5700', /websockify/],
-      [':1,sasl=on', /sasl=on is none of/],
+      [':1,sasl=on', /sasl=on is neither/],
       [`:1,password-file=${file}`, /is empty/],
       [`:1,password-file=${folder}/none`, /no such file/i],
     ];

@@ -110,7 +110,7 @@ describe('the state of several parts', () => {
     [
       'a part too many',
       { ...saveAll([new Part('a')]), ...saveAll([new Part('b')]) },
-      'the state has b, which this machine has not',
+      'the state has b, which this machine lacks',
     ],
     ['another kind', saveAll([new Part('a', 'other')]), 'a is a other in the state, a part in this machine'],
     ['another version', saveAll([new Part('a', 'part', 2)]), 'a: state has version 2, this program reads version 3'],

@@ -43,7 +43,7 @@ it.each<[string, () => Uint8Array, string]>([
     'has version 9 of the format, this program reads version 2',
   ],
   ['a cut file', () => whole.subarray(0, whole.length - 1), 'is cut short'],
-  ['bytes behind the end', () => Buffer.concat([whole, Buffer.of(0)]), 'is damaged: its digest is another one'],
+  ['bytes behind the end', () => Buffer.concat([whole, Buffer.of(0)]), 'is damaged: its digest does not match'],
 ])('refuses %s in one line', (_, bytes, message) => {
   const path = damaged(bytes());
   expect(() => readState(path)).toThrow(new StateError(`${path}: ${message}`));

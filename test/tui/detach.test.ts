@@ -50,7 +50,7 @@ it.skipIf(!bash)(
       expect(await until(() => !alive(shell.proc.pid))).toBe(true);
       expect(alive(guest)).toBe(true);
       expect((await vmscope(['send', 'left', 'state'], { timeoutMs: PATIENCE_MS })).stdout).toBe('RUNNING\n');
-      expect((await vmscope(['send', 'left', 'quit'], { timeoutMs: PATIENCE_MS })).stdout).toBe('the guest is ended\n');
+      expect((await vmscope(['send', 'left', 'quit'], { timeoutMs: PATIENCE_MS })).stdout).toBe('guest ended\n');
       expect(await until(() => !alive(guest))).toBe(true);
     } finally {
       shell.kill();

@@ -43,7 +43,7 @@ describe('the exits view', () => {
     await cells.command('group msr');
     expect(cells.text()).toContain('Exits by MSR ');
     await cells.command('group colour');
-    expect(cells.text()).toContain('group: "colour" is none of reason,');
+    expect(cells.text()).toContain('group: "colour" is not one of reason,');
   });
 
   it('shows the exits of a group alone in the trace, and breaks on them', async () => {

@@ -78,7 +78,7 @@ describe('keys', () => {
 
   it('detach says where a guest cannot go on by itself', async () => {
     const tui = await startDemo();
-    await press(tui, ':detach\r', /detach: this guest lives in the dashboard alone/);
+    await press(tui, ':detach\r', /detach: this guest exists only in this dashboard/);
   });
 
   it('c runs and pauses; q asks while the guest runs', async () => {
@@ -282,15 +282,15 @@ describe('command lines that are wrong', () => {
     ['write 0x1000 xyz', 'write: "xyz" is not a list of bytes'],
     ['goto main+', 'goto: a value is missing at column 6 of "main+"'],
     ['delete 9', 'delete: no breakpoint 9'],
-    ['syntax arm', 'syntax: "arm" is none of intel, att'],
-    ['view fleet', 'view: "fleet" is none of'],
+    ['syntax arm', 'syntax: "arm" is not one of intel, att'],
+    ['view fleet', 'view: "fleet" is not one of'],
     ['vcpu 3', 'vcpu: vCPUs are 0 to 0'],
     ['export pdf x', 'export: "pdf" is not one of text, csv, json, perfetto'],
     ['export csv /nonexistent/x.csv', 'export: /nonexistent/x.csv: no such file or directory'],
     ['monitor banana', 'monitor: no monitor command "banana"; :monitor help lists them'],
     ['info banana', 'info: no monitor command "info banana"'],
     ['info', 'info: a subject, such as dmesg (:monitor help lists them), is missing'],
-    ['until icount 5', 'until: icount 5 is past: the guest stands at 123,456'],
+    ['until icount 5', 'until: icount 5 is in the past: the guest is at 123,456'],
     ['break vmexit 999', 'break: no exit reason "999"'],
     ['set eax 0x123456789', 'set: 123456789 does not fit in eax'],
     ['print 99999999999999999999', 'print: 99999999999999999999 does not fit in 64 bits'],

@@ -166,9 +166,9 @@ describe('layout', () => {
 
   it.each([
     ['layout add', 'the pane to add is missing'],
-    ['layout add colour', '"colour" is none of disassembly,'],
+    ['layout add colour', '"colour" is not one of disassembly,'],
     ['layout add ept above walk', 'usage: layout [NAME |'],
-    ['layout add ept below ept', 'ept cannot stand below itself'],
+    ['layout add ept below ept', 'ept cannot be below itself'],
     ['layout add ept below heat', 'the view debug has no heat pane'],
     ['layout hide timeline', 'the view debug has no timeline pane'],
     ['layout save', 'a name is missing'],

@@ -24,5 +24,5 @@ it('finds text, bytes, numbers and pointers from the cursor on', async () => {
   await find('u32 0x123450', 'found at gpa 7000');
   await find('pointer 0x123450', 'found at gpa 7000');
   await find('u8 999', '0x3e7 does not fit in u8');
-  await find('"needle" in 0 5', 'is too much: / looks from the cursor on');
+  await find('"needle" in 0 5', 'unexpected "in 0 5": / searches from the cursor on');
 });

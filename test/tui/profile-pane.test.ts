@@ -33,5 +33,5 @@ it.each([
   await cells.key('o', 'o');
   expect(cells.text()).toContain('Profile by function');
   await cells.key('enter');
-  expect(cells.text()).toContain('[0x7000] is no symbol');
+  expect(cells.text()).toContain('[0x7000] is not a symbol');
 });

@@ -206,7 +206,7 @@ describe('ring3 at 200x60', () => {
     await press('e', /STOPPED: IO_INSTRUCTION .*exit #13\b/);
     await press('E', /STOPPED: IO_INSTRUCTION .*exit #14\b/);
     await press(',', /VM exit #13 1 before the newest/);
-    await press('.', /VM exit #14 the guest stands here/);
+    await press('.', /VM exit #14 stopped here/);
     await press('\x1b', /c run/);
   });
 

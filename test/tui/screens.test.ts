@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { VIEWS } from '../../src/tui/layout.js';
 import { killAll, startDemo } from './demo.js';
 
 afterEach(killAll);
@@ -13,20 +14,17 @@ describe('screens', () => {
     expect(tui.text()).toMatchSnapshot();
   });
 
-  it.each(['exits', 'memory', 'vmcs', 'console', 'system', 'charts', 'tables'] as const)(
-    '%s view at 80x24, 120x40 and 200x60',
-    async (view) => {
-      for (const [cols, rows] of [
-        [80, 24],
-        [120, 40],
-        [200, 60],
-      ] as const) {
-        const tui = await startDemo({ view, cols, rows });
-        expect(tui.text()).toMatchSnapshot(`${view} ${cols}x${rows}`);
-        tui.kill();
-      }
-    },
-  );
+  it.each(VIEWS.filter((view) => view !== 'debug'))('%s view at 80x24, 120x40 and 200x60', async (view) => {
+    for (const [cols, rows] of [
+      [80, 24],
+      [120, 40],
+      [200, 60],
+    ] as const) {
+      const tui = await startDemo({ view, cols, rows });
+      expect(tui.text()).toMatchSnapshot(`${view} ${cols}x${rows}`);
+      tui.kill();
+    }
+  });
 
   it('colours by role', async () => {
     const tui = await startDemo({ cols: 80, rows: 24 });
@@ -65,21 +63,18 @@ describe('screens', () => {
 });
 
 describe('what a guest cannot do', () => {
-  it.each(['debug', 'exits', 'memory', 'vmcs', 'console', 'system', 'charts', 'tables'] as const)(
-    'drive the terminal from the %s view',
-    async (view) => {
-      const tui = await startDemo({ kind: 'hostile', view, cols: 200, rows: 60 });
-      tui.send(':monitor info version\r');
-      await tui.until(/Esc closes/);
-      await tui.settle();
-      // Wanted: the guest's text, with its control characters as dots. blessed sets the title once itself.
-      expect(tui.text()).toContain('evil{bold}tag{/bold}');
-      expect(tui.raw).not.toMatch(/[\u0080-\u009f\u202a-\u202e\u2066-\u2069\u0000]/);
-      expect(tui.raw).not.toContain('\x1b]0;owned');
-      expect(tui.raw).not.toContain('\x1b[0;31;1m');
-      expect(tui.raw).not.toMatch(/漢|😀/);
-    },
-  );
+  it.each(VIEWS)('drive the terminal from the %s view', async (view) => {
+    const tui = await startDemo({ kind: 'hostile', view, cols: 200, rows: 60 });
+    tui.send(':monitor info version\r');
+    await tui.until(/Esc closes/);
+    await tui.settle();
+    // Wanted: the guest's text, with its control characters as dots. blessed sets the title once itself.
+    expect(tui.text()).toContain('evil{bold}tag{/bold}');
+    expect(tui.raw).not.toMatch(/[\u0080-\u009f\u202a-\u202e\u2066-\u2069\u0000]/);
+    expect(tui.raw).not.toContain('\x1b]0;owned');
+    expect(tui.raw).not.toContain('\x1b[0;31;1m');
+    expect(tui.raw).not.toMatch(/漢|😀/);
+  });
 });
 
 describe('targets that lack something', () => {

@@ -46,7 +46,7 @@ it('shows the guest, stops, bookmarks, snapshots and branches where they are', a
   // the lines end at the right edge but one
   const width = 118 - 10 - 1;
   const at = (icount: number) => Math.round((icount / 10_000) * (width - 1));
-  expect(cells.text()).toMatch(/the guest stands at instruction 7,500, 100\.0 %, exit \d[\d,]* of branch-1/);
+  expect(cells.text()).toMatch(/the guest is at instruction 7,500, 100\.0 %, exit \d[\d,]* of branch-1/);
   const text = cells.text().split('\n');
   const line = (name: string) => text.find((one) => one.startsWith(`│${name} `))!.slice(11);
   expect(line('marks').indexOf('@half')).toBe(at(5000));
@@ -73,7 +73,7 @@ it('the cursor moves by keys and the mouse, tells what was printed there, and En
   await cells.key('enter');
   await came(() => guest.history!.where().then(({ icount: now }) => now === icount));
   await cells.settle();
-  expect(cells.text()).toMatch(new RegExp(`the guest stands at instruction ${shown}, .* \\(past\\)`));
+  expect(cells.text()).toMatch(new RegExp(`the guest is at instruction ${shown}, .* \\(past\\)`));
   // a branch from there, then to the trunk's end by its bookmark
   await guest.writeRegister(0, 'rax', 7n);
   await cells.settle();
@@ -85,12 +85,12 @@ it('the cursor moves by keys and the mouse, tells what was printed there, and En
   await cells.key('enter');
   await came(() => guest.history!.where().then(({ line, past }) => line === 'trunk' && !past));
   await cells.settle();
-  expect(cells.text()).toMatch(/the guest stands at instruction 10,000, 100\.0 %, exit [\d,]+ of trunk {2}/);
+  expect(cells.text()).toMatch(/the guest is at instruction 10,000, 100\.0 %, exit [\d,]+ of trunk {2}/);
   // closer, and back to where the guest is
   await cells.key('m', 'left', 'left');
   expect(cells.text()).toMatch(/4x closer/);
   await cells.key('escape', 'M');
-  expect(cells.text()).toMatch(/the guest stands at/);
+  expect(cells.text()).toMatch(/the guest is at/);
 });
 
 it('what was printed is told to the instruction, and on a branch of its own', async () => {
@@ -152,7 +152,7 @@ it('is dragged along the run by the mouse, and letting go leads there', async ()
   await came(() => history.where().then(({ icount: now }) => now === icount));
   await came(() => guest.state().then(({ running }) => !running));
   await cells.settle();
-  expect(cells.text()).toContain(`the guest stands at instruction ${shown}`);
+  expect(cells.text()).toContain(`the guest is at instruction ${shown}`);
   // a click alone goes nowhere, out of the pane the end is the end, and closer the axis stays under the pointer
   await cells.click(first + 50, row);
   expect((await history.where()).icount).toBe(icount);

@@ -165,7 +165,7 @@ describe('an empty cell', () => {
     expect(whyLine(columns, row!, whyEmpty)).toBe(
       'USED: no balloon driver; RXBY TXBY: QEMU does not count its network; PID: its process is not on this host',
     );
-    expect(whyEmpty('cpu', guestRows([], [sample], HOST)[0]!)).toBe('a rate needs two looks');
+    expect(whyEmpty('cpu', guestRows([], [sample], HOST)[0]!)).toBe('a rate needs two refreshes');
     expect(whyEmpty('cpu', { sample: { ...sample, state: 'shut off' } })).toBe('it does not run');
     const device = { device: 'sda', readRequests: 3, writeRequests: 0 };
     const [counted] = guestRows([{ ...sample, ms: 0 }], [{ ...sample, disks: [device] }], HOST);
@@ -328,7 +328,7 @@ describe('vmscope top', () => {
     top.send(':columns exits state\r');
     await top.until(/^ NAME\S* +EXITS\S* +S *$/m);
     top.send(':columns bogus\r');
-    await top.until(/bogus: no column; there are name/);
+    await top.until(/bogus: no such column; columns are name/);
     top.send(':columns all\r');
     await top.until(/%CPU/);
     top.send('I/kern\r');

@@ -101,7 +101,7 @@ export function readAbbreviations(
       const implicit = form === FORM.implicitConst ? reader.leb(true) : 0n;
       if (at === 0 && form === 0) break;
       if (attributes.push({ at, form, implicit }) > MAX_ATTRIBUTES)
-        throw new RangeError('an entry of endless attributes');
+        throw new RangeError('an entry with endless attributes');
       if (at === AT.name && size >= 0) Object.assign(places, { name: size, nameForm: form });
       if (at === AT.sibling && size >= 0) Object.assign(places, { sibling: size, siblingForm: form });
       if (at === AT.declaration) places.declaration = true;

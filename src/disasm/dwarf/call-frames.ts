@@ -294,7 +294,8 @@ function execute(
           break;
         }
         case 0x0a:
-          if (remembered.push(copy(row)) > MAX_REMEMBERED) throw new RangeError('call frames that remember for ever');
+          if (remembered.push(copy(row)) > MAX_REMEMBERED)
+            throw new RangeError('call frames that remember too much state');
           break;
         case 0x0b: {
           const last = remembered.pop();

@@ -1,4 +1,6 @@
 /** Little-endian fields in byte arrays, bounds checked, and room in low memory for boot structures. */
+
+import { counted } from '../counted.js';
 import { EBDA_BASE, isRam, lowRamEnd, MIN_MEMORY_BYTES } from '../memory/memory-map.js';
 import { biosRanges } from './bios-memory.js';
 import { type Chunk, ImageError, type LoadOptions } from './image.js';
@@ -116,7 +118,7 @@ export function sizeText(bytes: number): string {
   if (bytes >= 1 << 30 && bytes % (1 << 30) === 0) return `${bytes / (1 << 30)} GiB`;
   if (bytes >= 1 << 20 && bytes % (1 << 20) === 0) return `${bytes / (1 << 20)} MiB`;
   if (bytes >= 1 << 10 && bytes % (1 << 10) === 0) return `${bytes / (1 << 10)} KiB`;
-  return `${bytes} bytes`;
+  return counted(bytes, 'byte');
 }
 
 export interface Range {
@@ -211,7 +213,7 @@ export class Placement {
     const gpa =
       this.tryLowest(label, bytes, 0x1000, EBDA_BASE) ?? this.tryLowest(label, bytes, 0x100000, 0x1_0000_0000);
     if (gpa === undefined) {
-      throw new ImageError(this.file, `no room for ${label} (${bytes} bytes) beside the image`);
+      throw new ImageError(this.file, `no room for ${label} (${counted(bytes, 'byte')}) beside the image`);
     }
     return gpa;
   }

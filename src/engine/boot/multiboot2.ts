@@ -2,6 +2,8 @@
  * Multiboot 2 kernels: 32-bit protected mode, with what the loader knows as tags.
  * Source: the Multiboot2 Specification version 2.0, chapters 3.1 (header), 3.3 (machine state), 3.6 (boot information).
  */
+
+import { counted } from '../counted.js';
 import { EBDA_BASE, e820, lowRamEnd } from '../memory/memory-map.js';
 import { acpiTables, RSDP_ADDRESS } from './acpi.js';
 import { alignUp, ImageReader, occupied, type Placement, roomBeside, TableWriter, zeroTerminated } from './binary.js';
@@ -152,7 +154,8 @@ function readWishes(file: string, bytes: Uint8Array, header: Multiboot2Header): 
     if (type === HEADER_TAG.end) return wishes;
     if (size < 8 || at + size > end) image.fail(`${what} has a tag of type ${type} that leaves it`);
     const field = (index: number): number => {
-      if (8 + 4 * index + 4 > size) image.fail(`${what} has a tag of type ${type} with ${size} bytes, too few`);
+      if (8 + 4 * index + 4 > size)
+        image.fail(`${what} has a tag of type ${type} with ${counted(size, 'byte')}, too few`);
       return image.u32(at + 8 + 4 * index, what);
     };
     switch (type) {

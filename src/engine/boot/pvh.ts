@@ -1,4 +1,6 @@
 /** PVH entry: an ELF kernel that names a 32-bit entry point in a Xen note. @xen "x86/HVM direct boot ABI" */
+
+import { counted } from '../counted.js';
 import { e820 } from '../memory/memory-map.js';
 import { RSDP_ADDRESS } from './acpi.js';
 import { occupied, roomBeside, TableWriter, zeroTerminated } from './binary.js';
@@ -19,7 +21,7 @@ const MAP_ENTRY_BYTES = 24;
 export function pvhEntry(file: string, elf: ElfFile): bigint | undefined {
   const note = elf.note(NOTE_OWNER, NOTE_PHYS32_ENTRY);
   if (note === undefined) return undefined;
-  if (note.length < 4) throw new ImageError(file, `PVH entry note has ${note.length} bytes, not 4 or 8`);
+  if (note.length < 4) throw new ImageError(file, `PVH entry note has ${counted(note.length, 'byte')}, not 4 or 8`);
   const view = new DataView(note.buffer, note.byteOffset, note.length);
   return BigInt(view.getUint32(0, true));
 }

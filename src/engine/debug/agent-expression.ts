@@ -186,7 +186,7 @@ export class AgentProgram {
     let at = 0;
     for (let count = 0; count < MAX_STEPS; count++) {
       const step = steps[at++];
-      if (step === undefined) throw new AgentExpressionError('the expression runs over its end');
+      if (step === undefined) throw new AgentExpressionError('the expression runs past its end');
       const { opcode } = step;
       if (depth > MAX_STACK) throw new AgentExpressionError('stack overflow');
       const needs = NEEDS[opcode] ?? 0;

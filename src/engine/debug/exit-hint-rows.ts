@@ -167,7 +167,7 @@ export const HINT_ROWS: readonly HintRow[] = [
   {
     id: 'cr8-exits',
     title: 'Task priority (CR8, TPR) exits',
-    cause: 'each change of the task priority is told to the VMM, though most let no interrupt through',
+    cause: 'each change of the task priority exits to the VMM, though most let no interrupt through',
     advice: 'set "Use TPR shadow" with a TPR threshold: only a priority below it exits',
     source: 'SDM 3C 29.3 "Virtualizing CR8-Based TPR Accesses"',
     key: (exit) =>
@@ -232,7 +232,7 @@ export const HINT_ROWS: readonly HintRow[] = [
   {
     id: 'timer-programming',
     title: 'The timer is set very often',
-    cause: 'each new deadline of the APIC timer, or count of the interval timer, is told to the VMM by an exit',
+    cause: 'each new deadline of the APIC timer, or count of the interval timer, exits to the VMM',
     advice:
       'a tickless kernel (nohz), a lower HZ, fewer high-resolution timers; the VMX-preemption timer makes the tick itself cheap',
     source: 'SDM 3A 10.5.4 "APIC Timer"',

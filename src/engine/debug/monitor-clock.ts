@@ -32,13 +32,13 @@ function clockText(clock: GuestClock): string {
 async function clockLines(target: Debugger): Promise<string> {
   const { clock: by } = await target.info();
   const { clock, pace, running } = await target.state();
-  if (!by) throw new Error('what its time goes by is not known');
+  if (!by) throw new Error('it is not known which clock the guest follows');
   const lines = [
     `clock: ${clockText(by)}`,
     `virtual time: ${(Number(clock) / 1e9).toFixed(9)} s since power-on or the last reset`,
   ];
   if (by.kind === 'host') return lines.join('\n');
-  if (pace === undefined) lines.push(running ? 'speed: not known yet' : 'speed: the guest stands');
+  if (pace === undefined) lines.push(running ? 'speed: not known yet' : 'speed: the guest is stopped');
   else lines.push(`speed: x${factor(pace)} of the host's clock${hint(by, pace)}`);
   return lines.join('\n');
 }

@@ -91,7 +91,7 @@ async function found(
 
 const count = (text: string | undefined): number => {
   if (text === undefined) return 1;
-  if (!/^\d{1,15}$/.test(text) || Number(text) === 0) throw new Error(`${text}: not a count from 1`);
+  if (!/^\d{1,15}$/.test(text) || Number(text) === 0) throw new Error(`${text}: not a whole number from 1 up`);
   return Number(text);
 };
 

@@ -63,7 +63,7 @@ export const WHY_COMMANDS = {
     const exit = await lastExit(target, vcpu);
     const here = stop?.kind === 'exit' && stop.exit.sequence === exit?.sequence;
     const last = exit
-      ? await exitText(target, exit, here ? 'where the guest stands' : 'the last one')
+      ? await exitText(target, exit, here ? 'where the guest is stopped' : 'the last one')
       : `CPU#${vcpu} has made no VM exit so far`;
     return [...stopText(stop), last].join('\n');
   },

@@ -106,7 +106,7 @@ export function readHeader(file: ByteFile): Qcow2Header {
   if (refcountTableClusters * clusterBytes > MAX_REFCOUNT_TABLE_BYTES) fail('refcount table is too large');
   if (refcountTableClusters === 0) fail('corrupt: it has no refcount table');
   const snapshots = view.getUint32(60);
-  if (snapshots > MAX_SNAPSHOTS) fail(`${snapshots} snapshots are too many`);
+  if (snapshots > MAX_SNAPSHOTS) fail(`too many snapshots: ${snapshots}`);
   return {
     version,
     clusterBits,

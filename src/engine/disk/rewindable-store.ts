@@ -74,7 +74,7 @@ export class RewindableStore implements BlockStore {
       return;
     }
     // a history does not lead to where so much was written; a run that is repeated for the first time does
-    if (this.#overlay && !this.scratch) throw new BlockError('so much is not written in the past at once', 'write');
+    if (this.#overlay && !this.scratch) throw new BlockError('too much to write at once in the past', 'write');
     if (this.#overlay) this.commit();
     this.#keep(sector, count);
     this.inner.writeZeroes(sector, count);

@@ -178,7 +178,9 @@ export class Timeline {
   /** The machine as it was at a snapshot. @throws Error where a disk cannot be had as it was */
   moveTo(index: number): void {
     if (this.disks.some(({ overflowed }) => overflowed))
-      throw new Error('more was written to a disk at once than the history keeps: it begins anew in some instructions');
+      throw new Error(
+        'more was written to a disk at once than the history keeps: it starts again after some instructions',
+      );
     this.vm.synchronize();
     this.#dropHalts();
     this.#frames.undo();

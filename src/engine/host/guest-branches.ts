@@ -56,7 +56,7 @@ export function comparison(
   b: Line,
 ): { work: Generator<number, Parted>; result(parted: Parted): D.BranchComparison } {
   const parting = history.lines.parting(a, b);
-  if (!parting) throw new Error(`${a.name} is compared with itself: compare A B takes two lines of the run`);
+  if (!parting) throw new Error(`${a.name} cannot be compared with itself: compare A B takes two lines of the run`);
   return {
     work: compareLines(history, vm, a, b, parting),
     result: ({ same, unseen, difference }) => ({

@@ -453,7 +453,7 @@ export class GuestHistory {
       await inSlices(backTo(history, standing), (share) => this.#show(journey, share));
       return here;
     });
-    if (!found) throw new Error('given up on the way');
+    if (!found) throw new Error('cancelled');
     return found;
   }
 
@@ -487,7 +487,7 @@ export class GuestHistory {
       await inSlices(backTo(history, standing), (share) => this.#show(journey, share));
       return here;
     });
-    if (given) throw new Error('given up on the way');
+    if (given) throw new Error('cancelled');
     return found;
   }
 

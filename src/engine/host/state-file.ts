@@ -169,7 +169,7 @@ function parse(bytes: Buffer): { tree: Buffer; records: Buffer[] } {
       const digest = createHash('sha256')
         .update(bytes.subarray(0, at + RECORD_HEAD_BYTES))
         .digest();
-      if (end !== bytes.length || !digest.equals(body)) throw new StateError('is damaged: its digest is another one');
+      if (end !== bytes.length || !digest.equals(body)) throw new StateError('is damaged: its digest does not match');
       break;
     }
     if (kind === TREE && tree === undefined) tree = body;

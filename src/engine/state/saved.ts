@@ -58,7 +58,7 @@ export function checkAll(parts: Iterable<Stateful>, states: Readonly<Record<stri
     part.check?.(state);
   }
   for (const name of Object.keys(states)) {
-    if (!known.has(name)) throw new StateError(`the state has ${name}, which this machine has not`);
+    if (!known.has(name)) throw new StateError(`the state has ${name}, which this machine lacks`);
   }
 }
 

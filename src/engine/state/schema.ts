@@ -2,6 +2,7 @@
  * Shapes of saved state. A schema is the one place that says what a state holds: the type is inferred from it, and
  * what comes from a file or a peer is checked against it before anything takes it over.
  */
+import { counted } from '../counted.js';
 
 /** A state that is not of this program, version or machine. The message is one line that names the place. */
 export class StateError extends Error {
@@ -29,7 +30,7 @@ function shown(value: unknown): string {
   if (typeof value === 'number' || typeof value === 'boolean' || value === undefined || value === null)
     return String(value);
   if (typeof value === 'bigint') return `0x${value.toString(16)}`;
-  if (value instanceof Uint8Array) return `${value.length} bytes`;
+  if (value instanceof Uint8Array) return counted(value.length, 'byte');
   if (Array.isArray(value)) return `a list of ${value.length}`;
   return typeof value === 'string' ? 'a text' : `a ${typeof value}`;
 }
@@ -66,7 +67,7 @@ export const text = schema<string>('a text', (value) => typeof value === 'string
 /** Bytes, of this length where one is given. */
 export function bytes(length?: number): Schema<Uint8Array> {
   return schema(
-    length === undefined ? 'bytes' : `${length} bytes`,
+    length === undefined ? 'bytes' : counted(length, 'byte'),
     (value) => value instanceof Uint8Array && (length === undefined || value.length === length),
   );
 }
@@ -143,5 +144,5 @@ export function named<T>(of: Schema<T>): Schema<Record<string, T>> {
 
 /** 32-bit words, so many. */
 export function words(length: number): Schema<Uint32Array> {
-  return schema(`${length} words`, (value) => value instanceof Uint32Array && value.length === length);
+  return schema(counted(length, 'word'), (value) => value instanceof Uint32Array && value.length === length);
 }

@@ -243,7 +243,8 @@ export class Machine {
     const { end } = this.vm;
     const resets = end?.kind === 'reset' ? !noReboot : end?.kind === 'triple-fault' && rebootOnTripleFault === true;
     if (resets) {
-      if (end?.kind === 'triple-fault' && !this.#toldOfReset) this.onMessage(`${end.message}: it is reset (told once)`);
+      if (end?.kind === 'triple-fault' && !this.#toldOfReset)
+        this.onMessage(`${end.message}: the guest is reset (said only once)`);
       this.#toldOfReset ||= end?.kind === 'triple-fault';
       this.reset();
       return true;

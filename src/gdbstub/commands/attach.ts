@@ -6,7 +6,7 @@ import { NO_SUCH_PROCESS, PROCESS_ID, parseProcess } from '../thread-id.js';
 function hindrance({ features, nonStop }: Session, process: number): string | undefined {
   if (process === PROCESS_ID) return undefined;
   const view = `process ${process}, the guest in other registers,`;
-  if (!features.multiprocess) return `${view} needs a client that tells processes apart`;
+  if (!features.multiprocess) return `${view} needs a client with the multiprocess feature`;
   if (nonStop) return `${view} stops and goes with process 1: leave non-stop mode`;
   return undefined;
 }

@@ -83,7 +83,7 @@ async function ofMachine(session: Session, line: string): Promise<string | undef
   const after = await target.position?.();
   if (after === undefined || (after.icount === before.icount && after.exit === before.exit)) return answer;
   session.moved = target.lastStop()?.thread ?? session.monitorThread;
-  return `${(answer ?? '').trimEnd()}\nthread step-inst shows where the guest stands, and runs nothing\n`;
+  return `${(answer ?? '').trimEnd()}\nthread step-inst shows where the guest is, and runs nothing\n`;
 }
 
 async function execute(session: Session, line: string): Promise<string> {

@@ -50,7 +50,7 @@ function ofException(exit: ExitFacts, read: ReadField): ExitCause {
   const equal = (BigInt(exit.interruptionError) & mask) === match;
   return {
     ...cause,
-    text: `bit 14 (#PF) of the exception bitmap is ${set ? 1 : 0} and the error code ${equal ? 'has' : 'has not'} the bits of the page-fault match`,
+    text: `bit 14 (#PF) of the exception bitmap is ${set ? 1 : 0} and the error code ${equal ? 'has' : 'lacks'} the bits of the page-fault match`,
   };
 }
 

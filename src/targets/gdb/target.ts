@@ -118,7 +118,7 @@ export class GdbTarget extends StubGuest implements D.Debugger {
       unavailable: {
         vmcs: 'a GDB stub of another program gives no VMCS',
         ept: 'a GDB stub of another program gives no second-level page tables',
-        exits: 'a GDB stub of another program tells of no VM exits',
+        exits: 'a GDB stub of another program does not report VM exits',
         icount: 'a GDB stub of another program counts no instructions',
         console: 'a GDB stub has no console: use the one of the program behind it',
         snapshots: 'a GDB stub of another program saves no states',
@@ -150,7 +150,7 @@ export class GdbTarget extends StubGuest implements D.Debugger {
   /** Asks the stub of a guest that stands; between two steps nobody else asks. */
   async #standing<T>(work: (stub: StubControl) => Promise<T>): Promise<T> {
     if (this.ended) throw new Error('the guest has ended');
-    if (this.#hold.stub.running) throw new Error('the guest runs: a GDB stub answers only while it stands');
+    if (this.#hold.stub.running) throw new Error('the guest is running: a GDB stub answers only while it is stopped');
     return await work(this.#hold.stub);
   }
 
@@ -171,7 +171,7 @@ export class GdbTarget extends StubGuest implements D.Debugger {
     const file: D.RegisterFile = this.#tellsAll ? await monitorRegisters(stub, vcpu) : {};
     for (const [name, value] of await stub.readRegisters(vcpu, this.#tellsAll ? undefined : WANTED))
       file[API_NAMES[name] ?? name] = value;
-    if (file.rip === undefined) throw new Error('the stub tells no instruction pointer: not an x86 guest?');
+    if (file.rip === undefined) throw new Error('the stub gives no instruction pointer: is it not an x86 guest?');
     return withMode(
       file,
       stub.architecture,
@@ -181,7 +181,7 @@ export class GdbTarget extends StubGuest implements D.Debugger {
 
   async #paging(vcpu: number): Promise<{ cr0: bigint; cr3: bigint; cr4: bigint; efer: bigint }> {
     const { cr0, cr3, cr4 = 0n, efer = 0n } = await this.readRegisters(vcpu);
-    if (cr0 === undefined || cr3 === undefined) throw new Error('the stub tells no control registers');
+    if (cr0 === undefined || cr3 === undefined) throw new Error('the stub gives no control registers');
     if (!this.#physical) throw new Error('the stub reads no guest-physical memory');
     return { cr0, cr3, cr4, efer };
   }

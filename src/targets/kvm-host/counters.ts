@@ -34,7 +34,7 @@ function fromDescriptors(pid: number): VcpuCounters[] | string {
   try {
     names = readdirSync(`/proc/${pid}/fd`);
   } catch {
-    return 'its descriptors are for its own user or root only';
+    return 'its file descriptors are readable by its user and root only';
   }
   const found = names.flatMap((fd) => {
     const vcpu = /^anon_inode:kvm-vcpu-stats:(\d{1,4})$/.exec(link(`/proc/${pid}/fd/${fd}`))?.[1];

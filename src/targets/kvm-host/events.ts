@@ -66,7 +66,7 @@ export class ExitEvents {
     const formats = named(silent ? Object.keys(DEEDS) : ['kvm_exit', 'kvm_entry', 'kvm_pio', 'kvm_mmio']);
     if (formats.length === 0) throw new Error(`${path}: this kernel has no events of KVM's exits`);
     const note = silent
-      ? "this host's KVM (kvm_pvm) tells of no exits: what it did for guests is counted instead"
+      ? "this host's KVM (kvm_pvm) reports no exits: what it did for guests is counted instead"
       : undefined;
     return new ExitEvents(formats, note);
   }

@@ -170,7 +170,7 @@ export async function freeAbandoned(folder: string, open: OpenMonitor, only?: st
     try {
       await free(note, open);
       rmSync(file, { force: true });
-      const how = note.wasRunning ? 'it runs again' : 'it stands, as it did before';
+      const how = note.wasRunning ? 'it runs again' : 'it is stopped, as it was before';
       lines.push(`${note.target}: freed of vmscope ${note.owner}, which died; ${how}`);
     } catch (error) {
       lines.push(`${note.target}: vmscope ${note.owner} died and left it stopped: ${(error as Error).message}`);

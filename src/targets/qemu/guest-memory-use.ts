@@ -41,7 +41,7 @@ export class GuestMemoryUse {
     let guest = this.#guests.get(key);
     if (!guest) {
       guest = {
-        why: 'no balloon driver tells, and its memory is not looked at yet',
+        why: 'no balloon driver reports it, and its memory has not been read yet',
         searching: false,
         againMs: now + YOUNG_MS,
         failures: 0,

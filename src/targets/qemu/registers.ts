@@ -70,6 +70,6 @@ export function parseRegisters(text: string): RegisterFile {
   physical.forEach((value, n) => {
     file[`st${(n - top + 8) & 7}`] = value;
   });
-  if (file.rip === undefined) throw new Error(text.trim().split('\n')[0] || 'QEMU tells no registers');
+  if (file.rip === undefined) throw new Error(text.trim().split('\n')[0] || 'QEMU gives no registers');
   return file;
 }

@@ -364,7 +364,7 @@ async function monitorLook(vm: VmProcess, asks: { balloon: boolean; jobs: boolea
         ...(disks.length ? {} : { disks: 'no disk' }),
         ...(total
           ? {}
-          : { exits: vm.accelerator === 'kvm' ? 'QEMU before 7.1 does not tell' : 'a TCG guest has no VM exits' }),
+          : { exits: vm.accelerator === 'kvm' ? 'QEMU before 7.1 does not report it' : 'a TCG guest has no VM exits' }),
       },
     };
   } finally {

@@ -147,7 +147,7 @@ export class QemuTarget extends StubGuest implements D.Debugger {
         exits:
           this.options.process?.accelerator === 'tcg'
             ? 'a guest of QEMU without KVM has no VM exits; vmscope run IMAGE shows each one with what led to it'
-            : 'QEMU does not tell of single VM exits: vmscope top counts them, 4 there gives their times (root); vmscope run IMAGE shows each one with what led to it',
+            : 'QEMU does not report single VM exits: vmscope top counts them, and its key 4 shows their times (root); vmscope run IMAGE shows each one with what led to it',
         icount: 'QEMU counts no instructions',
         tracing: 'QEMU collects nothing at breakpoints',
         syscalls: 'QEMU catches no system calls',

@@ -8,7 +8,7 @@ const USAGE = 'usage: layout [NAME | save NAME | delete NAME | hide [PANE] | add
 
 function paneOf(text: string): PaneId {
   const found = PANES.find((pane) => pane === text.toLowerCase());
-  if (!found) throw new Error(`"${text}" is none of ${PANES.join(', ')}`);
+  if (!found) throw new Error(`"${text}" is not one of ${PANES.join(', ')}`);
   return found;
 }
 

@@ -61,7 +61,7 @@ export class DisassemblyPane extends Pane {
       lines: [
         ['at', `${hex(line.address)} ${this.model.symbols.label(line.address) ?? ''}`.trim()],
         ['bytes', formatBytes(line.bytes, 15)],
-        ['exits', mark?.replace(/^[!?] /, '') ?? 'by no control that is set'],
+        ['exits', mark?.replace(/^[!?] /, '') ?? 'no control that is set makes it exit'],
         ['SDM 2 "Instruction Set Reference", 3C 25 "VMX Non-Root Operation"'],
       ],
     };

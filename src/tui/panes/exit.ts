@@ -34,7 +34,7 @@ export class ExitPane extends TextPane {
 
   private place(exit: ExitRecord): string {
     const { stop } = this.model;
-    if (stop?.kind === 'exit' && stop.exit.sequence === exit.sequence) return 'the guest stands here';
+    if (stop?.kind === 'exit' && stop.exit.sequence === exit.sequence) return 'stopped here';
     const newest = this.model.records.at(-1);
     const back = newest ? newest.sequence - exit.sequence : 0;
     return back > 0 ? `${back} before the newest` : 'the newest';

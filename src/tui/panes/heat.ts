@@ -38,9 +38,8 @@ export class HeatPane extends Pane {
   private round = 0;
 
   override title(): Segment[] {
-    const piece = this.map
-      ? ` ${size(this.map.piece)} a cell, ${counted(grouped(this.heat?.looks ?? 0), 'look')} `
-      : ' ';
+    const looks = this.heat === undefined ? '…' : counted(grouped(this.heat.looks), 'sample');
+    const piece = this.map ? ` ${size(this.map.piece)} a cell, ${looks} ` : ' ';
     return [[' Memory by writes and exits '], [`${piece} o closer  O all  r again `, this.theme.dim]];
   }
 
@@ -53,7 +52,7 @@ export class HeatPane extends Pane {
         ['piece', `${size(this.map.piece)} from there on`],
         [
           'written',
-          `${counted(this.heat?.writes[this.cursor] ?? 0, 'page')} in ${counted(this.heat?.looks ?? 0, 'look')}`,
+          `${counted(this.heat?.writes[this.cursor] ?? 0, 'page')} in ${counted(this.heat?.looks ?? 0, 'sample')}`,
         ],
         ['exits', `${this.heat?.exits[this.cursor] ?? 0} in the trace: EPT violations and misconfigurations`],
         ['mapped', this.mappedText(at)],
@@ -135,12 +134,10 @@ export class HeatPane extends Pane {
       [this.mappedText(at), theme.label],
     ]);
     const told =
-      heat?.unknown === undefined
-        ? `${grouped(written)} ${written === 1 ? 'page' : 'pages'} written`
-        : `writes: ${heat.unknown}`;
+      heat?.unknown === undefined ? `${counted(grouped(written), 'page')} written` : `writes: ${heat.unknown}`;
     cells.line(y + 1, [
       [` ${told}, `, heat?.unknown === undefined ? theme.normal : theme.warn],
-      [`${grouped(exits)} ${exits === 1 ? 'exit' : 'exits'}`, exits ? theme.crit : theme.normal],
+      [counted(grouped(exits), 'exit'), exits ? theme.crit : theme.normal],
       [`   ░▒▓█ written  ! exits  · mapped`, theme.dim],
     ]);
   }

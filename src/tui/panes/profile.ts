@@ -110,7 +110,7 @@ export class ProfilePane extends Pane {
   /** @throws Error where it has no code */
   private goto(name: string): void {
     const symbol = this.model.symbols.byName(name);
-    if (!symbol) throw new Error(`${name} is no symbol`);
+    if (!symbol) throw new Error(`${name} is not a symbol`);
     this.ui.gotoCode(symbol.address);
   }
 

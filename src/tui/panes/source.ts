@@ -51,7 +51,7 @@ export class SourcePane extends Pane {
       return;
     }
     if (model.state.running) {
-      cells.put(1, 0, 'the guest runs', theme.dim);
+      cells.put(1, 0, 'the guest is running', theme.dim);
       return;
     }
     const source = this.look();
@@ -96,7 +96,7 @@ export class SourcePane extends Pane {
       const frame = await chosenFrame(this.ui.session);
       const line = frame?.line;
       if (frame === undefined || line === undefined)
-        throw new Error('the code that runs has no line: s and n go by instructions in the disassembly');
+        throw new Error('no line information for this code: s and n step by instruction in the disassembly');
       const lines = await sourcePaths(debug).text(debug, line.file);
       const points = (await debug.breakpoints()).flatMap((point) => (point.kind === 'execute' ? [point] : []));
       const places = points.length > 0 ? ((await debug.source?.locate(points.map(({ gva }) => gva))) ?? []) : [];

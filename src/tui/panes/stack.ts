@@ -31,7 +31,7 @@ export class StackPane extends Pane {
 
   override title(): Segment[] {
     if (this.model.state.running)
-      return [[' Exits a second '], [' the stack is here while the guest stands ', this.theme.dim]];
+      return [[' Exits a second '], [' the stack is shown while the guest is stopped ', this.theme.dim]];
     const filter = this.filterText ? `  / ${this.filterText}` : '';
     const what = this.words ? 'words  v frames' : 'frames  v words';
     return [[' Stack '], [` ${what}  Enter goes there${filter} `, this.theme.dim]];

@@ -132,7 +132,7 @@ export class TimelinePane extends Pane {
     const whole = Number(where.last.icount - where.first.icount) || 1;
     const share = Math.max(0, Math.min(100, (Number(icount - where.first.icount) * 100) / whole));
     cells.line(0, [
-      [here ? 'the guest stands at ' : 'cursor at ', theme.dim],
+      [here ? 'the guest is at ' : 'cursor at ', theme.dim],
       [`instruction ${grouped(icount)}`, theme.number],
       [line === where.line ? `, ${share.toFixed(1)} %` : '', theme.dim],
       [here ? `, exit ${grouped(where.exit)}` : '', theme.number],

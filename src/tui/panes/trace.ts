@@ -20,7 +20,7 @@ export class TracePane extends Pane {
     ['e', 'e', 'run to the next exit'],
     [',', ',', 'one back'],
     ['m', 'm', 'mark this exit, or unmark it'],
-    ['d', 'd', 'what the marked exit and this one do not have in common'],
+    ['d', 'd', 'how the marked exit and this one differ'],
     ['/', '/', 'filter'],
   ] as const;
   override readonly filterable = true;

@@ -32,7 +32,7 @@ export abstract class ValueTreePane extends Pane {
   override draw(cells: CellPane, focused: boolean): void {
     const { model, theme } = this;
     if (model.state.running) {
-      cells.put(1, 0, 'variables are here while the guest stands', theme.dim);
+      cells.put(1, 0, 'variables are shown while the guest is stopped', theme.dim);
       return;
     }
     if (model.halts !== this.halts) {

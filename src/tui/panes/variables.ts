@@ -26,7 +26,7 @@ export class VariablesPane extends ValueTreePane {
     return this.model.ask(`variables ${this.model.vcpu}`, async () => {
       const frame = await chosenFrame(this.ui.session);
       if (frame === undefined || frame.blocks.length === 0)
-        throw new Error('nothing is told of the variables of this code: an image with DWARF, or --symbols FILE, does');
+        throw new Error('no debug information for this code: use an image with DWARF, or --symbols FILE');
       const seen = new Set<string>();
       const roots: { name: string; expression: string }[] = [];
       const [func] = frame.blocks;

@@ -40,7 +40,7 @@ export class ScreenMirror {
     if (!look) return this.#plain(fit);
     const { mode, width, height, version } = look;
     const pixels = look.picture ?? this.#small?.pixels;
-    if (!pixels) throw new Error('the screen was not told');
+    if (!pixels) throw new Error('the screen was not sent');
     this.#small = { pixels, key, version };
     return { mode, width, height, pixels, version, changedSince: () => true };
   }

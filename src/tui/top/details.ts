@@ -1,4 +1,6 @@
 /** The pane below the table: all that is known of the guest under the cursor, with its history. */
+
+import { counted } from '../../engine/counted.js';
 import type { GuestDetails } from '../../engine/fleet.js';
 import type { Segment } from '../screen/cell-pane.js';
 import { grouped, rate, size, sparkline } from '../screen/text.js';
@@ -88,7 +90,7 @@ export function detailLines(
       process.majorFaults === undefined
         ? ''
         : `  faults ${grouped(process.majorFaults)} major ${grouped(process.minorFaults ?? 0)} minor`;
-    lines.push(field('process', `pid ${process.pid}  ${process.threads ?? '?'} threads${faults}${io}`));
+    lines.push(field('process', `pid ${process.pid}  ${counted(process.threads ?? '?', 'thread')}${faults}${io}`));
   }
   if (sample.exits) {
     const reasons = Object.entries(sample.exits.byReason)

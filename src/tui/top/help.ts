@@ -23,7 +23,7 @@ const KEYS: readonly [string, string][] = [
   ['B', 'disks in bytes or in requests'],
   ['i', '100 % CPU is all CPUs of the host, or one'],
   ['+ - s d', 'longer or shorter interval; type one'],
-  ['Space', 'freeze: looks go on, rows stand still'],
+  ['Space', 'freeze the rows; figures go on being collected'],
   ['W', 'keep these settings'],
   ['C-l C-z C-t', 'redraw, suspend, release the mouse'],
   ['q', 'quit'],

@@ -369,7 +369,7 @@ class TopScreen implements TerminalScreen {
     const { theme, state } = this;
     if (this.question) footer.put(1, 0, this.question.text, theme.warn);
     else if (this.typing) {
-      const mark = this.typing.mark === 'delay' ? 'seconds between looks: ' : this.typing.mark;
+      const mark = this.typing.mark === 'delay' ? 'seconds between refreshes: ' : this.typing.mark;
       const rest = this.typing.mark === ':' && state.notice ? `   ${state.notice}` : '';
       footer.line(0, [[mark, theme.key], [this.typing.prompt.text], [rest, theme.dim]]);
     } else if (state.notice || this.error) footer.put(1, 0, state.notice || this.error, theme.crit);
@@ -548,17 +548,18 @@ class TopScreen implements TerminalScreen {
     else if (word === 'sort') {
       const id = this.columnOf(argument);
       if (id) this.sort(id);
-      else this.state.notice = `${argument}: no column; there are ${this.table.columns.map((c) => c.id).join(' ')}`;
+      else
+        this.state.notice = `${argument}: no such column; columns are ${this.table.columns.map((c) => c.id).join(' ')}`;
     } else if (word === 'columns') this.chooseColumns(rest.filter(Boolean));
     else if (word === 'view' && (VIEWS as readonly string[]).includes(argument)) this.view(argument as TopView);
-    else if (word === 'view') this.state.notice = `${argument}: no view; there are ${VIEWS.join(' ')}`;
+    else if (word === 'view') this.state.notice = `${argument}: no such view; views are ${VIEWS.join(' ')}`;
     else if (word === 'delay') this.delay(argument);
     else if (word === 'filter') this.change({ filter: argument });
     else if (word === 'attach') this.attach();
     else if (word === 'console') this.attach('console');
     else if (word === 'help') this.popup.show('Keys of vmscope top', helpLines(this.theme, this.state));
     else if (word === 'q' || word === 'quit') this.surface.quit();
-    else this.state.notice = `${word}: no command; there are ${COMMANDS.join(' ')}`;
+    else this.state.notice = `${word}: no such command; commands are ${COMMANDS.join(' ')}`;
   }
 
   /** Which columns the view has, in their order; `all`, or none: all of them, as many as fit. */
@@ -570,7 +571,7 @@ class TopScreen implements TerminalScreen {
     const unknown = all ? -1 : ids.indexOf(undefined);
     if (unknown >= 0) {
       const known = this.table.columns.map(({ id }) => id).join(' ');
-      this.state.notice = `${names[unknown]}: no column; there are ${known}`;
+      this.state.notice = `${names[unknown]}: no such column; columns are ${known}`;
     } else this.change({ columns: all ? others : { ...others, [view]: ids as string[] } });
   }
 

@@ -34,10 +34,10 @@ const OTHERS: Record<string, string> = {
   instructions: "only vmscope's own engine counts them",
   job: 'no migration, backup or other job',
   id: 'libvirt numbers its running domains, and no others',
-  processread: "its process's I/O is for its own user or root only",
-  processwrite: "its process's I/O is for its own user or root only",
+  processread: 'the I/O figures of its process are readable by its user and root only',
+  processwrite: 'the I/O figures of its process are readable by its user and root only',
   polls: 'KVM polls before halts are not counted by its source',
-  used: 'its source does not tell',
+  used: 'its source does not report it',
 };
 
 /** @param id of a column in which the row has nothing */
@@ -47,16 +47,16 @@ export function whyEmpty(id: string, row: GuestRow): string {
   const group = GROUPS[id];
   const told = group && sample.missing?.[group];
   if (told) return told;
-  if (OF_INTERVAL.has(id) && row.seconds === undefined) return 'a rate needs two looks';
+  if (OF_INTERVAL.has(id) && row.seconds === undefined) return 'a rate needs two refreshes';
   if (OF_PROCESS.has(id) && sample.process === undefined) return 'its process is not on this host';
   if (id === 'latency' && !sample.disks?.some(isTimed)) return UNTIMED;
-  return OTHERS[id] ?? sample.stateText ?? 'its source does not tell';
+  return OTHERS[id] ?? sample.stateText ?? 'its source does not report it';
 }
 
 /** As whyEmpty(), for a disk or network interface. */
 export function whyDeviceEmpty(id: string, row: DeviceRow): string {
-  if (row.guest.seconds === undefined) return 'a rate needs two looks';
-  if (id === 'path') return 'nothing is in it, or its source does not tell';
+  if (row.guest.seconds === undefined) return 'a rate needs two refreshes';
+  if (id === 'path') return 'nothing is in it, or its source does not report it';
   if (id !== 'readms' && id !== 'writems') return 'its source does not count it';
   const disk = row.guest.sample.disks?.find(({ device }) => device === row.device);
   return disk && !isTimed(disk) ? UNTIMED : 'no request in this interval';

@@ -38,7 +38,7 @@ const stepped = (now: TourFacts, before: TourFacts): boolean => now.halts > befo
 
 export const TOUR: readonly TourStep[] = [
   {
-    title: 'A guest that stands',
+    title: 'A stopped guest',
     text: 'A guest runs in non-root mode of the processor: its code at full speed, but the hypervisor, in root mode, has the last word. This one has just entered 64-bit mode; the marked line runs next.',
     todo: 'Run that one instruction: [s].',
     done: (now, before) => stepped(now, before) && now.stop?.kind === 'step',
@@ -65,7 +65,7 @@ export const TOUR: readonly TourStep[] = [
   },
   {
     title: 'Registers',
-    text: 'While the guest stands in an exit, the hypervisor may change all of it: registers, memory, the VMCS. What changed since the last stop has a star.',
+    text: 'While the guest is stopped in an exit, the hypervisor may change all of it: registers, memory, the VMCS. What changed since the last stop has a star.',
     todo: 'Set RAX: click here, or type [:set rax 0x1234].',
     commands: ['set rax 0x1234'],
     done: (now) => now.rax === 0x1234n,

@@ -126,8 +126,8 @@ describe('a stub with the least that the protocol asks for', () => {
     const resumed = target.resume();
     expect((await asked).length).toBe(16);
     await resumed;
-    await expect(target.readMemory('gva', 0x1000n, 16)).rejects.toThrow(/only while it stands/);
-    await expect(target.readRegisters(0)).rejects.toThrow(/only while it stands/);
+    await expect(target.readMemory('gva', 0x1000n, 16)).rejects.toThrow(/only while it is stopped/);
+    await expect(target.readRegisters(0)).rejects.toThrow(/only while it is stopped/);
     expect((await target.pause()).running).toBe(false);
     expect(stub.whileRunning).toEqual([]);
     expect((await target.readRegisters(0)).rip).toBe(0x1000n);

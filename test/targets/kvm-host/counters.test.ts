@@ -41,7 +41,7 @@ describe('counters of a machine in debugfs', () => {
     const why = (pid: number, text: string): string => (hostCounters(pid, text) as { why: string }).why;
     expect(why(process.pid, mounts)).toMatch(/no statistics of KVM open.*debugfs has no machine of process \d+$/);
     expect(why(process.pid, '')).toMatch(/debugfs is not mounted \(root: mount -t debugfs/);
-    expect(why(2 ** 22 + 5, '')).toMatch(/own user or root/);
+    expect(why(2 ** 22 + 5, '')).toMatch(/its user and root only/);
   });
 });
 

@@ -166,7 +166,7 @@ describe.skipIf(!guest.available)(named('Linux in QEMU', guest), () => {
     expect(bt).toMatch(/#1 /);
     expect(bt.split('\n').filter((line) => /found by a search/.test(line))).toEqual([]);
     await target.resume();
-    await expect(target.os!.processes()).rejects.toThrow(/only while it stands/);
+    await expect(target.os!.processes()).rejects.toThrow(/only while it is stopped/);
     await target.detach();
   }, 240_000);
 });

@@ -112,7 +112,7 @@ export function linuxParts(file: string, image: Uint8Array, options: LoadOptions
   const word = videoWord(options.append ?? '');
   const named = [...VIDEO_MODES.keys()].join(', ');
   const mode =
-    videoMode(word) ?? reader.fail(`vga=${word} is no video mode: a number up to 0xffff as 0x344, or ${named}`);
+    videoMode(word) ?? reader.fail(`vga=${word} is not a video mode: a number up to 0xffff as 0x344, or ${named}`);
   setup.u16(VID_MODE, mode);
   if (has(0x200)) setup.u8(TYPE_OF_LOADER, UNDEFINED_LOADER);
   const stack = commandLineGpa - setupGpa - 16;

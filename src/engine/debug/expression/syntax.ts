@@ -56,7 +56,7 @@ export type TypedExpression =
 export class ExpressionError extends Error {}
 
 /** What is said where types matter and nobody has looked at them. */
-export const NEEDS_TYPES = 'types cannot be told here: -> . [N] & and casts do not go';
+export const NEEDS_TYPES = 'types are not known here, so -> . [N] & and casts do not work';
 
 /** Operators from the loosest to the tightest; those of a row bind alike, from the left. Bits bind tighter than comparisons. */
 const LEVELS: readonly (readonly string[])[] = [
@@ -127,7 +127,7 @@ class Parser {
     if (this.at === this.text.length) return value;
     const rest = /^(?:[\w.$@]+|\S)/.exec(this.text.slice(this.at))![0];
     const hint = rest === '=' ? ' ("==" compares)' : '';
-    throw this.error(`"${rest.slice(0, SHOWN)}" is left over${hint}`);
+    throw this.error(`unexpected "${rest.slice(0, SHOWN)}"${hint}`);
   }
 
   private error(what: string, at = this.at): ExpressionError {
@@ -165,7 +165,7 @@ class Parser {
       const op = (WORDS[sign] ?? sign.toLowerCase()) as Binary;
       const b = this.level(row + 1, depth);
       if (row === COMPARISONS && a.kind === 'binary' && isComparison(a.op) && !this.closed.has(a))
-        throw this.error(`a second comparison stands beside the first ("and" joins them)`, at);
+        throw this.error(`two comparisons in a row: join them with "and"`, at);
       a = this.joined(op, a, b, at);
     }
     return a;

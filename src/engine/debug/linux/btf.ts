@@ -185,11 +185,11 @@ export class Btf {
       if (kind !== TYPE_TAG && (kind < KIND.typedef || kind > KIND.restrict)) return type;
       type = value;
     }
-    throw new Error('the .BTF section is damaged: a type that is made of itself');
+    throw new Error('the .BTF section is damaged: a type that contains itself');
   }
 
   #sizeOf(type: number, depth = 0): number {
-    if (depth > MAX_DEPTH) throw new Error('the .BTF section is damaged: an array of itself');
+    if (depth > MAX_DEPTH) throw new Error('the .BTF section is damaged: an array that contains itself');
     const plain = this.#plain(type);
     if (plain === 0) return 0;
     const at = this.#types[plain];
@@ -203,7 +203,7 @@ export class Btf {
 
   /** A member by name, also of the unnamed structures inside. */
   #member(type: number, name: string, depth = 0): { offset: number; type: number } | undefined {
-    if (depth > MAX_DEPTH) throw new Error('the .BTF section is damaged: a structure inside itself');
+    if (depth > MAX_DEPTH) throw new Error('the .BTF section is damaged: a structure that contains itself');
     const at = this.#types[type];
     const { kind, count, bitFields } = this.#info(at);
     if (kind !== KIND.struct && kind !== KIND.union) return undefined;

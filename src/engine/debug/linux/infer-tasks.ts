@@ -33,7 +33,7 @@ const STATES = 0x3fff;
 /** @throws Error when nothing fits */
 export function inferTaskLayout(kernel: LinuxKernel): TaskLayout {
   const nothing = new Error(
-    `${kernel.release} has no type information (CONFIG_DEBUG_INFO_BTF), and its tasks do not tell their layout`,
+    `${kernel.release} has no type information (CONFIG_DEBUG_INFO_BTF), and the layout of its tasks cannot be inferred`,
   );
   if (kernel.bits !== 32) throw new Error(`${kernel.release} has no type information (CONFIG_DEBUG_INFO_BTF)`);
   for (const name of idleNames(kernel)) {

@@ -137,7 +137,7 @@ export class LinuxView {
   /** What a search looked for, where it found nothing. */
   absence(): string {
     const mebibytes = Math.ceil(this.memory.bytes / 2 ** 20);
-    return `no operating system is found: in ${mebibytes} MiB of guest memory stands no symbol table of a Linux kernel (kallsyms) that has unpacked itself; one that was built without CONFIG_KALLSYMS, or another system, is not recognised`;
+    return `no operating system is found: in ${mebibytes} MiB of guest memory there is no symbol table (kallsyms) of an unpacked Linux kernel; a kernel that was built without CONFIG_KALLSYMS, or another system, is not recognised`;
   }
 
   /** The modules now, and what tells them from those of another time; read once for each moment of the guest. */

@@ -221,7 +221,7 @@ export class DebugInfo implements NonNullable<Debugger['types']> {
       if (rules) return cfaOf(rules, own);
       const name =
         row?.frame === 'call' && row.load === undefined ? registerName(row.register, addressBytes) : undefined;
-      if (name === undefined) throw new Untold('its frame is not told');
+      if (name === undefined) throw new Untold('its frame is not recorded');
       return sum({ kind: 'name', name, sign: `$${name}`, at: 0 }, BigInt(row!.offset));
     };
     const { frameBase } = scope;
@@ -233,7 +233,7 @@ export class DebugInfo implements NonNullable<Debugger['types']> {
         const place = placeOf(frameBase, { ...own, cfa });
         if (place.kind === 'memory') return place.address;
         if (place.kind === 'value') return place.value;
-        throw new Untold('its frame is not told');
+        throw new Untold('its frame is not recorded');
       },
     };
   }
@@ -356,7 +356,7 @@ const memoryAt = (address: bigint): VariablePlace => ({
 function cfaOf({ cfa }: FrameRules, context: LocationContext): Expression {
   if ('expression' in cfa) return numberOf(cfa.expression, context);
   const name = registerName(cfa.register, context.addressBytes);
-  if (name === undefined) throw new Untold('its frame is not told');
+  if (name === undefined) throw new Untold('its frame is not recorded');
   return sum({ kind: 'name', name, sign: `$${name}`, at: 0 }, BigInt(cfa.offset));
 }
 

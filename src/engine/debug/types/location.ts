@@ -290,7 +290,7 @@ class Machine {
         case 0xe0:
           throw new Untold('each thread has one of its own');
         case 0x9c:
-          if (context.cfa === undefined) throw new Untold('its frame is not told');
+          if (context.cfa === undefined) throw new Untold('its frame is not recorded');
           this.push(context.cfa());
           break;
         case 0x9d: {
@@ -420,5 +420,5 @@ export function numberOf(bytes: Uint8Array, context: LocationContext): Expressio
   const place = placeOf(bytes, context);
   if (place.kind === 'memory') return place.address;
   if (place.kind === 'value') return place.value;
-  throw new Untold('its frame is not told');
+  throw new Untold('its frame is not recorded');
 }

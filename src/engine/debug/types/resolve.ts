@@ -191,10 +191,10 @@ export class Resolver {
     if (found === undefined) {
       const known = `${type.kind} ${type.name ?? '{...}'}`;
       throw new ExpressionError(
-        type.declared ? `the members of ${known} are not told` : `${known} has no member ${name}`,
+        type.declared ? `the members of ${known} are not known` : `${known} has no member ${name}`,
       );
     }
-    if (whole.place === undefined) throw new ExpressionError(`${name}: it lies nowhere`);
+    if (whole.place === undefined) throw new ExpressionError(`${name}: it has no address`);
     if (found.bits) return { type: found.type, place: whole.place, bits: found.bits };
     return { type: found.type, place: placeFrom(whole.place, found.offset) };
   }
@@ -208,8 +208,7 @@ export class Resolver {
       if (value.node?.kind === 'memory' && value.node.space === 'gva') return { node: value.node.address };
       throw new ExpressionError('it has no address');
     }
-    if (value.place?.kind !== 'memory')
-      throw new ExpressionError('it lies in a register, or nowhere: it has no address');
+    if (value.place?.kind !== 'memory') throw new ExpressionError('it is in a register, or nowhere: it has no address');
     return { node: value.place.address, type: `p:${value.type}` };
   }
 
@@ -226,7 +225,7 @@ export class Resolver {
     // they are where they begin
     if (node.kind === 'array' || node.kind === 'function') {
       if (place.kind === 'memory') return place.address;
-      throw new ExpressionError('it lies in registers: it has no address');
+      throw new ExpressionError('it is in registers: it has no address');
     }
     if (place.kind === 'none') throw new ExpressionError(`it has no value here: ${place.why}`);
     const arithmetic = arithmeticOf(node);
@@ -258,10 +257,12 @@ export class Resolver {
     if (node.kind === 'void') return { type: VOID, node: number(0n) };
     if (node.kind === 'struct' || node.kind === 'union' || node.kind === 'array') {
       if (value.place?.kind === 'memory') return { type, place: value.place };
-      throw new ExpressionError(`a cast to ${wordOf(node)}: a pointer to it goes, *(${await this.pointerText(node)})x`);
+      throw new ExpressionError(
+        `a cast to ${wordOf(node)}: cast to a pointer to it, *(${await this.pointerText(node)})x`,
+      );
     }
     const to = arithmeticOf(node);
-    if (to === undefined) throw new ExpressionError(`a cast to ${wordOf(node)} does not go`);
+    if (to === undefined) throw new ExpressionError(`a cast to ${wordOf(node)} is not supported`);
     const from = value.type === undefined ? undefined : (await types.plain(value.type)).node;
     if (from?.kind === 'struct' || from?.kind === 'union')
       throw new ExpressionError(`${wordOf(from)} cannot be cast: & gives its address`);

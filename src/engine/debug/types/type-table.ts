@@ -54,7 +54,7 @@ export class TypeTable {
       if (there === undefined || 'partial' in there) this.#known.set(found, node);
     }
     const node = this.#known.get(id);
-    if (node === undefined) throw new ExpressionError('its type is not told');
+    if (node === undefined) throw new ExpressionError('its type is not recorded');
     return node;
   }
 
@@ -79,12 +79,12 @@ export class TypeTable {
       if (node.kind !== 'typedef' && node.kind !== 'qualified') return { id: at, node };
       at = node.to;
     }
-    throw new ExpressionError('a type that is made of itself');
+    throw new ExpressionError('a type that contains itself');
   }
 
   async bytes(id: TypeId, depth = 0): Promise<number> {
     const { node } = await this.plain(id);
-    if (depth > MAX_DEPTH) throw new ExpressionError('a type that is made of itself');
+    if (depth > MAX_DEPTH) throw new ExpressionError('a type that contains itself');
     switch (node.kind) {
       case 'array':
         return (node.count ?? 0) * (await this.bytes(node.of, depth + 1));

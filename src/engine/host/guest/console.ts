@@ -1,3 +1,4 @@
+import { counted } from '../../counted.js';
 import type * as D from '../../debugger.js';
 import { ScreenLooks } from '../../devices/vga/screen-looks.js';
 import type { Machine } from '../../vmm/machine.js';
@@ -26,7 +27,9 @@ export function consoleGroup(
       kept.mustBeLive();
       const waiting = machine.inputWaiting;
       if (waiting + bytes.length > MAX_TYPED_AHEAD)
-        throw new Error(`the guest does not read its serial port, where ${waiting} bytes wait: no more is taken`);
+        throw new Error(
+          `the guest does not read its serial port, where ${counted(waiting, 'byte waits', 'bytes wait')}: no more is taken`,
+        );
       machine.serialInput(bytes);
       loop.wake();
       while (machine.inputWaiting > TYPED_AHEAD && !machine.vm.end) await later(ROOM_MS);

@@ -26,7 +26,7 @@ export class MemoryHeat {
    */
   look(first: bigint, bytes: bigint, cells: number, anew: boolean): D.MemoryHeatCells {
     const { vm } = this.machine;
-    const unknown = vm.realTime ? 'engine kvm does not tell which pages are written' : this.#collect(anew);
+    const unknown = vm.realTime ? 'engine kvm does not report which pages are written' : this.#collect(anew);
     const exits = new Array<number>(cells).fill(0);
     const writes = new Array<number>(cells).fill(0);
     const cellOf = (gpa: bigint): number => Number(((gpa - first) * BigInt(cells)) / bytes);

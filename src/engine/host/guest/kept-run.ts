@@ -77,11 +77,10 @@ export class KeptRun {
   }
 
   mustBeLive(): void {
-    if (this.isRecorded) throw new Error('the guest repeats a recording, where nothing changes: branch leaves it');
+    if (this.isRecorded)
+      throw new Error('the guest repeats a recording, where nothing can be changed: branch leaves it');
     if (this.inPast)
-      throw new Error(
-        'the guest stands in its past, where nothing changes: branch leaves it, monitor goto end returns',
-      );
+      throw new Error('the guest is in its past, where nothing can be changed: branch leaves it, goto end returns');
   }
 
   /** What is to go elsewhere, or to stay when the program ends, is the trunk's. @throws Error on a branch */

@@ -28,12 +28,12 @@ export class KernelMemoryUse {
     const kernel = this.kernel.linux.kernel();
     if (kernel === undefined) {
       this.#search(nowMs);
-      return { why: 'no Linux is found in it, which would tell; RSS is what its process has' };
+      return { why: 'no Linux found in its memory to report it; RSS is what its process has' };
     }
     this.#failures = 0;
     try {
       if (this.#counted?.kernel !== kernel) this.#counted = { kernel, counters: pageCounters(kernel) };
-      return memoryUse(this.#counted.counters, this.view) ?? { why: 'its Linux does not count yet' };
+      return memoryUse(this.#counted.counters, this.view) ?? { why: 'its Linux has no figures yet' };
     } catch (error) {
       return { why: (error as Error).message };
     }

@@ -97,7 +97,7 @@ export class RunStatus {
   }
 
   mustBeFree(): void {
-    if (this.#stands !== undefined) throw new Error(`${this.#stands}: the guest stands until that is done`);
+    if (this.#stands !== undefined) throw new Error(`${this.#stands}: the guest is stopped until that is done`);
   }
 
   mustBeStopped(): void {

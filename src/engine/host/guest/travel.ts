@@ -130,11 +130,11 @@ async function stateAt({ vm, view }: Machine): Promise<D.ExitState> {
 
 /** Why nobody can tell of reads, by what is asked about. */
 const UNSEEN: Record<string, string> & { other: string } = {
-  register: 'instructions read registers unseen: reads tells of memory, a pte, an idt, gdt or ldt, and of sectors',
-  msr: 'RDMSR is seen where it exits: break on RDMSR; reads tells of memory, a pte, an idt, gdt or ldt, and of sectors',
+  register: 'reads of registers are not seen: reads takes memory, a pte, an idt, gdt or ldt, and of sectors',
+  msr: 'RDMSR is seen only where it exits: break vmexit MSR_READ; reads takes memory, a pte, an idt, gdt or ldt, and of sectors',
   vmcs: 'the processor reads a VMCS at each VM entry and exit: wrote vmcs tells who changed it',
   ept: 'the processor reads EPT entries whenever it translates: wrote ept tells who changed one',
-  other: 'reads tells of memory, a pte, an idt, gdt or ldt, and of sectors',
+  other: 'reads takes memory, a pte, an idt, gdt or ldt, and of sectors',
 };
 
 /** Stops the guest where a disk is asked for a sector. */

@@ -19,7 +19,7 @@ export interface WriteSearch {
 /** @throws Error when it is nowhere, or nobody can tell who writes it */
 export function writeSearch(machine: Machine, what: Written, vcpu: number, became: Became | undefined): WriteSearch {
   const { vm, view, options } = machine;
-  if (!(vm instanceof Vm)) throw new Error('KVM does not tell who writes');
+  if (!(vm instanceof Vm)) throw new Error('KVM does not report who writes');
   const disks = (options.drives ?? []).flatMap(({ name, store }) =>
     store instanceof RewindableStore ? [{ name, store }] : [],
   );

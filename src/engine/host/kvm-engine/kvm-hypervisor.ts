@@ -279,7 +279,7 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     this.synchronize();
     const waits = this.vcpus.find(({ pendingExit }) => pendingExit !== undefined);
     if (waits)
-      throw new StateError(`vCPU ${waits.index} stands at an exit, which KVM has half done: let the guest go on first`);
+      throw new StateError(`vCPU ${waits.index} is stopped at an exit that KVM has half done: let the guest run first`);
     this.irqchip?.refresh();
     this.msrIndices ??= this.kvm.msrIndices();
     return {

@@ -5,7 +5,7 @@ import type { KvmCpu } from './kvm-cpu.js';
 const SILENT_MS = 10_000;
 
 export const MAYBE_KVMS_FAULT =
-  "; this host's KVM is paravirtual and raises faults where it lacks an instruction: --engine vtx tells whose it is";
+  "; this host's KVM is paravirtual and raises faults where it lacks an instruction: --engine vtx shows which it is";
 
 /** Tells of a guest that runs for long without an exit: such a KVM runs ring 0 by its emulator, a million instructions a second. */
 export class SilenceNote {
@@ -24,7 +24,7 @@ export class SilenceNote {
     if (this.told || performance.now() - this.since < SILENT_MS) return;
     this.told = true;
     this.tell(
-      `vCPU ${cpu.index} runs since ${SILENT_MS / 1000} s without an exit, now at RIP 0x${cpu.regs.getBig('rip').toString(16)}: ` +
+      `vCPU ${cpu.index} has run for ${SILENT_MS / 1000} s without an exit, now at RIP 0x${cpu.regs.getBig('rip').toString(16)}: ` +
         'the paravirtual KVM of this host emulates much of a guest, slowly; --engine vtx is faster there',
     );
   }

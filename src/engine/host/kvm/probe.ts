@@ -1,5 +1,6 @@
 // What this host offers, for `vmscope doctor` and `--engine auto`, through an interface that tests replace.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { counted } from '../../counted.js';
 import { CAPABILITIES, type CapabilityName, REQUIRED_CAPABILITIES } from './capabilities.js';
 import { EACCES, EBUSY, ENODEV, ENOENT, ENXIO, EPERM, ioctlError, KvmError } from './errors.js';
 import { IOCTLS, KVM_API_VERSION } from './ioctls.js';
@@ -174,7 +175,7 @@ export function describeProbe(probe: KvmProbe): string[] {
   ];
   if (probe.apiVersion !== undefined) {
     const nested = probe.nested ? 'nested virtualization on' : 'no nested virtualization';
-    lines.push(`KVM API       version ${probe.apiVersion}, up to ${probe.maxVcpus} vCPUs, ${nested}`);
+    lines.push(`KVM API       version ${probe.apiVersion}, up to ${counted(probe.maxVcpus ?? 1, 'vCPU')}, ${nested}`);
     const names = probe.capabilities.map((c) => c.name.replace('KVM_CAP_', '').toLowerCase());
     lines.push(`capabilities  ${names.join(' ')}`);
   }

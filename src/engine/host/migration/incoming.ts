@@ -98,7 +98,7 @@ async function take(guest: MovingGuest, stream: MigrationStream): Promise<Arriva
     else if (kind === KIND.tree && tree === undefined) tree = body;
     else if (kind === KIND.end && tree !== undefined) {
       if (!body.equals(stream.receivedDigest()))
-        throw new StateError('the stream is damaged: its digest is another one');
+        throw new StateError('the stream is damaged: its digest does not match');
       break;
     } else throw new StateError(`the stream is damaged: a record of kind ${kind}`);
   }

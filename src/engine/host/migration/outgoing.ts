@@ -180,7 +180,9 @@ export class Outgoing {
     if (taken && !unknown) return;
     guest.release(false);
     const why = taken ? 'whether it runs there is not known' : 'its disks are in use there';
-    throw new Error(`${error.message}, ${why}: the guest stands here; quit, or let it run when it does not run there`);
+    throw new Error(
+      `${error.message}, ${why}: the guest is stopped here; quit, or let it run if it does not run there`,
+    );
   }
 
   #mustGoOn(): void {

@@ -72,7 +72,7 @@ export function compareEnd(
     throw new Error(`${path}: was cut off while it was written: the state at its end is not in it`);
   const now = history.now();
   if (!history.atRecordedEnd)
-    throw new Error(`the guest stands at instruction ${now.icount}; the recording ends at ${history.last.icount}`);
+    throw new Error(`the guest is at instruction ${now.icount}; the recording ends at ${history.last.icount}`);
   vm.synchronize();
   const state = finalState(machine, vm, runs);
   return {

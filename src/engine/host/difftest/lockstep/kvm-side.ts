@@ -265,7 +265,7 @@ export class KvmSide implements Judge {
     for (;;) {
       const reason = this.run(until);
       if (reason === INTERRUPTED) {
-        if (performance.now() >= until) return this.cannot(`does not get over it within ${STEP_MS} ms`);
+        if (performance.now() >= until) return this.cannot(`does not get past it within ${STEP_MS} ms`);
         continue;
       }
       if (reason === EXIT.KVM_EXIT_DEBUG) {
@@ -372,7 +372,7 @@ export class KvmSide implements Judge {
         const stop = this.access(step, progress);
         if (stop) return stop;
       } else if (reason !== INTERRUPTED) return this.otherExit(reason, step);
-      else if (performance.now() >= until) return this.cannot(`does not get over it within ${STEP_MS} ms`);
+      else if (performance.now() >= until) return this.cannot(`does not get past it within ${STEP_MS} ms`);
     }
   }
 
@@ -396,7 +396,7 @@ export class KvmSide implements Judge {
       this.mustReload = true;
       return { kind: 'shutdown' };
     }
-    if (reason === INTERRUPTED) return this.cannot(`does not get over it within ${STEP_MS} ms`);
+    if (reason === INTERRUPTED) return this.cannot(`does not get past it within ${STEP_MS} ms`);
     return this.cannot(exitError(this.vcpu.page, reason, 0n) ? internalError(this.vcpu.page) : exitName(reason));
   }
 
