@@ -1,5 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 
+/** The V8 of Node 20 and 21. Later ones count calls, print a complaint at a flag that they do not know, and are left alone. */
+const V8_OF_BUDGETS = 11;
 /** What V8 counts by itself before it optimizes a function: bytes of its code that have run. */
 const V8_BUDGET = 132 * 1024;
 
@@ -14,5 +16,9 @@ export const DEBUGGER_COMPILES_SELDOM = 0.25;
  * its own work would need. What does run long is compiled as ever.
  */
 export function compileSeldom(times: number): void {
-  setFlagsFromString(`--interrupt-budget=${Math.round(V8_BUDGET * times)}`);
+  for (const flag of flagsToCompileSeldom(process.versions.v8, times)) setFlagsFromString(flag);
 }
+
+/** @param v8 its version: `11.3.244.8-node.38` */
+export const flagsToCompileSeldom = (v8: string, times: number): string[] =>
+  Number.parseInt(v8, 10) === V8_OF_BUDGETS ? [`--interrupt-budget=${Math.round(V8_BUDGET * times)}`] : [];

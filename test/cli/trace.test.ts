@@ -1,4 +1,4 @@
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -126,6 +126,8 @@ describe('vmscope trace', () => {
     const { exitsTotal } = JSON.parse(run.stderr.trimEnd().split('\n').at(-1)!);
     const { stdout } = await vmscope(['trace', file]);
     expect(stdout).toContain(`Total Samples:${exitsTotal},`);
+    // compressed: a record has 128 bytes
+    expect(statSync(file).size).toBeLessThan((exitsTotal * 128) / 4);
   }, 90_000);
 
   it('names what it cannot read', async () => {

@@ -15,6 +15,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
+import { TRACE_RECORD_BYTES } from '../../src/engine/core/layout.js';
+import { MAX_BLOCK_RECORDS, TRACE_FILE_VERSION } from '../../src/formats/exit-trace-file.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
@@ -162,6 +164,24 @@ describe('the texts', () => {
       assistants: /QMP/,
     };
     for (const [page, text] of Object.entries(subjects)) expect(read(`docs/${page}.md`), page).toMatch(text);
+  });
+
+  it('list the statuses, and the format of the trace as it is', () => {
+    const rows = [...read('docs/scripting.md').matchAll(/^\| ([\d, ]+|other) \|/gm)].map(([, status]) => status);
+    expect(rows).toEqual(['0', '1', '2', '3', '124', '129, 130, 143', '141', 'other']);
+    const format = read('docs/trace-file.md');
+    expect(format).toContain(`## Format, version ${TRACE_FILE_VERSION}\n`);
+    expect(format).toContain(`| 4 | bytes a record (${TRACE_RECORD_BYTES}) |`);
+    expect(format).toContain('| 4 | count of records, 1 to 16,384 |');
+    expect(MAX_BLOCK_RECORDS).toBe(16_384);
+    // fields follow each other without a hole to the end of the record
+    const fields = [...format.matchAll(/^\| (\d+) \| ([248]) \| /gm)].map(([, at, size]) => [Number(at), Number(size)]);
+    let end = 0;
+    for (const [at, size] of fields.slice(fields.findIndex(([at]) => at === 0))) {
+      expect(at).toBe(end);
+      end += size!;
+    }
+    expect(end).toBe(TRACE_RECORD_BYTES);
   });
 
   it('CONTRIBUTING says how to add what people add, at places that there are', () => {
