@@ -119,13 +119,17 @@ describe('vmscope trace', () => {
 
   it('keeps exits beyond what the ring holds', async () => {
     const file = join(folder, 'long.trace');
+    // mov al, 0; out 80h, al; jmp
+    const image = join(folder, 'writes.bin');
+    writeFileSync(image, Buffer.from('b000e680ebfc', 'hex'));
     const until = ['--until-exits', '40000', '--stats', 'json'];
-    const run = await vmscope(['run', join(SAMPLES, 'memory'), '--headless', '--trace', file, ...until], {
+    const run = await vmscope(['run', image, '--at', '0x7c00', '--headless', '--trace', file, ...until], {
       timeoutMs: 60_000,
     });
     const { exitsTotal } = JSON.parse(run.stderr.trimEnd().split('\n').at(-1)!);
+    expect(exitsTotal).toBe(40_000);
     const { stdout } = await vmscope(['trace', file]);
-    expect(stdout).toContain(`Total Samples:${exitsTotal},`);
+    expect(stdout).toContain('Total Samples:40000,');
     // compressed: a record has 128 bytes
     expect(statSync(file).size).toBeLessThan((exitsTotal * 128) / 4);
   }, 90_000);
