@@ -45,19 +45,35 @@ describe('accesses that are likely to hit the page of the one before', () => {
     same('50 51 488b542408 4883c485 4801d0 4158 48ffc1 81e4ffff0900 81cc00000900 ebdf', (m) => m.setReg('rax', 3));
   });
 
+  // L: add r8,[40010h] (in the TLB since the turn before); and byte [r10],0dfh (page 40000h was not accessed); the instruction
+  // at 440000h; jmp to the next; add r8,[40010h] (a walk tells that it is); mov r11b,[r10]; add r9,r11; jmp L
+  const again = (instruction: string): string => {
+    const body = `4c03042510000400 418022df ${instruction} eb00 4c03042510000400 458a1a 4d01d9`;
+    const bytes = body.replaceAll(' ', '').length / 2 + 2;
+    return `${body} eb${(256 - bytes).toString(16)}`;
+  };
+  const evicting = (m: Machine): void => {
+    fill(m);
+    m.set(L.CR4, m.get(L.CR4) | 0x600n);
+    m.core.updateMode();
+    // pages of 4 KiB for the first 2 MiB
+    const table = 0x73000;
+    for (let n = 0; n < 512; n++) m.set(L.RAM_BASE + table + n * 8, n * 0x1000 + 0x67);
+    m.set(L.RAM_BASE + 0x72000, table + 0x67);
+    // 440000h has the same place in the TLB
+    m.set(L.RAM_BASE + 0x72010, 0x74067);
+    m.set(L.RAM_BASE + 0x74200, 0x52067);
+    m.setReg('r10', table + 0x40 * 8);
+    m.setReg('r11', 0);
+  };
+
   it('look again behind a handler, which may have put another page into its place in the TLB', () => {
-    // L: and byte [r10],0dfh (page 40000h was not accessed); mov esi,440000h; mov edi,50000h; mov ecx,1; rep movsb;
-    // add r8,[40010h] (it is); jmp L
-    same('418022df be00004400 bf00000500 b901000000 f3a4 4c03042510000400 ebe1', (m) => {
-      fill(m);
-      // pages of 4 KiB for the first 2 MiB
-      const table = 0x73000;
-      for (let n = 0; n < 512; n++) m.set(L.RAM_BASE + table + n * 8, n * 0x1000 + 0x67);
-      m.set(L.RAM_BASE + 0x72000, table + 0x67);
-      // 440000h has the same place in the TLB
-      m.set(L.RAM_BASE + 0x72010, 0x74067);
-      m.set(L.RAM_BASE + 0x74200, 0x52067);
-      m.setReg('r10', table + 0x40 * 8);
-    });
+    // mov esi,440000h; mov edi,50000h; mov ecx,1; rep movsb
+    same(again('be00004400 bf00000500 b901000000 f3a4'), evicting);
+  });
+
+  it('look again behind an instruction of vectors that its handler carries out', () => {
+    // aesenc xmm0,[440000h]
+    same(again('660f38dc042500004400'), evicting);
   });
 });
