@@ -30,8 +30,8 @@ describe('regions', () => {
   it.each([
     // L: inc rax; mov ecx,3; M: dec ecx; jnz M; jmp L
     ['late', '48ffc0 b903000000 ffc9 75fc ebf2'],
-    // L: lea rax,[L]; push rax; ret
-    ['anywhere', '488d05f9ffffff 50 c3'],
+    // L: 14 times inc rax; lea rax,[L]; push rax; ret
+    ['anywhere', `${'48ffc0'.repeat(14)} 488d05cfffffff 50 c3`],
     // L: inc rax; test eax,255; jnz L; lea rax,[L]; push rax; ret
     ['out', '48ffc0 a9ff000000 75f6 488d05efffffff 50 c3'],
   ] as const)('tell by what they were left: %s', (cause, code) => {
@@ -48,6 +48,18 @@ describe('regions', () => {
     expect(regionsOf(pair)).toBeGreaterThan(0);
     expect(regionsOf(pair)).toBeLessThan(4);
     expect(pair.inRegions).toBeGreaterThan(3_000_000);
+  });
+
+  it('are not made of a few instructions that no way leads around in: to enter them costs more than they do', () => {
+    // L: n times inc rax; lea rax,[L]; push rax; ret: where it returns to is not known
+    const around = (n: number): string =>
+      `${'48ffc0'.repeat(n)} 488d05${(0xfffffff9 - n * 3).toString(16).match(/../g)!.reverse().join('')} 50 c3`;
+    const short = ran(around(12), 40, 50_000).jit.counters(1);
+    expect([short.regions, short.entered]).toEqual([0, 0]);
+    expect(short.declined).toBeGreaterThan(0);
+    expect(regionsOf(ran(around(13), 40, 50_000))).toBe(1);
+    // a way back is worth it, however short: L: inc rax; jmp L
+    expect(regionsOf(ran('48ffc0 ebfb', 40, 50_000))).toBe(1);
   });
 
   it.each([

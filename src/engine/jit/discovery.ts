@@ -123,6 +123,7 @@ export class Discovery {
   targets = new Set<number>();
   readonly #known = new Map<number, number>();
   #uops = 0;
+  #straight = false;
 
   constructor(
     readonly memory: DataView,
@@ -139,6 +140,15 @@ export class Discovery {
     }
     this.#cutAtStarts();
     this.#keep(this.#worthwhile());
+  }
+
+  /** No way leads back to the first block: an entry runs no more than each instruction once, or an inner loop. */
+  get straight(): boolean {
+    return this.#straight;
+  }
+
+  get instructions(): number {
+    return this.nodes.reduce((sum, { block }) => sum + block.instructions, 0);
   }
 
   successors(node: Node): number[] {
@@ -159,7 +169,8 @@ export class Discovery {
       kept.add(node);
       waiting.push(...predecessors[node]);
     }
-    if (kept.size === 0) for (let n = 0; n < Math.min(this.nodes.length, MAX_STRAIGHT_BLOCKS); n++) kept.add(n);
+    this.#straight = kept.size === 0;
+    if (this.#straight) for (let n = 0; n < Math.min(this.nodes.length, MAX_STRAIGHT_BLOCKS); n++) kept.add(n);
     return kept.add(0);
   }
 

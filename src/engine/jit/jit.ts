@@ -46,6 +46,12 @@ const SAMPLING = {
   always: { slice: 100, heat: 1 },
 } as const;
 
+/**
+ * A region that no way leads around in is worth its entries from so many instructions on: to enter and leave it costs as much
+ * as a dozen of them in the interpreter.
+ */
+const LEAST_STRAIGHT = 16;
+
 /** Offset in a block's header: how hot it is, and whether it was handed to the compiler. */
 const HEAT = 24;
 const COMPILED = 26;
@@ -139,7 +145,7 @@ export class Jit {
         continue;
       }
       const around = this.#around(linear, this.#u32[entry / 4 + 1]);
-      const region = compileRegion(this.#view, block, around, discovery);
+      const region = this.#isShort(discovery) ? undefined : compileRegion(this.#view, block, around, discovery);
       if (region) {
         found.push({ block, linear, region });
         for (const place of region.places) this.#covered.add(place.hpa, mode, place.bytes);
@@ -165,6 +171,11 @@ export class Jit {
       return { block: waiting, linear, discovery };
     }
     return { block: at, linear: BigInt.asUintN(64, linear + BigInt(delta)) };
+  }
+
+  /** What was found is run through so fast that the interpreter is faster. */
+  #isShort(found: Discovery | undefined): boolean {
+    return this.mode !== 'always' && found?.straight === true && found.instructions < LEAST_STRAIGHT;
   }
 
   /** What lies around a waiting block, as the TLBs had it: nothing is walked for the compiler's sake. */

@@ -127,7 +127,7 @@ export function compileRegion(
     code: writer.finish(),
     places: nodes.map(({ block }) => ({ hpa: block.hpa, bytes: block.bytes })),
     blocks: nodes.length,
-    instructions: nodes.reduce((sum, { block }) => sum + block.instructions, 0),
+    instructions: discovery.instructions,
     pages,
     ranges,
     reach: discovery.reach,
