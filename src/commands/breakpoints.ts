@@ -8,6 +8,7 @@ import type { Breakpoint, BreakpointAction, BreakpointSpec, Condition } from '..
 import { specText } from './breakpoint-text.js';
 import { type Command, command, firstValue, lacking, need, type Session, space, value, words } from './command.js';
 import { exitCondition } from './exit-conditions.js';
+import { lineStop } from './line-place.js';
 import { processTest } from './process-test.js';
 import { behindPrologue } from './prologue.js';
 import { numberNow, objectNow, type Place, placeAnywhere, placeAt, resolvedAt } from './typed-values.js';
@@ -63,11 +64,7 @@ async function placeOf(session: Session, given: string): Promise<{ gva: bigint; 
     const isName = text === given && /^[a-z_][\w.]*$/i.test(named);
     return { gva: isName ? await behindPrologue(session, gva) : gva, rest };
   }
-  const { source } = session.debug;
-  if (source === undefined) throw await lacking(session, 'source');
-  const found = await source.address(file, Number(line));
-  if (found === undefined) throw new Error(`${file}:${line}: the image's line numbers have no code there`);
-  return { gva: found.address, rest };
+  return { gva: await lineStop(session, file, Number(line)), rest };
 }
 
 const EXIT = /^(?:vmexit|exit)\b(.*)$/is;

@@ -12,7 +12,7 @@ import { instructionCount, MOVING, out, over } from './running.js';
 import { sourcePaths } from './source-paths.js';
 import { runTo, stepOut } from './stepping.js';
 import { numberAt, placeOfFrame } from './typed-values.js';
-import { codeAddress } from './variables.js';
+import { codeAddress, stopAddress } from './variables.js';
 
 type Source = NonNullable<Debugger['source']>;
 
@@ -289,7 +289,7 @@ async function stepLines(session: Session, text: string, how: LineStep): Promise
 /** Runs to a place in the code; stops too where the function returns. */
 async function advance(session: Session, text: string): Promise<RunState> {
   await mustBeAlive(session);
-  const gva = await codeAddress(session, need(text, 'a place: FILE:LINE, a function or an address'));
+  const gva = await stopAddress(session, need(text, 'a place: FILE:LINE, a function or an address'));
   return session.debug.runUntil({ gva });
 }
 

@@ -5,7 +5,7 @@ import { exitCondition } from './exit-conditions.js';
 import { grouped } from './numbers.js';
 import { MOVING } from './running.js';
 import { untilPast } from './source.js';
-import { codeAddress } from './variables.js';
+import { stopAddress } from './variables.js';
 
 async function until(session: Session, text: string): Promise<RunState> {
   const { debug } = session;
@@ -22,7 +22,7 @@ async function until(session: Session, text: string): Promise<RunState> {
     return debug.runUntil({ icount: wanted });
   }
   if (exit) return debug.runUntil({ exit: await exitCondition(session, exit[1]!) });
-  return debug.runUntil({ gva: await codeAddress(session, argument) });
+  return debug.runUntil({ gva: await stopAddress(session, argument) });
 }
 
 export const UNTIL_COMMANDS: readonly Command[] = [

@@ -7,6 +7,7 @@ import { type Format, valueText } from '../engine/debug/types/value-text.js';
 import type { CodeBlock, TypedVariable } from '../engine/debugger.js';
 import { chosenFrame, codeView } from './chosen-frame.js';
 import { type Command, command, lacking, need, type Session, value } from './command.js';
+import { lineAddress, lineStop } from './line-place.js';
 import { hex } from './numbers.js';
 import { numberAt, placeNow, resolvedAt, typedNow, typedValueOf, valueContext, variableText } from './typed-values.js';
 
@@ -186,12 +187,13 @@ export async function codeAddress(session: Session, text: string): Promise<bigin
     return frame?.at ?? (await value(session, 'pc'));
   }
   const [, file, line] = /^([^\s:]+):(\d+)$/.exec(wanted) ?? [];
-  if (file === undefined) return value(session, wanted);
-  const { source } = session.debug;
-  if (source === undefined) throw await lacking(session, 'source');
-  const found = await source.address(file, Number(line));
-  if (found === undefined) throw new Error(`${wanted}: the image's line numbers have no code there`);
-  return found.address;
+  return file === undefined ? value(session, wanted) : lineAddress(session, file, Number(line));
+}
+
+/** Where a guest is to stop for a place in the code. */
+export async function stopAddress(session: Session, text: string): Promise<bigint> {
+  const [, file, line] = /^\s*([^\s:]+):(\d+)\s*$/.exec(text) ?? [];
+  return file === undefined ? codeAddress(session, text) : lineStop(session, file, Number(line));
 }
 
 /** Subjects of `info`. */

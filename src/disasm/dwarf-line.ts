@@ -176,29 +176,17 @@ export class LineTable {
     return low === sequence.first ? undefined : { sequence, row: low - 1 };
   }
 
-  /** First address of the code of a line, by the end of its file's path; undefined when it has no code. */
-  addressOf(file: string, line: number): bigint | undefined {
-    const ours = this.#names.map((name) => name === file || name.endsWith(`/${file}`));
-    for (const { start, first, last } of this.#sequences) {
-      for (let row = first; row < last; row++) {
-        if (Math.abs(this.#lines.values[row]) === line && ours[this.#files.values[row]]) {
-          return start + BigInt(this.#offsets.values[row]);
-        }
-      }
-    }
-    return undefined;
-  }
-
   /**
    * Where the code of a line begins, or of the first line after it that has code; undefined when the file, found by the
-   * end of its path, has none from there on.
+   * end of its path, has none from there on. Only where statements begin, as gdb: code that the compiler moved between
+   * others' is no place to stop at.
    */
   codeFrom(file: string, line: number): (SourcePosition & { address: bigint }) | undefined {
     const ours = this.#names.map((name) => name === file || name.endsWith(`/${file}`));
     let found: (SourcePosition & { address: bigint }) | undefined;
     for (const { start, first, last } of this.#sequences) {
       for (let row = first; row < last; row++) {
-        const at = Math.abs(this.#lines.values[row]);
+        const at = this.#lines.values[row];
         if (at < line || !ours[this.#files.values[row]]) continue;
         const address = start + BigInt(this.#offsets.values[row]);
         if (found === undefined || at < found.line || (at === found.line && address < found.address))

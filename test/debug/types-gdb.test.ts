@@ -60,6 +60,10 @@ describe.skipIf(!gcc.available || !gdb.available)(named('a kernel of C', gcc, gd
           session.same(`step ${step} locals`, 'info locals');
           session.only('stepi');
         }
+        for (let line = 35; line <= 117; line++) {
+          session.only('delete', 'monitor delete all');
+          session.same(`line ${line}`, `break kernel.c:${line}`);
+        }
         answers = await asked(gdb.path, [`file ${image}`, `target remote 127.0.0.1:${guest.port}`], session.lines);
       } finally {
         await guest.stop();
@@ -73,10 +77,20 @@ describe.skipIf(!gcc.available || !gdb.available)(named('a kernel of C', gcc, gd
     };
 
     test('values of variables, members, elements, casts and sums', () => {
-      check(/^(?!ptype|whatis|frame|step \d)/, EVERYWHERE.length);
+      check(/^(?!ptype|whatis|frame|step \d|line)/, EVERYWHERE.length);
     });
     test('types', () => check(/^(?:ptype|whatis)/, 2 * TYPES.length));
     test('variables of each frame of a recursion', () => check(/^frame/, 12));
+    test('where a breakpoint at each line stops', () => {
+      const { ours, theirs } = session.compared(answers, /^line/);
+      const places = (of: Record<string, string>): string[] =>
+        Object.entries(of).map(([line, text]) => {
+          const place = /^breakpoint \d+ at (?:0x)?([\da-f]+)/im.exec(text)?.[1] ?? 'no code';
+          return `${line}: ${place}`;
+        });
+      expect(places(theirs).filter((text) => !text.endsWith('no code')).length).toBeGreaterThan(70);
+      expect(places(ours)).toEqual(places(theirs));
+    });
     test('variables at each instruction of a loop', () => check(/^step \d/, 24));
   });
 });

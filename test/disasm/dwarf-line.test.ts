@@ -73,12 +73,12 @@ describe.skipIf(!available)(named('line table', ...tools), () => {
       }
     });
     expect(new Set(told).size).toBeGreaterThan(6);
-    expect(table.addressOf('part.inc', 2)).toBe(
+    expect(table.codeFrom('part.inc', 2)?.address).toBe(
       addresses.find(
         (address) => table.lookup(address)?.file.endsWith('part.inc') && table.lookup(address)?.line === 2,
       ),
     );
-    expect(table.addressOf('part.inc', 99)).toBeUndefined();
+    expect(table.codeFrom('part.inc', 99)).toBeUndefined();
   });
 
   test('compressed sections', () => {
