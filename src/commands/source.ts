@@ -158,13 +158,13 @@ async function stepLine(session: Session, how: LineStep): Promise<RunState> {
     throw new Error(
       `no line for 0x${hex(linearPc(registers))}: step and over go by instruction, out leaves the function`,
     );
-  const { file, line } = piece;
+  let { file, line } = piece;
   const begin = how === 'past' ? await functionStart(session, piece.start) : piece.start;
   // a call of the function by itself begins at its first instruction: that is not in the range
   if (begin < piece.start) piece = { ...piece, start: begin + 1n };
   const own = piece;
-  const stack = registers.rsp ?? 0n;
-  const frame = await frameBase(session);
+  let stack = registers.rsp ?? 0n;
+  let frame = await frameBase(session);
   for (let count = 0; count < MAX_PIECES; count++) {
     const state = await debug.step(vcpu, 1, { start: piece.start, end: piece.end });
     if (state.running || state.stop?.kind !== 'step' || state.stop.note !== undefined) return state;
@@ -205,7 +205,8 @@ async function stepLine(session: Session, how: LineStep): Promise<RunState> {
     }
     const isOther = next.line !== line || next.file !== file;
     if (isOther && next.begins && next.start === at) return debug.state();
-    if (returned) return debug.state();
+    // in the middle of the caller's line: to the one behind it, as gdb
+    if (returned) [file, line, frame, stack] = [next.file, next.line, now, registers.rsp ?? 0n];
     piece = next;
   }
   return debug.state();

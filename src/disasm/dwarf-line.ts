@@ -23,7 +23,7 @@ interface Sequence {
 const SECTIONS = ['.debug_line', '.debug_line_str', '.debug_str'];
 /** Standard opcodes. */
 const OP = { copy: 1, advancePc: 2, advanceLine: 3, setFile: 4, negate: 6, constAddPc: 8, fixedAdvancePc: 9 };
-const EXTENDED = { endSequence: 1, setAddress: 2 };
+const EXTENDED = { endSequence: 1, setAddress: 2, setDiscriminator: 4 };
 const CONTENT = { path: 1, directory: 2 };
 const FORM = {
   ...{ data2: 0x05, data4: 0x06, data8: 0x07, string: 0x08, block: 0x09, data1: 0x0b, strp: 0x0e, udata: 0x0f },
@@ -238,17 +238,28 @@ export class LineTable {
     let file = 1;
     let line = 1;
     let statement = header.statement;
+    let discriminator = 0;
+    /** One of several blocks of its line: its rows are one piece, as for gdb, and not each a place to stop at. */
+    let isBlock = false;
+    let before = { line: 0, file: 0 };
     const row = (): void => {
+      discriminator = 0;
+      if (isBlock && line === before.line && file === before.file) return;
+      before = { line, file };
       this.#offsets.push(offset);
       this.#lines.push(statement ? line : -line);
       this.#files.push(files[file] ?? this.#number('?'));
+    };
+    const advanceLine = (delta: number): void => {
+      line += delta;
+      if (delta !== 0) isBlock = discriminator !== 0;
     };
     while (unit.at < end) {
       const opcode = unit.u8();
       if (opcode >= opcodeBase) {
         const adjusted = opcode - opcodeBase;
         offset += Math.floor(adjusted / lineRange) * minimum;
-        line += lineBase + (adjusted % lineRange);
+        advanceLine(lineBase + (adjusted % lineRange));
         row();
       } else if (opcode === 0) {
         const length = unit.uleb();
@@ -264,11 +275,14 @@ export class LineTable {
           const last = this.#offsets.length;
           if (start !== 0n && offset > 0) this.#sequences.push({ start, end: start + BigInt(offset), first, last });
           return;
+        } else if (extended === EXTENDED.setDiscriminator) {
+          discriminator = unit.uleb();
+          isBlock ||= discriminator !== 0;
         }
         unit.at = next;
       } else if (opcode === OP.copy) row();
       else if (opcode === OP.advancePc) offset += unit.uleb() * minimum;
-      else if (opcode === OP.advanceLine) line += unit.sleb();
+      else if (opcode === OP.advanceLine) advanceLine(unit.sleb());
       else if (opcode === OP.setFile) file = unit.uleb();
       else if (opcode === OP.negate) statement = !statement;
       else if (opcode === OP.constAddPc) offset += Math.floor((255 - opcodeBase) / lineRange) * minimum;

@@ -143,7 +143,19 @@ const PLACES: readonly (readonly [place: string, steps: number])[] = [
   ['light', 3],
 ];
 
-const loopsScript = (samples: number, every: number): string => `${HEAD}
+/** By line into functions and over them, out of them, and a recursion; named as gdb does. */
+const STEPS: Readonly<Record<string, readonly string[]>> = {
+  0: [
+    ...['next', 'next', 'step', 'next', 'finish', 'next', 'step', 'next', 'next', 'step', 'step', 'finish', 'next'],
+    // from a function's last line into the middle of its callers' lines; that of main has blocks of its loop
+    ...['tbreak loops.c:20', 'continue', 'next', 'next', 'next', 'next', 'next'],
+    ...['tbreak loops.c:25 if n == 12', 'continue', 'next', 'next', 'next'],
+  ],
+  2: ['next', 'next', 'step', 'finish', 'next', 'next'],
+};
+const OURS: Readonly<Record<string, string>> = { step: 'step-line', continue: 'run' };
+
+const loopsScript = (samples: number, every: number, steps: readonly string[]): string => `${HEAD}
 ask('set backtrace past-main on')
 # the guest moves without gdb's doing
 ask('set stack-cache off')
@@ -168,6 +180,14 @@ for place, steps in ${JSON.stringify(PLACES)}:
   for n in range(steps):
     ask('until')
     answers['until'].append(hex(register('pc')))
+ours('system_reset')
+ask('maintenance flush register-cache')
+ask('tbreak main')
+ask('continue')
+answers['steps'] = []
+for line in ${JSON.stringify(steps)}:
+  ask(line)
+  answers['steps'].append(line + ' ' + hex(register('pc')))
 ${TAIL}`;
 
 async function asked(image: string, script: string, ...options: string[]): Promise<Record<string, unknown>> {
@@ -260,7 +280,7 @@ describe.skipIf(!gcc.available || !gdb.available)(named('memory of a kernel of C
   describe.each(['0', '2'])('loops at -O%s', (level) => {
     const EVERY = 4000;
     let image: string;
-    let theirs: { until: string[]; stacks: Record<string, number>; late: string };
+    let theirs: { until: string[]; steps: string[]; stacks: Record<string, number>; late: string };
     const folded: Record<string, number> = {};
     beforeAll(async () => {
       image = compiled('loops', level);
@@ -272,7 +292,7 @@ describe.skipIf(!gcc.available || !gdb.available)(named('memory of a kernel of C
         folded[stack] = Number(count);
       }
       const samples = Object.values(folded).reduce((sum, count) => sum + count, 0);
-      theirs = (await asked(image, loopsScript(samples, EVERY))) as typeof theirs;
+      theirs = (await asked(image, loopsScript(samples, EVERY, STEPS[level]!))) as typeof theirs;
     }, 180_000);
 
     test("a profile's stacks are those that gdb finds at the same instructions", () => {
@@ -287,6 +307,14 @@ describe.skipIf(!gcc.available || !gdb.available)(named('memory of a kernel of C
       ]);
       const { stdout } = await vmscope(['run', image, '--headless', ...lines.flatMap((line) => ['--ex', line])], SLOW);
       expect(stdout.match(/^0x[0-9a-f]+$/gm)).toEqual(theirs.until);
+    }, 120_000);
+
+    test("next, step-line and finish go where gdb's next, step and finish go", async () => {
+      const lines = STEPS[level]!.flatMap((line) => [OURS[line] ?? line, 'print /x pc']);
+      const given = ['tbreak main', 'run', ...lines].flatMap((line) => ['--ex', line]);
+      const { stdout } = await vmscope(['run', image, '--headless', ...given], SLOW);
+      const places = stdout.match(/^0x[0-9a-f]+$/gm) ?? [];
+      expect(places.map((place, n) => `${STEPS[level]![n]} ${place}`)).toEqual(theirs.steps);
     }, 120_000);
 
     test('a run to an instruction that the halted guest never comes to ends, and says so', () => {

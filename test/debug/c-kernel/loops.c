@@ -20,7 +20,8 @@ __attribute__((noinline)) int deep(int n) {
     return 1;
   }
   light(60);
-  return deep(n - 1) + 1;
+  int rest = deep(n - 1);
+  return rest + 1;
 }
 
 void main(void) {
