@@ -76,6 +76,21 @@ describe('pages of an address space', () => {
       merged(pages(LONG, memory.read, walked), (gva) => (gva === 0x4000_1000n ? 'x' : undefined)),
     );
     expect(named).toHaveLength(rows.length + 2);
+    // nor with what has other rights: 5 pages, of which the second alone is writable and the fourth alone is no code
+    const other = new Memory();
+    other.set(0x1000, 0, 0x2007n);
+    other.set(0x2000, 0, 0x3007n);
+    other.set(0x3000, 0, 0x4007n);
+    for (const n of [0, 1, 2, 3, 4])
+      other.set(0x4000, n, (0x9000n + 0x1000n * BigInt(n)) | (n === 1 ? 7n : 5n) | (n === 3 ? NX : 0n));
+    const apart = await all(merged(pages(LONG, other.read, walked), () => undefined));
+    expect(apart.map(({ gva, write, execute }) => [gva, write, execute])).toEqual([
+      [0n, false, true],
+      [0x1000n, true, true],
+      [0x2000n, false, true],
+      [0x3000n, false, false],
+      [0x4000n, false, true],
+    ]);
     const part = await all(pages(LONG, memory.read, walked, 0x4000_1800n, 0x4000_2000n));
     expect(part.map(({ gva }) => gva)).toEqual([0x4000_1000n, 0x4000_2000n]);
   });

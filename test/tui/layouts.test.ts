@@ -115,7 +115,10 @@ describe('layout', () => {
     await first.command('layout hide walk');
     await first.command('layout add reasons below trace');
     await first.key(')', ')');
+    const shown = first.text();
     await first.command('layout save exits-too');
+    // at once, not at the end of the session
+    expect(Object.keys(new UserMemory(environment).settings.layouts ?? {})).toEqual(['exits-too']);
     await first.command('layout reset');
     await first.command('layout save plain');
     first.dashboard.close();
@@ -129,6 +132,13 @@ describe('layout', () => {
     await second.command('layout exits-too');
     expect(second.text()).toContain('Exits by reason');
     expect(second.text()).not.toContain(' Walk ');
+    // the borders too: all but the focus, and the line at the foot
+    const frames = (text: string) =>
+      text
+        .replace(/[^\n│┌┐└┘├┤─]/g, ' ')
+        .split('\n')
+        .slice(0, -1);
+    expect(frames(second.text())).toEqual(frames(shown));
     await second.command('layout list');
     expect(second.text()).toMatch(/exits-too[\s\S]*hide debug walk/);
     await second.key('escape');

@@ -16,6 +16,11 @@ describe('rank', () => {
     expect(rank('NP', 'next pane')).toBeDefined();
     expect(rank('pane', 'next pane')!).toBeGreaterThan(rank('pane', 'a span edge')!);
     expect(rank('np', 'next pane')!).toBeGreaterThan(rank('np', 'run the pane')!);
+    // whole words before the same letters inside of others, though these stand before
+    expect(rank('step', 'run, then step')!).toBeGreaterThan(rank('step', 'a footstep')!);
+    // of letters that are apart: beginnings of words, and those side by side
+    expect(rank('rp', 'a run pane')!).toBeGreaterThan(rank('rp', 'fry up')!);
+    expect(rank('bkpt', 'breakpoint')!).toBeGreaterThan(rank('bkit', 'breakpoint')!);
   });
 });
 
@@ -85,13 +90,22 @@ describe('memory over sessions', () => {
   });
 
   it('reads and writes nothing with --no-config, without a home, or where it may not', () => {
+    const before = new UserMemory(environment());
+    before.settings.syntax = 'intel';
+    before.keep();
     for (const none of [{ ...environment(), VMSCOPE_NO_CONFIG: '1' }, {}, { HOME: '/proc/1/nonexistent' }]) {
       const memory = new UserMemory(none);
       expect(memory.lines).toEqual([]);
       expect(memory.settings).toEqual({ borders: {} });
       memory.note('x');
+      memory.settings.syntax = 'att';
       memory.keep();
+      expect(new UserMemory(environment()).lines).toEqual(before.lines);
+      expect(new UserMemory(environment()).settings).toEqual(before.settings);
     }
+    before.note('x');
+    before.keep();
+    expect(new UserMemory(environment()).lines.at(-1)).toBe('x');
   });
 
   it('tells of settings that it does not understand, and goes on', () => {
@@ -108,6 +122,7 @@ describe('memory over sessions', () => {
     memory.settings.theme = 'light';
     memory.keep();
     expect(readFileSync(file, 'utf8')).toContain('theme light\n');
+    expect(new UserMemory({ HOME: home, XDG_CONFIG_HOME: config }).settings.theme).toBe('light');
   });
 
   it('searches backwards, further with each ctrl-R', () => {

@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { parseExitCondition } from '../../src/engine/debug/exit-condition.js';
 import { exitMatches } from '../../src/engine/debug/trace-reader.js';
 import type { ExitRecord } from '../../src/engine/debugger.js';
+import { Guest } from '../../src/engine/host/guest.js';
+import { flatGuest } from '../engine/flat-guest.js';
 import { Cells } from './cells.js';
 import { FakeDebugger } from './fake-debugger.js';
 
@@ -11,12 +13,16 @@ const exit = (reason: number, more: Partial<ExitRecord> = {}): ExitRecord =>
 const holds = (text: string, record: ExitRecord) => exitMatches(record, parseExitCondition(text, {}));
 
 describe('conditions on exits', () => {
-  it('name port, size, msr, leaf, vector and control register', () => {
+  it('name port, size, count, msr, leaf, vector and control register', () => {
     const out = exit(30, { qualification: 0x3f80003n });
     expect(holds('IO_INSTRUCTION if port == 0x3f8', out)).toBe(true);
     expect(holds('any if port == 0x3f8 and size == 4', out)).toBe(true);
     expect(holds('any if port >= 0x400', out)).toBe(false);
-    expect(holds('any if msr == 0xc0000080', exit(32, { rcx: 0xffff_ffff_c000_0080n }))).toBe(true);
+    for (const reason of [31, 32])
+      expect(holds('any if msr == 0xc0000080', exit(reason, { rcx: 0xffff_ffff_c000_0080n }))).toBe(true);
+    // what one exit of a repeated instruction stands for
+    expect(holds('IO_INSTRUCTION if count == 512', exit(30, { elements: 512 }))).toBe(true);
+    expect(holds('IO_INSTRUCTION if count > 511', exit(30, { elements: 511 }))).toBe(false);
     expect(holds('any if leaf == 7 and subleaf == 1', exit(10, { rax: 7n, rcx: 1n }))).toBe(true);
     expect(holds('EXCEPTION_NMI if vector == 14', exit(0, { interruptionInfo: 0x80000b0e | 0 }))).toBe(true);
     expect(holds('HLT if level == 1', exit(12))).toBe(true);
@@ -26,6 +32,8 @@ describe('conditions on exits', () => {
   it('do not hold for exits that are about something else', () => {
     for (const text of [
       'any if port != 1',
+      'any if size != 9',
+      'any if count != 1',
       'any if msr != 1',
       'any if leaf != 1',
       'any if vector != 1',
@@ -68,6 +76,17 @@ describe('the words of the stack', () => {
     expect(row(top + 24n)).not.toContain('→');
     expect(row(top + 32n)).not.toContain('→');
   });
+
+  it('and registers too, where there is room beside them', async () => {
+    const debug = new FakeDebugger();
+    const text = new TextEncoder().encode('hello, world\0');
+    await debug.writeMemory('gva', 0x404000n, text);
+    await debug.writeRegister(0, 'rsi', 0x404000n);
+    await debug.writeRegister(0, 'rdi', 0x401020n);
+    const cells = await Cells.open(debug, { columns: 110, rows: 40 });
+    expect(cells.text()).toMatch(/\brsi 0000000000404000 +→ rwx "hello, world/);
+    expect(cells.text()).toMatch(/\brdi 0000000000401020 +→ main/);
+  });
 });
 
 describe('lists of places', () => {
@@ -80,5 +99,15 @@ describe('lists of places', () => {
     await cells.key('down', 'down', 'enter');
     await cells.until(/Memory {2}gva → gpa 7ff10/);
     expect(cells.dashboard.focus).toBe('memory');
+  });
+
+  it('are what a search finds, too', async () => {
+    const debug = new Guest(flatGuest('f4', { at: 0x100000 }).machine, { paced: false, waitForInput: true });
+    for (const at of [0x7f10n, 0x7f30n]) await debug.writeMemory('gpa', at, new TextEncoder().encode('needle'));
+    const cells = await Cells.open(debug, { columns: 120, rows: 40 });
+    cells.dashboard.command('search "needle"');
+    await cells.until(/2 found/);
+    await cells.key('down', 'enter');
+    await cells.until(/Walk {2}gpa 7f30/);
   });
 });

@@ -1,5 +1,8 @@
 /** Whatever terminal, background and locale: everything can be read, and every screen is as it was. */
 import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadCharts } from '../../src/tui/charts/widget.js';
 import { VIEWS } from '../../src/tui/layout.js';
@@ -157,6 +160,28 @@ describe('a terminal', () => {
     expect(tui.styled()).not.toBe(dark);
     expect(tui.styled()).toContain('«16.221.|');
     await killAll();
+  });
+
+  it('gets the theme of the settings, unless another one is named', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'vmscope-theme-'));
+    const shown = async (env: Record<string, string>): Promise<string> => {
+      const tui = await startDemo({ cols: 80, rows: 24, env: { ...env, HOME: folder, XDG_CONFIG_HOME: folder } });
+      await tui.settle();
+      const text = tui.styled();
+      await killAll();
+      return text;
+    };
+    try {
+      const light = await shown({ VMSCOPE_THEME: 'light' });
+      const dark = await shown({});
+      expect(light).not.toBe(dark);
+      mkdirSync(join(folder, 'vmscope'), { recursive: true });
+      writeFileSync(join(folder, 'vmscope', 'dashboard'), 'theme light\n');
+      expect(await shown({})).toBe(light);
+      expect(await shown({ VMSCOPE_THEME: 'dark' })).toBe(dark);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('of the Linux console gets nothing black on black', async () => {

@@ -142,6 +142,18 @@ describe('the cursor', () => {
       order,
     );
     expect(table.row!.name).toBe('c');
+    // what has gone leaves the cursor at its place in the list, not at the top
+    table.move(1);
+    expect(table.row!.name).toBe('a');
+    table.set(
+      [
+        { name: 'd', cpu: 2 },
+        { name: 'c', cpu: 5 },
+      ],
+      order,
+    );
+    expect(table.row!.name).toBe('d');
+    table.set([{ name: 'a', cpu: 1 }], order);
     table.seek(({ name }) => name === 'a');
     expect(table.chosen).toBe('a');
     table.seek(() => false);

@@ -154,7 +154,7 @@ describe('several vCPUs', () => {
     }
     override async readRegisters(vcpu = 0): Promise<RegisterFile> {
       const registers = await super.readRegisters();
-      return { ...registers, rbx: BigInt(vcpu), r8: vcpu === 2 ? this.steps : 0n };
+      return { ...registers, rip: registers.rip! + BigInt(vcpu), rbx: BigInt(vcpu), r8: vcpu === 2 ? this.steps : 0n };
     }
     override step(vcpu: number, count?: number) {
       this.steps++;
@@ -179,13 +179,27 @@ describe('several vCPUs', () => {
   });
 
   it('have a column in the trace and a pane where all stand', async () => {
-    const cells = await Cells.open(new Several(), { columns: 200, rows: 60 });
-    expect(cells.text()).toMatch(/#39 +v2 MSR_READ/);
+    const debug = new Several();
+    const { records } = debug.exits!;
+    // two of one vCPU one behind the other
+    debug.exits!.records = async (after, max) =>
+      (await records(after, max)).map((exit) => (exit.sequence === 39 ? { ...exit, vcpu: 3 } : exit));
+    const cells = await Cells.open(debug, { columns: 200, rows: 60 });
+    expect(cells.text()).toMatch(/#35 +v2 MSR_READ/);
+    expect(cells.text()).toMatch(/#39 +v3 MSR_READ/);
     expect(cells.text()).toMatch(/#40 +v3 EPT_VIOLATION/);
     for (let n = 0; n < 20 && cells.dashboard.focus !== 'vcpus'; n++) await cells.key('tab');
     expect(cells.text()).toMatch(
       /vCPUs[\s\S]*►0 +main\+0x24[\s\S]* 1 +main[\s\S]* 2 .*[\s\S]* 3 +main.*#40 EPT_VIOLATION/,
     );
+    // each its own last exit, and its own place
+    const row = (vcpu: number) =>
+      cells
+        .text()
+        .split('\n')
+        .find((line) => new RegExp(`^.[► ]${vcpu} +main`).test(line))!;
+    for (const [vcpu, last] of [37, 38, 35, 40].entries())
+      expect(row(vcpu)).toMatch(new RegExp(`main\\+0x${24 + vcpu} .*#${last} `));
     await cells.key('down', 'down', 'enter');
     expect(cells.dashboard.model.vcpu).toBe(2);
   });
