@@ -169,7 +169,7 @@ describe('a GDB stub', () => {
     const sent: string[] = [];
     const rsp = client((_payload, _feed, text) => sent.push(text));
     rsp.run('vCont;c');
-    await expect(rsp.ask('m0,8')).rejects.toThrow(/the guest runs/);
+    await expect(rsp.ask('m0,8')).rejects.toThrow(/the guest is running/);
     rsp.interrupt();
     await new Promise((resolve) => setTimeout(resolve, 5));
     expect(sent).toEqual(['$vCont;c#a8', '\x03']);
