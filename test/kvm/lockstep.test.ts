@@ -10,6 +10,7 @@ import { type RunOptions, runLockstep } from '../../src/engine/host/difftest/loc
 import type { Judge, JudgeStop } from '../../src/engine/host/difftest/lockstep/side.js';
 import type { VtxSide } from '../../src/engine/host/difftest/lockstep/vtx-side.js';
 import { probeKvm } from '../../src/engine/host/kvm/probe.js';
+import { SAMPLES as FOLDER, vmscope } from '../cli/vmscope.js';
 import { run, SAMPLES, VMSCOPE } from '../samples/catalogue.js';
 import { buildFaultyCore } from './faulty-core.js';
 import { kvmSkipReason } from './tools.js';
@@ -144,6 +145,15 @@ describe.skipIf(why !== '')(`vtx and kvm${why === '' ? '' : ` (${why})`}`, () =>
     const core = vtx();
     const report = compare(core, openKvm(core), options);
     expect(report).toMatchObject({ ended: 'guest ended', differences: [], notCompared: [], accesses: 1 });
+  });
+
+  it('is told as JSON, too', async () => {
+    const guest = ['lockstep', join(FOLDER, 'exit-zoo'), '--limit', '50'];
+    const { status, stdout } = await vmscope([...guest, '--json']);
+    expect(status).toBe(0);
+    const report = JSON.parse(stdout);
+    expect(report).toMatchObject({ ended: 'limit', compared: 50, differences: [], message: expect.any(String) });
+    expect((await vmscope(guest)).stdout).toContain(`lockstep: ${report.message}\n`);
   });
 
   it('finds memory that differs soon after the guest has written its page, by the dirty log', () => {

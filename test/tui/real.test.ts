@@ -1,5 +1,5 @@
 /** The dashboard over real guests in the embedded engine, as a user starts it: one program a size, used step by step. */
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -281,6 +281,29 @@ describe('a guest that has not run', () => {
         await tui.settle();
         expect(tui.text(), `:${command} ${place}`).not.toMatch(refused);
       }
+    }
+  });
+});
+
+describe('what is kept of a session', () => {
+  it.each([
+    ['is settings and typed commands', [], ['config/vmscope/dashboard', 'state/vmscope/commands']],
+    ['is nothing with --no-config', ['--no-config'], []],
+  ])('%s', async (_how, options, kept) => {
+    const folder = mkdtempSync(join(tmpdir(), 'vmscope-kept-'));
+    const env = { XDG_CONFIG_HOME: join(folder, 'config'), XDG_STATE_HOME: join(folder, 'state') };
+    const kin = new Tui(vmscope, ['run', sample('exit-zoo'), '--wait', ...options], 80, 24, env);
+    try {
+      await kin.until(/STOPPED: start/, PATIENCE_MS);
+      kin.send(':syntax att\r');
+      await kin.until(/AT&T/, PATIENCE_MS);
+      kin.send('qy');
+      expect(await kin.exit).toBe(0);
+      expect([...Object.values(env)].some(existsSync)).toBe(kept.length > 0);
+      for (const file of kept) expect(readFileSync(join(folder, file), 'utf8')).toContain('syntax att\n');
+    } finally {
+      kin.kill();
+      rmSync(folder, { recursive: true });
     }
   });
 });
