@@ -179,11 +179,12 @@ describe.skipIf(!gdb.available || !kernel.available)(named("Debian's kernel with
   });
 
   test('a process that waits has registers and mappings of its own', () => {
-    const { stack, program, code, data, thread, none } = answers.waits;
+    const { stack, program, code, data, here, thread, none } = answers.waits;
     expect(stack).toMatch(/^\s*init|^\s*sh|pid 1\)/m);
     expect(program.cs).toMatch(/0033$/);
     expect(code).toMatch(/ r-xu /);
     expect(data).toMatch(/ rw[-x]u /);
+    expect(data).not.toBe(here);
     expect(thread).toBe('vmmap: kthreadd (pid 2) is a thread of the kernel: it has no mappings of its own');
     expect(none).toBe('vmmap: there is no process 123456');
   });
