@@ -6,13 +6,14 @@ import { littleEndian } from '../engine/debug/unwind.js';
 import type { Debugger, RunState, SourceLine } from '../engine/debugger.js';
 import { chosenFrame } from './chosen-frame.js';
 import { type Command, command, lacking, mustBeAlive, NothingThere, need, type Session } from './command.js';
+import { lineStop } from './line-place.js';
 import { hex } from './numbers.js';
 import { behindPrologue } from './prologue.js';
 import { instructionCount, MOVING, out, over } from './running.js';
 import { sourcePaths } from './source-paths.js';
 import { runTo, stepOut } from './stepping.js';
 import { numberAt, placeOfFrame } from './typed-values.js';
-import { codeAddress, stopAddress } from './variables.js';
+import { codeAddress } from './variables.js';
 
 type Source = NonNullable<Debugger['source']>;
 
@@ -290,7 +291,7 @@ async function stepLines(session: Session, text: string, how: LineStep): Promise
 /** Runs to a place in the code; stops too where the function returns. */
 async function advance(session: Session, text: string): Promise<RunState> {
   await mustBeAlive(session);
-  const gva = await stopAddress(session, need(text, 'a place: FILE:LINE, a function or an address'));
+  const gva = await codeAddress(session, need(text, 'a place: FILE:LINE, a function or an address'), lineStop);
   return session.debug.runUntil({ gva });
 }
 

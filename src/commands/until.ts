@@ -2,10 +2,11 @@
 import type { RunState } from '../engine/debugger.js';
 import { type Command, command, mustBeAlive, type Session, value } from './command.js';
 import { exitCondition } from './exit-conditions.js';
+import { lineStop } from './line-place.js';
 import { grouped } from './numbers.js';
 import { MOVING } from './running.js';
 import { untilPast } from './source.js';
-import { stopAddress } from './variables.js';
+import { codeAddress } from './variables.js';
 
 async function until(session: Session, text: string): Promise<RunState> {
   const { debug } = session;
@@ -22,7 +23,7 @@ async function until(session: Session, text: string): Promise<RunState> {
     return debug.runUntil({ icount: wanted });
   }
   if (exit) return debug.runUntil({ exit: await exitCondition(session, exit[1]!) });
-  return debug.runUntil({ gva: await stopAddress(session, argument) });
+  return debug.runUntil({ gva: await codeAddress(session, argument, lineStop) });
 }
 
 export const UNTIL_COMMANDS: readonly Command[] = [

@@ -7,7 +7,7 @@ import { type Format, valueText } from '../engine/debug/types/value-text.js';
 import type { CodeBlock, TypedVariable } from '../engine/debugger.js';
 import { chosenFrame, codeView } from './chosen-frame.js';
 import { type Command, command, lacking, need, type Session, value } from './command.js';
-import { lineAddress, lineStop } from './line-place.js';
+import { lineAddress } from './line-place.js';
 import { hex } from './numbers.js';
 import { numberAt, placeNow, resolvedAt, typedNow, typedValueOf, valueContext, variableText } from './typed-values.js';
 
@@ -179,21 +179,18 @@ const PLACES: Readonly<Record<string, string>> = {
   pieces: 'in parts',
 };
 
-/** An address of code: of `FILE:LINE`, a symbol, an expression; of the chosen frame without one. */
-export async function codeAddress(session: Session, text: string): Promise<bigint> {
+/**
+ * An address of code: of `FILE:LINE`, a symbol, an expression; of the chosen frame without one.
+ * @param ofLine where a line's code is: lineStop where the guest is to stop for it
+ */
+export async function codeAddress(session: Session, text: string, ofLine = lineAddress): Promise<bigint> {
   const wanted = text.trim().replace(/^\*\s*/, '');
   if (wanted === '') {
     const frame = await chosenFrame(session);
     return frame?.at ?? (await value(session, 'pc'));
   }
   const [, file, line] = /^([^\s:]+):(\d+)$/.exec(wanted) ?? [];
-  return file === undefined ? value(session, wanted) : lineAddress(session, file, Number(line));
-}
-
-/** Where a guest is to stop for a place in the code. */
-export async function stopAddress(session: Session, text: string): Promise<bigint> {
-  const [, file, line] = /^\s*([^\s:]+):(\d+)\s*$/.exec(text) ?? [];
-  return file === undefined ? codeAddress(session, text) : lineStop(session, file, Number(line));
+  return file === undefined ? value(session, wanted) : ofLine(session, file, Number(line));
 }
 
 /** Subjects of `info`. */
