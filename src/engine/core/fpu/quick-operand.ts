@@ -1,10 +1,11 @@
 // What the quick ways of x87 instructions share. A quick way is the usual case: ordinary numbers and zeros, all exceptions masked,
 // rounding to nearest where a result is rounded, memory that the TLB knows. It answers false where anything is otherwise, and has
 // then changed nothing: the whole handler begins anew.
-import { CTX, MODE, MODE_CODE64, TLB_READ, X87, X87_FIP, X87_FSW, X87_FTW } from '../layout';
+import { MODE, MODE_CODE64, TLB_READ, X87, X87_FIP, X87_FSW, X87_FTW } from '../layout';
 import { cr0 } from '../state';
 import { UF_SIMPLE, uFlags, uOpcode } from '../uop';
 import { address } from '../exec/inline-operand';
+import { cached } from '../mmu/access';
 import { BIAS, EXP_MASK, INTEGER_BIT, SIGN } from './float80';
 import { C1, FSW_ES, instructionPointer } from './stack';
 
@@ -60,9 +61,7 @@ export const ROUNDING: u32 = 0xc00;
   if (!(uFlags(u) & UF_SIMPLE)) return 0;
   let la = address(u);
   if (!(load<u32>(MODE) & MODE_CODE64)) la &= 0xffffffff;
-  const entry = table + ((<usize>(<u32>la >> 12) & 1023) << 4);
-  if (load<u64>(entry) != (((la + (bytes - 1)) & ~(<u64>0xfff)) | load<u32>(CTX))) return 0;
-  return <u32>la + load<u32>(entry, 8);
+  return cached(table, la, bytes);
 }
 
 /** Upper bits of the number in memory that was looked at last, and its significand. */

@@ -1,9 +1,9 @@
 // Save areas of FXSAVE and XSAVE: moving them between guest memory and a buffer, and the legacy region's layout.
 import {
-  CTX, MXCSR, TLB_READ, TLB_WRITE, X87, X87_FCW, X87_FDP, X87_FIP, X87_FOP, X87_FSW, X87_FTW, YMM,
+  MXCSR, TLB_READ, TLB_WRITE, X87, X87_FCW, X87_FDP, X87_FIP, X87_FOP, X87_FSW, X87_FTW, YMM,
 } from '../layout';
 import { code64 } from '../state';
-import { readSlow, writeSlow, wroteAs } from '../mmu/access';
+import { cached, readSlow, writeSlow, wroteAs } from '../mmu/access';
 import { loadControl } from './control-instructions';
 import { refreshSummary, top } from './stack';
 
@@ -25,13 +25,6 @@ export const image: usize = memory.data(PKRU_OFFSET + PKRU_BYTES, 16);
 
 /** Largest piece that the slow path of memory accesses takes. */
 const PIECE: u32 = 64;
-
-/** Host address of the bytes when they lie in one page that the TLB holds, or 0. */
-@inline function cached(table: usize, la: u64, bytes: u32): usize {
-  const entry = table + ((<usize>(<u32>la >> 12) & 1023) << 4);
-  if (load<u64>(entry) != (la + bytes - 1 & ~(<u64>0xfff) | load<u32>(CTX))) return 0;
-  return <u32>la + load<u32>(entry, 8);
-}
 
 /** Reads guest memory into a buffer; false: see accessStatus(). */
 export function readArea(la: u64, bytes: u32, buffer: usize): bool {

@@ -22,6 +22,13 @@ import { ASID_ALIGNMENT, ASID_SHIFT, CTX_AC, CTX_MARK, CTX_USER, fillTlb, MARK_C
 import { walk, walkGpa, walkShift } from './walk';
 import { pageWatched, watchHits, watchRecord } from './watch';
 
+/** Host address of bytes that lie in one page which a table of the TLB holds, or 0. */
+@inline export function cached(table: usize, la: u64, bytes: u32): usize {
+  const entry = table + ((<usize>(<u32>la >> 12) & 1023) << 4);
+  if (load<u64>(entry) != (((la + (bytes - 1)) & ~(<u64>0xfff)) | load<u32>(CTX))) return 0;
+  return <u32>la + load<u32>(entry, 8);
+}
+
 /** Host pointer for a read of sizeof<T>() bytes at the linear address, or 0 (see accessStatus). */
 // fast path: 10 wasm ops, 3 loads
 @inline export function readable<T>(la: u64): usize {
