@@ -1,23 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { exitWriter } from '../../src/engine/debug/exit-export.js';
 import { type TimedExit, withTimes } from '../../src/engine/debug/exit-report.js';
-import type { ExitRecord } from '../../src/engine/debugger.js';
+import { EXIT } from '../debug/exit-record.js';
 import { importTrace } from './perfetto-import.js';
 import { wrongInTrace } from './reader-rules.js';
-
-const EXIT: ExitRecord = {
-  ...{ sequence: 1, icount: 0n, clock: 0n, vcpu: 0, reason: 12, qualification: 0n, rip: 0x1000n, csBase: 0n },
-  ...{
-    gla: 0n,
-    gpa: 0n,
-    instructionLength: 1,
-    bits: 64,
-    instructionInfo: 0,
-    interruptionInfo: 0,
-    interruptionError: 0,
-  },
-  ...{ vectoringInfo: 0, vectoringError: 0, cr3: 0n, rax: 0n, rcx: 0n, action: 'resume', detail: 0 },
-};
 
 function written(exits: Iterable<TimedExit>): string {
   const writer = exitWriter('perfetto', () => undefined);
