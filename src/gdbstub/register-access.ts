@@ -249,7 +249,7 @@ export class RegisterAccess {
   /** `NN:hex;` of frame pointer, stack pointer and program counter, in number order. */
   expedited(layout: RegisterLayout, registers: ThreadRegisters): string {
     let out = '';
-    for (const number of [layout.fp, layout.sp, layout.pc].sort((a, b) => a - b)) {
+    for (const number of layout.expedited) {
       out += `${number.toString(16).padStart(2, '0')}:${this.hex(layout.slots[number], registers)};`;
     }
     return out;

@@ -55,6 +55,8 @@ export interface RegisterLayout {
   pc: number;
   sp: number;
   fp: number;
+  /** Those three in order, which a stop reply shows. */
+  expedited: readonly number[];
 }
 
 const GENERAL_64 = [
@@ -159,6 +161,7 @@ export function buildLayout(
   const own = extras.filter((register) => !taken.has(register.name)).map(extraSlot);
   add(SYSTEM_FEATURE, long ? own : [...baseSlots, ...own]);
   const indexOf = (name: string): number => slots.findIndex((member) => member.generic === name);
+  const [pc, sp, fp] = ['pc', 'sp', 'fp'].map(indexOf);
   return {
     architecture,
     wordBytes: long ? 8 : 4,
@@ -167,9 +170,10 @@ export function buildLayout(
     standard,
     standardKeys: standard.map(({ key }) => key),
     standardBytes: standard.reduce((sum, register) => sum + slotBytes(register), 0),
-    pc: indexOf('pc'),
-    sp: indexOf('sp'),
-    fp: indexOf('fp'),
+    pc,
+    sp,
+    fp,
+    expedited: [pc, sp, fp].sort((a, b) => a - b),
   };
 }
 

@@ -300,9 +300,13 @@ export class Session {
    * an interrupt must be able to come in.
    */
   async breathe(): Promise<void> {
-    if (performance.now() - this.lastTurn < TURN_MS) return;
+    if (!this.breathless) return;
     await new Promise((resolve) => setImmediate(resolve));
     this.lastTurn = performance.now();
+  }
+
+  private get breathless(): boolean {
+    return performance.now() - this.lastTurn >= TURN_MS;
   }
 
   /** Answers the descriptor. */
@@ -400,8 +404,10 @@ export class Session {
         this.head = 0;
       }
       try {
-        await this.breathe();
-        await this.handle(item);
+        // to wait for nothing costs a step of a debugger's some of its time
+        if (this.breathless) await this.breathe();
+        const handled = this.handle(item);
+        if (handled) await handled;
       } catch (error) {
         if (item.kind === 'packet') this.send(this.error(5, messageOf(error)));
         else if (item.kind === 'stopped' && !this.nonStop) await this.report(item.thread, item.cause).catch(() => {});
@@ -422,7 +428,7 @@ export class Session {
     }
   }
 
-  private async handle(item: QueueItem): Promise<void> {
+  private handle(item: QueueItem): Promise<void> | void {
     switch (item.kind) {
       case 'ack':
         return;
@@ -442,14 +448,17 @@ export class Session {
         return this.stopped(item.thread, item.cause);
       case 'thread-stopped':
         return this.nonStop?.threadStopped(item.thread, item.cause);
-      case 'packet': {
-        this.acknowledge();
-        this.atWork ||= IS_WORK.test(item.payload);
-        const reply = await this.serve(item.payload);
-        this.packetBefore = item.payload;
-        if (reply !== undefined) this.send(reply);
-      }
+      case 'packet':
+        return this.answer(item.payload);
     }
+  }
+
+  private async answer(payload: string): Promise<void> {
+    this.acknowledge();
+    this.atWork ||= IS_WORK.test(payload);
+    const reply = await this.serve(payload);
+    this.packetBefore = payload;
+    if (reply !== undefined) this.send(reply);
   }
 
   /** Serves a packet, whose answer may take long. */
@@ -623,9 +632,8 @@ export class Session {
     return summarizeStop(cause, this.breakpoints, { swbreak, hwbreak, syscalls: this.syscalls.any }, this.views);
   }
 
-  private async stopped(thread: number, cause: StopCause): Promise<void> {
-    if (this.view === 'stopped') return;
-    await this.report(thread, cause);
+  private stopped(thread: number, cause: StopCause): Promise<void> | undefined {
+    return this.view === 'stopped' ? undefined : this.report(thread, cause);
   }
 
   /** Starts a step. It may go on for long, or never end: packets are served meanwhile. */
@@ -635,7 +643,8 @@ export class Session {
       for (const other of before) if (!(await this.stepQuietly(other))) return;
       await this.target.step(thread, range, others);
     };
-    void all().catch((error: unknown) => {
+    const stepping = before.length > 0 ? all() : this.target.step(thread, range, others);
+    void stepping.catch((error: unknown) => {
       this.view = 'stopped';
       this.send(this.error(22, messageOf(error)));
     });
@@ -694,12 +703,24 @@ export class Session {
       return this.send(this.exitReply(cause.status));
     }
     const registers = await this.target.readRegisters(thread, STOP_REGISTERS);
-    const layout = await this.registers.layout(thread);
+    // each wait for what is there already takes a step some of its time
+    const known = this.registers.layout(thread);
+    const layout = known instanceof Promise ? await known : known;
     const summary = this.summarize(cause);
     if (summary.message) this.note(summary.message);
     if ((await this.registers.wanted(registers)) === layout.architecture) {
       return this.sendStop(thread, registers, summary.signal, summary.reason);
     }
+    return this.reportOtherMode(thread, cause, registers, summary);
+  }
+
+  /** The guest stands in another mode than the client's view is of. */
+  private async reportOtherMode(
+    thread: number,
+    cause: BehindExec['cause'],
+    registers: ThreadRegisters,
+    summary: StopSummary,
+  ): Promise<void> {
     if (!this.followsModes) {
       this.note(`The guest is ${registers.architecture} now; disconnect and connect again to see it so.`);
       return this.sendStop(thread, registers, summary.signal, summary.reason);
@@ -736,22 +757,20 @@ export class Session {
 
   private async sendStop(thread: number, registers: ThreadRegisters, signal: number, reason: string): Promise<void> {
     const threads = this.features.threadsInStopReply ? await this.threadList(thread, registers) : '';
+    const stop = await this.stopPacket(thread, registers, signal, threads + reason);
     this.sendNotes();
     this.view = 'stopped';
     this.generalThread = this.continueThread = thread;
-    this.send(await this.stopPacket(thread, registers, signal, threads + reason));
+    this.send(stop);
   }
 
   private async stopPacket(thread: number, registers: ThreadRegisters, signal: number, tail: string): Promise<string> {
-    const layout = await this.registers.layout(thread);
-    const head = `T${signal.toString(16).padStart(2, '0')}thread:${this.threadId(thread)};core:${thread.toString(16)};`;
-    return head + this.registers.expedited(layout, registers) + tail + (await this.positionField());
-  }
-
-  /** Clients skip what they do not know, unless it looks like a register's number. */
-  private async positionField(): Promise<string> {
+    const known = this.registers.layout(thread);
+    const layout = known instanceof Promise ? await known : known;
     const position = await this.target.position?.();
-    return position ? `vmscope-at:${position.icount.toString(16)},${position.exit.toString(16)};` : '';
+    const code = signal < 16 ? `0${signal.toString(16)}` : signal.toString(16);
+    const head = `T${code}thread:${this.threadId(thread)};core:${thread.toString(16)};`;
+    return head + this.registers.expedited(layout, registers) + tail + (position ? positionField(position) : '');
   }
 
   /** LLDB's `threads:` and `thread-pcs:`, which save it a round trip for each thread. */
@@ -794,6 +813,10 @@ export class Session {
     this.notes = [];
   }
 }
+
+/** Clients skip what they do not know, unless it looks like a register's number. */
+const positionField = ({ icount, exit }: { icount: bigint; exit: number }): string =>
+  `vmscope-at:${icount.toString(16)},${exit.toString(16)};`;
 
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

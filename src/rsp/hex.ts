@@ -43,13 +43,23 @@ export function encodeHexText(text: string): string {
   return Buffer.from(text, 'utf8').toString('hex');
 }
 
-const EIGHT = Buffer.alloc(8);
+const EIGHT = new DataView(new ArrayBuffer(8));
+/** Character codes of the digits. */
+const DIGITS = Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0));
+const high = (at: number): number => DIGITS[EIGHT.getUint8(at) >> 4];
+const low = (at: number): number => DIGITS[EIGHT.getUint8(at) & 15];
 
 /** Little-endian hex of a value: the form of registers in g, p and stop replies. */
 export function encodeLittleEndian(value: bigint, bytes: number): string {
   if (bytes <= 8) {
-    EIGHT.writeBigUInt64LE(BigInt.asUintN(64, value));
-    return EIGHT.toString('hex', 0, bytes);
+    EIGHT.setBigUint64(0, value, true);
+    // written out: a debugger is given some at each of thousands of steps a second
+    // biome-ignore format: a line a half
+    const text = String.fromCharCode(
+      high(0), low(0), high(1), low(1), high(2), low(2), high(3), low(3),
+      high(4), low(4), high(5), low(5), high(6), low(6), high(7), low(7),
+    );
+    return bytes === 8 ? text : text.slice(0, bytes * 2);
   }
   const big = BigInt.asUintN(bytes * 8, value)
     .toString(16)

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { monitorEffect } from '../../src/engine/debug/monitor-rows.js';
 import { checksum, encodePacket, unescapePayload } from '../../src/rsp/packet.js';
 import { CODE, COUNTER, CRASH, FakeTarget, HALT, MODE_SWITCH, READER } from './fake-target.js';
@@ -514,8 +514,8 @@ describe('running', () => {
   ])('%s: each thread has its action', async (packet, asked) => {
     const client = new WireClient(new FakeTarget(3));
     client.send(packet);
-    for (let n = 0; n < 100 && client.target.asked.length === 0; n++) await new Promise((done) => setTimeout(done, 2));
-    expect(client.target.asked).toEqual(asked);
+    // of several threads that step each is asked for one after the other
+    await vi.waitFor(() => expect(client.target.asked).toEqual(asked));
     await client.target.pause();
   });
 

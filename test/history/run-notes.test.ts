@@ -110,3 +110,26 @@ test('the stops that are told are the newest 300 places, each once, also behind 
   expect(back.slice(-3).map(({ icount }) => icount)).toEqual([last, last - 1n, last - 2n]);
   expect(new Set(back.map(({ icount, exit }) => `${icount} ${exit}`)).size).toBe(300);
 });
+
+test('each step is an input of its own, and steps alike share one text', async () => {
+  const inputs = new InputLog();
+  const { machine } = build({ ...sample('exit-zoo'), inputs });
+  const history = { inputs, budgetBytes: 1 << 26, disks: [] };
+  const guest = new Guest(machine, { paced: false, waitForInput: true, history });
+  await guest.runUntil({ icount: 1000n });
+  const from = inputs.entries.length;
+  for (let n = 0; n < 3; n++) await guest.step(0);
+  await guest.step(0, 2);
+  await guest.runUntil({ icount: 1100n });
+  const notes = inputs.entries.slice(from).map(({ kind, icount, data }) => ({ kind, icount, data }));
+  const step = (icount: bigint, instructions: number) => ({
+    ...{ kind: 'control', icount },
+    data: `{"held":[false],"holdsInterrupts":[true],"stepped":{"vcpu":0,"beside":false,"left":0},"goals":[${instructions}]}`,
+  });
+  expect(notes).toEqual([
+    ...[1000n, 1001n, 1002n].map((icount) => step(icount, 1)),
+    step(1003n, 2),
+    { kind: 'control', icount: 1005n, data: '{"held":[false],"holdsInterrupts":[false],"goals":[0]}' },
+  ]);
+  await guest.quit();
+});

@@ -164,7 +164,7 @@ export class Guest implements D.Debugger {
     return this.#run.pause();
   }
 
-  async step(
+  step(
     vcpu: number,
     count = 1,
     within?: { start: bigint; end: bigint },

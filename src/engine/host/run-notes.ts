@@ -5,13 +5,23 @@
 import { runInstant } from '../history/run-instant.js';
 import type { Instant } from '../time/instant.js';
 import type { Machine } from '../vmm/machine.js';
+import type { Vcpu } from '../vmm/vcpu.js';
 import type { Vm } from '../vmm/vm.js';
 import { CONTROL, type Control, type Turns } from './turns.js';
 
+/** Instructions that each vCPU has to go in its step, 0 for none. Notes of earlier versions say when that was, too. */
+interface Goals {
+  goals: number[];
+  at?: number;
+}
+
+const goalOf = ({ stepGoal, icount }: Vcpu): number => (stepGoal === undefined ? 0 : stepGoal - icount);
+
 export class RunNotes {
-  #control: string;
-  /** The text while a debugger holds and steps nobody: that is asked before each slice. */
-  #nothing: string | undefined;
+  /** What a debugger let run last, in numbers: that is asked before each slice, and it may step thousands of times a second. */
+  readonly #seen: number[] = [];
+  /** As it is noted. Steps that are alike share one text, since a history keeps them all. */
+  #text = '';
 
   constructor(
     private readonly machine: Machine,
@@ -24,7 +34,7 @@ export class RunNotes {
     journal.stamp = () => this.now();
     journal.take('control', (data) => this.#apply(JSON.parse(data as string)));
     journal.take('flush', () => vm.forgetTranslations());
-    this.#control = this.#controlText();
+    this.restart();
     vm.dirtyFrames.flush = () => this.dropTranslations();
   }
 
@@ -34,21 +44,22 @@ export class RunNotes {
 
   /** Before a slice: what a debugger lets run. */
   control(): void {
-    const text = this.#controlText();
-    if (text === this.#control) return;
-    this.#control = text;
-    this.machine.pc.journal.note('control', text);
+    const look = this.#look();
+    if (look === 'the same') return;
+    if (look === 'another') this.#text = this.#textOf();
+    this.machine.pc.journal.note('control', this.#text);
   }
 
   /** The machine was put elsewhere from outside; nothing is held or stepped there. */
   restart(): void {
-    this.#control = this.#controlText();
+    this.#look();
+    this.#text = this.#textOf();
   }
 
   /** A branch begins here, where nothing is held or stepped, whatever the run that it leaves did. */
   forked(): void {
     for (const vcpu of this.vm.vcpus) this.vm.disarmStep(vcpu);
-    this.#control = '';
+    this.#seen.length = 0;
     this.control();
   }
 
@@ -69,33 +80,40 @@ export class RunNotes {
     this.machine.pc.journal.note('debugger', JSON.stringify(change));
   }
 
-  #controlText(): string {
-    if (!this.turns.controlled && this.vm.vcpus.every(({ stepGoal }) => stepGoal === undefined))
-      return (this.#nothing ??= this.#textOf());
-    return this.#textOf();
+  /** What it is beside the last look's. A step that is under way begins again at each instruction. */
+  #look(): 'the same' | 'again' | 'another' {
+    const { stepped } = this.turns;
+    const seen = this.#seen;
+    let another = false;
+    let at = 0;
+    let place = 1;
+    const see = (value: number): void => {
+      another ||= seen[place] !== value;
+      seen[place++] = value;
+    };
+    for (const vcpu of this.vm.vcpus) {
+      const goal = goalOf(vcpu);
+      if (goal > 0) at = this.machine.work.icount;
+      see((vcpu.held ? 1 : 0) | (vcpu.holdsInterrupts ? 2 : 0));
+      see(goal);
+    }
+    see(stepped ? stepped.vcpu : -1);
+    see(stepped?.beside ? 1 : 0);
+    see(stepped ? stepped.left : 0);
+    const again = seen[0] !== at;
+    seen[0] = at;
+    if (another) return 'another';
+    return again ? 'again' : 'the same';
   }
 
   #textOf(): string {
-    // by hand, since it is made at each of a debugger's steps
-    let held = '';
-    let holdsInterrupts = '';
-    let goals = '';
-    let at = 0;
-    for (const vcpu of this.vm.vcpus) {
-      const { stepGoal } = vcpu;
-      const comma = held === '' ? '' : ',';
-      const goal = stepGoal === undefined ? 0 : stepGoal - vcpu.icount;
-      held += comma + vcpu.held;
-      holdsInterrupts += comma + vcpu.holdsInterrupts;
-      goals += comma + goal;
-      if (goal > 0) at = this.machine.work.icount;
-    }
-    const { stepped } = this.turns;
-    const step = stepped ? `"stepped":{"vcpu":${stepped.vcpu},"beside":${stepped.beside},"left":${stepped.left}},` : '';
-    return `{"held":[${held}],"holdsInterrupts":[${holdsInterrupts}],${step}"goals":[${goals}],"at":${at}}`;
+    const { vcpus } = this.vm;
+    const held = vcpus.map((vcpu) => vcpu.held);
+    const holdsInterrupts = vcpus.map((vcpu) => vcpu.holdsInterrupts);
+    return JSON.stringify({ held, holdsInterrupts, stepped: this.turns.stepped, goals: vcpus.map(goalOf) });
   }
 
-  #apply({ goals, at: _, ...control }: Control & { goals: number[]; at: number }): void {
+  #apply({ goals, at: _, ...control }: Control & Goals): void {
     const { vcpus } = this.vm;
     CONTROL.check(control, 'control');
     if (control.stepped && control.stepped.vcpu >= vcpus.length) throw new Error('no such vCPU');

@@ -5,20 +5,20 @@ import type { GuestParts } from './parts.js';
 /** What a debugger is told of the run, and who stopped it. */
 export function runState({ machine, status, kept, pace }: GuestParts): D.RunState {
   const { vm } = machine;
-  const rate = vm.realTime ? undefined : pace.now;
-  return {
-    running: status.running,
-    vcpu: status.vcpu,
-    ...(status.running ? standstill(machine) : { stop: status.stop }),
-    icount: BigInt(vm.icount),
-    clock: BigInt(vm.now()),
-    ...(status.running && rate !== undefined ? { pace: rate } : {}),
-    ...(kept.past ? { position: kept.past.position } : {}),
-  };
+  const { running, vcpu, stop } = status;
+  const state: D.RunState = { running, vcpu, icount: BigInt(vm.icount), clock: BigInt(vm.now()) };
+  if (running) {
+    const why = standstill(machine);
+    const rate = vm.realTime ? undefined : pace.now;
+    if (why !== undefined) state.standstill = why;
+    if (rate !== undefined) state.pace = rate;
+  } else state.stop = stop;
+  if (kept.past) state.position = kept.past.position;
+  return state;
 }
 
-function standstill(machine: Machine): Pick<D.RunState, 'standstill'> {
-  if (machine.asleep) return { standstill: 'asleep (S3)' };
+function standstill(machine: Machine): string | undefined {
+  if (machine.asleep) return 'asleep (S3)';
   const dead = machine.vm.vcpus.every((vcpu) => vcpu.halted && !vcpu.interruptsEnabled);
-  return dead ? { standstill: 'halted, interrupts off' } : {};
+  return dead ? 'halted, interrupts off' : undefined;
 }
