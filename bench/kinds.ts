@@ -6,7 +6,7 @@ import { runImage } from './engine.js';
 import { format, type Measurement } from './measurement.js';
 import { QEMU, timed } from './processor-time.js';
 
-/** Kinds of instruction in 64-bit code: RBX and RSI point to memory, a double at 32 of it, RCX counts. A number divides the turns of slow ones. */
+/** Kinds of instruction in 64-bit code: RBX and RSI point to memory, doubles at 32 and 48 of it, RCX counts. A number divides the turns of slow ones. */
 const KINDS_64: Record<string, [string, number?]> = {
   'add r,r': ['add %rdx, %rax'],
   lea: ['lea 7(%rdx,%rax,2), %rax'],
@@ -28,6 +28,45 @@ const KINDS_64: Record<string, [string, number?]> = {
   'call, ret': ['call 8f; jmp 9f; 8: ret; 9:', 2],
   'inc beside code': ['call 8f; jmp 9f; .balign 128; 7: .quad 0; .balign 128; 8: incl 7b(%rip); ret; 9:', 40],
   'inc among code': ['call 8f; jmp 9f; .balign 8; 7: .quad 0; 8: incl 7b(%rip); ret; 9:', 40],
+  'div r': ['xor %edx, %edx; div %r9', 4],
+  'rol imm': ['rol $3, %rax'],
+  bsf: ['bsf %rdi, %rax'],
+  bswap: ['bswap %rax'],
+  inc: ['inc %rax'],
+  'xchg r,r': ['xchg %rax, %rdx'],
+  movzx: ['movzbl %al, %eax'],
+  movsx: ['movslq %eax, %rax'],
+  'add high byte': ['add %dh, %ah'],
+  'add r16': ['add %dx, %ax'],
+  shld: ['shld $5, %rdx, %rax', 2],
+  rcl: ['rcl $1, %rax', 2],
+  crc32: ['crc32q %rdx, %rax', 4],
+  andn: ['andn %rdx, %rax, %rax'],
+  mulx: ['mulx %rdi, %rax, %r8'],
+  pdep: ['pdep %rdi, %rax, %rax', 2],
+  'load byte': ['movzbl 9(%rbx), %eax'],
+  'load across lines': ['mov 61(%rbx), %rax'],
+  'load across pages': ['mov 0xffc(%rbx), %rax', 10],
+  'load gs': ['mov %gs:0x400100, %rax'],
+  'push mem, pop': ['push 8(%rbx); pop %rdx', 2],
+  'jmp r': ['lea 9f(%rip), %rax; jmp *%rax; 9:', 2],
+  'call r, ret': ['lea 8f(%rip), %rax; call *%rax; jmp 9f; 8: ret; 9:', 4],
+  'enter, leave': ['enter $16, $0; leave', 2],
+  'bt mem': ['bt %rdx, 8(%rbx)', 2],
+  'bts mem imm': ['btsl $5, 8(%rbx)', 2],
+  'xchg mem': ['xchg %rax, 8(%rbx)', 2],
+  cmpxchg16b: ['lock cmpxchg16b 16(%rbx)', 8],
+  mfence: ['mfence', 2],
+  'lahf, sahf': ['lahf; sahf', 2],
+  cld: ['cld'],
+  'pushf, popf': ['pushf; popf', 16],
+  'sti, cli': ['sti; cli', 16],
+  rdtsc: ['rdtsc', 8],
+  swapgs: ['swapgs; swapgs', 16],
+  'mov ds': ['mov %ds, %eax; mov %eax, %ds', 16],
+  rdmsr: ['mov %rcx, %r8; mov $0xc0000102, %ecx; rdmsr; mov %r8, %rcx', 40],
+  'wrmsr gsbase': ['mov %rcx, %r8; mov $0xc0000102, %ecx; xor %eax, %eax; xor %edx, %edx; wrmsr; mov %r8, %rcx', 40],
+  xgetbv: ['mov %rcx, %r8; xor %ecx, %ecx; xgetbv; mov %r8, %rcx', 16],
   'lock xadd': ['lock xadd %rax, 8(%rbx)', 2],
   'lock cmpxchg': ['lock cmpxchg %rdx, 8(%rbx)', 2],
   'lodsb, stosb': ['lodsb; stosb; mov %rbx, %rsi; mov %rbx, %rdi', 4],
@@ -35,11 +74,52 @@ const KINDS_64: Record<string, [string, number?]> = {
     'mov %rcx, %r8; mov $64, %ecx; mov $0x400000, %esi; mov $0x600000, %edi; rep movsb; mov %r8, %rcx',
     40,
   ],
-  addsd: ['addsd %xmm1, %xmm0', 8],
-  mulsd: ['mulsd %xmm1, %xmm0', 8],
-  ucomisd: ['ucomisd %xmm1, %xmm0', 8],
+  movsq: ['movsq; mov %rbx, %rsi; mov %rbx, %rdi', 4],
+  addsd: ['addsd %xmm1, %xmm0', 4],
+  'addsd inexact': ['addsd %xmm2, %xmm0', 4],
+  mulsd: ['mulsd %xmm1, %xmm0', 4],
+  'mulsd inexact': ['movaps %xmm2, %xmm4; mulsd %xmm2, %xmm4', 4],
+  divsd: ['divsd %xmm1, %xmm0', 4],
+  'divsd inexact': ['movaps %xmm2, %xmm4; divsd %xmm3, %xmm4', 4],
+  sqrtsd: ['sqrtsd %xmm1, %xmm4', 4],
+  'sqrtsd inexact': ['sqrtsd %xmm2, %xmm4', 4],
+  addss: ['addss %xmm6, %xmm5', 4],
+  ucomisd: ['ucomisd %xmm1, %xmm0', 4],
+  cvtsi2sd: ['cvtsi2sd %edx, %xmm4', 4],
+  cvttsd2si: ['cvttsd2si %xmm1, %eax', 4],
+  'cvttsd2si inexact': ['cvttsd2si %xmm3, %eax', 4],
+  'cvtsd2ss, cvtss2sd': ['cvtsd2ss %xmm1, %xmm4; cvtss2sd %xmm4, %xmm4', 4],
+  minsd: ['minsd %xmm1, %xmm4', 4],
+  cmpltsd: ['movaps %xmm2, %xmm4; cmpltsd %xmm1, %xmm4', 8],
+  addps: ['addps %xmm1, %xmm4', 16],
+  addpd: ['addpd %xmm1, %xmm4', 16],
+  'addpd inexact': ['movaps %xmm3, %xmm4; addpd %xmm2, %xmm4', 16],
+  unpcklpd: ['unpcklpd %xmm1, %xmm4', 4],
+  'movsd load': ['movsd 32(%rbx), %xmm4', 4],
+  'movsd store': ['movsd %xmm1, 32(%rbx)', 4],
   paddd: ['paddd %xmm1, %xmm0', 4],
+  pxor: ['pxor %xmm1, %xmm4', 4],
+  pshufb: ['pshufb %xmm1, %xmm4', 4],
+  pshufd: ['pshufd $27, %xmm1, %xmm4', 4],
+  pcmpeqb: ['pcmpeqb %xmm1, %xmm4', 4],
+  pmovmskb: ['pmovmskb %xmm1, %eax', 4],
+  pmuludq: ['pmuludq %xmm1, %xmm4', 4],
+  psllq: ['psllq $3, %xmm4', 4],
+  'movq x,r': ['movq %rax, %xmm4', 4],
+  'movq r,x': ['movq %xmm1, %rax', 4],
+  aesenc: ['aesenc %xmm1, %xmm4', 16],
+  pclmulqdq: ['pclmulqdq $0, %xmm1, %xmm4', 16],
   'movups load': ['movups (%rbx), %xmm0', 4],
+  'movaps load': ['movaps (%rbx), %xmm0', 4],
+  'movups store': ['movups %xmm0, (%rbx)', 4],
+  vaddsd: ['vaddsd %xmm1, %xmm4, %xmm4', 8],
+  'vaddpd ymm': ['vaddpd %ymm1, %ymm4, %ymm4', 16],
+  'vpaddd ymm': ['vpaddd %ymm1, %ymm4, %ymm4', 8],
+  'vmovdqu ymm load': ['vmovdqu (%rbx), %ymm4', 8],
+  'vpxor xmm': ['vpxor %xmm1, %xmm4, %xmm4', 8],
+  vfmadd: ['vfmadd231sd %xmm1, %xmm2, %xmm4', 16],
+  ldmxcsr: ['stmxcsr (%rbx); ldmxcsr (%rbx)', 16],
+  fxsave: ['fxsave (%rbx)', 40],
   'fadd st': ['fadd %st(1), %st', 16],
   'fsub st': ['fsub %st(1), %st', 16],
   'fmul st': ['fmul %st(1), %st', 16],
@@ -48,6 +128,12 @@ const KINDS_64: Record<string, [string, number?]> = {
   'fld, fstp m64': ['fldl 32(%rbx); fstpl 40(%rbx)', 16],
   'fild, fistp m32': ['fildl (%rbx); fistpl 4(%rbx)', 16],
   'fld st, fstp st': ['fld %st(1); fstp %st(1)', 16],
+  fchs: ['fchs', 16],
+  fld1: ['fld1; fstp %st', 16],
+  'fmul m64': ['fmull 48(%rbx)', 16],
+  fsqrt: ['fld %st(1); fsqrt; fstp %st', 16],
+  fsin: ['fld %st(1); fsin; fstp %st', 40],
+  'fnstcw, fldcw': ['fnstcw (%rbx); fldcw (%rbx)', 16],
   fxch: ['fxch', 16],
   fcomi: ['fcomi %st(1), %st', 16],
   'fcom, fnstsw': ['fcom %st(1); fnstsw %ax', 16],
@@ -86,21 +172,34 @@ interface Guest {
 function build64(folder: string): string {
   const routines = Object.values(KINDS_64).map(([code], n) => ({
     name: `k${n}`,
-    code: `  imul $1000, %r12d, %ecx
+    code: `  mov %cr4, %rax
+  or $0x40600, %eax
+  mov %rax, %cr4
+  xor %ecx, %ecx
+  mov $7, %eax
+  xor %edx, %edx
+  xsetbv
+  imul $1000, %r12d, %ecx
   mov $0x400000, %ebx
   mov %rbx, %rsi
   mov $3, %edx
   mov %cr0, %rax
   and $~4, %al
   mov %rax, %cr0
-  mov %cr4, %rax
-  or $0x600, %eax
-  mov %rax, %cr4
+  mov $3, %r9d
+  movsd values+8(%rip), %xmm0
+  movsd values+8(%rip), %xmm1
+  movsd values+16(%rip), %xmm2
+  movsd values+24(%rip), %xmm3
+  movss values+32(%rip), %xmm5
+  movss values+32(%rip), %xmm6
   fninit
   fld1
   fldl values(%rip)
   fldl values(%rip)
   fstpl 32(%rbx)
+  fld %st(1)
+  fstpl 48(%rbx)
 1: .rept ${COPIES}
   ${code}
   .endr
@@ -109,7 +208,12 @@ function build64(folder: string): string {
   xor %eax, %eax
   ret`,
   }));
-  return guestOf(folder, 'kinds', routines, '.data\n.balign 8\ntarget0: .quad 1\nvalues: .double 1.0000001\n.text');
+  return guestOf(
+    folder,
+    'kinds',
+    routines,
+    '.data\n.balign 8\ntarget0: .quad 1\nvalues: .double 1.0000001, 1, 0.1, 0.7\n.float 1\n.text',
+  );
 }
 
 /** A boot sector that ends by the debug-exit port. */
