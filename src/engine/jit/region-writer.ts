@@ -37,7 +37,7 @@ import { type Called, leanHandlerOf } from './handlers.js';
 import type { Place } from './known-pages.js';
 import { type Accessed, MemoryCode } from './memory-code.js';
 import { registerOf, registersOf } from './region-registers.js';
-import { inMemory, type VectorCode, type VectorScope, vectorCode } from './vector-code.js';
+import { inMemory, isVex, type VectorCode, type VectorScope, vectorCode } from './vector-code.js';
 import { FunctionWriter, I32, I64, IMPORTS, type MemoryOp, V128 } from './wasm-writer.js';
 
 const STORES: Record<number, MemoryOp> = { 0: 'i32.store8', 1: 'i32.store16', 2: 'i32.store', 3: 'i64.store' };
@@ -51,12 +51,17 @@ const CALL_WHOLE = IMPORTS.findIndex(({ name }) => name === 'callWhole');
 const CALL_ALONE = IMPORTS.findIndex(({ name }) => name === 'callAlone');
 /** REGION_STOPPED of core/exec/regions.ts. */
 const STOPPED = -0x8000_0000;
-/** What is asked of MXCSR and VECTORS_OFF, in a local: SSE instructions run; and plain arithmetic answers as they do. */
+/**
+ * What is asked of VECTORS_OFF and MXCSR, in a local: SSE and VEX instructions run; nearest rounding with all exceptions
+ * masked, where plain arithmetic may answer; PE is set. @sdm 1 10.2.3 "MXCSR Control and Status Register"
+ */
 const SSE_RUNS = 1;
-const QUICK = 2;
-/** Nearest rounding, all exceptions masked, PE set. @sdm 1 10.2.3 "MXCSR Control and Status Register" */
-const MXCSR_QUICK = 0x1fa0;
-const MXCSR_QUICK_MASK = 0x7fa0;
+const VEX_RUNS = 2;
+const PLAIN = 4;
+const IMPRECISE = 0x20;
+const MXCSR_PLAIN = 0x1f80;
+const MXCSR_PLAIN_MASK = 0x7f80;
+const MXCSR_PE = 0x20;
 /** May stand for bits 127:0 of any register. */
 const ALL_VECTORS = /^execVzero/;
 
@@ -67,7 +72,7 @@ export class RegionWriter {
   readonly #written: readonly number[];
   readonly #vectors = new Map<number, number>();
   readonly #vectorsWritten: readonly number[];
-  /** SSE_RUNS and QUICK; undefined: no vector instruction asks. */
+  /** SSE_RUNS and what follows; undefined: no vector instruction asks. */
   readonly #vectorMode: number | undefined;
   readonly #temporaries = new Map<string, number>();
   readonly flags: FlagWriter;
@@ -354,9 +359,16 @@ export class RegionWriter {
   #lookAtVectorMode(): void {
     if (this.#vectorMode === undefined) return;
     const { code } = this;
-    code.i32(0).memory('i32.load', VECTORS_OFF).i32(SSE_RUNS).op('i32.and').i32(SSE_RUNS).op('i32.xor');
-    code.i32(0).memory('i32.load', MXCSR).i32(MXCSR_QUICK_MASK).op('i32.and').i32(MXCSR_QUICK).op('i32.eq');
-    code.i32(1).op('i32.shl', 'i32.or').set(this.#vectorMode);
+    const mode = this.#vectorMode;
+    code
+      .i32(0)
+      .memory('i32.load', VECTORS_OFF)
+      .i32(SSE_RUNS | VEX_RUNS)
+      .op('i32.and')
+      .i32(SSE_RUNS | VEX_RUNS)
+      .op('i32.xor');
+    code.i32(0).memory('i32.load', MXCSR).tee(mode).i32(MXCSR_PLAIN_MASK).op('i32.and').i32(MXCSR_PLAIN).op('i32.eq');
+    code.i32(2).op('i32.shl', 'i32.or').get(mode).i32(MXCSR_PE).op('i32.and', 'i32.or').set(mode);
   }
 
   /** Carries out a vector instruction; its handler does where something is out of the ordinary. */
@@ -368,11 +380,11 @@ export class RegionWriter {
     const giveUpIf = (): void => {
       code.branch(handled, true);
     };
-    const asked = of.quick ? SSE_RUNS | QUICK : SSE_RUNS;
+    const asked = (isVex(uop) ? VEX_RUNS : SSE_RUNS) | (of.quick ? PLAIN : 0);
     code.get(this.#vectorMode!).i32(asked).op('i32.and').i32(asked).op('i32.ne');
     giveUpIf();
     if (inMemory(uop)) {
-      const size = of.bytes === 16 ? 4 : of.bytes === 8 ? 3 : 2;
+      const size = Math.log2(of.bytes) as Size | 5;
       const accessed = this.#accessed(of.writesMemory ? TLB_WRITE : TLB_READ, size, 'operand');
       if (of.aligned) this.#memory.accessAligned(accessed, 16, this.#scope(uop), giveUpIf);
       else this.#memory.access(accessed, this.#scope(uop), giveUpIf);
@@ -380,6 +392,7 @@ export class RegionWriter {
     const scope: VectorScope = {
       code,
       uop,
+      long: this.#long,
       xmm: (register) => this.#vectors.get(register)!,
       gpr: (register) => this.#registers.get(register)!,
       temporary: (name, type) => this.#temporary(name, type),
@@ -387,6 +400,11 @@ export class RegionWriter {
       giveUpIf,
       setStatus: () => {
         this.flags.setStatus(this.#temporary('status', I32));
+      },
+      whilePrecise: (write) => {
+        code.get(this.#vectorMode!).i32(IMPRECISE).op('i32.and', 'i32.eqz').open('if');
+        write();
+        code.close();
       },
     };
     of.write(scope);
@@ -396,6 +414,8 @@ export class RegionWriter {
     this.flags.state = before;
     if (uop.handler!.lean) this.#callLean(uop.handler!, uop, of);
     else this.#callWhole(uop);
+    // what it raised is sticky: the next ones need not look
+    if (of.quick && uop.handler!.lean) this.#lookAtVectorMode();
     this.flags.state = after;
     code.close();
   }

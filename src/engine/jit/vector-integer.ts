@@ -1,7 +1,22 @@
 // Moves and integer operations of SSE in compiled code: they ask for no mode and raise nothing.
 import type { DecodedUop } from './decoded.js';
-import { formOf, inMemory, isWide, source, type VectorCode, type VectorScope, vectorOperation } from './vector-code.js';
-import { type SimdOp, V128 } from './wasm-writer.js';
+import {
+  clearHigh,
+  firstOf,
+  formOf,
+  highOf,
+  highSource,
+  inMemory,
+  isVex,
+  isWhole,
+  isWide,
+  setHigh,
+  source,
+  type VectorCode,
+  type VectorScope,
+  vectorOperation,
+} from './vector-code.js';
+import { type FunctionWriter, type MemoryOp, type SimdOp, V128 } from './wasm-writer.js';
 
 /** Operations that are one of WebAssembly's, first operand first. */
 const SAME: Record<string, SimdOp> = {
@@ -93,11 +108,11 @@ const NONE: readonly number[] = [];
 
 function made(uop: DecodedUop, write: VectorCode['write'], more: Partial<VectorCode> = {}): VectorCode {
   return {
-    bytes: 16,
-    aligned: true,
+    bytes: isWhole(uop) ? 32 : 16,
+    aligned: !isVex(uop),
     writesMemory: false,
     quick: false,
-    reads: inMemory(uop) ? [uop.r] : [uop.r, uop.rm],
+    reads: inMemory(uop) ? [firstOf(uop)] : [firstOf(uop), uop.rm],
     writes: [uop.r],
     readsGeneral: NONE,
     writesGeneral: NONE,
@@ -106,13 +121,26 @@ function made(uop: DecodedUop, write: VectorCode['write'], more: Partial<VectorC
   };
 }
 
-/** Two operands, the first of which the result replaces. */
-const binary = (uop: DecodedUop, operate: (scope: VectorScope) => void): VectorCode =>
+/** Two operands: `operate` takes them, of one half and then of the other, and answers the result. */
+const binary = (
+  uop: DecodedUop,
+  operate: (scope: VectorScope, high: boolean) => void,
+  whole = isWhole(uop),
+): VectorCode =>
   made(uop, (scope) => {
-    scope.code.get(scope.xmm(uop.r));
+    const { code, xmm } = scope;
+    code.get(xmm(firstOf(uop)));
     source(scope);
-    operate(scope);
-    scope.code.set(scope.xmm(uop.r));
+    operate(scope, false);
+    code.set(xmm(uop.r));
+    if (!whole) clearHigh(scope);
+    else {
+      setHigh(code, uop.r, () => {
+        highOf(code, firstOf(uop));
+        highSource(scope);
+        operate(scope, true);
+      });
+    }
   });
 
 /** One operand. */
@@ -120,9 +148,17 @@ const unary = (uop: DecodedUop, operate: (scope: VectorScope) => void): VectorCo
   made(
     uop,
     (scope) => {
+      const { code, xmm } = scope;
       source(scope);
       operate(scope);
-      scope.code.set(scope.xmm(uop.r));
+      code.set(xmm(uop.r));
+      if (!isWhole(uop)) clearHigh(scope);
+      else {
+        setHigh(code, uop.r, () => {
+          highSource(scope);
+          operate(scope);
+        });
+      }
     },
     { reads: inMemory(uop) ? NONE : [uop.rm] },
   );
@@ -137,9 +173,24 @@ function arithmetic(uop: DecodedUop): VectorCode | undefined {
   switch (operation) {
     case 'PANDN':
       // WebAssembly inverts its second operand
-      return made(uop, (scope) => {
-        source(scope);
-        scope.code.get(scope.xmm(uop.r)).simd('v128.andnot').set(scope.xmm(uop.r));
+      return binary(uop, ({ code, temporary }) => {
+        const [first, second] = ['first', 'second'].map((one) => temporary(one, V128));
+        code.set(second).set(first).get(second).get(first).simd('v128.andnot');
+      });
+    case 'PSHUFB':
+      // of an index bit 7 makes a zero, as all above 15 do in WebAssembly; bits 6:4 do nothing
+      return binary(uop, ({ code }) => {
+        code.v128Const(new Array<number>(16).fill(0x8f)).simd('v128.and').simd('i8x16.swizzle');
+      });
+    case 'PALIGNR':
+      if (imm >= 32) return undefined;
+      return binary(uop, ({ code, temporary }) => {
+        const [first, second] = ['first', 'second'].map((one) => temporary(one, V128));
+        code.set(second).set(first);
+        // the second operand lies below the first, zeros above both
+        if (imm < 16) code.get(second).get(first);
+        else code.get(first).v128Zero();
+        code.simd('i8x16.shuffle', ...Array.from({ length: 16 }, (_, n) => (imm & 15) + n));
       });
     case 'PMULUDQ':
       return binary(uop, ({ code, temporary }) => {
@@ -159,8 +210,9 @@ function arithmetic(uop: DecodedUop): VectorCode | undefined {
         code.simd('i8x16.shuffle', ...lanes(4, [imm & 3, (imm >> 2) & 3, 4 + ((imm >> 4) & 3), 4 + (imm >> 6)]));
       });
     case 'SHUFPD':
-      return binary(uop, ({ code }) => {
-        code.simd('i8x16.shuffle', ...lanes(8, [imm & 1, 2 + ((imm >> 1) & 1)]));
+      return binary(uop, ({ code }, high) => {
+        const two = high ? imm >> 2 : imm;
+        code.simd('i8x16.shuffle', ...lanes(8, [two & 1, 2 + ((two >> 1) & 1)]));
       });
     default:
       return undefined;
@@ -190,47 +242,71 @@ function oneOperand(uop: DecodedUop): VectorCode | undefined {
   }
 }
 
+/** Shifts by an immediate: the destination is the first operand of the legacy form, VEX.vvvv of the other. */
 function shifted(uop: DecodedUop): VectorCode | undefined {
   const count = Number(uop.immediate & 255n);
   const operation = vectorOperation(uop);
-  const operands = { reads: [uop.rm], writes: [uop.rm] };
-  const bytes = operation === 'PSRLDQ' ? count : operation === 'PSLLDQ' ? 16 - Math.min(16, count) : undefined;
-  if (bytes !== undefined) {
-    return made(
+  const to = isVex(uop) ? firstOf(uop) : uop.rm;
+  const shift = (operate: (code: FunctionWriter) => void): VectorCode =>
+    made(
       uop,
-      ({ code, xmm }) => {
-        // bytes of the register before or behind zeros
-        const order = Array.from({ length: 16 }, (_, n) => Math.min(bytes, 16) + n);
-        if (operation === 'PSRLDQ') code.get(xmm(uop.rm)).v128Zero();
-        else code.v128Zero().get(xmm(uop.rm));
-        code.simd('i8x16.shuffle', ...order).set(xmm(uop.rm));
+      (scope) => {
+        const { code, xmm } = scope;
+        code.get(xmm(uop.rm));
+        operate(code);
+        code.set(xmm(to));
+        if (!isWhole(uop)) clearHigh(scope, to);
+        else {
+          setHigh(code, to, () => {
+            highOf(code, uop.rm);
+            operate(code);
+          });
+        }
       },
-      operands,
+      { reads: [uop.rm], writes: [to] },
     );
+  if (operation === 'PSRLDQ' || operation === 'PSLLDQ') {
+    const bytes = Math.min(16, count);
+    // bytes of the register, behind or before zeros
+    const order = Array.from({ length: 16 }, (_, n) =>
+      operation === 'PSRLDQ' ? n + bytes : n < bytes ? 16 : n - bytes,
+    );
+    return shift((code) => code.v128Zero().simd('i8x16.shuffle', ...order));
   }
-  const shift = SHIFTS[operation];
-  if (!shift) return undefined;
-  const [op, bits] = shift;
-  return made(
-    uop,
-    ({ code, xmm }) => {
-      if (count < bits) code.get(xmm(uop.rm)).i32(count).simd(op);
-      else if (op.endsWith('shr_s'))
-        code
-          .get(xmm(uop.rm))
-          .i32(bits - 1)
-          .simd(op);
-      else code.v128Zero();
-      code.set(xmm(uop.rm));
-    },
-    operands,
-  );
+  const known = SHIFTS[operation];
+  if (!known) return undefined;
+  const [op, bits] = known;
+  return shift((code) => {
+    if (count < bits || op.endsWith('shr_s')) code.i32(Math.min(count, bits - 1)).simd(op);
+    else code.op('drop').v128Zero();
+  });
 }
 
-const MASKS: Record<string, SimdOp> = {
-  PMOVMSKB: 'i8x16.bitmask',
-  MOVMSKPS: 'i32x4.bitmask',
-  MOVMSKPD: 'i64x2.bitmask',
+/** Signs of the elements, and how many there are. */
+const MASKS: Record<string, readonly [SimdOp, number]> = {
+  PMOVMSKB: ['i8x16.bitmask', 16],
+  MOVMSKPS: ['i32x4.bitmask', 4],
+  MOVMSKPD: ['i64x2.bitmask', 2],
+};
+
+interface Broadcast {
+  readonly bytes: 1 | 2 | 4 | 8;
+  readonly load: MemoryOp;
+  readonly splat: SimdOp;
+  readonly extract: SimdOp;
+}
+const BYTES: Broadcast = { bytes: 1, load: 'i32.load8_u', splat: 'i8x16.splat', extract: 'i32x4.extract_lane' };
+const WORDS: Broadcast = { bytes: 2, load: 'i32.load16_u', splat: 'i16x8.splat', extract: 'i32x4.extract_lane' };
+const DOUBLEWORDS: Broadcast = { bytes: 4, load: 'i32.load', splat: 'i32x4.splat', extract: 'i32x4.extract_lane' };
+const QUADWORDS: Broadcast = { bytes: 8, load: 'i64.load', splat: 'i64x2.splat', extract: 'i64x2.extract_lane' };
+/** One element in all places. */
+const BROADCASTS: Record<string, Broadcast> = {
+  PBROADCASTB: BYTES,
+  PBROADCASTW: WORDS,
+  PBROADCASTD: DOUBLEWORDS,
+  PBROADCASTQ: QUADWORDS,
+  BROADCASTSS: DOUBLEWORDS,
+  BROADCASTSD: QUADWORDS,
 };
 
 function moved(name: string, uop: DecodedUop): VectorCode | undefined {
@@ -243,11 +319,13 @@ function moved(name: string, uop: DecodedUop): VectorCode | undefined {
       if (memory) {
         return made(
           uop,
-          ({ code, pointer, xmm }) =>
-            code
-              .get(pointer)
+          (scope) => {
+            scope.code
+              .get(scope.pointer)
               .v128LoadZero(single ? 4 : 8)
-              .set(xmm(r)),
+              .set(scope.xmm(r));
+            clearHigh(scope);
+          },
           {
             ...loose,
             bytes: single ? 4 : 8,
@@ -256,7 +334,7 @@ function moved(name: string, uop: DecodedUop): VectorCode | undefined {
         );
       }
       const order = single ? lanes(4, [4, 1, 2, 3]) : lanes(8, [2, 1]);
-      return binary(uop, ({ code }) => code.simd('i8x16.shuffle', ...order));
+      return binary(uop, ({ code }) => code.simd('i8x16.shuffle', ...order), false);
     }
     case 'execScalarStore':
     case 'execMovqStore': {
@@ -275,10 +353,12 @@ function moved(name: string, uop: DecodedUop): VectorCode | undefined {
     case 'execMovqLoad':
       return made(
         uop,
-        ({ code, pointer, xmm }) => {
+        (scope) => {
+          const { code, pointer, xmm } = scope;
           if (memory) code.get(pointer).v128LoadZero(8);
           else code.v128Zero().get(xmm(rm)).simd('i64x2.extract_lane', 0).simd('i64x2.replace_lane', 0);
           code.set(xmm(r));
+          clearHigh(scope);
         },
         { ...loose, bytes: 8, reads: memory ? NONE : [rm] },
       );
@@ -286,7 +366,8 @@ function moved(name: string, uop: DecodedUop): VectorCode | undefined {
       const wide = isWide(uop);
       return made(
         uop,
-        ({ code, pointer, xmm, gpr }) => {
+        (scope) => {
+          const { code, pointer, xmm, gpr } = scope;
           if (memory) code.get(pointer).v128LoadZero(wide ? 8 : 4);
           else {
             code.v128Zero().get(gpr(rm));
@@ -294,6 +375,7 @@ function moved(name: string, uop: DecodedUop): VectorCode | undefined {
             code.simd('i64x2.replace_lane', 0);
           }
           code.set(xmm(r));
+          clearHigh(scope);
         },
         { ...loose, bytes: wide ? 8 : 4, reads: NONE, readsGeneral: memory ? NONE : [rm] },
       );
@@ -329,11 +411,13 @@ function moved(name: string, uop: DecodedUop): VectorCode | undefined {
       const to = operation === 'LOW_HALF' || operation === 'HIGH_TO_LOW' ? 0 : 1;
       return made(
         uop,
-        ({ code, pointer, xmm }) => {
-          code.get(xmm(r));
+        (scope) => {
+          const { code, pointer, xmm } = scope;
+          code.get(xmm(firstOf(uop)));
           if (memory) code.get(pointer).memory('i64.load', 0);
           else code.get(xmm(rm)).simd('i64x2.extract_lane', from);
           code.simd('i64x2.replace_lane', to).set(xmm(r));
+          clearHigh(scope);
         },
         { ...loose, bytes: 8 },
       );
@@ -351,12 +435,65 @@ function moved(name: string, uop: DecodedUop): VectorCode | undefined {
     case 'execMoveMask': {
       const mask = MASKS[vectorOperation(uop)];
       if (!mask) return undefined;
-      return made(uop, ({ code, xmm, gpr }) => code.get(xmm(rm)).simd(mask).op('i64.extend_u').set(gpr(r)), {
-        reads: [rm],
-        writes: NONE,
-        writesGeneral: [r],
-      });
+      const [op, lanes] = mask;
+      return made(
+        uop,
+        ({ code, xmm, gpr }) => {
+          code.get(xmm(rm)).simd(op);
+          if (isWhole(uop)) highOf(code, rm).simd(op).i32(lanes).op('i32.shl', 'i32.or');
+          code.op('i64.extend_u').set(gpr(r));
+        },
+        { reads: [rm], writes: NONE, writesGeneral: [r] },
+      );
     }
+    case 'execBroadcast': {
+      const broadcast = BROADCASTS[vectorOperation(uop)];
+      if (!broadcast) return undefined;
+      const { bytes, load, splat, extract } = broadcast;
+      return made(
+        uop,
+        (scope) => {
+          const { code, pointer, xmm } = scope;
+          if (memory) code.get(pointer).memory(load, 0);
+          else code.get(xmm(rm)).simd(extract, 0);
+          code.simd(splat).set(xmm(r));
+          if (isWhole(uop)) setHigh(code, r, () => code.get(xmm(r)));
+          else clearHigh(scope);
+        },
+        { bytes, reads: memory ? NONE : [rm] },
+      );
+    }
+    case 'execPtest':
+      return made(
+        uop,
+        (scope) => {
+          const { code, xmm, setStatus } = scope;
+          // ZF: they have no bit in common; CF: the second has none alone
+          const test = (op: 'v128.and' | 'v128.andnot'): void => {
+            source(scope);
+            code.get(xmm(r)).simd(op);
+            if (isWhole(uop)) {
+              highSource(scope);
+              highOf(code, r).simd(op).simd('v128.or');
+            }
+            code.simd('v128.any_true').op('i32.eqz');
+          };
+          test('v128.and');
+          code.i32(6).op('i32.shl');
+          test('v128.andnot');
+          code.op('i32.or');
+          setStatus();
+        },
+        { reads: memory ? [r] : [r, rm], writes: NONE },
+      );
+    case 'execVzeroupper':
+      return made(
+        uop,
+        ({ code, long }) => {
+          for (let n = 0; n < (long ? 16 : 8); n++) setHigh(code, n, () => code.v128Zero());
+        },
+        { reads: NONE, writes: NONE },
+      );
     default:
       return undefined;
   }
