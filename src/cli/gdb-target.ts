@@ -8,6 +8,7 @@ import type {
   Condition,
   Debugger,
   ExitRecord,
+  Position,
   RunState,
   StopReason,
 } from '../engine/debugger.js';
@@ -261,14 +262,17 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
   const own = new Set<number>();
   let running = false;
   let stop: { thread: number; cause: StopCause } | undefined;
+  /** Of the guest that stands, where it was told with its stop. */
+  let position: Position | undefined;
   /** Stops seen so far. */
   let stops = 0;
 
   const emit = (event: TargetEvent): void => {
     for (const listener of [...listeners]) listener(event);
   };
-  const stopped = (thread: number, reason: StopReason | undefined): void => {
+  const stopped = (thread: number, reason: StopReason | undefined, at?: Position): void => {
     running = false;
+    position = at;
     stops++;
     stop = { thread, cause: causeOf(reason) };
     emit({ type: 'stopped', ...stop });
@@ -276,6 +280,7 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
   const started = (): void => {
     running = true;
     stop = undefined;
+    position = undefined;
     emit({ type: 'running' });
   };
   /** For a debugger that answers with the stop and has no event for it. */
@@ -285,7 +290,7 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
 
   debug.onEvent((event) => {
     if (event.type === 'running') started();
-    else if (event.type === 'stopped') stopped(event.vcpu, event.stop);
+    else if (event.type === 'stopped') stopped(event.vcpu, event.stop, event.position);
     else if (event.type === 'printed') emit({ type: 'printed', text: event.text });
     else if (event.type === 'vcpu-stopped')
       emit({ type: 'thread-stopped', thread: event.vcpu, cause: causeOf(event.stop) });
@@ -339,7 +344,7 @@ export async function createGdbTarget(debug: Debugger, interruptHold?: { held: b
     },
 
     ...(debug.history ? { reverse: reverseOf(debug.history, settle, () => stops) } : {}),
-    position: async () => (await debug.state()).position,
+    position: () => position ?? debug.state().then((state) => state.position),
 
     async readRegisters(thread, names): Promise<ThreadRegisters> {
       return threadRegisters(await debug.readRegisters(thread, names && withMode(names)));

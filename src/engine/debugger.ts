@@ -515,7 +515,7 @@ export interface RunState {
 
 export type DebuggerEvent =
   | { type: 'running' }
-  | { type: 'stopped'; vcpu: number; stop: StopReason; icount: bigint }
+  | { type: 'stopped'; vcpu: number; stop: StopReason; icount: bigint; position?: Position }
   /** One vCPU stopped by itself, see Debugger.each. */
   | { type: 'vcpu-stopped'; vcpu: number; stop: StopReason }
   /** What breakpoints have printed. */

@@ -24,7 +24,7 @@ import { ScratchMemory } from './scratch-memory.js';
 import type { StubSettings } from './settings.js';
 import { SIGNAL_NONE, SIGNAL_TRAP, type StopSummary, summarizeStop } from './stop-reply.js';
 import { SyscallCatches } from './syscall-catches.js';
-import type { MemorySpace, StopCause, Target, TargetCondition, ThreadRegisters } from './target.js';
+import type { MemorySpace, StopCause, Target, TargetCondition, TargetPosition, ThreadRegisters } from './target.js';
 import { formatThreadId, PROCESS_ID } from './thread-id.js';
 import { Tracepoints } from './tracepoints.js';
 import { Views } from './views.js';
@@ -767,7 +767,8 @@ export class Session {
   private async stopPacket(thread: number, registers: ThreadRegisters, signal: number, tail: string): Promise<string> {
     const known = this.registers.layout(thread);
     const layout = known instanceof Promise ? await known : known;
-    const position = await this.target.position?.();
+    const place = this.target.position?.();
+    const position = place instanceof Promise ? await place : place;
     const code = signal < 16 ? `0${signal.toString(16)}` : signal.toString(16);
     const head = `T${code}thread:${this.threadId(thread)};core:${thread.toString(16)};`;
     return head + this.registers.expedited(layout, registers) + tail + (position ? positionField(position) : '');
@@ -815,7 +816,7 @@ export class Session {
 }
 
 /** Clients skip what they do not know, unless it looks like a register's number. */
-const positionField = ({ icount, exit }: { icount: bigint; exit: number }): string =>
+const positionField = ({ icount, exit }: TargetPosition): string =>
   `vmscope-at:${icount.toString(16)},${exit.toString(16)};`;
 
 export function messageOf(error: unknown): string {

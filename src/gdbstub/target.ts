@@ -125,6 +125,12 @@ export interface TargetFrame {
   variables: readonly { number: number; value: bigint }[];
 }
 
+/** Counts of retired instructions and of VM exits since power-on. */
+export interface TargetPosition {
+  icount: bigint;
+  exit: number;
+}
+
 export interface TargetTraceStatus {
   running: boolean;
   /** Why it does not run; `tracepoint` of a pass count or an error. */
@@ -271,7 +277,7 @@ export interface Target {
     resume(): Promise<void>;
   };
   /** Where in its run the guest stands, for programs: counts of instructions and of VM exits; absent where unknown. */
-  readonly position?: () => Promise<{ icount: bigint; exit: number } | undefined>;
+  readonly position?: () => TargetPosition | Promise<TargetPosition | undefined>;
   /** Registers beyond the standard ones: control registers, MSRs, VMCS fields. */
   readonly extraRegisters?: {
     readonly list: readonly ExtraRegister[];

@@ -270,7 +270,8 @@ export class RunLoop {
     output.flush();
     const state = runState(this.parts);
     machine.tellUnserved();
-    status.emit({ type: 'stopped', vcpu, stop, icount: state.icount });
+    const { icount, position } = state;
+    status.emit({ type: 'stopped', vcpu, stop, icount, ...(position ? { position } : {}) });
     kernel.lookAfterStop();
     status.tellWaiters(state);
   }
