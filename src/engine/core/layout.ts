@@ -17,10 +17,10 @@ export const EPT_CACHE_ENTRIES = 128;
 /** Which parts of large pages lie in the TLBs: LARGE_CHUNKS entries of 8 bytes, see mmu/large-pages.ts. */
 export const LARGE_TABLE = 0x00013800;
 export const LARGE_CHUNKS = 256;
-/** Linear pages that lead to no frame: DEVICE_PAGES entries of 32 bytes, see mmu/device-pages.ts. */
+/** Linear pages that lead to no frame: DEVICE_PAGES entries of 48 bytes, see mmu/device-pages.ts. */
 export const DEVICE_TABLE = 0x00014000;
 export const DEVICE_PAGES = 16;
-export const DEVICE_PAGE_BYTES = 32;
+export const DEVICE_PAGE_BYTES = 48;
 /** Split TLBs: TLB_ENTRIES entries of 16 bytes {tag u64, addend u32, pad u32}. */
 export const TLB_ENTRIES = 1024;
 export const TLB_READ = 0x00020000;

@@ -5,18 +5,18 @@
 // host pointer (page crossing, MMIO) from a bounce buffer.
 import {
   ACCESS_NONCANONICAL, ATT_TPR, ASSIST_ADDRESS, ASSIST_BYTES, ASSIST_DATA, ASSIST_KIND, ASSIST_MMIO, ASSIST_WRITE, BOUNCE, BOUNCE_BYTES,
-  COUNTERS, COUNTER_TLB_MISS, CTX, CTX_PLAIN, CTX_SYSTEM, EFER, ICOUNT, CR4, LATCHES, LATCH_BYTES, LATCH_COUNT,
+  COUNTERS, COUNTER_TLB_MISS, CTX, CTX_PLAIN, CTX_SYSTEM, DR7, EFER, ICOUNT, CR4, LATCHES, LATCH_BYTES, LATCH_COUNT,
   LATCH_CURSOR, LATCH_EVENT, LATCH_ICOUNT, NEXT_CTX_GEN, NMI_UNBLOCKED, SINGLE, TLB_CODE, TLB_ENTRIES, TLB_READ, TLB_WRITE, VECTORING_INFO,
-  WATCH_HIT, WRITTEN_PAGES, WRITTEN_PAGES_BYTES, XS_EXIT, XS_OK, XS_RETRY,
+  WATCHPOINT_COUNT, WATCH_HIT, WRITTEN_PAGES, WRITTEN_PAGES_BYTES, XS_EXIT, XS_OK, XS_RETRY,
 } from '../layout';
 import { canonicalAddress, attend, decide, decided, faultCode, refuse, VEC_AC, VEC_GP, VEC_SS } from '../state';
 import { askMmio } from '../vmx/ask';
 import { exitGla, exitGpa, vmExit } from '../vmx/exit';
 import {
-  ACCESS_FETCH, ACCESS_READ, ACCESS_WRITE, eptFailure, eptPermissions, eptTranslate, holdsCode, tprShadowPage,
+  ACCESS_FETCH, ACCESS_READ, ACCESS_WRITE, eptEntry, eptFailure, eptPermissions, eptTranslate, eptValue, holdsCode, tprShadowPage,
 } from './ept';
 import { besideCode, codeTouched, mustRunAlone } from './code';
-import { deviceGpa, devicePage, deviceShift, keepDevicePage } from './device-pages';
+import { deviceGpa, devicePage, devicePermissions, deviceShift, keepDevicePage, standsWithoutFrame } from './device-pages';
 import { askForEntry } from './outside-entries';
 import { ASID_ALIGNMENT, ASID_SHIFT, CTX_AC, CTX_MARK, CTX_USER, fillTlb, MARK_CODE } from './tlb';
 import { walk, walkGpa, walkShift } from './walk';
@@ -223,7 +223,7 @@ function translate(la: u64, access: u32, ctx: u32): usize {
   }
   if (access & ACCESS_WRITE) noteLinear(la);
   const host = eptTranslate(pageGpa, access);
-  if (!host && !known) keepDevicePage(la, access, ctx, pageGpa, pageShift);
+  if (!host && (!known || !standsWithoutFrame(known))) keepDevicePage(la, access, ctx, pageGpa, pageShift, eptFailure == 48 ? eptEntry : 0, eptValue, eptPermissions);
   return host || eptFailure != 44 ? host : virtualTpr(access);
 }
 
@@ -328,8 +328,7 @@ function deviceWrite(buffer: usize, la: u64, gpa: u64, bytes: u32, permissions: 
   for (let at: u32 = 0; at < bytes; at += 8) {
     const piece = min<u32>(8, bytes - at);
     if (latched(gpa + at, piece, true)) continue;
-    let data: u64 = 0;
-    for (let i: u32 = piece; i > 0; i--) data = data << 8 | load<u8>(buffer + at + i - 1);
+    const data = load<u64>(buffer + at) & (~(<u64>0) >> (64 - (piece << 3)));
     if (!assist(la + at, gpa + at, piece, true, data, permissions)) return false;
     latched(gpa + at, piece, true);
   }
@@ -445,13 +444,41 @@ function writeWith(la: u64, bytes: u32, modify: bool, ctx: u32): usize {
   return BOUNCE;
 }
 
-export function readSlow(la: u64, bytes: u32): usize { return readWith(la, bytes, load<u32>(CTX_PLAIN)); }
+/**
+ * An instruction alone accesses a device that it has accessed before, in one page and one piece, while nobody watches: all is
+ * known that `prepare` finds out.
+ */
+function meetsDevice(la: u64, bytes: u32, access: u32): bool {
+  if (!load<u32>(SINGLE) || exact || bytes > 8 || (<u32>la & 0xfff) + bytes > 0x1000) return false;
+  if (load<u32>(WATCHPOINT_COUNT) != 0 || (load<u32>(DR7) & 0xff) != 0 || load<u32>(CTX) >> ASID_SHIFT == ASID_ALIGNMENT) return false;
+  const known = devicePage(la, access, load<u32>(CTX_PLAIN));
+  if (!known || !standsWithoutFrame(known)) return false;
+  store<u32>(ACCESS_NONCANONICAL, 0);
+  const misses = COUNTERS + COUNTER_TLB_MISS * 8;
+  store<u64>(misses, load<u64>(misses) + 1);
+  if (access & ACCESS_WRITE) noteLinear(la);
+  host0 = 0;
+  gpa0 = deviceGpa(known, la);
+  linear0 = la;
+  permissions0 = devicePermissions(known);
+  bytes0 = bytes;
+  bytes1 = 0;
+  modifies = false;
+  return true;
+}
+
+export function readSlow(la: u64, bytes: u32): usize {
+  if (!meetsDevice(la, bytes, ACCESS_READ)) return readWith(la, bytes, load<u32>(CTX_PLAIN));
+  return deviceRead(BOUNCE_READ, la, gpa0, bytes, permissions0) ? BOUNCE_READ : 0;
+}
+
 export function writeSlow(la: u64, bytes: u32, modify: bool): usize {
   const entry: usize = TLB_WRITE + ((<u32>la >> 12 & (TLB_ENTRIES - 1)) << 4);
   if (load<u64>(entry) == (((la + (bytes - 1)) & ~(<u64>0xfff)) | CTX_MARK | load<u32>(CTX))) {
     const host = <usize>(<u32>la + load<u32>(entry, 8));
     if (besideCode(host, bytes)) return host;
   }
+  if (!modify && meetsDevice(la, bytes, ACCESS_WRITE)) return BOUNCE;
   return writeWith(la, bytes, modify, load<u32>(CTX_PLAIN));
 }
 

@@ -14,6 +14,10 @@ export const ACCESS_READ: u32 = 1;
 export const ACCESS_WRITE: u32 = 2;
 export const ACCESS_FETCH: u32 = 4;
 
+/** The EPT entry at which the failed walk ended, 0 where it met none, and what stood there. */
+export let eptEntry: usize = 0;
+export let eptValue: u64 = 0;
+
 const EPT_ACCESSED: u64 = 0x100;
 const EPT_DIRTY: u64 = 0x200;
 const EPT_LEAF: u64 = 0x80;
@@ -65,6 +69,7 @@ export function forgetEptCache(): void { memory.fill(EPT_CACHE, 0, EPT_CACHE_ENT
 
 function misconfigured(): usize {
   eptFailure = 49;
+  eptEntry = 0;
   eptPermissions = 0;
   return 0;
 }
@@ -97,6 +102,7 @@ export function eptTranslate(gpa: u64, access: u32): usize {
     if (gpa < load<u64>(MEMORY_END) - RAM_BASE) return frame(gpa + RAM_BASE, access);
     eptFailure = 48;
     eptPermissions = 0;
+    eptEntry = 0;
     return 0;
   }
   const flags = (eptp & EPTP_AD) != 0;
@@ -106,6 +112,7 @@ export function eptTranslate(gpa: u64, access: u32): usize {
   if (gpa >> (12 + 9 * level)) {
     eptFailure = 48;
     eptPermissions = 0;
+    eptEntry = 0;
     return 0;
   }
   let entry: usize = 0;
@@ -134,6 +141,8 @@ export function eptTranslate(gpa: u64, access: u32): usize {
   if ((permissions & access) != access) {
     eptFailure = 48;
     eptPermissions = <u32>permissions << 3;
+    eptEntry = entry;
+    eptValue = value;
     return 0;
   }
   if (flags) {
@@ -144,6 +153,7 @@ export function eptTranslate(gpa: u64, access: u32): usize {
   const hpa = (value & HPA_MASK & ~within) | (gpa & within);
   if ((hpa & ~(<u64>0xfff)) == apicAccessPage()) {
     eptFailure = 44;
+    eptEntry = 0;
     return 0;
   }
   // a frame outside the guests' memory has nothing behind it
