@@ -51,19 +51,6 @@ describe('exits that the core completes', () => {
     expect(asked).toBeLessThan(200);
   });
 
-  it('end the one interrupt in service before the APIC has heard of it', () => {
-    const guest = flatGuest(DEVICES);
-    const { board } = guest.vm;
-    const hear = board.hearEnd!.bind(board);
-    let heard = 0;
-    board.hearEnd = (vcpu) => {
-      heard++;
-      hear(vcpu);
-    };
-    for (let n = 0; n < 40; n++) slice(guest, 3000);
-    expect(heard).toBeGreaterThan(50);
-  });
-
   it('are seen by who asks for each exit', () => {
     const guest = flatGuest(EXITS);
     slice(guest, 5000);

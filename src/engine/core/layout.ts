@@ -31,6 +31,14 @@ export const ASID_TABLE = 0x0002c000;
 /** A bit for each linear page that code was fetched from, by the page number's low bits, see mmu/tlb.ts. */
 export const FETCHED_PAGES = 0x00030000;
 export const FETCHED_PAGES_BITS = 65536;
+/** Interrupts that the local APICs have accepted: 256 x f64 a vCPU, by vector. */
+export const APIC_ACCEPTED = 0x00032000;
+/** In service, trigger mode and requested of the local APICs: 256 bits each. */
+export const APIC_VECTORS = 0x0003a000;
+export const APIC_VECTORS_BYTES = 96;
+export const APIC_ISR = 0;
+export const APIC_TMR = 32;
+export const APIC_IRR = 64;
 /** Debugger's breakpoints: see debug tables below. */
 export const BREAKPOINTS = 0x00040000;
 /** Exits by basic reason: 128 x u64. */
@@ -76,16 +84,36 @@ export const STEADY_ICOUNT = 0x000a6c08;
 export const STEADY_READS = 0x000a6c10;
 export const STEADY_TOLD = 0x000a6c14;
 /**
- * The local APIC's EOI register: its guest-physical address u64; what a write to it does u32, EOI_*; and 1 where the core has completed
- * one that ended an interrupt, of which the APIC hears after the run u32.
+ * What the core does for the running vCPU's local APIC, see vmx/apic.ts: u32 APIC_*; the window's guest-physical address u64, all ones in
+ * x2APIC mode; TPR u32; ns that the timer takes for a count u32, 0 where the count is not the core's; and 1 in its TSC-deadline mode u32;
+ * virtual time u64 at which the VMM has work next beside what that timer brings.
  */
-export const EOI_GPA = 0x000a6c18;
-export const EOI_STATE = 0x000a6c20;
-export const EOI_HEARD = 0x000a6c24;
-/** The VMM is asked; it ends the one interrupt in service, and none waits; it does nothing, none is in service. */
-export const EOI_ASKS = 0;
-export const EOI_ENDS = 1;
-export const EOI_IDLE = 2;
+export const APIC_DUTY = 0x000a6c18;
+export const APIC_TPR = 0x000a6c1c;
+export const APIC_GPA = 0x000a6c20;
+export const APIC_COUNT_NS = 0x000a6c28;
+export const APIC_TAKES_DEADLINE = 0x000a6c2c;
+export const APIC_OTHER_EVENT = 0x000a6c30;
+/** The VMM is asked for all; it ends interrupts behind which none waits, and starts its timer; it delivers interrupts as well. */
+export const APIC_ASKS = 0;
+export const APIC_ENDS = 1;
+export const APIC_DELIVERS = 2;
+/** What the VMM hears of after the run, before anything else: bits u32; ICR u64; the timer's new count u64, and when it was written u64; or its deadline, and when that comes. */
+export const APIC_HEARD = 0x000a6c38;
+export const APIC_HEARD_ICR = 1;
+export const APIC_HEARD_COUNT = 2;
+export const APIC_HEARD_DEADLINE = 4;
+export const APIC_HEARD_REQUEST = 8;
+export const APIC_ICR = 0x000a6c40;
+export const APIC_TIMER_VALUE = 0x000a6c48;
+export const APIC_TIMER_AT = 0x000a6c50;
+/** While ATT_APIC is set: ICOUNT u64 of the instruction behind which an interrupt waits; 1 where the guest would be kicked for it u32. */
+export const APIC_ICOUNT = 0x000a6c58;
+export const APIC_KICKS = 0x000a6c60;
+/** Changes of the primary controls that the VMM has not noted: count u32, then {TRACE_SEQUENCE u64, the controls before u64}. */
+export const APIC_CHANGE_COUNT = 0x000a6c64;
+export const APIC_CHANGES = 0x000a6c68;
+export const APIC_MAX_CHANGES = 32;
 /** A bit for each linear page by its hash: a write translation was made since the history cleared it, see mmu/access.ts. */
 export const WRITTEN_PAGES = 0x000a8000;
 export const WRITTEN_PAGES_BYTES = 0x2000;
@@ -568,6 +596,7 @@ export const ATT_RETRY = 32; // run the instruction again as a single-instructio
 export const ATT_STEP = 128; // TF, RF or an execution breakpoint of DR7: debugBefore/debugAfter around each instruction
 export const ATT_HALT = 256; // ACTIVITY is not active
 export const ATT_TPR = 64; // TPR-below-threshold test is due
+export const ATT_APIC = 512; // an interrupt waits in the local APIC behind the instruction at APIC_ICOUNT
 
 // ---- status of a helper or a block ----
 export const XS_OK = 0; // done; RIP := NEXT_RIP (helpers) / chain ended (blocks)

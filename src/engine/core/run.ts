@@ -1,6 +1,6 @@
 // The run loop: boundary work, breakpoints, single steps, blocks, faults.
 import {
-  ACTIVITY, ATTENTION, ATT_MTF, ATT_RETRY, ATT_SHADOW, ATT_STEP, ATT_TPR, ATT_TRAP, ATT_WATCH, BREAKPOINT_COUNT, ICOUNT,
+  ACTIVITY, ATTENTION, ATT_APIC, ATT_MTF, ATT_RETRY, ATT_SHADOW, ATT_STEP, ATT_TPR, ATT_TRAP, ATT_WATCH, BREAKPOINT_COUNT, ICOUNT,
   JIT_HEAT, JIT_LEFT_AT, JIT_REST, JIT_SLICE, JIT_UNEVEN, RIP, RUN_BREAKPOINT, RUN_HALTED, PROBE_BYTES, PROBE_COUNT, PROBE_TABLE,
   RUN_LIMIT, RUN_PROBE, RUN_VMEXIT, RUN_WATCHPOINT, SEG_CS, SLICE_END, STEPPED, TOLD_ICOUNT, TOLD_RIP, WATCH_HIT,
   XS_EXIT, XS_FAULT, XS_LIMIT, XS_RETRY, XS_SINGLE,
@@ -18,7 +18,7 @@ import { limitReached, runLimit } from './vmx/preemption';
 /** Longest run of blocks in one call: V8 changes to optimised code only between calls. */
 const SLICE: u64 = 100000;
 /** Attention that needs the next instruction alone. A window only waits for an instruction that ends its block. */
-const ALONE: u32 = ATT_SHADOW | ATT_TRAP | ATT_MTF | ATT_RETRY | ATT_TPR | ATT_STEP;
+const ALONE: u32 = ATT_APIC | ATT_SHADOW | ATT_TRAP | ATT_MTF | ATT_RETRY | ATT_TPR | ATT_STEP;
 
 @inline function linearRip(): u64 {
   const rip = load<u64>(RIP);

@@ -36,6 +36,19 @@ export type LapicState = StateOf<typeof LAPIC_STATE>;
 /** All but the timer, which keeps its own. */
 export type LapicRegisters = Omit<LapicState, 'timer'>;
 
+/** Where its vectors lie: in service, trigger mode, requested, and how many of each were accepted. */
+export interface ApicVectors {
+  readonly isr: Uint32Array;
+  readonly tmr: Uint32Array;
+  readonly irr: Uint32Array;
+  readonly accepted: Float64Array;
+}
+
+export function ownVectors(): ApicVectors {
+  const words = () => new Uint32Array(VECTOR_WORDS);
+  return { isr: words(), tmr: words(), irr: words(), accepted: new Float64Array(32 * VECTOR_WORDS) };
+}
+
 /** IA32_APIC_BASE in parts. */
 export interface DecodedBase {
   msr: bigint;

@@ -1,6 +1,6 @@
 /** The local APIC's timer. Its bus clock is 1 GHz, one tick each nanosecond. @sdm 3A 10.5.4 "APIC Timer" */
 import { flag, int, optional, record, type StateOf, time, u32, u64 } from '../state/schema.js';
-import type { Clock, Timer } from './device.js';
+import type { Clock, Nanoseconds, Timer } from './device.js';
 import { restoreTimer } from './device-state.js';
 
 const ONE_SHOT = 0;
@@ -31,7 +31,7 @@ export const LAPIC_TIMER_STATE = record({
 export type LapicTimerState = StateOf<typeof LAPIC_TIMER_STATE>;
 
 export class LapicTimer {
-  private readonly timer: Timer;
+  readonly timer: Timer;
   private s = powerOn();
 
   constructor(
@@ -80,12 +80,20 @@ export class LapicTimer {
     }
   }
 
-  writeInitialCount(value: number): void {
+  /** ns of a tick of the count; 0 where the count does not start it. */
+  get countNs(): number {
+    return this.s.mode <= PERIODIC ? this.divisor() : 0;
+  }
+
+  get takesDeadline(): boolean {
+    return this.s.mode === TSC_DEADLINE;
+  }
+
+  // one look at the clock: on real time a short count may be over at the next one
+  writeInitialCount(value: number, now = this.clock.now()): void {
     if (this.s.mode === TSC_DEADLINE) return;
     this.s.initial = value >>> 0;
     this.s.stopped = false;
-    // one look at the clock: on real time a short count may be over at the next one
-    const now = this.clock.now();
     this.s.start = now;
     this.arm(now);
   }
@@ -101,15 +109,17 @@ export class LapicTimer {
   }
 
   writeDeadline(value: bigint): void {
-    if (this.s.mode !== TSC_DEADLINE) return;
-    this.s.deadline = value;
-    if (value === 0n) {
-      this.timer.cancel();
-      return;
-    }
     const ticks = value - this.tsc.now();
     const wait = ticks <= 0n ? 0 : Math.ceil((Number(ticks) * 1e9) / this.tsc.hz);
-    this.timer.arm(this.clock.now() + wait);
+    this.setDeadline(value, this.clock.now() + wait);
+  }
+
+  /** @param due when the counter has come to it */
+  setDeadline(value: bigint, due: Nanoseconds): void {
+    if (this.s.mode !== TSC_DEADLINE) return;
+    this.s.deadline = value;
+    if (value === 0n) this.timer.cancel();
+    else this.timer.arm(due);
   }
 
   currentCount(): number {

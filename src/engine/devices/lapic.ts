@@ -12,7 +12,7 @@ import {
   DELIVERY_NMI,
   DELIVERY_STARTUP,
 } from './apic-bus.js';
-import type { Clock, Device, GuestMemory } from './device.js';
+import type { Clock, Device, GuestMemory, Nanoseconds, Timer } from './device.js';
 import { hex } from './device-state.js';
 import {
   BASE_BOOT,
@@ -63,10 +63,18 @@ import {
   VERSION,
   X2APIC_WRITABLE,
 } from './lapic-registers.js';
-import { decodeBase, LAPIC_STATE, type LapicRegisters, type LapicState, powerOn } from './lapic-state.js';
+import {
+  type ApicVectors,
+  decodeBase,
+  LAPIC_STATE,
+  type LapicRegisters,
+  type LapicState,
+  ownVectors,
+  powerOn,
+} from './lapic-state.js';
 import { LapicTimer, type TscView } from './lapic-timer.js';
 import { ParavirtualEoi } from './paravirtual-eoi.js';
-import { clearBit, highest, isLone, setBit, testBit, vectorsOf } from './vector-set.js';
+import { clearBit, highest, setBit, testBit, vectorsOf } from './vector-set.js';
 
 const SHORTHAND_SELF = 1;
 const SHORTHAND_ALL = 2;
@@ -74,6 +82,8 @@ const SHORTHAND_OTHERS = 3;
 
 export interface LapicOptions {
   id: number;
+  /** By default its own memory. */
+  vectors?: ApicVectors;
   bus: ApicBus;
   clock: Clock;
   tsc: TscView;
@@ -98,12 +108,16 @@ export class Lapic implements Device<LapicState> {
   private readonly eoi: ParavirtualEoi;
   private base = decodeBase(DEFAULT_BASE);
   /** Interrupts accepted by vector, for whoever debugs: no state of the machine, as IrqRouter's counts. */
-  readonly accepted = new Float64Array(256);
+  readonly accepted: Float64Array;
+  /** Where ISR, TMR and IRR stand. */
+  private readonly vectors: ApicVectors;
 
   constructor(private readonly options: LapicOptions) {
     this.id = options.id;
     this.name = `lapic${options.id}`;
-    this.s = powerOn(options.id);
+    this.vectors = options.vectors ?? ownVectors();
+    this.accepted = this.vectors.accepted;
+    this.s = this.inPlace(powerOn(options.id));
     this.baseChanged();
     this.eoi = new ParavirtualEoi(
       options.memory,
@@ -113,8 +127,17 @@ export class Lapic implements Device<LapicState> {
     this.timer = new LapicTimer(`${this.name} timer`, options.clock, options.tsc, () => this.fireLvt(LVT_TIMER));
   }
 
+  /** The vectors of these registers go where they stand. */
+  private inPlace(registers: LapicRegisters): LapicRegisters {
+    const { isr, tmr, irr } = this.vectors;
+    isr.set(registers.isr);
+    tmr.set(registers.tmr);
+    irr.set(registers.irr);
+    return { ...registers, isr, tmr, irr };
+  }
+
   reset(): void {
-    this.s = powerOn(this.id);
+    this.s = this.inPlace(powerOn(this.id));
     this.baseChanged();
     this.timer.reset();
   }
@@ -360,26 +383,43 @@ export class Lapic implements Device<LapicState> {
     }
   }
 
-  /**
-   * What a write to EOI would do now: 'ends' the one interrupt in service, behind which nothing waits, and whose end no I/O APIC
-   * hears; 'nothing', with none in service; undefined: more.
-   */
-  get endDoes(): 'ends' | 'nothing' | undefined {
-    const { isr, irr, tmr, eoiOffered } = this.s;
-    if (!this.hasWindow || eoiOffered || highest(irr) >= 0) return undefined;
-    const vector = highest(isr);
-    if (vector < 0) return 'nothing';
-    return isLone(isr, vector) && !testBit(tmr, vector) ? 'ends' : undefined;
+  // --- what the processor does for it: see OwnApic -------------------------------------------------------------
+
+  get tpr(): number {
+    return this.s.tpr;
   }
 
-  /** Its address in guest-physical memory. */
-  get endRegister(): number {
-    return this.base.gpa + REG_EOI * 16;
+  get endsByWord(): boolean {
+    return this.s.eoiWord !== undefined;
   }
 
-  /** The guest has written EOI. */
-  hearEnd(): void {
-    this.writeRegister(REG_EOI, 0);
+  get countNs(): number {
+    return this.timer.countNs;
+  }
+
+  get takesDeadline(): boolean {
+    return this.timer.takesDeadline;
+  }
+
+  /** Its timer among all of the machine. */
+  get timerAt(): Timer {
+    return this.timer.timer;
+  }
+
+  /** ICR was written, and what it asks for is done. */
+  hearIcr(low: number, high: number): void {
+    this.s.icrLow = low;
+    if (this.x2apic) this.s.icrHigh = high;
+  }
+
+  /** The timer's initial count was written at this time. */
+  hearCount(count: number, at: Nanoseconds): void {
+    this.timer.writeInitialCount(count, at);
+  }
+
+  /** The timer's deadline was written, to which the counter comes at this time. */
+  hearDeadline(deadline: bigint, due: Nanoseconds): void {
+    this.timer.setDeadline(deadline, due);
   }
 
   /** A register that time alone does not change. */
@@ -565,11 +605,12 @@ export class Lapic implements Device<LapicState> {
   }
 
   save(): LapicState {
-    return { ...this.s, timer: this.timer.save() };
+    const { isr, tmr, irr } = this.s;
+    return { ...this.s, isr: isr.slice(), tmr: tmr.slice(), irr: irr.slice(), timer: this.timer.save() };
   }
 
   load({ timer, ...registers }: LapicState): void {
-    this.s = registers;
+    this.s = this.inPlace(registers);
     this.baseChanged();
     this.accepted.fill(0);
     this.timer.load(timer);

@@ -24,6 +24,7 @@ import { buildIde } from './ide/controller.js';
 import { Ioapic } from './ioapic.js';
 import { IrqRouter } from './irq.js';
 import { Lapic } from './lapic.js';
+import type { ApicVectors } from './lapic-state.js';
 import type { TscView } from './lapic-timer.js';
 import { asWrite, type OutsideIrqchip } from './outside-irqchip.js';
 import { PcTestdev } from './pc-testdev.js';
@@ -92,6 +93,8 @@ export interface PcOptions {
   shadowChanged?(area: ShadowArea): void;
   /** Interrupt controllers of the host's kernel in the place of this machine's own. */
   irqchip?: OutsideIrqchip | undefined;
+  /** Where the vectors of a vCPU's local APIC lie; by default its own memory. */
+  vectors?(vcpu: number): ApicVectors;
   /** Time stamp counter of a vCPU; by default virtual nanoseconds. */
   tsc?(vcpu: number): TscView;
 }
@@ -386,9 +389,10 @@ export class Pc {
   }
 
   private makeLapic(id: number): Lapic {
-    const { clock, tsc, init, startup, wake } = this.options;
+    const { clock, tsc, init, startup, wake, vectors } = this.options;
     return new Lapic({
       id,
+      ...(vectors ? { vectors: vectors(id) } : {}),
       bus: this.apicBus,
       memory: this.options.memory,
       clock,
@@ -474,6 +478,12 @@ export class Pc {
   interruptPending(vcpu: number): boolean {
     const lapic = this.lapic[vcpu];
     return lapic.pending() !== undefined || this.extIntPending(lapic);
+  }
+
+  /** The local APIC of a vCPU is on, and no other chip has an interrupt for the vCPU. */
+  servesAlone(vcpu: number): boolean {
+    const lapic = this.lapic[vcpu];
+    return lapic.enabled && !lapic.offersEnd && !this.extIntPending(lapic);
   }
 
   private extIntPending(lapic: Lapic): boolean {

@@ -59,6 +59,14 @@ export class Deadlines {
     return this.queue.length > 0 ? this.queue[0].deadline : undefined;
   }
 
+  /** The same of the other timers. */
+  nextBeside(timer: Timer): Nanoseconds | undefined {
+    const { queue } = this;
+    if (queue.length === 0) return undefined;
+    if (queue[0] !== timer) return queue[0].deadline;
+    return queue.length > 1 ? queue[1].deadline : undefined;
+  }
+
   /**
    * Fires every timer that is due at `now`, earliest first. A timer that re-arms itself for a time not after
    * `now` fires again in the same call, unless too many have: a guest may set a period that is shorter than what it does.

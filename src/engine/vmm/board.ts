@@ -1,5 +1,19 @@
 import type { GuestEnd, Nanoseconds, SteadyAnswer } from '../devices/device.js';
 
+/** What the core needs to know of a local APIC to do its common work. */
+export interface OwnApic {
+  readonly tpr: number;
+  readonly x2apic: boolean;
+  /** Guest-physical address of the window, where it is not in x2APIC mode. */
+  readonly windowBase: number;
+  /** The guest may be told to end interrupts by a word in its memory: each delivery is the device's. */
+  readonly endsByWord: boolean;
+  /** ns of a tick of the timer's count; 0 where the count does not start the timer. */
+  readonly countNs: number;
+  /** A TSC deadline starts the timer. */
+  readonly takesDeadline: boolean;
+}
+
 /** What the VMM needs of the machine's devices: buses, interrupts, deadlines. */
 export interface Board {
   portRead(vcpu: number, port: number, bytes: number): number;
@@ -21,10 +35,15 @@ export interface Board {
   steadyPort?(vcpu: number, port: number, bytes: number): SteadyAnswer | undefined;
   steadyTpr?(vcpu: number): SteadyAnswer | undefined;
   steadyMmio?(vcpu: number, gpa: number, bytes: number): SteadyAnswer | undefined;
-  /** What a write to the EOI register at this address would do, as `Lapic.endDoes`; absent: it is asked each time. */
-  endOfInterrupt?(vcpu: number): { gpa: number; does: 'ends' | 'nothing' } | undefined;
-  /** The guest has written EOI, since it was asked. */
-  hearEnd?(vcpu: number): void;
+  /** The local APIC of the vCPU, where nothing but it has interrupts for the vCPU; else, and where it is off, undefined. Absent: never. */
+  ownApic?(vcpu: number): OwnApic | undefined;
+  /** As `nextDeadline`, without the timer of the vCPU's local APIC. */
+  deadlineBeside?(vcpu: number): Nanoseconds | undefined;
+  /** The core has done for the local APIC what the guest wrote to ICR. */
+  hearIcr?(vcpu: number, low: number, high: number): void;
+  /** What the guest wrote to the timer's initial count at this time, or to its deadline, which comes at that one. */
+  hearCount?(vcpu: number, count: number, at: Nanoseconds): void;
+  hearDeadline?(vcpu: number, deadline: bigint, due: Nanoseconds): void;
   interruptPending(vcpu: number): boolean;
   /** Takes over what a guest that ends interrupts without an exit has done by now; that may wake the vCPU. */
   seeEndOfInterrupt?(vcpu: number): void;

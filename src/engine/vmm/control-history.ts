@@ -19,9 +19,13 @@ export class ControlHistory {
 
   constructor(private readonly host: HostMemory) {}
 
-  /** A field is about to get another value. @param offset of its slot in the region @param value what it is until now */
-  note(offset: number, value: bigint): void {
-    const newest = this.host.getNumber(TRACE_SEQUENCE);
+  /**
+   * A field is about to get another value, or has got it.
+   * @param offset of its slot in the region
+   * @param value what it was until then
+   * @param newest exit of the trace then
+   */
+  note(offset: number, value: bigint, newest = this.host.getNumber(TRACE_SEQUENCE)): void {
     // no exit can ask for it
     if (newest === 0) {
       this.#count = 0;

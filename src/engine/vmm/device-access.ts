@@ -72,7 +72,7 @@ export class DeviceAccesses {
   answer(kind: number, address: number, bytes: number, write: number, low: number, high: number): number {
     const { vm } = this;
     const vcpu = vm.running;
-    vm.exits += vm.quick.take(vcpu, vm.board);
+    vm.exits += vm.quick.take(vm, vcpu);
     tellActivity(vm, vcpu, vcpu.vmcs.reason);
     vm.handlerWatch?.begins();
     const done = this.#access(vcpu, kind, address, bytes, write !== 0, low, high);
@@ -87,8 +87,8 @@ export class DeviceAccesses {
     // one that reaches the limit ends the slice before what the next VM entry delivers
     const reaches = !runsAgain && vcpu.icount + (kind === ASK_PORT && write ? 0 : 1) >= vm.host.getNumber(LIMIT);
     if (done && !reaches && this.#goesOn(vcpu, pending, kind === ASK_MSR || kind === ASK_CR8 ? EMULATION_NS : 0)) {
-      if (pending || (waits && write === 0)) vm.quick.steady.askEnd();
-      else if (write !== 0) vm.quick.steady.expectEnd(vcpu, vm.board);
+      if (pending || (waits && write === 0)) vm.quick.apic.ask();
+      else if (write !== 0) vm.quick.apic.expect(vcpu, vm.board);
       // an interrupt that waits for its window waits until the VMM has seen that; a load has its VM entry behind it then
       const steady = write !== 0 || (runsAgain && pending) ? undefined : this.#steady(kind, vcpu.index, address, bytes);
       // what a steady register answers to this read it answers to the next

@@ -28,8 +28,9 @@ import { VirtualClock } from '../time/clock.js';
 import type { InputKeeper } from '../time/input-keeper.js';
 import { PHASE } from '../time/instant.js';
 import { Journal } from '../time/journal.js';
-import type { Board } from './board.js';
+import type { Board, OwnApic } from './board.js';
 import type { Card, NetModel } from './cards.js';
+import { vectorsInCore } from './core-apic.js';
 import type { Hypervisor } from './hypervisor.js';
 import { netCard } from './net-models.js';
 
@@ -187,6 +188,7 @@ export class PcBoard implements Board {
       },
       wake: (vcpu) => vm.wake(vcpu),
       irqchip: vm.irqchip,
+      ...(vm.engine === 'vtx' ? { vectors: (vcpu: number) => vectorsInCore(vm.host, vcpu) } : {}),
       tsc: (vcpu) => ({ hz: TSC_HZ, now: () => vm.tsc(vcpu) }),
     });
     this.pc.bus.portsChanged = () => vm.portsChanged?.();
@@ -257,14 +259,24 @@ export class PcBoard implements Board {
     return this.pc.lapic[vcpu].offersEnd ? undefined : this.pc.bus.steadyMmio(gpa, bytes);
   }
 
-  endOfInterrupt(vcpu: number): { gpa: number; does: 'ends' | 'nothing' } | undefined {
-    const lapic = this.pc.lapic[vcpu];
-    const does = lapic.endDoes;
-    return does === undefined ? undefined : { gpa: lapic.endRegister, does };
+  ownApic(vcpu: number): OwnApic | undefined {
+    return this.pc.servesAlone(vcpu) ? this.pc.lapic[vcpu] : undefined;
   }
 
-  hearEnd(vcpu: number): void {
-    this.pc.lapic[vcpu].hearEnd();
+  deadlineBeside(vcpu: number): Nanoseconds | undefined {
+    return this.#clock.deadlines.nextBeside(this.pc.lapic[vcpu].timerAt);
+  }
+
+  hearIcr(vcpu: number, low: number, high: number): void {
+    this.pc.lapic[vcpu].hearIcr(low, high);
+  }
+
+  hearCount(vcpu: number, count: number, at: Nanoseconds): void {
+    this.pc.lapic[vcpu].hearCount(count, at);
+  }
+
+  hearDeadline(vcpu: number, deadline: bigint, due: Nanoseconds): void {
+    this.pc.lapic[vcpu].hearDeadline(deadline, due);
   }
 
   steadyTpr(vcpu: number): SteadyAnswer | undefined {

@@ -15,9 +15,11 @@ import {
   XCR0,
 } from '../core/layout.js';
 import type { Board } from './board.js';
+import { CoreApic } from './core-apic.js';
 import type { CpuidRegisters } from './cpuid-model.js';
 import { SteadyReads } from './steady-reads.js';
 import type { Vcpu } from './vcpu.js';
+import type { Vm } from './vm.js';
 
 const TABLE_BYTES = QUICK_ENTRIES * QUICK_ENTRY_BYTES;
 const PORT_BYTES = 0x10000 / 8;
@@ -30,6 +32,8 @@ export class QuickExits {
   on = true;
   /** Reads of devices that it answers. */
   readonly steady: SteadyReads;
+  /** What it does for the local APICs. */
+  readonly apic: CoreApic;
   readonly #host;
   readonly #core;
 
@@ -37,6 +41,7 @@ export class QuickExits {
     this.#host = host;
     this.#core = core;
     this.steady = new SteadyReads(host, core);
+    this.apic = new CoreApic(host);
   }
 
   /**
@@ -48,7 +53,7 @@ export class QuickExits {
     const host = this.#host;
     host.set32(QUICK_ROOM, this.on ? room : 0);
     this.steady.unsettle();
-    this.steady.expectEnd(vcpu, board);
+    this.apic.expect(vcpu, board);
     this.expect(event);
   }
 
@@ -61,12 +66,14 @@ export class QuickExits {
   }
 
   /** After a run: how many exits the core completed. Devices hear of what was written to them meanwhile. */
-  take(vcpu: Vcpu, board: Board): number {
+  take(vm: Vm, vcpu: Vcpu): number {
+    const { board } = vm;
     const host = this.#host;
     const count = host.get32(QUICK_COUNT);
     if (count === 0) return 0;
     host.set32(QUICK_COUNT, 0);
-    this.steady.tell(vcpu, board);
+    this.steady.tell(vcpu);
+    this.apic.hear(vm, vcpu);
     for (let n = 0; n < host.get32(QUICK_LATCH_COUNT); n++) {
       const latch = QUICK_LATCHES + n * 8;
       const value = host.get32(latch + 4);

@@ -105,7 +105,7 @@ export class Slice {
       vm.quick.allow(this.#handsOver(vcpu) ? full - vm.exits - 1 : 0, vcpu.armedFor, vcpu, vm.board);
       if (vm.witness) armProbes(host, vm.witness.probes(vcpu));
       const result = core.run();
-      vm.exits += vm.quick.take(vcpu, vm.board);
+      vm.exits += vm.quick.take(vm, vcpu);
       vm.jit?.compileWaiting();
       if (completing && vcpu.icount > before) host.set32(LATCH_COUNT, 0);
       switch (result) {
@@ -167,9 +167,10 @@ export class Slice {
     return (seesTraps || !trap) && exitFilter?.(vcpu) ? { kind: 'exit' } : undefined;
   }
 
-  /** Nobody looks at each exit, and nothing is prepared for the next VM entry. */
-  #handsOver({ provoked, stepGoal, steppedOver }: Vcpu): boolean {
+  /** Nobody looks at each exit, and nothing is prepared for the next VM entry, or for it to look at. */
+  #handsOver({ provoked, stepGoal, steppedOver, woken }: Vcpu): boolean {
     const { vm } = this;
+    if (woken) return false;
     if (vm.exitFilter !== undefined || vm.exitGoal !== undefined || vm.witness !== undefined) return false;
     if (stepGoal !== undefined || steppedOver !== undefined) return false;
     return provoked.hostEvent === undefined && provoked.failEntry === undefined && provoked.failing === undefined;

@@ -1,13 +1,7 @@
-// Reads of device registers, and ends of interrupts, that the core answers by itself while no device changes: core/vmx/steady.ts.
+// Reads of device registers that the core answers by itself while no device changes: core/vmx/steady.ts.
 import type { CoreExports } from '../core/core-exports.js';
 import {
   DEVICE_DATA,
-  EOI_ASKS,
-  EOI_ENDS,
-  EOI_GPA,
-  EOI_HEARD,
-  EOI_IDLE,
-  EOI_STATE,
   SE_KIND,
   SE_MASK,
   SE_RATE,
@@ -23,7 +17,6 @@ import {
   STEADY_TOLD,
 } from '../core/layout.js';
 import type { SteadyAnswer } from '../devices/device.js';
-import type { Board } from './board.js';
 import type { Vcpu } from './vcpu.js';
 
 const KINDS = { ticks: STEADY_TICKS, cycles: STEADY_CYCLES } as const;
@@ -65,34 +58,9 @@ export class SteadyReads {
     host.set64(entry + SE_MASK, mask & ((1n << BigInt(bytes * 8)) - 1n));
   }
 
-  /** What a write to the local APIC's EOI register does from now on; nothing waits for the vCPU then. */
-  expectEnd(vcpu: Vcpu, board: Board): void {
+  /** Exits that have retired nothing count for the vCPU's standstill whoever has answered them. */
+  tell(vcpu: Vcpu): void {
     const host = this.#host;
-    const { index, woken, nmiPending, pendingInit, pendingSipi } = vcpu;
-    const waits = woken || nmiPending || pendingInit || pendingSipi !== undefined;
-    const end =
-      waits || board.nmiWaits(index) || board.interruptPending(index) ? undefined : board.endOfInterrupt?.(index);
-    host.set32(EOI_STATE, end === undefined ? EOI_ASKS : end.does === 'ends' ? EOI_ENDS : EOI_IDLE);
-    if (end !== undefined) host.setNumber(EOI_GPA, end.gpa);
-  }
-
-  /** It is asked for. */
-  askEnd(): void {
-    this.#host.set32(EOI_STATE, EOI_ASKS);
-  }
-
-  /**
-   * The local APIC hears of an interrupt's end. Exits that have retired nothing count for the vCPU's standstill whoever has
-   * answered them.
-   */
-  tell(vcpu: Vcpu, board: Board): void {
-    const host = this.#host;
-    if (host.get32(EOI_HEARD) !== 0) {
-      host.set32(EOI_HEARD, 0);
-      const { woken } = vcpu;
-      board.hearEnd?.(vcpu.index);
-      vcpu.woken = woken;
-    }
     const news = host.get32(STEADY_READS) - host.get32(STEADY_TOLD);
     if (news === 0) return;
     const icount = host.getNumber(STEADY_ICOUNT);

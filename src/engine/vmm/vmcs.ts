@@ -126,6 +126,11 @@ export class Vmcs {
     this.touched();
   }
 
+  /** The core has changed the primary controls, which were `before` at this exit of the trace. */
+  notePrimary(before: number, exit: number): void {
+    this.controls.note(F.primary, BigInt(before), exit);
+  }
+
   /** Low half. */
   get dr7(): number {
     return this.low(F.dr7);

@@ -17,6 +17,7 @@ import {
   EXIT_REASON_PAUSE_INSTRUCTION, EXIT_REASON_RDRAND, EXIT_REASON_RDSEED, EXIT_REASON_WBINVD,
 } from '../generated/exits';
 import { accessStatus } from '../mmu/access';
+import { haltsNot } from '../vmx/apic';
 import { vmExit } from '../vmx/exit';
 import { exitRandom } from '../vmx/intercept';
 import { limitSlice } from '../vmx/preemption';
@@ -35,7 +36,7 @@ export function execCpuid(u: usize): i32 { return quickCpuid() ? XS_OK : vmExit(
 /** Without the exit the vCPU becomes inactive and run() answers RUN_HALTED. @sdm 2A "HLT" */
 export function execHlt(u: usize): i32 {
   if (cpl()) return faultCode(VEC_GP, 0);
-  if (primaryControls() & CPU_HLT_EXITING) return vmExit(EXIT_REASON_HLT, 0);
+  if (primaryControls() & CPU_HLT_EXITING) return haltsNot() ? XS_OK : vmExit(EXIT_REASON_HLT, 0);
   store<u32>(ACTIVITY, HLT);
   attend(ATT_HALT);
   return XS_OK;

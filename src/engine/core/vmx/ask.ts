@@ -2,7 +2,7 @@
 // guest's state stays where it is. Nothing tells the guest, the trace or the clock the difference: where the VM entry after
 // the exit would find something to do, the guest is left and the VMM goes on as after an exit that it has handled.
 import {
-  ASKED_ENTERS, ASKED_LEAVES, ASKED_REFUSED, ASK_CR8, ASK_MMIO, ASK_MSR, ASK_PORT, ASK_STRING, DEVICE_DATA, EOI_ASKS, EOI_ENDS, ICOUNT, NEXT_RIP, NMI_UNBLOCKED,
+  ASKED_ENTERS, ASKED_LEAVES, ASKED_REFUSED, ASK_CR8, ASK_MMIO, ASK_MSR, ASK_PORT, ASK_STRING, DEVICE_DATA, ICOUNT, NEXT_RIP, NMI_UNBLOCKED,
   PREEMPTION_DEADLINE, QUICK_ROOM, RAX, RCX, RDX, RIP, SINGLE, XS_OK, XS_RETRY,
 } from '../layout';
 import { decide, setReg64 } from '../state';
@@ -13,10 +13,11 @@ import {
 } from '../generated/exits';
 import { clock, clockBehind, instructionNs, passTime } from '../clock';
 import { EMULATION_NS, MMIO_ACCESS_NS, PORT_ACCESS_NS } from '../prices';
+import { APIC_ENTERS, APIC_LEFT, writeApic, writeApicMsr } from './apic';
 import { exitGla, exitGpa, exitInstructionInfo, leaveGuest } from './exit';
 import { MAX_BLOCK_INSTRUCTIONS } from '../decode/cache';
 import { complete, enterAgain, mayComplete, recordAnswer, recordElements, recordQuick } from './quick';
-import { endOfInterrupt, latchSteady, readsSteadily, steadyDatum, steadyEntry } from './steady';
+import { latchSteady, readsSteadily, steadyDatum, steadyEntry } from './steady';
 import { vmcs } from './vmcs';
 
 /** Status of an access that nobody was asked for: it exits as any other. */
@@ -100,11 +101,10 @@ export function askMmio(gla: u64, gpa: u64, bytes: u32, write: bool, data: u64, 
     complete(EXIT_REASON_EPT_VIOLATION, qualification, gla, gpa, 0, u32(datum), MMIO_ACCESS_NS, 0);
     return XS_OK;
   }
-  const ends = write ? endOfInterrupt(gpa, bytes) : EOI_ASKS;
-  if (ends != EOI_ASKS) {
+  const apic = write ? writeApic(gpa, bytes, data, MMIO_ACCESS_NS) : APIC_LEFT;
+  if (apic != APIC_LEFT) {
     latchSteady(gpa, bytes, data, true);
-    // the end of one looks for others, as ASKED_ENTERS
-    complete(EXIT_REASON_EPT_VIOLATION, qualification, gla, gpa, 0, u32(data), MMIO_ACCESS_NS, ends == EOI_ENDS ? 1 : 0);
+    complete(EXIT_REASON_EPT_VIOLATION, qualification, gla, gpa, 0, u32(data), MMIO_ACCESS_NS, apic == APIC_ENTERS ? 1 : 0);
     return XS_OK;
   }
   const at = clock();
@@ -126,6 +126,10 @@ export function askMmio(gla: u64, gpa: u64, bytes: u32, write: bool, data: u64, 
 /** An MSR that stands in the VMM's devices, or outside. */
 export function askMsr(write: bool): i32 {
   if (!mayComplete(EMULATION_NS)) return NOT_ASKED;
+  if (write && writeApicMsr(load<u32>(RCX), load<u64>(RDX) << 32 | load<u32>(RAX)) != APIC_LEFT) {
+    complete(EXIT_REASON_MSR_WRITE, 0, 0, 0, 0, load<u32>(RAX), EMULATION_NS);
+    return XS_OK;
+  }
   const reason = write ? EXIT_REASON_MSR_WRITE : EXIT_REASON_MSR_READ;
   const at = clock();
   record(reason, 0, 0, 0, 0);

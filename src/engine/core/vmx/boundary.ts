@@ -1,6 +1,6 @@
 // Work between two instructions, in the order of priority, and the events that the VMM signals there.
 import {
-  ACTIVITY, ATTENTION, ATT_HALT, ATT_MTF, ATT_SHADOW, ATT_TPR, ATT_TRAP, ATT_WINDOW, ICOUNT, INTERRUPTIBILITY, IN_ROOT,
+  ACTIVITY, ATTENTION, ATT_APIC, ATT_HALT, ATT_MTF, ATT_SHADOW, ATT_TPR, ATT_TRAP, ATT_WINDOW, ICOUNT, INTERRUPTIBILITY, IN_ROOT,
   MEMORY_END, RFLAGS, SHADOW_ICOUNT, STEPPED, XS_EXIT, XS_OK,
 } from '../layout';
 import { attend } from '../state';
@@ -16,6 +16,7 @@ import {
 } from '../generated/exits';
 import { deliverEvent } from '../events/deliver';
 import { deliverDebugTrap } from '../events/debug';
+import { apicIsDue, lookAtApic, passesWindow } from './apic';
 import { exitInterruption, vmExit } from './exit';
 import { timerFired } from './preemption';
 import { field, field32, pinControls, primaryControls } from './vmcs';
@@ -55,6 +56,10 @@ export function tprBelowThreshold(): bool {
  * @sdm 3A 6.9 "Priority Among Simultaneous Exceptions and Interrupts" 3C 25.2 "Other Causes of VM Exits"
  */
 export function boundary(): i32 {
+  if (load<u32>(ATTENTION) & ATT_APIC && apicIsDue()) {
+    if (load<u32>(ATTENTION) & ATT_SHADOW) endShadow();
+    if (lookAtApic() != XS_OK) return XS_EXIT;
+  }
   let stepped = load<u32>(STEPPED);
   store<u32>(STEPPED, 0);
   for (;;) {
@@ -99,7 +104,7 @@ function window(): i32 {
     return vmExit(EXIT_REASON_NMI_WINDOW, 0);
   }
   if (activity <= HLT && primary & CPU_INTERRUPT_WINDOW_EXITING && interruptsOn() && !(blocked() & 3)) {
-    return vmExit(EXIT_REASON_INTERRUPT_WINDOW, 0);
+    return passesWindow() ? lookAtApic() : vmExit(EXIT_REASON_INTERRUPT_WINDOW, 0);
   }
   if (!(blocked() & 3)) drop(ATT_WINDOW);
   return XS_OK;

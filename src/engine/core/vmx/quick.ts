@@ -24,9 +24,9 @@ import { pinControls, vmcs } from './vmcs';
 const RESUMED: u32 = 1;
 const CR4_SHOWN: u32 = 0x440000; // OSXSAVE PKE: CPUID tells them
 
-/** Would the VM entry after an exit that takes so long only load what the exit saved? */
-export function mayComplete(ns: u64): bool {
-  if (load<u32>(QUICK_ROOM) == 0 || load<u32>(ATTENTION) != 0) return false;
+/** Would the VM entry after an exit that takes so long only load what the exit saved? `met` is attention that the caller sees to. */
+export function mayComplete(ns: u64, met: u32 = 0): bool {
+  if (load<u32>(QUICK_ROOM) == 0 || (load<u32>(ATTENTION) & ~met) != 0) return false;
   if (load<u64>(PENDING_DBG) != 0 || load<u32>(VECTORING_INFO) != 0 || (load<u32>(DR7) & 0xff) != 0 || vpid() == 0) return false;
   const v = vmcs();
   if (load<u32>(v + VM_EXIT_MSR_STORE_COUNT) | load<u32>(v + VM_EXIT_MSR_LOAD_COUNT) | load<u32>(v + VM_ENTRY_MSR_LOAD_COUNT)) return false;

@@ -2,7 +2,7 @@
 // read once answers the same, or what the clock makes of it. The VMM fills the table after it has answered itself
 // (src/engine/vmm/steady-reads.ts) and voids it whenever a device may have changed: at each other access, and before each run.
 import {
-  DEVICE_DATA, EOI_ASKS, EOI_ENDS, EOI_GPA, EOI_HEARD, EOI_IDLE, EOI_STATE, ICOUNT, LATCHES, LATCH_BYTES, LATCH_COUNT, SE_GENERATION, SE_KEY, SE_KIND, SE_MASK, SE_RATE, SE_SHIFT, SE_SINCE, SE_VALUE,
+  DEVICE_DATA, ICOUNT, LATCHES, LATCH_BYTES, LATCH_COUNT, SE_GENERATION, SE_KEY, SE_KIND, SE_MASK, SE_RATE, SE_SHIFT, SE_SINCE, SE_VALUE,
   STEADY_CYCLES, STEADY_ENTRIES, STEADY_ENTRY_BYTES, STEADY_GENERATION, STEADY_ICOUNT, STEADY_READS, STEADY_TABLE, STEADY_TICKS, STEADY_TOLD,
 } from '../layout';
 import { clock } from '../clock';
@@ -49,40 +49,30 @@ export function steadyDatum(entry: usize, ns: u64): u64 {
   return value;
 }
 
-/** May one more access to device memory be answered at this instruction? */
+/** May one more exit that retires nothing be answered at this instruction? */
 export function readsSteadily(): bool {
   return load<u64>(STEADY_ICOUNT) != load<u64>(ICOUNT) || load<u32>(STEADY_READS) < MOST_READS;
 }
 
-/** Counts an access to device memory, and gives it to its instruction. */
-export function latchSteady(address: u64, bytes: u32, value: u64, write: bool): void {
+/** Counts an exit that retires nothing. */
+export function countSteady(): void {
   if (load<u64>(STEADY_ICOUNT) != load<u64>(ICOUNT)) {
     store<u64>(STEADY_ICOUNT, load<u64>(ICOUNT));
     store<u32>(STEADY_READS, 0);
     store<u32>(STEADY_TOLD, 0);
   }
   store<u32>(STEADY_READS, load<u32>(STEADY_READS) + 1);
+}
+
+/** Counts an access to device memory, and gives it to its instruction. */
+export function latchSteady(address: u64, bytes: u32, value: u64, write: bool): void {
+  countSteady();
   const count = load<u32>(LATCH_COUNT);
   const latch = <usize>LATCHES + <usize>(count * LATCH_BYTES);
   store<u64>(latch, address);
   store<u64>(latch, value, 8);
   store<u64>(latch, <u64>bytes | <u64>write << 32, 16);
   store<u32>(LATCH_COUNT, count + 1);
-}
-
-/**
- * A write to the APIC's EOI register: EOI_ASKS where it does more than to end an interrupt that nothing waits behind. The APIC
- * hears of it when the VMM runs next, before anything else.
- */
-export function endOfInterrupt(address: u64, bytes: u32): u32 {
-  const state = load<u32>(EOI_STATE);
-  if (state == EOI_ASKS || address != load<u64>(EOI_GPA) || bytes != 4 || !readsSteadily()) return EOI_ASKS;
-  if (state == EOI_ENDS) {
-    store<u32>(EOI_STATE, EOI_IDLE);
-    store<u32>(EOI_HEARD, 1);
-    unsettle();
-  }
-  return state;
 }
 
 /** A device has heard something. */
