@@ -76,7 +76,11 @@ function ends(body: readonly Step[]): boolean {
   return last === 'branch' || last === 'jump';
 }
 
-function bodyText(body: readonly Step[]): string {
+/** Jumps whose targets the compiler asks for. */
+const COMPUTED = new Set(['execJmpNear', 'execCallNear']);
+
+/** @param computed where the jump at its end leads to is noted */
+function bodyText(body: readonly Step[], computed = false): string {
   let flagsSet = false;
   const out: string[] = [];
   for (const step of body) {
@@ -138,7 +142,7 @@ function bodyText(body: readonly Step[]): string {
         );
         break;
       case 'jump':
-        out.push(`rip = ${text(step.to, flagsSet)}; break;`);
+        out.push(`rip = ${text(step.to, flagsSet)};${computed ? ' sawJump(u, rip);' : ''} break;`);
         break;
     }
   }
@@ -158,7 +162,7 @@ function guardText(guard: VectorGuard, { handler, form }: UopRow): string {
 export function caseText({ number, name, body, row }: NumberedUop): string {
   const guard = row.guard ? guardText(row.guard, row) : '';
   const then = ends(body) ? '' : GO_ON;
-  return `      case ${number}: { // ${name}\n        ${`${guard}${bodyText(body)} ${then}`.trim()}\n      }`;
+  return `      case ${number}: { // ${name}\n        ${`${guard}${bodyText(body, COMPUTED.has(row.handler))} ${then}`.trim()}\n      }`;
 }
 
 /** A handler that needs nothing of the dispatcher's state: only a fault or a retry puts that into memory. */

@@ -54,7 +54,12 @@ function emitted(code: string, mode: Mode): string {
   const view = new DataView(machine.memory.buffer);
   // the first block of the page that was run as a block
   while (view.getUint32(block, true) !== L.RAM_BASE + 0x1000 || view.getUint16(block + 12, true) < 1) block += 8;
-  const region = compileRegion(view, block, { findPage: () => 0, breaksAt: () => false, findTable: () => [] });
+  const region = compileRegion(view, block, {
+    findPage: () => 0,
+    breaksAt: () => false,
+    findTable: () => [],
+    seenFrom: () => [],
+  });
   if (!region) throw new Error('nothing compiled');
   const isPool = (value: number): boolean => value >= L.UOP_POOL && value < L.UOP_POOL + L.UOP_POOL_BYTES;
   return wasmText(region.code.finish().pieces[1], isPool);

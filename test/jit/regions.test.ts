@@ -97,6 +97,41 @@ describe('regions', () => {
     expect(counterOf(pair, L.COUNTER_REGION_ENTRIES)).toBeLessThan(50_000);
   });
 
+  it('go on through calls by a register, to where they were seen to go, and back to each place that calls', () => {
+    // L: mov eax,ecx; and eax,3; mov rdx,[rbx+rax*8]; call rdx; inc ecx; call rdx; jmp L
+    const loop = '89c8 83e003 488b14c3 ffd2 ffc1 ffd2 ebef';
+    const functions = [1, 2, 3, 4].map((n) => `4983c00${n} 4931c8 c3`).join('');
+    const pair = new Pair(
+      'long',
+      (m) => {
+        m.setReg('rbx', 0x40000);
+        m.setReg('rsp', 0x80000);
+        for (let n = 0; n < 4; n++) m.set(L.RAM_BASE + 0x40000 + n * 8, 0x1000 + 17 + n * 8);
+        m.load(0x1000, `${loop} ${functions}`);
+        m.set(L.RIP, 0x1000);
+      },
+      'on',
+    );
+    for (let n = 0; n < 20; n++) pair.run(100_000 + n);
+    expect(pair.inRegions).toBeGreaterThan(1_000_000);
+    expect(counterOf(pair, L.COUNTER_REGION_ENTRIES)).toBeLessThan(5_000);
+  });
+
+  it('stay in a loop with two entries', () => {
+    // L: inc ecx; test cl,1; jz B; A: add eax,ecx; B: xor eax,edx; inc edx; test dl,6; jnz A; jmp L
+    const pair = ran('ffc1 f6c101 7402 01c8 31d0 ffc2 f6c206 75f5 ebec', 40, 50_000);
+    expect(pair.inRegions).toBeGreaterThan(1_000_000);
+    expect(counterOf(pair, L.COUNTER_REGION_OUT)).toBeLessThan(2_000);
+  });
+
+  it('are compiled anew where they lead to what had not run before', () => {
+    // L: inc ecx; test ecx,200000h; jnz B; jmp L; B: add eax,ecx; jmp L
+    const pair = ran('ffc1 f7c100002000 7502 ebf4 01c8 ebf0', 100, 100_000);
+    expect(pair.inRegions).toBeGreaterThan(9_000_000);
+    expect(counterOf(pair, L.COUNTER_REGION_OUT)).toBeLessThan(100_000);
+    expect(regionsOf(pair)).toBeGreaterThan(1);
+  });
+
   it('hold what a table of jumps leads to, and nothing else of the page', () => {
     // 60 blocks of other code, each with a branch to its own place: cmp eax,ecx; jb +0
     const other = '39c8 7200'.repeat(60);

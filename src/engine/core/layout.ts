@@ -117,6 +117,12 @@ export const APIC_MAX_CHANGES = 32;
 /** A bit for each linear page by its hash: a write translation was made since the history cleared it, see mmu/access.ts. */
 export const WRITTEN_PAGES = 0x000a8000;
 export const WRITTEN_PAGES_BYTES = 0x2000;
+/**
+ * Where computed jumps and calls went in the interpreter, for the compiler: entries of 8 bytes {u32 the instruction behind the
+ * jump, u32 the target's distance from it}, both of the linear address's low bits. What shares an entry replaces it.
+ */
+export const JUMPS_SEEN = 0x000aa000;
+export const JUMPS_SEEN_ENTRIES = 2048;
 /** Hash of decoded blocks: 65536 x u32 heads of chains. */
 export const BLOCK_HASH = 0x000b0000;
 export const BLOCK_HASH_ENTRIES = 65536;

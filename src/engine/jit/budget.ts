@@ -4,7 +4,8 @@
 // are known, and a block that begins by overwriting them needs none of those that its ways lead there with.
 import { OP_NEXT } from '../../spec/uops/index.js';
 import type { DecodedBlock } from './decoded.js';
-import type { Graph, Structure } from './structure.js';
+import type { Reducible } from './irreducible.js';
+import type { Graph } from './structure.js';
 
 /** What is left to the interpreter at the end of a slice: much less than a slice. */
 const MOST_AHEAD = 64;
@@ -20,16 +21,17 @@ export interface Budget {
 export const calls = ({ uops }: DecodedBlock): boolean =>
   uops.some(({ op, row, device }) => op !== OP_NEXT && (!row || device || row.row.guard !== undefined));
 
-export function budgetOf(blocks: readonly DecodedBlock[], graph: Graph, structure: Structure): Budget {
-  const { order, place, breaks } = structure;
+/** @param graph without the nodes that decide where a loop is entered: it is looked on the ways to them */
+export function budgetOf(blocks: readonly DecodedBlock[], graph: Graph, structure: Reducible): Budget {
+  const { order, place, breaks, decided } = structure;
   const ahead = blocks.map(({ instructions }) => instructions);
   const looked = blocks.map(() => new Set<number>());
-  for (const node of [...order].reverse()) {
+  for (const node of order.filter((one) => one < blocks.length).reverse()) {
     const { instructions } = blocks[node];
     const called = calls(blocks[node]);
     for (const to of graph.successors[node]) {
       if (breaks(node, to)) continue;
-      const back = place[to] <= place[node];
+      const back = place[to] <= place[node] || decided(node, to) !== undefined;
       if (back || called || instructions + ahead[to] > MOST_AHEAD) looked[node].add(to);
       else ahead[node] = Math.max(ahead[node], instructions + ahead[to]);
     }

@@ -174,17 +174,3 @@ export function findDecoded(memory: DataView, hpa: number, mode: number): number
   }
   return 0;
 }
-
-/** Host addresses in a page where blocks of a mode were decoded, in order. */
-export function blocksInPage(memory: DataView, page: number, mode: number): number[] {
-  const at = pageOf(memory, page >>> 0);
-  const found = new Set<number>();
-  for (let chain = 0; at !== 0 && chain < PAGE_CHAINS; chain++) {
-    let block = memory.getUint32(at + 16 + chain * 4, true);
-    while (block !== 0) {
-      if (memory.getUint32(block + 4, true) === mode) found.add(memory.getUint32(block, true));
-      block = memory.getUint32(block + 8, true);
-    }
-  }
-  return [...found].sort((a, b) => a - b);
-}

@@ -1,8 +1,8 @@
 // The blocks of a region: along the ways from a hot one, as far as they are decoded.
 import { OP_NEXT } from '../../spec/uops/index.js';
 import { REG_RIP, REG_ZERO } from '../core/layout.js';
+import { type CallContext, CallContexts } from './call-contexts.js';
 import {
-  blocksInPage,
   cutBlock,
   type DecodedBlock,
   type DecodedUop,
@@ -54,9 +54,12 @@ export interface Node extends Site {
   /** Bytes of the interpreter's block, which a way out in the middle goes on in. */
   readonly wholeBytes: number;
   ending: Ending;
+  readonly context: CallContext;
   /** Nodes that the ways lead to; undefined: out of the region. */
   taken?: number;
   next?: number;
+  /** Nodes that its computed jump may lead to. */
+  targets?: ReadonlySet<number>;
 }
 
 function endingOf(block: DecodedBlock): Ending {
@@ -90,11 +93,15 @@ export type FindBreakpoint = (delta: number) => boolean;
  */
 export type FindTable = (base: number, offset: number, bytes: number) => number[];
 
+/** Where the computed jump or call that ends at a distance from the root's RIP was seen to go, by distances from it. */
+export type FindSeen = (behind: number) => number[];
+
 /** What surrounds a region's first block, by the distance from it. */
 export interface Surroundings {
   readonly findPage: FindPage;
   readonly breaksAt: FindBreakpoint;
   readonly findTable: FindTable;
+  readonly seenFrom: FindSeen;
 }
 
 /** Code of a region, by the distance from its first block; without bytes: a breakpoint that it ends before. */
@@ -117,34 +124,42 @@ export class Discovery {
   readonly #beside = new Set<number>();
   nodes: Node[] = [];
   readonly pages = new Map<number, number>();
-  /** Nodes behind calls. */
-  returns = new Set<number>();
-  /** Nodes that computed jumps may lead to. */
-  targets = new Set<number>();
-  readonly #known = new Map<number, number>();
+  readonly #contexts: CallContexts;
   #uops = 0;
   #straight = false;
+  #full = false;
+  #ambiguous = false;
+  #hasHoles = false;
 
-  constructor(
+  private constructor(
     readonly memory: DataView,
     readonly root: DecodedBlock,
     readonly around: Surroundings,
+    copies: boolean,
   ) {
+    this.#contexts = new CallContexts(copies);
     this.pages.set(0, root.hpa & -PAGE);
-    if (this.#add(root, 0) === undefined) return;
+    if (this.#add(root, 0, this.#contexts.root) === undefined) return;
     for (let n = 0; n < this.nodes.length; n++) this.#follow(this.nodes[n]);
-    if (this.nodes.some(({ ending }) => GOES_ANYWHERE.has(ending))) {
-      const before = this.nodes.length;
-      this.#addTargets();
-      for (let n = before; n < this.nodes.length; n++) this.#follow(this.nodes[n]);
-    }
     this.#cutAtStarts();
     this.#keep(this.#worthwhile());
+  }
+
+  /** What lies around a block: with a copy of a function for each call where that is not too much. */
+  static of(memory: DataView, root: DecodedBlock, around: Surroundings): Discovery {
+    const copied = new Discovery(memory, root, around, true);
+    const merges = copied.#contexts.all.length > 1 && (copied.#full || copied.#ambiguous);
+    return merges ? new Discovery(memory, root, around, false) : copied;
   }
 
   /** No way leads back to the first block: an entry runs no more than each instruction once, or an inner loop. */
   get straight(): boolean {
     return this.#straight;
+  }
+
+  /** Ways lead to what has not run yet, or was not seen to: later there may be more to find. */
+  get hasHoles(): boolean {
+    return this.#hasHoles;
   }
 
   get instructions(): number {
@@ -182,11 +197,10 @@ export class Discovery {
     const all = (set: ReadonlySet<number>): Set<number> =>
       new Set([...set].map(rename).filter((node): node is number => node !== undefined));
     this.nodes = order.map((node) => {
-      const { taken, next, ...rest } = this.nodes[node];
-      return { ...rest, taken: rename(taken), next: rename(next) };
+      const { taken, next, targets, ...rest } = this.nodes[node];
+      return { ...rest, taken: rename(taken), next: rename(next), ...(targets ? { targets: all(targets) } : {}) };
     });
-    this.returns = all(this.returns);
-    this.targets = all(this.targets);
+    for (const context of this.#contexts.all) context.returns = all(context.returns);
     const used = new Set(
       this.nodes.flatMap(({ block, delta }) => [delta, delta + block.bytes - 1].map((at) => this.#pageStart(at))),
     );
@@ -226,7 +240,7 @@ export class Discovery {
     return out;
   }
 
-  #add(found: DecodedBlock, delta: number): number | undefined {
+  #add(found: DecodedBlock, delta: number, context: CallContext): number | undefined {
     const block = this.#upToBreakpoint(found, delta);
     if (!block) return undefined;
     if (block.secondPage) {
@@ -234,7 +248,7 @@ export class Discovery {
       if (page !== block.secondPage) return undefined;
     }
     const node = this.nodes.length;
-    this.#known.set(delta, node);
+    context.known.set(delta, node);
     this.#uops += block.uops.length;
     for (const to of [delta, delta + found.bytes - 1, delta + found.branch]) {
       this.reach.low = Math.min(this.reach.low, to);
@@ -242,7 +256,7 @@ export class Discovery {
     }
     const broken = block !== found;
     const ending = broken ? 'runs on' : endingOf(block);
-    this.nodes.push({ block, delta, broken, wholeBytes: block.bytes, ending });
+    this.nodes.push({ block, delta, broken, wholeBytes: block.bytes, ending, context });
     return node;
   }
 
@@ -257,47 +271,65 @@ export class Discovery {
     return found;
   }
 
-  #reach(delta: number): number | undefined {
-    const known = this.#known.get(delta);
+  #reach(delta: number, context: CallContext): number | undefined {
+    const known = context.known.get(delta);
     if (known !== undefined) return known;
-    if (this.nodes.length >= MAX_BLOCKS || this.#uops >= MAX_UOPS) return undefined;
+    if (this.nodes.length >= MAX_BLOCKS || this.#uops >= MAX_UOPS) {
+      this.#full = true;
+      return undefined;
+    }
     if (this.around.breaksAt(delta)) {
       this.cuts.add(delta);
       return undefined;
     }
     const page = this.#page(delta);
-    if (!page) return undefined;
     const offset = (((this.root.hpa + delta) % PAGE) + PAGE) % PAGE;
-    const address = findDecoded(this.memory, page + offset, this.root.mode);
-    return address ? this.#add(decodedBlock(this.memory, address), delta) : undefined;
+    const address = page && findDecoded(this.memory, page + offset, this.root.mode);
+    if (address) return this.#add(decodedBlock(this.memory, address), delta, context);
+    this.#hasHoles = true;
+    return undefined;
   }
 
   #follow(node: Node): void {
-    const { block, delta, ending } = node;
-    const last = block.uops.at(-1) as DecodedUop;
-    if (ending === 'branch' || ending === 'jump' || ending === 'call') node.taken = this.#reach(delta + last.target);
-    if (ending === 'runs on' || ending === 'handler' || ending === 'branch')
-      node.next = this.#reach(delta + block.bytes);
-    if (ending === 'call' || ending === 'computed call') {
-      const back = this.#reach(delta + block.bytes);
-      if (back !== undefined) this.returns.add(back);
+    const { block, delta, ending, context } = node;
+    const target = delta + (block.uops.at(-1) as DecodedUop).target;
+    const behind = delta + block.bytes;
+    if (ending === 'branch' || ending === 'jump') node.taken = this.#reach(target, context);
+    if (ending === 'runs on' || ending === 'handler' || ending === 'branch') node.next = this.#reach(behind, context);
+    if (ending === 'call') {
+      const called = this.#contexts.called(context, target);
+      node.taken = this.#reach(target, called);
+      this.#returnsTo(called, behind, context);
     }
+    if (GOES_ANYWHERE.has(ending)) this.#addTargets(node);
   }
 
-  /**
-   * Where computed jumps and calls may lead to: what their table holds; where there is none, whatever else is decoded in the
-   * first page, nearest first.
-   */
-  #addTargets(): void {
-    const jumps = this.nodes.filter(({ ending }) => GOES_ANYWHERE.has(ending));
-    const tables = jumps.map((jump) => this.#table(jump));
-    const unknown = jumps.filter((_, n) => tables[n].length === 0);
-    for (const delta of [...tables.flat(), ...this.#near(unknown)]) {
-      if (this.targets.size >= MAX_TARGETS) break;
-      const node = this.#known.get(delta) ?? this.#reach(delta);
+  /** Behind a call, whose function was looked at first. */
+  #returnsTo(called: CallContext, behind: number, context: CallContext): void {
+    const back = this.#reach(behind, context);
+    if (back === undefined) return;
+    // the root stands inside a function that calls itself: whose copy a return leads to cannot be told
+    for (const other of called.returns)
+      if (other !== back && this.nodes[other].delta === behind) this.#ambiguous = true;
+    called.returns.add(back);
+  }
+
+  /** Where computed jumps and calls may lead to: what their table holds, and where they were seen to go. */
+  #addTargets(jump: Node): void {
+    const { block, delta, ending, context } = jump;
+    const behind = delta + block.bytes;
+    const targets = new Set<number>();
+    for (const to of [...this.#table(jump), ...this.around.seenFrom(behind)]) {
+      if (targets.size >= MAX_TARGETS) break;
+      const called = ending === 'computed call' ? this.#contexts.called(context, to) : context;
+      const node = this.#reach(to, called);
       // no compiler leaves flags to whoever a computed jump leads to
-      if (node !== undefined && !blockFlags(this.nodes[node].block).needs) this.targets.add(node);
+      if (node === undefined || blockFlags(this.nodes[node].block).needs) continue;
+      targets.add(node);
+      if (ending === 'computed call') this.#returnsTo(called, behind, context);
     }
+    if (targets.size === 0) this.#hasHoles = true;
+    jump.targets = targets;
   }
 
   #table({ block, delta }: Node): number[] {
@@ -306,44 +338,30 @@ export class Discovery {
     return this.around.findTable(base, base === REG_RIP ? delta + displacement : displacement, 1 << row.row.size);
   }
 
-  #near(jumps: readonly Node[]): number[] {
-    if (jumps.length === 0) return [];
-    const first = this.root.hpa;
-    return (
-      blocksInPage(this.memory, first & -PAGE, this.root.mode)
-        .map((hpa) => hpa - first)
-        .map((delta) => ({
-          delta,
-          far: Math.min(...jumps.map((jump) => Math.abs(delta - jump.delta - jump.block.bytes))),
-        }))
-        // so near that a table of each byte between holds them
-        .filter(({ far }) => far < MAX_TABLE / 2)
-        .sort((a, b) => a.far - b.far)
-        .map(({ delta }) => delta)
-    );
-  }
-
   /** Blocks are decoded from where they were entered and may overlap: each ends where another one starts. */
   #cutAtStarts(): void {
-    const starts = [...this.#known.keys()].sort((a, b) => a - b);
-    for (const node of this.nodes) {
-      const inside = starts.filter((start) => start > node.delta && start < node.delta + node.block.bytes);
-      for (const start of inside) {
-        const cut = cutBlock(node.block, start - node.delta);
-        if (!cut) continue;
-        node.block = cut;
-        node.ending = 'runs on';
-        node.taken = undefined;
-        node.next = this.#known.get(start);
-        break;
+    for (const { known } of this.#contexts.all) {
+      const starts = [...known.keys()].sort((a, b) => a - b);
+      for (const number of known.values()) {
+        const node = this.nodes[number];
+        const inside = starts.filter((start) => start > node.delta && start < node.delta + node.block.bytes);
+        for (const start of inside) {
+          const cut = cutBlock(node.block, start - node.delta);
+          if (!cut) continue;
+          node.block = cut;
+          node.ending = 'runs on';
+          node.taken = undefined;
+          node.targets = undefined;
+          node.next = known.get(start);
+          break;
+        }
       }
     }
   }
 
   /** Nodes that a block's end may lead to by an address from memory or a register. */
-  computed(node: Node): readonly number[] {
-    if (node.ending === 'return') return [...this.returns];
-    return GOES_ANYWHERE.has(node.ending) ? [...this.targets] : [];
+  computed({ ending, context, targets }: Node): readonly number[] {
+    return ending === 'return' ? [...context.returns] : [...(targets ?? [])];
   }
 }
 
@@ -357,7 +375,7 @@ export function loopHead(
   rootAddress: number,
   around: Surroundings,
 ): { at: number; delta: number; discovery: Discovery } {
-  const discovery = new Discovery(memory, decodedBlock(memory, rootAddress), around);
+  const discovery = Discovery.of(memory, decodedBlock(memory, rootAddress), around);
   const own = { at: rootAddress, delta: 0 };
   const { nodes } = discovery;
   if (nodes.some(({ taken }) => taken === 0)) return { ...own, discovery };

@@ -1,6 +1,6 @@
 // Guest memory as the TLBs show it: the compiler looks at it for hints, and walks nothing.
-import { GPR, REG_RIP, REG_ZERO, TLB_ENTRIES, TLB_READ } from '../core/layout.js';
-import type { FindTable } from './discovery.js';
+import { GPR, JUMPS_SEEN, JUMPS_SEEN_ENTRIES, REG_RIP, REG_ZERO, TLB_ENTRIES, TLB_READ } from '../core/layout.js';
+import type { FindSeen, FindTable } from './discovery.js';
 
 /** Most entries of a table that are looked at. */
 const MAX_ENTRIES = 256;
@@ -39,5 +39,17 @@ export function findTable(memory: DataView, linear: bigint, context: number): Fi
       found.push(Number(distance));
     }
     return found;
+  };
+}
+
+/** Where the interpreter saw computed jumps go, around code at a linear address. */
+export function findSeen(memory: DataView, linear: bigint): FindSeen {
+  return (behind) => {
+    const source = Number(BigInt.asUintN(32, linear + BigInt(behind)));
+    const found: number[] = [];
+    for (let at = JUMPS_SEEN; at < JUMPS_SEEN + JUMPS_SEEN_ENTRIES * 8; at += 8) {
+      if (memory.getUint32(at, true) === source) found.push(behind + memory.getInt32(at + 4, true));
+    }
+    return found.sort((a, b) => a - b);
   };
 }

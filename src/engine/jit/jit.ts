@@ -30,7 +30,7 @@ import type { CompilerCounters } from '../debugger.js';
 import { findBreakpoint } from './breakpoints.js';
 import { CoveredCode } from './covered.js';
 import { type Discovery, type FurtherPage, loopHead, type Surroundings } from './discovery.js';
-import { findTable, pageOf } from './guest-memory.js';
+import { findSeen, findTable, pageOf } from './guest-memory.js';
 import { compileRegion, type Region } from './region.js';
 import { moduleOf } from './wasm-writer.js';
 
@@ -55,6 +55,13 @@ const LEAST_STRAIGHT = 16;
 /** Offset in a block's header: how hot it is, and whether it was handed to the compiler. */
 const HEAT = 24;
 const COMPILED = 26;
+/**
+ * After so many ways out a region is compiled anew that had ways to what was not decoded yet: what is entered first is seldom
+ * all that a loop comes to run. Each time it takes so many times as many.
+ */
+const WAYS_OUT = 20_000;
+const WAYS_OUT_GROWTH = 8;
+const MAX_RENEWALS = 3;
 /** Functions that the table holds at most; then all are forgotten. */
 const MAX_FUNCTIONS = 4096;
 
@@ -64,6 +71,8 @@ export class Jit {
   readonly #view: DataView;
   readonly #u32: Uint32Array;
   readonly #covered = new CoveredCode();
+  /** How often a block's region was compiled. */
+  readonly #times = new Map<number, number>();
   /** Place of the next function. */
   #next: number;
   readonly #first: number;
@@ -185,6 +194,7 @@ export class Jit {
       findPage: (delta) => pageOf(this.#view, TLB_CODE, first + BigInt(delta), fetches),
       breaksAt: findBreakpoint(this.#view, linear),
       findTable: findTable(this.#view, linear, fetches),
+      seenFrom: findSeen(this.#view, linear),
     };
   }
 
@@ -204,6 +214,7 @@ export class Jit {
     for (let n = this.#first; n < this.#next; n++) this.core.table.set(n, null);
     this.#next = this.#first;
     this.#covered.clear();
+    this.#times.clear();
   }
 
   #tellRanges(linear: bigint, { ranges, reach }: Region): void {
@@ -218,6 +229,13 @@ export class Jit {
     });
   }
 
+  /** Ways out until the region is compiled anew; 0: never. */
+  #waysOut(block: number, { hasHoles }: Region): number {
+    const times = this.#times.get(block) ?? 0;
+    this.#times.set(block, times + 1);
+    return hasHoles && times < MAX_RENEWALS ? WAYS_OUT * WAYS_OUT_GROWTH ** times : 0;
+  }
+
   #install(found: readonly { block: number; linear: bigint; region: Region }[]): void {
     const bytes = moduleOf(found.map(({ region }) => region.code));
     const module = new WebAssembly.Module(bytes);
@@ -227,6 +245,7 @@ export class Jit {
       const index = this.#next++;
       this.core.table.set(index, exports[String(n)] as (...args: never[]) => unknown);
       this.#tellPages(region.pages);
+      this.#u32[JIT_PAGES / 4 + 1] = this.#waysOut(block, region);
       this.#tellRanges(linear, region);
       this.core.installRegion(block, index, region.storedFlags, region.ahead);
       this.#made.regions++;

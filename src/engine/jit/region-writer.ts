@@ -208,6 +208,12 @@ export class RegionWriter {
     this.code.get(this.#taken).op('i64.eq').branch(place, true);
   }
 
+  /** What follows is for when it is so far from the region's first block. */
+  openWhenAt(delta: number): void {
+    this.#ripAt(delta);
+    this.code.get(this.#taken).op('i64.eq').open('if');
+  }
+
   /** Branches by the distance from `first`; places that are undefined, and all others, go on behind. */
   branchByTable(first: number, places: readonly (number | undefined)[]): void {
     const { code } = this;

@@ -14,13 +14,16 @@ import {
   type Surroundings,
 } from './discovery.js';
 import { type BlockFlags, blockFlags, type FlagState, statesAtStart } from './flag-state.js';
+import { reducible } from './irreducible.js';
 import { RegionWriter } from './region-writer.js';
-import { type Graph, structureOf, writeStructured } from './structure.js';
+import { type Graph, writeStructured } from './structure.js';
 import { type FunctionWriter, I32, I64 } from './wasm-writer.js';
 
 /** What a region's code may grow to: V8 refuses functions of 7 MiB, and takes long for much less. */
 const MAX_CODE_BYTES = 1 << 19;
 class RegionTooLarge extends Error {}
+/** Where a labelled node is branched to. */
+type Label = (to: number) => number;
 /** Targets of a computed jump that are asked one by one. */
 const MAX_CHAIN = 6;
 
@@ -37,6 +40,8 @@ export interface Region {
   readonly storedFlags: boolean;
   /** Instructions that must be left at the entry. */
   readonly ahead: number;
+  /** More of its surroundings may be known later. */
+  readonly hasHoles: boolean;
 }
 
 /**
@@ -51,7 +56,7 @@ export function compileRegion(
 ): Region | undefined {
   const root = decodedBlock(memory, rootAddress);
   if ((!root.uops[0].row && !root.uops[0].handler) || around.breaksAt(0)) return undefined;
-  const discovery = found ?? new Discovery(memory, root, around);
+  const discovery = found ?? Discovery.of(memory, root, around);
   const { nodes } = discovery;
   // handlers alone are no faster than in the interpreter
   if (!nodes.some(({ block }) => block.uops.some(({ row }) => row))) return undefined;
@@ -59,11 +64,14 @@ export function compileRegion(
   if (ranges.length > MAX_JIT_RANGES) return undefined;
   const graph: Graph = {
     successors: nodes.map((node) => discovery.successors(node)),
-    labelled: new Set([...discovery.returns, ...discovery.targets]),
+    labelled: new Set(
+      nodes.map((node) => discovery.computed(node)).flatMap((targets) => (targets.length > 1 ? targets : [])),
+    ),
   };
-  const structure = structureOf(graph);
+  const structure = reducible(graph);
+  const { labelled } = structure.graph;
   const predecessors: number[][] = nodes.map(() => []);
-  for (const from of structure.order) {
+  for (const from of structure.order.filter((one) => one < nodes.length)) {
     for (const to of graph.successors[from]) if (!structure.breaks(from, to)) predecessors[to].push(from);
   }
   const flags: BlockFlags[] = nodes.map(({ block }) => blockFlags(block));
@@ -74,49 +82,86 @@ export function compileRegion(
     structure,
   );
   const writer = new RegionWriter(nodes, root, storedFlags);
+  const { code } = writer;
+  /** What the nodes decide by that stand before loops with several entries. */
+  const decisions = structure.decisions.map(() => code.local(I32));
+  const decide = (from: number, to: number): number => {
+    const decided = structure.decided(from, to);
+    if (!decided) return to;
+    code.i32(decided.number).set(decisions[decided.by - nodes.length]);
+    return decide(from, decided.by);
+  };
+  /** Writes branches to places, of which those that something decides before are reached by a step in between. */
+  const branches = (from: number, to: readonly number[], label: Label, write: (places: number[]) => void): void => {
+    const between = to.filter((one) => structure.decided(from, one));
+    const steps = new Map(between.map((one) => [one, code.open('block')]));
+    write(to.map((one) => steps.get(one) ?? label(one)));
+    for (const one of between.reverse()) {
+      code.close();
+      code.branch(label(decide(from, one)));
+    }
+  };
   // what is owed where the one way to a node begins it; elsewhere all has been paid
   const owed = nodes.map(() => 0);
   const written = writeRegion(() =>
-    writeStructured(graph, structure, {
-      open: (kind) => writer.code.open(kind),
+    writeStructured(structure.graph, structure, {
+      open: (kind) => code.open(kind),
       close: () => {
-        writer.code.close();
+        code.close();
       },
       branch: (place) => {
-        writer.code.branch(place);
+        code.branch(place);
       },
-      node: (n, go, label) => {
+      node: (n, onward, label) => {
+        if (n >= nodes.length) {
+          const number = n - nodes.length;
+          branches(n, structure.decisions[number], label, (places) => {
+            code.get(decisions[number]).table(places, places[0]);
+          });
+          return;
+        }
         const inside = (to: number | undefined): to is number => to !== undefined && !structure.breaks(n, to);
-        writeNode(writer, nodes[n], start[n], owed[n], {
-          go: (to, delta) => {
-            if (!inside(to)) {
-              writer.leaveAt(delta - nodes[n].delta);
-              return;
-            }
-            if (looks(n, to)) writer.look(ahead[to], delta - nodes[n].delta);
-            if (forced[to]) writer.flags.store();
-            else if (start[to].rule === 'unknown') writer.flags.tellKind();
-            if (to !== 0 && predecessors[to].length === 1 && !graph.labelled.has(to)) owed[to] = writer.owed;
-            else writer.pay();
-            go(to);
-          },
-          choose: () => {
-            const targets = discovery.computed(nodes[n]).filter(inside);
-            writer.takeRip();
-            const looked = targets.filter((to) => looks(n, to)).map((to) => ahead[to]);
-            if (looked.length > 0) writer.look(Math.max(...looked), 'taken');
-            if (targets.some((to) => forced[to])) writer.flags.store();
-            const [unknown, known] = [true, false].map((is) =>
-              targets.some((to) => (start[to].rule === 'unknown') === is),
-            );
-            if (unknown) writer.flags.tellKind(known);
-            writer.pay();
-            choose(
+        const go = (to: number | undefined, delta: number): void => {
+          if (!inside(to)) {
+            writer.leaveAt(delta - nodes[n].delta);
+            return;
+          }
+          if (looks(n, to)) writer.look(ahead[to], delta - nodes[n].delta);
+          if (forced[to]) writer.flags.store();
+          else if (start[to].rule === 'unknown') writer.flags.tellKind();
+          if (to !== 0 && predecessors[to].length === 1 && !labelled.has(to)) owed[to] = writer.owed;
+          else writer.pay();
+          onward(decide(n, to));
+        };
+        const choose = (): void => {
+          const targets = discovery.computed(nodes[n]).filter(inside);
+          writer.takeRip();
+          if (targets.length === 1) {
+            const { owed: then } = writer;
+            const { state } = writer.flags;
+            writer.openWhenAt(nodes[targets[0]].delta);
+            go(targets[0], nodes[targets[0]].delta);
+            code.close();
+            writer.resume(nodes[n], state, then);
+            writer.leaveThere();
+            return;
+          }
+          const looked = targets.filter((to) => looks(n, to)).map((to) => ahead[to]);
+          if (looked.length > 0) writer.look(Math.max(...looked), 'taken');
+          if (targets.some((to) => forced[to])) writer.flags.store();
+          const [unknown, known] = [true, false].map((is) =>
+            targets.some((to) => (start[to].rule === 'unknown') === is),
+          );
+          if (unknown) writer.flags.tellKind(known);
+          writer.pay();
+          branches(n, targets, label, (places) => {
+            chooseByRip(
               writer,
-              targets.map((to) => ({ delta: nodes[to].delta, place: label(to) })),
+              targets.map((to, index) => ({ delta: nodes[to].delta, place: places[index] })),
             );
-          },
-        });
+          });
+        };
+        writeNode(writer, nodes[n], start[n], owed[n], { go, choose });
       },
     }),
   );
@@ -133,6 +178,7 @@ export function compileRegion(
     reach: discovery.reach,
     storedFlags,
     ahead: ahead[0],
+    hasHoles: discovery.hasHoles,
   };
 }
 
@@ -204,7 +250,7 @@ function writeNode(writer: RegionWriter, node: Node, start: FlagState, owed: num
 }
 
 /** Goes to one of the targets by the RIP that was taken, or leaves there. */
-function choose(writer: RegionWriter, targets: readonly { delta: number; place: number }[]): void {
+function chooseByRip(writer: RegionWriter, targets: readonly { delta: number; place: number }[]): void {
   const sorted = [...targets].sort((a, b) => a.delta - b.delta);
   const [first, last] = [sorted[0]?.delta ?? 0, sorted.at(-1)?.delta ?? 0];
   const range = last - first + 1;

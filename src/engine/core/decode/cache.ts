@@ -290,6 +290,8 @@ export const REGION_MADE_GEN = UOP_BYTES + 40;
 /** How far its code and its branches reach. */
 export const REGION_LOW = UOP_BYTES + 44;
 export const REGION_HIGH = UOP_BYTES + 48;
+/** Ways out of it until it is compiled anew; 0: never. */
+export const REGION_WAYS_OUT = UOP_BYTES + 52;
 const REGION_SEEN_BYTES = 64;
 export const REGION_LISTS = UOP_BYTES + REGION_SEEN_BYTES;
 const REGION_BYTES = BLOCK_HEADER + UOP_BYTES + REGION_SEEN_BYTES;
@@ -306,7 +308,7 @@ export function forgetRegion(region: usize): void {
  *
  *   | header | op u16, - , instructions ahead u32 @8, function u32 @16, micro-op of the block u32 @20, stored flags u32 @24, pages u32 @28 |
  *   | RIP u64, CTX_GEN u32 at which the pages were looked at, ranges u32 |
- *   | RIP u64, BREAK_GEN u32 at which breakpoints were looked for, 1 when none lies inside u32 | RIP u64, BREAK_GEN u32 when compiled, reach back i32, ahead i32 |
+ *   | RIP u64, BREAK_GEN u32 at which breakpoints were looked for, 1 when none lies inside u32 | RIP u64, BREAK_GEN u32 when compiled, reach back i32, ahead i32 | ways out u32, - |
  *   | {distance i32, frame u32} a page | {distance i32, bytes u32} a range |
  *
  * @param index place of the function in the table
@@ -325,6 +327,7 @@ export function installRegion(block: usize, index: u32, storedFlags: u32, ahead:
   memory.copy(region, block, BLOCK_HEADER);
   const u = region + BLOCK_HEADER;
   memory.fill(u, 0, UOP_BYTES + REGION_SEEN_BYTES);
+  store<u32>(u, load<u32>(JIT_PAGES, 4), REGION_WAYS_OUT);
   store<u16>(u, OP_REGION);
   store<u32>(u, ahead, 8);
   store<u32>(u, index, 16);

@@ -1,6 +1,6 @@
 // How the dispatcher (generated/dispatch.ts, from execute-blocks.ts) enters blocks, finds the next one and leaves.
 import {
-  BLOCK_UOPS, CODE_BASE, CODE_CAREFUL, CODE_MODE, CTX_GEN, ICOUNT, JUMP_CACHE, JUMP_CACHE_ENTRIES, MODE, MODE_CODE32, MODE_CODE64, MODE_FLAT,
+  BLOCK_UOPS, CODE_BASE, CODE_CAREFUL, CODE_MODE, CTX_GEN, ICOUNT, JUMP_CACHE, JUMP_CACHE_ENTRIES, JUMPS_SEEN, JUMPS_SEEN_ENTRIES, MODE, MODE_CODE32, MODE_CODE64, MODE_FLAT,
   NEXT_RIP, RIP, RIP_BASE, SEG_CS, SEG_SS, SELF_RIP, XS_RETRY,
 } from '../layout';
 import { segBase, segLimit } from '../state';
@@ -90,6 +90,17 @@ export function runHandler(u: usize): i32 {
 /** Offset of the jump cache's slot for a linear address. */
 @inline export function jumpSlot(linear: u64): u32 {
   return (u32(linear ^ (linear >> 12)) & (JUMP_CACHE_ENTRIES - 1)) << 4;
+}
+
+/** Notes for the compiler that the computed jump at u goes to a RIP. */
+// budget: 3 loads, 2 stores
+@inline export function sawJump(u: usize, rip: u64): void {
+  const next = load<u64>(RIP_BASE) + uNext(u);
+  const distance = u32(rip - next);
+  const source = u32(next + load<u64>(CODE_BASE));
+  const entry = (((source * 0x9e3779b1) ^ (distance * 0x85ebca6b)) >> 21 & (JUMPS_SEEN_ENTRIES - 1)) << 3;
+  store<u32>(entry, source, JUMPS_SEEN);
+  store<u32>(entry, distance, JUMPS_SEEN + 4);
 }
 
 /** Finds the block of the jump cache's slot anew; 0: see blockStatus(). */

@@ -11,7 +11,7 @@ import { uImm2, uNext, uNth, uOpcode, uReg, uRm } from '../uop';
 import { BLOCK_HEADER, blockStatus } from '../decode/cache';
 import { breaksAt } from '../exec/breakpoints';
 import {
-  ENTER, enterAt, fillSlot, jumpSlot, leave, passesLimit, runHandler, stop, stopForHandler, stopWith, uopsCount,
+  ENTER, enterAt, fillSlot, jumpSlot, leave, passesLimit, runHandler, sawJump, stop, stopForHandler, stopWith, uopsCount,
 } from '../exec/block-ends';
 import { address, addressPlain, byteR, byteRm, stored, uFusedCondition } from '../exec/inline-operand';
 import { declineRegion, giveFlags, regionFits, runRegion } from '../exec/regions';

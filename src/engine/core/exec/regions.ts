@@ -7,7 +7,7 @@ import {
 } from '../layout';
 import {
   BLOCK_HEADER, forgetRegion, REGION_BREAK_GEN, REGION_BREAK_RIP, REGION_GEN, REGION_HIGH, REGION_LISTS, REGION_LOW, REGION_MADE_GEN, REGION_MADE_RIP, REGION_RANGES, REGION_RIP,
-  REGION_UNBROKEN,
+  REGION_UNBROKEN, REGION_WAYS_OUT,
 } from '../decode/cache';
 import { callHandler } from '../generated/handlers';
 import { OP_REGION } from '../generated/ops';
@@ -167,6 +167,11 @@ export function runRegion(u: usize): usize {
   store<u32>(BLOCK_UOPS, u32(ENTER + BLOCK_HEADER));
   store<u64>(SELF_RIP, ~load<u64>(JIT_RIP));
   count(COUNTER_REGION_INSTRUCTIONS, done);
+  if (u32(next) != JIT_WENT_LATE) {
+    const ways = load<u32>(u, REGION_WAYS_OUT) - 1;
+    store<u32>(u, ways, REGION_WAYS_OUT);
+    if (ways == 0) recompile(u);
+  }
   count(u32(next) == JIT_WENT_LATE ? COUNTER_REGION_LATE : u32(next) == JIT_WENT_ANYWHERE ? COUNTER_REGION_ANYWHERE : COUNTER_REGION_OUT, 1);
   return 0;
 }
