@@ -144,7 +144,7 @@ const KINDS_64: Record<string, [string, number?]> = {
   invlpg: ['invlpg (%rbx)', 40],
 };
 
-/** In real mode with segments of their own: BX and SI point to memory, CX counts turns of DI. */
+/** In real mode with segments of their own: BX and SI point to memory, ECX counts, BP is 3, interrupt 60h returns at once. */
 const KINDS_16: Record<string, [string, number?]> = {
   'registers 16': ['addw %dx, %ax; xorw %ax, %dx; shlw $1, %ax', 3],
   'load, store 16': ['movw 8(%bx), %ax; movw %ax, 4(%bx,%si)', 2],
@@ -152,6 +152,13 @@ const KINDS_16: Record<string, [string, number?]> = {
   'branches 16': ['cmpw %dx, %ax; jb 9f; incw %ax; 9: testb $1, %al; jz 9f; incw %dx; 9:', 5],
   'push, pop 16': ['pushw %ax; popw %dx', 2],
   'call, ret 16': ['call 8f; jmp 9f; 8: ret; 9:', 2],
+  'registers 32 in 16': ['addl %edx, %eax; xorl %eax, %edx; shll $1, %eax', 3],
+  'mul, div 16': ['mulw %bp; divw %bp', 4],
+  'lodsb, stosb 16': ['lodsb; stosb; movw %bx, %si; movw %bx, %di', 4],
+  'mov es 16': ['movw %ds, %ax; movw %ax, %es', 4],
+  'lcall, lret 16': ['lcall $0x7c0, $far', 8],
+  'int, iret 16': ['int $0x60', 40],
+  'protected and back 16': ['movl %cr0, %eax; orb $1, %al; movl %eax, %cr0; andb $0xfe, %al; movl %eax, %cr0', 40],
   'rep movsw 32 in 16': [
     'pushw %cx; movw $32, %cx; movw $0x100, %si; movw $0x800, %di; rep movsw; popw %cx; movw $0x100, %si',
     40,
@@ -226,6 +233,10 @@ function build16(folder: string, name: string, code: string, turns: number): str
   cli
   ljmp $0x7c0, $start
 start:
+  xorw %ax, %ax
+  movw %ax, %ds
+  movl $0x7c00000 + inner, 0x60 * 4
+  movw $3, %bp
   movw $0x2000, %ax
   movw %ax, %ds
   movw %ax, %es
@@ -246,6 +257,8 @@ start:
   movb $0, %al
   outb %al, $0xf4
   hlt
+far: lret
+inner: iret
   .org 510
   .word 0xaa55
 `,

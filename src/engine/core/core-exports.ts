@@ -39,6 +39,11 @@ export interface CoreExports {
   /** What compiled regions call, with registers in memory: a vector instruction's handler, any handler. */
   callLean(op: number, uop: number, left: number): number;
   callWhole(uop: number, rip: bigint, left: number, ahead: number): number;
+  /** x87 instructions in their usual case, with the host's pointer to the memory operand; see core/fpu/compiled.ts. */
+  x87Arithmetic(uop: number, pointer: number): number;
+  x87Compare(uop: number, pointer: number): number;
+  x87Load(uop: number, pointer: number): number;
+  x87Store(uop: number, pointer: number): number;
   /** Where the VMM puts the answers that the core repeats: see core/vmx/steady.ts and quick.ts. */
   keepSteady(kind: number, address: number, bytes: number): number;
   quickEntry(table: number, vcpu: number, first: number, second: number): number;
@@ -89,6 +94,10 @@ export const CORE_EXPORTS = [
   'callLean',
   'callWhole',
   'callAlone',
+  'x87Arithmetic',
+  'x87Compare',
+  'x87Load',
+  'x87Store',
   'keepSteady',
   'quickEntry',
   'clearBreakpoints',

@@ -7,6 +7,7 @@ import { type Called, leanHandler, numberedHandler } from './handlers.js';
 export const UOP_BYTES = 32;
 export const BLOCK_HEADER = 32;
 /** UL_* of core/uop.ts, beside the length. */
+const UL_LENGTH = 0x3f;
 const UL_DEVICE = 0x80;
 const UL_COMPILED = 0x40;
 const UF_HIGH_R = 0x1000;
@@ -27,6 +28,8 @@ export interface DecodedUop {
   readonly displacement: number;
   /** Offset of the next instruction from the block's start, and the number of the first of its own in the block. */
   readonly next: number;
+  /** Offset of the instruction itself: of a fused pair, of the first. */
+  readonly start: number;
   readonly nth: number;
   readonly immediate: bigint;
   /** ah, ch, dh or bh: register number + 4. */
@@ -84,6 +87,7 @@ function decodedUop(memory: DataView, at: number): DecodedUop {
     scale: memory.getUint8(at + 6),
     displacement: memory.getInt32(at + 8, true),
     next: memory.getUint16(at + 12, true),
+    start: memory.getUint16(at + 12, true) - (memory.getUint8(at + 14) & UL_LENGTH),
     nth: memory.getUint8(at + 15),
     immediate: memory.getBigUint64(at + 16, true),
     highR: (flags & UF_HIGH_R) !== 0,

@@ -32,7 +32,7 @@ import { CoveredCode } from './covered.js';
 import { type Discovery, type FurtherPage, loopHead, type Surroundings } from './discovery.js';
 import { findSeen, findTable, pageOf } from './guest-memory.js';
 import { compileRegion, type Region } from './region.js';
-import { moduleOf } from './wasm-writer.js';
+import { type Import, moduleOf } from './wasm-writer.js';
 
 export type JitMode = 'off' | 'on' | 'always';
 
@@ -77,12 +77,7 @@ export class Jit {
   #next: number;
   readonly #first: number;
   /** What a module of regions gets: the core alone owns the table. */
-  readonly #imports: {
-    memory: WebAssembly.Memory;
-    callLean: CoreExports['callLean'];
-    callWhole: CoreExports['callWhole'];
-    callAlone: CoreExports['callAlone'];
-  };
+  readonly #imports: { memory: WebAssembly.Memory } & Pick<CoreExports, Import>;
   #epoch = 0;
 
   /**
@@ -94,8 +89,8 @@ export class Jit {
     readonly mode: JitMode,
     readonly clock: () => number = () => 0,
   ) {
-    const { callLean, callWhole, callAlone } = core;
-    this.#imports = { memory, callLean, callWhole, callAlone };
+    const { callLean, callWhole, callAlone, x87Arithmetic, x87Compare, x87Load, x87Store } = core;
+    this.#imports = { memory, callLean, callWhole, callAlone, x87Arithmetic, x87Compare, x87Load, x87Store };
     this.#view = new DataView(memory.buffer);
     this.#u32 = new Uint32Array(memory.buffer);
     this.#first = core.table.length;

@@ -42,7 +42,7 @@ export function registersOf(blocks: readonly DecodedBlock[]): RegionRegisters {
       if (!uop.row) {
         const of = vectorCode(uop);
         if (!of) continue;
-        asksMode = true;
+        if (of.asksMode) asksMode = true;
         for (const register of [...of.reads, ...of.writes]) vectors.add(register);
         for (const register of of.writes) vectorsWritten.add(register);
         for (const register of [...of.readsGeneral, ...of.writesGeneral]) used.add(register);

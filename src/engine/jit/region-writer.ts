@@ -377,7 +377,7 @@ export class RegionWriter {
     code.i32(2).op('i32.shl', 'i32.or').get(mode).i32(MXCSR_PE).op('i32.and', 'i32.or').set(mode);
   }
 
-  /** Carries out a vector instruction; its handler does where something is out of the ordinary. */
+  /** Carries out a vector or x87 instruction; its handler does where something is out of the ordinary. */
   #vector(of: VectorCode, uop: DecodedUop): void {
     const { code } = this;
     const before = this.flags.state;
@@ -386,9 +386,11 @@ export class RegionWriter {
     const giveUpIf = (): void => {
       code.branch(handled, true);
     };
-    const asked = (isVex(uop) ? VEX_RUNS : SSE_RUNS) | (of.quick ? PLAIN : 0);
-    code.get(this.#vectorMode!).i32(asked).op('i32.and').i32(asked).op('i32.ne');
-    giveUpIf();
+    if (of.asksMode) {
+      const asked = (isVex(uop) ? VEX_RUNS : SSE_RUNS) | (of.quick ? PLAIN : 0);
+      code.get(this.#vectorMode!).i32(asked).op('i32.and').i32(asked).op('i32.ne');
+      giveUpIf();
+    }
     if (inMemory(uop)) {
       const size = Math.log2(of.bytes) as Size | 5;
       const accessed = this.#accessed(of.writesMemory ? TLB_WRITE : TLB_READ, size, 'operand');
@@ -407,6 +409,9 @@ export class RegionWriter {
       setStatus: () => {
         this.flags.setStatus(this.#temporary('status', I32));
       },
+      rip: (offset) => {
+        this.#rip(offset);
+      },
       whilePrecise: (write) => {
         code.get(this.#vectorMode!).i32(IMPRECISE).op('i32.and', 'i32.eqz').open('if');
         write();
@@ -414,6 +419,8 @@ export class RegionWriter {
       },
     };
     of.write(scope);
+    // its handler finds and leaves them there
+    if (!uop.handler!.lean) this.flags.store();
     const after = this.flags.state;
     code.branch(done);
     code.close();

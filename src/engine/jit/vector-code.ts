@@ -1,4 +1,4 @@
-// Vector instructions that compiled code carries out itself: which ones, and how. All others call their handler
+// Vector and x87 instructions that compiled code carries out itself: which ones, and how. All others call their handler
 // (core/simd), and so do these where their conditions do not hold.
 
 import { operationOf } from '../../spec/opcodes/vector-operations.js';
@@ -8,6 +8,7 @@ import { vexRegister } from './expression-code.js';
 import { floatCode } from './vector-float.js';
 import { integerCode } from './vector-integer.js';
 import type { FunctionWriter } from './wasm-writer.js';
+import { x87Code } from './x87-code.js';
 
 /** What the code of one instruction has at hand. */
 export interface VectorScope {
@@ -26,6 +27,8 @@ export interface VectorScope {
   giveUpIf(): void;
   /** Takes an i32 with the status flags in their places. */
   setStatus(): void;
+  /** Pushes RIP of the running block plus an offset. */
+  rip(offset: number): void;
   /** Writes what is to be done only while PE is clear: an instruction whose result is not exact is the handler's then. */
   whilePrecise(write: () => void): void;
 }
@@ -38,6 +41,8 @@ export interface VectorCode {
   readonly writesMemory: boolean;
   /** Plain arithmetic answers the same, exceptions included, in nearest rounding with all of them masked. */
   readonly quick: boolean;
+  /** Runs while SSE, or VEX, instructions do; x87 ones ask for themselves. */
+  readonly asksMode: boolean;
   /** Vector and general registers by number. */
   readonly reads: readonly number[];
   readonly writes: readonly number[];
@@ -71,11 +76,14 @@ const KNOWN = new WeakMap<DecodedUop, VectorCode | null>();
 /** The code of a vector instruction; undefined: its handler is called. */
 export function vectorCode(uop: DecodedUop): VectorCode | undefined {
   const { handler } = uop;
-  if (!handler?.vector) return undefined;
+  if (!handler) return undefined;
   if (inMemory(uop) && (uop.flags & UF_SIMPLE) === 0) return undefined;
   let known = KNOWN.get(uop);
   if (known === undefined) {
-    known = floatCode(handler.name, uop) ?? integerCode(handler.name, uop) ?? null;
+    known =
+      (handler.vector
+        ? (floatCode(handler.name, uop) ?? integerCode(handler.name, uop))
+        : x87Code(handler.name, uop)) ?? null;
     KNOWN.set(uop, known);
   }
   return known ?? undefined;

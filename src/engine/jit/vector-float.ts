@@ -102,6 +102,7 @@ function made(uop: DecodedUop, format: Format, scalar: boolean, more: Partial<Ve
     bytes: scalar ? format.bytes : isWhole(uop) ? 32 : 16,
     aligned: !scalar && !isVex(uop),
     writesMemory: false,
+    asksMode: true,
     quick: true,
     reads: inMemory(uop) ? [first] : [first, uop.rm],
     writes: [uop.r],

@@ -111,6 +111,7 @@ function made(uop: DecodedUop, write: VectorCode['write'], more: Partial<VectorC
     bytes: isWhole(uop) ? 32 : 16,
     aligned: !isVex(uop),
     writesMemory: false,
+    asksMode: true,
     quick: false,
     reads: inMemory(uop) ? [firstOf(uop)] : [firstOf(uop), uop.rm],
     writes: [uop.r],

@@ -399,6 +399,10 @@ export class FunctionWriter {
     return this;
   }
 
+  callImport(name: Import): this {
+    return this.call(IMPORTS.findIndex((one) => one.name === name));
+  }
+
   /** Opens a block, loop or if; answers its place for branch(). */
   open(kind: 'block' | 'loop' | 'if'): number {
     this.#code.push({ block: 0x02, loop: 0x03, if: 0x04 }[kind], VOID);
@@ -464,7 +468,12 @@ export const IMPORTS = [
   { name: 'callLean', parameters: [I32, I32, I32] },
   { name: 'callWhole', parameters: [I32, I64, I32, I32] },
   { name: 'callAlone', parameters: [I32, I64, I32, I32] },
+  { name: 'x87Arithmetic', parameters: [I32, I32] },
+  { name: 'x87Compare', parameters: [I32, I32] },
+  { name: 'x87Load', parameters: [I32, I32] },
+  { name: 'x87Store', parameters: [I32, I32] },
 ] as const;
+export type Import = (typeof IMPORTS)[number]['name'];
 
 /** A module that imports `env.memory` and IMPORTS, and exports functions of one type, without result, as 0, 1, ... */
 export function moduleOf(functions: readonly FunctionWriter[]): Uint8Array<ArrayBuffer> {

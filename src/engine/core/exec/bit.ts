@@ -250,6 +250,12 @@ function addWithFlag(u: usize, flag: u32): i32 {
 export function execAdcx(u: usize): i32 { return addWithFlag(u, CF); }
 export function execAdox(u: usize): i32 { return addWithFlag(u, OF); }
 
+/** What four bits add to a CRC of the polynomial 11EDC6F41h, bits reflected. @sdm 2A "CRC32" */
+const CRC32C: usize = memory.data<u32>([
+  0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3, 0x61c69362, 0x7198540d,
+  0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9, 0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
+]);
+
 /** CRC-32C (polynomial 11EDC6F41, bit-reflected). The destination is 4 or 8 bytes; a source that is no byte has the operand size. */
 export function execCrc32(u: usize): i32 {
   const wide = uOpSize(u);
@@ -265,7 +271,8 @@ export function execCrc32(u: usize): i32 {
   for (let i: u32 = 0; i < bytes; i++) {
     crc ^= u32(data) & 0xff;
     data >>= 8;
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >> 1) ^ 0x82f63b78 : crc >> 1;
+    crc = load<u32>(CRC32C + ((crc & 15) << 2)) ^ crc >> 4;
+    crc = load<u32>(CRC32C + ((crc & 15) << 2)) ^ crc >> 4;
   }
   registerWrite(u, wide, u64(crc));
   return XS_OK;

@@ -8,6 +8,7 @@ import { INDEFINITE, INDEFINITE_SE, SIGN, resultSe, setResult, setRoundedUp } fr
 import { fromF32, fromF64, fromInteger } from './convert';
 import { quickArithmetic } from './quick-arithmetic';
 import { quickSign } from './quick-move';
+import { knownOperand } from './quick-operand';
 import { divided, extract, partial, quotient, remainderOf, roundToIntegral, scale, significand, significandSe } from './remainder';
 import {
   C0, C2, C3, accepted, begin, clearConditions, emptyOperand, finish, isEmpty, overflow, pop, push, setConditions,
@@ -41,7 +42,7 @@ function operate(operation: u32, aSe: u32, aSig: u64, bSe: u32, bSig: u64): u64 
 
 /** @sdm 2A "FADD/FADDP/FIADD", "FSUB/FSUBP/FISUB", "FMUL/FMULP/FIMUL", "FDIV/FDIVP/FIDIV" */
 export function execX87Arithmetic(u: usize): i32 {
-  if (quickArithmetic(u)) return XS_OK;
+  if (quickArithmetic(u, uIsMem(u) ? knownOperand(u) : 0)) return XS_OK;
   const status = begin();
   if (status != XS_OK) return status;
   const operation = uModReg(u);

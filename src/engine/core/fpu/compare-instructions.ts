@@ -6,6 +6,7 @@ import { loaded, readNumber } from './arithmetic-instructions';
 import { UNORDERED, compare } from './compare';
 import { DENORMAL, INFINITE, NORMAL, QNAN, SNAN, UNSUPPORTED, ZERO, classOf, resultSe, setRoundedUp, signOf } from './float80';
 import { quickCompare, quickCompareFlags, quickCompareMemory } from './quick-compare';
+import { knownOperand } from './quick-operand';
 import {
   C0, C2, C3, accepted, begin, finish, isEmpty, pop, setConditions, significandOf, underflow, upperOf,
 } from './stack';
@@ -22,7 +23,7 @@ function compareWith(i: u32, quiet: bool): bool {
 
 /** FCOM and FCOMP with memory. @sdm 2A "FCOM/FCOMP/FCOMPP", "FICOM/FICOMP" */
 export function execX87CompareMemory(u: usize): i32 {
-  if (quickCompareMemory(u)) return XS_OK;
+  if (quickCompareMemory(u, knownOperand(u))) return XS_OK;
   const status = begin();
   if (status != XS_OK) return status;
   if (!readNumber(u)) return accessStatus();

@@ -1,5 +1,5 @@
 // Loads, constants, exchange and conditional moves.
-import { OP_LINEAR, OP_VALUE, RFLAGS, XS_OK } from '../layout';
+import { OP_LINEAR, OP_VALUE, RFLAGS, TLB_READ, XS_OK } from '../layout';
 import { uIsMem, uModReg, uOpcode, uRm } from '../uop';
 import { accessStatus, readSlow } from '../mmu/access';
 import { operandLinear, operandRead } from '../exec/operand';
@@ -8,7 +8,8 @@ import {
   DENORMAL, INDEFINITE, INDEFINITE_SE, NORMAL, QNAN, ROUND_CHOP, ROUND_DOWN, ROUND_UP, SNAN, classOf, noteDenormal, oneNan, resultSe,
   rounding, setResult,
 } from './float80';
-import { quickConstant, quickExchange, quickLoad, quickLoadInteger, quickLoadRegister } from './quick-move';
+import { loadedBytes, quickConstant, quickExchange, quickLoad, quickLoadInteger, quickLoadRegister } from './quick-move';
+import { known } from './quick-operand';
 import {
   accepted, begin, emptyOperand, finish, isEmpty, keepC1, overflow, push, setIndefinite, setRegister, significandOf,
   underflow, upperOf,
@@ -24,7 +25,7 @@ function pushLoaded(u: usize, se: u32, sig: u64): i32 {
 
 /** FLD m32fp, m64fp. @sdm 2A "FLD" */
 export function execX87Load(u: usize): i32 {
-  if (quickLoad(u)) return XS_OK;
+  if (quickLoad(u, known(u, loadedBytes(u), TLB_READ))) return XS_OK;
   const status = begin();
   if (status != XS_OK) return status;
   const double = uOpcode(u) == 0xdd;
@@ -67,7 +68,7 @@ export function execX87LoadRegister(u: usize): i32 {
 
 /** FILD m16int, m32int, m64int. @sdm 2A "FILD" */
 export function execX87LoadInteger(u: usize): i32 {
-  if (quickLoadInteger(u)) return XS_OK;
+  if (quickLoadInteger(u, known(u, loadedBytes(u), TLB_READ))) return XS_OK;
   const status = begin();
   if (status != XS_OK) return status;
   const bytes: u32 = uOpcode(u) == 0xdb ? 4 : uModReg(u) == 5 ? 8 : 2;

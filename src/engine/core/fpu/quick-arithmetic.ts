@@ -128,7 +128,7 @@ function quickDivide(u: usize, to: usize, status: u32, control: u32, aSe: u32, a
 }
 
 /** FADD, FMUL, FSUB, FSUBR, FDIV, FDIVR in all their forms. */
-export function quickArithmetic(u: usize): bool {
+export function quickArithmetic(u: usize, p: usize): bool {
   const status: u32 = load<u16>(X87_FSW);
   const control: u32 = load<u16>(X87_FCW);
   const top = topOf(status);
@@ -142,17 +142,17 @@ export function quickArithmetic(u: usize): bool {
   let pops = false;
   let left = status;
   if (uIsMem(u)) {
-    if (!takeOperand(u)) return false;
+    if (!takeOperand(u, p)) return false;
     bSe = se;
     bSig = sig;
   } else {
     const index = (top + uRm(u)) & 7;
-    const p = place(index);
-    bSe = upper(p);
-    bSig = load<u64>(p);
+    const other = place(index);
+    bSe = upper(other);
+    bSig = load<u64>(other);
     if (!inUse(index) || !ordinary(bSe, bSig)) return false;
     const opcode = uOpcode(u);
-    if (opcode != 0xd8) to = p;
+    if (opcode != 0xd8) to = other;
     if (opcode == 0xde) {
       pops = true;
       left = status & ~TOP | ((top + 1) & 7) << 11;

@@ -18,12 +18,12 @@ import { C1, CONDITIONS } from './stack';
 }
 
 /** FCOM, FCOMP with memory. */
-export function quickCompareMemory(u: usize): bool {
+export function quickCompareMemory(u: usize, from: usize): bool {
   const status: u32 = load<u16>(X87_FSW);
   const top = topOf(status);
   if (!runs(status) || !inUse(top)) return false;
   const p = place(top);
-  if (!ordinary(upper(p), load<u64>(p)) || !takeOperand(u)) return false;
+  if (!ordinary(upper(p), load<u64>(p)) || !takeOperand(u, from)) return false;
   const left = status & ~CONDITIONS | order(upper(p), load<u64>(p), se, sig);
   end(u, uModReg(u) == 3 ? popped(left, top) : left);
   return true;

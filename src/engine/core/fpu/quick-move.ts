@@ -1,28 +1,43 @@
 // Quick ways of loads, stores and exchanges; see quick-operand.ts.
-import { TLB_READ, TLB_WRITE, X87_FCW, X87_FSW, X87_FTW } from '../layout';
+import { X87_FCW, X87_FSW, X87_FTW } from '../layout';
 import { uModReg, uOpcode, uRm } from '../uop';
 import { BIAS, EXP_MASK, INTEGER_BIT, PE, SIGN } from './float80';
-import { end, inUse, known, MASKS, normal, ordinary, place, popped, pushed, ROUNDING, runs, se, setNumber, sig, takeInteger, takeReal, topOf, upper, usual, zero } from './quick-operand';
+import { end, inUse, MASKS, normal, ordinary, place, popped, pushed, ROUNDING, runs, se, setNumber, sig, takeInteger, takeReal, topOf, upper, usual, zero } from './quick-operand';
 import { C1 } from './stack';
 
 const CHOP: u32 = 0xc00;
 
 /** FLD m32fp, m64fp. */
-export function quickLoad(u: usize): bool {
+export function quickLoad(u: usize, p: usize): bool {
   const status: u32 = load<u16>(X87_FSW);
   if (!runs(status)) return false;
   const double = uOpcode(u) == 0xdd;
-  const p = known(u, double ? 8 : 4, TLB_READ);
   return p != 0 && takeReal(p, double) && pushed(u, status, se, sig);
 }
 
+/** Bytes of the operand of FLD and FILD. */
+@inline export function loadedBytes(u: usize): u32 {
+  switch (uOpcode(u)) {
+    case 0xd9: case 0xdb: return 4;
+    case 0xdd: return 8;
+    default: return uModReg(u) == 5 ? 8 : 2;
+  }
+}
+
+/** Bytes of the operand of FST, FIST, FISTTP and their popping forms. */
+@inline export function storedBytes(u: usize): u32 {
+  switch (uOpcode(u)) {
+    case 0xd9: case 0xdb: return 4;
+    case 0xdd: return 8;
+    default: return uModReg(u) == 7 ? 8 : 2;
+  }
+}
+
 /** FILD m16int, m32int, m64int. */
-export function quickLoadInteger(u: usize): bool {
+export function quickLoadInteger(u: usize, p: usize): bool {
   const status: u32 = load<u16>(X87_FSW);
-  if (!runs(status)) return false;
-  const bytes: u32 = uOpcode(u) == 0xdb ? 4 : uModReg(u) == 5 ? 8 : 2;
-  const p = known(u, bytes, TLB_READ);
-  if (!p) return false;
+  if (!runs(status) || !p) return false;
+  const bytes = loadedBytes(u);
   takeInteger(bytes == 8 ? load<i64>(p) : bytes == 4 ? i64(load<i32>(p)) : i64(load<i16>(p)));
   return pushed(u, status, se, sig);
 }
@@ -45,10 +60,10 @@ export function quickConstant(u: usize): bool {
 }
 
 /** FST and FSTP m32fp, m64fp. */
-export function quickStore(u: usize): bool {
+export function quickStore(u: usize, p: usize): bool {
   const status: u32 = load<u16>(X87_FSW);
   const top = topOf(status);
-  if (!runs(status) || !usual(load<u16>(X87_FCW)) || !inUse(top)) return false;
+  if (!p || !runs(status) || !usual(load<u16>(X87_FCW)) || !inUse(top)) return false;
   const from = place(top);
   const se = upper(from);
   const sig = load<u64>(from);
@@ -68,8 +83,6 @@ export function quickStore(u: usize): bool {
     if (value >= (double ? u64(0x7ff) << 52 : u64(0xff) << 23)) return false;
     marks = (rest != 0 ? PE : 0) | (up ? C1 : 0);
   } else if (!zero(se, sig)) return false;
-  const p = known(u, double ? 8 : 4, TLB_WRITE);
-  if (!p) return false;
   const sign = u64(se >> 15);
   if (double) store<u64>(p, value | sign << 63);
   else store<u32>(p, u32(value | sign << 31));
@@ -79,16 +92,15 @@ export function quickStore(u: usize): bool {
 }
 
 /** FIST, FISTP, FISTTP; the largest negative integer is not usual. */
-export function quickStoreInteger(u: usize): bool {
+export function quickStoreInteger(u: usize, p: usize): bool {
   const status: u32 = load<u16>(X87_FSW);
   const control: u32 = load<u16>(X87_FCW);
   const top = topOf(status);
-  if (!runs(status) || (control & MASKS) != MASKS || !inUse(top)) return false;
+  if (!p || !runs(status) || (control & MASKS) != MASKS || !inUse(top)) return false;
   const form = uModReg(u);
   const mode = form == 1 ? CHOP : control & ROUNDING;
   if (mode != 0 && mode != CHOP) return false;
-  const opcode = uOpcode(u);
-  const bytes: u32 = opcode == 0xdb ? 4 : opcode == 0xdd || form == 7 ? 8 : 2;
+  const bytes = storedBytes(u);
   const from = place(top);
   const se = upper(from);
   const sig = load<u64>(from);
@@ -101,8 +113,6 @@ export function quickStoreInteger(u: usize): bool {
   const up = mode == 0 && (fraction > INTEGER_BIT || (fraction == INTEGER_BIT && (whole & 1) != 0));
   const magnitude = whole + u64(up);
   if (magnitude >> (bytes * 8 - 1) != 0) return false;
-  const p = known(u, bytes, TLB_WRITE);
-  if (!p) return false;
   const value = se & SIGN ? 0 - magnitude : magnitude;
   if (bytes == 4) store<u32>(p, u32(value));
   else if (bytes == 8) store<u64>(p, value);

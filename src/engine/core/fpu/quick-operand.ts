@@ -1,6 +1,6 @@
 // What the quick ways of x87 instructions share. A quick way is the usual case: ordinary numbers and zeros, all exceptions masked,
 // rounding to nearest where a result is rounded, memory that the TLB knows. It answers false where anything is otherwise, and has
-// then changed nothing: the whole handler begins anew.
+// then changed nothing: the whole handler begins anew. `p` is the host's pointer to the memory operand, 0 where the TLB does not know it.
 import { MODE, MODE_CODE64, TLB_READ, X87, X87_FIP, X87_FSW, X87_FTW } from '../layout';
 import { cr0 } from '../state';
 import { UF_SIMPLE, uFlags, uOpcode } from '../uop';
@@ -93,11 +93,19 @@ export let sig: u64 = 0;
   se = magnitude == 0 ? 0 : (value < 0 ? SIGN : 0) | (BIAS + 63 - u32(zeros));
 }
 
-/** Takes the memory operand of D8, DA, DC or DE. */
-@inline export function takeOperand(u: usize): bool {
+/** Bytes of the memory operand of D8, DA, DC or DE. */
+@inline export function operandBytes(u: usize): u32 {
   const form = uOpcode(u) & 6;
-  const p = known(u, form == 4 ? 8 : form == 6 ? 2 : 4, TLB_READ);
+  return form == 4 ? 8 : form == 6 ? 2 : 4;
+}
+
+/** Host pointer to the memory operand of D8, DA, DC or DE, or 0. */
+@inline export function knownOperand(u: usize): usize { return known(u, operandBytes(u), TLB_READ); }
+
+/** Takes the memory operand of D8, DA, DC or DE at `p`; false where that is 0. */
+@inline export function takeOperand(u: usize, p: usize): bool {
   if (!p) return false;
+  const form = uOpcode(u) & 6;
   if (form == 4) return takeReal(p, true);
   if (form == 0) return takeReal(p, false);
   takeInteger(form == 2 ? i64(load<i32>(p)) : i64(load<i16>(p)));

@@ -1,11 +1,12 @@
 // Stores to memory and to registers.
-import { OP_LINEAR, OP_VALUE, XS_OK } from '../layout';
+import { OP_LINEAR, OP_VALUE, TLB_WRITE, XS_OK } from '../layout';
 import { uIsMem, uModReg, uOpcode, uRm } from '../uop';
 import { accessStatus, writeSlow, wroteAs } from '../mmu/access';
 import { operandLinear, operandWrite } from '../exec/operand';
 import { toBcd, toF32, toF64, toInteger } from './convert';
 import { INDEFINITE, INDEFINITE_SE, ROUND_CHOP, rounding } from './float80';
-import { quickStore, quickStoreInteger, quickStoreRegister } from './quick-move';
+import { quickStore, quickStoreInteger, quickStoreRegister, storedBytes } from './quick-move';
+import { known } from './quick-operand';
 import { accepted, begin, finish, isEmpty, pop, setRegister, significandOf, storable, underflow, upperOf } from './stack';
 
 /** ST(0) to be stored: the indefinite when it is empty and that is masked. */
@@ -25,7 +26,7 @@ function take(): bool {
 
 /** FST and FSTP m32fp, m64fp. @sdm 2A "FST/FSTP" */
 export function execX87Store(u: usize): i32 {
-  if (quickStore(u)) return XS_OK;
+  if (quickStore(u, known(u, storedBytes(u), TLB_WRITE))) return XS_OK;
   const status = begin();
   if (status != XS_OK) return status;
   if (!take()) return finish(u);
@@ -70,7 +71,7 @@ export function execX87StoreRegister(u: usize): i32 {
 
 /** FIST, FISTP, FISTTP of 16, 32 and 64 bits. @sdm 2A "FIST/FISTP", "FISTTP" */
 export function execX87StoreInteger(u: usize): i32 {
-  if (quickStoreInteger(u)) return XS_OK;
+  if (quickStoreInteger(u, known(u, storedBytes(u), TLB_WRITE))) return XS_OK;
   const status = begin();
   if (status != XS_OK) return status;
   if (!take()) return finish(u);

@@ -12,7 +12,7 @@ import {
   ROUND_ZERO, roundingMode, setFlushToZero, setRounding, SINGLE,
 } from '../fpu/round';
 import { mergeLowest } from './float';
-import { beginFloat, FLOAT_FAULT, quick, settleFlags } from './mxcsr';
+import { beginFloat, FLOAT_FAULT, plain, quick, settleFlags } from './mxcsr';
 import { absent, enterMmx, firstSource, low, mmxAbsent, mmxSource, mmxWrite, setLow, setWhole, source, stored, target } from './operand';
 
 /**
@@ -81,10 +81,11 @@ export function execConvertScalar(u: usize): i32 {
 
 /** A double to a single; plain when the result is normal with room below. */
 function toSingle(x: u64): u64 {
-  if (quick) {
-    const r = reinterpret<u32>(f32(reinterpret<f64>(x)));
+  if (plain) {
+    const near = f32(reinterpret<f64>(x));
+    const r = reinterpret<u32>(near);
     const m = magnitude(r, SINGLE);
-    if (m >= 0x01000000 && m < infinity(SINGLE)) return r;
+    if (m >= 0x01000000 && m < infinity(SINGLE) && (quick || f64(near) == reinterpret<f64>(x))) return r;
   }
   return convert(x, DOUBLE, SINGLE);
 }

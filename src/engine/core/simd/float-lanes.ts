@@ -4,7 +4,7 @@ import { F_ADD, F_ADDSUB, F_DIV, F_MAX, F_MIN, F_MUL, F_SUB } from '../generated
 import {
   add, divide, DOUBLE, flushDenormal, IE, isNan, magnitude, multiply, raise, settleDenormal, signBit, SINGLE, squareRoot,
 } from '../fpu/round';
-import { quick } from './mxcsr';
+import { plain, quick } from './mxcsr';
 
 const LEAST32: i32 = 0x00800000;
 const INFINITE32: i32 = 0x7f800000;
@@ -97,6 +97,51 @@ export function exactDoubles(op: u32, a: v128, b: v128): v128 {
   return v128.bitselect(a, b, op == F_MIN ? f64x2.lt(a, b) : f64x2.lt(b, a));
 }
 
+/** Is x times y the product without rounding? Doubles that are neither zeros nor denormals. */
+function exactProduct(x: f64, y: f64, product: f64): bool {
+  const a = reinterpret<u64>(x);
+  const b = reinterpret<u64>(y);
+  const exponents = i64(a >> 52 & 0x7ff) + i64(b >> 52 & 0x7ff) - i64(reinterpret<u64>(product) >> 52 & 0x7ff);
+  // significands of n and m bits that count have a product of n + m bits, or one less: the exponents tell
+  return i64(ctz(a | u64(1) << 52)) + i64(ctz(b | u64(1) << 52)) + exponents >= 52 + 1023;
+}
+
+@inline function exactDoubleQuotient(r: f64, b: f64, a: f64): bool { return r == 0 || (<f64>(r * b) == a && exactProduct(r, b, a)); }
+/** Doubles hold every product of singles. */
+@inline function exactSingleQuotients(r: v128, b: v128, a: v128): bool {
+  const upper = f64x2.mul(f64x2.promote_low_f32x4(v128.shuffle<i64>(r, r, 1, 1)), f64x2.promote_low_f32x4(v128.shuffle<i64>(b, b, 1, 1)));
+  return (
+    i64x2.all_true(f64x2.eq(f64x2.mul(f64x2.promote_low_f32x4(r), f64x2.promote_low_f32x4(b)), f64x2.promote_low_f32x4(a))) &&
+    i64x2.all_true(f64x2.eq(upper, f64x2.promote_low_f32x4(v128.shuffle<i64>(a, a, 1, 1))))
+  );
+}
+
+/** Was nothing of a result that stands() rounded? Sums and differences by Knuth's two-sum. */
+function unrounded32(op: u32, a: v128, b: v128, r: v128): bool {
+  if (op == F_MUL) return exactSingleQuotients(a, b, r);
+  if (op == F_DIV) return exactSingleQuotients(r, b, a);
+  const signs = op == F_ADD ? i32x4.splat(0) : op == F_SUB ? i32x4.splat(i32.MIN_VALUE) : i32x4(i32.MIN_VALUE, 0, i32.MIN_VALUE, 0);
+  const part = f32x4.sub(r, a);
+  const error = f32x4.add(f32x4.sub(a, f32x4.sub(r, part)), f32x4.sub(v128.xor(b, signs), part));
+  return i32x4.all_true(f32x4.eq(error, i64x2.splat(0)));
+}
+
+function unrounded64(op: u32, a: v128, b: v128, r: v128): bool {
+  if (op == F_MUL || op == F_DIV) {
+    for (let lane: u32 = 0; lane < 2; lane++) {
+      const x = lane ? f64x2.extract_lane(a, 1) : f64x2.extract_lane(a, 0);
+      const y = lane ? f64x2.extract_lane(b, 1) : f64x2.extract_lane(b, 0);
+      const z = lane ? f64x2.extract_lane(r, 1) : f64x2.extract_lane(r, 0);
+      if (op == F_DIV ? !exactDoubleQuotient(z, y, x) : z != 0 && !exactProduct(x, y, z)) return false;
+    }
+    return true;
+  }
+  const signs = op == F_ADD ? i64x2.splat(0) : op == F_SUB ? i64x2.splat(i64.MIN_VALUE) : i64x2(i64.MIN_VALUE, 0);
+  const part = f64x2.sub(r, a);
+  const error = f64x2.add(f64x2.sub(a, f64x2.sub(r, part)), f64x2.sub(v128.xor(b, signs), part));
+  return i64x2.all_true(f64x2.eq(error, i64x2.splat(0)));
+}
+
 /** Result of trySingles() or tryDoubles(). */
 let plainResult: v128 = i64x2.splat(0);
 
@@ -106,7 +151,7 @@ function trySingles(op: u32, a: v128, b: v128): bool {
     plainResult = plainExtreme32(op, a, b);
     return i32x4.all_true(v128.and(plain32(bits32(a)), plain32(bits32(b))));
   }
-  if (!quick) return false;
+  if (!plain) return false;
   let r: v128;
   switch (op) {
     case F_ADD: r = f32x4.add(a, b); break;
@@ -116,7 +161,7 @@ function trySingles(op: u32, a: v128, b: v128): bool {
     default: r = v128.shuffle<i32>(f32x4.sub(a, b), f32x4.add(a, b), 0, 5, 2, 7); // ADDSUB
   }
   plainResult = r;
-  return stands32(op, a, b, r);
+  return stands32(op, a, b, r) && (quick || unrounded32(op, a, b, r));
 }
 
 function tryDoubles(op: u32, a: v128, b: v128): bool {
@@ -124,7 +169,7 @@ function tryDoubles(op: u32, a: v128, b: v128): bool {
     plainResult = plainExtreme64(op, a, b);
     return i64x2.all_true(v128.and(plain64(bits64(a)), plain64(bits64(b))));
   }
-  if (!quick) return false;
+  if (!plain) return false;
   let r: v128;
   switch (op) {
     case F_ADD: r = f64x2.add(a, b); break;
@@ -134,7 +179,7 @@ function tryDoubles(op: u32, a: v128, b: v128): bool {
     default: r = v128.shuffle<i64>(f64x2.sub(a, b), f64x2.add(a, b), 0, 3); // ADDSUB
   }
   plainResult = r;
-  return stands64(op, a, b, r);
+  return stands64(op, a, b, r) && (quick || unrounded64(op, a, b, r));
 }
 
 /** All elements. */
@@ -156,11 +201,17 @@ export function scalar(op: u32, double: bool, a: v128, b: v128): v128 {
 /** Square roots of all elements, or (`one`) of the lowest. */
 export function squareRoots(double: bool, x: v128, one: bool): v128 {
   if (double) {
-    if (quick && i64x2.all_true(v128.or(v128.and(normal64(bits64(x)), i64x2.ge_s(x, i64x2.splat(0))), zero64(bits64(x))))) return f64x2.sqrt(x);
+    if (plain && i64x2.all_true(v128.or(v128.and(normal64(bits64(x)), i64x2.ge_s(x, i64x2.splat(0))), zero64(bits64(x))))) {
+      const r = f64x2.sqrt(x);
+      if (quick || unrounded64(F_DIV, x, r, r)) return r;
+    }
     const first = squareRoot(i64x2.extract_lane(x, 0), DOUBLE);
     return one ? i64x2.splat(first) : i64x2(first, squareRoot(i64x2.extract_lane(x, 1), DOUBLE));
   }
-  if (quick && i32x4.all_true(v128.or(v128.and(normal32(bits32(x)), i32x4.ge_s(x, i64x2.splat(0))), zero32(bits32(x))))) return f32x4.sqrt(x);
+  if (plain && i32x4.all_true(v128.or(v128.and(normal32(bits32(x)), i32x4.ge_s(x, i64x2.splat(0))), zero32(bits32(x))))) {
+    const r = f32x4.sqrt(x);
+    if (quick || unrounded32(F_DIV, x, r, r)) return r;
+  }
   const first = i32(squareRoot(u32(i32x4.extract_lane(x, 0)), SINGLE));
   if (one) return i32x4.splat(first);
   return i32x4(

@@ -70,7 +70,10 @@ function plain<T, U>(op: u32, to: usize, p: usize, inexact: bool): bool {
       kept = kept || u32(ctz<U>(x | one)) + u32(ctz<U>(y | one)) > fraction;
       zero = zero || y << 1 == 0;
       break;
-    case F_DIV: r = <T>(a / b); break;
+    case F_DIV:
+      if (!kept) return false;
+      r = <T>(a / b);
+      break;
     default: return false;
   }
   if (!ordinary<U>(u32(x >> <U>fraction) & top, x << 1, top) || !ordinary<U>(u32(y >> <U>fraction) & top, y << 1, top)) return false;

@@ -20,6 +20,8 @@ const PRECOMPUTATION: u32 = IE | DE | ZE;
 
 /** True when plain WebAssembly arithmetic answers the same, exceptions included, for normal operands and results. */
 export let quick: bool = false;
+/** The same but for PE: `quick` is true when it is set, else only exact results do. */
+export let plain: bool = false;
 
 /** Nearest rounding, all exceptions masked. */
 @inline export function isPlain(): bool { return (load<u32>(MXCSR) & PLAIN_MASK) == PLAIN; }
@@ -29,6 +31,7 @@ export let quick: bool = false;
 /** Begins a floating-point instruction. */
 @inline export function beginFloat(): void {
   const mxcsr = load<u32>(MXCSR);
+  plain = (mxcsr & PLAIN_MASK) == PLAIN;
   quick = (mxcsr & QUICK_MASK) == QUICK;
   beginRounding((mxcsr >> 13) & 3, (mxcsr >> 7) & 0x3f, (mxcsr & FTZ) != 0, (mxcsr & DAZ) != 0);
 }

@@ -1,7 +1,7 @@
 // What every vector instruction begins and ends with: may it run, where is its operand, what becomes of the upper half.
 import { BOUNCE, BOUNCE_BYTES, CTX, MODE, MODE_CODE64, OP_LINEAR, SEG_SS, TLB_READ, TLB_WRITE, VECTORS_OFF, X87, X87_FSW, X87_FTW, XCR0, YMM } from '../layout';
 import { cr0, cr4, protectedMode, v8086, VEC_GP, VEC_MF, VEC_NM, VEC_UD } from '../state';
-import { asStackFault, readSlow, writeSlow, wroteSlow } from '../mmu/access';
+import { asStackFault, cached, readSlow, writeSlow, wroteSlow } from '../mmu/access';
 import { UF_SIMPLE, UV_VEX, uFlags, uImm2, uIsMem, uReg, uRm, uSeg, uVector } from '../uop';
 import { address } from '../exec/inline-operand';
 import { operandLinear } from '../exec/operand';
@@ -73,6 +73,13 @@ export function vectorLinear(u: usize, bytes: u32, write: bool): bool {
 }
 
 function memorySource(u: usize, bytes: u32, aligned: bool): usize {
+  if (uFlags(u) & UF_SIMPLE && load<u32>(MODE) & MODE_CODE64) {
+    const la = address(u);
+    if (!aligned || (la & (bytes - 1)) == 0) {
+      const p = cached(TLB_READ, la, bytes);
+      if (p) return p;
+    }
+  }
   if (!vectorLinear(u, bytes, false)) return 0;
   const la = load<u64>(OP_LINEAR);
   if (aligned && la & (bytes - 1)) {
@@ -111,6 +118,13 @@ export function writableBytes(u: usize, la: u64, bytes: u32): usize {
 
 /** Pointer to the memory operand for a write, or 0. */
 export function target(u: usize, bytes: u32, aligned: bool): usize {
+  if (uFlags(u) & UF_SIMPLE && load<u32>(MODE) & MODE_CODE64) {
+    const la = address(u);
+    if (!aligned || (la & (bytes - 1)) == 0) {
+      const p = cached(TLB_WRITE, la, bytes);
+      if (p) return p;
+    }
+  }
   if (!vectorLinear(u, bytes, true)) return 0;
   const la = load<u64>(OP_LINEAR);
   if (aligned && la & (bytes - 1)) {
