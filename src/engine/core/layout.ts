@@ -39,6 +39,9 @@ export const APIC_VECTORS_BYTES = 96;
 export const APIC_ISR = 0;
 export const APIC_TMR = 32;
 export const APIC_IRR = 64;
+/** Changes of the primary controls that the VMM has not noted: {TRACE_SEQUENCE u64, the controls before u64}. */
+export const APIC_CHANGES = 0x0003b000;
+export const APIC_MAX_CHANGES = 1024;
 /** Debugger's breakpoints: see debug tables below. */
 export const BREAKPOINTS = 0x00040000;
 /** Exits by basic reason: 128 x u64. */
@@ -110,10 +113,8 @@ export const APIC_TIMER_AT = 0x000a6c50;
 /** While ATT_APIC is set: ICOUNT u64 of the instruction behind which an interrupt waits; 1 where the guest would be kicked for it u32. */
 export const APIC_ICOUNT = 0x000a6c58;
 export const APIC_KICKS = 0x000a6c60;
-/** Changes of the primary controls that the VMM has not noted: count u32, then {TRACE_SEQUENCE u64, the controls before u64}. */
+/** How many there are of APIC_CHANGES, u32. */
 export const APIC_CHANGE_COUNT = 0x000a6c64;
-export const APIC_CHANGES = 0x000a6c68;
-export const APIC_MAX_CHANGES = 32;
 /** A bit for each linear page by its hash: a write translation was made since the history cleared it, see mmu/access.ts. */
 export const WRITTEN_PAGES = 0x000a8000;
 export const WRITTEN_PAGES_BYTES = 0x2000;

@@ -319,7 +319,8 @@ function deviceRead(buffer: usize, la: u64, gpa: u64, bytes: u32, permissions: u
       if (!assist(la + at, gpa + at, piece, false, 0, permissions)) return false;
       latch = latched(gpa + at, piece, false);
     }
-    memory.copy(buffer + at, latch + 8, piece);
+    // a piece has 8 bytes of room, and what follows it is written later
+    store<u64>(buffer + at, load<u64>(latch, 8));
   }
   return true;
 }
@@ -330,7 +331,7 @@ function deviceWrite(buffer: usize, la: u64, gpa: u64, bytes: u32, permissions: 
     if (latched(gpa + at, piece, true)) continue;
     const data = load<u64>(buffer + at) & (~(<u64>0) >> (64 - (piece << 3)));
     if (!assist(la + at, gpa + at, piece, true, data, permissions)) return false;
-    latched(gpa + at, piece, true);
+    store<u32>(LATCH_CURSOR, load<u32>(LATCH_COUNT));
   }
   return true;
 }
@@ -473,17 +474,18 @@ export function readSlow(la: u64, bytes: u32): usize {
 }
 
 export function writeSlow(la: u64, bytes: u32, modify: bool): usize {
+  if (!modify && meetsDevice(la, bytes, ACCESS_WRITE)) return BOUNCE;
   const entry: usize = TLB_WRITE + ((<u32>la >> 12 & (TLB_ENTRIES - 1)) << 4);
   if (load<u64>(entry) == (((la + (bytes - 1)) & ~(<u64>0xfff)) | CTX_MARK | load<u32>(CTX))) {
     const host = <usize>(<u32>la + load<u32>(entry, 8));
     if (besideCode(host, bytes)) return host;
   }
-  if (!modify && meetsDevice(la, bytes, ACCESS_WRITE)) return BOUNCE;
   return writeWith(la, bytes, modify, load<u32>(CTX_PLAIN));
 }
 
 /** Moves the bounced data of a write to where they belong. */
 export function wroteSlow(bytes: u32): bool {
+  if (!host0 && !bytes1) return deviceWrite(BOUNCE, linear0, gpa0, bytes0, permissions0);
   if (!host0 && !deviceWrite(BOUNCE, linear0, gpa0, bytes0, permissions0)) return false;
   if (bytes1 && !host1 && !deviceWrite(BOUNCE + bytes0, linear1, gpa1, bytes1, permissions1)) return false;
   if (host0) memory.copy(host0, BOUNCE, bytes0);
