@@ -115,3 +115,44 @@ describe('single-step over SYSCALL and SYSRET', () => {
     expect([m.handled, m.slots(2)]).toEqual([1, [ENTRY64, USER_CODE64 | 3]]);
   });
 });
+
+describe('what follows from the privilege level', () => {
+  /** All that updateMode() keeps. */
+  const DERIVED = [L.MODE, L.CPL, L.CTX, L.CTX_PLAIN, L.CTX_SYSTEM, L.CTX_GEN, L.ATTENTION, L.VECTORS_OFF];
+  const derived = (m: Rig): number[] => DERIVED.map((field) => m.get32(field));
+
+  // none, IF, AC, TF, RF (which SYSCALL does not keep), AC and TF
+  it.each([0x2, 0x202, 0x40002, 0x102, 0x10002, 0x40102])(
+    'is the same after fast system calls with flags %x',
+    (flags) => {
+      for (const [dr7, cr0] of [
+        [0x400n, 0n],
+        [0x401n, 0n],
+        [0x400n, 0x40008n], // AM and TS
+      ]) {
+        for (const mask of [0, 0x50300]) {
+          const m = rig('long', 3, L.SYSCALL_LONG);
+          m.set(L.DR7, dr7);
+          m.set(L.CR0, m.get(L.CR0) | cr0);
+          m.set(L.CR4, m.get(L.CR4) | 0x200600n); // SMAP, OSFXSR
+          m.set(L.FMASK, mask);
+          m.setFlags(flags);
+          m.load(ENTRY64, `48${SYSRET}`);
+          m.core.updateMode();
+          for (const [code, level] of [
+            [SYSCALL, 0],
+            ['', 3],
+          ] as const) {
+            const end = code ? m.exec(code, 1) : m.run(1);
+            // a trap comes first: its handler's stack is a user's page, which SMAP forbids
+            if (end === L.RUN_VMEXIT) break;
+            expect(m.cpl).toBe(level);
+            const found = derived(m);
+            m.core.updateMode();
+            expect(derived(m)).toEqual(found);
+          }
+        }
+      }
+    },
+  );
+});

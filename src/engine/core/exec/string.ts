@@ -1,10 +1,11 @@
 // String instructions. One iteration of a repeated one is one retired instruction; iterations run on
 // until the slice ends, so RIP stays on the instruction and NEXT_RIP is set back to it when some are left.
 import {
-  CTX, ICOUNT, NEXT_RIP, OP_LINEAR, OP_VALUE, RAX, RCX, RDI, RFLAGS, RIP, RSI, SEG_ES, SINGLE, SLICE_END, TLB_READ, TLB_WRITE,
+  ICOUNT, NEXT_RIP, OP_LINEAR, OP_VALUE, RAX, RCX, RDI, RFLAGS, RIP, RSI, SEG_ES, SINGLE, SLICE_END, TLB_READ, TLB_WRITE,
   XS_OK,
 } from '../layout';
 import { accessStatus, readable, writable } from '../mmu/access';
+import { inTlb } from '../mmu/tlb';
 import { UF_REP, UF_REPNE, uAddrSize, uFlags, uOpSize, uSeg } from '../uop';
 import { DF, STATUS, setFlags, sizeMask, subFlags } from './flags';
 import { cutAddress, readLinear, storeRegister, storeSized, loadSized, writeLinear } from './operand';
@@ -53,10 +54,6 @@ function finish(u: usize, done: u64, wanted: u64, ended: bool): i32 {
     goesOn(before, before + done);
   }
   return XS_OK;
-}
-
-@inline function inTlb(table: usize, la: u64): bool {
-  return load<u64>(table + ((usize(u32(la) >> 12) & 1023) << 4)) == ((la & ~u64(0xfff)) | u64(load<u32>(CTX)));
 }
 
 /** Elements of `bytes` from la upwards that stay in its page. */

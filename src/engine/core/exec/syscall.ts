@@ -5,11 +5,11 @@ import {
 } from '../layout';
 import { canonicalAddress, code64, cpl, fault, faultCode, longMode, protectedMode, v8086, VEC_GP, VEC_UD } from '../state';
 import { stepByFlags } from '../events/debug';
-import { updateMode } from '../mmu/mode';
+import { changeLevel, updateMode } from '../mmu/mode';
 import { windowMayOpen } from '../vmx/boundary';
 import { uOpSize } from '../uop';
 import { setSegmentRaw } from './segment';
-import { jumpTo, setLevel } from './transfer';
+import { jumpTo } from './transfer';
 
 const R11 = GPR + 11 * 8;
 const FLAG_IF: u64 = 0x200;
@@ -20,7 +20,6 @@ const FLAG_VM: u64 = 0x20000;
 function flatSegments(cs: u32, ss: u32, level: u32, long: bool): void {
   setSegmentRaw(SEG_CS, (cs & 0xfffc) | level, (long ? 0xa09b : 0xc09b) | level << 5, 0xffffffff, 0);
   setSegmentRaw(SEG_SS, (ss & 0xfffc) | level, 0xc093 | level << 5, 0xffffffff, 0);
-  setLevel(level);
 }
 
 /**
@@ -54,7 +53,8 @@ export function execSyscall(u: usize): i32 {
   const cs = <u32>(star >> 32) & 0xffff;
   flatSegments(cs, (cs & 0xfffc) + 8, 0, long);
   jumpTo(!long ? star & 0xffffffff : load<u64>(wide ? LSTAR : CSTAR));
-  updateMode();
+  if (wide) changeLevel(0);
+  else updateMode();
   stepByFlags();
   return XS_OK;
 }
@@ -71,7 +71,8 @@ export function execSysret(u: usize): i32 {
   flatSegments(wide ? selector + 16 : selector, selector + 8, 3, wide);
   if (!wide) setSegmentRaw(SEG_CS, selector | 3, 0xc0fb, 0xffffffff, 0);
   jumpTo(wide ? rip : rip & 0xffffffff);
-  updateMode();
+  if (wide && code64()) changeLevel(3);
+  else updateMode();
   stepByFlags();
   windowMayOpen();
   return XS_OK;

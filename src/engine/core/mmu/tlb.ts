@@ -120,6 +120,14 @@ export function refreshContext(): void {
   store<u32>(CTX_GEN, gen << 5 | (load<u32>(MODE) & 15) << 1 | user);
 }
 
+/** As refreshContext() where only CPL has changed, between those of supervisors and users, and RFLAGS.AC is clear. */
+@inline export function refreshUser(user: u32): void {
+  const ctx = load<u32>(CTX_SYSTEM) | user;
+  store<u32>(CTX_PLAIN, ctx);
+  store<u32>(CTX, ctx);
+  store<u32>(CTX_GEN, load<u32>(CTX_GEN) & ~1 | user);
+}
+
 /** Flushes when a control bit that translation depends on differs from what the context was made for. */
 export function checkContext(): void {
   if (
@@ -277,6 +285,11 @@ function noteFetch(page: u64, shift: u32): void {
   const last = first + (<u64>1 << (shift - 12)) - 1;
   if (first < load<u64>(LARGE_CODE_FIRST)) store<u64>(LARGE_CODE_FIRST, first);
   if (last > load<u64>(LARGE_CODE_LAST)) store<u64>(LARGE_CODE_LAST, last);
+}
+
+/** Does the table have the page, so that an access finds plain memory? */
+@inline export function inTlb(table: usize, la: u64): bool {
+  return load<u64>(table + ((usize(u32(la) >> 12) & (TLB_ENTRIES - 1)) << 4)) == ((la & ~u64(0xfff)) | u64(load<u32>(CTX)));
 }
 
 /** Enters a translation of one 4-KByte page; `host`: any address in its frame; `shift`: log2 of the guest's page size. */
