@@ -1,16 +1,25 @@
 /** Exits that the core completes by itself: nobody can tell them from those that the VMM handles. */
 import { describe, expect, it } from 'vitest';
 import * as L from '../../src/engine/core/layout.js';
-import { flatGuest } from '../engine/flat-guest.js';
-import { DEVICES, EXITS, POLLS, ring, slice, state } from './exiting-guests.js';
+import { Jit } from '../../src/engine/jit/jit.js';
+import { type FlatGuest, flatGuest } from '../engine/flat-guest.js';
+import { DEVICES, EXITS, POLLS, ring, SYSTEM, slice, state } from './exiting-guests.js';
+
+/** Such a guest, all of whose code is compiled. */
+function compiledGuest(...args: Parameters<typeof flatGuest>): FlatGuest {
+  const guest = flatGuest(...args);
+  guest.vm.jit = new Jit(guest.vm.core, guest.vm.host.memory, 'always');
+  return guest;
+}
 
 describe('exits that the core completes', () => {
   it.each([
     ['that repeat', EXITS],
     ['to devices', DEVICES],
     ['of registers that are read again', POLLS],
+    ['amid arithmetic', SYSTEM],
   ])('leave state, clock and trace of those that the VMM handles: %s', (_, code) => {
-    const [quick, slow] = [flatGuest(code), flatGuest(code)];
+    const [quick, compiled, slow] = [flatGuest(code), compiledGuest(code), flatGuest(code)];
     slow.vm.quick.on = false;
     let seed = 7;
     let completed = 0;
@@ -23,10 +32,16 @@ describe('exits that the core completes', () => {
     for (let n = 0; n < 200; n++) {
       seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
       const instructions = 1 + ((seed >>> 16) % (n < 100 ? 40 : 3000));
-      expect(slice(quick, instructions)).toBe(slice(slow, instructions));
-      expect(state(quick)).toEqual(state(slow));
+      const end = slice(slow, instructions);
+      expect(slice(quick, instructions)).toBe(end);
+      expect(slice(compiled, instructions)).toBe(end);
+      const expected = state(slow);
+      expect(state(quick)).toEqual(expected);
+      expect(state(compiled)).toEqual(expected);
     }
     expect(ring(quick).equals(ring(slow))).toBe(true);
+    expect(ring(compiled).equals(ring(slow))).toBe(true);
+    expect(compiled.vm.compilerCounters!().entered).toBeGreaterThan(100);
     expect(slow.vm.exits).toBeGreaterThan(10_000);
     expect(completed).toBeGreaterThan(slow.vm.exits * 0.4);
   });
@@ -49,6 +64,38 @@ describe('exits that the core completes', () => {
     for (let n = 0; n < 20; n++) slice(guest, 500);
     expect(guest.vm.exits - before).toBeGreaterThan(4000);
     expect(asked).toBeLessThan(200);
+  });
+
+  it.each([
+    // 1: add ebx, eax; mov eax, 0; mov ecx, 0; cpuid; adc ebp, ebx; jmp 1b
+    ['CPUID', '6601c3 66b800000000 66b900000000 0fa2 6611dd ebea'],
+    // mov ecx, 0c0000102h; 1: rdmsr; add eax, ebx; wrmsr; adc ebp, eax; jmp 1b
+    ['RDMSR and WRMSR', '66b9020100c0 0f32 6601d8 0f30 6611c5 ebf4'],
+    // mov ecx, 1bh; 1: rdmsr; add ebp, eax; jmp 1b
+    ['RDMSR that exits', '66b91b000000 0f32 6601c5 ebf9'],
+  ])('do not leave compiled code: %s', (_, code) => {
+    const guest = compiledGuest(code);
+    for (let n = 0; n < 10; n++) slice(guest, 20_000);
+    const { left, share } = guest.vm.compilerCounters!();
+    expect(share).toBeGreaterThan(0.8);
+    // each slice begins and ends by the interpreter
+    expect(left.handled + left.missed).toBeLessThan(1000);
+  });
+
+  it('take the elements of a REP OUTS to a port that nobody minds to be late in one go', () => {
+    // mov al, 0ffh; out 21h, al; mov dx, 80h; 1: mov si, 1000h; mov cx, 100h; rep outsb; jmp 1b
+    const guest = flatGuest('b0ffe621 ba8000 be0010 b90001 f36e ebf6');
+    const { host } = guest.vm;
+    const ask = host.deviceAccess;
+    let asked = 0;
+    host.deviceAccess = (...access) => {
+      asked++;
+      return ask(...access);
+    };
+    const before = guest.vm.exits;
+    for (let n = 0; n < 20; n++) slice(guest, 1000);
+    expect(guest.vm.exits - before).toBeGreaterThan(4000);
+    expect(asked).toBeLessThan(50);
   });
 
   it('are seen by who asks for each exit', () => {

@@ -44,6 +44,10 @@ export interface CoreExports {
   x87Compare(uop: number, pointer: number): number;
   x87Load(uop: number, pointer: number): number;
   x87Store(uop: number, pointer: number): number;
+  /** The same for an instruction that may be done at once, with few registers in memory. */
+  callCpuid(rip: bigint, length: number, left: number): number;
+  callRdmsr(rip: bigint, length: number, left: number): number;
+  callWrmsr(rip: bigint, length: number, left: number): number;
   /** Where the VMM puts the answers that the core repeats: see core/vmx/steady.ts and quick.ts. */
   keepSteady(kind: number, address: number, bytes: number): number;
   quickEntry(table: number, vcpu: number, first: number, second: number): number;
@@ -98,6 +102,9 @@ export const CORE_EXPORTS = [
   'x87Compare',
   'x87Load',
   'x87Store',
+  'callCpuid',
+  'callRdmsr',
+  'callWrmsr',
   'keepSteady',
   'quickEntry',
   'clearBreakpoints',

@@ -59,7 +59,7 @@ export const VIRTUAL_APIC_BASE = 0x00093000; // MAX_VCPUS pages
 /** A bit for each I/O port: its device may hear late of a write, or there is none (vmm/quick-exits.ts). */
 export const QUICK_PORTS = 0x000a4000; // 8 KiB
 /** Answers to CPUID and RDMSR: {keys 4 x u32, values 4 x u32}, see vmx/quick.ts. */
-export const QUICK_CPUID = 0x000a6000;
+export const QUICK_CPUID = 0x000a7800;
 export const QUICK_MSRS = 0x000a7000;
 export const QUICK_ENTRIES = 64;
 export const QUICK_ENTRY_BYTES = 32;
@@ -364,6 +364,8 @@ export const WATCH_BEFORE = ACTIVE + 0x5a0; // 32 bytes
 export const WATCH_BEFORE_BYTES = ACTIVE + 0x5c0; // u32
 /** 1: IRET removed blocking by NMI before it faulted or exited. */
 export const NMI_UNBLOCKED = ACTIVE + 0x5d0; // u32
+/** 1: a VM exit and the entry behind it do more than to save and load the state, as of the last VM entry (vmx/quick.ts). */
+export const ENTRY_DOES_MORE = ACTIVE + 0x5d4; // u32
 
 /** XMM/YMM: 16 x 32 bytes; x87: 8 x 16 bytes in physical order; control and status words. */
 export const YMM = ACTIVE + 0x600;
@@ -396,8 +398,6 @@ export const OUTSIDE_ENTRY_BYTES = 16;
 export const MAX_OUTSIDE_ENTRIES = 112;
 
 // ---- GLOBAL ----
-export const TRACE_SEQUENCE = GLOBAL + 0x00; // u64: records written so far
-export const TRACE_ENABLED = GLOBAL + 0x08; // u32
 export const BREAKPOINT_COUNT = GLOBAL + 0x10; // u32
 export const WATCHPOINT_COUNT = GLOBAL + 0x14; // u32
 /** Next free asid and the pool's next free byte. */
@@ -453,7 +453,7 @@ export const JIT_INSIDE = GLOBAL + 0x334;
 export const JIT_RUNNING = 1;
 export const JIT_STALE = 2;
 /** u32: an instruction takes 2^n ns of virtual time; set before the first one. */
-export const CLOCK_SHIFT = GLOBAL + 0x338;
+export const CLOCK_SHIFT = GLOBAL + 0xab0;
 /** What a compiled region leaves (src/engine/jit/region-writer.ts). */
 export const JIT_LEFT = GLOBAL + 0x340; // i32: instructions that may still run
 export const JIT_UOP = GLOBAL + 0x344; // u32: micro-op that the interpreter goes on at, bit 0: by its instruction alone; or JIT_WENT_*, JIT_HANDLED
@@ -486,14 +486,22 @@ export const JIT_PAGES = GLOBAL + 0xc00;
 export const JIT_LEFT_AT = GLOBAL + 0x3c0; // u64
 export const JIT_REST = GLOBAL + 0x3c8; // u32: instructions to go until the next sample; 0: as many as from one to the next
 export const JIT_UNEVEN = GLOBAL + 0x3cc; // u32: by how much the last ones were fewer, so that no loop is met at one place alone
-/** VM exits that the core may still complete by itself in this run, those that it has completed (u32). */
-export const QUICK_ROOM = GLOBAL + 0x3d8;
-export const QUICK_COUNT = GLOBAL + 0x3dc;
+/**
+ * What each exit needs that the core completes by itself. Processors take a load for one of an earlier store with the same low 12 bits
+ * of the address, and wait: so these lie where neither the vCPU's registers nor the exit's fields in its VMCS do in their pages.
+ */
+/** u64: records of the trace written so far; u32: is it on? */
+export const TRACE_SEQUENCE = GLOBAL + 0xa90;
+export const TRACE_ENABLED = GLOBAL + 0xa98;
 /** u64: virtual time at which the VMM has work next, all ones: never. */
-export const NEXT_EVENT = GLOBAL + 0x3e0;
+export const NEXT_EVENT = GLOBAL + 0xaa0;
+/** VM exits that the core may still complete by itself in this run (u32). */
+export const QUICK_ROOM = GLOBAL + 0xaa8;
 /** Ports whose devices hear late what was written: count u32, then {port u32, byte and 100h once written u32}. */
 export const QUICK_LATCH_COUNT = GLOBAL + 0x3e8;
 export const QUICK_LATCHES = GLOBAL + 0x380;
+/** u32: something waits for the running vCPU: behind an instruction that runs again there is another VM entry. */
+export const QUICK_WAITS = GLOBAL + 0xaac;
 /** u64: what a device answered to an access that the core asked it for (vmx/ask.ts); of string I/O the first element, then how many u32. */
 export const DEVICE_DATA = GLOBAL + 0x3f0;
 /** Such an access: to device memory, to a port, to one for a string instruction; an MSR; the task priority as CR8. */

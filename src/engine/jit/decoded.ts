@@ -31,6 +31,8 @@ export interface DecodedUop {
   /** Offset of the instruction itself: of a fused pair, of the first. */
   readonly start: number;
   readonly nth: number;
+  /** Of the instruction in bytes; of a fused pair both. */
+  readonly length: number;
   readonly immediate: bigint;
   /** ah, ch, dh or bh: register number + 4. */
   readonly highR: boolean;
@@ -89,6 +91,7 @@ function decodedUop(memory: DataView, at: number): DecodedUop {
     next: memory.getUint16(at + 12, true),
     start: memory.getUint16(at + 12, true) - (memory.getUint8(at + 14) & UL_LENGTH),
     nth: memory.getUint8(at + 15),
+    length: memory.getUint8(at + 14) & UL_LENGTH,
     immediate: memory.getBigUint64(at + 16, true),
     highR: (flags & UF_HIGH_R) !== 0,
     highRm: (flags & UF_HIGH_RM) !== 0,

@@ -1,6 +1,7 @@
 // Instructions that compiled code calls the core's handler for (core/exec/regions.ts callLean and callWhole).
 import { FIRST_HANDLER, FIRST_LEAN_HANDLER, HANDLERS, LEAN_HANDLERS } from '../../spec/opcodes/handlers.js';
 import { OPCODES } from '../../spec/opcodes/index.js';
+import type { Import } from './wasm-writer.js';
 
 export interface Called {
   readonly name: string;
@@ -16,7 +17,24 @@ export interface Called {
   readonly registers: boolean;
   /** Ends its block. */
   readonly ends: boolean;
+  /** Mostly done at once, with these registers in memory alone; flags and all else it leaves as they are. */
+  readonly atOnce?: AtOnce;
 }
+
+/** A function of the core's that does an instruction at once, or not at all (core/exec/regions.ts callCpuid and its like). */
+export interface AtOnce {
+  readonly callee: Import;
+  /** General registers, with those that a VM exit records. */
+  readonly reads: readonly number[];
+  readonly writes: readonly number[];
+}
+
+const [RAX, RCX, RDX, RBX] = [0, 1, 2, 3];
+const AT_ONCE: Readonly<Partial<Record<string, AtOnce>>> = {
+  execCpuid: { callee: 'callCpuid', reads: [RAX, RCX], writes: [RAX, RCX, RDX, RBX] },
+  execRdmsr: { callee: 'callRdmsr', reads: [RAX, RCX], writes: [RAX, RDX] },
+  execWrmsr: { callee: 'callWrmsr', reads: [RAX, RCX, RDX], writes: [] },
+};
 
 /** They go elsewhere, or out of the guest: nothing of a region follows them. */
 const ELSEWHERE = new Set(
@@ -67,6 +85,7 @@ const WHOLE: readonly (readonly (Called | undefined)[])[] = HANDLERS.map((name, 
           placed: false,
           registers: true,
           ends,
+          atOnce: ends ? AT_ONCE[name] : undefined,
         },
   ),
 );

@@ -32,7 +32,7 @@ import { CoveredCode } from './covered.js';
 import { type Discovery, type FurtherPage, loopHead, type Surroundings } from './discovery.js';
 import { findSeen, findTable, pageOf } from './guest-memory.js';
 import { compileRegion, type Region } from './region.js';
-import { type Import, moduleOf } from './wasm-writer.js';
+import { IMPORTS, type Import, moduleOf } from './wasm-writer.js';
 
 export type JitMode = 'off' | 'on' | 'always';
 
@@ -89,8 +89,8 @@ export class Jit {
     readonly mode: JitMode,
     readonly clock: () => number = () => 0,
   ) {
-    const { callLean, callWhole, callAlone, x87Arithmetic, x87Compare, x87Load, x87Store } = core;
-    this.#imports = { memory, callLean, callWhole, callAlone, x87Arithmetic, x87Compare, x87Load, x87Store };
+    const imported = Object.fromEntries(IMPORTS.map(({ name }) => [name, core[name]])) as Pick<CoreExports, Import>;
+    this.#imports = { memory, ...imported };
     this.#view = new DataView(memory.buffer);
     this.#u32 = new Uint32Array(memory.buffer);
     this.#first = core.table.length;

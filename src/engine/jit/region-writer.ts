@@ -33,12 +33,12 @@ import type { Site } from './discovery.js';
 import { evaluate, GENERAL_REGISTERS, type Scope, vexRegister } from './expression-code.js';
 import { type FlagState, needsState, STORED } from './flag-state.js';
 import { FlagWriter } from './flag-writer.js';
-import { type Called, leanHandlerOf } from './handlers.js';
+import { type AtOnce, type Called, leanHandlerOf } from './handlers.js';
 import type { Place } from './known-pages.js';
 import { type Accessed, MemoryCode } from './memory-code.js';
 import { registerOf, registersOf } from './region-registers.js';
 import { inMemory, isVex, type VectorCode, type VectorScope, vectorCode } from './vector-code.js';
-import { FunctionWriter, I32, I64, IMPORTS, type MemoryOp, V128 } from './wasm-writer.js';
+import { FunctionWriter, I32, I64, IMPORTS, type Import, type MemoryOp, V128 } from './wasm-writer.js';
 
 const STORES: Record<number, MemoryOp> = { 0: 'i32.store8', 1: 'i32.store16', 2: 'i32.store', 3: 'i64.store' };
 
@@ -46,11 +46,13 @@ const STORES: Record<number, MemoryOp> = { 0: 'i32.store8', 1: 'i32.store16', 2:
 export const REGION_PARAMETERS = [I64, I32] as const;
 const RIP_LOCAL = 0;
 const LEFT_LOCAL = 1;
-const CALL_LEAN = IMPORTS.findIndex(({ name }) => name === 'callLean');
-const CALL_WHOLE = IMPORTS.findIndex(({ name }) => name === 'callWhole');
-const CALL_ALONE = IMPORTS.findIndex(({ name }) => name === 'callAlone');
-/** REGION_STOPPED of core/exec/regions.ts. */
+const imported = (of: Import): number => IMPORTS.findIndex(({ name }) => name === of);
+const CALL_LEAN = imported('callLean');
+const CALL_WHOLE = imported('callWhole');
+const CALL_ALONE = imported('callAlone');
+/** REGION_STOPPED and NOT_AT_ONCE of core/exec/regions.ts. */
 const STOPPED = -0x8000_0000;
+const NOT_AT_ONCE = -0x7fff_ffff;
 /**
  * What is asked of VECTORS_OFF and MXCSR, in a local: SSE and VEX instructions run; nearest rounding with all exceptions
  * masked, where plain arithmetic may answer; PE is set. @sdm 1 10.2.3 "MXCSR Control and Status Register"
@@ -292,7 +294,9 @@ export class RegionWriter {
       const inPlace = vectorCode(uop);
       if (inPlace) this.#vector(inPlace, uop);
       else {
-        if (uop.handler!.lean) this.#callLean(uop.handler!, uop);
+        const { lean, atOnce } = uop.handler!;
+        if (lean) this.#callLean(uop.handler!, uop);
+        else if (atOnce) this.#callAtOnce(atOnce, uop);
         else this.#callWhole(uop);
         this.#memory.pages.begin();
       }
@@ -461,6 +465,23 @@ export class RegionWriter {
     this.#reloadVectors(named([...this.#vectors.keys()], of?.writes));
     // sticky exceptions that others raise are seen when the region is entered again
     if (name === 'execLdmxcsr') this.#lookAtVectorMode();
+  }
+
+  /** Calls what does the instruction at once, or, where that has done nothing, its handler. The flags stay in their locals. */
+  #callAtOnce({ callee, reads, writes }: AtOnce, uop: DecodedUop): void {
+    const { code } = this;
+    const before = this.flags.state;
+    const done = code.open('block');
+    this.#spill(this.#written.filter((register) => reads.includes(register)));
+    const answer = this.#temporary('answer', I32);
+    this.#rip(uop.next - uop.length);
+    code.i32(uop.length).get(LEFT_LOCAL).call(imported(callee)).tee(answer).i32(NOT_AT_ONCE).op('i32.ne').open('if');
+    this.#reload(writes.filter((register) => this.#registers.has(register)));
+    code.get(answer).set(LEFT_LOCAL).branch(done).close();
+    this.#callWhole(uop);
+    code.close();
+    // the handler has left them as they were
+    this.flags.state = before;
   }
 
   /** Calls a handler with everything in memory; where it ends otherwise than at the next instruction the region is left. */

@@ -472,6 +472,9 @@ export const IMPORTS = [
   { name: 'x87Compare', parameters: [I32, I32] },
   { name: 'x87Load', parameters: [I32, I32] },
   { name: 'x87Store', parameters: [I32, I32] },
+  { name: 'callCpuid', parameters: [I64, I32, I32] },
+  { name: 'callRdmsr', parameters: [I64, I32, I32] },
+  { name: 'callWrmsr', parameters: [I64, I32, I32] },
 ] as const;
 export type Import = (typeof IMPORTS)[number]['name'];
 

@@ -15,6 +15,7 @@ import {
   CLOCK_OFFSET,
   DIRTY_FOR_COPY,
   DIRTY_FRAMES,
+  ENTRY_DOES_MORE,
   ENTRY_FAILURES,
   ENTRY_FAILURES_BYTES,
   EPT_POOL,
@@ -138,6 +139,7 @@ const LEFTOVERS: readonly (readonly [field: number, bytes: number])[] = [
   [WATCH_BEFORE, WATCH_BEFORE_BYTES + 4 - WATCH_BEFORE],
   [TOLD_RIP, 8],
   [TOLD_ICOUNT, 8],
+  [ENTRY_DOES_MORE, 4],
 ];
 
 /** A copy of a vCPU's block without leftovers. @param now virtual time, which stands for one whose turn it is not */

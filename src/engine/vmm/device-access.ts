@@ -197,9 +197,9 @@ export class DeviceAccesses {
     if ((pending && !waitsForWindow(vcpu)) || board.nmiWaits(index)) return false;
     const event = nextEvent(vm, vcpu);
     if (event !== undefined && event <= vcpu.clockBehind + ns) return false;
+    vm.quick.expect(event, pending || vcpu.woken);
     vcpu.woken = false;
     vcpu.armedFor = event;
-    vm.quick.expect(event);
     return true;
   }
 }

@@ -2,7 +2,6 @@
 import type { CoreExports } from '../core/core-exports.js';
 import {
   NEXT_EVENT,
-  QUICK_COUNT,
   QUICK_CPUID,
   QUICK_ENTRIES,
   QUICK_ENTRY_BYTES,
@@ -12,6 +11,7 @@ import {
   QUICK_MSRS,
   QUICK_PORTS,
   QUICK_ROOM,
+  QUICK_WAITS,
   XCR0,
 } from '../core/layout.js';
 import type { Board } from './board.js';
@@ -36,6 +36,8 @@ export class QuickExits {
   readonly apic: CoreApic;
   readonly #host;
   readonly #core;
+  /** QUICK_ROOM as it was last seen. */
+  #room = 0;
 
   constructor(host: Vcpu['host'], core: CoreExports) {
     this.#host = host;
@@ -51,15 +53,20 @@ export class QuickExits {
    */
   allow(room: number, event: number | undefined, vcpu: Vcpu, board: Board): void {
     const host = this.#host;
-    host.set32(QUICK_ROOM, this.on ? room : 0);
+    this.#room = this.on ? Math.max(room, 0) : 0;
+    host.set32(QUICK_ROOM, this.#room);
     this.steady.unsettle();
     this.apic.expect(vcpu, board);
-    this.expect(event);
+    this.expect(event, vcpu.woken || board.interruptPending(vcpu.index));
   }
 
-  /** @param event virtual time at which devices have work next; undefined: never */
-  expect(event: number | undefined): void {
+  /**
+   * @param event virtual time at which devices have work next; undefined: never
+   * @param waits something waits for the vCPU
+   */
+  expect(event: number | undefined, waits: boolean): void {
     const { u32 } = this.#host;
+    u32[QUICK_WAITS / 4] = waits ? 1 : 0;
     const at = NEXT_EVENT / 4;
     u32[at] = event === undefined ? 0xffffffff : event >>> 0;
     u32[at + 1] = event === undefined ? 0xffffffff : Math.floor(event / 0x1_0000_0000);
@@ -69,9 +76,10 @@ export class QuickExits {
   take(vm: Vm, vcpu: Vcpu): number {
     const { board } = vm;
     const host = this.#host;
-    const count = host.get32(QUICK_COUNT);
+    const room = host.get32(QUICK_ROOM);
+    const count = this.#room - room;
     if (count === 0) return 0;
-    host.set32(QUICK_COUNT, 0);
+    this.#room = room;
     this.steady.tell(vcpu);
     this.apic.hear(vm, vcpu);
     for (let n = 0; n < host.get32(QUICK_LATCH_COUNT); n++) {

@@ -40,6 +40,7 @@ export function moveString(vm: Vm, vcpu: Vcpu, access: StringAccess): { first: n
     count++;
   } while (count < most && !vcpu.woken && !vm.end && isAhead(vm, vcpu, event));
   vcpu.woken ||= before;
+  if (write) vm.quick.keepPort(board, port, bytes);
   vcpu.addStringLatch(port, bytes, count, write);
   return { first: elements[start], count };
 }

@@ -2,17 +2,19 @@
 import {
   ASSIST_ADDRESS, ASSIST_BYTES, ASSIST_DATA, ASSIST_KIND, ASSIST_STRING, ASSIST_WRITE, BOUNCE, BOUNCE_BYTES, DEVICE_DATA, DR7, ICOUNT, LATCHES,
   LATCH_BYTES, LATCH_COUNT, LATCH_CURSOR, LATCH_EVENT, LATCH_ICOUNT, MAX_STRING_BYTES, NEXT_RIP, OP_LINEAR, RAX, RCX, RDI, RDX, RFLAGS, RIP,
-  RSI, SEG_ES, SEG_TR, XS_OK,
+  RSI, SEG_ES, SEG_TR, TLB_READ, XS_OK,
 } from '../layout';
 import { code64, cpl, faultCode, protectedMode, segAr, segBase, segLimit, v8086, VEC_GP } from '../state';
 import { uAddrSize, uImm, uOpSize, uOpcode, uRep, uSeg } from '../uop';
 import { EXIT_REASON_IO_INSTRUCTION } from '../generated/exits';
 import { debugPort } from '../events/debug';
 import { accessStatus, readable, sysReadable, writable } from '../mmu/access';
+import { inTlb } from '../mmu/tlb';
+import { interruptWaits } from '../vmx/apic';
 import { interceptIo } from '../vmx/bitmaps';
 import { exitGla, exitInstructionInfo, vmExit } from '../vmx/exit';
 import { askPort, askString, NOT_ASKED } from '../vmx/ask';
-import { quickOut } from '../vmx/quick';
+import { quickOut, quickOuts } from '../vmx/quick';
 import { goesOn } from './repeat';
 import { cutAddress, writeLinear } from './operand';
 import { segmentLinear, withinLimit } from './segment';
@@ -134,6 +136,13 @@ function portLatch(port: u32, bytes: u32, write: bool): usize {
   else store<u32>(p, value);
 }
 
+/** Exit qualification of a string instruction beside port and size, and its instruction information. */
+@inline function stringBits(u: usize, write: bool): u64 { return QUAL_STRING | (uRep(u) ? QUAL_REP : 0) | (write ? 0 : QUAL_IN); }
+@inline function stringInfo(u: usize, write: bool): u32 {
+  const size: u32 = uAddrSize(u) == 8 ? 2 : uAddrSize(u) == 4 ? 1 : 0;
+  return size << 7 | (write ? uSeg(u) << 15 : 0);
+}
+
 /** The VMM moves at most so many elements and appends a latch: the instruction then runs again, unless the answer is XS_OK. */
 function stringExit(u: usize, port: u32, bytes: u32, write: bool, most: u32, la: u64): i32 {
   store<u32>(ASSIST_KIND, ASSIST_STRING);
@@ -143,9 +152,8 @@ function stringExit(u: usize, port: u32, bytes: u32, write: bool, most: u32, la:
   store<u64>(ASSIST_DATA, most);
   store<u64>(LATCH_ICOUNT, load<u64>(ICOUNT));
   store<u32>(LATCH_EVENT, 0);
-  const size: u32 = uAddrSize(u) == 8 ? 2 : uAddrSize(u) == 4 ? 1 : 0;
-  const info = size << 7 | (write ? uSeg(u) << 15 : 0);
-  const bits = QUAL_STRING | (uRep(u) ? QUAL_REP : 0) | (write ? 0 : QUAL_IN);
+  const info = stringInfo(u, write);
+  const bits = stringBits(u, write);
   const asked = askString(port, bytes, write, most, qualification(port, bytes, bits), la, info);
   if (asked == XS_OK) return XS_OK;
   store<u32>(LATCH_CURSOR, 0);
@@ -255,6 +263,17 @@ export function execOuts(u: usize): i32 {
     const bounced = isBounced(p);
     let latch = portLatch(port, bytes, true);
     const most: u32 = latch ? load<u32>(latch, 8) : bounced ? 1 : together(u, uSeg(u), la, offset, bytes, left);
+    if (!latch && !bounced && inTlb(TLB_READ, la) && !interruptWaits()) {
+      // the page is no device's and nobody watches it: the elements are what stands there
+      count = quickOuts(port, bytes, p, most, qualification(port, bytes, stringBits(u, true)), la, stringInfo(u, true));
+      if (count) {
+        store<u64>(LATCH_ICOUNT, load<u64>(ICOUNT));
+        store<u32>(LATCH_EVENT, 0);
+        goOn(u, RSI, bytes, count);
+        debugPort(port, bytes);
+        return XS_OK;
+      }
+    }
     const data = latchData();
     if (!latch) {
       memory.fill(data - LATCH_BYTES, 0, (1 + places(most, bytes)) * LATCH_BYTES);

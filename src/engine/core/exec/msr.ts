@@ -40,6 +40,16 @@ export let msrValue: u64 = 0;
 
 @inline function segmentBase(seg: u32): usize { return SEGMENTS + seg * SEGMENT_BYTES + SEG_BASE; }
 
+/** Where the bases of FS and GS, and the one that SWAPGS takes, stand; 0: it is another MSR. Kernels write them all the time. */
+@inline function baseOf(index: u32): usize {
+  switch (index - 0xc0000100) {
+    case 0: return segmentBase(SEG_FS);
+    case 1: return segmentBase(SEG_GS);
+    case 2: return KERNEL_GS_BASE;
+    default: return 0;
+  }
+}
+
 /** High 64 bits of the 128-bit product shifted right by 48: (a * b) >> 48. */
 function scale(a: u64, b: u64): u64 {
   const al = a & 0xffffffff;
@@ -92,6 +102,11 @@ function capability(index: u32): bool {
 
 /** Puts the value of an MSR into msrValue; false: the CPU has no such MSR. */
 export function readMsr(index: u32): bool {
+  const base = baseOf(index);
+  if (base) {
+    msrValue = load<u64>(base);
+    return true;
+  }
   switch (index) {
     case 0x10: msrValue = guestTsc(); return true;
     case 0x3a: msrValue = FEATURE_CONTROL; return true;
@@ -106,9 +121,6 @@ export function readMsr(index: u32): bool {
     case 0xc0000082: msrValue = load<u64>(LSTAR); return true;
     case 0xc0000083: msrValue = load<u64>(CSTAR); return true;
     case 0xc0000084: msrValue = load<u64>(FMASK); return true;
-    case 0xc0000100: msrValue = load<u64>(segmentBase(SEG_FS)); return true;
-    case 0xc0000101: msrValue = load<u64>(segmentBase(SEG_GS)); return true;
-    case 0xc0000102: msrValue = load<u64>(KERNEL_GS_BASE); return true;
     case 0xc0000103: msrValue = load<u64>(TSC_AUX); return true;
     default: return index >= 0x480 && capability(index);
   }
@@ -137,6 +149,8 @@ function writeEntry(address: usize, value: u64): bool {
 
 /** Writes an MSR; false: no such MSR, or the value is not allowed (#GP). */
 export function writeMsr(index: u32, value: u64): bool {
+  const base = baseOf(index);
+  if (base) return writeAddress(base, value);
   switch (index) {
     case 0x10: store<u64>(TSC_ADJUST, value - clock()); return true;
     case 0x3b: store<u64>(TSC_ADJUST, value); return true;
@@ -156,9 +170,6 @@ export function writeMsr(index: u32, value: u64): bool {
     case 0xc0000082: return writeEntry(LSTAR, value);
     case 0xc0000083: return writeEntry(CSTAR, value);
     case 0xc0000084: store<u64>(FMASK, value & 0xffffffff); return true;
-    case 0xc0000100: return writeAddress(segmentBase(SEG_FS), value);
-    case 0xc0000101: return writeAddress(segmentBase(SEG_GS), value);
-    case 0xc0000102: return writeAddress(KERNEL_GS_BASE, value);
     case 0xc0000103:
       if (value >> 32) return false;
       store<u64>(TSC_AUX, value);
@@ -173,19 +184,31 @@ export function writeMsr(index: u32, value: u64): bool {
 /** The TSC deadline, and x2APIC's registers. */
 @inline function ofLocalApic(index: u32): bool { return index == 0x6e0 || index - 0x800 < 0x100; }
 
-/** @sdm 2B "RDMSR" */
-export function execRdmsr(u: usize): i32 {
-  if (cpl()) return faultCode(VEC_GP, 0);
+/** RDMSR where it needs neither the VMM nor a fault, and no register but EAX, ECX and EDX in memory; else nothing is done. */
+export function rdmsrAtOnce(): bool {
+  if (cpl()) return false;
   const index = load<u32>(RCX);
-  if (interceptMsr(index, false)) {
-    if (quickRdmsr()) return XS_OK;
-    const asked = inGuestArea(index) ? NOT_ASKED : askMsr(false);
-    return asked == NOT_ASKED ? vmExit(EXIT_REASON_MSR_READ, 0) : asked;
-  }
-  if (!readMsr(index)) return faultCode(VEC_GP, 0);
+  if (interceptMsr(index, false)) return quickRdmsr();
+  if (!readMsr(index)) return false;
   store<u64>(RAX, msrValue & 0xffffffff);
   store<u64>(RDX, msrValue >> 32);
-  return XS_OK;
+  return true;
+}
+
+/** The same for WRMSR of what nothing else follows from. */
+export function wrmsrAtOnce(): bool {
+  const index = load<u32>(RCX);
+  const base = baseOf(index);
+  return base != 0 && cpl() == 0 && !interceptMsr(index, true) && writeAddress(base, load<u64>(RDX) << 32 | load<u32>(RAX));
+}
+
+/** @sdm 2B "RDMSR" */
+export function execRdmsr(u: usize): i32 {
+  if (rdmsrAtOnce()) return XS_OK;
+  const index = load<u32>(RCX);
+  if (cpl() || !interceptMsr(index, false)) return faultCode(VEC_GP, 0);
+  const asked = inGuestArea(index) ? NOT_ASKED : askMsr(false);
+  return asked == NOT_ASKED ? vmExit(EXIT_REASON_MSR_READ, 0) : asked;
 }
 
 /** @sdm 2D "WRMSR" */

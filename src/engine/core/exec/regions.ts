@@ -16,8 +16,10 @@ import { codeLimit, ENTER, jumpSlot } from './block-ends';
 import { breaksAt } from './breakpoints';
 import { carryOf, storeStatus } from './lazy-flags';
 import { runLimit } from '../vmx/preemption';
+import { quickCpuidAt } from '../vmx/quick';
 import { metDeviceSince, uLen, uNext } from '../uop';
 import { countRound, runAlone } from './alone';
+import { rdmsrAtOnce, wrmsrAtOnce } from './msr';
 
 /** Flags of kind 1: CF lies in the operand (lazy-flags.ts). */
 const KIND_GIVEN: u32 = 1;
@@ -221,6 +223,36 @@ export function callWhole(u: usize, rip: u64, left: i32, ahead: i32): i32 {
   if (load<u64>(NEXT_RIP) != next || load<u32>(ATTENTION) != 0 || load<u32>(JIT_INSIDE) == JIT_STALE) return REGION_STOPPED;
   if (load<u32>(MODE) != load<u32>(CODE_MODE) || (u64(load<u32>(CTX)) << 32 | load<u32>(CTX_GEN)) != context) return REGION_STOPPED;
   return i32(load<u64>(SLICE_END) - count);
+}
+
+/** What a region gets where an instruction that ends its block is not done at once: all is as before. */
+export const NOT_AT_ONCE: i32 = i32.MIN_VALUE + 1;
+
+/** ICOUNT at the last instruction of a block behind which `left` instructions remain. */
+@inline function countOfLast(left: i32): u64 { return load<u64>(SLICE_END) - u64(i64(left)) - 1; }
+
+/** Instructions left behind the one that ran after `count` others, in a slice whose end an exit may have brought nearer. */
+@inline function leftBehind(count: u64): i32 { return i32(load<u64>(SLICE_END) - count - 1); }
+
+/**
+ * For a region: carries out an instruction as callWhole where that takes nothing but some general registers, which alone are in
+ * memory then. Answers the instructions left, or NOT_AT_ONCE.
+ */
+export function callCpuid(rip: u64, length: u32, left: i32): i32 {
+  const count = countOfLast(left);
+  return quickCpuidAt(rip, length, count) ? leftBehind(count) : NOT_AT_ONCE;
+}
+
+export function callRdmsr(rip: u64, length: u32, left: i32): i32 {
+  const count = countOfLast(left);
+  store<u64>(RIP, rip);
+  store<u64>(NEXT_RIP, rip + length);
+  store<u64>(ICOUNT, count);
+  return rdmsrAtOnce() ? leftBehind(count) : NOT_AT_ONCE;
+}
+
+export function callWrmsr(rip: u64, length: u32, left: i32): i32 {
+  return wrmsrAtOnce() ? left : NOT_AT_ONCE;
 }
 
 /**

@@ -6,7 +6,7 @@ import {
   ACTIVITY, APIC_ACCEPTED, APIC_ASKS, APIC_CHANGES, APIC_CHANGE_COUNT, APIC_COUNT_NS, APIC_DELIVERS, APIC_DUTY, APIC_GPA, APIC_HEARD,
   APIC_HEARD_COUNT, APIC_HEARD_DEADLINE, APIC_HEARD_ICR, APIC_HEARD_REQUEST, APIC_ICOUNT, APIC_ICR, APIC_IRR, APIC_ISR, APIC_KICKS, APIC_MAX_CHANGES, APIC_OTHER_EVENT,
   APIC_TAKES_DEADLINE, APIC_TIMER_AT, APIC_TIMER_VALUE, APIC_TMR, APIC_TPR, APIC_VECTORS, APIC_VECTORS_BYTES, ATTENTION, ATT_APIC, ATT_SHADOW, ATT_WINDOW, ICOUNT,
-  INTERRUPTIBILITY, LIMIT, NEXT_EVENT, NEXT_RIP, RFLAGS, RIP, STEPPED, TRACE_SEQUENCE, TSC_ADJUST, VCPU_INDEX, XS_OK,
+  INTERRUPTIBILITY, LIMIT, NEXT_EVENT, NEXT_RIP, QUICK_WAITS, RFLAGS, RIP, STEPPED, TRACE_SEQUENCE, TSC_ADJUST, VCPU_INDEX, XS_OK,
 } from '../layout';
 import { attend } from '../state';
 import {
@@ -70,6 +70,11 @@ function pendingVector(): i32 {
   if (requested < 0) return -1;
   const priority = max<i32>(highest(set + APIC_ISR) >> 4, i32(load<u32>(APIC_TPR) >> 4));
   return requested >> 4 > priority ? requested : -1;
+}
+
+/** Something waits for the vCPU, an interrupt for its window: behind an instruction that runs again there is another VM entry. */
+export function interruptWaits(): bool {
+  return load<u32>(QUICK_WAITS) != 0 || (load<u32>(APIC_DUTY) != APIC_ASKS && pendingVector() >= 0);
 }
 
 @inline function takesInterrupts(): bool { return (load<u32>(RFLAGS) & u32(RFLAGS_IF)) != 0 && !(load<u32>(INTERRUPTIBILITY) & 3); }

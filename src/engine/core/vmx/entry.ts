@@ -1,7 +1,7 @@
 // VM entry: checks, loading of the guest state, event injection.
 import {
   ACTIVITY, ATTENTION, ATT_HALT, ATT_MTF, ATT_SHADOW, ATT_TPR, ATT_TRAP, ATT_WINDOW, CPL, CR0, CR3, CR4, DEBUGCTL, DR7,
-  EFER, ENTER_EXIT, ENTER_FAILED, ENTER_OK, ENTER_VMFAIL, ENTRY_FAILURES, GDTR_BASE, GDTR_LIMIT, ICOUNT, IDTR_BASE,
+  EFER, ENTER_EXIT, ENTER_FAILED, ENTER_OK, ENTER_VMFAIL, ENTRY_DOES_MORE, ENTRY_FAILURES, GDTR_BASE, GDTR_LIMIT, ICOUNT, IDTR_BASE,
   IDTR_LIMIT, INTERRUPTIBILITY, IN_ROOT, NEXT_RIP, PAT, PDPTES, PENDING_DBG, PLE_LAST, RAM_BASE, RFLAGS, RIP, RSP,
   SEGMENTS, SEGMENT_BYTES, SEG_AR, SEG_BASE, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LDTR, SEG_LIMIT, SEG_SELECTOR,
   SEG_SS, SEG_TR, SHADOW_ICOUNT, STEPPED, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP, VMCS_DIRTY, XS_OK,
@@ -16,7 +16,8 @@ import {
   GUEST_LDTR_SELECTOR, GUEST_PDPTR0, GUEST_PENDING_DBG_EXCEPTIONS, GUEST_RFLAGS, GUEST_RIP, GUEST_RSP,
   GUEST_SS_AR_BYTES, GUEST_SS_BASE, GUEST_SS_LIMIT, GUEST_SS_SELECTOR, GUEST_SYSENTER_CS, GUEST_SYSENTER_EIP,
   GUEST_SYSENTER_ESP, GUEST_TR_AR_BYTES, GUEST_TR_BASE, GUEST_TR_LIMIT, GUEST_TR_SELECTOR, VM_ENTRY_CONTROLS,
-  VM_ENTRY_EXCEPTION_ERROR_CODE, VM_ENTRY_INSTRUCTION_LEN, VM_ENTRY_INTR_INFO, VM_ENTRY_MSR_LOAD_COUNT, VM_EXIT_REASON,
+  VM_ENTRY_EXCEPTION_ERROR_CODE, VM_ENTRY_INSTRUCTION_LEN, VM_ENTRY_INTR_INFO, VM_ENTRY_MSR_LOAD_COUNT, VM_EXIT_MSR_LOAD_COUNT,
+  VM_EXIT_MSR_STORE_COUNT, VM_EXIT_REASON,
   VM_INSTRUCTION_ERROR,
 } from '../generated/vmcs';
 import {
@@ -26,6 +27,7 @@ import {
 import { EXIT_REASON_INVALID_STATE, EXIT_REASON_MSR_LOAD_FAIL } from '../generated/exits';
 import { CHECK_LINK_POINTER_ADDRESS, CHECK_PDPTE0, FIRST_GUEST_CHECK, FIRST_HOST_CHECK } from '../generated/entry-checks';
 import { deliverEvent } from '../events/deliver';
+import { vpid } from '../mmu/ept';
 import { enterContext } from '../mmu/tlb';
 import { updateMode } from '../mmu/mode';
 import { checkControls, checkInjection, checkTpr } from './entry-checks-controls';
@@ -232,8 +234,15 @@ function start(exited: bool): i32 {
   }
   updateMode();
   enterContext();
+  store<u32>(ENTRY_DOES_MORE, doesMore(v) ? 1 : 0);
   const info = load<u32>(v + VM_ENTRY_INTR_INFO);
   return info & 0x80000000 ? inject(v, info) : ENTER_OK;
+}
+
+/** MSRs are moved, or translations dropped. */
+function doesMore(v: usize): bool {
+  const msrs = load<u32>(v + VM_EXIT_MSR_STORE_COUNT) | load<u32>(v + VM_EXIT_MSR_LOAD_COUNT) | load<u32>(v + VM_ENTRY_MSR_LOAD_COUNT);
+  return msrs != 0 || vpid() == 0;
 }
 
 function inject(v: usize, info: u32): i32 {

@@ -2,54 +2,70 @@
 // when it has answered once (src/engine/vmm/quick-exits.ts). Nothing tells the guest, the trace or the clock the difference:
 // where a VM entry after the exit would find something to do, the VMM does both.
 import {
-  ATTENTION, CR4, DR7, NEXT_EVENT, NEXT_RIP, PENDING_DBG, PLE_LAST, PREEMPTION_DEADLINE, QUICK_COUNT, QUICK_CPUID, QUICK_ENTRIES, QUICK_ENTRY_BYTES,
+  ATTENTION, CLOCK_OFFSET, CR4, DR7, ENTRY_DOES_MORE, ICOUNT, NEXT_EVENT, NEXT_RIP, PENDING_DBG, PLE_LAST, PREEMPTION_DEADLINE, QUICK_CPUID, QUICK_ENTRIES, QUICK_ENTRY_BYTES,
   QUICK_LATCHES, QUICK_LATCH_COUNT, QUICK_MSRS, QUICK_PORTS, QUICK_ROOM, RAX, RBX, RCX, RDX, RIP, STEPPED, TRACE_ENABLED,
-  TRACE_RECORDS, TRACE_RECORD_BYTES, TRACE_RING, TRACE_SEQUENCE, TR_ACTION, TR_CODE, TR_DETAIL, VCPU_INDEX, VECTORING_INFO, XCR0,
+  TRACE_RECORDS, TRACE_RECORD_BYTES, TRACE_RING, TRACE_SEQUENCE, TR_ACTION, TR_CODE, TR_DETAIL, VCPU_INDEX, VECTORING_INFO, VMCS_DIRTY, XCR0,
 } from '../layout';
 import {
-  EXIT_QUALIFICATION, GUEST_LINEAR_ADDRESS, GUEST_PHYSICAL_ADDRESS, IDT_VECTORING_ERROR_CODE, IDT_VECTORING_INFO_FIELD,
-  VMX_INSTRUCTION_INFO, VMX_PREEMPTION_TIMER_VALUE, VM_ENTRY_MSR_LOAD_COUNT, VM_EXIT_INSTRUCTION_LEN, VM_EXIT_INTR_ERROR_CODE,
-  VM_EXIT_INTR_INFO, VM_EXIT_MSR_LOAD_COUNT, VM_EXIT_MSR_STORE_COUNT, VM_EXIT_REASON,
+  EXIT_QUALIFICATION, GUEST_LINEAR_ADDRESS, GUEST_PHYSICAL_ADDRESS, IDT_VECTORING_ERROR_CODE, IDT_VECTORING_INFO_FIELD, PIN_BASED_VM_EXEC_CONTROL,
+  VMX_INSTRUCTION_INFO, VMX_PREEMPTION_TIMER_VALUE, VM_EXIT_INSTRUCTION_LEN, VM_EXIT_INTR_ERROR_CODE, VM_EXIT_INTR_INFO, VM_EXIT_REASON,
 } from '../generated/vmcs';
 import { PIN_ACTIVATE_VMX_PREEMPTION_TIMER } from '../generated/controls';
 import { EXIT_HAS_LENGTH, EXIT_REASON_CPUID, EXIT_REASON_IO_INSTRUCTION, EXIT_REASON_MSR_READ } from '../generated/exits';
-import { clock, clockBehind, passTime } from '../clock';
+import { clock, clockAt, clockBehind, instructionNs, passTime } from '../clock';
 import { EMULATION_NS, PORT_ACCESS_NS } from '../prices';
-import { vpid } from '../mmu/ept';
-import { limitSlice } from './preemption';
-import { unsettle } from './steady';
+import { endSliceAt, limitSlice } from './preemption';
+import { countSteady, unsettle } from './steady';
 import { traceInstruction } from './trace';
-import { pinControls, vmcs } from './vmcs';
+import { vmcs } from './vmcs';
 
 const RESUMED: u32 = 1;
 const CR4_SHOWN: u32 = 0x440000; // OSXSAVE PKE: CPUID tells them
 
-/** Would the VM entry after an exit that takes so long only load what the exit saved? `met` is attention that the caller sees to. */
-export function mayComplete(ns: u64, met: u32 = 0): bool {
-  if (load<u32>(QUICK_ROOM) == 0 || (load<u32>(ATTENTION) & ~met) != 0) return false;
-  if (load<u64>(PENDING_DBG) != 0 || load<u32>(VECTORING_INFO) != 0 || (load<u32>(DR7) & 0xff) != 0 || vpid() == 0) return false;
-  const v = vmcs();
-  if (load<u32>(v + VM_EXIT_MSR_STORE_COUNT) | load<u32>(v + VM_EXIT_MSR_LOAD_COUNT) | load<u32>(v + VM_ENTRY_MSR_LOAD_COUNT)) return false;
-  return load<u64>(NEXT_EVENT) > clockBehind() + ns;
+/**
+ * Would the VM entry after an exit whose time ends then only load what the exit saved? While the VMCS is as the last VM entry found
+ * it, that has told what its controls ask for. `met` is attention that the caller sees to.
+ */
+// 8 loads, 3 compares
+@inline function completesBy(time: u64, met: u32 = 0): bool {
+  if (load<u32>(QUICK_ROOM) == 0) return false;
+  const more = (load<u32>(ATTENTION) & ~met) | load<u32>(VECTORING_INFO) | (load<u32>(DR7) & 0xff) | load<u32>(VMCS_DIRTY) | load<u32>(ENTRY_DOES_MORE);
+  return (<u64>more | load<u64>(PENDING_DBG)) == 0 && load<u64>(NEXT_EVENT) > time;
 }
 
-/** Writes the exit's information into the VMCS, counts it and puts its record into the trace; `action` 0: it is not handled yet. */
-@inline export function recordQuick(reason: u32, qualification: u64, gla: u64, gpa: u64, info: u32, action: u32, detail: u32): void {
+/** Would the VM entry after an exit that takes so long only load what the exit saved? */
+export function mayComplete(ns: u64, met: u32 = 0): bool { return completesBy(clockBehind() + ns, met); }
+
+/** Length of the running instruction, for the exits that record it. */
+@inline function lengthFor(reason: u32): u32 {
+  return load<u8>(EXIT_HAS_LENGTH + reason) ? <u32>(load<u64>(NEXT_RIP) - load<u64>(RIP)) & 15 : 0;
+}
+
+/**
+ * Writes the exit's information into the VMCS, counts it and puts its record into the trace.
+ * @param icount instructions before this one, at virtual time `now`
+ */
+@inline function recordAt(
+  rip: u64, length: u32, icount: u64, now: u64, reason: u32, qualification: u64, gla: u64, gpa: u64, info: u32, action: u32, detail: u32,
+): void {
   const v = vmcs();
-  const length = load<u8>(EXIT_HAS_LENGTH + reason) ? (load<u64>(NEXT_RIP) - load<u64>(RIP)) & 15 : 0;
-  store<u64>(v + VM_EXIT_REASON, reason);
-  store<u64>(v + EXIT_QUALIFICATION, qualification);
-  store<u64>(v + GUEST_LINEAR_ADDRESS, gla);
-  store<u64>(v + GUEST_PHYSICAL_ADDRESS, gpa);
-  store<u64>(v + VMX_INSTRUCTION_INFO, info);
-  store<u64>(v + VM_EXIT_INTR_INFO, 0);
-  store<u64>(v + VM_EXIT_INTR_ERROR_CODE, 0);
-  store<u64>(v + VM_EXIT_INSTRUCTION_LEN, length);
-  store<u64>(v + IDT_VECTORING_INFO_FIELD, 0);
-  store<u64>(v + IDT_VECTORING_ERROR_CODE, 0);
-  traceInstruction(reason, qualification, gla, gpa, info, <u32>length, action, detail);
+  if (VM_EXIT_INTR_INFO != VM_EXIT_REASON + 8 || IDT_VECTORING_INFO_FIELD != VM_EXIT_INTR_ERROR_CODE + 8) ERROR('fields are stored by two');
+  store<u64>(v, reason, VM_EXIT_REASON);
+  store<u64>(v, 0, VM_EXIT_INTR_INFO);
+  v128.store(v, i64x2.splat(0), VM_EXIT_INTR_ERROR_CODE); // and IDT_VECTORING_INFO_FIELD
+  store<u64>(v, 0, IDT_VECTORING_ERROR_CODE);
+  store<u64>(v, length, VM_EXIT_INSTRUCTION_LEN);
+  store<u64>(v, info, VMX_INSTRUCTION_INFO);
+  store<u64>(v, qualification, EXIT_QUALIFICATION);
+  store<u64>(v, gla, GUEST_LINEAR_ADDRESS);
+  store<u64>(v, gpa, GUEST_PHYSICAL_ADDRESS);
+  traceInstruction(rip, length, icount, now, reason, qualification, gla, gpa, info, action, detail);
   store<u32>(QUICK_ROOM, load<u32>(QUICK_ROOM) - 1);
-  store<u32>(QUICK_COUNT, load<u32>(QUICK_COUNT) + 1);
+}
+
+/** The same for the running instruction; `action` 0: it is not handled yet. */
+@inline export function recordQuick(reason: u32, qualification: u64, gla: u64, gpa: u64, info: u32, action: u32, detail: u32): void {
+  recordAt(load<u64>(RIP), lengthFor(reason), load<u64>(ICOUNT), clock(), reason, qualification, gla, gpa, info, action, detail);
 }
 
 @inline function newestRecord(): usize {
@@ -72,13 +88,18 @@ export function recordElements(count: u32): void {
 }
 
 /** What VM entries do each time. The timer is armed as the VMM does it, at virtual time `now`. */
-export function enterAgain(now: u64): void {
+export function enterAgain(now: u64): void { enters(load<u64>(ICOUNT), now); }
+
+@inline function enters(icount: u64, now: u64): void {
   store<u64>(PLE_LAST, ~(<u64>0));
   store<u32>(STEPPED, 0);
   const wait = min<u64>(load<u64>(NEXT_EVENT) - now, 0xffffffff);
-  store<u32>(vmcs() + VMX_PREEMPTION_TIMER_VALUE, u32(wait));
-  if (pinControls() & PIN_ACTIVATE_VMX_PREEMPTION_TIMER) store<u64>(PREEMPTION_DEADLINE, now + wait);
-  limitSlice();
+  const v = vmcs();
+  store<u32>(v, u32(wait), VMX_PREEMPTION_TIMER_VALUE);
+  if (load<u32>(v, PIN_BASED_VM_EXEC_CONTROL) & PIN_ACTIVATE_VMX_PREEMPTION_TIMER) {
+    store<u64>(PREEMPTION_DEADLINE, now + wait);
+    endSliceAt(icount, now + wait);
+  } else limitSlice();
 }
 
 /**
@@ -88,10 +109,11 @@ export function enterAgain(now: u64): void {
 @inline export function complete(
   reason: u32, qualification: u64, gla: u64, gpa: u64, info: u32, detail: u32, ns: u64, retires: u64 = 1,
 ): void {
+  const icount = load<u64>(ICOUNT);
   recordQuick(reason, qualification, gla, gpa, info, RESUMED, detail);
   passTime(ns);
   // the dispatcher counts the instruction
-  enterAgain(retires ? clockBehind() : clock());
+  enters(icount, retires ? clockBehind() : clock());
 }
 
 /** An answer in a table: {key u32, key u32, key u32, key u32, answer 4 x u32}, found by its first two keys. */
@@ -102,20 +124,31 @@ export function enterAgain(now: u64): void {
 /** For the VMM: the entry of a vCPU's answer, of which all is the VMM's to write. */
 export function quickEntry(table: usize, vcpu: u32, first: u32, second: u32): usize { return entryOf(table, vcpu, first, second); }
 
-export function quickCpuid(): bool {
+/** CPUID of so many bytes at `rip`. @param icount instructions before it */
+@inline export function quickCpuidAt(rip: u64, length: u32, icount: u64): bool {
   const leaf = load<u32>(RAX);
   const subleaf = load<u32>(RCX);
-  const entry = entryOf(QUICK_CPUID, load<u32>(VCPU_INDEX), leaf, subleaf);
-  if (load<u32>(entry) != leaf || load<u32>(entry, 4) != subleaf) return false;
-  if (load<u32>(entry, 8) != ((load<u32>(CR4) & CR4_SHOWN) | (load<u32>(VCPU_INDEX) + 1)) || load<u32>(entry, 12) != load<u32>(XCR0)) return false;
-  if (!mayComplete(EMULATION_NS)) return false;
-  complete(EXIT_REASON_CPUID, 0, 0, 0, 0, 0, EMULATION_NS);
+  const vcpu = load<u32>(VCPU_INDEX);
+  const entry = entryOf(QUICK_CPUID, vcpu, leaf, subleaf);
+  // two keys at once
+  if (load<u64>(entry) != (<u64>subleaf << 32 | leaf)) return false;
+  const context = (load<u32>(CR4) & CR4_SHOWN) | (vcpu + 1);
+  if (load<u64>(entry, 8) != (<u64>load<u32>(XCR0) << 32 | context)) return false;
+  const before = load<u64>(CLOCK_OFFSET);
+  const now = clockAt(icount, before);
+  const then = now + instructionNs() + EMULATION_NS;
+  if (!completesBy(then)) return false;
+  recordAt(rip, length, icount, now, EXIT_REASON_CPUID, 0, 0, 0, 0, RESUMED, 0);
+  store<u64>(CLOCK_OFFSET, before + EMULATION_NS);
+  enters(icount, then);
   store<u64>(RAX, load<u32>(entry, 16));
   store<u64>(RBX, load<u32>(entry, 20));
   store<u64>(RCX, load<u32>(entry, 24));
   store<u64>(RDX, load<u32>(entry, 28));
   return true;
 }
+
+export function quickCpuid(): bool { return quickCpuidAt(load<u64>(RIP), lengthFor(EXIT_REASON_CPUID), load<u64>(ICOUNT)); }
 
 export function quickRdmsr(): bool {
   const index = load<u32>(RCX);
@@ -127,18 +160,51 @@ export function quickRdmsr(): bool {
   return true;
 }
 
-@inline function mayWait(port: u32): bool { return (load<u8>((port >> 3) + QUICK_PORTS) >> (port & 7) & 1) != 0; }
+/** Devices may hear late of writes to all these ports, or there are none. */
+@inline function mayWait(port: u32, bytes: u32): bool {
+  for (let n: u32 = 0; n < bytes; n++) {
+    const at = (port + n) & 0xffff;
+    if (!(load<u8>((at >> 3) + QUICK_PORTS) >> (at & 7) & 1)) return false;
+  }
+  return true;
+}
 
-/** An OUT to ports whose devices may hear of it later, or where there is none. */
-export function quickOut(port: u32, bytes: u32, value: u32, qualification: u64): bool {
-  for (let n: u32 = 0; n < bytes; n++) if (!mayWait((port + n) & 0xffff)) return false;
-  if (!mayComplete(PORT_ACCESS_NS)) return false;
-  complete(EXIT_REASON_IO_INSTRUCTION, qualification, 0, 0, 0, value, PORT_ACCESS_NS);
-  unsettle();
+/** Keeps what a device will hear of. */
+function latch(port: u32, bytes: u32, value: u32): void {
   for (let n: u32 = 0; n < load<u32>(QUICK_LATCH_COUNT); n++) {
     const latch = QUICK_LATCHES + (n << 3);
     const at = load<u32>(latch) - port;
     if (at < bytes) store<u32>(latch, 0x100 | (value >> (at << 3) & 0xff), 4);
   }
+}
+
+/** An OUT to ports whose devices may hear of it later, or where there is none. */
+export function quickOut(port: u32, bytes: u32, value: u32, qualification: u64): bool {
+  if (!mayWait(port, bytes) || !mayComplete(PORT_ACCESS_NS)) return false;
+  complete(EXIT_REASON_IO_INSTRUCTION, qualification, 0, 0, 0, value, PORT_ACCESS_NS);
+  unsettle();
+  latch(port, bytes, value);
   return true;
 }
+
+/**
+ * As quickOut for at most `most` elements of a string instruction, which stand one behind the other at `data`: answers how many of
+ * them are done before the devices' next work is due, 0: the VMM has to do it. No interrupt waits.
+ */
+export function quickOuts(port: u32, bytes: u32, data: usize, most: u32, qualification: u64, gla: u64, info: u32): u32 {
+  if (!mayWait(port, bytes) || !mayComplete(PORT_ACCESS_NS)) return 0;
+  recordQuick(EXIT_REASON_IO_INSTRUCTION, qualification, gla, 0, info, RESUMED, element(data, bytes));
+  // what each element after the first takes, as if it were an instruction of its own
+  const each = <u64>PORT_ACCESS_NS + instructionNs();
+  const fit = (load<u64>(NEXT_EVENT) - clock() - PORT_ACCESS_NS - 1) / each;
+  const count = <u32>min<u64>(most, fit + 1);
+  passTime(<u64>PORT_ACCESS_NS + <u64>(count - 1) * each);
+  recordElements(count);
+  countSteady();
+  unsettle();
+  latch(port, bytes, element(data + <usize>((count - 1) * bytes), bytes));
+  enterAgain(clock());
+  return count;
+}
+
+@inline function element(data: usize, bytes: u32): u32 { return bytes == 1 ? load<u8>(data) : bytes == 2 ? load<u16>(data) : load<u32>(data); }

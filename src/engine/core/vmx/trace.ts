@@ -20,36 +20,37 @@ import {
   return r;
 }
 
-/** What a record has of the guest's state. Bits 13 and 14 of the access rights are L and D/B. */
-@inline function recordState(r: usize): void {
-  store<u64>(r, load<u64>(ICOUNT), TR_ICOUNT);
-  store<u64>(r, load<u64>(RIP), TR_RIP);
+/** What a record has of the guest's state but for where it is. */
+@inline function recordState(r: usize, now: u64): void {
   store<u64>(r, load<u64>(SEGMENTS + SEG_CS * SEGMENT_BYTES + SEG_BASE), TR_CS_BASE);
-  store<u16>(r, <u16>(load<u32>(SEGMENTS + SEG_CS * SEGMENT_BYTES + SEG_AR) >> 13 & 3 | 0x8000), TR_CODE);
   store<u64>(r, load<u64>(RAX), TR_RAX);
   store<u64>(r, load<u64>(RCX), TR_RCX);
-  store<u64>(r, clock(), TR_CLOCK);
+  store<u64>(r, now, TR_CLOCK);
   store<u64>(r, load<u64>(CR3), TR_CR3);
+  // bits 13 and 14 of the access rights are L and D/B
+  store<u16>(r, <u16>(load<u32>(SEGMENTS + SEG_CS * SEGMENT_BYTES + SEG_AR) >> 13 & 3 | 0x8000), TR_CODE);
 }
 
 /**
- * As traceExit for an exit of an instruction, which has no event's information: from the values that go into the VMCS as
- * well, and with what is done about it.
+ * As traceExit for an exit of the instruction at `rip`, after `icount` others and at virtual time `now`, which has no event's
+ * information: from the values that go into the VMCS as well, and with what is done about it.
  */
-// a record: 15 stores of 8 bytes, 4 smaller ones
-@inline export function traceInstruction(reason: u32, qualification: u64, gla: u64, gpa: u64, info: u32, length: u32, action: u32, detail: u32): void {
+// a record: 15 stores of 8 bytes, one of 2
+@inline export function traceInstruction(
+  rip: u64, length: u32, icount: u64, now: u64, reason: u32, qualification: u64, gla: u64, gpa: u64, info: u32, action: u32, detail: u32,
+): void {
   const count = EXIT_COUNTS + (reason << 3);
   store<u64>(count, load<u64>(count) + 1);
   if (!load<u32>(TRACE_ENABLED)) return;
   const r = newRecord();
-  recordState(r);
-  store<u32>(r, load<u32>(VCPU_INDEX), TR_VCPU);
-  store<u32>(r, reason, TR_REASON);
+  store<u64>(r, length, TR_LENGTH); // and TR_INTR_INFO
+  recordState(r, now);
+  store<u64>(r, icount, TR_ICOUNT);
+  store<u64>(r, rip, TR_RIP);
+  store<u64>(r, <u64>load<u32>(VCPU_INDEX) | <u64>reason << 32, TR_VCPU); // and TR_REASON
   store<u64>(r, qualification, TR_QUALIFICATION);
   store<u64>(r, gla, TR_GLA);
   store<u64>(r, gpa, TR_GPA);
-  store<u16>(r, <u16>length, TR_LENGTH);
-  store<u32>(r, 0, TR_INTR_INFO);
   store<u64>(r, 0, TR_INTR_ERROR); // and TR_VECTORING_INFO
   store<u64>(r, <u64>info << 32, TR_VECTORING_ERROR); // and TR_INSTRUCTION_INFO
   store<u64>(r, <u64>detail << 32 | action, TR_ACTION); // and TR_DETAIL
@@ -61,7 +62,9 @@ export function traceExit(v: usize, reason: u32): void {
   store<u64>(count, load<u64>(count) + 1);
   if (!load<u32>(TRACE_ENABLED)) return;
   const r = newRecord();
-  recordState(r);
+  recordState(r, clock());
+  store<u64>(r, load<u64>(ICOUNT), TR_ICOUNT);
+  store<u64>(r, load<u64>(RIP), TR_RIP);
   store<u32>(r, load<u32>(VCPU_INDEX), TR_VCPU);
   store<u32>(r, reason, TR_REASON);
   store<u64>(r, load<u64>(v + EXIT_QUALIFICATION), TR_QUALIFICATION);
