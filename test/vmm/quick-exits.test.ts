@@ -5,6 +5,8 @@ import { Jit } from '../../src/engine/jit/jit.js';
 import { type FlatGuest, flatGuest } from '../engine/flat-guest.js';
 import { DEVICES, EXITS, POLLS, ring, SYSTEM, slice, state } from './exiting-guests.js';
 
+const EXIT_REASON_CR_ACCESS = 28;
+
 /** Such a guest, all of whose code is compiled. */
 function compiledGuest(...args: Parameters<typeof flatGuest>): FlatGuest {
   const guest = flatGuest(...args);
@@ -96,6 +98,21 @@ describe('exits that the core completes', () => {
     for (let n = 0; n < 20; n++) slice(guest, 1000);
     expect(guest.vm.exits - before).toBeGreaterThan(4000);
     expect(asked).toBeLessThan(50);
+  });
+
+  it('read and write the task priority without its device while no interrupt is requested', () => {
+    const guest = flatGuest(POLLS);
+    const { host } = guest.vm;
+    const ask = host.deviceAccess;
+    let asked = 0;
+    host.deviceAccess = (...access) => {
+      if (access[0] === L.ASK_CR8) asked++;
+      return ask(...access);
+    };
+    for (let n = 0; n < 40; n++) slice(guest, 3000);
+    const accesses = guest.vm.exitCount(EXIT_REASON_CR_ACCESS);
+    expect(accesses).toBeGreaterThan(1000);
+    expect(asked).toBeLessThan(accesses / 10);
   });
 
   it('are seen by who asks for each exit', () => {

@@ -107,6 +107,7 @@ export const APIC_HEARD_ICR = 1;
 export const APIC_HEARD_COUNT = 2;
 export const APIC_HEARD_DEADLINE = 4;
 export const APIC_HEARD_REQUEST = 8;
+export const APIC_HEARD_TPR = 16;
 export const APIC_ICR = 0x000a6c40;
 export const APIC_TIMER_VALUE = 0x000a6c48;
 export const APIC_TIMER_AT = 0x000a6c50;

@@ -406,6 +406,11 @@ export class Lapic implements Device<LapicState> {
     return this.timer.timer;
   }
 
+  /** The task priority was written, while no interrupt was requested. */
+  hearTpr(value: number): void {
+    this.s.tpr = value;
+  }
+
   /** ICR was written, and what it asks for is done. */
   hearIcr(low: number, high: number): void {
     this.s.icrLow = low;

@@ -38,7 +38,7 @@ import type { Place } from './known-pages.js';
 import { type Accessed, MemoryCode } from './memory-code.js';
 import { registerOf, registersOf } from './region-registers.js';
 import { inMemory, isVex, type VectorCode, type VectorScope, vectorCode } from './vector-code.js';
-import { FunctionWriter, I32, I64, IMPORTS, type Import, type MemoryOp, V128 } from './wasm-writer.js';
+import { FunctionWriter, I32, I64, IMPORTS, type MemoryOp, V128 } from './wasm-writer.js';
 
 const STORES: Record<number, MemoryOp> = { 0: 'i32.store8', 1: 'i32.store16', 2: 'i32.store', 3: 'i64.store' };
 
@@ -46,10 +46,9 @@ const STORES: Record<number, MemoryOp> = { 0: 'i32.store8', 1: 'i32.store16', 2:
 export const REGION_PARAMETERS = [I64, I32] as const;
 const RIP_LOCAL = 0;
 const LEFT_LOCAL = 1;
-const imported = (of: Import): number => IMPORTS.findIndex(({ name }) => name === of);
-const CALL_LEAN = imported('callLean');
-const CALL_WHOLE = imported('callWhole');
-const CALL_ALONE = imported('callAlone');
+const CALL_LEAN = IMPORTS.findIndex(({ name }) => name === 'callLean');
+const CALL_WHOLE = IMPORTS.findIndex(({ name }) => name === 'callWhole');
+const CALL_ALONE = IMPORTS.findIndex(({ name }) => name === 'callAlone');
 /** REGION_STOPPED and NOT_AT_ONCE of core/exec/regions.ts. */
 const STOPPED = -0x8000_0000;
 const NOT_AT_ONCE = -0x7fff_ffff;
@@ -475,7 +474,7 @@ export class RegionWriter {
     this.#spill(this.#written.filter((register) => reads.includes(register)));
     const answer = this.#temporary('answer', I32);
     this.#rip(uop.next - uop.length);
-    code.i32(uop.length).get(LEFT_LOCAL).call(imported(callee)).tee(answer).i32(NOT_AT_ONCE).op('i32.ne').open('if');
+    code.i32(uop.length).get(LEFT_LOCAL).callImport(callee).tee(answer).i32(NOT_AT_ONCE).op('i32.ne').open('if');
     this.#reload(writes.filter((register) => this.#registers.has(register)));
     code.get(answer).set(LEFT_LOCAL).branch(done).close();
     this.#callWhole(uop);

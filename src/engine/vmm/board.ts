@@ -39,7 +39,9 @@ export interface Board {
   ownApic?(vcpu: number): OwnApic | undefined;
   /** As `nextDeadline`, without the timer of the vCPU's local APIC. */
   deadlineBeside?(vcpu: number): Nanoseconds | undefined;
-  /** The core has done for the local APIC what the guest wrote to ICR. */
+  /** The core has done for the local APIC what the guest wrote to the task priority. */
+  hearTpr?(vcpu: number, value: number): void;
+  /** What the guest wrote to ICR. */
   hearIcr?(vcpu: number, low: number, high: number): void;
   /** What the guest wrote to the timer's initial count at this time, or to its deadline, which comes at that one. */
   hearCount?(vcpu: number, count: number, at: Nanoseconds): void;

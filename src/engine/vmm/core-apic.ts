@@ -14,6 +14,7 @@ import {
   APIC_HEARD_DEADLINE,
   APIC_HEARD_ICR,
   APIC_HEARD_REQUEST,
+  APIC_HEARD_TPR,
   APIC_ICR,
   APIC_IRR,
   APIC_ISR,
@@ -94,6 +95,7 @@ export class CoreApic {
     if (heard === 0) return;
     host.set32(APIC_HEARD, 0);
     const { board } = vm;
+    if ((heard & APIC_HEARD_TPR) !== 0) board.hearTpr?.(vcpu.index, host.get32(APIC_TPR));
     if ((heard & APIC_HEARD_ICR) !== 0) board.hearIcr?.(vcpu.index, host.get32(APIC_ICR), host.get32(APIC_ICR + 4));
     if ((heard & (APIC_HEARD_COUNT | APIC_HEARD_DEADLINE)) !== 0) {
       const at = host.getNumber(APIC_TIMER_AT);

@@ -267,6 +267,10 @@ export class PcBoard implements Board {
     return this.#clock.deadlines.nextBeside(this.pc.lapic[vcpu].timerAt);
   }
 
+  hearTpr(vcpu: number, value: number): void {
+    this.pc.lapic[vcpu].hearTpr(value);
+  }
+
   hearIcr(vcpu: number, low: number, high: number): void {
     this.pc.lapic[vcpu].hearIcr(low, high);
   }

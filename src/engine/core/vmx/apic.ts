@@ -4,7 +4,7 @@
 // hears when the VMM runs next (src/engine/vmm/core-apic.ts). @sdm 3A 10.8 "Handling Interrupts"
 import {
   ACTIVITY, APIC_ACCEPTED, APIC_ASKS, APIC_CHANGES, APIC_CHANGE_COUNT, APIC_COUNT_NS, APIC_DELIVERS, APIC_DUTY, APIC_GPA, APIC_HEARD,
-  APIC_HEARD_COUNT, APIC_HEARD_DEADLINE, APIC_HEARD_ICR, APIC_HEARD_REQUEST, APIC_ICOUNT, APIC_ICR, APIC_IRR, APIC_ISR, APIC_KICKS, APIC_MAX_CHANGES, APIC_OTHER_EVENT,
+  APIC_HEARD_COUNT, APIC_HEARD_DEADLINE, APIC_HEARD_ICR, APIC_HEARD_REQUEST, APIC_HEARD_TPR, APIC_ICOUNT, APIC_ICR, APIC_IRR, APIC_ISR, APIC_KICKS, APIC_MAX_CHANGES, APIC_OTHER_EVENT,
   APIC_TAKES_DEADLINE, APIC_TIMER_AT, APIC_TIMER_VALUE, APIC_TMR, APIC_TPR, APIC_VECTORS, APIC_VECTORS_BYTES, ATTENTION, ATT_APIC, ATT_SHADOW, ATT_WINDOW, ICOUNT,
   INTERRUPTIBILITY, LIMIT, NEXT_EVENT, NEXT_RIP, QUICK_WAITS, RFLAGS, RIP, STEPPED, TRACE_SEQUENCE, TSC_ADJUST, VCPU_INDEX, XS_OK,
 } from '../layout';
@@ -209,6 +209,20 @@ export function writeApicMsr(index: u32, value: u64): u32 {
   if (status != APIC_LEFT) unsettle();
   return status;
 }
+
+/** A write to the task priority while nothing is requested that it might let through or hold back: true where it is done. */
+export function writeTpr(value: u32): bool {
+  // one that reaches the limit ends the slice before the VM entry that looks for interrupts
+  if (load<u32>(APIC_DUTY) == APIC_ASKS || load<u64>(ICOUNT) + 1 >= load<u64>(LIMIT)) return false;
+  if (highest(vectors() + APIC_IRR) >= 0) return false;
+  store<u32>(APIC_TPR, value);
+  hear(APIC_HEARD_TPR);
+  unsettle();
+  return true;
+}
+
+/** May the task priority be read from APIC_TPR, without the VMM? A guest that ends interrupts by a word in memory is looked at first. */
+@inline export function knowsTpr(): bool { return load<u32>(APIC_DUTY) == APIC_DELIVERS; }
 
 /** The VMM notes what the controls were at the exits of the trace. */
 function setPrimary(value: u32): void {

@@ -2,7 +2,7 @@
 // guest's state stays where it is. Nothing tells the guest, the trace or the clock the difference: where the VM entry after
 // the exit would find something to do, the guest is left and the VMM goes on as after an exit that it has handled.
 import {
-  ASKED_ENTERS, ASKED_LEAVES, ASKED_REFUSED, ASK_CR8, ASK_MMIO, ASK_MSR, ASK_PORT, ASK_STRING, DEVICE_DATA, ICOUNT, NEXT_RIP, NMI_UNBLOCKED,
+  APIC_TPR, ASKED_ENTERS, ASKED_LEAVES, ASKED_REFUSED, ASK_CR8, ASK_MMIO, ASK_MSR, ASK_PORT, ASK_STRING, DEVICE_DATA, ICOUNT, NEXT_RIP, NMI_UNBLOCKED,
   PREEMPTION_DEADLINE, QUICK_ROOM, RAX, RCX, RDX, RIP, SINGLE, XS_OK, XS_RETRY,
 } from '../layout';
 import { decide, setReg64 } from '../state';
@@ -13,7 +13,7 @@ import {
 } from '../generated/exits';
 import { clock, clockBehind, instructionNs, passTime } from '../clock';
 import { EMULATION_NS, MMIO_ACCESS_NS, PORT_ACCESS_NS } from '../prices';
-import { APIC_ENTERS, APIC_LEFT, writeApic, writeApicMsr } from './apic';
+import { APIC_ENTERS, APIC_LEFT, knowsTpr, writeApic, writeApicMsr, writeTpr } from './apic';
 import { exitGla, exitGpa, exitInstructionInfo, leaveGuest } from './exit';
 import { MAX_BLOCK_INSTRUCTIONS } from '../decode/cache';
 import { complete, enterAgain, mayComplete, recordAnswer, recordElements, recordQuick } from './quick';
@@ -149,8 +149,8 @@ export function askMsr(write: bool): i32 {
 /** MOV from CR8 does not end its block: where the rest of it may meet a device's work, or has to be left, it runs alone. */
 function readsCr8InBlock(register: u32, qualification: u64): bool {
   const steady = steadyEntry(ASK_CR8, 0, 8);
-  if (!steady || !mayComplete(<u64>EMULATION_NS + <u64>MAX_BLOCK_INSTRUCTIONS * instructionNs())) return false;
-  const value = steadyDatum(steady, 0);
+  if (!(steady || knowsTpr()) || !mayComplete(<u64>EMULATION_NS + <u64>MAX_BLOCK_INSTRUCTIONS * instructionNs())) return false;
+  const value = steady ? steadyDatum(steady, 0) : u64(load<u32>(APIC_TPR) >> 4);
   complete(EXIT_REASON_CR_ACCESS, qualification, 0, 0, 0, 0, EMULATION_NS);
   setReg64(register, value);
   return true;
@@ -163,6 +163,10 @@ export function askCr8(write: bool, register: u32, value: u32, qualification: u6
     if (!load<u32>(SINGLE)) return load<u32>(QUICK_ROOM) ? decide(XS_RETRY) : NOT_ASKED;
   }
   if (!mayComplete(EMULATION_NS)) return NOT_ASKED;
+  if (write && writeTpr(value << 4)) {
+    complete(EXIT_REASON_CR_ACCESS, qualification, 0, 0, 0, 0, EMULATION_NS);
+    return XS_OK;
+  }
   const at = clock();
   record(EXIT_REASON_CR_ACCESS, qualification, 0, 0, 0);
   const answer = deviceAccess(ASK_CR8, 0, 8, write, value, 0);
