@@ -6,7 +6,7 @@ import { Pair } from './pair.js';
 const FROM = 0x20000;
 const TO = 0x80000;
 const RECORD = 96;
-const ANSWER = 48;
+const ANSWER = 96;
 const PAIRS = 105;
 
 const NP = 0;
@@ -32,6 +32,10 @@ interface Form {
   /** VEX.L may be 0 alone. */
   readonly short?: boolean;
   readonly wide?: boolean;
+  /** VEX.L must be 1. */
+  readonly long?: boolean;
+  /** The second operand is a count that is now small, now large. */
+  readonly counts?: boolean;
 }
 
 const form = (name: string, prefix: Prefix, map: 1 | 2 | 3, opcode: number, more: Partial<Form> = {}): Form => ({
@@ -78,6 +82,42 @@ const INTEGERS: readonly Form[] = [
         ),
       ),
   ),
+  ...[0x1c, 0x1d, 0x1e].map((opcode) => form(`pabs ${opcode.toString(16)}`, P66, 2, opcode)),
+  form('packusdw', P66, 2, 0x2b, three),
+  ...[0xd1, 0xd2, 0xd3, 0xe1, 0xe2, 0xf1, 0xf2, 0xf3].map((opcode) =>
+    form(`shift by count ${opcode.toString(16)}`, P66, 1, opcode, { ...three, counts: true }),
+  ),
+  ...[0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x30, 0x31, 0x32, 0x33, 0x34, 0x35].map((opcode) =>
+    form(`widened ${opcode.toString(16)}`, P66, 2, opcode),
+  ),
+  ...[0x0c, 0x0d, 0x0e].flatMap((opcode) =>
+    [0x5a, 0xe1].map((immediate) => form(`blend ${opcode} ${immediate}`, P66, 3, opcode, { ...three, immediate })),
+  ),
+  form('vpblendd', P66, 3, 0x02, { ...three, immediate: 0x93, only: 'vex' }),
+  form('movddup', PF2, 1, 0x12),
+  form('movsldup', PF3, 1, 0x12),
+  form('movshdup', PF3, 1, 0x16),
+  form('vpermilps', P66, 3, 0x04, { immediate: 0x6c, only: 'vex' }),
+  ...[0, 1].flatMap((immediate) => [
+    form(`vinserti128 ${immediate}`, P66, 3, 0x38, { ...three, immediate, only: 'vex', long: true }),
+    form(`vextracti128 ${immediate}`, P66, 3, 0x39, { immediate, only: 'vex', long: true }),
+  ]),
+  ...[0, 3, 9, 15].flatMap((immediate) => [
+    form(`pinsrb ${immediate}`, P66, 3, 0x20, { ...three, immediate, short: true }),
+    form(`pinsrw ${immediate}`, P66, 1, 0xc4, { ...three, immediate, short: true }),
+    form(`pinsrd ${immediate}`, P66, 3, 0x22, { ...three, immediate, short: true }),
+    form(`pinsrq ${immediate}`, P66, 3, 0x22, { ...three, immediate, short: true, wide: true }),
+    form(`pextrb ${immediate}`, P66, 3, 0x14, { immediate, short: true }),
+    form(`pextrw ${immediate}`, P66, 3, 0x15, { immediate, short: true }),
+    form(`pextrd ${immediate}`, P66, 3, 0x16, { immediate, short: true }),
+    form(`pextrq ${immediate}`, P66, 3, 0x16, { immediate, short: true, wide: true }),
+    form(`pextrw ${immediate} to a register`, P66, 1, 0xc5, {
+      immediate,
+      short: true,
+      general: true,
+      only: 'registers',
+    }),
+  ]),
   form('pmovmskb', P66, 1, 0xd7, { general: true, only: 'registers' }),
   form('movmskps', NP, 1, 0x50, { general: true, only: 'registers' }),
   form('movmskpd', P66, 1, 0x50, { general: true, only: 'registers' }),
@@ -119,6 +159,8 @@ const FLOATS: readonly Form[] = [
   ),
   form('ucomiss', NP, 1, 0x2e),
   form('comisd', P66, 1, 0x2f),
+  form('cvtdq2pd', PF3, 1, 0xe6),
+  form('cvtdq2ps', NP, 1, 0x5b),
   form('cvtsd2ss', PF2, 1, 0x5a, three),
   form('cvtss2sd', PF3, 1, 0x5a, three),
   ...[PF3, PF2].flatMap((prefix) =>
@@ -147,7 +189,7 @@ function encoded(of: Form, vex: boolean, memory: boolean, whole: boolean): numbe
   return [0xc4, 0xe0 | map, third, opcode, ...modrm, ...tail];
 }
 
-/** RSI goes over the records, RDI over the answers: 32 bytes, EAX, MXCSR, flags. RCX is the first quadword of the second operand. */
+/** RSI goes over the records, RDI over the answers: the result, RAX, MXCSR, flags, RCX, YMM1. RCX is the first quadword of the second operand. */
 function loop(instruction: number[], result: number): number[] {
   const body = [
     ...[0x0f, 0xae, 0x56, 64], // ldmxcsr [rsi+64]
@@ -159,6 +201,8 @@ function loop(instruction: number[], result: number): number[] {
     ...instruction,
     ...[0xc5, 0xfc, 0x11, 0x07 | (result << 3)], // vmovups [rdi], ymm
     ...[0x48, 0x89, 0x47, 32], // mov [rdi+32], rax
+    ...[0x48, 0x89, 0x4f, 48], // mov [rdi+48], rcx
+    ...[0xc5, 0xfc, 0x11, 0x4f, 64], // vmovups [rdi+64], ymm1
     ...[0x0f, 0xae, 0x5f, 40], // stmxcsr [rdi+40]
     0x9f, // lahf
     ...[0x89, 0x47, 44], // mov [rdi+44], eax
@@ -281,7 +325,7 @@ function records(of: Form): Buffer {
   const pick = <T>(list: readonly T[]): T => list[next() % list.length];
   for (let n = 0; n < PAIRS; n++) {
     const at = n * RECORD;
-    if (floats && of.opcode === 0x2a) {
+    if (floats && (of.opcode === 0x2a || of.opcode === 0xe6 || of.opcode === 0x5b)) {
       for (let q = 0; q < 8; q++) data.writeBigInt64LE(q === 4 ? pick(WHOLES) : BigInt(next()), at + q * 8);
     } else if (floats && double) {
       for (let q = 0; q < 8; q++) {
@@ -305,6 +349,7 @@ function records(of: Form): Buffer {
       for (let d = 0; d < 16; d++)
         data.writeUInt32LE(d >= 8 && alike ? data.readUInt32LE(at + d * 4 - 32) : next(), at + d * 4);
       if (n % 16 === 0) data.fill(0, at, at + 64);
+      if (of.counts && n % 3 !== 0) data.writeBigUInt64LE(BigInt(next() % 70), at + 32);
     }
     data.writeUInt32LE(MODES[n % MODES.length], at + 64);
   }
@@ -316,6 +361,7 @@ const CASES = [...INTEGERS, ...FLOATS].flatMap((of) =>
     [false, true].flatMap((memory) =>
       [false, true]
         .filter((whole) => !(whole && (!vex || of.short)))
+        .filter((whole) => whole || !of.long)
         .filter(() => !(of.only === 'vex' && !vex))
         .filter(() => of.only !== 'registers' || !memory)
         .filter(() => of.only !== 'memory' || memory)

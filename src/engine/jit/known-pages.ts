@@ -5,7 +5,8 @@ import type { Step } from '../../spec/uops/row.js';
 import { REG_RIP, REG_ZERO, TLB_READ, TLB_WRITE } from '../core/layout.js';
 import type { DecodedUop } from './decoded.js';
 import type { Site } from './discovery.js';
-import { inMemory, vectorCode } from './vector-code.js';
+import { vectorCode } from './in-place.js';
+import { inMemory } from './vector-code.js';
 import { type FunctionWriter, I32, I64 } from './wasm-writer.js';
 
 const RSP = 4;

@@ -34,10 +34,11 @@ import { evaluate, GENERAL_REGISTERS, type Scope, vexRegister } from './expressi
 import { type FlagState, needsState, STORED } from './flag-state.js';
 import { FlagWriter } from './flag-writer.js';
 import { type AtOnce, type Called, leanHandlerOf } from './handlers.js';
+import { vectorCode } from './in-place.js';
 import type { Place } from './known-pages.js';
 import { type Accessed, MemoryCode } from './memory-code.js';
 import { registerOf, registersOf } from './region-registers.js';
-import { inMemory, isVex, type VectorCode, type VectorScope, vectorCode } from './vector-code.js';
+import { inMemory, isVex, type VectorCode, type VectorScope } from './vector-code.js';
 import { FunctionWriter, I32, I64, IMPORTS, type MemoryOp, V128 } from './wasm-writer.js';
 
 const STORES: Record<number, MemoryOp> = { 0: 'i32.store8', 1: 'i32.store16', 2: 'i32.store', 3: 'i64.store' };

@@ -1,14 +1,9 @@
-// Vector and x87 instructions that compiled code carries out itself: which ones, and how. All others call their handler
-// (core/simd), and so do these where their conditions do not hold.
-
+// What the code of vector and x87 instructions in regions is made of: see in-place.ts.
 import { operationOf } from '../../spec/opcodes/vector-operations.js';
 import { YMM } from '../core/layout.js';
 import type { DecodedUop } from './decoded.js';
 import { vexRegister } from './expression-code.js';
-import { floatCode } from './vector-float.js';
-import { integerCode } from './vector-integer.js';
 import type { FunctionWriter } from './wasm-writer.js';
-import { x87Code } from './x87-code.js';
 
 /** What the code of one instruction has at hand. */
 export interface VectorScope {
@@ -59,35 +54,21 @@ const UV_VEX = 0x20;
 /** Where bits 255:128 of the registers lie. */
 const HIGH = YMM + 16;
 
+/** Its address needs no segment base, no cut, no limit check. */
+export const isSimple = ({ flags }: DecodedUop): boolean => (flags & UF_SIMPLE) !== 0;
 export const inMemory = ({ flags }: DecodedUop): boolean => (flags & UF_MEM) !== 0;
 export const isWide = ({ target }: DecodedUop): boolean => (target & 0x40) !== 0;
 /** Mandatory prefix: NP 66 F3 F2, for arithmetic packed single, packed double, scalar single, scalar double. */
 export const formOf = ({ target }: DecodedUop): number => (target >> 8) & 3;
 export const vectorOperation = ({ target }: DecodedUop): string => operationOf(target >>> 16);
 
+/** The last byte of the opcode. */
+export const opcodeOf = ({ flags }: DecodedUop): number => (flags >>> 16) & 0xff;
 export const isVex = ({ target }: DecodedUop): boolean => (target & UV_VEX) !== 0;
 /** Of 256 bits. */
 export const isWhole = ({ target }: DecodedUop): boolean => (target & UV_L) !== 0;
 /** Register of the first source: that of VEX.vvvv, or the destination. */
 export const firstOf = (uop: DecodedUop): number => (isVex(uop) ? vexRegister(uop) : uop.r);
-
-const KNOWN = new WeakMap<DecodedUop, VectorCode | null>();
-
-/** The code of a vector instruction; undefined: its handler is called. */
-export function vectorCode(uop: DecodedUop): VectorCode | undefined {
-  const { handler } = uop;
-  if (!handler) return undefined;
-  if (inMemory(uop) && (uop.flags & UF_SIMPLE) === 0) return undefined;
-  let known = KNOWN.get(uop);
-  if (known === undefined) {
-    known =
-      (handler.vector
-        ? (floatCode(handler.name, uop) ?? integerCode(handler.name, uop))
-        : x87Code(handler.name, uop)) ?? null;
-    KNOWN.set(uop, known);
-  }
-  return known ?? undefined;
-}
 
 /** Puts the source on the stack, a register or 128 bits of memory. */
 export function source({ code, uop, xmm, pointer }: VectorScope): void {
@@ -116,3 +97,46 @@ export function setHigh(code: FunctionWriter, register: number, push: () => void
 export function clearHigh({ code, uop }: VectorScope, register: number = uop.r): void {
   if (isVex(uop)) setHigh(code, register, () => code.v128Zero());
 }
+
+/** A vector instruction, most of which have two sources and a destination of one size. */
+export function madeVector(uop: DecodedUop, write: VectorCode['write'], more: Partial<VectorCode> = {}): VectorCode {
+  return {
+    bytes: isWhole(uop) ? 32 : 16,
+    aligned: !isVex(uop),
+    writesMemory: false,
+    asksMode: true,
+    quick: false,
+    reads: inMemory(uop) ? [firstOf(uop)] : [firstOf(uop), uop.rm],
+    writes: [uop.r],
+    readsGeneral: [],
+    writesGeneral: [],
+    write,
+    ...more,
+  };
+}
+
+/** Elements of `bytes` bytes by number, those of the second operand from 16 / bytes on, as a shuffle of bytes. */
+export const lanes = (bytes: number, order: readonly number[]): number[] =>
+  order.flatMap((lane) => Array.from({ length: bytes }, (_, n) => lane * bytes + n));
+
+/** Two operands: `operate` takes them, of one half and then of the other, and answers the result. */
+export const binary = (
+  uop: DecodedUop,
+  operate: (scope: VectorScope, high: boolean) => void,
+  whole = isWhole(uop),
+): VectorCode =>
+  madeVector(uop, (scope) => {
+    const { code, xmm } = scope;
+    code.get(xmm(firstOf(uop)));
+    source(scope);
+    operate(scope, false);
+    code.set(xmm(uop.r));
+    if (!whole) clearHigh(scope);
+    else {
+      setHigh(code, uop.r, () => {
+        highOf(code, firstOf(uop));
+        highSource(scope);
+        operate(scope, true);
+      });
+    }
+  });

@@ -10,122 +10,32 @@ import {
   inMemory,
   isVex,
   isWhole,
-  isWide,
   setHigh,
   source,
   type VectorCode,
   type VectorScope,
   vectorOperation,
 } from './vector-code.js';
-import { F32, F64, type FunctionWriter, I64, type MemoryOp, type Op, type SimdOp, V128 } from './wasm-writer.js';
-
-/** A format: its scalar and vector instructions, least and greatest normal number. */
-interface Format {
-  readonly scalar: 'f32' | 'f64';
-  readonly vector: 'f32x4' | 'f64x2';
-  readonly type: number;
-  readonly bytes: 4 | 8;
-  readonly least: number;
-  readonly greatest: number;
-  /** Bits of a significand. */
-  readonly precision: number;
-}
-
-const SINGLE: Format = {
-  scalar: 'f32',
-  vector: 'f32x4',
-  type: F32,
-  bytes: 4,
-  least: 2 ** -126,
-  greatest: (2 - 2 ** -23) * 2 ** 127,
-  precision: 24,
-};
-const DOUBLE: Format = {
-  scalar: 'f64',
-  vector: 'f64x2',
-  type: F64,
-  bytes: 8,
-  least: 2 ** -1022,
-  greatest: Number.MAX_VALUE,
-  precision: 53,
-};
-
-const formatOf = (uop: DecodedUop): Format => (formOf(uop) & 1 ? DOUBLE : SINGLE);
-
-const op = ({ scalar }: Format, name: string): Op => `${scalar}.${name}` as Op;
-const simd = ({ vector }: Format, name: string): SimdOp => `${vector}.${name}` as SimdOp;
-
-function constant(code: FunctionWriter, format: Format, value: number): FunctionWriter {
-  return format === DOUBLE ? code.f64(value) : code.f32(value);
-}
-
-/** The constant in all elements. */
-function splat(code: FunctionWriter, format: Format, value: number): FunctionWriter {
-  const element =
-    format === DOUBLE
-      ? [...new Uint8Array(Float64Array.of(value).buffer)]
-      : [...new Uint8Array(Float32Array.of(value).buffer)];
-  return code.v128Const(Array.from({ length: 16 }, (_, n) => element[n % element.length]));
-}
-
-/** The lowest element of a vector register. */
-function lowest({ code, xmm }: VectorScope, format: Format, register: number): FunctionWriter {
-  return code.get(xmm(register)).simd(simd(format, 'extract_lane'), 0);
-}
-
-/** The scalar source, from a register or memory. */
-function scalarSource(scope: VectorScope, format: Format): FunctionWriter {
-  const { code, uop, pointer } = scope;
-  if (inMemory(uop)) return code.get(pointer).memory(`${format.scalar}.load` as MemoryOp, 0);
-  return lowest(scope, format, uop.rm);
-}
-
-/** Takes a value and answers 1 when it is neither a zero, a denormal nor a NaN. */
-const isLarge = (code: FunctionWriter, format: Format, least = format.least): FunctionWriter =>
-  constant(code.op(op(format, 'abs')), format, least).op(op(format, 'ge'));
-
-/** Pushes 1 when the value in a local is a normal number or a zero. */
-function isOrdinary(code: FunctionWriter, format: Format, local: number): void {
-  isLarge(code.get(local), format);
-  constant(code.get(local), format, 0).op(op(format, 'eq'), 'i32.or');
-}
-
-/** Pushes 1 when a result is finite and not so small that rounding may have been an underflow. */
-function isRoomy(code: FunctionWriter, format: Format, result: number): void {
-  isLarge(code.get(result), format, format.least * 2);
-  constant(code.get(result).op(op(format, 'abs')), format, format.greatest).op(op(format, 'le'), 'i32.and');
-}
-
-function made(uop: DecodedUop, format: Format, scalar: boolean, more: Partial<VectorCode>): VectorCode {
-  const first = firstOf(uop);
-  return {
-    bytes: scalar ? format.bytes : isWhole(uop) ? 32 : 16,
-    aligned: !scalar && !isVex(uop),
-    writesMemory: false,
-    asksMode: true,
-    quick: true,
-    reads: inMemory(uop) ? [first] : [first, uop.rm],
-    writes: [uop.r],
-    readsGeneral: [],
-    writesGeneral: [],
-    write: () => {},
-    ...more,
-  };
-}
+import {
+  constant,
+  DOUBLE,
+  type Format,
+  formatOf,
+  isOrdinary,
+  isRoomy,
+  lowest,
+  made,
+  op,
+  SINGLE,
+  scalarSource,
+  setLowest,
+  simd,
+  splat,
+} from './vector-number.js';
+import { type FunctionWriter, type SimdOp, V128 } from './wasm-writer.js';
 
 type Arithmetic = 'add' | 'sub' | 'mul' | 'div';
 const ARITHMETIC: Record<string, Arithmetic> = { ADD: 'add', SUB: 'sub', MUL: 'mul', DIV: 'div' };
-
-/** The result of a scalar, in a local: the elements above come from the first source. */
-function setLowest(scope: VectorScope, format: Format, result: number): void {
-  const { code, uop, xmm } = scope;
-  code
-    .get(xmm(firstOf(uop)))
-    .get(result)
-    .simd(simd(format, 'replace_lane'), 0)
-    .set(xmm(uop.r));
-  clearHigh(scope);
-}
 
 /** Pushes the error of a sum or difference in locals, by Knuth's two-sum: itself exact. */
 function sumError(
@@ -472,100 +382,33 @@ function compared(uop: DecodedUop): VectorCode {
   });
 }
 
-/** From an integer: exact from 32 bits to double. */
-function fromInteger(uop: DecodedUop, format: Format): VectorCode {
-  const wide = isWide(uop);
-  const memory = inMemory(uop);
-  const rounds = wide || format === SINGLE;
-  return made(uop, format, true, {
-    bytes: wide ? 8 : 4,
-    quick: rounds,
-    reads: [firstOf(uop)],
-    readsGeneral: memory ? [] : [uop.rm],
-    write(scope) {
-      const { code, gpr, pointer, temporary, giveUpIf } = scope;
-      const value = temporary('whole', I64);
-      const result = temporary(`${format.scalar} r`, format.type);
-      if (memory) code.get(pointer).memory(wide ? 'i64.load' : 'i32.load', 0);
-      else {
-        code.get(gpr(uop.rm));
-        if (!wide) code.op('i32.wrap');
-      }
-      if (!wide) code.op('i64.extend_s');
-      code.set(value);
-      if (rounds) {
-        scope.whilePrecise(() => {
-          // the bits from the highest that counts to the lowest
-          code.i64(64n).get(value).get(value).i64(63n).op('i64.shr_s', 'i64.xor', 'i64.clz', 'i64.sub');
-          code.get(value).op('i64.ctz', 'i64.sub').i64(BigInt(format.precision)).op('i64.gt_s');
-          giveUpIf();
-        });
-      }
-      code.get(value).op(op(format, 'convert_i64_s')).set(result);
-      setLowest(scope, format, result);
-    },
-  });
-}
-
-/** To an integer, by cutting off or to the nearest. */
-function toInteger(uop: DecodedUop, format: Format, cut: boolean): VectorCode {
-  const wide = isWide(uop);
-  return made(uop, format, true, {
+/** Square roots of zeros and of positive, normal and finite numbers; while PE is clear they are the handler's. */
+function packedSquareRoot(uop: DecodedUop, format: Format): VectorCode {
+  return made(uop, format, false, {
     reads: inMemory(uop) ? [] : [uop.rm],
-    writes: [],
-    writesGeneral: [uop.r],
     write(scope) {
-      const { code, temporary, giveUpIf, gpr } = scope;
-      const [a, whole] = ['a', 'r'].map((one) => temporary(`${format.scalar} ${one}`, format.type));
-      scalarSource(scope, format).set(a);
-      isOrdinary(code, format, a);
-      // with room for rounding to the nearest
-      constant(code.get(a).op(op(format, 'abs')), format, wide ? 2 ** 62 : 2 ** 30).op(op(format, 'le'));
-      code.op('i32.and', 'i32.eqz');
-      giveUpIf();
-      code
-        .get(a)
-        .op(op(format, cut ? 'trunc' : 'nearest'))
-        .set(whole);
+      const { code, temporary, giveUpIf, xmm } = scope;
+      const [a, low, high] = ['first', 'low r', 'high r'].map((one) => temporary(one, V128));
       scope.whilePrecise(() => {
-        code.get(whole).get(a).op(op(format, 'ne'));
+        code.i32(1);
         giveUpIf();
       });
-      code.get(whole).op(`${wide ? 'i64' : 'i32'}.trunc_${format.scalar}_s` as Op);
-      if (!wide) code.op('i64.extend_u');
-      code.set(gpr(uop.r));
-    },
-  });
-}
-
-function otherFormat(uop: DecodedUop): VectorCode {
-  const from = formatOf(uop);
-  const to = from === DOUBLE ? SINGLE : DOUBLE;
-  return made(uop, from, true, {
-    quick: from === DOUBLE,
-    write(scope) {
-      const { code, temporary, giveUpIf } = scope;
-      const a = temporary(`${from.scalar} a`, from.type);
-      const result = temporary(`${to.scalar} r`, to.type);
-      scalarSource(scope, from).set(a);
-      code
-        .get(a)
-        .op(from === DOUBLE ? 'f32.demote_f64' : 'f64.promote_f32')
-        .set(result);
-      // a zero, or normal and finite with room below
-      isLarge(code.get(a), from);
-      constant(code.get(a).op(op(from, 'abs')), from, from.greatest).op(op(from, 'le'), 'i32.and');
-      isRoomy(code, to, result);
-      code.op('i32.and');
-      constant(code.get(a), from, 0).op(op(from, 'eq'), 'i32.or', 'i32.eqz');
-      giveUpIf();
-      if (from === DOUBLE) {
-        scope.whilePrecise(() => {
-          code.get(result).op('f64.promote_f32').get(a).op('f64.ne');
-          giveUpIf();
-        });
-      }
-      setLowest(scope, to, result);
+      const root = (result: number): void => {
+        code.set(a);
+        splat(code.get(a), format, format.least).simd(simd(format, 'ge'));
+        splat(code.get(a), format, format.greatest).simd(simd(format, 'le')).simd('v128.and');
+        splat(code.get(a), format, 0).simd(simd(format, 'eq')).simd('v128.or').simd(allTrue(format)).op('i32.eqz');
+        giveUpIf();
+        code.get(a).simd(simd(format, 'sqrt')).set(result);
+      };
+      source(scope);
+      root(low);
+      if (isWhole(uop)) {
+        highSource(scope);
+        root(high);
+        setHigh(code, uop.r, () => code.get(high));
+      } else clearHigh(scope);
+      code.get(low).set(xmm(uop.r));
     },
   });
 }
@@ -586,15 +429,9 @@ export function floatCode(name: string, uop: DecodedUop): VectorCode | undefined
     case 'execFloatCompare':
       return compare(uop, format, scalar);
     case 'execFloatUnary':
-      return scalar ? squareRoot(uop, format) : undefined;
+      return scalar ? squareRoot(uop, format) : packedSquareRoot(uop, format);
     case 'execFloatCompareFlags':
       return compared(uop);
-    case 'execConvertFromInteger':
-      return fromInteger(uop, format);
-    case 'execConvertToInteger':
-      return toInteger(uop, format, operation.startsWith('CVTT'));
-    case 'execConvertScalar':
-      return otherFormat(uop);
     default:
       return undefined;
   }

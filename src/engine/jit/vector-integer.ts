@@ -1,22 +1,24 @@
-// Moves and integer operations of SSE in compiled code: they ask for no mode and raise nothing.
+// Integer operations of SSE and AVX in compiled code: they ask for no mode and raise nothing.
 import type { DecodedUop } from './decoded.js';
 import {
+  binary,
   clearHigh,
   firstOf,
-  formOf,
   highOf,
   highSource,
   inMemory,
   isVex,
   isWhole,
-  isWide,
+  lanes,
+  madeVector,
   setHigh,
   source,
   type VectorCode,
   type VectorScope,
   vectorOperation,
 } from './vector-code.js';
-import { type FunctionWriter, type MemoryOp, type SimdOp, V128 } from './wasm-writer.js';
+import { shiftedByCount } from './vector-elements.js';
+import { type FunctionWriter, type SimdOp, V128 } from './wasm-writer.js';
 
 /** Operations that are one of WebAssembly's, first operand first. */
 const SAME: Record<string, SimdOp> = {
@@ -67,11 +69,8 @@ const SAME: Record<string, SimdOp> = {
   PACKSSWB: 'i8x16.narrow_i16x8_s',
   PACKUSWB: 'i8x16.narrow_i16x8_u',
   PACKSSDW: 'i16x8.narrow_i32x4_s',
+  PACKUSDW: 'i16x8.narrow_i32x4_u',
 };
-
-/** Elements of `bytes` bytes by number, those of the second operand from 16 / bytes on, as a shuffle of bytes. */
-const lanes = (bytes: number, order: readonly number[]): number[] =>
-  order.flatMap((lane) => Array.from({ length: bytes }, (_, n) => lane * bytes + n));
 
 /** First and second operand's elements by turns, from the low or the high half. */
 function interleaved(bytes: number, high: boolean): number[] {
@@ -90,6 +89,8 @@ const SHUFFLES: Record<string, readonly number[]> = {
   PUNPCKHDQ: interleaved(4, true),
   PUNPCKHQDQ: interleaved(8, true),
 };
+/** Of the second operand where a bit of the immediate is 1: bytes of an element. */
+const BLENDS: Record<string, number> = { BLENDPS: 4, PBLENDD: 4, BLENDPD: 8, PBLENDW: 2 };
 const EVEN_DOUBLEWORDS = lanes(4, [0, 2, 0, 2]);
 
 /** Shifts by an immediate: the operation and the bits of an element. */
@@ -104,49 +105,9 @@ const SHIFTS: Record<string, readonly [SimdOp, number]> = {
   PSLLQ: ['i64x2.shl', 64],
 };
 
-const NONE: readonly number[] = [];
-
-function made(uop: DecodedUop, write: VectorCode['write'], more: Partial<VectorCode> = {}): VectorCode {
-  return {
-    bytes: isWhole(uop) ? 32 : 16,
-    aligned: !isVex(uop),
-    writesMemory: false,
-    asksMode: true,
-    quick: false,
-    reads: inMemory(uop) ? [firstOf(uop)] : [firstOf(uop), uop.rm],
-    writes: [uop.r],
-    readsGeneral: NONE,
-    writesGeneral: NONE,
-    write,
-    ...more,
-  };
-}
-
-/** Two operands: `operate` takes them, of one half and then of the other, and answers the result. */
-const binary = (
-  uop: DecodedUop,
-  operate: (scope: VectorScope, high: boolean) => void,
-  whole = isWhole(uop),
-): VectorCode =>
-  made(uop, (scope) => {
-    const { code, xmm } = scope;
-    code.get(xmm(firstOf(uop)));
-    source(scope);
-    operate(scope, false);
-    code.set(xmm(uop.r));
-    if (!whole) clearHigh(scope);
-    else {
-      setHigh(code, uop.r, () => {
-        highOf(code, firstOf(uop));
-        highSource(scope);
-        operate(scope, true);
-      });
-    }
-  });
-
 /** One operand. */
 const unary = (uop: DecodedUop, operate: (scope: VectorScope) => void): VectorCode =>
-  made(
+  madeVector(
     uop,
     (scope) => {
       const { code, xmm } = scope;
@@ -161,7 +122,7 @@ const unary = (uop: DecodedUop, operate: (scope: VectorScope) => void): VectorCo
         });
       }
     },
-    { reads: inMemory(uop) ? NONE : [uop.rm] },
+    { reads: inMemory(uop) ? [] : [uop.rm] },
   );
 
 function arithmetic(uop: DecodedUop): VectorCode | undefined {
@@ -171,6 +132,16 @@ function arithmetic(uop: DecodedUop): VectorCode | undefined {
   const shuffle = SHUFFLES[operation];
   if (shuffle) return binary(uop, ({ code }) => code.simd('i8x16.shuffle', ...shuffle));
   const imm = Number(uop.immediate & 255n);
+  const blended = BLENDS[operation];
+  if (blended !== undefined) {
+    return binary(uop, ({ code }, high) => {
+      const count = 16 / blended;
+      // words of both halves are chosen alike
+      const bits = high && blended !== 2 ? imm >> count : imm;
+      const order = Array.from({ length: count }, (_, n) => ((bits >> n) & 1 ? n + count : n));
+      code.simd('i8x16.shuffle', ...lanes(blended, order));
+    });
+  }
   switch (operation) {
     case 'PANDN':
       // WebAssembly inverts its second operand
@@ -220,6 +191,8 @@ function arithmetic(uop: DecodedUop): VectorCode | undefined {
   }
 }
 
+const ABSOLUTE: Record<string, SimdOp> = { PABSB: 'i8x16.abs', PABSW: 'i16x8.abs', PABSD: 'i32x4.abs' };
+
 function oneOperand(uop: DecodedUop): VectorCode | undefined {
   const imm = Number(uop.immediate & 255n);
   const two = (n: number): number => (imm >> (2 * n)) & 3;
@@ -231,7 +204,17 @@ function oneOperand(uop: DecodedUop): VectorCode | undefined {
         .get(value)
         .simd('i8x16.shuffle', ...lanes(bytes, order));
     });
+  const absolute = ABSOLUTE[vectorOperation(uop)];
+  if (absolute) return unary(uop, ({ code }) => code.simd(absolute));
   switch (vectorOperation(uop)) {
+    case 'MOVDDUP':
+      // in memory it is half as long
+      return inMemory(uop) && !isWhole(uop) ? undefined : shuffled([0, 0], 8);
+    case 'MOVSLDUP':
+      return shuffled([0, 0, 2, 2], 4);
+    case 'MOVSHDUP':
+      return shuffled([1, 1, 3, 3], 4);
+    case 'PERMILPS':
     case 'PSHUFD':
       return shuffled([0, 1, 2, 3].map(two), 4);
     case 'PSHUFLW':
@@ -249,7 +232,7 @@ function shifted(uop: DecodedUop): VectorCode | undefined {
   const operation = vectorOperation(uop);
   const to = isVex(uop) ? firstOf(uop) : uop.rm;
   const shift = (operate: (code: FunctionWriter) => void): VectorCode =>
-    made(
+    madeVector(
       uop,
       (scope) => {
         const { code, xmm } = scope;
@@ -283,223 +266,6 @@ function shifted(uop: DecodedUop): VectorCode | undefined {
   });
 }
 
-/** Signs of the elements, and how many there are. */
-const MASKS: Record<string, readonly [SimdOp, number]> = {
-  PMOVMSKB: ['i8x16.bitmask', 16],
-  MOVMSKPS: ['i32x4.bitmask', 4],
-  MOVMSKPD: ['i64x2.bitmask', 2],
-};
-
-interface Broadcast {
-  readonly bytes: 1 | 2 | 4 | 8;
-  readonly load: MemoryOp;
-  readonly splat: SimdOp;
-  readonly extract: SimdOp;
-}
-const BYTES: Broadcast = { bytes: 1, load: 'i32.load8_u', splat: 'i8x16.splat', extract: 'i32x4.extract_lane' };
-const WORDS: Broadcast = { bytes: 2, load: 'i32.load16_u', splat: 'i16x8.splat', extract: 'i32x4.extract_lane' };
-const DOUBLEWORDS: Broadcast = { bytes: 4, load: 'i32.load', splat: 'i32x4.splat', extract: 'i32x4.extract_lane' };
-const QUADWORDS: Broadcast = { bytes: 8, load: 'i64.load', splat: 'i64x2.splat', extract: 'i64x2.extract_lane' };
-/** One element in all places. */
-const BROADCASTS: Record<string, Broadcast> = {
-  PBROADCASTB: BYTES,
-  PBROADCASTW: WORDS,
-  PBROADCASTD: DOUBLEWORDS,
-  PBROADCASTQ: QUADWORDS,
-  BROADCASTSS: DOUBLEWORDS,
-  BROADCASTSD: QUADWORDS,
-};
-
-function moved(name: string, uop: DecodedUop): VectorCode | undefined {
-  const { r, rm } = uop;
-  const memory = inMemory(uop);
-  const loose = { aligned: false };
-  switch (name) {
-    case 'execScalarLoad': {
-      const single = formOf(uop) === 2;
-      if (memory) {
-        return made(
-          uop,
-          (scope) => {
-            scope.code
-              .get(scope.pointer)
-              .v128LoadZero(single ? 4 : 8)
-              .set(scope.xmm(r));
-            clearHigh(scope);
-          },
-          {
-            ...loose,
-            bytes: single ? 4 : 8,
-            reads: NONE,
-          },
-        );
-      }
-      const order = single ? lanes(4, [4, 1, 2, 3]) : lanes(8, [2, 1]);
-      return binary(uop, ({ code }) => code.simd('i8x16.shuffle', ...order), false);
-    }
-    case 'execScalarStore':
-    case 'execMovqStore': {
-      if (!memory) return undefined;
-      const single = name === 'execScalarStore' && formOf(uop) === 2;
-      return made(
-        uop,
-        ({ code, pointer, xmm }) => {
-          code.get(pointer).get(xmm(r));
-          if (single) code.simd('i32x4.extract_lane', 0).memory('i32.store', 0);
-          else code.simd('i64x2.extract_lane', 0).memory('i64.store', 0);
-        },
-        { ...loose, bytes: single ? 4 : 8, writesMemory: true, reads: [r], writes: NONE },
-      );
-    }
-    case 'execMovqLoad':
-      return made(
-        uop,
-        (scope) => {
-          const { code, pointer, xmm } = scope;
-          if (memory) code.get(pointer).v128LoadZero(8);
-          else code.v128Zero().get(xmm(rm)).simd('i64x2.extract_lane', 0).simd('i64x2.replace_lane', 0);
-          code.set(xmm(r));
-          clearHigh(scope);
-        },
-        { ...loose, bytes: 8, reads: memory ? NONE : [rm] },
-      );
-    case 'execMovdLoad': {
-      const wide = isWide(uop);
-      return made(
-        uop,
-        (scope) => {
-          const { code, pointer, xmm, gpr } = scope;
-          if (memory) code.get(pointer).v128LoadZero(wide ? 8 : 4);
-          else {
-            code.v128Zero().get(gpr(rm));
-            if (!wide) code.i64(0xffffffffn).op('i64.and');
-            code.simd('i64x2.replace_lane', 0);
-          }
-          code.set(xmm(r));
-          clearHigh(scope);
-        },
-        { ...loose, bytes: wide ? 8 : 4, reads: NONE, readsGeneral: memory ? NONE : [rm] },
-      );
-    }
-    case 'execMovdStore': {
-      const wide = isWide(uop);
-      return made(
-        uop,
-        ({ code, pointer, xmm, gpr }) => {
-          if (memory) code.get(pointer);
-          code.get(xmm(r));
-          if (wide) code.simd('i64x2.extract_lane', 0);
-          else code.simd('i32x4.extract_lane', 0);
-          if (memory) code.memory(wide ? 'i64.store' : 'i32.store', 0);
-          else {
-            if (!wide) code.op('i64.extend_u');
-            code.set(gpr(rm));
-          }
-        },
-        {
-          ...loose,
-          bytes: wide ? 8 : 4,
-          writesMemory: memory,
-          reads: [r],
-          writes: NONE,
-          writesGeneral: memory ? NONE : [rm],
-        },
-      );
-    }
-    case 'execHalfLoad': {
-      const operation = vectorOperation(uop);
-      const from = operation === 'HIGH_TO_LOW' ? 1 : 0;
-      const to = operation === 'LOW_HALF' || operation === 'HIGH_TO_LOW' ? 0 : 1;
-      return made(
-        uop,
-        (scope) => {
-          const { code, pointer, xmm } = scope;
-          code.get(xmm(firstOf(uop)));
-          if (memory) code.get(pointer).memory('i64.load', 0);
-          else code.get(xmm(rm)).simd('i64x2.extract_lane', from);
-          code.simd('i64x2.replace_lane', to).set(xmm(r));
-          clearHigh(scope);
-        },
-        { ...loose, bytes: 8 },
-      );
-    }
-    case 'execHalfStore': {
-      const lane = vectorOperation(uop) === 'HIGH_HALF' ? 1 : 0;
-      return made(
-        uop,
-        ({ code, pointer, xmm }) => {
-          code.get(pointer).get(xmm(r)).simd('i64x2.extract_lane', lane).memory('i64.store', 0);
-        },
-        { ...loose, bytes: 8, writesMemory: true, reads: [r], writes: NONE },
-      );
-    }
-    case 'execMoveMask': {
-      const mask = MASKS[vectorOperation(uop)];
-      if (!mask) return undefined;
-      const [op, lanes] = mask;
-      return made(
-        uop,
-        ({ code, xmm, gpr }) => {
-          code.get(xmm(rm)).simd(op);
-          if (isWhole(uop)) highOf(code, rm).simd(op).i32(lanes).op('i32.shl', 'i32.or');
-          code.op('i64.extend_u').set(gpr(r));
-        },
-        { reads: [rm], writes: NONE, writesGeneral: [r] },
-      );
-    }
-    case 'execBroadcast': {
-      const broadcast = BROADCASTS[vectorOperation(uop)];
-      if (!broadcast) return undefined;
-      const { bytes, load, splat, extract } = broadcast;
-      return made(
-        uop,
-        (scope) => {
-          const { code, pointer, xmm } = scope;
-          if (memory) code.get(pointer).memory(load, 0);
-          else code.get(xmm(rm)).simd(extract, 0);
-          code.simd(splat).set(xmm(r));
-          if (isWhole(uop)) setHigh(code, r, () => code.get(xmm(r)));
-          else clearHigh(scope);
-        },
-        { bytes, reads: memory ? NONE : [rm] },
-      );
-    }
-    case 'execPtest':
-      return made(
-        uop,
-        (scope) => {
-          const { code, xmm, setStatus } = scope;
-          // ZF: they have no bit in common; CF: the second has none alone
-          const test = (op: 'v128.and' | 'v128.andnot'): void => {
-            source(scope);
-            code.get(xmm(r)).simd(op);
-            if (isWhole(uop)) {
-              highSource(scope);
-              highOf(code, r).simd(op).simd('v128.or');
-            }
-            code.simd('v128.any_true').op('i32.eqz');
-          };
-          test('v128.and');
-          code.i32(6).op('i32.shl');
-          test('v128.andnot');
-          code.op('i32.or');
-          setStatus();
-        },
-        { reads: memory ? [r] : [r, rm], writes: NONE },
-      );
-    case 'execVzeroupper':
-      return made(
-        uop,
-        ({ code, long }) => {
-          for (let n = 0; n < (long ? 16 : 8); n++) setHigh(code, n, () => code.v128Zero());
-        },
-        { reads: NONE, writes: NONE },
-      );
-    default:
-      return undefined;
-  }
-}
-
 export function integerCode(name: string, uop: DecodedUop): VectorCode | undefined {
   switch (name) {
     case 'execVector':
@@ -508,7 +274,11 @@ export function integerCode(name: string, uop: DecodedUop): VectorCode | undefin
       return oneOperand(uop);
     case 'execVectorShiftImmediate':
       return shifted(uop);
+    case 'execVectorShift': {
+      const shift = SHIFTS[vectorOperation(uop)];
+      return shift && shiftedByCount(uop, ...shift);
+    }
     default:
-      return moved(name, uop);
+      return undefined;
   }
 }

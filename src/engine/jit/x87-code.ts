@@ -2,7 +2,7 @@
 // written out; arithmetic, comparisons, and what goes to and from memory are functions of the core (core/fpu/compiled.ts).
 import { CR0, RIP_BASE, X87, X87_FCW, X87_FIP, X87_FSW, X87_FTW } from '../core/layout.js';
 import type { DecodedUop } from './decoded.js';
-import { inMemory, type VectorCode, type VectorScope } from './vector-code.js';
+import { inMemory, opcodeOf, type VectorCode, type VectorScope } from './vector-code.js';
 import { type FunctionWriter, I32, I64, type Import } from './wasm-writer.js';
 
 const CR0_EM_TS = 0xc;
@@ -16,7 +16,6 @@ const SIGN = 0x8000;
 const ONE = 0x3fff;
 const INTEGER_BIT = 1n << 63n;
 
-const opcodeOf = ({ flags }: DecodedUop): number => (flags >>> 16) & 0xff;
 const formOf = ({ flags }: DecodedUop): number => (flags >>> 24) & 7;
 
 function made(write: VectorCode['write'], more: Partial<VectorCode> = {}): VectorCode {
