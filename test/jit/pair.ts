@@ -57,6 +57,7 @@ function difference(a: Machine, b: Machine): string[] {
   check('rip', L.RIP);
   check('rflags', L.RFLAGS);
   check('icount', L.ICOUNT);
+  for (let at = 0; at < 8 * L.SEGMENT_BYTES; at += 8) check(`segments ${at.toString(16)}`, L.SEGMENTS + at);
   for (let n = 0; n < 32; n++) check(`ymm ${n}`, L.YMM + n * 16);
   // registers, control and status, tags, where the last instruction was, MXCSR
   for (let at = 0; at < 0xa0; at += 8) check(`x87 ${at.toString(16)}`, L.X87 + at);

@@ -65,7 +65,7 @@ class Program16 {
     const memory = this.#below(2) === 0;
     const reg = this.#free(byte);
     const simple = prefix.filter((one) => one === 0x66);
-    switch (this.#below(16)) {
+    switch (this.#below(24)) {
       case 0:
       case 1:
       case 2:
@@ -101,9 +101,45 @@ class Program16 {
       case 14:
         // loop over a nop, with a counter of 16 or 32 bits
         return [...(this.#below(2) ? [0x67] : []), 0xe2, 1, 0x90];
+      case 15:
+      case 16:
+      case 17:
+        return this.#string([...prefix, [0xa4, 0xaa, 0xac][this.#below(3)] + w]);
+      case 18:
+        // mul, with an operand that may be memory
+        return [...prefix, 0xf6 + w, ...this.#modrm(4, memory, byte)];
+      case 19:
+        // what it divides is less than its divisor can bear; by cl, cx or ecx
+        if (byte) return [0xb4, this.#below(64), 0xb1, 64 + this.#below(190), 0xf6, 0xf1];
+        return wide === 4
+          ? [0x66, 0x31, 0xd2, 0x80, 0xc9, 1, 0x66, 0xf7, 0xf1]
+          : [0xba, this.#below(256), this.#below(128), 0x80, 0xcd, 0x80, 0xf7, 0xf1];
+      case 20:
+        // mov from a segment register, to a register or memory
+        return [...prefix, 0x8c, ...this.#modrm(this.#below(6), memory, false)];
+      case 21:
+      case 22:
+        if (this.mode === 'real') return this.#loadSegment();
+        return [...simple, 0x90];
       default:
         return [...prefix, 0x84 + w + 2 * this.#below(2), ...this.#modrm(reg, memory, byte)];
     }
+  }
+
+  /** LODS, STOS or MOVS at places of its own, in either direction. */
+  #string(code: number[]): number[] {
+    const at = (): number[] => [this.#below(256), 4 + this.#below(120)];
+    return [[0xfc, 0xfd][this.#below(2)], 0xbe, ...at(), 0xbf, ...at(), ...code];
+  }
+
+  /** MOV to ES, DS, FS or GS of a segment behind the code, by DX. */
+  #loadSegment(): number[] {
+    const segment = [0, 3, 4, 5][this.#below(4)];
+    const load = (selector: number): number[] => [
+      ...[0xba, selector & 255, selector >> 8],
+      ...[0x8e, 0xc2 | (segment << 3)],
+    ];
+    return [...load(0x2000 + this.#below(0x400)), ...(this.#below(3) ? [] : load(0x2345))];
   }
 
   /** A loop that runs for ever, with calls of two routines before it, at an offset. */

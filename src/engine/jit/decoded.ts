@@ -25,6 +25,8 @@ export interface DecodedUop {
   readonly base: number;
   readonly index: number;
   readonly scale: number;
+  /** Segment of the memory operand, overrides applied. */
+  readonly segment: number;
   readonly displacement: number;
   /** Offset of the next instruction from the block's start, and the number of the first of its own in the block. */
   readonly next: number;
@@ -87,6 +89,7 @@ function decodedUop(memory: DataView, at: number): DecodedUop {
     base: memory.getUint8(at + 4),
     index: memory.getUint8(at + 5),
     scale: memory.getUint8(at + 6),
+    segment: memory.getUint8(at + 7),
     displacement: memory.getInt32(at + 8, true),
     next: memory.getUint16(at + 12, true),
     start: memory.getUint16(at + 12, true) - (memory.getUint8(at + 14) & UL_LENGTH),

@@ -2,6 +2,7 @@
 // (core/simd), and so do these where their conditions do not hold.
 
 import type { DecodedUop } from './decoded.js';
+import { segmentedCode } from './segmented-code.js';
 import { inMemory, isSimple, type VectorCode } from './vector-code.js';
 import { convertCode } from './vector-convert.js';
 import { elementCode } from './vector-elements.js';
@@ -13,7 +14,10 @@ import { x87Code } from './x87-code.js';
 const KNOWN = new WeakMap<DecodedUop, VectorCode | null>();
 
 /** Who writes them, by the name of their handler. */
-const CODES = { vector: [floatCode, convertCode, integerCode, moveCode, elementCode], x87: [x87Code] };
+const CODES = {
+  vector: [floatCode, convertCode, integerCode, moveCode, elementCode],
+  others: [x87Code, segmentedCode],
+};
 
 /** The code of a vector or x87 instruction; undefined: its handler is called. */
 export function vectorCode(uop: DecodedUop): VectorCode | undefined {
@@ -23,7 +27,7 @@ export function vectorCode(uop: DecodedUop): VectorCode | undefined {
   let known = KNOWN.get(uop);
   if (known === undefined) {
     known =
-      CODES[handler.vector ? 'vector' : 'x87'].reduce<VectorCode | undefined>(
+      CODES[handler.vector ? 'vector' : 'others'].reduce<VectorCode | undefined>(
         (found, code) => found ?? code(handler.name, uop),
         undefined,
       ) ?? null;

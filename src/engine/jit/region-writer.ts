@@ -413,6 +413,12 @@ export class RegionWriter {
       setStatus: () => {
         this.flags.setStatus(this.#temporary('status', I32));
       },
+      put: (e) => {
+        evaluate(this.#scope(uop), e);
+      },
+      access: (table, size, at) => {
+        this.#memory.access(this.#accessed(table, size, at), this.#scope(uop), giveUpIf);
+      },
       rip: (offset) => {
         this.#rip(offset);
       },

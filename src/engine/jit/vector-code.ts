@@ -1,5 +1,6 @@
 // What the code of vector and x87 instructions in regions is made of: see in-place.ts.
 import { operationOf } from '../../spec/opcodes/vector-operations.js';
+import type { Expression, Size } from '../../spec/uops/expression.js';
 import { YMM } from '../core/layout.js';
 import type { DecodedUop } from './decoded.js';
 import { vexRegister } from './expression-code.js';
@@ -22,6 +23,10 @@ export interface VectorScope {
   giveUpIf(): void;
   /** Takes an i32 with the status flags in their places. */
   setStatus(): void;
+  /** Pushes the value of an expression. */
+  put(e: Expression): void;
+  /** Finds 1 << `size` bytes at a linear address in a table of the TLB: `pointer`. A miss is the handler's. */
+  access(table: number, size: Size, at: Expression): void;
   /** Pushes RIP of the running block plus an offset. */
   rip(offset: number): void;
   /** Writes what is to be done only while PE is clear: an instruction whose result is not exact is the handler's then. */
