@@ -1,6 +1,6 @@
 /**
  * `npm run bench [-- GROUP...] [-- --check]`: measures, prints a table, and with --check ends with status 1 when a
- * figure breaks its promise in baseline.json. Groups: interpreter, compiler, kinds, breakpoints, conditions, exits, vmexits,
+ * figure breaks its promise in baseline.json. Groups: interpreter, compiler, programs, kinds, breakpoints, conditions, exits, vmexits,
  * trace, stub, kvm, fleet, history, clock, dashboard.
  */
 import { readFileSync } from 'node:fs';
@@ -18,6 +18,7 @@ import { kinds } from './kinds.js';
 import { kvmExitRates, kvmInterrupts, kvmThreads } from './kvm.js';
 import { broken, type Floor, format, type Measurement } from './measurement.js';
 import { ROOT } from './paths.js';
+import { programs } from './programs.js';
 import { stubRates } from './stub.js';
 import { vmexits } from './vmexits.js';
 
@@ -25,6 +26,7 @@ import { vmexits } from './vmexits.js';
 const GROUPS: Record<string, (() => Measurement[] | Promise<Measurement[]>)[]> = {
   interpreter,
   compiler,
+  programs,
   kinds,
   breakpoints: breakpointCosts,
   conditions: [conditionCosts],
