@@ -59,6 +59,7 @@ function emitted(code: string, mode: Mode): string {
     breaksAt: () => false,
     findTable: () => [],
     seenFrom: () => [],
+    writesBesideCode: false,
   });
   if (!region) throw new Error('nothing compiled');
   const isPool = (value: number): boolean => value >= L.UOP_POOL && value < L.UOP_POOL + L.UOP_POOL_BYTES;

@@ -124,6 +124,21 @@ describe('regions', () => {
     expect(counterOf(pair, L.COUNTER_REGION_OUT)).toBeLessThan(2_000);
   });
 
+  it('write variables beside their code, and end where they write into it', () => {
+    // L: inc dword [1800h]; inc ecx; mov [1900h],cl; test ecx,3ffffh; jnz M; inc byte [1020h]; M: mov al,(changed); add edx,eax; jmp L
+    const code = 'ff042500180000 ffc1 880c2500190000 f7c1ffff0300 7507 fe042520100000 b000 01c2 ebdb';
+    const pair = ran(code, 100, 50_000);
+    expect(pair.compiled.reg('rdx')).not.toBe(0n);
+    expect(pair.inRegions).toBeGreaterThan(2_000_000);
+    expect(counterOf(pair, L.COUNTER_REGION_MISSES)).toBeLessThan(500);
+  });
+
+  it('write variables beside their code of each size, over a line and a page', () => {
+    // L: mov [rsi],eax; mov [rsi+3dh],rax; inc word [rsi+7]; mov [rsi+7fdh],eax; add rsi,1; and esi,1fffh; or esi,1800h; inc eax; jmp L
+    const code = '8906 4889463d 66ff4607 8986fd070000 4883c601 81e6ff1f0000 81ce00180000 ffc0 ebdc';
+    expect(ran(code, 60, 50_000).inRegions).toBeGreaterThan(1_000_000);
+  });
+
   it('are compiled anew where they lead to what had not run before', () => {
     // L: inc ecx; test ecx,200000h; jnz B; jmp L; B: add eax,ecx; jmp L
     const pair = ran('ffc1 f7c100002000 7502 ebf4 01c8 ebf0', 100, 100_000);

@@ -102,6 +102,8 @@ export interface Surroundings {
   readonly breaksAt: FindBreakpoint;
   readonly findTable: FindTable;
   readonly seenFrom: FindSeen;
+  /** The guest writes to pages that hold code too. */
+  readonly writesBesideCode: boolean;
 }
 
 /** Code of a region, by the distance from its first block; without bytes: a breakpoint that it ends before. */

@@ -1,5 +1,14 @@
 // Guest memory as the TLBs show it: the compiler looks at it for hints, and walks nothing.
-import { GPR, JUMPS_SEEN, JUMPS_SEEN_ENTRIES, REG_RIP, REG_ZERO, TLB_ENTRIES, TLB_READ } from '../core/layout.js';
+import {
+  GPR,
+  JUMPS_SEEN,
+  JUMPS_SEEN_ENTRIES,
+  REG_RIP,
+  REG_ZERO,
+  TLB_ENTRIES,
+  TLB_READ,
+  TLB_WRITE,
+} from '../core/layout.js';
 import type { FindSeen, FindTable } from './discovery.js';
 
 /** Most entries of a table that are looked at. */
@@ -52,4 +61,15 @@ export function findSeen(memory: DataView, linear: bigint): FindSeen {
     }
     return found.sort((a, b) => a - b);
   };
+}
+
+/** CTX_MARK of core/mmu/tlb.ts. */
+const MARK = 2;
+
+/** Does the TLB of writes know a page that holds decoded code? */
+export function writesBesideCode(memory: DataView): boolean {
+  for (let at = TLB_WRITE; at < TLB_WRITE + TLB_ENTRIES * 16; at += 16) {
+    if ((memory.getUint32(at, true) & MARK) !== 0) return true;
+  }
+  return false;
 }

@@ -18,12 +18,12 @@ const GENERAL_REGISTERS = 16;
 const MAX_LASTING = 4;
 const MAX_SHORT = 4;
 /** No address has it that is cut to its page. */
-const NONE = 1n;
+export const NO_PAGE = 1n;
 
 /** Where a step of a micro-op accesses memory. */
 export type Place = Extract<Step, { step: 'access' | 'store' }>['at'];
 
-/** Locals of a page: its linear address or NONE, and what makes host addresses out of linear ones. */
+/** Locals of a page: its linear address or NO_PAGE, and what makes host addresses out of linear ones. */
 export interface KnownPage {
   readonly linear: number;
   readonly addend: number;
@@ -118,7 +118,7 @@ export class KnownPages {
 
   /** At the entry, and behind a handler: the TLB may be another. */
   forget(): void {
-    for (const { linear } of [...this.#lasting.values(), ...this.#short.values()]) this.code.i64(NONE).set(linear);
+    for (const { linear } of [...this.#lasting.values(), ...this.#short.values()]) this.code.i64(NO_PAGE).set(linear);
     this.#seen.clear();
   }
 

@@ -1,10 +1,10 @@
 // Memory accesses of a region: the linear address, and the host's by the TLB or by the page of an access before.
 
 import type { Size } from '../../spec/uops/expression.js';
-import { CTX, TLB_ENTRIES } from '../core/layout.js';
+import { CODE_LINES, CTX, TLB_ENTRIES, TLB_WRITE } from '../core/layout.js';
 import type { Site } from './discovery.js';
 import { address, evaluate, type Scope } from './expression-code.js';
-import { KnownPages, type Place } from './known-pages.js';
+import { KnownPages, NO_PAGE, type Place } from './known-pages.js';
 import { type FunctionWriter, I32, I64 } from './wasm-writer.js';
 
 const RSP = 4;
@@ -13,6 +13,8 @@ const RSI = 6;
 const RDI = 7;
 /** Log2 of the bytes of an entry of a TLB. */
 const TLB_ENTRY_SHIFT = 4;
+/** CTX_MARK of core/mmu/tlb.ts: in a tag of the table of writes, the frame holds decoded code. */
+const MARK = 2n;
 
 /** What is accessed. */
 export interface Accessed {
@@ -32,11 +34,19 @@ export class MemoryCode {
   readonly #entry: number;
   #pages!: KnownPages;
 
-  /** @param long 64-bit mode: addresses are not cut */
+  /** What differs between the TLB's tag and the wanted one. */
+  readonly #difference: number | undefined;
+
+  /**
+   * @param long 64-bit mode: addresses are not cut
+   * @param besideCode writes may go to pages that hold code too
+   */
   constructor(
     readonly code: FunctionWriter,
     readonly long: boolean,
+    besideCode: boolean,
   ) {
+    this.#difference = besideCode ? code.local(I64) : undefined;
     this.#context = code.local(I64);
     this.#linear = code.local(I64);
     this.#entry = code.local(I32);
@@ -141,7 +151,48 @@ export class MemoryCode {
     if (bytes > 1) code.i64(BigInt(bytes - 1)).op('i64.add');
     code.i64(-4096n).op('i64.and');
     if (page !== undefined) code.tee(page);
-    code.op('i64.or', 'i64.ne');
+    code.op('i64.or');
+    if (table === TLB_WRITE && this.#difference !== undefined)
+      this.#lookBesideCode(this.#difference, bytes, missesIf, page);
+    else {
+      code.op('i64.ne');
+      missesIf();
+    }
+  }
+
+  /** Behind the two tags: a page that holds decoded code takes a write where its 128-byte lines hold none, as writeSlow() of core/mmu/access.ts. */
+  #lookBesideCode(difference: number, bytes: number, missesIf: () => void, page: number | undefined): void {
+    const { code, pointer } = this;
+    code.op('i64.xor').tee(difference).op('i64.eqz', 'i32.eqz').open('if');
+    code.get(difference).i64(MARK).op('i64.ne');
     missesIf();
+    code
+      .get(this.#linear)
+      .op('i32.wrap')
+      .get(this.#entry)
+      .memory('i32.load', TLB_WRITE + 8)
+      .op('i32.add')
+      .set(pointer);
+    const lines = (): void => {
+      code.get(pointer).i32(12).op('i32.shr_u').i32(2).op('i32.shl').memory('i32.load', CODE_LINES);
+    };
+    // shifts take the low 5 bits of their counts
+    lines();
+    code.get(pointer).i32(7).op('i32.shr_u', 'i32.shr_u');
+    lines();
+    code
+      .get(pointer)
+      .i32(bytes - 1)
+      .op('i32.add')
+      .i32(7)
+      .op('i32.shr_u', 'i32.shr_u', 'i32.or')
+      .i32(1)
+      .op('i32.and');
+    lines();
+    code.op('i32.eqz', 'i32.or');
+    missesIf();
+    // the next access has to look again
+    if (page !== undefined) code.i64(NO_PAGE).set(page);
+    code.close();
   }
 }

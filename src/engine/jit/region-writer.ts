@@ -4,7 +4,7 @@
 // entry to exit. The function answers in memory (JIT_* of core/layout.ts): instructions left, flags, and where to go
 // on: at a RIP, or at a micro-op that is to be carried out by the interpreter, which has not begun.
 
-import type { Size } from '../../spec/uops/expression.js';
+import { type Size, variable } from '../../spec/uops/expression.js';
 import { SLOTS } from '../../spec/uops/index.js';
 import type { FlagStep, Step } from '../../spec/uops/row.js';
 import {
@@ -67,6 +67,12 @@ const MXCSR_PE = 0x20;
 /** May stand for bits 127:0 of any register. */
 const ALL_VECTORS = /^execVzero/;
 
+/** What OR, AND and XOR do with all of a register at once, also where they are to change a part of it. */
+function logicOf({ row }: DecodedUop): 'i64.or' | 'i64.and' | 'i64.xor' | undefined {
+  if (row?.row.handler !== 'execAlu') return undefined;
+  return ({ 1: 'i64.or', 4: 'i64.and', 6: 'i64.xor' } as const)[row.row.operation];
+}
+
 export class RegionWriter {
   readonly code = new FunctionWriter(REGION_PARAMETERS);
   readonly #registers = new Map<number, number>();
@@ -93,13 +99,16 @@ export class RegionWriter {
   #leave = 0;
   readonly #long: boolean;
 
-  /** @param sites all of the region: its registers are known from them */
-  constructor(sites: readonly Site[], root: DecodedBlock, storedFlags: boolean) {
+  /**
+   * @param sites all of the region: its registers are known from them
+   * @param besideCode writes may go to pages that hold code too
+   */
+  constructor(sites: readonly Site[], root: DecodedBlock, storedFlags: boolean, besideCode: boolean) {
     const { code } = this;
     this.#long = (root.mode & MODE_CODE64) !== 0;
     const local = (type: number): number => code.local(type);
     this.flags = new FlagWriter(code);
-    this.#memory = new MemoryCode(code, this.#long);
+    this.#memory = new MemoryCode(code, this.#long, besideCode);
     this.#outUop = local(I32);
     this.#taken = local(I64);
     const { used, written, vectors, vectorsWritten, asksMode } = registersOf(sites.map(({ block }) => block));
@@ -693,6 +702,17 @@ export class RegionWriter {
     }
     const shift = high ? 8n : 0n;
     const mask = (size === 0 ? 0xffn : 0xffffn) << shift;
+    const logic = logicOf(scope.uop);
+    if (logic) {
+      // the second operand alone, where its other bits change nothing
+      code.get(own);
+      evaluate(scope, variable(size, 'b'));
+      code.op('i64.extend_u');
+      if (high) code.i64(shift).op('i64.shl');
+      if (logic === 'i64.and') code.i64(~mask).op('i64.or');
+      code.op(logic).set(own);
+      return;
+    }
     code.get(own).i64(~mask).op('i64.and');
     evaluate(scope, value);
     code.op('i64.extend_u');

@@ -81,7 +81,7 @@ export function compileRegion(
     graph,
     structure,
   );
-  const writer = new RegionWriter(nodes, root, storedFlags);
+  const writer = new RegionWriter(nodes, root, storedFlags, around.writesBesideCode);
   const { code } = writer;
   /** What the nodes decide by that stand before loops with several entries. */
   const decisions = structure.decisions.map(() => code.local(I32));
