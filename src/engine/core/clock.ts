@@ -7,11 +7,8 @@ import { CLOCK_OFFSET, CLOCK_SHIFT, ICOUNT } from './layout';
 /** ns that an instruction takes. */
 @inline export function instructionNs(): u64 { return <u64>1 << shift(); }
 
-/** Virtual time in ns when so many instructions have retired. */
-@inline export function clockAt(icount: u64, offset: u64): u64 { return (icount << shift()) + offset; }
-
 /** Virtual time in ns. */
-@inline export function clock(): u64 { return clockAt(load<u64>(ICOUNT), load<u64>(CLOCK_OFFSET)); }
+@inline export function clock(): u64 { return (load<u64>(ICOUNT) << shift()) + load<u64>(CLOCK_OFFSET); }
 
 /** Virtual time when the running instruction has retired. */
 @inline export function clockBehind(): u64 { return clock() + instructionNs(); }

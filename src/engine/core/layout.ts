@@ -58,7 +58,7 @@ export const MSR_BITMAP = 0x00092000;
 export const VIRTUAL_APIC_BASE = 0x00093000; // MAX_VCPUS pages
 /** A bit for each I/O port: its device may hear late of a write, or there is none (vmm/quick-exits.ts). */
 export const QUICK_PORTS = 0x000a4000; // 8 KiB
-/** Answers to CPUID and RDMSR: {keys 4 x u32, values 4 x u32}, see vmx/quick.ts. */
+/** Answers to CPUID and RDMSR: {keys 4 x u32, values 4 x u32, CPUID's EAX, ECX, EDX, EBX}, see vmx/quick.ts. */
 export const QUICK_CPUID = 0x000a7800;
 export const QUICK_MSRS = 0x000a7000;
 export const QUICK_ENTRIES = 64;
@@ -367,6 +367,8 @@ export const WATCH_BEFORE_BYTES = ACTIVE + 0x5c0; // u32
 export const NMI_UNBLOCKED = ACTIVE + 0x5d0; // u32
 /** 1: a VM exit and the entry behind it do more than to save and load the state, as of the last VM entry (vmx/quick.ts). */
 export const ENTRY_DOES_MORE = ACTIVE + 0x5d4; // u32
+/** Length of the CPUID whose exit is the newest that was recorded since the last VM entry; 0: another's is (vmx/quick.ts). */
+export const CPUID_RECORDED = ACTIVE + 0x5d8; // u32
 
 /** XMM/YMM: 16 x 32 bytes; x87: 8 x 16 bytes in physical order; control and status words. */
 export const YMM = ACTIVE + 0x600;

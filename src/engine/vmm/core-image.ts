@@ -13,6 +13,7 @@ import {
   ATT_MTF,
   ATTENTION,
   CLOCK_OFFSET,
+  CPUID_RECORDED,
   DIRTY_FOR_COPY,
   DIRTY_FRAMES,
   ENTRY_DOES_MORE,
@@ -140,6 +141,7 @@ const LEFTOVERS: readonly (readonly [field: number, bytes: number])[] = [
   [TOLD_RIP, 8],
   [TOLD_ICOUNT, 8],
   [ENTRY_DOES_MORE, 4],
+  [CPUID_RECORDED, 4],
 ];
 
 /** A copy of a vCPU's block without leftovers. @param now virtual time, which stands for one whose turn it is not */

@@ -108,7 +108,7 @@ export class QuickExits {
     const { host, index, vmcs } = vcpu;
     const context = (vmcs.cr4 & CR4_SHOWN) | (index + 1);
     const { eax, ebx, ecx, edx } = answer;
-    this.#keep(QUICK_CPUID, index, [leaf, subleaf, context, host.get32(vcpu.at(XCR0)), eax, ebx, ecx, edx]);
+    this.#keep(QUICK_CPUID, index, [leaf, subleaf, context, host.get32(vcpu.at(XCR0)), eax, ecx, edx, ebx]);
   }
 
   keepMsr({ index }: Vcpu, msr: number, value: bigint): void {

@@ -239,8 +239,8 @@ export const NOT_AT_ONCE: i32 = i32.MIN_VALUE + 1;
  * memory then. Answers the instructions left, or NOT_AT_ONCE.
  */
 export function callCpuid(rip: u64, length: u32, left: i32): i32 {
-  const count = countOfLast(left);
-  return quickCpuidAt(rip, length, count) ? leftBehind(count) : NOT_AT_ONCE;
+  const rest = quickCpuidAt(rip, length, left);
+  return rest < 0 ? NOT_AT_ONCE : rest;
 }
 
 export function callRdmsr(rip: u64, length: u32, left: i32): i32 {

@@ -39,12 +39,9 @@ export function runLimit(): u64 {
 /** Virtual time has passed in the middle of a slice: it ends when the timer fires. */
 export function limitSlice(): void {
   const deadline = load<u64>(PREEMPTION_DEADLINE);
-  if (deadline != NEVER) endSliceAt(load<u64>(ICOUNT), deadline);
-}
-
-/** The slice ends at that virtual time, or earlier, but not before the end of the instruction that runs after so many. */
-@inline export function endSliceAt(icount: u64, time: u64): void {
-  const end = max<u64>(countAt(time), icount + 1);
+  if (deadline == NEVER) return;
+  // not before the end of the running instruction
+  const end = max<u64>(countAt(deadline), load<u64>(ICOUNT) + 1);
   if (end < load<u64>(SLICE_END)) store<u64>(SLICE_END, end);
 }
 

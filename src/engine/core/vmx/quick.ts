@@ -2,8 +2,8 @@
 // when it has answered once (src/engine/vmm/quick-exits.ts). Nothing tells the guest, the trace or the clock the difference:
 // where a VM entry after the exit would find something to do, the VMM does both.
 import {
-  ATTENTION, CLOCK_OFFSET, CR4, DR7, ENTRY_DOES_MORE, ICOUNT, NEXT_EVENT, NEXT_RIP, PENDING_DBG, PLE_LAST, PREEMPTION_DEADLINE, QUICK_CPUID, QUICK_ENTRIES, QUICK_ENTRY_BYTES,
-  QUICK_LATCHES, QUICK_LATCH_COUNT, QUICK_MSRS, QUICK_PORTS, QUICK_ROOM, RAX, RBX, RCX, RDX, RIP, STEPPED, TRACE_ENABLED,
+  ATTENTION, CLOCK_OFFSET, CLOCK_SHIFT, CPUID_RECORDED, CR4, DR7, ENTRY_DOES_MORE, ICOUNT, NEXT_EVENT, NEXT_RIP, PENDING_DBG, PLE_LAST, PREEMPTION_DEADLINE, QUICK_CPUID, QUICK_ENTRIES, QUICK_ENTRY_BYTES,
+  QUICK_LATCHES, QUICK_LATCH_COUNT, QUICK_MSRS, QUICK_PORTS, QUICK_ROOM, RAX, RCX, RDX, RIP, SLICE_END, STEPPED, TRACE_ENABLED,
   TRACE_RECORDS, TRACE_RECORD_BYTES, TRACE_RING, TRACE_SEQUENCE, TR_ACTION, TR_CODE, TR_DETAIL, VCPU_INDEX, VECTORING_INFO, VMCS_DIRTY, XCR0,
 } from '../layout';
 import {
@@ -12,46 +12,41 @@ import {
 } from '../generated/vmcs';
 import { PIN_ACTIVATE_VMX_PREEMPTION_TIMER } from '../generated/controls';
 import { EXIT_HAS_LENGTH, EXIT_REASON_CPUID, EXIT_REASON_IO_INSTRUCTION, EXIT_REASON_MSR_READ } from '../generated/exits';
-import { clock, clockAt, clockBehind, instructionNs, passTime } from '../clock';
+import { clock, clockBehind, instructionNs, passTime } from '../clock';
 import { EMULATION_NS, PORT_ACCESS_NS } from '../prices';
-import { endSliceAt, limitSlice } from './preemption';
+import { limitSlice } from './preemption';
 import { countSteady, unsettle } from './steady';
 import { traceInstruction } from './trace';
-import { vmcs } from './vmcs';
+import { pinControls, vmcs } from './vmcs';
 
 const RESUMED: u32 = 1;
 const CR4_SHOWN: u32 = 0x440000; // OSXSAVE PKE: CPUID tells them
 
 /**
- * Would the VM entry after an exit whose time ends then only load what the exit saved? While the VMCS is as the last VM entry found
- * it, that has told what its controls ask for. `met` is attention that the caller sees to.
+ * Would the VM entry after an exit only load what the exit saved? While the VMCS is as the last VM entry found it, that has told what
+ * its controls ask for. `met` is attention that the caller sees to.
  */
-// 8 loads, 3 compares
-@inline function completesBy(time: u64, met: u32 = 0): bool {
-  if (load<u32>(QUICK_ROOM) == 0) return false;
+// 7 loads
+@inline function onlyEnters(met: u32 = 0): bool {
   const more = (load<u32>(ATTENTION) & ~met) | load<u32>(VECTORING_INFO) | (load<u32>(DR7) & 0xff) | load<u32>(VMCS_DIRTY) | load<u32>(ENTRY_DOES_MORE);
-  return (<u64>more | load<u64>(PENDING_DBG)) == 0 && load<u64>(NEXT_EVENT) > time;
+  return (<u64>more | load<u64>(PENDING_DBG)) == 0;
 }
 
 /** Would the VM entry after an exit that takes so long only load what the exit saved? */
-export function mayComplete(ns: u64, met: u32 = 0): bool { return completesBy(clockBehind() + ns, met); }
+export function mayComplete(ns: u64, met: u32 = 0): bool {
+  return load<u32>(QUICK_ROOM) != 0 && load<u64>(NEXT_EVENT) > clockBehind() + ns && onlyEnters(met);
+}
 
 /** Length of the running instruction, for the exits that record it. */
 @inline function lengthFor(reason: u32): u32 {
   return load<u8>(EXIT_HAS_LENGTH + reason) ? <u32>(load<u64>(NEXT_RIP) - load<u64>(RIP)) & 15 : 0;
 }
 
-/**
- * Writes the exit's information into the VMCS, counts it and puts its record into the trace.
- * @param icount instructions before this one, at virtual time `now`
- */
-@inline function recordAt(
-  rip: u64, length: u32, icount: u64, now: u64, reason: u32, qualification: u64, gla: u64, gpa: u64, info: u32, action: u32, detail: u32,
-): void {
+/** Writes the exit's information into the VMCS. */
+@inline function inform(length: u32, reason: u32, qualification: u64, gla: u64, gpa: u64, info: u32): void {
   const v = vmcs();
   if (VM_EXIT_INTR_INFO != VM_EXIT_REASON + 8 || IDT_VECTORING_INFO_FIELD != VM_EXIT_INTR_ERROR_CODE + 8) ERROR('fields are stored by two');
-  store<u64>(v, reason, VM_EXIT_REASON);
-  store<u64>(v, 0, VM_EXIT_INTR_INFO);
+  v128.store(v, i64x2.replace_lane(i64x2.splat(0), 0, reason), VM_EXIT_REASON); // and VM_EXIT_INTR_INFO
   v128.store(v, i64x2.splat(0), VM_EXIT_INTR_ERROR_CODE); // and IDT_VECTORING_INFO_FIELD
   store<u64>(v, 0, IDT_VECTORING_ERROR_CODE);
   store<u64>(v, length, VM_EXIT_INSTRUCTION_LEN);
@@ -59,13 +54,18 @@ export function mayComplete(ns: u64, met: u32 = 0): bool { return completesBy(cl
   store<u64>(v, qualification, EXIT_QUALIFICATION);
   store<u64>(v, gla, GUEST_LINEAR_ADDRESS);
   store<u64>(v, gpa, GUEST_PHYSICAL_ADDRESS);
-  traceInstruction(rip, length, icount, now, reason, qualification, gla, gpa, info, action, detail);
-  store<u32>(QUICK_ROOM, load<u32>(QUICK_ROOM) - 1);
 }
 
-/** The same for the running instruction; `action` 0: it is not handled yet. */
+/**
+ * Writes the running instruction's exit into the VMCS, counts it and puts its record into the trace; `action` 0: it is not handled
+ * yet.
+ */
 @inline export function recordQuick(reason: u32, qualification: u64, gla: u64, gpa: u64, info: u32, action: u32, detail: u32): void {
-  recordAt(load<u64>(RIP), lengthFor(reason), load<u64>(ICOUNT), clock(), reason, qualification, gla, gpa, info, action, detail);
+  const length = lengthFor(reason);
+  inform(length, reason, qualification, gla, gpa, info);
+  store<u32>(CPUID_RECORDED, 0);
+  traceInstruction(load<u64>(RIP), length, load<u64>(ICOUNT), clock(), reason, qualification, gla, gpa, info, action, detail);
+  store<u32>(QUICK_ROOM, load<u32>(QUICK_ROOM) - 1);
 }
 
 @inline function newestRecord(): usize {
@@ -87,19 +87,20 @@ export function recordElements(count: u32): void {
   store<u16>(r, u16(load<u16>(r, TR_CODE) | count << 2), TR_CODE);
 }
 
-/** What VM entries do each time. The timer is armed as the VMM does it, at virtual time `now`. */
-export function enterAgain(now: u64): void { enters(load<u64>(ICOUNT), now); }
+/** No PAUSE yet, and no step. */
+@inline function begins(): void {
+  // a test costs less than a store
+  if (load<u64>(PLE_LAST) != ~(<u64>0)) store<u64>(PLE_LAST, ~(<u64>0));
+  if (load<u32>(STEPPED)) store<u32>(STEPPED, 0);
+}
 
-@inline function enters(icount: u64, now: u64): void {
-  store<u64>(PLE_LAST, ~(<u64>0));
-  store<u32>(STEPPED, 0);
+/** What VM entries do each time. The timer is armed as the VMM does it, at virtual time `now`. */
+export function enterAgain(now: u64): void {
+  begins();
   const wait = min<u64>(load<u64>(NEXT_EVENT) - now, 0xffffffff);
-  const v = vmcs();
-  store<u32>(v, u32(wait), VMX_PREEMPTION_TIMER_VALUE);
-  if (load<u32>(v, PIN_BASED_VM_EXEC_CONTROL) & PIN_ACTIVATE_VMX_PREEMPTION_TIMER) {
-    store<u64>(PREEMPTION_DEADLINE, now + wait);
-    endSliceAt(icount, now + wait);
-  } else limitSlice();
+  store<u32>(vmcs(), u32(wait), VMX_PREEMPTION_TIMER_VALUE);
+  if (pinControls() & PIN_ACTIVATE_VMX_PREEMPTION_TIMER) store<u64>(PREEMPTION_DEADLINE, now + wait);
+  limitSlice();
 }
 
 /**
@@ -109,11 +110,10 @@ export function enterAgain(now: u64): void { enters(load<u64>(ICOUNT), now); }
 @inline export function complete(
   reason: u32, qualification: u64, gla: u64, gpa: u64, info: u32, detail: u32, ns: u64, retires: u64 = 1,
 ): void {
-  const icount = load<u64>(ICOUNT);
   recordQuick(reason, qualification, gla, gpa, info, RESUMED, detail);
   passTime(ns);
   // the dispatcher counts the instruction
-  enters(icount, retires ? clockBehind() : clock());
+  enterAgain(retires ? clockBehind() : clock());
 }
 
 /** An answer in a table: {key u32, key u32, key u32, key u32, answer 4 x u32}, found by its first two keys. */
@@ -124,31 +124,55 @@ export function enterAgain(now: u64): void { enters(load<u64>(ICOUNT), now); }
 /** For the VMM: the entry of a vCPU's answer, of which all is the VMM's to write. */
 export function quickEntry(table: usize, vcpu: u32, first: u32, second: u32): usize { return entryOf(table, vcpu, first, second); }
 
-/** CPUID of so many bytes at `rip`. @param icount instructions before it */
-@inline export function quickCpuidAt(rip: u64, length: u32, icount: u64): bool {
+/**
+ * CPUID of so many bytes at `rip`, behind which `left` instructions of the slice remain: as `complete`, with all at hand. Answers how
+ * many remain now, or -1: nothing is done.
+ */
+// stores: 18 while the deadline stays
+@inline export function quickCpuidAt(rip: u64, length: u32, left: i32): i32 {
   const leaf = load<u32>(RAX);
   const subleaf = load<u32>(RCX);
   const vcpu = load<u32>(VCPU_INDEX);
   const entry = entryOf(QUICK_CPUID, vcpu, leaf, subleaf);
   // two keys at once
-  if (load<u64>(entry) != (<u64>subleaf << 32 | leaf)) return false;
-  const context = (load<u32>(CR4) & CR4_SHOWN) | (vcpu + 1);
-  if (load<u64>(entry, 8) != (<u64>load<u32>(XCR0) << 32 | context)) return false;
-  const before = load<u64>(CLOCK_OFFSET);
-  const now = clockAt(icount, before);
-  const then = now + instructionNs() + EMULATION_NS;
-  if (!completesBy(then)) return false;
-  recordAt(rip, length, icount, now, EXIT_REASON_CPUID, 0, 0, 0, 0, RESUMED, 0);
-  store<u64>(CLOCK_OFFSET, before + EMULATION_NS);
-  enters(icount, then);
-  store<u64>(RAX, load<u32>(entry, 16));
-  store<u64>(RBX, load<u32>(entry, 20));
-  store<u64>(RCX, load<u32>(entry, 24));
-  store<u64>(RDX, load<u32>(entry, 28));
-  return true;
+  if (load<u64>(entry) != (<u64>subleaf << 32 | leaf)) return -1;
+  if (load<u64>(entry, 8) != (<u64>load<u32>(XCR0) << 32 | <u64>((load<u32>(CR4) & CR4_SHOWN) | (vcpu + 1)))) return -1;
+  const shift: u64 = load<u32>(CLOCK_SHIFT);
+  const offset = load<u64>(CLOCK_OFFSET);
+  const icount = load<u64>(SLICE_END) - 1 - u64(i64(left));
+  const now = (icount << shift) + offset;
+  const then = now + EMULATION_NS + (<u64>1 << shift);
+  const event = load<u64>(NEXT_EVENT);
+  const room = load<u32>(QUICK_ROOM);
+  const v = vmcs();
+  const pin = load<u32>(v, PIN_BASED_VM_EXEC_CONTROL);
+  if (event <= then || room == 0) return -1;
+  if (!(pin & PIN_ACTIVATE_VMX_PREEMPTION_TIMER) || !onlyEnters()) return -1;
+  store<u32>(QUICK_ROOM, room - 1);
+  if (load<u32>(CPUID_RECORDED) != length) {
+    inform(length, EXIT_REASON_CPUID, 0, 0, 0, 0);
+    store<u32>(CPUID_RECORDED, length);
+  }
+  traceInstruction(rip, length, icount, now, EXIT_REASON_CPUID, 0, 0, 0, 0, RESUMED, 0);
+  const answer = v128.load(entry, 16);
+  v128.store(RAX, i64x2.extend_low_i32x4_u(answer)); // and RCX
+  v128.store(RDX, i64x2.extend_high_i32x4_u(answer)); // and RBX
+  store<u64>(CLOCK_OFFSET, offset + EMULATION_NS);
+  begins();
+  const wait = min<u64>(event - then, 0xffffffff);
+  store<u32>(v, u32(wait), VMX_PREEMPTION_TIMER_VALUE);
+  if (load<u64>(PREEMPTION_DEADLINE) != then + wait) store<u64>(PREEMPTION_DEADLINE, then + wait);
+  // as limitSlice: instructions that begin before that
+  const fit = (wait + (<u64>1 << shift) - 1) >> shift;
+  if (fit >= u64(i64(left))) return left;
+  store<u64>(SLICE_END, icount + 1 + fit);
+  return i32(fit);
 }
 
-export function quickCpuid(): bool { return quickCpuidAt(load<u64>(RIP), lengthFor(EXIT_REASON_CPUID), load<u64>(ICOUNT)); }
+export function quickCpuid(): bool {
+  const left = i32(load<u64>(SLICE_END) - load<u64>(ICOUNT)) - 1;
+  return quickCpuidAt(load<u64>(RIP), lengthFor(EXIT_REASON_CPUID), left) >= 0;
+}
 
 export function quickRdmsr(): bool {
   const index = load<u32>(RCX);

@@ -11,49 +11,40 @@ import {
   VMX_INSTRUCTION_INFO, VM_EXIT_INSTRUCTION_LEN, VM_EXIT_INTR_ERROR_CODE, VM_EXIT_INTR_INFO,
 } from '../generated/vmcs';
 
-/** The place of the newest record. */
-@inline function newRecord(): usize {
-  const sequence = load<u64>(TRACE_SEQUENCE);
-  store<u64>(TRACE_SEQUENCE, sequence + 1);
-  const r: usize = TRACE_RING + (<i32>sequence & (TRACE_RECORDS - 1)) * TRACE_RECORD_BYTES;
-  store<u64>(r, sequence, TR_SEQUENCE);
-  return r;
-}
+@inline function recordOf(sequence: u64): usize { return TRACE_RING + (<i32>sequence & (TRACE_RECORDS - 1)) * TRACE_RECORD_BYTES; }
 
-/** What a record has of the guest's state but for where it is. */
-@inline function recordState(r: usize, now: u64): void {
-  store<u64>(r, load<u64>(SEGMENTS + SEG_CS * SEGMENT_BYTES + SEG_BASE), TR_CS_BASE);
-  store<u64>(r, load<u64>(RAX), TR_RAX);
-  store<u64>(r, load<u64>(RCX), TR_RCX);
-  store<u64>(r, now, TR_CLOCK);
-  store<u64>(r, load<u64>(CR3), TR_CR3);
-  // bits 13 and 14 of the access rights are L and D/B
-  store<u16>(r, <u16>(load<u32>(SEGMENTS + SEG_CS * SEGMENT_BYTES + SEG_AR) >> 13 & 3 | 0x8000), TR_CODE);
-}
+/** Bits 13 and 14 of the access rights are L and D/B. */
+@inline function codeBits(): u32 { return load<u32>(SEGMENTS + SEG_CS * SEGMENT_BYTES + SEG_AR) >> 13 & 3 | 0x8000; }
+
+/** Two fields side by side: processors retire one store a cycle, of whatever size. */
+@inline function pair(first: u64, second: u64): v128 { return i64x2.replace_lane(i64x2.splat(first), 1, second); }
+
+/** Two words of memory. */
+@inline function loadPair(first: usize, second: usize): v128 { return v128.load_lane<u64>(second, v128.load_splat<u64>(first), 1); }
 
 /**
  * As traceExit for an exit of the instruction at `rip`, after `icount` others and at virtual time `now`, which has no event's
  * information: from the values that go into the VMCS as well, and with what is done about it.
  */
-// a record: 15 stores of 8 bytes, one of 2
+// a record: 8 stores of 16 bytes
 @inline export function traceInstruction(
   rip: u64, length: u32, icount: u64, now: u64, reason: u32, qualification: u64, gla: u64, gpa: u64, info: u32, action: u32, detail: u32,
 ): void {
   const count = EXIT_COUNTS + (reason << 3);
   store<u64>(count, load<u64>(count) + 1);
   if (!load<u32>(TRACE_ENABLED)) return;
-  const r = newRecord();
-  store<u64>(r, length, TR_LENGTH); // and TR_INTR_INFO
-  recordState(r, now);
-  store<u64>(r, icount, TR_ICOUNT);
-  store<u64>(r, rip, TR_RIP);
-  store<u64>(r, <u64>load<u32>(VCPU_INDEX) | <u64>reason << 32, TR_VCPU); // and TR_REASON
-  store<u64>(r, qualification, TR_QUALIFICATION);
-  store<u64>(r, gla, TR_GLA);
-  store<u64>(r, gpa, TR_GPA);
-  store<u64>(r, 0, TR_INTR_ERROR); // and TR_VECTORING_INFO
-  store<u64>(r, <u64>info << 32, TR_VECTORING_ERROR); // and TR_INSTRUCTION_INFO
-  store<u64>(r, <u64>detail << 32 | action, TR_ACTION); // and TR_DETAIL
+  const sequence = load<u64>(TRACE_SEQUENCE);
+  store<u64>(TRACE_SEQUENCE, sequence + 1);
+  const r = recordOf(sequence);
+  v128.store(r, pair(sequence, icount), TR_SEQUENCE); // and TR_ICOUNT
+  v128.store(r, pair(<u64>load<u32>(VCPU_INDEX) | <u64>reason << 32, qualification), TR_VCPU); // TR_REASON, TR_QUALIFICATION
+  v128.store(r, v128.load_lane<u64>(SEGMENTS + SEG_CS * SEGMENT_BYTES + SEG_BASE, i64x2.splat(rip), 1), TR_RIP); // and TR_CS_BASE
+  v128.store(r, pair(gla, gpa), TR_GLA); // and TR_GPA
+  // TR_CODE, TR_INTR_INFO, TR_INTR_ERROR, TR_VECTORING_INFO
+  v128.store(r, i64x2.replace_lane(i64x2.splat(0), 0, <u64>(length | codeBits() << 16)), TR_LENGTH);
+  v128.store(r, pair(<u64>info << 32, <u64>detail << 32 | action), TR_VECTORING_ERROR); // TR_INSTRUCTION_INFO, TR_ACTION, TR_DETAIL
+  v128.store(r, loadPair(RAX, RCX), TR_RAX); // and TR_RCX
+  v128.store(r, v128.load_lane<u64>(CR3, i64x2.splat(now), 1), TR_CLOCK); // and TR_CR3
 }
 
 /** Counts the exit and, while tracing is on, copies its information from the VMCS at `v` into the ring. */
@@ -61,8 +52,16 @@ export function traceExit(v: usize, reason: u32): void {
   const count = EXIT_COUNTS + ((reason & 127) << 3);
   store<u64>(count, load<u64>(count) + 1);
   if (!load<u32>(TRACE_ENABLED)) return;
-  const r = newRecord();
-  recordState(r, clock());
+  const sequence = load<u64>(TRACE_SEQUENCE);
+  store<u64>(TRACE_SEQUENCE, sequence + 1);
+  const r = recordOf(sequence);
+  store<u64>(r, sequence, TR_SEQUENCE);
+  store<u64>(r, load<u64>(SEGMENTS + SEG_CS * SEGMENT_BYTES + SEG_BASE), TR_CS_BASE);
+  store<u64>(r, load<u64>(RAX), TR_RAX);
+  store<u64>(r, load<u64>(RCX), TR_RCX);
+  store<u64>(r, clock(), TR_CLOCK);
+  store<u64>(r, load<u64>(CR3), TR_CR3);
+  store<u16>(r, <u16>codeBits(), TR_CODE);
   store<u64>(r, load<u64>(ICOUNT), TR_ICOUNT);
   store<u64>(r, load<u64>(RIP), TR_RIP);
   store<u32>(r, load<u32>(VCPU_INDEX), TR_VCPU);
