@@ -39,6 +39,8 @@ export interface CoreExports {
   /** What compiled regions call, with registers in memory: a vector instruction's handler, any handler. */
   callLean(op: number, uop: number, left: number): number;
   callWhole(uop: number, rip: bigint, left: number, ahead: number): number;
+  /** CRC-32C over 1, 2, 4 or 8 bytes more. */
+  crc32(crc: number, data: bigint, bytes: number): number;
   /** x87 instructions in their usual case, with the host's pointer to the memory operand; see core/fpu/compiled.ts. */
   x87Arithmetic(uop: number, pointer: number): number;
   x87Compare(uop: number, pointer: number): number;
@@ -98,6 +100,7 @@ export const CORE_EXPORTS = [
   'callLean',
   'callWhole',
   'callAlone',
+  'crc32',
   'x87Arithmetic',
   'x87Compare',
   'x87Load',

@@ -3,6 +3,7 @@ export { dropDerived, init, selectVcpu } from './machine';
 export { addBreakpoint, clearBreakpoints, removeBreakpoint } from './exec/breakpoints';
 export { run } from './run';
 export { callAlone, callCpuid, callLean, callRdmsr, callWhole, callWrmsr } from './exec/regions';
+export { crc32 } from './exec/checksum';
 export { x87Arithmetic, x87Compare, x87Load, x87Store } from './fpu/compiled';
 export { dropBlocks, installRegion, invalidatePageCode } from './decode/cache';
 export { updateMode } from './mmu/mode';

@@ -88,6 +88,16 @@ export class FlagWriter {
     this.state = STORED;
   }
 
+  /** Puts CF, an i32 on the stack, into RFLAGS beside the other flags. */
+  setCarry(bit: number): void {
+    const { code } = this;
+    code.set(bit);
+    this.store();
+    code.i32(0).i32(0).memory('i32.load', RFLAGS).i32(~1).op('i32.and').get(bit);
+    code.op('i32.or').memory('i32.store', RFLAGS);
+    this.state = STORED;
+  }
+
   /** A value sign-extended to 64 bits, as `fr` has it. */
   #extended(e: Expression, scope: Scope): void {
     evaluate(scope, e);

@@ -2,6 +2,7 @@
 // (core/simd), and so do these where their conditions do not hold.
 
 import type { DecodedUop } from './decoded.js';
+import { integerInstruction } from './integer-code.js';
 import { segmentedCode } from './segmented-code.js';
 import { inMemory, isSimple, type VectorCode } from './vector-code.js';
 import { convertCode } from './vector-convert.js';
@@ -16,7 +17,7 @@ const KNOWN = new WeakMap<DecodedUop, VectorCode | null>();
 /** Who writes them, by the name of their handler. */
 const CODES = {
   vector: [floatCode, convertCode, integerCode, moveCode, elementCode],
-  others: [x87Code, segmentedCode],
+  others: [x87Code, segmentedCode, integerInstruction],
 };
 
 /** The code of a vector or x87 instruction; undefined: its handler is called. */

@@ -404,7 +404,7 @@ export class RegionWriter {
       code.get(this.#vectorMode!).i32(asked).op('i32.and').i32(asked).op('i32.ne');
       giveUpIf();
     }
-    if (inMemory(uop)) {
+    if (inMemory(uop) && !of.findsOwn) {
       const size = Math.log2(of.bytes) as Size | 5;
       const accessed = this.#accessed(of.writesMemory ? TLB_WRITE : TLB_READ, size, 'operand');
       if (of.aligned) this.#memory.accessAligned(accessed, 16, this.#scope(uop), giveUpIf);
@@ -430,6 +430,9 @@ export class RegionWriter {
       },
       rip: (offset) => {
         this.#rip(offset);
+      },
+      setCarry: () => {
+        this.flags.setCarry(this.#temporary('status', I32));
       },
       whilePrecise: (write) => {
         code.get(this.#vectorMode!).i32(IMPRECISE).op('i32.and', 'i32.eqz').open('if');

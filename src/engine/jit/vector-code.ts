@@ -29,6 +29,8 @@ export interface VectorScope {
   access(table: number, size: Size, at: Expression): void;
   /** Pushes RIP of the running block plus an offset. */
   rip(offset: number): void;
+  /** Takes an i32, which becomes CF; the other flags stay. */
+  setCarry(): void;
   /** Writes what is to be done only while PE is clear: an instruction whose result is not exact is the handler's then. */
   whilePrecise(write: () => void): void;
 }
@@ -43,6 +45,8 @@ export interface VectorCode {
   readonly quick: boolean;
   /** Runs while SSE, or VEX, instructions do; x87 ones ask for themselves. */
   readonly asksMode: boolean;
+  /** Looks for its memory operand itself. */
+  readonly findsOwn?: boolean;
   /** Vector and general registers by number. */
   readonly reads: readonly number[];
   readonly writes: readonly number[];

@@ -490,6 +490,7 @@ export const IMPORTS = [
   { name: 'callLean', parameters: [I32, I32, I32] },
   { name: 'callWhole', parameters: [I32, I64, I32, I32] },
   { name: 'callAlone', parameters: [I32, I64, I32, I32] },
+  { name: 'crc32', parameters: [I32, I64, I32] },
   { name: 'x87Arithmetic', parameters: [I32, I32] },
   { name: 'x87Compare', parameters: [I32, I32] },
   { name: 'x87Load', parameters: [I32, I32] },

@@ -4,6 +4,7 @@ import { VEC_UD, fault, protectedMode, v8086 } from '../state';
 import { accessStatus } from '../mmu/access';
 import { UF_IMM, UF_PREFIX_66, uAddrSize, uFlags, uImm, uImm2, uIsMem, uModReg, uOpSize, uOpcode, uRm, uSeg } from '../uop';
 import { CF, OF, PF, SF, STATUS, ZF, resultFlags, setFlags, signExtend, sizeMask } from './flags';
+import { crc32 } from './checksum';
 import { mulHigh } from './muldiv';
 import {
   commitLinear, cutAddress, effectiveAddress, loadSized, modifyLinear, operandRead, readLinear, registerPointer, registerRead,
@@ -250,12 +251,6 @@ function addWithFlag(u: usize, flag: u32): i32 {
 export function execAdcx(u: usize): i32 { return addWithFlag(u, CF); }
 export function execAdox(u: usize): i32 { return addWithFlag(u, OF); }
 
-/** What four bits add to a CRC of the polynomial 11EDC6F41h, bits reflected. @sdm 2A "CRC32" */
-const CRC32C: usize = memory.data<u32>([
-  0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3, 0x61c69362, 0x7198540d,
-  0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9, 0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
-]);
-
 /** CRC-32C (polynomial 11EDC6F41, bit-reflected). The destination is 4 or 8 bytes; a source that is no byte has the operand size. */
 export function execCrc32(u: usize): i32 {
   const wide = uOpSize(u);
@@ -266,14 +261,6 @@ export function execCrc32(u: usize): i32 {
     bytes = wide == 8 ? 8 : prefix66 == default32 ? 2 : 4;
   }
   if (!operandRead(u, bytes)) return accessStatus();
-  let crc = u32(registerRead(u, 4));
-  let data = load<u64>(OP_VALUE);
-  for (let i: u32 = 0; i < bytes; i++) {
-    crc ^= u32(data) & 0xff;
-    data >>= 8;
-    crc = load<u32>(CRC32C + ((crc & 15) << 2)) ^ crc >> 4;
-    crc = load<u32>(CRC32C + ((crc & 15) << 2)) ^ crc >> 4;
-  }
-  registerWrite(u, wide, u64(crc));
+  registerWrite(u, wide, u64(crc32(u32(registerRead(u, 4)), load<u64>(OP_VALUE), bytes)));
   return XS_OK;
 }

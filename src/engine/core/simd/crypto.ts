@@ -38,16 +38,35 @@ export function inverseMixColumns(x: v128): v128 {
   return mixColumns(v128.xor(x, double(double(v128.xor(x, rotate(rotate(x)))))));
 }
 
-/** 64 by 64 bits without carries. */
+/** Every fourth bit: sums of up to fifteen products keep their carries out of the next such bit. */
+const FOURTHS: u64 = 0x1111111111111111;
+
+/** Low 64 bits of a product without carries, by products with carries of every fourth bit. */
+function carrylessLow(a: u64, b: u64): u64 {
+  const a0 = a & FOURTHS;
+  const a1 = a & FOURTHS << 1;
+  const a2 = a & FOURTHS << 2;
+  const a3 = a & FOURTHS << 3;
+  const b0 = b & FOURTHS;
+  const b1 = b & FOURTHS << 1;
+  const b2 = b & FOURTHS << 2;
+  const b3 = b & FOURTHS << 3;
+  return (
+    (a0 * b0 ^ a1 * b3 ^ a2 * b2 ^ a3 * b1) & FOURTHS | (a0 * b1 ^ a1 * b0 ^ a2 * b3 ^ a3 * b2) & FOURTHS << 1 |
+    (a0 * b2 ^ a1 * b1 ^ a2 * b0 ^ a3 * b3) & FOURTHS << 2 | (a0 * b3 ^ a1 * b2 ^ a2 * b1 ^ a3 * b0) & FOURTHS << 3
+  );
+}
+
+function reversed(x: u64): u64 {
+  let r = x >> 1 & 0x5555555555555555 | (x & 0x5555555555555555) << 1;
+  r = r >> 2 & 0x3333333333333333 | (r & 0x3333333333333333) << 2;
+  r = r >> 4 & 0x0f0f0f0f0f0f0f0f | (r & 0x0f0f0f0f0f0f0f0f) << 4;
+  return bswap(r);
+}
+
+/** 64 by 64 bits without carries: read backwards, the upper half is a lower one too. */
 function carrylessProduct(a: u64, b: u64): v128 {
-  let lower: u64 = b & 1 ? a : 0;
-  let upper: u64 = 0;
-  for (let n: u64 = 1; n < 64; n++) {
-    const mask: u64 = 0 - ((b >> n) & 1);
-    lower ^= (a << n) & mask;
-    upper ^= (a >> (64 - n)) & mask;
-  }
-  return i64x2(lower, upper);
+  return i64x2(carrylessLow(a, b), reversed(carrylessLow(reversed(a), reversed(b))) >> 1);
 }
 
 export function crypto(op: u32, a: v128, b: v128, imm: u32): v128 {
