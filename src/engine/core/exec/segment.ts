@@ -131,9 +131,8 @@ export function setSegment(seg: u32, selector: u32, d: u64): void {
 /** Puts fixed contents into a segment register. */
 export function setSegmentRaw(seg: u32, selector: u32, ar: u32, limit: u32, base: u64): void {
   const p = SEGMENTS + seg * SEGMENT_BYTES;
-  store<u16>(p, selector, SEG_SELECTOR);
-  store<u32>(p, ar, SEG_AR);
-  store<u32>(p, limit, SEG_LIMIT);
+  // and SEG_AR and SEG_LIMIT, with what pads them
+  v128.store(p, i64x2.replace_lane(i64x2.splat(<u64>ar << 32 | selector & 0xffff), 1, <u64>limit), SEG_SELECTOR);
   store<u64>(p, base, SEG_BASE);
 }
 

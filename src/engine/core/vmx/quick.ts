@@ -7,7 +7,7 @@ import {
   TRACE_RECORDS, TRACE_RECORD_BYTES, TRACE_RING, TRACE_SEQUENCE, TR_ACTION, TR_CODE, TR_DETAIL, VCPU_INDEX, VECTORING_INFO, VMCS_DIRTY, XCR0,
 } from '../layout';
 import {
-  EXIT_QUALIFICATION, GUEST_LINEAR_ADDRESS, GUEST_PHYSICAL_ADDRESS, IDT_VECTORING_ERROR_CODE, IDT_VECTORING_INFO_FIELD, PIN_BASED_VM_EXEC_CONTROL,
+  EXIT_QUALIFICATION, GUEST_LINEAR_ADDRESS, GUEST_PHYSICAL_ADDRESS, IDT_VECTORING_ERROR_CODE, IDT_VECTORING_INFO_FIELD,
   VMX_INSTRUCTION_INFO, VMX_PREEMPTION_TIMER_VALUE, VM_EXIT_INSTRUCTION_LEN, VM_EXIT_INTR_ERROR_CODE, VM_EXIT_INTR_INFO, VM_EXIT_REASON,
 } from '../generated/vmcs';
 import { PIN_ACTIVATE_VMX_PREEMPTION_TIMER } from '../generated/controls';
@@ -137,18 +137,14 @@ export function quickEntry(table: usize, vcpu: u32, first: u32, second: u32): us
   // two keys at once
   if (load<u64>(entry) != (<u64>subleaf << 32 | leaf)) return -1;
   if (load<u64>(entry, 8) != (<u64>load<u32>(XCR0) << 32 | <u64>((load<u32>(CR4) & CR4_SHOWN) | (vcpu + 1)))) return -1;
-  const shift: u64 = load<u32>(CLOCK_SHIFT);
-  const offset = load<u64>(CLOCK_OFFSET);
   const icount = load<u64>(SLICE_END) - 1 - u64(i64(left));
-  const now = (icount << shift) + offset;
-  const then = now + EMULATION_NS + (<u64>1 << shift);
-  const event = load<u64>(NEXT_EVENT);
-  const room = load<u32>(QUICK_ROOM);
-  const v = vmcs();
-  const pin = load<u32>(v, PIN_BASED_VM_EXEC_CONTROL);
-  if (event <= then || room == 0) return -1;
-  if (!(pin & PIN_ACTIVATE_VMX_PREEMPTION_TIMER) || !onlyEnters()) return -1;
-  store<u32>(QUICK_ROOM, room - 1);
+  const now = (icount << load<u32>(CLOCK_SHIFT)) + load<u64>(CLOCK_OFFSET);
+  const then = now + EMULATION_NS + instructionNs();
+  if (load<u64>(NEXT_EVENT) <= then) return -1;
+  if (load<u32>(QUICK_ROOM) == 0) return -1;
+  if (!(pinControls() & PIN_ACTIVATE_VMX_PREEMPTION_TIMER) || !onlyEnters()) return -1;
+  // what is asked for again stands in no register meanwhile, which V8 would store
+  store<u32>(QUICK_ROOM, load<u32>(QUICK_ROOM) - 1);
   if (load<u32>(CPUID_RECORDED) != length) {
     inform(length, EXIT_REASON_CPUID, 0, 0, 0, 0);
     store<u32>(CPUID_RECORDED, length);
@@ -157,13 +153,13 @@ export function quickEntry(table: usize, vcpu: u32, first: u32, second: u32): us
   const answer = v128.load(entry, 16);
   v128.store(RAX, i64x2.extend_low_i32x4_u(answer)); // and RCX
   v128.store(RDX, i64x2.extend_high_i32x4_u(answer)); // and RBX
-  store<u64>(CLOCK_OFFSET, offset + EMULATION_NS);
+  passTime(EMULATION_NS);
   begins();
-  const wait = min<u64>(event - then, 0xffffffff);
-  store<u32>(v, u32(wait), VMX_PREEMPTION_TIMER_VALUE);
+  const wait = min<u64>(load<u64>(NEXT_EVENT) - then, 0xffffffff);
+  store<u32>(vmcs(), u32(wait), VMX_PREEMPTION_TIMER_VALUE);
   if (load<u64>(PREEMPTION_DEADLINE) != then + wait) store<u64>(PREEMPTION_DEADLINE, then + wait);
   // as limitSlice: instructions that begin before that
-  const fit = (wait + (<u64>1 << shift) - 1) >> shift;
+  const fit = (wait + instructionNs() - 1) >> load<u32>(CLOCK_SHIFT);
   if (fit >= u64(i64(left))) return left;
   store<u64>(SLICE_END, icount + 1 + fit);
   return i32(fit);
