@@ -160,7 +160,7 @@ test.each<[string, (whole: Buffer) => Buffer, string]>([
   [
     'another version',
     (whole) => Buffer.from(whole).fill(9, 19, 20),
-    'has version 9 of the format, this program reads version 2',
+    'has version 9 of the format, this program reads version 3',
   ],
   ['bytes behind the end', (whole) => Buffer.concat([whole, Buffer.of(0)]), 'is damaged: it goes on behind its end'],
 ])('refuses %s', (_, change, message) => {

@@ -95,8 +95,8 @@ describe('a state that does not fit', () => {
     [
       'a frame cut short',
       zoo,
-      ({ frames }) => frames.push({ hpa: 0x2800000, bytes: new Uint8Array(5) }),
-      'this machine has no frame of 5 bytes at 0x2800000',
+      ({ frames }) => frames.push({ hpa: 0x5800000, bytes: new Uint8Array(5) }),
+      'this machine has no frame of 5 bytes at 0x5800000',
     ],
   ])('%s is refused, and nothing changes', (_, options, spoil, message) => {
     const { state, frames } = good;

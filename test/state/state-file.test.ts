@@ -40,7 +40,7 @@ it.each<[string, () => Uint8Array, string]>([
   [
     'another version',
     () => Uint8Array.from(whole).fill(9, 15, 16),
-    'has version 9 of the format, this program reads version 2',
+    'has version 9 of the format, this program reads version 3',
   ],
   ['a cut file', () => whole.subarray(0, whole.length - 1), 'is cut short'],
   ['bytes behind the end', () => Buffer.concat([whole, Buffer.of(0)]), 'is damaged: its digest does not match'],
@@ -79,7 +79,7 @@ it('leaves the file that was there, and no other, when it cannot be written', ()
   writeFileSync(path, 'precious');
   const { state } = saveMachine(original.machine);
   const frames = (function* () {
-    yield { hpa: 0x2800000, bytes: new Uint8Array(4096) };
+    yield { hpa: 0x5800000, bytes: new Uint8Array(4096) };
     throw new Error('the disk is gone');
   })();
   expect(() => [...writeState(path, { state, frames }, 1)]).toThrow(`${path}: the disk is gone`);

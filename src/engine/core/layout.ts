@@ -22,10 +22,10 @@ export const DEVICE_TABLE = 0x00014000;
 export const DEVICE_PAGES = 16;
 export const DEVICE_PAGE_BYTES = 48;
 /** Split TLBs: TLB_ENTRIES entries of 16 bytes {tag u64, addend u32, pad u32}. */
-export const TLB_ENTRIES = 1024;
-export const TLB_READ = 0x00020000;
-export const TLB_WRITE = 0x00024000;
-export const TLB_CODE = 0x00028000;
+export const TLB_ENTRIES = 2048;
+export const TLB_READ = 0x00140000;
+export const TLB_WRITE = 0x00148000;
+export const TLB_CODE = 0x00150000;
 /** Who owns an asid: 512 entries of 32 bytes, see mmu/tlb.ts. */
 export const ASID_TABLE = 0x0002c000;
 /** A bit for each linear page that code was fetched from, by the page number's low bits, see mmu/tlb.ts. */
@@ -131,9 +131,8 @@ export const BLOCK_HASH_ENTRIES = 65536;
 /** Linear RIP -> block: entries of 16 bytes {rip u64, ctxGen u32, block u32}. A kernel's boot needs more than 4096. */
 export const JUMP_CACHE = 0x00100000;
 export const JUMP_CACHE_ENTRIES = 16384;
-/** Micro-ops and block headers, a bump pool that is dropped whole when full. */
-export const UOP_POOL = 0x00140000;
-export const UOP_POOL_BYTES = 0x00ec0000;
+/** End of what init() clears; the pages up to the breakpoints are free. */
+export const CLEARED_END = 0x00158000;
 /** The debugger's breakpoints, see debug tables below. */
 export const BREAK_SET = 0x01000000;
 /** Trace ring of VM exits. */
@@ -155,8 +154,14 @@ export const DIRTY_FOR_ALL = 3;
 export const CODE_PAGES = 0x02300000;
 /** Per host page: bit n set when the 128-byte line n holds decoded code. */
 export const CODE_LINES = 0x02400000;
+/**
+ * Micro-ops and block headers, a bump pool that is dropped whole when full, with all that is compiled of them. A boot of Linux fills
+ * 20 MiB of it.
+ */
+export const UOP_POOL = 0x02800000;
+export const UOP_POOL_BYTES = 0x03000000;
 /** First frame of guest RAM; everything above belongs to the guest. */
-export const RAM_BASE = 0x02800000;
+export const RAM_BASE = 0x05800000;
 
 // ---- vCPU state: addresses in the ACTIVE block (subtract ACTIVE for the offset) ----
 /** 16 general registers in hardware order (rax rcx rdx rbx rsp rbp rsi rdi r8-r15), u64 each. */

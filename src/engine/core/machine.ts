@@ -1,6 +1,6 @@
 // The machine as a whole: power-up state, and which vCPU is the running one.
 import {
-  ACTIVE, BREAK_SET, BREAK_SET_ENTRIES, DR6, DR7, JIT_LEFT_AT, JIT_SLICE, LINEAR_SHIFT, MAX_VCPUS, MEMORY_END, MXCSR, PARKED_BASE, PAT, PREEMPTION_DEADLINE, RFLAGS, UOP_POOL, VCPU_INDEX,
+  ACTIVE, BREAK_SET, BREAK_SET_ENTRIES, CLEARED_END, DR6, DR7, JIT_LEFT_AT, JIT_SLICE, LINEAR_SHIFT, MAX_VCPUS, MEMORY_END, MXCSR, PARKED_BASE, PAT, PREEMPTION_DEADLINE, RFLAGS, VCPU_INDEX,
   VCPU_STATE_BYTES, X87_FCW, XCR0,
 } from './layout';
 import { dropBlocks } from './decode/cache';
@@ -8,7 +8,7 @@ import { enterContext, flushAllVcpus, forgetTranslations } from './mmu/tlb';
 
 /** Clears the machine: all vCPUs, TLBs, decoded code, VMCSs, counts and trace positions. Guest RAM is left. */
 export function init(): void {
-  memory.fill(ACTIVE, 0, UOP_POOL - ACTIVE);
+  memory.fill(ACTIVE, 0, CLEARED_END - ACTIVE);
   memory.fill(BREAK_SET, 0, BREAK_SET_ENTRIES * 8);
   dropBlocks();
   store<u32>(JIT_SLICE, 100000);

@@ -18,7 +18,7 @@ import { fileCause, outputCause } from './file-cause.js';
 import { deflateTree, inflateTree } from './state-tree.js';
 
 const MAGIC = Buffer.from('VMSCOPE STATE\n', 'latin1');
-const VERSION = 2;
+const VERSION = 3;
 const HEAD_BYTES = MAGIC.length + 2;
 const RECORD_HEAD_BYTES = 5;
 const TREE = 0x54;

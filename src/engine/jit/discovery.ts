@@ -87,6 +87,9 @@ export type FindPage = (delta: number) => number;
 /** Is there a debugger's breakpoint so far from the root's RIP? */
 export type FindBreakpoint = (delta: number) => boolean;
 
+/** There are none anywhere: what would ask for each byte need not. */
+export const NO_BREAKPOINTS: FindBreakpoint = () => false;
+
 /**
  * Where a table of addresses of 4 or 8 bytes leads to, as distances from the root's RIP. It lies at an offset from a base
  * register as it stands now, from the root's RIP (REG_RIP) or from 0 (REG_ZERO). What it answers is a guess.
@@ -215,6 +218,7 @@ export class Discovery {
 
   /** A block up to the first breakpoint inside it; undefined: its first micro-op cannot be had without one. */
   #upToBreakpoint(block: DecodedBlock, delta: number): DecodedBlock | undefined {
+    if (this.around.breaksAt === NO_BREAKPOINTS) return block;
     const starts = instructionStarts(block);
     const first = starts.find(({ offset }) => this.around.breaksAt(delta + offset));
     const bytes = first ? (block.uops[first.uop - 1]?.next ?? 0) : block.bytes;

@@ -43,15 +43,35 @@ export function after({ rule, size, carry, mask }: FlagStep, before: FlagState):
   }
 }
 
-const flagStep = (body: readonly Step[]): FlagStep | undefined =>
-  body.find((step): step is FlagStep => step.step === 'flags');
+interface FlagFacts {
+  readonly step: FlagStep | undefined;
+  readonly skips: boolean;
+}
+
+/** By the row's body: a region asks for each of its micro-ops several times. */
+const FLAG_FACTS = new WeakMap<readonly Step[], FlagFacts>();
+
+function flagFacts(body: readonly Step[]): FlagFacts {
+  let known = FLAG_FACTS.get(body);
+  if (!known) {
+    known = {
+      step: body.find((step): step is FlagStep => step.step === 'flags'),
+      skips: body.some(({ step }) => step === 'skipIf'),
+    };
+    FLAG_FACTS.set(body, known);
+  }
+  return known;
+}
+
+const flagStep = (body: readonly Step[]): FlagStep | undefined => flagFacts(body).step;
 
 /**
  * Does what this micro-op leaves of the old flags die before anything can see it? True when a later one of the block
  * writes all of them, with no way out of the block, and no reader, between.
  */
 export function oldFlagsDie(block: DecodedBlock, at: number): boolean {
-  for (const { row, device } of block.uops.slice(at + 1)) {
+  for (let n = at + 1; n < block.uops.length; n++) {
+    const { row, device } = block.uops[n];
     if (!row || device) return false;
     const facts = factsOf(row.body);
     // a fused branch writes its flags before it ends the block
@@ -87,7 +107,7 @@ export function needsState(block: DecodedBlock, at: number): boolean {
 }
 
 /** A count of 0 leaves out the rest of the body, flags and all. */
-export const skips = (body: readonly Step[]): boolean => body.some(({ step }) => step === 'skipIf');
+export const skips = (body: readonly Step[]): boolean => flagFacts(body).skips;
 
 export interface BlockFlags {
   /** A micro-op needs the state that comes into the block. */

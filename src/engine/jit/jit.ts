@@ -131,28 +131,29 @@ export class Jit {
     if (count === 0) return;
     const start = this.clock();
     this.#forgetDropped();
-    const found: { block: number; linear: bigint; region: Region }[] = [];
+    const made: { block: number; linear: bigint; region: Region }[] = [];
     for (let n = 0; n < count; n++) {
       const entry = JIT_QUEUE + n * JIT_QUEUE_BYTES;
       const waiting = this.#u32[entry / 4];
+      // before anything is looked at: it costs as much as to write the code
+      if (this.mode !== 'always' && this.#isCovered(waiting)) {
+        this.#view.setUint32(waiting + HEAT, 0, true);
+        continue;
+      }
       const { block, linear, discovery } = this.#entered(
         waiting,
         this.#view.getBigUint64(entry + 8, true),
         this.#u32[entry / 4 + 1],
       );
-      const [hpa, mode] = [this.#u32[block / 4], this.#u32[block / 4 + 1]];
       if (block !== waiting) {
         this.#view.setUint32(waiting + HEAT, 0, true);
         this.#view.setUint16(block + COMPILED, 1, true);
-      } else if (this.mode !== 'always' && this.#covered.sendsBack(block, hpa, mode)) {
-        this.#view.setUint32(block + HEAT, 0, true);
-        continue;
       }
       const around = this.#around(linear, this.#u32[entry / 4 + 1]);
       const region = this.#isShort(discovery) ? undefined : compileRegion(this.#view, block, around, discovery);
       if (region) {
-        found.push({ block, linear, region });
-        for (const place of region.places) this.#covered.add(place.hpa, mode, place.bytes);
+        made.push({ block, linear, region });
+        for (const place of region.places) this.#covered.add(place.hpa, this.#modeOf(block), place.bytes);
       } else {
         this.#made.declined++;
         // without breakpoints there may be something to win
@@ -160,7 +161,7 @@ export class Jit {
       }
     }
     this.#u32[JIT_QUEUE_COUNT / 4] = 0;
-    if (found.length > 0) this.#install(found);
+    if (made.length > 0) this.#install(made);
     this.#made.compileMs += this.clock() - start;
   }
 
@@ -175,6 +176,14 @@ export class Jit {
       return { block: waiting, linear, discovery };
     }
     return { block: at, linear: BigInt.asUintN(64, linear + BigInt(delta)) };
+  }
+
+  #modeOf(block: number): number {
+    return this.#u32[block / 4 + 1];
+  }
+
+  #isCovered(block: number): boolean {
+    return this.#covered.sendsBack(block, this.#u32[block / 4], this.#modeOf(block));
   }
 
   /** What was found is run through so fast that the interpreter is faster. */

@@ -32,6 +32,44 @@ export interface RegionRegisters {
   readonly asksMode: boolean;
 }
 
+/** What the body of a row names, whatever the micro-op's operands are. */
+interface Named {
+  readonly operands: { readonly which: 'r' | 'rm'; readonly size: Size }[];
+  readonly fixed: number[];
+  readonly vectors: ('r' | 'rm')[];
+  readonly sets: Extract<Step, { step: 'set' }>[];
+  vex: boolean;
+  setsVector: boolean;
+}
+
+const NAMED = new WeakMap<readonly Step[], Named>();
+
+function namedIn(body: readonly Step[]): Named {
+  const known = NAMED.get(body);
+  if (known) return known;
+  const named: Named = { operands: [], fixed: [], vectors: [], sets: [], vex: false, setsVector: false };
+  eachExpression(body, (e) => {
+    if (e.op === 'r' || e.op === 'rm') named.operands.push({ which: e.op, size: e.size });
+    if (e.op === 'gpr') named.fixed.push(e.register);
+    if (e.op === 'vex') named.vex = true;
+    if (e.op === 'xmm' && !e.high) named.vectors.push(e.operand);
+  });
+  const steps = (of: readonly Step[]): void => {
+    for (const step of of) {
+      if (step.step === 'set') named.sets.push(step);
+      if (step.step === 'setVector' && !step.high) named.setsVector = true;
+      if (step.step === 'access' && step.at === 'top') named.fixed.push(RSP);
+      if (step.step === 'access' && step.at === 'frame') named.fixed.push(RBP);
+      if (step.step === 'access' && step.at === 'source') named.fixed.push(RSI);
+      if (step.step === 'store' && step.at === 'destination') named.fixed.push(RDI);
+      if (step.step === 'skipIf') steps(step.instead);
+    }
+  };
+  steps(body);
+  NAMED.set(body, named);
+  return named;
+}
+
 export function registersOf(blocks: readonly DecodedBlock[]): RegionRegisters {
   const vectors = new Set<number>();
   const vectorsWritten = new Set<number>();
@@ -51,35 +89,22 @@ export function registersOf(blocks: readonly DecodedBlock[]): RegionRegisters {
         if (inMemory(uop)) for (const index of [uop.base, uop.index]) used.add(index);
         continue;
       }
-      for (const index of [uop.base, uop.index]) if (index < 16) used.add(index);
-      const operand = (which: 'r' | 'rm', size: Size): void => {
-        used.add(operandOf(uop, which, size).register);
-      };
-      eachExpression(uop.row.body, (e) => {
-        if (e.op === 'r' || e.op === 'rm') operand(e.op, e.size);
-        if (e.op === 'gpr') used.add(e.register);
-        if (e.op === 'vex') used.add(vexRegister(uop));
-        if (e.op === 'xmm' && !e.high) vectors.add(e.operand === 'r' ? uop.r : uop.rm);
-      });
-      const steps = (body: readonly Step[]): void => {
-        for (const step of body) {
-          if (step.step === 'set') {
-            const { register } = registerOf(uop, step.to, step.size);
-            used.add(register);
-            written.add(register);
-          }
-          if (step.step === 'setVector' && !step.high) {
-            vectors.add(uop.r);
-            vectorsWritten.add(uop.r);
-          }
-          if (step.step === 'access' && step.at === 'top') used.add(RSP);
-          if (step.step === 'access' && step.at === 'frame') used.add(RBP);
-          if (step.step === 'access' && step.at === 'source') used.add(RSI);
-          if (step.step === 'store' && step.at === 'destination') used.add(RDI);
-          if (step.step === 'skipIf') steps(step.instead);
-        }
-      };
-      steps(uop.row.body);
+      if (uop.base < GENERAL_REGISTERS) used.add(uop.base);
+      if (uop.index < GENERAL_REGISTERS) used.add(uop.index);
+      const named = namedIn(uop.row.body);
+      for (const { which, size } of named.operands) used.add(operandOf(uop, which, size).register);
+      for (const register of named.fixed) used.add(register);
+      if (named.vex) used.add(vexRegister(uop));
+      for (const which of named.vectors) vectors.add(uop[which]);
+      for (const { to, size } of named.sets) {
+        const { register } = registerOf(uop, to, size);
+        used.add(register);
+        written.add(register);
+      }
+      if (named.setsVector) {
+        vectors.add(uop.r);
+        vectorsWritten.add(uop.r);
+      }
     }
   }
   const general = (registers: Iterable<number>): number[] =>

@@ -6,7 +6,7 @@
 // Page descriptor, found through BLOCK_HASH by page number:
 //   | page u32 | next u32 | first spilling block u32 | - | 64 chains of blocks by address u32 |
 import {
-  BLOCK_HASH, BLOCK_HASH_ENTRIES, BLOCK_UOPS, CODE_LINES, CODE_PAGES, COUNTERS, COUNTER_BLOCKS_DECODED, COUNTER_CODE_INVALIDATED,
+  BLOCK_HASH, BLOCK_HASH_ENTRIES, BLOCK_UOPS, BREAKPOINT_COUNT, CODE_LINES, CODE_PAGES, COUNTERS, COUNTER_BLOCKS_DECODED, COUNTER_CODE_INVALIDATED,
   COUNTER_POOL_DROPPED, DIRTY_FRAMES, JIT_EPOCH, JIT_INSIDE, JIT_PAGES, JIT_QUEUE, JIT_RANGES, JIT_QUEUE_BYTES, JIT_QUEUE_COUNT, JIT_STALE, JUMP_CACHE, JUMP_CACHE_ENTRIES, MODE_CODE64, MODE_FLAT, MODE_SINGLE, POOL_NEXT, SEG_CS, UOP_POOL,
   UOP_POOL_BYTES, XS_FAULT, XS_OK, XS_SINGLE,
 } from '../layout';
@@ -150,9 +150,10 @@ export function invalidatePageCode(hpaPage: usize): void {
 
 /**
  * Block for the code at linear address `linear` (offset `rip` in CS), decoded when new.
- * Answers 0 when the first instruction cannot be fetched; see blockStatus().
+ * Answers 0 when the first instruction cannot be fetched; see blockStatus(). `known`: the block that lay there in another context, or 0.
+ * Most often it still does, and the way to it by its page is five places in memory that no cache has.
  */
-export function findBlock(linear: u64, rip: u64, mode: u32): usize {
+export function findBlock(linear: u64, rip: u64, mode: u32, known: usize): usize {
   let inSegment: u64 = 0x10000;
   if (!(mode & (MODE_CODE64 | MODE_FLAT))) {
     const limit = u64(segLimit(SEG_CS));
@@ -168,6 +169,10 @@ export function findBlock(linear: u64, rip: u64, mode: u32): usize {
     return 0;
   }
   const hpa = u32(frame) | (u32(linear) & 0xfff);
+  if (
+    known != 0 && load<u32>(known) == hpa && load<u32>(known, 4) == mode && load<u32>(known, 16) == 0 && u64(blockBytes(known)) <= inSegment &&
+    load<u32>(BREAKPOINT_COUNT) == 0
+  ) return known;
   const page = findPage(u32(frame));
   if (page != 0) {
     let block: usize = load<u32>(chainOf(page, hpa));

@@ -16,12 +16,12 @@ const ALONE: u32 = 0x80000000;
 // known before: 3 loads, 2 compares
 @inline function findAlone(linear: u64, rip: u64, mode: u32): usize {
   // elsewhere each needs a look at the code segment's limit
-  if (!(mode & (MODE_CODE64 | MODE_FLAT))) return findBlock(linear, rip, mode | MODE_SINGLE);
+  if (!(mode & (MODE_CODE64 | MODE_FLAT))) return findBlock(linear, rip, mode | MODE_SINGLE, 0);
   // apart from its block's slot: of all bits' complement it would be the same
   const slot = jumpSlot(linear ^ 1 << 13);
   const context = load<u32>(CTX_GEN) | ALONE;
   if (load<u64>(slot, JUMP_CACHE) == linear && load<u32>(slot, JUMP_CACHE + 8) == context) return load<u32>(slot, JUMP_CACHE + 12);
-  const block = findBlock(linear, rip, mode | MODE_SINGLE);
+  const block = findBlock(linear, rip, mode | MODE_SINGLE, 0);
   if (!block) return 0;
   store<u64>(slot, linear, JUMP_CACHE);
   store<u32>(slot, context, JUMP_CACHE + 8);

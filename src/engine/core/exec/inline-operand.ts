@@ -1,5 +1,5 @@
 // Operand access that the dispatcher inlines.
-import { BOUNCE, BOUNCE_BYTES, CTX, GPR, TLB_WRITE } from '../layout';
+import { BOUNCE, BOUNCE_BYTES, CTX, GPR, TLB_ENTRIES, TLB_WRITE } from '../layout';
 import { writeSlow, wroteSlow } from '../mmu/access';
 import { uBase, uDisp, uFlags, uIndex, uReg, uRm, uScale } from '../uop';
 
@@ -29,7 +29,7 @@ import { uBase, uDisp, uFlags, uIndex, uReg, uRm, uScale } from '../uop';
 /** Stores a value at a linear address; false: see accessStatus(). */
 // fast path: 10 wasm ops, 3 loads, 1 store
 @inline export function stored<T>(la: u64, value: T): bool {
-  const entry = (<usize>(<u32>la >> 12) & 1023) << 4;
+  const entry = (<usize>(<u32>la >> 12) & (TLB_ENTRIES - 1)) << 4;
   if (load<u64>(entry, TLB_WRITE) == (((la + (sizeof<T>() - 1)) & ~(<u64>0xfff)) | load<u32>(CTX))) {
     store<T>(<usize>(<u32>la + load<u32>(entry, TLB_WRITE + 8)), value);
     return true;

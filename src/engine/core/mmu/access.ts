@@ -24,7 +24,7 @@ import { pageWatched, watchHits, watchRecord } from './watch';
 
 /** Host address of bytes that lie in one page which a table of the TLB holds, or 0. */
 @inline export function cached(table: usize, la: u64, bytes: u32): usize {
-  const entry = table + ((<usize>(<u32>la >> 12) & 1023) << 4);
+  const entry = table + ((<usize>(<u32>la >> 12) & (TLB_ENTRIES - 1)) << 4);
   if (load<u64>(entry) != (((la + (bytes - 1)) & ~(<u64>0xfff)) | load<u32>(CTX))) return 0;
   return <u32>la + load<u32>(entry, 8);
 }
@@ -32,7 +32,7 @@ import { pageWatched, watchHits, watchRecord } from './watch';
 /** Host pointer for a read of sizeof<T>() bytes at the linear address, or 0 (see accessStatus). */
 // fast path: 10 wasm ops, 3 loads
 @inline export function readable<T>(la: u64): usize {
-  const entry = (<usize>(<u32>la >> 12) & 1023) << 4;
+  const entry = (<usize>(<u32>la >> 12) & (TLB_ENTRIES - 1)) << 4;
   if (load<u64>(entry, TLB_READ) == (((la + (sizeof<T>() - 1)) & ~(<u64>0xfff)) | load<u32>(CTX))) {
     return <u32>la + load<u32>(entry, TLB_READ + 8);
   }
@@ -41,7 +41,7 @@ import { pageWatched, watchHits, watchRecord } from './watch';
 
 /** Host pointer for a write of sizeof<T>() bytes, or 0. Store through it, then call wrote. */
 @inline export function writable<T>(la: u64): usize {
-  const entry = (<usize>(<u32>la >> 12) & 1023) << 4;
+  const entry = (<usize>(<u32>la >> 12) & (TLB_ENTRIES - 1)) << 4;
   if (load<u64>(entry, TLB_WRITE) == (((la + (sizeof<T>() - 1)) & ~(<u64>0xfff)) | load<u32>(CTX))) {
     return <u32>la + load<u32>(entry, TLB_WRITE + 8);
   }
@@ -50,7 +50,7 @@ import { pageWatched, watchHits, watchRecord } from './watch';
 
 /** Host pointer for a read-modify-write of sizeof<T>() bytes, or 0. Change it there, then call wrote. */
 @inline export function modifiable<T>(la: u64): usize {
-  const entry = (<usize>(<u32>la >> 12) & 1023) << 4;
+  const entry = (<usize>(<u32>la >> 12) & (TLB_ENTRIES - 1)) << 4;
   if (load<u64>(entry, TLB_WRITE) == (((la + (sizeof<T>() - 1)) & ~(<u64>0xfff)) | load<u32>(CTX))) {
     return <u32>la + load<u32>(entry, TLB_WRITE + 8);
   }
@@ -65,14 +65,14 @@ import { pageWatched, watchHits, watchRecord } from './watch';
 
 /** readable for the 32 bytes of a YMM register. */
 @inline export function readable32(la: u64): usize {
-  const entry = (<usize>(<u32>la >> 12) & 1023) << 4;
+  const entry = (<usize>(<u32>la >> 12) & (TLB_ENTRIES - 1)) << 4;
   if (load<u64>(entry, TLB_READ) == (((la + 31) & ~(<u64>0xfff)) | load<u32>(CTX))) return <u32>la + load<u32>(entry, TLB_READ + 8);
   return readSlow(la, 32);
 }
 
 /** writable for 32 bytes. */
 @inline export function writable32(la: u64): usize {
-  const entry = (<usize>(<u32>la >> 12) & 1023) << 4;
+  const entry = (<usize>(<u32>la >> 12) & (TLB_ENTRIES - 1)) << 4;
   if (load<u64>(entry, TLB_WRITE) == (((la + 31) & ~(<u64>0xfff)) | load<u32>(CTX))) return <u32>la + load<u32>(entry, TLB_WRITE + 8);
   return writeSlow(la, 32, false);
 }

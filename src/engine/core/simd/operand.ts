@@ -1,5 +1,5 @@
 // What every vector instruction begins and ends with: may it run, where is its operand, what becomes of the upper half.
-import { BOUNCE, BOUNCE_BYTES, CTX, MODE, MODE_CODE64, OP_LINEAR, SEG_SS, TLB_READ, TLB_WRITE, VECTORS_OFF, X87, X87_FSW, X87_FTW, XCR0, YMM } from '../layout';
+import { BOUNCE, BOUNCE_BYTES, CTX, MODE, MODE_CODE64, OP_LINEAR, SEG_SS, TLB_ENTRIES, TLB_READ, TLB_WRITE, VECTORS_OFF, X87, X87_FSW, X87_FTW, XCR0, YMM } from '../layout';
 import { cr0, cr4, protectedMode, v8086, VEC_GP, VEC_MF, VEC_NM, VEC_UD } from '../state';
 import { asStackFault, cached, readSlow, writeSlow, wroteSlow } from '../mmu/access';
 import { UF_SIMPLE, UV_VEX, uFlags, uImm2, uIsMem, uReg, uRm, uSeg, uVector } from '../uop';
@@ -91,7 +91,7 @@ function memorySource(u: usize, bytes: u32, aligned: bool): usize {
 
 /** Host pointer for a read of up to 32 bytes at a linear address for the operand of u; 0: see accessStatus(). */
 export function readableBytes(u: usize, la: u64, bytes: u32): usize {
-  const entry = (<usize>(<u32>la >> 12) & 1023) << 4;
+  const entry = (<usize>(<u32>la >> 12) & (TLB_ENTRIES - 1)) << 4;
   if (load<u64>(entry, TLB_READ) == (((la + (bytes - 1)) & ~(<u64>0xfff)) | load<u32>(CTX))) {
     return <u32>la + load<u32>(entry, TLB_READ + 8);
   }
@@ -102,7 +102,7 @@ export function readableBytes(u: usize, la: u64, bytes: u32): usize {
 
 /** Host pointer for a write of up to 32 bytes; 0: see accessStatus(). Then stored(). */
 export function writableBytes(u: usize, la: u64, bytes: u32): usize {
-  const entry = (<usize>(<u32>la >> 12) & 1023) << 4;
+  const entry = (<usize>(<u32>la >> 12) & (TLB_ENTRIES - 1)) << 4;
   if (load<u64>(entry, TLB_WRITE) == (((la + (bytes - 1)) & ~(<u64>0xfff)) | load<u32>(CTX))) {
     return <u32>la + load<u32>(entry, TLB_WRITE + 8);
   }

@@ -12,7 +12,7 @@ import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
 
 export const MAGIC = Buffer.from('VMSCOPE MIGRATION\n', 'latin1');
-export const VERSION = 2;
+export const VERSION = 3;
 export const HEAD_BYTES = MAGIC.length + 2;
 const RECORD_HEAD_BYTES = 9;
 

@@ -10,7 +10,7 @@ import { fstatSync, readSync } from 'node:fs';
 import { StateError } from '../../state/schema.js';
 
 const MAGIC = Buffer.from('VMSCOPE RECORDING\n', 'latin1');
-export const RECORDING_VERSION = 2;
+export const RECORDING_VERSION = 3;
 const FILE_HEAD_BYTES = MAGIC.length + 2;
 const HEAD_BYTES = 5;
 const HEAD_CHECK_BYTES = 4;
