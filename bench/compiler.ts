@@ -37,6 +37,7 @@ const GUESTS: Guest[] = [
   linear('string', 20, 820),
   linear('pointer', 1, 61),
   linear('locked', 1, 401),
+  linear('program', 100, 12_100),
 ];
 const ROUNDS = 3;
 

@@ -12,6 +12,8 @@
 #   string N   N thousand copies of 64 bytes by REP MOVSB and fills of 128 by REP STOSQ
 #   pointer N  N million calls through a table of four functions
 #   locked N   N million LOCK XADD and LOCK CMPXCHG
+#   program N  N thousand turns of what compilers make of C: calls by a register, a function called from three places
+#              whose loop has two entries, parts of registers
 #   cpuid N    N thousand CPUID                VM exit 10
 #   out N      N thousand OUT 80h              VM exit 30
 #   mmio N     N thousand reads of the APIC    VM exit 48
@@ -150,6 +152,48 @@ func copy
   jnz 1b
   ret
 endfunc copy
+
+func program
+  imul $1000, %r12d, %r13d
+  lea program_hash(%rip), %rbx
+1: mov %r13d, %edi
+  call *%rbx
+  lea 3(%rax), %edi
+  call program_scan
+  add %eax, BUFFER
+  test $1, %al
+  jz 2f
+  mov %eax, %edi
+  call program_scan
+  mov %eax, %edi
+  call *%rbx
+  add %eax, BUFFER
+2: dec %r13d
+  jnz 1b
+  mov BUFFER, %eax
+  ret
+program_hash:
+  imul $0x9e3779b1, %edi, %eax
+  mov %eax, %edi
+  shr $15, %edi
+  xor %edi, %eax
+  ret
+program_scan:
+  mov $12, %ecx
+  mov %edi, %eax
+  test $1, %al
+  jz 3f
+2: shr $1, %eax
+  xor $0xa001, %ax
+3: lea 1(%rax,%rax,2), %eax
+  dec %ecx
+  jz 4f
+  test $4, %al
+  jnz 2b
+  xor %cl, %al
+  jmp 3b
+4: ret
+endfunc program
 
 func fib
   mov %r12d, %edi
@@ -475,6 +519,7 @@ entry sort, sort
 entry string, string
 entry pointer, pointer
 entry locked, locked
+entry program, program
 entry cpuid, exits_cpuid
 entry out, exits_out
 entry mmio, exits_mmio
