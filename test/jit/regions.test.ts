@@ -94,7 +94,10 @@ describe('regions', () => {
     );
     for (let n = 0; n < 20; n++) pair.run(100_000 + n);
     expect(pair.inRegions).toBeGreaterThan(1_000_000);
-    expect(counterOf(pair, L.COUNTER_REGION_ENTRIES)).toBeLessThan(50_000);
+    expect(counterOf(pair, L.COUNTER_REGION_ENTRIES)).toBeLessThan(5_000);
+    // the loop's 5 and 3 of each function, each once
+    const { regions, instructions } = pair.jit.counters(1);
+    expect(instructions / regions).toBeLessThan(20);
   });
 
   it('go on through calls by a register, to where they were seen to go, and back to each place that calls', () => {

@@ -325,7 +325,7 @@ export class Discovery {
     const { block, delta, ending, context } = jump;
     const behind = delta + block.bytes;
     const targets = new Set<number>();
-    for (const to of [...this.#table(jump), ...this.around.seenFrom(behind)]) {
+    for (const to of new Set([...this.#table(jump), ...this.around.seenFrom(behind)])) {
       if (targets.size >= MAX_TARGETS) break;
       const called = ending === 'computed call' ? this.#contexts.called(context, to) : context;
       const node = this.#reach(to, called);
