@@ -5,18 +5,14 @@ import {
   clearHigh,
   firstOf,
   formOf,
-  highOf,
-  highSource,
   inMemory,
   isVex,
-  isWhole,
-  setHigh,
-  source,
   type VectorCode,
   type VectorScope,
   vectorOperation,
 } from './vector-code.js';
 import {
+  type Arithmetic,
   constant,
   DOUBLE,
   type Format,
@@ -30,34 +26,12 @@ import {
   scalarSource,
   setLowest,
   simd,
-  splat,
+  sumError,
 } from './vector-number.js';
-import { type FunctionWriter, type SimdOp, V128 } from './wasm-writer.js';
+import { eachHalf, packedArithmetic, packedExtreme, packedSquareRoot, wantOrdinary } from './vector-packed.js';
+import type { FunctionWriter } from './wasm-writer.js';
 
-type Arithmetic = 'add' | 'sub' | 'mul' | 'div';
 const ARITHMETIC: Record<string, Arithmetic> = { ADD: 'add', SUB: 'sub', MUL: 'mul', DIV: 'div' };
-
-/** Pushes the error of a sum or difference in locals, by Knuth's two-sum: itself exact. */
-function sumError(
-  code: FunctionWriter,
-  operate: (name: Arithmetic) => void,
-  name: 'add' | 'sub',
-  a: number,
-  b: number,
-  result: number,
-  part: number,
-): void {
-  code.get(result).get(a);
-  operate('sub');
-  code.set(part);
-  code.get(a).get(result).get(part);
-  operate('sub');
-  operate('sub');
-  code.get(b).get(part);
-  // of a difference part is near -b
-  operate(name === 'add' ? 'sub' : 'add');
-  operate(name);
-}
 
 /**
  * Pushes 1 when x times y is `product` without rounding, doubles that are neither zeros nor denormals: significands of n and m
@@ -169,85 +143,6 @@ function scalarArithmetic(uop: DecodedUop, format: Format, name: Arithmetic): Ve
   });
 }
 
-/** All ones in the elements of which isOrdinary() is true. */
-function areOrdinary(code: FunctionWriter, format: Format, local: number): void {
-  splat(code.get(local).simd(simd(format, 'abs')), format, format.least).simd(simd(format, 'ge'));
-  splat(code.get(local), format, 0).simd(simd(format, 'eq')).simd('v128.or');
-}
-
-/** All ones in the elements of which isRoomy() is true. */
-function areRoomy(code: FunctionWriter, format: Format, result: number): void {
-  splat(code.get(result).simd(simd(format, 'abs')), format, format.least * 2).simd(simd(format, 'ge'));
-  splat(code.get(result).simd(simd(format, 'abs')), format, format.greatest)
-    .simd(simd(format, 'le'))
-    .simd('v128.and');
-}
-
-/** All ones in the elements of which isExactZero() is true. */
-function areExactZeros(
-  code: FunctionWriter,
-  format: Format,
-  name: Arithmetic,
-  a: number,
-  b: number,
-  result: number,
-): void {
-  splat(code.get(result), format, 0).simd(simd(format, 'eq'));
-  if (name === 'add' || name === 'sub') return;
-  splat(code.get(a), format, 0).simd(simd(format, 'eq'));
-  if (name === 'mul') splat(code.get(b), format, 0).simd(simd(format, 'eq')).simd('v128.or');
-  code.simd('v128.and');
-}
-
-const allTrue = (format: Format): SimdOp => (format === DOUBLE ? 'i64x2.all_true' : 'i32x4.all_true');
-
-/** Carries out a packed operation on the halves of its operands, in locals; nothing is written before the last giveUpIf(). */
-function eachHalf(scope: VectorScope, operate: (a: number, b: number, result: number) => void): void {
-  const { code, uop, temporary, xmm } = scope;
-  const [a, b, low, high] = ['first', 'second', 'low r', 'high r'].map((one) => temporary(one, V128));
-  code.get(xmm(firstOf(uop))).set(a);
-  source(scope);
-  code.set(b);
-  operate(a, b, low);
-  if (isWhole(uop)) {
-    highOf(code, firstOf(uop)).set(a);
-    highSource(scope);
-    code.set(b);
-    operate(a, b, high);
-    setHigh(code, uop.r, () => code.get(high));
-  } else clearHigh(scope);
-  code.get(low).set(xmm(uop.r));
-}
-
-function packedArithmetic(uop: DecodedUop, format: Format, name: Arithmetic): VectorCode {
-  return made(uop, format, false, {
-    write(scope) {
-      const { code, temporary, giveUpIf } = scope;
-      eachHalf(scope, (a, b, result) => {
-        code.get(a).get(b).simd(simd(format, name)).set(result);
-        code.get(a).simd(simd(format, 'abs')).get(b).simd(simd(format, 'abs')).simd(simd(format, 'min'));
-        splat(code, format, format.least).simd(simd(format, 'ge'));
-        areRoomy(code, format, result);
-        code.simd('v128.and').simd(allTrue(format)).op('i32.eqz').open('if');
-        areOrdinary(code, format, a);
-        areOrdinary(code, format, b);
-        areRoomy(code, format, result);
-        areExactZeros(code, format, name, a, b, result);
-        code.simd('v128.or').simd('v128.and').simd('v128.and').simd(allTrue(format)).op('i32.eqz');
-        giveUpIf();
-        code.close();
-        scope.whilePrecise(() => {
-          if (name === 'add' || name === 'sub') {
-            sumError(code, (one) => code.simd(simd(format, one)), name, a, b, result, temporary('part', V128));
-            splat(code, format, 0).simd(simd(format, 'eq')).simd(allTrue(format)).op('i32.eqz');
-          } else code.i32(1);
-          giveUpIf();
-        });
-      });
-    },
-  });
-}
-
 /** MIN and MAX: the second operand where they are equal. */
 function extreme(uop: DecodedUop, format: Format, least: boolean): VectorCode {
   return made(uop, format, true, {
@@ -266,30 +161,6 @@ function extreme(uop: DecodedUop, format: Format, least: boolean): VectorCode {
       else code.get(b).get(a);
       code.op(op(format, 'lt'), 'select').set(result);
       setLowest(scope, format, result);
-    },
-  });
-}
-
-/** Leaves it to the handler unless all elements are ordinary. */
-function wantOrdinary({ code, giveUpIf }: VectorScope, format: Format, a: number, b: number): void {
-  areOrdinary(code, format, a);
-  areOrdinary(code, format, b);
-  code.simd('v128.and').simd(allTrue(format)).op('i32.eqz');
-  giveUpIf();
-}
-
-function packedExtreme(uop: DecodedUop, format: Format, least: boolean): VectorCode {
-  return made(uop, format, false, {
-    quick: false,
-    write(scope) {
-      const { code } = scope;
-      eachHalf(scope, (a, b, result) => {
-        wantOrdinary(scope, format, a, b);
-        code.get(a).get(b);
-        if (least) code.get(a).get(b);
-        else code.get(b).get(a);
-        code.simd(simd(format, 'lt')).simd('v128.bitselect').set(result);
-      });
     },
   });
 }
@@ -378,37 +249,6 @@ function compared(uop: DecodedUop): VectorCode {
       code.get(a).get(b).op(op(format, 'lt'));
       code.get(a).get(b).op(op(format, 'eq')).i32(6).op('i32.shl', 'i32.or');
       setStatus();
-    },
-  });
-}
-
-/** Square roots of zeros and of positive, normal and finite numbers; while PE is clear they are the handler's. */
-function packedSquareRoot(uop: DecodedUop, format: Format): VectorCode {
-  return made(uop, format, false, {
-    reads: inMemory(uop) ? [] : [uop.rm],
-    write(scope) {
-      const { code, temporary, giveUpIf, xmm } = scope;
-      const [a, low, high] = ['first', 'low r', 'high r'].map((one) => temporary(one, V128));
-      scope.whilePrecise(() => {
-        code.i32(1);
-        giveUpIf();
-      });
-      const root = (result: number): void => {
-        code.set(a);
-        splat(code.get(a), format, format.least).simd(simd(format, 'ge'));
-        splat(code.get(a), format, format.greatest).simd(simd(format, 'le')).simd('v128.and');
-        splat(code.get(a), format, 0).simd(simd(format, 'eq')).simd('v128.or').simd(allTrue(format)).op('i32.eqz');
-        giveUpIf();
-        code.get(a).simd(simd(format, 'sqrt')).set(result);
-      };
-      source(scope);
-      root(low);
-      if (isWhole(uop)) {
-        highSource(scope);
-        root(high);
-        setHigh(code, uop.r, () => code.get(high));
-      } else clearHigh(scope);
-      code.get(low).set(xmm(uop.r));
     },
   });
 }

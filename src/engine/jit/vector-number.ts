@@ -116,3 +116,27 @@ export function setLowest(scope: VectorScope, format: Format, result: number): v
     .set(xmm(uop.r));
   clearHigh(scope);
 }
+
+export type Arithmetic = 'add' | 'sub' | 'mul' | 'div';
+
+/** Pushes the error of a sum or difference in locals, by Knuth's two-sum: itself exact. */
+export function sumError(
+  code: FunctionWriter,
+  operate: (name: Arithmetic) => void,
+  name: 'add' | 'sub',
+  a: number,
+  b: number,
+  result: number,
+  part: number,
+): void {
+  code.get(result).get(a);
+  operate('sub');
+  code.set(part);
+  code.get(a).get(result).get(part);
+  operate('sub');
+  operate('sub');
+  code.get(b).get(part);
+  // of a difference part is near -b
+  operate(name === 'add' ? 'sub' : 'add');
+  operate(name);
+}
