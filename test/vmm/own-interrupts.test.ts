@@ -28,6 +28,8 @@ describe('interrupts of the local APIC that the core delivers', () => {
     ['an interrupt for itself', 'fb c7830003000040400400 90'],
     // cli; mov dword [ebx + 300h], 44040h; sti; hlt
     ['an interrupt that ends HLT', 'fa c7830003000040400400 fb f4'],
+    // mov dword [ebx + 80h], 20h
+    ['the task priority', 'c7838000000020000000'],
     // mov dword [ebx + 380h], 40000000h
     ['the start of the timer', 'c7838003000000000040'],
     // mov dword [ebx + 320h], 40041h; rdtsc; add eax, 10000000h; adc edx, 0; mov ecx, 6e0h; wrmsr x 8

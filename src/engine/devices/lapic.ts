@@ -406,7 +406,7 @@ export class Lapic implements Device<LapicState> {
     return this.timer.timer;
   }
 
-  /** The task priority was written, while no interrupt was requested. */
+  /** The task priority was written, and what it lets through is delivered. */
   hearTpr(value: number): void {
     this.s.tpr = value;
   }

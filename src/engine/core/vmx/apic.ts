@@ -1,5 +1,5 @@
 // What a processor's own interrupts need of its local APIC, done here instead of by the VMM: the end of an interrupt, an interrupt for
-// itself, its delivery, and the start of the timer. The exits are recorded as any other, and the guest is where the VM entry
+// itself, its delivery, the task priority, and the start of the timer. The exits are recorded as any other, and the guest is where the VM entry
 // behind them leaves it. The vectors in service and requested stand in this memory for the VMM's device as well; of the rest it
 // hears when the VMM runs next (src/engine/vmm/core-apic.ts). @sdm 3A 10.8 "Handling Interrupts"
 import {
@@ -28,6 +28,7 @@ export const APIC_DONE: u32 = 1;
 export const APIC_ENTERS: u32 = 2;
 
 /** Registers, as offsets in the window. */
+const TPR: u64 = 0x80;
 const EOI: u64 = 0xb0;
 const ICR_LOW: u64 = 0x300;
 const INITIAL_COUNT: u64 = 0x380;
@@ -123,6 +124,19 @@ function endInterrupt(kicks: bool): u32 {
   return APIC_ENTERS;
 }
 
+function setPriority(value: u32, kicks: bool): u32 {
+  const before = load<u32>(APIC_TPR);
+  store<u32>(APIC_TPR, value);
+  const vector = pendingVector();
+  if (!mayDeliver(vector)) {
+    store<u32>(APIC_TPR, before);
+    return APIC_LEFT;
+  }
+  hear(APIC_HEARD_TPR);
+  entersWith(vector, kicks);
+  return APIC_ENTERS;
+}
+
 /** Asks this processor for an interrupt. */
 function request(vector: u32, kicks: bool): u32 {
   if (vector < FIRST_VECTOR || load<u32>(APIC_DUTY) != APIC_DELIVERS) return APIC_LEFT;
@@ -187,6 +201,7 @@ export function writeApic(address: u64, bytes: u32, data: u64, ns: u64): u32 {
   const register = address - load<u64>(APIC_GPA);
   let status: u32 = APIC_LEFT;
   if (register == EOI) status = endInterrupt(true);
+  else if (register == TPR) status = setPriority(u32(data) & 0xff, true);
   else if (register == ICR_LOW) status = sendToSelf(data & 0xffffffff, true);
   else if (register == INITIAL_COUNT) status = writeCount(u32(data), clock() + ns, clockBehind() + ns);
   if (status != APIC_LEFT) unsettle();
@@ -202,6 +217,7 @@ export function writeApicMsr(index: u32, value: u64): u32 {
   else if (load<u64>(APIC_GPA) == ~(<u64>0)) {
     const register = <u64>(index - X2APIC_FIRST) << 4;
     if (register == EOI && value == 0) status = endInterrupt(false);
+    else if (register == TPR && value < 0x100) status = setPriority(u32(value), false);
     else if (register == ICR_LOW && !(value & X2APIC_ICR_RESERVED)) status = sendToSelf(value, false);
     else if (register == SELF_IPI && value < 0x100) status = request(u32(value), false);
     else if (register == INITIAL_COUNT && value >> 32 == 0) status = writeCount(u32(value), clock(), clockBehind() + EMULATION_NS);
