@@ -105,7 +105,8 @@ export function runHandler(u: usize): i32 {
 
 /** Finds the block of the jump cache's slot anew; 0: see blockStatus(). */
 export function fillSlot(slot: u32, linear: u64, rip: u64): usize {
-  const known: usize = load<u64>(slot, JUMP_CACHE) == linear ? load<u32>(slot, JUMP_CACHE + 12) : 0;
+  let known: usize = 0;
+  if (load<u64>(slot, JUMP_CACHE) == linear) known = load<u32>(slot, JUMP_CACHE + 12);
   const block = findBlock(linear, rip, load<u32>(CODE_MODE), known);
   if (!block) return 0;
   store<u64>(slot, linear, JUMP_CACHE);
