@@ -1,6 +1,7 @@
 /** Vector instructions of VEX, and those of SSE beside them, compiled and by handlers: both halves, memory, and the edges of numbers. */
 import { describe, expect, it } from 'vitest';
 import * as L from '../../src/engine/core/layout.js';
+import { randomOf } from '../random.js';
 import { Pair } from './pair.js';
 
 const FROM = 0x20000;
@@ -305,17 +306,6 @@ const WHOLES = [
   -(1n << 63n),
   -7n,
 ];
-
-/** A generator of its own: xorshift. */
-function randomOf(seed: number): () => number {
-  let x = seed;
-  return () => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return x >>> 0;
-  };
-}
 
 function records(of: Form): Buffer {
   const next = randomOf(of.opcode * 977 + of.prefix * 31 + (of.immediate ?? 0) + 1);

@@ -1,6 +1,7 @@
 /** x87 instructions on ordinary numbers and the edges, with every state of the stack: by handlers one by one, in blocks, and compiled. */
 import { describe, expect, it } from 'vitest';
 import * as L from '../../src/engine/core/layout.js';
+import { randomOf } from '../random.js';
 import { Pair } from './pair.js';
 
 const FROM = 0x20000;
@@ -80,17 +81,6 @@ const ODD: readonly (readonly [number, bigint])[] = [
   [0x4000, 1n << 62n],
 ];
 const DOUBLES = [0, -0, 1, -1, 0.1, 2.5, -1 / 3, 1e300, 5e-324, Infinity, Number.NaN, 2 ** -1022];
-
-/** xorshift */
-function randomOf(seed: number): () => number {
-  let x = seed;
-  return () => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return x >>> 0;
-  };
-}
 
 function records(seed: number): Buffer {
   const next = randomOf(seed);

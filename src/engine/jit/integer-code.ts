@@ -2,7 +2,7 @@
 import { ADDRESS, binary, gpr, r, rm, type Size, sext, zext } from '../../spec/uops/expression.js';
 import { TLB_READ, TLB_WRITE } from '../core/layout.js';
 import type { DecodedUop } from './decoded.js';
-import { inMemory, opcodeOf, type VectorCode } from './vector-code.js';
+import { inMemory, inPlace, opcodeOf, type VectorCode } from './vector-code.js';
 import { I32, I64, type MemoryOp } from './wasm-writer.js';
 
 const RSP = 4;
@@ -16,22 +16,8 @@ const operandBytes = ({ flags }: DecodedUop): number => flags & 15;
 const LOADS: Record<number, MemoryOp> = { 1: 'i32.load8_u', 2: 'i32.load16_u', 4: 'i32.load', 8: 'i64.load' };
 const STORES: Record<number, MemoryOp> = { 2: 'i32.store16', 4: 'i32.store', 8: 'i64.store' };
 
-function made(write: VectorCode['write'], more: Partial<VectorCode>): VectorCode {
-  return {
-    bytes: 8,
-    aligned: false,
-    writesMemory: false,
-    quick: false,
-    asksMode: false,
-    findsOwn: true,
-    reads: [],
-    writes: [],
-    readsGeneral: [],
-    writesGeneral: [],
-    write,
-    ...more,
-  };
-}
+const made = (write: VectorCode['write'], more: Partial<VectorCode>): VectorCode =>
+  inPlace(8, write, { findsOwn: true, ...more });
 
 /** BT, BTS, BTR and BTC of a bit string in memory: a register counts from its address, in both directions. */
 function bitOfString(uop: DecodedUop): VectorCode | undefined {

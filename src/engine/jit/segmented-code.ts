@@ -19,7 +19,7 @@ import {
   WRITE_ROOMS,
 } from '../core/layout.js';
 import type { DecodedUop } from './decoded.js';
-import { inMemory, type VectorCode, type VectorScope } from './vector-code.js';
+import { inMemory, inPlace, type VectorCode, type VectorScope } from './vector-code.js';
 import { I32, I64, type MemoryOp } from './wasm-writer.js';
 
 const RAX = 0;
@@ -36,21 +36,8 @@ const operandBytes = ({ flags }: DecodedUop): number => flags & 15;
 const addressBytes = ({ flags }: DecodedUop): number => (flags >> 8) & 15;
 const segmentOf = ({ flags }: DecodedUop): number => (flags >>> 24) & 7;
 
-function made(write: VectorCode['write'], general: readonly number[], more: Partial<VectorCode> = {}): VectorCode {
-  return {
-    bytes: 2,
-    aligned: false,
-    writesMemory: false,
-    quick: false,
-    asksMode: false,
-    reads: [],
-    writes: [],
-    readsGeneral: general,
-    writesGeneral: general,
-    write,
-    ...more,
-  };
-}
+const made = (write: VectorCode['write'], general: readonly number[], more: Partial<VectorCode> = {}): VectorCode =>
+  inPlace(2, write, { readsGeneral: general, writesGeneral: general, ...more });
 
 /** Puts the low bits of an i64 in a local into a register, as an operand of that many bytes. */
 function setRegister({ code, gpr: own }: VectorScope, register: number, bytes: number, value: number): void {

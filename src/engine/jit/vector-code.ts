@@ -56,6 +56,25 @@ export interface VectorCode {
   write(scope: VectorScope): void;
 }
 
+/** Code that does what `write` does, and of all else what `more` says. */
+export const inPlace = (
+  bytes: VectorCode['bytes'],
+  write: VectorCode['write'],
+  more: Partial<VectorCode> = {},
+): VectorCode => ({
+  bytes,
+  aligned: false,
+  writesMemory: false,
+  quick: false,
+  asksMode: false,
+  reads: [],
+  writes: [],
+  readsGeneral: [],
+  writesGeneral: [],
+  write,
+  ...more,
+});
+
 const UF_MEM = 0x10;
 const UF_SIMPLE = 0x8000;
 const UV_L = 0x10;
@@ -109,19 +128,13 @@ export function clearHigh({ code, uop }: VectorScope, register: number = uop.r):
 
 /** A vector instruction, most of which have two sources and a destination of one size. */
 export function madeVector(uop: DecodedUop, write: VectorCode['write'], more: Partial<VectorCode> = {}): VectorCode {
-  return {
-    bytes: isWhole(uop) ? 32 : 16,
+  return inPlace(isWhole(uop) ? 32 : 16, write, {
     aligned: !isVex(uop),
-    writesMemory: false,
     asksMode: true,
-    quick: false,
     reads: inMemory(uop) ? [firstOf(uop)] : [firstOf(uop), uop.rm],
     writes: [uop.r],
-    readsGeneral: [],
-    writesGeneral: [],
-    write,
     ...more,
-  };
+  });
 }
 
 /** Elements of `bytes` bytes by number, those of the second operand from 16 / bytes on, as a shuffle of bytes. */

@@ -5,6 +5,7 @@ import {
   firstOf,
   formOf,
   inMemory,
+  inPlace,
   isVex,
   isWhole,
   type VectorCode,
@@ -90,20 +91,14 @@ export function isRoomy(code: FunctionWriter, format: Format, result: number): v
 }
 
 export function made(uop: DecodedUop, format: Format, scalar: boolean, more: Partial<VectorCode>): VectorCode {
-  const first = firstOf(uop);
-  return {
-    bytes: scalar ? format.bytes : isWhole(uop) ? 32 : 16,
+  return inPlace(scalar ? format.bytes : isWhole(uop) ? 32 : 16, () => {}, {
     aligned: !scalar && !isVex(uop),
-    writesMemory: false,
     asksMode: true,
     quick: true,
-    reads: inMemory(uop) ? [first] : [first, uop.rm],
+    reads: inMemory(uop) ? [firstOf(uop)] : [firstOf(uop), uop.rm],
     writes: [uop.r],
-    readsGeneral: [],
-    writesGeneral: [],
-    write: () => {},
     ...more,
-  };
+  });
 }
 
 /** The result of a scalar, in a local: the elements above come from the first source. */

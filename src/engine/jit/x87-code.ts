@@ -2,7 +2,7 @@
 // written out; arithmetic, comparisons, and what goes to and from memory are functions of the core (core/fpu/compiled.ts).
 import { CR0, RIP_BASE, X87, X87_FCW, X87_FIP, X87_FSW, X87_FTW } from '../core/layout.js';
 import type { DecodedUop } from './decoded.js';
-import { inMemory, opcodeOf, type VectorCode, type VectorScope } from './vector-code.js';
+import { inMemory, inPlace, opcodeOf, type VectorCode, type VectorScope } from './vector-code.js';
 import { type FunctionWriter, I32, I64, type Import } from './wasm-writer.js';
 
 const CR0_EM_TS = 0xc;
@@ -18,21 +18,7 @@ const INTEGER_BIT = 1n << 63n;
 
 const formOf = ({ flags }: DecodedUop): number => (flags >>> 24) & 7;
 
-function made(write: VectorCode['write'], more: Partial<VectorCode> = {}): VectorCode {
-  return {
-    bytes: 8,
-    aligned: false,
-    writesMemory: false,
-    quick: false,
-    asksMode: false,
-    reads: [],
-    writes: [],
-    readsGeneral: [],
-    writesGeneral: [],
-    write,
-    ...more,
-  };
-}
+const made = (write: VectorCode['write'], more: Partial<VectorCode> = {}): VectorCode => inPlace(8, write, more);
 
 /** One of the core's functions does it; `finish` takes its answer, which is 0 when nothing was done. */
 function called(

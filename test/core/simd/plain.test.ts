@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import * as L from '../../../src/engine/core/layout.js';
+import { randomOf } from '../../random.js';
 import { Machine } from '../harness.js';
 
 const FROM = 0x20000;
@@ -31,17 +32,6 @@ const INSTRUCTIONS: Record<string, string> = {
   vfmsub231pd: 'c4e2f1bac2',
   vfmaddsub231pd: 'c4e2f1b6c2',
 };
-
-/** xorshift */
-function randomOf(seed: number): () => number {
-  let x = seed;
-  return () => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return x >>> 0;
-  };
-}
 
 /** Three vectors' first 16, 8 and 8 bytes: numbers that meet exactly, nearly, half way, or not at all. */
 function records(singles: boolean): Buffer {
