@@ -221,6 +221,19 @@ describe('with the table of the guest’s system', () => {
     expect(await backtrace(lost)).toHaveLength(1);
   });
 
+  it('ends where the table leads to no return address', async () => {
+    const asked: bigint[] = [];
+    const context: Unwinding = {
+      ...guest({}, { '8000': 0n, '8008': AFTER }, { ...LONG, rip: KERNEL, rsp: 0x8000n, rbp: 0n }),
+      frameRow: async (address) => {
+        asked.push(address);
+        return row('call', 8);
+      },
+    };
+    expect(await backtrace(context)).toMatchObject([{ pc: KERNEL, found: 'rip' }]);
+    expect(new Set(asked)).toEqual(new Set([KERNEL]));
+  });
+
   it('follows code that the table does not have', async () => {
     const registers = { ...LONG, rip: 0x1000n, rsp: 0x8000n };
     const user = { ...guest({ '1000': 'c3' }, { '8000': AFTER }, registers), frameRow: async () => row('none', 8) };

@@ -55,6 +55,8 @@ export async function backtrace(context: Unwinding, most = MAX_FRAMES): Promise<
     const last = frames.at(-1)!;
     const caller = await unwinder.caller(last);
     if (!caller || caller.sp === last.sp) break;
+    // where a thread begins there is no return address, and its place holds 0
+    if (caller.pc === 0n && caller.found !== 'iret') break;
     // Of a return address that was found before this is the end: the chain runs in a circle.
     if (caller.slot !== undefined && slots.has(caller.slot)) break;
     if (caller.slot !== undefined) slots.add(caller.slot);
