@@ -55,30 +55,30 @@ const counting = (distance: number): string => `
 
 const KINDS: Record<string, Kind> = {
   pause: { turn: 'pause', thousands: 1000 },
-  cpuid: { turn: 'xor %eax, %eax; cpuid', thousands: 4000 },
-  'mov from cr8': { turn: 'mov %cr8, %rax', thousands: 3000 },
-  'mov to cr8': { setup: 'xor %eax, %eax', turn: 'mov %rax, %cr8', thousands: 3000 },
-  'pm timer': { setup: 'mov $0x608, %edx', turn: 'in %dx, %eax', thousands: 1000 },
-  'in 3fdh': { setup: 'mov $0x3fd, %edx', turn: 'in %dx, %al', thousands: 1500 },
-  'out 80h': { turn: 'out %al, $0x80', thousands: 2000 },
-  'apic read': { setup: 'mov $LAPIC_TPR, %ebx', turn: 'mov (%rbx), %eax', thousands: 1000 },
-  'apic eoi': { setup: 'mov $LAPIC_EOI, %ebx', turn: 'movl $0, (%rbx)', thousands: 1000 },
-  'hpet read': { setup: 'mov $0xfed000f0, %ebx', turn: 'mov (%rbx), %eax', thousands: 750 },
+  cpuid: { turn: 'xor %eax, %eax; cpuid', thousands: 20000 },
+  'mov from cr8': { turn: 'mov %cr8, %rax', thousands: 12000 },
+  'mov to cr8': { setup: 'xor %eax, %eax', turn: 'mov %rax, %cr8', thousands: 12000 },
+  'pm timer': { setup: 'mov $0x608, %edx', turn: 'in %dx, %eax', thousands: 4000 },
+  'in 3fdh': { setup: 'mov $0x3fd, %edx', turn: 'in %dx, %al', thousands: 6000 },
+  'out 80h': { turn: 'out %al, $0x80', thousands: 8000 },
+  'apic read': { setup: 'mov $LAPIC_TPR, %ebx', turn: 'mov (%rbx), %eax', thousands: 3000 },
+  'apic eoi': { setup: 'mov $LAPIC_EOI, %ebx', turn: 'movl $0, (%rbx)', thousands: 4000 },
+  'hpet read': { setup: 'mov $0xfed000f0, %ebx', turn: 'mov (%rbx), %eax', thousands: 3000 },
   'apic timer': {
     setup: 'mov $LAPIC_TIMER_INITIAL, %ebx',
     turn: 'movl $0x40000000, (%rbx)',
-    thousands: 500,
+    thousands: 2000,
   },
   'tsc deadline': {
     setup: 'mov $LAPIC_LVT_TIMER, %eax; movl $0x40000 + VECTOR, (%rax)',
     turn: 'rdtsc; add $0x10000000, %eax; adc $0, %edx; mov $0x6e0, %ecx; wrmsr',
-    thousands: 750,
+    thousands: 3000,
     incomparable: 'which has no TSC deadline',
   },
   'rdmsr, wrmsr': {
     setup: 'mov $0xc0000102, %ecx',
     turn: 'rdmsr; wrmsr',
-    thousands: 1500,
+    thousands: 6000,
   },
   'cr0.wp': { turn: 'mov %cr0, %rax; xor $1 << 16, %rax; mov %rax, %cr0', thousands: 1000 },
   'cr4.pge': { turn: 'mov %cr4, %rax; xor $1 << 7, %rax; mov %rax, %cr4', thousands: 500 },
@@ -149,17 +149,17 @@ const KINDS: Record<string, Kind> = {
 7: mov %r14, %rsp
   mov $0x10, %eax
   mov %eax, %ss`,
-    thousands: 2000,
+    thousands: 6000,
   },
   'self ipi': {
     setup: `${SELF_IPI}\n  sti`,
     turn: 'movl $0x40000 + ICR_ASSERT + VECTOR, (%r15); nop',
-    thousands: 175,
+    thousands: 525,
   },
   'self ipi, hlt': {
     setup: SELF_IPI,
     turn: 'cli; movl $0x40000 + ICR_ASSERT + VECTOR, (%r15); sti; hlt',
-    thousands: 125,
+    thousands: 375,
   },
   'timer, hlt': {
     setup: `${SELF_IPI}
