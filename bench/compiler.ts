@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { format, type Measurement, median } from './measurement.js';
+import { format, geometricMean, type Measurement, median } from './measurement.js';
 import { LOOPS, ROOT } from './paths.js';
 import { timed } from './processor-time.js';
 
@@ -135,7 +135,7 @@ function ownOption(program: string): (word: string) => string {
 const mean = (): Measurement[] =>
   [...ratios].map(([name, all]) => ({
     name: `compiler.mean, ${name}`,
-    value: Math.exp(all.reduce((sum, ratio) => sum + Math.log(ratio), 0) / all.length),
+    value: geometricMean(all),
     unit: 'ratio',
     note: `of TCG's processor time, geometric mean of ${all.length} guests`,
   }));

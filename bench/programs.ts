@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { ownFolder } from './assembled.js';
-import { format, type Measurement, median } from './measurement.js';
+import { format, geometricMean, type Measurement, median } from './measurement.js';
 import { ROOT } from './paths.js';
 import { QEMU } from './processor-time.js';
 
@@ -74,11 +74,7 @@ function v86Folder(): string | undefined {
   try {
     return dirname(createRequire(import.meta.url).resolve('v86/package.json'));
   } catch {
-    try {
-      return dirname(dirname(createRequire(import.meta.url).resolve('v86')));
-    } catch {
-      return undefined;
-    }
+    return undefined;
   }
 }
 
@@ -187,7 +183,7 @@ async function measure(name: string, bits: Bits): Promise<Measurement[]> {
 const mean = (): Measurement[] =>
   [...ratios].map(([name, all]) => ({
     name: `programs.mean ${name}`,
-    value: Math.exp(all.reduce((sum, ratio) => sum + Math.log(ratio), 0) / all.length),
+    value: geometricMean(all),
     unit: 'ratio',
     note: `of TCG's processor time, geometric mean of ${all.length} programs`,
   }));
