@@ -13,6 +13,12 @@ import {
 
 @inline function recordOf(sequence: u64): usize { return TRACE_RING + (<i32>sequence & (TRACE_RECORDS - 1)) * TRACE_RECORD_BYTES; }
 
+@inline function nextSequence(): u64 {
+  const sequence = load<u64>(TRACE_SEQUENCE);
+  store<u64>(TRACE_SEQUENCE, sequence + 1);
+  return sequence;
+}
+
 /** Bits 13 and 14 of the access rights are L and D/B. */
 @inline function codeBits(): u32 { return load<u32>(SEGMENTS + SEG_CS * SEGMENT_BYTES + SEG_AR) >> 13 & 3 | 0x8000; }
 
@@ -33,8 +39,7 @@ import {
   const count = EXIT_COUNTS + (reason << 3);
   store<u64>(count, load<u64>(count) + 1);
   if (!load<u32>(TRACE_ENABLED)) return;
-  const sequence = load<u64>(TRACE_SEQUENCE);
-  store<u64>(TRACE_SEQUENCE, sequence + 1);
+  const sequence = nextSequence();
   const r = recordOf(sequence);
   v128.store(r, pair(sequence, icount), TR_SEQUENCE); // and TR_ICOUNT
   v128.store(r, pair(<u64>load<u32>(VCPU_INDEX) | <u64>reason << 32, qualification), TR_VCPU); // TR_REASON, TR_QUALIFICATION
@@ -52,8 +57,7 @@ export function traceExit(v: usize, reason: u32): void {
   const count = EXIT_COUNTS + ((reason & 127) << 3);
   store<u64>(count, load<u64>(count) + 1);
   if (!load<u32>(TRACE_ENABLED)) return;
-  const sequence = load<u64>(TRACE_SEQUENCE);
-  store<u64>(TRACE_SEQUENCE, sequence + 1);
+  const sequence = nextSequence();
   const r = recordOf(sequence);
   store<u64>(r, sequence, TR_SEQUENCE);
   store<u64>(r, load<u64>(SEGMENTS + SEG_CS * SEGMENT_BYTES + SEG_BASE), TR_CS_BASE);
