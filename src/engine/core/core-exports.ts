@@ -41,11 +41,8 @@ export interface CoreExports {
   callWhole(uop: number, rip: bigint, left: number, ahead: number): number;
   /** CRC-32C over 1, 2, 4 or 8 bytes more. */
   crc32(crc: number, data: bigint, bytes: number): number;
-  /** x87 instructions in their usual case, with the host's pointer to the memory operand; see core/fpu/compiled.ts. */
+  /** x87 arithmetic in its usual case, with the host's pointer to the memory operand; see core/fpu/compiled.ts. */
   x87Arithmetic(uop: number, pointer: number): number;
-  x87Compare(uop: number, pointer: number): number;
-  x87Load(uop: number, pointer: number): number;
-  x87Store(uop: number, pointer: number): number;
   /** The same for an instruction that may be done at once, with few registers in memory. */
   callCpuid(rip: bigint, length: number, left: number): number;
   callRdmsr(rip: bigint, length: number, left: number): number;
@@ -102,9 +99,6 @@ export const CORE_EXPORTS = [
   'callAlone',
   'crc32',
   'x87Arithmetic',
-  'x87Compare',
-  'x87Load',
-  'x87Store',
   'callCpuid',
   'callRdmsr',
   'callWrmsr',

@@ -4,7 +4,7 @@ export { addBreakpoint, clearBreakpoints, removeBreakpoint } from './exec/breakp
 export { run } from './run';
 export { callAlone, callCpuid, callLean, callRdmsr, callWhole, callWrmsr } from './exec/regions';
 export { crc32 } from './exec/checksum';
-export { x87Arithmetic, x87Compare, x87Load, x87Store } from './fpu/compiled';
+export { x87Arithmetic } from './fpu/compiled';
 export { dropBlocks, installRegion, invalidatePageCode } from './decode/cache';
 export { updateMode } from './mmu/mode';
 export { flushAllVcpus, flushTlb, forgetTranslations } from './mmu/tlb';

@@ -40,6 +40,7 @@ import { type Accessed, MemoryCode } from './memory-code.js';
 import { registerOf, registersOf } from './region-registers.js';
 import { inMemory, isVex, type VectorCode, type VectorScope } from './vector-code.js';
 import { FunctionWriter, I32, I64, IMPORTS, type MemoryOp, V128 } from './wasm-writer.js';
+import { lookAgain, X87Known } from './x87-stack.js';
 
 const STORES: Record<number, MemoryOp> = { 0: 'i32.store8', 1: 'i32.store16', 2: 'i32.store', 3: 'i64.store' };
 
@@ -98,6 +99,7 @@ export class RegionWriter {
   #behind = 0;
   #leave = 0;
   readonly #long: boolean;
+  readonly #x87 = new X87Known();
 
   /**
    * @param sites all of the region: its registers are known from them
@@ -157,6 +159,7 @@ export class RegionWriter {
     // handlers are told what is left
     if (calls(site.block)) this.pay();
     this.#memory.pages.begin();
+    this.#x87.forget();
     this.#behind = code.open('block');
     this.#leave = code.open('block');
   }
@@ -301,8 +304,9 @@ export class RegionWriter {
     }
     if (!row) {
       const inPlace = vectorCode(uop);
-      if (inPlace) this.#vector(inPlace, uop);
+      if (inPlace) this.#vector(inPlace, uop, at);
       else {
+        this.#x87.forget();
         const { lean, atOnce } = uop.handler!;
         if (lean) this.#callLean(uop.handler!, uop);
         else if (atOnce) this.#callAtOnce(atOnce, uop);
@@ -391,9 +395,10 @@ export class RegionWriter {
   }
 
   /** Carries out a vector or x87 instruction; its handler does where something is out of the ordinary. */
-  #vector(of: VectorCode, uop: DecodedUop): void {
+  #vector(of: VectorCode, uop: DecodedUop, at: number): void {
     const { code } = this;
     const before = this.flags.state;
+    const x87Before = this.#x87.copy();
     const done = code.open('block');
     const handled = code.open('block');
     const giveUpIf = (): void => {
@@ -434,6 +439,7 @@ export class RegionWriter {
       setCarry: () => {
         this.flags.setCarry(this.#temporary('status', I32));
       },
+      x87: this.#x87,
       whilePrecise: (write) => {
         code.get(this.#vectorMode!).i32(IMPRECISE).op('i32.and', 'i32.eqz').open('if');
         write();
@@ -452,7 +458,24 @@ export class RegionWriter {
     // what it raised is sticky: the next ones need not look
     if (of.quick && uop.handler!.lean) this.#lookAtVectorMode();
     this.flags.state = after;
+    if (of.x87 === 'forgets' || (of.x87 && !this.#asksForX87(at + 1))) this.#x87.forget();
+    else if (of.x87 && this.#x87.known) {
+      lookAgain({ code, temporary: (name, type) => this.#temporary(name, type) }, x87Before, this.#x87);
+      code.open('if');
+      this.leaveBefore(this.#block.uops[at + 1]);
+      code.close();
+    }
     code.close();
+  }
+
+  /** Does an instruction of the block, from a micro-op on, ask for what is known of the x87 state before it? */
+  #asksForX87(from: number): boolean {
+    for (const uop of this.#block.uops.slice(from)) {
+      if (uop.row || !uop.handler) continue;
+      const of = vectorCode(uop);
+      if (!of || of.x87 !== undefined) return of?.x87 === 'known';
+    }
+    return false;
   }
 
   /** Calls a handler that needs nothing but its operands in memory; leaves before it where it does not complete. */

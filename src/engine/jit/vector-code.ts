@@ -5,6 +5,7 @@ import { YMM } from '../core/layout.js';
 import type { DecodedUop } from './decoded.js';
 import { vexRegister } from './expression-code.js';
 import type { FunctionWriter } from './wasm-writer.js';
+import type { X87Known } from './x87-stack.js';
 
 /** What the code of one instruction has at hand. */
 export interface VectorScope {
@@ -31,6 +32,8 @@ export interface VectorScope {
   rip(offset: number): void;
   /** Takes an i32, which becomes CF; the other flags stay. */
   setCarry(): void;
+  /** What is known of the x87 state: written by who changes it. */
+  readonly x87: X87Known;
   /** Writes what is to be done only while PE is clear: an instruction whose result is not exact is the handler's then. */
   whilePrecise(write: () => void): void;
 }
@@ -52,6 +55,8 @@ export interface VectorCode {
   readonly writes: readonly number[];
   readonly readsGeneral: readonly number[];
   readonly writesGeneral: readonly number[];
+  /** An x87 instruction: what is known of the state goes on behind it, or nothing is known. */
+  readonly x87?: 'known' | 'forgets';
   /** Nothing is written before the last giveUpIf(). */
   write(scope: VectorScope): void;
 }
