@@ -34,6 +34,7 @@ const SNIPPETS: Record<string, { code: string; mode?: Mode }> = {
   'lock xadd [rsi],eax': { code: 'f00fc106' },
   'rep movsb': { code: 'f3a4' },
   fld1: { code: 'd9e8' },
+  'fadd qword [rsi]; fxch': { code: 'dc06d9c9' },
   'mov ax,[si] in real mode': { code: '8b04', mode: 'real' },
 };
 const FILE = new URL('./golden/emitted.json', import.meta.url);
