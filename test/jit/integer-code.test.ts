@@ -1,4 +1,4 @@
-/** Integer instructions that compiled code carries out without a row: bits of a string in memory, ENTER, CRC32. */
+/** Integer instructions that compiled code carries out without a row: bits of a string in memory or of a mask, ENTER, CRC32, CMPXCHG16B. */
 import { describe, expect, it } from 'vitest';
 import * as L from '../../src/engine/core/layout.js';
 import { Pair } from './pair.js';
@@ -76,5 +76,29 @@ describe('integer instructions without a row', () => {
     const memory = ['66f20f38f103', 'f20f38f103', 'f2480f38f14308'];
     run('long', loop(`4869d2cd0d0100 48ffc2 ${[...sources, ...memory].join(' ')}`));
     run('protected32', loop(`69d2cd0d0100 42 ${['f20f38f0c2', '66f20f38f1c2', 'f20f38f1c2', 'f20f38f103'].join(' ')}`));
+  });
+
+  it('pext, pdep and bzhi of both sizes, by registers and memory, keep or set flags', () => {
+    // pext rcx,rdx,rax; pdep esi,edx,[rbx]; pext r8d,eax,[rbx+4]; pdep r9,rcx,rdx; bzhi r10,rdx,rax; bzhi r11d,[rbx],edx; pext rax,rax,rax
+    const bits = 'c4e2eaf5c8 c4e26bf533 c4627af54304 c462f3f5ca c462f8f5d2 c46268f51b c4e2faf5c0';
+    run('long', loop(`${NEXT} 4801c2 480faf13 83fa07 ${bits} 9c 59`));
+    run('protected32', loop(`${NEXT_32} 83fa07 c4e26bf533 c4e26af5f8 c4e278f5f2 9c 59`));
+  });
+
+  it('cmpxchg16b that finds what it expects and what it does not, and where it is not aligned', () => {
+    // mov r8,rdx; mov rsi,[rbx+16]; cmp of others; half of the times as it is found: rax and rdx from memory
+    const found = '488b4310 488b5318';
+    const given = '4c89c1 48ffc1';
+    const exchange = '83f907 f0480fc74b10 9c 5f 4801fe 4801c6 4801d6';
+    // test r8b,4; jz over the loads
+    run('long', loop(`${NEXT} 4989d0 41f6c004 7408 ${found} ${given} ${exchange} 4c89c2`));
+    const pair = new Pair('long', (m) => {
+      // L: cmpxchg16b [rbx+8]; jmp L
+      m.load(0x1400, '480fc74b08 ebf9');
+      m.set(L.RIP, 0x1400);
+      m.setReg('rbx', DATA);
+    });
+    for (let n = 0; n < 4; n++) pair.run(50);
+    expect(pair.plain.rip).toBe(pair.compiled.rip);
   });
 });

@@ -1,15 +1,21 @@
-// Integer instructions that have no row of their own, in compiled code: bits of a string in memory, ENTER, CRC32.
-import { ADDRESS, binary, gpr, r, rm, type Size, sext, zext } from '../../spec/uops/expression.js';
+// Integer instructions that have no row of their own, in compiled code: bits of a string in memory or of a mask, ENTER, CRC32,
+// CMPXCHG16B.
+import { ADDRESS, binary, gpr, r, rm, type Size, STATUS, sext, VEX, zext } from '../../spec/uops/expression.js';
 import { TLB_READ, TLB_WRITE } from '../core/layout.js';
 import type { DecodedUop } from './decoded.js';
+import { vexRegister } from './expression-code.js';
 import { inMemory, inPlace, opcodeOf, type VectorCode } from './vector-code.js';
 import { I32, I64, type MemoryOp } from './wasm-writer.js';
 
+const [RAX, RCX, RDX, RBX] = [0, 1, 2, 3];
 const RSP = 4;
 const RBP = 5;
 /** UF_IMM and UF_PREFIX_66 of core/uop.ts. */
 const IMMEDIATE = 0x10000000;
 const PREFIX_66 = 0x80000000;
+
+const ZF_PLACE = 6;
+const ZF = 1 << ZF_PLACE;
 
 const operandBytes = ({ flags }: DecodedUop): number => flags & 15;
 
@@ -101,6 +107,91 @@ function checksum(uop: DecodedUop): VectorCode {
   );
 }
 
+/** PEXT gathers the bits of a mask, PDEP scatters to them: a round for each of its bits. */
+function bitsOfMask(uop: DecodedUop, gathers: boolean): VectorCode {
+  const bytes = operandBytes(uop);
+  const size = Math.log2(bytes) as Size;
+  const memory = inMemory(uop);
+  return made(
+    ({ code, long, gpr: own, pointer, put, temporary, giveUpIf }) => {
+      if (!long) {
+        code.i32(1);
+        giveUpIf();
+      }
+      const [mask, value, place, result] = ['element', 'count', 'place', 'result'].map((name) => temporary(name, I64));
+      if (!memory) put(zext(3, rm(size)));
+      else {
+        code.get(pointer).memory(LOADS[bytes], 0);
+        if (bytes < 8) code.op('i64.extend_u');
+      }
+      code.set(mask);
+      put(zext(3, VEX(size)));
+      code.set(value).i64(1n).set(place).i64(0n).set(result);
+      const end = code.open('block');
+      code.get(mask).op('i64.eqz').branch(end, true);
+      const again = code.open('loop');
+      // the lowest bit of the mask, or nothing
+      const lowest = (): void => {
+        code.i64(0n).get(mask).op('i64.sub').get(mask).op('i64.and');
+      };
+      code.get(result);
+      if (gathers) {
+        code.get(place).i64(0n).get(value);
+        lowest();
+        code.op('i64.and').i64(0n).op('i64.ne', 'select');
+      } else {
+        lowest();
+        code.i64(0n).get(value).get(place).op('i64.and').i64(0n).op('i64.ne', 'select');
+      }
+      code.op('i64.or').set(result);
+      code.get(place).i64(1n).op('i64.shl').set(place);
+      code.get(mask).i64(1n).op('i64.sub').get(mask).op('i64.and').tee(mask);
+      code.op('i64.eqz', 'i32.eqz').branch(again, true);
+      code.close();
+      code.close();
+      code.get(result).set(own(uop.r));
+    },
+    {
+      bytes: bytes as 4 | 8,
+      findsOwn: false,
+      readsGeneral: memory ? [vexRegister(uop)] : [uop.rm, vexRegister(uop)],
+      writesGeneral: [uop.r],
+    },
+  );
+}
+
+/** CMPXCHG16B. Of the status flags only ZF changes. */
+function exchange16(uop: DecodedUop): VectorCode | undefined {
+  if (operandBytes(uop) !== 8) return undefined;
+  return made(
+    ({ code, gpr: own, pointer, put, temporary, setStatus }) => {
+      const [low, high] = ['element', 'count'].map((name) => temporary(name, I64));
+      const equal = temporary('low', I32);
+      code.get(pointer).memory('i64.load', 0).set(low);
+      code.get(pointer).memory('i64.load', 8).set(high);
+      code.get(low).get(own(RAX)).op('i64.eq').get(high).get(own(RDX)).op('i64.eq', 'i32.and').set(equal);
+      for (const [at, given, found] of [
+        [0, own(RBX), low],
+        [8, own(RCX), high],
+      ]) {
+        code.get(pointer).get(given).get(found).get(equal).op('select').memory('i64.store', at);
+      }
+      code.get(low).set(own(RAX)).get(high).set(own(RDX));
+      put(STATUS);
+      code.i32(~ZF).op('i32.and').get(equal).i32(ZF_PLACE).op('i32.shl', 'i32.or');
+      setStatus();
+    },
+    {
+      bytes: 16,
+      findsOwn: false,
+      aligned: true,
+      writesMemory: true,
+      readsGeneral: [RAX, RDX, RBX, RCX],
+      writesGeneral: [RAX, RDX],
+    },
+  );
+}
+
 export function integerInstruction(name: string, uop: DecodedUop): VectorCode | undefined {
   switch (name) {
     case 'execBt':
@@ -109,6 +200,11 @@ export function integerInstruction(name: string, uop: DecodedUop): VectorCode | 
       return enter(uop);
     case 'execCrc32':
       return checksum(uop);
+    case 'execPext':
+    case 'execPdep':
+      return bitsOfMask(uop, name === 'execPext');
+    case 'execCmpxchg8b':
+      return exchange16(uop);
     default:
       return undefined;
   }

@@ -440,6 +440,9 @@ export class RegionWriter {
         this.flags.setCarry(this.#temporary('status', I32));
       },
       x87: this.#x87,
+      lookAtMode: () => {
+        this.#lookAtVectorMode();
+      },
       whilePrecise: (write) => {
         code.get(this.#vectorMode!).i32(IMPRECISE).op('i32.and', 'i32.eqz').open('if');
         write();

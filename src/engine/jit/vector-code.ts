@@ -34,6 +34,8 @@ export interface VectorScope {
   setCarry(): void;
   /** What is known of the x87 state: written by who changes it. */
   readonly x87: X87Known;
+  /** After MXCSR has changed. */
+  lookAtMode(): void;
   /** Writes what is to be done only while PE is clear: an instruction whose result is not exact is the handler's then. */
   whilePrecise(write: () => void): void;
 }

@@ -1,4 +1,5 @@
 // Moves of SSE and AVX in compiled code, masks of signs, and what is little more than a move.
+import { MXCSR } from '../core/layout.js';
 import type { DecodedUop } from './decoded.js';
 import {
   binary,
@@ -224,6 +225,25 @@ export function moveCode(name: string, uop: DecodedUop): VectorCode | undefined 
           setStatus();
         },
         { reads: memory ? [r] : [r, rm], writes: NONE },
+      );
+    case 'execStmxcsr':
+      return madeVector(
+        uop,
+        ({ code, pointer }) => {
+          code.get(pointer).i32(0).memory('i32.load', MXCSR).memory('i32.store', 0);
+        },
+        { bytes: 4, aligned: false, writesMemory: true, reads: NONE, writes: NONE },
+      );
+    case 'execLdmxcsr':
+      return madeVector(
+        uop,
+        ({ code, pointer, giveUpIf, lookAtMode }) => {
+          code.get(pointer).memory('i32.load', 0).i32(16).op('i32.shr_u');
+          giveUpIf();
+          code.i32(0).get(pointer).memory('i32.load', 0).memory('i32.store', MXCSR);
+          lookAtMode();
+        },
+        { bytes: 4, aligned: false, reads: NONE, writes: NONE },
       );
     case 'execVzeroupper':
       return madeVector(

@@ -181,6 +181,7 @@ const bmi = WIDE.flatMap((size) => {
       'MR',
     );
   const less = binary('sub', a, 1);
+  const beyond = compare('gtu', n, constant(size, top));
   const shifted = (handler: string, name: string, op: 'shl' | 'shr' | 'sar'): UopRow[] =>
     sources(handler, size, name, [let_('n', binary('and', v, top)), set('r', binary(op, a, n))]);
   const product: Step[] =
@@ -209,6 +210,15 @@ const bmi = WIDE.flatMap((size) => {
     ...shifted('execShrx', 'SHRX', 'shr'),
     ...shifted('execSarx', 'SARX', 'sar'),
     ...sources('execMulx', size, 'MULX', product),
+    ...sources('execBzhi', size, 'BZHI', [
+      let_('n', binary('and', v, 0xff)),
+      let_(
+        'r',
+        select(beyond, a, binary('and', a, binary('sub', binary('shl', constant(size, 1), binary('and', n, top)), 1))),
+      ),
+      set('r', result),
+      carriedAndSigned(CF | OF | SF | ZF, flagWhen(beyond, CF)),
+    ]),
   ];
 });
 

@@ -14,16 +14,23 @@ let words: bool = false;
 let signed: bool = false;
 let elements: i32 = 16;
 
-@inline function element(p: usize, n: i32): i32 {
-  if (words) return signed ? i32(load<i16>(p + (n << 1))) : i32(load<u16>(p + (n << 1)));
-  return signed ? i32(load<i8>(p + n)) : i32(load<u8>(p + n));
+/** The element at p, in all elements. */
+@inline function splat(p: usize, n: i32): v128 {
+  return words ? i16x8.splat(load<i16>(p + (n << 1))) : i8x16.splat(load<i8>(p + n));
+}
+
+@inline function same(a: v128, b: v128): v128 { return words ? i16x8.eq(a, b) : i8x16.eq(a, b); }
+@inline function bitmask(x: v128): u32 { return words ? i16x8.bitmask(x) : i8x16.bitmask(x); }
+
+/** Not below. */
+@inline function reaches(a: v128, b: v128): v128 {
+  if (words) return signed ? i16x8.ge_s(a, b) : i16x8.ge_u(a, b);
+  return signed ? i8x16.ge_s(a, b) : i8x16.ge_u(a, b);
 }
 
 /** Elements before the first zero. */
-function implicitLength(p: usize): i32 {
-  let n = 0;
-  while (n < elements && element(p, n) != 0) n++;
-  return n;
+@inline function implicitLength(x: v128): i32 {
+  return min<i32>(ctz<u32>(bitmask(same(x, i64x2.splat(0)))), elements);
 }
 
 /** Magnitude of the length register, at most the number of elements. */
@@ -32,30 +39,31 @@ function explicitLength(register: usize, wide: bool): i32 {
   return i32(min<u64>(u64(value < 0 ? 0 - value : value), u64(elements)));
 }
 
-/** Bit j: what the aggregation says of element j of the second operand. */
-function aggregate(a: usize, lengthA: i32, b: usize, lengthB: i32, mode: u32): u32 {
-  let result: u32 = 0;
-  for (let j = 0; j < elements; j++) {
-    let hit = false;
-    if (mode == EQUAL_ANY) {
-      if (j < lengthB) {
-        for (let i = 0; i < lengthA && !hit; i++) hit = element(a, i) == element(b, j);
+/** Bit j: what the aggregation says of element j of the second operand. `first` points to the first one. */
+function aggregate(first: usize, lengthA: i32, b: v128, lengthB: i32, mode: u32): u32 {
+  const all: u32 = (1 << elements) - 1;
+  const inA: u32 = (1 << lengthA) - 1;
+  const inB: u32 = (1 << lengthB) - 1;
+  let hits = i64x2.splat(0);
+  switch (mode) {
+    case EQUAL_ANY:
+      for (let i = 0; i < lengthA; i++) hits = v128.or(hits, same(b, splat(first, i)));
+      return bitmask(hits) & inB;
+    case RANGES:
+      for (let i = 0; i + 1 < lengthA; i += 2) {
+        hits = v128.or(hits, v128.and(reaches(b, splat(first, i)), reaches(splat(first, i + 1), b)));
       }
-    } else if (mode == RANGES) {
-      if (j < lengthB) {
-        for (let i = 0; i + 1 < lengthA && !hit; i += 2) hit = element(b, j) >= element(a, i) && element(b, j) <= element(a, i + 1);
-      }
-    } else if (mode == EQUAL_EACH) {
-      const inA = j < lengthA;
-      const inB = j < lengthB;
-      hit = inA && inB ? element(a, j) == element(b, j) : !inA && !inB;
-    } else {
-      hit = true;
-      for (let i = 0; i < lengthA && i + j < elements && hit; i++) hit = i + j < lengthB && element(a, i) == element(b, i + j);
+      return bitmask(hits) & inB;
+    case EQUAL_EACH:
+      // what lies beyond both is equal too
+      return bitmask(same(v128.load(first), b)) & inA & inB | ~(inA | inB) & all;
+    default: {
+      let result = all;
+      // what would lie beyond the register does not count
+      for (let i = 0; i < lengthA; i++) result &= (bitmask(same(b, splat(first, i))) & inB) >> i | ~(all >> i);
+      return result;
     }
-    if (hit) result |= 1 << j;
   }
-  return result;
 }
 
 /** Opcodes 60 and 61 take lengths from registers, 62 and 63 end at zero; odd ones answer an index, even ones a mask. */
@@ -64,6 +72,7 @@ export function execStringCompare(u: usize): i32 {
   if (vector) return fault(vector);
   const b = source(u, 16, false);
   if (!b) return accessStatus();
+  const second = v128.load(b);
   const a = YMM + (uReg(u) << 5);
   const imm = u32(uImm(u)) & 0xff;
   const opcode = uOpcode(u);
@@ -71,10 +80,10 @@ export function execStringCompare(u: usize): i32 {
   signed = (imm & 2) != 0;
   elements = words ? 8 : 16;
   const wide = (uImm2(u) & UV_W) != 0;
-  const lengthA = opcode < 0x62 ? explicitLength(RAX, wide) : implicitLength(a);
-  const lengthB = opcode < 0x62 ? explicitLength(RDX, wide) : implicitLength(b);
+  const lengthA = opcode < 0x62 ? explicitLength(RAX, wide) : implicitLength(v128.load(a));
+  const lengthB = opcode < 0x62 ? explicitLength(RDX, wide) : implicitLength(second);
   const all: u32 = words ? 0xff : 0xffff;
-  let result = aggregate(a, lengthA, b, lengthB, (imm >> 2) & 3);
+  let result = aggregate(a, lengthA, second, lengthB, (imm >> 2) & 3);
   const polarity = (imm >> 4) & 3;
   if (polarity == 1) result ^= all;
   else if (polarity == 3) result ^= (1 << lengthB) - 1;
