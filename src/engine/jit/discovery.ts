@@ -11,6 +11,7 @@ import {
   instructionStarts,
 } from './decoded.js';
 import { blockFlags } from './flag-state.js';
+import type { Strip } from './strips.js';
 
 /** More would keep V8's optimizing compiler busy for long. */
 const MAX_BLOCKS = 96;
@@ -31,6 +32,8 @@ export interface Site {
   readonly delta: number;
   /** The interpreter's own block goes on over a breakpoint: a way out in the middle runs its instruction alone. */
   readonly broken: boolean;
+  /** The strip whose copy it stands in. */
+  readonly strip?: Strip;
 }
 
 /** How a block ends. */

@@ -1,10 +1,12 @@
 // Memory accesses of a region: the linear address, and the host's by the TLB or by the page of an access before.
 
 import type { Size } from '../../spec/uops/expression.js';
-import { CODE_LINES, CTX, TLB_ENTRIES, TLB_WRITE } from '../core/layout.js';
+import { CODE_LINES, CTX, REG_RIP, REG_ZERO, TLB_ENTRIES, TLB_WRITE } from '../core/layout.js';
+import type { DecodedUop } from './decoded.js';
 import type { Site } from './discovery.js';
 import { address, evaluate, type Scope } from './expression-code.js';
 import { KnownPages, NO_PAGE, type Place } from './known-pages.js';
+import { hasDisplacement } from './strips.js';
 import { type FunctionWriter, I32, I64 } from './wasm-writer.js';
 
 const RSP = 4;
@@ -12,7 +14,7 @@ const RBP = 5;
 const RSI = 6;
 const RDI = 7;
 /** Log2 of the bytes of an entry of a TLB. */
-const TLB_ENTRY_SHIFT = 4;
+export const TLB_ENTRY_SHIFT = 4;
 /** CTX_MARK of core/mmu/tlb.ts: in a tag of the table of writes, the frame holds decoded code. */
 const MARK = 2n;
 
@@ -26,13 +28,18 @@ export interface Accessed {
   readonly delta: number;
 }
 
+/** Local and constant to be added to base and index of an access, where it needs no look into the TLB. */
+export type FindAddend = (uop: DecodedUop, table: number, at: Place) => { local: number; more: number } | undefined;
+
 export class MemoryCode {
   /** Host address of the last access. */
   readonly pointer: number;
-  readonly #context: number;
+  readonly context: number;
   readonly #linear: number;
   readonly #entry: number;
   #pages!: KnownPages;
+  /** Of the strip's copy that code is written for: what makes the host's address of an access, but for its registers. */
+  strip: FindAddend | undefined;
 
   /** What differs between the TLB's tag and the wanted one. */
   readonly #difference: number | undefined;
@@ -47,7 +54,7 @@ export class MemoryCode {
     besideCode: boolean,
   ) {
     this.#difference = besideCode ? code.local(I64) : undefined;
-    this.#context = code.local(I64);
+    this.context = code.local(I64);
     this.#linear = code.local(I64);
     this.#entry = code.local(I32);
     this.pointer = code.local(I32);
@@ -55,7 +62,7 @@ export class MemoryCode {
 
   /** At the region's entry. */
   enter(): void {
-    this.code.i32(0).memory('i32.load', CTX).op('i64.extend_u').set(this.#context);
+    this.code.i32(0).memory('i32.load', CTX).op('i64.extend_u').set(this.context);
   }
 
   /** Pages are known of all accesses of the region; `rootOffset`: place of its first block in its page. */
@@ -84,9 +91,37 @@ export class MemoryCode {
 
   /** Puts the host's address into `pointer`. `missesIf` takes an i32, 1 when the TLB has none. */
   access(what: Accessed, scope: Scope, missesIf: () => void): void {
+    const addend = this.strip?.(scope.uop, what.table, what.at);
+    if (addend) {
+      this.#inStrip(what.at, addend.local, addend.more, scope);
+      return;
+    }
     this.address(what.at, scope);
     this.code.set(this.#linear);
     this.#translate(what, scope, missesIf);
+  }
+
+  /** Base, index and what the strip's beginning has found: 1 to 3 operations. */
+  #inStrip(at: Place, local: number, more: number, scope: Scope): void {
+    const { code } = this;
+    if (hasDisplacement(at)) {
+      const { base, index, scale } = scope.uop;
+      if (base === REG_RIP) scope.rip(0);
+      else if (base !== REG_ZERO) code.get(scope.register(base));
+      if (base !== REG_ZERO) code.op('i32.wrap');
+      if (index !== REG_ZERO) {
+        code.get(scope.register(index)).op('i32.wrap');
+        if (scale) code.i32(scale).op('i32.shl');
+        if (base !== REG_ZERO) code.op('i32.add');
+      }
+      code.get(local);
+      if (base !== REG_ZERO || index !== REG_ZERO) code.op('i32.add');
+    } else {
+      this.address(at, scope);
+      code.op('i32.wrap').get(local).op('i32.add');
+    }
+    if (more !== 0) code.i32(more).op('i32.add');
+    code.set(this.pointer);
   }
 
   /** The same, where what is not aligned to that power of two misses. */
@@ -147,7 +182,7 @@ export class MemoryCode {
       .tee(this.#entry);
     code.memory('i64.load', table);
     // in this order V8 does not copy the context first
-    code.get(this.#context).get(this.#linear);
+    code.get(this.context).get(this.#linear);
     if (bytes > 1) code.i64(BigInt(bytes - 1)).op('i64.add');
     code.i64(-4096n).op('i64.and');
     if (page !== undefined) code.tee(page);

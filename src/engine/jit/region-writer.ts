@@ -38,6 +38,8 @@ import { vectorCode } from './in-place.js';
 import type { Place } from './known-pages.js';
 import { type Accessed, MemoryCode } from './memory-code.js';
 import { registerOf, registersOf } from './region-registers.js';
+import { StripCode, type StripScope } from './strip-code.js';
+import type { Strips } from './strips.js';
 import { inMemory, isVex, type VectorCode, type VectorScope } from './vector-code.js';
 import { FunctionWriter, I32, I64, IMPORTS, type MemoryOp, V128 } from './wasm-writer.js';
 import { lookAgain, X87Known } from './x87-stack.js';
@@ -85,6 +87,7 @@ export class RegionWriter {
   readonly #vectorMode: number | undefined;
   readonly #temporaries = new Map<string, number>();
   readonly flags: FlagWriter;
+  readonly strips: StripCode;
   readonly #memory: MemoryCode;
   readonly #outUop: number;
   /** RIP that a computed jump takes. */
@@ -95,6 +98,7 @@ export class RegionWriter {
   #delta = 0;
   #owed = 0;
   #broken = false;
+  #isStrip = false;
   /** Labels behind the running block's micro-ops, and of the way out in their middle. */
   #behind = 0;
   #leave = 0;
@@ -102,10 +106,10 @@ export class RegionWriter {
   readonly #x87 = new X87Known();
 
   /**
-   * @param sites all of the region: its registers are known from them
+   * @param strips all of the region: its registers are known from its nodes
    * @param besideCode writes may go to pages that hold code too
    */
-  constructor(sites: readonly Site[], root: DecodedBlock, storedFlags: boolean, besideCode: boolean) {
+  constructor(strips: Strips, root: DecodedBlock, storedFlags: boolean, besideCode: boolean) {
     const { code } = this;
     this.#long = (root.mode & MODE_CODE64) !== 0;
     const local = (type: number): number => code.local(type);
@@ -113,7 +117,7 @@ export class RegionWriter {
     this.#memory = new MemoryCode(code, this.#long, besideCode);
     this.#outUop = local(I32);
     this.#taken = local(I64);
-    const { used, written, vectors, vectorsWritten, asksMode } = registersOf(sites.map(({ block }) => block));
+    const { used, written, vectors, vectorsWritten, asksMode } = registersOf(strips.own.map(({ block }) => block));
     this.#written = written;
     this.#vectorsWritten = vectorsWritten;
     for (const register of vectors) this.#vectors.set(register, local(V128));
@@ -130,7 +134,16 @@ export class RegionWriter {
     }
     this.#memory.enter();
     if (!storedFlags) this.flags.enter();
-    this.#memory.knowPages(sites, root.hpa & 0xfff);
+    this.#memory.knowPages(strips.own, root.hpa & 0xfff);
+    const scope: StripScope = {
+      code,
+      long: this.#long,
+      left: LEFT_LOCAL,
+      rip: RIP_LOCAL,
+      context: this.#memory.context,
+      register: (register) => this.#registers.get(register)!,
+    };
+    this.strips = new StripCode(scope, strips);
     this.#exit = code.open('block');
   }
 
@@ -160,6 +173,8 @@ export class RegionWriter {
     if (calls(site.block)) this.pay();
     this.#memory.pages.begin();
     this.#x87.forget();
+    const { strip } = site;
+    this.#memory.strip = strip && ((uop, table, at) => this.strips.find(strip, uop, table, at));
     this.#behind = code.open('block');
     this.#leave = code.open('block');
   }
@@ -170,12 +185,27 @@ export class RegionWriter {
     this.#owed = 0;
   }
 
+  /** What follows stands outside of a strip's copy. */
+  leaveStrip(): void {
+    this.#payOutside();
+    this.#isStrip = false;
+  }
+
+  #payOutside(): void {
+    this.pay();
+    if (!this.#isStrip) return;
+    this.code.get(LEFT_LOCAL);
+    this.strips.addBack();
+    this.code.set(LEFT_LOCAL);
+  }
+
   /** Leaves behind a block when fewer than `ahead` instructions are left: at an offset from its start, or where it was taken to. */
   look(ahead: number, to: number | 'taken'): void {
     const { code } = this;
     const owed = this.#owed;
+    code.get(LEFT_LOCAL);
+    if (this.#isStrip) this.strips.addBack();
     code
-      .get(LEFT_LOCAL)
       .i32(ahead + owed)
       .op('i32.lt_s')
       .open('if');
@@ -191,7 +221,8 @@ export class RegionWriter {
   }
 
   /** Goes on with another way out of a block, after the blocks behind the first one. */
-  resume({ block, delta, broken }: Site, state: FlagState, owed: number): void {
+  resume({ block, delta, broken, strip }: Site, state: FlagState, owed: number): void {
+    this.#isStrip = strip !== undefined;
     this.#owed = owed;
     this.#block = block;
     this.#broken = broken;
@@ -202,7 +233,7 @@ export class RegionWriter {
   /** Leaves the region at an offset from the running block's start. */
   leaveAt(offset: number, how: number = JIT_WENT_OUT): void {
     const { code } = this;
-    this.pay();
+    this.#payOutside();
     this.flags.tellKind();
     code.i32(0);
     this.#rip(offset);
@@ -248,7 +279,7 @@ export class RegionWriter {
 
   /** Leaves at the RIP that was taken. */
   leaveThere(how: number = JIT_WENT_ANYWHERE): void {
-    this.pay();
+    this.#payOutside();
     this.flags.tellKind();
     this.code.i32(0).get(this.#taken).memory('i64.store', JIT_RIP);
     this.code.i32(how).set(this.#outUop).branch(this.#exit);
@@ -280,7 +311,7 @@ export class RegionWriter {
     const owed = this.#owed;
     // its own instructions are counted at its end
     this.#owed -= this.#block.instructions;
-    this.pay();
+    this.#payOutside();
     this.#owed = owed;
     code
       .i32(0)

@@ -16,7 +16,8 @@ import {
 import { type BlockFlags, blockFlags, type FlagState, statesAtStart } from './flag-state.js';
 import { reducible } from './irreducible.js';
 import { RegionWriter } from './region-writer.js';
-import { type Graph, writeStructured } from './structure.js';
+import { Strips, type StripWay } from './strips.js';
+import { writeStructured } from './structure.js';
 import { type FunctionWriter, I32, I64 } from './wasm-writer.js';
 
 /** What a region's code may grow to: V8 refuses functions of 7 MiB, and takes long for much less. */
@@ -57,17 +58,18 @@ export function compileRegion(
   const root = decodedBlock(memory, rootAddress);
   if ((!root.uops[0].row && !root.uops[0].handler) || around.breaksAt(0)) return undefined;
   const discovery = found ?? Discovery.of(memory, root, around);
-  const { nodes } = discovery;
+  const { nodes: own } = discovery;
   // handlers alone are no faster than in the interpreter
-  if (!nodes.some(({ block }) => block.uops.some(({ row }) => row))) return undefined;
+  if (!own.some(({ block }) => block.uops.some(({ row }) => row))) return undefined;
   const ranges = discovery.ranges();
   if (ranges.length > MAX_JIT_RANGES) return undefined;
-  const graph: Graph = {
-    successors: nodes.map((node) => discovery.successors(node)),
+  const strips = new Strips(own, {
+    successors: own.map((node) => discovery.successors(node)),
     labelled: new Set(
-      nodes.map((node) => discovery.computed(node)).flatMap((targets) => (targets.length > 1 ? targets : [])),
+      own.map((node) => discovery.computed(node)).flatMap((targets) => (targets.length > 1 ? targets : [])),
     ),
-  };
+  });
+  const { nodes, graph } = strips;
   const structure = reducible(graph);
   const { labelled } = structure.graph;
   const predecessors: number[][] = nodes.map(() => []);
@@ -78,10 +80,10 @@ export function compileRegion(
   const { start, forced, storedFlags } = statesAtStart(flags, predecessors);
   const { ahead, looks } = budgetOf(
     nodes.map(({ block }) => block),
-    graph,
+    strips.budgetGraph,
     structure,
   );
-  const writer = new RegionWriter(nodes, root, storedFlags, around.writesBesideCode);
+  const writer = new RegionWriter(strips, root, storedFlags, around.writesBesideCode);
   const { code } = writer;
   /** What the nodes decide by that stand before loops with several entries. */
   const decisions = structure.decisions.map(() => code.local(I32));
@@ -103,6 +105,7 @@ export function compileRegion(
   };
   // what is owed where the one way to a node begins it; elsewhere all has been paid
   const owed = nodes.map(() => 0);
+  if (strips.first) writer.strips.enter(strips.first, ahead[0]);
   const written = writeRegion(() =>
     writeStructured(structure.graph, structure, {
       open: (kind) => code.open(kind),
@@ -126,12 +129,58 @@ export function compileRegion(
             writer.leaveAt(delta - nodes[n].delta);
             return;
           }
+          const turn = strips.way(n, to);
+          if (turn) {
+            goRound(turn, to, delta);
+            return;
+          }
+          if (nodes[n].strip && !nodes[to].strip) writer.leaveStrip();
           if (looks(n, to)) writer.look(ahead[to], delta - nodes[n].delta);
+          goOn(to);
+        };
+        /** Without a look whether enough instructions are left. */
+        const goOn = (to: number): void => {
           if (forced[to]) writer.flags.store();
           else if (start[to].rule === 'unknown') writer.flags.tellKind();
           if (to !== 0 && predecessors[to].length === 1 && !labelled.has(to)) owed[to] = writer.owed;
           else writer.pay();
           onward(decide(n, to));
+        };
+        const goRound = ({ way, strip }: StripWay, to: number, delta: number): void => {
+          const { head, copies } = strip;
+          const copy = copies.get(head)!;
+          const offset = delta - nodes[n].delta;
+          const { state } = writer.flags;
+          const look = (least: number): void => {
+            writer.look(least, offset);
+            writer.pay();
+          };
+          const goCopy = (): void => {
+            goOn(copy);
+            code.close();
+            writer.resume(nodes[n], state, 0);
+          };
+          if (way !== 'next turn of the copy') writer.leaveStrip();
+          if (way === 'into the loop') {
+            if (looks(n, to)) look(ahead[to]);
+            writer.strips.enter(strip, ahead[to]);
+          } else if (way === 'next turn') {
+            writer.strips.openLimit();
+            look(Math.max(ahead[head], ahead[copy]));
+            const fails = code.open('block');
+            writer.strips.begin(strip, ahead[copy], fails);
+            goCopy();
+            writer.strips.failed(strip, ahead[head]);
+            code.close();
+          } else {
+            writer.pay();
+            writer.strips.openNext();
+            goCopy();
+            writer.leaveStrip();
+            writer.strips.end();
+            look(ahead[head]);
+          }
+          goOn(head);
         };
         const choose = (): void => {
           const targets = discovery.computed(nodes[n]).filter(inside);
@@ -166,12 +215,12 @@ export function compileRegion(
     }),
   );
   if (!written) return undefined;
-  for (const { block } of nodes) noteCompiled(memory, block);
+  for (const { block } of own) noteCompiled(memory, block);
   const pages = [...discovery.pages].filter(([delta]) => delta !== 0).map(([delta, hpa]) => ({ delta, hpa }));
   return {
     code: writer.finish(),
-    places: nodes.map(({ block }) => ({ hpa: block.hpa, bytes: block.bytes })),
-    blocks: nodes.length,
+    places: own.map(({ block }) => ({ hpa: block.hpa, bytes: block.bytes })),
+    blocks: own.length,
     instructions: discovery.instructions,
     pages,
     ranges,
