@@ -147,8 +147,7 @@ export function compileRegion(
           onward(decide(n, to));
         };
         const goRound = ({ way, strip }: StripWay, to: number, delta: number): void => {
-          const { head, copies } = strip;
-          const copy = copies.get(head)!;
+          const { head, copyHead: copy } = strip;
           const offset = delta - nodes[n].delta;
           const { state } = writer.flags;
           const look = (least: number): void => {

@@ -81,7 +81,8 @@ export class StripCode {
       this.#window(window, this.#addend(n), fails);
     });
     code.get(this.#turns).i32(LEAST_TURNS).op('i32.lt_u').branch(fails, true);
-    code.get(left).get(this.#turns).i32(1).op('i32.sub');
+    // as many turns are left when the copy begins anew as it has
+    code.get(left).get(this.#turns).i32(strip.copies.length).op('i32.sub');
     if (strip.instructions !== 1) code.i32(strip.instructions).op('i32.mul');
     code.op('i32.sub').set(this.#end);
     this.#atLeast(this.#end, ahead);

@@ -19,6 +19,12 @@ const MAX_COPIED_UOPS = 192;
 const MAX_WINDOWS = 5;
 /** Bytes that accesses of one window lie apart at most. */
 const MAX_SPAN = 256;
+/**
+ * Micro-ops of a loop whose copy has four turns, or two. WebAssembly asks at the start of each turn of a loop whether the stack is to end: with
+ * the count of instructions that is a third of what a short one does.
+ */
+const MAX_UOPS_FOUR = 6;
+const MAX_UOPS_TWO = 14;
 /** Turns that are worth a copy's set-up. */
 export const LEAST_TURNS = 4;
 const PAGE = 4096;
@@ -44,8 +50,10 @@ export interface Guard {
 export interface Strip {
   readonly head: number;
   readonly latches: ReadonlySet<number>;
-  /** Nodes of the loop, and those of its copy by them. */
-  readonly copies: ReadonlyMap<number, number>;
+  /** Nodes of the loop, and those of its copy by them: of several turns one after the other, of which the last leads to the first. */
+  readonly copies: readonly ReadonlyMap<number, number>[];
+  /** Where the copy begins. */
+  readonly copyHead: number;
   /** Instructions of a turn, at least. */
   readonly instructions: number;
   readonly windows: readonly Window[];
@@ -85,32 +93,33 @@ export class Strips {
         if (strip && strip.accesses > (best?.accesses ?? 0)) best = strip;
       }
       if (!best) continue;
-      const copied = [...best.copies.keys()];
-      const uops = copied.reduce((sum, n) => sum + own[n].block.uops.length, 0);
+      const uops = uopsOf(best.copies[0].keys(), own);
       if (uops > Math.min(MAX_LOOP_UOPS, room)) continue;
-      room -= uops;
+      room -= uops * best.copies.length;
       strips.push(best);
-      for (const n of copied) nodes.push(own[n]);
+      for (const copy of best.copies) for (const n of copy.keys()) nodes.push(own[n]);
     }
     this.#strips = strips;
     const successors: number[][] = graph.successors.map((all) => [...all]);
     for (const strip of strips) {
-      const { copies } = strip;
-      for (const [n, copy] of copies) {
-        const { taken, next } = own[n];
-        const renamed = (to: number | undefined): number | undefined =>
-          to === undefined ? undefined : (copies.get(to) ?? to);
-        nodes[copy] = { ...own[n], strip, taken: renamed(taken), next: renamed(next) };
-        successors[copy] = graph.successors[n].map((to) => copies.get(to) ?? to);
-      }
+      const { copies, head } = strip;
+      copies.forEach((turn, place) => {
+        const following = copies[(place + 1) % copies.length];
+        const renamed = (to: number): number => (to === head ? following : turn).get(to) ?? to;
+        const way = (to: number | undefined): number | undefined => (to === undefined ? undefined : renamed(to));
+        for (const [n, copy] of turn) {
+          nodes[copy] = { ...own[n], strip, taken: way(own[n].taken), next: way(own[n].next) };
+          successors[copy] = graph.successors[n].map(renamed);
+        }
+      });
     }
     this.nodes = nodes;
     this.budgetGraph = { successors: successors.map((all) => [...all]), labelled: graph.labelled };
     for (const strip of strips) {
-      const { head, latches, copies } = strip;
+      const { head, latches, copies, copyHead } = strip;
       for (const latch of latches) {
-        successors[latch].push(copies.get(head)!);
-        successors[copies.get(latch)!].push(head);
+        successors[latch].push(copyHead);
+        successors[copies.at(-1)!.get(latch)!].push(head);
       }
     }
     this.graph = { successors, labelled: graph.labelled };
@@ -127,12 +136,18 @@ export class Strips {
 
   way(from: number, to: number): StripWay | undefined {
     for (const strip of this.#strips) {
-      const { head, latches, copies } = strip;
+      const { head, latches, copyHead } = strip;
       if (to === head) return { way: latches.has(from) ? 'next turn' : 'into the loop', strip };
-      if (to === copies.get(head)) return { way: 'next turn of the copy', strip };
+      if (to === copyHead) return { way: 'next turn of the copy', strip };
     }
     return undefined;
   }
+}
+
+function uopsOf(nodes: Iterable<number>, own: readonly Node[]): number {
+  let sum = 0;
+  for (const n of nodes) sum += own[n].block.uops.length;
+  return sum;
 }
 
 interface Loop {
@@ -194,10 +209,17 @@ function stripOf({ head, latches, nodes }: Loop, own: readonly Node[], first: nu
     const before = from.length === 0 ? 0 : Math.min(...from.map((one) => shortest.get(one)!));
     shortest.set(n, before + own[n].block.instructions);
   }
+  const uops = uopsOf(nodes.keys(), own);
+  const turns = uops <= MAX_UOPS_FOUR ? 4 : uops <= MAX_UOPS_TWO ? 2 : 1;
+  const copies = Array.from(
+    { length: turns },
+    (_, turn) => new Map([...nodes.keys()].map((n, place) => [n, first + turn * nodes.size + place])),
+  );
   return {
     head,
     latches,
-    copies: new Map([...nodes.keys()].map((n, place) => [n, first + place])),
+    copies,
+    copyHead: first,
     instructions: Math.min(...[...latches].map((one) => shortest.get(one)!)),
     ...found,
   };
