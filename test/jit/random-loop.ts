@@ -111,6 +111,7 @@ export class RandomLoop {
   }
 
   #access(): number[] {
+    if (this.below(4) === 0) return this.#vector();
     const size = this.below(this.long ? 4 : 3);
     const low = size === 0 ? 0 : 1;
     const before: number[] = [];
@@ -154,6 +155,37 @@ export class RandomLoop {
     const at = fixed ? 0x4a000 + this.#pick([0, 0xffc, this.below(4096)]) : displacement;
     const prefix = size === 1 ? [0x66] : [];
     return [...before, ...prefix, ...(this.long ? [rex] : []), ...opcode, modrm, sib, ...int32(at)];
+  }
+
+  /** SSE moves and arithmetic with an operand in memory; those that want it aligned may fault. */
+  #vector(): number[] {
+    const [base, xmm] = [this.#pick([RSI, RDI, RBX]), this.below(4)];
+    const opcode = this.#pick([
+      [0x0f, 0x10],
+      [0x0f, 0x11],
+      [0xf3, 0x0f, 0x6f],
+      [0xf3, 0x0f, 0x7f],
+      [0xf2, 0x0f, 0x10],
+      [0xf2, 0x0f, 0x11],
+      [0xf3, 0x0f, 0x58],
+      [0xf2, 0x0f, 0x59],
+      [0xf2, 0x0f, 0x5c],
+      [0x66, 0x0f, 0x6e],
+      [0x66, 0x0f, 0x7e],
+      [0x66, 0x0f, 0xd6],
+      [0xf3, 0x0f, 0x7e],
+    ]);
+    const registers = this.#pick([[], [], [0x66, 0x0f, 0xfe, 0xc0 | xmm], [0xf2, 0x0f, 0x58, 0xc0 | (xmm << 3)]]);
+    const at = int32(this.#pick([0, 0, 8, 16, -16, 200]));
+    // an operand that must be aligned, at a fixed place: paddd, addps, movaps
+    const aligned = this.#pick([
+      [0x66, 0x0f, 0xfe],
+      [0x0f, 0x58],
+      [0x0f, 0x28],
+      [0x0f, 0x29],
+    ]);
+    const fixed = [...aligned, 4 | (xmm << 3), 0x25, ...int32(0x4b000 + this.below(300) * 16)];
+    return this.below(4) ? [...opcode, 0x80 | (xmm << 3) | base, ...at, ...registers] : fixed;
   }
 
   /** What moves a pointer or an index. */

@@ -48,6 +48,7 @@ function loops(long: boolean, count: number, between: (loop: RandomLoop) => numb
       for (let at = 0x3f000; at < 0x50000; at += 8) m.set(L.RAM_BASE + at, BigInt(at) * 0x9e37_79b9_7f4a_7c15n);
       m.load(0x1400, code);
       m.set(L.RIP, 0x1400);
+      m.set(L.CR4, m.get(L.CR4) | 0x600n); // OSFXSR, OSXMMEXCPT
       prepare(m);
       m.core.updateMode();
     });
@@ -127,6 +128,18 @@ describe('turns of a loop that stay in their pages', () => {
     // mov esi,41100h; mov ecx,60; and byte [TABLE+41h*8],9fh; mov rdx,cr3; mov cr3,rdx before; jmp back
     const pair = same(`be00110400 b93c000000 802425083207009f 0f20da 0f22da ${loop} ebd5`, smallPages);
     expect(pair.plain.get(L.RAM_BASE + TABLE + 0x41 * 8) & 0x20n).toBe(0x20n);
+  });
+
+  it('leave arithmetic to its handler while MXCSR rounds otherwise', () => {
+    // xor dword [4b000h],2000h; ldmxcsr [4b000h]; mov esi,41000h; mov ecx,60; L: addsd xmm0,[rsi]; movsd [rsi+2000h],xmm0; add rsi,8;
+    // dec ecx; jnz L; pxor xmm0,xmm0; jmp back
+    const start = '81342500b0040000200000 0fae142500b00400 be00100400 b93c000000';
+    same(`${start} f20f5806 f20f118600200000 4883c608 ffc9 75ec 660fefc0 ebc9`, (m) => {
+      m.set(L.CR4, m.get(L.CR4) | 0x600n);
+      for (let n = 0; n < 60; n++)
+        m.set(L.RAM_BASE + 0x41000 + n * 8, 0x3ff0_0000_0000_0001n + BigInt(n * n) * 0x1_2345_6789n);
+      m.set(L.RAM_BASE + 0x4b000, 0x1f80);
+    });
   });
 
   /** The last 4 GiB but one, and those below, begin with other pages than the first. */

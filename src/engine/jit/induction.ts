@@ -4,9 +4,11 @@ import { MODE_CODE64, TLB_READ, TLB_WRITE } from '../core/layout.js';
 import type { DecodedUop } from './decoded.js';
 import type { Site } from './discovery.js';
 import { GENERAL_REGISTERS } from './expression-code.js';
+import { vectorCode } from './in-place.js';
 import type { Place } from './known-pages.js';
 import { added, type Known, low, ROOT_RIP, registerSum, type Sum, sameSum, sumOf, widened } from './linear-form.js';
 import { registerOf } from './region-registers.js';
+import { inMemory } from './vector-code.js';
 
 const RSP = 4;
 const RBP = 5;
@@ -127,7 +129,14 @@ function throughBlock({ block, delta }: Site, start: State, accesses: LoopAccess
         else state.delete(register);
       }
     };
-    if (uop.row) steps(uop.row.body, true);
+    if (uop.row) {
+      steps(uop.row.body, true);
+      continue;
+    }
+    const of = vectorCode(uop);
+    if (!of) continue;
+    if (inMemory(uop) && !of.findsOwn) access(of.writesMemory ? TLB_WRITE : TLB_READ, 'operand', of.bytes);
+    for (const register of of.writesGeneral) state.delete(register);
   }
   return state;
 }

@@ -134,7 +134,9 @@ export class MemoryCode {
       .i32(bytes - 1)
       .op('i32.and');
     missesIf();
-    this.#translate(what, scope, missesIf);
+    const addend = this.strip?.(scope.uop, what.table, what.at);
+    if (addend) this.#inStrip(what.at, addend.local, addend.more, scope);
+    else this.#translate(what, scope, missesIf);
   }
 
   /** Host address of the linear one. */

@@ -40,7 +40,7 @@ import { type Accessed, MemoryCode } from './memory-code.js';
 import { registerOf, registersOf } from './region-registers.js';
 import { StripCode, type StripScope } from './strip-code.js';
 import type { Strips } from './strips.js';
-import { inMemory, isVex, type VectorCode, type VectorScope } from './vector-code.js';
+import { inMemory, isVex, MXCSR_PLAIN, MXCSR_PLAIN_MASK, type VectorCode, type VectorScope } from './vector-code.js';
 import { FunctionWriter, I32, I64, IMPORTS, type MemoryOp, V128 } from './wasm-writer.js';
 import { lookAgain, X87Known } from './x87-stack.js';
 
@@ -64,8 +64,6 @@ const SSE_RUNS = 1;
 const VEX_RUNS = 2;
 const PLAIN = 4;
 const IMPRECISE = 0x20;
-const MXCSR_PLAIN = 0x1f80;
-const MXCSR_PLAIN_MASK = 0x7f80;
 const MXCSR_PE = 0x20;
 /** May stand for bits 127:0 of any register. */
 const ALL_VECTORS = /^execVzero/;
@@ -351,7 +349,15 @@ export class RegionWriter {
       return true;
     }
     const { guard } = row.row;
-    if (guard) {
+    if (guard && this.#isStrip) {
+      // vector instructions run: else there is no strip
+      if (guard === 'sse aligned') {
+        this.#memory.address('operand', this.#scope(uop));
+        this.code.op('i32.wrap').i32(15).op('i32.and').open('if');
+        this.leaveBefore(uop);
+        this.code.close();
+      }
+    } else if (guard) {
       const { code } = this;
       code
         .i32(0)
@@ -432,10 +438,14 @@ export class RegionWriter {
     const x87Before = this.#x87.copy();
     const done = code.open('block');
     const handled = code.open('block');
+    let givesUp = !this.#isStrip;
     const giveUpIf = (): void => {
+      givesUp = true;
       code.branch(handled, true);
     };
-    if (of.asksMode) {
+    // a handler that looks for its page may put another one in the place of a strip's
+    const missesIf = this.#isStrip ? this.#leaveIf(uop) : giveUpIf;
+    if (of.asksMode && !this.#isStrip) {
       const asked = (isVex(uop) ? VEX_RUNS : SSE_RUNS) | (of.quick ? PLAIN : 0);
       code.get(this.#vectorMode!).i32(asked).op('i32.and').i32(asked).op('i32.ne');
       giveUpIf();
@@ -443,8 +453,8 @@ export class RegionWriter {
     if (inMemory(uop) && !of.findsOwn) {
       const size = Math.log2(of.bytes) as Size | 5;
       const accessed = this.#accessed(of.writesMemory ? TLB_WRITE : TLB_READ, size, 'operand');
-      if (of.aligned) this.#memory.accessAligned(accessed, 16, this.#scope(uop), giveUpIf);
-      else this.#memory.access(accessed, this.#scope(uop), giveUpIf);
+      if (of.aligned) this.#memory.accessAligned(accessed, 16, this.#scope(uop), missesIf);
+      else this.#memory.access(accessed, this.#scope(uop), missesIf);
     }
     const scope: VectorScope = {
       code,
@@ -462,7 +472,7 @@ export class RegionWriter {
         evaluate(this.#scope(uop), e);
       },
       access: (table, size, at) => {
-        this.#memory.access(this.#accessed(table, size, at), this.#scope(uop), giveUpIf);
+        this.#memory.access(this.#accessed(table, size, at), this.#scope(uop), missesIf);
       },
       rip: (offset) => {
         this.#rip(offset);
@@ -487,10 +497,11 @@ export class RegionWriter {
     code.branch(done);
     code.close();
     this.flags.state = before;
-    if (uop.handler!.lean) this.#callLean(uop.handler!, uop, of);
+    if (!givesUp) code.op('unreachable');
+    else if (uop.handler!.lean) this.#callLean(uop.handler!, uop, of);
     else this.#callWhole(uop);
     // what it raised is sticky: the next ones need not look
-    if (of.quick && uop.handler!.lean) this.#lookAtVectorMode();
+    if (givesUp && of.quick && uop.handler!.lean) this.#lookAtVectorMode();
     this.flags.state = after;
     if (of.x87 === 'forgets' || (of.x87 && !this.#asksForX87(at + 1))) this.#x87.forget();
     else if (of.x87 && this.#x87.known) {
@@ -529,11 +540,15 @@ export class RegionWriter {
       code.memory('i64.store', RIP_BASE);
     }
     const answer = this.#temporary('answer', I32);
-    code.i32(number).i32(uop.at).get(LEFT_LOCAL).call(CALL_LEAN).tee(answer).i32(STOPPED).op('i32.eq');
+    code.i32(number).i32(uop.at).get(LEFT_LOCAL);
+    if (this.#isStrip) this.strips.addBack();
+    code.call(CALL_LEAN).tee(answer).i32(STOPPED).op('i32.eq');
     code.open('if');
     this.leaveBefore(uop);
     code.close();
-    code.get(answer).set(LEFT_LOCAL);
+    code.get(answer);
+    if (this.#isStrip) this.strips.takeOff();
+    code.set(LEFT_LOCAL);
     // without an access of its own the TLB stays as it is
     if (inMemory(uop)) this.#memory.pages.forget();
     this.#reload(new Set((of?.writesGeneral ?? operands).filter((register) => this.#registers.has(register))));
@@ -603,17 +618,20 @@ export class RegionWriter {
     flags.state = STORED;
   }
 
+  /** Takes an i32, and leaves before a micro-op when it is not 0. */
+  #leaveIf(uop: DecodedUop): () => void {
+    return () => {
+      this.code.open('if');
+      this.leaveBefore(uop);
+      this.code.close();
+    };
+  }
+
   /** @param missesIf takes an i32, 1 when the TLB has no page; without it the micro-op is left to the interpreter */
   #body(body: readonly Step[], uop: DecodedUop, at: number, missesIf?: () => void): void {
     const { code } = this;
     const scope = this.#scope(uop);
-    const leave =
-      missesIf ??
-      ((): void => {
-        code.open('if');
-        this.leaveBefore(uop);
-        code.close();
-      });
+    const leave = missesIf ?? this.#leaveIf(uop);
     for (const step of body) {
       switch (step.step) {
         case 'let':

@@ -1,11 +1,12 @@
 // What the end of a turn in a loop with a strip does: see strips.ts. It costs an ordinary turn nothing: the look whether
 // enough instructions are left compares with a limit that also stands where a strip is to be tried.
-import { TLB_ENTRIES, TLB_READ, TLB_WRITE } from '../core/layout.js';
+import { MXCSR, TLB_ENTRIES, TLB_READ, TLB_WRITE, VECTORS_OFF } from '../core/layout.js';
 import type { DecodedUop } from './decoded.js';
 import type { Place } from './known-pages.js';
 import { type Cut, ROOT_RIP, type Sum, type Terms } from './linear-form.js';
 import { TLB_ENTRY_SHIFT } from './memory-code.js';
 import { type Guard, hasDisplacement, LEAST_TURNS, type Strip, type Strips, type Window } from './strips.js';
+import { MXCSR_PLAIN, MXCSR_PLAIN_MASK } from './vector-code.js';
 import { type FunctionWriter, I32, I64 } from './wasm-writer.js';
 
 /** Turns before a strip is tried: what most short loops take no longer than. */
@@ -75,6 +76,12 @@ export class StripCode {
   /** Finds the turns that stay in their pages; branches where they are too few. */
   begin(strip: Strip, ahead: number, fails: number): void {
     const { code, left } = this.scope;
+    const { off, plain } = strip.vectors;
+    if (off !== 0) code.i32(0).memory('i32.load', VECTORS_OFF).i32(off).op('i32.and').branch(fails, true);
+    if (plain) {
+      code.i32(0).memory('i32.load', MXCSR).i32(MXCSR_PLAIN_MASK).op('i32.and').i32(MXCSR_PLAIN);
+      code.op('i32.ne').branch(fails, true);
+    }
     code.i32(MOST_TURNS).set(this.#turns);
     for (const guard of strip.guards) this.#guard(guard, fails);
     strip.windows.forEach((window, n) => {
@@ -100,9 +107,13 @@ export class StripCode {
     this.scope.code.get(this.scope.left).i32(0).op('i32.ge_s').open('if');
   }
 
-  /** Adds what a copy does not count to what it does. */
+  /** Adds what a copy does not count to what it does, on the stack. */
   addBack(): void {
     this.scope.code.get(this.#end).op('i32.add');
+  }
+
+  takeOff(): void {
+    this.scope.code.get(this.#end).op('i32.sub');
   }
 
   /** The strip has ended: the next turn is an ordinary one. */

@@ -3,14 +3,16 @@
 // slice either. So the loop is written twice: the ordinary one finds out at the end of a turn how many such turns follow, and
 // goes on in its copy; the copy returns to it at the last one's end, and the ordinary loop crosses the page. Ways out of the
 // copy lead to where those of the loop do.
+import { OP_NEXT } from '../../spec/uops/index.js';
 import { MODE_CODE64, TLB_READ, TLB_WRITE } from '../core/layout.js';
-import { calls } from './budget.js';
-import type { DecodedUop } from './decoded.js';
+import type { DecodedBlock, DecodedUop } from './decoded.js';
 import type { Node } from './discovery.js';
+import { vectorCode } from './in-place.js';
 import { type LoopAccess, type LoopNode, loopFacts, type Stride } from './induction.js';
 import type { Place } from './known-pages.js';
 import { added, type Cut, cutKey, low, type Sum, sumKey } from './linear-form.js';
 import { type Graph, type Structure, structureOf } from './structure.js';
+import { isVex, SSE_OFF, VEX_OFF } from './vector-code.js';
 
 /** Micro-ops of a loop that is copied, and of all copies of a region. */
 const MAX_LOOP_UOPS = 96;
@@ -47,6 +49,12 @@ export interface Guard {
   readonly stride: Sum;
 }
 
+/** What must hold of vector instructions: bits of VECTORS_OFF are clear, and plain arithmetic may answer. */
+export interface Vectors {
+  readonly off: number;
+  readonly plain: boolean;
+}
+
 export interface Strip {
   readonly head: number;
   readonly latches: ReadonlySet<number>;
@@ -58,6 +66,7 @@ export interface Strip {
   readonly instructions: number;
   readonly windows: readonly Window[];
   readonly guards: readonly Guard[];
+  readonly vectors: Vectors;
   /** Accesses that need no look into the TLB. */
   readonly accesses: number;
   /** The window of an access in the copy. */
@@ -195,10 +204,31 @@ function innermostLoops(graph: Graph, structure: Structure): Loop[][] {
     });
 }
 
+/** Rows, and vector instructions in place: their handlers walk no tables where an access has found its page. */
+const stays = (uop: DecodedUop): boolean => {
+  const { op, row, device, handler } = uop;
+  if (op === OP_NEXT) return true;
+  if (row) return !device;
+  // what rounds otherwise from there on is not asked for again
+  if (!handler?.lean || !handler.vector || handler.name === 'execLdmxcsr') return false;
+  return vectorCode(uop)?.asksMode === true;
+};
+
+function vectorsOf(blocks: readonly DecodedBlock[]): Vectors {
+  const vectors = { off: 0, plain: false };
+  for (const uop of blocks.flatMap(({ uops }) => uops)) {
+    const guard = uop.row?.row.guard;
+    const code = uop.row ? undefined : vectorCode(uop);
+    if (guard || code) vectors.off |= guard === 'vex' || (code && isVex(uop)) ? VEX_OFF : SSE_OFF;
+    if (code?.quick) vectors.plain = true;
+  }
+  return vectors;
+}
+
 function stripOf({ head, latches, nodes }: Loop, own: readonly Node[], first: number): Strip | undefined {
   for (const n of nodes.keys()) {
     const { block, ending, broken } = own[n];
-    if (broken || calls(block) || !['runs on', 'branch', 'jump'].includes(ending)) return undefined;
+    if (broken || !block.uops.every(stays) || !['runs on', 'branch', 'jump'].includes(ending)) return undefined;
   }
   const loopNodes = new Map([...nodes].map(([n, from]): [number, LoopNode] => [n, { site: own[n], from }]));
   const { accesses, strides } = loopFacts(loopNodes, latches);
@@ -221,6 +251,7 @@ function stripOf({ head, latches, nodes }: Loop, own: readonly Node[], first: nu
     copies,
     copyHead: first,
     instructions: Math.min(...[...latches].map((one) => shortest.get(one)!)),
+    vectors: vectorsOf([...nodes.keys()].map((n) => own[n].block)),
     ...found,
   };
 }

@@ -82,6 +82,12 @@ export const inPlace = (
   ...more,
 });
 
+/** Bits of VECTORS_OFF: SSE instructions, and those with VEX, do not run. */
+export const SSE_OFF = 1;
+export const VEX_OFF = 2;
+/** MXCSR with nearest rounding and all exceptions masked. @sdm 1 10.2.3 "MXCSR Control and Status Register" */
+export const MXCSR_PLAIN = 0x1f80;
+export const MXCSR_PLAIN_MASK = 0x7f80;
 const UF_MEM = 0x10;
 const UF_SIMPLE = 0x8000;
 const UV_L = 0x10;
