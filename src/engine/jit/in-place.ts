@@ -8,6 +8,7 @@ import { inMemory, isSimple, type VectorCode } from './vector-code.js';
 import { convertCode } from './vector-convert.js';
 import { elementCode } from './vector-elements.js';
 import { floatCode } from './vector-float.js';
+import { fmaCode } from './vector-fma.js';
 import { integerCode } from './vector-integer.js';
 import { moveCode } from './vector-move.js';
 import { x87Code } from './x87-code.js';
@@ -16,7 +17,7 @@ const KNOWN = new WeakMap<DecodedUop, VectorCode | null>();
 
 /** Who writes them, by the name of their handler. */
 const CODES = {
-  vector: [floatCode, convertCode, integerCode, moveCode, elementCode],
+  vector: [floatCode, fmaCode, convertCode, integerCode, moveCode, elementCode],
   others: [x87Code, segmentedCode, integerInstruction],
 };
 

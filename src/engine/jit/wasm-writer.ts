@@ -256,6 +256,8 @@ export const SIMD = {
   'i64x2.extmul_low_i32x4_u': 222,
   'f32x4.convert_i32x4_s': 250,
   'f64x2.convert_low_i32x4_s': 254,
+  'f32x4.demote_f64x2_zero': 94,
+  'f64x2.promote_low_f32x4': 95,
   'f32x4.abs': 224,
   'f32x4.sqrt': 227,
   'f32x4.add': 228,
