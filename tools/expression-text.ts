@@ -14,7 +14,6 @@ const OPERATORS: Record<string, string> = {
   shl: '<<',
   shr: '>>',
   divu: '/',
-  remu: '%',
   eq: '==',
   ne: '!=',
   ltu: '<',
@@ -88,8 +87,7 @@ export function text(e: Expression, flagsSet = false): string {
     case 'sar':
       return `<${type}>(${signed(e.a, flagsSet)} >> ${signed(e.b, flagsSet)})`;
     case 'divs':
-    case 'rems':
-      return `<${type}>(${signed(e.a, flagsSet)} ${e.op === 'divs' ? '/' : '%'} ${signed(e.b, flagsSet)})`;
+      return `<${type}>(${signed(e.a, flagsSet)} / ${signed(e.b, flagsSet)})`;
     case 'rotl':
     case 'rotr':
       return `${e.op}<${type}>(${text(e.a, flagsSet)}, ${text(e.b, flagsSet)})`;

@@ -61,7 +61,6 @@ export const OP = {
   'i64.mul': 0x7e,
   'i64.div_s': 0x7f,
   'i64.div_u': 0x80,
-  'i64.rem_s': 0x81,
   'i64.rem_u': 0x82,
   'i64.and': 0x83,
   'i64.or': 0x84,

@@ -55,16 +55,21 @@ function quotients(size: Wide): UopRow[] {
   const dividend =
     size === 2 ? binary('or', zext(3, gpr(2, RAX)), binary('shl', zext(3, gpr(2, RDX)), 32)) : gpr(3, RAX);
   const cut = (value: Expression): Expression => (size === 2 ? wrap(2, value) : value);
-  const store: Step[] = [set(RAX, cut(wide('q'))), set(RDX, cut(wide('rest')))];
+  // to divide again for the rest would take long
+  const store: Step[] = [
+    let_('rest', binary('sub', wide('d'), binary('mul', wide('q'), wide('e')))),
+    set(RAX, cut(wide('q'))),
+    set(RDX, cut(wide('rest'))),
+  ];
   return [
     ...both('execDiv', 'DIV', size, [
       let_('d', dividend),
+      // the quotient fits where the dividend's upper half is below the divisor, which is not 0 then
+      ...(size === 2
+        ? [leaveIf(compare('geu', gpr(2, RDX), b))]
+        : [leaveIf(compare('eq', b, 0)), leaveIf(compare('ne', gpr(3, RDX), 0))]),
       let_('e', zext(3, b)),
-      leaveIf(compare('eq', wide('e'), 0)),
-      ...(size === 3 ? [leaveIf(compare('ne', gpr(3, RDX), 0))] : []),
       let_('q', binary('divu', wide('d'), wide('e'))),
-      ...(size === 2 ? [leaveIf(compare('ne', binary('shr', wide('q'), 32), 0))] : []),
-      let_('rest', binary('remu', wide('d'), wide('e'))),
       ...store,
     ]),
     ...both('execIdiv', 'IDIV', size, [
@@ -75,7 +80,6 @@ function quotients(size: Wide): UopRow[] {
       ...(size === 3 ? [leaveIf(compare('ne', gpr(3, RDX), binary('sar', gpr(3, RAX), 63)))] : []),
       let_('q', binary('divs', wide('d'), wide('e'))),
       ...(size === 2 ? [leaveIf(compare('ne', wide('q'), sext(3, wrap(2, wide('q')))))] : []),
-      let_('rest', binary('rems', wide('d'), wide('e'))),
       ...store,
     ]),
   ];

@@ -19,9 +19,7 @@ export type BinaryOp =
   | 'mulhu'
   | 'mulhs'
   | 'divu'
-  | 'divs'
-  | 'remu'
-  | 'rems';
+  | 'divs';
 /** Comparisons answer 0 or 1 in 32 bits; u unsigned, s signed. overflows: the signed product of 64 bits does not fit. */
 export type CompareOp = 'eq' | 'ne' | 'ltu' | 'leu' | 'gtu' | 'geu' | 'lts' | 'les' | 'gts' | 'ges' | 'overflows';
 export type UnaryOp = 'not' | 'popcnt' | 'clz' | 'ctz' | 'bswap';
