@@ -61,6 +61,7 @@ function emitted(code: string, mode: Mode): string {
     findTable: () => [],
     seenFrom: () => [],
     writesBesideCode: false,
+    usualAddend: undefined,
   });
   if (!region) throw new Error('nothing compiled');
   const isPool = (value: number): boolean => value >= L.UOP_POOL && value < L.UOP_POOL + L.UOP_POOL_BYTES;

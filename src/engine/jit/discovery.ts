@@ -102,14 +102,20 @@ export type FindTable = (base: number, offset: number, bytes: number) => number[
 /** Where the computed jump or call that ends at a distance from the root's RIP was seen to go, by distances from it. */
 export type FindSeen = (behind: number) => number[];
 
+/** What the TLBs tell of the guest's memory. */
+export interface MemoryHints {
+  /** The guest writes to pages that hold code too. */
+  readonly writesBesideCode: boolean;
+  /** What is added to most linear addresses to make the host's; undefined: it differs. */
+  readonly usualAddend: number | undefined;
+}
+
 /** What surrounds a region's first block, by the distance from it. */
-export interface Surroundings {
+export interface Surroundings extends MemoryHints {
   readonly findPage: FindPage;
   readonly breaksAt: FindBreakpoint;
   readonly findTable: FindTable;
   readonly seenFrom: FindSeen;
-  /** The guest writes to pages that hold code too. */
-  readonly writesBesideCode: boolean;
 }
 
 /** Code of a region, by the distance from its first block; without bytes: a breakpoint that it ends before. */

@@ -45,8 +45,6 @@ const BINARY: Partial<Record<BinaryOp, string>> = {
   rotr: 'rotr',
   divu: 'div_u',
   divs: 'div_s',
-  remu: 'rem_u',
-  rems: 'rem_s',
 };
 const COMPARE: Partial<Record<CompareOp, string>> = {
   eq: 'eq',
@@ -98,18 +96,35 @@ function readRegister({ code, register }: Scope, index: number, size: Size, high
   clip(code, size);
 }
 
-/** Effective address of the memory operand, not cut. */
-export function address(scope: Scope): void {
+/** Effective address of the memory operand: not cut, or its lower 32 bits as an i32. */
+export function address(scope: Scope, type: typeof I64 | typeof I32 = I64): void {
   const { code, uop } = scope;
-  if (uop.base === REG_RIP) scope.rip(0);
-  else if (uop.base !== REG_ZERO) slot(scope, uop.base);
-  else code.i64(0n);
-  if (uop.index !== REG_ZERO) {
-    slot(scope, uop.index);
-    if (uop.scale) code.i64(BigInt(uop.scale)).op('i64.shl');
-    code.op('i64.add');
+  const { base, index, scale, displacement } = uop;
+  const wide = type === I64;
+  const constant = (value: number): void => {
+    if (wide) code.i64(BigInt(value));
+    else code.i32(value);
+  };
+  const add = wide ? 'i64.add' : 'i32.add';
+  const cut = (): void => {
+    if (!wide) code.op('i32.wrap');
+  };
+  if (base === REG_RIP) scope.rip(0);
+  else if (base !== REG_ZERO) slot(scope, base);
+  if (base !== REG_ZERO) cut();
+  if (index !== REG_ZERO) {
+    slot(scope, index);
+    cut();
+    if (scale) {
+      constant(scale);
+      code.op(wide ? 'i64.shl' : 'i32.shl');
+    }
+    if (base !== REG_ZERO) code.op(add);
   }
-  if (uop.displacement !== 0) code.i64(BigInt(uop.displacement)).op('i64.add');
+  const isConstant = base === REG_ZERO && index === REG_ZERO;
+  if (displacement === 0 && !isConstant) return;
+  constant(displacement);
+  if (!isConstant) code.op(add);
 }
 
 /**
@@ -214,8 +229,10 @@ export function evaluate(scope: Scope, e: Expression): void {
       if (e.size === 3) code.op('i64.extend_u');
       return;
     case 'wrap':
-      evaluate(scope, e.a);
-      if (e.a.size === 3) code.op('i32.wrap');
+      // V8 does not narrow a sum of 64 bits
+      if (e.a.op === 'address') address(scope, I32);
+      else evaluate(scope, e.a);
+      if (e.a.size === 3 && e.a.op !== 'address') code.op('i32.wrap');
       clip(code, e.size);
       return;
     case 'sext':

@@ -73,3 +73,20 @@ export function writesBesideCode(memory: DataView): boolean {
   }
   return false;
 }
+
+/** Of so many entries one may differ from the others. */
+const FEW = 16;
+
+/** What the TLB of reads adds to nearly all linear addresses of a context to make the host's; undefined: it differs. */
+export function usualAddend(memory: DataView, context: number): number | undefined {
+  const times = new Map<number, number>();
+  let all = 0;
+  for (let at = TLB_READ; at < TLB_READ + TLB_ENTRIES * 16; at += 16) {
+    if ((memory.getUint32(at, true) & 0xfff) !== context) continue;
+    const addend = memory.getInt32(at + 8, true);
+    times.set(addend, (times.get(addend) ?? 0) + 1);
+    all++;
+  }
+  for (const [addend, count] of times) if ((all - count) * FEW <= all) return addend;
+  return undefined;
+}

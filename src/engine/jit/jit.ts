@@ -30,7 +30,7 @@ import type { CompilerCounters } from '../debugger.js';
 import { findBreakpoint } from './breakpoints.js';
 import { CoveredCode } from './covered.js';
 import { type Discovery, type FurtherPage, loopHead, type Surroundings } from './discovery.js';
-import { findSeen, findTable, pageOf, writesBesideCode } from './guest-memory.js';
+import { findSeen, findTable, pageOf, usualAddend, writesBesideCode } from './guest-memory.js';
 import { compileRegion, type Region } from './region.js';
 import { IMPORTS, type Import, moduleOf } from './wasm-writer.js';
 
@@ -200,6 +200,7 @@ export class Jit {
       findTable: findTable(this.#view, linear, fetches),
       seenFrom: findSeen(this.#view, linear),
       writesBesideCode: writesBesideCode(this.#view),
+      usualAddend: usualAddend(this.#view, fetches),
     };
   }
 

@@ -43,7 +43,10 @@ function registerOf(at: Place, { base, index }: DecodedUop): number | undefined 
 function lastingName(at: Place, uop: DecodedUop, offset: number): string | undefined {
   if (registerOf(at, uop) === RSP) return 'stack';
   if (at !== 'operand' && at !== 'plain') return undefined;
-  if (uop.base === REG_ZERO) return `page ${uop.displacement >> 12}`;
+  if (uop.base === REG_ZERO) {
+    // a table's entries lie in several pages; what is no general register is a segment's base
+    return uop.index < GENERAL_REGISTERS ? undefined : `page ${uop.displacement >> 12}`;
+  }
   return uop.base === REG_RIP ? `page ${(offset + uop.displacement) >> 12} from the code's` : undefined;
 }
 

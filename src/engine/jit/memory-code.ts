@@ -3,7 +3,7 @@
 import type { Size } from '../../spec/uops/expression.js';
 import { CODE_LINES, CTX, REG_RIP, REG_ZERO, TLB_ENTRIES, TLB_WRITE } from '../core/layout.js';
 import type { DecodedUop } from './decoded.js';
-import type { Site } from './discovery.js';
+import type { MemoryHints, Site } from './discovery.js';
 import { address, evaluate, type Scope } from './expression-code.js';
 import { KnownPages, NO_PAGE, type Place } from './known-pages.js';
 import { hasDisplacement } from './strips.js';
@@ -37,6 +37,7 @@ export class MemoryCode {
   readonly context: number;
   readonly #linear: number;
   readonly #entry: number;
+  readonly #usual: number | undefined;
   #pages!: KnownPages;
   /** Of the strip's copy that code is written for: what makes the host's address of an access, but for its registers. */
   strip: FindAddend | undefined;
@@ -46,14 +47,14 @@ export class MemoryCode {
 
   /**
    * @param long 64-bit mode: addresses are not cut
-   * @param besideCode writes may go to pages that hold code too
    */
   constructor(
     readonly code: FunctionWriter,
     readonly long: boolean,
-    besideCode: boolean,
+    { writesBesideCode, usualAddend }: MemoryHints,
   ) {
-    this.#difference = besideCode ? code.local(I64) : undefined;
+    this.#difference = writesBesideCode ? code.local(I64) : undefined;
+    this.#usual = usualAddend;
     this.context = code.local(I64);
     this.#linear = code.local(I64);
     this.#entry = code.local(I32);
@@ -81,9 +82,13 @@ export class MemoryCode {
     else if (at === 'frame') code.get(scope.register(RBP));
     else if (at === 'source') code.get(scope.register(RSI));
     else if (at === 'destination') code.get(scope.register(RDI));
-    else if (typeof at === 'string') address(scope);
-    else {
+    else if (typeof at !== 'string') {
       evaluate(scope, at);
+      return;
+    } else if (this.long) address(scope);
+    else {
+      address(scope, I32);
+      code.op('i64.extend_u');
       return;
     }
     if (!this.long) code.i64(0xffffffffn).op('i64.and');
@@ -140,18 +145,18 @@ export class MemoryCode {
   }
 
   /** Host address of the linear one. */
-  // a page that is likely: 5 operations; else 9 and 2 loads
+  // a page that is likely: 5 operations; else 9 and 2 loads, and 3 more where an addend is usual
   #translate({ table, size, at, delta }: Accessed, { uop }: Scope, missesIf: () => void): void {
     const { code } = this;
     const bytes = 1 << size;
     const known = this.#pages.of(table, at, uop, delta);
     if (!known) {
       this.#lookUp(table, bytes, missesIf);
-      code
-        .get(this.#linear)
-        .op('i32.wrap')
-        .get(this.#entry)
-        .memory('i32.load', table + 8);
+      if (this.#usual !== undefined) {
+        this.#takeUsual(this.#usual, table);
+        return;
+      }
+      this.#addend(table);
     } else {
       const { page, likely } = known;
       if (likely) {
@@ -160,14 +165,42 @@ export class MemoryCode {
         code.op('i64.and').get(page.linear).op('i64.ne').open('if');
       }
       this.#lookUp(table, bytes, missesIf, page.linear);
-      code
-        .get(this.#entry)
-        .memory('i32.load', table + 8)
-        .set(page.addend);
+      const addend = (): FunctionWriter => code.get(this.#entry).memory('i32.load', table + 8);
+      if (likely || this.#usual === undefined) addend().set(page.addend);
+      else {
+        code.i32(this.#usual).set(page.addend);
+        addend().i32(this.#usual).op('i32.ne').open('if');
+        addend().set(page.addend);
+        code.close();
+      }
       if (likely) code.close();
       code.get(this.#linear).op('i32.wrap').get(page.addend);
     }
     code.op('i32.add').set(this.pointer);
+  }
+
+  /** The linear address and the entry's addend, to be added. */
+  #addend(table: number): void {
+    const { code } = this;
+    code
+      .get(this.#linear)
+      .op('i32.wrap')
+      .get(this.#entry)
+      .memory('i32.load', table + 8);
+  }
+
+  /** Host address as with most pages: that the entry says so too is asked beside the access, which does not wait for it. */
+  #takeUsual(usual: number, table: number): void {
+    const { code, pointer } = this;
+    code.get(this.#linear).op('i32.wrap').i32(usual).op('i32.add').set(pointer);
+    code
+      .get(this.#entry)
+      .memory('i32.load', table + 8)
+      .i32(usual)
+      .op('i32.ne')
+      .open('if');
+    this.#addend(table);
+    code.op('i32.add').set(pointer).close();
   }
 
   /** Looks for the TLB's entry; its page goes into a local. */

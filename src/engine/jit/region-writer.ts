@@ -29,7 +29,7 @@ import {
 } from '../core/layout.js';
 import { calls } from './budget.js';
 import { type DecodedBlock, type DecodedUop, UOP_BYTES } from './decoded.js';
-import type { Site } from './discovery.js';
+import type { MemoryHints, Site } from './discovery.js';
 import { evaluate, GENERAL_REGISTERS, type Scope, vexRegister } from './expression-code.js';
 import { type FlagState, needsState, STORED } from './flag-state.js';
 import { FlagWriter } from './flag-writer.js';
@@ -105,14 +105,14 @@ export class RegionWriter {
 
   /**
    * @param strips all of the region: its registers are known from its nodes
-   * @param besideCode writes may go to pages that hold code too
+   * @param memory what is known of guest memory
    */
-  constructor(strips: Strips, root: DecodedBlock, storedFlags: boolean, besideCode: boolean) {
+  constructor(strips: Strips, root: DecodedBlock, storedFlags: boolean, memory: MemoryHints) {
     const { code } = this;
     this.#long = (root.mode & MODE_CODE64) !== 0;
     const local = (type: number): number => code.local(type);
     this.flags = new FlagWriter(code);
-    this.#memory = new MemoryCode(code, this.#long, besideCode);
+    this.#memory = new MemoryCode(code, this.#long, memory);
     this.#outUop = local(I32);
     this.#taken = local(I64);
     const { used, written, vectors, vectorsWritten, asksMode } = registersOf(strips.own.map(({ block }) => block));

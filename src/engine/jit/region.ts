@@ -83,7 +83,7 @@ export function compileRegion(
     strips.budgetGraph,
     structure,
   );
-  const writer = new RegionWriter(strips, root, storedFlags, around.writesBesideCode);
+  const writer = new RegionWriter(strips, root, storedFlags, around);
   const { code } = writer;
   /** What the nodes decide by that stand before loops with several entries. */
   const decisions = structure.decisions.map(() => code.local(I32));
