@@ -68,41 +68,74 @@ export interface DecodedBlock {
 
 const ROWS = new Map<number, NumberedUop>(UOPS.map((uop) => [uop.number, uop]));
 
-function decodedUop(memory: DataView, at: number): DecodedUop {
-  const op = memory.getUint16(at, true);
-  const flags = memory.getUint32(at + 24, true);
-  const row = ROWS.get(op);
-  return {
-    at,
-    op,
-    row,
-    handler: row
-      ? undefined
-      : op >= FIRST_HANDLER
-        ? numberedHandler(op)
-        : op >= OP_END
-          ? leanHandler(op - OP_END)
-          : undefined,
-    branchBytes: row?.fused ? (flags >>> 24) & 15 : 0,
-    r: memory.getUint8(at + 2),
-    rm: memory.getUint8(at + 3),
-    base: memory.getUint8(at + 4),
-    index: memory.getUint8(at + 5),
-    scale: memory.getUint8(at + 6),
-    segment: memory.getUint8(at + 7),
-    displacement: memory.getInt32(at + 8, true),
-    next: memory.getUint16(at + 12, true),
-    start: memory.getUint16(at + 12, true) - (memory.getUint8(at + 14) & UL_LENGTH),
-    nth: memory.getUint8(at + 15),
-    length: memory.getUint8(at + 14) & UL_LENGTH,
-    immediate: memory.getBigUint64(at + 16, true),
-    highR: (flags & UF_HIGH_R) !== 0,
-    highRm: (flags & UF_HIGH_RM) !== 0,
-    flags,
-    cc: (flags >>> 16) & 15,
-    target: memory.getInt32(at + 28, true),
-    device: row !== undefined && (memory.getUint8(at + 14) & UL_DEVICE) !== 0 && mayMeetDevices(row),
-  };
+/** Reads each word of it once, and its immediate, which is seldom asked for, when it is. */
+class UopInMemory implements DecodedUop {
+  readonly op: number;
+  readonly row: NumberedUop | undefined;
+  readonly handler: Called | undefined;
+  readonly r: number;
+  readonly rm: number;
+  readonly base: number;
+  readonly index: number;
+  readonly scale: number;
+  readonly segment: number;
+  readonly displacement: number;
+  readonly next: number;
+  readonly start: number;
+  readonly nth: number;
+  readonly length: number;
+  readonly highR: boolean;
+  readonly highRm: boolean;
+  readonly flags: number;
+  readonly cc: number;
+  readonly branchBytes: number;
+  readonly target: number;
+  readonly device: boolean;
+  readonly #memory: DataView;
+
+  constructor(
+    memory: DataView,
+    readonly at: number,
+  ) {
+    const operands = memory.getUint32(at, true);
+    const address = memory.getUint32(at + 4, true);
+    const place = memory.getUint32(at + 12, true);
+    const flags = memory.getUint32(at + 24, true);
+    const op = operands & 0xffff;
+    const row = ROWS.get(op);
+    const marks = (place >>> 16) & 0xff;
+    this.#memory = memory;
+    this.op = op;
+    this.row = row;
+    this.handler = row ? undefined : handlerOf(op);
+    this.r = (operands >>> 16) & 0xff;
+    this.rm = operands >>> 24;
+    this.base = address & 0xff;
+    this.index = (address >>> 8) & 0xff;
+    this.scale = (address >>> 16) & 0xff;
+    this.segment = address >>> 24;
+    this.displacement = memory.getInt32(at + 8, true);
+    this.next = place & 0xffff;
+    this.length = marks & UL_LENGTH;
+    this.start = this.next - this.length;
+    this.nth = place >>> 24;
+    this.highR = (flags & UF_HIGH_R) !== 0;
+    this.highRm = (flags & UF_HIGH_RM) !== 0;
+    this.flags = flags;
+    this.cc = (flags >>> 16) & 15;
+    this.branchBytes = row?.fused ? (flags >>> 24) & 15 : 0;
+    this.target = memory.getInt32(at + 28, true);
+    this.device = row !== undefined && (marks & UL_DEVICE) !== 0 && mayMeetDevices(row);
+  }
+
+  get immediate(): bigint {
+    return this.#memory.getBigUint64(this.at + 16, true);
+  }
+}
+
+function handlerOf(op: number): Called | undefined {
+  if (op >= FIRST_HANDLER) return numberedHandler(op);
+  return op >= OP_END ? leanHandler(op - OP_END) : undefined;
 }
 
 /** What ends its block, leaves out its body, or asks for the vector state first is left to the interpreter at a device. */
@@ -124,7 +157,7 @@ export function decodedBlock(memory: DataView, at: number): DecodedBlock {
   const bytes = memory.getUint16(at + 14, true);
   const uops: DecodedUop[] = [];
   for (let u = at + BLOCK_HEADER; ; u += UOP_BYTES) {
-    const uop = decodedUop(memory, u);
+    const uop = new UopInMemory(memory, u);
     uops.push(uop);
     if (uop.op === OP_NEXT || uop.next >= bytes) break;
   }

@@ -116,6 +116,17 @@ export interface Surroundings extends MemoryHints {
   readonly breaksAt: FindBreakpoint;
   readonly findTable: FindTable;
   readonly seenFrom: FindSeen;
+  /** Blocks that were read, by address: one is looked at for each region that it may belong to. */
+  readonly read?: Map<number, DecodedBlock>;
+}
+
+/** The block whose header lies at an address. */
+export function blockAt(memory: DataView, address: number, { read }: Surroundings): DecodedBlock {
+  const known = read?.get(address);
+  if (known) return known;
+  const block = decodedBlock(memory, address);
+  read?.set(address, block);
+  return block;
 }
 
 /** Code of a region, by the distance from its first block; without bytes: a breakpoint that it ends before. */
@@ -181,8 +192,11 @@ export class Discovery {
   }
 
   successors(node: Node): number[] {
-    const to = [node.taken, node.next, ...this.computed(node)].filter((one): one is number => one !== undefined);
-    return [...new Set(to)];
+    const to: number[] = [];
+    if (node.taken !== undefined) to.push(node.taken);
+    if (node.next !== undefined && node.next !== node.taken) to.push(node.next);
+    for (const one of this.computed(node)) if (!to.includes(one)) to.push(one);
+    return to;
   }
 
   /** Nodes that lead back to the first one; without any, the nearest ones. */
@@ -242,16 +256,25 @@ export class Discovery {
   /** Where the region's code is, breakpoints between instructions left out. */
   ranges(): Range[] {
     const out: Range[] = [...this.cuts].map((delta) => ({ delta, bytes: 0 }));
-    const places = new Set<number>();
-    for (const { wholeBytes, delta } of this.nodes) for (let n = 0; n < wholeBytes; n++) places.add(delta + n);
-    for (const delta of this.#beside) places.delete(delta);
-    let start: number | undefined;
-    for (const delta of [...places].sort((a, b) => a - b)) {
-      start ??= delta;
-      if (places.has(delta + 1)) continue;
-      out.push({ delta: start, bytes: delta + 1 - start });
-      start = undefined;
+    let start = 0;
+    let end = 0;
+    const put = (): void => {
+      for (const at of this.#beside.size === 0 ? [] : [...this.#beside].sort((a, b) => a - b)) {
+        if (at < start || at >= end) continue;
+        if (at > start) out.push({ delta: start, bytes: at - start });
+        start = at + 1;
+      }
+      if (end > start) out.push({ delta: start, bytes: end - start });
+    };
+    for (const { wholeBytes, delta } of [...this.nodes].sort((a, b) => a.delta - b.delta)) {
+      if (delta > end || start === end) {
+        put();
+        start = delta;
+        end = delta;
+      }
+      end = Math.max(end, delta + wholeBytes);
     }
+    put();
     return out;
   }
 
@@ -300,7 +323,7 @@ export class Discovery {
     const page = this.#page(delta);
     const offset = (((this.root.hpa + delta) % PAGE) + PAGE) % PAGE;
     const address = page && findDecoded(this.memory, page + offset, this.root.mode);
-    if (address) return this.#add(decodedBlock(this.memory, address), delta, context);
+    if (address) return this.#add(blockAt(this.memory, address, this.around), delta, context);
     this.#hasHoles = true;
     return undefined;
   }
@@ -359,8 +382,9 @@ export class Discovery {
       const starts = [...known.keys()].sort((a, b) => a - b);
       for (const number of known.values()) {
         const node = this.nodes[number];
-        const inside = starts.filter((start) => start > node.delta && start < node.delta + node.block.bytes);
-        for (const start of inside) {
+        const end = node.delta + node.block.bytes;
+        for (let n = starts.indexOf(node.delta) + 1; starts[n] < end; n++) {
+          const start = starts[n];
           const cut = cutBlock(node.block, start - node.delta);
           if (!cut) continue;
           node.block = cut;
@@ -390,7 +414,7 @@ export function loopHead(
   rootAddress: number,
   around: Surroundings,
 ): { at: number; delta: number; discovery: Discovery } {
-  const discovery = Discovery.of(memory, decodedBlock(memory, rootAddress), around);
+  const discovery = Discovery.of(memory, blockAt(memory, rootAddress, around), around);
   const own = { at: rootAddress, delta: 0 };
   const { nodes } = discovery;
   if (nodes.some(({ taken }) => taken === 0)) return { ...own, discovery };

@@ -29,6 +29,7 @@ import {
 import type { CompilerCounters } from '../debugger.js';
 import { findBreakpoint } from './breakpoints.js';
 import { CoveredCode } from './covered.js';
+import type { DecodedBlock } from './decoded.js';
 import { type Discovery, type FurtherPage, loopHead, type Surroundings } from './discovery.js';
 import { findSeen, findTable, pageOf, usualAddend, writesBesideCode } from './guest-memory.js';
 import { compileRegion, type Region } from './region.js';
@@ -71,6 +72,8 @@ export class Jit {
   readonly #view: DataView;
   readonly #u32: Uint32Array;
   readonly #covered = new CoveredCode();
+  /** Blocks that were read since the guest ran. */
+  readonly #read = new Map<number, DecodedBlock>();
   /** How often a block's region was compiled. */
   readonly #times = new Map<number, number>();
   /** Place of the next function. */
@@ -131,6 +134,7 @@ export class Jit {
     if (count === 0) return;
     const start = this.clock();
     this.#forgetDropped();
+    this.#read.clear();
     const made: { block: number; linear: bigint; region: Region }[] = [];
     for (let n = 0; n < count; n++) {
       const entry = JIT_QUEUE + n * JIT_QUEUE_BYTES;
@@ -201,6 +205,7 @@ export class Jit {
       seenFrom: findSeen(this.#view, linear),
       writesBesideCode: writesBesideCode(this.#view),
       usualAddend: usualAddend(this.#view, fetches),
+      read: this.#read,
     };
   }
 

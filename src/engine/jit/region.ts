@@ -2,8 +2,9 @@
 import { OP_NEXT } from '../../spec/uops/index.js';
 import { MAX_JIT_RANGES } from '../core/layout.js';
 import { budgetOf } from './budget.js';
-import { decodedBlock, noteCompiled } from './decoded.js';
+import { noteCompiled } from './decoded.js';
 import {
+  blockAt,
   Discovery,
   type FurtherPage,
   HAS_TARGET,
@@ -55,7 +56,7 @@ export function compileRegion(
   around: Surroundings,
   found?: Discovery,
 ): Region | undefined {
-  const root = decodedBlock(memory, rootAddress);
+  const root = found?.root ?? blockAt(memory, rootAddress, around);
   if ((!root.uops[0].row && !root.uops[0].handler) || around.breaksAt(0)) return undefined;
   const discovery = found ?? Discovery.of(memory, root, around);
   const { nodes: own } = discovery;

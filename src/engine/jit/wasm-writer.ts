@@ -1,4 +1,5 @@
 // Writes WebAssembly: instructions of one function, and the module around functions. @wasm 5 "Binary Format"
+import { CodeBytes } from './code-bytes.js';
 
 export const I32 = 0x7f;
 export const I64 = 0x7e;
@@ -6,6 +7,7 @@ export const F32 = 0x7d;
 export const F64 = 0x7c;
 export const V128 = 0x7b;
 const VOID = 0x40;
+const ZEROS: readonly number[] = new Array<number>(16).fill(0);
 const FUNCTION_TYPE = 0x60;
 
 /** Opcodes without immediates that the compiler uses. */
@@ -284,31 +286,9 @@ function pushUnsigned(out: number[], value: number): void {
   out.push(rest);
 }
 
-function pushSigned(out: number[], value: bigint): void {
-  let rest = value;
-  for (;;) {
-    const byte = Number(rest & 127n);
-    rest >>= 7n;
-    if ((rest === 0n && byte < 64) || (rest === -1n && byte >= 64)) {
-      out.push(byte);
-      return;
-    }
-    out.push(byte | 128);
-  }
-}
-
-function pushSigned32(out: number[], value: number): void {
-  let rest = value;
-  while (rest < -64 || rest > 63) {
-    out.push((rest & 127) | 128);
-    rest >>= 7;
-  }
-  out.push(rest & 127);
-}
-
 /** The body of one function: parameters first, then locals as they are asked for. */
 export class FunctionWriter {
-  readonly #code: number[] = [];
+  readonly #code = new CodeBytes();
   readonly #locals: number[] = [];
   /** Open blocks, for the distance of branches. */
   #depth = 0;
@@ -317,7 +297,7 @@ export class FunctionWriter {
 
   /** Bytes written so far. */
   get size(): number {
-    return this.#code.length;
+    return this.#code.size;
   }
 
   /** Number of a new local. */
@@ -326,101 +306,101 @@ export class FunctionWriter {
     return this.parameters.length + this.#locals.length - 1;
   }
 
+  /** An opcode and an unsigned number. */
+  #with(opcode: number, value: number): this {
+    const code = this.#code;
+    code.put(opcode);
+    code.unsigned(value);
+    return this;
+  }
+
   op(...names: Op[]): this {
-    for (const name of names) this.#code.push(OP[name]);
+    for (let n = 0; n < names.length; n++) this.#code.put(OP[names[n]]);
     return this;
   }
 
   get(local: number): this {
-    this.#code.push(0x20);
-    pushUnsigned(this.#code, local);
-    return this;
+    return this.#with(0x20, local);
   }
 
   set(local: number): this {
-    this.#code.push(0x21);
-    pushUnsigned(this.#code, local);
-    return this;
+    return this.#with(0x21, local);
   }
 
   tee(local: number): this {
-    this.#code.push(0x22);
-    pushUnsigned(this.#code, local);
-    return this;
+    return this.#with(0x22, local);
   }
 
   i32(value: number): this {
-    this.#code.push(0x41);
-    pushSigned32(this.#code, value | 0);
+    this.#code.put(0x41);
+    this.#code.signed32(value | 0);
     return this;
   }
 
   i64(value: bigint): this {
-    this.#code.push(0x42);
+    this.#code.put(0x42);
     // most are small, and numbers are ten times faster
-    if (value >= -0x8000_0000n && value < 0x8000_0000n) pushSigned32(this.#code, Number(value));
-    else pushSigned(this.#code, BigInt.asIntN(64, value));
+    if (value >= -0x8000_0000n && value < 0x8000_0000n) this.#code.signed32(Number(value));
+    else this.#code.signed64(BigInt.asIntN(64, value));
     return this;
   }
 
   memory(op: MemoryOp, offset: number): this {
     const [code, align] = MEMORY[op];
-    this.#code.push(code, align);
-    pushUnsigned(this.#code, offset);
-    return this;
+    this.#code.put(code);
+    return this.#with(align, offset);
   }
 
   v128Load(offset: number): this {
-    this.#code.push(0xfd, 0, 4);
-    pushUnsigned(this.#code, offset);
-    return this;
+    this.#code.put(0xfd);
+    this.#code.put(0);
+    return this.#with(4, offset);
   }
 
   v128Store(offset: number): this {
-    this.#code.push(0xfd, 11, 4);
-    pushUnsigned(this.#code, offset);
-    return this;
+    this.#code.put(0xfd);
+    this.#code.put(11);
+    return this.#with(4, offset);
   }
 
   /** Loads 4 or 8 bytes into the lowest element, zeros above. */
   v128LoadZero(bytes: 4 | 8): this {
-    this.#code.push(0xfd, bytes === 4 ? 92 : 93, bytes === 4 ? 2 : 3, 0);
+    this.#code.putAll([0xfd, bytes === 4 ? 92 : 93, bytes === 4 ? 2 : 3, 0]);
     return this;
   }
 
   /** Vector instructions; bytes: the lane, or those of a shuffle. */
   simd(name: SimdOp, ...bytes: number[]): this {
-    this.#code.push(0xfd);
-    pushUnsigned(this.#code, SIMD[name]);
-    this.#code.push(...bytes);
+    this.#with(0xfd, SIMD[name]);
+    this.#code.putAll(bytes);
     return this;
   }
 
   v128Const(bytes: readonly number[]): this {
-    this.#code.push(0xfd, 12, ...bytes);
+    this.#with(0xfd, 12);
+    this.#code.putAll(bytes);
     return this;
   }
 
   f32(value: number): this {
-    this.#code.push(0x43, ...new Uint8Array(Float32Array.of(value).buffer));
+    this.#code.put(0x43);
+    this.#code.putAll(new Uint8Array(Float32Array.of(value).buffer));
     return this;
   }
 
   f64(value: number): this {
-    this.#code.push(0x44, ...new Uint8Array(Float64Array.of(value).buffer));
+    this.#code.put(0x44);
+    this.#code.putAll(new Uint8Array(Float64Array.of(value).buffer));
     return this;
   }
 
   v128Zero(): this {
-    this.#code.push(0xfd, 12, ...new Array<number>(16).fill(0));
-    return this;
+    return this.v128Const(ZEROS);
   }
 
   /** Calls an imported function by its place in IMPORTS. */
   call(place: number): this {
-    this.#code.push(0x10);
-    pushUnsigned(this.#code, place);
-    return this;
+    return this.#with(0x10, place);
   }
 
   callImport(name: Import): this {
@@ -429,7 +409,7 @@ export class FunctionWriter {
 
   /** Opens a block, loop or if; answers its place for branch(). */
   open(kind: 'block' | 'loop' | 'if'): number {
-    this.#code.push({ block: 0x02, loop: 0x03, if: 0x04 }[kind], VOID);
+    this.#with(kind === 'block' ? 0x02 : kind === 'loop' ? 0x03 : 0x04, VOID);
     return ++this.#depth;
   }
 
@@ -439,25 +419,23 @@ export class FunctionWriter {
   }
 
   branch(place: number, conditional = false): this {
-    this.#code.push(conditional ? 0x0d : 0x0c);
-    pushUnsigned(this.#code, this.#depth - place);
-    return this;
+    return this.#with(conditional ? 0x0d : 0x0c, this.#depth - place);
   }
 
   /** br_table by the i32 on the stack. */
   table(places: readonly number[], otherwise: number): this {
-    this.#code.push(0x0e);
-    pushUnsigned(this.#code, places.length);
-    for (const place of [...places, otherwise]) pushUnsigned(this.#code, this.#depth - place);
+    this.#with(0x0e, places.length);
+    for (const place of places) this.#code.unsigned(this.#depth - place);
+    this.#code.unsigned(this.#depth - otherwise);
     return this;
   }
 
-  finish(): { size: number; pieces: readonly (readonly number[])[] } {
+  finish(): { size: number; pieces: readonly (readonly number[] | Uint8Array)[] } {
     const locals: number[] = [];
     pushUnsigned(locals, this.#locals.length);
     for (const type of this.#locals) locals.push(1, type);
     this.op('end');
-    return { size: locals.length + this.#code.length, pieces: [locals, this.#code] };
+    return { size: locals.length + this.#code.size, pieces: [locals, this.#code.written] };
   }
 }
 
