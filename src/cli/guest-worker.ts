@@ -14,6 +14,7 @@ import { Guest } from '../engine/host/guest.js';
 import type { HistoryOptions } from '../engine/host/guest-history.js';
 import { KvmError } from '../engine/host/kvm/errors.js';
 import { KvmHypervisor } from '../engine/host/kvm-engine/kvm-hypervisor.js';
+import { adviseMemory } from '../engine/host/memory-advice.js';
 import { type Arrival, IncomingError, receiveGuest } from '../engine/host/migration/incoming.js';
 import { type MigrationUri, showUri } from '../engine/host/migration/uri.js';
 import { type PortForward, UserSockets } from '../engine/host/net/user-sockets.js';
@@ -210,6 +211,7 @@ function createHypervisor(data: GuestWorkerData, romBytes: number): Hypervisor {
     return KvmHypervisor.create({ ...data, irqchip: data.kernelIrqchip, romBytes, video: true });
   }
   const { core, host } = createCore(data.memoryBytes, framesBehindRam(romBytes));
+  adviseMemory(host.memory);
   const vm = new Vm(core, host, data.memoryBytes, data.vcpus, viewOfVm);
   vm.paravirtual = data.noParavirtual !== true;
   if (cpu) vm.cpu = cpu;
