@@ -224,9 +224,12 @@ export class Discovery {
       node === undefined ? undefined : renamed.get(node);
     const all = (set: ReadonlySet<number>): Set<number> =>
       new Set([...set].map(rename).filter((node): node is number => node !== undefined));
-    this.nodes = order.map((node) => {
-      const { taken, next, targets, ...rest } = this.nodes[node];
-      return { ...rest, taken: rename(taken), next: rename(next), ...(targets ? { targets: all(targets) } : {}) };
+    this.nodes = order.map((number) => {
+      const node = this.nodes[number];
+      node.taken = rename(node.taken);
+      node.next = rename(node.next);
+      if (node.targets) node.targets = all(node.targets);
+      return node;
     });
     for (const context of this.#contexts.all) context.returns = all(context.returns);
     const used = new Set(

@@ -74,6 +74,7 @@ export class Jit {
   readonly #covered = new CoveredCode();
   /** Blocks that were read since the guest ran. */
   readonly #read = new Map<number, DecodedBlock>();
+  #writesBesideCode = false;
   /** How often a block's region was compiled. */
   readonly #times = new Map<number, number>();
   /** Place of the next function. */
@@ -135,6 +136,7 @@ export class Jit {
     const start = this.clock();
     this.#forgetDropped();
     this.#read.clear();
+    this.#writesBesideCode = writesBesideCode(this.#view);
     const made: { block: number; linear: bigint; region: Region }[] = [];
     for (let n = 0; n < count; n++) {
       const entry = JIT_QUEUE + n * JIT_QUEUE_BYTES;
@@ -203,7 +205,7 @@ export class Jit {
       breaksAt: findBreakpoint(this.#view, linear),
       findTable: findTable(this.#view, linear, fetches),
       seenFrom: findSeen(this.#view, linear),
-      writesBesideCode: writesBesideCode(this.#view),
+      writesBesideCode: this.#writesBesideCode,
       usualAddend: usualAddend(this.#view, fetches),
       read: this.#read,
     };

@@ -478,6 +478,19 @@ export const IMPORTS = [
 ] as const;
 export type Import = (typeof IMPORTS)[number]['name'];
 
+const IMPORTED_TYPES: readonly number[] = [
+  1 + IMPORTS.length,
+  ...IMPORTS.flatMap(({ parameters }) => [FUNCTION_TYPE, parameters.length, ...parameters, 1, I32]),
+];
+const IMPORTED: readonly number[] = [
+  1 + IMPORTS.length,
+  ...IMPORTS.flatMap(({ name }, type) => [...text('env'), ...text(name), 0, type]),
+  // memory of 0 to 65536 pages
+  ...text('env'),
+  ...text('memory'),
+  ...[2, 1, 0, 0x80, 0x80, 4],
+];
+
 /** A module that imports `env.memory` and IMPORTS, and exports functions of one type, without result, as 0, 1, ... */
 export function moduleOf(functions: readonly FunctionWriter[]): Uint8Array<ArrayBuffer> {
   const parameters = functions[0]?.parameters ?? [];
@@ -485,11 +498,8 @@ export function moduleOf(functions: readonly FunctionWriter[]): Uint8Array<Array
   const section = (id: number, content: readonly number[]): void => {
     head.push(id, ...unsigned(content.length), ...content);
   };
-  const imported = IMPORTS.flatMap(({ parameters: of }) => [FUNCTION_TYPE, of.length, ...of, 1, I32]);
-  section(1, [1 + IMPORTS.length, ...imported, FUNCTION_TYPE, parameters.length, ...parameters, 0]);
-  const imports = IMPORTS.flatMap(({ name }, type) => [...text('env'), ...text(name), 0, type]);
-  // memory of 0 to 65536 pages
-  section(2, [1 + IMPORTS.length, ...imports, ...text('env'), ...text('memory'), 2, 1, 0, 0x80, 0x80, 4]);
+  section(1, [...IMPORTED_TYPES, FUNCTION_TYPE, parameters.length, ...parameters, 0]);
+  section(2, IMPORTED);
   const count = unsigned(functions.length);
   section(3, [...count, ...functions.map(() => IMPORTS.length)]);
   section(7, [...count, ...functions.flatMap((_, n) => [...text(String(n)), 0, ...unsigned(IMPORTS.length + n)])]);
