@@ -45,6 +45,8 @@ export class Pair {
 
 const REGISTERS = 'rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15'.split(' ');
 
+const SYSTEM = { cr0: L.CR0, cr2: L.CR2, 'kernel gs base': L.KERNEL_GS_BASE };
+
 function difference(a: Machine, b: Machine): string[] {
   const out: string[] = [];
   const check = (name: string, at: number): void => {
@@ -57,6 +59,9 @@ function difference(a: Machine, b: Machine): string[] {
   check('rip', L.RIP);
   check('rflags', L.RFLAGS);
   check('icount', L.ICOUNT);
+  check('clock', L.CLOCK_OFFSET);
+  check('interruptibility', L.INTERRUPTIBILITY);
+  for (const [name, at] of Object.entries(SYSTEM)) check(name, at);
   for (let at = 0; at < 8 * L.SEGMENT_BYTES; at += 8) check(`segments ${at.toString(16)}`, L.SEGMENTS + at);
   for (let n = 0; n < 32; n++) check(`ymm ${n}`, L.YMM + n * 16);
   // registers, control and status, tags, where the last instruction was, MXCSR

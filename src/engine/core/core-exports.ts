@@ -47,6 +47,9 @@ export interface CoreExports {
   callCpuid(rip: bigint, length: number, left: number): number;
   callRdmsr(rip: bigint, length: number, left: number): number;
   callWrmsr(rip: bigint, length: number, left: number): number;
+  callInvlpg(linear: bigint): number;
+  callPause(left: number): number;
+  callSegment(segment: number, selector: number): number;
   /** Where the VMM puts the answers that the core repeats: see core/vmx/steady.ts and quick.ts. */
   keepSteady(kind: number, address: number, bytes: number): number;
   quickEntry(table: number, vcpu: number, first: number, second: number): number;
@@ -102,6 +105,9 @@ export const CORE_EXPORTS = [
   'callCpuid',
   'callRdmsr',
   'callWrmsr',
+  'callInvlpg',
+  'callPause',
+  'callSegment',
   'keepSteady',
   'quickEntry',
   'clearBreakpoints',

@@ -2,7 +2,7 @@
 export { dropDerived, init, selectVcpu } from './machine';
 export { addBreakpoint, clearBreakpoints, removeBreakpoint } from './exec/breakpoints';
 export { run } from './run';
-export { callAlone, callCpuid, callLean, callRdmsr, callWhole, callWrmsr } from './exec/regions';
+export { callAlone, callCpuid, callInvlpg, callLean, callPause, callRdmsr, callSegment, callWhole, callWrmsr } from './exec/regions';
 export { crc32 } from './exec/checksum';
 export { x87Arithmetic } from './fpu/compiled';
 export { dropBlocks, installRegion, invalidatePageCode } from './decode/cache';

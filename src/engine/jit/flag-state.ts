@@ -147,9 +147,8 @@ export function blockFlags(block: DecodedBlock): BlockFlags {
   };
 }
 
-/** Its handler, or who runs it alone, finds and leaves the flags in RFLAGS. */
-const isWhole = ({ handler, device }: DecodedUop): boolean =>
-  device || (handler !== undefined && !handler.lean && !handler.atOnce);
+/** Its handler, or who runs it alone, finds the flags in RFLAGS and leaves others there. */
+const isWhole = ({ handler, device }: DecodedUop): boolean => device || (handler !== undefined && !handler.keepsFlags);
 
 /** Flags that are changed in RFLAGS itself. */
 export const toStored = ({ rule, mask }: FlagStep): boolean => rule === 'some' && mask !== CARRY_AND_OVERFLOW;

@@ -17,7 +17,9 @@ export interface Called {
   readonly registers: boolean;
   /** Ends its block. */
   readonly ends: boolean;
-  /** Mostly done at once, with these registers in memory alone; flags and all else it leaves as they are. */
+  /** Leaves the status flags as they are. */
+  readonly keepsFlags: boolean;
+  /** Mostly done at once, with these registers in memory alone. */
   readonly atOnce?: AtOnce;
 }
 
@@ -35,6 +37,16 @@ const AT_ONCE: Readonly<Partial<Record<string, AtOnce>>> = {
   execRdmsr: { callee: 'callRdmsr', reads: [RAX, RCX], writes: [RAX, RDX] },
   execWrmsr: { callee: 'callWrmsr', reads: [RAX, RCX, RDX], writes: [] },
 };
+
+/** What they change of RFLAGS, if anything, is no status flag. */
+const KEEPS_FLAGS = new Set(
+  (
+    'Clac Cli Clts Cpuid Enter FsGsBase In Invlpg LoadFar Lods MovFromCr MovFromDr MovRegSeg MovSegReg Movs MovToCr MovToDr Out ' +
+    'Pause PopSeg Pushf PushSeg Rdmsr Rdpid Rdtsc Rdtscp Stac Sti Stos Swapgs Wrmsr Xgetbv'
+  )
+    .split(' ')
+    .map((name) => `exec${name}`),
+);
 
 /** They go elsewhere, or out of the guest: nothing of a region follows them. */
 const ELSEWHERE = new Set(
@@ -70,6 +82,7 @@ const LEAN: readonly (Called | undefined)[] = LEAN_HANDLERS.map((name, n) =>
         placed: !VECTOR.has(name),
         registers: VECTOR.has(name) && WITH_REGISTERS.has(name),
         ends: false,
+        keepsFlags: true,
       },
 );
 
@@ -85,6 +98,7 @@ const WHOLE: readonly (readonly (Called | undefined)[])[] = HANDLERS.map((name, 
           placed: false,
           registers: true,
           ends,
+          keepsFlags: KEEPS_FLAGS.has(name),
           atOnce: ends ? AT_ONCE[name] : undefined,
         },
   ),

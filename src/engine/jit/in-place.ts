@@ -4,6 +4,7 @@
 import type { DecodedUop } from './decoded.js';
 import { integerInstruction } from './integer-code.js';
 import { segmentedCode } from './segmented-code.js';
+import { systemCode } from './system-code.js';
 import { inMemory, isSimple, type VectorCode } from './vector-code.js';
 import { convertCode } from './vector-convert.js';
 import { elementCode } from './vector-elements.js';
@@ -18,7 +19,7 @@ const KNOWN = new WeakMap<DecodedUop, VectorCode | null>();
 /** Who writes them, by the name of their handler. */
 const CODES = {
   vector: [floatCode, fmaCode, convertCode, integerCode, moveCode, elementCode],
-  others: [x87Code, segmentedCode, integerInstruction],
+  others: [x87Code, segmentedCode, integerInstruction, systemCode],
 };
 
 /** The code of a vector or x87 instruction; undefined: its handler is called. */

@@ -22,6 +22,7 @@ import {
   REG_RIP,
   RFLAGS,
   RIP_BASE,
+  SLICE_END,
   TLB_READ,
   TLB_WRITE,
   VECTORS_OFF,
@@ -102,6 +103,7 @@ export class RegionWriter {
   #leave = 0;
   readonly #long: boolean;
   readonly #x87 = new X87Known();
+  readonly #mode: number;
 
   /**
    * @param strips all of the region: its registers are known from its nodes
@@ -109,6 +111,7 @@ export class RegionWriter {
    */
   constructor(strips: Strips, root: DecodedBlock, storedFlags: boolean, memory: MemoryHints) {
     const { code } = this;
+    this.#mode = root.mode;
     this.#long = (root.mode & MODE_CODE64) !== 0;
     const local = (type: number): number => code.local(type);
     this.flags = new FlagWriter(code);
@@ -336,10 +339,13 @@ export class RegionWriter {
       if (inPlace) this.#vector(inPlace, uop, at);
       else {
         this.#x87.forget();
-        const { lean, atOnce } = uop.handler!;
+        const { lean, atOnce, keepsFlags } = uop.handler!;
+        const before = this.flags.state;
         if (lean) this.#callLean(uop.handler!, uop);
         else if (atOnce) this.#callAtOnce(atOnce, uop);
         else this.#callWhole(uop);
+        // they are in their locals too
+        if (keepsFlags) this.flags.state = before;
         this.#memory.pages.begin();
       }
       return true;
@@ -465,8 +471,28 @@ export class RegionWriter {
       temporary: (name, type) => this.#temporary(name, type),
       pointer: this.#memory.pointer,
       giveUpIf,
+      mode: this.#mode,
+      icount: () => {
+        const ahead = this.#block.instructions - uop.nth;
+        code.i32(0).memory('i64.load', SLICE_END).get(LEFT_LOCAL).i32(ahead).op('i32.add', 'i64.extend_s', 'i64.sub');
+      },
+      left: () => {
+        code.get(LEFT_LOCAL);
+      },
+      setLeft: () => {
+        code.set(LEFT_LOCAL);
+      },
+      forgetPages: () => {
+        this.#memory.pages.forget();
+      },
+      status: () => {
+        this.flags.reader().status();
+      },
       setStatus: () => {
         this.flags.setStatus(this.#temporary('status', I32));
+      },
+      flagsAreStored: () => {
+        this.flags.state = STORED;
       },
       put: (e) => {
         evaluate(this.#scope(uop), e);
@@ -477,8 +503,8 @@ export class RegionWriter {
       rip: (offset) => {
         this.#rip(offset);
       },
-      setCarry: () => {
-        this.flags.setCarry(this.#temporary('status', I32));
+      setFlag: (bit) => {
+        this.flags.setFlag(bit, this.#temporary('status', I32));
       },
       x87: this.#x87,
       lookAtMode: () => {
@@ -492,7 +518,10 @@ export class RegionWriter {
     };
     of.write(scope);
     // its handler finds and leaves them there
-    if (!uop.handler!.lean) this.flags.store();
+    if (!uop.handler!.keepsFlags) {
+      this.flags.store();
+      this.flags.state = STORED;
+    }
     const after = this.flags.state;
     code.branch(done);
     code.close();
@@ -560,7 +589,6 @@ export class RegionWriter {
   /** Calls what does the instruction at once, or, where that has done nothing, its handler. The flags stay in their locals. */
   #callAtOnce({ callee, reads, writes }: AtOnce, uop: DecodedUop): void {
     const { code } = this;
-    const before = this.flags.state;
     const done = code.open('block');
     this.#spill(this.#written.filter((register) => reads.includes(register)));
     const answer = this.#temporary('answer', I32);
@@ -570,8 +598,6 @@ export class RegionWriter {
     code.get(answer).set(LEFT_LOCAL).branch(done).close();
     this.#callWhole(uop);
     code.close();
-    // the handler has left them as they were
-    this.flags.state = before;
   }
 
   /** Calls a handler with everything in memory; where it ends otherwise than at the next instruction the region is left. */

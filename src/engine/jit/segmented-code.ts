@@ -19,11 +19,13 @@ import {
   WRITE_ROOMS,
 } from '../core/layout.js';
 import type { DecodedUop } from './decoded.js';
+import { stackPlace } from './stack-place.js';
 import { inMemory, inPlace, type VectorCode, type VectorScope } from './vector-code.js';
 import { I32, I64, type MemoryOp } from './wasm-writer.js';
 
 const RAX = 0;
 const RDX = 2;
+const RSP = 4;
 const RSI = 6;
 const RDI = 7;
 const CR0_PE = 1;
@@ -48,35 +50,94 @@ function setRegister({ code, gpr: own }: VectorScope, register: number, bytes: n
   code.set(own(register));
 }
 
-/** MOV to ES, DS, FS or GS in real-address mode: selector, base, rights; the limit stays. */
+/** ES, DS, FS and GS: no shadow follows them. */
+const isPlain = (segment: number): boolean => segment === SEG_ES || (segment >= SEG_DS && segment <= SEG_GS);
+
+/**
+ * Loads the selector in a local. In real-address mode: selector, base, rights; the limit stays. In protected mode the core does it
+ * where the descriptor is at hand.
+ */
+function load({ code, long, giveUpIf }: VectorScope, segment: number, selector: number): void {
+  const at = SEGMENTS + segment * SEGMENT_BYTES;
+  const byDescriptor = (): void => {
+    code.i32(segment).get(selector).callImport('callSegment').op('i32.eqz');
+    giveUpIf();
+  };
+  if (long) {
+    byDescriptor();
+    return;
+  }
+  code.i32(0).memory('i32.load', CR0).i32(CR0_PE).op('i32.and').open('if');
+  byDescriptor();
+  code.op('else');
+  code
+    .i32(0)
+    .get(selector)
+    .memory('i32.store16', at + SEG_SELECTOR);
+  code.i32(0).i32(0);
+  code
+    .memory('i32.load', at + SEG_AR)
+    .i32(0xf000)
+    .op('i32.and')
+    .i32(0x93)
+    .op('i32.or');
+  code.memory('i32.store', at + SEG_AR);
+  code
+    .i32(0)
+    .get(selector)
+    .i32(4)
+    .op('i32.shl', 'i64.extend_u')
+    .memory('i64.store', at + SEG_BASE);
+  code.close();
+}
+
+/** MOV to ES, DS, FS or GS. */
 function loadedSegment(uop: DecodedUop): VectorCode | undefined {
   const segment = segmentOf(uop);
-  if (inMemory(uop) || (segment !== SEG_ES && segment < SEG_DS) || segment > SEG_GS) return undefined;
-  const at = SEGMENTS + segment * SEGMENT_BYTES;
+  if (!isPlain(segment)) return undefined;
+  const memory = inMemory(uop);
   return made(
-    ({ code, gpr: own, temporary, giveUpIf }) => {
-      const selector = temporary('selector', I64);
-      code.i32(0).memory('i32.load', CR0).i32(CR0_PE).op('i32.and');
-      giveUpIf();
-      code.get(own(uop.rm)).i64(0xffffn).op('i64.and').set(selector);
-      code
-        .i32(0)
-        .get(selector)
-        .op('i32.wrap')
-        .memory('i32.store16', at + SEG_SELECTOR);
-      code.i32(0).i32(0);
-      code
-        .memory('i32.load', at + SEG_AR)
-        .i32(0xf000)
-        .op('i32.and')
-        .i32(0x93)
-        .op('i32.or');
-      code.memory('i32.store', at + SEG_AR);
-      code.i32(0).get(selector).i64(4n).op('i64.shl');
-      code.memory('i64.store', at + SEG_BASE);
+    (scope) => {
+      const { code, gpr: own, pointer, temporary } = scope;
+      const selector = temporary('low', I32);
+      if (memory) code.get(pointer).memory('i32.load16_u', 0);
+      else code.get(own(uop.rm)).op('i32.wrap').i32(0xffff).op('i32.and');
+      code.set(selector);
+      load(scope, segment, selector);
     },
-    [uop.rm],
+    memory ? [] : [uop.rm],
     { writesGeneral: [] },
+  );
+}
+
+function pushedSegment(uop: DecodedUop): VectorCode {
+  const bytes = operandBytes(uop);
+  return made(
+    (scope) => {
+      const { code, pointer } = scope;
+      const place = stackPlace(scope, bytes, TLB_WRITE);
+      code.get(pointer).i32(0);
+      code.memory('i32.load16_u', SEGMENTS + uop.r * SEGMENT_BYTES + SEG_SELECTOR);
+      if (bytes === 8) code.op('i64.extend_u').memory('i64.store', 0);
+      else code.memory(STORES[bytes], 0);
+      place.commit();
+    },
+    [RSP],
+  );
+}
+
+function poppedSegment(uop: DecodedUop): VectorCode | undefined {
+  if (!isPlain(uop.r)) return undefined;
+  return made(
+    (scope) => {
+      const { code, pointer, temporary } = scope;
+      const selector = temporary('low', I32);
+      const place = stackPlace(scope, operandBytes(uop), TLB_READ);
+      code.get(pointer).memory('i32.load16_u', 0).set(selector);
+      load(scope, uop.r, selector);
+      place.commit();
+    },
+    [RSP],
   );
 }
 
@@ -255,6 +316,10 @@ export function segmentedCode(name: string, uop: DecodedUop): VectorCode | undef
   switch (name) {
     case 'execMovSegReg':
       return loadedSegment(uop);
+    case 'execPushSeg':
+      return pushedSegment(uop);
+    case 'execPopSeg':
+      return poppedSegment(uop);
     case 'execMovRegSeg':
       return storedSegment(uop);
     case 'execLods':

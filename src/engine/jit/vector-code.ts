@@ -24,14 +24,27 @@ export interface VectorScope {
   giveUpIf(): void;
   /** Takes an i32 with the status flags in their places. */
   setStatus(): void;
+  /** RFLAGS holds all flags. */
+  flagsAreStored(): void;
   /** Pushes the value of an expression. */
   put(e: Expression): void;
   /** Finds 1 << `size` bytes at a linear address in a table of the TLB: `pointer`. A miss is the handler's. */
   access(table: number, size: Size, at: Expression): void;
   /** Pushes RIP of the running block plus an offset. */
   rip(offset: number): void;
-  /** Takes an i32, which becomes CF; the other flags stay. */
-  setCarry(): void;
+  /** Takes an i32, 0 or 1, which becomes the status flag of that bit; the others stay. */
+  setFlag(bit: number): void;
+  /** Pushes the status flags in their places, an i32. */
+  status(): void;
+  /** MODE_* of the block. */
+  readonly mode: number;
+  /** Pushes ICOUNT of the instruction. */
+  icount(): void;
+  /** Pushes, and takes, how many instructions of the slice are left behind the block. */
+  left(): void;
+  setLeft(): void;
+  /** What is known of the TLB holds no longer. */
+  forgetPages(): void;
   /** What is known of the x87 state: written by who changes it. */
   readonly x87: X87Known;
   /** After MXCSR has changed. */

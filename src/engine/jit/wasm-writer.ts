@@ -475,6 +475,9 @@ export const IMPORTS = [
   { name: 'callCpuid', parameters: [I64, I32, I32] },
   { name: 'callRdmsr', parameters: [I64, I32, I32] },
   { name: 'callWrmsr', parameters: [I64, I32, I32] },
+  { name: 'callInvlpg', parameters: [I64] },
+  { name: 'callPause', parameters: [I32] },
+  { name: 'callSegment', parameters: [I32, I32] },
 ] as const;
 export type Import = (typeof IMPORTS)[number]['name'];
 

@@ -8,7 +8,7 @@ import {
   cpl, longMode, protectedMode, segLimit, segSelector, v8086, VEC_DB, VEC_DF, VEC_GP, VEC_NP, VEC_PF,
 } from '../state';
 import { abandonInstruction, abandonLatches, accessStatus, nmiWasUnblocked, readAs, setNmiUnblocked } from '../mmu/access';
-import { updateMode } from '../mmu/mode';
+import { MODE_FLAGS, updateMode, updateSegment } from '../mmu/mode';
 import { exitInterruption, vmExit } from '../vmx/exit';
 import { interceptException } from '../vmx/intercept';
 import {
@@ -163,7 +163,8 @@ function deliver(vector: u32, type: u32, hasError: bool, error: u32, rip: u64): 
     leaveRepeat();
     // a debug trap that MOV SS held back is lost, unless it is INT n that runs in its shadow
     if (!soft && pending) dropDebugTraps(pending);
-    updateMode();
+    if (protectedMode() || (flags | load<u64>(RFLAGS)) & MODE_FLAGS) updateMode();
+    else updateSegment(SEG_CS);
   }
   return status;
 }

@@ -23,7 +23,7 @@ import {
 import { generalDetect } from '../events/debug';
 import { accessStatus, readable } from '../mmu/access';
 import { updateMode } from '../mmu/mode';
-import { flushPage, flushPcid, flushTlb, flushTlbNonGlobal, forgetPages, newContext } from '../mmu/tlb';
+import { flushDataPage, flushPage, flushPcid, flushTlb, flushTlbNonGlobal, forgetPages, newContext } from '../mmu/tlb';
 import { loadPdptes } from '../mmu/walk';
 import { askCr8, NOT_ASKED } from '../vmx/ask';
 import { tprBelowThreshold } from '../vmx/boundary';
@@ -138,6 +138,11 @@ function setCr0(value: u64): i32 {
   if (value >> 32 || (value & CR0_PG && !(value & CR0_PE)) || (value & CR0_NW && !(value & CR0_CD))) return faultCode(VEC_GP, 0);
   const fixed = guestCr0Fixed0();
   if ((value & fixed) != fixed) return faultCode(VEC_GP, 0);
+  if ((changed & ~CR0_TS) == 0) {
+    store<u64>(CR0, value);
+    updateVectors();
+    return XS_OK;
+  }
   let mode = efer();
   const control = cr4();
   if (changed & CR0_PG) {
@@ -319,6 +324,12 @@ export function execXsetbv(u: usize): i32 {
   if (!(cr4() & CR4_OSXSAVE)) return fault(VEC_UD);
   if (cpl()) return faultCode(VEC_GP, 0);
   return vmExit(EXIT_REASON_XSETBV, 0);
+}
+
+/** INVLPG of 64-bit code where no way of code depends on the page: the context stays. */
+export function invlpgAtOnce(la: u64): bool {
+  if (cpl() || !code64() || primaryControls() & CPU_INVLPG_EXITING) return false;
+  return !canonicalAddress(la) || flushDataPage(la);
 }
 
 /** @sdm 2A "INVLPG" */

@@ -57,6 +57,13 @@ export function execPause(u: usize): i32 {
   return XS_OK;
 }
 
+/** PAUSE where nothing makes it exit. */
+export function pauseAtOnce(): bool {
+  if (primaryControls() & CPU_PAUSE_EXITING || secondaryControls() & CPU2_PAUSE_LOOP_EXITING) return false;
+  takeTime(PAUSE_NS);
+  return true;
+}
+
 /** The running instruction takes so many ns, unless each takes more. It ends its block: a deadline may have come. */
 export function takeTime(ns: u64): void {
   if (ns > instructionNs()) passTime(ns - instructionNs());

@@ -6,7 +6,7 @@ import {
   code64, cpl, longMode, protectedMode, segAr, segLimit, segSelector, v8086, VEC_GP, VEC_NP, VEC_SS, VEC_TS,
 } from '../state';
 import { accessStatus, readAs, readSlow } from '../mmu/access';
-import { updateMode } from '../mmu/mode';
+import { updateMode, updateSegment } from '../mmu/mode';
 import { uImm, uImm2, uOpSize } from '../uop';
 import { loadSized, operandLinear } from './operand';
 import {
@@ -85,7 +85,7 @@ function realTransfer(selector: u32, offset: u64, bytes: u32, call: bool): bool 
   }
   setRealSegment(SEG_CS, selector);
   jumpTo(offset);
-  updateMode();
+  updateSegment(SEG_CS);
   return true;
 }
 
@@ -208,7 +208,7 @@ export function execRetFar(u: usize): i32 {
     commitStack();
     setRealSegment(SEG_CS, selector);
     jumpTo(rip);
-    updateMode();
+    updateSegment(SEG_CS);
     return XS_OK;
   }
   if (!checkReturnCode(selector)) return accessStatus();

@@ -4,7 +4,7 @@ import {
 } from '../layout';
 import { code64, cpl, longMode, protectedMode, segAr, segBase, segLimit, v8086, VEC_GP } from '../state';
 import { accessStatus, readAs, setNmiUnblocked } from '../mmu/access';
-import { updateMode } from '../mmu/mode';
+import { MODE_FLAGS, updateMode, updateSegment } from '../mmu/mode';
 import { softEvent } from '../events/deliver';
 import { keepRf } from '../events/debug';
 import { windowMayOpen } from '../vmx/boundary';
@@ -103,7 +103,8 @@ function realReturn(bytes: u32): i32 {
   if (!virtual) mask |= FLAG_IOPL;
   store<u64>(RFLAGS, (old & ~mask) | (poppedFlags & mask) | 2);
   jumpTo(poppedRip);
-  updateMode();
+  if ((old | load<u64>(RFLAGS)) & MODE_FLAGS) updateMode();
+  else updateSegment(SEG_CS);
   return XS_OK;
 }
 

@@ -19,7 +19,10 @@ import { runLimit } from '../vmx/preemption';
 import { quickCpuidAt } from '../vmx/quick';
 import { metDeviceSince, uLen, uNext } from '../uop';
 import { countRound, runAlone } from './alone';
+import { invlpgAtOnce } from './control';
+import { pauseAtOnce } from './cpu';
 import { rdmsrAtOnce, wrmsrAtOnce } from './msr';
+import { loadSegmentAtOnce } from './segment';
 
 /** Flags of kind 1: CF lies in the operand (lazy-flags.ts). */
 const KIND_GIVEN: u32 = 1;
@@ -253,6 +256,17 @@ export function callRdmsr(rip: u64, length: u32, left: i32): i32 {
 
 export function callWrmsr(rip: u64, length: u32, left: i32): i32 {
   return wrmsrAtOnce() ? left : NOT_AT_ONCE;
+}
+
+/** The same of what no count of the slice is needed for: 1, or 0 and nothing is done. */
+export function callInvlpg(la: u64): i32 { return invlpgAtOnce(la) ? 1 : 0; }
+
+export function callSegment(segment: u32, selector: u32): i32 { return loadSegmentAtOnce(segment, selector) ? 1 : 0; }
+
+export function callPause(left: i32): i32 {
+  const count = countOfLast(left);
+  store<u64>(ICOUNT, count);
+  return pauseAtOnce() ? leftBehind(count) : NOT_AT_ONCE;
 }
 
 /**

@@ -1,13 +1,13 @@
 // Segments: addresses through them, descriptors, and loads of the data-segment registers.
 import {
-  GDTR_BASE, GDTR_LIMIT, OP_LINEAR, OP_VALUE, RSP, SEGMENTS,
-  SEGMENT_BYTES, SEG_AR, SEG_BASE, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LDTR, SEG_LIMIT, SEG_SELECTOR, SEG_SS, CR4, XS_OK,
+  CTX_SYSTEM, GDTR_BASE, GDTR_LIMIT, MODE, MODE_FLAT, OP_LINEAR, OP_VALUE, RSP, SEGMENTS,
+  SEGMENT_BYTES, SEG_AR, SEG_BASE, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LDTR, SEG_LIMIT, SEG_SELECTOR, SEG_SS, CR4, TLB_READ, XS_OK,
 } from '../layout';
 import {
   canonicalAddress, code64, cpl, fault, protectedMode, refuse, segAr, segBase, segLimit, segSelector, v8086, VEC_GP, VEC_NP, VEC_SS, VEC_UD,
 } from '../state';
-import { accessStatus, readSlow, sysReadable, sysWritable, wrote } from '../mmu/access';
-import { updateMode, updateRooms } from '../mmu/mode';
+import { accessStatus, cachedAs, readSlow, sysReadable, sysWritable, wrote } from '../mmu/access';
+import { updateRooms, updateSegment } from '../mmu/mode';
 import { beginShadow } from '../vmx/boundary';
 import { uIsMem, uModReg, uOpcode, uOpSize, uReg } from '../uop';
 import {
@@ -190,9 +190,38 @@ export function loadSegment(seg: u32, selector: u32): bool {
     if (!markAccessed(descriptorAddress, d)) return false;
     setSegment(seg, selector, d);
   }
-  // FS and GS take no part in MODE; SS decides the stack size and flatness
-  if (seg < <u32>SEG_FS) updateMode();
-  else updateRooms(seg);
+  updateSegment(seg);
+  return true;
+}
+
+/**
+ * Loads ES, DS, FS or GS in protected mode where the descriptor is at hand and as it should be, and MODE stays as it is. false: nothing
+ * is done.
+ */
+export function loadSegmentAtOnce(seg: u32, selector: u32): bool {
+  if (!protectedMode() || v8086()) return false;
+  const wide = code64();
+  if ((selector & 0xfffc) == 0) {
+    if (!wide) return false;
+    setNullSegment(seg, selector, 0);
+    return true;
+  }
+  if (!locateDescriptor(selector)) return false;
+  const p = cachedAs(TLB_READ, descriptorAddress, 8, load<u32>(CTX_SYSTEM));
+  if (!p) return false;
+  const d = load<u64>(p);
+  const ar = descriptorAr(d);
+  if ((ar & (AR_S | AR_PRESENT | AR_ACCESSED)) != (AR_S | AR_PRESENT | AR_ACCESSED)) return false;
+  if ((ar & (AR_CODE | AR_READABLE)) == AR_CODE) return false;
+  const dpl = ar >> 5 & 3;
+  // conforming code is the handler's, whose level does not matter
+  if ((selector & 3) > dpl || cpl() > dpl) return false;
+  if (!wide && seg < <u32>SEG_FS) {
+    const flat = descriptorBase(d) == 0 && descriptorLimit(d) == 0xffffffff && (ar & (AR_CODE | AR_DOWN | AR_WRITABLE)) == AR_WRITABLE;
+    if (flat != ((load<u32>(MODE) & MODE_FLAT) != 0)) return false;
+  }
+  setSegment(seg, selector, d);
+  if (!wide) updateRooms(seg);
   return true;
 }
 

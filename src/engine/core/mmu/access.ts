@@ -23,9 +23,12 @@ import { walk, walkGpa, walkShift } from './walk';
 import { pageWatched, watchHits, watchRecord } from './watch';
 
 /** Host address of bytes that lie in one page which a table of the TLB holds, or 0. */
-@inline export function cached(table: usize, la: u64, bytes: u32): usize {
+@inline export function cached(table: usize, la: u64, bytes: u32): usize { return cachedAs(table, la, bytes, load<u32>(CTX)); }
+
+/** The same in another context. */
+@inline export function cachedAs(table: usize, la: u64, bytes: u32, ctx: u32): usize {
   const entry = table + ((<usize>(<u32>la >> 12) & (TLB_ENTRIES - 1)) << 4);
-  if (load<u64>(entry) != (((la + (bytes - 1)) & ~(<u64>0xfff)) | load<u32>(CTX))) return 0;
+  if (load<u64>(entry) != (((la + (bytes - 1)) & ~(<u64>0xfff)) | ctx)) return 0;
   return <u32>la + load<u32>(entry, 8);
 }
 

@@ -4,12 +4,17 @@
 //   0           8              12           16        24                            28                 32               40
 //   | tag u64   | context u32  | access u32 | gpa u64 | log2 of the page's size u32 | its EPT entry u32 | what it was u64 | permissions u32 |
 //   tag = linear page | context; EPT entry 0: it has to be walked to
+//   Behind the first entry: 1 when there are any.
 import { CTX_GEN, DEVICE_PAGE_BYTES, DEVICE_PAGES, DEVICE_TABLE } from '../layout';
+
+const ANY = 44;
 
 @inline function placeOf(la: u64): usize { return <usize>DEVICE_TABLE + <usize>((<u32>la >> 12 & (DEVICE_PAGES - 1)) * DEVICE_PAGE_BYTES); }
 
 /** Contexts are numbered anew, or a page of theirs was invalidated: the large page around it may be many of these. */
-export function forgetDevicePages(): void { memory.fill(DEVICE_TABLE, 0, DEVICE_PAGES * DEVICE_PAGE_BYTES); }
+@inline export function forgetDevicePages(): void {
+  if (load<u32>(DEVICE_TABLE, ANY)) memory.fill(DEVICE_TABLE, 0, DEVICE_PAGES * DEVICE_PAGE_BYTES);
+}
 
 /** Where the page of the linear address leads for such an access, as it was walked; 0: it has to be. */
 export function devicePage(la: u64, access: u32, ctx: u32): usize {
@@ -38,6 +43,7 @@ export function keepDevicePage(
   la: u64, access: u32, ctx: u32, gpa: u64, shift: u32, entry: usize, value: u64, permissions: u32,
 ): void {
   const place = placeOf(la);
+  store<u32>(DEVICE_TABLE, 1, ANY);
   store<u64>(place, (la & ~(<u64>0xfff)) | ctx);
   store<u32>(place, load<u32>(CTX_GEN), 8);
   store<u32>(place, access, 12);

@@ -60,8 +60,23 @@ export function updateMode(): void {
   updateVectors();
 }
 
+/** What `flat` asks of the type of a segment: code readable, data writable and expand-up. */
+@inline function flatAs(seg: u32): bool { return seg == SEG_CS ? flat(seg, 10, 10) : flat(seg, 14, 2); }
+
+/** As updateMode() where one of ES, CS, SS and DS, or FS or GS, was loaded, and neither CPL nor RFLAGS has changed; CS not in IA-32e mode. */
+export function updateSegment(seg: u32): void {
+  const mode = load<u32>(MODE);
+  if (mode & MODE_CODE64) return;
+  updateRooms(seg);
+  if (seg > <u32>SEG_DS) return;
+  const big = (segAr(seg) & 0x4000) != 0;
+  if (seg == SEG_CS && big != ((mode & MODE_CODE32) != 0)) return updateMode();
+  if (seg == SEG_SS && big != ((mode & MODE_STACK32) != 0)) return updateMode();
+  if (flatAs(seg) != ((mode & MODE_FLAT) != 0)) updateMode();
+}
+
 /** RFLAGS.TF, RF and AC. */
-const MODE_FLAGS: u64 = 0x50100;
+export const MODE_FLAGS: u64 = 0x50100;
 
 /** As updateMode() where 64-bit code stays such, and only CPL and RFLAGS have changed: fast system calls. */
 // 5 loads, 5 stores

@@ -250,17 +250,29 @@ export function flushPcid(pcid: u32): void {
   if (load<u64>(entry) >> 12 == page) store<u64>(entry, 0);
 }
 
-/** INVLPG: drops the page (the whole large page) that holds the linear address, in all contexts. */
-export function flushPage(la: u64): void {
-  const page = la >> 12;
+@inline function dropPage(page: u64): void {
   dropEntry(TLB_READ, page);
   dropEntry(TLB_WRITE, page);
   dropEntry(TLB_CODE, page);
   dropLarge(page);
   forgetDevicePages();
+}
+
+/** INVLPG: drops the page (the whole large page) that holds the linear address, in all contexts. */
+export function flushPage(la: u64): void {
+  const page = la >> 12;
+  dropPage(page);
   if (!mayBeFetched(page)) return;
   store<u32>(CTX_GEN_FLOOR, load<u32>(NEXT_CTX_GEN));
   refreshContext();
+}
+
+/** The same for a page that no code was fetched from; false: there may have been some, and nothing is done. */
+export function flushDataPage(la: u64): bool {
+  const page = la >> 12;
+  if (mayBeFetched(page)) return false;
+  dropPage(page);
+  return true;
 }
 
 @inline function fetchedByte(page: u64): usize {

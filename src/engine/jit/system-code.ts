@@ -1,0 +1,489 @@
+// System instructions in compiled code, in their common case: CPL 0 or real-address mode, no VM exit, no fault. Whatever is not
+// usual is the handler's.
+import { ADDRESS } from '../../spec/uops/expression.js';
+import { CONTROLS } from '../../spec/vmx/controls.js';
+import { VMCS_FIELDS } from '../../spec/vmx/vmcs-fields.js';
+import {
+  CLOCK_OFFSET,
+  CLOCK_SHIFT,
+  CPL,
+  CR0,
+  CR2,
+  CR3,
+  CR4,
+  CR8,
+  KERNEL_GS_BASE,
+  LINEAR_SHIFT,
+  RFLAGS,
+  SEG_BASE,
+  SEG_FS,
+  SEG_GS,
+  SEGMENT_BYTES,
+  SEGMENTS,
+  TLB_READ,
+  TLB_WRITE,
+  TSC_ADJUST,
+  TSC_AUX,
+  VMCS_PTR,
+  XCR0,
+} from '../core/layout.js';
+import type { DecodedUop } from './decoded.js';
+import { stackPlace } from './stack-place.js';
+import { inMemory, inPlace, type VectorCode, type VectorScope } from './vector-code.js';
+import { I32, I64 } from './wasm-writer.js';
+
+const [RAX, RCX, RDX, RBX, RSP] = [0, 1, 2, 3, 4];
+const TF = 0x100;
+const IF = 0x200;
+const IOPL = 0x3000;
+const RF = 0x10000;
+const VM = 0x20000;
+const AC = 0x40000;
+/** What POPF always changes: CF PF AF ZF SF TF DF OF NT; wider ones AC and ID too. */
+const POPPED_16 = 0x4dd5;
+const POPPED = 0x244dd5;
+const ZF = 6;
+const STATUS = 0x8d5;
+const CR0_ET = 0x10n;
+const CR4_TSD = 4;
+const CR4_FSGSBASE = 0x10000;
+const CR4_OSXSAVE = 0x40000;
+
+const OFFSETS = new Map(VMCS_FIELDS.map(({ name, offset }) => [name, offset]));
+const BITS = new Map(
+  Object.values(CONTROLS)
+    .flat()
+    .map(({ constant, bit }) => [constant, 1 << bit]),
+);
+
+function offsetOf(field: string): number {
+  const offset = OFFSETS.get(field);
+  if (offset === undefined) throw new Error(`no VMCS field ${field}`);
+  return offset;
+}
+
+/** By the control's name in the core. */
+function bitOf(constant: string): number {
+  const bit = BITS.get(constant);
+  if (bit === undefined) throw new Error(`no control ${constant}`);
+  return bit;
+}
+
+const operandBytes = ({ flags }: DecodedUop): number => flags & 15;
+/** ModRM.reg as encoded. */
+const operationOf = ({ flags }: DecodedUop): number => (flags >>> 24) & 7;
+const baseAt = (segment: number): number => SEGMENTS + segment * SEGMENT_BYTES + SEG_BASE;
+
+const made = (
+  write: VectorCode['write'],
+  reads: readonly number[],
+  writes: readonly number[],
+  more: Partial<VectorCode> = {},
+): VectorCode => inPlace(8, write, { readsGeneral: reads, writesGeneral: writes, findsOwn: true, ...more });
+
+/** Pushes a field of the current VMCS. */
+function field({ code }: VectorScope, name: string, type: 'i32.load' | 'i64.load'): void {
+  code.i32(0).memory('i32.load', VMCS_PTR).memory(type, offsetOf(name));
+}
+
+const primary = (scope: VectorScope): void => field(scope, 'CPU_BASED_VM_EXEC_CONTROL', 'i32.load');
+
+/** Not CPL 0, as in virtual-8086 mode. */
+function giveUpUnlessSupervisor({ code, giveUpIf }: VectorScope): void {
+  code.i32(0).memory('i32.load', CPL);
+  giveUpIf();
+}
+
+/** One of these bits of a word in memory is set. */
+function giveUpIfAny({ code, giveUpIf }: VectorScope, at: number, bits: number): void {
+  code.i32(0).memory('i32.load', at).i32(bits).op('i32.and');
+  giveUpIf();
+}
+
+function giveUpIfControlled(scope: VectorScope, ...controls: readonly string[]): void {
+  primary(scope);
+  scope.code.i32(controls.reduce((bits, name) => bits | bitOf(name), 0)).op('i32.and');
+  scope.giveUpIf();
+}
+
+/** Gives up while a secondary control is clear, or all of them are off. */
+function giveUpUnless2(scope: VectorScope, control: string): void {
+  const { code, giveUpIf } = scope;
+  primary(scope);
+  code.i32(bitOf('CPU_ACTIVATE_SECONDARY_CONTROLS')).op('i32.and', 'i32.eqz');
+  giveUpIf();
+  field(scope, 'SECONDARY_VM_EXEC_CONTROL', 'i32.load');
+  code.i32(bitOf(control)).op('i32.and', 'i32.eqz');
+  giveUpIf();
+}
+
+/** RDTSC, RDTSCP. The clock follows from ICOUNT; a scaled TSC is the handler's. */
+const timeStamp = (withProcessor: boolean): VectorCode =>
+  made(
+    (scope) => {
+      const { code, gpr: own, temporary, giveUpIf, icount } = scope;
+      const [tsc, controls] = [temporary('element', I64), temporary('low', I32)];
+      giveUpIfAny(scope, CR4, CR4_TSD);
+      if (withProcessor) giveUpUnless2(scope, 'CPU2_ENABLE_RDTSCP');
+      primary(scope);
+      code.tee(controls).i32(bitOf('CPU_RDTSC_EXITING')).op('i32.and');
+      giveUpIf();
+      icount();
+      code.i32(0).memory('i32.load', CLOCK_SHIFT).op('i64.extend_u', 'i64.shl');
+      for (const at of [CLOCK_OFFSET, TSC_ADJUST]) code.i32(0).memory('i64.load', at).op('i64.add');
+      code.set(tsc).get(controls).i32(bitOf('CPU_USE_TSC_OFFSETTING')).op('i32.and').open('if');
+      code.get(controls).i32(31).op('i32.shr_u');
+      field(scope, 'SECONDARY_VM_EXEC_CONTROL', 'i32.load');
+      code.i32(bitOf('CPU2_USE_TSC_SCALING')).op('i32.and', 'i32.eqz', 'i32.eqz', 'i32.and');
+      giveUpIf();
+      code.get(tsc);
+      field(scope, 'TSC_OFFSET', 'i64.load');
+      code.op('i64.add').set(tsc).close();
+      code.get(tsc).i64(0xffffffffn).op('i64.and').set(own(RAX));
+      code.get(tsc).i64(32n).op('i64.shr_u').set(own(RDX));
+      if (withProcessor) code.i32(0).memory('i32.load', TSC_AUX).op('i64.extend_u').set(own(RCX));
+    },
+    [],
+    withProcessor ? [RAX, RDX, RCX] : [RAX, RDX],
+  );
+
+const processorId = (uop: DecodedUop): VectorCode =>
+  made(
+    (scope) => {
+      giveUpUnless2(scope, 'CPU2_ENABLE_RDTSCP');
+      scope.code.i32(0).memory('i32.load', TSC_AUX).op('i64.extend_u').set(scope.gpr(uop.rm));
+    },
+    [],
+    [uop.rm],
+  );
+
+const swapGs = (): VectorCode =>
+  made(
+    (scope) => {
+      const { code, temporary } = scope;
+      const base = temporary('element', I64);
+      giveUpUnlessSupervisor(scope);
+      code.i32(0).memory('i64.load', KERNEL_GS_BASE).set(base);
+      code.i32(0).i32(0).memory('i64.load', baseAt(SEG_GS)).memory('i64.store', KERNEL_GS_BASE);
+      code.i32(0).get(base).memory('i64.store', baseAt(SEG_GS));
+    },
+    [],
+    [],
+  );
+
+/** PUSHF: in virtual-8086 mode it is the handler's. */
+function pushFlags(uop: DecodedUop): VectorCode {
+  const bytes = operandBytes(uop);
+  return made(
+    (scope) => {
+      const { code, pointer, status, temporary } = scope;
+      const image = temporary('low', I32);
+      giveUpIfAny(scope, RFLAGS, VM);
+      code
+        .i32(0)
+        .memory('i32.load', RFLAGS)
+        .i32(~(STATUS | RF))
+        .op('i32.and');
+      status();
+      code.op('i32.or').set(image);
+      const place = stackPlace(scope, bytes, TLB_WRITE);
+      code.get(pointer).get(image);
+      if (bytes === 8) code.op('i64.extend_u').memory('i64.store', 0);
+      else code.memory(bytes === 4 ? 'i32.store' : 'i32.store16', 0);
+      place.commit();
+    },
+    [RSP],
+    [RSP],
+  );
+}
+
+/** POPF where it changes nothing that the mode depends on, nor opens a window for interrupts that wait. */
+function popFlags(uop: DecodedUop): VectorCode {
+  const bytes = operandBytes(uop);
+  const taken = bytes === 2 ? POPPED_16 : POPPED;
+  return made(
+    (scope) => {
+      const { code, pointer, temporary, giveUpIf, flagsAreStored } = scope;
+      const [old, image] = [temporary('low', I32), temporary('answer', I32)];
+      giveUpUnlessSupervisor(scope);
+      const place = stackPlace(scope, bytes, TLB_READ);
+      code
+        .get(pointer)
+        .memory(bytes === 2 ? 'i32.load16_u' : 'i32.load', 0)
+        .set(image);
+      code.i32(0).memory('i32.load', RFLAGS).set(old);
+      // what stays as it is, and RF, which it clears
+      code
+        .get(image)
+        .get(old)
+        .op('i32.xor')
+        .i32(bytes === 2 ? TF | IOPL : TF | IOPL | AC)
+        .op('i32.and');
+      code.get(old).i32(RF).op('i32.and', 'i32.or');
+      giveUpIf();
+      code.get(image).get(old).i32(-1).op('i32.xor', 'i32.and').i32(IF).op('i32.and').open('if');
+      giveUpIfControlled(scope, 'CPU_NMI_WINDOW_EXITING', 'CPU_INTERRUPT_WINDOW_EXITING');
+      code.close();
+      code.i32(0);
+      code
+        .get(old)
+        .i32(~(taken | IF))
+        .op('i32.and');
+      code
+        .get(image)
+        .i32(taken | IF)
+        .op('i32.and', 'i32.or')
+        .memory('i32.store', RFLAGS);
+      place.commit();
+      flagsAreStored();
+    },
+    [RSP],
+    [RSP],
+  );
+}
+
+const clearInterrupts = (): VectorCode =>
+  made(
+    (scope) => {
+      giveUpUnlessSupervisor(scope);
+      scope.code.i32(0).i32(0).memory('i32.load', RFLAGS).i32(~IF).op('i32.and').memory('i32.store', RFLAGS);
+    },
+    [],
+    [],
+  );
+
+/** STI where interrupts are on: else a shadow begins. */
+const setInterrupts = (): VectorCode =>
+  made(
+    (scope) => {
+      giveUpUnlessSupervisor(scope);
+      scope.code.i32(0).memory('i32.load', RFLAGS).i32(IF).op('i32.and', 'i32.eqz');
+      scope.giveUpIf();
+    },
+    [],
+    [],
+  );
+
+/** XGETBV of XCR0. */
+const extendedControl = (): VectorCode =>
+  made(
+    (scope) => {
+      const { code, gpr: own, giveUpIf } = scope;
+      code.i32(0).memory('i32.load', CR4).i32(CR4_OSXSAVE).op('i32.and', 'i32.eqz');
+      code.get(own(RCX)).op('i32.wrap', 'i32.or');
+      giveUpIf();
+      code.i32(0).memory('i32.load', XCR0).op('i64.extend_u').set(own(RAX));
+      code
+        .i32(0)
+        .memory('i32.load', XCR0 + 4)
+        .op('i64.extend_u')
+        .set(own(RDX));
+    },
+    [RCX],
+    [RAX, RDX],
+  );
+
+/** Pushes CR0 or CR4 as the guest reads it. */
+function visible(scope: VectorScope, at: number, name: 'CR0' | 'CR4'): void {
+  const { code } = scope;
+  code.i32(0).memory('i64.load', at);
+  code.i32(0).memory('i64.load', at);
+  field(scope, `${name}_READ_SHADOW`, 'i64.load');
+  code.op('i64.xor');
+  field(scope, `${name}_GUEST_HOST_MASK`, 'i64.load');
+  code.op('i64.and', 'i64.xor');
+}
+
+function fromControl(uop: DecodedUop): VectorCode | undefined {
+  const { r: cr, rm } = uop;
+  if (![0, 2, 3, 4, 8].includes(cr)) return undefined;
+  return made(
+    (scope) => {
+      const { code, long } = scope;
+      giveUpUnlessSupervisor(scope);
+      if (cr === 0) visible(scope, CR0, 'CR0');
+      else if (cr === 4) visible(scope, CR4, 'CR4');
+      else {
+        if (cr === 3) giveUpIfControlled(scope, 'CPU_CR3_STORE_EXITING');
+        if (cr === 8) giveUpIfControlled(scope, 'CPU_CR8_STORE_EXITING', 'CPU_USE_TPR_SHADOW');
+        code.i32(0).memory('i64.load', cr === 2 ? CR2 : cr === 3 ? CR3 : CR8);
+      }
+      if (!long) code.i64(0xffffffffn).op('i64.and');
+      code.set(scope.gpr(rm));
+    },
+    [],
+    [rm],
+  );
+}
+
+/** To CR2; to CR0 what stands there. */
+function toControl(uop: DecodedUop): VectorCode | undefined {
+  const { r: cr, rm } = uop;
+  if (cr !== 0 && cr !== 2) return undefined;
+  return made(
+    (scope) => {
+      const { code, long, gpr: own, giveUpIf, temporary } = scope;
+      const value = temporary('element', I64);
+      giveUpUnlessSupervisor(scope);
+      code.get(own(rm));
+      if (!long) code.i64(0xffffffffn).op('i64.and');
+      code.set(value);
+      if (cr === 2) {
+        code.i32(0).get(value).memory('i64.store', CR2);
+        return;
+      }
+      code.get(value).i64(CR0_ET).op('i64.or');
+      visible(scope, CR0, 'CR0');
+      code.i64(CR0_ET).op('i64.or', 'i64.ne');
+      giveUpIf();
+    },
+    [rm],
+    [],
+  );
+}
+
+/** RDFSBASE, RDGSBASE, WRFSBASE, WRGSBASE. */
+function segmentBase(uop: DecodedUop): VectorCode {
+  const operation = operationOf(uop);
+  const at = baseAt(operation & 1 ? SEG_GS : SEG_FS);
+  const wide = operandBytes(uop) === 8;
+  const reads = operation < 2;
+  return made(
+    (scope) => {
+      const { code, long, gpr: own, giveUpIf, temporary } = scope;
+      code
+        .i32(0)
+        .memory('i32.load', CR4)
+        .i32(CR4_FSGSBASE)
+        .op('i32.and', 'i32.eqz')
+        .i32(long ? 0 : 1)
+        .op('i32.or');
+      giveUpIf();
+      if (reads) code.i32(0).memory('i64.load', at);
+      else code.get(own(uop.rm));
+      if (!wide) code.i64(0xffffffffn).op('i64.and');
+      if (reads) {
+        code.set(own(uop.rm));
+        return;
+      }
+      const [base, shift] = [temporary('element', I64), temporary('count', I64)];
+      code.set(base).i32(0).memory('i32.load', LINEAR_SHIFT).op('i64.extend_u').set(shift);
+      code.get(base).get(shift).op('i64.shl').get(shift).op('i64.shr_s').get(base).op('i64.ne');
+      giveUpIf();
+      code.i32(0).get(base).memory('i64.store', at);
+    },
+    reads ? [] : [uop.rm],
+    reads ? [uop.rm] : [],
+  );
+}
+
+/** CMPXCHG8B and CMPXCHG16B of memory, which is written in either case. */
+function compareExchange(uop: DecodedUop): VectorCode | undefined {
+  if (!inMemory(uop)) return undefined;
+  const wide = operandBytes(uop) === 8;
+  const half = wide ? 8 : 4;
+  return made(
+    ({ code, gpr: own, pointer, temporary, setFlag }) => {
+      const [low, high] = ['element', 'count'].map((name) => temporary(name, I64));
+      const equal = temporary('low', I32);
+      const word = (register: number): void => {
+        code.get(own(register));
+        if (!wide) code.i64(0xffffffffn).op('i64.and');
+      };
+      const read = (offset: number): void => {
+        code.get(pointer);
+        if (wide) code.memory('i64.load', offset);
+        else code.memory('i32.load', offset).op('i64.extend_u');
+      };
+      read(0);
+      code.set(low);
+      read(half);
+      code.set(high).get(low);
+      word(RAX);
+      code.op('i64.eq').get(high);
+      word(RDX);
+      code.op('i64.eq', 'i32.and').tee(equal).open('if');
+      for (const [register, offset] of [
+        [RBX, 0],
+        [RCX, half],
+      ]) {
+        code.get(pointer).get(own(register));
+        if (wide) code.memory('i64.store', offset);
+        else code.op('i32.wrap').memory('i32.store', offset);
+      }
+      code.op('else').get(low).set(own(RAX)).get(high).set(own(RDX)).close();
+      code.get(equal);
+      setFlag(ZF);
+    },
+    [RAX, RBX, RCX, RDX],
+    [RAX, RDX],
+    { bytes: wide ? 16 : 8, aligned: wide, writesMemory: true, findsOwn: false },
+  );
+}
+
+/** INVLPG of a page that no code was fetched from: the core does it. */
+const invalidate = (uop: DecodedUop): VectorCode | undefined =>
+  inMemory(uop)
+    ? made(
+        ({ code, put, giveUpIf, forgetPages }) => {
+          put(ADDRESS);
+          code.callImport('callInvlpg').op('i32.eqz');
+          giveUpIf();
+          forgetPages();
+        },
+        [],
+        [],
+      )
+    : undefined;
+
+/** PAUSE takes time: the slice may end sooner. */
+const pause = (): VectorCode =>
+  made(
+    ({ code, left, setLeft, giveUpIf, temporary }) => {
+      const rest = temporary('low', I32);
+      left();
+      code.callImport('callPause').tee(rest).i32(0).op('i32.lt_s');
+      giveUpIf();
+      code.get(rest);
+      setLeft();
+    },
+    [],
+    [],
+  );
+
+export function systemCode(name: string, uop: DecodedUop): VectorCode | undefined {
+  switch (name) {
+    case 'execRdtsc':
+      return timeStamp(false);
+    case 'execRdtscp':
+      return timeStamp(true);
+    case 'execRdpid':
+      return processorId(uop);
+    case 'execSwapgs':
+      return swapGs();
+    case 'execPushf':
+      return pushFlags(uop);
+    case 'execPopf':
+      return popFlags(uop);
+    case 'execCli':
+      return clearInterrupts();
+    case 'execSti':
+      return setInterrupts();
+    case 'execXgetbv':
+      return extendedControl();
+    case 'execMovFromCr':
+      return fromControl(uop);
+    case 'execMovToCr':
+      return toControl(uop);
+    case 'execFsGsBase':
+      return segmentBase(uop);
+    case 'execCmpxchg8b':
+      return compareExchange(uop);
+    case 'execInvlpg':
+      return invalidate(uop);
+    case 'execPause':
+      return pause();
+    default:
+      return undefined;
+  }
+}
