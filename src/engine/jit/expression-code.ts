@@ -12,8 +12,10 @@ export interface Scope {
   readonly uop: DecodedUop;
   /** 64-bit mode: addresses are not cut. */
   readonly long: boolean;
-  /** Local of a general register. */
+  /** Local of a general register, which is whole then. */
   register(index: number): number;
+  /** Local of a register's low 16 bits, an i32, where they stand apart. */
+  lowWord(index: number): number | undefined;
   /** Local of a vector register's low 128 bits. */
   vector(index: number): number;
   /** Local of a body's variable, or of what the lowering needs itself. */
@@ -87,7 +89,14 @@ export function operandOf(uop: DecodedUop, which: 'r' | 'rm', size: Size): { reg
 /** Registers have numbers below it; others are places of the vCPU's state behind them. */
 export const GENERAL_REGISTERS = 16;
 
-function readRegister({ code, register }: Scope, index: number, size: Size, high = false): void {
+function readRegister({ code, register, lowWord }: Scope, index: number, size: Size, high = false): void {
+  const low = size < 2 ? lowWord(index) : undefined;
+  if (low !== undefined) {
+    code.get(low);
+    if (high) code.i32(8).op('i32.shr_u');
+    else if (size === 0) clip(code, size);
+    return;
+  }
   if (index < GENERAL_REGISTERS) code.get(register(index));
   else code.i32(0).memory('i64.load', GPR + index * 8);
   if (size === 3) return;

@@ -4,7 +4,7 @@
 // entry to exit. The function answers in memory (JIT_* of core/layout.ts): instructions left, flags, and where to go
 // on: at a RIP, or at a micro-op that is to be carried out by the interpreter, which has not begun.
 
-import { type Size, variable } from '../../spec/uops/expression.js';
+import { type Expression, type Size, variable } from '../../spec/uops/expression.js';
 import { SLOTS } from '../../spec/uops/index.js';
 import type { FlagStep, Step } from '../../spec/uops/row.js';
 import {
@@ -37,6 +37,7 @@ import { FlagWriter } from './flag-writer.js';
 import { type AtOnce, type Called, leanHandlerOf } from './handlers.js';
 import { vectorCode } from './in-place.js';
 import type { Place } from './known-pages.js';
+import { LowWords } from './low-words.js';
 import { type Accessed, MemoryCode } from './memory-code.js';
 import { registerOf, registersOf } from './region-registers.js';
 import { StripCode, type StripScope } from './strip-code.js';
@@ -69,6 +70,9 @@ const MXCSR_PE = 0x20;
 /** May stand for bits 127:0 of any register. */
 const ALL_VECTORS = /^execVzero/;
 
+/** Steps with a way out, or two ways on. */
+const MAY_LEAVE: ReadonlySet<Step['step']> = new Set(['access', 'store', 'leaveIf', 'noncanonical', 'skipIf']);
+
 /** What OR, AND and XOR do with all of a register at once, also where they are to change a part of it. */
 function logicOf({ row }: DecodedUop): 'i64.or' | 'i64.and' | 'i64.xor' | undefined {
   if (row?.row.handler !== 'execAlu') return undefined;
@@ -78,6 +82,7 @@ function logicOf({ row }: DecodedUop): 'i64.or' | 'i64.and' | 'i64.xor' | undefi
 export class RegionWriter {
   readonly code = new FunctionWriter(REGION_PARAMETERS);
   readonly #registers = new Map<number, number>();
+  readonly #low = new LowWords(this.code, (register) => this.#registers.get(register)!);
   /** Registers that rows write: their places in memory are stale inside the region. */
   readonly #written: readonly number[];
   readonly #vectors = new Map<number, number>();
@@ -289,6 +294,7 @@ export class RegionWriter {
   /** A block's micro-ops end; a value of that type is left on the stack. */
   closeMicroOps(type: number | undefined): void {
     const { code } = this;
+    this.#low.mergeAll();
     const kept = type === undefined ? undefined : this.#temporary('kept', type);
     if (kept !== undefined) code.set(kept);
     code.branch(this.#behind);
@@ -300,6 +306,7 @@ export class RegionWriter {
 
   /** Leaves before a micro-op; the interpreter counts the block's instructions. */
   leaveBefore(uop: DecodedUop): void {
+    this.#low.mergeAll();
     this.flags.tellKind();
     this.code
       .i32(this.#broken ? uop.at | 1 : uop.at)
@@ -334,6 +341,7 @@ export class RegionWriter {
       this.leaveBefore(uop);
       return false;
     }
+    if (!row || uop.device || row.row.guard) this.#low.mergeAll();
     if (!row) {
       const inPlace = vectorCode(uop);
       if (inPlace) this.#vector(inPlace, uop, at);
@@ -378,6 +386,7 @@ export class RegionWriter {
       this.#callLean(leanHandlerOf(row.row.handler), uop);
       code.op('else');
       this.#body(row.body, uop, at);
+      this.#low.mergeAll();
       code.close();
       return true;
     }
@@ -636,6 +645,7 @@ export class RegionWriter {
       code.branch(missed, true);
     });
     flags.store();
+    this.#low.mergeAll();
     code.branch(done);
     code.close();
     flags.state = before;
@@ -659,6 +669,7 @@ export class RegionWriter {
     const scope = this.#scope(uop);
     const leave = missesIf ?? this.#leaveIf(uop);
     for (const step of body) {
+      if (MAY_LEAVE.has(step.step)) this.#low.mergeAll();
       switch (step.step) {
         case 'let':
           evaluate(scope, step.value);
@@ -723,8 +734,10 @@ export class RegionWriter {
           evaluate(scope, step.test);
           code.open('if');
           this.#body(step.instead, uop, at);
+          this.#low.mergeAll();
           code.op('else');
           this.#body(body.slice(body.indexOf(step) + 1), uop, at);
+          this.#low.mergeAll();
           if (state.rule === 'stored') this.flags.reader().store();
           code.close();
           this.flags.keptAlike(flags, body, state);
@@ -749,7 +762,11 @@ export class RegionWriter {
       code: this.code,
       uop,
       long: this.#long,
-      register: (index) => this.#registers.get(index)!,
+      register: (index) => {
+        this.#low.merge(index);
+        return this.#registers.get(index)!;
+      },
+      lowWord: (index) => this.#low.of(index),
       vector: (index) => this.#vectors.get(index)!,
       temporary: (name, type) => this.#temporary(name, type),
       rip: (offset) => this.#rip(offset),
@@ -781,6 +798,16 @@ export class RegionWriter {
     if (!this.#long) code.i64(0xffffffffn).op('i64.and');
   }
 
+  /** Of a part of the low 16 bits, which stand apart before or behind it. */
+  #setLow(register: number, low: number | undefined, size: Size, high: boolean, value: Expression, scope: Scope): void {
+    const { code } = this;
+    if (low !== undefined && size === 0) code.get(low).i32(high ? 0xff : 0xff00).op('i32.and');
+    evaluate(scope, value);
+    if (high) code.i32(8).op('i32.shl');
+    if (low !== undefined && size === 0) code.op('i32.or');
+    this.#low.set(register);
+  }
+
   #set({ to, size, value }: Extract<Step, { step: 'set' }>, scope: Scope): void {
     const { code } = this;
     const { register, high } = registerOf(scope.uop, to, size);
@@ -794,14 +821,16 @@ export class RegionWriter {
     }
     const own = this.#registers.get(register)!;
     this.#memory.pages.changed(register);
-    if (size === 3) {
+    if (size >= 2) {
       evaluate(scope, value);
+      if (size === 2) code.op('i64.extend_u');
       code.set(own);
+      this.#low.drop(register);
       return;
     }
-    if (size === 2) {
-      evaluate(scope, value);
-      code.op('i64.extend_u').set(own);
+    const low = this.#low.of(register);
+    if (low !== undefined || (size === 1 && !logicOf(scope.uop))) {
+      this.#setLow(register, low, size, high, value, scope);
       return;
     }
     const shift = high ? 8n : 0n;
