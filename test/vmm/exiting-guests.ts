@@ -1,5 +1,6 @@
 /** Guests that exit and speak to devices all the time, and all that may be seen of them. */
 import * as L from '../../src/engine/core/layout.js';
+import { Jit } from '../../src/engine/jit/jit.js';
 import { VMCS_FIELDS } from '../../src/spec/vmx/vmcs-fields.js';
 import type { FlatGuest } from '../engine/flat-guest.js';
 
@@ -64,10 +65,10 @@ export const SYSTEM = `
   fe509d66b8140600000f23c066b8010005000f23f866b8000000000fa201061406be0030ba8000b91e00f36e66b8000400000f23f8e9b4fe6660
   66b8000000000fa2b020e620ff0602066661cf5589e5834602025dff060a06cfff060e06cf`;
 
-/** Everything that somebody may see of the machine. */
-export function state({ vm, machine }: FlatGuest): Record<string, unknown> {
+/** Everything that somebody may see of the machine, and of one of its processors. */
+export function state({ vm, machine }: FlatGuest, of = 0): Record<string, unknown> {
   vm.synchronize();
-  const [vcpu] = vm.vcpus;
+  const vcpu = vm.vcpus[of];
   const { host } = vm;
   const sequence = host.getNumber(L.TRACE_SEQUENCE);
   const registers = Array.from({ length: 16 }, (_, n) => vcpu.gpr(n));
@@ -94,6 +95,12 @@ export function state({ vm, machine }: FlatGuest): Record<string, unknown> {
 
 export function ring({ vm: { host } }: FlatGuest): Buffer {
   return Buffer.from(host.u8.slice(L.TRACE_RING, L.TRACE_RING + L.TRACE_RECORDS * L.TRACE_RECORD_BYTES));
+}
+
+/** Such a guest, all of whose code is compiled. */
+export function compiledGuest(guest: FlatGuest): FlatGuest {
+  guest.vm.jit = new Jit(guest.vm.core, guest.vm.host.memory, 'always');
+  return guest;
 }
 
 /** Runs so many instructions, and warps over idle time. Answers why it ended. */

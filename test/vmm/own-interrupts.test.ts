@@ -1,6 +1,6 @@
 /** Interrupts that the core delivers by itself: nobody can tell them from those of the VMM. */
 import { describe, expect, it } from 'vitest';
-import { ring, slice, state } from './exiting-guests.js';
+import { compiledGuest, ring, slice, state } from './exiting-guests.js';
 import { type Access, interruptingGuest, loopingGuest } from './interrupting-guest.js';
 
 const WAYS: Access[] = ['window', 'msrs', 'word'];
@@ -10,15 +10,21 @@ describe('interrupts of the local APIC that the core delivers', () => {
     'leave state, clock and trace of those that the VMM delivers: by $access, $seed',
     ({ access, seed }) => {
       const [quick, slow] = [interruptingGuest(seed, access), interruptingGuest(seed, access)];
+      const compiled = compiledGuest(interruptingGuest(seed, access));
       slow.vm.quick.on = false;
       let next = seed;
       for (let n = 0; n < 120; n++) {
         next = (Math.imul(next, 1103515245) + 12345) >>> 0;
         const instructions = 1 + ((next >>> 16) % (n % 3 ? 40 : 2000));
-        expect(slice(quick, instructions)).toBe(slice(slow, instructions));
-        expect(state(quick)).toEqual(state(slow));
+        const end = slice(slow, instructions);
+        const expected = state(slow);
+        for (const guest of [quick, compiled]) {
+          expect(slice(guest, instructions)).toBe(end);
+          expect(state(guest)).toEqual(expected);
+        }
       }
-      expect(ring(quick).equals(ring(slow))).toBe(true);
+      for (const guest of [quick, compiled]) expect(ring(guest).equals(ring(slow))).toBe(true);
+      expect(compiled.vm.compilerCounters!().entered).toBeGreaterThan(20);
       expect(slow.vm.exits).toBeGreaterThan(100);
     },
   );

@@ -1,18 +1,10 @@
 /** Exits that the core completes by itself: nobody can tell them from those that the VMM handles. */
 import { describe, expect, it } from 'vitest';
 import * as L from '../../src/engine/core/layout.js';
-import { Jit } from '../../src/engine/jit/jit.js';
-import { type FlatGuest, flatGuest } from '../engine/flat-guest.js';
-import { DEVICES, EXITS, POLLS, ring, SYSTEM, slice, state } from './exiting-guests.js';
+import { flatGuest } from '../engine/flat-guest.js';
+import { compiledGuest, DEVICES, EXITS, POLLS, ring, SYSTEM, slice, state } from './exiting-guests.js';
 
 const EXIT_REASON_CR_ACCESS = 28;
-
-/** Such a guest, all of whose code is compiled. */
-function compiledGuest(...args: Parameters<typeof flatGuest>): FlatGuest {
-  const guest = flatGuest(...args);
-  guest.vm.jit = new Jit(guest.vm.core, guest.vm.host.memory, 'always');
-  return guest;
-}
 
 describe('exits that the core completes', () => {
   it.each([
@@ -21,7 +13,7 @@ describe('exits that the core completes', () => {
     ['of registers that are read again', POLLS],
     ['amid arithmetic', SYSTEM],
   ])('leave state, clock and trace of those that the VMM handles: %s', (_, code) => {
-    const [quick, compiled, slow] = [flatGuest(code), compiledGuest(code), flatGuest(code)];
+    const [quick, compiled, slow] = [flatGuest(code), compiledGuest(flatGuest(code)), flatGuest(code)];
     slow.vm.quick.on = false;
     let seed = 7;
     let completed = 0;
@@ -76,7 +68,7 @@ describe('exits that the core completes', () => {
     // mov ecx, 1bh; 1: rdmsr; add ebp, eax; jmp 1b
     ['RDMSR that exits', '66b91b000000 0f32 6601c5 ebf9'],
   ])('do not leave compiled code: %s', (_, code) => {
-    const guest = compiledGuest(code);
+    const guest = compiledGuest(flatGuest(code));
     for (let n = 0; n < 10; n++) slice(guest, 20_000);
     const { left, share } = guest.vm.compilerCounters!();
     expect(share).toBeGreaterThan(0.8);
