@@ -173,6 +173,8 @@ describe('system instructions', () => {
     ['mov rax,cr8', '440f20c0', ['CPU_CR8_STORE_EXITING']],
     ['popfq with an interrupt window', '6a02 9d 6802020000 9d', ['CPU_INTERRUPT_WINDOW_EXITING']],
     ['sti with an interrupt window', 'fa 90 fb 90', ['CPU_INTERRUPT_WINDOW_EXITING']],
+    ['sti before another than cli with an interrupt window', 'fb 48ffc0 fa', ['CPU_INTERRUPT_WINDOW_EXITING']],
+    ['sti before cli with an NMI window', 'fb fa', ['CPU_NMI_WINDOW_EXITING']],
     ['popfq with an NMI window', '6a02 9d 6802020000 9d', ['CPU_NMI_WINDOW_EXITING']],
   ])('%s where controls ask for more', (_name, code, names) => {
     const pair = prepare('long', loop(`48ffc2 ${code}`));
@@ -184,6 +186,17 @@ describe('system instructions', () => {
     const counts = all(pair).map((m) => Array.from({ length: 64 }, (_, n) => m.get(L.EXIT_COUNTS + n * 8)));
     expect(counts[1]).toEqual(counts[0]);
     expect(counts[1].some((count) => count > 0n)).toBe(true);
+  });
+
+  it('sti inside a region where nobody sees its shadow, with a window that stays shut too', () => {
+    const pair = prepare('long', loop(`${NEXT} fb fa fb 48ffc2 fa 83fa07 fb 11c8 fa fb 0f92c1 fa fb eb00 fa`));
+    run(pair, 30_000);
+    const handled = (): number => Number(pair.compiled.get(L.COUNTERS + L.COUNTER_REGION_HANDLED * 8));
+    expect(handled()).toBeLessThan(300);
+    const cli = prepare('long', loop('48ffc2 fb fa'), (m) => primary(m, 'CPU_INTERRUPT_WINDOW_EXITING'));
+    run(cli, 20_000);
+    // each number of instructions left at the end of a slice
+    for (let n = 1; n < 60; n++) for (const one of [pair, cli]) expect(one.run(n)).toBe(L.RUN_LIMIT);
   });
 
   it('bits of CR0 and CR4 that the VMM shows and owns', () => {

@@ -42,7 +42,7 @@ import { type Accessed, MemoryCode } from './memory-code.js';
 import { registerOf, registersOf } from './region-registers.js';
 import { StripCode, type StripScope } from './strip-code.js';
 import type { Strips } from './strips.js';
-import { inMemory, isVex, MXCSR_PLAIN, MXCSR_PLAIN_MASK, type VectorCode, type VectorScope } from './vector-code.js';
+import { inMemory, isVex, MXCSR_PLAIN, MXCSR_PLAIN_MASK, type Shadow, type VectorCode, type VectorScope } from './vector-code.js';
 import { FunctionWriter, I32, I64, IMPORTS, type MemoryOp, V128 } from './wasm-writer.js';
 import { lookAgain, X87Known } from './x87-stack.js';
 
@@ -97,6 +97,8 @@ export class RegionWriter {
   /** RIP that a computed jump takes. */
   readonly #taken: number;
   readonly #exit: number;
+  /** Of what stands behind the running block. */
+  shadow: Shadow | undefined;
   #block!: DecodedBlock;
   /** Offset of the block from the region's first one. */
   #delta = 0;
@@ -491,6 +493,7 @@ export class RegionWriter {
       setLeft: () => {
         code.set(LEFT_LOCAL);
       },
+      shadow: this.shadow,
       forgetPages: () => {
         this.#memory.pages.forget();
       },
@@ -801,7 +804,11 @@ export class RegionWriter {
   /** Of a part of the low 16 bits, which stand apart before or behind it. */
   #setLow(register: number, low: number | undefined, size: Size, high: boolean, value: Expression, scope: Scope): void {
     const { code } = this;
-    if (low !== undefined && size === 0) code.get(low).i32(high ? 0xff : 0xff00).op('i32.and');
+    if (low !== undefined && size === 0)
+      code
+        .get(low)
+        .i32(high ? 0xff : 0xff00)
+        .op('i32.and');
     evaluate(scope, value);
     if (high) code.i32(8).op('i32.shl');
     if (low !== undefined && size === 0) code.op('i32.or');

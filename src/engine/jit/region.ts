@@ -1,8 +1,8 @@
 // A region: its blocks as one function.
-import { OP_NEXT } from '../../spec/uops/index.js';
+import { factsOf, OP_NEXT } from '../../spec/uops/index.js';
 import { MAX_JIT_RANGES } from '../core/layout.js';
 import { budgetOf } from './budget.js';
-import { noteCompiled } from './decoded.js';
+import { type DecodedBlock, noteCompiled } from './decoded.js';
 import {
   blockAt,
   Discovery,
@@ -14,11 +14,12 @@ import {
   type Reach,
   type Surroundings,
 } from './discovery.js';
-import { type BlockFlags, blockFlags, type FlagState, statesAtStart } from './flag-state.js';
+import { type BlockFlags, blockFlags, type FlagState, needsState, statesAtStart } from './flag-state.js';
 import { reducible } from './irreducible.js';
 import { RegionWriter } from './region-writer.js';
 import { Strips, type StripWay } from './strips.js';
 import { writeStructured } from './structure.js';
+import type { Shadow } from './vector-code.js';
 import { type FunctionWriter, I32, I64 } from './wasm-writer.js';
 
 /** What a region's code may grow to: V8 refuses functions of 7 MiB, and takes long for much less. */
@@ -210,6 +211,8 @@ export function compileRegion(
             );
           });
         };
+        const { next } = nodes[n];
+        writer.shadow = inside(next) && !strips.way(n, next) ? shadowOver(nodes[next].block, start[next], ahead[next]) : undefined;
         writeNode(writer, nodes[n], start[n], owed[n], { go, choose });
       },
     }),
@@ -229,6 +232,18 @@ export function compileRegion(
     ahead: ahead[0],
     hasHoles: discovery.hasHoles,
   };
+}
+
+/** What an STI before a block needs to know; undefined: the first micro-op of the block may be seen to run in its shadow. */
+function shadowOver(block: DecodedBlock, start: FlagState, ahead: number): Shadow | undefined {
+  const [{ row, handler, device }] = block.uops;
+  const known = start.rule !== 'unknown' || !needsState(block, 0);
+  // at CPL 0, where STI looks
+  const isCli = handler?.name === 'execCli';
+  if (!known || device) return undefined;
+  if (!row) return isCli ? { ahead, isCli } : undefined;
+  if (row.number === OP_NEXT || row.row.guard || factsOf(row.body).stops) return undefined;
+  return row.body.some(({ step }) => step === 'skipIf') ? undefined : { ahead, isCli };
 }
 
 /** False: the code grew beyond what a region may have. */

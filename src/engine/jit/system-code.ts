@@ -20,6 +20,7 @@ import {
   SEG_GS,
   SEGMENT_BYTES,
   SEGMENTS,
+  SHADOW_ICOUNT,
   TLB_READ,
   TLB_WRITE,
   TSC_ADJUST,
@@ -252,13 +253,27 @@ const clearInterrupts = (): VectorCode =>
     [],
   );
 
-/** STI where interrupts are on: else a shadow begins. */
+/** STI. Where interrupts were off the region goes on only if nobody sees the shadow, and nothing waits for its end. */
 const setInterrupts = (): VectorCode =>
   made(
     (scope) => {
+      const { code, giveUpIf, shadow, left, icount } = scope;
       giveUpUnlessSupervisor(scope);
-      scope.code.i32(0).memory('i32.load', RFLAGS).i32(IF).op('i32.and', 'i32.eqz');
-      scope.giveUpIf();
+      code.i32(0).memory('i32.load', RFLAGS).i32(IF).op('i32.and', 'i32.eqz');
+      if (shadow === undefined) {
+        giveUpIf();
+        return;
+      }
+      code.open('if');
+      left();
+      code.i32(shadow.ahead).op('i32.lt_s');
+      giveUpIf();
+      // CLI in the shadow keeps the window for interrupts shut
+      giveUpIfControlled(scope, 'CPU_NMI_WINDOW_EXITING', ...(shadow.isCli ? [] : ['CPU_INTERRUPT_WINDOW_EXITING']));
+      code.i32(0).i32(0).memory('i32.load', RFLAGS).i32(IF).op('i32.or').memory('i32.store', RFLAGS);
+      code.i32(0);
+      icount();
+      code.i64(1n).op('i64.add').memory('i64.store', SHADOW_ICOUNT).close();
     },
     [],
     [],

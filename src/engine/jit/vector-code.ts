@@ -7,6 +7,12 @@ import { vexRegister } from './expression-code.js';
 import type { FunctionWriter } from './wasm-writer.js';
 import type { X87Known } from './x87-stack.js';
 
+/** The instruction behind STI: with so many left it completes before anything can see that it ran in the shadow; it is CLI. */
+export interface Shadow {
+  readonly ahead: number;
+  readonly isCli: boolean;
+}
+
 /** What the code of one instruction has at hand. */
 export interface VectorScope {
   readonly code: FunctionWriter;
@@ -43,6 +49,8 @@ export interface VectorScope {
   /** Pushes, and takes, how many instructions of the slice are left behind the block. */
   left(): void;
   setLeft(): void;
+  /** Of STI; undefined: its shadow may be seen. */
+  readonly shadow: Shadow | undefined;
   /** What is known of the TLB holds no longer. */
   forgetPages(): void;
   /** What is known of the x87 state: written by who changes it. */

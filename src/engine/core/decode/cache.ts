@@ -207,8 +207,11 @@ export function findBlock(linear: u64, rip: u64, mode: u32, known: usize): usize
   return decodeBlock(linear, hpa, mode, inSegment);
 }
 
+/** May a block be decoded, and all others stay? */
+export function hasRoom(): bool { return load<u32>(POOL_NEXT) != 0 && load<u32>(POOL_NEXT) + RESERVE <= u32(UOP_POOL + UOP_POOL_BYTES); }
+
 function decodeBlock(linear: u64, hpa: u32, mode: u32, inSegment: u64): usize {
-  if (load<u32>(POOL_NEXT) == 0 || load<u32>(POOL_NEXT) + RESERVE > u32(UOP_POOL + UOP_POOL_BYTES)) {
+  if (!hasRoom()) {
     if (load<u32>(POOL_NEXT) != 0) count(COUNTER_POOL_DROPPED);
     dropBlocks();
   }

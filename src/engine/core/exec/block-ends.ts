@@ -1,13 +1,14 @@
 // How the dispatcher (generated/dispatch.ts, from execute-blocks.ts) enters blocks, finds the next one and leaves.
 import {
-  BLOCK_UOPS, CODE_BASE, CODE_CAREFUL, CODE_MODE, CTX_GEN, ICOUNT, JUMP_CACHE, JUMP_CACHE_ENTRIES, JUMPS_SEEN, JUMPS_SEEN_ENTRIES, MODE, MODE_CODE32, MODE_CODE64, MODE_FLAT,
-  NEXT_RIP, RIP, RIP_BASE, SEG_CS, SEG_SS, SELF_RIP, XS_RETRY,
+  BLOCK_UOPS, BREAKPOINT_COUNT, CODE_BASE, CODE_CAREFUL, CODE_MODE, CTX_GEN, CTX_PLAIN, ICOUNT, JIT_HEAT, JUMP_CACHE, JUMP_CACHE_ENTRIES, JUMPS_SEEN, JUMPS_SEEN_ENTRIES, MODE, MODE_CODE32, MODE_CODE64, MODE_FLAT,
+  NEXT_RIP, RIP, RIP_BASE, SEG_CS, SEG_SS, SELF_RIP, SINGLE, TLB_CODE, TLB_ENTRIES, XS_RETRY,
 } from '../layout';
 import { segBase, segLimit } from '../state';
 import { markDevice, uLen, uNext, uNth, uSeg } from '../uop';
-import { BLOCK_HEADER, blockBytes, findBlock } from '../decode/cache';
+import { BLOCK_HEADER, blockBytes, findBlock, hasRoom } from '../decode/cache';
 import { callHandler } from '../generated/handlers';
 import { accessStatus, asStackFault, leadsToDevice } from '../mmu/access';
+import { CTX_AC } from '../mmu/tlb';
 import { storeStatus } from './lazy-flags';
 
 /** Stands before the first block: a block of no instructions, then the transition. */
@@ -113,4 +114,20 @@ export function fillSlot(slot: u32, linear: u64, rip: u64): usize {
   store<u32>(slot, load<u32>(CTX_GEN), JUMP_CACHE + 8);
   store<u32>(slot, u32(block), JUMP_CACHE + 12);
   return block;
+}
+
+/**
+ * Behind STI runs an instruction alone, so the compiler would never find the block that begins there: it is decoded, where that can
+ * neither fault nor drop what runs.
+ */
+export function decodeBehind(): void {
+  if (load<u32>(JIT_HEAT) == 0 || load<u32>(SINGLE) || load<u32>(BREAKPOINT_COUNT)) return;
+  const rip = load<u64>(NEXT_RIP);
+  if (load<u32>(CODE_CAREFUL) && rip + 16 > codeLimit()) return;
+  const linear = (rip + load<u64>(CODE_BASE)) & (load<u32>(CODE_MODE) & MODE_CODE64 ? ~u64(0) : 0xffffffff);
+  const slot = jumpSlot(linear);
+  if (load<u64>(slot, JUMP_CACHE) == linear && load<u32>(slot, JUMP_CACHE + 8) == load<u32>(CTX_GEN)) return;
+  const entry = (usize(linear >> 12) & (TLB_ENTRIES - 1)) << 4;
+  if ((linear & 0xfff) > 0xff0 || load<u64>(entry, TLB_CODE) != ((linear & ~u64(0xfff)) | u64(load<u32>(CTX_PLAIN) & ~CTX_AC))) return;
+  if (hasRoom()) fillSlot(slot, linear, rip);
 }

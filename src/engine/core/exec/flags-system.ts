@@ -5,6 +5,7 @@ import { uOpSize } from '../uop';
 import { accessStatus } from '../mmu/access';
 import { updateMode } from '../mmu/mode';
 import { beginShadow, windowMayOpen } from '../vmx/boundary';
+import { decodeBehind } from './block-ends';
 import { pop, popCommit, push } from './operand';
 
 const TF: u64 = 0x100;
@@ -45,6 +46,7 @@ export function execSti(u: usize): i32 {
     store<u64>(RFLAGS, flags | IF);
     beginShadow(SHADOW_STI);
     windowMayOpen();
+    decodeBehind();
   } else if (virtualInterrupts() && !(flags & VIP)) store<u64>(RFLAGS, flags | VIF);
   else return faultCode(VEC_GP, 0);
   return XS_OK;
