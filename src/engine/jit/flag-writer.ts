@@ -88,19 +88,12 @@ export class FlagWriter {
     this.state = STORED;
   }
 
-  /** Puts one flag, by its bit, into RFLAGS beside the others: an i32 on the stack, 0 or 1. */
-  setFlag(bit: number, value: number): void {
+  /** Puts CF, an i32 on the stack, into RFLAGS beside the other flags. */
+  setCarry(bit: number): void {
     const { code } = this;
-    code.set(value);
+    code.set(bit);
     this.store();
-    code
-      .i32(0)
-      .i32(0)
-      .memory('i32.load', RFLAGS)
-      .i32(~(1 << bit))
-      .op('i32.and')
-      .get(value);
-    if (bit > 0) code.i32(bit).op('i32.shl');
+    code.i32(0).i32(0).memory('i32.load', RFLAGS).i32(~1).op('i32.and').get(bit);
     code.op('i32.or').memory('i32.store', RFLAGS);
     this.state = STORED;
   }

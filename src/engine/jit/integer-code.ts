@@ -32,7 +32,7 @@ function bitOfString(uop: DecodedUop): VectorCode | undefined {
   const size = Math.log2(bytes) as Size;
   const operation = (opcodeOf(uop) >> 3) & 3;
   return made(
-    ({ code, pointer, temporary, put, access, setFlag }) => {
+    ({ code, pointer, temporary, put, access, setCarry }) => {
       const [value, bit] = ['element', 'count'].map((name) => temporary(name, I64));
       const steps = binary('shl', binary('sar', sext(3, r(size)), size + 3), size);
       access(operation === 0 ? TLB_READ : TLB_WRITE, size, binary('add', ADDRESS, steps));
@@ -53,7 +53,7 @@ function bitOfString(uop: DecodedUop): VectorCode | undefined {
         code.memory(STORES[bytes], 0);
       }
       code.get(value).get(bit).op('i64.shr_u', 'i32.wrap').i32(1).op('i32.and');
-      setFlag(0);
+      setCarry();
     },
     { readsGeneral: [uop.r] },
   );

@@ -515,8 +515,8 @@ export class RegionWriter {
       rip: (offset) => {
         this.#rip(offset);
       },
-      setFlag: (bit) => {
-        this.flags.setFlag(bit, this.#temporary('status', I32));
+      setCarry: () => {
+        this.flags.setCarry(this.#temporary('status', I32));
       },
       x87: this.#x87,
       lookAtMode: () => {

@@ -33,7 +33,7 @@ import { stackPlace } from './stack-place.js';
 import { inMemory, inPlace, type VectorCode, type VectorScope } from './vector-code.js';
 import { I32, I64 } from './wasm-writer.js';
 
-const [RAX, RCX, RDX, RBX, RSP] = [0, 1, 2, 3, 4];
+const [RAX, RCX, RDX, RSP] = [0, 1, 2, 4];
 const TF = 0x100;
 const IF = 0x200;
 const IOPL = 0x3000;
@@ -43,7 +43,6 @@ const AC = 0x40000;
 /** What POPF always changes: CF PF AF ZF SF TF DF OF NT; wider ones AC and ID too. */
 const POPPED_16 = 0x4dd5;
 const POPPED = 0x244dd5;
-const ZF = 6;
 const STATUS = 0x8d5;
 const CR0_ET = 0x10n;
 const CR4_TSD = 4;
@@ -392,50 +391,6 @@ function segmentBase(uop: DecodedUop): VectorCode {
   );
 }
 
-/** CMPXCHG8B and CMPXCHG16B of memory, which is written in either case. */
-function compareExchange(uop: DecodedUop): VectorCode | undefined {
-  if (!inMemory(uop)) return undefined;
-  const wide = operandBytes(uop) === 8;
-  const half = wide ? 8 : 4;
-  return made(
-    ({ code, gpr: own, pointer, temporary, setFlag }) => {
-      const [low, high] = ['element', 'count'].map((name) => temporary(name, I64));
-      const equal = temporary('low', I32);
-      const word = (register: number): void => {
-        code.get(own(register));
-        if (!wide) code.i64(0xffffffffn).op('i64.and');
-      };
-      const read = (offset: number): void => {
-        code.get(pointer);
-        if (wide) code.memory('i64.load', offset);
-        else code.memory('i32.load', offset).op('i64.extend_u');
-      };
-      read(0);
-      code.set(low);
-      read(half);
-      code.set(high).get(low);
-      word(RAX);
-      code.op('i64.eq').get(high);
-      word(RDX);
-      code.op('i64.eq', 'i32.and').tee(equal).open('if');
-      for (const [register, offset] of [
-        [RBX, 0],
-        [RCX, half],
-      ]) {
-        code.get(pointer).get(own(register));
-        if (wide) code.memory('i64.store', offset);
-        else code.op('i32.wrap').memory('i32.store', offset);
-      }
-      code.op('else').get(low).set(own(RAX)).get(high).set(own(RDX)).close();
-      code.get(equal);
-      setFlag(ZF);
-    },
-    [RAX, RBX, RCX, RDX],
-    [RAX, RDX],
-    { bytes: wide ? 16 : 8, aligned: wide, writesMemory: true, findsOwn: false },
-  );
-}
-
 /** INVLPG of a page that no code was fetched from: the core does it. */
 const invalidate = (uop: DecodedUop): VectorCode | undefined =>
   inMemory(uop)
@@ -492,8 +447,6 @@ export function systemCode(name: string, uop: DecodedUop): VectorCode | undefine
       return toControl(uop);
     case 'execFsGsBase':
       return segmentBase(uop);
-    case 'execCmpxchg8b':
-      return compareExchange(uop);
     case 'execInvlpg':
       return invalidate(uop);
     case 'execPause':

@@ -38,8 +38,8 @@ export interface VectorScope {
   access(table: number, size: Size, at: Expression): void;
   /** Pushes RIP of the running block plus an offset. */
   rip(offset: number): void;
-  /** Takes an i32, 0 or 1, which becomes the status flag of that bit; the others stay. */
-  setFlag(bit: number): void;
+  /** Takes an i32, which becomes CF; the other flags stay. */
+  setCarry(): void;
   /** Pushes the status flags in their places, an i32. */
   status(): void;
   /** MODE_* of the block. */
