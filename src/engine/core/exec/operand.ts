@@ -1,11 +1,12 @@
 // Operands of the instructions that are not hot: any segment, any address size, any width.
 import {
-  GPR, MODE, MODE_CODE64, MODE_STACK32, OP_LINEAR, OP_VALUE, RSP, SEG_SS,
+  GPR, MODE, MODE_CODE64, MODE_STACK32, OP_LINEAR, OP_VALUE, READ_ROOMS, RSP, SEG_SS, TLB_READ, TLB_WRITE, WRITE_ROOMS,
 } from '../layout';
 import {
   UF_HIGH_R, UF_HIGH_RM, UF_MOFFS, uAddrSize, uBase, uDisp, uFlags, uImm, uIndex, uIsMem, uReg, uRm, uScale, uSeg,
 } from '../uop';
-import { modifiable, readable, writable, wrote } from '../mmu/access';
+import { code64, segBase } from '../state';
+import { cached, modifiable, readable, writable, wrote } from '../mmu/access';
 import { segmentLinear } from './segment';
 
 /** Offset of the memory operand in its segment, cut to the address size. */
@@ -159,9 +160,23 @@ export function setStackPointer(value: u64): void {
   else store<u16>(RSP, u16(value));
 }
 
+/** Host address of bytes on the stack that a table of the TLB has, inside the segment, or 0. */
+function cachedOnStack(table: usize, sp: u64, bytes: u32): usize {
+  if (code64()) return cached(table, sp, bytes);
+  const rooms: usize = table == TLB_WRITE ? WRITE_ROOMS : READ_ROOMS;
+  if (sp + bytes > load<u64>(rooms + (SEG_SS << 3))) return 0;
+  return cached(table, (segBase(SEG_SS) + sp) & 0xffffffff, bytes);
+}
+
 /** Pushes 2, 4 or 8 bytes; RSP moves only when the write was done. false: see accessStatus(). */
 export function push(value: u64, bytes: u32): bool {
   const sp = cutAddress(stackPointer() - bytes, stackSize());
+  const p = cachedOnStack(TLB_WRITE, sp, bytes);
+  if (p) {
+    storeSized(p, bytes, value);
+    setStackPointer(sp);
+    return true;
+  }
   if (!segmentLinear(SEG_SS, sp, bytes, true)) return false;
   if (!writeLinear(load<u64>(OP_LINEAR), bytes, value)) return false;
   setStackPointer(sp);
@@ -173,6 +188,11 @@ export function pop(bytes: u32): bool { return peek(0, bytes); }
 
 /** Reads the stack `offset` bytes above its top into OP_VALUE. */
 export function peek(offset: u64, bytes: u32): bool {
+  const p = cachedOnStack(TLB_READ, cutAddress(stackPointer() + offset, stackSize()), bytes);
+  if (p) {
+    store<u64>(OP_VALUE, loadSized(p, bytes));
+    return true;
+  }
   if (!segmentLinear(SEG_SS, cutAddress(stackPointer() + offset, stackSize()), bytes, false)) return false;
   return readLinear(load<u64>(OP_LINEAR), bytes);
 }

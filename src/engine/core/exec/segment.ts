@@ -235,7 +235,9 @@ export function execMovSegReg(u: usize): i32 {
   const seg = uModReg(u);
   if (seg == SEG_CS || seg > <u32>SEG_GS) return fault(VEC_UD);
   if (!operandRead(u, 2)) return accessStatus();
-  if (!loadSegment(seg, <u32>load<u64>(OP_VALUE) & 0xffff)) return accessStatus();
+  const selector = <u32>load<u64>(OP_VALUE) & 0xffff;
+  if (seg != SEG_SS && loadSegmentAtOnce(seg, selector)) return XS_OK;
+  if (!loadSegment(seg, selector)) return accessStatus();
   shadow(seg);
   return XS_OK;
 }
