@@ -212,7 +212,8 @@ export function compileRegion(
           });
         };
         const { next } = nodes[n];
-        writer.shadow = inside(next) && !strips.way(n, next) ? shadowOver(nodes[next].block, start[next], ahead[next]) : undefined;
+        writer.shadow =
+          inside(next) && !strips.way(n, next) ? shadowOver(nodes[next].block, start[next], ahead[next]) : undefined;
         writeNode(writer, nodes[n], start[n], owed[n], { go, choose });
       },
     }),
