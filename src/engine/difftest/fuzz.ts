@@ -1,4 +1,5 @@
 // Cases through an oracle and the core, compared, sorted by what differs, shrunk.
+import type { Mode } from './bed.js';
 import { type Case, type CaseRunner, describeCase, GPR_NAMES, type Outcome } from './case.js';
 import { compareOutcomes, type Difference, judge } from './compare.js';
 import { type GeneratorOptions, randomCases, systematicCases } from './generate.js';
@@ -11,6 +12,8 @@ export interface Oracle {
   runner: CaseRunner;
   /** Cases that this oracle can judge; all when absent. */
   accepts?(c: Case): boolean;
+  /** Modes that it has; all when absent. */
+  modes?: readonly Mode[];
 }
 
 /** The host's CPU on a case that a KVM and the core see differently. */

@@ -37,7 +37,7 @@ static uint8_t low_stack[4096] __attribute__((aligned(16)));
 uint8_t *const low_top = low_stack + sizeof low_stack;
 void back_in_64(void);
 /* Selectors of Linux. */
-enum { CODE_64 = 0x33, DATA = 0x2b };
+enum { CODE_32 = 0x23, CODE_64 = 0x33, DATA = 0x2b };
 
 void run_case(void);
 __asm__(
@@ -100,7 +100,18 @@ static void on_signal(int number, siginfo_t *info, void *context) {
   siglongjmp(back, 1);
 }
 
-int main(void) {
+/* Some kernels are without 32-bit programs: their selector of code is not to be had then. */
+static int has_compatibility(void) {
+  uint32_t rights;
+  uint8_t found;
+  __asm__("lar %2, %0\n\tsetz %1" : "=r"(rights), "=q"(found) : "r"(CODE_32) : "cc");
+  return found;
+}
+
+/* With an argument: status 0 where the machine has compatibility mode. */
+int main(int count, char **arguments) {
+  (void)arguments;
+  if (count > 1) return !has_compatibility();
   struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
   stack_t stack = {.ss_sp = alternate, .ss_size = sizeof alternate};
   code_page = mmap(0, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);

@@ -5,15 +5,16 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { bedImage, bedState, type Mode, SUPERVISOR_PAGE } from '../../difftest/bed.js';
+import { bedImage, bedState, CODE, type Mode, SUPERVISOR_PAGE } from '../../difftest/bed.js';
 import type { Case, CaseRunner, Change, Outcome } from '../../difftest/case.js';
+import { IF, IOPL, TF } from '../../difftest/flags.js';
 import { notRun } from '../../difftest/outcome.js';
 
-const IF = 0x200;
-const IOPL = 0x3000;
+/** #DB, by which an instruction that completes ends. */
+const DB = 1;
 const MODE_NUMBERS: Partial<Record<Mode, number>> = { long: 0, compat32: 1, compat16: 2 };
-/** Modes that ring 3 of a 64-bit kernel has. */
-export const NATIVE_MODES: readonly Mode[] = ['long', 'compat32', 'compat16'];
+/** Modes that ring 3 of a 64-bit kernel may have. */
+const NATIVE_MODES: readonly Mode[] = ['long', 'compat32', 'compat16'];
 
 // Sizes of the structures in native-cases.c.
 const BASE = 0x10000;
@@ -37,11 +38,13 @@ function sourceFile(): string {
   return existsSync(beside) ? beside : beside.replace(/([\\/])dist([\\/])(?!.*[\\/]dist[\\/])/, '$1src$2');
 }
 
-/** Does the case make sense outside the bed's own tables and privileges? */
-export function runsNatively(c: Case): boolean {
-  if (c.cpl !== 3 || MODE_NUMBERS[c.mode] === undefined || c.pokes.length > MAX_POKES) return false;
-  return (c.rflags & (IF | IOPL)) === IF && !USES_TABLES.test(c.name);
-}
+/** NOP, which completes wherever the mode exists. */
+const nopIn = (mode: Mode, rsp = 0n): Case => ({
+  ...{ name: 'NOP', mode, cpl: 3, seed: 1, code: Uint8Array.of(0x90), address: CODE, pokes: [] },
+  ...{ gpr: BigUint64Array.from({ length: 16 }, (_, n) => (n === RSP ? rsp : 0n)), rflags: IF | TF | 2 },
+});
+const NONCANONICAL = 1n << 62n;
+const isCanonical = (la: bigint): boolean => BigInt.asUintN(64, BigInt.asIntN(48, la)) === la;
 
 /** Reads or loads selectors or tables, or is a system call. */
 const USES_TABLES =
@@ -49,6 +52,10 @@ const USES_TABLES =
 
 export class NativeCaseRunner implements CaseRunner {
   readonly name = 'native';
+  /** Modes of NATIVE_MODES that this kernel has: some are without 32-bit programs and local descriptor tables. */
+  readonly modes: readonly Mode[];
+  /** May a program begin where RSP is no canonical address? A paravirtual kernel's way there may fault. */
+  private readonly anyStack: boolean;
   private readonly folder: string;
   private readonly program: string;
 
@@ -56,12 +63,25 @@ export class NativeCaseRunner implements CaseRunner {
     this.folder = mkdtempSync(join(tmpdir(), 'vmscope-native-'));
     this.program = join(this.folder, 'native-cases');
     execFileSync('gcc', [...FLAGS, sourceFile(), '-o', this.program], { stdio: ['ignore', 'ignore', 'pipe'] });
+    this.modes = NATIVE_MODES.filter((mode) => this.completes(nopIn(mode)));
+    this.anyStack = this.completes(nopIn('long', NONCANONICAL));
   }
 
   /** @throws Error when gcc is absent or this machine is no x86-64 Linux */
   static open(): NativeCaseRunner {
     if (process.platform !== 'linux' || process.arch !== 'x64') throw new Error('needs Linux on x86-64');
     return new NativeCaseRunner();
+  }
+
+  /** Does the case make sense outside the bed's own tables and privileges? */
+  accepts(c: Case): boolean {
+    if (c.cpl !== 3 || !this.modes.includes(c.mode) || c.pokes.length > MAX_POKES) return false;
+    if (!this.anyStack && c.mode === 'long' && !isCanonical(c.gpr[RSP])) return false;
+    return (c.rflags & (IF | IOPL)) === IF && !USES_TABLES.test(c.name);
+  }
+
+  private completes(c: Case): boolean {
+    return this.run([c])[0].vector === DB;
   }
 
   run(cases: readonly Case[]): Outcome[] {

@@ -6,7 +6,7 @@ import { createCore } from '../core-instance.js';
 import { BlockRunner } from './block-runner.js';
 import { CoreCaseRunner, type CoreUnderTest } from './core-runner.js';
 import { KvmCaseRunner } from './kvm-runner.js';
-import { NATIVE_MODES, NativeCaseRunner, runsNatively } from './native-runner.js';
+import { NativeCaseRunner } from './native-runner.js';
 
 /** `handlers`: the core's own, against its dispatcher. */
 export type OracleName = 'native' | 'kvm' | 'handlers';
@@ -21,22 +21,23 @@ export function openCore(alone = false): CoreCaseRunner {
 export function openOracle(name: OracleName): Oracle {
   if (name === 'kvm') return { party: 'kvm', runner: KvmCaseRunner.open() };
   if (name === 'handlers') return { party: name, runner: new BlockRunner('handlers', openCore(true)) };
-  return { party: 'native', runner: NativeCaseRunner.open(), accepts: runsNatively };
+  const runner = NativeCaseRunner.open();
+  return { party: 'native', runner, accepts: (c) => runner.accepts(c), modes: runner.modes };
 }
 
 const now = (): number => performance.now();
 
 /** The host's CPU for single cases, as far as it runs them; undefined where there is no compiler. */
 function hostCpu(): Referee | undefined {
-  let runner: NativeCaseRunner | undefined;
+  let runner: NativeCaseRunner | 'none' | undefined;
   return (c) => {
     const user = { ...c, rflags: (c.rflags & ~IOPL) | IF };
-    if (!runsNatively(user)) return undefined;
     try {
       runner ??= NativeCaseRunner.open();
     } catch {
-      return undefined;
+      runner = 'none';
     }
+    if (runner === 'none' || !runner.accepts(user)) return undefined;
     const [outcome] = runner.run([user]);
     // those two flags are the operating system's there
     return outcome.ending === 'unsupported'
@@ -50,7 +51,7 @@ export function fuzz(name: OracleName, options: Omit<FuzzOptions, 'now'>): FuzzR
   const oracle = openOracle(name);
   try {
     const referee = name === 'kvm' ? hostCpu() : undefined;
-    const native: Partial<FuzzOptions> = name === 'native' ? { modes: NATIVE_MODES, rings: [3], userFlags: true } : {};
+    const native: Partial<FuzzOptions> = name === 'native' ? { modes: oracle.modes, rings: [3], userFlags: true } : {};
     const subject = name === 'handlers' ? new BlockRunner('dispatcher', openCore()) : openCore();
     return runFuzz(oracle, subject, { now, ...(referee ? { referee } : {}), ...native, ...options });
   } finally {
