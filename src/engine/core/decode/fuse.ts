@@ -9,7 +9,7 @@ import {
   uOperation, uOpSize, uOpcode, uReg, uRm, uSeg, UV_L, UV_VEX,
 } from '../uop';
 import {
-  H_ALU, H_ANDN, H_BLS, H_BT, H_FENCE, H_FLAG_OP, H_LAHF, H_LODS, H_MOVS, H_MULX, H_RORX, H_SAHF, H_SARX, H_SHLD, H_SHLX, H_SHRD, H_SHRX, H_STOS, H_CALL, H_CALL_NEAR, H_FIRST, H_INC_DEC, H_JCC, H_JMP, H_JMP_NEAR, H_LEA, H_LEAN, H_LEAVE, H_LOOP, H_MOV, H_MOVSX, H_MOVZX, H_NOP, H_POP, H_PUSH, H_RET, H_SHIFT,
+  H_ALU, H_ANDN, H_BLS, H_BZHI, H_BT, H_FENCE, H_FLAG_OP, H_LAHF, H_LODS, H_MOVS, H_MULX, H_RORX, H_SAHF, H_SARX, H_SHLD, H_SHLX, H_SHRD, H_SHRX, H_STOS, H_CALL, H_CALL_NEAR, H_FIRST, H_INC_DEC, H_JCC, H_JMP, H_JMP_NEAR, H_LEA, H_LEAN, H_LEAVE, H_LOOP, H_MOV, H_MOVSX, H_MOVZX, H_NOP, H_POP, H_PUSH, H_RET, H_SHIFT,
   H_TEST, H_VECTOR_LOAD, H_VECTOR_STORE, H_XCHG,
 } from '../generated/handlers';
 import {
@@ -106,7 +106,7 @@ function widthFits(u: usize, handler: u32, mode: u32): bool {
     case H_LODS: case H_STOS: case H_MOVS:
       return (mode & MODE_FLAT) != 0 && !(uFlags(u) & (UF_REP | UF_REPNE)) && uAddrSize(u) == (long ? 8 : 4) && uSeg(u) < <u32>SEG_FS;
     // VEX does not exist everywhere outside long mode
-    case H_ANDN: case H_BLS: case H_SHLX: case H_SHRX: case H_SARX: case H_MULX: case H_RORX: return long;
+    case H_ANDN: case H_BLS: case H_BZHI: case H_SHLX: case H_SHRX: case H_SARX: case H_MULX: case H_RORX: return long;
     default: return true;
   }
 }
