@@ -13,9 +13,10 @@ const UL_COMPILED = 0x40;
 const UF_HIGH_R = 0x1000;
 const UF_HIGH_RM = 0x2000;
 
-/** One micro-op; `row` is undefined for those that call a handler. */
-export interface DecodedUop {
-  readonly at: number;
+const ROWS = new Map<number, NumberedUop>(UOPS.map((uop) => [uop.number, uop]));
+
+/** One micro-op, each word of it read once; `row` is undefined for those that call a handler. */
+export class DecodedUop {
   readonly op: number;
   readonly row: NumberedUop | undefined;
   /** Where there is no row, or its guard does not hold. */
@@ -35,7 +36,6 @@ export interface DecodedUop {
   readonly nth: number;
   /** Of the instruction in bytes; of a fused pair both. */
   readonly length: number;
-  readonly immediate: bigint;
   /** ah, ch, dh or bh: register number + 4. */
   readonly highR: boolean;
   readonly highRm: boolean;
@@ -48,48 +48,6 @@ export interface DecodedUop {
   /** Offset of a branch's target from the block's start; of vector instructions UV_* of core/uop.ts. */
   readonly target: number;
   /** Its access has met a device: where the TLB has no page, the instruction runs alone. */
-  readonly device: boolean;
-}
-
-export interface DecodedBlock {
-  /** Address of the header. */
-  readonly at: number;
-  readonly hpa: number;
-  readonly mode: number;
-  /** x86 instructions. */
-  readonly instructions: number;
-  readonly bytes: number;
-  /** Where the direct branch at its end leads to, by offset; 0: there is none. */
-  readonly branch: number;
-  /** Host page in which it goes on; 0: it lies in one. */
-  readonly secondPage: number;
-  readonly uops: readonly DecodedUop[];
-}
-
-const ROWS = new Map<number, NumberedUop>(UOPS.map((uop) => [uop.number, uop]));
-
-/** Reads each word of it once, and its immediate, which is seldom asked for, when it is. */
-class UopInMemory implements DecodedUop {
-  readonly op: number;
-  readonly row: NumberedUop | undefined;
-  readonly handler: Called | undefined;
-  readonly r: number;
-  readonly rm: number;
-  readonly base: number;
-  readonly index: number;
-  readonly scale: number;
-  readonly segment: number;
-  readonly displacement: number;
-  readonly next: number;
-  readonly start: number;
-  readonly nth: number;
-  readonly length: number;
-  readonly highR: boolean;
-  readonly highRm: boolean;
-  readonly flags: number;
-  readonly cc: number;
-  readonly branchBytes: number;
-  readonly target: number;
   readonly device: boolean;
   readonly #memory: DataView;
 
@@ -128,9 +86,25 @@ class UopInMemory implements DecodedUop {
     this.device = row !== undefined && (marks & UL_DEVICE) !== 0 && mayMeetDevices(row);
   }
 
+  /** Seldom asked for, so read when it is. */
   get immediate(): bigint {
     return this.#memory.getBigUint64(this.at + 16, true);
   }
+}
+
+export interface DecodedBlock {
+  /** Address of the header. */
+  readonly at: number;
+  readonly hpa: number;
+  readonly mode: number;
+  /** x86 instructions. */
+  readonly instructions: number;
+  readonly bytes: number;
+  /** Where the direct branch at its end leads to, by offset; 0: there is none. */
+  readonly branch: number;
+  /** Host page in which it goes on; 0: it lies in one. */
+  readonly secondPage: number;
+  readonly uops: readonly DecodedUop[];
 }
 
 function handlerOf(op: number): Called | undefined {
@@ -157,7 +131,7 @@ export function decodedBlock(memory: DataView, at: number): DecodedBlock {
   const bytes = memory.getUint16(at + 14, true);
   const uops: DecodedUop[] = [];
   for (let u = at + BLOCK_HEADER; ; u += UOP_BYTES) {
-    const uop = new UopInMemory(memory, u);
+    const uop = new DecodedUop(memory, u);
     uops.push(uop);
     if (uop.op === OP_NEXT || uop.next >= bytes) break;
   }

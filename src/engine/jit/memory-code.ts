@@ -96,19 +96,18 @@ export class MemoryCode {
 
   /** Puts the host's address into `pointer`. `missesIf` takes an i32, 1 when the TLB has none. */
   access(what: Accessed, scope: Scope, missesIf: () => void): void {
-    const addend = this.strip?.(scope.uop, what.table, what.at);
-    if (addend) {
-      this.#inStrip(what.at, addend.local, addend.more, scope);
-      return;
-    }
+    if (this.#inStrip(what, scope)) return;
     this.address(what.at, scope);
     this.code.set(this.#linear);
     this.#translate(what, scope, missesIf);
   }
 
-  /** Base, index and what the strip's beginning has found: 1 to 3 operations. */
-  #inStrip(at: Place, local: number, more: number, scope: Scope): void {
+  /** Base, index and what the strip's beginning has found, 1 to 3 operations; false: it has found nothing for this access. */
+  #inStrip({ table, at }: Accessed, scope: Scope): boolean {
     const { code } = this;
+    const addend = this.strip?.(scope.uop, table, at);
+    if (!addend) return false;
+    const { local, more } = addend;
     if (hasDisplacement(at)) {
       const { base, index, scale } = scope.uop;
       if (base === REG_RIP) scope.rip(0);
@@ -127,6 +126,7 @@ export class MemoryCode {
     }
     if (more !== 0) code.i32(more).op('i32.add');
     code.set(this.pointer);
+    return true;
   }
 
   /** The same, where what is not aligned to that power of two misses. */
@@ -139,9 +139,7 @@ export class MemoryCode {
       .i32(bytes - 1)
       .op('i32.and');
     missesIf();
-    const addend = this.strip?.(scope.uop, what.table, what.at);
-    if (addend) this.#inStrip(what.at, addend.local, addend.more, scope);
-    else this.#translate(what, scope, missesIf);
+    if (!this.#inStrip(what, scope)) this.#translate(what, scope, missesIf);
   }
 
   /** Host address of the linear one. */
@@ -156,6 +154,7 @@ export class MemoryCode {
         this.#takeUsual(this.#usual, table);
         return;
       }
+      code.get(this.#linear).op('i32.wrap');
       this.#addend(table);
     } else {
       const { page, likely } = known;
@@ -165,13 +164,11 @@ export class MemoryCode {
         code.op('i64.and').get(page.linear).op('i64.ne').open('if');
       }
       this.#lookUp(table, bytes, missesIf, page.linear);
-      const addend = (): FunctionWriter => code.get(this.#entry).memory('i32.load', table + 8);
-      if (likely || this.#usual === undefined) addend().set(page.addend);
+      if (likely || this.#usual === undefined) this.#addend(table).set(page.addend);
       else {
         code.i32(this.#usual).set(page.addend);
-        addend().i32(this.#usual).op('i32.ne').open('if');
-        addend().set(page.addend);
-        code.close();
+        this.#openUnusual(this.#usual, table);
+        this.#addend(table).set(page.addend).close();
       }
       if (likely) code.close();
       code.get(this.#linear).op('i32.wrap').get(page.addend);
@@ -179,28 +176,23 @@ export class MemoryCode {
     code.op('i32.add').set(this.pointer);
   }
 
-  /** The linear address and the entry's addend, to be added. */
-  #addend(table: number): void {
-    const { code } = this;
-    code
-      .get(this.#linear)
-      .op('i32.wrap')
-      .get(this.#entry)
-      .memory('i32.load', table + 8);
+  /** What the entry adds to a linear address. */
+  #addend(table: number): FunctionWriter {
+    return this.code.get(this.#entry).memory('i32.load', table + 8);
+  }
+
+  /** What follows is for an entry that adds something else. */
+  #openUnusual(usual: number, table: number): void {
+    this.#addend(table).i32(usual).op('i32.ne').open('if');
   }
 
   /** Host address as with most pages: that the entry says so too is asked beside the access, which does not wait for it. */
   #takeUsual(usual: number, table: number): void {
     const { code, pointer } = this;
     code.get(this.#linear).op('i32.wrap').i32(usual).op('i32.add').set(pointer);
-    code
-      .get(this.#entry)
-      .memory('i32.load', table + 8)
-      .i32(usual)
-      .op('i32.ne')
-      .open('if');
-    this.#addend(table);
-    code.op('i32.add').set(pointer).close();
+    this.#openUnusual(usual, table);
+    code.get(this.#linear).op('i32.wrap');
+    this.#addend(table).op('i32.add').set(pointer).close();
   }
 
   /** Looks for the TLB's entry; its page goes into a local. */
@@ -236,13 +228,8 @@ export class MemoryCode {
     code.op('i64.xor').tee(difference).op('i64.eqz', 'i32.eqz').open('if');
     code.get(difference).i64(MARK).op('i64.ne');
     missesIf();
-    code
-      .get(this.#linear)
-      .op('i32.wrap')
-      .get(this.#entry)
-      .memory('i32.load', TLB_WRITE + 8)
-      .op('i32.add')
-      .set(pointer);
+    code.get(this.#linear).op('i32.wrap');
+    this.#addend(TLB_WRITE).op('i32.add').set(pointer);
     const lines = (): void => {
       code.get(pointer).i32(12).op('i32.shr_u').i32(2).op('i32.shl').memory('i32.load', CODE_LINES);
     };
