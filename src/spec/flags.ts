@@ -1,4 +1,4 @@
-// Bits of the registers that the dashboard and the stub decode: a row per bit or field.
+// Bits of registers: a row per bit or field.
 
 /** One bit (`hi` == `lo`) or field of a register. */
 export interface BitField {
@@ -162,6 +162,15 @@ export const SELECTOR_ERROR: readonly BitField[] = [
 /** The value of one field. */
 export function fieldOf(value: bigint, { hi, lo }: BitField): bigint {
   return (value >> BigInt(lo)) & ((1n << BigInt(hi - lo + 1)) - 1n);
+}
+
+/** The bits of these fields, as 32 bits. @throws Error for a name that no row has */
+export function bitsOf(rows: readonly BitField[], ...names: readonly string[]): number {
+  return names.reduce((bits, name) => {
+    const row = rows.find((one) => one.name === name);
+    if (!row) throw new Error(`no bit ${name}`);
+    return bits | (((1 << (row.hi - row.lo + 1)) - 1) << row.lo);
+  }, 0);
 }
 
 /** Names of the bits that are set; wider fields as `name=value` when not zero. */
