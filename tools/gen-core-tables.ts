@@ -1,10 +1,11 @@
-// Writes src/engine/core/generated/*.ts from the opcode table and the VMX tables. Run by the build of the core.
+// Writes src/engine/core/generated/*.ts from the opcode table and the tables of registers and VMX. Run by the build of the core.
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { featureOf, OPCODE_FEATURES, wideFeatureOf } from '../src/spec/opcodes/features.js';
 import { FIRST_HANDLER, FIRST_LEAN_HANDLER, HANDLERS, LEAN_HANDLERS } from '../src/spec/opcodes/handlers.js';
 import { OPCODES, type OpcodeRow, VECTOR_GROUPS } from '../src/spec/opcodes/index.js';
 import { operationId, VECTOR_OPERATIONS } from '../src/spec/opcodes/vector-operations.js';
 import { dispatchText } from './core-dispatch.js';
+import { registerTables } from './gen-register-tables.js';
 import { vmcsTables } from './gen-vmcs-tables.js';
 
 const CORE = 'src/engine/core';
@@ -295,4 +296,5 @@ writeOpcodeTable();
 writeHandlers();
 writeOperations();
 writeDispatch();
-for (const [name, text] of Object.entries(vmcsTables())) writeFileSync(`${CORE}/generated/${name}`, text);
+for (const [name, text] of Object.entries({ ...vmcsTables(), ...registerTables() }))
+  writeFileSync(`${CORE}/generated/${name}`, text);

@@ -11,6 +11,15 @@ export interface BitField {
 const bit = (at: number, name: string, title: string): BitField => ({ name, hi: at, lo: at, title });
 const field = (hi: number, lo: number, name: string, title: string): BitField => ({ name, hi, lo, title });
 
+/** The rows of these names. @throws Error for a name that no row has */
+function only(rows: readonly BitField[], ...names: readonly string[]): BitField[] {
+  return names.map((name) => {
+    const row = rows.find((one) => one.name === name);
+    if (!row) throw new Error(`no bit ${name}`);
+    return row;
+  });
+}
+
 /** @sdm 1 3.4.3 "EFLAGS Register" */
 export const RFLAGS: readonly BitField[] = [
   bit(0, 'CF', 'carry'),
@@ -31,6 +40,9 @@ export const RFLAGS: readonly BitField[] = [
   bit(20, 'VIP', 'virtual interrupt pending'),
   bit(21, 'ID', 'CPUID can be used'),
 ];
+
+/** The flags that arithmetic sets. @sdm 1 3.4.3.1 "Status Flags" */
+export const STATUS_FLAGS: readonly BitField[] = only(RFLAGS, 'CF', 'PF', 'AF', 'ZF', 'SF', 'OF');
 
 /** @sdm 3A 2.5 "Control Registers" */
 export const CR0: readonly BitField[] = [
@@ -100,6 +112,14 @@ export const EFER: readonly BitField[] = [
   bit(11, 'NXE', 'execute-disable pages'),
 ];
 
+/** State components that XSAVE manages. @sdm 1 13.1 "XSAVE-Supported Features and State-Component Bitmaps" */
+export const XCR0: readonly BitField[] = [
+  bit(0, 'X87', 'x87 state, always 1'),
+  bit(1, 'SSE', 'XMM registers and MXCSR'),
+  bit(2, 'AVX', 'upper halves of the YMM registers'),
+  bit(9, 'PKRU', 'protection-key rights of user pages'),
+];
+
 /** @sdm 3B 18.2.3 "Debug Status Register (DR6)" */
 export const DR6: readonly BitField[] = [
   ...[0, 1, 2, 3].map((n) => bit(n, `B${n}`, `breakpoint ${n} matched`)),
@@ -125,6 +145,12 @@ export const DR7: readonly BitField[] = [
     field(19 + 4 * n, 18 + 4 * n, `LEN${n}`, 'length: 0 one byte, 1 two, 2 eight, 3 four'),
   ]),
 ];
+
+/** L and G of the four breakpoints: with none of them DR7 watches nothing. */
+export const DR7_ENABLES: readonly BitField[] = DR7.filter(({ name }) => /^[LG][0-3]$/.test(name));
+
+/** Bits that read 1 whatever is written. @sdm 1 3.4.3 "EFLAGS Register" 3B 18.2 "Debug Registers" */
+export const ALWAYS_ONE = { RFLAGS: 0x2, DR6: 0xffff0ff0, DR7: 0x400 } as const;
 
 /** Access rights of a segment in the VMCS's format. @sdm 3C 25.4.1 "Guest Register State" */
 export const ACCESS_RIGHTS: readonly BitField[] = [
@@ -164,13 +190,15 @@ export function fieldOf(value: bigint, { hi, lo }: BitField): bigint {
   return (value >> BigInt(lo)) & ((1n << BigInt(hi - lo + 1)) - 1n);
 }
 
-/** The bits of these fields, as 32 bits. @throws Error for a name that no row has */
+/** The bits of the fields of these names, or of all. @throws Error for a name that no row has */
+export function maskOf(rows: readonly BitField[], ...names: readonly string[]): bigint {
+  const fields = names.length === 0 ? rows : only(rows, ...names);
+  return fields.reduce((mask, { hi, lo }) => mask | (((1n << BigInt(hi - lo + 1)) - 1n) << BigInt(lo)), 0n);
+}
+
+/** As maskOf(), as 32 bits. */
 export function bitsOf(rows: readonly BitField[], ...names: readonly string[]): number {
-  return names.reduce((bits, name) => {
-    const row = rows.find((one) => one.name === name);
-    if (!row) throw new Error(`no bit ${name}`);
-    return bits | (((1 << (row.hi - row.lo + 1)) - 1) << row.lo);
-  }, 0);
+  return Number(BigInt.asIntN(32, maskOf(rows, ...names)));
 }
 
 /** Names of the bits that are set; wider fields as `name=value` when not zero. */

@@ -1,5 +1,5 @@
 // Model-specific registers that this CPU or its VMM has: number, name, bits.
-
+import { EFER as EFER_BITS } from './flags.js';
 import {
   MSR_KVM_PV_EOI_EN,
   MSR_KVM_STEAL_TIME,
@@ -26,7 +26,7 @@ export interface MsrRow {
 type Row = readonly [number: number, name: string, title: string, home: 'core' | 'vmm', bits?: readonly MsrBit[]];
 const bit = (n: number, name: string): MsrBit => ({ high: n, low: n, name });
 
-const EFER = [bit(0, 'SCE'), bit(8, 'LME'), bit(10, 'LMA'), bit(11, 'NXE')];
+const EFER = EFER_BITS.map(({ hi, lo, name }): MsrBit => ({ high: hi, low: lo, name }));
 const APIC_BASE = [bit(8, 'BSP'), bit(10, 'EXTD'), bit(11, 'EN'), { high: 38, low: 12, name: 'base' }];
 const DEBUGCTL = [bit(0, 'LBR'), bit(1, 'BTF')];
 const FEATURE_CONTROL = [bit(0, 'lock'), bit(1, 'VMX inside SMX'), bit(2, 'VMX outside SMX')];
@@ -136,15 +136,19 @@ export const MSRS: readonly MsrRow[] = ROWS.map(([number, name, title, home, bit
 const BY_NUMBER = new Map(MSRS.map((row) => [row.number, row]));
 const BY_NAME = new Map(MSRS.map((row) => [row.name, row]));
 
-/** The row of an MSR number, or undefined. Numbers 800H to 8FFH are the x2APIC's registers. */
+/** The x2APIC's registers have numbers of their own, with no row each. @sdm 3A 11.12.1.2 "x2APIC Register Address Space" */
+export const X2APIC_FIRST = 0x800;
+export const X2APIC_COUNT = 0x100;
+
+/** The row of an MSR number, or undefined. */
 export function msr(number: number): MsrRow | undefined {
   return BY_NUMBER.get(number);
 }
 
 /** Name of an MSR, or its number in hexadecimal. */
 export function msrName(number: number): string {
-  if (number >= 0x800 && number < 0x900)
-    return `IA32_X2APIC_${(number - 0x800).toString(16).toUpperCase().padStart(2, '0')}`;
+  if (number >= X2APIC_FIRST && number < X2APIC_FIRST + X2APIC_COUNT)
+    return `IA32_X2APIC_${(number - X2APIC_FIRST).toString(16).toUpperCase().padStart(2, '0')}`;
   return BY_NUMBER.get(number)?.name ?? `0x${(number >>> 0).toString(16)}`;
 }
 

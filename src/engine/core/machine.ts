@@ -3,6 +3,7 @@ import {
   ACTIVE, BREAK_SET, BREAK_SET_ENTRIES, CLEARED_END, DR6, DR7, JIT_LEFT_AT, JIT_SLICE, LINEAR_SHIFT, MAX_VCPUS, MEMORY_END, MXCSR, PARKED_BASE, PAT, PREEMPTION_DEADLINE, RFLAGS, VCPU_INDEX,
   VCPU_STATE_BYTES, X87_FCW, XCR0,
 } from './layout';
+import { DR6_ALWAYS_ONE, DR7_ALWAYS_ONE, RFLAGS_ALWAYS_ONE, XCR0_X87 } from './generated/register-bits';
 import { dropBlocks } from './decode/cache';
 import { enterContext, flushAllVcpus, forgetTranslations } from './mmu/tlb';
 
@@ -15,11 +16,11 @@ export function init(): void {
   store<u64>(JIT_LEFT_AT, ~u64(0));
   store<u32>(LINEAR_SHIFT, 7);
   store<u64>(MEMORY_END, u64(memory.size()) << 16);
-  store<u64>(RFLAGS, 2);
-  store<u64>(DR6, 0xffff0ff0);
-  store<u64>(DR7, 0x400);
+  store<u64>(RFLAGS, RFLAGS_ALWAYS_ONE);
+  store<u64>(DR6, DR6_ALWAYS_ONE);
+  store<u64>(DR7, DR7_ALWAYS_ONE);
   store<u64>(PAT, 0x0007040600070406);
-  store<u64>(XCR0, 1);
+  store<u64>(XCR0, XCR0_X87);
   store<u64>(PREEMPTION_DEADLINE, ~u64(0));
   store<u16>(X87_FCW, 0x37f);
   store<u32>(MXCSR, 0x1f80);

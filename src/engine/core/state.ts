@@ -3,6 +3,7 @@ import {
   ATTENTION, CPL, CR0, CR4, EFER, FAULT_ADDRESS, FAULT_ERROR, FAULT_HAS_ERROR, FAULT_VECTOR, GPR,
   LINEAR_SHIFT, MODE, MODE_CODE64, RFLAGS, SEGMENTS, SEGMENT_BYTES, SEG_AR, SEG_BASE, SEG_LIMIT, SEG_SELECTOR, XS_FAULT, XS_OK,
 } from './layout';
+import { CR0_PE, CR4_LA57, EFER_LMA, RFLAGS_VM } from './generated/register-bits';
 
 @inline export function reg64(index: u32): u64 { return load<u64>(index << 3, GPR); }
 @inline export function setReg64(index: u32, value: u64): void { store<u64>(index << 3, value, GPR); }
@@ -22,15 +23,15 @@ import {
 @inline export function efer(): u64 { return load<u64>(EFER); }
 @inline export function cpl(): u32 { return load<u32>(CPL); }
 @inline export function rflags(): u64 { return load<u64>(RFLAGS); }
-@inline export function protectedMode(): bool { return (load<u32>(CR0) & 1) != 0; }
-@inline export function longMode(): bool { return (load<u32>(EFER) & 0x400) != 0; }
+@inline export function protectedMode(): bool { return (load<u32>(CR0) & <u32>CR0_PE) != 0; }
+@inline export function longMode(): bool { return (load<u32>(EFER) & <u32>EFER_LMA) != 0; }
 @inline export function code64(): bool { return (load<u32>(MODE) & MODE_CODE64) != 0; }
-@inline export function v8086(): bool { return (load<u32>(RFLAGS) & 0x20000) != 0 && protectedMode(); }
+@inline export function v8086(): bool { return (load<u32>(RFLAGS) & <u32>RFLAGS_VM) != 0 && protectedMode(); }
 @inline export function attend(bits: u32): void { store<u32>(ATTENTION, load<u32>(ATTENTION) | bits); }
 
 /** An address that code and data may have: CR4.LA57 chooses its width. */
 export function canonicalAddress(la: u64): bool {
-  const shift: u64 = load<u64>(CR4) & 0x1000 ? 7 : 16;
+  const shift: u64 = load<u64>(CR4) & CR4_LA57 ? 7 : 16;
   return <u64>(<i64>(la << shift) >> shift) == la;
 }
 
@@ -78,20 +79,3 @@ export function refuse(vector: u32, code: u32): bool {
   return false;
 }
 
-export const VEC_DE = 0;
-export const VEC_DB = 1;
-export const VEC_NMI = 2;
-export const VEC_BP = 3;
-export const VEC_OF = 4;
-export const VEC_BR = 5;
-export const VEC_UD = 6;
-export const VEC_NM = 7;
-export const VEC_DF = 8;
-export const VEC_TS = 10;
-export const VEC_NP = 11;
-export const VEC_SS = 12;
-export const VEC_GP = 13;
-export const VEC_PF = 14;
-export const VEC_MF = 16;
-export const VEC_AC = 17;
-export const VEC_XM = 19;

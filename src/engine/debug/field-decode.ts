@@ -5,6 +5,7 @@ import { describeAccessRights, SYSTEM_REGISTERS } from '../../spec/registers.js'
 import { type ControlWord, controlNames } from '../../spec/vmx/controls.js';
 import { decodeQualification } from '../../spec/vmx/exit-qualifications.js';
 import { exitReasonName } from '../../spec/vmx/exit-reasons.js';
+import { ACTIVITY_STATES, INTERRUPTIBILITY, PENDING_DEBUG } from '../../spec/vmx/guest-state.js';
 import { instructionError } from '../../spec/vmx/instruction-errors.js';
 import { decodeInstructionInfo } from '../../spec/vmx/instruction-info.js';
 import { describeInterruption } from '../../spec/vmx/interruption-info.js';
@@ -12,8 +13,6 @@ import type { VmcsDecoder, VmcsField } from '../../spec/vmx/vmcs-fields.js';
 
 /** The other fields of the same VMCS, by name. */
 export type ReadVmcs = (name: string) => bigint;
-
-const ACTIVITY = ['active', 'HLT', 'shutdown', 'wait-for-SIPI'];
 
 const rows = (names: Record<number, string>): BitField[] =>
   Object.entries(names).map(([at, name]) => ({ name, hi: Number(at), lo: Number(at), title: name }));
@@ -34,24 +33,9 @@ const BITS: Partial<Record<VmcsDecoder, readonly BitField[]>> = {
     SYSTEM_REGISTERS.filter((row) => row.fields && row.name !== 'cr3').map((r) => [r.name, r.fields]),
   ),
   'exception-bitmap': rows(Object.fromEntries(EXCEPTIONS.map((row) => [row.vector, row.mnemonic]))),
-  interruptibility: rows({
-    0: 'blocking by STI',
-    1: 'blocking by MOV SS',
-    2: 'blocking by SMI',
-    3: 'blocking by NMI',
-    4: 'enclave interruption',
-  }),
+  interruptibility: INTERRUPTIBILITY,
   'page-fault-error': PAGE_FAULT_ERROR,
-  'pending-debug': rows({
-    0: 'B0',
-    1: 'B1',
-    2: 'B2',
-    3: 'B3',
-    11: 'BLD',
-    12: 'enabled breakpoint',
-    14: 'BS',
-    16: 'RTM',
-  }),
+  'pending-debug': PENDING_DEBUG,
   debugctl: rows({ 0: 'LBR', 1: 'BTF' }),
   'vm-functions': rows({ 0: 'EPTP switching' }),
 };
@@ -81,7 +65,7 @@ export function decodeField(field: VmcsField, value: bigint, read: ReadVmcs): st
     case 'instruction-error':
       return [instructionError(Number(value))];
     case 'activity':
-      return [ACTIVITY[Number(value)] ?? 'reserved'];
+      return [ACTIVITY_STATES[Number(value)] ?? 'reserved'];
     case 'access-rights':
       return [describeAccessRights(Number(value))];
     case 'selector':

@@ -4,6 +4,16 @@
 //   31     30..13     12             11          10..8  7..0
 //   valid  reserved   NMI unblocked  error code  type   vector
 import { describeErrorCode } from '../exceptions.js';
+import type { BitField } from '../flags.js';
+
+/** @sdm 3C 24.8.3 "VM-Entry Controls for Event Injection" 24.9.2 "Information for VM Exits Due to Vectored Events" */
+export const INTERRUPTION_INFO: readonly BitField[] = [
+  { name: 'vector', hi: 7, lo: 0, title: 'vector' },
+  { name: 'type', hi: 10, lo: 8, title: 'interruption type' },
+  { name: 'error code', hi: 11, lo: 11, title: 'an error code is pushed' },
+  { name: 'NMI unblocked', hi: 12, lo: 12, title: 'an IRET had removed blocking by NMI (VM-exit field only)' },
+  { name: 'valid', hi: 31, lo: 31, title: 'there is an event' },
+];
 
 /** Interruption types. @sdm 3C 24.8.3 "VM-Entry Controls for Event Injection" */
 export const INTERRUPTION_TYPES = [

@@ -11,7 +11,8 @@ import {
   UOP_POOL_BYTES, XS_FAULT, XS_OK, XS_SINGLE,
 } from '../layout';
 import { UOP_BYTES, uFusedLength, uNext, uOp } from '../uop';
-import { VEC_GP, faultCode, segLimit } from '../state';
+import { faultCode, segLimit } from '../state';
+import { VEC_GP } from '../generated/events';
 import { accessStatus, fetchPage } from '../mmu/access';
 import { clearCode, markCode } from './code-pages';
 import { DECODED, DECODE_STOPPED, decodeInstruction } from './decode';

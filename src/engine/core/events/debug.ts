@@ -2,18 +2,17 @@
 import {
   ATTENTION, ATT_STEP, ATT_TRAP, CR4, DR6, DR7, FAULT_ADDRESS, INTERRUPTIBILITY, PENDING_DBG, RFLAGS, RIP, SEG_CS, XS_FAULT, XS_OK,
 } from '../layout';
-import { attend, code64, fault, segBase, VEC_DB } from '../state';
+import { attend, code64, fault, segBase } from '../state';
+import {
+  DR6_B0, DR6_B1, DR6_B2, DR6_B3, DR6_BD, DR6_BS, DR6_BT, DR7_ENABLES, DR7_GD, RFLAGS_RF, RFLAGS_TF,
+} from '../generated/register-bits';
+import { BLOCKING_BY_MOV_SS, VEC_DB } from '../generated/events';
 import { isRepeating } from '../exec/repeat';
 import { updateMode } from '../mmu/mode';
 import { executionBreakpoints, portBreakpoint } from '../mmu/watch';
 import { deliverFault } from './deliver';
 
-const FLAG_TF: u64 = 0x100;
-const FLAG_RF: u64 = 0x10000;
-const DR6_BD: u64 = 0x2000;
-const DR6_BS: u64 = 0x4000;
-const DR7_GD: u64 = 0x2000;
-const BLOCKED_BY_MOV_SS: u32 = 2;
+const DR6_BREAKPOINTS: u64 = DR6_B0 | DR6_B1 | DR6_B2 | DR6_B3;
 
 /** TF at the start of the instruction that runs: a POPF that sets it does not trap itself. */
 let stepping: bool = false;
@@ -27,7 +26,7 @@ export function cancelStep(): void { stepping = false; }
 /** SYSCALL and SYSRET single-step by the TF that they have loaded, not by the one before. @sdm 2B 4.3 "SYSRET" */
 export function stepByFlags(): void {
   stepping = false;
-  if (load<u64>(RFLAGS) & FLAG_TF) pendStep();
+  if (load<u64>(RFLAGS) & RFLAGS_TF) pendStep();
 }
 
 function pendStep(): void {
@@ -38,10 +37,10 @@ function pendStep(): void {
 /** Before an instruction, while ATT_STEP is set: XS_OK, or XS_FAULT for an execution breakpoint of DR0-3. */
 export function debugBefore(): i32 {
   const flags = load<u64>(RFLAGS);
-  stepping = (flags & FLAG_TF) != 0;
+  stepping = (flags & RFLAGS_TF) != 0;
   loadedRf = false;
   // MOV SS and POP SS keep off an instruction breakpoint on the instruction that follows
-  if (flags & FLAG_RF || isRepeating() || !(load<u64>(DR7) & 0xff) || load<u32>(INTERRUPTIBILITY) & BLOCKED_BY_MOV_SS) return XS_OK;
+  if (flags & RFLAGS_RF || isRepeating() || !(load<u64>(DR7) & DR7_ENABLES) || load<u32>(INTERRUPTIBILITY) & BLOCKING_BY_MOV_SS) return XS_OK;
   const rip = load<u64>(RIP);
   const bits = executionBreakpoints(code64() ? rip : (rip + segBase(SEG_CS)) & 0xffffffff);
   return bits ? debugFault(bits) : XS_OK;
@@ -50,8 +49,8 @@ export function debugBefore(): i32 {
 /** After an instruction that completed, while ATT_STEP was set before it. */
 export function debugAfter(): void {
   // RF lasts for one instruction
-  if (!loadedRf && load<u64>(RFLAGS) & FLAG_RF) {
-    store<u64>(RFLAGS, load<u64>(RFLAGS) & ~FLAG_RF);
+  if (!loadedRf && load<u64>(RFLAGS) & RFLAGS_RF) {
+    store<u64>(RFLAGS, load<u64>(RFLAGS) & ~RFLAGS_RF);
     updateMode();
   }
   if (!stepping) return;
@@ -81,7 +80,7 @@ export function deliverDebugTrap(): i32 {
   store<u64>(PENDING_DBG, 0);
   store<u32>(ATTENTION, load<u32>(ATTENTION) & ~ATT_TRAP);
   fault(VEC_DB);
-  store<u64>(FAULT_ADDRESS, pending & 0x600f);
+  store<u64>(FAULT_ADDRESS, pending & (DR6_BREAKPOINTS | DR6_BD | DR6_BS));
   return deliverFault();
 }
 
@@ -94,6 +93,6 @@ export function dropDebugTraps(bits: u64): void {
 
 /** #DB is delivered: DR6 takes its bits, DR7.GD is cleared. @sdm 3B 18.2.3 "Debug Status Register (DR6)" */
 export function debugDelivered(bits: u64): void {
-  store<u64>(DR6, (load<u64>(DR6) & ~(<u64>15)) | (bits & 0xe00f));
+  store<u64>(DR6, (load<u64>(DR6) & ~DR6_BREAKPOINTS) | (bits & (DR6_BREAKPOINTS | DR6_BD | DR6_BS | DR6_BT)));
   store<u64>(DR7, load<u64>(DR7) & ~DR7_GD);
 }

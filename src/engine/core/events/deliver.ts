@@ -4,16 +4,23 @@ import {
   IDTR_BASE, IDTR_LIMIT, INTERRUPTIBILITY, LATCH_COUNT, LATCH_CURSOR, LATCH_EVENT, NEXT_RIP, PENDING_DBG, RFLAGS, RIP, RSP, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS,
   SEG_SS, VECTORING_ERROR, VECTORING_INFO, XS_EXIT, XS_FAULT, XS_OK,
 } from '../layout';
+import { cpl, longMode, protectedMode, segLimit, segSelector, v8086 } from '../state';
 import {
-  cpl, longMode, protectedMode, segLimit, segSelector, v8086, VEC_DB, VEC_DF, VEC_GP, VEC_NP, VEC_PF,
-} from '../state';
+  AR_DB, AR_L, AR_P, RFLAGS_AC, RFLAGS_IF, RFLAGS_NT, RFLAGS_RF, RFLAGS_TF, RFLAGS_VM,
+} from '../generated/register-bits';
+import {
+  BLOCKING_BY_NMI, INFO_ERROR_CODE, INFO_NMI_UNBLOCKED, INFO_TYPE, INFO_VALID, INFO_VECTOR, TYPE_HARDWARE_EXCEPTION,
+  TYPE_NMI, TYPE_SOFTWARE_EXCEPTION, TYPE_SOFTWARE_INTERRUPT, VEC_DB, VEC_DF, VEC_GP, VEC_NP, VEC_PF,
+} from '../generated/events';
+import { EXIT_REASON_EXCEPTION_NMI, EXIT_REASON_TRIPLE_FAULT } from '../generated/exits';
 import { abandonInstruction, abandonLatches, accessStatus, nmiWasUnblocked, readAs, setNmiUnblocked } from '../mmu/access';
 import { MODE_FLAGS, updateMode, updateSegment } from '../mmu/mode';
+import { SHADOW } from '../vmx/boundary';
 import { exitInterruption, vmExit } from '../vmx/exit';
 import { interceptException } from '../vmx/intercept';
 import {
-  AR_BIG, AR_LONG, AR_PRESENT, descriptor, descriptorAddress, descriptorAr, markAccessed, readDescriptor,
-  reject, rejectSelector, setExternal, setNullSegment, setRealSegment, setSegment,
+  descriptor, descriptorAddress, descriptorAr, markAccessed, readDescriptor, reject, rejectSelector, setExternal,
+  setNullSegment, setRealSegment, setSegment,
 } from '../exec/segment';
 import { isRepeating, leaveRepeat } from '../exec/repeat';
 import { TASK_BY_GATE, taskSwitch } from '../exec/task';
@@ -21,22 +28,14 @@ import {
   checkInnerStack, checkTarget, commitCode, commitNewStack, commitStack, currentStack, isCode, isConforming, jumpTo,
   otherStack, setLevel, stackDescriptor, stackPush, stackRoom, tssPointer, tssSelector, tssStack, tssStack64, wideStack,
 } from '../exec/transfer';
-import {
-  combine, INFO_ERROR, INFO_NMI_UNBLOCKED, INFO_VALID, SECOND_DOUBLE, SECOND_TRIPLE, setsRf, TYPE_EXTERNAL, TYPE_HARDWARE,
-  TYPE_NMI, TYPE_PRIVILEGED_SOFT, TYPE_SOFT_EXCEPTION, TYPE_SOFT_INTERRUPT,
-} from './exceptions';
+import { combine, SECOND_DOUBLE, SECOND_TRIPLE, setsRf } from './exceptions';
 import { cancelStep, debugDelivered, dropDebugTraps } from './debug';
 import { logEvent } from './fault-log';
 
 /** Faults in each other's delivery that make neither a double nor a triple fault end here. */
 const MAX_SERIAL_FAULTS = 32;
-
-const FLAG_TF: u64 = 0x100;
-const FLAG_IF: u64 = 0x200;
-const FLAG_NT: u64 = 0x4000;
-const FLAG_RF: u64 = 0x10000;
-const FLAG_VM: u64 = 0x20000;
-const FLAG_AC: u64 = 0x40000;
+/** What VECTORING_INFO keeps of an event. */
+const EVENT: u32 = INFO_VALID | INFO_ERROR_CODE | INFO_TYPE | INFO_VECTOR;
 
 /**
  * Delivers the exception in FAULT_*: VM exit, or the handler in the IDT, or what follows from
@@ -52,28 +51,28 @@ export function deliverFault(): i32 {
     let error = load<u32>(FAULT_ERROR);
     if (interceptException(vector, error)) return exceptionExit(vector, hasError, error);
     const nested = load<u32>(VECTORING_INFO) >> 31 != 0;
-    logEvent(vector, TYPE_HARDWARE, hasError, error, vector == <u32>VEC_PF ? load<u64>(FAULT_ADDRESS) : 0, nested);
+    logEvent(vector, TYPE_HARDWARE_EXCEPTION, hasError, error, vector == VEC_PF ? load<u64>(FAULT_ADDRESS) : 0, nested);
     const second = combine(load<u32>(VECTORING_INFO), vector);
     if (second != 0) {
       // neither the exit for #DF nor a triple fault counts as one during delivery
       store<u32>(VECTORING_INFO, 0);
       if (second == SECOND_TRIPLE) {
         setNmiUnblocked(false);
-        return vmExit(2, 0);
+        return vmExit(EXIT_REASON_TRIPLE_FAULT, 0);
       }
       vector = VEC_DF;
       hasError = true;
       error = 0;
       store<u64>(FAULT_ADDRESS, 0);
       if (interceptException(vector, error)) return exceptionExit(vector, true, 0);
-      logEvent(VEC_DF, TYPE_HARDWARE, true, 0, 0, true);
+      logEvent(VEC_DF, TYPE_HARDWARE_EXCEPTION, true, 0, 0, true);
     }
-    if (vector == <u32>VEC_PF) store<u64>(CR2, load<u64>(FAULT_ADDRESS));
-    if (vector == <u32>VEC_DB) debugDelivered(load<u64>(FAULT_ADDRESS));
+    if (vector == VEC_PF) store<u64>(CR2, load<u64>(FAULT_ADDRESS));
+    if (vector == VEC_DB) debugDelivered(load<u64>(FAULT_ADDRESS));
     setNmiUnblocked(false);
-    store<u32>(VECTORING_INFO, INFO_VALID | TYPE_HARDWARE << 8 | (hasError && protectedMode() ? INFO_ERROR : 0) | vector);
+    store<u32>(VECTORING_INFO, INFO_VALID | TYPE_HARDWARE_EXCEPTION << 8 | (hasError && protectedMode() ? INFO_ERROR_CODE : 0) | vector);
     store<u32>(VECTORING_ERROR, error);
-    const status = deliver(vector, TYPE_HARDWARE, hasError, error, load<u64>(RIP));
+    const status = deliver(vector, TYPE_HARDWARE_EXCEPTION, hasError, error, load<u64>(RIP));
     if (status == XS_FAULT) {
       abandonLatches();
       continue;
@@ -91,13 +90,13 @@ export function deliverFault(): i32 {
 function exceptionExit(vector: u32, hasError: bool, error: u32): i32 {
   // real mode knows no error codes, and VM entry refuses them there
   const coded = hasError && protectedMode();
-  let info = INFO_VALID | TYPE_HARDWARE << 8 | (coded ? INFO_ERROR : 0) | vector;
+  let info = INFO_VALID | TYPE_HARDWARE_EXCEPTION << 8 | (coded ? INFO_ERROR_CODE : 0) | vector;
   const nested = load<u32>(VECTORING_INFO) >> 31 != 0;
-  if (nmiWasUnblocked() && !nested && vector != <u32>VEC_DF) info |= INFO_NMI_UNBLOCKED;
+  if (nmiWasUnblocked() && !nested && vector != VEC_DF) info |= INFO_NMI_UNBLOCKED;
   setNmiUnblocked(false);
   exitInterruption(info, coded ? error : 0);
-  const detail = vector == <u32>VEC_PF || vector == <u32>VEC_DB ? load<u64>(FAULT_ADDRESS) : 0;
-  const status = vmExit(0, detail);
+  const detail = vector == VEC_PF || vector == VEC_DB ? load<u64>(FAULT_ADDRESS) : 0;
+  const status = vmExit(EXIT_REASON_EXCEPTION_NMI, detail);
   store<u32>(VECTORING_INFO, 0);
   return status;
 }
@@ -115,28 +114,28 @@ export function deliverEvent(info: u32, error: u32, length: u32): i32 {
 function attempt(info: u32, error: u32, length: u32): i32 {
   const vector = info & 0xff;
   const type = info >> 8 & 7;
-  const soft = type >= TYPE_SOFT_INTERRUPT;
-  if (load<u32>(LATCH_COUNT) && load<u32>(LATCH_EVENT) == (info & 0x80000fff)) store<u32>(LATCH_CURSOR, 0);
+  const soft = type >= TYPE_SOFTWARE_INTERRUPT;
+  if (load<u32>(LATCH_COUNT) && load<u32>(LATCH_EVENT) == (info & EVENT)) store<u32>(LATCH_CURSOR, 0);
   else abandonInstruction();
   // a #DF that the VMM injects follows from the fault that it intercepted
-  const double = type == TYPE_HARDWARE && vector == <u32>VEC_DF;
-  const address = type == TYPE_HARDWARE && vector == <u32>VEC_PF ? load<u64>(CR2) : 0;
-  logEvent(vector, type, (info & INFO_ERROR) != 0, error, address, double);
-  store<u32>(VECTORING_INFO, info & 0x80000fff);
+  const double = type == TYPE_HARDWARE_EXCEPTION && vector == VEC_DF;
+  const address = type == TYPE_HARDWARE_EXCEPTION && vector == VEC_PF ? load<u64>(CR2) : 0;
+  logEvent(vector, type, (info & INFO_ERROR_CODE) != 0, error, address, double);
+  store<u32>(VECTORING_INFO, info & EVENT);
   store<u32>(VECTORING_ERROR, error);
   let rip = load<u64>(RIP);
   if (soft) rip = longMode() ? rip + length : (rip + length) & 0xffffffff;
-  const status = deliver(vector, type, (info & INFO_ERROR) != 0, error, rip);
-  if (status == XS_OK && type == TYPE_NMI) store<u32>(INTERRUPTIBILITY, load<u32>(INTERRUPTIBILITY) | 8);
+  const status = deliver(vector, type, (info & INFO_ERROR_CODE) != 0, error, rip);
+  if (status == XS_OK && type == TYPE_NMI) store<u32>(INTERRUPTIBILITY, load<u32>(INTERRUPTIBILITY) | BLOCKING_BY_NMI);
   if (status != XS_FAULT) store<u32>(VECTORING_INFO, 0);
   return status;
 }
 
 /** INT n, INT3, INTO and ICEBP from their helpers: a helper's status; after XS_FAULT deliverFault goes on from VECTORING_INFO. */
 export function softEvent(vector: u32, type: u32, length: u32): i32 {
-  if (type != TYPE_SOFT_INTERRUPT && interceptException(vector, 0)) {
+  if (type != TYPE_SOFTWARE_INTERRUPT && interceptException(vector, 0)) {
     exitInterruption(INFO_VALID | type << 8 | vector, 0);
-    return vmExit(0, 0);
+    return vmExit(EXIT_REASON_EXCEPTION_NMI, 0);
   }
   return attempt(INFO_VALID | type << 8 | vector, 0, length);
 }
@@ -146,11 +145,11 @@ export function softEvent(vector: u32, type: u32, length: u32): i32 {
  * device memory so far stays latched for the time that it is injected again.
  */
 function deliver(vector: u32, type: u32, hasError: bool, error: u32, rip: u64): i32 {
-  const soft = type == TYPE_SOFT_INTERRUPT || type == TYPE_SOFT_EXCEPTION;
+  const soft = type == TYPE_SOFTWARE_INTERRUPT || type == TYPE_SOFTWARE_EXCEPTION;
   const pending = load<u64>(PENDING_DBG);
   setExternal(soft ? 0 : 1);
   let flags = load<u64>(RFLAGS);
-  if (isRepeating() || (type == TYPE_HARDWARE && setsRf(vector))) flags |= FLAG_RF;
+  if (isRepeating() || (type == TYPE_HARDWARE_EXCEPTION && setsRf(vector))) flags |= RFLAGS_RF;
   let status: i32;
   if (!protectedMode()) status = realVector(vector, flags, rip) ? XS_OK : accessStatus();
   else status = gateVector(vector, soft, hasError, error, flags, rip);
@@ -158,7 +157,7 @@ function deliver(vector: u32, type: u32, hasError: bool, error: u32, rip: u64): 
   if (status == XS_OK) {
     abandonLatches();
     // the handler is another place: blocking by STI and MOV SS is over
-    store<u32>(INTERRUPTIBILITY, load<u32>(INTERRUPTIBILITY) & ~3);
+    store<u32>(INTERRUPTIBILITY, load<u32>(INTERRUPTIBILITY) & ~SHADOW);
     cancelStep();
     leaveRepeat();
     // a debug trap that MOV SS held back is lost, unless it is INT n that runs in its shadow
@@ -182,7 +181,7 @@ function realVector(vector: u32, flags: u64, rip: u64): bool {
   commitStack();
   setRealSegment(SEG_CS, target >> 16);
   jumpTo(target & 0xffff);
-  store<u64>(RFLAGS, load<u64>(RFLAGS) & ~(FLAG_IF | FLAG_TF | FLAG_RF | FLAG_AC));
+  store<u64>(RFLAGS, load<u64>(RFLAGS) & ~(RFLAGS_IF | RFLAGS_TF | RFLAGS_RF | RFLAGS_AC));
   return true;
 }
 
@@ -200,7 +199,7 @@ function gateVector(vector: u32, soft: bool, hasError: bool, error: u32, flags: 
   const type = ar & 0x1f;
   const known = type == 14 || type == 15 || (!long && (type == 5 || type == 6 || type == 7));
   if (!known || (soft && (ar >> 5 & 3) < cpl())) return failed(reject(VEC_GP, code));
-  if (!(ar & AR_PRESENT)) return failed(reject(VEC_NP, code));
+  if (!(ar & AR_P)) return failed(reject(VEC_NP, code));
   if (type == 5) return taskSwitch(<u32>(gate >> 16) & 0xffff, TASK_BY_GATE, false);
   let target = (gate & 0xffff) | (gate >> 48 << 16) | upper << 32;
   if (!(type & 8)) target &= 0xffff;
@@ -222,8 +221,8 @@ function enterHandler(
   const address = descriptorAddress;
   const ar = descriptorAr(d);
   const dpl = ar >> 5 & 3;
-  if (!isCode(d) || dpl > cpl() || (long && (ar & (AR_LONG | AR_BIG)) != AR_LONG)) return rejectSelector(VEC_GP, selector);
-  if (!(ar & AR_PRESENT)) return rejectSelector(VEC_NP, selector);
+  if (!isCode(d) || dpl > cpl() || (long && (ar & (AR_L | AR_DB)) != AR_L)) return rejectSelector(VEC_GP, selector);
+  if (!(ar & AR_P)) return rejectSelector(VEC_NP, selector);
   const inner = !isConforming(d) && dpl < cpl();
   const virtual = v8086();
   // virtual-8086 mode only ever leaves to ring 0
@@ -259,8 +258,8 @@ function enterHandler(
   if (hasError && !stackPush(error, width)) return false;
   if (!markAccessed(address, d)) return false;
 
-  let after = load<u64>(RFLAGS) & ~(FLAG_TF | FLAG_NT | FLAG_RF | FLAG_VM);
-  if (!keepIf) after &= ~FLAG_IF;
+  let after = load<u64>(RFLAGS) & ~(RFLAGS_TF | RFLAGS_NT | RFLAGS_RF | RFLAGS_VM);
+  if (!keepIf) after &= ~RFLAGS_IF;
   store<u64>(RFLAGS, after);
   if (virtual) {
     setNullSegment(SEG_ES, 0, 0);

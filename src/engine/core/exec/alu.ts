@@ -1,9 +1,11 @@
 // Integer arithmetic and logic: ADD to CMP, TEST, INC, DEC, NEG, NOT, exchanges with arithmetic, BCD.
 import { OP_LINEAR, OP_VALUE, RAX, RBX, RCX, RDX, RFLAGS, XS_OK } from '../layout';
-import { VEC_DE, VEC_GP, fault, faultCode } from '../state';
+import { fault, faultCode } from '../state';
 import { accessStatus, modifiable, wrote } from '../mmu/access';
 import { UF_DST_REG, UF_IMM, uFlags, uImm, uIsMem, uModReg, uOpSize, uOpcode } from '../uop';
-import { AF, CF, OF, SF, STATUS, ZF, addFlags, carryFlag, resultFlags, setFlags, sizeMask, subFlags } from './flags';
+import { RFLAGS_ALWAYS_ONE } from '../generated/register-bits';
+import { VEC_DE, VEC_GP } from '../generated/events';
+import { AF, CF, DF, OF, PF, SF, STATUS, ZF, addFlags, carryFlag, resultFlags, setFlags, sizeMask, subFlags } from './flags';
 import {
   loadSized, operandCommit, operandLinear, operandModify, operandRead, registerRead, registerWrite, storeRegister,
 } from './operand';
@@ -186,8 +188,8 @@ export function execFlagOp(u: usize): i32 {
     case 0xf5: store<u32>(RFLAGS, flags ^ CF); break;
     case 0xf8: store<u32>(RFLAGS, flags & ~CF); break;
     case 0xf9: store<u32>(RFLAGS, flags | CF); break;
-    case 0xfc: store<u32>(RFLAGS, flags & ~0x400); break;
-    default: store<u32>(RFLAGS, flags | 0x400);
+    case 0xfc: store<u32>(RFLAGS, flags & ~DF); break;
+    default: store<u32>(RFLAGS, flags | DF);
   }
   return XS_OK;
 }
@@ -270,7 +272,7 @@ export function execSalc(u: usize): i32 {
 }
 
 export function execLahf(u: usize): i32 {
-  store<u8>(RAX, u8((load<u32>(RFLAGS) & (SF | ZF | AF | 4 | CF)) | 2), 1);
+  store<u8>(RAX, u8((load<u32>(RFLAGS) & (SF | ZF | AF | PF | CF)) | <u32>RFLAGS_ALWAYS_ONE), 1);
   return XS_OK;
 }
 

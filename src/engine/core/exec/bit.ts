@@ -1,8 +1,9 @@
 // Bit tests and scans, BMI1, BMI2, ADX, CRC32.
 import { MODE, MODE_CODE32, MODE_CODE64, OP_LINEAR, OP_VALUE, RDX, RFLAGS, XS_OK } from '../layout';
-import { VEC_UD, fault, protectedMode, v8086 } from '../state';
+import { fault, protectedMode, v8086 } from '../state';
 import { accessStatus } from '../mmu/access';
 import { UF_IMM, UF_PREFIX_66, uAddrSize, uFlags, uImm, uImm2, uIsMem, uModReg, uOpSize, uOpcode, uRm, uSeg } from '../uop';
+import { VEC_UD } from '../generated/events';
 import { CF, OF, PF, SF, STATUS, ZF, resultFlags, setFlags, signExtend, sizeMask } from './flags';
 import { crc32 } from './checksum';
 import { mulHigh } from './muldiv';

@@ -1,8 +1,9 @@
 // Near control transfers.
 import { NEXT_RIP, OP_LINEAR, OP_VALUE, RCX, RFLAGS, SEG_CS, XS_OK } from '../layout';
-import { canonicalAddress, VEC_BR, VEC_GP, code64, fault, faultCode, segLimit } from '../state';
+import { canonicalAddress, code64, fault, faultCode, segLimit } from '../state';
 import { accessStatus } from '../mmu/access';
 import { uAddrSize, uImm, uOpSize, uOpcode } from '../uop';
+import { VEC_BR, VEC_GP } from '../generated/events';
 import { ZF, condition, signExtend, sizeMask } from './flags';
 import {
   cutAddress, operandLinear, operandRead, pop, push, readLinear, registerRead, setStackPointer, stackPointer, storeRegister,

@@ -4,10 +4,17 @@ import {
   RIP, SEG_CS, SEG_TR, XS_OK,
 } from '../layout';
 import {
-  canonicalAddress, canonicalBase, code64, cpl, cr0, cr4, efer, fault, faultCode, longMode, reg64, segAr, segBase, setReg64, VEC_GP, VEC_UD,
+  canonicalAddress, canonicalBase, code64, cpl, cr0, cr4, efer, fault, faultCode, longMode, reg64, segAr, segBase,
+  setReg64,
 } from '../state';
 import { TRANSLATION_CHANGE_NS } from '../prices';
 import { uIsMem, uOpSize, uReg, uRm, uSeg } from '../uop';
+import {
+  AR_L, CR0_CD, CR0_EM, CR0_ET, CR0_MP, CR0_NW, CR0_PE, CR0_PG, CR0_TS, CR0_WP, CR4_DE, CR4_LA57, CR4_OSXSAVE, CR4_PAE,
+  CR4_PCIDE, CR4_PGE, CR4_PKE, CR4_PKS, CR4_PSE, CR4_SMEP, CR4_UMIP, DR6_ALWAYS_ONE, DR6_BLD, DR6_FIELDS, DR6_RTM,
+  DR7_ALWAYS_ONE, DR7_FIELDS, DR7_RTM, EFER_LMA, EFER_LME,
+} from '../generated/register-bits';
+import { VEC_GP, VEC_UD } from '../generated/events';
 import {
   CR0_GUEST_HOST_MASK, CR0_READ_SHADOW, CR3_TARGET_COUNT, CR3_TARGET_VALUE0, CR4_GUEST_HOST_MASK, CR4_READ_SHADOW,
   VIRTUAL_APIC_PAGE_ADDR,
@@ -35,25 +42,12 @@ import { updateVectors } from '../simd/operand';
 import { takeTime } from './cpu';
 import { effectiveAddress, operandLinear, operandRead, operandWrite, storeRegister, registerPointer } from './operand';
 
-const CR0_PE: u64 = 1;
-const CR0_TS: u64 = 8;
-const CR0_ET: u64 = 0x10;
-const CR0_WP: u64 = 0x10000;
-const CR0_NW: u64 = 0x20000000;
-const CR0_CD: u64 = 0x40000000;
-const CR0_PG: u64 = 0x80000000;
-const CR4_DE: u64 = 8;
-const CR4_PSE: u64 = 0x10;
-const CR4_PAE: u64 = 0x20;
-const CR4_PGE: u64 = 0x80;
-const CR4_UMIP: u64 = 0x800;
-const CR4_LA57: u64 = 0x1000;
-const CR4_PCIDE: u64 = 0x20000;
-const CR4_OSXSAVE: u64 = 0x40000;
-const CR4_SMEP: u64 = 0x100000;
-const CR4_KEYS: u64 = 0x1400000; // PKE PKS
-const EFER_LME: u64 = 0x100;
-const EFER_LMA: u64 = 0x400;
+/** Bits whose change makes translations stale. */
+const CR4_TRANSLATION: u64 = CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP | CR4_PCIDE | CR4_LA57 | CR4_PKE | CR4_PKS;
+/** What LMSW loads. */
+const CR0_LMSW: u64 = CR0_PE | CR0_MP | CR0_EM | CR0_TS;
+const DR6_WRITABLE: u64 = DR6_FIELDS & ~(DR6_BLD | DR6_RTM);
+const DR7_WRITABLE: u64 = DR7_FIELDS & ~DR7_RTM;
 
 // access types of the exit qualification
 const MOV_TO: u64 = 0;
@@ -149,7 +143,7 @@ function setCr0(value: u64): i32 {
     if (value & CR0_PG) {
       if (mode & EFER_LME) {
         // CS.L would become 64-bit code at once; IA-32e mode needs PAE and a TSS that is not 16-bit
-        if (!(control & CR4_PAE) || segAr(SEG_CS) & 0x2000 || taskState16()) {
+        if (!(control & CR4_PAE) || segAr(SEG_CS) & AR_L || taskState16()) {
           return faultCode(VEC_GP, 0);
         }
         mode |= EFER_LMA;
@@ -214,7 +208,7 @@ function movToCr4(value: u64, register: u32): i32 {
   }
   store<u64>(CR4, value);
   updateMode();
-  if (changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP | CR4_PCIDE | CR4_LA57 | CR4_KEYS)) {
+  if (changed & CR4_TRANSLATION) {
     flushTlb();
     takeTime(TRANSLATION_CHANGE_NS);
   }
@@ -257,12 +251,12 @@ export function execLmsw(u: usize): i32 {
   const source = load<u64>(OP_VALUE) & 0xffff;
   const mask = field(CR0_GUEST_HOST_MASK);
   const shadow = field(CR0_READ_SHADOW);
-  if ((source ^ shadow) & mask & 0xe || mask & source & ~shadow & CR0_PE) {
+  if ((source ^ shadow) & mask & (CR0_LMSW & ~CR0_PE) || mask & source & ~shadow & CR0_PE) {
     if (uIsMem(u)) exitGla(load<u64>(OP_LINEAR));
     return vmExit(EXIT_REASON_CR_ACCESS, TYPE_LMSW | (uIsMem(u) ? 0x40 : 0) | source << 16);
   }
   const free = ~mask;
-  const value = cr0() & ~(free & 0xe) | source & free & 0xf;
+  const value = cr0() & ~(free & (CR0_LMSW & ~CR0_PE)) | source & free & CR0_LMSW;
   return setCr0(value);
 }
 
@@ -309,8 +303,8 @@ export function execMovToDr(u: usize): i32 {
   if (detected != XS_OK) return detected;
   const value = code64() ? reg64(uRm(u)) : reg64(uRm(u)) & 0xffffffff;
   if (n >= 6 && value >> 32) return faultCode(VEC_GP, 0);
-  if (n == 6) store<u64>(DR6, value & 0xe00f | 0xffff0ff0);
-  else if (n == 7) store<u64>(DR7, value & 0xffff23ff | 0x400);
+  if (n == 6) store<u64>(DR6, value & DR6_WRITABLE | DR6_ALWAYS_ONE);
+  else if (n == 7) store<u64>(DR7, value & DR7_WRITABLE | DR7_ALWAYS_ONE);
   else store<u64>(DR0 + (n << 3), value);
   if (n != 6) {
     forgetPages(); // data breakpoints keep their pages out of the TLB

@@ -5,8 +5,10 @@ import {
   ACTIVITY, ATT_HALT, MONITOR_ARMED, OP_LINEAR, PLE_FIRST, PLE_LAST, RANDOM_QUEUE, RANDOM_QUEUE_ENTRIES, RAX, RCX, RFLAGS,
   XS_OK,
 } from '../layout';
-import { attend, cpl, fault, faultCode, VEC_GP, VEC_UD } from '../state';
+import { attend, cpl, fault, faultCode } from '../state';
 import { uAddrSize, uOpSize, uRm, uSeg } from '../uop';
+import { RFLAGS_CF, RFLAGS_STATUS } from '../generated/register-bits';
+import { ACTIVITY_HLT, VEC_GP, VEC_UD } from '../generated/events';
 import { PLE_GAP, PLE_WINDOW } from '../generated/vmcs';
 import {
   CPU2_PAUSE_LOOP_EXITING, CPU2_RDRAND_EXITING, CPU2_RDSEED_EXITING, CPU2_WBINVD_EXITING, CPU_HLT_EXITING,
@@ -26,10 +28,6 @@ import { field32, primaryControls, secondaryControls } from '../vmx/vmcs';
 import { cutAddress, readLinear, registerPointer, storeRegister } from './operand';
 import { segmentLinear } from './segment';
 
-const HLT: u32 = 1;
-/** CF PF AF ZF SF OF. */
-const STATUS_FLAGS: u64 = 0x8d5;
-
 /** Exits unconditionally; an answer that the VMM has given is repeated here. @sdm 2A "CPUID" */
 export function execCpuid(u: usize): i32 { return quickCpuid() ? XS_OK : vmExit(EXIT_REASON_CPUID, 0); }
 
@@ -37,7 +35,7 @@ export function execCpuid(u: usize): i32 { return quickCpuid() ? XS_OK : vmExit(
 export function execHlt(u: usize): i32 {
   if (cpl()) return faultCode(VEC_GP, 0);
   if (primaryControls() & CPU_HLT_EXITING) return haltsNot() ? XS_OK : vmExit(EXIT_REASON_HLT, 0);
-  store<u32>(ACTIVITY, HLT);
+  store<u32>(ACTIVITY, ACTIVITY_HLT);
   attend(ATT_HALT);
   return XS_OK;
 }
@@ -129,7 +127,7 @@ export function nextRandom(): u64 {
 
 function giveRandom(u: usize): i32 {
   storeRegister(registerPointer(uRm(u), false), uOpSize(u), nextRandom());
-  store<u64>(RFLAGS, load<u64>(RFLAGS) & ~STATUS_FLAGS | 1);
+  store<u64>(RFLAGS, load<u64>(RFLAGS) & ~RFLAGS_STATUS | RFLAGS_CF);
   return XS_OK;
 }
 

@@ -3,31 +3,28 @@ import {
   CR4, GDTR_BASE, GDTR_LIMIT, IDTR_BASE, IDTR_LIMIT, OP_LINEAR, OP_VALUE, RFLAGS, SEG_LDTR, SEG_TR, SEGMENTS,
   SEGMENT_BYTES, SEG_AR, SEG_BASE, SEG_LIMIT, XS_EXIT, XS_OK, CTX_SYSTEM,
 } from '../layout';
-import {
-  canonicalBase, code64, cpl, fault, faultCode, longMode, protectedMode, segSelector, v8086, VEC_GP, VEC_NP, VEC_UD,
-} from '../state';
+import { canonicalBase, code64, cpl, fault, faultCode, longMode, protectedMode, segSelector, v8086 } from '../state';
 import { accessStatus, readAs, readSlow, sysReadable, sysWritable, writeSlow, wrote, wroteAs } from '../mmu/access';
 import { interceptDescriptorTable } from '../vmx/intercept';
 import { uIsMem, uOpSize } from '../uop';
+import { AR_P, AR_S, CR4_UMIP, RFLAGS_ZF } from '../generated/register-bits';
+import { VEC_GP, VEC_NP, VEC_UD } from '../generated/events';
+import { EXIT_REASON_GDTR_IDTR, EXIT_REASON_LDTR_TR } from '../generated/exits';
 import { loadSized, operandLinear, operandRead, operandWrite, registerRead, registerWrite } from './operand';
 import {
-  AR_CODE, AR_CONFORMING, AR_PRESENT, AR_READABLE, AR_S, AR_UNUSABLE, descriptor, descriptorAddress, descriptorAr,
-  descriptorBase, descriptorLimit, locateDescriptor, readDescriptor, rejectSelector, setNullSegment, setSegment,
+  AR_CODE, AR_CONFORMING, AR_READABLE, descriptor, descriptorAddress, descriptorAr, descriptorBase, descriptorLimit,
+  locateDescriptor, readDescriptor, rejectSelector, setNullSegment, setSegment,
 } from './segment';
 
-const EXIT_GDTR_IDTR: u32 = 46;
-const EXIT_LDTR_TR: u32 = 47;
-const FLAG_ZF: u64 = 0x40;
-
 /** UMIP: the storing instructions need CPL 0. */
-@inline function userStoreForbidden(): bool { return cpl() != 0 && (load<u64>(CR4) & 0x800) != 0; }
+@inline function userStoreForbidden(): bool { return cpl() != 0 && (load<u64>(CR4) & CR4_UMIP) != 0; }
 
 /** #UD outside protected mode. */
 @inline function noSelectors(): bool { return !protectedMode() || v8086(); }
 
 function storeTable(u: usize, base: u64, limit: u32): i32 {
   if (userStoreForbidden()) return faultCode(VEC_GP, 0);
-  if (interceptDescriptorTable(u, EXIT_GDTR_IDTR) != XS_OK) return XS_EXIT;
+  if (interceptDescriptorTable(u, EXIT_REASON_GDTR_IDTR) != XS_OK) return XS_EXIT;
   const bytes: u32 = code64() ? 10 : 6;
   if (!operandLinear(u, bytes, true)) return accessStatus();
   const p = writeSlow(load<u64>(OP_LINEAR), bytes, false);
@@ -40,7 +37,7 @@ function storeTable(u: usize, base: u64, limit: u32): i32 {
 
 function loadTable(u: usize, baseAt: usize, limitAt: usize): i32 {
   if (cpl() != 0) return faultCode(VEC_GP, 0);
-  if (interceptDescriptorTable(u, EXIT_GDTR_IDTR) != XS_OK) return XS_EXIT;
+  if (interceptDescriptorTable(u, EXIT_REASON_GDTR_IDTR) != XS_OK) return XS_EXIT;
   const bytes: u32 = code64() ? 10 : 6;
   if (!operandLinear(u, bytes, false)) return accessStatus();
   const p = readSlow(load<u64>(OP_LINEAR), bytes);
@@ -61,7 +58,7 @@ export function execLidt(u: usize): i32 { return loadTable(u, IDTR_BASE, IDTR_LI
 function storeSelector(u: usize, seg: u32): i32 {
   if (noSelectors()) return fault(VEC_UD);
   if (userStoreForbidden()) return faultCode(VEC_GP, 0);
-  if (interceptDescriptorTable(u, EXIT_LDTR_TR) != XS_OK) return XS_EXIT;
+  if (interceptDescriptorTable(u, EXIT_REASON_LDTR_TR) != XS_OK) return XS_EXIT;
   return operandWrite(u, uIsMem(u) ? 2 : uOpSize(u), segSelector(seg)) ? XS_OK : accessStatus();
 }
 
@@ -84,7 +81,7 @@ function readUpper(selector: u32, d: u64): bool {
 export function execLldt(u: usize): i32 {
   if (noSelectors()) return fault(VEC_UD);
   if (cpl() != 0) return faultCode(VEC_GP, 0);
-  if (interceptDescriptorTable(u, EXIT_LDTR_TR) != XS_OK) return XS_EXIT;
+  if (interceptDescriptorTable(u, EXIT_REASON_LDTR_TR) != XS_OK) return XS_EXIT;
   if (!operandRead(u, 2)) return accessStatus();
   const selector = <u32>load<u64>(OP_VALUE) & 0xffff;
   if ((selector & 0xfffc) == 0) {
@@ -95,7 +92,7 @@ export function execLldt(u: usize): i32 {
   if (!readDescriptor(selector, VEC_GP)) return accessStatus();
   const d = descriptor;
   if ((descriptorAr(d) & 0x1f) != 2) return failed(rejectSelector(VEC_GP, selector));
-  if (!(descriptorAr(d) & AR_PRESENT)) return failed(rejectSelector(VEC_NP, selector));
+  if (!(descriptorAr(d) & AR_P)) return failed(rejectSelector(VEC_NP, selector));
   upperBase = 0;
   if (longMode() && !readUpper(selector, d)) return accessStatus();
   setSystem(SEG_LDTR, selector, d, descriptorAr(d));
@@ -115,7 +112,7 @@ function setSystem(seg: u32, selector: u32, d: u64, ar: u32): void {
 export function execLtr(u: usize): i32 {
   if (noSelectors()) return fault(VEC_UD);
   if (cpl() != 0) return faultCode(VEC_GP, 0);
-  if (interceptDescriptorTable(u, EXIT_LDTR_TR) != XS_OK) return XS_EXIT;
+  if (interceptDescriptorTable(u, EXIT_REASON_LDTR_TR) != XS_OK) return XS_EXIT;
   if (!operandRead(u, 2)) return accessStatus();
   const selector = <u32>load<u64>(OP_VALUE) & 0xffff;
   if ((selector & 0xfffc) == 0) return faultCode(VEC_GP, 0);
@@ -125,7 +122,7 @@ export function execLtr(u: usize): i32 {
   const address = descriptorAddress;
   const type = descriptorAr(d) & 0x1f;
   if (type != 9 && (type != 1 || longMode())) return failed(rejectSelector(VEC_GP, selector));
-  if (!(descriptorAr(d) & AR_PRESENT)) return failed(rejectSelector(VEC_NP, selector));
+  if (!(descriptorAr(d) & AR_P)) return failed(rejectSelector(VEC_NP, selector));
   upperBase = 0;
   if (longMode() && !readUpper(selector, d)) return accessStatus();
   const busy = sysWritable<u8>(address + 5);
@@ -137,7 +134,7 @@ export function execLtr(u: usize): i32 {
 }
 
 @inline function setZero(on: bool): void {
-  store<u64>(RFLAGS, on ? load<u64>(RFLAGS) | FLAG_ZF : load<u64>(RFLAGS) & ~FLAG_ZF);
+  store<u64>(RFLAGS, on ? load<u64>(RFLAGS) | RFLAGS_ZF : load<u64>(RFLAGS) & ~RFLAGS_ZF);
 }
 
 /** Reads the descriptor for VERR and its like, which do not fault on a bad selector. 1 found, 0 not, -1 access failed. */

@@ -2,17 +2,16 @@
 import {
   CTX_SYSTEM, OP_LINEAR, NEXT_RIP, RSP, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_SS, SYSCALL_MODES, SYSCALL_PROTECTED, XS_OK,
 } from '../layout';
-import {
-  code64, cpl, longMode, protectedMode, segAr, segLimit, segSelector, v8086, VEC_GP, VEC_NP, VEC_SS, VEC_TS,
-} from '../state';
+import { code64, cpl, longMode, protectedMode, segAr, segLimit, segSelector, v8086 } from '../state';
 import { accessStatus, readAs, readSlow } from '../mmu/access';
 import { updateMode, updateSegment } from '../mmu/mode';
 import { uImm, uImm2, uOpSize } from '../uop';
+import { AR_DB, AR_L, AR_P, AR_S, AR_UNUSABLE } from '../generated/register-bits';
+import { VEC_GP, VEC_NP, VEC_SS } from '../generated/events';
 import { loadSized, operandLinear } from './operand';
 import {
-  AR_CODE, AR_CONFORMING, AR_LONG, AR_PRESENT, AR_S, AR_UNUSABLE, AR_WRITABLE, AR_BIG, descriptor,
-  descriptorAddress, descriptorAr, markAccessed, readDescriptor, reject, rejectSelector, dropSegment, setNullSegment, setRealSegment,
-  setSegment,
+  AR_CODE, AR_CONFORMING, AR_WRITABLE, descriptor, descriptorAddress, descriptorAr, markAccessed, readDescriptor,
+  reject, rejectSelector, dropSegment, setNullSegment, setRealSegment, setSegment,
 } from './segment';
 import { TASK_BY_CALL, TASK_BY_JMP, taskSwitch } from './task';
 import {
@@ -67,7 +66,7 @@ function transfer(selector: u32, offset: u64, bytes: u32, call: bool): i32 {
   if (type == 5) {
     const dpl = ar >> 5 & 3;
     if (dpl < cpl() || dpl < (selector & 3)) return status(rejectSelector(VEC_GP, selector));
-    if (!(ar & AR_PRESENT)) return status(rejectSelector(VEC_NP, selector));
+    if (!(ar & AR_P)) return status(rejectSelector(VEC_NP, selector));
     return taskSwitch(<u32>(descriptor >> 16) & 0xffff, by, false);
   }
   return taskSwitch(selector, by, true);
@@ -127,7 +126,7 @@ function gate(gateSelector: u32, call: bool): bool {
     if (upper >> 40 & 0x1f) return rejectSelector(VEC_GP, gateSelector);
     offset |= upper << 32;
   } else if (bytes == 2) offset &= 0xffff;
-  if (!(gateAr & AR_PRESENT)) return rejectSelector(VEC_NP, gateSelector);
+  if (!(gateAr & AR_P)) return rejectSelector(VEC_NP, gateSelector);
   const selector = <u32>(g >> 16) & 0xffff;
   if ((selector & 0xfffc) == 0) return reject(VEC_GP, 0);
   if (!readDescriptor(selector, VEC_GP)) return false;
@@ -135,9 +134,9 @@ function gate(gateSelector: u32, call: bool): bool {
   const address = descriptorAddress;
   const ar = descriptorAr(d);
   const dpl = ar >> 5 & 3;
-  if (!isCode(d) || dpl > cpl() || (long && (ar & (AR_LONG | AR_BIG)) != AR_LONG)) return rejectSelector(VEC_GP, selector);
+  if (!isCode(d) || dpl > cpl() || (long && (ar & (AR_L | AR_DB)) != AR_L)) return rejectSelector(VEC_GP, selector);
   if (!call && !isConforming(d) && dpl != cpl()) return rejectSelector(VEC_GP, selector);
-  if (!(ar & AR_PRESENT)) return rejectSelector(VEC_NP, selector);
+  if (!(ar & AR_P)) return rejectSelector(VEC_NP, selector);
   if (!call || isConforming(d) || dpl == cpl()) {
     if (call) {
       currentStack();
@@ -238,7 +237,7 @@ export function checkReturnCode(selector: u32): bool {
   const level = selector & 3;
   const dpl = descriptorAr(d) >> 5 & 3;
   if (!isCode(d) || level < cpl() || (isConforming(d) ? dpl > level : dpl != level)) return rejectSelector(VEC_GP, selector);
-  if (!(descriptorAr(d) & AR_PRESENT)) return rejectSelector(VEC_NP, selector);
+  if (!(descriptorAr(d) & AR_P)) return rejectSelector(VEC_NP, selector);
   return true;
 }
 
@@ -259,7 +258,7 @@ export function returnOutward(
     if (
       (ss & 3) != level || (ar & (AR_S | AR_CODE | AR_WRITABLE)) != (AR_S | AR_WRITABLE) || (ar >> 5 & 3) != level
     ) return rejectSelector(VEC_GP, ss);
-    if (!(ar & AR_PRESENT)) return rejectSelector(VEC_SS, ss);
+    if (!(ar & AR_P)) return rejectSelector(VEC_SS, ss);
     if (!markAccessed(descriptorAddress, stack)) return false;
   }
   if (!markAccessed(address, d)) return false;
@@ -269,7 +268,7 @@ export function returnOutward(
     stackDrop(parameters);
     commitNewStack();
   } else {
-    otherStack(ss, stack, descriptorAr(stack) & AR_BIG ? sp & 0xffffffff : narrowPointer(sp), level);
+    otherStack(ss, stack, descriptorAr(stack) & AR_DB ? sp & 0xffffffff : narrowPointer(sp), level);
     stackDrop(parameters);
     commitNewStack();
   }

@@ -1,29 +1,22 @@
 // Instructions on RFLAGS that depend on privilege: IF, IOPL, AC, and the virtual interrupt flag.
 import { OP_VALUE, RFLAGS, XS_OK } from '../layout';
-import { cpl, cr4, fault, faultCode, protectedMode, rflags, v8086, VEC_GP, VEC_UD } from '../state';
+import { cpl, cr4, fault, faultCode, protectedMode, rflags, v8086 } from '../state';
 import { uOpSize } from '../uop';
+import {
+  CR4_PVI, CR4_VME, RFLAGS_AC, RFLAGS_ALWAYS_ONE, RFLAGS_DF, RFLAGS_ID, RFLAGS_IF, RFLAGS_IOPL, RFLAGS_IOPL_SHIFT,
+  RFLAGS_NT, RFLAGS_RF, RFLAGS_STATUS, RFLAGS_TF, RFLAGS_VIF, RFLAGS_VIP, RFLAGS_VM,
+} from '../generated/register-bits';
+import { BLOCKING_BY_STI, VEC_GP, VEC_UD } from '../generated/events';
 import { accessStatus } from '../mmu/access';
 import { updateMode } from '../mmu/mode';
 import { beginShadow, windowMayOpen } from '../vmx/boundary';
 import { decodeBehind } from './block-ends';
 import { pop, popCommit, push } from './operand';
 
-const TF: u64 = 0x100;
-const IF: u64 = 0x200;
-const IOPL: u64 = 0x3000;
-const RF: u64 = 0x10000;
-const VM: u64 = 0x20000;
-const AC: u64 = 0x40000;
-const VIF: u64 = 0x80000;
-const VIP: u64 = 0x100000;
-const ID: u64 = 0x200000;
-const CR4_VME: u64 = 1;
-const CR4_PVI: u64 = 2;
-const SHADOW_STI: u32 = 1;
-/** What POPF always changes: CF PF AF ZF SF TF DF OF NT. */
-const POPF_16: u64 = 0x4dd5;
+/** What POPF always changes. */
+const POPF_16: u64 = RFLAGS_STATUS | RFLAGS_TF | RFLAGS_DF | RFLAGS_NT;
 
-@inline function iopl(): u32 { return <u32>(rflags() >> 12) & 3; }
+@inline function iopl(): u32 { return <u32>(rflags() >> RFLAGS_IOPL_SHIFT) & 3; }
 
 /** VME in virtual-8086 mode or PVI at CPL 3: CLI and STI act on VIF. */
 @inline function virtualInterrupts(): bool {
@@ -32,8 +25,8 @@ const POPF_16: u64 = 0x4dd5;
 
 /** @sdm 2A "CLI" */
 export function execCli(u: usize): i32 {
-  if (!protectedMode() || cpl() <= iopl()) store<u64>(RFLAGS, rflags() & ~IF);
-  else if (virtualInterrupts()) store<u64>(RFLAGS, rflags() & ~VIF);
+  if (!protectedMode() || cpl() <= iopl()) store<u64>(RFLAGS, rflags() & ~RFLAGS_IF);
+  else if (virtualInterrupts()) store<u64>(RFLAGS, rflags() & ~RFLAGS_VIF);
   else return faultCode(VEC_GP, 0);
   return XS_OK;
 }
@@ -42,12 +35,12 @@ export function execCli(u: usize): i32 {
 export function execSti(u: usize): i32 {
   const flags = rflags();
   if (!protectedMode() || cpl() <= iopl()) {
-    if (flags & IF) return XS_OK;
-    store<u64>(RFLAGS, flags | IF);
-    beginShadow(SHADOW_STI);
+    if (flags & RFLAGS_IF) return XS_OK;
+    store<u64>(RFLAGS, flags | RFLAGS_IF);
+    beginShadow(BLOCKING_BY_STI);
     windowMayOpen();
     decodeBehind();
-  } else if (virtualInterrupts() && !(flags & VIP)) store<u64>(RFLAGS, flags | VIF);
+  } else if (virtualInterrupts() && !(flags & RFLAGS_VIP)) store<u64>(RFLAGS, flags | RFLAGS_VIF);
   else return faultCode(VEC_GP, 0);
   return XS_OK;
 }
@@ -55,10 +48,10 @@ export function execSti(u: usize): i32 {
 /** @sdm 2B "PUSHF/PUSHFD/PUSHFQ" */
 export function execPushf(u: usize): i32 {
   const bytes = uOpSize(u);
-  let image = rflags() & ~(RF | VM);
+  let image = rflags() & ~(RFLAGS_RF | RFLAGS_VM);
   if (v8086() && iopl() < 3) {
     if (bytes != 2 || !(cr4() & CR4_VME)) return faultCode(VEC_GP, 0);
-    image = image & ~IF | IOPL | (image & VIF ? IF : 0);
+    image = image & ~RFLAGS_IF | RFLAGS_IOPL | (image & RFLAGS_VIF ? RFLAGS_IF : 0);
   }
   return push(image, bytes) ? XS_OK : accessStatus();
 }
@@ -76,26 +69,26 @@ export function execPopf(u: usize): i32 {
   let result = old;
   if (limited) {
     // VME: IF of the image goes to VIF
-    if ((image & IF && old & VIP) || image & TF) return faultCode(VEC_GP, 0);
-    result = result & ~VIF | (image & IF ? VIF : 0);
+    if ((image & RFLAGS_IF && old & RFLAGS_VIP) || image & RFLAGS_TF) return faultCode(VEC_GP, 0);
+    result = result & ~RFLAGS_VIF | (image & RFLAGS_IF ? RFLAGS_VIF : 0);
   } else {
-    if (!protectedMode() || (!virtual && cpl() == 0)) change |= IOPL | IF;
-    else if (cpl() <= iopl()) change |= IF;
+    if (!protectedMode() || (!virtual && cpl() == 0)) change |= RFLAGS_IOPL | RFLAGS_IF;
+    else if (cpl() <= iopl()) change |= RFLAGS_IF;
     if (bytes != 2) {
-      change |= AC | ID;
-      result &= ~RF;
+      change |= RFLAGS_AC | RFLAGS_ID;
+      result &= ~RFLAGS_RF;
     }
   }
-  store<u64>(RFLAGS, result & ~change | image & change | 2);
+  store<u64>(RFLAGS, result & ~change | image & change | RFLAGS_ALWAYS_ONE);
   popCommit(bytes);
-  if ((old ^ rflags()) & (TF | AC | RF)) updateMode();
-  if (rflags() & ~old & IF) windowMayOpen();
+  if ((old ^ rflags()) & (RFLAGS_TF | RFLAGS_AC | RFLAGS_RF)) updateMode();
+  if (rflags() & ~old & RFLAGS_IF) windowMayOpen();
   return XS_OK;
 }
 
 function setAc(on: bool): i32 {
   if (cpl() || v8086()) return fault(VEC_UD);
-  store<u64>(RFLAGS, on ? rflags() | AC : rflags() & ~AC);
+  store<u64>(RFLAGS, on ? rflags() | RFLAGS_AC : rflags() & ~RFLAGS_AC);
   updateMode();
   return XS_OK;
 }

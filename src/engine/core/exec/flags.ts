@@ -1,22 +1,24 @@
 // The six status flags: from operands and results, and as conditions.
 import { RFLAGS } from '../layout';
+import {
+  RFLAGS_AF, RFLAGS_CF, RFLAGS_DF, RFLAGS_OF, RFLAGS_PF, RFLAGS_SF, RFLAGS_STATUS, RFLAGS_ZF,
+} from '../generated/register-bits';
 
-export const CF: u32 = 0x1;
-export const PF: u32 = 0x4;
-export const AF: u32 = 0x10;
-export const ZF: u32 = 0x40;
-export const SF: u32 = 0x80;
-export const DF: u32 = 0x400;
-export const OF: u32 = 0x800;
-/** OF SF ZF AF PF CF. */
-export const STATUS: u32 = 0x8d5;
+export const CF: u32 = <u32>RFLAGS_CF;
+export const PF: u32 = <u32>RFLAGS_PF;
+export const AF: u32 = <u32>RFLAGS_AF;
+export const ZF: u32 = <u32>RFLAGS_ZF;
+export const SF: u32 = <u32>RFLAGS_SF;
+export const DF: u32 = <u32>RFLAGS_DF;
+export const OF: u32 = <u32>RFLAGS_OF;
+export const STATUS: u32 = <u32>RFLAGS_STATUS;
 
 /** Replaces the flags of `mask` in RFLAGS. */
 @inline export function setFlags(mask: u32, bits: u32): void {
   store<u32>(RFLAGS, (load<u32>(RFLAGS) & ~mask) | (bits & mask));
 }
 
-@inline export function carryFlag(): u64 { return u64(load<u32>(RFLAGS) & 1); }
+@inline export function carryFlag(): u64 { return u64(load<u32>(RFLAGS) & CF); }
 
 /** All ones in the low `bytes` bytes. */
 @inline export function sizeMask(bytes: u32): u64 { return ~u64(0) >> u64(64 - bytes * 8); }

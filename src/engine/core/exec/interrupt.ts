@@ -2,7 +2,7 @@
 import {
   INTERRUPTIBILITY, NEXT_RIP, RFLAGS, RIP, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_SS, SEG_TR, XS_OK, CTX_SYSTEM, RSP,
 } from '../layout';
-import { code64, cpl, longMode, protectedMode, segAr, segBase, segLimit, v8086, VEC_GP } from '../state';
+import { code64, cpl, longMode, protectedMode, segAr, segBase, segLimit, v8086 } from '../state';
 import { accessStatus, readAs, setNmiUnblocked } from '../mmu/access';
 import { MODE_FLAGS, updateMode, updateSegment } from '../mmu/mode';
 import { softEvent } from '../events/deliver';
@@ -10,6 +10,15 @@ import { keepRf } from '../events/debug';
 import { windowMayOpen } from '../vmx/boundary';
 import { pinControls } from '../vmx/vmcs';
 import { uImm, uLen, uOpSize } from '../uop';
+import {
+  RFLAGS_AC, RFLAGS_ALWAYS_ONE, RFLAGS_DF, RFLAGS_FIELDS, RFLAGS_ID, RFLAGS_IF, RFLAGS_IOPL, RFLAGS_IOPL_SHIFT,
+  RFLAGS_NT, RFLAGS_OF, RFLAGS_RF, RFLAGS_STATUS, RFLAGS_TF, RFLAGS_VIF, RFLAGS_VIP, RFLAGS_VM,
+} from '../generated/register-bits';
+import {
+  BLOCKING_BY_NMI, TYPE_PRIVILEGED_SOFTWARE_EXCEPTION, TYPE_SOFTWARE_EXCEPTION, TYPE_SOFTWARE_INTERRUPT, VEC_BP, VEC_DB,
+  VEC_GP, VEC_OF,
+} from '../generated/events';
+import { PIN_NMI_EXITING, PIN_VIRTUAL_NMIS } from '../generated/controls';
 import {
   descriptor, descriptorAddress, markAccessed, reject, rejectSelector, setRealSegment, setSegmentRaw,
 } from './segment';
@@ -19,27 +28,22 @@ import {
   checkTarget, commitCode, commitStack, currentStack, jumpTo, setLevel, stackDrop, stackPeek, stackValue, wideStack, commitNewStack,
 } from './transfer';
 
-const FLAG_TF: u64 = 0x100;
-const FLAG_IF: u64 = 0x200;
-const FLAG_IOPL: u64 = 0x3000;
-const FLAG_NT: u64 = 0x4000;
-const FLAG_VM: u64 = 0x20000;
-/** CF PF AF ZF SF TF DF OF NT: what any IRET loads. */
-const FLAGS_ALWAYS: u64 = 0x4dd5;
-/** RF AC ID: loaded by IRETD and IRETQ. */
-const FLAGS_WIDE: u64 = 0x250000;
-const FLAGS_VIRTUAL: u64 = 0x180000; // VIF VIP
+/** What any IRET loads. */
+const FLAGS_ALWAYS: u64 = RFLAGS_STATUS | RFLAGS_TF | RFLAGS_DF | RFLAGS_NT;
+/** Loaded by IRETD and IRETQ. */
+const FLAGS_WIDE: u64 = RFLAGS_RF | RFLAGS_AC | RFLAGS_ID;
+const FLAGS_VIRTUAL: u64 = RFLAGS_VIF | RFLAGS_VIP;
 
 export function execInt(u: usize): i32 {
   // virtual-8086 mode needs IOPL 3
-  if (v8086() && (load<u64>(RFLAGS) & FLAG_IOPL) != FLAG_IOPL) return failed(reject(VEC_GP, 0));
-  return softEvent(<u32>uImm(u) & 0xff, 4, uLen(u));
+  if (v8086() && (load<u64>(RFLAGS) & RFLAGS_IOPL) != RFLAGS_IOPL) return failed(reject(VEC_GP, 0));
+  return softEvent(<u32>uImm(u) & 0xff, TYPE_SOFTWARE_INTERRUPT, uLen(u));
 }
-export function execInt3(u: usize): i32 { return softEvent(3, 6, uLen(u)); }
+export function execInt3(u: usize): i32 { return softEvent(VEC_BP, TYPE_SOFTWARE_EXCEPTION, uLen(u)); }
 export function execInto(u: usize): i32 {
-  return load<u64>(RFLAGS) & 0x800 ? softEvent(4, 6, uLen(u)) : XS_OK;
+  return load<u64>(RFLAGS) & RFLAGS_OF ? softEvent(VEC_OF, TYPE_SOFTWARE_EXCEPTION, uLen(u)) : XS_OK;
 }
-export function execIcebp(u: usize): i32 { return softEvent(1, 5, uLen(u)); }
+export function execIcebp(u: usize): i32 { return softEvent(VEC_DB, TYPE_PRIVILEGED_SOFTWARE_EXCEPTION, uLen(u)); }
 
 @inline function failed(done: bool): i32 { return done ? XS_OK : accessStatus(); }
 
@@ -48,16 +52,16 @@ function returnedFlags(image: u64, bytes: u32): u64 {
   const old = load<u64>(RFLAGS);
   let mask = FLAGS_ALWAYS;
   if (bytes > 2) mask |= FLAGS_WIDE;
-  if (cpl() <= <u32>(old >> 12 & 3)) mask |= FLAG_IF;
-  if (cpl() == 0) mask |= bytes > 2 ? FLAG_IOPL | FLAGS_VIRTUAL : FLAG_IOPL;
-  return (old & ~mask) | (image & mask) | 2;
+  if (cpl() <= <u32>(old >> RFLAGS_IOPL_SHIFT & 3)) mask |= RFLAGS_IF;
+  if (cpl() == 0) mask |= bytes > 2 ? RFLAGS_IOPL | FLAGS_VIRTUAL : RFLAGS_IOPL;
+  return (old & ~mask) | (image & mask) | RFLAGS_ALWAYS_ONE;
 }
 
 /** IRET ends blocking by NMI, unless NMI exiting without virtual NMIs leaves that to the VMM. */
 function unblockNmi(): void {
-  const blocking = load<u32>(INTERRUPTIBILITY) & 8;
-  if (!blocking || (pinControls() & 0x28) == 8) return;
-  store<u32>(INTERRUPTIBILITY, load<u32>(INTERRUPTIBILITY) & ~8);
+  const blocking = load<u32>(INTERRUPTIBILITY) & BLOCKING_BY_NMI;
+  if (!blocking || (pinControls() & (PIN_NMI_EXITING | PIN_VIRTUAL_NMIS)) == PIN_NMI_EXITING) return;
+  store<u32>(INTERRUPTIBILITY, load<u32>(INTERRUPTIBILITY) & ~BLOCKING_BY_NMI);
   setNmiUnblocked(true);
 }
 
@@ -90,7 +94,7 @@ function popFrame(bytes: u32): bool {
 
 function realReturn(bytes: u32): i32 {
   const virtual = v8086();
-  if (virtual && (load<u64>(RFLAGS) & FLAG_IOPL) != FLAG_IOPL) return failed(reject(VEC_GP, 0));
+  if (virtual && (load<u64>(RFLAGS) & RFLAGS_IOPL) != RFLAGS_IOPL) return failed(reject(VEC_GP, 0));
   currentStack();
   if (!popFrame(bytes)) return accessStatus();
   if (poppedRip > <u64>(virtual ? 0xffff : segLimit(SEG_CS))) return failed(reject(VEC_GP, 0));
@@ -98,10 +102,10 @@ function realReturn(bytes: u32): i32 {
   commitStack();
   setRealSegment(SEG_CS, poppedCs);
   const old = load<u64>(RFLAGS);
-  let mask = FLAGS_ALWAYS | FLAG_IF;
+  let mask = FLAGS_ALWAYS | RFLAGS_IF;
   if (bytes > 2) mask |= FLAGS_WIDE;
-  if (!virtual) mask |= FLAG_IOPL;
-  store<u64>(RFLAGS, (old & ~mask) | (poppedFlags & mask) | 2);
+  if (!virtual) mask |= RFLAGS_IOPL;
+  store<u64>(RFLAGS, (old & ~mask) | (poppedFlags & mask) | RFLAGS_ALWAYS_ONE);
   jumpTo(poppedRip);
   if ((old | load<u64>(RFLAGS)) & MODE_FLAGS) updateMode();
   else updateSegment(SEG_CS);
@@ -109,14 +113,14 @@ function realReturn(bytes: u32): i32 {
 }
 
 function protectedReturn(bytes: u32): i32 {
-  if (load<u64>(RFLAGS) & FLAG_NT) {
+  if (load<u64>(RFLAGS) & RFLAGS_NT) {
     if (longMode()) return failed(reject(VEC_GP, 0));
     const p = readAs(segBase(SEG_TR), 2, load<u32>(CTX_SYSTEM));
     return p ? taskSwitch(load<u16>(p), TASK_BY_IRET, false) : accessStatus();
   }
   currentStack();
   if (!popFrame(bytes)) return accessStatus();
-  if (poppedFlags & FLAG_VM && bytes == 4 && cpl() == 0 && !longMode()) return failed(returnToVirtual());
+  if (poppedFlags & RFLAGS_VM && bytes == 4 && cpl() == 0 && !longMode()) return failed(returnToVirtual());
   if (!checkReturnCode(poppedCs)) return accessStatus();
   const d = descriptor;
   const address = descriptorAddress;
@@ -151,7 +155,7 @@ function returnToVirtual(): bool {
     else if (i < 4) selectors1 |= (stackValue & 0xffff) << (16 * (i - 1));
     else selectors0 |= (stackValue & 0xffff) << (16 * (i - 2));
   }
-  store<u64>(RFLAGS, (load<u64>(RFLAGS) & 0xffffffff00000000) | (poppedFlags & 0x3f7fd5) | 2);
+  store<u64>(RFLAGS, (load<u64>(RFLAGS) & 0xffffffff00000000) | (poppedFlags & RFLAGS_FIELDS) | RFLAGS_ALWAYS_ONE);
   store<u64>(RSP, selectors0 & 0xffffffff);
   setRealSegment(SEG_CS, poppedCs);
   setRealSegment(SEG_SS, <u32>selectors1 & 0xffff);

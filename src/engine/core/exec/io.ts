@@ -4,8 +4,10 @@ import {
   LATCH_BYTES, LATCH_COUNT, LATCH_CURSOR, LATCH_EVENT, LATCH_ICOUNT, MAX_STRING_BYTES, NEXT_RIP, OP_LINEAR, RAX, RCX, RDI, RDX, RFLAGS, RIP,
   RSI, SEG_ES, SEG_TR, TLB_READ, XS_OK,
 } from '../layout';
-import { code64, cpl, faultCode, protectedMode, segAr, segBase, segLimit, v8086, VEC_GP } from '../state';
+import { code64, cpl, faultCode, protectedMode, segAr, segBase, segLimit, v8086 } from '../state';
 import { uAddrSize, uImm, uOpSize, uOpcode, uRep, uSeg } from '../uop';
+import { AR_UNUSABLE, DR7_ENABLES, RFLAGS_DF, RFLAGS_IOPL_SHIFT, RFLAGS_TF } from '../generated/register-bits';
+import { VEC_GP } from '../generated/events';
 import { EXIT_REASON_IO_INSTRUCTION } from '../generated/exits';
 import { debugPort } from '../events/debug';
 import { accessStatus, readable, sysReadable, writable } from '../mmu/access';
@@ -19,9 +21,6 @@ import { goesOn } from './repeat';
 import { cutAddress, writeLinear } from './operand';
 import { segmentLinear, withinLimit } from './segment';
 
-const RFLAGS_TF: u64 = 0x100;
-const RFLAGS_DF: u64 = 0x400;
-
 // exit qualification
 const QUAL_IN: u64 = 8;
 const QUAL_STRING: u64 = 0x10;
@@ -34,10 +33,10 @@ const QUAL_IMMEDIATE: u64 = 0x40;
  */
 function permitted(port: u32, bytes: u32): i32 {
   if (!protectedMode()) return XS_OK;
-  if (!v8086() && cpl() <= (<u32>(load<u64>(RFLAGS) >> 12) & 3)) return XS_OK;
+  if (!v8086() && cpl() <= (<u32>(load<u64>(RFLAGS) >> RFLAGS_IOPL_SHIFT) & 3)) return XS_OK;
   const ar = segAr(SEG_TR);
   const limit = segLimit(SEG_TR);
-  if (ar & 0x10000 || (ar & 13) != 9 || limit < 103) return faultCode(VEC_GP, 0);
+  if (ar & AR_UNUSABLE || (ar & 13) != 9 || limit < 103) return faultCode(VEC_GP, 0);
   const base = segBase(SEG_TR);
   const map = sysReadable<u16>(base + 102);
   if (!map) return accessStatus();
@@ -171,7 +170,7 @@ function stringExit(u: usize, port: u32, bytes: u32, write: bool, most: u32, la:
  * segment. It follows from the guest's state alone, so that exits repeat however somebody looks at them.
  */
 function together(u: usize, seg: u32, la: u64, offset: u64, bytes: u32, left: u64): u32 {
-  if (left < 2 || (load<u64>(RFLAGS) & (RFLAGS_DF | RFLAGS_TF)) != 0 || (load<u32>(DR7) & 0xff) != 0) return 1;
+  if (left < 2 || (load<u64>(RFLAGS) & (RFLAGS_DF | RFLAGS_TF)) != 0 || (load<u32>(DR7) & <u32>DR7_ENABLES) != 0) return 1;
   let most = min<u64>(left, min<u64>((0x1000 - (la & 0xfff)) / bytes, MAX_STRING_BYTES / bytes));
   const size = uAddrSize(u);
   if (size != 8) most = min<u64>(most, ((<u64>1 << (size << 3)) - offset) / bytes);

@@ -4,8 +4,23 @@ import {
   SEG_GS, SLICE_END, STAR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP, TSC_ADJUST, TSC_AUX, XS_OK,
 } from '../layout';
 import { clock } from '../clock';
-import { canonicalBase, code64, cpl, cr0, cr4, fault, faultCode, VEC_GP, VEC_UD } from '../state';
+import { canonicalBase, code64, cpl, cr0, cr4, fault, faultCode } from '../state';
 import { uModReg, uOpSize, uRm } from '../uop';
+import {
+  CR0_PE, CR0_PG, CR4_FSGSBASE, CR4_PCE, CR4_TSD, EFER_FIELDS, EFER_LMA, EFER_LME,
+} from '../generated/register-bits';
+import {
+  IA32_FEATURE_CONTROL_LOCK, IA32_FEATURE_CONTROL_VMX_OUTSIDE_SMX, MSR_IA32_CSTAR, MSR_IA32_DEBUGCTL, MSR_IA32_EFER,
+  MSR_IA32_FEATURE_CONTROL, MSR_IA32_FMASK, MSR_IA32_FS_BASE, MSR_IA32_GS_BASE, MSR_IA32_KERNEL_GS_BASE, MSR_IA32_LSTAR,
+  MSR_IA32_PAT, MSR_IA32_STAR, MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_EIP, MSR_IA32_SYSENTER_ESP,
+  MSR_IA32_TIME_STAMP_COUNTER, MSR_IA32_TSC_ADJUST, MSR_IA32_TSC_AUX, MSR_IA32_TSC_DEADLINE, MSR_IA32_VMX_BASIC,
+  MSR_IA32_VMX_CR0_FIXED0, MSR_IA32_VMX_CR0_FIXED1, MSR_IA32_VMX_CR4_FIXED0, MSR_IA32_VMX_CR4_FIXED1,
+  MSR_IA32_VMX_ENTRY_CTLS, MSR_IA32_VMX_EPT_VPID_CAP, MSR_IA32_VMX_EXIT_CTLS, MSR_IA32_VMX_MISC,
+  MSR_IA32_VMX_PINBASED_CTLS, MSR_IA32_VMX_PROCBASED_CTLS, MSR_IA32_VMX_PROCBASED_CTLS2, MSR_IA32_VMX_TRUE_ENTRY_CTLS,
+  MSR_IA32_VMX_TRUE_EXIT_CTLS, MSR_IA32_VMX_TRUE_PINBASED_CTLS, MSR_IA32_VMX_TRUE_PROCBASED_CTLS,
+  MSR_IA32_VMX_VMCS_ENUM, MSR_IA32_VMX_VMFUNC, MSR_X2APIC_COUNT, MSR_X2APIC_FIRST,
+} from '../generated/msrs';
+import { VEC_GP, VEC_UD } from '../generated/events';
 import { TSC_MULTIPLIER, TSC_OFFSET } from '../generated/vmcs';
 import {
   CPU2_ENABLE_RDTSCP, CPU2_USE_TSC_SCALING, CPU_RDPMC_EXITING, CPU_RDTSC_EXITING, CPU_USE_TSC_OFFSETTING, IA32_VMX_BASIC,
@@ -20,20 +35,13 @@ import {
 import { updateMode } from '../mmu/mode';
 import { interceptMsr } from '../vmx/bitmaps';
 import { DEBUGCTL_BITS } from '../vmx/entry-checks-guest';
-import { EFER_BITS, validPat } from '../vmx/entry-checks-host';
+import { validPat } from '../vmx/entry-checks-host';
 import { vmExit } from '../vmx/exit';
 import { askMsr, NOT_ASKED } from '../vmx/ask';
 import { quickRdmsr } from '../vmx/quick';
 import { field, primaryControls, secondaryControls } from '../vmx/vmcs';
 
-const CR0_PG: u64 = 0x80000000;
-const CR4_TSD: u64 = 4;
-const CR4_PCE: u64 = 0x100;
-const CR4_FSGSBASE: u64 = 0x10000;
-const EFER_LME: u64 = 0x100;
-const EFER_LMA: u64 = 0x400;
-/** IA32_FEATURE_CONTROL: locked, VMX outside SMX. */
-const FEATURE_CONTROL: u64 = 5;
+const FEATURE_CONTROL: u64 = IA32_FEATURE_CONTROL_LOCK | IA32_FEATURE_CONTROL_VMX_OUTSIDE_SMX;
 
 /** Value that readMsr() found. */
 export let msrValue: u64 = 0;
@@ -42,10 +50,10 @@ export let msrValue: u64 = 0;
 
 /** Where the bases of FS and GS, and the one that SWAPGS takes, stand; 0: it is another MSR. Kernels write them all the time. */
 @inline function baseOf(index: u32): usize {
-  switch (index - 0xc0000100) {
+  switch (index - MSR_IA32_FS_BASE) {
     case 0: return segmentBase(SEG_FS);
-    case 1: return segmentBase(SEG_GS);
-    case 2: return KERNEL_GS_BASE;
+    case MSR_IA32_GS_BASE - MSR_IA32_FS_BASE: return segmentBase(SEG_GS);
+    case MSR_IA32_KERNEL_GS_BASE - MSR_IA32_FS_BASE: return KERNEL_GS_BASE;
     default: return 0;
   }
 }
@@ -74,27 +82,27 @@ export function guestTsc(): u64 {
   return tsc + field(TSC_OFFSET);
 }
 
-/** Capability MSRs 480H to 491H. */
+/** VMX's capability MSRs. */
 function capability(index: u32): bool {
-  switch (index - 0x480) {
-    case 0: msrValue = IA32_VMX_BASIC; break;
-    case 1: msrValue = IA32_VMX_PINBASED_CTLS; break;
-    case 2: msrValue = IA32_VMX_PROCBASED_CTLS; break;
-    case 3: msrValue = IA32_VMX_EXIT_CTLS; break;
-    case 4: msrValue = IA32_VMX_ENTRY_CTLS; break;
-    case 5: msrValue = IA32_VMX_MISC; break;
-    case 6: msrValue = IA32_VMX_CR0_FIXED0; break;
-    case 7: msrValue = IA32_VMX_CR0_FIXED1; break;
-    case 8: msrValue = IA32_VMX_CR4_FIXED0; break;
-    case 9: msrValue = IA32_VMX_CR4_FIXED1; break;
-    case 10: msrValue = IA32_VMX_VMCS_ENUM; break;
-    case 11: msrValue = IA32_VMX_PROCBASED_CTLS2; break;
-    case 12: msrValue = IA32_VMX_EPT_VPID_CAP; break;
-    case 13: msrValue = IA32_VMX_TRUE_PINBASED_CTLS; break;
-    case 14: msrValue = IA32_VMX_TRUE_PROCBASED_CTLS; break;
-    case 15: msrValue = IA32_VMX_TRUE_EXIT_CTLS; break;
-    case 16: msrValue = IA32_VMX_TRUE_ENTRY_CTLS; break;
-    case 17: msrValue = IA32_VMX_VMFUNC; break;
+  switch (index) {
+    case MSR_IA32_VMX_BASIC: msrValue = IA32_VMX_BASIC; break;
+    case MSR_IA32_VMX_PINBASED_CTLS: msrValue = IA32_VMX_PINBASED_CTLS; break;
+    case MSR_IA32_VMX_PROCBASED_CTLS: msrValue = IA32_VMX_PROCBASED_CTLS; break;
+    case MSR_IA32_VMX_EXIT_CTLS: msrValue = IA32_VMX_EXIT_CTLS; break;
+    case MSR_IA32_VMX_ENTRY_CTLS: msrValue = IA32_VMX_ENTRY_CTLS; break;
+    case MSR_IA32_VMX_MISC: msrValue = IA32_VMX_MISC; break;
+    case MSR_IA32_VMX_CR0_FIXED0: msrValue = IA32_VMX_CR0_FIXED0; break;
+    case MSR_IA32_VMX_CR0_FIXED1: msrValue = IA32_VMX_CR0_FIXED1; break;
+    case MSR_IA32_VMX_CR4_FIXED0: msrValue = IA32_VMX_CR4_FIXED0; break;
+    case MSR_IA32_VMX_CR4_FIXED1: msrValue = IA32_VMX_CR4_FIXED1; break;
+    case MSR_IA32_VMX_VMCS_ENUM: msrValue = IA32_VMX_VMCS_ENUM; break;
+    case MSR_IA32_VMX_PROCBASED_CTLS2: msrValue = IA32_VMX_PROCBASED_CTLS2; break;
+    case MSR_IA32_VMX_EPT_VPID_CAP: msrValue = IA32_VMX_EPT_VPID_CAP; break;
+    case MSR_IA32_VMX_TRUE_PINBASED_CTLS: msrValue = IA32_VMX_TRUE_PINBASED_CTLS; break;
+    case MSR_IA32_VMX_TRUE_PROCBASED_CTLS: msrValue = IA32_VMX_TRUE_PROCBASED_CTLS; break;
+    case MSR_IA32_VMX_TRUE_EXIT_CTLS: msrValue = IA32_VMX_TRUE_EXIT_CTLS; break;
+    case MSR_IA32_VMX_TRUE_ENTRY_CTLS: msrValue = IA32_VMX_TRUE_ENTRY_CTLS; break;
+    case MSR_IA32_VMX_VMFUNC: msrValue = IA32_VMX_VMFUNC; break;
     default: return false;
   }
   return true;
@@ -108,27 +116,27 @@ export function readMsr(index: u32): bool {
     return true;
   }
   switch (index) {
-    case 0x10: msrValue = guestTsc(); return true;
-    case 0x3a: msrValue = FEATURE_CONTROL; return true;
-    case 0x3b: msrValue = load<u64>(TSC_ADJUST); return true;
-    case 0x174: msrValue = load<u64>(SYSENTER_CS); return true;
-    case 0x175: msrValue = load<u64>(SYSENTER_ESP); return true;
-    case 0x176: msrValue = load<u64>(SYSENTER_EIP); return true;
-    case 0x1d9: msrValue = load<u64>(DEBUGCTL); return true;
-    case 0x277: msrValue = load<u64>(PAT); return true;
-    case 0xc0000080: msrValue = load<u64>(EFER); return true;
-    case 0xc0000081: msrValue = load<u64>(STAR); return true;
-    case 0xc0000082: msrValue = load<u64>(LSTAR); return true;
-    case 0xc0000083: msrValue = load<u64>(CSTAR); return true;
-    case 0xc0000084: msrValue = load<u64>(FMASK); return true;
-    case 0xc0000103: msrValue = load<u64>(TSC_AUX); return true;
-    default: return index >= 0x480 && capability(index);
+    case MSR_IA32_TIME_STAMP_COUNTER: msrValue = guestTsc(); return true;
+    case MSR_IA32_FEATURE_CONTROL: msrValue = FEATURE_CONTROL; return true;
+    case MSR_IA32_TSC_ADJUST: msrValue = load<u64>(TSC_ADJUST); return true;
+    case MSR_IA32_SYSENTER_CS: msrValue = load<u64>(SYSENTER_CS); return true;
+    case MSR_IA32_SYSENTER_ESP: msrValue = load<u64>(SYSENTER_ESP); return true;
+    case MSR_IA32_SYSENTER_EIP: msrValue = load<u64>(SYSENTER_EIP); return true;
+    case MSR_IA32_DEBUGCTL: msrValue = load<u64>(DEBUGCTL); return true;
+    case MSR_IA32_PAT: msrValue = load<u64>(PAT); return true;
+    case MSR_IA32_EFER: msrValue = load<u64>(EFER); return true;
+    case MSR_IA32_STAR: msrValue = load<u64>(STAR); return true;
+    case MSR_IA32_LSTAR: msrValue = load<u64>(LSTAR); return true;
+    case MSR_IA32_CSTAR: msrValue = load<u64>(CSTAR); return true;
+    case MSR_IA32_FMASK: msrValue = load<u64>(FMASK); return true;
+    case MSR_IA32_TSC_AUX: msrValue = load<u64>(TSC_AUX); return true;
+    default: return index >= MSR_IA32_VMX_BASIC && capability(index);
   }
 }
 
 function writeEfer(value: u64): bool {
   const old = load<u64>(EFER);
-  if (value & ~EFER_BITS || ((value ^ old) & EFER_LME && cr0() & CR0_PG)) return false;
+  if (value & ~EFER_FIELDS || ((value ^ old) & EFER_LME && cr0() & CR0_PG)) return false;
   store<u64>(EFER, value & ~EFER_LMA | old & EFER_LMA);
   updateMode();
   return true;
@@ -152,25 +160,25 @@ export function writeMsr(index: u32, value: u64): bool {
   const base = baseOf(index);
   if (base) return writeAddress(base, value);
   switch (index) {
-    case 0x10: store<u64>(TSC_ADJUST, value - clock()); return true;
-    case 0x3b: store<u64>(TSC_ADJUST, value); return true;
-    case 0x174: store<u64>(SYSENTER_CS, value & 0xffffffff); return true;
-    case 0x175: return writeAddress(SYSENTER_ESP, value);
-    case 0x176: return writeEntry(SYSENTER_EIP, value);
-    case 0x1d9:
+    case MSR_IA32_TIME_STAMP_COUNTER: store<u64>(TSC_ADJUST, value - clock()); return true;
+    case MSR_IA32_TSC_ADJUST: store<u64>(TSC_ADJUST, value); return true;
+    case MSR_IA32_SYSENTER_CS: store<u64>(SYSENTER_CS, value & 0xffffffff); return true;
+    case MSR_IA32_SYSENTER_ESP: return writeAddress(SYSENTER_ESP, value);
+    case MSR_IA32_SYSENTER_EIP: return writeEntry(SYSENTER_EIP, value);
+    case MSR_IA32_DEBUGCTL:
       if (value & ~DEBUGCTL_BITS) return false;
       store<u64>(DEBUGCTL, value);
       return true;
-    case 0x277:
+    case MSR_IA32_PAT:
       if (!validPat(value)) return false;
       store<u64>(PAT, value);
       return true;
-    case 0xc0000080: return writeEfer(value);
-    case 0xc0000081: store<u64>(STAR, value); return true;
-    case 0xc0000082: return writeEntry(LSTAR, value);
-    case 0xc0000083: return writeEntry(CSTAR, value);
-    case 0xc0000084: store<u64>(FMASK, value & 0xffffffff); return true;
-    case 0xc0000103:
+    case MSR_IA32_EFER: return writeEfer(value);
+    case MSR_IA32_STAR: store<u64>(STAR, value); return true;
+    case MSR_IA32_LSTAR: return writeEntry(LSTAR, value);
+    case MSR_IA32_CSTAR: return writeEntry(CSTAR, value);
+    case MSR_IA32_FMASK: store<u64>(FMASK, value & 0xffffffff); return true;
+    case MSR_IA32_TSC_AUX:
       if (value >> 32) return false;
       store<u64>(TSC_AUX, value);
       return true;
@@ -179,10 +187,10 @@ export function writeMsr(index: u32, value: u64): bool {
 }
 
 /** The VMM answers for IA32_EFER, IA32_PAT and IA32_DEBUGCTL from the guest area, which a VM exit fills. */
-@inline function inGuestArea(index: u32): bool { return index == 0xc0000080 || index == 0x277 || index == 0x1d9; }
+@inline function inGuestArea(index: u32): bool { return index == MSR_IA32_EFER || index == MSR_IA32_PAT || index == MSR_IA32_DEBUGCTL; }
 
 /** The TSC deadline, and x2APIC's registers. */
-@inline function ofLocalApic(index: u32): bool { return index == 0x6e0 || index - 0x800 < 0x100; }
+@inline function ofLocalApic(index: u32): bool { return index == MSR_IA32_TSC_DEADLINE || index - MSR_X2APIC_FIRST < MSR_X2APIC_COUNT; }
 
 /** RDMSR where it needs neither the VMM nor a fault, and no register but EAX, ECX and EDX in memory; else nothing is done. */
 export function rdmsrAtOnce(): bool {
@@ -231,7 +239,7 @@ function giveTsc(): void {
 
 /** @sdm 2B "RDTSC" */
 export function execRdtsc(u: usize): i32 {
-  if (cr4() & CR4_TSD && cpl() && cr0() & 1) return faultCode(VEC_GP, 0);
+  if (cr4() & CR4_TSD && cpl() && cr0() & CR0_PE) return faultCode(VEC_GP, 0);
   if (primaryControls() & CPU_RDTSC_EXITING) return vmExit(EXIT_REASON_RDTSC, 0);
   giveTsc();
   return XS_OK;
@@ -240,7 +248,7 @@ export function execRdtsc(u: usize): i32 {
 /** @sdm 2B "RDTSCP" */
 export function execRdtscp(u: usize): i32 {
   if (!(secondaryControls() & CPU2_ENABLE_RDTSCP)) return fault(VEC_UD);
-  if (cr4() & CR4_TSD && cpl() && cr0() & 1) return faultCode(VEC_GP, 0);
+  if (cr4() & CR4_TSD && cpl() && cr0() & CR0_PE) return faultCode(VEC_GP, 0);
   if (primaryControls() & CPU_RDTSC_EXITING) return vmExit(EXIT_REASON_RDTSCP, 0);
   giveTsc();
   store<u64>(RCX, load<u32>(TSC_AUX));
@@ -249,7 +257,7 @@ export function execRdtscp(u: usize): i32 {
 
 /** No performance counters: without the exit each index is out of range. @sdm 2B "RDPMC" */
 export function execRdpmc(u: usize): i32 {
-  if (!(cr4() & CR4_PCE) && cpl() && cr0() & 1) return faultCode(VEC_GP, 0);
+  if (!(cr4() & CR4_PCE) && cpl() && cr0() & CR0_PE) return faultCode(VEC_GP, 0);
   if (primaryControls() & CPU_RDPMC_EXITING) return vmExit(EXIT_REASON_RDPMC, 0);
   return faultCode(VEC_GP, 0);
 }

@@ -1,8 +1,9 @@
 // Multiplication and division. WebAssembly has neither a high product nor a 128-bit dividend.
 import { OP_VALUE, RAX, RDX, XS_OK } from '../layout';
-import { VEC_DE, fault } from '../state';
+import { fault } from '../state';
 import { accessStatus } from '../mmu/access';
 import { uImm, uOpSize } from '../uop';
+import { VEC_DE } from '../generated/events';
 import { CF, OF, STATUS, resultFlags, setFlags, signExtend, sizeMask } from './flags';
 import { operandRead, registerRead, registerWrite, storeRegister } from './operand';
 

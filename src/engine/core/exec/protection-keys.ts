@@ -1,9 +1,9 @@
 // Protection keys of user-mode pages: RDPKRU, WRPKRU. @sdm 3A 4.6.2 "Protection Keys"
 import { CR4, PKRU, RAX, RCX, RDX, XS_OK } from '../layout';
-import { fault, faultCode, VEC_GP, VEC_UD } from '../state';
+import { fault, faultCode } from '../state';
+import { CR4_PKE } from '../generated/register-bits';
+import { VEC_GP, VEC_UD } from '../generated/events';
 import { flushTlb } from '../mmu/tlb';
-
-const CR4_PKE: u64 = 0x400000;
 
 /** The TLB holds what the keys allow: it goes with them. */
 export function setPkru(value: u32): void {

@@ -4,30 +4,25 @@ import {
   SEGMENT_BYTES, SEG_AR, SEG_BASE, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS, SEG_LDTR, SEG_LIMIT, SEG_SELECTOR, SEG_SS, CR4, TLB_READ, XS_OK,
 } from '../layout';
 import {
-  canonicalAddress, code64, cpl, fault, protectedMode, refuse, segAr, segBase, segLimit, segSelector, v8086, VEC_GP, VEC_NP, VEC_SS, VEC_UD,
+  canonicalAddress, code64, cpl, fault, protectedMode, refuse, segAr, segBase, segLimit, segSelector, v8086,
 } from '../state';
 import { accessStatus, cachedAs, readSlow, sysReadable, sysWritable, wrote } from '../mmu/access';
 import { updateRooms, updateSegment } from '../mmu/mode';
 import { beginShadow } from '../vmx/boundary';
 import { uIsMem, uModReg, uOpcode, uOpSize, uReg } from '../uop';
+import { AR_DB, AR_P, AR_S, AR_UNUSABLE } from '../generated/register-bits';
+import { BLOCKING_BY_MOV_SS, VEC_GP, VEC_NP, VEC_SS, VEC_UD } from '../generated/events';
 import {
   cutAddress, loadSized, operandLinear, operandRead, operandWrite, pop, push, registerWrite, stackPointer, stackSize,
 } from './operand';
 
-// access-rights bits, VMCS format
+// bits of a segment's type in its access rights
 export const AR_ACCESSED: u32 = 1;
 export const AR_WRITABLE: u32 = 2; // data
 export const AR_READABLE: u32 = 2; // code
 export const AR_DOWN: u32 = 4; // data: expand-down
 export const AR_CONFORMING: u32 = 4; // code
 export const AR_CODE: u32 = 8;
-export const AR_S: u32 = 0x10;
-export const AR_PRESENT: u32 = 0x80;
-export const AR_LONG: u32 = 0x2000;
-export const AR_BIG: u32 = 0x4000;
-export const AR_UNUSABLE: u32 = 0x10000;
-
-const BLOCKED_BY_MOV_SS: u32 = 2;
 
 /** EXT bit of error codes: 1 while an event that no instruction asked for is delivered. */
 let external: u32 = 0;
@@ -43,7 +38,7 @@ export function rejectSelector(vector: u32, selector: u32): bool { return reject
 export function withinLimit(ar: u32, limit: u32, offset: u64, bytes: u32): bool {
   const last = offset + bytes - 1;
   if ((ar & (AR_CODE | AR_DOWN)) == AR_DOWN && ar & AR_S) {
-    return offset > limit && last <= <u64>(ar & AR_BIG ? 0xffffffff : 0xffff);
+    return offset > limit && last <= <u64>(ar & AR_DB ? 0xffffffff : 0xffff);
   }
   return last <= limit;
 }
@@ -180,12 +175,12 @@ export function loadSegment(seg: u32, selector: u32): bool {
       if (rpl != cpl() || (ar & (AR_S | AR_CODE | AR_WRITABLE)) != (AR_S | AR_WRITABLE) || dpl != cpl()) {
         return rejectSelector(VEC_GP, selector);
       }
-      if (!(ar & AR_PRESENT)) return rejectSelector(VEC_SS, selector);
+      if (!(ar & AR_P)) return rejectSelector(VEC_SS, selector);
     } else {
       if (!(ar & AR_S) || (ar & (AR_CODE | AR_READABLE)) == AR_CODE) return rejectSelector(VEC_GP, selector);
       const conforming = (ar & (AR_CODE | AR_CONFORMING)) == (AR_CODE | AR_CONFORMING);
       if (!conforming && (rpl > dpl || cpl() > dpl)) return rejectSelector(VEC_GP, selector);
-      if (!(ar & AR_PRESENT)) return rejectSelector(VEC_NP, selector);
+      if (!(ar & AR_P)) return rejectSelector(VEC_NP, selector);
     }
     if (!markAccessed(descriptorAddress, d)) return false;
     setSegment(seg, selector, d);
@@ -211,7 +206,7 @@ export function loadSegmentAtOnce(seg: u32, selector: u32): bool {
   if (!p) return false;
   const d = load<u64>(p);
   const ar = descriptorAr(d);
-  if ((ar & (AR_S | AR_PRESENT | AR_ACCESSED)) != (AR_S | AR_PRESENT | AR_ACCESSED)) return false;
+  if ((ar & (AR_S | AR_P | AR_ACCESSED)) != (AR_S | AR_P | AR_ACCESSED)) return false;
   if ((ar & (AR_CODE | AR_READABLE)) == AR_CODE) return false;
   const dpl = ar >> 5 & 3;
   // conforming code is the handler's, whose level does not matter
@@ -227,7 +222,7 @@ export function loadSegmentAtOnce(seg: u32, selector: u32): bool {
 
 /** MOV SS and POP SS hold off interrupts and debug traps until after the next instruction. */
 @inline function shadow(seg: u32): void {
-  if (seg == SEG_SS) beginShadow(BLOCKED_BY_MOV_SS);
+  if (seg == SEG_SS) beginShadow(BLOCKING_BY_MOV_SS);
 }
 
 /** MOV Sreg, r/m16. CS cannot be loaded, numbers 6 and 7 are no segments; REX.R has no meaning here. */

@@ -3,18 +3,20 @@ import {
   CSTAR, CR0, EFER, FMASK, GPR, KERNEL_GS_BASE, LSTAR, NEXT_RIP, RCX, RDX, RFLAGS, RSP, SEGMENTS, SEGMENT_BYTES, SEG_BASE, SEG_CS,
   SEG_GS, SEG_SS, STAR, SYSCALL_MODES, SYSCALL_PROTECTED, SYSCALL_WITH_CSTAR, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP, XS_OK,
 } from '../layout';
-import { canonicalAddress, code64, cpl, fault, faultCode, longMode, protectedMode, v8086, VEC_GP, VEC_UD } from '../state';
+import { canonicalAddress, code64, cpl, fault, faultCode, longMode, protectedMode, v8086 } from '../state';
 import { stepByFlags } from '../events/debug';
 import { changeLevel, updateMode } from '../mmu/mode';
 import { windowMayOpen } from '../vmx/boundary';
 import { uOpSize } from '../uop';
+import {
+  EFER_SCE, RFLAGS_ALWAYS_ONE, RFLAGS_FIELDS, RFLAGS_IF, RFLAGS_RF, RFLAGS_VM,
+} from '../generated/register-bits';
+import { VEC_GP, VEC_UD } from '../generated/events';
 import { setSegmentRaw } from './segment';
 import { jumpTo } from './transfer';
 
 const R11 = GPR + 11 * 8;
-const FLAG_IF: u64 = 0x200;
-const FLAG_RF: u64 = 0x10000;
-const FLAG_VM: u64 = 0x20000;
+const SYSRET_LOADS: u64 = RFLAGS_FIELDS & ~(RFLAGS_RF | RFLAGS_VM) | RFLAGS_ALWAYS_ONE;
 
 /** Flat code and stack segments of a privilege level, as the fast calls fix them. */
 function flatSegments(cs: u32, ss: u32, level: u32, long: bool): void {
@@ -27,7 +29,7 @@ function flatSegments(cs: u32, ss: u32, level: u32, long: bool): void {
  * no maker takes them in compatibility mode from guests that have said where they lead to.
  */
 function fastCallExists(): bool {
-  if (!(load<u64>(EFER) & 1)) return false;
+  if (!(load<u64>(EFER) & EFER_SCE)) return false;
   if (code64()) return true;
   switch (load<u32>(SYSCALL_MODES)) {
     case SYSCALL_WITH_CSTAR: return longMode() && load<u64>(CSTAR) != 0;
@@ -49,7 +51,7 @@ export function execSyscall(u: usize): i32 {
   const star = load<u64>(STAR);
   store<u64>(RCX, load<u64>(NEXT_RIP));
   if (long) store<u64>(R11, flags);
-  store<u64>(RFLAGS, long ? (flags & ~(load<u64>(FMASK) | FLAG_RF)) | 2 : flags & ~(FLAG_VM | FLAG_IF | FLAG_RF));
+  store<u64>(RFLAGS, long ? (flags & ~(load<u64>(FMASK) | RFLAGS_RF)) | RFLAGS_ALWAYS_ONE : flags & ~(RFLAGS_VM | RFLAGS_IF | RFLAGS_RF));
   const cs = <u32>(star >> 32) & 0xffff;
   flatSegments(cs, (cs & 0xfffc) + 8, 0, long);
   jumpTo(!long ? star & 0xffffffff : load<u64>(wide ? LSTAR : CSTAR));
@@ -66,7 +68,7 @@ export function execSysret(u: usize): i32 {
   const wide = uOpSize(u) == 8;
   const rip = load<u64>(RCX);
   if (wide && !canonicalAddress(rip)) return faultCode(VEC_GP, 0);
-  store<u64>(RFLAGS, longMode() ? (load<u64>(R11) & 0x3c7fd7) | 2 : load<u64>(RFLAGS) | FLAG_IF);
+  store<u64>(RFLAGS, longMode() ? (load<u64>(R11) & SYSRET_LOADS) | RFLAGS_ALWAYS_ONE : load<u64>(RFLAGS) | RFLAGS_IF);
   const selector = <u32>(load<u64>(STAR) >> 48) & 0xffff;
   flatSegments(wide ? selector + 16 : selector, selector + 8, 3, wide);
   if (!wide) setSegmentRaw(SEG_CS, selector | 3, 0xc0fb, 0xffffffff, 0);
@@ -87,7 +89,7 @@ export function execSysenter(u: usize): i32 {
   const cs = <u32>load<u64>(SYSENTER_CS) & 0xffff;
   if (!protectedMode() || (cs & 0xfffc) == 0) return faultCode(VEC_GP, 0);
   const long = longMode();
-  store<u64>(RFLAGS, load<u64>(RFLAGS) & ~(<u64>0x30200));
+  store<u64>(RFLAGS, load<u64>(RFLAGS) & ~(RFLAGS_IF | RFLAGS_RF | RFLAGS_VM));
   flatSegments(cs, (cs & 0xfffc) + 8, 0, long);
   store<u64>(RSP, long ? load<u64>(SYSENTER_ESP) : load<u64>(SYSENTER_ESP) & 0xffffffff);
   jumpTo(long ? load<u64>(SYSENTER_EIP) : load<u64>(SYSENTER_EIP) & 0xffffffff);

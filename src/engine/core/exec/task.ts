@@ -1,8 +1,11 @@
 // Task switches: the checks that come first, then the VM exit (in VMX non-root operation a task switch always exits).
-import { cpl, longMode, VEC_GP, VEC_NP, VEC_TS } from '../state';
+import { cpl, longMode } from '../state';
+import { AR_P } from '../generated/register-bits';
+import { VEC_GP, VEC_NP, VEC_TS } from '../generated/events';
+import { EXIT_REASON_TASK_SWITCH } from '../generated/exits';
 import { accessStatus } from '../mmu/access';
 import { vmExit } from '../vmx/exit';
-import { AR_PRESENT, descriptor, descriptorAr, descriptorLimit, readDescriptor, rejectSelector } from './segment';
+import { descriptor, descriptorAr, descriptorLimit, readDescriptor, rejectSelector } from './segment';
 
 export const TASK_BY_CALL: u32 = 0;
 export const TASK_BY_IRET: u32 = 1;
@@ -30,8 +33,8 @@ export function taskSwitch(selector: u32, source: u32, direct: bool): i32 {
     rejectSelector(vector, selector);
     return accessStatus();
   }
-  if (!(ar & AR_PRESENT)) rejectSelector(VEC_NP, selector);
+  if (!(ar & AR_P)) rejectSelector(VEC_NP, selector);
   else if (descriptorLimit(descriptor) < (type & 8 ? <u32>0x67 : <u32>0x2b)) rejectSelector(VEC_TS, selector);
-  else return vmExit(9, <u64>(selector & 0xffff) | <u64>source << 30);
+  else return vmExit(EXIT_REASON_TASK_SWITCH, <u64>(selector & 0xffff) | <u64>source << 30);
   return accessStatus();
 }

@@ -3,15 +3,14 @@
 import {
   ACCESS_NONCANONICAL, CPL, CTX_PLAIN, CTX_SYSTEM, EFER, NEXT_RIP, RIP, RSP, SEGMENTS, SEGMENT_BYTES, SEG_AR, SEG_CS, SEG_SS, SEG_TR,
 } from '../layout';
-import {
-  canonicalAddress, code64, cpl, longMode, segAr, segBase, segLimit, segSelector, VEC_GP, VEC_NP, VEC_SS, VEC_TS,
-} from '../state';
+import { canonicalAddress, code64, cpl, longMode, segAr, segBase, segLimit, segSelector } from '../state';
+import { AR_DB, AR_L, AR_P, AR_S } from '../generated/register-bits';
+import { VEC_GP, VEC_NP, VEC_SS, VEC_TS } from '../generated/events';
 import { readAs, writeAs, wroteAs } from '../mmu/access';
 import { contextFor } from '../mmu/tlb';
 import {
-  AR_BIG, AR_CODE, AR_CONFORMING, AR_LONG, AR_PRESENT, AR_S, AR_WRITABLE, descriptor, descriptorAddress,
-  descriptorAr, descriptorBase, descriptorLimit, markAccessed, readDescriptor, reject, rejectSelector, setSegment,
-  withinLimit,
+  AR_CODE, AR_CONFORMING, AR_WRITABLE, descriptor, descriptorAddress, descriptorAr, descriptorBase, descriptorLimit,
+  markAccessed, readDescriptor, reject, rejectSelector, setSegment, withinLimit,
 } from './segment';
 import { loadSized, storeSized } from './operand';
 
@@ -60,7 +59,7 @@ export function wideStack(sp: u64, level: u32): void {
 }
 
 /** True when the stack wraps at 16 bits. */
-@inline function narrow(): bool { return !wide && !(ar & AR_BIG); }
+@inline function narrow(): bool { return !wide && !(ar & AR_DB); }
 
 /** The pointer moved by a distance, in the stack's width. */
 function moved(distance: i64): u64 {
@@ -161,7 +160,7 @@ export function checkInnerStack(selector: u32, level: u32): bool {
   if (
     (selector & 3) != level || (rights >> 5 & 3) != level || (rights & (AR_S | AR_CODE | AR_WRITABLE)) != (AR_S | AR_WRITABLE)
   ) return rejectSelector(VEC_TS, selector);
-  if (!(rights & AR_PRESENT)) return rejectSelector(VEC_SS, selector);
+  if (!(rights & AR_P)) return rejectSelector(VEC_SS, selector);
   stackDescriptor = descriptor;
   return markAccessed(descriptorAddress, descriptor);
 }
@@ -176,11 +175,11 @@ export function checkInnerStack(selector: u32, level: u32): bool {
 export function isCode(d: u64): bool {
   const rights = descriptorAr(d);
   if ((rights & (AR_S | AR_CODE)) != (AR_S | AR_CODE)) return false;
-  return !(longMode() && (rights & (AR_LONG | AR_BIG)) == (AR_LONG | AR_BIG));
+  return !(longMode() && (rights & (AR_L | AR_DB)) == (AR_L | AR_DB));
 }
 
 /** True when code of this descriptor runs in 64-bit mode. */
-@inline export function isCode64(d: u64): bool { return longMode() && (descriptorAr(d) & AR_LONG) != 0; }
+@inline export function isCode64(d: u64): bool { return longMode() && (descriptorAr(d) & AR_L) != 0; }
 
 /** The target offset is canonical, or inside the limit. */
 export function checkTarget(d: u64, rip: u64): bool {
@@ -194,7 +193,7 @@ export function checkDirectCode(selector: u32): bool {
   if (!isCode(d)) return rejectSelector(VEC_GP, selector);
   const dpl = descriptorAr(d) >> 5 & 3;
   if (isConforming(d) ? dpl > cpl() : (selector & 3) > cpl() || dpl != cpl()) return rejectSelector(VEC_GP, selector);
-  if (!(descriptorAr(d) & AR_PRESENT)) return rejectSelector(VEC_NP, selector);
+  if (!(descriptorAr(d) & AR_P)) return rejectSelector(VEC_NP, selector);
   return true;
 }
 

@@ -1,5 +1,6 @@
 // Encodings that only fault.
-import { VEC_GP, VEC_UD, fault, faultCode } from '../state';
+import { fault, faultCode } from '../state';
+import { VEC_GP, VEC_UD } from '../generated/events';
 
 /** UD0, UD1, UD2 and everything that the opcode table does not know. */
 export function execUd(u: usize): i32 { return fault(VEC_UD); }

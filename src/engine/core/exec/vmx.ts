@@ -1,7 +1,9 @@
 // VMX and SMX instructions in VMX non-root operation: they exit, after the faults that come before the exit.
 import { MEMORY_END, RAX, RCX, VMMCALL_EXITS, XS_OK } from '../layout';
-import { code64, cr4, fault, longMode, protectedMode, v8086, VEC_UD } from '../state';
+import { code64, cr4, fault, longMode, protectedMode, v8086 } from '../state';
 import { UF_PREFIX_66, UF_REP, uFlags, uModReg, uOpcode, uRm } from '../uop';
+import { CR4_SMXE } from '../generated/register-bits';
+import { VEC_UD } from '../generated/events';
 import { EPTP_INDEX, EPTP_LIST_ADDRESS, EPT_POINTER, VM_FUNCTION_CONTROL } from '../generated/vmcs';
 import { CPU2_ENABLE_VM_FUNCTIONS } from '../generated/controls';
 import {
@@ -14,8 +16,6 @@ import { validEptp } from '../vmx/entry-checks-controls';
 import { vmExit } from '../vmx/exit';
 import { exitWithOperands } from '../vmx/intercept';
 import { field, secondaryControls, setField } from '../vmx/vmcs';
-
-const CR4_SMXE: u64 = 0x4000;
 
 /** Exits at any privilege level and in any mode. @sdm 3C 30.3 "VMCALL" */
 export function execVmcall(u: usize): i32 { return vmExit(EXIT_REASON_VMCALL, 0); }

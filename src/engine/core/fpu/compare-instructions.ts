@@ -1,6 +1,8 @@
 // Comparisons and classification. @sdm 1 8.3.6 "Comparison and Classification Instructions"
 import { RFLAGS, XS_OK } from '../layout';
 import { uIsMem, uModReg, uOpcode, uRm } from '../uop';
+import { RFLAGS_STATUS } from '../generated/register-bits';
+import { CF, PF, ZF } from '../exec/flags';
 import { accessStatus } from '../mmu/access';
 import { loaded, readNumber } from './arithmetic-instructions';
 import { UNORDERED, compare } from './compare';
@@ -60,14 +62,14 @@ export function execX87Compare(u: usize): i32 {
 export function execX87CompareFlags(u: usize): i32 {
   const quick = quickCompareFlags(u);
   if (quick >= 0) {
-    store<u64>(RFLAGS, load<u64>(RFLAGS) & ~(<u64>0x8d5) | quick);
+    store<u64>(RFLAGS, load<u64>(RFLAGS) & ~RFLAGS_STATUS | quick);
     return XS_OK;
   }
   const status = begin();
   if (status != XS_OK) return status;
   if (compareWith(uRm(u) & 7, uModReg(u) == 5)) {
-    const flags = (conditions & C0 ? 1 : 0) | (conditions & C2 ? 4 : 0) | (conditions & C3 ? 0x40 : 0);
-    store<u64>(RFLAGS, load<u64>(RFLAGS) & ~(<u64>0x8d5) | flags);
+    const flags = (conditions & C0 ? CF : 0) | (conditions & C2 ? PF : 0) | (conditions & C3 ? ZF : 0);
+    store<u64>(RFLAGS, load<u64>(RFLAGS) & ~RFLAGS_STATUS | flags);
     if (uOpcode(u) == 0xdf) pop();
   }
   return finish(u);

@@ -2,14 +2,13 @@
 import {
   OP_VALUE, RAX, X87_FCS, X87_FCW, X87_FDP, X87_FDS, X87_FIP, X87_FOP, X87_FSW, X87_FTW, XS_OK,
 } from '../layout';
-import { VEC_MF, VEC_NM, cr0, fault } from '../state';
+import { cr0, fault } from '../state';
 import { uIsMem, uRm } from '../uop';
+import { CR0_MP, CR0_TS } from '../generated/register-bits';
+import { VEC_MF, VEC_NM } from '../generated/events';
 import { accessStatus } from '../mmu/access';
 import { operandRead, operandWrite } from '../exec/operand';
 import { FSW_ES, begin, finish, free, pop, refreshSummary, setTop, top, x87Absent } from './stack';
-
-const CR0_MP: u64 = 2;
-const CR0_TS: u64 = 8;
 
 /** WAIT obeys CR0.TS only with CR0.MP. @sdm 2D "WAIT/FWAIT" */
 export function execFwait(u: usize): i32 {

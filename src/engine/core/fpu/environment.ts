@@ -2,8 +2,9 @@
 import {
   OP_LINEAR, X87, X87_FCW, X87_FDP, X87_FIP, X87_FOP, X87_FSW, X87_FTW, XS_OK,
 } from '../layout';
-import { VEC_NM, fault, protectedMode, v8086 } from '../state';
+import { fault, protectedMode, v8086 } from '../state';
 import { uModReg, uOpSize } from '../uop';
+import { VEC_NM } from '../generated/events';
 import { accessStatus, readSlow, writeSlow, wroteAs } from '../mmu/access';
 import { operandLinear } from '../exec/operand';
 import { initialize, loadControl } from './control-instructions';

@@ -1,7 +1,9 @@
 // FXSAVE and FXRSTOR.
 import { MXCSR, OP_LINEAR, XS_OK } from '../layout';
-import { VEC_GP, VEC_NM, cr4, fault, faultCode, refuse } from '../state';
+import { cr4, fault, faultCode, refuse } from '../state';
 import { uOpSize } from '../uop';
+import { CR4_OSFXSR } from '../generated/register-bits';
+import { VEC_GP, VEC_NM } from '../generated/events';
 import { accessStatus } from '../mmu/access';
 import { operandLinear } from '../exec/operand';
 import {
@@ -9,8 +11,6 @@ import {
   writeArea,
 } from './save-area';
 import { x87Absent } from './stack';
-
-const CR4_OSFXSR: u64 = 0x200;
 
 /** Linear address of the area, on 16 bytes; false: fault recorded. */
 function areaLinear(u: usize, write: bool): bool {

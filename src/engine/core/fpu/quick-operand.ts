@@ -4,12 +4,13 @@
 import { MODE, MODE_CODE64, TLB_READ, X87, X87_FIP, X87_FSW, X87_FTW } from '../layout';
 import { cr0 } from '../state';
 import { UF_SIMPLE, uFlags, uOpcode } from '../uop';
+import { CR0_EM, CR0_TS } from '../generated/register-bits';
 import { address } from '../exec/inline-operand';
 import { cached } from '../mmu/access';
 import { BIAS, EXP_MASK, INTEGER_BIT, SIGN } from './float80';
 import { C1, FSW_ES, instructionPointer } from './stack';
 
-const CR0_EM_TS: u32 = 0xc;
+const CR0_EM_TS: u32 = <u32>(CR0_EM | CR0_TS);
 export const TOP: u32 = 0x3800;
 export const MASKS: u32 = 0x3f;
 export const ROUNDING: u32 = 0xc00;

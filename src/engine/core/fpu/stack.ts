@@ -2,12 +2,14 @@
 import {
   MODE, MODE_CODE64, RIP_BASE, X87, X87_FCW, X87_FDP, X87_FIP, X87_FOP, X87_FSW, X87_FTW, XS_OK,
 } from '../layout';
-import { VEC_MF, VEC_NM, cr0, fault } from '../state';
+import { cr0, fault } from '../state';
 import { uImm2, uIsMem, uLen, uNext, uOpcode } from '../uop';
+import { CR0_EM, CR0_TS } from '../generated/register-bits';
+import { VEC_MF, VEC_NM } from '../generated/events';
 import { effectiveAddress } from '../exec/operand';
 import { DE, IE, INDEFINITE, INDEFINITE_SE, SF, ZE, raise, raised, roundedUp, setRoundedUp, startArithmetic } from './float80';
 
-const CR0_EM_TS: u64 = 0xc;
+const CR0_EM_TS: u64 = CR0_EM | CR0_TS;
 export const FSW_ES: u32 = 0x80;
 export const FSW_BUSY: u32 = 0x8000;
 export const C0: u32 = 0x100;

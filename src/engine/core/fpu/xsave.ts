@@ -2,8 +2,10 @@
 import {
   MXCSR, OP_LINEAR, PKRU, RAX, RCX, RDX, X87, X87_FCW, X87_FDP, X87_FIP, X87_FOP, X87_FSW, X87_FTW, XCR0, XS_OK, YMM,
 } from '../layout';
-import { VEC_GP, VEC_NM, VEC_UD, cr0, cr4, fault, faultCode } from '../state';
+import { cr0, cr4, fault, faultCode } from '../state';
 import { uOpSize } from '../uop';
+import { CR0_TS, CR4_OSXSAVE, XCR0_AVX, XCR0_PKRU, XCR0_SSE, XCR0_X87 } from '../generated/register-bits';
+import { VEC_GP, VEC_NM, VEC_UD } from '../generated/events';
 import { accessStatus } from '../mmu/access';
 import { operandLinear } from '../exec/operand';
 import { setPkru } from '../exec/protection-keys';
@@ -13,12 +15,6 @@ import {
   readArea, takeX87, takeXmm, vectorCount, writeArea,
 } from './save-area';
 
-const CR0_TS: u64 = 8;
-const CR4_OSXSAVE: u64 = 0x40000;
-const STATE_X87: u64 = 1;
-const STATE_SSE: u64 = 2;
-const STATE_AVX: u64 = 4;
-const STATE_PKRU: u64 = 0x200;
 const MXCSR_INIT: u32 = 0x1f80;
 const FCW_INIT: u32 = 0x37f;
 const COMPACTED: u64 = 1 << 63;
@@ -42,8 +38,8 @@ function vectorsInUse(half: u32): bool {
 
 /** Components that are not in their initial configuration; MXCSR does not count. @sdm 1 13.6 "Processor Tracking of XSAVE-Managed State" */
 export function componentsInUse(): u64 {
-  const vectors = (vectorsInUse(0) ? STATE_SSE : 0) | (vectorsInUse(16) ? STATE_AVX : 0);
-  return (x87InUse() ? STATE_X87 : 0) | vectors | (load<u32>(PKRU) ? STATE_PKRU : 0);
+  const vectors = (vectorsInUse(0) ? XCR0_SSE : 0) | (vectorsInUse(16) ? XCR0_AVX : 0);
+  return (x87InUse() ? XCR0_X87 : 0) | vectors | (load<u32>(PKRU) ? XCR0_PKRU : 0);
 }
 
 /** #UD without CR4.OSXSAVE, #NM with CR0.TS, #GP off 64 bytes. The linear address is in OP_LINEAR. */
@@ -61,12 +57,12 @@ function start(u: usize, bytes: u32, write: bool): i32 {
 
 /** Place of PKRU in a compacted area that has room for these components. */
 @inline function compactedPkru(components: u64): u32 {
-  return components & STATE_AVX ? AVX_OFFSET + AVX_BYTES : AVX_OFFSET;
+  return components & XCR0_AVX ? AVX_OFFSET + AVX_BYTES : AVX_OFFSET;
 }
 
 @inline function areaBytes(components: u64, pkruAt: u32): u32 {
-  if (components & STATE_PKRU) return pkruAt + PKRU_BYTES;
-  return components & STATE_AVX ? AVX_OFFSET + AVX_BYTES : LEGACY_BYTES + HEADER_BYTES;
+  if (components & XCR0_PKRU) return pkruAt + PKRU_BYTES;
+  return components & XCR0_AVX ? AVX_OFFSET + AVX_BYTES : LEGACY_BYTES + HEADER_BYTES;
 }
 
 function putAvx(): void {
@@ -75,7 +71,7 @@ function putAvx(): void {
 
 /** Writes the components' parts of the area; MXCSR goes with SSE and, in the standard format, with AVX. */
 function writeComponents(la: u64, components: u64, mxcsr: bool, wide: bool, pkruAt: u32): bool {
-  if (components & STATE_X87) {
+  if (components & XCR0_X87) {
     putX87(wide);
     if (!writeArea(la, LEGACY_MXCSR, image)) return false;
     if (!writeArea(la + LEGACY_ST, LEGACY_XMM - LEGACY_ST, image + LEGACY_ST)) return false;
@@ -84,15 +80,15 @@ function writeComponents(la: u64, components: u64, mxcsr: bool, wide: bool, pkru
     putMxcsr();
     if (!writeArea(la + LEGACY_MXCSR, 8, image + LEGACY_MXCSR)) return false;
   }
-  if (components & STATE_SSE) {
+  if (components & XCR0_SSE) {
     putXmm();
     if (!writeArea(la + LEGACY_XMM, vectorCount() * 16, image + LEGACY_XMM)) return false;
   }
-  if (components & STATE_AVX) {
+  if (components & XCR0_AVX) {
     putAvx();
     if (!writeArea(la + AVX_OFFSET, vectorCount() * 16, image + AVX_OFFSET)) return false;
   }
-  if (components & STATE_PKRU) {
+  if (components & XCR0_PKRU) {
     store<u64>(image, load<u32>(PKRU), PKRU_OFFSET);
     if (!writeArea(la + pkruAt, PKRU_BYTES, image + PKRU_OFFSET)) return false;
   }
@@ -109,7 +105,7 @@ function saveStandard(u: usize, optimize: bool): i32 {
   if (!readArea(la + HEADER, 8, image + HEADER)) return accessStatus();
   const old = load<u64>(image, HEADER);
   const written = optimize ? wanted & used : wanted;
-  const mxcsr = (wanted & (STATE_SSE | STATE_AVX)) != 0;
+  const mxcsr = (wanted & (XCR0_SSE | XCR0_AVX)) != 0;
   if (!writeComponents(la, written, mxcsr, uOpSize(u) == 8, PKRU_OFFSET)) return accessStatus();
   store<u64>(image, old & ~wanted | wanted & used, HEADER);
   return writeArea(la + HEADER, 8, image + HEADER) ? XS_OK : accessStatus();
@@ -128,9 +124,9 @@ export function execXsavec(u: usize): i32 {
   if (status != XS_OK) return status;
   const la = load<u64>(OP_LINEAR);
   let used = componentsInUse();
-  if (load<u32>(MXCSR) != MXCSR_INIT) used |= STATE_SSE;
+  if (load<u32>(MXCSR) != MXCSR_INIT) used |= XCR0_SSE;
   const written = wanted & used;
-  if (!writeComponents(la, written, (written & STATE_SSE) != 0, uOpSize(u) == 8, pkruAt)) return accessStatus();
+  if (!writeComponents(la, written, (written & XCR0_SSE) != 0, uOpSize(u) == 8, pkruAt)) return accessStatus();
   store<u64>(image, written, HEADER);
   store<u64>(image, wanted | COMPACTED, HEADER + 8);
   return writeArea(la + HEADER, 16, image + HEADER) ? XS_OK : accessStatus();
@@ -156,30 +152,30 @@ export function execXrstor(u: usize): i32 {
   const compacted = (load<u64>(image, HEADER + 8) & COMPACTED) != 0;
   if (headerRefused(compacted)) return faultCode(VEC_GP, 0);
   const held = load<u64>(image, HEADER) & wanted;
-  const mxcsr = compacted ? (held & STATE_SSE) != 0 : (wanted & (STATE_SSE | STATE_AVX)) != 0;
+  const mxcsr = compacted ? (held & XCR0_SSE) != 0 : (wanted & (XCR0_SSE | XCR0_AVX)) != 0;
   // everything is read before anything changes
-  if (held & STATE_X87 && !readArea(la, LEGACY_XMM, image)) return accessStatus();
+  if (held & XCR0_X87 && !readArea(la, LEGACY_XMM, image)) return accessStatus();
   if (mxcsr) {
     if (!readArea(la + LEGACY_MXCSR, 4, image + LEGACY_MXCSR)) return accessStatus();
     if (load<u32>(image, LEGACY_MXCSR) & ~MXCSR_MASK) return faultCode(VEC_GP, 0);
   }
-  if (held & STATE_SSE && !readArea(la + LEGACY_XMM, vectorCount() * 16, image + LEGACY_XMM)) return accessStatus();
-  if (held & STATE_AVX && !readArea(la + AVX_OFFSET, vectorCount() * 16, image + AVX_OFFSET)) return accessStatus();
+  if (held & XCR0_SSE && !readArea(la + LEGACY_XMM, vectorCount() * 16, image + LEGACY_XMM)) return accessStatus();
+  if (held & XCR0_AVX && !readArea(la + AVX_OFFSET, vectorCount() * 16, image + AVX_OFFSET)) return accessStatus();
   const pkruAt = compacted ? compactedPkru(load<u64>(image, HEADER + 8)) : PKRU_OFFSET;
-  if (held & STATE_PKRU && !readArea(la + pkruAt, PKRU_BYTES, image + PKRU_OFFSET)) return accessStatus();
+  if (held & XCR0_PKRU && !readArea(la + pkruAt, PKRU_BYTES, image + PKRU_OFFSET)) return accessStatus();
   if (mxcsr) store<u32>(MXCSR, load<u32>(image, LEGACY_MXCSR));
-  else if (wanted & STATE_SSE) store<u32>(MXCSR, MXCSR_INIT);
-  if (held & STATE_X87) takeX87(uOpSize(u) == 8);
-  else if (wanted & STATE_X87) {
+  else if (wanted & XCR0_SSE) store<u32>(MXCSR, MXCSR_INIT);
+  if (held & XCR0_X87) takeX87(uOpSize(u) == 8);
+  else if (wanted & XCR0_X87) {
     initialize();
     memory.fill(X87, 0, 128);
   }
-  if (held & STATE_SSE) takeXmm();
-  else if (wanted & STATE_SSE) clearHalves(0);
-  if (held & STATE_AVX) {
+  if (held & XCR0_SSE) takeXmm();
+  else if (wanted & XCR0_SSE) clearHalves(0);
+  if (held & XCR0_AVX) {
     for (let n: u32 = 0; n < vectorCount(); n++) memory.copy(YMM + n * 32 + 16, image + AVX_OFFSET + n * 16, 16);
-  } else if (wanted & STATE_AVX) clearHalves(16);
-  if (wanted & STATE_PKRU) setPkru(held & STATE_PKRU ? load<u32>(image, PKRU_OFFSET) : 0);
+  } else if (wanted & XCR0_AVX) clearHalves(16);
+  if (wanted & XCR0_PKRU) setPkru(held & XCR0_PKRU ? load<u32>(image, PKRU_OFFSET) : 0);
   return XS_OK;
 }
 
@@ -195,7 +191,7 @@ export function execXgetbv(u: usize): i32 {
   let value = load<u64>(XCR0);
   if (index == 1) {
     let used = componentsInUse();
-    if (load<u32>(MXCSR) != MXCSR_INIT) used |= STATE_SSE;
+    if (load<u32>(MXCSR) != MXCSR_INIT) used |= XCR0_SSE;
     value &= used;
   }
   store<u64>(RAX, value & 0xffffffff);

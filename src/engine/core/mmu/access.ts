@@ -9,7 +9,10 @@ import {
   LATCH_CURSOR, LATCH_EVENT, LATCH_ICOUNT, NEXT_CTX_GEN, NMI_UNBLOCKED, SINGLE, TLB_CODE, TLB_ENTRIES, TLB_READ, TLB_WRITE, VECTORING_INFO,
   WATCHPOINT_COUNT, WATCH_HIT, WRITTEN_PAGES, WRITTEN_PAGES_BYTES, XS_EXIT, XS_OK, XS_RETRY,
 } from '../layout';
-import { canonicalAddress, attend, decide, decided, faultCode, refuse, VEC_AC, VEC_GP, VEC_SS } from '../state';
+import { canonicalAddress, attend, decide, decided, faultCode, refuse } from '../state';
+import { DR7_ENABLES, EFER_LMA } from '../generated/register-bits';
+import { VEC_AC, VEC_GP, VEC_SS } from '../generated/events';
+import { EXIT_REASON_APIC_ACCESS, EXIT_REASON_EPT_MISCONFIG, EXIT_REASON_EPT_VIOLATION } from '../generated/exits';
 import { askMmio } from '../vmx/ask';
 import { exitGla, exitGpa, vmExit } from '../vmx/exit';
 import {
@@ -142,16 +145,16 @@ const NO_LINEAR: u64 = ~(<u64>0);
 /** EPT violation, misconfiguration or APIC access. `translated`: the access itself, not one to a paging structure. */
 function eptExit(la: u64, gpa: u64, access: u32, permissions: u32, translated: bool, reason: u32): void {
   exitGpa(gpa);
-  if (reason == 49) {
-    vmExit(49, 0);
+  if (reason == EXIT_REASON_EPT_MISCONFIG) {
+    vmExit(EXIT_REASON_EPT_MISCONFIG, 0);
     return;
   }
-  if (reason == 44) {
-    vmExit(44, (gpa & 0xfff) | <u64>apicAccessType(access, translated) << 12);
+  if (reason == EXIT_REASON_APIC_ACCESS) {
+    vmExit(EXIT_REASON_APIC_ACCESS, (gpa & 0xfff) | <u64>apicAccessType(access, translated) << 12);
     return;
   }
   if (la != NO_LINEAR) exitGla(la);
-  vmExit(48, violation(la, access, permissions, translated));
+  vmExit(EXIT_REASON_EPT_VIOLATION, violation(la, access, permissions, translated));
 }
 
 /** Exit qualification of an EPT violation. @sdm 3C 28.2.1 "Basic VM-Exit Information", table 28-7 */
@@ -351,7 +354,7 @@ function misaligned(la: u64, bytes: u32, ctx: u32): bool {
 function prepare(linear: u64, bytes: u32, access: u32, ctx: u32): bool {
   let la = linear;
   store<u32>(ACCESS_NONCANONICAL, 0);
-  if (load<u64>(EFER) & 0x400) {
+  if (load<u64>(EFER) & EFER_LMA) {
     if (!canonicalAddress(la) || !canonicalAddress(la + bytes - 1)) {
       store<u32>(ACCESS_NONCANONICAL, 1);
       return refuse(VEC_GP, 0);
@@ -376,7 +379,7 @@ function prepare(linear: u64, bytes: u32, access: u32, ctx: u32): bool {
   const inTlb = pageInTlb;
   if (bytes1) {
     linear1 = la + bytes0;
-    if (!(load<u64>(EFER) & 0x400)) linear1 &= 0xffffffff;
+    if (!(load<u64>(EFER) & EFER_LMA)) linear1 &= 0xffffffff;
     host1 = translate(linear1, access, ctx);
     if (pageStopped) return false;
     if (host1) enter(linear1, host1, access, ctx);
@@ -454,7 +457,7 @@ function writeWith(la: u64, bytes: u32, modify: bool, ctx: u32): usize {
  */
 function meetsDevice(la: u64, bytes: u32, access: u32): bool {
   if (!load<u32>(SINGLE) || exact || bytes > 8 || (<u32>la & 0xfff) + bytes > 0x1000) return false;
-  if (load<u32>(WATCHPOINT_COUNT) != 0 || (load<u32>(DR7) & 0xff) != 0 || load<u32>(CTX) >> ASID_SHIFT == ASID_ALIGNMENT) return false;
+  if (load<u32>(WATCHPOINT_COUNT) != 0 || (load<u32>(DR7) & <u32>DR7_ENABLES) != 0 || load<u32>(CTX) >> ASID_SHIFT == ASID_ALIGNMENT) return false;
   const known = devicePage(la, access, load<u32>(CTX_PLAIN));
   if (!known || !standsWithoutFrame(known)) return false;
   store<u32>(ACCESS_NONCANONICAL, 0);
@@ -541,7 +544,7 @@ export function writeAs(la: u64, bytes: u32, modify: bool, ctx: u32): usize {
 export function fetchPage(linear: u64): usize {
   let la = linear;
   store<u32>(ACCESS_NONCANONICAL, 0);
-  if (load<u64>(EFER) & 0x400) {
+  if (load<u64>(EFER) & EFER_LMA) {
     if (!canonicalAddress(la)) {
       faultCode(VEC_GP, 0);
       return 0;

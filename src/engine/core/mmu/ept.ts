@@ -5,6 +5,11 @@
 import {
   CODE_PAGES, CTX_EPTP, DIRTY_FOR_ALL, DIRTY_FOR_HISTORY, DIRTY_FRAMES, EPT_CACHE, EPT_CACHE_ENTRIES, EPT_CACHE_EPTP, MAX_PHYS_BITS, MEMORY_END, RAM_BASE, VMCS_PTR,
 } from '../layout';
+import { EPT_A, EPT_D, EPT_PS } from '../generated/page-entries';
+import {
+  CPU2_ENABLE_EPT, CPU2_ENABLE_VPID, CPU2_VIRTUALIZE_APIC_ACCESSES, CPU_USE_TPR_SHADOW,
+} from '../generated/controls';
+import { EXIT_REASON_APIC_ACCESS, EXIT_REASON_EPT_MISCONFIG, EXIT_REASON_EPT_VIOLATION } from '../generated/exits';
 import {
   APIC_ACCESS_ADDR, CPU_BASED_VM_EXEC_CONTROL, EPT_POINTER, SECONDARY_VM_EXEC_CONTROL, VIRTUAL_APIC_PAGE_ADDR,
   VIRTUAL_PROCESSOR_ID,
@@ -18,17 +23,11 @@ export const ACCESS_FETCH: u32 = 4;
 export let eptEntry: usize = 0;
 export let eptValue: u64 = 0;
 
-const EPT_ACCESSED: u64 = 0x100;
-const EPT_DIRTY: u64 = 0x200;
-const EPT_LEAF: u64 = 0x80;
 const EPTP_AD: u64 = 0x40;
 const HPA_MASK: u64 = ((<u64>1 << MAX_PHYS_BITS) - 1) & ~(<u64>0xfff);
 const RESERVED_HIGH: u64 = ((<u64>1 << 52) - 1) & ~((<u64>1 << MAX_PHYS_BITS) - 1);
 
-/** Exit reason of a GPA that EPT does not map, or not for the access. */
-export const EPT_VIOLATION: u32 = 48;
-
-/** Why the last eptTranslate answered 0: exit reason 44 (APIC access), 48 or 49. */
+/** Why the last eptTranslate answered 0: the exit reason of an APIC access, an EPT violation or misconfiguration. */
 export let eptFailure: u32 = 0;
 /** Bits 3-5 of the exit qualification: what the entries of the failed walk permit. */
 export let eptPermissions: u32 = 0;
@@ -37,7 +36,7 @@ export let eptPermissions: u32 = 0;
 export function eptPointer(): u64 {
   const vmcs: usize = load<u32>(VMCS_PTR);
   if (vmcs == 0 || !(load<u32>(vmcs + CPU_BASED_VM_EXEC_CONTROL) >> 31)) return 0;
-  if (!(load<u32>(vmcs + SECONDARY_VM_EXEC_CONTROL) & 2)) return 0;
+  if (!(load<u32>(vmcs + SECONDARY_VM_EXEC_CONTROL) & CPU2_ENABLE_EPT)) return 0;
   return load<u64>(vmcs + EPT_POINTER);
 }
 
@@ -45,7 +44,7 @@ export function eptPointer(): u64 {
 export function vpid(): u32 {
   const vmcs: usize = load<u32>(VMCS_PTR);
   if (vmcs == 0 || !(load<u32>(vmcs + CPU_BASED_VM_EXEC_CONTROL) >> 31)) return 0;
-  if (!(load<u32>(vmcs + SECONDARY_VM_EXEC_CONTROL) & 0x20)) return 0;
+  if (!(load<u32>(vmcs + SECONDARY_VM_EXEC_CONTROL) & CPU2_ENABLE_VPID)) return 0;
   return load<u16>(vmcs + VIRTUAL_PROCESSOR_ID);
 }
 
@@ -53,13 +52,13 @@ export function vpid(): u32 {
 function apicAccessPage(): u64 {
   const vmcs: usize = load<u32>(VMCS_PTR);
   if (vmcs == 0 || !(load<u32>(vmcs + CPU_BASED_VM_EXEC_CONTROL) >> 31)) return ~(<u64>0);
-  return load<u32>(vmcs + SECONDARY_VM_EXEC_CONTROL) & 1 ? load<u64>(vmcs + APIC_ACCESS_ADDR) : ~(<u64>0);
+  return load<u32>(vmcs + SECONDARY_VM_EXEC_CONTROL) & CPU2_VIRTUALIZE_APIC_ACCESSES ? load<u64>(vmcs + APIC_ACCESS_ADDR) : ~(<u64>0);
 }
 
 /** Virtual-APIC page when the TPR shadow is in use, otherwise 0. */
 export function tprShadowPage(): usize {
   const vmcs: usize = load<u32>(VMCS_PTR);
-  return vmcs && load<u32>(vmcs + CPU_BASED_VM_EXEC_CONTROL) & 0x200000 ? <usize>load<u32>(vmcs + VIRTUAL_APIC_PAGE_ADDR) : <usize>0;
+  return vmcs && load<u32>(vmcs + CPU_BASED_VM_EXEC_CONTROL) & CPU_USE_TPR_SHADOW ? <usize>load<u32>(vmcs + VIRTUAL_APIC_PAGE_ADDR) : <usize>0;
 }
 
 /** With accessed and dirty flags for EPT, accesses to guest paging structures count as writes. */
@@ -68,7 +67,7 @@ export function tprShadowPage(): usize {
 export function forgetEptCache(): void { memory.fill(EPT_CACHE, 0, EPT_CACHE_ENTRIES * 8); }
 
 function misconfigured(): usize {
-  eptFailure = 49;
+  eptFailure = EXIT_REASON_EPT_MISCONFIG;
   eptEntry = 0;
   eptPermissions = 0;
   return 0;
@@ -100,7 +99,7 @@ export function eptTranslate(gpa: u64, access: u32): usize {
   const eptp = load<u64>(CTX_EPTP);
   if (eptp == 0) {
     if (gpa < load<u64>(MEMORY_END) - RAM_BASE) return frame(gpa + RAM_BASE, access);
-    eptFailure = 48;
+    eptFailure = EXIT_REASON_EPT_VIOLATION;
     eptPermissions = 0;
     eptEntry = 0;
     return 0;
@@ -110,7 +109,7 @@ export function eptTranslate(gpa: u64, access: u32): usize {
   let permissions: u64 = 7;
   let level: u64 = (eptp >> 3 & 7) + 1;
   if (gpa >> (12 + 9 * level)) {
-    eptFailure = 48;
+    eptFailure = EXIT_REASON_EPT_VIOLATION;
     eptPermissions = 0;
     eptEntry = 0;
     return 0;
@@ -127,7 +126,7 @@ export function eptTranslate(gpa: u64, access: u32): usize {
     if (rights == 0) break;
     // W without R, reserved address bits
     if ((rights & 3) == 2 || value & RESERVED_HIGH) return misconfigured();
-    const leaf = level == 0 || (value & EPT_LEAF) != 0;
+    const leaf = level == 0 || (value & EPT_PS) != 0;
     if (leaf) {
       const type = value >> 3 & 7;
       if (level > 2 || type == 2 || type == 3 || type == 7) return misconfigured();
@@ -135,24 +134,24 @@ export function eptTranslate(gpa: u64, access: u32): usize {
       break;
     }
     if (value & 0x78) return misconfigured();
-    if ((permissions & access) == access && flags && !(value & EPT_ACCESSED)) store<u64>(entry, value | EPT_ACCESSED);
+    if ((permissions & access) == access && flags && !(value & EPT_A)) store<u64>(entry, value | EPT_A);
     table = value & HPA_MASK;
   }
   if ((permissions & access) != access) {
-    eptFailure = 48;
+    eptFailure = EXIT_REASON_EPT_VIOLATION;
     eptPermissions = <u32>permissions << 3;
     eptEntry = entry;
     eptValue = value;
     return 0;
   }
   if (flags) {
-    const marks = EPT_ACCESSED | (access & ACCESS_WRITE ? EPT_DIRTY : 0);
+    const marks = EPT_A | (access & ACCESS_WRITE ? EPT_D : 0);
     if ((value & marks) != marks) store<u64>(entry, value | marks);
   }
   const within = (<u64>1 << (12 + 9 * level)) - 1;
   const hpa = (value & HPA_MASK & ~within) | (gpa & within);
   if ((hpa & ~(<u64>0xfff)) == apicAccessPage()) {
-    eptFailure = 44;
+    eptFailure = EXIT_REASON_APIC_ACCESS;
     eptEntry = 0;
     return 0;
   }

@@ -4,22 +4,23 @@ import {
   SEGMENT_BYTES, SEG_AR, SEG_BASE, SEG_CS, SEG_DS, SEG_ES, SEG_LIMIT, SEG_SS, WRITE_ROOMS,
 } from '../layout';
 import { segAr } from '../state';
+import {
+  AR_DB, AR_DPL_SHIFT, AR_L, AR_P, AR_S, AR_UNUSABLE, CR0_PE, DR7_ENABLES, EFER_LMA, RFLAGS_AC, RFLAGS_RF, RFLAGS_TF,
+  RFLAGS_VM,
+} from '../generated/register-bits';
 import { checkContext, CTX_USER, refreshUser } from './tlb';
 import { updateVectors } from '../simd/operand';
 import { executionBreakpointsEnabled } from './watch';
 
-/** Segment rights: usable and present code or data (S). */
-const USABLE_MASK: u32 = 0x10090;
-const USABLE: u32 = 0x90;
-const UNUSABLE: u32 = 0x10000;
-const RFLAGS_VM: u64 = 0x20000;
+/** Usable and present code or data. */
+const USABLE: u32 = AR_P | AR_S;
 
 /** Base 0, limit 4 GiB, usable, and of the wanted type. */
 function flat(seg: u32, typeMask: u32, type: u32): bool {
   const p = SEGMENTS + seg * SEGMENT_BYTES;
   const ar = load<u32>(p, SEG_AR);
   return (
-    load<u64>(p, SEG_BASE) == 0 && load<u32>(p, SEG_LIMIT) == 0xffffffff && (ar & USABLE_MASK) == USABLE && (ar & typeMask) == type
+    load<u64>(p, SEG_BASE) == 0 && load<u32>(p, SEG_LIMIT) == 0xffffffff && (ar & (USABLE | AR_UNUSABLE)) == USABLE && (ar & typeMask) == type
   );
 }
 
@@ -27,10 +28,10 @@ function flat(seg: u32, typeMask: u32, type: u32): bool {
 export function updateRooms(seg: u32): void {
   const p = SEGMENTS + seg * SEGMENT_BYTES;
   const ar = load<u32>(p, SEG_AR);
-  const typed = (load<u64>(CR0) & 1) != 0 && (load<u64>(RFLAGS) & RFLAGS_VM) == 0;
+  const typed = (load<u64>(CR0) & CR0_PE) != 0 && (load<u64>(RFLAGS) & RFLAGS_VM) == 0;
   // expand-down data is the handlers'
   const room: u64 = (ar & 0x1c) == 0x14 ? 0 : u64(load<u32>(p, SEG_LIMIT)) + 1;
-  const usable = !typed || (ar & UNUSABLE) == 0;
+  const usable = !typed || (ar & AR_UNUSABLE) == 0;
   const kind = ar & 10;
   store<u64>(READ_ROOMS + (seg << 3), usable && (!typed || kind != 8) ? room : 0);
   store<u64>(WRITE_ROOMS + (seg << 3), usable && (!typed || kind == 2) ? room : 0);
@@ -42,19 +43,19 @@ export function updateRooms(seg: u32): void {
  */
 export function updateMode(): void {
   const flags = load<u64>(RFLAGS);
-  store<u32>(CPL, load<u64>(CR0) & 1 ? segAr(SEG_SS) >> 5 & 3 : 0);
+  store<u32>(CPL, load<u64>(CR0) & CR0_PE ? segAr(SEG_SS) >> AR_DPL_SHIFT & 3 : 0);
   const cs = segAr(SEG_CS);
   let mode: u32 = 0;
-  if (load<u64>(EFER) & 0x400 && cs & 0x2000) mode = MODE_CODE64 | MODE_FLAT;
+  if (load<u64>(EFER) & EFER_LMA && cs & AR_L) mode = MODE_CODE64 | MODE_FLAT;
   else {
-    if (cs & 0x4000) mode |= MODE_CODE32;
-    if (segAr(SEG_SS) & 0x4000) mode |= MODE_STACK32;
+    if (cs & AR_DB) mode |= MODE_CODE32;
+    if (segAr(SEG_SS) & AR_DB) mode |= MODE_STACK32;
     // code readable (bits 3, 1), data writable and expand-up (bits 3, 2, 1 = 001)
     for (let seg: u32 = 0; seg < 6; seg++) updateRooms(seg);
     if (flat(SEG_CS, 10, 10) && flat(SEG_DS, 14, 2) && flat(SEG_ES, 14, 2) && flat(SEG_SS, 14, 2)) mode |= MODE_FLAT;
   }
   store<u32>(MODE, mode);
-  const step = (flags & 0x10100) != 0 || (load<u64>(DR7) & 0xff && executionBreakpointsEnabled());
+  const step = (flags & (RFLAGS_TF | RFLAGS_RF)) != 0 || (load<u64>(DR7) & DR7_ENABLES && executionBreakpointsEnabled());
   store<u32>(ATTENTION, step ? load<u32>(ATTENTION) | ATT_STEP : load<u32>(ATTENTION) & ~ATT_STEP);
   checkContext();
   updateVectors();
@@ -69,19 +70,19 @@ export function updateSegment(seg: u32): void {
   if (mode & MODE_CODE64) return;
   updateRooms(seg);
   if (seg > <u32>SEG_DS) return;
-  const big = (segAr(seg) & 0x4000) != 0;
+  const big = (segAr(seg) & AR_DB) != 0;
   if (seg == SEG_CS && big != ((mode & MODE_CODE32) != 0)) return updateMode();
   if (seg == SEG_SS && big != ((mode & MODE_STACK32) != 0)) return updateMode();
   if (flatAs(seg) != ((mode & MODE_FLAT) != 0)) updateMode();
 }
 
-/** RFLAGS.TF, RF and AC. */
-export const MODE_FLAGS: u64 = 0x50100;
+/** Flags that updateMode() looks at. */
+export const MODE_FLAGS: u64 = RFLAGS_TF | RFLAGS_RF | RFLAGS_AC;
 
 /** As updateMode() where 64-bit code stays such, and only CPL and RFLAGS have changed: fast system calls. */
 // 5 loads, 5 stores
 export function changeLevel(level: u32): void {
-  if (load<u64>(RFLAGS) & MODE_FLAGS || load<u64>(DR7) & 0xff) return updateMode();
+  if (load<u64>(RFLAGS) & MODE_FLAGS || load<u64>(DR7) & DR7_ENABLES) return updateMode();
   store<u32>(CPL, level);
   store<u32>(ATTENTION, load<u32>(ATTENTION) & ~ATT_STEP);
   refreshUser(level == 3 ? CTX_USER : 0);

@@ -16,6 +16,10 @@ import {
   LARGE_CODE_FIRST, LARGE_CODE_LAST, MAX_VCPUS, MODE, NEXT_ASID, NEXT_CTX_GEN, PARKED_BASE, RFLAGS, TLB_CODE, TLB_ENTRIES, TLB_READ, TLB_WRITE, VCPU_INDEX,
   VCPU_STATE_BYTES,
 } from '../layout';
+import {
+  CR0_AM, CR0_PE, CR0_PG, CR0_WP, CR4_LA57, CR4_PAE, CR4_PCIDE, CR4_PGE, CR4_PKE, CR4_PKS, CR4_PSE, CR4_SMAP, CR4_SMEP,
+  EFER_LMA, EFER_LME, EFER_NXE, RFLAGS_AC,
+} from '../generated/register-bits';
 import { forgetDevicePages } from './device-pages';
 import { eptPointer, forgetEptCache, vpid } from './ept';
 import { dropLarge, forgetLarge, keepLarge, MARK_SHIFT } from './large-pages';
@@ -38,9 +42,9 @@ const ASID_GEN = 12; // u32
 const ASID_CR3 = 16; // u64
 const ASID_EPTP = 24; // u64
 
-const CR0_PAGING: u64 = 0x80010001; // PG WP PE
-const CR4_PAGING: u64 = 0x17210b0; // PSE PAE PGE LA57 PCIDE SMEP SMAP PKE PKS
-const EFER_PAGING: u64 = 0xd00; // LME LMA NXE
+const CR0_PAGING: u64 = CR0_PG | CR0_WP | CR0_PE;
+const CR4_PAGING: u64 = CR4_PSE | CR4_PAE | CR4_PGE | CR4_LA57 | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_PKE | CR4_PKS;
+const EFER_PAGING: u64 = EFER_LME | EFER_LMA | EFER_NXE;
 
 /** Empties the three tables and starts a new epoch of asids. */
 function flushEverything(): void {
@@ -78,7 +82,7 @@ function nextGeneration(): u32 {
 }
 
 @inline function currentPcid(): u32 {
-  return load<u64>(CR4) & 0x20000 ? <u32>load<u64>(CR3) & 0xfff : 0;
+  return load<u64>(CR4) & CR4_PCIDE ? <u32>load<u64>(CR3) & 0xfff : 0;
 }
 
 /** Gives the vCPU a fresh asid: what was cached for its context is gone. */
@@ -104,12 +108,12 @@ function allocate(): void {
 export function refreshContext(): void {
   const asid = load<u32>(CTX_ASID);
   const user: u32 = load<u32>(CPL) == 3 ? CTX_USER : 0;
-  const ac = (load<u64>(RFLAGS) & 0x40000) != 0;
+  const ac = (load<u64>(RFLAGS) & RFLAGS_AC) != 0;
   let ctx = asid << ASID_SHIFT | user;
-  if (ac && !user && load<u64>(CR4) & 0x200000) ctx |= CTX_AC;
+  if (ac && !user && load<u64>(CR4) & CR4_SMAP) ctx |= CTX_AC;
   store<u32>(CTX_PLAIN, ctx);
   store<u32>(CTX_SYSTEM, asid << ASID_SHIFT);
-  if (ac && user && load<u64>(CR0) & 0x40000) ctx = ASID_ALIGNMENT << ASID_SHIFT | user;
+  if (ac && user && load<u64>(CR0) & CR0_AM) ctx = ASID_ALIGNMENT << ASID_SHIFT | user;
   store<u32>(CTX, ctx);
   const record = ASID_TABLE + asid * ASID_BYTES;
   let gen = load<u32>(record, ASID_GEN);
@@ -333,5 +337,5 @@ export function forgetPages(): void {
 export function contextFor(level: u32): u32 {
   const ctx = load<u32>(CTX_ASID) << ASID_SHIFT;
   if (level == 3) return ctx | CTX_USER;
-  return load<u64>(RFLAGS) & 0x40000 && load<u64>(CR4) & 0x200000 ? ctx | CTX_AC : ctx;
+  return load<u64>(RFLAGS) & RFLAGS_AC && load<u64>(CR4) & CR4_SMAP ? ctx | CTX_AC : ctx;
 }

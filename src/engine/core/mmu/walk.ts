@@ -5,45 +5,28 @@
 import {
   CR0, CR3, CR4, EFER, FAULT_ADDRESS, MAX_PHYS_BITS, PDPTES, PKRS, PKRU,
 } from '../layout';
-import { faultCode, refuse, VEC_GP, VEC_PF } from '../state';
+import { faultCode, refuse } from '../state';
 import {
-  ACCESS_FETCH, ACCESS_READ, ACCESS_WRITE, EPT_VIOLATION, eptAccessDirty, eptFailure, holdsCode, structureHost,
+  CR0_PG, CR0_WP, CR4_LA57, CR4_PAE, CR4_PKE, CR4_PKS, CR4_PSE, CR4_SMAP, CR4_SMEP, EFER_LMA, EFER_NXE, PF_ID, PF_P,
+  PF_PK, PF_RSVD, PF_US, PF_WR,
+} from '../generated/register-bits';
+import {
+  LARGE_PAGE_PS, PAGE_A, PAGE_D, PAGE_KEY_SHIFT, PAGE_NX, PAGE_P, PAGE_U, PAGE_W,
+} from '../generated/page-entries';
+import { VEC_GP, VEC_PF } from '../generated/events';
+import { EXIT_REASON_EPT_VIOLATION } from '../generated/exits';
+import {
+  ACCESS_FETCH, ACCESS_READ, ACCESS_WRITE, eptAccessDirty, eptFailure, holdsCode, structureHost,
 } from './ept';
 import { structureViolation } from './access';
 import { isOutside, outsideEntry } from './outside-entries';
 import { codeTouched } from './code';
 import { CTX_AC, CTX_USER } from './tlb';
 
-const PRESENT: u64 = 1;
-const WRITABLE: u64 = 2;
-const USER: u64 = 4;
-const ACCESSED: u64 = 0x20;
-const DIRTY: u64 = 0x40;
-const LARGE: u64 = 0x80;
-const NO_EXECUTE: u64 = (<u64>1) << 63;
 const ADDRESS: u64 = ((<u64>1 << MAX_PHYS_BITS) - 1) & ~(<u64>0xfff);
 const RESERVED_HIGH: u64 = ((<u64>1 << 52) - 1) & ~((<u64>1 << MAX_PHYS_BITS) - 1);
 
-const CR0_WP: u64 = 0x10000;
-const CR0_PG: u64 = 0x80000000;
-const CR4_PSE: u64 = 0x10;
-const CR4_PAE: u64 = 0x20;
-const CR4_LA57: u64 = 0x1000;
-const CR4_SMEP: u64 = 0x100000;
-const CR4_SMAP: u64 = 0x200000;
-const CR4_PKE: u64 = 0x400000;
-const CR4_PKS: u64 = 0x1000000;
-const EFER_LMA: u64 = 0x400;
-const EFER_NXE: u64 = 0x800;
-
-const PF_PRESENT: u32 = 1;
-const PF_WRITE: u32 = 2;
-const PF_USER: u32 = 4;
-const PF_RESERVED: u32 = 8;
-const PF_FETCH: u32 = 16;
-const PF_KEY: u32 = 32;
 /** Protection key of a leaf entry. */
-const KEY_SHIFT: u64 = 59;
 
 /** Result of the last walk: guest-physical address, and log2 of the page's size. */
 export let walkGpa: u64 = 0;
@@ -73,10 +56,10 @@ function remember(host: usize, gpa: u64): void {
 /** Records #PF with the exact error code. */
 function pageFault(la: u64, access: u32, ctx: u32, cause: u32): bool {
   let code = cause;
-  if (access & ACCESS_WRITE) code |= PF_WRITE;
-  if (ctx & CTX_USER) code |= PF_USER;
+  if (access & ACCESS_WRITE) code |= PF_WR;
+  if (ctx & CTX_USER) code |= PF_US;
   if (access & ACCESS_FETCH) {
-    if (load<u64>(CR4) & CR4_SMEP || (load<u64>(CR4) & CR4_PAE && load<u64>(EFER) & EFER_NXE)) code |= PF_FETCH;
+    if (load<u64>(CR4) & CR4_SMEP || (load<u64>(CR4) & CR4_PAE && load<u64>(EFER) & EFER_NXE)) code |= PF_ID;
   }
   faultCode(VEC_PF, code);
   store<u64>(FAULT_ADDRESS, la);
@@ -88,7 +71,7 @@ function entryHost(la: u64, gpa: u64, bytes: u32): usize {
   const access = eptAccessDirty() ? ACCESS_READ | ACCESS_WRITE : ACCESS_READ;
   const host = structureHost(gpa, access);
   if (host) return host;
-  const copy = eptFailure == EPT_VIOLATION ? outsideEntry(gpa) : 0;
+  const copy = eptFailure == EXIT_REASON_EPT_VIOLATION ? outsideEntry(gpa) : 0;
   if (!copy) structureViolation(la, gpa, access, bytes, false, 0);
   return copy;
 }
@@ -114,27 +97,27 @@ function mark(la: u64, host: usize, gpa: u64, bytes: u32, flags: u64): bool {
 
 function markAll(la: u64, access: u32, bytes: u32): bool {
   const leaf = used - 1;
-  const leafFlags = access & ACCESS_WRITE ? ACCESSED | DIRTY : ACCESSED;
-  if (!mark(la, hosts0, gpas0, bytes, leaf == 0 ? leafFlags : ACCESSED)) return false;
-  if (leaf > 0 && !mark(la, hosts1, gpas1, bytes, leaf == 1 ? leafFlags : ACCESSED)) return false;
-  if (leaf > 1 && !mark(la, hosts2, gpas2, bytes, leaf == 2 ? leafFlags : ACCESSED)) return false;
-  if (leaf > 2 && !mark(la, hosts3, gpas3, bytes, leaf == 3 ? leafFlags : ACCESSED)) return false;
+  const leafFlags = access & ACCESS_WRITE ? PAGE_A | PAGE_D : PAGE_A;
+  if (!mark(la, hosts0, gpas0, bytes, leaf == 0 ? leafFlags : PAGE_A)) return false;
+  if (leaf > 0 && !mark(la, hosts1, gpas1, bytes, leaf == 1 ? leafFlags : PAGE_A)) return false;
+  if (leaf > 1 && !mark(la, hosts2, gpas2, bytes, leaf == 2 ? leafFlags : PAGE_A)) return false;
+  if (leaf > 2 && !mark(la, hosts3, gpas3, bytes, leaf == 3 ? leafFlags : PAGE_A)) return false;
   if (leaf > 3 && !mark(la, hosts4, gpas4, bytes, leafFlags)) return false;
   return true;
 }
 
 /** What the combined U/S, R/W and XD bits of a translation allow. @sdm 3A 4.6 "Access Rights" */
 function permitted(access: u32, ctx: u32, rights: u64, noExecute: bool): bool {
-  const userPage = (rights & USER) != 0;
+  const userPage = (rights & PAGE_U) != 0;
   if (ctx & CTX_USER) {
     if (!userPage) return false;
-    if (access & ACCESS_WRITE && !(rights & WRITABLE)) return false;
+    if (access & ACCESS_WRITE && !(rights & PAGE_W)) return false;
   } else {
     if (access & ACCESS_FETCH) {
       if (userPage && load<u64>(CR4) & CR4_SMEP) return false;
     } else {
       if (userPage && load<u64>(CR4) & CR4_SMAP && !(ctx & CTX_AC)) return false;
-      if (access & ACCESS_WRITE && !(rights & WRITABLE) && load<u64>(CR0) & CR0_WP) return false;
+      if (access & ACCESS_WRITE && !(rights & PAGE_W) && load<u64>(CR0) & CR0_WP) return false;
     }
   }
   return !(access & ACCESS_FETCH && noExecute);
@@ -147,7 +130,7 @@ function permitted(access: u32, ctx: u32, rights: u64, noExecute: bool): bool {
 function keyForbids(access: u32, ctx: u32, userPage: bool, entry: u64): bool {
   if (access & ACCESS_FETCH || !(load<u64>(EFER) & EFER_LMA)) return false;
   if (!(load<u64>(CR4) & (userPage ? CR4_PKE : CR4_PKS))) return false;
-  const rights = load<u32>(userPage ? PKRU : PKRS) >> (<u32>(entry >> KEY_SHIFT) & 15) * 2;
+  const rights = load<u32>(userPage ? PKRU : PKRS) >> (<u32>(entry >> PAGE_KEY_SHIFT) & 15) * 2;
   if (rights & 1) return true;
   if (!(rights & 2) || !(access & ACCESS_WRITE)) return false;
   return (ctx & CTX_USER) != 0 || (load<u64>(CR0) & CR0_WP) != 0;
@@ -160,12 +143,12 @@ function walk32(la: u64, access: u32, ctx: u32): bool {
   if (!host) return false;
   remember(host, gpa);
   const directory: u64 = load<u32>(host);
-  if (!(directory & PRESENT)) return pageFault(la, access, ctx, 0);
+  if (!(directory & PAGE_P)) return pageFault(la, access, ctx, 0);
   let rights = directory;
-  if (directory & LARGE && load<u64>(CR4) & CR4_PSE) {
+  if (directory & LARGE_PAGE_PS && load<u64>(CR4) & CR4_PSE) {
     // PSE-36: bits 13-20 of the entry are address bits 32-39, as far as the address width goes
     const high = directory >> 13 & 0xff;
-    if (directory & 0x200000 || high >> (MAX_PHYS_BITS - 32)) return pageFault(la, access, ctx, PF_PRESENT | PF_RESERVED);
+    if (directory & 0x200000 || high >> (MAX_PHYS_BITS - 32)) return pageFault(la, access, ctx, PF_P | PF_RSVD);
     walkGpa = high << 32 | (directory & 0xffc00000) | (la & 0x3fffff);
     walkShift = 22;
   } else {
@@ -174,18 +157,18 @@ function walk32(la: u64, access: u32, ctx: u32): bool {
     if (!host) return false;
     remember(host, gpa);
     const entry: u64 = load<u32>(host);
-    if (!(entry & PRESENT)) return pageFault(la, access, ctx, 0);
+    if (!(entry & PAGE_P)) return pageFault(la, access, ctx, 0);
     rights &= entry;
     walkGpa = (entry & 0xfffff000) | (la & 0xfff);
     walkShift = 12;
   }
-  if (!permitted(access, ctx, rights, false)) return pageFault(la, access, ctx, PF_PRESENT);
+  if (!permitted(access, ctx, rights, false)) return pageFault(la, access, ctx, PF_P);
   return markAll(la, access, 4);
 }
 
 /** PAE, 4-level and 5-level paging: `level` levels of 8-byte entries below `table`. */
 function walk64(la: u64, access: u32, ctx: u32, table: u64, level: u64, reserved: u64): bool {
-  let rights: u64 = WRITABLE | USER;
+  let rights: u64 = PAGE_W | PAGE_U;
   let noExecute: u64 = 0;
   let leaf: u64 = 0;
   for (;;) {
@@ -196,13 +179,13 @@ function walk64(la: u64, access: u32, ctx: u32, table: u64, level: u64, reserved
     if (!host) return false;
     remember(host, gpa);
     const entry = load<u64>(host);
-    if (!(entry & PRESENT)) return pageFault(la, access, ctx, 0);
-    const large = level > 0 && (entry & LARGE) != 0;
+    if (!(entry & PAGE_P)) return pageFault(la, access, ctx, 0);
+    const large = level > 0 && (entry & LARGE_PAGE_PS) != 0;
     let bad = reserved;
-    if (large) bad |= level > 2 ? LARGE : ((<u64>1 << shift) - 1) & ~(<u64>0x1fff);
-    if (entry & bad) return pageFault(la, access, ctx, PF_PRESENT | PF_RESERVED);
+    if (large) bad |= level > 2 ? LARGE_PAGE_PS : ((<u64>1 << shift) - 1) & ~(<u64>0x1fff);
+    if (entry & bad) return pageFault(la, access, ctx, PF_P | PF_RSVD);
     rights &= entry;
-    noExecute |= entry & NO_EXECUTE;
+    noExecute |= entry & PAGE_NX;
     if (large || level == 0) {
       const within = (<u64>1 << shift) - 1;
       walkGpa = (entry & ADDRESS & ~within) | (la & within);
@@ -212,8 +195,8 @@ function walk64(la: u64, access: u32, ctx: u32, table: u64, level: u64, reserved
     }
     table = entry & ADDRESS;
   }
-  const key: u32 = keyForbids(access, ctx, (rights & USER) != 0, leaf) ? PF_KEY : 0;
-  if (key || !permitted(access, ctx, rights, noExecute != 0)) return pageFault(la, access, ctx, PF_PRESENT | key);
+  const key: u32 = keyForbids(access, ctx, (rights & PAGE_U) != 0, leaf) ? PF_PK : 0;
+  if (key || !permitted(access, ctx, rights, noExecute != 0)) return pageFault(la, access, ctx, PF_P | key);
   return markAll(la, access, 8);
 }
 
@@ -231,12 +214,12 @@ export function walk(la: u64, access: u32, ctx: u32): bool {
   used = 0;
   const controls = load<u64>(CR4);
   if (!(controls & CR4_PAE)) return walk32(la, access, ctx);
-  const reserved = RESERVED_HIGH | (load<u64>(EFER) & EFER_NXE ? 0 : NO_EXECUTE);
+  const reserved = RESERVED_HIGH | (load<u64>(EFER) & EFER_NXE ? 0 : PAGE_NX);
   if (load<u64>(EFER) & EFER_LMA) {
     return walk64(la, access, ctx, load<u64>(CR3) & ADDRESS, controls & CR4_LA57 ? 5 : 4, reserved);
   }
   const pdpte = load<u64>(<usize>(la >> 30 & 3) << 3, PDPTES);
-  if (!(pdpte & PRESENT)) return pageFault(la, access, ctx, 0);
+  if (!(pdpte & PAGE_P)) return pageFault(la, access, ctx, 0);
   return walk64(la, access, ctx, pdpte & ADDRESS, 2, reserved | 0x7ff0000000000000);
 }
 
@@ -254,7 +237,7 @@ export function loadPdptes(): bool {
     if (!host) return false;
     const entry = load<u64>(host);
     store<u64>(loadedPdptes + i, entry);
-    if (entry & PRESENT && entry & (~((<u64>1 << MAX_PHYS_BITS) - 1) | 0x1e6)) return refuse(VEC_GP, 0);
+    if (entry & PAGE_P && entry & (~((<u64>1 << MAX_PHYS_BITS) - 1) | 0x1e6)) return refuse(VEC_GP, 0);
   }
   memory.copy(PDPTES, loadedPdptes, 32);
   return true;

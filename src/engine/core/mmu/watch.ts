@@ -4,20 +4,20 @@ import {
   WATCH_SIZE, WATCH_TABLE, WATCH_WRITE,
 } from '../layout';
 import { attend } from '../state';
+import { CR4_DE, DR7_ENABLES, DR7_LEN0_SHIFT, DR7_RW0_SHIFT } from '../generated/register-bits';
+import { PENDING_ENABLED_BREAKPOINT } from '../generated/events';
 
 const WATCH_FLAG_READ: u32 = 1;
 const WATCH_FLAG_WRITE: u32 = 2;
 const WATCH_FLAG_PHYSICAL: u32 = 4;
-/** PENDING_DBG bit 12: at least one matched breakpoint was enabled in DR7. */
-const ENABLED_BREAKPOINT: u64 = 0x1000;
 
 /** DR7's length code to bytes. @sdm 3B 18.2.4 "Debug Control Register (DR7)" */
 @inline function breakpointBytes(n: u32): u64 {
-  const code = <u32>(load<u64>(DR7) >> (18 + 4 * n)) & 3;
+  const code = <u32>(load<u64>(DR7) >> (DR7_LEN0_SHIFT + 4 * n)) & 3;
   return code == 2 ? 8 : code + 1;
 }
 
-@inline function breakpointKind(n: u32): u32 { return <u32>(load<u64>(DR7) >> (16 + 4 * n)) & 3; }
+@inline function breakpointKind(n: u32): u32 { return <u32>(load<u64>(DR7) >> (DR7_RW0_SHIFT + 4 * n)) & 3; }
 @inline function breakpointEnabled(n: u32): bool { return (load<u64>(DR7) >> (2 * n) & 3) != 0; }
 
 /** True when a breakpoint of that kind covers a byte of [la, la + bytes). */
@@ -29,7 +29,7 @@ function breakpointTouches(n: u32, la: u64, bytes: u64): bool {
 
 /** True when the page must stay out of the TLBs because a data breakpoint or watchpoint touches it. */
 export function pageWatched(la: u64, gpa: u64): bool {
-  if (load<u64>(DR7) & 0xff) {
+  if (load<u64>(DR7) & DR7_ENABLES) {
     for (let n: u32 = 0; n < 4; n++) {
       if (breakpointEnabled(n) && breakpointKind(n) & 1 && breakpointTouches(n, la & ~(<u64>0xfff), 0x1000)) return true;
     }
@@ -59,7 +59,7 @@ function watchpointHit(la: u64, gpa: u64, bytes: u32, write: bool): i32 {
 /** Bits of DR0-3 whose data breakpoint the access hits. */
 function breakpointsHit(la: u64, bytes: u32, write: bool): u64 {
   let bits: u64 = 0;
-  if (!(load<u64>(DR7) & 0xff)) return bits;
+  if (!(load<u64>(DR7) & DR7_ENABLES)) return bits;
   for (let n: u32 = 0; n < 4; n++) {
     const kind = breakpointKind(n);
     if (breakpointEnabled(n) && (kind == 3 || (kind == 1 && write)) && breakpointTouches(n, la, bytes)) bits |= <u64>1 << n;
@@ -76,7 +76,7 @@ export function watchHits(la: u64, gpa: u64, bytes: u32, write: bool): bool {
 export function watchRecord(la: u64, gpa: u64, bytes: u32, write: bool, host: usize): void {
   const bits = breakpointsHit(la, bytes, write);
   if (bits) {
-    store<u64>(PENDING_DBG, load<u64>(PENDING_DBG) | bits | ENABLED_BREAKPOINT);
+    store<u64>(PENDING_DBG, load<u64>(PENDING_DBG) | bits | PENDING_ENABLED_BREAKPOINT);
     attend(ATT_TRAP);
   }
   const hit = watchpointHit(la, gpa, bytes, write);
@@ -94,10 +94,10 @@ export function watchRecord(la: u64, gpa: u64, bytes: u32, write: bool, host: us
 
 /** I/O breakpoints (CR4.DE): records the trap for a port access. @sdm 3B 18.2.4 "Debug Control Register (DR7)" */
 export function portBreakpoint(port: u32, bytes: u32): void {
-  if (!(load<u64>(CR4) & 8) || !(load<u64>(DR7) & 0xff)) return;
+  if (!(load<u64>(CR4) & CR4_DE) || !(load<u64>(DR7) & DR7_ENABLES)) return;
   for (let n: u32 = 0; n < 4; n++) {
     if (breakpointEnabled(n) && breakpointKind(n) == 2 && breakpointTouches(n, port, bytes)) {
-      store<u64>(PENDING_DBG, load<u64>(PENDING_DBG) | <u64>1 << n | ENABLED_BREAKPOINT);
+      store<u64>(PENDING_DBG, load<u64>(PENDING_DBG) | <u64>1 << n | PENDING_ENABLED_BREAKPOINT);
       attend(ATT_TRAP);
     }
   }

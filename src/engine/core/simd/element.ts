@@ -1,8 +1,9 @@
 // Single elements between vectors and general registers or memory, and masks of signs.
 import { GPR, OP_LINEAR, OP_VALUE, RDI, XS_OK, YMM } from '../layout';
-import { fault, setReg64, VEC_UD } from '../state';
+import { fault, setReg64 } from '../state';
 import { accessStatus } from '../mmu/access';
 import { FORM_66, UV_L, UV_VEX_W, UV_W, uAddrSize, uForm, uImm, uImm2, uIsMem, uOpcode, uReg, uRm, uSeg } from '../uop';
+import { VEC_UD } from '../generated/events';
 import { cutAddress, operandRead, writeLinear } from '../exec/operand';
 import { segmentLinear } from '../exec/segment';
 import { absent, firstSource, high, low, setLow, source } from './operand';

@@ -1,8 +1,9 @@
 // AVX and AVX2: loads, stores and gathers under a mask. Elements that the mask leaves out are not accessed.
 import { GPR, OP_LINEAR, XS_FAULT, XS_OK, YMM } from '../layout';
-import { fault, VEC_UD } from '../state';
+import { fault } from '../state';
 import { accessStatus } from '../mmu/access';
 import { UV_L, UV_VEX_W, uAddrSize, uBase, uDisp, uImm2, uIndex, uOpcode, uReg, uScale, uSeg, uVector } from '../uop';
+import { VEC_UD } from '../generated/events';
 import { cutAddress, effectiveAddress, writeLinear } from '../exec/operand';
 import { segmentLinear } from '../exec/segment';
 import { absent, readableBytes } from './operand';

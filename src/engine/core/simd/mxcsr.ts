@@ -1,12 +1,13 @@
 // MXCSR: modes of floating-point vector instructions, sticky exceptions, #XM. @sdm 1 10.2.3 "MXCSR Control and Status Register"
 import { MXCSR, OP_VALUE, XS_FAULT, XS_OK } from '../layout';
-import { cr4, fault, faultCode, VEC_GP, VEC_UD, VEC_XM } from '../state';
+import { cr4, fault, faultCode } from '../state';
+import { CR4_OSXMMEXCPT } from '../generated/register-bits';
+import { VEC_GP, VEC_UD, VEC_XM } from '../generated/events';
 import { accessStatus } from '../mmu/access';
 import { operandRead, operandWrite } from '../exec/operand';
 import { beginRounding, DE, IE, limitRaised, raised, ZE } from '../fpu/round';
 import { absent } from './operand';
 
-const CR4_OSXMMEXCPT: u64 = 0x400;
 const MXCSR_MASK: u32 = 0xffff;
 const DAZ: u32 = 0x40;
 const FTZ: u32 = 0x8000;

@@ -1,19 +1,16 @@
 // What every vector instruction begins and ends with: may it run, where is its operand, what becomes of the upper half.
 import { BOUNCE, BOUNCE_BYTES, CTX, MODE, MODE_CODE64, OP_LINEAR, SEG_SS, TLB_ENTRIES, TLB_READ, TLB_WRITE, VECTORS_OFF, X87, X87_FSW, X87_FTW, XCR0, YMM } from '../layout';
-import { cr0, cr4, protectedMode, v8086, VEC_GP, VEC_MF, VEC_NM, VEC_UD } from '../state';
+import { cr0, cr4, protectedMode, v8086 } from '../state';
 import { asStackFault, cached, readSlow, writeSlow, wroteSlow } from '../mmu/access';
 import { UF_SIMPLE, UV_VEX, uFlags, uImm2, uIsMem, uReg, uRm, uSeg, uVector } from '../uop';
+import { CR0_EM, CR0_TS, CR4_OSFXSR, CR4_OSXSAVE, XCR0_AVX, XCR0_SSE } from '../generated/register-bits';
+import { VEC_GP, VEC_MF, VEC_NM, VEC_UD } from '../generated/events';
 import { address } from '../exec/inline-operand';
 import { operandLinear } from '../exec/operand';
 import { reject } from '../exec/segment';
 
-const CR0_EM: u32 = 4;
-const CR0_TS: u32 = 8;
-const CR4_OSFXSR: u32 = 0x200;
-const CR4_OSXSAVE: u32 = 0x40000;
 const FSW_ES: u32 = 0x80;
-/** XCR0: SSE and AVX state. */
-const XCR0_AVX: u64 = 6;
+const XCR0_VECTORS: u64 = XCR0_SSE | XCR0_AVX;
 
 export const YMM_HIGH = YMM + 16;
 
@@ -39,7 +36,7 @@ function sseAbsent(): u32 {
 }
 
 function vexAbsent(): u32 {
-  if (!protectedMode() || v8086() || !(cr4() & CR4_OSXSAVE) || (load<u64>(XCR0) & XCR0_AVX) != XCR0_AVX) return VEC_UD;
+  if (!protectedMode() || v8086() || !(cr4() & CR4_OSXSAVE) || (load<u64>(XCR0) & XCR0_VECTORS) != XCR0_VECTORS) return VEC_UD;
   return cr0() & CR0_TS ? VEC_NM : 0;
 }
 

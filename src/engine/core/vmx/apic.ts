@@ -18,6 +18,10 @@ import { clock, clockBehind } from '../clock';
 import { deliverEvent } from '../events/deliver';
 import { isRepeating } from '../exec/repeat';
 import { EMULATION_NS } from '../prices';
+import { RFLAGS_IF } from '../generated/register-bits';
+import { MSR_IA32_TSC_DEADLINE, MSR_X2APIC_FIRST } from '../generated/msrs';
+import { INFO_VALID } from '../generated/events';
+import { SHADOW } from './boundary';
 import { complete, enterAgain, mayComplete, recordAnswer, recordQuick } from './quick';
 import { countSteady, readsSteadily, unsettle } from './steady';
 import { primaryControls, vmcs } from './vmcs';
@@ -33,8 +37,6 @@ const EOI: u64 = 0xb0;
 const ICR_LOW: u64 = 0x300;
 const INITIAL_COUNT: u64 = 0x380;
 const SELF_IPI: u64 = 0x3f0;
-const X2APIC_FIRST: u32 = 0x800;
-const IA32_TSC_DEADLINE: u32 = 0x6e0;
 
 /** ICR bits that a write sets; shorthand, delivery mode and vector say whether it is a plain interrupt for this processor alone. */
 const ICR_BITS: u32 = 0x000ccfff;
@@ -44,9 +46,6 @@ const X2APIC_ICR_RESERVED: u64 = 0xfff32000;
 const FIRST_VECTOR: u32 = 16;
 /** As of time/deadlines.ts: a timer for later never fires. */
 const END_OF_TIME: u64 = (<u64>1 << 53) - (<u64>1 << 40);
-
-const RFLAGS_IF: u64 = 0x200;
-const INFO_VALID: u32 = 0x80000000;
 
 @inline function vectors(): usize { return <usize>APIC_VECTORS + <usize>load<u32>(VCPU_INDEX) * <usize>APIC_VECTORS_BYTES; }
 
@@ -78,7 +77,7 @@ export function interruptWaits(): bool {
   return load<u32>(QUICK_WAITS) != 0 || (load<u32>(APIC_DUTY) != APIC_ASKS && pendingVector() >= 0);
 }
 
-@inline function takesInterrupts(): bool { return (load<u32>(RFLAGS) & u32(RFLAGS_IF)) != 0 && !(load<u32>(INTERRUPTIBILITY) & 3); }
+@inline function takesInterrupts(): bool { return (load<u32>(RFLAGS) & u32(RFLAGS_IF)) != 0 && !(load<u32>(INTERRUPTIBILITY) & SHADOW); }
 
 /** May this vector be delivered, or its window asked for, without the VMM? */
 function mayDeliver(vector: i32): bool {
@@ -213,9 +212,9 @@ export function writeApicMsr(index: u32, value: u64): u32 {
   // one that reaches the limit ends the slice before what the next VM entry delivers
   if (load<u32>(APIC_DUTY) == APIC_ASKS || load<u64>(ICOUNT) + 1 >= load<u64>(LIMIT)) return APIC_LEFT;
   let status: u32 = APIC_LEFT;
-  if (index == IA32_TSC_DEADLINE) status = writeDeadline(value);
+  if (index == MSR_IA32_TSC_DEADLINE) status = writeDeadline(value);
   else if (load<u64>(APIC_GPA) == ~(<u64>0)) {
-    const register = <u64>(index - X2APIC_FIRST) << 4;
+    const register = <u64>(index - MSR_X2APIC_FIRST) << 4;
     if (register == EOI && value == 0) status = endInterrupt(false);
     else if (register == TPR && value < 0x100) status = setPriority(u32(value), false);
     else if (register == ICR_LOW && !(value & X2APIC_ICR_RESERVED)) status = sendToSelf(value, false);

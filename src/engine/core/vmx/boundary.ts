@@ -4,6 +4,11 @@ import {
   MEMORY_END, RFLAGS, SHADOW_ICOUNT, STEPPED, XS_EXIT, XS_OK,
 } from '../layout';
 import { attend } from '../state';
+import { RFLAGS_IF } from '../generated/register-bits';
+import {
+  ACTIVITY_HLT, ACTIVITY_SHUTDOWN, ACTIVITY_WAIT_FOR_SIPI, BLOCKING_BY_MOV_SS, BLOCKING_BY_NMI, BLOCKING_BY_STI,
+  INFO_TYPE_SHIFT, INFO_VALID, TYPE_NMI, VEC_NMI,
+} from '../generated/events';
 import { TPR_THRESHOLD, VIRTUAL_APIC_PAGE_ADDR, VM_EXIT_CONTROLS } from '../generated/vmcs';
 import {
   CPU_INTERRUPT_WINDOW_EXITING, CPU_NMI_WINDOW_EXITING, CPU_USE_TPR_SHADOW, EXIT_ACKNOWLEDGE_INTERRUPT_ON_EXIT,
@@ -21,14 +26,9 @@ import { exitInterruption, vmExit } from './exit';
 import { timerFired } from './preemption';
 import { field, field32, pinControls, primaryControls } from './vmcs';
 
-const BLOCKED_BY_STI: u32 = 1;
-const BLOCKED_BY_MOV_SS: u32 = 2;
-const BLOCKED_BY_NMI: u32 = 8;
-const RFLAGS_IF: u64 = 0x200;
-const HLT: u32 = 1;
-const SHUTDOWN: u32 = 2;
-const WAIT_FOR_SIPI: u32 = 3;
-const INFO_VALID: u32 = 0x80000000;
+const NMI_INFO: u32 = INFO_VALID | TYPE_NMI << INFO_TYPE_SHIFT | VEC_NMI;
+/** What STI and MOV SS block for an instruction. */
+export const SHADOW: u32 = BLOCKING_BY_STI | BLOCKING_BY_MOV_SS;
 /** Held back: the state of the guest blocks the event. */
 const HELD: i32 = -1;
 
@@ -38,7 +38,7 @@ const HELD: i32 = -1;
 
 /** STI and MOV SS call this: events are blocked until the instruction after the current one has completed. */
 export function beginShadow(bits: u32): void {
-  store<u32>(INTERRUPTIBILITY, blocked() & ~3 | bits);
+  store<u32>(INTERRUPTIBILITY, blocked() & ~SHADOW | bits);
   store<u64>(SHADOW_ICOUNT, load<u64>(ICOUNT) + 1);
   attend(ATT_SHADOW);
 }
@@ -80,18 +80,18 @@ export function boundary(): i32 {
     }
     stepped = 1;
   }
-  if (timerFired() && load<u32>(ACTIVITY) != WAIT_FOR_SIPI) return vmExit(EXIT_REASON_PREEMPTION_TIMER, 0);
+  if (timerFired() && load<u32>(ACTIVITY) != ACTIVITY_WAIT_FOR_SIPI) return vmExit(EXIT_REASON_PREEMPTION_TIMER, 0);
   if (load<u32>(ATTENTION) & ATT_WINDOW) return window();
   if (load<u32>(ACTIVITY) == 0) drop(ATT_HALT);
   return XS_OK;
 }
 
 /** A trap-class #DB is to be delivered before another instruction runs. */
-export function debugTrapDue(): bool { return (load<u32>(ATTENTION) & ATT_TRAP) != 0 && !(blocked() & BLOCKED_BY_MOV_SS); }
+export function debugTrapDue(): bool { return (load<u32>(ATTENTION) & ATT_TRAP) != 0 && !(blocked() & BLOCKING_BY_MOV_SS); }
 
 function endShadow(): void {
-  if (blocked() & 3 && load<u64>(SHADOW_ICOUNT) == load<u64>(ICOUNT)) return;
-  store<u32>(INTERRUPTIBILITY, blocked() & ~3);
+  if (blocked() & SHADOW && load<u64>(SHADOW_ICOUNT) == load<u64>(ICOUNT)) return;
+  store<u32>(INTERRUPTIBILITY, blocked() & ~SHADOW);
   drop(ATT_SHADOW);
 }
 
@@ -99,14 +99,14 @@ function endShadow(): void {
 function window(): i32 {
   const primary = primaryControls();
   const activity = load<u32>(ACTIVITY);
-  const open = !(blocked() & (BLOCKED_BY_NMI | BLOCKED_BY_MOV_SS | BLOCKED_BY_STI));
-  if (activity != WAIT_FOR_SIPI && primary & CPU_NMI_WINDOW_EXITING && open) {
+  const open = !(blocked() & (BLOCKING_BY_NMI | SHADOW));
+  if (activity != ACTIVITY_WAIT_FOR_SIPI && primary & CPU_NMI_WINDOW_EXITING && open) {
     return vmExit(EXIT_REASON_NMI_WINDOW, 0);
   }
-  if (activity <= HLT && primary & CPU_INTERRUPT_WINDOW_EXITING && interruptsOn() && !(blocked() & 3)) {
+  if (activity <= ACTIVITY_HLT && primary & CPU_INTERRUPT_WINDOW_EXITING && interruptsOn() && !(blocked() & SHADOW)) {
     return passesWindow() ? lookAtApic() : vmExit(EXIT_REASON_INTERRUPT_WINDOW, 0);
   }
-  if (!(blocked() & 3)) drop(ATT_WINDOW);
+  if (!(blocked() & SHADOW)) drop(ATT_WINDOW);
   return XS_OK;
 }
 
@@ -130,36 +130,36 @@ function wake(info: u32): i32 {
  * it), -1 held back: RFLAGS.IF = 0, a blocking state, or the vCPU is in root operation.
  */
 export function externalInterrupt(vector: u32): i32 {
-  if (load<u32>(IN_ROOT) || load<u32>(ACTIVITY) >= SHUTDOWN) return HELD;
+  if (load<u32>(IN_ROOT) || load<u32>(ACTIVITY) >= ACTIVITY_SHUTDOWN) return HELD;
   if (pinControls() & PIN_EXTERNAL_INTERRUPT_EXITING) {
     if (field32(VM_EXIT_CONTROLS) & EXIT_ACKNOWLEDGE_INTERRUPT_ON_EXIT) exitInterruption(INFO_VALID | vector & 0xff, 0);
     return vmExit(EXIT_REASON_EXTERNAL_INTERRUPT, 0);
   }
-  if (!interruptsOn() || blocked() & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS)) return HELD;
+  if (!interruptsOn() || blocked() & SHADOW) return HELD;
   return wake(INFO_VALID | vector & 0xff);
 }
 
 /** The VMM signals an NMI at a boundary: as externalInterrupt, exit 0. */
 export function nmi(): i32 {
-  if (load<u32>(IN_ROOT) || load<u32>(ACTIVITY) == WAIT_FOR_SIPI) return HELD;
+  if (load<u32>(IN_ROOT) || load<u32>(ACTIVITY) == ACTIVITY_WAIT_FOR_SIPI) return HELD;
   const pin = pinControls();
-  if (!(pin & PIN_VIRTUAL_NMIS) && blocked() & BLOCKED_BY_NMI) return HELD;
+  if (!(pin & PIN_VIRTUAL_NMIS) && blocked() & BLOCKING_BY_NMI) return HELD;
   if (pin & PIN_NMI_EXITING) {
-    exitInterruption(INFO_VALID | 0x202, 0);
+    exitInterruption(NMI_INFO, 0);
     return vmExit(EXIT_REASON_EXCEPTION_NMI, 0);
   }
-  if (blocked() & (BLOCKED_BY_MOV_SS | BLOCKED_BY_STI)) return HELD;
-  return wake(INFO_VALID | 0x202);
+  if (blocked() & SHADOW) return HELD;
+  return wake(NMI_INFO);
 }
 
 /** INIT: exit 3; a vCPU that waits for SIPI holds it back. */
 export function initSignal(): i32 {
-  if (load<u32>(IN_ROOT) || load<u32>(ACTIVITY) == WAIT_FOR_SIPI) return HELD;
+  if (load<u32>(IN_ROOT) || load<u32>(ACTIVITY) == ACTIVITY_WAIT_FOR_SIPI) return HELD;
   return vmExit(EXIT_REASON_INIT_SIGNAL, 0);
 }
 
 /** Start-up IPI: exit 4 with the vector as qualification while the vCPU waits for it, else -1. */
 export function sipi(vector: u32): i32 {
-  if (load<u32>(IN_ROOT) || load<u32>(ACTIVITY) != WAIT_FOR_SIPI) return HELD;
+  if (load<u32>(IN_ROOT) || load<u32>(ACTIVITY) != ACTIVITY_WAIT_FOR_SIPI) return HELD;
   return vmExit(EXIT_REASON_SIPI_SIGNAL, vector & 0xff);
 }

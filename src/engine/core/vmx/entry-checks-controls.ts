@@ -1,5 +1,10 @@
 // VM-entry checks on the control fields. @sdm 3C 26.2.1 "Checks on VMX Controls"
 import { ENTRY_FAILURES, MAX_PHYS_BITS, MEMORY_END } from '../layout';
+import { CR0_PE } from '../generated/register-bits';
+import {
+  INFO_ERROR_CODE, INFO_VALID, TYPE_HARDWARE_EXCEPTION, TYPE_NMI, TYPE_OTHER_EVENT, TYPE_RESERVED,
+  TYPE_SOFTWARE_EXCEPTION, TYPE_SOFTWARE_INTERRUPT, VEC_AC, VEC_DF, VEC_GP, VEC_NMI, VEC_NP, VEC_PF, VEC_SS, VEC_TS,
+} from '../generated/events';
 import {
   APIC_ACCESS_ADDR, CPU_BASED_VM_EXEC_CONTROL, CR3_TARGET_COUNT, EPTP_LIST_ADDRESS, EPT_POINTER, GUEST_CR0,
   IO_BITMAP_A, IO_BITMAP_B, MSR_BITMAP, PIN_BASED_VM_EXEC_CONTROL, TPR_THRESHOLD, VIRTUAL_APIC_PAGE_ADDR,
@@ -26,8 +31,8 @@ import {
 import { field, field32, pinControls, primaryControls, secondaryControls } from './vmcs';
 
 const WIDTH: u64 = (<u64>1 << MAX_PHYS_BITS) - 1;
-/** Exceptions that push an error code: #DF #TS #NP #SS #GP #PF #AC. */
-const WITH_ERROR_CODE: u32 = 0x27d00;
+/** Exceptions that push an error code where VM entry injects them. */
+const WITH_ERROR_CODE: u32 = 1 << VEC_DF | 1 << VEC_TS | 1 << VEC_NP | 1 << VEC_SS | 1 << VEC_GP | 1 << VEC_PF | 1 << VEC_AC;
 
 /** Records the failure of check `number` unless `condition` holds; answers `condition`. */
 export function must(condition: bool, number: u32): bool {
@@ -131,18 +136,18 @@ function checkEntryControls(): bool {
 /** The event to inject; true when all checks hold. @sdm 3C 26.2.1.3 "VM-Entry Control Fields" */
 export function checkInjection(): bool {
   const info = field32(VM_ENTRY_INTR_INFO);
-  if (!(info & 0x80000000)) return true;
+  if (!(info & INFO_VALID)) return true;
   const type = info >> 8 & 7;
   const vector = info & 0xff;
-  let good = must(type != 1, CHECK_INJECT_TYPE);
-  if (type == 2) good = must(vector == 2, CHECK_INJECT_VECTOR) && good;
-  else if (type == 3) good = must(vector <= 31, CHECK_INJECT_VECTOR) && good;
-  else if (type == 7) good = must(vector == 0, CHECK_INJECT_VECTOR) && good;
-  const protectedMode = !(secondaryControls() & CPU2_UNRESTRICTED_GUEST) || (field32(GUEST_CR0) & 1) != 0;
-  const hasCode = type == 3 && vector < 32 && (WITH_ERROR_CODE >> vector & 1) != 0 && protectedMode;
-  good = must(((info & 0x800) != 0) == hasCode, CHECK_INJECT_ERROR_BIT) && good;
+  let good = must(type != TYPE_RESERVED, CHECK_INJECT_TYPE);
+  if (type == TYPE_NMI) good = must(vector == VEC_NMI, CHECK_INJECT_VECTOR) && good;
+  else if (type == TYPE_HARDWARE_EXCEPTION) good = must(vector <= 31, CHECK_INJECT_VECTOR) && good;
+  else if (type == TYPE_OTHER_EVENT) good = must(vector == 0, CHECK_INJECT_VECTOR) && good;
+  const protectedMode = !(secondaryControls() & CPU2_UNRESTRICTED_GUEST) || (field32(GUEST_CR0) & <u32>CR0_PE) != 0;
+  const hasCode = type == TYPE_HARDWARE_EXCEPTION && vector < 32 && (WITH_ERROR_CODE >> vector & 1) != 0 && protectedMode;
+  good = must(((info & INFO_ERROR_CODE) != 0) == hasCode, CHECK_INJECT_ERROR_BIT) && good;
   good = must((info & 0x7ffff000) == 0, CHECK_INJECT_RESERVED) && good;
-  if (info & 0x800) good = must((field32(VM_ENTRY_EXCEPTION_ERROR_CODE) & 0xffff0000) == 0, CHECK_INJECT_ERROR_CODE) && good;
-  if (type >= 4 && type <= 6) good = must(field32(VM_ENTRY_INSTRUCTION_LEN) <= 15, CHECK_INJECT_LENGTH) && good;
+  if (info & INFO_ERROR_CODE) good = must((field32(VM_ENTRY_EXCEPTION_ERROR_CODE) & 0xffff0000) == 0, CHECK_INJECT_ERROR_CODE) && good;
+  if (type >= TYPE_SOFTWARE_INTERRUPT && type <= TYPE_SOFTWARE_EXCEPTION) good = must(field32(VM_ENTRY_INSTRUCTION_LEN) <= 15, CHECK_INJECT_LENGTH) && good;
   return good;
 }

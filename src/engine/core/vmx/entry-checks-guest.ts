@@ -1,6 +1,8 @@
 // VM-entry checks on guest control registers, debug registers and MSRs.
 // @sdm 3C 26.3.1.1 "Checks on Guest Control Registers, Debug Registers, and MSRs"
 import { MAX_PHYS_BITS } from '../layout';
+import { CR0_PE, CR0_PG, CR4_PAE, CR4_PCIDE, EFER_FIELDS, EFER_LMA, EFER_LME } from '../generated/register-bits';
+import { IA32_DEBUGCTL_BTF, IA32_DEBUGCTL_LBR } from '../generated/msrs';
 import {
   GUEST_CR0, GUEST_CR3, GUEST_CR4, GUEST_DR7, GUEST_GDTR_BASE, GUEST_GDTR_LIMIT, GUEST_IA32_DEBUGCTL, GUEST_IA32_EFER,
   GUEST_IA32_PAT, GUEST_IDTR_BASE, GUEST_IDTR_LIMIT, GUEST_SYSENTER_EIP, GUEST_SYSENTER_ESP, VM_ENTRY_CONTROLS,
@@ -16,15 +18,10 @@ import {
   CHECK_GUEST_SYSENTER_ESP, CHECK_IDTR_BASE, CHECK_IDTR_LIMIT,
 } from '../generated/entry-checks';
 import { canonical, must } from './entry-checks-controls';
-import { EFER_BITS, fits, validPat } from './entry-checks-host';
+import { fits, validPat } from './entry-checks-host';
 import { field, field32, secondaryControls } from './vmcs';
 
-export const CR0_PE: u64 = 1;
-export const CR0_PG: u64 = 0x80000000;
-export const CR4_PAE: u64 = 0x20;
-export const CR4_PCIDE: u64 = 0x20000;
-/** LBR and BTF. */
-export const DEBUGCTL_BITS: u64 = 3;
+export const DEBUGCTL_BITS: u64 = IA32_DEBUGCTL_LBR | IA32_DEBUGCTL_BTF;
 
 /** CR0 bits that the guest must have set: PE and PG are free for an unrestricted guest. */
 @inline export function guestCr0Fixed0(): u64 {
@@ -57,10 +54,10 @@ export function checkGuestRegisters(): bool {
 }
 
 function checkEfer(efer: u64, long: bool, cr0: u64): bool {
-  const lma = (efer & 0x400) != 0;
-  let good = must((efer & ~EFER_BITS) == 0, CHECK_GUEST_EFER_RESERVED);
+  const lma = (efer & EFER_LMA) != 0;
+  let good = must((efer & ~EFER_FIELDS) == 0, CHECK_GUEST_EFER_RESERVED);
   good = must(lma == long, CHECK_GUEST_EFER_LMA) && good;
-  return must(!(cr0 & CR0_PG) || ((efer & 0x100) != 0) == lma, CHECK_GUEST_EFER_LME) && good;
+  return must(!(cr0 & CR0_PG) || ((efer & EFER_LME) != 0) == lma, CHECK_GUEST_EFER_LME) && good;
 }
 
 /** @sdm 3C 26.3.1.3 "Checks on Guest Descriptor-Table Registers" */

@@ -1,5 +1,6 @@
 // VM-entry checks on the host state. @sdm 3C 26.2.2 "Checks on Host Control Registers, MSRs, and SSP"
 import { MAX_PHYS_BITS } from '../layout';
+import { CR4_PAE, EFER_FIELDS, EFER_LMA, EFER_LME } from '../generated/register-bits';
 import {
   HOST_CR0, HOST_CR3, HOST_CR4, HOST_CS_SELECTOR, HOST_DS_SELECTOR, HOST_ES_SELECTOR, HOST_FS_BASE, HOST_FS_SELECTOR,
   HOST_GDTR_BASE, HOST_GS_BASE, HOST_GS_SELECTOR, HOST_IA32_EFER, HOST_IA32_PAT, HOST_IA32_SYSENTER_EIP,
@@ -18,10 +19,6 @@ import {
 } from '../generated/entry-checks';
 import { canonical, must } from './entry-checks-controls';
 import { field, field32 } from './vmcs';
-
-/** SCE, LME, LMA, NXE. */
-export const EFER_BITS: u64 = 0xd01;
-const CR4_PAE: u64 = 0x20;
 
 /** True when `value` has all bits of fixed0 and none outside fixed1. */
 @inline export function fits(value: u64, fixed0: u64, fixed1: u64): bool {
@@ -49,8 +46,8 @@ export function checkHost(): bool {
   if (controls & EXIT_LOAD_IA32_PAT) good = must(validPat(field(HOST_IA32_PAT)), CHECK_HOST_PAT) && good;
   if (controls & EXIT_LOAD_IA32_EFER) {
     const efer = field(HOST_IA32_EFER);
-    const long: u64 = wide ? 0x500 : 0;
-    good = must((efer & ~EFER_BITS) == 0 && (efer & 0x500) == long, CHECK_HOST_EFER) && good;
+    const long: u64 = wide ? EFER_LME | EFER_LMA : 0;
+    good = must((efer & ~EFER_FIELDS) == 0 && (efer & (EFER_LME | EFER_LMA)) == long, CHECK_HOST_EFER) && good;
   }
   good = checkHostSegments() && good;
   good = must(wide, CHECK_HOST_SPACE) && good;

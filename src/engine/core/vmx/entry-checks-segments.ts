@@ -4,6 +4,9 @@
 //   access rights: 16       15 14  13 12  11..8  7  6 5   4  3..0
 //                  unusable G  D/B L  AVL  0     P  DPL   S  type
 import {
+  AR_DB, AR_DPL_SHIFT, AR_FIELDS, AR_G, AR_L, AR_P, AR_S, AR_UNUSABLE, CR0_PE, RFLAGS_VM,
+} from '../generated/register-bits';
+import {
   GUEST_CR0, GUEST_CS_AR_BYTES, GUEST_CS_BASE, GUEST_CS_LIMIT, GUEST_CS_SELECTOR, GUEST_DS_AR_BYTES, GUEST_DS_BASE,
   GUEST_DS_LIMIT, GUEST_DS_SELECTOR, GUEST_ES_AR_BYTES, GUEST_ES_BASE, GUEST_ES_LIMIT, GUEST_ES_SELECTOR,
   GUEST_FS_AR_BYTES, GUEST_FS_BASE, GUEST_FS_LIMIT, GUEST_FS_SELECTOR, GUEST_GS_AR_BYTES, GUEST_GS_BASE,
@@ -29,21 +32,20 @@ import {
 import { canonical, must } from './entry-checks-controls';
 import { field, field32, secondaryControls } from './vmcs';
 
-const UNUSABLE: u32 = 0x10000;
-const RESERVED: u32 = 0xfffe0f00;
+const RESERVED: u32 = ~AR_FIELDS;
 
-@inline function usable(ar: u32): bool { return !(ar & UNUSABLE); }
-@inline function dpl(ar: u32): u32 { return ar >> 5 & 3; }
+@inline function usable(ar: u32): bool { return !(ar & AR_UNUSABLE); }
+@inline function dpl(ar: u32): u32 { return ar >> AR_DPL_SHIFT & 3; }
 
 /** G fits the limit: any of bits 11:0 clear demands G = 0, any of bits 31:20 set demands G = 1. */
 @inline function granular(ar: u32, limit: u32): bool {
-  const g = (ar & 0x8000) != 0;
+  const g = (ar & AR_G) != 0;
   return !((limit & 0xfff) != 0xfff && g) && !(limit >> 20 != 0 && !g);
 }
 
 /** All checks of segment registers; true when they hold. */
 export function checkGuestSegments(): bool {
-  const v86 = (field32(GUEST_RFLAGS) & 0x20000) != 0;
+  const v86 = (field32(GUEST_RFLAGS) & <u32>RFLAGS_VM) != 0;
   let good = checkSystemSegments();
   if (v86) {
     good = v86Segment(GUEST_CS_SELECTOR, GUEST_CS_BASE, GUEST_CS_LIMIT, GUEST_CS_AR_BYTES, CHECK_V86_CS_BASE, CHECK_V86_CS_LIMIT, CHECK_V86_CS_AR) && good;
@@ -77,8 +79,8 @@ function checkSystemSegments(): bool {
   let good = must(!(field32(GUEST_TR_SELECTOR) & 4), CHECK_TR_TI);
   good = must(canonical(field(GUEST_TR_BASE)), CHECK_TR_BASE) && good;
   good = must(type == 11 || (type == 3 && !long), CHECK_TR_TYPE) && good;
-  good = must(!(tr & 0x10), CHECK_TR_S) && good;
-  good = must((tr & 0x80) != 0, CHECK_TR_P) && good;
+  good = must(!(tr & AR_S), CHECK_TR_S) && good;
+  good = must((tr & AR_P) != 0, CHECK_TR_P) && good;
   good = must(!(tr & RESERVED), CHECK_TR_AR_RESERVED) && good;
   good = must(granular(tr, field32(GUEST_TR_LIMIT)), CHECK_TR_G) && good;
   good = must(usable(tr), CHECK_TR_UNUSABLE) && good;
@@ -86,8 +88,8 @@ function checkSystemSegments(): bool {
   good = must(!(field32(GUEST_LDTR_SELECTOR) & 4), CHECK_LDTR_TI) && good;
   good = must(canonical(field(GUEST_LDTR_BASE)), CHECK_LDTR_BASE) && good;
   good = must((ldtr & 15) == 2, CHECK_LDTR_TYPE) && good;
-  good = must(!(ldtr & 0x10), CHECK_LDTR_S) && good;
-  good = must((ldtr & 0x80) != 0, CHECK_LDTR_P) && good;
+  good = must(!(ldtr & AR_S), CHECK_LDTR_S) && good;
+  good = must((ldtr & AR_P) != 0, CHECK_LDTR_P) && good;
   good = must(!(ldtr & RESERVED), CHECK_LDTR_AR_RESERVED) && good;
   return must(granular(ldtr, field32(GUEST_LDTR_LIMIT)), CHECK_LDTR_G) && good;
 }
@@ -113,14 +115,14 @@ function checkCode(): bool {
   const type = cs & 15;
   const code = type == 9 || type == 11 || type == 13 || type == 15;
   let good = must(code || (type == 3 && unrestricted()), CHECK_CS_TYPE);
-  good = must((cs & 0x10) != 0, CHECK_CS_S) && good;
+  good = must((cs & AR_S) != 0, CHECK_CS_S) && good;
   if (type == 3) good = must(dpl(cs) == 0, CHECK_CS_DPL_DATA) && good;
   else if (type == 9 || type == 11) good = must(dpl(cs) == dpl(ss), CHECK_CS_DPL) && good;
   else if (code) good = must(dpl(cs) <= dpl(ss), CHECK_CS_DPL_CONFORMING) && good;
-  good = must((cs & 0x80) != 0, CHECK_CS_P) && good;
+  good = must((cs & AR_P) != 0, CHECK_CS_P) && good;
   good = must(!(cs & RESERVED), CHECK_CS_AR_RESERVED) && good;
   const long = (field32(VM_ENTRY_CONTROLS) & ENTRY_IA_32E_MODE_GUEST) != 0;
-  good = must(!(long && cs & 0x2000 && cs & 0x4000), CHECK_CS_DB) && good;
+  good = must(!(long && cs & AR_L && cs & AR_DB), CHECK_CS_DB) && good;
   return must(granular(cs, field32(GUEST_CS_LIMIT)), CHECK_CS_G) && good;
 }
 
@@ -132,13 +134,13 @@ function checkStack(): bool {
     good = must(rpl == (field32(GUEST_CS_SELECTOR) & 3), CHECK_SS_RPL);
     good = must(dpl(ss) == rpl, CHECK_SS_DPL_RPL) && good;
   }
-  const flat = (field32(GUEST_CS_AR_BYTES) & 15) == 3 || !(field32(GUEST_CR0) & 1);
+  const flat = (field32(GUEST_CS_AR_BYTES) & 15) == 3 || !(field32(GUEST_CR0) & <u32>CR0_PE);
   good = must(!flat || dpl(ss) == 0, CHECK_SS_DPL_REAL) && good;
   if (!usable(ss)) return good;
   const type = ss & 15;
   good = must(type == 3 || type == 7, CHECK_SS_TYPE) && good;
-  good = must((ss & 0x10) != 0, CHECK_SS_S) && good;
-  good = must((ss & 0x80) != 0, CHECK_SS_P) && good;
+  good = must((ss & AR_S) != 0, CHECK_SS_S) && good;
+  good = must((ss & AR_P) != 0, CHECK_SS_P) && good;
   good = must(!(ss & RESERVED), CHECK_SS_AR_RESERVED) && good;
   return must(granular(ss, field32(GUEST_SS_LIMIT)), CHECK_SS_G) && good;
 }
@@ -151,9 +153,9 @@ function dataSegment(
   if (!usable(ar)) return true;
   const type = ar & 15;
   let good = must((type & 1) != 0 && (!(type & 8) || (type & 2) != 0), typeCheck);
-  good = must((ar & 0x10) != 0, sCheck) && good;
+  good = must((ar & AR_S) != 0, sCheck) && good;
   if (!unrestricted() && type <= 11) good = must(dpl(ar) >= (field32(selector) & 3), dplCheck) && good;
-  good = must((ar & 0x80) != 0, pCheck) && good;
+  good = must((ar & AR_P) != 0, pCheck) && good;
   good = must(!(ar & RESERVED), reservedCheck) && good;
   return must(granular(ar, field32(limit)), gCheck) && good;
 }

@@ -7,6 +7,10 @@ import {
   SEG_SS, SEG_TR, SHADOW_ICOUNT, STEPPED, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP, VMCS_DIRTY, XS_OK,
 } from '../layout';
 import {
+  AR_DPL_SHIFT, CR0_ET, CR0_PG, CR4_PAE, DR7_ALWAYS_ONE, DR7_FIELDS, EFER_LMA, EFER_LME, RFLAGS_VM,
+} from '../generated/register-bits';
+import { INFO_VALID, TYPE_OTHER_EVENT, TYPE_SOFTWARE_EXCEPTION, TYPE_SOFTWARE_INTERRUPT } from '../generated/events';
+import {
   EXIT_QUALIFICATION, GUEST_ACTIVITY_STATE, GUEST_CR0, GUEST_CR3, GUEST_CR4, GUEST_CS_AR_BYTES, GUEST_CS_BASE,
   GUEST_CS_LIMIT, GUEST_CS_SELECTOR, GUEST_DR7, GUEST_DS_AR_BYTES, GUEST_DS_BASE, GUEST_DS_LIMIT, GUEST_DS_SELECTOR,
   GUEST_ES_AR_BYTES, GUEST_ES_BASE, GUEST_ES_LIMIT, GUEST_ES_SELECTOR, GUEST_FS_AR_BYTES, GUEST_FS_BASE,
@@ -30,11 +34,13 @@ import { deliverEvent } from '../events/deliver';
 import { vpid } from '../mmu/ept';
 import { enterContext } from '../mmu/tlb';
 import { updateMode } from '../mmu/mode';
+import { SHADOW } from './boundary';
 import { checkControls, checkInjection, checkTpr } from './entry-checks-controls';
 import { checkHost } from './entry-checks-host';
 import { checkGuestRegisters } from './entry-checks-guest';
 import { checkGuestSegments } from './entry-checks-segments';
 import { checkGuestState, checkPdptes } from './entry-checks-state';
+import { PENDING_KEPT } from './exit';
 import { entryMsrList } from './msr-lists';
 import { armTimer } from './preemption';
 import { traceExit } from './trace';
@@ -42,6 +48,8 @@ import { DIRTY_ALL, field, primaryControls, secondaryControls, setField, vmcs, V
 
 export { saveGuest } from './exit';
 
+/** Bits 12, 14 and 15 are cleared. */
+const DR7_LOADED: u64 = DR7_FIELDS | DR7_ALWAYS_ONE;
 const ENTRY_FAILURE: u32 = 0x80000000;
 const ERROR_VMLAUNCH_NOT_CLEAR: u32 = 4;
 const ERROR_VMRESUME_NOT_LAUNCHED: u32 = 5;
@@ -81,7 +89,7 @@ function vmFail(error: u32): i32 {
 export function vmEnter(): i32 {
   let dirty = load<u32>(VMCS_DIRTY);
   // virtual-8086 mode comes and goes with a field that is not followed
-  if ((field(GUEST_RFLAGS) ^ load<u64>(RFLAGS)) & 0x20000) dirty = DIRTY_ALL;
+  if ((field(GUEST_RFLAGS) ^ load<u64>(RFLAGS)) & RFLAGS_VM) dirty = DIRTY_ALL;
   if (!checksHold(dirty)) {
     store<u32>(VMCS_DIRTY, DIRTY_ALL);
     if (failedBetween(0, FIRST_HOST_CHECK)) return vmFail(ERROR_CONTROLS);
@@ -147,15 +155,15 @@ function entryFailed(reason: u32, qualification: u64): i32 {
 function loadAll(): void {
   const v = vmcs();
   const controls = load<u32>(v + VM_ENTRY_CONTROLS);
-  store<u64>(CR0, load<u64>(v + GUEST_CR0) | 0x10);
+  store<u64>(CR0, load<u64>(v + GUEST_CR0) | CR0_ET);
   store<u64>(CR3, load<u64>(v + GUEST_CR3));
   store<u64>(CR4, load<u64>(v + GUEST_CR4));
   if (controls & ENTRY_LOAD_DEBUG_CONTROLS) {
-    store<u64>(DR7, load<u64>(v + GUEST_DR7) & 0xffff2fff | 0x400);
+    store<u64>(DR7, load<u64>(v + GUEST_DR7) & DR7_LOADED | DR7_ALWAYS_ONE);
     store<u64>(DEBUGCTL, load<u64>(v + GUEST_IA32_DEBUGCTL));
   } else {
     // what a VM exit leaves in the host
-    store<u64>(DR7, 0x400);
+    store<u64>(DR7, DR7_ALWAYS_ONE);
     store<u64>(DEBUGCTL, 0);
   }
   store<u64>(SYSENTER_CS, load<u32>(v + GUEST_SYSENTER_CS));
@@ -176,9 +184,9 @@ function loadAll(): void {
   store<u64>(IDTR_BASE, load<u64>(v + GUEST_IDTR_BASE));
   store<u32>(IDTR_LIMIT, load<u32>(v + GUEST_IDTR_LIMIT));
   // SS.DPL is the CPL, also of an unusable SS
-  store<u32>(CPL, load<u32>(v + GUEST_SS_AR_BYTES) >> 5 & 3);
+  store<u32>(CPL, load<u32>(v + GUEST_SS_AR_BYTES) >> AR_DPL_SHIFT & 3);
   if (secondaryControls() & CPU2_ENABLE_EPT) memory.copy(PDPTES, v + GUEST_PDPTR0, 32);
-  else if (load<u64>(v + GUEST_CR4) & 0x20 && !(controls & ENTRY_IA_32E_MODE_GUEST)) {
+  else if (load<u64>(v + GUEST_CR4) & CR4_PAE && !(controls & ENTRY_IA_32E_MODE_GUEST)) {
     memory.copy(PDPTES, RAM_BASE + (load<u32>(v + GUEST_CR3) & 0xffffffe0), 32);
   }
   loadLight();
@@ -189,9 +197,9 @@ function loadEfer(v: usize, controls: u32): void {
     store<u64>(EFER, load<u64>(v + GUEST_IA32_EFER));
     return;
   }
-  let value = load<u64>(EFER) & ~(<u64>0x400);
-  if (controls & ENTRY_IA_32E_MODE_GUEST) value |= 0x500;
-  else if (load<u32>(CR0) & 0x80000000) value &= ~(<u64>0x100);
+  let value = load<u64>(EFER) & ~EFER_LMA;
+  if (controls & ENTRY_IA_32E_MODE_GUEST) value |= EFER_LME | EFER_LMA;
+  else if (load<u32>(CR0) & <u32>CR0_PG) value &= ~EFER_LME;
   store<u64>(EFER, value);
 }
 
@@ -215,12 +223,12 @@ function start(exited: bool): i32 {
   const v = vmcs();
   const primary = primaryControls();
   let attention: u32 = 0;
-  if (load<u32>(INTERRUPTIBILITY) & 3) {
+  if (load<u32>(INTERRUPTIBILITY) & SHADOW) {
     attention |= ATT_SHADOW;
     // an instruction that has run under it already ends it, who looked or not
     if (exited) store<u64>(SHADOW_ICOUNT, load<u64>(ICOUNT));
   }
-  if (load<u64>(PENDING_DBG) & 0x500f) attention |= ATT_TRAP;
+  if (load<u64>(PENDING_DBG) & PENDING_KEPT) attention |= ATT_TRAP;
   if (primary & (CPU_INTERRUPT_WINDOW_EXITING | CPU_NMI_WINDOW_EXITING)) attention |= ATT_WINDOW;
   if (primary & CPU_MONITOR_TRAP_FLAG) attention |= ATT_MTF;
   if (primary & CPU_USE_TPR_SHADOW) attention |= ATT_TPR;
@@ -237,7 +245,7 @@ function start(exited: bool): i32 {
   store<u32>(ENTRY_DOES_MORE, doesMore(v) ? 1 : 0);
   store<u32>(CPUID_RECORDED, 0);
   const info = load<u32>(v + VM_ENTRY_INTR_INFO);
-  return info & 0x80000000 ? inject(v, info) : ENTER_OK;
+  return info & INFO_VALID ? inject(v, info) : ENTER_OK;
 }
 
 /** MSRs are moved, or translations dropped. */
@@ -249,12 +257,12 @@ function doesMore(v: usize): bool {
 function inject(v: usize, info: u32): i32 {
   store<u32>(STEPPED, 1);
   const type = info >> 8 & 7;
-  if (type == 7) { // pending MTF VM exit
+  if (type == TYPE_OTHER_EVENT) { // pending MTF VM exit
     store<u32>(ATTENTION, load<u32>(ATTENTION) | ATT_MTF);
     return ENTER_OK;
   }
   store<u32>(ACTIVITY, 0);
-  const length: u32 = type >= 4 && type <= 6 ? load<u32>(v + VM_ENTRY_INSTRUCTION_LEN) : 0;
+  const length: u32 = type >= TYPE_SOFTWARE_INTERRUPT && type <= TYPE_SOFTWARE_EXCEPTION ? load<u32>(v + VM_ENTRY_INSTRUCTION_LEN) : 0;
   store<u64>(NEXT_RIP, load<u64>(RIP) + length);
   return deliverEvent(info, load<u32>(v + VM_ENTRY_EXCEPTION_ERROR_CODE), length) == XS_OK ? ENTER_OK : ENTER_EXIT;
 }

@@ -7,6 +7,11 @@ import {
   VECTORING_INFO, XS_EXIT,
 } from '../layout';
 import { decide } from '../state';
+import { EFER_LMA, RFLAGS_RF } from '../generated/register-bits';
+import {
+  BLOCKING_BY_MOV_SS, INFO_ERROR_CODE, INFO_VALID, PENDING_BLD, PENDING_ENABLED_BREAKPOINT, PENDING_FIELDS, PENDING_RTM,
+  TYPE_HARDWARE_EXCEPTION, TYPE_SOFTWARE_EXCEPTION, TYPE_SOFTWARE_INTERRUPT, VEC_DB, VEC_DF, VEC_MC,
+} from '../generated/events';
 import {
   EXIT_QUALIFICATION, GUEST_ACTIVITY_STATE, GUEST_CR0, GUEST_CR3, GUEST_CR4, GUEST_CS_AR_BYTES, GUEST_CS_BASE,
   GUEST_CS_LIMIT, GUEST_CS_SELECTOR, GUEST_DR7, GUEST_DS_AR_BYTES, GUEST_DS_BASE, GUEST_DS_LIMIT, GUEST_DS_SELECTOR,
@@ -35,10 +40,6 @@ import { exitMsrLists } from './msr-lists';
 import { remainingTimer } from './preemption';
 import { traceExit } from './trace';
 import { secondaryControls, vmcs } from './vmcs';
-
-const INFO_VALID: u32 = 0x80000000;
-const RFLAGS_RF: u64 = 0x10000;
-const BLOCKED_BY_MOV_SS: u32 = 2;
 
 /** Guest-linear address of the next VM exit. */
 @inline export function exitGla(gla: u64): void { store<u64>(EXIT_GLA, gla); }
@@ -114,14 +115,17 @@ function saveState(v: usize): void {
   if (secondaryControls() & CPU2_ENABLE_EPT) memory.copy(v + GUEST_PDPTR0, PDPTES, 32);
   // the IA-32e bit of the VM-entry controls follows EFER.LMA (IA32_VMX_MISC bit 5)
   const entry = load<u32>(v + VM_ENTRY_CONTROLS) & ~ENTRY_IA_32E_MODE_GUEST;
-  store<u64>(v + VM_ENTRY_CONTROLS, load<u32>(EFER) & 0x400 ? entry | ENTRY_IA_32E_MODE_GUEST : entry);
+  store<u64>(v + VM_ENTRY_CONTROLS, load<u32>(EFER) & <u32>EFER_LMA ? entry | ENTRY_IA_32E_MODE_GUEST : entry);
 }
+
+/** What this CPU keeps of pending debug exceptions: it has no RTM and no bus-lock traps. */
+export const PENDING_KEPT: u64 = PENDING_FIELDS & ~(PENDING_BLD | PENDING_RTM);
 
 /** Pending debug exceptions in the format of the VMCS: bit 12 tells that an enabled breakpoint was met. */
 function pendingDebug(): u64 {
-  const pending = load<u64>(PENDING_DBG) & 0x500f;
+  const pending = load<u64>(PENDING_DBG) & PENDING_KEPT;
   for (let n: u64 = 0; n < 4; n++) {
-    if (pending >> n & 1 && load<u64>(DR7) >> (2 * n) & 3) return pending | 0x1000;
+    if (pending >> n & 1 && load<u64>(DR7) >> (2 * n) & 3) return pending | PENDING_ENABLED_BREAKPOINT;
   }
   return pending;
 }
@@ -129,7 +133,7 @@ function pendingDebug(): u64 {
 /** Software interrupts, privileged software exceptions and software exceptions have an instruction length. */
 @inline function softwareEvent(info: u32): bool {
   const type = info >> 8 & 7;
-  return (info & INFO_VALID) != 0 && type >= 4 && type <= 6;
+  return (info & INFO_VALID) != 0 && type >= TYPE_SOFTWARE_INTERRUPT && type <= TYPE_SOFTWARE_EXCEPTION;
 }
 
 /** @sdm 3C 27.2.5 "Information for VM Exits Due to Instruction Execution" */
@@ -151,7 +155,7 @@ function pendingDebug(): u64 {
   if (!instruction && isRepeating()) flags |= RFLAGS_RF;
   if (reason == EXIT_REASON_EXCEPTION_NMI) {
     const vector = intr & 0xff;
-    if ((intr >> 8 & 7) == 3 && vector != 1 && vector != 8 && vector != 18) flags |= RFLAGS_RF;
+    if ((intr >> 8 & 7) == TYPE_HARDWARE_EXCEPTION && vector != VEC_DB && vector != VEC_DF && vector != VEC_MC) flags |= RFLAGS_RF;
   } else if (reason == EXIT_REASON_EPT_VIOLATION || reason == EXIT_REASON_EPT_MISCONFIG || reason == EXIT_REASON_APIC_ACCESS) {
     if (!(vectoring & INFO_VALID)) flags |= RFLAGS_RF;
   } else if (instruction) flags &= ~RFLAGS_RF;
@@ -161,7 +165,7 @@ function pendingDebug(): u64 {
 /** Pending debug exceptions survive few exits; all others clear them. @sdm 3C 27.3.4 "Saving Non-Register State" */
 @inline function savesPendingDebug(reason: u32): bool {
   return reason == EXIT_REASON_MONITOR_TRAP_FLAG || reason == EXIT_REASON_INIT_SIGNAL
-    || reason == EXIT_REASON_TPR_BELOW_THRESHOLD || (load<u32>(INTERRUPTIBILITY) & BLOCKED_BY_MOV_SS) != 0;
+    || reason == EXIT_REASON_TPR_BELOW_THRESHOLD || (load<u32>(INTERRUPTIBILITY) & BLOCKING_BY_MOV_SS) != 0;
 }
 
 /**
@@ -181,7 +185,7 @@ export function leaveGuest(reason: u32, qualification: u64): i32 {
   const intr = load<u32>(EXIT_INTR_INFO);
   let vectoring: u32 = load<u32>(VECTORING_INFO);
   if (reason == EXIT_REASON_TRIPLE_FAULT || !(vectoring & INFO_VALID)) vectoring = 0;
-  const vectoringError: u32 = vectoring & 0x800 ? load<u32>(VECTORING_ERROR) : 0;
+  const vectoringError: u32 = vectoring & INFO_ERROR_CODE ? load<u32>(VECTORING_ERROR) : 0;
   store<u64>(v + VM_EXIT_REASON, reason);
   store<u64>(v + EXIT_QUALIFICATION, qualification);
   store<u64>(v + GUEST_LINEAR_ADDRESS, load<u64>(EXIT_GLA));

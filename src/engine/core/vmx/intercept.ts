@@ -1,13 +1,12 @@
 // Which events and instructions leave the guest, and what they record.
 import { MODE, MODE_CODE64, REG_RIP, REG_ZERO, RIP_BASE, XS_OK } from '../layout';
 import { uAddrSize, uBase, uDisp, uIndex, uIsMem, uModReg, uOpSize, uReg, uRm, uScale, uSeg } from '../uop';
+import { VEC_PF } from '../generated/events';
 import { EXCEPTION_BITMAP, PAGE_FAULT_ERROR_CODE_MASK, PAGE_FAULT_ERROR_CODE_MATCH } from '../generated/vmcs';
 import { CPU2_DESCRIPTOR_TABLE_EXITING } from '../generated/controls';
 import { EXIT_REASON_GDTR_IDTR } from '../generated/exits';
 import { exitInstructionInfo, vmExit } from './exit';
 import { field32, secondaryControls } from './vmcs';
-
-const PAGE_FAULT: u32 = 14;
 
 /**
  * True when the exception bitmap (with the page-fault mask and match for #PF) says that the exception exits.
@@ -15,7 +14,7 @@ const PAGE_FAULT: u32 = 14;
  */
 export function interceptException(vector: u32, error: u32): bool {
   const set = (field32(EXCEPTION_BITMAP) >> vector & 1) != 0;
-  if (vector != PAGE_FAULT) return set;
+  if (vector != VEC_PF) return set;
   return set == ((error & field32(PAGE_FAULT_ERROR_CODE_MASK)) == field32(PAGE_FAULT_ERROR_CODE_MATCH));
 }
 

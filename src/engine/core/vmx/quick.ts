@@ -14,13 +14,15 @@ import { PIN_ACTIVATE_VMX_PREEMPTION_TIMER } from '../generated/controls';
 import { EXIT_HAS_LENGTH, EXIT_REASON_CPUID, EXIT_REASON_IO_INSTRUCTION, EXIT_REASON_MSR_READ } from '../generated/exits';
 import { clock, clockBehind, instructionNs, passTime } from '../clock';
 import { EMULATION_NS, PORT_ACCESS_NS } from '../prices';
+import { CR4_OSXSAVE, CR4_PKE, DR7_ENABLES } from '../generated/register-bits';
 import { limitSlice } from './preemption';
 import { countSteady, unsettle } from './steady';
 import { traceInstruction } from './trace';
 import { pinControls, vmcs } from './vmcs';
 
 const RESUMED: u32 = 1;
-const CR4_SHOWN: u32 = 0x440000; // OSXSAVE PKE: CPUID tells them
+/** CPUID tells them. */
+const CR4_SHOWN: u32 = <u32>(CR4_OSXSAVE | CR4_PKE);
 
 /**
  * Would the VM entry after an exit only load what the exit saved? While the VMCS is as the last VM entry found it, that has told what
@@ -28,7 +30,7 @@ const CR4_SHOWN: u32 = 0x440000; // OSXSAVE PKE: CPUID tells them
  */
 // 7 loads
 @inline function onlyEnters(met: u32 = 0): bool {
-  const more = (load<u32>(ATTENTION) & ~met) | load<u32>(VECTORING_INFO) | (load<u32>(DR7) & 0xff) | load<u32>(VMCS_DIRTY) | load<u32>(ENTRY_DOES_MORE);
+  const more = (load<u32>(ATTENTION) & ~met) | load<u32>(VECTORING_INFO) | (load<u32>(DR7) & <u32>DR7_ENABLES) | load<u32>(VMCS_DIRTY) | load<u32>(ENTRY_DOES_MORE);
   return (<u64>more | load<u64>(PENDING_DBG)) == 0;
 }
 
