@@ -149,27 +149,27 @@ function bodyText(body: readonly Step[], computed = false): string {
   return out.join(' ');
 }
 
-const through = (handler: string): string =>
-  `const status = ${handler}(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); ${GO_ON}`;
-
 /** Else the handler is called: it knows why. */
-function guardText(guard: VectorGuard, { handler, form }: UopRow): string {
+function guardText(guard: VectorGuard, form: UopRow['form']): string {
   const off = guard === 'vex' ? 'vexOff()' : 'sseOff()';
   const test = guard === 'sse aligned' && form !== 'RR' ? `${off} | u32(address(u) & mask) & 15` : off;
-  return `if (${test}) { ${through(handler)} } `;
+  return `if (${test}) return stopForHandler(u, k, fr, fs); `;
 }
 
 export function caseText({ number, name, body, row }: NumberedUop): string {
-  const guard = row.guard ? guardText(row.guard, row) : '';
+  const guard = row.guard ? guardText(row.guard, row.form) : '';
   const then = ends(body) ? '' : GO_ON;
   return `      case ${number}: { // ${name}\n        ${`${guard}${bodyText(body, COMPUTED.has(row.handler))} ${then}`.trim()}\n      }`;
 }
 
-/** A handler that needs nothing of the dispatcher's state: only a fault or a retry puts that into memory. */
-export interface LeanHandler {
-  name: string;
-  /** Folder and file that export it. */
-  file: string;
+/** Handlers that need nothing of the dispatcher's state: only a fault or a retry puts that into memory. */
+function leanText(count: number): string {
+  const cases = Array.from({ length: count }, (_, n) => `case ${OP_END + n}:`);
+  return `      ${cases.join(' ')} {
+        const status = callLeanHandler(load<u16>(u) - ${OP_END}, u);
+        if (status != XS_OK) return stopWith(u, k, fr, fs, status);
+        ${GO_ON}
+      }`;
 }
 
 /** How a row is joined with a branch: its fused rows' first number, and whether they are 16, one, or JZ and JNZ. */
@@ -279,29 +279,22 @@ const MARK = /^ *\/\/ CASES\n/m;
 /**
  * @param template exec/execute-blocks.ts
  * @param handlers all, in the order of their numbers
- * @param lean those that the dispatcher calls directly
+ * @param lean how many of them, at the end, the dispatcher calls itself
  */
 export function dispatchText(
   header: string,
   template: string,
   handlers: readonly string[],
-  lean: readonly LeanHandler[],
+  lean: number,
 ): { dispatch: string; ops: string } {
   if (UOP_ROWS.some((row) => !handlers.includes(row.handler))) throw new Error('a micro-op of no handler');
   if (!MARK.test(template)) throw new Error('exec/execute-blocks.ts has no place for the cases');
-  const files = [...new Set(lean.map(({ file }) => file))];
-  const imports = files
-    .map((file) => {
-      const names = lean.filter((handler) => handler.file === file).map(({ name }) => name);
-      return `import { ${names.join(', ')} } from '../${file}';\n`;
-    })
-    .join('');
   const cases = [
     ...UOPS.map(caseText),
-    ...lean.map(({ name }, n) => `      case ${OP_END + n}: { // ${name}\n        ${through(name)}\n      }`),
+    leanText(lean),
   ].join('\n');
   return {
-    dispatch: `${header}${imports}${template.replace(MARK, `${cases}\n`)}`,
+    dispatch: `${header}${template.replace(MARK, `${cases}\n`)}`,
     ops: opsText(header, handlers),
   };
 }

@@ -244,16 +244,44 @@ function writeHandlers(): void {
         .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
         .toUpperCase()}: u32 = ${FIRST_HANDLER + n * 2};`,
   );
-  const cases = HANDLERS.map((name, n) => `    case ${n}: return ${found.has(name) ? name : 'execUd'}(u);`);
+  const stores = HANDLERS.map((name, n) => `  store<u32>(CALLS, ${found.has(name) ? name : 'execUd'}.index, ${n * 4});`);
   if (!found.has('execUd')) throw new Error('exec/ has no execUd');
+  const lean = HANDLERS.length - LEAN_HANDLERS.length;
   writeFileSync(
     `${CORE}/generated/handlers.ts`,
-    `${HEADER}${imports.join('\n')}\n\n` +
-      '// Micro-op numbers of the handlers; the odd number that follows is the same handler ending its block.\n' +
-      `export const H_FIRST = ${FIRST_HANDLER};\n${ids.join('\n')}\n\n` +
-      `/** From here on: handlers that the dispatcher calls directly, its cases from OP_VECTOR on. */\nexport const H_LEAN: u32 = ${FIRST_LEAN_HANDLER};\n\n` +
-      '/** Carries out a micro-op that has no case of its own in the dispatcher. */\n' +
-      `export function callHandler(op: u32, u: usize): i32 {\n  switch ((op - H_FIRST) >> 1) {\n${cases.join('\n')}\n    default: return execUd(u);\n  }\n}\n`,
+    `${HEADER}
+// Micro-op numbers of the handlers; the odd number that follows is the same handler ending its block.
+export const H_FIRST = ${FIRST_HANDLER};
+${ids.join('\n')}
+
+/** From here on: handlers that the dispatcher calls itself, its cases from OP_VECTOR on. */
+export const H_LEAN: u32 = ${FIRST_LEAN_HANDLER};
+
+/** Places in the function table. */
+export const CALLS: usize = memory.data(${HANDLERS.length * 4});
+
+// A table instead of a switch: V8 compiles whole functions, and guests heat few of these.
+/** Carries out a micro-op that has no case of its own in the dispatcher. */
+@inline export function callHandler(op: u32, u: usize): i32 {
+  return call_indirect<i32>(load<u32>(CALLS + ((op - H_FIRST) >> 1 << 2)), u);
+}
+
+/** @param n counted from the first lean one */
+@inline export function callLeanHandler(n: u32, u: usize): i32 {
+  return call_indirect<i32>(load<u32>(CALLS + (n << 2), ${lean * 4}), u);
+}
+`,
+  );
+  // apart: only the module's start needs all the handlers' files
+  writeFileSync(
+    `${CORE}/generated/handler-table.ts`,
+    `${HEADER}${imports.join('\n')}
+import { CALLS } from './handlers';
+
+export function fillHandlerTable(): void {
+${stores.join('\n')}
+}
+`,
   );
 }
 
@@ -280,12 +308,11 @@ function operationName(group: string, name: string): string {
 }
 
 function writeDispatch(): void {
-  const found = findHandlers();
   const { dispatch, ops } = dispatchText(
     HEADER,
     readFileSync(`${CORE}/exec/execute-blocks.ts`, 'utf8'),
     HANDLERS,
-    LEAN_HANDLERS.map((name) => ({ name, file: found.get(name) ?? '' })),
+    LEAN_HANDLERS.length,
   );
   writeFileSync(`${CORE}/generated/dispatch.ts`, dispatch);
   writeFileSync(`${CORE}/generated/ops.ts`, ops);

@@ -14,3 +14,6 @@ export { initVmcs, vmRead, vmWriteField, vmcsTouched } from './vmx/vmcs';
 export { externalInterrupt, initSignal, nmi, sipi } from './vmx/boundary';
 export { keepSteady } from './vmx/steady';
 export { quickEntry } from './vmx/quick';
+import { fillHandlerTable } from './generated/handler-table';
+
+fillHandlerTable();

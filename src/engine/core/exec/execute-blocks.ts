@@ -9,6 +9,7 @@ import {
 } from '../layout';
 import { uImm2, uNext, uNth, uOpcode, uReg, uRm } from '../uop';
 import { BLOCK_HEADER, blockStatus } from '../decode/cache';
+import { callLeanHandler } from '../generated/handlers';
 import { breaksAt } from '../exec/breakpoints';
 import {
   ENTER, enterAt, fillSlot, jumpSlot, leave, passesLimit, runHandler, sawJump, stop, stopForHandler, stopWith, uopsCount,
