@@ -2,8 +2,10 @@
 // which the decoder finds and joins micro-ops, both from src/spec/uops.
 //
 // A case reads its micro-op at u and either goes on (`u += 32; continue`), ends the block with the next RIP in `rip`
-// (`break`), or leaves it by stop() before it has changed anything.
+// (`break`), or leaves it by stop() before it has changed anything. The less common micro-ops are functions of their
+// own (generated/rows.ts), which do the same by what they return, with the flags in memory.
 
+import { isCommon } from '../src/spec/uops/common.js';
 import { FLAG_KINDS } from '../src/spec/uops/flags.js';
 import {
   DECODED_FORMS,
@@ -27,9 +29,32 @@ import {
 } from '../src/spec/uops/row.js';
 import { extended, registerAt, TYPES, text } from './expression-text.js';
 
-const GO_ON = 'u += 32; continue;';
-const FAIL = 'return stop(u, k, fr, fs);';
-const STACK_FAIL = '{ asStackFault(); return stop(u, k, fr, fs); }';
+/** How a body ends, by where it stands. */
+interface Ways {
+  readonly goOn: string;
+  readonly fail: string;
+  readonly stackFail: string;
+  readonly forHandler: string;
+  /** With the next RIP in `rip`. */
+  readonly jump: string;
+}
+
+const IN_CASE: Ways = {
+  goOn: 'u += 32; continue;',
+  fail: 'return stop(u, k, fr, fs);',
+  stackFail: '{ asStackFault(); return stop(u, k, fr, fs); }',
+  forHandler: 'return stopForHandler(u, k, fr, fs);',
+  jump: 'break;',
+};
+
+/** Flags that a function has set go back into memory where it does not fail. */
+const inFunction = (keep: string): Ways => ({
+  goOn: `${keep}return ROW_GOES_ON;`,
+  fail: 'return ROW_FAILED;',
+  stackFail: '{ asStackFault(); return ROW_FAILED; }',
+  forHandler: 'return ROW_FOR_HANDLER;',
+  jump: `${keep}store<u64>(JIT_RIP, rip); return ROW_JUMPED;`,
+});
 
 const PLACES: Record<Place, string> = {
   operand: 'address(u) & mask',
@@ -80,7 +105,7 @@ function ends(body: readonly Step[]): boolean {
 const COMPUTED = new Set(['execJmpNear', 'execCallNear']);
 
 /** @param computed where the jump at its end leads to is noted */
-function bodyText(body: readonly Step[], computed = false): string {
+function bodyText(body: readonly Step[], ways: Ways, computed = false): string {
   let flagsSet = false;
   const out: string[] = [];
   for (const step of body) {
@@ -92,14 +117,14 @@ function bodyText(body: readonly Step[], computed = false): string {
         const type = step.size === 5 ? '32' : `<${TYPES[step.size]}>`;
         const onStack = step.at === 'top' || step.at === 'frame' || typeof step.at !== 'string';
         const place = typeof step.at === 'string' ? PLACES[step.at] : text(step.at, flagsSet);
-        out.push(`const p = ${ACCESSES[step.kind]}${type}(${place}); if (!p) ${onStack ? STACK_FAIL : FAIL}`);
+        out.push(`const p = ${ACCESSES[step.kind]}${type}(${place}); if (!p) ${onStack ? ways.stackFail : ways.fail}`);
         break;
       }
       case 'store': {
         const onStack = typeof step.at !== 'string';
         const at = typeof step.at === 'string' ? PLACES[step.at] : text(step.at, flagsSet);
         out.push(
-          `if (!stored<${TYPES[step.size]}>(${at}, ${text(step.value, flagsSet)})) ${onStack ? STACK_FAIL : FAIL}`,
+          `if (!stored<${TYPES[step.size]}>(${at}, ${text(step.value, flagsSet)})) ${onStack ? ways.stackFail : ways.fail}`,
         );
         break;
       }
@@ -109,7 +134,7 @@ function bodyText(body: readonly Step[], computed = false): string {
           const what = text(value, flagsSet);
           out.push(size === 4 ? `v128.store(p, ${what}, ${n * 16});` : `store<${TYPES[size]}>(p, ${what});`);
         });
-        out.push(`if (!wrote${step.values.length > 1 ? '32' : `<${TYPES[size]}>`}(p)) ${FAIL}`);
+        out.push(`if (!wrote${step.values.length > 1 ? '32' : `<${TYPES[size]}>`}(p)) ${ways.fail}`);
         break;
       }
       case 'set':
@@ -124,25 +149,25 @@ function bodyText(body: readonly Step[], computed = false): string {
         break;
       case 'noncanonical': {
         const t = text(step.value, flagsSet);
-        out.push(`if (u64(i64(${t} << 16) >> 16) != ${t}) return stopForHandler(u, k, fr, fs);`);
+        out.push(`if (u64(i64(${t} << 16) >> 16) != ${t}) ${ways.forHandler}`);
         break;
       }
       case 'leaveIf':
-        out.push(`if (${text(step.test, flagsSet)}) return stopForHandler(u, k, fr, fs);`);
+        out.push(`if (${text(step.test, flagsSet)}) ${ways.forHandler}`);
         break;
       case 'system':
         out.push(`store<u32>(RFLAGS, (load<u32>(RFLAGS) & ~${step.mask}) | ${step.value});`);
         break;
       case 'skipIf':
-        out.push(`if (${text(step.test, flagsSet)}) { ${bodyText(step.instead)} ${GO_ON} }`);
+        out.push(`if (${text(step.test, flagsSet)}) { ${bodyText(step.instead, ways)} ${ways.goOn} }`);
         break;
       case 'branch':
         out.push(
-          `rip = (load<u64>(RIP_BASE) + u64(i64(${text(step.test, flagsSet)} ? load<i32>(u, 28) : i32(uNext(u))))) & mask; break;`,
+          `rip = (load<u64>(RIP_BASE) + u64(i64(${text(step.test, flagsSet)} ? load<i32>(u, 28) : i32(uNext(u))))) & mask; ${ways.jump}`,
         );
         break;
       case 'jump':
-        out.push(`rip = ${text(step.to, flagsSet)};${computed ? ' sawJump(u, rip);' : ''} break;`);
+        out.push(`rip = ${text(step.to, flagsSet)};${computed ? ' sawJump(u, rip);' : ''} ${ways.jump}`);
         break;
     }
   }
@@ -150,16 +175,53 @@ function bodyText(body: readonly Step[], computed = false): string {
 }
 
 /** Else the handler is called: it knows why. */
-function guardText(guard: VectorGuard, form: UopRow['form']): string {
+function guardText(guard: VectorGuard, form: UopRow['form'], ways: Ways): string {
   const off = guard === 'vex' ? 'vexOff()' : 'sseOff()';
   const test = guard === 'sse aligned' && form !== 'RR' ? `${off} | u32(address(u) & mask) & 15` : off;
-  return `if (${test}) return stopForHandler(u, k, fr, fs); `;
+  return `if (${test}) ${ways.forHandler} `;
 }
 
-export function caseText({ number, name, body, row }: NumberedUop): string {
-  const guard = row.guard ? guardText(row.guard, row.form) : '';
-  const then = ends(body) ? '' : GO_ON;
-  return `      case ${number}: { // ${name}\n        ${`${guard}${bodyText(body, COMPUTED.has(row.handler))} ${then}`.trim()}\n      }`;
+function rowText({ body, row }: NumberedUop, ways: Ways): string {
+  const guard = row.guard ? guardText(row.guard, row.form, ways) : '';
+  const then = ends(body) ? '' : ways.goOn;
+  return `${guard}${bodyText(body, ways, COMPUTED.has(row.handler))} ${then}`.trim();
+}
+
+export function caseText(uop: NumberedUop): string {
+  return `      case ${uop.number}: { // ${uop.name}\n        ${rowText(uop, IN_CASE)}\n      }`;
+}
+
+const FLAG_LOCALS = [
+  ['k', 'let k = load<u32>(JIT_KIND);', 'store<u32>(JIT_KIND, k);'],
+  ['fr', 'let fr = load<i64>(JIT_RESULT);', 'store<i64>(JIT_RESULT, fr);'],
+  ['fs', 'let fs = load<u64>(JIT_FIRST);', 'store<u64>(JIT_FIRST, fs);'],
+] as const;
+
+/** One of generated/rows.ts. */
+export function functionText(uop: NumberedUop): string {
+  const plain = rowText(uop, inFunction(''));
+  const used = FLAG_LOCALS.filter(([name]) => new RegExp(`\\b${name}\\b`).test(plain));
+  const set = used.filter(([name]) => new RegExp(`\\b${name} = `).test(plain));
+  const keep = set.map(([, , store]) => `${store} `).join('');
+  const jumps = ends(uop.body) ? 'let rip: u64; ' : '';
+  return `// ${uop.name}\nfunction row${uop.number}(u: usize, mask: u64): i32 {\n  ${jumps}${used.map(([, load]) => `${load} `).join('')}${rowText(uop, inFunction(keep))}\n}`;
+}
+
+/** The case of all that are functions: their flags go through memory. */
+function functionsText(uops: readonly NumberedUop[]): string {
+  return `      ${uops.map(({ number }) => `case ${number}:`).join(' ')} {
+        store<u32>(JIT_KIND, k);
+        store<i64>(JIT_RESULT, fr);
+        store<u64>(JIT_FIRST, fs);
+        const ended = callRow(load<u16>(u), u, mask);
+        if (ended < 0) return ended == ROW_FOR_HANDLER ? stopForHandler(u, k, fr, fs) : stop(u, k, fr, fs);
+        k = load<u32>(JIT_KIND);
+        fr = load<i64>(JIT_RESULT);
+        fs = load<u64>(JIT_FIRST);
+        if (ended == ROW_GOES_ON) { ${IN_CASE.goOn} }
+        rip = load<u64>(JIT_RIP);
+        break;
+      }`;
 }
 
 /** Handlers that need nothing of the dispatcher's state: only a fault or a retry puts that into memory. */
@@ -168,7 +230,7 @@ function leanText(count: number): string {
   return `      ${cases.join(' ')} {
         const status = callLeanHandler(load<u16>(u) - ${OP_END}, u);
         if (status != XS_OK) return stopWith(u, k, fr, fs, status);
-        ${GO_ON}
+        ${IN_CASE.goOn}
       }`;
 }
 
@@ -273,6 +335,27 @@ function opsText(header: string, handlers: readonly string[]): string {
   ].join('');
 }
 
+/** generated/rows.ts, by what exec/execute-blocks.ts imports. */
+function rowsText(header: string, uops: readonly NumberedUop[]): string {
+  return `${header}// Micro-ops that have no case in the dispatcher.
+import { GPR, JIT_FIRST, JIT_KIND, JIT_RESULT, JIT_RIP, JUMP_CACHE, MODE, RBP, RDI, RFLAGS, RIP_BASE, RSI, RSP, YMM } from '../layout';
+import { uImm2, uNext, uOpcode, uReg, uRm } from '../uop';
+import { jumpSlot, sawJump } from '../exec/block-ends';
+import { address, addressPlain, byteR, byteRm, stored, uFusedCondition } from '../exec/inline-operand';
+import { carryOf, fusedTaken, keepCarry, statusOf, storeStatus, testCondition } from '../exec/lazy-flags';
+import { mulHigh, mulHighSigned, signedOverflow } from '../exec/muldiv';
+import { ROW_CALLS, ROW_FAILED, ROW_FOR_HANDLER, ROW_GOES_ON, ROW_JUMPED } from '../exec/rows';
+import { asStackFault, modifiable, readable, readable32, writable, writable32, wrote, wrote32 } from '../mmu/access';
+import { sseOff, vexOff } from '../simd/operand';
+
+${uops.map(functionText).join('\n\n')}
+
+export function fillRowTable(): void {
+${uops.map(({ number }) => `  store<u32>(ROW_CALLS, row${number}.index, ${number * 4});`).join('\n')}
+}
+`;
+}
+
 /** Where the cases go in exec/execute-blocks.ts. */
 const MARK = /^ *\/\/ CASES\n/m;
 
@@ -286,15 +369,14 @@ export function dispatchText(
   template: string,
   handlers: readonly string[],
   lean: number,
-): { dispatch: string; ops: string } {
+): { dispatch: string; rows: string; ops: string } {
   if (UOP_ROWS.some((row) => !handlers.includes(row.handler))) throw new Error('a micro-op of no handler');
+  const functions = UOPS.filter((uop) => !isCommon(uop));
   if (!MARK.test(template)) throw new Error('exec/execute-blocks.ts has no place for the cases');
-  const cases = [
-    ...UOPS.map(caseText),
-    leanText(lean),
-  ].join('\n');
+  const cases = [...UOPS.filter(isCommon).map(caseText), functionsText(functions), leanText(lean)].join('\n');
   return {
     dispatch: `${header}${template.replace(MARK, `${cases}\n`)}`,
+    rows: rowsText(header, functions),
     ops: opsText(header, handlers),
   };
 }

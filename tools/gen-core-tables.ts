@@ -244,7 +244,9 @@ function writeHandlers(): void {
         .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
         .toUpperCase()}: u32 = ${FIRST_HANDLER + n * 2};`,
   );
-  const stores = HANDLERS.map((name, n) => `  store<u32>(CALLS, ${found.has(name) ? name : 'execUd'}.index, ${n * 4});`);
+  const stores = HANDLERS.map(
+    (name, n) => `  store<u32>(CALLS, ${found.has(name) ? name : 'execUd'}.index, ${n * 4});`,
+  );
   if (!found.has('execUd')) throw new Error('exec/ has no execUd');
   const lean = HANDLERS.length - LEAN_HANDLERS.length;
   writeFileSync(
@@ -308,13 +310,14 @@ function operationName(group: string, name: string): string {
 }
 
 function writeDispatch(): void {
-  const { dispatch, ops } = dispatchText(
+  const { dispatch, rows, ops } = dispatchText(
     HEADER,
     readFileSync(`${CORE}/exec/execute-blocks.ts`, 'utf8'),
     HANDLERS,
     LEAN_HANDLERS.length,
   );
   writeFileSync(`${CORE}/generated/dispatch.ts`, dispatch);
+  writeFileSync(`${CORE}/generated/rows.ts`, rows);
   writeFileSync(`${CORE}/generated/ops.ts`, ops);
 }
 

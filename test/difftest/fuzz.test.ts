@@ -155,8 +155,8 @@ describe('the dispatcher against the handlers', () => {
   }, 60_000);
 
   it('shows a fault of one of the two', () => {
-    const module = buildFaultyCore('generated/dispatch.ts', (source) =>
-      source.replace(/(case \d+: \{ \/\/ ADC RR 16\n.*?)<u16>\(<u16>\(a \+ b\) \+ c\)/, '$1<u16>(a + b)'),
+    const module = buildFaultyCore('generated/rows.ts', (source) =>
+      source.replace(/(\/\/ ADC RR 16\n.*?)<u16>\(<u16>\(a \+ b\) \+ c\)/s, '$1<u16>(a + b)'),
     );
     const handlers: Oracle = { party: 'handlers', runner: new BlockRunner('handlers', openCore(true)) };
     const faulty = createCore(RAM_BYTES, 0, module);

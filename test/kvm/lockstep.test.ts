@@ -120,8 +120,8 @@ const FLAT =
 
 describe('a core whose blocks have a fault', () => {
   it('is told from a judge that is wrong: run freely, then one by one', () => {
-    const module = buildFaultyCore('generated/dispatch.ts', (source) =>
-      source.replace(/(case \d+: \{ \/\/ ADC RR 16\n.*?)<u16>\(<u16>\(a \+ b\) \+ c\)/, '$1<u16>(a + b)'),
+    const module = buildFaultyCore('generated/rows.ts', (source) =>
+      source.replace(/(\/\/ ADC RR 16\n.*?)<u16>\(<u16>\(a \+ b\) \+ c\)/s, '$1<u16>(a + b)'),
     );
     const open = (): { core: VtxSide; judge: Judge } => ({
       core: vtx(FLAT, module),

@@ -3,7 +3,7 @@ import { OPCODES } from '../../src/spec/opcodes/index.js';
 import type { Expression } from '../../src/spec/uops/expression.js';
 import { factsOf, OP_END, UOP_ROWS, UOPS } from '../../src/spec/uops/index.js';
 import { eachExpression } from '../../src/spec/uops/row.js';
-import { caseText } from '../../tools/core-dispatch.js';
+import { caseText, functionText } from '../../tools/core-dispatch.js';
 
 const uop = (name: string) => UOPS.find((one) => one.name === name)!;
 const written = (name: string): string =>
@@ -74,6 +74,12 @@ describe('rows of micro-ops', () => {
   });
 });
 
+/** Without name and braces. */
+const called = (name: string): string =>
+  functionText(uop(name))
+    .replace(/^\/\/ .*\nfunction row\d+\(u: usize, mask: u64\): i32 \{\n */, '')
+    .replace(/\n\}$/, '');
+
 describe('the text of a case', () => {
   it.each([
     [
@@ -102,9 +108,28 @@ describe('the text of a case', () => {
     ],
     [
       'MOVAPS RM',
-      'if (sseOff() | u32(address(u) & mask) & 15) { const status = execVectorLoad(u); if (status != XS_OK) return stopWith(u, k, fr, fs, status); u += 32; continue; } const p = readable<v128>(address(u) & mask); if (!p) return stop(u, k, fr, fs); v128.store(uReg(u) << 5, v128.load(p, 0), YMM); u += 32; continue;',
+      'if (sseOff() | u32(address(u) & mask) & 15) return stopForHandler(u, k, fr, fs); const p = readable<v128>(address(u) & mask); if (!p) return stop(u, k, fr, fs); v128.store(uReg(u) << 5, v128.load(p, 0), YMM); u += 32; continue;',
     ],
   ])('of %s', (name, expected) => {
     expect(written(name)).toBe(expected);
+  });
+});
+
+describe('the text of a function of its own', () => {
+  it.each([
+    [
+      'SBB MI 64',
+      'let k = load<u32>(JIT_KIND); let fr = load<i64>(JIT_RESULT); let fs = load<u64>(JIT_FIRST); const p = modifiable<u64>(address(u) & mask); if (!p) return ROW_FAILED; const a = load<u64>(p, 0); const b = load<u64>(u, 16); const c = <u64>(carryOf(k, fr, fs)); const r = ((a - b) - c); store<u64>(p, r); if (!wrote<u64>(p)) return ROW_FAILED; k = c ? 19 : 11; fs = u64(a); fr = i64(<i64>r); store<u32>(JIT_KIND, k); store<i64>(JIT_RESULT, fr); store<u64>(JIT_FIRST, fs); return ROW_GOES_ON;',
+    ],
+    [
+      'MOVAPS RM',
+      'if (sseOff() | u32(address(u) & mask) & 15) return ROW_FOR_HANDLER; const p = readable<v128>(address(u) & mask); if (!p) return ROW_FAILED; v128.store(uReg(u) << 5, v128.load(p, 0), YMM); return ROW_GOES_ON;',
+    ],
+    [
+      'RET 32',
+      'let rip: u64; const p = readable<u32>(load<u64>(RSP) & mask); if (!p) { asStackFault(); return ROW_FAILED; } const t = <u64>(load<u32>(p, 0)); store<u64>(32, u64(((load<u32>(GPR + 32) + <u32>4) + <u32>((load<u64>(u, 16) & 0xffff)))), GPR); rip = t; store<u64>(JIT_RIP, rip); return ROW_JUMPED;',
+    ],
+  ])('of %s', (name, expected) => {
+    expect(called(name)).toBe(expected);
   });
 });

@@ -14,6 +14,8 @@ export { initVmcs, vmRead, vmWriteField, vmcsTouched } from './vmx/vmcs';
 export { externalInterrupt, initSignal, nmi, sipi } from './vmx/boundary';
 export { keepSteady } from './vmx/steady';
 export { quickEntry } from './vmx/quick';
+import { fillRowTable } from './generated/rows';
 import { fillHandlerTable } from './generated/handler-table';
 
 fillHandlerTable();
+fillRowTable();

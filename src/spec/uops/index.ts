@@ -1,4 +1,4 @@
-// All micro-ops that have a case of their own, and their numbers.
+// All micro-ops that have a row, and their numbers.
 import { aluRows } from './alu.js';
 import { bitRows } from './bit.js';
 import { branchRows } from './branch.js';

@@ -15,6 +15,7 @@ import {
   ENTER, enterAt, fillSlot, jumpSlot, leave, passesLimit, runHandler, sawJump, stop, stopForHandler, stopWith, uopsCount,
 } from '../exec/block-ends';
 import { address, addressPlain, byteR, byteRm, stored, uFusedCondition } from '../exec/inline-operand';
+import { callRow, ROW_FOR_HANDLER, ROW_GOES_ON } from '../exec/rows';
 import { declineRegion, giveFlags, regionFits, runRegion } from '../exec/regions';
 import { carryOf, fusedTaken, keepCarry, statusOf, storeStatus, testCondition } from '../exec/lazy-flags';
 import { mulHigh, mulHighSigned, signedOverflow } from '../exec/muldiv';
