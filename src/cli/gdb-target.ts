@@ -1,4 +1,5 @@
 /** The GDB stub's view of a guest, over the debugger API. */
+
 import { lineEffect, monitorLine } from '../commands/monitor-door.js';
 import { lastExit } from '../engine/debug/monitor-why.js';
 import { watchText } from '../engine/debug/watch-text.js';
@@ -24,6 +25,7 @@ import type {
   TargetExit,
   ThreadRegisters,
 } from '../gdbstub/target.js';
+import { EFER } from '../spec/masks.js';
 import { exitReasonName } from '../spec/vmx/exit-reasons.js';
 import { kernelOf, librariesOf } from './gdb-kernel.js';
 import { DEBUGGER_NAMES, SYSTEM_REGISTERS, VMCS_ENCODINGS, VMCS_REGISTERS } from './gdb-registers.js';
@@ -33,7 +35,6 @@ import { programOf } from './program.js';
 const SIGNAL_ABORT = 6;
 const SIGNAL_SEGV = 11;
 
-const LMA = 1n << 10n;
 /** CS access rights in the VMCS format. @sdm 3C 24.4.1 "Guest Register State" */
 const AR_LONG = 1n << 13n;
 const AR_DEFAULT_32 = 1n << 14n;
@@ -52,7 +53,7 @@ function withMode(names: readonly string[]): readonly string[] {
 
 function architectureOf(values: Record<string, bigint>): Architecture {
   const rights = values.cs_ar ?? 0n;
-  if ((values.efer ?? 0n) & LMA && rights & AR_LONG) return 'x86-64';
+  if ((values.efer ?? 0n) & EFER.LMA && rights & AR_LONG) return 'x86-64';
   return rights & AR_DEFAULT_32 ? 'i386' : 'i8086';
 }
 

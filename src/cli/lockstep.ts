@@ -11,6 +11,7 @@ import { watchLockstep } from '../engine/host/difftest/lockstep/stuck-watch.js';
 import type { VtxSide } from '../engine/host/difftest/lockstep/vtx-side.js';
 import { probeKvm } from '../engine/host/kvm/probe.js';
 import { GENERAL_REGISTERS } from '../engine/registers-view.js';
+import { AR, EFER } from '../spec/masks.js';
 import { readInput, resolveImage } from './files.js';
 import { parseCount, parseMemory, parseTimeout, UsageError } from './options.js';
 import { tell } from './tell.js';
@@ -152,7 +153,7 @@ export async function describeLockstep(report: LockstepReport): Promise<string[]
   const { instruction, before, after, exits } = report;
   if (instruction && before) {
     const { efer, cs_ar } = before.left;
-    const bits = (efer & 0x400n) !== 0n && (cs_ar & 0x2000n) !== 0n ? 64 : (cs_ar & 0x4000n) !== 0n ? 32 : 16;
+    const bits = (efer & EFER.LMA) !== 0n && (cs_ar & AR.L) !== 0n ? 64 : (cs_ar & AR['D/B']) !== 0n ? 32 : 16;
     const [line] = disassembler.disassemble(instruction.bytes, instruction.address, { bits, count: 1 });
     const text = line?.text ?? Buffer.from(instruction.bytes).toString('hex');
     lines.push('', `instruction  ${hex(instruction.address)}  ${text}`);

@@ -1,12 +1,11 @@
 /** Registers as the client numbers them, over the target's names. */
+
 import { decodeLittleEndian, encodeHex, encodeLittleEndian, putLittleEndian } from '../rsp/hex.js';
+import { EFER } from '../spec/masks.js';
 import { buildLayout, type RegisterLayout, type RegisterSlot, slotBytes } from './register-layout.js';
 import type { ClientFeatures } from './session.js';
 import type { StubSettings } from './settings.js';
 import type { Architecture, ExtraRegister, Target, ThreadRegisters } from './target.js';
-
-/** IA32_EFER.LMA. @sdm 3A 2.2.1 "Extended Feature Enable Register" */
-const LMA = 1n << 10n;
 
 /** Values of a register that moves which a client may put back. */
 const TOLD_VALUES = 16;
@@ -96,7 +95,7 @@ export class RegisterAccess {
 
   /** Any vCPU: the others are being started, or run a 16- or 32-bit piece of a 64-bit system. */
   private async inLongMode(registers: ThreadRegisters): Promise<boolean> {
-    const active = ({ values }: ThreadRegisters): boolean => ((values.efer ?? 0n) & LMA) !== 0n;
+    const active = ({ values }: ThreadRegisters): boolean => ((values.efer ?? 0n) & EFER.LMA) !== 0n;
     if (active(registers)) return true;
     for (let thread = 0; thread < this.target.threads; thread++) {
       if (active(await this.target.readRegisters(thread, ['efer']))) return true;

@@ -5,6 +5,7 @@
  * as any debugger's: the history knows them.
  * @sdm 3A 4.3 "32-Bit Paging", 4.4 "PAE Paging", 4.5 "4-Level Paging and 5-Level Paging"
  */
+import { CR0, CR4, EFER } from '../spec/masks.js';
 import type { Target } from './target.js';
 
 const PAGE = 4096;
@@ -14,10 +15,6 @@ const TABLE = 0x23n;
 const LEAF = 0x63n;
 const USER = 4n;
 const ADDRESS = 0x000f_ffff_ffff_f000n;
-const CR0_PG = 1n << 31n;
-const CR4_PAE = 1n << 5n;
-const CR4_LA57 = 1n << 12n;
-const EFER_LMA = 1n << 10n;
 const MODE = ['cr0', 'cr3', 'cr4', 'efer', 'cs', 'rip'];
 
 /**
@@ -203,11 +200,11 @@ export class ScratchMemory {
     const [cr0, cr3, cr4, efer] = [await extra('cr0'), await extra('cr3'), await extra('cr4'), await extra('efer')];
     if (architecture === 'i8086' || csBase !== 0n)
       throw new Error('memory for a client needs flat segments, and no 16-bit code');
-    const long = (efer & EFER_LMA) !== 0n;
-    const pae = long || (cr4 & CR4_PAE) !== 0n;
+    const long = (efer & EFER.LMA) !== 0n;
+    const pae = long || (cr4 & CR4.PAE) !== 0n;
     return {
-      ...{ paging: (cr0 & CR0_PG) !== 0n, pae, user: ((values.cs ?? 0n) & 3n) === 3n },
-      levels: long ? (cr4 & CR4_LA57 ? 5 : 4) : pae ? 3 : 2,
+      ...{ paging: (cr0 & CR0.PG) !== 0n, pae, user: ((values.cs ?? 0n) & 3n) === 3n },
+      levels: long ? (cr4 & CR4.LA57 ? 5 : 4) : pae ? 3 : 2,
       root: cr3 & (long ? ADDRESS : pae ? 0xffff_ffe0n : 0xffff_f000n),
     };
   }

@@ -13,7 +13,7 @@ export interface ExceptionRow {
 }
 
 /** @sdm 3A 6.3.1 "External Interrupts", table 6-1 "Protected-Mode Exceptions and Interrupts" */
-export const EXCEPTIONS: readonly ExceptionRow[] = [
+const ROWS = [
   { vector: 0, mnemonic: '#DE', title: 'Divide Error', class: 'fault' },
   { vector: 1, mnemonic: '#DB', title: 'Debug Exception', class: 'fault/trap' },
   { vector: 2, mnemonic: 'NMI', title: 'NMI Interrupt', class: 'interrupt' },
@@ -35,7 +35,16 @@ export const EXCEPTIONS: readonly ExceptionRow[] = [
   { vector: 19, mnemonic: '#XM', title: 'SIMD Floating-Point Exception', class: 'fault' },
   { vector: 20, mnemonic: '#VE', title: 'Virtualization Exception', class: 'fault' },
   { vector: 21, mnemonic: '#CP', title: 'Control Protection Exception', class: 'fault', error: 'zero' },
-];
+] as const satisfies readonly ExceptionRow[];
+
+export const EXCEPTIONS: readonly ExceptionRow[] = ROWS;
+
+type Plain<Mnemonic> = Mnemonic extends `#${infer Name}` ? Name : Mnemonic;
+
+/** Vectors by their mnemonics, as `VECTOR.GP`. */
+export const VECTOR = Object.fromEntries(ROWS.map((row) => [row.mnemonic.replace('#', ''), row.vector])) as Readonly<
+  Record<Plain<(typeof ROWS)[number]['mnemonic']>, number>
+>;
 
 const BY_VECTOR = new Map(EXCEPTIONS.map((row) => [row.vector, row]));
 

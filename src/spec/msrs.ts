@@ -1,5 +1,5 @@
 // Model-specific registers that this CPU or its VMM has: number, name, bits.
-import { EFER as EFER_BITS } from './flags.js';
+import * as flags from './flags.js';
 import {
   MSR_KVM_PV_EOI_EN,
   MSR_KVM_STEAL_TIME,
@@ -26,9 +26,12 @@ export interface MsrRow {
 type Row = readonly [number: number, name: string, title: string, home: 'core' | 'vmm', bits?: readonly MsrBit[]];
 const bit = (n: number, name: string): MsrBit => ({ high: n, low: n, name });
 
-const EFER = EFER_BITS.map(({ hi, lo, name }): MsrBit => ({ high: hi, low: lo, name }));
-const APIC_BASE = [bit(8, 'BSP'), bit(10, 'EXTD'), bit(11, 'EN'), { high: 38, low: 12, name: 'base' }];
-const DEBUGCTL = [bit(0, 'LBR'), bit(1, 'BTF')];
+const bitsOf = (rows: readonly flags.BitField[]): MsrBit[] =>
+  rows.map(({ hi, lo, name }) => ({ high: hi, low: lo, name }));
+
+const EFER = bitsOf(flags.EFER);
+const APIC_BASE = bitsOf(flags.IA32_APIC_BASE);
+const DEBUGCTL = bitsOf(flags.IA32_DEBUGCTL);
 const FEATURE_CONTROL = [bit(0, 'lock'), bit(1, 'VMX inside SMX'), bit(2, 'VMX outside SMX')];
 const MTRR_DEF_TYPE = [{ high: 7, low: 0, name: 'type' }, bit(10, 'FE'), bit(11, 'E')];
 const PAT = [0, 1, 2, 3, 4, 5, 6, 7].map((n) => ({ high: 8 * n + 2, low: 8 * n, name: `PA${n}` }));
@@ -52,7 +55,7 @@ const VMX_NAMES = [
   'IA32_VMX_TRUE_EXIT_CTLS',
   'IA32_VMX_TRUE_ENTRY_CTLS',
   'IA32_VMX_VMFUNC',
-];
+] as const;
 
 const FIXED_MTRRS: readonly (readonly [number, string])[] = [
   [0x250, '64K_00000'],
@@ -64,7 +67,7 @@ const FIXED_MTRRS: readonly (readonly [number, string])[] = [
   ]),
 ];
 
-const ROWS: readonly Row[] = [
+const NAMED = [
   [0x10, 'IA32_TIME_STAMP_COUNTER', 'time-stamp counter', 'core'],
   [0x17, 'IA32_PLATFORM_ID', 'platform', 'vmm'],
   [0x1b, 'IA32_APIC_BASE', 'local APIC base and state', 'vmm', APIC_BASE],
@@ -94,21 +97,10 @@ const ROWS: readonly Row[] = [
     [bit(0, 'fast strings'), bit(18, 'MONITOR'), bit(34, 'XD disable')],
   ],
   [0x1d9, 'IA32_DEBUGCTL', 'branch tracing and single-step on branches', 'core', DEBUGCTL],
-  ...Array.from(
-    { length: 16 },
-    (_, n): Row => [
-      0x200 + n,
-      `IA32_MTRR_PHYS${n & 1 ? 'MASK' : 'BASE'}${n >> 1}`,
-      'variable memory type range',
-      'vmm',
-      n & 1 ? [bit(11, 'V')] : [{ high: 7, low: 0, name: 'type' }],
-    ],
-  ),
-  ...FIXED_MTRRS.map(([number, name]): Row => [number, `IA32_MTRR_FIX${name}`, 'fixed memory type range', 'vmm']),
   [0x277, 'IA32_PAT', 'page attribute table', 'core', PAT],
   [0x2ff, 'IA32_MTRR_DEF_TYPE', 'default memory type', 'vmm', MTRR_DEF_TYPE],
-  ...VMX_NAMES.map((name, n): Row => [0x480 + n, name, 'VMX capability', 'core']),
   [0x6e0, 'IA32_TSC_DEADLINE', 'local APIC timer deadline', 'vmm'],
+  [0x6e1, 'IA32_PKRS', 'protection-key rights of supervisor pages', 'vmm'],
   [MSR_KVM_WALL_CLOCK_NEW, 'MSR_KVM_WALL_CLOCK_NEW', "where KVM's wall clock goes", 'vmm'],
   [MSR_KVM_SYSTEM_TIME_NEW, 'MSR_KVM_SYSTEM_TIME_NEW', "where the vCPU's kvmclock goes", 'vmm', [bit(0, 'enable')]],
   [MSR_KVM_STEAL_TIME, 'MSR_KVM_STEAL_TIME', 'where stolen time goes', 'vmm', [bit(0, 'enable')]],
@@ -122,6 +114,22 @@ const ROWS: readonly Row[] = [
   [0xc0000101, 'IA32_GS_BASE', 'base of GS', 'core'],
   [0xc0000102, 'IA32_KERNEL_GS_BASE', 'base that SWAPGS exchanges', 'core'],
   [0xc0000103, 'IA32_TSC_AUX', 'value that RDTSCP and RDPID give', 'core'],
+] as const satisfies readonly Row[];
+
+const ROWS: readonly Row[] = [
+  ...NAMED,
+  ...Array.from(
+    { length: 16 },
+    (_, n): Row => [
+      0x200 + n,
+      `IA32_MTRR_PHYS${n & 1 ? 'MASK' : 'BASE'}${n >> 1}`,
+      'variable memory type range',
+      'vmm',
+      n & 1 ? [bit(11, 'V')] : [{ high: 7, low: 0, name: 'type' }],
+    ],
+  ),
+  ...FIXED_MTRRS.map(([number, name]): Row => [number, `IA32_MTRR_FIX${name}`, 'fixed memory type range', 'vmm']),
+  ...VMX_NAMES.map((name, n): Row => [0x480 + n, name, 'VMX capability', 'core']),
 ];
 
 /** All rows in numerical order. @sdm 4 2.1 "Architectural MSRs" */
@@ -131,7 +139,14 @@ export const MSRS: readonly MsrRow[] = ROWS.map(([number, name, title, home, bit
   title,
   home,
   bits,
-}));
+})).sort((a, b) => a.number - b.number);
+
+type MsrName = (typeof NAMED)[number][1] | (typeof VMX_NAMES)[number];
+
+/** Numbers by name: `MSR.IA32_EFER`. */
+export const MSR = Object.fromEntries(MSRS.map(({ name, number }) => [name, number])) as Readonly<
+  Record<MsrName, number>
+>;
 
 const BY_NUMBER = new Map(MSRS.map((row) => [row.number, row]));
 const BY_NAME = new Map(MSRS.map((row) => [row.name, row]));

@@ -2,11 +2,13 @@
  * The Linux kernel of a guest whose memory is read slowly, by questions to a monitor or a stub: not all of memory is
  * searched, but the kernel's image, which the interrupt table and the page tables lead to.
  */
+
 import { LinuxView } from '../engine/debug/linux/view.js';
 import type * as D from '../engine/debugger.js';
 import type { CodeKernel } from '../engine/host/guest-code.js';
 import { GuestKernel, type KernelCode } from '../engine/host/guest-kernel.js';
 import type { PagingState } from '../engine/memory/guest-walk.js';
+import { EFER } from '../spec/masks.js';
 import { FetchedMemory } from './fetched-memory.js';
 import { readLinear, type SlowMemory, walkSlowly } from './memory.js';
 
@@ -145,7 +147,7 @@ async function imageOf(
   slow: SlowMemory,
 ): Promise<{ start: number; end: number } | undefined> {
   const { cr0 = 0n, cr3 = 0n, cr4 = 0n, efer = 0n, idtr_base } = registers;
-  if (idtr_base === undefined || (efer & 0x400n) === 0n) return undefined;
+  if (idtr_base === undefined || (efer & EFER.LMA) === 0n) return undefined;
   // In a program the page tables may hold the kernel's entries only (PTI): its own lie a page before them.
   for (const root of new Set([cr3 & ~0x1fffn, cr3])) {
     const image = await imageBy({ cr0, cr3: root, cr4, efer }, idtr_base, slow);

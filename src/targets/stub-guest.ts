@@ -2,12 +2,14 @@
  * A guest under another program's GDB stub: its run control, breakpoints and what is written to it, in the debugger
  * API's words. How the stub is come by, and what is read while the guest runs, is the business of each kind of target.
  */
+
 import { type AgentContext, programOf } from '../engine/debug/agent-expression.js';
 import { codeBits, linearPc } from '../engine/debug/guest-mode.js';
 import { isKernelAddress } from '../engine/debug/linux/kernel-half.js';
 import type { CodeFile } from '../engine/debug/types/code-file.js';
 import type * as D from '../engine/debugger.js';
 import type { KernelSeeking } from '../engine/host/guest-code.js';
+import { AR, EFER } from '../spec/masks.js';
 import type { StubControl, StubStop } from './stub-control.js';
 import { StubPoints } from './stub-points.js';
 
@@ -167,7 +169,7 @@ export abstract class StubGuest {
   /** Linear address of a vCPU's next instruction. */
   async #next(vcpu: number): Promise<bigint> {
     const { rip = 0n, cs_base = 0n, efer = 0n, cs_ar = 0n } = await this.readRegisters(vcpu);
-    const long = (efer & 0x400n) !== 0n && (cs_ar & 0x2000n) !== 0n;
+    const long = (efer & EFER.LMA) !== 0n && (cs_ar & AR.L) !== 0n;
     return long ? rip : (rip + cs_base) & 0xffff_ffffn;
   }
 

@@ -1,8 +1,10 @@
 /** Which instructions will cause a VM exit: from the VMCS controls, the bitmaps, the page tables and EPT. */
+
 import type { Instruction } from '../disasm/index.js';
 import type { FieldReader } from '../engine/debug/explain-exit.js';
 import { privilegeLevel } from '../engine/debug/guest-mode.js';
 import type { PageWalk, RegisterFile } from '../engine/debugger.js';
+import { VECTOR } from '../spec/exceptions.js';
 import { ENCODING } from './facts.js';
 import { type MemoryAccess, memoryAccesses, readRegister } from './memory-operands.js';
 
@@ -68,15 +70,8 @@ const PRIVILEGED = new Set(
     ' ',
   ),
 );
-const DE = 0;
-const DB = 1;
-const BP = 3;
-const OF = 4;
-const UD = 6;
-const NM = 7;
-const GP = 13;
-const PF = 14;
-const VECTOR: Record<string, number> = { int3: BP, int1: DB, ud2: UD, ud1: UD, ud0: UD };
+const { DE, DB, BP, OF, UD, NM, GP, PF } = VECTOR;
+const VECTOR_OF: Record<string, number> = { int3: BP, int1: DB, ud2: UD, ud1: UD, ud0: UD };
 const SECONDARY_ACTIVE = 31n;
 const CR_MOVE = /^(cr\d+), (\w+)$/;
 const CR_READ = /^(\w+), (cr\d+)$/;
@@ -114,7 +109,7 @@ function byInstruction(instruction: Instruction, primary: bigint, controls: Exit
   if (name === 'invpcid') return will('INVPCID', on(primary, 9) && on(secondary, 12));
   const second = SECONDARY[name];
   if (second) return will(second[1], on(secondary, second[0]));
-  const vector = VECTOR[name] ?? arithmetic(name, operands, registers);
+  const vector = VECTOR_OF[name] ?? arithmetic(name, operands, registers);
   if (vector !== undefined) return exception(vector, field);
   if (/^(?:in|out|ins[bwd]|outs[bwd])$/.test(name)) return io(operands, primary, controls);
   if (name === 'rdmsr' || name === 'wrmsr') return msr(name === 'wrmsr', primary, controls);

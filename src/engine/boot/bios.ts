@@ -1,4 +1,5 @@
 /** A BIOS image: its place at the top of 4 GiB, the state after reset, and what the machine tells it. */
+import { CR0 } from '../../spec/masks.js';
 import type { Drive } from '../devices/block.js';
 import type { FirmwareFile } from '../devices/fw-cfg.js';
 import { e820Ram } from '../memory/memory-map.js';
@@ -18,7 +19,6 @@ const RESET_SEGMENT = 0xf000;
 const RESET_BASE = 0xffff0000n;
 const RESET_IP = 0xfff0;
 /** CR0 after reset: caches off. @sdm 3A 9.1.1 "Processor State After Reset" */
-const RESET_CR0 = 0x6000_0010n;
 const CPU_SIGNATURE = 0x306c3n;
 
 const COM1 = 0x3f8;
@@ -57,7 +57,7 @@ export function loadBios(name: string, bytes: Uint8Array): LoadedImage {
     symbols: [],
     initial: {
       ...state,
-      cr0: RESET_CR0,
+      cr0: CR0.CD | CR0.NW | CR0.ET,
       segments: { ...state.segments, cs: { ...state.segments!.cs!, base: RESET_BASE } },
     },
   };

@@ -1,14 +1,9 @@
 /** First states of the boot vCPU: real mode, flat protected mode, long mode; with the GDT and tables they need. */
+import { ALWAYS_ONE, CR0, CR4, EFER } from '../../spec/masks.js';
 import { TableWriter } from './binary.js';
 import type { Chunk, InitialSegment, InitialState } from './image.js';
 
-const CR0_PE = 0x1n;
-const CR0_ET = 0x10n;
-const CR0_PG = 0x8000_0000n;
-const CR4_PAE = 0x20n;
-const EFER_LME_LMA = 0x500n;
-/** Bit 1 is always set. */
-const RFLAGS_RESET = 0x2n;
+const EFER_LME_LMA = EFER.LME | EFER.LMA;
 
 /** Access rights in the VMCS format. @sdm 3C 24.4.1 "Guest Register State" */
 const CODE16 = 0x009b;
@@ -49,8 +44,8 @@ export function realModeState(cs: number, ip: number, registers: InitialState['r
   return {
     rip: BigInt(ip),
     rsp: BigInt(sp),
-    rflags: RFLAGS_RESET,
-    cr0: CR0_ET,
+    rflags: ALWAYS_ONE.RFLAGS,
+    cr0: CR0.ET,
     cr3: 0n,
     cr4: 0n,
     efer: 0n,
@@ -76,8 +71,8 @@ export function protectedState(
   return {
     rip,
     rsp,
-    rflags: RFLAGS_RESET,
-    cr0: CR0_PE | CR0_ET,
+    rflags: ALWAYS_ONE.RFLAGS,
+    cr0: CR0.PE | CR0.ET,
     cr3: 0n,
     cr4: 0n,
     efer: 0n,
@@ -114,9 +109,9 @@ export function longModeState(
   const state = protectedState(rip, gdt, registers, rsp);
   return {
     ...state,
-    cr0: CR0_PE | CR0_ET | CR0_PG,
+    cr0: CR0.PE | CR0.ET | CR0.PG,
     cr3: BigInt(tables.gpa),
-    cr4: CR4_PAE,
+    cr4: CR4.PAE,
     efer: EFER_LME_LMA,
     segments: { ...state.segments, cs: segment(BOOT_CS, CODE64, 0xffffffff) },
   };

@@ -4,6 +4,7 @@
  * have its linear addresses too, as a kdump has them, so that debuggers which know no page tables find their way.
  * @qemu target/i386/arch_dump.c
  */
+import { EFER } from '../../spec/masks.js';
 import type { RegisterFile } from '../debugger.js';
 
 /** A vCPU as it stands. */
@@ -39,7 +40,6 @@ const EM = { 32: 3, 64: 62 };
 const PT = { load: 1, note: 4 };
 const NT_PRSTATUS = 1;
 const READ_WRITE_EXECUTE = 7;
-const EFER_LMA = 1n << 10n;
 
 /** Sizes of the ELF structures, and where NT_PRSTATUS has the thread's number and its registers. */
 const FORMAT = {
@@ -131,7 +131,7 @@ export function layOutDump(
   aliases: readonly DumpRange[],
   vmcoreinfo: string | undefined,
 ): CoreDump {
-  const bits = cpus.some(({ registers }) => ((registers.efer ?? 0n) & EFER_LMA) !== 0n) ? 64 : 32;
+  const bits = cpus.some(({ registers }) => ((registers.efer ?? 0n) & EFER.LMA) !== 0n) ? 64 : 32;
   const notes = Buffer.concat([
     ...cpus.map((cpu, index) => note('CORE', NT_PRSTATUS, status(cpu, index, bits))),
     ...cpus.map(({ registers }) => note('QEMU', 0, qemuState(registers))),

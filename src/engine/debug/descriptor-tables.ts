@@ -1,5 +1,7 @@
 /** GDT, IDT and TSS as they stand in guest memory, each row decoded. */
+
 import { exceptionRow, vectorName } from '../../spec/exceptions.js';
+import { AR, CR0, EFER } from '../../spec/masks.js';
 import { describeAccessRights, SYSTEM_TYPES } from '../../spec/registers.js';
 import type { Debugger, RegisterFile } from '../debugger.js';
 
@@ -20,15 +22,13 @@ export interface TableRow {
 }
 
 const MAX_BYTES = 0x10000;
-const LMA = 1n << 10n;
-const PE = 1n;
 
 const hex = (value: bigint | number, digits = 0): string => value.toString(16).padStart(digits, '0');
 
 /** @throws Error that says why there is none */
 export async function readTable(debug: Debugger, vcpu: number, table: TableName): Promise<TableRow[]> {
   const registers = await debug.readRegisters(vcpu);
-  const long = ((registers.efer ?? 0n) & LMA) !== 0n;
+  const long = ((registers.efer ?? 0n) & EFER.LMA) !== 0n;
   const read = async (base: bigint, limit: bigint): Promise<DataView> => {
     const bytes = await debug.readMemory('gva', base, Math.min(MAX_BYTES, Number(limit) + 1), vcpu);
     if (bytes.length === 0)
@@ -45,7 +45,7 @@ export async function readTable(debug: Debugger, vcpu: number, table: TableName)
     case 'idt': {
       const base = registers.idtr_base ?? 0n;
       const memory = await read(base, registers.idtr_limit ?? 0n);
-      return (registers.cr0 ?? 0n) & PE ? gateRows(memory, base, long) : vectorRows(memory, base);
+      return (registers.cr0 ?? 0n) & CR0.PE ? gateRows(memory, base, long) : vectorRows(memory, base);
     }
     case 'tss':
       return tssOf(registers, read, long);
@@ -57,9 +57,9 @@ async function tssOf(
   read: (base: bigint, limit: bigint) => Promise<DataView>,
   long: boolean,
 ): Promise<TableRow[]> {
-  const { tr_base: base = 0n, tr_limit: limit = 0n, tr_ar: rights = 0x10000n } = registers;
+  const { tr_base: base = 0n, tr_limit: limit = 0n, tr_ar: rights = AR.unusable } = registers;
   const type = Number(rights & 15n);
-  if (rights & 0x10000n || limit === 0n) throw new Error('TR is unusable: there is no TSS');
+  if (rights & AR.unusable || limit === 0n) throw new Error('TR is unusable: there is no TSS');
   const memory = await read(base, limit > 0x67n ? 0x67n : limit);
   if (long) return fieldRows(memory, base, TSS_64);
   return fieldRows(memory, base, type & 8 ? TSS_32 : TSS_16);

@@ -1,5 +1,5 @@
 /** Known patterns of exits that a guest or its VMM can do without: which exits belong to one, and what avoids them. */
-import { msrName } from '../../spec/msrs.js';
+import { MSR, msrName } from '../../spec/msrs.js';
 import { portName } from '../../spec/ports.js';
 import type { ExitHint, ExitRecord } from '../debugger.js';
 import { EXIT_FACTS } from './exit-facts.js';
@@ -63,25 +63,20 @@ function apicRegister(exit: ExitRecord, write: boolean): bigint | undefined {
 
 const X2APIC_EOI = 0x80bn;
 const X2APIC_TIMER = 0x838n;
-const TSC_DEADLINE = 0x6e0n;
+const TSC_DEADLINE = BigInt(MSR.IA32_TSC_DEADLINE);
 const msr = (exit: ExitRecord, reason: number): bigint | undefined =>
   reasonOf(exit) === reason ? exit.rcx & LOW : undefined;
 
 /** MSRs that are the guest's own: its VMM loads and saves them, and has nothing to decide when they are written. */
-const OWN_MSRS = new Set([
-  0x10n,
-  0x48n,
-  0x49n,
-  0x174n,
-  0x175n,
-  0x176n,
-  0xc000_0081n,
-  0xc000_0082n,
-  0xc000_0084n,
-  0xc000_0100n,
-  0xc000_0101n,
-  0xc000_0102n,
-]);
+const OWN_MSRS = new Set(
+  [
+    MSR.IA32_TIME_STAMP_COUNTER,
+    ...[0x48, 0x49], // IA32_SPEC_CTRL and IA32_PRED_CMD, which this CPU does not have
+    ...[MSR.IA32_SYSENTER_CS, MSR.IA32_SYSENTER_ESP, MSR.IA32_SYSENTER_EIP],
+    ...[MSR.IA32_STAR, MSR.IA32_LSTAR, MSR.IA32_FMASK],
+    ...[MSR.IA32_FS_BASE, MSR.IA32_GS_BASE, MSR.IA32_KERNEL_GS_BASE],
+  ].map(BigInt),
+);
 
 /** Ports with timer counters: writes to them program the next tick. */
 const TIMER_PORTS = new Set([0x40n, 0x43n]);

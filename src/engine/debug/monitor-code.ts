@@ -1,8 +1,8 @@
 /** The monitor's `x/i` and `walk`: code, and the way from a linear to a host-physical address. */
+import { EFER } from '../../spec/masks.js';
 import type { Debugger, PageWalk } from '../debugger.js';
 import type { MachineView } from '../machine-view.js';
 
-const LMA = 1n << 10n;
 const AR_LONG = 1n << 13n;
 const AR_DEFAULT_32 = 1n << 14n;
 const LONGEST = 15;
@@ -12,7 +12,7 @@ const hex = (value: bigint, digits = 16): string => value.toString(16).padStart(
 
 function bitsOf(view: MachineView, vcpu: number): 16 | 32 | 64 {
   const { efer, cs_ar } = view.readRegisters(vcpu, ['efer', 'cs_ar']);
-  if (efer & LMA && cs_ar & AR_LONG) return 64;
+  if (efer & EFER.LMA && cs_ar & AR_LONG) return 64;
   return cs_ar & AR_DEFAULT_32 ? 32 : 16;
 }
 

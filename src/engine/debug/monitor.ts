@@ -1,3 +1,4 @@
+import { CR0, EFER } from '../../spec/masks.js';
 import { counted } from '../counted.js';
 import type { Debugger, DumpResult, PageWalk, TargetSymbol } from '../debugger.js';
 import type { Drive } from '../devices/block.js';
@@ -245,7 +246,7 @@ function registersOf(view: MachineView, vcpu: number, args: readonly string[]): 
 
 function infoRegisters(view: MachineView, vcpu: number): string {
   const r = view.readRegisters(vcpu);
-  const long = (r.efer & 0x400n) !== 0n;
+  const long = (r.efer & EFER.LMA) !== 0n;
   const width = long ? 16 : 8;
   const h = (name: string) => hex(r[name] & (long ? (1n << 64n) - 1n : 0xffffffffn), width);
   const prefix = long ? 'R' : 'E';
@@ -304,7 +305,7 @@ const CUT = '(the rest is left out)';
 
 /** Present leaf mappings of the guest's page tables, ascending; undefined last where not all were looked at. */
 function* mappings(view: MachineView, vcpu: number): Generator<Mapping | undefined> {
-  const long = (view.readRegisters(vcpu).efer & 0x400n) !== 0n;
+  const long = (view.readRegisters(vcpu).efer & EFER.LMA) !== 0n;
   const end = long ? 1n << 48n : 1n << 32n;
   let walks = 0;
   for (let at = 0n; at < end; ) {
@@ -342,7 +343,7 @@ function leafFlags(walk: PageWalk): string {
 }
 
 function infoMem(view: MachineView, vcpu: number): string {
-  if ((view.readRegisters(vcpu).cr0 & (1n << 31n)) === 0n) return 'PG disabled';
+  if ((view.readRegisters(vcpu).cr0 & CR0.PG) === 0n) return 'PG disabled';
   const lines: string[] = [];
   let run: Mapping | undefined;
   const flush = () => {
@@ -365,6 +366,6 @@ function infoMem(view: MachineView, vcpu: number): string {
 }
 
 function infoTlb(view: MachineView, vcpu: number): string {
-  if ((view.readRegisters(vcpu).cr0 & (1n << 31n)) === 0n) return 'PG disabled';
+  if ((view.readRegisters(vcpu).cr0 & CR0.PG) === 0n) return 'PG disabled';
   return Array.from(mappings(view, vcpu), (m) => (m ? `${hex(m.gva)}: ${hex(m.gpa)} ${m.flags}` : CUT)).join('\n');
 }

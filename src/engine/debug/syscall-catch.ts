@@ -4,6 +4,7 @@
  * needed. A return is the instruction behind the call with the same stack and page tables. A call that does not come back
  * (exit, execve, sigreturn) has no return.
  */
+import { AR, EFER } from '../../spec/masks.js';
 import type { StopReason } from '../debugger.js';
 import type { MachineView } from '../machine-view.js';
 
@@ -19,16 +20,13 @@ interface Call {
 }
 
 const MAX_CALLS = 4096;
-const EFER_SCE = 1n;
-const EFER_LMA = 1n << 10n;
 const VECTOR = 0x80n;
 /** Present, and an interrupt or trap gate. @sdm 3A 7.11 "IDT Descriptors" */
 const GATE_PRESENT = 0x8000n;
 const GATE_TYPE = 0x1e00n;
 const GATE = 0x0e00n;
 /** PCID, and the half of a pair of page tables that a kernel with page-table isolation uses. */
-const CR3_TABLE = ~0x1fffn;
-const CS_LONG = 1n << 13n;
+const TOP_TABLE = ~0x1fffn;
 
 const ENTRY_REGISTERS = ['lstar', 'cstar', 'efer', 'sysenter_cs', 'sysenter_eip', 'idtr_base', 'idtr_limit'];
 const CALL_REGISTERS = ['rax', 'rcx', 'rbp', 'rsp', 'cr3', 'cs_ar', 'ss_ar', 'efer'];
@@ -67,7 +65,7 @@ export class SyscallCatch {
     if (by !== undefined) return this.#entered(vcpu, registers, by);
     const call = calls?.find(
       ({ rsp, cr3 }) =>
-        rsp === registers.rsp && cr3 === (registers.cr3 & CR3_TABLE) && ((registers.ss_ar >> 5n) & 3n) === 3n,
+        rsp === registers.rsp && cr3 === (registers.cr3 & TOP_TABLE) && ((registers.ss_ar >> 5n) & 3n) === 3n,
     );
     if (calls === undefined || call === undefined) return undefined;
     this.#forget(gva, calls, call);
@@ -76,8 +74,8 @@ export class SyscallCatch {
 
   #entriesOf(vcpu: number, entries: Map<bigint, By>): void {
     const r = this.view.readRegisters(vcpu, ENTRY_REGISTERS);
-    const long = (r.efer & EFER_LMA) !== 0n;
-    if ((r.efer & EFER_SCE) !== 0n && long) {
+    const long = (r.efer & EFER.LMA) !== 0n;
+    if ((r.efer & EFER.SCE) !== 0n && long) {
       if (r.lstar !== 0n) entries.set(r.lstar, 'syscall');
       if (r.cstar !== 0n) entries.set(r.cstar, 'syscall');
     }
@@ -96,7 +94,7 @@ export class SyscallCatch {
     const number = Number(r.rax & 0xffffffffn);
     if (this.numbers !== undefined && !this.numbers.has(number)) return undefined;
     const back = this.#returnOf(vcpu, r, by);
-    if (back !== undefined) this.#expect(back.rip, { number, by, cr3: r.cr3 & CR3_TABLE, rsp: back.rsp });
+    if (back !== undefined) this.#expect(back.rip, { number, by, cr3: r.cr3 & TOP_TABLE, rsp: back.rsp });
     return { kind: 'syscall', phase: 'entry', number, by };
   }
 
@@ -109,7 +107,7 @@ export class SyscallCatch {
       const [rip] = this.#words(vcpu, at + 12n, 4, 4);
       return rip === undefined ? undefined : { rip, rsp: at + 16n };
     }
-    const word = (r.efer & EFER_LMA) !== 0n && (r.cs_ar & CS_LONG) !== 0n ? 8 : 4;
+    const word = (r.efer & EFER.LMA) !== 0n && (r.cs_ar & AR.L) !== 0n ? 8 : 4;
     const frame = this.#words(vcpu, r.rsp, 5 * word, word);
     return frame.length < 5 ? undefined : { rip: frame[0], rsp: frame[3] };
   }

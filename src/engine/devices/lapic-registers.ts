@@ -1,5 +1,7 @@
 /** Registers of the local APIC, by memory offset divided by 16, and their bits. @sdm 3A 10.4.1 "The Local APIC Block Diagram" */
 
+import { IA32_APIC_BASE, maskOf } from '../../spec/flags.js';
+
 export const REG_ID = 0x02;
 export const REG_VERSION = 0x03;
 export const REG_TPR = 0x08;
@@ -57,14 +59,12 @@ export const ERROR_SEND_VECTOR = 0x20;
 export const ERROR_RECEIVE_VECTOR = 0x40;
 export const ERROR_REGISTER = 0x80;
 
-export const BASE_BOOT = 1n << 8n;
-export const BASE_X2APIC = 1n << 10n;
-export const BASE_ENABLE = 1n << 11n;
+export const BASE_BOOT = maskOf(IA32_APIC_BASE, 'BSP');
+export const BASE_X2APIC = maskOf(IA32_APIC_BASE, 'EXTD');
+export const BASE_ENABLE = maskOf(IA32_APIC_BASE, 'EN');
 /** Address bits up to MAXPHYADDR. */
-export const BASE_FIELD = 0x7f_ffff_f000n;
+export const BASE_FIELD = maskOf(IA32_APIC_BASE, 'base');
 export const DEFAULT_BASE = 0xfee0_0000n;
-
-export const MSR_X2APIC_FIRST = 0x800;
 
 /** Registers that WRMSR takes in x2APIC mode. */
 export const X2APIC_WRITABLE = new Set([

@@ -2,6 +2,7 @@
  * A processor's local APIC: xAPIC registers in memory, x2APIC registers as MSRs, the timer and interrupt messages.
  * @sdm 3A 10 "Advanced Programmable Interrupt Controller (APIC)"
  */
+import { X2APIC_FIRST } from '../../spec/msrs.js';
 import {
   type ApicBus,
   type ApicMessage,
@@ -38,7 +39,6 @@ import {
   LVT_TIMER,
   LVT_TIMER_MODE,
   lvtIndex,
-  MSR_X2APIC_FIRST,
   REG_APR,
   REG_CURRENT_COUNT,
   REG_DFR,
@@ -579,7 +579,7 @@ export class Lapic implements Device<LapicState> {
 
   /** RDMSR of 800h to 83Fh. @returns undefined for a #GP. */
   readX2apic(msr: number): bigint | undefined {
-    const index = msr - MSR_X2APIC_FIRST;
+    const index = msr - X2APIC_FIRST;
     if (!this.x2apic || !isRegister(index) || index === REG_DFR || index === REG_ICR_HIGH) return undefined;
     if (index === REG_EOI || index === REG_SELF_IPI || index === REG_APR) return undefined;
     const low = BigInt(this.readRegister(index));
@@ -588,7 +588,7 @@ export class Lapic implements Device<LapicState> {
 
   /** WRMSR of 800h to 83Fh. @returns false for a #GP. */
   writeX2apic(msr: number, value: bigint): boolean {
-    const index = msr - MSR_X2APIC_FIRST;
+    const index = msr - X2APIC_FIRST;
     if (!this.x2apic || !X2APIC_WRITABLE.has(index) || !takesX2apic(index, value)) return false;
     if (index === REG_ICR_LOW) {
       this.s.icrHigh = Number(value >> 32n);

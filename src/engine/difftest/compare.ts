@@ -1,5 +1,6 @@
 // Whether two outcomes of one case are the same, and which of their fields differ.
 
+import { bitsOf, RFLAGS } from '../../spec/flags.js';
 import { type Case, GPR_NAMES, type Outcome, SELECTOR_NAMES } from './case.js';
 import { decode } from './decode.js';
 import { RF } from './flags.js';
@@ -22,7 +23,7 @@ export interface Verdict {
 
 const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
 /** Flags that are compared: all but the always-one bit. */
-const COMPARED_FLAGS = 0x3f_7fd5;
+const COMPARED_FLAGS = bitsOf(RFLAGS);
 
 const RSP_BIT = 1 << 4;
 

@@ -1,4 +1,5 @@
 // What a lock-step run compares and what it tells: registers that two machines do not share are masked, each by name.
+import { RFLAGS } from '../../spec/masks.js';
 import type { RegisterFile } from '../debugger.js';
 import { REGISTER_NAMES } from '../registers-view.js';
 
@@ -84,7 +85,7 @@ export const LOCKSTEP_MASKS: readonly Mask[] = [
     bits: 8n,
     reason: 'type of CS in real mode, which some CPUs make a data segment and some leave a code segment',
   },
-  { registers: ['rflags'], bits: 0x1_0100n, reason: 'TF and RF: the debugger of KVM steps by TF' },
+  { registers: ['rflags'], bits: RFLAGS.TF | RFLAGS.RF, reason: 'TF and RF: the debugger of KVM steps by TF' },
   { registers: ['dr6'], reason: 'steps of the debugger leave their mark in DR6' },
 ];
 

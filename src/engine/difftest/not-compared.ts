@@ -1,5 +1,6 @@
 // Instructions that a lock-step run does not compare, because the judge's machine is another one or its KVM cannot run
 // them: the judge takes over what the core made of them, and the run goes on.
+import { RFLAGS } from '../../spec/masks.js';
 import type { LockstepDifference } from './lockstep-report.js';
 
 /** An instruction and what came of it. */
@@ -75,7 +76,7 @@ const modrm = (step: Step): number => step.code[opcodeAt(step.code, step.longMod
 const only = ({ differences }: Step, names: RegExp): boolean =>
   differences.length > 0 && differences.every(({ what }) => names.test(what));
 /** IF and IOPL. */
-const HOST_FLAGS = 0x3200n;
+const HOST_FLAGS = RFLAGS.IF | RFLAGS.IOPL;
 /** Where Linux maps its own code. */
 const HOST_KERNEL = 0xffff_ffff_8000_0000n;
 const onlyHostFlags = ({ differences }: Step): boolean =>

@@ -1,6 +1,7 @@
 /** From what a user asks about to where that is in the embedded engine. */
 
-import { msrName, msr as msrRow } from '../../spec/msrs.js';
+import { CR0, EFER } from '../../spec/masks.js';
+import { MSR, msrName, msr as msrRow } from '../../spec/msrs.js';
 import { vmcsFieldByEncoding } from '../../spec/vmx/vmcs-fields.js';
 import { fieldWords, type RegisterWords, registerWords } from '../debug/register-words.js';
 import type { PageWalk, Written } from '../debugger.js';
@@ -17,22 +18,21 @@ const EPT_ACCESSED_DIRTY = 0x300n;
 
 /** Registers that are MSRs. @sdm 4 2.1 "Architectural MSRs" */
 const MSR_REGISTERS = new Map([
-  [0x174, 'sysenter_cs'],
-  [0x175, 'sysenter_esp'],
-  [0x176, 'sysenter_eip'],
-  [0x1d9, 'debugctl'],
-  [0x277, 'pat'],
-  [0xc0000080, 'efer'],
-  [0xc0000081, 'star'],
-  [0xc0000082, 'lstar'],
-  [0xc0000083, 'cstar'],
-  [0xc0000084, 'fmask'],
-  [0xc0000100, 'fs_base'],
-  [0xc0000101, 'gs_base'],
-  [0xc0000102, 'kernel_gs_base'],
-  [0xc0000103, 'tsc_aux'],
+  [MSR.IA32_SYSENTER_CS, 'sysenter_cs'],
+  [MSR.IA32_SYSENTER_ESP, 'sysenter_esp'],
+  [MSR.IA32_SYSENTER_EIP, 'sysenter_eip'],
+  [MSR.IA32_DEBUGCTL, 'debugctl'],
+  [MSR.IA32_PAT, 'pat'],
+  [MSR.IA32_EFER, 'efer'],
+  [MSR.IA32_STAR, 'star'],
+  [MSR.IA32_LSTAR, 'lstar'],
+  [MSR.IA32_CSTAR, 'cstar'],
+  [MSR.IA32_FMASK, 'fmask'],
+  [MSR.IA32_FS_BASE, 'fs_base'],
+  [MSR.IA32_GS_BASE, 'gs_base'],
+  [MSR.IA32_KERNEL_GS_BASE, 'kernel_gs_base'],
+  [MSR.IA32_TSC_AUX, 'tsc_aux'],
 ]);
-const TSC = 0x10;
 
 /** A disk whose writes can be told of. */
 export interface WatchedDisk {
@@ -67,7 +67,7 @@ export function watchedValue(
       const words = name === undefined ? undefined : registerWords(name);
       if (words) return register(words);
       const label = msrName(what.number);
-      if (what.number === TSC) throw new Error(`${label} counts time: nobody writes it`);
+      if (what.number === MSR.IA32_TIME_STAMP_COUNTER) throw new Error(`${label} counts time: nobody writes it`);
       if (!msrRow(what.number) && !/^IA32/.test(label)) throw new Error(`${label}: this CPU has no such MSR`);
       if (readMsr(owner, vm, what.number) === undefined) throw new Error(`${label}: this CPU has no such MSR`);
       return { kind: 'structure', read: () => readMsr(owner, vm, what.number) };
@@ -96,8 +96,8 @@ export function watchedValue(
     case 'ldt': {
       const { efer, ...file } = view.readRegisters(vcpu, ['efer', `${what.kind}r_base`, `${what.kind}r_limit`, 'cr0']);
       const [base, limit] = [file[`${what.kind}r_base`], file[`${what.kind}r_limit`]];
-      const real = what.kind === 'idt' && (file.cr0 & 1n) === 0n;
-      const bytes = what.kind !== 'idt' ? 8 : real ? 4 : (efer & 0x400n) !== 0n ? 16 : 8;
+      const real = what.kind === 'idt' && (file.cr0 & CR0.PE) === 0n;
+      const bytes = what.kind !== 'idt' ? 8 : real ? 4 : (efer & EFER.LMA) !== 0n ? 16 : 8;
       const name = `${what.kind.toUpperCase()} entry ${what.index}`;
       if (BigInt((what.index + 1) * bytes - 1) > limit)
         throw new Error(`${name}: the table ends at byte 0x${limit.toString(16)}`);

@@ -1,5 +1,6 @@
 // Status flags in compiled code: the lazy triple k, fr, fs in locals, read by what is known of how it was made.
 
+import { bitsOf, STATUS_FLAGS } from '../../spec/flags.js';
 import type { Size } from '../../spec/uops/expression.js';
 import { RFLAGS } from '../core/layout.js';
 import type { FlagState } from './flag-state.js';
@@ -13,7 +14,7 @@ export interface FlagLocals {
   readonly carry: number;
 }
 
-const STATUS = 0x8d5;
+const STATUS = bitsOf(STATUS_FLAGS);
 const top = (size: Size): bigint => BigInt((8 << size) - 1);
 
 /** Code that reads the flags in a known state; what it answers is an i32. */

@@ -1,5 +1,6 @@
 // What is known about the lazy flags at a place of a region: how k, fr and fs were made.
 
+import { bitsOf, RFLAGS } from '../../spec/flags.js';
 import type { Size } from '../../spec/uops/expression.js';
 import { FLAG_KINDS } from '../../spec/uops/flags.js';
 import { type FlagStep, factsOf, type Step } from '../../spec/uops/row.js';
@@ -22,7 +23,7 @@ export const kindOf = ({ rule, size }: FlagState): number =>
   rule === 'stored' ? FLAG_KINDS.stored : rule === 'given' ? FLAG_KINDS.given : FLAG_KINDS[rule as 'added'] + size;
 
 /** ROL and ROR change these alone: it needs no RFLAGS. */
-export const CARRY_AND_OVERFLOW = 0x801;
+export const CARRY_AND_OVERFLOW = bitsOf(RFLAGS, 'CF', 'OF');
 
 export const sameState = (a: FlagState, b: FlagState): boolean => a.rule === b.rule && a.size === b.size;
 

@@ -1,5 +1,6 @@
 // Instructions of 16-bit code in compiled code: segment registers in real-address mode, single LODS, STOS and MOVS through
 // segments, products and quotients of 8 and 16 bits. Whatever is not usual is the handler's.
+import { bitsOf, CR0 as CR0_BITS } from '../../spec/flags.js';
 import { binary, compare, type Expression, gpr, rm, type Size, zext } from '../../spec/uops/expression.js';
 import {
   CR0,
@@ -28,7 +29,7 @@ const RDX = 2;
 const RSP = 4;
 const RSI = 6;
 const RDI = 7;
-const CR0_PE = 1;
+const CR0_PE = bitsOf(CR0_BITS, 'PE');
 /** UF_REP and UF_REPNE of core/uop.ts. */
 const REPEATED = 0x60;
 const DIRECTION = 10;

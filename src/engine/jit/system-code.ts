@@ -1,6 +1,6 @@
 // System instructions in compiled code, in their common case: CPL 0 or real-address mode, no VM exit, no fault. Whatever is not
 // usual is the handler's.
-import { bitsOf, CR0 as CR0_BITS, CR4 as CR4_BITS, RFLAGS as RFLAGS_BITS } from '../../spec/flags.js';
+import { bitsOf, CR0 as CR0_BITS, CR4 as CR4_BITS, RFLAGS as RFLAGS_BITS, STATUS_FLAGS } from '../../spec/flags.js';
 import { ADDRESS } from '../../spec/uops/expression.js';
 import { CONTROLS } from '../../spec/vmx/controls.js';
 import { VMCS_FIELDS } from '../../spec/vmx/vmcs-fields.js';
@@ -35,13 +35,17 @@ import { inMemory, inPlace, type VectorCode, type VectorScope } from './vector-c
 import { I32, I64 } from './wasm-writer.js';
 
 const [RAX, RCX, RDX, RSP] = [0, 1, 2, 4];
-const [TF, IF, IOPL, RF, VM, AC] = ['TF', 'IF', 'IOPL', 'RF', 'VM', 'AC'].map((name) => bitsOf(RFLAGS_BITS, name));
-const STATUS = bitsOf(RFLAGS_BITS, 'CF', 'PF', 'AF', 'ZF', 'SF', 'OF');
+const [TF, IF, IOPL, RF, VM, AC] = (['TF', 'IF', 'IOPL', 'RF', 'VM', 'AC'] as const).map((name) =>
+  bitsOf(RFLAGS_BITS, name),
+);
+const STATUS = bitsOf(STATUS_FLAGS);
 /** What POPF always changes; wider ones AC and ID too. */
 const POPPED_16 = STATUS | bitsOf(RFLAGS_BITS, 'TF', 'DF', 'NT');
 const POPPED = POPPED_16 | bitsOf(RFLAGS_BITS, 'AC', 'ID');
 const CR0_ET = BigInt(bitsOf(CR0_BITS, 'ET'));
-const [CR4_TSD, CR4_FSGSBASE, CR4_OSXSAVE] = ['TSD', 'FSGSBASE', 'OSXSAVE'].map((name) => bitsOf(CR4_BITS, name));
+const [CR4_TSD, CR4_FSGSBASE, CR4_OSXSAVE] = (['TSD', 'FSGSBASE', 'OSXSAVE'] as const).map((name) =>
+  bitsOf(CR4_BITS, name),
+);
 
 const OFFSETS = new Map(VMCS_FIELDS.map(({ name, offset }) => [name, offset]));
 const BITS = new Map(

@@ -1,10 +1,11 @@
 // The x87 register stack as compiled code has it while one instruction is written: see x87-code.ts.
+import { bitsOf, CR0 as CR0_BITS } from '../../spec/flags.js';
 import { CR0, X87, X87_FCW, X87_FIP, X87_FSW, X87_FTW } from '../core/layout.js';
 import type { DecodedUop } from './decoded.js';
 import { inPlace, opcodeOf, type VectorCode, type VectorScope } from './vector-code.js';
 import { type FunctionWriter, I32, I64 } from './wasm-writer.js';
 
-export const CR0_EM_TS = 0xc;
+export const CR0_EM_TS = bitsOf(CR0_BITS, 'EM', 'TS');
 export const FSW_ES = 0x80;
 const FSW_TOP = 0x3800;
 export const C0 = 0x100;

@@ -1,4 +1,5 @@
 /** All of a linear address space, by the guest's paging structures. */
+import { CR4, EFER } from '../../spec/masks.js';
 import { type PagingState, pagingMode } from './guest-walk.js';
 
 /** A page, or neighbouring ones as one. */
@@ -22,8 +23,6 @@ const MAX_TABLES = 1 << 14;
 const MAX_PAGES = 1 << 20;
 
 const ADDRESS = 0xf_ffff_ffff_f000n;
-const CR4_PSE = 1n << 4n;
-const EFER_NXE = 1n << 11n;
 const NX = 1n << 63n;
 
 /** All is looked at; or there was too much. */
@@ -89,9 +88,9 @@ export async function* pages(
         : {
             write: rights.write && (entry & 2n) !== 0n,
             user: rights.user && (entry & 4n) !== 0n,
-            execute: rights.execute && !((state.efer & EFER_NXE) !== 0n && (entry & NX) !== 0n),
+            execute: rights.execute && !((state.efer & EFER.NXE) !== 0n && (entry & NX) !== 0n),
           };
-      const pse = mode !== '32-bit' || (state.cr4 & CR4_PSE) !== 0n;
+      const pse = mode !== '32-bit' || (state.cr4 & CR4.PSE) !== 0n;
       const large = mayBeLarge && pse && (entry & 0x80n) !== 0n;
       if (!large && row < levels.length - 1) {
         if (some.length > 0) yield some;

@@ -1,3 +1,4 @@
+import { CR0, CR4, EFER } from '../../spec/masks.js';
 import type { PageWalk, PageWalkLevel } from '../debugger.js';
 
 /** State that decides how linear addresses are translated. */
@@ -11,11 +12,6 @@ export interface PagingState {
 /** Reads `bytes` (4 or 8) at a physical address without side effects; undefined where there is no memory. */
 export type PhysicalReader = (address: bigint, bytes: 4 | 8) => bigint | undefined;
 
-const CR0_PG = 1n << 31n;
-const CR4_PSE = 1n << 4n;
-const CR4_PAE = 1n << 5n;
-const CR4_LA57 = 1n << 12n;
-const EFER_LMA = 1n << 10n;
 const ADDRESS_52 = 0xf_ffff_ffff_f000n;
 
 const FLAG_BITS: [bigint, string][] = [
@@ -68,13 +64,13 @@ export function pagingMode({ cr0, cr4, efer }: PagingState): {
   levels: Level[];
   entryBytes: 4 | 8;
 } {
-  if ((cr0 & CR0_PG) === 0n) return { mode: 'none', levels: [], entryBytes: 8 };
-  if ((efer & EFER_LMA) !== 0n) {
-    return (cr4 & CR4_LA57) !== 0n
+  if ((cr0 & CR0.PG) === 0n) return { mode: 'none', levels: [], entryBytes: 8 };
+  if ((efer & EFER.LMA) !== 0n) {
+    return (cr4 & CR4.LA57) !== 0n
       ? { mode: '5-level', levels: FIVE, entryBytes: 8 }
       : { mode: '4-level', levels: FOUR, entryBytes: 8 };
   }
-  if ((cr4 & CR4_PAE) !== 0n) return { mode: 'PAE', levels: PAE, entryBytes: 8 };
+  if ((cr4 & CR4.PAE) !== 0n) return { mode: 'PAE', levels: PAE, entryBytes: 8 };
   return { mode: '32-bit', levels: LEGACY, entryBytes: 4 };
 }
 
@@ -117,7 +113,7 @@ function follow(state: PagingState, gva: bigint, read: PhysicalReader, meet?: (m
     const width = mode === '5-level' ? 57 : 48;
     if (BigInt.asUintN(64, BigInt.asIntN(width, gva)) !== gva) return { failure: 'address is not canonical' };
   }
-  const pse = mode !== '32-bit' || (state.cr4 & CR4_PSE) !== 0n;
+  const pse = mode !== '32-bit' || (state.cr4 & CR4.PSE) !== 0n;
   const last = levels[levels.length - 1];
   let table = mode === 'PAE' ? state.cr3 & 0xffffffe0n : long ? state.cr3 & ADDRESS_52 : state.cr3 & 0xfffff000n;
   for (const level of levels) {

@@ -18,6 +18,7 @@ export const PRIMARY = {
   useTscOffsetting: mask('Use TSC offsetting'),
   hltExiting: mask('HLT exiting'),
   invlpgExiting: mask('INVLPG exiting'),
+  useTprShadow: mask('Use TPR shadow'),
   cr8LoadExiting: mask('CR8-load exiting'),
   cr8StoreExiting: mask('CR8-store exiting'),
   nmiWindowExiting: mask('NMI-window exiting'),

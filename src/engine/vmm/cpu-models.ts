@@ -1,5 +1,7 @@
 // The CPU models of --cpu: which features CPUID shows. @sdm 2A 3.3 "CPUID - CPU Identification", tables 3-10, 3-11 and 3-8
+
 import { CPUID_FEATURES } from '../../spec/cpuid.js';
+import { XCR0 } from '../../spec/masks.js';
 
 /** The x86-64 psABI's microarchitecture levels, and everything that the core has. */
 export const CPU_MODELS = ['x86-64-v2', 'x86-64-v3', 'max'] as const;
@@ -31,9 +33,7 @@ export interface CpuModel {
 
 const bits = (...numbers: number[]): number => numbers.reduce((mask, bit) => mask | (1 << bit), 0) >>> 0;
 
-const X87_AND_SSE = 3n;
-const AVX = 4n;
-const PKRU = 1n << 9n;
+const X87_AND_SSE = XCR0.X87 | XCR0.SSE;
 
 const v2: CpuModel = {
   name: 'x86-64-v2',
@@ -63,7 +63,7 @@ const v3: CpuModel = {
   leaf7Ebx: (v2.leaf7Ebx | bits(3, 5, 8)) >>> 0,
   // abm (LZCNT)
   extendedEcx: (v2.extendedEcx | bits(5)) >>> 0,
-  xcr0: X87_AND_SSE | AVX,
+  xcr0: X87_AND_SSE | XCR0.AVX,
 };
 
 const LA57 = 16;
@@ -74,7 +74,7 @@ const max: CpuModel = {
   name: 'max',
   // pku la57 pks
   leaf7Ecx: (v3.leaf7Ecx | bits(3, LA57, 31)) >>> 0,
-  xcr0: v3.xcr0 | PKRU,
+  xcr0: v3.xcr0 | XCR0.PKRU,
 };
 
 const MODELS: Record<CpuModelName, CpuModel> = { 'x86-64-v2': v2, 'x86-64-v3': v3, max };

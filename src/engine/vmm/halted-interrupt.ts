@@ -1,7 +1,7 @@
+import { CR0 } from '../../spec/masks.js';
 import { EVENT_TYPE, EVENT_VALID } from './entry-events.js';
 import type { Vm } from './vm.js';
 
-const CR0_PE = 1n;
 const HLT = 0xf4;
 
 /**
@@ -11,7 +11,7 @@ const HLT = 0xf4;
 export function interruptHalted(vm: Vm, vector: number, segment: number): boolean {
   const [vcpu] = vm.vcpus;
   const { vmcs } = vcpu;
-  const real = (vmcs.get('GUEST_CR0') & CR0_PE) === 0n && vmcs.get('GUEST_IDTR_BASE') === 0n;
+  const real = (vmcs.get('GUEST_CR0') & CR0.PE) === 0n && vmcs.get('GUEST_IDTR_BASE') === 0n;
   const rip = vmcs.rip;
   if (!real || !vcpu.halted || rip < 2n || (vmcs.entryInfo & EVENT_VALID) !== 0) return false;
   const at = Number(vmcs.get('GUEST_CS_BASE') + rip) - 1;

@@ -1,6 +1,7 @@
-import { vmcsFieldByEncoding } from '../../spec/vmx/vmcs-fields.js';
+import { CR0, CR4 } from '../../spec/masks.js';
+import { vmcsEncoding, vmcsFieldByEncoding } from '../../spec/vmx/vmcs-fields.js';
 import { VIRTUAL_APIC_BASE } from '../core/layout.js';
-import { PIN, PRIMARY } from './controls.js';
+import { PIN, PRIMARY, SECONDARY } from './controls.js';
 import { linearBits } from './cpu-models.js';
 import { readDescriptorPrivilege } from './privilege.js';
 import { guestSetBits, setGuestBits } from './provocations.js';
@@ -13,14 +14,14 @@ const VERSION = 1n;
 const OK = 0n;
 const REFUSED = 0xffffffffffffffffn;
 
-const PIN_CONTROLS = 0x4000;
-const PRIMARY_CONTROLS = 0x4002;
-const SECONDARY_CONTROLS = 0x401e;
-const TPR_THRESHOLD = 0x401c;
-const CR0_MASK = 0x6000;
-const GUEST_CR4 = 0x6804;
-const VIRTUALIZE_APIC = 1n;
-const TPR_SHADOW = 1n << 21n;
+const PIN_CONTROLS = vmcsEncoding('PIN_BASED_VM_EXEC_CONTROL');
+const PRIMARY_CONTROLS = vmcsEncoding('CPU_BASED_VM_EXEC_CONTROL');
+const SECONDARY_CONTROLS = vmcsEncoding('SECONDARY_VM_EXEC_CONTROL');
+const TPR_THRESHOLD = vmcsEncoding('TPR_THRESHOLD');
+const CR0_MASK = vmcsEncoding('CR0_GUEST_HOST_MASK');
+const GUEST_CR4 = vmcsEncoding('GUEST_CR4');
+const VIRTUALIZE_APIC = BigInt(SECONDARY.virtualizeApicAccesses);
+const TPR_SHADOW = BigInt(PRIMARY.useTprShadow);
 const CR8_EXITING = BigInt((PRIMARY.cr8LoadExiting | PRIMARY.cr8StoreExiting) >>> 0);
 const TPR_OFFSET = 0x80;
 
@@ -36,10 +37,10 @@ const ALLOWED = new Map<number, bigint>([
   [PIN_CONTROLS, bits(0, 3, 5, 6)],
   [PRIMARY_CONTROLS, bits(2, 7, 9, 10, 11, 12, 15, 16, 19, 20, 21, 22, 23, 27, 29, 30)],
   [SECONDARY_CONTROLS, bits(0, 2, 3, 6, 10, 11, 12, 13, 16)],
-  [0x4004, 0xffffffffn],
+  [vmcsEncoding('EXCEPTION_BITMAP'), 0xffffffffn],
   [TPR_THRESHOLD, bits(0, 1, 2, 3)],
-  [CR0_MASK, bits(3)],
-  [GUEST_CR4, bits(14, 18)],
+  [CR0_MASK, CR0.TS],
+  [GUEST_CR4, CR4.SMXE | CR4.OSXSAVE],
 ]);
 
 /**
@@ -94,9 +95,9 @@ function setBits(vcpu: Vcpu, vm: Vm, encoding: number, mask: bigint): bigint {
   }
   if (encoding === PRIMARY_CONTROLS && (fresh & TPR_SHADOW) !== 0n) enableTprShadow(vcpu, vm);
   if (encoding === SECONDARY_CONTROLS && (fresh & VIRTUALIZE_APIC) !== 0n) vm.provocations.mapApicPage(vcpu, true);
-  if (encoding === CR0_MASK && (fresh & 8n) !== 0n) {
+  if (encoding === CR0_MASK && (fresh & CR0.TS) !== 0n) {
     const shadow = vcpu.vmcs.get('CR0_READ_SHADOW');
-    vcpu.vmcs.set('CR0_READ_SHADOW', (shadow & ~8n) | (vcpu.vmcs.get('GUEST_CR0') & 8n));
+    vcpu.vmcs.set('CR0_READ_SHADOW', (shadow & ~CR0.TS) | (vcpu.vmcs.get('GUEST_CR0') & CR0.TS));
   }
   if (encoding === GUEST_CR4) {
     // the guest goes on reading its own value of these bits

@@ -1,27 +1,30 @@
+import { IA32_DEBUGCTL, maskOf } from '../../spec/flags.js';
+import { CR0, EFER } from '../../spec/masks.js';
+import { MSR, MSRS, X2APIC_COUNT, X2APIC_FIRST } from '../../spec/msrs.js';
 import { DEBUGCTL, MAX_PHYS_BITS, PAT, PKRS, TSC_ADJUST, TSC_AUX } from '../core/layout.js';
+import { BASE_X2APIC } from '../devices/lapic-registers.js';
 import { hasFeature } from './cpu-models.js';
 import { isParavirtualMsr, readParavirtualMsr, updateClock, writeParavirtualMsr } from './paravirt.js';
 import type { Vcpu } from './vcpu.js';
 import type { Vm } from './vm.js';
 
-const EFER = { SCE: 1n, LME: 0x100n, LMA: 0x400n, NXE: 0x800n };
-const CR0_PG = 1n << 31n;
+const DEBUGCTL_BITS = maskOf(IA32_DEBUGCTL);
 const MASK64 = (1n << 64n) - 1n;
 
 const MTRR_CAP = 0x508n; // 8 variable ranges, fixed ranges, write combining
-const MTRR_FIXED = [0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f];
-const MTRR_DEF_TYPE = 0x2ff;
+const numbersOf = (name: RegExp): number[] => MSRS.filter((row) => name.test(row.name)).map((row) => row.number);
+const MTRR_FIXED = numbersOf(/^IA32_MTRR_FIX/);
+const MTRR_VARIABLE = numbersOf(/^IA32_MTRR_PHYS/);
 
 /** MSRs that only hold what the guest writes, with their reset values. */
 const STORED = new Map<number, bigint>([
-  ...Array.from({ length: 16 }, (_, i): [number, bigint] => [0x200 + i, 0n]),
+  ...MTRR_VARIABLE.map((msr): [number, bigint] => [msr, 0n]),
   ...MTRR_FIXED.map((msr): [number, bigint] => [msr, 0x0606060606060606n]),
-  [MTRR_DEF_TYPE, 0xc06n],
-  [0x1a0, 1n], // IA32_MISC_ENABLE: fast strings
-  [0x17a, 0n], // IA32_MCG_STATUS
+  [MSR.IA32_MTRR_DEF_TYPE, 0xc06n],
+  [MSR.IA32_MISC_ENABLE, 1n], // fast strings
+  [MSR.IA32_MCG_STATUS, 0n],
 ]);
 
-const ARCH_CAPABILITIES = 0x10a;
 /**
  * Nothing is executed speculatively here, so none of these side channels exist: RDCL_NO, SSB_NO, MDS_NO,
  * IF_PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO, FBSDP_NO, PSDP_NO, BHI_NO, PBRSB_NO, GDS_NO, RFDS_NO and ITS_NO. Linux would
@@ -34,19 +37,18 @@ const IMMUNE = [0, 4, 5, 6, 8, 13, 14, 15, 20, 24, 26, 27, 62].reduce((mask, bit
  * @sdm 4 2 "Model-Specific Registers", table 2-20
  */
 const PLATFORM_RATIOS = (10n << 8n) | (10n << 40n);
-const MCG_CAP = 0x179;
 
 /** MSRs with one value; writes are ignored where real processors ignore them. */
 const CONSTANT = new Map<number, bigint>([
-  [0x17, 0n], // IA32_PLATFORM_ID
-  [0x3a, 1n], // IA32_FEATURE_CONTROL: locked, VMX off
-  [0x8b, 1n << 32n], // IA32_BIOS_SIGN_ID
-  [0xce, PLATFORM_RATIOS], // MSR_PLATFORM_INFO
-  [0xfe, MTRR_CAP],
-  [MCG_CAP, 1n << 10n], // CMCI_P: the local APIC has that LVT entry; no banks
-  [ARCH_CAPABILITIES, IMMUNE],
+  [MSR.IA32_PLATFORM_ID, 0n],
+  [MSR.IA32_FEATURE_CONTROL, 1n], // locked, VMX off
+  [MSR.IA32_BIOS_SIGN_ID, 1n << 32n],
+  [MSR.MSR_PLATFORM_INFO, PLATFORM_RATIOS],
+  [MSR.IA32_MTRRCAP, MTRR_CAP],
+  [MSR.IA32_MCG_CAP, 1n << 10n], // CMCI_P: the local APIC has that LVT entry; no banks
+  [MSR.IA32_ARCH_CAPABILITIES, IMMUNE],
 ]);
-const IGNORED_WRITES = new Set([0x79, 0x8b]);
+const IGNORED_WRITES = new Set([MSR.IA32_BIOS_UPDT_TRIG, MSR.IA32_BIOS_SIGN_ID]);
 
 /**
  * What software expects of AMD's CPUs: event selections and counters that keep what they are given and count nothing,
@@ -60,20 +62,21 @@ const AMD_CONFIGURATION = new Set([
 
 /** MSRs that come with a feature of CPUID. */
 const FEATURE_OF = new Map([
-  [0x3b, 'tsc_adjust'],
-  [ARCH_CAPABILITIES, 'arch_capabilities'],
-  [0x6e0, 'tsc_deadline'],
-  [0x6e1, 'pks'],
-  [0xc0000103, 'rdtscp'],
+  [MSR.IA32_TSC_ADJUST, 'tsc_adjust'],
+  [MSR.IA32_ARCH_CAPABILITIES, 'arch_capabilities'],
+  [MSR.IA32_TSC_DEADLINE, 'tsc_deadline'],
+  [MSR.IA32_PKRS, 'pks'],
+  [MSR.IA32_TSC_AUX, 'rdtscp'],
 ]);
-const APIC_BASE = 0x1b;
-const X2APIC_MODE = 0x400n;
 
 function absent({ cpu }: Vm, msr: number): boolean {
-  if (msr === ARCH_CAPABILITIES && cpu.vendor === 'AuthenticAMD') return true;
+  if (msr === MSR.IA32_ARCH_CAPABILITIES && cpu.vendor === 'AuthenticAMD') return true;
   const feature = FEATURE_OF.get(msr);
   return feature !== undefined && !hasFeature(cpu, feature);
 }
+
+const ofLocalApic = (msr: number): boolean =>
+  msr === MSR.IA32_TSC_DEADLINE || (msr >= X2APIC_FIRST && msr < X2APIC_FIRST + X2APIC_COUNT);
 
 const isAmdCounter = (msr: number): boolean => msr >= AMD_COUNTERS.first && msr <= AMD_COUNTERS.last;
 
@@ -82,28 +85,28 @@ export function readMsr(vcpu: Vcpu, vm: Vm, msr: number): bigint | undefined {
   const { host } = vcpu;
   if (absent(vm, msr)) return undefined;
   switch (msr) {
-    case 0x10:
+    case MSR.IA32_TIME_STAMP_COUNTER:
       return vm.tsc(vcpu.index);
-    case APIC_BASE:
+    case MSR.IA32_APIC_BASE:
       return vm.board.apicBase(vcpu.index);
-    case 0x3b:
+    case MSR.IA32_TSC_ADJUST:
       return host.get64(vcpu.at(TSC_ADJUST));
-    case 0x6e1:
+    case MSR.IA32_PKRS:
       return BigInt(host.get32(vcpu.at(PKRS)));
-    case 0x1d9:
+    case MSR.IA32_DEBUGCTL:
       return vcpu.vmcs.get('GUEST_IA32_DEBUGCTL');
-    case 0x277:
+    case MSR.IA32_PAT:
       return vcpu.vmcs.get('GUEST_IA32_PAT');
-    case 0xc0000080:
+    case MSR.IA32_EFER:
       return vcpu.vmcs.get('GUEST_IA32_EFER');
-    case 0xc0000103:
+    case MSR.IA32_TSC_AUX:
       return host.get64(vcpu.at(TSC_AUX)) & 0xffffffffn;
   }
-  if (msr === 0x6e0 || (msr >= 0x800 && msr < 0x900)) return vm.board.readApicMsr(vcpu.index, msr);
+  if (ofLocalApic(msr)) return vm.board.readApicMsr(vcpu.index, msr);
   if (isParavirtualMsr(msr)) return vm.paravirtual ? readParavirtualMsr(vcpu, msr) : undefined;
   if (vm.cpu.vendor === 'AuthenticAMD') {
     // CMCI is Intel's
-    if (msr === MCG_CAP) return 0n;
+    if (msr === MSR.IA32_MCG_CAP) return 0n;
     if (isAmdCounter(msr)) return vcpu.storedMsrs.get(msr) ?? 0n;
     if (AMD_CONFIGURATION.has(msr)) return 0n;
   }
@@ -111,49 +114,49 @@ export function readMsr(vcpu: Vcpu, vm: Vm, msr: number): bigint | undefined {
 }
 
 /** Its value changes by WRMSR alone. */
-export const isSteady = (msr: number): boolean => msr === APIC_BASE || STORED.has(msr) || CONSTANT.has(msr);
+export const isSteady = (msr: number): boolean => msr === MSR.IA32_APIC_BASE || STORED.has(msr) || CONSTANT.has(msr);
 
 /** Writes an intercepted MSR; false when the CPU does not have it or refuses the value (#GP). */
 export function writeMsr(vcpu: Vcpu, vm: Vm, msr: number, value: bigint): boolean {
   const { host, vmcs } = vcpu;
   if (absent(vm, msr)) return false;
   switch (msr) {
-    case 0x10: {
+    case MSR.IA32_TIME_STAMP_COUNTER: {
       const delta = value - vm.tsc(vcpu.index);
       host.set64(vcpu.at(TSC_ADJUST), (host.get64(vcpu.at(TSC_ADJUST)) + delta) & MASK64);
       updateClock(vcpu, vm);
       return true;
     }
-    case APIC_BASE:
-      if ((value & X2APIC_MODE) !== 0n && !hasFeature(vm.cpu, 'x2apic')) return false;
+    case MSR.IA32_APIC_BASE:
+      if ((value & BASE_X2APIC) !== 0n && !hasFeature(vm.cpu, 'x2apic')) return false;
       return vm.board.setApicBase(vcpu.index, value);
-    case 0x3b:
+    case MSR.IA32_TSC_ADJUST:
       host.set64(vcpu.at(TSC_ADJUST), value);
       updateClock(vcpu, vm);
       return true;
-    case 0x6e1:
+    case MSR.IA32_PKRS:
       if (value >> 32n !== 0n) return false;
       host.set32(vcpu.at(PKRS), Number(value));
       vm.flushTlb(vcpu);
       return true;
-    case 0x1d9:
-      if ((value & ~0x3n) !== 0n) return false;
+    case MSR.IA32_DEBUGCTL:
+      if ((value & ~DEBUGCTL_BITS) !== 0n) return false;
       host.set64(vcpu.at(DEBUGCTL), value);
       vmcs.set('GUEST_IA32_DEBUGCTL', value);
       return true;
-    case 0x277:
+    case MSR.IA32_PAT:
       if (!validPat(value)) return false;
       host.set64(vcpu.at(PAT), value);
       vmcs.set('GUEST_IA32_PAT', value);
       return true;
-    case 0xc0000080:
+    case MSR.IA32_EFER:
       return writeEfer(vcpu, vm, value);
-    case 0xc0000103:
+    case MSR.IA32_TSC_AUX:
       if (value >> 32n !== 0n) return false;
       host.set64(vcpu.at(TSC_AUX), value);
       return true;
   }
-  if (msr === 0x6e0 || (msr >= 0x800 && msr < 0x900)) return vm.board.writeApicMsr(vcpu.index, msr, value);
+  if (ofLocalApic(msr)) return vm.board.writeApicMsr(vcpu.index, msr, value);
   if (isParavirtualMsr(msr)) return vm.paravirtual && writeParavirtualMsr(vcpu, vm, msr, value);
   if (STORED.has(msr)) {
     if (!validMtrr(msr, value)) return false;
@@ -167,7 +170,6 @@ export function writeMsr(vcpu: Vcpu, vm: Vm, msr: number, value: bigint): boolea
   return IGNORED_WRITES.has(msr);
 }
 
-const MTRR_VARIABLE = { first: 0x200, last: 0x20f };
 /** UC, WC, WT, WP, WB. */
 const MEMORY_TYPES = new Set([0n, 1n, 4n, 5n, 6n]);
 const PHYSICAL_RESERVED = MASK64 & ~((1n << BigInt(MAX_PHYS_BITS)) - 1n);
@@ -175,9 +177,9 @@ const PHYSICAL_RESERVED = MASK64 & ~((1n << BigInt(MAX_PHYS_BITS)) - 1n);
 /** True for other MSRs. @sdm 3A 11.11.2 "Setting Memory Ranges with MTRRs" */
 function validMtrr(msr: number, value: bigint): boolean {
   const typed = (at: bigint) => MEMORY_TYPES.has((value >> at) & 0xffn);
-  if (msr === MTRR_DEF_TYPE) return (value & ~0xcffn) === 0n && typed(0n);
+  if (msr === MSR.IA32_MTRR_DEF_TYPE) return (value & ~0xcffn) === 0n && typed(0n);
   if (MTRR_FIXED.includes(msr)) return [0n, 8n, 16n, 24n, 32n, 40n, 48n, 56n].every(typed);
-  if (msr < MTRR_VARIABLE.first || msr > MTRR_VARIABLE.last) return true;
+  if (!MTRR_VARIABLE.includes(msr)) return true;
   if ((msr & 1) === 0) return (value & (PHYSICAL_RESERVED | 0xf00n)) === 0n && typed(0n);
   return (value & (PHYSICAL_RESERVED | 0x7ffn)) === 0n;
 }
@@ -195,7 +197,7 @@ function writeEfer(vcpu: Vcpu, vm: Vm, value: bigint): boolean {
   const old = vcpu.vmcs.get('GUEST_IA32_EFER');
   const nx = hasFeature(vm.cpu, 'nx') ? EFER.NXE : 0n;
   if ((value & ~(EFER.SCE | EFER.LME | EFER.LMA | nx)) !== 0n) return false;
-  if (((value ^ old) & EFER.LME) !== 0n && (vcpu.vmcs.get('GUEST_CR0') & CR0_PG) !== 0n) return false;
+  if (((value ^ old) & EFER.LME) !== 0n && (vcpu.vmcs.get('GUEST_CR0') & CR0.PG) !== 0n) return false;
   vcpu.vmcs.set('GUEST_IA32_EFER', (value & ~EFER.LMA) | (old & EFER.LMA));
   vm.flushTlb(vcpu);
   return true;

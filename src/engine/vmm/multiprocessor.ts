@@ -1,10 +1,11 @@
 /** INIT and start-up IPIs. @sdm 3A 8.4 "Multiple-Processor (MP) Initialization" */
+import { CR0, CR4 } from '../../spec/masks.js';
 import { CR2, GPR, RDX } from '../core/layout.js';
 import type { Vcpu } from './vcpu.js';
-import { CR4_VMXE, setSegment, setUpGuest } from './vmcs-setup.js';
+import { setSegment, setUpGuest } from './vmcs-setup.js';
 
 const CPU_SIGNATURE = 0x000306c3n;
-const CR0_CACHE_BITS = 0x60000000n;
+const CR0_CACHE_BITS = CR0.NW | CR0.CD;
 const ENTRY_IA32E = 0x200n;
 
 /**
@@ -23,7 +24,7 @@ export function initVcpu(vcpu: Vcpu): void {
   const cr0 = (vmcs.get('GUEST_CR0') & ~CR0_CACHE_BITS) | cache;
   vmcs.set('GUEST_CR0', cr0);
   vmcs.set('CR0_READ_SHADOW', (vmcs.get('CR0_READ_SHADOW') & ~CR0_CACHE_BITS) | cache);
-  vmcs.set('GUEST_CR4', CR4_VMXE);
+  vmcs.set('GUEST_CR4', CR4.VMXE);
   vmcs.set('GUEST_CR3', 0n);
   vmcs.set('GUEST_RSP', 0n);
   for (const table of ['GDTR', 'IDTR']) vmcs.set(`GUEST_${table}_BASE`, 0n);

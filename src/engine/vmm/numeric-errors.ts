@@ -2,21 +2,24 @@
  * x87 errors of guests that have CR0.NE clear. The processor has NE set as long as it is in VMX operation, so it raises
  * #MF; the VMM intercepts that, and does what a processor without NE does. @sdm 1 8.7 "Handling x87 FPU Exceptions in Software"
  */
+
+import { VECTOR } from '../../spec/exceptions.js';
+import { CR0 } from '../../spec/masks.js';
+import { vmcsEncoding } from '../../spec/vmx/vmcs-fields.js';
 import { X87_FSW } from '../core/layout.js';
 import type { Outcome } from './exit.js';
 import { guestSetBits } from './provocations.js';
 import type { Vcpu } from './vcpu.js';
 import type { Vm } from './vm.js';
 
-export const MF = 16;
-const EXCEPTION_BITMAP = 0x4004;
-const MF_BIT = 1n << 16n;
-const CR0_NE = 0x20n;
+export const { MF } = VECTOR;
+const EXCEPTION_BITMAP = vmcsEncoding('EXCEPTION_BITMAP');
+const MF_BIT = 1n << BigInt(MF);
 const BLOCKED_BY_STI_OR_MOV_SS = 3;
 /** Error summary and busy. */
 const FSW_PENDING = 0x8080;
 
-const hearsByInterrupt = ({ vmcs }: Vcpu): boolean => (vmcs.get('CR0_READ_SHADOW') & CR0_NE) === 0n;
+const hearsByInterrupt = ({ vmcs }: Vcpu): boolean => (vmcs.get('CR0_READ_SHADOW') & CR0.NE) === 0n;
 
 /** After the guest's CR0.NE may have changed: intercepts #MF while it is clear, or where the guest itself wants that. */
 export function watchNumericErrors(vcpu: Vcpu): void {

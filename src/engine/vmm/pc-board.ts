@@ -1,3 +1,4 @@
+import { MSR } from '../../spec/msrs.js';
 import { RANDOM_QUEUE } from '../core/layout.js';
 import type { Picture, VgaText } from '../debugger.js';
 import type { Drive } from '../devices/block.js';
@@ -42,7 +43,6 @@ const STATE = record({
   inputs: count,
 });
 
-const IA32_TSC_DEADLINE = 0x6e0;
 const X2APIC_LAST = 0x83f;
 const REGISTER_TPR = 8;
 const TSC_HZ = 1e9;
@@ -331,13 +331,13 @@ export class PcBoard implements Board {
 
   readApicMsr(vcpu: number, msr: number): bigint | undefined {
     const lapic = this.pc.lapic[vcpu];
-    if (msr === IA32_TSC_DEADLINE) return lapic.tscDeadline;
+    if (msr === MSR.IA32_TSC_DEADLINE) return lapic.tscDeadline;
     return msr <= X2APIC_LAST ? lapic.readX2apic(msr) : undefined;
   }
 
   writeApicMsr(vcpu: number, msr: number, value: bigint): boolean {
     const lapic = this.pc.lapic[vcpu];
-    if (msr !== IA32_TSC_DEADLINE) return msr <= X2APIC_LAST && lapic.writeX2apic(msr, value);
+    if (msr !== MSR.IA32_TSC_DEADLINE) return msr <= X2APIC_LAST && lapic.writeX2apic(msr, value);
     lapic.tscDeadline = value;
     return true;
   }

@@ -1,12 +1,13 @@
 // What waits for a vCPU's next VM entry, and what the entry does with it.
 
+import { RFLAGS as RFLAGS_BITS } from '../../spec/masks.js';
 import { RFLAGS } from '../core/layout.js';
 import { PRIMARY } from './controls.js';
 import { EVENT_VALID } from './entry-events.js';
 import type { Vcpu } from './vcpu.js';
 import type { Vm } from './vm.js';
 
-const RFLAGS_IF = 0x200;
+const RFLAGS_IF = Number(RFLAGS_BITS.IF);
 const BLOCKED_BY_STI_OR_MOV_SS = 3;
 export const BLOCKED_BY_NMI = 8;
 

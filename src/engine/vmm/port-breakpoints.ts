@@ -1,9 +1,10 @@
 // The guest's breakpoints on ports: the VMM does IN and OUT, so it tells of them.
+import { bitsOf, CR4, DR7_ENABLES } from '../../spec/flags.js';
 import { DR0 } from '../core/layout.js';
 import type { Vcpu } from './vcpu.js';
 
-const CR4_DE = 8;
-const DR7_ENABLES = 0xff;
+const CR4_DE = bitsOf(CR4, 'DE');
+const ENABLES = bitsOf(DR7_ENABLES);
 const KIND_PORT = 2;
 
 /**
@@ -12,7 +13,7 @@ const KIND_PORT = 2;
  */
 export function portBreakpoints(vcpu: Vcpu, port: number, bytes: number): number {
   const dr7 = vcpu.vmcs.dr7;
-  if ((dr7 & DR7_ENABLES) === 0 || (vcpu.vmcs.cr4 & CR4_DE) === 0) return 0;
+  if ((dr7 & ENABLES) === 0 || (vcpu.vmcs.cr4 & CR4_DE) === 0) return 0;
   let bits = 0;
   for (let n = 0; n < 4; n++) {
     if (((dr7 >>> (2 * n)) & 3) === 0 || ((dr7 >>> (16 + 4 * n)) & 3) !== KIND_PORT) continue;

@@ -2,6 +2,7 @@
  * What a guest has provoked by hypercall (samples/exit-zoo/README.md): plain data, apart from the exit loop, so that a
  * reset undoes it and a saved state holds it.
  */
+import { MSR } from '../../spec/msrs.js';
 import { RAM_BASE, VIRTUAL_APIC_BASE } from '../core/layout.js';
 import {
   count,
@@ -29,7 +30,6 @@ const MAX_SPOILT = 1 << 20;
 const MAX_FIELDS = 64;
 /** The list of the failing MSR load lies in the unused upper part of the vCPU's virtual-APIC page. */
 const MSR_LIST_OFFSET = 0xf00;
-const IA32_FS_BASE = 0xc0000100;
 
 const ENTRY_FAILURE = oneOf('rflags', 'msr-load');
 export type EntryFailure = StateOf<typeof ENTRY_FAILURE>;
@@ -84,7 +84,7 @@ export function spoilEntry(vcpu: Vcpu): void {
     return;
   }
   const msrs = VIRTUAL_APIC_BASE + vcpu.index * PAGE_BYTES + MSR_LIST_OFFSET;
-  host.set32(msrs, IA32_FS_BASE);
+  host.set32(msrs, MSR.IA32_FS_BASE);
   host.set32(msrs + 4, 0);
   host.set64(msrs + 8, 0n);
   vmcs.set('VM_ENTRY_MSR_LOAD_ADDR', msrs);

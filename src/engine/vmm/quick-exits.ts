@@ -1,4 +1,5 @@
 // What the core may answer by itself to exits that repeat: the tables of core/vmx/quick.ts, filled when an exit was handled.
+import { CR4 } from '../../spec/masks.js';
 import type { CoreExports } from '../core/core-exports.js';
 import {
   NEXT_EVENT,
@@ -24,7 +25,7 @@ import type { Vm } from './vm.js';
 const TABLE_BYTES = QUICK_ENTRIES * QUICK_ENTRY_BYTES;
 const PORT_BYTES = 0x10000 / 8;
 /** CPUID tells OSXSAVE and PKE of CR4. */
-const CR4_SHOWN = 0x440000;
+const CR4_SHOWN = Number(CR4.OSXSAVE | CR4.PKE);
 const WRITTEN = 0x100;
 
 export class QuickExits {

@@ -1,9 +1,9 @@
+import { VECTOR } from '../../spec/exceptions.js';
 import { EVENT_TYPE, EVENT_VALID } from './entry-events.js';
 
-const DF = 8;
-const PF = 14;
-/** #DE #TS #NP #SS #GP. */
-const contributory = (vector: number): boolean => vector === 0 || (vector >= 10 && vector <= 13);
+const { DF, PF } = VECTOR;
+const CONTRIBUTORY = new Set([VECTOR.DE, VECTOR.TS, VECTOR.NP, VECTOR.SS, VECTOR.GP]);
+const contributory = (vector: number): boolean => CONTRIBUTORY.has(vector);
 
 /**
  * What a fault during the delivery of an event comes to: the fault itself, a double fault, or shutdown. `event` is in the

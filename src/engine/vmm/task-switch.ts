@@ -1,4 +1,6 @@
-import { exceptionRow } from '../../spec/exceptions.js';
+import { exceptionRow, VECTOR } from '../../spec/exceptions.js';
+import { maskOf, RFLAGS as RFLAGS_ROWS } from '../../spec/flags.js';
+import { ALWAYS_ONE, AR, CR0, CR4, DR6 as DR6_BITS, DR7, RFLAGS } from '../../spec/masks.js';
 import { CR3, DR6, GPR, PDPTES } from '../core/layout.js';
 import { EVENT_ERROR_CODE, EVENT_TYPE, EVENT_VALID } from './entry-events.js';
 import type { Outcome } from './exit.js';
@@ -10,28 +12,16 @@ import type { Vcpu } from './vcpu.js';
 import type { Vm } from './vm.js';
 import { setSegment } from './vmcs-setup.js';
 
-const DB = 1;
-const DF = 8;
-const TS = 10;
-const NP = 11;
-const SS = 12;
-const GP = 13;
-const PF = 14;
+const { DB, DF, TS, NP, SS, GP, PF } = VECTOR;
 const SOURCE = { call: 0, iret: 1, jmp: 2, gate: 3 };
-const NT = 0x4000n;
-const RF = 0x10000n;
-const VM_FLAG = 0x20000n;
 const BLOCKED_BY_STI_OR_MOV_SS = 3;
 const BLOCKED_BY_NMI = 8;
-const CR0_TS = 8n;
-const DR6_BT = 0x8000n;
-const DR7_GD = 0x2000n;
-const CR0_PG = 0x8000_0000n;
-const CR4_PAE = 0x20n;
 const SEGMENTS = ['ES', 'CS', 'SS', 'DS', 'FS', 'GS'] as const;
 const CODE_SEGMENT = 1;
-const UNUSABLE = 0x10000;
-const BIG = 0x4000;
+const UNUSABLE = Number(AR.unusable);
+const BIG = Number(AR['D/B']);
+const DEFINED_FLAGS = maskOf(RFLAGS_ROWS) | ALWAYS_ONE.RFLAGS;
+const LOCAL_BREAKPOINTS = DR7.L0 | DR7.L1 | DR7.L2 | DR7.L3 | DR7.LE;
 const EXTERNAL = 1;
 /** Offsets in a 32-bit TSS; `saved`: what the outgoing task's registers take. @sdm 3A 7.2.1 "Task-State Segment (TSS)" */
 const TSS32 = {
@@ -147,12 +137,12 @@ function perform(vcpu: Vcpu, vm: Vm, selector: number, source: number, event: nu
   if (event === 0 || isSoftwareEvent(event)) vcpu.complete();
   if (oldDescriptor !== undefined) setBusy(memory, oldDescriptor, false);
   let flags = vmcs.get('GUEST_RFLAGS');
-  if (source === SOURCE.iret) flags &= ~NT;
-  if (isFault(event)) flags |= RF;
+  if (source === SOURCE.iret) flags &= ~RFLAGS.NT;
+  if (isFault(event)) flags |= RFLAGS.RF;
   saveTask(vcpu, memory, oldBase, old, flags);
   if (nests) memory.write(next.base + layout.link, 2, oldSelector);
   if (source !== SOURCE.iret) setBusy(memory, next.address, true);
-  vmcs.set('GUEST_CR0', vmcs.get('GUEST_CR0') | CR0_TS);
+  vmcs.set('GUEST_CR0', vmcs.get('GUEST_CR0') | CR0.TS);
   setSegment(vmcs, 'TR', selector, BigInt(next.base), next.limit, (next.accessRights & ~0x1f) | (is32 ? 0x8b : 0x83));
   const blocking = eventType(event) === EVENT_TYPE.nmi ? BLOCKED_BY_NMI : 0;
   vmcs.set('GUEST_INTERRUPTIBILITY_INFO', (vmcs.interruptibility & ~BLOCKED_BY_STI_OR_MOV_SS) | blocking);
@@ -169,15 +159,15 @@ function perform(vcpu: Vcpu, vm: Vm, selector: number, source: number, event: nu
 function trapTask(vcpu: Vcpu): void {
   const { vmcs, host } = vcpu;
   const at = vcpu.at(DR6);
-  host.set64(at, host.get64(at) | DR6_BT);
-  vmcs.set('GUEST_DR7', vmcs.get('GUEST_DR7') & ~DR7_GD);
+  host.set64(at, host.get64(at) | DR6_BITS.BT);
+  vmcs.set('GUEST_DR7', vmcs.get('GUEST_DR7') & ~DR7.GD);
   vcpu.exception(DB);
 }
 
 const eventType = (info: number): number => (info >> 8) & 7;
 const isSoftwareEvent = (info: number): boolean => [4, 5, 6].includes(eventType(info));
 
-/** Faults leave RF in the saved flags, so that the instruction is not stopped again by its breakpoint. */
+/** Faults leave RFLAGS.RF in the saved flags, so that the instruction is not stopped again by its breakpoint. */
 function isFault(info: number): boolean {
   return eventType(info) === EVENT_TYPE.hardwareException && exceptionRow(info & 0xff)?.class === 'fault';
 }
@@ -241,15 +231,15 @@ function readTask(memory: SystemMemory, base: number, is32: boolean): TaskState 
  */
 function startTask(vcpu: Vcpu, vm: Vm, task: TaskState, nested: boolean): void {
   const { vmcs } = vcpu;
-  const flags = task.flags | 2n | (nested ? NT : 0n);
+  const flags = task.flags | ALWAYS_ONE.RFLAGS | (nested ? RFLAGS.NT : 0n);
   vmcs.set('GUEST_RIP', task.ip);
-  vmcs.set('GUEST_RFLAGS', flags & 0x3f7fd7n);
+  vmcs.set('GUEST_RFLAGS', flags & DEFINED_FLAGS);
   task.registers.forEach((value, i) => {
     if (i === 4) vmcs.set('GUEST_RSP', value);
     vcpu.host.set64(vcpu.at(GPR) + i * 8, BigInt(value >>> 0));
   });
-  vmcs.set('GUEST_DR7', vmcs.get('GUEST_DR7') & ~0x155n);
-  const virtual = (flags & VM_FLAG) !== 0n;
+  vmcs.set('GUEST_DR7', vmcs.get('GUEST_DR7') & ~LOCAL_BREAKPOINTS);
+  const virtual = (flags & RFLAGS.VM) !== 0n;
   const cpl = virtual ? 3 : task.selectors[CODE_SEGMENT] & 3;
   for (const [i, name] of SEGMENTS.entries()) {
     const selector = task.selectors[i] ?? 0;
@@ -258,7 +248,7 @@ function startTask(vcpu: Vcpu, vm: Vm, task: TaskState, nested: boolean): void {
     else setSegment(vmcs, name, selector, 0n, 0, UNUSABLE | (name === 'SS' ? cpl << 5 : 0));
   }
   setSegment(vmcs, 'LDTR', task.ldt, 0n, 0, UNUSABLE);
-  if (task.cr3 !== undefined && (vmcs.get('GUEST_CR0') & CR0_PG) !== 0n) loadPageTables(vcpu, vm, task.cr3);
+  if (task.cr3 !== undefined && (vmcs.get('GUEST_CR0') & CR0.PG) !== 0n) loadPageTables(vcpu, vm, task.cr3);
 }
 
 /** @throws TaskFault when PAE page-directory pointers have reserved bits set: the old ones stay. */
@@ -266,7 +256,7 @@ function loadPageTables(vcpu: Vcpu, vm: Vm, cr3: number): void {
   const { vmcs, host } = vcpu;
   const old = vmcs.get('GUEST_CR3');
   vmcs.set('GUEST_CR3', cr3);
-  if ((vmcs.get('GUEST_CR4') & CR4_PAE) !== 0n) {
+  if ((vmcs.get('GUEST_CR4') & CR4.PAE) !== 0n) {
     if (!loadPdptes(vcpu, vm)) {
       vmcs.set('GUEST_CR3', old);
       throw new TaskFault(GP, 0);
@@ -281,7 +271,7 @@ function loadPageTables(vcpu: Vcpu, vm: Vm, cr3: number): void {
 /** LDTR, then the segment registers, with the checks of a task switch. @throws TaskFault @throws SystemPageFault */
 function loadSegments(vcpu: Vcpu, memory: SystemMemory, { ldt, selectors, flags }: TaskState): void {
   loadLdt(vcpu, memory, ldt);
-  if ((flags & VM_FLAG) !== 0n) return;
+  if ((flags & RFLAGS.VM) !== 0n) return;
   const cpl = selectors[CODE_SEGMENT] & 3;
   // CS and SS first: they make the privilege level
   for (const name of ['CS', 'SS', 'ES', 'DS', 'FS', 'GS'] as const) {

@@ -1,3 +1,4 @@
+import { CR0, RFLAGS } from '../../spec/masks.js';
 import {
   ACTIVE,
   CLOCK_OFFSET,
@@ -29,6 +30,7 @@ import { Vmcs } from './vmcs.js';
 const VMCS_ALL_DIRTY = 7;
 
 /** More MSRs than there are that hold what the guest wrote. */
+const INTERRUPTS_ON = Number(RFLAGS.IF);
 const MAX_STORED_MSRS = 1024;
 
 /** What the VMM keeps of a vCPU beside its block in the core's memory and its VMCS. */
@@ -162,7 +164,7 @@ export class Vcpu {
   }
 
   get interruptsEnabled(): boolean {
-    return (this.vmcs.rflags & 0x200) !== 0;
+    return (this.vmcs.rflags & INTERRUPTS_ON) !== 0;
   }
 
   gpr(index: number): bigint {
@@ -261,7 +263,7 @@ export class Vcpu {
 
   /** Injects a hardware exception at the next entry. Real mode knows no error codes, and VM entry refuses them there. */
   exception(vector: number, error?: number): void {
-    const real = (this.vmcs.get('GUEST_CR0') & 1n) === 0n;
+    const real = (this.vmcs.get('GUEST_CR0') & CR0.PE) === 0n;
     const code = error === undefined || real ? 0 : EVENT_ERROR_CODE;
     this.vmcs.setEvent(
       (EVENT_VALID | (EVENT_TYPE.hardwareException << 8) | code | vector) >>> 0,

@@ -1,3 +1,5 @@
+import { ALWAYS_ONE, CR0, CR4, EFER } from '../../spec/masks.js';
+import { MSR } from '../../spec/msrs.js';
 import { mustBeOne } from '../../spec/vmx/controls.js';
 import { IO_BITMAP_A, IO_BITMAP_B, MSR_BITMAP, VIRTUAL_APIC_BASE } from '../core/layout.js';
 import type { HostMemory } from '../memory/host-memory.js';
@@ -8,35 +10,33 @@ import type { Vcpu } from './vcpu.js';
 
 /** MSRs that the guest reads and writes without an exit: they live in the vCPU and need no policy. */
 const PASSED_THROUGH = [
-  0x174, 0x175, 0x176, // SYSENTER_CS, _ESP, _EIP
-  0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, // STAR, LSTAR, CSTAR, FMASK
-  0xc0000100, 0xc0000101, 0xc0000102, // FS_BASE, GS_BASE, KERNEL_GS_BASE
+  MSR.IA32_SYSENTER_CS, MSR.IA32_SYSENTER_ESP, MSR.IA32_SYSENTER_EIP,
+  MSR.IA32_STAR, MSR.IA32_LSTAR, MSR.IA32_CSTAR, MSR.IA32_FMASK,
+  MSR.IA32_FS_BASE, MSR.IA32_GS_BASE, MSR.IA32_KERNEL_GS_BASE,
 ]; // biome-ignore format: grouped
 
 /** PAUSEs nearer to each other are one loop; a loop longer than the window exits. */
 const PLE_GAP_NS = 300;
 const PLE_WINDOW_NS = 4096;
 
-/** CR0 bits of which the VMM decides: PE, NE, NW, CD, PG. Changing one exits. */
-export const CR0_HOST_OWNED = 0xe0000021n;
-/** VMX operation fixes it to 1; the guest reads 0. */
-export const CR4_VMXE = 0x2000n;
+/** CR0 bits of which the VMM decides: changing one exits. */
+export const CR0_HOST_OWNED = CR0.PE | CR0.NE | CR0.NW | CR0.CD | CR0.PG;
 /** CR4 bits that exist with a feature of CPUID only. @sdm 3A 2.5 "Control Registers" */
 const CR4_FEATURES: readonly (readonly [bit: bigint, feature: string])[] = [
-  [1n << 11n, 'umip'],
-  [1n << 12n, 'la57'],
-  [1n << 16n, 'fsgsbase'],
-  [1n << 17n, 'pcid'],
-  [1n << 18n, 'xsave'],
-  [1n << 20n, 'smep'],
-  [1n << 21n, 'smap'],
-  [1n << 22n, 'pku'],
-  [1n << 24n, 'pks'],
+  [CR4.UMIP, 'umip'],
+  [CR4.LA57, 'la57'],
+  [CR4.FSGSBASE, 'fsgsbase'],
+  [CR4.PCIDE, 'pcid'],
+  [CR4.OSXSAVE, 'xsave'],
+  [CR4.SMEP, 'smep'],
+  [CR4.SMAP, 'smap'],
+  [CR4.PKE, 'pku'],
+  [CR4.PKS, 'pks'],
 ];
 
 /** CR4 bits that a guest of this model cannot set: the VMM refuses them. */
 export function cr4HostOwned(model: CpuModel): bigint {
-  return CR4_FEATURES.reduce((owned, [bit, feature]) => (hasFeature(model, feature) ? owned : owned | bit), CR4_VMXE);
+  return CR4_FEATURES.reduce((owned, [bit, feature]) => (hasFeature(model, feature) ? owned : owned | bit), CR4.VMXE);
 }
 
 /** Controls that follow from the model. @sdm 3C 25.3 "Changes to Instruction Behavior in VMX Non-Root Operation" */
@@ -110,13 +110,13 @@ export function setUpVmcs(vcpu: Vcpu, eptp: bigint, model: CpuModel, vcpus = 1):
 
 /** The VMM is not guest-visible code: its host area is a consistent 64-bit supervisor environment. */
 function setUpHost({ vmcs }: Vcpu): void {
-  vmcs.set('HOST_CR0', 0x80050033n);
+  vmcs.set('HOST_CR0', CR0.PG | CR0.AM | CR0.WP | CR0.NE | CR0.ET | CR0.MP | CR0.PE);
   vmcs.set('HOST_CR3', 0n);
-  vmcs.set('HOST_CR4', 0x2020n);
+  vmcs.set('HOST_CR4', CR4.VMXE | CR4.PAE);
   for (const segment of ['ES', 'SS', 'DS', 'FS', 'GS']) vmcs.set(`HOST_${segment}_SELECTOR`, 0x18);
   vmcs.set('HOST_CS_SELECTOR', 0x10);
   vmcs.set('HOST_TR_SELECTOR', 0x40);
-  vmcs.set('HOST_IA32_EFER', 0xd00n);
+  vmcs.set('HOST_IA32_EFER', EFER.LME | EFER.LMA | EFER.NXE);
   vmcs.set('HOST_IA32_PAT', 0x0007040600070406n);
   vmcs.set('HOST_RIP', 0xffffffff81000000n);
   vmcs.set('HOST_RSP', 0xffffffff82000000n);
@@ -131,12 +131,12 @@ export function setUpGuest(vcpu: Vcpu): void {
   setSegment(vmcs, 'TR', 0, 0n, 0xffff, 0x8b);
   vmcs.set('GUEST_GDTR_LIMIT', 0xffff);
   vmcs.set('GUEST_IDTR_LIMIT', 0xffff);
-  vmcs.set('GUEST_CR0', 0x60000030n);
-  vmcs.set('CR0_READ_SHADOW', 0x60000010n);
-  vmcs.set('GUEST_CR4', 0x2000n);
+  vmcs.set('GUEST_CR0', CR0.CD | CR0.NW | CR0.NE | CR0.ET);
+  vmcs.set('CR0_READ_SHADOW', CR0.CD | CR0.NW | CR0.ET);
+  vmcs.set('GUEST_CR4', CR4.VMXE);
   vmcs.set('CR4_READ_SHADOW', 0n);
-  vmcs.set('GUEST_DR7', 0x400n);
-  vmcs.set('GUEST_RFLAGS', 2n);
+  vmcs.set('GUEST_DR7', ALWAYS_ONE.DR7);
+  vmcs.set('GUEST_RFLAGS', ALWAYS_ONE.RFLAGS);
   vmcs.set('GUEST_RIP', 0xfff0n);
   vmcs.set('GUEST_IA32_PAT', 0x0007040600070406n);
   watchNumericErrors(vcpu);

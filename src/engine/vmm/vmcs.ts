@@ -1,3 +1,4 @@
+import { RFLAGS } from '../../spec/masks.js';
 import { type VmcsField, vmcsField } from '../../spec/vmx/vmcs-fields.js';
 import type { HostMemory } from '../memory/host-memory.js';
 import { ControlHistory } from './control-history.js';
@@ -30,8 +31,8 @@ const F = {
   dr7: fieldOffset('GUEST_DR7'),
 };
 
-const RFLAGS_TF = 0x100;
-const RFLAGS_RF = 0x10000;
+const RFLAGS_TF = Number(RFLAGS.TF);
+const RFLAGS_RF = Number(RFLAGS.RF);
 const PENDING_BS = 1 << 14;
 const PENDING_ENABLED = 1 << 12;
 

@@ -1,10 +1,8 @@
 // The XSAVE feature set as CPUID and XCR0 have it. @sdm 1 13.2 "Enumeration of CPU Support for XSAVE Instructions and XSAVE-Supported Features"
+import { XCR0 } from '../../spec/masks.js';
 import type { CpuidRegisters } from './cpuid-model.js';
 
-/** State components: bit in XCR0, and the place and size in the standard format beyond the legacy region. */
-const X87 = 1n;
-const SSE = 2n;
-const AVX = 4n;
+/** State components by their bit in XCR0: the place and size in the standard format beyond the legacy region. */
 const EXTENDED = [
   { component: 2, offset: 576, bytes: 256 },
   { component: 9, offset: 2688, bytes: 8 },
@@ -16,8 +14,8 @@ const XSAVE_FEATURES = 0b111;
 
 /** May software load this into XCR0? `supported`: the components of the CPU model. */
 export function validXcr0(value: bigint, supported: bigint): boolean {
-  if ((value & ~supported) !== 0n || (value & X87) === 0n) return false;
-  return (value & AVX) === 0n || (value & SSE) !== 0n;
+  if ((value & ~supported) !== 0n || (value & XCR0.X87) === 0n) return false;
+  return (value & XCR0.AVX) === 0n || (value & XCR0.SSE) !== 0n;
 }
 
 function areaBytes(components: bigint): number {

@@ -357,6 +357,13 @@ export function vmcsFieldByEncoding(encoding: number): VmcsField | undefined {
   return BY_ENCODING.get(encoding);
 }
 
+/** The encoding of a field by its own name. @throws Error for a name that no row has */
+export function vmcsEncoding(name: string): number {
+  const field = BY_NAME.get(name);
+  if (!field) throw new Error(`no VMCS field ${name}`);
+  return field.encoding;
+}
+
 /** Bits that a field holds: natural-width fields have 64 on this CPU. */
 export function vmcsFieldBits(field: VmcsField): 16 | 32 | 64 {
   return field.width === 'natural' ? 64 : field.width;

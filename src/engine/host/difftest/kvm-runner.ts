@@ -1,5 +1,6 @@
 // Runs test cases on a raw vCPU of /dev/kvm: registers go in and out through the shared page, so a
 // case costs one KVM_RUN (10 us and less).
+import { bitsOf, RFLAGS as RFLAGS_BITS } from '../../../spec/flags.js';
 import { type BedState, bedState, RAM_BYTES, type Ranges, type Segment } from '../../difftest/bed.js';
 import type { Case, CaseRunner, Ending, Outcome } from '../../difftest/case.js';
 import { normalise, notRun } from '../../difftest/outcome.js';
@@ -18,7 +19,7 @@ import { BedMemory } from './bed-memory.js';
 const KVM_ORDER = [0, 2, 3, 1, 6, 7, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15];
 const RIP = 16;
 const RFLAGS = 17;
-const IOPL = 0x3000;
+const IOPL = bitsOf(RFLAGS_BITS, 'IOPL');
 const SEGMENT_NAMES = ['es', 'cs', 'ss', 'ds', 'fs', 'gs'] as const;
 /** KVM_RUNs without an end after which a case counts as stuck. */
 const MAX_RUNS = 8;

@@ -1,17 +1,19 @@
 // Runs test cases in ring 3 of this machine's own CPU, in a helper process (native-cases.c, built with
 // gcc on first use): the one oracle that no emulator stands in front of.
+
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { VECTOR } from '../../../spec/exceptions.js';
 import { bedImage, bedState, CODE, type Mode, SUPERVISOR_PAGE } from '../../difftest/bed.js';
 import type { Case, CaseRunner, Change, Outcome } from '../../difftest/case.js';
 import { IF, IOPL, TF } from '../../difftest/flags.js';
 import { notRun } from '../../difftest/outcome.js';
 
 /** #DB, by which an instruction that completes ends. */
-const DB = 1;
+const { DB } = VECTOR;
 const MODE_NUMBERS: Partial<Record<Mode, number>> = { long: 0, compat32: 1, compat16: 2 };
 /** Modes that ring 3 of a 64-bit kernel may have. */
 const NATIVE_MODES: readonly Mode[] = ['long', 'compat32', 'compat16'];

@@ -1,6 +1,7 @@
 // The debugger's breakpoints on KVM: in the debug registers where they fit and work, the rest as INT3 that guest
 // memory holds only while it runs, or by stepping through the guest and looking after each instruction.
 
+import { ALWAYS_ONE, DR7 } from '../../../spec/masks.js';
 import type { Breakpoint, BreakpointSpec } from '../../debugger.js';
 import type { BreakpointSink, Watch } from '../../machine-view.js';
 import type { GuestDebug } from '../kvm/vcpu.js';
@@ -8,8 +9,7 @@ import type { DebugAbilities } from './debug-abilities.js';
 
 const DEBUG_REGISTERS = 4;
 const INT3 = 0xcc;
-/** DR7: GE and the bit that is always 1. */
-const DR7_BASE = 0x600n;
+const DR7_BASE = ALWAYS_ONE.DR7 | DR7.GE;
 const LENGTH_BITS: Record<number, bigint> = { 1: 0n, 2: 1n, 4: 3n, 8: 2n };
 const WRITE = 1n;
 const READ_OR_WRITE = 3n;

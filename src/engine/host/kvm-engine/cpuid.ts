@@ -1,4 +1,5 @@
 // CPUID of a guest on KVM: the same CPU model as the embedded engine's, less what the host cannot run.
+import { XCR0 } from '../../../spec/masks.js';
 import { type CpuModel, cpuModel, DEFAULT_CPU_MODEL } from '../../vmm/cpu-models.js';
 import { cpuid } from '../../vmm/cpuid-model.js';
 import type { CpuidEntry } from '../kvm/kvm.js';
@@ -49,7 +50,7 @@ export function modelOnHost(
 
 /** The table for KVM_SET_CPUID2 of a vCPU. */
 export function guestCpuid(model: CpuModel, vcpu: number): CpuidEntry[] {
-  const context = { model, vcpu, osxsave: false, paravirtual: false, xcr0: 1n, apicEnabled: true };
+  const context = { model, vcpu, osxsave: false, paravirtual: false, xcr0: XCR0.X87, apicEnabled: true };
   return LEAVES.flatMap((leaf) => {
     const subleaves = SUBLEAVES[leaf] ?? 1;
     return Array.from({ length: subleaves }, (_, index) => ({

@@ -1,5 +1,6 @@
 // What KVM_SET_GUEST_DEBUG really does on this host, found by trying it on a machine of one page: a capability
 // bit does not tell that a paravirtual KVM answers no data breakpoint and runs ring 3 without any.
+import { ALWAYS_ONE, DR7 } from '../../../spec/masks.js';
 import { EXIT_REASONS } from '../kvm/exits.js';
 import type { Kvm } from '../kvm/kvm.js';
 import { GuestMemory } from '../kvm/memory.js';
@@ -28,13 +29,13 @@ const AFTER_STORE = CODE + 4;
 const MAX_RUNS = 4;
 
 /** DR7 for one breakpoint in DR0. @sdm 3B 17.2.4 "Debug Control Register (DR7)" */
-const EXECUTE_DR7 = 0x402n;
+const EXECUTE_DR7 = ALWAYS_ONE.DR7 | DR7.G0;
 const WRITE_BYTE_DR7 = EXECUTE_DR7 | (1n << 16n);
 
 function stopsAt(vcpu: KvmVcpu, debug: GuestDebug): number | undefined {
   const sregs = vcpu.sregs().set('cs.base', 0).set('cs.selector', 0);
   vcpu.setSregs(sregs);
-  vcpu.setRegs(new KvmStruct(KVM_REGS).set('rip', CODE).set('rsp', 0x3000).set('rflags', 2));
+  vcpu.setRegs(new KvmStruct(KVM_REGS).set('rip', CODE).set('rsp', 0x3000).set('rflags', ALWAYS_ONE.RFLAGS));
   vcpu.setGuestDebug(debug);
   for (let run = 0; run < MAX_RUNS; run++) {
     const reason = vcpu.runRaw();

@@ -2,7 +2,10 @@
 // memory. The core's machine is a whole one (Vm), so that device accesses, MSRs and control registers take the same way
 // as on engine vtx; KVM's answer stands where KVM has the state.
 
+import { VECTOR } from '../../../spec/exceptions.js';
 import { KVM_ENOSYS } from '../../../spec/kvm-paravirt.js';
+import { AR, EFER } from '../../../spec/masks.js';
+import { MSR } from '../../../spec/msrs.js';
 import { opcodeOffset } from '../../../spec/opcodes/mnemonic.js';
 import type { CoreExports } from '../../core/core-exports.js';
 import { CODE_PAGES, EXIT_COUNTS, RAM_BASE, TRACE_ENABLED, TRACE_SEQUENCE } from '../../core/layout.js';
@@ -49,8 +52,7 @@ export interface Emulated {
   failure?: string;
 }
 
-const UD = 6;
-const GP = 13;
+const { UD, GP } = VECTOR;
 const VM_EXIT = { WINDOW: 7, VMCALL: 18, RDMSR: 31, WRMSR: 32, MTF: 37 } as const;
 /** Exits that are not the embedded VMM's to handle. */
 const TAKEN: readonly number[] = [VM_EXIT.VMCALL, VM_EXIT.RDMSR, VM_EXIT.WRMSR, VM_EXIT.MTF];
@@ -59,9 +61,7 @@ const EXIT_COUNT_BYTES = 128 * 8;
 const MAX_SLICES = 64;
 const ENTRY_IA32E = 0x200n;
 /** MSR numbers. @sdm 4 2.1 "Architectural MSRs" */
-const EFER = 0xc0000080;
 const APIC_BASE = 0x1b;
-const EFER_LMA = 0x400n;
 const PENDING_DEBUG_TRAP = 0x500fn;
 
 /** State that is the core's or the host's own affair: time goes its own way, CR8 is the board's. */
@@ -184,9 +184,9 @@ export class InstructionEmulator {
     for (const [name, value] of Object.entries(file))
       writeRegister(vm, vcpu, name, name.endsWith('_ar') ? usable(name, value) : value);
     vcpu.clock = this.machine.now();
-    writeRegister(vm, vcpu, 'tsc', cpu.vcpu.msrs([0x10])[0] ?? 0n);
+    writeRegister(vm, vcpu, 'tsc', cpu.vcpu.msrs([MSR.IA32_TIME_STAMP_COUNTER])[0] ?? 0n);
     const controls = vmcs.get('VM_ENTRY_CONTROLS') & ~ENTRY_IA32E;
-    vmcs.set('VM_ENTRY_CONTROLS', controls | (((file.efer ?? 0n) & EFER_LMA) === 0n ? 0n : ENTRY_IA32E));
+    vmcs.set('VM_ENTRY_CONTROLS', controls | (((file.efer ?? 0n) & EFER.LMA) === 0n ? 0n : ENTRY_IA32E));
     loadPdptes(vcpu, vm);
     vmcs.setEvent(0, 0, 0);
     this.takeEvent(events);
@@ -310,7 +310,7 @@ export class InstructionEmulator {
 function isTaken(vcpu: Vcpu): boolean {
   const reason = vcpu.vmcs.reason & 0xffff;
   const msr = reason === VM_EXIT.RDMSR || reason === VM_EXIT.WRMSR;
-  return TAKEN.includes(reason) && !(msr && vcpu.gprLow(1) === EFER);
+  return TAKEN.includes(reason) && !(msr && vcpu.gprLow(1) === MSR.IA32_EFER);
 }
 
 /** Accesses that name a vCPU. */
@@ -334,7 +334,7 @@ function boardOf(board: Board, vcpu: number): Board {
 
 /** KVM tells of segments what hardware does not: the accessed and busy bits that VM entry wants. */
 function usable(name: string, access: bigint): bigint {
-  if ((access & 0x10000n) !== 0n || name === 'ldtr_ar') return access;
+  if ((access & AR.unusable) !== 0n || name === 'ldtr_ar') return access;
   return access | (name === 'tr_ar' ? 2n : 1n);
 }
 

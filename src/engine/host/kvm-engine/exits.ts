@@ -1,4 +1,7 @@
 // What a machine does about each exit of KVM_RUN, and what the trace tells of it.
+
+import { VECTOR } from '../../../spec/exceptions.js';
+import { MSR } from '../../../spec/msrs.js';
 import { EXIT_REASONS as KVM, KVM_EXIT_IO_OUT } from '../kvm/exits.js';
 import type { KvmStruct } from '../kvm/structs.js';
 import { type ExitTrace, REASON } from './exit-record.js';
@@ -12,9 +15,7 @@ export interface Result {
   inject?: number;
 }
 
-const GP = 13;
-/** Where SYSCALL goes. @sdm 4 2.1 "Architectural MSRs" */
-export const LSTAR = 0xc0000082;
+const { GP } = VECTOR;
 /** A guest that has set it enters ring 3 within so many instructions, or is not waited for. */
 const STEPS_TO_RING3 = 20_000;
 /** Exit qualification of an I/O instruction. @sdm 3C 27.2.1 table 27-5 */
@@ -81,8 +82,8 @@ function accessMsr(cpu: KvmCpu, write: boolean): Result {
   const { vcpu } = cpu;
   const { page } = vcpu;
   const index = page.get('exit.msr.index');
-  const value = write ? page.getBig('exit.msr.data') : index === LSTAR ? vcpu.msrs([index])[0] : undefined;
-  if (index !== LSTAR || value === undefined || (write && vcpu.setMsrs([[index, value]]) !== undefined)) {
+  const value = write ? page.getBig('exit.msr.data') : index === MSR.IA32_LSTAR ? vcpu.msrs([index])[0] : undefined;
+  if (index !== MSR.IA32_LSTAR || value === undefined || (write && vcpu.setMsrs([[index, value]]) !== undefined)) {
     page.set('exit.msr.error', 1);
     return { value: GP, inject: GP };
   }

@@ -1,5 +1,6 @@
 // Interrupt controllers in the kernel, as QEMU's kernel-irqchip has them: all of them (on), or the local APICs while the
 // 8259 pair and the I/O APIC stay the program's own (split).
+import { MSR } from '../../../spec/msrs.js';
 import type { IrqchipModels, OutsideIrqchip } from '../../devices/outside-irqchip.js';
 import type { Pic8259 } from '../../devices/pic-8259.js';
 import type { Stateful } from '../../state/saved.js';
@@ -28,7 +29,6 @@ export type KernelIrqchipMode = 'on' | 'split' | 'off';
 
 const PINS = 24;
 const PIC_PINS = 16;
-const MSR_TSC_DEADLINE = 0x6e0;
 const REDIRECTION_LEVEL = 0x8000;
 const REDIRECTION_MASKED = 0x1_0000;
 const REDIRECTION_LOGICAL = 0x800;
@@ -183,7 +183,7 @@ export class KernelIrqchip implements OutsideIrqchip {
         chips: kinds.map((chip) => vm.irqchip(chip).bytes),
         levels: [...this.levels].sort((a, b) => a - b),
         lapics: vcpus.map(({ vcpu }) => vcpu.lapic().bytes),
-        deadlines: vcpus.map(({ vcpu }) => vcpu.msrs([MSR_TSC_DEADLINE])[0] ?? 0n),
+        deadlines: vcpus.map(({ vcpu }) => vcpu.msrs([MSR.IA32_TSC_DEADLINE])[0] ?? 0n),
         mpStates: vcpus.map(({ vcpu }) => vcpu.mpState()),
       }),
       load: ({ chips, levels, lapics, deadlines, mpStates }) => {
@@ -194,7 +194,7 @@ export class KernelIrqchip implements OutsideIrqchip {
         for (const bytes of chips) vm.setIrqchip(new KvmStruct(KVM_IRQCHIP, bytes));
         for (const { index, vcpu } of vcpus) {
           vcpu.setLapic(new KvmStruct(KVM_LAPIC_STATE, lapics[index]));
-          if (deadlines[index] !== 0n) vcpu.setMsrs([[MSR_TSC_DEADLINE, deadlines[index]]]);
+          if (deadlines[index] !== 0n) vcpu.setMsrs([[MSR.IA32_TSC_DEADLINE, deadlines[index]]]);
           vcpu.setMpState(mpStates[index]);
         }
       },
@@ -217,7 +217,7 @@ export class KernelIrqchip implements OutsideIrqchip {
     for (const { index, vcpu, sregs } of machine.vcpus) {
       lapicFromKernel(models.lapics[index], vcpu.lapic(), {
         base: sregs.getBig('apic_base'),
-        tscDeadline: vcpu.msrs([MSR_TSC_DEADLINE])[0] ?? 0n,
+        tscDeadline: vcpu.msrs([MSR.IA32_TSC_DEADLINE])[0] ?? 0n,
         now: machine.now(),
       });
     }

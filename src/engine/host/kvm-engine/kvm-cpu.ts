@@ -1,4 +1,5 @@
 // One vCPU of a machine on KVM, with its registers in the page that it shares with the kernel.
+import { EFER, RFLAGS } from '../../../spec/masks.js';
 import type { VirtualCpu } from '../../vmm/hypervisor.js';
 import { KVM_SYNC_X86_REGS, KVM_SYNC_X86_SREGS } from '../kvm/exits.js';
 import { KVM_RUN_PAGE, type KvmStruct } from '../kvm/structs.js';
@@ -36,9 +37,6 @@ export const RUN = {
   mmioIsWrite: at('exit.mmio.is_write'),
 } as const;
 
-export const RFLAGS_IF = 0x200n;
-const EFER_LMA = 0x400n;
-
 export class KvmCpu implements VirtualCpu {
   /** KVM does not count instructions. */
   readonly icount = 0;
@@ -73,7 +71,7 @@ export class KvmCpu implements VirtualCpu {
   /** It is single-stepped to its first instruction in ring 3, so many instructions at most. */
   stepsToRing3 = 0;
   /** RFLAGS.IF as it was last seen in ring 3. */
-  userInterruptFlag = RFLAGS_IF;
+  userInterruptFlag = RFLAGS.IF;
   /** An exit of its own raised an interrupt that it has not taken: times still to look ahead for when it can. */
   windowSeeks = 0;
   /** Looks for instructions at which KVM stands still; only where this host's KVM has such. */
@@ -100,7 +98,7 @@ export class KvmCpu implements VirtualCpu {
   }
 
   get interruptsEnabled(): boolean {
-    return (this.regs.getBig('rflags') & RFLAGS_IF) !== 0n;
+    return (this.regs.getBig('rflags') & RFLAGS.IF) !== 0n;
   }
 
   /** The kernel takes these in at the next run. */
@@ -117,12 +115,12 @@ export class KvmCpu implements VirtualCpu {
 
   get linearRip(): bigint {
     const rip = this.regs.getBig('rip');
-    if ((this.sregs.getBig('efer') & EFER_LMA) !== 0n && this.sregs.get('cs.l') === 1) return rip;
+    if ((this.sregs.getBig('efer') & EFER.LMA) !== 0n && this.sregs.get('cs.l') === 1) return rip;
     return BigInt.asUintN(32, rip + this.sregs.getBig('cs.base'));
   }
 
   get longMode(): boolean {
-    return this.sregs.get('cs.l') === 1 && (this.sregs.getBig('efer') & EFER_LMA) !== 0n;
+    return this.sregs.get('cs.l') === 1 && (this.sregs.getBig('efer') & EFER.LMA) !== 0n;
   }
 
   /** Width of the code at RIP. */

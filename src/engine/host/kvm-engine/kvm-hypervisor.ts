@@ -1,5 +1,6 @@
 // A machine on /dev/kvm. This thread runs the devices, and the vCPU where there is one: an exit to user space costs no
 // change of thread, and a timer's signal brings KVM_RUN back for whatever else there is to do. Several have their own.
+import { MSR } from '../../../spec/msrs.js';
 import type { InitialState } from '../../boot/image.js';
 import { EXIT_COUNTS, RAM_BASE, TRACE_SEQUENCE } from '../../core/layout.js';
 import type { GuestEnd, GuestMemory as Ram } from '../../devices/device.js';
@@ -29,7 +30,7 @@ import { CoreRepairs } from './core-repairs.js';
 import { guestCpuid, modelOnHost, TSC_DEADLINE, X2APIC } from './cpuid.js';
 import { probeDebugging } from './debug-abilities.js';
 import { ACTION, ExitTrace, vmxReason } from './exit-record.js';
-import { handleExit, LSTAR, traceExit } from './exits.js';
+import { handleExit, traceExit } from './exits.js';
 import { Heartbeat } from './heartbeat.js';
 import { Interrupts } from './interrupts.js';
 import { KernelIrqchip, type KernelIrqchipMode } from './kernel-irqchip.js';
@@ -156,7 +157,7 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
     let ring3: Ring3Repair | undefined;
     if (!runs.completeEmulator && this.breakpoints.abilities.hardware) {
       ring3 = new Ring3Repair((cpu, gva, bytes) => this.readLinear(cpu, gva, bytes));
-      if (vm.capability('KVM_CAP_X86_MSR_FILTER') > 0) vm.exitOnMsr(LSTAR);
+      if (vm.capability('KVM_CAP_X86_MSR_FILTER') > 0) vm.exitOnMsr(MSR.IA32_LSTAR);
     }
     this.interrupts = new Interrupts(this, runs.promptWindow);
     this.debug = new VcpuDebug(this);
@@ -219,7 +220,7 @@ export class KvmHypervisor implements Hypervisor<KvmCpu> {
   }
 
   tsc(vcpu: number): bigint {
-    return this.vcpus[vcpu].vcpu.msrs([0x10])[0] ?? 0n;
+    return this.vcpus[vcpu].vcpu.msrs([MSR.IA32_TIME_STAMP_COUNTER])[0] ?? 0n;
   }
 
   resetState(): void {

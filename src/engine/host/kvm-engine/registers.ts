@@ -1,4 +1,7 @@
 // The debugger's registers from KVM's structures, and back.
+import { maskOf, RFLAGS } from '../../../spec/flags.js';
+import { ALWAYS_ONE, CR0 } from '../../../spec/masks.js';
+import { MSR } from '../../../spec/msrs.js';
 import type { InitialSegment, InitialState } from '../../boot/image.js';
 import type { RegisterFile } from '../../debugger.js';
 import { GENERAL_REGISTERS, SEGMENT_REGISTERS } from '../../registers-view.js';
@@ -10,19 +13,20 @@ const field = (segment: string): string => SEGMENT_FIELDS[segment] ?? segment;
 
 /** MSR numbers. @sdm 4 2.1 "Architectural MSRs" */
 const MSRS: Record<string, number> = {
-  sysenter_cs: 0x174,
-  sysenter_esp: 0x175,
-  sysenter_eip: 0x176,
-  star: 0xc0000081,
-  lstar: 0xc0000082,
-  cstar: 0xc0000083,
-  fmask: 0xc0000084,
-  kernel_gs_base: 0xc0000102,
-  tsc: 0x10,
-  tsc_aux: 0xc0000103,
-  pat: 0x277,
-  debugctl: 0x1d9,
+  sysenter_cs: MSR.IA32_SYSENTER_CS,
+  sysenter_esp: MSR.IA32_SYSENTER_ESP,
+  sysenter_eip: MSR.IA32_SYSENTER_EIP,
+  star: MSR.IA32_STAR,
+  lstar: MSR.IA32_LSTAR,
+  cstar: MSR.IA32_CSTAR,
+  fmask: MSR.IA32_FMASK,
+  kernel_gs_base: MSR.IA32_KERNEL_GS_BASE,
+  tsc: MSR.IA32_TIME_STAMP_COUNTER,
+  tsc_aux: MSR.IA32_TSC_AUX,
+  pat: MSR.IA32_PAT,
+  debugctl: MSR.IA32_DEBUGCTL,
 };
+const DEFINED_FLAGS = maskOf(RFLAGS);
 const CONTROL = ['cr0', 'cr2', 'cr3', 'cr4', 'cr8', 'efer'];
 /** FXSAVE area: name, offset, bytes. @sdm 2A 3.3 "FXSAVE", table 3-47 */
 const FX_WORDS: [name: string, offset: number, bytes: number][] = [
@@ -153,7 +157,7 @@ export type Home = 'regs' | 'sregs' | 'other';
  */
 export function putRegister(vcpu: KvmVcpu, regs: KvmStruct, sregs: KvmStruct, name: string, value: bigint): Home {
   if ((GENERAL_REGISTERS as readonly string[]).includes(name) || name === 'rip' || name === 'rflags') {
-    regs.set(name, name === 'rflags' ? (value & 0x3f7fd7n) | 2n : value);
+    regs.set(name, name === 'rflags' ? (value & DEFINED_FLAGS) | ALWAYS_ONE.RFLAGS : value);
     return 'regs';
   }
   const [, segment, part] = /^([a-z]+?)(?:_(base|limit|ar))?$/.exec(name) ?? [];
@@ -214,10 +218,10 @@ function putFpu(vcpu: KvmVcpu, name: string, value: bigint): boolean {
 export function putInitialState(regs: KvmStruct, sregs: KvmStruct, state: InitialState): void {
   regs.bytes.fill(0);
   regs.set('rip', state.rip).set('rsp', state.rsp ?? 0n);
-  regs.set('rflags', (state.rflags ?? 0n) | 2n);
+  regs.set('rflags', (state.rflags ?? 0n) | ALWAYS_ONE.RFLAGS);
   for (const [name, value] of Object.entries(state.registers ?? {})) regs.set(name, value);
   sregs
-    .set('cr0', (state.cr0 ?? 0x6000_0010n) | 0x10n)
+    .set('cr0', (state.cr0 ?? CR0.CD | CR0.NW) | CR0.ET)
     .set('cr2', 0)
     .set('cr3', state.cr3 ?? 0n);
   sregs

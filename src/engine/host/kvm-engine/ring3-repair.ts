@@ -1,24 +1,22 @@
 // Ring 3 on a KVM that takes SYSCALL and INT n there for faults. The instructions run on the CPU, no exit tells of them;
 // what tells is the guest's own handler of #UD, #GP or #PF: a breakpoint on its first instruction finds the frame, the
 // exception is taken back, and the embedded core runs the instruction. It delivers the same exception where it was one.
+import { VECTOR } from '../../../spec/exceptions.js';
+import { EFER, RFLAGS } from '../../../spec/masks.js';
+import { MSR } from '../../../spec/msrs.js';
 import type { KvmStruct } from '../kvm/structs.js';
-import { type KvmCpu, RFLAGS_IF } from './kvm-cpu.js';
+import type { KvmCpu } from './kvm-cpu.js';
 
-const UD = 6;
-const GP = 13;
-const PF = 14;
+const { UD, GP, PF } = VECTOR;
 const VECTORS = [UD, GP, PF];
 const GATE_BYTES = 16;
 /** Interrupt and trap gates of 64 bits, present. */
 const GATE_MASK = 0x9e;
 const GATE = 0x8e;
-const RFLAGS_RF = 1n << 16n;
 const SYSCALL = 0x050f;
 const SYSRET = 0x070f;
 const IRET = 0xcf;
 const RETF = 0xcb;
-const LSTAR = 0xc0000082;
-const EFER_LMA = 0x400n;
 /** Handlers are looked up again after this time: no exit tells of LIDT. */
 const FRESH_MS = 1;
 
@@ -79,13 +77,13 @@ export class Ring3Repair {
     const rip = frame.getBigUint64(0, true);
     const [cs, ss] = [8, 32].map((at) => frame.getUint16(at, true));
     if (!this.loadSegment(cpu, 'cs', cs) || !this.loadSegment(cpu, 'ss', ss)) return false;
-    const flags = frame.getBigUint64(16, true) & ~RFLAGS_RF;
+    const flags = frame.getBigUint64(16, true) & ~RFLAGS.RF;
     if (this.isSyscall(cpu, vector, rip)) {
       // R11 has the flags as the CPU had them, on which the host's interrupts are always on
       regs.set('rip', regs.getBig('rcx') - 2n);
-      regs.set('rflags', (regs.getBig('r11') & ~RFLAGS_IF) | cpu.userInterruptFlag);
+      regs.set('rflags', (regs.getBig('r11') & ~RFLAGS.IF) | cpu.userInterruptFlag);
     } else {
-      cpu.userInterruptFlag = flags & RFLAGS_IF;
+      cpu.userInterruptFlag = flags & RFLAGS.IF;
       regs.set('rip', rip).set('rflags', flags);
     }
     regs.set('rsp', frame.getBigUint64(24, true));
@@ -101,7 +99,7 @@ export class Ring3Repair {
   returnsToRing3(cpu: KvmCpu): boolean {
     if (cpu.cpl === 3) {
       cpu.stepsToRing3 = 0;
-      cpu.userInterruptFlag = cpu.regs.getBig('rflags') & RFLAGS_IF;
+      cpu.userInterruptFlag = cpu.regs.getBig('rflags') & RFLAGS.IF;
       return false;
     }
     if (cpu.stepsToRing3 > 0) cpu.stepsToRing3--;
@@ -113,9 +111,9 @@ export class Ring3Repair {
     return opcode === IRET || opcode === RETF || code.getUint16(at, true) === SYSRET;
   }
 
-  /** Such a KVM goes to LSTAR and stays in ring 3, so that the fetch there is refused. */
+  /** Such a KVM goes to IA32_LSTAR and stays in ring 3, so that the fetch there is refused. */
   private isSyscall(cpu: KvmCpu, vector: number, rip: bigint): boolean {
-    if (vector !== PF || rip !== cpu.sregs.getBig('cr2') || rip !== cpu.vcpu.msrs([LSTAR])[0]) return false;
+    if (vector !== PF || rip !== cpu.sregs.getBig('cr2') || rip !== cpu.vcpu.msrs([MSR.IA32_LSTAR])[0]) return false;
     return this.read(cpu, cpu.regs.getBig('rcx') - 2n, 2)?.getUint16(0, true) === SYSCALL;
   }
 
@@ -132,7 +130,7 @@ export class Ring3Repair {
 
 /** An exception in ring 3 needs a TSS for its stack: a guest that has loaded none has no ring 3 yet. */
 function canEnterRing3(cpu: KvmCpu): boolean {
-  return (cpu.sregs.getBig('efer') & EFER_LMA) !== 0n && (cpu.sregs.get('tr.selector') & ~3) !== 0;
+  return (cpu.sregs.getBig('efer') & EFER.LMA) !== 0n && (cpu.sregs.get('tr.selector') & ~3) !== 0;
 }
 
 /** @sdm 3A 3.4.5 "Segment Descriptors" */

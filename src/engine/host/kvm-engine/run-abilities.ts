@@ -1,5 +1,6 @@
 // What KVM_RUN does otherwise than a CPU on this host, found by trying it on a machine of one page. Only a KVM that works
 // without VT-x and SVM is tried: it runs much of a guest by its emulator, which has gaps and takes many instructions at once.
+import { ALWAYS_ONE } from '../../../spec/masks.js';
 import { EXIT_REASONS } from '../kvm/exits.js';
 import type { Kvm } from '../kvm/kvm.js';
 import { GuestMemory } from '../kvm/memory.js';
@@ -21,7 +22,7 @@ const MAX_RUNS = 4;
 
 function windowIsPrompt(vcpu: KvmVcpu): boolean {
   vcpu.setSregs(vcpu.sregs().set('cs.base', 0).set('cs.selector', 0));
-  vcpu.setRegs(new KvmStruct(KVM_REGS).set('rip', CODE).set('rsp', 0x3000).set('rflags', 2));
+  vcpu.setRegs(new KvmStruct(KVM_REGS).set('rip', CODE).set('rsp', 0x3000).set('rflags', ALWAYS_ONE.RFLAGS));
   vcpu.page.set('request_interrupt_window', 1);
   for (let run = 0; run < MAX_RUNS; run++) {
     const reason = vcpu.runRaw();

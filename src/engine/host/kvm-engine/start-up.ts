@@ -1,16 +1,14 @@
 /** INIT and start-up IPIs on KVM. @sdm 3A 8.4 "Multiple-Processor (MP) Initialization" */
+import { ALWAYS_ONE, CR0 } from '../../../spec/masks.js';
 import { MP_STATES } from '../kvm/exits.js';
 import { KVM_VCPU_EVENTS, KvmStruct } from '../kvm/structs.js';
 import type { KvmCpu } from './kvm-cpu.js';
 import { putInitialState } from './registers.js';
 
 const CPU_SIGNATURE = 0x000306c3n;
-const CR0_CACHE_BITS = 0x6000_0000n;
-const CR0_RESET = 0x10n;
+const CR0_CACHE_BITS = CR0.NW | CR0.CD;
 /** Offset in the segment at FFFF0000h where the boot processor begins. @sdm 3A 9.1.4 "First Instruction Executed" */
 const RESET_VECTOR = 0xfff0n;
-const DR6_RESET = 0xffff_0ff0n;
-const DR7_RESET = 0x400n;
 
 /**
  * INIT: registers as after reset; the FPU, the caches' control bits and MSRs keep their values. The boot processor
@@ -19,12 +17,12 @@ const DR7_RESET = 0x400n;
 export function initCpu(cpu: KvmCpu): void {
   cpu.finishInstruction();
   const cache = cpu.sregs.getBig('cr0') & CR0_CACHE_BITS;
-  putInitialState(cpu.regs, cpu.sregs, { rip: RESET_VECTOR, cr0: CR0_RESET | cache });
+  putInitialState(cpu.regs, cpu.sregs, { rip: RESET_VECTOR, cr0: CR0.ET | cache });
   cpu.regs.set('rdx', CPU_SIGNATURE);
   cpu.changed(true, true);
   const debug = cpu.vcpu.debugRegs();
   for (let i = 0; i < 4; i++) debug.setBig('db', 0n, i);
-  cpu.vcpu.setDebugRegs(debug.set('dr6', DR6_RESET).set('dr7', DR7_RESET));
+  cpu.vcpu.setDebugRegs(debug.set('dr6', ALWAYS_ONE.DR6).set('dr7', ALWAYS_ONE.DR7));
   cpu.vcpu.setEvents(new KvmStruct(KVM_VCPU_EVENTS));
   cpu.waitsForSipi = cpu.index !== 0;
   cpu.halted = cpu.waitsForSipi;

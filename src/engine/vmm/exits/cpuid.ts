@@ -1,4 +1,6 @@
+import { CR4 } from '../../../spec/masks.js';
 import { XCR0 } from '../../core/layout.js';
+import { BASE_ENABLE } from '../../devices/lapic-registers.js';
 import { cpuid } from '../cpuid-model.js';
 import type { ExitHandler } from '../exit.js';
 
@@ -8,11 +10,11 @@ export const cpuidExit: ExitHandler = (vcpu, vm) => {
   const answer = cpuid(leaf, subleaf, {
     model: vm.cpu,
     vcpu: vcpu.index,
-    osxsave: (vcpu.vmcs.get('GUEST_CR4') & 0x40000n) !== 0n,
-    ospke: (vcpu.vmcs.get('GUEST_CR4') & 0x400000n) !== 0n,
+    osxsave: (vcpu.vmcs.get('GUEST_CR4') & CR4.OSXSAVE) !== 0n,
+    ospke: (vcpu.vmcs.get('GUEST_CR4') & CR4.PKE) !== 0n,
     paravirtual: vm.paravirtual,
     xcr0: vcpu.host.get64(vcpu.at(XCR0)),
-    apicEnabled: (vm.board.apicBase(vcpu.index) & 0x800n) !== 0n,
+    apicEnabled: (vm.board.apicBase(vcpu.index) & BASE_ENABLE) !== 0n,
   });
   vm.quick.keepCpuid(vcpu, leaf, subleaf, answer);
   vcpu.setGpr32(0, answer.eax);

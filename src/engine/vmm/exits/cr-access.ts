@@ -1,3 +1,6 @@
+import { VECTOR } from '../../../spec/exceptions.js';
+import { CR0 as CR0_ROWS, maskOf } from '../../../spec/flags.js';
+import { AR, CR0, CR4, EFER } from '../../../spec/masks.js';
 import { ENTRY, PRIMARY } from '../controls.js';
 import type { ExitHandler, Outcome } from '../exit.js';
 import { watchNumericErrors } from '../numeric-errors.js';
@@ -7,12 +10,10 @@ import type { Vcpu } from '../vcpu.js';
 import type { Vm } from '../vm.js';
 import { cr4HostOwned } from '../vmcs-setup.js';
 
-const GP = 13;
-const CR0 = { PE: 1n, MP: 2n, EM: 4n, TS: 8n, ET: 0x10n, NE: 0x20n, NW: 1n << 29n, CD: 1n << 30n, PG: 1n << 31n };
-const CR0_DEFINED = 0xe005003fn;
-const CR4 = { PAE: 0x20n, VMXE: 0x2000n, PCIDE: 0x20000n, LA57: 0x1000n };
-const EFER = { LME: 0x100n, LMA: 0x400n };
-const CS_L = 0x2000n;
+const { GP } = VECTOR;
+const CR0_DEFINED = maskOf(CR0_ROWS);
+/** What LMSW loads. */
+const LMSW = CR0.PE | CR0.MP | CR0.EM | CR0.TS;
 
 /**
  * MOV to and from CR0, CR3, CR4 and CR8, CLTS and LMSW as far as masks and controls intercept them.
@@ -35,9 +36,9 @@ export const crAccessExit: ExitHandler = (vcpu, vm) => {
       return 'resume';
     }
     default: {
-      const source = BigInt(qualification >>> 16) & 15n;
+      const source = BigInt(qualification >>> 16) & LMSW;
       // LMSW cannot clear PE
-      const value = (visibleCr0(vcpu) & ~14n) | source;
+      const value = (visibleCr0(vcpu) & ~(LMSW & ~CR0.PE)) | source;
       return writeCr0(vcpu, vm, value);
     }
   }
@@ -49,7 +50,7 @@ function operand(vcpu: Vcpu, register: number): bigint {
 }
 
 function in64BitMode(vcpu: Vcpu): boolean {
-  return (vcpu.vmcs.get('GUEST_IA32_EFER') & EFER.LMA) !== 0n && (vcpu.vmcs.get('GUEST_CS_AR_BYTES') & CS_L) !== 0n;
+  return (vcpu.vmcs.get('GUEST_IA32_EFER') & EFER.LMA) !== 0n && (vcpu.vmcs.get('GUEST_CS_AR_BYTES') & AR.L) !== 0n;
 }
 
 /** CR0 as the guest reads it. */
@@ -94,7 +95,7 @@ function writeCr0(vcpu: Vcpu, vm: Vm, value: bigint): Outcome {
   const old = visibleCr0(vcpu);
   const efer = vmcs.get('GUEST_IA32_EFER');
   const cr4 = vmcs.get('GUEST_CR4');
-  const longModeSegment = (vmcs.get('GUEST_CS_AR_BYTES') & CS_L) !== 0n;
+  const longModeSegment = (vmcs.get('GUEST_CS_AR_BYTES') & AR.L) !== 0n;
   if (value >> 32n !== 0n) return fail(vcpu);
   const next = (value & CR0_DEFINED) | CR0.ET;
   const paging = (next & CR0.PG) !== 0n;

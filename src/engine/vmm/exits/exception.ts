@@ -1,17 +1,17 @@
+import { VECTOR } from '../../../spec/exceptions.js';
+import { EVENT_TYPE } from '../entry-events.js';
 import type { ExitHandler } from '../exit.js';
 import { MF, numericError } from '../numeric-errors.js';
 
-const INTERRUPTION_TYPE_NMI = 2;
-const INTERRUPTION_TYPE_HARDWARE = 3;
 const SOFTWARE_TYPES = new Set([5, 6]);
-const PF = 14;
+const { PF } = VECTOR;
 
 /** Exception or NMI. An intercepted exception goes back to the guest, as it would have arrived. */
 export const exceptionExit: ExitHandler = (vcpu, vm) => {
   const info = Number(vcpu.vmcs.get('VM_EXIT_INTR_INFO'));
   const type = (info >> 8) & 7;
-  if (type === INTERRUPTION_TYPE_NMI) return 'resume';
-  if ((info & 0xff) === MF && type === INTERRUPTION_TYPE_HARDWARE) {
+  if (type === EVENT_TYPE.nmi) return 'resume';
+  if ((info & 0xff) === MF && type === EVENT_TYPE.hardwareException) {
     const outcome = numericError(vcpu, vm);
     if (outcome !== undefined) return outcome;
   }

@@ -1,7 +1,8 @@
+import { VECTOR } from '../../../spec/exceptions.js';
 import type { ExitHandler } from '../exit.js';
 import { isSteady, readMsr, writeMsr } from '../msrs.js';
 
-const GP = 13;
+const { GP } = VECTOR;
 
 /** RDMSR of an MSR that the MSR bitmap intercepts. Unknown MSRs give #GP(0). */
 export const msrReadExit: ExitHandler = (vcpu, vm) => {

@@ -1,11 +1,11 @@
+import { VECTOR } from '../../../spec/exceptions.js';
 import { XCR0 } from '../../core/layout.js';
 import { PRIMARY, SECONDARY } from '../controls.js';
 import type { ExitHandler } from '../exit.js';
 import { stepOver } from '../stepping.js';
 import { validXcr0 } from '../xstate.js';
 
-const UD = 6;
-const GP = 13;
+const { UD, GP } = VECTOR;
 
 /** The instruction has no effect that the guest could see here. */
 export const skipExit: ExitHandler = (vcpu, vm) => {

@@ -1,13 +1,12 @@
+import { AR, EFER } from '../../../spec/masks.js';
 import type { ExitHandler } from '../exit.js';
-
-const LMA = 0x400n;
-const CS_L = 0x2000n;
 
 /** A fault while delivering a double fault: the processor would shut down. */
 export const tripleFaultExit: ExitHandler = (vcpu, vm) => {
   const { surviveAt } = vcpu.provoked;
   if (surviveAt !== undefined) {
-    const wide = (vcpu.vmcs.get('GUEST_IA32_EFER') & LMA) !== 0n && (vcpu.vmcs.get('GUEST_CS_AR_BYTES') & CS_L) !== 0n;
+    const wide =
+      (vcpu.vmcs.get('GUEST_IA32_EFER') & EFER.LMA) !== 0n && (vcpu.vmcs.get('GUEST_CS_AR_BYTES') & AR.L) !== 0n;
     vcpu.vmcs.set('GUEST_RIP', wide ? surviveAt : surviveAt & 0xffffffffn);
     vcpu.provoked.surviveAt = undefined;
     vcpu.vmcs.setEvent(0, 0, 0);

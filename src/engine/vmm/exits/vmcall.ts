@@ -1,8 +1,9 @@
+import { VECTOR } from '../../../spec/exceptions.js';
 import type { ExitHandler } from '../exit.js';
 import { hypercall } from '../hypercall.js';
 import { paravirtualHypercall } from '../paravirt.js';
 
-const UD = 6;
+const { UD } = VECTOR;
 
 /**
  * VMCALL: vmscope's own hypercalls carry a signature in RAX; the rest are KVM's, which refuse unknown numbers. Where its

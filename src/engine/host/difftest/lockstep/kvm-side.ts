@@ -5,6 +5,9 @@
 // guest is stopped by other means: with RFLAGS.TF and an IDT of no length the trap after the instruction cannot be
 // delivered, and the vCPU shuts down right behind the instruction; on the way into ring 0 a HLT stands at the first
 // byte of every handler; on the way out at the instruction that comes next.
+import { VECTOR } from '../../../../spec/exceptions.js';
+import { RFLAGS as FLAGS } from '../../../../spec/masks.js';
+import { MSR } from '../../../../spec/msrs.js';
 import type { RegisterFile } from '../../../debugger.js';
 import { opcodeAt } from '../../../difftest/not-compared.js';
 import type { CpuModel } from '../../../vmm/cpu-models.js';
@@ -44,7 +47,7 @@ import {
   toFile,
 } from './state.js';
 
-const TF = 0x100;
+const TF = Number(FLAGS.TF);
 const HLT = 0xf4;
 /** An instruction that takes longer goes nowhere. */
 const STEP_MS = 3000;
@@ -54,13 +57,11 @@ const MAX_ACCESSES = 1 << 16;
 /** RIP, CS, RFLAGS, RSP, SS. */
 const FRAME_BYTES = 40n;
 const MAX_INSTRUCTION = 15n;
-const NMI_VECTOR = 2;
+const NMI_VECTOR = VECTOR.NMI;
 const ASTRAY: JudgeStop = {
   kind: 'astray',
   reason: 'this KVM delivers an event that it was given once again and again',
 };
-const LSTAR = 0xc000_0082;
-const SYSENTER_EIP = 0x176;
 
 /** Byte offset and size of each quick register in the shared page; access rights are put together from fields. */
 interface Place {
@@ -476,7 +477,7 @@ export class KvmSide implements Judge {
       if (at === undefined || at + 16 > ram.length || (view.getUint8(at + 5) & 0x80) === 0) continue;
       targets.add(gateTarget(view, at));
     }
-    for (const value of this.vcpu.msrs([LSTAR, SYSENTER_EIP])) if (value) targets.add(value);
+    for (const value of this.vcpu.msrs([MSR.IA32_LSTAR, MSR.IA32_SYSENTER_EIP])) if (value) targets.add(value);
     const places = [...targets].map((gva) => translate(quick, ram, gva));
     return [...new Set(places.filter((gpa) => gpa !== undefined))];
   }
