@@ -150,7 +150,7 @@ export class RegionWriter {
     }
     this.#memory.enter();
     if (!storedFlags) this.flags.enter();
-    this.#memory.knowPages(strips.own, root.hpa & 0xfff);
+    this.#memory.knowPages(strips.own, root.hpa & 0xfff, (uop, table, at) => strips.windowName(uop, table, at));
     const scope: StripScope = {
       code,
       long: this.#long,
