@@ -150,6 +150,26 @@ describe('regions', () => {
     expect(regionsOf(pair)).toBeGreaterThan(1);
   });
 
+  it('are small at first, and hold all of a long loop once they are left often', () => {
+    // L: 6 times (30 times inc rax; xor ecx,eax; jmp to the next one); the last jmp leads to L
+    const part = `${'48ffc0'.repeat(30)} 31c1`;
+    const code = `${`${part} eb00`.repeat(5)} ${part} e9c9fdffff`;
+    const entries = (pair: Pair): number => counterOf(pair, L.COUNTER_REGION_ENTRIES);
+    const pair = ran(code, 20, 50_000);
+    const made = (): number => pair.jit.counters(1).instructions;
+    const { regions } = pair.jit.counters(1);
+    expect(regions).toBeGreaterThan(0);
+    expect(made() / regions).toBeLessThan(170);
+    for (let n = 0, before = made(); n < 200 && made() - before < 170; n++) {
+      before = made();
+      pair.run(500_000 + n);
+    }
+    const before = entries(pair);
+    for (let n = 0; n < 4; n++) pair.run(500_000 + n);
+    // by the ends of slices alone, not once in each turn
+    expect(entries(pair) - before).toBeLessThan(1_000);
+  });
+
   it('hold what a table of jumps leads to, and nothing else of the page', () => {
     // 60 blocks of other code, each with a branch to its own place: cmp eax,ecx; jb +0
     const other = '39c8 7200'.repeat(60);

@@ -13,9 +13,11 @@ import {
 import { blockFlags } from './flag-state.js';
 import type { Strip } from './strips.js';
 
-/** More would keep V8's optimizing compiler busy for long. */
+/** More would keep V8's optimizing compiler busy for long: its time grows with more than the size. */
 const MAX_BLOCKS = 96;
 const MAX_UOPS = 600;
+/** Of a region that has not shown yet that it runs for long. */
+const MAX_FIRST_UOPS = 150;
 /** Without a loop through the first block, there is less to win. */
 const MAX_STRAIGHT_BLOCKS = 10;
 /** Pages beside the first one. */
@@ -116,6 +118,8 @@ export interface Surroundings extends MemoryHints {
   readonly breaksAt: FindBreakpoint;
   readonly findTable: FindTable;
   readonly seenFrom: FindSeen;
+  /** The region is to be small: it is compiled anew if its ways out are taken often. */
+  readonly isFirst?: boolean;
   /** Blocks that were read, by address: one is looked at for each region that it may belong to. */
   readonly read?: Map<number, DecodedBlock>;
 }
@@ -151,6 +155,7 @@ export class Discovery {
   readonly pages = new Map<number, number>();
   readonly #contexts: CallContexts;
   #uops = 0;
+  readonly #mostUops: number;
   #straight = false;
   #full = false;
   #ambiguous = false;
@@ -163,6 +168,7 @@ export class Discovery {
     copies: boolean,
   ) {
     this.#contexts = new CallContexts(copies);
+    this.#mostUops = around.isFirst ? MAX_FIRST_UOPS : MAX_UOPS;
     this.pages.set(0, root.hpa & -PAGE);
     if (this.#add(root, 0, this.#contexts.root) === undefined) return;
     for (let n = 0; n < this.nodes.length; n++) this.#follow(this.nodes[n]);
@@ -185,6 +191,11 @@ export class Discovery {
   /** Ways lead to what has not run yet, or was not seen to: later there may be more to find. */
   get hasHoles(): boolean {
     return this.#hasHoles;
+  }
+
+  /** Only its small size leaves out what else there is. */
+  get isCutShort(): boolean {
+    return this.#full && this.around.isFirst === true;
   }
 
   get instructions(): number {
@@ -315,7 +326,7 @@ export class Discovery {
   #reach(delta: number, context: CallContext): number | undefined {
     const known = context.known.get(delta);
     if (known !== undefined) return known;
-    if (this.nodes.length >= MAX_BLOCKS || this.#uops >= MAX_UOPS) {
+    if (this.nodes.length >= MAX_BLOCKS || this.#uops >= this.#mostUops) {
       this.#full = true;
       return undefined;
     }

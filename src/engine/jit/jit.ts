@@ -63,6 +63,8 @@ const COMPILED = 26;
 const WAYS_OUT = 20_000;
 const WAYS_OUT_GROWTH = 8;
 const MAX_RENEWALS = 3;
+/** The same of a region that was cut short: a larger one takes V8 as long as so many ways out through the interpreter. */
+const WAYS_OUT_CUT_SHORT = 100_000;
 /** Functions that the table holds at most; then all are forgotten. */
 const MAX_FUNCTIONS = 4096;
 
@@ -141,8 +143,8 @@ export class Jit {
     for (let n = 0; n < count; n++) {
       const entry = JIT_QUEUE + n * JIT_QUEUE_BYTES;
       const waiting = this.#u32[entry / 4];
-      // before anything is looked at: it costs as much as to write the code
-      if (this.mode !== 'always' && this.#isCovered(waiting)) {
+      // before anything is looked at: it costs as much as to write the code; what is compiled anew was entered often
+      if (this.mode !== 'always' && !this.#times.has(waiting) && this.#isCovered(waiting)) {
         this.#view.setUint32(waiting + HEAT, 0, true);
         continue;
       }
@@ -155,7 +157,7 @@ export class Jit {
         this.#view.setUint32(waiting + HEAT, 0, true);
         this.#view.setUint16(block + COMPILED, 1, true);
       }
-      const around = this.#around(linear, this.#u32[entry / 4 + 1]);
+      const around = this.#around(block, linear, this.#u32[entry / 4 + 1]);
       const region = this.#isShort(discovery) ? undefined : compileRegion(this.#view, block, around, discovery);
       if (region) {
         made.push({ block, linear, region });
@@ -177,7 +179,7 @@ export class Jit {
    */
   #entered(waiting: number, linear: bigint, fetches: number): { block: number; linear: bigint; discovery?: Discovery } {
     if (this.mode === 'always') return { block: waiting, linear };
-    const { at, delta, discovery } = loopHead(this.#view, waiting, this.#around(linear, fetches));
+    const { at, delta, discovery } = loopHead(this.#view, waiting, this.#around(waiting, linear, fetches));
     if (at === waiting || this.#view.getUint16(at + COMPILED, true) !== 0) {
       return { block: waiting, linear, discovery };
     }
@@ -198,7 +200,7 @@ export class Jit {
   }
 
   /** What lies around a waiting block, as the TLBs had it: nothing is walked for the compiler's sake. */
-  #around(linear: bigint, fetches: number): Surroundings {
+  #around(block: number, linear: bigint, fetches: number): Surroundings {
     const first = linear - (linear % 4096n);
     return {
       findPage: (delta) => pageOf(this.#view, TLB_CODE, first + BigInt(delta), fetches),
@@ -207,6 +209,7 @@ export class Jit {
       seenFrom: findSeen(this.#view, linear),
       writesBesideCode: this.#writesBesideCode,
       usualAddend: usualAddend(this.#view, fetches),
+      isFirst: this.mode !== 'always' && !this.#times.has(block),
       read: this.#read,
     };
   }
@@ -243,9 +246,10 @@ export class Jit {
   }
 
   /** Ways out until the region is compiled anew; 0: never. */
-  #waysOut(block: number, { hasHoles }: Region): number {
+  #waysOut(block: number, { hasHoles, isCutShort }: Region): number {
     const times = this.#times.get(block) ?? 0;
     this.#times.set(block, times + 1);
+    if (isCutShort) return WAYS_OUT_CUT_SHORT;
     return hasHoles && times < MAX_RENEWALS ? WAYS_OUT * WAYS_OUT_GROWTH ** times : 0;
   }
 

@@ -45,6 +45,8 @@ export interface Region {
   readonly ahead: number;
   /** More of its surroundings may be known later. */
   readonly hasHoles: boolean;
+  /** It was to be small, and more of its surroundings is known. */
+  readonly isCutShort: boolean;
 }
 
 /**
@@ -232,6 +234,7 @@ export function compileRegion(
     storedFlags,
     ahead: ahead[0],
     hasHoles: discovery.hasHoles,
+    isCutShort: discovery.isCutShort,
   };
 }
 
