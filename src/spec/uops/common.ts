@@ -17,7 +17,8 @@ const COMMON: Readonly<Record<string, RegExp>> = {
   execRet: /^RET (32|64)$/,
   execPush: /^PUSH R (32|64)$/,
   execPop: /^POP R (32|64)$/,
-  execAlu: /^((ADD|SUB|AND|OR|XOR|CMP) R[RMI] (32|64)|CMP (RI|RM|MI) 8|CMP M[RI] (32|64))(, J(cc|Z|NZ|B|AE|BE|A|L|GE|LE|G))?$/,
+  execAlu:
+    /^((ADD|SUB|AND|OR|XOR|CMP) R[RMI] (32|64)|CMP (RI|RM|MI) 8|CMP M[RI] (32|64))(, J(cc|Z|NZ|B|AE|BE|A|L|GE|LE|G))?$/,
   execTest: /^TEST ((RR|RI) (8|32|64)|MI 8)(, J(cc|Z|NZ|S|NS|LE|G))?$/,
   execShift: /^(SHL|SHR|SAR) I (32|64)$/,
   execIncDec: /^(INC|DEC) R (32|64)(, JN?Z)?$/,

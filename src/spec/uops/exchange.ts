@@ -8,7 +8,6 @@ import {
   DIRECTION,
   type Expression,
   gpr,
-  imm,
   linear,
   mem,
   r,
@@ -21,7 +20,6 @@ import {
 } from './expression.js';
 import { modify, RAX, read, row, set } from './move.js';
 import type { FlagStep, Form, Step, UopRow } from './row.js';
-import { bit, carryAndOverflow, given, low } from './shift.js';
 
 const RSI = 6;
 const RDI = 7;
@@ -90,33 +88,6 @@ const unaries = SIZES.flatMap((size) => {
   ];
 });
 
-/** Shifts of memory by an immediate. */
-const shifts = (['SHL', 'SHR', 'SAR'] as const).flatMap((name, n) =>
-  WIDE.map((size) => {
-    const [a, by, result, c] = [variable(size, 'a'), variable(size, 'n'), variable(size, 'r'), variable(2, 'c')];
-    const top = bits(size) - 1;
-    const carry =
-      name === 'SHL'
-        ? bit(a, binary('sub', constant(size, top + 1), by))
-        : bit(name === 'SHR' ? a : a, binary('sub', by, 1));
-    const overflow =
-      name === 'SHL'
-        ? binary('xor', c, low(binary('shr', result, top)))
-        : name === 'SHR'
-          ? bit(result, top - 1)
-          : constant(2, 0);
-    return row('execShift', [4, 5, 7][n], 'MI', size, `${name} MI ${bits(size)}`, [
-      modify(size),
-      let_('a', mem(size)),
-      let_('n', imm(size)),
-      let_('r', binary(name === 'SHL' ? 'shl' : name === 'SHR' ? 'shr' : 'sar', a, by)),
-      let_('c', carry),
-      commit(result),
-      given(size, carryAndOverflow(c, overflow)),
-    ]);
-  }),
-);
-
 const setcc = row('execSetcc', 0, 'M', 0, 'SETCC M', [
   { step: 'store', size: 0, at: 'operand', value: { op: 'wrap', size: 0, a: condition() } },
 ]);
@@ -163,7 +134,6 @@ export const exchangeRows: readonly UopRow[] = [
   ...sums,
   ...comparisons,
   ...unaries,
-  ...shifts,
   setcc,
   ...swapped,
   ...strings,

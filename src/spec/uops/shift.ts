@@ -1,4 +1,4 @@
-// Shifts, rotations and two-operand multiplication of 32- and 64-bit registers.
+// Shifts and rotations of registers and memory, and two-operand multiplication.
 import { bits, let_ } from './alu.js';
 import {
   binary,
@@ -20,6 +20,7 @@ import {
 import { RCX, read, row, set } from './move.js';
 import type { FlagStep, Step, UopRow } from './row.js';
 
+const NARROW = [0, 1] as const;
 const WIDE = [2, 3] as const;
 
 /** ModRM.reg of the shift group. */
@@ -38,10 +39,37 @@ const given = (size: Size, value: Expression): FlagStep => ({
   bits: value,
 });
 
-function shift(name: 'SHL' | 'SHR' | 'SAR', by: 'I' | 'CL', size: Size): UopRow {
+type By = 'I' | 'CL';
+type Where = 'register' | 'memory';
+
+/** The operand as `a`, the count as `n`; a count of 0 in CL changes no flags. */
+function operands(by: By, size: Size, where: Where): readonly Step[] {
+  const top = bits(size) - 1;
+  const a = variable(size, 'a');
+  const memory = where === 'memory';
+  // 32 bits still clear the upper half, and memory is still written
+  const instead = memory ? [put(where, a)] : size === 2 ? [set('rm', a)] : [];
+  return [
+    ...(memory ? [{ step: 'access', kind: 'modify', size, at: 'operand' } as const] : []),
+    let_('a', memory ? mem(size) : rm(size)),
+    let_('n', by === 'I' ? imm(size) : zextCount(size, top)),
+    ...(by === 'CL' ? [{ step: 'skipIf', test: compare('eq', variable(size, 'n'), 0), instead } as const] : []),
+  ];
+}
+
+const put = (where: Where, value: Expression): Step =>
+  where === 'memory' ? { step: 'commit', values: [value] } : set('rm', value);
+
+/** Form and name. */
+const written = (name: string, by: By, size: Size, where: Where): ['MI' | 'M' | 'RI' | 'R', Size, string] => [
+  where === 'memory' ? (by === 'I' ? 'MI' : 'M') : by === 'I' ? 'RI' : 'R',
+  size,
+  `${name} ${where === 'memory' ? 'M ' : ''}${by} ${bits(size)}`,
+];
+
+function shift(name: 'SHL' | 'SHR' | 'SAR', by: By, size: Size, where: Where): UopRow {
   const top = bits(size) - 1;
   const [a, n, result, c] = [variable(size, 'a'), variable(size, 'n'), variable(size, 'r'), variable(2, 'c')];
-  const count: Expression = by === 'I' ? imm(size) : zextCount(size, top);
   const compute: Record<typeof name, Step[]> = {
     SHL: [
       let_('r', binary('shl', a, n)),
@@ -60,42 +88,33 @@ function shift(name: 'SHL' | 'SHR' | 'SAR', by: 'I' | 'CL', size: Size): UopRow 
     ],
   };
   const [first, ...rest] = compute[name];
-  return row('execShift', SHIFTS[name], by === 'I' ? 'RI' : 'R', size, `${name} ${by} ${bits(size)}`, [
-    let_('a', rm(size)),
-    let_('n', count),
-    // A count of 0 changes no flags; 32 bits still clear the upper half.
-    ...(by === 'CL'
-      ? [{ step: 'skipIf', test: compare('eq', n, 0), instead: size === 2 ? [set('rm', a)] : [] } as const]
-      : []),
+  return row('execShift', SHIFTS[name], ...written(name, by, size, where), [
+    ...operands(by, size, where),
     first,
-    set('rm', result),
+    put(where, result),
     ...rest,
   ]);
 }
 
 const zextCount = (size: Size, top: number): Expression => binary('and', zext(size, gpr(0, RCX)), top);
 
-function rotation(name: 'ROL' | 'ROR', by: 'I' | 'CL', size: 2 | 3): UopRow {
+function rotation(name: 'ROL' | 'ROR', by: By, size: Size, where: Where): UopRow {
   const top = bits(size) - 1;
-  const [result, c] = [variable(size, 'r'), variable(2, 'c')];
+  const [a, n, result, c] = [variable(size, 'a'), variable(size, 'n'), variable(size, 'r'), variable(2, 'c')];
   const carry = name === 'ROL' ? binary('and', low(result), 1) : low(binary('shr', result, top));
   const overflow =
     name === 'ROL' ? binary('xor', c, low(binary('shr', result, top))) : binary('xor', c, bit(result, top - 1));
-  const n = variable(size, 'n');
-  return row('execShift', SHIFTS[name], by === 'I' ? 'RI' : 'R', size, `${name} ${by} ${bits(size)}`, [
-    let_('a', rm(size)),
-    let_('n', by === 'I' ? imm(size) : zextCount(size, top)),
-    ...(by === 'CL'
-      ? [
-          {
-            step: 'skipIf',
-            test: compare('eq', n, 0),
-            instead: size === 2 ? [set('rm', variable(size, 'a'))] : [],
-          } as const,
-        ]
-      : []),
-    let_('r', binary(name === 'ROL' ? 'rotl' : 'rotr', variable(size, 'a'), n)),
-    set('rm', result),
+  const back = binary('sub', constant(size, top + 1), n);
+  const [left, right] = name === 'ROL' ? [n, back] : [back, n];
+  return row('execShift', SHIFTS[name], ...written(name, by, size, where), [
+    ...operands(by, size, where),
+    let_(
+      'r',
+      size >= 2
+        ? binary(name === 'ROL' ? 'rotl' : 'rotr', a, n)
+        : binary('or', binary('shl', a, left), binary('shr', a, right)),
+    ),
+    put(where, result),
     let_('c', carry),
     { step: 'flags', rule: 'some', size, mask: 0x801, bits: carryAndOverflow(c, overflow) },
   ]);
@@ -117,14 +136,18 @@ function product(form: 'RR' | 'RM' | 'RI' | 'MI', size: 2 | 3): UopRow {
   ]);
 }
 
+const COUNTS = ['I', 'CL'] as const;
+const PLACES = ['register', 'memory'] as const;
+
 export const shiftRows: readonly UopRow[] = [
-  ...(['I', 'CL'] as const).flatMap((by) =>
-    (['SHL', 'SHR', 'SAR'] as const).flatMap((name) => WIDE.map((size) => shift(name, by, size))),
-  ),
-  ...(['SHL', 'SHR', 'SAR'] as const).flatMap((name) => ([0, 1] as const).map((size) => shift(name, 'I', size))),
-  ...(['ROL', 'ROR'] as const).flatMap((name) =>
-    (['I', 'CL'] as const).flatMap((by) => WIDE.map((size) => rotation(name, by, size))),
-  ),
+  ...PLACES.flatMap((where) => [
+    ...COUNTS.flatMap((by) => [
+      ...(['SHL', 'SHR', 'SAR'] as const).flatMap((name) => WIDE.map((size) => shift(name, by, size, where))),
+      ...(['ROL', 'ROR'] as const).flatMap((name) => WIDE.map((size) => rotation(name, by, size, where))),
+    ]),
+    ...(['SHL', 'SHR', 'SAR'] as const).flatMap((name) => NARROW.map((size) => shift(name, 'I', size, where))),
+    ...(['ROL', 'ROR'] as const).flatMap((name) => NARROW.map((size) => rotation(name, 'I', size, where))),
+  ]),
   ...(['RR', 'RM', 'RI', 'MI'] as const).flatMap((form) => WIDE.map((size) => product(form, size))),
 ];
 export { carryAndOverflow, given, low };
