@@ -69,7 +69,7 @@ describe.each(Object.entries(OPERATIONS))('%s', (_name, operation) => {
   });
 });
 
-describe('a block that shifts memory by CL', () => {
+describe('a block that keeps flags where it counts or shifts by CL', () => {
   it('is reached inside the region by a computed jump', () => {
     const table = 0x24000;
     // mov eax,edx; shr eax,20; and eax,1; jmp [rax*8+table]; A: shr dword [rbx],cl; jmp on; B: inc dword [rbx]; jmp on
@@ -83,7 +83,8 @@ describe('a block that shifts memory by CL', () => {
     for (let n = 0; n < 60; n++) pair.run(40_001);
     const before = left();
     for (let n = 0; n < 20; n++) pair.run(1201);
-    expect(left()).toBe(before);
+    // some at the end of a slice, hundreds where one of the two is not in the region
+    expect(left() - before).toBeLessThan(25);
   });
 });
 

@@ -10,7 +10,6 @@ import {
   findDecoded,
   instructionStarts,
 } from './decoded.js';
-import { blockFlags } from './flag-state.js';
 import type { Strip } from './strips.js';
 
 /** More would keep V8's optimizing compiler busy for long: its time grows with more than the size. */
@@ -375,8 +374,7 @@ export class Discovery {
       if (targets.size >= MAX_TARGETS) break;
       const called = ending === 'computed call' ? this.#contexts.called(context, to) : context;
       const node = this.#reach(to, called);
-      // no compiler leaves flags to whoever a computed jump leads to
-      if (node === undefined || blockFlags(this.nodes[node].block).needs) continue;
+      if (node === undefined) continue;
       targets.add(node);
       if (ending === 'computed call') this.#returnsTo(called, behind, context);
     }

@@ -97,13 +97,23 @@ export function compileRegion(
     code.i32(decided.number).set(decisions[decided.by - nodes.length]);
     return decide(from, decided.by);
   };
-  /** Writes branches to places, of which those that something decides before are reached by a step in between. */
-  const branches = (from: number, to: readonly number[], label: Label, write: (places: number[]) => void): void => {
-    const between = to.filter((one) => structure.decided(from, one));
+  /**
+   * Writes branches to places, of which those that something decides before, and those of `first`, are reached by a step in
+   * between.
+   */
+  const branches = (
+    from: number,
+    to: readonly number[],
+    label: Label,
+    write: (places: number[]) => void,
+    first?: { needs: (to: number) => boolean; write: () => void },
+  ): void => {
+    const between = to.filter((one) => structure.decided(from, one) || first?.needs(one));
     const steps = new Map(between.map((one) => [one, code.open('block')]));
     write(to.map((one) => steps.get(one) ?? label(one)));
     for (const one of between.reverse()) {
       code.close();
+      if (first?.needs(one)) first.write();
       code.branch(label(decide(from, one)));
     }
   };
@@ -200,17 +210,22 @@ export function compileRegion(
           }
           const looked = targets.filter((to) => looks(n, to)).map((to) => ahead[to]);
           if (looked.length > 0) writer.look(Math.max(...looked), 'taken');
-          if (targets.some((to) => forced[to])) writer.flags.store();
           const [unknown, known] = [true, false].map((is) =>
             targets.some((to) => (start[to].rule === 'unknown') === is),
           );
           if (unknown) writer.flags.tellKind(known);
           writer.pay();
-          branches(n, targets, label, (places) => {
+          const choosing = (places: number[]): void => {
             chooseByRip(
               writer,
               targets.map((to, index) => ({ delta: nodes[to].delta, place: places[index] })),
             );
+          };
+          branches(n, targets, label, choosing, {
+            needs: (to) => forced[to],
+            write: () => {
+              writer.flags.store();
+            },
           });
         };
         const { next } = nodes[n];
