@@ -10,6 +10,7 @@ import { FLAG_KINDS } from '../src/spec/uops/flags.js';
 import {
   DECODED_FORMS,
   decodedForms,
+  factsOf,
   type NumberedUop,
   OP_END,
   OP_ENTER,
@@ -296,6 +297,13 @@ function accessTable(): number[] {
   return table;
 }
 
+/** By number: 1 where it always completes, so that nobody sees whether it ran in the shadow of STI. */
+const unseenTable = (): number[] => {
+  const table = new Array<number>(OP_END).fill(0);
+  for (const { number, row, body } of UOPS) if (!row.guard && !factsOf(body).stops) table[number] = 1;
+  return table;
+};
+
 function vectorNumber(kind: 'load' | 'store'): string {
   const handler = kind === 'load' ? 'execVectorLoad' : 'execVectorStore';
   const rows = UOPS.filter((uop) => uop.row.handler === handler && uop.row.form !== 'RR');
@@ -330,6 +338,7 @@ function opsText(header: string, handlers: readonly string[]): string {
     data('ROW_PLACES', 'u16', places, 'Number by operation, form, size, plain; 0 none.'),
     data('FUSED', 'u16', fusedTable(), 'By number: {first fused number, FUSE_*}.'),
     data('ROW_ACCESS', 'u8', accessTable(), 'By number: bytes of the memory operand, and ACCESS_WRITES; 0 none.'),
+    data('ROW_UNSEEN', 'u8', unseenTable(), 'By number: 1 where it always completes.'),
     vectorNumber('load'),
     vectorNumber('store'),
   ].join('');

@@ -100,6 +100,22 @@ describe('windows, timers and signals', () => {
     expect(guest.number('GUEST_INTERRUPTIBILITY_INFO')).toBe(1);
   });
 
+  it('saves it too where the block behind STI is known, and not behind an instruction that cannot exit', () => {
+    const blocking = (code: string): bigint | number => {
+      const guest = idt(new VmxGuest()).field('EXCEPTION_BITMAP', 1 << 14);
+      guest.set(L.RAM_BASE + 0x72000 + 8 * 3, 0n); // 6 MiB is not present
+      guest.setReg('rbx', 0x1000);
+      guest.setReg('rdx', 0x600000);
+      expect(guest.exit(code)).toMatchObject({ reason: 'EXCEPTION_NMI', qualification: 0x601000 });
+      return guest.number('GUEST_INTERRUPTIBILITY_INFO');
+    };
+    // jmp over; cli; sti; mov eax, [rbx]; add rbx, rdx; jmp to the cli
+    expect(blocking('eb02fafb8b034801d3ebf7')).toBe(1);
+    // the same with inc ecx, then cli, between
+    expect(blocking('eb02fafbffc18b034801d3ebf5')).toBe(0);
+    expect(blocking('eb02fafbfa8b034801d3ebf6')).toBe(0);
+  });
+
   it('blocks by MOV SS for one instruction', () => {
     const guest = idt(new VmxGuest()).field('GUEST_RFLAGS', IF).also('primary', ['Interrupt-window exiting']);
     guest.field('GUEST_INTERRUPTIBILITY_INFO', 2);

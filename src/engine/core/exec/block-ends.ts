@@ -1,15 +1,18 @@
 // How the dispatcher (generated/dispatch.ts, from execute-blocks.ts) enters blocks, finds the next one and leaves.
 import {
-  BLOCK_UOPS, BREAKPOINT_COUNT, CODE_BASE, CODE_CAREFUL, CODE_MODE, CTX_GEN, CTX_PLAIN, ICOUNT, JIT_HEAT, JUMP_CACHE, JUMP_CACHE_ENTRIES, JUMPS_SEEN, JUMPS_SEEN_ENTRIES, MODE, MODE_CODE32, MODE_CODE64, MODE_FLAT,
-  NEXT_RIP, RIP, RIP_BASE, SEG_CS, SEG_SS, SELF_RIP, SINGLE, TLB_CODE, TLB_ENTRIES, XS_RETRY,
+  ATTENTION, BLOCK_UOPS, BREAKPOINT_COUNT, CODE_BASE, CODE_CAREFUL, CODE_MODE, CTX_GEN, CTX_PLAIN, ICOUNT, JIT_HEAT, JIT_INSIDE, JUMP_CACHE, JUMP_CACHE_ENTRIES, JUMPS_SEEN, JUMPS_SEEN_ENTRIES, MODE, MODE_CODE32, MODE_CODE64, MODE_FLAT,
+  NEXT_RIP, RIP, RIP_BASE, SEG_CS, SEG_SS, SELF_RIP, SINGLE, SLICE_END, TLB_CODE, TLB_ENTRIES, XS_RETRY,
 } from '../layout';
 import { segBase, segLimit } from '../state';
-import { markDevice, uLen, uNext, uNth, uSeg } from '../uop';
+import { markDevice, uLen, uNext, uNth, uOp, uSeg } from '../uop';
 import { BLOCK_HEADER, blockBytes, findBlock, hasRoom } from '../decode/cache';
-import { callHandler } from '../generated/handlers';
+import { callHandler, H_CLI } from '../generated/handlers';
+import { OP_VECTOR, ROW_UNSEEN } from '../generated/ops';
 import { accessStatus, asStackFault, leadsToDevice } from '../mmu/access';
 import { CTX_AC } from '../mmu/tlb';
 import { storeStatus } from './lazy-flags';
+import { CPU_INTERRUPT_WINDOW_EXITING, CPU_NMI_WINDOW_EXITING } from '../generated/controls';
+import { primaryControls } from '../vmx/vmcs';
 
 /** Stands before the first block: a block of no instructions, then the transition. */
 export const ENTER: usize = memory.data<u64>([0, 0, 0, 0, 0, 0, 0, 0]);
@@ -117,11 +120,30 @@ export function fillSlot(slot: u32, linear: u64, rip: u64): usize {
 }
 
 /**
- * Behind STI runs an instruction alone, so the compiler would never find the block that begins there: it is decoded, where that can
- * neither fault nor drop what runs.
+ * Will the instruction behind the one that runs, whose block is known, complete before anything looks at what it runs in? Then the shadow
+ * of STI needs not be there. CLI is one where STI was allowed. Where one sample makes code compile (--jit always), each end of a slice
+ * brings one, as the shadow does.
+ */
+export function passesUnseen(): bool {
+  if (load<u32>(JIT_HEAT) == 1) return false;
+  if (load<u32>(SINGLE) | load<u32>(JIT_INSIDE) | load<u32>(ATTENTION) | load<u32>(BREAKPOINT_COUNT) | load<u32>(CODE_CAREFUL)) return false;
+  const linear = (load<u64>(NEXT_RIP) + load<u64>(CODE_BASE)) & (load<u32>(CODE_MODE) & MODE_CODE64 ? ~u64(0) : 0xffffffff);
+  const slot = jumpSlot(linear);
+  if (load<u64>(slot, JUMP_CACHE) != linear || load<u32>(slot, JUMP_CACHE + 8) != load<u32>(CTX_GEN)) return false;
+  const own: usize = load<u32>(slot, JUMP_CACHE + 12) + BLOCK_HEADER;
+  if (load<u64>(ICOUNT) + 1 + uopsCount(own) > load<u64>(SLICE_END)) return false;
+  const op = uOp(own);
+  // CLI in the shadow keeps the window for interrupts shut
+  const windows = primaryControls() & (op == H_CLI ? CPU_NMI_WINDOW_EXITING : CPU_NMI_WINDOW_EXITING | CPU_INTERRUPT_WINDOW_EXITING);
+  return windows == 0 && (op == H_CLI || (op < OP_VECTOR && load<u8>(ROW_UNSEEN + op) != 0));
+}
+
+/**
+ * The block behind STI is decoded, where that can neither fault nor drop what runs: where an instruction runs alone there, nobody else
+ * would find it.
  */
 export function decodeBehind(): void {
-  if (load<u32>(JIT_HEAT) == 0 || load<u32>(SINGLE) || load<u32>(BREAKPOINT_COUNT)) return;
+  if (load<u32>(SINGLE) || load<u32>(BREAKPOINT_COUNT)) return;
   const rip = load<u64>(NEXT_RIP);
   if (load<u32>(CODE_CAREFUL) && rip + 16 > codeLimit()) return;
   const linear = (rip + load<u64>(CODE_BASE)) & (load<u32>(CODE_MODE) & MODE_CODE64 ? ~u64(0) : 0xffffffff);

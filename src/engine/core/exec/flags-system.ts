@@ -1,5 +1,5 @@
 // Instructions on RFLAGS that depend on privilege: IF, IOPL, AC, and the virtual interrupt flag.
-import { OP_VALUE, RFLAGS, XS_OK } from '../layout';
+import { ICOUNT, OP_VALUE, RFLAGS, SHADOW_ICOUNT, XS_OK } from '../layout';
 import { cpl, cr4, fault, faultCode, protectedMode, rflags, v8086 } from '../state';
 import { uOpSize } from '../uop';
 import {
@@ -10,7 +10,7 @@ import { BLOCKING_BY_STI, VEC_GP, VEC_UD } from '../generated/events';
 import { accessStatus } from '../mmu/access';
 import { updateMode } from '../mmu/mode';
 import { beginShadow, windowMayOpen } from '../vmx/boundary';
-import { decodeBehind } from './block-ends';
+import { decodeBehind, passesUnseen } from './block-ends';
 import { pop, popCommit, push } from './operand';
 
 /** What POPF always changes. */
@@ -37,9 +37,12 @@ export function execSti(u: usize): i32 {
   if (!protectedMode() || cpl() <= iopl()) {
     if (flags & RFLAGS_IF) return XS_OK;
     store<u64>(RFLAGS, flags | RFLAGS_IF);
-    beginShadow(BLOCKING_BY_STI);
-    windowMayOpen();
     decodeBehind();
+    if (passesUnseen()) store<u64>(SHADOW_ICOUNT, load<u64>(ICOUNT) + 1);
+    else {
+      beginShadow(BLOCKING_BY_STI);
+      windowMayOpen();
+    }
   } else if (virtualInterrupts() && !(flags & RFLAGS_VIP)) store<u64>(RFLAGS, flags | RFLAGS_VIF);
   else return faultCode(VEC_GP, 0);
   return XS_OK;
