@@ -95,6 +95,12 @@ const INTEGERS: readonly Form[] = [
     [0x5a, 0xe1].map((immediate) => form(`blend ${opcode} ${immediate}`, P66, 3, opcode, { ...three, immediate })),
   ),
   form('vpblendd', P66, 3, 0x02, { ...three, immediate: 0x93, only: 'vex' }),
+  ...[0xdc, 0xdd, 0xde, 0xdf].map((opcode) =>
+    form(`aes round ${opcode.toString(16)}`, P66, 2, opcode, { ...three, short: true }),
+  ),
+  ...[0x00, 0x01, 0x10, 0x11].map((immediate) =>
+    form(`pclmulqdq ${immediate}`, P66, 3, 0x44, { ...three, immediate, short: true }),
+  ),
   form('movddup', PF2, 1, 0x12),
   form('movsldup', PF3, 1, 0x12),
   form('movshdup', PF3, 1, 0x16),

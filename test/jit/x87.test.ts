@@ -85,6 +85,12 @@ const ODD: readonly (readonly [number, bigint])[] = [
   [0x7fff, (1n << 63n) | 1n],
   [0x4000, 1n << 62n],
 ];
+/** A normal number whose exponent is near to that of others, often with few bits. */
+function near(next: () => number): readonly [number, bigint] {
+  const significand = ((BigInt(next() >>> 0) << 32n) | BigInt(next() >>> 0)) >> BigInt(next() % 2 ? 0 : next() % 63);
+  const bits = significand === 0n ? 1n : significand;
+  return [((next() & 1) << 15) | (0x3fff - 33 + (next() % 66)), bits << BigInt(64 - bits.toString(2).length)];
+}
 const DOUBLES = [0, -0, 1, -1, 0.1, 2.5, -1 / 3, 1e300, 5e-324, Infinity, Number.NaN, 2 ** -1022];
 
 function records(seed: number, early = CONTROLS, late = CONTROLS): Buffer {
@@ -103,7 +109,7 @@ function records(seed: number, early = CONTROLS, late = CONTROLS): Buffer {
     for (let i = 0; i < 8; i++) if (!((used >> i) & 1)) tags |= 3 << (((top + i) & 7) * 2);
     data.writeUInt16LE(tags, at + 8);
     for (let i = 0; i < 8; i++) {
-      const [upper, significand] = next() % 16 === 0 ? pick(ODD) : pick(NUMBERS);
+      const [upper, significand] = next() % 16 === 0 ? pick(ODD) : next() % 3 === 0 ? near(next) : pick(NUMBERS);
       data.writeBigUInt64LE(significand, at + 28 + i * 10);
       data.writeUInt16LE(upper, at + 36 + i * 10);
     }

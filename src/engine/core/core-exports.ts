@@ -41,8 +41,10 @@ export interface CoreExports {
   callWhole(uop: number, rip: bigint, left: number, ahead: number): number;
   /** CRC-32C over 1, 2, 4 or 8 bytes more. */
   crc32(crc: number, data: bigint, bytes: number): number;
-  /** x87 arithmetic in its usual case, with the host's pointer to the memory operand; see core/fpu/compiled.ts. */
-  x87Arithmetic(uop: number, pointer: number): number;
+  /** 128 bits divided by 64; see core/fpu/wide.ts. */
+  quotientOf(high: bigint, low: bigint, divisor: bigint): bigint;
+  /** AES rounds and PCLMULQDQ, on vectors: for compiled code only. */
+  crypto: unknown;
   /** The same for an instruction that may be done at once, with few registers in memory. */
   callCpuid(rip: bigint, length: number, left: number): number;
   callRdmsr(rip: bigint, length: number, left: number): number;
@@ -101,7 +103,8 @@ export const CORE_EXPORTS = [
   'callWhole',
   'callAlone',
   'crc32',
-  'x87Arithmetic',
+  'quotientOf',
+  'crypto',
   'callCpuid',
   'callRdmsr',
   'callWrmsr',

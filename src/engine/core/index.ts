@@ -4,7 +4,8 @@ export { addBreakpoint, clearBreakpoints, removeBreakpoint } from './exec/breakp
 export { run } from './run';
 export { callAlone, callCpuid, callInvlpg, callLean, callPause, callRdmsr, callSegment, callWhole, callWrmsr } from './exec/regions';
 export { crc32 } from './exec/checksum';
-export { x87Arithmetic } from './fpu/compiled';
+export { quotientOf } from './fpu/wide';
+export { crypto } from './simd/crypto';
 export { dropBlocks, installRegion, invalidatePageCode } from './decode/cache';
 export { updateMode } from './mmu/mode';
 export { flushAllVcpus, flushTlb, forgetTranslations } from './mmu/tlb';

@@ -1,7 +1,6 @@
 // Pages that a region's accesses have found in the TLB. Where an access is likely to hit the page of one before, its address
-// is compared with that page, and the TLB is looked up only where it differs. So it is in the ordinary turns of a loop with a strip
-// (strips.ts), which are all that a short loop takes. Nothing leaves the TLB, or takes another's place there, while a region runs,
-// but by a handler that it calls.
+// is compared with that page, and the TLB is looked up only where it differs. Nothing leaves the TLB, or takes another's place
+// there, while a region runs, but by a handler that it calls.
 import type { Step } from '../../spec/uops/row.js';
 import { REG_RIP, REG_ZERO, TLB_READ, TLB_WRITE } from '../core/layout.js';
 import type { DecodedUop } from './decoded.js';
@@ -17,16 +16,12 @@ const RDI = 7;
 const GENERAL_REGISTERS = 16;
 /** Each page takes two locals, and V8 has few registers. */
 const MAX_LASTING = 4;
-const MAX_WINDOWS = 6;
 const MAX_SHORT = 4;
 /** No address has it that is cut to its page. */
 export const NO_PAGE = 1n;
 
 /** Where a step of a micro-op accesses memory. */
 export type Place = Extract<Step, { step: 'access' | 'store' }>['at'];
-
-/** Of what accesses of a loop move together from turn to turn, by one of them. */
-export type WindowName = (uop: DecodedUop, table: number, at: Place) => string | undefined;
 
 /** Locals of a page: its linear address or NO_PAGE, and what makes host addresses out of linear ones. */
 export interface KnownPage {
@@ -80,8 +75,6 @@ const most = (uses: ReadonlyMap<string, number>, least: number, count: number): 
 
 export class KnownPages {
   readonly #lasting: ReadonlyMap<string, KnownPage>;
-  /** By windows of loops that have a strip: for their ordinary turns. */
-  readonly #windows: ReadonlyMap<string, KnownPage>;
   /** By a register, as long as it does not change inside a block. */
   readonly #short: ReadonlyMap<string, KnownPage>;
   /** Those of them that the running block has accessed. */
@@ -92,10 +85,8 @@ export class KnownPages {
     readonly code: FunctionWriter,
     sites: readonly Site[],
     readonly rootOffset: number,
-    readonly windowName: WindowName,
   ) {
     const lasting = new Map<string, number>();
-    const windows = new Map<string, number>();
     const short = new Map<string, number>();
     const count = (uses: Map<string, number>, name: string): void => {
       uses.set(name, (uses.get(name) ?? 0) + 1);
@@ -106,9 +97,7 @@ export class KnownPages {
         eachAccess(uop, (table, at) => {
           const name = lastingName(at, uop, rootOffset + delta);
           const register = registerOf(at, uop);
-          const window = windowName(uop, table, at);
           if (name !== undefined) count(lasting, `${table} ${name}`);
-          else if (window !== undefined) count(windows, `${table} ${window}`);
           else if (register !== undefined) count(here, `${table} ${register}`);
         });
       }
@@ -116,13 +105,8 @@ export class KnownPages {
     }
     const made = (name: string): [string, KnownPage] => [name, { linear: code.local(I64), addend: code.local(I32) }];
     this.#lasting = new Map(most(lasting, 1, MAX_LASTING).map(made));
-    this.#windows = new Map(most(windows, 1, MAX_WINDOWS).map(made));
     this.#short = new Map(most(short, 2, MAX_SHORT).map(made));
     this.forget();
-  }
-
-  get #all(): KnownPage[] {
-    return [this.#lasting, this.#windows, this.#short].flatMap((pages) => [...pages.values()]);
   }
 
   /** A block begins: what its registers hold is not known. */
@@ -137,7 +121,7 @@ export class KnownPages {
 
   /** At the entry, and behind a handler: the TLB may be another. */
   forget(): void {
-    for (const { linear } of this.#all) this.code.i64(NO_PAGE).set(linear);
+    for (const { linear } of [...this.#lasting.values(), ...this.#short.values()]) this.code.i64(NO_PAGE).set(linear);
     this.#seen.clear();
   }
 
@@ -152,9 +136,6 @@ export class KnownPages {
       const page = this.#lasting.get(`${table} ${lasting}`);
       return page && { page, likely: true };
     }
-    const window = this.windowName(uop, table, at);
-    const moving = window === undefined ? undefined : this.#windows.get(`${table} ${window}`);
-    if (moving) return { page: moving, likely: true };
     const name = `${table} ${registerOf(at, uop)}`;
     const page = this.#short.get(name);
     if (!page) return undefined;

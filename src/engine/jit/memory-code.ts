@@ -5,7 +5,7 @@ import { CODE_LINES, CTX, REG_RIP, REG_ZERO, TLB_ENTRIES, TLB_WRITE } from '../c
 import type { DecodedUop } from './decoded.js';
 import type { MemoryHints, Site } from './discovery.js';
 import { address, evaluate, type Scope } from './expression-code.js';
-import { KnownPages, NO_PAGE, type Place, type WindowName } from './known-pages.js';
+import { KnownPages, NO_PAGE, type Place } from './known-pages.js';
 import { hasDisplacement } from './strips.js';
 import { type FunctionWriter, I32, I64 } from './wasm-writer.js';
 
@@ -67,8 +67,8 @@ export class MemoryCode {
   }
 
   /** Pages are known of all accesses of the region; `rootOffset`: place of its first block in its page. */
-  knowPages(sites: readonly Site[], rootOffset: number, windowName: WindowName): void {
-    this.#pages = new KnownPages(this.code, sites, rootOffset, windowName);
+  knowPages(sites: readonly Site[], rootOffset: number): void {
+    this.#pages = new KnownPages(this.code, sites, rootOffset);
   }
 
   get pages(): KnownPages {

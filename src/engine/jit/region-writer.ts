@@ -150,7 +150,7 @@ export class RegionWriter {
     }
     this.#memory.enter();
     if (!storedFlags) this.flags.enter();
-    this.#memory.knowPages(strips.own, root.hpa & 0xfff, (uop, table, at) => strips.windowName(uop, table, at));
+    this.#memory.knowPages(strips.own, root.hpa & 0xfff);
     const scope: StripScope = {
       code,
       long: this.#long,
@@ -552,7 +552,7 @@ export class RegionWriter {
     // what it raised is sticky: the next ones need not look
     if (givesUp && of.quick && uop.handler!.lean) this.#lookAtVectorMode();
     this.flags.state = after;
-    if (of.x87 === 'forgets' || (of.x87 && !this.#asksForX87(at + 1))) this.#x87.forget();
+    if (of.x87 && !this.#asksForX87(at + 1)) this.#x87.forget();
     else if (of.x87 && this.#x87.known) {
       lookAgain({ code, temporary: (name, type) => this.#temporary(name, type) }, x87Before, this.#x87);
       code.open('if');
@@ -567,7 +567,7 @@ export class RegionWriter {
     for (const uop of this.#block.uops.slice(from)) {
       if (uop.row || !uop.handler) continue;
       const of = vectorCode(uop);
-      if (!of || of.x87 !== undefined) return of?.x87 === 'known';
+      if (!of || of.x87) return of?.x87 === true;
     }
     return false;
   }

@@ -138,15 +138,6 @@ export class Strips {
     return this.#strips.length > 0;
   }
 
-  /** What tells the window of an access from others of the region; undefined: it has none. */
-  windowName(uop: DecodedUop, table: number, at: Place): string | undefined {
-    for (const [n, strip] of this.#strips.entries()) {
-      const window = strip.windowOf(uop, table, at);
-      if (window !== undefined) return `window ${n} ${window}`;
-    }
-    return undefined;
-  }
-
   /** A strip that begins where the region does. */
   get first(): Strip | undefined {
     return this.#strips.find(({ head }) => head === 0);

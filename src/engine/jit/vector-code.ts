@@ -78,8 +78,8 @@ export interface VectorCode {
   readonly writes: readonly number[];
   readonly readsGeneral: readonly number[];
   readonly writesGeneral: readonly number[];
-  /** An x87 instruction: what is known of the state goes on behind it, or nothing is known. */
-  readonly x87?: 'known' | 'forgets';
+  /** An x87 instruction: what is known of the state goes on behind it. */
+  readonly x87?: boolean;
   /** Nothing is written before the last giveUpIf(). */
   write(scope: VectorScope): void;
 }

@@ -164,6 +164,17 @@ function arithmetic(uop: DecodedUop): VectorCode | undefined {
         else code.get(first).v128Zero();
         code.simd('i8x16.shuffle', ...Array.from({ length: 16 }, (_, n) => (imm & 15) + n));
       });
+    case 'AESENC':
+    case 'AESENCLAST':
+    case 'AESDEC':
+    case 'AESDECLAST':
+    case 'PCLMULQDQ':
+      return binary(uop, ({ code }) => {
+        code
+          .i32(uop.target >>> 16)
+          .i32(imm)
+          .callImport('crypto');
+      });
     case 'PMULUDQ':
       return binary(uop, ({ code, temporary }) => {
         const second = temporary('second', V128);

@@ -465,13 +465,14 @@ const unsigned = (value: number): number[] => {
   return out;
 };
 
-/** Functions of the core that a module imports, with the types of their parameters; each answers an i32. */
+/** Functions of the core that a module imports, with the types of their parameters; each answers an i32 unless it says otherwise. */
 export const IMPORTS = [
   { name: 'callLean', parameters: [I32, I32, I32] },
   { name: 'callWhole', parameters: [I32, I64, I32, I32] },
   { name: 'callAlone', parameters: [I32, I64, I32, I32] },
   { name: 'crc32', parameters: [I32, I64, I32] },
-  { name: 'x87Arithmetic', parameters: [I32, I32] },
+  { name: 'quotientOf', parameters: [I64, I64, I64], result: I64 },
+  { name: 'crypto', parameters: [V128, V128, I32, I32], result: V128 },
   { name: 'callCpuid', parameters: [I64, I32, I32] },
   { name: 'callRdmsr', parameters: [I64, I32, I32] },
   { name: 'callWrmsr', parameters: [I64, I32, I32] },
@@ -483,7 +484,13 @@ export type Import = (typeof IMPORTS)[number]['name'];
 
 const IMPORTED_TYPES: readonly number[] = [
   1 + IMPORTS.length,
-  ...IMPORTS.flatMap(({ parameters }) => [FUNCTION_TYPE, parameters.length, ...parameters, 1, I32]),
+  ...IMPORTS.flatMap((one) => [
+    FUNCTION_TYPE,
+    one.parameters.length,
+    ...one.parameters,
+    1,
+    'result' in one ? one.result : I32,
+  ]),
 ];
 const IMPORTED: readonly number[] = [
   1 + IMPORTS.length,

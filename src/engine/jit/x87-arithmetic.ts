@@ -1,4 +1,4 @@
-// FADD, FSUB and FMUL in compiled code: on significands of 64 bits, exact, then rounded as FCW says.
+// FADD, FSUB, FMUL and FDIV in compiled code: on significands of 64 bits, exact, then rounded as FCW says.
 import type { DecodedUop } from './decoded.js';
 import { inMemory, opcodeOf, type VectorCode, type VectorScope } from './vector-code.js';
 import { I32, I64 } from './wasm-writer.js';
@@ -17,7 +17,7 @@ import {
   Stack,
 } from './x87-stack.js';
 
-/** Exponents from which no sum or product of two is out of range; those of doubles are among them. */
+/** Exponents from which no sum, product or quotient of two is out of range; those of doubles are among them. */
 const LEAST = BIAS - 0xfff;
 const EXPONENTS = 0x2000;
 const LOW = 0xffff_ffffn;
@@ -154,6 +154,34 @@ function product(scope: VectorScope, a: Extended, b: Extended): Exact {
   return exact;
 }
 
+/** a divided by b: of what lies behind hi it matters only whether it is nothing, less than a half, a half, or more. */
+function quotient(scope: VectorScope, a: Extended, b: Extended): Exact {
+  const { code, temporary } = scope;
+  const exact = exactLocals(scope);
+  const { hi, lo, exponent, sign } = exact;
+  const [above, rest] = ['more', 'less'].map((one) => temporary(`x87 ${one}`, I64));
+  code.get(a.upper).get(b.upper).op('i32.xor').set(sign);
+  code.get(a.significand).get(b.significand).op('i64.ge_u', 'i64.extend_u').set(above);
+  code.get(a.upper).i32(EXPONENT).op('i32.and').get(b.upper).i32(EXPONENT).op('i32.and', 'i32.sub');
+  code
+    .get(above)
+    .op('i32.wrap', 'i32.add')
+    .i32(BIAS - 1)
+    .op('i32.add')
+    .set(exponent);
+  // a, or a half of it, over 64 bits
+  code.get(a.significand).get(above).op('i64.shr_u');
+  code.get(a.significand).get(above).op('i64.and').i64(63n).op('i64.shl').tee(rest);
+  code.get(b.significand).callImport('quotientOf').set(hi);
+  code.get(rest).get(hi).get(b.significand).op('i64.mul', 'i64.sub').set(rest);
+  const below = temporary('x87 distance', I64);
+  code.get(b.significand).get(rest).op('i64.sub').set(below);
+  code.get(rest).get(below).op('i64.ge_u', 'i64.extend_u').i64(63n).op('i64.shl');
+  code.get(rest).get(below).op('i64.ne', 'i64.extend_u', 'i64.or');
+  code.i64(0n).get(rest).i64(0n).op('i64.ne', 'select').set(lo);
+  return exact;
+}
+
 /** Rounds to the nearest, and puts it into a register. Pushes PE and C1 as they are to be. */
 function deliver(stack: Stack, { hi, lo, exponent, sign }: Exact, control: number, to: Register): () => void {
   const { code, scope } = stack;
@@ -187,12 +215,11 @@ function deliver(stack: Stack, { hi, lo, exponent, sign }: Exact, control: numbe
   };
 }
 
-/** By ModRM.reg: 0 FADD, 1 FMUL, 4 FSUB, 5 FSUBR. Undefined: another. */
-export function arithmetic(uop: DecodedUop): VectorCode | undefined {
+/** By ModRM.reg: 0 FADD, 1 FMUL, 4 FSUB, 5 FSUBR, 6 FDIV, 7 FDIVR. */
+export function arithmetic(uop: DecodedUop): VectorCode {
   const memory = inMemory(uop);
   const operation = formOf(uop);
   const opcode = opcodeOf(uop);
-  if (![0, 1, 4, 5].includes(operation)) return undefined;
   return made(
     (scope) => {
       const stack = new Stack(scope);
@@ -205,8 +232,13 @@ export function arithmetic(uop: DecodedUop): VectorCode | undefined {
       const a = stack.load(top, 'a');
       const b = memory ? loadMemory(scope) : other.bit === top.bit ? a : stack.load(other, 'b');
       wantMiddling(scope, a, b);
-      const [first, second] = operation === 5 ? [b, a] : [a, b];
-      const exact = operation === 1 ? product(scope, a, b) : sum(scope, first, second, operation !== 0);
+      const [first, second] = operation === 5 || operation === 7 ? [b, a] : [a, b];
+      const exact =
+        operation === 1
+          ? product(scope, a, b)
+          : operation >= 6
+            ? quotient(scope, first, second)
+            : sum(scope, first, second, operation !== 0);
       const marks = deliver(stack, exact, control, memory || opcode === 0xd8 ? top : other);
       if (!memory && opcode === 0xde) stack.pop();
       stack.end(marks);

@@ -1,33 +1,16 @@
 // x87 instructions in compiled code, in their usual case: no exception is met, none is pending. Moves between registers are
-// written out here; x87-arithmetic.ts, x87-compare.ts and x87-memory.ts have the rest, but for division, which is a function of the
-// core (core/fpu/compiled.ts).
-import { CR0, RIP_BASE, X87, X87_FCW, X87_FSW } from '../core/layout.js';
+// written out here; x87-arithmetic.ts, x87-compare.ts and x87-memory.ts have the rest.
+import { CR0, X87, X87_FCW, X87_FSW } from '../core/layout.js';
 import type { DecodedUop } from './decoded.js';
 import { inMemory, opcodeOf, type VectorCode, type VectorScope } from './vector-code.js';
 import { I32 } from './wasm-writer.js';
 import { arithmetic } from './x87-arithmetic.js';
 import { compare, compareFlags } from './x87-compare.js';
 import { x87Memory } from './x87-memory.js';
-import { bytesOf, CR0_EM_TS, EXCEPTIONS, FSW_ES, formOf, INTEGER_BIT, made, SIGN, Stack } from './x87-stack.js';
+import { CR0_EM_TS, EXCEPTIONS, FSW_ES, formOf, INTEGER_BIT, made, SIGN, Stack } from './x87-stack.js';
 
 const RAX = 0;
 const ONE = 0x3fff;
-
-/** FDIV and FDIVR by the core's function, which answers 0 when nothing was done. */
-const division = (uop: DecodedUop): VectorCode =>
-  made(
-    (scope) => {
-      const { code, pointer, giveUpIf } = scope;
-      code.i32(0);
-      scope.rip(0);
-      code.memory('i64.store', RIP_BASE).i32(uop.at);
-      if (inMemory(uop)) code.get(pointer);
-      else code.i32(0);
-      code.callImport('x87Arithmetic').op('i32.eqz');
-      giveUpIf();
-    },
-    { x87: 'forgets', ...(inMemory(uop) ? { bytes: bytesOf(uop) } : {}) },
-  );
 
 function exchange(scope: VectorScope): void {
   const stack = new Stack(scope);
@@ -133,7 +116,8 @@ export function x87Code(name: string, uop: DecodedUop): VectorCode | undefined {
   const memory = inMemory(uop);
   switch (name) {
     case 'execX87Arithmetic':
-      return arithmetic(uop) ?? division(uop);
+    case 'execX87ArithmeticMemory':
+      return arithmetic(uop);
     case 'execX87Compare':
     case 'execX87CompareMemory':
       return compare(uop);

@@ -32,7 +32,7 @@ export function bytesOf(uop: DecodedUop): 2 | 4 | 8 {
 }
 
 export const made = (write: VectorCode['write'], more: Partial<VectorCode> = {}): VectorCode =>
-  inPlace(8, write, { x87: 'known', ...more });
+  inPlace(8, write, { x87: true, ...more });
 
 /** A number in locals: its significand, and its sign and exponent. */
 export interface Extended {

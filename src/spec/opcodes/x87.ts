@@ -25,6 +25,7 @@ const REVERSED = 'FADD FMUL . . FSUBR FSUB FDIVR FDIV';
 const POPPING = 'FADDP FMULP . . FSUBRP FSUBP FDIVRP FDIVP';
 const INTEGER = 'FIADD FIMUL . . FISUB FISUBR FIDIV FIDIVR';
 const ARITHMETIC = 'execX87Arithmetic';
+const ARITHMETIC_MEMORY = 'execX87ArithmeticMemory';
 const COMPARE = 'execX87Compare';
 
 /**
@@ -32,7 +33,7 @@ const COMPARE = 'execX87Compare';
  * block is.
  */
 export const X87_LEAN: readonly string[] = (
-  'Arithmetic Compare CompareMemory Constant Load LoadExtended LoadInteger LoadRegister Sign Store StoreExtended ' +
+  'Arithmetic ArithmeticMemory Compare CompareMemory Constant Load LoadExtended LoadInteger LoadRegister Sign Store StoreExtended ' +
   'StoreInteger StoreRegister Unary'
 )
   .split(' ')
@@ -66,12 +67,12 @@ export const x87: readonly OpcodeRow[] = [
   ...single('execFninit', 'DB E3 FNINIT FINIT/FNINIT'),
   ...rows({ handler: 'execFnstsw', title: 'FSTSW/FNSTSW' }, 'DF E0 : FNSTSW AX'),
 
-  ...family(ARITHMETIC, 'FADD/FADDP/FIADD', 0xd8, 'M', REAL),
+  ...family(ARITHMETIC_MEMORY, 'FADD/FADDP/FIADD', 0xd8, 'M', REAL),
   ...family(ARITHMETIC, 'FADD/FADDP/FIADD', 0xd8, 'Ry', REAL),
-  ...family(ARITHMETIC, 'FADD/FADDP/FIADD', 0xda, 'M', INTEGER),
-  ...family(ARITHMETIC, 'FADD/FADDP/FIADD', 0xdc, 'M', REAL),
+  ...family(ARITHMETIC_MEMORY, 'FADD/FADDP/FIADD', 0xda, 'M', INTEGER),
+  ...family(ARITHMETIC_MEMORY, 'FADD/FADDP/FIADD', 0xdc, 'M', REAL),
   ...family(ARITHMETIC, 'FADD/FADDP/FIADD', 0xdc, 'Ry', REVERSED),
-  ...family(ARITHMETIC, 'FADD/FADDP/FIADD', 0xde, 'M', INTEGER),
+  ...family(ARITHMETIC_MEMORY, 'FADD/FADDP/FIADD', 0xde, 'M', INTEGER),
   ...family(ARITHMETIC, 'FADD/FADDP/FIADD', 0xde, 'Ry', POPPING),
 
   ...[0xd8, 0xdc].flatMap((opcode) =>

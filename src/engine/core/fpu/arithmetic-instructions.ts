@@ -1,12 +1,12 @@
 // FADD to FDIVR in all their forms, and the operations on ST(0) alone or with ST(1).
 import { OP_VALUE, XS_OK } from '../layout';
-import { uIsMem, uModReg, uOpcode, uRm } from '../uop';
+import { uModReg, uOpcode, uRm } from '../uop';
 import { accessStatus } from '../mmu/access';
 import { operandRead } from '../exec/operand';
 import { add, divide, multiply, squareRoot, subtract } from './arith';
 import { INDEFINITE, INDEFINITE_SE, SIGN, resultSe, setResult, setRoundedUp } from './float80';
 import { fromF32, fromF64, fromInteger } from './convert';
-import { quickArithmetic } from './quick-arithmetic';
+import { quickArithmetic, quickArithmeticMemory } from './quick-arithmetic';
 import { quickSign } from './quick-move';
 import { knownOperand } from './quick-operand';
 import { divided, extract, partial, quotient, remainderOf, roundToIntegral, scale, significand, significandSe } from './remainder';
@@ -41,19 +41,12 @@ function operate(operation: u32, aSe: u32, aSig: u64, bSe: u32, bSig: u64): u64 
 }
 
 /** @sdm 2A "FADD/FADDP/FIADD", "FSUB/FSUBP/FISUB", "FMUL/FMULP/FIMUL", "FDIV/FDIVP/FIDIV" */
-export function execX87Arithmetic(u: usize): i32 {
-  if (quickArithmetic(u, uIsMem(u) ? knownOperand(u) : 0)) return XS_OK;
+export function execX87Arithmetic(u: usize): i32 { return quickArithmetic(u) ? XS_OK : arithmetic(u); }
+
+function arithmetic(u: usize): i32 {
   const status = begin();
   if (status != XS_OK) return status;
   const operation = uModReg(u);
-  if (uIsMem(u)) {
-    if (!readNumber(u)) return accessStatus();
-    const bSe = resultSe;
-    if (isEmpty(0)) return emptyOperand(u);
-    const sig = operate(operation, upperOf(0), significandOf(0), bSe, loaded);
-    if (accepted()) setRegister(0, resultSe, sig);
-    return finish(u);
-  }
   const other = uRm(u) & 7;
   const opcode = uOpcode(u);
   const destination = opcode == 0xd8 ? 0 : other;
@@ -66,6 +59,20 @@ export function execX87Arithmetic(u: usize): i32 {
     setRegister(destination, resultSe, sig);
     if (opcode == 0xde) pop();
   }
+  return finish(u);
+}
+
+/** The same of ST(0) and a number in memory. */
+export function execX87ArithmeticMemory(u: usize): i32 { return quickArithmeticMemory(u, knownOperand(u)) ? XS_OK : arithmeticMemory(u); }
+
+function arithmeticMemory(u: usize): i32 {
+  const status = begin();
+  if (status != XS_OK) return status;
+  if (!readNumber(u)) return accessStatus();
+  const bSe = resultSe;
+  if (isEmpty(0)) return emptyOperand(u);
+  const sig = operate(uModReg(u), upperOf(0), significandOf(0), bSe, loaded);
+  if (accepted()) setRegister(0, resultSe, sig);
   return finish(u);
 }
 

@@ -1,10 +1,14 @@
 // Quick ways of FADD to FDIV; see quick-operand.ts.
-import { X87_FCW, X87_FSW } from '../layout';
-import { uIsMem, uModReg, uOpcode, uRm } from '../uop';
+import { X87_FCW, X87_FSW, X87_FTW } from '../layout';
+import { UF_OPCODE_SHIFT, uFlags, uModReg, uRm } from '../uop';
 import { BIAS, EXP_MASK, INTEGER_BIT, PE, SIGN } from './float80';
-import { end, inUse, ordinary, place, popped, runs, se, setNumber, sig, takeOperand, TOP, topOf, upper, usual } from './quick-operand';
+import { end, hindered, inUse, ordinary, place, se, setNumber, sig, takeOperand, TOP, topOf, unusual, upper } from './quick-operand';
 import { C1 } from './stack';
 import { divide128, remainder } from './wide';
+
+/** Exponents from which no sum or product of two is out of range, and how many there are. */
+const LEAST: i32 = BIAS - 0xfff;
+const NEAR: u32 = 0x2000;
 
 /**
  * Rounds sign, hi:lo * 2^(exp - 3fff - 63), bit 63 of hi set, to the precision in force, puts it at `to` and ends the
@@ -90,20 +94,23 @@ function quickAdd(u: usize, to: usize, status: u32, control: u32, aSe: u32, aSig
   return delivered(u, to, status, control, sign, exp, hi, lo);
 }
 
+/** Upper half of a product. */
+@inline function upperProduct(a: u64, b: u64): u64 {
+  const a0 = a & 0xffffffff;
+  const a1 = a >> 32;
+  const b0 = b & 0xffffffff;
+  const b1 = b >> 32;
+  const one = a1 * b0 + (a0 * b0 >> 32);
+  const two = a0 * b1 + (one & 0xffffffff);
+  return a1 * b1 + (one >> 32) + (two >> 32);
+}
+
 /** a times b, ordinary numbers. */
 function quickMultiply(u: usize, to: usize, status: u32, control: u32, aSe: u32, aSig: u64, bSe: u32, bSig: u64): bool {
   const sign = (aSe ^ bSe) >> 15 & 1;
   if (aSig == 0 || bSig == 0) return deliveredZero(u, to, status, sign);
-  const a0 = aSig & 0xffffffff;
-  const a1 = aSig >> 32;
-  const b0 = bSig & 0xffffffff;
-  const b1 = bSig >> 32;
-  const low = a0 * b0;
-  const one = a0 * b1;
-  const two = a1 * b0;
-  const middle = (low >> 32) + (one & 0xffffffff) + (two & 0xffffffff);
-  let lo = middle << 32 | low & 0xffffffff;
-  let hi = a1 * b1 + (one >> 32) + (two >> 32) + (middle >> 32);
+  let lo = aSig * bSig;
+  let hi = upperProduct(aSig, bSig);
   let exp = i32(aSe & EXP_MASK) + i32(bSe & EXP_MASK) - (BIAS - 1);
   if (i64(hi) >= 0) {
     hi = hi << 1 | lo >> 63;
@@ -127,50 +134,139 @@ function quickDivide(u: usize, to: usize, status: u32, control: u32, aSe: u32, a
   return delivered(u, to, status, control, sign, exp, hi, lo);
 }
 
-/** FADD, FMUL, FSUB, FSUBR, FDIV, FDIVR in all their forms. */
-export function quickArithmetic(u: usize, p: usize): bool {
+@inline function free(index: u32): void { store<u8>(X87_FTW, u8(u32(load<u8>(X87_FTW)) & ~(1 << index))); }
+
+/** Ordinary operands that are at hand; `left` is FSW to be but for what the result changes. */
+function ordinaryArithmetic(u: usize, to: usize, left: u32, control: u32, aSe: u32, aSig: u64, bSe: u32, bSig: u64): bool {
+  if (!ordinary(aSe, aSig) || !ordinary(bSe, bSig)) return false;
+  switch (uModReg(u)) {
+    case 1: return quickMultiply(u, to, left, control, aSe, aSig, bSe, bSig);
+    case 4: return quickAdd(u, to, left, control, aSe, aSig, bSe ^ SIGN, bSig);
+    case 5: return quickAdd(u, to, left, control, aSe ^ SIGN, aSig, bSe, bSig);
+    case 6: return quickDivide(u, to, left, control, aSe, aSig, bSe, bSig);
+    case 7: return quickDivide(u, to, left, control, bSe, bSig, aSe, aSig);
+    default: return quickAdd(u, to, left, control, aSe, aSig, bSe, bSig);
+  }
+}
+
+/**
+ * The same, where sums and products of normal numbers so near to 1 that no result is out of range, doubles among them, are made at
+ * once, as compiled code makes them (src/engine/jit/x87-arithmetic.ts).
+ */
+@inline function arithmetic(u: usize, flags: u32, to: usize, left: u32, control: u32, aSe: u32, aSig: u64, bSe: u32, bSig: u64): bool {
+  let exp = i32(aSe & EXP_MASK);
+  const other = i32(bSe & EXP_MASK);
+  const operation = flags >> 24 & 7;
+  if ((u32(exp - LEAST) | u32(other - LEAST)) >= NEAR || i64(aSig & bSig) >= 0 || operation >= 6) {
+    return ordinaryArithmetic(u, to, left, control, aSe, aSig, bSe, bSig);
+  }
+  let hi: u64;
+  let lo: u64;
+  let sign: u32;
+  if (operation == 1) {
+    sign = aSe ^ bSe;
+    lo = aSig * bSig;
+    hi = upperProduct(aSig, bSig);
+    const zeros = hi >> 63 ^ 1;
+    hi = hi << zeros | lo >> 63 & zeros;
+    lo <<= zeros;
+    exp += other - (BIAS - 1) - i32(zeros);
+  } else {
+    // FSUB and FSUBR; the latter's sign is the other one
+    const minus = (operation & 4) << 13;
+    const distance = exp - other;
+    const swapped = distance < 0;
+    const less = select<u64>(aSig, bSig, swapped);
+    hi = select<u64>(bSig, aSig, swapped);
+    sign = select<u32>(bSe ^ minus, aSe, swapped) ^ (operation & 1) << 15;
+    exp = select<i32>(other, exp, swapped);
+    const down = u64(abs(distance));
+    if (down > 63) return ordinaryArithmetic(u, to, left, control, aSe, aSig, bSe, bSig);
+    const high = less >> down;
+    lo = rotr<u64>(less, down) ^ high;
+    if ((aSe ^ bSe ^ minus) & SIGN) {
+      // exponents are alike: either may be the larger one
+      if (hi < high) {
+        hi = high - hi;
+        sign ^= SIGN;
+      } else hi -= high + u64(lo != 0);
+      if (hi == 0) return ordinaryArithmetic(u, to, left, control, aSe, aSig, bSe, bSig);
+      lo = 0 - lo;
+      const zeros = clz<u64>(hi);
+      hi = hi << zeros | lo >> 1 >> (63 ^ zeros);
+      lo <<= zeros;
+      exp -= i32(zeros);
+    } else {
+      hi += high;
+      if (hi < high) {
+        lo = hi << 63 | lo >> 1 | lo & 1;
+        hi = hi >> 1 | INTEGER_BIT;
+        exp++;
+      }
+    }
+  }
+  let dropped: u64 = 0;
+  if (!(control & 0x100)) {
+    dropped = control & 0x200 ? 11 : 40;
+    lo = hi << (64 - dropped) | u64(lo != 0);
+    hi >>= dropped;
+  }
+  // more than a half, or a half and the last bit is 1
+  const up = u64(lo > INTEGER_BIT - (hi & 1));
+  hi = (hi + up) << dropped;
+  if (hi == 0) {
+    hi = INTEGER_BIT;
+    exp++;
+  }
+  setNumber(to, sign & SIGN | u32(exp), hi);
+  end(u, left | u32(lo != 0) << 5 | u32(up) << 9);
+  return true;
+}
+
+/** FADD, FMUL, FSUB, FSUBR, FDIV, FDIVR of ST(0) and ST(i). */
+// budget: 130 instructions of the host, no call
+@inline export function quickArithmetic(u: usize): bool {
   const status: u32 = load<u16>(X87_FSW);
   const control: u32 = load<u16>(X87_FCW);
   const top = topOf(status);
-  if (!runs(status) || !usual(control) || !inUse(top)) return false;
-  let to = place(top);
-  let aSe = upper(to);
-  let aSig = load<u64>(to);
-  if (!ordinary(aSe, aSig)) return false;
-  let bSe: u32;
-  let bSig: u64;
-  let pops = false;
-  let left = status;
-  if (uIsMem(u)) {
+  const index = (top + uRm(u)) & 7;
+  const tags: u32 = load<u8>(X87_FTW);
+  if ((hindered(status) | unusual(control) | (~(tags >> top & tags >> index) & 1)) != 0) return false;
+  const a = place(top);
+  const b = place(index);
+  const flags = uFlags(u);
+  const opcode = flags >> 16 & 0xff;
+  let left = status & ~C1;
+  if (opcode == 0xde) left = left & ~TOP | ((top + 1) & 7) << 11;
+  if (!arithmetic(u, flags, opcode == 0xd8 ? a : b, left, control, upper(a), load<u64>(a), upper(b), load<u64>(b))) return false;
+  if (opcode == 0xde) free(top);
+  return true;
+}
+
+/** The same of ST(0) and a number in memory. */
+@inline export function quickArithmeticMemory(u: usize, p: usize): bool {
+  if (!p) return false;
+  const status: u32 = load<u16>(X87_FSW);
+  const control: u32 = load<u16>(X87_FCW);
+  const top = topOf(status);
+  if ((hindered(status) | unusual(control)) != 0 || !inUse(top)) return false;
+  const to = place(top);
+  const flags = uFlags(u);
+  let bSe: u32 = 0;
+  let bSig: u64 = 0;
+  let usualDouble = false;
+  if ((flags & 6 << UF_OPCODE_SHIFT) == 4 << UF_OPCODE_SHIFT) {
+    // doubles that are normal, without a detour
+    const bits = load<u64>(p);
+    const exponent = u32(bits >> 52) & 0x7ff;
+    bSe = (u32(bits >> 48) & SIGN) | (exponent + u32(BIAS - 1023));
+    bSig = INTEGER_BIT | bits << 11;
+    usualDouble = exponent - 1 < 0x7fe;
+  }
+  if (!usualDouble) {
     if (!takeOperand(u, p)) return false;
     bSe = se;
     bSig = sig;
-  } else {
-    const index = (top + uRm(u)) & 7;
-    const other = place(index);
-    bSe = upper(other);
-    bSig = load<u64>(other);
-    if (!inUse(index) || !ordinary(bSe, bSig)) return false;
-    const opcode = uOpcode(u);
-    if (opcode != 0xd8) to = other;
-    if (opcode == 0xde) {
-      pops = true;
-      left = status & ~TOP | ((top + 1) & 7) << 11;
-    }
   }
-  const operation = uModReg(u);
-  if (operation & 1 && operation != 1) {
-    const upperBits = aSe;
-    aSe = bSe;
-    bSe = upperBits;
-    const significand = aSig;
-    aSig = bSig;
-    bSig = significand;
-  }
-  let done: bool;
-  if (operation == 1) done = quickMultiply(u, to, left, control, aSe, aSig, bSe, bSig);
-  else if (operation >= 6) done = quickDivide(u, to, left, control, aSe, aSig, bSe, bSig);
-  else done = quickAdd(u, to, left, control, aSe, aSig, operation >= 4 ? bSe ^ SIGN : bSe, bSig);
-  if (done && pops) popped(left, top);
-  return done;
+  return arithmetic(u, flags, to, status & ~C1, control, upper(to), load<u64>(to), bSe, bSig);
 }

@@ -15,10 +15,12 @@ export const TOP: u32 = 0x3800;
 export const MASKS: u32 = 0x3f;
 export const ROUNDING: u32 = 0xc00;
 
-/** Nothing keeps an instruction from running. */
-@inline export function runs(status: u32): bool { return ((u32(cr0()) & CR0_EM_TS) | (status & FSW_ES)) == 0; }
-/** All exceptions are masked and results are rounded to nearest. */
-@inline export function usual(control: u32): bool { return (control & (MASKS | ROUNDING)) == MASKS; }
+/** Not 0: something keeps an instruction from running. */
+@inline export function hindered(status: u32): u32 { return (u32(cr0()) & CR0_EM_TS) | (status & FSW_ES); }
+@inline export function runs(status: u32): bool { return hindered(status) == 0; }
+/** 0: all exceptions are masked and results are rounded to nearest. */
+@inline export function unusual(control: u32): u32 { return (control & (MASKS | ROUNDING)) ^ MASKS; }
+@inline export function usual(control: u32): bool { return unusual(control) == 0; }
 
 @inline export function topOf(status: u32): u32 { return status >> 11 & 7; }
 @inline export function place(index: u32): usize { return X87 + (index << 4); }

@@ -1,15 +1,30 @@
 // AES rounds and carry-less multiplication. @sdm 1 12.13 "Intel Advanced Encryption Standard Instructions (AESNI)"
 import { V_AESDEC, V_AESDECLAST, V_AESENC, V_AESENCLAST } from '../generated/vector-ops';
-import { INVERSE_SBOX, SBOX } from './aes-tables';
+import { INVERSES, SUBSTITUTE, SUBSTITUTE_BACK } from './aes-tables';
 
-/** Substitutes each byte: swizzle answers 0 for places beyond 15, so one of 16 rows answers for each byte. */
-export function substitute(x: v128, table: usize): v128 {
-  let result = i64x2.splat(0);
-  for (let row = 0; row < 16; row++) {
-    result = v128.or(result, i8x16.swizzle(v128.load(table + (row << 4)), v128.xor(x, i8x16.splat(<i8>(row << 4)))));
-  }
-  return result;
+/** The constant of the affine map. */
+const AFFINE: i8 = 0x63;
+
+/** What bytes of 16 are by a table of SUBSTITUTE's kind; see aes-tables.ts. */
+@inline function mapped(x: v128, table: usize): v128 {
+  const lowHalf = i8x16.splat(15);
+  const split = v128.xor(
+    i8x16.swizzle(v128.load(table), v128.and(x, lowHalf)),
+    i8x16.swizzle(v128.load(table, 16), i8x16.shr_u(x, 4)),
+  );
+  const k = v128.and(split, lowHalf);
+  const i = i8x16.shr_u(split, 4);
+  const j = v128.xor(i, k);
+  const inverse = v128.load(INVERSES);
+  const overK = i8x16.swizzle(v128.load(INVERSES, 16), k);
+  const p = v128.xor(i8x16.swizzle(inverse, v128.xor(i8x16.swizzle(inverse, i), overK)), j);
+  const q = v128.xor(i8x16.swizzle(inverse, v128.xor(i8x16.swizzle(inverse, j), overK)), i);
+  return v128.xor(i8x16.swizzle(v128.load(table, 32), p), i8x16.swizzle(v128.load(table, 48), q));
 }
+
+/** Substitutes each byte. */
+export function substitute(x: v128): v128 { return v128.xor(mapped(x, SUBSTITUTE), i8x16.splat(AFFINE)); }
+function substituteBack(x: v128): v128 { return mapped(v128.xor(x, i8x16.splat(AFFINE)), SUBSTITUTE_BACK); }
 
 @inline function shiftRows(x: v128): v128 {
   return v128.shuffle<i8>(x, x, 0, 5, 10, 15, 4, 9, 14, 3, 8, 13, 2, 7, 12, 1, 6, 11);
@@ -21,7 +36,7 @@ export function substitute(x: v128, table: usize): v128 {
 
 /** Doubles each byte in GF(2^8). */
 @inline function double(x: v128): v128 {
-  return v128.xor(i8x16.shl(x, 1), v128.and(i8x16.shr_s(x, 7), i8x16.splat(0x1b)));
+  return v128.xor(i8x16.add(x, x), v128.and(i8x16.lt_s(x, i64x2.splat(0)), i8x16.splat(0x1b)));
 }
 
 /** Bytes of each column one place up. */
@@ -69,12 +84,13 @@ function carrylessProduct(a: u64, b: u64): v128 {
   return i64x2(carrylessLow(a, b), reversed(carrylessLow(reversed(a), reversed(b))) >> 1);
 }
 
-export function crypto(op: u32, a: v128, b: v128, imm: u32): v128 {
+/** AES rounds and PCLMULQDQ, by V_*: the interpreter's and compiled code's. */
+export function crypto(a: v128, b: v128, op: u32, imm: u32): v128 {
   switch (op) {
-    case V_AESENC: return v128.xor(mixColumns(substitute(shiftRows(a), SBOX)), b);
-    case V_AESENCLAST: return v128.xor(substitute(shiftRows(a), SBOX), b);
-    case V_AESDEC: return v128.xor(inverseMixColumns(substitute(inverseShiftRows(a), INVERSE_SBOX)), b);
-    case V_AESDECLAST: return v128.xor(substitute(inverseShiftRows(a), INVERSE_SBOX), b);
+    case V_AESENC: return v128.xor(mixColumns(substitute(shiftRows(a))), b);
+    case V_AESENCLAST: return v128.xor(substitute(shiftRows(a)), b);
+    case V_AESDEC: return v128.xor(inverseMixColumns(substituteBack(inverseShiftRows(a))), b);
+    case V_AESDECLAST: return v128.xor(substituteBack(inverseShiftRows(a)), b);
     default: { // PCLMULQDQ
       const x: u64 = imm & 1 ? i64x2.extract_lane(a, 1) : i64x2.extract_lane(a, 0);
       const y: u64 = imm & 16 ? i64x2.extract_lane(b, 1) : i64x2.extract_lane(b, 0);

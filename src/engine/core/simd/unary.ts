@@ -7,7 +7,6 @@ import {
   V_AESIMC, V_MOVDDUP, V_MOVSHDUP, V_MOVSLDUP, V_PABSB, V_PABSD, V_PABSW, V_PERMILPD, V_PERMILPS, V_PHMINPOSUW,
   V_PSHUFD, V_PSHUFHW, V_PSHUFLW, V_PSHUFW,
 } from '../generated/vector-ops';
-import { SBOX } from './aes-tables';
 import { dwordPlaces } from './arrange';
 import { inverseMixColumns, substitute } from './crypto';
 import { absent, enterMmx, mmxAbsent, mmxSource, mmxWrite, setLow, setWhole, source } from './operand';
@@ -44,7 +43,7 @@ function smallestWord(b: v128): v128 {
 
 /** Substituted dwords 1 and 3, plain and rotated, the rotated ones with the round constant. */
 function keyAssist(b: v128, constant: u32): v128 {
-  const x = substitute(b, SBOX);
+  const x = substitute(b);
   const first = i32x4.extract_lane(x, 1);
   const third = i32x4.extract_lane(x, 3);
   return i32x4(first, rotr<i32>(first, 8) ^ constant, third, rotr<i32>(third, 8) ^ constant);

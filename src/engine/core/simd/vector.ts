@@ -17,7 +17,7 @@ function combine(op: u32, a: v128, b: v128, imm: u32): v128 {
     case GROUP_COMPARE: return compareOrLogic(op, a, b);
     case GROUP_MULTIPLY: return multiply(op, a, b, imm);
     case GROUP_ARRANGE: return arrange(op, a, b, imm);
-    default: return crypto(op, a, b, imm);
+    default: return crypto(a, b, op, imm);
   }
 }
 
