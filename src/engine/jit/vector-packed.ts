@@ -65,31 +65,78 @@ export function eachHalf(scope: VectorScope, operate: (a: number, b: number, res
   code.get(low).set(xmm(uop.r));
 }
 
+/** Operands and result of an operation on 128 bits, in locals. */
+interface Half {
+  readonly a: number;
+  readonly b: number;
+  readonly result: number;
+}
+
+/**
+ * Pushes 1 when all elements are normal, and the results roomy too. A minimum here leaves a NaN out that is its second operand: results,
+ * which are NaNs then, are compared each.
+ */
+function areUsual({ code, temporary }: VectorScope, format: Format, halves: readonly Half[]): void {
+  const [magnitudes, greatest] = ['magnitudes', 'greatest'].map((one) => temporary(one, V128));
+  code.v128Const(Array.from({ length: 16 }, (_, n) => (n % format.bytes === format.bytes - 1 ? 0x7f : 0xff)));
+  code.set(magnitudes);
+  splat(code, format, format.greatest).set(greatest);
+  halves
+    .flatMap(({ a, b, result }) => [a, b, result])
+    .forEach((local, n) => {
+      code.get(local).get(magnitudes).simd('v128.and');
+      if (n > 0) code.simd(simd(format, 'pmin'));
+    });
+  splat(code, format, format.least * 2).simd(simd(format, 'ge'));
+  for (const { result } of halves) {
+    code.get(result).get(magnitudes).simd('v128.and').get(greatest).simd(simd(format, 'le')).simd('v128.and');
+  }
+  code.simd(allTrue(format));
+}
+
 export function packedArithmetic(uop: DecodedUop, format: Format, name: Arithmetic): VectorCode {
   return made(uop, format, false, {
     write(scope) {
-      const { code, temporary, giveUpIf } = scope;
-      eachHalf(scope, (a, b, result) => {
-        code.get(a).get(b).simd(simd(format, name)).set(result);
-        code.get(a).simd(simd(format, 'abs')).get(b).simd(simd(format, 'abs')).simd(simd(format, 'min'));
-        splat(code, format, format.least).simd(simd(format, 'ge'));
-        areRoomy(code, format, result);
-        code.simd('v128.and').simd(allTrue(format)).op('i32.eqz').open('if');
+      const { code, temporary, giveUpIf, xmm } = scope;
+      const half = (which: string): Half => {
+        const [a, b, result] = ['first', 'second', 'r'].map((one) => temporary(`${which} ${one}`, V128));
+        return { a, b, result };
+      };
+      const low = half('low');
+      const high = isWhole(uop) ? half('high') : undefined;
+      const halves = high ? [low, high] : [low];
+      code.get(xmm(firstOf(uop))).set(low.a);
+      source(scope);
+      code.set(low.b);
+      if (high) {
+        highOf(code, firstOf(uop)).set(high.a);
+        highSource(scope);
+        code.set(high.b);
+      }
+      for (const { a, b, result } of halves) code.get(a).get(b).simd(simd(format, name)).set(result);
+      areUsual(scope, format, halves);
+      code.op('i32.eqz').open('if');
+      for (const { a, b, result } of halves) {
         areOrdinary(code, format, a);
         areOrdinary(code, format, b);
         areRoomy(code, format, result);
         areExactZeros(code, format, name, a, b, result);
         code.simd('v128.or').simd('v128.and').simd('v128.and').simd(allTrue(format)).op('i32.eqz');
         giveUpIf();
-        code.close();
-        scope.whilePrecise(() => {
+      }
+      code.close();
+      scope.whilePrecise(() => {
+        for (const { a, b, result } of halves) {
           if (name === 'add' || name === 'sub') {
             sumError(code, (one) => code.simd(simd(format, one)), name, a, b, result, temporary('part', V128));
             splat(code, format, 0).simd(simd(format, 'eq')).simd(allTrue(format)).op('i32.eqz');
           } else code.i32(1);
           giveUpIf();
-        });
+        }
       });
+      if (high) setHigh(code, uop.r, () => code.get(high.result));
+      else clearHigh(scope);
+      code.get(low.result).set(xmm(uop.r));
     },
   });
 }

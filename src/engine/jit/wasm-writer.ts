@@ -266,6 +266,7 @@ export const SIMD = {
   'f32x4.mul': 230,
   'f32x4.div': 231,
   'f32x4.min': 232,
+  'f32x4.pmin': 234,
   'f64x2.abs': 236,
   'f64x2.sqrt': 239,
   'f64x2.add': 240,
@@ -273,6 +274,7 @@ export const SIMD = {
   'f64x2.mul': 242,
   'f64x2.div': 243,
   'f64x2.min': 244,
+  'f64x2.pmin': 246,
 } as const;
 export type SimdOp = keyof typeof SIMD;
 
