@@ -3,8 +3,8 @@
  * event loop are most of what that costs it, so its bytes are taken and given by calls of the socket itself for as long as
  * they come at once. Needs Linux and koffi; elsewhere, and for clients that take their time, bytes come by the event loop.
  */
-import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
+import { cLibrary } from '../native/c-library.js';
 
 /** How long a client's next bytes are waited for: less than turns of the event loop cost. */
 const PROMPT_MS = 0.1;
@@ -25,12 +25,9 @@ let loaded: SocketCalls | 'none' | undefined;
 function load(): SocketCalls | 'none' {
   if (process.platform !== 'linux') return 'none';
   try {
-    const koffi = createRequire(import.meta.url)('koffi') as {
-      load(path: null): { func(name: string, result: string, parameters: string[]): never };
-    };
-    const lib = koffi.load(null);
+    const { func } = cLibrary();
     const parameters = ['int', 'void *', 'size_t', 'int'];
-    return { recv: lib.func('recv', 'long', parameters), send: lib.func('send', 'long', parameters) };
+    return { recv: func('recv', 'long', ...parameters), send: func('send', 'long', ...parameters) };
   } catch {
     return 'none';
   }

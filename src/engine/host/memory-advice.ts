@@ -3,7 +3,7 @@
  * V8 compiles give back and take again what each function needed: page by page that was an eighth of a Linux boot. Needs Linux
  * and koffi; elsewhere memory comes as the host gives it.
  */
-import { createRequire } from 'node:module';
+import { cLibrary } from '../../native/c-library.js';
 
 /** @see madvise(2): pages of 2 MiB where there are any. */
 const MADV_HUGEPAGE = 14;
@@ -13,25 +13,18 @@ const M_TOP_PAD = -2;
 const M_MMAP_THRESHOLD = -3;
 const MIB = 1 << 20;
 
-interface Koffi {
-  load(path: null): { func(name: string, result: string, parameters: string[]): (...args: number[]) => number };
-  address(value: Uint8Array): bigint;
-}
+type NumbersCall = (...numbers: number[]) => number;
 
 /** For a thread with a guest, before its memory is used. Whether it was heard makes no difference but in time. */
 export function adviseMemory(memory: WebAssembly.Memory): void {
   if (process.platform !== 'linux') return;
   try {
-    const koffi = createRequire(import.meta.url)('koffi') as Koffi;
-    const lib = koffi.load(null);
+    const { func, addressOf } = cLibrary();
     const bytes = new Uint8Array(memory.buffer);
-    lib.func('madvise', 'int', ['uintptr_t', 'size_t', 'int'])(
-      Number(koffi.address(bytes)),
-      bytes.length,
-      MADV_HUGEPAGE,
-    );
+    const madvise = func<NumbersCall>('madvise', 'int', 'uintptr_t', 'size_t', 'int');
+    madvise(addressOf(bytes), bytes.length, MADV_HUGEPAGE);
     // what is not of glibc has no such function
-    const mallopt = lib.func('mallopt', 'int', ['int', 'int']);
+    const mallopt = func<NumbersCall>('mallopt', 'int', 'int', 'int');
     mallopt(M_TRIM_THRESHOLD, 64 * MIB);
     mallopt(M_TOP_PAD, MIB);
     mallopt(M_MMAP_THRESHOLD, 32 * MIB);

@@ -3,7 +3,7 @@
  * byte 100 + permission, for each one that others may not have a shared lock on byte 200 + permission. Who wants
  * something asks whether the opposite byte could be locked exclusively. The locks belong to the open file (OFD locks).
  */
-import { createRequire } from 'node:module';
+import { cLibrary } from '../../../native/c-library.js';
 import { DiskImageError } from '../../disk/byte-file.js';
 import type { HostFile } from './host-file.js';
 
@@ -25,11 +25,7 @@ let fcntl: Fcntl | undefined;
 
 function loadFcntl(): Fcntl {
   if (process.platform !== 'linux') throw new Error(`there are no such locks on ${process.platform}`);
-  const koffi = createRequire(import.meta.url)('koffi') as {
-    load(path: null): { func(name: string, result: string, parameters: string[]): Fcntl };
-  };
-  // fcntl is variadic: a pointer argument travels the same way on the 64-bit ABIs of Linux
-  return koffi.load(null).func('fcntl', 'int', ['int', 'int', 'void *']);
+  return cLibrary().func('fcntl', 'int', 'int', 'int', 'void *');
 }
 
 function flock(type: number, byte: number): Uint8Array {

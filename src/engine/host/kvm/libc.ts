@@ -1,6 +1,5 @@
-// The few C library calls behind /dev/kvm, through koffi. Loaded on first use: a host without
-// koffi's binary runs everything else.
-import { createRequire } from 'node:module';
+// The few C library calls behind /dev/kvm.
+import { type CLibrary, cLibrary } from '../../../native/c-library.js';
 import { KvmError } from './errors.js';
 
 export const O_RDWR = 0o2;
@@ -19,7 +18,7 @@ export const SIG_BLOCK = 0;
 export const SIG_IGN = 1;
 
 /** Addresses are numbers: user space ends at 2^47. */
-export interface Libc {
+export interface Libc extends Pick<CLibrary, 'errno' | 'view' | 'addressOf'> {
   open(path: string, flags: number): number;
   close(fd: number): number;
   ioctlValue(fd: number, request: number, value: number): number;
@@ -43,18 +42,6 @@ export interface Libc {
   /** syscall(2) whose first argument is a pointer, with four numbers behind it; and with three numbers. */
   systemCallPointer(number: number, a: Uint8Array, b: number, c: number, d: number, e: number): number;
   systemCallNumbers(number: number, a: number, b: number, c: number): number;
-  errno(): number;
-  /** Bytes at an address, not copied. Valid as long as the mapping is. */
-  view(address: number, bytes: number): ArrayBuffer;
-  /** Address of a buffer's first byte; stable for WebAssembly memories and memory outside the JavaScript heap. */
-  addressOf(bytes: Uint8Array): number;
-}
-
-interface Koffi {
-  load(path: null): { func(name: string, result: string, parameters: string[]): (...args: never[]) => never };
-  errno(): number;
-  view(address: bigint, bytes: number): ArrayBuffer;
-  address(value: Uint8Array): bigint;
 }
 
 let loaded: Libc | undefined;
@@ -66,16 +53,14 @@ export function libc(): Libc {
 }
 
 function load(): Libc {
-  let koffi: Koffi;
+  let library: CLibrary;
   try {
-    koffi = createRequire(import.meta.url)('koffi') as Koffi;
+    library = cLibrary();
   } catch (cause) {
     const why = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
     throw new KvmError('no-library', `the koffi package cannot be loaded (${why})`, 'run npm install on this machine');
   }
-  const lib = koffi.load(null);
-  // Variadic C functions are declared with their fixed use: the x86-64 calling convention is the same for integers.
-  const func = <T>(name: string, result: string, ...parameters: string[]): T => lib.func(name, result, parameters) as T;
+  const { func, errno, view, addressOf } = library;
   return {
     open: func('open', 'int', 'str', 'int'),
     close: func('close', 'int', 'int'),
@@ -96,8 +81,6 @@ function load(): Libc {
     systemCall: func('syscall', 'long', 'long', 'long', 'void *', 'void *', 'void *'),
     systemCallPointer: func('syscall', 'long', 'long', 'void *', 'int', 'int', 'int', 'unsigned long'),
     systemCallNumbers: func('syscall', 'long', 'long', 'long', 'long', 'long'),
-    errno: () => koffi.errno(),
-    view: (address, bytes) => koffi.view(BigInt(address), bytes),
-    addressOf: (bytes) => Number(koffi.address(bytes)),
+    ...{ errno, view, addressOf },
   };
 }
