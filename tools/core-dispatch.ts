@@ -5,6 +5,7 @@
 // (`break`), or leaves it by stop() before it has changed anything. The less common micro-ops are functions of their
 // own (generated/rows.ts), which do the same by what they return, with the flags in memory.
 
+import { VEX_HANDLERS } from '../src/spec/opcodes/handlers.js';
 import { isCommon } from '../src/spec/uops/common.js';
 import { FLAG_KINDS } from '../src/spec/uops/flags.js';
 import {
@@ -335,6 +336,12 @@ function opsText(header: string, handlers: readonly string[]): string {
     ...DECODED_FORMS.map((name, n) => constant(`FORM_${name}`, n)),
     data('ROW_FIRST', 'u16', first, 'By handler: where its rows begin in ROW_PLACES.'),
     data('ROW_OPERATIONS', 'u8', operations, 'By handler: how many operations have rows.'),
+    data(
+      'ROW_VEX',
+      'u8',
+      handlers.map((name) => (VEX_HANDLERS.has(name) ? 1 : 0)),
+      'By handler: 1 where VEX encodes it, which does not exist in all modes outside long mode.',
+    ),
     data('ROW_PLACES', 'u16', places, 'Number by operation, form, size, plain; 0 none.'),
     data('FUSED', 'u16', fusedTable(), 'By number: {first fused number, FUSE_*}.'),
     data('ROW_ACCESS', 'u8', accessTable(), 'By number: bytes of the memory operand, and ACCESS_WRITES; 0 none.'),

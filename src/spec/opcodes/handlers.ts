@@ -1,5 +1,5 @@
 // Handlers of the opcode table by number: the core calls them, compiled code too.
-import { OPCODES } from './index.js';
+import { OPCODES, type OpcodeRow } from './index.js';
 import { X87_LEAN } from './x87.js';
 
 /**
@@ -18,6 +18,18 @@ export const HANDLERS: readonly string[] = [
     .sort(),
   ...LEAN_HANDLERS,
 ];
+
+const isVex = (row: OpcodeRow): boolean => row.bytes.startsWith('VEX.');
+
+/**
+ * Those of VEX-encoded instructions on general registers: where VEX does not exist, in real and virtual-8086 mode, the handler raises
+ * #UD. Decoded code outside 64-bit mode does not tell which mode runs it.
+ */
+export const VEX_HANDLERS: ReadonlySet<string> = new Set(
+  OPCODES.filter((row) => isVex(row) && row.group === undefined).map((row) => row.handler),
+);
+for (const row of OPCODES)
+  if (!isVex(row) && VEX_HANDLERS.has(row.handler)) throw new Error(`${row.mnemonic}: ${row.handler} is of VEX alone`);
 
 /** Micro-op number of the first handler; each has two, the odd one ends its block. */
 export const FIRST_HANDLER = 1024;

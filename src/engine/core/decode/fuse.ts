@@ -9,12 +9,12 @@ import {
   uOperation, uOpSize, uOpcode, uReg, uRm, uSeg, UV_L, UV_VEX,
 } from '../uop';
 import {
-  H_ALU, H_ANDN, H_BLS, H_BZHI, H_BT, H_FENCE, H_FLAG_OP, H_LAHF, H_LODS, H_MOVS, H_MULX, H_RORX, H_SAHF, H_SARX, H_SHLD, H_SHLX, H_SHRD, H_SHRX, H_STOS, H_CALL, H_CALL_NEAR, H_FIRST, H_INC_DEC, H_JCC, H_JMP, H_JMP_NEAR, H_LEA, H_LEAN, H_LEAVE, H_LOOP, H_MOV, H_MOVSX, H_MOVZX, H_NOP, H_POP, H_PUSH, H_RET, H_SHIFT,
+  H_ALU, H_BLS, H_BT, H_FENCE, H_FLAG_OP, H_LAHF, H_LODS, H_MOVS, H_SAHF, H_SHLD, H_SHRD, H_STOS, H_CALL, H_CALL_NEAR, H_FIRST, H_INC_DEC, H_JCC, H_JMP, H_JMP_NEAR, H_LEA, H_LEAN, H_LEAVE, H_LOOP, H_MOV, H_MOVSX, H_MOVZX, H_NOP, H_POP, H_PUSH, H_RET, H_SHIFT,
   H_TEST, H_VECTOR_LOAD, H_VECTOR_STORE, H_XCHG,
 } from '../generated/handlers';
 import {
   ACCESS_WRITES, DECODED_FORMS, FORM_MI, FORM_MR, FORM_RI, FORM_RM, FORM_RR, FUSED, FUSE_ALL, FUSE_EACH, OP_JCC, OP_NEXT, OP_SEGMENT_16, OP_SEGMENT_32, OP_VECTOR, OP_VECTOR_COPY, ROW_ACCESS, ROW_FIRST,
-  ROW_OPERATIONS, ROW_PLACES, VECTOR_LOADS, VECTOR_STORES,
+  ROW_OPERATIONS, ROW_PLACES, ROW_VEX, VECTOR_LOADS, VECTOR_STORES,
 } from '../generated/ops';
 import { M_ALIGNED } from '../generated/vector-ops';
 
@@ -105,8 +105,6 @@ function widthFits(u: usize, handler: u32, mode: u32): bool {
     case H_LEA: return long ? uAddrSize(u) == 8 : uAddrSize(u) != 8;
     case H_LODS: case H_STOS: case H_MOVS:
       return (mode & MODE_FLAT) != 0 && !(uFlags(u) & (UF_REP | UF_REPNE)) && uAddrSize(u) == (long ? 8 : 4) && uSeg(u) < <u32>SEG_FS;
-    // VEX does not exist everywhere outside long mode
-    case H_ANDN: case H_BLS: case H_BZHI: case H_SHLX: case H_SHRX: case H_SARX: case H_MULX: case H_RORX: return long;
     default: return true;
   }
 }
@@ -170,6 +168,7 @@ function specialise(u: usize, end: usize, mode: u32): usize {
   const n = (handler - H_FIRST) >> 1;
   const operation = operationOf(u, handler, mode);
   if (operation >= u32(load<u8>(ROW_OPERATIONS + n)) || !widthFits(u, handler, mode)) return end;
+  if (load<u8>(ROW_VEX + n) && !(mode & MODE_CODE64)) return end;
   if (!inMemory && uFlags(u) & UF_DST_REG && !(uFlags(u) & UF_IMM) && (handler == H_ALU || handler == H_MOV || handler == H_TEST || handler == H_XCHG)) {
     swapRegisters(u);
   }
