@@ -40,17 +40,10 @@ import type { Place } from './known-pages.js';
 import { LowWords } from './low-words.js';
 import { type Accessed, MemoryCode } from './memory-code.js';
 import { registerOf, registersOf } from './region-registers.js';
+import type { Shadow } from './sti-shadow.js';
 import { StripCode, type StripScope } from './strip-code.js';
 import type { Strips } from './strips.js';
-import {
-  inMemory,
-  isVex,
-  MXCSR_PLAIN,
-  MXCSR_PLAIN_MASK,
-  type Shadow,
-  type VectorCode,
-  type VectorScope,
-} from './vector-code.js';
+import { inMemory, isVex, MXCSR_PLAIN, MXCSR_PLAIN_MASK, type VectorCode, type VectorScope } from './vector-code.js';
 import { FunctionWriter, I32, I64, IMPORTS, type MemoryOp, V128 } from './wasm-writer.js';
 import { lookAgain, X87Known } from './x87-stack.js';
 

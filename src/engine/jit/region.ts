@@ -1,8 +1,8 @@
 // A region: its blocks as one function.
-import { factsOf, OP_NEXT } from '../../spec/uops/index.js';
+import { OP_NEXT } from '../../spec/uops/index.js';
 import { MAX_JIT_RANGES } from '../core/layout.js';
 import { budgetOf } from './budget.js';
-import { type DecodedBlock, noteCompiled } from './decoded.js';
+import { noteCompiled } from './decoded.js';
 import {
   blockAt,
   Discovery,
@@ -14,12 +14,13 @@ import {
   type Reach,
   type Surroundings,
 } from './discovery.js';
-import { type BlockFlags, blockFlags, type FlagState, needsState, statesAtStart } from './flag-state.js';
+import { type BlockFlags, blockFlags, type FlagState, statesAtStart } from './flag-state.js';
 import { reducible } from './irreducible.js';
 import { RegionWriter } from './region-writer.js';
-import { Strips, type StripWay } from './strips.js';
+import { shadowOver } from './sti-shadow.js';
+import { writeTurn } from './strip-turns.js';
+import { Strips } from './strips.js';
 import { writeStructured } from './structure.js';
-import type { Shadow } from './vector-code.js';
 import { type FunctionWriter, I32, I64 } from './wasm-writer.js';
 
 /** What a region's code may grow to: V8 refuses functions of 7 MiB, and takes long for much less. */
@@ -145,7 +146,8 @@ export function compileRegion(
           }
           const turn = strips.way(n, to);
           if (turn) {
-            goRound(turn, to, delta);
+            const offset = delta - nodes[n].delta;
+            writeTurn(writer, turn, { from: nodes[n], offset, looks: looks(n, to), ahead, goOn });
             return;
           }
           if (nodes[n].strip && !nodes[to].strip) writer.leaveStrip();
@@ -159,41 +161,6 @@ export function compileRegion(
           if (to !== 0 && predecessors[to].length === 1 && !labelled.has(to)) owed[to] = writer.owed;
           else writer.pay();
           onward(decide(n, to));
-        };
-        const goRound = ({ way, strip }: StripWay, to: number, delta: number): void => {
-          const { head, copyHead: copy } = strip;
-          const offset = delta - nodes[n].delta;
-          const { state } = writer.flags;
-          const look = (least: number): void => {
-            writer.look(least, offset);
-            writer.pay();
-          };
-          const goCopy = (): void => {
-            goOn(copy);
-            code.close();
-            writer.resume(nodes[n], state, 0);
-          };
-          if (way !== 'next turn of the copy') writer.leaveStrip();
-          if (way === 'into the loop') {
-            if (looks(n, to)) look(ahead[to]);
-            writer.strips.enter(strip, ahead[to]);
-          } else if (way === 'next turn') {
-            writer.strips.openLimit();
-            look(Math.max(ahead[head], ahead[copy]));
-            const fails = code.open('block');
-            writer.strips.begin(strip, ahead[copy], fails);
-            goCopy();
-            writer.strips.failed(strip, ahead[head]);
-            code.close();
-          } else {
-            writer.pay();
-            writer.strips.openNext();
-            goCopy();
-            writer.leaveStrip();
-            writer.strips.end();
-            look(ahead[head]);
-          }
-          goOn(head);
         };
         const choose = (): void => {
           const targets = discovery.computed(nodes[n]).filter(inside);
@@ -251,18 +218,6 @@ export function compileRegion(
     hasHoles: discovery.hasHoles,
     isCutShort: discovery.isCutShort,
   };
-}
-
-/** What an STI before a block needs to know; undefined: the first micro-op of the block may be seen to run in its shadow. */
-function shadowOver(block: DecodedBlock, start: FlagState, ahead: number): Shadow | undefined {
-  const [{ row, handler, device }] = block.uops;
-  const known = start.rule !== 'unknown' || !needsState(block, 0);
-  // at CPL 0, where STI looks
-  const isCli = handler?.name === 'execCli';
-  if (!known || device) return undefined;
-  if (!row) return isCli ? { ahead, isCli } : undefined;
-  if (row.number === OP_NEXT || row.row.guard || factsOf(row.body).stops) return undefined;
-  return row.body.some(({ step }) => step === 'skipIf') ? undefined : { ahead, isCli };
 }
 
 /** False: the code grew beyond what a region may have. */

@@ -4,14 +4,9 @@ import type { Expression, Size } from '../../spec/uops/expression.js';
 import { YMM } from '../core/layout.js';
 import type { DecodedUop } from './decoded.js';
 import { vexRegister } from './expression-code.js';
+import type { Shadow } from './sti-shadow.js';
 import type { FunctionWriter } from './wasm-writer.js';
 import type { X87Known } from './x87-stack.js';
-
-/** The instruction behind STI: with so many left it completes before anything can see that it ran in the shadow; it is CLI. */
-export interface Shadow {
-  readonly ahead: number;
-  readonly isCli: boolean;
-}
 
 /** What the code of one instruction has at hand. */
 export interface VectorScope {
