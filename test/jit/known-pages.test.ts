@@ -46,7 +46,7 @@ describe('accesses that are likely to hit the page of the one before', () => {
   });
 
   // L: add r8,[40010h] (in the TLB since the turn before); and byte [r10],0dfh (page 40000h was not accessed); the instruction
-  // at 440000h; jmp to the next; add r8,[40010h] (a walk tells that it is); mov r11b,[r10]; add r9,r11; jmp L
+  // at 840000h; jmp to the next; add r8,[40010h] (a walk tells that it is); mov r11b,[r10]; add r9,r11; jmp L
   const again = (instruction: string): string => {
     const body = `4c03042510000400 418022df ${instruction} eb00 4c03042510000400 458a1a 4d01d9`;
     const bytes = body.replaceAll(' ', '').length / 2 + 2;
@@ -60,20 +60,27 @@ describe('accesses that are likely to hit the page of the one before', () => {
     const table = 0x73000;
     for (let n = 0; n < 512; n++) m.set(L.RAM_BASE + table + n * 8, n * 0x1000 + 0x67);
     m.set(L.RAM_BASE + 0x72000, table + 0x67);
-    // 440000h has the same place in the TLB
-    m.set(L.RAM_BASE + 0x72010, 0x74067);
+    // 840000h has the same place in the TLB
+    m.set(L.RAM_BASE + 0x72020, 0x74067);
     m.set(L.RAM_BASE + 0x74200, 0x52067);
     m.setReg('r10', table + 0x40 * 8);
     m.setReg('r11', 0);
   };
 
   it('look again behind a handler, which may have put another page into its place in the TLB', () => {
-    // mov esi,440000h; mov edi,50000h; mov ecx,1; rep movsb
-    same(again('be00004400 bf00000500 b901000000 f3a4'), evicting);
+    // mov esi,840000h; mov edi,50000h; mov ecx,1; rep movsb
+    same(again('be00008400 bf00000500 b901000000 f3a4'), evicting);
   });
 
   it('look again behind an instruction of vectors that its handler carries out', () => {
-    // aesenc xmm0,[440000h]
-    same(again('660f38dc042500004400'), evicting);
+    // aesenc xmm0,[840000h]
+    same(again('660f38dc042500008400'), evicting);
+  });
+
+  it('look again in a short loop behind a handler', () => {
+    // L: and byte [r10],0dfh; mov esi,840000h; mov edi,50000h; mov ecx,1; rep movsb; mov esi,40010h; mov ecx,4; I: add r8,[rsi];
+    // add rsi,8; dec ecx; jnz I; mov r11b,[r10]; add r9,r11; jmp L
+    const copy = 'be00008400 bf00000500 b901000000 f3a4';
+    same(`418022df ${copy} be10000400 b904000000 4c0306 4883c608 ffc9 75f5 458a1a 4d01d9 ebce`, evicting);
   });
 });
