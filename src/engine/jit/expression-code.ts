@@ -20,6 +20,8 @@ export interface Scope {
   vector(index: number): number;
   /** Local of a body's variable, or of what the lowering needs itself. */
   temporary(name: string, type: number): number;
+  /** A body's variables of 8 and 16 bits whose locals may hold anything above. */
+  readonly loose: Set<string>;
   /** Puts RIP plus an offset from the block's start on the stack, cut to the mode. */
   rip(offset: number): void;
   /** Host address of the last access. */
@@ -89,12 +91,19 @@ export function operandOf(uop: DecodedUop, which: 'r' | 'rm', size: Size): { reg
 /** Registers have numbers below it; others are places of the vCPU's state behind them. */
 export const GENERAL_REGISTERS = 16;
 
-function readRegister({ code, register, lowWord }: Scope, index: number, size: Size, high = false): void {
+/** @param loose bits above the size may be anything */
+function readRegister(
+  { code, register, lowWord }: Scope,
+  index: number,
+  size: Size,
+  high: boolean,
+  loose: boolean,
+): void {
   const low = size < 2 ? lowWord(index) : undefined;
   if (low !== undefined) {
     code.get(low);
     if (high) code.i32(8).op('i32.shr_u');
-    else if (size === 0) clip(code, size);
+    else if (size === 0 && !loose) clip(code, size);
     return;
   }
   if (index < GENERAL_REGISTERS) code.get(register(index));
@@ -102,7 +111,7 @@ function readRegister({ code, register, lowWord }: Scope, index: number, size: S
   if (size === 3) return;
   code.op('i32.wrap');
   if (high) code.i32(8).op('i32.shr_u');
-  clip(code, size);
+  if (!loose) clip(code, size);
 }
 
 /** Effective address of the memory operand: not cut, or its lower 32 bits as an i32. */
@@ -146,7 +155,51 @@ function slot({ code, register, temporary }: Scope, index: number): void {
   else code.i32(0).memory('i64.load', GPR + index * 8);
 }
 
-export function evaluate(scope: Scope, e: Expression): void {
+/** Results whose bits of a size depend on no others of their operands. */
+const FROM_LOW = new Set<string>(['add', 'sub', 'mul', 'and', 'or', 'xor', 'not']);
+
+/** May bits be left above the size where they may be anything? */
+function leavesBits(scope: Scope, e: Expression): boolean {
+  switch (e.op) {
+    case 'r':
+    case 'rm':
+    case 'gpr':
+    case 'vex':
+    case 'wrap':
+      return true;
+    case 'var':
+      return scope.loose.has(e.name);
+    case 'and':
+    case 'or':
+    case 'xor':
+      return leavesBits(scope, e.a) || leavesBits(scope, e.b);
+    default:
+      return OVERFLOWING.has(e.op);
+  }
+}
+
+/** Gives a body's variable its value; its bits above the size are cut off where they are wanted so. */
+export function define(scope: Scope, name: string, value: Expression): void {
+  const loose = value.size < 2 && leavesBits(scope, value);
+  evaluate(scope, value, loose);
+  scope.code.set(scope.temporary(name, typeOf(value.size)));
+  if (loose) scope.loose.add(name);
+}
+
+/** Where bits above the size are cut off or signs: they may be anything. */
+function evaluateLow(scope: Scope, e: Expression): void {
+  evaluate(scope, e, e.size < 2);
+}
+
+/** A value sign-extended to 64 bits. */
+export function evaluateSigned(scope: Scope, e: Expression): void {
+  evaluateLow(scope, e);
+  signed(scope.code, e.size);
+  if (e.size !== 3) scope.code.op('i64.extend_s');
+}
+
+/** @param loose bits above the size, below 32 bits, may be anything */
+export function evaluate(scope: Scope, e: Expression, loose = false): void {
   const { code, uop } = scope;
   switch (e.op) {
     case 'const':
@@ -156,15 +209,16 @@ export function evaluate(scope: Scope, e: Expression): void {
       return;
     case 'var':
       code.get(scope.temporary(e.name, typeOf(e.size)));
+      if (!loose && scope.loose.has(e.name)) clip(code, e.size);
       return;
     case 'r':
     case 'rm': {
       const { register, high } = operandOf(uop, e.op, e.size);
-      readRegister(scope, register, e.size, high);
+      readRegister(scope, register, e.size, high, loose);
       return;
     }
     case 'gpr':
-      readRegister(scope, e.register, e.size);
+      readRegister(scope, e.register, e.size, false, loose);
       return;
     case 'imm':
       if (e.size === 3) code.i64(uop.immediate);
@@ -205,7 +259,7 @@ export function evaluate(scope: Scope, e: Expression): void {
         .op('i32.and', 'i32.sub', 'i64.extend_s');
       return;
     case 'vex':
-      readRegister(scope, vexRegister(uop), e.size);
+      readRegister(scope, vexRegister(uop), e.size, false, loose);
       return;
     case 'linear':
       evaluate(scope, e.a);
@@ -219,10 +273,10 @@ export function evaluate(scope: Scope, e: Expression): void {
       else code.get(scope.vector(e.operand === 'r' ? uop.r : uop.rm));
       return;
     case 'not':
-      evaluate(scope, e.a);
+      evaluateLow(scope, e.a);
       if (e.size === 3) code.i64(-1n).op('i64.xor');
       else code.i32(-1).op('i32.xor');
-      clip(code, e.size);
+      if (!loose) clip(code, e.size);
       return;
     case 'popcnt':
     case 'clz':
@@ -242,10 +296,10 @@ export function evaluate(scope: Scope, e: Expression): void {
       if (e.a.op === 'address') address(scope, I32);
       else evaluate(scope, e.a);
       if (e.a.size === 3 && e.a.op !== 'address') code.op('i32.wrap');
-      clip(code, e.size);
+      if (!loose) clip(code, e.size);
       return;
     case 'sext':
-      evaluate(scope, e.a);
+      evaluateLow(scope, e.a);
       signed(code, e.a.size);
       if (e.size === 3) code.op('i64.extend_s');
       else clip(code, e.size);
@@ -272,8 +326,16 @@ export function evaluate(scope: Scope, e: Expression): void {
       break;
   }
   const binary = BINARY[e.op as BinaryOp];
+  if (binary !== undefined && e.size < 2 && FROM_LOW.has(e.op)) {
+    const clips = OVERFLOWING.has(e.op);
+    evaluate(scope, e.a, loose || clips);
+    evaluate(scope, e.b, loose || clips);
+    code.op(`i32.${binary}` as Op);
+    if (clips && !loose) clip(code, e.size);
+    return;
+  }
   const side = (value: Expression, isSigned: boolean): void => {
-    evaluate(scope, value);
+    evaluate(scope, value, isSigned && value.size < 2);
     if (isSigned) signed(code, value.size);
   };
   if (binary !== undefined) {

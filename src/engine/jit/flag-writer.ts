@@ -5,7 +5,7 @@ import { type FlagStep, STATUS_FLAGS, type Step } from '../../spec/uops/row.js';
 import { JIT_CARRY, JIT_FIRST, JIT_KIND, JIT_RESULT, RFLAGS } from '../core/layout.js';
 import { carryBit } from './carry-bit.js';
 import type { DecodedBlock } from './decoded.js';
-import { evaluate, type Scope, signed } from './expression-code.js';
+import { evaluate, evaluateSigned, type Scope } from './expression-code.js';
 import { type FlagLocals, FlagReader } from './flag-code.js';
 import { after, type FlagState, GIVEN, kindOf, oldFlagsDie, partly, STORED, skips, toStored } from './flag-state.js';
 import { type FunctionWriter, I32, I64 } from './wasm-writer.js';
@@ -98,13 +98,6 @@ export class FlagWriter {
     this.state = STORED;
   }
 
-  /** A value sign-extended to 64 bits, as `fr` has it. */
-  #extended(e: Expression, scope: Scope): void {
-    evaluate(scope, e);
-    signed(this.code, e.size);
-    if (e.size !== 3) this.code.op('i64.extend_s');
-  }
-
   /** A value zero-extended to 64 bits. */
   #widened(e: Expression, scope: Scope): void {
     evaluate(scope, e);
@@ -143,7 +136,7 @@ export class FlagWriter {
           if (!oldFlagsDie(block, at)) this.reader().keepCarry();
         }
     }
-    this.#extended(step.result!, scope);
+    evaluateSigned(scope, step.result!);
     code.set(result);
     this.state = after(step, before);
     // a count of 0 leaves the unknown ones as they are

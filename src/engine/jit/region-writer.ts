@@ -31,7 +31,7 @@ import {
 import { calls } from './budget.js';
 import { type DecodedBlock, type DecodedUop, UOP_BYTES } from './decoded.js';
 import type { MemoryHints, Site } from './discovery.js';
-import { evaluate, GENERAL_REGISTERS, type Scope, vexRegister } from './expression-code.js';
+import { define, evaluate, GENERAL_REGISTERS, type Scope, vexRegister } from './expression-code.js';
 import { type FlagState, needsState, STORED } from './flag-state.js';
 import { FlagWriter } from './flag-writer.js';
 import { type AtOnce, type Called, leanHandlerOf } from './handlers.js';
@@ -90,6 +90,8 @@ export class RegionWriter {
   readonly #vectorsWritten: readonly number[];
   /** SSE_RUNS and what follows; undefined: no vector instruction asks. */
   readonly #vectorMode: number | undefined;
+  /** Variables of the micro-op's body: see Scope. */
+  readonly #loose = new Set<string>();
   readonly #temporaries = new Map<string, number>();
   readonly flags: FlagWriter;
   readonly strips: StripCode;
@@ -340,6 +342,7 @@ export class RegionWriter {
   uop(at: number): boolean {
     const uop = this.#block.uops[at];
     const { row } = uop;
+    this.#loose.clear();
     if ((!row && !uop.handler) || (needsState(this.#block, at) && this.flags.state.rule === 'unknown')) {
       this.leaveBefore(uop);
       return false;
@@ -676,8 +679,7 @@ export class RegionWriter {
       if (MAY_LEAVE.has(step.step)) this.#low.mergeAll();
       switch (step.step) {
         case 'let':
-          evaluate(scope, step.value);
-          code.set(scope.temporary(step.name, step.value.size === 3 ? I64 : I32));
+          define(scope, step.name, step.value);
           break;
         case 'access':
           this.#memory.access(
@@ -773,6 +775,7 @@ export class RegionWriter {
       lowWord: (index) => this.#low.of(index),
       vector: (index) => this.#vectors.get(index)!,
       temporary: (name, type) => this.#temporary(name, type),
+      loose: this.#loose,
       rip: (offset) => this.#rip(offset),
       pointer: this.#memory.pointer,
       carry: () => this.flags.reader().carry(),

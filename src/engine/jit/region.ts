@@ -17,6 +17,7 @@ import {
 import { type BlockFlags, blockFlags, type FlagState, statesAtStart } from './flag-state.js';
 import { reducible } from './irreducible.js';
 import { RegionWriter } from './region-writer.js';
+import { innerLatches } from './shared-heads.js';
 import { shadowOver } from './sti-shadow.js';
 import { writeTurn } from './strip-turns.js';
 import { Strips } from './strips.js';
@@ -121,8 +122,9 @@ export function compileRegion(
   // what is owed where the one way to a node begins it; elsewhere all has been paid
   const owed = nodes.map(() => 0);
   if (strips.first) writer.strips.enter(strips.first, ahead[0]);
+  const isCopy = (node: number): boolean => nodes[node]?.strip !== undefined;
   const written = writeRegion(() =>
-    writeStructured(structure.graph, structure, {
+    writeStructured(structure.graph, structure, innerLatches(structure.graph, structure, isCopy), {
       open: (kind) => code.open(kind),
       close: () => {
         code.close();

@@ -99,24 +99,38 @@ export interface StructureWriter {
   node(node: number, go: (to: number) => void, label: (to: number) => number): void;
 }
 
-/** Writes the whole region. */
-export function writeStructured(graph: Graph, structure: Structure, writer: StructureWriter): void {
+/**
+ * Writes the whole region.
+ * @param inner by heads that begin two loops, one in the other: nodes that lead back around the inner one
+ */
+export function writeStructured(
+  graph: Graph,
+  structure: Structure,
+  inner: ReadonlyMap<number, ReadonlySet<number>>,
+  writer: StructureWriter,
+): void {
   const { order, place, dominator, isLoop, isJoin } = structure;
   const joins = graph.successors.map((): number[] => []);
   for (const node of [...order].reverse()) {
     if (node !== 0 && isJoin[node]) joins[dominator[node]].push(node);
   }
   const loops = new Map<number, number>();
+  const innerLoops = new Map<number, number>();
   const blocks = new Map<number, number>();
   const tree = (node: number): void => {
     if (isLoop[node]) loops.set(node, writer.open('loop'));
+    if (inner.has(node)) innerLoops.set(node, writer.open('loop'));
     within(node, joins[node]);
+    if (innerLoops.delete(node)) writer.close();
     if (loops.delete(node)) writer.close();
   };
   const within = (node: number, following: readonly number[]): void => {
     const [first, ...rest] = following;
     if (first === undefined) {
-      const label = (to: number): number => (place[to] <= place[node] ? loops.get(to) : blocks.get(to)) as number;
+      const label = (to: number): number => {
+        const back = inner.get(to)?.has(node) ? innerLoops : loops;
+        return (place[to] <= place[node] ? back : blocks).get(to) as number;
+      };
       writer.node(
         node,
         (to) => {
