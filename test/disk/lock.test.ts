@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { openDisk } from '../../src/engine/host/disk/open-disk.js';
@@ -39,16 +39,26 @@ it.skipIf(!qemuIo.available)(named('keeps QEMU from an image in use', qemuIo), (
 it.skipIf(!qemuIo.available)(named('respects the lock of QEMU', qemuIo), async () => {
   const qemu = spawn(qemuIo.path, ['-f', 'raw', '-c', 'sleep 60000', path], { stdio: 'ignore' });
   try {
+    // no attempt of ours may stand in its way
+    await expect.poll(() => locksOf(qemu.pid!), { timeout: 10_000 }).toBeGreaterThan(0);
     await expect
       .poll(() => attempt({ path }), { timeout: 10_000 })
       .toContain('is in use by another program that writes');
     expect(attempt({ path, readonly: true })).toContain('is in use');
   } finally {
+    const ended = qemu.exitCode === null ? new Promise((resolve) => qemu.once('exit', resolve)) : undefined;
     qemu.kill();
-    await new Promise((resolve) => qemu.once('exit', resolve));
+    await ended;
   }
   expect(attempt({ path })).toBe('opened');
 });
+
+/** Locks of files that a process holds. */
+function locksOf(pid: number): number {
+  const folder = `/proc/${pid}/fdinfo`;
+  const files = readdirSync(folder).map((fd) => readFileSync(join(folder, fd), 'utf8'));
+  return files.join('').match(/^lock:/gm)?.length ?? 0;
+}
 
 function attempt(options: Parameters<typeof openDisk>[0]): string {
   try {
