@@ -4,13 +4,10 @@
 // entry to exit. The function answers in memory (JIT_* of core/layout.ts): instructions left, flags, and where to go
 // on: at a RIP, or at a micro-op that is to be carried out by the interpreter, which has not begun.
 
-import { type Expression, type Size, variable } from '../../spec/uops/expression.js';
-import { SLOTS } from '../../spec/uops/index.js';
-import type { FlagStep, Step } from '../../spec/uops/row.js';
+import type { Size } from '../../spec/uops/expression.js';
+import type { Step } from '../../spec/uops/row.js';
 import {
-  GPR,
   JIT_BLOCK,
-  JIT_HANDLED,
   JIT_LEFT,
   JIT_RIP,
   JIT_UOP,
@@ -19,46 +16,36 @@ import {
   JIT_WENT_OUT,
   MODE_CODE64,
   MXCSR,
-  REG_RIP,
-  RFLAGS,
-  RIP_BASE,
   SLICE_END,
   TLB_READ,
   TLB_WRITE,
   VECTORS_OFF,
-  YMM,
 } from '../core/layout.js';
+import { BodyCode, type BodyScope } from './body-code.js';
 import { calls } from './budget.js';
 import { type DecodedBlock, type DecodedUop, UOP_BYTES } from './decoded.js';
 import type { MemoryHints, Site } from './discovery.js';
-import { define, evaluate, GENERAL_REGISTERS, type Scope, vexRegister } from './expression-code.js';
+import { evaluate } from './expression-code.js';
 import { type FlagState, needsState, STORED } from './flag-state.js';
 import { FlagWriter } from './flag-writer.js';
-import { type AtOnce, type Called, leanHandlerOf } from './handlers.js';
+import { HandlerCode, type HandlerScope } from './handler-code.js';
+import { leanHandlerOf } from './handlers.js';
 import { vectorCode } from './in-place.js';
-import type { Place } from './known-pages.js';
-import { LowWords } from './low-words.js';
-import { type Accessed, MemoryCode } from './memory-code.js';
-import { registerOf, registersOf } from './region-registers.js';
+import type { LowWords } from './low-words.js';
+import { MemoryCode } from './memory-code.js';
+import { registersOf } from './region-registers.js';
+import { RegisterLocals } from './register-locals.js';
 import type { Shadow } from './sti-shadow.js';
 import { StripCode, type StripScope } from './strip-code.js';
 import type { Strips } from './strips.js';
 import { inMemory, isVex, MXCSR_PLAIN, MXCSR_PLAIN_MASK, type VectorCode, type VectorScope } from './vector-code.js';
-import { FunctionWriter, I32, I64, IMPORTS, type MemoryOp, V128 } from './wasm-writer.js';
+import { FunctionWriter, I32, I64 } from './wasm-writer.js';
 import { lookAgain, X87Known } from './x87-stack.js';
-
-const STORES: Record<number, MemoryOp> = { 0: 'i32.store8', 1: 'i32.store16', 2: 'i32.store', 3: 'i64.store' };
 
 /** Type of every region's function. */
 export const REGION_PARAMETERS = [I64, I32] as const;
 const RIP_LOCAL = 0;
 const LEFT_LOCAL = 1;
-const CALL_LEAN = IMPORTS.findIndex(({ name }) => name === 'callLean');
-const CALL_WHOLE = IMPORTS.findIndex(({ name }) => name === 'callWhole');
-const CALL_ALONE = IMPORTS.findIndex(({ name }) => name === 'callAlone');
-/** REGION_STOPPED and NOT_AT_ONCE of core/exec/regions.ts. */
-const STOPPED = -0x8000_0000;
-const NOT_AT_ONCE = -0x7fff_ffff;
 /**
  * What is asked of VECTORS_OFF and MXCSR, in a local: SSE and VEX instructions run; nearest rounding with all exceptions
  * masked, where plain arithmetic may answer; PE is set. @sdm 1 10.2.3 "MXCSR Control and Status Register"
@@ -68,30 +55,14 @@ const VEX_RUNS = 2;
 const PLAIN = 4;
 const IMPRECISE = 0x20;
 const MXCSR_PE = 0x20;
-/** May stand for bits 127:0 of any register. */
-const ALL_VECTORS = /^execVzero/;
-
-/** Steps with a way out, or two ways on. */
-const MAY_LEAVE: ReadonlySet<Step['step']> = new Set(['access', 'store', 'leaveIf', 'noncanonical', 'skipIf']);
-
-/** What OR, AND and XOR do with all of a register at once, also where they are to change a part of it. */
-function logicOf({ row }: DecodedUop): 'i64.or' | 'i64.and' | 'i64.xor' | undefined {
-  if (row?.row.handler !== 'execAlu') return undefined;
-  return ({ 1: 'i64.or', 4: 'i64.and', 6: 'i64.xor' } as const)[row.row.operation];
-}
-
 export class RegionWriter {
   readonly code = new FunctionWriter(REGION_PARAMETERS);
-  readonly #registers = new Map<number, number>();
-  readonly #low = new LowWords(this.code, (register) => this.#registers.get(register)!);
-  /** Registers that rows write: their places in memory are stale inside the region. */
-  readonly #written: readonly number[];
-  readonly #vectors = new Map<number, number>();
-  readonly #vectorsWritten: readonly number[];
+  readonly #registers: RegisterLocals;
+  readonly #low: LowWords;
+  readonly #handlers: HandlerCode;
+  readonly #bodies: BodyCode;
   /** SSE_RUNS and what follows; undefined: no vector instruction asks. */
   readonly #vectorMode: number | undefined;
-  /** Variables of the micro-op's body: see Scope. */
-  readonly #loose = new Set<string>();
   readonly #temporaries = new Map<string, number>();
   readonly flags: FlagWriter;
   readonly strips: StripCode;
@@ -128,21 +99,13 @@ export class RegionWriter {
     this.#memory = new MemoryCode(code, this.#long, memory);
     this.#outUop = local(I32);
     this.#taken = local(I64);
-    const { used, written, vectors, vectorsWritten, asksMode } = registersOf(strips.own.map(({ block }) => block));
-    this.#written = written;
-    this.#vectorsWritten = vectorsWritten;
-    for (const register of vectors) this.#vectors.set(register, local(V128));
-    this.#reloadVectors(vectors);
-    this.#vectorMode = asksMode ? local(I32) : undefined;
+    const found = registersOf(strips.own.map(({ block }) => block));
+    this.#registers = new RegisterLocals(code, found);
+    this.#low = this.#registers.low;
+    this.#registers.enterVectors(found.vectors);
+    this.#vectorMode = found.asksMode ? local(I32) : undefined;
     this.#lookAtVectorMode();
-    for (const register of used) {
-      const own = local(I64);
-      this.#registers.set(register, own);
-      code
-        .i32(0)
-        .memory('i64.load', GPR + register * 8)
-        .set(own);
-    }
+    this.#registers.enter(found.used);
     this.#memory.enter();
     if (!storedFlags) this.flags.enter();
     this.#memory.knowPages(strips.own, root.hpa & 0xfff);
@@ -152,23 +115,63 @@ export class RegionWriter {
       left: LEFT_LOCAL,
       rip: RIP_LOCAL,
       context: this.#memory.context,
-      register: (register) => this.#registers.get(register)!,
+      register: (register) => this.#registers.general(register),
     };
     this.strips = new StripCode(scope, strips);
+    const common = this.#common();
+    this.#handlers = new HandlerCode(common);
+    this.#bodies = new BodyCode(common);
     this.#exit = code.open('block');
+  }
+
+  /** What all that write parts of the region use. */
+  #common(): HandlerScope & BodyScope {
+    // the running block is another one each time
+    const own = this;
+    return {
+      code: this.code,
+      long: this.#long,
+      registers: this.#registers,
+      flags: this.flags,
+      memory: this.#memory,
+      left: LEFT_LOCAL,
+      get block() {
+        return own.#block;
+      },
+      get delta() {
+        return own.#delta;
+      },
+      temporary: (name, type) => this.#temporary(name, type),
+      rip: (offset) => {
+        this.#rip(offset);
+      },
+      leaveBefore: (uop) => {
+        this.leaveBefore(uop);
+      },
+      leaveWith: (how) => {
+        this.flags.tellKind();
+        this.code.i32(how).set(this.#outUop).branch(this.#exit);
+      },
+      lookAtVectorMode: () => {
+        this.#lookAtVectorMode();
+      },
+      addBack: () => {
+        if (this.#isStrip) this.strips.addBack();
+      },
+      takeOff: () => {
+        if (this.#isStrip) this.strips.takeOff();
+      },
+    };
   }
 
   /** Ends the function: what every way out does. */
   finish(): FunctionWriter {
     const { code } = this;
     code.close();
-    const out = (at: number, local: number, type: 'i32' | 'i64'): void => {
-      code.i32(0).get(local).memory(`${type}.store`, at);
-    };
-    for (const register of this.#written) out(GPR + register * 8, this.#registers.get(register)!, 'i64');
-    this.#spillVectors(this.#vectorsWritten);
-    out(JIT_LEFT, LEFT_LOCAL, 'i32');
-    out(JIT_UOP, this.#outUop, 'i32');
+    this.#registers.spill(this.#registers.written);
+    this.#registers.spillVectors();
+    code.i32(0).get(LEFT_LOCAL).memory('i32.store', JIT_LEFT);
+    code.i32(0).get(this.#outUop).memory('i32.store', JIT_UOP);
     this.flags.leave();
     return code;
   }
@@ -342,7 +345,7 @@ export class RegionWriter {
   uop(at: number): boolean {
     const uop = this.#block.uops[at];
     const { row } = uop;
-    this.#loose.clear();
+    this.#bodies.begin();
     if ((!row && !uop.handler) || (needsState(this.#block, at) && this.flags.state.rule === 'unknown')) {
       this.leaveBefore(uop);
       return false;
@@ -355,9 +358,9 @@ export class RegionWriter {
         this.#x87.forget();
         const { lean, atOnce, keepsFlags } = uop.handler!;
         const before = this.flags.state;
-        if (lean) this.#callLean(uop.handler!, uop);
-        else if (atOnce) this.#callAtOnce(atOnce, uop);
-        else this.#callWhole(uop);
+        if (lean) this.#handlers.lean(uop.handler!, uop);
+        else if (atOnce) this.#handlers.atOnce(atOnce, uop, this.#from(uop));
+        else this.#handlers.whole(uop, this.#from(uop));
         // they are in their locals too
         if (keepsFlags) this.flags.state = before;
         this.#memory.pages.begin();
@@ -372,7 +375,7 @@ export class RegionWriter {
     if (guard && this.#isStrip) {
       // vector instructions run: else there is no strip
       if (guard === 'sse aligned') {
-        this.#memory.address('operand', this.#scope(uop));
+        this.#memory.address('operand', this.#bodies.of(uop));
         this.code.op('i32.wrap').i32(15).op('i32.and').open('if');
         this.leaveBefore(uop);
         this.code.close();
@@ -385,55 +388,19 @@ export class RegionWriter {
         .i32(guard === 'vex' ? 2 : 1)
         .op('i32.and');
       if (guard === 'sse aligned') {
-        this.#memory.address('operand', this.#scope(uop));
+        this.#memory.address('operand', this.#bodies.of(uop));
         code.op('i32.wrap').i32(15).op('i32.and', 'i32.or');
       }
       code.open('if');
-      this.#callLean(leanHandlerOf(row.row.handler), uop);
+      this.#handlers.lean(leanHandlerOf(row.row.handler), uop);
       code.op('else');
-      this.#body(row.body, uop, at);
+      this.#bodies.write(row.body, uop, at);
       this.#low.mergeAll();
       code.close();
       return true;
     }
-    this.#body(row.body, uop, at);
+    this.#bodies.write(row.body, uop, at);
     return true;
-  }
-
-  #spill(registers: Iterable<number>): void {
-    for (const register of registers) {
-      this.code
-        .i32(0)
-        .get(this.#registers.get(register)!)
-        .memory('i64.store', GPR + register * 8);
-    }
-  }
-
-  #reload(registers: Iterable<number>): void {
-    for (const register of registers) {
-      this.code
-        .i32(0)
-        .memory('i64.load', GPR + register * 8)
-        .set(this.#registers.get(register)!);
-    }
-  }
-
-  #spillVectors(registers: Iterable<number>): void {
-    for (const register of registers) {
-      this.code
-        .i32(register * 32)
-        .get(this.#vectors.get(register)!)
-        .v128Store(YMM);
-    }
-  }
-
-  #reloadVectors(registers: Iterable<number>): void {
-    for (const register of registers) {
-      this.code
-        .i32(register * 32)
-        .v128Load(YMM)
-        .set(this.#vectors.get(register)!);
-    }
   }
 
   /** After a handler that may have changed MXCSR, or whether vector instructions run. */
@@ -465,7 +432,7 @@ export class RegionWriter {
       code.branch(handled, true);
     };
     // a handler that looks for its page may put another one in the place of a strip's
-    const missesIf = this.#isStrip ? this.#leaveIf(uop) : giveUpIf;
+    const missesIf = this.#isStrip ? this.#bodies.leaveIf(uop) : giveUpIf;
     if (of.asksMode && !this.#isStrip) {
       const asked = (isVex(uop) ? VEX_RUNS : SSE_RUNS) | (of.quick ? PLAIN : 0);
       code.get(this.#vectorMode!).i32(asked).op('i32.and').i32(asked).op('i32.ne');
@@ -473,22 +440,22 @@ export class RegionWriter {
     }
     if (inMemory(uop) && !of.findsOwn) {
       const size = Math.log2(of.bytes) as Size | 5;
-      const accessed = this.#accessed(of.writesMemory ? TLB_WRITE : TLB_READ, size, 'operand');
-      if (of.aligned) this.#memory.accessAligned(accessed, 16, this.#scope(uop), missesIf);
-      else this.#memory.access(accessed, this.#scope(uop), missesIf);
+      const accessed = this.#bodies.accessed(of.writesMemory ? TLB_WRITE : TLB_READ, size, 'operand');
+      if (of.aligned) this.#memory.accessAligned(accessed, 16, this.#bodies.of(uop), missesIf);
+      else this.#memory.access(accessed, this.#bodies.of(uop), missesIf);
     }
     const scope: VectorScope = {
       code,
       uop,
       long: this.#long,
-      xmm: (register) => this.#vectors.get(register)!,
-      gpr: (register) => this.#registers.get(register)!,
+      xmm: (register) => this.#registers.vector(register),
+      gpr: (register) => this.#registers.general(register),
       temporary: (name, type) => this.#temporary(name, type),
       pointer: this.#memory.pointer,
       giveUpIf,
       mode: this.#mode,
       icount: () => {
-        const ahead = this.#block.instructions - uop.nth;
+        const ahead = this.#from(uop);
         code.i32(0).memory('i64.load', SLICE_END).get(LEFT_LOCAL).i32(ahead).op('i32.add', 'i64.extend_s', 'i64.sub');
       },
       left: () => {
@@ -511,10 +478,10 @@ export class RegionWriter {
         this.flags.state = STORED;
       },
       put: (e) => {
-        evaluate(this.#scope(uop), e);
+        evaluate(this.#bodies.of(uop), e);
       },
       access: (table, size, at) => {
-        this.#memory.access(this.#accessed(table, size, at), this.#scope(uop), missesIf);
+        this.#memory.access(this.#bodies.accessed(table, size, at), this.#bodies.of(uop), missesIf);
       },
       rip: (offset) => {
         this.#rip(offset);
@@ -543,8 +510,8 @@ export class RegionWriter {
     code.close();
     this.flags.state = before;
     if (!givesUp) code.op('unreachable');
-    else if (uop.handler!.lean) this.#callLean(uop.handler!, uop, of);
-    else this.#callWhole(uop);
+    else if (uop.handler!.lean) this.#handlers.lean(uop.handler!, uop, of);
+    else this.#handlers.whole(uop, this.#from(uop));
     // what it raised is sticky: the next ones need not look
     if (givesUp && of.quick && uop.handler!.lean) this.#lookAtVectorMode();
     this.flags.state = after;
@@ -568,87 +535,13 @@ export class RegionWriter {
     return false;
   }
 
-  /** Calls a handler that needs nothing but its operands in memory; leaves before it where it does not complete. */
-  #callLean({ name, number, registers, placed, vector }: Called, uop: DecodedUop, of?: VectorCode): void {
-    const { code } = this;
-    const operands = of ? of.readsGeneral : registers ? [uop.r, uop.rm, vexRegister(uop)] : [];
-    const addressed = of && !inMemory(uop) ? [] : [uop.base, uop.index];
-    this.#spill(this.#written.filter((register) => [...addressed, ...operands].includes(register)));
-    // BLENDVPS and its like take XMM0
-    const near = vector ? [uop.r, uop.rm, vexRegister(uop), 0] : [];
-    const named = (registers: readonly number[], of: readonly number[] = near): number[] =>
-      registers.filter((register) => ALL_VECTORS.test(name) || of.includes(register));
-    this.#spillVectors(named(this.#vectorsWritten, of && [...of.reads, ...of.writes]));
-    if (placed || uop.base === REG_RIP) {
-      code.i32(0);
-      this.#rip(0);
-      code.memory('i64.store', RIP_BASE);
-    }
-    const answer = this.#temporary('answer', I32);
-    code.i32(number).i32(uop.at).get(LEFT_LOCAL);
-    if (this.#isStrip) this.strips.addBack();
-    code.call(CALL_LEAN).tee(answer).i32(STOPPED).op('i32.eq');
-    code.open('if');
-    this.leaveBefore(uop);
-    code.close();
-    code.get(answer);
-    if (this.#isStrip) this.strips.takeOff();
-    code.set(LEFT_LOCAL);
-    // without an access of its own the TLB stays as it is
-    if (inMemory(uop)) this.#memory.pages.forget();
-    this.#reload(new Set((of?.writesGeneral ?? operands).filter((register) => this.#registers.has(register))));
-    this.#reloadVectors(named([...this.#vectors.keys()], of?.writes));
-    // sticky exceptions that others raise are seen when the region is entered again
-    if (name === 'execLdmxcsr') this.#lookAtVectorMode();
-  }
-
-  /** Calls what does the instruction at once, or, where that has done nothing, its handler. The flags stay in their locals. */
-  #callAtOnce({ callee, reads, writes }: AtOnce, uop: DecodedUop): void {
-    const { code } = this;
-    const done = code.open('block');
-    this.#spill(this.#written.filter((register) => reads.includes(register)));
-    const answer = this.#temporary('answer', I32);
-    this.#rip(uop.next - uop.length);
-    code.i32(uop.length).get(LEFT_LOCAL).callImport(callee).tee(answer).i32(NOT_AT_ONCE).op('i32.ne').open('if');
-    this.#reload(writes.filter((register) => this.#registers.has(register)));
-    code.get(answer).set(LEFT_LOCAL).branch(done).close();
-    this.#callWhole(uop);
-    code.close();
-  }
-
-  /** Calls a handler with everything in memory; where it ends otherwise than at the next instruction the region is left. */
-  #callWhole(uop: DecodedUop, callee = CALL_WHOLE): void {
-    const { code } = this;
-    this.#spill(this.#written);
-    this.#spillVectors(this.#vectorsWritten);
-    this.flags.store();
-    this.flags.state = STORED;
-    const answer = this.#temporary('answer', I32);
-    code.i32(uop.at);
-    this.#rip(0);
-    code
-      .get(LEFT_LOCAL)
-      .i32(this.#block.instructions - uop.nth)
-      .call(callee)
-      .set(answer);
-    this.#reload(this.#registers.keys());
-    this.#reloadVectors(this.#vectors.keys());
-    this.#lookAtVectorMode();
-    this.#memory.pages.forget();
-    code.get(answer).i32(STOPPED).op('i32.eq').open('if');
-    this.flags.tellKind();
-    code.i32(JIT_HANDLED).set(this.#outUop).branch(this.#exit);
-    code.close();
-    code.get(answer).set(LEFT_LOCAL);
-  }
-
   /** A micro-op that has met devices: its instruction runs alone where the TLB has no page. The flags are in RFLAGS then. */
   #besideDevices(body: readonly Step[], uop: DecodedUop, at: number): void {
     const { code, flags } = this;
     const before = flags.state;
     const done = code.open('block');
     const missed = code.open('block');
-    this.#body(body, uop, at, () => {
+    this.#bodies.write(body, uop, at, () => {
       code.branch(missed, true);
     });
     flags.store();
@@ -656,132 +549,14 @@ export class RegionWriter {
     code.branch(done);
     code.close();
     flags.state = before;
-    this.#callWhole(uop, CALL_ALONE);
+    this.#handlers.alone(uop, this.#from(uop));
     code.close();
     flags.state = STORED;
   }
 
-  /** Takes an i32, and leaves before a micro-op when it is not 0. */
-  #leaveIf(uop: DecodedUop): () => void {
-    return () => {
-      this.code.open('if');
-      this.leaveBefore(uop);
-      this.code.close();
-    };
-  }
-
-  /** @param missesIf takes an i32, 1 when the TLB has no page; without it the micro-op is left to the interpreter */
-  #body(body: readonly Step[], uop: DecodedUop, at: number, missesIf?: () => void): void {
-    const { code } = this;
-    const scope = this.#scope(uop);
-    const leave = missesIf ?? this.#leaveIf(uop);
-    for (const step of body) {
-      if (MAY_LEAVE.has(step.step)) this.#low.mergeAll();
-      switch (step.step) {
-        case 'let':
-          define(scope, step.name, step.value);
-          break;
-        case 'access':
-          this.#memory.access(
-            this.#accessed(step.kind === 'read' ? TLB_READ : TLB_WRITE, step.size, step.at),
-            scope,
-            leave,
-          );
-          break;
-        case 'store':
-          this.#memory.access(this.#accessed(TLB_WRITE, step.size, step.at), scope, leave);
-          code.get(this.#memory.pointer);
-          evaluate(scope, step.value);
-          code.memory(STORES[step.size], 0);
-          break;
-        case 'commit':
-          step.values.forEach((value, n) => {
-            code.get(this.#memory.pointer);
-            evaluate(scope, value);
-            if (value.size === 4) code.v128Store(n * 16);
-            else code.memory(STORES[value.size], 0);
-          });
-          break;
-        case 'set':
-          this.#set(step, scope);
-          break;
-        case 'setVector':
-          if (step.high) code.i32(uop.r * 32);
-          evaluate(scope, step.value);
-          if (step.high) code.v128Store(YMM + 16);
-          else code.set(this.#vectors.get(uop.r)!);
-          break;
-        case 'flags':
-          this.flags.set(step, scope, body, this.#block, at);
-          break;
-        case 'leaveIf':
-          evaluate(scope, step.test);
-          code.open('if');
-          this.leaveBefore(uop);
-          code.close();
-          break;
-        case 'system':
-          code.i32(0).i32(0).memory('i32.load', RFLAGS).i32(~step.mask).op('i32.and').i32(step.value).op('i32.or');
-          code.memory('i32.store', RFLAGS);
-          break;
-        case 'noncanonical':
-          evaluate(scope, step.value);
-          code.i64(16n).op('i64.shl').i64(16n).op('i64.shr_s');
-          evaluate(scope, step.value);
-          code.op('i64.ne').open('if');
-          this.leaveBefore(uop);
-          code.close();
-          break;
-        case 'skipIf': {
-          // the rest of the body is what happens otherwise
-          const { state } = this.flags;
-          const flags = body.find((one): one is FlagStep => one.step === 'flags');
-          this.flags.keepAlike(flags, this.#block, at);
-          evaluate(scope, step.test);
-          code.open('if');
-          this.#body(step.instead, uop, at);
-          this.#low.mergeAll();
-          code.op('else');
-          this.#body(body.slice(body.indexOf(step) + 1), uop, at);
-          this.#low.mergeAll();
-          if (state.rule === 'stored') this.flags.reader().store();
-          code.close();
-          this.flags.keptAlike(flags, body, state);
-          return;
-        }
-        case 'branch':
-          evaluate(scope, step.test);
-          break;
-        case 'jump':
-          evaluate(scope, step.to);
-          break;
-      }
-    }
-  }
-
-  #accessed(table: number, size: Size | 5, at: Place): Accessed {
-    return { table, size, at, delta: this.#delta };
-  }
-
-  #scope(uop: DecodedUop): Scope {
-    return {
-      code: this.code,
-      uop,
-      long: this.#long,
-      register: (index) => {
-        this.#low.merge(index);
-        return this.#registers.get(index)!;
-      },
-      lowWord: (index) => this.#low.of(index),
-      vector: (index) => this.#vectors.get(index)!,
-      temporary: (name, type) => this.#temporary(name, type),
-      loose: this.#loose,
-      rip: (offset) => this.#rip(offset),
-      pointer: this.#memory.pointer,
-      carry: () => this.flags.reader().carry(),
-      status: () => this.flags.reader().status(),
-      condition: (cc) => this.flags.reader().condition(cc),
-    };
+  /** Instructions of the running block from a micro-op's on. */
+  #from({ nth }: DecodedUop): number {
+    return this.#block.instructions - nth;
   }
 
   #temporary(name: string, type: number): number {
@@ -803,64 +578,5 @@ export class RegionWriter {
     const { code } = this;
     code.get(RIP_LOCAL).i64(BigInt(delta)).op('i64.add');
     if (!this.#long) code.i64(0xffffffffn).op('i64.and');
-  }
-
-  /** Of a part of the low 16 bits, which stand apart before or behind it. */
-  #setLow(register: number, low: number | undefined, size: Size, high: boolean, value: Expression, scope: Scope): void {
-    const { code } = this;
-    if (low !== undefined && size === 0)
-      code
-        .get(low)
-        .i32(high ? 0xff : 0xff00)
-        .op('i32.and');
-    evaluate(scope, value);
-    if (high) code.i32(8).op('i32.shl');
-    if (low !== undefined && size === 0) code.op('i32.or');
-    this.#low.set(register);
-  }
-
-  #set({ to, size, value }: Extract<Step, { step: 'set' }>, scope: Scope): void {
-    const { code } = this;
-    const { register, high } = registerOf(scope.uop, to, size);
-    if (register >= GENERAL_REGISTERS) {
-      code.i32(0);
-      evaluate(scope, value);
-      // the interpreter finds it in memory
-      if (register === SLOTS.linear) code.tee(scope.temporary('segment linear', I64));
-      code.memory('i64.store', GPR + register * 8);
-      return;
-    }
-    const own = this.#registers.get(register)!;
-    this.#memory.pages.changed(register);
-    if (size >= 2) {
-      evaluate(scope, value);
-      if (size === 2) code.op('i64.extend_u');
-      code.set(own);
-      this.#low.drop(register);
-      return;
-    }
-    const low = this.#low.of(register);
-    if (low !== undefined || (size === 1 && !logicOf(scope.uop))) {
-      this.#setLow(register, low, size, high, value, scope);
-      return;
-    }
-    const shift = high ? 8n : 0n;
-    const mask = (size === 0 ? 0xffn : 0xffffn) << shift;
-    const logic = logicOf(scope.uop);
-    if (logic) {
-      // the second operand alone, where its other bits change nothing
-      code.get(own);
-      evaluate(scope, variable(size, 'b'));
-      code.op('i64.extend_u');
-      if (high) code.i64(shift).op('i64.shl');
-      if (logic === 'i64.and') code.i64(~mask).op('i64.or');
-      code.op(logic).set(own);
-      return;
-    }
-    code.get(own).i64(~mask).op('i64.and');
-    evaluate(scope, value);
-    code.op('i64.extend_u');
-    if (high) code.i64(shift).op('i64.shl');
-    code.op('i64.or').set(own);
   }
 }
