@@ -5,9 +5,10 @@ import { type FlagStep, STATUS_FLAGS, type Step } from '../../spec/uops/row.js';
 import { JIT_CARRY, JIT_FIRST, JIT_KIND, JIT_RESULT, RFLAGS } from '../core/layout.js';
 import { carryBit } from './carry-bit.js';
 import type { DecodedBlock } from './decoded.js';
-import { evaluate, evaluateSigned, type Scope } from './expression-code.js';
+import { evaluate, evaluateSigned } from './expression-code.js';
 import { type FlagLocals, FlagReader } from './flag-code.js';
 import { after, type FlagState, GIVEN, kindOf, oldFlagsDie, partly, STORED, skips, toStored } from './flag-state.js';
+import type { Scope } from './operand-code.js';
 import { type FunctionWriter, I32, I64 } from './wasm-writer.js';
 
 export class FlagWriter {

@@ -1,11 +1,11 @@
 // Instructions that the core's handlers carry out for a region: what goes into memory before, and comes back behind.
 import { JIT_HANDLED, REG_RIP, RIP_BASE } from '../core/layout.js';
 import type { DecodedUop } from './decoded.js';
-import { vexRegister } from './expression-code.js';
 import { STORED } from './flag-state.js';
 import type { FlagWriter } from './flag-writer.js';
 import type { AtOnce, Called } from './handlers.js';
 import type { MemoryCode } from './memory-code.js';
+import { vexRegister } from './operand-code.js';
 import type { RegisterLocals } from './register-locals.js';
 import { inMemory, type VectorCode } from './vector-code.js';
 import { type FunctionWriter, I32, IMPORTS } from './wasm-writer.js';

@@ -3,10 +3,10 @@ import type { Step } from '../../spec/uops/row.js';
 import { MODE_CODE64, TLB_READ, TLB_WRITE } from '../core/layout.js';
 import type { DecodedUop } from './decoded.js';
 import type { Site } from './discovery.js';
-import { GENERAL_REGISTERS } from './expression-code.js';
 import { vectorCode } from './in-place.js';
 import type { Place } from './known-pages.js';
 import { added, type Known, low, ROOT_RIP, registerSum, type Sum, sameSum, sumOf, widened } from './linear-form.js';
+import { GENERAL_REGISTERS } from './operand-code.js';
 import { registerOf } from './region-registers.js';
 import { inMemory } from './vector-code.js';
 

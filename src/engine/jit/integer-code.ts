@@ -3,7 +3,7 @@
 import { ADDRESS, binary, gpr, r, rm, type Size, STATUS, sext, VEX, zext } from '../../spec/uops/expression.js';
 import { TLB_READ, TLB_WRITE } from '../core/layout.js';
 import type { DecodedUop } from './decoded.js';
-import { vexRegister } from './expression-code.js';
+import { vexRegister } from './operand-code.js';
 import { inMemory, inPlace, opcodeOf, type VectorCode } from './vector-code.js';
 import { I32, I64, type MemoryOp } from './wasm-writer.js';
 

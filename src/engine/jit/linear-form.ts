@@ -3,7 +3,7 @@
 import type { Expression } from '../../spec/uops/expression.js';
 import { REG_RIP, REG_ZERO } from '../core/layout.js';
 import type { DecodedUop } from './decoded.js';
-import { GENERAL_REGISTERS, operandOf } from './expression-code.js';
+import { GENERAL_REGISTERS, operandOf } from './operand-code.js';
 
 /** Stands for RIP of the region's first block among registers. */
 export const ROOT_RIP = 64;

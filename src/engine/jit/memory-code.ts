@@ -4,8 +4,9 @@ import type { Size } from '../../spec/uops/expression.js';
 import { CODE_LINES, CTX, REG_RIP, REG_ZERO, TLB_ENTRIES, TLB_WRITE } from '../core/layout.js';
 import type { DecodedUop } from './decoded.js';
 import type { MemoryHints, Site } from './discovery.js';
-import { address, evaluate, type Scope } from './expression-code.js';
+import { evaluate } from './expression-code.js';
 import { KnownPages, NO_PAGE, type Place } from './known-pages.js';
+import { address, type Scope } from './operand-code.js';
 import { hasDisplacement } from './strips.js';
 import { type FunctionWriter, I32, I64 } from './wasm-writer.js';
 

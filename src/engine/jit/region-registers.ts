@@ -3,8 +3,8 @@
 import type { Size } from '../../spec/uops/expression.js';
 import { eachExpression, type Step } from '../../spec/uops/row.js';
 import type { DecodedBlock, DecodedUop } from './decoded.js';
-import { GENERAL_REGISTERS, operandOf, vexRegister } from './expression-code.js';
 import { vectorCode } from './in-place.js';
+import { GENERAL_REGISTERS, operandOf, vexRegister } from './operand-code.js';
 import { inMemory } from './vector-code.js';
 
 const RSP = 4;

@@ -3,7 +3,7 @@ import { operationOf } from '../../spec/opcodes/vector-operations.js';
 import type { Expression, Size } from '../../spec/uops/expression.js';
 import { YMM } from '../core/layout.js';
 import type { DecodedUop } from './decoded.js';
-import { vexRegister } from './expression-code.js';
+import { vexRegister } from './operand-code.js';
 import type { Shadow } from './sti-shadow.js';
 import type { FunctionWriter } from './wasm-writer.js';
 import type { X87Known } from './x87-stack.js';

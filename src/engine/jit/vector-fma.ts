@@ -2,7 +2,7 @@
 // core/simd/fma.ts: sums without errors, and one that is rounded to odd. Each step is done on two doubles, of which a scalar
 // form looks at the lower one.
 import type { DecodedUop } from './decoded.js';
-import { vexRegister } from './expression-code.js';
+import { vexRegister } from './operand-code.js';
 import {
   clearHigh,
   highOf,
