@@ -26,7 +26,8 @@ interface Rate {
   readonly name: string;
   readonly unit: Measurement['unit'];
   readonly note?: string;
-  readonly of: (client: GdbClient, place: string) => number | Promise<number>;
+  /** @param isOwn QEMU's stub tells a stop twice now and then */
+  readonly of: (client: GdbClient, place: string, isOwn: boolean) => number | Promise<number>;
 }
 
 /** What every stub can do. */
@@ -75,8 +76,8 @@ export async function stubRates(): Promise<Measurement[]> {
       for (const rate of COMMON) {
         const before = best.get(rate) ?? { own: 0, other: 0 };
         best.set(rate, {
-          own: Math.max(before.own, await rate.of(own.client, place)),
-          other: other ? Math.max(before.other, await rate.of(other.client, place)) : 0,
+          own: Math.max(before.own, await rate.of(own.client, place, true)),
+          other: other ? Math.max(before.other, await rate.of(other.client, place, false)) : 0,
         });
       }
     }
@@ -96,7 +97,7 @@ export async function stubRates(): Promise<Measurement[]> {
       }
     }
     for (const { name, unit, note, of } of OWN) {
-      told.push({ name: `stub.${name}`, value: await of(own.client, place), unit, ...(note ? { note } : {}) });
+      told.push({ name: `stub.${name}`, value: await of(own.client, place, true), unit, ...(note ? { note } : {}) });
     }
     return told;
   } finally {
@@ -144,7 +145,7 @@ function stepRate(client: GdbClient): number {
 }
 
 /** As gdb steps off a breakpoint, with it taken out. */
-function breakpointRate(client: GdbClient, place: string): number {
+function breakpointRate(client: GdbClient, place: string, isOwn: boolean): number {
   client.must(`Z0,${place}`);
   client.request('c');
   const before = counter(client);
@@ -157,7 +158,8 @@ function breakpointRate(client: GdbClient, place: string): number {
   const gone = (before - counter(client)) & 0xffffffffn;
   client.must(`z0,${place}`);
   // a pass of the loop may have ended and begun anew
-  if (gone !== BigInt(HITS) && gone < 0x80000000n) throw new Error(`${HITS} stops, but the loop went on by ${gone}`);
+  const isWhole = gone === BigInt(HITS) || gone >= 0x80000000n;
+  if (!isWhole && (isOwn || gone < HITS * 0.99)) throw new Error(`${HITS} stops, but the loop went on by ${gone}`);
   return rate;
 }
 
