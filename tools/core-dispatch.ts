@@ -5,7 +5,7 @@
 // (`break`), or leaves it by stop() before it has changed anything. The less common micro-ops are functions of their
 // own (generated/rows.ts), which do the same by what they return, with the flags in memory.
 
-import { VEX_HANDLERS } from '../src/spec/opcodes/handlers.js';
+import { FIRST_HANDLER, VEX_HANDLERS } from '../src/spec/opcodes/handlers.js';
 import { isCommon } from '../src/spec/uops/common.js';
 import { FLAG_KINDS } from '../src/spec/uops/flags.js';
 import {
@@ -212,9 +212,7 @@ export function functionText(uop: NumberedUop): string {
 /** The case of all that are functions: their flags go through memory. */
 function functionsText(uops: readonly NumberedUop[]): string {
   return `      ${uops.map(({ number }) => `case ${number}:`).join(' ')} {
-        store<u32>(JIT_KIND, k);
-        store<i64>(JIT_RESULT, fr);
-        store<u64>(JIT_FIRST, fs);
+        tellFlags(k, fr, fs);
         const ended = callRow(load<u16>(u), u, mask);
         if (ended < 0) return ended == ROW_FOR_HANDLER ? stopForHandler(u, k, fr, fs) : stop(u, k, fr, fs);
         k = load<u32>(JIT_KIND);
@@ -351,19 +349,10 @@ function opsText(header: string, handlers: readonly string[]): string {
   ].join('');
 }
 
-/** generated/rows.ts, by what exec/execute-blocks.ts imports. */
-function rowsText(header: string, uops: readonly NumberedUop[]): string {
+/** generated/rows.ts, with the imports of the template. */
+function rowsText(header: string, imports: string, uops: readonly NumberedUop[]): string {
   return `${header}// Micro-ops that have no case in the dispatcher.
-import { GPR, JIT_FIRST, JIT_KIND, JIT_RESULT, JIT_RIP, JUMP_CACHE, MODE, RBP, RDI, RFLAGS, RIP_BASE, RSI, RSP, YMM } from '../layout';
-import { uImm2, uNext, uOpcode, uReg, uRm } from '../uop';
-import { jumpSlot, sawJump } from '../exec/block-ends';
-import { address, addressPlain, byteR, byteRm, stored, uFusedCondition } from '../exec/inline-operand';
-import { carryOf, fusedTaken, keepCarry, statusOf, storeStatus, testCondition } from '../exec/lazy-flags';
-import { mulHigh, mulHighSigned, signedOverflow } from '../exec/muldiv';
-import { ROW_CALLS, ROW_FAILED, ROW_FOR_HANDLER, ROW_GOES_ON, ROW_JUMPED } from '../exec/rows';
-import { asStackFault, modifiable, readable, readable32, writable, writable32, wrote, wrote32 } from '../mmu/access';
-import { sseOff, vexOff } from '../simd/operand';
-
+${imports}
 ${uops.map(functionText).join('\n\n')}
 
 export function fillRowTable(): void {
@@ -374,6 +363,7 @@ ${uops.map(({ number }) => `  store<u32>(ROW_CALLS, row${number}.index, ${number
 
 /** Where the cases go in exec/execute-blocks.ts. */
 const MARK = /^ *\/\/ CASES\n/m;
+const IMPORTS = /^import [^;]*;\n/gm;
 
 /**
  * @param template exec/execute-blocks.ts
@@ -387,12 +377,13 @@ export function dispatchText(
   lean: number,
 ): { dispatch: string; rows: string; ops: string } {
   if (UOP_ROWS.some((row) => !handlers.includes(row.handler))) throw new Error('a micro-op of no handler');
+  if (OP_END + lean > FIRST_HANDLER) throw new Error('micro-ops have the numbers of handlers');
   const functions = UOPS.filter((uop) => !isCommon(uop));
   if (!MARK.test(template)) throw new Error('exec/execute-blocks.ts has no place for the cases');
   const cases = [...UOPS.filter(isCommon).map(caseText), functionsText(functions), leanText(lean)].join('\n');
   return {
     dispatch: `${header}${template.replace(MARK, `${cases}\n`)}`,
-    rows: rowsText(header, functions),
+    rows: rowsText(header, (template.match(IMPORTS) ?? []).join(''), functions),
     ops: opsText(header, handlers),
   };
 }

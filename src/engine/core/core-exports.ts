@@ -42,7 +42,7 @@ export interface CoreExports {
   /** CRC-32C over 1, 2, 4 or 8 bytes more. */
   crc32(crc: number, data: bigint, bytes: number): number;
   /** 128 bits divided by 64; see core/fpu/wide.ts. */
-  quotientOf(high: bigint, low: bigint, divisor: bigint): bigint;
+  divide128(high: bigint, low: bigint, divisor: bigint): bigint;
   /** AES rounds and PCLMULQDQ, on vectors: for compiled code only. */
   crypto: unknown;
   /** The same for an instruction that may be done at once, with few registers in memory. */
@@ -103,7 +103,7 @@ export const CORE_EXPORTS = [
   'callWhole',
   'callAlone',
   'crc32',
-  'quotientOf',
+  'divide128',
   'crypto',
   'callCpuid',
   'callRdmsr',

@@ -1,10 +1,13 @@
+import { fillHandlerTable } from './generated/handler-table';
+import { fillRowTable } from './generated/rows';
+
 // The exported surface of the core, one list; mirrored by CoreExports in core-exports.ts beside it.
 export { dropDerived, init, selectVcpu } from './machine';
 export { addBreakpoint, clearBreakpoints, removeBreakpoint } from './exec/breakpoints';
 export { run } from './run';
 export { callAlone, callCpuid, callInvlpg, callLean, callPause, callRdmsr, callSegment, callWhole, callWrmsr } from './exec/regions';
 export { crc32 } from './exec/checksum';
-export { quotientOf } from './fpu/wide';
+export { divide128 } from './fpu/wide';
 export { crypto } from './simd/crypto';
 export { dropBlocks, installRegion, invalidatePageCode } from './decode/cache';
 export { updateMode } from './mmu/mode';
@@ -15,8 +18,6 @@ export { initVmcs, vmRead, vmWriteField, vmcsTouched } from './vmx/vmcs';
 export { externalInterrupt, initSignal, nmi, sipi } from './vmx/boundary';
 export { keepSteady } from './vmx/steady';
 export { quickEntry } from './vmx/quick';
-import { fillRowTable } from './generated/rows';
-import { fillHandlerTable } from './generated/handler-table';
 
 fillHandlerTable();
 fillRowTable();

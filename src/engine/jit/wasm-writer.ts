@@ -473,7 +473,7 @@ export const IMPORTS = [
   { name: 'callWhole', parameters: [I32, I64, I32, I32] },
   { name: 'callAlone', parameters: [I32, I64, I32, I32] },
   { name: 'crc32', parameters: [I32, I64, I32] },
-  { name: 'quotientOf', parameters: [I64, I64, I64], result: I64 },
+  { name: 'divide128', parameters: [I64, I64, I64], result: I64 },
   { name: 'crypto', parameters: [V128, V128, I32, I32], result: V128 },
   { name: 'callCpuid', parameters: [I64, I32, I32] },
   { name: 'callRdmsr', parameters: [I64, I32, I32] },

@@ -172,7 +172,7 @@ function quotient(scope: VectorScope, a: Extended, b: Extended): Exact {
   // a, or a half of it, over 64 bits
   code.get(a.significand).get(above).op('i64.shr_u');
   code.get(a.significand).get(above).op('i64.and').i64(63n).op('i64.shl').tee(rest);
-  code.get(b.significand).callImport('quotientOf').set(hi);
+  code.get(b.significand).callImport('divide128').set(hi);
   code.get(rest).get(hi).get(b.significand).op('i64.mul', 'i64.sub').set(rest);
   const below = temporary('x87 distance', I64);
   code.get(b.significand).get(rest).op('i64.sub').set(below);

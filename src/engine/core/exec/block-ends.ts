@@ -119,6 +119,9 @@ export function fillSlot(slot: u32, linear: u64, rip: u64): usize {
   return block;
 }
 
+/** Linear address of an offset in the running code. */
+@inline function linearOf(rip: u64): u64 { return (rip + load<u64>(CODE_BASE)) & (load<u32>(CODE_MODE) & MODE_CODE64 ? ~u64(0) : 0xffffffff); }
+
 /**
  * Will the instruction behind the one that runs, whose block is known, complete before anything looks at what it runs in? Then the shadow
  * of STI needs not be there. CLI is one where STI was allowed. Where one sample makes code compile (--jit always), each end of a slice
@@ -127,7 +130,7 @@ export function fillSlot(slot: u32, linear: u64, rip: u64): usize {
 export function passesUnseen(): bool {
   if (load<u32>(JIT_HEAT) == 1) return false;
   if (load<u32>(SINGLE) | load<u32>(JIT_INSIDE) | load<u32>(ATTENTION) | load<u32>(BREAKPOINT_COUNT) | load<u32>(CODE_CAREFUL)) return false;
-  const linear = (load<u64>(NEXT_RIP) + load<u64>(CODE_BASE)) & (load<u32>(CODE_MODE) & MODE_CODE64 ? ~u64(0) : 0xffffffff);
+  const linear = linearOf(load<u64>(NEXT_RIP));
   const slot = jumpSlot(linear);
   if (load<u64>(slot, JUMP_CACHE) != linear || load<u32>(slot, JUMP_CACHE + 8) != load<u32>(CTX_GEN)) return false;
   const own: usize = load<u32>(slot, JUMP_CACHE + 12) + BLOCK_HEADER;
@@ -146,7 +149,7 @@ export function decodeBehind(): void {
   if (load<u32>(SINGLE) || load<u32>(BREAKPOINT_COUNT)) return;
   const rip = load<u64>(NEXT_RIP);
   if (load<u32>(CODE_CAREFUL) && rip + 16 > codeLimit()) return;
-  const linear = (rip + load<u64>(CODE_BASE)) & (load<u32>(CODE_MODE) & MODE_CODE64 ? ~u64(0) : 0xffffffff);
+  const linear = linearOf(rip);
   const slot = jumpSlot(linear);
   if (load<u64>(slot, JUMP_CACHE) == linear && load<u32>(slot, JUMP_CACHE + 8) == load<u32>(CTX_GEN)) return;
   const entry = (usize(linear >> 12) & (TLB_ENTRIES - 1)) << 4;

@@ -1,5 +1,6 @@
 // The interpreter's fast way: one big switch over micro-ops. The build puts the cases of src/spec/uops where the mark
-// stands, and writes generated/dispatch.ts; nothing imports this file.
+// stands, and writes generated/dispatch.ts; what is a function of its own goes to generated/rows.ts, with the same imports.
+// Nothing imports this file.
 //
 // Flags live in locals: kind k with result fr and first operand fs. Few locals go round the loop: V8 shuffles them on
 // each of its back edges, so what is needed once per block is in memory.
@@ -15,7 +16,7 @@ import {
   ENTER, enterAt, fillSlot, jumpSlot, leave, passesLimit, runHandler, sawJump, stop, stopForHandler, stopWith, uopsCount,
 } from '../exec/block-ends';
 import { address, addressPlain, byteR, byteRm, stored, uFusedCondition } from '../exec/inline-operand';
-import { callRow, ROW_FOR_HANDLER, ROW_GOES_ON } from '../exec/rows';
+import { callRow, ROW_CALLS, ROW_FAILED, ROW_FOR_HANDLER, ROW_GOES_ON, ROW_JUMPED, tellFlags } from '../exec/rows';
 import { declineRegion, giveFlags, regionFits, runRegion } from '../exec/regions';
 import { carryOf, fusedTaken, keepCarry, statusOf, storeStatus, testCondition } from '../exec/lazy-flags';
 import { mulHigh, mulHighSigned, signedOverflow } from '../exec/muldiv';

@@ -2,7 +2,7 @@
 import {
   ATTENTION, BLOCK_UOPS, BREAKPOINT_COUNT, BREAK_GEN, CARRY_KIND, CARRY_OPERAND, CODE_BASE, CODE_CAREFUL, CODE_MODE, COUNTERS, COUNTER_REGION_ENTRIES, COUNTER_REGION_INSTRUCTIONS,
   COUNTER_REGION_ANYWHERE, COUNTER_REGION_BREAKPOINT, COUNTER_REGION_HANDLED, COUNTER_REGION_LATE, COUNTER_REGION_LIMIT, COUNTER_REGION_MISSES, COUNTER_REGION_NO_PAGE,
-  COUNTER_REGION_OUT, COUNTER_SAMPLES, CTX, CTX_GEN, CTX_PLAIN, ICOUNT, JIT_BLOCK, JIT_CARRY, JIT_FIRST, JIT_HANDLED, JIT_HEAT, JIT_INSIDE, JIT_KIND, JIT_LEFT, JIT_LEFT_AT, JIT_QUEUE, JIT_QUEUE_BYTES, JIT_QUEUE_COUNT, JIT_RESULT,
+  COUNTER_REGION_OUT, COUNTER_SAMPLES, CTX, CTX_GEN, CTX_PLAIN, ICOUNT, JIT_BLOCK, JIT_CARRY, JIT_HANDLED, JIT_HEAT, JIT_INSIDE, JIT_LEFT, JIT_LEFT_AT, JIT_QUEUE, JIT_QUEUE_BYTES, JIT_QUEUE_COUNT,
   JIT_QUEUE_ENTRIES, JIT_RIP, JIT_RUNNING, JIT_STALE, JIT_STATUS, JIT_UOP, JIT_WENT_ANYWHERE, JIT_WENT_LATE, JUMP_CACHE, JUMP_CACHE_ENTRIES, MODE, MODE_CODE64, NEXT_RIP, RIP, RIP_BASE, SELF_RIP, SLICE_END, TLB_CODE, TLB_ENTRIES, XS_OK, XS_RETRY,
 } from '../layout';
 import {
@@ -15,6 +15,7 @@ import { CTX_AC } from '../mmu/tlb';
 import { codeLimit, ENTER, jumpSlot } from './block-ends';
 import { breaksAt } from './breakpoints';
 import { carryOf, storeStatus } from './lazy-flags';
+import { tellFlags } from './rows';
 import { runLimit } from '../vmx/preemption';
 import { quickCpuidAt } from '../vmx/quick';
 import { metDeviceSince, uLen, uNext } from '../uop';
@@ -126,9 +127,7 @@ function refuse(counter: u32): bool {
     if (k) storeStatus(k, fr, fs);
     return;
   }
-  store<u32>(JIT_KIND, k);
-  store<i64>(JIT_RESULT, fr);
-  store<u64>(JIT_FIRST, fs);
+  tellFlags(k, fr, fs);
   store<u32>(JIT_CARRY, k >= KIND_INC ? carryOf(k, fr, fs) : 0);
 }
 

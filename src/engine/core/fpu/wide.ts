@@ -45,9 +45,6 @@ export function divide128(n1: u64, n0: u64, d: u64): u64 {
   return (q1 << 32) + q0;
 }
 
-/** The same for compiled code, which finds the rest from it. */
-export function quotientOf(n1: u64, n0: u64, d: u64): u64 { return divide128(n1, n0, d); }
-
 /** hi:lo shifted right; what falls out leaves a 1 in the lowest bit. */
 export function shiftRightJam(hi: u64, lo: u64, count: u32): void {
   if (count == 0) {
