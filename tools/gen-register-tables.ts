@@ -21,6 +21,9 @@ const REGISTERS: readonly (readonly [prefix: string, rows: readonly flags.BitFie
   ['XCR0', flags.XCR0, 'u64'],
   ['DR6', flags.DR6, 'u64'],
   ['DR7', flags.DR7, 'u64'],
+  ['FSW', flags.FSW, 'u32'],
+  ['FCW', flags.FCW, 'u32'],
+  ['MXCSR', flags.MXCSR, 'u32'],
   ['PF', flags.PAGE_FAULT_ERROR, 'u32'],
   ['AR', flags.ACCESS_RIGHTS, 'u32'],
 ];
@@ -58,6 +61,11 @@ function registerModule(): string {
     ...REGISTERS.flatMap(([prefix, rows, width]) => [...fields(prefix, rows, width), allFields(prefix, rows, width)]),
     constant('RFLAGS_STATUS', 'u64', flags.maskOf(flags.STATUS_FLAGS)),
     constant('DR7_ENABLES', 'u64', flags.maskOf(flags.DR7_ENABLES)),
+    constant('FSW_EXCEPTIONS', 'u32', flags.maskOf(flags.FSW_EXCEPTIONS)),
+    constant('FSW_CONDITIONS', 'u32', flags.maskOf(flags.FSW_CONDITIONS)),
+    constant('FCW_MASKS', 'u32', flags.maskOf(flags.FCW_MASKS)),
+    constant('MXCSR_MASKS', 'u32', flags.maskOf(flags.MXCSR_MASKS)),
+    ...Object.entries(flags.INITIAL).map(([name, bits]) => constant(`${name}_INITIAL`, 'u32', bits)),
     ...Object.entries(flags.ALWAYS_ONE).map(([name, bits]) => constant(`${name}_ALWAYS_ONE`, 'u64', bits)),
   ]);
 }

@@ -4,7 +4,7 @@
  * @gdb appendix "Target Descriptions"
  */
 
-import { RFLAGS } from '../spec/flags.js';
+import { MXCSR as MXCSR_BITS, RFLAGS } from '../spec/flags.js';
 import type { RegisterLayout, RegisterSlot, RegisterType } from './register-layout.js';
 import type { Architecture, EnumType, FlagsType } from './target.js';
 
@@ -23,9 +23,8 @@ const EFLAGS: FlagsType = {
 const MXCSR: FlagsType = {
   kind: 'flags',
   id: 'i386_mxcsr',
-  fields: ['IE', 'DE', 'ZE', 'OE', 'UE', 'PE', 'DAZ', 'IM', 'DM', 'ZM', 'OM', 'UM', 'PM']
-    .map((name, bit) => ({ name, start: bit, end: bit }))
-    .concat([{ name: 'FZ', start: 15, end: 15 }]),
+  // GDB's own type has no field for rounding control
+  fields: MXCSR_BITS.filter(({ hi, lo }) => hi === lo).map(({ name, hi, lo }) => ({ name, start: lo, end: hi })),
 };
 
 const VEC128 = `  <vector id="v4f" type="ieee_single" count="4"/>

@@ -139,6 +139,57 @@ export const XCR0 = table(
   bit(9, 'PKRU', 'protection-key rights of user pages'),
 );
 
+/** Exceptions of floating-point numbers. @sdm 1 4.9.1 "Floating-Point Exception Conditions" */
+const FLOAT_EXCEPTIONS = [
+  ['I', 'invalid operation'],
+  ['D', 'denormal operand'],
+  ['Z', 'division by zero'],
+  ['O', 'overflow'],
+  ['U', 'underflow'],
+  ['P', 'inexact result (precision)'],
+] as const;
+const exceptions = FLOAT_EXCEPTIONS.map(([letter, title], at) => bit(at, `${letter}E` as const, title));
+const exceptionMasks = (first: number) =>
+  FLOAT_EXCEPTIONS.map(([letter, title], at) => bit(first + at, `${letter}M` as const, `masked: ${title}`));
+
+/** @sdm 1 8.1.3 "x87 FPU Status Register" */
+export const FSW = table(
+  ...exceptions,
+  bit(6, 'SF', 'stack fault'),
+  bit(7, 'ES', 'error summary: an exception that is not masked is pending'),
+  bit(8, 'C0', 'condition code 0'),
+  bit(9, 'C1', 'condition code 1: rounded up, or stack overflow'),
+  bit(10, 'C2', 'condition code 2'),
+  field(13, 11, 'TOP', 'which register is ST(0)'),
+  bit(14, 'C3', 'condition code 3'),
+  bit(15, 'B', 'busy: as ES'),
+);
+
+/** @sdm 1 8.1.5 "x87 FPU Control Word" */
+export const FCW = table(
+  ...exceptionMasks(0),
+  field(9, 8, 'PC', 'precision: 0 single, 2 double, 3 extended'),
+  field(11, 10, 'RC', 'rounding: 0 nearest, 1 down, 2 up, 3 towards zero'),
+  bit(12, 'X', 'infinity control (no effect)'),
+);
+
+/** @sdm 1 10.2.3 "MXCSR Control and Status Register" */
+export const MXCSR = table(
+  ...exceptions,
+  bit(6, 'DAZ', 'denormals are zeros'),
+  ...exceptionMasks(7),
+  field(14, 13, 'RC', 'rounding: 0 nearest, 1 down, 2 up, 3 towards zero'),
+  bit(15, 'FZ', 'flush to zero'),
+);
+
+export const FSW_EXCEPTIONS = FSW.filter(({ name }) => /^.E$/.test(name) && name !== 'ES');
+export const FSW_CONDITIONS = only(FSW, 'C0', 'C1', 'C2', 'C3');
+export const FCW_MASKS = FCW.filter(({ name }) => /^.M$/.test(name));
+export const MXCSR_MASKS = MXCSR.filter(({ name }) => /^.M$/.test(name));
+
+/** After reset and FNINIT. @sdm 1 8.1.5 "x87 FPU Control Word" 10.2.3 "MXCSR Control and Status Register" */
+export const INITIAL = { FCW: 0x37f, MXCSR: 0x1f80 } as const;
+
 /** @sdm 3B 18.2.3 "Debug Status Register (DR6)" */
 export const DR6 = table(
   ...FOUR.map((n) => bit(n, `B${n}`, `breakpoint ${n} matched`)),
@@ -168,8 +219,8 @@ export const DR7 = table(
 /** L and G of the four breakpoints: with none of them DR7 watches nothing. */
 export const DR7_ENABLES = DR7.filter(({ name }) => /^[LG][0-3]$/.test(name));
 
-/** Bits that read 1 whatever is written. @sdm 1 3.4.3 "EFLAGS Register" 3B 18.2 "Debug Registers" */
-export const ALWAYS_ONE = { RFLAGS: 0x2, DR6: 0xffff0ff0, DR7: 0x400 } as const;
+/** Bits that read 1 whatever is written. @sdm 1 3.4.3 "EFLAGS Register" 3B 18.2 "Debug Registers" 1 8.1.5 "x87 FPU Control Word" */
+export const ALWAYS_ONE = { RFLAGS: 0x2, DR6: 0xffff0ff0, DR7: 0x400, FCW: 0x40 } as const;
 
 /** Access rights of a segment in the VMCS's format. @sdm 3C 25.4.1 "Guest Register State" */
 export const ACCESS_RIGHTS = table(

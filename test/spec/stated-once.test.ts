@@ -4,12 +4,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { EXCEPTIONS, VECTOR } from '../../src/spec/exceptions.js';
+import { bitsOf, FCW, FCW_MASKS, FSW_CONDITIONS, MXCSR, MXCSR_MASKS } from '../../src/spec/flags.js';
 import { ALWAYS_ONE, CR0, CR4, DR7, EFER, RFLAGS } from '../../src/spec/masks.js';
 import { MSR, MSRS, msrName } from '../../src/spec/msrs.js';
 
 const SOURCES = fileURLToPath(new URL('../../src', import.meta.url));
 const STATED =
-  /^\s*(?:export )?(?:const|let) ((?:CR[034]|EFER|RFLAGS|XCR0|DR[67]|IA32|MSR_IA32|VEC|EXIT_REASON)_\w+)[^=\n]*=([^;]*);/gm;
+  /^\s*(?:export )?(?:const|let) ((?:CR[034]|EFER|RFLAGS|XCR0|DR[67]|FSW|FCW|MXCSR|IA32|MSR_IA32|VEC|EXIT_REASON)_\w+)[^=\n]*=([^;]*);/gm;
 const NUMBER = /\b(?:0x[\da-f_]+|\d+)n?\b/i;
 
 /** Constants of these names that an expression with a number in it defines. */
@@ -48,6 +49,10 @@ it('masks, vectors and numbers are those of the SDM', () => {
   expect([RFLAGS.TF, RFLAGS.IOPL, RFLAGS.VM]).toEqual([0x100n, 0x3000n, 0x20000n]);
   expect([DR7.G0, DR7['R/W0'], DR7.LEN3]).toEqual([2n, 0x30000n, 0xc0000000n]);
   expect(ALWAYS_ONE).toEqual({ RFLAGS: 2n, DR6: 0xffff0ff0n, DR7: 0x400n });
+  expect([bitsOf(FCW), bitsOf(FCW_MASKS), bitsOf(FSW_CONDITIONS), bitsOf(MXCSR)]).toEqual([
+    0x1f3f, 0x3f, 0x4700, 0xffff,
+  ]);
+  expect(MXCSR_MASKS.map(({ lo }) => lo)).toEqual([7, 8, 9, 10, 11, 12]);
   expect([VECTOR.DE, VECTOR.NMI, VECTOR.GP, VECTOR.XM]).toEqual([0, 2, 13, 19]);
   expect(Object.keys(VECTOR)).toHaveLength(EXCEPTIONS.length);
   expect([MSR.IA32_TIME_STAMP_COUNTER, MSR.IA32_EFER, MSR.IA32_VMX_VMFUNC]).toEqual([0x10, 0xc0000080, 0x491]);

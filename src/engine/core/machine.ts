@@ -3,7 +3,7 @@ import {
   ACTIVE, BREAK_SET, BREAK_SET_ENTRIES, CLEARED_END, DR6, DR7, JIT_LEFT_AT, JIT_SLICE, LINEAR_SHIFT, MAX_VCPUS, MEMORY_END, MXCSR, PARKED_BASE, PAT, PREEMPTION_DEADLINE, RFLAGS, VCPU_INDEX,
   VCPU_STATE_BYTES, X87_FCW, XCR0,
 } from './layout';
-import { DR6_ALWAYS_ONE, DR7_ALWAYS_ONE, RFLAGS_ALWAYS_ONE, XCR0_X87 } from './generated/register-bits';
+import { DR6_ALWAYS_ONE, DR7_ALWAYS_ONE, FCW_INITIAL, MXCSR_INITIAL, RFLAGS_ALWAYS_ONE, XCR0_X87 } from './generated/register-bits';
 import { dropBlocks } from './decode/cache';
 import { enterContext, flushAllVcpus, forgetTranslations } from './mmu/tlb';
 
@@ -22,8 +22,8 @@ export function init(): void {
   store<u64>(PAT, 0x0007040600070406);
   store<u64>(XCR0, XCR0_X87);
   store<u64>(PREEMPTION_DEADLINE, ~u64(0));
-  store<u16>(X87_FCW, 0x37f);
-  store<u32>(MXCSR, 0x1f80);
+  store<u16>(X87_FCW, FCW_INITIAL);
+  store<u32>(MXCSR, MXCSR_INITIAL);
   for (let index: u32 = 0; index < <u32>MAX_VCPUS; index++) {
     store<u32>(VCPU_INDEX, index);
     memory.copy(PARKED_BASE + index * VCPU_STATE_BYTES, ACTIVE, VCPU_STATE_BYTES);

@@ -4,6 +4,7 @@
 // entry to exit. The function answers in memory (JIT_* of core/layout.ts): instructions left, flags, and where to go
 // on: at a RIP, or at a micro-op that is to be carried out by the interpreter, which has not begun.
 
+import { bitsOf, MXCSR as MXCSR_BITS } from '../../spec/flags.js';
 import type { Size } from '../../spec/uops/expression.js';
 import type { Step } from '../../spec/uops/row.js';
 import {
@@ -54,7 +55,8 @@ const SSE_RUNS = 1;
 const VEX_RUNS = 2;
 const PLAIN = 4;
 const IMPRECISE = 0x20;
-const MXCSR_PE = 0x20;
+const MXCSR_PE = bitsOf(MXCSR_BITS, 'PE');
+
 export class RegionWriter {
   readonly code = new FunctionWriter(REGION_PARAMETERS);
   readonly #registers: RegisterLocals;

@@ -1,4 +1,5 @@
 // What the code of vector and x87 instructions in regions is made of: see in-place.ts.
+import { bitsOf, MXCSR, MXCSR_MASKS } from '../../spec/flags.js';
 import { operationOf } from '../../spec/opcodes/vector-operations.js';
 import type { Expression, Size } from '../../spec/uops/expression.js';
 import { YMM } from '../core/layout.js';
@@ -102,8 +103,8 @@ export const inPlace = (
 export const SSE_OFF = 1;
 export const VEX_OFF = 2;
 /** MXCSR with nearest rounding and all exceptions masked. @sdm 1 10.2.3 "MXCSR Control and Status Register" */
-export const MXCSR_PLAIN = 0x1f80;
-export const MXCSR_PLAIN_MASK = 0x7f80;
+export const MXCSR_PLAIN = bitsOf(MXCSR_MASKS);
+export const MXCSR_PLAIN_MASK = MXCSR_PLAIN | bitsOf(MXCSR, 'RC');
 const UF_MEM = 0x10;
 const UF_SIMPLE = 0x8000;
 const UV_L = 0x10;

@@ -8,6 +8,7 @@ import {
   C1,
   EXPONENT,
   type Extended,
+  FSW_PE,
   formOf,
   INTEGER_BIT,
   loadMemory,
@@ -21,7 +22,6 @@ import {
 const LEAST = BIAS - 0xfff;
 const EXPONENTS = 0x2000;
 const LOW = 0xffff_ffffn;
-const PE = 0x20;
 
 /** Leaves it to the handler unless both are normal, with exponents in the middle. */
 function wantMiddling({ code, giveUpIf }: VectorScope, a: Extended, b: Extended): void {
@@ -210,7 +210,7 @@ function deliver(stack: Stack, { hi, lo, exponent, sign }: Exact, control: numbe
   code.get(sign).i32(SIGN).op('i32.and').get(exponent).op('i32.or').set(exponent);
   stack.store(to, { significand: hi, upper: exponent });
   return () => {
-    code.get(lo).i64(0n).op('i64.ne').i32(Math.log2(PE)).op('i32.shl');
+    code.get(lo).i64(0n).op('i64.ne').i32(Math.log2(FSW_PE)).op('i32.shl');
     code.get(up).i32(Math.log2(C1)).op('i32.shl', 'i32.or');
   };
 }

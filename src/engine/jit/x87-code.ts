@@ -1,5 +1,6 @@
 // x87 instructions in compiled code, in their usual case: no exception is met, none is pending. Moves between registers are
 // written out here; x87-arithmetic.ts, x87-compare.ts and x87-memory.ts have the rest.
+import { ALWAYS_ONE, bitsOf, FCW } from '../../spec/flags.js';
 import { CR0, X87, X87_FCW, X87_FSW } from '../core/layout.js';
 import type { DecodedUop } from './decoded.js';
 import { inMemory, opcodeOf, type VectorCode, type VectorScope } from './vector-code.js';
@@ -97,8 +98,8 @@ function loadControl(scope: VectorScope): void {
   const control = temporary('x87 new control', I32);
   const status = temporary('x87 old status', I32);
   wantPresent(scope);
-  // bits that are reserved read as 0, bit 6 as 1
-  code.get(pointer).memory('i32.load16_u', 0).i32(0x1f7f).op('i32.and').i32(0x40).op('i32.or').set(control);
+  code.get(pointer).memory('i32.load16_u', 0).i32(bitsOf(FCW)).op('i32.and');
+  code.i32(ALWAYS_ONE.FCW).op('i32.or').set(control);
   code.i32(0).memory('i32.load16_u', X87_FSW).tee(status).i32(FSW_ES).op('i32.and');
   code.get(status).get(control).i32(-1).op('i32.xor', 'i32.and').i32(EXCEPTIONS).op('i32.and', 'i32.or');
   giveUpIf();

@@ -7,18 +7,17 @@ import {
   bytesOf,
   C1,
   EXPONENT,
+  FSW_PE,
   formOf,
   INTEGER_BIT,
   isReal,
   loadMemory,
   made,
+  ROUNDING,
   SIGN,
   Stack,
   wantOrdinary,
 } from './x87-stack.js';
-
-const PE = 0x20;
-const CHOP = 0xc00;
 
 /** FLD and FILD. */
 function load(uop: DecodedUop): VectorCode {
@@ -89,7 +88,7 @@ function storeReal(scope: VectorScope, bytes: 4 | 8): void {
   else code.op('i32.wrap').memory('i32.store', 0);
   if (formOf(uop) === 3) stack.pop();
   stack.end(() => {
-    code.get(rest).i64(0n).op('i64.ne').i32(Math.log2(PE)).op('i32.shl');
+    code.get(rest).i64(0n).op('i64.ne').i32(Math.log2(FSW_PE)).op('i32.shl');
     code.get(up).i32(Math.log2(C1)).op('i32.shl', 'i32.or');
   });
 }
@@ -132,7 +131,7 @@ function storeInteger(scope: VectorScope, bytes: 2 | 4 | 8): void {
   if (cuts) code.i32(0).set(up);
   else {
     code.get(fraction).i64(INTEGER_BIT).get(whole).i64(1n).op('i64.and', 'i64.sub', 'i64.gt_u');
-    code.get(control).i32(CHOP).op('i32.and', 'i32.eqz', 'i32.and').set(up);
+    code.get(control).i32(ROUNDING).op('i32.and', 'i32.eqz', 'i32.and').set(up);
     code.get(whole).get(up).op('i64.extend_u', 'i64.add').set(whole);
   }
   code
@@ -146,7 +145,7 @@ function storeInteger(scope: VectorScope, bytes: 2 | 4 | 8): void {
   code.memory(STORES[bytes], 0);
   if (formOf(uop) !== 2) stack.pop();
   stack.end(() => {
-    code.get(fraction).i64(0n).op('i64.ne').i32(Math.log2(PE)).op('i32.shl');
+    code.get(fraction).i64(0n).op('i64.ne').i32(Math.log2(FSW_PE)).op('i32.shl');
     code.get(up).i32(Math.log2(C1)).op('i32.shl', 'i32.or');
   });
 }

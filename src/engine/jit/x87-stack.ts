@@ -1,21 +1,21 @@
 // The x87 register stack as compiled code has it while one instruction is written: see x87-code.ts.
-import { bitsOf, CR0 as CR0_BITS } from '../../spec/flags.js';
+import { bitsOf, CR0 as CR0_BITS, FCW, FCW_MASKS, FSW, FSW_CONDITIONS } from '../../spec/flags.js';
 import { CR0, X87, X87_FCW, X87_FIP, X87_FSW, X87_FTW } from '../core/layout.js';
 import type { DecodedUop } from './decoded.js';
 import { inPlace, opcodeOf, type VectorCode, type VectorScope } from './vector-code.js';
 import { type FunctionWriter, I32, I64 } from './wasm-writer.js';
 
 export const CR0_EM_TS = bitsOf(CR0_BITS, 'EM', 'TS');
-export const FSW_ES = 0x80;
-const FSW_TOP = 0x3800;
-export const C0 = 0x100;
-export const C1 = 0x200;
-/** C0 to C3. */
-export const CONDITIONS = 0x4700;
+export const FSW_ES = bitsOf(FSW, 'ES');
+export const FSW_PE = bitsOf(FSW, 'PE');
+const FSW_TOP = bitsOf(FSW, 'TOP');
+export const C0 = bitsOf(FSW, 'C0');
+export const C1 = bitsOf(FSW, 'C1');
+export const CONDITIONS = bitsOf(FSW_CONDITIONS);
 /** Exceptions of FSW, and their masks in FCW. */
-export const EXCEPTIONS = 0x3f;
-/** Rounding control. */
-const ROUNDING = 0xc00;
+export const EXCEPTIONS = bitsOf(FCW_MASKS);
+/** Rounding control; all of it: towards zero. */
+export const ROUNDING = bitsOf(FCW, 'RC');
 export const SIGN = 0x8000;
 export const EXPONENT = 0x7fff;
 export const BIAS = 0x3fff;

@@ -4,6 +4,7 @@
  */
 
 import { VECTOR } from '../../spec/exceptions.js';
+import { bitsOf, FSW } from '../../spec/flags.js';
 import { CR0 } from '../../spec/masks.js';
 import { vmcsEncoding } from '../../spec/vmx/vmcs-fields.js';
 import { X87_FSW } from '../core/layout.js';
@@ -17,7 +18,7 @@ const EXCEPTION_BITMAP = vmcsEncoding('EXCEPTION_BITMAP');
 const MF_BIT = 1n << BigInt(MF);
 const BLOCKED_BY_STI_OR_MOV_SS = 3;
 /** Error summary and busy. */
-const FSW_PENDING = 0x8080;
+const FSW_PENDING = bitsOf(FSW, 'ES', 'B');
 
 const hearsByInterrupt = ({ vmcs }: Vcpu): boolean => (vmcs.get('CR0_READ_SHADOW') & CR0.NE) === 0n;
 

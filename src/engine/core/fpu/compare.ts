@@ -1,10 +1,11 @@
 // Order of two numbers.
+import { FSW_C0, FSW_C2, FSW_C3 } from '../generated/register-bits';
 import { EXP_MASK, IE, NORMAL, QNAN, SIGN, SNAN, ZERO, classOf, leadingZeros, noteDenormal, raise } from './float80';
 
-export const LESS: u32 = 0x100; // C0
-export const EQUAL: u32 = 0x4000; // C3
+export const LESS: u32 = FSW_C0;
+export const EQUAL: u32 = FSW_C3;
 export const GREATER: u32 = 0;
-export const UNORDERED: u32 = 0x4500; // C3 C2 C0
+export const UNORDERED: u32 = FSW_C3 | FSW_C2 | FSW_C0;
 
 /** C3, C2 and C0 of FCOM; `quiet`: of FUCOM, which takes quiet NaNs. @sdm 1 8.3.6 "Comparison and Classification Instructions" */
 export function compare(aSe: u32, aSig: u64, bSe: u32, bSig: u64, quiet: bool): u32 {

@@ -4,11 +4,11 @@ import {
 } from '../layout';
 import { cr0, fault } from '../state';
 import { uIsMem, uRm } from '../uop';
-import { CR0_MP, CR0_TS } from '../generated/register-bits';
+import { CR0_MP, CR0_TS, FCW_ALWAYS_ONE, FCW_FIELDS, FCW_INITIAL, FSW_B, FSW_ES, FSW_EXCEPTIONS, FSW_SF } from '../generated/register-bits';
 import { VEC_MF, VEC_NM } from '../generated/events';
 import { accessStatus } from '../mmu/access';
 import { operandRead, operandWrite } from '../exec/operand';
-import { FSW_ES, begin, finish, free, pop, refreshSummary, setTop, top, x87Absent } from './stack';
+import { begin, finish, free, pop, refreshSummary, setTop, top, x87Absent } from './stack';
 
 /** WAIT obeys CR0.TS only with CR0.MP. @sdm 2D "WAIT/FWAIT" */
 export function execFwait(u: usize): i32 {
@@ -18,7 +18,7 @@ export function execFwait(u: usize): i32 {
 
 /** The state after FNINIT; the registers' contents stay. */
 export function initialize(): void {
-  store<u16>(X87_FCW, 0x37f);
+  store<u16>(X87_FCW, FCW_INITIAL);
   store<u16>(X87_FSW, 0);
   store<u16>(X87_FTW, 0);
   store<u16>(X87_FOP, 0);
@@ -38,7 +38,7 @@ export function execFninit(u: usize): i32 {
 /** Clears the exception flags, ES, SF and B. @sdm 2A "FCLEX/FNCLEX" */
 export function execFnclex(u: usize): i32 {
   if (x87Absent()) return fault(VEC_NM);
-  store<u16>(X87_FSW, load<u16>(X87_FSW) & 0x7f00);
+  store<u16>(X87_FSW, load<u16>(X87_FSW) & ~(FSW_EXCEPTIONS | FSW_SF | FSW_ES | FSW_B));
   return XS_OK;
 }
 
@@ -53,7 +53,7 @@ export function execFldcw(u: usize): i32 {
 }
 
 /** Reserved bits of FCW read as 0, bit 6 as 1. */
-export function loadControl(value: u32): void { store<u16>(X87_FCW, u16(value & 0x1f7f | 0x40)); }
+export function loadControl(value: u32): void { store<u16>(X87_FCW, u16(value & FCW_FIELDS | FCW_ALWAYS_ONE)); }
 
 export function execFnstcw(u: usize): i32 {
   if (x87Absent()) return fault(VEC_NM);

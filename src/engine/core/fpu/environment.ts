@@ -9,7 +9,8 @@ import { accessStatus, readSlow, writeSlow, wroteAs } from '../mmu/access';
 import { operandLinear } from '../exec/operand';
 import { initialize, loadControl } from './control-instructions';
 import { DENORMAL, NORMAL, ZERO, classOf } from './float80';
-import { FSW_BUSY, FSW_ES, begin, refreshSummary, top, x87Absent } from './stack';
+import { FCW_MASKS, FSW_B, FSW_ES } from '../generated/register-bits';
+import { begin, refreshSummary, top, x87Absent } from './stack';
 
 const image: usize = memory.data(128, 16);
 
@@ -126,8 +127,8 @@ export function execFnstenv(u: usize): i32 {
   if (x87Absent()) return fault(VEC_NM);
   const bytes = putEnvironment(wideFormat(u));
   if (!writeImage(u, bytes)) return accessStatus();
-  store<u16>(X87_FCW, load<u16>(X87_FCW) | 0x3f);
-  store<u16>(X87_FSW, u16(load<u16>(X87_FSW) & ~(FSW_ES | FSW_BUSY)));
+  store<u16>(X87_FCW, load<u16>(X87_FCW) | FCW_MASKS);
+  store<u16>(X87_FSW, u16(load<u16>(X87_FSW) & ~(FSW_ES | FSW_B)));
   return XS_OK;
 }
 

@@ -3,15 +3,18 @@
 // A number travels as its upper 16 bits (sign and exponent, `se`) and its 64-bit significand: functions
 // answer the significand and leave the upper bits in `resultSe`. @sdm 1 8.2 "x87 FPU Data Types"
 import { X87_FCW } from '../layout';
+import {
+  FSW_DE, FSW_IE, FSW_OE, FSW_PE, FSW_SF, FSW_UE, FSW_ZE,
+} from '../generated/register-bits';
 import { high, low, shiftRightJam } from './wide';
 
-export const IE: u32 = 1;
-export const DE: u32 = 2;
-export const ZE: u32 = 4;
-export const OE: u32 = 8;
-export const UE: u32 = 0x10;
-export const PE: u32 = 0x20;
-export const SF: u32 = 0x40;
+export const IE: u32 = FSW_IE;
+export const DE: u32 = FSW_DE;
+export const ZE: u32 = FSW_ZE;
+export const OE: u32 = FSW_OE;
+export const UE: u32 = FSW_UE;
+export const PE: u32 = FSW_PE;
+export const SF: u32 = FSW_SF;
 
 export const EXP_MASK: u32 = 0x7fff;
 export const SIGN: u32 = 0x8000;

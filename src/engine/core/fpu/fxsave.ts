@@ -2,12 +2,12 @@
 import { MXCSR, OP_LINEAR, XS_OK } from '../layout';
 import { cr4, fault, faultCode, refuse } from '../state';
 import { uOpSize } from '../uop';
-import { CR4_OSFXSR } from '../generated/register-bits';
+import { CR4_OSFXSR, MXCSR_FIELDS } from '../generated/register-bits';
 import { VEC_GP, VEC_NM } from '../generated/events';
 import { accessStatus } from '../mmu/access';
 import { operandLinear } from '../exec/operand';
 import {
-  LEGACY_BYTES, LEGACY_MXCSR, LEGACY_XMM, MXCSR_MASK, image, putMxcsr, putX87, putXmm, readArea, takeX87, takeXmm, vectorCount,
+  LEGACY_BYTES, LEGACY_MXCSR, LEGACY_XMM, image, putMxcsr, putX87, putXmm, readArea, takeX87, takeXmm, vectorCount,
   writeArea,
 } from './save-area';
 import { x87Absent } from './stack';
@@ -38,7 +38,7 @@ export function execFxrstor(u: usize): i32 {
   if (!areaLinear(u, false)) return accessStatus();
   if (!readArea(load<u64>(OP_LINEAR), LEGACY_XMM + 256, image)) return accessStatus();
   const mxcsr = load<u32>(image, LEGACY_MXCSR);
-  if (mxcsr & ~MXCSR_MASK) return faultCode(VEC_GP, 0);
+  if (mxcsr & ~MXCSR_FIELDS) return faultCode(VEC_GP, 0);
   takeX87(uOpSize(u) == 8);
   store<u32>(MXCSR, mxcsr);
   if (cr4() & CR4_OSFXSR) takeXmm();

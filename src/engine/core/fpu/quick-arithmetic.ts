@@ -1,8 +1,9 @@
 // Quick ways of FADD to FDIV; see quick-operand.ts.
 import { X87_FCW, X87_FSW, X87_FTW } from '../layout';
 import { UF_OPCODE_SHIFT, uFlags, uModReg, uRm } from '../uop';
+import { FSW_TOP } from '../generated/register-bits';
 import { BIAS, EXP_MASK, INTEGER_BIT, PE, SIGN } from './float80';
-import { end, hindered, inUse, ordinary, place, se, setNumber, sig, takeOperand, TOP, topOf, unusual, upper } from './quick-operand';
+import { end, hindered, inUse, ordinary, place, se, setNumber, sig, takeOperand, topOf, unusual, upper } from './quick-operand';
 import { C1 } from './stack';
 import { divide128, remainder } from './wide';
 
@@ -237,7 +238,7 @@ function ordinaryArithmetic(u: usize, to: usize, left: u32, control: u32, aSe: u
   const flags = uFlags(u);
   const opcode = flags >> 16 & 0xff;
   let left = status & ~C1;
-  if (opcode == 0xde) left = left & ~TOP | ((top + 1) & 7) << 11;
+  if (opcode == 0xde) left = left & ~FSW_TOP | ((top + 1) & 7) << 11;
   if (!arithmetic(u, flags, opcode == 0xd8 ? a : b, left, control, upper(a), load<u64>(a), upper(b), load<u64>(b))) return false;
   if (opcode == 0xde) free(top);
   return true;

@@ -1,11 +1,10 @@
 // Quick ways of loads, stores and exchanges; see quick-operand.ts.
 import { X87_FCW, X87_FSW, X87_FTW } from '../layout';
 import { uModReg, uOpcode, uRm } from '../uop';
+import { FCW_MASKS, FCW_RC } from '../generated/register-bits';
 import { BIAS, EXP_MASK, INTEGER_BIT, PE, SIGN } from './float80';
-import { end, inUse, MASKS, normal, ordinary, place, popped, pushed, ROUNDING, runs, se, setNumber, sig, takeInteger, takeReal, topOf, upper, usual, zero } from './quick-operand';
+import { end, inUse, normal, ordinary, place, popped, pushed, runs, se, setNumber, sig, takeInteger, takeReal, topOf, upper, usual, zero } from './quick-operand';
 import { C1 } from './stack';
-
-const CHOP: u32 = 0xc00;
 
 /** FLD m32fp, m64fp. */
 export function quickLoad(u: usize, p: usize): bool {
@@ -96,10 +95,10 @@ export function quickStoreInteger(u: usize, p: usize): bool {
   const status: u32 = load<u16>(X87_FSW);
   const control: u32 = load<u16>(X87_FCW);
   const top = topOf(status);
-  if (!p || !runs(status) || (control & MASKS) != MASKS || !inUse(top)) return false;
+  if (!p || !runs(status) || (control & FCW_MASKS) != FCW_MASKS || !inUse(top)) return false;
   const form = uModReg(u);
-  const mode = form == 1 ? CHOP : control & ROUNDING;
-  if (mode != 0 && mode != CHOP) return false;
+  const mode = form == 1 ? FCW_RC : control & FCW_RC;
+  if (mode != 0 && mode != FCW_RC) return false;
   const bytes = storedBytes(u);
   const from = place(top);
   const se = upper(from);

@@ -4,25 +4,22 @@
 import { MODE, MODE_CODE64, TLB_READ, X87, X87_FIP, X87_FSW, X87_FTW } from '../layout';
 import { cr0 } from '../state';
 import { UF_SIMPLE, uFlags, uOpcode } from '../uop';
-import { CR0_EM, CR0_TS } from '../generated/register-bits';
+import { CR0_EM, CR0_TS, FCW_MASKS, FCW_RC, FSW_ES, FSW_TOP, FSW_TOP_SHIFT } from '../generated/register-bits';
 import { address } from '../exec/inline-operand';
 import { cached } from '../mmu/access';
 import { BIAS, EXP_MASK, INTEGER_BIT, SIGN } from './float80';
-import { C1, FSW_ES, instructionPointer } from './stack';
+import { C1, instructionPointer } from './stack';
 
 const CR0_EM_TS: u32 = <u32>(CR0_EM | CR0_TS);
-export const TOP: u32 = 0x3800;
-export const MASKS: u32 = 0x3f;
-export const ROUNDING: u32 = 0xc00;
 
 /** Not 0: something keeps an instruction from running. */
 @inline export function hindered(status: u32): u32 { return (u32(cr0()) & CR0_EM_TS) | (status & FSW_ES); }
 @inline export function runs(status: u32): bool { return hindered(status) == 0; }
 /** 0: all exceptions are masked and results are rounded to nearest. */
-@inline export function unusual(control: u32): u32 { return (control & (MASKS | ROUNDING)) ^ MASKS; }
+@inline export function unusual(control: u32): u32 { return (control & (FCW_MASKS | FCW_RC)) ^ FCW_MASKS; }
 @inline export function usual(control: u32): bool { return unusual(control) == 0; }
 
-@inline export function topOf(status: u32): u32 { return status >> 11 & 7; }
+@inline export function topOf(status: u32): u32 { return (status & FSW_TOP) >> FSW_TOP_SHIFT; }
 @inline export function place(index: u32): usize { return X87 + (index << 4); }
 @inline export function inUse(index: u32): bool { return (u32(load<u8>(X87_FTW)) >> index & 1) != 0; }
 @inline export function upper(p: usize): u32 { return load<u16>(p, 8); }
@@ -46,7 +43,7 @@ export const ROUNDING: u32 = 0xc00;
 /** FSW with ST(0), register `top`, popped; its tag goes. */
 @inline export function popped(status: u32, top: u32): u32 {
   store<u8>(X87_FTW, u8(u32(load<u8>(X87_FTW)) & ~(1 << top)));
-  return status & ~TOP | ((top + 1) & 7) << 11;
+  return status & ~FSW_TOP | ((top + 1) & 7) << FSW_TOP_SHIFT;
 }
 
 /** Pushes a number and ends the instruction; false where the register is in use. */
@@ -55,7 +52,7 @@ export const ROUNDING: u32 = 0xc00;
   if (inUse(top)) return false;
   setNumber(place(top), se, sig);
   store<u8>(X87_FTW, u8(u32(load<u8>(X87_FTW)) | 1 << top));
-  end(u, status & ~(TOP | C1) | top << 11);
+  end(u, status & ~(FSW_TOP | C1) | top << FSW_TOP_SHIFT);
   return true;
 }
 

@@ -4,13 +4,14 @@
 // bit 0 set when anything was cut off below it. roundPack() makes a number of it by the rounding control
 // and collects the exceptions. @sdm 1 4.8 "Real Numbers and Floating-Point Formats"
 
-// ---- exceptions, as in MXCSR and the x87 status word ----
-export const IE: u32 = 1;
-export const DE: u32 = 2;
-export const ZE: u32 = 4;
-export const OE: u32 = 8;
-export const UE: u32 = 16;
-export const PE: u32 = 32;
+import { FCW_MASKS, MXCSR_DE, MXCSR_IE, MXCSR_OE, MXCSR_PE, MXCSR_UE, MXCSR_ZE } from '../generated/register-bits';
+
+export const IE: u32 = MXCSR_IE;
+export const DE: u32 = MXCSR_DE;
+export const ZE: u32 = MXCSR_ZE;
+export const OE: u32 = MXCSR_OE;
+export const UE: u32 = MXCSR_UE;
+export const PE: u32 = MXCSR_PE;
 
 export const ROUND_NEAREST: u32 = 0;
 export const ROUND_DOWN: u32 = 1;
@@ -28,7 +29,7 @@ let rounding: u32 = ROUND_NEAREST;
 let flushToZero: bool = false;
 let denormalsAreZero: bool = false;
 /** Masked exceptions. */
-let masked: u32 = 0x3f;
+let masked: u32 = FCW_MASKS;
 
 /** Sets the modes of the operations that follow and clears `raised`. */
 export function beginRounding(mode: u32, masks: u32, ftz: bool, daz: bool): void {

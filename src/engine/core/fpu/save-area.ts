@@ -3,6 +3,7 @@ import {
   MXCSR, TLB_READ, TLB_WRITE, X87, X87_FCW, X87_FDP, X87_FIP, X87_FOP, X87_FSW, X87_FTW, YMM,
 } from '../layout';
 import { code64 } from '../state';
+import { MXCSR_FIELDS } from '../generated/register-bits';
 import { cached, readSlow, writeSlow, wroteAs } from '../mmu/access';
 import { loadControl } from './control-instructions';
 import { refreshSummary, top } from './stack';
@@ -18,7 +19,6 @@ export const AVX_BYTES = 256;
 /** Place of PKRU in the standard format; in the compacted one it follows what comes before it. */
 export const PKRU_OFFSET = 2688;
 export const PKRU_BYTES = 8;
-export const MXCSR_MASK: u32 = 0xffff;
 
 /** An image of the whole area. */
 export const image: usize = memory.data(PKRU_OFFSET + PKRU_BYTES, 16);
@@ -111,5 +111,5 @@ export function takeXmm(): void {
 /** MXCSR and the mask of its bits that exist. */
 export function putMxcsr(): void {
   store<u32>(image, load<u32>(MXCSR), LEGACY_MXCSR);
-  store<u32>(image, MXCSR_MASK, LEGACY_MXCSR + 4);
+  store<u32>(image, MXCSR_FIELDS, LEGACY_MXCSR + 4);
 }

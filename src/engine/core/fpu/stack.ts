@@ -4,20 +4,17 @@ import {
 } from '../layout';
 import { cr0, fault } from '../state';
 import { uImm2, uIsMem, uLen, uNext, uOpcode } from '../uop';
-import { CR0_EM, CR0_TS } from '../generated/register-bits';
+import { CR0_EM, CR0_TS, FSW_B, FSW_C0, FSW_C1, FSW_C2, FSW_C3, FSW_CONDITIONS, FSW_ES, FSW_EXCEPTIONS, FSW_TOP, FSW_TOP_SHIFT } from '../generated/register-bits';
 import { VEC_MF, VEC_NM } from '../generated/events';
 import { effectiveAddress } from '../exec/operand';
-import { DE, IE, INDEFINITE, INDEFINITE_SE, SF, ZE, raise, raised, roundedUp, setRoundedUp, startArithmetic } from './float80';
+import { DE, IE, INDEFINITE, INDEFINITE_SE, OE, SF, UE, ZE, raise, raised, roundedUp, setRoundedUp, startArithmetic } from './float80';
 
 const CR0_EM_TS: u64 = CR0_EM | CR0_TS;
-export const FSW_ES: u32 = 0x80;
-export const FSW_BUSY: u32 = 0x8000;
-export const C0: u32 = 0x100;
-export const C1: u32 = 0x200;
-export const C2: u32 = 0x400;
-export const C3: u32 = 0x4000;
-export const CONDITIONS: u32 = 0x4700;
-const FLAGS: u32 = 0x3f;
+export const C0: u32 = FSW_C0;
+export const C1: u32 = FSW_C1;
+export const C2: u32 = FSW_C2;
+export const C3: u32 = FSW_C3;
+export const CONDITIONS: u32 = FSW_CONDITIONS;
 
 /** #NM while CR0.EM or CR0.TS is 1: control instructions test nothing else. */
 @inline export function x87Absent(): bool { return (cr0() & CR0_EM_TS) != 0; }
@@ -36,7 +33,7 @@ export function begin(): i32 {
   return XS_OK;
 }
 
-@inline export function top(): u32 { return load<u16>(X87_FSW) >> 11 & 7; }
+@inline export function top(): u32 { return (load<u16>(X87_FSW) & FSW_TOP) >> FSW_TOP_SHIFT; }
 @inline function physical(i: u32): u32 { return (top() + i) & 7; }
 @inline function register(i: u32): usize { return X87 + (physical(i) << 4); }
 
@@ -52,7 +49,7 @@ export function setRegister(i: u32, se: u32, sig: u64): void {
 }
 
 export function setTop(value: u32): void {
-  store<u16>(X87_FSW, u16(load<u16>(X87_FSW) & 0xc7ff | (value & 7) << 11));
+  store<u16>(X87_FSW, u16(load<u16>(X87_FSW) & ~FSW_TOP | value << FSW_TOP_SHIFT & FSW_TOP));
 }
 
 export function free(i: u32): void {
@@ -101,7 +98,7 @@ export function accepted(): bool {
 
 /** False when any exception that may keep a result from memory is not masked: IE, DE, OE and UE. */
 export function storable(): bool {
-  return (raised & ~u32(load<u16>(X87_FCW)) & 0x1b) == 0;
+  return (raised & ~u32(load<u16>(X87_FCW)) & (IE | DE | OE | UE)) == 0;
 }
 
 /** Sets condition codes C0 to C3 (C1 is set anew by finish). */
@@ -126,7 +123,7 @@ export function keepC1(): void { setRoundedUp((load<u16>(X87_FSW) & C1) != 0); }
  */
 export function finish(u: usize): i32 {
   let flags = raised;
-  const unmasked = flags & ~u32(load<u16>(X87_FCW)) & FLAGS;
+  const unmasked = flags & ~u32(load<u16>(X87_FCW)) & FSW_EXCEPTIONS;
   let status: u32 = load<u16>(X87_FSW) & ~C1;
   if (unmasked & (IE | DE | ZE)) {
     // nothing was computed: only what was found beforehand counts
@@ -134,7 +131,7 @@ export function finish(u: usize): i32 {
     if (roundedUp && flags & SF) status |= C1;
   } else if (roundedUp) status |= C1;
   status |= flags;
-  if (unmasked) status |= FSW_ES | FSW_BUSY;
+  if (unmasked) status |= FSW_ES | FSW_B;
   store<u16>(X87_FSW, u16(status));
   store<u64>(X87_FIP, instructionPointer(u));
   if (unmasked) {
@@ -147,6 +144,6 @@ export function finish(u: usize): i32 {
 /** ES and B anew, after the masks or the flags changed. */
 export function refreshSummary(): void {
   const status: u32 = load<u16>(X87_FSW);
-  const pending = status & ~u32(load<u16>(X87_FCW)) & FLAGS;
-  store<u16>(X87_FSW, u16(pending ? status | FSW_ES | FSW_BUSY : status & ~(FSW_ES | FSW_BUSY)));
+  const pending = status & ~u32(load<u16>(X87_FCW)) & FSW_EXCEPTIONS;
+  store<u16>(X87_FSW, u16(pending ? status | FSW_ES | FSW_B : status & ~(FSW_ES | FSW_B)));
 }

@@ -4,19 +4,17 @@ import {
 } from '../layout';
 import { cr0, cr4, fault, faultCode } from '../state';
 import { uOpSize } from '../uop';
-import { CR0_TS, CR4_OSXSAVE, XCR0_AVX, XCR0_PKRU, XCR0_SSE, XCR0_X87 } from '../generated/register-bits';
+import { CR0_TS, CR4_OSXSAVE, FCW_INITIAL, MXCSR_FIELDS, MXCSR_INITIAL, XCR0_AVX, XCR0_PKRU, XCR0_SSE, XCR0_X87 } from '../generated/register-bits';
 import { VEC_GP, VEC_NM, VEC_UD } from '../generated/events';
 import { accessStatus } from '../mmu/access';
 import { operandLinear } from '../exec/operand';
 import { setPkru } from '../exec/protection-keys';
 import { initialize } from './control-instructions';
 import {
-  AVX_BYTES, AVX_OFFSET, HEADER_BYTES, LEGACY_BYTES, LEGACY_MXCSR, LEGACY_ST, LEGACY_XMM, MXCSR_MASK, PKRU_BYTES, PKRU_OFFSET, image, putMxcsr, putX87, putXmm,
+  AVX_BYTES, AVX_OFFSET, HEADER_BYTES, LEGACY_BYTES, LEGACY_MXCSR, LEGACY_ST, LEGACY_XMM, PKRU_BYTES, PKRU_OFFSET, image, putMxcsr, putX87, putXmm,
   readArea, takeX87, takeXmm, vectorCount, writeArea,
 } from './save-area';
 
-const MXCSR_INIT: u32 = 0x1f80;
-const FCW_INIT: u32 = 0x37f;
 const COMPACTED: u64 = 1 << 63;
 const HEADER: usize = LEGACY_BYTES;
 
@@ -26,7 +24,7 @@ function allZero(p: usize, bytes: u32): bool {
 }
 
 function x87InUse(): bool {
-  if (load<u16>(X87_FCW) != FCW_INIT || load<u16>(X87_FSW) || load<u8>(X87_FTW) || load<u16>(X87_FOP)) return true;
+  if (load<u16>(X87_FCW) != FCW_INITIAL || load<u16>(X87_FSW) || load<u8>(X87_FTW) || load<u16>(X87_FOP)) return true;
   return (load<u64>(X87_FIP) | load<u64>(X87_FDP)) != 0 || !allZero(X87, 128);
 }
 
@@ -124,7 +122,7 @@ export function execXsavec(u: usize): i32 {
   if (status != XS_OK) return status;
   const la = load<u64>(OP_LINEAR);
   let used = componentsInUse();
-  if (load<u32>(MXCSR) != MXCSR_INIT) used |= XCR0_SSE;
+  if (load<u32>(MXCSR) != MXCSR_INITIAL) used |= XCR0_SSE;
   const written = wanted & used;
   if (!writeComponents(la, written, (written & XCR0_SSE) != 0, uOpSize(u) == 8, pkruAt)) return accessStatus();
   store<u64>(image, written, HEADER);
@@ -157,14 +155,14 @@ export function execXrstor(u: usize): i32 {
   if (held & XCR0_X87 && !readArea(la, LEGACY_XMM, image)) return accessStatus();
   if (mxcsr) {
     if (!readArea(la + LEGACY_MXCSR, 4, image + LEGACY_MXCSR)) return accessStatus();
-    if (load<u32>(image, LEGACY_MXCSR) & ~MXCSR_MASK) return faultCode(VEC_GP, 0);
+    if (load<u32>(image, LEGACY_MXCSR) & ~MXCSR_FIELDS) return faultCode(VEC_GP, 0);
   }
   if (held & XCR0_SSE && !readArea(la + LEGACY_XMM, vectorCount() * 16, image + LEGACY_XMM)) return accessStatus();
   if (held & XCR0_AVX && !readArea(la + AVX_OFFSET, vectorCount() * 16, image + AVX_OFFSET)) return accessStatus();
   const pkruAt = compacted ? compactedPkru(load<u64>(image, HEADER + 8)) : PKRU_OFFSET;
   if (held & XCR0_PKRU && !readArea(la + pkruAt, PKRU_BYTES, image + PKRU_OFFSET)) return accessStatus();
   if (mxcsr) store<u32>(MXCSR, load<u32>(image, LEGACY_MXCSR));
-  else if (wanted & XCR0_SSE) store<u32>(MXCSR, MXCSR_INIT);
+  else if (wanted & XCR0_SSE) store<u32>(MXCSR, MXCSR_INITIAL);
   if (held & XCR0_X87) takeX87(uOpSize(u) == 8);
   else if (wanted & XCR0_X87) {
     initialize();
@@ -191,7 +189,7 @@ export function execXgetbv(u: usize): i32 {
   let value = load<u64>(XCR0);
   if (index == 1) {
     let used = componentsInUse();
-    if (load<u32>(MXCSR) != MXCSR_INIT) used |= XCR0_SSE;
+    if (load<u32>(MXCSR) != MXCSR_INITIAL) used |= XCR0_SSE;
     value &= used;
   }
   store<u64>(RAX, value & 0xffffffff);

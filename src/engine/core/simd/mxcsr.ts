@@ -1,21 +1,20 @@
 // MXCSR: modes of floating-point vector instructions, sticky exceptions, #XM. @sdm 1 10.2.3 "MXCSR Control and Status Register"
 import { MXCSR, OP_VALUE, XS_FAULT, XS_OK } from '../layout';
 import { cr4, fault, faultCode } from '../state';
-import { CR4_OSXMMEXCPT } from '../generated/register-bits';
+import { CR4_OSXMMEXCPT, MXCSR_DAZ, MXCSR_FIELDS, MXCSR_FZ, MXCSR_IM, MXCSR_MASKS, MXCSR_PE, MXCSR_RC, MXCSR_RC_SHIFT } from '../generated/register-bits';
 import { VEC_GP, VEC_UD, VEC_XM } from '../generated/events';
 import { accessStatus } from '../mmu/access';
 import { operandRead, operandWrite } from '../exec/operand';
 import { beginRounding, DE, IE, limitRaised, raised, ZE } from '../fpu/round';
 import { absent } from './operand';
 
-const MXCSR_MASK: u32 = 0xffff;
-const DAZ: u32 = 0x40;
-const FTZ: u32 = 0x8000;
+/** From an exception to its mask. */
+const MASKS_SHIFT: u32 = ctz<u32>(MXCSR_IM);
 /** Nearest rounding, all exceptions masked, PE already set: FTZ and DAZ do not matter to normal numbers. */
-const QUICK_MASK: u32 = 0x7fa0;
-const QUICK: u32 = 0x1fa0;
-const PLAIN_MASK: u32 = 0x7f80;
-const PLAIN: u32 = 0x1f80;
+const QUICK_MASK: u32 = MXCSR_RC | MXCSR_MASKS | MXCSR_PE;
+const QUICK: u32 = MXCSR_MASKS | MXCSR_PE;
+const PLAIN_MASK: u32 = MXCSR_RC | MXCSR_MASKS;
+const PLAIN: u32 = MXCSR_MASKS;
 /** Exceptions found before the arithmetic is done. */
 const PRECOMPUTATION: u32 = IE | DE | ZE;
 
@@ -34,11 +33,11 @@ export let plain: bool = false;
   const mxcsr = load<u32>(MXCSR);
   plain = (mxcsr & PLAIN_MASK) == PLAIN;
   quick = (mxcsr & QUICK_MASK) == QUICK;
-  beginRounding((mxcsr >> 13) & 3, (mxcsr >> 7) & 0x3f, (mxcsr & FTZ) != 0, (mxcsr & DAZ) != 0);
+  beginRounding((mxcsr & MXCSR_RC) >> MXCSR_RC_SHIFT, (mxcsr & MXCSR_MASKS) >> MASKS_SHIFT, (mxcsr & MXCSR_FZ) != 0, (mxcsr & MXCSR_DAZ) != 0);
 }
 
 /** Exceptions raised so far that are not masked. */
-@inline export function unmasked(): u32 { return raised & ~(load<u32>(MXCSR) >> 7); }
+@inline export function unmasked(): u32 { return raised & ~(load<u32>(MXCSR) >> MASKS_SHIFT); }
 
 /**
  * Ends it: the flags become sticky. false: an unmasked exception; nothing may be written (answer XS_FAULT).
@@ -63,7 +62,7 @@ export function execLdmxcsr(u: usize): i32 {
   if (vector) return fault(vector);
   if (!operandRead(u, 4)) return accessStatus();
   const value = u32(load<u64>(OP_VALUE));
-  if (value & ~MXCSR_MASK) return faultCode(VEC_GP, 0);
+  if (value & ~MXCSR_FIELDS) return faultCode(VEC_GP, 0);
   store<u32>(MXCSR, value);
   return XS_OK;
 }

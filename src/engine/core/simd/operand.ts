@@ -3,13 +3,12 @@ import { BOUNCE, BOUNCE_BYTES, CTX, MODE, MODE_CODE64, OP_LINEAR, SEG_SS, TLB_EN
 import { cr0, cr4, protectedMode, v8086 } from '../state';
 import { asStackFault, cached, readSlow, writeSlow, wroteSlow } from '../mmu/access';
 import { UF_SIMPLE, UV_VEX, uFlags, uImm2, uIsMem, uReg, uRm, uSeg, uVector } from '../uop';
-import { CR0_EM, CR0_TS, CR4_OSFXSR, CR4_OSXSAVE, XCR0_AVX, XCR0_SSE } from '../generated/register-bits';
+import { CR0_EM, CR0_TS, CR4_OSFXSR, CR4_OSXSAVE, FSW_ES, FSW_TOP, XCR0_AVX, XCR0_SSE } from '../generated/register-bits';
 import { VEC_GP, VEC_MF, VEC_NM, VEC_UD } from '../generated/events';
 import { address } from '../exec/inline-operand';
 import { operandLinear } from '../exec/operand';
 import { reject } from '../exec/segment';
 
-const FSW_ES: u32 = 0x80;
 const XCR0_VECTORS: u64 = XCR0_SSE | XCR0_AVX;
 
 export const YMM_HIGH = YMM + 16;
@@ -52,7 +51,7 @@ export function mmxAbsent(): u32 {
 
 /** What an MMX instruction other than EMMS does to the x87 state: TOP 0, all registers valid. @sdm 1 9.6.2 "Transitions Between x87 FPU and MMX Code" */
 @inline export function enterMmx(): void {
-  store<u16>(X87_FSW, load<u16>(X87_FSW) & 0xc7ff);
+  store<u16>(X87_FSW, load<u16>(X87_FSW) & ~FSW_TOP);
   store<u16>(X87_FTW, (load<u16>(X87_FTW) & 0xff00) | 0xff);
 }
 
