@@ -1,11 +1,3 @@
-// One region as a WebAssembly function.
-//
-// Parameters: RIP of the region's first block, instructions that may still run. Guest registers live in locals from
-// entry to exit. The function answers in memory (JIT_* of core/layout.ts): instructions left, flags, and where to go
-// on: at a RIP, or at a micro-op that is to be carried out by the interpreter, which has not begun.
-
-import { bitsOf, MXCSR as MXCSR_BITS } from '../../spec/flags.js';
-import type { Size } from '../../spec/uops/expression.js';
 import type { Step } from '../../spec/uops/row.js';
 import {
   JIT_BLOCK,
@@ -16,22 +8,18 @@ import {
   JIT_WENT_LATE,
   JIT_WENT_OUT,
   MODE_CODE64,
-  MXCSR,
-  SLICE_END,
-  TLB_READ,
-  TLB_WRITE,
   VECTORS_OFF,
 } from '../core/layout.js';
-import { BodyCode, type BodyScope } from './body-code.js';
+import { BodyCode } from './body-code.js';
 import { calls } from './budget.js';
 import { type DecodedBlock, type DecodedUop, UOP_BYTES } from './decoded.js';
 import type { MemoryHints, Site } from './discovery.js';
-import { evaluate } from './expression-code.js';
 import { type FlagState, needsState, STORED } from './flag-state.js';
 import { FlagWriter } from './flag-writer.js';
 import { HandlerCode, type HandlerScope } from './handler-code.js';
 import { leanHandlerOf } from './handlers.js';
 import { vectorCode } from './in-place.js';
+import { InPlaceCode, type InPlaceScope } from './in-place-code.js';
 import type { LowWords } from './low-words.js';
 import { MemoryCode } from './memory-code.js';
 import { registersOf } from './region-registers.js';
@@ -39,32 +27,22 @@ import { RegisterLocals } from './register-locals.js';
 import type { Shadow } from './sti-shadow.js';
 import { StripCode, type StripScope } from './strip-code.js';
 import type { Strips } from './strips.js';
-import { inMemory, isVex, MXCSR_PLAIN, MXCSR_PLAIN_MASK, type VectorCode, type VectorScope } from './vector-code.js';
+import { SSE_OFF, VEX_OFF } from './vector-code.js';
+import { VectorMode } from './vector-mode.js';
 import { FunctionWriter, I32, I64 } from './wasm-writer.js';
-import { lookAgain, X87Known } from './x87-stack.js';
 
 /** Type of every region's function. */
 export const REGION_PARAMETERS = [I64, I32] as const;
 const RIP_LOCAL = 0;
 const LEFT_LOCAL = 1;
-/**
- * What is asked of VECTORS_OFF and MXCSR, in a local: SSE and VEX instructions run; nearest rounding with all exceptions
- * masked, where plain arithmetic may answer; PE is set. @sdm 1 10.2.3 "MXCSR Control and Status Register"
- */
-const SSE_RUNS = 1;
-const VEX_RUNS = 2;
-const PLAIN = 4;
-const IMPRECISE = 0x20;
-const MXCSR_PE = bitsOf(MXCSR_BITS, 'PE');
-
 export class RegionWriter {
   readonly code = new FunctionWriter(REGION_PARAMETERS);
   readonly #registers: RegisterLocals;
   readonly #low: LowWords;
   readonly #handlers: HandlerCode;
   readonly #bodies: BodyCode;
-  /** SSE_RUNS and what follows; undefined: no vector instruction asks. */
-  readonly #vectorMode: number | undefined;
+  readonly #inPlace: InPlaceCode;
+  readonly #vectorMode: VectorMode;
   readonly #temporaries = new Map<string, number>();
   readonly flags: FlagWriter;
   readonly strips: StripCode;
@@ -85,8 +63,6 @@ export class RegionWriter {
   #behind = 0;
   #leave = 0;
   readonly #long: boolean;
-  readonly #x87 = new X87Known();
-  readonly #mode: number;
 
   /**
    * @param strips all of the region: its registers are known from its nodes
@@ -94,7 +70,6 @@ export class RegionWriter {
    */
   constructor(strips: Strips, root: DecodedBlock, storedFlags: boolean, memory: MemoryHints) {
     const { code } = this;
-    this.#mode = root.mode;
     this.#long = (root.mode & MODE_CODE64) !== 0;
     const local = (type: number): number => code.local(type);
     this.flags = new FlagWriter(code);
@@ -105,8 +80,7 @@ export class RegionWriter {
     this.#registers = new RegisterLocals(code, found);
     this.#low = this.#registers.low;
     this.#registers.enterVectors(found.vectors);
-    this.#vectorMode = found.asksMode ? local(I32) : undefined;
-    this.#lookAtVectorMode();
+    this.#vectorMode = new VectorMode(code, found.asksMode);
     this.#registers.enter(found.used);
     this.#memory.enter();
     if (!storedFlags) this.flags.enter();
@@ -123,12 +97,13 @@ export class RegionWriter {
     const common = this.#common();
     this.#handlers = new HandlerCode(common);
     this.#bodies = new BodyCode(common);
+    this.#inPlace = new InPlaceCode(common);
     this.#exit = code.open('block');
   }
 
   /** What all that write parts of the region use. */
-  #common(): HandlerScope & BodyScope {
-    // the running block is another one each time
+  #common(): HandlerScope & InPlaceScope {
+    // the running block is another one each time, and the parts need this first
     const own = this;
     return {
       code: this.code,
@@ -143,6 +118,20 @@ export class RegionWriter {
       get delta() {
         return own.#delta;
       },
+      get isStrip() {
+        return own.#isStrip;
+      },
+      get shadow() {
+        return own.shadow;
+      },
+      get bodies() {
+        return own.#bodies;
+      },
+      get handlers() {
+        return own.#handlers;
+      },
+      vectorMode: this.#vectorMode,
+      from: (uop) => this.#from(uop),
       temporary: (name, type) => this.#temporary(name, type),
       rip: (offset) => {
         this.#rip(offset);
@@ -155,7 +144,7 @@ export class RegionWriter {
         this.code.i32(how).set(this.#outUop).branch(this.#exit);
       },
       lookAtVectorMode: () => {
-        this.#lookAtVectorMode();
+        this.#vectorMode.look();
       },
       addBack: () => {
         if (this.#isStrip) this.strips.addBack();
@@ -188,7 +177,7 @@ export class RegionWriter {
     // handlers are told what is left
     if (calls(site.block)) this.pay();
     this.#memory.pages.begin();
-    this.#x87.forget();
+    this.#inPlace.forget();
     const { strip } = site;
     this.#memory.strip = strip && ((uop, table, at) => this.strips.find(strip, uop, table, at));
     this.#behind = code.open('block');
@@ -355,9 +344,9 @@ export class RegionWriter {
     if (!row || uop.device || row.row.guard) this.#low.mergeAll();
     if (!row) {
       const inPlace = vectorCode(uop);
-      if (inPlace) this.#vector(inPlace, uop, at);
+      if (inPlace) this.#inPlace.write(inPlace, uop, at);
       else {
-        this.#x87.forget();
+        this.#inPlace.forget();
         const { lean, atOnce, keepsFlags } = uop.handler!;
         const before = this.flags.state;
         if (lean) this.#handlers.lean(uop.handler!, uop);
@@ -387,7 +376,7 @@ export class RegionWriter {
       code
         .i32(0)
         .memory('i32.load', VECTORS_OFF)
-        .i32(guard === 'vex' ? 2 : 1)
+        .i32(guard === 'vex' ? VEX_OFF : SSE_OFF)
         .op('i32.and');
       if (guard === 'sse aligned') {
         this.#memory.address('operand', this.#bodies.of(uop));
@@ -403,138 +392,6 @@ export class RegionWriter {
     }
     this.#bodies.write(row.body, uop, at);
     return true;
-  }
-
-  /** After a handler that may have changed MXCSR, or whether vector instructions run. */
-  #lookAtVectorMode(): void {
-    if (this.#vectorMode === undefined) return;
-    const { code } = this;
-    const mode = this.#vectorMode;
-    code
-      .i32(0)
-      .memory('i32.load', VECTORS_OFF)
-      .i32(SSE_RUNS | VEX_RUNS)
-      .op('i32.and')
-      .i32(SSE_RUNS | VEX_RUNS)
-      .op('i32.xor');
-    code.i32(0).memory('i32.load', MXCSR).tee(mode).i32(MXCSR_PLAIN_MASK).op('i32.and').i32(MXCSR_PLAIN).op('i32.eq');
-    code.i32(2).op('i32.shl', 'i32.or').get(mode).i32(MXCSR_PE).op('i32.and', 'i32.or').set(mode);
-  }
-
-  /** Carries out a vector or x87 instruction; its handler does where something is out of the ordinary. */
-  #vector(of: VectorCode, uop: DecodedUop, at: number): void {
-    const { code } = this;
-    const before = this.flags.state;
-    const x87Before = this.#x87.copy();
-    const done = code.open('block');
-    const handled = code.open('block');
-    let givesUp = !this.#isStrip;
-    const giveUpIf = (): void => {
-      givesUp = true;
-      code.branch(handled, true);
-    };
-    // a handler that looks for its page may put another one in the place of a strip's
-    const missesIf = this.#isStrip ? this.#bodies.leaveIf(uop) : giveUpIf;
-    if (of.asksMode && !this.#isStrip) {
-      const asked = (isVex(uop) ? VEX_RUNS : SSE_RUNS) | (of.quick ? PLAIN : 0);
-      code.get(this.#vectorMode!).i32(asked).op('i32.and').i32(asked).op('i32.ne');
-      giveUpIf();
-    }
-    if (inMemory(uop) && !of.findsOwn) {
-      const size = Math.log2(of.bytes) as Size | 5;
-      const accessed = this.#bodies.accessed(of.writesMemory ? TLB_WRITE : TLB_READ, size, 'operand');
-      if (of.aligned) this.#memory.accessAligned(accessed, 16, this.#bodies.of(uop), missesIf);
-      else this.#memory.access(accessed, this.#bodies.of(uop), missesIf);
-    }
-    const scope: VectorScope = {
-      code,
-      uop,
-      long: this.#long,
-      xmm: (register) => this.#registers.vector(register),
-      gpr: (register) => this.#registers.general(register),
-      temporary: (name, type) => this.#temporary(name, type),
-      pointer: this.#memory.pointer,
-      giveUpIf,
-      mode: this.#mode,
-      icount: () => {
-        const ahead = this.#from(uop);
-        code.i32(0).memory('i64.load', SLICE_END).get(LEFT_LOCAL).i32(ahead).op('i32.add', 'i64.extend_s', 'i64.sub');
-      },
-      left: () => {
-        code.get(LEFT_LOCAL);
-      },
-      setLeft: () => {
-        code.set(LEFT_LOCAL);
-      },
-      shadow: this.shadow,
-      forgetPages: () => {
-        this.#memory.pages.forget();
-      },
-      status: () => {
-        this.flags.reader().status();
-      },
-      setStatus: () => {
-        this.flags.setStatus(this.#temporary('status', I32));
-      },
-      flagsAreStored: () => {
-        this.flags.state = STORED;
-      },
-      put: (e) => {
-        evaluate(this.#bodies.of(uop), e);
-      },
-      access: (table, size, at) => {
-        this.#memory.access(this.#bodies.accessed(table, size, at), this.#bodies.of(uop), missesIf);
-      },
-      rip: (offset) => {
-        this.#rip(offset);
-      },
-      setCarry: () => {
-        this.flags.setCarry(this.#temporary('status', I32));
-      },
-      x87: this.#x87,
-      lookAtMode: () => {
-        this.#lookAtVectorMode();
-      },
-      whilePrecise: (write) => {
-        code.get(this.#vectorMode!).i32(IMPRECISE).op('i32.and', 'i32.eqz').open('if');
-        write();
-        code.close();
-      },
-    };
-    of.write(scope);
-    // its handler finds and leaves them there
-    if (!uop.handler!.keepsFlags) {
-      this.flags.store();
-      this.flags.state = STORED;
-    }
-    const after = this.flags.state;
-    code.branch(done);
-    code.close();
-    this.flags.state = before;
-    if (!givesUp) code.op('unreachable');
-    else if (uop.handler!.lean) this.#handlers.lean(uop.handler!, uop, of);
-    else this.#handlers.whole(uop, this.#from(uop));
-    // what it raised is sticky: the next ones need not look
-    if (givesUp && of.quick && uop.handler!.lean) this.#lookAtVectorMode();
-    this.flags.state = after;
-    if (of.x87 && !this.#asksForX87(at + 1)) this.#x87.forget();
-    else if (of.x87 && this.#x87.known) {
-      lookAgain({ code, temporary: (name, type) => this.#temporary(name, type) }, x87Before, this.#x87);
-      code.open('if');
-      this.leaveBefore(this.#block.uops[at + 1]);
-      code.close();
-    }
-    code.close();
-  }
-
-  /** Does an instruction of the block, from a micro-op on, ask for what is known of the x87 state before it? */
-  #asksForX87(from: number): boolean {
-    for (const uop of this.#block.uops.slice(from)) {
-      if (uop.row || !uop.handler) continue;
-      const of = vectorCode(uop);
-      if (!of || of.x87) return of?.x87 === true;
-    }
-    return false;
   }
 
   /** A micro-op that has met devices: its instruction runs alone where the TLB has no page. The flags are in RFLAGS then. */

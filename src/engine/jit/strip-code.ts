@@ -6,7 +6,7 @@ import type { Place } from './known-pages.js';
 import { type Cut, ROOT_RIP, type Sum, type Terms } from './linear-form.js';
 import { TLB_ENTRY_SHIFT } from './memory-code.js';
 import { type Guard, hasDisplacement, LEAST_TURNS, type Strip, type Strips, type Window } from './strips.js';
-import { MXCSR_PLAIN, MXCSR_PLAIN_MASK } from './vector-code.js';
+import { MXCSR_PLAIN, MXCSR_PLAIN_MASK } from './vector-mode.js';
 import { type FunctionWriter, I32, I64 } from './wasm-writer.js';
 
 /** Turns before a strip is tried: what most short loops take no longer than. */

@@ -1,5 +1,4 @@
 // What the code of vector and x87 instructions in regions is made of: see in-place.ts.
-import { bitsOf, MXCSR, MXCSR_MASKS } from '../../spec/flags.js';
 import { operationOf } from '../../spec/opcodes/vector-operations.js';
 import type { Expression, Size } from '../../spec/uops/expression.js';
 import { YMM } from '../core/layout.js';
@@ -102,9 +101,6 @@ export const inPlace = (
 /** Bits of VECTORS_OFF: SSE instructions, and those with VEX, do not run. */
 export const SSE_OFF = 1;
 export const VEX_OFF = 2;
-/** MXCSR with nearest rounding and all exceptions masked. @sdm 1 10.2.3 "MXCSR Control and Status Register" */
-export const MXCSR_PLAIN = bitsOf(MXCSR_MASKS);
-export const MXCSR_PLAIN_MASK = MXCSR_PLAIN | bitsOf(MXCSR, 'RC');
 const UF_MEM = 0x10;
 const UF_SIMPLE = 0x8000;
 const UV_L = 0x10;
