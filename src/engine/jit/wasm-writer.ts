@@ -292,6 +292,8 @@ function pushUnsigned(out: number[], value: number): void {
 export class FunctionWriter {
   readonly #code = new CodeBytes();
   readonly #locals: number[] = [];
+  /** Calls of imported functions: where their numbers lie, of one byte. */
+  readonly #calls: { at: number; place: number }[] = [];
   /** Open blocks, for the distance of branches. */
   #depth = 0;
 
@@ -400,9 +402,16 @@ export class FunctionWriter {
     return this.v128Const(ZEROS);
   }
 
-  /** Calls an imported function by its place in IMPORTS. */
+  /** Calls an imported function by its place in IMPORTS, which the module puts its number for. */
   call(place: number): this {
-    return this.#with(0x10, place);
+    this.#with(0x10, place);
+    this.#calls.push({ at: this.#code.size - 1, place });
+    return this;
+  }
+
+  /** Places in IMPORTS of what it calls. */
+  get called(): readonly number[] {
+    return this.#calls.map(({ place }) => place);
   }
 
   callImport(name: Import): this {
@@ -432,7 +441,10 @@ export class FunctionWriter {
     return this;
   }
 
-  finish(): { size: number; pieces: readonly (readonly number[] | Uint8Array)[] } {
+  /** @param numbers of the functions at the places of IMPORTS */
+  finish(numbers: (place: number) => number): { size: number; pieces: readonly (readonly number[] | Uint8Array)[] } {
+    const { written } = this.#code;
+    for (const { at, place } of this.#calls) written[at] = numbers(place);
     const locals: number[] = [];
     pushUnsigned(locals, this.#locals.length);
     for (const type of this.#locals) locals.push(1, type);
@@ -484,41 +496,39 @@ export const IMPORTS = [
 ] as const;
 export type Import = (typeof IMPORTS)[number]['name'];
 
-const IMPORTED_TYPES: readonly number[] = [
-  1 + IMPORTS.length,
-  ...IMPORTS.flatMap((one) => [
-    FUNCTION_TYPE,
-    one.parameters.length,
-    ...one.parameters,
-    1,
-    'result' in one ? one.result : I32,
-  ]),
-];
-const IMPORTED: readonly number[] = [
-  1 + IMPORTS.length,
-  ...IMPORTS.flatMap(({ name }, type) => [...text('env'), ...text(name), 0, type]),
-  // memory of 0 to 65536 pages
-  ...text('env'),
-  ...text('memory'),
-  ...[2, 1, 0, 0x80, 0x80, 4],
-];
+/** A memory of 0 to 65536 pages. */
+const MEMORY_IMPORT = [...text('env'), ...text('memory'), 2, 1, 0, 0x80, 0x80, 4];
+/** Their types and entries, by place. */
+const TYPES = IMPORTS.map((one) => {
+  const result = 'result' in one ? one.result : I32;
+  return [FUNCTION_TYPE, one.parameters.length, ...one.parameters, 1, result];
+});
+const NAMES = IMPORTS.map(({ name }) => [...text('env'), ...text(name), 0]);
 
-/** A module that imports `env.memory` and IMPORTS, and exports functions of one type, without result, as 0, 1, ... */
+/**
+ * A module that imports `env.memory` and what it calls of IMPORTS, and exports functions of one type, without result, as 0, 1, ...
+ * Only that: for each type of an imported function V8 compiles a way to JavaScript, which takes it longer than a small region.
+ */
 export function moduleOf(functions: readonly FunctionWriter[]): Uint8Array<ArrayBuffer> {
   const parameters = functions[0]?.parameters ?? [];
   const head: number[] = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
   const section = (id: number, content: readonly number[]): void => {
     head.push(id, ...unsigned(content.length), ...content);
   };
-  section(1, [...IMPORTED_TYPES, FUNCTION_TYPE, parameters.length, ...parameters, 0]);
-  section(2, IMPORTED);
+  const called = [...new Set(functions.flatMap((one) => one.called))];
+  section(1, [
+    1 + called.length,
+    ...called.flatMap((place) => TYPES[place]),
+    ...[FUNCTION_TYPE, parameters.length, ...parameters, 0],
+  ]);
+  section(2, [1 + called.length, ...called.flatMap((place, type) => [...NAMES[place], type]), ...MEMORY_IMPORT]);
   const count = unsigned(functions.length);
-  section(3, [...count, ...functions.map(() => IMPORTS.length)]);
-  section(7, [...count, ...functions.flatMap((_, n) => [...text(String(n)), 0, ...unsigned(IMPORTS.length + n)])]);
+  section(3, [...count, ...functions.map(() => called.length)]);
+  section(7, [...count, ...functions.flatMap((_, n) => [...text(String(n)), 0, ...unsigned(called.length + n)])]);
   const code = new Pieces();
   code.add(count);
   for (const one of functions) {
-    const body = one.finish();
+    const body = one.finish((place) => called.indexOf(place));
     code.add(unsigned(body.size));
     for (const piece of body.pieces) code.add(piece);
   }
