@@ -7,15 +7,37 @@ import { UsageError } from './options.js';
 /** Largest image that is read: everything that could fit the guest. */
 const MAX_FILE_BYTES = 3 * 2 ** 30;
 
-/** Reads a file. @throws UsageError naming it and the cause. */
-export function readInput(path: string): Uint8Array {
+/** From so many bytes on a file's memory is worth a preparation. */
+const LARGE_BYTES = 4 * 2 ** 20;
+
+/**
+ * Reads a file.
+ * @param prepare is given the memory for a large one before it is filled
+ * @throws UsageError naming it and the cause.
+ */
+export function readInput(path: string, prepare?: (bytes: Uint8Array) => void): Uint8Array {
   try {
     const bytes = regularFileBytes(path);
     if (bytes > MAX_FILE_BYTES) throw new UsageError(`${path}: ${bytes} bytes do not fit a guest`);
-    return readFileSync(path);
+    return prepare && bytes >= LARGE_BYTES ? readLarge(path, bytes, prepare) : readFileSync(path);
   } catch (error) {
     if (error instanceof UsageError) throw error;
     throw new UsageError(`${path}: ${fileCause(error)}`);
+  }
+}
+
+/** What there is of so many bytes, in memory that is the file's alone. */
+function readLarge(path: string, bytes: number, prepare: (bytes: Uint8Array) => void): Uint8Array {
+  const whole = Buffer.allocUnsafeSlow(bytes);
+  prepare(whole);
+  const fd = openSync(path, 'r');
+  try {
+    let filled = 0;
+    for (let more = 1; more > 0 && filled < bytes; filled += more)
+      more = readSync(fd, whole, filled, bytes - filled, null);
+    return whole.subarray(0, filled);
+  } finally {
+    closeSync(fd);
   }
 }
 

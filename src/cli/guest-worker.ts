@@ -14,7 +14,7 @@ import { Guest } from '../engine/host/guest.js';
 import type { HistoryOptions } from '../engine/host/guest-history.js';
 import { KvmError } from '../engine/host/kvm/errors.js';
 import { KvmHypervisor } from '../engine/host/kvm-engine/kvm-hypervisor.js';
-import { adviseMemory } from '../engine/host/memory-advice.js';
+import { adviseBytes, adviseMemory } from '../engine/host/memory-advice.js';
 import { type Arrival, IncomingError, receiveGuest } from '../engine/host/migration/incoming.js';
 import { type MigrationUri, showUri } from '../engine/host/migration/uri.js';
 import { type PortForward, UserSockets } from '../engine/host/net/user-sockets.js';
@@ -56,7 +56,7 @@ export function createGuest(
   sockets?: UserSockets,
 ): Guest {
   const { firmware } = data;
-  const read = (path: string): Uint8Array => readInput(sourceOf(data, path));
+  const read = (path: string): Uint8Array => readInput(sourceOf(data, path), adviseBytes);
   const image = read(data.image);
   const kernelFile = firmware ? firmware.kernel : data.image;
   const kernel = firmware?.kernel === undefined ? image : read(firmware.kernel);
@@ -210,8 +210,7 @@ function createHypervisor(data: GuestWorkerData, romBytes: number): Hypervisor {
   if (data.engine === 'kvm') {
     return KvmHypervisor.create({ ...data, irqchip: data.kernelIrqchip, romBytes, video: true });
   }
-  const { core, host } = createCore(data.memoryBytes, framesBehindRam(romBytes));
-  adviseMemory(host.memory);
+  const { core, host } = createCore(data.memoryBytes, framesBehindRam(romBytes), undefined, adviseMemory);
   const vm = new Vm(core, host, data.memoryBytes, data.vcpus, viewOfVm);
   vm.paravirtual = data.noParavirtual !== true;
   if (cpu) vm.cpu = cpu;

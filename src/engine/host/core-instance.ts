@@ -24,16 +24,19 @@ const coreFile = (): Buffer => (file ??= readFileSync(new URL('../../../build/co
 
 /**
  * Loads `build/core.wasm` with a memory for `guestBytes` of RAM and `extraBytes` of frames behind them.
+ * @param prepare is given the memory before anything of it is used
  * @throws HostMemoryError when memory is short; Error when the core is not built
  */
 export function createCore(
   guestBytes: number,
   extraBytes = 0,
   module = builtCore(),
+  prepare: (memory: WebAssembly.Memory) => void = () => {},
 ): { core: CoreExports; host: HostMemory } {
   // one more page behind guest RAM: the APIC-access page
   const pages = Math.ceil((RAM_BASE + guestBytes + extraBytes) / PAGE) + 1;
   const memory = memoryOf(pages, guestBytes);
+  prepare(memory);
   const host = new HostMemory(memory, releaseFrames);
   const asked = {
     firstWrite: (frame: number) => host.firstWrite(frame),
