@@ -1,5 +1,6 @@
 // Emits the core's constants of registers, MSRs and events from src/spec: bits, numbers and vectors by the names of their rows.
 
+import { SUBLEAVES } from '../src/spec/cpuid.js';
 import { EXCEPTIONS } from '../src/spec/exceptions.js';
 import * as flags from '../src/spec/flags.js';
 import { MSRS, X2APIC_COUNT, X2APIC_FIRST } from '../src/spec/msrs.js';
@@ -66,6 +67,7 @@ function registerModule(): string {
     constant('FCW_MASKS', 'u32', flags.maskOf(flags.FCW_MASKS)),
     constant('MXCSR_MASKS', 'u32', flags.maskOf(flags.MXCSR_MASKS)),
     ...Object.entries(flags.INITIAL).map(([name, bits]) => constant(`${name}_INITIAL`, 'u32', bits)),
+    constant('CPUID_SUBLEAVES', 'u32', SUBLEAVES),
     ...Object.entries(flags.ALWAYS_ONE).map(([name, bits]) => constant(`${name}_ALWAYS_ONE`, 'u64', bits)),
   ]);
 }

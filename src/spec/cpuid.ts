@@ -66,6 +66,12 @@ export function cpuidFeature(name: string): CpuidFeature | undefined {
   return CPUID_FEATURES.find((row) => row.name === name.toLowerCase());
 }
 
+/** By a leaf's low 5 bits: it may look at the subleaf in ECX. Leaves 4, 7, BH, DH and 8000001DH do. */
+export const SUBLEAVES = [4, 7, 0xb, 0xd, 0x8000001d].reduce((bits, leaf) => (bits | (1 << (leaf & 31))) >>> 0, 0);
+
+/** The subleaf, or 0 where the leaf knows none: then the answer is the same for all. */
+export const subleafOf = (leaf: number, ecx: number): number => ((SUBLEAVES >>> (leaf & 31)) & 1 ? ecx : 0);
+
 /** What a leaf is about. */
 export const CPUID_LEAVES: ReadonlyMap<number, string> = new Map([
   [0, 'vendor and highest basic leaf'],

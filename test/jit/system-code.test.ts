@@ -199,6 +199,24 @@ describe('system instructions', () => {
     for (let n = 1; n < 60; n++) for (const one of [pair, cli]) expect(one.run(n)).toBe(L.RUN_LIMIT);
   });
 
+  it('a handler that faults where flags of several kinds come together', () => {
+    // mov ecx,edx; test dl,1; jz 3; test dl,2; jz 2; add eax,ecx; inc ecx; jmp 3; 2: add ax,cx; jmp 3; 3: mov rax,cr2
+    const code = `${NEXT} 89d1 f6c201 7411 f6c202 7406 01c8 ffc1 eb06 6601c8 eb01 90 0f20d0`;
+    const seen = new Set<bigint>();
+    for (let n = 0; n < 8; n++) {
+      const pair = run(prepare('long', loop(code)), 20_000);
+      expect(pair.run(200 + n * 7)).toBe(L.RUN_LIMIT);
+      for (const m of all(pair)) {
+        m.segment(L.SEG_CS, 0xb, 0, 0xffffffff, CS_USER);
+        m.segment(L.SEG_SS, 0x1b, 0, 0xffffffff, SS_USER);
+        m.core.updateMode();
+      }
+      pair.run(2000);
+      seen.add(pair.compiled.get(L.RFLAGS));
+    }
+    expect(seen.size).toBeGreaterThan(2);
+  });
+
   it('bits of CR0 and CR4 that the VMM shows and owns', () => {
     const pair = prepare('long', loop(`${NEXT} 0f20c1 4801ca 0f20e1 4801ca 0f20c1 0f22c1`), (m) => {
       field(m, 'CR0_GUEST_HOST_MASK', 0x28);

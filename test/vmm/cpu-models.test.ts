@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { CPU_MODELS, cpuModel } from '../../src/engine/vmm/cpu-models.js';
 import { type CpuidContext, cpuid } from '../../src/engine/vmm/cpuid-model.js';
 import { validXcr0 } from '../../src/engine/vmm/xstate.js';
-import { cpuidFeatures } from '../../src/spec/cpuid.js';
+import { cpuidFeatures, subleafOf } from '../../src/spec/cpuid.js';
 
 const context = (name: (typeof CPU_MODELS)[number], osxsave = false): CpuidContext => ({
   model: cpuModel(name),
@@ -44,6 +44,25 @@ describe('CPU models', () => {
       expect(shown(name, false)).not.toContain('osxsave');
       expect(shown(name, true)).toContain('osxsave');
     }
+  });
+
+  it('look at the subleaf in no other leaves than are known to', () => {
+    const leaves = [0, 0x40000000, 0x80000000].flatMap((first) => Array.from({ length: 0x28 }, (_, n) => first + n));
+    const differ = new Set<number>();
+    for (const name of CPU_MODELS) {
+      for (const vendor of ['GenuineIntel', 'AuthenticAMD']) {
+        const of = { ...context(name), model: { ...cpuModel(name), vendor } } as CpuidContext;
+        for (const leaf of leaves) {
+          const first = cpuid(leaf, 0, of);
+          for (const ecx of [1, 2, 3, 9, 0xffffffff]) {
+            if (subleafOf(leaf, ecx) === 0) expect(cpuid(leaf, ecx, of), leaf.toString(16)).toEqual(first);
+            else if (cpuid(leaf, ecx, of).eax !== first.eax) differ.add(leaf);
+          }
+        }
+      }
+    }
+    expect([...differ].sort((a, b) => a - b)).toEqual([4, 7, 0xd, 0x8000001d].filter((leaf) => differ.has(leaf)));
+    expect(differ).toContain(4);
   });
 
   it('agree with XCR0 and leaf 0DH', () => {

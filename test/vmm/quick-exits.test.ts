@@ -63,6 +63,8 @@ describe('exits that the core completes', () => {
   it.each([
     // 1: add ebx, eax; mov eax, 0; mov ecx, 0; cpuid; adc ebp, ebx; jmp 1b
     ['CPUID', '6601c3 66b800000000 66b900000000 0fa2 6611dd ebea'],
+    // 1: inc esi; mov eax, 1; mov ecx, esi; cpuid; jmp 1b
+    ['CPUID of a leaf without subleaves', '6646 66b801000000 6689f1 0fa2 ebf1'],
     // mov ecx, 0c0000102h; 1: rdmsr; add eax, ebx; wrmsr; adc ebp, eax; jmp 1b
     ['RDMSR and WRMSR', '66b9020100c0 0f32 6601d8 0f30 6611c5 ebf4'],
     // mov ecx, 1bh; 1: rdmsr; add ebp, eax; jmp 1b

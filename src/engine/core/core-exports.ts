@@ -46,12 +46,13 @@ export interface CoreExports {
   /** AES rounds and PCLMULQDQ, on vectors: for compiled code only. */
   crypto: unknown;
   /** The same for an instruction that may be done at once, with few registers in memory. */
-  callCpuid(rip: bigint, length: number, left: number): number;
+  callCpuid(rip: bigint, length: number, left: number, rax: bigint, rcx: bigint): number;
   callRdmsr(rip: bigint, length: number, left: number): number;
   callWrmsr(rip: bigint, length: number, left: number): number;
   callInvlpg(linear: bigint): number;
   callPause(left: number): number;
   callSegment(segment: number, selector: number): number;
+  storeFlags(kind: number, result: bigint, first: bigint, carry: number): number;
   /** Where the VMM puts the answers that the core repeats: see core/vmx/steady.ts and quick.ts. */
   keepSteady(kind: number, address: number, bytes: number): number;
   quickEntry(table: number, vcpu: number, first: number, second: number): number;
@@ -111,6 +112,7 @@ export const CORE_EXPORTS = [
   'callInvlpg',
   'callPause',
   'callSegment',
+  'storeFlags',
   'keepSteady',
   'quickEntry',
   'clearBreakpoints',

@@ -5,7 +5,7 @@ import { fillRowTable } from './generated/rows';
 export { dropDerived, init, selectVcpu } from './machine';
 export { addBreakpoint, clearBreakpoints, removeBreakpoint } from './exec/breakpoints';
 export { run } from './run';
-export { callAlone, callCpuid, callInvlpg, callLean, callPause, callRdmsr, callSegment, callWhole, callWrmsr } from './exec/regions';
+export { callAlone, callCpuid, callInvlpg, callLean, callPause, callRdmsr, callSegment, callWhole, callWrmsr, storeFlags } from './exec/regions';
 export { crc32 } from './exec/checksum';
 export { divide128 } from './fpu/wide';
 export { crypto } from './simd/crypto';

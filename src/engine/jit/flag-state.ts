@@ -96,11 +96,14 @@ export function readsAfterWriting(body: readonly Step[]): boolean {
 
 const READS_AFTER = new WeakMap<readonly Step[], boolean>();
 
-/** Does the micro-op need to know how the flags before it were made? */
+/**
+ * Does the micro-op need to know how the flags before it were made? A handler that keeps them needs not: the core puts those of any
+ * kind into RFLAGS for it.
+ */
 export function needsState(block: DecodedBlock, at: number): boolean {
   const { row, handler, device } = block.uops[at];
   if (device) return true;
-  if (!row) return handler !== undefined && !handler.lean;
+  if (!row) return handler !== undefined && !handler.lean && !(handler.keepsFlags && handler.name !== 'execPushf');
   const facts = factsOf(row.body);
   if (facts.readsFlags && !readsAfterWriting(row.body)) return true;
   if (facts.writesFlags !== 'some' || oldFlagsDie(block, at)) return false;

@@ -66,6 +66,23 @@ export class FlagWriter {
     this.reader().store();
   }
 
+  /** As store() where that happens seldom, or the kind is unknown: the core does it, in less code. Locals and state stay. */
+  storeByCore(): void {
+    const { code } = this;
+    const { rule } = this.state;
+    if (rule === 'stored') return;
+    const { kind, result, first, carry } = this.#flags;
+    const counts = rule === 'increment' || rule === 'decrement';
+    if (rule === 'unknown') code.get(kind);
+    else code.i32(kindOf(this.state));
+    code.get(result);
+    if (counts) code.i64(0n);
+    else code.get(first);
+    if (counts || rule === 'unknown') code.get(carry);
+    else code.i32(0);
+    code.callImport('storeFlags').op('drop');
+  }
+
   /** Before a micro-op that may skip the setting of its flags: both ways end with the flags kept alike. */
   keepAlike(flags: FlagStep | undefined, block: DecodedBlock, at: number): void {
     const { state } = this;

@@ -80,34 +80,40 @@ export class HandlerCode {
    * Calls what does the instruction at once, or, where that has done nothing, its handler. The flags stay in their locals.
    * @param behind instructions of the block from this one on
    */
-  atOnce({ callee, reads, writes }: AtOnce, uop: DecodedUop, behind: number): void {
+  atOnce({ callee, reads, takes, writes }: AtOnce, uop: DecodedUop, behind: number): void {
     const { code, registers, left } = this.scope;
     const done = code.open('block');
-    registers.spill(registers.written.filter((register) => reads.includes(register)));
+    if (!takes) registers.spill(registers.written.filter((register) => reads.includes(register)));
     const answer = this.scope.temporary('answer', I32);
     this.scope.rip(uop.next - uop.length);
-    code.i32(uop.length).get(left).callImport(callee).tee(answer).i32(NOT_AT_ONCE).op('i32.ne').open('if');
+    code.i32(uop.length).get(left);
+    if (takes) for (const register of reads) registers.put(register);
+    code.callImport(callee).tee(answer).i32(NOT_AT_ONCE).op('i32.ne').open('if');
     registers.reload(writes);
     code.get(answer).set(left).branch(done).close();
-    this.whole(uop, behind);
+    this.whole(uop, behind, true);
     code.close();
   }
 
-  /** Calls a handler with everything in memory; where it ends otherwise than at the next instruction the region is left. */
-  whole(uop: DecodedUop, behind: number): void {
-    this.#whole(uop, behind, CALL_WHOLE);
+  /**
+   * Calls a handler with everything in memory; where it ends otherwise than at the next instruction the region is left.
+   * @param seldom code beside it does what is usual
+   */
+  whole(uop: DecodedUop, behind: number, seldom = false): void {
+    this.#whole(uop, behind, CALL_WHOLE, seldom);
   }
 
   /** As whole(), by the interpreter's way for one instruction: it meets devices. */
   alone(uop: DecodedUop, behind: number): void {
-    this.#whole(uop, behind, CALL_ALONE);
+    this.#whole(uop, behind, CALL_ALONE, false);
   }
 
-  #whole(uop: DecodedUop, behind: number, callee: number): void {
+  #whole(uop: DecodedUop, behind: number, callee: number, seldom: boolean): void {
     const { code, registers, flags, left } = this.scope;
     registers.spill(registers.written);
     registers.spillVectors();
-    flags.store();
+    if (seldom || flags.state.rule === 'unknown') flags.storeByCore();
+    else flags.store();
     flags.state = STORED;
     const answer = this.scope.temporary('answer', I32);
     code.i32(uop.at);

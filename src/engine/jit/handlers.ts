@@ -28,12 +28,14 @@ export interface AtOnce {
   readonly callee: Import;
   /** General registers, with those that a VM exit records. */
   readonly reads: readonly number[];
+  /** It takes those as parameters, in this order: they are not in memory. */
+  readonly takes?: true;
   readonly writes: readonly number[];
 }
 
 const [RAX, RCX, RDX, RBX] = [0, 1, 2, 3];
 const AT_ONCE: Readonly<Partial<Record<string, AtOnce>>> = {
-  execCpuid: { callee: 'callCpuid', reads: [RAX, RCX], writes: [RAX, RCX, RDX, RBX] },
+  execCpuid: { callee: 'callCpuid', reads: [RAX, RCX], takes: true, writes: [RAX, RCX, RDX, RBX] },
   execRdmsr: { callee: 'callRdmsr', reads: [RAX, RCX], writes: [RAX, RDX] },
   execWrmsr: { callee: 'callWrmsr', reads: [RAX, RCX, RDX], writes: [] },
 };

@@ -74,7 +74,7 @@ export class InPlaceCode {
     flags.state = before;
     if (!givesUp) code.op('unreachable');
     else if (uop.handler!.lean) handlers.lean(uop.handler!, uop, of);
-    else handlers.whole(uop, this.scope.from(uop));
+    else handlers.whole(uop, this.scope.from(uop), true);
     // what it raised is sticky: the next ones need not look
     if (givesUp && of.quick && uop.handler!.lean) vectorMode.look();
     flags.state = after;

@@ -40,6 +40,13 @@ export class RegisterLocals {
     return this.#general.get(register)!;
   }
 
+  /** Pushes a general register, from memory where nothing of the region names it. */
+  put(register: number): void {
+    const own = this.#general.get(register);
+    if (own === undefined) this.code.i32(0).memory('i64.load', GPR + register * 8);
+    else this.code.get(own);
+  }
+
   vector(register: number): number {
     return this.#vectors.get(register)!;
   }

@@ -487,12 +487,13 @@ export const IMPORTS = [
   { name: 'crc32', parameters: [I32, I64, I32] },
   { name: 'divide128', parameters: [I64, I64, I64], result: I64 },
   { name: 'crypto', parameters: [V128, V128, I32, I32], result: V128 },
-  { name: 'callCpuid', parameters: [I64, I32, I32] },
+  { name: 'callCpuid', parameters: [I64, I32, I32, I64, I64] },
   { name: 'callRdmsr', parameters: [I64, I32, I32] },
   { name: 'callWrmsr', parameters: [I64, I32, I32] },
   { name: 'callInvlpg', parameters: [I64] },
   { name: 'callPause', parameters: [I32] },
   { name: 'callSegment', parameters: [I32, I32] },
+  { name: 'storeFlags', parameters: [I32, I64, I64, I32] },
 ] as const;
 export type Import = (typeof IMPORTS)[number]['name'];
 

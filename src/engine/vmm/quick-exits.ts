@@ -1,4 +1,5 @@
 // What the core may answer by itself to exits that repeat: the tables of core/vmx/quick.ts, filled when an exit was handled.
+import { subleafOf } from '../../spec/cpuid.js';
 import { CR4 } from '../../spec/masks.js';
 import type { CoreExports } from '../core/core-exports.js';
 import {
@@ -109,7 +110,8 @@ export class QuickExits {
     const { host, index, vmcs } = vcpu;
     const context = (vmcs.cr4 & CR4_SHOWN) | (index + 1);
     const { eax, ebx, ecx, edx } = answer;
-    this.#keep(QUICK_CPUID, index, [leaf, subleaf, context, host.get32(vcpu.at(XCR0)), eax, ecx, edx, ebx]);
+    const words = [leaf, subleafOf(leaf, subleaf), context, host.get32(vcpu.at(XCR0)), eax, ecx, edx, ebx];
+    this.#keep(QUICK_CPUID, index, words);
   }
 
   keepMsr({ index }: Vcpu, msr: number, value: bigint): void {

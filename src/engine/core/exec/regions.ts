@@ -180,6 +180,14 @@ export function runRegion(u: usize): usize {
   return 0;
 }
 
+/** For a region: puts flags of any kind into RFLAGS. */
+export function storeFlags(k: u32, fr: i64, fs: u64, carry: u32): i32 {
+  store<u32>(CARRY_KIND, KIND_GIVEN);
+  store<u64>(CARRY_OPERAND, u64(carry));
+  if (k) storeStatus(k, fr, fs);
+  return 0;
+}
+
 /** What a region that calls a handler gets for the instructions left when it has to be left. */
 export const REGION_STOPPED: i32 = i32.MIN_VALUE;
 
@@ -240,8 +248,8 @@ export const NOT_AT_ONCE: i32 = i32.MIN_VALUE + 1;
  * For a region: carries out an instruction as callWhole where that takes nothing but some general registers, which alone are in
  * memory then. Answers the instructions left, or NOT_AT_ONCE.
  */
-export function callCpuid(rip: u64, length: u32, left: i32): i32 {
-  const rest = quickCpuidAt(rip, length, left);
+export function callCpuid(rip: u64, length: u32, left: i32, rax: u64, rcx: u64): i32 {
+  const rest = quickCpuidAt(rip, length, left, rax, rcx);
   return rest < 0 ? NOT_AT_ONCE : rest;
 }
 

@@ -14,10 +14,10 @@ import { PIN_ACTIVATE_VMX_PREEMPTION_TIMER } from '../generated/controls';
 import { EXIT_HAS_LENGTH, EXIT_REASON_CPUID, EXIT_REASON_IO_INSTRUCTION, EXIT_REASON_MSR_READ } from '../generated/exits';
 import { clock, clockBehind, instructionNs, passTime } from '../clock';
 import { EMULATION_NS, PORT_ACCESS_NS } from '../prices';
-import { CR4_OSXSAVE, CR4_PKE, DR7_ENABLES } from '../generated/register-bits';
+import { CPUID_SUBLEAVES, CR4_OSXSAVE, CR4_PKE, DR7_ENABLES } from '../generated/register-bits';
 import { limitSlice } from './preemption';
 import { countSteady, unsettle } from './steady';
-import { traceInstruction } from './trace';
+import { loadPair, pair, traceInstruction } from './trace';
 import { pinControls, vmcs } from './vmcs';
 
 const RESUMED: u32 = 1;
@@ -66,7 +66,7 @@ export function mayComplete(ns: u64, met: u32 = 0): bool {
   const length = lengthFor(reason);
   inform(length, reason, qualification, gla, gpa, info);
   store<u32>(CPUID_RECORDED, 0);
-  traceInstruction(load<u64>(RIP), length, load<u64>(ICOUNT), clock(), reason, qualification, gla, gpa, info, action, detail);
+  traceInstruction(load<u64>(RIP), length, load<u64>(ICOUNT), clock(), reason, qualification, gla, gpa, info, action, detail, loadPair(RAX, RCX));
   store<u32>(QUICK_ROOM, load<u32>(QUICK_ROOM) - 1);
 }
 
@@ -131,9 +131,9 @@ export function quickEntry(table: usize, vcpu: u32, first: u32, second: u32): us
  * many remain now, or -1: nothing is done.
  */
 // stores: 18 while the deadline stays
-@inline export function quickCpuidAt(rip: u64, length: u32, left: i32): i32 {
-  const leaf = load<u32>(RAX);
-  const subleaf = load<u32>(RCX);
+@inline export function quickCpuidAt(rip: u64, length: u32, left: i32, rax: u64, rcx: u64): i32 {
+  const leaf = u32(rax);
+  const subleaf = <u32>CPUID_SUBLEAVES >> (leaf & 31) & 1 ? u32(rcx) : 0;
   const vcpu = load<u32>(VCPU_INDEX);
   const entry = entryOf(QUICK_CPUID, vcpu, leaf, subleaf);
   // two keys at once
@@ -144,14 +144,16 @@ export function quickEntry(table: usize, vcpu: u32, first: u32, second: u32): us
   const then = now + EMULATION_NS + instructionNs();
   if (load<u64>(NEXT_EVENT) <= then) return -1;
   if (load<u32>(QUICK_ROOM) == 0) return -1;
-  if (!(pinControls() & PIN_ACTIVATE_VMX_PREEMPTION_TIMER) || !onlyEnters()) return -1;
+  if (!onlyEnters()) return -1;
   // what is asked for again stands in no register meanwhile, which V8 would store
-  store<u32>(QUICK_ROOM, load<u32>(QUICK_ROOM) - 1);
   if (load<u32>(CPUID_RECORDED) != length) {
+    // that stays as it is while the VMCS does
+    if (!(pinControls() & PIN_ACTIVATE_VMX_PREEMPTION_TIMER)) return -1;
     inform(length, EXIT_REASON_CPUID, 0, 0, 0, 0);
     store<u32>(CPUID_RECORDED, length);
   }
-  traceInstruction(rip, length, icount, now, EXIT_REASON_CPUID, 0, 0, 0, 0, RESUMED, 0);
+  store<u32>(QUICK_ROOM, load<u32>(QUICK_ROOM) - 1);
+  traceInstruction(rip, length, icount, now, EXIT_REASON_CPUID, 0, 0, 0, 0, RESUMED, 0, pair(rax, rcx));
   const answer = v128.load(entry, 16);
   v128.store(RAX, i64x2.extend_low_i32x4_u(answer)); // and RCX
   v128.store(RDX, i64x2.extend_high_i32x4_u(answer)); // and RBX
@@ -169,7 +171,7 @@ export function quickEntry(table: usize, vcpu: u32, first: u32, second: u32): us
 
 export function quickCpuid(): bool {
   const left = i32(load<u64>(SLICE_END) - load<u64>(ICOUNT)) - 1;
-  return quickCpuidAt(load<u64>(RIP), lengthFor(EXIT_REASON_CPUID), left) >= 0;
+  return quickCpuidAt(load<u64>(RIP), lengthFor(EXIT_REASON_CPUID), left, load<u64>(RAX), load<u64>(RCX)) >= 0;
 }
 
 export function quickRdmsr(): bool {

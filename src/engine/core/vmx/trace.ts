@@ -19,22 +19,23 @@ import {
   return sequence;
 }
 
-/** Bits 13 and 14 of the access rights are L and D/B. */
-@inline function codeBits(): u32 { return load<u32>(SEGMENTS + SEG_CS * SEGMENT_BYTES + SEG_AR) >> 13 & 3 | 0x8000; }
+/** TR_CODE above TR_LENGTH. Bits 13 and 14 of the access rights are L and D/B. */
+@inline function codeBits(): u32 { return load<u32>(SEGMENTS + SEG_CS * SEGMENT_BYTES + SEG_AR) << 3 & 0x30000 | 0x80000000; }
 
 /** Two fields side by side: processors retire one store a cycle, of whatever size. */
-@inline function pair(first: u64, second: u64): v128 { return i64x2.replace_lane(i64x2.splat(first), 1, second); }
+@inline export function pair(first: u64, second: u64): v128 { return i64x2.replace_lane(i64x2.splat(first), 1, second); }
 
 /** Two words of memory. */
-@inline function loadPair(first: usize, second: usize): v128 { return v128.load_lane<u64>(second, v128.load_splat<u64>(first), 1); }
+@inline export function loadPair(first: usize, second: usize): v128 { return v128.load_lane<u64>(second, v128.load_splat<u64>(first), 1); }
 
 /**
  * As traceExit for an exit of the instruction at `rip`, after `icount` others and at virtual time `now`, which has no event's
- * information: from the values that go into the VMCS as well, and with what is done about it.
+ * information: from the values that go into the VMCS as well, with what is done about it, and with RAX and RCX.
  */
 // a record: 8 stores of 16 bytes
 @inline export function traceInstruction(
   rip: u64, length: u32, icount: u64, now: u64, reason: u32, qualification: u64, gla: u64, gpa: u64, info: u32, action: u32, detail: u32,
+  registers: v128,
 ): void {
   const count = EXIT_COUNTS + (reason << 3);
   store<u64>(count, load<u64>(count) + 1);
@@ -42,13 +43,15 @@ import {
   const sequence = nextSequence();
   const r = recordOf(sequence);
   v128.store(r, pair(sequence, icount), TR_SEQUENCE); // and TR_ICOUNT
-  v128.store(r, pair(<u64>load<u32>(VCPU_INDEX) | <u64>reason << 32, qualification), TR_VCPU); // TR_REASON, TR_QUALIFICATION
+  // TR_VCPU, TR_REASON, TR_QUALIFICATION
+  const first = i32x4.replace_lane(v128.load_zero<u32>(VCPU_INDEX), 1, reason);
+  v128.store(r, isConstant(qualification) && qualification == 0 ? first : i64x2.replace_lane(first, 1, qualification), TR_VCPU);
   v128.store(r, v128.load_lane<u64>(SEGMENTS + SEG_CS * SEGMENT_BYTES + SEG_BASE, i64x2.splat(rip), 1), TR_RIP); // and TR_CS_BASE
   v128.store(r, pair(gla, gpa), TR_GLA); // and TR_GPA
   // TR_CODE, TR_INTR_INFO, TR_INTR_ERROR, TR_VECTORING_INFO
-  v128.store(r, i64x2.replace_lane(i64x2.splat(0), 0, <u64>(length | codeBits() << 16)), TR_LENGTH);
+  v128.store(r, i64x2.replace_lane(i64x2.splat(0), 0, <u64>(length | codeBits())), TR_LENGTH);
   v128.store(r, pair(<u64>info << 32, <u64>detail << 32 | action), TR_VECTORING_ERROR); // TR_INSTRUCTION_INFO, TR_ACTION, TR_DETAIL
-  v128.store(r, loadPair(RAX, RCX), TR_RAX); // and TR_RCX
+  v128.store(r, registers, TR_RAX); // and TR_RCX
   v128.store(r, v128.load_lane<u64>(CR3, i64x2.splat(now), 1), TR_CLOCK); // and TR_CR3
 }
 
@@ -65,7 +68,7 @@ export function traceExit(v: usize, reason: u32): void {
   store<u64>(r, load<u64>(RCX), TR_RCX);
   store<u64>(r, clock(), TR_CLOCK);
   store<u64>(r, load<u64>(CR3), TR_CR3);
-  store<u16>(r, <u16>codeBits(), TR_CODE);
+  store<u16>(r, <u16>(codeBits() >> 16), TR_CODE);
   store<u64>(r, load<u64>(ICOUNT), TR_ICOUNT);
   store<u64>(r, load<u64>(RIP), TR_RIP);
   store<u32>(r, load<u32>(VCPU_INDEX), TR_VCPU);
