@@ -8,7 +8,7 @@ import type { Reducible } from './irreducible.js';
 import type { Graph } from './structure.js';
 
 /** What is left to the interpreter at the end of a slice: much less than a slice. */
-const MOST_AHEAD = 64;
+export const MOST_AHEAD = 64;
 
 export interface Budget {
   /** Instructions that must be left when a node begins: up to the next looks. */

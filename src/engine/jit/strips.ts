@@ -9,9 +9,11 @@ import type { DecodedBlock, DecodedUop } from './decoded.js';
 import type { Node } from './discovery.js';
 import { vectorCode } from './in-place.js';
 import { type LoopAccess, type LoopNode, loopFacts, type Stride } from './induction.js';
+import { innermostLoops, type Loop, uopsOf } from './innermost-loops.js';
 import type { Place } from './known-pages.js';
 import { added, type Cut, cutKey, low, type Sum, sumKey } from './linear-form.js';
-import { type Graph, type Structure, structureOf } from './structure.js';
+import { type Repeated, repeatedOf } from './repeated-turns.js';
+import { type Graph, structureOf } from './structure.js';
 import { isVex, SSE_OFF, VEX_OFF } from './vector-code.js';
 
 /** Micro-ops of a loop that is copied, and of all copies of a region. */
@@ -93,6 +95,7 @@ export class Strips {
   ) {
     const structure = structureOf(graph);
     const strips: Strip[] = [];
+    const repeated: Repeated[] = [];
     const nodes = [...own];
     let room = MAX_COPIED_UOPS;
     for (const loops of innermostLoops(graph, structure)) {
@@ -101,17 +104,19 @@ export class Strips {
         const strip = graph.labelled.has(loop.head) ? undefined : stripOf(loop, own, nodes.length);
         if (strip && strip.accesses > (best?.accesses ?? 0)) best = strip;
       }
-      if (!best) continue;
-      const uops = uopsOf(best.copies[0].keys(), own);
+      const plain = best ? undefined : repeatedOf(loops, own, nodes.length);
+      const copies = best?.copies ?? plain?.copies;
+      if (!copies) continue;
+      const uops = uopsOf(copies[0].keys(), own);
       if (uops > Math.min(MAX_LOOP_UOPS, room)) continue;
-      room -= uops * best.copies.length;
-      strips.push(best);
-      for (const copy of best.copies) for (const n of copy.keys()) nodes.push(own[n]);
+      room -= uops * copies.length;
+      if (best) strips.push(best);
+      if (plain) repeated.push(plain);
+      for (const copy of copies) for (const [n, number] of copy) nodes[number] = own[n];
     }
     this.#strips = strips;
     const successors: number[][] = graph.successors.map((all) => [...all]);
-    for (const strip of strips) {
-      const { copies, head } = strip;
+    const write = ({ head, copies }: Repeated, strip?: Strip): void => {
       copies.forEach((turn, place) => {
         const following = copies[(place + 1) % copies.length];
         const renamed = (to: number): number => (to === head ? following : turn).get(to) ?? to;
@@ -121,7 +126,9 @@ export class Strips {
           successors[copy] = graph.successors[n].map(renamed);
         }
       });
-    }
+    };
+    for (const strip of strips) write(strip, strip);
+    for (const loop of repeated) write(loop);
     this.nodes = nodes;
     this.budgetGraph = { successors: successors.map((all) => [...all]), labelled: graph.labelled };
     for (const strip of strips) {
@@ -151,57 +158,6 @@ export class Strips {
     }
     return undefined;
   }
-}
-
-function uopsOf(nodes: Iterable<number>, own: readonly Node[]): number {
-  let sum = 0;
-  for (const n of nodes) sum += own[n].block.uops.length;
-  return sum;
-}
-
-interface Loop {
-  readonly head: number;
-  readonly latches: ReadonlySet<number>;
-  /** In an order in which each comes behind those that lead to it, with these. */
-  readonly nodes: ReadonlyMap<number, readonly number[]>;
-}
-
-/**
- * Loops without others inside, by their heads. A region often begins in the inner one of two loops, and then both have one head: so
- * with all ways back to a head, and with those alone that make the smallest loop.
- */
-function innermostLoops(graph: Graph, structure: Structure): Loop[][] {
-  const { order, place, isLoop, breaks } = structure;
-  const predecessors: number[][] = graph.successors.map(() => []);
-  for (const from of order) for (const to of graph.successors[from]) predecessors[to].push(from);
-  const around = (head: number, latches: readonly number[]): Loop | undefined => {
-    const inside = new Set([head, ...latches]);
-    // a set is walked over what joins it on the way
-    for (const node of inside) if (node !== head) for (const from of predecessors[node]) inside.add(from);
-    const nodes = new Map<number, readonly number[]>();
-    for (const node of order) {
-      if (!inside.has(node)) continue;
-      const from = node === head ? [] : predecessors[node].filter((one) => inside.has(one));
-      if (node !== head && (isLoop[node] || from.some((one) => place[one] >= place[node]))) return undefined;
-      nodes.set(node, from);
-    }
-    return { head, latches: new Set(latches), nodes };
-  };
-  return order
-    .filter((head) => isLoop[head])
-    .map((head) => {
-      const latches = predecessors[head].filter((from) => place[from] >= place[head] && !breaks(from, head));
-      const each = latches.map((latch) => around(head, [latch])).filter((loop) => loop !== undefined);
-      const [least] = each.sort((a, b) => a.nodes.size - b.nodes.size);
-      const all = around(head, latches);
-      const inner =
-        least &&
-        around(
-          head,
-          latches.filter((latch) => least.nodes.has(latch)),
-        );
-      return [all, inner].filter((loop) => loop !== undefined);
-    });
 }
 
 /** Rows, and vector instructions in place: their handlers walk no tables where an access has found its page. */
