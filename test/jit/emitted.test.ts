@@ -20,6 +20,7 @@ const SNIPPETS: Record<string, { code: string; mode?: Mode }> = {
   'mul rcx': { code: '48f7e1' },
   'push rax': { code: '50' },
   'setc al': { code: '0f92c0' },
+  'mov eax,ecx; xor al,dl': { code: '89c830d0' },
   'cmovs rax,rcx': { code: '480f48c1' },
   'bsf eax,ecx': { code: '0fbcc1' },
   'paddd xmm0,xmm1': { code: '660ffec1' },

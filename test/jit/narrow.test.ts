@@ -26,6 +26,22 @@ const INSTRUCTIONS: Record<string, string[]> = {
   ],
   'that exchange': ['86d8', '86e0', '0fc0d8', '660fc1d8', '0fb0d8', '660fb1d8', '66c1c005', 'c0c803', '660fa4d803'],
   'behind each other': ['6601d86685c0', '00d884c0', '6601d800c484e4', '66ffc06631d8', '6689d86639c8', '6631d838dc'],
+  'of registers whose upper half is clear': [
+    '89d830d8',
+    '89d800dc30dc',
+    '89d86681f02110',
+    '89d820d808c4',
+    '89d80f92c00f93c4',
+    '89d888c488d8',
+  ],
+  // mov eax,ebx; then mov rax,rbx; a branch over it; shl rax,cl; pdep rax,rcx,rbx; xor al,bl
+  'of registers whose upper half was clear': [
+    '89d84889d830d8',
+    '84c9740289d830d8',
+    '89d84869c37f01000030d8',
+    '89d848d3e030d8',
+    '89d8c4e2f3f5c330d8',
+  ],
   'of memory': ['660306', '0206', '662306', '846601', '66850e', '3a06', '663b06', '226601'],
 };
 

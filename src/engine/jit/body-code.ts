@@ -24,6 +24,8 @@ function logicOf({ row }: DecodedUop): 'i64.or' | 'i64.and' | 'i64.xor' | undefi
   return ({ 1: 'i64.or', 4: 'i64.and', 6: 'i64.xor' } as const)[row.row.operation];
 }
 
+const NARROW = { 'i64.or': 'i32.or', 'i64.and': 'i32.and', 'i64.xor': 'i32.xor' } as const;
+
 /** What the writer of the region gives. */
 export interface BodyScope {
   readonly code: FunctionWriter;
@@ -44,7 +46,15 @@ export class BodyCode {
   /** Variables of the micro-op's body: see Scope. */
   readonly #loose = new Set<string>();
 
+  /** Registers whose upper halves the running block has cleared: V8 narrows nothing itself but what was widened just before. */
+  readonly #narrow = new Set<number>();
+
   constructor(readonly scope: BodyScope) {}
+
+  /** A block begins, or a register may have changed by other code. */
+  forgetNarrow(): void {
+    this.#narrow.clear();
+  }
 
   /** Begins another micro-op. */
   begin(): void {
@@ -134,6 +144,7 @@ export class BodyCode {
           code.op('else');
           this.write(body.slice(body.indexOf(step) + 1), uop, at);
           this.scope.registers.low.mergeAll();
+          this.#narrow.clear();
           if (state.rule === 'stored') this.scope.flags.reader().store();
           code.close();
           this.scope.flags.keptAlike(flags, body, state);
@@ -205,6 +216,8 @@ export class BodyCode {
       evaluate(scope, value);
       if (size === 2) code.op('i64.extend_u');
       code.set(own);
+      if (size === 2) this.#narrow.add(register);
+      else this.#narrow.delete(register);
       this.scope.registers.low.drop(register);
       return;
     }
@@ -213,23 +226,35 @@ export class BodyCode {
       this.#setLow(register, low, size, high, value, scope);
       return;
     }
-    const shift = high ? 8n : 0n;
-    const mask = (size === 0 ? 0xffn : 0xffffn) << shift;
     const logic = logicOf(scope.uop);
-    if (logic) {
-      // the second operand alone, where its other bits change nothing
-      code.get(own);
-      evaluate(scope, variable(size, 'b'));
-      code.op('i64.extend_u');
-      if (high) code.i64(shift).op('i64.shl');
-      if (logic === 'i64.and') code.i64(~mask).op('i64.or');
-      code.op(logic).set(own);
-      return;
+    const narrow = this.#narrow.has(register);
+    const shift = high ? 8 : 0;
+    const mask = (size === 0 ? 0xff : 0xffff) << shift;
+    const type = narrow ? 'i32' : 'i64';
+    const constant = (value: number): void => {
+      if (narrow) code.i32(value);
+      else code.i64(BigInt(value));
+    };
+    code.get(own);
+    if (narrow) code.op('i32.wrap');
+    if (!logic) {
+      constant(~mask);
+      code.op(`${type}.and`);
     }
-    code.get(own).i64(~mask).op('i64.and');
-    evaluate(scope, value);
-    code.op('i64.extend_u');
-    if (high) code.i64(shift).op('i64.shl');
-    code.op('i64.or').set(own);
+    // of logic the second operand alone, where its other bits change nothing
+    evaluate(scope, logic ? variable(size, 'b') : value);
+    if (!narrow) code.op('i64.extend_u');
+    if (high) {
+      constant(shift);
+      code.op(`${type}.shl`);
+    }
+    if (logic === 'i64.and') {
+      constant(~mask);
+      code.op(`${type}.or`);
+    }
+    if (!logic) code.op(`${type}.or`);
+    else code.op(narrow ? NARROW[logic] : logic);
+    if (narrow) code.op('i64.extend_u');
+    code.set(own);
   }
 }

@@ -177,6 +177,7 @@ export class RegionWriter {
     // handlers are told what is left
     if (calls(site.block)) this.pay();
     this.#memory.pages.begin();
+    this.#bodies.forgetNarrow();
     this.#inPlace.forget();
     const { strip } = site;
     this.#memory.strip = strip && ((uop, table, at) => this.strips.find(strip, uop, table, at));
@@ -343,6 +344,7 @@ export class RegionWriter {
     }
     if (!row || uop.device || row.row.guard) this.#low.mergeAll();
     if (!row) {
+      this.#bodies.forgetNarrow();
       const inPlace = vectorCode(uop);
       if (inPlace) this.#inPlace.write(inPlace, uop, at);
       else {
@@ -387,6 +389,7 @@ export class RegionWriter {
       code.op('else');
       this.#bodies.write(row.body, uop, at);
       this.#low.mergeAll();
+      this.#bodies.forgetNarrow();
       code.close();
       return true;
     }
@@ -409,6 +412,7 @@ export class RegionWriter {
     code.close();
     flags.state = before;
     this.#handlers.alone(uop, this.#from(uop));
+    this.#bodies.forgetNarrow();
     code.close();
     flags.state = STORED;
   }
