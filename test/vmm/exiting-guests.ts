@@ -51,6 +51,13 @@ export const POLLS = `
   008b83800000008b83800000005848cf`;
 
 /**
+ * Real mode: a byte to the serial port and twice its line status, in turn, with loopback on and off after 64 of them, so that the status has
+ * errors; then its modem control, line status and data.
+ */
+export const FOLLOWED = `
+  b0ffe621 31db 31c9 baf803 88c8 ee bafd03 ec 01c3 ec 01c3 41 f6c13f 75eb bafc03 ec 3410 ee bafd03 ec 01c3 baf803 ec 01c3 ebd6`;
+
+/**
  * Real mode, the PIT at 10 kHz: loops of arithmetic whose flags live across CPUID of several leaves, RDMSR of 1Bh and RDMSR and WRMSR of
  * the bases of FS and GS, which fault now and then; REP OUTS of each size to 80h, EDh and where nobody is, over a page's end, up and
  * down; with interrupts on and off, single-stepped now and then, and with a breakpoint on data.

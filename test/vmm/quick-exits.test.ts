@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import * as L from '../../src/engine/core/layout.js';
 import { flatGuest } from '../engine/flat-guest.js';
-import { compiledGuest, DEVICES, EXITS, POLLS, ring, SYSTEM, slice, state } from './exiting-guests.js';
+import { compiledGuest, DEVICES, EXITS, FOLLOWED, POLLS, ring, SYSTEM, slice, state } from './exiting-guests.js';
 
 const EXIT_REASON_CR_ACCESS = 28;
 
@@ -11,6 +11,7 @@ describe('exits that the core completes', () => {
     ['that repeat', EXITS],
     ['to devices', DEVICES],
     ['of registers that are read again', POLLS],
+    ['of registers that are read after each write', FOLLOWED],
     ['amid arithmetic', SYSTEM],
   ])('leave state, clock and trace of those that the VMM handles: %s', (_, code) => {
     const [quick, compiled, slow] = [flatGuest(code), compiledGuest(flatGuest(code)), flatGuest(code)];
@@ -58,6 +59,25 @@ describe('exits that the core completes', () => {
     for (let n = 0; n < 20; n++) slice(guest, 500);
     expect(guest.vm.exits - before).toBeGreaterThan(4000);
     expect(asked).toBeLessThan(200);
+  });
+
+  it.each([
+    // mov al, 0ffh; out 21h, al; mov dx, 3f8h; 1: out dx, al; add dl, 5; in al, dx; sub dl, 5; jmp 1b
+    ['a line status after each byte', 'b0ffe621 baf803 ee 80c205 ec 80ea05 ebf6', 0x7c00],
+    // mov al, 0ffh; out 21h, al; mov ebx, 0fed000f0h; 1: mov eax, [ebx]; mov [ebx+58h], eax; jmp 1b
+    ["the HPET's counter after each write to a comparator", 'b0ffe621 bbf000d0fe 8b03 894358 ebf9', 0x100000],
+  ])('ask a device for the write alone by who reads %s', (_, code, at) => {
+    const guest = flatGuest(code, { at });
+    const { host } = guest.vm;
+    const ask = host.deviceAccess;
+    const asked = [0, 0];
+    host.deviceAccess = (kind, address, bytes, write, ...data) => {
+      asked[write]++;
+      return ask(kind, address, bytes, write, ...data);
+    };
+    for (let n = 0; n < 20; n++) slice(guest, 500);
+    expect(asked[1]).toBeGreaterThan(1000);
+    expect(asked[0]).toBeLessThan(100);
   });
 
   it.each([

@@ -23,7 +23,7 @@ export interface PortRange {
 
 /** A device on the I/O port bus. Values are unsigned; `bytes` is 1, 2 or 4. */
 /**
- * How a register goes on after a read that had no effects, while nobody else touches its device and none of its timers fires: it has
+ * How a register goes on whose last read had no effects and whose next has none, while nobody else touches its device and none of its timers fires: it has
  * the same value; or (`value` + what has been counted) >> `shift` & `mask`, of ticks of `rate` ns since `since`, or of the
  * cycles of a clock of `rate` Hz since power-on.
  */
@@ -47,7 +47,7 @@ export interface PortDevice {
   readonly latches?: readonly number[];
   portRead(port: number, bytes: number): number;
   portWrite(port: number, bytes: number, value: number): void;
-  /** After a read of a register. */
+  /** Of a register that was read, before it is read again. */
   steadyPort?(port: number, bytes: number): SteadyAnswer | undefined;
 }
 
@@ -62,7 +62,7 @@ export interface MmioDevice {
   mmioWrite32?(offset: number, bytes: number, value: number): void;
   /** What a read would answer, without its effects; absent: nobody can tell without them. */
   mmioPeek?(offset: number, bytes: number): bigint;
-  /** After a read of a register. */
+  /** Of a register that was read, before it is read again. */
   steadyMmio?(offset: number, bytes: number): SteadyAnswer | undefined;
 }
 

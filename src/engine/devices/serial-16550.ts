@@ -231,7 +231,7 @@ export class Serial16550 implements Device<SerialState>, PortDevice {
   /** Reads of these have no effects; that of the line status clears its errors. */
   steadyPort(port: number): SteadyAnswer | undefined {
     const register = port - this.base;
-    if (register === 5) return this.errorsWereRead ? undefined : 'same';
+    if (register === 5) return this.errorsWereRead || this.s.lsr & LSR_ERRORS ? undefined : 'same';
     return register === 3 || register === 4 || register === 7 ? 'same' : undefined;
   }
 

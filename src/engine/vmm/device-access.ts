@@ -40,6 +40,13 @@ const ONES = [
 const REASON_MASK = 0xffff;
 const wide = (low: number, high: number): bigint => (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
 
+/** A register of ASK_PORT or ASK_MMIO. */
+interface Register {
+  readonly kind: number;
+  readonly address: number;
+  readonly bytes: number;
+}
+
 /** An access after which the core left the guest: with the exit recorded, and handled unless the answer was a refusal. */
 interface Left {
   readonly kind: number;
@@ -48,8 +55,13 @@ interface Left {
 
 export class DeviceAccesses {
   #left: Left | undefined;
-  /** Which register was read last, since the last write. */
+  /** Which register was read last, and whether anything was written since. */
   #lastRead = -1;
+  #written = false;
+  /** What the guest reads after each write, as a driver that waits until it may write again. */
+  #follows: Register | undefined;
+  /** The core answers it. */
+  #kept = false;
 
   constructor(private readonly vm: Vm) {}
 
@@ -72,11 +84,17 @@ export class DeviceAccesses {
   answer(kind: number, address: number, bytes: number, write: number, low: number, high: number): number {
     const { vm } = this;
     const vcpu = vm.running;
-    vm.exits += vm.quick.take(vm, vcpu);
+    const completed = vm.quick.take(vm, vcpu);
+    vm.exits += completed;
     tellActivity(vm, vcpu, vcpu.vmcs.reason);
     vm.handlerWatch?.begins();
     const done = this.#access(vcpu, kind, address, bytes, write !== 0, low, high);
-    if (write !== 0) this.#lastRead = -1;
+    if (write !== 0) {
+      this.#written = true;
+      // this write is all that was completed: the guest has not asked for what was kept for it
+      if (this.#kept && completed <= 1) this.#follows = undefined;
+      this.#kept = false;
+    }
     vm.quick.steady.unsettle();
     if (done) vm.handlerWatch?.ends(vcpu.vmcs.reason & REASON_MASK);
     vm.activity?.resumes();
@@ -93,6 +111,7 @@ export class DeviceAccesses {
       const steady = write !== 0 || (runsAgain && pending) ? undefined : this.#steady(kind, vcpu.index, address, bytes);
       // what a steady register answers to this read it answers to the next
       if (steady !== undefined) vm.quick.steady.keep(kind, address, bytes, steady);
+      if (write !== 0 && !waits && this.#follows) this.#keep(vcpu.index, this.#follows);
       return waits ? ASKED_ENTERS : ASKED_GOES_ON;
     }
     this.#left = { kind, handled: done };
@@ -102,8 +121,27 @@ export class DeviceAccesses {
   /** How a register goes on that was read without effects; asked only where the same one is read again, and nothing is written between. */
   #steady(kind: number, vcpu: number, address: number, bytes: number): SteadyAnswer | undefined {
     const again = this.#lastRead === address + kind;
+    const written = this.#written;
     this.#lastRead = address + kind;
-    if (!again) return undefined;
+    this.#written = false;
+    this.#follows = again && written && (kind === ASK_PORT || kind === ASK_MMIO) ? { kind, address, bytes } : undefined;
+    return again && !written ? this.#goesOnAs(kind, vcpu, address, bytes) : undefined;
+  }
+
+  /** Reads ahead of the guest, where that has no effects. */
+  #keep(vcpu: number, { kind, address, bytes }: Register): void {
+    const { board, host, quick } = this.vm;
+    const steady = this.#goesOnAs(kind, vcpu, address, bytes);
+    if (steady === undefined) return;
+    if (steady === 'same') {
+      if (kind === ASK_PORT) host.setNumber(DEVICE_DATA, board.portRead(vcpu, address, bytes));
+      else host.set64(DEVICE_DATA, board.mmioRead(vcpu, address, bytes));
+    }
+    quick.steady.keep(kind, address, bytes, steady);
+    this.#kept = true;
+  }
+
+  #goesOnAs(kind: number, vcpu: number, address: number, bytes: number): SteadyAnswer | undefined {
     const { board } = this.vm;
     switch (kind) {
       case ASK_PORT:
