@@ -7,7 +7,11 @@ import { fileURLToPath } from 'node:url';
 
 const dist = join(dirname(dirname(fileURLToPath(import.meta.url))), 'dist');
 const place = join(dist, 'bundle');
-const ENTRIES = { main: 'cli/main.js', 'guest-worker': 'cli/guest-worker.js' };
+const ENTRIES = {
+  main: 'cli/main.js',
+  'engine-thread': 'cli/engine-thread.js',
+  'guest-worker': 'cli/guest-worker.js',
+};
 /** The one thread that is started from the bundle too; other threads and processes are started from their own modules. */
 const WORKER = "new URL('./guest-worker.js', import.meta.url)";
 

@@ -9,7 +9,7 @@ import type { GdbAddress } from './gdb-address.js';
 import type { NetArgument } from './net-options.js';
 import type { VncArgument } from './vnc-options.js';
 
-/** What the worker needs to build a guest; crosses to it as workerData. */
+/** What the worker needs to build a guest; its first message. */
 export interface GuestWorkerData {
   name: string;
   engine: EngineName;

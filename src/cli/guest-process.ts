@@ -1,11 +1,10 @@
 import { basename } from 'node:path';
-import { Worker } from 'node:worker_threads';
 import type { Debugger } from '../engine/debugger.js';
 import { heartbeatCells, watchHeartbeat } from '../engine/host/kvm-engine/heartbeat.js';
 import { connectDebugger } from '../engine/host/rpc.js';
 import { activityCells, watchEngine } from '../engine/host/watchdog.js';
-import { compileSeldom, GUEST_COMPILES_SELDOM } from './compile-seldom.js';
 import { elapsed } from './elapsed.js';
+import { engineThread } from './engine-thread.js';
 import { exitWithoutThreads } from './exit-without-threads.js';
 import { flushDrives } from './flush-drives.js';
 import type { GdbAddress } from './gdb-address.js';
@@ -53,12 +52,9 @@ function watchdogSeconds(): number {
 
 /** Starts the engine's thread with a guest. @throws StartError */
 export async function startGuest(data: GuestWorkerData): Promise<RunningGuest> {
-  compileSeldom(GUEST_COMPILES_SELDOM);
   const heartbeat = data.engine === 'kvm' ? heartbeatCells() : undefined;
   const activity = data.engine === 'vtx' ? activityCells() : undefined;
-  const worker = new Worker(new URL('./guest-worker.js', import.meta.url), {
-    workerData: { ...data, heartbeat, activity } satisfies GuestWorkerData,
-  });
+  const worker = engineThread({ ...data, heartbeat, activity });
   let stuck = false;
   const closed = new Promise<string>((resolve) => {
     if (activity) {

@@ -1,6 +1,7 @@
 /** The engine's thread: builds the guest, serves the debugger API to the main thread and GDB to the network. */
 
-import { parentPort, workerData } from 'node:worker_threads';
+import { once } from 'node:events';
+import { parentPort } from 'node:worker_threads';
 import { ImageError } from '../engine/boot/image.js';
 import type { CodeFile } from '../engine/debug/types/code-file.js';
 import { viewOfVm } from '../engine/debug/vtx-view.js';
@@ -259,7 +260,7 @@ async function arrive(guest: Guest, uri: MigrationUri): Promise<Arrival> {
 }
 
 async function main(): Promise<void> {
-  const data = workerData as GuestWorkerData;
+  const [data] = (await once(port, 'message')) as [GuestWorkerData];
   try {
     const warnings: string[] = [];
     const sockets = data.net && data.replay === undefined ? new UserSockets() : undefined;
