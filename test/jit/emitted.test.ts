@@ -38,6 +38,8 @@ const SNIPPETS: Record<string, { code: string; mode?: Mode }> = {
   rdtsc: { code: '0f31' },
   'cmpxchg16b [rsi]': { code: '480fc70e' },
   fld1: { code: 'd9e8' },
+  fsqrt: { code: 'd9fa' },
+  'out 80h,al': { code: 'e680' },
   'fadd qword [rsi]; fxch': { code: 'dc06d9c9' },
   'mov ax,[si] in real mode': { code: '8b04', mode: 'real' },
 };

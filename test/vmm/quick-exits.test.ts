@@ -85,6 +85,10 @@ describe('exits that the core completes', () => {
     ['CPUID', '6601c3 66b800000000 66b900000000 0fa2 6611dd ebea'],
     // 1: inc esi; mov eax, 1; mov ecx, esi; cpuid; jmp 1b
     ['CPUID of a leaf without subleaves', '6646 66b801000000 6689f1 0fa2 ebf1'],
+    // 1: inc esi; add eax, esi; out 80h, al; out 80h, ax; mov dx, 80h; out dx, eax; jmp 1b
+    ['OUT', '6646 6601f0 e680 e780 ba8000 66ef ebf0'],
+    // mov dx, 608h; 1: in eax, dx; add ebx, eax; in al, dx; jmp 1b
+    ['IN of a register that goes on by itself', 'ba0806 66ed 6601c3 ec ebf8'],
     // mov ecx, 0c0000102h; 1: rdmsr; add eax, ebx; wrmsr; adc ebp, eax; jmp 1b
     ['RDMSR and WRMSR', '66b9020100c0 0f32 6601d8 0f30 6611c5 ebf4'],
     // mov ecx, 1bh; 1: rdmsr; add ebp, eax; jmp 1b

@@ -43,6 +43,7 @@ export interface CoreExports {
   crc32(crc: number, data: bigint, bytes: number): number;
   /** 128 bits divided by 64; see core/fpu/wide.ts. */
   divide128(high: bigint, low: bigint, divisor: bigint): bigint;
+  squareRoot128(high: bigint, low: bigint): bigint;
   /** AES rounds and PCLMULQDQ, on vectors: for compiled code only. */
   crypto: unknown;
   /** The same for an instruction that may be done at once, with few registers in memory. */
@@ -51,6 +52,7 @@ export interface CoreExports {
   callWrmsr(rip: bigint, length: number, left: number): number;
   callInvlpg(linear: bigint): number;
   callPause(left: number): number;
+  callPort(rip: bigint, u: number, left: number): number;
   callSegment(segment: number, selector: number): number;
   storeFlags(kind: number, result: bigint, first: bigint, carry: number): number;
   /** Where the VMM puts the answers that the core repeats: see core/vmx/steady.ts and quick.ts. */
@@ -105,12 +107,14 @@ export const CORE_EXPORTS = [
   'callAlone',
   'crc32',
   'divide128',
+  'squareRoot128',
   'crypto',
   'callCpuid',
   'callRdmsr',
   'callWrmsr',
   'callInvlpg',
   'callPause',
+  'callPort',
   'callSegment',
   'storeFlags',
   'keepSteady',

@@ -80,13 +80,13 @@ export class HandlerCode {
    * Calls what does the instruction at once, or, where that has done nothing, its handler. The flags stay in their locals.
    * @param behind instructions of the block from this one on
    */
-  atOnce({ callee, reads, takes, writes }: AtOnce, uop: DecodedUop, behind: number): void {
+  atOnce({ callee, reads, takes, byUop, writes }: AtOnce, uop: DecodedUop, behind: number): void {
     const { code, registers, left } = this.scope;
     const done = code.open('block');
     if (!takes) registers.spill(registers.written.filter((register) => reads.includes(register)));
     const answer = this.scope.temporary('answer', I32);
     this.scope.rip(uop.next - uop.length);
-    code.i32(uop.length).get(left);
+    code.i32(byUop ? uop.at : uop.length).get(left);
     if (takes) for (const register of reads) registers.put(register);
     code.callImport(callee).tee(answer).i32(NOT_AT_ONCE).op('i32.ne').open('if');
     registers.reload(writes);

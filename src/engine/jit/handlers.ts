@@ -28,6 +28,8 @@ export interface AtOnce {
   readonly callee: Import;
   /** General registers, with those that a VM exit records. */
   readonly reads: readonly number[];
+  /** It takes the micro-op, not the instruction's length. */
+  readonly byUop?: true;
   /** It takes those as parameters, in this order: they are not in memory. */
   readonly takes?: true;
   readonly writes: readonly number[];
@@ -36,6 +38,8 @@ export interface AtOnce {
 const [RAX, RCX, RDX, RBX] = [0, 1, 2, 3];
 const AT_ONCE: Readonly<Partial<Record<string, AtOnce>>> = {
   execCpuid: { callee: 'callCpuid', reads: [RAX, RCX], takes: true, writes: [RAX, RCX, RDX, RBX] },
+  execIn: { callee: 'callPort', reads: [RAX, RCX, RDX], byUop: true, writes: [RAX] },
+  execOut: { callee: 'callPort', reads: [RAX, RCX, RDX], byUop: true, writes: [] },
   execRdmsr: { callee: 'callRdmsr', reads: [RAX, RCX], writes: [RAX, RDX] },
   execWrmsr: { callee: 'callWrmsr', reads: [RAX, RCX, RDX], writes: [] },
 };

@@ -1,4 +1,5 @@
-// FADD, FSUB, FMUL and FDIV in compiled code: on significands of 64 bits, exact, then rounded as FCW says.
+// FADD, FSUB, FMUL, FDIV and FSQRT in compiled code: on significands of 64 bits, exact, then rounded as FCW says.
+import { OP_VALUE } from '../core/layout.js';
 import type { DecodedUop } from './decoded.js';
 import { inMemory, opcodeOf, type VectorCode, type VectorScope } from './vector-code.js';
 import { I32, I64 } from './wasm-writer.js';
@@ -213,6 +214,32 @@ function deliver(stack: Stack, { hi, lo, exponent, sign }: Exact, control: numbe
     code.get(lo).i64(0n).op('i64.ne').i32(Math.log2(FSW_PE)).op('i32.shl');
     code.get(up).i32(Math.log2(C1)).op('i32.shl', 'i32.or');
   };
+}
+
+/** FSQRT of a normal number above 0, with an exponent in the middle. */
+export function squareRoot(scope: VectorScope): void {
+  const { code, giveUpIf } = scope;
+  const stack = new Stack(scope);
+  const top = stack.register(0);
+  stack.want(top, true);
+  const control = stack.wantUsual();
+  stack.settled();
+  const { significand, upper } = stack.load(top, 'a');
+  code.get(upper).i32(LEAST).op('i32.sub').i32(EXPONENTS).op('i32.ge_u');
+  code.get(significand).i64(0n).op('i64.ge_s', 'i32.or');
+  giveUpIf();
+  const exact = exactLocals(scope);
+  const { hi, lo, exponent, sign } = exact;
+  // an even power of two is left outside
+  const even = scope.temporary('x87 zeros', I64);
+  code.get(upper).i32(1).op('i32.and', 'i64.extend_u').set(even);
+  code.get(significand).get(even).op('i64.shr_u');
+  code.get(significand).i64(63n).op('i64.shl').i64(0n).get(even).op('i32.wrap', 'select');
+  code.callImport('squareRoot128').set(hi);
+  code.i32(0).memory('i64.load', OP_VALUE).set(lo);
+  code.get(upper).i32(BIAS).op('i32.add').i32(1).op('i32.shr_u').set(exponent);
+  code.i32(0).set(sign);
+  stack.end(deliver(stack, exact, control, top));
 }
 
 /** By ModRM.reg: 0 FADD, 1 FMUL, 4 FSUB, 5 FSUBR, 6 FDIV, 7 FDIVR. */

@@ -5,7 +5,7 @@ import { CR0, X87, X87_FCW, X87_FSW } from '../core/layout.js';
 import type { DecodedUop } from './decoded.js';
 import { inMemory, opcodeOf, type VectorCode, type VectorScope } from './vector-code.js';
 import { I32 } from './wasm-writer.js';
-import { arithmetic } from './x87-arithmetic.js';
+import { arithmetic, squareRoot } from './x87-arithmetic.js';
 import { compare, compareFlags } from './x87-compare.js';
 import { x87Memory } from './x87-memory.js';
 import { CR0_EM_TS, EXCEPTIONS, FSW_ES, formOf, INTEGER_BIT, made, SIGN, Stack } from './x87-stack.js';
@@ -119,6 +119,8 @@ export function x87Code(name: string, uop: DecodedUop): VectorCode | undefined {
     case 'execX87Arithmetic':
     case 'execX87ArithmeticMemory':
       return arithmetic(uop);
+    case 'execX87Unary':
+      return (uop.rm & 7) === 2 ? made(squareRoot) : undefined;
     case 'execX87Compare':
     case 'execX87CompareMemory':
       return compare(uop);

@@ -15,7 +15,7 @@ import { inTlb } from '../mmu/tlb';
 import { interruptWaits } from '../vmx/apic';
 import { interceptIo } from '../vmx/bitmaps';
 import { exitGla, exitInstructionInfo, vmExit } from '../vmx/exit';
-import { askPort, askString, NOT_ASKED } from '../vmx/ask';
+import { askPort, askString, NOT_ASKED, steadyIn } from '../vmx/ask';
 import { quickOut, quickOuts } from '../vmx/quick';
 import { goesOn } from './repeat';
 import { cutAddress, writeLinear } from './operand';
@@ -78,6 +78,20 @@ export function execIn(u: usize): i32 {
   return XS_OK;
 }
 
+/** IN and OUT that need neither the VMM nor a fault, with the registers that an exit records in memory; else nothing is done. */
+export function portAtOnce(u: usize): bool {
+  const port = portOf(u);
+  const bytes = byteForm(u);
+  if (cpl() || !interceptIo(port, bytes)) return false;
+  const bits = qualification(port, bytes, immediatePort(u) ? QUAL_IMMEDIATE : 0);
+  if (uOpcode(u) & 2) return quickOut(port, bytes, outDatum(bytes), bits);
+  if (!steadyIn(port, bytes, bits | QUAL_IN)) return false;
+  giveDatum(bytes, load<u32>(DEVICE_DATA));
+  return true;
+}
+
+@inline function outDatum(bytes: u32): u32 { return load<u32>(RAX) & (bytes == 4 ? ~(<u32>0) : (<u32>1 << (bytes << 3)) - 1); }
+
 function giveDatum(bytes: u32, datum: u32): void {
   if (bytes == 1) store<u8>(RAX, datum);
   else if (bytes == 2) store<u16>(RAX, datum);
@@ -92,7 +106,7 @@ export function execOut(u: usize): i32 {
   if (status != XS_OK) return status;
   if (interceptIo(port, bytes)) {
     const bits = immediatePort(u) ? QUAL_IMMEDIATE : 0;
-    const value = load<u32>(RAX) & (bytes == 4 ? ~(<u32>0) : (<u32>1 << (bytes << 3)) - 1);
+    const value = outDatum(bytes);
     if (quickOut(port, bytes, value, qualification(port, bytes, bits))) return XS_OK;
     const asked = askPort(port, bytes, true, value, qualification(port, bytes, bits));
     return asked == NOT_ASKED ? ioExit(u, port, bytes, bits) : asked;

@@ -22,6 +22,7 @@ import { metDeviceSince, uLen, uNext } from '../uop';
 import { countRound, runAlone } from './alone';
 import { invlpgAtOnce } from './control';
 import { pauseAtOnce } from './cpu';
+import { portAtOnce } from './io';
 import { rdmsrAtOnce, wrmsrAtOnce } from './msr';
 import { loadSegmentAtOnce } from './segment';
 
@@ -259,6 +260,15 @@ export function callRdmsr(rip: u64, length: u32, left: i32): i32 {
   store<u64>(NEXT_RIP, rip + length);
   store<u64>(ICOUNT, count);
   return rdmsrAtOnce() ? leftBehind(count) : NOT_AT_ONCE;
+}
+
+/** Of the micro-op at u: IN and OUT. */
+export function callPort(rip: u64, u: usize, left: i32): i32 {
+  const count = countOfLast(left);
+  store<u64>(RIP, rip);
+  store<u64>(NEXT_RIP, rip + uLen(u));
+  store<u64>(ICOUNT, count);
+  return portAtOnce(u) ? leftBehind(count) : NOT_AT_ONCE;
 }
 
 export function callWrmsr(rip: u64, length: u32, left: i32): i32 {

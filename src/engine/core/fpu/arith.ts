@@ -1,9 +1,10 @@
 // FADD, FSUB, FMUL, FDIV, FSQRT on numbers. @sdm 1 8.3.5 "Basic Arithmetic Instructions"
+import { OP_VALUE } from '../layout';
 import {
   BIAS, DENORMAL, EXP_MASK, INFINITE, INTEGER_BIT, NORMAL, QNAN, ROUND_DOWN, SIGN, ZE, ZERO, classOf, invalid, leadingZeros,
   noteDenormal, oneNan, precision, raise, roundPack, rounding, setResult, signOf, twoNans,
 } from './float80';
-import { add128, divide128, high, low, multiply64, remainder, shiftLeft, shiftRightJam, subtract128 } from './wide';
+import { add128, divide128, high, low, multiply64, remainder, shiftLeft, shiftRightJam, subtract128, upperProduct } from './wide';
 
 /** Exponent of a finite number, that of denormals being 1. */
 @inline function exponent(se: u32): i32 {
@@ -143,33 +144,51 @@ export function squareRoot(se: u32, sig: u64): u64 {
   const odd = (exp - BIAS) & 1;
   const n1 = odd ? m : m >> 1;
   const n0 = odd ? 0 : m << 63;
-  const root = root128(n1, n0);
-  multiply64(root, root);
-  subtract128(n1, n0, high, low);
-  const rest: u64 = (high | low) == 0 ? 0 : high != 0 || low > root ? 0xc000000000000000 : QUARTER;
-  return roundPack(0, ((exp - BIAS) >> 1) + BIAS, root, rest, precision);
+  const root = squareRoot128(n1, n0);
+  return roundPack(0, ((exp - BIAS) >> 1) + BIAS, root, load<u64>(OP_VALUE), precision);
 }
 
-const QUARTER: u64 = 0x4000000000000000;
-
-/** Integer square root of n1:n0, at least 2^126. */
-export function root128(n1: u64, n0: u64): u64 {
-  const estimate = Math.sqrt(f64(n1)) * 4294967296.0;
-  let s: u64 = estimate >= 18446744073709549568.0 ? ~u64(0) : u64(estimate);
-  if (s <= n1) s = n1 + 1 == 0 ? ~u64(0) : n1 + 1;
-  if (s < INTEGER_BIT) s = INTEGER_BIT;
-  // one step of Newton's method from 52 bits leaves at most a few units
-  const q = n1 >= s ? ~u64(0) : divide128(n1, n0, s);
-  s = (s >> 1) + (q >> 1) + (s & q & 1);
-  for (;;) {
-    multiply64(s, s);
-    if (high < n1 || (high == n1 && low <= n0)) break;
-    s--;
+/**
+ * Integer square root of n1:n0, at least 2^126. What stands behind it, so that it is rounded right, is in OP_VALUE: nothing, less
+ * than a half, or more.
+ */
+export function squareRoot128(n1: u64, n0: u64): u64 {
+  // a double from 1 on, less than 2: its bits are the guess
+  const estimate = max<u64>(reinterpret<u64>(Math.sqrt(f64(i64(n1 >> 1))) * TO_ONE), ONE);
+  const guess = estimate << 11 | INTEGER_BIT;
+  let low = guess * guess;
+  let rest = n1 - upperProduct(guess, guess) - u64(n0 < low);
+  low = n0 - low;
+  // one step of Newton's method leaves at most a unit or two. The sum's low bits are the integer that is nearest
+  const quotient = f64(i64(rest << 48 | low >> 16)) * (PER_STEP / reinterpret<f64>(estimate));
+  const step = i64(i32(reinterpret<u64>(quotient + TO_INTEGER)));
+  let root = guess + step;
+  if (step > 0 && root < guess) root = ~u64(0);
+  root = max<u64>(root, INTEGER_BIT);
+  low = root * root;
+  rest = n1 - upperProduct(root, root) - u64(n0 < low);
+  low = n0 - low;
+  while (i64(rest) < 0) {
+    // twice the smaller root, and one
+    root--;
+    const more = root << 1 | 1;
+    low += more;
+    rest += u64(low < more) + 1;
   }
-  while (s != ~u64(0)) {
-    multiply64(s + 1, s + 1);
-    if (high > n1 || (high == n1 && low > n0)) break;
-    s++;
+  while (rest > 1 || (rest == 1 && low > root << 1)) {
+    const less = root << 1 | 1;
+    rest -= u64(low < less) + 1;
+    low -= less;
+    root++;
   }
-  return s;
+  store<u64>(OP_VALUE, (rest | low) == 0 ? 0 : rest != 0 || low > root ? INTEGER_BIT | 1 : 1);
+  return root;
 }
+
+/** The double 1, and a little less than 2^-30.5, which no root makes 2. */
+const ONE: u64 = 0x3ff0000000000000;
+const TO_ONE: f64 = 6.58544507982719e-10;
+/** 2^-48: a remainder in 2^16 over twice the guess, as one in 2^63. */
+const PER_STEP: f64 = 3.552713678800501e-15;
+/** 1.5 * 2^52. */
+const TO_INTEGER: f64 = 6755399441055744.0;

@@ -6,7 +6,7 @@ import { operandRead } from '../exec/operand';
 import { add, divide, multiply, squareRoot, subtract } from './arith';
 import { INDEFINITE, INDEFINITE_SE, SIGN, resultSe, setResult, setRoundedUp } from './float80';
 import { fromF32, fromF64, fromInteger } from './convert';
-import { quickArithmetic, quickArithmeticMemory } from './quick-arithmetic';
+import { quickArithmetic, quickArithmeticMemory, quickRoot } from './quick-arithmetic';
 import { quickSign } from './quick-move';
 import { knownOperand } from './quick-operand';
 import { divided, extract, partial, quotient, remainderOf, roundToIntegral, scale, significand, significandSe } from './remainder';
@@ -88,11 +88,13 @@ export function execX87Sign(u: usize): i32 {
 
 /** FSQRT and FRNDINT. @sdm 2A "FSQRT", "FRNDINT" */
 export function execX87Unary(u: usize): i32 {
+  const root = (uRm(u) & 7) == 2;
+  if (root && quickRoot(u)) return XS_OK;
   const status = begin();
   if (status != XS_OK) return status;
   if (isEmpty(0)) return emptyOperand(u);
   const se = upperOf(0);
-  const sig = (uRm(u) & 7) == 2 ? squareRoot(se, significandOf(0)) : roundToIntegral(se, significandOf(0));
+  const sig = root ? squareRoot(se, significandOf(0)) : roundToIntegral(se, significandOf(0));
   if (accepted()) setRegister(0, resultSe, sig);
   return finish(u);
 }

@@ -1,11 +1,12 @@
 // Quick ways of FADD to FDIV; see quick-operand.ts.
-import { X87_FCW, X87_FSW, X87_FTW } from '../layout';
+import { OP_VALUE, X87_FCW, X87_FSW, X87_FTW } from '../layout';
 import { UF_OPCODE_SHIFT, uFlags, uModReg, uRm } from '../uop';
 import { FSW_TOP } from '../generated/register-bits';
+import { squareRoot128 } from './arith';
 import { BIAS, EXP_MASK, INTEGER_BIT, PE, SIGN } from './float80';
-import { end, hindered, inUse, ordinary, place, se, setNumber, sig, takeOperand, topOf, unusual, upper } from './quick-operand';
+import { end, hindered, inUse, normal, ordinary, place, se, setNumber, sig, takeOperand, topOf, unusual, upper } from './quick-operand';
 import { C1 } from './stack';
-import { divide128, remainder } from './wide';
+import { divide128, remainder, upperProduct } from './wide';
 
 /** Exponents from which no sum or product of two is out of range, and how many there are. */
 const LEAST: i32 = BIAS - 0xfff;
@@ -93,17 +94,6 @@ function quickAdd(u: usize, to: usize, status: u32, control: u32, aSe: u32, aSig
     }
   }
   return delivered(u, to, status, control, sign, exp, hi, lo);
-}
-
-/** Upper half of a product. */
-@inline function upperProduct(a: u64, b: u64): u64 {
-  const a0 = a & 0xffffffff;
-  const a1 = a >> 32;
-  const b0 = b & 0xffffffff;
-  const b1 = b >> 32;
-  const one = a1 * b0 + (a0 * b0 >> 32);
-  const two = a0 * b1 + (one & 0xffffffff);
-  return a1 * b1 + (one >> 32) + (two >> 32);
 }
 
 /** a times b, ordinary numbers. */
@@ -270,4 +260,20 @@ function ordinaryArithmetic(u: usize, to: usize, left: u32, control: u32, aSe: u
     bSig = sig;
   }
   return arithmetic(u, flags, to, status & ~C1, control, upper(to), load<u64>(to), bSe, bSig);
+}
+
+/** FSQRT of a normal number above 0. */
+export function quickRoot(u: usize): bool {
+  const status: u32 = load<u16>(X87_FSW);
+  const control: u32 = load<u16>(X87_FCW);
+  const top = topOf(status);
+  if ((hindered(status) | unusual(control)) != 0 || !inUse(top)) return false;
+  const p = place(top);
+  const number = upper(p);
+  const significand = load<u64>(p);
+  if (number & SIGN || !normal(number, significand)) return false;
+  // an even power of two is left outside
+  const even = u64(number & 1);
+  const root = squareRoot128(significand >> even, even ? significand << 63 : 0);
+  return delivered(u, p, status, control, 0, i32((number + BIAS) >> 1), root, load<u64>(OP_VALUE));
 }

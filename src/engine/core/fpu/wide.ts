@@ -7,6 +7,17 @@ export let remainder: u64 = 0;
 
 const HALF: u64 = 0xffffffff;
 
+/** Upper half of a product. */
+@inline export function upperProduct(a: u64, b: u64): u64 {
+  const a0 = a & 0xffffffff;
+  const a1 = a >> 32;
+  const b0 = b & 0xffffffff;
+  const b1 = b >> 32;
+  const one = a1 * b0 + (a0 * b0 >> 32);
+  const two = a0 * b1 + (one & 0xffffffff);
+  return a1 * b1 + (one >> 32) + (two >> 32);
+}
+
 /** a times b. */
 export function multiply64(a: u64, b: u64): void {
   const a0 = a & HALF;
