@@ -33,11 +33,19 @@ export class CallContext {
 
 /** The copies of a region. */
 export class CallContexts {
-  readonly all: CallContext[] = [new CallContext(0)];
+  readonly all: CallContext[];
   readonly #shared = new Map<number, CallContext>();
 
-  /** @param copies else all code of the region stands once, and each return may lead behind each call */
-  constructor(readonly copies: boolean) {}
+  /**
+   * @param copies else all code of the region stands once, and each return may lead behind each call
+   * @param entry where the function begins that the root stands in, as far as it is known
+   */
+  constructor(
+    readonly copies: boolean,
+    entry = 0,
+  ) {
+    this.all = [new CallContext(entry)];
+  }
 
   get root(): CallContext {
     return this.all[0];

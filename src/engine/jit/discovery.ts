@@ -17,6 +17,8 @@ const MAX_BLOCKS = 96;
 const MAX_UOPS = 600;
 /** Of a region that has not shown yet that it runs for long. */
 const MAX_FIRST_UOPS = 150;
+/** The same of one that is only so large by its copies of functions. */
+const MAX_FIRST_COPIED_UOPS = 300;
 /** Without a loop through the first block, there is less to win. */
 const MAX_STRAIGHT_BLOCKS = 10;
 /** Pages beside the first one. */
@@ -157,7 +159,8 @@ export class Discovery {
   readonly #mostUops: number;
   #straight = false;
   #full = false;
-  #ambiguous = false;
+  /** Entry of a function that calls itself and has returned to several copies. */
+  #ambiguous: number | undefined;
   #hasHoles = false;
 
   private constructor(
@@ -165,9 +168,11 @@ export class Discovery {
     readonly root: DecodedBlock,
     readonly around: Surroundings,
     copies: boolean,
+    rootEntry?: number,
+    firstUops = MAX_FIRST_UOPS,
   ) {
-    this.#contexts = new CallContexts(copies);
-    this.#mostUops = around.isFirst ? MAX_FIRST_UOPS : MAX_UOPS;
+    this.#contexts = new CallContexts(copies, rootEntry);
+    this.#mostUops = around.isFirst ? firstUops : MAX_UOPS;
     this.pages.set(0, root.hpa & -PAGE);
     if (this.#add(root, 0, this.#contexts.root) === undefined) return;
     for (let n = 0; n < this.nodes.length; n++) this.#follow(this.nodes[n]);
@@ -177,9 +182,25 @@ export class Discovery {
 
   /** What lies around a block: with a copy of a function for each call where that is not too much. */
   static of(memory: DataView, root: DecodedBlock, around: Surroundings): Discovery {
-    const copied = new Discovery(memory, root, around, true);
-    const merges = copied.#contexts.all.length > 1 && (copied.#full || copied.#ambiguous);
-    return merges ? new Discovery(memory, root, around, false) : copied;
+    const copied = Discovery.#copied(memory, root, around, MAX_FIRST_UOPS);
+    if (!copied.#failed) return copied;
+    const merged = new Discovery(memory, root, around, false);
+    if (!around.isFirst || merged.#full) return merged;
+    const larger = Discovery.#copied(memory, root, around, MAX_FIRST_COPIED_UOPS);
+    return larger.#failed ? merged : larger;
+  }
+
+  static #copied(memory: DataView, root: DecodedBlock, around: Surroundings, firstUops: number): Discovery {
+    const found = new Discovery(memory, root, around, true, undefined, firstUops);
+    // the root stands inside of it: its calls lead back to the root's own copy
+    return found.#ambiguous === undefined
+      ? found
+      : new Discovery(memory, root, around, true, found.#ambiguous, firstUops);
+  }
+
+  /** Its copies are too many, or returns cannot be told from each other. */
+  get #failed(): boolean {
+    return this.#contexts.all.length > 1 && (this.#full || this.#ambiguous !== undefined);
   }
 
   /** No way leads back to the first block: an entry runs no more than each instruction once, or an inner loop. */
@@ -359,9 +380,9 @@ export class Discovery {
   #returnsTo(called: CallContext, behind: number, context: CallContext): void {
     const back = this.#reach(behind, context);
     if (back === undefined) return;
-    // the root stands inside a function that calls itself: whose copy a return leads to cannot be told
+    // whose copy a return leads to cannot be told
     for (const other of called.returns)
-      if (other !== back && this.nodes[other].delta === behind) this.#ambiguous = true;
+      if (other !== back && this.nodes[other].delta === behind) this.#ambiguous ??= called.entry;
     called.returns.add(back);
   }
 
