@@ -21,11 +21,10 @@ export interface PortRange {
   count: number;
 }
 
-/** A device on the I/O port bus. Values are unsigned; `bytes` is 1, 2 or 4. */
 /**
- * How a register goes on whose last read had no effects and whose next has none, while nobody else touches its device and none of its timers fires: it has
- * the same value; or (`value` + what has been counted) >> `shift` & `mask`, of ticks of `rate` ns since `since`, or of the
- * cycles of a clock of `rate` Hz since power-on.
+ * How a register goes on whose last read had no effects and whose next has none, while nobody else touches its device and none of
+ * its timers fires: it has the same value; or (`value` + what has been counted) >> `shift` & `mask`, of ticks of `rate` ns since
+ * `since`, or of the cycles of a clock of `rate` Hz since power-on.
  */
 export type SteadyAnswer =
   | 'same'
@@ -38,6 +37,7 @@ export type SteadyAnswer =
       readonly mask: bigint;
     };
 
+/** A device on the I/O port bus. Values are unsigned; `bytes` is 1, 2 or 4. */
 export interface PortDevice {
   readonly name?: string;
   readonly ports: readonly PortRange[];
