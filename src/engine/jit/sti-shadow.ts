@@ -1,5 +1,5 @@
 // The instruction behind STI, which runs before interrupts are taken: when nothing can see that, compiled code goes on.
-import { factsOf, OP_NEXT } from '../../spec/uops/index.js';
+import { alwaysCompletes, OP_NEXT } from '../../spec/uops/index.js';
 import type { DecodedBlock } from './decoded.js';
 import { type FlagState, needsState } from './flag-state.js';
 
@@ -17,6 +17,5 @@ export function shadowOver(block: DecodedBlock, start: FlagState, ahead: number)
   const isCli = handler?.name === 'execCli';
   if (!known || device) return undefined;
   if (!row) return isCli ? { ahead, isCli } : undefined;
-  if (row.number === OP_NEXT || row.row.guard || factsOf(row.body).stops) return undefined;
-  return row.body.some(({ step }) => step === 'skipIf') ? undefined : { ahead, isCli };
+  return row.number !== OP_NEXT && alwaysCompletes(row.row.guard, row.body) ? { ahead, isCli } : undefined;
 }

@@ -70,5 +70,5 @@ export function decodedForms(form: Form): readonly number[] {
   }
 }
 
-export { factsOf, operandAccess } from './row.js';
+export { alwaysCompletes, factsOf, operandAccess } from './row.js';
 export { SLOTS } from './segment.js';

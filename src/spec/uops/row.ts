@@ -200,6 +200,13 @@ function findFacts(body: readonly Step[]): UopFacts {
   return { memory, stops, ends, readsFlags, writesFlags };
 }
 
+/**
+ * Does a micro-op of that guard and body complete whatever it meets, all of it? Then nobody sees whether it ran in the shadow of STI:
+ * interpreter and compiled code go on behind STI by this.
+ */
+export const alwaysCompletes = (guard: VectorGuard | undefined, body: readonly Step[]): boolean =>
+  guard === undefined && !factsOf(body).stops && !body.some(({ step }) => step === 'skipIf');
+
 /** Bytes of the memory operand that a body accesses, and whether it writes them; undefined: it has none. */
 export function operandAccess(body: readonly Step[]): { bytes: number; writes: boolean } | undefined {
   for (const step of body) {
