@@ -2,6 +2,7 @@ import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } fro
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { fileCause } from '../engine/host/file-cause.js';
+import { readFully } from '../engine/host/read-fully.js';
 import { UsageError } from './options.js';
 
 /** Largest image that is read: everything that could fit the guest. */
@@ -32,10 +33,7 @@ function readLarge(path: string, bytes: number, prepare: (bytes: Uint8Array) => 
   prepare(whole);
   const fd = openSync(path, 'r');
   try {
-    let filled = 0;
-    for (let more = 1; more > 0 && filled < bytes; filled += more)
-      more = readSync(fd, whole, filled, bytes - filled, null);
-    return whole.subarray(0, filled);
+    return whole.subarray(0, readFully(fd, whole, 0));
   } finally {
     closeSync(fd);
   }

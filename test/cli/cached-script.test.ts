@@ -15,10 +15,7 @@ let script: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'vs-'));
   script = join(folder, 'some.cjs');
-  writeFileSync(
-    script,
-    'globalThis.ran = [__dirname, require("./other.cjs").value, (function () { return this; })()];',
-  );
+  writeFileSync(script, TEXT);
   writeFileSync(join(folder, 'other.cjs'), 'exports.value = 7;');
 });
 

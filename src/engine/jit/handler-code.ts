@@ -8,11 +8,8 @@ import type { MemoryCode } from './memory-code.js';
 import { vexRegister } from './operand-code.js';
 import type { RegisterLocals } from './register-locals.js';
 import { inMemory, type VectorCode } from './vector-code.js';
-import { type FunctionWriter, I32, IMPORTS } from './wasm-writer.js';
+import { type FunctionWriter, I32, type Import } from './wasm-writer.js';
 
-const CALL_LEAN = IMPORTS.findIndex(({ name }) => name === 'callLean');
-const CALL_WHOLE = IMPORTS.findIndex(({ name }) => name === 'callWhole');
-const CALL_ALONE = IMPORTS.findIndex(({ name }) => name === 'callAlone');
 /** REGION_STOPPED and NOT_AT_ONCE of core/exec/regions.ts. */
 const STOPPED = -0x8000_0000;
 const NOT_AT_ONCE = -0x7fff_ffff;
@@ -61,7 +58,7 @@ export class HandlerCode {
     const answer = this.scope.temporary('answer', I32);
     code.i32(number).i32(uop.at).get(left);
     this.scope.addBack();
-    code.call(CALL_LEAN).tee(answer).i32(STOPPED).op('i32.eq');
+    code.callImport('callLean').tee(answer).i32(STOPPED).op('i32.eq');
     code.open('if');
     this.scope.leaveBefore(uop);
     code.close();
@@ -100,15 +97,15 @@ export class HandlerCode {
    * @param seldom code beside it does what is usual
    */
   whole(uop: DecodedUop, behind: number, seldom = false): void {
-    this.#whole(uop, behind, CALL_WHOLE, seldom);
+    this.#whole(uop, behind, 'callWhole', seldom);
   }
 
   /** As whole(), by the interpreter's way for one instruction: it meets devices. */
   alone(uop: DecodedUop, behind: number): void {
-    this.#whole(uop, behind, CALL_ALONE, false);
+    this.#whole(uop, behind, 'callAlone', false);
   }
 
-  #whole(uop: DecodedUop, behind: number, callee: number, seldom: boolean): void {
+  #whole(uop: DecodedUop, behind: number, callee: Import, seldom: boolean): void {
     const { code, registers, flags, left } = this.scope;
     registers.spill(registers.written);
     registers.spillVectors();
@@ -118,7 +115,7 @@ export class HandlerCode {
     const answer = this.scope.temporary('answer', I32);
     code.i32(uop.at);
     this.scope.rip(0);
-    code.get(left).i32(behind).call(callee).set(answer);
+    code.get(left).i32(behind).callImport(callee).set(answer);
     registers.reload();
     registers.reloadVectors();
     this.scope.lookAtVectorMode();

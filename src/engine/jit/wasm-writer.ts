@@ -402,8 +402,9 @@ export class FunctionWriter {
     return this.v128Const(ZEROS);
   }
 
-  /** Calls an imported function by its place in IMPORTS, which the module puts its number for. */
-  call(place: number): this {
+  /** Calls an imported function: its place in IMPORTS stands for it until the module puts its number. */
+  callImport(name: Import): this {
+    const place = IMPORTS.findIndex((one) => one.name === name);
     this.#with(0x10, place);
     this.#calls.push({ at: this.#code.size - 1, place });
     return this;
@@ -412,10 +413,6 @@ export class FunctionWriter {
   /** Places in IMPORTS of what it calls. */
   get called(): readonly number[] {
     return this.#calls.map(({ place }) => place);
-  }
-
-  callImport(name: Import): this {
-    return this.call(IMPORTS.findIndex((one) => one.name === name));
   }
 
   /** Opens a block, loop or if; answers its place for branch(). */

@@ -9,27 +9,19 @@ const HALF: u64 = 0xffffffff;
 
 /** Upper half of a product. */
 @inline export function upperProduct(a: u64, b: u64): u64 {
-  const a0 = a & 0xffffffff;
+  const a0 = a & HALF;
   const a1 = a >> 32;
-  const b0 = b & 0xffffffff;
+  const b0 = b & HALF;
   const b1 = b >> 32;
   const one = a1 * b0 + (a0 * b0 >> 32);
-  const two = a0 * b1 + (one & 0xffffffff);
+  const two = a0 * b1 + (one & HALF);
   return a1 * b1 + (one >> 32) + (two >> 32);
 }
 
 /** a times b. */
 export function multiply64(a: u64, b: u64): void {
-  const a0 = a & HALF;
-  const a1 = a >> 32;
-  const b0 = b & HALF;
-  const b1 = b >> 32;
-  const p00 = a0 * b0;
-  const p01 = a0 * b1;
-  const p10 = a1 * b0;
-  const middle = (p00 >> 32) + (p01 & HALF) + (p10 & HALF);
-  low = middle << 32 | p00 & HALF;
-  high = a1 * b1 + (p01 >> 32) + (p10 >> 32) + (middle >> 32);
+  low = a * b;
+  high = upperProduct(a, b);
 }
 
 /** Quotient of n1:n0 by d; n1 < d and bit 63 of d is set. The rest is in `remainder`. */

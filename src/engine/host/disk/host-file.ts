@@ -1,11 +1,12 @@
 /** A file of the host under a disk image. */
 import { randomUUID } from 'node:crypto';
-import { closeSync, constants, fdatasyncSync, fstatSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, constants, fdatasyncSync, fstatSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BlockError } from '../../devices/block.js';
 import { type ByteFile, DiskImageError } from '../../disk/byte-file.js';
 import { fileCause } from '../file-cause.js';
+import { readFully } from '../read-fully.js';
 import { punchHole } from './punch-hole.js';
 
 export class HostFile implements ByteFile {
@@ -64,13 +65,7 @@ export class HostFile implements ByteFile {
 
   read(offset: number, into: Uint8Array): void {
     try {
-      let done = 0;
-      while (done < into.length) {
-        const count = readSync(this.fd, into, done, into.length - done, offset + done);
-        if (count === 0) break;
-        done += count;
-      }
-      into.fill(0, done);
+      into.fill(0, readFully(this.fd, into, offset));
     } catch (error) {
       throw new BlockError(`${this.name}: ${fileCause(error)}`, 'read');
     }

@@ -1,5 +1,5 @@
 // KVM's binary statistics (KVM_GET_STATS_FD): counters with names, read in one go.
-import { readSync } from 'node:fs';
+import { readFully } from '../read-fully.js';
 import type { KvmHandle } from './kvm.js';
 import { libc } from './libc.js';
 import { KVM_STATS_DESC, KVM_STATS_HEADER, KvmStruct } from './structs.js';
@@ -71,11 +71,6 @@ export class KvmStats {
 
 function readAt(fd: number, position: number, bytes: number): Uint8Array {
   const buffer = new Uint8Array(bytes);
-  let done = 0;
-  while (done < bytes) {
-    const got = readSync(fd, buffer, done, bytes - done, position + done);
-    if (got === 0) break;
-    done += got;
-  }
+  readFully(fd, buffer, position);
   return buffer;
 }

@@ -6,8 +6,9 @@
  *   block: | kind u8 | bytes u32 | check of the head, 4 | body | check of head and body, 8 |, big-endian
  */
 import { createHash } from 'node:crypto';
-import { fstatSync, readSync } from 'node:fs';
+import { fstatSync } from 'node:fs';
 import { StateError } from '../../state/schema.js';
+import { readFully } from '../read-fully.js';
 
 const MAGIC = Buffer.from('VMSCOPE RECORDING\n', 'latin1');
 export const RECORDING_VERSION = 3;
@@ -89,10 +90,6 @@ export function* readBlocks(fd: number): Generator<{ place: BlockPlace; body: Bu
 /** @throws StateError where the file is shorter by now */
 export function readAt(fd: number, at: number, bytes: number): Buffer {
   const into = Buffer.alloc(bytes);
-  for (let done = 0; done < bytes; ) {
-    const read = readSync(fd, into, done, bytes - done, at + done);
-    if (read === 0) throw new StateError('has become shorter while it is read');
-    done += read;
-  }
+  if (readFully(fd, into, at) < bytes) throw new StateError('has become shorter while it is read');
   return into;
 }

@@ -1,10 +1,11 @@
 /** What a recorded run began with: files and disks, by a hash of their content, or packed into the recording. */
 import { createHash } from 'node:crypto';
-import { closeSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { SECTOR_BYTES } from '../../devices/block.js';
 import { StateError } from '../../state/schema.js';
 import { type DiskOptions, openDisk } from '../disk/open-disk.js';
+import { readFully } from '../read-fully.js';
 import type { Recording } from './recording.js';
 
 const CHUNK = 1 << 20;
@@ -25,11 +26,7 @@ export function fileContent(path: string, bytes: number): Content {
   return {
     bytes,
     read: (at, into) => {
-      for (let done = 0; done < into.length; ) {
-        const read = readSync(fd, into, done, into.length - done, at + done);
-        if (read === 0) throw new Error(`${path}: has become shorter while it is read`);
-        done += read;
-      }
+      if (readFully(fd, into, at) < into.length) throw new Error(`${path}: has become shorter while it is read`);
     },
     close: () => closeSync(fd),
   };
